@@ -1,0 +1,91 @@
+//! Data sets: examples with targets, split into training and test.
+
+use candle_core::Tensor;
+
+use crate::error::Result;
+
+/// Which part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// The examples that training sees, and at which curvature is measured.
+    Train,
+    /// The examples held out.
+    Test,
+}
+
+/// What a network should say for each example.
+#[derive(Debug, Clone)]
+pub enum Targets {
+    /// Class indices, \[N\] of type `u32`, each below `classes`.
+    Classes {
+        /// The indices.
+        labels: Tensor,
+        /// C, the number of classes.
+        classes: usize,
+    },
+    /// Real targets, \[N, C\].
+    Values(Tensor),
+}
+
+/// Inputs with their targets.
+#[derive(Debug, Clone)]
+pub struct Examples {
+    /// \[N, ...\], normalised as the network sees them, in a floating-point type.
+    pub inputs: Tensor,
+    /// One target an input.
+    pub targets: Targets,
+}
+
+impl Examples {
+    /// N.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inputs.dims().first().copied().unwrap_or(0)
+    }
+
+    /// Whether there is no example.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// C: the number of classes, or of real targets an example.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        match &self.targets {
+            Targets::Classes { classes, .. } => *classes,
+            Targets::Values(values) => values.dims().get(1).copied().unwrap_or(1),
+        }
+    }
+
+    /// The examples at `indices`, in that order.
+    ///
+    /// # Errors
+    /// When an index is out of range.
+    pub fn select(&self, indices: &[u32]) -> Result<Self> {
+        let index = Tensor::new(indices, self.inputs.device())?;
+        let pick = |t: &Tensor| t.index_select(&index, 0);
+        let targets = match &self.targets {
+            Targets::Classes { labels, classes } => {
+                Targets::Classes { labels: pick(labels)?, classes: *classes }
+            }
+            Targets::Values(values) => Targets::Values(pick(values)?),
+        };
+        Ok(Self { inputs: pick(&self.inputs)?, targets })
+    }
+}
+
+/// A data set, loaded.
+pub trait Dataset: Send + Sync {
+    /// The examples of a split; a data set without a test split gives its training examples for both.
+    ///
+    /// # Errors
+    /// When the data cannot be read.
+    fn examples(&self, split: Split) -> Result<Examples>;
+
+    /// The names of the classes, empty where they have none.
+    fn class_names(&self) -> &[String];
+
+    /// What the data is, from where and how it was prepared, in one line for the report.
+    fn description(&self) -> String;
+}

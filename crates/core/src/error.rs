@@ -1,0 +1,47 @@
+//! One error type for everything a user can cause: it names the subject, the problem and the remedy.
+
+use std::path::Path;
+
+/// The result of every fallible function of Eigenscape's crates above `autodiff`.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in words for the person who can mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An input (a file, a key, a value) is not usable.
+    #[error("{subject}: {problem}\n  help: {remedy}")]
+    Input {
+        /// The file, key or object at fault.
+        subject: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The operating system refused an operation on a file.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A derivative or a network could not be built or evaluated.
+    #[error(transparent)]
+    Autodiff(#[from] eigenscape_autodiff::Error),
+    /// A tensor operation failed.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// An unusable input: what it is, what is wrong with it, and what to do.
+    pub fn input(subject: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Input { subject: subject.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// An I/O error on `path`.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().display().to_string(), source }
+    }
+}

@@ -1,0 +1,27 @@
+//! The vocabulary of Eigenscape: what a model, a data set, a curvature operator, a probe estimator, a spectrum and a
+//! distance are, and the [`Registry`] in which plugins offer them by name.
+//!
+//! No algorithm lives here. Plugins depend on this crate and never on each other.
+
+pub mod architecture;
+pub mod dataset;
+pub mod distance;
+pub mod error;
+pub mod estimator;
+pub mod group;
+pub mod operator;
+pub mod random;
+pub mod registry;
+pub mod results;
+pub mod spectrum;
+
+pub use architecture::Architecture;
+pub use dataset::{Dataset, Examples, Split, Targets};
+pub use distance::Distance;
+pub use error::{Error, Result};
+pub use estimator::{Context, ProbeEstimator, Progress};
+pub use group::{Group, GroupSelector};
+pub use operator::{Curvature, CurvatureOperator};
+pub use random::Random;
+pub use registry::{Catalog, Registry};
+pub use spectrum::Spectrum;

@@ -1,0 +1,54 @@
+//! Curvature operators: the symmetric matrices whose spectra are measured, known only by their products.
+
+use candle_core::{DType, Tensor};
+use eigenscape_autodiff::Factor;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// Which curvature matrix of the mean loss L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), yₙ).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Curvature {
+    /// H = ∇²L.
+    Hessian,
+    /// G = (1/N) Σₙ Jₙᵀ Aₙ Jₙ with Aₙ the Hessian of ℓ in the outputs (Schraudolph 2002).
+    GaussNewton,
+    /// R = H − G, the second derivative of the network weighted by the residual.
+    Residual,
+}
+
+impl std::fmt::Display for Curvature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hessian => "hessian",
+            Self::GaussNewton => "gauss-newton",
+            Self::Residual => "residual",
+        })
+    }
+}
+
+/// A symmetric P × P matrix, given by its products with vectors.
+pub trait CurvatureOperator {
+    /// P.
+    fn dimension(&self) -> usize;
+
+    /// The floating-point type in which products are computed.
+    fn dtype(&self) -> DType;
+
+    /// What the operator is, for messages: "hessian of fc1.weight".
+    fn description(&self) -> String;
+
+    /// The products with the K rows of `vectors` \[K, P\], as rows of a \[K, P\] tensor of type [`Self::dtype`].
+    ///
+    /// # Errors
+    /// When the shape does not fit or an operation fails.
+    fn apply(&self, vectors: &Tensor) -> Result<Tensor>;
+
+    /// Φ with operator = Φᵀ Φ, where such a factor is known *exactly*: always for the Gauss-Newton matrix of a loss
+    /// that is convex in the outputs, and for the Hessian where the network is proved (piecewise) affine in the group.
+    ///
+    /// # Errors
+    /// Names what stands in the way and what to use instead.
+    fn factor(&self) -> Result<Factor>;
+}

@@ -1,0 +1,193 @@
+//! The registry: plugins by kind and name, each with its parameters as one checked type.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+
+use crate::{Architecture, Dataset, Distance, ProbeEstimator, error::Error};
+
+/// Every plugin known to a binary.
+///
+/// A plugin crate offers `pub fn register(registry: &mut Registry)`; the binary calls each in one visible list.
+pub struct Registry {
+    /// `model.name`
+    pub architectures: Catalog<dyn Architecture>,
+    /// `data.name`
+    pub datasets: Catalog<dyn Dataset>,
+    /// `probe.estimator`
+    pub estimators: Catalog<dyn ProbeEstimator>,
+    /// `distance.name`
+    pub distances: Catalog<dyn Distance>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            architectures: Catalog::new("architecture"),
+            datasets: Catalog::new("dataset"),
+            estimators: Catalog::new("estimator"),
+            distances: Catalog::new("distance"),
+        }
+    }
+}
+
+/// What a plugin may need to know of the place where it is built.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// The folder of the experiment's file: relative paths are looked up here first.
+    pub base: PathBuf,
+}
+
+impl Environment {
+    /// `path` as it is when absolute or present in the current folder only; otherwise relative to the experiment's file.
+    #[must_use]
+    pub fn resolve(&self, path: &std::path::Path) -> PathBuf {
+        let beside = self.base.join(path);
+        if !beside.exists() && path.exists() { path.to_owned() } else { beside }
+    }
+}
+
+/// Why a plugin could not be built from a name and a table of parameters.
+#[derive(Debug)]
+pub enum PluginError {
+    /// No plugin of this kind has the name.
+    UnknownName {
+        /// "estimator", ...
+        kind: &'static str,
+        /// The name that was asked for.
+        name: String,
+        /// The most similar known name.
+        nearest: Option<String>,
+        /// Every known name.
+        known: Vec<String>,
+    },
+    /// A parameter is unknown, of a wrong type, or out of its range.
+    Parameter {
+        /// The parameter's key (dotted when nested), empty for the table itself.
+        key: String,
+        /// What is wrong.
+        problem: String,
+        /// The most similar known key, for an unknown one.
+        nearest: Option<String>,
+    },
+    /// The parameters are fine but the plugin cannot be built (a missing file, say).
+    Build(Error),
+}
+
+type Constructor<T> =
+    Box<dyn Fn(toml::Table, &Environment) -> Result<Box<T>, PluginError> + Send + Sync>;
+
+/// A plugin's entry in a [`Catalog`].
+pub struct Entry<T: ?Sized> {
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// The keys of its parameters.
+    pub keys: BTreeSet<String>,
+    /// JSON schema of its parameters.
+    pub schema: Schema,
+    construct: Constructor<T>,
+}
+
+/// The plugins of one kind.
+pub struct Catalog<T: ?Sized> {
+    /// "estimator", ...
+    pub kind: &'static str,
+    entries: BTreeMap<&'static str, Entry<T>>,
+}
+
+/// A plugin built from parameters, with the keys that were ignored because only another plugin of its kind knows them.
+pub struct Built<T: ?Sized> {
+    /// The plugin.
+    pub plugin: Box<T>,
+    /// Keys that this plugin has no use for but another plugin of the kind has: so that swapping `lanczos` for `gram` is
+    /// a change of one word.
+    pub ignored: Vec<String>,
+}
+
+impl<T: ?Sized + 'static> Catalog<T> {
+    fn new(kind: &'static str) -> Self {
+        Self { kind, entries: BTreeMap::new() }
+    }
+
+    /// Adds a plugin whose parameters are the type `P` (with `#[serde(deny_unknown_fields)]`, documented defaults).
+    /// `construct` turns the raw parameters into the checked plugin. A later entry of the same name replaces an earlier.
+    pub fn add<P: DeserializeOwned + JsonSchema>(
+        &mut self,
+        name: &'static str,
+        summary: &'static str,
+        construct: impl Fn(P, &Environment) -> Result<Box<T>, Error> + Send + Sync + 'static,
+    ) {
+        let schema = SchemaGenerator::default().into_root_schema_for::<P>();
+        let keys = property_names(&schema);
+        let construct: Constructor<T> = Box::new(move |table, environment| {
+            let parameters = serde_path_to_error::deserialize::<_, P>(table).map_err(|error| {
+                let path = error.path().to_string();
+                PluginError::Parameter {
+                    key: if path == "." { String::new() } else { path },
+                    problem: error.into_inner().message().to_owned(),
+                    nearest: None,
+                }
+            })?;
+            construct(parameters, environment).map_err(PluginError::Build)
+        });
+        self.entries.insert(name, Entry { summary, keys, schema, construct });
+    }
+
+    /// Names with their entries, in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Entry<T>)> {
+        self.entries.iter().map(|(name, entry)| (*name, entry))
+    }
+
+    /// Builds the plugin `name` from its parameters (the table without the key `name`).
+    ///
+    /// # Errors
+    /// An unknown name, an unknown key that no plugin of this kind has, a wrong type, or a failure to build.
+    pub fn build(
+        &self,
+        name: &str,
+        mut parameters: toml::Table,
+        environment: &Environment,
+    ) -> Result<Built<T>, PluginError> {
+        let entry = self.entries.get(name).ok_or_else(|| PluginError::UnknownName {
+            kind: self.kind,
+            name: name.to_owned(),
+            nearest: nearest(name, self.entries.keys().copied()),
+            known: self.entries.keys().map(|k| (*k).to_owned()).collect(),
+        })?;
+        let mut ignored = Vec::new();
+        let unknown: Vec<String> =
+            parameters.keys().filter(|key| !entry.keys.contains(*key)).cloned().collect();
+        for key in unknown {
+            if !self.entries.values().any(|other| other.keys.contains(&key)) {
+                return Err(PluginError::Parameter {
+                    problem: format!("{} `{name}` has no key `{key}`", self.kind),
+                    nearest: nearest(&key, entry.keys.iter().map(String::as_str)),
+                    key,
+                });
+            }
+            parameters.remove(&key);
+            ignored.push(key);
+        }
+        let plugin = (entry.construct)(parameters, environment)?;
+        Ok(Built { plugin, ignored })
+    }
+}
+
+fn property_names(schema: &Schema) -> BTreeSet<String> {
+    let properties = schema.get("properties").and_then(|p| p.as_object());
+    properties.map(|map| map.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// The candidate most similar to `word`, if any is similar at all (Jaro-Winkler similarity above 0.7).
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate.to_owned())
+}

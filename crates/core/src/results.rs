@@ -1,0 +1,100 @@
+//! What an experiment leaves behind: the contents of `results.json`.
+
+use serde::{Deserialize, Serialize};
+
+/// `results.json`: everything that was measured.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Results {
+    /// The experiment's name.
+    pub name: String,
+    /// One entry a combination of the sweep; one entry without a sweep.
+    pub runs: Vec<Run>,
+}
+
+/// One training run (or one analysis of a given model).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Run {
+    /// What distinguishes it from the other runs of the sweep ("model.name=lenet"); empty without a sweep.
+    pub name: String,
+    /// One record an epoch.
+    pub training: Vec<TrainingRecord>,
+    /// One record a spectrum.
+    pub probes: Vec<ProbeRecord>,
+    /// One record a pair of spectra.
+    pub distances: Vec<DistanceRecord>,
+}
+
+/// Losses and accuracies after an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingRecord {
+    /// The epoch, from 0 (before training) on.
+    pub epoch: usize,
+    /// Mean loss over the training split.
+    pub train_loss: f64,
+    /// Share of the training split classified rightly; `None` for real targets.
+    pub train_accuracy: Option<f64>,
+    /// Mean loss over the test split.
+    pub test_loss: f64,
+    /// Share of the test split classified rightly; `None` for real targets.
+    pub test_accuracy: Option<f64>,
+    /// Mean of the penalties added to the loss in this epoch.
+    pub penalty: f64,
+}
+
+/// One spectrum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeRecord {
+    /// The epoch after which it was measured (0: before training).
+    pub epoch: usize,
+    /// The group's name.
+    pub group: String,
+    /// "hessian", "gauss-newton", ...
+    pub curvature: String,
+    /// The estimator's name.
+    pub estimator: String,
+    /// Whether the eigenvalues are exact up to rounding.
+    pub exact: bool,
+    /// P, the number of parameters of the group.
+    pub dimension: usize,
+    /// From the largest; an exact spectrum lists the non-zero ones.
+    pub eigenvalues: Vec<f64>,
+    /// One weight an eigenvalue; the rest up to 1 is mass at zero.
+    pub weights: Vec<f64>,
+    /// The trace or its estimate.
+    pub trace: f64,
+    /// Standard error of the trace (0 when exact, null when unknown).
+    pub trace_stderr: Option<f64>,
+    /// Largest eigenvalue.
+    pub lambda_max: f64,
+    /// Smallest eigenvalue.
+    pub lambda_min: f64,
+    /// Operator-vector products spent.
+    pub products: usize,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
+
+/// One distance between two spectra.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DistanceRecord {
+    /// The epoch of both spectra.
+    pub epoch: usize,
+    /// The distance's name.
+    pub metric: String,
+    /// The curvature of both spectra.
+    pub curvature: String,
+    /// The left group.
+    pub left: String,
+    /// The right group.
+    pub right: String,
+    /// The distance.
+    pub value: f64,
+}
+
+impl ProbeRecord {
+    /// 1 − Σ weights: the mass at zero that the list leaves out.
+    #[must_use]
+    pub fn mass_at_zero(&self) -> f64 {
+        (1.0 - self.weights.iter().sum::<f64>()).max(0.0)
+    }
+}

@@ -1,0 +1,144 @@
+//! Spectra as probability measures on the line.
+
+use crate::error::{Error, Result};
+
+/// The eigenvalue distribution of a symmetric operator of dimension P: the probability measure
+/// μ = Σᵢ wᵢ δ(λᵢ) + w₀ δ(0), with w₀ = 1 − Σᵢ wᵢ the mass at zero that is not listed.
+///
+/// An *exact* spectrum lists every non-zero eigenvalue with weight 1/P. An *estimated* one (stochastic Lanczos
+/// quadrature, Ubaru, Chen & Saad 2017) lists Ritz values with quadrature weights that sum to 1.
+///
+/// ```
+/// use eigenscape_core::Spectrum;
+/// let spectrum = Spectrum::exact(4, vec![1.0, 3.0], 0)?;
+/// assert_eq!(spectrum.eigenvalues, [3.0, 1.0]);
+/// assert_eq!(spectrum.mass_at_zero(), 0.5);
+/// assert_eq!(spectrum.trace, 4.0);
+/// # Ok::<(), eigenscape_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spectrum {
+    /// P, the number of eigenvalues of the operator.
+    pub dimension: usize,
+    /// Eigenvalues or Ritz values, sorted from the largest.
+    pub eigenvalues: Vec<f64>,
+    /// The weight of each eigenvalue; with the mass at zero they sum to 1.
+    pub weights: Vec<f64>,
+    /// Whether every eigenvalue is exact up to rounding (no sampling, no truncation).
+    pub exact: bool,
+    /// The trace: Σ of all eigenvalues, or its estimate.
+    pub trace: f64,
+    /// Standard error of the trace: 0 when exact, `None` when one probe gives no estimate of it.
+    pub trace_stderr: Option<f64>,
+    /// The number of operator-vector products spent.
+    pub products: usize,
+}
+
+impl Spectrum {
+    /// An exact spectrum from all non-zero eigenvalues, in any order.
+    ///
+    /// # Errors
+    /// When there are more eigenvalues than dimensions, or one is not finite.
+    pub fn exact(dimension: usize, mut nonzero: Vec<f64>, products: usize) -> Result<Self> {
+        if nonzero.len() > dimension {
+            return Err(Error::input(
+                "exact spectrum",
+                format!("{} eigenvalues for an operator of dimension {dimension}", nonzero.len()),
+                "report this: an estimator returned more eigenvalues than the operator has",
+            ));
+        }
+        check_finite(&nonzero)?;
+        nonzero.sort_by(|a, b| b.total_cmp(a));
+        let weights = vec![1.0 / dimension as f64; nonzero.len()];
+        let trace = nonzero.iter().sum();
+        Ok(Self {
+            dimension,
+            eigenvalues: nonzero,
+            weights,
+            exact: true,
+            trace,
+            trace_stderr: Some(0.0),
+            products,
+        })
+    }
+
+    /// An estimated spectrum from (Ritz value, weight) pairs in any order; the weights are normalised to sum to 1.
+    ///
+    /// # Errors
+    /// When a value or weight is not finite, or no weight is positive.
+    pub fn estimated(
+        dimension: usize,
+        mut nodes: Vec<(f64, f64)>,
+        trace: f64,
+        trace_stderr: Option<f64>,
+        products: usize,
+    ) -> Result<Self> {
+        nodes.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let (eigenvalues, mut weights): (Vec<f64>, Vec<f64>) = nodes.into_iter().unzip();
+        check_finite(&eigenvalues)?;
+        check_finite(&weights)?;
+        let total: f64 = weights.iter().sum();
+        if total <= 0.0 {
+            return Err(Error::input(
+                "estimated spectrum",
+                "the quadrature weights do not have a positive sum",
+                "report this: an estimator returned an empty measure",
+            ));
+        }
+        weights.iter_mut().for_each(|w| *w /= total);
+        Ok(Self { dimension, eigenvalues, weights, exact: false, trace, trace_stderr, products })
+    }
+
+    /// 1 − Σᵢ wᵢ: the mass at zero that the list of eigenvalues leaves out.
+    #[must_use]
+    pub fn mass_at_zero(&self) -> f64 {
+        (1.0 - self.weights.iter().sum::<f64>()).max(0.0)
+    }
+
+    /// The measure as (location, weight) atoms from the smallest location, the mass at zero included.
+    #[must_use]
+    pub fn atoms(&self) -> Vec<(f64, f64)> {
+        let mut atoms: Vec<_> =
+            self.eigenvalues.iter().copied().zip(self.weights.iter().copied()).collect();
+        // A difference of a sum from 1 within rounding is not an atom.
+        let zero = self.mass_at_zero();
+        if zero > 1e-12 {
+            atoms.push((0.0, zero));
+        }
+        atoms.sort_by(|a, b| a.0.total_cmp(&b.0));
+        atoms
+    }
+
+    /// The largest eigenvalue (0 where only the mass at zero is left).
+    #[must_use]
+    pub fn lambda_max(&self) -> f64 {
+        let listed = self.eigenvalues.first().copied();
+        self.with_zero(listed, f64::max)
+    }
+
+    /// The smallest eigenvalue (0 where an unlisted mass at zero lies below the listed ones).
+    #[must_use]
+    pub fn lambda_min(&self) -> f64 {
+        let listed = self.eigenvalues.last().copied();
+        self.with_zero(listed, f64::min)
+    }
+
+    fn with_zero(&self, listed: Option<f64>, pick: fn(f64, f64) -> f64) -> f64 {
+        match listed {
+            None => 0.0,
+            Some(value) if self.exact && self.eigenvalues.len() < self.dimension => pick(value, 0.0),
+            Some(value) => value,
+        }
+    }
+}
+
+fn check_finite(values: &[f64]) -> Result<()> {
+    match values.iter().find(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(value) => Err(Error::input(
+            "spectrum",
+            format!("an eigenvalue or weight is {value}"),
+            "check the parameters and the data for NaN or infinite values",
+        )),
+    }
+}

@@ -1,0 +1,1 @@
+//! From an experiment's TOML file to a checked plan, to results

@@ -1,0 +1,1 @@
+//! Exact and stochastic estimators of curvature spectra
