@@ -82,6 +82,12 @@ impl Report {
     }
 }
 
+impl PlaceReport {
+    fn is_empty(&self) -> bool {
+        self.train.files.iter().chain(&self.test.files).all(|file| file.found.is_none())
+    }
+}
+
 impl SplitReport {
     fn new(set: &IdxSet, place: &Place, split: Split) -> Self {
         let names = set.split(split);
@@ -106,8 +112,10 @@ impl fmt::Display for Report {
         }
         for place in &self.places {
             writeln!(f, "\n{}  ({})", place.place.folder.display(), place.place.custom)?;
-            for split in [&place.train, &place.test] {
-                write!(f, "{split}")?;
+            if place.is_empty() {
+                writeln!(f, "  none of the four files")?;
+            } else {
+                write!(f, "{}{}", place.train, place.test)?;
             }
         }
         match self.chosen() {

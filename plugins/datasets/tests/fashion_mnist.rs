@@ -1,5 +1,7 @@
 //! `fashion-mnist` from files: where they are looked for, how they are prepared, what is refused.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The IDX reader: what is whole is read, and everything else is one clear error.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! `tensors`: what a safetensors file may hold, and how everything else is refused.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+
 mod common;
 
 use std::{fs, path::Path};

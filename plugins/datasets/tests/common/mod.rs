@@ -1,6 +1,6 @@
 //! Small data sets in the published formats, written by the tests themselves.
 
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, reason = "each test target uses its part of it")]
 
 use std::{fs, io::Write, path::Path};
 
