@@ -1,6 +1,7 @@
-//! Two-dimensional convolution and its two transposes: unfolded patches of one sample at a time, then a matrix product.
+//! Two-dimensional convolution and its two transposes: unfolded patches of a block of samples, then a matrix product.
 //!
-//! Patches of one sample stay in cache, so that unfolding costs no memory traffic; samples run in parallel.
+//! A block is as large as its patches fit into a core's cache, so that unfolding costs no memory traffic; blocks run in
+//! parallel.
 
 use candle_core::Tensor;
 use num_traits::Zero;
@@ -63,11 +64,6 @@ impl Geometry {
         self.weight() / self.groups
     }
 
-    /// Whether the patches are the image itself.
-    fn is_pointwise(&self) -> bool {
-        self.kernel == (1, 1) && self.stride == 1 && self.padding == 0
-    }
-
     /// The outputs o with `o·stride + k·dilation − padding` in `0..size`, and the input position of the first.
     fn overlap(&self, k: usize, size: usize, out_size: usize) -> (std::ops::Range<usize>, usize) {
         let shift = k * self.dilation;
@@ -98,16 +94,17 @@ impl Geometry {
         }
     }
 
-    /// The patches \[C/groups·kH·kW, oH·oW\] of one group's image.
-    fn unfold<'a, T: Element>(&self, image: &'a [T], buffer: &'a mut Vec<T>) -> &'a [T] {
-        if self.is_pointwise() {
-            return image;
-        }
-        // Runs write the same positions for every sample, so that what the padding leaves at zero stays zero.
-        buffer.resize(self.patch() * self.positions(), T::zero());
-        let positions = self.positions();
+    /// Samples whose patches together stay in a core's own cache: one product then serves them all.
+    fn block<T>(&self) -> usize {
+        const CACHE: usize = 1 << 19;
+        (CACHE / (self.patch() * self.positions() * size_of::<T>()).max(1)).clamp(1, 16)
+    }
+
+    /// Writes the patches of one group's image into the columns `place.offset ..` of a matrix [C/groups·kH·kW, `place.columns`].
+    /// What the padding leaves out must be zero already.
+    fn unfold<T: Element>(&self, image: &[T], patches: &mut [T], place: Columns) {
         self.for_runs(|row, output, input, len| {
-            let out = &mut buffer[row * positions + output..][..len];
+            let out = &mut patches[row * place.columns + place.offset + output..][..len];
             if self.stride == 1 {
                 out.copy_from_slice(&image[input..input + len]);
             } else {
@@ -115,17 +112,81 @@ impl Geometry {
                 out.iter_mut().zip(image).for_each(|(out, x)| *out = *x);
             }
         });
-        buffer
     }
 
     /// The transpose of [`Self::unfold`]: adds patches back onto the image.
-    fn fold<T: Element>(&self, patches: &[T], image: &mut [T]) {
-        let positions = self.positions();
+    fn fold<T: Element>(&self, patches: &[T], image: &mut [T], place: Columns) {
         self.for_runs(|row, output, input, len| {
-            let patches = &patches[row * positions + output..][..len];
+            let patches = &patches[row * place.columns + place.offset + output..][..len];
             let image = image[input..].iter_mut().step_by(self.stride);
             image.zip(patches).for_each(|(image, x)| *image += *x);
         });
+    }
+
+    /// The rows of one group of an output image, each of `positions` elements.
+    fn out_rows<'a, T>(&self, image: &'a [T], group: usize) -> std::slice::Chunks<'a, T> {
+        image[group * self.group_out()..][..self.group_out()].chunks(self.positions())
+    }
+}
+
+/// Where one sample's columns stand in a matrix of `columns` columns.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    columns: usize,
+    offset: usize,
+}
+
+/// Scratch memory of one thread.
+#[derive(Debug)]
+struct Scratch<T> {
+    patches: Vec<T>,
+    outputs: Vec<T>,
+}
+
+impl<T: Element> Scratch<T> {
+    fn new() -> Self {
+        Self { patches: Vec::new(), outputs: Vec::new() }
+    }
+
+    /// The patches [C/groups·kH·kW, B·oH·oW] of one group of a block of B images.
+    fn unfold<'a>(&mut self, g: &Geometry, group: usize, images: impl ExactSizeIterator<Item = &'a [T]>) {
+        let columns = images.len() * g.positions();
+        // Every block of one size writes the same places, so that what the padding leaves at zero stays zero.
+        if self.patches.len() != g.patch() * columns {
+            self.patches.clear();
+            self.patches.resize(g.patch() * columns, T::zero());
+        }
+        for (b, image) in images.enumerate() {
+            let image = &image[group * g.group_image()..][..g.group_image()];
+            g.unfold(image, &mut self.patches, Columns { columns, offset: b * g.positions() });
+        }
+    }
+
+    /// The rows [O/groups, B·oH·oW] of one group of a block of B output images.
+    fn gather_outputs<'a>(
+        &mut self,
+        g: &Geometry,
+        group: usize,
+        outs: impl ExactSizeIterator<Item = &'a [T]>,
+    ) {
+        let columns = outs.len() * g.positions();
+        self.outputs.resize(g.out_channels / g.groups * columns, T::zero());
+        for (b, out) in outs.enumerate() {
+            for (row, out) in g.out_rows(out, group).enumerate() {
+                self.outputs[row * columns + b * g.positions()..][..g.positions()].copy_from_slice(out);
+            }
+        }
+    }
+
+    /// The transpose of [`Self::gather_outputs`]: writes the rows back to a block of output images.
+    fn spread_outputs(&self, g: &Geometry, group: usize, outs: &mut [&mut [T]]) {
+        let columns = outs.len() * g.positions();
+        for (b, out) in outs.iter_mut().enumerate() {
+            let out = &mut out[group * g.group_out()..][..g.group_out()];
+            for (row, out) in out.chunks_mut(g.positions()).enumerate() {
+                out.copy_from_slice(&self.outputs[row * columns + b * g.positions()..][..g.positions()]);
+            }
+        }
     }
 }
 
@@ -135,13 +196,16 @@ pub(crate) fn conv2d(x: &Tensor, w: &Tensor, geometry: &Geometry) -> Result<Tens
     let (samples, vectors) = (x.elem_count() / g.image(), w.elem_count() / g.weight());
     dispatch!(x, T => {
         let mut out = vec![T::zero(); vectors * samples * g.out_image()];
+        let block = g.block::<T>();
         with_slice::<T, _>(x, |x| with_slice::<T, _>(w, |w| {
-            let mut by_sample: Vec<Vec<&mut [T]>> = (0..samples).map(|_| Vec::with_capacity(vectors)).collect();
+            // For each block of samples its output images, one list a weight.
+            let mut blocks: Vec<Vec<Vec<&mut [T]>>> = Vec::new();
+            blocks.resize_with(samples.div_ceil(block), || (0..vectors).map(|_| Vec::new()).collect());
             for (i, out) in out.chunks_mut(g.out_image()).enumerate() {
-                by_sample[i % samples].push(out);
+                blocks[i % samples / block][i / samples].push(out);
             }
-            let jobs = by_sample.into_par_iter().zip(x.par_chunks(g.image()));
-            jobs.for_each_init(Vec::new, |buffer, (outs, x)| forward_sample(&g, x, w, outs, buffer));
+            let jobs = blocks.into_par_iter().zip(x.par_chunks(block * g.image()));
+            jobs.for_each_init(Scratch::new, |scratch, (outs, x)| forward_block(&g, x, w, outs, scratch));
             Ok(())
         }))?;
         let dims = (vectors, samples, g.out_channels, g.out_height, g.out_width);
@@ -149,14 +213,27 @@ pub(crate) fn conv2d(x: &Tensor, w: &Tensor, geometry: &Geometry) -> Result<Tens
     })
 }
 
-fn forward_sample<T: Element>(g: &Geometry, x: &[T], w: &[T], mut outs: Vec<&mut [T]>, buffer: &mut Vec<T>) {
+fn forward_block<T: Element>(
+    g: &Geometry,
+    x: &[T],
+    w: &[T],
+    mut outs: Vec<Vec<&mut [T]>>,
+    scratch: &mut Scratch<T>,
+) {
     let rows = g.out_channels / g.groups;
+    let columns = x.len() / g.image() * g.positions();
     for group in 0..g.groups {
-        let patches = g.unfold(&x[group * g.group_image()..][..g.group_image()], buffer);
-        let patches = Matrix::row_major(patches, g.patch(), g.positions());
-        for (out, w) in outs.iter_mut().zip(w.chunks(g.weight())) {
+        scratch.unfold(g, group, x.chunks(g.image()));
+        for (outs, w) in outs.iter_mut().zip(w.chunks(g.weight())) {
             let w = Matrix::row_major(&w[group * g.group_weight()..][..g.group_weight()], rows, g.patch());
-            gemm(&mut out[group * g.group_out()..][..g.group_out()], w, patches, false, false);
+            let patches = Matrix::row_major(&scratch.patches, g.patch(), columns);
+            if let [out] = outs.as_mut_slice() {
+                gemm(&mut out[group * g.group_out()..][..g.group_out()], w, patches, false, false);
+            } else {
+                scratch.outputs.resize(rows * columns, T::zero());
+                gemm(&mut scratch.outputs, w, patches, false, false);
+                scratch.spread_outputs(g, group, outs);
+            }
         }
     }
 }
@@ -165,16 +242,20 @@ fn forward_sample<T: Element>(g: &Geometry, x: &[T], w: &[T], mut outs: Vec<&mut
 /// 1 (repeated): \[L, B, C, H, W\].
 pub(crate) fn conv2d_input_transpose(y: &Tensor, w: &Tensor, geometry: &Geometry) -> Result<Tensor> {
     let g = *geometry;
-    let (y_lead, samples) = (y.dims()[0], y.dims()[1]);
-    let w_lead = w.dims()[0];
+    let (y_lead, w_lead, samples) = (y.dims()[0], w.dims()[0], y.dims()[1]);
     let lead = y_lead.max(w_lead);
     dispatch!(y, T => {
         let mut out = vec![T::zero(); lead * samples * g.image()];
+        let block = g.block::<T>();
         with_slice::<T, _>(y, |y| with_slice::<T, _>(w, |w| {
-            out.par_chunks_mut(g.image()).enumerate().for_each_init(Vec::new, |buffer, (i, out)| {
-                let y = &y[i % (y_lead * samples) * g.out_image()..][..g.out_image()];
-                let w = &w[i / samples % w_lead * g.weight()..][..g.weight()];
-                input_transpose_sample(&g, y, w, out, buffer);
+            let images = out.par_chunks_mut((samples * g.image()).max(1)).enumerate().flat_map(|(l, out)| {
+                out.par_chunks_mut(block * g.image()).enumerate().map(move |(i, out)| (l, i, out))
+            });
+            images.for_each_init(Scratch::new, |scratch, (l, i, out)| {
+                let first = l % y_lead * samples + i * block;
+                let y = &y[first * g.out_image()..][..out.len() / g.image() * g.out_image()];
+                let w = &w[l % w_lead * g.weight()..][..g.weight()];
+                input_transpose_block(&g, y, w, out, scratch);
             });
             Ok(())
         }))?;
@@ -183,18 +264,24 @@ pub(crate) fn conv2d_input_transpose(y: &Tensor, w: &Tensor, geometry: &Geometry
     })
 }
 
-fn input_transpose_sample<T: Element>(g: &Geometry, y: &[T], w: &[T], out: &mut [T], buffer: &mut Vec<T>) {
+fn input_transpose_block<T: Element>(
+    g: &Geometry,
+    y: &[T],
+    w: &[T],
+    out: &mut [T],
+    scratch: &mut Scratch<T>,
+) {
     let rows = g.out_channels / g.groups;
+    let columns = y.len() / g.out_image() * g.positions();
     for group in 0..g.groups {
-        let y = Matrix::row_major(&y[group * g.group_out()..][..g.group_out()], rows, g.positions());
+        scratch.gather_outputs(g, group, y.chunks(g.out_image()));
+        scratch.patches.resize(g.patch() * columns, T::zero());
         let w = Matrix::row_major(&w[group * g.group_weight()..][..g.group_weight()], rows, g.patch());
-        let out = &mut out[group * g.group_image()..][..g.group_image()];
-        if g.is_pointwise() {
-            gemm(out, w.t(), y, false, false);
-        } else {
-            buffer.resize(g.patch() * g.positions(), T::zero());
-            gemm(buffer, w.t(), y, false, false);
-            g.fold(buffer, out);
+        let y = Matrix::row_major(&scratch.outputs, rows, columns);
+        gemm(&mut scratch.patches, w.t(), y, false, false);
+        for (b, out) in out.chunks_mut(g.image()).enumerate() {
+            let image = &mut out[group * g.group_image()..][..g.group_image()];
+            g.fold(&scratch.patches, image, Columns { columns, offset: b * g.positions() });
         }
     }
 }
@@ -207,12 +294,13 @@ pub(crate) fn conv2d_weight_transpose(x: &Tensor, y: &Tensor, geometry: &Geometr
     let lead = x_lead.max(y_lead);
     dispatch!(x, T => {
         let out = with_slice::<T, _>(x, |x| with_slice::<T, _>(y, |y| {
-            let image = |l: usize, b: usize| &x[(l % x_lead * samples + b) * g.image()..][..g.image()];
-            let cotangent = |l: usize, b: usize| &y[(l % y_lead * samples + b) * g.out_image()..][..g.out_image()];
+            let images = |l: usize| &x[l % x_lead * samples * g.image()..][..samples * g.image()];
+            let cotangents = |l: usize| &y[l % y_lead * samples * g.out_image()..][..samples * g.out_image()];
             if x_lead > 1 {
-                Ok(weights_one_by_one(&g, lead, samples, image, cotangent))
+                Ok(weights_one_by_one(&g, lead, images, cotangents))
             } else {
-                Ok(weights_together(&g, lead, samples, |b| image(0, b), cotangent))
+                let cotangents: Vec<&[T]> = (0..lead).map(cotangents).collect();
+                Ok(weights_together(&g, samples, x, &cotangents))
             }
         }))?;
         let dims = (lead, g.out_channels, g.channels / g.groups, g.kernel.0, g.kernel.1);
@@ -224,35 +312,29 @@ pub(crate) fn conv2d_weight_transpose(x: &Tensor, y: &Tensor, geometry: &Geometr
 fn weights_one_by_one<'a, T: Element>(
     g: &Geometry,
     lead: usize,
-    samples: usize,
-    image: impl Fn(usize, usize) -> &'a [T] + Sync,
-    cotangent: impl Fn(usize, usize) -> &'a [T] + Sync,
+    images: impl Fn(usize) -> &'a [T] + Sync,
+    cotangents: impl Fn(usize) -> &'a [T] + Sync,
 ) -> Vec<T> {
     let mut out = vec![T::zero(); lead * g.weight()];
-    out.par_chunks_mut(g.weight()).enumerate().for_each_init(Vec::new, |buffer, (l, out)| {
-        for b in 0..samples {
-            add_weight_sample(g, image(l, b), &std::iter::once(cotangent(l, b)), out, buffer);
-        }
+    out.par_chunks_mut(g.weight()).enumerate().for_each_init(Scratch::new, |scratch, (l, out)| {
+        add_weights(g, images(l), &[cotangents(l)], out, scratch);
     });
     out
 }
 
-/// All `lead` weights from the same images, whose patches are unfolded once; a fixed number of partial sums in parallel.
-fn weights_together<'a, T: Element>(
-    g: &Geometry,
-    lead: usize,
-    samples: usize,
-    image: impl Fn(usize) -> &'a [T] + Sync,
-    cotangent: impl Fn(usize, usize) -> &'a [T] + Sync,
-) -> Vec<T> {
+/// All weights from the same images, whose patches are unfolded once; a fixed number of partial sums in parallel.
+fn weights_together<T: Element>(g: &Geometry, samples: usize, x: &[T], cotangents: &[&[T]]) -> Vec<T> {
     // The split depends on the sizes only, so that the sum rounds alike for any number of threads.
     const PARTIAL_ELEMENTS: usize = 1 << 24;
-    let parts = (PARTIAL_ELEMENTS / (lead * g.weight()).max(1)).clamp(2, 16).min(samples.max(1));
+    let weights = cotangents.len() * g.weight();
+    let parts = (PARTIAL_ELEMENTS / weights.max(1)).clamp(2, 8).min(samples.max(1));
     let partial = |part: usize| {
-        let (mut out, mut buffer) = (vec![T::zero(); lead * g.weight()], Vec::new());
-        for b in part * samples / parts..(part + 1) * samples / parts {
-            add_weight_sample(g, image(b), &(0..lead).map(|l| cotangent(l, b)), &mut out, &mut buffer);
-        }
+        let samples = part * samples / parts..(part + 1) * samples / parts;
+        let images = &x[samples.start * g.image()..samples.end * g.image()];
+        let outputs = samples.start * g.out_image()..samples.end * g.out_image();
+        let cotangents: Vec<&[T]> = cotangents.iter().map(|y| &y[outputs.clone()]).collect();
+        let mut out = vec![T::zero(); weights];
+        add_weights(g, images, &cotangents, &mut out, &mut Scratch::new());
         out
     };
     let partials: Vec<Vec<T>> = (0..parts).into_par_iter().map(partial).collect();
@@ -263,22 +345,28 @@ fn weights_together<'a, T: Element>(
     partials.into_iter().reduce(sum).unwrap_or_default()
 }
 
-/// Adds y\[l\] xᵀ of one sample onto the l-th weight of `out`, for each cotangent y\[l\].
-fn add_weight_sample<'a, T: Element>(
+/// Adds Σ_b y\[l, b\] x\[b\]ᵀ onto the l-th weight of `out`, for each cotangent y\[l\], a block of samples at a time.
+fn add_weights<T: Element>(
     g: &Geometry,
     x: &[T],
-    cotangents: &(impl Iterator<Item = &'a [T]> + Clone),
+    cotangents: &[&[T]],
     out: &mut [T],
-    buffer: &mut Vec<T>,
+    scratch: &mut Scratch<T>,
 ) {
-    let rows = g.out_channels / g.groups;
-    for group in 0..g.groups {
-        let patches = g.unfold(&x[group * g.group_image()..][..g.group_image()], buffer);
-        let patches = Matrix::row_major(patches, g.patch(), g.positions());
-        for (out, y) in out.chunks_mut(g.weight()).zip(cotangents.clone()) {
-            let y = Matrix::row_major(&y[group * g.group_out()..][..g.group_out()], rows, g.positions());
-            let out = &mut out[group * g.group_weight()..][..g.group_weight()];
-            gemm(out, y, patches.t(), true, false);
+    let (block, rows) = (g.block::<T>(), g.out_channels / g.groups);
+    for (i, x) in x.chunks(block * g.image()).enumerate() {
+        let samples = x.len() / g.image();
+        let columns = samples * g.positions();
+        for group in 0..g.groups {
+            scratch.unfold(g, group, x.chunks(g.image()));
+            for (out, y) in out.chunks_mut(g.weight()).zip(cotangents) {
+                let y = &y[i * block * g.out_image()..][..samples * g.out_image()];
+                scratch.gather_outputs(g, group, y.chunks(g.out_image()));
+                let y = Matrix::row_major(&scratch.outputs, rows, columns);
+                let patches = Matrix::row_major(&scratch.patches, g.patch(), columns);
+                let out = &mut out[group * g.group_weight()..][..g.group_weight()];
+                gemm(out, y, patches.t(), true, false);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! `unsafe` lives only in [`gemm`]. Reductions run in an order that depends on shapes alone, so that results are
 //! bitwise the same for any number of threads.
 
+mod binary;
 mod conv;
 mod gather;
 mod gemm;
@@ -10,6 +11,7 @@ mod map;
 mod pool;
 mod sum;
 
+pub(crate) use binary::{add, mul};
 pub(crate) use conv::{Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose};
 pub(crate) use gather::{gather, scatter_add};
 pub(crate) use gemm::{Axis, View, matmul};
