@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Parameters of `jensen-shannon`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JensenShannonParameters {
     /// Standard deviation of the smoothing Gaussian as a share of the range from the smallest to the largest eigenvalue of both

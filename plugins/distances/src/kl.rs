@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Parameters of `kl`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KlParameters {
     /// Standard deviation of the smoothing Gaussian as a share of the range from the smallest to the largest eigenvalue of both

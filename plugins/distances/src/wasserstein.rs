@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::support::Support;
 
 /// Parameters of `wasserstein`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WassersteinParameters {
     /// The axis: "raw" (default), "common" or "unit".
