@@ -102,6 +102,23 @@ fn layer_against_full(distance: &DistanceRecord) -> Option<&str> {
     }
 }
 
+/// The mass at zero; a difference of the weights' sum from 1 within rounding is none.
+pub fn mass_at_zero(record: &ProbeRecord) -> f64 {
+    let zero = record.mass_at_zero();
+    if zero < 1e-12 { 0.0 } else { zero }
+}
+
+/// A curvature's name as prose spells it.
+pub fn prose(curvature: &str) -> String {
+    match curvature {
+        "hessian" => "Hessian".into(),
+        "gauss-newton" => "Gauss-Newton".into(),
+        "fisher" => "Fisher".into(),
+        "empirical-fisher" => "empirical Fisher".into(),
+        other => other.to_owned(),
+    }
+}
+
 /// The items without repetitions, in order of first appearance.
 pub fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut kept = Vec::new();

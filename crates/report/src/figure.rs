@@ -1,10 +1,10 @@
 //! Figures: a drawing, what it is called, and what to read in it.
 
-use eigenscape_core::{Result, results::Run};
+use eigenscape_core::results::Run;
 
 use crate::{
     data,
-    draw::{Drawing, png, svg},
+    draw::{Drawing, svg},
     figures,
     notes::RunNotes,
 };
@@ -32,28 +32,18 @@ impl Figure {
     pub fn svg(&self) -> String {
         svg::write(&self.drawing, &self.title)
     }
-
-    /// The PNG file that shows the SVG.
-    ///
-    /// # Errors
-    /// See [`png::rasterise`].
-    pub fn png(svg: &str) -> Result<Vec<u8>> {
-        png::rasterise(svg)
-    }
 }
 
 /// The figures for which the run has data, in the report's order.
 pub fn of_run(run: &Run, notes: &RunNotes) -> Vec<Figure> {
     let profiles = data::profiles(run);
-    let spectra = data::curvatures(run).into_iter().map(|curvature| (curvature, data::series(run, curvature)));
+    let spectra: Vec<_> = data::curvatures(run).into_iter().map(|c| (c, data::series(run, c))).collect();
     let mut all = Vec::new();
+    all.extend(spectra.iter().filter_map(|(c, s)| figures::density::draw(c, s, notes)));
+    all.extend(spectra.iter().filter_map(|(c, s)| figures::stems::draw(c, s, notes)));
     all.extend(profiles.iter().filter_map(|p| figures::distance_by_depth::draw(p, notes)));
     all.extend(profiles.iter().filter_map(|p| figures::distance_over_epochs::draw(p, notes)));
-    for (curvature, series) in spectra {
-        all.extend(figures::density::draw(curvature, &series, notes));
-        all.extend(figures::stems::draw(curvature, &series, notes));
-        all.extend(figures::extremes_over_epochs::draw(curvature, &series, notes));
-    }
+    all.extend(spectra.iter().filter_map(|(c, s)| figures::extremes_over_epochs::draw(c, s, notes)));
     all.extend(figures::training::draw(&run.training));
     all
 }

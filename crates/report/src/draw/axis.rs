@@ -96,9 +96,21 @@ impl Axis {
         Self { scale: Scale::Linear, low: -0.5, high: names.len().max(1) as f64 - 0.5, ticks }
     }
 
-    /// A logarithmic axis from `low` to `high` (both positive), with at most about `count` labels.
+    /// A logarithmic axis from `low` to `high` (both positive), with at most about `count` labels: plain numbers where
+    /// they are short.
     #[must_use]
-    pub fn log((low, high): (f64, f64), count: usize) -> Self {
+    pub fn log(range: (f64, f64), count: usize) -> Self {
+        let mut axis = Self::powers(range, count);
+        let powers = |t: &Tick| t.label.is_empty() || t.label.starts_with("10");
+        if axis.low >= -3.5 && axis.high <= 4.5 && axis.ticks.iter().all(powers) {
+            axis.ticks.iter_mut().filter(|t| !t.label.is_empty()).for_each(|t| t.label = typeset_short(t.value));
+        }
+        axis
+    }
+
+    /// The same with powers of ten throughout, so that several such axes read alike.
+    #[must_use]
+    pub fn powers((low, high): (f64, f64), count: usize) -> Self {
         let (low, high) = (low.log10(), high.log10());
         let (low, high) = if high - low < 0.1 { (low - 0.1, high + 0.1) } else { (low, high) };
         let ticks = log_ticks(low, high, count);
@@ -209,7 +221,12 @@ fn log_ticks(low: f64, high: f64, count: usize) -> Vec<Tick> {
         let stride = decades.div_ceil(count.max(1)) as i32;
         // Labels on multiples of the stride stay put when the range changes a little.
         let label = |p: i32| if p.rem_euclid(stride) == 0 { power_of_ten(p) } else { String::new() };
-        return (low.ceil() as i32..=high.floor() as i32).map(|p| Tick::new(10_f64.powi(p), label(p))).collect();
+        let mut ticks: Vec<Tick> =
+            (low.ceil() as i32..=high.floor() as i32).map(|p| Tick::new(10_f64.powi(p), label(p))).collect();
+        if decades <= 4 && count > 3 {
+            ticks.extend(between_powers(low, high));
+        }
+        return ticks;
     }
     let inside = |v: &f64| (low..=high).contains(&v.log10());
     let candidates = |mantissas: &'static [f64]| {
@@ -227,6 +244,12 @@ fn log_ticks(low: f64, high: f64, count: usize) -> Vec<Tick> {
         multiples(round_step((high - low) / count.max(1) as f64), low, high).collect()
     });
     values.into_iter().map(|v| Tick::new(v, typeset_short(v))).collect()
+}
+
+/// Unlabelled ticks at 2, 3, ..., 9 times the powers of ten.
+fn between_powers(low: f64, high: f64) -> impl Iterator<Item = Tick> {
+    let values = (low.floor() as i32..=high.floor() as i32).flat_map(|p| (2..10).map(move |m| f64::from(m) * 10_f64.powi(p)));
+    values.filter(move |v| (low..=high).contains(&v.log10())).map(|v| Tick::new(v, ""))
 }
 
 /// A round number without trailing zeros.
@@ -293,7 +316,7 @@ mod tests {
         fn every_axis_has_ticks_inside_it(a in -1e9..1e9f64, b in -1e9..1e9f64, power in -12..12i32) {
             let scale = 10_f64.powi(power);
             let axis = Axis::fitting([a * scale, b * scale, f64::NAN], 5).unwrap();
-            prop_assert!(!axis.ticks.is_empty() && axis.ticks.len() < 30, "{axis:?}");
+            prop_assert!(!axis.ticks.is_empty() && axis.ticks.len() < 50, "{axis:?}");
             for tick in &axis.ticks {
                 prop_assert!((-1e-6..=1.0 + 1e-6).contains(&axis.position(tick.value)), "{axis:?}");
             }

@@ -22,11 +22,11 @@ impl Colour {
     /// Okabe & Ito's bluish green.
     pub const GREEN: Self = Self(0x00, 0x9e, 0x73);
 
-    /// The viridis colour at `t` in [0, 1], without its palest end, which is too faint for lines on white.
+    /// The viridis colour at `t` in [0, 1], without its pale end, which is too faint for lines on white.
     #[must_use]
     pub fn ramp(t: f64) -> Self {
-        // Every eighth of matplotlib's viridis up to 7/8, interpolated linearly.
-        const VIRIDIS: [Colour; 8] = [
+        // Matplotlib's viridis at 0, 1/8, ..., 6/8, interpolated linearly between.
+        const VIRIDIS: [Colour; 7] = [
             Colour(0x44, 0x01, 0x54),
             Colour(0x47, 0x2d, 0x7b),
             Colour(0x3b, 0x52, 0x8b),
@@ -34,7 +34,6 @@ impl Colour {
             Colour(0x21, 0x91, 0x8c),
             Colour(0x28, 0xae, 0x80),
             Colour(0x5e, 0xc9, 0x62),
-            Colour(0xad, 0xdc, 0x30),
         ];
         let last = VIRIDIS.len() - 1;
         let position = t.clamp(0.0, 1.0) * last as f64;
@@ -67,8 +66,8 @@ mod tests {
     #[test]
     fn the_ramp_runs_from_dark_to_light() {
         assert_eq!(Colour::ramp(0.0).to_string(), "#440154");
-        assert_eq!(Colour::ramp(1.0).to_string(), "#addc30");
-        assert_eq!(Colour::ramp(1.0 / 7.0).to_string(), "#472d7b");
+        assert_eq!(Colour::ramp(1.0).to_string(), "#5ec962");
+        assert_eq!(Colour::ramp(1.0 / 6.0).to_string(), "#472d7b");
         assert_eq!(Colour::ramp(f64::NAN.max(0.0)), Colour::ramp(0.0));
     }
 }

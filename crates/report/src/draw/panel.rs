@@ -141,7 +141,7 @@ impl Panel {
 
     /// A vertical bar of ± `error` with caps at each (x, y, error).
     pub fn draw_error_bars(&self, drawing: &mut Drawing, bars: &[(f64, f64, f64)], colour: Colour) {
-        const CAP: f64 = 3.0;
+        const CAP: f64 = 5.0;
         let stroke = Stroke::solid(colour, 1.2);
         for &(x, y, error) in bars.iter().filter(|b| self.has((b.0, b.1)) && b.2.is_finite() && b.2 > 0.0) {
             // Below zero a logarithmic axis has no place: the bar ends at the rectangle's lower side.

@@ -38,6 +38,7 @@ const BELOW: f64 = 26.0;
 const LEGEND_LIMIT: f64 = 210.0;
 const LEGEND_GAP: f64 = 22.0;
 const TITLE_ROOM: f64 = 32.0;
+const RIGHT: f64 = 10.0;
 
 /// The charts from left to right; `None` when one has no finite value to show.
 pub fn side_by_side(charts: &[Chart], entries: &[Entry]) -> Option<Drawing> {
@@ -45,7 +46,7 @@ pub fn side_by_side(charts: &[Chart], entries: &[Entry]) -> Option<Drawing> {
     let legend_width = if entries.is_empty() { 0.0 } else { legend::column_width(entries, LEGEND_LIMIT) };
     let margins: Vec<f64> = y_axes.iter().map(|y| Panel::label_room(y) + TITLE_ROOM).collect();
     let gaps = LEGEND_GAP * charts.len() as f64;
-    let width = (WIDTH - legend_width - gaps - margins.iter().sum::<f64>()) / charts.len() as f64;
+    let width = (WIDTH - RIGHT - legend_width - gaps - margins.iter().sum::<f64>()) / charts.len() as f64;
     let room = charts.iter().map(|c| Panel::room_below(&c.x, width)).fold(0.0, f64::max);
     let legend_height = legend::height(entries);
     let height = TOP + HEIGHT + room + BELOW;

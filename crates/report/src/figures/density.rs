@@ -4,7 +4,7 @@ use eigenscape_core::{density::gaussian_density, results::ProbeRecord};
 
 use super::{MOST, WIDTH, provenance};
 use crate::{
-    data::Series,
+    data::{Series, mass_at_zero, prose},
     draw::{
         Anchor, Axis, Colour, Drawing, Panel, Scale, Stroke, Text,
         axis::range,
@@ -17,8 +17,11 @@ use crate::{
     notes::RunNotes,
 };
 
-/// The axis is linear below this share of the largest |λ|: what f32 arithmetic cannot tell from zero.
-const FINEST: f64 = 1e-6;
+/// The axis is linear below this share of the largest |λ| of exact spectra: what f32 arithmetic cannot tell from zero.
+const FINEST_EXACT: f64 = 1e-6;
+/// The same where one is estimated: nearer to zero Ritz values stand for many eigenvalues each, so that bumps there would
+/// say nothing.
+const FINEST_ESTIMATED: f64 = 1e-4;
 /// The bandwidth is the axis' span divided by this.
 const RESOLUTION: f64 = 160.0;
 const LEFT: f64 = 84.0;
@@ -34,10 +37,11 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
     let last = shown.iter().filter_map(|s| s.records.last()).map(|r| r.epoch).max()?;
     let first = shown.iter().filter_map(|s| s.records.first()).map(|r| r.epoch).min()?;
     let curves: Vec<Curves> = shown.iter().filter_map(|s| Curves::new(s, first, last)).collect();
-    let axis = EigenvalueAxis::covering(curves.iter().flat_map(Curves::records));
+    let records: Vec<&ProbeRecord> = curves.iter().flat_map(Curves::records).collect();
+    let axis = EigenvalueAxis::covering(&records);
     let drawing = draw_panels(&curves, &axis, (first, last));
-    let title = format!("Spectral density of the whole network and of each layer: {curvature}");
-    let caption = caption(&curves, series.len(), &axis, (first, last), notes);
+    let title = format!("Spectral density of the whole network and of each layer: {}", prose(curvature));
+    let caption = caption(curvature, &curves, series.len(), &axis, (first, last), notes);
     Some(Figure::new(&format!("density-{curvature}"), title, caption, drawing))
 }
 
@@ -72,10 +76,11 @@ struct EigenvalueAxis {
 }
 
 impl EigenvalueAxis {
-    fn covering<'a>(records: impl Iterator<Item = &'a ProbeRecord>) -> Self {
+    fn covering(records: &[&ProbeRecord]) -> Self {
         let finite = |v: &f64| v.is_finite();
-        let values: Vec<f64> = records.flat_map(|r| &r.eigenvalues).copied().filter(finite).collect();
-        let exponent = threshold_exponent(&values);
+        let values: Vec<f64> = records.iter().flat_map(|r| &r.eigenvalues).copied().filter(finite).collect();
+        let finest = if records.iter().all(|r| r.exact) { FINEST_EXACT } else { FINEST_ESTIMATED };
+        let exponent = threshold_exponent(&values, finest);
         let scale = Scale::SignedLog { threshold: 10_f64.powi(exponent) };
         let transformed = values.iter().map(|v| scale.forward(*v)).chain([0.0]);
         let (low, high) = range(transformed).unwrap_or((0.0, 0.0));
@@ -108,13 +113,13 @@ impl EigenvalueAxis {
 /// Points of a density curve: about one a pixel.
 const POINTS: usize = 800;
 
-/// The power of ten below which the axis is linear: near the smaller of the |λ|, but not below [`FINEST`] of the
+/// The power of ten below which the axis is linear: near the smaller of the |λ|, but not below `finest` times the
 /// largest.
-fn threshold_exponent(values: &[f64]) -> i32 {
+fn threshold_exponent(values: &[f64], finest: f64) -> i32 {
     let mut sizes: Vec<f64> = values.iter().map(|v| v.abs()).filter(|v| *v > 0.0).collect();
     sizes.sort_by(f64::total_cmp);
     let Some(largest) = sizes.last() else { return 0 };
-    let small = sizes[sizes.len() / 10].clamp(FINEST * largest, 1e-2 * largest);
+    let small = sizes[sizes.len() / 10].clamp(finest * largest, 1e-2 * largest);
     // Far below the normal range of f64 a power of ten would vanish.
     small.log10().floor().max(-300.0) as i32
 }
@@ -126,7 +131,7 @@ fn draw_panels(curves: &[Curves], axis: &EigenvalueAxis, (first, last): (usize, 
     let mut drawing = Drawing::new(WIDTH, bottom + BELOW + 20.0);
     for (i, curves) in curves.iter().enumerate() {
         let top = TOP + row * i as f64 + HEADER;
-        draw_panel(&mut drawing, curves, axis, (top, height), i);
+        draw_panel(&mut drawing, curves, axis, (top, height));
     }
     let x = axis.axis();
     let panel = Panel { left: LEFT, top: TOP, width: WIDTH - LEFT - RIGHT, height: bottom - TOP - GAP, x, y: Axis::linear((0.0, 1.0), 1) };
@@ -142,12 +147,12 @@ fn draw_panels(curves: &[Curves], axis: &EigenvalueAxis, (first, last): (usize, 
     drawing
 }
 
-fn draw_panel(drawing: &mut Drawing, curves: &Curves, axis: &EigenvalueAxis, (top, height): (f64, f64), _row: usize) {
+fn draw_panel(drawing: &mut Drawing, curves: &Curves, axis: &EigenvalueAxis, (top, height): (f64, f64)) {
     let now = axis.density(curves.now);
     let before = curves.before.map(|r| axis.density(r)).unwrap_or_default();
     let floor = axis.one_eigenvalue(curves.now.dimension) * if curves.now.exact { 0.3 } else { 0.03 };
     let peak = now.iter().chain(&before).map(|p| p.1).fold(10.0 * floor, f64::max);
-    let y = Axis::log((floor, 2.0 * peak), 3);
+    let y = Axis::powers((floor, 2.0 * peak), 3);
     let panel = Panel { left: LEFT, top, width: WIDTH - LEFT - RIGHT, height, x: axis.axis(), y };
     panel.draw_axes_unlabelled_below(drawing);
 
@@ -169,12 +174,15 @@ fn draw_panel(drawing: &mut Drawing, curves: &Curves, axis: &EigenvalueAxis, (to
 fn mass(record: &ProbeRecord, axis: &EigenvalueAxis) -> String {
     let dimension = count(record.dimension);
     if record.exact {
-        return format!("{dimension} eigenvalues, {} of them exactly 0", percent(record.mass_at_zero()));
+        return match mass_at_zero(record) {
+            0.0 => format!("{dimension} eigenvalues, none exactly 0"),
+            zero => format!("{dimension} eigenvalues, {} of them exactly 0", percent(zero)),
+        };
     }
     let threshold = 10_f64.powi(axis.exponent);
     let near = record.eigenvalues.iter().zip(&record.weights).filter(|(v, _)| v.abs() < threshold);
     let share: f64 = near.map(|(_, w)| w).sum::<f64>() + record.mass_at_zero();
-    format!("{dimension} eigenvalues, about {} below {} in size", percent(share), power_of_ten(axis.exponent))
+    format!("{dimension} eigenvalues, about {} within ±{}", percent(share), power_of_ten(axis.exponent))
 }
 
 /// The curve where it or a neighbour rises above the floor.
@@ -188,6 +196,7 @@ fn above(curve: &[(f64, f64)], floor: f64) -> Vec<(f64, f64)> {
 }
 
 fn caption(
+    curvature: &str,
     curves: &[Curves],
     count: usize,
     axis: &EigenvalueAxis,
@@ -195,10 +204,11 @@ fn caption(
     notes: &RunNotes,
 ) -> String {
     let mut text = format!(
-        "Density of the eigenvalues at epoch {last}{}, on a logarithmic scale. The eigenvalue axis is \
+        "Density of the eigenvalues of the {} at epoch {last}{}, on a logarithmic scale. The eigenvalue axis is \
          sign(λ) log₁₀(1 + |λ|/{threshold}): logarithmic on both sides, linear for |λ| below {threshold}. Each \
          eigenvalue is broadened on that axis by a Gaussian with σ = {} (in decades), so that the area under a curve is \
          the share of eigenvalues there. The mass at exactly 0 is stated above each panel and not drawn.",
+        prose(curvature),
         if first < last { format!(" (filled) and at epoch {first} (grey)") } else { String::new() },
         significant(axis.bandwidth, 2),
         threshold = power_of_ten(axis.exponent),

@@ -6,7 +6,7 @@ use super::{
     provenance,
 };
 use crate::{
-    data::{Profile, without_common_suffix},
+    data::{Profile, prose, without_common_suffix},
     draw::{Axis, Colour, Stroke, labels::evenly, legend::Sample},
     figure::Figure,
     notes::RunNotes,
@@ -34,7 +34,7 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
         curves,
     };
     let drawing = side_by_side(&[chart], &entries)?;
-    let title = format!("Distance of each layer to the whole network: {}, {}", profile.metric, profile.curvature);
+    let title = format!("Distance of each layer to the whole network: {}, {}", profile.metric, prose(profile.curvature));
     let name = format!("distance-by-depth-{}-{}", profile.metric, profile.curvature);
     Some(Figure::new(&name, title, caption(profile, &shown, notes), drawing))
 }
@@ -60,11 +60,11 @@ fn thinned(names: &[&str]) -> Vec<String> {
 }
 
 fn caption(profile: &Profile, shown: &[usize], notes: &RunNotes) -> String {
-    let Profile { metric, curvature, .. } = profile;
     let mut text = format!(
-        "How far the {curvature} spectrum of each layer lies from that of the whole network: the smaller, the more the \
-         layer alone tells about the network.{}",
-        provenance::distance(metric, &notes.distances)
+        "How far the {} spectrum of each layer lies from that of the whole network: the smaller, the more the layer \
+         alone tells about the network.{}",
+        prose(profile.curvature),
+        provenance::distance(profile.metric, &notes.distances)
     );
     if let [_, .., last] = shown {
         text += &format!(" The thick line is the last epoch measured, {last}.");

@@ -6,7 +6,7 @@ use super::{
     provenance,
 };
 use crate::{
-    data::Profile,
+    data::{Profile, prose},
     draw::{
         Axis, Colour, Stroke,
         labels::evenly,
@@ -35,7 +35,7 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
         curves,
     };
     let drawing = side_by_side(&[chart], &entries)?;
-    let title = format!("Distance to the whole network over the epochs: {}, {}", profile.metric, profile.curvature);
+    let title = format!("Distance to the whole network over the epochs: {}, {}", profile.metric, prose(profile.curvature));
     let name = format!("distance-over-epochs-{}-{}", profile.metric, profile.curvature);
     Some(Figure::new(&name, title, caption(profile, shown.len(), notes), drawing))
 }
@@ -47,7 +47,7 @@ fn caption(profile: &Profile, shown: usize, notes: &RunNotes) -> String {
         "The same distances ({}, {}) as training goes on; the colour runs from the first layer (dark) to the last \
          (light).{thinned}{}",
         profile.metric,
-        profile.curvature,
+        prose(profile.curvature),
         provenance::distance(profile.metric, &notes.distances)
     )
 }

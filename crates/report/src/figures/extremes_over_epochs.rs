@@ -8,7 +8,7 @@ use super::{
     provenance,
 };
 use crate::{
-    data::Series,
+    data::{Series, prose},
     draw::{
         Axis, Colour, Stroke,
         axis::range,
@@ -36,7 +36,7 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
     let entries: Vec<Entry> =
         shown.iter().map(|&i| (Sample::Marked(strokes[i]), series[i].label.clone())).collect();
     let drawing = side_by_side(&charts, &entries)?;
-    let title = format!("Trace and largest eigenvalue over the epochs: {curvature}");
+    let title = format!("Trace and largest eigenvalue over the epochs: {}", prose(curvature));
     let caption = caption(series, shown.len(), notes);
     Some(Figure::new(&format!("trace-and-lambda-max-{curvature}"), title, caption, drawing))
 }

@@ -4,7 +4,7 @@ use eigenscape_core::results::ProbeRecord;
 
 use super::{MOST, WIDTH, provenance};
 use crate::{
-    data::Series,
+    data::{Series, prose},
     draw::{
         Anchor, Axis, Colour, Drawing, Panel, Stroke, Text,
         axis::range,
@@ -66,7 +66,7 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
     if let Some(classes) = classes {
         legend::row(&mut drawing, WIDTH - GAP, 14.0, &entries(classes));
     }
-    let title = format!("Largest eigenvalues by rank: {curvature}");
+    let title = format!("Largest eigenvalues by rank: {}", prose(curvature));
     let caption = caption(&records, series.len(), epoch, classes, notes);
     Some(Figure::new(&format!("eigenvalues-{curvature}"), title, caption, drawing))
 }
@@ -90,7 +90,7 @@ fn largest(record: &ProbeRecord, length: usize) -> Vec<f64> {
 
 fn y_axis(stems: &[f64]) -> Axis {
     let ends = range(stems.iter().copied().chain([0.0])).filter(|(low, high)| low < high);
-    Axis::linear(ends.unwrap_or((0.0, 1.0)), 4)
+    Axis::linear(ends.unwrap_or((0.0, 1.0)), 5)
 }
 
 fn draw_panel(drawing: &mut Drawing, panel: &Panel, stems: &[f64], classes: Option<usize>) {
@@ -131,8 +131,8 @@ fn caption(
     let mut text = format!("The largest eigenvalues at epoch {epoch}, from the largest by rank, each panel on its own scale.");
     if let Some(classes) = classes {
         text += &format!(
-            " The first {classes}, as many as there are classes, are marked: they are the outliers that stand apart from \
-             the bulk."
+            " The first {classes}, as many as there are classes, are marked: a trained classifier tends to have about so \
+             many outliers above its bulk."
         );
     }
     if records.iter().any(|r| !r.exact) {
