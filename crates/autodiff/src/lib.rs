@@ -11,6 +11,8 @@ mod error;
 mod factor;
 mod graph;
 mod kernels;
+#[cfg(test)]
+mod laws;
 mod loss;
 mod network;
 pub mod nn;

@@ -1,7 +1,6 @@
 //! Element-wise functions of two operands, of one shape up to repetition.
 
 use candle_core::Tensor;
-use num_traits::Zero;
 use rayon::prelude::*;
 
 use super::{Element, cpu_slice, dispatch};

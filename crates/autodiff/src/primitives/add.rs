@@ -75,3 +75,14 @@ impl Graph {
         total.map_or(Ok(term), |total| self.add(total, term))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::laws::Subject;
+
+    #[test]
+    fn laws() {
+        Subject::new(1, &[&[2, 3], &[2, 3]], |g, x| g.add(x[0], x[1])).obeys_all();
+        Subject::new(2, &[&[2, 3], &[2, 3]], |g, x| g.sub(x[0], x[1])).obeys_all();
+    }
+}

@@ -234,3 +234,71 @@ impl Graph {
         self.emit(Arc::new(Conv2d(shapes)), &[x, w])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::laws::Subject;
+
+    /// The definition, element by element.
+    fn by_definition(
+        x: &[Vec<Vec<Vec<f64>>>],
+        w: &[Vec<Vec<Vec<f64>>>],
+        s: ConvSettings,
+        at: [usize; 4],
+    ) -> f64 {
+        let [n, o, oy, ox] = at;
+        let group = o / (w.len() / s.groups);
+        let mut total = 0.0;
+        for (c, plane) in w[o].iter().enumerate() {
+            let channel = &x[n][group * w[o].len() + c];
+            for (ky, row) in plane.iter().enumerate() {
+                for (kx, tap) in row.iter().enumerate() {
+                    let y = (oy * s.stride + ky * s.dilation).checked_sub(s.padding);
+                    let x = (ox * s.stride + kx * s.dilation).checked_sub(s.padding);
+                    let value = y.zip(x).and_then(|(y, x)| channel.get(y)?.get(x));
+                    total += tap * value.copied().unwrap_or(0.0);
+                }
+            }
+        }
+        total
+    }
+
+    fn four(tensor: &Tensor) -> Result<Vec<Vec<Vec<Vec<f64>>>>> {
+        (0..tensor.dims()[0]).map(|i| Ok(tensor.get(i)?.to_vec3()?)).collect()
+    }
+
+    fn settings() -> impl Strategy<Value = ([usize; 4], [usize; 4], ConvSettings)> {
+        (1..3_usize, 1..3_usize, 1..3_usize, 1..4_usize, 1..3_usize, 0..3_usize, 1..3_usize, 4..7_usize)
+            .prop_map(|(groups, c, o, kernel, stride, padding, dilation, size)| {
+                let x = [2, groups * c, size, size + 1];
+                let w = [groups * o, c, kernel, kernel.min(2)];
+                (x, w, ConvSettings { stride, padding, dilation, groups })
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn agrees_with_the_definition_and_obeys_the_laws(seed in any::<u64>(), (x, w, s) in settings()) {
+            prop_assume!(Shapes::new(&x, &w, s).is_ok());
+            let shapes = Shapes::new(&x, &w, s)?;
+            let mut numbers = crate::laws::Numbers::new(seed);
+            let (xs, ws) = (numbers.tensor(&x), numbers.tensor(&w));
+            let y = kernels::conv2d(&xs, &ws, &shapes.geometry())?.squeeze(0)?;
+            let (xs, ws, ys) = (four(&xs)?, four(&ws)?, four(&y)?);
+            for (n, o, oy, ox) in indices(&shapes.y) {
+                let expected = by_definition(&xs, &ws, s, [n, o, oy, ox]);
+                prop_assert!((ys[n][o][oy][ox] - expected).abs() < 1e-12);
+            }
+            Subject::new(seed, &[&x, &w], |g, v| g.conv2d(v[0], v[1], s)).is_multilinear().obeys_all();
+        }
+    }
+
+    fn indices(dims: &[usize; 4]) -> impl Iterator<Item = (usize, usize, usize, usize)> {
+        let [a, b, c, d] = *dims;
+        (0..a * b * c * d).map(move |i| (i / (b * c * d), i / (c * d) % b, i / d % c, i % d))
+    }
+}

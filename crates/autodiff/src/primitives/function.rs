@@ -50,7 +50,7 @@ pub enum Function {
 }
 
 impl Function {
-    fn eval<T: Element>(self, x: &Tensor) -> Result<Tensor> {
+    fn eval_in<T: Element>(self, x: &Tensor) -> Result<Tensor> {
         let (zero, one) = (T::zero(), T::one());
         let number = |value: f64| T::from_f64(value);
         match self {
@@ -100,6 +100,10 @@ impl Function {
             Self::Sqrt => kernels::map::<T>(x, T::sqrt),
             Self::Recip => kernels::map::<T>(x, T::recip),
         }
+    }
+
+    fn eval_any(self, x: &Tensor) -> Result<Tensor> {
+        dispatch!(x, T => self.eval_in::<T>(x))
     }
 
     /// f′(x) as a program, given x and y = f(x).
@@ -170,8 +174,7 @@ impl Primitive for Function {
     }
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
-        let x = args[0].tensor;
-        dispatch!(x, T => Function::eval::<T>(*self, x))
+        self.eval_any(args[0].tensor)
     }
 
     fn linearity(&self) -> Linearity {
@@ -214,5 +217,62 @@ impl Graph {
         let shape = self.shape(x).to_vec();
         let one = self.fill(1.0, &shape)?;
         self.sub(one, x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::laws::Subject;
+
+    const SMOOTH: [Function; 8] = [
+        Function::Tanh,
+        Function::Sigmoid,
+        Function::Softplus,
+        Function::Elu { order: 0 },
+        Function::NormalCdf,
+        Function::Exp,
+        Function::Relu,
+        Function::LeakyRelu { slope: 0.01 },
+    ];
+
+    #[test]
+    fn laws() {
+        for (seed, function) in (1..).zip(SMOOTH) {
+            Subject::new(seed, &[&[3, 4]], |g, x| g.function(function, x[0])).obeys_all();
+        }
+        for (seed, function) in (1..).zip([Function::Log, Function::Sqrt, Function::Recip]) {
+            let subject = Subject::new(seed, &[&[3, 4]], |g, x| g.function(function, x[0]));
+            subject.moved(|x| x.affine(0.5, 1.5)).obeys_all();
+        }
+    }
+
+    #[test]
+    fn second_and_third_derivatives_are_derivatives_too() {
+        for (seed, function) in (1..).zip(SMOOTH) {
+            Subject::new(seed, &[&[5]], |g, x| {
+                let y = g.function(function, x[0])?;
+                let first = function.derivative(g, x[0], y)?;
+                let squared = g.mul(first, x[0])?;
+                g.mul(squared, y)
+            })
+            .obeys_all();
+        }
+    }
+
+    #[test]
+    fn extreme_arguments_stay_finite() -> Result<()> {
+        use candle_core::{DType, Device};
+        let x = Tensor::new(&[-1e4_f64, -800.0, 800.0, 1e4], &Device::Cpu)?;
+        for function in
+            [Function::Sigmoid, Function::Softplus, Function::Elu { order: 0 }, Function::Elu { order: 2 }]
+        {
+            for dtype in [DType::F32, DType::F64] {
+                let x = x.to_dtype(dtype)?;
+                let y = function.eval_any(&x)?.to_dtype(DType::F64)?;
+                assert!(y.to_vec1::<f64>()?.iter().all(|y| y.is_finite()), "{function:?} {dtype:?}");
+            }
+        }
+        Ok(())
     }
 }

@@ -64,3 +64,13 @@ impl Graph {
         Ok((shift, self.function(super::Function::Exp, difference)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::laws::Subject;
+
+    #[test]
+    fn laws() {
+        Subject::new(1, &[&[3, 4]], |g, x| g.log_sum_exp(x[0])).obeys_all();
+    }
+}

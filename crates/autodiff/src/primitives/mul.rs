@@ -47,3 +47,14 @@ impl Graph {
         self.emit(Arc::new(Mul), &[x, y])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::laws::Subject;
+
+    #[test]
+    fn laws() {
+        Subject::new(1, &[&[2, 3], &[2, 3]], |g, x| g.mul(x[0], x[1])).is_multilinear().obeys_all();
+        Subject::new(2, &[&[4]], |g, x| g.mul(x[0], x[0])).obeys_all();
+    }
+}

@@ -67,3 +67,13 @@ impl Graph {
         self.emit(Arc::new(Permute { axes: axes.to_vec() }), &[x])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::laws::Subject;
+
+    #[test]
+    fn laws() {
+        Subject::new(1, &[&[2, 3, 4]], |g, x| g.permute(x[0], &[2, 0, 1])).is_multilinear().obeys_all();
+    }
+}

@@ -168,3 +168,33 @@ impl Graph {
         self.scale(sum, 1.0 / (settings.kernel * settings.kernel) as f64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::laws::Subject;
+
+    #[test]
+    fn laws() {
+        for (seed, (kernel, stride, padding)) in
+            (1..).zip([(2, 2, 0), (3, 2, 1), (2, 1, 0), (3, 1, 1), (2, 3, 1)])
+        {
+            let settings = PoolSettings { kernel, stride, padding };
+            Subject::new(seed, &[&[2, 2, 5, 6]], |g, x| g.max_pool2d(x[0], settings)).obeys_all();
+            Subject::new(seed, &[&[2, 2, 5, 6]], |g, x| g.avg_pool2d(x[0], settings))
+                .is_multilinear()
+                .obeys_all();
+        }
+    }
+
+    #[test]
+    fn the_first_of_equal_elements_is_taken_and_the_padding_never() -> Result<()> {
+        use candle_core::{DType, Device};
+        let x = Tensor::full(-3.0_f64, (1, 1, 4, 4), &Device::Cpu)?;
+        let windows = Windows::new("max", x.dims(), PoolSettings { kernel: 3, stride: 2, padding: 1 })?;
+        let place = Place { dtype: DType::F64, device: Device::Cpu };
+        let index = ArgmaxPool(windows).eval(&place, &[Operand { tensor: &x, batched: false }])?;
+        assert_eq!(index.to_vec2::<u32>()?, [[0, 1, 4, 5]]);
+        Ok(())
+    }
+}

@@ -74,3 +74,14 @@ impl Graph {
         self.reshape(x, &flat)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::laws::Subject;
+
+    #[test]
+    fn laws() {
+        Subject::new(1, &[&[2, 6]], |g, x| g.reshape(x[0], &[3, 4])).is_multilinear().obeys_all();
+        Subject::new(2, &[&[2, 3, 2]], |g, x| g.flatten_from(x[0], 1)).is_multilinear().obeys_all();
+    }
+}

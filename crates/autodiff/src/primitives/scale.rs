@@ -47,3 +47,13 @@ impl Graph {
         if factor == 1.0 { Ok(x) } else { self.emit(Arc::new(Scale { factor }), &[x]) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::laws::Subject;
+
+    #[test]
+    fn laws() {
+        Subject::new(1, &[&[2, 3]], |g, x| g.scale(x[0], -1.5)).is_multilinear().obeys_all();
+    }
+}

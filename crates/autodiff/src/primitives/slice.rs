@@ -124,3 +124,14 @@ impl Graph {
         self.emit(Arc::new(Pad { axis, before, after }), &[x])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::laws::Subject;
+
+    #[test]
+    fn laws() {
+        Subject::new(1, &[&[2, 5]], |g, x| g.slice(x[0], 1, 1, 3)).is_multilinear().obeys_all();
+        Subject::new(2, &[&[2, 5]], |g, x| g.pad(x[0], 0, 1, 2)).is_multilinear().obeys_all();
+    }
+}

@@ -83,3 +83,15 @@ impl Graph {
         self.reshape(sum, &[])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::laws::Subject;
+
+    #[test]
+    fn laws() {
+        Subject::new(1, &[&[2, 3, 4]], |g, x| g.sum(x[0], &[0, 2])).is_multilinear().obeys_all();
+        Subject::new(2, &[&[2, 3, 4]], |g, x| g.mean(x[0], &[1])).is_multilinear().obeys_all();
+        Subject::new(3, &[&[2, 3]], |g, x| g.sum_all(x[0])).is_multilinear().obeys_all();
+    }
+}

@@ -1,0 +1,196 @@
+//! What every primitive must obey, as checks that their tests call.
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::{
+    Graph, Value,
+    error::Result,
+    primitive::Place,
+    program::Program,
+    transforms::{linearize, transpose},
+};
+
+/// A deterministic stream of numbers in (−1, 1).
+pub(crate) struct Numbers(u64);
+
+impl Numbers {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> f64 {
+        // SplitMix64 (Steele, Lea & Flood 2014).
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) as f64 / u64::MAX as f64 * 2.0 - 1.0
+    }
+
+    pub(crate) fn tensor(&mut self, shape: &[usize]) -> Tensor {
+        let data: Vec<f64> = (0..shape.iter().product()).map(|_| self.next()).collect();
+        Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
+    }
+}
+
+fn place() -> Place {
+    Place { dtype: DType::F64, device: Device::Cpu }
+}
+
+fn dot(x: &Tensor, y: &Tensor) -> f64 {
+    (x * y).unwrap().sum_all().unwrap().to_scalar().unwrap()
+}
+
+fn difference(x: &Tensor, y: &Tensor) -> f64 {
+    assert_eq!(x.dims(), y.dims());
+    if x.elem_count() == 0 {
+        return 0.0;
+    }
+    (x - y).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
+}
+
+/// An operation of some inputs under test.
+pub(crate) struct Subject {
+    graph: Graph,
+    inputs: Vec<Value>,
+    output: Value,
+    at: Vec<Tensor>,
+    numbers: Numbers,
+}
+
+impl Subject {
+    /// What `build` emits, at a random point of inputs of these shapes.
+    pub(crate) fn new(
+        seed: u64,
+        shapes: &[&[usize]],
+        build: impl Fn(&mut Graph, &[Value]) -> Result<Value>,
+    ) -> Self {
+        let mut graph = Graph::default();
+        let inputs: Vec<Value> = shapes.iter().map(|shape| graph.input("x", shape)).collect();
+        let output = build(&mut graph, &inputs).unwrap();
+        let mut numbers = Numbers::new(seed);
+        let at = shapes.iter().map(|shape| numbers.tensor(shape)).collect();
+        Self { graph, inputs, output, at, numbers }
+    }
+
+    /// The same at a point with every input replaced by f(input).
+    pub(crate) fn moved(mut self, f: impl Fn(&Tensor) -> candle_core::Result<Tensor>) -> Self {
+        self.at = self.at.iter().map(|x| f(x).unwrap()).collect();
+        self
+    }
+
+    /// All laws of an operation that is differentiable in every input.
+    pub(crate) fn obeys_all(mut self) {
+        self.tangents_are_derivatives();
+        self.transpose_is_adjoint();
+        self.leading_axes_are_many_evaluations();
+    }
+
+    /// And moreover: it is linear in each input while the others are fixed.
+    pub(crate) fn is_multilinear(mut self) -> Self {
+        let program = Program::new(&self.graph, &self.inputs, &[self.output]).unwrap();
+        let eval = |at: &[Tensor]| program.evaluate(&place(), at).unwrap().remove(0);
+        for i in 0..self.inputs.len() {
+            let other = self.numbers.tensor(self.at[i].dims());
+            let mut at = self.at.clone();
+            at[i] = ((&self.at[i] * 2.0).unwrap() - (&other * 3.0).unwrap()).unwrap();
+            let combined = eval(&at);
+            at[i] = other;
+            let separate = ((eval(&self.at) * 2.0).unwrap() - (eval(&at) * 3.0).unwrap()).unwrap();
+            assert!(difference(&combined, &separate) < 1e-11, "not linear in operand {i}");
+        }
+        self
+    }
+
+    /// J v agrees with (f(x + hv) − f(x − hv)) / 2h.
+    fn tangents_are_derivatives(&mut self) {
+        const STEP: f64 = 1e-5;
+        let directions: Vec<Tensor> = self.at.iter().map(|x| self.numbers.tensor(x.dims())).collect();
+        let program = Program::new(&self.graph, &self.inputs, &[self.output]).unwrap();
+        let moved = |step: f64| {
+            let at: Vec<Tensor> =
+                self.at.iter().zip(&directions).map(|(x, v)| (x + (v * step).unwrap()).unwrap()).collect();
+            program.evaluate(&place(), &at).unwrap().remove(0)
+        };
+        let quotient = ((moved(STEP) - moved(-STEP)).unwrap() / (2.0 * STEP)).unwrap();
+        let (graph, seeds, tangent) = self.tangent();
+        let inputs: Vec<Value> = self.inputs.iter().copied().chain(seeds.iter().map(|(_, v)| *v)).collect();
+        let at: Vec<Tensor> = self.at.iter().chain(&directions).cloned().collect();
+        let ours = Program::new(&graph, &inputs, &[tangent]).unwrap().evaluate(&place(), &at).unwrap();
+        let scale = 1.0 + quotient.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+        let error = difference(&ours[0], &quotient) / scale;
+        assert!(error < 1e-7, "tangent is off by {error:e}");
+    }
+
+    /// ⟨u, J v⟩ = ⟨Jᵀ u, v⟩, and J and Jᵀ take leading axes as many evaluations.
+    fn transpose_is_adjoint(&mut self) {
+        let (mut graph, seeds, tangent) = self.tangent();
+        let tangents: Vec<Value> = seeds.iter().map(|(_, v)| *v).collect();
+        let shape = graph.shape(self.output).to_vec();
+        let cotangent = graph.input("u", &shape);
+        let pulled = transpose(&mut graph, &[(tangent, cotangent)], &tangents).unwrap();
+        let pulled: Vec<Value> = pulled.into_iter().map(|value| value.unwrap()).collect();
+        let forward: Vec<Value> = self.inputs.iter().chain(&tangents).copied().collect();
+        let backward: Vec<Value> = self.inputs.iter().copied().chain([cotangent]).collect();
+        let forward = Program::new(&graph, &forward, &[tangent]).unwrap();
+        let backward = Program::new(&graph, &backward, &pulled).unwrap();
+        let u = self.numbers.tensor(&shape);
+        let v: Vec<Tensor> = self.at.iter().map(|x| self.numbers.tensor(x.dims())).collect();
+        let (place, at) = (place(), &self.at);
+        let jv = forward.evaluate(&place, &[at.as_slice(), &v].concat()).unwrap();
+        let jtu = backward.evaluate(&place, &[at.as_slice(), std::slice::from_ref(&u)].concat()).unwrap();
+        let (left, right) = (dot(&u, &jv[0]), jtu.iter().zip(&v).map(|(x, y)| dot(x, y)).sum::<f64>());
+        assert!((left - right).abs() < 1e-10 * (1.0 + left.abs()), "⟨u, Jv⟩ = {left}, ⟨Jᵀu, v⟩ = {right}");
+        batch_law(&forward, &[at.as_slice(), &v].concat(), &mut self.numbers);
+        batch_law(&backward, &[at.as_slice(), &[u]].concat(), &mut self.numbers);
+    }
+
+    fn leading_axes_are_many_evaluations(&mut self) {
+        let program = Program::new(&self.graph, &self.inputs, &[self.output]).unwrap();
+        batch_law(&program, &self.at, &mut self.numbers);
+    }
+
+    fn tangent(&self) -> (Graph, Vec<(Value, Value)>, Value) {
+        let mut graph = self.graph.clone();
+        let seeds: Vec<(Value, Value)> = self
+            .inputs
+            .iter()
+            .map(|&x| {
+                let shape = graph.shape(x).to_vec();
+                (x, graph.input("v", &shape))
+            })
+            .collect();
+        let tangent = linearize(&mut graph, &[self.output], &seeds).unwrap()[0].unwrap();
+        (graph, seeds, tangent)
+    }
+}
+
+/// With a leading axis on any subset of the inputs, the outputs are those of separate evaluations, stacked.
+fn batch_law(program: &Program, at: &[Tensor], numbers: &mut Numbers) {
+    const BATCH: usize = 3;
+    for subset in 1_usize..1 << at.len() {
+        let batched = |i: usize| subset >> i & 1 == 1;
+        let inputs: Vec<Tensor> = at
+            .iter()
+            .enumerate()
+            .map(|(i, x)| {
+                let noise = (numbers.tensor(&[&[BATCH], x.dims()].concat()) * 0.1).unwrap();
+                if batched(i) { noise.broadcast_add(x).unwrap() } else { x.clone() }
+            })
+            .collect();
+        let together = program.evaluate(&place(), &inputs).unwrap();
+        for b in 0..BATCH {
+            let one: Vec<Tensor> = inputs
+                .iter()
+                .enumerate()
+                .map(|(i, x)| if batched(i) { x.get(b).unwrap() } else { x.clone() })
+                .collect();
+            let alone = program.evaluate(&place(), &one).unwrap();
+            for (together, alone) in together.iter().zip(&alone) {
+                let same = together.rank() == alone.rank();
+                let part = if same { together.clone() } else { together.get(b).unwrap() };
+                assert!(difference(&part, alone) < 1e-12, "leading axes on inputs {subset:b}");
+            }
+        }
+    }
+}
