@@ -2,6 +2,8 @@
 
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run};
 
+use crate::draw::names::shortened;
+
 /// The name of the group of all parameters.
 pub const FULL: &str = "full";
 
@@ -40,13 +42,27 @@ pub fn series<'a>(run: &'a Run, curvature: &str) -> Vec<Series<'a>> {
     keys.sort_by_key(|(group, _)| *group != FULL);
     let several = |group: &str| keys.iter().filter(|k| k.0 == group).count() > 1;
     let series = |&(group, estimator): &(&'a str, &str)| {
-        let mut records: Vec<&ProbeRecord> =
-            probes.iter().filter(|p| (p.group.as_str(), p.estimator.as_str()) == (group, estimator)).copied().collect();
+        let mut records: Vec<&ProbeRecord> = probes
+            .iter()
+            .filter(|p| (p.group.as_str(), p.estimator.as_str()) == (group, estimator))
+            .copied()
+            .collect();
         records.sort_by_key(|r| r.epoch);
         let label = if several(group) { format!("{group} ({estimator})") } else { group.to_owned() };
         Series { label, group, records }
     };
     keys.iter().map(series).collect()
+}
+
+/// The labels of series (the whole network's first), the layers' shortened to `limit` pixels.
+pub fn short_labels(series: &[&Series], size: f64, limit: f64) -> Vec<String> {
+    // "full" shares no component with the layers and must not keep them from losing theirs.
+    let (full, layers): (Vec<&Series>, Vec<&Series>) = series.iter().partition(|s| s.is_full());
+    let short = |of: &[&Series]| {
+        let labels: Vec<&str> = of.iter().map(|s| s.label.as_str()).collect();
+        shortened(&labels, size, limit)
+    };
+    [short(&full), short(&layers)].concat()
 }
 
 /// The distances of each layer to the whole network by one metric on one curvature.
@@ -73,7 +89,8 @@ impl Profile<'_> {
     pub fn extremes(&self) -> Option<[(&str, f64); 2]> {
         let last = *self.epochs.last()?;
         let finite = |layer: &&str| self.value(layer, last).filter(|v| v.is_finite());
-        let mut values: Vec<(&str, f64)> = self.layers.iter().filter_map(|l| Some((*l, finite(l)?))).collect();
+        let mut values: Vec<(&str, f64)> =
+            self.layers.iter().filter_map(|l| Some((*l, finite(l)?))).collect();
         values.sort_by(|a, b| a.1.total_cmp(&b.1));
         Some([*values.first()?, *values.last()?])
     }
@@ -88,7 +105,13 @@ pub fn profiles(run: &Run) -> Vec<Profile<'_>> {
             run.distances.iter().filter(of_key).filter_map(|d| Some((layer_against_full(d)?, d))).collect();
         let mut epochs = distinct(records.iter().map(|(_, d)| d.epoch));
         epochs.sort_unstable();
-        Profile { metric, curvature, layers: distinct(records.iter().map(|(layer, _)| *layer)), epochs, records }
+        Profile {
+            metric,
+            curvature,
+            layers: distinct(records.iter().map(|(layer, _)| *layer)),
+            epochs,
+            records,
+        }
     };
     keys.into_iter().map(profile).filter(|p| !p.records.is_empty()).collect()
 }
@@ -130,21 +153,9 @@ pub fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     kept
 }
 
-/// The names without the last component that all share (".weight"), and that component.
-pub fn without_common_suffix<'a>(names: &[&'a str]) -> (Vec<&'a str>, Option<&'a str>) {
-    let split = |name: &&'a str| name.rfind('.').filter(|dot| *dot > 0).map(|dot| name.split_at(dot));
-    let parts: Option<Vec<_>> = names.iter().map(split).collect();
-    match parts {
-        Some(parts) if parts.len() > 1 && parts.iter().all(|p| p.1 == parts[0].1) => {
-            (parts.iter().map(|p| p.0).collect(), Some(parts[0].1))
-        }
-        _ => (names.to_vec(), None),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{profiles, series, without_common_suffix};
+    use super::{profiles, series};
     use crate::sample::{distance, probe};
     use eigenscape_core::results::Run;
 
@@ -159,19 +170,15 @@ mod tests {
 
     #[test]
     fn a_profile_takes_the_layer_from_either_side() {
-        let distances =
-            vec![distance(2, "fc1", "full", 0.5), distance(2, "full", "fc2", 0.25), distance(2, "fc1", "fc2", 9.0)];
+        let distances = vec![
+            distance(2, "fc1", "full", 0.5),
+            distance(2, "full", "fc2", 0.25),
+            distance(2, "fc1", "fc2", 9.0),
+        ];
         let run = Run { distances, ..Run::default() };
         let profiles = profiles(&run);
         assert_eq!(profiles.len(), 1);
         assert_eq!(profiles[0].layers, ["fc1", "fc2"]);
         assert_eq!(profiles[0].extremes(), Some([("fc2", 0.25), ("fc1", 0.5)]));
-    }
-
-    #[test]
-    fn suffixes_go_only_when_shared() {
-        assert_eq!(without_common_suffix(&["a.weight", "b.c.weight"]), (vec!["a", "b.c"], Some(".weight")));
-        assert_eq!(without_common_suffix(&["a.weight", "b.bias"]), (vec!["a.weight", "b.bias"], None));
-        assert_eq!(without_common_suffix(&["a.weight"]), (vec!["a.weight"], None));
     }
 }

@@ -4,12 +4,18 @@
 //! run directory alone. A figure is a pure function from data to a list of shapes (`figures`, `draw`); the shapes are
 //! written as SVG, and the PNG is that SVG rasterised with an embedded font, so neither depends on the machine.
 
+// The sample experiment, which unit and integration tests share, names this crate.
+#[cfg(test)]
+extern crate self as eigenscape_report;
+
 mod data;
 mod draw;
 mod figure;
 mod figures;
 mod files;
 mod html;
+#[cfg(test)]
+mod layout;
 mod notes;
 #[cfg(test)]
 mod sample;
@@ -56,7 +62,8 @@ pub fn write(results: &Results, experiment_toml: &str, notes: &Notes, dir: &Path
             _ => format!("{FIGURES_FOLDER}/{:02}-{}", i + 1, slug(&run.name)),
         };
         let figures = figure::of_run(run, &notes);
-        let figures = figures.into_iter().map(|f| write_figure(f, &folder, &mut staging)).collect::<Result<_>>()?;
+        let figures =
+            figures.into_iter().map(|f| write_figure(f, &folder, &mut staging)).collect::<Result<_>>()?;
         sections.push(html::Section { run, notes, figures });
     }
     let page = html::page(results, &sections, experiment_toml, &notes.lines);

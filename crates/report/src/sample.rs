@@ -3,7 +3,13 @@
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, TrainingRecord};
 
 /// An exact spectrum with the given non-zero eigenvalues.
-pub fn probe(epoch: usize, group: &str, estimator: &str, dimension: usize, eigenvalues: &[f64]) -> ProbeRecord {
+pub fn probe(
+    epoch: usize,
+    group: &str,
+    estimator: &str,
+    dimension: usize,
+    eigenvalues: &[f64],
+) -> ProbeRecord {
     ProbeRecord {
         epoch,
         group: group.into(),

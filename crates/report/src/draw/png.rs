@@ -38,5 +38,9 @@ fn fonts() -> Arc<fontdb::Database> {
 }
 
 fn fault(problem: &str) -> Error {
-    Error::input("figure", problem, "report this, with the run's results.json: the report drew an invalid figure")
+    Error::input(
+        "figure",
+        problem,
+        "report this, with the run's results.json: the report drew an invalid figure",
+    )
 }

@@ -4,11 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, PreEscaped, Render, html};
 
-use super::{
-    Anchor, Drawing, Point, Stroke, Text,
-    drawing::Shape,
-    text::FAMILIES,
-};
+use super::{Anchor, Drawing, Point, Stroke, Text, drawing::Shape, text::FAMILIES};
 
 /// The drawing as a complete SVG document; `title` is what a screen reader says.
 #[must_use]

@@ -3,7 +3,9 @@
 use super::{Anchor, Axis, Point, Text, panel::TICK_SIZE, text};
 
 /// Longer labels are shortened.
-const LONGEST: f64 = 150.0;
+pub const LONGEST: f64 = 150.0;
+/// The longest labels that are slanted: longer ones would leave the drawing at the left.
+const LONGEST_SLANTED: f64 = 84.0;
 const SLANT: f64 = 40.0;
 
 /// How the labels of one axis are written.
@@ -27,7 +29,7 @@ impl TickLabels {
         let cut = longest.min(LONGEST);
         if longest + 6.0 <= slot && longest <= LONGEST {
             Self { angle: 0.0, height: TICK_SIZE }
-        } else if slot * SLANT.to_radians().sin() >= 1.15 * TICK_SIZE {
+        } else if longest <= LONGEST_SLANTED && slot * SLANT.to_radians().sin() >= 1.15 * TICK_SIZE {
             Self { angle: SLANT, height: cut * SLANT.to_radians().sin() + TICK_SIZE }
         } else {
             Self { angle: 90.0, height: cut + 2.0 }
@@ -41,7 +43,11 @@ impl TickLabels {
             return Text::new(label, (x, y + 0.8 * TICK_SIZE), TICK_SIZE, Anchor::Middle);
         }
         // Half the height of an x to the right, so that the label's middle line meets the tick.
-        let at = if self.angle == SLANT { (x + 0.3 * TICK_SIZE, y + 0.6 * TICK_SIZE) } else { (x + 0.35 * TICK_SIZE, y) };
+        let at = if self.angle == SLANT {
+            (x + 0.3 * TICK_SIZE, y + 0.6 * TICK_SIZE)
+        } else {
+            (x + 0.35 * TICK_SIZE, y)
+        };
         Text::new(text::fit(label, TICK_SIZE, LONGEST), at, TICK_SIZE, Anchor::End).rotated(-self.angle)
     }
 }

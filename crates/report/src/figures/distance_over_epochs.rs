@@ -1,17 +1,13 @@
 //! How far each layer's spectrum is from the whole network's, over the epochs.
 
 use super::{
-    MOST,
+    LEGEND_NAME, MOST,
     chart::{Chart, Curve, side_by_side},
     provenance,
 };
 use crate::{
     data::{Profile, prose},
-    draw::{
-        Axis, Colour, Stroke,
-        labels::evenly,
-        legend::{Entry, Sample},
-    },
+    draw::{Axis, Colour, Stroke, labels::evenly, legend::Entry, names::shortened, panel::TICK_SIZE},
     figure::Figure,
     notes::RunNotes,
 };
@@ -26,8 +22,10 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
         Curve::new(profile.epochs.iter().map(|e| (*e as f64, value(e))).collect(), stroke)
     };
     let curves: Vec<Curve> = shown.iter().map(curve).collect();
-    let entry = |(&i, curve): (&usize, &Curve)| (Sample::Marked(curve.stroke), profile.layers[i].to_owned());
-    let entries: Vec<Entry> = shown.iter().zip(&curves).map(entry).collect();
+    let names: Vec<&str> = shown.iter().map(|&i| profile.layers[i]).collect();
+    let short = shortened(&names, TICK_SIZE, LEGEND_NAME);
+    let key = provenance::shortening(&short, names);
+    let entries: Vec<Entry> = curves.iter().map(Curve::sample).zip(short).collect();
     let chart = Chart {
         x: Axis::integers((first as f64, last as f64), 10),
         x_title: "epoch".into(),
@@ -35,14 +33,19 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
         curves,
     };
     let drawing = side_by_side(&[chart], &entries)?;
-    let title = format!("Distance to the whole network over the epochs: {}, {}", profile.metric, prose(profile.curvature));
+    let title = format!(
+        "Distance to the whole network over the epochs: {}, {}",
+        profile.metric,
+        prose(profile.curvature)
+    );
     let name = format!("distance-over-epochs-{}-{}", profile.metric, profile.curvature);
-    Some(Figure::new(&name, title, caption(profile, shown.len(), notes), drawing))
+    Some(Figure::new(&name, title, caption(profile, shown.len(), notes) + &key, drawing))
 }
 
 fn caption(profile: &Profile, shown: usize, notes: &RunNotes) -> String {
     let count = profile.layers.len();
-    let thinned = if shown < count { format!(" {shown} of {count} layers are drawn.") } else { String::new() };
+    let thinned =
+        if shown < count { format!(" {shown} of {count} layers are drawn.") } else { String::new() };
     format!(
         "The same distances ({}, {}) as training goes on; the colour runs from the first layer (dark) to the last \
          (light).{thinned}{}",

@@ -26,6 +26,12 @@ pub fn distance(metric: &str, distances: &[Note]) -> String {
     about(distances, metric).map_or(String::new(), |d| format!(" {metric}: {d}."))
 }
 
+/// The key to shortened names, where they are: one example tells the rest.
+pub fn shortening<'a>(short: &[String], names: impl IntoIterator<Item = &'a str>) -> String {
+    let example = short.iter().zip(names).find(|(short, name)| short.as_str() != *name);
+    example.map_or(String::new(), |(short, name)| format!(" Names are shortened: “{short}” is {name}."))
+}
+
 /// "a", "a and b", "a, b and c", "a to z (26 groups)".
 fn enumerate(names: &[&str]) -> String {
     match names {

@@ -22,8 +22,10 @@ pub fn draw(training: &[TrainingRecord]) -> Option<Figure> {
         y_title: title.into(),
         curves,
     };
-    let mut charts =
-        vec![chart("mean loss", vec![curve(train, |r| Some(r.train_loss)), curve(test, |r| Some(r.test_loss))])];
+    let mut charts = vec![chart(
+        "mean loss",
+        vec![curve(train, |r| Some(r.train_loss)), curve(test, |r| Some(r.test_loss))],
+    )];
     if training.iter().any(|r| r.train_accuracy.or(r.test_accuracy).is_some()) {
         charts.push(chart(
             "accuracy (%)",
@@ -34,9 +36,10 @@ pub fn draw(training: &[TrainingRecord]) -> Option<Figure> {
         ));
     }
     if training.iter().any(|r| r.penalty != 0.0) {
-        charts.push(chart("mean penalty", vec![curve(Stroke::solid(Colour::GREEN, 2.0), |r| Some(r.penalty))]));
+        charts
+            .push(chart("mean penalty", vec![curve(Stroke::solid(Colour::GREEN, 2.0), |r| Some(r.penalty))]));
     }
-    let entries = [(Sample::Marked(train), "training".to_owned()), (Sample::Marked(test), "test".to_owned())];
+    let entries = [(Sample::Line(train), "training".to_owned()), (Sample::Line(test), "test".to_owned())];
     let drawing = side_by_side(&charts, &entries)?;
     let caption = "Mean loss (without penalties) and, for classes, the share classified rightly, on the training and \
                    the test split after each epoch; epoch 0 is before training.";

@@ -114,7 +114,9 @@ fn experiment(toml: &str) -> Markup {
 }
 
 fn how_computed(sections: &[Section], lines: &[Note]) -> Markup {
-    let empty = |s: &Section| s.notes.lines.is_empty() && s.notes.estimators.is_empty() && s.notes.distances.is_empty();
+    let empty = |s: &Section| {
+        s.notes.lines.is_empty() && s.notes.estimators.is_empty() && s.notes.distances.is_empty()
+    };
     html! {
         @if !lines.is_empty() || !sections.iter().all(empty) {
             section {

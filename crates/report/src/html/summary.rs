@@ -72,7 +72,11 @@ fn facts(run: &Run) -> Vec<Fact> {
         let Some([nearest, farthest]) = profile.extremes() else { continue };
         for (which, (layer, value)) in [("Nearest", nearest), ("Farthest", farthest)] {
             facts.push(Fact {
-                label: format!("{which} layer to the whole ({}, {})", profile.metric, prose(profile.curvature)),
+                label: format!(
+                    "{which} layer to the whole ({}, {})",
+                    profile.metric,
+                    prose(profile.curvature)
+                ),
                 value: layer.to_owned(),
                 remark: format!("at distance {}, epoch {epoch}", significant(value, 4)),
             });

@@ -29,7 +29,8 @@ const LAYERS: [(&str, usize, f64); 5] = [
 /// One run with spectra, two metrics and training.
 pub fn lenet() -> Results {
     let epochs = [0, 2, 4];
-    let probes: Vec<ProbeRecord> = epochs.into_iter().flat_map(|e| std::iter::once(full(e)).chain(layers(e))).collect();
+    let probes: Vec<ProbeRecord> =
+        epochs.into_iter().flat_map(|e| std::iter::once(full(e)).chain(layers(e))).collect();
     let distances = epochs.into_iter().flat_map(|e| ["wasserstein", "kl"].map(|m| distances(e, m)));
     let run = Run {
         name: String::new(),
@@ -111,7 +112,13 @@ fn full(epoch: usize) -> ProbeRecord {
     }
 }
 
-fn record(epoch: usize, group: &str, dimension: usize, eigenvalues: Vec<f64>, weights: Vec<f64>) -> ProbeRecord {
+fn record(
+    epoch: usize,
+    group: &str,
+    dimension: usize,
+    eigenvalues: Vec<f64>,
+    weights: Vec<f64>,
+) -> ProbeRecord {
     ProbeRecord {
         epoch,
         group: group.into(),
