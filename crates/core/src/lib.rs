@@ -9,6 +9,7 @@ pub mod distance;
 pub mod error;
 pub mod estimator;
 pub mod group;
+pub mod notes;
 pub mod operator;
 pub mod random;
 pub mod registry;

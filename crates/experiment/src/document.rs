@@ -59,12 +59,13 @@ impl Node {
         Self::from_value(source, start, document.span(), DeValue::Table(document.into_inner()))
     }
 
-    /// Parses the value that begins at byte `start` of the source; `None` when it is not TOML.
+    /// Parses the value after the `=` at byte `equals` of the source; `None` when it is not TOML.
     #[must_use]
-    pub fn parse_value(source: &Source, start: usize) -> Option<Self> {
-        // Padding instead of cutting: places in the padded text are places in the source.
-        let padded = " ".repeat(start) + source.text().get(start..)?;
-        let value = DeValue::parse(&padded).ok()?;
+    pub fn parse_value(source: &Source, equals: usize) -> Option<Self> {
+        // A stand-in of the same length for the key: places in this document are places in the source.
+        let document = "k".repeat(equals) + source.text().get(equals..)?;
+        let table = DeTable::parse(&document).ok()?.into_inner();
+        let [(_, value)] = <[_; 1]>::try_from(table.into_iter().collect::<Vec<_>>()).ok()?;
         let site = source.site(value.span());
         Self::from_value(source, site, value.span(), value.into_inner()).ok()
     }

@@ -22,7 +22,7 @@ pub fn apply(document: &mut Node, flag: &str) -> Result<(), ConfigError> {
             Some("write --set key=value, for example --set train.epochs=2".to_owned()),
         ));
     };
-    let value = value(&source, equals + 1);
+    let value = value(&source, equals);
     set(document, &steps(&source, flag[..equals].trim_end()), &value)
 }
 
@@ -40,9 +40,10 @@ pub fn steps(source: &Source, path: &str) -> Vec<Step> {
     steps.collect()
 }
 
-/// The value that starts at byte `start`.
-fn value(source: &Source, start: usize) -> Node {
-    Node::parse_value(source, start).unwrap_or_else(|| {
+/// The value after the `=`.
+fn value(source: &Source, equals: usize) -> Node {
+    Node::parse_value(source, equals).unwrap_or_else(|| {
+        let start = equals + 1;
         let site = source.site(start..source.text().len());
         let word = source.text()[start..].trim().to_owned();
         Node { key: site.clone(), site, value: Tree::Scalar(Value::String(word)) }
