@@ -134,11 +134,10 @@ impl Checker<'_> {
             seed: raw.seed,
             model: self.model(&raw.model)?,
             data: self.data(&raw.data, cache)?,
-            loss: raw.loss.map(|loss| self.located("loss", loss)),
+            loss: raw.loss.map(|loss| self.located("loss", loss.into())),
             train,
             probes,
             distances,
-            environment: self.environment.clone(),
         })
     }
 
@@ -165,7 +164,11 @@ impl Checker<'_> {
         let architecture =
             self.build(catalog, "model", &raw.name, raw.parameters.clone(), &["checkpoint", "batch_norm"])?;
         let checkpoint = raw.checkpoint.as_ref().map(|path| self.checkpoint(path)).transpose()?;
-        Ok(ModelPlan { name: self.located("model.name", raw.name.clone()), architecture, checkpoint })
+        Ok(ModelPlan {
+            name: self.located("model.name", raw.name.clone()),
+            architecture: architecture.into(),
+            checkpoint,
+        })
     }
 
     fn checkpoint(&self, path: &Path) -> Result<Located<PathBuf>, ConfigError> {

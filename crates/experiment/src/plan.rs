@@ -6,14 +6,10 @@
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use candle_core::DType;
-use eigenscape_core::{
-    Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator, registry::Environment,
-};
+use eigenscape_autodiff::Loss;
+use eigenscape_core::{Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator};
 
-use crate::{
-    diagnostic::Located,
-    raw::{Between, Loss},
-};
+use crate::{diagnostic::Located, raw::Between};
 
 /// A checked experiment.
 pub struct Plan {
@@ -47,8 +43,6 @@ pub struct RunPlan {
     pub probes: Vec<ProbePlan>,
     /// Distances to compute.
     pub distances: Vec<DistancePlan>,
-    /// Where relative paths are looked up.
-    pub environment: Environment,
 }
 
 impl RunPlan {
@@ -64,7 +58,7 @@ pub struct ModelPlan {
     /// The architecture's name with the place where it stands.
     pub name: Located<String>,
     /// The architecture.
-    pub architecture: Box<dyn Architecture>,
+    pub architecture: Arc<dyn Architecture>,
     /// The weights to start from.
     pub checkpoint: Option<Located<PathBuf>>,
 }
@@ -106,8 +100,8 @@ impl MultiStep {
     /// lr · γᵏ, with k the number of milestones that `completed` epochs have reached.
     #[must_use]
     pub fn rate(&self, lr: f64, completed: usize) -> f64 {
-        let reached = self.milestones.iter().filter(|milestone| **milestone <= completed).count();
-        lr * self.gamma.powf(reached as f64)
+        let reached = self.milestones.iter().filter(|milestone| **milestone <= completed);
+        reached.fold(lr, |lr, _| lr * self.gamma)
     }
 }
 

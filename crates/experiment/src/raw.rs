@@ -64,6 +64,16 @@ pub enum Loss {
     BinaryCrossEntropy,
 }
 
+impl From<Loss> for eigenscape_autodiff::Loss {
+    fn from(loss: Loss) -> Self {
+        match loss {
+            Loss::CrossEntropy => Self::CrossEntropy,
+            Loss::MeanSquaredError => Self::MeanSquaredError,
+            Loss::BinaryCrossEntropy => Self::BinaryCrossEntropy,
+        }
+    }
+}
+
 /// A plugin by name, with its own keys beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plugin {

@@ -45,7 +45,7 @@ struct File {
 struct Nothing;
 
 impl Architecture for Nothing {
-    fn build(&self, _: &mut Scope, x: Value, _: usize) -> Result<Value> {
+    fn build(&self, _: &mut Scope, x: Value, _: usize) -> eigenscape_autodiff::Result<Value> {
         Ok(x)
     }
     fn description(&self) -> String {
