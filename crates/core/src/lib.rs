@@ -5,6 +5,7 @@
 
 pub mod architecture;
 pub mod dataset;
+pub mod density;
 pub mod distance;
 pub mod error;
 pub mod estimator;
