@@ -1,0 +1,177 @@
+//! Results arranged as the figures and tables show them.
+
+use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run};
+
+/// The name of the group of all parameters.
+pub const FULL: &str = "full";
+
+/// One group's spectra over the epochs, for one curvature and one estimator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series<'a> {
+    /// The group, with the estimator where the group was measured by several.
+    pub label: String,
+    /// The group's name.
+    pub group: &'a str,
+    /// Its records, by epoch; at least one.
+    pub records: Vec<&'a ProbeRecord>,
+}
+
+impl<'a> Series<'a> {
+    /// The record of the given epoch.
+    pub fn at(&self, epoch: usize) -> Option<&'a ProbeRecord> {
+        self.records.iter().find(|r| r.epoch == epoch).copied()
+    }
+
+    /// Whether it is the whole network.
+    pub fn is_full(&self) -> bool {
+        self.group == FULL
+    }
+}
+
+/// The curvatures measured in the run, in order of appearance.
+pub fn curvatures(run: &Run) -> Vec<&str> {
+    distinct(run.probes.iter().map(|p| p.curvature.as_str()))
+}
+
+/// The series of one curvature: the whole network first, then the groups in order of appearance (that is, of depth).
+pub fn series<'a>(run: &'a Run, curvature: &str) -> Vec<Series<'a>> {
+    let probes: Vec<&ProbeRecord> = run.probes.iter().filter(|p| p.curvature == curvature).collect();
+    let mut keys = distinct(probes.iter().map(|p| (p.group.as_str(), p.estimator.as_str())));
+    keys.sort_by_key(|(group, _)| *group != FULL);
+    let several = |group: &str| keys.iter().filter(|k| k.0 == group).count() > 1;
+    let series = |&(group, estimator): &(&'a str, &str)| {
+        let mut records: Vec<&ProbeRecord> =
+            probes.iter().filter(|p| (p.group.as_str(), p.estimator.as_str()) == (group, estimator)).copied().collect();
+        records.sort_by_key(|r| r.epoch);
+        let label = if several(group) { format!("{group} ({estimator})") } else { group.to_owned() };
+        Series { label, group, records }
+    };
+    keys.iter().map(series).collect()
+}
+
+/// The distances of each layer to the whole network by one metric on one curvature.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile<'a> {
+    /// The distance's name.
+    pub metric: &'a str,
+    /// The curvature's name.
+    pub curvature: &'a str,
+    /// The layers in order of depth.
+    pub layers: Vec<&'a str>,
+    /// The epochs, ascending.
+    pub epochs: Vec<usize>,
+    records: Vec<(&'a str, &'a DistanceRecord)>,
+}
+
+impl Profile<'_> {
+    /// The distance of a layer at an epoch, where it was measured.
+    pub fn value(&self, layer: &str, epoch: usize) -> Option<f64> {
+        self.records.iter().find(|(name, r)| *name == layer && r.epoch == epoch).map(|(_, r)| r.value)
+    }
+
+    /// The nearest and the farthest layer at the last epoch, with their distances.
+    pub fn extremes(&self) -> Option<[(&str, f64); 2]> {
+        let last = *self.epochs.last()?;
+        let finite = |layer: &&str| self.value(layer, last).filter(|v| v.is_finite());
+        let mut values: Vec<(&str, f64)> = self.layers.iter().filter_map(|l| Some((*l, finite(l)?))).collect();
+        values.sort_by(|a, b| a.1.total_cmp(&b.1));
+        Some([*values.first()?, *values.last()?])
+    }
+}
+
+/// One profile for each metric and curvature with distances to the whole network.
+pub fn profiles(run: &Run) -> Vec<Profile<'_>> {
+    let keys = distinct(run.distances.iter().map(|d| (d.metric.as_str(), d.curvature.as_str())));
+    let profile = |(metric, curvature)| {
+        let of_key = |d: &&DistanceRecord| (d.metric.as_str(), d.curvature.as_str()) == (metric, curvature);
+        let records: Vec<_> =
+            run.distances.iter().filter(of_key).filter_map(|d| Some((layer_against_full(d)?, d))).collect();
+        let mut epochs = distinct(records.iter().map(|(_, d)| d.epoch));
+        epochs.sort_unstable();
+        Profile { metric, curvature, layers: distinct(records.iter().map(|(layer, _)| *layer)), epochs, records }
+    };
+    keys.into_iter().map(profile).filter(|p| !p.records.is_empty()).collect()
+}
+
+/// The other one, where exactly one of the two is the whole network.
+fn layer_against_full(distance: &DistanceRecord) -> Option<&str> {
+    match (distance.left.as_str(), distance.right.as_str()) {
+        (FULL, FULL) => None,
+        (layer, FULL) | (FULL, layer) => Some(layer),
+        _ => None,
+    }
+}
+
+/// The mass at zero; a difference of the weights' sum from 1 within rounding is none.
+pub fn mass_at_zero(record: &ProbeRecord) -> f64 {
+    let zero = record.mass_at_zero();
+    if zero < 1e-12 { 0.0 } else { zero }
+}
+
+/// A curvature's name as prose spells it.
+pub fn prose(curvature: &str) -> String {
+    match curvature {
+        "hessian" => "Hessian".into(),
+        "gauss-newton" => "Gauss-Newton".into(),
+        "fisher" => "Fisher".into(),
+        "empirical-fisher" => "empirical Fisher".into(),
+        other => other.to_owned(),
+    }
+}
+
+/// The items without repetitions, in order of first appearance.
+pub fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut kept = Vec::new();
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
+}
+
+/// The names without the last component that all share (".weight"), and that component.
+pub fn without_common_suffix<'a>(names: &[&'a str]) -> (Vec<&'a str>, Option<&'a str>) {
+    let split = |name: &&'a str| name.rfind('.').filter(|dot| *dot > 0).map(|dot| name.split_at(dot));
+    let parts: Option<Vec<_>> = names.iter().map(split).collect();
+    match parts {
+        Some(parts) if parts.len() > 1 && parts.iter().all(|p| p.1 == parts[0].1) => {
+            (parts.iter().map(|p| p.0).collect(), Some(parts[0].1))
+        }
+        _ => (names.to_vec(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{profiles, series, without_common_suffix};
+    use crate::sample::{distance, probe};
+    use eigenscape_core::results::Run;
+
+    #[test]
+    fn the_whole_network_comes_first_and_estimators_are_told_apart() {
+        let probes = [("fc1", "gram"), ("full", "gram"), ("full", "lanczos"), ("fc2", "gram")]
+            .map(|(group, estimator)| probe(1, group, estimator, 4, &[1.0]));
+        let run = Run { probes: probes.to_vec(), ..Run::default() };
+        let labels: Vec<_> = series(&run, "hessian").into_iter().map(|s| s.label).collect();
+        assert_eq!(labels, ["full (gram)", "full (lanczos)", "fc1", "fc2"]);
+    }
+
+    #[test]
+    fn a_profile_takes_the_layer_from_either_side() {
+        let distances =
+            vec![distance(2, "fc1", "full", 0.5), distance(2, "full", "fc2", 0.25), distance(2, "fc1", "fc2", 9.0)];
+        let run = Run { distances, ..Run::default() };
+        let profiles = profiles(&run);
+        assert_eq!(profiles.len(), 1);
+        assert_eq!(profiles[0].layers, ["fc1", "fc2"]);
+        assert_eq!(profiles[0].extremes(), Some([("fc2", 0.25), ("fc1", 0.5)]));
+    }
+
+    #[test]
+    fn suffixes_go_only_when_shared() {
+        assert_eq!(without_common_suffix(&["a.weight", "b.c.weight"]), (vec!["a", "b.c"], Some(".weight")));
+        assert_eq!(without_common_suffix(&["a.weight", "b.bias"]), (vec!["a.weight", "b.bias"], None));
+        assert_eq!(without_common_suffix(&["a.weight"]), (vec!["a.weight"], None));
+    }
+}

@@ -1,0 +1,73 @@
+//! Colours that colour-blind readers can tell apart, on white paper.
+
+use std::fmt;
+
+/// An opaque sRGB colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Colour(pub u8, pub u8, pub u8);
+
+impl Colour {
+    /// Text and emphasised curves.
+    pub const INK: Self = Self(0x22, 0x22, 0x22);
+    /// Axes, ticks and secondary text.
+    pub const AXIS: Self = Self(0x55, 0x55, 0x55);
+    /// What is drawn for comparison only.
+    pub const FAINT: Self = Self(0x8c, 0x8c, 0x8c);
+    /// Grid lines.
+    pub const GRID: Self = Self(0xe4, 0xe4, 0xe4);
+    /// Okabe & Ito's blue.
+    pub const BLUE: Self = Self(0x00, 0x72, 0xb2);
+    /// Okabe & Ito's vermillion.
+    pub const VERMILLION: Self = Self(0xd5, 0x5e, 0x00);
+    /// Okabe & Ito's bluish green.
+    pub const GREEN: Self = Self(0x00, 0x9e, 0x73);
+
+    /// The viridis colour at `t` in [0, 1], without its pale end, which is too faint for lines on white.
+    #[must_use]
+    pub fn ramp(t: f64) -> Self {
+        // Matplotlib's viridis at 0, 1/8, ..., 6/8, interpolated linearly between.
+        const VIRIDIS: [Colour; 7] = [
+            Colour(0x44, 0x01, 0x54),
+            Colour(0x47, 0x2d, 0x7b),
+            Colour(0x3b, 0x52, 0x8b),
+            Colour(0x2c, 0x72, 0x8e),
+            Colour(0x21, 0x91, 0x8c),
+            Colour(0x28, 0xae, 0x80),
+            Colour(0x5e, 0xc9, 0x62),
+        ];
+        let last = VIRIDIS.len() - 1;
+        let position = t.clamp(0.0, 1.0) * last as f64;
+        let below = (position as usize).min(last - 1);
+        VIRIDIS[below].mix(VIRIDIS[below + 1], position - below as f64)
+    }
+
+    /// The `index`-th of `count` colours along the ramp.
+    #[must_use]
+    pub fn of_order(index: usize, count: usize) -> Self {
+        Self::ramp(if count < 2 { 0.4 } else { index as f64 / (count - 1) as f64 })
+    }
+
+    fn mix(self, other: Self, t: f64) -> Self {
+        let mix = |a: u8, b: u8| (f64::from(a) + t * (f64::from(b) - f64::from(a))).round() as u8;
+        Self(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))
+    }
+}
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Colour;
+
+    #[test]
+    fn the_ramp_runs_from_dark_to_light() {
+        assert_eq!(Colour::ramp(0.0).to_string(), "#440154");
+        assert_eq!(Colour::ramp(1.0).to_string(), "#5ec962");
+        assert_eq!(Colour::ramp(1.0 / 6.0).to_string(), "#472d7b");
+        assert_eq!(Colour::ramp(f64::NAN.max(0.0)), Colour::ramp(0.0));
+    }
+}

@@ -1,0 +1,82 @@
+//! Legends beside or above the panels, never over data.
+
+use super::{Anchor, Colour, Drawing, Point, Stroke, Text, panel::TICK_SIZE, text};
+
+const SAMPLE: f64 = 18.0;
+const GAP: f64 = 6.0;
+const LINE: f64 = 18.0;
+
+/// What stands beside a legend's label.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sample {
+    /// A piece of a line.
+    Line(Stroke),
+    /// A piece of a line with a dot.
+    Marked(Stroke),
+    /// A dot.
+    Dot(Colour),
+    /// A filled patch under a line.
+    Patch(Colour),
+    /// Nothing: a remark.
+    None,
+}
+
+/// One entry: its sample and what it says.
+pub type Entry = (Sample, String);
+
+/// The width of a legend column, at most `limit`.
+#[must_use]
+pub fn column_width(entries: &[Entry], limit: f64) -> f64 {
+    let widest = entries.iter().map(|(_, label)| text::width(label, TICK_SIZE)).fold(0.0, f64::max);
+    (SAMPLE + GAP + widest + 2.0).min(limit)
+}
+
+/// The height of a legend column.
+#[must_use]
+pub fn height(entries: &[Entry]) -> f64 {
+    LINE * entries.len() as f64
+}
+
+/// Entries under one another from the top left corner; labels are shortened to fit `width`.
+pub fn column(drawing: &mut Drawing, corner: Point, width: f64, entries: &[Entry]) {
+    for (i, (sample, label)) in entries.iter().enumerate() {
+        let at = (corner.0, corner.1 + LINE * (i as f64 + 0.5));
+        let label = text::fit(label, TICK_SIZE, width - SAMPLE - GAP);
+        draw_entry(drawing, at, *sample, &label);
+    }
+}
+
+/// Entries beside one another, ending at the given x.
+pub fn row(drawing: &mut Drawing, right: f64, y: f64, entries: &[Entry]) {
+    let widths = entries.iter().map(|(sample, label)| {
+        let room = if *sample == Sample::None { 0.0 } else { SAMPLE + GAP };
+        room + text::width(label, TICK_SIZE) + 3.0 * GAP
+    });
+    let mut x = right + 3.0 * GAP - widths.clone().sum::<f64>();
+    for ((sample, label), width) in entries.iter().zip(widths) {
+        draw_entry(drawing, (x, y), *sample, label);
+        x += width;
+    }
+}
+
+fn draw_entry(drawing: &mut Drawing, (x, y): Point, sample: Sample, label: &str) {
+    let middle = (x + 0.5 * SAMPLE, y);
+    let ends = vec![(x, y), (x + SAMPLE, y)];
+    match sample {
+        Sample::Line(stroke) => drawing.line(ends, stroke),
+        Sample::Marked(stroke) => {
+            drawing.line(ends, stroke);
+            drawing.dot(middle, 1.5 * stroke.width, stroke.colour);
+        }
+        Sample::Dot(colour) => drawing.dot(middle, 3.5, colour),
+        Sample::Patch(colour) => {
+            let (top, bottom) = (y - 5.0, y + 5.0);
+            let corners = vec![(x, top), (x + SAMPLE, top), (x + SAMPLE, bottom), (x, bottom)];
+            drawing.area(corners, colour, 0.3);
+            drawing.line(vec![(x, top), (x + SAMPLE, top)], Stroke::solid(colour, 1.5));
+        }
+        Sample::None => {}
+    }
+    let start = if sample == Sample::None { x } else { x + SAMPLE + GAP };
+    drawing.text(Text::new(label, (start, y + 0.35 * TICK_SIZE), TICK_SIZE, Anchor::Start));
+}

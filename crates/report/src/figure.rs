@@ -1,0 +1,69 @@
+//! Figures: a drawing, what it is called, and what to read in it.
+
+use eigenscape_core::results::Run;
+
+use crate::{
+    data,
+    draw::{Drawing, svg},
+    figures,
+    notes::RunNotes,
+};
+
+/// A figure of the report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// The file name without extension: letters, digits, '-', '_' and '.'.
+    pub slug: String,
+    /// What it is called.
+    pub title: String,
+    /// What is seen and how it was computed.
+    pub caption: String,
+    /// What is drawn.
+    pub drawing: Drawing,
+}
+
+impl Figure {
+    /// A figure; `name` becomes a file name.
+    pub fn new(name: &str, title: impl Into<String>, caption: String, drawing: Drawing) -> Self {
+        Self { slug: slug(name), title: title.into(), caption, drawing }
+    }
+
+    /// The SVG document.
+    pub fn svg(&self) -> String {
+        svg::write(&self.drawing, &self.title)
+    }
+}
+
+/// The figures for which the run has data, in the report's order.
+pub fn of_run(run: &Run, notes: &RunNotes) -> Vec<Figure> {
+    let profiles = data::profiles(run);
+    let spectra: Vec<_> = data::curvatures(run).into_iter().map(|c| (c, data::series(run, c))).collect();
+    let mut all = Vec::new();
+    all.extend(spectra.iter().filter_map(|(c, s)| figures::density::draw(c, s, notes)));
+    all.extend(spectra.iter().filter_map(|(c, s)| figures::stems::draw(c, s, notes)));
+    all.extend(profiles.iter().filter_map(|p| figures::distance_by_depth::draw(p, notes)));
+    all.extend(profiles.iter().filter_map(|p| figures::distance_over_epochs::draw(p, notes)));
+    all.extend(spectra.iter().filter_map(|(c, s)| figures::extremes_over_epochs::draw(c, s, notes)));
+    all.extend(figures::training::draw(&run.training));
+    all
+}
+
+/// A file name for any text.
+pub fn slug(text: &str) -> String {
+    let keep = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    let name: String = text.chars().map(keep).take(80).collect();
+    let name = name.trim_matches(|c| c == '.' || c == '-');
+    if name.is_empty() { "unnamed".into() } else { name.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slug;
+
+    #[test]
+    fn slugs_are_harmless_file_names() {
+        assert_eq!(slug("model.name=lenet, k/3"), "model.name-lenet--k-3");
+        assert_eq!(slug("../../etc"), "etc");
+        assert_eq!(slug("…"), "unnamed");
+    }
+}

@@ -1,0 +1,53 @@
+//! How far each layer's spectrum is from the whole network's, over the epochs.
+
+use super::{
+    MOST,
+    chart::{Chart, Curve, side_by_side},
+    provenance,
+};
+use crate::{
+    data::{Profile, prose},
+    draw::{
+        Axis, Colour, Stroke,
+        labels::evenly,
+        legend::{Entry, Sample},
+    },
+    figure::Figure,
+    notes::RunNotes,
+};
+
+/// One line a layer, coloured by depth; nothing for a single epoch.
+pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
+    let [first, .., last] = profile.epochs[..] else { return None };
+    let shown = evenly(profile.layers.len(), MOST);
+    let curve = |&i: &usize| {
+        let stroke = Stroke::solid(Colour::of_order(i, profile.layers.len()), 1.8);
+        let value = |epoch: &usize| profile.value(profile.layers[i], *epoch).unwrap_or(f64::NAN);
+        Curve::new(profile.epochs.iter().map(|e| (*e as f64, value(e))).collect(), stroke)
+    };
+    let curves: Vec<Curve> = shown.iter().map(curve).collect();
+    let entry = |(&i, curve): (&usize, &Curve)| (Sample::Marked(curve.stroke), profile.layers[i].to_owned());
+    let entries: Vec<Entry> = shown.iter().zip(&curves).map(entry).collect();
+    let chart = Chart {
+        x: Axis::integers((first as f64, last as f64), 10),
+        x_title: "epoch".into(),
+        y_title: format!("{} distance to the whole network", profile.metric),
+        curves,
+    };
+    let drawing = side_by_side(&[chart], &entries)?;
+    let title = format!("Distance to the whole network over the epochs: {}, {}", profile.metric, prose(profile.curvature));
+    let name = format!("distance-over-epochs-{}-{}", profile.metric, profile.curvature);
+    Some(Figure::new(&name, title, caption(profile, shown.len(), notes), drawing))
+}
+
+fn caption(profile: &Profile, shown: usize, notes: &RunNotes) -> String {
+    let count = profile.layers.len();
+    let thinned = if shown < count { format!(" {shown} of {count} layers are drawn.") } else { String::new() };
+    format!(
+        "The same distances ({}, {}) as training goes on; the colour runs from the first layer (dark) to the last \
+         (light).{thinned}{}",
+        profile.metric,
+        prose(profile.curvature),
+        provenance::distance(profile.metric, &notes.distances)
+    )
+}

@@ -1,0 +1,81 @@
+//! Trace and largest eigenvalue over the epochs.
+
+use eigenscape_core::results::ProbeRecord;
+
+use super::{
+    MOST,
+    chart::{Chart, Curve, side_by_side},
+    provenance,
+};
+use crate::{
+    data::{Series, prose},
+    draw::{
+        Axis, Colour, Stroke,
+        axis::range,
+        labels::evenly,
+        legend::{Entry, Sample},
+    },
+    figure::Figure,
+    notes::RunNotes,
+};
+
+/// The whole network and each layer; nothing for a single epoch.
+pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figure> {
+    let epochs = series.iter().flat_map(|s| &s.records).map(|r| r.epoch as f64);
+    let (first, last) = range(epochs).filter(|(first, last)| first < last)?;
+    let strokes = strokes(series);
+    let shown = shown(series);
+    let chart = |y_title: &str, curve: fn(&Series, Stroke) -> Curve| Chart {
+        x: Axis::integers((first, last), 6),
+        x_title: "epoch".into(),
+        y_title: y_title.into(),
+        // The whole network is drawn last, on top.
+        curves: shown.iter().rev().map(|&i| curve(&series[i], strokes[i])).collect(),
+    };
+    let charts = [chart("trace", trace), chart("largest eigenvalue", lambda_max)];
+    let entries: Vec<Entry> =
+        shown.iter().map(|&i| (Sample::Marked(strokes[i]), series[i].label.clone())).collect();
+    let drawing = side_by_side(&charts, &entries)?;
+    let title = format!("Trace and largest eigenvalue over the epochs: {}", prose(curvature));
+    let caption = caption(series, shown.len(), notes);
+    Some(Figure::new(&format!("trace-and-lambda-max-{curvature}"), title, caption, drawing))
+}
+
+fn trace(series: &Series, stroke: Stroke) -> Curve {
+    let error = |r: &&ProbeRecord| r.trace_stderr.map(|e| (r.epoch as f64, r.trace, e));
+    Curve {
+        points: series.records.iter().map(|r| (r.epoch as f64, r.trace)).collect(),
+        errors: series.records.iter().filter_map(error).collect(),
+        stroke,
+    }
+}
+
+fn lambda_max(series: &Series, stroke: Stroke) -> Curve {
+    Curve::new(series.records.iter().map(|r| (r.epoch as f64, r.lambda_max)).collect(), stroke)
+}
+
+/// The whole network's series in ink (several estimators: solid, then dashed), the layers by depth.
+fn strokes(series: &[Series]) -> Vec<Stroke> {
+    let full = series.iter().filter(|s| s.is_full()).count();
+    let stroke = |i: usize| match i {
+        0 if full > 0 => Stroke::solid(Colour::INK, 2.6),
+        _ if i < full => Stroke::dashed(Colour::INK, 1.8),
+        _ => Stroke::solid(Colour::of_order(i - full, series.len() - full), 1.6),
+    };
+    (0..series.len()).map(stroke).collect()
+}
+
+/// The whole network's series and an even choice of the others.
+fn shown(series: &[Series]) -> Vec<usize> {
+    let full = series.iter().filter(|s| s.is_full()).count();
+    (0..full).chain(evenly(series.len() - full, MOST).into_iter().map(|i| full + i)).collect()
+}
+
+fn caption(series: &[Series], shown: usize, notes: &RunNotes) -> String {
+    let records = series.iter().flat_map(|s| s.records.iter().copied());
+    let estimated = records.clone().any(|r| r.trace_stderr.is_some_and(|e| e > 0.0));
+    let bars = if estimated { " Bars: ± one standard error of an estimated trace." } else { "" };
+    let count = series.len();
+    let thinned = if shown < count { format!(" {shown} of {count} groups are drawn.") } else { String::new() };
+    format!("Left the trace, right the largest eigenvalue.{bars}{thinned} {}", provenance::spectra(records, &notes.estimators))
+}

@@ -1,0 +1,16 @@
+//! One file a figure; each is a function from data to a drawing, or to nothing where there is no data.
+
+pub mod density;
+pub mod distance_by_depth;
+pub mod distance_over_epochs;
+pub mod extremes_over_epochs;
+pub mod stems;
+pub mod training;
+
+mod chart;
+mod provenance;
+
+/// The width of every figure in pixels.
+const WIDTH: f64 = 880.0;
+/// At most so many curves or panels; more are thinned out evenly by depth.
+const MOST: usize = 10;

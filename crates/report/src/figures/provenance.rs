@@ -1,0 +1,59 @@
+//! The sentences that say how a figure's numbers were computed.
+
+use eigenscape_core::results::ProbeRecord;
+
+use crate::{
+    data::distinct,
+    notes::{Note, about},
+};
+
+/// How the spectra were computed: one clause an estimator, with the groups it was used for.
+pub fn spectra<'a>(records: impl IntoIterator<Item = &'a ProbeRecord>, estimators: &[Note]) -> String {
+    let records: Vec<&ProbeRecord> = records.into_iter().collect();
+    let keys = distinct(records.iter().map(|r| (r.estimator.as_str(), r.exact)));
+    let clause = |&(estimator, exact): &(&str, bool)| {
+        let used = records.iter().filter(|r| (r.estimator.as_str(), r.exact) == (estimator, exact));
+        let groups = distinct(used.map(|r| r.group.as_str()));
+        let how = if exact { "exact" } else { "estimated" };
+        let description = about(estimators, estimator).map_or(String::new(), |d| format!(" ({d})"));
+        format!("{}: {how}, by {estimator}{description}.", enumerate(&groups))
+    };
+    keys.iter().map(clause).collect::<Vec<_>>().join(" ")
+}
+
+/// How a distance was computed.
+pub fn distance(metric: &str, distances: &[Note]) -> String {
+    about(distances, metric).map_or(String::new(), |d| format!(" {metric}: {d}."))
+}
+
+/// "a", "a and b", "a, b and c", "a to z (26 groups)".
+fn enumerate(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first, .., last] if names.len() > 4 => format!("{first} to {last} ({} groups)", names.len()),
+        [front @ .., last] => format!("{} and {last}", front.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{enumerate, spectra};
+    use crate::{Note, sample::probe};
+
+    #[test]
+    fn each_estimator_has_its_clause() {
+        let mut lanczos = probe(1, "full", "lanczos", 9, &[1.0]);
+        lanczos.exact = false;
+        let gram = probe(1, "fc1", "gram", 4, &[1.0]);
+        let text = spectra([&lanczos, &gram], &[Note::new("lanczos", "128 steps")]);
+        assert_eq!(text, "full: estimated, by lanczos (128 steps). fc1: exact, by gram.");
+    }
+
+    #[test]
+    fn many_names_become_a_range() {
+        assert_eq!(enumerate(&["a", "b"]), "a and b");
+        assert_eq!(enumerate(&["a", "b", "c"]), "a, b and c");
+        assert_eq!(enumerate(&["a", "b", "c", "d", "e"]), "a to e (5 groups)");
+    }
+}

@@ -1,0 +1,146 @@
+//! The largest eigenvalues as stems by rank, with as many of them marked as there are classes.
+
+use eigenscape_core::results::ProbeRecord;
+
+use super::{MOST, WIDTH, provenance};
+use crate::{
+    data::{Series, prose},
+    draw::{
+        Anchor, Axis, Colour, Drawing, Panel, Stroke, Text,
+        axis::range,
+        labels::{evenly, typeset},
+        legend::{self, Entry, Sample},
+        panel::{TICK_SIZE, TITLE_SIZE},
+        text,
+    },
+    figure::Figure,
+    notes::RunNotes,
+};
+
+/// Stems without known classes.
+const STEMS: usize = 30;
+/// More stems than this are not told apart.
+const MOST_STEMS: usize = 120;
+/// Ritz values of different probes nearer than this, relative to the largest, are one eigenvalue.
+const SAME: f64 = 1e-4;
+const COLUMNS: usize = 3;
+const HEIGHT: f64 = 130.0;
+const ROW: f64 = 190.0;
+const TOP: f64 = 56.0;
+const MARGIN: f64 = 62.0;
+const GAP: f64 = 8.0;
+
+/// One panel a group at its last epoch.
+pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figure> {
+    let shown: Vec<&Series> = evenly(series.len(), MOST).into_iter().map(|i| &series[i]).collect();
+    let records: Vec<&ProbeRecord> = shown.iter().filter_map(|s| s.records.last().copied()).collect();
+    let epoch = records.iter().map(|r| r.epoch).max()?;
+    let classes = notes.classes.filter(|c| *c > 1);
+    let length = classes.map_or(STEMS, |c| (3 * c).clamp(STEMS, MOST_STEMS.max(c + c / 5)));
+
+    let columns = COLUMNS.min(shown.len());
+    let rows = shown.len().div_ceil(columns);
+    let mut drawing = Drawing::new(WIDTH, TOP + ROW * rows as f64);
+    for (i, (series, record)) in shown.iter().zip(&records).enumerate() {
+        let pitch = WIDTH / columns as f64;
+        let (left, top) = (pitch * (i % columns) as f64 + MARGIN, TOP + ROW * (i / columns) as f64);
+        let stems = largest(record, length);
+        let panel = Panel {
+            left,
+            top,
+            width: pitch - MARGIN - GAP,
+            height: HEIGHT,
+            x: Axis::integers((1.0, length as f64), 5),
+            y: y_axis(&stems),
+        };
+        draw_panel(&mut drawing, &panel, &stems, classes);
+        draw_header(&mut drawing, &panel, &series.label, record);
+        // Titles only at the outer panels: they are the same everywhere.
+        if i % columns == 0 {
+            panel.draw_y_title(&mut drawing, "eigenvalue λ");
+        }
+        if i + columns >= shown.len() {
+            panel.draw_x_title(&mut drawing, "rank");
+        }
+    }
+    if let Some(classes) = classes {
+        legend::row(&mut drawing, WIDTH - GAP, 14.0, &entries(classes));
+    }
+    let title = format!("Largest eigenvalues by rank: {}", prose(curvature));
+    let caption = caption(&records, series.len(), epoch, classes, notes);
+    Some(Figure::new(&format!("eigenvalues-{curvature}"), title, caption, drawing))
+}
+
+/// The `length` largest eigenvalues; of Ritz values that several probes found, one each.
+fn largest(record: &ProbeRecord, length: usize) -> Vec<f64> {
+    let finite = record.eigenvalues.iter().copied().filter(|v| v.is_finite());
+    if record.exact {
+        return finite.take(length).collect();
+    }
+    let tolerance = SAME * range(finite.clone()).map_or(0.0, |(low, high)| high.abs().max(low.abs()));
+    let mut kept: Vec<f64> = Vec::new();
+    for value in finite {
+        if kept.last().is_none_or(|last| last - value > tolerance) {
+            kept.push(value);
+        }
+    }
+    kept.truncate(length);
+    kept
+}
+
+fn y_axis(stems: &[f64]) -> Axis {
+    let ends = range(stems.iter().copied().chain([0.0])).filter(|(low, high)| low < high);
+    Axis::linear(ends.unwrap_or((0.0, 1.0)), 5)
+}
+
+fn draw_panel(drawing: &mut Drawing, panel: &Panel, stems: &[f64], classes: Option<usize>) {
+    panel.draw_axes(drawing);
+    for (i, &value) in stems.iter().enumerate() {
+        let rank = (i + 1) as f64;
+        let colour = colour(i, classes);
+        drawing.line(vec![panel.at(rank, 0.0), panel.at(rank, value)], Stroke::solid(colour, 1.4));
+        drawing.dot(panel.at(rank, value), 2.4, colour);
+    }
+}
+
+fn colour(index: usize, classes: Option<usize>) -> Colour {
+    if classes.is_some_and(|c| index < c) { Colour::VERMILLION } else { Colour::BLUE }
+}
+
+fn draw_header(drawing: &mut Drawing, panel: &Panel, label: &str, record: &ProbeRecord) {
+    let y = panel.top - 10.0;
+    let remark = format!("λ₁ = {}", typeset(record.lambda_max, 4));
+    let remark = Text::new(remark, (panel.right(), y), TICK_SIZE, Anchor::End).coloured(Colour::AXIS);
+    let label = text::fit(label, TITLE_SIZE, panel.width - remark.width() - 10.0);
+    drawing.text(Text::new(label, (panel.left, y), TITLE_SIZE, Anchor::Start));
+    drawing.text(remark);
+}
+
+fn entries(classes: usize) -> [Entry; 2] {
+    let first = format!("the {classes} largest (as many as classes)");
+    [(Sample::Dot(Colour::VERMILLION), first), (Sample::Dot(Colour::BLUE), "the others".into())]
+}
+
+fn caption(
+    records: &[&ProbeRecord],
+    count: usize,
+    epoch: usize,
+    classes: Option<usize>,
+    notes: &RunNotes,
+) -> String {
+    let mut text = format!("The largest eigenvalues at epoch {epoch}, from the largest by rank, each panel on its own scale.");
+    if let Some(classes) = classes {
+        text += &format!(
+            " The first {classes}, as many as there are classes, are marked: a trained classifier tends to have about so \
+             many outliers above its bulk."
+        );
+    }
+    if records.iter().any(|r| !r.exact) {
+        text += " Of an estimated spectrum these are Ritz values, of which the outermost converge first; what several \
+                 probes found alike (to 10⁻⁴ of the largest) is drawn once.";
+    }
+    if records.len() < count {
+        text += &format!(" {} of {count} groups are drawn.", records.len());
+    }
+    format!("{text} {}", provenance::spectra(records.iter().copied(), &notes.estimators))
+}

@@ -1,0 +1,149 @@
+//! The page: everything in one file that needs no network.
+
+mod style;
+mod summary;
+mod tables;
+
+use eigenscape_core::results::{Results, Run};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::{
+    EXPERIMENT_FILE, NOTES_FILE, RESULTS_FILE,
+    notes::{Note, RunNotes},
+};
+
+/// A figure as the page shows it.
+pub struct Picture {
+    /// What it is called.
+    pub title: String,
+    /// What is seen and how it was computed.
+    pub caption: String,
+    /// The SVG document, which stands in the page.
+    pub svg: String,
+    /// Where the SVG lies, relative to the page.
+    pub svg_file: String,
+    /// Where the PNG lies, relative to the page.
+    pub png_file: String,
+}
+
+/// One run's part of the page.
+pub struct Section<'a> {
+    /// Its numbers.
+    pub run: &'a Run,
+    /// How they were computed.
+    pub notes: RunNotes,
+    /// Its figures, in order.
+    pub figures: Vec<Picture>,
+}
+
+/// The complete HTML document.
+pub fn page(results: &Results, sections: &[Section], experiment_toml: &str, lines: &[Note]) -> String {
+    let title = if results.name.is_empty() { "unnamed experiment" } else { &results.name };
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Eigenscape" }
+                style { (PreEscaped(style::CSS)) }
+            }
+            body {
+                header { p.kind { "Eigenscape report" } h1 { (title) } }
+                main {
+                    (summary::of(&results.runs))
+                    @for (i, section) in sections.iter().enumerate() {
+                        (run(i, section, sections.len()))
+                    }
+                    (experiment(experiment_toml))
+                    (how_computed(sections, lines))
+                }
+                footer {
+                    "Beside this page: "
+                    @for (i, file) in [RESULTS_FILE, EXPERIMENT_FILE, NOTES_FILE].iter().enumerate() {
+                        @if i > 0 { ", " }
+                        a href=(file) { (file) }
+                    }
+                    "."
+                }
+            }
+        }
+    };
+    document.into_string()
+}
+
+fn run(index: usize, section: &Section, count: usize) -> Markup {
+    html! {
+        section id=(run_id(index)) {
+            @if count > 1 { h2 { (run_name(section.run, index)) } }
+            @if !section.figures.is_empty() {
+                h3 { "Figures" }
+                @for picture in &section.figures { (figure(picture)) }
+            }
+            @let tables = tables::of(section.run);
+            @if !tables.is_empty() {
+                h3 { "Numbers" }
+                @for table in tables { (table) }
+            }
+        }
+    }
+}
+
+fn figure(picture: &Picture) -> Markup {
+    html! {
+        figure {
+            h4 { (picture.title) }
+            div.paper { (PreEscaped(&picture.svg)) }
+            figcaption {
+                (picture.caption) " "
+                span.files { a href=(picture.svg_file) { "SVG" } " · " a href=(picture.png_file) { "PNG" } }
+            }
+        }
+    }
+}
+
+fn experiment(toml: &str) -> Markup {
+    html! {
+        section {
+            h2 { "Experiment" }
+            p { "The resolved file: every setting, the defaults included." }
+            pre { code { (toml) } }
+        }
+    }
+}
+
+fn how_computed(sections: &[Section], lines: &[Note]) -> Markup {
+    let empty = |s: &Section| s.notes.lines.is_empty() && s.notes.estimators.is_empty() && s.notes.distances.is_empty();
+    html! {
+        @if !lines.is_empty() || !sections.iter().all(empty) {
+            section {
+                h2 { "How it was computed" }
+                (notes("", lines))
+                @for (i, section) in sections.iter().enumerate() {
+                    @if sections.len() > 1 && !empty(section) { h3 { (run_name(section.run, i)) } }
+                    (notes("", &section.notes.lines))
+                    (notes("Estimators", &section.notes.estimators))
+                    (notes("Distances", &section.notes.distances))
+                }
+            }
+        }
+    }
+}
+
+fn notes(title: &str, notes: &[Note]) -> Markup {
+    html! {
+        @if !notes.is_empty() {
+            @if !title.is_empty() { h4 { (title) } }
+            dl { @for note in notes { dt { (note.label) } dd { (note.value) } } }
+        }
+    }
+}
+
+fn run_id(index: usize) -> String {
+    format!("run-{}", index + 1)
+}
+
+fn run_name(run: &Run, index: usize) -> String {
+    if run.name.is_empty() { format!("Run {}", index + 1) } else { run.name.clone() }
+}

@@ -1,0 +1,123 @@
+//! What a reader wants to know first.
+
+use eigenscape_core::results::{ProbeRecord, Run};
+use maud::{Markup, html};
+
+use super::{run_id, run_name};
+use crate::{
+    data::{curvatures, distinct, profiles, prose, series},
+    draw::labels::{percent, significant},
+};
+
+/// One fact: what it is, how much, and under which circumstances.
+struct Fact {
+    label: String,
+    value: String,
+    remark: String,
+}
+
+/// The facts of the only run, or a table that compares the runs.
+pub fn of(runs: &[Run]) -> Markup {
+    let facts: Vec<Vec<Fact>> = runs.iter().map(facts).collect();
+    html! {
+        section {
+            h2 { "Summary" }
+            @match &facts[..] {
+                [] => p { "The experiment has no runs." },
+                [only] if only.is_empty() => p { "Nothing was measured." },
+                [only] => div.tiles { @for fact in only { (tile(fact)) } },
+                several => (comparison(runs, several)),
+            }
+        }
+    }
+}
+
+fn tile(fact: &Fact) -> Markup {
+    html! {
+        div.tile {
+            div.label { (fact.label) }
+            div.value { (fact.value) }
+            div.remark { (fact.remark) }
+        }
+    }
+}
+
+fn comparison(runs: &[Run], facts: &[Vec<Fact>]) -> Markup {
+    let labels = distinct(facts.iter().flatten().map(|f| f.label.as_str()));
+    html! {
+        div.scroll { table {
+            thead { tr { th.text { "run" } @for label in &labels { th { (label) } } } }
+            tbody { @for (i, (run, facts)) in runs.iter().zip(facts).enumerate() {
+                tr {
+                    td.text { a href={ "#" (run_id(i)) } { (run_name(run, i)) } }
+                    @for label in &labels {
+                        @let fact = facts.iter().find(|f| f.label == *label);
+                        td title=[fact.map(|f| &f.remark)] { (fact.map_or("", |f| f.value.as_str())) }
+                    }
+                }
+            } }
+        } }
+    }
+}
+
+fn facts(run: &Run) -> Vec<Fact> {
+    let mut facts = trained(run);
+    for curvature in curvatures(run) {
+        let series = series(run, curvature);
+        let last = series.first().filter(|s| s.is_full()).and_then(|s| s.records.last());
+        facts.extend(last.into_iter().flat_map(|r| spectrum(r)));
+    }
+    for profile in profiles(run) {
+        let epoch = profile.epochs.last().copied().unwrap_or_default();
+        let Some([nearest, farthest]) = profile.extremes() else { continue };
+        for (which, (layer, value)) in [("Nearest", nearest), ("Farthest", farthest)] {
+            facts.push(Fact {
+                label: format!("{which} layer to the whole ({}, {})", profile.metric, prose(profile.curvature)),
+                value: layer.to_owned(),
+                remark: format!("at distance {}, epoch {epoch}", significant(value, 4)),
+            });
+        }
+    }
+    facts
+}
+
+fn trained(run: &Run) -> Vec<Fact> {
+    let Some(last) = run.training.last() else { return Vec::new() };
+    let mut facts = Vec::new();
+    if let Some(accuracy) = last.test_accuracy {
+        let train = last.train_accuracy.map_or(String::new(), |a| format!("; training {}", percent(a)));
+        facts.push(Fact {
+            label: "Test accuracy".into(),
+            value: percent(accuracy),
+            remark: format!("epoch {}{train}", last.epoch),
+        });
+    }
+    facts.push(Fact {
+        label: "Test loss".into(),
+        value: significant(last.test_loss, 4),
+        remark: format!("epoch {}; training {}", last.epoch, significant(last.train_loss, 4)),
+    });
+    facts
+}
+
+fn spectrum(record: &ProbeRecord) -> [Fact; 2] {
+    let ProbeRecord { estimator, epoch, .. } = record;
+    let curvature = prose(&record.curvature);
+    let how = if record.exact { "exact, by" } else { "estimated by" };
+    let error = match record.trace_stderr {
+        Some(error) if error > 0.0 => format!(" ± {}", significant(error, 2)),
+        _ => String::new(),
+    };
+    [
+        Fact {
+            label: format!("Trace ({curvature}, whole network)"),
+            value: format!("{}{error}", significant(record.trace, 4)),
+            remark: format!("epoch {epoch}; {how} {estimator}"),
+        },
+        Fact {
+            label: format!("Largest eigenvalue ({curvature}, whole network)"),
+            value: significant(record.lambda_max, 4),
+            remark: format!("epoch {epoch}; smallest {}", significant(record.lambda_min, 4)),
+        },
+    ]
+}

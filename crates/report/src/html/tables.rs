@@ -1,0 +1,117 @@
+//! The numbers behind the figures.
+
+use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run, TrainingRecord};
+use maud::{Markup, html};
+
+use crate::{
+    data::{self, distinct},
+    draw::labels::{count, percent, significant},
+};
+
+/// Longer tables are folded.
+const LONG: usize = 40;
+const DIGITS: usize = 4;
+
+/// The tables for which the run has data.
+pub fn of(run: &Run) -> Vec<Markup> {
+    let mut tables = Vec::new();
+    if !run.probes.is_empty() {
+        tables.push(spectra(&run.probes));
+    }
+    let keys = distinct(run.distances.iter().map(|d| (d.metric.as_str(), d.curvature.as_str())));
+    tables.extend(keys.into_iter().map(|(metric, curvature)| distances(&run.distances, metric, curvature)));
+    if !run.training.is_empty() {
+        tables.push(training(&run.training));
+    }
+    tables
+}
+
+fn folded(title: &str, rows: usize, table: &Markup) -> Markup {
+    html! {
+        details open[rows <= LONG] {
+            summary { (title) @if rows > LONG { " (" (rows) " rows)" } }
+            div.scroll { table { (table) } }
+        }
+    }
+}
+
+fn spectra(probes: &[ProbeRecord]) -> Markup {
+    let table = html! {
+        thead { tr {
+            th { "epoch" } th.text { "group" } th.text { "curvature" } th.text { "estimator" } th.text { "exact" }
+            th { "dimension" } th { "listed" } th { "mass at 0" } th { "trace" }
+            th { "λ max" } th { "λ min" } th { "products" } th { "seconds" }
+        } }
+        tbody { @for p in probes { tr {
+            td { (p.epoch) } td.text { (p.group) } td.text { (p.curvature) } td.text { (p.estimator) }
+            td.text { (if p.exact { "yes" } else { "no" }) }
+            td { (count(p.dimension)) } td { (count(p.eigenvalues.len())) } td { (mass_at_zero(p)) }
+            td { (trace(p)) }
+            td { (significant(p.lambda_max, DIGITS)) } td { (significant(p.lambda_min, DIGITS)) }
+            td { (count(p.products)) } td { (significant(p.seconds, 3)) }
+        } } }
+    };
+    let markup = folded("Spectra", probes.len(), &table);
+    html! {
+        (markup)
+        p.remark {
+            "Listed: the non-zero eigenvalues of an exact spectrum, the Ritz values of an estimated one. ±: one standard \
+             error of an estimated trace (“?”: one probe gives none). Products: operator-vector products, or work of the \
+             same cost."
+        }
+    }
+}
+
+/// An estimate has no atom at zero to speak of: its Ritz values near zero stand for it.
+fn mass_at_zero(probe: &ProbeRecord) -> String {
+    if probe.exact { percent(data::mass_at_zero(probe)) } else { "–".into() }
+}
+
+fn trace(probe: &ProbeRecord) -> String {
+    let trace = significant(probe.trace, DIGITS);
+    match probe.trace_stderr {
+        Some(error) if error > 0.0 => format!("{trace} ± {}", significant(error, 2)),
+        None if !probe.exact => format!("{trace} ± ?"),
+        _ => trace,
+    }
+}
+
+/// One row a pair, one column an epoch.
+fn distances(records: &[DistanceRecord], metric: &str, curvature: &str) -> Markup {
+    let of_key = |d: &&DistanceRecord| d.metric == metric && d.curvature == curvature;
+    let records: Vec<&DistanceRecord> = records.iter().filter(of_key).collect();
+    let pairs = distinct(records.iter().map(|d| (d.left.as_str(), d.right.as_str())));
+    let mut epochs = distinct(records.iter().map(|d| d.epoch));
+    epochs.sort_unstable();
+    let cell = |(left, right): (&str, &str), epoch: usize| {
+        let found = records.iter().find(|d| d.left == left && d.right == right && d.epoch == epoch);
+        found.map_or(String::new(), |d| significant(d.value, DIGITS))
+    };
+    let table = html! {
+        thead { tr { th.text { "from" } th.text { "to" } @for epoch in &epochs { th { "epoch " (epoch) } } } }
+        tbody { @for pair in &pairs { tr {
+            td.text { (pair.0) } td.text { (pair.1) }
+            @for epoch in &epochs { td { (cell(*pair, *epoch)) } }
+        } } }
+    };
+    folded(&format!("Distances: {metric}, {curvature}"), pairs.len(), &table)
+}
+
+fn training(records: &[TrainingRecord]) -> Markup {
+    let classes = records.iter().any(|r| r.train_accuracy.or(r.test_accuracy).is_some());
+    let penalised = records.iter().any(|r| r.penalty != 0.0);
+    let share = |accuracy: Option<f64>| accuracy.map_or("–".into(), percent);
+    let table = html! {
+        thead { tr {
+            th { "epoch" } th { "training loss" } th { "test loss" }
+            @if classes { th { "training accuracy" } th { "test accuracy" } }
+            @if penalised { th { "penalty" } }
+        } }
+        tbody { @for r in records { tr {
+            td { (r.epoch) } td { (significant(r.train_loss, DIGITS)) } td { (significant(r.test_loss, DIGITS)) }
+            @if classes { td { (share(r.train_accuracy)) } td { (share(r.test_accuracy)) } }
+            @if penalised { td { (significant(r.penalty, DIGITS)) } }
+        } } }
+    };
+    folded("Training", records.len(), &table)
+}
