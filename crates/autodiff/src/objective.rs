@@ -184,7 +184,8 @@ impl Objective {
         };
         let out_gradient = gradient(graph, self.loss, &[self.outputs])?;
         let curved = linearize(graph, &out_gradient, &[(self.outputs, jv)])?[0];
-        let curved = or_zero(graph, curved, &graph.shape(self.outputs).to_vec())?;
+        let shape = graph.shape(self.outputs).to_vec();
+        let curved = or_zero(graph, curved, &shape)?;
         pull_back(graph, self.outputs, curved, &group)
     }
 

@@ -14,7 +14,6 @@ pub mod document;
 pub mod evaluate;
 pub mod measure;
 pub mod notes;
-pub mod operator;
 pub mod overrides;
 pub mod plan;
 pub mod prepare;

@@ -1,9 +1,9 @@
 //! Spectra and the distances between them.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use eigenscape_core::{
-    Context, Curvature, CurvatureOperator, Progress, Random, Result, Spectrum,
+    Context, Curvature, CurvatureOperator, Group, Progress, Random, Result, Spectrum,
     results::{DistanceRecord, ProbeRecord},
 };
 
@@ -45,14 +45,17 @@ pub fn probe(
     progress: &dyn Progress,
     mut announce: impl FnMut(&str),
 ) -> Result<Vec<Measured>> {
-    let weights = weights.to_dtype(probe.plan.dtype)?;
-    let point = evaluate::at(&weights, probe.inputs.clone(), probe.targets.clone());
+    let landscape = probe.landscape(weights)?;
+    if probe.plan.estimator.needs_factor() {
+        announce("backward passes");
+        landscape.share_factor(&parameters(&probe.groups))?;
+    }
     let context = Context { random, progress };
     let mut measured = Vec::with_capacity(probe.groups.len() * probe.plan.curvatures.len());
     for &curvature in &probe.plan.curvatures {
         for group in &probe.groups {
             let start = Instant::now();
-            let operator = GroupOperator::new(&probe.objective, &point, curvature, group);
+            let operator = landscape.operator(curvature, group);
             announce(&operator.description());
             let spectrum = probe.plan.estimator.estimate(&operator, &context)?;
             measured.push(Measured {
@@ -65,6 +68,12 @@ pub fn probe(
         }
     }
     Ok(measured)
+}
+
+/// The parameters of any of the groups.
+fn parameters(groups: &[Group]) -> Vec<usize> {
+    let all: BTreeSet<usize> = groups.iter().flat_map(|group| group.parameters.iter().copied()).collect();
+    all.into_iter().collect()
 }
 
 impl Measured {

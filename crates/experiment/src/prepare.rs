@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 use eigenscape_autodiff::{Loss, Network, Objective};
-use eigenscape_core::{Error, Examples, Group, Random, Split, Targets};
+use eigenscape_core::{Error, Examples, Group, Landscape, Random, Split, Targets};
 
 use crate::{
     checkpoint,
     diagnostic::{ConfigError, Located, Result},
-    operator,
+    evaluate,
     plan::{ProbePlan, RunPlan, Samples},
     weights::Weights,
 };
@@ -59,7 +59,10 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let loss = loss(plan, &train)?;
     let weights = weights(plan, &network)?;
     let probes = plan.probes.iter().map(|probe| prepare_probe(probe, &network, loss, &train));
-    let probes = probes.collect::<Result<_>>()?;
+    let probes = probes.collect::<Result<Vec<_>>>()?;
+    for probe in &probes {
+        check_factors(probe, &weights)?;
+    }
     Ok(Prepared { plan, train, test, network, loss, weights, probes })
 }
 
@@ -119,15 +122,36 @@ fn prepare_probe<'a>(
     };
     let objective = Objective::new(network, loss, examples.len()).map_err(Error::from)?;
     let groups = groups(plan, network)?;
-    if plan.estimator.needs_factor() {
-        for (curvature, group) in plan.curvatures.iter().flat_map(|c| groups.iter().map(move |g| (*c, g))) {
-            operator::check_factor(&objective, curvature, group)
-                .map_err(|error| plan.estimator_name.caused(error))?;
-        }
-    }
     let inputs = examples.inputs.to_dtype(plan.dtype).map_err(Error::from)?;
     let targets = targets(&examples, plan.dtype)?;
     Ok(PreparedProbe { plan, inputs, targets, objective, groups })
+}
+
+/// Finds out before training whether an estimator that needs exact factors will get them.
+fn check_factors(probe: &PreparedProbe, weights: &Weights) -> Result<()> {
+    if !probe.plan.estimator.needs_factor() {
+        return Ok(());
+    }
+    let landscape = probe.landscape(weights)?;
+    for &curvature in &probe.plan.curvatures {
+        for group in &probe.groups {
+            let operator = landscape.operator(curvature, group);
+            operator.check_factor().map_err(|error| probe.plan.estimator_name.caused(error))?;
+        }
+    }
+    Ok(())
+}
+
+impl PreparedProbe<'_> {
+    /// The landscape at these weights, in the probe's type.
+    ///
+    /// # Errors
+    /// When a conversion fails.
+    pub fn landscape(&self, weights: &Weights) -> eigenscape_core::Result<Landscape> {
+        let weights = weights.to_dtype(self.plan.dtype)?;
+        let point = evaluate::at(&weights, self.inputs.clone(), self.targets.clone());
+        Ok(Landscape::new(self.objective.clone(), point))
+    }
 }
 
 fn groups(plan: &ProbePlan, network: &Network) -> Result<Vec<Group>> {

@@ -231,7 +231,7 @@ fn weights_one_by_one<'a, T: Element>(
     let mut out = vec![T::zero(); lead * g.weight()];
     out.par_chunks_mut(g.weight()).enumerate().for_each_init(Vec::new, |buffer, (l, out)| {
         for b in 0..samples {
-            add_weight_sample(g, image(l, b), std::iter::once(cotangent(l, b)), out, buffer);
+            add_weight_sample(g, image(l, b), &std::iter::once(cotangent(l, b)), out, buffer);
         }
     });
     out
@@ -251,7 +251,7 @@ fn weights_together<'a, T: Element>(
     let partial = |part: usize| {
         let (mut out, mut buffer) = (vec![T::zero(); lead * g.weight()], Vec::new());
         for b in part * samples / parts..(part + 1) * samples / parts {
-            add_weight_sample(g, image(b), (0..lead).map(|l| cotangent(l, b)), &mut out, &mut buffer);
+            add_weight_sample(g, image(b), &(0..lead).map(|l| cotangent(l, b)), &mut out, &mut buffer);
         }
         out
     };
@@ -267,7 +267,7 @@ fn weights_together<'a, T: Element>(
 fn add_weight_sample<'a, T: Element>(
     g: &Geometry,
     x: &[T],
-    cotangents: impl Iterator<Item = &'a [T]> + Clone,
+    cotangents: &(impl Iterator<Item = &'a [T]> + Clone),
     out: &mut [T],
     buffer: &mut Vec<T>,
 ) {

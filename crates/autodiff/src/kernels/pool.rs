@@ -58,10 +58,11 @@ fn argmax_plane<T: Element>(x: &[T], out: &mut [u32], geometry: &PoolGeometry) {
     let none = T::neg_infinity();
     let mut best = vec![none; out.len()];
     geometry.for_rows(|window, row, columns| {
-        for i in row + columns.start..row + columns.end {
+        let start = row + columns.start;
+        for (i, &x) in (start..).zip(&x[start..row + columns.end]) {
             // NaN is taken as the largest, so that it is seen and not hidden.
-            if x[i] > best[window] || x[i].is_nan() || best[window] == none {
-                best[window] = x[i];
+            if x > best[window] || x.is_nan() || best[window] == none {
+                best[window] = x;
                 out[window] = i as u32;
             }
         }
@@ -70,12 +71,12 @@ fn argmax_plane<T: Element>(x: &[T], out: &mut [u32], geometry: &PoolGeometry) {
 
 /// The sum over each window of each plane of `x` \[..., H·W\].
 pub(crate) fn sum_pool(x: &Tensor, geometry: &PoolGeometry, dims: &[usize]) -> Result<Tensor> {
-    planes(x, (geometry.plane(), geometry.out_plane()), dims, Sums(*geometry))
+    planes(x, (geometry.plane(), geometry.out_plane()), dims, &Sums(*geometry))
 }
 
 /// The transpose of [`sum_pool`]: each element of `x` \[..., oH·oW\] added to all positions of its window.
 pub(crate) fn sum_pool_transpose(x: &Tensor, geometry: &PoolGeometry, dims: &[usize]) -> Result<Tensor> {
-    planes(x, (geometry.out_plane(), geometry.plane()), dims, Spread(*geometry))
+    planes(x, (geometry.out_plane(), geometry.plane()), dims, &Spread(*geometry))
 }
 
 /// A linear map of planes.
@@ -103,7 +104,7 @@ impl PlaneMap for Spread {
     }
 }
 
-fn planes(x: &Tensor, (from, to): (usize, usize), dims: &[usize], map: impl PlaneMap) -> Result<Tensor> {
+fn planes(x: &Tensor, (from, to): (usize, usize), dims: &[usize], map: &impl PlaneMap) -> Result<Tensor> {
     dispatch!(x, T => {
         let mut out = vec![T::zero(); dims.iter().product()];
         with_slice::<T, _>(x, |x| {
