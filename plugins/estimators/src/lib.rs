@@ -1,1 +1,29 @@
-//! Exact and stochastic estimators of curvature spectra
+//! Estimators of curvature spectra.
+//!
+//! | name | cost | gives | take it when |
+//! | --- | --- | --- | --- |
+//! | [`gram`] | one factor Φ, one eigenproblem of size min(M, P) | every eigenvalue, exactly | the operator is ΦᵀΦ: Gauss-Newton, or a Hessian where the network is piecewise affine |
+//! | [`dense`] | P products, one eigenproblem of size P | every eigenvalue, exactly | P is at most a few thousand |
+//! | [`lanczos`] | `steps` products a probe | the extreme eigenvalues, and the density by quadrature | anything else |
+//!
+//! All are deterministic: bitwise the same spectrum for the same seed on any number of threads. Matrices are decomposed in
+//! f64 whatever the type of the operator.
+
+pub mod dense;
+mod eigen;
+mod float;
+pub mod gram;
+pub mod lanczos;
+mod operator;
+
+#[cfg(test)]
+mod testing;
+
+use eigenscape_core::Registry;
+
+/// Adds `dense`, `gram` and `lanczos` to the registry.
+pub fn register(registry: &mut Registry) {
+    dense::register(registry);
+    gram::register(registry);
+    lanczos::register(registry);
+}

@@ -1,0 +1,44 @@
+//! What the numbers alone do not tell: how they were computed, on what, by whom.
+
+use serde::{Deserialize, Serialize};
+
+/// `notes.json`: everything of the report that is neither a result nor in the experiment's file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notes {
+    /// What holds for all runs: versions, machine, threads, wall-clock time, ignored keys.
+    pub lines: Vec<Note>,
+    /// One entry a run, in the order of `Results::runs`; missing entries are empty.
+    pub runs: Vec<RunNotes>,
+}
+
+/// How one run was computed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunNotes {
+    /// C, the number of classes, where the targets are classes: the stem plot marks the C largest eigenvalues.
+    pub classes: Option<usize>,
+    /// Data set, model, parameter count, optimiser, and whatever else the run should be known by.
+    pub lines: Vec<Note>,
+    /// Each estimator's description; the label is its name in `results.json`. A name may occur more than once.
+    pub estimators: Vec<Note>,
+    /// Each distance's description; the label is its name in `results.json`. A name may occur more than once.
+    pub distances: Vec<Note>,
+}
+
+/// A line of notes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// What it is about.
+    pub label: String,
+    /// What there is to say.
+    pub value: String,
+}
+
+impl Note {
+    /// A line of notes.
+    #[must_use]
+    pub fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { label: label.into(), value: value.into() }
+    }
+}

@@ -1,0 +1,158 @@
+//! Densities of two spectra on one grid: what entropies need.
+
+use eigenscape_core::{Error, Result, Spectrum, density::gaussian_density};
+
+use crate::support::{Support, extent, hull};
+
+/// How far the grid reaches beyond the outermost eigenvalues, in standard deviations: 1e-9 of an atom's mass is cut off.
+const PADDING: f64 = 6.0;
+
+/// Gaussian smoothing of two spectra on a common grid, with checked settings.
+///
+/// With \[a, b\] the smallest interval that holds all eigenvalues of both (the zero of the mass at zero among them), σ is
+/// `bandwidth`·(b − a) and the grid has `points` equidistant points from a − 6σ to b + 6σ.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Smoothing {
+    bandwidth: f64,
+    points: usize,
+    support: Support,
+}
+
+/// Two probability vectors on one grid.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Smoothed {
+    pub left: Vec<f64>,
+    pub right: Vec<f64>,
+}
+
+impl Smoothing {
+    /// Bandwidth used unless told otherwise, relative to the common range.
+    pub const BANDWIDTH: f64 = 0.01;
+    /// Points used unless told otherwise.
+    pub const POINTS: usize = 1024;
+
+    /// # Errors
+    /// When the bandwidth is not positive, or the grid would be coarser than the bandwidth.
+    pub fn new(distance: &str, bandwidth: f64, points: usize, support: Support) -> Result<Self> {
+        if !(bandwidth.is_finite() && bandwidth > 0.0) {
+            return Err(Error::input(
+                format!("distance {distance}, `bandwidth`"),
+                format!("{bandwidth} is not a share of the common range"),
+                "use a positive number, such as 0.01",
+            ));
+        }
+        // On a grid no coarser than σ a sum over it is the integral to a relative 2·exp(−2π²) = 5e-9.
+        let enough = ((1.0 + 2.0 * PADDING * bandwidth) / bandwidth).ceil() + 1.0;
+        if (points as f64) < enough {
+            return Err(Error::input(
+                format!("distance {distance}, `points`"),
+                format!("{points} points are too coarse a grid for a bandwidth of {bandwidth}"),
+                format!("use at least {enough} points or a larger bandwidth"),
+            ));
+        }
+        Ok(Self { bandwidth, points, support })
+    }
+
+    /// Both spectra, smoothed; `None` when both are the same single atom, which has no range to be relative to.
+    pub fn apply(&self, left: &Spectrum, right: &Spectrum) -> Option<Smoothed> {
+        let (left, right) = self.support.place(left.atoms(), right.atoms());
+        let (low, high) = hull(extent(&left), extent(&right));
+        let sigma = self.bandwidth * (high - low);
+        if sigma <= 0.0 {
+            return None;
+        }
+        let first = low - PADDING * sigma;
+        let step = (high - low + 2.0 * PADDING * sigma) / (self.points - 1) as f64;
+        let grid: Vec<f64> = (0..self.points).map(|i| first + i as f64 * step).collect();
+        let masses = |atoms: &[(f64, f64)]| normalised(gaussian_density(atoms, &grid, sigma));
+        Some(Smoothed { left: masses(&left), right: masses(&right) })
+    }
+
+    /// The settings, in words for a description.
+    pub fn words(&self) -> String {
+        format!(
+            "Gaussian smoothing of {} of the common range on {} points, {}",
+            self.bandwidth,
+            self.points,
+            self.support.words()
+        )
+    }
+}
+
+fn normalised(mut density: Vec<f64>) -> Vec<f64> {
+    let total: f64 = density.iter().sum();
+    for value in &mut density {
+        *value /= total;
+        // Half of the smallest subnormal number is 0, which would make a mixture vanish where its part does not.
+        if *value < 2.0 * f64::MIN_POSITIVE {
+            *value = 0.0;
+        }
+    }
+    density
+}
+
+/// Σᵢ pᵢ ln(pᵢ / qᵢ), where 0 ln 0 = 0: the relative entropy of p with respect to q, in nats.
+pub(crate) fn relative_entropy(p: impl IntoIterator<Item = f64>, q: impl IntoIterator<Item = f64>) -> f64 {
+    let sum: f64 = p.into_iter().zip(q).filter(|(p, _)| *p > 0.0).map(|(p, q)| p * (p / q).ln()).sum();
+    // Never negative in exact arithmetic (Gibbs' inequality).
+    sum.max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use statrs::distribution::{ContinuousCDF, Normal};
+
+    use super::{Smoothing, relative_entropy};
+    use crate::{
+        support::Support,
+        testing::{dirac, measure},
+    };
+
+    #[test]
+    fn smoothed_masses_are_those_of_the_normal_distribution() {
+        let smoothing = Smoothing::new("kl", 0.5, 4001, Support::Raw).unwrap();
+        let smoothed = smoothing.apply(&dirac(0.0), &dirac(2.0)).unwrap();
+        // σ = 1; the grid runs from −6 to 8 in steps of 0.0035, so that its first half ends at 1.
+        let normal = Normal::new(0.0, 1.0).unwrap();
+        let half_step = 7.0 / 4000.0;
+        let below = |masses: &[f64]| masses[..2001].iter().sum::<f64>();
+        assert!((smoothed.left.iter().sum::<f64>() - 1.0).abs() < 1e-14);
+        assert!((below(&smoothed.left) - normal.cdf(1.0 + half_step)).abs() < 1e-6);
+        assert!((below(&smoothed.right) - normal.cdf(-1.0 + half_step)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_outlier_and_a_large_mass_at_zero_both_stay_on_the_grid() {
+        let spectrum = measure(&[(0.0, 0.98), (0.5, 0.019), (40.0, 0.001)]);
+        let smoothing = Smoothing::new("kl", 0.01, 1024, Support::Raw).unwrap();
+        let smoothed = smoothing.apply(&spectrum, &dirac(-1.0)).unwrap();
+        // The last tenth of the grid (−3.46 to 42.46) holds the outlier and nothing else.
+        let outlier: f64 = smoothed.left[922..].iter().sum();
+        assert!((outlier - 0.001).abs() < 1e-8, "{outlier}");
+    }
+
+    #[test]
+    fn no_mass_is_too_small_to_be_halved() {
+        let smoothing = Smoothing::new("kl", 0.01, 1024, Support::Raw).unwrap();
+        let smoothed = smoothing.apply(&dirac(0.0), &dirac(1.0)).unwrap();
+        assert!(smoothed.left.contains(&0.0), "the far tail underflows");
+        assert!(smoothed.left.iter().all(|p| *p == 0.0 || (0.5 * p).is_normal()));
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_smoothed() {
+        for bandwidth in [0.0, -0.1, f64::NAN] {
+            let error = Smoothing::new("kl", bandwidth, 1024, Support::Raw).unwrap_err();
+            assert!(error.to_string().contains("`bandwidth`"), "{error}");
+        }
+        let error = Smoothing::new("kl", 1e-4, 1024, Support::Raw).unwrap_err().to_string();
+        assert!(error.contains("`points`") && error.contains("10013"), "{error}");
+        assert!(Smoothing::new("kl", 1e-4, 10_013, Support::Raw).is_ok());
+    }
+
+    #[test]
+    fn relative_entropy_of_coins() {
+        let entropy = relative_entropy([0.5, 0.5, 0.0], [0.25, 0.75, 0.0]);
+        assert!((entropy - 0.5 * (4.0_f64 / 3.0).ln()).abs() < 1e-15);
+    }
+}

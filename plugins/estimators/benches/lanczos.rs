@@ -1,0 +1,88 @@
+//! What Lanczos itself costs beside the operator's products, and what the eigenproblem of `gram` costs.
+//!
+//! `cargo bench -p eigenscape-estimators`
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::{num::NonZeroUsize, time::Instant};
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_autodiff::{Factor, Rows};
+use eigenscape_core::{Context, CurvatureOperator, ProbeEstimator, Result};
+use eigenscape_estimators::{
+    gram::Gram,
+    lanczos::{Lanczos, LanczosParameters, Probe},
+};
+
+/// A diagonal matrix: products that cost next to nothing. Its factor is arbitrary.
+struct Diagonal {
+    entries: Tensor,
+    rows: usize,
+}
+
+impl Diagonal {
+    fn new(dimension: usize, rows: usize, dtype: DType) -> Self {
+        let entry = |i: usize| (i as f64 * 0.618).fract().powi(4);
+        let entries: Vec<f64> = (0..dimension).map(entry).collect();
+        let entries = Tensor::from_vec(entries, (1, dimension), &Device::Cpu).unwrap();
+        Self { entries: entries.to_dtype(dtype).unwrap(), rows }
+    }
+}
+
+impl CurvatureOperator for Diagonal {
+    fn dimension(&self) -> usize {
+        self.entries.dims()[1]
+    }
+
+    fn dtype(&self) -> DType {
+        self.entries.dtype()
+    }
+
+    fn description(&self) -> String {
+        "diagonal".to_owned()
+    }
+
+    fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
+        Ok(vectors.broadcast_mul(&self.entries)?)
+    }
+
+    fn factor(&self) -> Result<Factor> {
+        let rows =
+            Tensor::randn(0.0, 1.0, (self.rows, self.dimension()), &Device::Cpu)?.to_dtype(self.dtype())?;
+        Ok(Factor { rows: self.rows, tensors: vec![Rows::Explicit(rows)] })
+    }
+}
+
+fn seconds(work: impl Fn()) -> f64 {
+    let time = || {
+        let start = Instant::now();
+        work();
+        start.elapsed().as_secs_f64()
+    };
+    (0..3).map(|_| time()).fold(f64::INFINITY, f64::min)
+}
+
+fn main() {
+    for (name, dimension, steps, probes) in
+        [("LeNet", 61_706, 128, 1), ("LeNet", 61_706, 128, 4), ("a million", 1_000_000, 64, 1)]
+    {
+        for dtype in [DType::F32, DType::F64] {
+            let operator = Diagonal::new(dimension, 0, dtype);
+            let count = |n| NonZeroUsize::new(n).unwrap();
+            let parameters =
+                LanczosParameters { steps: count(steps), probes: count(probes), probe: Probe::Rademacher };
+            let estimator = Lanczos::new(parameters);
+            let time = seconds(|| {
+                estimator.estimate(&operator, &Context::silent(0)).unwrap();
+            });
+            println!("lanczos {name} P={dimension} steps={steps} probes={probes} {dtype:?}: {time:.3} s");
+        }
+    }
+    for (rows, dimension) in [(1000, 2400), (150, 1000)] {
+        let operator = Diagonal::new(dimension, rows, DType::F32);
+        let time = seconds(|| {
+            Gram::default().estimate(&operator, &Context::silent(0)).unwrap();
+        });
+        println!("gram M={rows} P={dimension} F32: {time:.3} s");
+    }
+}

@@ -1,0 +1,210 @@
+//! `dense`: the whole matrix.
+
+use std::num::NonZeroUsize;
+
+use candle_core::DType;
+use eigenscape_core::{Context, CurvatureOperator, Error, ProbeEstimator, Registry, Result, Spectrum};
+use faer::Mat;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    eigen::symmetric_eigenvalues,
+    float::{Float, epsilon},
+    operator::{dimension, not_finite, products},
+};
+
+/// Parameters of `dense`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DenseParameters {
+    /// How many columns of the identity go into one product, 32 by default.
+    pub block: NonZeroUsize,
+    /// The largest P that is accepted, 4096 by default: the matrix takes 8 P² bytes and its eigenvalues P³ time.
+    pub max_dimension: usize,
+}
+
+impl Default for DenseParameters {
+    fn default() -> Self {
+        Self { block: const { NonZeroUsize::new(32).unwrap() }, max_dimension: 4096 }
+    }
+}
+
+/// All eigenvalues of the whole P × P matrix: its products with the columns of the identity, in blocks, symmetrised in f64.
+///
+/// Exact up to rounding. An eigenvalue with |λ| ≤ √P · ε · max|λ|, ε being the machine epsilon of the operator's type, is
+/// indistinguishable from 0 (entries with independent relative errors ε move eigenvalues by that order) and counts to the
+/// mass at zero. A matrix that is less symmetric than √ε relative to its largest entry is an error: no rounding explains it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Dense {
+    parameters: DenseParameters,
+}
+
+impl Dense {
+    /// The estimator with these parameters.
+    #[must_use]
+    pub fn new(parameters: DenseParameters) -> Self {
+        Self { parameters }
+    }
+}
+
+impl ProbeEstimator for Dense {
+    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
+        let n = dimension(operator)?;
+        let epsilon = epsilon(operator.dtype())?;
+        if n > self.parameters.max_dimension {
+            return Err(Error::input(
+                operator.description(),
+                format!(
+                    "estimator \"dense\" takes at most {} parameters, not {n}",
+                    self.parameters.max_dimension
+                ),
+                "use the estimator \"gram\" or \"lanczos\", or raise `max_dimension`",
+            ));
+        }
+        let columns = match operator.dtype() {
+            DType::F32 => self.columns::<f32>(operator, context, n)?,
+            _ => self.columns::<f64>(operator, context, n)?,
+        };
+        let matrix = symmetrised(operator, &columns, epsilon)?;
+        let mut eigenvalues = symmetric_eigenvalues(matrix.as_ref())?;
+        let largest = eigenvalues.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        let cut = (n as f64).sqrt() * epsilon * largest;
+        eigenvalues.retain(|value| value.abs() > cut);
+        Spectrum::exact(n, eigenvalues, n)
+    }
+
+    fn products(&self, dimension: usize) -> usize {
+        dimension
+    }
+
+    fn description(&self) -> String {
+        "all eigenvalues of the dense matrix".to_owned()
+    }
+}
+
+impl Dense {
+    /// The columns of the matrix, in f64.
+    fn columns<T: Float>(
+        &self,
+        operator: &dyn CurvatureOperator,
+        context: &Context,
+        n: usize,
+    ) -> Result<Mat<f64>> {
+        let mut matrix = Mat::<f64>::zeros(n, n);
+        let block = self.parameters.block.get();
+        for first in (0..n).step_by(block) {
+            let count = block.min(n - first);
+            let mut identity = vec![T::narrow(0.0); count * n];
+            for row in 0..count {
+                identity[row * n + first + row] = T::narrow(1.0);
+            }
+            for (offset, column) in products(operator, identity, n)?.into_iter().enumerate() {
+                for (i, value) in column.into_iter().enumerate() {
+                    matrix[(i, first + offset)] = value.widen();
+                }
+            }
+            context.progress.advance(count);
+        }
+        Ok(matrix)
+    }
+}
+
+/// ½(A + Aᵀ), lower half.
+fn symmetrised(operator: &dyn CurvatureOperator, a: &Mat<f64>, epsilon: f64) -> Result<Mat<f64>> {
+    let n = a.nrows();
+    let (mut largest, mut asymmetry, mut finite) = (0.0_f64, 0.0_f64, true);
+    let mut lower = Mat::<f64>::zeros(n, n);
+    for j in 0..n {
+        for i in j..n {
+            let (one, other) = (a[(i, j)], a[(j, i)]);
+            finite &= one.is_finite() && other.is_finite();
+            largest = largest.max(one.abs()).max(other.abs());
+            asymmetry = asymmetry.max((one - other).abs());
+            lower[(i, j)] = 0.5 * (one + other);
+        }
+    }
+    if !finite {
+        return Err(not_finite(operator));
+    }
+    if asymmetry > epsilon.sqrt() * largest {
+        return Err(Error::input(
+            operator.description(),
+            format!(
+                "is not symmetric: entries of up to {largest:e} differ from their mirror image by up to {asymmetry:e}"
+            ),
+            "report this: a curvature matrix is symmetric",
+        ));
+    }
+    Ok(lower)
+}
+
+/// Adds `dense` to the registry.
+pub fn register(registry: &mut Registry) {
+    registry.estimators.add::<DenseParameters>(
+        "dense",
+        "every eigenvalue, exactly, from the whole matrix: for groups of a few thousand parameters",
+        |parameters, _| Ok(Box::new(Dense::new(parameters))),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+    use eigenscape_core::{Context, ProbeEstimator};
+
+    use super::{Dense, DenseParameters};
+    use crate::testing::{DenseOperator, assert_close};
+
+    fn dense(block: usize) -> Dense {
+        Dense::new(DenseParameters { block: block.try_into().unwrap(), ..Default::default() })
+    }
+
+    #[test]
+    fn finds_the_prescribed_spectrum_whatever_the_block() {
+        let spectrum: Vec<f64> = (0..50).map(|i| 40.0 * 0.7_f64.powi(i) - 0.01).collect();
+        for (dtype, tolerance) in [(DType::F64, 1e-13), (DType::F32, 1e-6)] {
+            let operator = DenseOperator::with_spectrum(&spectrum, 3, dtype);
+            for block in [1, 7, 50, 64] {
+                let found = dense(block).estimate(&operator, &Context::silent(0)).unwrap();
+                let mut expected = spectrum.clone();
+                expected.sort_by(|a, b| b.total_cmp(a));
+                assert_close(&found.eigenvalues, &expected, tolerance * 40.0);
+                assert!(found.exact && found.trace_stderr == Some(0.0) && found.products == 50);
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_noise_counts_to_the_mass_at_zero() {
+        let mut spectrum = vec![0.0; 60];
+        spectrum[..4].copy_from_slice(&[5.0, -1.0, 1e-3, -1e-3]);
+        for dtype in [DType::F64, DType::F32] {
+            let operator = DenseOperator::with_spectrum(&spectrum, 1, dtype);
+            let found = Dense::default().estimate(&operator, &Context::silent(0)).unwrap();
+            assert_close(&found.eigenvalues, &[5.0, 1e-3, -1e-3, -1.0], 3e-6);
+            assert!((found.mass_at_zero() - 56.0 / 60.0).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn the_zero_matrix_has_all_its_mass_at_zero() {
+        let operator = DenseOperator::with_spectrum(&[0.0; 5], 1, DType::F32);
+        let found = Dense::default().estimate(&operator, &Context::silent(0)).unwrap();
+        assert_eq!((found.eigenvalues.len(), found.mass_at_zero(), found.lambda_max()), (0, 1.0, 0.0));
+    }
+
+    #[test]
+    fn refuses_large_asymmetric_and_non_finite_operators() {
+        let message = |estimator: &Dense, operator: &DenseOperator| {
+            estimator.estimate(operator, &Context::silent(0)).unwrap_err().to_string()
+        };
+        let operator = DenseOperator::with_spectrum(&[1.0; 9], 1, DType::F64);
+        let small = Dense::new(DenseParameters { max_dimension: 8, ..Default::default() });
+        assert!(message(&small, &operator).contains("\"lanczos\""));
+        let asymmetric = operator.clone().perturbed(0, 5, 1e-3);
+        assert!(message(&Dense::default(), &asymmetric).contains("not symmetric"));
+        let broken = operator.perturbed(4, 4, f64::NAN);
+        assert!(message(&Dense::default(), &broken).contains("NaN"));
+    }
+}

@@ -1,0 +1,106 @@
+//! Eigenproblems on the small side, by faer in f64.
+//!
+//! Sequential on purpose: faer's parallel tridiagonalisation sums in an order that depends on the number of threads.
+
+use eigenscape_core::{Error, Result};
+use faer::{
+    Mat, MatRef, Par, Spec,
+    diag::Diag,
+    dyn_stack::{MemBuffer, MemStack},
+    linalg::evd::{
+        ComputeEigenvectors, EvdError, SelfAdjointEvdParams, self_adjoint_evd, self_adjoint_evd_scratch,
+        tridiagonal_self_adjoint_evd,
+    },
+};
+
+fn parameters() -> Spec<SelfAdjointEvdParams, f64> {
+    Spec::default()
+}
+
+/// All eigenvalues, ascending, of the symmetric matrix with this lower half (the upper is not read). Its entries are finite.
+pub(crate) fn symmetric_eigenvalues(lower: MatRef<f64>) -> Result<Vec<f64>> {
+    let n = lower.nrows();
+    let mut values = Diag::<f64>::zeros(n);
+    let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::No, Par::Seq, parameters());
+    let mut buffer = MemBuffer::new(scratch);
+    let stack = MemStack::new(&mut buffer);
+    self_adjoint_evd(lower, values.as_mut(), None, Par::Seq, stack, parameters()).map_err(no_convergence)?;
+    Ok(values.column_vector().iter().copied().collect())
+}
+
+/// The Gauss quadrature rule of the Jacobi matrix T with this diagonal and off-diagonal, both finite: the eigenvalues θ of T,
+/// ascending, each with the squared first component of its unit eigenvector (Golub & Welsch 1969). The weights sum to 1.
+pub(crate) fn gauss_quadrature(diagonal: &[f64], off_diagonal: &[f64]) -> Result<Vec<(f64, f64)>> {
+    let n = diagonal.len();
+    let (t, e) = (diag(n, diagonal), diag(n, off_diagonal));
+    let mut values = Diag::<f64>::zeros(n);
+    let mut vectors = Mat::<f64>::zeros(n, n);
+    let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, parameters());
+    let mut buffer = MemBuffer::new(scratch);
+    let stack = MemStack::new(&mut buffer);
+    let out = Some(vectors.as_mut());
+    tridiagonal_self_adjoint_evd(t.as_ref(), e.as_ref(), values.as_mut(), out, Par::Seq, stack, parameters())
+        .map_err(no_convergence)?;
+    let first = vectors.row(0);
+    Ok(values.column_vector().iter().zip(first.iter()).map(|(value, x)| (*value, x * x)).collect())
+}
+
+/// n entries: the given ones, then zeros.
+fn diag(n: usize, entries: &[f64]) -> Diag<f64> {
+    let mut diag = Diag::zeros(n);
+    diag.column_vector_mut().iter_mut().zip(entries).for_each(|(to, from)| *to = *from);
+    diag
+}
+
+fn no_convergence(error: EvdError) -> Error {
+    Error::input(
+        "eigenvalue problem",
+        format!("the iteration did not converge ({error:?})"),
+        "report this with the experiment's file; another estimator may work",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use faer::Mat;
+
+    use super::{gauss_quadrature, symmetric_eigenvalues};
+
+    /// The second-difference matrix has eigenvalues 2 − 2 cos(kπ/(n+1)).
+    fn second_difference(n: usize) -> Vec<f64> {
+        let angle = std::f64::consts::PI / (n + 1) as f64;
+        (1..=n).map(|k| 2.0 - 2.0 * (k as f64 * angle).cos()).collect()
+    }
+
+    #[test]
+    fn eigenvalues_of_the_second_difference() {
+        for n in [1, 2, 3, 10, 300] {
+            // Garbage in the upper half must not matter.
+            let matrix = Mat::from_fn(n, n, |i, j| match i as i64 - j as i64 {
+                0 => 2.0,
+                1 => -1.0,
+                d if d > 0 => 0.0,
+                _ => f64::NAN,
+            });
+            let values = symmetric_eigenvalues(matrix.as_ref()).unwrap();
+            for (value, expected) in values.iter().zip(second_difference(n)) {
+                assert!((value - expected).abs() < 1e-13, "n = {n}: {value} against {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn quadrature_of_the_second_difference() {
+        // The eigenvectors are sines: squared first components 2/(n+1) sin²(kπ/(n+1)).
+        for n in [1, 2, 3, 10, 127, 128, 300] {
+            let rule = gauss_quadrature(&vec![2.0; n], &vec![-1.0; n - 1]).unwrap();
+            assert_eq!(rule.len(), n);
+            let angle = std::f64::consts::PI / (n + 1) as f64;
+            for (k, ((node, weight), expected)) in rule.iter().zip(second_difference(n)).enumerate() {
+                let sine = ((k + 1) as f64 * angle).sin();
+                assert!((node - expected).abs() < 1e-13, "n = {n}");
+                assert!((weight - 2.0 / (n + 1) as f64 * sine * sine).abs() < 1e-13, "n = {n}");
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The two floating-point types of operators.
+
+use candle_core::{DType, WithDType};
+use eigenscape_core::{Error, Result};
+
+/// f32 or f64: what an operator's vectors are stored in. Sums are taken in f64 throughout.
+pub(crate) trait Float: WithDType {
+    fn widen(self) -> f64;
+    fn narrow(value: f64) -> Self;
+}
+
+impl Float for f32 {
+    #[inline(always)]
+    fn widen(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline(always)]
+    fn narrow(value: f64) -> Self {
+        value as Self
+    }
+}
+
+impl Float for f64 {
+    #[inline(always)]
+    fn widen(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    fn narrow(value: f64) -> Self {
+        value
+    }
+}
+
+/// The machine epsilon of a type that an operator may have.
+pub(crate) fn epsilon(dtype: DType) -> Result<f64> {
+    match dtype {
+        DType::F32 => Ok(f64::from(f32::EPSILON)),
+        DType::F64 => Ok(f64::EPSILON),
+        other => Err(Error::input(
+            "dtype",
+            format!("spectra are not computed in {}", other.as_str()),
+            "use \"f32\" or \"f64\"",
+        )),
+    }
+}

@@ -1,0 +1,100 @@
+//! One probe's Krylov space.
+
+use super::kernels::{dots, scaled, subtract};
+use crate::float::Float;
+
+/// A pass that leaves less than this share of a vector's norm is repeated (Daniel, Gragg, Kaufman & Stewart 1976).
+const KEPT: f64 = std::f64::consts::FRAC_1_SQRT_2;
+
+/// The orthonormal basis q₀, q₁, … of a Krylov space with the Jacobi matrix T = QᵀHQ: α on its diagonal, β beside it.
+pub(super) struct Krylov<T> {
+    basis: Vec<Vec<T>>,
+    diagonal: Vec<f64>,
+    off_diagonal: Vec<f64>,
+    /// The largest row sum |β| + |α| + |β| so far, which bounds ‖T‖.
+    norm: f64,
+    steps: usize,
+    epsilon: f64,
+    runs: bool,
+}
+
+impl<T: Float> Krylov<T> {
+    /// The space of a unit vector, to be extended up to `steps` times; `epsilon` is the relative error of the products.
+    pub fn start(vector: Vec<T>, steps: usize, epsilon: f64) -> Self {
+        Self {
+            basis: vec![vector],
+            diagonal: Vec::with_capacity(steps),
+            off_diagonal: Vec::with_capacity(steps),
+            norm: 0.0,
+            steps,
+            epsilon,
+            runs: true,
+        }
+    }
+
+    /// Whether there is a step left to take.
+    pub fn runs(&self) -> bool {
+        self.runs
+    }
+
+    /// The newest basis vector: the one whose product is needed next.
+    pub fn last(&self) -> &[T] {
+        self.basis.last().map_or(&[], Vec::as_slice)
+    }
+
+    pub fn diagonal(&self) -> &[f64] {
+        &self.diagonal
+    }
+
+    pub fn off_diagonal(&self) -> &[f64] {
+        &self.off_diagonal
+    }
+
+    /// Takes the step from H q, q being the newest basis vector; `None` when it is not finite.
+    pub fn extend(&mut self, product: Vec<T>) -> Option<()> {
+        let mut w = product;
+        let basis: Vec<&[T]> = self.basis.iter().map(Vec::as_slice).collect();
+        let newest = basis.len() - 1;
+        let alpha = finite(dots(&basis[newest..], &w)[0])?;
+        let before = self.off_diagonal.last().copied();
+        self.diagonal.push(alpha);
+        if self.diagonal.len() == self.steps {
+            self.runs = false;
+            return Some(());
+        }
+        // The recurrence w = H q − α q − β q₋ first: it takes away all but rounding, so that one full pass mostly suffices.
+        let left = match before {
+            None => subtract(&basis, &[alpha], &mut w),
+            Some(beta) => subtract(&basis[newest - 1..], &[beta, alpha], &mut w),
+        };
+        let beta = finite(orthogonalise(&basis, &mut w, left.sqrt()))?;
+        self.norm = self.norm.max(before.unwrap_or(0.0) + alpha.abs() + beta);
+        if beta <= 10.0 * self.epsilon * self.norm {
+            self.runs = false;
+            return Some(());
+        }
+        self.off_diagonal.push(beta);
+        self.basis.push(scaled(&w, 1.0 / beta));
+        Some(())
+    }
+}
+
+/// Makes `w`, of norm `norm`, orthogonal to an orthonormal basis by classical Gram-Schmidt, a second time where the first pass cancelled much
+/// of it ("twice is enough": Kahan in Parlett 1980, §6.9), and returns its norm: 0 where `w` lies in the span to rounding.
+fn orthogonalise<T: Float>(basis: &[&[T]], w: &mut [T], norm: f64) -> f64 {
+    let mut before = norm;
+    for _ in 0..2 {
+        let coefficients = dots(basis, w);
+        let after = subtract(basis, &coefficients, w).sqrt();
+        // Written so that NaN ends here.
+        if !(after < KEPT * before) {
+            return after;
+        }
+        before = after;
+    }
+    0.0
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}

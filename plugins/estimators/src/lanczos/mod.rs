@@ -1,0 +1,153 @@
+//! `lanczos`: Ritz values and stochastic Lanczos quadrature.
+
+mod kernels;
+mod krylov;
+mod probe;
+
+use std::num::NonZeroUsize;
+
+use candle_core::DType;
+use eigenscape_core::{Context, CurvatureOperator, ProbeEstimator, Registry, Result, Spectrum};
+use krylov::Krylov;
+pub use probe::Probe;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    eigen::gauss_quadrature,
+    float::{Float, epsilon},
+    operator::{dimension, not_finite, products},
+};
+
+/// Parameters of `lanczos`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LanczosParameters {
+    /// Steps m of each probe, 128 by default; at most P are taken. The Krylov basis takes steps·P numbers a probe.
+    pub steps: NonZeroUsize,
+    /// How many random vectors the spectrum is averaged over, 1 by default. With one there is no standard error.
+    pub probes: NonZeroUsize,
+    /// What the random vectors are: "rademacher" (default) or "gaussian".
+    pub probe: Probe,
+}
+
+impl Default for LanczosParameters {
+    fn default() -> Self {
+        Self {
+            steps: const { NonZeroUsize::new(128).unwrap() },
+            probes: NonZeroUsize::MIN,
+            probe: Probe::Rademacher,
+        }
+    }
+}
+
+/// Stochastic Lanczos quadrature with full reorthogonalisation.
+///
+/// From a random unit vector v, m steps build an orthonormal basis Q of the Krylov space span{v, Hv, …, H^{m−1}v} and the tridiagonal
+/// QᵀHQ = T. The eigenvalues θ of T (Ritz values) converge first to the extreme eigenvalues of H; with the squared first components
+/// w of T's eigenvectors they are the Gauss quadrature rule Σ w θᵏ = vᵀHᵏv for all k ≤ 2m − 1 (Golub & Meurant 1994). The spectrum is the
+/// mean of the rules of all probes (Ubaru, Chen & Saad 2017). As E\[v vᵀ\] = I/P, each of its moments up to 2m − 1 is
+/// unbiased, and so is the trace: the mean of P·vᵀHv with the standard error of that mean.
+///
+/// In floating-point arithmetic Lanczos' three-term recurrence loses orthogonality as soon as a Ritz value converges, and then finds it
+/// again and again ("ghosts"). Here each new vector is orthogonalised against all before, again where one pass was not
+/// enough: a multiple eigenvalue still appears once a probe, since one Krylov space holds one vector of its eigenspace.
+///
+/// A probe whose residual β vanishes to rounding (β ≤ 10 ε ‖T‖) has found an invariant subspace and its quadrature is exact; it stops, the
+/// others go on. All probes that are still running share one product of the operator a step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Lanczos {
+    parameters: LanczosParameters,
+}
+
+impl Lanczos {
+    /// The estimator with these parameters.
+    #[must_use]
+    pub fn new(parameters: LanczosParameters) -> Self {
+        Self { parameters }
+    }
+
+    fn run<T: Float>(
+        &self,
+        operator: &dyn CurvatureOperator,
+        context: &Context,
+        epsilon: f64,
+    ) -> Result<Spectrum> {
+        let dimension = dimension(operator)?;
+        let steps = self.parameters.steps.get().min(dimension);
+        let mut probes: Vec<Krylov<T>> = (0..self.parameters.probes.get())
+            .map(|index| {
+                let mut generator = context.random.stream("lanczos", index as u64);
+                Krylov::start(self.parameters.probe.draw(dimension, &mut generator), steps, epsilon)
+            })
+            .collect();
+        let mut spent = 0;
+        loop {
+            let mut running: Vec<_> = probes.iter_mut().filter(|probe| probe.runs()).collect();
+            if running.is_empty() {
+                break;
+            }
+            let vectors = running.iter().flat_map(|probe| probe.last()).copied().collect();
+            let advance = running.len();
+            for (probe, product) in running.iter_mut().zip(products(operator, vectors, dimension)?) {
+                probe.extend(product).ok_or_else(|| not_finite(operator))?;
+            }
+            spent += advance;
+            context.progress.advance(advance);
+        }
+        average(dimension, &probes, spent)
+    }
+}
+
+/// The mean of the probes' quadrature rules, with the mean and standard error of their traces.
+fn average<T: Float>(dimension: usize, probes: &[Krylov<T>], products: usize) -> Result<Spectrum> {
+    let share = 1.0 / probes.len() as f64;
+    let (mut nodes, mut traces) = (Vec::new(), Vec::new());
+    for probe in probes {
+        let rule = gauss_quadrature(probe.diagonal(), probe.off_diagonal())?;
+        traces.push(dimension as f64 * rule.iter().map(|(node, weight)| weight * node).sum::<f64>());
+        nodes.extend(rule.into_iter().map(|(node, weight)| (node, share * weight)));
+    }
+    let (trace, trace_stderr) = mean_and_standard_error(&traces);
+    Spectrum::estimated(dimension, nodes, trace, trace_stderr, products)
+}
+
+/// The mean, and the sample standard deviation over √n; `None` for one sample.
+fn mean_and_standard_error(samples: &[f64]) -> (f64, Option<f64>) {
+    let n = samples.len() as f64;
+    let mean = samples.iter().sum::<f64>() / n;
+    let squares: f64 = samples.iter().map(|sample| (sample - mean).powi(2)).sum();
+    (mean, (samples.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt()))
+}
+
+impl ProbeEstimator for Lanczos {
+    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
+        let epsilon = epsilon(operator.dtype())?;
+        match operator.dtype() {
+            DType::F32 => self.run::<f32>(operator, context, epsilon),
+            _ => self.run::<f64>(operator, context, epsilon),
+        }
+    }
+
+    fn products(&self, dimension: usize) -> usize {
+        self.parameters.steps.get().min(dimension) * self.parameters.probes.get()
+    }
+
+    fn description(&self) -> String {
+        let LanczosParameters { steps, probes, probe } = self.parameters;
+        let plural = if probes.get() == 1 { "" } else { "s" };
+        format!("Lanczos, {steps} steps, full reorthogonalisation, {probes} {probe} probe{plural}")
+    }
+}
+
+/// Adds `lanczos` to the registry.
+pub fn register(registry: &mut Registry) {
+    registry.estimators.add::<LanczosParameters>(
+        "lanczos",
+        "stochastic Lanczos quadrature with full reorthogonalisation: extreme eigenvalues and density of any operator",
+        |parameters, _| Ok(Box::new(Lanczos::new(parameters))),
+    );
+}
+
+#[cfg(test)]
+mod tests;

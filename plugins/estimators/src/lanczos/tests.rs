@@ -1,0 +1,209 @@
+use candle_core::DType;
+use eigenscape_core::{Context, ProbeEstimator, Spectrum};
+
+use super::{Lanczos, LanczosParameters, Probe};
+use crate::testing::{DenseOperator, assert_close, on_threads};
+
+fn lanczos(steps: usize, probes: usize, probe: Probe) -> Lanczos {
+    let (steps, probes) = (steps.try_into().unwrap(), probes.try_into().unwrap());
+    Lanczos::new(LanczosParameters { steps, probes, probe })
+}
+
+fn estimate(estimator: &Lanczos, operator: &DenseOperator, seed: u64) -> Spectrum {
+    estimator.estimate(operator, &Context::silent(seed)).unwrap()
+}
+
+/// What networks have: a few outliers far out, a bulk near zero that decays, a few negative ones, and a null space.
+fn network_like(dimension: usize) -> Vec<f64> {
+    let mut spectrum = vec![0.0; dimension];
+    spectrum[..6].copy_from_slice(&[40.0, 33.0, 20.0, 12.0, 7.0, -3.0]);
+    for (i, value) in spectrum[6..dimension / 2].iter_mut().enumerate() {
+        *value = 2.0 * 0.9_f64.powi(i as i32);
+    }
+    spectrum
+}
+
+#[test]
+fn as_many_steps_as_dimensions_give_every_eigenvalue() {
+    let spectrum: Vec<f64> = (0..40).map(|i| f64::from(i) - 12.0).collect();
+    for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-4)] {
+        let operator = DenseOperator::with_spectrum(&spectrum, 2, dtype);
+        let found = estimate(&lanczos(40, 1, Probe::Gaussian), &operator, 0);
+        let expected: Vec<f64> = spectrum.iter().rev().copied().collect();
+        assert_close(&found.eigenvalues, &expected, tolerance);
+        assert!(!found.exact && found.products == 40 && found.trace_stderr.is_none());
+    }
+}
+
+#[test]
+fn the_quadrature_is_exact_to_degree_twice_the_steps_less_one() {
+    let spectrum: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.7).sin()).collect();
+    let operator = DenseOperator::with_spectrum(&spectrum, 4, DType::F64);
+    for probe in [Probe::Rademacher, Probe::Gaussian] {
+        for steps in [1, 2, 5, 9] {
+            let found = estimate(&lanczos(steps, 1, probe), &operator, 3);
+            let v: Vec<f64> = probe.draw(60, &mut eigenscape_core::Random::new(3).stream("lanczos", 0));
+            let quadrature = |k: i32| -> f64 {
+                found.eigenvalues.iter().zip(&found.weights).map(|(theta, w)| w * theta.powi(k)).sum()
+            };
+            let mut power = v.clone();
+            for degree in 0..=2 * steps {
+                let moment: f64 = v.iter().zip(&power).map(|(a, b)| a * b).sum();
+                let error = (quadrature(degree as i32) - moment).abs();
+                if degree < 2 * steps {
+                    assert!(error < 1e-14, "{probe}, {steps} steps, degree {degree}: {error:e}");
+                } else if steps <= 5 {
+                    assert!(error > 1e-6, "degree {degree} is beyond {steps} steps: {error:e}");
+                }
+                power = operator.times(&power);
+            }
+            assert!((found.trace - 60.0 * quadrature(1)).abs() < 1e-12);
+        }
+    }
+}
+
+#[test]
+fn converged_eigenvalues_have_no_ghosts() {
+    // The outliers converge within 20 steps; without reorthogonalisation 100 more would find them again several times.
+    let spectrum = network_like(400);
+    for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 3e-6)] {
+        let operator = DenseOperator::with_spectrum(&spectrum, 5, dtype);
+        let found = estimate(&lanczos(120, 1, Probe::Rademacher), &operator, 0);
+        assert_close(&found.eigenvalues[..5], &spectrum[..5], 40.0 * tolerance);
+        assert!((found.eigenvalues.last().unwrap() + 3.0).abs() < 40.0 * tolerance);
+        for value in &spectrum[..6] {
+            let near = found.eigenvalues.iter().filter(|theta| (*theta - value).abs() < 0.1).count();
+            assert_eq!(near, 1, "{value} in {dtype:?}");
+        }
+    }
+}
+
+#[test]
+fn a_basis_stays_orthonormal_to_rounding() {
+    use super::krylov::Krylov;
+    let operator = DenseOperator::with_spectrum(&network_like(300), 6, DType::F32);
+    let v: Vec<f32> = Probe::Rademacher.draw(300, &mut eigenscape_core::Random::new(0).stream("lanczos", 0));
+    let mut krylov = Krylov::start(v, 100, f64::from(f32::EPSILON));
+    let mut basis: Vec<Vec<f32>> = Vec::new();
+    while krylov.runs() {
+        basis.push(krylov.last().to_vec());
+        let wide: Vec<f64> = krylov.last().iter().map(|x| f64::from(*x)).collect();
+        krylov.extend(operator.times(&wide).iter().map(|x| *x as f32).collect()).unwrap();
+    }
+    assert_eq!(basis.len(), 100);
+    for (i, a) in basis.iter().enumerate() {
+        for (j, b) in basis.iter().enumerate() {
+            let product: f64 = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            assert!((product - f64::from(u8::from(i == j))).abs() < 1e-6, "{i} {j}: {product:e}");
+        }
+    }
+}
+
+#[test]
+fn an_invariant_subspace_ends_its_probe() {
+    // Three distinct eigenvalues: three steps, each eigenvalue once, weights near the multiplicities.
+    let mut spectrum = vec![0.0; 90];
+    spectrum[..30].fill(1.0);
+    spectrum[30..40].fill(-2.0);
+    for dtype in [DType::F64, DType::F32] {
+        let operator = DenseOperator::with_spectrum(&spectrum, 8, dtype);
+        let found = estimate(&lanczos(50, 1, Probe::Rademacher), &operator, 1);
+        assert_close(&found.eigenvalues, &[1.0, 0.0, -2.0], 1e-5);
+        assert_eq!(found.products, 3);
+        let many = estimate(&lanczos(50, 100, Probe::Rademacher), &operator, 1);
+        let mass = |at: f64| -> f64 {
+            let near =
+                many.eigenvalues.iter().zip(&many.weights).filter(|(theta, _)| (*theta - at).abs() < 1e-3);
+            near.map(|(_, weight)| weight).sum()
+        };
+        assert!((mass(1.0) - 1.0 / 3.0).abs() < 0.03 && (mass(-2.0) - 1.0 / 9.0).abs() < 0.03);
+    }
+}
+
+#[test]
+fn one_probe_ends_and_the_others_go_on() {
+    // H = diag(1, …, 1, 2) on ±1/√P: one probe in the eigenbasis could end early only by chance, so block-diagonal instead: the zero
+    // operator ends every probe at once, the identity too.
+    for value in [0.0, 1.0] {
+        let operator = DenseOperator::with_spectrum(&[value; 20], 1, DType::F64);
+        let found = estimate(&lanczos(10, 3, Probe::Rademacher), &operator, 0);
+        assert_eq!(found.products, 3);
+        assert_close(&found.eigenvalues, &[value; 3], 1e-14);
+        assert!((found.trace - 20.0 * value).abs() < 1e-12);
+        assert!(found.trace_stderr.unwrap() < 1e-12);
+    }
+}
+
+#[test]
+fn one_dimension_takes_one_step() {
+    let operator = DenseOperator::with_spectrum(&[-3.0], 1, DType::F32);
+    let found = estimate(&Lanczos::default(), &operator, 0);
+    assert_eq!(
+        (found.eigenvalues.as_slice(), found.weights.as_slice(), found.products),
+        ([-3.0].as_slice(), [1.0].as_slice(), 1)
+    );
+    assert_eq!((found.trace, Lanczos::default().products(1)), (-3.0, 1));
+}
+
+#[test]
+fn the_trace_is_unbiased_and_its_standard_error_honest() {
+    let spectrum = network_like(100);
+    let truth: f64 = spectrum.iter().sum();
+    let operator = DenseOperator::with_spectrum(&spectrum, 9, DType::F64);
+    for probe in [Probe::Rademacher, Probe::Gaussian] {
+        let (runs, probes) = (400_u32, 8);
+        let found: Vec<Spectrum> =
+            (0..runs).map(|seed| estimate(&lanczos(2, probes, probe), &operator, u64::from(seed))).collect();
+        let n = f64::from(runs);
+        let mean = found.iter().map(|s| s.trace).sum::<f64>() / n;
+        let deviation = (found.iter().map(|s| (s.trace - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+        assert!((mean - truth).abs() < 4.0 * deviation / n.sqrt(), "{probe}: {mean} against {truth}");
+        // The squares are compared: a sample variance is unbiased, a sample deviation is not.
+        let stated = found.iter().map(|s| s.trace_stderr.unwrap().powi(2)).sum::<f64>() / n;
+        let ratio = stated / (deviation * deviation);
+        assert!((0.75..1.33).contains(&ratio), "{probe}: {ratio}");
+    }
+}
+
+#[test]
+fn probes_in_one_product_are_the_probes_alone() {
+    let operator = DenseOperator::with_spectrum(&network_like(80), 10, DType::F64);
+    let together = estimate(&lanczos(10, 3, Probe::Rademacher), &operator, 4);
+    assert_eq!((together.eigenvalues.len(), together.products, operator.calls()), (30, 30, 10));
+    let alone = estimate(&lanczos(10, 1, Probe::Rademacher), &operator, 4);
+    for value in &alone.eigenvalues {
+        assert!(together.eigenvalues.iter().any(|other| (other - value).abs() < 1e-9), "{value}");
+    }
+}
+
+#[test]
+fn is_the_same_on_any_number_of_threads() {
+    for dtype in [DType::F64, DType::F32] {
+        let operator = DenseOperator::diagonal(20_000, dtype);
+        let run = || estimate(&lanczos(20, 2, Probe::Gaussian), &operator, 0);
+        let one = on_threads(1, run);
+        assert_eq!(one, on_threads(2, run));
+        assert_eq!(one, on_threads(5, run));
+    }
+}
+
+#[test]
+fn nan_is_an_error_and_not_a_hang() {
+    for value in [f64::NAN, f64::INFINITY] {
+        for dtype in [DType::F64, DType::F32] {
+            let operator = DenseOperator::with_spectrum(&network_like(50), 1, dtype).perturbed(7, 7, value);
+            let error = Lanczos::default().estimate(&operator, &Context::silent(0)).unwrap_err().to_string();
+            assert!(error.contains("test operator") && error.contains("NaN"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn describes_itself() {
+    assert_eq!(
+        Lanczos::default().description(),
+        "Lanczos, 128 steps, full reorthogonalisation, 1 Rademacher probe"
+    );
+    let four = lanczos(64, 4, Probe::Gaussian);
+    assert_eq!(four.description(), "Lanczos, 64 steps, full reorthogonalisation, 4 Gaussian probes");
+}

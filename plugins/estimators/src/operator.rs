@@ -1,0 +1,53 @@
+//! What every estimator checks of an operator, and how its products are read.
+
+use candle_core::{Device, Storage, Tensor};
+use eigenscape_core::{CurvatureOperator, Error, Result};
+
+use crate::float::Float;
+
+/// P, which must not be 0.
+pub(crate) fn dimension(operator: &dyn CurvatureOperator) -> Result<usize> {
+    match operator.dimension() {
+        0 => Err(Error::input(operator.description(), "has no parameters", "choose a group that has some")),
+        dimension => Ok(dimension),
+    }
+}
+
+/// The products with the rows of `vectors` \[K, P\] (row-major), one vector each.
+pub(crate) fn products<T: Float>(
+    operator: &dyn CurvatureOperator,
+    vectors: Vec<T>,
+    dimension: usize,
+) -> Result<Vec<Vec<T>>> {
+    let shape = (vectors.len() / dimension, dimension);
+    let product = operator.apply(&Tensor::from_vec(vectors, shape, &Device::Cpu)?)?;
+    if product.dims2().ok() != Some(shape) {
+        return Err(Error::input(
+            operator.description(),
+            format!("the products with {shape:?} vectors have the shape {:?}", product.dims()),
+            "report this: an operator's products have the shape of its vectors",
+        ));
+    }
+    rows(&product)
+}
+
+/// The error for a product (or factor) with NaN or infinite values.
+pub(crate) fn not_finite(operator: &dyn CurvatureOperator) -> Error {
+    Error::input(
+        operator.description(),
+        "has NaN or infinite values",
+        "check the parameters and the data for NaN or infinite values; did the training diverge?",
+    )
+}
+
+/// The rows of a matrix, each copied once.
+fn rows<T: Float>(matrix: &Tensor) -> Result<Vec<Vec<T>>> {
+    let (_, columns) = matrix.dims2()?;
+    let matrix = matrix.to_device(&Device::Cpu)?.contiguous()?;
+    let (storage, layout) = matrix.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else {
+        return Err(candle_core::Error::Msg("a tensor on the CPU without CPU storage".to_owned()).into());
+    };
+    let values = &storage.as_slice::<T>()?[layout.start_offset()..][..layout.shape().elem_count()];
+    Ok(values.chunks(columns).map(<[T]>::to_vec).collect())
+}

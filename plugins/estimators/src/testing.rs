@@ -1,0 +1,200 @@
+//! Operators of which everything is known.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_autodiff::{Factor, Rows};
+use eigenscape_core::{CurvatureOperator, Error, Random, Result};
+use faer::{Mat, Side};
+use rand::RngExt;
+use rand_distr::StandardNormal;
+
+/// A symmetric matrix, as an operator.
+#[derive(Clone)]
+pub struct DenseOperator {
+    /// [P, P] in the operator's type; for a diagonal one [1, P].
+    matrix: Tensor,
+    factor: Option<Factor>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl DenseOperator {
+    /// Q Λ Qᵀ with a random orthogonal Q.
+    pub fn with_spectrum(spectrum: &[f64], seed: u64, dtype: DType) -> Self {
+        let n = spectrum.len();
+        let q = normal(n, n, seed).qr().compute_Q();
+        let matrix = Mat::from_fn(n, n, |i, j| {
+            let (low, high) = (i.min(j), i.max(j));
+            (0..n).map(|k| q[(low, k)] * spectrum[k] * q[(high, k)]).sum::<f64>()
+        });
+        Self::new(tensor(&matrix, dtype), None)
+    }
+
+    /// The diagonal matrix of i/P.
+    pub fn diagonal(n: usize, dtype: DType) -> Self {
+        let values: Vec<f64> = (0..n).map(|i| i as f64 / n as f64).collect();
+        Self::new(Tensor::from_vec(values, (1, n), &Device::Cpu).unwrap().to_dtype(dtype).unwrap(), None)
+    }
+
+    /// ΦᵀΦ with R·N random rows: outer products of o and i numbers, then explicit columns.
+    pub fn with_factor(
+        r: usize,
+        n: usize,
+        outer: Option<(usize, usize)>,
+        explicit: Option<usize>,
+        seed: u64,
+        dtype: DType,
+    ) -> Self {
+        let mut tensors = Vec::new();
+        let mut phi: Vec<Mat<f64>> = Vec::new();
+        if let Some((o, i)) = outer {
+            let left = tensor(&normal(r * n, o, seed), dtype).reshape((r, n, o)).unwrap();
+            let right = tensor(&normal(n, i, seed + 100), dtype);
+            let (l, x) = (matrix(&left.reshape((r * n, o)).unwrap()), matrix(&right));
+            phi.push(Mat::from_fn(r * n, o * i, |row, column| {
+                l[(row, column / i)] * x[(row % n, column % i)]
+            }));
+            tensors.push(Rows::Outer { left, right });
+        }
+        if let Some(columns) = explicit {
+            let rows = tensor(&normal(r * n, columns, seed + 200), dtype);
+            phi.push(matrix(&rows));
+            tensors.push(Rows::Explicit(rows));
+        }
+        Self::from_factor(Factor { rows: r * n, tensors }, &phi, dtype)
+    }
+
+    /// ΦᵀΦ with each of n random rows twice.
+    pub fn with_repeated_rows(n: usize, columns: usize, seed: u64, dtype: DType) -> Self {
+        let half = tensor(&normal(n, columns, seed), dtype);
+        let rows = Tensor::cat(&[&half, &half], 0).unwrap();
+        let phi = [matrix(&rows)];
+        Self::from_factor(Factor { rows: 2 * n, tensors: vec![Rows::Explicit(rows)] }, &phi, dtype)
+    }
+
+    /// ΦᵀΦ with orthogonal rows of these norms.
+    pub fn with_row_norms(norms: &[f64], columns: usize, dtype: DType) -> Self {
+        let m = norms.len();
+        let q = normal(columns, columns, 3).qr().compute_Q();
+        let rows = tensor(&Mat::from_fn(m, columns, |i, j| norms[i] * q[(i, j)]), dtype);
+        let phi = [matrix(&rows)];
+        Self::from_factor(Factor { rows: m, tensors: vec![Rows::Explicit(rows)] }, &phi, dtype)
+    }
+
+    fn from_factor(factor: Factor, phi: &[Mat<f64>], dtype: DType) -> Self {
+        let columns: usize = phi.iter().map(Mat::ncols).sum();
+        let mut whole = Mat::<f64>::zeros(factor.rows, columns);
+        let mut first = 0;
+        for part in phi {
+            whole.as_mut().subcols_mut(first, part.ncols()).copy_from(part);
+            first += part.ncols();
+        }
+        Self::new(tensor(&(whole.transpose() * &whole), dtype), Some(factor))
+    }
+
+    fn new(matrix: Tensor, factor: Option<Factor>) -> Self {
+        Self { matrix, factor, calls: Arc::default() }
+    }
+
+    /// With `by` added to one entry.
+    pub fn perturbed(self, i: usize, j: usize, by: f64) -> Self {
+        let mut entries = matrix(&self.matrix);
+        entries[(i, j)] += by;
+        Self::new(tensor(&entries, self.matrix.dtype()), self.factor)
+    }
+
+    /// With a NaN in the first row of an explicit factor.
+    pub fn with_nan_in_factor(mut self) -> Self {
+        if let Some(Factor { tensors, .. }) = &mut self.factor {
+            for rows in tensors {
+                if let Rows::Explicit(rows) = rows {
+                    let mut entries = matrix(rows);
+                    entries[(0, 1)] = f64::NAN;
+                    *rows = tensor(&entries, rows.dtype());
+                }
+            }
+        }
+        self
+    }
+
+    /// All eigenvalues of the matrix as it is stored, from the largest.
+    pub fn eigenvalues(&self) -> Vec<f64> {
+        let mut values = matrix(&self.matrix).self_adjoint_eigenvalues(Side::Lower).unwrap();
+        values.reverse();
+        values
+    }
+
+    pub fn trace(&self) -> f64 {
+        let matrix = matrix(&self.matrix);
+        (0..matrix.nrows()).map(|i| matrix[(i, i)]).sum()
+    }
+
+    /// The product with a vector, in f64.
+    pub fn times(&self, vector: &[f64]) -> Vec<f64> {
+        let matrix = matrix(&self.matrix);
+        (0..vector.len()).map(|i| (0..vector.len()).map(|j| matrix[(i, j)] * vector[j]).sum()).collect()
+    }
+
+    /// How many times [`CurvatureOperator::apply`] was called.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+impl CurvatureOperator for DenseOperator {
+    fn dimension(&self) -> usize {
+        self.matrix.dims()[1]
+    }
+
+    fn dtype(&self) -> DType {
+        self.matrix.dtype()
+    }
+
+    fn description(&self) -> String {
+        "test operator".to_owned()
+    }
+
+    fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let diagonal = self.matrix.dims()[0] == 1;
+        Ok(if diagonal { vectors.broadcast_mul(&self.matrix)? } else { vectors.matmul(&self.matrix.t()?)? })
+    }
+
+    fn factor(&self) -> Result<Factor> {
+        self.factor.clone().ok_or_else(|| Error::input("test operator", "no factor is known", "use lanczos"))
+    }
+}
+
+/// Whether two lists have the same length and agree within an absolute tolerance.
+#[track_caller]
+pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{found:?} against {expected:?}");
+    for (index, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!((a - b).abs() <= tolerance, "at {index}: {a} against {b}, {:e} apart", (a - b).abs());
+    }
+}
+
+/// Runs `work` in a pool of its own.
+pub fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+fn normal(rows: usize, columns: usize, seed: u64) -> Mat<f64> {
+    let mut generator = Random::new(seed).stream("test operator", 0);
+    Mat::from_fn(rows, columns, |_, _| generator.sample(StandardNormal))
+}
+
+fn tensor(matrix: &Mat<f64>, dtype: DType) -> Tensor {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let values: Vec<f64> = (0..rows * columns).map(|k| matrix[(k / columns, k % columns)]).collect();
+    Tensor::from_vec(values, (rows, columns), &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+}
+
+fn matrix(tensor: &Tensor) -> Mat<f64> {
+    let (rows, columns) = tensor.dims2().unwrap();
+    let values = tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    Mat::from_fn(rows, columns, |i, j| values[i * columns + j])
+}
