@@ -16,19 +16,16 @@ mod files;
 mod html;
 #[cfg(test)]
 mod layout;
-mod notes;
 #[cfg(test)]
 mod sample;
 
 use std::path::Path;
 
+pub use eigenscape_core::notes::{Note, Notes, RunNotes};
 use eigenscape_core::{Error, Result, results::Results};
 use serde::de::DeserializeOwned;
 
-pub use crate::{
-    draw::labels::significant,
-    notes::{Note, Notes, RunNotes},
-};
+pub use crate::draw::labels::significant;
 use crate::{
     figure::{Figure, slug},
     files::Staging,

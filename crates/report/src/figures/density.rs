@@ -4,6 +4,7 @@ use eigenscape_core::{density::gaussian_density, results::ProbeRecord};
 
 use super::{MOST, WIDTH, provenance};
 use crate::{
+    RunNotes,
     data::{Series, mass_at_zero, prose},
     draw::{
         Anchor, Axis, Colour, Drawing, Panel, Scale, Stroke, Text,
@@ -14,7 +15,6 @@ use crate::{
         text,
     },
     figure::Figure,
-    notes::RunNotes,
 };
 
 /// The axis is linear below this share of the largest |λ| of exact spectra: what f32 arithmetic cannot tell from zero.

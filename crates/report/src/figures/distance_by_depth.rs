@@ -6,10 +6,10 @@ use super::{
     provenance,
 };
 use crate::{
+    RunNotes,
     data::{Profile, prose},
     draw::{Axis, Colour, Stroke, labels::evenly, names::shortened, panel::TICK_SIZE, tick_labels},
     figure::Figure,
-    notes::RunNotes,
 };
 
 /// The narrowest room for an upright label in pixels.

@@ -6,10 +6,10 @@ use super::{
     provenance,
 };
 use crate::{
+    RunNotes,
     data::{Profile, prose},
     draw::{Axis, Colour, Stroke, labels::evenly, legend::Entry, names::shortened, panel::TICK_SIZE},
     figure::Figure,
-    notes::RunNotes,
 };
 
 /// One line a layer, coloured by depth; nothing for a single epoch.

@@ -8,6 +8,7 @@ use super::{
     provenance,
 };
 use crate::{
+    RunNotes,
     data::{Series, prose, short_labels},
     draw::{
         Axis, Colour, Stroke,
@@ -17,7 +18,6 @@ use crate::{
         panel::TICK_SIZE,
     },
     figure::Figure,
-    notes::RunNotes,
 };
 
 /// The whole network and each layer; nothing for a single epoch.

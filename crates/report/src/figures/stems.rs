@@ -4,6 +4,7 @@ use eigenscape_core::results::ProbeRecord;
 
 use super::{WIDTH, provenance};
 use crate::{
+    RunNotes,
     data::{Series, prose, short_labels},
     draw::{
         Anchor, Axis, Colour, Drawing, Panel, Stroke, Text,
@@ -13,7 +14,6 @@ use crate::{
         panel::{TICK_SIZE, TITLE_SIZE},
     },
     figure::Figure,
-    notes::RunNotes,
 };
 
 /// Stems without known classes.
@@ -27,7 +27,8 @@ const MOST_PANELS: usize = 12;
 const HEIGHT: f64 = 130.0;
 const ROW: f64 = 190.0;
 const TOP: f64 = 56.0;
-const MARGIN: f64 = 62.0;
+/// Room for the vertical axes' title.
+const TITLE_ROOM: f64 = 28.0;
 const GAP: f64 = 8.0;
 /// The widest label beside the largest eigenvalue.
 const LABEL: f64 = 125.0;
@@ -45,20 +46,16 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
     let columns = COLUMNS.min(shown.len());
     let rows = shown.len().div_ceil(columns);
     let mut drawing = Drawing::new(WIDTH, TOP + ROW * rows as f64);
-    for (i, record) in records.iter().enumerate() {
+    let stems: Vec<Vec<f64>> = records.iter().map(|r| largest(r, length)).collect();
+    let y_axes: Vec<Axis> = stems.iter().map(|s| y_axis(s)).collect();
+    let margin = y_axes.iter().map(Panel::label_room).fold(0.0, f64::max) + TITLE_ROOM;
+    for (i, (stems, y)) in stems.iter().zip(y_axes).enumerate() {
         let pitch = WIDTH / columns as f64;
-        let (left, top) = (pitch * (i % columns) as f64 + MARGIN, TOP + ROW * (i / columns) as f64);
-        let stems = largest(record, length);
-        let panel = Panel {
-            left,
-            top,
-            width: pitch - MARGIN - GAP,
-            height: HEIGHT,
-            x: Axis::integers((1.0, length as f64), 5),
-            y: y_axis(&stems),
-        };
-        draw_panel(&mut drawing, &panel, &stems, classes);
-        draw_header(&mut drawing, &panel, &labels[i], record);
+        let (left, top) = (pitch * (i % columns) as f64 + margin, TOP + ROW * (i / columns) as f64);
+        let x = Axis::integers((1.0, length as f64), 5);
+        let panel = Panel { left, top, width: pitch - margin - GAP, height: HEIGHT, x, y };
+        draw_panel(&mut drawing, &panel, stems, classes);
+        draw_header(&mut drawing, &panel, &labels[i], records[i]);
         // Titles only at the outer panels: they are the same everywhere.
         if i % columns == 0 {
             panel.draw_y_title(&mut drawing, "eigenvalue λ");
