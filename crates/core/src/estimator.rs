@@ -42,6 +42,12 @@ pub trait ProbeEstimator: Send + Sync {
     /// How many products [`Self::estimate`] will report for an operator of this dimension (for progress bars).
     fn products(&self, dimension: usize) -> usize;
 
+    /// Whether it works on the operator's exact factor ([`CurvatureOperator::factor`]), so that it can be said before
+    /// anything is trained where there will be none.
+    fn needs_factor(&self) -> bool {
+        false
+    }
+
     /// How the spectrum is computed, with the settings, in one line for the report.
     fn description(&self) -> String;
 }

@@ -74,6 +74,30 @@ pub struct NetworkOperator<'a> {
 }
 
 impl NetworkOperator<'_> {
+    /// Whether [`CurvatureOperator::factor`] will be refused, without computing it.
+    ///
+    /// # Errors
+    /// What stands in the way and what to use instead.
+    pub fn check_factor(&self) -> Result<()> {
+        let refuse = |problem: String, remedy: &str| Err(Error::input(self.description(), problem, remedy));
+        match self.curvature {
+            Curvature::GaussNewton => Ok(()),
+            Curvature::Residual => refuse(
+                "it is indefinite and has no exact factor".to_owned(),
+                "use estimator = \"lanczos\" or \"dense\"",
+            ),
+            Curvature::Hessian => match self.landscape.why_not_affine(self.group) {
+                None => Ok(()),
+                Some(node) => refuse(
+                    format!(
+                        "it has no exact factor: the network is not piecewise affine in this group ({node} breaks it)"
+                    ),
+                    "use curvature = \"gauss-newton\", or estimator = \"lanczos\"",
+                ),
+            },
+        }
+    }
+
     fn product(&self) -> Result<&Product> {
         if let Some(product) = self.product.get() {
             return Ok(product);
@@ -107,22 +131,7 @@ impl CurvatureOperator for NetworkOperator<'_> {
     }
 
     fn factor(&self) -> Result<Factor> {
-        let refuse = |problem: String, remedy: &str| Err(Error::input(self.description(), problem, remedy));
-        match self.curvature {
-            Curvature::GaussNewton => self.landscape.factor(self.group),
-            Curvature::Residual => refuse(
-                "it is indefinite and has no exact factor".to_owned(),
-                "use estimator = \"lanczos\" or \"dense\"",
-            ),
-            Curvature::Hessian => match self.landscape.why_not_affine(self.group) {
-                None => self.landscape.factor(self.group),
-                Some(node) => refuse(
-                    format!(
-                        "it has no exact factor: the network is not piecewise affine in this group ({node} breaks it)"
-                    ),
-                    "use curvature = \"gauss-newton\", or estimator = \"lanczos\"",
-                ),
-            },
-        }
+        self.check_factor()?;
+        self.landscape.factor(self.group)
     }
 }

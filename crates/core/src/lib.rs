@@ -11,6 +11,7 @@ pub mod error;
 pub mod estimator;
 pub mod group;
 pub mod landscape;
+pub mod notes;
 pub mod operator;
 pub mod random;
 pub mod registry;

@@ -1,1 +1,31 @@
-//! From an experiment's TOML file to a checked plan, to results
+//! From an experiment's TOML file to a checked plan, to results.
+//!
+//! The way of a file: [`document`] (a tree that knows where everything was written) → `--set` flags ([`overrides`]) and
+//! [`sweep`] → [`raw`] (serde types) → [`check`] → [`plan`] (other types, with nothing left to doubt).
+//!
+//! The way of a plan: [`prepare`] (data, network, weights, groups; the last errors that are the file's) → [`run`], which
+//! alternates between [`mod@train`] and [`measure`] and leaves everything in a folder of [`artifacts`].
+
+pub mod artifacts;
+pub mod check;
+pub mod checkpoint;
+pub mod diagnostic;
+pub mod document;
+pub mod evaluate;
+pub mod measure;
+pub mod notes;
+pub mod overrides;
+pub mod plan;
+pub mod prepare;
+pub mod progress;
+pub mod raw;
+pub mod read;
+pub mod resolved;
+pub mod run;
+pub mod schema;
+pub mod sgd;
+pub mod sweep;
+pub mod train;
+pub mod weights;
+
+pub use diagnostic::{ConfigError, Failure, Result};

@@ -2,6 +2,8 @@
 
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run};
 
+use crate::draw::names::shortened;
+
 /// The name of the group of all parameters.
 pub const FULL: &str = "full";
 
@@ -50,6 +52,17 @@ pub fn series<'a>(run: &'a Run, curvature: &str) -> Vec<Series<'a>> {
         Series { label, group, records }
     };
     keys.iter().map(series).collect()
+}
+
+/// The labels of series (the whole network's first), the layers' shortened to `limit` pixels.
+pub fn short_labels(series: &[&Series], size: f64, limit: f64) -> Vec<String> {
+    // "full" shares no component with the layers and must not keep them from losing theirs.
+    let (full, layers): (Vec<&Series>, Vec<&Series>) = series.iter().partition(|s| s.is_full());
+    let short = |of: &[&Series]| {
+        let labels: Vec<&str> = of.iter().map(|s| s.label.as_str()).collect();
+        shortened(&labels, size, limit)
+    };
+    [short(&full), short(&layers)].concat()
 }
 
 /// The distances of each layer to the whole network by one metric on one curvature.
@@ -140,21 +153,9 @@ pub fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     kept
 }
 
-/// The names without the last component that all share (".weight"), and that component.
-pub fn without_common_suffix<'a>(names: &[&'a str]) -> (Vec<&'a str>, Option<&'a str>) {
-    let split = |name: &&'a str| name.rfind('.').filter(|dot| *dot > 0).map(|dot| name.split_at(dot));
-    let parts: Option<Vec<_>> = names.iter().map(split).collect();
-    match parts {
-        Some(parts) if parts.len() > 1 && parts.iter().all(|p| p.1 == parts[0].1) => {
-            (parts.iter().map(|p| p.0).collect(), Some(parts[0].1))
-        }
-        _ => (names.to_vec(), None),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{profiles, series, without_common_suffix};
+    use super::{profiles, series};
     use crate::sample::{distance, probe};
     use eigenscape_core::results::Run;
 
@@ -179,12 +180,5 @@ mod tests {
         assert_eq!(profiles.len(), 1);
         assert_eq!(profiles[0].layers, ["fc1", "fc2"]);
         assert_eq!(profiles[0].extremes(), Some([("fc2", 0.25), ("fc1", 0.5)]));
-    }
-
-    #[test]
-    fn suffixes_go_only_when_shared() {
-        assert_eq!(without_common_suffix(&["a.weight", "b.c.weight"]), (vec!["a", "b.c"], Some(".weight")));
-        assert_eq!(without_common_suffix(&["a.weight", "b.bias"]), (vec!["a.weight", "b.bias"], None));
-        assert_eq!(without_common_suffix(&["a.weight"]), (vec!["a.weight"], None));
     }
 }

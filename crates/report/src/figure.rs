@@ -3,10 +3,9 @@
 use eigenscape_core::results::Run;
 
 use crate::{
-    data,
+    RunNotes, data,
     draw::{Drawing, svg},
     figures,
-    notes::RunNotes,
 };
 
 /// A figure of the report.

@@ -4,25 +4,28 @@
 //! run directory alone. A figure is a pure function from data to a list of shapes (`figures`, `draw`); the shapes are
 //! written as SVG, and the PNG is that SVG rasterised with an embedded font, so neither depends on the machine.
 
+// The sample experiment, which unit and integration tests share, names this crate.
+#[cfg(test)]
+extern crate self as eigenscape_report;
+
 mod data;
 mod draw;
 mod figure;
 mod figures;
 mod files;
 mod html;
-mod notes;
+#[cfg(test)]
+mod layout;
 #[cfg(test)]
 mod sample;
 
 use std::path::Path;
 
+pub use eigenscape_core::notes::{Note, Notes, RunNotes};
 use eigenscape_core::{Error, Result, results::Results};
 use serde::de::DeserializeOwned;
 
-pub use crate::{
-    draw::labels::significant,
-    notes::{Note, Notes, RunNotes},
-};
+pub use crate::draw::labels::significant;
 use crate::{
     figure::{Figure, slug},
     files::Staging,

@@ -100,7 +100,7 @@ impl Axis {
     /// they are short.
     #[must_use]
     pub fn log(range: (f64, f64), count: usize) -> Self {
-        let mut axis = Self::powers(range, count);
+        let mut axis = Self::log_with(range, count, (count.min(4) / 2 + 1).max(2));
         let powers = |t: &Tick| t.label.is_empty() || t.label.starts_with("10");
         if axis.low >= -3.5 && axis.high <= 4.5 && axis.ticks.iter().all(powers) {
             axis.ticks
@@ -113,10 +113,14 @@ impl Axis {
 
     /// The same with powers of ten throughout, so that several such axes read alike.
     #[must_use]
-    pub fn powers((low, high): (f64, f64), count: usize) -> Self {
+    pub fn powers(range: (f64, f64), count: usize) -> Self {
+        Self::log_with(range, count, 1)
+    }
+
+    fn log_with((low, high): (f64, f64), count: usize, enough: usize) -> Self {
         let (low, high) = (low.log10(), high.log10());
         let (low, high) = if high - low < 0.1 { (low - 0.1, high + 0.1) } else { (low, high) };
-        let ticks = log_ticks(low, high, count);
+        let ticks = log_ticks(low, high, count, enough);
         Self { scale: Scale::Log, low, high, ticks }
     }
 
@@ -168,9 +172,14 @@ impl Axis {
     }
 }
 
-/// The smallest and largest of the finite values.
+/// The smallest and largest of the values, as far as they can be placed: those that are not finite, or so large that
+/// differences of them would not be, are left out, and what is hardly a normal number is 0.
 pub fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
-    values.into_iter().filter(|v| v.is_finite()).fold(None, |range, v| match range {
+    const LARGEST: f64 = 1e300;
+    const SMALLEST: f64 = 1e-304;
+    let placed =
+        values.into_iter().filter(|v| v.abs() <= LARGEST).map(|v| if v.abs() < SMALLEST { 0.0 } else { v });
+    placed.fold(None, |range, v| match range {
         None => Some((v, v)),
         Some((low, high)) => Some((low.min(v), high.max(v))),
     })
@@ -217,10 +226,10 @@ fn linear_label(value: f64, step: f64) -> String {
     format!("{value:.decimals$}").replace('-', "−")
 }
 
-/// Powers of ten where there are enough of them, otherwise 1, 2 and 5 times them, otherwise round steps.
-fn log_ticks(low: f64, high: f64, count: usize) -> Vec<Tick> {
+/// Powers of ten where there are `enough` of them, otherwise 1, 2 and 5 times them, otherwise round steps.
+fn log_ticks(low: f64, high: f64, count: usize, enough: usize) -> Vec<Tick> {
     let decades = (high.floor() - low.ceil()).max(-1.0) as usize + 1;
-    if decades >= 2 && decades >= count.min(4) / 2 + 1 {
+    if decades >= enough {
         let stride = decades.div_ceil(count.max(1)) as i32;
         // Labels on multiples of the stride stay put when the range changes a little.
         let label = |p: i32| if p.rem_euclid(stride) == 0 { power_of_ten(p) } else { String::new() };

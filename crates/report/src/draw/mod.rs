@@ -5,6 +5,7 @@ pub mod colour;
 pub mod drawing;
 pub mod labels;
 pub mod legend;
+pub mod names;
 pub mod panel;
 pub mod png;
 pub mod svg;

@@ -120,11 +120,6 @@ impl Panel {
         drawing.text(Text::new(title, at, TITLE_SIZE, Anchor::Middle).rotated(-90.0));
     }
 
-    /// A title above the rectangle, from its left side.
-    pub fn draw_title(&self, drawing: &mut Drawing, title: &str) {
-        drawing.text(Text::new(title, (self.left, self.top - 8.0), TITLE_SIZE, Anchor::Start));
-    }
-
     /// A line through values; it is interrupted where one is not finite, or not positive on a logarithmic axis.
     pub fn draw_line(&self, drawing: &mut Drawing, values: &[(f64, f64)], stroke: Stroke) {
         for piece in values.split(|v| !self.has(*v)) {

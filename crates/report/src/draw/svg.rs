@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([1.0, -0.001, 2.5, 3.14159].map(number), ["1", "0", "2.5", "3.14"]);
+        assert_eq!([1.0, -0.001, 2.5, 7.62939].map(number), ["1", "0", "2.5", "7.63"]);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use super::{Anchor, Axis, Point, Text, panel::TICK_SIZE, text};
 
 /// Longer labels are shortened.
-const LONGEST: f64 = 150.0;
+pub const LONGEST: f64 = 150.0;
+/// The longest labels that are slanted: longer ones would leave the drawing at the left.
+const LONGEST_SLANTED: f64 = 84.0;
 const SLANT: f64 = 40.0;
 
 /// How the labels of one axis are written.
@@ -27,7 +29,7 @@ impl TickLabels {
         let cut = longest.min(LONGEST);
         if longest + 6.0 <= slot && longest <= LONGEST {
             Self { angle: 0.0, height: TICK_SIZE }
-        } else if slot * SLANT.to_radians().sin() >= 1.15 * TICK_SIZE {
+        } else if longest <= LONGEST_SLANTED && slot * SLANT.to_radians().sin() >= 1.15 * TICK_SIZE {
             Self { angle: SLANT, height: cut * SLANT.to_radians().sin() + TICK_SIZE }
         } else {
             Self { angle: 90.0, height: cut + 2.0 }

@@ -1,7 +1,10 @@
 //! Line charts side by side with one legend at the right.
 
 use super::WIDTH;
-use crate::draw::{Axis, Drawing, Panel, Stroke, legend, legend::Entry};
+use crate::draw::{
+    Axis, Drawing, Panel, Stroke, legend,
+    legend::{Entry, Sample},
+};
 
 /// One line with its marks.
 pub struct Curve {
@@ -18,6 +21,16 @@ impl Curve {
     pub fn new(points: Vec<(f64, f64)>, stroke: Stroke) -> Self {
         Self { points, errors: Vec::new(), stroke }
     }
+
+    /// What stands for it in a legend.
+    pub fn sample(&self) -> Sample {
+        if self.has_dots() { Sample::Marked(self.stroke) } else { Sample::Line(self.stroke) }
+    }
+
+    /// Dots on many points would only thicken the line.
+    fn has_dots(&self) -> bool {
+        self.points.len() <= MOST_DOTS
+    }
 }
 
 /// A panel of curves.
@@ -32,6 +45,7 @@ pub struct Chart {
     pub curves: Vec<Curve>,
 }
 
+const MOST_DOTS: usize = 40;
 const TOP: f64 = 20.0;
 const HEIGHT: f64 = 300.0;
 const BELOW: f64 = 26.0;
@@ -79,8 +93,7 @@ fn y_axis(chart: &Chart) -> Option<Axis> {
 fn draw_curve(drawing: &mut Drawing, panel: &Panel, curve: &Curve) {
     panel.draw_line(drawing, &curve.points, curve.stroke);
     panel.draw_error_bars(drawing, &curve.errors, curve.stroke.colour);
-    // Dots on many points would only thicken the line.
-    if curve.points.len() <= 40 {
+    if curve.has_dots() {
         panel.draw_dots(drawing, &curve.points, 1.2 + 0.9 * curve.stroke.width, curve.stroke.colour);
     }
 }

@@ -4,6 +4,7 @@ use eigenscape_core::{density::gaussian_density, results::ProbeRecord};
 
 use super::{MOST, WIDTH, provenance};
 use crate::{
+    RunNotes,
     data::{Series, mass_at_zero, prose},
     draw::{
         Anchor, Axis, Colour, Drawing, Panel, Scale, Stroke, Text,
@@ -14,7 +15,6 @@ use crate::{
         text,
     },
     figure::Figure,
-    notes::RunNotes,
 };
 
 /// The axis is linear below this share of the largest |λ| of exact spectra: what f32 arithmetic cannot tell from zero.
@@ -28,7 +28,6 @@ const LEFT: f64 = 84.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 30.0;
 const HEADER: f64 = 20.0;
-const BELOW: f64 = 30.0;
 const GAP: f64 = 12.0;
 
 /// One panel a group: the last epoch filled, the first one as a grey line for comparison.
@@ -128,20 +127,15 @@ fn draw_panels(curves: &[Curves], axis: &EigenvalueAxis, (first, last): (usize, 
     let height = (420.0 / curves.len() as f64).clamp(52.0, 240.0);
     let row = HEADER + height + GAP;
     let bottom = TOP + row * curves.len() as f64;
-    let mut drawing = Drawing::new(WIDTH, bottom + BELOW + 20.0);
+    let x = axis.axis();
+    let below = Panel::room_below(&x, WIDTH - LEFT - RIGHT) + 14.0;
+    let mut drawing = Drawing::new(WIDTH, bottom + below);
     for (i, curves) in curves.iter().enumerate() {
         let top = TOP + row * i as f64 + HEADER;
         draw_panel(&mut drawing, curves, axis, (top, height));
     }
-    let x = axis.axis();
-    let panel = Panel {
-        left: LEFT,
-        top: TOP,
-        width: WIDTH - LEFT - RIGHT,
-        height: bottom - TOP - GAP,
-        x,
-        y: Axis::linear((0.0, 1.0), 1),
-    };
+    let (width, height) = (WIDTH - LEFT - RIGHT, bottom - TOP - GAP);
+    let panel = Panel { left: LEFT, top: TOP, width, height, x, y: Axis::linear((0.0, 1.0), 1) };
     panel.draw_x_labels(&mut drawing);
     panel.draw_x_title(&mut drawing, "eigenvalue λ (logarithmic on both sides of 0)");
     let at = (16.0, 0.5 * (TOP + bottom));

@@ -1,37 +1,41 @@
 //! How far each layer's spectrum is from the whole network's, by depth: the paper's main figure.
 
 use super::{
-    MOST, WIDTH,
+    WIDTH,
     chart::{Chart, Curve, side_by_side},
     provenance,
 };
 use crate::{
-    data::{Profile, prose, without_common_suffix},
-    draw::{Axis, Colour, Stroke, labels::evenly, legend::Sample},
+    RunNotes,
+    data::{Profile, prose},
+    draw::{Axis, Colour, Stroke, labels::evenly, names::shortened, panel::TICK_SIZE, tick_labels},
     figure::Figure,
-    notes::RunNotes,
 };
 
 /// The narrowest room for an upright label in pixels.
 const NARROWEST: f64 = 14.0;
+/// More lines than this hide one another.
+const MOST_EPOCHS: usize = 6;
 
 /// One line an epoch, the last one emphasised.
 pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
     let shown: Vec<usize> =
-        evenly(profile.epochs.len(), MOST).into_iter().map(|i| profile.epochs[i]).collect();
+        evenly(profile.epochs.len(), MOST_EPOCHS).into_iter().map(|i| profile.epochs[i]).collect();
     let strokes = shown.iter().enumerate().map(|(i, _)| stroke(i, shown.len()));
     let curves: Vec<Curve> =
         shown.iter().zip(strokes).map(|(e, s)| Curve::new(points(profile, *e), s)).collect();
-    let entry = |(epoch, curve): (&usize, &Curve)| (Sample::Marked(curve.stroke), format!("epoch {epoch}"));
+    let entry = |(epoch, curve): (&usize, &Curve)| (curve.sample(), format!("epoch {epoch}"));
     let mut entries: Vec<_> = shown.iter().zip(&curves).map(entry).collect();
     entries.reverse();
-    let (names, suffix) = without_common_suffix(&profile.layers);
+    let names = shortened(&profile.layers, TICK_SIZE, longest_name(profile.layers.len()));
     let chart = Chart {
-        x: Axis::categories(&thinned(&names)),
-        x_title: match suffix {
-            Some(suffix) => format!("layer, in order of depth (each name ends in “{suffix}”)"),
-            None => "layer, in order of depth".into(),
+        x_title: match (names.first(), profile.layers.first()) {
+            (Some(short), Some(name)) if short != name => {
+                format!("layer, in order of depth (“{short}” is {name})")
+            }
+            _ => "layer, in order of depth".into(),
         },
+        x: Axis::categories(&thinned(names)),
         y_title: format!("{} distance to the whole network", profile.metric),
         curves,
     };
@@ -58,14 +62,19 @@ fn points(profile: &Profile, epoch: usize) -> Vec<(f64, f64)> {
     profile.layers.iter().map(value).enumerate().map(|(i, v)| (i as f64, v)).collect()
 }
 
+/// Few layers have room for level names of a slot's width, many for upright ones.
+fn longest_name(layers: usize) -> f64 {
+    (0.7 * WIDTH / layers.max(1) as f64).clamp(0.8 * tick_labels::LONGEST, tick_labels::LONGEST)
+}
+
 /// The names, but only as many as have room to stand upright beside one another.
-fn thinned(names: &[&str]) -> Vec<String> {
+fn thinned(names: Vec<String>) -> Vec<String> {
     let room = (0.75 * WIDTH / NARROWEST) as usize;
     let stride = names.len().div_ceil(room).max(1);
     names
-        .iter()
+        .into_iter()
         .enumerate()
-        .map(|(i, name)| if i % stride == 0 { (*name).to_owned() } else { String::new() })
+        .map(|(i, name)| if i % stride == 0 { name } else { String::new() })
         .collect()
 }
 

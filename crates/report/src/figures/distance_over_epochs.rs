@@ -1,19 +1,15 @@
 //! How far each layer's spectrum is from the whole network's, over the epochs.
 
 use super::{
-    MOST,
+    LEGEND_NAME, MOST,
     chart::{Chart, Curve, side_by_side},
     provenance,
 };
 use crate::{
+    RunNotes,
     data::{Profile, prose},
-    draw::{
-        Axis, Colour, Stroke,
-        labels::evenly,
-        legend::{Entry, Sample},
-    },
+    draw::{Axis, Colour, Stroke, labels::evenly, legend::Entry, names::shortened, panel::TICK_SIZE},
     figure::Figure,
-    notes::RunNotes,
 };
 
 /// One line a layer, coloured by depth; nothing for a single epoch.
@@ -26,8 +22,10 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
         Curve::new(profile.epochs.iter().map(|e| (*e as f64, value(e))).collect(), stroke)
     };
     let curves: Vec<Curve> = shown.iter().map(curve).collect();
-    let entry = |(&i, curve): (&usize, &Curve)| (Sample::Marked(curve.stroke), profile.layers[i].to_owned());
-    let entries: Vec<Entry> = shown.iter().zip(&curves).map(entry).collect();
+    let names: Vec<&str> = shown.iter().map(|&i| profile.layers[i]).collect();
+    let short = shortened(&names, TICK_SIZE, LEGEND_NAME);
+    let key = provenance::shortening(&short, names);
+    let entries: Vec<Entry> = curves.iter().map(Curve::sample).zip(short).collect();
     let chart = Chart {
         x: Axis::integers((first as f64, last as f64), 10),
         x_title: "epoch".into(),
@@ -41,7 +39,7 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
         prose(profile.curvature)
     );
     let name = format!("distance-over-epochs-{}-{}", profile.metric, profile.curvature);
-    Some(Figure::new(&name, title, caption(profile, shown.len(), notes), drawing))
+    Some(Figure::new(&name, title, caption(profile, shown.len(), notes) + &key, drawing))
 }
 
 fn caption(profile: &Profile, shown: usize, notes: &RunNotes) -> String {

@@ -3,20 +3,21 @@
 use eigenscape_core::results::ProbeRecord;
 
 use super::{
-    MOST,
+    LEGEND_NAME, MOST,
     chart::{Chart, Curve, side_by_side},
     provenance,
 };
 use crate::{
-    data::{Series, prose},
+    RunNotes,
+    data::{Series, prose, short_labels},
     draw::{
         Axis, Colour, Stroke,
         axis::range,
         labels::evenly,
         legend::{Entry, Sample},
+        panel::TICK_SIZE,
     },
     figure::Figure,
-    notes::RunNotes,
 };
 
 /// The whole network and each layer; nothing for a single epoch.
@@ -33,11 +34,13 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
         curves: shown.iter().rev().map(|&i| curve(&series[i], strokes[i])).collect(),
     };
     let charts = [chart("trace", trace), chart("largest eigenvalue", lambda_max)];
-    let entries: Vec<Entry> =
-        shown.iter().map(|&i| (Sample::Marked(strokes[i]), series[i].label.clone())).collect();
+    let chosen: Vec<&Series> = shown.iter().map(|&i| &series[i]).collect();
+    let labels = short_labels(&chosen, TICK_SIZE, LEGEND_NAME);
+    let key = provenance::shortening(&labels, chosen.iter().map(|s| s.label.as_str()));
+    let entries: Vec<Entry> = shown.iter().map(|&i| Sample::Marked(strokes[i])).zip(labels).collect();
     let drawing = side_by_side(&charts, &entries)?;
     let title = format!("Trace and largest eigenvalue over the epochs: {}", prose(curvature));
-    let caption = caption(series, shown.len(), notes);
+    let caption = caption(series, shown.len(), notes) + &key;
     Some(Figure::new(&format!("trace-and-lambda-max-{curvature}"), title, caption, drawing))
 }
 

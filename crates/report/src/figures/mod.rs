@@ -12,5 +12,7 @@ mod provenance;
 
 /// The width of every figure in pixels.
 const WIDTH: f64 = 880.0;
-/// At most so many curves or panels; more are thinned out evenly by depth.
+/// At most so many curves or rows of panels; more are thinned out evenly by depth.
 const MOST: usize = 10;
+/// The widest name in a legend in pixels.
+const LEGEND_NAME: f64 = 150.0;

@@ -2,10 +2,7 @@
 
 use eigenscape_core::results::ProbeRecord;
 
-use crate::{
-    data::distinct,
-    notes::{Note, about},
-};
+use crate::{Note, data::distinct};
 
 /// How the spectra were computed: one clause an estimator, with the groups it was used for.
 pub fn spectra<'a>(records: impl IntoIterator<Item = &'a ProbeRecord>, estimators: &[Note]) -> String {
@@ -24,6 +21,18 @@ pub fn spectra<'a>(records: impl IntoIterator<Item = &'a ProbeRecord>, estimator
 /// How a distance was computed.
 pub fn distance(metric: &str, distances: &[Note]) -> String {
     about(distances, metric).map_or(String::new(), |d| format!(" {metric}: {d}."))
+}
+
+/// The key to shortened names, where they are: one example tells the rest.
+pub fn shortening<'a>(short: &[String], names: impl IntoIterator<Item = &'a str>) -> String {
+    let example = short.iter().zip(names).find(|(short, name)| short.as_str() != *name);
+    example.map_or(String::new(), |(short, name)| format!(" Names are shortened: “{short}” is {name}."))
+}
+
+/// Everything the notes say about `label`, as one text; `None` when nothing.
+fn about(notes: &[Note], label: &str) -> Option<String> {
+    let values: Vec<&str> = notes.iter().filter(|n| n.label == label).map(|n| n.value.as_str()).collect();
+    (!values.is_empty()).then(|| values.join("; or "))
 }
 
 /// "a", "a and b", "a, b and c", "a to z (26 groups)".

@@ -2,19 +2,18 @@
 
 use eigenscape_core::results::ProbeRecord;
 
-use super::{MOST, WIDTH, provenance};
+use super::{WIDTH, provenance};
 use crate::{
-    data::{Series, prose},
+    RunNotes,
+    data::{Series, prose, short_labels},
     draw::{
         Anchor, Axis, Colour, Drawing, Panel, Stroke, Text,
         axis::range,
         labels::{evenly, typeset},
         legend::{self, Entry, Sample},
         panel::{TICK_SIZE, TITLE_SIZE},
-        text,
     },
     figure::Figure,
-    notes::RunNotes,
 };
 
 /// Stems without known classes.
@@ -24,37 +23,39 @@ const MOST_STEMS: usize = 120;
 /// Ritz values of different probes nearer than this, relative to the largest, are one eigenvalue.
 const SAME: f64 = 1e-4;
 const COLUMNS: usize = 3;
+const MOST_PANELS: usize = 12;
 const HEIGHT: f64 = 130.0;
 const ROW: f64 = 190.0;
 const TOP: f64 = 56.0;
-const MARGIN: f64 = 62.0;
+/// Room for the vertical axes' title.
+const TITLE_ROOM: f64 = 28.0;
 const GAP: f64 = 8.0;
+/// The widest label beside the largest eigenvalue.
+const LABEL: f64 = 125.0;
 
 /// One panel a group at its last epoch.
 pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figure> {
-    let shown: Vec<&Series> = evenly(series.len(), MOST).into_iter().map(|i| &series[i]).collect();
+    let shown: Vec<&Series> = evenly(series.len(), MOST_PANELS).into_iter().map(|i| &series[i]).collect();
     let records: Vec<&ProbeRecord> = shown.iter().filter_map(|s| s.records.last().copied()).collect();
     let epoch = records.iter().map(|r| r.epoch).max()?;
     let classes = notes.classes.filter(|c| *c > 1);
     let length = classes.map_or(STEMS, |c| (3 * c).clamp(STEMS, MOST_STEMS.max(c + c / 5)));
 
+    let labels = short_labels(&shown, TITLE_SIZE, LABEL);
+    let key = provenance::shortening(&labels, shown.iter().map(|s| s.label.as_str()));
     let columns = COLUMNS.min(shown.len());
     let rows = shown.len().div_ceil(columns);
     let mut drawing = Drawing::new(WIDTH, TOP + ROW * rows as f64);
-    for (i, (series, record)) in shown.iter().zip(&records).enumerate() {
+    let stems: Vec<Vec<f64>> = records.iter().map(|r| largest(r, length)).collect();
+    let y_axes: Vec<Axis> = stems.iter().map(|s| y_axis(s)).collect();
+    let margin = y_axes.iter().map(Panel::label_room).fold(0.0, f64::max) + TITLE_ROOM;
+    for (i, (stems, y)) in stems.iter().zip(y_axes).enumerate() {
         let pitch = WIDTH / columns as f64;
-        let (left, top) = (pitch * (i % columns) as f64 + MARGIN, TOP + ROW * (i / columns) as f64);
-        let stems = largest(record, length);
-        let panel = Panel {
-            left,
-            top,
-            width: pitch - MARGIN - GAP,
-            height: HEIGHT,
-            x: Axis::integers((1.0, length as f64), 5),
-            y: y_axis(&stems),
-        };
-        draw_panel(&mut drawing, &panel, &stems, classes);
-        draw_header(&mut drawing, &panel, &series.label, record);
+        let (left, top) = (pitch * (i % columns) as f64 + margin, TOP + ROW * (i / columns) as f64);
+        let x = Axis::integers((1.0, length as f64), 5);
+        let panel = Panel { left, top, width: pitch - margin - GAP, height: HEIGHT, x, y };
+        draw_panel(&mut drawing, &panel, stems, classes);
+        draw_header(&mut drawing, &panel, &labels[i], records[i]);
         // Titles only at the outer panels: they are the same everywhere.
         if i % columns == 0 {
             panel.draw_y_title(&mut drawing, "eigenvalue λ");
@@ -67,7 +68,7 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
         legend::row(&mut drawing, WIDTH - GAP, 14.0, &entries(classes));
     }
     let title = format!("Largest eigenvalues by rank: {}", prose(curvature));
-    let caption = caption(&records, series.len(), epoch, classes, notes);
+    let caption = caption(&records, series.len(), epoch, classes, notes) + &key;
     Some(Figure::new(&format!("eigenvalues-{curvature}"), title, caption, drawing))
 }
 
@@ -95,11 +96,13 @@ fn y_axis(stems: &[f64]) -> Axis {
 
 fn draw_panel(drawing: &mut Drawing, panel: &Panel, stems: &[f64], classes: Option<usize>) {
     panel.draw_axes(drawing);
+    let pitch = panel.at(2.0, 0.0).0 - panel.at(1.0, 0.0).0;
+    let (width, radius) = (1.4_f64.min(0.5 * pitch), 2.4_f64.min(0.6 * pitch));
     for (i, &value) in stems.iter().enumerate() {
         let rank = (i + 1) as f64;
         let colour = colour(i, classes);
-        drawing.line(vec![panel.at(rank, 0.0), panel.at(rank, value)], Stroke::solid(colour, 1.4));
-        drawing.dot(panel.at(rank, value), 2.4, colour);
+        drawing.line(vec![panel.at(rank, 0.0), panel.at(rank, value)], Stroke::solid(colour, width));
+        drawing.dot(panel.at(rank, value), radius, colour);
     }
 }
 
@@ -111,7 +114,6 @@ fn draw_header(drawing: &mut Drawing, panel: &Panel, label: &str, record: &Probe
     let y = panel.top - 10.0;
     let remark = format!("λ₁ = {}", typeset(record.lambda_max, 4));
     let remark = Text::new(remark, (panel.right(), y), TICK_SIZE, Anchor::End).coloured(Colour::AXIS);
-    let label = text::fit(label, TITLE_SIZE, panel.width - remark.width() - 10.0);
     drawing.text(Text::new(label, (panel.left, y), TITLE_SIZE, Anchor::Start));
     drawing.text(remark);
 }

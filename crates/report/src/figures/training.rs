@@ -39,7 +39,7 @@ pub fn draw(training: &[TrainingRecord]) -> Option<Figure> {
         charts
             .push(chart("mean penalty", vec![curve(Stroke::solid(Colour::GREEN, 2.0), |r| Some(r.penalty))]));
     }
-    let entries = [(Sample::Marked(train), "training".to_owned()), (Sample::Marked(test), "test".to_owned())];
+    let entries = [(Sample::Line(train), "training".to_owned()), (Sample::Line(test), "test".to_owned())];
     let drawing = side_by_side(&charts, &entries)?;
     let caption = "Mean loss (without penalties) and, for classes, the share classified rightly, on the training and \
                    the test split after each epoch; epoch 0 is before training.";

@@ -7,10 +7,7 @@ mod tables;
 use eigenscape_core::results::{Results, Run};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{
-    EXPERIMENT_FILE, NOTES_FILE, RESULTS_FILE,
-    notes::{Note, RunNotes},
-};
+use crate::{EXPERIMENT_FILE, NOTES_FILE, Note, RESULTS_FILE, RunNotes};
 
 /// A figure as the page shows it.
 pub struct Picture {

@@ -79,6 +79,10 @@ impl ProbeEstimator for Gram {
         Spectrum::exact(dimension, eigenvalues, 0)
     }
 
+    fn needs_factor(&self) -> bool {
+        true
+    }
+
     fn products(&self, _dimension: usize) -> usize {
         0
     }

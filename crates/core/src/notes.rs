@@ -3,20 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 /// `notes.json`: everything of the report that is neither a result nor in the experiment's file.
-///
-/// ```
-/// use eigenscape_report::{Note, Notes, RunNotes};
-/// let notes = Notes {
-///     lines: vec![Note::new("Machine", "2 cores, AVX-512"), Note::new("Wall-clock time", "41 s")],
-///     runs: vec![RunNotes {
-///         classes: Some(10),
-///         estimators: vec![Note::new("gram", "all eigenvalues of the Gram matrix, in f64")],
-///         ..RunNotes::default()
-///     }],
-/// };
-/// let json = serde_json::to_string(&notes).unwrap();
-/// assert_eq!(serde_json::from_str::<Notes>(&json).unwrap(), notes);
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Notes {
@@ -55,10 +41,4 @@ impl Note {
     pub fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
         Self { label: label.into(), value: value.into() }
     }
-}
-
-/// Everything the notes say about `label`, as one text; `None` when nothing.
-pub(crate) fn about(notes: &[Note], label: &str) -> Option<String> {
-    let values: Vec<&str> = notes.iter().filter(|n| n.label == label).map(|n| n.value.as_str()).collect();
-    (!values.is_empty()).then(|| values.join("; or "))
 }

@@ -1,0 +1,208 @@
+//! From the raw experiment to the checked plan.
+
+mod plugin;
+mod probe;
+mod train;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use eigenscape_core::{Dataset, GroupSelector, Registry, registry::Environment};
+
+use crate::{
+    diagnostic::{ConfigError, Failure, Located, Result},
+    document::Node,
+    overrides,
+    plan::{DistancePlan, ModelPlan, Plan, ProbePlan, RunPlan},
+    raw, read, resolved,
+    sweep::{self, Combination},
+};
+
+/// Reads an experiment's file, applies `--set` flags, and checks everything that can be known before the network is built.
+///
+/// `out` takes precedence over the file's own.
+///
+/// # Errors
+/// The first thing in the file or the flags that cannot be used.
+pub fn plan(file: &Path, flags: &[String], out: Option<&Path>, registry: &Registry) -> Result<Plan> {
+    let mut document = Node::read(file)?;
+    for flag in flags {
+        overrides::apply(&mut document, flag)?;
+    }
+    let base = file.parent().unwrap_or(Path::new("")).to_owned();
+    document_plan(&document, &Environment { base }, out, registry)
+}
+
+/// As [`plan`], for a document.
+///
+/// # Errors
+/// The first thing in the document that cannot be used.
+pub fn document_plan(
+    document: &Node,
+    environment: &Environment,
+    out: Option<&Path>,
+    registry: &Registry,
+) -> Result<Plan> {
+    let mut cache = DataCache::default();
+    let mut warnings = Vec::new();
+    let mut runs = Vec::new();
+    let mut identity = None;
+    for combination in sweep::expand(document.clone())? {
+        let raw = read::experiment(&combination.document)?;
+        let mut checker = Checker { document: &combination.document, registry, environment, warnings };
+        checker.identity(&raw)?;
+        runs.push(checker.run(&combination, &raw, &mut cache)?);
+        warnings = checker.warnings;
+        identity = Some((raw.name, raw.out));
+    }
+    warnings.sort();
+    warnings.dedup();
+    let (name, folder) = identity.ok_or_else(|| Failure::Usage {
+        problem: "the experiment has no runs".to_owned(),
+        remedy: "give every list of [sweep] at least one value".to_owned(),
+    })?;
+    let directory = out.unwrap_or(&folder).join(&name);
+    let resolved = resolved::toml(document, registry);
+    Ok(Plan { name, directory, runs, warnings, resolved })
+}
+
+/// Data sets already loaded, so that the runs of a sweep share them.
+#[derive(Default)]
+struct DataCache(Vec<(raw::Plugin, Arc<dyn Dataset>)>);
+
+/// What checks need to know: where values stand, what plugins there are.
+struct Checker<'a> {
+    document: &'a Node,
+    registry: &'a Registry,
+    environment: &'a Environment,
+    warnings: Vec<String>,
+}
+
+impl Checker<'_> {
+    /// The error that the value at `path` is at fault.
+    fn error(&self, path: &str, problem: impl Into<String>, help: impl Into<String>) -> ConfigError {
+        self.document.at(path).site.error(problem, Some(help.into()))
+    }
+
+    /// `value` with the place of `path`.
+    fn located<T>(&self, path: &str, value: T) -> Located<T> {
+        Located { value, site: self.document.at(path).site.clone() }
+    }
+
+    fn identity(&self, raw: &raw::Experiment) -> Result<(), ConfigError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let usable =
+            raw.name.starts_with(|c: char| c.is_ascii_alphanumeric()) && raw.name.chars().all(allowed);
+        if !usable {
+            return Err(self.error(
+                "name",
+                format!("\"{}\" cannot be the name of a folder of results", raw.name),
+                "use letters, digits, `-`, `_` and `.`, and begin with a letter or digit",
+            ));
+        }
+        if raw.device != "cpu" {
+            let cuda = raw.device.starts_with("cuda");
+            let problem = if cuda { "is not available yet" } else { "is not known" };
+            return Err(self.error(
+                "device",
+                format!("the device \"{}\" {problem}", raw.device),
+                "use \"cpu\"",
+            ));
+        }
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        combination: &Combination,
+        raw: &raw::Experiment,
+        cache: &mut DataCache,
+    ) -> Result<RunPlan, ConfigError> {
+        let train = raw.train.as_ref().map(|train| self.train(train)).transpose()?;
+        let epochs = train.as_ref().map_or(0, |train| train.epochs.get());
+        let probes = raw.probe.iter().enumerate();
+        let probes: Vec<ProbePlan> =
+            probes.map(|(index, probe)| self.probe(index, probe, epochs)).collect::<Result<_, _>>()?;
+        let distances = raw.distance.iter().enumerate();
+        let distances = distances
+            .map(|(index, distance)| self.distance(index, distance, &probes))
+            .collect::<Result<_, _>>()?;
+        Ok(RunPlan {
+            name: combination.name.clone(),
+            seed: raw.seed,
+            model: self.model(&raw.model)?,
+            data: self.data(&raw.data, cache)?,
+            loss: raw.loss.map(|loss| self.located("loss", loss.into())),
+            train,
+            probes,
+            distances,
+        })
+    }
+
+    fn data(&mut self, raw: &raw::Plugin, cache: &mut DataCache) -> Result<Arc<dyn Dataset>, ConfigError> {
+        if let Some((_, data)) = cache.0.iter().find(|(key, _)| key == raw) {
+            return Ok(Arc::clone(data));
+        }
+        let catalog = &self.registry.datasets;
+        let data: Arc<dyn Dataset> =
+            self.build(catalog, "data", &raw.name, raw.parameters.clone(), &[])?.into();
+        cache.0.push((raw.clone(), Arc::clone(&data)));
+        Ok(data)
+    }
+
+    fn model(&mut self, raw: &raw::Model) -> Result<ModelPlan, ConfigError> {
+        if raw.batch_norm == raw::BatchNorm::Train {
+            return Err(self.error(
+                "model.batch_norm",
+                "curvature with BatchNorm in train mode is not available yet",
+                "use \"eval\"",
+            ));
+        }
+        let catalog = &self.registry.architectures;
+        let architecture =
+            self.build(catalog, "model", &raw.name, raw.parameters.clone(), &["checkpoint", "batch_norm"])?;
+        let checkpoint = raw.checkpoint.as_ref().map(|path| self.checkpoint(path)).transpose()?;
+        Ok(ModelPlan {
+            name: self.located("model.name", raw.name.clone()),
+            architecture: architecture.into(),
+            checkpoint,
+        })
+    }
+
+    fn checkpoint(&self, path: &Path) -> Result<Located<PathBuf>, ConfigError> {
+        let resolved = self.environment.resolve(path);
+        if !resolved.is_file() {
+            return Err(self.error(
+                "model.checkpoint",
+                format!("there is no file {}", resolved.display()),
+                "relative paths are looked up beside the experiment's file, then in the current folder",
+            ));
+        }
+        Ok(self.located("model.checkpoint", resolved))
+    }
+
+    fn distance(
+        &mut self,
+        index: usize,
+        raw: &raw::Distance,
+        probes: &[ProbePlan],
+    ) -> Result<DistancePlan, ConfigError> {
+        let path = format!("distance[{index}]");
+        let catalog = &self.registry.distances;
+        let distance = self.build(catalog, &path, &raw.name, raw.parameters.clone(), &["between"])?;
+        let selectors = || probes.iter().flat_map(|probe| &probe.groups).map(|group| &group.value);
+        let full = selectors().any(|selector| *selector == GroupSelector::Full);
+        let other = selectors().any(|selector| *selector != GroupSelector::Full);
+        if raw.between == raw::Between::LayersAndFull && !(full && other) {
+            let missing = if full { "any other group" } else { "the group \"full\"" };
+            return Err(self.error(
+                &format!("{path}.between"),
+                format!("no probe measures {missing}, so there is nothing to compare"),
+                "let a [[probe]] measure groups = [\"full\", \"layers\"]",
+            ));
+        }
+        Ok(DistancePlan { name: raw.name.clone(), distance, between: raw.between })
+    }
+}

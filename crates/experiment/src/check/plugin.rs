@@ -1,0 +1,85 @@
+//! Plugins by name, and what is wrong when there is none.
+
+use eigenscape_core::{
+    Catalog, Error,
+    registry::{PluginError, nearest},
+};
+
+use super::Checker;
+use crate::{
+    diagnostic::{ConfigError, suggestion},
+    document::{Node, Tree},
+};
+
+impl Checker<'_> {
+    /// Builds the plugin that the table (or bare name) at `path` asks for. `own` are the keys of that table which belong
+    /// to the runner and not to the plugin.
+    pub(super) fn build<T: ?Sized + 'static>(
+        &mut self,
+        catalog: &Catalog<T>,
+        path: &str,
+        name: &str,
+        parameters: toml::Table,
+        own: &[&str],
+    ) -> Result<Box<T>, ConfigError> {
+        let node = self.document.at(path);
+        let built = catalog.build(name, parameters, self.environment).map_err(|error| match error {
+            PluginError::UnknownName { kind, name, nearest, known } => node.at("name").site.error(
+                format!("there is no {kind} `{name}`"),
+                Some(suggestion(nearest.as_deref(), &format!("{kind}s"), &known)),
+            ),
+            PluginError::Parameter { key, problem, .. } => {
+                parameter(catalog, node, name, &key, &problem, own)
+            }
+            PluginError::Build(error) => failed(node, &error),
+        })?;
+        for key in &built.ignored {
+            self.warnings.push(format!("{} `{name}` has no use for the key `{key}`: ignored", catalog.kind));
+        }
+        Ok(built.plugin)
+    }
+}
+
+fn parameter<T: ?Sized + 'static>(
+    catalog: &Catalog<T>,
+    node: &Node,
+    name: &str,
+    key: &str,
+    problem: &str,
+    own: &[&str],
+) -> ConfigError {
+    let known: Vec<&str> = catalog
+        .iter()
+        .filter(|(candidate, _)| *candidate == name)
+        .flat_map(|(_, entry)| entry.keys.iter().map(String::as_str))
+        .chain(own.iter().copied())
+        .collect();
+    let help = suggestion(nearest(key, known.iter().copied()).as_deref(), "keys", &known);
+    if !key.is_empty() && node.get(key).is_some() && !known.contains(&key) {
+        return node.at(key).key.error(problem, Some(help));
+    }
+    // A key that is missing has no place: the plugin's name stands for it.
+    let at = if key.is_empty() { node.at("name") } else { node.at(key) };
+    crate::read::complaint(at, key, problem)
+}
+
+/// A plugin that does not like its values: the error stands at the value that it names, or at the plugin's name.
+fn failed(node: &Node, error: &Error) -> ConfigError {
+    let (subject, problem, help) = match error {
+        Error::Input { subject, problem, remedy } => {
+            (subject.as_str(), format!("{subject}: {problem}"), Some(remedy.clone()))
+        }
+        other => ("", other.to_string(), None),
+    };
+    let culprit = match &node.value {
+        Tree::Table(entries) => entries.iter().find(|(key, value)| names(subject, key, value)),
+        _ => None,
+    };
+    culprit.map_or(node.at("name"), |(_, value)| value).site.error(problem, help)
+}
+
+/// Whether the subject of an error is this key, or the file that it names.
+fn names(subject: &str, key: &str, value: &Node) -> bool {
+    let file = value.to_value().as_str().is_some_and(|text| !text.is_empty() && subject.contains(text));
+    key != "name" && (subject.rsplit('.').next() == Some(key) || file)
+}

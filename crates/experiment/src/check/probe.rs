@@ -1,0 +1,140 @@
+//! Probes: moments, samples, groups, curvatures.
+
+use candle_core::DType;
+use eigenscape_core::{Curvature, GroupSelector, registry::nearest};
+
+use super::Checker;
+use crate::{
+    diagnostic::{ConfigError, Located, suggestion},
+    plan::{ProbePlan, Samples},
+    raw::{self, Amount, Moments},
+};
+
+/// The curvatures that can be measured.
+const CURVATURES: [Curvature; 3] = [Curvature::Hessian, Curvature::GaussNewton, Curvature::Residual];
+
+impl Checker<'_> {
+    /// Checks the `index`-th probe of an experiment that trains `epochs` epochs.
+    pub(super) fn probe(
+        &mut self,
+        index: usize,
+        raw: &raw::Probe,
+        epochs: usize,
+    ) -> Result<ProbePlan, ConfigError> {
+        let path = format!("probe[{index}]");
+        let estimator_path = format!("{path}.estimator");
+        let name = raw.estimator.name();
+        let catalog = &self.registry.estimators;
+        let estimator = self.build(catalog, &estimator_path, name, raw.estimator.parameters(), &[])?;
+        Ok(ProbePlan {
+            epochs: self.moments(&format!("{path}.at"), &raw.at, epochs)?,
+            samples: self.samples(&path, raw)?,
+            groups: self.groups(&format!("{path}.groups"), &raw.groups)?,
+            curvatures: self.curvatures(&format!("{path}.curvature"), &raw.curvature)?,
+            estimator_name: self.located(&format!("{estimator_path}.name"), name.to_owned()),
+            estimator,
+            dtype: match raw.dtype {
+                raw::Float::F32 => DType::F32,
+                raw::Float::F64 => DType::F64,
+            },
+        })
+    }
+
+    fn moments(&self, path: &str, at: &Moments, epochs: usize) -> Result<Vec<usize>, ConfigError> {
+        match at {
+            Moments::Word(word) => match word.as_str() {
+                "start" => Ok(vec![0]),
+                "end" => Ok(vec![epochs]),
+                "every-epoch" => Ok((epochs.min(1)..=epochs).collect()),
+                other => {
+                    let known = ["start", "end", "every-epoch"];
+                    let help = suggestion(nearest(other, known).as_deref(), "moments", &known);
+                    Err(self.error(path, format!("there is no moment \"{other}\""), help))
+                }
+            },
+            Moments::Epochs(list) => self.epochs(path, list, epochs),
+        }
+    }
+
+    fn epochs(&self, path: &str, list: &[usize], epochs: usize) -> Result<Vec<usize>, ConfigError> {
+        if list.is_empty() {
+            return Err(self.error(path, "the list of moments is empty", "list epochs as in at = [0, 5]"));
+        }
+        if let Some(index) = list.iter().position(|&epoch| epoch > epochs) {
+            let trained = match epochs {
+                0 => "nothing is trained, so the only moment is 0".to_owned(),
+                last => format!("moments are from 0 (before training) to {last} (`train.epochs`)"),
+            };
+            let problem = format!("there is no epoch {} to measure after", list[index]);
+            return Err(self.error(&format!("{path}[{index}]"), problem, trained));
+        }
+        let mut moments = list.to_vec();
+        moments.sort_unstable();
+        moments.dedup();
+        Ok(moments)
+    }
+
+    fn samples(&self, path: &str, raw: &raw::Probe) -> Result<Located<Samples>, ConfigError> {
+        let (key, amount) = match (&raw.samples_per_class, &raw.samples) {
+            (Some(amount), None) => ("samples_per_class", amount),
+            (None, Some(amount)) => ("samples", amount),
+            (given, _) => {
+                let problem = if given.is_some() {
+                    "both `samples_per_class` and `samples` are given"
+                } else {
+                    "it is not said how many examples to measure on"
+                };
+                let help = "give one of samples_per_class = 10, samples = 100 or samples = \"all\"";
+                let at = if given.is_some() { format!("{path}.samples") } else { path.to_owned() };
+                return Err(self.error(&at, problem, help));
+            }
+        };
+        let path = format!("{path}.{key}");
+        let samples = match amount {
+            Amount::Word(word) if word == "all" => Samples::All,
+            Amount::Word(word) => {
+                let problem = format!("`{path}` cannot be \"{word}\"");
+                return Err(self.error(&path, problem, "use a whole number of examples or \"all\""));
+            }
+            Amount::Count(count) => {
+                let count = self.at_least_one(&path, *count)?;
+                if key == "samples" { Samples::First(count) } else { Samples::PerClass(count) }
+            }
+        };
+        Ok(self.located(&path, samples))
+    }
+
+    fn groups(&self, path: &str, words: &raw::Words) -> Result<Vec<Located<GroupSelector>>, ConfigError> {
+        let groups: Vec<_> = words
+            .iter()
+            .map(|(index, word)| self.located(&format!("{path}{index}"), GroupSelector::from(word)))
+            .collect();
+        if groups.is_empty() {
+            return Err(self.error(
+                path,
+                "the list of groups is empty",
+                "use for example [\"full\", \"layers\"]",
+            ));
+        }
+        Ok(groups)
+    }
+
+    fn curvatures(&self, path: &str, words: &raw::Words) -> Result<Vec<Curvature>, ConfigError> {
+        let known = CURVATURES.map(|curvature| curvature.to_string());
+        let curvatures: Vec<Curvature> = words
+            .iter()
+            .map(|(index, word)| {
+                CURVATURES.into_iter().find(|curvature| curvature.to_string() == word).ok_or_else(|| {
+                    let nearest = nearest(word, known.iter().map(String::as_str));
+                    let help = suggestion(nearest.as_deref(), "curvatures", &known);
+                    let problem = format!("there is no curvature \"{word}\"");
+                    self.error(&format!("{path}{index}"), problem, help)
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        if curvatures.is_empty() {
+            return Err(self.error(path, "the list of curvatures is empty", "use for example \"hessian\""));
+        }
+        Ok(curvatures)
+    }
+}

@@ -1,0 +1,160 @@
+//! Errors of an experiment's file: one diagnostic each, with the offending text underlined.
+
+use std::{ops::Range, sync::Arc};
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+
+/// The result of functions that can fail because of the experiment's file or while it runs.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Why an experiment did not happen.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum Failure {
+    /// The experiment's file or a `--set` flag is at fault (exit code 2).
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Configuration(ConfigError),
+    /// The command line is at fault: a file that cannot be read, a name that does not exist (exit code 2).
+    #[error("{problem}")]
+    Usage {
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        #[help]
+        remedy: String,
+    },
+    /// Something went wrong on the way (exit code 1).
+    #[error("{problem}")]
+    Run {
+        /// What went wrong, with the file or object at fault.
+        problem: String,
+        /// What to do about it, where something can be done.
+        #[help]
+        remedy: Option<String>,
+    },
+}
+
+impl Failure {
+    /// The process' exit code: 2 for usage and configuration, 1 for everything else.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Configuration(_) | Self::Usage { .. } => 2,
+            Self::Run { .. } => 1,
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Configuration(error)
+    }
+}
+
+impl From<eigenscape_core::Error> for Failure {
+    fn from(error: eigenscape_core::Error) -> Self {
+        match error {
+            eigenscape_core::Error::Input { subject, problem, remedy } => {
+                Self::Run { problem: format!("{subject}: {problem}"), remedy: Some(remedy) }
+            }
+            other => Self::Run { problem: other.to_string(), remedy: None },
+        }
+    }
+}
+
+/// Something in the experiment's file, or in a `--set` flag, that cannot be used: where it stands, what is wrong with it
+/// and what to do.
+#[derive(Debug, Clone, thiserror::Error, Diagnostic)]
+#[error(transparent)]
+#[diagnostic(transparent)]
+pub struct ConfigError(Box<Details>);
+
+#[derive(Debug, Clone, thiserror::Error, Diagnostic)]
+#[error("{problem}")]
+struct Details {
+    problem: String,
+    #[source_code]
+    source_code: NamedSource<Arc<str>>,
+    #[label]
+    span: SourceSpan,
+    #[help]
+    help: Option<String>,
+}
+
+/// A text that configuration comes from: the experiment's file or a `--set` flag.
+#[derive(Debug, Clone)]
+pub struct Source {
+    name: Arc<str>,
+    text: Arc<str>,
+}
+
+impl Source {
+    /// A text with the name that messages give it.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The place of these bytes.
+    #[must_use]
+    pub fn site(&self, span: Range<usize>) -> Site {
+        Site { source: self.clone(), span }
+    }
+}
+
+/// Where a key or a value stands.
+#[derive(Debug, Clone)]
+pub struct Site {
+    source: Source,
+    span: Range<usize>,
+}
+
+impl Site {
+    /// The error that this place is at fault.
+    #[must_use]
+    pub fn error(&self, problem: impl Into<String>, help: Option<String>) -> ConfigError {
+        ConfigError(Box::new(Details {
+            problem: problem.into(),
+            source_code: NamedSource::new(&self.source.name, Arc::clone(&self.source.text)),
+            span: SourceSpan::from(self.first_line()),
+            help,
+        }))
+    }
+
+    /// The part of the span on its first line: a table of twenty lines is named by its header.
+    fn first_line(&self) -> Range<usize> {
+        let text = self.source.text.get(self.span.clone()).unwrap_or_default();
+        let length = text.find('\n').unwrap_or(text.len());
+        self.span.start..self.span.start + length
+    }
+}
+
+/// A value with the place it was read from, for messages that can only be written later.
+#[derive(Debug, Clone)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub site: Site,
+}
+
+/// "did you mean `lanczos`? known estimators: dense, gram, lanczos".
+#[must_use]
+pub fn suggestion(nearest: Option<&str>, what: &str, known: &[impl AsRef<str>]) -> String {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    let known = if known.is_empty() {
+        format!("there are no {what} here")
+    } else {
+        format!("known {what}: {}", known.join(", "))
+    };
+    match nearest {
+        Some(name) => format!("did you mean `{name}`?\n{known}"),
+        None => known,
+    }
+}

@@ -1,0 +1,157 @@
+//! An experiment's file as a tree in which every key and value knows where it was written.
+//!
+//! Serde's types say *what* is wrong at which path; this tree says *where* that is, also after `--set` flags and a sweep
+//! have replaced values.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, ValueDeserializer},
+};
+
+use crate::diagnostic::{ConfigError, Failure, Result, Site, Source};
+
+/// A key or element of the document.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Where the key stands; for an element of an array, where the element stands.
+    pub key: Site,
+    /// Where the value stands.
+    pub site: Site,
+    /// The value.
+    pub value: Tree,
+}
+
+/// A TOML value whose parts know where they stand.
+#[derive(Debug, Clone)]
+pub enum Tree {
+    /// Anything without parts.
+    Scalar(toml::Value),
+    /// Elements in their order.
+    Array(Vec<Node>),
+    /// Keys with values, in the file's order.
+    Table(Vec<(String, Node)>),
+}
+
+impl Node {
+    /// Reads and parses a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not TOML.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::Usage {
+            problem: format!("cannot read the experiment {}: {error}", path.display()),
+            remedy: "give the path of an experiment's TOML file, or the name of one in experiments/"
+                .to_owned(),
+        })?;
+        Ok(Self::parse(&Source::new(path.display().to_string(), text))?)
+    }
+
+    /// Parses a document.
+    ///
+    /// # Errors
+    /// When it is not TOML.
+    pub fn parse(source: &Source) -> Result<Self, ConfigError> {
+        let document = DeTable::parse(source.text()).map_err(|error| syntax_error(source, &error))?;
+        let start = source.site(0..0);
+        Self::from_value(source, start, document.span(), DeValue::Table(document.into_inner()))
+    }
+
+    /// Parses the value after the `=` at byte `equals` of the source; `None` when it is not TOML.
+    #[must_use]
+    pub fn parse_value(source: &Source, equals: usize) -> Option<Self> {
+        // A stand-in of the same length for the key: places in this document are places in the source.
+        let document = "k".repeat(equals) + source.text().get(equals..)?;
+        let table = DeTable::parse(&document).ok()?.into_inner();
+        let [(_, value)] = <[_; 1]>::try_from(table.into_iter().collect::<Vec<_>>()).ok()?;
+        let site = source.site(value.span());
+        Self::from_value(source, site, value.span(), value.into_inner()).ok()
+    }
+
+    fn from_value(
+        source: &Source,
+        key: Site,
+        span: std::ops::Range<usize>,
+        value: DeValue,
+    ) -> Result<Self, ConfigError> {
+        let site = source.site(span.clone());
+        let value = match value {
+            DeValue::Table(table) => {
+                let entries = table.into_iter().map(|(key, value)| {
+                    let site = source.site(key.span());
+                    let node = Self::from_value(source, site, value.span(), value.into_inner())?;
+                    Ok((key.into_inner().into_owned(), node))
+                });
+                Tree::Table(entries.collect::<Result<_, ConfigError>>()?)
+            }
+            DeValue::Array(array) => {
+                let elements = array.into_iter().map(|value| {
+                    let site = source.site(value.span());
+                    Self::from_value(source, site, value.span(), value.into_inner())
+                });
+                Tree::Array(elements.collect::<Result<_, ConfigError>>()?)
+            }
+            scalar => {
+                let deserializer = ValueDeserializer::from(Spanned::new(span, scalar));
+                Tree::Scalar(
+                    toml::Value::deserialize(deserializer).map_err(|error| syntax_error(source, &error))?,
+                )
+            }
+        };
+        Ok(Self { key, site, value })
+    }
+
+    /// The value without places.
+    #[must_use]
+    pub fn to_value(&self) -> toml::Value {
+        match &self.value {
+            Tree::Scalar(value) => value.clone(),
+            Tree::Array(elements) => toml::Value::Array(elements.iter().map(Self::to_value).collect()),
+            Tree::Table(entries) => {
+                toml::Value::Table(entries.iter().map(|(key, node)| (key.clone(), node.to_value())).collect())
+            }
+        }
+    }
+
+    /// The value of a key of this table.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Tree::Table(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
+    /// Removes a key of this table.
+    pub fn remove(&mut self, key: &str) -> Option<Self> {
+        let Tree::Table(entries) = &mut self.value else { return None };
+        let index = entries.iter().position(|(name, _)| name == key)?;
+        Some(entries.remove(index).1)
+    }
+
+    /// The node at a path such as `probe[0].estimator.steps`, or the deepest one on the way to it that exists.
+    #[must_use]
+    pub fn at(&self, path: &str) -> &Self {
+        let steps = path.split(['.', '[', ']']).filter(|step| !step.is_empty());
+        let mut node = self;
+        for step in steps {
+            let next = match &node.value {
+                Tree::Array(elements) => step.parse::<usize>().ok().and_then(|index| elements.get(index)),
+                _ => node.get(step),
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node
+    }
+}
+
+fn syntax_error(source: &Source, error: &toml::de::Error) -> ConfigError {
+    let end = source.text().len();
+    let span = error.span().unwrap_or(end..end);
+    source.site(span).error(format!("not valid TOML: {}", error.message()), None)
+}

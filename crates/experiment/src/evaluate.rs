@@ -1,0 +1,138 @@
+//! Loss and accuracy over a split.
+
+use std::collections::BTreeMap;
+
+use candle_core::{D, DType, Tensor};
+use eigenscape_autodiff::{Function, Loss, Network, Objective, Point};
+use eigenscape_core::{Examples, Result, Targets};
+
+use crate::{prepare::targets, weights::Weights};
+
+/// Examples evaluated at once: enough for full speed, few enough for small memory.
+const BATCH: usize = 256;
+
+/// Means over a split.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evaluation {
+    /// Mean loss.
+    pub loss: f64,
+    /// Share classified rightly; `None` for real targets.
+    pub accuracy: Option<f64>,
+}
+
+/// Makes a program from the objective for some number of samples.
+type Make = dyn Fn(&Objective) -> eigenscape_autodiff::Result<Function>;
+
+/// Programs of one kind, made once for each number of samples.
+pub struct Programs<'a> {
+    network: &'a Network,
+    loss: Loss,
+    make: Box<Make>,
+    made: BTreeMap<usize, Function>,
+}
+
+impl<'a> Programs<'a> {
+    /// Programs of the mean loss and the outputs.
+    #[must_use]
+    pub fn loss(network: &'a Network, loss: Loss) -> Self {
+        Self { network, loss, make: Box::new(Objective::loss), made: BTreeMap::new() }
+    }
+
+    /// Programs of the mean loss, the outputs and the gradient in every parameter.
+    #[must_use]
+    pub fn gradient(network: &'a Network, loss: Loss) -> Self {
+        let all: Vec<usize> = (0..network.parameters().len()).collect();
+        let make = move |objective: &Objective| objective.gradient(&all);
+        Self { network, loss, make: Box::new(make), made: BTreeMap::new() }
+    }
+
+    /// The program for so many samples.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn of(&mut self, samples: usize) -> Result<&Function> {
+        if !self.made.contains_key(&samples) {
+            let objective = Objective::new(self.network, self.loss, samples)?;
+            self.made.insert(samples, (self.make)(&objective)?);
+        }
+        Ok(&self.made[&samples])
+    }
+}
+
+/// A split with its targets as the network's outputs should be, in the type of the weights.
+pub struct Batches {
+    inputs: Tensor,
+    targets: Tensor,
+    labels: Option<Vec<u32>>,
+}
+
+impl Batches {
+    /// Prepares a split.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn new(examples: &Examples, dtype: DType) -> Result<Self> {
+        let labels = match &examples.targets {
+            Targets::Classes { labels, .. } => Some(labels.to_vec1()?),
+            Targets::Values(_) => None,
+        };
+        Ok(Self { inputs: examples.inputs.to_dtype(dtype)?, targets: targets(examples, dtype)?, labels })
+    }
+
+    /// N.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inputs.dims().first().copied().unwrap_or(0)
+    }
+
+    /// Whether there is no example.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The examples at `indices` with the weights.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn point(&self, weights: &Weights, indices: &[u32]) -> Result<Point> {
+        let indices = Tensor::new(indices, self.inputs.device())?;
+        let pick = |tensor: &Tensor| tensor.index_select(&indices, 0);
+        Ok(at(weights, pick(&self.inputs)?, pick(&self.targets)?))
+    }
+}
+
+/// The point of these weights and data.
+#[must_use]
+pub fn at(weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
+    Point { parameters: weights.parameters.clone(), buffers: weights.buffers.clone(), inputs, targets }
+}
+
+/// Mean loss and accuracy, accumulated in f64. `programs` are those of [`Programs::loss`].
+///
+/// # Errors
+/// When a program cannot be built or evaluated.
+pub fn evaluate(programs: &mut Programs, split: &Batches, weights: &Weights) -> Result<Evaluation> {
+    let (mut loss, mut right) = (0.0, 0);
+    for start in (0..split.len()).step_by(BATCH) {
+        let count = BATCH.min(split.len() - start);
+        let inputs = split.inputs.narrow(0, start, count)?;
+        let targets = split.targets.narrow(0, start, count)?;
+        let results = programs.of(count)?.at(&at(weights, inputs, targets), &[])?;
+        loss += scalar(&results[0])? * count as f64;
+        if let Some(labels) = &split.labels {
+            let guesses = results[1].argmax(D::Minus1)?.to_vec1::<u32>()?;
+            right += guesses.iter().zip(&labels[start..]).filter(|(guess, label)| guess == label).count();
+        }
+    }
+    let count = split.len() as f64;
+    Ok(Evaluation { loss: loss / count, accuracy: split.labels.as_ref().map(|_| right as f64 / count) })
+}
+
+/// A scalar tensor's value.
+///
+/// # Errors
+/// When it is not a scalar.
+pub fn scalar(tensor: &Tensor) -> Result<f64> {
+    Ok(tensor.to_dtype(DType::F64)?.to_scalar()?)
+}

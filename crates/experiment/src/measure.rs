@@ -1,0 +1,209 @@
+//! Spectra and the distances between them.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use eigenscape_core::{
+    Context, Curvature, CurvatureOperator, Group, Progress, Random, Result, Spectrum,
+    results::{DistanceRecord, ProbeRecord},
+};
+
+use crate::{
+    evaluate, operator::GroupOperator, plan::DistancePlan, prepare::PreparedProbe, raw::Between,
+    weights::Weights,
+};
+
+/// A spectrum with what it is the spectrum of.
+pub struct Measured {
+    /// The matrix.
+    pub curvature: Curvature,
+    /// The group's name.
+    pub group: String,
+    /// The estimator's name.
+    pub estimator: String,
+    /// The spectrum.
+    pub spectrum: Spectrum,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
+
+/// How many products a probe will take at one moment.
+#[must_use]
+pub fn products(probe: &PreparedProbe) -> usize {
+    let group = |dimension| probe.plan.estimator.products(dimension);
+    let groups: usize = probe.groups.iter().map(|g| group(g.dimension)).sum();
+    groups * probe.plan.curvatures.len()
+}
+
+/// Every spectrum of a probe at these weights.
+///
+/// # Errors
+/// When an estimator fails; the error names the operator.
+pub fn probe(
+    probe: &PreparedProbe,
+    weights: &Weights,
+    random: Random,
+    progress: &dyn Progress,
+    mut announce: impl FnMut(&str),
+) -> Result<Vec<Measured>> {
+    let landscape = probe.landscape(weights)?;
+    if probe.plan.estimator.needs_factor() {
+        announce("backward passes");
+        landscape.share_factor(&parameters(&probe.groups))?;
+    }
+    let context = Context { random, progress };
+    let mut measured = Vec::with_capacity(probe.groups.len() * probe.plan.curvatures.len());
+    for &curvature in &probe.plan.curvatures {
+        for group in &probe.groups {
+            let start = Instant::now();
+            let operator = landscape.operator(curvature, group);
+            announce(&operator.description());
+            let spectrum = probe.plan.estimator.estimate(&operator, &context)?;
+            measured.push(Measured {
+                curvature,
+                group: group.name.clone(),
+                estimator: probe.plan.estimator_name.value.clone(),
+                spectrum,
+                seconds: start.elapsed().as_secs_f64(),
+            });
+        }
+    }
+    Ok(measured)
+}
+
+/// The parameters of any of the groups.
+fn parameters(groups: &[Group]) -> Vec<usize> {
+    let all: BTreeSet<usize> = groups.iter().flat_map(|group| group.parameters.iter().copied()).collect();
+    all.into_iter().collect()
+}
+
+impl Measured {
+    /// The record for `results.json`.
+    #[must_use]
+    pub fn record(&self, epoch: usize) -> ProbeRecord {
+        let spectrum = &self.spectrum;
+        ProbeRecord {
+            epoch,
+            group: self.group.clone(),
+            curvature: self.curvature.to_string(),
+            estimator: self.estimator.clone(),
+            exact: spectrum.exact,
+            dimension: spectrum.dimension,
+            eigenvalues: spectrum.eigenvalues.clone(),
+            weights: spectrum.weights.clone(),
+            trace: spectrum.trace,
+            trace_stderr: spectrum.trace_stderr,
+            lambda_max: spectrum.lambda_max(),
+            lambda_min: spectrum.lambda_min(),
+            products: spectrum.products,
+            seconds: self.seconds,
+        }
+    }
+}
+
+/// The distances of a plan between the spectra of one moment. A distance that is not defined or not finite for a pair is left
+/// out, and the reason given: hours of training are not thrown away for it.
+#[must_use]
+pub fn distances(
+    plan: &DistancePlan,
+    epoch: usize,
+    spectra: &[Measured],
+) -> (Vec<DistanceRecord>, Vec<String>) {
+    let (mut records, mut left_out) = (Vec::new(), Vec::new());
+    for (left, right) in pairs(plan.between, spectra) {
+        let mut skip = |why: String| {
+            left_out.push(format!(
+                "{} from {} to {} at epoch {epoch}: {why}",
+                plan.name, left.group, right.group
+            ));
+        };
+        match plan.distance.distance(&left.spectrum, &right.spectrum) {
+            Ok(value) if value.is_finite() => records.push(DistanceRecord {
+                epoch,
+                metric: plan.name.clone(),
+                curvature: left.curvature.to_string(),
+                left: left.group.clone(),
+                right: right.group.clone(),
+                value,
+            }),
+            Ok(value) => skip(format!("it is {value}")),
+            Err(error) => skip(error.to_string()),
+        }
+    }
+    (records, left_out)
+}
+
+/// Pairs of different groups with the same curvature. A group measured by several estimators counts once, by an exact
+/// spectrum where there is one.
+fn pairs(between: Between, spectra: &[Measured]) -> Vec<(&Measured, &Measured)> {
+    let mut once: Vec<&Measured> = Vec::new();
+    for spectrum in spectra {
+        let same =
+            |other: &&Measured| (other.curvature, &other.group) == (spectrum.curvature, &spectrum.group);
+        match once.iter().position(same) {
+            None => once.push(spectrum),
+            Some(index) if spectrum.spectrum.exact && !once[index].spectrum.exact => once[index] = spectrum,
+            Some(_) => {}
+        }
+    }
+    let mut pairs = Vec::new();
+    for (index, left) in once.iter().enumerate() {
+        let same_curvature = |right: &&&Measured| right.curvature == left.curvature;
+        match between {
+            Between::LayersAndFull if left.group == "full" => {}
+            Between::LayersAndFull => {
+                let full = once.iter().filter(same_curvature).find(|right| right.group == "full");
+                pairs.extend(full.map(|full| (*left, *full)));
+            }
+            Between::AllPairs => {
+                pairs.extend(once[index + 1..].iter().filter(same_curvature).map(|right| (*left, *right)));
+            }
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(group: &str, curvature: Curvature, exact: bool) -> Measured {
+        let mut spectrum = Spectrum::exact(2, vec![1.0, 2.0], 0).unwrap();
+        spectrum.exact = exact;
+        Measured { curvature, group: group.to_owned(), estimator: "x".to_owned(), spectrum, seconds: 0.0 }
+    }
+
+    fn names(between: Between, spectra: &[Measured]) -> Vec<String> {
+        let name = |one: &Measured| format!("{} {} {}", one.group, one.curvature, one.spectrum.exact);
+        pairs(between, spectra).into_iter().map(|(a, b)| format!("{} - {}", name(a), name(b))).collect()
+    }
+
+    #[test]
+    fn pairs_are_of_one_curvature_and_prefer_exact_spectra() {
+        let (h, g) = (Curvature::Hessian, Curvature::GaussNewton);
+        let spectra = [
+            measured("full", h, false),
+            measured("full", g, true),
+            measured("a", h, true),
+            measured("b", h, true),
+            measured("full", h, true),
+            measured("a", g, true),
+        ];
+        assert_eq!(
+            names(Between::LayersAndFull, &spectra),
+            [
+                "a hessian true - full hessian true",
+                "b hessian true - full hessian true",
+                "a gauss-newton true - full gauss-newton true"
+            ]
+        );
+        assert_eq!(
+            names(Between::AllPairs, &spectra),
+            [
+                "full hessian true - a hessian true",
+                "full hessian true - b hessian true",
+                "full gauss-newton true - a gauss-newton true",
+                "a hessian true - b hessian true"
+            ]
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! How the results were computed, in words for the report.
+
+use eigenscape_core::{
+    Targets,
+    notes::{Note, Notes, RunNotes},
+};
+
+use crate::{plan::Plan, prepare::Prepared};
+
+/// What holds for all runs.
+#[must_use]
+pub fn of_plan(plan: &Plan, seconds: f64, runs: Vec<RunNotes>) -> Notes {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut lines = vec![
+        Note::new("Version", format!("Eigenscape {}", env!("CARGO_PKG_VERSION"))),
+        Note::new(
+            "Machine",
+            format!("{threads} threads, {} {}", std::env::consts::ARCH, std::env::consts::OS),
+        ),
+        Note::new("Wall-clock time", format!("{seconds:.1} s")),
+    ];
+    lines.extend(plan.warnings.iter().map(|warning| Note::new("Warning", warning)));
+    Notes { lines, runs }
+}
+
+/// What holds for one run.
+#[must_use]
+pub fn of_run(prepared: &Prepared) -> RunNotes {
+    let plan = prepared.plan;
+    let network = &prepared.network;
+    let mut lines = vec![
+        Note::new("Data", plan.data.description()),
+        Note::new("Examples", format!("{} training, {} test", prepared.train.len(), prepared.test.len())),
+        Note::new("Model", plan.model.architecture.description()),
+        Note::new("Parameters", format!("{} in {} tensors", network.dimension(), network.parameters().len())),
+        Note::new("Loss", format!("{:?}", prepared.loss)),
+        Note::new("Seed", plan.seed.to_string()),
+    ];
+    if let Some(checkpoint) = &plan.model.checkpoint {
+        lines.push(Note::new("Checkpoint", checkpoint.value.display().to_string()));
+    }
+    if let Some(train) = &plan.train {
+        let sgd = &train.optimizer;
+        let mut text = format!(
+            "SGD, learning rate {}, momentum {}, weight decay {}; {} epochs of batches of {}",
+            sgd.lr, sgd.momentum, sgd.weight_decay, train.epochs, train.batch_size
+        );
+        if let Some(schedule) = &train.schedule {
+            text += &format!("; times {} after epochs {:?}", schedule.gamma, schedule.milestones);
+        }
+        lines.push(Note::new("Training", text));
+    }
+    for probe in &prepared.probes {
+        let count = probe.inputs.dims().first().copied().unwrap_or(0);
+        let what = format!("{:?} of {} groups", probe.plan.curvatures, probe.groups.len());
+        lines.push(Note::new(
+            "Spectra",
+            format!("{what}, on {count} training examples, in {:?}", probe.plan.dtype),
+        ));
+    }
+    let estimator = |probe: &crate::prepare::PreparedProbe| {
+        Note::new(&probe.plan.estimator_name.value, probe.plan.estimator.description())
+    };
+    let distances = plan.distances.iter().map(|plan| Note::new(&plan.name, plan.distance.description()));
+    RunNotes {
+        classes: match &prepared.train.targets {
+            Targets::Classes { classes, .. } => Some(*classes),
+            Targets::Values(_) => None,
+        },
+        lines,
+        estimators: prepared.probes.iter().map(estimator).collect(),
+        distances: distances.collect(),
+    }
+}

@@ -1,0 +1,98 @@
+//! `--set key=value`: replaces values of the document before it is checked.
+
+use toml::Value;
+
+use crate::{
+    diagnostic::{ConfigError, Site, Source},
+    document::{Node, Tree},
+};
+
+/// Applies one `--set` flag.
+///
+/// The key is a path of dots (`model.name`, `probe.0.samples`); where it meets an array without an index, it means every
+/// element. The value is TOML; what is not valid TOML is taken as a string, so that quotes need no escaping.
+///
+/// # Errors
+/// When there is no `=`, a key is empty, or the path leads through a value that has no keys.
+pub fn apply(document: &mut Node, flag: &str) -> Result<(), ConfigError> {
+    let source = Source::new("--set", flag);
+    let Some(equals) = flag.find('=') else {
+        return Err(source.site(0..flag.len()).error(
+            format!("`{flag}` sets nothing"),
+            Some("write --set key=value, for example --set train.epochs=2".to_owned()),
+        ));
+    };
+    let value = value(&source, equals);
+    set(document, &steps(&source, flag[..equals].trim_end()), &value)
+}
+
+/// A step of a path with the place where it was written.
+pub type Step = (String, Site);
+
+/// Splits a path at its dots; `source`'s text starts with it.
+pub fn steps(source: &Source, path: &str) -> Vec<Step> {
+    let mut start = 0;
+    let steps = path.split('.').map(|step| {
+        let site = source.site(start..start + step.len());
+        start += step.len() + 1;
+        (step.trim().to_owned(), site)
+    });
+    steps.collect()
+}
+
+/// The value after the `=`.
+fn value(source: &Source, equals: usize) -> Node {
+    Node::parse_value(source, equals).unwrap_or_else(|| {
+        let start = equals + 1;
+        let site = source.site(start..source.text().len());
+        let word = source.text()[start..].trim().to_owned();
+        Node { key: site.clone(), site, value: Tree::Scalar(Value::String(word)) }
+    })
+}
+
+/// Puts `value` at the end of the path, making tables on the way where there are none.
+///
+/// # Errors
+/// When a step is empty, an index is out of range, or a value on the way has no keys.
+pub fn set(node: &mut Node, path: &[Step], value: &Node) -> Result<(), ConfigError> {
+    let Some(((step, site), rest)) = path.split_first() else {
+        node.site = value.site.clone();
+        node.value = value.value.clone();
+        return Ok(());
+    };
+    if step.is_empty() {
+        return Err(site.error("a key is empty", Some("write keys as in model.name".to_owned())));
+    }
+    // A bare plugin name is short for a table with that name.
+    if let Tree::Scalar(Value::String(_)) = &node.value {
+        let name = ("name".to_owned(), node.clone());
+        node.value = Tree::Table(vec![name]);
+    }
+    match &mut node.value {
+        Tree::Scalar(_) => Err(site.error(format!("there is no `{step}` in a single value"), None)),
+        Tree::Array(elements) => set_elements(elements, path, value),
+        Tree::Table(entries) => {
+            if !entries.iter().any(|(name, _)| name == step) {
+                let empty = Node { key: site.clone(), site: site.clone(), value: Tree::Table(Vec::new()) };
+                entries.push((step.clone(), empty));
+            }
+            let child = entries.iter_mut().find(|(name, _)| name == step).map(|(_, child)| child);
+            child.map_or(Ok(()), |child| set(child, rest, value))
+        }
+    }
+}
+
+fn set_elements(elements: &mut [Node], path: &[Step], value: &Node) -> Result<(), ConfigError> {
+    let Some(((step, site), rest)) = path.split_first() else { return Ok(()) };
+    let count = elements.len();
+    let Ok(index) = step.parse::<usize>() else {
+        if count == 0 {
+            return Err(site.error(format!("there is no element to set `{step}` of"), None));
+        }
+        return elements.iter_mut().try_for_each(|element| set(element, path, value));
+    };
+    let element = elements.get_mut(index).ok_or_else(|| {
+        site.error(format!("there is no element {index}"), Some(format!("there are {count}, counted from 0")))
+    })?;
+    set(element, rest, value)
+}

@@ -1,0 +1,145 @@
+//! The checked plan: what will be run, with every name resolved and every value in its range.
+//!
+//! **Epochs** are counted as *completed* epochs everywhere: 0 is before training, E after the last epoch. "start" is 0,
+//! "end" is E, "every-epoch" is 1, 2, ..., E (0 where nothing is trained, the only moment there is), a list is any of 0..=E.
+
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
+
+use candle_core::DType;
+use eigenscape_autodiff::Loss;
+use eigenscape_core::{Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator};
+
+use crate::{diagnostic::Located, raw::Between};
+
+/// A checked experiment.
+pub struct Plan {
+    /// The experiment's name.
+    pub name: String,
+    /// The folder in which everything is put: `OUT/NAME`.
+    pub directory: PathBuf,
+    /// One run a combination of the sweep; exactly one without a sweep.
+    pub runs: Vec<RunPlan>,
+    /// What is allowed but probably not meant: keys that only another plugin of the same kind knows.
+    pub warnings: Vec<String>,
+    /// The experiment with its defaults filled in, as TOML.
+    pub resolved: String,
+}
+
+/// One training, or the analysis of one given model.
+pub struct RunPlan {
+    /// "model.name=lenet,seed=1"; empty without a sweep.
+    pub name: String,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// The data set.
+    pub data: Arc<dyn Dataset>,
+    /// The network.
+    pub model: ModelPlan,
+    /// The loss, where the experiment names one; otherwise the targets decide.
+    pub loss: Option<Located<Loss>>,
+    /// Training, unless the model is analysed as it is.
+    pub train: Option<TrainPlan>,
+    /// Spectra to measure.
+    pub probes: Vec<ProbePlan>,
+    /// Distances to compute.
+    pub distances: Vec<DistancePlan>,
+}
+
+impl RunPlan {
+    /// E, the number of epochs that are trained.
+    #[must_use]
+    pub fn epochs(&self) -> usize {
+        self.train.as_ref().map_or(0, |train| train.epochs.get())
+    }
+}
+
+/// The network.
+pub struct ModelPlan {
+    /// The architecture's name with the place where it stands.
+    pub name: Located<String>,
+    /// The architecture.
+    pub architecture: Arc<dyn Architecture>,
+    /// The weights to start from.
+    pub checkpoint: Option<Located<PathBuf>>,
+}
+
+/// Training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainPlan {
+    /// E: passes over the training split.
+    pub epochs: NonZeroUsize,
+    /// Examples a step.
+    pub batch_size: NonZeroUsize,
+    /// How a gradient moves the parameters.
+    pub optimizer: Sgd,
+    /// How the learning rate changes.
+    pub schedule: Option<MultiStep>,
+}
+
+/// Stochastic gradient descent: `b ← momentum·b + g + weight_decay·θ` (b starts as the first such gradient), `θ ← θ − lr·b`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sgd {
+    /// Learning rate, positive.
+    pub lr: f64,
+    /// In \[0, 1).
+    pub momentum: f64,
+    /// Not negative.
+    pub weight_decay: f64,
+}
+
+/// The learning rate is multiplied by `gamma` at each milestone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MultiStep {
+    /// Numbers of completed epochs, increasing.
+    pub milestones: Vec<usize>,
+    /// The factor, positive.
+    pub gamma: f64,
+}
+
+impl MultiStep {
+    /// lr · γᵏ, with k the number of milestones that `completed` epochs have reached.
+    #[must_use]
+    pub fn rate(&self, lr: f64, completed: usize) -> f64 {
+        let reached = self.milestones.iter().filter(|milestone| **milestone <= completed);
+        reached.fold(lr, |lr, _| lr * self.gamma)
+    }
+}
+
+/// Spectra to measure.
+pub struct ProbePlan {
+    /// At which numbers of completed epochs, ascending.
+    pub epochs: Vec<usize>,
+    /// The training examples over which the curvature is a mean.
+    pub samples: Located<Samples>,
+    /// Of which parameters; which groups these are is known when the network is.
+    pub groups: Vec<Located<GroupSelector>>,
+    /// Which matrices.
+    pub curvatures: Vec<Curvature>,
+    /// The estimator's name with the place where it stands.
+    pub estimator_name: Located<String>,
+    /// The estimator.
+    pub estimator: Box<dyn ProbeEstimator>,
+    /// The floating-point type of the products.
+    pub dtype: DType,
+}
+
+/// Which training examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Samples {
+    /// The first so many of each class.
+    PerClass(NonZeroUsize),
+    /// The first so many.
+    First(NonZeroUsize),
+    /// The whole training split.
+    All,
+}
+
+/// Distances to compute.
+pub struct DistancePlan {
+    /// The distance's name.
+    pub name: String,
+    /// The distance.
+    pub distance: Box<dyn Distance>,
+    /// Between which spectra.
+    pub between: Between,
+}

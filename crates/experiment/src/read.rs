@@ -1,0 +1,73 @@
+//! From the document to the raw types, with serde's complaints turned into words for the file's author.
+
+use eigenscape_core::registry::nearest;
+
+use crate::{
+    diagnostic::{ConfigError, suggestion},
+    document::Node,
+    raw::Experiment,
+};
+
+/// Reads the raw experiment.
+///
+/// # Errors
+/// An unknown or missing key, or a value of a wrong type.
+pub fn experiment(document: &Node) -> Result<Experiment, ConfigError> {
+    serde_path_to_error::deserialize(document.to_value()).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { "" } else { path.as_str() };
+        complaint(document.at(path), path, error.inner().message())
+    })
+}
+
+/// Words a message of serde's about the value at `path`.
+#[must_use]
+pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let word = quoted.next().unwrap_or_default();
+    let known: Vec<&str> = quoted.collect();
+    let help = |what| Some(suggestion(nearest(word, known.iter().copied()).as_deref(), what, &known));
+    if message.starts_with("unknown field") {
+        return node.key.error(format!("unknown key `{word}`{}", inside(parent(path))), help("keys"));
+    }
+    if message.starts_with("unknown variant") {
+        return node.site.error(format!("`{path}` cannot be \"{word}\""), help("values"));
+    }
+    if message.starts_with("missing field") {
+        let help = match word {
+            "data" | "model" => format!("add a table `[{word}]`"),
+            _ => format!("add `{word} = ...`"),
+        };
+        return node.site.error(format!("the key `{word}` is missing{}", inside(path)), Some(help));
+    }
+    node.site.error(format!("`{path}`: {}", wrong_type(message)), None)
+}
+
+/// "invalid type: string "ten", expected usize" in words that do not presume knowledge of Rust.
+fn wrong_type(message: &str) -> String {
+    let Some((found, expected)) = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "))
+        .and_then(|rest| rest.split_once(", expected "))
+    else {
+        return message.to_owned();
+    };
+    let expected = match expected {
+        "usize" | "u64" | "u32" => "a whole number, not negative",
+        "i64" | "i32" => "a whole number",
+        "f64" | "f32" => "a number",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    };
+    format!("expected {expected}, found the {}", found.replace('`', ""))
+}
+
+fn inside(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!(" in `{path}`") }
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(parent, _)| parent)
+}

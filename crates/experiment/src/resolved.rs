@@ -1,0 +1,50 @@
+//! The experiment with its defaults filled in, as TOML: what `experiment.toml` in the run's folder holds.
+
+use eigenscape_core::{Catalog, Registry};
+
+use crate::{document::Node, raw, read};
+
+/// Writes the document back with every default that is known.
+///
+/// With a sweep the base document need not be complete; it is then written as it was given.
+#[must_use]
+pub fn toml(document: &Node, registry: &Registry) -> String {
+    let given = document.to_value();
+    let value = match read::experiment(document) {
+        Err(_) => given,
+        Ok(mut raw) => {
+            // With a sweep, which plugin's defaults apply may differ from run to run.
+            if raw.sweep.is_empty() {
+                fill_plugins(&mut raw, registry);
+            }
+            toml::Value::try_from(&raw).unwrap_or(given)
+        }
+    };
+    toml::to_string_pretty(&value).unwrap_or_default()
+}
+
+fn fill_plugins(raw: &mut raw::Experiment, registry: &Registry) {
+    fill(&registry.datasets, &raw.data.name, &mut raw.data.parameters);
+    fill(&registry.architectures, &raw.model.name, &mut raw.model.parameters);
+    for probe in &mut raw.probe {
+        let name = probe.estimator.name().to_owned();
+        let mut parameters = probe.estimator.parameters();
+        fill(&registry.estimators, &name, &mut parameters);
+        probe.estimator = raw::Estimator::Table(raw::Plugin { name, parameters });
+    }
+    for distance in &mut raw.distance {
+        fill(&registry.distances, &distance.name, &mut distance.parameters);
+    }
+}
+
+/// Adds the defaults that the plugin's schema states for keys that are not given.
+fn fill<T: ?Sized + 'static>(catalog: &Catalog<T>, name: &str, parameters: &mut toml::Table) {
+    let schema = catalog.iter().find(|(candidate, _)| *candidate == name).map(|(_, entry)| &entry.schema);
+    let properties = schema.and_then(|schema| schema.get("properties")).and_then(|value| value.as_object());
+    for (key, property) in properties.into_iter().flatten() {
+        let default = property.get("default").filter(|value| !value.is_null());
+        if let Some(default) = default.and_then(|value| toml::Value::try_from(value).ok()) {
+            parameters.entry(key.clone()).or_insert(default);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A whole experiment: from the checked plan to the folder of results.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use eigenscape_core::{
+    Random,
+    notes::{Note, RunNotes},
+    results::{Results, Run, TrainingRecord},
+};
+
+use crate::{
+    artifacts::{RESULTS, RunDirectory},
+    checkpoint,
+    diagnostic::{Failure, Result},
+    evaluate::{Batches, Programs, evaluate},
+    measure, notes,
+    plan::Plan,
+    prepare::{Prepared, prepare},
+    progress::Display,
+    train::Trainer,
+    weights::Weights,
+};
+
+/// Weights of larger networks are saved at the end only, not at each moment that is measured.
+const SAVED_AT_MOMENTS: usize = 1 << 22;
+
+/// Runs every run of the plan and puts the results into its folder: `experiment.toml`, `results.json`, `notes.json`,
+/// `checkpoints/`, and what `report` makes of these in the folder that it is given. Returns the folder.
+///
+/// Everything that can be found wrong without training is found before anything is trained; the folder appears as a whole at
+/// the end.
+///
+/// # Errors
+/// When the folder cannot be written, a run cannot be prepared, a training diverges, or an estimator fails.
+pub fn execute(
+    plan: &Plan,
+    display: &Display,
+    report: impl FnOnce(&Path) -> eigenscape_core::Result<()>,
+) -> Result<PathBuf> {
+    let start = Instant::now();
+    let directory = RunDirectory::create(&plan.directory)?;
+    for run in &plan.runs {
+        prepare(run)?;
+    }
+    let mut results = Results { name: plan.name.clone(), runs: Vec::new() };
+    let mut run_notes = Vec::new();
+    for run in &plan.runs {
+        if !run.name.is_empty() {
+            display.line(&format!("run {}", run.name));
+        }
+        let (run, notes) = execute_run(&prepare(run)?, &directory, display)?;
+        results.runs.push(run);
+        run_notes.push(notes);
+    }
+    let notes = notes::of_plan(plan, start.elapsed().as_secs_f64(), run_notes);
+    directory.write("experiment.toml", &plan.resolved)?;
+    directory.write(RESULTS, json(&results)?)?;
+    directory.write("notes.json", json(&notes)?)?;
+    report(directory.path())?;
+    directory.finish()
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value).map_err(|error| Failure::Run {
+        problem: format!("results cannot be written: {error}"),
+        remedy: None,
+    })
+}
+
+fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display) -> Result<(Run, RunNotes)> {
+    let (plan, network, loss) = (prepared.plan, &prepared.network, prepared.loss);
+    let (epochs, random) = (plan.epochs(), Random::new(plan.seed));
+    let mut weights = prepared.weights.clone();
+    let train = Batches::new(&prepared.train, weights.dtype())?;
+    let test = Batches::new(&prepared.test, weights.dtype())?;
+    let mut losses = Programs::loss(network, loss);
+    let mut trainer = plan.train.as_ref().map(|plan| Trainer::new(plan, network, loss, random));
+    let steps = plan.train.as_ref().map_or(0, |plan| Trainer::steps(plan, train.len()));
+    let bar = display.training("training", epochs * steps);
+    let mut notes = notes::of_run(prepared);
+    let mut run = Run { name: plan.name.clone(), ..Run::default() };
+    for epoch in 0..=epochs {
+        if let (Some(trainer), true) = (&mut trainer, epoch > 0) {
+            trainer.epoch(epoch, &train, &mut weights, &bar)?;
+        }
+        let (on_train, on_test) =
+            (evaluate(&mut losses, &train, &weights)?, evaluate(&mut losses, &test, &weights)?);
+        let record = TrainingRecord {
+            epoch,
+            train_loss: on_train.loss,
+            train_accuracy: on_train.accuracy,
+            test_loss: on_test.loss,
+            test_accuracy: on_test.accuracy,
+            penalty: 0.0,
+        };
+        check_finite(&record)?;
+        bar.message(format!("loss {:.4}", record.train_loss));
+        display.line(&line(&record, epochs));
+        run.training.push(record);
+        let left_out = measure_moment(prepared, epoch, &weights, &mut run, display)?;
+        notes.lines.extend(left_out.into_iter().map(|why| Note::new("Left out", why)));
+        let probed = prepared.probes.iter().any(|probe| probe.plan.epochs.contains(&epoch));
+        if probed && epoch < epochs && network.dimension() <= SAVED_AT_MOMENTS {
+            save(prepared, directory, &format!("epoch-{epoch}"), &weights)?;
+        }
+    }
+    save(prepared, directory, "final", &weights)?;
+    Ok((run, notes))
+}
+
+/// Measures every probe of this moment and the distances between its spectra; returns what was left out, and why.
+fn measure_moment(
+    prepared: &Prepared,
+    epoch: usize,
+    weights: &Weights,
+    run: &mut Run,
+    display: &Display,
+) -> Result<Vec<String>> {
+    let due: Vec<_> = prepared.probes.iter().filter(|probe| probe.plan.epochs.contains(&epoch)).collect();
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let start = Instant::now();
+    let products = due.iter().map(|probe| measure::products(probe)).sum();
+    let bar = display.spectra(&format!("spectra after epoch {epoch}"), products);
+    let mut spectra = Vec::new();
+    for probe in due {
+        let random = Random::new(prepared.plan.seed);
+        spectra.extend(measure::probe(probe, weights, random, &bar, |what| bar.message(what))?);
+    }
+    drop(bar);
+    display.line(&format!("  {} spectra in {:.1} s", spectra.len(), start.elapsed().as_secs_f64()));
+    run.probes.extend(spectra.iter().map(|measured| measured.record(epoch)));
+    let mut left_out = Vec::new();
+    for plan in &prepared.plan.distances {
+        let (records, reasons) = measure::distances(plan, epoch, &spectra);
+        run.distances.extend(records);
+        reasons.iter().for_each(|reason| display.line(&format!("warning: left out: {reason}")));
+        left_out.extend(reasons);
+    }
+    Ok(left_out)
+}
+
+fn check_finite(record: &TrainingRecord) -> Result<()> {
+    if record.train_loss.is_finite() && record.test_loss.is_finite() {
+        return Ok(());
+    }
+    Err(Failure::Run {
+        problem: format!(
+            "the loss after epoch {} is {} on the training split and {} on the test split",
+            record.epoch, record.train_loss, record.test_loss
+        ),
+        remedy: Some("lower train.optimizer.lr, and check the data for NaN and infinite values".to_owned()),
+    })
+}
+
+fn line(record: &TrainingRecord, epochs: usize) -> String {
+    let percent =
+        |share: Option<f64>| share.map_or(String::new(), |share| format!(" ({:.1} %)", 100.0 * share));
+    format!(
+        "epoch {}/{epochs}: training loss {:.4}{}, test loss {:.4}{}",
+        record.epoch,
+        record.train_loss,
+        percent(record.train_accuracy),
+        record.test_loss,
+        percent(record.test_accuracy)
+    )
+}
+
+/// `checkpoints/NAME.safetensors`, in a folder of the run's own where there are several runs.
+fn save(prepared: &Prepared, directory: &RunDirectory, name: &str, weights: &Weights) -> Result<()> {
+    let keep =
+        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=' | ',') { c } else { '-' };
+    let run: String = prepared.plan.name.chars().map(keep).collect();
+    let path = Path::new("checkpoints").join(run).join(format!("{name}.safetensors"));
+    Ok(checkpoint::save(&directory.file(path)?, &prepared.network, weights)?)
+}

@@ -1,0 +1,184 @@
+//! What can be written in an experiment's file: plugins with their keys, and one JSON schema of it all.
+
+use eigenscape_core::{Catalog, Registry};
+use schemars::schema_for;
+use serde_json::{Map, Value, json};
+
+use crate::raw;
+
+/// The plugins of one kind.
+pub struct Kind {
+    /// "architecture", ...
+    pub name: &'static str,
+    /// In alphabetical order.
+    pub plugins: Vec<Plugin>,
+}
+
+/// A plugin, described.
+pub struct Plugin {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// Its keys.
+    pub keys: Vec<Key>,
+    schema: Value,
+}
+
+/// A key of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its name.
+    pub name: String,
+    /// "integer", "number", "\"a\" | \"b\"", ...
+    pub kind: String,
+    /// Its default as TOML; `None` for a key that must be given or has no value by default.
+    pub default: Option<String>,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What it means.
+    pub summary: String,
+}
+
+/// Every plugin of the registry.
+#[must_use]
+pub fn kinds(registry: &Registry) -> Vec<Kind> {
+    vec![
+        kind(&registry.datasets),
+        kind(&registry.architectures),
+        kind(&registry.estimators),
+        kind(&registry.distances),
+    ]
+}
+
+fn kind<T: ?Sized + 'static>(catalog: &Catalog<T>) -> Kind {
+    let plugins = catalog.iter().map(|(name, entry)| {
+        let schema = entry.schema.as_value().clone();
+        Plugin { name, summary: entry.summary, keys: keys(&schema), schema }
+    });
+    Kind { name: catalog.kind, plugins: plugins.collect() }
+}
+
+fn keys(schema: &Value) -> Vec<Key> {
+    let required = |name: &str| {
+        schema["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name))
+    };
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let key = |(name, property): (&String, &Value)| Key {
+        name: name.clone(),
+        kind: type_name(property, schema),
+        default: property.get("default").filter(|value| !value.is_null()).map(Value::to_string),
+        required: required(name),
+        summary: description(property, schema),
+    };
+    properties.map(key).collect()
+}
+
+/// The text of a property, or of the type it refers to.
+fn description(property: &Value, schema: &Value) -> String {
+    let own = property["description"].as_str();
+    let text = own.or_else(|| referred(property, schema)?["description"].as_str());
+    text.unwrap_or_default().replace('\n', " ")
+}
+
+fn referred<'a>(property: &Value, schema: &'a Value) -> Option<&'a Value> {
+    schema.pointer(property["$ref"].as_str()?.strip_prefix('#')?)
+}
+
+/// A property's type in the words of TOML.
+fn type_name(property: &Value, schema: &Value) -> String {
+    if let Some(target) = referred(property, schema) {
+        return type_name(target, schema);
+    }
+    let alternatives = ["oneOf", "anyOf", "allOf"].iter().find_map(|key| property[*key].as_array());
+    if let Some(alternatives) = alternatives {
+        return join(alternatives.iter().map(|alternative| type_name(alternative, schema)));
+    }
+    if let Some(value) = property.get("const") {
+        return value.to_string();
+    }
+    if let Some(values) = property["enum"].as_array() {
+        return join(values.iter().map(Value::to_string));
+    }
+    match &property["type"] {
+        Value::String(name) if name == "array" => {
+            format!("list of {}", type_name(&property["items"], schema))
+        }
+        Value::String(name) => name.clone(),
+        Value::Array(names) => join(names.iter().filter_map(Value::as_str).map(str::to_owned)),
+        _ => "any".to_owned(),
+    }
+}
+
+fn join(names: impl Iterator<Item = String>) -> String {
+    // "null" stands for a key that is left out, which TOML has no value for.
+    let names: Vec<String> = names.filter(|name| name != "null").collect();
+    names.join(" | ")
+}
+
+/// The JSON schema of an experiment's file with the plugins of this registry.
+#[must_use]
+pub fn experiment(registry: &Registry) -> Value {
+    let mut schema = schema_for!(raw::Experiment).to_value();
+    let [datasets, architectures, estimators, distances] = [
+        kind(&registry.datasets),
+        kind(&registry.architectures),
+        kind(&registry.estimators),
+        kind(&registry.distances),
+    ];
+    let plugin = schema["$defs"]["Plugin"].clone();
+    let mut definitions = Map::new();
+    for (key, kind) in [("data", &datasets), ("estimator", &estimators)] {
+        definitions.insert(key.to_owned(), choices(&plugin, kind));
+    }
+    for (key, kind) in [("Model", &architectures), ("Distance", &distances)] {
+        definitions.insert(key.to_owned(), choices(&schema["$defs"][key], kind));
+    }
+    if let Some(defs) = schema["$defs"].as_object_mut() {
+        defs.remove("Plugin");
+        defs.extend(definitions);
+    }
+    schema["properties"]["data"]["$ref"] = json!("#/$defs/data");
+    let text = schema.to_string().replace("#/$defs/Plugin", "#/$defs/estimator");
+    serde_json::from_str(&text).unwrap_or(schema)
+}
+
+/// One alternative a plugin: the runner's keys of the table with the plugin's.
+fn choices(table: &Value, kind: &Kind) -> Value {
+    let alternatives = kind.plugins.iter().map(|plugin| {
+        let mut alternative = table.clone();
+        alternative["description"] = json!(plugin.summary);
+        alternative["additionalProperties"] = json!(false);
+        alternative["properties"]["name"] = json!({ "const": plugin.name });
+        for (key, property) in plugin.schema["properties"].as_object().into_iter().flatten() {
+            alternative["properties"][key] = inlined(property, &plugin.schema);
+        }
+        let mut required = vec![json!("name")];
+        required.extend(plugin.schema["required"].as_array().into_iter().flatten().cloned());
+        alternative["required"] = Value::Array(required);
+        alternative
+    });
+    json!({ "description": format!("A {} with its keys.", kind.name), "oneOf": alternatives.collect::<Vec<_>>() })
+}
+
+/// A plugin's property with the types it refers to put in their places: plugins may use the same names for different types.
+fn inlined(property: &Value, schema: &Value) -> Value {
+    match property {
+        Value::Object(map) => {
+            let mut object = Map::new();
+            for (key, value) in map.iter().filter(|(key, _)| *key != "$ref") {
+                object.insert(key.clone(), inlined(value, schema));
+            }
+            if let Some(Value::Object(target)) =
+                referred(property, schema).map(|target| inlined(target, schema))
+            {
+                for (key, value) in target {
+                    object.entry(key).or_insert(value);
+                }
+            }
+            Value::Object(object)
+        }
+        Value::Array(values) => Value::Array(values.iter().map(|value| inlined(value, schema)).collect()),
+        other => other.clone(),
+    }
+}

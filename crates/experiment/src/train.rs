@@ -1,0 +1,78 @@
+//! Training.
+
+use eigenscape_autodiff::{Loss, Network};
+use eigenscape_core::{Error, Progress, Random, Result};
+use rand::seq::SliceRandom;
+
+use crate::{
+    evaluate::{Batches, Programs, scalar},
+    plan::TrainPlan,
+    sgd,
+    weights::Weights,
+};
+
+/// A training under way.
+pub struct Trainer<'a> {
+    plan: &'a TrainPlan,
+    random: Random,
+    programs: Programs<'a>,
+    state: sgd::State,
+    last_loss: Option<f64>,
+}
+
+impl<'a> Trainer<'a> {
+    /// A training before its first step.
+    #[must_use]
+    pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: Loss, random: Random) -> Self {
+        let programs = Programs::gradient(network, loss);
+        Self { plan, random, programs, state: sgd::State::default(), last_loss: None }
+    }
+
+    /// Steps of an epoch over so many examples; the last batch may be smaller than the others.
+    #[must_use]
+    pub fn steps(plan: &TrainPlan, examples: usize) -> usize {
+        examples.div_ceil(plan.batch_size.get())
+    }
+
+    /// The `epoch`-th pass over the examples, counted from 1, in an order that follows from the seed and the epoch alone.
+    ///
+    /// # Errors
+    /// When the loss is not finite: the training has diverged.
+    pub fn epoch(
+        &mut self,
+        epoch: usize,
+        data: &Batches,
+        weights: &mut Weights,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let completed = epoch - 1;
+        let sgd = &self.plan.optimizer;
+        let lr = self.plan.schedule.as_ref().map_or(sgd.lr, |schedule| schedule.rate(sgd.lr, completed));
+        let mut order: Vec<u32> = (0..data.len() as u32).collect();
+        order.shuffle(&mut self.random.stream("shuffle", epoch as u64));
+        for (step, batch) in order.chunks(self.plan.batch_size.get()).enumerate() {
+            let point = data.point(weights, batch)?;
+            let results = self.programs.of(batch.len())?.at(&point, &[])?;
+            self.check(scalar(&results[0])?, lr, epoch, step + 1)?;
+            self.state.step(sgd, lr, &mut weights.parameters, &results[2..])?;
+            progress.advance(1);
+        }
+        Ok(())
+    }
+
+    /// Refuses a loss that is not finite, naming where it happened.
+    fn check(&mut self, loss: f64, lr: f64, epoch: usize, step: usize) -> Result<()> {
+        if loss.is_finite() {
+            self.last_loss = Some(loss);
+            return Ok(());
+        }
+        let before = self.last_loss.map_or_else(|| "none".to_owned(), |loss| format!("{loss:.4}"));
+        Err(Error::input(
+            "training diverged",
+            format!(
+                "the loss is {loss} in epoch {epoch}, step {step} (learning rate {lr}, last finite loss {before})"
+            ),
+            "lower train.optimizer.lr, or raise train.batch_size",
+        ))
+    }
+}

@@ -1,0 +1,152 @@
+//! What becomes of files without mistakes.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use candle_core::DType;
+use eigenscape_core::{Curvature, GroupSelector, registry::Environment};
+use eigenscape_experiment::{
+    check,
+    diagnostic::Source,
+    document::Node,
+    overrides,
+    plan::{Plan, Samples},
+    schema,
+};
+
+const FULL: &str = r#"
+name = "layerwise"
+seed = 7
+loss = "mean-squared-error"
+[data]
+name = "fashion-mnist"
+[model]
+name = "lenet"
+[train]
+epochs = 3
+batch_size = 256
+optimizer = { name = "sgd", lr = 1e-2 }
+schedule = { name = "multi-step", milestones = [1, 2], gamma = 0.5 }
+[[probe]]
+at = "every-epoch"
+samples_per_class = 10
+groups = ["full", "fc*"]
+curvature = ["hessian", "gauss-newton"]
+estimator = { name = "lanczos", steps = 64 }
+dtype = "f64"
+[[probe]]
+at = [3, 0, 3]
+samples = "all"
+groups = "layers"
+estimator = "gram"
+[[distance]]
+name = "kl"
+"#;
+
+fn plan(text: &str, flags: &[&str]) -> Plan {
+    let mut document = Node::parse(&Source::new("experiment.toml", text)).unwrap();
+    for flag in flags {
+        overrides::apply(&mut document, flag).unwrap();
+    }
+    check::document_plan(&document, &Environment::default(), None, &common::registry()).unwrap()
+}
+
+#[test]
+fn every_key_arrives() {
+    let plan = plan(FULL, &[]);
+    assert_eq!((plan.name.as_str(), plan.directory.to_str()), ("layerwise", Some("runs/layerwise")));
+    let [run] = plan.runs.as_slice() else { panic!("one run expected") };
+    assert_eq!((run.name.as_str(), run.seed, run.epochs()), ("", 7, 3));
+    let train = run.train.as_ref().unwrap();
+    assert_eq!((train.batch_size.get(), train.optimizer.lr, train.optimizer.momentum), (256, 1e-2, 0.0));
+    let schedule = train.schedule.as_ref().unwrap();
+    let rates: Vec<f64> = (0..4).map(|completed| schedule.rate(1.0, completed)).collect();
+    assert_eq!(rates, [1.0, 0.5, 0.25, 0.25]);
+    let [first, second] = run.probes.as_slice() else { panic!("two probes expected") };
+    assert_eq!(first.epochs, [1, 2, 3]);
+    assert!(matches!(first.samples.value, Samples::PerClass(n) if n.get() == 10));
+    let groups: Vec<_> = first.groups.iter().map(|group| group.value.clone()).collect();
+    assert_eq!(groups, [GroupSelector::Full, GroupSelector::Glob("fc*".to_owned())]);
+    assert_eq!(first.curvatures, [Curvature::Hessian, Curvature::GaussNewton]);
+    assert_eq!((first.dtype, second.dtype), (DType::F64, DType::F32));
+    assert_eq!((second.epochs.as_slice(), second.samples.value), ([0, 3].as_slice(), Samples::All));
+    assert!(plan.warnings.is_empty());
+}
+
+#[test]
+fn without_training_there_is_one_moment() {
+    for at in ["start", "end", "every-epoch"] {
+        let text = format!(
+            "name = 'x'\ndata.name = 'fashion-mnist'\nmodel.name = 'mlp'\n[[probe]]\nat = '{at}'\nsamples = 5\nestimator = 'gram'"
+        );
+        assert_eq!(plan(&text, &[]).runs[0].probes[0].epochs, [0], "{at}");
+    }
+}
+
+#[test]
+fn swapping_an_estimator_is_one_word() {
+    let swapped = plan(&FULL.replace("name = \"lanczos\"", "name = \"gram\""), &[]);
+    assert_eq!(swapped.runs[0].probes[0].estimator_name.value, "gram");
+    assert_eq!(swapped.warnings, ["estimator `gram` has no use for the key `steps`: ignored"]);
+}
+
+#[test]
+fn flags_come_first() {
+    let plan = plan(
+        FULL,
+        &["train.epochs=5", "model.name=mlp", "probe.0.samples_per_class=3", "probe.estimator.name=lanczos"],
+    );
+    let run = &plan.runs[0];
+    assert_eq!((run.epochs(), run.model.name.value.as_str()), (5, "mlp"));
+    assert!(matches!(run.probes[0].samples.value, Samples::PerClass(n) if n.get() == 3));
+    let estimators = run.probes.iter().map(|probe| probe.estimator_name.value.as_str());
+    assert_eq!(estimators.collect::<Vec<_>>(), ["lanczos", "lanczos"]);
+}
+
+#[test]
+fn a_sweep_is_every_combination() {
+    let sweep = "[sweep]\n\"model.name\" = [\"lenet\", \"mlp\"]\nseed = [1, 2]\n";
+    let plan = plan(&format!("{FULL}{sweep}"), &[]);
+    let names: Vec<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "model.name=lenet,seed=1",
+            "model.name=lenet,seed=2",
+            "model.name=mlp,seed=1",
+            "model.name=mlp,seed=2"
+        ]
+    );
+    assert_eq!(plan.runs[2].model.name.value, "mlp");
+    assert_eq!(plan.runs[3].seed, 2);
+}
+
+#[test]
+fn the_resolved_experiment_is_the_same_experiment() {
+    for flags in [&[][..], &["train.epochs=4"], &["sweep.seed=[1,2]"]] {
+        let first = plan(FULL, flags);
+        let second = plan(&first.resolved, &[]);
+        assert_eq!(first.resolved, second.resolved);
+        assert_eq!(first.runs.len(), second.runs.len());
+    }
+    let resolved = plan(FULL, &[]).resolved;
+    for default in ["device = \"cpu\"", "momentum = 0.0", "probes = 1", "between = \"layers-and-full\""] {
+        assert!(resolved.contains(default), "{default} is not in\n{resolved}");
+    }
+}
+
+#[test]
+fn the_schema_knows_the_plugins() {
+    let schema = schema::experiment(&common::registry());
+    let lanczos = schema["$defs"]["estimator"]["oneOf"].as_array().unwrap().iter();
+    let lanczos = lanczos.clone().find(|one| one["properties"]["name"]["const"] == "lanczos").unwrap();
+    assert_eq!(lanczos["properties"]["steps"]["default"], 128);
+    let text = schema.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(schema.pointer(pointer).is_some(), "{pointer} leads nowhere");
+    }
+    let file = schema::kinds(&common::registry()).remove(0).plugins.remove(1);
+    assert_eq!((file.name, file.keys[0].required, file.keys[0].kind.as_str()), ("file", true, "string"));
+}

@@ -1,0 +1,109 @@
+//! Tests that figures are legible: text stays inside the drawing and apart from other text.
+
+#[path = "../tests/common/mod.rs"]
+#[allow(dead_code, reason = "the integration tests use more of it")]
+mod common;
+
+use eigenscape_core::results::{ProbeRecord, Run};
+
+use crate::{
+    RunNotes,
+    draw::{Anchor, Text, drawing::Shape},
+    figure::{self, Figure},
+    sample,
+};
+
+/// The corners of a text's box: from a fifth of an em below the baseline to three quarters above it.
+fn corners(text: &Text) -> [(f64, f64); 4] {
+    let width = text.width();
+    let left = match text.anchor {
+        Anchor::Start => 0.0,
+        Anchor::Middle => -0.5 * width,
+        Anchor::End => -width,
+    };
+    let (sine, cosine) = text.angle.to_radians().sin_cos();
+    let (top, bottom) = (-0.75 * text.size, 0.2 * text.size);
+    [(left, top), (left + width, top), (left + width, bottom), (left, bottom)]
+        .map(|(x, y)| (text.at.0 + x * cosine - y * sine, text.at.1 + x * sine + y * cosine))
+}
+
+/// Whether two boxes are separated by a line along one of their sides (the separating axis theorem).
+fn apart(a: &[(f64, f64); 4], b: &[(f64, f64); 4]) -> bool {
+    let separates = |shape: &[(f64, f64); 4], side: usize| {
+        let (from, to) = (shape[side], shape[(side + 1) % 4]);
+        let along = |p: &(f64, f64)| (p.0 - from.0) * (to.1 - from.1) - (p.1 - from.1) * (to.0 - from.0);
+        let span = |s: &[(f64, f64); 4]| {
+            let values = s.map(|p| along(&p));
+            (values.into_iter().fold(f64::MAX, f64::min), values.into_iter().fold(f64::MIN, f64::max))
+        };
+        let (a, b) = (span(a), span(b));
+        a.1 <= b.0 || b.1 <= a.0
+    };
+    (0..4).any(|side| separates(a, side) || separates(b, side))
+}
+
+fn assert_legible(figure: &Figure) {
+    let drawing = &figure.drawing;
+    let texts =
+        drawing.shapes.iter().filter_map(|s| if let Shape::Text(text) = s { Some(text) } else { None });
+    let boxes: Vec<_> = texts.map(|t| (t, corners(t))).collect();
+    for (i, (text, corners)) in boxes.iter().enumerate() {
+        for (x, y) in corners {
+            let inside = (0.0..=drawing.width).contains(x) && (0.0..=drawing.height).contains(y);
+            assert!(inside, "{}: “{}” leaves the drawing", figure.slug, text.content);
+        }
+        for (other, others) in &boxes[..i] {
+            assert!(apart(corners, others), "{}: “{}” on “{}”", figure.slug, text.content, other.content);
+        }
+    }
+}
+
+fn deep(layers: usize, name: impl Fn(usize) -> String, classes: usize) -> (Run, RunNotes) {
+    let mut run = Run::default();
+    for epoch in 0..12 {
+        for layer in 0..=layers {
+            let group = if layer == 0 { "full".to_owned() } else { name(layer) };
+            let eigenvalues: Vec<f64> = (0..30).map(|i| 0.7_f64.powi(i) * (1.0 + layer as f64)).collect();
+            run.probes.push(sample::probe(epoch, &group, "gram", 1000 * (layer + 1), &eigenvalues));
+            if layer > 0 {
+                run.distances.push(sample::distance(epoch, &group, "full", 1.0 / layer as f64));
+            }
+        }
+        run.training.push(sample::trained(epoch));
+    }
+    (run, RunNotes { classes: Some(classes), ..RunNotes::default() })
+}
+
+#[test]
+fn the_sample_is_legible() {
+    let (results, notes) = (common::lenet(), common::notes());
+    let figures = figure::of_run(&results.runs[0], &notes.runs[0]);
+    assert_eq!(figures.len(), 8);
+    figures.iter().for_each(assert_legible);
+}
+
+#[test]
+fn many_layers_with_long_names_are_legible() {
+    let dense = |i: usize| format!("features.denseblock{}.denselayer{i}.conv{}.weight", i / 8, i % 2 + 1);
+    let plain = |i: usize| format!("features.{i}.weight");
+    for layers in [1, 2, 3, 7, 12, 13, 20, 33, 60, 161] {
+        for (run, notes) in [deep(layers, dense, 10), deep(layers, plain, 1000)] {
+            figure::of_run(&run, &notes).iter().for_each(assert_legible);
+        }
+    }
+}
+
+#[test]
+fn any_magnitude_is_legible() {
+    for scale in [1e-300, 1e-30, 1e-9, 1e-4, 0.03, 1.0, 700.0, 1e7, 1e30] {
+        let (mut run, notes) = deep(6, |i| format!("fc{i}"), 10);
+        let resize = |p: &mut ProbeRecord| {
+            p.eigenvalues.iter_mut().for_each(|v| *v *= scale);
+            (p.trace, p.lambda_max) = (p.trace * scale, p.lambda_max * scale);
+        };
+        run.probes.iter_mut().for_each(resize);
+        run.distances.iter_mut().for_each(|d| d.value *= scale);
+        run.training.iter_mut().for_each(|t| t.train_loss *= scale);
+        figure::of_run(&run, &notes).iter().for_each(assert_legible);
+    }
+}

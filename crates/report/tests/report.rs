@@ -1,0 +1,271 @@
+//! The report as a reader gets it: files that are whole and well-formed, or one error and no files.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use eigenscape_core::results::{Results, Run};
+use eigenscape_report::{
+    EXPERIMENT_FILE, FIGURES_FOLDER, NOTES_FILE, Note, Notes, REPORT_FILE, RESULTS_FILE, RunNotes, rebuild,
+    write,
+};
+use resvg::usvg::roxmltree;
+
+fn written(results: &Results, notes: &Notes) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    write(results, common::EXPERIMENT, notes, dir.path()).unwrap();
+    let page = fs::read_to_string(dir.path().join(REPORT_FILE)).unwrap();
+    assert_balanced(&page);
+    for path in files_below(dir.path()) {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("svg") => assert_figure(&path),
+            Some("png" | "html") => {}
+            _ => panic!("{} is left over", path.display()),
+        }
+    }
+    (dir, page)
+}
+
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect();
+    files.sort();
+    files
+}
+
+/// The SVG is XML with numbers for coordinates; the PNG beside it has twice its size.
+fn assert_figure(path: &Path) {
+    let svg = fs::read_to_string(path).unwrap();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    for node in document.descendants().filter(roxmltree::Node::is_element) {
+        for attribute in node.attributes().filter(|a| a.name() != "font-family") {
+            let value = attribute.value();
+            assert!(!value.contains("NaN") && !value.contains("inf"), "{}: {value}", path.display());
+        }
+    }
+    let side = |name: &str| document.root_element().attribute(name).unwrap().parse::<f64>().unwrap();
+    let png = fs::read(path.with_extension("png")).unwrap();
+    assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n");
+    let big_endian = |at: usize| f64::from(u32::from_be_bytes(png[at..at + 4].try_into().unwrap()));
+    assert!((big_endian(16) - 2.0 * side("width")).abs() <= 2.0, "{}", path.display());
+    assert!((big_endian(20) - 2.0 * side("height")).abs() <= 2.0, "{}", path.display());
+}
+
+/// Every element that must be closed is, in order.
+fn assert_balanced(page: &str) {
+    const VOID: [&str; 1] = ["meta"];
+    let mut open = Vec::new();
+    // The style sheet and the doctype are not markup.
+    let (head, rest) = page.split_once("<style>").unwrap();
+    let body = rest.split_once("</style>").unwrap().1;
+    for tag in
+        [head.trim_start_matches("<!DOCTYPE html>"), body].iter().flat_map(|part| part.split('<').skip(1))
+    {
+        let name: String = tag.chars().take_while(|c| !c.is_whitespace() && *c != '>').collect();
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop().as_deref(), Some(name)),
+            None if VOID.contains(&name.as_str()) => {}
+            None => open.push(name),
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn a_run_has_its_figures_tables_and_notes() {
+    let (dir, page) = written(&common::lenet(), &common::notes());
+    let names = [
+        "density-hessian",
+        "eigenvalues-hessian",
+        "distance-by-depth-wasserstein-hessian",
+        "distance-by-depth-kl-hessian",
+        "distance-over-epochs-wasserstein-hessian",
+        "distance-over-epochs-kl-hessian",
+        "trace-and-lambda-max-hessian",
+        "training",
+    ];
+    for name in names {
+        for extension in ["svg", "png"] {
+            let link = format!("{FIGURES_FOLDER}/{name}.{extension}");
+            assert!(dir.path().join(&link).is_file(), "{link}");
+            assert!(page.contains(&format!("href=\"{link}\"")), "{link}");
+        }
+    }
+    assert_eq!(files_below(&dir.path().join(FIGURES_FOLDER)).len(), 2 * names.len());
+    for text in
+        ["275.6 ± 22", "<h1>layerwise-lenet</h1>", "fc3.weight", "6,000 training", "[[probe]]", "61,706"]
+    {
+        assert!(page.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn the_page_needs_nothing_else() {
+    let (_, page) = written(&common::lenet(), &common::notes());
+    let page = page.replace("http://www.w3.org/2000/svg", "");
+    for outside in ["http:", "https:", "//", "src=", "@import", "url(", "<script", "<link"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn only_what_was_measured_is_shown() {
+    let mut results = common::lenet();
+    let run = &mut results.runs[0];
+    run.distances.clear();
+    run.training.clear();
+    run.probes.retain(|p| p.epoch == 4);
+    let (dir, page) = written(&results, &Notes::default());
+    let figures = files_below(&dir.path().join(FIGURES_FOLDER));
+    let names: Vec<_> = figures.iter().map(|f| f.file_name().unwrap().to_str().unwrap()).collect();
+    let kept =
+        ["density-hessian.png", "density-hessian.svg", "eigenvalues-hessian.png", "eigenvalues-hessian.svg"];
+    assert_eq!(names, kept);
+    for absent in ["Distances", "Test accuracy", "Training", "How it was computed"] {
+        assert!(!page.contains(absent), "{absent}");
+    }
+}
+
+#[test]
+fn nothing_measured_is_a_page_that_says_so() {
+    let (_, page) = written(&Results { name: "empty".into(), runs: vec![Run::default()] }, &Notes::default());
+    assert!(page.contains("Nothing was measured.") && !page.contains("<h3>"));
+    let (_, page) = written(&Results::default(), &Notes::default());
+    assert!(page.contains("no runs"));
+}
+
+#[test]
+fn a_sweep_has_a_section_and_a_folder_a_run() {
+    let mut results = common::lenet();
+    results.runs.push(results.runs[0].clone());
+    results.runs[0].name = "model.name=lenet".into();
+    results.runs[1].name = "model.name=a/../b".into();
+    let (dir, page) = written(&results, &common::notes());
+    assert!(dir.path().join("figures/01-model.name-lenet/training.svg").is_file());
+    assert!(dir.path().join("figures/02-model.name-a-..-b/training.png").is_file());
+    assert!(page.contains("id=\"run-2\"") && page.contains("href=\"#run-2\""));
+    assert!(page.contains("<h2>model.name=a/../b</h2>"));
+}
+
+#[test]
+fn what_users_write_is_escaped() {
+    const HOSTILE: &str = "</title><script>alert('1')</script>&\"\u{7}";
+    let mut results = common::lenet();
+    results.name = HOSTILE.into();
+    let run = &mut results.runs[0];
+    run.name = HOSTILE.into();
+    for probe in &mut run.probes {
+        for text in [&mut probe.curvature, &mut probe.estimator] {
+            *text = HOSTILE.into();
+        }
+        if probe.group != "full" {
+            probe.group.push_str(HOSTILE);
+        }
+    }
+    for distance in &mut run.distances {
+        (distance.metric, distance.curvature) = (HOSTILE.into(), HOSTILE.into());
+        distance.left.push_str(HOSTILE);
+    }
+    let hostile = || vec![Note::new(HOSTILE, HOSTILE)];
+    let run_notes =
+        RunNotes { classes: Some(10), lines: hostile(), estimators: hostile(), distances: hostile() };
+    let notes = Notes { lines: hostile(), runs: vec![run_notes] };
+    let dir = tempfile::tempdir().unwrap();
+    write(&results, HOSTILE, &notes, dir.path()).unwrap();
+    let page = fs::read_to_string(dir.path().join(REPORT_FILE)).unwrap();
+    assert_balanced(&page);
+    assert!(!page.contains("<script") && page.contains("&lt;script&gt;"));
+    let figures = files_below(&dir.path().join(FIGURES_FOLDER));
+    assert!(figures.len() > 10);
+    figures.iter().filter(|f| f.extension().is_some_and(|e| e == "svg")).for_each(|f| assert_figure(f));
+}
+
+#[test]
+fn degenerate_spectra_are_drawn_without_complaint() {
+    let spectra: [&[f64]; 12] = [
+        &[],
+        &[0.0],
+        &[0.0, 0.0, 0.0],
+        &[2.0],
+        &[-2.0],
+        &[1.0, 1.0, 1.0],
+        &[-1.0, -2.0, -30.0],
+        &[1e-300],
+        &[1e300, -1e300],
+        &[f64::MAX, f64::MIN_POSITIVE, -f64::MAX],
+        &[5e-324, 0.0],
+        &[f64::INFINITY, 1.0, f64::NAN],
+    ];
+    for (i, eigenvalues) in spectra.into_iter().enumerate() {
+        for (exact, epochs) in [(true, [4, 4]), (false, [0, 4])] {
+            let mut results = common::lenet();
+            results.runs[0].probes.retain(|p| epochs.contains(&p.epoch));
+            degrade(&mut results.runs[0], eigenvalues, exact, i);
+            written(&results, &common::notes());
+        }
+    }
+}
+
+/// Gives every group these eigenvalues, and the rest of the run their extremes.
+fn degrade(run: &mut Run, eigenvalues: &[f64], exact: bool, variant: usize) {
+    let first = eigenvalues.first().copied();
+    let last = eigenvalues.last().copied();
+    for probe in &mut run.probes {
+        probe.exact = exact;
+        probe.eigenvalues = eigenvalues.to_vec();
+        probe.weights = vec![1.0 / 150.0; eigenvalues.len()];
+        (probe.lambda_max, probe.lambda_min) = (first.unwrap_or(0.0), last.unwrap_or(0.0));
+        probe.trace = eigenvalues.iter().sum();
+        probe.trace_stderr = [None, Some(0.0), Some(f64::MAX), Some(f64::NAN)][variant % 4];
+        probe.dimension = [0, 1, 150][variant % 3];
+    }
+    run.distances.iter_mut().for_each(|d| d.value = first.unwrap_or(0.0));
+    run.training.iter_mut().for_each(|t| t.train_loss = last.unwrap_or(f64::NAN));
+}
+
+#[test]
+fn an_unwritable_place_is_one_error_and_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, "here").unwrap();
+    let error = write(&common::lenet(), "", &Notes::default(), &file.join("run")).unwrap_err().to_string();
+    assert!(error.contains("file"), "{error}");
+
+    let run = root.path().join("run");
+    fs::create_dir(&run).unwrap();
+    fs::write(run.join(FIGURES_FOLDER), "in the way").unwrap();
+    let error = write(&common::lenet(), "", &Notes::default(), &run).unwrap_err().to_string();
+    assert!(error.contains(FIGURES_FOLDER), "{error}");
+    assert_eq!(files_below(root.path()), [file, run.join(FIGURES_FOLDER)]);
+}
+
+#[test]
+fn a_report_is_rebuilt_from_its_directory_and_is_the_same() {
+    let (results, notes) = (common::lenet(), common::notes());
+    let (dir, page) = written(&results, &notes);
+    let put = |file: &str, text: String| fs::write(dir.path().join(file), text).unwrap();
+    put(RESULTS_FILE, serde_json::to_string(&results).unwrap());
+    put(EXPERIMENT_FILE, common::EXPERIMENT.into());
+    put(NOTES_FILE, serde_json::to_string(&notes).unwrap());
+    let before: Vec<_> = files_below(dir.path()).into_iter().map(|f| fs::read(f).unwrap()).collect();
+    rebuild(dir.path()).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join(REPORT_FILE)).unwrap(), page);
+    let after: Vec<_> = files_below(dir.path()).into_iter().map(|f| fs::read(f).unwrap()).collect();
+    assert!(before == after);
+}
+
+#[test]
+fn rebuilding_says_which_file_is_missing_or_broken() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = rebuild(dir.path()).unwrap_err().to_string();
+    assert!(error.contains(RESULTS_FILE) && error.contains("help:"), "{error}");
+    fs::write(dir.path().join(RESULTS_FILE), "{\"name\": \"a\", \"runs\": [").unwrap();
+    let error = rebuild(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("line 1") && error.contains(RESULTS_FILE), "{error}");
+    assert_eq!(files_below(dir.path()).len(), 1);
+}

@@ -1,0 +1,62 @@
+//! What can be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Curvature spectra of neural networks: an experiment is a TOML file, its results a folder with a report.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run experiments: train, measure spectra and distances, write results and a report
+    Reproduce(Reproduce),
+    /// Say what would be run, without running it
+    Check {
+        /// Experiment files, or names of files in experiments/
+        #[arg(required = true, value_name = "FILE|NAME")]
+        experiments: Vec<String>,
+        /// Replace a value of the file, as in --set train.epochs=2
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+    },
+    /// List data sets, architectures, estimators and distances with their keys
+    List {
+        /// dataset, architecture, estimator or distance
+        kind: Option<String>,
+    },
+    /// Write the report of a finished run again, from the results in its folder
+    Report {
+        /// The folder, as in runs/quickstart
+        #[arg(value_name = "RUN_DIR")]
+        directory: PathBuf,
+    },
+    /// Say where a data set was looked for, what was found, and what to do
+    Data {
+        /// The data set's name, as in fashion-mnist
+        name: String,
+    },
+    /// Print the JSON schema of experiment files, for editors
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub struct Reproduce {
+    /// Experiment files, or names of files in experiments/; without any, all of experiments/ that can run here
+    #[arg(value_name = "FILE|NAME")]
+    pub experiments: Vec<String>,
+    /// The folder that takes each experiment's folder of results [default: the file's `out`, or runs]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace a value of the files, as in --set train.epochs=2
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print nothing but errors and the reports' paths
+    #[arg(long, short)]
+    pub quiet: bool,
+}

@@ -1,0 +1,73 @@
+//! `check`: what would be run.
+
+use std::path::Path;
+
+use eigenscape_core::Registry;
+use eigenscape_experiment::{
+    Failure, Result, check,
+    plan::Plan,
+    prepare::{Prepared, PreparedProbe, prepare},
+};
+
+use crate::locate;
+
+/// Checks every file and says what it would run. All are checked, whatever is wrong with the first.
+pub fn run(experiments: &[String], set: &[String], registry: &Registry) -> Result<()> {
+    let mut wrong = Vec::new();
+    for word in experiments {
+        match locate::experiment(word).and_then(|file| one(&file, set, registry)) {
+            Ok(text) => println!("{text}"),
+            Err(failure) => {
+                wrong.push(word.as_str());
+                crate::report(failure);
+            }
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage {
+        problem: format!("{} of {} experiments cannot run: {}", wrong.len(), experiments.len(), wrong.join(", ")),
+        remedy: "the reasons are above".to_owned(),
+    })
+}
+
+fn one(file: &Path, set: &[String], registry: &Registry) -> Result<String> {
+    let plan = check::plan(file, set, None, registry)?;
+    let mut lines = vec![format!("{}: {} -> {}", file.display(), plan.name, plan.directory.display())];
+    lines.extend(plan.warnings.iter().map(|warning| format!("  warning: {warning}")));
+    for run in &plan.runs {
+        lines.extend(describe(&plan, &prepare(run)?));
+    }
+    Ok(lines.join("\n"))
+}
+
+fn describe(plan: &Plan, prepared: &Prepared) -> Vec<String> {
+    let run = prepared.plan;
+    let name = if plan.runs.len() > 1 { format!(" {}", run.name) } else { String::new() };
+    let training = run.train.as_ref().map_or_else(
+        || "analysed as it is".to_owned(),
+        |train| format!("{} epochs of batches of {}", train.epochs, train.batch_size),
+    );
+    let mut lines = vec![
+        format!("  run{name}: {} parameters, {training}", prepared.network.dimension()),
+        format!("    data: {}", run.data.description()),
+        format!("    model: {}", run.model.architecture.description()),
+    ];
+    lines.extend(prepared.probes.iter().map(probe));
+    lines.extend(run.distances.iter().map(|distance| format!("    distance: {}", distance.name)));
+    lines
+}
+
+fn probe(probe: &PreparedProbe) -> String {
+    let list = |items: Vec<String>| items.join(", ");
+    let plan = probe.plan;
+    format!(
+        "    probe: {} by {}, after epochs {}, on {} examples, of {}",
+        list(plan.curvatures.iter().map(ToString::to_string).collect()),
+        plan.estimator_name.value,
+        list(plan.epochs.iter().map(ToString::to_string).collect()),
+        probe.inputs.dims().first().copied().unwrap_or(0),
+        list(probe.groups.iter().map(|group| format!("{} ({})", group.name, group.dimension)).collect()),
+    )
+}

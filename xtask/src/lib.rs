@@ -1,0 +1,62 @@
+//! The command line of Eigenscape, for this repository's binary and for those that add plugins of their own:
+//!
+//! ```no_run
+//! let mut registry = xtask::plugins();
+//! // my_plugins::register(&mut registry);
+//! let exit_code = xtask::run(&registry);
+//! ```
+
+mod cli;
+mod commands;
+mod locate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use eigenscape_core::Registry;
+use eigenscape_experiment::{Failure, Result};
+
+use crate::cli::{Arguments, Command};
+
+/// Every plugin of this repository.
+#[must_use]
+pub fn plugins() -> Registry {
+    let mut registry = Registry::default();
+    eigenscape_architectures::register(&mut registry);
+    eigenscape_datasets::register(&mut registry);
+    eigenscape_distances::register(&mut registry);
+    eigenscape_estimators::register(&mut registry);
+    registry
+}
+
+/// Reads the process' arguments and does what they say. Exit code 0: done; 1: failed; 2: wrong usage or configuration.
+#[must_use]
+pub fn run(registry: &Registry) -> ExitCode {
+    match dispatch(Arguments::parse().command, registry) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let code = failure.exit_code();
+            report(failure);
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn dispatch(command: Command, registry: &Registry) -> Result<()> {
+    match command {
+        Command::Reproduce(arguments) => commands::reproduce::run(&arguments, registry),
+        Command::List { kind } => commands::list::run(kind.as_deref(), registry),
+        Command::Check { experiments, set } => commands::check::run(&experiments, &set, registry),
+        Command::Report { directory } => Ok(eigenscape_report::rebuild(&directory)?),
+        Command::Data { name } => commands::data::run(&name),
+        Command::Schema => {
+            println!("{:#}", eigenscape_experiment::schema::experiment(registry));
+            Ok(())
+        }
+    }
+}
+
+/// Prints a failure on stderr, with colours where it is a terminal.
+fn report(failure: Failure) {
+    eprintln!("{:?}", miette::Report::new(failure));
+}
