@@ -14,7 +14,8 @@ use eigenscape_experiment::{Failure, Result, diagnostic::suggestion};
 /// When there is no such file.
 pub fn experiment(word: &str) -> Result<PathBuf> {
     let path = Path::new(word);
-    let is_path = path.extension().is_some_and(|extension| extension == "toml") || path.components().count() > 1;
+    let is_path =
+        path.extension().is_some_and(|extension| extension == "toml") || path.components().count() > 1;
     if is_path {
         // Whether it can be read is seen, and said, when it is read.
         return Ok(path.to_owned());

@@ -7,10 +7,10 @@ use eigenscape_core::{
     results::{DistanceRecord, ProbeRecord},
 };
 
-use crate::{
-    evaluate, operator::GroupOperator, plan::DistancePlan, prepare::PreparedProbe, raw::Between,
-    weights::Weights,
-};
+use crate::{plan::DistancePlan, prepare::PreparedProbe, raw::Between, weights::Weights};
+
+/// One pass computes the factors of all groups where they fit into so many bytes; otherwise each group has its own.
+const SHARED_FACTOR: usize = 1 << 30;
 
 /// A spectrum with what it is the spectrum of.
 pub struct Measured {
@@ -46,9 +46,10 @@ pub fn probe(
     mut announce: impl FnMut(&str),
 ) -> Result<Vec<Measured>> {
     let landscape = probe.landscape(weights)?;
-    if probe.plan.estimator.needs_factor() {
+    let parameters = parameters(&probe.groups);
+    if probe.plan.estimator.needs_factor() && factor_bytes(probe, &parameters) <= SHARED_FACTOR {
         announce("backward passes");
-        landscape.share_factor(&parameters(&probe.groups))?;
+        landscape.share_factor(&parameters)?;
     }
     let context = Context { random, progress };
     let mut measured = Vec::with_capacity(probe.groups.len() * probe.plan.curvatures.len());
@@ -68,6 +69,12 @@ pub fn probe(
         }
     }
     Ok(measured)
+}
+
+/// A bound on the memory of the exact factor of these parameters: N·C rows of one number a parameter.
+fn factor_bytes(probe: &PreparedProbe, parameters: &[usize]) -> usize {
+    let columns: usize = parameters.iter().map(|&index| probe.sizes[index]).sum();
+    probe.targets.elem_count() * columns * probe.plan.dtype.size_in_bytes()
 }
 
 /// The parameters of any of the groups.

@@ -45,6 +45,8 @@ pub struct PreparedProbe<'a> {
     pub objective: Objective,
     /// The groups, each once.
     pub groups: Vec<Group>,
+    /// How many numbers each parameter tensor of the network holds.
+    pub sizes: Vec<usize>,
 }
 
 /// Loads the data, builds the network and resolves everything that depends on them.
@@ -124,7 +126,8 @@ fn prepare_probe<'a>(
     let groups = groups(plan, network)?;
     let inputs = examples.inputs.to_dtype(plan.dtype).map_err(Error::from)?;
     let targets = targets(&examples, plan.dtype)?;
-    Ok(PreparedProbe { plan, inputs, targets, objective, groups })
+    let sizes = network.parameters().iter().map(|parameter| parameter.shape.iter().product()).collect();
+    Ok(PreparedProbe { plan, inputs, targets, objective, groups, sizes })
 }
 
 /// Finds out before training whether an estimator that needs exact factors will get them.

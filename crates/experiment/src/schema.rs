@@ -112,73 +112,78 @@ fn type_name(property: &Value, schema: &Value) -> String {
 
 fn join(names: impl Iterator<Item = String>) -> String {
     // "null" stands for a key that is left out, which TOML has no value for.
-    let names: Vec<String> = names.filter(|name| name != "null").collect();
-    names.join(" | ")
+    let mut distinct: Vec<String> = Vec::new();
+    for name in names.filter(|name| name != "null") {
+        if !distinct.contains(&name) {
+            distinct.push(name);
+        }
+    }
+    distinct.join(" | ")
 }
 
 /// The JSON schema of an experiment's file with the plugins of this registry.
 #[must_use]
 pub fn experiment(registry: &Registry) -> Value {
     let mut schema = schema_for!(raw::Experiment).to_value();
-    let [datasets, architectures, estimators, distances] = [
-        kind(&registry.datasets),
-        kind(&registry.architectures),
-        kind(&registry.estimators),
-        kind(&registry.distances),
-    ];
-    let plugin = schema["$defs"]["Plugin"].clone();
+    let plugin = schema["$defs"]["Plugin"].take();
+    let [model, distance] = ["Model", "Distance"].map(|name| schema["$defs"][name].take());
     let mut definitions = Map::new();
-    for (key, kind) in [("data", &datasets), ("estimator", &estimators)] {
-        definitions.insert(key.to_owned(), choices(&plugin, kind));
+    for (name, table, kind) in [
+        ("Data", &plugin, kind(&registry.datasets)),
+        ("Model", &model, kind(&registry.architectures)),
+        ("EstimatorTable", &plugin, kind(&registry.estimators)),
+        ("Distance", &distance, kind(&registry.distances)),
+    ] {
+        let choices = choices(table, &kind, &mut definitions);
+        definitions.insert(name.to_owned(), choices);
     }
-    for (key, kind) in [("Model", &architectures), ("Distance", &distances)] {
-        definitions.insert(key.to_owned(), choices(&schema["$defs"][key], kind));
+    // The two places of a bare plugin are of different kinds.
+    redirect(&mut schema["properties"]["data"], "Plugin", "Data");
+    redirect(&mut schema["$defs"]["Estimator"], "Plugin", "EstimatorTable");
+    if let Some(all) = schema["$defs"].as_object_mut() {
+        all.remove("Plugin");
+        all.extend(definitions);
     }
-    if let Some(defs) = schema["$defs"].as_object_mut() {
-        defs.remove("Plugin");
-        defs.extend(definitions);
-    }
-    schema["properties"]["data"]["$ref"] = json!("#/$defs/data");
-    let text = schema.to_string().replace("#/$defs/Plugin", "#/$defs/estimator");
-    serde_json::from_str(&text).unwrap_or(schema)
+    schema
 }
 
-/// One alternative a plugin: the runner's keys of the table with the plugin's.
-fn choices(table: &Value, kind: &Kind) -> Value {
-    let alternatives = kind.plugins.iter().map(|plugin| {
+/// One alternative a plugin: the runner's keys of the table with the plugin's. Types that the plugin's keys refer to are
+/// added to the definitions under names of their own: plugins may use the same name for different types.
+fn choices(table: &Value, kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
+    let mut alternatives = Vec::new();
+    for plugin in &kind.plugins {
+        let prefix = format!("{}-{}-", kind.name, plugin.name);
+        let mut schema = plugin.schema.clone();
+        redirect(&mut schema, "", &prefix);
+        if let Some(Value::Object(own)) = schema.get_mut("$defs").map(Value::take) {
+            definitions
+                .extend(own.into_iter().map(|(name, definition)| (prefix.clone() + &name, definition)));
+        }
         let mut alternative = table.clone();
         alternative["description"] = json!(plugin.summary);
         alternative["additionalProperties"] = json!(false);
         alternative["properties"]["name"] = json!({ "const": plugin.name });
-        for (key, property) in plugin.schema["properties"].as_object().into_iter().flatten() {
-            alternative["properties"][key] = inlined(property, &plugin.schema);
+        for (key, property) in schema["properties"].as_object().into_iter().flatten() {
+            alternative["properties"][key] = property.clone();
         }
         let mut required = vec![json!("name")];
-        required.extend(plugin.schema["required"].as_array().into_iter().flatten().cloned());
+        required.extend(schema["required"].as_array().into_iter().flatten().cloned());
         alternative["required"] = Value::Array(required);
-        alternative
-    });
-    json!({ "description": format!("A {} with its keys.", kind.name), "oneOf": alternatives.collect::<Vec<_>>() })
+        alternatives.push(alternative);
+    }
+    json!({ "description": format!("The {}, with its keys.", kind.name), "oneOf": alternatives })
 }
 
-/// A plugin's property with the types it refers to put in their places: plugins may use the same names for different types.
-fn inlined(property: &Value, schema: &Value) -> Value {
-    match property {
+/// Makes references to definitions whose names start with `from` start with `to` instead.
+fn redirect(schema: &mut Value, from: &str, to: &str) {
+    match schema {
         Value::Object(map) => {
-            let mut object = Map::new();
-            for (key, value) in map.iter().filter(|(key, _)| *key != "$ref") {
-                object.insert(key.clone(), inlined(value, schema));
+            if let Some(Value::String(reference)) = map.get_mut("$ref") {
+                *reference = reference.replace(&format!("#/$defs/{from}"), &format!("#/$defs/{to}"));
             }
-            if let Some(Value::Object(target)) =
-                referred(property, schema).map(|target| inlined(target, schema))
-            {
-                for (key, value) in target {
-                    object.entry(key).or_insert(value);
-                }
-            }
-            Value::Object(object)
+            map.values_mut().for_each(|value| redirect(value, from, to));
         }
-        Value::Array(values) => Value::Array(values.iter().map(|value| inlined(value, schema)).collect()),
-        other => other.clone(),
+        Value::Array(values) => values.iter_mut().for_each(|value| redirect(value, from, to)),
+        _ => {}
     }
 }

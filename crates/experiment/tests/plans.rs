@@ -139,7 +139,7 @@ fn the_resolved_experiment_is_the_same_experiment() {
 #[test]
 fn the_schema_knows_the_plugins() {
     let schema = schema::experiment(&common::registry());
-    let lanczos = schema["$defs"]["estimator"]["oneOf"].as_array().unwrap().iter();
+    let lanczos = schema["$defs"]["EstimatorTable"]["oneOf"].as_array().unwrap().iter();
     let lanczos = lanczos.clone().find(|one| one["properties"]["name"]["const"] == "lanczos").unwrap();
     assert_eq!(lanczos["properties"]["steps"]["default"], 128);
     let text = schema.to_string();

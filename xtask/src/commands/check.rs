@@ -27,7 +27,12 @@ pub fn run(experiments: &[String], set: &[String], registry: &Registry) -> Resul
         return Ok(());
     }
     Err(Failure::Usage {
-        problem: format!("{} of {} experiments cannot run: {}", wrong.len(), experiments.len(), wrong.join(", ")),
+        problem: format!(
+            "{} of {} experiments cannot run: {}",
+            wrong.len(),
+            experiments.len(),
+            wrong.join(", ")
+        ),
         remedy: "the reasons are above".to_owned(),
     })
 }

@@ -3,12 +3,7 @@
 use std::path::PathBuf;
 
 use eigenscape_core::Registry;
-use eigenscape_experiment::{
-    Failure, Result, check,
-    plan::Plan,
-    progress::Display,
-    run,
-};
+use eigenscape_experiment::{Failure, Result, check, plan::Plan, progress::Display, run};
 
 use crate::{cli::Reproduce, locate};
 

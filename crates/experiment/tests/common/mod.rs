@@ -13,6 +13,23 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct None {}
 
+/// Keys of the architecture `sequential`: a type that refers to itself.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Sequential {
+    /// The layers.
+    #[serde(default)]
+    #[expect(dead_code)]
+    layers: Vec<Layer>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Layer {
+    #[expect(dead_code)]
+    body: Vec<Layer>,
+}
+
 /// Keys of the estimator `lanczos`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -91,11 +108,12 @@ impl Distance for Nothing {
     }
 }
 
-/// Two plugins of each kind.
+/// A few plugins of each kind.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     registry.architectures.add("lenet", "A convolutional network", |_: None, _| Ok(Box::new(Nothing)));
     registry.architectures.add("mlp", "A fully connected network", |_: None, _| Ok(Box::new(Nothing)));
+    registry.architectures.add("sequential", "A list of layers", |_: Sequential, _| Ok(Box::new(Nothing)));
     registry.datasets.add("fashion-mnist", "Pictures of clothes", |_: None, _| Ok(Box::new(Nothing)));
     registry.datasets.add("file", "A file", |file: File, environment| {
         let path = environment.resolve(file.path.as_ref());

@@ -1,0 +1,93 @@
+//! Training against PyTorch: three steps from the same weights and batches (`tests/training` of the workspace).
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{collections::HashMap, path::Path};
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_architectures::{
+    lenet::LeNet,
+    mlp::{Activation, Mlp, Parameters},
+};
+use eigenscape_autodiff::{Loss, Network};
+use eigenscape_core::{Architecture, Examples, Targets};
+use eigenscape_experiment::{
+    evaluate::{Batches, Programs, scalar},
+    plan::Sgd,
+    sgd::State,
+    weights::Weights,
+};
+
+const STEPS: usize = 3;
+const BATCH: u32 = 32;
+const SGD: Sgd = Sgd { lr: 0.05, momentum: 0.9, weight_decay: 5e-4 };
+
+/// What the file's tensors of this prefix are, in the network's order.
+fn parameters(tensors: &HashMap<String, Tensor>, prefix: &str, network: &Network) -> Vec<Tensor> {
+    network
+        .parameters()
+        .iter()
+        .map(|parameter| tensors[&format!("{prefix}.{}", parameter.name)].clone())
+        .collect()
+}
+
+fn examples(tensors: &HashMap<String, Tensor>, pad: usize) -> Examples {
+    let pixels = tensors["images"].to_dtype(DType::F32).unwrap();
+    let scaled = (((pixels / 255.0).unwrap() - 0.5).unwrap() / 0.5).unwrap().unsqueeze(1).unwrap();
+    // Padding pixels are −1: 0 before a shift by one.
+    let shifted = (scaled + 1.0).unwrap();
+    let padded = shifted.pad_with_zeros(2, pad, pad).unwrap().pad_with_zeros(3, pad, pad).unwrap();
+    let labels = tensors["labels"].to_dtype(DType::U32).unwrap();
+    Examples { inputs: (padded - 1.0).unwrap(), targets: Targets::Classes { labels, classes: 10 } }
+}
+
+/// ‖a − b‖ / ‖b‖.
+fn relative_error(a: &Tensor, b: &Tensor) -> f64 {
+    let norm = |tensor: Tensor| {
+        let values = tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        values.iter().map(|value| value * value).sum::<f64>().sqrt()
+    };
+    norm((a - b).unwrap()) / norm(b.clone())
+}
+
+fn agrees(file: &str, architecture: impl Architecture + 'static, pad: usize, loss: Loss) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/training").join(file);
+    let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    let examples = examples(&tensors, pad);
+    let shape = examples.inputs.dims()[1..].to_vec();
+    let network = Network::new(&shape, move |scope, x| architecture.build(scope, x, 10)).unwrap();
+    let mut weights = Weights { parameters: parameters(&tensors, "init", &network), buffers: Vec::new() };
+    let data = Batches::new(&examples, DType::F32).unwrap();
+    let mut programs = Programs::gradient(&network, loss);
+    let mut state = State::default();
+    let losses = tensors["loss"].to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();
+    for (step, expected) in (1..=STEPS).zip(losses) {
+        let first = (step as u32 - 1) * BATCH;
+        let indices: Vec<u32> = (first..first + BATCH).collect();
+        let point = data.point(&weights, &indices).unwrap();
+        let results = programs.of(indices.len()).unwrap().at(&point, &[]).unwrap();
+        let loss = scalar(&results[0]).unwrap();
+        assert!(
+            (loss - expected).abs() < 1e-5 * expected,
+            "{file}, step {step}: loss {loss}, not {expected}"
+        );
+        state.step(&SGD, SGD.lr, &mut weights.parameters, &results[2..]).unwrap();
+        let expected = parameters(&tensors, &format!("step{step}"), &network);
+        for (index, (ours, theirs)) in weights.parameters.iter().zip(&expected).enumerate() {
+            let error = relative_error(ours, theirs);
+            let name = &network.parameters()[index].name;
+            assert!(error < 1e-5, "{file}, step {step}: {name} is off by {error:.1e}");
+        }
+    }
+}
+
+#[test]
+fn a_lenet_takes_the_steps_of_pytorch() {
+    agrees("lenet_sgd.safetensors", LeNet, 2, Loss::CrossEntropy);
+}
+
+#[test]
+fn an_mlp_takes_the_steps_of_pytorch() {
+    let mlp = Mlp::new(Parameters { widths: vec![64], activation: Activation::Tanh }).unwrap();
+    agrees("mlp_sgd.safetensors", mlp, 0, Loss::MeanSquaredError);
+}
