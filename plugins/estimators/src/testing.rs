@@ -33,6 +33,20 @@ impl DenseOperator {
         Self::new(tensor(&matrix, dtype), None)
     }
 
+    /// Σ λₖ uₖ uₖᵀ, uₖ being the orthogonal vectors `columns`, normalised.
+    pub fn with_eigenvectors<const N: usize>(
+        columns: &[[f64; N]; N],
+        spectrum: &[f64; N],
+        dtype: DType,
+    ) -> Self {
+        let term = |k: usize, i: usize, j: usize| {
+            let u = columns[k];
+            spectrum[k] * u[i] * u[j] / u.iter().map(|x| x * x).sum::<f64>()
+        };
+        let matrix = Mat::from_fn(N, N, |i, j| (0..N).map(|k| term(k, i, j)).sum::<f64>());
+        Self::new(tensor(&matrix, dtype), None)
+    }
+
     /// The diagonal matrix of i/P.
     pub fn diagonal(n: usize, dtype: DType) -> Self {
         let values: Vec<f64> = (0..n).map(|i| i as f64 / n as f64).collect();
