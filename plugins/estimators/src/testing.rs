@@ -81,10 +81,12 @@ impl DenseOperator {
         Self::from_factor(Factor { rows: r * n, tensors }, &phi, dtype)
     }
 
-    /// ΦᵀΦ with each of n random rows twice.
+    /// ΦᵀΦ with each of n random rows twice, but for relative errors of a few ε as a backward pass makes them.
     pub fn with_repeated_rows(n: usize, columns: usize, seed: u64, dtype: DType) -> Self {
-        let half = tensor(&normal(n, columns, seed), dtype);
-        let rows = Tensor::cat(&[&half, &half], 0).unwrap();
+        let (once, noise) = (normal(n, columns, seed), normal(n, columns, seed + 1));
+        let epsilon = crate::float::epsilon(dtype).unwrap();
+        let again = Mat::from_fn(n, columns, |i, j| once[(i, j)] * (1.0 + 4.0 * epsilon * noise[(i, j)]));
+        let rows = Tensor::cat(&[tensor(&once, dtype), tensor(&again, dtype)], 0).unwrap();
         let phi = [matrix(&rows)];
         Self::from_factor(Factor { rows: 2 * n, tensors: vec![Rows::Explicit(rows)] }, &phi, dtype)
     }
