@@ -1,1 +1,268 @@
-//! The reference cases.
+//! Walks the reference cases that PyTorch computed and checks every derivative against them, in f64.
+//!
+//! The cases are those of `tests/reference/`, or of the folder that `EIGENSCAPE_REFERENCE` names.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+};
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_architectures::sequential::{Layer, Sequential};
+use eigenscape_autodiff::{Loss, Network, Objective, Point, Product};
+use eigenscape_core::Architecture;
+use serde::Deserialize;
+
+/// The largest relative error allowed.
+const TOLERANCE: f64 = 1e-9;
+
+/// Operations that the vocabulary of the cases has and the project does not have yet.
+const MISSING: [&str; 5] =
+    ["batch_norm2d in train mode", "group_norm", "layer_norm", "embedding", "attention"];
+
+type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+
+#[derive(Deserialize)]
+struct Case {
+    loss: String,
+    mode: String,
+    block_hessian_equals_block_ggn: BTreeMap<String, bool>,
+    block_is_zero: Vec<String>,
+    layers: serde_json::Value,
+}
+
+#[test]
+fn every_case_agrees_with_pytorch() -> Fallible<()> {
+    let folder = std::env::var_os("EIGENSCAPE_REFERENCE")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("reference"), PathBuf::from);
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)?
+        .map(|entry| Ok(entry?.path()))
+        .filter(|path: &Fallible<PathBuf>| {
+            path.as_ref().is_ok_and(|p| p.extension().is_some_and(|e| e == "json"))
+        })
+        .collect::<Fallible<_>>()?;
+    cases.sort();
+    assert!(!cases.is_empty(), "no case in {}", folder.display());
+    let mut failures = Vec::new();
+    for path in &cases {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        match check(path) {
+            Ok(Outcome::Checked { worst, quantity }) => {
+                println!("{name:24} worst relative error {worst:.1e} ({quantity})");
+                if worst.is_nan() || worst > TOLERANCE {
+                    failures.push(format!("{name}: {quantity} is off by {worst:.1e}"));
+                }
+            }
+            Ok(Outcome::Refused(operation)) => println!("{name:24} refused: {operation} is missing"),
+            Err(error) => {
+                println!("{name:24} FAILED: {error}");
+                failures.push(format!("{name}: {error}"));
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases failed:\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n")
+    );
+    Ok(())
+}
+
+enum Outcome {
+    Checked { worst: f64, quantity: String },
+    Refused(String),
+}
+
+/// The worst relative error so far.
+#[derive(Default)]
+struct Errors {
+    worst: f64,
+    quantity: String,
+}
+
+impl Errors {
+    /// ‖ours − theirs‖∞ / ‖theirs‖∞; where theirs is zero, ours must be zero to rounding.
+    fn compare(&mut self, quantity: &str, ours: &[f64], theirs: &[f64]) {
+        assert_eq!(ours.len(), theirs.len(), "{quantity}");
+        let scale = theirs.iter().fold(0.0_f64, |m, x| m.max(x.abs())).max(1e-6);
+        self.compare_at_scale(quantity, ours, theirs, scale);
+    }
+
+    fn compare_at_scale(&mut self, quantity: &str, ours: &[f64], theirs: &[f64], scale: f64) {
+        assert_eq!(ours.len(), theirs.len(), "{quantity}");
+        let error = ours
+            .iter()
+            .zip(theirs)
+            .map(|(a, b)| (a - b).abs() / scale)
+            .fold(0.0, |worst: f64, error| if error.is_nan() { f64::NAN } else { worst.max(error) });
+        if error.is_nan() || error > self.worst {
+            self.worst = error;
+            quantity.clone_into(&mut self.quantity);
+        }
+    }
+}
+
+fn check(path: &Path) -> Fallible<Outcome> {
+    let case: Case = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+    if let Some(operation) = missing_operation(&case) {
+        return Ok(Outcome::Refused(operation));
+    }
+    let layers: Vec<Layer> = serde_json::from_value(case.layers.clone())?;
+    let tensors = candle_core::safetensors::load(path.with_extension("safetensors"), &Device::Cpu)?;
+    let (network, objective, point) = set_up(&case, layers, &tensors)?;
+    let names: Vec<&str> = network.parameters().iter().map(|p| p.name.as_str()).collect();
+    let mut errors = Errors::default();
+    check_derivatives(&mut errors, &objective, &point, &names, &tensors)?;
+    check_spectra(&mut errors, &objective, &point, &names, &tensors)?;
+    check_affinity(&case, &objective, &names)?;
+    Ok(Outcome::Checked { worst: errors.worst, quantity: errors.quantity })
+}
+
+fn missing_operation(case: &Case) -> Option<String> {
+    fn operations(layers: &serde_json::Value, found: &mut Vec<String>) {
+        match layers {
+            serde_json::Value::Array(items) => items.iter().for_each(|item| operations(item, found)),
+            serde_json::Value::Object(layer) => {
+                found.extend(layer.get("op").and_then(|op| op.as_str()).map(str::to_owned));
+                layer.values().for_each(|value| operations(value, found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    operations(&case.layers, &mut found);
+    if case.mode == "train" {
+        found.iter_mut().filter(|op| *op == "batch_norm2d").for_each(|op| op.push_str(" in train mode"));
+    }
+    found.into_iter().find(|op| MISSING.contains(&op.as_str()))
+}
+
+fn set_up(
+    case: &Case,
+    layers: Vec<Layer>,
+    tensors: &HashMap<String, Tensor>,
+) -> Fallible<(Network, Objective, Point)> {
+    let get = |name: &str| tensors.get(name).cloned().ok_or_else(|| format!("no tensor {name}"));
+    let (x, y, logits) = (get("x")?, get("y")?, get("logits")?);
+    let outputs = *logits.dims().last().ok_or("scalar logits")?;
+    let sequential = Sequential::new(layers);
+    let network = Network::new(&x.dims()[1..], move |scope, x| sequential.build(scope, x, outputs))?;
+    let loss = match case.loss.as_str() {
+        "cross_entropy" => Loss::CrossEntropy,
+        "mse" => Loss::MeanSquaredError,
+        "bce_with_logits" => Loss::BinaryCrossEntropy,
+        other => return Err(format!("unknown loss {other}").into()),
+    };
+    let targets = if loss == Loss::CrossEntropy {
+        let classes = Tensor::arange(0_i64, outputs as i64, &Device::Cpu)?;
+        y.unsqueeze(1)?.broadcast_eq(&classes.unsqueeze(0)?)?.to_dtype(DType::F64)?
+    } else {
+        y
+    };
+    let named = |prefix: &str, declared: &[eigenscape_autodiff::Parameter]| -> Fallible<Vec<Tensor>> {
+        declared.iter().map(|p| Ok(get(&format!("{prefix}.{}", p.name))?)).collect()
+    };
+    let (parameters, buffers) = (named("param", network.parameters())?, named("buffer", network.buffers())?);
+    let objective = Objective::new(&network, loss, x.dims()[0])?;
+    Ok((network, objective, Point { parameters, buffers, inputs: x, targets }))
+}
+
+fn numbers(tensors: &[Tensor]) -> Fallible<Vec<f64>> {
+    let mut all = Vec::new();
+    for tensor in tensors {
+        all.extend(tensor.flatten_all()?.to_vec1::<f64>()?);
+    }
+    Ok(all)
+}
+
+/// The tensors `prefix.NAME` for every parameter, end to end.
+fn stored(tensors: &HashMap<String, Tensor>, prefix: &str, names: &[&str]) -> Fallible<Vec<Tensor>> {
+    let get = |name: &&str| {
+        let key = format!("{prefix}.{name}");
+        tensors.get(&key).cloned().ok_or_else(|| format!("no tensor {key}").into())
+    };
+    names.iter().map(get).collect()
+}
+
+fn check_derivatives(
+    errors: &mut Errors,
+    objective: &Objective,
+    point: &Point,
+    names: &[&str],
+    tensors: &HashMap<String, Tensor>,
+) -> Fallible<()> {
+    let all: Vec<usize> = (0..names.len()).collect();
+    let direction = stored(tensors, "v", names)?;
+    let mut compare = |quantity: &str, ours: &[Tensor], theirs: &[Tensor]| -> Fallible<()> {
+        errors.compare(quantity, &numbers(ours)?, &numbers(theirs)?);
+        Ok(())
+    };
+    let values = objective.gradient(&all)?.at(point, &[])?;
+    compare("loss", &values[..1], &[tensors["loss"].clone()])?;
+    compare("logits", &values[1..2], &[tensors["logits"].clone()])?;
+    compare("grad", &values[2..], &stored(tensors, "grad", names)?)?;
+    let hv = objective.hessian(point, &all)?.apply(&direction)?;
+    compare("hv", &hv, &stored(tensors, "hv", names)?)?;
+    let gv = objective.gauss_newton(point, &all)?.apply(&direction)?;
+    compare("ggnv", &gv, &stored(tensors, "ggnv", names)?)?;
+    let rv = objective.residual(point, &all)?.apply(&direction)?;
+    let sum = gv.iter().zip(&rv).map(|(g, r)| g + r).collect::<candle_core::Result<Vec<_>>>()?;
+    compare("ggnv + rv", &sum, &stored(tensors, "hv", names)?)?;
+    let form = objective.curvature_along(&all, &all)?.at(point, &direction)?;
+    compare("vhv", &form[..1], &[tensors["vhv"].clone()])?;
+    compare("vhv_grad", &form[1..], &stored(tensors, "vhv_grad", names)?)?;
+    Ok(())
+}
+
+fn check_spectra(
+    errors: &mut Errors,
+    objective: &Objective,
+    point: &Point,
+    names: &[&str],
+    tensors: &HashMap<String, Tensor>,
+) -> Fallible<()> {
+    let all: Vec<usize> = (0..names.len()).collect();
+    let hessian = eigenvalues(&dense(&objective.hessian(point, &all)?)?)?;
+    errors.compare("hessian_eigenvalues", &hessian, &numbers(&[tensors["hessian_eigenvalues"].clone()])?);
+    let gauss_newton = eigenvalues(&dense(&objective.gauss_newton(point, &all)?)?)?;
+    errors.compare("ggn_eigenvalues", &gauss_newton, &numbers(&[tensors["ggn_eigenvalues"].clone()])?);
+    let scale = hessian.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    for (i, name) in names.iter().enumerate() {
+        let block = dense(&objective.hessian(point, &[i])?)?;
+        let trace: f64 = block.iter().enumerate().map(|(i, row)| row[i]).sum();
+        let key = format!("block_trace.{name}");
+        errors.compare_at_scale(&key, &[trace], &numbers(&[tensors[&key].clone()])?, scale);
+        let key = format!("block_eigenvalues.{name}");
+        errors.compare(&key, &eigenvalues(&block)?, &numbers(&[tensors[&key].clone()])?);
+    }
+    Ok(())
+}
+
+/// The whole matrix, from one product with all unit vectors at once.
+fn dense(product: &Product) -> Fallible<Vec<Vec<f64>>> {
+    let identity = Tensor::eye(product.dimension(), DType::F64, &Device::Cpu)?;
+    Ok(product.apply_rows(&identity)?.to_vec2()?)
+}
+
+/// All eigenvalues, ascending.
+fn eigenvalues(matrix: &[Vec<f64>]) -> Fallible<Vec<f64>> {
+    let matrix = faer::Mat::from_fn(matrix.len(), matrix.len(), |i, j| (matrix[i][j] + matrix[j][i]) / 2.0);
+    matrix.self_adjoint_eigenvalues(faer::Side::Lower).map_err(|error| format!("{error:?}").into())
+}
+
+fn check_affinity(case: &Case, objective: &Objective, names: &[&str]) -> Fallible<()> {
+    for (i, name) in names.iter().enumerate() {
+        let (level, breaker) = objective.affinity(&[i]);
+        let expected = case.block_hessian_equals_block_ggn[*name];
+        let either = case.block_is_zero.iter().any(|zero| zero == name);
+        if level.is_affine() != expected && !either {
+            return Err(format!("affinity in {name} is {level:?} ({breaker:?}), not {expected}").into());
+        }
+        if level.is_affine() == breaker.is_some() {
+            return Err(format!("affinity in {name} is {level:?}, and the breaker {breaker:?}").into());
+        }
+    }
+    Ok(())
+}

@@ -2,6 +2,15 @@
 
 use candle_core::Tensor;
 
+use crate::{
+    Graph, Value,
+    error::Result,
+    network::Traced,
+    objective::{Objective, pull_back},
+    point::Point,
+    program::Program,
+};
+
 /// Φ with G = Φᵀ Φ, one [`Rows`] a parameter tensor of the group: Φ = \[Φ₁ Φ₂ ...\], Φ Φᵀ = Σₜ Φₜ Φₜᵀ.
 #[derive(Debug, Clone)]
 pub struct Factor {
@@ -24,4 +33,97 @@ pub enum Rows {
         /// The layer's inputs.
         right: Tensor,
     },
+}
+
+/// How one parameter's rows come out of the program.
+enum Plan {
+    Explicit(Value),
+    Outer { left: Value, right: Value },
+}
+
+impl Objective {
+    /// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of `group`: its rows are Sₙᵀ Jₙ for each sample n.
+    ///
+    /// The program is that of one sample; the samples are the extra leading axis, so that cotangents of parameters come
+    /// out per sample. R backward passes (the columns of Sₙ) serve all parameters at once.
+    ///
+    /// # Errors
+    /// When the program cannot be built or evaluated at the point.
+    pub fn factor(&self, point: &Point, group: &[usize]) -> Result<Factor> {
+        let Traced { mut graph, x, parameters, buffers, outputs } = self.network.trace(1)?;
+        let shape = graph.shape(outputs).to_vec();
+        let cotangent = graph.input("cotangent", &shape);
+        let values: Vec<Value> = group.iter().map(|&i| parameters[i]).collect();
+        let pulled = pull_back(&mut graph, outputs, cotangent, &values)?;
+        let plans: Vec<Plan> = pulled.into_iter().map(|value| plan(&graph, value, cotangent)).collect();
+        let wanted: Vec<Value> = plans.iter().flat_map(Plan::values).collect();
+
+        let fixed: Vec<Value> = parameters.iter().chain(&buffers).copied().chain([x]).collect();
+        let (prefix, linear) = Program::split(&graph, &fixed, &[cotangent], &wanted)?;
+        let inputs = point.parameters.iter().chain(&point.buffers).cloned();
+        let inputs: Vec<Tensor> = inputs.chain([point.inputs.unsqueeze(1)?]).collect();
+        let place = point.place();
+        let mut residuals = prefix.evaluate(&place, &inputs)?;
+
+        let loss_factor = self.loss_factor(point)?.permute((2, 0, 1))?.unsqueeze(2)?.contiguous()?;
+        let (columns, samples) = (loss_factor.dims()[0], loss_factor.dims()[1]);
+        let mut passes = Vec::with_capacity(columns);
+        for r in 0..columns {
+            residuals.push(loss_factor.get(r)?);
+            passes.push(linear.evaluate(&place, &residuals)?.into_iter());
+            residuals.pop();
+        }
+        let mut tensors = Vec::with_capacity(plans.len());
+        for (plan, &parameter) in plans.iter().zip(group) {
+            let dimension = self.network.parameters()[parameter].shape.iter().product::<usize>();
+            let mut next = |len: usize| -> Result<Vec<Tensor>> {
+                passes.iter_mut().filter_map(Iterator::next).map(|t| sample_rows(&t, samples, len)).collect()
+            };
+            tensors.push(match plan {
+                Plan::Explicit(_) => Rows::Explicit(Tensor::cat(&next(dimension)?, 0)?),
+                Plan::Outer { left, right } => {
+                    let len = |value: &Value| graph.shape(*value).iter().product::<usize>();
+                    let left = Tensor::stack(&next(len(left))?, 0)?;
+                    Rows::Outer { left, right: next(len(right))?.swap_remove(0) }
+                }
+            });
+        }
+        Ok(Factor { rows: columns * samples, tensors })
+    }
+}
+
+/// A result for N samples as \[N, len\]; one that is the same for all samples (zero) is repeated.
+fn sample_rows(tensor: &Tensor, samples: usize, len: usize) -> Result<Tensor> {
+    Ok(if tensor.elem_count() == samples * len {
+        tensor.reshape((samples, len))?
+    } else {
+        tensor.reshape((1, len))?.broadcast_as((samples, len))?.contiguous()?
+    })
+}
+
+impl Plan {
+    fn values(&self) -> Vec<Value> {
+        match self {
+            Self::Explicit(value) => vec![*value],
+            Self::Outer { left, right } => vec![*left, *right],
+        }
+    }
+}
+
+/// A parameter's cotangent that is one outer product of a cotangent and a constant is left as its two factors.
+fn plan(graph: &Graph, value: Value, cotangent: Value) -> Plan {
+    let depends = graph.dependents(&[cotangent]);
+    let Some(node) = graph.operation(value) else { return Plan::Explicit(value) };
+    let elements = |value: Value| graph.shape(value).iter().product::<usize>();
+    match node.args.as_slice() {
+        &[left, right]
+            if node.primitive.name() == "matmul"
+                && elements(left) * elements(right) == elements(value)
+                && depends[left.index()]
+                && !depends[right.index()] =>
+        {
+            Plan::Outer { left, right }
+        }
+        _ => Plan::Explicit(value),
+    }
 }

@@ -1,10 +1,37 @@
-//! Differentiable programs.
-pub mod error;
+//! Differentiable programs on Candle tensors: derivatives to any order, curvature products and affinity proofs.
+//!
+//! A model is traced once, with shapes, into a [`Graph`] over primitives. Everything else is a function from programs to
+//! programs: [`transforms`] derive, [`Program`] evaluates, and [`Objective`] puts them together into gradients, products
+//! with the Hessian, the Gauss-Newton matrix and their difference, per-sample Jacobian rows and third derivatives.
+//!
+//! What is deliberately absent: no primitive knows of networks, losses or Hessians, and no derivative of a network is
+//! written by hand.
+
+mod error;
 mod factor;
+mod graph;
+mod kernels;
+mod loss;
+mod network;
+pub mod nn;
+mod objective;
+mod point;
+mod primitive;
+mod primitives;
+mod product;
+mod program;
 mod scope;
+pub mod transforms;
+
 pub use error::{Error, Result};
 pub use factor::{Factor, Rows};
+pub use graph::{Graph, Value};
+pub use loss::Loss;
+pub use network::Network;
+pub use objective::{Function, Objective};
+pub use point::Point;
+pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive};
+pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
+pub use product::Product;
+pub use program::Program;
 pub use scope::{Init, Parameter, Scope};
-/// A value of a graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Value(pub(crate) u32);

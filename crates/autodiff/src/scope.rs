@@ -1,23 +1,27 @@
-//! stub
+//! Scopes: where a network's parameters get their names, as in PyTorch and Candle's `VarBuilder`.
+
+use crate::{Graph, Value, error::Result};
+
 /// How a parameter starts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     /// All 0.
     Zeros,
     /// All 1.
     Ones,
-    /// Uniform on [-bound, bound].
+    /// Uniform on \[−bound, bound\].
     Uniform {
         /// The bound.
         bound: f64,
     },
     /// Normal with mean 0.
     Normal {
-        /// Standard deviation.
+        /// The standard deviation.
         std: f64,
     },
 }
-/// A named parameter tensor of a network.
+
+/// A named tensor of a network: a parameter, or a buffer (running statistics) that is not trained.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     /// PyTorch's name, `features.0.weight`.
@@ -27,5 +31,83 @@ pub struct Parameter {
     /// How it starts.
     pub init: Init,
 }
-/// stub
-pub struct Scope;
+
+/// What the scopes of one network have collected.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    pub graph: Graph,
+    pub parameters: Vec<(Parameter, Value)>,
+    pub buffers: Vec<(Parameter, Value)>,
+}
+
+/// A place in a network: emits operations, and names the parameters that it declares.
+pub struct Scope<'a> {
+    collected: &'a mut Collected,
+    prefix: String,
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn root(collected: &'a mut Collected) -> Self {
+        Self { collected, prefix: String::new() }
+    }
+
+    /// The scope of the child module `name`.
+    pub fn at(&mut self, name: impl std::fmt::Display) -> Scope<'_> {
+        let prefix = self.full_name(name);
+        self.collected.graph.set_location(&prefix);
+        Scope { collected: self.collected, prefix }
+    }
+
+    /// The graph into which the network is emitted.
+    pub fn graph(&mut self) -> &mut Graph {
+        &mut self.collected.graph
+    }
+
+    /// The shape of a value.
+    #[must_use]
+    pub fn shape(&self, value: Value) -> Vec<usize> {
+        self.collected.graph.shape(value).to_vec()
+    }
+
+    /// Declares a parameter of this module; declaring a name again gives the same value (weight sharing).
+    ///
+    /// # Errors
+    /// When the name was declared before with another shape.
+    pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value> {
+        let name = self.full_name(name);
+        declare(&mut self.collected.graph, &mut self.collected.parameters, name, shape, init)
+    }
+
+    /// Declares a buffer of this module.
+    ///
+    /// # Errors
+    /// When the name was declared before with another shape.
+    pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value> {
+        let name = self.full_name(name);
+        declare(&mut self.collected.graph, &mut self.collected.buffers, name, shape, init)
+    }
+
+    fn full_name(&self, name: impl std::fmt::Display) -> String {
+        if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) }
+    }
+}
+
+fn declare(
+    graph: &mut Graph,
+    declared: &mut Vec<(Parameter, Value)>,
+    name: String,
+    shape: &[usize],
+    init: Init,
+) -> Result<Value> {
+    if let Some((before, value)) = declared.iter().find(|(before, _)| before.name == name) {
+        return if before.shape == shape {
+            Ok(*value)
+        } else {
+            let problem = format!("declared with shapes {:?} and {shape:?}", before.shape);
+            Err(crate::Error::shape(format!("parameter {name}"), problem))
+        };
+    }
+    let value = graph.input(name.clone(), shape);
+    declared.push((Parameter { name, shape: shape.to_vec(), init }, value));
+    Ok(value)
+}

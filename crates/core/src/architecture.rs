@@ -1,8 +1,6 @@
 //! Network architectures.
 
-use eigenscape_autodiff::{Scope, Value};
-
-use crate::error::Result;
+use eigenscape_autodiff::{Result, Scope, Value};
 
 /// Builds a network's program.
 pub trait Architecture: Send + Sync {

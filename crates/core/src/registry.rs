@@ -78,8 +78,7 @@ pub enum PluginError {
     Build(Error),
 }
 
-type Constructor<T> =
-    Box<dyn Fn(toml::Table, &Environment) -> Result<Box<T>, PluginError> + Send + Sync>;
+type Constructor<T> = Box<dyn Fn(toml::Table, &Environment) -> Result<Box<T>, PluginError> + Send + Sync>;
 
 /// A plugin's entry in a [`Catalog`].
 pub struct Entry<T: ?Sized> {

@@ -98,8 +98,7 @@ impl Spectrum {
     /// The measure as (location, weight) atoms from the smallest location, the mass at zero included.
     #[must_use]
     pub fn atoms(&self) -> Vec<(f64, f64)> {
-        let mut atoms: Vec<_> =
-            self.eigenvalues.iter().copied().zip(self.weights.iter().copied()).collect();
+        let mut atoms: Vec<_> = self.eigenvalues.iter().copied().zip(self.weights.iter().copied()).collect();
         // A difference of a sum from 1 within rounding is not an atom.
         let zero = self.mass_at_zero();
         if zero > 1e-12 {

@@ -1,0 +1,144 @@
+//! The graph: an append-only list of operations in single-assignment form, into which every transformation emits.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    error::Result,
+    primitive::{NodeRef, Primitive},
+};
+
+/// A value of a [`Graph`]: an input or the result of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Value(pub(crate) u32);
+
+impl Value {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What stands behind a value.
+#[derive(Debug, Clone)]
+enum Source {
+    Input(String),
+    Operation(Arc<dyn Primitive>, Vec<Value>),
+}
+
+#[derive(Debug, Clone)]
+struct Node {
+    source: Source,
+    shape: Vec<usize>,
+    /// Where in the network the node was emitted, for messages.
+    location: Arc<str>,
+}
+
+/// A program under construction.
+///
+/// Operands always come before results, so that the order of values is a topological order. An operation that was
+/// emitted before on the same operands gives its earlier value (common-subexpression elimination).
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    known: HashMap<(String, Vec<Value>), Value>,
+    location: Option<Arc<str>>,
+}
+
+impl Graph {
+    /// A new input.
+    pub fn input(&mut self, name: impl Into<String>, shape: &[usize]) -> Value {
+        self.push(Source::Input(name.into()), shape.to_vec())
+    }
+
+    /// The result of `primitive` on `args`.
+    ///
+    /// # Errors
+    /// When the operands' shapes do not fit.
+    pub fn emit(&mut self, primitive: Arc<dyn Primitive>, args: &[Value]) -> Result<Value> {
+        let key = (format!("{primitive:?}"), args.to_vec());
+        if let Some(value) = self.known.get(&key) {
+            return Ok(*value);
+        }
+        let shapes: Vec<&[usize]> = args.iter().map(|a| self.shape(*a)).collect();
+        let shape = primitive.shape(&shapes)?;
+        let value = self.push(Source::Operation(primitive, args.to_vec()), shape);
+        self.known.insert(key, value);
+        Ok(value)
+    }
+
+    /// The shape of a value.
+    #[must_use]
+    pub fn shape(&self, value: Value) -> &[usize] {
+        &self.nodes[value.index()].shape
+    }
+
+    /// The operation that computes a value; `None` for an input.
+    #[must_use]
+    pub fn operation(&self, value: Value) -> Option<NodeRef> {
+        match &self.nodes[value.index()].source {
+            Source::Input(_) => None,
+            Source::Operation(primitive, args) => {
+                Some(NodeRef { primitive: primitive.clone(), args: args.clone(), output: value })
+            }
+        }
+    }
+
+    /// The operands of a value; none for an input.
+    #[must_use]
+    pub fn args(&self, value: Value) -> &[Value] {
+        match &self.nodes[value.index()].source {
+            Source::Input(_) => &[],
+            Source::Operation(_, args) => args,
+        }
+    }
+
+    /// What a value is and where in the network it stands, for messages: "tanh in 3.body.1".
+    #[must_use]
+    pub fn describe(&self, value: Value) -> String {
+        let node = &self.nodes[value.index()];
+        match &node.source {
+            Source::Input(name) => format!("input {name}"),
+            Source::Operation(primitive, _) if node.location.is_empty() => primitive.name().to_owned(),
+            Source::Operation(primitive, _) => format!("{} in {}", primitive.name(), node.location),
+        }
+    }
+
+    /// Sets the place in the network that [`Self::describe`] gives for nodes emitted from now on.
+    pub fn set_location(&mut self, location: &str) {
+        self.location = Some(location.into());
+    }
+
+    /// The values that `outputs` depend on and that are not behind one of `stops`, in topological order, `outputs` included.
+    #[must_use]
+    pub fn ancestors(&self, outputs: &[Value], stops: &[Value]) -> Vec<Value> {
+        let mut seen = vec![false; self.nodes.len()];
+        let mut stack = outputs.to_vec();
+        while let Some(value) = stack.pop() {
+            if !std::mem::replace(&mut seen[value.index()], true) && !stops.contains(&value) {
+                stack.extend(self.args(value));
+            }
+        }
+        let values = (0_u32..).map(Value).zip(seen);
+        values.filter(|(_, seen)| *seen).map(|(value, _)| value).collect()
+    }
+
+    /// For every value whether it depends on one of `inputs`.
+    #[must_use]
+    pub fn dependents(&self, inputs: &[Value]) -> Vec<bool> {
+        let mut depends = vec![false; self.nodes.len()];
+        inputs.iter().for_each(|input| depends[input.index()] = true);
+        for index in 0..self.nodes.len() {
+            if let Source::Operation(_, args) = &self.nodes[index].source {
+                depends[index] |= args.iter().any(|a| depends[a.index()]);
+            }
+        }
+        depends
+    }
+
+    fn push(&mut self, source: Source, shape: Vec<usize>) -> Value {
+        // A program of four billion operations does not fit in memory long before the index overflows.
+        let value = Value(self.nodes.len() as u32);
+        let location = self.location.clone().unwrap_or_else(|| "".into());
+        self.nodes.push(Node { source, shape, location });
+        value
+    }
+}

@@ -1,0 +1,77 @@
+//! CPU kernels behind one small interface: plain functions from tensors to tensors.
+//!
+//! `unsafe` lives only in [`gemm`]. Reductions run in an order that depends on shapes alone, so that results are
+//! bitwise the same for any number of threads.
+
+mod binary;
+mod conv;
+mod gather;
+mod gemm;
+mod map;
+mod pool;
+mod sum;
+
+pub(crate) use binary::{add, mul};
+pub(crate) use conv::{Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose};
+pub(crate) use gather::{gather, scatter_add};
+pub(crate) use gemm::{Axis, View, matmul};
+pub(crate) use map::map;
+pub(crate) use pool::{PoolGeometry, argmax_pool, sum_pool, sum_pool_transpose};
+pub(crate) use sum::sum;
+
+use candle_core::{CpuStorage, Storage, Tensor, WithDType};
+
+use crate::error::{Error, Result};
+
+/// The floating-point types of programs.
+pub(crate) trait Element:
+    WithDType + num_traits::Float + std::iter::Sum + std::ops::AddAssign
+{
+    fn erfc(self) -> Self;
+}
+
+impl Element for f32 {
+    fn erfc(self) -> Self {
+        libm::erfcf(self)
+    }
+}
+
+impl Element for f64 {
+    fn erfc(self) -> Self {
+        libm::erfc(self)
+    }
+}
+
+/// Runs `$body` with `$t` bound to the floating-point type of `$tensor`.
+macro_rules! dispatch {
+    ($tensor:expr, $t:ident => $body:expr) => {
+        match $tensor.dtype() {
+            candle_core::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            candle_core::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            other => Err(crate::Error::Unsupported(format!("programs run in f32 or f64, not {other:?}"))),
+        }
+    };
+}
+pub(crate) use dispatch;
+
+/// Calls `f` with the elements of `tensor` in row-major order; copies only where its layout differs.
+pub(crate) fn with_slice<T: WithDType, R>(tensor: &Tensor, f: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    let start = layout.start_offset();
+    f(&cpu_slice::<T>(&storage)?[start..start + layout.shape().elem_count()])
+}
+
+/// The whole storage as a slice.
+fn cpu_slice<T: WithDType>(storage: &Storage) -> Result<&[T]> {
+    match storage {
+        Storage::Cpu(cpu) => Ok(<T as WithDType>::cpu_storage_as_slice(cpu as &CpuStorage)?),
+        _ => Err(Error::Unsupported("this operation runs on the CPU only".to_owned())),
+    }
+}

@@ -1,0 +1,118 @@
+//! Networks: a program that can be traced at any number of samples, and its parameters.
+
+use std::sync::Arc;
+
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    scope::{Collected, Parameter, Scope},
+};
+
+type Build = dyn Fn(&mut Scope, Value) -> Result<Value> + Send + Sync;
+
+/// A network: how it is built, and the parameters and buffers that it has.
+///
+/// ```
+/// use eigenscape_autodiff::{Network, nn};
+/// let network = Network::new(&[4], |scope, x| {
+///     let hidden = nn::linear(&mut scope.at("fc1"), x, 8, true)?;
+///     let hidden = nn::activation(scope, hidden, nn::Activation::Relu)?;
+///     nn::linear(&mut scope.at("fc2"), hidden, 3, true)
+/// })?;
+/// assert_eq!(network.parameters()[0].name, "fc1.weight");
+/// assert_eq!(network.dimension(), 4 * 8 + 8 + 8 * 3 + 3);
+/// # Ok::<(), eigenscape_autodiff::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Network {
+    build: Arc<Build>,
+    sample_shape: Vec<usize>,
+    output_shape: Vec<usize>,
+    parameters: Vec<Parameter>,
+    buffers: Vec<Parameter>,
+}
+
+/// A network as a graph, for a fixed number of samples.
+#[derive(Debug, Clone)]
+pub(crate) struct Traced {
+    pub graph: Graph,
+    pub x: Value,
+    pub parameters: Vec<Value>,
+    pub buffers: Vec<Value>,
+    pub outputs: Value,
+}
+
+impl Network {
+    /// The network that `build` emits for inputs \[N, `sample_shape`...\].
+    ///
+    /// # Errors
+    /// When `build` fails.
+    pub fn new(
+        sample_shape: &[usize],
+        build: impl Fn(&mut Scope, Value) -> Result<Value> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let build: Arc<Build> = Arc::new(build);
+        let (collected, _, outputs) = collect(&build, sample_shape, 1)?;
+        let output_shape = match collected.graph.shape(outputs) {
+            [1, rest @ ..] => rest.to_vec(),
+            other => {
+                let problem = format!("one sample gives outputs of shape {other:?}, not [1, ...]");
+                return Err(Error::shape("network", problem));
+            }
+        };
+        let strip = |declared: Vec<(Parameter, Value)>| declared.into_iter().map(|(p, _)| p).collect();
+        Ok(Self {
+            build,
+            sample_shape: sample_shape.to_vec(),
+            output_shape,
+            parameters: strip(collected.parameters),
+            buffers: strip(collected.buffers),
+        })
+    }
+
+    /// The parameters in the order of declaration.
+    #[must_use]
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The buffers (running statistics) in the order of declaration.
+    #[must_use]
+    pub fn buffers(&self) -> &[Parameter] {
+        &self.buffers
+    }
+
+    /// P, the number of scalars in all parameters.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum()
+    }
+
+    /// The shape of one sample's input.
+    #[must_use]
+    pub fn sample_shape(&self) -> &[usize] {
+        &self.sample_shape
+    }
+
+    /// The shape of one sample's output.
+    #[must_use]
+    pub fn output_shape(&self) -> &[usize] {
+        &self.output_shape
+    }
+
+    pub(crate) fn trace(&self, samples: usize) -> Result<Traced> {
+        let (collected, x, outputs) = collect(&self.build, &self.sample_shape, samples)?;
+        let values = |declared: &[(Parameter, Value)]| declared.iter().map(|(_, v)| *v).collect();
+        let (parameters, buffers) = (values(&collected.parameters), values(&collected.buffers));
+        Ok(Traced { graph: collected.graph, x, parameters, buffers, outputs })
+    }
+}
+
+fn collect(build: &Arc<Build>, sample_shape: &[usize], samples: usize) -> Result<(Collected, Value, Value)> {
+    let mut collected = Collected::default();
+    let shape: Vec<usize> = std::iter::once(samples).chain(sample_shape.iter().copied()).collect();
+    let x = collected.graph.input("x", &shape);
+    let outputs = build(&mut Scope::root(&mut collected), x)?;
+    collected.graph.set_location("");
+    Ok((collected, x, outputs))
+}

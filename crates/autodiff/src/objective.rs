@@ -1,0 +1,253 @@
+//! Objectives: a network's mean loss on N samples, and every derivative program of it.
+//!
+//! Nothing here is a derivative written by hand: gradient = transpose(linearize(loss)), Hv = linearize(gradient),
+//! Gv = Jᵀ H_out (J v), Rv = Hv − Gv, and so on.
+
+use candle_core::Tensor;
+
+use crate::{
+    Graph, Value,
+    error::Result,
+    loss::Loss,
+    network::Network,
+    point::Point,
+    primitive::Affinity,
+    product::Product,
+    program::Program,
+    transforms::{self, Breaker, linearize, transpose},
+};
+
+/// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) for a fixed N, as a graph.
+///
+/// Groups of parameters are given as indices into [`Network::parameters`].
+#[derive(Clone)]
+pub struct Objective {
+    pub(crate) network: Network,
+    pub(crate) loss_kind: Loss,
+    graph: Graph,
+    /// Parameters, buffers, x, targets.
+    inputs: Vec<Value>,
+    parameters: Vec<Value>,
+    outputs: Value,
+    loss: Value,
+}
+
+/// A program from a point (and, for some, a direction) to tensors.
+#[derive(Debug, Clone)]
+pub struct Function {
+    program: Program,
+}
+
+impl Function {
+    /// Evaluates at `point`, with `direction` (one tensor a parameter of its group) where the function takes one.
+    ///
+    /// # Errors
+    /// When a shape does not fit or a tensor operation fails.
+    pub fn at(&self, point: &Point, direction: &[Tensor]) -> Result<Vec<Tensor>> {
+        let mut inputs = point.tensors();
+        inputs.extend_from_slice(direction);
+        self.program.evaluate(&point.place(), &inputs)
+    }
+
+    /// Floating-point operations of one evaluation.
+    #[must_use]
+    pub fn flops(&self) -> usize {
+        self.program.flops()
+    }
+}
+
+impl Objective {
+    /// The objective of `network` with `loss` on `samples` samples.
+    ///
+    /// # Errors
+    /// When the network cannot be built at this size or its outputs do not fit the loss.
+    pub fn new(network: &Network, loss_kind: Loss, samples: usize) -> Result<Self> {
+        let traced = network.trace(samples)?;
+        let mut graph = traced.graph;
+        let shape = graph.shape(traced.outputs).to_vec();
+        let target = graph.input("targets", &shape);
+        let loss = loss_kind.emit(&mut graph, traced.outputs, target)?;
+        let inputs =
+            traced.parameters.iter().chain(&traced.buffers).copied().chain([traced.x, target]).collect();
+        let (parameters, outputs) = (traced.parameters, traced.outputs);
+        Ok(Self { network: network.clone(), loss_kind, graph, inputs, parameters, outputs, loss })
+    }
+
+    /// \[loss, outputs\] at a point.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn loss(&self) -> Result<Function> {
+        self.function(&self.graph, &[], &[self.loss, self.outputs])
+    }
+
+    /// \[loss, outputs, ∂L/∂θ of each parameter of `group`...\] at a point.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn gradient(&self, group: &[usize]) -> Result<Function> {
+        let mut graph = self.graph.clone();
+        let gradient = gradient(&mut graph, self.loss, &self.select(group))?;
+        self.function(&graph, &[], &[&[self.loss, self.outputs], gradient.as_slice()].concat())
+    }
+
+    /// \[vᵀHv, its gradient in each parameter of `wrt`...\] at a point and a direction v in `group`: a third derivative.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn curvature_along(&self, group: &[usize], wrt: &[usize]) -> Result<Function> {
+        let mut graph = self.graph.clone();
+        let (seeds, direction) = self.seeds(&mut graph, group);
+        // vᵀHv is the second derivative of the loss along v.
+        let mut form = self.loss;
+        for _ in 0..2 {
+            let tangent = linearize(&mut graph, &[form], &seeds)?[0];
+            form = or_zero(&mut graph, tangent, &[])?;
+        }
+        let gradient = gradient(&mut graph, form, &self.select(wrt))?;
+        self.function(&graph, &direction, &[&[form], gradient.as_slice()].concat())
+    }
+
+    /// v ↦ Hv for the Hessian block of `group`, with everything that does not depend on v evaluated once.
+    ///
+    /// # Errors
+    /// When the program cannot be built or evaluated at the point.
+    pub fn hessian(&self, point: &Point, group: &[usize]) -> Result<Product> {
+        let mut graph = self.graph.clone();
+        let (seeds, direction) = self.seeds(&mut graph, group);
+        let product = self.emit_hessian(&mut graph, &seeds)?;
+        self.product(&graph, point, group, &direction, &product)
+    }
+
+    /// v ↦ Gv = Jᵀ H_out J v for the Gauss-Newton block of `group` (Schraudolph 2002).
+    ///
+    /// # Errors
+    /// When the program cannot be built or evaluated at the point.
+    pub fn gauss_newton(&self, point: &Point, group: &[usize]) -> Result<Product> {
+        let mut graph = self.graph.clone();
+        let (seeds, direction) = self.seeds(&mut graph, group);
+        let product = self.emit_gauss_newton(&mut graph, &seeds)?;
+        self.product(&graph, point, group, &direction, &product)
+    }
+
+    /// v ↦ Rv = Hv − Gv for the residual block of `group`.
+    ///
+    /// # Errors
+    /// When the program cannot be built or evaluated at the point.
+    pub fn residual(&self, point: &Point, group: &[usize]) -> Result<Product> {
+        let mut graph = self.graph.clone();
+        let (seeds, direction) = self.seeds(&mut graph, group);
+        let hessian = self.emit_hessian(&mut graph, &seeds)?;
+        let gauss_newton = self.emit_gauss_newton(&mut graph, &seeds)?;
+        let difference = hessian.into_iter().zip(gauss_newton).map(|(h, g)| graph.sub(h, g));
+        let product = difference.collect::<Result<Vec<_>>>()?;
+        self.product(&graph, point, group, &direction, &product)
+    }
+
+    /// What can be proved of the outputs as functions of `group`, and where the proof fails.
+    #[must_use]
+    pub fn affinity(&self, group: &[usize]) -> (Affinity, Option<Breaker>) {
+        transforms::affinity(&self.graph, self.outputs, &self.select(group))
+    }
+
+    /// S \[N, C, R\] with Aₙ = Sₙ Sₙᵀ, at a point; see [`Loss::factor`].
+    pub(crate) fn loss_factor(&self, point: &Point) -> Result<Tensor> {
+        let mut graph = self.graph.clone();
+        let factor = self.loss_kind.factor(&mut graph, self.outputs)?;
+        let mut values = self.function(&graph, &[], &[factor])?.at(point, &[])?;
+        Ok(values.remove(0))
+    }
+
+    fn select(&self, group: &[usize]) -> Vec<Value> {
+        group.iter().map(|&i| self.parameters[i]).collect()
+    }
+
+    /// A new input v for each parameter of the group: as (parameter, tangent) pairs, and alone.
+    fn seeds(&self, graph: &mut Graph, group: &[usize]) -> (Vec<(Value, Value)>, Vec<Value>) {
+        let seeds = seeds(graph, &self.select(group));
+        let direction = seeds.iter().map(|(_, v)| *v).collect();
+        (seeds, direction)
+    }
+
+    fn emit_hessian(&self, graph: &mut Graph, seeds: &[(Value, Value)]) -> Result<Vec<Value>> {
+        let group: Vec<Value> = seeds.iter().map(|(value, _)| *value).collect();
+        let gradient = gradient(graph, self.loss, &group)?;
+        let tangents = linearize(graph, &gradient, seeds)?;
+        zeros_where_none(graph, tangents, &group)
+    }
+
+    fn emit_gauss_newton(&self, graph: &mut Graph, seeds: &[(Value, Value)]) -> Result<Vec<Value>> {
+        let group: Vec<Value> = seeds.iter().map(|(value, _)| *value).collect();
+        let Some(jv) = linearize(graph, &[self.outputs], seeds)?[0] else {
+            let none = vec![None; group.len()];
+            return zeros_where_none(graph, none, &group);
+        };
+        let out_gradient = gradient(graph, self.loss, &[self.outputs])?;
+        let curved = linearize(graph, &out_gradient, &[(self.outputs, jv)])?[0];
+        let shape = graph.shape(self.outputs).to_vec();
+        let curved = or_zero(graph, curved, &shape)?;
+        pull_back(graph, self.outputs, curved, &group)
+    }
+
+    fn function(&self, graph: &Graph, direction: &[Value], outputs: &[Value]) -> Result<Function> {
+        let inputs: Vec<Value> = self.inputs.iter().chain(direction).copied().collect();
+        Ok(Function { program: Program::new(graph, &inputs, outputs)? })
+    }
+
+    fn product(
+        &self,
+        graph: &Graph,
+        point: &Point,
+        group: &[usize],
+        direction: &[Value],
+        outputs: &[Value],
+    ) -> Result<Product> {
+        let (prefix, linear) = Program::split(graph, &self.inputs, direction, outputs)?;
+        let residuals = prefix.evaluate(&point.place(), &point.tensors())?;
+        let shapes = group.iter().map(|&i| self.network.parameters()[i].shape.clone()).collect();
+        Ok(Product::new(linear, residuals, point.place(), shapes))
+    }
+}
+
+/// A new input for each value, as its tangent.
+fn seeds(graph: &mut Graph, values: &[Value]) -> Vec<(Value, Value)> {
+    let tangent = |value: &Value| {
+        let shape = graph.shape(*value).to_vec();
+        (*value, graph.input("direction", &shape))
+    };
+    values.iter().map(tangent).collect()
+}
+
+/// ∂output/∂value for each value: transpose(linearize(output)).
+fn gradient(graph: &mut Graph, output: Value, values: &[Value]) -> Result<Vec<Value>> {
+    let one = graph.fill(1.0, &[])?;
+    pull_back(graph, output, one, values)
+}
+
+/// Jᵀ·cotangent for the Jacobian of `output` in each of `values`.
+pub(crate) fn pull_back(
+    graph: &mut Graph,
+    output: Value,
+    cotangent: Value,
+    values: &[Value],
+) -> Result<Vec<Value>> {
+    let seeds = seeds(graph, values);
+    let tangents: Vec<Value> = seeds.iter().map(|(_, tangent)| *tangent).collect();
+    let cotangents = match linearize(graph, &[output], &seeds)?[0] {
+        Some(tangent) => transpose(graph, &[(tangent, cotangent)], &tangents)?,
+        None => vec![None; values.len()],
+    };
+    zeros_where_none(graph, cotangents, values)
+}
+
+fn zeros_where_none(graph: &mut Graph, values: Vec<Option<Value>>, like: &[Value]) -> Result<Vec<Value>> {
+    let fill = |(value, like): (Option<Value>, &Value)| {
+        let shape = graph.shape(*like).to_vec();
+        or_zero(graph, value, &shape)
+    };
+    values.into_iter().zip(like).map(fill).collect()
+}
+
+fn or_zero(graph: &mut Graph, value: Option<Value>, shape: &[usize]) -> Result<Value> {
+    value.map_or_else(|| graph.fill(0.0, shape), Ok)
+}

@@ -1,0 +1,52 @@
+//! Points: the numbers at which an objective is evaluated.
+
+use candle_core::{DType, Tensor};
+
+use crate::{error::Result, primitive::Place};
+
+/// Parameters and data, of one floating-point type.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// One tensor a parameter, in the network's order.
+    pub parameters: Vec<Tensor>,
+    /// One tensor a buffer, in the network's order.
+    pub buffers: Vec<Tensor>,
+    /// The inputs \[N, ...\].
+    pub inputs: Tensor,
+    /// The targets \[N, C\]: one-hot for classes.
+    pub targets: Tensor,
+}
+
+impl Point {
+    /// The same numbers in another floating-point type.
+    ///
+    /// # Errors
+    /// When the conversion fails.
+    pub fn to_dtype(&self, dtype: DType) -> Result<Self> {
+        let all = |tensors: &[Tensor]| -> candle_core::Result<Vec<Tensor>> {
+            tensors.iter().map(|t| t.to_dtype(dtype)).collect()
+        };
+        Ok(Self {
+            parameters: all(&self.parameters)?,
+            buffers: all(&self.buffers)?,
+            inputs: self.inputs.to_dtype(dtype)?,
+            targets: self.targets.to_dtype(dtype)?,
+        })
+    }
+
+    /// N.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.inputs.dims().first().copied().unwrap_or(0)
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place { dtype: self.inputs.dtype(), device: self.inputs.device().clone() }
+    }
+
+    /// All tensors in the order of an objective's inputs.
+    pub(crate) fn tensors(&self) -> Vec<Tensor> {
+        let data = [self.inputs.clone(), self.targets.clone()];
+        self.parameters.iter().chain(&self.buffers).cloned().chain(data).collect()
+    }
+}

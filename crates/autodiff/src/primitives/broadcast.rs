@@ -1,0 +1,77 @@
+//! Repetition along axes of size 1.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::with_batch;
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+};
+
+/// Axes of size 1 repeated up to `shape`; a view, nothing is copied.
+#[derive(Debug)]
+struct Broadcast {
+    shape: Vec<usize>,
+}
+
+impl Primitive for Broadcast {
+    fn name(&self) -> &'static str {
+        "broadcast"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        let fits = args[0].len() == self.shape.len()
+            && args[0].iter().zip(&self.shape).all(|(&from, &to)| from == to || from == 1);
+        if fits {
+            Ok(self.shape.clone())
+        } else {
+            Err(Error::shape(self.name(), format!("{:?} cannot be repeated up to {:?}", args[0], self.shape)))
+        }
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        Ok(args[0].tensor.broadcast_as(with_batch(args[0].batch(), &self.shape))?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Linear
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
+        let from = graph.shape(node.args[0]);
+        let repeated: Vec<usize> =
+            (0..self.shape.len()).filter(|&axis| from[axis] != self.shape[axis]).collect();
+        graph.sum(cotangent, &repeated)
+    }
+
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
+        0
+    }
+}
+
+impl Graph {
+    /// `x` repeated along its axes of size 1 up to `shape`.
+    ///
+    /// # Errors
+    /// When another axis differs.
+    pub fn broadcast(&mut self, x: Value, shape: &[usize]) -> Result<Value> {
+        if self.shape(x) == shape {
+            return Ok(x);
+        }
+        self.emit(Arc::new(Broadcast { shape: shape.to_vec() }), &[x])
+    }
+
+    /// A vector \[C\] repeated over all other axes of `shape`, along its axis `axis` (of size C).
+    ///
+    /// # Errors
+    /// When the vector's length is not that of the axis.
+    pub fn broadcast_along(&mut self, vector: Value, axis: usize, shape: &[usize]) -> Result<Value> {
+        let mut aligned = vec![1; shape.len()];
+        aligned[axis] = self.shape(vector).iter().product();
+        let aligned = self.reshape(vector, &aligned)?;
+        self.broadcast(aligned, shape)
+    }
+}

@@ -1,0 +1,79 @@
+//! Constants.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use crate::{
+    Graph, Value,
+    error::Result,
+    primitive::{Linearity, Operand, Place, Primitive},
+};
+
+/// A tensor of one repeated number.
+#[derive(Debug)]
+struct Fill {
+    value: f64,
+    shape: Vec<usize>,
+}
+
+impl Primitive for Fill {
+    fn name(&self) -> &'static str {
+        "fill"
+    }
+
+    fn shape(&self, _: &[&[usize]]) -> Result<Vec<usize>> {
+        Ok(self.shape.clone())
+    }
+
+    fn eval(&self, place: &Place, _: &[Operand]) -> Result<Tensor> {
+        let scalar = Tensor::new(self.value, &place.device)?.to_dtype(place.dtype)?;
+        Ok(scalar.broadcast_as(self.shape.as_slice())?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Locally
+    }
+}
+
+/// The n × n identity matrix.
+#[derive(Debug)]
+struct Identity {
+    n: usize,
+}
+
+impl Primitive for Identity {
+    fn name(&self) -> &'static str {
+        "identity"
+    }
+
+    fn shape(&self, _: &[&[usize]]) -> Result<Vec<usize>> {
+        Ok(vec![self.n, self.n])
+    }
+
+    fn eval(&self, place: &Place, _: &[Operand]) -> Result<Tensor> {
+        Ok(Tensor::eye(self.n, place.dtype, &place.device)?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Locally
+    }
+}
+
+impl Graph {
+    /// A tensor filled with `value`.
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
+    pub fn fill(&mut self, value: f64, shape: &[usize]) -> Result<Value> {
+        self.emit(Arc::new(Fill { value, shape: shape.to_vec() }), &[])
+    }
+
+    /// The n × n identity matrix.
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
+    pub fn identity(&mut self, n: usize) -> Result<Value> {
+        self.emit(Arc::new(Identity { n }), &[])
+    }
+}

@@ -1,0 +1,236 @@
+//! Two-dimensional convolution (cross-correlation, as in the field) and its two transposes: a closed family.
+//!
+//! The trilinear form ⟨y, x ∗ w⟩ with x \[N, C, H, W\], w \[O, C/groups, kH, kW\] and y \[N, O, oH, oW\] gives one primitive by
+//! leaving out each of its three arguments.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::with_batch;
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    kernels::{self, Geometry},
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+};
+
+/// How the kernel moves over the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvSettings {
+    /// Step between output positions.
+    pub stride: usize,
+    /// Zeros around the image, on each side.
+    pub padding: usize,
+    /// Step between the kernel's taps.
+    pub dilation: usize,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+}
+
+impl Default for ConvSettings {
+    fn default() -> Self {
+        Self { stride: 1, padding: 0, dilation: 1, groups: 1 }
+    }
+}
+
+/// The shapes of the three arguments.
+#[derive(Debug, Clone)]
+struct Shapes {
+    x: [usize; 4],
+    w: [usize; 4],
+    y: [usize; 4],
+    settings: ConvSettings,
+}
+
+impl Shapes {
+    fn new(x: &[usize], w: &[usize], settings: ConvSettings) -> Result<Self> {
+        let fail = |problem: String| Error::shape("conv2d", problem);
+        let (&[n, c, h, width], &[o, c_group, kh, kw]) = (x, w) else {
+            return Err(fail(format!(
+                "needs an input [N, C, H, W] and a weight [O, C, kH, kW], not {x:?} and {w:?}"
+            )));
+        };
+        let ConvSettings { stride, padding, dilation, groups } = settings;
+        if stride == 0 || dilation == 0 || groups == 0 || kh == 0 || kw == 0 {
+            return Err(fail("stride, dilation, groups and kernel must be positive".to_owned()));
+        }
+        if c != c_group * groups || o % groups != 0 {
+            return Err(fail(format!("the weight {w:?} in {groups} groups does not fit the input {x:?}")));
+        }
+        let out = |size: usize, k: usize| {
+            (size + 2 * padding).checked_sub(dilation * (k - 1) + 1).map(|room| room / stride + 1)
+        };
+        match (out(h, kh), out(width, kw)) {
+            (Some(oh), Some(ow)) => {
+                Ok(Self { x: [n, c, h, width], w: [o, c_group, kh, kw], y: [n, o, oh, ow], settings })
+            }
+            _ => Err(fail(format!("the kernel {kh}x{kw} is larger than the padded image of {x:?}"))),
+        }
+    }
+
+    fn geometry(&self) -> Geometry {
+        let ConvSettings { stride, padding, dilation, groups } = self.settings;
+        Geometry {
+            channels: self.x[1],
+            height: self.x[2],
+            width: self.x[3],
+            out_channels: self.w[0],
+            out_height: self.y[2],
+            out_width: self.y[3],
+            kernel: (self.w[2], self.w[3]),
+            stride,
+            padding,
+            dilation,
+            groups,
+        }
+    }
+
+    fn check(&self, name: &str, args: &[&[usize]], expected: [&[usize]; 2]) -> Result<()> {
+        if args == expected {
+            Ok(())
+        } else {
+            Err(Error::shape(name, format!("operands {args:?} instead of {expected:?}")))
+        }
+    }
+
+    fn flops(&self) -> usize {
+        2 * self.y.iter().product::<usize>() * self.w[1..].iter().product::<usize>()
+    }
+}
+
+/// y = x ∗ w.
+#[derive(Debug)]
+struct Conv2d(Shapes);
+
+/// The cotangent of x: operands y, w.
+#[derive(Debug)]
+struct Conv2dInputTranspose(Shapes);
+
+/// The cotangent of w: operands x, y.
+#[derive(Debug)]
+struct Conv2dWeightTranspose(Shapes);
+
+/// An operand with a leading axis, of size 1 where it has none.
+fn led(operand: &Operand) -> Result<Tensor> {
+    Ok(if operand.batched { operand.tensor.clone() } else { operand.tensor.unsqueeze(0)? })
+}
+
+/// The result with the leading axis dropped unless an operand has one.
+fn unled(result: Tensor, args: &[Operand]) -> Result<Tensor> {
+    Ok(if args.iter().any(|a| a.batched) { result } else { result.squeeze(0)? })
+}
+
+impl Primitive for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        self.0.check(self.name(), args, [&self.0.x, &self.0.w])?;
+        Ok(self.0.y.to_vec())
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        let geometry = self.0.geometry();
+        match (args[0].batch(), args[1].batch()) {
+            (Some(lead), Some(_)) => {
+                let each =
+                    |l: usize| kernels::conv2d(&args[0].tensor.get(l)?, &args[1].tensor.get(l)?, &geometry);
+                let parts: Vec<Tensor> = (0..lead).map(each).collect::<Result<_>>()?;
+                Ok(Tensor::cat(&parts, 0)?)
+            }
+            // Many inputs are one larger batch; many weights share the unfolded patches.
+            (x_lead, w_lead) => Ok(kernels::conv2d(args[0].tensor, args[1].tensor, &geometry)?
+                .reshape(with_batch(x_lead.or(w_lead), &self.0.y))?),
+        }
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Multilinear(&[0, 1])
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, wrt: usize, y: Value) -> Result<Value> {
+        match wrt {
+            0 => graph.emit(Arc::new(Conv2dInputTranspose(self.0.clone())), &[y, node.args[1]]),
+            _ => graph.emit(Arc::new(Conv2dWeightTranspose(self.0.clone())), &[node.args[0], y]),
+        }
+    }
+
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
+        self.0.flops()
+    }
+}
+
+impl Primitive for Conv2dInputTranspose {
+    fn name(&self) -> &'static str {
+        "conv2d-input-transpose"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        self.0.check(self.name(), args, [&self.0.y, &self.0.w])?;
+        Ok(self.0.x.to_vec())
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        let x = kernels::conv2d_input_transpose(&led(&args[0])?, &led(&args[1])?, &self.0.geometry())?;
+        unled(x, args)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Multilinear(&[0, 1])
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, wrt: usize, x: Value) -> Result<Value> {
+        match wrt {
+            0 => graph.emit(Arc::new(Conv2d(self.0.clone())), &[x, node.args[1]]),
+            _ => graph.emit(Arc::new(Conv2dWeightTranspose(self.0.clone())), &[x, node.args[0]]),
+        }
+    }
+
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
+        self.0.flops()
+    }
+}
+
+impl Primitive for Conv2dWeightTranspose {
+    fn name(&self) -> &'static str {
+        "conv2d-weight-transpose"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        self.0.check(self.name(), args, [&self.0.x, &self.0.y])?;
+        Ok(self.0.w.to_vec())
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        let w = kernels::conv2d_weight_transpose(&led(&args[0])?, &led(&args[1])?, &self.0.geometry())?;
+        unled(w, args)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Multilinear(&[0, 1])
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, wrt: usize, w: Value) -> Result<Value> {
+        match wrt {
+            0 => graph.emit(Arc::new(Conv2dInputTranspose(self.0.clone())), &[node.args[1], w]),
+            _ => graph.emit(Arc::new(Conv2d(self.0.clone())), &[node.args[0], w]),
+        }
+    }
+
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
+        self.0.flops()
+    }
+}
+
+impl Graph {
+    /// The convolution y\[n, o\] = Σ_c x\[n, c\] ⋆ w\[o, c\] of x \[N, C, H, W\] with w \[O, C/groups, kH, kW\].
+    ///
+    /// # Errors
+    /// When the weight does not fit the input.
+    pub fn conv2d(&mut self, x: Value, w: Value, settings: ConvSettings) -> Result<Value> {
+        let shapes = Shapes::new(self.shape(x), self.shape(w), settings)?;
+        self.emit(Arc::new(Conv2d(shapes)), &[x, w])
+    }
+}

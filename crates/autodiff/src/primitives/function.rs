@@ -1,0 +1,218 @@
+//! Element-wise functions of one operand.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use crate::{
+    Graph, Value,
+    error::Result,
+    kernels::{self, Element, dispatch},
+    primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive},
+};
+
+/// A function of one number; derivatives of each are built from the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Function {
+    /// max(x, 0), with derivative 0 at 0.
+    Relu,
+    /// x for x > 0, otherwise `slope`·x.
+    LeakyRelu {
+        /// The slope on the negative side.
+        slope: f64,
+    },
+    /// 1 for x > 0, otherwise `slope`: the derivative of the two above.
+    Step {
+        /// The value for x ≤ 0.
+        slope: f64,
+    },
+    /// tanh(x)
+    Tanh,
+    /// 1 / (1 + e^−x)
+    Sigmoid,
+    /// log(1 + e^x)
+    Softplus,
+    /// The derivative of order 0, 1 or 2 (and so every higher one) of: x for x > 0, otherwise e^x − 1.
+    Elu {
+        /// The order of the derivative.
+        order: u8,
+    },
+    /// Φ(x), the distribution function of the standard normal.
+    NormalCdf,
+    /// e^x
+    Exp,
+    /// log x
+    Log,
+    /// √x
+    Sqrt,
+    /// 1/x
+    Recip,
+}
+
+impl Function {
+    fn eval<T: Element>(self, x: &Tensor) -> Result<Tensor> {
+        let (zero, one) = (T::zero(), T::one());
+        let number = |value: f64| T::from_f64(value);
+        match self {
+            Self::Relu => kernels::map::<T>(x, |x| if x > zero || x.is_nan() { x } else { zero }),
+            Self::LeakyRelu { slope } => {
+                let slope = number(slope);
+                kernels::map::<T>(x, |x| if x > zero { x } else { slope * x })
+            }
+            Self::Step { slope } => {
+                let slope = number(slope);
+                kernels::map::<T>(x, |x| if x > zero { one } else { slope })
+            }
+            Self::Tanh => kernels::map::<T>(x, T::tanh),
+            Self::Sigmoid => kernels::map::<T>(x, sigmoid),
+            Self::Softplus => {
+                kernels::map::<T>(x, |x| (if x > zero { x } else { zero }) + (-x.abs()).exp().ln_1p())
+            }
+            Self::Elu { order } => kernels::map::<T>(x, |x| match order {
+                0 => {
+                    if x > zero {
+                        x
+                    } else {
+                        x.exp_m1()
+                    }
+                }
+                1 => {
+                    if x > zero {
+                        one
+                    } else {
+                        x.exp()
+                    }
+                }
+                _ => {
+                    if x > zero {
+                        zero
+                    } else {
+                        x.exp()
+                    }
+                }
+            }),
+            Self::NormalCdf => {
+                let (half, scale) = (number(0.5), number(-std::f64::consts::FRAC_1_SQRT_2));
+                kernels::map::<T>(x, |x| half * (scale * x).erfc())
+            }
+            Self::Exp => kernels::map::<T>(x, T::exp),
+            Self::Log => kernels::map::<T>(x, T::ln),
+            Self::Sqrt => kernels::map::<T>(x, T::sqrt),
+            Self::Recip => kernels::map::<T>(x, T::recip),
+        }
+    }
+
+    /// f′(x) as a program, given x and y = f(x).
+    fn derivative(self, graph: &mut Graph, x: Value, y: Value) -> Result<Value> {
+        match self {
+            Self::Relu => graph.function(Self::Step { slope: 0.0 }, x),
+            Self::LeakyRelu { slope } => graph.function(Self::Step { slope }, x),
+            Self::Step { .. } => {
+                let shape = graph.shape(x).to_vec();
+                graph.fill(0.0, &shape)
+            }
+            Self::Tanh => {
+                let square = graph.mul(y, y)?;
+                graph.one_minus(square)
+            }
+            Self::Sigmoid => {
+                let rest = graph.one_minus(y)?;
+                graph.mul(y, rest)
+            }
+            Self::Softplus => graph.function(Self::Sigmoid, x),
+            Self::Elu { order } => graph.function(Self::Elu { order: (order + 1).min(2) }, x),
+            Self::NormalCdf => {
+                let square = graph.mul(x, x)?;
+                let exponent = graph.scale(square, -0.5)?;
+                let bell = graph.function(Self::Exp, exponent)?;
+                graph.scale(bell, (2.0 * std::f64::consts::PI).sqrt().recip())
+            }
+            Self::Exp => Ok(y),
+            Self::Log => graph.function(Self::Recip, x),
+            Self::Sqrt => {
+                let inverse = graph.function(Self::Recip, y)?;
+                graph.scale(inverse, 0.5)
+            }
+            Self::Recip => {
+                let square = graph.mul(y, y)?;
+                graph.scale(square, -1.0)
+            }
+        }
+    }
+}
+
+fn sigmoid<T: Element>(x: T) -> T {
+    // Both branches avoid the overflow of e^|x|.
+    let small = (-x.abs()).exp();
+    if x >= T::zero() { (T::one() + small).recip() } else { small / (T::one() + small) }
+}
+
+impl Primitive for Function {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Step { .. } => "step",
+            Self::Tanh => "tanh",
+            Self::Sigmoid => "sigmoid",
+            Self::Softplus => "softplus",
+            Self::Elu { .. } => "elu",
+            Self::NormalCdf => "normal_cdf (gelu)",
+            Self::Exp => "exp",
+            Self::Log => "log",
+            Self::Sqrt => "sqrt",
+            Self::Recip => "reciprocal",
+        }
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        Ok(args[0].to_vec())
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        let x = args[0].tensor;
+        dispatch!(x, T => Function::eval::<T>(*self, x))
+    }
+
+    fn linearity(&self) -> Linearity {
+        if matches!(self, Self::Step { .. }) { Linearity::Locally } else { Linearity::Nonlinear }
+    }
+
+    fn jvp(&self, graph: &mut Graph, node: &NodeRef, tangents: &[Option<Value>]) -> Result<Option<Value>> {
+        match tangents[0] {
+            Some(tangent) if !matches!(self, Self::Step { .. }) => {
+                let derivative = self.derivative(graph, node.args[0], node.output)?;
+                graph.mul(tangent, derivative).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn affinity(&self, args: &[Affinity]) -> Affinity {
+        match (self, args[0]) {
+            (_, fixed @ (Affinity::Constant | Affinity::Locally)) => fixed,
+            (Self::Step { .. }, _) => Affinity::Locally,
+            (Self::Relu | Self::LeakyRelu { .. }, Affinity::Affine | Affinity::Piecewise) => {
+                Affinity::Piecewise
+            }
+            _ => Affinity::General,
+        }
+    }
+}
+
+impl Graph {
+    /// f(x), element by element.
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
+    pub fn function(&mut self, function: Function, x: Value) -> Result<Value> {
+        self.emit(Arc::new(function), &[x])
+    }
+
+    /// 1 − x.
+    pub(crate) fn one_minus(&mut self, x: Value) -> Result<Value> {
+        let shape = self.shape(x).to_vec();
+        let one = self.fill(1.0, &shape)?;
+        self.sub(one, x)
+    }
+}

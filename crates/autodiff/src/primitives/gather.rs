@@ -1,0 +1,92 @@
+//! Gather along the last axis and its transpose, scatter-add.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::with_batch;
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    kernels,
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+};
+
+/// out\[r, j\] = x\[r, index\[r, j\]\] for x \[R, I\] and index \[R, J\].
+#[derive(Debug)]
+struct Gather;
+
+/// out\[r, i\] = Σ_{j: index\[r, j\] = i} x\[r, j\] for x and index \[R, J\], i < `size`.
+#[derive(Debug)]
+struct ScatterAdd {
+    size: usize,
+}
+
+/// An operand as \[B, R, len\], B = 1 without a leading axis.
+fn three_axes(operand: &Operand) -> Result<Tensor> {
+    let dims = operand.dims();
+    Ok(operand.tensor.reshape((operand.batch().unwrap_or(1), dims[0], dims[1]))?)
+}
+
+fn check(name: &str, args: &[&[usize]]) -> Result<(usize, usize)> {
+    match (args[0], args[1]) {
+        (&[rows, _], &[index_rows, picks]) if rows == index_rows => Ok((rows, picks)),
+        _ => Err(Error::shape(name, format!("needs [R, I] and an index [R, J], not {args:?}"))),
+    }
+}
+
+impl Primitive for Gather {
+    fn name(&self) -> &'static str {
+        "gather"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        let (rows, picks) = check(self.name(), args)?;
+        Ok(vec![rows, picks])
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        let out = kernels::gather(&three_axes(&args[0])?, &three_axes(&args[1])?)?;
+        Ok(out.reshape(with_batch(args[0].batch().or(args[1].batch()), args[1].dims()))?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Multilinear(&[0])
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
+        let size = graph.shape(node.args[0])[1];
+        graph.emit(Arc::new(ScatterAdd { size }), &[cotangent, node.args[1]])
+    }
+}
+
+impl Primitive for ScatterAdd {
+    fn name(&self) -> &'static str {
+        "scatter-add"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        let (rows, _) = check(self.name(), args)?;
+        Ok(vec![rows, self.size])
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        let out = kernels::scatter_add(&three_axes(&args[0])?, &three_axes(&args[1])?, self.size)?;
+        Ok(out.reshape(with_batch(args[0].batch().or(args[1].batch()), &[args[0].dims()[0], self.size]))?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Multilinear(&[0])
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
+        graph.gather(cotangent, node.args[1])
+    }
+}
+
+impl Graph {
+    /// The elements of each row of `x` \[R, I\] that the row of `index` \[R, J\] (of type `u32`) names.
+    pub(crate) fn gather(&mut self, x: Value, index: Value) -> Result<Value> {
+        self.emit(Arc::new(Gather), &[x, index])
+    }
+}

@@ -1,0 +1,66 @@
+//! The largest element along the last axis, as a shift that results do not depend on.
+
+use std::sync::Arc;
+
+use candle_core::{D, Tensor};
+
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    primitive::{Affinity, Linearity, Operand, Place, Primitive},
+};
+
+/// max over the last axis, which keeps the size 1, with derivative zero.
+///
+/// Right only where the result does not depend on it, as in log Σ exp(x − m) + m: then its true derivatives cancel to
+/// every order.
+#[derive(Debug)]
+struct Shift;
+
+impl Primitive for Shift {
+    fn name(&self) -> &'static str {
+        "max"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        let mut shape = args[0].to_vec();
+        let last = shape.last_mut().ok_or_else(|| Error::shape("max", "a scalar has no axis"))?;
+        *last = 1;
+        Ok(shape)
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        Ok(args[0].tensor.max_keepdim(D::Minus1)?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Locally
+    }
+
+    fn affinity(&self, args: &[Affinity]) -> Affinity {
+        if args[0] == Affinity::Constant { Affinity::Constant } else { Affinity::General }
+    }
+}
+
+impl Graph {
+    /// log Σ exp over the last axis of `x`, which keeps the size 1; exact for any finite `x`.
+    ///
+    /// # Errors
+    /// When `x` is a scalar.
+    pub fn log_sum_exp(&mut self, x: Value) -> Result<Value> {
+        let (shift, exponentials) = self.shifted_exp(x)?;
+        let axis = self.shape(x).len() - 1;
+        let sum = self.sum(exponentials, &[axis])?;
+        let log = self.function(super::Function::Log, sum)?;
+        self.add(log, shift)
+    }
+
+    /// (m, exp(x − m)) with m the largest element along the last axis.
+    fn shifted_exp(&mut self, x: Value) -> Result<(Value, Value)> {
+        let shift = self.emit(Arc::new(Shift), &[x])?;
+        let shape = self.shape(x).to_vec();
+        let repeated = self.broadcast(shift, &shape)?;
+        let difference = self.sub(x, repeated)?;
+        Ok((shift, self.function(super::Function::Exp, difference)?))
+    }
+}

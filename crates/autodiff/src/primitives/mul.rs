@@ -1,0 +1,49 @@
+//! Element-wise product.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::add::same_shape;
+use crate::{
+    Graph, Value,
+    error::Result,
+    kernels,
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+};
+
+/// x ∘ y, of one shape.
+#[derive(Debug)]
+struct Mul;
+
+impl Primitive for Mul {
+    fn name(&self) -> &'static str {
+        "mul"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        same_shape(self.name(), args)
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        kernels::mul(args[0].tensor, args[1].tensor)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Multilinear(&[0, 1])
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, wrt: usize, cotangent: Value) -> Result<Value> {
+        graph.mul(cotangent, node.args[1 - wrt])
+    }
+}
+
+impl Graph {
+    /// x ∘ y.
+    ///
+    /// # Errors
+    /// When the shapes differ.
+    pub fn mul(&mut self, x: Value, y: Value) -> Result<Value> {
+        self.emit(Arc::new(Mul), &[x, y])
+    }
+}

@@ -1,0 +1,76 @@
+//! Change of shape.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::with_batch;
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+};
+
+/// The same elements in the same (row-major) order under another shape.
+#[derive(Debug)]
+struct Reshape {
+    shape: Vec<usize>,
+}
+
+impl Primitive for Reshape {
+    fn name(&self) -> &'static str {
+        "reshape"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        if args[0].iter().product::<usize>() == self.shape.iter().product::<usize>() {
+            Ok(self.shape.clone())
+        } else {
+            Err(Error::shape(self.name(), format!("{:?} does not hold as much as {:?}", self.shape, args[0])))
+        }
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        Ok(args[0].tensor.reshape(with_batch(args[0].batch(), &self.shape))?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Linear
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
+        let shape = graph.shape(node.args[0]).to_vec();
+        graph.reshape(cotangent, &shape)
+    }
+
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
+        0
+    }
+}
+
+impl Graph {
+    /// The elements of `x` under another shape.
+    ///
+    /// # Errors
+    /// When the shapes hold different numbers of elements.
+    pub fn reshape(&mut self, x: Value, shape: &[usize]) -> Result<Value> {
+        if self.shape(x) == shape {
+            return Ok(x);
+        }
+        self.emit(Arc::new(Reshape { shape: shape.to_vec() }), &[x])
+    }
+
+    /// `x` [N, ...] as [N, D]: all axes from `start` on become one.
+    ///
+    /// # Errors
+    /// When `x` has no axis `start`.
+    pub fn flatten_from(&mut self, x: Value, start: usize) -> Result<Value> {
+        let shape = self.shape(x);
+        if start >= shape.len() {
+            return Err(Error::shape("flatten", format!("{shape:?} has no axis {start}")));
+        }
+        let flat: Vec<usize> =
+            shape[..start].iter().copied().chain([shape[start..].iter().product()]).collect();
+        self.reshape(x, &flat)
+    }
+}

@@ -1,0 +1,49 @@
+//! Multiplication by a constant.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use crate::{
+    Graph, Value,
+    error::Result,
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+};
+
+/// c·x.
+#[derive(Debug)]
+struct Scale {
+    factor: f64,
+}
+
+impl Primitive for Scale {
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        Ok(args[0].to_vec())
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        Ok(args[0].tensor.affine(self.factor, 0.0)?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Linear
+    }
+
+    fn transpose(&self, graph: &mut Graph, _: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
+        graph.scale(cotangent, self.factor)
+    }
+}
+
+impl Graph {
+    /// c·x.
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
+    pub fn scale(&mut self, x: Value, factor: f64) -> Result<Value> {
+        if factor == 1.0 { Ok(x) } else { self.emit(Arc::new(Scale { factor }), &[x]) }
+    }
+}

@@ -1,0 +1,126 @@
+//! Slices and zero-padding along an axis, each the other's transpose.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+};
+
+/// The elements `start .. start + len` along `axis`.
+#[derive(Debug)]
+struct Slice {
+    axis: usize,
+    start: usize,
+    len: usize,
+}
+
+impl Primitive for Slice {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        let mut shape = args[0].to_vec();
+        match shape.get_mut(self.axis) {
+            Some(size) if self.start + self.len <= *size => {
+                *size = self.len;
+                Ok(shape)
+            }
+            _ => Err(Error::shape(
+                self.name(),
+                format!(
+                    "{:?} has no elements {}..{} on axis {}",
+                    args[0],
+                    self.start,
+                    self.start + self.len,
+                    self.axis
+                ),
+            )),
+        }
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        Ok(args[0].tensor.narrow(self.axis + args[0].lead(), self.start, self.len)?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Linear
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
+        let size = graph.shape(node.args[0])[self.axis];
+        graph.pad(cotangent, self.axis, self.start, size - self.start - self.len)
+    }
+
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
+        0
+    }
+}
+
+/// `before` and `after` zeros around the elements along `axis`.
+#[derive(Debug)]
+struct Pad {
+    axis: usize,
+    before: usize,
+    after: usize,
+}
+
+impl Primitive for Pad {
+    fn name(&self) -> &'static str {
+        "pad"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        let mut shape = args[0].to_vec();
+        let size = shape
+            .get_mut(self.axis)
+            .ok_or_else(|| Error::shape("pad", format!("{:?} has no axis {}", args[0], self.axis)))?;
+        *size += self.before + self.after;
+        Ok(shape)
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        Ok(args[0].tensor.pad_with_zeros(self.axis + args[0].lead(), self.before, self.after)?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Linear
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
+        let len = graph.shape(node.args[0])[self.axis];
+        graph.slice(cotangent, self.axis, self.before, len)
+    }
+
+    fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
+        0
+    }
+}
+
+impl Graph {
+    /// The elements `start .. start + len` of `x` along `axis`.
+    ///
+    /// # Errors
+    /// When there are no such elements.
+    pub fn slice(&mut self, x: Value, axis: usize, start: usize, len: usize) -> Result<Value> {
+        if start == 0 && self.shape(x).get(axis) == Some(&len) {
+            return Ok(x);
+        }
+        self.emit(Arc::new(Slice { axis, start, len }), &[x])
+    }
+
+    /// `x` between `before` and `after` zeros along `axis`.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn pad(&mut self, x: Value, axis: usize, before: usize, after: usize) -> Result<Value> {
+        if before + after == 0 {
+            return Ok(x);
+        }
+        self.emit(Arc::new(Pad { axis, before, after }), &[x])
+    }
+}

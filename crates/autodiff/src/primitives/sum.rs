@@ -1,0 +1,85 @@
+//! Sums over axes.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    kernels,
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+};
+
+/// The sum over `axes`, which keep the size 1.
+#[derive(Debug)]
+struct Sum {
+    axes: Vec<usize>,
+}
+
+impl Primitive for Sum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        if let Some(axis) = self.axes.iter().find(|axis| **axis >= args[0].len()) {
+            return Err(Error::shape(self.name(), format!("{:?} has no axis {axis}", args[0])));
+        }
+        let size = |axis| if self.axes.contains(&axis) { 1 } else { args[0][axis] };
+        Ok((0..args[0].len()).map(size).collect())
+    }
+
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
+        let axes: Vec<usize> = self.axes.iter().map(|axis| axis + args[0].lead()).collect();
+        kernels::sum(args[0].tensor, &axes)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Linear
+    }
+
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
+        let shape = graph.shape(node.args[0]).to_vec();
+        graph.broadcast(cotangent, &shape)
+    }
+
+    fn flops(&self, args: &[&[usize]], _: &[usize]) -> usize {
+        args[0].iter().product()
+    }
+}
+
+impl Graph {
+    /// The sum of `x` over `axes`, which keep the size 1.
+    ///
+    /// # Errors
+    /// When `x` has no such axis.
+    pub fn sum(&mut self, x: Value, axes: &[usize]) -> Result<Value> {
+        let trivial = |axis: &usize| self.shape(x).get(*axis) == Some(&1);
+        if axes.iter().all(trivial) {
+            return Ok(x);
+        }
+        self.emit(Arc::new(Sum { axes: axes.to_vec() }), &[x])
+    }
+
+    /// The mean of `x` over `axes`, which keep the size 1.
+    ///
+    /// # Errors
+    /// When `x` has no such axis.
+    pub fn mean(&mut self, x: Value, axes: &[usize]) -> Result<Value> {
+        let sum = self.sum(x, axes)?;
+        let shape = self.shape(x);
+        let count: usize = axes.iter().map(|&axis| shape[axis]).product();
+        self.scale(sum, 1.0 / count as f64)
+    }
+
+    /// The sum of all elements, a scalar of shape \[\].
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
+    pub fn sum_all(&mut self, x: Value) -> Result<Value> {
+        let axes: Vec<usize> = (0..self.shape(x).len()).collect();
+        let sum = self.sum(x, &axes)?;
+        self.reshape(sum, &[])
+    }
+}

@@ -1,0 +1,157 @@
+//! Programs: a graph cut down to what its outputs need, ready to be evaluated.
+
+use std::{collections::HashMap, sync::Arc};
+
+use candle_core::Tensor;
+
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    primitive::{Operand, Place, Primitive},
+};
+
+#[derive(Debug, Clone)]
+struct Step {
+    primitive: Arc<dyn Primitive>,
+    args: Vec<usize>,
+    /// Slots whose last use this is.
+    dead: Vec<usize>,
+}
+
+/// A closed program: inputs, steps in order, outputs. Dead code is gone, and a result is dropped after its last use.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The declared shape of each slot: the inputs first, then one slot a step.
+    shapes: Vec<Vec<usize>>,
+    inputs: usize,
+    steps: Vec<Step>,
+    outputs: Vec<usize>,
+}
+
+impl Program {
+    /// What `outputs` need, given `inputs` (any values of the graph: nothing behind them is computed).
+    ///
+    /// # Errors
+    /// When an input of the graph is needed that is not among `inputs`.
+    pub fn new(graph: &Graph, inputs: &[Value], outputs: &[Value]) -> Result<Self> {
+        let mut slots: HashMap<Value, usize> = inputs.iter().enumerate().map(|(i, v)| (*v, i)).collect();
+        let mut shapes: Vec<Vec<usize>> = inputs.iter().map(|v| graph.shape(*v).to_vec()).collect();
+        let mut steps = Vec::new();
+        for value in graph.ancestors(outputs, inputs) {
+            if slots.contains_key(&value) {
+                continue;
+            }
+            let node = graph.operation(value).ok_or_else(|| {
+                Error::Unsupported(format!("{} is needed and not given", graph.describe(value)))
+            })?;
+            let args = node.args.iter().map(|arg| slots[arg]).collect();
+            slots.insert(value, shapes.len());
+            shapes.push(graph.shape(value).to_vec());
+            steps.push(Step { primitive: node.primitive, args, dead: Vec::new() });
+        }
+        let outputs: Vec<usize> = outputs.iter().map(|value| slots[value]).collect();
+        mark_last_uses(&mut steps, inputs.len(), &outputs);
+        Ok(Self { shapes, inputs: inputs.len(), steps, outputs })
+    }
+
+    /// Partial evaluation: the program from `fixed` and `varying` inputs to `outputs` as two programs. The first computes,
+    /// from the fixed inputs alone, every residual that the second needs; the second has the residuals, then the varying
+    /// inputs, as its inputs.
+    ///
+    /// # Errors
+    /// When an input of the graph is needed that is in neither list.
+    pub fn split(
+        graph: &Graph,
+        fixed: &[Value],
+        varying: &[Value],
+        outputs: &[Value],
+    ) -> Result<(Self, Self)> {
+        let depends = graph.dependents(varying);
+        let is_residual = |value: &Value| !depends[value.index()];
+        let mut residuals: Vec<Value> = outputs.iter().copied().filter(is_residual).collect();
+        for value in graph.ancestors(outputs, varying) {
+            if depends[value.index()] {
+                residuals.extend(graph.args(value).iter().copied().filter(is_residual));
+            }
+        }
+        residuals.sort_unstable();
+        residuals.dedup();
+        let prefix = Self::new(graph, fixed, &residuals)?;
+        let inputs: Vec<Value> = residuals.iter().chain(varying).copied().collect();
+        Ok((prefix, Self::new(graph, &inputs, outputs)?))
+    }
+
+    /// Evaluates the program on `inputs`. An input may have one more leading axis than declared (many tangents,
+    /// cotangents or samples); every output that depends on it then has that axis too.
+    ///
+    /// # Errors
+    /// When an input's shape is not the declared one, or a tensor operation fails.
+    pub fn evaluate(&self, place: &Place, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        self.check(inputs)?;
+        let mut slots: Vec<Option<Tensor>> = inputs.iter().cloned().map(Some).collect();
+        for step in &self.steps {
+            let result = {
+                let operands: Vec<Operand> = step
+                    .args
+                    .iter()
+                    .filter_map(|&slot| {
+                        let tensor = slots[slot].as_ref()?;
+                        Some(Operand { tensor, batched: tensor.rank() > self.shapes[slot].len() })
+                    })
+                    .collect();
+                step.primitive.eval(place, &operands)?
+            };
+            slots.push(Some(result));
+            step.dead.iter().for_each(|&slot| slots[slot] = None);
+        }
+        Ok(self.outputs.iter().filter_map(|&slot| slots[slot].clone()).collect())
+    }
+
+    /// The declared shapes of the outputs.
+    pub fn output_shapes(&self) -> impl Iterator<Item = &[usize]> {
+        self.outputs.iter().map(|&slot| self.shapes[slot].as_slice())
+    }
+
+    /// Floating-point operations of one evaluation with no leading axis.
+    #[must_use]
+    pub fn flops(&self) -> usize {
+        let shape = |slot: usize| self.shapes[slot].as_slice();
+        let flops = |(i, step): (usize, &Step)| {
+            let args: Vec<&[usize]> = step.args.iter().map(|&slot| shape(slot)).collect();
+            step.primitive.flops(&args, shape(self.inputs + i))
+        };
+        self.steps.iter().enumerate().map(flops).sum()
+    }
+
+    /// The names of the operations in order, for tests and profiles.
+    pub fn operations(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.steps.iter().map(|step| step.primitive.name())
+    }
+
+    fn check(&self, inputs: &[Tensor]) -> Result<()> {
+        if inputs.len() != self.inputs {
+            let problem = format!("{} inputs instead of {}", inputs.len(), self.inputs);
+            return Err(Error::shape("program", problem));
+        }
+        for (i, (input, declared)) in inputs.iter().zip(&self.shapes).enumerate() {
+            let dims = input.dims();
+            let fits = dims == declared || dims.split_first().is_some_and(|(_, rest)| rest == declared);
+            if !fits {
+                let problem = format!("input {i} has shape {dims:?} instead of {declared:?}");
+                return Err(Error::shape("program", problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn mark_last_uses(steps: &mut [Step], inputs: usize, outputs: &[usize]) {
+    let mut needed: Vec<bool> = vec![false; inputs + steps.len()];
+    outputs.iter().for_each(|&slot| needed[slot] = true);
+    for step in steps.iter_mut().rev() {
+        let mut args = step.args.clone();
+        args.sort_unstable();
+        args.dedup();
+        step.dead = args.into_iter().filter(|&slot| !std::mem::replace(&mut needed[slot], true)).collect();
+    }
+}

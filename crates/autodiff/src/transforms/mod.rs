@@ -1,0 +1,9 @@
+//! Transformations of programs: each walks a graph once and emits into it what it derives.
+
+mod affinity;
+mod linearize;
+mod transpose;
+
+pub use affinity::{Breaker, affinity};
+pub use linearize::linearize;
+pub use transpose::transpose;

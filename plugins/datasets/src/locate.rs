@@ -1,0 +1,153 @@
+//! What `cargo xtask data NAME` says: where a set is looked for, what is there, and what to do.
+
+use std::{fmt, fs, path::PathBuf};
+
+use eigenscape_core::{
+    Error, Result, Split,
+    registry::{Environment, nearest},
+};
+
+use crate::published::{IdxSet, PUBLISHED, Place, Roots};
+
+/// Where a published set was looked for and what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The set.
+    pub set: IdxSet,
+    /// The places, in the order in which they are looked in.
+    pub places: Vec<PlaceReport>,
+}
+
+/// What is in a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceReport {
+    /// The place.
+    pub place: Place,
+    /// The training split.
+    pub train: SplitReport,
+    /// The test split.
+    pub test: SplitReport,
+}
+
+/// The two files of a split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitReport {
+    /// Images, then labels.
+    pub files: [FileReport; 2],
+    /// The number of images, or why the split cannot be used; `None` when a file is missing.
+    pub verdict: Option<Result<usize, String>>,
+}
+
+/// A file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileReport {
+    /// Its name, without `.gz`.
+    pub name: &'static str,
+    /// The file that was found and its size in bytes; `None` when it is missing.
+    pub found: Option<(PathBuf, u64)>,
+}
+
+/// Looks for a published set wherever it is customary to put it, reading every file that is there.
+///
+/// # Errors
+/// When no published set has the name.
+pub fn locate(name: &str, environment: &Environment) -> Result<Report> {
+    let set = PUBLISHED.iter().find(|set| set.name == name).ok_or_else(|| {
+        let names: Vec<&str> = PUBLISHED.iter().map(|set| set.name).collect();
+        let remedy = match nearest(name, names.iter().copied()) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("sets with published files: {}", names.join(", ")),
+        };
+        Error::input(format!("data set `{name}`"), "it is not a set with published files", remedy)
+    })?;
+    Ok(Report::new(*set, &Roots::new(environment)))
+}
+
+impl Report {
+    /// Looks for a set below the given roots.
+    #[must_use]
+    pub fn new(set: IdxSet, roots: &Roots) -> Self {
+        let places = set.customary_places(roots).into_iter().map(|place| {
+            let [train, test] =
+                [Split::Train, Split::Test].map(|split| SplitReport::new(&set, &place, split));
+            PlaceReport { place, train, test }
+        });
+        Self { set, places: places.collect() }
+    }
+
+    /// The place that `source = "full"` takes: the first that has all four files.
+    #[must_use]
+    pub fn chosen(&self) -> Option<&PlaceReport> {
+        self.places.iter().find(|place| place.train.verdict.is_some() && place.test.verdict.is_some())
+    }
+}
+
+impl PlaceReport {
+    fn is_empty(&self) -> bool {
+        self.train.files.iter().chain(&self.test.files).all(|file| file.found.is_none())
+    }
+}
+
+impl SplitReport {
+    fn new(set: &IdxSet, place: &Place, split: Split) -> Self {
+        let names = set.split(split);
+        let files = [names.images, names.labels].map(|name| {
+            let found = place.find(name).map(|path| {
+                let bytes = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+                (path, bytes)
+            });
+            FileReport { name, found }
+        });
+        let complete = files.iter().all(|file| file.found.is_some());
+        let read = || set.read(place, split).map(|images| images.len()).map_err(|error| error.to_string());
+        Self { verdict: complete.then(read), files }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ({}; licence {})", self.set.title, self.set.publisher, self.set.licence)?;
+        if let Some(embedded) = self.set.embedded {
+            writeln!(f, "\nWithout `source` or `path` an experiment takes {embedded}: nothing to do.")?;
+        }
+        for place in &self.places {
+            writeln!(f, "\n{}  ({})", place.place.folder.display(), place.place.custom)?;
+            if place.is_empty() {
+                writeln!(f, "  none of the four files")?;
+            } else {
+                write!(f, "{}{}", place.train, place.test)?;
+            }
+        }
+        match self.chosen() {
+            Some(chosen) => {
+                writeln!(f, "\n`source = \"full\"` takes {}.", chosen.place.folder.display())?;
+                if chosen.train.verdict.as_ref().is_some_and(Result::is_err)
+                    || chosen.test.verdict.as_ref().is_some_and(Result::is_err)
+                {
+                    writeln!(f, "Its files are damaged: {}.", self.set.advice())?;
+                }
+                Ok(())
+            }
+            None => writeln!(f, "\nTo get all of it, {}.", self.set.advice()),
+        }
+    }
+}
+
+impl fmt::Display for SplitReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for file in &self.files {
+            match &file.found {
+                Some((path, bytes)) => {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    writeln!(f, "  {name}: {bytes} bytes")?;
+                }
+                None => writeln!(f, "  {}: missing", file.name)?,
+            }
+        }
+        match &self.verdict {
+            Some(Ok(images)) => writeln!(f, "  ok: {images} images with labels"),
+            Some(Err(problem)) => writeln!(f, "  damaged: {problem}"),
+            None => Ok(()),
+        }
+    }
+}

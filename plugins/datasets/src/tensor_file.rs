@@ -1,0 +1,156 @@
+//! A safetensors file read with care: every refusal names the file, the tensor, the element and the remedy.
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_core::{Error, Result, registry::nearest};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+/// The tensors of a file, and the file's name for errors.
+pub(crate) struct TensorFile<'a> {
+    name: &'a str,
+    tensors: SafeTensors<'a>,
+}
+
+/// Integers of any type with their shape.
+pub(crate) struct Integers {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<i128>,
+}
+
+impl<'a> TensorFile<'a> {
+    /// Checks the header against the contents: types, shapes and offsets must cover the data exactly.
+    pub(crate) fn parse(name: &'a str, contents: &'a [u8]) -> Result<Self> {
+        let tensors = SafeTensors::deserialize(contents).map_err(|error| {
+            Error::input(
+                name,
+                format!("not a whole safetensors file, it is truncated or damaged ({error})"),
+                "write it again, in Python by `safetensors.torch.save_file({\"x\": x, \"y\": y}, path)`",
+            )
+        })?;
+        Ok(Self { name, tensors })
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.tensors.tensor(key).is_ok()
+    }
+
+    /// Whether a tensor holds integers.
+    pub(crate) fn is_integer(&self, key: &str) -> Result<bool> {
+        use Dtype::{I8, I16, I32, I64, U8, U16, U32, U64};
+        Ok(matches!(self.view(key)?.dtype(), I8 | I16 | I32 | I64 | U8 | U16 | U32 | U64))
+    }
+
+    /// A tensor of finite numbers: `f32` and `f64` as they are, half precision widened to `f32`.
+    pub(crate) fn floats(&self, key: &str) -> Result<Tensor> {
+        let view = self.view(key)?;
+        let (stored, wanted) = match view.dtype() {
+            Dtype::F32 => (DType::F32, DType::F32),
+            Dtype::F64 => (DType::F64, DType::F64),
+            Dtype::F16 => (DType::F16, DType::F32),
+            Dtype::BF16 => (DType::BF16, DType::F32),
+            other => {
+                let remedy = "save it as float32 or float64, normalised as the network is to see it";
+                return Err(self.error(key, format!("its elements are {other:?}, not floats"), remedy));
+            }
+        };
+        let tensor =
+            Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?.to_dtype(wanted)?;
+        self.require_finite(key, &tensor)?;
+        Ok(tensor)
+    }
+
+    /// A tensor of integers of any type.
+    pub(crate) fn integers(&self, key: &str) -> Result<Integers> {
+        let view = self.view(key)?;
+        let data = view.data();
+        let values = match view.dtype() {
+            Dtype::I8 => decode(data, i8::from_le_bytes),
+            Dtype::I16 => decode(data, i16::from_le_bytes),
+            Dtype::I32 => decode(data, i32::from_le_bytes),
+            Dtype::I64 => decode(data, i64::from_le_bytes),
+            Dtype::U8 => decode(data, u8::from_le_bytes),
+            Dtype::U16 => decode(data, u16::from_le_bytes),
+            Dtype::U32 => decode(data, u32::from_le_bytes),
+            Dtype::U64 => decode(data, u64::from_le_bytes),
+            other => {
+                return Err(self.error(
+                    key,
+                    format!("its elements are {other:?}, not integers"),
+                    "save it as int64",
+                ));
+            }
+        };
+        Ok(Integers { shape: view.shape().to_vec(), values })
+    }
+
+    /// An error about one tensor.
+    pub(crate) fn error(&self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error::input(format!("{}, tensor `{key}`", self.name), problem, remedy)
+    }
+
+    fn view(&self, key: &str) -> Result<TensorView<'_>> {
+        self.tensors.tensor(key).map_err(|_| {
+            let remedy = match nearest(key, self.tensors.names()) {
+                Some(name) => format!("did you mean `{name}`? rename it to `{key}`"),
+                None => format!("save the file with `{key}`"),
+            };
+            self.error(key, "the file has no such tensor", remedy)
+        })
+    }
+
+    fn require_finite(&self, key: &str, tensor: &Tensor) -> Result<()> {
+        let flat = tensor.flatten_all()?;
+        let bad = match tensor.dtype() {
+            DType::F64 => first_not_finite(&flat.to_vec1::<f64>()?),
+            _ => first_not_finite(&flat.to_vec1::<f32>()?),
+        };
+        match bad {
+            None => Ok(()),
+            Some((index, value)) => {
+                let index = multi_index(index, tensor.dims());
+                let problem = format!("the element {index} is {value}");
+                Err(self.error(
+                    key,
+                    problem,
+                    "remove the example or repair its value: every number must be finite",
+                ))
+            }
+        }
+    }
+}
+
+/// Little-endian elements; the length is a multiple of the element's size because the header was checked.
+fn decode<T: Into<i128>, const SIZE: usize>(data: &[u8], from: impl Fn([u8; SIZE]) -> T) -> Vec<i128> {
+    let (elements, _) = data.as_chunks::<SIZE>();
+    elements.iter().map(|bytes| from(*bytes).into()).collect()
+}
+
+fn first_not_finite<T: Into<f64> + Copy>(values: &[T]) -> Option<(usize, f64)> {
+    values.iter().map(|value| (*value).into()).enumerate().find(|(_, value)| !value.is_finite())
+}
+
+/// A row-major position as an index along each dimension, `[3, 0, 5]`.
+pub(crate) fn multi_index(mut position: usize, shape: &[usize]) -> String {
+    let mut index: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|d| {
+            let along = position % d;
+            position /= d;
+            along
+        })
+        .collect();
+    index.reverse();
+    format!("{index:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::multi_index;
+
+    #[test]
+    fn positions_count_the_last_dimension_fastest() {
+        assert_eq!(multi_index(0, &[2, 3, 4]), "[0, 0, 0]");
+        assert_eq!(multi_index(23, &[2, 3, 4]), "[1, 2, 3]");
+        assert_eq!(multi_index(7, &[2, 3, 4]), "[0, 1, 3]");
+    }
+}

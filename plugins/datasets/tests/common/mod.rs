@@ -1,0 +1,77 @@
+//! Small data sets in the published formats, written by the tests themselves.
+
+#![allow(dead_code, missing_docs, reason = "each test target uses its part of it")]
+
+use std::{fs, io::Write, path::Path};
+
+use eigenscape_core::{
+    Dataset, Error, Registry,
+    registry::{Built, Environment, PluginError},
+};
+use flate2::{Compression, write::GzEncoder};
+
+/// A well-formed IDX file of unsigned bytes.
+pub fn idx(shape: &[u32], data: &[u8]) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, u8::try_from(shape.len()).unwrap()];
+    file.extend(shape.iter().flat_map(|d| d.to_be_bytes()));
+    file.extend(data);
+    file
+}
+
+pub fn gzip(contents: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(contents).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The four files of a set with images of 28x28: `train` and `test` hold the labels, image n is full of n.
+pub fn write_set(folder: &Path, train: &[u8], test: &[u8], gzipped: bool) {
+    fs::create_dir_all(folder).unwrap();
+    for (stem, labels) in [("train", train), ("t10k", test)] {
+        let count = u32::try_from(labels.len()).unwrap();
+        let pixels: Vec<u8> = (0..labels.len()).flat_map(|n| vec![u8::try_from(n).unwrap(); 784]).collect();
+        let files = [
+            (format!("{stem}-images-idx3-ubyte"), idx(&[count, 28, 28], &pixels)),
+            (format!("{stem}-labels-idx1-ubyte"), idx(&[count], labels)),
+        ];
+        for (name, contents) in files {
+            if gzipped {
+                fs::write(folder.join(format!("{name}.gz")), gzip(&contents)).unwrap();
+            } else {
+                fs::write(folder.join(name), contents).unwrap();
+            }
+        }
+    }
+}
+
+/// Builds a data set as an experiment does: from its name and a table of parameters.
+pub fn build(name: &str, parameters: &str, base: &Path) -> Result<Built<dyn Dataset>, PluginError> {
+    let mut registry = Registry::default();
+    eigenscape_datasets::register(&mut registry);
+    let environment = Environment { base: base.to_owned() };
+    registry.datasets.build(name, parameters.parse().unwrap(), &environment)
+}
+
+pub fn load(name: &str, parameters: &str, base: &Path) -> Box<dyn Dataset> {
+    match build(name, parameters, base) {
+        Ok(built) => built.plugin,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// The message of the error with which a data set refuses its parameters.
+pub fn refusal(name: &str, parameters: &str, base: &Path) -> String {
+    match build(name, parameters, base) {
+        Ok(_) => panic!("{name} accepted {parameters}"),
+        Err(PluginError::Build(error @ Error::Input { .. })) => error.to_string(),
+        Err(error) => panic!("not an input error: {error:?}"),
+    }
+}
+
+/// Asserts that a message has every part, and a remedy.
+#[track_caller]
+pub fn assert_says(message: &str, parts: &[&str]) {
+    for part in parts.iter().chain(&["help: "]) {
+        assert!(message.contains(part), "no {part:?} in: {message}");
+    }
+}
