@@ -44,12 +44,29 @@ enum Plan {
 impl Objective {
     /// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of `group`: its rows are Sₙᵀ Jₙ for each sample n.
     ///
-    /// The program is that of one sample; the samples are the extra leading axis, so that cotangents of parameters come
-    /// out per sample. R backward passes (the columns of Sₙ) serve all parameters at once.
+    /// R backward passes (the columns of Sₙ) serve all parameters at once.
     ///
     /// # Errors
     /// When the program cannot be built or evaluated at the point.
     pub fn factor(&self, point: &Point, group: &[usize]) -> Result<Factor> {
+        self.pull_back_samples(point, group, &self.loss_factor(point)?)
+    }
+
+    /// The rows of the Jacobian of the outputs in `group`, for all samples at once: row c·N + n is ∂f_c(xₙ)/∂θ.
+    ///
+    /// # Errors
+    /// When the program cannot be built or evaluated at the point.
+    pub fn jacobian(&self, point: &Point, group: &[usize]) -> Result<Factor> {
+        let outputs: usize = self.network.output_shape().iter().product();
+        let identity = Tensor::eye(outputs, point.inputs.dtype(), point.inputs.device())?;
+        self.pull_back_samples(point, group, &identity.repeat((point.samples(), 1, 1))?)
+    }
+
+    /// Jₙᵀ u for each column u of `cotangents`\[n\] \[N, C, R\] and each sample n.
+    ///
+    /// The program is that of one sample; the samples are the extra leading axis, so that cotangents of parameters come
+    /// out per sample.
+    fn pull_back_samples(&self, point: &Point, group: &[usize], cotangents: &Tensor) -> Result<Factor> {
         let Traced { mut graph, x, parameters, buffers, outputs } = self.network.trace(1)?;
         let shape = graph.shape(outputs).to_vec();
         let cotangent = graph.input("cotangent", &shape);
@@ -65,26 +82,25 @@ impl Objective {
         let place = point.place();
         let mut residuals = prefix.evaluate(&place, &inputs)?;
 
-        let loss_factor = self.loss_factor(point)?.permute((2, 0, 1))?.unsqueeze(2)?.contiguous()?;
-        let (columns, samples) = (loss_factor.dims()[0], loss_factor.dims()[1]);
+        let (samples, _, columns) = cotangents.dims3()?;
+        let cotangents = cotangents.permute((2, 0, 1))?.contiguous()?;
+        let lead: Vec<usize> = std::iter::once(samples).chain(shape).collect();
         let mut passes = Vec::with_capacity(columns);
         for r in 0..columns {
-            residuals.push(loss_factor.get(r)?);
+            residuals.push(cotangents.get(r)?.reshape(lead.as_slice())?);
             passes.push(linear.evaluate(&place, &residuals)?.into_iter());
             residuals.pop();
         }
         let mut tensors = Vec::with_capacity(plans.len());
-        for (plan, &parameter) in plans.iter().zip(group) {
-            let dimension = self.network.parameters()[parameter].shape.iter().product::<usize>();
-            let mut next = |len: usize| -> Result<Vec<Tensor>> {
+        for plan in &plans {
+            let mut next = |value: Value| -> Result<Vec<Tensor>> {
+                let len = graph.shape(value).iter().product();
                 passes.iter_mut().filter_map(Iterator::next).map(|t| sample_rows(&t, samples, len)).collect()
             };
-            tensors.push(match plan {
-                Plan::Explicit(_) => Rows::Explicit(Tensor::cat(&next(dimension)?, 0)?),
+            tensors.push(match *plan {
+                Plan::Explicit(value) => Rows::Explicit(Tensor::cat(&next(value)?, 0)?),
                 Plan::Outer { left, right } => {
-                    let len = |value: &Value| graph.shape(*value).iter().product::<usize>();
-                    let left = Tensor::stack(&next(len(left))?, 0)?;
-                    Rows::Outer { left, right: next(len(right))?.swap_remove(0) }
+                    Rows::Outer { left: Tensor::stack(&next(left)?, 0)?, right: next(right)?.swap_remove(0) }
                 }
             });
         }
