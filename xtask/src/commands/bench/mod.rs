@@ -94,7 +94,7 @@ fn measure(model: &Model, works: &[Work], python: Option<&Path>, registry: &Regi
     let subject = Subject::new(model, BATCH, registry)?;
     let threads = available_parallelism().map_or(1, usize::from);
     let (parameters, batch) = (subject.dimension(), subject.batch());
-    println!("{}: {parameters} parameters, batch {batch}, f32, {threads} threads", model.name);
+    println!("{}: {parameters} parameters, batch {batch}, f32, threads: {threads}", model.name);
     let mut timed = sitting(model, works, &subject)?;
     let peer = python.map(|python| {
         eprintln!("{}: PyTorch", model.name);
@@ -102,7 +102,7 @@ fn measure(model: &Model, works: &[Work], python: Option<&Path>, registry: &Regi
     });
     let peer = peer.transpose()?;
     if let Some(peer) = &peer {
-        println!("peer: PyTorch {}, {} threads, peak {:.0} MB", peer.torch, peer.threads, peer.peak_rss_mb);
+        println!("peer: PyTorch {}, threads: {}, peak {:.0} MB", peer.torch, peer.threads, peer.peak_rss_mb);
         for (first, second) in timed.iter_mut().zip(sitting(model, works, &subject)?) {
             first.seconds.extend(second.seconds);
             first.peak_mb = first.peak_mb.zip(second.peak_mb).map(|(one, other)| one.max(other));
