@@ -1,6 +1,6 @@
 //! Figures and one self-contained HTML page from an experiment's results.
 //!
-//! [`write`] turns [`Results`] into `report.html` and `figures/*.{svg,png}`; [`rebuild`] does it from the files of a
+//! [`write()`] turns [`Results`] into `report.html` and `figures/*.{svg,png}`; [`rebuild`] does it from the files of a
 //! run directory alone. A figure is a pure function from data to a list of shapes (`figures`, `draw`); the shapes are
 //! written as SVG, and the PNG is that SVG rasterised with an embedded font, so neither depends on the machine.
 
@@ -37,9 +37,9 @@ pub const RESULTS_FILE: &str = "results.json";
 pub const EXPERIMENT_FILE: &str = "experiment.toml";
 /// How the measurements were made, a [`Notes`], in the run directory.
 pub const NOTES_FILE: &str = "notes.json";
-/// The page that [`write`] makes.
+/// The page that [`write()`] makes.
 pub const REPORT_FILE: &str = "report.html";
-/// The folder of the figures that [`write`] makes; with several runs each has a folder in it.
+/// The folder of the figures that [`write()`] makes; with several runs each has a folder in it.
 pub const FIGURES_FOLDER: &str = "figures";
 
 /// Writes `report.html` and the figures into `dir`, which is created where it does not exist.

@@ -154,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn a_background_in_common_makes_spectra_more_alike() {
+        // Joint convexity: KL((1 − f)p + fu ‖ (1 − f)q + fu) ≤ (1 − f) KL(p ‖ q), which is 1/2 here without a floor.
+        for floor in [0.1, 0.5, 0.9] {
+            let distance = kl(KlParameters { floor, bandwidth: 1.0, ..Default::default() });
+            let value = distance.distance(&dirac(0.0), &dirac(1.0)).unwrap();
+            assert!(value > 0.0 && value < (1.0 - floor) * 0.5, "{floor}: {value}");
+        }
+    }
+
+    #[test]
     fn is_not_symmetric() {
         let (left, right) = (measure(&[(0.0, 0.9), (1.0, 0.1)]), measure(&[(0.0, 0.5), (1.0, 0.5)]));
         let distance = kl(KlParameters::default());

@@ -33,6 +33,20 @@ impl DenseOperator {
         Self::new(tensor(&matrix, dtype), None)
     }
 
+    /// Σ λₖ uₖ uₖᵀ, uₖ being the orthogonal vectors `columns`, normalised.
+    pub fn with_eigenvectors<const N: usize>(
+        columns: &[[f64; N]; N],
+        spectrum: &[f64; N],
+        dtype: DType,
+    ) -> Self {
+        let term = |k: usize, i: usize, j: usize| {
+            let u = columns[k];
+            spectrum[k] * u[i] * u[j] / u.iter().map(|x| x * x).sum::<f64>()
+        };
+        let matrix = Mat::from_fn(N, N, |i, j| (0..N).map(|k| term(k, i, j)).sum::<f64>());
+        Self::new(tensor(&matrix, dtype), None)
+    }
+
     /// The diagonal matrix of i/P.
     pub fn diagonal(n: usize, dtype: DType) -> Self {
         let values: Vec<f64> = (0..n).map(|i| i as f64 / n as f64).collect();
@@ -67,10 +81,12 @@ impl DenseOperator {
         Self::from_factor(Factor { rows: r * n, tensors }, &phi, dtype)
     }
 
-    /// ΦᵀΦ with each of n random rows twice.
+    /// ΦᵀΦ with each of n random rows twice, but for relative errors of a few ε as a backward pass makes them.
     pub fn with_repeated_rows(n: usize, columns: usize, seed: u64, dtype: DType) -> Self {
-        let half = tensor(&normal(n, columns, seed), dtype);
-        let rows = Tensor::cat(&[&half, &half], 0).unwrap();
+        let (once, noise) = (normal(n, columns, seed), normal(n, columns, seed + 1));
+        let epsilon = crate::float::epsilon(dtype).unwrap();
+        let again = Mat::from_fn(n, columns, |i, j| once[(i, j)] * (1.0 + 4.0 * epsilon * noise[(i, j)]));
+        let rows = Tensor::cat(&[tensor(&once, dtype), tensor(&again, dtype)], 0).unwrap();
         let phi = [matrix(&rows)];
         Self::from_factor(Factor { rows: 2 * n, tensors: vec![Rows::Explicit(rows)] }, &phi, dtype)
     }

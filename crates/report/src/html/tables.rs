@@ -26,11 +26,12 @@ pub fn of(run: &Run) -> Vec<Markup> {
     tables
 }
 
-fn folded(title: &str, rows: usize, table: &Markup) -> Markup {
+fn folded(title: &str, rows: usize, table: &Markup, remark: &str) -> Markup {
     html! {
         details open[rows <= LONG] {
             summary { (title) @if rows > LONG { " (" (rows) " rows)" } }
             div.scroll { table { (table) } }
+            @if !remark.is_empty() { p.remark { (remark) } }
         }
     }
 }
@@ -51,15 +52,10 @@ fn spectra(probes: &[ProbeRecord]) -> Markup {
             td { (count(p.products)) } td { (significant(p.seconds, 3)) }
         } } }
     };
-    let markup = folded("Spectra", probes.len(), &table);
-    html! {
-        (markup)
-        p.remark {
-            "Listed: the non-zero eigenvalues of an exact spectrum, the Ritz values of an estimated one. ±: one standard \
-             error of an estimated trace (“?”: one probe gives none). Products: operator-vector products, or work of the \
-             same cost."
-        }
-    }
+    let remark = "Listed: the non-zero eigenvalues of an exact spectrum, the Ritz values of an estimated one. ±: one \
+                  standard error of an estimated trace (“?”: one probe gives none). Products: operator-vector \
+                  products, or work of the same cost.";
+    folded("Spectra", probes.len(), &table, remark)
 }
 
 /// An estimate has no atom at zero to speak of: its Ritz values near zero stand for it.
@@ -94,7 +90,7 @@ fn distances(records: &[DistanceRecord], metric: &str, curvature: &str) -> Marku
             @for epoch in &epochs { td { (cell(*pair, *epoch)) } }
         } } }
     };
-    folded(&format!("Distances: {metric}, {curvature}"), pairs.len(), &table)
+    folded(&format!("Distances: {metric}, {curvature}"), pairs.len(), &table, "")
 }
 
 fn training(records: &[TrainingRecord]) -> Markup {
@@ -113,5 +109,5 @@ fn training(records: &[TrainingRecord]) -> Markup {
             @if penalised { td { (significant(r.penalty, DIGITS)) } }
         } } }
     };
-    folded("Training", records.len(), &table)
+    folded("Training", records.len(), &table, "")
 }

@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn tells_the_rank_of_a_deficient_factor() {
-        // The rows of r = 1 repeat those of r = 0: rank 8 of 16 rows.
+        // Each of 8 rows twice, to rounding: rank 8 of 16 rows.
         for dtype in [DType::F64, DType::F32] {
             let operator = DenseOperator::with_repeated_rows(8, 40, 5, dtype);
             let found = gram(&operator);

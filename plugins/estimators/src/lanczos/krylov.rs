@@ -86,8 +86,7 @@ fn orthogonalise<T: Float>(basis: &[&[T]], w: &mut [T], norm: f64) -> f64 {
     for _ in 0..2 {
         let coefficients = dots(basis, w);
         let after = subtract(basis, &coefficients, w).sqrt();
-        // Written so that NaN ends here.
-        if !(after < KEPT * before) {
+        if after >= KEPT * before || after.is_nan() {
             return after;
         }
         before = after;

@@ -101,13 +101,13 @@ impl Lanczos {
 
 /// The mean of the probes' quadrature rules, with the mean and standard error of their traces.
 fn average<T: Float>(dimension: usize, probes: &[Krylov<T>], products: usize) -> Result<Spectrum> {
-    let share = 1.0 / probes.len() as f64;
     let (mut nodes, mut traces) = (Vec::new(), Vec::new());
     for probe in probes {
         let rule = gauss_quadrature(probe.diagonal(), probe.off_diagonal())?;
         traces.push(dimension as f64 * rule.iter().map(|(node, weight)| weight * node).sum::<f64>());
-        nodes.extend(rule.into_iter().map(|(node, weight)| (node, share * weight)));
+        nodes.extend(rule);
     }
+    // Each rule's weights sum to 1; `estimated` makes them sum to 1 together.
     let (trace, trace_stderr) = mean_and_standard_error(&traces);
     Spectrum::estimated(dimension, nodes, trace, trace_stderr, products)
 }
