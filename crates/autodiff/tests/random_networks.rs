@@ -1,6 +1,8 @@
 //! Random small networks: every derivative against finite differences of the one before it, and the exact factor against
 //! the Gauss-Newton matrix.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{
     ConvSettings, Factor, Loss, Network, Objective, Point, PoolSettings, Result, Rows, Scope, Value,
