@@ -30,6 +30,8 @@ pub enum Command {
         /// dataset, architecture, estimator or distance
         kind: Option<String>,
     },
+    /// Measure speed and memory, beside PyTorch where a Python with it is given
+    Bench(Bench),
     /// Write the report of a finished run again, from the results in its folder
     Report {
         /// The folder, as in runs/quickstart
@@ -59,4 +61,17 @@ pub struct Reproduce {
     /// Print nothing but errors and the reports' paths
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to measure, as in lenet; without any, everything
+    #[arg(value_name = "NAME")]
+    pub models: Vec<String>,
+    /// Write the results to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// A Python that has PyTorch: the same work is measured there, between our own runs
+    #[arg(long, value_name = "PYTHON")]
+    pub torch: Option<PathBuf>,
 }

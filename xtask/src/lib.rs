@@ -51,6 +51,7 @@ fn dispatch(command: Command, registry: &Registry) -> Result<()> {
         Command::Reproduce(arguments) => commands::reproduce::run(&arguments, registry),
         Command::List { kind } => commands::list::run(kind.as_deref(), registry),
         Command::Check { experiments, set } => commands::check::run(&experiments, &set, registry),
+        Command::Bench(arguments) => commands::bench::run(&arguments, registry),
         Command::Report { directory } => Ok(eigenscape_report::rebuild(&directory)?),
         Command::Data { name } => commands::data::run(&name),
         Command::Schema => {

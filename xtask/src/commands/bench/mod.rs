@@ -1,0 +1,188 @@
+//! `bench`: how fast we are, and PyTorch on the same machine in the same sitting.
+
+mod memory;
+mod peer;
+mod subject;
+mod table;
+mod timing;
+mod work;
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+};
+
+use eigenscape_core::{Error, Registry, registry::nearest};
+use eigenscape_experiment::{Failure, Result, diagnostic::suggestion};
+use tempfile::NamedTempFile;
+
+use self::{
+    peer::Peer,
+    subject::{MODELS, Model, Subject},
+    table::Line,
+    work::Work,
+};
+use crate::cli::Bench;
+
+/// The paper's number of examples.
+const BATCH: usize = 100;
+
+/// Measures the models that are named, or all, and prints the table.
+pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
+    let models = models(&arguments.models)?;
+    // What can be wrong is found out before minutes are spent.
+    let file = arguments.json.as_deref().map(JsonFile::create).transpose()?;
+    arguments.torch.as_deref().map(peer::check).transpose()?;
+    let mut lines = Vec::new();
+    for model in models {
+        lines.extend(measure(model, arguments.torch.as_deref(), registry)?);
+    }
+    print!("{}", table::markdown(&lines));
+    file.map_or(Ok(()), |file| file.write(&lines))
+}
+
+fn models(names: &[String]) -> Result<Vec<&'static Model>> {
+    if names.is_empty() {
+        return Ok(MODELS.iter().collect());
+    }
+    let known = MODELS.map(|model| model.name);
+    let find = |name: &String| {
+        MODELS.iter().find(|model| model.name == name).ok_or_else(|| Failure::Usage {
+            problem: format!("there is no benchmark `{name}`"),
+            remedy: suggestion(nearest(name, known).as_deref(), "benchmarks", &known),
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// Seconds of every run of a work, with the highest of its sittings' peaks of memory.
+struct Timed {
+    work: Work,
+    seconds: Vec<f64>,
+    gigaflops: Option<f64>,
+    peak_mb: Option<f64>,
+}
+
+/// Ours, the peer, ours again: what changes on the machine meanwhile changes for both.
+fn measure(model: &Model, python: Option<&Path>, registry: &Registry) -> Result<Vec<Line>> {
+    let subject = Subject::new(model, BATCH, registry)?;
+    let threads = available_parallelism().map_or(1, usize::from);
+    let (parameters, batch) = (subject.dimension(), subject.batch());
+    println!("{}: {parameters} parameters, batch {batch}, f32, {threads} threads", model.name);
+    let mut timed = sitting(model, &subject)?;
+    let peer = python.map(|python| {
+        eprintln!("{}: PyTorch", model.name);
+        peer::measure(python, model.peer, threads)
+    });
+    let peer = peer.transpose()?;
+    if let Some(peer) = &peer {
+        println!("peer: PyTorch {}, {} threads, peak {:.0} MB", peer.torch, peer.threads, peer.peak_rss_mb);
+        for (first, second) in timed.iter_mut().zip(sitting(model, &subject)?) {
+            first.seconds.extend(second.seconds);
+            first.peak_mb = first.peak_mb.zip(second.peak_mb).map(|(one, other)| one.max(other));
+        }
+    }
+    Ok(timed.iter().map(|timed| timed.line(model, peer.as_ref())).collect())
+}
+
+fn sitting(model: &Model, subject: &Subject) -> Result<Vec<Timed>> {
+    let time = |work: Work| {
+        eprintln!("{}: {}", model.name, work.name());
+        memory::reset_peak();
+        let task = work.prepare(subject)?;
+        let seconds = timing::samples(work.repetitions(), &*task.run)?;
+        Ok(Timed {
+            work,
+            seconds: seconds.iter().map(|seconds| seconds / task.count as f64).collect(),
+            gigaflops: task.flops.map(|flops| 1e-9 * flops as f64),
+            peak_mb: memory::peak_mb(),
+        })
+    };
+    Work::ALL.into_iter().map(time).collect()
+}
+
+impl Timed {
+    fn line(&self, model: &Model, peer: Option<&Peer>) -> Line {
+        let ours_s = timing::median(&self.seconds);
+        let peer_s = peer.map(|peer| self.work.peer_seconds(peer));
+        Line {
+            model: model.name,
+            work: self.work.name(),
+            ours_s,
+            peer_s,
+            ratio: peer_s.map(|peer_s| peer_s / ours_s),
+            gflops: self.gigaflops.map(|gigaflops| gigaflops / ours_s),
+            peak_mb: self.peak_mb,
+        }
+    }
+}
+
+/// A JSON file that appears whole, at the end.
+struct JsonFile {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl JsonFile {
+    /// Finds out now whether the file can be written.
+    fn create(path: &Path) -> Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let refused = |error| Failure::Usage {
+            problem: format!("{} cannot be written: {error}", path.display()),
+            remedy: "choose another file with --json FILE".to_owned(),
+        };
+        if path.is_dir() {
+            return Err(refused(std::io::ErrorKind::IsADirectory.into()));
+        }
+        Ok(Self { path: path.to_owned(), file: temporary(folder).map_err(refused)? })
+    }
+
+    fn write(mut self, lines: &[Line]) -> Result<()> {
+        let json =
+            serde_json::to_string_pretty(lines).map_err(|error| Error::io(&self.path, error.into()))?;
+        writeln!(self.file, "{json}").map_err(|error| Error::io(&self.path, error))?;
+        self.file.persist(&self.path).map_err(|error| Error::io(&self.path, error.error))?;
+        Ok(())
+    }
+}
+
+/// A temporary file with the permissions of a new file: those of a temporary file are for its owner alone.
+fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_benchmark_is_a_usage_error() {
+        let error = models(&["lenett".to_owned()]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(matches!(error, Failure::Usage { remedy, .. } if remedy.contains("did you mean `lenet`?")));
+        assert_eq!(models(&[]).unwrap().len(), MODELS.len());
+    }
+
+    #[test]
+    fn json_appears_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bench.json");
+        drop(JsonFile::create(&path).unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        JsonFile::create(&path).unwrap().write(&[]).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "[]\n");
+        let error = JsonFile::create(&folder.path().join("none/bench.json")).map(drop).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(JsonFile::create(folder.path()).is_err());
+    }
+}

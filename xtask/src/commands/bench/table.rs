@@ -1,0 +1,91 @@
+//! The result: one line a work, as a table for people and as JSON for machines.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+/// What was measured of one work. `None`: not measured, or not known.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// The model's name.
+    pub model: &'static str,
+    /// The work's name.
+    pub work: &'static str,
+    /// Median seconds.
+    pub ours_s: f64,
+    /// The peer's median seconds.
+    pub peer_s: Option<f64>,
+    /// `peer_s` / `ours_s`.
+    pub ratio: Option<f64>,
+    /// 10⁹ floating-point operations a second.
+    pub gflops: Option<f64>,
+    /// Our peak resident memory while it was measured, in MiB, the process' code and data included.
+    pub peak_mb: Option<f64>,
+}
+
+/// The lines as a Markdown table.
+#[must_use]
+pub fn markdown(lines: &[Line]) -> String {
+    let mut text = "| model | work | ours | peer | ratio | GFLOP/s | peak MB |\n".to_owned();
+    text.push_str("| --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
+    let known = |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "-".to_owned(), show);
+    for line in lines {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            line.model,
+            line.work,
+            seconds(line.ours_s),
+            known(line.peer_s, seconds),
+            known(line.ratio, |ratio| format!("{ratio:.1}")),
+            known(line.gflops, |gflops| format!("{gflops:.0}")),
+            known(line.peak_mb, |mb| format!("{mb:.0}")),
+        );
+    }
+    text
+}
+
+/// Three significant digits, in seconds or milliseconds.
+fn seconds(value: f64) -> String {
+    let (value, unit) = if value < 0.1 { (1e3 * value, "ms") } else { (value, "s") };
+    let decimals = if value < 10.0 { 2 } else { 1 };
+    format!("{value:.decimals$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines() -> [Line; 2] {
+        let hvp = Line {
+            model: "lenet",
+            work: "hvp",
+            ours_s: 0.0055,
+            peer_s: Some(0.022),
+            ratio: Some(4.0),
+            gflops: Some(90.6),
+            peak_mb: Some(120.2),
+        };
+        let epoch =
+            Line { work: "paper-epoch", ours_s: 12.34, peer_s: None, ratio: None, gflops: None, ..hvp };
+        [hvp.clone(), epoch]
+    }
+
+    #[test]
+    fn as_a_table() {
+        let table = markdown(&lines());
+        let rows: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(rows[0], "| lenet | hvp | 5.50 ms | 22.0 ms | 4.0 | 91 | 120 |");
+        assert_eq!(rows[1], "| lenet | paper-epoch | 12.3 s | - | - | - | 120 |");
+    }
+
+    #[test]
+    fn as_json() {
+        let json = serde_json::to_value(lines()).unwrap();
+        assert_eq!(json[0]["ours_s"], 0.0055);
+        assert_eq!(json[0]["work"], "hvp");
+        assert!(json[1]["peer_s"].is_null());
+        let keys: Vec<&String> = json[0].as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["model", "work", "ours_s", "peer_s", "ratio", "gflops", "peak_mb"]);
+    }
+}
