@@ -65,9 +65,9 @@ pub struct Reproduce {
 
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// What to measure, as in lenet; without any, everything
+    /// Models and works to measure, as in lenet or hvp; without any, everything
     #[arg(value_name = "NAME")]
-    pub models: Vec<String>,
+    pub names: Vec<String>,
     /// Write the results to this file, too
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -28,32 +28,45 @@ use crate::cli::Bench;
 /// The paper's number of examples.
 const BATCH: usize = 100;
 
-/// Measures the models that are named, or all, and prints the table.
+/// Measures the models and works that are named, and prints the table.
 pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
-    let models = models(&arguments.models)?;
+    let selection = select(&arguments.names)?;
     // What can be wrong is found out before minutes are spent.
     let file = arguments.json.as_deref().map(JsonFile::create).transpose()?;
     arguments.torch.as_deref().map(peer::check).transpose()?;
     let mut lines = Vec::new();
-    for model in models {
-        lines.extend(measure(model, arguments.torch.as_deref(), registry)?);
+    for model in &selection.models {
+        lines.extend(measure(model, &selection.works, arguments.torch.as_deref(), registry)?);
     }
     print!("{}", table::markdown(&lines));
     file.map_or(Ok(()), |file| file.write(&lines))
 }
 
-fn models(names: &[String]) -> Result<Vec<&'static Model>> {
-    if names.is_empty() {
-        return Ok(MODELS.iter().collect());
-    }
-    let known = MODELS.map(|model| model.name);
-    let find = |name: &String| {
-        MODELS.iter().find(|model| model.name == name).ok_or_else(|| Failure::Usage {
+struct Selection {
+    models: Vec<&'static Model>,
+    works: Vec<Work>,
+}
+
+/// The models and works of these names: all models where no model is named, all works where no work is.
+fn select(names: &[String]) -> Result<Selection> {
+    let mut known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+    known.extend(Work::ALL.map(Work::name));
+    if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(Failure::Usage {
             problem: format!("there is no benchmark `{name}`"),
-            remedy: suggestion(nearest(name, known).as_deref(), "benchmarks", &known),
-        })
-    };
-    names.iter().map(find).collect()
+            remedy: suggestion(nearest(name, known.iter().copied()).as_deref(), "models and works", &known),
+        });
+    }
+    let named = |name: &str| names.iter().any(|word| word == name);
+    let mut models: Vec<&Model> = MODELS.iter().filter(|model| named(model.name)).collect();
+    let mut works: Vec<Work> = Work::ALL.into_iter().filter(|work| named(work.name())).collect();
+    if models.is_empty() {
+        models.extend(&MODELS);
+    }
+    if works.is_empty() {
+        works.extend(Work::ALL);
+    }
+    Ok(Selection { models, works })
 }
 
 /// Seconds of every run of a work, with the highest of its sittings' peaks of memory.
@@ -65,12 +78,12 @@ struct Timed {
 }
 
 /// Ours, the peer, ours again: what changes on the machine meanwhile changes for both.
-fn measure(model: &Model, python: Option<&Path>, registry: &Registry) -> Result<Vec<Line>> {
+fn measure(model: &Model, works: &[Work], python: Option<&Path>, registry: &Registry) -> Result<Vec<Line>> {
     let subject = Subject::new(model, BATCH, registry)?;
     let threads = available_parallelism().map_or(1, usize::from);
     let (parameters, batch) = (subject.dimension(), subject.batch());
     println!("{}: {parameters} parameters, batch {batch}, f32, {threads} threads", model.name);
-    let mut timed = sitting(model, &subject)?;
+    let mut timed = sitting(model, works, &subject)?;
     let peer = python.map(|python| {
         eprintln!("{}: PyTorch", model.name);
         peer::measure(python, model.peer, threads)
@@ -78,7 +91,7 @@ fn measure(model: &Model, python: Option<&Path>, registry: &Registry) -> Result<
     let peer = peer.transpose()?;
     if let Some(peer) = &peer {
         println!("peer: PyTorch {}, {} threads, peak {:.0} MB", peer.torch, peer.threads, peer.peak_rss_mb);
-        for (first, second) in timed.iter_mut().zip(sitting(model, &subject)?) {
+        for (first, second) in timed.iter_mut().zip(sitting(model, works, &subject)?) {
             first.seconds.extend(second.seconds);
             first.peak_mb = first.peak_mb.zip(second.peak_mb).map(|(one, other)| one.max(other));
         }
@@ -86,20 +99,20 @@ fn measure(model: &Model, python: Option<&Path>, registry: &Registry) -> Result<
     Ok(timed.iter().map(|timed| timed.line(model, peer.as_ref())).collect())
 }
 
-fn sitting(model: &Model, subject: &Subject) -> Result<Vec<Timed>> {
-    let time = |work: Work| {
+fn sitting(model: &Model, works: &[Work], subject: &Subject) -> Result<Vec<Timed>> {
+    let time = |work: &Work| {
         eprintln!("{}: {}", model.name, work.name());
         memory::reset_peak();
         let task = work.prepare(subject)?;
         let seconds = timing::samples(work.repetitions(), &*task.run)?;
         Ok(Timed {
-            work,
+            work: *work,
             seconds: seconds.iter().map(|seconds| seconds / task.count as f64).collect(),
             gigaflops: task.flops.map(|flops| 1e-9 * flops as f64),
             peak_mb: memory::peak_mb(),
         })
     };
-    Work::ALL.into_iter().map(time).collect()
+    works.iter().map(time).collect()
 }
 
 impl Timed {
@@ -166,11 +179,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_benchmark_is_a_usage_error() {
-        let error = models(&["lenett".to_owned()]).unwrap_err();
+    fn names_select_models_and_works() {
+        let select = |names: &[&str]| select(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        assert_eq!(select(&[]).unwrap().models.len(), MODELS.len());
+        assert_eq!(select(&["lenet"]).unwrap().works, Work::ALL);
+        let two = select(&["hvp", "lenet", "paper-epoch"]).unwrap();
+        assert_eq!(two.works, [Work::PaperEpoch, Work::Hvp]);
+        let error = select(&["lenett"]).map(drop).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(matches!(error, Failure::Usage { remedy, .. } if remedy.contains("did you mean `lenet`?")));
-        assert_eq!(models(&[]).unwrap().len(), MODELS.len());
     }
 
     #[test]

@@ -47,8 +47,12 @@ pub fn markdown(lines: &[Line]) -> String {
 
 /// Three significant digits, in seconds or milliseconds.
 fn seconds(value: f64) -> String {
-    let (value, unit) = if value < 0.1 { (1e3 * value, "ms") } else { (value, "s") };
-    let decimals = if value < 10.0 { 2 } else { 1 };
+    let (value, unit) = if value < 1.0 { (1e3 * value, "ms") } else { (value, "s") };
+    let decimals = match value {
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
     format!("{value:.decimals$} {unit}")
 }
 
@@ -77,6 +81,12 @@ mod tests {
         let rows: Vec<&str> = table.lines().skip(2).collect();
         assert_eq!(rows[0], "| lenet | hvp | 5.50 ms | 22.0 ms | 4.0 | 91 | 120 |");
         assert_eq!(rows[1], "| lenet | paper-epoch | 12.3 s | - | - | - | 120 |");
+    }
+
+    #[test]
+    fn times_have_three_digits() {
+        let times = [0.000_5, 0.098_76, 0.123_4, 1.234, 56.78, 1234.0].map(seconds);
+        assert_eq!(times, ["0.50 ms", "98.8 ms", "123 ms", "1.23 s", "56.8 s", "1234 s"]);
     }
 
     #[test]
