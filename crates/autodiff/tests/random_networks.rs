@@ -53,12 +53,12 @@ impl Layer {
         match *self {
             Self::Conv { kernel, stride } => conv(scope, x, kernel, stride),
             Self::Activation(kind) => nn::activation(scope, x, kind),
-            Self::BatchNorm => nn::batch_norm_eval(scope, x),
+            Self::BatchNorm => nn::batch_norm(scope, x),
             Self::MaxPool => nn::max_pool2d(scope, x, window),
             Self::AveragePool => nn::avg_pool2d(scope, x, window),
             Self::Residual(kind) => {
                 let body = nn::activation(scope, x, kind)?;
-                let body = nn::batch_norm_eval(&mut scope.at("norm"), body)?;
+                let body = nn::batch_norm(&mut scope.at("norm"), body)?;
                 scope.graph().add(x, body)
             }
             Self::Concat => {

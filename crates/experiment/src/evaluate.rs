@@ -38,12 +38,10 @@ impl<'a> Programs<'a> {
         Self { network, loss, make: Box::new(Objective::loss), made: BTreeMap::new() }
     }
 
-    /// Programs of the mean loss, the outputs and the gradient in every parameter.
+    /// Programs of a training step: the mean loss, the outputs, the gradient in every parameter, the buffers after it.
     #[must_use]
-    pub fn gradient(network: &'a Network, loss: Loss) -> Self {
-        let all: Vec<usize> = (0..network.parameters().len()).collect();
-        let make = move |objective: &Objective| objective.gradient(&all);
-        Self { network, loss, make: Box::new(make), made: BTreeMap::new() }
+    pub fn training_step(network: &'a Network, loss: Loss) -> Self {
+        Self { network, loss, make: Box::new(Objective::training_step), made: BTreeMap::new() }
     }
 
     /// The program for so many samples.

@@ -77,7 +77,7 @@ fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display)
     let train = Batches::new(&prepared.train, weights.dtype())?;
     let test = Batches::new(&prepared.test, weights.dtype())?;
     let mut losses = Programs::loss(network, loss);
-    let mut trainer = plan.train.as_ref().map(|plan| Trainer::new(plan, network, loss, random));
+    let mut trainer = plan.train.as_ref().map(|plan| Trainer::new(plan, &prepared.training, loss, random));
     let steps = plan.train.as_ref().map_or(0, |plan| Trainer::steps(plan, train.len()));
     let bar = display.training("training", epochs * steps);
     let mut notes = notes::of_run(prepared);
