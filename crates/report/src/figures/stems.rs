@@ -2,7 +2,7 @@
 
 use eigenscape_core::results::ProbeRecord;
 
-use super::{WIDTH, provenance};
+use super::{WIDTH, provenance, ritz::SAME};
 use crate::{
     RunNotes,
     data::{Series, prose, short_labels},
@@ -20,8 +20,6 @@ use crate::{
 const STEMS: usize = 30;
 /// More stems than this are not told apart.
 const MOST_STEMS: usize = 120;
-/// Ritz values of different probes nearer than this, relative to the largest, are one eigenvalue.
-const SAME: f64 = 1e-4;
 const COLUMNS: usize = 3;
 const MOST_PANELS: usize = 12;
 const HEIGHT: f64 = 130.0;
