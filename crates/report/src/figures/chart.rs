@@ -81,12 +81,14 @@ pub fn side_by_side(charts: &[Chart], entries: &[Entry]) -> Option<Drawing> {
 }
 
 fn y_axis(chart: &Chart) -> Option<Axis> {
-    let values = chart.curves.iter().flat_map(|c| {
-        let points = c.points.iter().map(|p| p.1);
-        // The lower end of a bar may be negative without making a logarithmic axis impossible.
-        let ends = c.errors.iter().flat_map(|e| [e.1 + e.2, if e.2 < e.1 { e.1 - e.2 } else { e.1 }]);
-        points.chain(ends)
-    });
+    let all = || chart.curves.iter().flat_map(|c| c.points.iter().map(|p| p.1));
+    // The lower end of a bar may be negative without making a logarithmic axis impossible; on one that is linear anyway it
+    // has its place.
+    let positive = all().filter(|v| v.is_finite()).all(|v| v > 0.0);
+    let bars = chart.curves.iter().flat_map(|c| &c.errors);
+    let ends =
+        bars.flat_map(|&(_, y, error)| [y + error, if positive && error >= y { y } else { y - error }]);
+    let values = all().chain(ends);
     Axis::fitting(values, 6)
 }
 
@@ -95,5 +97,26 @@ fn draw_curve(drawing: &mut Drawing, panel: &Panel, curve: &Curve) {
     panel.draw_error_bars(drawing, &curve.errors, curve.stroke.colour);
     if curve.has_dots() {
         panel.draw_dots(drawing, &curve.points, 1.2 + 0.9 * curve.stroke.width, curve.stroke.colour);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chart, Curve, y_axis};
+    use crate::draw::{Axis, Colour, Stroke};
+
+    fn axis(points: &[(f64, f64)], errors: &[(f64, f64, f64)]) -> Axis {
+        let stroke = Stroke::solid(Colour::INK, 1.0);
+        let curve = Curve { points: points.to_vec(), errors: errors.to_vec(), stroke };
+        let x = Axis::integers((0.0, 1.0), 2);
+        y_axis(&Chart { x, x_title: String::new(), y_title: String::new(), curves: vec![curve] }).unwrap()
+    }
+
+    #[test]
+    fn whole_bars_fit_unless_the_axis_is_logarithmic() {
+        let linear = axis(&[(0.0, -1.0), (1.0, 70.0)], &[(0.0, -1.0, 5.0), (1.0, 70.0, 9.0)]);
+        assert!(linear.position(-6.0) >= 0.0 && linear.position(79.0) <= 1.0);
+        let logarithmic = axis(&[(0.0, 1.0), (1.0, 70.0)], &[(0.0, 1.0, 5.0)]);
+        assert!(logarithmic.is_log());
     }
 }

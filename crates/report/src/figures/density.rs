@@ -109,7 +109,7 @@ impl EigenvalueAxis {
     fn atoms(&self, record: &ProbeRecord) -> Vec<(f64, f64)> {
         let nodes = ritz::nodes(record);
         let placed: Vec<(f64, f64)> = nodes.iter().map(|(v, w)| (self.scale.forward(*v), *w)).collect();
-        if record.exact {
+        if record.exact || ritz::complete(record, &nodes) {
             return placed;
         }
         ritz::spread(&placed, ritz::probes(record, &nodes), 0.5 * self.bandwidth)

@@ -31,6 +31,12 @@ pub fn probes(record: &ProbeRecord, nodes: &[(f64, f64)]) -> usize {
     alike.count().max(2)
 }
 
+/// Whether every rule has a node for each of the operator's dimensions, all of which are eigenvalues then: there is
+/// nothing between them, and only their weights are estimates.
+pub fn complete(record: &ProbeRecord, nodes: &[(f64, f64)]) -> bool {
+    nodes.len() >= probes(record, nodes).saturating_mul(record.dimension)
+}
+
 /// Spreads the weight of each node over the space between its neighbours in the same rule, that is about the nodes
 /// `probes` places to its left and right: rising linearly from the left one to the node, falling to the right one. A
 /// single rule thus becomes its density (weight over spacing), interpolated linearly; outside the nodes there is
@@ -67,9 +73,12 @@ pub struct NearZero {
 }
 
 /// The mass of the nodes nearest to zero, one a probe, and the interval up to their neighbours in which it lies; `None`
-/// where there are no neighbours.
+/// where there are no neighbours, or the rules are [`complete`].
 pub fn near_zero(record: &ProbeRecord) -> Option<NearZero> {
     let nodes = nodes(record);
+    if complete(record, &nodes) {
+        return None;
+    }
     let probes = probes(record, &nodes);
     let mut order: Vec<usize> = (0..nodes.len()).collect();
     order.sort_by(|&a, &b| nodes[a].0.abs().total_cmp(&nodes[b].0.abs()));
@@ -86,7 +95,7 @@ pub fn near_zero(record: &ProbeRecord) -> Option<NearZero> {
 mod tests {
     use eigenscape_core::results::ProbeRecord;
 
-    use super::{NearZero, near_zero, nodes, probes, spread};
+    use super::{NearZero, complete, near_zero, nodes, probes, spread};
     use crate::sample::probe;
 
     fn estimated(nodes: &[(f64, f64)], trace_stderr: Option<f64>) -> ProbeRecord {
@@ -135,6 +144,15 @@ mod tests {
         assert_eq!(count(&estimated(&three, Some(1.0))), 3);
         assert_eq!(count(&estimated(&[(0.0, 0.5), (2.0, 0.5)], Some(1.0))), 2);
         assert_eq!(count(&estimated(&three, None)), 1);
+    }
+
+    #[test]
+    fn complete_rules_are_all_eigenvalues() {
+        let nodes = [(0.0, 0.25), (0.0, 0.25), (1.0, 0.25), (1.0, 0.25)];
+        let of_dimension = |dimension| ProbeRecord { dimension, ..estimated(&nodes, Some(0.1)) };
+        assert!(complete(&of_dimension(2), &nodes) && !complete(&of_dimension(3), &nodes));
+        assert_eq!(near_zero(&of_dimension(2)), None);
+        assert!(near_zero(&of_dimension(3)).is_some());
     }
 
     #[test]
