@@ -81,14 +81,10 @@ pub fn side_by_side(charts: &[Chart], entries: &[Entry]) -> Option<Drawing> {
 }
 
 fn y_axis(chart: &Chart) -> Option<Axis> {
-    let all = || chart.curves.iter().flat_map(|c| c.points.iter().map(|p| p.1));
-    // The lower end of a bar may be negative without making a logarithmic axis impossible; on one that is linear anyway it
-    // has its place.
-    let positive = all().filter(|v| v.is_finite()).all(|v| v > 0.0);
-    let bars = chart.curves.iter().flat_map(|c| &c.errors);
-    let ends =
-        bars.flat_map(|&(_, y, error)| [y + error, if positive && error >= y { y } else { y - error }]);
-    let values = all().chain(ends);
+    let points = chart.curves.iter().flat_map(|c| c.points.iter().map(|p| p.1));
+    // A bar that reaches below zero has its place on a linear axis only, and is not to be cut off.
+    let ends = chart.curves.iter().flat_map(|c| &c.errors).flat_map(|&(_, y, error)| [y - error, y + error]);
+    let values = points.chain(ends);
     Axis::fitting(values, 6)
 }
 
@@ -113,10 +109,10 @@ mod tests {
     }
 
     #[test]
-    fn whole_bars_fit_unless_the_axis_is_logarithmic() {
-        let linear = axis(&[(0.0, -1.0), (1.0, 70.0)], &[(0.0, -1.0, 5.0), (1.0, 70.0, 9.0)]);
-        assert!(linear.position(-6.0) >= 0.0 && linear.position(79.0) <= 1.0);
-        let logarithmic = axis(&[(0.0, 1.0), (1.0, 70.0)], &[(0.0, 1.0, 5.0)]);
-        assert!(logarithmic.is_log());
+    fn bars_are_not_cut_off() {
+        let below = axis(&[(0.0, 1.0), (1.0, 70.0)], &[(0.0, 1.0, 7.0), (1.0, 70.0, 9.0)]);
+        assert!(!below.is_log() && below.position(-6.0) >= 0.0 && below.position(79.0) <= 1.0);
+        let above = axis(&[(0.0, 1.0), (1.0, 70.0)], &[(0.0, 1.0, 0.9), (1.0, 70.0, 9.0)]);
+        assert!(above.is_log() && above.position(0.1) >= 0.0 && above.position(79.0) <= 1.0);
     }
 }
