@@ -1,5 +1,6 @@
 //! `bench`: how fast we are, and PyTorch on the same machine in the same sitting.
 
+mod load;
 mod memory;
 mod peer;
 mod subject;
@@ -18,6 +19,7 @@ use eigenscape_experiment::{Failure, Result, diagnostic::suggestion};
 use tempfile::NamedTempFile;
 
 use self::{
+    load::Ticks,
     peer::Peer,
     subject::{MODELS, Model, Subject},
     table::Line,
@@ -34,12 +36,22 @@ pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
     // What can be wrong is found out before minutes are spent.
     let file = arguments.json.as_deref().map(JsonFile::create).transpose()?;
     arguments.torch.as_deref().map(peer::check).transpose()?;
+    let start = Ticks::now();
     let mut lines = Vec::new();
     for model in &selection.models {
         lines.extend(measure(model, &selection.works, arguments.torch.as_deref(), registry)?);
     }
     print!("{}", table::markdown(&lines));
+    if let (Some(start), Some(now)) = (start, Ticks::now()) {
+        println!("{}", verdict(start.taken_by_others(now)));
+    }
     file.map_or(Ok(()), |file| file.write(&lines))
+}
+
+/// Says whether the machine was ours. PyTorch's threads wait by spinning and lose more to other processes than ours do.
+fn verdict(others: f64) -> String {
+    let share = format!("other processes took {:.0} % of the processors' time", 100.0 * others);
+    if others > 0.05 { format!("{share}: measure again on a quiet machine") } else { share }
 }
 
 struct Selection {
@@ -188,6 +200,12 @@ mod tests {
         let error = select(&["lenett"]).map(drop).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(matches!(error, Failure::Usage { remedy, .. } if remedy.contains("did you mean `lenet`?")));
+    }
+
+    #[test]
+    fn a_busy_machine_is_said_to_be_busy() {
+        assert_eq!(verdict(0.012), "other processes took 1 % of the processors' time");
+        assert!(verdict(0.2).ends_with("20 % of the processors' time: measure again on a quiet machine"));
     }
 
     #[test]
