@@ -1,59 +1,11 @@
-//! Layers as compositions of primitives, with PyTorch's parameter names, shapes and initialisation.
+//! Normalisation layers.
 
 use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
-    primitives::{ConvSettings, Dot, Function, PoolSettings},
+    primitives::Function,
     scope::{Init, Mode},
 };
-
-/// y = x Wᵀ + b on the last axis of x \[..., I\]; parameters `weight` \[O, I\] and, with `bias`, `bias` \[O\].
-///
-/// # Errors
-/// When x is a scalar.
-pub fn linear(scope: &mut Scope, x: Value, outputs: usize, bias: bool) -> Result<Value> {
-    let shape = scope.shape(x);
-    let inputs = *shape.last().ok_or_else(|| Error::shape("linear", "the input is a scalar"))?;
-    let init = uniform(inputs);
-    let weight = scope.parameter("weight", &[outputs, inputs], init)?;
-    let y = scope.graph().linear(x, weight)?;
-    if bias { add_bias(scope, y, shape.len() - 1, outputs, init) } else { Ok(y) }
-}
-
-/// A convolution of x \[N, C, H, W\]; parameters `weight` \[O, C/groups, k, k\] and, with `bias`, `bias` \[O\].
-///
-/// # Errors
-/// When the kernel does not fit the input.
-pub fn conv2d(
-    scope: &mut Scope,
-    x: Value,
-    channels: usize,
-    kernel: usize,
-    settings: ConvSettings,
-    bias: bool,
-) -> Result<Value> {
-    let &[_, inputs, _, _] = scope.shape(x).as_slice() else {
-        return Err(Error::shape("conv2d", format!("needs an input [N, C, H, W], not {:?}", scope.shape(x))));
-    };
-    let inputs = inputs / settings.groups.max(1);
-    let init = uniform(inputs * kernel * kernel);
-    let weight = scope.parameter("weight", &[channels, inputs, kernel, kernel], init)?;
-    let y = scope.graph().conv2d(x, weight, settings)?;
-    if bias { add_bias(scope, y, 1, channels, init) } else { Ok(y) }
-}
-
-/// PyTorch's default for linear and convolutional layers: uniform within 1/√fan-in.
-fn uniform(fan_in: usize) -> Init {
-    Init::Uniform { bound: 1.0 / (fan_in.max(1) as f64).sqrt() }
-}
-
-fn add_bias(scope: &mut Scope, y: Value, axis: usize, size: usize, init: Init) -> Result<Value> {
-    let bias = scope.parameter("bias", &[size], init)?;
-    let shape = scope.shape(y);
-    let graph = scope.graph();
-    let bias = graph.broadcast_along(bias, axis, &shape)?;
-    graph.add(y, bias)
-}
 
 /// Added to variances before their root.
 const EPSILON: f64 = 1e-5;
@@ -212,138 +164,12 @@ fn last_axis(scope: &Scope, layer: &str, x: Value) -> Result<usize> {
     rank.checked_sub(1).ok_or_else(|| Error::shape(layer, "the input is a scalar"))
 }
 
-/// Rows of a table by index: x \[...\] of integers to \[..., D\]; parameter `weight` \[V, D\].
-///
-/// # Errors
-/// None at present; the signature is that of all layers.
-pub fn embedding(scope: &mut Scope, x: Value, rows: usize, width: usize) -> Result<Value> {
-    let weight = scope.parameter("weight", &[rows, width], Init::Normal { std: 1.0 })?;
-    scope.graph().take(weight, x)
-}
-
-/// Multi-head self-attention of x \[N, T, D\]: softmax(q kᵀ / √(D/heads)) v for each head, `causal` or not (Vaswani et al. 2017);
-/// children `qkv` (a linear layer to 3D: queries, keys, values) and `proj` (a linear layer).
-///
-/// # Errors
-/// When the heads do not divide D.
-pub fn attention(scope: &mut Scope, x: Value, heads: usize, causal: bool) -> Result<Value> {
-    let &[n, t, d] = scope.shape(x).as_slice() else {
-        return Err(Error::shape("attention", format!("needs an input [N, T, D], not {:?}", scope.shape(x))));
-    };
-    if heads == 0 || d % heads != 0 {
-        return Err(Error::shape("attention", format!("{heads} heads do not divide {d}")));
-    }
-    let qkv = linear(&mut scope.at("qkv"), x, 3 * d, true)?;
-    let graph = scope.graph();
-    let part = |graph: &mut Graph, i: usize| {
-        let part = graph.slice(qkv, 2, i * d, d)?;
-        let part = graph.reshape(part, &[n, t, heads, d / heads])?;
-        graph.permute(part, &[0, 2, 1, 3])
-    };
-    let (q, k, v) = (part(graph, 0)?, part(graph, 1)?, part(graph, 2)?);
-    let per_head = vec![[0, 0], [1, 1]];
-    let scores = graph.dot(q, k, Dot { batch: per_head.clone(), contract: vec![[3, 3]] })?;
-    let mut scores = graph.scale(scores, ((d / heads) as f64).sqrt().recip())?;
-    if causal {
-        let mask = graph.causal_mask(t)?;
-        let mask = graph.reshape(mask, &[1, 1, t, t])?;
-        let mask = graph.broadcast(mask, &[n, heads, t, t])?;
-        scores = graph.add(scores, mask)?;
-    }
-    let weights = graph.softmax(scores)?;
-    let mixed = graph.dot(weights, v, Dot { batch: per_head, contract: vec![[3, 2]] })?;
-    let mixed = graph.permute(mixed, &[0, 2, 1, 3])?;
-    let mixed = graph.reshape(mixed, &[n, t, d])?;
-    linear(&mut scope.at("proj"), mixed, d, true)
-}
-
-/// An activation function by name.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Activation {
-    /// max(x, 0)
-    Relu,
-    /// x for x > 0, otherwise 0.01·x
-    LeakyRelu,
-    /// tanh(x)
-    Tanh,
-    /// 1 / (1 + e^−x)
-    Sigmoid,
-    /// x·Φ(x), the erf form
-    Gelu,
-    /// x·sigmoid(x)
-    Silu,
-    /// x for x > 0, otherwise e^x − 1
-    Elu,
-    /// log(1 + e^x)
-    Softplus,
-}
-
-/// The activation of each element of x.
-///
-/// # Errors
-/// None at present; the signature is that of all layers.
-pub fn activation(scope: &mut Scope, x: Value, activation: Activation) -> Result<Value> {
-    let graph = scope.graph();
-    match activation {
-        Activation::Relu => graph.function(Function::Relu, x),
-        Activation::LeakyRelu => graph.function(Function::LeakyRelu { slope: 0.01 }, x),
-        Activation::Tanh => graph.function(Function::Tanh, x),
-        Activation::Sigmoid => graph.function(Function::Sigmoid, x),
-        Activation::Elu => graph.function(Function::Elu { order: 0 }, x),
-        Activation::Softplus => graph.function(Function::Softplus, x),
-        Activation::Gelu => {
-            let gate = graph.function(Function::NormalCdf, x)?;
-            graph.mul(x, gate)
-        }
-        Activation::Silu => {
-            let gate = graph.function(Function::Sigmoid, x)?;
-            graph.mul(x, gate)
-        }
-    }
-}
-
-/// The largest element of each window.
-///
-/// # Errors
-/// When the windows do not fit.
-pub fn max_pool2d(scope: &mut Scope, x: Value, settings: PoolSettings) -> Result<Value> {
-    scope.graph().max_pool2d(x, settings)
-}
-
-/// The mean of each window, the zeros of the padding included.
-///
-/// # Errors
-/// When the windows do not fit.
-pub fn avg_pool2d(scope: &mut Scope, x: Value, settings: PoolSettings) -> Result<Value> {
-    scope.graph().avg_pool2d(x, settings)
-}
-
-/// The mean over the image: x \[N, C, H, W\] to \[N, C, 1, 1\].
-///
-/// # Errors
-/// When x is not an image.
-pub fn global_avg_pool(scope: &mut Scope, x: Value) -> Result<Value> {
-    if scope.shape(x).len() != 4 {
-        let problem = format!("needs an input [N, C, H, W], not {:?}", scope.shape(x));
-        return Err(Error::shape("global_avg_pool", problem));
-    }
-    scope.graph().mean(x, &[2, 3])
-}
-
-/// x \[N, ...\] as \[N, D\].
-///
-/// # Errors
-/// When x is a scalar.
-pub fn flatten(scope: &mut Scope, x: Value) -> Result<Value> {
-    scope.graph().flatten_from(x, 1)
-}
-
 #[cfg(test)]
 mod tests {
     use candle_core::{DType, Device, Tensor};
 
     use super::*;
-    use crate::{Loss, Network, Objective, Point};
+    use crate::{Loss, Network, Objective, Point, nn::linear};
 
     #[test]
     fn a_training_step_moves_the_running_statistics_as_pytorch_does() -> Result<()> {
