@@ -8,6 +8,7 @@
 
 mod cli;
 mod commands;
+mod json_file;
 mod locate;
 
 use std::{
@@ -54,6 +55,7 @@ fn dispatch(command: Command, registry: &Registry) -> Result<()> {
         Command::Bench(arguments) => commands::bench::run(&arguments, registry),
         Command::Report { directory } => Ok(eigenscape_report::rebuild(&directory)?),
         Command::Data { name } => commands::data::run(&name),
+        Command::Verify(arguments) => commands::verify::run(&arguments, registry),
         Command::Schema => {
             print(format_args!("{:#}", eigenscape_experiment::schema::experiment(registry)));
             Ok(())

@@ -2,7 +2,9 @@
 
 pub mod lenet;
 pub mod mlp;
+pub mod resnet;
 pub mod sequential;
+pub mod vgg;
 
 use eigenscape_core::Registry;
 
