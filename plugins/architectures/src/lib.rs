@@ -23,4 +23,6 @@ pub fn register(registry: &mut Registry) {
         "a network written as a list of layers",
         |p: sequential::Parameters, _| Ok(Box::new(sequential::Sequential::new(p.layers))),
     );
+    resnet::register(architectures);
+    vgg::register(architectures);
 }
