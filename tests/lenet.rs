@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_architectures::lenet::LeNet;
-use eigenscape_autodiff::{Loss, Network, Objective, Parameter, Point};
+use eigenscape_autodiff::{Loss, Network, Objective, Parameter, Point, Rows};
 use eigenscape_core::{
     Architecture, Context, Curvature, CurvatureOperator, Group, GroupSelector, Landscape, Registry, Spectrum,
     registry::Environment,
@@ -35,7 +35,7 @@ impl Reference {
         Ok(values)
     }
 
-    fn landscape(&self, dtype: DType) -> Fallible<(Landscape, Vec<Parameter>)> {
+    fn objective(&self, dtype: DType) -> Fallible<(Objective, Point, Vec<Parameter>)> {
         let network = Network::new(&[1, 32, 32], |scope, x| LeNet.build(scope, x, 10))?;
         let parameters = network.parameters().to_vec();
         let weights = parameters.iter().map(|p| self.tensors[&format!("param.{}", p.name)].clone()).collect();
@@ -48,7 +48,7 @@ impl Reference {
         let targets = self.tensors["labels"].unsqueeze(1)?.broadcast_eq(&classes)?;
         let objective = Objective::new(&network, Loss::CrossEntropy, 100)?;
         let point = Point { parameters: weights, buffers: vec![], inputs, targets }.to_dtype(dtype)?;
-        Ok((Landscape::new(objective, point), parameters))
+        Ok((objective, point, parameters))
     }
 }
 
@@ -71,7 +71,8 @@ fn assert_spectrum(name: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
 
 fn check(dtype: DType, exact: f64, lanczos: f64) -> Fallible<()> {
     let reference = Reference::load()?;
-    let (landscape, parameters) = reference.landscape(dtype)?;
+    let (objective, point, parameters) = reference.objective(dtype)?;
+    let landscape = Landscape::new(objective, point);
     let full = &GroupSelector::Full.resolve(&parameters)?[0];
     landscape.share_factor(&full.parameters)?;
     let mut trace = 0.0;
@@ -122,4 +123,33 @@ fn spectra_agree_with_pytorch_in_f64() -> Fallible<()> {
 #[test]
 fn spectra_agree_with_pytorch_in_f32() -> Fallible<()> {
     check(DType::F32, 1e-5, 1e-3)
+}
+
+/// Gradient, Hessian products and factor, as numbers.
+fn everything(objective: &Objective, point: &Point) -> Fallible<Vec<f32>> {
+    let all: Vec<usize> = (0..point.parameters.len()).collect();
+    let mut tensors = objective.gradient(&all)?.at(point, &[])?;
+    let vectors: Vec<f32> = (0..2 * 61_706).map(|i| (i as f32).sin()).collect();
+    let vectors = Tensor::from_vec(vectors, (2, 61_706), &Device::Cpu)?;
+    tensors.push(objective.hessian(point, &all)?.apply_rows(&vectors)?);
+    for rows in objective.factor(point, &all)?.tensors {
+        match rows {
+            Rows::Explicit(rows) => tensors.push(rows),
+            Rows::Outer { left, right } => tensors.extend([left, right]),
+        }
+    }
+    let numbers = tensors.iter().map(|t| t.flatten_all()?.to_vec1::<f32>());
+    Ok(numbers.collect::<candle_core::Result<Vec<_>>>()?.concat())
+}
+
+#[test]
+fn threads_do_not_change_a_bit() -> Fallible<()> {
+    let (objective, point, _) = Reference::load()?.objective(DType::F32)?;
+    let with = |threads: usize| -> Fallible<Vec<f32>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        pool.install(|| everything(&objective, &point).map_err(|error| error.to_string())).map_err(Into::into)
+    };
+    let alone = with(1)?;
+    assert!(alone == with(2)? && alone == with(5)?);
+    Ok(())
 }

@@ -4,21 +4,18 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_architectures::sequential::{Layer, Sequential};
-use eigenscape_autodiff::{Loss, Network, Objective, Point, Product};
+use eigenscape_autodiff::{Loss, Mode, Network, Objective, Point, Product, Scope};
 use eigenscape_core::Architecture;
 use serde::Deserialize;
 
 /// The largest relative error allowed.
 const TOLERANCE: f64 = 1e-9;
-
-/// Operations that the vocabulary of the cases has and the project does not have yet.
-const MISSING: [&str; 5] =
-    ["batch_norm2d in train mode", "group_norm", "layer_norm", "embedding", "attention"];
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -43,19 +40,21 @@ fn every_case_agrees_with_pytorch() -> Fallible<()> {
         .collect::<Fallible<_>>()?;
     cases.sort();
     assert!(!cases.is_empty(), "no case in {}", folder.display());
+    // Written to the stream itself, which the test harness does not capture: the figures show even when all is well.
+    let mut out = std::io::stdout().lock();
+    writeln!(out)?;
     let mut failures = Vec::new();
     for path in &cases {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         match check(path) {
-            Ok(Outcome::Checked { worst, quantity }) => {
-                println!("{name:24} worst relative error {worst:.1e} ({quantity})");
+            Ok(Errors { worst, quantity }) => {
+                writeln!(out, "{name:24} worst relative error {worst:.1e} ({quantity})")?;
                 if worst.is_nan() || worst > TOLERANCE {
                     failures.push(format!("{name}: {quantity} is off by {worst:.1e}"));
                 }
             }
-            Ok(Outcome::Refused(operation)) => println!("{name:24} refused: {operation} is missing"),
             Err(error) => {
-                println!("{name:24} FAILED: {error}");
+                writeln!(out, "{name:24} FAILED: {error}")?;
                 failures.push(format!("{name}: {error}"));
             }
         }
@@ -68,11 +67,6 @@ fn every_case_agrees_with_pytorch() -> Fallible<()> {
         failures.join("\n")
     );
     Ok(())
-}
-
-enum Outcome {
-    Checked { worst: f64, quantity: String },
-    Refused(String),
 }
 
 /// The worst relative error so far.
@@ -104,11 +98,8 @@ impl Errors {
     }
 }
 
-fn check(path: &Path) -> Fallible<Outcome> {
+fn check(path: &Path) -> Fallible<Errors> {
     let case: Case = serde_json::from_str(&std::fs::read_to_string(path)?)?;
-    if let Some(operation) = missing_operation(&case) {
-        return Ok(Outcome::Refused(operation));
-    }
     let layers: Vec<Layer> = serde_json::from_value(case.layers.clone())?;
     let tensors = candle_core::safetensors::load(path.with_extension("safetensors"), &Device::Cpu)?;
     let (network, objective, point) = set_up(&case, layers, &tensors)?;
@@ -117,26 +108,7 @@ fn check(path: &Path) -> Fallible<Outcome> {
     check_derivatives(&mut errors, &objective, &point, &names, &tensors)?;
     check_spectra(&mut errors, &objective, &point, &names, &tensors)?;
     check_affinity(&case, &objective, &names)?;
-    Ok(Outcome::Checked { worst: errors.worst, quantity: errors.quantity })
-}
-
-fn missing_operation(case: &Case) -> Option<String> {
-    fn operations(layers: &serde_json::Value, found: &mut Vec<String>) {
-        match layers {
-            serde_json::Value::Array(items) => items.iter().for_each(|item| operations(item, found)),
-            serde_json::Value::Object(layer) => {
-                found.extend(layer.get("op").and_then(|op| op.as_str()).map(str::to_owned));
-                layer.values().for_each(|value| operations(value, found));
-            }
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    operations(&case.layers, &mut found);
-    if case.mode == "train" {
-        found.iter_mut().filter(|op| *op == "batch_norm2d").for_each(|op| op.push_str(" in train mode"));
-    }
-    found.into_iter().find(|op| MISSING.contains(&op.as_str()))
+    Ok(errors)
 }
 
 fn set_up(
@@ -148,7 +120,9 @@ fn set_up(
     let (x, y, logits) = (get("x")?, get("y")?, get("logits")?);
     let outputs = *logits.dims().last().ok_or("scalar logits")?;
     let sequential = Sequential::new(layers);
-    let network = Network::new(&x.dims()[1..], move |scope, x| sequential.build(scope, x, outputs))?;
+    let mode = if case.mode == "train" { Mode::Train } else { Mode::Eval };
+    let build = move |scope: &mut Scope, x| sequential.build(scope, x, outputs);
+    let network = Network::with_mode(&x.dims()[1..], mode, build)?;
     let loss = match case.loss.as_str() {
         "cross_entropy" => Loss::CrossEntropy,
         "mse" => Loss::MeanSquaredError,
@@ -157,7 +131,7 @@ fn set_up(
     };
     let targets = if loss == Loss::CrossEntropy {
         let classes = Tensor::arange(0_i64, outputs as i64, &Device::Cpu)?;
-        y.unsqueeze(1)?.broadcast_eq(&classes.unsqueeze(0)?)?.to_dtype(DType::F64)?
+        y.unsqueeze(y.rank())?.broadcast_eq(&classes)?.to_dtype(DType::F64)?
     } else {
         y
     };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Curvature spectra of neural networks: an experiment is a TOML file, its results a folder with a report.
 #[derive(Debug, Parser)]
@@ -43,8 +43,35 @@ pub enum Command {
         /// The data set's name, as in fashion-mnist
         name: String,
     },
+    /// Compare another program's derivatives of a network with ours
+    Verify(Verify),
     /// Print the JSON schema of experiment files, for editors
     Schema,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A safetensors file with x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The architecture, as in lenet
+    #[arg(long, value_name = "NAME")]
+    pub model: String,
+    /// The floating-point type to compute in
+    #[arg(long, value_enum, default_value = "f32")]
+    pub dtype: Precision,
+    /// The largest relative error that is no failure
+    #[arg(long, default_value_t = 1e-3)]
+    pub tolerance: f64,
+    /// Write {loss, logits, grad, hv, ggnv} to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    F32,
+    F64,
 }
 
 #[derive(Debug, Args)]

@@ -8,9 +8,14 @@
 
 mod cli;
 mod commands;
+mod json_file;
 mod locate;
 
-use std::process::ExitCode;
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use eigenscape_core::Registry;
@@ -50,14 +55,20 @@ fn dispatch(command: Command, registry: &Registry) -> Result<()> {
         Command::Bench(arguments) => commands::bench::run(&arguments, registry),
         Command::Report { directory } => Ok(eigenscape_report::rebuild(&directory)?),
         Command::Data { name } => commands::data::run(&name),
+        Command::Verify(arguments) => commands::verify::run(&arguments, registry),
         Command::Schema => {
-            println!("{:#}", eigenscape_experiment::schema::experiment(registry));
+            print(format_args!("{:#}", eigenscape_experiment::schema::experiment(registry)));
             Ok(())
         }
     }
 }
 
+/// Prints a line on stdout. A reader that went away (`| head`) is no failure.
+fn print(text: impl Display) {
+    drop(writeln!(io::stdout(), "{text}"));
+}
+
 /// Prints a failure on stderr, with colours where it is a terminal.
 fn report(failure: Failure) {
-    eprintln!("{:?}", miette::Report::new(failure));
+    drop(writeln!(io::stderr(), "{:?}", miette::Report::new(failure)));
 }

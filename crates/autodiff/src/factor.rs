@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use crate::{
     Graph, Value,
-    error::Result,
+    error::{Error, Result},
     network::Traced,
     objective::{Objective, pull_back},
     point::Point,
@@ -67,7 +67,12 @@ impl Objective {
     /// The program is that of one sample; the samples are the extra leading axis, so that cotangents of parameters come
     /// out per sample.
     fn pull_back_samples(&self, point: &Point, group: &[usize], cotangents: &Tensor) -> Result<Factor> {
-        let Traced { mut graph, x, parameters, buffers, outputs } = self.network.trace(1)?;
+        if let Some(module) = self.network.mixes_samples() {
+            return Err(Error::Unsupported(format!(
+                "the Jacobian has no rows by sample: in {module} (batch normalisation in train mode) samples see each other"
+            )));
+        }
+        let Traced { mut graph, x, parameters, buffers, outputs, .. } = self.network.trace(1)?;
         let shape = graph.shape(outputs).to_vec();
         let cotangent = graph.input("cotangent", &shape);
         let values: Vec<Value> = group.iter().map(|&i| parameters[i]).collect();

@@ -86,8 +86,8 @@ impl Subject {
         self.leading_axes_are_many_evaluations();
     }
 
-    /// And moreover: it is linear in each input while the others are fixed.
-    pub(crate) fn is_multilinear(mut self) -> Self {
+    /// It is linear in each input while the others are fixed.
+    pub(crate) fn must_be_multilinear(mut self) -> Self {
         let program = Program::new(&self.graph, &self.inputs, &[self.output]).unwrap();
         let eval = |at: &[Tensor]| program.evaluate(&place(), at).unwrap().remove(0);
         for i in 0..self.inputs.len() {

@@ -36,4 +36,4 @@ pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive};
 pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
 pub use product::Product;
 pub use program::Program;
-pub use scope::{Init, Parameter, Scope};
+pub use scope::{Init, Mode, Parameter, Scope};

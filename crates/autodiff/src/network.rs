@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     Graph, Value,
     error::{Error, Result},
-    scope::{Collected, Parameter, Scope},
+    scope::{Collected, Mode, Parameter, Scope},
 };
 
 type Build = dyn Fn(&mut Scope, Value) -> Result<Value> + Send + Sync;
@@ -26,10 +26,12 @@ type Build = dyn Fn(&mut Scope, Value) -> Result<Value> + Send + Sync;
 #[derive(Clone)]
 pub struct Network {
     build: Arc<Build>,
+    mode: Mode,
     sample_shape: Vec<usize>,
     output_shape: Vec<usize>,
     parameters: Vec<Parameter>,
     buffers: Vec<Parameter>,
+    mixes_samples: Option<String>,
 }
 
 /// A network as a graph, for a fixed number of samples.
@@ -39,11 +41,13 @@ pub(crate) struct Traced {
     pub x: Value,
     pub parameters: Vec<Value>,
     pub buffers: Vec<Value>,
+    /// What each buffer becomes in a training step.
+    pub updates: Vec<Value>,
     pub outputs: Value,
 }
 
 impl Network {
-    /// The network that `build` emits for inputs \[N, `sample_shape`...\].
+    /// The network that `build` emits for inputs \[N, `sample_shape`...\], in eval mode.
     ///
     /// # Errors
     /// When `build` fails.
@@ -51,8 +55,20 @@ impl Network {
         sample_shape: &[usize],
         build: impl Fn(&mut Scope, Value) -> Result<Value> + Send + Sync + 'static,
     ) -> Result<Self> {
+        Self::with_mode(sample_shape, Mode::Eval, build)
+    }
+
+    /// The network that `build` emits for inputs \[N, `sample_shape`...\], in the given mode.
+    ///
+    /// # Errors
+    /// When `build` fails.
+    pub fn with_mode(
+        sample_shape: &[usize],
+        mode: Mode,
+        build: impl Fn(&mut Scope, Value) -> Result<Value> + Send + Sync + 'static,
+    ) -> Result<Self> {
         let build: Arc<Build> = Arc::new(build);
-        let (collected, _, outputs) = collect(&build, sample_shape, 1)?;
+        let (collected, _, outputs) = collect(&build, mode, sample_shape, 1)?;
         let output_shape = match collected.graph.shape(outputs) {
             [1, rest @ ..] => rest.to_vec(),
             other => {
@@ -63,11 +79,22 @@ impl Network {
         let strip = |declared: Vec<(Parameter, Value)>| declared.into_iter().map(|(p, _)| p).collect();
         Ok(Self {
             build,
+            mode,
             sample_shape: sample_shape.to_vec(),
             output_shape,
             parameters: strip(collected.parameters),
             buffers: strip(collected.buffers),
+            mixes_samples: collected.mixes_samples,
         })
+    }
+
+    /// The same network in another mode.
+    ///
+    /// # Errors
+    /// When it cannot be built in that mode.
+    pub fn in_mode(&self, mode: Mode) -> Result<Self> {
+        let (collected, ..) = collect(&self.build, mode, &self.sample_shape, 1)?;
+        Ok(Self { mode, mixes_samples: collected.mixes_samples, ..self.clone() })
     }
 
     /// The parameters in the order of declaration.
@@ -100,16 +127,33 @@ impl Network {
         &self.output_shape
     }
 
+    /// The module in which one sample's output depends on other samples, if there is one.
+    #[must_use]
+    pub fn mixes_samples(&self) -> Option<&str> {
+        self.mixes_samples.as_deref()
+    }
+
     pub(crate) fn trace(&self, samples: usize) -> Result<Traced> {
-        let (collected, x, outputs) = collect(&self.build, &self.sample_shape, samples)?;
+        let (collected, x, outputs) = collect(&self.build, self.mode, &self.sample_shape, samples)?;
         let values = |declared: &[(Parameter, Value)]| declared.iter().map(|(_, v)| *v).collect();
-        let (parameters, buffers) = (values(&collected.parameters), values(&collected.buffers));
-        Ok(Traced { graph: collected.graph, x, parameters, buffers, outputs })
+        let (parameters, buffers): (_, Vec<Value>) =
+            (values(&collected.parameters), values(&collected.buffers));
+        let update = |buffer: &Value| {
+            let update = collected.updates.iter().rev().find(|(updated, _)| updated == buffer);
+            update.map_or(*buffer, |(_, value)| *value)
+        };
+        let updates = buffers.iter().map(update).collect();
+        Ok(Traced { graph: collected.graph, x, parameters, buffers, updates, outputs })
     }
 }
 
-fn collect(build: &Arc<Build>, sample_shape: &[usize], samples: usize) -> Result<(Collected, Value, Value)> {
-    let mut collected = Collected::default();
+fn collect(
+    build: &Arc<Build>,
+    mode: Mode,
+    sample_shape: &[usize],
+    samples: usize,
+) -> Result<(Collected, Value, Value)> {
+    let mut collected = Collected { mode, ..Collected::default() };
     let shape: Vec<usize> = std::iter::once(samples).chain(sample_shape.iter().copied()).collect();
     let x = collected.graph.input("x", &shape);
     let outputs = build(&mut Scope::root(&mut collected), x)?;

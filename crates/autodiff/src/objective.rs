@@ -9,7 +9,7 @@ use crate::{
     Graph, Value,
     error::Result,
     loss::Loss,
-    network::Network,
+    network::{Network, Traced},
     point::Point,
     primitive::Affinity,
     product::Product,
@@ -28,6 +28,7 @@ pub struct Objective {
     /// Parameters, buffers, x, targets.
     inputs: Vec<Value>,
     parameters: Vec<Value>,
+    updates: Vec<Value>,
     outputs: Value,
     loss: Value,
 }
@@ -62,15 +63,12 @@ impl Objective {
     /// # Errors
     /// When the network cannot be built at this size or its outputs do not fit the loss.
     pub fn new(network: &Network, loss_kind: Loss, samples: usize) -> Result<Self> {
-        let traced = network.trace(samples)?;
-        let mut graph = traced.graph;
-        let shape = graph.shape(traced.outputs).to_vec();
+        let Traced { mut graph, x, parameters, buffers, updates, outputs } = network.trace(samples)?;
+        let shape = graph.shape(outputs).to_vec();
         let target = graph.input("targets", &shape);
-        let loss = loss_kind.emit(&mut graph, traced.outputs, target)?;
-        let inputs =
-            traced.parameters.iter().chain(&traced.buffers).copied().chain([traced.x, target]).collect();
-        let (parameters, outputs) = (traced.parameters, traced.outputs);
-        Ok(Self { network: network.clone(), loss_kind, graph, inputs, parameters, outputs, loss })
+        let loss = loss_kind.emit(&mut graph, outputs, target)?;
+        let inputs = parameters.iter().chain(&buffers).copied().chain([x, target]).collect();
+        Ok(Self { network: network.clone(), loss_kind, graph, inputs, parameters, updates, outputs, loss })
     }
 
     /// \[loss, outputs\] at a point.
@@ -89,6 +87,17 @@ impl Objective {
         let mut graph = self.graph.clone();
         let gradient = gradient(&mut graph, self.loss, &self.select(group))?;
         self.function(&graph, &[], &[&[self.loss, self.outputs], gradient.as_slice()].concat())
+    }
+
+    /// \[loss, outputs, ∂L/∂θ of each parameter..., what each buffer becomes...\] at a point: what a training step needs.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn training_step(&self) -> Result<Function> {
+        let mut graph = self.graph.clone();
+        let gradient = gradient(&mut graph, self.loss, &self.parameters)?;
+        let outputs = [&[self.loss, self.outputs], gradient.as_slice(), &self.updates].concat();
+        self.function(&graph, &[], &outputs)
     }
 
     /// \[vᵀHv, its gradient in each parameter of `wrt`...\] at a point and a direction v in `group`: a third derivative.
@@ -142,6 +151,13 @@ impl Objective {
         let difference = hessian.into_iter().zip(gauss_newton).map(|(h, g)| graph.sub(h, g));
         let product = difference.collect::<Result<Vec<_>>>()?;
         self.product(&graph, point, group, &direction, &product)
+    }
+
+    /// The module in which one sample's output depends on other samples, if there is one; then there is no
+    /// [factor](Self::factor).
+    #[must_use]
+    pub fn mixes_samples(&self) -> Option<&str> {
+        self.network.mixes_samples()
     }
 
     /// What can be proved of the outputs as functions of `group`, and where the proof fails.

@@ -29,7 +29,12 @@ impl Point {
         Ok(Self {
             parameters: all(&self.parameters)?,
             buffers: all(&self.buffers)?,
-            inputs: self.inputs.to_dtype(dtype)?,
+            // Indices (tokens) stay what they are.
+            inputs: if self.inputs.dtype().is_float() {
+                self.inputs.to_dtype(dtype)?
+            } else {
+                self.inputs.clone()
+            },
             targets: self.targets.to_dtype(dtype)?,
         })
     }
@@ -41,7 +46,7 @@ impl Point {
     }
 
     pub(crate) fn place(&self) -> Place {
-        Place { dtype: self.inputs.dtype(), device: self.inputs.device().clone() }
+        Place { dtype: self.targets.dtype(), device: self.inputs.device().clone() }
     }
 
     /// All tensors in the order of an objective's inputs.

@@ -38,6 +38,21 @@ pub(crate) struct Collected {
     pub graph: Graph,
     pub parameters: Vec<(Parameter, Value)>,
     pub buffers: Vec<(Parameter, Value)>,
+    pub mode: Mode,
+    /// Buffers with what they become in a training step.
+    pub updates: Vec<(Value, Value)>,
+    /// The first layer in which samples see each other.
+    pub mixes_samples: Option<String>,
+}
+
+/// How layers behave that are not the same in training and afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Batch normalisation uses its running statistics.
+    #[default]
+    Eval,
+    /// Batch normalisation uses the statistics of the batch.
+    Train,
 }
 
 /// A place in a network: emits operations, and names the parameters that it declares.
@@ -56,6 +71,22 @@ impl<'a> Scope<'a> {
         let prefix = self.full_name(name);
         self.collected.graph.set_location(&prefix);
         Scope { collected: self.collected, prefix }
+    }
+
+    /// The mode in which the network is built.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.collected.mode
+    }
+
+    /// Declares what a buffer becomes in a training step.
+    pub fn update(&mut self, buffer: Value, value: Value) {
+        self.collected.updates.push((buffer, value));
+    }
+
+    /// Declares that in this module one sample's output depends on other samples, so that no Jacobian has rows by sample.
+    pub fn mixes_samples(&mut self) {
+        self.collected.mixes_samples.get_or_insert_with(|| self.prefix.clone());
     }
 
     /// The graph into which the network is emitted.

@@ -80,6 +80,12 @@ impl NetworkOperator<'_> {
     /// What stands in the way and what to use instead.
     pub fn check_factor(&self) -> Result<()> {
         let refuse = |problem: String, remedy: &str| Err(Error::input(self.description(), problem, remedy));
+        if let Some(module) = self.landscape.objective.mixes_samples() {
+            return refuse(
+                format!("it has no exact factor by sample: in {module} samples see each other"),
+                "use model.batch_norm = \"eval\", or estimator = \"lanczos\"",
+            );
+        }
         match self.curvature {
             Curvature::GaussNewton => Ok(()),
             Curvature::Residual => refuse(

@@ -51,6 +51,7 @@ impl Spectrum {
         nonzero.sort_by(|a, b| b.total_cmp(a));
         let weights = vec![1.0 / dimension as f64; nonzero.len()];
         let trace = nonzero.iter().sum();
+        check_finite(&[trace])?;
         Ok(Self {
             dimension,
             eigenvalues: nonzero,
@@ -77,6 +78,7 @@ impl Spectrum {
         let (eigenvalues, mut weights): (Vec<f64>, Vec<f64>) = nodes.into_iter().unzip();
         check_finite(&eigenvalues)?;
         check_finite(&weights)?;
+        check_finite(&[trace])?;
         let total: f64 = weights.iter().sum();
         if total <= 0.0 {
             return Err(Error::input(
@@ -136,7 +138,7 @@ fn check_finite(values: &[f64]) -> Result<()> {
         None => Ok(()),
         Some(value) => Err(Error::input(
             "spectrum",
-            format!("an eigenvalue or weight is {value}"),
+            format!("an eigenvalue, a weight or the trace is {value}"),
             "check the parameters and the data for NaN or infinite values",
         )),
     }

@@ -18,6 +18,8 @@ pub const RESULTS: &str = "results.json";
 pub struct RunDirectory {
     target: PathBuf,
     partial: PathBuf,
+    /// Folders above that did not exist before, the innermost first.
+    made: Vec<PathBuf>,
     finished: bool,
 }
 
@@ -31,8 +33,10 @@ impl RunDirectory {
         check_replaceable(target)?;
         let partial = sibling(target, "partial");
         remove(&partial).map_err(cannot)?;
-        fs::create_dir_all(&partial).map_err(cannot)?;
-        let directory = Self { target: target.to_owned(), partial, finished: false };
+        let above = partial.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+        let made = above.take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
+        let directory = Self { target: target.to_owned(), partial, made, finished: false };
+        fs::create_dir_all(&directory.partial).map_err(cannot)?;
         // A folder may exist and still refuse files (a read-only mount, a quota).
         let probe = directory.partial.join("writable");
         fs::write(&probe, "").and_then(|()| fs::remove_file(&probe)).map_err(cannot)?;
@@ -94,8 +98,10 @@ impl RunDirectory {
 impl Drop for RunDirectory {
     fn drop(&mut self) {
         if !self.finished {
-            // Nothing can be done about a failure here, and the next run removes the folder first.
+            // Nothing can be done about a failure here, and the next run removes the folder first. Folders above in which
+            // something has appeared meanwhile are not empty and stay.
             let _ = remove(&self.partial);
+            self.made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
         }
     }
 }
@@ -168,7 +174,7 @@ mod tests {
     #[test]
     fn a_run_that_fails_leaves_nothing() {
         let out = tempfile::tempdir().unwrap();
-        let target = out.path().join("demo");
+        let target = out.path().join("runs/new/demo");
         let directory = RunDirectory::create(&target).unwrap();
         directory.write("checkpoints/a", "x").unwrap();
         drop(directory);

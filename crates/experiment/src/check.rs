@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use eigenscape_autodiff::Mode;
 use eigenscape_core::{Dataset, GroupSelector, Registry, registry::Environment};
 
 use crate::{
@@ -153,13 +154,6 @@ impl Checker<'_> {
     }
 
     fn model(&mut self, raw: &raw::Model) -> Result<ModelPlan, ConfigError> {
-        if raw.batch_norm == raw::BatchNorm::Train {
-            return Err(self.error(
-                "model.batch_norm",
-                "curvature with BatchNorm in train mode is not available yet",
-                "use \"eval\"",
-            ));
-        }
         let catalog = &self.registry.architectures;
         let architecture =
             self.build(catalog, "model", &raw.name, raw.parameters.clone(), &["checkpoint", "batch_norm"])?;
@@ -168,6 +162,10 @@ impl Checker<'_> {
             name: self.located("model.name", raw.name.clone()),
             architecture: architecture.into(),
             checkpoint,
+            batch_norm: match raw.batch_norm {
+                raw::BatchNorm::Eval => Mode::Eval,
+                raw::BatchNorm::Train => Mode::Train,
+            },
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Tensor};
-use eigenscape_autodiff::{Function, Loss, Network, Objective, Point};
+use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program};
 use eigenscape_core::{Examples, Result, Targets};
 
 use crate::{prepare::targets, weights::Weights};
@@ -38,12 +38,10 @@ impl<'a> Programs<'a> {
         Self { network, loss, make: Box::new(Objective::loss), made: BTreeMap::new() }
     }
 
-    /// Programs of the mean loss, the outputs and the gradient in every parameter.
+    /// Programs of a training step: the mean loss, the outputs, the gradient in every parameter, the buffers after it.
     #[must_use]
-    pub fn gradient(network: &'a Network, loss: Loss) -> Self {
-        let all: Vec<usize> = (0..network.parameters().len()).collect();
-        let make = move |objective: &Objective| objective.gradient(&all);
-        Self { network, loss, make: Box::new(make), made: BTreeMap::new() }
+    pub fn training_step(network: &'a Network, loss: Loss) -> Self {
+        Self { network, loss, make: Box::new(Objective::training_step), made: BTreeMap::new() }
     }
 
     /// The program for so many samples.
@@ -57,6 +55,16 @@ impl<'a> Programs<'a> {
         }
         Ok(&self.made[&samples])
     }
+}
+
+/// The mean loss of outputs in f64, whatever type they were computed in.
+fn mean_loss(loss: Loss, outputs: &Tensor, targets: &Tensor) -> Result<f64> {
+    let mut graph = Graph::default();
+    let [z, t] = [("outputs", outputs), ("targets", targets)].map(|(name, x)| graph.input(name, x.dims()));
+    let mean = loss.emit(&mut graph, z, t)?;
+    let place = Place { dtype: DType::F64, device: outputs.device().clone() };
+    let inputs = [outputs.to_dtype(DType::F64)?, targets.to_dtype(DType::F64)?];
+    scalar(&Program::new(&graph, &[z, t], &[mean])?.evaluate(&place, &inputs)?[0])
 }
 
 /// A split with its targets as the network's outputs should be, in the type of the weights.
@@ -118,8 +126,9 @@ pub fn evaluate(programs: &mut Programs, split: &Batches, weights: &Weights) -> 
         let count = BATCH.min(split.len() - start);
         let inputs = split.inputs.narrow(0, start, count)?;
         let targets = split.targets.narrow(0, start, count)?;
-        let results = programs.of(count)?.at(&at(weights, inputs, targets), &[])?;
-        loss += scalar(&results[0])? * count as f64;
+        let kind = programs.loss;
+        let results = programs.of(count)?.at(&at(weights, inputs, targets.clone()), &[])?;
+        loss += mean_loss(kind, &results[1], &targets)? * count as f64;
         if let Some(labels) = &split.labels {
             let guesses = results[1].argmax(D::Minus1)?.to_vec1::<u32>()?;
             right += guesses.iter().zip(&labels[start..]).filter(|(guess, label)| guess == label).count();

@@ -26,6 +26,7 @@ pub mod schema;
 pub mod sgd;
 pub mod sweep;
 pub mod train;
+pub mod verify;
 pub mod weights;
 
 pub use diagnostic::{ConfigError, Failure, Result};

@@ -1,11 +1,18 @@
 //! How the results were computed, in words for the report.
 
+use eigenscape_autodiff::Loss;
 use eigenscape_core::{
     Targets,
     notes::{Note, Notes, RunNotes},
 };
 
-use crate::{plan::Plan, prepare::Prepared};
+use crate::{
+    plan::Plan,
+    prepare::{Prepared, PreparedProbe},
+};
+
+/// So many groups are named one by one.
+const LISTED: usize = 12;
 
 /// What holds for all runs.
 #[must_use]
@@ -33,7 +40,7 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         Note::new("Examples", format!("{} training, {} test", prepared.train.len(), prepared.test.len())),
         Note::new("Model", plan.model.architecture.description()),
         Note::new("Parameters", format!("{} in {} tensors", network.dimension(), network.parameters().len())),
-        Note::new("Loss", format!("{:?}", prepared.loss)),
+        Note::new("Loss", loss_name(prepared.loss)),
         Note::new("Seed", plan.seed.to_string()),
     ];
     if let Some(checkpoint) = &plan.model.checkpoint {
@@ -42,7 +49,7 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
     if let Some(train) = &plan.train {
         let sgd = &train.optimizer;
         let mut text = format!(
-            "SGD, learning rate {}, momentum {}, weight decay {}; {} epochs of batches of {}",
+            "SGD, learning rate {}, momentum {}, weight decay {}; epochs {}, batch size {}",
             sgd.lr, sgd.momentum, sgd.weight_decay, train.epochs, train.batch_size
         );
         if let Some(schedule) = &train.schedule {
@@ -50,15 +57,8 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         }
         lines.push(Note::new("Training", text));
     }
-    for probe in &prepared.probes {
-        let count = probe.inputs.dims().first().copied().unwrap_or(0);
-        let what = format!("{:?} of {} groups", probe.plan.curvatures, probe.groups.len());
-        lines.push(Note::new(
-            "Spectra",
-            format!("{what}, on {count} training examples, in {:?}", probe.plan.dtype),
-        ));
-    }
-    let estimator = |probe: &crate::prepare::PreparedProbe| {
+    lines.extend(prepared.probes.iter().map(|probe| Note::new("Spectra", spectra(probe))));
+    let estimator = |probe: &PreparedProbe| {
         Note::new(&probe.plan.estimator_name.value, probe.plan.estimator.description())
     };
     let distances = plan.distances.iter().map(|plan| Note::new(&plan.name, plan.distance.description()));
@@ -70,5 +70,28 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         lines,
         estimators: prepared.probes.iter().map(estimator).collect(),
         distances: distances.collect(),
+    }
+}
+
+/// "hessian of full, by lanczos, on 100 training examples, in f32".
+fn spectra(probe: &PreparedProbe) -> String {
+    let plan = probe.plan;
+    let curvatures: Vec<String> = plan.curvatures.iter().map(ToString::to_string).collect();
+    let groups: Vec<&str> = probe.groups.iter().map(|group| group.name.as_str()).collect();
+    let groups = if groups.len() > LISTED { format!("{} groups", groups.len()) } else { groups.join(", ") };
+    let count = probe.inputs.dims().first().copied().unwrap_or(0);
+    format!(
+        "{} of {groups}, by {}, on {count} training examples, in {}",
+        curvatures.join(" and "),
+        plan.estimator_name.value,
+        plan.dtype.as_str()
+    )
+}
+
+fn loss_name(loss: Loss) -> &'static str {
+    match loss {
+        Loss::CrossEntropy => "cross-entropy",
+        Loss::MeanSquaredError => "mean squared error",
+        Loss::BinaryCrossEntropy => "binary cross-entropy on logits",
     }
 }

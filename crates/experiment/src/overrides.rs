@@ -22,7 +22,7 @@ pub fn apply(document: &mut Node, flag: &str) -> Result<(), ConfigError> {
             Some("write --set key=value, for example --set train.epochs=2".to_owned()),
         ));
     };
-    let value = value(&source, equals);
+    let value = value(&source, equals)?;
     set(document, &steps(&source, flag[..equals].trim_end()), &value)
 }
 
@@ -40,14 +40,20 @@ pub fn steps(source: &Source, path: &str) -> Vec<Step> {
     steps.collect()
 }
 
-/// The value after the `=`.
-fn value(source: &Source, equals: usize) -> Node {
-    Node::parse_value(source, equals).unwrap_or_else(|| {
-        let start = equals + 1;
-        let site = source.site(start..source.text().len());
-        let word = source.text()[start..].trim().to_owned();
-        Node { key: site.clone(), site, value: Tree::Scalar(Value::String(word)) }
-    })
+/// The value after the `=`: TOML, or a bare word.
+fn value(source: &Source, equals: usize) -> Result<Node, ConfigError> {
+    if let Some(node) = Node::parse_value(source, equals) {
+        return Ok(node);
+    }
+    let start = equals + 1;
+    let site = source.site(start..source.text().len());
+    let word = source.text()[start..].trim();
+    if word.starts_with(['[', '{', '"', '\'']) {
+        let help =
+            "strings in lists and tables need quotes, as in --set 'probe.groups=[\"full\", \"layers\"]'";
+        return Err(site.error(format!("`{word}` is not a TOML value"), Some(help.to_owned())));
+    }
+    Ok(Node { key: site.clone(), site, value: Tree::Scalar(Value::String(word.to_owned())) })
 }
 
 /// Puts `value` at the end of the path, making tables on the way where there are none.

@@ -6,7 +6,7 @@
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use candle_core::DType;
-use eigenscape_autodiff::Loss;
+use eigenscape_autodiff::{Loss, Mode};
 use eigenscape_core::{Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator};
 
 use crate::{diagnostic::Located, raw::Between};
@@ -61,6 +61,8 @@ pub struct ModelPlan {
     pub architecture: Arc<dyn Architecture>,
     /// The weights to start from.
     pub checkpoint: Option<Located<PathBuf>>,
+    /// The mode in which curvature is measured.
+    pub batch_norm: Mode,
 }
 
 /// Training.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, Network, Objective};
+use eigenscape_autodiff::{Loss, Mode, Network, Objective};
 use eigenscape_core::{Error, Examples, Group, Landscape, Random, Split, Targets};
 
 use crate::{
@@ -23,8 +23,10 @@ pub struct Prepared<'a> {
     pub train: Examples,
     /// Test examples.
     pub test: Examples,
-    /// The network.
+    /// The network in eval mode.
     pub network: Network,
+    /// The network in train mode.
+    pub training: Network,
     /// The loss.
     pub loss: Loss,
     /// The weights before training.
@@ -60,12 +62,14 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let network = network(plan, &train)?;
     let loss = loss(plan, &train)?;
     let weights = weights(plan, &network)?;
-    let probes = plan.probes.iter().map(|probe| prepare_probe(probe, &network, loss, &train));
+    let training = network.in_mode(Mode::Train).map_err(Error::from)?;
+    let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
+    let probes = plan.probes.iter().map(|probe| prepare_probe(probe, measured, loss, &train));
     let probes = probes.collect::<Result<Vec<_>>>()?;
     for probe in &probes {
         check_factors(probe, &weights)?;
     }
-    Ok(Prepared { plan, train, test, network, loss, weights, probes })
+    Ok(Prepared { plan, train, test, network, training, loss, weights, probes })
 }
 
 fn network(plan: &RunPlan, examples: &Examples) -> Result<Network> {

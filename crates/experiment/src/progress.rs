@@ -1,5 +1,7 @@
 //! Progress on stderr: bars on a terminal, plain lines elsewhere, nothing when quiet.
 
+use std::io::{self, Write};
+
 use eigenscape_core::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -20,7 +22,8 @@ impl Display {
     /// Prints a line above the bars.
     pub fn line(&self, text: &str) {
         if !self.quiet {
-            self.bars.suspend(|| eprintln!("{text}"));
+            // Nobody reading is no reason to stop.
+            self.bars.suspend(|| drop(writeln!(io::stderr(), "{text}")));
         }
     }
 

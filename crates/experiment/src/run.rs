@@ -41,10 +41,10 @@ pub fn execute(
     report: impl FnOnce(&Path) -> eigenscape_core::Result<()>,
 ) -> Result<PathBuf> {
     let start = Instant::now();
-    let directory = RunDirectory::create(&plan.directory)?;
     for run in &plan.runs {
         prepare(run)?;
     }
+    let directory = RunDirectory::create(&plan.directory)?;
     let mut results = Results { name: plan.name.clone(), runs: Vec::new() };
     let mut run_notes = Vec::new();
     for run in &plan.runs {
@@ -77,7 +77,7 @@ fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display)
     let train = Batches::new(&prepared.train, weights.dtype())?;
     let test = Batches::new(&prepared.test, weights.dtype())?;
     let mut losses = Programs::loss(network, loss);
-    let mut trainer = plan.train.as_ref().map(|plan| Trainer::new(plan, network, loss, random));
+    let mut trainer = plan.train.as_ref().map(|plan| Trainer::new(plan, &prepared.training, loss, random));
     let steps = plan.train.as_ref().map_or(0, |plan| Trainer::steps(plan, train.len()));
     let bar = display.training("training", epochs * steps);
     let mut notes = notes::of_run(prepared);
@@ -160,9 +160,9 @@ fn check_finite(record: &TrainingRecord) -> Result<()> {
 fn line(record: &TrainingRecord, epochs: usize) -> String {
     let percent =
         |share: Option<f64>| share.map_or(String::new(), |share| format!(" ({:.1} %)", 100.0 * share));
+    let moment = if epochs == 0 { "as given".to_owned() } else { format!("epoch {}/{epochs}", record.epoch) };
     format!(
-        "epoch {}/{epochs}: training loss {:.4}{}, test loss {:.4}{}",
-        record.epoch,
+        "{moment}: training loss {:.4}{}, test loss {:.4}{}",
         record.train_loss,
         percent(record.train_accuracy),
         record.test_loss,

@@ -21,10 +21,10 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// A training before its first step.
+    /// A training of a network (in train mode) before its first step.
     #[must_use]
     pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: Loss, random: Random) -> Self {
-        let programs = Programs::gradient(network, loss);
+        let programs = Programs::training_step(network, loss);
         Self { plan, random, programs, state: sgd::State::default(), last_loss: None }
     }
 
@@ -54,7 +54,9 @@ impl<'a> Trainer<'a> {
             let point = data.point(weights, batch)?;
             let results = self.programs.of(batch.len())?.at(&point, &[])?;
             self.check(scalar(&results[0])?, lr, epoch, step + 1)?;
-            self.state.step(sgd, lr, &mut weights.parameters, &results[2..])?;
+            let (gradient, buffers) = results[2..].split_at(weights.parameters.len());
+            self.state.step(sgd, lr, &mut weights.parameters, gradient)?;
+            weights.buffers = buffers.to_vec();
             progress.advance(1);
         }
         Ok(())

@@ -58,7 +58,7 @@ fn agrees(file: &str, architecture: impl Architecture + 'static, pad: usize, los
     let network = Network::new(&shape, move |scope, x| architecture.build(scope, x, 10)).unwrap();
     let mut weights = Weights { parameters: parameters(&tensors, "init", &network), buffers: Vec::new() };
     let data = Batches::new(&examples, DType::F32).unwrap();
-    let mut programs = Programs::gradient(&network, loss);
+    let mut programs = Programs::training_step(&network, loss);
     let mut state = State::default();
     let losses = tensors["loss"].to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();
     for (step, expected) in (1..=STEPS).zip(losses) {

@@ -1,4 +1,4 @@
-//! Files that appear together and whole, or not at all.
+//! Files that appear whole, and none before all could be written.
 
 use std::{
     fs,
@@ -46,8 +46,16 @@ impl Staging {
     /// Renames every file to its place, in the order in which they were added.
     ///
     /// # Errors
-    /// When a rename fails: a folder has taken the file's name, say. Files renamed before stay.
+    /// When a folder has taken a file's name; then nothing was renamed. When the system refuses a rename nevertheless;
+    /// then the files before it have been replaced, each whole, and it and the ones after it have not.
     pub fn publish(mut self) -> Result<()> {
+        if let Some((_, path)) = self.files.iter().find(|(_, path)| path.is_dir()) {
+            return Err(Error::input(
+                path.display().to_string(),
+                "a folder is in the place of a file to be written",
+                "move the folder away",
+            ));
+        }
         for (file, path) in std::mem::take(&mut self.files) {
             file.persist(&path).map_err(|e| Error::io(&path, e.error))?;
         }
@@ -102,6 +110,20 @@ mod tests {
         staging.publish().unwrap();
         assert_eq!(fs::read(target.join("a/b.txt")).unwrap(), b"text");
         assert_eq!(fs::read_dir(target.join("a")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_in_the_place_of_a_file_is_found_before_any_is_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("first"), "old").unwrap();
+        fs::create_dir(root.path().join("second")).unwrap();
+        let mut staging = Staging::in_folder(root.path()).unwrap();
+        staging.add("first", b"new").unwrap();
+        staging.add("second", b"new").unwrap();
+        let error = staging.publish().unwrap_err().to_string();
+        assert!(error.contains("second") && error.contains("help:"), "{error}");
+        assert_eq!(fs::read(root.path().join("first")).unwrap(), b"old");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -48,7 +48,8 @@ pub const FIGURES_FOLDER: &str = "figures";
 /// nothing but itself: figures are inline, and the links to the files beside it are an extra.
 ///
 /// # Errors
-/// When a folder or file cannot be written; then no file was changed.
+/// When a folder or file cannot be written, or a folder is in a file's place; then no file was changed. Only when the
+/// system refuses one of the final renames some figures have been replaced already, each whole, and the page has not.
 pub fn write(results: &Results, experiment_toml: &str, notes: &Notes, dir: &Path) -> Result<()> {
     let mut staging = Staging::in_folder(dir)?;
     let mut sections = Vec::new();

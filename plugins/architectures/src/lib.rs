@@ -2,7 +2,9 @@
 
 pub mod lenet;
 pub mod mlp;
+pub mod resnet;
 pub mod sequential;
+pub mod vgg;
 
 use eigenscape_core::Registry;
 
@@ -21,4 +23,6 @@ pub fn register(registry: &mut Registry) {
         "a network written as a list of layers",
         |p: sequential::Parameters, _| Ok(Box::new(sequential::Sequential::new(p.layers))),
     );
+    resnet::register(architectures);
+    vgg::register(architectures);
 }

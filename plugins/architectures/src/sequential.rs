@@ -55,19 +55,57 @@ pub enum Layer {
         #[serde(default = "yes")]
         bias: bool,
     },
-    /// Batch normalisation of images, with the running statistics.
+    /// Batch normalisation of images: by the running statistics, or in train mode by the batch's.
     #[serde(rename = "batch_norm2d")]
     BatchNorm2d {
         /// Channels.
         #[serde(default)]
         features: Option<usize>,
     },
-    /// Batch normalisation of vectors, with the running statistics.
+    /// Batch normalisation of vectors: by the running statistics, or in train mode by the batch's.
     #[serde(rename = "batch_norm1d")]
     BatchNorm1d {
         /// Units.
         #[serde(default)]
         features: Option<usize>,
+    },
+    /// Layer normalisation over the last axis.
+    LayerNorm {
+        /// Units.
+        #[serde(default)]
+        features: Option<usize>,
+    },
+    /// Root-mean-square normalisation over the last axis.
+    RmsNorm {
+        /// Units.
+        #[serde(default)]
+        features: Option<usize>,
+    },
+    /// Normalisation of groups of channels.
+    GroupNorm {
+        /// Groups.
+        groups: usize,
+        /// Channels.
+        #[serde(default)]
+        features: Option<usize>,
+    },
+    /// A vector for each index.
+    Embedding {
+        /// Rows of the table.
+        num: usize,
+        /// Length of a row.
+        dim: usize,
+    },
+    /// Multi-head self-attention of \[N, T, D\] with a fused `qkv` and an output projection `proj`.
+    Attention {
+        /// D.
+        #[serde(default)]
+        dim: Option<usize>,
+        /// Heads.
+        heads: usize,
+        /// Whether no position sees a later one.
+        #[serde(default)]
+        causal: bool,
     },
     /// The largest element of each window.
     #[serde(rename = "max_pool2d")]
@@ -177,7 +215,7 @@ impl Layer {
         let mut activation = |kind| nn::activation(scope, x, kind);
         match self {
             Self::Linear { inputs, outputs, bias } => {
-                check(scope, x, scope.shape(x).len().wrapping_sub(1), *inputs)?;
+                check(scope, x, last_axis(scope, x), *inputs)?;
                 nn::linear(scope, x, *outputs, *bias)
             }
             Self::Conv2d { inputs, outputs, kernel, stride, padding, dilation, groups, bias } => {
@@ -188,7 +226,24 @@ impl Layer {
             }
             Self::BatchNorm2d { features } | Self::BatchNorm1d { features } => {
                 check(scope, x, 1, *features)?;
-                nn::batch_norm_eval(scope, x)
+                nn::batch_norm(scope, x)
+            }
+            Self::LayerNorm { features } => {
+                check(scope, x, last_axis(scope, x), *features)?;
+                nn::layer_norm(scope, x)
+            }
+            Self::RmsNorm { features } => {
+                check(scope, x, last_axis(scope, x), *features)?;
+                nn::rms_norm(scope, x)
+            }
+            Self::GroupNorm { groups, features } => {
+                check(scope, x, 1, *features)?;
+                nn::group_norm(scope, x, *groups)
+            }
+            Self::Embedding { num, dim } => nn::embedding(scope, x, *num, *dim),
+            Self::Attention { dim, heads, causal } => {
+                check(scope, x, 2, *dim)?;
+                nn::attention(scope, x, *heads, *causal)
             }
             Self::MaxPool2d { kernel, stride, padding } => {
                 nn::max_pool2d(scope, x, pool(*kernel, *stride, *padding))
@@ -219,6 +274,10 @@ impl Layer {
             }
         }
     }
+}
+
+fn last_axis(scope: &Scope, x: Value) -> usize {
+    scope.shape(x).len().saturating_sub(1)
 }
 
 fn pool(kernel: usize, stride: Option<usize>, padding: usize) -> PoolSettings {

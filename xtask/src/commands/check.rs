@@ -13,10 +13,14 @@ use crate::locate;
 
 /// Checks every file and says what it would run. All are checked, whatever is wrong with the first.
 pub fn run(experiments: &[String], set: &[String], registry: &Registry) -> Result<()> {
+    if let [word] = experiments {
+        crate::print(one(&locate::experiment(word)?, set, registry)?);
+        return Ok(());
+    }
     let mut wrong = Vec::new();
     for word in experiments {
         match locate::experiment(word).and_then(|file| one(&file, set, registry)) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => crate::print(text),
             Err(failure) => {
                 wrong.push(word.as_str());
                 crate::report(failure);

@@ -9,9 +9,11 @@ use eigenscape_experiment::{Failure, Result};
 pub fn run(name: &str) -> Result<()> {
     let environment = Environment { base: PathBuf::new() };
     let report = eigenscape_datasets::locate(name, &environment).map_err(|error| match error {
-        eigenscape_core::Error::Input { problem, remedy, .. } => Failure::Usage { problem, remedy },
+        eigenscape_core::Error::Input { subject, problem, remedy } => {
+            Failure::Usage { problem: format!("{subject}: {problem}"), remedy }
+        }
         other => other.into(),
     })?;
-    println!("{report}");
+    crate::print(report);
     Ok(())
 }

@@ -20,7 +20,7 @@ pub fn run(kind: Option<&str>, registry: &Registry) -> Result<()> {
         }
     }
     let texts: Vec<String> = kinds.iter().map(describe).collect();
-    println!("{}", texts.join("\n\n"));
+    crate::print(texts.join("\n\n"));
     Ok(())
 }
 

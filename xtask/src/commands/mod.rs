@@ -5,3 +5,4 @@ pub mod check;
 pub mod data;
 pub mod list;
 pub mod reproduce;
+pub mod verify;

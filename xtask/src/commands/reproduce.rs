@@ -23,7 +23,7 @@ pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
         display.line(&format!("{} -> {}", plan.name, plan.directory.display()));
         plan.warnings.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
         let directory = run::execute(plan, &display, eigenscape_report::rebuild)?;
-        println!("{}", directory.join(eigenscape_report::REPORT_FILE).display());
+        crate::print(directory.join(eigenscape_report::REPORT_FILE).display());
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod gather;
 mod gemm;
 mod map;
 mod pool;
+mod rows;
 mod sum;
 
 pub(crate) use binary::{add, mul};
@@ -17,6 +18,7 @@ pub(crate) use gather::{gather, scatter_add};
 pub(crate) use gemm::{Axis, View, matmul};
 pub(crate) use map::map;
 pub(crate) use pool::{PoolGeometry, argmax_pool, sum_pool, sum_pool_transpose};
+pub(crate) use rows::{put_rows, take_rows};
 pub(crate) use sum::sum;
 
 use candle_core::{CpuStorage, Storage, Tensor, WithDType};

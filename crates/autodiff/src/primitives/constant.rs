@@ -60,7 +60,42 @@ impl Primitive for Identity {
     }
 }
 
+/// 0 on and below the diagonal of an n × n matrix, −∞ above it.
+#[derive(Debug)]
+struct CausalMask {
+    n: usize,
+}
+
+impl Primitive for CausalMask {
+    fn name(&self) -> &'static str {
+        "causal mask"
+    }
+
+    fn shape(&self, _: &[&[usize]]) -> Result<Vec<usize>> {
+        Ok(vec![self.n, self.n])
+    }
+
+    fn eval(&self, place: &Place, _: &[Operand]) -> Result<Tensor> {
+        let n = self.n;
+        let entry = |i: usize| if i % n > i / n { f64::NEG_INFINITY } else { 0.0 };
+        let mask = Tensor::from_iter((0..n * n).map(entry), &place.device)?;
+        Ok(mask.reshape((n, n))?.to_dtype(place.dtype)?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Locally
+    }
+}
+
 impl Graph {
+    /// 0 on and below the diagonal of an n × n matrix, −∞ above it: added to scores, no position sees a later one.
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
+    pub fn causal_mask(&mut self, n: usize) -> Result<Value> {
+        self.emit(Arc::new(CausalMask { n }), &[])
+    }
+
     /// A tensor filled with `value`.
     ///
     /// # Errors

@@ -193,8 +193,10 @@ mod tests {
 
     #[test]
     fn laws_of_linear_layers() {
-        Subject::new(1, &[&[3, 4], &[5, 4]], |g, x| g.linear(x[0], x[1])).is_multilinear().obeys_all();
-        Subject::new(2, &[&[2, 3, 4], &[5, 4]], |g, x| g.linear(x[0], x[1])).is_multilinear().obeys_all();
+        Subject::new(1, &[&[3, 4], &[5, 4]], |g, x| g.linear(x[0], x[1])).must_be_multilinear().obeys_all();
+        Subject::new(2, &[&[2, 3, 4], &[5, 4]], |g, x| g.linear(x[0], x[1]))
+            .must_be_multilinear()
+            .obeys_all();
     }
 
     proptest! {
@@ -209,7 +211,7 @@ mod tests {
             let dot = Dot { batch: vec![pair(0)], contract: vec![pair(2), pair(1)] };
             let left: Vec<usize> = lhs.iter().map(|&role| left[role]).collect();
             let right: Vec<usize> = rhs.iter().map(|&role| right[role]).collect();
-            Subject::new(seed, &[&left, &right], |g, x| g.dot(x[0], x[1], dot.clone())).is_multilinear().obeys_all();
+            Subject::new(seed, &[&left, &right], |g, x| g.dot(x[0], x[1], dot.clone())).must_be_multilinear().obeys_all();
         }
     }
 }

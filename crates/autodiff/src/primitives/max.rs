@@ -55,6 +55,19 @@ impl Graph {
         self.add(log, shift)
     }
 
+    /// exp(x) / Σ exp(x) over the last axis of `x`; entries of −∞ get 0.
+    ///
+    /// # Errors
+    /// When `x` is a scalar.
+    pub fn softmax(&mut self, x: Value) -> Result<Value> {
+        let (_, exponentials) = self.shifted_exp(x)?;
+        let shape = self.shape(x).to_vec();
+        let sum = self.sum(exponentials, &[shape.len() - 1])?;
+        let inverse = self.function(super::Function::Recip, sum)?;
+        let inverse = self.broadcast(inverse, &shape)?;
+        self.mul(exponentials, inverse)
+    }
+
     /// (m, exp(x − m)) with m the largest element along the last axis.
     fn shifted_exp(&mut self, x: Value) -> Result<(Value, Value)> {
         let shift = self.emit(Arc::new(Shift), &[x])?;
@@ -72,5 +85,14 @@ mod tests {
     #[test]
     fn laws() {
         Subject::new(1, &[&[3, 4]], |g, x| g.log_sum_exp(x[0])).obeys_all();
+        Subject::new(2, &[&[3, 4]], |g, x| g.softmax(x[0])).obeys_all();
+        Subject::new(3, &[&[2, 4, 4]], |g, x| {
+            let mask = g.causal_mask(4)?;
+            let mask = g.reshape(mask, &[1, 4, 4])?;
+            let mask = g.broadcast(mask, &[2, 4, 4])?;
+            let masked = g.add(x[0], mask)?;
+            g.softmax(masked)
+        })
+        .obeys_all();
     }
 }

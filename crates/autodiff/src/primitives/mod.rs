@@ -19,6 +19,7 @@ mod reshape;
 mod scale;
 mod slice;
 mod sum;
+mod take;
 
 pub use conv2d::ConvSettings;
 pub(crate) use dot::Dot;

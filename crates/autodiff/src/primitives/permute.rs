@@ -74,6 +74,6 @@ mod tests {
 
     #[test]
     fn laws() {
-        Subject::new(1, &[&[2, 3, 4]], |g, x| g.permute(x[0], &[2, 0, 1])).is_multilinear().obeys_all();
+        Subject::new(1, &[&[2, 3, 4]], |g, x| g.permute(x[0], &[2, 0, 1])).must_be_multilinear().obeys_all();
     }
 }

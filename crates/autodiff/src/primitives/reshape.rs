@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn laws() {
-        Subject::new(1, &[&[2, 6]], |g, x| g.reshape(x[0], &[3, 4])).is_multilinear().obeys_all();
-        Subject::new(2, &[&[2, 3, 2]], |g, x| g.flatten_from(x[0], 1)).is_multilinear().obeys_all();
+        Subject::new(1, &[&[2, 6]], |g, x| g.reshape(x[0], &[3, 4])).must_be_multilinear().obeys_all();
+        Subject::new(2, &[&[2, 3, 2]], |g, x| g.flatten_from(x[0], 1)).must_be_multilinear().obeys_all();
     }
 }

@@ -54,6 +54,6 @@ mod tests {
 
     #[test]
     fn laws() {
-        Subject::new(1, &[&[2, 3]], |g, x| g.scale(x[0], -1.5)).is_multilinear().obeys_all();
+        Subject::new(1, &[&[2, 3]], |g, x| g.scale(x[0], -1.5)).must_be_multilinear().obeys_all();
     }
 }

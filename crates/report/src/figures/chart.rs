@@ -81,12 +81,10 @@ pub fn side_by_side(charts: &[Chart], entries: &[Entry]) -> Option<Drawing> {
 }
 
 fn y_axis(chart: &Chart) -> Option<Axis> {
-    let values = chart.curves.iter().flat_map(|c| {
-        let points = c.points.iter().map(|p| p.1);
-        // The lower end of a bar may be negative without making a logarithmic axis impossible.
-        let ends = c.errors.iter().flat_map(|e| [e.1 + e.2, if e.2 < e.1 { e.1 - e.2 } else { e.1 }]);
-        points.chain(ends)
-    });
+    let points = chart.curves.iter().flat_map(|c| c.points.iter().map(|p| p.1));
+    // A bar that reaches below zero has its place on a linear axis only, and is not to be cut off.
+    let ends = chart.curves.iter().flat_map(|c| &c.errors).flat_map(|&(_, y, error)| [y - error, y + error]);
+    let values = points.chain(ends);
     Axis::fitting(values, 6)
 }
 
@@ -95,5 +93,26 @@ fn draw_curve(drawing: &mut Drawing, panel: &Panel, curve: &Curve) {
     panel.draw_error_bars(drawing, &curve.errors, curve.stroke.colour);
     if curve.has_dots() {
         panel.draw_dots(drawing, &curve.points, 1.2 + 0.9 * curve.stroke.width, curve.stroke.colour);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chart, Curve, y_axis};
+    use crate::draw::{Axis, Colour, Stroke};
+
+    fn axis(points: &[(f64, f64)], errors: &[(f64, f64, f64)]) -> Axis {
+        let stroke = Stroke::solid(Colour::INK, 1.0);
+        let curve = Curve { points: points.to_vec(), errors: errors.to_vec(), stroke };
+        let x = Axis::integers((0.0, 1.0), 2);
+        y_axis(&Chart { x, x_title: String::new(), y_title: String::new(), curves: vec![curve] }).unwrap()
+    }
+
+    #[test]
+    fn bars_are_not_cut_off() {
+        let below = axis(&[(0.0, 1.0), (1.0, 70.0)], &[(0.0, 1.0, 7.0), (1.0, 70.0, 9.0)]);
+        assert!(!below.is_log() && below.position(-6.0) >= 0.0 && below.position(79.0) <= 1.0);
+        let above = axis(&[(0.0, 1.0), (1.0, 70.0)], &[(0.0, 1.0, 0.9), (1.0, 70.0, 9.0)]);
+        assert!(above.is_log() && above.position(0.1) >= 0.0 && above.position(79.0) <= 1.0);
     }
 }

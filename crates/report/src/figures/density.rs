@@ -2,14 +2,17 @@
 
 use eigenscape_core::{density::gaussian_density, results::ProbeRecord};
 
-use super::{MOST, WIDTH, provenance};
+use super::{
+    MOST, WIDTH, provenance,
+    ritz::{self, NearZero},
+};
 use crate::{
     RunNotes,
     data::{Series, mass_at_zero, prose},
     draw::{
         Anchor, Axis, Colour, Drawing, Panel, Scale, Stroke, Text,
         axis::range,
-        labels::{count, evenly, percent, power_of_ten, significant},
+        labels::{count, evenly, percent, power_of_ten, significant, typeset},
         legend::{self, Sample},
         panel::{TICK_SIZE, TITLE_SIZE},
         text,
@@ -39,7 +42,7 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
     let records: Vec<&ProbeRecord> = curves.iter().flat_map(Curves::records).collect();
     let axis = EigenvalueAxis::covering(&records);
     let drawing = draw_panels(&curves, &axis, (first, last));
-    let title = format!("Spectral density of the whole network and of each layer: {}", prose(curvature));
+    let title = format!("Spectral density: {}", prose(curvature));
     let caption = caption(curvature, &curves, series.len(), &axis, (first, last), notes);
     Some(Figure::new(&format!("density-{curvature}"), title, caption, drawing))
 }
@@ -95,12 +98,21 @@ impl EigenvalueAxis {
 
     /// (λ, density per unit of the transformed axis), from left to right.
     fn density(&self, record: &ProbeRecord) -> Vec<(f64, f64)> {
-        let listed = record.eigenvalues.iter().zip(&record.weights).filter(|(v, _)| v.is_finite());
-        let atoms: Vec<(f64, f64)> = listed.map(|(v, w)| (self.scale.forward(*v), *w)).collect();
+        let atoms = self.atoms(record);
         let step = (self.ends.1 - self.ends.0) / POINTS as f64;
         let grid: Vec<f64> = (0..=POINTS).map(|i| self.ends.0 + i as f64 * step).collect();
         let density = gaussian_density(&atoms, &grid, self.bandwidth);
         grid.into_iter().map(|u| self.scale.backward(u)).zip(density).collect()
+    }
+
+    /// The measure on the transformed axis: the eigenvalues, or what the Ritz values stand for.
+    fn atoms(&self, record: &ProbeRecord) -> Vec<(f64, f64)> {
+        let nodes = ritz::nodes(record);
+        let placed: Vec<(f64, f64)> = nodes.iter().map(|(v, w)| (self.scale.forward(*v), *w)).collect();
+        if record.exact || ritz::complete(record, &nodes) {
+            return placed;
+        }
+        ritz::spread(&placed, ritz::probes(record, &nodes), 0.5 * self.bandwidth)
     }
 
     /// The height of one eigenvalue of an operator of this dimension that has no neighbours.
@@ -164,7 +176,7 @@ fn draw_panel(drawing: &mut Drawing, curves: &Curves, axis: &EigenvalueAxis, (to
     panel.draw_line(drawing, &above(&before, floor), Stroke::solid(Colour::FAINT, 1.3));
     panel.draw_line(drawing, &above(&now, floor), Stroke::solid(Colour::BLUE, 1.5));
 
-    let remark = Text::new(mass(curves.now, axis), (panel.right(), top - 5.0), TICK_SIZE, Anchor::End);
+    let remark = Text::new(mass(curves.now), (panel.right(), top - 5.0), TICK_SIZE, Anchor::End);
     let room = panel.width - remark.width() - 20.0;
     let label = text::fit(curves.label, TITLE_SIZE, room);
     drawing.text(Text::new(label, (LEFT, top - 5.0), TITLE_SIZE, Anchor::Start));
@@ -172,7 +184,7 @@ fn draw_panel(drawing: &mut Drawing, curves: &Curves, axis: &EigenvalueAxis, (to
 }
 
 /// The dimension and where the mass is that the curve cannot show.
-fn mass(record: &ProbeRecord, axis: &EigenvalueAxis) -> String {
+fn mass(record: &ProbeRecord) -> String {
     let dimension = count(record.dimension);
     if record.exact {
         return match mass_at_zero(record) {
@@ -180,10 +192,21 @@ fn mass(record: &ProbeRecord, axis: &EigenvalueAxis) -> String {
             zero => format!("{dimension} eigenvalues, {} of them exactly 0", percent(zero)),
         };
     }
-    let threshold = 10_f64.powi(axis.exponent);
-    let near = record.eigenvalues.iter().zip(&record.weights).filter(|(v, _)| v.abs() < threshold);
-    let share: f64 = near.map(|(_, w)| w).sum::<f64>() + record.mass_at_zero();
-    format!("{dimension} eigenvalues, about {} within ±{}", percent(share), power_of_ten(axis.exponent))
+    match ritz::near_zero(record) {
+        Some(NearZero { share, radius }) => {
+            format!("{dimension} eigenvalues, {} within ±{}", roughly(share), typeset(radius, 2))
+        }
+        None => format!("{dimension} eigenvalues"),
+    }
+}
+
+/// An estimated share in whole percent.
+fn roughly(share: f64) -> String {
+    match 100.0 * share {
+        percent if percent >= 99.5 => "over 99 %".into(),
+        percent if percent < 0.5 => "under 1 %".into(),
+        percent => format!("about {percent:.0} %"),
+    }
 }
 
 /// The curve where it or a neighbour rises above the floor.
@@ -208,14 +231,21 @@ fn caption(
         "Density of the eigenvalues of the {} at epoch {last}{}, on a logarithmic scale. The eigenvalue axis is \
          sign(λ) log₁₀(1 + |λ|/{threshold}): logarithmic on both sides, linear for |λ| below {threshold}. Each \
          eigenvalue is broadened on that axis by a Gaussian with σ = {} (in decades), so that the area under a curve is \
-         the share of eigenvalues there. The mass at exactly 0 is stated above each panel and not drawn.",
+         the share of eigenvalues there.",
         prose(curvature),
         if first < last { format!(" (filled) and at epoch {first} (grey)") } else { String::new() },
         significant(axis.bandwidth, 2),
         threshold = power_of_ten(axis.exponent),
     );
-    if curves.iter().any(|c| c.now.exact) {
-        text += " Where the spectrum is exact, a single eigenvalue rises to 3.3 times the lower end of its panel.";
+    let (exact, estimated): (Vec<&Curves>, Vec<&Curves>) = curves.iter().partition(|c| c.now.exact);
+    if !exact.is_empty() {
+        text += " Where the spectrum is exact, the mass at exactly 0 is stated above the panel and not drawn, and a single \
+                 eigenvalue rises to 3.3 times the lower end of its panel.";
+    }
+    if !estimated.is_empty() {
+        text += " Where it is estimated, each Ritz value stands for the mass between its neighbours and is spread over \
+                 that interval: nothing finer is known, least of all near 0, where the share of the mass and the \
+                 interval in which it lies are stated above the panel.";
     }
     if curves.len() < count {
         text += &format!(" {} of {count} groups are drawn.", curves.len());

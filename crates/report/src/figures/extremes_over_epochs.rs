@@ -76,8 +76,13 @@ fn shown(series: &[Series]) -> Vec<usize> {
 
 fn caption(series: &[Series], shown: usize, notes: &RunNotes) -> String {
     let records = series.iter().flat_map(|s| s.records.iter().copied());
-    let estimated = records.clone().any(|r| r.trace_stderr.is_some_and(|e| e > 0.0));
-    let bars = if estimated { " Bars: ± one standard error of an estimated trace." } else { "" };
+    let mut bars = String::new();
+    if records.clone().any(|r| r.trace_stderr.is_some_and(|e| e > 0.0)) {
+        bars += " Bars: ± one standard error of an estimated trace.";
+    }
+    if records.clone().any(|r| !r.exact && r.trace_stderr.is_none()) {
+        bars += " A trace estimated with one probe has no known standard error and no bar.";
+    }
     let count = series.len();
     let thinned =
         if shown < count { format!(" {shown} of {count} groups are drawn.") } else { String::new() };

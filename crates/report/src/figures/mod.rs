@@ -9,6 +9,7 @@ pub mod training;
 
 mod chart;
 mod provenance;
+mod ritz;
 
 /// The width of every figure in pixels.
 const WIDTH: f64 = 880.0;

@@ -2,7 +2,7 @@
 
 use eigenscape_core::results::ProbeRecord;
 
-use super::{WIDTH, provenance};
+use super::{WIDTH, provenance, ritz::SAME};
 use crate::{
     RunNotes,
     data::{Series, prose, short_labels},
@@ -20,8 +20,6 @@ use crate::{
 const STEMS: usize = 30;
 /// More stems than this are not told apart.
 const MOST_STEMS: usize = 120;
-/// Ritz values of different probes nearer than this, relative to the largest, are one eigenvalue.
-const SAME: f64 = 1e-4;
 const COLUMNS: usize = 3;
 const MOST_PANELS: usize = 12;
 const HEIGHT: f64 = 130.0;
@@ -38,7 +36,8 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
     let shown: Vec<&Series> = evenly(series.len(), MOST_PANELS).into_iter().map(|i| &series[i]).collect();
     let records: Vec<&ProbeRecord> = shown.iter().filter_map(|s| s.records.last().copied()).collect();
     let epoch = records.iter().map(|r| r.epoch).max()?;
-    let classes = notes.classes.filter(|c| *c > 1);
+    // The outliers come with the Gauss-Newton part; what remains of the Hessian without it has none to be counted.
+    let classes = notes.classes.filter(|c| *c > 1 && curvature != "residual");
     let length = classes.map_or(STEMS, |c| (3 * c).clamp(STEMS, MOST_STEMS.max(c + c / 5)));
 
     let labels = short_labels(&shown, TITLE_SIZE, LABEL);

@@ -73,7 +73,7 @@ fn facts(run: &Run) -> Vec<Fact> {
         for (which, (layer, value)) in [("Nearest", nearest), ("Farthest", farthest)] {
             facts.push(Fact {
                 label: format!(
-                    "{which} layer to the whole ({}, {})",
+                    "{which} group to the whole ({}, {})",
                     profile.metric,
                     prose(profile.curvature)
                 ),

@@ -8,15 +8,10 @@ mod table;
 mod timing;
 mod work;
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    thread::available_parallelism,
-};
+use std::{path::Path, thread::available_parallelism};
 
-use eigenscape_core::{Error, Registry, registry::nearest};
+use eigenscape_core::{Registry, registry::nearest};
 use eigenscape_experiment::{Failure, Result, diagnostic::suggestion};
-use tempfile::NamedTempFile;
 
 use self::{
     load::Ticks,
@@ -25,7 +20,7 @@ use self::{
     table::Line,
     work::Work,
 };
-use crate::cli::Bench;
+use crate::{cli::Bench, json_file::JsonFile};
 
 /// The paper's number of examples.
 const BATCH: usize = 100;
@@ -143,49 +138,6 @@ impl Timed {
     }
 }
 
-/// A JSON file that appears whole, at the end.
-struct JsonFile {
-    path: PathBuf,
-    file: NamedTempFile,
-}
-
-impl JsonFile {
-    /// Finds out now whether the file can be written.
-    fn create(path: &Path) -> Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let refused = |error| Failure::Usage {
-            problem: format!("{} cannot be written: {error}", path.display()),
-            remedy: "choose another file with --json FILE".to_owned(),
-        };
-        if path.is_dir() {
-            return Err(refused(std::io::ErrorKind::IsADirectory.into()));
-        }
-        Ok(Self { path: path.to_owned(), file: temporary(folder).map_err(refused)? })
-    }
-
-    fn write(mut self, lines: &[Line]) -> Result<()> {
-        let json =
-            serde_json::to_string_pretty(lines).map_err(|error| Error::io(&self.path, error.into()))?;
-        writeln!(self.file, "{json}").map_err(|error| Error::io(&self.path, error))?;
-        self.file.persist(&self.path).map_err(|error| Error::io(&self.path, error.error))?;
-        Ok(())
-    }
-}
-
-/// A temporary file with the permissions of a new file: those of a temporary file are for its owner alone.
-fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,18 +158,5 @@ mod tests {
     fn a_busy_machine_is_said_to_be_busy() {
         assert_eq!(verdict(0.012), "other processes took 1 % of the processors' time");
         assert!(verdict(0.2).ends_with("20 % of the processors' time: measure again on a quiet machine"));
-    }
-
-    #[test]
-    fn json_appears_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("bench.json");
-        drop(JsonFile::create(&path).unwrap());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        JsonFile::create(&path).unwrap().write(&[]).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "[]\n");
-        let error = JsonFile::create(&folder.path().join("none/bench.json")).map(drop).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        assert!(JsonFile::create(folder.path()).is_err());
     }
 }

@@ -1,0 +1,13 @@
+//! Layers as compositions of primitives, with PyTorch's parameter names, shapes and initialisation.
+
+mod activation;
+mod attention;
+mod linear;
+mod norm;
+mod pool;
+
+pub use activation::{Activation, activation};
+pub use attention::{attention, embedding};
+pub use linear::{conv2d, linear};
+pub use norm::{batch_norm, group_norm, layer_norm, rms_norm};
+pub use pool::{avg_pool2d, flatten, global_avg_pool, max_pool2d};

@@ -1,0 +1,43 @@
+//! Pooling and flattening.
+
+use crate::{
+    Scope, Value,
+    error::{Error, Result},
+    primitives::PoolSettings,
+};
+
+/// The largest element of each window.
+///
+/// # Errors
+/// When the windows do not fit.
+pub fn max_pool2d(scope: &mut Scope, x: Value, settings: PoolSettings) -> Result<Value> {
+    scope.graph().max_pool2d(x, settings)
+}
+
+/// The mean of each window, the zeros of the padding included.
+///
+/// # Errors
+/// When the windows do not fit.
+pub fn avg_pool2d(scope: &mut Scope, x: Value, settings: PoolSettings) -> Result<Value> {
+    scope.graph().avg_pool2d(x, settings)
+}
+
+/// The mean over the image: x \[N, C, H, W\] to \[N, C, 1, 1\].
+///
+/// # Errors
+/// When x is not an image.
+pub fn global_avg_pool(scope: &mut Scope, x: Value) -> Result<Value> {
+    if scope.shape(x).len() != 4 {
+        let problem = format!("needs an input [N, C, H, W], not {:?}", scope.shape(x));
+        return Err(Error::shape("global_avg_pool", problem));
+    }
+    scope.graph().mean(x, &[2, 3])
+}
+
+/// x \[N, ...\] as \[N, D\].
+///
+/// # Errors
+/// When x is a scalar.
+pub fn flatten(scope: &mut Scope, x: Value) -> Result<Value> {
+    scope.graph().flatten_from(x, 1)
+}

@@ -1,0 +1,50 @@
+//! `verify`: PyTorch's derivatives of a network compared with ours.
+
+use std::path::PathBuf;
+
+use candle_core::DType;
+use eigenscape_core::{
+    Registry,
+    registry::{Environment, PluginError},
+};
+use eigenscape_experiment::{Failure, Result, verify::verify};
+
+use crate::{
+    cli::{Precision, Verify},
+    json_file::JsonFile,
+};
+
+/// Prints the relative errors; fails when one exceeds the tolerance.
+pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
+    let environment = Environment { base: PathBuf::new() };
+    let built = registry.architectures.build(&arguments.model, toml::Table::new(), &environment);
+    let architecture = built.map_err(|error| Failure::Usage {
+        problem: format!("`{}` cannot be built by its name alone", arguments.model),
+        remedy: match error {
+            PluginError::UnknownName { known, .. } => format!("known architectures: {}", known.join(", ")),
+            PluginError::Parameter { problem, .. } => problem,
+            PluginError::Build(error) => error.to_string(),
+        },
+    })?;
+    let dtype = match arguments.dtype {
+        Precision::F32 => DType::F32,
+        Precision::F64 => DType::F64,
+    };
+    let json = arguments.json.as_deref().map(JsonFile::create).transpose()?;
+    let errors = verify(&arguments.file, architecture.plugin.into(), dtype)?;
+    for (name, error) in errors.named() {
+        crate::print(format_args!("{name:8} relative error {error:.1e}"));
+    }
+    json.map_or(Ok(()), |file| file.write(&errors))?;
+    if errors.worst() <= arguments.tolerance {
+        return Ok(());
+    }
+    Err(Failure::Run {
+        problem: format!(
+            "{}: the largest relative error is {:.1e}",
+            arguments.file.display(),
+            errors.worst()
+        ),
+        remedy: Some(format!("at most {:.1e} was expected (--tolerance)", arguments.tolerance)),
+    })
+}

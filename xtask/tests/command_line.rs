@@ -1,0 +1,236 @@
+//! The command line as a user meets it: a small experiment from end to end, and every mistake one clear error.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use candle_core::{DType, Device, Tensor};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const EXPERIMENT: &str = r#"
+name = "small"
+seed = 3
+[data]
+name = "tensors"
+path = "xy.safetensors"
+[model]
+name = "mlp"
+widths = [5]
+[train]
+epochs = 2
+batch_size = 8
+optimizer = { name = "sgd", lr = 0.1, momentum = 0.9 }
+[[probe]]
+at = [0, 2]
+samples_per_class = 4
+groups = ["full", "layers"]
+estimator = "dense"
+[[distance]]
+name = "wasserstein"
+"#;
+
+/// A folder with the experiment and its data: twenty points on three rays.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("small.toml"), EXPERIMENT).unwrap();
+    let points = (0..20).flat_map(|i| {
+        let (angle, radius) = (2.0 * f64::from(i % 3), 1.0 + f64::from(i) / 10.0);
+        [radius * angle.cos(), radius * angle.sin()]
+    });
+    let x = Tensor::from_iter(points, &Device::Cpu).unwrap().reshape((20, 2)).unwrap();
+    let x = x.to_dtype(DType::F32).unwrap();
+    let y = Tensor::from_iter((0..20_i64).map(|i| i % 3), &Device::Cpu).unwrap();
+    let tensors = HashMap::from([("x", x), ("y", y)]);
+    candle_core::safetensors::save(&tensors, folder.path().join("xy.safetensors")).unwrap();
+    folder
+}
+
+fn xtask(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn results(folder: &Path) -> Value {
+    let mut results: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("results.json")).unwrap()).unwrap();
+    for probe in results["runs"][0]["probes"].as_array_mut().unwrap() {
+        probe["seconds"] = Value::Null;
+    }
+    results
+}
+
+#[test]
+fn an_experiment_from_end_to_end() {
+    let folder = folder();
+    let output = xtask(folder.path(), &["reproduce", "small.toml"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("epoch 2/2") && !stderr.contains('\u{1b}'), "{stderr}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "runs/small/report.html");
+    let run = folder.path().join("runs/small");
+    for file in [
+        "experiment.toml",
+        "notes.json",
+        "report.html",
+        "checkpoints/epoch-0.safetensors",
+        "checkpoints/final.safetensors",
+    ] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    let first = results(&run);
+    let record = &first["runs"][0];
+    assert_eq!(record["training"].as_array().unwrap().len(), 3);
+    assert_eq!(record["probes"].as_array().unwrap().len(), 2 * 3);
+    assert_eq!(record["distances"].as_array().unwrap().len(), 2 * 2);
+    assert_eq!(record["distances"][0]["right"], "full");
+    let losses: Vec<f64> =
+        record["training"].as_array().unwrap().iter().map(|r| r["train_loss"].as_f64().unwrap()).collect();
+    assert!(losses[2] < losses[0], "{losses:?}");
+
+    // The same seed gives the same numbers, bit for bit; also from the resolved experiment.
+    let resolved = run.join("experiment.toml");
+    fs::copy(&resolved, folder.path().join("again.toml")).unwrap();
+    assert!(xtask(folder.path(), &["reproduce", "again.toml", "-q", "--out", "again"]).status.success());
+    assert_eq!(results(&folder.path().join("again/small")), first);
+
+    // The weights at the end, analysed as they are, have the spectra of the end.
+    let set = "model.checkpoint=runs/small/checkpoints/final.safetensors";
+    let given = fs::read_to_string(folder.path().join("small.toml")).unwrap();
+    let (before, after) = given.split_once("[train]").unwrap();
+    let given = format!(
+        "{before}{}",
+        after.split_once("[[probe]]").map(|(_, rest)| format!("[[probe]]{rest}")).unwrap()
+    );
+    fs::write(folder.path().join("given.toml"), given.replace("[0, 2]", "\"end\"")).unwrap();
+    let output = xtask(folder.path(), &["reproduce", "given.toml", "--out", "given", "--set", set]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let given = results(&folder.path().join("given/small"));
+    assert_eq!(given["runs"][0]["probes"][0]["eigenvalues"], record["probes"][3]["eigenvalues"]);
+    assert_eq!(given["runs"][0]["training"][0]["train_loss"], record["training"][2]["train_loss"]);
+}
+
+#[test]
+fn a_sweep_has_a_run_for_every_combination() {
+    let folder = folder();
+    let output = xtask(
+        folder.path(),
+        &[
+            "reproduce",
+            "small.toml",
+            "--set",
+            "sweep.seed=[1, 2]",
+            "--set",
+            "train.epochs=1",
+            "--set",
+            "probe.at=end",
+        ],
+    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let results = results(&folder.path().join("runs/small"));
+    let names: Vec<&str> =
+        results["runs"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["seed=1", "seed=2"]);
+    assert!(folder.path().join("runs/small/checkpoints/seed=2/final.safetensors").is_file());
+}
+
+/// Arguments, exit code, and what the message must contain.
+type Mistake<'a> = (&'a [&'a str], i32, &'a [&'a str]);
+
+#[test]
+fn every_mistake_is_one_clear_error_and_leaves_nothing() {
+    let folder = folder();
+    let here = folder.path();
+    let whole = fs::read(here.join("xy.safetensors")).unwrap();
+    fs::write(here.join("cut.safetensors"), &whole[..whole.len() - 9]).unwrap();
+    fs::write(here.join("file"), "").unwrap();
+    let mistakes: &[Mistake] = &[
+        (&["reproduce", "nowhere.toml"], 2, &["nowhere.toml"]),
+        (&["reproduce", "nowhere"], 2, &["no experiment `nowhere`"]),
+        (&["reproduce", "small.toml", "--set", "train.epoch=1"], 2, &["did you mean `epochs`?", "--set:1:7"]),
+        (
+            &["reproduce", "small.toml", "--set", "data.path=cut.safetensors"],
+            2,
+            &["cut.safetensors", "truncated"],
+        ),
+        (&["reproduce", "small.toml", "--set", "data.path=nowhere.safetensors"], 2, &["no such file"]),
+        (&["reproduce", "small.toml", "--set", "model.checkpoint=cut.safetensors"], 2, &["not a complete"]),
+        (
+            &["reproduce", "small.toml", "--set", "model.checkpoint=xy.safetensors"],
+            2,
+            &["0.weight", "[5, 2]"],
+        ),
+        (&["reproduce", "small.toml", "--set", "model.name=lenet"], 2, &["cannot be built", "--set:1:12"]),
+        (&["reproduce", "small.toml", "--set", "probe.groups=[\"full\", \"1.weigt\"]"], 2, &["1.weigt"]),
+        (&["reproduce", "small.toml", "--set", "probe.samples_per_class=9"], 2, &["class 0 has 7"]),
+        (
+            &["reproduce", "small.toml", "--set", "probe.estimator=gram"],
+            2,
+            &["not piecewise affine", "lanczos"],
+        ),
+        (
+            &["reproduce", "small.toml", "--set", "train.optimizer.lr=1e30"],
+            1,
+            &["diverged", "learning rate", "lower"],
+        ),
+        (&["reproduce", "small.toml", "--out", "file"], 1, &["cannot write results", "--out"]),
+        (&["check", "small.toml", "--set", "device=cuda:0"], 2, &["not available yet"]),
+        (&["list", "estimater"], 2, &["did you mean `estimator`?"]),
+        (&["data", "nothing"], 2, &["nothing"]),
+        (&["report", "."], 1, &["results.json"]),
+    ];
+    for (arguments, code, texts) in mistakes {
+        let output = xtask(here, arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(*code), "{arguments:?}\n{stderr}");
+        // Messages are wrapped to the terminal's width.
+        let words = stderr.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        for text in *texts {
+            assert!(words.contains(text), "{arguments:?}: no {text:?} in\n{stderr}");
+        }
+        assert_eq!(stderr.matches('×').count(), 1, "{arguments:?}\n{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+    let mut left: Vec<_> = fs::read_dir(here).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["cut.safetensors", "file", "small.toml", "xy.safetensors"]);
+}
+
+#[test]
+fn an_earlier_result_survives_a_run_that_fails() {
+    let folder = folder();
+    assert!(xtask(folder.path(), &["reproduce", "small.toml", "-q"]).status.success());
+    let before = results(&folder.path().join("runs/small"));
+    assert!(
+        !xtask(folder.path(), &["reproduce", "small.toml", "--set", "train.optimizer.lr=1e30"])
+            .status
+            .success()
+    );
+    assert_eq!(results(&folder.path().join("runs/small")), before);
+    assert_eq!(fs::read_dir(folder.path().join("runs")).unwrap().count(), 1);
+}
+
+#[test]
+fn what_there_is_can_be_seen() {
+    let folder = folder();
+    for (arguments, texts) in [
+        (&["list"][..], &["lenet", "fashion-mnist", "lanczos", "wasserstein", "steps = 128"][..]),
+        (&["list", "estimators"], &["gram", "dense"]),
+        (&["check", "small.toml"], &["33 parameters", "0.weight (10)", "after epochs 0, 2"]),
+        (&["schema"], &["\"samples_per_class\"", "\"const\": \"lanczos\""]),
+        (&["data", "fashion-mnist"], &["train-images-idx3-ubyte"]),
+        (&["--help"], &["reproduce", "check"]),
+    ] {
+        let output = xtask(folder.path(), arguments);
+        assert!(output.status.success(), "{arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        for text in texts {
+            assert!(stdout.contains(text), "{arguments:?}: no {text:?} in\n{stdout}");
+        }
+    }
+}
