@@ -77,7 +77,8 @@ impl Objective {
         let cotangent = graph.input("cotangent", &shape);
         let values: Vec<Value> = group.iter().map(|&i| parameters[i]).collect();
         let pulled = pull_back(&mut graph, outputs, cotangent, &values)?;
-        let plans: Vec<Plan> = pulled.into_iter().map(|value| plan(&graph, value, cotangent)).collect();
+        let depends = graph.dependents(&[cotangent]);
+        let plans: Vec<Plan> = pulled.into_iter().map(|value| plan(&graph, value, &depends)).collect();
         let wanted: Vec<Value> = plans.iter().flat_map(Plan::values).collect();
 
         let fixed: Vec<Value> = parameters.iter().chain(&buffers).copied().chain([x]).collect();
@@ -131,20 +132,49 @@ impl Plan {
     }
 }
 
-/// A parameter's cotangent that is one outer product of a cotangent and a constant is left as its two factors.
-fn plan(graph: &Graph, value: Value, cotangent: Value) -> Plan {
-    let depends = graph.dependents(&[cotangent]);
+/// A parameter's cotangent that is one outer product of something cotangent (in `depends`) and a constant is left as its two
+/// factors.
+fn plan(graph: &Graph, value: Value, depends: &[bool]) -> Plan {
     let Some(node) = graph.operation(value) else { return Plan::Explicit(value) };
-    let elements = |value: Value| graph.shape(value).iter().product::<usize>();
-    match node.args.as_slice() {
-        &[left, right]
-            if node.primitive.name() == "matmul"
-                && elements(left) * elements(right) == elements(value)
+    let shapes: Vec<&[usize]> = node.args.iter().map(|arg| graph.shape(*arg)).collect();
+    match *node.args.as_slice() {
+        [left, right]
+            if node.primitive.is_outer_product(&shapes)
                 && depends[left.index()]
                 && !depends[right.index()] =>
         {
             Plan::Outer { left, right }
         }
         _ => Plan::Explicit(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+    use crate::{Loss, Network, nn};
+
+    #[test]
+    fn a_linear_layer_gives_outer_products_and_its_bias_rows() -> Result<()> {
+        let network = Network::new(&[4], |scope, x| nn::linear(&mut scope.at("fc"), x, 3, true))?;
+        let ones = |shape: &[usize]| Tensor::ones(shape, DType::F64, &Device::Cpu);
+        let point = Point {
+            parameters: vec![ones(&[3, 4])?, ones(&[3])?],
+            buffers: vec![],
+            inputs: ones(&[2, 4])?,
+            targets: ones(&[2, 3])?,
+        };
+        let factor = Objective::new(&network, Loss::CrossEntropy, 2)?.factor(&point, &[0, 1])?;
+        assert_eq!(factor.rows, 2 * 2);
+        match factor.tensors.as_slice() {
+            [Rows::Outer { left, right }, Rows::Explicit(rows)] => {
+                assert_eq!((left.dims(), right.dims()), ([2, 2, 3].as_slice(), [2, 4].as_slice()));
+                assert_eq!(rows.dims(), [4, 3]);
+            }
+            other => panic!("{other:?}"),
+        }
+        Ok(())
     }
 }

@@ -83,6 +83,12 @@ pub trait Primitive: Debug + Send + Sync + 'static {
         }
     }
 
+    /// Whether, for operands of these shapes, the output holds each product of an element of one with an element of the
+    /// other, once.
+    fn is_outer_product(&self, _args: &[&[usize]]) -> bool {
+        false
+    }
+
     /// Floating-point operations of one evaluation.
     fn flops(&self, _args: &[&[usize]], output: &[usize]) -> usize {
         output.iter().product()

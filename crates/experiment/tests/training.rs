@@ -7,9 +7,9 @@ use std::{collections::HashMap, path::Path};
 use candle_core::{DType, Device, Tensor};
 use eigenscape_architectures::{
     lenet::LeNet,
-    mlp::{Activation, Mlp, Parameters},
+    mlp::{Mlp, Parameters},
 };
-use eigenscape_autodiff::{Loss, Network};
+use eigenscape_autodiff::{Loss, Network, nn::Activation};
 use eigenscape_core::{Architecture, Examples, Targets};
 use eigenscape_experiment::{
     evaluate::{Batches, Programs, scalar},

@@ -2,48 +2,11 @@
 
 use eigenscape_autodiff::{
     Result, Scope, Value,
-    nn::{self, activation, flatten, linear},
+    nn::{Activation, activation, flatten, linear},
 };
 use eigenscape_core::{Architecture, Error};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// A function of one number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// max(x, 0)
-    Relu,
-    /// x for x > 0, otherwise 0.01·x
-    LeakyRelu,
-    /// tanh(x)
-    Tanh,
-    /// 1 / (1 + e^−x)
-    Sigmoid,
-    /// x·Φ(x), the erf form
-    Gelu,
-    /// x·sigmoid(x)
-    Silu,
-    /// x for x > 0, otherwise e^x − 1
-    Elu,
-    /// log(1 + e^x)
-    Softplus,
-}
-
-impl From<Activation> for nn::Activation {
-    fn from(activation: Activation) -> Self {
-        match activation {
-            Activation::Relu => Self::Relu,
-            Activation::LeakyRelu => Self::LeakyRelu,
-            Activation::Tanh => Self::Tanh,
-            Activation::Sigmoid => Self::Sigmoid,
-            Activation::Gelu => Self::Gelu,
-            Activation::Silu => Self::Silu,
-            Activation::Elu => Self::Elu,
-            Activation::Softplus => Self::Softplus,
-        }
-    }
-}
+use serde::Deserialize;
 
 /// The settings of `mlp`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -92,7 +55,7 @@ impl Architecture for Mlp {
         let mut x = flatten(scope, x)?;
         for (i, &width) in self.widths.iter().enumerate() {
             x = linear(&mut scope.at(2 * i), x, width, true)?;
-            x = activation(&mut scope.at(2 * i + 1), x, self.activation.into())?;
+            x = activation(&mut scope.at(2 * i + 1), x, self.activation)?;
         }
         linear(&mut scope.at(2 * self.widths.len()), x, outputs, true)
     }

@@ -1,9 +1,13 @@
 //! Activation functions.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::{Scope, Value, error::Result, primitives::Function};
 
 /// An activation function by name.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// max(x, 0)
     Relu,

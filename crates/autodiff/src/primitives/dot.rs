@@ -110,6 +110,10 @@ impl Primitive for Dot {
         graph.permute(result, &axes)
     }
 
+    fn is_outer_product(&self, args: &[&[usize]]) -> bool {
+        self.batch.iter().chain(&self.contract).all(|[l, _]| args[0][*l] == 1)
+    }
+
     fn flops(&self, args: &[&[usize]], output: &[usize]) -> usize {
         let inner: usize = self.contract.iter().map(|[l, _]| args[0][*l]).product();
         2 * inner * output.iter().product::<usize>()
