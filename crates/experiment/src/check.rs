@@ -1,13 +1,11 @@
 //! From the raw experiment to the checked plan.
 
+mod checkpoint;
 mod plugin;
 mod probe;
 mod train;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use eigenscape_autodiff::Mode;
 use eigenscape_core::{Dataset, GroupSelector, Registry, registry::Environment};
@@ -157,7 +155,7 @@ impl Checker<'_> {
         let catalog = &self.registry.architectures;
         let architecture =
             self.build(catalog, "model", &raw.name, raw.parameters.clone(), &["checkpoint", "batch_norm"])?;
-        let checkpoint = raw.checkpoint.as_ref().map(|path| self.checkpoint(path)).transpose()?;
+        let checkpoint = raw.checkpoint.as_ref().map(|raw| self.checkpoint(raw)).transpose()?;
         Ok(ModelPlan {
             name: self.located("model.name", raw.name.clone()),
             architecture: architecture.into(),
@@ -167,18 +165,6 @@ impl Checker<'_> {
                 raw::BatchNorm::Train => Mode::Train,
             },
         })
-    }
-
-    fn checkpoint(&self, path: &Path) -> Result<Located<PathBuf>, ConfigError> {
-        let resolved = self.environment.resolve(path);
-        if !resolved.is_file() {
-            return Err(self.error(
-                "model.checkpoint",
-                format!("there is no file {}", resolved.display()),
-                "relative paths are looked up beside the experiment's file, then in the current folder",
-            ));
-        }
-        Ok(self.located("model.checkpoint", resolved))
     }
 
     fn distance(

@@ -44,7 +44,8 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         Note::new("Seed", plan.seed.to_string()),
     ];
     if let Some(checkpoint) = &plan.model.checkpoint {
-        lines.push(Note::new("Checkpoint", checkpoint.value.display().to_string()));
+        lines.push(Note::new("Checkpoint", checkpoint.value.path.display().to_string()));
+        lines.extend(prepared.checkpoint_notes.iter().map(|note| Note::new("Checkpoint", note)));
     }
     if let Some(train) = &plan.train {
         let sgd = &train.optimizer;

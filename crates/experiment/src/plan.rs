@@ -9,7 +9,7 @@ use candle_core::DType;
 use eigenscape_autodiff::{Loss, Mode};
 use eigenscape_core::{Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator};
 
-use crate::{diagnostic::Located, raw::Between};
+use crate::{checkpoint::Selection, diagnostic::Located, raw::Between};
 
 /// A checked experiment.
 pub struct Plan {
@@ -60,7 +60,7 @@ pub struct ModelPlan {
     /// The architecture.
     pub architecture: Arc<dyn Architecture>,
     /// The weights to start from.
-    pub checkpoint: Option<Located<PathBuf>>,
+    pub checkpoint: Option<Located<Selection>>,
     /// The mode in which curvature is measured.
     pub batch_norm: Mode,
 }

@@ -8,7 +8,7 @@ use eigenscape_autodiff::{Loss, Mode, Network, Objective};
 use eigenscape_core::{Error, Examples, Group, Landscape, Random, Split, Targets};
 
 use crate::{
-    checkpoint,
+    checkpoint::{self, Loaded},
     diagnostic::{ConfigError, Located, Result},
     evaluate,
     plan::{ProbePlan, RunPlan, Samples},
@@ -31,6 +31,8 @@ pub struct Prepared<'a> {
     pub loss: Loss,
     /// The weights before training.
     pub weights: Weights,
+    /// Where the weights come from, beside the file's name.
+    pub checkpoint_notes: Vec<String>,
     /// One entry a probe of the plan.
     pub probes: Vec<PreparedProbe<'a>>,
 }
@@ -61,7 +63,7 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let test = plan.data.examples(Split::Test)?;
     let network = network(plan, &train)?;
     let loss = loss(plan, &train)?;
-    let weights = weights(plan, &network)?;
+    let (weights, checkpoint_notes) = weights(plan, &network)?;
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
     let probes = plan.probes.iter().map(|probe| prepare_probe(probe, measured, loss, &train));
@@ -69,7 +71,7 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     for probe in &probes {
         check_factors(probe, &weights)?;
     }
-    Ok(Prepared { plan, train, test, network, training, loss, weights, probes })
+    Ok(Prepared { plan, train, test, network, training, loss, weights, checkpoint_notes, probes })
 }
 
 fn network(plan: &RunPlan, examples: &Examples) -> Result<Network> {
@@ -107,13 +109,16 @@ fn loss(plan: &RunPlan, examples: &Examples) -> Result<Loss> {
     Ok(loss.value)
 }
 
-fn weights(plan: &RunPlan, network: &Network) -> Result<Weights> {
-    let Some(path) = &plan.model.checkpoint else {
-        return Ok(Weights::initial(network, Random::new(plan.seed))?);
+/// The weights to start from, with notes on where they come from.
+fn weights(plan: &RunPlan, network: &Network) -> Result<(Weights, Vec<String>)> {
+    let Some(selection) = &plan.model.checkpoint else {
+        return Ok((Weights::initial(network, Random::new(plan.seed))?, Vec::new()));
     };
-    let weights = checkpoint::load(&path.value, network).map_err(|error| path.caused(error))?;
+    let Loaded { weights, notes } =
+        checkpoint::load(&selection.value, network).map_err(|error| selection.caused(error))?;
     // A given model is analysed in the precision it came in; training is in f32.
-    Ok(if plan.train.is_some() { weights.to_dtype(DType::F32)? } else { weights })
+    let weights = if plan.train.is_some() { weights.to_dtype(DType::F32)? } else { weights };
+    Ok((weights, notes))
 }
 
 fn prepare_probe<'a>(

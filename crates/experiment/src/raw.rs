@@ -90,9 +90,9 @@ pub struct Plugin {
 pub struct Model {
     /// Which architecture.
     pub name: String,
-    /// Weights to start from, by PyTorch's names: a .safetensors file.
+    /// Weights to start from, by PyTorch's names: a .safetensors file, or one that `torch.save` wrote (.pth, .pt, ...).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<PathBuf>,
+    pub checkpoint: Option<Checkpoint>,
     /// How BatchNorm normalises while curvature is measured.
     #[serde(default)]
     pub batch_norm: BatchNorm,
@@ -100,6 +100,34 @@ pub struct Model {
     #[serde(flatten)]
     #[schemars(skip)]
     pub parameters: toml::Table,
+}
+
+/// A file of weights: its path, or a table of its path and which part of it under which names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a path, or a table with `path` and, where they are needed, `key` and `strip_prefix`"
+)]
+pub enum Checkpoint {
+    /// The path only.
+    Path(PathBuf),
+    /// The path with more.
+    Table(CheckpointTable),
+}
+
+/// Which weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointTable {
+    /// The file.
+    pub path: PathBuf,
+    /// The state dict's key in what was given to `torch.save`, as in "model" or "trainer.model"; without it the file's only
+    /// dictionary of tensors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What to take away from the beginning of names, as in "module."; of several, one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strip_prefix: Option<Words>,
 }
 
 /// How BatchNorm normalises.
