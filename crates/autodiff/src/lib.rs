@@ -23,6 +23,7 @@ mod primitives;
 mod product;
 mod program;
 mod scope;
+mod targets;
 pub mod transforms;
 
 pub use error::{Error, Result};
@@ -37,3 +38,4 @@ pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings
 pub use product::Product;
 pub use program::Program;
 pub use scope::{Init, Mode, Parameter, Scope};
+pub use targets::{class_targets, mean_rows};

@@ -28,6 +28,7 @@ pub struct Objective {
     /// Parameters, buffers, x, targets.
     inputs: Vec<Value>,
     parameters: Vec<Value>,
+    target: Value,
     updates: Vec<Value>,
     outputs: Value,
     loss: Value,
@@ -68,7 +69,8 @@ impl Objective {
         let target = graph.input("targets", &shape);
         let loss = loss_kind.emit(&mut graph, outputs, target)?;
         let inputs = parameters.iter().chain(&buffers).copied().chain([x, target]).collect();
-        Ok(Self { network: network.clone(), loss_kind, graph, inputs, parameters, updates, outputs, loss })
+        let network = network.clone();
+        Ok(Self { network, loss_kind, graph, inputs, parameters, target, updates, outputs, loss })
     }
 
     /// \[loss, outputs\] at a point.
@@ -166,10 +168,10 @@ impl Objective {
         transforms::affinity(&self.graph, self.outputs, &self.select(group))
     }
 
-    /// S \[N, C, R\] with Aₙ = Sₙ Sₙᵀ, at a point; see [`Loss::factor`].
+    /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see [`Loss::factor`].
     pub(crate) fn loss_factor(&self, point: &Point) -> Result<Tensor> {
         let mut graph = self.graph.clone();
-        let factor = self.loss_kind.factor(&mut graph, self.outputs)?;
+        let factor = self.loss_kind.factor(&mut graph, self.outputs, self.target)?;
         let mut values = self.function(&graph, &[], &[factor])?.at(point, &[])?;
         Ok(values.remove(0))
     }

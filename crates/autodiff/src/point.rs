@@ -13,7 +13,7 @@ pub struct Point {
     pub buffers: Vec<Tensor>,
     /// The inputs \[N, ...\].
     pub inputs: Tensor,
-    /// The targets \[N, C\]: one-hot for classes.
+    /// The targets, in the shape of the outputs; for classes see [`class_targets`](crate::class_targets).
     pub targets: Tensor,
 }
 
