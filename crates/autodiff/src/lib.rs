@@ -37,5 +37,5 @@ pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive};
 pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
 pub use product::Product;
 pub use program::Program;
-pub use scope::{Init, Mode, Parameter, Scope};
+pub use scope::{Init, Mask, Mode, Parameter, Scope};
 pub use targets::{class_targets, mean_rows};

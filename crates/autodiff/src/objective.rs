@@ -25,7 +25,7 @@ pub struct Objective {
     pub(crate) network: Network,
     pub(crate) loss_kind: Loss,
     graph: Graph,
-    /// Parameters, buffers, x, targets.
+    /// Parameters, buffers, x, targets, masks.
     inputs: Vec<Value>,
     parameters: Vec<Value>,
     target: Value,
@@ -64,11 +64,12 @@ impl Objective {
     /// # Errors
     /// When the network cannot be built at this size or its outputs do not fit the loss.
     pub fn new(network: &Network, loss_kind: Loss, samples: usize) -> Result<Self> {
-        let Traced { mut graph, x, parameters, buffers, updates, outputs } = network.trace(samples)?;
+        let Traced { mut graph, x, parameters, buffers, masks, updates, outputs } = network.trace(samples)?;
         let shape = graph.shape(outputs).to_vec();
         let target = graph.input("targets", &shape);
         let loss = loss_kind.emit(&mut graph, outputs, target)?;
-        let inputs = parameters.iter().chain(&buffers).copied().chain([x, target]).collect();
+        let weights = parameters.iter().chain(&buffers).copied();
+        let inputs = weights.chain([x, target]).chain(masks).collect();
         let network = network.clone();
         Ok(Self { network, loss_kind, graph, inputs, parameters, target, updates, outputs, loss })
     }
