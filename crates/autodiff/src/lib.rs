@@ -23,6 +23,7 @@ mod primitives;
 mod product;
 mod program;
 mod scope;
+mod targets;
 pub mod transforms;
 
 pub use error::{Error, Result};
@@ -36,4 +37,5 @@ pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive};
 pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
 pub use product::Product;
 pub use program::Program;
-pub use scope::{Init, Mode, Parameter, Scope};
+pub use scope::{Init, Mask, Mode, Parameter, Scope};
+pub use targets::{class_targets, mean_rows};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Tensor};
-use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program};
+use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program, mean_rows};
 use eigenscape_core::{Examples, Result, Targets};
 
 use crate::{prepare::targets, weights::Weights};
@@ -106,14 +106,18 @@ impl Batches {
     pub fn point(&self, weights: &Weights, indices: &[u32]) -> Result<Point> {
         let indices = Tensor::new(indices, self.inputs.device())?;
         let pick = |tensor: &Tensor| tensor.index_select(&indices, 0);
-        Ok(at(weights, pick(&self.inputs)?, pick(&self.targets)?))
+        let targets = pick(&self.targets)?;
+        // A batch's loss is the mean over its own labels, of which it may have ignored more than the split.
+        let targets = if self.labels.is_some() { mean_rows(&targets)? } else { targets };
+        Ok(at(weights, pick(&self.inputs)?, targets))
     }
 }
 
-/// The point of these weights and data.
+/// The point of these weights and data, for a network without masks (in eval mode none has any).
 #[must_use]
 pub fn at(weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
-    Point { parameters: weights.parameters.clone(), buffers: weights.buffers.clone(), inputs, targets }
+    let (parameters, buffers) = (weights.parameters.clone(), weights.buffers.clone());
+    Point { parameters, buffers, inputs, targets, masks: Vec::new() }
 }
 
 /// Mean loss and accuracy, accumulated in f64. `programs` are those of [`Programs::loss`].

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, Mode, Network, Objective};
+use eigenscape_autodiff::{Loss, Mode, Network, Objective, class_targets};
 use eigenscape_core::{Error, Examples, Group, Landscape, Random, Split, Targets};
 
 use crate::{
     checkpoint::{self, Loaded},
     diagnostic::{ConfigError, Located, Result},
-    evaluate,
+    evaluate, masks,
     plan::{ProbePlan, RunPlan, Samples},
     weights::Weights,
 };
@@ -43,8 +43,10 @@ pub struct PreparedProbe<'a> {
     pub plan: &'a ProbePlan,
     /// The examples over which the curvature is a mean, in the probe's type.
     pub inputs: Tensor,
-    /// Their targets \[N, C\], one-hot for classes.
+    /// Their targets, in the shape of the outputs.
     pub targets: Tensor,
+    /// The masks of dropout, one for each example, where it is measured in train mode.
+    pub masks: Vec<Tensor>,
     /// The mean loss over them.
     pub objective: Objective,
     /// The groups, each once.
@@ -66,7 +68,7 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let (weights, checkpoint_notes) = weights(plan, &network)?;
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
-    let probes = plan.probes.iter().map(|probe| prepare_probe(probe, measured, loss, &train));
+    let probes = plan.probes.iter().map(|probe| prepare_probe(probe, measured, loss, &train, plan.seed));
     let probes = probes.collect::<Result<Vec<_>>>()?;
     for probe in &probes {
         check_factors(probe, &weights)?;
@@ -126,6 +128,7 @@ fn prepare_probe<'a>(
     network: &Network,
     loss: Loss,
     train: &Examples,
+    seed: u64,
 ) -> Result<PreparedProbe<'a>> {
     let examples = match sample(&plan.samples, train)? {
         Some(indices) => train.select(&indices)?,
@@ -135,8 +138,11 @@ fn prepare_probe<'a>(
     let groups = groups(plan, network)?;
     let inputs = examples.inputs.to_dtype(plan.dtype).map_err(Error::from)?;
     let targets = targets(&examples, plan.dtype)?;
+    // The same at every moment, so that spectra differ by the weights alone.
+    let mut generator = Random::new(seed).stream("dropout-probe", 0);
+    let masks = masks::draw(network.masks(), examples.len(), plan.dtype, &mut generator)?;
     let sizes = network.parameters().iter().map(|parameter| parameter.shape.iter().product()).collect();
-    Ok(PreparedProbe { plan, inputs, targets, objective, groups, sizes })
+    Ok(PreparedProbe { plan, inputs, targets, masks, objective, groups, sizes })
 }
 
 /// Finds out before training whether an estimator that needs exact factors will get them.
@@ -161,7 +167,8 @@ impl PreparedProbe<'_> {
     /// When a conversion fails.
     pub fn landscape(&self, weights: &Weights) -> eigenscape_core::Result<Landscape> {
         let weights = weights.to_dtype(self.plan.dtype)?;
-        let point = evaluate::at(&weights, self.inputs.clone(), self.targets.clone());
+        let mut point = evaluate::at(&weights, self.inputs.clone(), self.targets.clone());
+        point.masks.clone_from(&self.masks);
         Ok(Landscape::new(self.objective.clone(), point))
     }
 }
@@ -215,21 +222,15 @@ fn sample(samples: &Located<Samples>, train: &Examples) -> Result<Option<Vec<u32
     }
 }
 
-/// Targets as a network's outputs should be, \[N, C\]: one-hot for classes.
+/// Targets as a network's outputs should be: for classes see [`class_targets`].
 ///
 /// # Errors
-/// When a tensor operation fails.
+/// When a label is not below the number of classes, or a tensor operation fails.
 pub fn targets(examples: &Examples, dtype: DType) -> eigenscape_core::Result<Tensor> {
     match &examples.targets {
         Targets::Values(values) => Ok(values.to_dtype(dtype)?),
         Targets::Classes { labels, classes } => {
-            let labels = labels.to_vec1::<u32>()?;
-            let mut values = vec![0_f32; labels.len() * classes];
-            for (row, label) in values.chunks_exact_mut(*classes).zip(&labels) {
-                row[*label as usize] = 1.0;
-            }
-            let shape = (labels.len(), *classes);
-            Ok(Tensor::from_vec(values, shape, examples.inputs.device())?.to_dtype(dtype)?)
+            Ok(class_targets(labels, *classes, 0.0, None)?.to_dtype(dtype)?)
         }
     }
 }

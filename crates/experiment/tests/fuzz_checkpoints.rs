@@ -3,7 +3,7 @@
 //! The changes follow from the case's number, so that a failure can be repeated. Alone in its binary, because it measures
 //! the memory of the whole process.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod archives;
 
