@@ -10,6 +10,7 @@
 mod error;
 mod factor;
 mod graph;
+mod init;
 mod kernels;
 #[cfg(test)]
 mod laws;
@@ -28,6 +29,7 @@ pub mod transforms;
 pub use error::{Error, Result};
 pub use factor::{Factor, Rows};
 pub use graph::{Graph, Value};
+pub use init::{Init, InitRule, InitRules};
 pub use loss::Loss;
 pub use network::Network;
 pub use objective::{Function, Objective};
@@ -36,4 +38,4 @@ pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive};
 pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
 pub use product::Product;
 pub use program::Program;
-pub use scope::{Init, Mode, Parameter, Scope};
+pub use scope::{Mode, Parameter, Scope};

@@ -32,6 +32,8 @@ pub struct Network {
     parameters: Vec<Parameter>,
     buffers: Vec<Parameter>,
     mixes_samples: Option<String>,
+    aliases: Vec<(String, String)>,
+    unused: Vec<String>,
 }
 
 /// A network as a graph, for a fixed number of samples.
@@ -85,6 +87,8 @@ impl Network {
             parameters: strip(collected.parameters),
             buffers: strip(collected.buffers),
             mixes_samples: collected.mixes_samples,
+            aliases: collected.aliases,
+            unused: collected.unused,
         })
     }
 
@@ -107,6 +111,19 @@ impl Network {
     #[must_use]
     pub fn buffers(&self) -> &[Parameter] {
         &self.buffers
+    }
+
+    /// Second names of parameters in PyTorch's `state_dict`, each with the name that the parameter has here: tied weights are
+    /// one parameter, and a checkpoint may list them twice.
+    #[must_use]
+    pub fn aliases(&self) -> &[(String, String)] {
+        &self.aliases
+    }
+
+    /// Names in PyTorch's `state_dict` that a checkpoint may have and that the network has no use for (masks, counters).
+    #[must_use]
+    pub fn unused(&self) -> &[String] {
+        &self.unused
     }
 
     /// P, the number of scalars in all parameters.

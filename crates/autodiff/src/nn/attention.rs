@@ -5,7 +5,6 @@ use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
     primitives::Dot,
-    scope::Init,
 };
 
 /// Rows of a table by index: x \[...\] of integers to \[..., D\]; parameter `weight` \[V, D\].
@@ -13,7 +12,8 @@ use crate::{
 /// # Errors
 /// None at present; the signature is that of all layers.
 pub fn embedding(scope: &mut Scope, x: Value, rows: usize, width: usize) -> Result<Value> {
-    let weight = scope.parameter("weight", &[rows, width], Init::Normal { std: 1.0 })?;
+    let init = scope.init_rules().embedding.at(rows, width);
+    let weight = scope.parameter("weight", &[rows, width], init)?;
     scope.graph().take(weight, x)
 }
 
@@ -23,13 +23,28 @@ pub fn embedding(scope: &mut Scope, x: Value, rows: usize, width: usize) -> Resu
 /// # Errors
 /// When the heads do not divide D.
 pub fn attention(scope: &mut Scope, x: Value, heads: usize, causal: bool) -> Result<Value> {
-    let &[n, t, d] = scope.shape(x).as_slice() else {
+    let &[_, _, d] = scope.shape(x).as_slice() else {
         return Err(Error::shape("attention", format!("needs an input [N, T, D], not {:?}", scope.shape(x))));
     };
-    if heads == 0 || d % heads != 0 {
+    let qkv = linear(&mut scope.at("qkv"), x, 3 * d, true)?;
+    let mixed = attend(scope, qkv, heads, causal)?;
+    linear(&mut scope.at("proj"), mixed, d, true)
+}
+
+/// The part of multi-head self-attention that has no parameters: from queries, keys and values side by side, `qkv` \[N, T, 3D\],
+/// to softmax(q kᵀ / √(D/heads)) v \[N, T, D\], the heads side by side.
+///
+/// # Errors
+/// When the input has no such shape or the heads do not divide D.
+pub fn attend(scope: &mut Scope, qkv: Value, heads: usize, causal: bool) -> Result<Value> {
+    let shape = scope.shape(qkv);
+    let &[n, t, width] = shape.as_slice() else {
+        return Err(Error::shape("attention", format!("needs an input [N, T, 3D], not {shape:?}")));
+    };
+    let d = width / 3;
+    if width % 3 != 0 || heads == 0 || d % heads != 0 {
         return Err(Error::shape("attention", format!("{heads} heads do not divide {d}")));
     }
-    let qkv = linear(&mut scope.at("qkv"), x, 3 * d, true)?;
     let graph = scope.graph();
     let part = |graph: &mut Graph, i: usize| {
         let part = graph.slice(qkv, 2, i * d, d)?;
@@ -49,6 +64,5 @@ pub fn attention(scope: &mut Scope, x: Value, heads: usize, causal: bool) -> Res
     let weights = graph.softmax(scores)?;
     let mixed = graph.dot(weights, v, Dot { batch: per_head, contract: vec![[3, 2]] })?;
     let mixed = graph.permute(mixed, &[0, 2, 1, 3])?;
-    let mixed = graph.reshape(mixed, &[n, t, d])?;
-    linear(&mut scope.at("proj"), mixed, d, true)
+    graph.reshape(mixed, &[n, t, d])
 }

@@ -3,8 +3,8 @@
 use crate::{
     Scope, Value,
     error::{Error, Result},
+    init::Init,
     primitives::ConvSettings,
-    scope::Init,
 };
 
 /// y = x Wᵀ + b on the last axis of x \[..., I\]; parameters `weight` \[O, I\] and, with `bias`, `bias` \[O\].
@@ -14,9 +14,11 @@ use crate::{
 pub fn linear(scope: &mut Scope, x: Value, outputs: usize, bias: bool) -> Result<Value> {
     let shape = scope.shape(x);
     let inputs = *shape.last().ok_or_else(|| Error::shape("linear", "the input is a scalar"))?;
-    let init = uniform(inputs);
+    let rules = scope.init_rules();
+    let init = rules.linear_weight.at(inputs, outputs);
     let weight = scope.parameter("weight", &[outputs, inputs], init)?;
     let y = scope.graph().linear(x, weight)?;
+    let init = rules.linear_bias.at(inputs, outputs);
     if bias { add_bias(scope, y, shape.len() - 1, outputs, init) } else { Ok(y) }
 }
 
@@ -36,15 +38,12 @@ pub fn conv2d(
         return Err(Error::shape("conv2d", format!("needs an input [N, C, H, W], not {:?}", scope.shape(x))));
     };
     let inputs = inputs / settings.groups.max(1);
-    let init = uniform(inputs * kernel * kernel);
+    let (rules, taps) = (scope.init_rules(), kernel * kernel);
+    let init = rules.conv_weight.at(inputs * taps, channels * taps);
     let weight = scope.parameter("weight", &[channels, inputs, kernel, kernel], init)?;
     let y = scope.graph().conv2d(x, weight, settings)?;
+    let init = rules.conv_bias.at(inputs * taps, channels * taps);
     if bias { add_bias(scope, y, 1, channels, init) } else { Ok(y) }
-}
-
-/// PyTorch's default for linear and convolutional layers: uniform within 1/√fan-in.
-fn uniform(fan_in: usize) -> Init {
-    Init::Uniform { bound: 1.0 / (fan_in.max(1) as f64).sqrt() }
 }
 
 fn add_bias(scope: &mut Scope, y: Value, axis: usize, size: usize, init: Init) -> Result<Value> {

@@ -3,11 +3,12 @@
 use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
+    init::Init,
     primitives::Function,
-    scope::{Init, Mode},
+    scope::Mode,
 };
 
-/// Added to variances before their root.
+/// Added to variances before their root, where nothing else is said.
 const EPSILON: f64 = 1e-5;
 
 /// Batch normalisation: y = (x − μ) / √(σ² + ε) · γ + β along axis 1, ε = 1e-5 (Ioffe & Szegedy 2015). In eval mode μ and σ²
@@ -32,14 +33,14 @@ pub fn batch_norm(scope: &mut Scope, x: Value) -> Result<Value> {
         let correction = count as f64 / count.saturating_sub(1).max(1) as f64;
         update_running(scope, mean, moments.mean, 1.0)?;
         update_running(scope, variance, moments.variance, correction)?;
-        let normal = normalise(scope.graph(), &moments, &shape)?;
+        let normal = normalise(scope.graph(), &moments, &shape, EPSILON)?;
         return scale_and_shift(scope, normal, 1);
     }
     let gamma = scope.parameter("weight", &[features], Init::Ones)?;
     let beta = scope.parameter("bias", &[features], Init::Zeros)?;
     let graph = scope.graph();
     // One product and one sum an element: x · γ/σ + (β − μ γ/σ).
-    let inverse = inverse_deviation(graph, variance)?;
+    let inverse = inverse_deviation(graph, variance, EPSILON)?;
     let scale = graph.mul(gamma, inverse)?;
     let shift = graph.mul(mean, scale)?;
     let shift = graph.sub(beta, shift)?;
@@ -62,16 +63,41 @@ fn update_running(scope: &mut Scope, running: Value, statistic: Value, correctio
     Ok(())
 }
 
+/// How layer normalisation is done.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerNormSettings {
+    /// ε, added to the variance.
+    pub epsilon: f64,
+    /// Whether there is a parameter `bias`.
+    pub bias: bool,
+}
+
+impl Default for LayerNormSettings {
+    /// PyTorch's: ε = 1e-5, with a bias.
+    fn default() -> Self {
+        Self { epsilon: EPSILON, bias: true }
+    }
+}
+
 /// Layer normalisation over the last axis (Ba, Kiros & Hinton 2016); parameters `weight` and `bias` \[D\], ε = 1e-5.
 ///
 /// # Errors
 /// When x is a scalar.
 pub fn layer_norm(scope: &mut Scope, x: Value) -> Result<Value> {
+    layer_norm_with(scope, x, LayerNormSettings::default())
+}
+
+/// Layer normalisation over the last axis: (x − μ) / √(σ² + ε) · `weight` \[D\], plus `bias` \[D\] where there is one.
+///
+/// # Errors
+/// When x is a scalar.
+pub fn layer_norm_with(scope: &mut Scope, x: Value, settings: LayerNormSettings) -> Result<Value> {
     let last = last_axis(scope, "layer_norm", x)?;
     let moments = moments(scope.graph(), x, &[last])?;
     let shape = scope.shape(x);
-    let normal = normalise(scope.graph(), &moments, &shape)?;
-    scale_and_shift(scope, normal, last)
+    let normal = normalise(scope.graph(), &moments, &shape, settings.epsilon)?;
+    let scaled = scale_along(scope, normal, last)?;
+    if settings.bias { shift_along(scope, scaled, last) } else { Ok(scaled) }
 }
 
 /// Root-mean-square normalisation over the last axis, x / √(mean x² + ε) · γ (Zhang & Sennrich 2019); parameter `weight`.
@@ -85,7 +111,7 @@ pub fn rms_norm(scope: &mut Scope, x: Value) -> Result<Value> {
     let graph = scope.graph();
     let square = graph.mul(x, x)?;
     let mean = graph.mean(square, &[last])?;
-    let inverse = inverse_deviation(graph, mean)?;
+    let inverse = inverse_deviation(graph, mean, EPSILON)?;
     let inverse = graph.broadcast(inverse, &shape)?;
     let normal = graph.mul(x, inverse)?;
     let gamma = graph.broadcast_along(gamma, last, &shape)?;
@@ -109,7 +135,7 @@ pub fn group_norm(scope: &mut Scope, x: Value, groups: usize) -> Result<Value> {
     let elements = shape.iter().product::<usize>() / (samples * groups).max(1);
     let grouped = graph.reshape(x, &[samples, groups, elements])?;
     let moments = moments(graph, grouped, &[2])?;
-    let normal = normalise(graph, &moments, &[samples, groups, elements])?;
+    let normal = normalise(graph, &moments, &[samples, groups, elements], EPSILON)?;
     let normal = graph.reshape(normal, &shape)?;
     scale_and_shift(scope, normal, 1)
 }
@@ -132,16 +158,16 @@ fn moments(graph: &mut Graph, x: Value, axes: &[usize]) -> Result<Moments> {
 }
 
 /// (x − μ) / √(σ² + ε)
-fn normalise(graph: &mut Graph, moments: &Moments, shape: &[usize]) -> Result<Value> {
-    let inverse = inverse_deviation(graph, moments.variance)?;
+fn normalise(graph: &mut Graph, moments: &Moments, shape: &[usize], epsilon: f64) -> Result<Value> {
+    let inverse = inverse_deviation(graph, moments.variance, epsilon)?;
     let inverse = graph.broadcast(inverse, shape)?;
     graph.mul(moments.centred, inverse)
 }
 
 /// 1 / √(σ² + ε)
-fn inverse_deviation(graph: &mut Graph, variance: Value) -> Result<Value> {
+fn inverse_deviation(graph: &mut Graph, variance: Value, epsilon: f64) -> Result<Value> {
     let shape = graph.shape(variance).to_vec();
-    let epsilon = graph.fill(EPSILON, &shape)?;
+    let epsilon = graph.fill(epsilon, &shape)?;
     let variance = graph.add(variance, epsilon)?;
     let deviation = graph.function(Function::Sqrt, variance)?;
     graph.function(Function::Recip, deviation)
@@ -149,14 +175,26 @@ fn inverse_deviation(graph: &mut Graph, variance: Value) -> Result<Value> {
 
 /// x · γ + β with parameters `weight` (γ) and `bias` (β) along `axis`.
 fn scale_and_shift(scope: &mut Scope, x: Value, axis: usize) -> Result<Value> {
+    let scaled = scale_along(scope, x, axis)?;
+    shift_along(scope, scaled, axis)
+}
+
+/// x · γ with the parameter `weight` (γ) along `axis`.
+fn scale_along(scope: &mut Scope, x: Value, axis: usize) -> Result<Value> {
     let shape = scope.shape(x);
     let gamma = scope.parameter("weight", &[shape[axis]], Init::Ones)?;
-    let beta = scope.parameter("bias", &[shape[axis]], Init::Zeros)?;
     let graph = scope.graph();
     let gamma = graph.broadcast_along(gamma, axis, &shape)?;
+    graph.mul(x, gamma)
+}
+
+/// x + β with the parameter `bias` (β) along `axis`.
+fn shift_along(scope: &mut Scope, x: Value, axis: usize) -> Result<Value> {
+    let shape = scope.shape(x);
+    let beta = scope.parameter("bias", &[shape[axis]], Init::Zeros)?;
+    let graph = scope.graph();
     let beta = graph.broadcast_along(beta, axis, &shape)?;
-    let scaled = graph.mul(x, gamma)?;
-    graph.add(scaled, beta)
+    graph.add(x, beta)
 }
 
 fn last_axis(scope: &Scope, layer: &str, x: Value) -> Result<usize> {
