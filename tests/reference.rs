@@ -140,7 +140,7 @@ fn set_up(
     };
     let (parameters, buffers) = (named("param", network.parameters())?, named("buffer", network.buffers())?);
     let objective = Objective::new(&network, loss, x.dims()[0])?;
-    Ok((network, objective, Point { parameters, buffers, inputs: x, targets }))
+    Ok((network, objective, Point { parameters, buffers, inputs: x, targets, masks: vec![] }))
 }
 
 fn numbers(tensors: &[Tensor]) -> Fallible<Vec<f64>> {

@@ -72,7 +72,7 @@ impl Objective {
                 "the Jacobian has no rows by sample: in {module} (batch normalisation in train mode) samples see each other"
             )));
         }
-        let Traced { mut graph, x, parameters, buffers, outputs, .. } = self.network.trace(1)?;
+        let Traced { mut graph, x, parameters, buffers, masks, outputs, .. } = self.network.trace(1)?;
         let shape = graph.shape(outputs).to_vec();
         let cotangent = graph.input("cotangent", &shape);
         let values: Vec<Value> = group.iter().map(|&i| parameters[i]).collect();
@@ -81,10 +81,14 @@ impl Objective {
         let plans: Vec<Plan> = pulled.into_iter().map(|value| plan(&graph, value, &depends)).collect();
         let wanted: Vec<Value> = plans.iter().flat_map(Plan::values).collect();
 
-        let fixed: Vec<Value> = parameters.iter().chain(&buffers).copied().chain([x]).collect();
+        let fixed: Vec<Value> =
+            parameters.iter().chain(&buffers).chain([&x]).chain(&masks).copied().collect();
         let (prefix, linear) = Program::split(&graph, &fixed, &[cotangent], &wanted)?;
         let inputs = point.parameters.iter().chain(&point.buffers).cloned();
-        let inputs: Vec<Tensor> = inputs.chain([point.inputs.unsqueeze(1)?]).collect();
+        let mut inputs: Vec<Tensor> = inputs.chain([point.inputs.unsqueeze(1)?]).collect();
+        for mask in &point.masks {
+            inputs.push(mask.unsqueeze(1)?);
+        }
         let place = point.place();
         let mut residuals = prefix.evaluate(&place, &inputs)?;
 
@@ -165,6 +169,7 @@ mod tests {
             buffers: vec![],
             inputs: ones(&[2, 4])?,
             targets: ones(&[2, 3])?,
+            masks: vec![],
         };
         let factor = Objective::new(&network, Loss::CrossEntropy, 2)?.factor(&point, &[0, 1])?;
         assert_eq!(factor.rows, 2 * 2);

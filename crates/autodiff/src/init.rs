@@ -7,6 +7,11 @@ pub enum Init {
     Zeros,
     /// All 1.
     Ones,
+    /// All one number.
+    Constant {
+        /// The number.
+        value: f64,
+    },
     /// Uniform on \[−bound, bound\].
     Uniform {
         /// The bound.
@@ -88,15 +93,18 @@ pub struct InitRules {
     pub linear_bias: InitRule,
     /// Tables of embeddings.
     pub embedding: InitRule,
+    /// Learned positions and class tokens.
+    pub position: InitRule,
 }
 
 impl InitRules {
-    /// What PyTorch's modules do by themselves.
+    /// What PyTorch's modules do by themselves; positions, for which it has no module, start as in BERT and ViT.
     pub const PYTORCH: Self = Self {
         conv_weight: InitRule::FanIn,
         conv_bias: InitRule::FanIn,
         linear_weight: InitRule::FanIn,
         linear_bias: InitRule::FanIn,
         embedding: InitRule::normal(1.0),
+        position: InitRule::normal(0.02),
     };
 }

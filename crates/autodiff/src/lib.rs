@@ -24,6 +24,7 @@ mod primitives;
 mod product;
 mod program;
 mod scope;
+mod targets;
 pub mod transforms;
 
 pub use error::{Error, Result};
@@ -38,4 +39,5 @@ pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive};
 pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
 pub use product::Product;
 pub use program::Program;
-pub use scope::{Mode, Parameter, Scope};
+pub use scope::{Mask, Mode, Parameter, Scope};
+pub use targets::{class_targets, mean_rows};

@@ -17,13 +17,27 @@ pub struct Parameter {
     pub init: Init,
 }
 
+/// A mask of a network in train mode: data of each sample that every derivative takes as constant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mask {
+    /// The module that it belongs to.
+    pub module: String,
+    /// Its shape for one sample.
+    pub shape: Vec<usize>,
+    /// The probability that an element is 1/keep, and not 0.
+    pub keep: f64,
+}
+
 /// What the scopes of one network have collected.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     pub graph: Graph,
     pub parameters: Vec<(Parameter, Value)>,
     pub buffers: Vec<(Parameter, Value)>,
+    pub masks: Vec<(Mask, Value)>,
     pub mode: Mode,
+    /// N.
+    pub samples: usize,
     /// Buffers with what they become in a training step.
     pub updates: Vec<(Value, Value)>,
     /// The first layer in which samples see each other.
@@ -37,10 +51,10 @@ pub(crate) struct Collected {
 /// How layers behave that are not the same in training and afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Batch normalisation uses its running statistics.
+    /// Batch normalisation uses its running statistics; dropout is the identity.
     #[default]
     Eval,
-    /// Batch normalisation uses the statistics of the batch.
+    /// Batch normalisation uses the statistics of the batch; dropout multiplies by masks.
     Train,
 }
 
@@ -138,6 +152,16 @@ impl<'a> Scope<'a> {
     pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value> {
         let name = self.full_name(name);
         declare(&mut self.collected.graph, &mut self.collected.buffers, name, shape, init)
+    }
+
+    /// Declares a mask \[N, `shape`...\] of this module: an input whose elements are 0 or 1/`keep`, the latter with
+    /// probability `keep`. Each call is a mask of its own.
+    pub fn mask(&mut self, shape: &[usize], keep: f64) -> Value {
+        let mask = Mask { module: self.prefix.clone(), shape: shape.to_vec(), keep };
+        let full: Vec<usize> = std::iter::once(self.collected.samples).chain(shape.iter().copied()).collect();
+        let value = self.collected.graph.input(format!("mask of {}", self.prefix), &full);
+        self.collected.masks.push((mask, value));
+        value
     }
 
     fn full_name(&self, name: impl std::fmt::Display) -> String {

@@ -104,7 +104,10 @@ fn set_up(seed: u64, layers: &[Layer], loss: Loss) -> Result<(Objective, Point)>
     let buffers = buffers.collect::<candle_core::Result<_>>()?;
     let inputs = numbers.tensor(&[SAMPLES, 1, 6, 6]);
     let targets = Tensor::eye(SAMPLES, DType::F64, &Device::Cpu)?;
-    Ok((Objective::new(&network, loss, SAMPLES)?, Point { parameters, buffers, inputs, targets }))
+    Ok((
+        Objective::new(&network, loss, SAMPLES)?,
+        Point { parameters, buffers, inputs, targets, masks: vec![] },
+    ))
 }
 
 fn moved(point: &Point, direction: &[Tensor], step: f64) -> Point {

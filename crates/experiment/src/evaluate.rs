@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Tensor};
-use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program};
+use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program, mean_rows};
 use eigenscape_core::{Examples, Result, Targets};
 
 use crate::{prepare::targets, weights::Weights};
@@ -106,7 +106,10 @@ impl Batches {
     pub fn point(&self, weights: &Weights, indices: &[u32]) -> Result<Point> {
         let indices = Tensor::new(indices, self.inputs.device())?;
         let pick = |tensor: &Tensor| tensor.index_select(&indices, 0);
-        Ok(at(weights, pick(&self.inputs)?, pick(&self.targets)?))
+        let targets = pick(&self.targets)?;
+        // A batch's loss is the mean over its own labels, of which it may have ignored more than the split.
+        let targets = if self.labels.is_some() { mean_rows(&targets)? } else { targets };
+        Ok(at(weights, pick(&self.inputs)?, targets))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, Mode, Network, Objective};
+use eigenscape_autodiff::{Loss, Mode, Network, Objective, class_targets};
 use eigenscape_core::{Error, Examples, Group, Landscape, Random, Split, Targets};
 
 use crate::{
@@ -41,7 +41,7 @@ pub struct PreparedProbe<'a> {
     pub plan: &'a ProbePlan,
     /// The examples over which the curvature is a mean, in the probe's type.
     pub inputs: Tensor,
-    /// Their targets \[N, C\], one-hot for classes.
+    /// Their targets, in the shape of the outputs.
     pub targets: Tensor,
     /// The mean loss over them.
     pub objective: Objective,
@@ -210,21 +210,15 @@ fn sample(samples: &Located<Samples>, train: &Examples) -> Result<Option<Vec<u32
     }
 }
 
-/// Targets as a network's outputs should be, \[N, C\]: one-hot for classes.
+/// Targets as a network's outputs should be: for classes see [`class_targets`].
 ///
 /// # Errors
-/// When a tensor operation fails.
+/// When a label is not below the number of classes, or a tensor operation fails.
 pub fn targets(examples: &Examples, dtype: DType) -> eigenscape_core::Result<Tensor> {
     match &examples.targets {
         Targets::Values(values) => Ok(values.to_dtype(dtype)?),
         Targets::Classes { labels, classes } => {
-            let labels = labels.to_vec1::<u32>()?;
-            let mut values = vec![0_f32; labels.len() * classes];
-            for (row, label) in values.chunks_exact_mut(*classes).zip(&labels) {
-                row[*label as usize] = 1.0;
-            }
-            let shape = (labels.len(), *classes);
-            Ok(Tensor::from_vec(values, shape, examples.inputs.device())?.to_dtype(dtype)?)
+            Ok(class_targets(labels, *classes, 0.0, None)?.to_dtype(dtype)?)
         }
     }
 }

@@ -55,6 +55,7 @@ fn initial(declared: &Parameter, random: Random, purpose: &str, index: u64) -> R
     let values: Vec<f32> = match declared.init {
         Init::Zeros => vec![0.0; count],
         Init::Ones => vec![1.0; count],
+        Init::Constant { value } => vec![value as f32; count],
         Init::Uniform { bound } => {
             (0..count).map(|_| (bound * (2.0 * generator.random::<f64>() - 1.0)) as f32).collect()
         }

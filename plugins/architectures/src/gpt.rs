@@ -2,7 +2,10 @@
 
 use eigenscape_autodiff::{
     Error, InitRule, InitRules, Result, Scope, Value,
-    nn::{Activation, LayerNormSettings, activation, attend, embedding, layer_norm_with, linear},
+    nn::{
+        Activation, AttentionSettings, NormSettings, activation, embedding, layer_norm_with, linear,
+        positional_embedding, scaled_dot_product_attention,
+    },
 };
 use eigenscape_core::{Architecture, Error as InputError};
 use schemars::JsonSchema;
@@ -53,6 +56,7 @@ const INIT: InitRules = InitRules {
     linear_weight: InitRule::normal(STD),
     linear_bias: InitRule::ZEROS,
     embedding: InitRule::normal(STD),
+    position: InitRule::normal(STD),
     ..InitRules::PYTORCH
 };
 
@@ -93,11 +97,10 @@ impl Gpt {
         Ok(Self { settings })
     }
 
-    /// The vectors of tokens and positions \[N, T, D\], and the table of the tokens' vectors \[V, D\].
+    /// The vectors of tokens with those of positions added \[N, T, D\], and the table of the tokens' vectors \[V, D\].
     fn embed(&self, scope: &mut Scope, x: Value, vocabulary: usize) -> Result<(Value, Value)> {
-        let shape = scope.shape(x);
-        let &[samples, length] = shape.as_slice() else {
-            return Err(error(format!("needs tokens [N, T], not {shape:?}")));
+        let &[_, length] = scope.shape(x).as_slice() else {
+            return Err(error(format!("needs tokens [N, T], not {:?}", scope.shape(x))));
         };
         let (positions, width) = (self.settings.block_size.unwrap_or(length), self.settings.n_embd);
         if length > positions {
@@ -107,15 +110,10 @@ impl Gpt {
         }
         let wte = &mut scope.at("wte");
         let tokens = embedding(wte, x, vocabulary, width)?;
-        // Declared by the embedding; a name that is declared again is the same parameter.
-        let init = INIT.embedding.at(vocabulary, width);
-        let table = wte.parameter("weight", &[vocabulary, width], init)?;
-        let vectors = scope.at("wpe").parameter("weight", &[positions, width], init)?;
-        let graph = scope.graph();
-        let vectors = graph.slice(vectors, 0, 0, length)?;
-        let vectors = graph.reshape(vectors, &[1, length, width])?;
-        let vectors = graph.broadcast(vectors, &[samples, length, width])?;
-        Ok((graph.add(tokens, vectors)?, table))
+        // Declared again, a name gives the same parameter.
+        let table = wte.parameter("weight", &[vocabulary, width], INIT.embedding.at(vocabulary, width))?;
+        let placed = positional_embedding(&mut scope.at("wpe"), tokens, Some(positions))?;
+        Ok((placed, table))
     }
 
     fn block(&self, scope: &mut Scope, x: Value) -> Result<Value> {
@@ -132,7 +130,14 @@ impl Gpt {
         scope.unused("bias");
         let Parameters { n_head, n_embd, bias, .. } = self.settings;
         let qkv = linear(&mut scope.at("c_attn"), x, 3 * n_embd, bias)?;
-        let mixed = attend(scope, qkv, n_head, true)?;
+        let graph = scope.graph();
+        let parts = [
+            graph.slice(qkv, 2, 0, n_embd)?,
+            graph.slice(qkv, 2, n_embd, n_embd)?,
+            graph.slice(qkv, 2, 2 * n_embd, n_embd)?,
+        ];
+        let settings = AttentionSettings { causal: true, ..AttentionSettings::new(n_head) };
+        let mixed = scaled_dot_product_attention(scope, parts, &settings)?;
         self.project(scope, mixed)
     }
 
@@ -152,11 +157,7 @@ impl Gpt {
     }
 
     fn norm(&self, scope: &mut Scope, x: Value) -> Result<Value> {
-        layer_norm_with(
-            scope,
-            x,
-            LayerNormSettings { bias: self.settings.bias, ..LayerNormSettings::default() },
-        )
+        layer_norm_with(scope, x, 1, NormSettings { bias: self.settings.bias, ..NormSettings::default() })
     }
 }
 

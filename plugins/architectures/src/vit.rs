@@ -1,8 +1,8 @@
 //! Vision transformers (Dosovitskiy et al. 2021; the small sizes of Touvron et al. 2021), with timm's names.
 
 use eigenscape_autodiff::{
-    ConvSettings, Error, Init, InitRule, InitRules, Result, Scope, Value,
-    nn::{Activation, LayerNormSettings, activation, attention, conv2d, layer_norm_with, linear},
+    Error, Init, InitRule, InitRules, Result, Scope, Value,
+    nn::{Activation, NormSettings, activation, attention, layer_norm_with, linear, patch_embed, token},
 };
 use eigenscape_core::{Architecture, Error as InputError, registry::Catalog};
 use schemars::JsonSchema;
@@ -71,9 +71,7 @@ impl Architecture for Vit {
             x = self.block(&mut scope.at("blocks").at(i), x)?;
         }
         x = norm(&mut scope.at("norm"), x)?;
-        let samples = scope.shape(x)[0];
-        let class = scope.graph().slice(x, 1, 0, 1)?;
-        let class = scope.graph().reshape(class, &[samples, self.width])?;
+        let class = token(scope, x, 0)?;
         linear(&mut scope.at("head"), class, outputs, true)
     }
 
@@ -100,11 +98,8 @@ impl Vit {
         let (count, d) = (height / patch * (width / patch), self.width);
         let class = scope.parameter("cls_token", &[1, 1, d], Init::Normal { std: 1e-6 })?;
         let positions = scope.parameter("pos_embed", &[1, 1 + count, d], SMALL)?;
-        let settings = ConvSettings { stride: patch, ..ConvSettings::default() };
-        let patches = conv2d(&mut scope.at("patch_embed").at("proj"), x, d, patch, settings, true)?;
+        let patches = patch_embed(&mut scope.at("patch_embed"), x, patch, d, true)?;
         let graph = scope.graph();
-        let patches = graph.reshape(patches, &[samples, d, count])?;
-        let patches = graph.permute(patches, &[0, 2, 1])?;
         let class = graph.broadcast(class, &[samples, 1, d])?;
         let tokens = graph.concat(&[class, patches], 1)?;
         let positions = graph.broadcast(positions, &[samples, 1 + count, d])?;
@@ -129,5 +124,5 @@ impl Vit {
 }
 
 fn norm(scope: &mut Scope, x: Value) -> Result<Value> {
-    layer_norm_with(scope, x, LayerNormSettings { epsilon: 1e-6, bias: true })
+    layer_norm_with(scope, x, 1, NormSettings { epsilon: 1e-6, ..NormSettings::default() })
 }
