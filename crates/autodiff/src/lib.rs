@@ -10,6 +10,7 @@
 mod error;
 mod factor;
 mod graph;
+mod init;
 mod kernels;
 #[cfg(test)]
 mod laws;
@@ -29,6 +30,7 @@ pub mod transforms;
 pub use error::{Error, Result};
 pub use factor::{Factor, Rows};
 pub use graph::{Graph, Value};
+pub use init::{Init, InitRule, InitRules};
 pub use loss::Loss;
 pub use network::Network;
 pub use objective::{Function, Objective};
@@ -37,5 +39,5 @@ pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive};
 pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
 pub use product::Product;
 pub use program::Program;
-pub use scope::{Init, Mask, Mode, Parameter, Scope};
+pub use scope::{Mask, Mode, Parameter, Scope};
 pub use targets::{class_targets, mean_rows};
