@@ -1,6 +1,7 @@
 //! From the raw experiment to the checked plan.
 
 mod checkpoint;
+mod loss;
 mod plugin;
 mod probe;
 mod train;
@@ -133,7 +134,8 @@ impl Checker<'_> {
             seed: raw.seed,
             model: self.model(&raw.model)?,
             data: self.data(&raw.data, cache)?,
-            loss: raw.loss.map(|loss| self.located("loss", loss.into())),
+            data_name: self.located("data.name", raw.data.name.clone()),
+            loss: raw.loss.as_ref().map(|loss| self.loss(loss)).transpose()?,
             train,
             probes,
             distances,

@@ -25,11 +25,23 @@ pub(super) fn weights(subject: &str, network: &Network, state: &StateDict) -> Re
             remedy(network, state),
         ));
     }
+    for (alias, name) in network.aliases() {
+        if let (Some(a), Some(b)) = (state.get(alias), state.get(name))
+            && !equal(a, b)
+        {
+            return Err(Error::input(
+                subject,
+                format!("{alias} and {name} differ, and are one parameter of the network"),
+                "choose an architecture in which these weights are not tied",
+            ));
+        }
+    }
     let double = declared(network).all(
-        |declared| matches!(state.get(&declared.name), Some(Item::Tensor(stored)) if stored.dtype() == Dtype::F64),
+        |declared| matches!(lookup(network, state, &declared.name), Some(Item::Tensor(stored)) if stored.dtype() == Dtype::F64),
     );
     let dtype = if double { DType::F64 } else { DType::F32 };
-    let take = |declared: &Parameter| usable(subject, &declared.name, state, dtype);
+    let take =
+        |declared: &Parameter| usable(subject, &declared.name, lookup(network, state, &declared.name), dtype);
     Ok(Weights {
         parameters: network.parameters().iter().map(take).collect::<Result<_>>()?,
         buffers: network.buffers().iter().map(take).collect::<Result<_>>()?,
@@ -40,17 +52,34 @@ pub(super) fn declared(network: &Network) -> impl Iterator<Item = &Parameter> {
     network.parameters().iter().chain(network.buffers())
 }
 
+/// What stands under a parameter's name, or under another name of it: a file may list tied weights once or twice.
+fn lookup<'c>(network: &Network, state: &StateDict<'c>, name: &str) -> Option<Item<'c>> {
+    let aliases = network.aliases().iter().filter(|(_, parameter)| parameter == name);
+    state.get(name).or_else(|| aliases.into_iter().find_map(|(alias, _)| state.get(alias)))
+}
+
+fn equal(a: Item, b: Item) -> bool {
+    match (a, b) {
+        (Item::Tensor(a), Item::Tensor(b)) => {
+            a.dtype() == b.dtype() && a.shape() == b.shape() && a.elements() == b.elements()
+        }
+        _ => false,
+    }
+}
+
 /// A name with its shape in the network and what stands under it in the file, where these are not the same.
 type Difference<'a> = (&'a str, Option<&'a [usize]>, Option<Item<'a>>);
 
 fn differences<'a>(network: &'a Network, state: &StateDict<'a>) -> Vec<Difference<'a>> {
     let fits = |expected: &[usize], found: &Option<Item>| matches!(found, Some(Item::Tensor(stored)) if stored.shape() == expected);
     let known = declared(network).filter_map(|declared| {
-        let found = state.get(&declared.name);
+        let found = lookup(network, state, &declared.name);
         let expected = declared.shape.as_slice();
         (!fits(expected, &found)).then_some((declared.name.as_str(), Some(expected), found))
     });
+    let aliases = network.aliases().iter().map(|(alias, _)| alias.as_str());
     let mut names: Vec<&str> = declared(network).map(|declared| declared.name.as_str()).collect();
+    names.extend(aliases.chain(network.unused().iter().map(String::as_str)));
     names.sort_unstable();
     let unexpected = state
         .iter()
@@ -108,8 +137,8 @@ fn prefix<'a>(network: &Network, state: &StateDict<'a>) -> Option<&'a str> {
     })
 }
 
-fn usable(subject: &str, name: &str, state: &StateDict, dtype: DType) -> Result<Tensor> {
-    let Some(Item::Tensor(stored)) = state.get(name) else {
+fn usable(subject: &str, name: &str, item: Option<Item>, dtype: DType) -> Result<Tensor> {
+    let Some(Item::Tensor(stored)) = item else {
         return Err(Error::input(subject, format!("has no tensor {name}"), "save the file again"));
     };
     let Some(float) = stored.float() else {
