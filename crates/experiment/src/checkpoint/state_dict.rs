@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, collections::HashSet, path::PathBuf};
 
+use candle_core::Tensor;
+
 use super::{
     contents::Contents,
     pickle::{Document, Value},
@@ -38,6 +40,15 @@ pub enum Item<'c> {
     Tensor(Stored<'c>),
     /// Anything else: module and name of its class, where it is an object.
     Other(Option<[&'c str; 2]>),
+}
+
+impl Item<'_> {
+    /// A copy of a tensor in its own type; `None` for other things and for types that no computation uses.
+    pub fn tensor(&self) -> Option<candle_core::Result<Tensor>> {
+        let Self::Tensor(stored) = self else { return None };
+        let dtype = stored.candle_dtype()?;
+        Some(stored.to_tensor(dtype, dtype))
+    }
 }
 
 impl<'c> StateDict<'c> {

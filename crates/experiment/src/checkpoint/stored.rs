@@ -92,19 +92,23 @@ impl<'a> Stored<'a> {
         Cow::Owned(elements)
     }
 
-    /// The type of tensors that holds these elements; `None` for elements that are no floating-point numbers of 16 to 64
-    /// bits.
-    pub(super) fn float(&self) -> Option<DType> {
-        match self.dtype {
-            Dtype::F16 => Some(DType::F16),
-            Dtype::BF16 => Some(DType::BF16),
-            Dtype::F32 => Some(DType::F32),
-            Dtype::F64 => Some(DType::F64),
-            _ => None,
-        }
+    /// The type of tensors that holds these elements; `None` where there is none.
+    pub(super) fn candle_dtype(&self) -> Option<DType> {
+        Some(match self.dtype {
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            Dtype::F32 => DType::F32,
+            Dtype::F64 => DType::F64,
+            Dtype::U8 => DType::U8,
+            Dtype::U32 => DType::U32,
+            Dtype::I16 => DType::I16,
+            Dtype::I32 => DType::I32,
+            Dtype::I64 => DType::I64,
+            _ => return None,
+        })
     }
 
-    /// A copy of floating-point elements as a tensor of type `dtype`.
+    /// A copy of elements of type `stored` as a tensor of type `dtype`.
     pub(super) fn to_tensor(self, stored: DType, dtype: DType) -> candle_core::Result<Tensor> {
         Tensor::from_raw_buffer(&self.elements(), stored, self.shape, &Device::Cpu)?.to_dtype(dtype)
     }
