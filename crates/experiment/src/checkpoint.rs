@@ -136,6 +136,46 @@ mod tests {
         }
     }
 
+    /// A table that serves as the output layer, too, under another name.
+    fn tied() -> Network {
+        Network::new(&[2], |scope, x| {
+            let x = nn::embedding(&mut scope.at("wte"), x, 3, 2)?;
+            let init = eigenscape_autodiff::Init::Zeros;
+            let table = scope.at("wte").parameter("weight", &[3, 2], init)?;
+            let head = &mut scope.at("head");
+            head.alias("weight", table)?;
+            head.unused("mask");
+            head.graph().linear(x, table)
+        })
+        .unwrap()
+    }
+
+    fn saved_tensors(folder: &tempfile::TempDir, tensors: &[(&str, Vec<f32>)]) -> std::path::PathBuf {
+        let path = folder.path().join("tied.safetensors");
+        let tensor = |values: &[f32]| Tensor::from_slice(values, (3, 2), &Device::Cpu).unwrap();
+        let tensors: BTreeMap<_, _> = tensors.iter().map(|(name, values)| (*name, tensor(values))).collect();
+        ::safetensors::serialize_to_file(tensors, None, &path).unwrap();
+        path
+    }
+
+    #[test]
+    fn of_tied_weights_list_them_under_either_name_or_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let values = || vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        for names in [&["wte.weight"][..], &["head.weight"], &["wte.weight", "head.weight", "head.mask"]] {
+            let tensors: Vec<_> = names.iter().map(|name| (*name, values())).collect();
+            let weights = load(&saved_tensors(&folder, &tensors), &tied()).unwrap();
+            assert_eq!(weights.parameters.len(), 1);
+            let found = weights.parameters[0].flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(found, values(), "{names:?}");
+        }
+        let mut other = values();
+        other[5] = 7.0;
+        let path = saved_tensors(&folder, &[("wte.weight", values()), ("head.weight", other)]);
+        let error = load(&path, &tied()).unwrap_err().to_string();
+        assert!(error.contains("head.weight and wte.weight differ"), "{error}");
+    }
+
     #[test]
     fn with_nan_or_cut_short_are_refused() {
         let folder = tempfile::tempdir().unwrap();
