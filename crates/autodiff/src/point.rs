@@ -39,6 +39,15 @@ impl Point {
         })
     }
 
+    /// The same parameters with the samples `range` alone.
+    ///
+    /// # Errors
+    /// When there are not as many.
+    pub fn narrow(&self, range: std::ops::Range<usize>) -> Result<Self> {
+        let samples = |tensor: &Tensor| tensor.narrow(0, range.start, range.len());
+        Ok(Self { inputs: samples(&self.inputs)?, targets: samples(&self.targets)?, ..self.clone() })
+    }
+
     /// N.
     #[must_use]
     pub fn samples(&self) -> usize {
