@@ -46,7 +46,8 @@ impl Reference {
         let inputs = ((pixels + 1.0)?.pad_with_zeros(2, 2, 2)?.pad_with_zeros(3, 2, 2)? - 1.0)?;
         let classes = Tensor::arange(0_i64, 10, &Device::Cpu)?.unsqueeze(0)?;
         let targets = self.tensors["labels"].unsqueeze(1)?.broadcast_eq(&classes)?;
-        let point = Point { parameters: weights, buffers: vec![], inputs, targets }.to_dtype(dtype)?;
+        let point =
+            Point { parameters: weights, buffers: vec![], inputs, targets, masks: vec![] }.to_dtype(dtype)?;
         Ok((network, point))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     Graph, Value,
     error::{Error, Result},
-    scope::{Collected, Mode, Parameter, Scope},
+    scope::{Collected, Mask, Mode, Parameter, Scope},
 };
 
 type Build = dyn Fn(&mut Scope, Value) -> Result<Value> + Send + Sync;
@@ -31,7 +31,10 @@ pub struct Network {
     output_shape: Vec<usize>,
     parameters: Vec<Parameter>,
     buffers: Vec<Parameter>,
+    masks: Vec<Mask>,
     mixes_samples: Option<String>,
+    aliases: Vec<(String, String)>,
+    unused: Vec<String>,
 }
 
 /// A network as a graph, for a fixed number of samples.
@@ -41,6 +44,7 @@ pub(crate) struct Traced {
     pub x: Value,
     pub parameters: Vec<Value>,
     pub buffers: Vec<Value>,
+    pub masks: Vec<Value>,
     /// What each buffer becomes in a training step.
     pub updates: Vec<Value>,
     pub outputs: Value,
@@ -84,7 +88,10 @@ impl Network {
             output_shape,
             parameters: strip(collected.parameters),
             buffers: strip(collected.buffers),
+            masks: masks(collected.masks),
             mixes_samples: collected.mixes_samples,
+            aliases: collected.aliases,
+            unused: collected.unused,
         })
     }
 
@@ -94,7 +101,8 @@ impl Network {
     /// When it cannot be built in that mode.
     pub fn in_mode(&self, mode: Mode) -> Result<Self> {
         let (collected, ..) = collect(&self.build, mode, &self.sample_shape, 1)?;
-        Ok(Self { mode, mixes_samples: collected.mixes_samples, ..self.clone() })
+        let (masks, mixes_samples) = (masks(collected.masks), collected.mixes_samples);
+        Ok(Self { mode, masks, mixes_samples, ..self.clone() })
     }
 
     /// The parameters in the order of declaration.
@@ -107,6 +115,25 @@ impl Network {
     #[must_use]
     pub fn buffers(&self) -> &[Parameter] {
         &self.buffers
+    }
+
+    /// Second names of parameters in PyTorch's `state_dict`, each with the name that the parameter has here: tied weights are
+    /// one parameter, and a checkpoint may list them twice.
+    #[must_use]
+    pub fn aliases(&self) -> &[(String, String)] {
+        &self.aliases
+    }
+
+    /// Names in PyTorch's `state_dict` that a checkpoint may have and that the network has no use for (masks, counters).
+    #[must_use]
+    pub fn unused(&self) -> &[String] {
+        &self.unused
+    }
+
+    /// The masks (dropout) in the order of declaration; none in eval mode.
+    #[must_use]
+    pub fn masks(&self) -> &[Mask] {
+        &self.masks
     }
 
     /// P, the number of scalars in all parameters.
@@ -143,8 +170,13 @@ impl Network {
             update.map_or(*buffer, |(_, value)| *value)
         };
         let updates = buffers.iter().map(update).collect();
-        Ok(Traced { graph: collected.graph, x, parameters, buffers, updates, outputs })
+        let masks = collected.masks.iter().map(|(_, value)| *value).collect();
+        Ok(Traced { graph: collected.graph, x, parameters, buffers, masks, updates, outputs })
     }
+}
+
+fn masks(declared: Vec<(Mask, Value)>) -> Vec<Mask> {
+    declared.into_iter().map(|(mask, _)| mask).collect()
 }
 
 fn collect(
@@ -153,7 +185,7 @@ fn collect(
     sample_shape: &[usize],
     samples: usize,
 ) -> Result<(Collected, Value, Value)> {
-    let mut collected = Collected { mode, ..Collected::default() };
+    let mut collected = Collected { mode, samples, ..Collected::default() };
     let shape: Vec<usize> = std::iter::once(samples).chain(sample_shape.iter().copied()).collect();
     let x = collected.graph.input("x", &shape);
     let outputs = build(&mut Scope::root(&mut collected), x)?;

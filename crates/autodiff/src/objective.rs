@@ -27,10 +27,11 @@ pub struct Objective {
     pub(crate) network: Network,
     pub(crate) loss_kind: Loss,
     graph: Graph,
-    /// Parameters, buffers, x, targets.
+    /// Parameters, buffers, x, targets, masks.
     inputs: Vec<Value>,
     x: Value,
     parameters: Vec<Value>,
+    target: Value,
     updates: Vec<Value>,
     outputs: Value,
     loss: Value,
@@ -66,12 +67,14 @@ impl Objective {
     /// # Errors
     /// When the network cannot be built at this size or its outputs do not fit the loss.
     pub fn new(network: &Network, loss_kind: Loss, samples: usize) -> Result<Self> {
-        let Traced { mut graph, x, parameters, buffers, updates, outputs } = network.trace(samples)?;
+        let Traced { mut graph, x, parameters, buffers, masks, updates, outputs } = network.trace(samples)?;
         let shape = graph.shape(outputs).to_vec();
         let target = graph.input("targets", &shape);
         let loss = loss_kind.emit(&mut graph, outputs, target)?;
-        let inputs = parameters.iter().chain(&buffers).copied().chain([x, target]).collect();
-        Ok(Self { network: network.clone(), loss_kind, graph, inputs, x, parameters, updates, outputs, loss })
+        let weights = parameters.iter().chain(&buffers).copied();
+        let inputs = weights.chain([x, target]).chain(masks).collect();
+        let network = network.clone();
+        Ok(Self { network, loss_kind, graph, inputs, x, parameters, target, updates, outputs, loss })
     }
 
     /// \[loss, outputs\] at a point.
@@ -191,10 +194,10 @@ impl Objective {
         Ok(transforms::affinity(&self.graph, self.outputs, &self.select(&group.into())?))
     }
 
-    /// S \[N, C, R\] with Aₙ = Sₙ Sₙᵀ, at a point; see [`Loss::factor`].
+    /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see [`Loss::factor`].
     pub(crate) fn loss_factor(&self, point: &Point) -> Result<Tensor> {
         let mut graph = self.graph.clone();
-        let factor = self.loss_kind.factor(&mut graph, self.outputs)?;
+        let factor = self.loss_kind.factor(&mut graph, self.outputs, self.target)?;
         let mut values = self.function(&graph, &[], &[factor])?.at(point, &[])?;
         Ok(values.remove(0))
     }
@@ -202,7 +205,7 @@ impl Objective {
     /// R, the rows of the factor a sample: the columns of [`Self::loss_factor`].
     pub(crate) fn loss_factor_columns(&self) -> Result<usize> {
         let mut graph = self.graph.clone();
-        let factor = self.loss_kind.factor(&mut graph, self.outputs)?;
+        let factor = self.loss_kind.factor(&mut graph, self.outputs, self.target)?;
         Ok(graph.shape(factor).last().copied().unwrap_or(0))
     }
 

@@ -13,8 +13,10 @@ pub struct Point {
     pub buffers: Vec<Tensor>,
     /// The inputs \[N, ...\].
     pub inputs: Tensor,
-    /// The targets \[N, C\]: one-hot for classes.
+    /// The targets, in the shape of the outputs; for classes see [`class_targets`](crate::class_targets).
     pub targets: Tensor,
+    /// One tensor \[N, ...\] for each of the network's [masks](crate::Network::masks), of elements 0 or 1/keep.
+    pub masks: Vec<Tensor>,
 }
 
 impl Point {
@@ -36,6 +38,7 @@ impl Point {
                 self.inputs.clone()
             },
             targets: self.targets.to_dtype(dtype)?,
+            masks: all(&self.masks)?,
         })
     }
 
@@ -45,7 +48,13 @@ impl Point {
     /// When there are not as many.
     pub fn narrow(&self, range: std::ops::Range<usize>) -> Result<Self> {
         let samples = |tensor: &Tensor| tensor.narrow(0, range.start, range.len());
-        Ok(Self { inputs: samples(&self.inputs)?, targets: samples(&self.targets)?, ..self.clone() })
+        Ok(Self {
+            parameters: self.parameters.clone(),
+            buffers: self.buffers.clone(),
+            inputs: samples(&self.inputs)?,
+            targets: samples(&self.targets)?,
+            masks: self.masks.iter().map(samples).collect::<candle_core::Result<_>>()?,
+        })
     }
 
     /// N.
@@ -61,6 +70,7 @@ impl Point {
     /// All tensors in the order of an objective's inputs.
     pub(crate) fn tensors(&self) -> Vec<Tensor> {
         let data = [self.inputs.clone(), self.targets.clone()];
-        self.parameters.iter().chain(&self.buffers).cloned().chain(data).collect()
+        let weights = self.parameters.iter().chain(&self.buffers).cloned();
+        weights.chain(data).chain(self.masks.iter().cloned()).collect()
     }
 }

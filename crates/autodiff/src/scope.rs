@@ -1,25 +1,10 @@
 //! Scopes: where a network's parameters get their names, as in PyTorch and Candle's `VarBuilder`.
 
-use crate::{Graph, Value, error::Result};
-
-/// How a parameter starts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Init {
-    /// All 0.
-    Zeros,
-    /// All 1.
-    Ones,
-    /// Uniform on \[−bound, bound\].
-    Uniform {
-        /// The bound.
-        bound: f64,
-    },
-    /// Normal with mean 0.
-    Normal {
-        /// The standard deviation.
-        std: f64,
-    },
-}
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    init::{Init, InitRules},
+};
 
 /// A named tensor of a network: a parameter, or a buffer (running statistics) that is not trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,26 +17,44 @@ pub struct Parameter {
     pub init: Init,
 }
 
+/// A mask of a network in train mode: data of each sample that every derivative takes as constant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mask {
+    /// The module that it belongs to.
+    pub module: String,
+    /// Its shape for one sample.
+    pub shape: Vec<usize>,
+    /// The probability that an element is 1/keep, and not 0.
+    pub keep: f64,
+}
+
 /// What the scopes of one network have collected.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     pub graph: Graph,
     pub parameters: Vec<(Parameter, Value)>,
     pub buffers: Vec<(Parameter, Value)>,
+    pub masks: Vec<(Mask, Value)>,
     pub mode: Mode,
+    /// N.
+    pub samples: usize,
     /// Buffers with what they become in a training step.
     pub updates: Vec<(Value, Value)>,
     /// The first layer in which samples see each other.
     pub mixes_samples: Option<String>,
+    /// Second names with the parameters that they are.
+    pub aliases: Vec<(String, String)>,
+    /// Names that hold nothing for the network.
+    pub unused: Vec<String>,
 }
 
 /// How layers behave that are not the same in training and afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Batch normalisation uses its running statistics.
+    /// Batch normalisation uses its running statistics; dropout is the identity.
     #[default]
     Eval,
-    /// Batch normalisation uses the statistics of the batch.
+    /// Batch normalisation uses the statistics of the batch; dropout multiplies by masks.
     Train,
 }
 
@@ -59,17 +62,29 @@ pub enum Mode {
 pub struct Scope<'a> {
     collected: &'a mut Collected,
     prefix: String,
+    rules: InitRules,
 }
 
 impl<'a> Scope<'a> {
     pub(crate) fn root(collected: &'a mut Collected) -> Self {
-        Self { collected, prefix: String::new() }
+        Self { collected, prefix: String::new(), rules: InitRules::PYTORCH }
     }
 
     /// The scope of the child module `name`.
     pub fn at(&mut self, name: impl std::fmt::Display) -> Scope<'_> {
         let prefix = self.full_name(name);
-        Scope { collected: self.collected, prefix }
+        Scope { collected: self.collected, prefix, rules: self.rules }
+    }
+
+    /// The same place, in which layers start by `rules`, as do those of its children.
+    pub fn with_init(&mut self, rules: InitRules) -> Scope<'_> {
+        Scope { collected: self.collected, prefix: self.prefix.clone(), rules }
+    }
+
+    /// How layers start here.
+    #[must_use]
+    pub fn init_rules(&self) -> InitRules {
+        self.rules
     }
 
     /// The mode in which the network is built.
@@ -109,6 +124,27 @@ impl<'a> Scope<'a> {
         declare(&mut self.collected.graph, &mut self.collected.parameters, name, shape, init)
     }
 
+    /// Declares that PyTorch's `state_dict` also lists `parameter` as this module's tensor `name` (tied weights).
+    ///
+    /// # Errors
+    /// When the value is not a parameter.
+    pub fn alias(&mut self, name: &str, parameter: Value) -> Result<()> {
+        let alias = self.full_name(name);
+        let declared = self.collected.parameters.iter().find(|(_, value)| *value == parameter);
+        let Some((declared, _)) = declared else {
+            return Err(Error::shape(format!("alias {alias}"), "its value is not a parameter"));
+        };
+        self.collected.aliases.push((alias, declared.name.clone()));
+        Ok(())
+    }
+
+    /// Declares that PyTorch's `state_dict` may list, as this module's tensor `name`, a constant that the network computes by
+    /// itself (a mask, a counter), so that a checkpoint may hold it or not.
+    pub fn unused(&mut self, name: &str) {
+        let name = self.full_name(name);
+        self.collected.unused.push(name);
+    }
+
     /// Declares a buffer of this module.
     ///
     /// # Errors
@@ -116,6 +152,16 @@ impl<'a> Scope<'a> {
     pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value> {
         let name = self.full_name(name);
         declare(&mut self.collected.graph, &mut self.collected.buffers, name, shape, init)
+    }
+
+    /// Declares a mask \[N, `shape`...\] of this module: an input whose elements are 0 or 1/`keep`, the latter with
+    /// probability `keep`. Each call is a mask of its own.
+    pub fn mask(&mut self, shape: &[usize], keep: f64) -> Value {
+        let mask = Mask { module: self.prefix.clone(), shape: shape.to_vec(), keep };
+        let full: Vec<usize> = std::iter::once(self.collected.samples).chain(shape.iter().copied()).collect();
+        let value = self.collected.graph.input(format!("mask of {}", self.prefix), &full);
+        self.collected.masks.push((mask, value));
+        value
     }
 
     fn full_name(&self, name: impl std::fmt::Display) -> String {
@@ -135,7 +181,7 @@ fn declare(
             Ok(*value)
         } else {
             let problem = format!("declared with shapes {:?} and {shape:?}", before.shape);
-            Err(crate::Error::shape(format!("parameter {name}"), problem))
+            Err(Error::shape(format!("parameter {name}"), problem))
         };
     }
     let value = graph.input(name.clone(), shape);

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, Network, Objective, Parameter, Point};
+use eigenscape_autodiff::{Loss, Network, Objective, Parameter, Point, class_targets};
 use eigenscape_core::{Architecture, Error, Result};
 use serde::Serialize;
 
@@ -59,6 +59,7 @@ pub fn verify(path: &Path, architecture: Arc<dyn Architecture>, dtype: DType) ->
         buffers: file.all("", network.buffers())?,
         inputs: x.clone(),
         targets,
+        masks: Vec::new(),
     };
     let point = point.to_dtype(dtype)?;
     let v = file.all("v.", network.parameters())?;
@@ -125,14 +126,10 @@ impl File {
         if y.dtype().is_float() {
             return Ok((Loss::MeanSquaredError, y.clone()));
         }
-        let labels = y.to_dtype(DType::I64)?.flatten_all()?.to_vec1::<i64>()?;
-        let fits = |label: &i64| (0..outputs as i64).contains(label);
-        if labels.len() != samples || !labels.iter().all(fits) {
-            return Err(self.error(format!("`y` is not {samples} classes from 0 to {}", outputs - 1)));
-        }
-        let mut one_hot = vec![0.0_f64; samples * outputs];
-        labels.iter().enumerate().for_each(|(row, &label)| one_hot[row * outputs + label as usize] = 1.0);
-        Ok((Loss::CrossEntropy, Tensor::from_vec(one_hot, (samples, outputs), &Device::Cpu)?))
+        let problem = |_| self.error(format!("`y` is not {samples} classes from 0 to {}", outputs - 1));
+        let labels = y.reshape(samples).map_err(Error::from).map_err(problem)?;
+        let targets = class_targets(&labels, outputs, 0.0, None).map_err(Error::from).map_err(problem)?;
+        Ok((Loss::CrossEntropy, targets))
     }
 }
 

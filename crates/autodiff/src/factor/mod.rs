@@ -59,6 +59,7 @@ mod tests {
             buffers: vec![],
             inputs: ones(&[2, 4])?,
             targets: ones(&[2, 3])?,
+            masks: vec![],
         };
         let factor = Objective::new(&network, Loss::CrossEntropy, 2)?.factor(&point, &[0, 1])?;
         assert_eq!(factor.rows, 2 * 2);

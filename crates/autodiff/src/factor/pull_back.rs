@@ -43,7 +43,7 @@ impl PullBack {
                 "the Jacobian has no rows by sample: in {module} (batch normalisation in train mode) samples see each other"
             )));
         }
-        let Traced { mut graph, x, parameters, buffers, outputs, .. } = network.trace(1)?;
+        let Traced { mut graph, x, parameters, buffers, masks, outputs, .. } = network.trace(1)?;
         let shape = graph.shape(outputs).to_vec();
         let cotangent = graph.input("cotangent", &shape);
         let values: Vec<Value> = match group {
@@ -59,10 +59,12 @@ impl PullBack {
         let plans: Vec<Plan> =
             pulled.into_iter().map(|value| plan(&mut graph, value)).collect::<Result<_>>()?;
         let wanted: Vec<Value> = plans.iter().flat_map(|plan| plan.values()).collect();
-        let fixed: Vec<Value> = parameters.iter().chain(&buffers).copied().chain([x]).collect();
-        let (prefix, linear) = Program::split(&graph, &fixed, &[cotangent], &wanted)?;
+        let weights = parameters.iter().chain(&buffers);
+        let fixed = weights.clone().count();
+        let inputs: Vec<Value> = weights.chain([&x]).chain(&masks).copied().collect();
+        let (prefix, linear) = Program::split(&graph, &inputs, &[cotangent], &wanted)?;
         let forms = plans.iter().map(|plan| form(&graph, plan)).collect();
-        Ok(Self { prefix, linear, forms, columns, fixed: fixed.len() - 1, outputs: shape })
+        Ok(Self { prefix, linear, forms, columns, fixed, outputs: shape })
     }
 
     /// Numbers stored for each variable's rows.
@@ -72,8 +74,7 @@ impl PullBack {
 
     /// Numbers held at most while `samples` samples are evaluated, beside what is stored.
     pub fn evaluating(&self, samples: usize) -> usize {
-        let mut inputs = vec![false; self.fixed];
-        inputs.push(true);
+        let inputs: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
         let mut residuals = self.prefix.batched_outputs(&inputs);
         let prefix = self.prefix.footprint(&inputs, samples);
         residuals.push(true);
@@ -97,8 +98,9 @@ impl PullBack {
         start: usize,
     ) -> Result<()> {
         let place = point.place();
-        let inputs = point.parameters.iter().chain(&point.buffers).cloned();
-        let inputs: Vec<Tensor> = inputs.chain([point.inputs.unsqueeze(1)?]).collect();
+        let data = std::iter::once(&point.inputs).chain(&point.masks).map(|data| data.unsqueeze(1));
+        let weights = point.parameters.iter().chain(&point.buffers).cloned();
+        let inputs = weights.map(Ok).chain(data).collect::<candle_core::Result<Vec<Tensor>>>()?;
         let mut residuals = self.prefix.evaluate(&place, &inputs)?;
         drop(inputs);
         let (samples, _, columns) = cotangents.dims3()?;

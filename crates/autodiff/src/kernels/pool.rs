@@ -1,5 +1,7 @@
 //! Windows over images: the argmax of max pooling, the sums of average pooling, and their transpose.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 use num_traits::Zero;
 use rayon::prelude::*;
@@ -7,16 +9,13 @@ use rayon::prelude::*;
 use super::{Element, dispatch, with_slice};
 use crate::error::Result;
 
-/// Windows over planes of `height` × `width`.
-#[derive(Debug, Clone, Copy)]
+/// Windows over planes of `height` × `width`: each range of rows with each range of columns.
+#[derive(Debug, Clone)]
 pub(crate) struct PoolGeometry {
     pub height: usize,
     pub width: usize,
-    pub out_height: usize,
-    pub out_width: usize,
-    pub kernel: usize,
-    pub stride: usize,
-    pub padding: usize,
+    pub rows: Vec<Range<usize>>,
+    pub columns: Vec<Range<usize>>,
 }
 
 impl PoolGeometry {
@@ -25,19 +24,15 @@ impl PoolGeometry {
     }
 
     fn out_plane(&self) -> usize {
-        self.out_height * self.out_width
+        self.rows.len() * self.columns.len()
     }
 
-    /// Calls `f(window, row start, column range)` for each row of each window that lies on the plane.
-    fn for_rows(&self, mut f: impl FnMut(usize, usize, std::ops::Range<usize>)) {
-        let range = |o: usize, size: usize| {
-            let start = o * self.stride;
-            start.saturating_sub(self.padding)..(start + self.kernel).saturating_sub(self.padding).min(size)
-        };
-        for oy in 0..self.out_height {
-            for ox in 0..self.out_width {
-                for y in range(oy, self.height) {
-                    f(oy * self.out_width + ox, y * self.width, range(ox, self.width));
+    /// Calls `f(window, row start, column range)` for each row of each window.
+    fn for_rows(&self, mut f: impl FnMut(usize, usize, Range<usize>)) {
+        for (oy, rows) in self.rows.iter().enumerate() {
+            for (ox, columns) in self.columns.iter().enumerate() {
+                for y in rows.clone() {
+                    f(oy * self.columns.len() + ox, y * self.width, columns.clone());
                 }
             }
         }
@@ -71,12 +66,12 @@ fn argmax_plane<T: Element>(x: &[T], out: &mut [u32], geometry: &PoolGeometry) {
 
 /// The sum over each window of each plane of `x` \[..., H·W\].
 pub(crate) fn sum_pool(x: &Tensor, geometry: &PoolGeometry, dims: &[usize]) -> Result<Tensor> {
-    planes(x, (geometry.plane(), geometry.out_plane()), dims, &Sums(*geometry))
+    planes(x, (geometry.plane(), geometry.out_plane()), dims, &Sums(geometry))
 }
 
 /// The transpose of [`sum_pool`]: each element of `x` \[..., oH·oW\] added to all positions of its window.
 pub(crate) fn sum_pool_transpose(x: &Tensor, geometry: &PoolGeometry, dims: &[usize]) -> Result<Tensor> {
-    planes(x, (geometry.out_plane(), geometry.plane()), dims, &Spread(*geometry))
+    planes(x, (geometry.out_plane(), geometry.plane()), dims, &Spread(geometry))
 }
 
 /// A linear map of planes.
@@ -84,9 +79,9 @@ trait PlaneMap: Sync {
     fn apply<T: Element>(&self, x: &[T], out: &mut [T]);
 }
 
-struct Sums(PoolGeometry);
+struct Sums<'a>(&'a PoolGeometry);
 
-impl PlaneMap for Sums {
+impl PlaneMap for Sums<'_> {
     fn apply<T: Element>(&self, x: &[T], out: &mut [T]) {
         self.0.for_rows(|window, row, columns| {
             out[window] += x[row + columns.start..row + columns.end].iter().copied().sum();
@@ -94,9 +89,9 @@ impl PlaneMap for Sums {
     }
 }
 
-struct Spread(PoolGeometry);
+struct Spread<'a>(&'a PoolGeometry);
 
-impl PlaneMap for Spread {
+impl PlaneMap for Spread<'_> {
     fn apply<T: Element>(&self, x: &[T], out: &mut [T]) {
         self.0.for_rows(|window, row, columns| {
             out[row + columns.start..row + columns.end].iter_mut().for_each(|out| *out += x[window]);

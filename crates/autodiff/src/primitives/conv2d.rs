@@ -69,6 +69,41 @@ impl Shapes {
         }
     }
 
+    /// Those of the transpose as a layer, from `y` \[N, O, oH, oW\] to the image x of side
+    /// (oH − 1)·stride − 2·padding + dilation·(kH − 1) + `output_padding` + 1.
+    fn transposed(y: &[usize], w: &[usize], settings: ConvSettings, output_padding: usize) -> Result<Self> {
+        let fail = |problem: String| Error::shape("conv_transpose2d", problem);
+        let (&[n, o, oh, ow], &[w_o, c_group, kh, kw]) = (y, w) else {
+            let problem =
+                format!("needs an input [N, O, H, W] and a weight [O, C, kH, kW], not {y:?} and {w:?}");
+            return Err(fail(problem));
+        };
+        let ConvSettings { stride, padding, dilation, groups } = settings;
+        if [stride, dilation, groups, kh, kw, oh, ow].contains(&0) {
+            return Err(fail("stride, dilation, groups, kernel and input must be positive".to_owned()));
+        }
+        if o != w_o || o % groups != 0 {
+            return Err(fail(format!("the weight {w:?} in {groups} groups does not fit the input {y:?}")));
+        }
+        if output_padding >= stride.max(dilation) {
+            let problem = format!("output padding {output_padding} must be below the stride or the dilation");
+            return Err(fail(problem));
+        }
+        let side = |out: usize, k: usize| {
+            let full = (out - 1) * stride + dilation * (k - 1) + output_padding + 1;
+            full.checked_sub(2 * padding).filter(|side| *side > 0)
+        };
+        match (side(oh, kh), side(ow, kw)) {
+            (Some(h), Some(width)) => Ok(Self {
+                x: [n, c_group * groups, h, width],
+                w: [o, c_group, kh, kw],
+                y: [n, o, oh, ow],
+                settings,
+            }),
+            _ => Err(fail(format!("the padding {padding} leaves nothing of the image made from {y:?}"))),
+        }
+    }
+
     fn geometry(&self) -> Geometry {
         let ConvSettings { stride, padding, dilation, groups } = self.settings;
         Geometry {
@@ -257,6 +292,22 @@ impl Graph {
         let shapes = Shapes::new(self.shape(x), self.shape(w), settings)?;
         self.emit(Arc::new(Conv2d(shapes)), &[x, w])
     }
+
+    /// The transpose in its input of the convolution with w \[O, C/groups, kH, kW\], as a map from `y` \[N, O, oH, oW\] to
+    /// \[N, C, H, W\] with H = (oH − 1)·stride − 2·padding + dilation·(kH − 1) + `output_padding` + 1.
+    ///
+    /// # Errors
+    /// When the weight does not fit the input, or nothing is left of the image.
+    pub fn conv_transpose2d(
+        &mut self,
+        y: Value,
+        w: Value,
+        settings: ConvSettings,
+        output_padding: usize,
+    ) -> Result<Value> {
+        let shapes = Shapes::transposed(self.shape(y), self.shape(w), settings, output_padding)?;
+        self.emit(Arc::new(Conv2dInputTranspose(shapes)), &[y, w])
+    }
 }
 
 #[cfg(test)]
@@ -331,6 +382,40 @@ mod tests {
         let node = graph.operation(w).unwrap();
         let [left, right] = node.primitive.outer_products(&mut graph, &node)?.unwrap();
         assert_eq!((graph.shape(left), graph.shape(right)), ([9, 4].as_slice(), [9, 27].as_slice()));
+        Ok(())
+    }
+
+    /// ⟨y, x ∗ w⟩ = ⟨x, the transpose of y⟩, with sides that the transpose made of y.
+    #[test]
+    fn the_transpose_as_a_layer_is_the_adjoint_and_obeys_the_laws() -> Result<()> {
+        let settings = |stride, padding, dilation, groups| ConvSettings { stride, padding, dilation, groups };
+        let cases = [
+            (settings(1, 0, 1, 1), 0, [5, 5]),
+            (settings(2, 1, 1, 2), 1, [6, 7]),
+            (settings(3, 0, 1, 1), 2, [11, 13]),
+            // The output padding may reach the dilation, where more outputs would fit.
+            (settings(1, 0, 3, 2), 2, [11, 9]),
+        ];
+        for (seed, (s, output_padding, sides)) in (1..).zip(cases) {
+            let (y, w) = ([2, 4, 3, 4], [4, 6 / s.groups, 3, 2]);
+            let shapes = Shapes::transposed(&y, &w, s, output_padding)?;
+            assert_eq!(shapes.x[2..], sides);
+            let subject =
+                Subject::new(seed, &[&y, &w], |g, v| g.conv_transpose2d(v[0], v[1], s, output_padding));
+            subject.must_be_multilinear().obeys_all();
+            let mut numbers = crate::laws::Numbers::new(seed);
+            let [x, w, y] = [&shapes.x, &shapes.w, &shapes.y].map(|dims| numbers.tensor(dims));
+            let (xs, ws, ys) = (four(&x)?, four(&w)?, four(&y)?);
+            let forward: f64 = indices(&shapes.y)
+                .map(|(n, o, oy, ox)| ys[n][o][oy][ox] * by_definition(&xs, &ws, s, [n, o, oy, ox]))
+                .sum();
+            let back =
+                kernels::conv2d_input_transpose(&y.unsqueeze(0)?, &w.unsqueeze(0)?, &shapes.geometry())?;
+            let back = (back.squeeze(0)? * x)?.sum_all()?.to_scalar::<f64>()?;
+            assert!((forward - back).abs() < 1e-12, "{forward} {back}");
+        }
+        assert!(Shapes::transposed(&[1, 2, 3, 3], &[2, 1, 3, 3], settings(2, 0, 1, 1), 2).is_err());
+        assert!(Shapes::transposed(&[1, 2, 1, 1], &[2, 1, 1, 1], settings(1, 1, 1, 1), 0).is_err());
         Ok(())
     }
 

@@ -14,7 +14,7 @@ impl MeanLoss {
     ///
     /// # Errors
     /// When samples see each other, one variable's rows do not fit into memory, or `take` fails.
-    pub fn factor<E: From<crate::Error>>(
+    pub fn factor<E: From<Error>>(
         &self,
         group: impl Into<Variables>,
         take: &mut dyn FnMut(Factor) -> Result<(), E>,

@@ -145,6 +145,7 @@ mod tests {
             buffers: vec![],
             inputs: wave(&[SAMPLES, 2, 4, 4], 0.3)?,
             targets: Tensor::from_iter(labels, &Device::Cpu)?.reshape((SAMPLES, 3))?,
+            masks: vec![],
         };
         MeanLoss::new(&network, Loss::CrossEntropy, point, memory)
     }

@@ -1,0 +1,37 @@
+//! Group normalisation.
+
+use super::{Moments, NormSettings};
+use crate::{
+    Scope, Value,
+    error::{Error, Result},
+};
+
+/// Group normalisation of x \[N, C, ...\]: each of `groups` groups of channels by its own mean and variance (Wu & He 2018);
+/// parameters `weight` and `bias` \[C\], ε = 1e-5.
+///
+/// # Errors
+/// When the groups do not divide the channels.
+pub fn group_norm(scope: &mut Scope, x: Value, groups: usize) -> Result<Value> {
+    group_norm_with(scope, x, groups, NormSettings::default())
+}
+
+/// As [`group_norm`], with settings. One group a channel is instance normalisation (Ulyanov et al. 2016).
+///
+/// # Errors
+/// When the groups do not divide the channels.
+pub fn group_norm_with(scope: &mut Scope, x: Value, groups: usize, settings: NormSettings) -> Result<Value> {
+    let shape = scope.shape(x);
+    let &[samples, channels, ..] = shape.as_slice() else {
+        return Err(Error::shape("group_norm", format!("needs an input [N, C, ...], not {shape:?}")));
+    };
+    if groups == 0 || channels % groups != 0 {
+        return Err(Error::shape("group_norm", format!("{groups} groups do not divide {channels} channels")));
+    }
+    let graph = scope.graph();
+    let elements = shape.iter().product::<usize>() / (samples * groups).max(1);
+    let grouped = graph.reshape(x, &[samples, groups, elements])?;
+    let moments = Moments::new(graph, grouped, &[2])?;
+    let normal = moments.normalise(graph, settings.epsilon)?;
+    let normal = graph.reshape(normal, &shape)?;
+    settings.scale_and_shift(scope, normal, 1..2)
+}

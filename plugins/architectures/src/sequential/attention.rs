@@ -1,0 +1,87 @@
+//! The two halves of a transformer's block.
+
+use eigenscape_autodiff::{
+    Result, Scope, Value,
+    nn::{self, AttentionSettings},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    layer::Emit,
+    shape::{check, last},
+};
+
+fn yes() -> bool {
+    true
+}
+
+/// The keys of `attention`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attention {
+    /// D.
+    #[serde(default)]
+    dim: Option<usize>,
+    /// Heads, which divide D.
+    heads: usize,
+    /// Whether no position sees a later one.
+    #[serde(default)]
+    causal: bool,
+    /// Whether the projections have biases.
+    #[serde(default = "yes")]
+    bias: bool,
+    /// How queries, keys and values are made, and under which names.
+    #[serde(default)]
+    projections: Projections,
+    /// The probability with which train mode drops an attention weight.
+    #[serde(default)]
+    dropout: f64,
+}
+
+/// How queries, keys and values are made, and under which names.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Projections {
+    /// One linear layer `qkv`, and `proj` after the heads.
+    #[default]
+    Fused,
+    /// Linear layers `q_proj`, `k_proj`, `v_proj`, and `o_proj` after the heads.
+    Separate,
+    /// As torch.nn.MultiheadAttention: `in_proj_weight`, `in_proj_bias`, and `out_proj` after the heads.
+    Torch,
+}
+
+impl Emit for Attention {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        check(scope, x, last(scope, x), "dim", self.dim)?;
+        let Self { heads, causal, bias, dropout, .. } = *self;
+        let projections = match self.projections {
+            Projections::Fused => nn::Projections::Fused,
+            Projections::Separate => nn::Projections::Separate,
+            Projections::Torch => nn::Projections::Torch,
+        };
+        nn::attention_with(scope, x, &AttentionSettings { heads, causal, bias, projections, dropout })
+    }
+}
+
+/// The keys of `swiglu`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Swiglu {
+    /// D.
+    #[serde(default)]
+    dim: Option<usize>,
+    /// Units between.
+    hidden: usize,
+    /// Whether the linear layers have biases.
+    #[serde(default)]
+    bias: bool,
+}
+
+impl Emit for Swiglu {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        check(scope, x, last(scope, x), "dim", self.dim)?;
+        nn::swiglu(scope, x, self.hidden, self.bias)
+    }
+}

@@ -1,0 +1,79 @@
+//! Layers that hold layers, and where in them an error arose.
+
+use eigenscape_autodiff::{Error, Result, Scope, Value};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Layer;
+
+/// The layers one after the other, each in the child scope of its index; `path` is where the list stands.
+pub(super) fn chain(scope: &mut Scope, x: Value, layers: &[Layer], path: &str) -> Result<Value> {
+    let step = |x, (i, layer): (usize, &Layer)| layer.emit(&mut scope.at(i), x, &format!("{path}.{i}"));
+    layers.iter().enumerate().try_fold(x, step)
+}
+
+/// `error` with the place of the layer and the shape of its input.
+pub(super) fn located(path: &str, input: &[usize], error: &Error) -> Error {
+    let input = input.get(1..).unwrap_or_default();
+    Error::Shape {
+        operation: path.to_owned(),
+        problem: format!("{error} (its input is {input:?} for one sample)"),
+    }
+}
+
+/// The keys of `residual`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Residual {
+    /// The layers of the body.
+    body: Vec<Layer>,
+    /// The layers of the shortcut.
+    #[serde(default)]
+    shortcut: Vec<Layer>,
+    /// What the body's result is multiplied by.
+    #[serde(default = "one")]
+    scale: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Residual {
+    pub(super) fn emit(&self, scope: &mut Scope, x: Value, path: &str) -> Result<Value> {
+        let body = chain(&mut scope.at("body"), x, &self.body, &format!("{path}.body"))?;
+        let shortcut = chain(&mut scope.at("shortcut"), x, &self.shortcut, &format!("{path}.shortcut"))?;
+        let (ours, theirs, input) = (scope.shape(body), scope.shape(shortcut), scope.shape(x));
+        if ours != theirs {
+            let problem = format!(
+                "the body gives {:?} for one sample and the shortcut {:?}; both must be alike, by a convolution or a linear layer in the shortcut",
+                &ours[1..],
+                &theirs[1..]
+            );
+            return Err(located(path, &input, &Error::Shape { operation: "residual".to_owned(), problem }));
+        }
+        let graph = scope.graph();
+        let body = if self.scale == 1.0 { body } else { graph.scale(body, self.scale)? };
+        graph.add(body, shortcut)
+    }
+}
+
+/// The keys of `concat`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Concat {
+    /// The branches.
+    branches: Vec<Vec<Layer>>,
+}
+
+impl Concat {
+    pub(super) fn emit(&self, scope: &mut Scope, x: Value, path: &str) -> Result<Value> {
+        let mut branches = scope.at("branches");
+        let branch = |(i, layers): (usize, &Vec<Layer>)| {
+            chain(&mut branches.at(i), x, layers, &format!("{path}.branches.{i}"))
+        };
+        let parts = self.branches.iter().enumerate().map(branch).collect::<Result<Vec<_>>>()?;
+        let input = scope.shape(x);
+        scope.graph().concat(&parts, 1).map_err(|error| located(path, &input, &error))
+    }
+}

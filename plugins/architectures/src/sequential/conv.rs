@@ -1,0 +1,159 @@
+//! Linear and convolutional layers.
+
+use eigenscape_autodiff::{ConvSettings, Result, Scope, Value, nn};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    layer::Emit,
+    shape::{check, last},
+    sides::Sides,
+};
+
+fn yes() -> bool {
+    true
+}
+
+fn one() -> usize {
+    1
+}
+
+/// The keys of `linear`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// Units of the input.
+    #[serde(default, rename = "in")]
+    inputs: Option<usize>,
+    /// Units of the output.
+    #[serde(rename = "out")]
+    outputs: usize,
+    /// Whether b is there.
+    #[serde(default = "yes")]
+    bias: bool,
+}
+
+impl Emit for Linear {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        check(scope, x, last(scope, x), "in", self.inputs)?;
+        nn::linear(scope, x, self.outputs, self.bias)
+    }
+}
+
+/// The keys of `conv1d`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conv1d {
+    /// Channels of the input.
+    #[serde(default, rename = "in")]
+    inputs: Option<usize>,
+    /// Channels of the output.
+    #[serde(rename = "out")]
+    outputs: usize,
+    /// The kernel's length.
+    kernel: usize,
+    /// Step between output positions.
+    #[serde(default = "one")]
+    stride: usize,
+    /// Zeros before and after the sequence.
+    #[serde(default)]
+    padding: usize,
+    /// Step between the kernel's taps.
+    #[serde(default = "one")]
+    dilation: usize,
+    /// Groups of channels that do not see each other.
+    #[serde(default = "one")]
+    groups: usize,
+    /// Whether a bias is added.
+    #[serde(default = "yes")]
+    bias: bool,
+}
+
+impl Emit for Conv1d {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        check(scope, x, 1, "in", self.inputs)?;
+        let Self { stride, padding, dilation, groups, .. } = *self;
+        let settings = ConvSettings { stride, padding, dilation, groups };
+        nn::conv1d(scope, x, self.outputs, self.kernel, settings, self.bias)
+    }
+}
+
+/// The keys of `conv2d`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conv2d {
+    /// Channels of the input.
+    #[serde(default, rename = "in")]
+    inputs: Option<usize>,
+    /// Channels of the output.
+    #[serde(rename = "out")]
+    outputs: usize,
+    /// The kernel's side, or \[height, width\].
+    kernel: Sides,
+    /// Step between output positions.
+    #[serde(default = "one")]
+    stride: usize,
+    /// Zeros around the image, or \[above and below, left and right\].
+    #[serde(default = "Sides::zero")]
+    padding: Sides,
+    /// Step between the kernel's taps.
+    #[serde(default = "one")]
+    dilation: usize,
+    /// Groups of channels that do not see each other; as many as channels for a depthwise convolution.
+    #[serde(default = "one")]
+    groups: usize,
+    /// Whether a bias is added.
+    #[serde(default = "yes")]
+    bias: bool,
+}
+
+impl Emit for Conv2d {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        check(scope, x, 1, "in", self.inputs)?;
+        let Self { stride, dilation, groups, .. } = *self;
+        let settings = ConvSettings { stride, dilation, groups, padding: 0 };
+        let (kernel, padding) = (self.kernel.pair(), self.padding.pair());
+        nn::rectangular_conv2d(scope, x, self.outputs, kernel, padding, settings, self.bias)
+    }
+}
+
+/// The keys of `conv_transpose2d`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConvTranspose2d {
+    /// Channels of the input.
+    #[serde(default, rename = "in")]
+    inputs: Option<usize>,
+    /// Channels of the output.
+    #[serde(rename = "out")]
+    outputs: usize,
+    /// The kernel's side, or \[height, width\].
+    kernel: Sides,
+    /// Step between the input's pixels on the output.
+    #[serde(default = "one")]
+    stride: usize,
+    /// Pixels cut off around the output.
+    #[serde(default)]
+    padding: usize,
+    /// Pixels added below and on the right of the output.
+    #[serde(default)]
+    output_padding: usize,
+    /// Step between the kernel's taps.
+    #[serde(default = "one")]
+    dilation: usize,
+    /// Groups of channels that do not see each other.
+    #[serde(default = "one")]
+    groups: usize,
+    /// Whether a bias is added.
+    #[serde(default = "yes")]
+    bias: bool,
+}
+
+impl Emit for ConvTranspose2d {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        check(scope, x, 1, "in", self.inputs)?;
+        let Self { outputs, kernel, stride, padding, output_padding, dilation, groups, bias, .. } = *self;
+        let settings = ConvSettings { stride, padding, dilation, groups };
+        nn::conv_transpose2d(scope, x, outputs, kernel.pair(), settings, output_padding, bias)
+    }
+}

@@ -1,0 +1,191 @@
+//! The vocabulary.
+
+use eigenscape_autodiff::{
+    Result, Scope, Value,
+    nn::{self, Activation},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{activation, attention, branches, conv, norm, pool, shape, tokens};
+
+/// A layer's keys, with what they emit.
+pub(super) trait Emit {
+    /// Emits the layer on x \[N, ...\].
+    ///
+    /// # Errors
+    /// When the layer does not fit its input.
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value>;
+}
+
+/// One layer, chosen by `op`. Sizes of the input (`in`, `features`, `dim`) may be left out, and are checked where they are given.
+/// Shapes are those of a batch: images \[N, C, H, W\], tokens \[N, T, D\], vectors \[N, D\].
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Layer {
+    /// y = x Wᵀ + b on the last axis.
+    Linear(conv::Linear),
+    /// A convolution of a sequence \[N, C, L\].
+    #[serde(rename = "conv1d")]
+    Conv1d(conv::Conv1d),
+    /// A convolution of an image.
+    #[serde(rename = "conv2d")]
+    Conv2d(conv::Conv2d),
+    /// A transposed convolution of an image, which makes it larger.
+    #[serde(rename = "conv_transpose2d")]
+    ConvTranspose2d(conv::ConvTranspose2d),
+    /// Batch normalisation of images: by the running statistics, or in train mode by the batch's.
+    #[serde(rename = "batch_norm2d")]
+    BatchNorm2d(norm::BatchNorm),
+    /// Batch normalisation of vectors: by the running statistics, or in train mode by the batch's.
+    #[serde(rename = "batch_norm1d")]
+    BatchNorm1d(norm::BatchNorm),
+    /// Layer normalisation over the last axis, or several last axes.
+    LayerNorm(norm::LayerNorm),
+    /// Root-mean-square normalisation over the last axis.
+    RmsNorm(norm::RmsNorm),
+    /// Normalisation of groups of channels.
+    GroupNorm(norm::GroupNorm),
+    /// A vector for each index.
+    Embedding(tokens::Embedding),
+    /// A learned vector a position, added to the tokens; parameter `weight` \[num, D\].
+    PositionalEmbedding(tokens::PositionalEmbedding),
+    /// Waves of position, added to the tokens; no parameters.
+    SinusoidalEmbedding(tokens::Tokens),
+    /// The patches of an image as tokens, row by row, by a convolution `proj`.
+    PatchEmbed(tokens::PatchEmbed),
+    /// A learned token before the others; parameter `cls_token`.
+    ClassToken(tokens::Tokens),
+    /// One token: \[N, T, D\] to \[N, D\].
+    Token(tokens::Token),
+    /// The mean over the tokens: \[N, T, D\] to \[N, D\].
+    TokenMean(tokens::Tokens),
+    /// Multi-head self-attention of tokens.
+    Attention(attention::Attention),
+    /// The gated feed-forward layer w2(silu(w1 x) ∘ w3 x) on the last axis.
+    Swiglu(attention::Swiglu),
+    /// A learned factor a feature; parameter `gamma`.
+    LayerScale(norm::LayerScale),
+    /// exp(x) / Σ exp(x) over an axis.
+    Softmax(activation::Softmax),
+    /// The logarithm of softmax.
+    LogSoftmax(activation::Softmax),
+    /// In train mode drops elements and scales the others up; otherwise the identity.
+    Dropout(activation::Dropout),
+    /// In train mode drops whole channels and scales the others up; otherwise the identity.
+    #[serde(rename = "dropout2d")]
+    Dropout2d(activation::Dropout),
+    /// The largest element of each window.
+    #[serde(rename = "max_pool2d")]
+    MaxPool2d(pool::MaxPool),
+    /// The mean of each window.
+    #[serde(rename = "avg_pool2d")]
+    AvgPool2d(pool::AvgPool),
+    /// The mean of each of so many windows that cover the image, whatever its size.
+    #[serde(rename = "adaptive_avg_pool2d")]
+    AdaptiveAvgPool2d(pool::Adaptive),
+    /// The largest element of each of so many windows that cover the image, whatever its size.
+    #[serde(rename = "adaptive_max_pool2d")]
+    AdaptiveMaxPool2d(pool::Adaptive),
+    /// The mean over the image: \[N, C, H, W\] to \[N, C, 1, 1\].
+    GlobalAvgPool {},
+    /// \[N, ...\] to \[N, D\].
+    Flatten {},
+    /// The same numbers in another shape.
+    Reshape(shape::Reshape),
+    /// x
+    Identity {},
+    /// max(x, 0)
+    Relu {},
+    /// x between 0 and 6, which are the bounds.
+    Relu6 {},
+    /// x for x > 0, otherwise slope·x.
+    LeakyRelu(activation::LeakyRelu),
+    /// x for x > 0, otherwise a·x with learned a; parameter `weight`.
+    Prelu(activation::Prelu),
+    /// x between two bounds.
+    Hardtanh(activation::Hardtanh),
+    /// tanh(x)
+    Tanh {},
+    /// 1 / (1 + e^−x)
+    Sigmoid {},
+    /// relu6(x + 3) / 6
+    Hardsigmoid {},
+    /// x·Φ(x)
+    Gelu(activation::Gelu),
+    /// x·sigmoid(x)
+    Silu {},
+    /// x·hardsigmoid(x)
+    Hardswish {},
+    /// x·tanh(softplus(x))
+    Mish {},
+    /// x for x > 0, otherwise alpha·(e^x − 1).
+    Elu(activation::Elu),
+    /// Scaled elu, which keeps mean and variance.
+    Selu {},
+    /// log(1 + e^(beta·x)) / beta
+    Softplus(activation::Softplus),
+    /// scale·body(x) + shortcut(x); an empty shortcut is the identity.
+    Residual(branches::Residual),
+    /// The branches' results joined on axis 1; an empty branch is the identity.
+    Concat(branches::Concat),
+}
+
+impl Layer {
+    /// Emits the layer, which stands at `path`.
+    pub(super) fn emit(&self, scope: &mut Scope, x: Value, path: &str) -> Result<Value> {
+        let shape = scope.shape(x);
+        let mut activation = |kind| nn::activation(scope, x, kind);
+        let result = match self {
+            // They hold layers, and find their own errors' places.
+            Self::Residual(residual) => return residual.emit(scope, x, path),
+            Self::Concat(concat) => return concat.emit(scope, x, path),
+            Self::Linear(layer) => layer.emit(scope, x),
+            Self::Conv1d(layer) => layer.emit(scope, x),
+            Self::Conv2d(layer) => layer.emit(scope, x),
+            Self::ConvTranspose2d(layer) => layer.emit(scope, x),
+            Self::BatchNorm2d(layer) | Self::BatchNorm1d(layer) => layer.emit(scope, x),
+            Self::LayerNorm(layer) => layer.emit(scope, x),
+            Self::RmsNorm(layer) => layer.emit(scope, x),
+            Self::GroupNorm(layer) => layer.emit(scope, x),
+            Self::Embedding(layer) => layer.emit(scope, x),
+            Self::PositionalEmbedding(layer) => layer.emit(scope, x),
+            Self::SinusoidalEmbedding(layer) => layer.emit(scope, x, nn::sinusoidal_embedding),
+            Self::PatchEmbed(layer) => layer.emit(scope, x),
+            Self::ClassToken(layer) => layer.emit(scope, x, nn::class_token),
+            Self::Token(layer) => layer.emit(scope, x),
+            Self::TokenMean(layer) => layer.emit(scope, x, nn::token_mean),
+            Self::Attention(layer) => layer.emit(scope, x),
+            Self::Swiglu(layer) => layer.emit(scope, x),
+            Self::LayerScale(layer) => layer.emit(scope, x),
+            Self::Softmax(layer) => layer.emit(scope, x, nn::softmax),
+            Self::LogSoftmax(layer) => layer.emit(scope, x, nn::log_softmax),
+            Self::Dropout(layer) => nn::dropout(scope, x, layer.p),
+            Self::Dropout2d(layer) => nn::channel_dropout(scope, x, layer.p),
+            Self::MaxPool2d(layer) => layer.emit(scope, x),
+            Self::AvgPool2d(layer) => layer.emit(scope, x),
+            Self::AdaptiveAvgPool2d(layer) => nn::adaptive_avg_pool2d(scope, x, layer.out.pair()),
+            Self::AdaptiveMaxPool2d(layer) => nn::adaptive_max_pool2d(scope, x, layer.out.pair()),
+            Self::GlobalAvgPool {} => nn::global_avg_pool(scope, x),
+            Self::Flatten {} => nn::flatten(scope, x),
+            Self::Reshape(layer) => layer.emit(scope, x),
+            Self::Identity {} => activation(Activation::Identity),
+            Self::Relu {} => activation(Activation::Relu),
+            Self::Relu6 {} => activation(Activation::Relu6),
+            Self::LeakyRelu(layer) => nn::leaky_relu(scope, x, layer.slope),
+            Self::Prelu(layer) => nn::prelu(scope, x, layer.num),
+            Self::Hardtanh(layer) => nn::hardtanh(scope, x, layer.min, layer.max),
+            Self::Tanh {} => activation(Activation::Tanh),
+            Self::Sigmoid {} => activation(Activation::Sigmoid),
+            Self::Hardsigmoid {} => activation(Activation::Hardsigmoid),
+            Self::Gelu(layer) => activation(layer.activation()),
+            Self::Silu {} => activation(Activation::Silu),
+            Self::Hardswish {} => activation(Activation::Hardswish),
+            Self::Mish {} => activation(Activation::Mish),
+            Self::Elu(layer) => nn::elu(scope, x, layer.alpha),
+            Self::Selu {} => activation(Activation::Selu),
+            Self::Softplus(layer) => nn::softplus(scope, x, layer.beta),
+        };
+        result.map_err(|error| branches::located(path, &shape, &error))
+    }
+}

@@ -1,0 +1,108 @@
+//! Tokens: where they come from, where they stand, how they become one vector.
+
+use eigenscape_autodiff::{Result, Scope, Value, nn};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    layer::Emit,
+    shape::{check, last},
+};
+
+fn yes() -> bool {
+    true
+}
+
+/// The keys of `embedding`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Embedding {
+    /// Rows of the table.
+    num: usize,
+    /// Length of a row.
+    dim: usize,
+}
+
+impl Emit for Embedding {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        nn::embedding(scope, x, self.num, self.dim)
+    }
+}
+
+/// The keys of `positional_embedding`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PositionalEmbedding {
+    /// Positions that have a vector; as many as the input's by default.
+    #[serde(default)]
+    num: Option<usize>,
+    /// D.
+    #[serde(default)]
+    dim: Option<usize>,
+}
+
+impl Emit for PositionalEmbedding {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        check(scope, x, last(scope, x), "dim", self.dim)?;
+        nn::positional_embedding(scope, x, self.num)
+    }
+}
+
+/// The keys of layers of tokens that need none.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// D.
+    #[serde(default)]
+    dim: Option<usize>,
+}
+
+impl Tokens {
+    pub(super) fn emit(
+        &self,
+        scope: &mut Scope,
+        x: Value,
+        layer: impl Fn(&mut Scope, Value) -> Result<Value>,
+    ) -> Result<Value> {
+        check(scope, x, last(scope, x), "dim", self.dim)?;
+        layer(scope, x)
+    }
+}
+
+/// The keys of `patch_embed`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchEmbed {
+    /// Channels of the image.
+    #[serde(default, rename = "in")]
+    inputs: Option<usize>,
+    /// D, the width of a token.
+    dim: usize,
+    /// The side of a patch, which divides those of the image.
+    patch: usize,
+    /// Whether a bias is added.
+    #[serde(default = "yes")]
+    bias: bool,
+}
+
+impl Emit for PatchEmbed {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        check(scope, x, 1, "in", self.inputs)?;
+        nn::patch_embed(scope, x, self.patch, self.dim, self.bias)
+    }
+}
+
+/// The keys of `token`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// Which one; 0, the default, is the class token where there is one.
+    #[serde(default)]
+    index: usize,
+}
+
+impl Emit for Token {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        nn::token(scope, x, self.index)
+    }
+}
