@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod loss;
+mod memory;
 mod plugin;
 mod probe;
 mod train;
@@ -132,6 +133,7 @@ impl Checker<'_> {
         Ok(RunPlan {
             name: combination.name.clone(),
             seed: raw.seed,
+            memory: self.memory(raw.memory.as_deref())?,
             model: self.model(&raw.model)?,
             data: self.data(&raw.data, cache)?,
             data_name: self.located("data.name", raw.data.name.clone()),

@@ -31,6 +31,8 @@ pub struct RunPlan {
     pub name: String,
     /// Everything random follows from it.
     pub seed: u64,
+    /// Bytes that products and factors may take beside weights and data.
+    pub memory: usize,
     /// The data set's name with the place where it stands.
     pub data_name: Located<String>,
     /// The data set.
