@@ -1,16 +1,14 @@
 //! Checkpoints: weights by PyTorch's names, from a safetensors file or from what `torch.save` wrote.
 //!
 //! Nothing of a file is executed, and nothing is allocated by what a file claims: tensors stay where they lie in the file
-//! ([`Stored`]) until the network asks for one of its shape.
+//! ([`Stored`](eigenscape_core::tensor_file::Stored)) until the network asks for one of its shape.
 
 mod archive;
 mod contents;
 mod fit;
 mod pickle;
 mod refusal;
-mod safetensors;
 mod state_dict;
-mod stored;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -19,10 +17,7 @@ use eigenscape_autodiff::Network;
 use eigenscape_core::{Error, Result};
 
 use self::contents::Contents;
-pub use self::{
-    state_dict::{Item, Selection, StateDict},
-    stored::Stored,
-};
+pub use self::state_dict::{Item, Selection, StateDict};
 use crate::weights::Weights;
 
 /// Writes the weights as a safetensors file.
@@ -33,7 +28,7 @@ pub fn save(path: &Path, network: &Network, weights: &Weights) -> Result<()> {
     let tensors = fit::declared(network).zip(weights.parameters.iter().chain(&weights.buffers));
     let tensors: BTreeMap<&str, &Tensor> =
         tensors.map(|(declared, tensor)| (declared.name.as_str(), tensor)).collect();
-    ::safetensors::serialize_to_file(tensors, None, path)
+    safetensors::serialize_to_file(tensors, None, path)
         .map_err(|error| Error::io(path, std::io::Error::other(error)))
 }
 
@@ -154,7 +149,7 @@ mod tests {
         let path = folder.path().join("tied.safetensors");
         let tensor = |values: &[f32]| Tensor::from_slice(values, (3, 2), &Device::Cpu).unwrap();
         let tensors: BTreeMap<_, _> = tensors.iter().map(|(name, values)| (*name, tensor(values))).collect();
-        ::safetensors::serialize_to_file(tensors, None, &path).unwrap();
+        safetensors::serialize_to_file(tensors, None, &path).unwrap();
         path
     }
 

@@ -3,12 +3,12 @@
 use std::{borrow::Cow, collections::HashSet, path::PathBuf};
 
 use candle_core::Tensor;
+use eigenscape_core::tensor_file::Stored;
 
 use super::{
     contents::Contents,
     pickle::{Document, Value},
     refusal::{Refusal, Result},
-    stored::Stored,
 };
 
 /// At most so many names of a list are shown.
@@ -43,10 +43,11 @@ pub enum Item<'c> {
 }
 
 impl Item<'_> {
-    /// A copy of a tensor in its own type; `None` for other things and for types that no computation uses.
+    /// A copy of a tensor in its own type; `None` for other things, for types that no computation uses, and for a tensor that
+    /// is larger than what the file has of it.
     pub fn tensor(&self) -> Option<candle_core::Result<Tensor>> {
         let Self::Tensor(stored) = self else { return None };
-        let dtype = stored.candle_dtype()?;
+        let dtype = stored.candle_dtype().filter(|_| !stored.repeats())?;
         Some(stored.to_tensor(dtype, dtype))
     }
 }
