@@ -8,6 +8,7 @@ mod contents;
 mod fit;
 mod pickle;
 mod refusal;
+mod search;
 mod state_dict;
 
 use std::{collections::BTreeMap, fs, path::Path};
