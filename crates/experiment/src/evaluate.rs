@@ -172,7 +172,7 @@ mod tests {
         let weights = Weights::initial(&network, Random::new(1)).unwrap().to_dtype(DType::F64).unwrap();
         let x: Vec<f64> = (0..2 * samples).map(|i| (i as f64).sin()).collect();
         let inputs = Tensor::from_vec(x, (samples, 2), &Device::Cpu).unwrap();
-        let label = |i: usize| if i < 100 || i % 7 == 0 { -100 } else { (i % 3) as i64 };
+        let label = |i: usize| if i < 100 || i.is_multiple_of(7) { -100 } else { (i % 3) as i64 };
         let labels: Vec<i64> = (0..samples).map(label).collect();
         let targets = Targets::Classes {
             labels: Tensor::from_slice(&labels, samples, &Device::Cpu).unwrap(),
