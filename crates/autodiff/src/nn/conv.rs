@@ -37,7 +37,7 @@ pub fn rectangular_conv2d(
 ) -> Result<Value> {
     let [_, inputs, _, _] = image(scope, "conv2d", x)?;
     let inputs = inputs / settings.groups.max(1);
-    let init = uniform(inputs * kernel[0] * kernel[1]);
+    let init = uniform(product(&[inputs, kernel[0], kernel[1]]));
     let weight = scope.parameter("weight", &[channels, inputs, kernel[0], kernel[1]], init)?;
     let graph = scope.graph();
     // The convolution pads both axes alike; what one axis has more is padded before.
@@ -64,7 +64,7 @@ pub fn conv1d(
         return Err(Error::shape("conv1d", format!("needs an input [N, C, L], not {:?}", scope.shape(x))));
     };
     let group = inputs / settings.groups.max(1);
-    let init = uniform(group * kernel);
+    let init = uniform(product(&[group, kernel]));
     let weight = scope.parameter("weight", &[channels, group, kernel], init)?;
     let graph = scope.graph();
     // An image of height 1, padded along its width alone.
@@ -95,13 +95,13 @@ pub fn conv_transpose2d(
 ) -> Result<Value> {
     let [_, inputs, _, _] = image(scope, "conv_transpose2d", x)?;
     let groups = settings.groups.max(1);
-    if channels % groups != 0 || inputs % groups != 0 {
+    if !channels.is_multiple_of(groups) || !inputs.is_multiple_of(groups) {
         let problem = format!("{groups} groups do not divide {inputs} channels in and {channels} out");
         return Err(Error::shape("conv_transpose2d", problem));
     }
     let group = channels / groups;
     // PyTorch counts the fan-in on axis 1 here too.
-    let init = uniform(group * kernel[0] * kernel[1]);
+    let init = uniform(product(&[group, kernel[0], kernel[1]]));
     let weight = scope.parameter("weight", &[inputs, group, kernel[0], kernel[1]], init)?;
     let y = scope.graph().conv_transpose2d(x, weight, settings, output_padding)?;
     if bias { add_bias(scope, y, 1, channels, init) } else { Ok(y) }
@@ -125,6 +125,11 @@ pub fn patch_embed(scope: &mut Scope, x: Value, patch: usize, width: usize, bias
     let graph = scope.graph();
     let y = graph.reshape(y, &[n, width, (h / patch) * (w / patch)])?;
     graph.permute(y, &[0, 2, 1])
+}
+
+/// A fan-in of sizes that may be any; beyond all numbers the weight itself is refused.
+fn product(sizes: &[usize]) -> usize {
+    sizes.iter().fold(1, |product, size| product.saturating_mul(*size))
 }
 
 fn image(scope: &Scope, layer: &str, x: Value) -> Result<[usize; 4]> {

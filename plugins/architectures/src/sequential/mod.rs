@@ -121,7 +121,7 @@ mod tests {
             ),
             (
                 r#"{ op = "residual", body = [{ op = "relu" }, { op = "conv2d", out = 3, kernel = 9 }] }"#,
-                &["layers.0.body.1: conv2d", "larger than the padded image", "[2, 6, 6] for one sample"],
+                &["layers.0.body.1: conv2d", "does not fit the padded image", "[2, 6, 6] for one sample"],
             ),
             (
                 r#"{ op = "residual", body = [{ op = "conv2d", out = 3, kernel = 3 }] }"#,
@@ -137,6 +137,22 @@ mod tests {
                 &["layers.0: `features`", "[5, 6]", "[2, 6, 6] for one sample"],
             ),
             (r#"{ op = "patch_embed", dim = 4, patch = 4 }"#, &["layers.0: patch_embed", "do not divide"]),
+            (
+                r#"{ op = "conv2d", out = 3, kernel = 3, padding = 9000000000000000000 }"#,
+                &["layers.0: conv2d", "too large"],
+            ),
+            (
+                r#"{ op = "conv2d", out = 3, kernel = 3, padding = [0, 9000000000000000000] }"#,
+                &["layers.0: pad", "too large"],
+            ),
+            (
+                r#"{ op = "conv_transpose2d", out = 3, kernel = 3, dilation = 9000000000000000000 }"#,
+                &["layers.0: conv_transpose2d"],
+            ),
+            (
+                r#"{ op = "conv2d", out = 3, kernel = 9000000000000000000 }"#,
+                &["layers.0: parameter 0.weight", "too large"],
+            ),
             (r#"{ op = "dropout", p = 1.0 }"#, &["layers.0: dropout", "probability is 1"]),
             (r#"{ op = "flatten" }"#, &["layers: the last one gives [72]", "linear { out = 3 }"]),
         ] {
