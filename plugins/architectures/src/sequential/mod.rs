@@ -147,7 +147,7 @@ mod tests {
             ),
             (
                 r#"{ op = "conv_transpose2d", out = 3, kernel = 3, dilation = 9000000000000000000 }"#,
-                &["layers.0: conv_transpose2d"],
+                &["layers.0:", "too large"],
             ),
             (
                 r#"{ op = "conv2d", out = 3, kernel = 9000000000000000000 }"#,
