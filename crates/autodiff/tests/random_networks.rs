@@ -5,9 +5,11 @@
 
 mod common;
 
-use common::{CLASSES, affinity_is_honest, derivatives_agree, factors_agree, losses, modes};
+use common::{
+    CLASSES, Case, affinity_is_honest, derivatives_agree, factors_agree, losses, modes, streams_agree,
+};
 use eigenscape_autodiff::{
-    ConvSettings, Loss, Mode, Objective, Point, PoolSettings, Result, Scope, Value,
+    ConvSettings, Loss, Mode, PoolSettings, Result, Scope, Value,
     nn::{self, Activation, NormSettings},
 };
 use proptest::{prelude::*, test_runner::RngSeed};
@@ -161,7 +163,7 @@ impl Block {
     }
 }
 
-fn set_up(seed: u64, layers: &[Block], loss: Loss, mode: Mode) -> Result<(Objective, Point)> {
+fn set_up(seed: u64, layers: &[Block], loss: Loss, mode: Mode) -> Result<Case> {
     let layers = layers.to_vec();
     common::set_up(seed, loss, mode, &[1, 6, 6], move |scope, x| {
         let mut x = conv(&mut scope.at("stem"), x, 3, 2)?;
@@ -181,23 +183,30 @@ proptest! {
     fn derivatives_agree_with_finite_differences(
         seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, loss, mode)?;
-        derivatives_agree(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, loss, mode)?;
+        derivatives_agree(&case)?;
     }
 
     #[test]
     fn the_factor_and_the_jacobian_give_the_gauss_newton_matrix(
         seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, loss, mode)?;
-        factors_agree(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, loss, mode)?;
+        factors_agree(&case)?;
     }
 
     #[test]
     fn a_proof_of_affinity_means_that_the_residual_block_vanishes(
         seed in any::<u64>(), layers in layers(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, Loss::CrossEntropy, mode)?;
-        affinity_is_honest(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, Loss::CrossEntropy, mode)?;
+        affinity_is_honest(&case)?;
+    }
+
+    #[test]
+    fn the_split_into_micro_batches_does_not_matter(
+        seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
+    ) {
+        streams_agree(&set_up(seed, &layers, loss, mode)?)?;
     }
 }

@@ -4,9 +4,11 @@
 
 mod common;
 
-use common::{CLASSES, affinity_is_honest, derivatives_agree, factors_agree, losses, modes};
+use common::{
+    CLASSES, Case, affinity_is_honest, derivatives_agree, factors_agree, losses, modes, streams_agree,
+};
 use eigenscape_autodiff::{
-    ConvSettings, Loss, Mode, Objective, Point, Result, Scope, Value,
+    ConvSettings, Loss, Mode, Result, Scope, Value,
     nn::{self, Activation, AttentionSettings, Projections},
 };
 use proptest::{prelude::*, test_runner::RngSeed};
@@ -103,7 +105,7 @@ impl Block {
     }
 }
 
-fn set_up(seed: u64, layers: &[Block], head: Head, loss: Loss, mode: Mode) -> Result<(Objective, Point)> {
+fn set_up(seed: u64, layers: &[Block], head: Head, loss: Loss, mode: Mode) -> Result<Case> {
     let layers = layers.to_vec();
     common::set_up(seed, loss, mode, &[1, 4, 2], move |scope, x| {
         let mut x = nn::patch_embed(&mut scope.at("patches"), x, 2, WIDTH, true)?;
@@ -127,23 +129,30 @@ proptest! {
     fn derivatives_agree_with_finite_differences(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, head, loss, mode)?;
-        derivatives_agree(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, head, loss, mode)?;
+        derivatives_agree(&case)?;
     }
 
     #[test]
     fn the_factor_and_the_jacobian_give_the_gauss_newton_matrix(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, head, loss, mode)?;
-        factors_agree(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, head, loss, mode)?;
+        factors_agree(&case)?;
     }
 
     #[test]
     fn a_proof_of_affinity_means_that_the_residual_block_vanishes(
         seed in any::<u64>(), layers in layers(), head in heads(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, head, Loss::CrossEntropy, mode)?;
-        affinity_is_honest(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, head, Loss::CrossEntropy, mode)?;
+        affinity_is_honest(&case)?;
+    }
+
+    #[test]
+    fn the_split_into_micro_batches_does_not_matter(
+        seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
+    ) {
+        streams_agree(&set_up(seed, &layers, head, loss, mode)?)?;
     }
 }

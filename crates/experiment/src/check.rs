@@ -1,5 +1,6 @@
 //! From the raw experiment to the checked plan.
 
+mod memory;
 mod plugin;
 mod probe;
 mod train;
@@ -133,6 +134,7 @@ impl Checker<'_> {
         Ok(RunPlan {
             name: combination.name.clone(),
             seed: raw.seed,
+            memory: self.memory(raw.memory.as_deref())?,
             model: self.model(&raw.model)?,
             data: self.data(&raw.data, cache)?,
             loss: raw.loss.map(|loss| self.located("loss", loss.into())),

@@ -31,6 +31,8 @@ pub struct RunPlan {
     pub name: String,
     /// Everything random follows from it.
     pub seed: u64,
+    /// Bytes that products and factors may take beside weights and data.
+    pub memory: usize,
     /// The data set.
     pub data: Arc<dyn Dataset>,
     /// The network.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, Mode, Network, Objective, class_targets};
+use eigenscape_autodiff::{Loss, Mode, Network, class_targets};
 use eigenscape_core::{Error, Examples, Group, Landscape, Random, Split, Targets};
 
 use crate::{
@@ -45,12 +45,12 @@ pub struct PreparedProbe<'a> {
     pub targets: Tensor,
     /// The masks of dropout, one for each example, where it is measured in train mode.
     pub masks: Vec<Tensor>,
-    /// The mean loss over them.
-    pub objective: Objective,
     /// The groups, each once.
     pub groups: Vec<Group>,
-    /// How many numbers each parameter tensor of the network holds.
-    pub sizes: Vec<usize>,
+    /// The network in the mode in which curvature is measured.
+    network: Network,
+    loss: Loss,
+    memory: usize,
 }
 
 /// Loads the data, builds the network and resolves everything that depends on them.
@@ -66,10 +66,10 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let weights = weights(plan, &network)?;
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
-    let probes = plan.probes.iter().map(|probe| prepare_probe(probe, measured, loss, &train, plan.seed));
+    let probes = plan.probes.iter().map(|probe| prepare_probe(probe, plan, measured, loss, &train));
     let probes = probes.collect::<Result<Vec<_>>>()?;
     for probe in &probes {
-        check_factors(probe, &weights)?;
+        check_operators(probe, &weights)?;
     }
     Ok(Prepared { plan, train, test, network, training, loss, weights, probes })
 }
@@ -120,42 +120,51 @@ fn weights(plan: &RunPlan, network: &Network) -> Result<Weights> {
 
 fn prepare_probe<'a>(
     plan: &'a ProbePlan,
+    run: &RunPlan,
     network: &Network,
     loss: Loss,
     train: &Examples,
-    seed: u64,
 ) -> Result<PreparedProbe<'a>> {
     let examples = match sample(&plan.samples, train)? {
         Some(indices) => train.select(&indices)?,
         None => train.clone(),
     };
-    let objective = Objective::new(network, loss, examples.len()).map_err(Error::from)?;
-    let groups = groups(plan, network)?;
+    let groups = groups(plan, network, examples.len())?;
     let inputs = examples.inputs.to_dtype(plan.dtype).map_err(Error::from)?;
     let targets = targets(&examples, plan.dtype)?;
     // The same at every moment, so that spectra differ by the weights alone.
-    let mut generator = Random::new(seed).stream("dropout-probe", 0);
+    let mut generator = Random::new(run.seed).stream("dropout-probe", 0);
     let masks = masks::draw(network.masks(), examples.len(), plan.dtype, &mut generator)?;
-    let sizes = network.parameters().iter().map(|parameter| parameter.shape.iter().product()).collect();
-    Ok(PreparedProbe { plan, inputs, targets, masks, objective, groups, sizes })
+    let (network, memory) = (network.clone(), run.memory);
+    Ok(PreparedProbe { plan, inputs, targets, masks, groups, network, loss, memory })
 }
 
-/// Finds out before training whether an estimator that needs exact factors will get them.
-fn check_factors(probe: &PreparedProbe, weights: &Weights) -> Result<()> {
-    if !probe.plan.estimator.needs_factor() {
-        return Ok(());
-    }
+/// Finds out before training whether an estimator that needs exact factors will get them, and whether products fit into memory.
+fn check_operators(probe: &PreparedProbe, weights: &Weights) -> Result<()> {
     let landscape = probe.landscape(weights)?;
+    // The largest group's products take the most memory.
+    let largest = probe.groups.iter().max_by_key(|group| group.dimension);
     for &curvature in &probe.plan.curvatures {
-        for group in &probe.groups {
-            let operator = landscape.operator(curvature, group);
-            operator.check_factor().map_err(|error| probe.plan.estimator_name.caused(error))?;
+        if probe.plan.estimator.needs_factor() {
+            for group in &probe.groups {
+                let checked = landscape.operator(curvature, group).check_factor();
+                checked.map_err(|error| probe.plan.estimator_name.caused(error))?;
+            }
+        } else if let Some(group) = largest {
+            let checked = landscape.operator(curvature, group).check_memory();
+            checked.map_err(|error| probe.plan.samples.caused(error))?;
         }
     }
     Ok(())
 }
 
 impl PreparedProbe<'_> {
+    /// N.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.inputs.dims().first().copied().unwrap_or(0)
+    }
+
     /// The landscape at these weights, in the probe's type.
     ///
     /// # Errors
@@ -164,18 +173,23 @@ impl PreparedProbe<'_> {
         let weights = weights.to_dtype(self.plan.dtype)?;
         let mut point = evaluate::at(&weights, self.inputs.clone(), self.targets.clone());
         point.masks.clone_from(&self.masks);
-        Ok(Landscape::new(self.objective.clone(), point))
+        Landscape::new(&self.network, self.loss, point, self.memory)
     }
 }
 
-fn groups(plan: &ProbePlan, network: &Network) -> Result<Vec<Group>> {
+/// The groups that a probe asks for, each once.
+fn groups(plan: &ProbePlan, network: &Network, samples: usize) -> Result<Vec<Group>> {
     let mut groups: Vec<Group> = Vec::new();
     for selector in &plan.groups {
-        let resolved =
-            selector.value.resolve(network.parameters()).map_err(|error| selector.caused(error))?;
+        let resolved = selector.value.resolve(network, samples).map_err(|error| selector.caused(error))?;
         for group in resolved {
-            if !groups.contains(&group) {
-                groups.push(group);
+            match groups.iter().find(|known| known.name == group.name) {
+                Some(known) if *known == group => {}
+                Some(_) => {
+                    let problem = format!("there is another group of the name \"{}\"", group.name);
+                    return Err(selector.error(problem, "give each group a name of its own").into());
+                }
+                None => groups.push(group),
             }
         }
     }

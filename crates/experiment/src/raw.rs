@@ -22,6 +22,9 @@ pub struct Experiment {
     /// The folder that takes the run's folder.
     #[serde(default = "runs")]
     pub out: PathBuf,
+    /// How much memory products and factors may take beside weights and data, as in "4GiB"; half of the machine's by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
     /// The loss; without it cross-entropy for classes and mean squared error for real targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
@@ -173,9 +176,10 @@ pub struct Probe {
     /// How many training examples the curvature is the mean over, or "all".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<Amount>,
-    /// Of which parameters: "full", "layers", "parameters", "modules", or globs over parameter names.
+    /// Of which variables: "full", "layers", "parameters", "modules", "stages", "middle", "outer", globs over parameter names,
+    /// "activation:MODULE", or tables { name = ..., parameters = \[globs\] }.
     #[serde(default = "full")]
-    pub groups: Words,
+    pub groups: Groups,
     /// Which matrix: "hessian", "gauss-newton", "residual".
     #[serde(default = "hessian")]
     pub curvature: Words,
@@ -190,8 +194,8 @@ fn end() -> Moments {
     Moments::Word("end".to_owned())
 }
 
-fn full() -> Words {
-    Words::One("full".to_owned())
+fn full() -> Groups {
+    Groups::One(Group::Word("full".to_owned()))
 }
 
 fn hessian() -> Words {
@@ -232,6 +236,36 @@ pub enum Between {
     LayersAndFull,
     /// Every two groups.
     AllPairs,
+}
+
+/// One entry, or a list of entries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a word, a table with `name` and `parameters`, or a list of these")]
+pub enum Groups {
+    /// Several. Tried first: serde would read a list of two words as the fields of one table.
+    List(Vec<Group>),
+    /// One.
+    One(Group),
+}
+
+/// What stands for a group of variables, or for several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a word, or a table with `name` and `parameters`")]
+pub enum Group {
+    /// A word, a glob or an activation.
+    Word(String),
+    /// A list of globs under a name.
+    Named(NamedGroup),
+}
+
+/// One group of all parameters that match a glob.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NamedGroup {
+    /// What the group is called in results.
+    pub name: String,
+    /// Globs over parameter names.
+    pub parameters: Words,
 }
 
 /// One word, or a list of words.
@@ -280,15 +314,30 @@ pub enum Estimator {
     Table(Plugin),
 }
 
+impl Groups {
+    /// The entries with their paths relative to the key, as in [`Words::iter`].
+    pub fn iter(&self) -> impl Iterator<Item = (String, &Group)> {
+        match self {
+            Self::One(group) => indexed(std::slice::from_ref(group), true),
+            Self::List(groups) => indexed(groups, false),
+        }
+    }
+}
+
+/// Items with their paths: "" for a single one.
+fn indexed<T>(items: &[T], single: bool) -> impl Iterator<Item = (String, &T)> {
+    let path = move |index| if single { String::new() } else { format!("[{index}]") };
+    items.iter().enumerate().map(move |(index, item)| (path(index), item))
+}
+
 impl Words {
     /// The words with their paths relative to the key: "" for one word, "\[0\]", "\[1\]", ... for a list.
     pub fn iter(&self) -> impl Iterator<Item = (String, &str)> {
-        let (list, single) = match self {
+        let (words, single) = match self {
             Self::One(word) => (std::slice::from_ref(word), true),
             Self::List(words) => (words.as_slice(), false),
         };
-        let path = move |index| if single { String::new() } else { format!("[{index}]") };
-        list.iter().enumerate().map(move |(index, word)| (path(index), word.as_str()))
+        indexed(words, single).map(|(path, word)| (path, word.as_str()))
     }
 }
 
