@@ -47,7 +47,8 @@ impl Reference {
         let classes = Tensor::arange(0_i64, 10, &Device::Cpu)?.unsqueeze(0)?;
         let targets = self.tensors["labels"].unsqueeze(1)?.broadcast_eq(&classes)?;
         let objective = Objective::new(&network, Loss::CrossEntropy, 100)?;
-        let point = Point { parameters: weights, buffers: vec![], inputs, targets, masks: vec![] }.to_dtype(dtype)?;
+        let point =
+            Point { parameters: weights, buffers: vec![], inputs, targets, masks: vec![] }.to_dtype(dtype)?;
         Ok((objective, point, parameters))
     }
 }

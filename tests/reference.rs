@@ -1,6 +1,6 @@
 //! Walks the reference cases that PyTorch computed and checks every derivative against them, in f64.
 //!
-//! The cases are those of `tests/reference/`, or of the folder that `EIGENSCAPE_REFERENCE` names.
+//! The cases are those of `tests/reference/`, or of the folder that `EIGENSCAPE_REFERENCE` names, and those of `tests/layers/`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,7 +10,7 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_architectures::sequential::{Layer, Sequential};
-use eigenscape_autodiff::{Loss, Mode, Network, Objective, Point, Product, Scope};
+use eigenscape_autodiff::{Loss, Mode, Network, Objective, Point, Product, Scope, class_targets};
 use eigenscape_core::Architecture;
 use serde::Deserialize;
 
@@ -23,6 +23,10 @@ type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 struct Case {
     loss: String,
     mode: String,
+    #[serde(default)]
+    label_smoothing: f64,
+    #[serde(default)]
+    ignore_index: Option<i64>,
     block_hessian_equals_block_ggn: BTreeMap<String, bool>,
     block_is_zero: Vec<String>,
     layers: serde_json::Value,
@@ -30,9 +34,21 @@ struct Case {
 
 #[test]
 fn every_case_agrees_with_pytorch() -> Fallible<()> {
-    let folder = std::env::var_os("EIGENSCAPE_REFERENCE")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("reference"), PathBuf::from);
-    let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)?
+    let folder = std::env::var_os("EIGENSCAPE_REFERENCE").map_or_else(|| here("reference"), PathBuf::from);
+    walk(&folder)
+}
+
+#[test]
+fn every_layer_agrees_with_pytorch() -> Fallible<()> {
+    walk(&here("layers"))
+}
+
+fn here(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
+}
+
+fn walk(folder: &Path) -> Fallible<()> {
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
         .filter(|path: &Fallible<PathBuf>| {
             path.as_ref().is_ok_and(|p| p.extension().is_some_and(|e| e == "json"))
@@ -130,8 +146,7 @@ fn set_up(
         other => return Err(format!("unknown loss {other}").into()),
     };
     let targets = if loss == Loss::CrossEntropy {
-        let classes = Tensor::arange(0_i64, outputs as i64, &Device::Cpu)?;
-        y.unsqueeze(y.rank())?.broadcast_eq(&classes)?.to_dtype(DType::F64)?
+        class_targets(&y, outputs, case.label_smoothing, case.ignore_index)?
     } else {
         y
     };

@@ -113,10 +113,11 @@ impl Batches {
     }
 }
 
-/// The point of these weights and data.
+/// The point of these weights and data, for a network without masks (in eval mode none has any).
 #[must_use]
 pub fn at(weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
-    Point { parameters: weights.parameters.clone(), buffers: weights.buffers.clone(), inputs, targets }
+    let (parameters, buffers) = (weights.parameters.clone(), weights.buffers.clone());
+    Point { parameters, buffers, inputs, targets, masks: Vec::new() }
 }
 
 /// Mean loss and accuracy, accumulated in f64. `programs` are those of [`Programs::loss`].

@@ -10,7 +10,7 @@ use eigenscape_core::{Error, Examples, Group, Landscape, Random, Split, Targets}
 use crate::{
     checkpoint,
     diagnostic::{ConfigError, Located, Result},
-    evaluate,
+    evaluate, masks,
     plan::{ProbePlan, RunPlan, Samples},
     weights::Weights,
 };
@@ -43,6 +43,8 @@ pub struct PreparedProbe<'a> {
     pub inputs: Tensor,
     /// Their targets, in the shape of the outputs.
     pub targets: Tensor,
+    /// The masks of dropout, one for each example, where it is measured in train mode.
+    pub masks: Vec<Tensor>,
     /// The mean loss over them.
     pub objective: Objective,
     /// The groups, each once.
@@ -64,7 +66,7 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let weights = weights(plan, &network)?;
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
-    let probes = plan.probes.iter().map(|probe| prepare_probe(probe, measured, loss, &train));
+    let probes = plan.probes.iter().map(|probe| prepare_probe(probe, measured, loss, &train, plan.seed));
     let probes = probes.collect::<Result<Vec<_>>>()?;
     for probe in &probes {
         check_factors(probe, &weights)?;
@@ -121,6 +123,7 @@ fn prepare_probe<'a>(
     network: &Network,
     loss: Loss,
     train: &Examples,
+    seed: u64,
 ) -> Result<PreparedProbe<'a>> {
     let examples = match sample(&plan.samples, train)? {
         Some(indices) => train.select(&indices)?,
@@ -130,8 +133,11 @@ fn prepare_probe<'a>(
     let groups = groups(plan, network)?;
     let inputs = examples.inputs.to_dtype(plan.dtype).map_err(Error::from)?;
     let targets = targets(&examples, plan.dtype)?;
+    // The same at every moment, so that spectra differ by the weights alone.
+    let mut generator = Random::new(seed).stream("dropout-probe", 0);
+    let masks = masks::draw(network.masks(), examples.len(), plan.dtype, &mut generator)?;
     let sizes = network.parameters().iter().map(|parameter| parameter.shape.iter().product()).collect();
-    Ok(PreparedProbe { plan, inputs, targets, objective, groups, sizes })
+    Ok(PreparedProbe { plan, inputs, targets, masks, objective, groups, sizes })
 }
 
 /// Finds out before training whether an estimator that needs exact factors will get them.
@@ -156,7 +162,8 @@ impl PreparedProbe<'_> {
     /// When a conversion fails.
     pub fn landscape(&self, weights: &Weights) -> eigenscape_core::Result<Landscape> {
         let weights = weights.to_dtype(self.plan.dtype)?;
-        let point = evaluate::at(&weights, self.inputs.clone(), self.targets.clone());
+        let mut point = evaluate::at(&weights, self.inputs.clone(), self.targets.clone());
+        point.masks.clone_from(&self.masks);
         Ok(Landscape::new(self.objective.clone(), point))
     }
 }

@@ -93,7 +93,7 @@ pub struct Model {
     /// Weights to start from, by PyTorch's names: a .safetensors file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<PathBuf>,
-    /// How BatchNorm normalises while curvature is measured.
+    /// How BatchNorm normalises while curvature is measured; with "train" dropout drops too.
     #[serde(default)]
     pub batch_norm: BatchNorm,
     /// The architecture's own keys.

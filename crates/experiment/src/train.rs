@@ -6,6 +6,7 @@ use rand::seq::SliceRandom;
 
 use crate::{
     evaluate::{Batches, Programs, scalar},
+    masks,
     plan::TrainPlan,
     sgd,
     weights::Weights,
@@ -14,6 +15,7 @@ use crate::{
 /// A training under way.
 pub struct Trainer<'a> {
     plan: &'a TrainPlan,
+    network: &'a Network,
     random: Random,
     programs: Programs<'a>,
     state: sgd::State,
@@ -25,7 +27,7 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: Loss, random: Random) -> Self {
         let programs = Programs::training_step(network, loss);
-        Self { plan, random, programs, state: sgd::State::default(), last_loss: None }
+        Self { plan, network, random, programs, state: sgd::State::default(), last_loss: None }
     }
 
     /// Steps of an epoch over so many examples; the last batch may be smaller than the others.
@@ -51,7 +53,9 @@ impl<'a> Trainer<'a> {
         let mut order: Vec<u32> = (0..data.len() as u32).collect();
         order.shuffle(&mut self.random.stream("shuffle", epoch as u64));
         for (step, batch) in order.chunks(self.plan.batch_size.get()).enumerate() {
-            let point = data.point(weights, batch)?;
+            let mut point = data.point(weights, batch)?;
+            let mut generator = self.random.stream("dropout", (epoch as u64) << 32 | step as u64);
+            point.masks = masks::draw(self.network.masks(), batch.len(), weights.dtype(), &mut generator)?;
             let results = self.programs.of(batch.len())?.at(&point, &[])?;
             self.check(scalar(&results[0])?, lr, epoch, step + 1)?;
             let (gradient, buffers) = results[2..].split_at(weights.parameters.len());

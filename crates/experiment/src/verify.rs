@@ -59,6 +59,7 @@ pub fn verify(path: &Path, architecture: Arc<dyn Architecture>, dtype: DType) ->
         buffers: file.all("", network.buffers())?,
         inputs: x.clone(),
         targets,
+        masks: Vec::new(),
     };
     let point = point.to_dtype(dtype)?;
     let v = file.all("v.", network.parameters())?;
