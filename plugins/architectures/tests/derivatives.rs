@@ -19,7 +19,7 @@ const SMOOTH: f64 = 1e-6;
 const KINKED: f64 = 1e-8;
 
 /// Directions that are tried before one is found along which no unit crosses a kink.
-const DRAWS: u64 = 12;
+const DRAWS: usize = 12;
 
 /// A network at a size at which its derivatives are computed quickly.
 struct Case {
@@ -29,13 +29,15 @@ struct Case {
     samples: usize,
     mode: Mode,
     step: f64,
+    /// The direction that is tried first: one that is known to cross no kink saves the search for it.
+    draw: u64,
 }
 
 const OUTPUTS: usize = 5;
 
 /// One sample in eval mode.
 const fn eval(name: &'static str, sample: &'static [usize], step: f64) -> Case {
-    Case { name, settings: "", sample, samples: 1, mode: Mode::Eval, step }
+    Case { name, settings: "", sample, samples: 1, mode: Mode::Eval, step, draw: 1 }
 }
 
 /// Four samples in train mode, for networks with batch normalisation.
@@ -80,7 +82,11 @@ fn residual_networks() {
     agree(&names.map(|name| eval(name, SMALLEST, KINKED)));
     agree(&["resnet18", "resnet34", "resnet50"].map(|name| train(name, SMALL)));
     // A hundred layers multiply a step, and more units are on its way.
-    agree(&["resnet101", "resnet152"].map(|name| Case { step: 1e-9, ..train(name, SMALL) }));
+    agree(&[("resnet101", 1), ("resnet152", 9)].map(|(name, draw)| Case {
+        step: 1e-9,
+        draw,
+        ..train(name, SMALL)
+    }));
     // The stem for large images.
     agree(&[eval("resnet18", &[3, 64, 64], KINKED)]);
 }
@@ -128,7 +134,7 @@ fn relative_error(case: &Case) -> Result<f64> {
         Ok(gradient.at(&Point { parameters, ..point.clone() }, &[])?.split_off(2))
     };
     let here = gradient_at(point.parameters.clone())?;
-    for draw in 1..=DRAWS {
+    for draw in (case.draw..).take(DRAWS) {
         let mut generator = Random::new(0).stream(case.name, draw);
         let direction = network.parameters().iter().map(|p| noise(&p.shape, size(p), &mut generator));
         let direction = direction.collect::<Result<Vec<_>>>()?;
