@@ -243,7 +243,7 @@ fn eigenvalues(matrix: &[Vec<f64>]) -> Fallible<Vec<f64>> {
 
 fn check_affinity(case: &Case, objective: &Objective, names: &[&str]) -> Fallible<()> {
     for (i, name) in names.iter().enumerate() {
-        let (level, breaker) = objective.affinity(&[i]);
+        let (level, breaker) = objective.affinity(&[i])?;
         let expected = case.block_hessian_equals_block_ggn[*name];
         let either = case.block_is_zero.iter().any(|zero| zero == name);
         if level.is_affine() != expected && !either {

@@ -25,10 +25,16 @@ pub enum Command {
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
     },
-    /// List data sets, architectures, estimators and distances with their keys
+    /// List data sets, architectures, estimators and distances with their keys; or the groups of an experiment
     List {
-        /// dataset, architecture, estimator or distance
+        /// dataset, architecture, estimator or distance; or groups
         kind: Option<String>,
+        /// With groups: the experiment file, or the name of a file in experiments/
+        #[arg(value_name = "FILE|NAME")]
+        experiment: Option<String>,
+        /// With groups: replace a value of the file, as in --set model.name=lenet
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
     },
     /// Measure speed and memory, beside PyTorch where a Python with it is given
     Bench(Bench),

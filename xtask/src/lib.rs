@@ -50,7 +50,9 @@ pub fn run(registry: &Registry) -> ExitCode {
 fn dispatch(command: Command, registry: &Registry) -> Result<()> {
     match command {
         Command::Reproduce(arguments) => commands::reproduce::run(&arguments, registry),
-        Command::List { kind } => commands::list::run(kind.as_deref(), registry),
+        Command::List { kind, experiment, set } => {
+            commands::list::run(kind.as_deref(), experiment.as_deref(), &set, registry)
+        }
         Command::Check { experiments, set } => commands::check::run(&experiments, &set, registry),
         Command::Bench(arguments) => commands::bench::run(&arguments, registry),
         Command::Report { directory } => Ok(eigenscape_report::rebuild(&directory)?),

@@ -14,17 +14,19 @@ pub enum Error {
         /// Which shapes do not fit, and how.
         problem: String,
     },
-    /// An exact factor of the Hessian was asked for, and the network is not provably affine in the group.
-    #[error("the network is not piecewise affine in {group}: {node} breaks it")]
-    NotAffine {
-        /// The group of parameters.
-        group: String,
-        /// The operation that breaks affinity, and where it stands.
-        node: String,
-    },
     /// A transformation that an operation does not support.
     #[error("{0}")]
     Unsupported(String),
+    /// Not even the smallest piece of the work fits into the memory that is allowed.
+    #[error("{what} would take {} of memory, and {} are allowed", bytes(*need), bytes(*allowed))]
+    Memory {
+        /// Whose memory.
+        what: &'static str,
+        /// Bytes that it takes.
+        need: usize,
+        /// Bytes that it may take.
+        allowed: usize,
+    },
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
@@ -34,4 +36,9 @@ impl Error {
     pub(crate) fn shape(operation: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Shape { operation: operation.into(), problem: problem.into() }
     }
+}
+
+/// "1.5 GiB".
+fn bytes(count: usize) -> impl std::fmt::Display {
+    bytesize::ByteSize(count as u64).display().iec()
 }

@@ -102,9 +102,17 @@ impl Graph {
         }
     }
 
+    /// The module in which a value was emitted, by its full name.
+    #[must_use]
+    pub(crate) fn location(&self, value: Value) -> &str {
+        &self.nodes[value.index()].location
+    }
+
     /// Sets the place in the network that [`Self::describe`] gives for nodes emitted from now on.
     pub fn set_location(&mut self, location: &str) {
-        self.location = Some(location.into());
+        if self.location.as_deref() != Some(location) {
+            self.location = Some(location.into());
+        }
     }
 
     /// The values that `outputs` depend on and that are not behind one of `stops`, in topological order, `outputs` included.

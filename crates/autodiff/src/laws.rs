@@ -142,7 +142,10 @@ impl Subject {
         let (left, right) = (dot(&u, &jv[0]), jtu.iter().zip(&v).map(|(x, y)| dot(x, y)).sum::<f64>());
         assert!((left - right).abs() < 1e-10 * (1.0 + left.abs()), "⟨u, Jv⟩ = {left}, ⟨Jᵀu, v⟩ = {right}");
         batch_law(&forward, &[at.as_slice(), &v].concat(), &mut self.numbers);
-        batch_law(&backward, &[at.as_slice(), &[u]].concat(), &mut self.numbers);
+        let backward_at = [at.as_slice(), &[u]].concat();
+        batch_law(&backward, &backward_at, &mut self.numbers);
+        let backward: Vec<Value> = self.inputs.iter().copied().chain([cotangent]).collect();
+        pulled.iter().for_each(|value| outer_products_sum_to_it(&mut graph, &backward, &backward_at, *value));
     }
 
     fn leading_axes_are_many_evaluations(&mut self) {
@@ -163,6 +166,16 @@ impl Subject {
         let tangent = linearize(&mut graph, &[self.output], &seeds).unwrap()[0].unwrap();
         (graph, seeds, tangent)
     }
+}
+
+/// Where a value is said to be a sum of outer products, it is.
+fn outer_products_sum_to_it(graph: &mut Graph, inputs: &[Value], at: &[Tensor], value: Value) {
+    let Some(node) = graph.operation(value) else { return };
+    let Some([l, r]) = node.primitive.outer_products(graph, &node).unwrap() else { return };
+    let program = Program::new(graph, inputs, &[value, l, r]).unwrap();
+    let [value, l, r] = program.evaluate(&place(), at).unwrap().try_into().unwrap();
+    let sum = l.t().unwrap().matmul(&r).unwrap();
+    assert!(difference(&sum.flatten_all().unwrap(), &value.flatten_all().unwrap()) < 1e-12);
 }
 
 /// With a leading axis on any subset of the inputs, the outputs are those of separate evaluations, stacked.

@@ -7,6 +7,7 @@
 //! What is deliberately absent: no primitive knows of networks, losses or Hessians, and no derivative of a network is
 //! written by hand.
 
+mod activation;
 mod error;
 mod factor;
 mod graph;
@@ -24,8 +25,10 @@ mod primitives;
 mod product;
 mod program;
 mod scope;
+mod streamed;
 mod targets;
 pub mod transforms;
+mod variables;
 
 pub use error::{Error, Result};
 pub use factor::{Factor, Rows};
@@ -35,9 +38,11 @@ pub use loss::Loss;
 pub use network::Network;
 pub use objective::{Function, Objective};
 pub use point::Point;
-pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive};
+pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive, Storage};
 pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
-pub use product::Product;
+pub use product::{Product, ProductProgram};
 pub use program::Program;
 pub use scope::{Mask, Mode, Parameter, Scope};
+pub use streamed::{MeanLoss, StreamedProduct};
 pub use targets::{class_targets, mean_rows};
+pub use variables::Variables;

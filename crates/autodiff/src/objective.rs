@@ -7,19 +7,21 @@ use candle_core::Tensor;
 
 use crate::{
     Graph, Value,
+    activation::activation,
     error::Result,
     loss::Loss,
     network::{Network, Traced},
     point::Point,
     primitive::Affinity,
-    product::Product,
+    product::{Product, ProductProgram},
     program::Program,
     transforms::{self, Breaker, linearize, transpose},
+    variables::Variables,
 };
 
 /// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) for a fixed N, as a graph.
 ///
-/// Groups of parameters are given as indices into [`Network::parameters`].
+/// Groups are given as [`Variables`]; a list of numbers stands for parameters by index.
 #[derive(Clone)]
 pub struct Objective {
     pub(crate) network: Network,
@@ -27,6 +29,7 @@ pub struct Objective {
     graph: Graph,
     /// Parameters, buffers, x, targets, masks.
     inputs: Vec<Value>,
+    x: Value,
     parameters: Vec<Value>,
     target: Value,
     updates: Vec<Value>,
@@ -71,7 +74,7 @@ impl Objective {
         let weights = parameters.iter().chain(&buffers).copied();
         let inputs = weights.chain([x, target]).chain(masks).collect();
         let network = network.clone();
-        Ok(Self { network, loss_kind, graph, inputs, parameters, target, updates, outputs, loss })
+        Ok(Self { network, loss_kind, graph, inputs, x, parameters, target, updates, outputs, loss })
     }
 
     /// \[loss, outputs\] at a point.
@@ -86,9 +89,9 @@ impl Objective {
     ///
     /// # Errors
     /// When the program cannot be built.
-    pub fn gradient(&self, group: &[usize]) -> Result<Function> {
+    pub fn gradient(&self, group: impl Into<Variables>) -> Result<Function> {
         let mut graph = self.graph.clone();
-        let gradient = gradient(&mut graph, self.loss, &self.select(group))?;
+        let gradient = gradient(&mut graph, self.loss, &self.select(&group.into())?)?;
         self.function(&graph, &[], &[&[self.loss, self.outputs], gradient.as_slice()].concat())
     }
 
@@ -107,16 +110,20 @@ impl Objective {
     ///
     /// # Errors
     /// When the program cannot be built.
-    pub fn curvature_along(&self, group: &[usize], wrt: &[usize]) -> Result<Function> {
+    pub fn curvature_along(
+        &self,
+        group: impl Into<Variables>,
+        wrt: impl Into<Variables>,
+    ) -> Result<Function> {
         let mut graph = self.graph.clone();
-        let (seeds, direction) = self.seeds(&mut graph, group);
+        let (seeds, direction) = self.seeds(&mut graph, &group.into())?;
         // vᵀHv is the second derivative of the loss along v.
         let mut form = self.loss;
         for _ in 0..2 {
             let tangent = linearize(&mut graph, &[form], &seeds)?[0];
             form = or_zero(&mut graph, tangent, &[])?;
         }
-        let gradient = gradient(&mut graph, form, &self.select(wrt))?;
+        let gradient = gradient(&mut graph, form, &self.select(&wrt.into())?)?;
         self.function(&graph, &direction, &[&[form], gradient.as_slice()].concat())
     }
 
@@ -124,36 +131,52 @@ impl Objective {
     ///
     /// # Errors
     /// When the program cannot be built or evaluated at the point.
-    pub fn hessian(&self, point: &Point, group: &[usize]) -> Result<Product> {
-        let mut graph = self.graph.clone();
-        let (seeds, direction) = self.seeds(&mut graph, group);
-        let product = self.emit_hessian(&mut graph, &seeds)?;
-        self.product(&graph, point, group, &direction, &product)
+    pub fn hessian(&self, point: &Point, group: impl Into<Variables>) -> Result<Product> {
+        self.hessian_program(group)?.at(point)
     }
 
     /// v ↦ Gv = Jᵀ H_out J v for the Gauss-Newton block of `group` (Schraudolph 2002).
     ///
     /// # Errors
     /// When the program cannot be built or evaluated at the point.
-    pub fn gauss_newton(&self, point: &Point, group: &[usize]) -> Result<Product> {
-        let mut graph = self.graph.clone();
-        let (seeds, direction) = self.seeds(&mut graph, group);
-        let product = self.emit_gauss_newton(&mut graph, &seeds)?;
-        self.product(&graph, point, group, &direction, &product)
+    pub fn gauss_newton(&self, point: &Point, group: impl Into<Variables>) -> Result<Product> {
+        self.gauss_newton_program(group)?.at(point)
     }
 
     /// v ↦ Rv = Hv − Gv for the residual block of `group`.
     ///
     /// # Errors
     /// When the program cannot be built or evaluated at the point.
-    pub fn residual(&self, point: &Point, group: &[usize]) -> Result<Product> {
-        let mut graph = self.graph.clone();
-        let (seeds, direction) = self.seeds(&mut graph, group);
-        let hessian = self.emit_hessian(&mut graph, &seeds)?;
-        let gauss_newton = self.emit_gauss_newton(&mut graph, &seeds)?;
-        let difference = hessian.into_iter().zip(gauss_newton).map(|(h, g)| graph.sub(h, g));
-        let product = difference.collect::<Result<Vec<_>>>()?;
-        self.product(&graph, point, group, &direction, &product)
+    pub fn residual(&self, point: &Point, group: impl Into<Variables>) -> Result<Product> {
+        self.residual_program(group)?.at(point)
+    }
+
+    /// The program of [`Self::hessian`], for any point.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn hessian_program(&self, group: impl Into<Variables>) -> Result<ProductProgram> {
+        self.product(&group.into(), |graph, seeds| self.emit_hessian(graph, seeds))
+    }
+
+    /// The program of [`Self::gauss_newton`], for any point.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn gauss_newton_program(&self, group: impl Into<Variables>) -> Result<ProductProgram> {
+        self.product(&group.into(), |graph, seeds| self.emit_gauss_newton(graph, seeds))
+    }
+
+    /// The program of [`Self::residual`], for any point.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn residual_program(&self, group: impl Into<Variables>) -> Result<ProductProgram> {
+        self.product(&group.into(), |graph, seeds| {
+            let hessian = self.emit_hessian(graph, seeds)?;
+            let gauss_newton = self.emit_gauss_newton(graph, seeds)?;
+            hessian.into_iter().zip(gauss_newton).map(|(h, g)| graph.sub(h, g)).collect()
+        })
     }
 
     /// The module in which one sample's output depends on other samples, if there is one; then there is no
@@ -164,9 +187,11 @@ impl Objective {
     }
 
     /// What can be proved of the outputs as functions of `group`, and where the proof fails.
-    #[must_use]
-    pub fn affinity(&self, group: &[usize]) -> (Affinity, Option<Breaker>) {
-        transforms::affinity(&self.graph, self.outputs, &self.select(group))
+    ///
+    /// # Errors
+    /// When the network has no such activation.
+    pub fn affinity(&self, group: impl Into<Variables>) -> Result<(Affinity, Option<Breaker>)> {
+        Ok(transforms::affinity(&self.graph, self.outputs, &self.select(&group.into())?))
     }
 
     /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see [`Loss::factor`].
@@ -177,25 +202,35 @@ impl Objective {
         Ok(values.remove(0))
     }
 
-    fn select(&self, group: &[usize]) -> Vec<Value> {
-        group.iter().map(|&i| self.parameters[i]).collect()
+    /// R, the rows of the factor a sample: the columns of [`Self::loss_factor`].
+    pub(crate) fn loss_factor_columns(&self) -> Result<usize> {
+        let mut graph = self.graph.clone();
+        let factor = self.loss_kind.factor(&mut graph, self.outputs, self.target)?;
+        Ok(graph.shape(factor).last().copied().unwrap_or(0))
     }
 
-    /// A new input v for each parameter of the group: as (parameter, tangent) pairs, and alone.
-    fn seeds(&self, graph: &mut Graph, group: &[usize]) -> (Vec<(Value, Value)>, Vec<Value>) {
-        let seeds = seeds(graph, &self.select(group));
+    fn select(&self, group: &Variables) -> Result<Vec<Value>> {
+        match group {
+            Variables::Parameters(indices) => Ok(indices.iter().map(|&i| self.parameters[i]).collect()),
+            Variables::Activation(module) => Ok(vec![activation(&self.graph, self.x, self.outputs, module)?]),
+        }
+    }
+
+    /// A new input v for each variable of the group: as (variable, tangent) pairs, and alone.
+    fn seeds(&self, graph: &mut Graph, group: &Variables) -> Result<(Vec<Seed>, Vec<Value>)> {
+        let seeds = seeds(graph, &self.select(group)?);
         let direction = seeds.iter().map(|(_, v)| *v).collect();
-        (seeds, direction)
+        Ok((seeds, direction))
     }
 
-    fn emit_hessian(&self, graph: &mut Graph, seeds: &[(Value, Value)]) -> Result<Vec<Value>> {
+    fn emit_hessian(&self, graph: &mut Graph, seeds: &[Seed]) -> Result<Vec<Value>> {
         let group: Vec<Value> = seeds.iter().map(|(value, _)| *value).collect();
         let gradient = gradient(graph, self.loss, &group)?;
         let tangents = linearize(graph, &gradient, seeds)?;
         zeros_where_none(graph, tangents, &group)
     }
 
-    fn emit_gauss_newton(&self, graph: &mut Graph, seeds: &[(Value, Value)]) -> Result<Vec<Value>> {
+    fn emit_gauss_newton(&self, graph: &mut Graph, seeds: &[Seed]) -> Result<Vec<Value>> {
         let group: Vec<Value> = seeds.iter().map(|(value, _)| *value).collect();
         let Some(jv) = linearize(graph, &[self.outputs], seeds)?[0] else {
             let none = vec![None; group.len()];
@@ -215,21 +250,23 @@ impl Objective {
 
     fn product(
         &self,
-        graph: &Graph,
-        point: &Point,
-        group: &[usize],
-        direction: &[Value],
-        outputs: &[Value],
-    ) -> Result<Product> {
-        let (prefix, linear) = Program::split(graph, &self.inputs, direction, outputs)?;
-        let residuals = prefix.evaluate(&point.place(), &point.tensors())?;
-        let shapes = group.iter().map(|&i| self.network.parameters()[i].shape.clone()).collect();
-        Ok(Product::new(linear, residuals, point.place(), shapes))
+        group: &Variables,
+        emit: impl FnOnce(&mut Graph, &[Seed]) -> Result<Vec<Value>>,
+    ) -> Result<ProductProgram> {
+        let mut graph = self.graph.clone();
+        let (seeds, direction) = self.seeds(&mut graph, group)?;
+        let products = emit(&mut graph, &seeds)?;
+        let (prefix, linear) = Program::split(&graph, &self.inputs, &direction, &products)?;
+        let shapes = direction.iter().map(|v| graph.shape(*v).to_vec()).collect();
+        Ok(ProductProgram::new(prefix, linear, shapes))
     }
 }
 
+/// A value with its tangent.
+type Seed = (Value, Value);
+
 /// A new input for each value, as its tangent.
-fn seeds(graph: &mut Graph, values: &[Value]) -> Vec<(Value, Value)> {
+fn seeds(graph: &mut Graph, values: &[Value]) -> Vec<Seed> {
     let tangent = |value: &Value| {
         let shape = graph.shape(*value).to_vec();
         (*value, graph.input("direction", &shape))

@@ -83,10 +83,18 @@ pub trait Primitive: Debug + Send + Sync + 'static {
         }
     }
 
-    /// Whether, for operands of these shapes, the output holds each product of an element of one with an element of the
-    /// other, once.
-    fn is_outer_product(&self, _args: &[&[usize]]) -> bool {
-        false
+    /// Emits l \[P, o\] and r \[P, i\] with output = Σ_p l_p ⊗ r_p (o·i elements, row-major), rearranged from one operand each;
+    /// `None` where the output is no such sum. P, o and i are told by the shapes.
+    ///
+    /// # Errors
+    /// When the emitted operations do not fit together.
+    fn outer_products(&self, _graph: &mut Graph, _node: &NodeRef) -> Result<Option<[Value; 2]>> {
+        Ok(None)
+    }
+
+    /// Where the output's elements are stored.
+    fn storage(&self) -> Storage {
+        Storage::New
     }
 
     /// Floating-point operations of one evaluation.
@@ -159,6 +167,17 @@ impl Operand<'_> {
     pub fn dims(&self) -> &[usize] {
         &self.tensor.dims()[self.lead()..]
     }
+}
+
+/// Where the elements of a primitive's output are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory of their own.
+    New,
+    /// Where those of the first operand are, in the same order (where that is stored in order).
+    Same,
+    /// Where those of the first operand are, by other strides; nowhere for a primitive without operands.
+    Strided,
 }
 
 /// How a primitive's output depends on its operands.

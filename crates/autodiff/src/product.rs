@@ -4,12 +4,72 @@ use candle_core::{D, Tensor};
 
 use crate::{
     error::{Error, Result},
+    point::Point,
     primitive::Place,
     program::Program,
 };
 
-/// v ↦ Mv for a symmetric matrix M of one group. Every residual (activations, masks, argmaxes) was evaluated once, when the
-/// product was made; each application runs the linear program alone.
+/// v ↦ Mv for a symmetric matrix M of one group, not yet at a point.
+#[derive(Debug, Clone)]
+pub struct ProductProgram {
+    /// From the point to the residuals: whatever does not depend on v.
+    prefix: Program,
+    /// From the residuals and v to Mv.
+    linear: Program,
+    /// The shapes of v's parts, one a variable of the group.
+    shapes: Vec<Vec<usize>>,
+}
+
+/// Numbers that a [`ProductProgram`] holds, beside the point and the vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProductFootprint {
+    /// The residuals, kept for as long as products are taken.
+    pub residuals: usize,
+    /// The most at any time while the residuals are evaluated, themselves included.
+    pub preparing: usize,
+    /// The most at any time of one product, beside the residuals.
+    pub applying: usize,
+}
+
+impl ProductProgram {
+    pub(crate) fn new(prefix: Program, linear: Program, shapes: Vec<Vec<usize>>) -> Self {
+        Self { prefix, linear, shapes }
+    }
+
+    /// Evaluates every residual (activations, masks, argmaxes) at `point`, once for all products.
+    ///
+    /// # Errors
+    /// When a shape does not fit or a tensor operation fails.
+    pub fn at(&self, point: &Point) -> Result<Product> {
+        let place = point.place();
+        let residuals = self.prefix.evaluate(&place, &point.tensors())?;
+        Ok(Product { linear: self.linear.clone(), residuals, place, shapes: self.shapes.clone() })
+    }
+
+    pub(crate) fn footprint(&self) -> ProductFootprint {
+        let alone = |program: &Program| program.footprint(&vec![false; program.inputs()], 1);
+        let (prefix, linear) = (alone(&self.prefix), alone(&self.linear));
+        ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak, applying: linear.peak }
+    }
+
+    /// P, the number of scalars of the group.
+    pub(crate) fn dimension(&self) -> usize {
+        dimension(&self.shapes)
+    }
+
+    /// Floating-point operations of one product with one vector.
+    pub(crate) fn flops(&self) -> usize {
+        self.linear.flops()
+    }
+
+    /// Floating-point operations of the residuals.
+    pub(crate) fn preparing_flops(&self) -> usize {
+        self.prefix.flops()
+    }
+}
+
+/// v ↦ Mv for a symmetric matrix M of one group at a point. Every residual was evaluated once, when the product was made; each
+/// application runs the linear program alone.
 #[derive(Debug, Clone)]
 pub struct Product {
     linear: Program,
@@ -19,22 +79,13 @@ pub struct Product {
 }
 
 impl Product {
-    pub(crate) fn new(
-        linear: Program,
-        residuals: Vec<Tensor>,
-        place: Place,
-        shapes: Vec<Vec<usize>>,
-    ) -> Self {
-        Self { linear, residuals, place, shapes }
-    }
-
     /// P, the number of scalars of the group.
     #[must_use]
     pub fn dimension(&self) -> usize {
-        self.shapes.iter().map(|shape| shape.iter().product::<usize>()).sum()
+        dimension(&self.shapes)
     }
 
-    /// Mv for v given as one tensor a parameter of the group; all may have a leading axis of K vectors.
+    /// Mv for v given as one tensor a variable of the group; all may have a leading axis of K vectors.
     ///
     /// # Errors
     /// When a shape does not fit or a tensor operation fails.
@@ -43,7 +94,7 @@ impl Product {
         self.linear.evaluate(&self.place, &inputs)
     }
 
-    /// Mv for each row v of `vectors` \[K, P\], the parameters of the group laid end to end: \[K, P\].
+    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K, P\].
     ///
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.
@@ -82,4 +133,8 @@ impl Product {
     pub fn flops(&self) -> usize {
         self.linear.flops()
     }
+}
+
+fn dimension(shapes: &[Vec<usize>]) -> usize {
+    shapes.iter().map(|shape| shape.iter().product::<usize>()).sum()
 }

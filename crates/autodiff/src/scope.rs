@@ -73,7 +73,6 @@ impl<'a> Scope<'a> {
     /// The scope of the child module `name`.
     pub fn at(&mut self, name: impl std::fmt::Display) -> Scope<'_> {
         let prefix = self.full_name(name);
-        self.collected.graph.set_location(&prefix);
         Scope { collected: self.collected, prefix, rules: self.rules }
     }
 
@@ -104,8 +103,9 @@ impl<'a> Scope<'a> {
         self.collected.mixes_samples.get_or_insert_with(|| self.prefix.clone());
     }
 
-    /// The graph into which the network is emitted.
+    /// The graph into which the network is emitted: what is emitted counts as part of this module.
     pub fn graph(&mut self) -> &mut Graph {
+        self.collected.graph.set_location(&self.prefix);
         &mut self.collected.graph
     }
 

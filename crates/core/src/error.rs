@@ -28,7 +28,7 @@ pub enum Error {
     },
     /// A derivative or a network could not be built or evaluated.
     #[error(transparent)]
-    Autodiff(#[from] eigenscape_autodiff::Error),
+    Autodiff(eigenscape_autodiff::Error),
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
@@ -43,5 +43,17 @@ impl Error {
     /// An I/O error on `path`.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { path: path.as_ref().display().to_string(), source }
+    }
+}
+
+impl From<eigenscape_autodiff::Error> for Error {
+    fn from(error: eigenscape_autodiff::Error) -> Self {
+        match error {
+            eigenscape_autodiff::Error::Memory { .. } => {
+                let remedy = "raise `memory` (the experiment's key), or measure on fewer samples or in f32";
+                Self::input("memory", error.to_string(), remedy)
+            }
+            other => Self::Autodiff(other),
+        }
     }
 }

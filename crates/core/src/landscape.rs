@@ -6,26 +6,28 @@ use std::{
 };
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Factor, Objective, Point, Product, Rows};
+use eigenscape_autodiff::{Factor, Loss, MeanLoss, Network, Point, Rows, StreamedProduct, Variables};
 
 use crate::{
     Curvature, CurvatureOperator, Group,
     error::{Error, Result},
 };
 
-/// An objective at fixed parameters and data.
+/// A mean loss over all samples of a point, around the point's parameters.
 pub struct Landscape {
-    objective: Objective,
-    point: Point,
+    loss: MeanLoss,
     /// Rows of the factor by parameter, and how many they are: computed in one pass for many groups.
     shared: RefCell<Option<(usize, BTreeMap<usize, Rows>)>>,
 }
 
 impl Landscape {
-    /// The landscape of `objective` around `point`.
-    #[must_use]
-    pub fn new(objective: Objective, point: Point) -> Self {
-        Self { objective, point, shared: RefCell::new(None) }
+    /// The landscape of the mean loss over the samples of `point`. Products and factors stream over the samples so that they
+    /// take at most `memory` bytes beside the point.
+    ///
+    /// # Errors
+    /// When the network's outputs do not fit the loss.
+    pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
+        Ok(Self { loss: MeanLoss::new(network, loss, point, memory)?, shared: RefCell::new(None) })
     }
 
     /// The curvature operator of a group.
@@ -34,43 +36,59 @@ impl Landscape {
         NetworkOperator { landscape: self, curvature, group, product: OnceCell::new() }
     }
 
-    /// Computes the exact factor of all these parameters in one pass, for the operators of groups within them.
+    /// Computes the exact factor of all parameters of these groups in one pass, for the operators of these groups. Does nothing
+    /// where it does not fit into memory: then each group's factor is computed by itself.
     ///
     /// # Errors
     /// When the factor cannot be computed.
-    pub fn share_factor(&self, parameters: &[usize]) -> Result<()> {
-        let factor = self.objective.factor(&self.point, parameters)?;
-        let rows = parameters.iter().copied().zip(factor.tensors).collect();
-        *self.shared.borrow_mut() = Some((factor.rows, rows));
+    pub fn share_factor(&self, groups: &[Group]) -> Result<()> {
+        let mut parameters: Vec<usize> =
+            groups.iter().flat_map(|group| group.variables.parameters()).copied().collect();
+        parameters.sort_unstable();
+        parameters.dedup();
+        let mut parts = Vec::new();
+        if !self.loss.factor_fits(&parameters)? {
+            return Ok(());
+        }
+        self.loss.factor(&parameters, &mut |factor| -> Result<()> {
+            parts.push(factor);
+            Ok(())
+        })?;
+        let rows = parts.first().map_or(0, |factor| factor.rows);
+        let tensors = parts.into_iter().flat_map(|factor| factor.tensors);
+        *self.shared.borrow_mut() = Some((rows, parameters.into_iter().zip(tensors).collect()));
         Ok(())
     }
 
     /// Why the group's Hessian has no exact factor; `None` where affinity is proved.
-    #[must_use]
-    pub fn why_not_affine(&self, group: &Group) -> Option<String> {
-        let (level, breaker) = self.objective.affinity(&group.parameters);
+    ///
+    /// # Errors
+    /// When the network has no such activation.
+    pub fn why_not_affine(&self, group: &Group) -> Result<Option<String>> {
+        let (level, breaker) = self.loss.affinity(&group.variables)?;
         let node = breaker.map_or_else(|| "an operation".to_owned(), |b| b.node);
-        (!level.is_affine()).then_some(node)
+        Ok((!level.is_affine()).then_some(node))
     }
 
-    fn factor(&self, group: &Group) -> Result<Factor> {
-        if let Some((rows, shared)) = &*self.shared.borrow() {
-            let tensors: Option<Vec<Rows>> =
-                group.parameters.iter().map(|i| shared.get(i).cloned()).collect();
+    fn factor(&self, group: &Group, take: &mut dyn FnMut(Factor) -> Result<()>) -> Result<()> {
+        if let (Some((rows, shared)), Variables::Parameters(indices)) =
+            (&*self.shared.borrow(), &group.variables)
+        {
+            let tensors: Option<Vec<Rows>> = indices.iter().map(|i| shared.get(i).cloned()).collect();
             if let Some(tensors) = tensors {
-                return Ok(Factor { rows: *rows, tensors });
+                return take(Factor { rows: *rows, tensors });
             }
         }
-        Ok(self.objective.factor(&self.point, &group.parameters)?)
+        self.loss.factor(&group.variables, take)
     }
 }
 
-/// The curvature matrix of one group, by products on a program that is built at the first product.
+/// The curvature matrix of one group, by products on a program that is built when it is first needed.
 pub struct NetworkOperator<'a> {
     landscape: &'a Landscape,
     curvature: Curvature,
     group: &'a Group,
-    product: OnceCell<Product>,
+    product: OnceCell<StreamedProduct>,
 }
 
 impl NetworkOperator<'_> {
@@ -80,7 +98,7 @@ impl NetworkOperator<'_> {
     /// What stands in the way and what to use instead.
     pub fn check_factor(&self) -> Result<()> {
         let refuse = |problem: String, remedy: &str| Err(Error::input(self.description(), problem, remedy));
-        if let Some(module) = self.landscape.objective.mixes_samples() {
+        if let Some(module) = self.landscape.loss.mixes_samples() {
             return refuse(
                 format!("it has no exact factor by sample: in {module} samples see each other"),
                 "use model.batch_norm = \"eval\", or estimator = \"lanczos\"",
@@ -92,7 +110,7 @@ impl NetworkOperator<'_> {
                 "it is indefinite and has no exact factor".to_owned(),
                 "use estimator = \"lanczos\" or \"dense\"",
             ),
-            Curvature::Hessian => match self.landscape.why_not_affine(self.group) {
+            Curvature::Hessian => match self.landscape.why_not_affine(self.group)? {
                 None => Ok(()),
                 Some(node) => refuse(
                     format!(
@@ -104,16 +122,24 @@ impl NetworkOperator<'_> {
         }
     }
 
-    fn product(&self) -> Result<&Product> {
+    /// Whether a product fits into memory, without evaluating anything.
+    ///
+    /// # Errors
+    /// How much memory one would take, at the least.
+    pub fn check_memory(&self) -> Result<()> {
+        self.product().map(|_| ())
+    }
+
+    fn product(&self) -> Result<&StreamedProduct> {
         if let Some(product) = self.product.get() {
             return Ok(product);
         }
-        let Landscape { objective, point, .. } = self.landscape;
-        let group = &self.group.parameters;
+        let Landscape { loss, .. } = self.landscape;
+        let group = &self.group.variables;
         let product = match self.curvature {
-            Curvature::Hessian => objective.hessian(point, group)?,
-            Curvature::GaussNewton => objective.gauss_newton(point, group)?,
-            Curvature::Residual => objective.residual(point, group)?,
+            Curvature::Hessian => loss.hessian(group)?,
+            Curvature::GaussNewton => loss.gauss_newton(group)?,
+            Curvature::Residual => loss.residual(group)?,
         };
         Ok(self.product.get_or_init(|| product))
     }
@@ -125,7 +151,7 @@ impl CurvatureOperator for NetworkOperator<'_> {
     }
 
     fn dtype(&self) -> DType {
-        self.landscape.point.inputs.dtype()
+        self.landscape.loss.point().targets.dtype()
     }
 
     fn description(&self) -> String {
@@ -136,8 +162,8 @@ impl CurvatureOperator for NetworkOperator<'_> {
         Ok(self.product()?.apply_rows(vectors)?)
     }
 
-    fn factor(&self) -> Result<Factor> {
+    fn factor(&self, take: &mut dyn FnMut(Factor) -> Result<()>) -> Result<()> {
         self.check_factor()?;
-        self.landscape.factor(self.group)
+        self.landscape.factor(self.group, take)
     }
 }

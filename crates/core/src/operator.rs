@@ -45,10 +45,11 @@ pub trait CurvatureOperator {
     /// When the shape does not fit or an operation fails.
     fn apply(&self, vectors: &Tensor) -> Result<Tensor>;
 
-    /// Φ with operator = Φᵀ Φ, where such a factor is known *exactly*: always for the Gauss-Newton matrix of a loss
-    /// that is convex in the outputs, and for the Hessian where the network is proved (piecewise) affine in the group.
+    /// Hands out Φ with operator = Φᵀ Φ in parts that fit into memory, some columns (all M rows of them) after the other, where
+    /// such a factor is known *exactly*: always for the Gauss-Newton matrix of a loss that is convex in the outputs, and for the
+    /// Hessian where the network is proved (piecewise) affine in the group.
     ///
     /// # Errors
-    /// Names what stands in the way and what to use instead.
-    fn factor(&self) -> Result<Factor>;
+    /// Names what stands in the way and what to use instead; or what `take` returned.
+    fn factor(&self, take: &mut dyn FnMut(Factor) -> Result<()>) -> Result<()>;
 }

@@ -1,16 +1,13 @@
 //! Spectra and the distances between them.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::time::Instant;
 
 use eigenscape_core::{
-    Context, Curvature, CurvatureOperator, Group, Progress, Random, Result, Spectrum,
+    Context, Curvature, CurvatureOperator, Progress, Random, Result, Spectrum,
     results::{DistanceRecord, ProbeRecord},
 };
 
 use crate::{plan::DistancePlan, prepare::PreparedProbe, raw::Between, weights::Weights};
-
-/// One pass computes the factors of all groups where they fit into so many bytes; otherwise each group has its own.
-const SHARED_FACTOR: usize = 1 << 30;
 
 /// A spectrum with what it is the spectrum of.
 pub struct Measured {
@@ -46,10 +43,9 @@ pub fn probe(
     mut announce: impl FnMut(&str),
 ) -> Result<Vec<Measured>> {
     let landscape = probe.landscape(weights)?;
-    let parameters = parameters(&probe.groups);
-    if probe.plan.estimator.needs_factor() && factor_bytes(probe, &parameters) <= SHARED_FACTOR {
+    if probe.plan.estimator.needs_factor() {
         announce("backward passes");
-        landscape.share_factor(&parameters)?;
+        landscape.share_factor(&probe.groups)?;
     }
     let context = Context { random, progress };
     let mut measured = Vec::with_capacity(probe.groups.len() * probe.plan.curvatures.len());
@@ -69,18 +65,6 @@ pub fn probe(
         }
     }
     Ok(measured)
-}
-
-/// A bound on the memory of the exact factor of these parameters: N·C rows of one number a parameter.
-fn factor_bytes(probe: &PreparedProbe, parameters: &[usize]) -> usize {
-    let columns: usize = parameters.iter().map(|&index| probe.sizes[index]).sum();
-    probe.targets.elem_count() * columns * probe.plan.dtype.size_in_bytes()
-}
-
-/// The parameters of any of the groups.
-fn parameters(groups: &[Group]) -> Vec<usize> {
-    let all: BTreeSet<usize> = groups.iter().flat_map(|group| group.parameters.iter().copied()).collect();
-    all.into_iter().collect()
 }
 
 impl Measured {

@@ -22,6 +22,9 @@ pub struct Experiment {
     /// The folder that takes the run's folder.
     #[serde(default = "runs")]
     pub out: PathBuf,
+    /// How much memory products and factors may take beside weights and data, as in "4GiB"; half of the machine's by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
     /// The loss; without it cross-entropy for classes and mean squared error for real targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
@@ -52,10 +55,38 @@ fn runs() -> PathBuf {
     PathBuf::from("runs")
 }
 
-/// The loss between the network's outputs and the targets, a mean over examples (and over outputs for the last two).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+/// The loss between the network's outputs and the targets: its name, or a table of its name and its own keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a loss's name, or a table with `name` and, for \"cross-entropy\", `label_smoothing` and `ignore_index`"
+)]
 pub enum Loss {
+    /// The name only.
+    Name(#[schemars(with = "LossName")] String),
+    /// The name with keys.
+    Table(LossTable),
+}
+
+/// A loss with its keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LossTable {
+    /// Which loss.
+    #[schemars(with = "LossName")]
+    pub name: String,
+    /// Of the cross-entropy: the share ε of a label that is spread over all classes, from 0 up to but not including 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_smoothing: Option<f64>,
+    /// Of the cross-entropy: the label that belongs to no class and is left out of the mean; -100 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore_index: Option<i64>,
+}
+
+/// The losses: means over examples (over tokens where each has its own label) and, for the last two, over outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossName {
     /// −log softmax(outputs)\[class\].
     CrossEntropy,
     /// (output − target)².
@@ -64,12 +95,12 @@ pub enum Loss {
     BinaryCrossEntropy,
 }
 
-impl From<Loss> for eigenscape_autodiff::Loss {
-    fn from(loss: Loss) -> Self {
+impl From<LossName> for eigenscape_autodiff::Loss {
+    fn from(loss: LossName) -> Self {
         match loss {
-            Loss::CrossEntropy => Self::CrossEntropy,
-            Loss::MeanSquaredError => Self::MeanSquaredError,
-            Loss::BinaryCrossEntropy => Self::BinaryCrossEntropy,
+            LossName::CrossEntropy => Self::CrossEntropy,
+            LossName::MeanSquaredError => Self::MeanSquaredError,
+            LossName::BinaryCrossEntropy => Self::BinaryCrossEntropy,
         }
     }
 }
@@ -90,9 +121,9 @@ pub struct Plugin {
 pub struct Model {
     /// Which architecture.
     pub name: String,
-    /// Weights to start from, by PyTorch's names: a .safetensors file.
+    /// Weights to start from, by PyTorch's names: a .safetensors file, or one that `torch.save` wrote (.pth, .pt, ...).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<PathBuf>,
+    pub checkpoint: Option<Checkpoint>,
     /// How BatchNorm normalises while curvature is measured; with "train" dropout drops too.
     #[serde(default)]
     pub batch_norm: BatchNorm,
@@ -100,6 +131,34 @@ pub struct Model {
     #[serde(flatten)]
     #[schemars(skip)]
     pub parameters: toml::Table,
+}
+
+/// A file of weights: its path, or a table of its path and which part of it under which names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a path, or a table with `path` and, where they are needed, `key` and `strip_prefix`"
+)]
+pub enum Checkpoint {
+    /// The path only.
+    Path(PathBuf),
+    /// The path with more.
+    Table(CheckpointTable),
+}
+
+/// Which weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointTable {
+    /// The file.
+    pub path: PathBuf,
+    /// The state dict's key in what was given to `torch.save`, as in "model" or "trainer.model"; without it the file's only
+    /// dictionary of tensors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What to take away from the beginning of names, as in "module."; of several, one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strip_prefix: Option<Words>,
 }
 
 /// How BatchNorm normalises.
@@ -173,9 +232,10 @@ pub struct Probe {
     /// How many training examples the curvature is the mean over, or "all".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<Amount>,
-    /// Of which parameters: "full", "layers", "parameters", "modules", or globs over parameter names.
+    /// Of which variables: "full", "layers", "parameters", "modules", "stages", "middle", "outer", globs over parameter names,
+    /// "activation:MODULE", or tables { name = ..., parameters = \[globs\] }.
     #[serde(default = "full")]
-    pub groups: Words,
+    pub groups: Groups,
     /// Which matrix: "hessian", "gauss-newton", "residual".
     #[serde(default = "hessian")]
     pub curvature: Words,
@@ -190,8 +250,8 @@ fn end() -> Moments {
     Moments::Word("end".to_owned())
 }
 
-fn full() -> Words {
-    Words::One("full".to_owned())
+fn full() -> Groups {
+    Groups::One(Group::Word("full".to_owned()))
 }
 
 fn hessian() -> Words {
@@ -232,6 +292,36 @@ pub enum Between {
     LayersAndFull,
     /// Every two groups.
     AllPairs,
+}
+
+/// One entry, or a list of entries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a word, a table with `name` and `parameters`, or a list of these")]
+pub enum Groups {
+    /// Several. Tried first: serde would read a list of two words as the fields of one table.
+    List(Vec<Group>),
+    /// One.
+    One(Group),
+}
+
+/// What stands for a group of variables, or for several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a word, or a table with `name` and `parameters`")]
+pub enum Group {
+    /// A word, a glob or an activation.
+    Word(String),
+    /// A list of globs under a name.
+    Named(NamedGroup),
+}
+
+/// One group of all parameters that match a glob.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NamedGroup {
+    /// What the group is called in results.
+    pub name: String,
+    /// Globs over parameter names.
+    pub parameters: Words,
 }
 
 /// One word, or a list of words.
@@ -280,15 +370,30 @@ pub enum Estimator {
     Table(Plugin),
 }
 
+impl Groups {
+    /// The entries with their paths relative to the key, as in [`Words::iter`].
+    pub fn iter(&self) -> impl Iterator<Item = (String, &Group)> {
+        match self {
+            Self::One(group) => indexed(std::slice::from_ref(group), true),
+            Self::List(groups) => indexed(groups, false),
+        }
+    }
+}
+
+/// Items with their paths: "" for a single one.
+fn indexed<T>(items: &[T], single: bool) -> impl Iterator<Item = (String, &T)> {
+    let path = move |index| if single { String::new() } else { format!("[{index}]") };
+    items.iter().enumerate().map(move |(index, item)| (path(index), item))
+}
+
 impl Words {
     /// The words with their paths relative to the key: "" for one word, "\[0\]", "\[1\]", ... for a list.
     pub fn iter(&self) -> impl Iterator<Item = (String, &str)> {
-        let (list, single) = match self {
+        let (words, single) = match self {
             Self::One(word) => (std::slice::from_ref(word), true),
             Self::List(words) => (words.as_slice(), false),
         };
-        let path = move |index| if single { String::new() } else { format!("[{index}]") };
-        list.iter().enumerate().map(move |(index, word)| (path(index), word.as_str()))
+        indexed(words, single).map(|(path, word)| (path, word.as_str()))
     }
 }
 

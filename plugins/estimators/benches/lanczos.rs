@@ -46,10 +46,10 @@ impl CurvatureOperator for Diagonal {
         Ok(vectors.broadcast_mul(&self.entries)?)
     }
 
-    fn factor(&self) -> Result<Factor> {
+    fn factor(&self, take: &mut dyn FnMut(Factor) -> Result<()>) -> Result<()> {
         let rows =
             Tensor::randn(0.0, 1.0, (self.rows, self.dimension()), &Device::Cpu)?.to_dtype(self.dtype())?;
-        Ok(Factor { rows: self.rows, tensors: vec![Rows::Explicit(rows)] })
+        take(Factor { rows: self.rows, tensors: vec![Rows::Explicit(rows)] })
     }
 }
 

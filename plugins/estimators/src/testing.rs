@@ -53,23 +53,25 @@ impl DenseOperator {
         Self::new(Tensor::from_vec(values, (1, n), &Device::Cpu).unwrap().to_dtype(dtype).unwrap(), None)
     }
 
-    /// ΦᵀΦ with R·N random rows: outer products of o and i numbers, then explicit columns.
+    /// ΦᵀΦ with R·N random rows: sums of P outer products of o and i numbers, then explicit columns.
     pub fn with_factor(
         r: usize,
         n: usize,
-        outer: Option<(usize, usize)>,
+        outer: Option<(usize, usize, usize)>,
         explicit: Option<usize>,
         seed: u64,
         dtype: DType,
     ) -> Self {
         let mut tensors = Vec::new();
         let mut phi: Vec<Mat<f64>> = Vec::new();
-        if let Some((o, i)) = outer {
-            let left = tensor(&normal(r * n, o, seed), dtype).reshape((r, n, o)).unwrap();
-            let right = tensor(&normal(n, i, seed + 100), dtype);
-            let (l, x) = (matrix(&left.reshape((r * n, o)).unwrap()), matrix(&right));
+        if let Some((p, o, i)) = outer {
+            let (l, x) = (normal(r * n, p * o, seed), normal(n, p * i, seed + 100));
+            let left = tensor(&l, dtype).reshape((r, n, p, o)).unwrap();
+            let right = tensor(&x, dtype).reshape((n, p, i)).unwrap();
+            let (l, x) = (matrix(&tensor(&l, dtype)), matrix(&tensor(&x, dtype)));
             phi.push(Mat::from_fn(r * n, o * i, |row, column| {
-                l[(row, column / i)] * x[(row % n, column % i)]
+                let term = |q: usize| l[(row, q * o + column / i)] * x[(row % n, q * i + column % i)];
+                (0..p).map(term).sum::<f64>()
             }));
             tensors.push(Rows::Outer { left, right });
         }
@@ -179,8 +181,12 @@ impl CurvatureOperator for DenseOperator {
         Ok(if diagonal { vectors.broadcast_mul(&self.matrix)? } else { vectors.matmul(&self.matrix.t()?)? })
     }
 
-    fn factor(&self) -> Result<Factor> {
-        self.factor.clone().ok_or_else(|| Error::input("test operator", "no factor is known", "use lanczos"))
+    /// One part a tensor.
+    fn factor(&self, take: &mut dyn FnMut(Factor) -> Result<()>) -> Result<()> {
+        let Some(Factor { rows, tensors }) = &self.factor else {
+            return Err(Error::input("test operator", "no factor is known", "use lanczos"));
+        };
+        tensors.iter().try_for_each(|part| take(Factor { rows: *rows, tensors: vec![part.clone()] }))
     }
 }
 

@@ -76,7 +76,7 @@ fn probe(probe: &PreparedProbe) -> String {
         list(plan.curvatures.iter().map(ToString::to_string).collect()),
         plan.estimator_name.value,
         list(plan.epochs.iter().map(ToString::to_string).collect()),
-        probe.inputs.dims().first().copied().unwrap_or(0),
+        probe.samples(),
         list(probe.groups.iter().map(|group| format!("{} ({})", group.name, group.dimension)).collect()),
     )
 }

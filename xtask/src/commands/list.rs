@@ -1,4 +1,4 @@
-//! `list`: plugins with their keys.
+//! `list`: plugins with their keys, or an experiment's groups.
 
 use eigenscape_core::{Registry, registry::nearest};
 use eigenscape_experiment::{
@@ -7,13 +7,28 @@ use eigenscape_experiment::{
     schema::{Key, Kind, kinds},
 };
 
-/// Lists the plugins of a kind, or of all.
-pub fn run(kind: Option<&str>, registry: &Registry) -> Result<()> {
+/// Lists the groups of an experiment, or the plugins of a kind, or all plugins.
+pub fn run(kind: Option<&str>, experiment: Option<&str>, set: &[String], registry: &Registry) -> Result<()> {
+    match (kind, experiment) {
+        (Some("groups"), Some(file)) => super::groups::run(file, set, registry),
+        (Some("groups"), None) => Err(Failure::Usage {
+            problem: "groups belong to an experiment".to_owned(),
+            remedy: "name its file, as in `list groups experiments/quickstart.toml`".to_owned(),
+        }),
+        (_, Some(file)) => Err(Failure::Usage {
+            problem: format!("`{file}` has no meaning here: plugins do not belong to an experiment"),
+            remedy: format!("list what it measures with `list groups {file}`"),
+        }),
+        (kind, None) => plugins(kind, registry),
+    }
+}
+
+fn plugins(kind: Option<&str>, registry: &Registry) -> Result<()> {
     let mut kinds = kinds(registry);
     if let Some(wanted) = kind {
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
         let nearest = nearest(wanted, names.iter().copied());
-        let remedy = suggestion(nearest.as_deref(), "kinds", &names);
+        let remedy = suggestion(nearest.as_deref(), "kinds", &[names.as_slice(), &["groups"]].concat());
         kinds.retain(|kind| wanted == kind.name || wanted.strip_suffix('s') == Some(kind.name));
         if kinds.is_empty() {
             return Err(Failure::Usage { problem: format!("there is no kind `{wanted}`"), remedy });

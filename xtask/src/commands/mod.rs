@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod check;
 pub mod data;
+pub mod groups;
 pub mod list;
 pub mod reproduce;
 pub mod verify;

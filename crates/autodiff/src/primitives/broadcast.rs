@@ -8,7 +8,7 @@ use super::with_batch;
 use crate::{
     Graph, Value,
     error::{Error, Result},
-    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive, Storage},
 };
 
 /// Axes of size 1 repeated up to `shape`; a view, nothing is copied.
@@ -34,6 +34,10 @@ impl Primitive for Broadcast {
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
         Ok(args[0].tensor.broadcast_as(with_batch(args[0].batch(), &self.shape))?)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Strided
     }
 
     fn linearity(&self) -> Linearity {

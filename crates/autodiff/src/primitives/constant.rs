@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use crate::{
     Graph, Value,
     error::Result,
-    primitive::{Linearity, Operand, Place, Primitive},
+    primitive::{Linearity, Operand, Place, Primitive, Storage},
 };
 
 /// A tensor of one repeated number.
@@ -29,6 +29,10 @@ impl Primitive for Fill {
     fn eval(&self, place: &Place, _: &[Operand]) -> Result<Tensor> {
         let scalar = Tensor::new(self.value, &place.device)?.to_dtype(place.dtype)?;
         Ok(scalar.broadcast_as(self.shape.as_slice())?)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Strided
     }
 
     fn linearity(&self) -> Linearity {

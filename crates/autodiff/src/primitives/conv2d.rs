@@ -254,12 +254,36 @@ impl Primitive for Conv2dWeightTranspose {
         }
     }
 
+    /// One product a position: the cotangent's channels there, and the patch that the kernel saw.
+    fn outer_products(&self, graph: &mut Graph, node: &NodeRef) -> Result<Option<[Value; 2]>> {
+        if self.0.settings.groups != 1 {
+            return Ok(None);
+        }
+        let patches = graph.patches(node.args[0], &self.0)?;
+        let mut by_position = |value: Value| {
+            let shape = graph.shape(value).to_vec();
+            let last = graph.permute(value, &[0, 2, 3, 1])?;
+            graph.reshape(last, &[shape[0] * shape[2] * shape[3], shape[1]])
+        };
+        Ok(Some([by_position(node.args[1])?, by_position(patches)?]))
+    }
+
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
         self.0.flops()
     }
 }
 
 impl Graph {
+    /// The patches that a kernel sees, \[N, C·kH·kW, oH, oW\]: each channel by itself convolved with every one-hot kernel.
+    fn patches(&mut self, x: Value, shapes: &Shapes) -> Result<Value> {
+        let [_, c, kh, kw] = shapes.w;
+        let taps = self.identity(kh * kw)?;
+        let taps = self.reshape(taps, &[1, kh * kw, kh, kw])?;
+        let taps = self.broadcast(taps, &[c, kh * kw, kh, kw])?;
+        let taps = self.reshape(taps, &[c * kh * kw, 1, kh, kw])?;
+        self.conv2d(x, taps, ConvSettings { groups: c, ..shapes.settings })
+    }
+
     /// The convolution y\[n, o\] = Σ_c x\[n, c\] ⋆ w\[o, c\] of x \[N, C, H, W\] with w \[O, C/groups, kH, kW\].
     ///
     /// # Errors
@@ -346,6 +370,19 @@ mod tests {
             }
             Subject::new(seed, &[&x, &w], |g, v| g.conv2d(v[0], v[1], s)).must_be_multilinear().obeys_all();
         }
+    }
+
+    #[test]
+    fn the_cotangent_of_a_weight_is_an_outer_product_a_position() -> Result<()> {
+        let mut graph = Graph::default();
+        let settings = ConvSettings { stride: 2, padding: 1, ..ConvSettings::default() };
+        let shapes = Shapes::new(&[1, 3, 6, 6], &[4, 3, 3, 3], settings)?;
+        let (x, y) = (graph.input("x", &shapes.x), graph.input("y", &shapes.y));
+        let w = graph.emit(Arc::new(Conv2dWeightTranspose(shapes)), &[x, y])?;
+        let node = graph.operation(w).unwrap();
+        let [left, right] = node.primitive.outer_products(&mut graph, &node)?.unwrap();
+        assert_eq!((graph.shape(left), graph.shape(right)), ([9, 4].as_slice(), [9, 27].as_slice()));
+        Ok(())
     }
 
     /// ⟨y, x ∗ w⟩ = ⟨x, the transpose of y⟩, with sides that the transpose made of y.

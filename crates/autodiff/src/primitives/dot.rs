@@ -110,8 +110,21 @@ impl Primitive for Dot {
         graph.permute(result, &axes)
     }
 
-    fn is_outer_product(&self, args: &[&[usize]]) -> bool {
-        self.batch.iter().chain(&self.contract).all(|[l, _]| args[0][*l] == 1)
+    fn outer_products(&self, graph: &mut Graph, node: &NodeRef) -> Result<Option<[Value; 2]>> {
+        if self.batch.iter().any(|[l, _]| graph.shape(node.args[0])[*l] != 1) {
+            return Ok(None);
+        }
+        let mut arranged = |side: usize| {
+            let shape = graph.shape(node.args[side]).to_vec();
+            let (batch, contract) = (self.batch.iter(), self.contract.iter());
+            let free = self.free(side, shape.len());
+            let columns = free.iter().map(|&axis| shape[axis]).product();
+            let axes: Vec<usize> = batch.chain(contract).map(|pair| pair[side]).chain(free).collect();
+            let positions = shape.iter().product::<usize>() / columns;
+            let permuted = graph.permute(node.args[side], &axes)?;
+            graph.reshape(permuted, &[positions, columns])
+        };
+        Ok(Some([arranged(0)?, arranged(1)?]))
     }
 
     fn flops(&self, args: &[&[usize]], output: &[usize]) -> usize {

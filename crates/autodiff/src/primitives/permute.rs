@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use crate::{
     Graph, Value,
     error::{Error, Result},
-    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive, Storage},
 };
 
 /// Axis i of the output is axis `axes[i]` of the operand.
@@ -38,6 +38,10 @@ impl Primitive for Permute {
         let lead = args[0].lead();
         let axes: Vec<usize> = (0..lead).chain(self.axes.iter().map(|a| a + lead)).collect();
         Ok(args[0].tensor.permute(axes)?)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Strided
     }
 
     fn linearity(&self) -> Linearity {

@@ -8,7 +8,7 @@ use super::with_batch;
 use crate::{
     Graph, Value,
     error::{Error, Result},
-    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive, Storage},
 };
 
 /// The same elements in the same (row-major) order under another shape.
@@ -32,6 +32,10 @@ impl Primitive for Reshape {
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
         Ok(args[0].tensor.reshape(with_batch(args[0].batch(), &self.shape))?)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Same
     }
 
     fn linearity(&self) -> Linearity {

@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use crate::{
     Graph, Value,
     error::{Error, Result},
-    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+    primitive::{Linearity, NodeRef, Operand, Place, Primitive, Storage},
 };
 
 /// The elements `start .. start + len` along `axis`.
@@ -45,6 +45,10 @@ impl Primitive for Slice {
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
         Ok(args[0].tensor.narrow(self.axis + args[0].lead(), self.start, self.len)?)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Strided
     }
 
     fn linearity(&self) -> Linearity {

@@ -104,11 +104,11 @@ impl Checker<'_> {
         Ok(self.located(&path, samples))
     }
 
-    fn groups(&self, path: &str, words: &raw::Words) -> Result<Vec<Located<GroupSelector>>, ConfigError> {
-        let groups: Vec<_> = words
+    fn groups(&self, path: &str, groups: &raw::Groups) -> Result<Vec<Located<GroupSelector>>, ConfigError> {
+        let groups: Vec<_> = groups
             .iter()
-            .map(|(index, word)| self.located(&format!("{path}{index}"), GroupSelector::from(word)))
-            .collect();
+            .map(|(index, group)| self.group(&format!("{path}{index}"), group))
+            .collect::<Result<_, _>>()?;
         if groups.is_empty() {
             return Err(self.error(
                 path,
@@ -117,6 +117,27 @@ impl Checker<'_> {
             ));
         }
         Ok(groups)
+    }
+
+    fn group(&self, path: &str, group: &raw::Group) -> Result<Located<GroupSelector>, ConfigError> {
+        let raw::NamedGroup { name, parameters } = match group {
+            raw::Group::Word(word) => return Ok(self.located(path, GroupSelector::from(word.as_str()))),
+            raw::Group::Named(named) => named,
+        };
+        if name.is_empty() || GroupSelector::WORDS.contains(&name.as_str()) {
+            let problem = format!("\"{name}\" cannot be the name of a group of your own");
+            return Err(self.error(
+                &format!("{path}.name"),
+                problem,
+                "give it a name that means nothing else",
+            ));
+        }
+        let globs: Vec<String> = parameters.iter().map(|(_, glob)| glob.to_owned()).collect();
+        if globs.is_empty() {
+            let path = format!("{path}.parameters");
+            return Err(self.error(&path, "the list of parameters is empty", "use for example [\"fc*\"]"));
+        }
+        Ok(self.located(path, GroupSelector::Named { name: name.clone(), globs }))
     }
 
     fn curvatures(&self, path: &str, words: &raw::Words) -> Result<Vec<Curvature>, ConfigError> {

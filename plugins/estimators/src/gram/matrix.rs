@@ -54,6 +54,17 @@ impl Symmetric {
         });
     }
 
+    /// Adds the symmetric matrix of these entries.
+    pub fn add_entries(&mut self, entry: impl Fn(usize, usize) -> f64 + Sync) {
+        self.tiles.par_iter_mut().for_each(|tile| {
+            for (j, column) in tile.columns.clone().enumerate() {
+                for (i, row) in tile.rows.clone().enumerate() {
+                    tile.values[(i, j)] += entry(row, column);
+                }
+            }
+        });
+    }
+
     /// The whole matrix, both halves.
     pub fn into_matrix(self) -> Mat<f64> {
         let mut matrix = Mat::zeros(self.n, self.n);

@@ -1,11 +1,15 @@
 //! `gram`: all non-zero eigenvalues from the smaller of ΦᵀΦ and ΦΦᵀ.
 
 mod matrix;
+mod outer;
 mod side;
 
 use eigenscape_core::{Context, CurvatureOperator, Error, ProbeEstimator, Registry, Result, Spectrum};
+use faer::Mat;
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use self::side::Side;
 
 use crate::{
     eigen::symmetric_eigenvalues,
@@ -58,22 +62,15 @@ impl ProbeEstimator for Gram {
     fn estimate(&self, operator: &dyn CurvatureOperator, _context: &Context) -> Result<Spectrum> {
         let dimension = dimension(operator)?;
         let epsilon = epsilon(operator.dtype())?;
-        let factor = operator.factor()?;
-        side::check_shapes(operator, &factor, dimension)?;
-        let n = factor.rows.min(dimension);
-        self.check_size(operator, n)?;
-        let gram = if dimension < factor.rows {
-            side::gram_of_columns(&factor)?
-        } else {
-            side::gram_of_rows(&factor)?
-        };
+        let (rows, gram) = self.gram(operator, dimension)?;
+        let n = gram.nrows();
         // A diagonal entry is a sum of squares: finite only if all that goes into it is.
         if (0..n).any(|i| !gram[(i, i)].is_finite()) {
             return Err(not_finite(operator));
         }
         let mut eigenvalues = symmetric_eigenvalues(gram.as_ref())?;
         let largest = eigenvalues.last().copied().unwrap_or(0.0);
-        let longer = factor.rows.max(dimension) as f64;
+        let longer = rows.max(dimension) as f64;
         let cut = (longer * epsilon * epsilon + n as f64 * f64::EPSILON) * largest;
         eigenvalues.retain(|value| *value > cut);
         Spectrum::exact(dimension, eigenvalues, 0)
@@ -93,6 +90,27 @@ impl ProbeEstimator for Gram {
 }
 
 impl Gram {
+    /// M, and ΦΦᵀ or ΦᵀΦ, whichever is smaller.
+    fn gram(&self, operator: &dyn CurvatureOperator, dimension: usize) -> Result<(usize, Mat<f64>)> {
+        let mut gram: Option<Side> = None;
+        operator.factor(&mut |part| {
+            let mut side = match gram.take() {
+                Some(side) => side,
+                None => {
+                    self.check_size(operator, part.rows.min(dimension))?;
+                    Side::new(part.rows, dimension)
+                }
+            };
+            side.add(operator, &part)?;
+            gram = Some(side);
+            Ok(())
+        })?;
+        match gram {
+            Some(side) => Ok((side.rows(), side.finish(operator, dimension)?)),
+            None => Err(side::wrong_shape(operator, 0, dimension)),
+        }
+    }
+
     fn check_size(&self, operator: &dyn CurvatureOperator, n: usize) -> Result<()> {
         if n <= self.parameters.max_rows {
             return Ok(());
@@ -137,13 +155,15 @@ mod tests {
     fn agrees_with_the_dense_matrix_on_either_side() {
         // R·N rows against o·i + explicit columns: M < P, M > P and M = P; an outer factor, an explicit one and both.
         let cases = [
-            (3, 5, Some((6, 7)), None),
-            (3, 20, Some((4, 5)), None),
+            (3, 5, Some((1, 6, 7)), None),
+            (3, 20, Some((1, 4, 5)), None),
             (2, 6, None, Some(31)),
             (2, 16, None, Some(9)),
-            (2, 6, Some((5, 4)), Some(11)),
-            (4, 30, Some((5, 4)), Some(11)),
-            (2, 10, Some((4, 5)), None),
+            (2, 6, Some((1, 5, 4)), Some(11)),
+            (4, 30, Some((1, 5, 4)), Some(11)),
+            (2, 10, Some((1, 4, 5)), None),
+            (3, 5, Some((3, 6, 7)), Some(2)),
+            (3, 20, Some((2, 4, 5)), None),
         ];
         for (seed, (r, n, outer, explicit)) in cases.into_iter().enumerate() {
             for (dtype, tolerance) in [(DType::F64, 1e-13), (DType::F32, 1e-6)] {
@@ -189,7 +209,7 @@ mod tests {
 
     #[test]
     fn is_the_same_on_any_number_of_threads() {
-        let operator = DenseOperator::with_factor(3, 100, Some((20, 30)), Some(200), 7, DType::F32);
+        let operator = DenseOperator::with_factor(3, 100, Some((4, 20, 30)), Some(200), 7, DType::F32);
         let one = on_threads(1, || gram(&operator));
         let three = on_threads(3, || gram(&operator));
         assert_eq!(one, three);

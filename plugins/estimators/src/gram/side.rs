@@ -5,26 +5,83 @@ use eigenscape_autodiff::{Factor, Rows};
 use eigenscape_core::{CurvatureOperator, Error, Result};
 use faer::{Mat, MatRef};
 
-use super::matrix::Symmetric;
+use super::{matrix::Symmetric, outer};
 
 /// How many numbers of Φ are held in f64 at a time (32 MiB).
 const SLAB: usize = 1 << 22;
 
-/// Whether the shapes of a factor are those of M rows and `dimension` columns.
-pub(super) fn check_shapes(
-    operator: &dyn CurvatureOperator,
-    factor: &Factor,
-    dimension: usize,
-) -> Result<()> {
-    let columns = factor.tensors.iter().map(|rows| columns(rows, factor.rows)).sum::<Option<usize>>();
-    if columns == Some(dimension) && factor.rows > 0 {
-        return Ok(());
+/// ΦΦᵀ or ΦᵀΦ under construction, whichever is smaller.
+pub(super) enum Side {
+    /// ΦΦᵀ = Σₜ Φₜ Φₜᵀ, M × M, and the columns that went into it.
+    Rows { rows: usize, columns: usize, gram: Symmetric },
+    /// Φ itself, of fewer columns than its M rows, in f64.
+    Columns { rows: usize, tensors: Vec<Tensor> },
+}
+
+impl Side {
+    /// For a factor of `rows` rows and `dimension` columns.
+    pub fn new(rows: usize, dimension: usize) -> Self {
+        if dimension < rows {
+            Self::Columns { rows, tensors: Vec::new() }
+        } else {
+            Self::Rows { rows, columns: 0, gram: Symmetric::zeros(rows) }
+        }
     }
-    Err(Error::input(
+
+    /// M.
+    pub fn rows(&self) -> usize {
+        let (Self::Rows { rows, .. } | Self::Columns { rows, .. }) = self;
+        *rows
+    }
+
+    /// Adds some columns.
+    pub fn add(&mut self, operator: &dyn CurvatureOperator, part: &Factor) -> Result<()> {
+        let m = self.rows();
+        for rows in &part.tensors {
+            let Some(columns) = columns(rows, m).filter(|_| part.rows == m) else {
+                return Err(wrong_shape(operator, m, 0));
+            };
+            match (&mut *self, rows) {
+                (Self::Columns { tensors, .. }, _) => tensors.push(rows.explicit(DType::F64)?),
+                (Self::Rows { columns: sum, gram, .. }, Rows::Explicit(rows)) => {
+                    *sum += columns;
+                    add_explicit(gram, rows)?;
+                }
+                (Self::Rows { columns: sum, gram, .. }, Rows::Outer { left, right }) => {
+                    *sum += columns;
+                    outer::add(gram, left, right)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The matrix, when all `dimension` columns have been added.
+    pub fn finish(self, operator: &dyn CurvatureOperator, dimension: usize) -> Result<Mat<f64>> {
+        match self {
+            Self::Rows { columns, gram, .. } if columns == dimension => Ok(gram.into_matrix()),
+            Self::Columns { rows, tensors } => {
+                let phi = Tensor::cat(&tensors, 1)?;
+                let (m, p) = phi.dims2()?;
+                if (m, p) != (rows, dimension) {
+                    return Err(wrong_shape(operator, rows, dimension));
+                }
+                let phi = values(&phi)?;
+                let mut gram = Symmetric::zeros(p);
+                gram.add_product(MatRef::from_row_major_slice(&phi, m, p).transpose());
+                Ok(gram.into_matrix())
+            }
+            Self::Rows { rows, .. } => Err(wrong_shape(operator, rows, dimension)),
+        }
+    }
+}
+
+pub(super) fn wrong_shape(operator: &dyn CurvatureOperator, rows: usize, dimension: usize) -> Error {
+    Error::input(
         operator.description(),
-        format!("its factor does not consist of {} rows and {dimension} columns", factor.rows),
+        format!("its factor does not consist of {rows} rows and {dimension} columns"),
         "report this: an operator's factor has one column a parameter",
-    ))
+    )
 }
 
 /// How many columns of Φ these are; `None` when there are not M rows of them.
@@ -32,22 +89,10 @@ fn columns(rows: &Rows, m: usize) -> Option<usize> {
     match rows {
         Rows::Explicit(rows) => rows.dims2().ok().filter(|(rows, _)| *rows == m).map(|(_, columns)| columns),
         Rows::Outer { left, right } => {
-            let ((r, n, o), (examples, i)) = (left.dims3().ok()?, right.dims2().ok()?);
-            (r * n == m && n == examples).then_some(o * i)
+            let ((r, n, p, o), (samples, positions, i)) = (left.dims4().ok()?, right.dims3().ok()?);
+            (r * n == m && (n, p) == (samples, positions)).then_some(o * i)
         }
     }
-}
-
-/// ΦΦᵀ = Σₜ Φₜ Φₜᵀ, M × M.
-pub(super) fn gram_of_rows(factor: &Factor) -> Result<Mat<f64>> {
-    let mut gram = Symmetric::zeros(factor.rows);
-    for rows in &factor.tensors {
-        match rows {
-            Rows::Explicit(rows) => add_explicit(&mut gram, rows)?,
-            Rows::Outer { left, right } => add_outer(&mut gram, left, right)?,
-        }
-    }
-    Ok(gram.into_matrix())
 }
 
 fn add_explicit(gram: &mut Symmetric, rows: &Tensor) -> Result<()> {
@@ -61,43 +106,7 @@ fn add_explicit(gram: &mut Symmetric, rows: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// ⟨l ⊗ r, l' ⊗ r'⟩ = ⟨l, l'⟩⟨r, r'⟩.
-fn add_outer(gram: &mut Symmetric, left: &Tensor, right: &Tensor) -> Result<()> {
-    let ((r, n, o), (_, i)) = (left.dims3()?, right.dims2()?);
-    let (left, right) = (values(left)?, values(right)?);
-    let mut inputs = Symmetric::zeros(n);
-    inputs.add_product(MatRef::from_row_major_slice(&right, n, i));
-    let inputs = inputs.into_matrix();
-    // Row r·N + n belongs to example n.
-    gram.add_hadamard(MatRef::from_row_major_slice(&left, r * n, o), |a, b| inputs[(a % n, b % n)]);
-    Ok(())
-}
-
-/// ΦᵀΦ, P × P, for P < M.
-pub(super) fn gram_of_columns(factor: &Factor) -> Result<Mat<f64>> {
-    let tensors = factor.tensors.iter().map(explicit).collect::<Result<Vec<_>>>()?;
-    let phi = Tensor::cat(&tensors, 1)?;
-    let (m, p) = phi.dims2()?;
-    let phi = values(&phi)?;
-    let mut gram = Symmetric::zeros(p);
-    gram.add_product(MatRef::from_row_major_slice(&phi, m, p).transpose());
-    Ok(gram.into_matrix())
-}
-
-/// \[M, Pₜ\] in f64.
-fn explicit(rows: &Rows) -> Result<Tensor> {
-    match rows {
-        Rows::Explicit(rows) => Ok(rows.to_dtype(DType::F64)?),
-        Rows::Outer { left, right } => {
-            let ((r, n, o), (_, i)) = (left.dims3()?, right.dims2()?);
-            let left = left.to_dtype(DType::F64)?.reshape((r, n, o, 1))?;
-            let right = right.to_dtype(DType::F64)?.reshape((1, n, 1, i))?;
-            Ok(left.broadcast_mul(&right)?.reshape((r * n, o * i))?)
-        }
-    }
-}
-
 /// All values in f64, row-major.
-fn values(tensor: &Tensor) -> Result<Vec<f64>> {
+pub(super) fn values(tensor: &Tensor) -> Result<Vec<f64>> {
     Ok(tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
 }

@@ -9,12 +9,14 @@ use eigenscape_core::{
     Random, Registry, Spectrum, Targets,
     registry::{Environment, PluginError},
 };
-use eigenscape_experiment::{Failure, Result, evaluate, prepare, weights::Weights};
+use eigenscape_experiment::{Failure, Result, evaluate, labels::Labels, weights::Weights};
 use rand_distr::{Distribution, StandardNormal};
 
 /// Follows the paper: 128 Lanczos steps from one random vector.
 const LANCZOS: &str = "steps = 128\nprobes = 1";
 const SEED: u64 = 0;
+/// Bytes that products and factors may take.
+const MEMORY: usize = 4 << 30;
 
 /// A network of the list of models.
 #[derive(Debug)]
@@ -55,11 +57,11 @@ impl Subject {
         let network = network.map_err(eigenscape_core::Error::from)?;
         let examples = examples(model, batch)?;
         let weights = Weights::initial(&network, Random::new(SEED))?;
-        let targets = prepare::targets(&examples, DType::F32)?;
+        let targets = Labels::default().targets(&examples, DType::F32)?;
         Ok(Self {
             point: evaluate::at(&weights, examples.inputs, targets),
-            full: GroupSelector::Full.resolve(network.parameters())?.swap_remove(0),
-            layers: GroupSelector::Layers.resolve(network.parameters())?,
+            full: GroupSelector::Full.resolve(&network, batch)?.swap_remove(0),
+            layers: GroupSelector::Layers.resolve(&network, batch)?,
             lanczos: plugin(&registry.estimators, "lanczos", LANCZOS)?,
             gram: plugin(&registry.estimators, "gram", "")?,
             network,
@@ -81,7 +83,7 @@ impl Subject {
     /// Indices of all parameters.
     #[must_use]
     pub fn parameters(&self) -> &[usize] {
-        &self.full.parameters
+        self.full.variables.parameters()
     }
 
     /// The weights and the data.
@@ -104,7 +106,7 @@ impl Subject {
     /// # Errors
     /// When the loss' program cannot be built.
     pub fn landscape(&self) -> Result<Landscape> {
-        Ok(Landscape::new(self.objective()?, self.point.clone()))
+        Ok(Landscape::new(&self.network, Loss::CrossEntropy, self.point.clone(), MEMORY)?)
     }
 
     /// The spectrum of the full Hessian by Lanczos.
@@ -120,8 +122,7 @@ impl Subject {
     /// # Errors
     /// When the estimator fails.
     pub fn layer_spectra(&self, landscape: &Landscape) -> Result<Vec<Spectrum>> {
-        let parameters: Vec<usize> = self.layers.iter().flat_map(|layer| layer.parameters.clone()).collect();
-        landscape.share_factor(&parameters)?;
+        landscape.share_factor(&self.layers)?;
         self.layers.iter().map(|layer| estimate(&*self.gram, landscape, layer)).collect()
     }
 

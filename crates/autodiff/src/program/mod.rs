@@ -1,5 +1,7 @@
 //! Programs: a graph cut down to what its outputs need, ready to be evaluated.
 
+mod memory;
+
 use std::{collections::HashMap, sync::Arc};
 
 use candle_core::Tensor;
@@ -105,6 +107,11 @@ impl Program {
             step.dead.iter().for_each(|&slot| slots[slot] = None);
         }
         Ok(self.outputs.iter().filter_map(|&slot| slots[slot].clone()).collect())
+    }
+
+    /// How many inputs there are.
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
     }
 
     /// The declared shapes of the outputs.

@@ -1,0 +1,111 @@
+//! Activations: the values that modules hand on.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    network::{Network, Traced},
+};
+
+/// The output \[N, ...\] of `module` in a network from `x` to `outputs`: the last value emitted in the module that depends on the
+/// input and is used outside.
+///
+/// # Errors
+/// When there is none, or its first axis is not that of the samples.
+pub(crate) fn activation(graph: &Graph, x: Value, outputs: Value, module: &str) -> Result<Value> {
+    let depends = graph.dependents(&[x]);
+    let inside = |value: Value| is_within(graph.location(value), module);
+    let used: BTreeSet<Value> = (graph.ancestors(&[outputs], &[]).into_iter())
+        .filter(|&value| !inside(value))
+        .flat_map(|value| graph.args(value).to_vec())
+        .chain([outputs])
+        .collect();
+    let output = used.into_iter().rev().find(|&value| inside(value) && depends[value.index()]);
+    let Some(value) = output else {
+        return Err(Error::Unsupported(format!("the network has no activation \"{module}\"")));
+    };
+    let (shape, samples) = (graph.shape(value), graph.shape(x).first());
+    if shape.first() == samples {
+        Ok(value)
+    } else {
+        let problem = format!("its shape {shape:?} does not begin with the number of samples");
+        Err(Error::shape(format!("activation {module}"), problem))
+    }
+}
+
+impl Network {
+    /// The modules that have an activation, with the shape of one sample's, in the order in which they are computed.
+    ///
+    /// # Errors
+    /// When the network cannot be built.
+    pub fn activations(&self) -> Result<Vec<(String, Vec<usize>)>> {
+        let Traced { graph, x, outputs, .. } = self.trace(1)?;
+        let mut modules: Vec<&str> = Vec::new();
+        for value in graph.ancestors(&[outputs], &[]) {
+            for module in prefixes(graph.location(value)) {
+                if !modules.contains(&module) {
+                    modules.push(module);
+                }
+            }
+        }
+        let named = |module: &str| {
+            activation(&graph, x, outputs, module).ok().map(|value| (value, module.to_owned()))
+        };
+        let mut activations: Vec<(Value, String)> = modules.into_iter().filter_map(named).collect();
+        activations.sort();
+        let shape = |value: Value| graph.shape(value)[1..].to_vec();
+        Ok(activations.into_iter().map(|(value, module)| (module, shape(value))).collect())
+    }
+}
+
+/// Whether a module, by its full name, is `ancestor` or in it.
+fn is_within(module: &str, ancestor: &str) -> bool {
+    module.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// "a", "a.b", "a.b.c" for "a.b.c".
+fn prefixes(module: &str) -> impl Iterator<Item = &str> {
+    let dots = module.match_indices('.').map(|(at, _)| at);
+    dots.chain([module.len()]).map(|end| &module[..end]).filter(|prefix| !prefix.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Scope, nn};
+
+    fn block(scope: &mut Scope, x: Value) -> Result<Value> {
+        let y = nn::linear(&mut scope.at("fc"), x, 3, true)?;
+        let y = nn::activation(&mut scope.at("act"), y, nn::Activation::Tanh)?;
+        scope.graph().add(x, y)
+    }
+
+    #[test]
+    fn are_found_by_what_is_used_outside() -> Result<()> {
+        let network = Network::new(&[3], |scope, x| {
+            let x = block(&mut scope.at("blocks.0"), x)?;
+            let x = block(&mut scope.at("blocks.1"), x)?;
+            nn::linear(&mut scope.at("head"), x, 2, true)
+        })?;
+        let names: Vec<String> = network.activations()?.into_iter().map(|(name, _)| name).collect();
+        let expected = [
+            "blocks.0.fc",
+            "blocks.0.act",
+            "blocks.0",
+            "blocks.1.fc",
+            "blocks.1.act",
+            "blocks",
+            "blocks.1",
+            "head",
+        ];
+        assert_eq!(names, expected);
+        let Traced { graph, x, outputs, .. } = network.trace(5)?;
+        let of = |module: &str| activation(&graph, x, outputs, module);
+        assert_eq!(graph.shape(of("blocks.0.fc")?), [5, 3]);
+        assert_eq!(graph.describe(of("blocks.0")?), "add in blocks.0");
+        assert_eq!(of("head")?, outputs);
+        assert!(of("block").is_err());
+        Ok(())
+    }
+}

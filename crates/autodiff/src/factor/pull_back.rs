@@ -1,0 +1,137 @@
+//! Backward passes for many samples at once, each sample's cotangents kept apart.
+
+use candle_core::{DType, Device, Tensor};
+
+use super::{
+    plan::Plan,
+    rows::{Assembly, Factor, Form},
+};
+use crate::{
+    Graph, Value,
+    activation::activation,
+    error::{Error, Result},
+    network::{Network, Traced},
+    objective::pull_back,
+    point::Point,
+    program::Program,
+    variables::Variables,
+};
+
+/// Jₙᵀ u for given cotangents u of each sample's outputs.
+///
+/// The program is that of *one* sample; the samples are the extra leading axis, so that cotangents of parameters come
+/// out per sample.
+pub(crate) struct PullBack {
+    /// From parameters, buffers and one input to the residuals.
+    prefix: Program,
+    /// From the residuals and a cotangent to the rows.
+    linear: Program,
+    forms: Vec<Form>,
+    /// R, the number of cotangents a sample.
+    columns: usize,
+    /// Parameters and buffers, which have no leading axis.
+    fixed: usize,
+    /// \[1, ...\], the outputs of one sample.
+    outputs: Vec<usize>,
+}
+
+impl PullBack {
+    /// The program for the rows of `group`, for `columns` cotangents a sample.
+    pub fn new(network: &Network, group: &Variables, columns: usize) -> Result<Self> {
+        if let Some(module) = network.mixes_samples() {
+            return Err(Error::Unsupported(format!(
+                "the Jacobian has no rows by sample: in {module} (batch normalisation in train mode) samples see each other"
+            )));
+        }
+        let Traced { mut graph, x, parameters, buffers, masks, outputs, .. } = network.trace(1)?;
+        let shape = graph.shape(outputs).to_vec();
+        let cotangent = graph.input("cotangent", &shape);
+        let values: Vec<Value> = match group {
+            Variables::Parameters(indices) => indices.iter().map(|&i| parameters[i]).collect(),
+            Variables::Activation(module) => vec![activation(&graph, x, outputs, module)?],
+        };
+        let pulled = pull_back(&mut graph, outputs, cotangent, &values)?;
+        let depends = graph.dependents(&[cotangent]);
+        let plan = |graph: &mut Graph, value| match group {
+            Variables::Parameters(_) => Plan::cheapest(graph, value, &depends, columns),
+            Variables::Activation(_) => Ok(Plan::Activation(value)),
+        };
+        let plans: Vec<Plan> =
+            pulled.into_iter().map(|value| plan(&mut graph, value)).collect::<Result<_>>()?;
+        let wanted: Vec<Value> = plans.iter().flat_map(|plan| plan.values()).collect();
+        let weights = parameters.iter().chain(&buffers);
+        let fixed = weights.clone().count();
+        let inputs: Vec<Value> = weights.chain([&x]).chain(&masks).copied().collect();
+        let (prefix, linear) = Program::split(&graph, &inputs, &[cotangent], &wanted)?;
+        let forms = plans.iter().map(|plan| form(&graph, plan)).collect();
+        Ok(Self { prefix, linear, forms, columns, fixed, outputs: shape })
+    }
+
+    /// Numbers stored for each variable's rows.
+    pub fn stored(&self, samples: usize) -> Vec<usize> {
+        self.forms.iter().map(|form| form.numbers(samples, self.columns)).collect()
+    }
+
+    /// Numbers held at most while `samples` samples are evaluated, beside what is stored.
+    pub fn evaluating(&self, samples: usize) -> usize {
+        let inputs: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
+        let mut residuals = self.prefix.batched_outputs(&inputs);
+        let prefix = self.prefix.footprint(&inputs, samples);
+        residuals.push(true);
+        let linear = self.linear.footprint(&residuals, samples);
+        prefix.peak.max(prefix.outputs + linear.peak)
+    }
+
+    /// Memory for the rows of `samples` samples.
+    pub fn allocate(&self, samples: usize, dtype: DType, device: &Device) -> Result<Vec<Assembly>> {
+        let new = |form: &Form| Assembly::new(*form, samples, self.columns, dtype, device);
+        self.forms.iter().map(new).collect()
+    }
+
+    /// Computes the rows of the samples of `point`, the first of which is the `start`-th of all, for their `cotangents`
+    /// \[n, C, R\].
+    pub fn fill(
+        &self,
+        rows: &mut [Assembly],
+        point: &Point,
+        cotangents: &Tensor,
+        start: usize,
+    ) -> Result<()> {
+        let place = point.place();
+        let data = std::iter::once(&point.inputs).chain(&point.masks).map(|data| data.unsqueeze(1));
+        let weights = point.parameters.iter().chain(&point.buffers).cloned();
+        let inputs = weights.map(Ok).chain(data).collect::<candle_core::Result<Vec<Tensor>>>()?;
+        let mut residuals = self.prefix.evaluate(&place, &inputs)?;
+        drop(inputs);
+        let (samples, _, columns) = cotangents.dims3()?;
+        let cotangents = cotangents.permute((2, 0, 1))?.contiguous()?;
+        let lead: Vec<usize> = std::iter::once(samples).chain(self.outputs.iter().copied()).collect();
+        for r in 0..columns {
+            residuals.push(cotangents.get(r)?.reshape(lead.as_slice())?);
+            let mut results = self.linear.evaluate(&place, &residuals)?.into_iter();
+            residuals.pop();
+            for assembly in rows.iter_mut() {
+                assembly.put(r, start, samples, &mut results)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The factor of what was filled.
+    pub fn finish(&self, rows: Vec<Assembly>, samples: usize) -> Result<Factor> {
+        let tensors = rows.into_iter().map(Assembly::finish).collect::<Result<_>>()?;
+        Ok(Factor { rows: self.columns * samples, tensors })
+    }
+}
+
+fn form(graph: &Graph, plan: &Plan) -> Form {
+    let len = |value: Value| graph.shape(value).iter().product();
+    match *plan {
+        Plan::Explicit(value) => Form::Explicit { len: len(value) },
+        Plan::Activation(value) => Form::Activation { len: len(value) },
+        Plan::Outer { left, right } => {
+            let positions = graph.shape(left)[0];
+            Form::Outer { positions, left: len(left) / positions, right: len(right) / positions }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What a factor consists of.
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::error::Result;
+
+/// Φ with G = Φᵀ Φ, one [`Rows`] a variable of the group: Φ = \[Φ₁ Φ₂ ...\], Φ Φᵀ = Σₜ Φₜ Φₜᵀ.
+#[derive(Debug, Clone)]
+pub struct Factor {
+    /// M, the number of rows: N times the rank of the loss' Hessian in the outputs.
+    pub rows: usize,
+    /// The columns that belong to each variable of the group, in the group's order.
+    pub tensors: Vec<Rows>,
+}
+
+/// The M × Pₜ columns of Φ that belong to one variable. Row r·N + n belongs to column r of the loss factor Sₙ.
+#[derive(Debug, Clone)]
+pub enum Rows {
+    /// The rows themselves, \[M, Pₜ\].
+    Explicit(Tensor),
+    /// Row (r, n) is Σₚ `left[r, n, p, :] ⊗ right[n, p, :]` with `left` \[R, N, P, o\] and `right` \[N, P, i\], Pₜ = o·i: a linear
+    /// layer (P = 1, or one position a token) or a convolution (one position an output pixel).
+    Outer {
+        /// The cotangents of the layer's outputs.
+        left: Tensor,
+        /// The layer's inputs: what each output position saw.
+        right: Tensor,
+    },
+}
+
+impl Rows {
+    /// The rows as they are, \[M, Pₜ\], of a floating-point type.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn explicit(&self, dtype: DType) -> Result<Tensor> {
+        match self {
+            Self::Explicit(rows) => Ok(rows.to_dtype(dtype)?),
+            Self::Outer { left, right } => {
+                let ((r, n, _, o), (_, _, i)) = (left.dims4()?, right.dims3()?);
+                let left = left.to_dtype(dtype)?.transpose(2, 3)?.contiguous()?;
+                let right = right.to_dtype(dtype)?.unsqueeze(0)?;
+                Ok(left.broadcast_matmul(&right)?.reshape((r * n, o * i))?)
+            }
+        }
+    }
+}
+
+/// The sizes of one variable's [`Rows`], known before they are computed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form {
+    Explicit { len: usize },
+    Outer { positions: usize, left: usize, right: usize },
+    Activation { len: usize },
+}
+
+impl Form {
+    /// Numbers stored for R rows of each of N samples.
+    pub fn numbers(self, samples: usize, columns: usize) -> usize {
+        match self {
+            Self::Explicit { len } => columns * samples * len,
+            Self::Outer { positions, left, right } => samples * positions * (columns * left + right),
+            Self::Activation { len } => columns * samples * len + samples * samples,
+        }
+    }
+}
+
+/// One variable's rows under construction: sample after sample, column after column.
+pub(crate) struct Assembly {
+    form: Form,
+    samples: usize,
+    /// \[R·N, ...\]
+    left: Tensor,
+    /// \[N, ...\]
+    right: Option<Tensor>,
+}
+
+impl Assembly {
+    pub fn new(form: Form, samples: usize, columns: usize, dtype: DType, device: &Device) -> Result<Self> {
+        let zeros = |rows: usize, len: usize| Tensor::zeros((rows, len), dtype, device);
+        let (left, right) = match form {
+            Form::Explicit { len } | Form::Activation { len } => (zeros(columns * samples, len)?, None),
+            Form::Outer { positions, left, right } => {
+                (zeros(columns * samples, positions * left)?, Some(zeros(samples, positions * right)?))
+            }
+        };
+        Ok(Self { form, samples, left, right })
+    }
+
+    /// Puts column r of the samples from `start` on, taken from the results of one backward pass.
+    pub fn put(
+        &mut self,
+        r: usize,
+        start: usize,
+        samples: usize,
+        results: &mut impl Iterator<Item = Tensor>,
+    ) -> Result<()> {
+        if let Some(left) = results.next() {
+            put_rows(&self.left, &left, r * self.samples + start, samples)?;
+        }
+        if let (Some(all), Some(right)) = (&self.right, self.right.as_ref().and_then(|_| results.next())) {
+            // The same in every pass.
+            if r == 0 {
+                put_rows(all, &right, start, samples)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn finish(self) -> Result<Rows> {
+        let n = self.samples;
+        let m = self.left.dims()[0];
+        Ok(match (self.form, self.right) {
+            (Form::Outer { positions, left, right }, Some(inputs)) => Rows::Outer {
+                left: self.left.reshape((m / n, n, positions, left))?,
+                right: inputs.reshape((n, positions, right))?,
+            },
+            // Row (r, n) has its own sample's columns alone: it is the outer product with the n-th unit vector.
+            (Form::Activation { len }, _) => Rows::Outer {
+                right: Tensor::eye(n, self.left.dtype(), self.left.device())?.reshape((n, 1, n))?,
+                left: self.left.reshape((m / n, n, 1, len))?,
+            },
+            _ => Rows::Explicit(self.left),
+        })
+    }
+}
+
+/// Puts a result for `samples` samples into the rows from `start` on; one that is the same for all (zero) is repeated.
+fn put_rows(all: &Tensor, result: &Tensor, start: usize, samples: usize) -> Result<()> {
+    let len = all.dims()[1];
+    let rows = if result.elem_count() == samples * len {
+        result.reshape((samples, len))?
+    } else {
+        result.reshape((1, len))?.broadcast_as((samples, len))?
+    };
+    Ok(all.slice_set(&rows.contiguous()?, 0, start)?)
+}

@@ -1,0 +1,121 @@
+//! How much memory an evaluation takes, known from shapes alone.
+
+use super::{Program, Step};
+use crate::primitive::Storage;
+
+/// Numbers held during an evaluation, beside the inputs (which the caller holds anyway).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Footprint {
+    /// The most that are held at any time, the outputs included.
+    pub peak: usize,
+    /// What is held at the end: the outputs.
+    pub outputs: usize,
+}
+
+impl Program {
+    /// The memory of one [evaluation](Self::evaluate) in which the inputs with `batched` have a leading axis of size `lead`. Views
+    /// count for what they view, a result counts until its last use. The kernels' scratch memory, a few MiB a thread, is not counted.
+    pub(crate) fn footprint(&self, batched: &[bool], lead: usize) -> Footprint {
+        let batched = self.batched(batched);
+        let mut held = Held::new(self.inputs);
+        let mut footprint = Footprint::default();
+        for (i, step) in self.steps.iter().enumerate() {
+            let slot = self.inputs + i;
+            let lead = if batched[slot] { lead } else { 1 };
+            held.push(step, lead * self.shapes[slot].iter().product::<usize>());
+            footprint.peak = footprint.peak.max(held.total);
+            step.dead.iter().for_each(|&slot| held.release(slot));
+        }
+        footprint.outputs = held.total;
+        footprint
+    }
+
+    /// Which outputs have a leading axis when the inputs with `batched` have one.
+    pub(crate) fn batched_outputs(&self, batched: &[bool]) -> Vec<bool> {
+        let slots = self.batched(batched);
+        self.outputs.iter().map(|&slot| slots[slot]).collect()
+    }
+
+    /// The same for every slot.
+    fn batched(&self, inputs: &[bool]) -> Vec<bool> {
+        let mut slots = inputs.to_vec();
+        for step in &self.steps {
+            slots.push(step.args.iter().any(|&arg| slots[arg]));
+        }
+        slots
+    }
+}
+
+/// Which memory each slot's elements lie in, and how much is held.
+struct Held {
+    /// The slot that owns a slot's memory; the program's inputs own none that counts.
+    owner: Vec<usize>,
+    /// Whether a slot's elements are stored in order.
+    ordered: Vec<bool>,
+    /// How many numbers a slot owns, and how many living slots share them.
+    owned: Vec<(usize, usize)>,
+    total: usize,
+}
+
+impl Held {
+    fn new(inputs: usize) -> Self {
+        let owned = vec![(0, 1); inputs];
+        Self { owner: (0..inputs).collect(), ordered: vec![true; inputs], owned, total: 0 }
+    }
+
+    fn push(&mut self, step: &Step, numbers: usize) {
+        let (slot, storage) = (self.owner.len(), step.primitive.storage());
+        let first = step.args.first().copied();
+        let shared = match storage {
+            Storage::New => None,
+            Storage::Same => first.filter(|&arg| self.ordered[arg]),
+            Storage::Strided => first,
+        };
+        let nowhere = storage == Storage::Strided && first.is_none();
+        self.ordered.push(storage != Storage::Strided);
+        self.owned.push((0, 0));
+        let owner = shared.map_or(slot, |arg| self.owner[arg]);
+        self.owner.push(owner);
+        self.owned[owner].1 += 1;
+        if owner == slot && !nowhere {
+            self.owned[slot].0 = numbers;
+            self.total += numbers;
+        }
+    }
+
+    fn release(&mut self, slot: usize) {
+        let (numbers, living) = &mut self.owned[self.owner[slot]];
+        *living -= 1;
+        if *living == 0 {
+            self.total -= *numbers;
+            *numbers = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ElementwiseFunction, Graph, Result};
+
+    #[test]
+    fn counts_each_memory_once_and_frees_it_with_its_last_view() -> Result<()> {
+        let mut graph = Graph::default();
+        let x = graph.input("x", &[10]);
+        let exp = graph.function(ElementwiseFunction::Exp, x)?; // 10 numbers
+        let view = graph.reshape(exp, &[2, 5])?; // none
+        let wide = graph.broadcast(view, &[2, 5])?; // the same value
+        let rows = graph.permute(wide, &[1, 0])?; // none
+        let copy = graph.reshape(rows, &[10])?; // 10: a view out of order cannot be reshaped in place
+        let both = graph.mul(copy, copy)?; // 10
+        let sum = graph.sum_all(both)?; // 1
+        let program = Program::new(&graph, &[x], &[sum])?;
+        // exp and its copy, then the copy and its square.
+        assert_eq!(program.footprint(&[false], 1), Footprint { peak: 20, outputs: 1 });
+        // A leading axis of 3 on the input is one of everything that depends on it.
+        assert_eq!(program.footprint(&[true], 3), Footprint { peak: 60, outputs: 3 });
+        let kept = Program::new(&graph, &[x], &[rows, sum])?;
+        assert_eq!(kept.footprint(&[false], 1), Footprint { peak: 30, outputs: 11 });
+        Ok(())
+    }
+}

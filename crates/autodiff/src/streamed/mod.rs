@@ -1,0 +1,232 @@
+//! Curvature of a mean over many samples in bounded memory: micro-batches.
+//!
+//! With micro-batches b of n_b samples, H = Σ_b (n_b/N) H_b, and likewise for every mean; an activation has variables of its own in
+//! each sample, so that its products are joined instead of added.
+
+mod factor;
+mod product;
+mod split;
+
+pub use self::product::StreamedProduct;
+use self::split::{Need, Split};
+use crate::{
+    error::Result, loss::Loss, network::Network, objective::Objective, point::Point, primitive::Affinity,
+    product::ProductProgram, transforms::Breaker, variables::Variables,
+};
+
+/// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit into memory. How the samples are
+/// split is chosen from the programs' own memory needs and changes results by rounding alone.
+#[derive(Clone)]
+pub struct MeanLoss {
+    network: Network,
+    loss: Loss,
+    point: Point,
+    memory: usize,
+}
+
+/// Which product: a method of [`Objective`].
+type Emit = fn(&Objective, Variables) -> Result<ProductProgram>;
+
+impl MeanLoss {
+    /// The mean loss over the samples of `point`, whose curvature may take `memory` bytes beside the point and the vectors.
+    ///
+    /// # Errors
+    /// When the network's outputs do not fit the loss.
+    pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
+        // Whatever is wrong with the loss is wrong for one sample, too.
+        Objective::new(network, loss, 1)?;
+        Ok(Self { network: network.clone(), loss, point, memory })
+    }
+
+    /// The parameters and the data.
+    #[must_use]
+    pub fn point(&self) -> &Point {
+        &self.point
+    }
+
+    /// v ↦ Hv for the Hessian block of `group`.
+    ///
+    /// # Errors
+    /// When the program cannot be built or does not fit into memory.
+    pub fn hessian(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
+        self.product(&group.into(), Objective::hessian_program)
+    }
+
+    /// v ↦ Gv for the Gauss-Newton block of `group`.
+    ///
+    /// # Errors
+    /// When the program cannot be built or does not fit into memory.
+    pub fn gauss_newton(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
+        self.product(&group.into(), Objective::gauss_newton_program)
+    }
+
+    /// v ↦ Rv = Hv − Gv for the residual block of `group`.
+    ///
+    /// # Errors
+    /// When the program cannot be built or does not fit into memory.
+    pub fn residual(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
+        self.product(&group.into(), Objective::residual_program)
+    }
+
+    /// The module in which one sample's output depends on other samples, if there is one: then there is no factor, and all samples
+    /// are evaluated at once.
+    #[must_use]
+    pub fn mixes_samples(&self) -> Option<&str> {
+        self.network.mixes_samples()
+    }
+
+    /// What can be proved of the outputs as functions of `group`, and where the proof fails.
+    ///
+    /// # Errors
+    /// When the network has no such activation.
+    pub fn affinity(&self, group: impl Into<Variables>) -> Result<(Affinity, Option<Breaker>)> {
+        Objective::new(&self.network, self.loss, 1)?.affinity(group)
+    }
+
+    fn product(&self, group: &Variables, emit: Emit) -> Result<StreamedProduct> {
+        let program =
+            |samples: usize| emit(&Objective::new(&self.network, self.loss, samples)?, group.clone());
+        let split = self.split(|samples| Ok(program(samples)?.need(self.number())))?;
+        StreamedProduct::new(&self.point, group, split, self.memory, program)
+    }
+
+    fn split(&self, need: impl FnMut(usize) -> Result<Need>) -> Result<Split> {
+        Split::new(self.point.samples(), self.memory, self.mixes_samples().is_none(), need)
+    }
+
+    /// Bytes of a number.
+    fn number(&self) -> usize {
+        self.point.place().dtype.size_in_bytes()
+    }
+}
+
+impl ProductProgram {
+    fn need(&self, number: usize) -> Need {
+        let footprint = self.footprint();
+        let peak = footprint.preparing.max(footprint.residuals + footprint.applying);
+        // Sums over micro-batches are in f64.
+        Need {
+            residuals: number * footprint.residuals,
+            peak: number * peak + size_of::<f64>() * self.dimension(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device, Tensor};
+
+    use super::*;
+    use crate::{Scope, Value, nn};
+
+    /// Numbers that repeat only after a long time.
+    fn wave(shape: &[usize], phase: f64) -> Result<Tensor> {
+        let count = shape.iter().product::<usize>();
+        let values = Tensor::from_iter((0..count).map(|i| (i as f64 * 0.7 + phase).sin()), &Device::Cpu)?;
+        Ok(values.reshape(shape)?)
+    }
+
+    fn network(scope: &mut Scope, x: Value) -> Result<Value> {
+        let x = nn::conv2d(&mut scope.at("conv"), x, 4, 3, crate::ConvSettings::default(), true)?;
+        let x = nn::activation(&mut scope.at("tanh"), x, nn::Activation::Tanh)?;
+        let x = nn::flatten(scope, x)?;
+        nn::linear(&mut scope.at("fc"), x, 3, true)
+    }
+
+    const SAMPLES: usize = 7;
+
+    fn mean_loss(memory: usize) -> Result<MeanLoss> {
+        let network = Network::new(&[2, 4, 4], network)?;
+        let parameters = network.parameters().iter().zip(0_u32..);
+        let parameters = parameters.map(|(p, i)| wave(&p.shape, f64::from(i))).collect::<Result<_>>()?;
+        let labels = (0..SAMPLES).flat_map(|n| (0..3).map(move |c| f64::from(u8::from(n % 3 == c))));
+        let point = Point {
+            parameters,
+            buffers: vec![],
+            inputs: wave(&[SAMPLES, 2, 4, 4], 0.3)?,
+            targets: Tensor::from_iter(labels, &Device::Cpu)?.reshape((SAMPLES, 3))?,
+            masks: vec![],
+        };
+        MeanLoss::new(&network, Loss::CrossEntropy, point, memory)
+    }
+
+    fn difference(a: &Tensor, b: &Tensor) -> Result<f64> {
+        assert_eq!(a.dims(), b.dims());
+        let distance = (a - b)?.sqr()?.sum_all()?.to_scalar::<f64>()?.sqrt();
+        Ok(distance / b.sqr()?.sum_all()?.to_scalar::<f64>()?.sqrt())
+    }
+
+    /// From the smallest memory in which the product fits to plenty.
+    fn budgets() -> impl Iterator<Item = usize> {
+        let all = (0..40).map(|i| (3_000.0 * 1.2_f64.powi(i)) as usize);
+        all.filter(|&memory| mean_loss(memory).is_ok_and(|loss| loss.residual(&[0, 1, 2, 3]).is_ok()))
+    }
+
+    #[test]
+    fn products_do_not_depend_on_the_split() -> Result<()> {
+        let plenty = mean_loss(usize::MAX)?;
+        let groups =
+            [Variables::from(&[0, 1, 2, 3]), Variables::from(&[0]), Variables::Activation("conv".to_owned())];
+        let mut splits = std::collections::BTreeSet::new();
+        for group in &groups {
+            let whole = plenty.hessian(group)?;
+            let vectors = wave(&[3, whole.dimension()], 0.9)?;
+            for memory in budgets() {
+                let bounded = mean_loss(memory)?;
+                for (a, b) in [
+                    (whole.apply_rows(&vectors)?, bounded.hessian(group)?),
+                    (plenty.gauss_newton(group)?.apply_rows(&vectors)?, bounded.gauss_newton(group)?),
+                    (plenty.residual(group)?.apply_rows(&vectors)?, bounded.residual(group)?),
+                ] {
+                    splits.insert(b.micro_batches());
+                    assert!(difference(&b.apply_rows(&vectors)?, &a)? < 1e-13, "{memory}");
+                }
+            }
+        }
+        assert!(splits.contains(&1) && splits.len() > 2, "the budgets try {splits:?} micro-batches");
+        Ok(())
+    }
+
+    #[test]
+    fn factors_do_not_depend_on_the_split() -> Result<()> {
+        let whole = mean_loss(usize::MAX)?;
+        for group in [Variables::from(&[0, 1, 2, 3]), Variables::Activation("conv".to_owned())] {
+            let gram = |loss: &MeanLoss| -> Result<(Tensor, usize)> {
+                let (mut gram, mut parts) = (None, 0);
+                loss.factor(&group, &mut |factor| -> Result<()> {
+                    for rows in &factor.tensors {
+                        let rows = rows.explicit(DType::F64)?;
+                        let product = rows.matmul(&rows.t()?)?;
+                        gram = Some(gram.take().map_or(Ok(product.clone()), |sum: Tensor| sum + product)?);
+                    }
+                    parts += 1;
+                    Ok(())
+                })?;
+                Ok((gram.unwrap(), parts))
+            };
+            let (expected, parts) = gram(&whole)?;
+            assert_eq!(parts, 1);
+            let gauss_newton = whole.gauss_newton(&group)?;
+            let identity = Tensor::eye(gauss_newton.dimension(), DType::F64, &Device::Cpu)?;
+            let trace = (gauss_newton.apply_rows(&identity)? * identity)?.sum_all()?.to_scalar::<f64>()?;
+            let diagonal = Tensor::eye(expected.dims()[0], DType::F64, &Device::Cpu)?;
+            let sum = (&expected * diagonal)?.sum_all()?.to_scalar::<f64>()?;
+            assert!((sum / trace - 1.0).abs() < 1e-12, "{sum} {trace}");
+            let mut most = 0;
+            for memory in (0..14).map(|i| 6_000 << i) {
+                let Ok((bounded, parts)) = gram(&mean_loss(memory)?) else { continue };
+                most = most.max(parts);
+                assert!(difference(&bounded, &expected)? < 1e-13, "{memory}");
+            }
+            assert!(most > 1 || matches!(group, Variables::Activation(_)), "in {most} parts");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn too_little_memory_is_an_error() -> Result<()> {
+        let refused = mean_loss(100)?.hessian(&[0]);
+        assert!(matches!(refused, Err(crate::Error::Memory { .. })));
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! Groups: sets of variables that are analysed together.
+
+mod selector;
+
+use eigenscape_autodiff::{Parameter, Variables};
+
+pub use self::selector::GroupSelector;
+
+/// Variables analysed together: the rows and columns of one diagonal block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// "full", a parameter's name, a module's name, the glob that selected it, or the name that an experiment gave it.
+    pub name: String,
+    /// Which variables.
+    pub variables: Variables,
+    /// P: how many scalars they hold.
+    pub dimension: usize,
+}
+
+impl Group {
+    /// The group of the parameters at `indices` (ascending) of `all`.
+    fn of_parameters(name: &str, indices: Vec<usize>, all: &[Parameter]) -> Self {
+        let dimension = indices.iter().map(|&i| all[i].shape.iter().product::<usize>()).sum();
+        Self { name: name.to_owned(), variables: Variables::Parameters(indices), dimension }
+    }
+}
+
+/// Whether a parameter is the weight of a convolution or linear layer.
+#[must_use]
+pub fn is_layer_weight(parameter: &Parameter) -> bool {
+    parameter.shape.len() >= 2 && parameter.name.rsplit('.').next() == Some("weight")
+}

@@ -1,0 +1,243 @@
+//! Selectors: what an experiment writes where it means groups.
+
+use eigenscape_autodiff::{Network, Parameter, Variables};
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::{Group, is_layer_weight};
+use crate::{
+    error::{Error, Result},
+    registry::nearest,
+};
+
+/// An entry of `groups = [...]`: it stands for one group or several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupSelector {
+    /// All parameters: the group "full".
+    Full,
+    /// Each weight tensor of a convolution or linear layer (the paper's layers), named by it.
+    Layers,
+    /// Each parameter tensor, named by it.
+    Parameters,
+    /// The tensors of each module (weight and bias together), named by the module.
+    Modules,
+    /// The tensors of each top-level module, named by it.
+    Stages,
+    /// One group of the tensors n/4 ..= 3n/4 of n in declaration order: the paper's middle layers.
+    Middle,
+    /// One group of all other tensors.
+    Outer,
+    /// One group of all parameters whose names match; `*` and `?` cross dots.
+    Glob(String),
+    /// One group, by a name of its own, of all parameters that match one of several globs.
+    Named {
+        /// The group's name.
+        name: String,
+        /// Globs over parameter names.
+        globs: Vec<String>,
+    },
+    /// The output of each module whose name matches: "activation:layer2".
+    Activation(String),
+}
+
+/// How an activation is written.
+const ACTIVATION: &str = "activation:";
+
+impl GroupSelector {
+    /// The words that are not globs.
+    pub const WORDS: [&'static str; 7] =
+        ["full", "layers", "parameters", "modules", "stages", "middle", "outer"];
+}
+
+impl From<&str> for GroupSelector {
+    fn from(word: &str) -> Self {
+        match word {
+            "full" => Self::Full,
+            "layers" => Self::Layers,
+            "parameters" => Self::Parameters,
+            "modules" => Self::Modules,
+            "stages" => Self::Stages,
+            "middle" => Self::Middle,
+            "outer" => Self::Outer,
+            other => match other.strip_prefix(ACTIVATION) {
+                Some(modules) => Self::Activation(modules.to_owned()),
+                None => Self::Glob(other.to_owned()),
+            },
+        }
+    }
+}
+
+impl GroupSelector {
+    /// The groups that this selector stands for in a network that is analysed on so many samples.
+    ///
+    /// # Errors
+    /// When nothing matches: the error names the most similar parameter, module or word.
+    pub fn resolve(&self, network: &Network, samples: usize) -> Result<Vec<Group>> {
+        let all = network.parameters();
+        let one = |name: &str, indices| vec![Group::of_parameters(name, indices, all)];
+        let groups = match self {
+            Self::Full => one("full", (0..all.len()).collect()),
+            Self::Parameters => each_tensor(all, |_| true),
+            Self::Layers => each_tensor(all, is_layer_weight),
+            Self::Modules => by(all, |name| name.rsplit_once('.').map_or(name, |(module, _)| module)),
+            Self::Stages => by(all, |name| name.split_once('.').map_or(name, |(stage, _)| stage)),
+            Self::Middle => one("middle", (0..all.len()).filter(|i| is_middle(*i, all.len())).collect()),
+            Self::Outer => one("outer", (0..all.len()).filter(|i| !is_middle(*i, all.len())).collect()),
+            Self::Glob(glob) => one(glob, matching(glob, all)?),
+            Self::Named { name, globs } => one(name, any_matching(globs, all)?),
+            Self::Activation(modules) => activations(modules, network, samples)?,
+        };
+        if groups.iter().all(|group| group.dimension == 0) {
+            return Err(Error::input(
+                "groups",
+                format!("the network has no {}", if *self == Self::Layers { "layers" } else { "parameters" }),
+                "choose \"parameters\" or a glob over the parameters' names",
+            ));
+        }
+        Ok(groups)
+    }
+}
+
+/// The published code's middle half: tensors n/4 ..= 3n/4.
+fn is_middle(index: usize, count: usize) -> bool {
+    (count / 4..=3 * count / 4).contains(&index)
+}
+
+fn each_tensor(all: &[Parameter], keep: fn(&Parameter) -> bool) -> Vec<Group> {
+    let kept = all.iter().enumerate().filter(|(_, p)| keep(p));
+    kept.map(|(i, p)| Group::of_parameters(&p.name, vec![i], all)).collect()
+}
+
+/// One group for each part of the names that `key` cuts out, in the order of their first tensors.
+fn by(all: &[Parameter], key: for<'a> fn(&'a str) -> &'a str) -> Vec<Group> {
+    let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
+    for (index, parameter) in all.iter().enumerate() {
+        let key = key(&parameter.name);
+        match groups.iter_mut().find(|(name, _)| *name == key) {
+            Some((_, indices)) => indices.push(index),
+            None => groups.push((key, vec![index])),
+        }
+    }
+    groups.into_iter().map(|(name, indices)| Group::of_parameters(name, indices, all)).collect()
+}
+
+fn any_matching(globs: &[String], all: &[Parameter]) -> Result<Vec<usize>> {
+    let mut indices = Vec::new();
+    for glob in globs {
+        indices.extend(matching(glob, all)?);
+    }
+    indices.sort_unstable();
+    indices.dedup();
+    Ok(indices)
+}
+
+fn matching(glob: &str, all: &[Parameter]) -> Result<Vec<usize>> {
+    let matcher = matcher(glob)?;
+    let indices: Vec<usize> = (0..all.len()).filter(|&i| matcher.is_match(&all[i].name)).collect();
+    if indices.is_empty() {
+        let names = all.iter().map(|p| p.name.as_str()).chain(GroupSelector::WORDS);
+        let words = format!(
+            "use {} or a glob over the parameters' names",
+            GroupSelector::WORDS.map(|word| format!("\"{word}\"")).join(", ")
+        );
+        return Err(nothing(glob, "matches no parameter of the network", nearest(glob, names), words));
+    }
+    Ok(indices)
+}
+
+fn activations(glob: &str, network: &Network, samples: usize) -> Result<Vec<Group>> {
+    let matcher = matcher(glob)?;
+    let activations = network.activations()?;
+    let group = |(module, shape): &(String, Vec<usize>)| Group {
+        name: format!("{ACTIVATION}{module}"),
+        variables: Variables::Activation(module.clone()),
+        dimension: samples * shape.iter().product::<usize>(),
+    };
+    let matched = activations.iter().filter(|(module, _)| matcher.is_match(module));
+    let groups: Vec<Group> = matched.map(group).collect();
+    if groups.is_empty() {
+        let names = activations.iter().map(|(module, _)| module.as_str());
+        let near = nearest(glob, names.clone()).map(|module| format!("{ACTIVATION}{module}"));
+        let modules = format!("the modules are {}", names.collect::<Vec<_>>().join(", "));
+        return Err(nothing(&format!("{ACTIVATION}{glob}"), "names no module of the network", near, modules));
+    }
+    Ok(groups)
+}
+
+fn matcher(glob: &str) -> Result<GlobMatcher> {
+    let built = GlobBuilder::new(glob).build().map_err(|error| {
+        Error::input(format!("group \"{glob}\""), error.to_string(), "mend the glob's brackets or braces")
+    })?;
+    Ok(built.compile_matcher())
+}
+
+fn nothing(word: &str, problem: &str, nearest: Option<String>, otherwise: String) -> Error {
+    let remedy = nearest.map_or(otherwise, |name| format!("did you mean \"{name}\"?"));
+    Error::input(format!("group \"{word}\""), problem, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use eigenscape_autodiff::nn;
+
+    use super::*;
+
+    /// Seven tensors in two top-level modules, and one beside them.
+    fn network() -> Network {
+        let built = Network::new(&[3], |scope, x| {
+            let mut block = scope.at("block");
+            let x = nn::linear(&mut block.at("0"), x, 3, true)?;
+            let x = nn::activation(&mut block.at("1"), x, nn::Activation::Tanh)?;
+            let x = nn::linear(&mut block.at("2"), x, 4, true)?;
+            nn::linear(&mut scope.at("head"), x, 2, false)
+        });
+        built.unwrap()
+    }
+
+    fn resolved(word: &str) -> Vec<(String, Variables, usize)> {
+        let groups = GroupSelector::from(word).resolve(&network(), 5).unwrap();
+        groups.into_iter().map(|group| (group.name, group.variables, group.dimension)).collect()
+    }
+
+    fn parameters(name: &str, indices: &[usize], dimension: usize) -> (String, Variables, usize) {
+        (name.to_owned(), Variables::from(indices), dimension)
+    }
+
+    #[test]
+    fn words_stand_for_groups_of_parameters() {
+        assert_eq!(resolved("full"), [parameters("full", &[0, 1, 2, 3, 4], 36)]);
+        let layers = [("block.0.weight", 0, 9), ("block.2.weight", 2, 12), ("head.weight", 4, 8)];
+        assert_eq!(resolved("layers"), layers.map(|(name, i, p)| parameters(name, &[i], p)));
+        assert_eq!(resolved("parameters").len(), 5);
+        let modules = [("block.0", vec![0, 1], 12), ("block.2", vec![2, 3], 16), ("head", vec![4], 8)];
+        assert_eq!(resolved("modules"), modules.map(|(name, i, p)| parameters(name, &i, p)));
+        assert_eq!(resolved("stages"), [parameters("block", &[0, 1, 2, 3], 28), parameters("head", &[4], 8)]);
+        assert_eq!(resolved("middle"), [parameters("middle", &[1, 2, 3], 19)]);
+        assert_eq!(resolved("outer"), [parameters("outer", &[0, 4], 17)]);
+        assert_eq!(resolved("block.?.bias"), [parameters("block.?.bias", &[1, 3], 7)]);
+    }
+
+    #[test]
+    fn a_group_of_several_globs_has_each_parameter_once() {
+        let globs = vec!["head*".to_owned(), "*.weight".to_owned()];
+        let named = GroupSelector::Named { name: "weights".to_owned(), globs };
+        let groups = named.resolve(&network(), 5).unwrap();
+        assert_eq!(groups, [Group::of_parameters("weights", vec![0, 2, 4], network().parameters())]);
+    }
+
+    #[test]
+    fn an_activation_has_variables_in_every_sample() {
+        let activation =
+            |module: &str, p| (format!("activation:{module}"), Variables::Activation(module.to_owned()), p);
+        assert_eq!(resolved("activation:block"), [activation("block", 20)]);
+        assert_eq!(resolved("activation:*.[01]"), [activation("block.0", 15), activation("block.1", 15)]);
+    }
+
+    #[test]
+    fn what_matches_nothing_is_refused_with_the_nearest_name() {
+        let message = |word: &str| GroupSelector::from(word).resolve(&network(), 5).unwrap_err().to_string();
+        assert!(message("blok.0.weight").contains("did you mean \"block.0.weight\"?"));
+        assert!(message("stage").contains("did you mean \"stages\"?"));
+        assert!(message("activation:heed").contains("did you mean \"activation:head\"?"));
+        assert!(message("block.[").contains("mend the glob"));
+    }
+}
