@@ -1,5 +1,7 @@
 //! Every architecture against PyTorch: the logits of `torch/logits.json`, whose parameters and inputs follow from the tensors' names.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 mod common;
 
 use candle_core::{DType, Device, Tensor};

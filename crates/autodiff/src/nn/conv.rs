@@ -96,7 +96,7 @@ pub fn conv_transpose2d(
 ) -> Result<Value> {
     let [_, inputs, _, _] = image(scope, "conv_transpose2d", x)?;
     let groups = settings.groups.max(1);
-    if channels % groups != 0 || inputs % groups != 0 {
+    if !channels.is_multiple_of(groups) || !inputs.is_multiple_of(groups) {
         let problem = format!("{groups} groups do not divide {inputs} channels in and {channels} out");
         return Err(Error::shape("conv_transpose2d", problem));
     }
