@@ -11,6 +11,7 @@ mod activation;
 mod error;
 mod factor;
 mod graph;
+mod init;
 mod kernels;
 #[cfg(test)]
 mod laws;
@@ -32,6 +33,7 @@ mod variables;
 pub use error::{Error, Result};
 pub use factor::{Factor, Rows};
 pub use graph::{Graph, Value};
+pub use init::{Init, InitRule, InitRules};
 pub use loss::Loss;
 pub use network::Network;
 pub use objective::{Function, Objective};
@@ -40,7 +42,7 @@ pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive, Sto
 pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
 pub use product::{Product, ProductProgram};
 pub use program::Program;
-pub use scope::{Init, Mask, Mode, Parameter, Scope};
+pub use scope::{Mask, Mode, Parameter, Scope};
 pub use streamed::{MeanLoss, StreamedProduct};
 pub use targets::{class_targets, mean_rows};
 pub use variables::Variables;

@@ -33,6 +33,8 @@ pub struct Network {
     buffers: Vec<Parameter>,
     masks: Vec<Mask>,
     mixes_samples: Option<String>,
+    aliases: Vec<(String, String)>,
+    unused: Vec<String>,
 }
 
 /// A network as a graph, for a fixed number of samples.
@@ -88,6 +90,8 @@ impl Network {
             buffers: strip(collected.buffers),
             masks: masks(collected.masks),
             mixes_samples: collected.mixes_samples,
+            aliases: collected.aliases,
+            unused: collected.unused,
         })
     }
 
@@ -111,6 +115,19 @@ impl Network {
     #[must_use]
     pub fn buffers(&self) -> &[Parameter] {
         &self.buffers
+    }
+
+    /// Second names of parameters in PyTorch's `state_dict`, each with the name that the parameter has here: tied weights are
+    /// one parameter, and a checkpoint may list them twice.
+    #[must_use]
+    pub fn aliases(&self) -> &[(String, String)] {
+        &self.aliases
+    }
+
+    /// Names in PyTorch's `state_dict` that a checkpoint may have and that the network has no use for (masks, counters).
+    #[must_use]
+    pub fn unused(&self) -> &[String] {
+        &self.unused
     }
 
     /// The masks (dropout) in the order of declaration; none in eval mode.

@@ -48,8 +48,13 @@ impl Point {
     /// When there are not as many.
     pub fn narrow(&self, range: std::ops::Range<usize>) -> Result<Self> {
         let samples = |tensor: &Tensor| tensor.narrow(0, range.start, range.len());
-        let masks = self.masks.iter().map(samples).collect::<candle_core::Result<_>>()?;
-        Ok(Self { inputs: samples(&self.inputs)?, targets: samples(&self.targets)?, masks, ..self.clone() })
+        Ok(Self {
+            parameters: self.parameters.clone(),
+            buffers: self.buffers.clone(),
+            inputs: samples(&self.inputs)?,
+            targets: samples(&self.targets)?,
+            masks: self.masks.iter().map(samples).collect::<candle_core::Result<_>>()?,
+        })
     }
 
     /// N.

@@ -1,30 +1,11 @@
 //! Scopes: where a network's parameters get their names, as in PyTorch and Candle's `VarBuilder`.
 
-use crate::{Graph, Value, error::Result, graph::check_size};
-
-/// How a parameter starts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Init {
-    /// All 0.
-    Zeros,
-    /// All 1.
-    Ones,
-    /// All one number.
-    Constant {
-        /// The number.
-        value: f64,
-    },
-    /// Uniform on \[−bound, bound\].
-    Uniform {
-        /// The bound.
-        bound: f64,
-    },
-    /// Normal with mean 0.
-    Normal {
-        /// The standard deviation.
-        std: f64,
-    },
-}
+use crate::{
+    Graph, Value,
+    error::{Error, Result},
+    graph::check_size,
+    init::{Init, InitRules},
+};
 
 /// A named tensor of a network: a parameter, or a buffer (running statistics) that is not trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +43,10 @@ pub(crate) struct Collected {
     pub updates: Vec<(Value, Value)>,
     /// The first layer in which samples see each other.
     pub mixes_samples: Option<String>,
+    /// Second names with the parameters that they are.
+    pub aliases: Vec<(String, String)>,
+    /// Names that hold nothing for the network.
+    pub unused: Vec<String>,
 }
 
 /// How layers behave that are not the same in training and afterwards.
@@ -78,17 +63,29 @@ pub enum Mode {
 pub struct Scope<'a> {
     collected: &'a mut Collected,
     prefix: String,
+    rules: InitRules,
 }
 
 impl<'a> Scope<'a> {
     pub(crate) fn root(collected: &'a mut Collected) -> Self {
-        Self { collected, prefix: String::new() }
+        Self { collected, prefix: String::new(), rules: InitRules::PYTORCH }
     }
 
     /// The scope of the child module `name`.
     pub fn at(&mut self, name: impl std::fmt::Display) -> Scope<'_> {
         let prefix = self.full_name(name);
-        Scope { collected: self.collected, prefix }
+        Scope { collected: self.collected, prefix, rules: self.rules }
+    }
+
+    /// The same place, in which layers start by `rules`, as do those of its children.
+    pub fn with_init(&mut self, rules: InitRules) -> Scope<'_> {
+        Scope { collected: self.collected, prefix: self.prefix.clone(), rules }
+    }
+
+    /// How layers start here.
+    #[must_use]
+    pub fn init_rules(&self) -> InitRules {
+        self.rules
     }
 
     /// The mode in which the network is built.
@@ -128,6 +125,27 @@ impl<'a> Scope<'a> {
         declare(&mut self.collected.graph, &mut self.collected.parameters, name, shape, init)
     }
 
+    /// Declares that PyTorch's `state_dict` also lists `parameter` as this module's tensor `name` (tied weights).
+    ///
+    /// # Errors
+    /// When the value is not a parameter.
+    pub fn alias(&mut self, name: &str, parameter: Value) -> Result<()> {
+        let alias = self.full_name(name);
+        let declared = self.collected.parameters.iter().find(|(_, value)| *value == parameter);
+        let Some((declared, _)) = declared else {
+            return Err(Error::shape(format!("alias {alias}"), "its value is not a parameter"));
+        };
+        self.collected.aliases.push((alias, declared.name.clone()));
+        Ok(())
+    }
+
+    /// Declares that PyTorch's `state_dict` may list, as this module's tensor `name`, a constant that the network computes by
+    /// itself (a mask, a counter), so that a checkpoint may hold it or not.
+    pub fn unused(&mut self, name: &str) {
+        let name = self.full_name(name);
+        self.collected.unused.push(name);
+    }
+
     /// Declares a buffer of this module.
     ///
     /// # Errors
@@ -164,7 +182,7 @@ fn declare(
             Ok(*value)
         } else {
             let problem = format!("declared with shapes {:?} and {shape:?}", before.shape);
-            Err(crate::Error::shape(format!("parameter {name}"), problem))
+            Err(Error::shape(format!("parameter {name}"), problem))
         };
     }
     check_size(&format!("parameter {name}"), shape)?;

@@ -16,14 +16,14 @@ pub enum Split {
 /// What a network should say for each example.
 #[derive(Debug, Clone)]
 pub enum Targets {
-    /// Class indices, \[N\] of type `u32`, each below `classes`.
+    /// Class indices, \[N\], or \[N, T\] with one for each of T tokens, of type `u32` or `i64`.
     Classes {
-        /// The indices.
+        /// The indices, below `classes`. A negative one belongs to no class: it is for the loss to ignore.
         labels: Tensor,
         /// C, the number of classes.
         classes: usize,
     },
-    /// Real targets, \[N, C\].
+    /// Real targets, \[N, ..., C\], as the network's outputs should be.
     Values(Tensor),
 }
 
@@ -49,12 +49,12 @@ impl Examples {
         self.len() == 0
     }
 
-    /// C: the number of classes, or of real targets an example.
+    /// C: the number of classes, or the length of the last axis of real targets.
     #[must_use]
     pub fn outputs(&self) -> usize {
         match &self.targets {
             Targets::Classes { classes, .. } => *classes,
-            Targets::Values(values) => values.dims().get(1).copied().unwrap_or(1),
+            Targets::Values(values) => values.dims().last().copied().unwrap_or(1),
         }
     }
 

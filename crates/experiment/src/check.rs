@@ -1,14 +1,13 @@
 //! From the raw experiment to the checked plan.
 
+mod checkpoint;
+mod loss;
 mod memory;
 mod plugin;
 mod probe;
 mod train;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use eigenscape_autodiff::Mode;
 use eigenscape_core::{Dataset, GroupSelector, Registry, registry::Environment};
@@ -137,7 +136,8 @@ impl Checker<'_> {
             memory: self.memory(raw.memory.as_deref())?,
             model: self.model(&raw.model)?,
             data: self.data(&raw.data, cache)?,
-            loss: raw.loss.map(|loss| self.located("loss", loss.into())),
+            data_name: self.located("data.name", raw.data.name.clone()),
+            loss: raw.loss.as_ref().map(|loss| self.loss(loss)).transpose()?,
             train,
             probes,
             distances,
@@ -159,7 +159,7 @@ impl Checker<'_> {
         let catalog = &self.registry.architectures;
         let architecture =
             self.build(catalog, "model", &raw.name, raw.parameters.clone(), &["checkpoint", "batch_norm"])?;
-        let checkpoint = raw.checkpoint.as_ref().map(|path| self.checkpoint(path)).transpose()?;
+        let checkpoint = raw.checkpoint.as_ref().map(|raw| self.checkpoint(raw)).transpose()?;
         Ok(ModelPlan {
             name: self.located("model.name", raw.name.clone()),
             architecture: architecture.into(),
@@ -169,18 +169,6 @@ impl Checker<'_> {
                 raw::BatchNorm::Train => Mode::Train,
             },
         })
-    }
-
-    fn checkpoint(&self, path: &Path) -> Result<Located<PathBuf>, ConfigError> {
-        let resolved = self.environment.resolve(path);
-        if !resolved.is_file() {
-            return Err(self.error(
-                "model.checkpoint",
-                format!("there is no file {}", resolved.display()),
-                "relative paths are looked up beside the experiment's file, then in the current folder",
-            ));
-        }
-        Ok(self.located("model.checkpoint", resolved))
     }
 
     fn distance(

@@ -1,128 +1,91 @@
-//! Checkpoints: weights as safetensors by PyTorch's names.
+//! Checkpoints: weights by PyTorch's names, from a safetensors file or from what `torch.save` wrote.
+//!
+//! Nothing of a file is executed, and nothing is allocated by what a file claims: tensors stay where they lie in the file
+//! ([`Stored`]) until the network asks for one of its shape.
+
+mod archive;
+mod contents;
+mod fit;
+mod pickle;
+mod refusal;
+mod safetensors;
+mod state_dict;
+mod stored;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Network, Parameter};
+use candle_core::Tensor;
+use eigenscape_autodiff::Network;
 use eigenscape_core::{Error, Result};
 
+use self::contents::Contents;
+pub use self::{
+    state_dict::{Item, Selection, StateDict},
+    stored::Stored,
+};
 use crate::weights::Weights;
 
-/// PyTorch counts a BatchNorm's batches in a tensor that no computation uses.
-const UNUSED: &str = "num_batches_tracked";
-/// At most so many lines of a list of differences are shown.
-const SHOWN: usize = 20;
-
-/// Writes the weights.
+/// Writes the weights as a safetensors file.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn save(path: &Path, network: &Network, weights: &Weights) -> Result<()> {
-    let tensors = declared(network).zip(weights.parameters.iter().chain(&weights.buffers));
+    let tensors = fit::declared(network).zip(weights.parameters.iter().chain(&weights.buffers));
     let tensors: BTreeMap<&str, &Tensor> =
         tensors.map(|(declared, tensor)| (declared.name.as_str(), tensor)).collect();
-    safetensors::serialize_to_file(tensors, None, path)
+    ::safetensors::serialize_to_file(tensors, None, path)
         .map_err(|error| Error::io(path, std::io::Error::other(error)))
 }
 
-/// Reads weights for a network, in f64 where all are and in f32 otherwise.
+/// Weights from a file, with what should be known about where they come from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The weights, in f64 where all are in the file and in f32 otherwise.
+    pub weights: Weights,
+    /// Which dictionary was chosen where nobody said, what was left out.
+    pub notes: Vec<String>,
+}
+
+/// Reads weights for a network.
 ///
 /// # Errors
-/// When the file cannot be read or is damaged, names or shapes are not the network's (all differences are listed), or a value is
-/// not finite.
-pub fn load(path: &Path, network: &Network) -> Result<Weights> {
-    let subject = path.display().to_string();
-    let contents = fs::read(path).map_err(|error| Error::io(path, error))?;
-    let mut tensors = candle_core::safetensors::load_buffer(&contents, &Device::Cpu).map_err(|error| {
-        Error::input(
-            &subject,
-            format!("is not a complete safetensors file: {error}"),
-            "copy or save the file again (safetensors.torch.save_file(model.state_dict(), path) in PyTorch)",
-        )
-    })?;
-    tensors.retain(|name, _| !name.ends_with(UNUSED));
-    let differences = differences(network, &tensors);
-    if !differences.is_empty() {
-        return Err(Error::input(
-            &subject,
-            format!("does not fit the network:\n{}", table(&differences)),
-            "choose the architecture and settings that the checkpoint was made with",
-        ));
-    }
-    let double = declared(network).all(|declared| tensors[&declared.name].dtype() == DType::F64);
-    let dtype = if double { DType::F64 } else { DType::F32 };
-    let take = |declared: &Parameter| usable(&subject, &declared.name, &tensors[&declared.name], dtype);
-    Ok(Weights {
-        parameters: network.parameters().iter().map(take).collect::<Result<_>>()?,
-        buffers: network.buffers().iter().map(take).collect::<Result<_>>()?,
+/// When the file cannot be read or is damaged, is of another format, has no dictionary of tensors or several; when names or
+/// shapes are not the network's (all differences are listed), or a value is not finite.
+pub fn load(selection: &Selection, network: &Network) -> Result<Loaded> {
+    let file = fs::read(&selection.path).map_err(|error| Error::io(&selection.path, error))?;
+    read(&file, selection, network)
+}
+
+/// As [`load`], for a file's contents; the path is but the file's name in messages.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(file: &[u8], selection: &Selection, network: &Network) -> Result<Loaded> {
+    with_state_dict(file, selection, |subject, state, notes| {
+        Ok(Loaded { weights: fit::weights(subject, network, state)?, notes })
     })
 }
 
-fn declared(network: &Network) -> impl Iterator<Item = &Parameter> {
-    network.parameters().iter().chain(network.buffers())
-}
-
-/// A name with its shape in the network and in the file, where they are not the same.
-type Difference<'a> = (&'a str, Option<&'a [usize]>, Option<&'a [usize]>);
-
-fn differences<'a>(
-    network: &'a Network,
-    tensors: &'a std::collections::HashMap<String, Tensor>,
-) -> Vec<Difference<'a>> {
-    let known = declared(network).map(|declared| {
-        let found = tensors.get(&declared.name).map(Tensor::dims);
-        (declared.name.as_str(), Some(declared.shape.as_slice()), found)
-    });
-    let mut unexpected: Vec<Difference> = tensors
-        .iter()
-        .filter(|(name, _)| !declared(network).any(|declared| declared.name == **name))
-        .map(|(name, tensor)| (name.as_str(), None, Some(tensor.dims())))
-        .collect();
-    unexpected.sort_unstable();
-    known.filter(|(_, expected, found)| expected != found).chain(unexpected).collect()
-}
-
-fn table(differences: &[Difference]) -> String {
-    let cell = |shape: &Option<&[usize]>| shape.map_or("-".to_owned(), |shape| format!("{shape:?}"));
-    let header = ("tensor".to_owned(), "network".to_owned(), "file".to_owned());
-    let rows = differences
-        .iter()
-        .take(SHOWN)
-        .map(|(name, expected, found)| ((*name).to_owned(), cell(expected), cell(found)));
-    let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
-    let first = rows.iter().map(|row| row.0.len()).max().unwrap_or(0);
-    let second = rows.iter().map(|row| row.1.len()).max().unwrap_or(0);
-    let mut lines: Vec<String> = rows
-        .iter()
-        .map(|(name, expected, found)| format!("  {name:first$}  {expected:second$}  {found}"))
-        .collect();
-    if differences.len() > SHOWN {
-        lines.push(format!("  and {} more", differences.len() - SHOWN));
-    }
-    lines.join("\n")
-}
-
-fn usable(subject: &str, name: &str, tensor: &Tensor, dtype: DType) -> Result<Tensor> {
-    if !tensor.dtype().is_float() {
-        return Err(Error::input(
-            subject,
-            format!("the tensor {name} is of type {:?}", tensor.dtype()),
-            "save it in a floating-point type",
-        ));
-    }
-    let values = tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
-    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-        return Err(Error::input(
-            subject,
-            format!("the tensor {name} holds {} (element {index})", values[index]),
-            "use a checkpoint from before the training diverged",
-        ));
-    }
-    Ok(tensor.to_dtype(dtype)?)
+/// Calls `then` with the file's name, the tensors that the selection is about, and notes on the choice.
+///
+/// # Errors
+/// When the contents are damaged, of another format, or have no dictionary of tensors or several, and those of `then`.
+pub fn with_state_dict<T>(
+    file: &[u8],
+    selection: &Selection,
+    then: impl FnOnce(&str, &StateDict, Vec<String>) -> Result<T>,
+) -> Result<T> {
+    let subject = selection.path.display().to_string();
+    let contents = Contents::parse(file).map_err(|refusal| refusal.about(&subject))?;
+    let (state, mut notes) =
+        StateDict::find(&contents, selection).map_err(|refusal| refusal.about(&subject))?;
+    notes.extend(contents.left_out());
+    then(&subject, &state, notes)
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
     use eigenscape_autodiff::nn;
     use eigenscape_core::Random;
 
@@ -137,6 +100,11 @@ mod tests {
         let weights = Weights::initial(&network(width), Random::new(1)).unwrap();
         save(&path, &network(width), &weights).unwrap();
         path
+    }
+
+    fn load(path: &Path, network: &Network) -> Result<Weights> {
+        let selection = Selection { path: path.to_owned(), ..Selection::default() };
+        super::load(&selection, network).map(|loaded| loaded.weights)
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Tensor};
 use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program, mean_rows};
-use eigenscape_core::{Examples, Result, Targets};
+use eigenscape_core::{Examples, Result};
 
-use crate::{prepare::targets, weights::Weights};
+use crate::{labels::Labels, weights::Weights};
 
 /// Examples evaluated at once: enough for full speed, few enough for small memory.
 const BATCH: usize = 256;
@@ -16,7 +16,7 @@ const BATCH: usize = 256;
 pub struct Evaluation {
     /// Mean loss.
     pub loss: f64,
-    /// Share classified rightly; `None` for real targets.
+    /// Share classified rightly of what is not ignored; `None` for real targets.
     pub accuracy: Option<f64>,
 }
 
@@ -71,20 +71,21 @@ fn mean_loss(loss: Loss, outputs: &Tensor, targets: &Tensor) -> Result<f64> {
 pub struct Batches {
     inputs: Tensor,
     targets: Tensor,
-    labels: Option<Vec<u32>>,
+    /// Classes in order, one or several an example; `None` for what is ignored.
+    labels: Option<Vec<Option<i64>>>,
 }
 
 impl Batches {
     /// Prepares a split.
     ///
     /// # Errors
-    /// When a tensor operation fails.
-    pub fn new(examples: &Examples, dtype: DType) -> Result<Self> {
-        let labels = match &examples.targets {
-            Targets::Classes { labels, .. } => Some(labels.to_vec1()?),
-            Targets::Values(_) => None,
-        };
-        Ok(Self { inputs: examples.inputs.to_dtype(dtype)?, targets: targets(examples, dtype)?, labels })
+    /// When a label is neither a class nor ignored, or a tensor operation fails.
+    pub fn new(examples: &Examples, labels: &Labels, dtype: DType) -> Result<Self> {
+        Ok(Self {
+            inputs: examples.inputs.to_dtype(dtype)?,
+            targets: labels.targets(examples, dtype)?,
+            labels: labels.classes(&examples.targets)?,
+        })
     }
 
     /// N.
@@ -126,6 +127,7 @@ pub fn at(weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
 /// When a program cannot be built or evaluated.
 pub fn evaluate(programs: &mut Programs, split: &Batches, weights: &Weights) -> Result<Evaluation> {
     let (mut loss, mut right) = (0.0, 0);
+    let labels_each = split.labels.as_ref().map_or(0, |labels| labels.len() / split.len().max(1));
     for start in (0..split.len()).step_by(BATCH) {
         let count = BATCH.min(split.len() - start);
         let inputs = split.inputs.narrow(0, start, count)?;
@@ -134,12 +136,16 @@ pub fn evaluate(programs: &mut Programs, split: &Batches, weights: &Weights) -> 
         let results = programs.of(count)?.at(&at(weights, inputs, targets.clone()), &[])?;
         loss += mean_loss(kind, &results[1], &targets)? * count as f64;
         if let Some(labels) = &split.labels {
-            let guesses = results[1].argmax(D::Minus1)?.to_vec1::<u32>()?;
-            right += guesses.iter().zip(&labels[start..]).filter(|(guess, label)| guess == label).count();
+            let guesses = results[1].argmax(D::Minus1)?.flatten_all()?.to_vec1::<u32>()?;
+            let pairs = guesses.iter().zip(&labels[start * labels_each..]);
+            right += pairs.filter(|(guess, label)| Some(i64::from(**guess)) == **label).count();
         }
     }
-    let count = split.len() as f64;
-    Ok(Evaluation { loss: loss / count, accuracy: split.labels.as_ref().map(|_| right as f64 / count) })
+    let counted = |labels: &Vec<Option<i64>>| labels.iter().flatten().count();
+    Ok(Evaluation {
+        loss: loss / split.len() as f64,
+        accuracy: split.labels.as_ref().map(|labels| right as f64 / counted(labels) as f64),
+    })
 }
 
 /// A scalar tensor's value.

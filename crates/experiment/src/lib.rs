@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod diagnostic;
 pub mod document;
 pub mod evaluate;
+pub mod labels;
 pub mod masks;
 pub mod measure;
 pub mod notes;

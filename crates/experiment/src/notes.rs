@@ -7,6 +7,7 @@ use eigenscape_core::{
 };
 
 use crate::{
+    labels::{IGNORE_INDEX, Labels},
     plan::Plan,
     prepare::{Prepared, PreparedProbe},
 };
@@ -40,11 +41,12 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         Note::new("Examples", format!("{} training, {} test", prepared.train.len(), prepared.test.len())),
         Note::new("Model", plan.model.architecture.description()),
         Note::new("Parameters", format!("{} in {} tensors", network.dimension(), network.parameters().len())),
-        Note::new("Loss", loss_name(prepared.loss)),
+        Note::new("Loss", loss_text(prepared.loss, prepared.labels)),
         Note::new("Seed", plan.seed.to_string()),
     ];
     if let Some(checkpoint) = &plan.model.checkpoint {
-        lines.push(Note::new("Checkpoint", checkpoint.value.display().to_string()));
+        lines.push(Note::new("Checkpoint", checkpoint.value.path.display().to_string()));
+        lines.extend(prepared.checkpoint_notes.iter().map(|note| Note::new("Checkpoint", note)));
     }
     if let Some(train) = &plan.train {
         let sgd = &train.optimizer;
@@ -86,6 +88,18 @@ fn spectra(probe: &PreparedProbe) -> String {
         plan.estimator_name.value,
         plan.dtype.as_str()
     )
+}
+
+/// "cross-entropy, label smoothing 0.1": what is not the default is told.
+fn loss_text(loss: Loss, labels: Labels) -> String {
+    let mut text = loss_name(loss).to_owned();
+    if labels.smoothing > 0.0 {
+        text += &format!(", label smoothing {}", labels.smoothing);
+    }
+    if let Some(label) = labels.ignore_index.filter(|label| *label != IGNORE_INDEX) {
+        text += &format!(", labels {label} ignored");
+    }
+    text
 }
 
 fn loss_name(loss: Loss) -> &'static str {

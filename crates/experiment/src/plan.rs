@@ -9,7 +9,7 @@ use candle_core::DType;
 use eigenscape_autodiff::{Loss, Mode};
 use eigenscape_core::{Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator};
 
-use crate::{diagnostic::Located, raw::Between};
+use crate::{checkpoint::Selection, diagnostic::Located, labels::Labels, raw::Between};
 
 /// A checked experiment.
 pub struct Plan {
@@ -33,12 +33,14 @@ pub struct RunPlan {
     pub seed: u64,
     /// Bytes that products and factors may take beside weights and data.
     pub memory: usize,
+    /// The data set's name with the place where it stands.
+    pub data_name: Located<String>,
     /// The data set.
     pub data: Arc<dyn Dataset>,
     /// The network.
     pub model: ModelPlan,
     /// The loss, where the experiment names one; otherwise the targets decide.
-    pub loss: Option<Located<Loss>>,
+    pub loss: Option<Located<LossPlan>>,
     /// Training, unless the model is analysed as it is.
     pub train: Option<TrainPlan>,
     /// Spectra to measure.
@@ -55,6 +57,15 @@ impl RunPlan {
     }
 }
 
+/// The loss.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LossPlan {
+    /// Which one.
+    pub kind: Loss,
+    /// How it reads labels.
+    pub labels: Labels,
+}
+
 /// The network.
 pub struct ModelPlan {
     /// The architecture's name with the place where it stands.
@@ -62,7 +73,7 @@ pub struct ModelPlan {
     /// The architecture.
     pub architecture: Arc<dyn Architecture>,
     /// The weights to start from.
-    pub checkpoint: Option<Located<PathBuf>>,
+    pub checkpoint: Option<Located<Selection>>,
     /// The mode in which curvature is measured.
     pub batch_norm: Mode,
 }

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, Mode, Network, class_targets};
+use eigenscape_autodiff::{Loss, Mode, Network};
 use eigenscape_core::{Error, Examples, Group, Landscape, Random, Split, Targets};
 
 use crate::{
-    checkpoint,
+    checkpoint::{self, Loaded},
     diagnostic::{ConfigError, Located, Result},
-    evaluate, masks,
-    plan::{ProbePlan, RunPlan, Samples},
+    evaluate,
+    labels::Labels,
+    masks,
+    plan::{LossPlan, ProbePlan, RunPlan, Samples},
     weights::Weights,
 };
 
@@ -29,8 +31,12 @@ pub struct Prepared<'a> {
     pub training: Network,
     /// The loss.
     pub loss: Loss,
+    /// How it reads labels.
+    pub labels: Labels,
     /// The weights before training.
     pub weights: Weights,
+    /// Where the weights come from, beside the file's name.
+    pub checkpoint_notes: Vec<String>,
     /// One entry a probe of the plan.
     pub probes: Vec<PreparedProbe<'a>>,
 }
@@ -62,16 +68,19 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let train = plan.data.examples(Split::Train)?;
     let test = plan.data.examples(Split::Test)?;
     let network = network(plan, &train)?;
-    let loss = loss(plan, &train)?;
-    let weights = weights(plan, &network)?;
+    let LossPlan { kind: loss, labels } = loss(plan, &train)?;
+    for examples in [&train, &test] {
+        check_targets(plan, &network, labels, examples)?;
+    }
+    let (weights, checkpoint_notes) = weights(plan, &network)?;
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
-    let probes = plan.probes.iter().map(|probe| prepare_probe(probe, plan, measured, loss, &train));
+    let probes = plan.probes.iter().map(|probe| prepare_probe(plan, probe, measured, loss, labels, &train));
     let probes = probes.collect::<Result<Vec<_>>>()?;
     for probe in &probes {
         check_operators(probe, &weights)?;
     }
-    Ok(Prepared { plan, train, test, network, training, loss, weights, probes })
+    Ok(Prepared { plan, train, test, network, training, loss, labels, weights, checkpoint_notes, probes })
 }
 
 fn network(plan: &RunPlan, examples: &Examples) -> Result<Network> {
@@ -86,18 +95,20 @@ fn network(plan: &RunPlan, examples: &Examples) -> Result<Network> {
     })?)
 }
 
-fn loss(plan: &RunPlan, examples: &Examples) -> Result<Loss> {
+fn loss(plan: &RunPlan, examples: &Examples) -> Result<LossPlan> {
     let classes = matches!(examples.targets, Targets::Classes { .. });
     let Some(loss) = &plan.loss else {
-        return Ok(if classes { Loss::CrossEntropy } else { Loss::MeanSquaredError });
+        let kind = if classes { Loss::CrossEntropy } else { Loss::MeanSquaredError };
+        return Ok(LossPlan { kind, labels: Labels::default().of(kind) });
     };
-    if loss.value == Loss::CrossEntropy && !classes {
+    let kind = loss.value.kind;
+    if kind == Loss::CrossEntropy && !classes {
         let help = "use \"mean-squared-error\", or \"binary-cross-entropy\" for targets from 0 to 1";
         return Err(loss
             .error("the data set has real targets, and cross-entropy needs classes", help)
             .into());
     }
-    if let (Loss::BinaryCrossEntropy, Targets::Values(values)) = (loss.value, &examples.targets) {
+    if let (Loss::BinaryCrossEntropy, Targets::Values(values)) = (kind, &examples.targets) {
         let values = values.to_dtype(DType::F64).map_err(Error::from)?;
         let values = values.flatten_all().and_then(|t| t.to_vec1::<f64>()).map_err(Error::from)?;
         if let Some(value) = values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
@@ -109,20 +120,55 @@ fn loss(plan: &RunPlan, examples: &Examples) -> Result<Loss> {
     Ok(loss.value)
 }
 
-fn weights(plan: &RunPlan, network: &Network) -> Result<Weights> {
-    let Some(path) = &plan.model.checkpoint else {
-        return Ok(Weights::initial(network, Random::new(plan.seed))?);
+/// Refuses targets of another shape than the network's outputs, and labels that are neither classes nor ignored.
+fn check_targets(plan: &RunPlan, network: &Network, labels: Labels, examples: &Examples) -> Result<()> {
+    let (shape, classes) = match &examples.targets {
+        Targets::Values(values) => (values.dims()[1..].to_vec(), 0),
+        Targets::Classes { labels, classes } => ([&labels.dims()[1..], &[*classes]].concat(), *classes),
     };
-    let weights = checkpoint::load(&path.value, network).map_err(|error| path.caused(error))?;
+    if network.output_shape() != shape {
+        let problem = format!(
+            "`{}` gives outputs of shape {:?} for an example, and the data has targets for {shape:?}",
+            plan.model.name.value,
+            network.output_shape()
+        );
+        return Err(plan.model.name.error(problem, "choose an architecture that fits the targets").into());
+    }
+    let found = labels.classes(&examples.targets)?.unwrap_or_default();
+    let is_class = |label: i64| usize::try_from(label).is_ok_and(|class| class < classes);
+    let mut counted = found.iter().enumerate().filter_map(|(index, label)| Some((index, (*label)?)));
+    if let Some((index, label)) = counted.find(|(_, label)| !is_class(*label)) {
+        let problem = format!("the label {label} (the {index}-th, from 0) is not a class");
+        let help = format!(
+            "number the classes from 0, or leave such labels out of the mean: \
+             loss = {{ name = \"cross-entropy\", ignore_index = {label} }}"
+        );
+        return Err(plan.data_name.error(problem, help).into());
+    }
+    if !found.is_empty() && found.iter().all(Option::is_none) {
+        return Err(plan.data_name.error("every label is ignored", "change `loss.ignore_index`").into());
+    }
+    Ok(())
+}
+
+/// The weights to start from, with notes on where they come from.
+fn weights(plan: &RunPlan, network: &Network) -> Result<(Weights, Vec<String>)> {
+    let Some(selection) = &plan.model.checkpoint else {
+        return Ok((Weights::initial(network, Random::new(plan.seed))?, Vec::new()));
+    };
+    let Loaded { weights, notes } =
+        checkpoint::load(&selection.value, network).map_err(|error| selection.caused(error))?;
     // A given model is analysed in the precision it came in; training is in f32.
-    Ok(if plan.train.is_some() { weights.to_dtype(DType::F32)? } else { weights })
+    let weights = if plan.train.is_some() { weights.to_dtype(DType::F32)? } else { weights };
+    Ok((weights, notes))
 }
 
 fn prepare_probe<'a>(
-    plan: &'a ProbePlan,
     run: &RunPlan,
+    plan: &'a ProbePlan,
     network: &Network,
     loss: Loss,
+    labels: Labels,
     train: &Examples,
 ) -> Result<PreparedProbe<'a>> {
     let examples = match sample(&plan.samples, train)? {
@@ -131,12 +177,20 @@ fn prepare_probe<'a>(
     };
     let groups = groups(plan, network, examples.len())?;
     let inputs = examples.inputs.to_dtype(plan.dtype).map_err(Error::from)?;
-    let targets = targets(&examples, plan.dtype)?;
+    let targets = labels.targets(&examples, plan.dtype).map_err(|error| plan.samples.caused(error))?;
     // The same at every moment, so that spectra differ by the weights alone.
     let mut generator = Random::new(run.seed).stream("dropout-probe", 0);
     let masks = masks::draw(network.masks(), examples.len(), plan.dtype, &mut generator)?;
-    let (network, memory) = (network.clone(), run.memory);
-    Ok(PreparedProbe { plan, inputs, targets, masks, groups, network, loss, memory })
+    Ok(PreparedProbe {
+        plan,
+        inputs,
+        targets,
+        masks,
+        groups,
+        network: network.clone(),
+        loss,
+        memory: run.memory,
+    })
 }
 
 /// Finds out before training whether an estimator that needs exact factors will get them, and whether products fit into memory.
@@ -211,11 +265,20 @@ fn sample(samples: &Located<Samples>, train: &Examples) -> Result<Option<Vec<u32
                 let help = "use samples = ... instead";
                 return Err(samples.error("the data set has real targets and no classes", help).into());
             };
-            let labels = labels.to_vec1::<u32>().map_err(Error::from)?;
+            if labels.rank() != 1 {
+                let help = "use samples = ... instead";
+                return Err(samples
+                    .error("the data set has a label for each token, not for each example", help)
+                    .into());
+            }
+            let labels = labels.to_dtype(DType::I64).and_then(|labels| labels.to_vec1::<i64>());
             let mut found = vec![0; *classes];
             let mut indices = Vec::new();
-            for (index, label) in (0_u32..).zip(&labels) {
-                let found = &mut found[*label as usize];
+            for (index, label) in (0_u32..).zip(labels.map_err(Error::from)?) {
+                // What belongs to no class is left out.
+                let Some(found) = usize::try_from(label).ok().and_then(|class| found.get_mut(class)) else {
+                    continue;
+                };
                 *found += 1;
                 if *found <= count.get() {
                     indices.push(index);
@@ -227,19 +290,6 @@ fn sample(samples: &Located<Samples>, train: &Examples) -> Result<Option<Vec<u32
                 return Err(samples.error(problem, "ask for fewer").into());
             }
             Ok(Some(indices))
-        }
-    }
-}
-
-/// Targets as a network's outputs should be: for classes see [`class_targets`].
-///
-/// # Errors
-/// When a label is not below the number of classes, or a tensor operation fails.
-pub fn targets(examples: &Examples, dtype: DType) -> eigenscape_core::Result<Tensor> {
-    match &examples.targets {
-        Targets::Values(values) => Ok(values.to_dtype(dtype)?),
-        Targets::Classes { labels, classes } => {
-            Ok(class_targets(labels, *classes, 0.0, None)?.to_dtype(dtype)?)
         }
     }
 }

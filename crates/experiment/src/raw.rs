@@ -55,10 +55,38 @@ fn runs() -> PathBuf {
     PathBuf::from("runs")
 }
 
-/// The loss between the network's outputs and the targets, a mean over examples (and over outputs for the last two).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+/// The loss between the network's outputs and the targets: its name, or a table of its name and its own keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a loss's name, or a table with `name` and, for \"cross-entropy\", `label_smoothing` and `ignore_index`"
+)]
 pub enum Loss {
+    /// The name only.
+    Name(#[schemars(with = "LossName")] String),
+    /// The name with keys.
+    Table(LossTable),
+}
+
+/// A loss with its keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LossTable {
+    /// Which loss.
+    #[schemars(with = "LossName")]
+    pub name: String,
+    /// Of the cross-entropy: the share ε of a label that is spread over all classes, from 0 up to but not including 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_smoothing: Option<f64>,
+    /// Of the cross-entropy: the label that belongs to no class and is left out of the mean; -100 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore_index: Option<i64>,
+}
+
+/// The losses: means over examples (over tokens where each has its own label) and, for the last two, over outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossName {
     /// −log softmax(outputs)\[class\].
     CrossEntropy,
     /// (output − target)².
@@ -67,12 +95,12 @@ pub enum Loss {
     BinaryCrossEntropy,
 }
 
-impl From<Loss> for eigenscape_autodiff::Loss {
-    fn from(loss: Loss) -> Self {
+impl From<LossName> for eigenscape_autodiff::Loss {
+    fn from(loss: LossName) -> Self {
         match loss {
-            Loss::CrossEntropy => Self::CrossEntropy,
-            Loss::MeanSquaredError => Self::MeanSquaredError,
-            Loss::BinaryCrossEntropy => Self::BinaryCrossEntropy,
+            LossName::CrossEntropy => Self::CrossEntropy,
+            LossName::MeanSquaredError => Self::MeanSquaredError,
+            LossName::BinaryCrossEntropy => Self::BinaryCrossEntropy,
         }
     }
 }
@@ -93,9 +121,9 @@ pub struct Plugin {
 pub struct Model {
     /// Which architecture.
     pub name: String,
-    /// Weights to start from, by PyTorch's names: a .safetensors file.
+    /// Weights to start from, by PyTorch's names: a .safetensors file, or one that `torch.save` wrote (.pth, .pt, ...).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<PathBuf>,
+    pub checkpoint: Option<Checkpoint>,
     /// How BatchNorm normalises while curvature is measured; with "train" dropout drops too.
     #[serde(default)]
     pub batch_norm: BatchNorm,
@@ -103,6 +131,34 @@ pub struct Model {
     #[serde(flatten)]
     #[schemars(skip)]
     pub parameters: toml::Table,
+}
+
+/// A file of weights: its path, or a table of its path and which part of it under which names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a path, or a table with `path` and, where they are needed, `key` and `strip_prefix`"
+)]
+pub enum Checkpoint {
+    /// The path only.
+    Path(PathBuf),
+    /// The path with more.
+    Table(CheckpointTable),
+}
+
+/// Which weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointTable {
+    /// The file.
+    pub path: PathBuf,
+    /// The state dict's key in what was given to `torch.save`, as in "model" or "trainer.model"; without it the file's only
+    /// dictionary of tensors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What to take away from the beginning of names, as in "module."; of several, one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strip_prefix: Option<Words>,
 }
 
 /// How BatchNorm normalises.

@@ -74,8 +74,8 @@ fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display)
     let (plan, network, loss) = (prepared.plan, &prepared.network, prepared.loss);
     let (epochs, random) = (plan.epochs(), Random::new(plan.seed));
     let mut weights = prepared.weights.clone();
-    let train = Batches::new(&prepared.train, weights.dtype())?;
-    let test = Batches::new(&prepared.test, weights.dtype())?;
+    let train = Batches::new(&prepared.train, &prepared.labels, weights.dtype())?;
+    let test = Batches::new(&prepared.test, &prepared.labels, weights.dtype())?;
     let mut losses = Programs::loss(network, loss);
     let mut trainer = plan.train.as_ref().map(|plan| Trainer::new(plan, &prepared.training, loss, random));
     let steps = plan.train.as_ref().map_or(0, |plan| Trainer::steps(plan, train.len()));

@@ -13,6 +13,7 @@ use eigenscape_autodiff::{Loss, Network, nn::Activation};
 use eigenscape_core::{Architecture, Examples, Targets};
 use eigenscape_experiment::{
     evaluate::{Batches, Programs, scalar},
+    labels::Labels,
     plan::Sgd,
     sgd::State,
     weights::Weights,
@@ -57,7 +58,7 @@ fn agrees(file: &str, architecture: impl Architecture + 'static, pad: usize, los
     let shape = examples.inputs.dims()[1..].to_vec();
     let network = Network::new(&shape, move |scope, x| architecture.build(scope, x, 10)).unwrap();
     let mut weights = Weights { parameters: parameters(&tensors, "init", &network), buffers: Vec::new() };
-    let data = Batches::new(&examples, DType::F32).unwrap();
+    let data = Batches::new(&examples, &Labels::default(), DType::F32).unwrap();
     let mut programs = Programs::training_step(&network, loss);
     let mut state = State::default();
     let losses = tensors["loss"].to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();

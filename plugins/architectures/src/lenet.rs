@@ -5,16 +5,9 @@ use eigenscape_autodiff::{
     nn::{Activation, activation, conv2d, flatten, linear, max_pool2d},
 };
 use eigenscape_core::Architecture;
-use schemars::JsonSchema;
-use serde::Deserialize;
-
-/// LeNet has no settings.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Parameters {}
 
 /// Two convolutions 5x5 (6 and 16 channels), each with ReLU and 2x2 max pooling, then 120, 84 and C units
-/// (LeCun et al. 1998, with today's activations).
+/// (LeCun et al. 1998, with today's activations). Every layer starts as PyTorch's default.
 #[derive(Debug, Clone, Copy)]
 pub struct LeNet;
 

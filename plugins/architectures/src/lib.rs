@@ -1,12 +1,22 @@
-//! Network architectures: each a small file that emits its program through a scope with PyTorch's names.
+//! Network architectures: each a small file that emits its program through a scope with PyTorch's names, and states how its parameters
+//! start.
 
+mod conv_norm;
+pub mod densenet;
+pub mod fully_connected;
+pub mod gpt;
 pub mod lenet;
 pub mod mlp;
+pub mod mobilenet;
+mod no_settings;
 pub mod resnet;
 pub mod sequential;
+pub mod simple_mnist;
 pub mod vgg;
+pub mod vit;
 
 use eigenscape_core::Registry;
+pub use no_settings::NoSettings;
 
 /// Adds every architecture of this crate.
 pub fn register(registry: &mut Registry) {
@@ -14,15 +24,34 @@ pub fn register(registry: &mut Registry) {
     architectures.add("mlp", "fully connected network: widths, activation", |p: mlp::Parameters, _| {
         Ok(Box::new(mlp::Mlp::new(p)?))
     });
-    architectures.add("lenet", "LeNet-5 with ReLU and max pooling (61,706 parameters on 1x32x32)", |p, _| {
-        let lenet::Parameters {} = p;
-        Ok(Box::new(lenet::LeNet))
+    architectures.add(
+        "lenet",
+        "LeNet-5 with ReLU and max pooling (61,706 parameters on 1x32x32)",
+        |NoSettings {}, _| Ok(Box::new(lenet::LeNet)),
+    );
+    architectures.add(
+        "simple-mnist",
+        "two convolutions and two linear layers for 28x28",
+        |NoSettings {}, _| Ok(Box::new(simple_mnist::SimpleMnist)),
+    );
+    architectures.add("densenet3-40", "DenseNet of 40 layers, growth 12", |NoSettings {}, _| {
+        Ok(Box::new(densenet::DenseNet))
     });
+    architectures.add("mobilenet", "MobileNet for 32x32, depthwise convolutions", |NoSettings {}, _| {
+        Ok(Box::new(mobilenet::MobileNet))
+    });
+    architectures.add(
+        "gpt",
+        "causal transformer on tokens: n_layer, n_head, n_embd, block_size, bias",
+        |p: gpt::Parameters, _| Ok(Box::new(gpt::Gpt::new(p)?)),
+    );
     architectures.add(
         "sequential",
         "a network written as a list of layers",
         |p: sequential::Parameters, _| Ok(Box::new(sequential::Sequential::new(p.layers))),
     );
+    fully_connected::register(architectures);
     resnet::register(architectures);
     vgg::register(architectures);
+    vit::register(architectures);
 }

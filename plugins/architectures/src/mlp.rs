@@ -29,7 +29,7 @@ fn default_activation() -> Activation {
 }
 
 /// A fully connected network whose layers are named as in a `torch.nn.Sequential` of Linear and activation modules:
-/// `0`, `2`, `4`, ...
+/// `0`, `2`, `4`, .... Every layer starts as PyTorch's default.
 #[derive(Debug, Clone)]
 pub struct Mlp {
     widths: Vec<usize>,

@@ -13,6 +13,8 @@ pub(crate) struct TensorFile<'a> {
 /// Integers of any type with their shape.
 pub(crate) struct Integers {
     pub(crate) shape: Vec<usize>,
+    /// The type's name.
+    pub(crate) name: String,
     pub(crate) values: Vec<i128>,
 }
 
@@ -79,7 +81,7 @@ impl<'a> TensorFile<'a> {
                 ));
             }
         };
-        Ok(Integers { shape: view.shape().to_vec(), values })
+        Ok(Integers { shape: view.shape().to_vec(), name: format!("{:?}", view.dtype()), values })
     }
 
     /// An error about one tensor.

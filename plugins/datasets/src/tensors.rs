@@ -3,8 +3,9 @@
 //! | tensor | shape | type |
 //! | --- | --- | --- |
 //! | `x` | \[N, ...\] | float32 or float64, kept; float16 and bfloat16 become float32 |
-//! | `y`, classes | \[N\] | any integer |
-//! | `y`, values | \[N, C\], or \[N\] for C = 1 | as `x` |
+//! | `x`, tokens | \[N, T\] | any integer, becomes float32, which holds them exactly up to 2²⁴ |
+//! | `y`, classes | \[N\], or \[N, T\] with one a token | any integer; a negative one is for the loss to ignore |
+//! | `y`, values | \[N, ..., C\], or \[N\] for C = 1 | float types as `x` |
 //! | `x_test`, `y_test` | both or neither; as `x` and `y` but for N | the types of `x` and `y` |
 //!
 //! Without a test split the same examples serve as both. Other tensors of the file are not looked at.
@@ -16,10 +17,13 @@ use eigenscape_core::{Dataset, Error, Examples, Result, Split, Targets, registry
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::tensor_file::TensorFile;
+use crate::tensor_file::{TensorFile, multi_index};
 
 /// A label from here on is taken for a mistake unless `classes` says otherwise: each class costs an output.
 const MOST_INFERRED_CLASSES: u32 = 1 << 16;
+
+/// The largest whole number up to which float32 holds every one.
+const LARGEST_TOKEN: i128 = 1 << 24;
 
 /// Parameters of `tensors`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -27,7 +31,7 @@ const MOST_INFERRED_CLASSES: u32 = 1 << 16;
 pub struct TensorsParameters {
     /// The safetensors file; a relative path is looked up beside the experiment's file first.
     pub path: PathBuf,
-    /// C for integer targets. Without it: the largest label plus one.
+    /// C for integer targets: the classes, or for tokens the size of the vocabulary. Without it: the largest label plus one.
     pub classes: Option<NonZeroU32>,
 }
 
@@ -80,13 +84,14 @@ struct Part {
 }
 
 enum RawTargets {
-    Labels(Vec<u32>),
+    /// Their shape, \[N\] or \[N, T\], and the labels.
+    Labels(Vec<usize>, Vec<i64>),
     Values(Tensor),
 }
 
 impl Part {
     fn read(file: &TensorFile<'_>, x: &'static str, y: &'static str) -> Result<Self> {
-        let inputs = file.floats(x)?;
+        let inputs = if file.is_integer(x)? { tokens(file, x)? } else { file.floats(x)? };
         if inputs.rank() < 2 || inputs.elem_count() == 0 {
             let problem = format!("its shape {:?} is not that of inputs", inputs.dims());
             return Err(file.error(
@@ -95,10 +100,9 @@ impl Part {
                 "save it as [N, ...] with N examples, [N, 1] for single numbers",
             ));
         }
-        let count = inputs.dims()[0];
         let targets = match file.is_integer(y)? {
-            true => RawTargets::Labels(labels(file, y, count)?),
-            false => RawTargets::Values(values(file, y, count)?),
+            true => labels(file, y, inputs.dims())?,
+            false => RawTargets::Values(values(file, y, inputs.dims()[0])?),
         };
         Ok(Self { keys: [x, y], inputs, targets })
     }
@@ -110,7 +114,9 @@ impl Part {
             return Err(file.error(test.keys[0], problem, like("x")));
         }
         let problem = match (&self.targets, &test.targets) {
-            (RawTargets::Labels(_), RawTargets::Labels(_)) => None,
+            (RawTargets::Labels(a, _), RawTargets::Labels(b, _)) => {
+                (a[1..] != b[1..]).then(|| format!("its shape is {b:?}, but that of `y` is {a:?}"))
+            }
             (RawTargets::Values(a), RawTargets::Values(b)) => {
                 let same = a.dtype() == b.dtype() && a.dims()[1..] == b.dims()[1..];
                 (!same).then(|| format!("it is {}, but `y` is {}", describe(b), describe(a)))
@@ -123,9 +129,8 @@ impl Part {
     fn examples(self, classes: usize) -> Result<Examples> {
         let targets = match self.targets {
             RawTargets::Values(values) => Targets::Values(values),
-            RawTargets::Labels(labels) => {
-                let count = labels.len();
-                Targets::Classes { labels: Tensor::from_vec(labels, count, &Device::Cpu)?, classes }
+            RawTargets::Labels(shape, labels) => {
+                Targets::Classes { labels: Tensor::from_vec(labels, shape, &Device::Cpu)?, classes }
             }
         };
         Ok(Examples { inputs: self.inputs, targets })
@@ -136,35 +141,64 @@ fn describe(tensor: &Tensor) -> String {
     format!("{:?} {:?}", tensor.dtype(), tensor.dims())
 }
 
-fn labels(file: &TensorFile<'_>, key: &str, count: usize) -> Result<Vec<u32>> {
+/// Tokens as floats that hold whole numbers.
+fn tokens(file: &TensorFile<'_>, key: &str) -> Result<Tensor> {
     let stored = file.integers(key)?;
-    if stored.shape != [count] {
-        let problem =
-            format!("its shape is {:?}, but the labels of {count} inputs are [{count}]", stored.shape);
+    if stored.shape.len() != 2 {
+        let problem = format!(
+            "its elements are {}, not floats, and its shape {:?} is not that of tokens",
+            stored.name, stored.shape
+        );
+        let remedy =
+            "save it as float32 or float64, normalised as the network is to see it, or as tokens [N, T]";
+        return Err(file.error(key, problem, remedy));
+    }
+    let exact = |(index, token): (usize, i128)| {
+        if (0..=LARGEST_TOKEN).contains(&token) {
+            return Ok(token as f32);
+        }
+        let problem = format!("the element {} is {token}, not a token", multi_index(index, &stored.shape));
+        Err(file.error(key, problem, "number the tokens from 0, below 2^24"))
+    };
+    let values: Vec<f32> = stored.values.into_iter().enumerate().map(exact).collect::<Result<_>>()?;
+    Ok(Tensor::from_vec(values, stored.shape.as_slice(), &Device::Cpu)?)
+}
+
+fn labels(file: &TensorFile<'_>, key: &str, inputs: &[usize]) -> Result<RawTargets> {
+    let stored = file.integers(key)?;
+    let count = inputs[0];
+    if stored.shape != [count] && stored.shape != inputs[..2] {
+        let problem = format!(
+            "its shape is {:?}, but the labels of {count} inputs are [{count}], those of their tokens {:?}",
+            stored.shape,
+            &inputs[..2]
+        );
         return Err(file.error(
             key,
             problem,
-            "save one integer an example, or floats [N, C] for real targets",
+            "save one integer an example or a token, or floats [N, C] for real targets",
         ));
     }
     let narrow = |(index, label): (usize, i128)| {
-        u32::try_from(label).map_err(|_| {
-            let problem = format!("the element [{index}] is {label}, not a class");
-            file.error(key, problem, "number the classes from 0, and leave out examples without a class")
+        i64::try_from(label).map_err(|_| {
+            let problem =
+                format!("the element {} is {label}, not a class", multi_index(index, &stored.shape));
+            file.error(key, problem, "number the classes from 0")
         })
     };
-    stored.values.into_iter().enumerate().map(narrow).collect()
+    let values = stored.values.into_iter().enumerate().map(narrow).collect::<Result<_>>()?;
+    Ok(RawTargets::Labels(stored.shape.clone(), values))
 }
 
 fn values(file: &TensorFile<'_>, key: &str, count: usize) -> Result<Tensor> {
     let stored = file.floats(key)?;
     match *stored.dims() {
         [n] if n == count => Ok(stored.unsqueeze(1)?),
-        [n, c] if n == count && c > 0 => Ok(stored),
+        [n, ref rest @ ..] if n == count && !rest.contains(&0) => Ok(stored),
         ref shape => {
             let problem =
-                format!("its shape is {shape:?}, but the targets of {count} inputs are [{count}, C]");
-            Err(file.error(key, problem, "save one row of targets an example"))
+                format!("its shape is {shape:?}, but the targets of {count} inputs are [{count}, ..., C]");
+            Err(file.error(key, problem, "save the outputs that the network should have for each example"))
         }
     }
 }
@@ -178,19 +212,22 @@ fn classes<'a>(
     let mut classes = asked.map_or(0, NonZeroU32::get);
     for part in parts {
         let key = part.keys[1];
-        let RawTargets::Labels(labels) = &part.targets else {
+        let RawTargets::Labels(shape, labels) = &part.targets else {
             let conflict = || file.error(key, "it holds real values, not classes", "remove `data.classes`");
             return if asked.is_some() { Err(conflict()) } else { Ok(0) };
         };
         let limit = asked.map_or(MOST_INFERRED_CLASSES, NonZeroU32::get);
-        if let Some(index) = labels.iter().position(|label| *label >= limit) {
+        if let Some(index) = labels.iter().position(|label| *label >= i64::from(limit)) {
+            let place = multi_index(index, shape);
             let problem =
-                format!("the element [{index}] is {}, but there are at most {limit} classes", labels[index]);
+                format!("the element {place} is {}, but there are at most {limit} classes", labels[index]);
             let remedy = "number the classes from 0 without gaps, or raise `data.classes`";
             return Err(file.error(key, problem, remedy));
         }
         if asked.is_none() {
-            classes = classes.max(labels.iter().max().map_or(0, |label| label + 1));
+            // Below the limit; a negative label is no class.
+            let largest = labels.iter().filter_map(|label| u32::try_from(*label).ok()).max();
+            classes = classes.max(largest.map_or(0, |label| label + 1));
         }
     }
     if asked.is_none() && classes < 2 {

@@ -56,7 +56,7 @@ fn x() -> Stored {
     f32s(&[3, 2], &[0.5, -1.0, 2.0, 3.0, 4.0, 5.0])
 }
 
-fn class_labels(examples: &Examples) -> (Vec<u32>, usize) {
+fn class_labels(examples: &Examples) -> (Vec<i64>, usize) {
     match &examples.targets {
         Targets::Classes { labels, classes } => (labels.to_vec1().unwrap(), *classes),
         Targets::Values(_) => panic!("classes expected"),
@@ -121,6 +121,49 @@ fn floats_are_real_targets() {
     assert_eq!(values.to_vec2::<f32>().unwrap(), [[7.0], [8.0], [9.0]]);
 }
 
+/// Two sequences of three tokens.
+fn tokens() -> Stored {
+    i64s(&[2, 3], &[0, 7, 1 << 24, 3, 2, 1])
+}
+
+#[test]
+fn whole_numbers_are_tokens() {
+    let found = examples(&[("x", tokens()), ("y", i64s(&[2, 3], &[7, -100, 3, 2, 1, 0]))]);
+    assert_eq!(found.inputs.to_vec2::<f32>().unwrap(), [[0.0, 7.0, 16_777_216.0], [3.0, 2.0, 1.0]]);
+    let Targets::Classes { labels, classes } = &found.targets else { panic!("classes expected") };
+    assert_eq!(labels.to_vec2::<i64>().unwrap(), [[7, -100, 3], [2, 1, 0]]);
+    assert_eq!((*classes, found.outputs()), (8, 8));
+    assert_eq!(class_labels(&examples(&[("x", tokens()), ("y", i64s(&[2], &[1, 0]))])), (vec![1, 0], 2));
+    let bytes = examples(&[("x", (Dtype::U8, vec![1, 2], vec![200, 3])), ("y", i64s(&[1], &[1]))]);
+    assert_eq!(bytes.inputs.to_vec2::<f32>().unwrap(), [[200.0, 3.0]]);
+}
+
+#[test]
+fn tokens_and_labels_that_do_not_fit_are_refused() {
+    let y = || i64s(&[2, 3], &[0; 6]);
+    let with = |token| refused(&[("x", i64s(&[2, 3], &[0, 1, 2, 3, token, 5])), ("y", y())]);
+    assert_says(&with(-1), &["`x`", "[1, 1] is -1, not a token", "from 0"]);
+    assert_says(&with((1 << 24) + 1), &["`x`", "[1, 1] is 16777217", "below 2^24"]);
+    let labels = |shape: &[usize]| {
+        let count = shape.iter().product::<usize>();
+        refused(&[("x", tokens()), ("y", i64s(shape, &vec![1; count]))])
+    };
+    assert_says(&labels(&[2, 2]), &["`y`", "[2, 2]", "2 inputs are [2]", "tokens [2, 3]"]);
+    assert_says(&labels(&[2, 3, 1]), &["`y`", "[2, 3, 1]"]);
+    let test = [("x_test", tokens()), ("y_test", i64s(&[2], &[1, 0]))];
+    let mixed = [vec![("x", tokens()), ("y", i64s(&[2, 3], &[1; 6]))], test.to_vec()].concat();
+    assert_says(&refused(&mixed), &["`y_test`", "[2]", "[2, 3]"]);
+}
+
+#[test]
+fn real_targets_have_any_shape() {
+    let found = examples(&[("x", x()), ("y", f32s(&[3, 2, 2], &[0.5; 12]))]);
+    assert_eq!(found.outputs(), 2);
+    let Targets::Values(values) = &found.targets else { panic!("values expected") };
+    assert_eq!(values.dims(), [3, 2, 2]);
+    assert_says(&refused(&[("x", x()), ("y", f32s(&[3, 0, 2], &[]))]), &["`y`", "[3, 0, 2]"]);
+}
+
 #[test]
 fn a_test_split_is_optional() {
     let y = || i64s(&[3], &[0, 1, 0]);
@@ -171,7 +214,7 @@ fn shapes_that_do_not_fit_are_refused() {
 
 #[test]
 fn types_that_do_not_fit_are_refused() {
-    let bytes = (Dtype::U8, vec![3, 2], vec![0; 6]);
+    let bytes = (Dtype::U8, vec![3, 2, 1], vec![0; 6]);
     let y = || i64s(&[3], &[0, 1, 0]);
     assert_says(&refused(&[("x", bytes), ("y", y())]), &["`x`", "U8, not floats", "float32 or float64"]);
     assert_says(&refused(&[("x", x()), ("y", (Dtype::BOOL, vec![3], vec![0, 1, 0]))]), &["`y`", "BOOL"]);
@@ -180,7 +223,9 @@ fn types_that_do_not_fit_are_refused() {
 #[test]
 fn labels_that_are_no_classes_are_refused() {
     let with = |labels: [i64; 3]| refused(&[("x", x()), ("y", i64s(&[3], &labels))]);
-    assert_says(&with([0, -1, 2]), &["xy.safetensors", "`y`", "[1] is -1, not a class"]);
+    let beyond = (Dtype::U64, vec![3], [0_u64, u64::MAX, 1].iter().flat_map(|v| v.to_le_bytes()).collect());
+    let texts = ["xy.safetensors", "`y`", "[1] is 18446744073709551615, not a class"];
+    assert_says(&refused(&[("x", x()), ("y", beyond)]), &texts);
     assert_says(&with([0, 1, i64::MAX]), &["`y`", "[2] is 9223372036854775807"]);
     assert_says(&with([70_000, 1, 0]), &["`y`", "[0] is 70000", "data.classes"]);
     assert_says(&with([0, 0, 0]), &["`y`", "every label is 0", "data.classes"]);

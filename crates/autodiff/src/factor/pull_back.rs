@@ -30,9 +30,7 @@ pub(crate) struct PullBack {
     /// R, the number of cotangents a sample.
     columns: usize,
     /// Parameters and buffers, which have no leading axis.
-    weights: usize,
-    /// The input and its masks, which have one.
-    data: usize,
+    fixed: usize,
     /// \[1, ...\], the outputs of one sample.
     outputs: Vec<usize>,
 }
@@ -61,12 +59,12 @@ impl PullBack {
         let plans: Vec<Plan> =
             pulled.into_iter().map(|value| plan(&mut graph, value)).collect::<Result<_>>()?;
         let wanted: Vec<Value> = plans.iter().flat_map(|plan| plan.values()).collect();
-        let fixed: Vec<Value> =
-            parameters.iter().chain(&buffers).chain([&x]).chain(&masks).copied().collect();
-        let (prefix, linear) = Program::split(&graph, &fixed, &[cotangent], &wanted)?;
+        let weights = parameters.iter().chain(&buffers);
+        let fixed = weights.clone().count();
+        let inputs: Vec<Value> = weights.chain([&x]).chain(&masks).copied().collect();
+        let (prefix, linear) = Program::split(&graph, &inputs, &[cotangent], &wanted)?;
         let forms = plans.iter().map(|plan| form(&graph, plan)).collect();
-        let weights = parameters.len() + buffers.len();
-        Ok(Self { prefix, linear, forms, columns, weights, data: 1 + masks.len(), outputs: shape })
+        Ok(Self { prefix, linear, forms, columns, fixed, outputs: shape })
     }
 
     /// Numbers stored for each variable's rows.
@@ -76,8 +74,7 @@ impl PullBack {
 
     /// Numbers held at most while `samples` samples are evaluated, beside what is stored.
     pub fn evaluating(&self, samples: usize) -> usize {
-        let mut inputs = vec![false; self.weights];
-        inputs.resize(self.weights + self.data, true);
+        let inputs: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
         let mut residuals = self.prefix.batched_outputs(&inputs);
         let prefix = self.prefix.footprint(&inputs, samples);
         residuals.push(true);
@@ -101,11 +98,9 @@ impl PullBack {
         start: usize,
     ) -> Result<()> {
         let place = point.place();
-        let inputs = point.parameters.iter().chain(&point.buffers).cloned();
-        let mut inputs: Vec<Tensor> = inputs.chain([point.inputs.unsqueeze(1)?]).collect();
-        for mask in &point.masks {
-            inputs.push(mask.unsqueeze(1)?);
-        }
+        let data = std::iter::once(&point.inputs).chain(&point.masks).map(|data| data.unsqueeze(1));
+        let weights = point.parameters.iter().chain(&point.buffers).cloned();
+        let inputs = weights.map(Ok).chain(data).collect::<candle_core::Result<Vec<Tensor>>>()?;
         let mut residuals = self.prefix.evaluate(&place, &inputs)?;
         drop(inputs);
         let (samples, _, columns) = cotangents.dims3()?;

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
+    init::Init,
     primitives::Function,
-    scope::Init,
 };
 
 /// An activation function by name.

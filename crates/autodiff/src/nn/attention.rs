@@ -4,8 +4,8 @@ use super::{dropout, linear};
 use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
+    init::Init,
     primitives::Dot,
-    scope::Init,
 };
 
 /// How attention turns its input into queries, keys and values, and under which names.

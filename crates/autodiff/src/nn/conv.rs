@@ -1,9 +1,10 @@
 //! Convolutional layers.
 
-use super::linear::{add_bias, uniform};
+use super::linear::add_bias;
 use crate::{
     Scope, Value,
     error::{Error, Result},
+    init::Init,
     primitives::ConvSettings,
 };
 
@@ -37,7 +38,7 @@ pub fn rectangular_conv2d(
 ) -> Result<Value> {
     let [_, inputs, _, _] = image(scope, "conv2d", x)?;
     let inputs = inputs / settings.groups.max(1);
-    let init = uniform(product(&[inputs, kernel[0], kernel[1]]));
+    let [init, bias_init] = inits(scope, inputs, channels, kernel[0].saturating_mul(kernel[1]));
     let weight = scope.parameter("weight", &[channels, inputs, kernel[0], kernel[1]], init)?;
     let graph = scope.graph();
     // The convolution pads both axes alike; what one axis has more is padded before.
@@ -45,7 +46,7 @@ pub fn rectangular_conv2d(
     let x = graph.pad(x, 2, padding[0] - common, padding[0] - common)?;
     let x = graph.pad(x, 3, padding[1] - common, padding[1] - common)?;
     let y = graph.conv2d(x, weight, ConvSettings { padding: common, ..settings })?;
-    if bias { add_bias(scope, y, 1, channels, init) } else { Ok(y) }
+    if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
 }
 
 /// A convolution of x \[N, C, L\]; parameters `weight` \[O, C/groups, k\] and, with `bias`, `bias` \[O\].
@@ -64,7 +65,7 @@ pub fn conv1d(
         return Err(Error::shape("conv1d", format!("needs an input [N, C, L], not {:?}", scope.shape(x))));
     };
     let group = inputs / settings.groups.max(1);
-    let init = uniform(product(&[group, kernel]));
+    let [init, bias_init] = inits(scope, group, channels, kernel);
     let weight = scope.parameter("weight", &[channels, group, kernel], init)?;
     let graph = scope.graph();
     // An image of height 1, padded along its width alone.
@@ -76,7 +77,7 @@ pub fn conv1d(
         return Err(Error::shape("conv1d", "the convolution gave no image"));
     };
     let y = graph.reshape(y, &[n, channels, length])?;
-    if bias { add_bias(scope, y, 1, channels, init) } else { Ok(y) }
+    if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
 }
 
 /// A transposed convolution of x \[N, C, H, W\] to `channels` O of side (H − 1)·stride − 2·padding + dilation·(k − 1) +
@@ -101,10 +102,10 @@ pub fn conv_transpose2d(
     }
     let group = channels / groups;
     // PyTorch counts the fan-in on axis 1 here too.
-    let init = uniform(product(&[group, kernel[0], kernel[1]]));
+    let [init, bias_init] = inits(scope, group, inputs, kernel[0].saturating_mul(kernel[1]));
     let weight = scope.parameter("weight", &[inputs, group, kernel[0], kernel[1]], init)?;
     let y = scope.graph().conv_transpose2d(x, weight, settings, output_padding)?;
-    if bias { add_bias(scope, y, 1, channels, init) } else { Ok(y) }
+    if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
 }
 
 /// The patches of x \[N, C, H, W\] as tokens \[N, T, D\], row by row; child `proj`, a convolution whose stride is its kernel's side
@@ -127,9 +128,12 @@ pub fn patch_embed(scope: &mut Scope, x: Value, patch: usize, width: usize, bias
     graph.permute(y, &[0, 2, 1])
 }
 
-/// A fan-in of sizes that may be any; beyond all numbers the weight itself is refused.
-fn product(sizes: &[usize]) -> usize {
-    sizes.iter().fold(1, |product, size| product.saturating_mul(*size))
+/// How the weight and the bias start for a kernel of so many taps, with the channels that one output sees and one input reaches.
+fn inits(scope: &Scope, inputs: usize, outputs: usize, taps: usize) -> [Init; 2] {
+    let rules = scope.init_rules();
+    // Beyond all numbers the weight itself is refused.
+    let (fan_in, fan_out) = (inputs.saturating_mul(taps), outputs.saturating_mul(taps));
+    [rules.conv_weight, rules.conv_bias].map(|rule| rule.at(fan_in, fan_out))
 }
 
 fn image(scope: &Scope, layer: &str, x: Value) -> Result<[usize; 4]> {

@@ -3,7 +3,6 @@
 use crate::{
     Scope, Value,
     error::{Error, Result},
-    scope::Init,
 };
 
 /// Rows of a table by index: x \[...\] of integers to \[..., D\]; parameter `weight` \[V, D\].
@@ -11,7 +10,8 @@ use crate::{
 /// # Errors
 /// None at present; the signature is that of all layers.
 pub fn embedding(scope: &mut Scope, x: Value, rows: usize, width: usize) -> Result<Value> {
-    let weight = scope.parameter("weight", &[rows, width], Init::Normal { std: 1.0 })?;
+    let init = scope.init_rules().embedding.at(rows, width);
+    let weight = scope.parameter("weight", &[rows, width], init)?;
     scope.graph().take(weight, x)
 }
 
@@ -26,7 +26,8 @@ pub fn positional_embedding(scope: &mut Scope, x: Value, rows: Option<usize>) ->
         let problem = format!("{rows} positions are too few for the {positions} of the input");
         return Err(Error::shape("positional_embedding", problem));
     }
-    let weight = scope.parameter("weight", &[rows, width], Init::Normal { std: 0.02 })?;
+    let init = scope.init_rules().position.at(rows, width);
+    let weight = scope.parameter("weight", &[rows, width], init)?;
     let weight = scope.graph().slice(weight, 0, 0, positions)?;
     add_to_all(scope, x, weight)
 }
@@ -47,7 +48,8 @@ pub fn sinusoidal_embedding(scope: &mut Scope, x: Value) -> Result<Value> {
 /// When x is not \[N, T, D\].
 pub fn class_token(scope: &mut Scope, x: Value) -> Result<Value> {
     let [samples, _, width] = tokens(scope, "class_token", x)?;
-    let token = scope.parameter("cls_token", &[1, 1, width], Init::Normal { std: 0.02 })?;
+    let init = scope.init_rules().position.at(1, width);
+    let token = scope.parameter("cls_token", &[1, 1, width], init)?;
     let graph = scope.graph();
     let token = graph.broadcast(token, &[samples, 1, width])?;
     graph.concat(&[token, x], 1)

@@ -3,7 +3,7 @@
 use crate::{
     Scope, Value,
     error::{Error, Result},
-    scope::Init,
+    init::Init,
 };
 
 /// x times a learned number a feature, along `axis`; parameter `gamma`, which starts at `init` (Touvron et al. 2021).

@@ -3,7 +3,7 @@
 use crate::{
     Scope, Value,
     error::{Error, Result},
-    scope::Init,
+    init::Init,
 };
 
 /// y = x Wᵀ + b on the last axis of x \[..., I\]; parameters `weight` \[O, I\] and, with `bias`, `bias` \[O\].
@@ -13,15 +13,12 @@ use crate::{
 pub fn linear(scope: &mut Scope, x: Value, outputs: usize, bias: bool) -> Result<Value> {
     let shape = scope.shape(x);
     let inputs = *shape.last().ok_or_else(|| Error::shape("linear", "the input is a scalar"))?;
-    let init = uniform(inputs);
+    let rules = scope.init_rules();
+    let init = rules.linear_weight.at(inputs, outputs);
     let weight = scope.parameter("weight", &[outputs, inputs], init)?;
     let y = scope.graph().linear(x, weight)?;
+    let init = rules.linear_bias.at(inputs, outputs);
     if bias { add_bias(scope, y, shape.len() - 1, outputs, init) } else { Ok(y) }
-}
-
-/// PyTorch's default for linear and convolutional layers: uniform within 1/√fan-in.
-pub(super) fn uniform(fan_in: usize) -> Init {
-    Init::Uniform { bound: 1.0 / (fan_in.max(1) as f64).sqrt() }
 }
 
 /// y plus the parameter `bias` \[`size`\] along `axis`.

@@ -379,6 +379,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_cotangent_of_a_weight_is_an_outer_product_a_position() -> Result<()> {
+        let mut graph = Graph::default();
+        let settings = ConvSettings { stride: 2, padding: 1, ..ConvSettings::default() };
+        let shapes = Shapes::new(&[1, 3, 6, 6], &[4, 3, 3, 3], settings)?;
+        let (x, y) = (graph.input("x", &shapes.x), graph.input("y", &shapes.y));
+        let w = graph.emit(Arc::new(Conv2dWeightTranspose(shapes)), &[x, y])?;
+        let node = graph.operation(w).unwrap();
+        let [left, right] = node.primitive.outer_products(&mut graph, &node)?.unwrap();
+        assert_eq!((graph.shape(left), graph.shape(right)), ([9, 4].as_slice(), [9, 27].as_slice()));
+        Ok(())
+    }
+
     /// ⟨y, x ∗ w⟩ = ⟨x, the transpose of y⟩, with sides that the transpose made of y.
     #[test]
     fn the_transpose_as_a_layer_is_the_adjoint_and_obeys_the_laws() -> Result<()> {
@@ -410,19 +423,6 @@ mod tests {
         }
         assert!(Shapes::transposed(&[1, 2, 3, 3], &[2, 1, 3, 3], settings(2, 0, 1, 1), 2).is_err());
         assert!(Shapes::transposed(&[1, 2, 1, 1], &[2, 1, 1, 1], settings(1, 1, 1, 1), 0).is_err());
-        Ok(())
-    }
-
-    #[test]
-    fn the_cotangent_of_a_weight_is_an_outer_product_a_position() -> Result<()> {
-        let mut graph = Graph::default();
-        let settings = ConvSettings { stride: 2, padding: 1, ..ConvSettings::default() };
-        let shapes = Shapes::new(&[1, 3, 6, 6], &[4, 3, 3, 3], settings)?;
-        let (x, y) = (graph.input("x", &shapes.x), graph.input("y", &shapes.y));
-        let w = graph.emit(Arc::new(Conv2dWeightTranspose(shapes)), &[x, y])?;
-        let node = graph.operation(w).unwrap();
-        let [left, right] = node.primitive.outer_products(&mut graph, &node)?.unwrap();
-        assert_eq!((graph.shape(left), graph.shape(right)), ([9, 4].as_slice(), [9, 27].as_slice()));
         Ok(())
     }
 

@@ -60,7 +60,7 @@ impl Checker<'_> {
         })
     }
 
-    fn in_range(
+    pub(super) fn in_range(
         &self,
         path: &str,
         value: f64,

@@ -9,7 +9,7 @@ use eigenscape_core::{
     Random, Registry, Spectrum, Targets,
     registry::{Environment, PluginError},
 };
-use eigenscape_experiment::{Failure, Result, evaluate, prepare, weights::Weights};
+use eigenscape_experiment::{Failure, Result, evaluate, labels::Labels, weights::Weights};
 use rand_distr::{Distribution, StandardNormal};
 
 /// Follows the paper: 128 Lanczos steps from one random vector.
@@ -57,7 +57,7 @@ impl Subject {
         let network = network.map_err(eigenscape_core::Error::from)?;
         let examples = examples(model, batch)?;
         let weights = Weights::initial(&network, Random::new(SEED))?;
-        let targets = prepare::targets(&examples, DType::F32)?;
+        let targets = Labels::default().targets(&examples, DType::F32)?;
         Ok(Self {
             point: evaluate::at(&weights, examples.inputs, targets),
             full: GroupSelector::Full.resolve(&network, batch)?.swap_remove(0),

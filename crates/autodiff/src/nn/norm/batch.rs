@@ -4,7 +4,8 @@ use super::{Moments, NormSettings, inverse_deviation};
 use crate::{
     Scope, Value,
     error::{Error, Result},
-    scope::{Init, Mode},
+    init::Init,
+    scope::Mode,
 };
 
 /// Batch normalisation: y = (x − μ) / √(σ² + ε) · γ + β along axis 1, ε = 1e-5 (Ioffe & Szegedy 2015). In eval mode μ and σ²

@@ -8,7 +8,7 @@ pub use batch::{batch_norm, batch_norm_with};
 pub use group::{group_norm, group_norm_with};
 pub use layer::{layer_norm, layer_norm_with, rms_norm, rms_norm_with};
 
-use crate::{Graph, Scope, Value, error::Result, primitives::Function, scope::Init};
+use crate::{Graph, Scope, Value, error::Result, init::Init, primitives::Function};
 
 /// What normalisation layers have in common.
 #[derive(Debug, Clone, Copy, PartialEq)]

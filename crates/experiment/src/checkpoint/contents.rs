@@ -1,0 +1,78 @@
+//! A file of either format, recognised by how it begins.
+
+use super::{
+    archive::{self, Archive},
+    pickle::{self, Document, Limits},
+    refusal::{Refusal, Result},
+    safetensors::Tensors,
+};
+
+/// How the pickles begin that `torch.save` wrote before it wrote zip archives: protocol 2, and PyTorch's number as a long
+/// integer of ten bytes.
+const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+/// Memory for what a file describes beside as many bytes as the file has itself: a small file describes more than it holds.
+const DESCRIPTION: usize = 1 << 20;
+/// At most so many classes are named.
+const LISTED: usize = 8;
+
+/// What a file holds.
+pub(super) enum Contents<'a> {
+    /// Names with tensors.
+    Safetensors(Tensors<'a>),
+    /// Whatever was given to `torch.save`.
+    Pickled(Document<'a>),
+}
+
+impl<'a> Contents<'a> {
+    /// Reads a file.
+    pub(super) fn parse(file: &'a [u8]) -> Result<Self> {
+        let remedy = "save it again with torch.save(model.state_dict(), path), which writes a zip archive, or with \
+                      safetensors.torch.save_file";
+        if file.starts_with(archive::MAGIC) {
+            pickled(file).map(Self::Pickled)
+        } else if file.starts_with(LEGACY) {
+            Err(Refusal::new("is of the format that torch.save wrote before PyTorch 1.6", remedy))
+        } else if is_pickle(file) && !Tensors::recognised(file) {
+            Err(Refusal::new("is a pickle, but not one of torch.save", remedy))
+        } else {
+            Tensors::parse(file).map(Self::Safetensors)
+        }
+    }
+
+    /// A note on classes and functions that the file names and that were not loaded, where there are any.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let Self::Pickled(document) = self else { return None };
+        let foreign: Vec<_> = document.foreign().iter().take(LISTED).map(|names| names.join(".")).collect();
+        (!foreign.is_empty()).then(|| format!("neither loaded nor run: {}", foreign.join(", ")))
+    }
+}
+
+/// Whether a file begins with the number of a pickle protocol.
+fn is_pickle(file: &[u8]) -> bool {
+    matches!(file, [0x80, 2..=5, ..])
+}
+
+/// The pickle in an archive of `torch.save`.
+fn pickled(file: &[u8]) -> Result<Document<'_>> {
+    let archive = Archive::parse(file)?;
+    let mut roots = archive.names().filter_map(|name| name.strip_suffix("data.pkl"));
+    let root = roots.find(|root| root.is_empty() || root.ends_with('/')).ok_or_else(|| {
+        Refusal::new(
+            "is a zip archive without data.pkl, so that it is not of torch.save",
+            "save the weights with torch.save(model.state_dict(), path)",
+        )
+    })?;
+    let get = |name: &str| archive.get(&format!("{root}{name}"));
+    if get("constants.pkl")?.is_some() {
+        return Err(Refusal::new(
+            "is a TorchScript archive, which holds a program",
+            "save the weights alone: torch.save(torch.jit.load(path).state_dict(), other_path)",
+        ));
+    }
+    if get("byteorder")?.is_some_and(|order| order != b"little") {
+        return Err(Refusal::new("holds big-endian numbers", "save it again on a little-endian machine"));
+    }
+    let data = get("data.pkl")?.unwrap_or_default();
+    let limits = Limits { memory: file.len().saturating_add(DESCRIPTION) };
+    pickle::run(data, limits, &|key| get(&format!("data/{key}")).ok().flatten())
+}

@@ -1,0 +1,127 @@
+//! What a pickle describes.
+
+use super::{
+    super::stored::Stored,
+    rebuild,
+    value::{Span, Storage, TensorRecord, Value},
+};
+
+/// Bytes for an entry of a dictionary, with what is needed to search it and to compare it with a network's names.
+const ROW_MEMORY: usize = 256;
+
+/// Everything that a pickle's values consist of.
+pub(in crate::checkpoint) struct Document<'a> {
+    pub(super) pickle: &'a [u8],
+    pub(super) root: Value,
+    /// Parts of tuples.
+    pub(super) parts: Vec<Value>,
+    /// Module and name of classes and functions.
+    pub(super) globals: Vec<[Span; 2]>,
+    /// Entries of dictionaries, by dictionary.
+    pub(super) rows: Vec<Row>,
+    pub(super) storages: Vec<Storage<'a>>,
+    pub(super) tensors: Vec<TensorRecord>,
+    /// Shapes and strides.
+    pub(super) axes: Vec<usize>,
+}
+
+/// An entry of a dictionary whose key is a text.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::checkpoint) struct Row {
+    pub(super) dictionary: u32,
+    pub(super) key: Span,
+    /// What stands under the key.
+    pub(in crate::checkpoint) value: Value,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn new(pickle: &'a [u8]) -> Self {
+        Self {
+            pickle,
+            root: Value::Opaque,
+            parts: Vec::new(),
+            globals: Vec::new(),
+            rows: Vec::new(),
+            storages: Vec::new(),
+            tensors: Vec::new(),
+            axes: Vec::new(),
+        }
+    }
+
+    /// The bytes that it needs beside the file, at most.
+    pub(super) fn memory(&self) -> usize {
+        size_of_val(&*self.parts)
+            + size_of_val(&*self.globals)
+            + self.rows.len() * ROW_MEMORY
+            + size_of_val(&*self.storages)
+            + size_of_val(&*self.tensors)
+            + size_of_val(&*self.axes)
+    }
+
+    /// What the pickle stands for as a whole.
+    pub(in crate::checkpoint) fn root(&self) -> Value {
+        self.root
+    }
+
+    /// The entries of a dictionary in the order in which they were added.
+    pub(in crate::checkpoint) fn rows(&self, dictionary: u32) -> &[Row] {
+        let start = self.rows.partition_point(|row| row.dictionary < dictionary);
+        let length = self.rows[start..].partition_point(|row| row.dictionary == dictionary);
+        &self.rows[start..start + length]
+    }
+
+    /// A row's key.
+    pub(in crate::checkpoint) fn key(&self, row: &Row) -> &'a str {
+        self.text(row.key)
+    }
+
+    /// A tensor; `None` where a value is none.
+    pub(in crate::checkpoint) fn tensor(&self, value: Value) -> Option<Stored<'_>> {
+        let Value::Tensor(index) = value else { return None };
+        let record = self.tensors.get(index as usize)?;
+        let storage = self.storages.get(record.storage as usize)?;
+        let axes = self.axes.get(record.axes..)?;
+        let rank = record.rank as usize;
+        let (shape, strides) = (axes.get(..rank)?, axes.get(rank..2 * rank)?);
+        let start = record.offset.checked_mul(storage.dtype.bitsize() / 8)?;
+        Stored::strided(storage.dtype, shape, strides, storage.bytes.get(start..)?)
+    }
+
+    /// The class of an object that is not known.
+    pub(in crate::checkpoint) fn class(&self, value: Value) -> Option<[&'a str; 2]> {
+        if let Value::Object(class) = value { Some(self.global(class)) } else { None }
+    }
+
+    /// "a number or a list" or the like, for messages.
+    pub(in crate::checkpoint) fn describe(&self, value: Value) -> String {
+        match value {
+            Value::Object(class) => format!("an object of {}", self.global(class).join(".")),
+            Value::Global(global) => self.global(global).join("."),
+            Value::Tensor(_) => "a tensor".to_owned(),
+            Value::Dict(_) => "a dictionary".to_owned(),
+            Value::Text(_) => "a text".to_owned(),
+            Value::Tuple(_) => "a tuple".to_owned(),
+            Value::Storage(_) => "a storage".to_owned(),
+            Value::Int(_) | Value::Opaque => "a number or a list".to_owned(),
+        }
+    }
+
+    /// The classes and functions that the file names and that were not made use of, sorted.
+    pub(in crate::checkpoint) fn foreign(&self) -> Vec<[&'a str; 2]> {
+        let names = self.globals.iter().map(|names| names.map(|name| self.text(name)));
+        let mut foreign: Vec<_> = names.filter(|[module, name]| !rebuild::is_known(module, name)).collect();
+        foreign.sort_unstable();
+        foreign.dedup();
+        foreign
+    }
+
+    /// A text of the pickle, empty where it is not UTF-8.
+    pub(super) fn text(&self, span: Span) -> &'a str {
+        str::from_utf8(span.of(self.pickle)).unwrap_or_default()
+    }
+
+    /// Module and name of a class or function.
+    pub(super) fn global(&self, global: u32) -> [&'a str; 2] {
+        self.globals.get(global as usize).map_or(["", ""], |names| names.map(|name| self.text(name)))
+    }
+}

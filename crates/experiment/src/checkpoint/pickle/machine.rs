@@ -1,0 +1,332 @@
+//! The stack machine.
+
+use super::{
+    super::refusal::{Refusal, Result},
+    cursor::Cursor,
+    document::{Document, Row},
+    opcode::Opcode,
+    rebuild::{self, Function},
+    value::{Span, Value},
+};
+
+/// What reading a pickle may cost.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::checkpoint) struct Limits {
+    /// Bytes of memory beside the file: what is described may not be larger.
+    pub(in crate::checkpoint) memory: usize,
+}
+
+/// Runs a pickle; `entry` gives the bytes of the storage of a name.
+///
+/// Time is proportional to the pickle's length, but for the sort of the rows at the end.
+pub(in crate::checkpoint) fn run<'a>(
+    pickle: &'a [u8],
+    limits: Limits,
+    entry: &dyn Fn(&str) -> Option<&'a [u8]>,
+) -> Result<Document<'a>> {
+    let too_long =
+        || Refusal::new("has a data.pkl of more than 4 GiB", "save only model.state_dict() with torch.save");
+    let mut machine = Machine {
+        cursor: Cursor::new(pickle).ok_or_else(too_long)?,
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: Vec::new(),
+        dictionaries: 0,
+        document: Document::new(pickle),
+        entry,
+    };
+    loop {
+        let at = machine.cursor.at();
+        let go_on = machine.step().map_err(|problem| {
+            Refusal::damaged(format!(
+                "is not as torch.save writes it: {problem} (instruction at byte {at} of its data.pkl)"
+            ))
+        })?;
+        if machine.memory() > limits.memory {
+            return Err(Refusal::new(
+                "describes more than its size allows (its data.pkl is damaged, or not of torch.save)",
+                "save only model.state_dict() with torch.save",
+            ));
+        }
+        if !go_on {
+            break;
+        }
+    }
+    let mut document = machine.document;
+    document.rows.sort_by_key(|row| row.dictionary);
+    Ok(document)
+}
+
+/// Bytes of a name. Names are looked at as often as they are referred to, so that the time would not be proportional to the
+/// pickle's length if they could be of any length.
+const LONGEST_NAME: u32 = 1024;
+/// The end of the pickle where there should be more.
+const END: &str = "it ends too early";
+
+struct Machine<'a, 'e> {
+    cursor: Cursor<'a>,
+    stack: Vec<Value>,
+    /// Heights of the stack.
+    marks: Vec<usize>,
+    /// What was remembered, by number.
+    memo: Vec<Value>,
+    /// The number of dictionaries.
+    dictionaries: u32,
+    document: Document<'a>,
+    entry: &'e dyn Fn(&str) -> Option<&'a [u8]>,
+}
+
+impl Machine<'_, '_> {
+    fn memory(&self) -> usize {
+        size_of_val(&*self.stack)
+            + size_of_val(&*self.marks)
+            + size_of_val(&*self.memo)
+            + self.document.memory()
+    }
+
+    /// Runs one instruction; says whether there is a next one.
+    fn step(&mut self) -> Result<bool, &'static str> {
+        let opcode = Opcode::of(self.cursor.byte().ok_or(END)?);
+        match opcode.ok_or("there is an unknown instruction")? {
+            Opcode::Skip(length) => {
+                self.cursor.take(length.into()).ok_or(END)?;
+            }
+            Opcode::Opaque(length) => {
+                self.cursor.take(length.into()).ok_or(END)?;
+                self.stack.push(Value::Opaque);
+            }
+            Opcode::Bytes(width) => {
+                self.counted(width)?;
+                self.stack.push(Value::Opaque);
+            }
+            Opcode::Text(width) => {
+                let text = self.counted(width)?;
+                let valid = str::from_utf8(text.of(self.document.pickle)).is_ok();
+                self.stack.push(if valid { Value::Text(text) } else { Value::Opaque });
+            }
+            Opcode::Unsigned(width) => {
+                let number = self.cursor.length(width).ok_or(END)?;
+                self.stack.push(Value::Int(number as i64));
+            }
+            Opcode::Signed => {
+                let number = i32::from_le_bytes(self.cursor.array().ok_or(END)?);
+                self.stack.push(Value::Int(number.into()));
+            }
+            Opcode::Long(width) => {
+                let length = self.cursor.length(width).ok_or(END)?;
+                let number = self.cursor.integer(length).ok_or(END)?;
+                self.stack.push(number.map_or(Value::Opaque, Value::Int));
+            }
+            Opcode::List => self.stack.push(Value::Opaque),
+            Opcode::Dict => {
+                let dictionary = self.dictionary()?;
+                self.stack.push(dictionary);
+            }
+            Opcode::ListFromMark => {
+                self.drop_to_mark()?;
+                self.stack.push(Value::Opaque);
+            }
+            Opcode::DictFromMark => {
+                // The dictionary comes to lie in front of its keys and values.
+                let start = self.mark()?;
+                let dictionary = self.dictionary()?;
+                self.stack.insert(start, dictionary);
+                self.add(start + 1)?;
+            }
+            Opcode::Append => {
+                self.pop()?;
+            }
+            Opcode::Appends => self.drop_to_mark()?,
+            Opcode::SetItem => {
+                let start = self.stack.len().checked_sub(2).ok_or("the stack is empty")?;
+                self.add(start)?;
+            }
+            Opcode::SetItems => {
+                let start = self.mark()?;
+                self.add(start)?;
+            }
+            Opcode::Tuple(length) => {
+                let start = self.stack.len().checked_sub(length).ok_or("the stack is empty")?;
+                self.tuple(start);
+            }
+            Opcode::TupleFromMark => {
+                let start = self.mark()?;
+                self.tuple(start);
+            }
+            Opcode::Global => {
+                let names = [self.cursor.line().ok_or(END)?, self.cursor.line().ok_or(END)?];
+                self.global(names)?;
+            }
+            Opcode::StackGlobal => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                let (Value::Text(module), Value::Text(name)) = (module, name) else {
+                    return Err("a class has no name");
+                };
+                self.global([module, name])?;
+            }
+            Opcode::Reduce => {
+                let (arguments, function) = (self.pop()?, self.pop()?);
+                let result = self.call(function, arguments)?;
+                self.stack.push(result);
+            }
+            Opcode::NewObject(arguments) => {
+                for _ in 0..arguments {
+                    self.pop()?;
+                }
+                let class = self.pop()?;
+                self.stack.push(instance(class));
+            }
+            Opcode::Build => {
+                self.pop()?;
+            }
+            Opcode::PersistentId => {
+                let Value::Tuple(description) = self.pop()? else {
+                    return Err("it refers to something outside that is no storage");
+                };
+                let mut parts = [Value::Opaque; 5];
+                let given = description.of(&self.document.parts);
+                if given.len() != parts.len() {
+                    return Err("a storage is not described as torch.save does it");
+                }
+                parts.copy_from_slice(given);
+                if matches!(parts[2], Value::Text(key) if key.length > LONGEST_NAME) {
+                    return Err("a storage has an endless name");
+                }
+                let storage = rebuild::storage(&mut self.document, &parts, self.entry)?;
+                self.stack.push(storage);
+            }
+            Opcode::Put(width) => {
+                let number = self.cursor.length(width).ok_or(END)?;
+                self.remember(number)?;
+            }
+            Opcode::Memoize => self.remember(self.memo.len())?,
+            Opcode::Get(width) => {
+                let number = self.cursor.length(width).ok_or(END)?;
+                let value = self.memo.get(number).ok_or("it refers to what it has not yet described")?;
+                self.stack.push(*value);
+            }
+            Opcode::Mark => self.marks.push(self.stack.len()),
+            Opcode::Pop => {
+                self.pop()?;
+            }
+            Opcode::PopMark => self.drop_to_mark()?,
+            Opcode::Duplicate => {
+                let last = *self.stack.last().ok_or("the stack is empty")?;
+                self.stack.push(last);
+            }
+            Opcode::Stop => {
+                self.document.root = self.pop()?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn pop(&mut self) -> Result<Value, &'static str> {
+        self.stack.pop().ok_or("the stack is empty")
+    }
+
+    /// The height of the stack at the last mark, which is taken away.
+    fn mark(&mut self) -> Result<usize, &'static str> {
+        let mark = self.marks.pop().ok_or("there is no mark")?;
+        if mark <= self.stack.len() { Ok(mark) } else { Err("a mark lies above the stack") }
+    }
+
+    fn drop_to_mark(&mut self) -> Result<(), &'static str> {
+        let mark = self.mark()?;
+        self.stack.truncate(mark);
+        Ok(())
+    }
+
+    /// Bytes behind their length, which takes `width` bytes.
+    fn counted(&mut self, width: u8) -> Result<Span, &'static str> {
+        let length = self.cursor.length(width).ok_or(END)?;
+        self.cursor.take(length).ok_or(END)
+    }
+
+    fn global(&mut self, names: [Span; 2]) -> Result<(), &'static str> {
+        if names.iter().any(|name| name.length > LONGEST_NAME) {
+            return Err("a class has an endless name");
+        }
+        self.document.globals.push(names);
+        self.stack.push(Value::Global(self.document.globals.len() as u32 - 1));
+        Ok(())
+    }
+
+    fn tuple(&mut self, start: usize) {
+        let span =
+            Span { start: self.document.parts.len() as u32, length: (self.stack.len() - start) as u32 };
+        self.document.parts.extend(self.stack.drain(start..));
+        self.stack.push(Value::Tuple(span));
+    }
+
+    /// A new dictionary.
+    fn dictionary(&mut self) -> Result<Value, &'static str> {
+        let new = Value::Dict(self.dictionaries);
+        self.dictionaries = self.dictionaries.checked_add(1).ok_or("there are too many dictionaries")?;
+        Ok(new)
+    }
+
+    /// Adds the keys and values from `start` on to the dictionary below. Those whose keys are no names are of no use.
+    fn add(&mut self, start: usize) -> Result<(), &'static str> {
+        let target = start.checked_sub(1).and_then(|below| self.stack.get(below));
+        let target = *target.ok_or("there is no dictionary to add to")?;
+        let items = self.stack.get(start..).unwrap_or_default();
+        if !items.len().is_multiple_of(2) {
+            return Err("a key has no value");
+        }
+        if let Value::Dict(dictionary) = target {
+            let row = |pair: &[Value]| match *pair {
+                [Value::Text(key), value] if key.length <= LONGEST_NAME => {
+                    Some(Row { dictionary, key, value })
+                }
+                _ => None,
+            };
+            self.document.rows.extend(items.chunks_exact(2).filter_map(row));
+        }
+        self.stack.truncate(start);
+        Ok(())
+    }
+
+    fn remember(&mut self, number: usize) -> Result<(), &'static str> {
+        let value = *self.stack.last().ok_or("the stack is empty")?;
+        // Python numbers what it remembers one after the other.
+        if number == self.memo.len() {
+            self.memo.push(value);
+        } else {
+            *self.memo.get_mut(number).ok_or("it leaves out a number of what it remembers")? = value;
+        }
+        Ok(())
+    }
+
+    /// The result of a function that is known; nothing is called.
+    fn call(&mut self, function: Value, arguments: Value) -> Result<Value, &'static str> {
+        let Value::Tuple(span) = arguments else { return Err("a function has no arguments") };
+        let given = span.of(&self.document.parts);
+        match (self.function(function), given) {
+            (Some(Function::FromType), &[inner, _, Value::Tuple(arguments), ..])
+                if self.function(inner) != Some(Function::FromType) =>
+            {
+                self.call(inner, Value::Tuple(arguments))
+            }
+            (Some(Function::Tensor), _) => rebuild::tensor(&mut self.document, span),
+            (Some(Function::Parameter), &[tensor @ (Value::Tensor(_) | Value::Object(_)), ..]) => Ok(tensor),
+            (Some(Function::OrderedDict), []) | (Some(Function::DefaultDict), [_]) => self.dictionary(),
+            _ => Ok(instance(function)),
+        }
+    }
+
+    fn function(&self, value: Value) -> Option<Function> {
+        let Value::Global(global) = value else { return None };
+        let [module, name] = self.document.global(global);
+        Function::of(module, name)
+    }
+}
+
+/// What a class or function that is not known makes.
+fn instance(class: Value) -> Value {
+    match class {
+        Value::Global(class) | Value::Object(class) => Value::Object(class),
+        _ => Value::Opaque,
+    }
+}

@@ -1,0 +1,33 @@
+//! Why a file cannot be used, before the file has a name.
+
+use eigenscape_core::Error;
+
+/// What is wrong with a file and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    problem: String,
+    remedy: String,
+}
+
+/// The result of everything that reads a file.
+pub(super) type Result<T, E = Refusal> = std::result::Result<T, E>;
+
+impl Refusal {
+    pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// A file that is cut short or changed.
+    pub(super) fn damaged(problem: impl Into<String>) -> Self {
+        Self::new(
+            problem,
+            "copy the file again, or save it again: in PyTorch torch.save(model.state_dict(), path), \
+             or safetensors.torch.save_file(model.state_dict(), path)",
+        )
+    }
+
+    /// The error about a file.
+    pub(super) fn about(self, subject: &str) -> Error {
+        Error::input(subject, self.problem, self.remedy)
+    }
+}

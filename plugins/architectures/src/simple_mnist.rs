@@ -1,0 +1,34 @@
+//! The small convolutional network of the paper's code for MNIST.
+
+use eigenscape_autodiff::{
+    ConvSettings, PoolSettings, Result, Scope, Value,
+    nn::{Activation, activation, conv2d, flatten, linear, max_pool2d},
+};
+use eigenscape_core::Architecture;
+
+/// Two convolutions 3x3 (32 channels with a border of one pixel, 64 without), each with ReLU and 2x2 max pooling, then 128 and C
+/// units; modules `conv1`, `conv2`, `lin3`, `lin4`. Made for 28x28 pixels, of which 64 maps of 6x6 are left; for images of another
+/// size the width of `lin3` follows. Every layer starts as PyTorch's default.
+#[derive(Debug, Clone, Copy)]
+pub struct SimpleMnist;
+
+impl Architecture for SimpleMnist {
+    fn build(&self, scope: &mut Scope, x: Value, outputs: usize) -> Result<Value> {
+        let mut x = x;
+        for (name, channels, padding) in [("conv1", 32, 1), ("conv2", 64, 0)] {
+            let settings = ConvSettings { padding, ..ConvSettings::default() };
+            x = conv2d(&mut scope.at(name), x, channels, 3, settings, true)?;
+            x = activation(scope, x, Activation::Relu)?;
+            x = max_pool2d(scope, x, PoolSettings { kernel: 2, stride: 2, padding: 0 })?;
+        }
+        x = flatten(scope, x)?;
+        x = linear(&mut scope.at("lin3"), x, 128, true)?;
+        x = activation(scope, x, Activation::Relu)?;
+        linear(&mut scope.at("lin4"), x, outputs, true)
+    }
+
+    fn description(&self) -> String {
+        "simple-mnist: conv 32@3x3, conv 64@3x3, each with ReLU and 2x2 max pooling; fully connected 128"
+            .to_owned()
+    }
+}
