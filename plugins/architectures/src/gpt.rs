@@ -90,7 +90,7 @@ impl Gpt {
                 return Err(InputError::input(format!("model.{key}"), "is zero", "give a positive number"));
             }
         }
-        if n_embd % n_head != 0 {
+        if !n_embd.is_multiple_of(n_head) {
             let problem = format!("{n_head} heads do not divide a width of {n_embd} (model.n_embd)");
             return Err(InputError::input("model.n_head", problem, "make n_embd a multiple of n_head"));
         }

@@ -90,7 +90,7 @@ impl Vit {
             return Err(self.error(format!("needs images [N, C, H, W], not {shape:?}")));
         };
         let patch = self.patch.unwrap_or(if height.max(width) < 64 { 4 } else { 16 });
-        if height % patch != 0 || width % patch != 0 {
+        if !height.is_multiple_of(patch) || !width.is_multiple_of(patch) {
             return Err(
                 self.error(format!("patches of {patch}x{patch} do not divide {height}x{width} pixels"))
             );

@@ -131,9 +131,8 @@ pub fn patch_embed(scope: &mut Scope, x: Value, patch: usize, width: usize, bias
 /// How the weight and the bias start for a kernel of so many taps, with the channels that one output sees and one input reaches.
 fn inits(scope: &Scope, inputs: usize, outputs: usize, taps: usize) -> [Init; 2] {
     let rules = scope.init_rules();
-    // Beyond all numbers the weight itself is refused.
-    let (fan_in, fan_out) = (inputs.saturating_mul(taps), outputs.saturating_mul(taps));
-    [rules.conv_weight, rules.conv_bias].map(|rule| rule.at(fan_in, fan_out))
+    [rules.conv_weight, rules.conv_bias]
+        .map(|rule| rule.at(inputs.saturating_mul(taps), outputs.saturating_mul(taps)))
 }
 
 fn image(scope: &Scope, layer: &str, x: Value) -> Result<[usize; 4]> {
