@@ -57,11 +57,11 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// A safetensors file with x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME
+    /// A file, safetensors or of torch.save, with x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The architecture, as in lenet
-    #[arg(long, value_name = "NAME")]
+    /// The architecture, as in lenet, or an experiment's file with a table [model]
+    #[arg(long, value_name = "NAME|FILE.toml")]
     pub model: String,
     /// The floating-point type to compute in
     #[arg(long, value_enum, default_value = "f32")]

@@ -234,3 +234,69 @@ fn what_there_is_can_be_seen() {
         }
     }
 }
+
+const SEQUENTIAL: &str = r#"
+name = "own"
+[data]
+name = "tensors"
+path = "xy.safetensors"
+[model]
+name = "sequential"
+layers = [
+    { op = "linear", in = 2, out = 6 },
+    { op = "residual", body = [{ op = "batch_norm1d" }, { op = "gelu" }, { op = "dropout", p = 0.5 }, { op = "linear", out = 6 }] },
+    { op = "linear", out = 3 },
+]
+[train]
+epochs = 2
+batch_size = 8
+optimizer = { name = "sgd", lr = 0.1 }
+[[probe]]
+at = [0, 2]
+samples = 12
+groups = ["full"]
+estimator = "dense"
+"#;
+
+#[test]
+fn a_network_written_in_the_file_drops_as_the_seed_says() {
+    let folder = folder();
+    fs::write(folder.path().join("own.toml"), SEQUENTIAL).unwrap();
+    let run = |out: &str, set: &[&str]| {
+        let flags = set.iter().flat_map(|set| ["--set", set]);
+        let arguments: Vec<&str> =
+            ["reproduce", "own.toml", "-q", "--out", out].into_iter().chain(flags).collect();
+        let output = xtask(folder.path(), &arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        results(&folder.path().join(out).join("own"))["runs"][0].clone()
+    };
+    let first = run("a", &[]);
+    assert_eq!(run("b", &[]), first);
+    // Nothing is dropped while the loss is computed and, in eval mode, while curvature is measured: before the first step the
+    // network is the same without dropout.
+    let layers = SEQUENTIAL.replace("p = 0.5", "p = 0.0");
+    fs::write(folder.path().join("own.toml"), layers).unwrap();
+    let without = run("c", &[]);
+    assert_eq!(without["training"][0], first["training"][0]);
+    assert_eq!(without["probes"][0], first["probes"][0]);
+    assert_ne!(without["training"][1], first["training"][1]);
+    // In train mode masks are part of what is measured.
+    let without = run("d", &["model.batch_norm=train"]);
+    fs::write(folder.path().join("own.toml"), SEQUENTIAL).unwrap();
+    let with = run("e", &["model.batch_norm=train"]);
+    assert_eq!(with["training"], first["training"]);
+    assert_ne!(with["probes"][0]["trace"], without["probes"][0]["trace"]);
+    assert_eq!(run("f", &["model.batch_norm=train"]), with);
+}
+
+#[test]
+fn every_experiment_of_the_folder_is_usable() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
+    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    assert!(files.iter().any(|path| path.ends_with("sequential.toml")));
+    for file in files {
+        let output = xtask(&folder, &["check", &file.to_string_lossy()]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}

@@ -72,8 +72,10 @@ fn prefixes(module: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::{Device, Tensor};
+
     use super::*;
-    use crate::{Scope, nn};
+    use crate::{Loss, Objective, Point, Scope, Variables, nn};
 
     fn block(scope: &mut Scope, x: Value) -> Result<Value> {
         let y = nn::linear(&mut scope.at("fc"), x, 3, true)?;
@@ -106,6 +108,49 @@ mod tests {
         assert_eq!(graph.describe(of("blocks.0")?), "add in blocks.0");
         assert_eq!(of("head")?, outputs);
         assert!(of("block").is_err());
+        Ok(())
+    }
+
+    /// h = W x + b: the gradient and curvature in b are those in h, summed over samples.
+    #[test]
+    fn of_a_linear_layer_have_the_curvature_of_its_bias() -> Result<()> {
+        const SAMPLES: usize = 4;
+        let network = Network::new(&[3], |scope, x| {
+            let x = nn::linear(&mut scope.at("fc"), x, 5, true)?;
+            let x = nn::activation(&mut scope.at("act"), x, nn::Activation::Tanh)?;
+            nn::linear(&mut scope.at("head"), x, 2, true)
+        })?;
+        let wave = |shape: &[usize]| {
+            let count = shape.iter().product::<usize>() as u32;
+            Tensor::from_iter((0..count).map(|i| (1.3 * f64::from(i + count)).sin()), &Device::Cpu)?
+                .reshape(shape)
+        };
+        let parameters = network.parameters().iter().map(|p| wave(&p.shape));
+        let point = Point {
+            parameters: parameters.collect::<candle_core::Result<_>>()?,
+            buffers: vec![],
+            inputs: wave(&[SAMPLES, 3])?,
+            targets: wave(&[SAMPLES, 2])?,
+            masks: vec![],
+        };
+        let objective = Objective::new(&network, Loss::MeanSquaredError, SAMPLES)?;
+        let (bias, hidden) = (Variables::from(&[1]), Variables::Activation("fc".to_owned()));
+        let same = |in_bias: &Tensor, in_hidden: &Tensor| -> Result<()> {
+            let summed = in_hidden.reshape((SAMPLES, 5))?.sum(0)?;
+            let distance = (summed - in_bias.reshape(5)?)?.abs()?.max_all()?.to_scalar::<f64>()?;
+            assert!(distance < 1e-14, "{distance:e}");
+            Ok(())
+        };
+        let gradient =
+            |group: &Variables| Ok::<_, Error>(objective.gradient(group)?.at(&point, &[])?.remove(2));
+        same(&gradient(&bias)?, &gradient(&hidden)?)?;
+        let v = wave(&[1, 5])?;
+        let everywhere = v.repeat((1, SAMPLES))?;
+        for product in [Objective::hessian, Objective::gauss_newton, Objective::residual] {
+            let in_bias = product(&objective, &point, bias.clone())?.apply_rows(&v)?;
+            assert!(in_bias.abs()?.max_all()?.to_scalar::<f64>()? > 1e-3);
+            same(&in_bias, &product(&objective, &point, hidden.clone())?.apply_rows(&everywhere)?)?;
+        }
         Ok(())
     }
 }

@@ -3,9 +3,21 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     primitive::{NodeRef, Primitive},
 };
+
+/// No memory holds a tensor of more elements; sizes in a user's file may be any.
+const MOST_ELEMENTS: usize = 1 << 40;
+
+/// Refuses a tensor that no memory holds.
+pub(crate) fn check_size(name: &str, shape: &[usize]) -> Result<()> {
+    let elements = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+    match elements {
+        Some(count) if count <= MOST_ELEMENTS => Ok(()),
+        _ => Err(Error::shape(name, format!("a tensor of shape {shape:?} is too large"))),
+    }
+}
 
 /// A value of a [`Graph`]: an input or the result of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +72,7 @@ impl Graph {
         }
         let shapes: Vec<&[usize]> = args.iter().map(|a| self.shape(*a)).collect();
         let shape = primitive.shape(&shapes)?;
+        check_size(primitive.name(), &shape)?;
         let value = self.push(Source::Operation(primitive, args.to_vec()), shape);
         self.known.insert(key, value);
         Ok(value)

@@ -48,13 +48,8 @@ impl Point {
     /// When there are not as many.
     pub fn narrow(&self, range: std::ops::Range<usize>) -> Result<Self> {
         let samples = |tensor: &Tensor| tensor.narrow(0, range.start, range.len());
-        Ok(Self {
-            parameters: self.parameters.clone(),
-            buffers: self.buffers.clone(),
-            inputs: samples(&self.inputs)?,
-            targets: samples(&self.targets)?,
-            masks: self.masks.iter().map(samples).collect::<candle_core::Result<_>>()?,
-        })
+        let masks = self.masks.iter().map(samples).collect::<candle_core::Result<_>>()?;
+        Ok(Self { inputs: samples(&self.inputs)?, targets: samples(&self.targets)?, masks, ..self.clone() })
     }
 
     /// N.

@@ -3,6 +3,7 @@
 use crate::{
     Graph, Value,
     error::{Error, Result},
+    graph::check_size,
     init::{Init, InitRules},
 };
 
@@ -118,7 +119,7 @@ impl<'a> Scope<'a> {
     /// Declares a parameter of this module; declaring a name again gives the same value (weight sharing).
     ///
     /// # Errors
-    /// When the name was declared before with another shape.
+    /// When the name was declared before with another shape, or no memory holds it.
     pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value> {
         let name = self.full_name(name);
         declare(&mut self.collected.graph, &mut self.collected.parameters, name, shape, init)
@@ -148,7 +149,7 @@ impl<'a> Scope<'a> {
     /// Declares a buffer of this module.
     ///
     /// # Errors
-    /// When the name was declared before with another shape.
+    /// When the name was declared before with another shape, or no memory holds it.
     pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value> {
         let name = self.full_name(name);
         declare(&mut self.collected.graph, &mut self.collected.buffers, name, shape, init)
@@ -184,6 +185,7 @@ fn declare(
             Err(Error::shape(format!("parameter {name}"), problem))
         };
     }
+    check_size(&format!("parameter {name}"), shape)?;
     let value = graph.input(name.clone(), shape);
     declared.push((Parameter { name, shape: shape.to_vec(), init }, value));
     Ok(value)

@@ -5,16 +5,18 @@
 
 mod common;
 
-use common::{CLASSES, affinity_is_honest, derivatives_agree, factors_agree, losses, modes};
+use common::{
+    CLASSES, Case, affinity_is_honest, derivatives_agree, factors_agree, losses, modes, streams_agree,
+};
 use eigenscape_autodiff::{
-    ConvSettings, Loss, Mode, Objective, Point, PoolSettings, Result, Scope, Value,
+    ConvSettings, Loss, Mode, PoolSettings, Result, Scope, Value,
     nn::{self, Activation, NormSettings},
 };
 use proptest::{prelude::*, test_runner::RngSeed};
 
 /// A layer that keeps an image an image; each fits any image, so that all fit one after the other.
 #[derive(Debug, Clone)]
-enum Layer {
+enum Block {
     Conv { kernel: usize, stride: usize },
     RectangularConv,
     DepthwiseConv { stride: usize },
@@ -76,34 +78,34 @@ fn sides() -> impl Strategy<Value = [usize; 2]> {
     [1..4_usize, 1..4_usize]
 }
 
-fn layers() -> impl Strategy<Value = Vec<Layer>> {
+fn layers() -> impl Strategy<Value = Vec<Block>> {
     let layer = prop_oneof![
-        3 => (1..4_usize, 1..3_usize).prop_map(|(kernel, stride)| Layer::Conv { kernel, stride }),
-        1 => Just(Layer::RectangularConv),
-        1 => (1..3_usize).prop_map(|stride| Layer::DepthwiseConv { stride }),
-        2 => (2..4_usize, 1..3_usize).prop_map(|(kernel, stride)| Layer::ConvTranspose { kernel, stride }),
-        4 => activations().prop_map(Layer::Activation),
-        1 => Just(Layer::LeakyRelu),
-        1 => Just(Layer::Elu),
-        1 => Just(Layer::Softplus),
-        1 => Just(Layer::Hardtanh),
-        1 => any::<bool>().prop_map(|by_channel| Layer::Prelu { by_channel }),
-        2 => settings().prop_map(Layer::BatchNorm),
-        2 => (1..4_usize, settings()).prop_map(|(axes, settings)| Layer::LayerNorm { axes, settings }),
-        1 => Just(Layer::RmsNorm),
-        1 => Just(Layer::GroupNorm),
-        1 => Just(Layer::LayerScale),
-        1 => (1..4_usize).prop_map(|axis| Layer::Softmax { axis }),
-        1 => (1..4_usize).prop_map(|axis| Layer::LogSoftmax { axis }),
-        1 => Just(Layer::MaxPool),
-        1 => Just(Layer::AveragePool),
-        1 => Just(Layer::AveragePoolInside),
-        1 => sides().prop_map(Layer::AdaptiveMax),
-        1 => sides().prop_map(Layer::AdaptiveAverage),
-        2 => Just(Layer::Dropout),
-        1 => Just(Layer::ChannelDropout),
-        2 => activations().prop_map(Layer::Residual),
-        1 => Just(Layer::Concat),
+        3 => (1..4_usize, 1..3_usize).prop_map(|(kernel, stride)| Block::Conv { kernel, stride }),
+        1 => Just(Block::RectangularConv),
+        1 => (1..3_usize).prop_map(|stride| Block::DepthwiseConv { stride }),
+        2 => (2..4_usize, 1..3_usize).prop_map(|(kernel, stride)| Block::ConvTranspose { kernel, stride }),
+        4 => activations().prop_map(Block::Activation),
+        1 => Just(Block::LeakyRelu),
+        1 => Just(Block::Elu),
+        1 => Just(Block::Softplus),
+        1 => Just(Block::Hardtanh),
+        1 => any::<bool>().prop_map(|by_channel| Block::Prelu { by_channel }),
+        2 => settings().prop_map(Block::BatchNorm),
+        2 => (1..4_usize, settings()).prop_map(|(axes, settings)| Block::LayerNorm { axes, settings }),
+        1 => Just(Block::RmsNorm),
+        1 => Just(Block::GroupNorm),
+        1 => Just(Block::LayerScale),
+        1 => (1..4_usize).prop_map(|axis| Block::Softmax { axis }),
+        1 => (1..4_usize).prop_map(|axis| Block::LogSoftmax { axis }),
+        1 => Just(Block::MaxPool),
+        1 => Just(Block::AveragePool),
+        1 => Just(Block::AveragePoolInside),
+        1 => sides().prop_map(Block::AdaptiveMax),
+        1 => sides().prop_map(Block::AdaptiveAverage),
+        2 => Just(Block::Dropout),
+        1 => Just(Block::ChannelDropout),
+        2 => activations().prop_map(Block::Residual),
+        1 => Just(Block::Concat),
     ];
     prop::collection::vec(layer, 1..5)
 }
@@ -112,7 +114,7 @@ fn conv(scope: &mut Scope, x: Value, kernel: usize, stride: usize) -> Result<Val
     nn::conv2d(scope, x, 2, kernel, ConvSettings { padding: 1, stride, ..ConvSettings::default() }, true)
 }
 
-impl Layer {
+impl Block {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         let window = PoolSettings { kernel: 2, stride: 1, padding: 1 };
         let channels = scope.shape(x)[1];
@@ -161,7 +163,7 @@ impl Layer {
     }
 }
 
-fn set_up(seed: u64, layers: &[Layer], loss: Loss, mode: Mode) -> Result<(Objective, Point)> {
+fn set_up(seed: u64, layers: &[Block], loss: Loss, mode: Mode) -> Result<Case> {
     let layers = layers.to_vec();
     common::set_up(seed, loss, mode, &[1, 6, 6], move |scope, x| {
         let mut x = conv(&mut scope.at("stem"), x, 3, 2)?;
@@ -181,23 +183,30 @@ proptest! {
     fn derivatives_agree_with_finite_differences(
         seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, loss, mode)?;
-        derivatives_agree(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, loss, mode)?;
+        derivatives_agree(&case)?;
     }
 
     #[test]
     fn the_factor_and_the_jacobian_give_the_gauss_newton_matrix(
         seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, loss, mode)?;
-        factors_agree(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, loss, mode)?;
+        factors_agree(&case)?;
     }
 
     #[test]
     fn a_proof_of_affinity_means_that_the_residual_block_vanishes(
         seed in any::<u64>(), layers in layers(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, Loss::CrossEntropy, mode)?;
-        affinity_is_honest(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, Loss::CrossEntropy, mode)?;
+        affinity_is_honest(&case)?;
+    }
+
+    #[test]
+    fn the_split_into_micro_batches_does_not_matter(
+        seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
+    ) {
+        streams_agree(&set_up(seed, &layers, loss, mode)?)?;
     }
 }

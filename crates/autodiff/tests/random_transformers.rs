@@ -4,9 +4,11 @@
 
 mod common;
 
-use common::{CLASSES, affinity_is_honest, derivatives_agree, factors_agree, losses, modes};
+use common::{
+    CLASSES, Case, affinity_is_honest, derivatives_agree, factors_agree, losses, modes, streams_agree,
+};
 use eigenscape_autodiff::{
-    ConvSettings, Loss, Mode, Objective, Point, Result, Scope, Value,
+    ConvSettings, Loss, Mode, Result, Scope, Value,
     nn::{self, Activation, AttentionSettings, Projections},
 };
 use proptest::{prelude::*, test_runner::RngSeed};
@@ -15,7 +17,7 @@ const WIDTH: usize = 4;
 
 /// A layer from tokens to tokens of the same width.
 #[derive(Debug, Clone)]
-enum Layer {
+enum Block {
     Attention(AttentionSettings),
     Swiglu { bias: bool },
     Positions { rows: Option<usize> },
@@ -38,34 +40,34 @@ enum Head {
     EachToken,
 }
 
-fn attention() -> impl Strategy<Value = Layer> {
+fn attention() -> impl Strategy<Value = Block> {
     let projections =
         prop::sample::select(vec![Projections::Fused, Projections::Separate, Projections::Torch]);
     let heads = prop::sample::select(vec![1, 2, 4]);
     let dropout = prop::sample::select(vec![0.0, 0.4]);
     (heads, any::<bool>(), any::<bool>(), projections, dropout).prop_map(
         |(heads, causal, bias, projections, dropout)| {
-            Layer::Attention(AttentionSettings { heads, causal, bias, projections, dropout })
+            Block::Attention(AttentionSettings { heads, causal, bias, projections, dropout })
         },
     )
 }
 
-fn layers() -> impl Strategy<Value = Vec<Layer>> {
+fn layers() -> impl Strategy<Value = Vec<Block>> {
     let activations =
         prop::sample::select(vec![Activation::Gelu, Activation::Relu, Activation::Silu, Activation::Mish]);
     let layer = prop_oneof![
         3 => attention(),
-        1 => any::<bool>().prop_map(|bias| Layer::Swiglu { bias }),
-        1 => prop::sample::select(vec![None, Some(9)]).prop_map(|rows| Layer::Positions { rows }),
-        1 => Just(Layer::Waves),
-        1 => Just(Layer::ClassToken),
-        1 => Just(Layer::LayerNorm),
-        1 => Just(Layer::RmsNorm),
-        1 => Just(Layer::LayerScale),
-        1 => (1..3_usize).prop_map(|axis| Layer::Softmax { axis }),
-        1 => Just(Layer::Dropout),
-        1 => Just(Layer::Conv),
-        2 => activations.prop_map(Layer::ScaledResidual),
+        1 => any::<bool>().prop_map(|bias| Block::Swiglu { bias }),
+        1 => prop::sample::select(vec![None, Some(9)]).prop_map(|rows| Block::Positions { rows }),
+        1 => Just(Block::Waves),
+        1 => Just(Block::ClassToken),
+        1 => Just(Block::LayerNorm),
+        1 => Just(Block::RmsNorm),
+        1 => Just(Block::LayerScale),
+        1 => (1..3_usize).prop_map(|axis| Block::Softmax { axis }),
+        1 => Just(Block::Dropout),
+        1 => Just(Block::Conv),
+        2 => activations.prop_map(Block::ScaledResidual),
     ];
     prop::collection::vec(layer, 1..4)
 }
@@ -74,7 +76,7 @@ fn heads() -> impl Strategy<Value = Head> {
     prop::sample::select(vec![Head::Mean, Head::First, Head::EachToken])
 }
 
-impl Layer {
+impl Block {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         match *self {
             Self::Attention(settings) => nn::attention_with(scope, x, &settings),
@@ -103,7 +105,7 @@ impl Layer {
     }
 }
 
-fn set_up(seed: u64, layers: &[Layer], head: Head, loss: Loss, mode: Mode) -> Result<(Objective, Point)> {
+fn set_up(seed: u64, layers: &[Block], head: Head, loss: Loss, mode: Mode) -> Result<Case> {
     let layers = layers.to_vec();
     common::set_up(seed, loss, mode, &[1, 4, 2], move |scope, x| {
         let mut x = nn::patch_embed(&mut scope.at("patches"), x, 2, WIDTH, true)?;
@@ -127,23 +129,30 @@ proptest! {
     fn derivatives_agree_with_finite_differences(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, head, loss, mode)?;
-        derivatives_agree(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, head, loss, mode)?;
+        derivatives_agree(&case)?;
     }
 
     #[test]
     fn the_factor_and_the_jacobian_give_the_gauss_newton_matrix(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, head, loss, mode)?;
-        factors_agree(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, head, loss, mode)?;
+        factors_agree(&case)?;
     }
 
     #[test]
     fn a_proof_of_affinity_means_that_the_residual_block_vanishes(
         seed in any::<u64>(), layers in layers(), head in heads(), mode in modes(),
     ) {
-        let (objective, point) = set_up(seed, &layers, head, Loss::CrossEntropy, mode)?;
-        affinity_is_honest(seed, &objective, &point)?;
+        let case = set_up(seed, &layers, head, Loss::CrossEntropy, mode)?;
+        affinity_is_honest(&case)?;
+    }
+
+    #[test]
+    fn the_split_into_micro_batches_does_not_matter(
+        seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
+    ) {
+        streams_agree(&set_up(seed, &layers, head, loss, mode)?)?;
     }
 }

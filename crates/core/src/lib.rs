@@ -17,6 +17,7 @@ pub mod random;
 pub mod registry;
 pub mod results;
 pub mod spectrum;
+pub mod tensor_file;
 
 pub use architecture::Architecture;
 pub use dataset::{Dataset, Examples, Split, Targets};

@@ -1,16 +1,15 @@
 //! Checkpoints: weights by PyTorch's names, from a safetensors file or from what `torch.save` wrote.
 //!
 //! Nothing of a file is executed, and nothing is allocated by what a file claims: tensors stay where they lie in the file
-//! ([`Stored`]) until the network asks for one of its shape.
+//! ([`Stored`](eigenscape_core::tensor_file::Stored)) until the network asks for one of its shape.
 
 mod archive;
 mod contents;
 mod fit;
 mod pickle;
 mod refusal;
-mod safetensors;
+mod search;
 mod state_dict;
-mod stored;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -19,10 +18,7 @@ use eigenscape_autodiff::Network;
 use eigenscape_core::{Error, Result};
 
 use self::contents::Contents;
-pub use self::{
-    state_dict::{Item, Selection, StateDict},
-    stored::Stored,
-};
+pub use self::state_dict::{Item, Selection, StateDict};
 use crate::weights::Weights;
 
 /// Writes the weights as a safetensors file.
@@ -33,7 +29,7 @@ pub fn save(path: &Path, network: &Network, weights: &Weights) -> Result<()> {
     let tensors = fit::declared(network).zip(weights.parameters.iter().chain(&weights.buffers));
     let tensors: BTreeMap<&str, &Tensor> =
         tensors.map(|(declared, tensor)| (declared.name.as_str(), tensor)).collect();
-    ::safetensors::serialize_to_file(tensors, None, path)
+    safetensors::serialize_to_file(tensors, None, path)
         .map_err(|error| Error::io(path, std::io::Error::other(error)))
 }
 
@@ -134,6 +130,46 @@ mod tests {
         for line in ["  head.weight  [4, 3]   -", "  fc.bias      -        [4]"] {
             assert!(error.contains(line), "{error}");
         }
+    }
+
+    /// A table that serves as the output layer, too, under another name.
+    fn tied() -> Network {
+        Network::new(&[2], |scope, x| {
+            let x = nn::embedding(&mut scope.at("wte"), x, 3, 2)?;
+            let init = eigenscape_autodiff::Init::Zeros;
+            let table = scope.at("wte").parameter("weight", &[3, 2], init)?;
+            let head = &mut scope.at("head");
+            head.alias("weight", table)?;
+            head.unused("mask");
+            head.graph().linear(x, table)
+        })
+        .unwrap()
+    }
+
+    fn saved_tensors(folder: &tempfile::TempDir, tensors: &[(&str, Vec<f32>)]) -> std::path::PathBuf {
+        let path = folder.path().join("tied.safetensors");
+        let tensor = |values: &[f32]| Tensor::from_slice(values, (3, 2), &Device::Cpu).unwrap();
+        let tensors: BTreeMap<_, _> = tensors.iter().map(|(name, values)| (*name, tensor(values))).collect();
+        safetensors::serialize_to_file(tensors, None, &path).unwrap();
+        path
+    }
+
+    #[test]
+    fn of_tied_weights_list_them_under_either_name_or_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let values = || vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        for names in [&["wte.weight"][..], &["head.weight"], &["wte.weight", "head.weight", "head.mask"]] {
+            let tensors: Vec<_> = names.iter().map(|name| (*name, values())).collect();
+            let weights = load(&saved_tensors(&folder, &tensors), &tied()).unwrap();
+            assert_eq!(weights.parameters.len(), 1);
+            let found = weights.parameters[0].flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(found, values(), "{names:?}");
+        }
+        let mut other = values();
+        other[5] = 7.0;
+        let path = saved_tensors(&folder, &[("wte.weight", values()), ("head.weight", other)]);
+        let error = load(&path, &tied()).unwrap_err().to_string();
+        assert!(error.contains("head.weight and wte.weight differ"), "{error}");
     }
 
     #[test]

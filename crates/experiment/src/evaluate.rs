@@ -155,3 +155,45 @@ pub fn evaluate(programs: &mut Programs, split: &Batches, weights: &Weights) -> 
 pub fn scalar(tensor: &Tensor) -> Result<f64> {
     Ok(tensor.to_dtype(DType::F64)?.to_scalar()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use eigenscape_autodiff::nn;
+    use eigenscape_core::{Random, Targets};
+
+    use super::*;
+
+    /// More examples than are evaluated at once, of which the first batch ignores more labels than the second.
+    #[test]
+    fn the_mean_is_over_the_labels_that_count() {
+        let samples = BATCH + 44;
+        let network = Network::new(&[2], |scope, x| nn::linear(scope, x, 3, true)).unwrap();
+        let weights = Weights::initial(&network, Random::new(1)).unwrap().to_dtype(DType::F64).unwrap();
+        let x: Vec<f64> = (0..2 * samples).map(|i| (i as f64).sin()).collect();
+        let inputs = Tensor::from_vec(x, (samples, 2), &Device::Cpu).unwrap();
+        let label = |i: usize| if i < 100 || i.is_multiple_of(7) { -100 } else { (i % 3) as i64 };
+        let labels: Vec<i64> = (0..samples).map(label).collect();
+        let targets = Targets::Classes {
+            labels: Tensor::from_slice(&labels, samples, &Device::Cpu).unwrap(),
+            classes: 3,
+        };
+        let split =
+            Batches::new(&Examples { inputs: inputs.clone(), targets }, &Labels::default(), DType::F64)
+                .unwrap();
+        let found = evaluate(&mut Programs::loss(&network, Loss::CrossEntropy), &split, &weights).unwrap();
+
+        let weight = weights.parameters[0].t().unwrap();
+        let z = inputs.matmul(&weight).unwrap().broadcast_add(&weights.parameters[1]).unwrap();
+        let (mut loss, mut right, mut counted) = (0.0, 0.0, 0.0);
+        for (row, label) in z.to_vec2::<f64>().unwrap().iter().zip(&labels).filter(|(_, label)| **label >= 0)
+        {
+            let class = *label as usize;
+            loss += row.iter().map(|z| z.exp()).sum::<f64>().ln() - row[class];
+            right += f64::from(row.iter().all(|z| *z <= row[class]));
+            counted += 1.0;
+        }
+        assert!((found.loss - loss / counted).abs() < 1e-14, "{} {}", found.loss, loss / counted);
+        assert_eq!(found.accuracy, Some(right / counted));
+    }
+}

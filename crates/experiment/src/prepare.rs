@@ -138,7 +138,9 @@ fn check_targets(plan: &RunPlan, network: &Network, labels: Labels, examples: &E
     let is_class = |label: i64| usize::try_from(label).is_ok_and(|class| class < classes);
     let mut counted = found.iter().enumerate().filter_map(|(index, label)| Some((index, (*label)?)));
     if let Some((index, label)) = counted.find(|(_, label)| !is_class(*label)) {
-        let problem = format!("the label {label} (the {index}-th, from 0) is not a class");
+        let each = found.len() / examples.len().max(1);
+        let place = if each > 1 { vec![index / each, index % each] } else { vec![index] };
+        let problem = format!("the label {place:?} is {label}, not a class");
         let help = format!(
             "number the classes from 0, or leave such labels out of the mean: \
              loss = {{ name = \"cross-entropy\", ignore_index = {label} }}"

@@ -2,10 +2,15 @@
 
 use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use eigenscape_autodiff::{Loss, Network, Objective, Parameter, Point, class_targets};
 use eigenscape_core::{Architecture, Error, Result};
 use serde::Serialize;
+
+use crate::{
+    checkpoint::{self, Selection},
+    labels::IGNORE_INDEX,
+};
 
 /// Relative errors ‖ours − theirs‖ / ‖theirs‖, in the Euclidean norm over all parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -38,22 +43,29 @@ impl Errors {
     }
 }
 
-/// Computes, from a safetensors file with the tensors `x`, `y`, the weights by PyTorch's names and a direction `v.NAME`, what
-/// the file holds as `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`, and compares. Integer targets mean
-/// cross-entropy, real ones mean squared error.
+/// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`, `y`, the weights by
+/// PyTorch's names and a direction `v.NAME`, what the file holds as `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`,
+/// and compares. Integer targets, one for each row of `logits` \[N, ..., C\], mean cross-entropy (-100 is ignored), real ones
+/// mean squared error.
 ///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's.
 pub fn verify(path: &Path, architecture: Arc<dyn Architecture>, dtype: DType) -> Result<Errors> {
     let file = File::read(path)?;
     let (x, logits) = (file.get("x")?, file.get("logits")?);
-    let &[samples, outputs] = logits.dims() else {
-        return Err(file.error(format!("`logits` has shape {:?}, not [N, C]", logits.dims())));
+    let &[samples, .., outputs] = logits.dims() else {
+        return Err(file.error(format!("`logits` has shape {:?}, not [N, ..., C]", logits.dims())));
     };
     let network = Network::new(x.dims().get(1..).unwrap_or_default(), move |scope, x| {
         architecture.build(scope, x, outputs)
     })?;
-    let (loss, targets) = file.targets(samples, outputs)?;
+    if network.output_shape() != &logits.dims()[1..] {
+        let (ours, theirs) = (network.output_shape(), &logits.dims()[1..]);
+        return Err(file.error(format!(
+            "`logits` is {theirs:?} for an example, and the network's outputs are {ours:?}"
+        )));
+    }
+    let (loss, targets) = file.targets(logits.dims())?;
     let point = Point {
         parameters: file.all("", network.parameters())?,
         buffers: file.all("", network.buffers())?,
@@ -67,13 +79,16 @@ pub fn verify(path: &Path, architecture: Arc<dyn Architecture>, dtype: DType) ->
     let objective = Objective::new(&network, loss, samples)?;
     let all: Vec<usize> = (0..v.len()).collect();
     let values = objective.gradient(&all)?.at(&point, &[])?;
+    // One after the other: each holds its residuals for one statement alone.
+    let hv = objective.hessian(&point, &all)?.apply(&v)?;
+    let ggnv = objective.gauss_newton(&point, &all)?.apply(&v)?;
     let theirs = |prefix: &str| file.all(prefix, network.parameters());
     Ok(Errors {
         loss: relative(&values[..1], std::slice::from_ref(file.get("loss")?))?,
         logits: relative(&values[1..2], std::slice::from_ref(logits))?,
         grad: relative(&values[2..], &theirs("grad.")?)?,
-        hv: relative(&objective.hessian(&point, &all)?.apply(&v)?, &theirs("hv.")?)?,
-        ggnv: relative(&objective.gauss_newton(&point, &all)?.apply(&v)?, &theirs("ggnv.")?)?,
+        hv: relative(&hv, &theirs("hv.")?)?,
+        ggnv: relative(&ggnv, &theirs("ggnv.")?)?,
     })
 }
 
@@ -87,12 +102,10 @@ impl File {
     fn read(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let contents = fs::read(path).map_err(|error| Error::io(path, error))?;
-        let tensors = candle_core::safetensors::load_buffer(&contents, &Device::Cpu).map_err(|error| {
-            Error::input(
-                &name,
-                format!("is not a complete safetensors file: {error}"),
-                "write the file again",
-            )
+        let selection = Selection { path: path.to_owned(), ..Selection::default() };
+        let tensors = checkpoint::with_state_dict(&contents, &selection, |_, state, _| {
+            let tensors = state.iter().filter_map(|(name, item)| Some((name, item.tensor()?)));
+            tensors.map(|(name, tensor)| Ok((name.to_owned(), tensor?))).collect()
         })?;
         Ok(Self { name, tensors })
     }
@@ -121,15 +134,19 @@ impl File {
         declared.iter().map(one).collect()
     }
 
-    fn targets(&self, samples: usize, outputs: usize) -> Result<(Loss, Tensor)> {
+    /// The targets of outputs \[N, ..., C\].
+    fn targets(&self, outputs: &[usize]) -> Result<(Loss, Tensor)> {
         let y = self.get("y")?;
         if y.dtype().is_float() {
-            return Ok((Loss::MeanSquaredError, y.clone()));
+            let fits = y.elem_count() == outputs.iter().product::<usize>();
+            let problem = || self.error(format!("`y` is {:?}, and `logits` is {outputs:?}", y.dims()));
+            return if fits { Ok((Loss::MeanSquaredError, y.reshape(outputs)?)) } else { Err(problem()) };
         }
-        let problem = |_| self.error(format!("`y` is not {samples} classes from 0 to {}", outputs - 1));
-        let labels = y.reshape(samples).map_err(Error::from).map_err(problem)?;
-        let targets = class_targets(&labels, outputs, 0.0, None).map_err(Error::from).map_err(problem)?;
-        Ok((Loss::CrossEntropy, targets))
+        let (classes, rows) = outputs.split_last().unwrap_or((&0, &[]));
+        let wrong = |why: String| self.error(format!("`y` is not {rows:?} classes: {why}"));
+        let labels = y.reshape(rows).map_err(|error| wrong(error.to_string()))?;
+        let targets = class_targets(&labels, *classes, 0.0, Some(IGNORE_INDEX));
+        Ok((Loss::CrossEntropy, targets.map_err(|error| wrong(error.to_string()))?))
     }
 }
 

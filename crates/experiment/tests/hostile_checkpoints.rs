@@ -189,7 +189,7 @@ fn headers_that_lie() {
         (0..7).map(|i| format!(r#""{i}":{}"#, tensor(&part.to_string(), i * part, (i + 1) * part))).collect();
     assert_refused(&header(&format!("{{{}}}", tensors.join(",")), 4), "are not where they should be");
     let twice = format!(r#"{{"a":{},"a":{}}}"#, tensor("2", 0, 2), tensor("2", 2, 4));
-    assert_refused(&header(&twice, 4), "two tensors of the name a");
+    assert_refused(&header(&twice, 4), "the tensor a is there twice");
     assert_refused(&header(&format!("{{\"a\":{}", "[".repeat(100_000)), 4), "its header is damaged");
     let long = format!(r#"{{"{}":{}}}"#, "b".repeat(1_000_000), tensor("4", 0, 4));
     assert_refused(&header(&long, 4), "bbb...");

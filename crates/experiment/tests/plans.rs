@@ -5,13 +5,16 @@
 mod common;
 
 use candle_core::DType;
+use eigenscape_autodiff::Loss;
 use eigenscape_core::{Curvature, GroupSelector, registry::Environment};
 use eigenscape_experiment::{
     check,
+    checkpoint::Selection,
     diagnostic::Source,
     document::Node,
+    labels::Labels,
     overrides,
-    plan::{Plan, Samples},
+    plan::{LossPlan, Plan, Samples},
     schema,
 };
 
@@ -50,6 +53,27 @@ fn plan(text: &str, flags: &[&str]) -> Plan {
         overrides::apply(&mut document, flag).unwrap();
     }
     check::document_plan(&document, &Environment::default(), None, &common::registry()).unwrap()
+}
+
+#[test]
+fn a_checkpoint_and_a_loss_are_words_or_tables() {
+    let given = |flags: &[&str]| {
+        let run = plan(FULL, flags).runs.remove(0);
+        (run.model.checkpoint.map(|checkpoint| checkpoint.value), run.loss.unwrap().value)
+    };
+    let (checkpoint, loss) = given(&["model.checkpoint=Cargo.toml", "loss=cross-entropy"]);
+    let expected = Selection { path: "Cargo.toml".into(), ..Selection::default() };
+    assert_eq!(checkpoint, Some(expected.clone()));
+    assert_eq!(loss, LossPlan { kind: Loss::CrossEntropy, labels: Labels::default() });
+    let (checkpoint, loss) = given(&[
+        r#"model.checkpoint={path = "Cargo.toml", key = "model", strip_prefix = ["a.", "b."]}"#,
+        r#"loss={name = "cross-entropy", label_smoothing = 0.1, ignore_index = 3}"#,
+    ]);
+    let strip_prefix = vec!["a.".to_owned(), "b.".to_owned()];
+    assert_eq!(checkpoint, Some(Selection { key: Some("model".to_owned()), strip_prefix, ..expected }));
+    assert_eq!(loss.labels, Labels { smoothing: 0.1, ignore_index: Some(3) });
+    let (_, loss) = given(&[]);
+    assert_eq!(loss.labels, Labels { smoothing: 0.0, ignore_index: None });
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! A safetensors file read with care: every refusal names the file, the tensor, the element and the remedy.
 
-use candle_core::{DType, Device, Tensor};
-use eigenscape_core::{Error, Result, registry::nearest};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use candle_core::{DType, Tensor};
+use eigenscape_core::{
+    Error, Result,
+    registry::nearest,
+    tensor_file::{Stored, Tensors},
+};
+use safetensors::Dtype;
 
 /// The tensors of a file, and the file's name for errors.
 pub(crate) struct TensorFile<'a> {
     name: &'a str,
-    tensors: SafeTensors<'a>,
+    tensors: Tensors<'a>,
 }
 
 /// Integers of any type with their shape.
@@ -21,7 +25,7 @@ pub(crate) struct Integers {
 impl<'a> TensorFile<'a> {
     /// Checks the header against the contents: types, shapes and offsets must cover the data exactly.
     pub(crate) fn parse(name: &'a str, contents: &'a [u8]) -> Result<Self> {
-        let tensors = SafeTensors::deserialize(contents).map_err(|error| {
+        let tensors = Tensors::parse(contents).map_err(|error| {
             Error::input(
                 name,
                 format!("not a whole safetensors file, it is truncated or damaged ({error})"),
@@ -32,7 +36,7 @@ impl<'a> TensorFile<'a> {
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.tensors.tensor(key).is_ok()
+        self.tensors.get(key).is_some()
     }
 
     /// Whether a tensor holds integers.
@@ -44,18 +48,13 @@ impl<'a> TensorFile<'a> {
     /// A tensor of finite numbers: `f32` and `f64` as they are, half precision widened to `f32`.
     pub(crate) fn floats(&self, key: &str) -> Result<Tensor> {
         let view = self.view(key)?;
-        let (stored, wanted) = match view.dtype() {
-            Dtype::F32 => (DType::F32, DType::F32),
-            Dtype::F64 => (DType::F64, DType::F64),
-            Dtype::F16 => (DType::F16, DType::F32),
-            Dtype::BF16 => (DType::BF16, DType::F32),
-            other => {
-                let remedy = "save it as float32 or float64, normalised as the network is to see it";
-                return Err(self.error(key, format!("its elements are {other:?}, not floats"), remedy));
-            }
+        let Some(stored) = view.candle_dtype().filter(DType::is_float) else {
+            let problem = format!("its elements are {:?}, not floats", view.dtype());
+            let remedy = "save it as float32 or float64, normalised as the network is to see it";
+            return Err(self.error(key, problem, remedy));
         };
-        let tensor =
-            Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?.to_dtype(wanted)?;
+        let wanted = if stored == DType::F64 { DType::F64 } else { DType::F32 };
+        let tensor = view.to_tensor(stored, wanted)?;
         self.require_finite(key, &tensor)?;
         Ok(tensor)
     }
@@ -63,7 +62,7 @@ impl<'a> TensorFile<'a> {
     /// A tensor of integers of any type.
     pub(crate) fn integers(&self, key: &str) -> Result<Integers> {
         let view = self.view(key)?;
-        let data = view.data();
+        let data = &*view.elements();
         let values = match view.dtype() {
             Dtype::I8 => decode(data, i8::from_le_bytes),
             Dtype::I16 => decode(data, i16::from_le_bytes),
@@ -89,9 +88,9 @@ impl<'a> TensorFile<'a> {
         Error::input(format!("{}, tensor `{key}`", self.name), problem, remedy)
     }
 
-    fn view(&self, key: &str) -> Result<TensorView<'_>> {
-        self.tensors.tensor(key).map_err(|_| {
-            let remedy = match nearest(key, self.tensors.names()) {
+    fn view(&self, key: &str) -> Result<Stored<'_>> {
+        self.tensors.get(key).ok_or_else(|| {
+            let remedy = match nearest(key, self.tensors.iter().map(|(name, _)| name)) {
                 Some(name) => format!("did you mean `{name}`? rename it to `{key}`"),
                 None => format!("save the file with `{key}`"),
             };

@@ -1,13 +1,13 @@
 //! `verify`: PyTorch's derivatives of a network compared with ours.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::DType;
 use eigenscape_core::{
     Registry,
     registry::{Environment, PluginError},
 };
-use eigenscape_experiment::{Failure, Result, verify::verify};
+use eigenscape_experiment::{Failure, Result, document::Node, raw, verify::verify};
 
 use crate::{
     cli::{Precision, Verify},
@@ -17,9 +17,10 @@ use crate::{
 /// Prints the relative errors; fails when one exceeds the tolerance.
 pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
     let environment = Environment { base: PathBuf::new() };
-    let built = registry.architectures.build(&arguments.model, toml::Table::new(), &environment);
+    let (name, parameters) = model(&arguments.model)?;
+    let built = registry.architectures.build(&name, parameters, &environment);
     let architecture = built.map_err(|error| Failure::Usage {
-        problem: format!("`{}` cannot be built by its name alone", arguments.model),
+        problem: format!("the architecture `{name}` of --model {} cannot be built", arguments.model),
         remedy: match error {
             PluginError::UnknownName { known, .. } => format!("known architectures: {}", known.join(", ")),
             PluginError::Parameter { problem, .. } => problem,
@@ -47,4 +48,21 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
         ),
         remedy: Some(format!("at most {:.1e} was expected (--tolerance)", arguments.tolerance)),
     })
+}
+
+/// An architecture's name with its keys: an experiment's file stands for its table \[model\].
+fn model(argument: &str) -> Result<(String, toml::Table)> {
+    let path = Path::new(argument);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return Ok((argument.to_owned(), toml::Table::new()));
+    }
+    let document = Node::read(path)?;
+    let table = document.get("model").map(Node::to_value);
+    let Some(raw::Model { name, parameters, .. }) = table.and_then(|table| table.try_into().ok()) else {
+        return Err(Failure::Usage {
+            problem: format!("{argument} has no table [model] with a `name`"),
+            remedy: "give an architecture's name, or an experiment's file".to_owned(),
+        });
+    };
+    Ok((name, parameters))
 }

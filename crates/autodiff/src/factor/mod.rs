@@ -32,7 +32,7 @@ impl Objective {
         self.pull_back_samples(point, &group.into(), &identity.repeat((point.samples(), 1, 1))?)
     }
 
-    /// Jₙᵀ u for each column u of `cotangents`\[n\] \[N, C, R\] and each sample n.
+    /// Jₙᵀ u for each column u of `cotangents`\[n\] \[N, D, R\], D being all outputs of a sample and each sample n.
     fn pull_back_samples(&self, point: &Point, group: &Variables, cotangents: &Tensor) -> Result<Factor> {
         let (samples, _, columns) = cotangents.dims3()?;
         let pull_back = PullBack::new(&self.network, group, columns)?;

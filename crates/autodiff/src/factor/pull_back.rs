@@ -22,7 +22,7 @@ use crate::{
 /// The program is that of *one* sample; the samples are the extra leading axis, so that cotangents of parameters come
 /// out per sample.
 pub(crate) struct PullBack {
-    /// From parameters, buffers and one input to the residuals.
+    /// From parameters, buffers, one input and its masks to the residuals.
     prefix: Program,
     /// From the residuals and a cotangent to the rows.
     linear: Program,
@@ -89,7 +89,7 @@ impl PullBack {
     }
 
     /// Computes the rows of the samples of `point`, the first of which is the `start`-th of all, for their `cotangents`
-    /// \[n, C, R\].
+    /// \[n, D, R\], D being all outputs of a sample.
     pub fn fill(
         &self,
         rows: &mut [Assembly],

@@ -38,7 +38,7 @@ pub fn rectangular_conv2d(
 ) -> Result<Value> {
     let [_, inputs, _, _] = image(scope, "conv2d", x)?;
     let inputs = inputs / settings.groups.max(1);
-    let [init, bias_init] = inits(scope, inputs, channels, kernel[0] * kernel[1]);
+    let [init, bias_init] = inits(scope, inputs, channels, kernel[0].saturating_mul(kernel[1]));
     let weight = scope.parameter("weight", &[channels, inputs, kernel[0], kernel[1]], init)?;
     let graph = scope.graph();
     // The convolution pads both axes alike; what one axis has more is padded before.
@@ -102,7 +102,7 @@ pub fn conv_transpose2d(
     }
     let group = channels / groups;
     // PyTorch counts the fan-in on axis 1 here too.
-    let [init, bias_init] = inits(scope, group, inputs, kernel[0] * kernel[1]);
+    let [init, bias_init] = inits(scope, group, inputs, kernel[0].saturating_mul(kernel[1]));
     let weight = scope.parameter("weight", &[inputs, group, kernel[0], kernel[1]], init)?;
     let y = scope.graph().conv_transpose2d(x, weight, settings, output_padding)?;
     if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
@@ -131,7 +131,8 @@ pub fn patch_embed(scope: &mut Scope, x: Value, patch: usize, width: usize, bias
 /// How the weight and the bias start for a kernel of so many taps, with the channels that one output sees and one input reaches.
 fn inits(scope: &Scope, inputs: usize, outputs: usize, taps: usize) -> [Init; 2] {
     let rules = scope.init_rules();
-    [rules.conv_weight, rules.conv_bias].map(|rule| rule.at(inputs * taps, outputs * taps))
+    [rules.conv_weight, rules.conv_bias]
+        .map(|rule| rule.at(inputs.saturating_mul(taps), outputs.saturating_mul(taps)))
 }
 
 fn image(scope: &Scope, layer: &str, x: Value) -> Result<[usize; 4]> {

@@ -43,3 +43,54 @@ fn masked(scope: &mut Scope, x: Value, probability: f64, shape: &[usize]) -> Res
     let mask = graph.broadcast(mask, &full)?;
     graph.mul(x, mask)
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+    use crate::{Loss, Network, Objective, Point, nn::linear};
+
+    fn network(mode: Mode) -> Result<Network> {
+        Network::with_mode(&[2], mode, |scope, x| {
+            let x = dropout(&mut scope.at("drop"), x, 0.75)?;
+            linear(&mut scope.at("fc"), x, 2, false)
+        })
+    }
+
+    /// The outputs for x = (1, 2) in two samples and the weight (1 1; 1 −1).
+    fn outputs(network: &Network, masks: Vec<Tensor>) -> Result<Vec<Vec<f64>>> {
+        let tensor = |values: [[f64; 2]; 2]| Tensor::new(&values, &Device::Cpu);
+        let inputs = tensor([[1.0, 2.0], [1.0, 2.0]])?;
+        let targets = inputs.zeros_like()?;
+        let parameters = vec![tensor([[1.0, 1.0], [1.0, -1.0]])?];
+        let point = Point { parameters, buffers: vec![], inputs, targets, masks };
+        Ok(Objective::new(network, Loss::MeanSquaredError, 2)?.loss()?.at(&point, &[])?[1].to_vec2()?)
+    }
+
+    #[test]
+    fn in_eval_mode_it_is_the_identity_and_in_train_mode_a_mask() -> Result<()> {
+        let train = network(Mode::Train)?;
+        let mask = Tensor::new(&[[4.0, 0.0], [4.0, 4.0]], &Device::Cpu)?;
+        assert_eq!(outputs(&train, vec![mask])?, [[4.0, 4.0], [12.0, -4.0]]);
+        assert_eq!(train.masks(), [crate::Mask { module: "drop".to_owned(), shape: vec![2], keep: 0.25 }]);
+        let eval = train.in_mode(Mode::Eval)?;
+        assert_eq!(eval.masks(), []);
+        assert_eq!(outputs(&eval, vec![])?, [[3.0, -1.0], [3.0, -1.0]]);
+        assert_eq!(eval.in_mode(Mode::Train)?.masks().len(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn masks_must_be_given() -> Result<()> {
+        assert!(outputs(&network(Mode::Train)?, vec![]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_probability_is_below_one() {
+        for probability in [-0.1, 1.0, f64::NAN] {
+            assert!(Network::new(&[2], move |scope, x| dropout(scope, x, probability)).is_err());
+        }
+    }
+}

@@ -43,6 +43,11 @@ struct Shapes {
     settings: ConvSettings,
 }
 
+/// The pixels that a kernel of `k` taps spans, `None` beyond all numbers.
+fn extent(dilation: usize, k: usize) -> Option<usize> {
+    (k - 1).checked_mul(dilation)?.checked_add(1)
+}
+
 impl Shapes {
     fn new(x: &[usize], w: &[usize], settings: ConvSettings) -> Result<Self> {
         let fail = |problem: String| Error::shape("conv2d", problem);
@@ -59,13 +64,14 @@ impl Shapes {
             return Err(fail(format!("the weight {w:?} in {groups} groups does not fit the input {x:?}")));
         }
         let out = |size: usize, k: usize| {
-            (size + 2 * padding).checked_sub(dilation * (k - 1) + 1).map(|room| room / stride + 1)
+            let padded = padding.checked_mul(2)?.checked_add(size)?;
+            Some(padded.checked_sub(extent(dilation, k)?)? / stride + 1)
         };
         match (out(h, kh), out(width, kw)) {
             (Some(oh), Some(ow)) => {
                 Ok(Self { x: [n, c, h, width], w: [o, c_group, kh, kw], y: [n, o, oh, ow], settings })
             }
-            _ => Err(fail(format!("the kernel {kh}x{kw} is larger than the padded image of {x:?}"))),
+            _ => Err(fail(format!("the kernel {kh}x{kw} does not fit the padded image of {x:?}"))),
         }
     }
 
@@ -90,8 +96,9 @@ impl Shapes {
             return Err(fail(problem));
         }
         let side = |out: usize, k: usize| {
-            let full = (out - 1) * stride + dilation * (k - 1) + output_padding + 1;
-            full.checked_sub(2 * padding).filter(|side| *side > 0)
+            let steps = (out - 1).checked_mul(stride)?.checked_add(output_padding)?;
+            let full = extent(dilation, k)?.checked_add(steps)?;
+            full.checked_sub(padding.checked_mul(2)?).filter(|side| *side > 0)
         };
         match (side(oh, kh), side(ow, kw)) {
             (Some(h), Some(width)) => Ok(Self {

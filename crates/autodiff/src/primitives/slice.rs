@@ -83,7 +83,7 @@ impl Primitive for Pad {
         let size = shape
             .get_mut(self.axis)
             .ok_or_else(|| Error::shape("pad", format!("{:?} has no axis {}", args[0], self.axis)))?;
-        *size += self.before + self.after;
+        *size = size.saturating_add(self.before).saturating_add(self.after);
         Ok(shape)
     }
 
@@ -122,7 +122,7 @@ impl Graph {
     /// # Errors
     /// When there is no such axis.
     pub fn pad(&mut self, x: Value, axis: usize, before: usize, after: usize) -> Result<Value> {
-        if before + after == 0 {
+        if before == 0 && after == 0 {
             return Ok(x);
         }
         self.emit(Arc::new(Pad { axis, before, after }), &[x])

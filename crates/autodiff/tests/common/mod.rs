@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{
-    Factor, Loss, Mode, Network, Objective, Point, Result, Scope, Value, class_targets,
+    Factor, Loss, MeanLoss, Mode, Network, Objective, Point, Result, Scope, Value, class_targets,
 };
 use proptest::prelude::*;
 
@@ -37,6 +37,15 @@ impl Numbers {
     }
 }
 
+/// A network with its mean loss at a point.
+pub struct Case {
+    seed: u64,
+    network: Network,
+    loss: Loss,
+    objective: Objective,
+    point: Point,
+}
+
 /// The network that `build` emits, at a random point; targets are smoothed, and every fifth is ignored where there are tokens.
 pub fn set_up(
     seed: u64,
@@ -44,7 +53,7 @@ pub fn set_up(
     mode: Mode,
     sample_shape: &[usize],
     build: impl Fn(&mut Scope, Value) -> Result<Value> + Send + Sync + 'static,
-) -> Result<(Objective, Point)> {
+) -> Result<Case> {
     let network = Network::with_mode(sample_shape, mode, build)?;
     let mut numbers = Numbers(seed);
     let parameters = network.parameters().iter().map(|p| numbers.tensor(&p.shape)).collect();
@@ -64,7 +73,9 @@ pub fn set_up(
         .collect();
     let labels = Tensor::from_vec(labels, [&[SAMPLES], rows].concat(), &Device::Cpu)?;
     let targets = class_targets(&labels, *last, 0.1, Some(-1))?;
-    Ok((Objective::new(&network, loss, SAMPLES)?, Point { parameters, buffers, inputs, targets, masks }))
+    let objective = Objective::new(&network, loss, SAMPLES)?;
+    let point = Point { parameters, buffers, inputs, targets, masks };
+    Ok(Case { seed, network, loss, objective, point })
 }
 
 fn moved(point: &Point, direction: &[Tensor], step: f64) -> Point {
@@ -112,7 +123,8 @@ fn assert_derivative(
 }
 
 /// Gradient, Hv, vᵀHv and its gradient are what finite differences say.
-pub fn derivatives_agree(seed: u64, objective: &Objective, point: &Point) -> Result<()> {
+pub fn derivatives_agree(case: &Case) -> Result<()> {
+    let Case { seed, objective, point, .. } = case;
     let mut numbers = Numbers(seed ^ 0x5eed);
     let all: Vec<usize> = (0..point.parameters.len()).collect();
     let (v, w) = (numbers.like(&point.parameters), numbers.like(&point.parameters));
@@ -136,7 +148,8 @@ pub fn derivatives_agree(seed: u64, objective: &Objective, point: &Point) -> Res
 }
 
 /// ΦᵀΦ is the Gauss-Newton matrix, and the Jacobian's rows are those of the outputs; nothing where samples see each other.
-pub fn factors_agree(seed: u64, objective: &Objective, point: &Point) -> Result<()> {
+pub fn factors_agree(case: &Case) -> Result<()> {
+    let Case { seed, objective, point, .. } = case;
     if objective.mixes_samples().is_some() {
         return Ok(());
     }
@@ -159,7 +172,8 @@ pub fn factors_agree(seed: u64, objective: &Objective, point: &Point) -> Result<
 }
 
 /// Where affinity in a parameter is proved, the residual's block vanishes.
-pub fn affinity_is_honest(seed: u64, objective: &Objective, point: &Point) -> Result<()> {
+pub fn affinity_is_honest(case: &Case) -> Result<()> {
+    let Case { seed, objective, point, .. } = case;
     let mut numbers = Numbers(seed ^ 0x5eed);
     for i in 0..point.parameters.len() {
         let v = [numbers.tensor(point.parameters[i].dims())];
@@ -169,6 +183,40 @@ pub fn affinity_is_honest(seed: u64, objective: &Objective, point: &Point) -> Re
             assert!(residual.iter().all(|r| r.abs() < 1e-12), "{level:?} in parameter {i}");
         }
     }
+    Ok(())
+}
+
+/// Products and factors do not depend on how the samples are split.
+pub fn streams_agree(case: &Case) -> Result<()> {
+    let Case { seed, network, loss, objective, point } = case;
+    let all: Vec<usize> = (0..point.parameters.len()).collect();
+    let v = flat(&Numbers(seed ^ 0x5eed).like(&point.parameters));
+    let row = Tensor::from_vec(v.clone(), (1, v.len()), &Device::Cpu)?;
+    let whole = flat(&[objective.hessian(point, &all)?.apply_rows(&row)?]);
+    // The smallest memory, to within a factor of 1.5, in which products fit, and in which factors do.
+    let budgets: Vec<usize> = (0..60).map(|i| (1e3 * 1.5_f64.powi(i)) as usize).collect();
+    let bounded = |memory: usize| MeanLoss::new(network, *loss, point.clone(), memory);
+    let small = budgets.iter().find_map(|&memory| bounded(memory).ok()?.hessian(&all).ok());
+    assert_close("streamed Hv", &flat(&[small.unwrap().apply_rows(&row)?]), &whole);
+    if objective.mixes_samples().is_some() {
+        return Ok(());
+    }
+    let gauss_newton = flat(&[objective.gauss_newton(point, &all)?.apply_rows(&row)?]);
+    let form = dot(&gauss_newton, &v);
+    let streamed = budgets.iter().find_map(|&memory| {
+        let (mut images, mut start) = (None, 0);
+        let result = bounded(memory).ok()?.factor(&all, &mut |factor| -> Result<()> {
+            let part = matrix(&factor)?;
+            let columns = part.dims()[1];
+            let image = part.matmul(&row.narrow(1, start, columns)?.t()?)?;
+            start += columns;
+            images = Some(images.take().map_or(Ok(image.clone()), |sum: Tensor| sum + image)?);
+            Ok(())
+        });
+        result.ok().and(images)
+    });
+    let image = flat(&[streamed.unwrap()]);
+    assert_close("streamed vᵀΦᵀΦv", &[dot(&image, &image)], &[form]);
     Ok(())
 }
 

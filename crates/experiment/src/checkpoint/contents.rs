@@ -1,10 +1,11 @@
 //! A file of either format, recognised by how it begins.
 
+use eigenscape_core::tensor_file::Tensors;
+
 use super::{
     archive::{self, Archive},
     pickle::{self, Document, Limits},
     refusal::{Refusal, Result},
-    safetensors::Tensors,
 };
 
 /// How the pickles begin that `torch.save` wrote before it wrote zip archives: protocol 2, and PyTorch's number as a long
@@ -35,7 +36,10 @@ impl<'a> Contents<'a> {
         } else if is_pickle(file) && !Tensors::recognised(file) {
             Err(Refusal::new("is a pickle, but not one of torch.save", remedy))
         } else {
-            Tensors::parse(file).map(Self::Safetensors)
+            let tensors = Tensors::parse(file);
+            tensors
+                .map(Self::Safetensors)
+                .map_err(|why| Refusal::damaged(format!("is not a complete safetensors file: {why}")))
         }
     }
 

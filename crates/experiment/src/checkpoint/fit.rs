@@ -141,7 +141,7 @@ fn usable(subject: &str, name: &str, item: Option<Item>, dtype: DType) -> Result
     let Some(Item::Tensor(stored)) = item else {
         return Err(Error::input(subject, format!("has no tensor {name}"), "save the file again"));
     };
-    let Some(float) = stored.float() else {
+    let Some(float) = stored.candle_dtype().filter(DType::is_float) else {
         return Err(Error::input(
             subject,
             format!("the tensor {name} is of type {:?}", stored.dtype()),

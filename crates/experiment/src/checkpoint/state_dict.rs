@@ -1,16 +1,19 @@
 //! A state dict: names with tensors, found in a file.
 
-use std::{borrow::Cow, collections::HashSet, path::PathBuf};
+use std::{borrow::Cow, path::PathBuf};
+
+use candle_core::Tensor;
+use eigenscape_core::tensor_file::Stored;
 
 use super::{
     contents::Contents,
-    pickle::{Document, Value},
+    pickle::Document,
     refusal::{Refusal, Result},
-    stored::Stored,
+    search::dictionary,
 };
 
 /// At most so many names of a list are shown.
-const SHOWN: usize = 20;
+pub(super) const SHOWN: usize = 20;
 /// At most so many characters of a name are shown.
 const LONGEST_SHOWN: usize = 100;
 
@@ -38,6 +41,16 @@ pub enum Item<'c> {
     Tensor(Stored<'c>),
     /// Anything else: module and name of its class, where it is an object.
     Other(Option<[&'c str; 2]>),
+}
+
+impl Item<'_> {
+    /// A copy of a tensor in its own type; `None` for other things, for types that no computation uses, and for a tensor that
+    /// is larger than what the file has of it.
+    pub fn tensor(&self) -> Option<candle_core::Result<Tensor>> {
+        let Self::Tensor(stored) = self else { return None };
+        let dtype = stored.candle_dtype().filter(|_| !stored.repeats())?;
+        Some(stored.to_tensor(dtype, dtype))
+    }
 }
 
 impl<'c> StateDict<'c> {
@@ -118,130 +131,6 @@ fn entries<'c>(document: &'c Document, dictionary: u32) -> Vec<(&'c str, Item<'c
     entries
 }
 
-/// The dictionary of tensors that is asked for, or the one that must be meant.
-fn dictionary(document: &Document, key: Option<&str>) -> Result<(u32, Vec<String>)> {
-    let Value::Dict(root) = document.root() else { return Err(no_dictionary("", document, document.root())) };
-    let Some(key) = key else { return search(document, root) };
-    match lookup(document, root, key) {
-        Some(Value::Dict(dictionary)) => Ok((dictionary, Vec::new())),
-        Some(other) => Err(no_dictionary(&format!("under the key `{key}` "), document, other)),
-        None => {
-            let keys = shown(document.rows(root).iter().map(|row| document.key(row)));
-            Err(Refusal::new(format!("has no key `{key}`; its keys are: {keys}"), "correct or remove `key`"))
-        }
-    }
-}
-
-fn no_dictionary(place: &str, document: &Document, value: Value) -> Refusal {
-    let problem = format!("holds {place}{}, and not a dictionary of tensors", document.describe(value));
-    let remedy = match value {
-        Value::Object(_) => {
-            "save the weights instead of the object: torch.save(model.state_dict(), path) (no class or function is \
-             loaded from a file, and none is called)"
-        }
-        _ => "save the weights with torch.save(model.state_dict(), path)",
-    };
-    Refusal::new(problem, remedy)
-}
-
-/// What stands under a key, or under keys that are joined by dots.
-fn lookup(document: &Document, dictionary: u32, path: &str) -> Option<Value> {
-    let under = |key: &str| {
-        let row = document.rows(dictionary).iter().rev().find(|row| document.key(row) == key)?;
-        Some(row.value)
-    };
-    under(path).or_else(|| {
-        path.match_indices('.').find_map(|(dot, _)| match under(&path[..dot]) {
-            Some(Value::Dict(inner)) => lookup(document, inner, &path[dot + 1..]),
-            _ => None,
-        })
-    })
-}
-
-/// A dictionary on the way down from the root.
-struct Step<'c> {
-    dictionary: u32,
-    /// The dictionary that this one is in, by place in the search, and its key there.
-    parent: usize,
-    key: &'c str,
-}
-
-/// The only dictionary with tensors; what belongs to an optimiser does not count.
-///
-/// Tensors beside such a dictionary (a best accuracy, say) do not make a state dict of the dictionary that both are in.
-fn search(document: &Document, root: u32) -> Result<(u32, Vec<String>)> {
-    let mut steps = vec![Step { dictionary: root, parent: 0, key: "" }];
-    let (mut seen, mut found) = (HashSet::from([root]), Vec::new());
-    let mut next = 0;
-    while let Some(step) = steps.get(next) {
-        let rows = document.rows(step.dictionary);
-        let has = |key: &str| rows.iter().any(|row| document.key(row) == key);
-        if has("param_groups") && has("state") {
-            if next == 0 {
-                return Err(Refusal::new(
-                    "holds the state of an optimiser, and no weights",
-                    "give the file of model.state_dict()",
-                ));
-            }
-            next += 1;
-            continue;
-        }
-        if rows.iter().any(|row| matches!(row.value, Value::Tensor(_))) {
-            found.push(next);
-        }
-        for row in rows {
-            if let Value::Dict(dictionary) = row.value
-                && seen.insert(dictionary)
-            {
-                steps.push(Step { dictionary, parent: next, key: document.key(row) });
-            }
-        }
-        next += 1;
-    }
-    if found.len() > 1 {
-        found.retain(|index| *index != 0);
-    }
-    match *found {
-        [] => Err(nothing(document, root)),
-        [0] => Ok((root, Vec::new())),
-        [index] => {
-            let note = format!("the dictionary `{}`, the only one with tensors", path(&steps, index));
-            Ok((steps[index].dictionary, vec![note]))
-        }
-        [first, ..] => {
-            let paths: Vec<_> = found.iter().take(SHOWN + 1).map(|index| path(&steps, *index)).collect();
-            Err(Refusal::new(
-                format!("holds several dictionaries of tensors: {}", shown(paths.iter().map(String::as_str))),
-                format!("say which: checkpoint = {{ path = ..., key = {:?} }}", path(&steps, first)),
-            ))
-        }
-    }
-}
-
-/// The keys from the root on, joined by dots.
-fn path(steps: &[Step], mut index: usize) -> String {
-    let mut keys = Vec::new();
-    while index > 0 {
-        keys.push(steps[index].key);
-        index = steps[index].parent;
-    }
-    keys.reverse();
-    keys.join(".")
-}
-
-fn nothing(document: &Document, root: u32) -> Refusal {
-    let rows = document.rows(root);
-    let objects = rows.iter().find(|row| document.class(row.value).is_some());
-    if let Some(row) = objects {
-        return no_dictionary(&format!("under the key `{}` ", document.key(row)), document, row.value);
-    }
-    let keys = shown(rows.iter().map(|row| document.key(row)));
-    Refusal::new(
-        format!("holds no tensors; its keys are: {keys}"),
-        "save the weights with torch.save(model.state_dict(), path)",
-    )
-}
-
 /// A name as it is shown: a file may have names as long as itself.
 pub(super) fn short(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(LONGEST_SHOWN) {
@@ -251,7 +140,7 @@ pub(super) fn short(name: &str) -> Cow<'_, str> {
 }
 
 /// The first names of a list.
-fn shown<'n>(names: impl Iterator<Item = &'n str>) -> String {
+pub(super) fn shown<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let mut names = names.peekable();
     let mut text = names.by_ref().take(SHOWN).map(short).collect::<Vec<_>>().join(", ");
     if text.is_empty() {

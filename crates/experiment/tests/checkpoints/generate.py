@@ -8,6 +8,7 @@ comparison bit for bit. Where there is no twin the file is to be refused. Made w
 
 import argparse
 import copy
+import io
 import os
 import pathlib
 import pickle
@@ -110,12 +111,22 @@ class Harm:
         return os.system, ("touch HARM_WAS_DONE",)
 
 
+def torchscript(model):
+    """Without the debugging entries, which hold the paths of the machine's Python."""
+    whole = io.BytesIO()
+    torch.jit.save(torch.jit.trace(model, torch.randn(8, 3)), whole)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(HERE / "torchscript.pth", "w") as target:
+        for entry in source.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                target.writestr(entry, source.read(entry))
+
+
 def refused():
     model = network()
     save("module", model)
     save("module_in_dictionary", {"epoch": 3, "model": model})
     save("legacy", model.state_dict(), _use_new_zipfile_serialization=False)
-    torch.jit.trace(model, torch.randn(8, 3)).save(HERE / "torchscript.pth")
+    torchscript(model)
     optimizer = torch.optim.Adam(model.parameters())
     model(torch.randn(8, 3)).square().mean().backward()
     optimizer.step()

@@ -4,7 +4,7 @@ use eigenscape_autodiff::{Result, Scope, Value, nn};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::shape::axis;
+use super::{shape::axis, sides::Size};
 
 /// The keys of `leaky_relu`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -25,11 +25,11 @@ fn hundredth() -> f64 {
 pub struct Prelu {
     /// Slopes: 1, or as many as channels.
     #[serde(default = "one")]
-    pub(super) num: usize,
+    pub(super) num: Size,
 }
 
-fn one() -> usize {
-    1
+fn one() -> Size {
+    Size::MIN
 }
 
 /// The keys of `hardtanh`.

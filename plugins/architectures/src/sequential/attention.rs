@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{
     layer::Emit,
     shape::{check, last},
+    sides::Size,
 };
 
 fn yes() -> bool {
@@ -24,7 +25,7 @@ pub struct Attention {
     #[serde(default)]
     dim: Option<usize>,
     /// Heads, which divide D.
-    heads: usize,
+    heads: Size,
     /// Whether no position sees a later one.
     #[serde(default)]
     causal: bool,
@@ -55,13 +56,17 @@ pub enum Projections {
 impl Emit for Attention {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         check(scope, x, last(scope, x), "dim", self.dim)?;
-        let Self { heads, causal, bias, dropout, .. } = *self;
+        let Self { causal, bias, dropout, .. } = *self;
         let projections = match self.projections {
             Projections::Fused => nn::Projections::Fused,
             Projections::Separate => nn::Projections::Separate,
             Projections::Torch => nn::Projections::Torch,
         };
-        nn::attention_with(scope, x, &AttentionSettings { heads, causal, bias, projections, dropout })
+        nn::attention_with(
+            scope,
+            x,
+            &AttentionSettings { heads: self.heads.get(), causal, bias, projections, dropout },
+        )
     }
 }
 
@@ -73,7 +78,7 @@ pub struct Swiglu {
     #[serde(default)]
     dim: Option<usize>,
     /// Units between.
-    hidden: usize,
+    hidden: Size,
     /// Whether the linear layers have biases.
     #[serde(default)]
     bias: bool,
@@ -82,6 +87,6 @@ pub struct Swiglu {
 impl Emit for Swiglu {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         check(scope, x, last(scope, x), "dim", self.dim)?;
-        nn::swiglu(scope, x, self.hidden, self.bias)
+        nn::swiglu(scope, x, self.hidden.get(), self.bias)
     }
 }

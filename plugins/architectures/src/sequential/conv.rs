@@ -7,15 +7,15 @@ use serde::Deserialize;
 use super::{
     layer::Emit,
     shape::{check, last},
-    sides::Sides,
+    sides::{Sides, Size},
 };
 
 fn yes() -> bool {
     true
 }
 
-fn one() -> usize {
-    1
+fn one() -> Size {
+    Size::MIN
 }
 
 /// The keys of `linear`.
@@ -27,7 +27,7 @@ pub struct Linear {
     inputs: Option<usize>,
     /// Units of the output.
     #[serde(rename = "out")]
-    outputs: usize,
+    outputs: Size,
     /// Whether b is there.
     #[serde(default = "yes")]
     bias: bool,
@@ -36,7 +36,7 @@ pub struct Linear {
 impl Emit for Linear {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         check(scope, x, last(scope, x), "in", self.inputs)?;
-        nn::linear(scope, x, self.outputs, self.bias)
+        nn::linear(scope, x, self.outputs.get(), self.bias)
     }
 }
 
@@ -49,21 +49,21 @@ pub struct Conv1d {
     inputs: Option<usize>,
     /// Channels of the output.
     #[serde(rename = "out")]
-    outputs: usize,
+    outputs: Size,
     /// The kernel's length.
-    kernel: usize,
+    kernel: Size,
     /// Step between output positions.
     #[serde(default = "one")]
-    stride: usize,
+    stride: Size,
     /// Zeros before and after the sequence.
     #[serde(default)]
     padding: usize,
     /// Step between the kernel's taps.
     #[serde(default = "one")]
-    dilation: usize,
+    dilation: Size,
     /// Groups of channels that do not see each other.
     #[serde(default = "one")]
-    groups: usize,
+    groups: Size,
     /// Whether a bias is added.
     #[serde(default = "yes")]
     bias: bool,
@@ -72,9 +72,8 @@ pub struct Conv1d {
 impl Emit for Conv1d {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         check(scope, x, 1, "in", self.inputs)?;
-        let Self { stride, padding, dilation, groups, .. } = *self;
-        let settings = ConvSettings { stride, padding, dilation, groups };
-        nn::conv1d(scope, x, self.outputs, self.kernel, settings, self.bias)
+        let settings = settings(self.stride, self.padding, self.dilation, self.groups);
+        nn::conv1d(scope, x, self.outputs.get(), self.kernel.get(), settings, self.bias)
     }
 }
 
@@ -87,21 +86,21 @@ pub struct Conv2d {
     inputs: Option<usize>,
     /// Channels of the output.
     #[serde(rename = "out")]
-    outputs: usize,
+    outputs: Size,
     /// The kernel's side, or \[height, width\].
-    kernel: Sides,
+    kernel: Sides<Size>,
     /// Step between output positions.
     #[serde(default = "one")]
-    stride: usize,
+    stride: Size,
     /// Zeros around the image, or \[above and below, left and right\].
     #[serde(default = "Sides::zero")]
-    padding: Sides,
+    padding: Sides<usize>,
     /// Step between the kernel's taps.
     #[serde(default = "one")]
-    dilation: usize,
+    dilation: Size,
     /// Groups of channels that do not see each other; as many as channels for a depthwise convolution.
     #[serde(default = "one")]
-    groups: usize,
+    groups: Size,
     /// Whether a bias is added.
     #[serde(default = "yes")]
     bias: bool,
@@ -110,10 +109,9 @@ pub struct Conv2d {
 impl Emit for Conv2d {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         check(scope, x, 1, "in", self.inputs)?;
-        let Self { stride, dilation, groups, .. } = *self;
-        let settings = ConvSettings { stride, dilation, groups, padding: 0 };
-        let (kernel, padding) = (self.kernel.pair(), self.padding.pair());
-        nn::rectangular_conv2d(scope, x, self.outputs, kernel, padding, settings, self.bias)
+        let settings = settings(self.stride, 0, self.dilation, self.groups);
+        let (kernel, padding) = (self.kernel.pair().map(Size::get), self.padding.pair());
+        nn::rectangular_conv2d(scope, x, self.outputs.get(), kernel, padding, settings, self.bias)
     }
 }
 
@@ -126,12 +124,12 @@ pub struct ConvTranspose2d {
     inputs: Option<usize>,
     /// Channels of the output.
     #[serde(rename = "out")]
-    outputs: usize,
+    outputs: Size,
     /// The kernel's side, or \[height, width\].
-    kernel: Sides,
+    kernel: Sides<Size>,
     /// Step between the input's pixels on the output.
     #[serde(default = "one")]
-    stride: usize,
+    stride: Size,
     /// Pixels cut off around the output.
     #[serde(default)]
     padding: usize,
@@ -140,10 +138,10 @@ pub struct ConvTranspose2d {
     output_padding: usize,
     /// Step between the kernel's taps.
     #[serde(default = "one")]
-    dilation: usize,
+    dilation: Size,
     /// Groups of channels that do not see each other.
     #[serde(default = "one")]
-    groups: usize,
+    groups: Size,
     /// Whether a bias is added.
     #[serde(default = "yes")]
     bias: bool,
@@ -152,8 +150,12 @@ pub struct ConvTranspose2d {
 impl Emit for ConvTranspose2d {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         check(scope, x, 1, "in", self.inputs)?;
-        let Self { outputs, kernel, stride, padding, output_padding, dilation, groups, bias, .. } = *self;
-        let settings = ConvSettings { stride, padding, dilation, groups };
-        nn::conv_transpose2d(scope, x, outputs, kernel.pair(), settings, output_padding, bias)
+        let settings = settings(self.stride, self.padding, self.dilation, self.groups);
+        let (outputs, kernel) = (self.outputs.get(), self.kernel.pair().map(Size::get));
+        nn::conv_transpose2d(scope, x, outputs, kernel, settings, self.output_padding, self.bias)
     }
+}
+
+fn settings(stride: Size, padding: usize, dilation: Size, groups: Size) -> ConvSettings {
+    ConvSettings { stride: stride.get(), padding, dilation: dilation.get(), groups: groups.get() }
 }

@@ -7,7 +7,7 @@ use eigenscape_autodiff::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{activation, attention, branches, conv, norm, pool, shape, tokens};
+use super::{activation, attention, branches, conv, norm, pool, shape, sides::Size, tokens};
 
 /// A layer's keys, with what they emit.
 pub(super) trait Emit {
@@ -164,8 +164,12 @@ impl Layer {
             Self::Dropout2d(layer) => nn::channel_dropout(scope, x, layer.p),
             Self::MaxPool2d(layer) => layer.emit(scope, x),
             Self::AvgPool2d(layer) => layer.emit(scope, x),
-            Self::AdaptiveAvgPool2d(layer) => nn::adaptive_avg_pool2d(scope, x, layer.out.pair()),
-            Self::AdaptiveMaxPool2d(layer) => nn::adaptive_max_pool2d(scope, x, layer.out.pair()),
+            Self::AdaptiveAvgPool2d(layer) => {
+                nn::adaptive_avg_pool2d(scope, x, layer.out.pair().map(Size::get))
+            }
+            Self::AdaptiveMaxPool2d(layer) => {
+                nn::adaptive_max_pool2d(scope, x, layer.out.pair().map(Size::get))
+            }
             Self::GlobalAvgPool {} => nn::global_avg_pool(scope, x),
             Self::Flatten {} => nn::flatten(scope, x),
             Self::Reshape(layer) => layer.emit(scope, x),
@@ -173,7 +177,7 @@ impl Layer {
             Self::Relu {} => activation(Activation::Relu),
             Self::Relu6 {} => activation(Activation::Relu6),
             Self::LeakyRelu(layer) => nn::leaky_relu(scope, x, layer.slope),
-            Self::Prelu(layer) => nn::prelu(scope, x, layer.num),
+            Self::Prelu(layer) => nn::prelu(scope, x, layer.num.get()),
             Self::Hardtanh(layer) => nn::hardtanh(scope, x, layer.min, layer.max),
             Self::Tanh {} => activation(Activation::Tanh),
             Self::Sigmoid {} => activation(Activation::Sigmoid),

@@ -60,3 +60,119 @@ impl Architecture for Sequential {
         format!("a sequence of {} layers", self.layers.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eigenscape_autodiff::{Mode, Network};
+
+    use super::*;
+
+    /// The network of layers written in TOML, for images \[2, 6, 6\] and three outputs.
+    fn network(layers: &str) -> Result<Network> {
+        let parameters: Parameters = toml::from_str(&format!("layers = [{layers}]")).unwrap();
+        let sequential = Sequential::new(parameters.layers);
+        Network::with_mode(&[2, 6, 6], Mode::Train, move |scope, x| sequential.build(scope, x, 3))
+    }
+
+    #[test]
+    fn parameters_are_named_by_where_they_stand() -> Result<()> {
+        let network = network(
+            r#"{ op = "conv2d", in = 2, out = 4, kernel = [3, 1], bias = false },
+               { op = "residual", scale = 0.5, body = [{ op = "relu" }, { op = "conv2d", out = 4, kernel = 1 }] },
+               { op = "concat", branches = [[], [{ op = "prelu", num = 4 }]] },
+               { op = "dropout", p = 0.25 }, { op = "patch_embed", dim = 6, patch = 2 }, { op = "class_token" },
+               { op = "positional_embedding", num = 9 }, { op = "attention", heads = 2, projections = "torch" },
+               { op = "layer_scale" }, { op = "token" }, { op = "linear", out = 3 }"#,
+        )?;
+        let shapes: Vec<(&str, &[usize])> =
+            network.parameters().iter().map(|p| (p.name.as_str(), p.shape.as_slice())).collect();
+        let expected: [(&str, &[usize]); 15] = [
+            ("0.weight", &[4, 2, 3, 1]),
+            ("1.body.1.weight", &[4, 4, 1, 1]),
+            ("1.body.1.bias", &[4]),
+            ("2.branches.1.0.weight", &[4]),
+            ("4.proj.weight", &[6, 8, 2, 2]),
+            ("4.proj.bias", &[6]),
+            ("5.cls_token", &[1, 1, 6]),
+            ("6.weight", &[9, 6]),
+            ("7.in_proj_weight", &[18, 6]),
+            ("7.in_proj_bias", &[18]),
+            ("7.out_proj.weight", &[6, 6]),
+            ("7.out_proj.bias", &[6]),
+            ("8.gamma", &[6]),
+            ("10.weight", &[3, 6]),
+            ("10.bias", &[3]),
+        ];
+        assert_eq!(shapes, expected);
+        let [mask] = network.masks() else { panic!("{:?}", network.masks()) };
+        assert_eq!(
+            (mask.module.as_str(), mask.shape.as_slice(), mask.keep),
+            ("3", [8, 4, 6].as_slice(), 0.75)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn an_error_names_the_layer_its_input_and_what_to_do() {
+        for (layers, texts) in [
+            (
+                r#"{ op = "flatten" }, { op = "linear", in = 10, out = 3 }"#,
+                &["layers.1: `in`", "says 10", "write 72", "[72] for one sample"][..],
+            ),
+            (
+                r#"{ op = "residual", body = [{ op = "relu" }, { op = "conv2d", out = 3, kernel = 9 }] }"#,
+                &["layers.0.body.1: conv2d", "does not fit the padded image", "[2, 6, 6] for one sample"],
+            ),
+            (
+                r#"{ op = "residual", body = [{ op = "conv2d", out = 3, kernel = 3 }] }"#,
+                &["layers.0: residual", "[3, 4, 4]", "the shortcut [2, 6, 6]", "must be alike"],
+            ),
+            (
+                r#"{ op = "concat", branches = [[], [{ op = "flatten" }, { op = "softmax", axis = 2 }]] }"#,
+                &["layers.0.branches.1.1: `axis`", "is 2", "1 to 1", "[72] for one sample"],
+            ),
+            (r#"{ op = "concat", branches = [[], [{ op = "flatten" }]] }"#, &["layers.0: concat", "axis 1"]),
+            (
+                r#"{ op = "layer_norm", features = [5, 6] }"#,
+                &["layers.0: `features`", "[5, 6]", "[2, 6, 6] for one sample"],
+            ),
+            (r#"{ op = "patch_embed", dim = 4, patch = 4 }"#, &["layers.0: patch_embed", "do not divide"]),
+            (
+                r#"{ op = "conv2d", out = 3, kernel = 3, padding = 9000000000000000000 }"#,
+                &["layers.0: conv2d", "too large"],
+            ),
+            (
+                r#"{ op = "conv2d", out = 3, kernel = 3, padding = [0, 9000000000000000000] }"#,
+                &["layers.0: pad", "too large"],
+            ),
+            (
+                r#"{ op = "conv_transpose2d", out = 3, kernel = 3, dilation = 9000000000000000000 }"#,
+                &["layers.0:", "too large"],
+            ),
+            (
+                r#"{ op = "conv2d", out = 3, kernel = 9000000000000000000 }"#,
+                &["layers.0: parameter 0.weight", "too large"],
+            ),
+            (r#"{ op = "dropout", p = 1.0 }"#, &["layers.0: dropout", "probability is 1"]),
+            (r#"{ op = "flatten" }"#, &["layers: the last one gives [72]", "linear { out = 3 }"]),
+        ] {
+            let error = network(layers).err().map(|error| error.to_string()).unwrap_or_default();
+            for text in texts {
+                assert!(error.contains(text), "{layers}: no {text:?} in {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_layer_and_key_is_described_in_the_schema() {
+        let schema = schemars::schema_for!(Layer);
+        let layers = schema.get("oneOf").and_then(|layers| layers.as_array()).unwrap();
+        assert!(layers.len() > 40);
+        for layer in layers {
+            let keys = layer["properties"].as_object().unwrap();
+            assert!(layer["description"].is_string(), "{layer}");
+            let documented = |key: &str| key == "op" || keys[key]["description"].is_string();
+            assert!(keys.keys().all(|key| documented(key)), "{layer}");
+        }
+    }
+}

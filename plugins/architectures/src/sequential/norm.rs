@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{
     layer::Emit,
     shape::{axis, check, last},
+    sides::Size,
 };
 
 fn yes() -> bool {
@@ -116,7 +117,7 @@ impl Emit for RmsNorm {
 #[serde(deny_unknown_fields)]
 pub struct GroupNorm {
     /// Groups; 1 for all channels together, as many as channels for instance normalisation.
-    groups: usize,
+    groups: Size,
     /// Channels.
     #[serde(default)]
     features: Option<usize>,
@@ -132,7 +133,7 @@ impl Emit for GroupNorm {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         check(scope, x, 1, "features", self.features)?;
         let settings = NormSettings { epsilon: self.eps, weight: self.affine, bias: self.affine };
-        nn::group_norm_with(scope, x, self.groups, settings)
+        nn::group_norm_with(scope, x, self.groups.get(), settings)
     }
 }
 

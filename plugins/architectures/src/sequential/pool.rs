@@ -4,7 +4,10 @@ use eigenscape_autodiff::{PoolSettings, Result, Scope, Value, nn};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{layer::Emit, sides::Sides};
+use super::{
+    layer::Emit,
+    sides::{Sides, Size},
+};
 
 fn yes() -> bool {
     true
@@ -15,13 +18,13 @@ fn yes() -> bool {
 #[serde(deny_unknown_fields)]
 pub struct MaxPool {
     /// The window's side, or \[height, width\].
-    kernel: Sides,
+    kernel: Sides<Size>,
     /// Step between windows; the kernel's side by default.
     #[serde(default)]
-    stride: Option<Sides>,
+    stride: Option<Sides<Size>>,
     /// Border of −∞ around the image.
     #[serde(default = "Sides::zero")]
-    padding: Sides,
+    padding: Sides<usize>,
 }
 
 impl Emit for MaxPool {
@@ -35,13 +38,13 @@ impl Emit for MaxPool {
 #[serde(deny_unknown_fields)]
 pub struct AvgPool {
     /// The window's side, or \[height, width\].
-    kernel: Sides,
+    kernel: Sides<Size>,
     /// Step between windows; the kernel's side by default.
     #[serde(default)]
-    stride: Option<Sides>,
+    stride: Option<Sides<Size>>,
     /// Border of zeros around the image.
     #[serde(default = "Sides::zero")]
-    padding: Sides,
+    padding: Sides<usize>,
     /// Whether the border's zeros count.
     #[serde(default = "yes")]
     count_include_pad: bool,
@@ -58,9 +61,13 @@ impl Emit for AvgPool {
     }
 }
 
-fn windows(kernel: Sides, stride: Option<Sides>, padding: Sides) -> [PoolSettings; 2] {
+fn windows(kernel: Sides<Size>, stride: Option<Sides<Size>>, padding: Sides<usize>) -> [PoolSettings; 2] {
     let (kernel, stride, padding) = (kernel.pair(), stride.unwrap_or(kernel).pair(), padding.pair());
-    [0, 1].map(|axis| PoolSettings { kernel: kernel[axis], stride: stride[axis], padding: padding[axis] })
+    [0, 1].map(|axis| PoolSettings {
+        kernel: kernel[axis].get(),
+        stride: stride[axis].get(),
+        padding: padding[axis],
+    })
 }
 
 /// The keys of `adaptive_avg_pool2d` and `adaptive_max_pool2d`.
@@ -68,5 +75,5 @@ fn windows(kernel: Sides, stride: Option<Sides>, padding: Sides) -> [PoolSetting
 #[serde(deny_unknown_fields)]
 pub struct Adaptive {
     /// The output's side, or \[height, width\].
-    pub(super) out: Sides,
+    pub(super) out: Sides<Size>,
 }

@@ -1,26 +1,33 @@
-//! Sizes that may differ along height and width.
+//! Sizes: positive ones, and those that may differ along height and width.
+
+use std::num::NonZeroUsize;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// A size that must not be 0.
+pub(super) type Size = NonZeroUsize;
+
 /// One number for both axes, or \[height, width\].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a number, or [height, width]")]
-pub enum Sides {
+pub enum Sides<T> {
     /// The same along both axes.
-    Both(usize),
+    Both(T),
     /// \[height, width\]
-    Each([usize; 2]),
+    Each([T; 2]),
 }
 
-impl Sides {
-    pub(super) fn pair(self) -> [usize; 2] {
+impl<T: Copy> Sides<T> {
+    pub(super) fn pair(self) -> [T; 2] {
         match self {
             Self::Both(side) => [side; 2],
             Self::Each(sides) => sides,
         }
     }
+}
 
+impl Sides<usize> {
     pub(super) fn zero() -> Self {
         Self::Both(0)
     }

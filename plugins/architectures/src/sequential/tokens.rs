@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::{
     layer::Emit,
     shape::{check, last},
+    sides::Size,
 };
 
 fn yes() -> bool {
@@ -18,14 +19,14 @@ fn yes() -> bool {
 #[serde(deny_unknown_fields)]
 pub struct Embedding {
     /// Rows of the table.
-    num: usize,
+    num: Size,
     /// Length of a row.
-    dim: usize,
+    dim: Size,
 }
 
 impl Emit for Embedding {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
-        nn::embedding(scope, x, self.num, self.dim)
+        nn::embedding(scope, x, self.num.get(), self.dim.get())
     }
 }
 
@@ -35,7 +36,7 @@ impl Emit for Embedding {
 pub struct PositionalEmbedding {
     /// Positions that have a vector; as many as the input's by default.
     #[serde(default)]
-    num: Option<usize>,
+    num: Option<Size>,
     /// D.
     #[serde(default)]
     dim: Option<usize>,
@@ -44,7 +45,7 @@ pub struct PositionalEmbedding {
 impl Emit for PositionalEmbedding {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         check(scope, x, last(scope, x), "dim", self.dim)?;
-        nn::positional_embedding(scope, x, self.num)
+        nn::positional_embedding(scope, x, self.num.map(Size::get))
     }
 }
 
@@ -77,9 +78,9 @@ pub struct PatchEmbed {
     #[serde(default, rename = "in")]
     inputs: Option<usize>,
     /// D, the width of a token.
-    dim: usize,
+    dim: Size,
     /// The side of a patch, which divides those of the image.
-    patch: usize,
+    patch: Size,
     /// Whether a bias is added.
     #[serde(default = "yes")]
     bias: bool,
@@ -88,7 +89,7 @@ pub struct PatchEmbed {
 impl Emit for PatchEmbed {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         check(scope, x, 1, "in", self.inputs)?;
-        nn::patch_embed(scope, x, self.patch, self.dim, self.bias)
+        nn::patch_embed(scope, x, self.patch.get(), self.dim.get(), self.bias)
     }
 }
 

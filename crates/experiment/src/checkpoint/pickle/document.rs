@@ -1,7 +1,8 @@
 //! What a pickle describes.
 
+use eigenscape_core::tensor_file::Stored;
+
 use super::{
-    super::stored::Stored,
     rebuild,
     value::{Span, Storage, TensorRecord, Value},
 };

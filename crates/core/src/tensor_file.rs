@@ -1,5 +1,15 @@
 //! The safetensors format: eight bytes with the header's length, a JSON header, the elements.
 //!
+//! ```
+//! use eigenscape_core::tensor_file::Tensors;
+//! let header = br#"{"a":{"dtype":"U8","shape":[2,1],"data_offsets":[0,2]}}"#;
+//! let file = [&(header.len() as u64).to_le_bytes()[..], header, &[7, 9]].concat();
+//! let tensors = Tensors::parse(&file)?;
+//! let a = tensors.get("a").ok_or("there is no a")?;
+//! assert_eq!((a.shape(), &*a.elements()), (&[2, 1][..], &[7, 9][..]));
+//! # Ok::<(), String>(())
+//! ```
+//!
 //! Element types are the `safetensors` crate's. Its reader is not used: a header of a kilobyte makes it allocate tens of
 //! kilobytes, and offsets near 2⁶⁴ overflow in it. Here all shapes lie in one list, and every sum is checked.
 
@@ -11,10 +21,9 @@ use serde::{
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{
-    refusal::{Refusal, Result},
-    stored::Stored,
-};
+mod stored;
+
+pub use stored::Stored;
 
 /// Bytes of the header's length.
 const PREFIX: usize = 8;
@@ -24,14 +33,16 @@ const MOST_AXES: usize = 64;
 const METADATA: &str = "__metadata__";
 
 /// The tensors of a file.
-pub(super) struct Tensors<'a> {
-    /// In the order of their elements.
+#[derive(Debug, Clone)]
+pub struct Tensors<'a> {
+    /// Sorted by name.
     entries: Vec<Entry<'a>>,
     /// The axes of all shapes.
     axes: Vec<usize>,
     data: &'a [u8],
 }
 
+#[derive(Debug, Clone)]
 struct Entry<'a> {
     name: Cow<'a, str>,
     dtype: Dtype,
@@ -42,29 +53,37 @@ struct Entry<'a> {
 
 impl<'a> Tensors<'a> {
     /// Whether a file begins as one of this format.
-    pub(super) fn recognised(file: &[u8]) -> bool {
+    #[must_use]
+    pub fn recognised(file: &[u8]) -> bool {
         file.get(PREFIX) == Some(&b'{')
     }
 
     /// Reads the header and checks that the tensors fill the rest of the file without gaps.
-    pub(super) fn parse(file: &'a [u8]) -> Result<Self> {
-        let incomplete = |why: String| Refusal::damaged(format!("is not a complete safetensors file: {why}"));
-        let header = header(file).ok_or_else(|| incomplete("its header is cut short".to_owned()))?;
+    ///
+    /// # Errors
+    /// What is wrong with a file that is not whole or not of this format.
+    pub fn parse(file: &'a [u8]) -> Result<Self, String> {
+        let header = header(file).ok_or("its header is cut short")?;
         let mut axes = Vec::new();
         let mut deserializer = serde_json::Deserializer::from_slice(header);
         let entries = Header(&mut axes).deserialize(&mut deserializer);
         let entries = entries.and_then(|entries| deserializer.end().map(|()| entries));
         let mut tensors = Self {
-            entries: entries.map_err(|error| incomplete(format!("its header is damaged ({error})")))?,
+            entries: entries.map_err(|error| format!("its header is damaged ({error})"))?,
             axes,
             data: &file[PREFIX + header.len()..],
         };
         tensors.entries.sort_unstable_by_key(|entry| (entry.offsets.start, entry.offsets.end));
-        tensors.check().map_err(incomplete)?;
-        Ok(tensors)
+        tensors.check()?;
+        tensors.entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        match tensors.entries.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            Some(pair) => Err(format!("the tensor {} is there twice", pair[0].name)),
+            None => Ok(tensors),
+        }
     }
 
-    fn check(&self) -> std::result::Result<(), String> {
+    /// That the elements of each tensor, in the order of their places, follow those of the one before.
+    fn check(&self) -> Result<(), String> {
         let mut start = 0;
         for entry in &self.entries {
             let Range { start: from, end } = entry.offsets;
@@ -82,13 +101,21 @@ impl<'a> Tensors<'a> {
         Err(format!("it has {} bytes of elements instead of {start}", self.data.len()))
     }
 
-    /// Names with tensors.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Stored<'_>)> {
-        self.entries.iter().filter_map(|entry| {
-            let bytes = self.data.get(entry.offsets.clone())?;
-            let stored = Stored::contiguous(entry.dtype, &self.axes[entry.axes.clone()], bytes)?;
-            Some((&*entry.name, stored))
-        })
+    /// Names with tensors, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Stored<'_>)> {
+        self.entries.iter().filter_map(|entry| Some((&*entry.name, self.stored(entry)?)))
+    }
+
+    /// The tensor of a name; `None` when there is none.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Stored<'_>> {
+        let index = self.entries.binary_search_by(|entry| (*entry.name).cmp(name)).ok()?;
+        self.stored(&self.entries[index])
+    }
+
+    fn stored(&self, entry: &Entry) -> Option<Stored<'_>> {
+        let bytes = self.data.get(entry.offsets.clone())?;
+        Stored::contiguous(entry.dtype, &self.axes[entry.axes.clone()], bytes)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tensors where they lie in a file: nothing is copied until a network asks for it.
+//! Tensors where they lie in a file: nothing is copied until somebody asks for it.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,8 @@ pub struct Stored<'a> {
 
 impl<'a> Stored<'a> {
     /// A tensor whose elements are all of `bytes` in their order; `None` where their number is another.
-    pub(super) fn contiguous(dtype: Dtype, shape: &'a [usize], bytes: &'a [u8]) -> Option<Self> {
+    #[must_use]
+    pub fn contiguous(dtype: Dtype, shape: &'a [usize], bytes: &'a [u8]) -> Option<Self> {
         let stored = Self { dtype, shape, strides: None, bytes };
         let bits = stored.count()?.checked_mul(dtype.bitsize())?;
         (Some(bits) == bytes.len().checked_mul(8)).then_some(stored)
@@ -26,12 +27,8 @@ impl<'a> Stored<'a> {
 
     /// A tensor whose element at index (i, j, ...) is the (i·s₀ + j·s₁ + ...)-th of `bytes`, s being the strides; `None`
     /// where an element lies outside.
-    pub(super) fn strided(
-        dtype: Dtype,
-        shape: &'a [usize],
-        strides: &'a [usize],
-        bytes: &'a [u8],
-    ) -> Option<Self> {
+    #[must_use]
+    pub fn strided(dtype: Dtype, shape: &'a [usize], strides: &'a [usize], bytes: &'a [u8]) -> Option<Self> {
         let stored = Self { dtype, shape, strides: Some(strides), bytes };
         let extent = stored.extent(strides)?;
         (shape.len() == strides.len() && extent <= bytes.len()).then_some(stored)
@@ -92,20 +89,36 @@ impl<'a> Stored<'a> {
         Cow::Owned(elements)
     }
 
-    /// The type of tensors that holds these elements; `None` for elements that are no floating-point numbers of 16 to 64
-    /// bits.
-    pub(super) fn float(&self) -> Option<DType> {
-        match self.dtype {
-            Dtype::F16 => Some(DType::F16),
-            Dtype::BF16 => Some(DType::BF16),
-            Dtype::F32 => Some(DType::F32),
-            Dtype::F64 => Some(DType::F64),
-            _ => None,
-        }
+    /// The type of tensors that holds these elements; `None` where there is none.
+    #[must_use]
+    pub fn candle_dtype(&self) -> Option<DType> {
+        Some(match self.dtype {
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            Dtype::F32 => DType::F32,
+            Dtype::F64 => DType::F64,
+            Dtype::U8 => DType::U8,
+            Dtype::U32 => DType::U32,
+            Dtype::I16 => DType::I16,
+            Dtype::I32 => DType::I32,
+            Dtype::I64 => DType::I64,
+            _ => return None,
+        })
     }
 
-    /// A copy of floating-point elements as a tensor of type `dtype`.
-    pub(super) fn to_tensor(self, stored: DType, dtype: DType) -> candle_core::Result<Tensor> {
+    /// Whether there are more elements than the file has, because a stride of 0 repeats them.
+    #[must_use]
+    pub fn repeats(&self) -> bool {
+        self.count()
+            .and_then(|count| count.checked_mul(self.size()))
+            .is_none_or(|size| size > self.bytes.len())
+    }
+
+    /// A copy of elements of type `stored` as a tensor of type `dtype`.
+    ///
+    /// # Errors
+    /// When a conversion fails.
+    pub fn to_tensor(self, stored: DType, dtype: DType) -> candle_core::Result<Tensor> {
         Tensor::from_raw_buffer(&self.elements(), stored, self.shape, &Device::Cpu)?.to_dtype(dtype)
     }
 }

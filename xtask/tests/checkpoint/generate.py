@@ -1,0 +1,84 @@
+"""Networks trained and saved in PyTorch, and what PyTorch says of them, in float64.
+
+    python generate.py
+
+`images.toml` and `tokens.toml` beside this file analyse them; `NAME_expected.safetensors` holds the loss and the eigenvalues
+of the whole Hessian. Made with torch 2.15.
+"""
+
+import pathlib
+import sys
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.func import functional_call
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[2] / "docs"))
+from export_for_verify import export  # noqa: E402
+
+torch.set_default_dtype(torch.float64)
+
+
+def expected(name, model, loss):
+    """The loss of a function of the outputs, and the Hessian's eigenvalues in all parameters."""
+    names, tensors = zip(*[(name, value.detach()) for name, value in model.named_parameters()])
+    sizes, shapes = [t.numel() for t in tensors], [t.shape for t in tensors]
+
+    def of(flat):
+        parts = [part.reshape(shape) for part, shape in zip(flat.split(sizes), shapes)]
+        return loss(lambda x: functional_call(model, dict(zip(names, parts)), (x,)))
+
+    flat = torch.cat([t.flatten() for t in tensors])
+    hessian = torch.autograd.functional.hessian(of, flat)
+    eigenvalues = torch.linalg.eigvalsh((hessian + hessian.T) / 2).flip(0).contiguous()
+    save_file({"loss": of(flat), "eigenvalues": eigenvalues}, HERE / f"{name}_expected.safetensors")
+
+
+def images():
+    """A convolutional network with BatchNorm, trained as DataParallel wraps it, saved with its optimiser."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.Tanh(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 3)
+    )
+    x, y = torch.randn(12, 1, 6, 6), torch.arange(12) % 3
+    parallel = nn.DataParallel(model)
+    optimizer = torch.optim.SGD(parallel.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(20):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(parallel(x), y).backward()
+        optimizer.step()
+    model.eval()
+    torch.save(
+        {"epoch": 20, "model": parallel.state_dict(), "optimizer": optimizer.state_dict()}, HERE / "images.pth"
+    )
+    save_file({"x": x, "y": y}, HERE / "images_data.safetensors")
+    expected("images", model, lambda f: nn.functional.cross_entropy(f(x), y))
+    export(model, x, y, HERE / "images_verify.safetensors")
+
+
+def tokens():
+    """A network of tokens, with smoothed labels, some of them ignored."""
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Embedding(7, 4), nn.LayerNorm(4), nn.Linear(4, 7))
+    x = torch.randint(0, 7, (5, 4))
+    y = torch.randint(0, 7, (5, 4)).masked_fill(torch.rand(5, 4) < 0.3, -1)
+
+    def loss(f):
+        z = f(x).flatten(0, 1)
+        return nn.functional.cross_entropy(z, y.flatten(), label_smoothing=0.1, ignore_index=-1)
+
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss(model).backward()
+        optimizer.step()
+    torch.save(model.state_dict(), HERE / "tokens.pt")
+    save_file({"x": x, "y": y}, HERE / "tokens_data.safetensors")
+    expected("tokens", model, loss)
+
+
+if __name__ == "__main__":
+    images()
+    tokens()
