@@ -24,6 +24,7 @@ mod primitive;
 mod primitives;
 mod product;
 mod program;
+mod residuals;
 mod scope;
 mod streamed;
 mod targets;

@@ -7,6 +7,7 @@ use crate::{
     point::Point,
     primitive::Place,
     program::Program,
+    residuals::evaluate_residuals,
 };
 
 /// v ↦ Mv for a symmetric matrix M of one group, not yet at a point.
@@ -25,7 +26,7 @@ pub struct ProductProgram {
 pub(crate) struct ProductFootprint {
     /// The residuals, kept for as long as products are taken.
     pub residuals: usize,
-    /// The most at any time while the residuals are evaluated, themselves included.
+    /// The most at any time while the residuals are evaluated (in f64), themselves included.
     pub preparing: usize,
     /// The most at any time of one product, beside the residuals.
     pub applying: usize,
@@ -42,7 +43,7 @@ impl ProductProgram {
     /// When a shape does not fit or a tensor operation fails.
     pub fn at(&self, point: &Point) -> Result<Product> {
         let place = point.place();
-        let residuals = self.prefix.evaluate(&place, &point.tensors())?;
+        let residuals = evaluate_residuals(&self.prefix, &place, point.tensors())?;
         Ok(Product { linear: self.linear.clone(), residuals, place, shapes: self.shapes.clone() })
     }
 

@@ -14,6 +14,7 @@ use crate::{
     objective::pull_back,
     point::Point,
     program::Program,
+    residuals::evaluate_residuals,
     variables::Variables,
 };
 
@@ -72,14 +73,15 @@ impl PullBack {
         self.forms.iter().map(|form| form.numbers(samples, self.columns)).collect()
     }
 
-    /// Numbers held at most while `samples` samples are evaluated, beside what is stored.
-    pub fn evaluating(&self, samples: usize) -> usize {
+    /// Bytes held at most while `samples` samples are evaluated in numbers of so many bytes, beside what is stored.
+    pub fn evaluating(&self, samples: usize, number: usize) -> usize {
         let inputs: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
         let mut residuals = self.prefix.batched_outputs(&inputs);
         let prefix = self.prefix.footprint(&inputs, samples);
         residuals.push(true);
         let linear = self.linear.footprint(&residuals, samples);
-        prefix.peak.max(prefix.outputs + linear.peak)
+        // Residuals are evaluated in f64.
+        (size_of::<f64>() * prefix.peak).max(number * (prefix.outputs + linear.peak))
     }
 
     /// Memory for the rows of `samples` samples.
@@ -101,8 +103,7 @@ impl PullBack {
         let data = std::iter::once(&point.inputs).chain(&point.masks).map(|data| data.unsqueeze(1));
         let weights = point.parameters.iter().chain(&point.buffers).cloned();
         let inputs = weights.map(Ok).chain(data).collect::<candle_core::Result<Vec<Tensor>>>()?;
-        let mut residuals = self.prefix.evaluate(&place, &inputs)?;
-        drop(inputs);
+        let mut residuals = evaluate_residuals(&self.prefix, &place, inputs)?;
         let (samples, _, columns) = cotangents.dims3()?;
         let cotangents = cotangents.permute((2, 0, 1))?.contiguous()?;
         let lead: Vec<usize> = std::iter::once(samples).chain(self.outputs.iter().copied()).collect();

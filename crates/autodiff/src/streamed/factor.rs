@@ -60,7 +60,7 @@ impl MeanLoss {
         let stored: usize = pull_back.stored(samples).iter().sum();
         let split = self.split(|n| {
             // The rows are stored whatever the split; nothing else is kept.
-            let peak = self.number() * (stored + pull_back.evaluating(n));
+            let peak = self.number() * stored + pull_back.evaluating(n, self.number());
             Ok(Need { residuals: 0, peak })
         });
         let split = split.map_err(|error| match error {

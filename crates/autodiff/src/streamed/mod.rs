@@ -102,13 +102,12 @@ impl MeanLoss {
 
 impl ProductProgram {
     fn need(&self, number: usize) -> Need {
+        // Residuals are evaluated in f64, and sums over micro-batches are in f64.
+        const EXACT: usize = size_of::<f64>();
         let footprint = self.footprint();
-        let peak = footprint.preparing.max(footprint.residuals + footprint.applying);
-        // Sums over micro-batches are in f64.
-        Need {
-            residuals: number * footprint.residuals,
-            peak: number * peak + size_of::<f64>() * self.dimension(),
-        }
+        let residuals = number * footprint.residuals;
+        let peak = (EXACT * footprint.preparing).max(residuals + number * footprint.applying);
+        Need { residuals, peak: peak + EXACT * self.dimension() }
     }
 }
 
