@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     error::{Error, Result},
-    primitive::{NodeRef, Primitive},
+    primitive::{NodeRef, Primitive, Storage},
 };
 
 /// No memory holds a tensor of more elements; sizes in a user's file may be any.
@@ -140,6 +140,23 @@ impl Graph {
         }
         let values = (0_u32..).map(Value).zip(seen);
         values.filter(|(_, seen)| *seen).map(|(value, _)| value).collect()
+    }
+
+    /// The value in whose memory the elements of `value` lie, itself unless it is a view; `None` where no memory is needed.
+    pub(crate) fn stored_in(&self, value: Value) -> Option<Value> {
+        let storage = |value: Value| match &self.nodes[value.index()].source {
+            Source::Input(_) => Storage::New,
+            Source::Operation(primitive, _) => primitive.storage(),
+        };
+        let Some(&viewed) = self.args(value).first() else {
+            return (storage(value) == Storage::New).then_some(value);
+        };
+        match storage(value) {
+            Storage::New => Some(value),
+            // What is not stored in order is copied.
+            Storage::Same if storage(viewed) == Storage::Strided => Some(value),
+            Storage::Same | Storage::Strided => self.stored_in(viewed),
+        }
     }
 
     /// For every value whether it depends on one of `inputs`.

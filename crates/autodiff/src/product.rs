@@ -26,7 +26,7 @@ pub struct ProductProgram {
 pub(crate) struct ProductFootprint {
     /// The residuals, kept for as long as products are taken.
     pub residuals: usize,
-    /// The most at any time while the residuals are evaluated (in f64), themselves included.
+    /// The most at any time while the residuals are evaluated, themselves and a copy of the point in f64 included.
     pub preparing: usize,
     /// The most at any time of one product, beside the residuals.
     pub applying: usize,
@@ -43,14 +43,18 @@ impl ProductProgram {
     /// When a shape does not fit or a tensor operation fails.
     pub fn at(&self, point: &Point) -> Result<Product> {
         let place = point.place();
-        let residuals = evaluate_residuals(&self.prefix, &place, point.tensors())?;
+        let residuals = evaluate_residuals(&self.prefix, &place, &point.tensors())?;
         Ok(Product { linear: self.linear.clone(), residuals, place, shapes: self.shapes.clone() })
     }
 
     pub(crate) fn footprint(&self) -> ProductFootprint {
         let alone = |program: &Program| program.footprint(&vec![false; program.inputs()], 1);
         let (prefix, linear) = (alone(&self.prefix), alone(&self.linear));
-        ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak, applying: linear.peak }
+        ProductFootprint {
+            residuals: prefix.outputs,
+            preparing: prefix.peak + self.prefix.numbers_of_inputs(),
+            applying: linear.peak,
+        }
     }
 
     /// P, the number of scalars of the group.

@@ -9,21 +9,20 @@ use crate::{error::Result, primitive::Place, program::Program};
 /// In f32 the rounding errors of a deep network put some units on the other side of a kink, and each is an error in every product
 /// (together 1e-4 of a product with the Hessian of a ResNet18). Residuals are evaluated once for hundreds of products, so that f64
 /// costs next to nothing.
-pub(crate) fn evaluate_residuals(
-    prefix: &Program,
-    place: &Place,
-    inputs: Vec<Tensor>,
-) -> Result<Vec<Tensor>> {
+pub(crate) fn evaluate_residuals(prefix: &Program, place: &Place, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
     let exact = Place { dtype: DType::F64, ..place.clone() };
-    let inputs = inputs.into_iter().map(|input| in_type(input, DType::F64)).collect::<Result<Vec<_>>>()?;
-    let residuals = prefix.evaluate(&exact, &inputs)?;
-    drop(inputs);
-    residuals.into_iter().map(|residual| in_type(residual, place.dtype)).collect()
+    let in_f64 = inputs.iter().map(|input| in_type(input, DType::F64)).collect::<Result<_>>()?;
+    let residuals = prefix.evaluate_owned(&exact, in_f64)?;
+    let rounded = residuals.into_iter().zip(prefix.handed_through()).map(|(residual, input)| match input {
+        Some(input) => Ok(inputs[input].clone()),
+        None => in_type(&residual, place.dtype),
+    });
+    rounded.collect()
 }
 
 /// Indices (tokens, argmaxes) stay what they are.
-fn in_type(tensor: Tensor, dtype: DType) -> Result<Tensor> {
-    Ok(if tensor.dtype().is_float() { tensor.to_dtype(dtype)? } else { tensor })
+fn in_type(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
+    Ok(if tensor.dtype().is_float() { tensor.to_dtype(dtype)? } else { tensor.clone() })
 }
 
 #[cfg(test)]
@@ -43,8 +42,8 @@ mod tests {
         let rest = graph.sub(sum, one)?;
         let program = Program::new(&graph, &[x], &[rest])?;
         let place = Place { dtype: DType::F32, device: Device::Cpu };
-        let inputs = vec![Tensor::new(1_f32, &Device::Cpu)?];
-        let rest = evaluate_residuals(&program, &place, inputs)?.remove(0);
+        let inputs = [Tensor::new(1_f32, &Device::Cpu)?];
+        let rest = evaluate_residuals(&program, &place, &inputs)?.remove(0);
         assert_eq!(rest.dtype(), DType::F32);
         assert!((rest.to_scalar::<f32>()? - 1e-8).abs() < 1e-15);
         Ok(())

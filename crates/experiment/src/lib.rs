@@ -15,6 +15,7 @@ pub mod evaluate;
 pub mod labels;
 pub mod masks;
 pub mod measure;
+pub mod memory;
 pub mod notes;
 pub mod overrides;
 pub mod plan;

@@ -90,7 +90,7 @@ fn network(plan: &RunPlan, examples: &Examples) -> Result<Network> {
     Ok(network.map_err(|error| {
         plan.model.name.error(
             format!("`{}` cannot be built for inputs of shape {shape:?}: {error}", plan.model.name.value),
-            "choose another architecture, or prepare the data differently",
+            "mend the settings in [model], choose another architecture, or prepare the data differently",
         )
     })?)
 }

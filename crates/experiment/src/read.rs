@@ -54,6 +54,7 @@ fn wrong_type(message: &str) -> String {
     };
     let expected = match expected {
         "usize" | "u64" | "u32" => "a whole number, not negative",
+        "a nonzero usize" | "a nonzero u64" | "a nonzero u32" => "a whole number, at least 1",
         "i64" | "i32" => "a whole number",
         "f64" | "f32" => "a number",
         "a sequence" => "a list",
@@ -70,4 +71,17 @@ fn inside(path: &str) -> String {
 
 fn parent(path: &str) -> &str {
     path.rsplit_once('.').map_or("", |(parent, _)| parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrong_type;
+
+    #[test]
+    fn types_are_named_in_the_words_of_the_file() {
+        let zero = "invalid value: integer `0`, expected a nonzero usize";
+        assert_eq!(wrong_type(zero), "expected a whole number, at least 1, found the integer 0");
+        let text = "invalid type: string \"ten\", expected f64";
+        assert_eq!(wrong_type(text), "expected a number, found the string \"ten\"");
+    }
 }

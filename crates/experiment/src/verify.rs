@@ -3,13 +3,14 @@
 use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, Network, Objective, Parameter, Point, class_targets};
+use eigenscape_autodiff::{Loss, MeanLoss, Network, Objective, Parameter, Point, class_targets};
 use eigenscape_core::{Architecture, Error, Result};
 use serde::Serialize;
 
 use crate::{
     checkpoint::{self, Selection},
     labels::IGNORE_INDEX,
+    memory,
 };
 
 /// Relative errors ‖ours − theirs‖ / ‖theirs‖, in the Euclidean norm over all parameters.
@@ -79,16 +80,18 @@ pub fn verify(path: &Path, architecture: Arc<dyn Architecture>, dtype: DType) ->
     let objective = Objective::new(&network, loss, samples)?;
     let all: Vec<usize> = (0..v.len()).collect();
     let values = objective.gradient(&all)?.at(&point, &[])?;
+    let v = row(&v)?;
+    let mean = MeanLoss::new(&network, loss, point, memory::default())?;
     // One after the other: each holds its residuals for one statement alone.
-    let hv = objective.hessian(&point, &all)?.apply(&v)?;
-    let ggnv = objective.gauss_newton(&point, &all)?.apply(&v)?;
+    let hv = mean.hessian(&all)?.apply_rows(&v)?;
+    let ggnv = mean.gauss_newton(&all)?.apply_rows(&v)?;
     let theirs = |prefix: &str| file.all(prefix, network.parameters());
     Ok(Errors {
         loss: relative(&values[..1], std::slice::from_ref(file.get("loss")?))?,
         logits: relative(&values[1..2], std::slice::from_ref(logits))?,
         grad: relative(&values[2..], &theirs("grad.")?)?,
-        hv: relative(&hv, &theirs("hv.")?)?,
-        ggnv: relative(&ggnv, &theirs("ggnv.")?)?,
+        hv: relative(&[hv], &[row(&theirs("hv.")?)?])?,
+        ggnv: relative(&[ggnv], &[row(&theirs("ggnv.")?)?])?,
     })
 }
 
@@ -151,6 +154,12 @@ impl File {
 }
 
 /// ‖ours − theirs‖ / ‖theirs‖ over all tensors together, accumulated in f64.
+/// All numbers end to end, \[1, P\].
+fn row(tensors: &[Tensor]) -> Result<Tensor> {
+    let flat: Vec<Tensor> = tensors.iter().map(Tensor::flatten_all).collect::<candle_core::Result<_>>()?;
+    Ok(Tensor::cat(&flat, 0)?.unsqueeze(0)?)
+}
+
 fn relative(ours: &[Tensor], theirs: &[Tensor]) -> Result<f64> {
     let (mut difference, mut norm) = (0.0, 0.0);
     for (ours, theirs) in ours.iter().zip(theirs) {

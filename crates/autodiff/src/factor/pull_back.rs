@@ -103,7 +103,7 @@ impl PullBack {
         let data = std::iter::once(&point.inputs).chain(&point.masks).map(|data| data.unsqueeze(1));
         let weights = point.parameters.iter().chain(&point.buffers).cloned();
         let inputs = weights.map(Ok).chain(data).collect::<candle_core::Result<Vec<Tensor>>>()?;
-        let mut residuals = evaluate_residuals(&self.prefix, &place, inputs)?;
+        let mut residuals = evaluate_residuals(&self.prefix, &place, &inputs)?;
         let (samples, _, columns) = cotangents.dims3()?;
         let cotangents = cotangents.permute((2, 0, 1))?.contiguous()?;
         let lead: Vec<usize> = std::iter::once(samples).chain(self.outputs.iter().copied()).collect();

@@ -30,6 +30,11 @@ impl Program {
         footprint
     }
 
+    /// How many numbers the inputs are, without leading axes.
+    pub(crate) fn numbers_of_inputs(&self) -> usize {
+        self.shapes[..self.inputs].iter().map(|shape| shape.iter().product::<usize>()).sum()
+    }
+
     /// Which outputs have a leading axis when the inputs with `batched` have one.
     pub(crate) fn batched_outputs(&self, batched: &[bool]) -> Vec<bool> {
         let slots = self.batched(batched);
@@ -114,6 +119,8 @@ mod tests {
         assert_eq!(program.footprint(&[false], 1), Footprint { peak: 20, outputs: 1 });
         // A leading axis of 3 on the input is one of everything that depends on it.
         assert_eq!(program.footprint(&[true], 3), Footprint { peak: 60, outputs: 3 });
+        let stored = [exp, view, rows, copy].map(|value| graph.stored_in(value));
+        assert_eq!(stored, [exp, exp, exp, copy].map(Some));
         let kept = Program::new(&graph, &[x], &[rows, sum])?;
         assert_eq!(kept.footprint(&[false], 1), Footprint { peak: 30, outputs: 11 });
         Ok(())

@@ -58,7 +58,7 @@ impl Program {
 
     /// Partial evaluation: the program from `fixed` and `varying` inputs to `outputs` as two programs. The first computes,
     /// from the fixed inputs alone, every residual that the second needs; the second has the residuals, then the varying
-    /// inputs, as its inputs.
+    /// inputs, as its inputs. A view is made again where it is needed: what is kept is what it views.
     ///
     /// # Errors
     /// When an input of the graph is needed that is in neither list.
@@ -69,13 +69,15 @@ impl Program {
         outputs: &[Value],
     ) -> Result<(Self, Self)> {
         let depends = graph.dependents(varying);
-        let is_residual = |value: &Value| !depends[value.index()];
-        let mut residuals: Vec<Value> = outputs.iter().copied().filter(is_residual).collect();
+        let constant = |value: &Value| !depends[value.index()];
+        let mut constants: Vec<Value> = outputs.iter().copied().filter(constant).collect();
         for value in graph.ancestors(outputs, varying) {
             if depends[value.index()] {
-                residuals.extend(graph.args(value).iter().copied().filter(is_residual));
+                constants.extend(graph.args(value).iter().copied().filter(constant));
             }
         }
+        let mut residuals: Vec<Value> =
+            constants.into_iter().filter_map(|value| graph.stored_in(value)).collect();
         residuals.sort_unstable();
         residuals.dedup();
         let prefix = Self::new(graph, fixed, &residuals)?;
@@ -89,8 +91,13 @@ impl Program {
     /// # Errors
     /// When an input's shape is not the declared one, or a tensor operation fails.
     pub fn evaluate(&self, place: &Place, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        self.check(inputs)?;
-        let mut slots: Vec<Option<Tensor>> = inputs.iter().cloned().map(Some).collect();
+        self.evaluate_owned(place, inputs.to_vec())
+    }
+
+    /// As [`Self::evaluate`]; each input is dropped after its last use.
+    pub(crate) fn evaluate_owned(&self, place: &Place, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        self.check(&inputs)?;
+        let mut slots: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
         for step in &self.steps {
             let result = {
                 let operands: Vec<Operand> = step
@@ -107,6 +114,11 @@ impl Program {
             step.dead.iter().for_each(|&slot| slots[slot] = None);
         }
         Ok(self.outputs.iter().filter_map(|&slot| slots[slot].clone()).collect())
+    }
+
+    /// For each output that is an input handed through: which.
+    pub(crate) fn handed_through(&self) -> impl Iterator<Item = Option<usize>> {
+        self.outputs.iter().map(|&slot| (slot < self.inputs).then_some(slot))
     }
 
     /// How many inputs there are.

@@ -57,15 +57,12 @@ impl MeanLoss {
 
     fn fill(&self, pull_back: &PullBack) -> Result<Factor> {
         let (samples, place) = (self.point.samples(), self.point.place());
-        let stored: usize = pull_back.stored(samples).iter().sum();
-        let split = self.split(|n| {
-            // The rows are stored whatever the split; nothing else is kept.
-            let peak = self.number() * stored + pull_back.evaluating(n, self.number());
-            Ok(Need { residuals: 0, peak })
-        });
-        let split = split.map_err(|error| match error {
-            Error::Memory { need, allowed, .. } => {
-                Error::Memory { what: "the exact factor of one variable", need, allowed }
+        let stored = self.number() * pull_back.stored(samples).iter().sum::<usize>();
+        let need = |n| Ok(Need { residuals: 0, peak: pull_back.evaluating(n, self.number()) });
+        let split = self.split(self.memory.saturating_sub(stored), need).map_err(|error| match error {
+            Error::Memory { need, .. } => {
+                let what = "the exact factor of one variable";
+                Error::Memory { what, need: need + stored, allowed: self.memory }
             }
             other => other,
         })?;

@@ -86,12 +86,13 @@ impl MeanLoss {
     fn product(&self, group: &Variables, emit: Emit) -> Result<StreamedProduct> {
         let program =
             |samples: usize| emit(&Objective::new(&self.network, self.loss, samples)?, group.clone());
-        let split = self.split(|samples| Ok(program(samples)?.need(self.number())))?;
+        let need = |samples: usize| Ok(program(samples)?.need(self.number()));
+        let split = self.split(self.memory, need)?;
         StreamedProduct::new(&self.point, group, split, self.memory, program)
     }
 
-    fn split(&self, need: impl FnMut(usize) -> Result<Need>) -> Result<Split> {
-        Split::new(self.point.samples(), self.memory, self.mixes_samples().is_none(), need)
+    fn split(&self, memory: usize, need: impl FnMut(usize) -> Result<Need>) -> Result<Split> {
+        Split::new(self.point.samples(), memory, self.mixes_samples().is_none(), need)
     }
 
     /// Bytes of a number.

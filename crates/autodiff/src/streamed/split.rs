@@ -6,6 +6,10 @@ use crate::error::{Error, Result};
 /// ones gain nothing and keep fewer.
 const EFFICIENT: usize = 32;
 
+/// What a product may take beside the residuals, in bytes, before its samples are split although all would fit: memory that is
+/// touched and freed again for each product buys no speed.
+const COMFORTABLE: usize = 512 << 20;
+
 /// Bytes that one micro-batch takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Need {
@@ -26,11 +30,6 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// All samples at once.
-    fn whole(samples: usize) -> Self {
-        Self { samples, count: 1, kept: 1 }
-    }
-
     /// The samples of micro-batch `index`: the first ones have one more where the number does not divide.
     pub fn range(&self, index: usize) -> std::ops::Range<usize> {
         let (size, larger) = (self.samples / self.count, self.samples % self.count);
@@ -38,8 +37,9 @@ impl Split {
         start(index)..start(index + 1)
     }
 
-    /// The fewest operations under `memory` bytes: everything at once if it fits; otherwise the largest micro-batches whose residuals
-    /// can all be kept; otherwise micro-batches of [`EFFICIENT`] samples, or as many as fit, of which as many as fit keep theirs.
+    /// The fewest operations under `memory` bytes. Everything at once if it fits comfortably; otherwise the largest micro-batches
+    /// that do and whose residuals can all be kept; otherwise micro-batches of [`EFFICIENT`] samples, or as many as fit, of which as many
+    /// as fit keep theirs.
     ///
     /// # Errors
     /// When not even one sample fits, or all samples must be evaluated at once (`divisible` is false) and do not fit.
@@ -49,25 +49,31 @@ impl Split {
         divisible: bool,
         mut need: impl FnMut(usize) -> Result<Need>,
     ) -> Result<Self> {
-        let all = need(samples)?;
-        if all.peak <= memory {
-            return Ok(Self::whole(samples));
-        }
         if !divisible {
+            let Need { peak, .. } = need(samples)?;
             let what = "all samples at once, since they see each other,";
-            return Err(Error::Memory { what, need: all.peak, allowed: memory });
+            let whole = Self { samples, count: 1, kept: 1 };
+            return if peak <= memory {
+                Ok(whole)
+            } else {
+                Err(Error::Memory { what, need: peak, allowed: memory })
+            };
         }
-        let fits = |count: usize, need: Need| {
-            need.residuals.saturating_mul(count - 1).saturating_add(need.peak) <= memory
-        };
-        let mut count = 2;
-        while samples.div_ceil(count) >= EFFICIENT.min(samples) {
-            if fits(count, need(samples.div_ceil(count))?) {
-                return Ok(Self { samples, count, kept: count });
+        let (mut count, mut fitting) = (1, None);
+        while count == 1 || samples.div_ceil(count) >= EFFICIENT {
+            let one = need(samples.div_ceil(count))?;
+            if one.residuals.saturating_mul(count - 1).saturating_add(one.peak) <= memory {
+                fitting = Some(Self { samples, count, kept: count });
+                if one.peak - one.residuals <= COMFORTABLE {
+                    break;
+                }
             }
             count += count.div_ceil(4);
         }
-        count = samples.div_ceil(EFFICIENT).max(2).min(samples);
+        if let Some(split) = fitting {
+            return Ok(split);
+        }
+        count = samples.div_ceil(EFFICIENT);
         loop {
             let one = need(samples.div_ceil(count))?;
             if one.peak <= memory {
@@ -96,6 +102,18 @@ mod tests {
         assert_eq!(split(100, 1500)?, Split { samples: 100, count: 1, kept: 1 });
         assert_eq!(split(100, 1499)?, Split { samples: 100, count: 2, kept: 2 });
         assert_eq!(split(100, 1200)?, Split { samples: 100, count: 3, kept: 3 });
+        Ok(())
+    }
+
+    #[test]
+    fn splits_what_is_uncomfortable_but_not_into_crumbs() -> Result<()> {
+        let split = |mebibytes: usize| {
+            let need = |n| Ok(Need { residuals: n << 20, peak: (n << 20) + n * (mebibytes << 20) });
+            Split::new(100, usize::MAX, true, need)
+        };
+        assert_eq!(split(5)?, Split { samples: 100, count: 1, kept: 1 });
+        assert_eq!(split(10)?, Split { samples: 100, count: 2, kept: 2 });
+        assert_eq!(split(100)?, Split { samples: 100, count: 3, kept: 3 });
         Ok(())
     }
 

@@ -31,9 +31,9 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
     let chart = Chart {
         x_title: match (names.first(), profile.layers.first()) {
             (Some(short), Some(name)) if short != name => {
-                format!("layer, in order of depth (“{short}” is {name})")
+                format!("group, in order of depth (“{short}” is {name})")
             }
-            _ => "layer, in order of depth".into(),
+            _ => "group, in order of depth".into(),
         },
         x: Axis::categories(&thinned(names)),
         y_title: format!("{} distance to the whole network", profile.metric),
@@ -41,7 +41,7 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
     };
     let drawing = side_by_side(&[chart], &entries)?;
     let title = format!(
-        "Distance of each layer to the whole network: {}, {}",
+        "Distance of each group to the whole network: {}, {}",
         profile.metric,
         prose(profile.curvature)
     );
@@ -80,7 +80,7 @@ fn thinned(names: Vec<String>) -> Vec<String> {
 
 fn caption(profile: &Profile, shown: &[usize], notes: &RunNotes) -> String {
     let mut text = format!(
-        "How far the {} spectrum of each layer lies from that of the whole network: the smaller, the more the layer \
+        "How far the {} spectrum of each group lies from that of the whole network: the smaller, the more the group \
          alone tells about the network.{}",
         prose(profile.curvature),
         provenance::distance(profile.metric, &notes.distances)

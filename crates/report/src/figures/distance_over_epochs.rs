@@ -45,9 +45,9 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
 fn caption(profile: &Profile, shown: usize, notes: &RunNotes) -> String {
     let count = profile.layers.len();
     let thinned =
-        if shown < count { format!(" {shown} of {count} layers are drawn.") } else { String::new() };
+        if shown < count { format!(" {shown} of {count} groups are drawn.") } else { String::new() };
     format!(
-        "The same distances ({}, {}) as training goes on; the colour runs from the first layer (dark) to the last \
+        "The same distances ({}, {}) as training goes on; the colour runs from the first group (dark) to the last \
          (light).{thinned}{}",
         profile.metric,
         prose(profile.curvature),
