@@ -60,7 +60,7 @@ pub struct Verify {
     /// A file, safetensors or of torch.save, with x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The architecture, as in lenet, or an experiment's file with a table [model]
+    /// The architecture, as in lenet, or an experiment's file that says it
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub model: String,
     /// The floating-point type to compute in
