@@ -111,6 +111,18 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn of_the_same_operation_in_two_modules_are_two() -> Result<()> {
+        let network = Network::new(&[3], |scope, x| {
+            let a = nn::activation(&mut scope.at("a"), x, nn::Activation::Tanh)?;
+            let b = nn::activation(&mut scope.at("b"), x, nn::Activation::Tanh)?;
+            scope.graph().add(a, b)
+        })?;
+        let names: Vec<String> = network.activations()?.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a", "b"]);
+        Ok(())
+    }
+
     /// h = W x + b: the gradient and curvature in b are those in h, summed over samples.
     #[test]
     fn of_a_linear_layer_have_the_curvature_of_its_bias() -> Result<()> {

@@ -47,11 +47,12 @@ struct Node {
 /// A program under construction.
 ///
 /// Operands always come before results, so that the order of values is a topological order. An operation that was
-/// emitted before on the same operands gives its earlier value (common-subexpression elimination).
+/// emitted before on the same operands gives its earlier value (common-subexpression elimination): within a module that module's
+/// own, so that each module has its activation, and outside of all modules, where derivatives are emitted, anyone's.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
-    known: HashMap<(String, Vec<Value>), Value>,
+    known: HashMap<(String, Vec<Value>), Vec<Value>>,
     location: Option<Arc<str>>,
 }
 
@@ -67,14 +68,17 @@ impl Graph {
     /// When the operands' shapes do not fit.
     pub fn emit(&mut self, primitive: Arc<dyn Primitive>, args: &[Value]) -> Result<Value> {
         let key = (format!("{primitive:?}"), args.to_vec());
-        if let Some(value) = self.known.get(&key) {
+        let location = self.location.as_deref().unwrap_or("");
+        let same = self.known.get(&key).into_iter().flatten();
+        let mut usable = same.filter(|value| location.is_empty() || self.location(**value) == location);
+        if let Some(value) = usable.next() {
             return Ok(*value);
         }
         let shapes: Vec<&[usize]> = args.iter().map(|a| self.shape(*a)).collect();
         let shape = primitive.shape(&shapes)?;
         check_size(primitive.name(), &shape)?;
         let value = self.push(Source::Operation(primitive, args.to_vec()), shape);
-        self.known.insert(key, value);
+        self.known.entry(key).or_default().push(value);
         Ok(value)
     }
 

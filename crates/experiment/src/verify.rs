@@ -39,7 +39,10 @@ impl Errors {
     /// The largest; NaN if any is.
     #[must_use]
     pub fn worst(&self) -> f64 {
-        let larger = |worst: f64, (_, error): (_, f64)| if error.is_nan() { error } else { worst.max(error) };
+        // `max` would prefer any number to NaN.
+        let larger = |worst: f64, (_, error): (_, f64)| {
+            if worst.is_nan() || error.is_nan() { f64::NAN } else { worst.max(error) }
+        };
         self.named().into_iter().fold(0.0, larger)
     }
 }
@@ -104,6 +107,9 @@ struct File {
 impl File {
     fn read(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
+        if path.exists() && !path.is_file() {
+            return Err(Error::input(name, "is not a file", "name the file that PyTorch wrote"));
+        }
         let contents = fs::read(path).map_err(|error| Error::io(path, error))?;
         let selection = Selection { path: path.to_owned(), ..Selection::default() };
         let tensors = checkpoint::with_state_dict(&contents, &selection, |_, state, _| {
@@ -153,7 +159,7 @@ impl File {
     }
 }
 
-/// ‖ours − theirs‖ / ‖theirs‖ over all tensors together, accumulated in f64.
+/// ‖ours − theirs‖ / ‖theirs‖ over all tensors together, accumulated in f64; NaN where there are not as many numbers.
 /// All numbers end to end, \[1, P\].
 fn row(tensors: &[Tensor]) -> Result<Tensor> {
     let flat: Vec<Tensor> = tensors.iter().map(Tensor::flatten_all).collect::<candle_core::Result<_>>()?;
@@ -161,6 +167,10 @@ fn row(tensors: &[Tensor]) -> Result<Tensor> {
 }
 
 fn relative(ours: &[Tensor], theirs: &[Tensor]) -> Result<f64> {
+    let count = |tensors: &[Tensor]| tensors.iter().map(Tensor::elem_count).sum::<usize>();
+    if count(ours) != count(theirs) {
+        return Ok(f64::NAN);
+    }
     let (mut difference, mut norm) = (0.0, 0.0);
     for (ours, theirs) in ours.iter().zip(theirs) {
         let numbers = |t: &Tensor| t.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>();
@@ -170,4 +180,17 @@ fn relative(ours: &[Tensor], theirs: &[Tensor]) -> Result<f64> {
         }
     }
     Ok((difference / norm).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Errors;
+
+    #[test]
+    fn no_number_hides_a_nan() {
+        let fine = Errors { loss: 0.1, logits: 0.3, grad: 0.2, hv: 0.0, ggnv: 0.0 };
+        assert_eq!(fine.worst(), 0.3);
+        assert!(Errors { loss: f64::NAN, ..fine }.worst().is_nan());
+        assert!(Errors { ggnv: f64::NAN, ..fine }.worst().is_nan());
+    }
 }

@@ -51,6 +51,10 @@ impl Tensors {
     /// be used.
     pub fn load(parameters: &TensorsParameters, environment: &Environment) -> Result<Self> {
         let path = environment.resolve(&parameters.path);
+        if path.exists() && !path.is_file() {
+            let remedy = "let `data.path` name a safetensors file";
+            return Err(Error::input(path.display().to_string(), "is not a file", remedy));
+        }
         let contents = fs::read(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
                 let remedy = "check `data.path`; it is looked up beside the experiment's file, then in the current folder";

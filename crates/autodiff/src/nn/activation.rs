@@ -123,12 +123,13 @@ pub fn prelu(scope: &mut Scope, x: Value, slopes: usize) -> Result<Value> {
     } else {
         graph.broadcast_along(slope, 1, &shape)?
     };
-    // relu(x) − a·relu(−x)
-    let negative = graph.scale(x, -1.0)?;
-    let below = graph.function(Function::Relu, negative)?;
-    let below = graph.mul(slope, below)?;
+    // a·x + (1 − a)·relu(x): the slope at 0 is a, as in PyTorch.
+    let one = graph.fill(1.0, &shape)?;
+    let rest = graph.sub(one, slope)?;
     let above = graph.function(Function::Relu, x)?;
-    graph.sub(above, below)
+    let above = graph.mul(rest, above)?;
+    let everywhere = graph.mul(slope, x)?;
+    graph.add(everywhere, above)
 }
 
 /// x for x > 0, otherwise `alpha`·(e^x − 1).
@@ -176,14 +177,15 @@ pub fn hardtanh(scope: &mut Scope, x: Value, min: f64, max: f64) -> Result<Value
     clamp(scope.graph(), x, min, max)
 }
 
-/// min + relu(x − min) − relu(x − max): piecewise affine for all to see.
+/// min + relu((max − min) − relu(max − x)): piecewise affine for all to see, with slope 0 at both ends as in PyTorch.
 fn clamp(graph: &mut Graph, x: Value, min: f64, max: f64) -> Result<Value> {
-    let above_min = shift(graph, x, -min)?;
+    let negative = graph.scale(x, -1.0)?;
+    let below_max = shift(graph, negative, max)?;
+    let below_max = graph.function(Function::Relu, below_max)?;
+    let negative = graph.scale(below_max, -1.0)?;
+    let above_min = shift(graph, negative, max - min)?;
     let above_min = graph.function(Function::Relu, above_min)?;
-    let above_max = shift(graph, x, -max)?;
-    let above_max = graph.function(Function::Relu, above_max)?;
-    let between = graph.sub(above_min, above_max)?;
-    shift(graph, between, min)
+    shift(graph, above_min, min)
 }
 
 fn shift(graph: &mut Graph, x: Value, by: f64) -> Result<Value> {
@@ -211,4 +213,48 @@ fn tanh_gate(graph: &mut Graph, x: Value) -> Result<Value> {
     let tanh = graph.function(Function::Tanh, inner)?;
     let shifted = shift(graph, tanh, 1.0)?;
     graph.scale(shifted, 0.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device, Tensor};
+
+    use super::*;
+    use crate::{Place, Program, transforms::linearize};
+
+    /// f′ at each point, by a tangent of 1.
+    fn slopes(f: impl Fn(&mut Graph, Value) -> Result<Value>, at: &[f64]) -> Result<Vec<f64>> {
+        let mut graph = Graph::default();
+        let (x, v) = (graph.input("x", &[at.len()]), graph.input("v", &[at.len()]));
+        let y = f(&mut graph, x)?;
+        let Some(tangent) = linearize(&mut graph, &[y], &[(x, v)])?[0] else { return Ok(vec![]) };
+        let place = Place { dtype: DType::F64, device: Device::Cpu };
+        let inputs = [Tensor::new(at, &Device::Cpu)?, Tensor::ones(at.len(), DType::F64, &Device::Cpu)?];
+        Ok(Program::new(&graph, &[x, v], &[tangent])?.evaluate(&place, &inputs)?[0].to_vec1()?)
+    }
+
+    #[test]
+    fn a_clamp_has_slope_0_at_both_ends() -> Result<()> {
+        let at = [-1.0, 0.0, 0.5, 3.0, 6.0, 7.0];
+        assert_eq!(slopes(|g, x| clamp(g, x, 0.0, 6.0), &at)?, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+        assert_eq!(slopes(|g, x| clamp(g, x, -2.0, 0.5), &at)?, [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn prelu_has_its_slope_at_zero() -> Result<()> {
+        let network = crate::Network::new(&[1, 3], |scope, x| prelu(scope, x, 1))?;
+        let crate::network::Traced { mut graph, x, parameters, outputs, .. } = network.trace(1)?;
+        let v = graph.input("v", &[1, 1, 3]);
+        let tangent = linearize(&mut graph, &[outputs], &[(x, v)])?[0].unwrap();
+        let place = Place { dtype: DType::F64, device: Device::Cpu };
+        let inputs = [
+            Tensor::new(&[[[-1_f64, 0.0, 1.0]]], &Device::Cpu)?,
+            Tensor::ones((1, 1, 3), DType::F64, &Device::Cpu)?,
+            Tensor::new(&[0.25_f64], &Device::Cpu)?,
+        ];
+        let slopes = Program::new(&graph, &[x, v, parameters[0]], &[tangent])?.evaluate(&place, &inputs)?;
+        assert_eq!(slopes[0].flatten_all()?.to_vec1::<f64>()?, [0.25, 0.25, 1.0]);
+        Ok(())
+    }
 }

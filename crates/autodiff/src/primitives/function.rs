@@ -83,11 +83,12 @@ impl Function {
                         x.exp()
                     }
                 }
+                // From the second derivative on 0 belongs to the other side, as in PyTorch.
                 _ => {
-                    if x > zero {
-                        zero
-                    } else {
+                    if x < zero {
                         x.exp()
+                    } else {
+                        zero
                     }
                 }
             }),

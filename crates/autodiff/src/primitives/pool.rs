@@ -49,10 +49,16 @@ impl PoolSettings {
     }
 }
 
+/// Longer sides are taken for a mistake.
+const MOST_WINDOWS: usize = 1 << 16;
+
 /// `out` windows that cover an axis, of nearly one length: ⌊i·size/out⌋ .. ⌈(i + 1)·size/out⌉.
 fn adaptive(size: usize, out: usize) -> Result<Ranges, &'static str> {
     if size == 0 || out == 0 {
         return Err("image and output must not be empty");
+    }
+    if size.max(out) > MOST_WINDOWS {
+        return Err("a side of image or output is more than 65536 long");
     }
     Ok((0..out).map(|i| i * size / out..((i + 1) * size).div_ceil(out)).collect())
 }

@@ -39,6 +39,9 @@ pub enum GroupSelector {
     Activation(String),
 }
 
+/// Braces may be nested as deep as they stand here; the regular expression behind a glob bears no more.
+const LONGEST_GLOB: usize = 256;
+
 /// How an activation is written.
 const ACTIVATION: &str = "activation:";
 
@@ -164,6 +167,11 @@ fn activations(glob: &str, network: &Network, samples: usize) -> Result<Vec<Grou
 }
 
 fn matcher(glob: &str) -> Result<GlobMatcher> {
+    if glob.len() > LONGEST_GLOB {
+        let word: String = glob.chars().take(20).collect();
+        let problem = format!("is longer than {LONGEST_GLOB} characters");
+        return Err(Error::input(format!("group \"{word}...\""), problem, "list several shorter globs"));
+    }
     let built = GlobBuilder::new(glob).build().map_err(|error| {
         Error::input(format!("group \"{glob}\""), error.to_string(), "mend the glob's brackets or braces")
     })?;
@@ -239,5 +247,8 @@ mod tests {
         assert!(message("stage").contains("did you mean \"stages\"?"));
         assert!(message("activation:heed").contains("did you mean \"activation:head\"?"));
         assert!(message("block.[").contains("mend the glob"));
+        assert!(message(&"{".repeat(128).replace('{', "{{")).contains("mend the glob"));
+        assert!(message(&["{".repeat(3000), "}".repeat(3000)].concat()).contains("longer than 256"));
+        assert!(message(&["{".repeat(128), "a".to_owned(), "}".repeat(127)].concat()).contains("help"));
     }
 }
