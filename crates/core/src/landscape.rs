@@ -122,6 +122,14 @@ impl NetworkOperator<'_> {
         }
     }
 
+    /// Whether [`CurvatureOperator::factor`] fits into memory, without computing it.
+    ///
+    /// # Errors
+    /// How much memory it would take, at the least.
+    pub fn check_factor_memory(&self) -> Result<()> {
+        Ok(self.landscape.loss.check_factor(&self.group.variables)?)
+    }
+
     /// Whether a product fits into memory, without evaluating anything.
     ///
     /// # Errors

@@ -198,17 +198,21 @@ fn prepare_probe<'a>(
 /// Finds out before training whether an estimator that needs exact factors will get them, and whether products fit into memory.
 fn check_operators(probe: &PreparedProbe, weights: &Weights) -> Result<()> {
     let landscape = probe.landscape(weights)?;
-    // The largest group's products take the most memory.
+    // A group's products take the more memory the larger it is and the earlier it begins.
     let largest = probe.groups.iter().max_by_key(|group| group.dimension);
+    let earliest = probe.groups.iter().min_by_key(|group| group.variables.parameters().first().copied());
     for &curvature in &probe.plan.curvatures {
         if probe.plan.estimator.needs_factor() {
             for group in &probe.groups {
-                let checked = landscape.operator(curvature, group).check_factor();
-                checked.map_err(|error| probe.plan.estimator_name.caused(error))?;
+                let operator = landscape.operator(curvature, group);
+                operator.check_factor().map_err(|error| probe.plan.estimator_name.caused(error))?;
+                operator.check_factor_memory().map_err(|error| probe.plan.samples.caused(error))?;
             }
-        } else if let Some(group) = largest {
-            let checked = landscape.operator(curvature, group).check_memory();
-            checked.map_err(|error| probe.plan.samples.caused(error))?;
+        } else {
+            for group in largest.into_iter().chain(earliest) {
+                let checked = landscape.operator(curvature, group).check_memory();
+                checked.map_err(|error| probe.plan.samples.caused(error))?;
+            }
         }
     }
     Ok(())

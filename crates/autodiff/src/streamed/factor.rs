@@ -45,6 +45,17 @@ impl MeanLoss {
         Ok(pull_back.stored(self.point.samples()).iter().sum::<usize>() <= self.part())
     }
 
+    /// Whether each variable's rows fit into memory, without computing any.
+    ///
+    /// # Errors
+    /// How much memory the largest takes; or when samples see each other.
+    pub fn check_factor(&self, group: impl Into<Variables>) -> Result<()> {
+        let pull_back = PullBack::new(&self.network, &group.into(), self.columns()?)?;
+        let largest = pull_back.stored(self.point.samples()).into_iter().max().unwrap_or(0);
+        let need = self.number() * largest + pull_back.evaluating(1, self.number());
+        if need <= self.memory { Ok(()) } else { Err(too_large(need, self.memory)) }
+    }
+
     /// Numbers that a part may hold.
     fn part(&self) -> usize {
         self.memory / 4 / self.number()
@@ -60,10 +71,7 @@ impl MeanLoss {
         let stored = self.number() * pull_back.stored(samples).iter().sum::<usize>();
         let need = |n| Ok(Need { residuals: 0, peak: pull_back.evaluating(n, self.number()) });
         let split = self.split(self.memory.saturating_sub(stored), need).map_err(|error| match error {
-            Error::Memory { need, .. } => {
-                let what = "the exact factor of one variable";
-                Error::Memory { what, need: need + stored, allowed: self.memory }
-            }
+            Error::Memory { need, .. } => too_large(need + stored, self.memory),
             other => other,
         })?;
         let mut rows = pull_back.allocate(samples, place.dtype, &place.device)?;
@@ -77,6 +85,10 @@ impl MeanLoss {
         }
         pull_back.finish(rows, samples)
     }
+}
+
+fn too_large(need: usize, allowed: usize) -> Error {
+    Error::Memory { what: "the exact factor of one variable", need, allowed }
 }
 
 /// Neighbours together while their sum is at most `most`; at least one a part.

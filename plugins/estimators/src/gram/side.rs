@@ -10,12 +10,15 @@ use super::{matrix::Symmetric, outer};
 /// How many numbers of Φ are held in f64 at a time (32 MiB).
 const SLAB: usize = 1 << 22;
 
+/// How many rows of Φ are held in f64 at a time where it has more rows than columns.
+const SLAB_ROWS: usize = 1 << 10;
+
 /// ΦΦᵀ or ΦᵀΦ under construction, whichever is smaller.
 pub(super) enum Side {
     /// ΦΦᵀ = Σₜ Φₜ Φₜᵀ, M × M, and the columns that went into it.
     Rows { rows: usize, columns: usize, gram: Symmetric },
-    /// Φ itself, of fewer columns than its M rows, in f64.
-    Columns { rows: usize, tensors: Vec<Tensor> },
+    /// Φ itself, of fewer columns than its M rows.
+    Columns { rows: usize, tensors: Vec<Rows> },
 }
 
 impl Side {
@@ -42,7 +45,7 @@ impl Side {
                 return Err(wrong_shape(operator, m, 0));
             };
             match (&mut *self, rows) {
-                (Self::Columns { tensors, .. }, _) => tensors.push(rows.explicit(DType::F64)?),
+                (Self::Columns { tensors, .. }, _) => tensors.push(rows.clone()),
                 (Self::Rows { columns: sum, gram, .. }, Rows::Explicit(rows)) => {
                     *sum += columns;
                     add_explicit(gram, rows)?;
@@ -61,19 +64,45 @@ impl Side {
         match self {
             Self::Rows { columns, gram, .. } if columns == dimension => Ok(gram.into_matrix()),
             Self::Columns { rows, tensors } => {
-                let phi = Tensor::cat(&tensors, 1)?;
-                let (m, p) = phi.dims2()?;
-                if (m, p) != (rows, dimension) {
-                    return Err(wrong_shape(operator, rows, dimension));
+                let mut gram = Symmetric::zeros(dimension);
+                for slab in slabs(&tensors, rows)? {
+                    let parts =
+                        slab.iter().map(|rows| rows.explicit(DType::F64)).collect::<Result<Vec<_>, _>>()?;
+                    let phi = Tensor::cat(&parts, 1)?;
+                    let (m, p) = phi.dims2()?;
+                    if p != dimension {
+                        return Err(wrong_shape(operator, rows, dimension));
+                    }
+                    gram.add_product(MatRef::from_row_major_slice(&values(&phi)?, m, p).transpose());
                 }
-                let phi = values(&phi)?;
-                let mut gram = Symmetric::zeros(p);
-                gram.add_product(MatRef::from_row_major_slice(&phi, m, p).transpose());
                 Ok(gram.into_matrix())
             }
             Self::Rows { rows, .. } => Err(wrong_shape(operator, rows, dimension)),
         }
     }
+}
+
+/// The rows in as many slabs as there are for each sample, so that only one at a time is held in f64: all of r = 0, of r = 1, ...
+fn slabs(tensors: &[Rows], m: usize) -> Result<Vec<Vec<Rows>>> {
+    let samples = tensors.iter().find_map(|rows| match rows {
+        Rows::Outer { right, .. } => right.dims().first().copied(),
+        Rows::Explicit(_) => None,
+    });
+    // Without outer products any number of rows will do.
+    let height = samples.unwrap_or(SLAB_ROWS).min(m);
+    let slab = |start: usize| -> Result<Vec<Rows>> {
+        let count = height.min(m - start);
+        let part = |rows: &Rows| {
+            Ok(match rows {
+                Rows::Explicit(rows) => Rows::Explicit(rows.narrow(0, start, count)?),
+                Rows::Outer { left, right } => {
+                    Rows::Outer { left: left.narrow(0, start / height, 1)?, right: right.clone() }
+                }
+            })
+        };
+        tensors.iter().map(part).collect()
+    };
+    (0..m).step_by(height).map(slab).collect()
 }
 
 pub(super) fn wrong_shape(operator: &dyn CurvatureOperator, rows: usize, dimension: usize) -> Error {
