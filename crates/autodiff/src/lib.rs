@@ -39,7 +39,7 @@ pub use loss::Loss;
 pub use network::Network;
 pub use objective::{Function, Objective};
 pub use point::Point;
-pub use primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive, Storage};
+pub use primitive::{Affinity, ElementWise, Linearity, NodeRef, Operand, Place, Primitive, Storage};
 pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
 pub use product::{Product, ProductProgram};
 pub use program::Program;

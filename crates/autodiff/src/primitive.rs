@@ -97,6 +97,17 @@ pub trait Primitive: Debug + Send + Sync + 'static {
         Storage::New
     }
 
+    /// The operation on single numbers, where each element of the output is made of the operands' elements at the same place by one
+    /// of these.
+    fn element_wise(&self) -> Option<ElementWise> {
+        None
+    }
+
+    /// The axes that the operation sums over, if that is all it does.
+    fn summed_axes(&self) -> Option<&[usize]> {
+        None
+    }
+
     /// Floating-point operations of one evaluation.
     fn flops(&self, _args: &[&[usize]], output: &[usize]) -> usize {
         output.iter().product()
@@ -167,6 +178,17 @@ impl Operand<'_> {
     pub fn dims(&self) -> &[usize] {
         &self.tensor.dims()[self.lead()..]
     }
+}
+
+/// Operations on single numbers that may be joined into chains.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ElementWise {
+    /// x + y.
+    Add,
+    /// x · y.
+    Mul,
+    /// c · x.
+    Scale(f64),
 }
 
 /// Where the elements of a primitive's output are stored.

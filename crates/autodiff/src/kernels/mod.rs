@@ -5,15 +5,20 @@
 
 mod binary;
 mod conv;
+mod fused;
 mod gather;
 mod gemm;
 mod map;
+mod panel;
 mod pool;
 mod rows;
+mod simd;
 mod sum;
+mod transpose;
 
 pub(crate) use binary::{add, mul};
 pub(crate) use conv::{Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose};
+pub(crate) use fused::{Instruction, fused, fused_sum};
 pub(crate) use gather::{gather, scatter_add};
 pub(crate) use gemm::{Axis, View, matmul};
 pub(crate) use map::map;
@@ -27,7 +32,7 @@ use crate::error::{Error, Result};
 
 /// The floating-point types of programs.
 pub(crate) trait Element:
-    WithDType + num_traits::Float + std::iter::Sum + std::ops::AddAssign
+    WithDType + num_traits::Float + simd::Lanes + Default + std::iter::Sum + std::ops::AddAssign
 {
     fn erfc(self) -> Self;
 }

@@ -8,7 +8,7 @@ use crate::{
     Graph, Value,
     error::{Error, Result},
     kernels,
-    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+    primitive::{ElementWise, Linearity, NodeRef, Operand, Place, Primitive},
 };
 
 /// x + y, of one shape.
@@ -26,6 +26,10 @@ impl Primitive for Add {
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
         kernels::add(args[0].tensor, args[1].tensor)
+    }
+
+    fn element_wise(&self) -> Option<ElementWise> {
+        Some(ElementWise::Add)
     }
 
     fn linearity(&self) -> Linearity {

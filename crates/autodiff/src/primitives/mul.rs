@@ -9,7 +9,7 @@ use crate::{
     Graph, Value,
     error::Result,
     kernels,
-    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+    primitive::{ElementWise, Linearity, NodeRef, Operand, Place, Primitive},
 };
 
 /// x ∘ y, of one shape.
@@ -27,6 +27,10 @@ impl Primitive for Mul {
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
         kernels::mul(args[0].tensor, args[1].tensor)
+    }
+
+    fn element_wise(&self) -> Option<ElementWise> {
+        Some(ElementWise::Mul)
     }
 
     fn linearity(&self) -> Linearity {

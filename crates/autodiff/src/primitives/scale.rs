@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use crate::{
     Graph, Value,
     error::Result,
-    primitive::{Linearity, NodeRef, Operand, Place, Primitive},
+    primitive::{ElementWise, Linearity, NodeRef, Operand, Place, Primitive},
 };
 
 /// c·x.
@@ -27,6 +27,10 @@ impl Primitive for Scale {
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
         Ok(args[0].tensor.affine(self.factor, 0.0)?)
+    }
+
+    fn element_wise(&self) -> Option<ElementWise> {
+        Some(ElementWise::Scale(self.factor))
     }
 
     fn linearity(&self) -> Linearity {

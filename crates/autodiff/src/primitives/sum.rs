@@ -35,6 +35,10 @@ impl Primitive for Sum {
         kernels::sum(args[0].tensor, &axes)
     }
 
+    fn summed_axes(&self) -> Option<&[usize]> {
+        Some(&self.axes)
+    }
+
     fn linearity(&self) -> Linearity {
         Linearity::Linear
     }

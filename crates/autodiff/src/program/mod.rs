@@ -1,11 +1,13 @@
 //! Programs: a graph cut down to what its outputs need, ready to be evaluated.
 
+mod fuse;
 mod memory;
 
 use std::{collections::HashMap, sync::Arc};
 
 use candle_core::Tensor;
 
+use self::fuse::fuse;
 use crate::{
     Graph, Value,
     error::{Error, Result},
@@ -52,8 +54,9 @@ impl Program {
             steps.push(Step { primitive: node.primitive, args, dead: Vec::new() });
         }
         let outputs: Vec<usize> = outputs.iter().map(|value| slots[value]).collect();
-        mark_last_uses(&mut steps, inputs.len(), &outputs);
-        Ok(Self { shapes, inputs: inputs.len(), steps, outputs })
+        let mut program = fuse(Self { shapes, inputs: inputs.len(), steps, outputs });
+        mark_last_uses(&mut program.steps, program.inputs, &program.outputs);
+        Ok(program)
     }
 
     /// Partial evaluation: the program from `fixed` and `varying` inputs to `outputs` as two programs. The first computes,

@@ -1,0 +1,109 @@
+//! The transpose in the weights: for each sample, its patches times its outputs with their channels side by side.
+
+use std::ops::Range;
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::{Plan, Widths, zeros};
+use crate::kernels::{
+    Element,
+    conv::Geometry,
+    panel::{Layout, Left, Out, Panel, Product, Steps},
+    transpose::transpose,
+};
+
+/// How many tasks share the samples; it depends on the sizes alone, so that sums round alike for any number of threads.
+const TASKS: usize = 8;
+
+/// Numbers that all tasks' sums may be.
+const SUMS: usize = 1 << 24;
+
+/// w = Σ_b y\[b\] x\[b\]ᵀ: \[O, C/groups, kH, kW\].
+pub(in super::super) fn weight_transpose<T: Element>(
+    arch: Arch,
+    g: &Geometry,
+    x: &[T],
+    y: &[T],
+    out: &mut [T],
+) {
+    let plan = Plan::new(g);
+    let samples = x.len() / g.image();
+    let widths = Widths::new::<T>(arch);
+    // [group, tap, output channel], the channels filled up to whole vectors.
+    let step = widths.whole(plan.out_channels());
+    let count = g.groups * g.patch() * step;
+    let tasks = (SUMS / count.max(1)).clamp(2, TASKS).min(samples.max(1));
+    let task = |task: usize| {
+        let samples = task * samples / tasks..(task + 1) * samples / tasks;
+        let mut sums = zeros(count);
+        add_samples(arch, &plan, widths, [x, y], samples, &mut sums);
+        sums
+    };
+    let partial: Vec<Vec<T>> = (0..tasks).into_par_iter().map(task).collect();
+    let add = |mut total: Vec<T>, more: Vec<T>| {
+        total.iter_mut().zip(more).for_each(|(total, x)| *total += x);
+        total
+    };
+    let sums = partial.into_iter().reduce(add).unwrap_or_default();
+    for (sums, out) in sums.chunks(g.patch() * step).zip(out.chunks_mut(g.group_weight())) {
+        transpose([g.patch(), plan.out_channels()], sums, step, out, g.patch());
+    }
+}
+
+/// Adds the products of some samples onto the `sums`.
+fn add_samples<T: Element>(
+    arch: Arch,
+    plan: &Plan,
+    widths: Widths,
+    [x, y]: [&[T]; 2],
+    samples: Range<usize>,
+    sums: &mut [T],
+) {
+    let g = &plan.g;
+    let (positions, rows) = (plan.positions.len(), plan.out_channels());
+    let step = widths.whole(rows);
+    let mut image = zeros(if g.padding > 0 { g.channels * plan.plane() } else { 0 });
+    let mut outputs = zeros(positions * step);
+    let span = plan.positions.last().map_or(0, |last| last + 1);
+    for sample in samples {
+        let x = &x[sample * g.image()..][..g.image()];
+        let x = if g.padding > 0 {
+            pad(plan, x, &mut image);
+            &image
+        } else {
+            x
+        };
+        for group in 0..g.groups {
+            let y = &y[sample * g.out_image() + group * g.group_out()..][..g.group_out()];
+            arch.dispatch(
+                #[inline(always)]
+                || transpose([rows, positions], y, positions, &mut outputs, step),
+            );
+            let left = Left {
+                data: &x[group * plan.channels() * plan.plane()..],
+                rows: g.patch(),
+                layout: Layout::Table { rows: &plan.taps, columns: &plan.positions, span },
+            };
+            let sums = &mut sums[group * g.patch() * step..][..g.patch() * step];
+            for (column, width) in widths.panels(rows) {
+                arch.dispatch(Product {
+                    depth: positions,
+                    left,
+                    panel: Panel { data: &outputs[column..], steps: Steps::Even(step), width },
+                    out: Out { data: &mut sums[column..], steps: Steps::Even(step), accumulate: true },
+                });
+            }
+        }
+    }
+}
+
+/// Writes an image into the middle of a padded one.
+fn pad<T: Copy>(plan: &Plan, x: &[T], padded: &mut [T]) {
+    let g = &plan.g;
+    for (row, x) in x.chunks_exact(g.width).enumerate() {
+        let (channel, y) = (row / g.height, row % g.height);
+        let first = (channel * plan.height + y + g.padding) * plan.width + g.padding;
+        padded[first..][..g.width].copy_from_slice(x);
+    }
+}

@@ -1,0 +1,179 @@
+//! The convolution itself.
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::{current_num_threads, prelude::*};
+
+use super::{
+    Filters, POINTS, Sides,
+    layout::{ChannelsLast, Planes, load_points, store_points, whole_vectors},
+    transform,
+};
+use crate::kernels::{
+    Element,
+    panel::{Layout, Left, Out, Panel, Product, Steps},
+};
+
+/// y\[v, b\] = x\[b\] ∗ w\[v\] for images `x` \[B, inner, height, width\] and `filters`: `out` \[V, B, outer, ...\].
+///
+/// Each number of the result is one running sum over the inner channels, however the work is shared out.
+pub(in super::super) fn convolve<T: Element>(
+    arch: Arch,
+    sides: &Sides,
+    x: &[T],
+    filters: &[Filters<T>],
+    out: &mut [T],
+) {
+    let Some(first) = filters.first() else { return };
+    let samples = x.len() / sides.image();
+    let (panels, width) = (sides.outer.div_ceil(first.width()), first.width());
+    let groups = samples.div_ceil(sides.images::<T>(sides.inner + sides.outer)).max(1);
+    let images = samples.div_ceil(groups).max(1);
+    // Where there are few tiles the outer channels are shared out, too; each share transforms the tiles for itself.
+    let shares = (2 * current_num_threads()).div_ceil(groups).min(panels);
+    let panels_a_share = panels.div_ceil(shares);
+    let shares = panels.div_ceil(panels_a_share);
+    let mut tasks: Vec<Vec<&mut [T]>> = Vec::new();
+    tasks.resize_with(samples.div_ceil(images) * shares, Vec::new);
+    for out in out.chunks_mut((samples * sides.out_image()).max(1)) {
+        for (b, image) in out.chunks_mut(sides.out_image()).enumerate() {
+            let parts = image.chunks_mut(panels_a_share * width * sides.positions());
+            parts.enumerate().for_each(|(share, part)| tasks[b / images * shares + share].push(part));
+        }
+    }
+    tasks.into_par_iter().enumerate().for_each_init(Scratch::default, |scratch, (task, outs)| {
+        let (group, share) = (task / shares, task % shares);
+        let start = group * images;
+        let x = &x[start * sides.image()..samples.min(start + images) * sides.image()];
+        arch.dispatch(Task { sides, x, filters, first_panel: share * panels_a_share, outs, scratch });
+    });
+}
+
+/// What a task's buffers hold: padded images, transformed tiles, their products, outputs with their channels side by side.
+#[derive(Default)]
+struct Scratch<T> {
+    padded: Vec<T>,
+    tiles: Vec<T>,
+    products: Vec<T>,
+    outputs: Vec<T>,
+}
+
+/// Some images with some outer channels.
+struct Task<'a, 'b, T> {
+    sides: &'a Sides,
+    x: &'a [T],
+    filters: &'a [Filters<T>],
+    first_panel: usize,
+    /// For each filter each image's outer channels of this task.
+    outs: Vec<&'a mut [T]>,
+    scratch: &'b mut Scratch<T>,
+}
+
+impl<T: Element> WithSimd for Task<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let Some(first) = self.outs.first() else { return };
+        let images = self.x.len() / self.sides.image();
+        let channels = first.len() / self.sides.positions();
+        let width = whole_vectors::<T, S>(channels);
+        self.transform_tiles(simd, images);
+        for (v, filters) in self.filters.iter().enumerate() {
+            self.multiply(simd, filters, images * self.sides.tiles(), width);
+            self.transform_products(simd, v, images, channels, width);
+        }
+    }
+}
+
+impl<T: Element> Task<'_, '_, T> {
+    /// Bᵀ d B of every tile: \[point, tile, inner\].
+    #[inline(always)]
+    fn transform_tiles<S: Simd>(&mut self, simd: S, images: usize) {
+        let Scratch { padded, tiles, .. } = &mut *self.scratch;
+        transform_tiles(simd, self.sides, self.x, images, padded, tiles);
+    }
+
+    /// One product a point: \[point, tile, width\].
+    #[inline(always)]
+    fn multiply<S: Simd>(&mut self, simd: S, filters: &Filters<T>, tiles: usize, width: usize) {
+        let depth = whole_vectors::<T, S>(self.sides.inner);
+        let Scratch { tiles: transformed, products, .. } = &mut *self.scratch;
+        products.resize(POINTS * tiles * width, T::zero());
+        for (i, column) in (0..width).step_by(filters.width()).enumerate() {
+            for point in 0..POINTS {
+                let data = &transformed[point * tiles * depth..][..tiles * depth];
+                simd.vectorize(Product {
+                    depth: self.sides.inner,
+                    left: Left { data, rows: tiles, layout: Layout::Rows(depth) },
+                    panel: Panel {
+                        data: filters.panel(self.first_panel + i, point),
+                        steps: Steps::Even(filters.width()),
+                        width: filters.width().min(width - column),
+                    },
+                    out: Out {
+                        data: &mut products[point * tiles * width + column..],
+                        steps: Steps::Even(width),
+                        accumulate: false,
+                    },
+                });
+            }
+        }
+    }
+
+    /// Aᵀ m A of every product, written to the images of one filter.
+    #[inline(always)]
+    fn transform_products<S: Simd>(
+        &mut self,
+        simd: S,
+        v: usize,
+        images: usize,
+        channels: usize,
+        width: usize,
+    ) {
+        let Scratch { products, outputs, .. } = &mut *self.scratch;
+        let [rows, columns] = self.sides.grid();
+        let plane = images * rows * columns * width;
+        let last = ChannelsLast { height: 2 * rows, width: 2 * columns, channels: width };
+        outputs.resize(images * last.image(), T::zero());
+        last.for_tiles(images, [rows, columns], |start, tile| {
+            for channel in (0..width).step_by(T::lanes::<S>()) {
+                let points = load_points::<T, S>(products, tile * width + channel, plane);
+                let pixels = transform::outputs_transpose::<T, S>(simd, points);
+                last.store::<T, S, 2>(outputs, start + channel, pixels);
+            }
+        });
+        let planes = Planes { channels, height: self.sides.out_height, width: self.sides.out_width };
+        for (out, from) in self.outs[v * images..].iter_mut().zip(outputs.chunks_exact(last.image())) {
+            last.put(from, out, planes);
+        }
+    }
+}
+
+/// Bᵀ d B of every tile of some images, channels side by side and filled up with zeros: \[point, tile, inner\].
+#[inline(always)]
+pub(super) fn transform_tiles<T: Element, S: Simd>(
+    simd: S,
+    sides: &Sides,
+    x: &[T],
+    images: usize,
+    padded: &mut Vec<T>,
+    tiles: &mut Vec<T>,
+) {
+    let ([rows, columns], channels) = (sides.grid(), whole_vectors::<T, S>(sides.inner));
+    let last = ChannelsLast { height: 2 * rows + 2, width: 2 * columns + 2, channels };
+    // Every image writes the same places, so that the zeros around it stay.
+    padded.resize(images * last.image(), T::zero());
+    let planes = Planes { channels: sides.inner, height: sides.height, width: sides.width };
+    for (x, padded) in x.chunks_exact(sides.image()).zip(padded.chunks_exact_mut(last.image())) {
+        last.take(x, planes, padded, sides.padding);
+    }
+    let plane = images * rows * columns * channels;
+    tiles.resize(POINTS * plane, T::zero());
+    last.for_tiles(images, [rows, columns], |start, tile| {
+        for channel in (0..channels).step_by(T::lanes::<S>()) {
+            let pixels = last.load::<T, S, 4>(padded, start + channel);
+            let points = transform::pixels::<T, S>(simd, pixels);
+            store_points::<T, S>(tiles, tile * channels + channel, plane, points);
+        }
+    });
+}

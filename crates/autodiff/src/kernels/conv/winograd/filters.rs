@@ -1,0 +1,105 @@
+//! Transformed filters, in panels.
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{POINTS, Sides, layout::store_points, transform};
+use crate::kernels::{
+    Element, panel,
+    simd::{Lanes, MOST_LANES},
+};
+
+/// How a convolution uses the weights \[O, C, 3, 3\].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Role {
+    /// From C to O channels.
+    Forward,
+    /// From O to C channels, the taps turned round.
+    InputTranspose,
+}
+
+/// G g Gᵀ of every filter, as \[panel of outer channels, point, inner channel, outer channel\].
+pub(in super::super) struct Filters<T> {
+    data: Vec<T>,
+    /// Outer channels of a panel.
+    width: usize,
+    inner: usize,
+}
+
+impl<T: Element> Filters<T> {
+    /// Transforms the weights of a convolution with these sides.
+    pub fn new(arch: Arch, sides: &Sides, weights: &[T], role: Role) -> Self {
+        let width = arch.dispatch(PanelWidth(std::marker::PhantomData::<T>));
+        let Sides { inner, outer, .. } = *sides;
+        let panel = POINTS * inner * width;
+        let mut data = vec![T::zero(); outer.div_ceil(width) * panel];
+        data.par_chunks_mut(panel).enumerate().for_each(|(i, to)| {
+            arch.dispatch(Transform { weights, sides, role, first: i * width, to });
+        });
+        Self { data, width, inner }
+    }
+
+    /// Outer channels of a panel.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// One point of one panel: \[inner, width\].
+    pub fn panel(&self, panel: usize, point: usize) -> &[T] {
+        let len = self.inner * self.width;
+        &self.data[(panel * POINTS + point) * len..][..len]
+    }
+}
+
+struct PanelWidth<T>(std::marker::PhantomData<T>);
+
+impl<T: Lanes> WithSimd for PanelWidth<T> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        panel::columns::<T, S>()
+    }
+}
+
+/// One panel, from outer channel `first` on.
+struct Transform<'a, T> {
+    weights: &'a [T],
+    sides: &'a Sides,
+    role: Role,
+    first: usize,
+    to: &'a mut [T],
+}
+
+impl<T: Element> WithSimd for Transform<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { weights, sides, role, first, to } = self;
+        let Sides { inner, outer, .. } = *sides;
+        let (lanes, width) = (T::lanes::<S>(), panel::columns::<T, S>());
+        let half = T::splat(simd, T::from_f64(0.5));
+        for k in 0..inner {
+            for column in (0..width.min(outer - first)).step_by(lanes) {
+                let mut taps = [[T::zero(); MOST_LANES]; 9];
+                for lane in 0..lanes.min(outer - first - column) {
+                    let channel = first + column + lane;
+                    let filter = match role {
+                        Role::Forward => channel * inner + k,
+                        Role::InputTranspose => k * outer + channel,
+                    };
+                    let filter: &[T] = &weights[9 * filter..][..9];
+                    (0..9).for_each(|tap| taps[tap][lane] = filter[tap]);
+                }
+                if role == Role::InputTranspose {
+                    taps.reverse();
+                }
+                let vector = |tap: usize| T::vectors::<S>(&taps[tap][..lanes]).0[0];
+                let square = std::array::from_fn(|i| std::array::from_fn(|j| vector(3 * i + j)));
+                let points = transform::filter::<T, S>(simd, half, square);
+                store_points::<T, S>(to, k * width + column, inner * width, points);
+            }
+        }
+    }
+}

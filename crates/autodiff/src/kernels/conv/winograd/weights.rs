@@ -1,0 +1,159 @@
+//! The transpose in the weights.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    POINTS, Sides,
+    convolve::transform_tiles,
+    layout::{ChannelsLast, Planes, load_points, store_points, whole_vectors},
+    transform,
+};
+use crate::kernels::{
+    Element,
+    panel::{self, Layout, Left, Out, Panel, Product, Steps},
+    simd::MOST_LANES,
+};
+
+/// Sums that are kept at a time, in bytes.
+const SUMS: usize = 4 << 20;
+
+/// How many tasks share the work; it depends on the sizes alone, so that sums round alike for any number of threads.
+const TASKS: usize = 8;
+
+/// w = Σ_b y\[b\] x\[b\]ᵀ for images `x` \[B, inner, ...\] and `y` \[B, outer, ...\]: \[outer, inner, 3, 3\].
+pub(in super::super) fn weight_transpose<T: Element>(
+    arch: Arch,
+    sides: &Sides,
+    x: &[T],
+    y: &[T],
+    out: &mut [T],
+) {
+    let samples = x.len() / sides.image();
+    let sums = POINTS * sides.outer * sides.inner * size_of::<T>();
+    let shares = sums.div_ceil(SUMS).clamp(1, TASKS);
+    let channels = sides.outer.div_ceil(shares);
+    let shares = sides.outer.div_ceil(channels);
+    let parts = (TASKS / shares).clamp(1, samples.max(1));
+    let task = |task: usize| {
+        let (share, part) = (task / parts, task % parts);
+        let outer = share * channels..sides.outer.min((share + 1) * channels);
+        let samples = part * samples / parts..(part + 1) * samples / parts;
+        arch.dispatch(Task { sides, x, y, outer, samples })
+    };
+    let sums: Vec<Vec<T>> = (0..shares * parts).into_par_iter().map(task).collect();
+    let weights = out.par_chunks_mut(channels * sides.inner * 9).zip(sums.par_chunks(parts));
+    weights.for_each(|(out, parts)| arch.dispatch(Finish { inner: sides.inner, parts, out }));
+}
+
+/// Some samples with some outer channels.
+struct Task<'a, T> {
+    sides: &'a Sides,
+    x: &'a [T],
+    y: &'a [T],
+    outer: Range<usize>,
+    samples: Range<usize>,
+}
+
+impl<T: Element> WithSimd for Task<'_, T> {
+    type Output = Vec<T>;
+
+    /// Σ (A e Aᵀ)ᵀ (Bᵀ d B) over the tiles: \[point, outer, inner\], the inner channels filled up to whole vectors.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
+        let Self { sides, x, y, outer, samples } = self;
+        let [inner, width] = [sides.inner, outer.len()].map(whole_vectors::<T, S>);
+        let mut sums = vec![T::zero(); POINTS * outer.len() * inner];
+        let images = sides.images::<T>(inner + width);
+        let mut scratch = [const { Vec::new() }; 4];
+        let [padded, tiles, padded_outputs, outputs] = &mut scratch;
+        for first in samples.clone().step_by(images) {
+            let count = images.min(samples.end - first);
+            let x = &x[first * sides.image()..][..count * sides.image()];
+            transform_tiles(simd, sides, x, count, padded, tiles);
+            let y = &y[first * sides.out_image()..][..count * sides.out_image()];
+            transform_outputs(simd, sides, y, &outer, padded_outputs, outputs);
+            let depth = count * sides.tiles();
+            for point in 0..POINTS {
+                let tiles = &tiles[point * depth * inner..][..depth * inner];
+                let outputs = &outputs[point * depth * width..][..depth * width];
+                let sums = &mut sums[point * outer.len() * inner..][..outer.len() * inner];
+                for column in (0..inner).step_by(panel::columns::<T, S>()) {
+                    let panel = panel::columns::<T, S>().min(inner - column);
+                    simd.vectorize(Product {
+                        depth,
+                        left: Left { data: outputs, rows: outer.len(), layout: Layout::Columns(width) },
+                        panel: Panel { data: &tiles[column..], steps: Steps::Even(inner), width: panel },
+                        out: Out { data: &mut sums[column..], steps: Steps::Even(inner), accumulate: true },
+                    });
+                }
+            }
+        }
+        sums
+    }
+}
+
+/// A e Aᵀ of the outputs of some images, for some of their channels: \[point, tile, channel\].
+#[inline(always)]
+fn transform_outputs<T: Element, S: Simd>(
+    simd: S,
+    sides: &Sides,
+    y: &[T],
+    outer: &Range<usize>,
+    padded: &mut Vec<T>,
+    outputs: &mut Vec<T>,
+) {
+    let images = y.len() / sides.out_image();
+    let ([rows, columns], channels) = (sides.grid(), whole_vectors::<T, S>(outer.len()));
+    let last = ChannelsLast { height: 2 * rows, width: 2 * columns, channels };
+    padded.resize(images * last.image(), T::zero());
+    let planes = Planes { channels: outer.len(), height: sides.out_height, width: sides.out_width };
+    for (y, padded) in y.chunks_exact(sides.out_image()).zip(padded.chunks_exact_mut(last.image())) {
+        last.take(&y[outer.start * sides.positions()..], planes, padded, 0);
+    }
+    let plane = images * rows * columns * channels;
+    outputs.resize(POINTS * plane, T::zero());
+    last.for_tiles(images, [rows, columns], |start, tile| {
+        for channel in (0..channels).step_by(T::lanes::<S>()) {
+            let points = transform::outputs::<T, S>(simd, last.load::<T, S, 2>(padded, start + channel));
+            store_points::<T, S>(outputs, tile * channels + channel, plane, points);
+        }
+    });
+}
+
+/// Gᵀ m G of the sum of all parts' products m: \[outer, inner, 3, 3\].
+struct Finish<'a, T> {
+    inner: usize,
+    parts: &'a [Vec<T>],
+    out: &'a mut [T],
+}
+
+impl<T: Element> WithSimd for Finish<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { inner, parts, out } = self;
+        let (lanes, width) = (T::lanes::<S>(), whole_vectors::<T, S>(inner));
+        let plane = out.len() / 9 / inner * width;
+        let half = T::splat(simd, T::from_f64(0.5));
+        for (row, out) in out.chunks_exact_mut(9 * inner).enumerate() {
+            for (column, out) in (0..inner).step_by(lanes).zip(out.chunks_mut(9 * lanes)) {
+                let start = row * width + column;
+                let mut points = load_points::<T, S>(&parts[0], start, plane);
+                for part in &parts[1..] {
+                    let more = load_points::<T, S>(part, start, plane);
+                    points = transform::sum::<T, S>(simd, points, more);
+                }
+                let taps = transform::filter_transpose::<T, S>(simd, half, points);
+                for (tap, vector) in taps.into_iter().flatten().enumerate() {
+                    let mut lanes_of_tap = [T::zero(); MOST_LANES];
+                    T::vectors_mut::<S>(&mut lanes_of_tap[..lanes]).0[0] = vector;
+                    out.chunks_exact_mut(9).zip(lanes_of_tap).for_each(|(out, x)| out[tap] = x);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The stack machine that runs a chain on one block after the other.
+
+use std::ops::Range;
+
+use super::{BLOCK, reduction::Reduction, strided::Strided};
+use crate::{kernels::Element, primitive::ElementWise};
+
+/// An instruction of a stack machine: what an operation is applied to is on top of the stack, and replaced by its result.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Instruction {
+    /// Pushes an operand.
+    Operand(usize),
+    /// Takes as many entries as it needs, the right operand on top.
+    Apply(ElementWise),
+}
+
+/// A chain with its operands.
+pub(super) struct Machine<'a, T> {
+    code: &'a [Instruction],
+    operands: &'a [Strided<'a, T>],
+}
+
+/// One entry of the stack: an operand that lies in order where it is, or the numbers of the buffer at its place.
+#[derive(Debug, Clone, Copy)]
+enum Entry<'a, T> {
+    Stored(&'a [T]),
+    Buffer,
+}
+
+/// Buffers for the places of the stack above the lowest, whose buffer is the result.
+#[derive(Debug)]
+pub(super) struct Stack<T>(Vec<Vec<T>>);
+
+impl<T> Default for Stack<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'a, T: Element> Machine<'a, T> {
+    pub fn new(code: &'a [Instruction], operands: &'a [Strided<'a, T>]) -> Self {
+        Self { code, operands }
+    }
+
+    /// The results from element `start` on.
+    #[inline(always)]
+    pub fn run_blocks(&self, start: usize, out: &mut [T], stack: &mut Stack<T>) {
+        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
+            self.run(start + i * BLOCK, out, stack);
+        }
+    }
+
+    /// The results in `range`, added onto `sums` as `reduction` says.
+    #[inline(always)]
+    pub fn sum(&self, range: Range<usize>, reduction: &Reduction, mut sums: Vec<f64>) -> Vec<f64> {
+        let (mut stack, mut block) = (Stack::default(), vec![T::zero(); BLOCK]);
+        for start in range.clone().step_by(BLOCK) {
+            let block = &mut block[..BLOCK.min(range.end - start)];
+            self.run(start, block, &mut stack);
+            reduction.add(start, block, &mut sums);
+        }
+        sums
+    }
+
+    /// At most a block of results.
+    #[inline(always)]
+    fn run(&self, start: usize, out: &mut [T], Stack(buffers): &mut Stack<T>) {
+        let len = out.len();
+        let mut entries: Vec<Entry<'a, T>> = Vec::with_capacity(self.code.len());
+        for instruction in self.code {
+            let top = entries.len();
+            if buffers.len() < top {
+                buffers.resize_with(top, || vec![T::zero(); BLOCK]);
+            }
+            match *instruction {
+                Instruction::Operand(i) => {
+                    let operand = &self.operands[i];
+                    entries.push(match operand.in_order(start, len) {
+                        Some(stored) => Entry::Stored(stored),
+                        None => {
+                            operand.copy(start, buffer(out, buffers, top));
+                            Entry::Buffer
+                        }
+                    });
+                }
+                Instruction::Apply(ElementWise::Scale(factor)) => {
+                    let factor = T::from_f64(factor);
+                    unary(&mut entries, buffer(out, buffers, top - 1), |x| factor * x);
+                }
+                Instruction::Apply(ElementWise::Add) => binary(&mut entries, out, buffers, |x, y| x + y),
+                Instruction::Apply(ElementWise::Mul) => binary(&mut entries, out, buffers, |x, y| x * y),
+            }
+        }
+        if let Some(Entry::Stored(x)) = entries.first() {
+            out.copy_from_slice(x);
+        }
+    }
+}
+
+/// The buffer of a place of the stack, cut to the block.
+#[inline(always)]
+fn buffer<'b, T>(out: &'b mut [T], buffers: &'b mut [Vec<T>], place: usize) -> &'b mut [T] {
+    match place.checked_sub(1) {
+        None => out,
+        Some(above) => &mut buffers[above][..out.len()],
+    }
+}
+
+#[inline(always)]
+fn unary<T: Copy>(entries: &mut [Entry<'_, T>], to: &mut [T], f: impl Fn(T) -> T) {
+    let Some(entry) = entries.last_mut() else { return };
+    match std::mem::replace(entry, Entry::Buffer) {
+        Entry::Buffer => to.iter_mut().for_each(|x| *x = f(*x)),
+        Entry::Stored(x) => to.iter_mut().zip(x).for_each(|(to, x)| *to = f(*x)),
+    }
+}
+
+#[inline(always)]
+fn binary<T: Copy>(
+    entries: &mut Vec<Entry<'_, T>>,
+    out: &mut [T],
+    buffers: &mut [Vec<T>],
+    f: impl Fn(T, T) -> T,
+) {
+    let (Some(y), Some(x)) = (entries.pop(), entries.pop()) else { return };
+    let place = entries.len();
+    entries.push(Entry::Buffer);
+    let (lower, upper) = buffers.split_at_mut(place);
+    let len = out.len();
+    let to = buffer(out, lower, place);
+    let y = match y {
+        Entry::Stored(y) => y,
+        Entry::Buffer => &upper[0][..len],
+    };
+    match x {
+        Entry::Buffer => to.iter_mut().zip(y).for_each(|(to, y)| *to = f(*to, *y)),
+        Entry::Stored(x) => to.iter_mut().zip(x).zip(y).for_each(|((to, x), y)| *to = f(*x, *y)),
+    }
+}

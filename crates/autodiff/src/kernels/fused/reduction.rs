@@ -1,0 +1,75 @@
+//! Sums over some axes of an array that comes a block at a time.
+
+use candle_core::WithDType;
+
+use crate::kernels::Element;
+
+/// Which elements are added up.
+#[derive(Debug)]
+pub(super) struct Reduction {
+    /// Axes as (size, kept) from the outermost, neighbours of one kind merged; never empty.
+    axes: Vec<(usize, bool)>,
+}
+
+impl Reduction {
+    /// The sum over `axes` of an array of shape `dims`.
+    pub fn new(dims: &[usize], axes: &[usize]) -> Self {
+        let mut merged: Vec<(usize, bool)> = Vec::new();
+        for (axis, &size) in dims.iter().enumerate() {
+            let kept = !axes.contains(&axis);
+            match merged.last_mut() {
+                Some(last) if last.1 == kept => last.0 *= size,
+                _ => merged.push((size, kept)),
+            }
+        }
+        if merged.is_empty() {
+            merged.push((1, true));
+        }
+        Self { axes: merged }
+    }
+
+    /// Adds the elements from `start` on onto the `sums`.
+    #[inline(always)]
+    pub fn add<T: Element>(&self, start: usize, mut block: &[T], sums: &mut [f64]) {
+        let Some(&(size, kept)) = self.axes.last() else { return };
+        let (mut row, mut column) = (start / size, start % size);
+        while !block.is_empty() {
+            let (run, rest) = block.split_at(block.len().min(size - column));
+            let first = self.row(row);
+            if kept {
+                let sums = &mut sums[first * size + column..][..run.len()];
+                sums.iter_mut().zip(run).for_each(|(sum, x)| *sum += WithDType::to_f64(*x));
+            } else {
+                sums[first] += lane_sum(run);
+            }
+            (row, column, block) = (row + 1, 0, rest);
+        }
+    }
+
+    /// The number of a row of the innermost axis among the kept axes outside of it.
+    #[inline(always)]
+    fn row(&self, mut row: usize) -> usize {
+        let (mut number, mut step) = (0, 1);
+        for &(size, kept) in self.axes.iter().rev().skip(1) {
+            if kept {
+                number += row % size * step;
+                step *= size;
+            }
+            row /= size;
+        }
+        number
+    }
+}
+
+/// Σ x in interleaved partial sums, which vectorise and round less than one running sum.
+#[inline(always)]
+fn lane_sum<T: Element>(x: &[T]) -> f64 {
+    const LANES: usize = 32;
+    let mut lanes = [T::zero(); LANES];
+    let chunks = x.chunks_exact(LANES);
+    let rest: f64 = chunks.remainder().iter().map(|x| WithDType::to_f64(*x)).sum();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, x)| *lane += *x);
+    }
+    lanes.into_iter().map(WithDType::to_f64).sum::<f64>() + rest
+}

@@ -1,0 +1,175 @@
+//! Matrix products whose right side is kept in panels: as many columns as a few vectors have, one row after the other.
+//!
+//! A tile of the result stays in registers while the inner index runs. Each entry is one running sum over the inner index, whatever
+//! the tile, so that results do not depend on how the work is shared out.
+
+use std::array::from_fn;
+
+use pulp::{Simd, WithSimd};
+
+use super::simd::Lanes;
+
+/// Vectors in a row of a panel.
+const WIDTH: usize = 3;
+
+/// Columns of a panel.
+pub(super) fn columns<T: Lanes, S: Simd>() -> usize {
+    WIDTH * T::lanes::<S>()
+}
+
+/// The left side of a product.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left<'a, T> {
+    pub data: &'a [T],
+    pub rows: usize,
+    pub layout: Layout<'a>,
+}
+
+/// Where element (row, k) of a left side lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Layout<'a> {
+    /// At `row * stride + k`.
+    Rows(usize),
+    /// At `k * stride + row`.
+    Columns(usize),
+    /// At `rows[row] + columns[k]`, within `span` of `rows[row]`.
+    Table { rows: &'a [usize], columns: &'a [usize], span: usize },
+}
+
+/// Where rows start.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Steps<'a> {
+    /// As far apart as this.
+    Even(usize),
+    /// One by one.
+    Table(&'a [usize]),
+}
+
+impl Steps<'_> {
+    #[inline(always)]
+    fn at(&self, row: usize) -> usize {
+        match self {
+            Self::Even(stride) => row * stride,
+            Self::Table(starts) => starts[row],
+        }
+    }
+}
+
+/// The right side: rows of `width` columns (a multiple of the lanes), of at most a panel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panel<'a, T> {
+    pub data: &'a [T],
+    pub steps: Steps<'a>,
+    pub width: usize,
+}
+
+/// Where the result goes: rows of the panel's width.
+pub(super) struct Out<'a, T> {
+    pub data: &'a mut [T],
+    pub steps: Steps<'a>,
+    /// Whether the product is added to what is there.
+    pub accumulate: bool,
+}
+
+/// out (+)= left · panel, with an inner size of `depth`.
+pub(super) struct Product<'a, T> {
+    pub depth: usize,
+    pub left: Left<'a, T>,
+    pub panel: Panel<'a, T>,
+    pub out: Out<'a, T>,
+}
+
+impl<T: Lanes> WithSimd for Product<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        // As many rows at a time as the registers hold sums of, shared out evenly.
+        let most = if S::REGISTER_COUNT >= 32 { 8 } else { 4 };
+        let mut row = 0;
+        while row < self.left.rows {
+            let rest = self.left.rows - row;
+            let count = rest.div_ceil(rest.div_ceil(most));
+            match count {
+                8 => self.rows::<S, 8>(simd, row),
+                7 => self.rows::<S, 7>(simd, row),
+                6 => self.rows::<S, 6>(simd, row),
+                5 => self.rows::<S, 5>(simd, row),
+                4 => self.rows::<S, 4>(simd, row),
+                3 => self.rows::<S, 3>(simd, row),
+                2 => self.rows::<S, 2>(simd, row),
+                _ => self.rows::<S, 1>(simd, row),
+            }
+            row += count;
+        }
+    }
+}
+
+impl<T: Lanes> Product<'_, T> {
+    /// R rows of the result.
+    #[inline(always)]
+    fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize) {
+        match self.panel.width / T::lanes::<S>() {
+            3 => self.tile::<S, R, 3>(simd, row),
+            2 => self.tile::<S, R, 2>(simd, row),
+            _ => self.tile::<S, R, 1>(simd, row),
+        }
+    }
+
+    /// R rows of W vectors of the result.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const W: usize>(&mut self, simd: S, row: usize) {
+        let Left { data, layout, .. } = self.left;
+        match layout {
+            Layout::Rows(stride) => {
+                let rows: [&[T]; R] = from_fn(|r| &data[(row + r) * stride..][..self.depth]);
+                self.sum::<S, R, W>(simd, row, |k| from_fn(|r| rows[r][k]));
+            }
+            Layout::Columns(stride) => self.sum::<S, R, W>(simd, row, |k| {
+                let column = &data[k * stride + row..][..R];
+                from_fn(|r| column[r])
+            }),
+            Layout::Table { rows, columns, span } => {
+                let rows: [&[T]; R] = from_fn(|r| &data[rows[row + r]..][..span]);
+                self.sum::<S, R, W>(simd, row, |k| {
+                    let column = columns[k];
+                    from_fn(|r| rows[r][column])
+                });
+            }
+        }
+    }
+
+    /// The tile at `row`, where `left(k)` is column k of its rows of the left side.
+    #[inline(always)]
+    fn sum<S: Simd, const R: usize, const W: usize>(
+        &mut self,
+        simd: S,
+        row: usize,
+        left: impl Fn(usize) -> [T; R],
+    ) {
+        let width = W * T::lanes::<S>();
+        let mut sums = [[T::splat(simd, T::zeroed()); W]; R];
+        let Out { data: out, steps, accumulate } = &mut self.out;
+        if *accumulate {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let out = T::vectors::<S>(&out[steps.at(row + r)..][..width]).0;
+                *sums = from_fn(|w| out[w]);
+            }
+        }
+        for k in 0..self.depth {
+            let right = T::vectors::<S>(&self.panel.data[self.panel.steps.at(k)..][..width]).0;
+            let right: [T::Vector<S>; W] = from_fn(|w| right[w]);
+            let left = left(k);
+            for r in 0..R {
+                let x = T::splat(simd, left[r]);
+                for w in 0..W {
+                    sums[r][w] = T::mul_add(simd, x, right[w], sums[r][w]);
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            let out = T::vectors_mut::<S>(&mut out[steps.at(row + r)..][..width]).0;
+            (0..W).for_each(|w| out[w] = sums[w]);
+        }
+    }
+}
