@@ -209,7 +209,9 @@ impl Graph {
         let settings = settings.into();
         let windows = Windows::sliding("avg_pool2d", self.shape(x), settings)?;
         let sum = self.emit(Arc::new(SumPool(windows)), &[x])?;
-        self.scale(sum, 1.0 / (settings[0].kernel * settings[1].kernel) as f64)
+        // As floating-point numbers: the product of two sides in a file may be beyond all integers.
+        let [height, width] = settings.map(|axis| axis.kernel as f64);
+        self.scale(sum, 1.0 / (height * width))
     }
 
     /// As [`Self::avg_pool2d`], but the mean of those elements of a window that lie on the image.
@@ -323,6 +325,16 @@ mod tests {
         assert_eq!(counted, [0.0, 0.25, 0.5, 0.75]);
         let inside = of_counting_image([1, 1, 2, 2], |g, x| g.avg_pool2d_inside(x, settings))?;
         assert_eq!(inside, [0.0, 1.0, 2.0, 3.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn windows_larger_than_any_image_have_a_mean() -> Result<()> {
+        let side = 1 << 40;
+        let settings = PoolSettings { kernel: side, stride: 1, padding: side / 2 };
+        let mean = of_counting_image([1, 1, 2, 2], |g, x| g.avg_pool2d(x, settings))?;
+        let expected = 6.0 / (side as f64).powi(2);
+        assert!(mean.iter().all(|mean| (mean / expected - 1.0).abs() < 1e-14), "{mean:?}");
         Ok(())
     }
 

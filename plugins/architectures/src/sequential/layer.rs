@@ -123,7 +123,7 @@ pub enum Layer {
     Elu(activation::Elu),
     /// Scaled elu, which keeps mean and variance.
     Selu {},
-    /// log(1 + e^(beta·x)) / beta
+    /// log(1 + e^(beta·x)) / beta; x where beta·x > 20.
     Softplus(activation::Softplus),
     /// scale·body(x) + shortcut(x); an empty shortcut is the identity.
     Residual(branches::Residual),
