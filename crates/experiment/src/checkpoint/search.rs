@@ -1,6 +1,6 @@
 //! Which dictionary of what was given to `torch.save` is the state dict.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     pickle::{Document, Value},
@@ -34,18 +34,38 @@ fn no_dictionary(place: &str, document: &Document, value: Value) -> Refusal {
     Refusal::new(problem, remedy)
 }
 
-/// What stands under a key, or under keys that are joined by dots.
-fn lookup(document: &Document, dictionary: u32, path: &str) -> Option<Value> {
-    let under = |key: &str| {
-        let row = document.rows(dictionary).iter().rev().find(|row| document.key(row) == key)?;
-        Some(row.value)
-    };
-    under(path).or_else(|| {
-        path.match_indices('.').find_map(|(dot, _)| match under(&path[..dot]) {
-            Some(Value::Dict(inner)) => lookup(document, inner, &path[dot + 1..]),
+/// What stands under a key, or under keys that are joined by dots, which keys may contain themselves: shorter first keys are
+/// tried first. What was tried is not tried again: dictionaries may contain each other.
+fn lookup(document: &Document, root: u32, path: &str) -> Option<Value> {
+    let (mut next, mut tried) = (vec![(root, 0)], HashSet::new());
+    while let Some((dictionary, start)) = next.pop() {
+        if !tried.insert((dictionary, start)) {
+            continue;
+        }
+        let rest = &path[start..];
+        // Of several rows of one key the last counts.
+        let mut inner = BTreeMap::new();
+        let mut found = None;
+        for row in document.rows(dictionary) {
+            match rest.strip_prefix(document.key(row)) {
+                Some("") => found = Some(row.value),
+                Some(rest) if rest.starts_with('.') => {
+                    inner.insert(path.len() - rest.len() + 1, row.value);
+                }
+                _ => {}
+            }
+        }
+        if found.is_some() {
+            return found;
+        }
+        // The last one is the next to be tried.
+        let inner = inner.into_iter().rev();
+        next.extend(inner.filter_map(|(start, value)| match value {
+            Value::Dict(inner) => Some((inner, start)),
             _ => None,
-        })
-    })
+        }));
+    }
+    None
 }
 
 /// A dictionary on the way down from the root.
