@@ -258,6 +258,50 @@ groups = ["full"]
 estimator = "dense"
 "#;
 
+/// The layers of [`SEQUENTIAL`] replaced by others, and the message of an experiment that is refused.
+fn refused_layers(layers: &str) -> String {
+    let folder = folder();
+    let (before, rest) = SEQUENTIAL.split_once("layers = [").unwrap();
+    let (_, after) = rest.split_once("\n]\n").unwrap();
+    fs::write(folder.path().join("own.toml"), format!("{before}layers = [{layers}]\n{after}")).unwrap();
+    let output = xtask(folder.path(), &["reproduce", "own.toml"]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    stderr.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_no_memory_holds_is_refused_before_it_is_allocated() {
+    let wide =
+        r#"{ op = "linear", out = 1000000000 }, { op = "linear", out = 1000 }, { op = "linear", out = 3 }"#;
+    let image = r#"{ op = "reshape", shape = [1, 1, 2] }, { op = "conv_transpose2d", out = 1, kernel = 3, stride = 1000000 },
+        { op = "conv_transpose2d", out = 1, kernel = 1, stride = 500 }, { op = "global_avg_pool" }, { op = "flatten" },
+        { op = "linear", out = 3 }"#;
+    for (layers, texts) in [
+        (
+            wide,
+            &[
+                "the parameters of `sequential` would take 3.6 TiB",
+                "`1.weight`, [1000, 1000000000]",
+                "own.toml:",
+            ][..],
+        ),
+        (
+            image,
+            &[
+                "evaluating `sequential` would take more",
+                "what `2` gives for each of 20 examples",
+                "[1, 1001, 500001001]",
+            ],
+        ),
+    ] {
+        let message = refused_layers(layers);
+        for text in texts {
+            assert!(message.contains(text), "no {text:?} in {message}");
+        }
+    }
+}
+
 #[test]
 fn a_network_written_in_the_file_drops_as_the_seed_says() {
     let folder = folder();

@@ -23,7 +23,9 @@ impl Primitive for Reshape {
     }
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
-        if args[0].iter().product::<usize>() == self.shape.iter().product::<usize>() {
+        // Sizes in a file may be any.
+        let wanted = self.shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+        if wanted == Some(args[0].iter().product()) {
             Ok(self.shape.clone())
         } else {
             Err(Error::shape(self.name(), format!("{:?} does not hold as much as {:?}", self.shape, args[0])))
@@ -82,6 +84,14 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use crate::laws::Subject;
+
+    #[test]
+    fn a_shape_beyond_all_numbers_is_no_shape_of_nothing() {
+        let mut graph = crate::Graph::default();
+        let x = graph.input("x", &[0, 3]);
+        assert!(graph.reshape(x, &[1 << 32, 1 << 32]).is_err());
+        assert!(graph.reshape(x, &[3, 0]).is_ok());
+    }
 
     #[test]
     fn laws() {
