@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::{
     pickle::{Document, Value},
     refusal::{Refusal, Result},
-    state_dict::{SHOWN, shown},
+    state_dict::{SHOWN, shown, unusual_tensor},
 };
 
 /// The dictionary of tensors that is asked for, or the one that must be meant.
@@ -24,12 +24,14 @@ pub(super) fn dictionary(document: &Document, key: Option<&str>) -> Result<(u32,
 
 fn no_dictionary(place: &str, document: &Document, value: Value) -> Refusal {
     let problem = format!("holds {place}{}, and not a dictionary of tensors", document.describe(value));
-    let remedy = match value {
-        Value::Object(_) => {
+    let class = document.class(value);
+    let remedy = match class.map(unusual_tensor) {
+        Some(Some(remedy)) => remedy,
+        Some(None) => {
             "save the weights instead of the object: torch.save(model.state_dict(), path) (no class or function is \
              loaded from a file, and none is called)"
         }
-        _ => "save the weights with torch.save(model.state_dict(), path)",
+        None => "save the weights with torch.save(model.state_dict(), path)",
     };
     Refusal::new(problem, remedy)
 }
