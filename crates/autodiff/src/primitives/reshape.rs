@@ -66,6 +66,15 @@ impl Graph {
         self.emit(Arc::new(Reshape { shape: shape.to_vec() }), &[x])
     }
 
+    /// `x` itself, as a value of its own: what the module hands on that emits this, where it changes nothing.
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
+    pub(crate) fn again(&mut self, x: Value) -> Result<Value> {
+        let shape = self.shape(x).to_vec();
+        self.emit(Arc::new(Reshape { shape }), &[x])
+    }
+
     /// `x` [N, ...] as [N, D]: all axes from `start` on become one.
     ///
     /// # Errors
