@@ -67,11 +67,16 @@ pub struct Verify {
     #[arg(long, value_enum, default_value = "f32")]
     pub dtype: Precision,
     /// The largest relative error that is no failure
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, value_parser = tolerance, allow_negative_numbers = true)]
     pub tolerance: f64,
     /// Write {loss, logits, grad, hv, ggnv} to this file, too
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if number >= 0.0 { Ok(number) } else { Err("it must be at least 0".to_owned()) }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -62,6 +62,16 @@ fn a_network_of_a_file_is_verified() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stdout).matches("relative error").count(), 5);
     assert_eq!(verify(&["--tolerance", "0"]).status.code(), Some(1));
+    for tolerance in ["nan", "-1", "small"] {
+        assert_eq!(verify(&["--tolerance", tolerance]).status.code(), Some(2), "{tolerance}");
+    }
+    let layers = fs::read_to_string(fixtures().join("images.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nan.toml");
+    fs::write(&path, layers.replace("{ op = \"tanh\" }", "{ op = \"leaky_relu\", slope = nan }")).unwrap();
+    let output = xtask(&["verify", "images_verify.safetensors", "--model", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`model.layers[2].slope` is NaN"));
     let output = xtask(&["verify", "images_verify.safetensors", "--model", "generate.toml"]);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -258,6 +258,85 @@ groups = ["full"]
 estimator = "dense"
 "#;
 
+/// The layers of [`SEQUENTIAL`] replaced by others, and the message of an experiment that is refused.
+fn refused_layers(layers: &str) -> String {
+    let folder = folder();
+    let (before, rest) = SEQUENTIAL.split_once("layers = [").unwrap();
+    let (_, after) = rest.split_once("\n]\n").unwrap();
+    fs::write(folder.path().join("own.toml"), format!("{before}layers = [{layers}]\n{after}")).unwrap();
+    let output = xtask(folder.path(), &["reproduce", "own.toml"]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    stderr.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_mistake_in_a_list_within_a_layer_is_underlined_itself() {
+    let residual = |inner: &str| format!("{{ op = \"residual\", body = [{{ op = \"relu\" }}, {inner}] }}");
+    for (inner, texts) in [
+        (
+            "{ op = \"lineer\", out = 2 }",
+            &["`layers[0].body[1].op` cannot be", "`linear`", "own.toml:8:"][..],
+        ),
+        ("{ op = \"linear\", units = 2 }", &["unknown key `units` in `", "body[1]`"]),
+    ] {
+        let message = refused_layers(&residual(inner));
+        for text in texts {
+            assert!(message.contains(text), "no {text:?} in {message}");
+        }
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_before_any_step_is_not_the_learning_rate() {
+    let folder = folder();
+    let (before, rest) = SEQUENTIAL.split_once("layers = [").unwrap();
+    let (_, after) = rest.split_once("\n]\n").unwrap();
+    let (_, probe) = after.split_once("[[probe]]\nat = [0, 2]").unwrap();
+    let huge = "{ op = \"residual\", body = [{ op = \"identity\" }], scale = 1e38 }";
+    let layers = format!("layers = [{huge}, {huge}, {{ op = \"linear\", out = 3 }}]");
+    for rest in [after.to_owned(), format!("[[probe]]{probe}")] {
+        fs::write(folder.path().join("own.toml"), format!("{before}{layers}\n{rest}")).unwrap();
+        let output = xtask(folder.path(), &["reproduce", "own.toml"]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("the loss after epoch 0 is") && stderr.contains("[model]"), "{stderr}");
+        assert!(!stderr.contains("train.optimizer.lr"), "{stderr}");
+    }
+}
+
+#[test]
+fn what_no_memory_holds_is_refused_before_it_is_allocated() {
+    let wide =
+        r#"{ op = "linear", out = 1000000000 }, { op = "linear", out = 1000 }, { op = "linear", out = 3 }"#;
+    let image = r#"{ op = "reshape", shape = [1, 1, 2] }, { op = "conv_transpose2d", out = 1, kernel = 3, stride = 1000000 },
+        { op = "conv_transpose2d", out = 1, kernel = 1, stride = 500 }, { op = "global_avg_pool" }, { op = "flatten" },
+        { op = "linear", out = 3 }"#;
+    for (layers, texts) in [
+        (
+            wide,
+            &[
+                "the parameters of `sequential` would take 3.6 TiB",
+                "`1.weight`, [1000, 1000000000]",
+                "own.toml:",
+            ][..],
+        ),
+        (
+            image,
+            &[
+                "evaluating `sequential` would take more",
+                "what `2` gives for each of 20 examples",
+                "[1, 1001, 500001001]",
+            ],
+        ),
+    ] {
+        let message = refused_layers(layers);
+        for text in texts {
+            assert!(message.contains(text), "no {text:?} in {message}");
+        }
+    }
+}
+
 #[test]
 fn a_network_written_in_the_file_drops_as_the_seed_says() {
     let folder = folder();

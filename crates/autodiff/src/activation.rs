@@ -123,6 +123,47 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn a_module_that_changes_nothing_has_one_too() -> Result<()> {
+        let network = Network::new(&[3], |scope, x| {
+            let x = nn::linear(&mut scope.at("fc"), x, 3, true)?;
+            let y = nn::dropout(&mut scope.at("drop"), x, 0.5)?;
+            let y = nn::flatten(&mut scope.at("flat"), y)?;
+            let y = nn::activation(&mut scope.at("same"), y, nn::Activation::Identity)?;
+            let y = nn::activation(&mut scope.at("act"), y, nn::Activation::Tanh)?;
+            scope.graph().add(x, y)
+        })?;
+        let names: Vec<String> = network.activations()?.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["fc", "drop", "flat", "same", "act"]);
+        // What goes around a module is not behind its activation.
+        let objective = Objective::new(&network, Loss::MeanSquaredError, 1)?;
+        let level =
+            |module: &str| Ok::<_, Error>(objective.affinity(Variables::Activation(module.to_owned()))?.0);
+        assert_eq!(level("fc")?, level("drop")?);
+        let point = Point {
+            parameters: vec![
+                Tensor::zeros((3, 3), candle_core::DType::F64, &Device::Cpu)?,
+                Tensor::new(&[0.5, 1.0, 1.5], &Device::Cpu)?,
+            ],
+            buffers: vec![],
+            inputs: Tensor::zeros((1, 3), candle_core::DType::F64, &Device::Cpu)?,
+            targets: Tensor::zeros((1, 3), candle_core::DType::F64, &Device::Cpu)?,
+            masks: vec![],
+        };
+        let gradient = |module: &str| -> Result<Vec<f64>> {
+            let group = Variables::Activation(module.to_owned());
+            Ok(objective.gradient(group)?.at(&point, &[])?.remove(2).flatten_all()?.to_vec1()?)
+        };
+        let (through, around) = (gradient("drop")?, gradient("fc")?);
+        assert_eq!((gradient("flat")?, gradient("same")?), (through.clone(), through.clone()));
+        for (i, x) in [0.5_f64, 1.0, 1.5].into_iter().enumerate() {
+            let residual = 2.0 / 3.0 * (x + x.tanh());
+            assert!((through[i] - residual * (1.0 - x.tanh().powi(2))).abs() < 1e-15);
+            assert!((around[i] - residual * (2.0 - x.tanh().powi(2))).abs() < 1e-15);
+        }
+        Ok(())
+    }
+
     /// h = W x + b: the gradient and curvature in b are those in h, summed over samples.
     #[test]
     fn of_a_linear_layer_have_the_curvature_of_its_bias() -> Result<()> {

@@ -44,6 +44,6 @@ pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings
 pub use product::{Product, ProductProgram};
 pub use program::Program;
 pub use scope::{Mask, Mode, Parameter, Scope};
-pub use streamed::{MeanLoss, StreamedProduct};
+pub use streamed::{LossGradient, MeanLoss, StreamedProduct};
 pub use targets::{class_targets, mean_rows};
 pub use variables::Variables;

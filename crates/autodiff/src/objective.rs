@@ -59,6 +59,12 @@ impl Function {
     pub fn flops(&self) -> usize {
         self.program.flops()
     }
+
+    /// The most numbers that an evaluation holds at any time, its results included, beside the point and the direction.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        self.program.footprint(&vec![false; self.program.inputs()], 1).peak
+    }
 }
 
 impl Objective {

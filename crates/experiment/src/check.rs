@@ -10,10 +10,13 @@ mod train;
 use std::{path::Path, sync::Arc};
 
 use eigenscape_autodiff::Mode;
-use eigenscape_core::{Dataset, GroupSelector, Registry, registry::Environment};
+use eigenscape_core::{
+    Dataset, GroupSelector, Registry,
+    registry::{Environment, nearest},
+};
 
 use crate::{
-    diagnostic::{ConfigError, Failure, Located, Result},
+    diagnostic::{ConfigError, Failure, Located, Result, suggestion},
     document::Node,
     overrides,
     plan::{DistancePlan, ModelPlan, Plan, ProbePlan, RunPlan},
@@ -90,6 +93,15 @@ impl Checker<'_> {
     /// `value` with the place of `path`.
     fn located<T>(&self, path: &str, value: T) -> Located<T> {
         Located { value, site: self.document.at(path).site.clone() }
+    }
+
+    /// Refuses keys of the table at `path` that it has not.
+    fn no_other_key(&self, path: &str, unknown: &toml::Table, known: &[&str]) -> Result<(), ConfigError> {
+        let Some(key) = unknown.keys().next() else { return Ok(()) };
+        let table = self.document.at(path);
+        let help = suggestion(nearest(key, known.iter().copied()).as_deref(), "keys", known);
+        let problem = format!("unknown key `{key}` in `{path}`");
+        Err(table.get(key).unwrap_or(table).key.error(problem, Some(help)))
     }
 
     fn identity(&self, raw: &raw::Experiment) -> Result<(), ConfigError> {

@@ -18,6 +18,7 @@ use eigenscape_autodiff::Network;
 use eigenscape_core::{Error, Result};
 
 use self::contents::Contents;
+pub(crate) use self::refusal::Refusal;
 pub use self::state_dict::{Item, Selection, StateDict};
 use crate::weights::Weights;
 

@@ -9,7 +9,7 @@ use eigenscape_core::{Examples, Result};
 use crate::{labels::Labels, weights::Weights};
 
 /// Examples evaluated at once: enough for full speed, few enough for small memory.
-const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
 
 /// Means over a split.
 #[derive(Debug, Clone, Copy, PartialEq)]

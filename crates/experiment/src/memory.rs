@@ -3,13 +3,13 @@
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 /// The share of the machine's memory that is taken by default: 1 / this.
-const SHARE: u64 = 2;
+const SHARE: usize = 2;
 
 /// Bytes that products and factors may take where nothing else is said: half of the machine's memory. Of all of it, not of what
 /// happens to be free: the same experiment is split in the same way each time.
 #[must_use]
 pub fn default() -> usize {
-    saturated(of_machine() / SHARE)
+    of_machine() / SHARE
 }
 
 /// A number of bytes; more than can be addressed is as much as can.
@@ -18,10 +18,10 @@ pub(crate) fn saturated(bytes: u64) -> usize {
 }
 
 /// The machine's memory, or the container's where it has a limit.
-fn of_machine() -> u64 {
+pub(crate) fn of_machine() -> usize {
     let system = System::new_with_specifics(
         RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
     );
     let limit = system.cgroup_limits().map(|limits| limits.total_memory).filter(|limit| *limit > 0);
-    limit.map_or(system.total_memory(), |limit| limit.min(system.total_memory()))
+    saturated(limit.map_or(system.total_memory(), |limit| limit.min(system.total_memory())))
 }

@@ -8,6 +8,7 @@ use eigenscape_autodiff::{Loss, Mode, Network};
 use eigenscape_core::{Error, Examples, Group, Landscape, Random, Split, Targets};
 
 use crate::{
+    capacity,
     checkpoint::{self, Loaded},
     diagnostic::{ConfigError, Located, Result},
     evaluate,
@@ -62,7 +63,7 @@ pub struct PreparedProbe<'a> {
 /// Loads the data, builds the network and resolves everything that depends on them.
 ///
 /// # Errors
-/// When the network does not fit the data, the loss does not fit the targets, the checkpoint does not fit the network, a
+/// When the network does not fit the data or the machine's memory, the loss does not fit the targets, the checkpoint does not fit the network, a
 /// group does not exist, there are fewer examples than asked for, or an estimator cannot be used on an operator.
 pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let train = plan.data.examples(Split::Train)?;
@@ -72,8 +73,11 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     for examples in [&train, &test] {
         check_targets(plan, &network, labels, examples)?;
     }
+    capacity::check_weights(plan, &network)?;
     let (weights, checkpoint_notes) = weights(plan, &network)?;
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
+    let (examples, number) = (train.len().max(test.len()), weights.dtype().size_in_bytes());
+    capacity::check_work(plan, [&network, &training], loss, examples, number)?;
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
     let probes = plan.probes.iter().map(|probe| prepare_probe(plan, probe, measured, loss, labels, &train));
     let probes = probes.collect::<Result<Vec<_>>>()?;
@@ -302,7 +306,7 @@ fn sample(samples: &Located<Samples>, train: &Examples) -> Result<Option<Vec<u32
 
 impl<T> Located<T> {
     /// The error that this value is at fault.
-    fn error(&self, problem: impl Into<String>, help: impl Into<String>) -> ConfigError {
+    pub(crate) fn error(&self, problem: impl Into<String>, help: impl Into<String>) -> ConfigError {
         self.site.error(problem, Some(help.into()))
     }
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// An experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,7 +70,7 @@ pub enum Loss {
 
 /// A loss with its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct LossTable {
     /// Which loss.
     #[schemars(with = "LossName")]
@@ -81,6 +81,10 @@ pub struct LossTable {
     /// Of the cross-entropy: the label that belongs to no class and is left out of the mean; -100 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore_index: Option<i64>,
+    /// Keys that it has not, to be refused by name.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: toml::Table,
 }
 
 /// The losses: means over examples (over tokens where each has its own label) and, for the last two, over outputs.
@@ -148,7 +152,7 @@ pub enum Checkpoint {
 
 /// Which weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub struct CheckpointTable {
     /// The file.
     pub path: PathBuf,
@@ -159,6 +163,10 @@ pub struct CheckpointTable {
     /// What to take away from the beginning of names, as in "module."; of several, one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strip_prefix: Option<Words>,
+    /// Keys that it has not, to be refused by name.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: toml::Table,
 }
 
 /// How BatchNorm normalises.
@@ -296,9 +304,12 @@ pub enum Between {
 
 /// One entry, or a list of entries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a word, a table with `name` and `parameters`, or a list of these")]
+#[serde(
+    untagged,
+    expecting = "expected a word, a table such as { name = \"head\", parameters = [\"fc*\"] }, or a list of these"
+)]
 pub enum Groups {
-    /// Several. Tried first: serde would read a list of two words as the fields of one table.
+    /// Several.
     List(Vec<Group>),
     /// One.
     One(Group),
@@ -306,12 +317,19 @@ pub enum Groups {
 
 /// What stands for a group of variables, or for several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a word, or a table with `name` and `parameters`")]
+#[serde(untagged)]
 pub enum Group {
     /// A word, a glob or an activation.
     Word(String),
     /// A list of globs under a name.
+    #[serde(deserialize_with = "named_group")]
     Named(NamedGroup),
+}
+
+/// A table alone: serde would read a list of two words as the fields of one.
+fn named_group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NamedGroup, D::Error> {
+    let table = toml::Table::deserialize(deserializer)?;
+    NamedGroup::deserialize(table).map_err(|error| D::Error::custom(error.message()))
 }
 
 /// One group of all parameters that match a glob.

@@ -4,20 +4,42 @@ use eigenscape_core::registry::nearest;
 
 use crate::{
     diagnostic::{ConfigError, suggestion},
-    document::Node,
+    document::{Node, Tree},
     raw::Experiment,
 };
 
 /// Reads the raw experiment.
 ///
 /// # Errors
-/// An unknown or missing key, or a value of a wrong type.
+/// An unknown or missing key, a value of a wrong type, or a number that is not finite.
 pub fn experiment(document: &Node) -> Result<Experiment, ConfigError> {
+    finite(document, "")?;
     serde_path_to_error::deserialize(document.to_value()).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { "" } else { path.as_str() };
         complaint(document.at(path), path, error.inner().message())
     })
+}
+
+/// Refuses numbers that are NaN or infinite: no key has a use for them.
+///
+/// # Errors
+/// The first one.
+pub fn finite(node: &Node, path: &str) -> Result<(), ConfigError> {
+    match &node.value {
+        Tree::Scalar(toml::Value::Float(number)) if !number.is_finite() => {
+            Err(node.site.error(format!("`{path}` is {number}"), Some("use a finite number".to_owned())))
+        }
+        Tree::Scalar(_) => Ok(()),
+        Tree::Array(elements) => {
+            let mut elements = elements.iter().enumerate();
+            elements.try_for_each(|(index, element)| finite(element, &format!("{path}[{index}]")))
+        }
+        Tree::Table(entries) => entries.iter().try_for_each(|(key, value)| {
+            let dot = if path.is_empty() { "" } else { "." };
+            finite(value, &format!("{path}{dot}{key}"))
+        }),
+    }
 }
 
 /// Words a message of serde's about the value at `path`.
@@ -28,10 +50,14 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
     let known: Vec<&str> = quoted.collect();
     let help = |what| Some(suggestion(nearest(word, known.iter().copied()).as_deref(), what, &known));
     if message.starts_with("unknown field") {
-        return node.key.error(format!("unknown key `{word}`{}", inside(parent(path))), help("keys"));
+        // Where serde lost the way the path leads to the table, not to the key.
+        let within = node.get(word).filter(|_| last_step(path) != word);
+        let (key, table) = within.map_or((node, parent(path)), |within| (within, path));
+        return key.key.error(format!("unknown key `{word}`{}", inside(table)), help("keys"));
     }
     if message.starts_with("unknown variant") {
-        return node.site.error(format!("`{path}` cannot be \"{word}\""), help("values"));
+        let (value, path) = blamed(node, path, &toml::Value::from(word));
+        return value.site.error(format!("`{path}` cannot be \"{word}\""), help("values"));
     }
     if message.starts_with("missing field") {
         let help = match word {
@@ -67,6 +93,21 @@ fn wrong_type(message: &str) -> String {
 
 fn inside(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!(" in `{path}`") }
+}
+
+/// The entry of a table that has a value, where just one has it, with its path; otherwise what was given.
+fn blamed<'n>(node: &'n Node, path: &str, value: &toml::Value) -> (&'n Node, String) {
+    let Tree::Table(entries) = &node.value else { return (node, path.to_owned()) };
+    let is_it = |node: &Node| matches!(&node.value, Tree::Scalar(scalar) if scalar == value);
+    let found: Vec<_> = entries.iter().filter(|(_, node)| is_it(node)).collect();
+    match found.as_slice() {
+        [(key, node)] => (node, format!("{path}.{key}")),
+        _ => (node, path.to_owned()),
+    }
+}
+
+fn last_step(path: &str) -> &str {
+    path.rsplit(['.', ']']).next().unwrap_or(path)
 }
 
 fn parent(path: &str) -> &str {

@@ -17,7 +17,7 @@ use crate::{
     diagnostic::{Failure, Result},
     evaluate::{Batches, Programs, evaluate},
     measure, notes,
-    plan::Plan,
+    plan::{Plan, RunPlan},
     prepare::{Prepared, prepare},
     progress::Display,
     train::Trainer,
@@ -96,7 +96,7 @@ fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display)
             test_accuracy: on_test.accuracy,
             penalty: 0.0,
         };
-        check_finite(&record)?;
+        check_finite(plan, &record)?;
         bar.message(format!("loss {:.4}", record.train_loss));
         display.line(&line(&record, epochs));
         run.training.push(record);
@@ -144,7 +144,7 @@ fn measure_moment(
     Ok(left_out)
 }
 
-fn check_finite(record: &TrainingRecord) -> Result<()> {
+fn check_finite(plan: &RunPlan, record: &TrainingRecord) -> Result<()> {
     if record.train_loss.is_finite() && record.test_loss.is_finite() {
         return Ok(());
     }
@@ -153,8 +153,20 @@ fn check_finite(record: &TrainingRecord) -> Result<()> {
             "the loss after epoch {} is {} on the training split and {} on the test split",
             record.epoch, record.train_loss, record.test_loss
         ),
-        remedy: Some("lower train.optimizer.lr, and check the data for NaN and infinite values".to_owned()),
+        remedy: Some(remedy(plan, record.epoch).to_owned()),
     })
+}
+
+/// What may be wrong with a loss that is not finite. Before the first epoch it is not the learning rate.
+fn remedy(plan: &RunPlan, epoch: usize) -> &'static str {
+    match (epoch, &plan.model.checkpoint) {
+        (0, Some(_)) => {
+            "check that the data has no huge values and is scaled as that which the checkpoint was trained on, and that the \
+             checkpoint belongs to this model and its settings"
+        }
+        (0, None) => "check that the data has no huge values, and the settings in [model]",
+        _ => "lower train.optimizer.lr, and check that the data has no huge values",
+    }
 }
 
 fn line(record: &TrainingRecord, epochs: usize) -> String {

@@ -73,12 +73,18 @@ impl<'a> Trainer<'a> {
             return Ok(());
         }
         let before = self.last_loss.map_or_else(|| "none".to_owned(), |loss| format!("{loss:.4}"));
+        let remedy = match self.last_loss {
+            Some(_) => "lower train.optimizer.lr, or raise train.batch_size",
+            None => {
+                "before its first step it is not the learning rate: check the data and the settings in [model]"
+            }
+        };
         Err(Error::input(
             "training diverged",
             format!(
                 "the loss is {loss} in epoch {epoch}, step {step} (learning rate {lr}, last finite loss {before})"
             ),
-            "lower train.optimizer.lr, or raise train.batch_size",
+            remedy,
         ))
     }
 }

@@ -3,15 +3,19 @@
 use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, MeanLoss, Network, Objective, Parameter, Point, class_targets};
+use eigenscape_autodiff::{Loss, MeanLoss, Network, Parameter, Point, class_targets};
 use eigenscape_core::{Architecture, Error, Result};
 use serde::Serialize;
 
 use crate::{
-    checkpoint::{self, Selection},
+    checkpoint::{self, Item, Refusal, Selection},
     labels::IGNORE_INDEX,
     memory,
 };
+
+/// What to do where something is missing.
+const EVERYTHING: &str =
+    "write x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME from the same network";
 
 /// Relative errors ‖ours − theirs‖ / ‖theirs‖, in the Euclidean norm over all parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -57,18 +61,7 @@ impl Errors {
 pub fn verify(path: &Path, architecture: Arc<dyn Architecture>, dtype: DType) -> Result<Errors> {
     let file = File::read(path)?;
     let (x, logits) = (file.get("x")?, file.get("logits")?);
-    let &[samples, .., outputs] = logits.dims() else {
-        return Err(file.error(format!("`logits` has shape {:?}, not [N, ..., C]", logits.dims())));
-    };
-    let network = Network::new(x.dims().get(1..).unwrap_or_default(), move |scope, x| {
-        architecture.build(scope, x, outputs)
-    })?;
-    if network.output_shape() != &logits.dims()[1..] {
-        let (ours, theirs) = (network.output_shape(), &logits.dims()[1..]);
-        return Err(file.error(format!(
-            "`logits` is {theirs:?} for an example, and the network's outputs are {ours:?}"
-        )));
-    }
+    let network = file.network(architecture)?;
     let (loss, targets) = file.targets(logits.dims())?;
     let point = Point {
         parameters: file.all("", network.parameters())?,
@@ -78,21 +71,18 @@ pub fn verify(path: &Path, architecture: Arc<dyn Architecture>, dtype: DType) ->
         masks: Vec::new(),
     };
     let point = point.to_dtype(dtype)?;
-    let v = file.all("v.", network.parameters())?;
-    let v = v.iter().map(|v| v.to_dtype(dtype)).collect::<candle_core::Result<Vec<_>>>()?;
-    let objective = Objective::new(&network, loss, samples)?;
-    let all: Vec<usize> = (0..v.len()).collect();
-    let values = objective.gradient(&all)?.at(&point, &[])?;
-    let v = row(&v)?;
+    let theirs = |prefix: &str| file.all(prefix, network.parameters());
+    let v = theirs("v.")?.iter().map(|v| v.to_dtype(dtype)).collect::<candle_core::Result<Vec<_>>>()?;
+    let (all, v) = ((0..v.len()).collect::<Vec<usize>>(), row(&v)?);
     let mean = MeanLoss::new(&network, loss, point, memory::default())?;
     // One after the other: each holds its residuals for one statement alone.
+    let ours = mean.gradient(&all).map_err(|error| file.evaluation(error))?;
     let hv = mean.hessian(&all)?.apply_rows(&v)?;
     let ggnv = mean.gauss_newton(&all)?.apply_rows(&v)?;
-    let theirs = |prefix: &str| file.all(prefix, network.parameters());
     Ok(Errors {
-        loss: relative(&values[..1], std::slice::from_ref(file.get("loss")?))?,
-        logits: relative(&values[1..2], std::slice::from_ref(logits))?,
-        grad: relative(&values[2..], &theirs("grad.")?)?,
+        loss: relative(&[ours.loss], std::slice::from_ref(file.get("loss")?))?,
+        logits: relative(&[ours.outputs], std::slice::from_ref(logits))?,
+        grad: relative(&ours.gradient, &theirs("grad.")?)?,
         hv: relative(&[hv], &[row(&theirs("hv.")?)?])?,
         ggnv: relative(&[ggnv], &[row(&theirs("ggnv.")?)?])?,
     })
@@ -101,7 +91,7 @@ pub fn verify(path: &Path, architecture: Arc<dyn Architecture>, dtype: DType) ->
 /// The tensors of the file, with its name for messages.
 struct File {
     name: String,
-    tensors: HashMap<String, Tensor>,
+    tensors: HashMap<String, Result<Tensor, Refusal>>,
 }
 
 impl File {
@@ -113,19 +103,71 @@ impl File {
         let contents = fs::read(path).map_err(|error| Error::io(path, error))?;
         let selection = Selection { path: path.to_owned(), ..Selection::default() };
         let tensors = checkpoint::with_state_dict(&contents, &selection, |_, state, _| {
-            let tensors = state.iter().filter_map(|(name, item)| Some((name, item.tensor()?)));
-            tensors.map(|(name, tensor)| Ok((name.to_owned(), tensor?))).collect()
+            // What cannot be read matters only if it is asked for.
+            let tensor = |(name, item): (&str, Item)| {
+                let read = match item.tensor(name) {
+                    Ok(tensor) => Ok(tensor?),
+                    Err(refusal) => Err(refusal),
+                };
+                Ok((name.to_owned(), read))
+            };
+            state.iter().map(tensor).collect()
         })?;
         Ok(Self { name, tensors })
     }
 
-    fn error(&self, problem: String) -> Error {
-        let remedy = "write x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME from the same network";
+    fn refuse(&self, problem: impl Into<String>, remedy: &str) -> Error {
         Error::input(&self.name, problem, remedy)
     }
 
     fn get(&self, name: &str) -> Result<&Tensor> {
-        self.tensors.get(name).ok_or_else(|| self.error(format!("has no tensor `{name}`")))
+        match self.tensors.get(name) {
+            Some(Ok(tensor)) => Ok(tensor),
+            Some(Err(refusal)) => Err(refusal.clone().about(&self.name)),
+            None => Err(self.refuse(format!("has no tensor `{name}`"), EVERYTHING)),
+        }
+    }
+
+    /// The network for the examples of `x`, whose outputs are the examples of `logits`.
+    fn network(&self, architecture: Arc<dyn Architecture>) -> Result<Network> {
+        let (x, logits) = (self.get("x")?.dims(), self.get("logits")?.dims());
+        let &[samples, .., outputs] = logits else {
+            return Err(self.refuse(format!("`logits` has shape {logits:?}, not [N, ..., C]"), EVERYTHING));
+        };
+        if x.first() != Some(&samples) || samples == 0 {
+            let problem = format!(
+                "`x` is {x:?} and `logits` {logits:?}, which is not the same number of examples, one or more"
+            );
+            return Err(self.refuse(problem, "write x, y and logits of one batch that is not empty"));
+        }
+        if self.get("loss")?.elem_count() != 1 {
+            return Err(self.refuse("`loss` is not one number", "write the mean loss over the batch"));
+        }
+        let network = Network::new(&x[1..], move |scope, x| architecture.build(scope, x, outputs));
+        let network = network.map_err(|error| {
+            let problem = format!("the model cannot be built for `x` {x:?}: {error}");
+            self.refuse(
+                problem,
+                "name the model that wrote the file (--model), and write x as that model takes it",
+            )
+        })?;
+        if network.output_shape() == &logits[1..] {
+            return Ok(network);
+        }
+        let (ours, theirs) = (network.output_shape(), &logits[1..]);
+        let problem = format!("`logits` is {theirs:?} for an example, and the model's outputs are {ours:?}");
+        Err(self.refuse(problem, "name the model that wrote the file (--model)"))
+    }
+
+    /// An evaluation that failed: on integers, where the network takes numbers.
+    fn evaluation(&self, error: eigenscape_autodiff::Error) -> Error {
+        match self.get("x").map(Tensor::dtype) {
+            Ok(dtype) if !dtype.is_float() => self.refuse(
+                format!("the model cannot be evaluated on `x`, which is of type {dtype:?}: {error}"),
+                "write x as floating-point numbers, as in x.float(), unless the model takes tokens",
+            ),
+            _ => error.into(),
+        }
     }
 
     /// `prefix`NAME for each declared tensor.
@@ -133,12 +175,17 @@ impl File {
         let one = |declared: &Parameter| {
             let name = format!("{prefix}{}", declared.name);
             let tensor = self.get(&name)?;
-            if tensor.dims() == declared.shape {
-                Ok(tensor.clone())
-            } else {
+            if tensor.dims() != declared.shape {
                 let (found, expected) = (tensor.dims(), &declared.shape);
-                Err(self.error(format!("`{name}` has shape {found:?}, and the network's is {expected:?}")))
+                let problem = format!("`{name}` has shape {found:?}, and the model's is {expected:?}");
+                return Err(self.refuse(problem, "name the model that wrote the file (--model)"));
             }
+            if !tensor.dtype().is_float() {
+                let problem =
+                    format!("`{name}` is of type {:?}, and not of floating-point numbers", tensor.dtype());
+                return Err(self.refuse(problem, "save it as float32, as in tensor.float()"));
+            }
+            Ok(tensor.clone())
         };
         declared.iter().map(one).collect()
     }
@@ -146,26 +193,34 @@ impl File {
     /// The targets of outputs \[N, ..., C\].
     fn targets(&self, outputs: &[usize]) -> Result<(Loss, Tensor)> {
         let y = self.get("y")?;
-        if y.dtype().is_float() {
-            let fits = y.elem_count() == outputs.iter().product::<usize>();
-            let problem = || self.error(format!("`y` is {:?}, and `logits` is {outputs:?}", y.dims()));
-            return if fits { Ok((Loss::MeanSquaredError, y.reshape(outputs)?)) } else { Err(problem()) };
-        }
         let (classes, rows) = outputs.split_last().unwrap_or((&0, &[]));
-        let wrong = |why: String| self.error(format!("`y` is not {rows:?} classes: {why}"));
-        let labels = y.reshape(rows).map_err(|error| wrong(error.to_string()))?;
-        let targets = class_targets(&labels, *classes, 0.0, Some(IGNORE_INDEX));
-        Ok((Loss::CrossEntropy, targets.map_err(|error| wrong(error.to_string()))?))
+        let expected = if y.dtype().is_float() { outputs } else { rows };
+        if y.elem_count() != expected.iter().product::<usize>() {
+            let what = if y.dtype().is_float() { "real targets" } else { "classes" };
+            let problem = format!("`y` is {:?}, and `logits` {outputs:?} need {what} {expected:?}", y.dims());
+            return Err(self.refuse(problem, "write x, y and logits of the same batch"));
+        }
+        let y = y.reshape(expected)?;
+        if y.dtype().is_float() {
+            return Ok((Loss::MeanSquaredError, y));
+        }
+        let targets = class_targets(&y, *classes, 0.0, Some(IGNORE_INDEX)).map_err(|error| {
+            self.refuse(
+                format!("`y` is not {rows:?} classes: {error}"),
+                "number the classes from 0; -100 is ignored",
+            )
+        })?;
+        Ok((Loss::CrossEntropy, targets))
     }
 }
 
-/// ‖ours − theirs‖ / ‖theirs‖ over all tensors together, accumulated in f64; NaN where there are not as many numbers.
 /// All numbers end to end, \[1, P\].
 fn row(tensors: &[Tensor]) -> Result<Tensor> {
     let flat: Vec<Tensor> = tensors.iter().map(Tensor::flatten_all).collect::<candle_core::Result<_>>()?;
     Ok(Tensor::cat(&flat, 0)?.unsqueeze(0)?)
 }
 
+/// ‖ours − theirs‖ / ‖theirs‖ over all tensors together, accumulated in f64; NaN where there are not as many numbers.
 fn relative(ours: &[Tensor], theirs: &[Tensor]) -> Result<f64> {
     let count = |tensors: &[Tensor]| tensors.iter().map(Tensor::elem_count).sum::<usize>();
     if count(ours) != count(theirs) {
@@ -179,7 +234,8 @@ fn relative(ours: &[Tensor], theirs: &[Tensor]) -> Result<f64> {
             norm += b * b;
         }
     }
-    Ok((difference / norm).sqrt())
+    // Nothing differs from nothing by nothing.
+    Ok(if difference == 0.0 { 0.0 } else { (difference / norm).sqrt() })
 }
 
 #[cfg(test)]

@@ -140,6 +140,14 @@ fn what_is_no_state_dict_is_refused_with_a_remedy() {
 }
 
 #[test]
+fn what_is_no_tensor_or_of_no_type_that_is_read_has_its_own_remedy() {
+    let refused = |name: &str, texts: &[&str]| assert_refused(load(name, None, &[]), texts);
+    refused("with_epoch.pth", &["epoch   -        not a tensor", "save tensors alone"]);
+    refused("float8.pth", &["_rebuild_tensor_v3", "as an ordinary tensor of float32, as in tensor.float()"]);
+    refused("harm_in_state_dict.pth", &["save tensors alone"]);
+}
+
+#[test]
 fn nothing_in_a_file_is_run() {
     assert_refused(load("harm.pth", None, &[]), &["holds an object of posix.system", "none is called"]);
     assert_refused(

@@ -21,8 +21,13 @@ fn allowed(file: usize) -> usize {
 
 /// The message about a file, with the time and memory that it took.
 fn refusal(file: &[u8]) -> String {
+    refusal_of(file, None)
+}
+
+/// The message about what stands under a key of a file.
+fn refusal_of(file: &[u8], key: Option<String>) -> String {
     let network = Network::new(&[3], |scope, x| nn::linear(&mut scope.at("0"), x, 4, true)).unwrap();
-    let selection = Selection { path: "a.pth".into(), ..Selection::default() };
+    let selection = Selection { path: "a.pth".into(), key, ..Selection::default() };
     MEMORY.reset_peak_usage();
     let (before, start) = (MEMORY.current_usage(), Instant::now());
     let result = checkpoint::read(file, &selection, &network);
@@ -50,6 +55,7 @@ fn hostile_files_are_refused_at_once() {
     tensors_out_of_bounds();
     archives_that_lie();
     headers_that_lie();
+    keys_that_lead_in_circles();
 }
 
 fn pickle(parts: &[&[u8]]) -> Vec<u8> {
@@ -196,4 +202,14 @@ fn headers_that_lie() {
     let mut lengths = one("4", 0, 4);
     lengths[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     assert_refused(&lengths, "its header is cut short");
+}
+
+/// A dictionary that holds itself under "a" and "a.a": the ways through it to a key of n parts are as many as Fibonacci's numbers.
+fn keys_that_lead_in_circles() {
+    let file = pickle(&[b"}q\x00(X\x01\x00\x00\x00ah\x00X\x03\x00\x00\x00a.ah\x00u"]);
+    let message = refusal_of(&file, Some("a.".repeat(500) + "b"));
+    assert!(message.contains("its keys are: a, a.a"), "{message}");
+    // It holds itself under the key, too.
+    let message = refusal_of(&file, Some("a.".repeat(500) + "a"));
+    assert!(message.contains("holds no tensors") || message.contains("does not fit"), "{message}");
 }

@@ -7,7 +7,7 @@ use eigenscape_core::{
     Registry,
     registry::{Environment, PluginError},
 };
-use eigenscape_experiment::{Failure, Result, document::Node, raw, verify::verify};
+use eigenscape_experiment::{Failure, Result, document::Node, raw, read, verify::verify};
 
 use crate::{
     cli::{Precision, Verify},
@@ -57,6 +57,7 @@ fn model(argument: &str) -> Result<(String, toml::Table)> {
         return Ok((argument.to_owned(), toml::Table::new()));
     }
     let document = Node::read(path)?;
+    read::finite(&document, "")?;
     let table = document.get("model").map(Node::to_value);
     let Some(raw::Model { name, parameters, .. }) = table.and_then(|table| table.try_into().ok()) else {
         return Err(Failure::Usage {

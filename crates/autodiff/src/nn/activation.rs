@@ -44,7 +44,7 @@ pub enum Activation {
     Elu,
     /// 1.0507·elu with α = 1.6733, which keep mean and variance
     Selu,
-    /// log(1 + e^x)
+    /// log(1 + e^x); x for x > 20
     Softplus,
 }
 
@@ -55,7 +55,7 @@ pub enum Activation {
 pub fn activation(scope: &mut Scope, x: Value, activation: Activation) -> Result<Value> {
     let graph = scope.graph();
     match activation {
-        Activation::Identity => Ok(x),
+        Activation::Identity => graph.again(x),
         Activation::Relu => graph.function(Function::Relu, x),
         Activation::Relu6 => clamp(graph, x, 0.0, 6.0),
         Activation::LeakyRelu => leaky_relu(scope, x, 0.01),
@@ -71,7 +71,7 @@ pub fn activation(scope: &mut Scope, x: Value, activation: Activation) -> Result
             let elu = elu(scope, x, ALPHA)?;
             scope.graph().scale(elu, SCALE)
         }
-        Activation::Softplus => graph.function(Function::Softplus, x),
+        Activation::Softplus => softplus(scope, x, 1.0),
         Activation::Gelu => {
             let gate = graph.function(Function::NormalCdf, x)?;
             graph.mul(x, gate)
@@ -99,8 +99,9 @@ pub fn activation(scope: &mut Scope, x: Value, activation: Activation) -> Result
 /// x for x > 0, otherwise `slope`·x.
 ///
 /// # Errors
-/// None at present; the signature is that of all layers.
+/// When `slope` is not finite.
 pub fn leaky_relu(scope: &mut Scope, x: Value, slope: f64) -> Result<Value> {
+    finite("leaky_relu", "slope", slope)?;
     scope.graph().function(Function::LeakyRelu { slope }, x)
 }
 
@@ -135,8 +136,9 @@ pub fn prelu(scope: &mut Scope, x: Value, slopes: usize) -> Result<Value> {
 /// x for x > 0, otherwise `alpha`·(e^x − 1).
 ///
 /// # Errors
-/// None at present; the signature is that of all layers.
+/// When `alpha` is not finite.
 pub fn elu(scope: &mut Scope, x: Value, alpha: f64) -> Result<Value> {
+    finite("elu", "alpha", alpha)?;
     let graph = scope.graph();
     let unit = graph.function(Function::Elu { order: 0 }, x)?;
     if alpha == 1.0 {
@@ -149,30 +151,34 @@ pub fn elu(scope: &mut Scope, x: Value, alpha: f64) -> Result<Value> {
     graph.add(above, below)
 }
 
-/// log(1 + e^(`beta`·x)) / `beta`.
+/// log(1 + e^(`beta`·x)) / `beta`, and x for `beta`·x > 20, as PyTorch has it: affine there, to every derivative.
 ///
 /// # Errors
 /// When `beta` is not positive.
 pub fn softplus(scope: &mut Scope, x: Value, beta: f64) -> Result<Value> {
-    if beta <= 0.0 || beta.is_nan() {
-        return Err(Error::shape("softplus", format!("beta is {beta}, not positive")));
+    const THRESHOLD: f64 = 20.0;
+    if !(beta > 0.0 && beta.is_finite()) {
+        return Err(Error::shape("softplus", format!("beta is {beta}, not a positive number")));
     }
     let graph = scope.graph();
     let scaled = graph.scale(x, beta)?;
     let softplus = graph.function(Function::Softplus, scaled)?;
-    graph.scale(softplus, beta.recip())
+    let over = shift(graph, scaled, -THRESHOLD)?;
+    let over = graph.function(Function::Step { slope: 0.0 }, over)?;
+    let under = graph.one_minus(over)?;
+    let (bent, straight) = (graph.mul(under, softplus)?, graph.mul(over, scaled)?);
+    let sum = graph.add(bent, straight)?;
+    graph.scale(sum, beta.recip())
 }
 
 /// x between `min` and `max`, which are the bounds.
 ///
 /// # Errors
-/// When `min` is not below `max`.
+/// When `min` is not below `max`, or one of them is not finite.
 pub fn hardtanh(scope: &mut Scope, x: Value, min: f64, max: f64) -> Result<Value> {
-    if min >= max || min.is_nan() || max.is_nan() {
-        return Err(Error::shape(
-            "hardtanh",
-            format!("its lower bound {min} is not below the upper one {max}"),
-        ));
+    if !(min < max && (max - min).is_finite()) {
+        let problem = format!("its lower bound {min} is not below the upper one {max}, or one is not finite");
+        return Err(Error::shape("hardtanh", problem));
     }
     clamp(scope.graph(), x, min, max)
 }
@@ -186,6 +192,13 @@ fn clamp(graph: &mut Graph, x: Value, min: f64, max: f64) -> Result<Value> {
     let above_min = shift(graph, negative, max - min)?;
     let above_min = graph.function(Function::Relu, above_min)?;
     shift(graph, above_min, min)
+}
+
+fn finite(layer: &str, key: &str, value: f64) -> Result<()> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::shape(layer, format!("`{key}` is {value}, not a finite number")))
 }
 
 fn shift(graph: &mut Graph, x: Value, by: f64) -> Result<Value> {
@@ -220,17 +233,99 @@ mod tests {
     use candle_core::{DType, Device, Tensor};
 
     use super::*;
-    use crate::{Place, Program, transforms::linearize};
+    use crate::{Network, Place, Program, transforms::linearize};
 
-    /// f′ at each point, by a tangent of 1.
-    fn slopes(f: impl Fn(&mut Graph, Value) -> Result<Value>, at: &[f64]) -> Result<Vec<f64>> {
-        let mut graph = Graph::default();
-        let (x, v) = (graph.input("x", &[at.len()]), graph.input("v", &[at.len()]));
-        let y = f(&mut graph, x)?;
-        let Some(tangent) = linearize(&mut graph, &[y], &[(x, v)])?[0] else { return Ok(vec![]) };
+    /// f, f′ and f″ at each point, by tangents of 1.
+    fn derivatives(
+        f: impl Fn(&mut Scope, Value) -> Result<Value> + Send + Sync + 'static,
+        at: &[f64],
+    ) -> Result<[Vec<f64>; 3]> {
+        let crate::network::Traced { mut graph, x, outputs, .. } = Network::new(&[at.len()], f)?.trace(1)?;
+        let v = graph.input("v", &[1, at.len()]);
+        let zero = graph.fill(0.0, &[1, at.len()])?;
+        let mut order = [outputs, zero, zero];
+        for i in 1..3 {
+            order[i] = linearize(&mut graph, &[order[i - 1]], &[(x, v)])?[0].unwrap_or(zero);
+        }
         let place = Place { dtype: DType::F64, device: Device::Cpu };
-        let inputs = [Tensor::new(at, &Device::Cpu)?, Tensor::ones(at.len(), DType::F64, &Device::Cpu)?];
-        Ok(Program::new(&graph, &[x, v], &[tangent])?.evaluate(&place, &inputs)?[0].to_vec1()?)
+        let x_at = Tensor::new(at, &Device::Cpu)?.unsqueeze(0)?;
+        let inputs = [x_at.clone(), x_at.ones_like()?];
+        let values = Program::new(&graph, &[x, v], &order)?.evaluate(&place, &inputs)?;
+        let numbers = values.iter().map(|t| Ok(t.flatten_all()?.to_vec1()?)).collect::<Result<Vec<_>>>()?;
+        Ok(numbers.try_into().unwrap())
+    }
+
+    fn slopes(
+        f: impl Fn(&mut Graph, Value) -> Result<Value> + Send + Sync + 'static,
+        at: &[f64],
+    ) -> Result<Vec<f64>> {
+        let [_, slopes, _] = derivatives(move |scope, x| f(scope.graph(), x), at)?;
+        Ok(slopes)
+    }
+
+    /// Points with f′ and f″ there.
+    type Kinks = &'static [(f64, f64, f64)];
+
+    /// What torch 2.15 gives by autograd at the very kinks.
+    #[test]
+    fn kinks_are_those_of_pytorch() -> Result<()> {
+        const THIRD: f64 = 1.0 / 3.0;
+        const SELU: f64 = 1.758_099_340_847_376_6;
+        let kinks: [(Activation, Kinks); 8] = [
+            (Activation::Relu, &[(0.0, 0.0, 0.0)]),
+            (Activation::Relu6, &[(0.0, 0.0, 0.0), (6.0, 0.0, 0.0)]),
+            (Activation::LeakyRelu, &[(0.0, 0.01, 0.0)]),
+            (Activation::Hardtanh, &[(-1.0, 0.0, 0.0), (1.0, 0.0, 0.0)]),
+            // Torch has no second derivative, and 1/6 in single precision.
+            (Activation::Hardsigmoid, &[(-3.0, 0.0, 0.0), (0.0, 1.0 / 6.0, 0.0), (3.0, 0.0, 0.0)]),
+            (Activation::Hardswish, &[(-3.0, 0.0, 0.0), (0.0, 0.5, THIRD), (3.0, 1.0, 0.0)]),
+            (Activation::Elu, &[(0.0, 1.0, 0.0)]),
+            (Activation::Selu, &[(0.0, SELU, 0.0)]),
+        ];
+        for (function, kinks) in kinks {
+            let at: Vec<f64> = kinks.iter().map(|(x, ..)| *x).collect();
+            let [_, first, second] = derivatives(move |scope, x| activation(scope, x, function), &at)?;
+            for (i, (x, slope, bend)) in kinks.iter().enumerate() {
+                assert!((first[i] - slope).abs() < 1e-15, "{function:?}′({x}) = {}", first[i]);
+                assert!((second[i] - bend).abs() < 1e-15, "{function:?}″({x}) = {}", second[i]);
+            }
+        }
+        let [_, first, second] = derivatives(|scope, x| elu(scope, x, 2.0), &[0.0])?;
+        assert_eq!((first[0], second[0]), (2.0, 0.0));
+        Ok(())
+    }
+
+    #[test]
+    fn softplus_is_straight_above_its_threshold() -> Result<()> {
+        let at = [-3.0, 0.0, 19.0, 20.0, 20.5, 800.0];
+        let [value, first, second] = derivatives(|scope, x| softplus(scope, x, 1.0), &at)?;
+        // Torch 2.15: values, slopes, second derivatives.
+        let expected =
+            [0.048_587_351_573_742, std::f64::consts::LN_2, 19.000_000_005_602_796, 20.000_000_002_061_153];
+        let slopes = [0.047_425_873_177_566_79, 0.5, 0.999_999_994_397_203_6, 0.999_999_997_938_846_4];
+        let bends = [0.045_176_659_730_912, 0.25, 5.602_796_417_619_965e-9];
+        let close = |a: f64, b: f64| (a - b).abs() <= 1e-14 * b.abs();
+        assert!(expected.iter().zip(&value).all(|(e, v)| close(*v, *e)), "{value:?}");
+        assert!(slopes.iter().zip(&first).all(|(e, v)| close(*v, *e)), "{first:?}");
+        assert!(bends.iter().zip(&second).all(|(e, v)| (v - e).abs() < 1e-14), "{second:?}");
+        assert_eq!(
+            (&value[4..], &first[4..], &second[4..]),
+            (&[20.5, 800.0][..], &[1.0; 2][..], &[0.0; 2][..])
+        );
+        let [value, first, second] = derivatives(|scope, x| softplus(scope, x, 2.0), &[10.0, 10.5])?;
+        assert!(close(value[0], 10.000_000_001_030_577) && close(first[0], 0.999_999_997_938_846_4));
+        assert_eq!((value[1], first[1], second[1]), (10.5, 1.0, 0.0));
+        Ok(())
+    }
+
+    #[test]
+    fn settings_are_finite() {
+        let refused = |f: fn(&mut Scope, Value) -> Result<Value>| Network::new(&[2], f).is_err();
+        assert!(refused(|scope, x| leaky_relu(scope, x, f64::NAN)));
+        assert!(refused(|scope, x| elu(scope, x, f64::INFINITY)));
+        assert!(refused(|scope, x| softplus(scope, x, f64::INFINITY)));
+        assert!(refused(|scope, x| hardtanh(scope, x, f64::NEG_INFINITY, 1.0)));
+        assert!(refused(|scope, x| hardtanh(scope, x, f64::NAN, 1.0)));
     }
 
     #[test]
@@ -243,7 +338,7 @@ mod tests {
 
     #[test]
     fn prelu_has_its_slope_at_zero() -> Result<()> {
-        let network = crate::Network::new(&[1, 3], |scope, x| prelu(scope, x, 1))?;
+        let network = Network::new(&[1, 3], |scope, x| prelu(scope, x, 1))?;
         let crate::network::Traced { mut graph, x, parameters, outputs, .. } = network.trace(1)?;
         let v = graph.input("v", &[1, 1, 3]);
         let tangent = linearize(&mut graph, &[outputs], &[(x, v)])?[0].unwrap();

@@ -35,7 +35,7 @@ fn masked(scope: &mut Scope, x: Value, probability: f64, shape: &[usize]) -> Res
         return Err(Error::shape("dropout", format!("the probability is {probability}, not in [0, 1)")));
     }
     if probability == 0.0 || scope.mode() == Mode::Eval {
-        return Ok(x);
+        return scope.graph().again(x);
     }
     let mask = scope.mask(shape, 1.0 - probability);
     let full = scope.shape(x);

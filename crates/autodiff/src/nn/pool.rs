@@ -67,5 +67,6 @@ pub fn global_avg_pool(scope: &mut Scope, x: Value) -> Result<Value> {
 /// # Errors
 /// When x is a scalar.
 pub fn flatten(scope: &mut Scope, x: Value) -> Result<Value> {
-    scope.graph().flatten_from(x, 1)
+    let flat = scope.graph().flatten_from(x, 1)?;
+    if flat == x { scope.graph().again(x) } else { Ok(flat) }
 }

@@ -41,6 +41,9 @@ impl PoolSettings {
         }
         let room =
             (size + 2 * padding).checked_sub(kernel).ok_or("the window is larger than the padded image")?;
+        if room / stride >= MOST_SLIDING {
+            return Err("there are more than a million windows on a side");
+        }
         let range = |o: usize| {
             let start = o * stride;
             start.saturating_sub(padding)..(start + kernel).saturating_sub(padding).min(size)
@@ -48,6 +51,9 @@ impl PoolSettings {
         Ok((0..=room / stride).map(range).collect())
     }
 }
+
+/// More windows on a side of the image are taken for a mistake: each is kept.
+const MOST_SLIDING: usize = 1 << 20;
 
 /// Longer sides are taken for a mistake.
 const MOST_WINDOWS: usize = 1 << 16;
@@ -209,7 +215,9 @@ impl Graph {
         let settings = settings.into();
         let windows = Windows::sliding("avg_pool2d", self.shape(x), settings)?;
         let sum = self.emit(Arc::new(SumPool(windows)), &[x])?;
-        self.scale(sum, 1.0 / (settings[0].kernel * settings[1].kernel) as f64)
+        // As floating-point numbers: the product of two sides in a file may be beyond all integers.
+        let [height, width] = settings.map(|axis| axis.kernel as f64);
+        self.scale(sum, 1.0 / (height * width))
     }
 
     /// As [`Self::avg_pool2d`], but the mean of those elements of a window that lie on the image.
@@ -323,6 +331,25 @@ mod tests {
         assert_eq!(counted, [0.0, 0.25, 0.5, 0.75]);
         let inside = of_counting_image([1, 1, 2, 2], |g, x| g.avg_pool2d_inside(x, settings))?;
         assert_eq!(inside, [0.0, 1.0, 2.0, 3.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn windows_without_number_are_refused() {
+        let mut graph = Graph::default();
+        let x = graph.input("x", &[1, 1, 1, 1 << 39]);
+        let settings = |stride| PoolSettings { kernel: 1, stride, padding: 0 };
+        assert!(graph.max_pool2d(x, settings(1)).is_err());
+        assert!(graph.max_pool2d(x, settings(1 << 20)).is_ok());
+    }
+
+    #[test]
+    fn windows_larger_than_any_image_have_a_mean() -> Result<()> {
+        let side = 1 << 40;
+        let settings = PoolSettings { kernel: side, stride: 1, padding: side / 2 };
+        let mean = of_counting_image([1, 1, 2, 2], |g, x| g.avg_pool2d(x, settings))?;
+        let expected = 6.0 / (side as f64).powi(2);
+        assert!(mean.iter().all(|mean| (mean / expected - 1.0).abs() < 1e-14), "{mean:?}");
         Ok(())
     }
 

@@ -23,7 +23,9 @@ impl Primitive for Reshape {
     }
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
-        if args[0].iter().product::<usize>() == self.shape.iter().product::<usize>() {
+        // Sizes in a file may be any.
+        let wanted = self.shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+        if wanted == Some(args[0].iter().product()) {
             Ok(self.shape.clone())
         } else {
             Err(Error::shape(self.name(), format!("{:?} does not hold as much as {:?}", self.shape, args[0])))
@@ -64,6 +66,15 @@ impl Graph {
         self.emit(Arc::new(Reshape { shape: shape.to_vec() }), &[x])
     }
 
+    /// `x` itself, as a value of its own: what the module hands on that emits this, where it changes nothing.
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
+    pub(crate) fn again(&mut self, x: Value) -> Result<Value> {
+        let shape = self.shape(x).to_vec();
+        self.emit(Arc::new(Reshape { shape }), &[x])
+    }
+
     /// `x` [N, ...] as [N, D]: all axes from `start` on become one.
     ///
     /// # Errors
@@ -82,6 +93,14 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use crate::laws::Subject;
+
+    #[test]
+    fn a_shape_beyond_all_numbers_is_no_shape_of_nothing() {
+        let mut graph = crate::Graph::default();
+        let x = graph.input("x", &[0, 3]);
+        assert!(graph.reshape(x, &[1 << 32, 1 << 32]).is_err());
+        assert!(graph.reshape(x, &[3, 0]).is_ok());
+    }
 
     #[test]
     fn laws() {

@@ -22,7 +22,7 @@ impl Program {
         for (i, step) in self.steps.iter().enumerate() {
             let slot = self.inputs + i;
             let lead = if batched[slot] { lead } else { 1 };
-            held.push(step, lead * self.shapes[slot].iter().product::<usize>());
+            held.push(step, lead.saturating_mul(self.shapes[slot].iter().product()));
             footprint.peak = footprint.peak.max(held.total);
             step.dead.iter().for_each(|&slot| held.release(slot));
         }
@@ -84,7 +84,7 @@ impl Held {
         self.owned[owner].1 += 1;
         if owner == slot && !nowhere {
             self.owned[slot].0 = numbers;
-            self.total += numbers;
+            self.total = self.total.saturating_add(numbers);
         }
     }
 
@@ -92,7 +92,7 @@ impl Held {
         let (numbers, living) = &mut self.owned[self.owner[slot]];
         *living -= 1;
         if *living == 0 {
-            self.total -= *numbers;
+            self.total = self.total.saturating_sub(*numbers);
             *numbers = 0;
         }
     }

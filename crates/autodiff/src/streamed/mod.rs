@@ -4,11 +4,12 @@
 //! each sample, so that its products are joined instead of added.
 
 mod factor;
+mod gradient;
 mod product;
 mod split;
 
-pub use self::product::StreamedProduct;
 use self::split::{Need, Split};
+pub use self::{gradient::LossGradient, product::StreamedProduct};
 use crate::{
     error::Result, loss::Loss, network::Network, objective::Objective, point::Point, primitive::Affinity,
     product::ProductProgram, transforms::Breaker, variables::Variables,
@@ -23,6 +24,9 @@ pub struct MeanLoss {
     point: Point,
     memory: usize,
 }
+
+/// Bytes of a number in f64: residuals are evaluated in it, and sums over micro-batches are.
+const EXACT: usize = size_of::<f64>();
 
 /// Which product: a method of [`Objective`].
 type Emit = fn(&Objective, Variables) -> Result<ProductProgram>;
@@ -103,8 +107,6 @@ impl MeanLoss {
 
 impl ProductProgram {
     fn need(&self, number: usize) -> Need {
-        // Residuals are evaluated in f64, and sums over micro-batches are in f64.
-        const EXACT: usize = size_of::<f64>();
         let footprint = self.footprint();
         let residuals = number * footprint.residuals;
         let peak = (EXACT * footprint.preparing).max(residuals + number * footprint.applying);
@@ -184,6 +186,28 @@ mod tests {
             }
         }
         assert!(splits.contains(&1) && splits.len() > 2, "the budgets try {splits:?} micro-batches");
+        Ok(())
+    }
+
+    #[test]
+    fn gradients_do_not_depend_on_the_split() -> Result<()> {
+        let all = [0, 1, 2, 3];
+        let plenty = mean_loss(usize::MAX)?;
+        let whole = plenty.gradient(&all)?;
+        let program = Objective::new(&plenty.network, plenty.loss, SAMPLES)?.gradient(&all)?;
+        let at_once = program.at(&plenty.point, &[])?;
+        let expected = at_once.iter().take(1).chain(&at_once[2..]);
+        for (a, b) in std::iter::once(&whole.loss).chain(&whole.gradient).zip(expected) {
+            assert!(difference(a, b)? < 1e-14);
+        }
+        // What all samples take at once, without room for the sums.
+        let bounded = mean_loss(EXACT * program.peak())?.gradient(&all)?;
+        assert!(difference(&bounded.loss, &whole.loss)? < 1e-14);
+        assert!(difference(&bounded.outputs, &whole.outputs)? < 1e-14);
+        for (a, b) in bounded.gradient.iter().zip(&whole.gradient) {
+            assert!(difference(a, b)? < 1e-13);
+        }
+        assert!(matches!(mean_loss(100)?.gradient(&all), Err(crate::Error::Memory { .. })));
         Ok(())
     }
 

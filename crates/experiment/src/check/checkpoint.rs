@@ -14,7 +14,10 @@ impl Checker<'_> {
     pub(super) fn checkpoint(&self, raw: &raw::Checkpoint) -> Result<Located<Selection>, ConfigError> {
         let (path, key, prefixes) = match raw {
             raw::Checkpoint::Path(path) => (path, None, None),
-            raw::Checkpoint::Table(table) => (&table.path, table.key.as_deref(), table.strip_prefix.as_ref()),
+            raw::Checkpoint::Table(table) => {
+                self.no_other_key(PATH, &table.unknown, &["path", "key", "strip_prefix"])?;
+                (&table.path, table.key.as_deref(), table.strip_prefix.as_ref())
+            }
         };
         let resolved = self.environment.resolve(path);
         if !resolved.is_file() {

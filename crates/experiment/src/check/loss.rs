@@ -18,7 +18,10 @@ impl Checker<'_> {
     pub(super) fn loss(&self, raw: &raw::Loss) -> Result<Located<LossPlan>, ConfigError> {
         let (name, smoothing, ignore_index) = match raw {
             raw::Loss::Name(name) => (name, None, None),
-            raw::Loss::Table(table) => (&table.name, table.label_smoothing, table.ignore_index),
+            raw::Loss::Table(table) => {
+                self.no_other_key("loss", &table.unknown, &["name", "label_smoothing", "ignore_index"])?;
+                (&table.name, table.label_smoothing, table.ignore_index)
+            }
         };
         let deserializer: value::StrDeserializer<value::Error> = name.as_str().into_deserializer();
         let kind: Loss = raw::LossName::deserialize(deserializer)

@@ -124,7 +124,8 @@ impl Checker<'_> {
             raw::Group::Word(word) => return Ok(self.located(path, GroupSelector::from(word.as_str()))),
             raw::Group::Named(named) => named,
         };
-        if name.is_empty() || GroupSelector::WORDS.contains(&name.as_str()) {
+        // A word, or an activation: results would not tell them apart.
+        if name.is_empty() || !matches!(GroupSelector::from(name.as_str()), GroupSelector::Glob(_)) {
             let problem = format!("\"{name}\" cannot be the name of a group of your own");
             return Err(self.error(
                 &format!("{path}.name"),

@@ -22,7 +22,7 @@ pub(super) fn weights(subject: &str, network: &Network, state: &StateDict) -> Re
         return Err(Error::input(
             subject,
             format!("does not fit the network:\n{}", table(&differences)),
-            remedy(network, state),
+            remedy(network, state, &differences),
         ));
     }
     for (alias, name) in network.aliases() {
@@ -90,18 +90,13 @@ fn differences<'a>(network: &'a Network, state: &StateDict<'a>) -> Vec<Differenc
 
 fn table(differences: &[Difference]) -> String {
     let shape = |shape: &[usize]| format!("{shape:?}");
-    let found = |item: &Item| match item {
-        Item::Tensor(stored) => shape(stored.shape()),
-        Item::Other(None) => "not a tensor".to_owned(),
-        Item::Other(Some(class)) => format!("not a tensor: an object of {}", class.join(".")),
-    };
     let missing = || "-".to_owned();
     let header = ("tensor".to_owned(), "network".to_owned(), "file".to_owned());
     let rows = differences.iter().take(SHOWN).map(|(name, expected, item)| {
         (
             short(name).into_owned(),
             expected.map_or_else(missing, shape),
-            item.as_ref().map_or_else(missing, found),
+            item.as_ref().map_or_else(missing, Item::to_string),
         )
     });
     let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
@@ -117,13 +112,25 @@ fn table(differences: &[Difference]) -> String {
     lines.join("\n")
 }
 
-fn remedy(network: &Network, state: &StateDict) -> String {
-    match prefix(network, state) {
-        Some(prefix) => format!(
-            "the names fit without their prefix: checkpoint = {{ path = ..., strip_prefix = {prefix:?} }}"
-        ),
-        None => "choose the architecture and settings that the checkpoint was made with".to_owned(),
-    }
+fn remedy(network: &Network, state: &StateDict, differences: &[Difference]) -> String {
+    let other = |expected: bool| {
+        differences.iter().find_map(|(name, shape, item)| {
+            let item = item.filter(|item| shape.is_some() == expected && matches!(item, Item::Other(_)))?;
+            Some(item.refuse(name).remedy)
+        })
+    };
+    // What stands where a parameter should; then whatever else there is beside tensors.
+    other(true)
+        .or_else(|| {
+            let prefix = prefix(network, state)?;
+            Some(format!(
+                "the names fit without their prefix: checkpoint = {{ path = ..., strip_prefix = {prefix:?} }}"
+            ))
+        })
+        .or_else(|| other(false))
+        .unwrap_or_else(|| {
+            "choose the architecture and settings that the checkpoint was made with".to_owned()
+        })
 }
 
 /// A prefix, ending in a dot, without which the file has every name of the network.
@@ -144,8 +151,11 @@ fn usable(subject: &str, name: &str, item: Option<Item>, dtype: DType) -> Result
     let Some(float) = stored.candle_dtype().filter(DType::is_float) else {
         return Err(Error::input(
             subject,
-            format!("the tensor {name} is of type {:?}", stored.dtype()),
-            "save it in a floating-point type",
+            format!(
+                "the tensor {name} is of type {:?}, and weights are read in float16, bfloat16, float32 and float64",
+                stored.dtype()
+            ),
+            "save it as float32, as in tensor.float()",
         ));
     };
     let tensor = stored.to_tensor(float, dtype)?;

@@ -4,16 +4,16 @@ use eigenscape_core::Error;
 
 /// What is wrong with a file and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     problem: String,
-    remedy: String,
+    pub(super) remedy: String,
 }
 
 /// The result of everything that reads a file.
-pub(super) type Result<T, E = Refusal> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Refusal> = std::result::Result<T, E>;
 
 impl Refusal {
-    pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { problem: problem.into(), remedy: remedy.into() }
     }
 
@@ -27,7 +27,7 @@ impl Refusal {
     }
 
     /// The error about a file.
-    pub(super) fn about(self, subject: &str) -> Error {
+    pub(crate) fn about(self, subject: &str) -> Error {
         Error::input(subject, self.problem, self.remedy)
     }
 }

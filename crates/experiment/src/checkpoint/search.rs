@@ -1,11 +1,11 @@
 //! Which dictionary of what was given to `torch.save` is the state dict.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     pickle::{Document, Value},
     refusal::{Refusal, Result},
-    state_dict::{SHOWN, shown},
+    state_dict::{SHOWN, shown, unusual_tensor},
 };
 
 /// The dictionary of tensors that is asked for, or the one that must be meant.
@@ -24,28 +24,50 @@ pub(super) fn dictionary(document: &Document, key: Option<&str>) -> Result<(u32,
 
 fn no_dictionary(place: &str, document: &Document, value: Value) -> Refusal {
     let problem = format!("holds {place}{}, and not a dictionary of tensors", document.describe(value));
-    let remedy = match value {
-        Value::Object(_) => {
+    let class = document.class(value);
+    let remedy = match class.map(unusual_tensor) {
+        Some(Some(remedy)) => remedy,
+        Some(None) => {
             "save the weights instead of the object: torch.save(model.state_dict(), path) (no class or function is \
              loaded from a file, and none is called)"
         }
-        _ => "save the weights with torch.save(model.state_dict(), path)",
+        None => "save the weights with torch.save(model.state_dict(), path)",
     };
     Refusal::new(problem, remedy)
 }
 
-/// What stands under a key, or under keys that are joined by dots.
-fn lookup(document: &Document, dictionary: u32, path: &str) -> Option<Value> {
-    let under = |key: &str| {
-        let row = document.rows(dictionary).iter().rev().find(|row| document.key(row) == key)?;
-        Some(row.value)
-    };
-    under(path).or_else(|| {
-        path.match_indices('.').find_map(|(dot, _)| match under(&path[..dot]) {
-            Some(Value::Dict(inner)) => lookup(document, inner, &path[dot + 1..]),
+/// What stands under a key, or under keys that are joined by dots, which keys may contain themselves: shorter first keys are
+/// tried first. What was tried is not tried again: dictionaries may contain each other.
+fn lookup(document: &Document, root: u32, path: &str) -> Option<Value> {
+    let (mut next, mut tried) = (vec![(root, 0)], HashSet::new());
+    while let Some((dictionary, start)) = next.pop() {
+        if !tried.insert((dictionary, start)) {
+            continue;
+        }
+        let rest = &path[start..];
+        // Of several rows of one key the last counts.
+        let mut inner = BTreeMap::new();
+        let mut found = None;
+        for row in document.rows(dictionary) {
+            match rest.strip_prefix(document.key(row)) {
+                Some("") => found = Some(row.value),
+                Some(rest) if rest.starts_with('.') => {
+                    inner.insert(path.len() - rest.len() + 1, row.value);
+                }
+                _ => {}
+            }
+        }
+        if found.is_some() {
+            return found;
+        }
+        // The last one is the next to be tried.
+        let inner = inner.into_iter().rev();
+        next.extend(inner.filter_map(|(start, value)| match value {
+            Value::Dict(inner) => Some((inner, start)),
             _ => None,
-        })
-    })
+        }));
+    }
+    None
 }
 
 /// A dictionary on the way down from the root.

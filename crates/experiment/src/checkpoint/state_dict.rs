@@ -1,6 +1,6 @@
 //! A state dict: names with tensors, found in a file.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::{borrow::Cow, fmt, path::PathBuf};
 
 use candle_core::Tensor;
 use eigenscape_core::tensor_file::Stored;
@@ -43,13 +43,52 @@ pub enum Item<'c> {
     Other(Option<[&'c str; 2]>),
 }
 
+/// How to mend a tensor of a type that is not read.
+const OTHER_TYPE: &str = "save it as float32, as in tensor.float(), or classes as int64, as in tensor.long()";
+
 impl Item<'_> {
-    /// A copy of a tensor in its own type; `None` for other things, for types that no computation uses, and for a tensor that
-    /// is larger than what the file has of it.
-    pub fn tensor(&self) -> Option<candle_core::Result<Tensor>> {
-        let Self::Tensor(stored) = self else { return None };
-        let dtype = stored.candle_dtype().filter(|_| !stored.repeats())?;
-        Some(stored.to_tensor(dtype, dtype))
+    /// A copy of a tensor in its own type.
+    pub(crate) fn tensor(&self, name: &str) -> Result<candle_core::Result<Tensor>> {
+        let Self::Tensor(stored) = self else { return Err(self.refuse(name)) };
+        let refuse = |what: String, remedy| Refusal::new(format!("`{}` {what}", short(name)), remedy);
+        let dtype = stored.candle_dtype().ok_or_else(|| {
+            refuse(format!("is of type {:?}, which is not read", stored.dtype()), OTHER_TYPE)
+        })?;
+        if stored.repeats() {
+            let what = "is larger than what the file has of it".to_owned();
+            return Err(refuse(what, "save it without repetition, as in tensor.contiguous()"));
+        }
+        Ok(stored.to_tensor(dtype, dtype))
+    }
+
+    /// Why something else than a tensor cannot be used as one.
+    pub(super) fn refuse(&self, name: &str) -> Refusal {
+        let class = if let Self::Other(class) = self { *class } else { None };
+        let remedy = class.and_then(unusual_tensor);
+        let remedy = remedy.unwrap_or("save tensors alone, as in torch.save(model.state_dict(), path)");
+        Refusal::new(format!("`{}` is {self}", short(name)), remedy)
+    }
+}
+
+/// How to mend a tensor that is an object of a class that is not read: of eight bits, complex, sparse, quantised.
+pub(super) fn unusual_tensor(class: [&str; 2]) -> Option<&'static str> {
+    match class {
+        ["torch._utils", kind] if kind.starts_with("_rebuild") => Some(
+            "save it as an ordinary tensor of float32, as in tensor.float(), tensor.to_dense() or tensor.dequantize()",
+        ),
+        ["torch", kind] if kind.ends_with("Storage") => Some(OTHER_TYPE),
+        _ => None,
+    }
+}
+
+/// What it is, for messages.
+impl fmt::Display for Item<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Tensor(stored) => write!(f, "{:?}", stored.shape()),
+            Self::Other(None) => f.write_str("not a tensor"),
+            Self::Other(Some(class)) => write!(f, "not a tensor: an object of {}", class.join(".")),
+        }
     }
 }
 

@@ -133,6 +133,8 @@ def refused():
     save("optimizer", optimizer.state_dict())
     save("harm", Harm())
     save("harm_in_state_dict", {**model.state_dict(), "3.scale": Harm()})
+    save("with_epoch", {**model.state_dict(), "epoch": 3})
+    save("float8", {key: value.to(torch.float8_e4m3fn) for key, value in model.state_dict().items()})
     save("list", [1, 2, 3])
     (HERE / "plain_pickle.pth").write_bytes(pickle.dumps({"a": 1}, protocol=2))
     with zipfile.ZipFile(HERE / "state_dict.pth") as source:

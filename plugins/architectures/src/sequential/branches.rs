@@ -2,7 +2,7 @@
 
 use eigenscape_autodiff::{Error, Result, Scope, Value};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, de::MapAccess};
 
 use super::Layer;
 
@@ -18,6 +18,27 @@ pub(super) fn located(path: &str, input: &[usize], error: &Error) -> Error {
     Error::Shape {
         operation: path.to_owned(),
         problem: format!("{error} (its input is {input:?} for one sample)"),
+    }
+}
+
+/// The lists of layers that a layer's table may have.
+#[derive(Default)]
+pub(super) struct Lists {
+    body: Vec<Layer>,
+    shortcut: Vec<Layer>,
+    branches: Vec<Vec<Layer>>,
+}
+
+impl Lists {
+    /// Reads the value of such a list's key; false for another key, whose value is then still to be read.
+    pub(super) fn read<'de, M: MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<bool, M::Error> {
+        match key {
+            "body" => self.body = map.next_value()?,
+            "shortcut" => self.shortcut = map.next_value()?,
+            "branches" => self.branches = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
@@ -40,6 +61,10 @@ fn one() -> f64 {
 }
 
 impl Residual {
+    pub(super) fn fill(&mut self, lists: Lists) {
+        (self.body, self.shortcut) = (lists.body, lists.shortcut);
+    }
+
     pub(super) fn emit(&self, scope: &mut Scope, x: Value, path: &str) -> Result<Value> {
         let body = chain(&mut scope.at("body"), x, &self.body, &format!("{path}.body"))?;
         let shortcut = chain(&mut scope.at("shortcut"), x, &self.shortcut, &format!("{path}.shortcut"))?;
@@ -67,6 +92,10 @@ pub struct Concat {
 }
 
 impl Concat {
+    pub(super) fn fill(&mut self, lists: Lists) {
+        self.branches = lists.branches;
+    }
+
     pub(super) fn emit(&self, scope: &mut Scope, x: Value, path: &str) -> Result<Value> {
         let mut branches = scope.at("branches");
         let branch = |(i, layers): (usize, &Vec<Layer>)| {

@@ -1,11 +1,14 @@
 //! The vocabulary.
 
 use eigenscape_autodiff::{
-    Result, Scope, Value,
+    Scope, Value,
     nn::{self, Activation},
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
 
 use super::{activation, attention, branches, conv, norm, pool, shape, sides::Size, tokens};
 
@@ -15,13 +18,14 @@ pub(super) trait Emit {
     ///
     /// # Errors
     /// When the layer does not fit its input.
-    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value>;
+    fn emit(&self, scope: &mut Scope, x: Value) -> eigenscape_autodiff::Result<Value>;
 }
 
 /// One layer, chosen by `op`. Sizes of the input (`in`, `features`, `dim`) may be left out, and are checked where they are given.
 /// Shapes are those of a batch: images \[N, C, H, W\], tokens \[N, T, D\], vectors \[N, D\].
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(remote = "Self", tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(rename = "Layer")]
 pub enum Layer {
     /// y = x Wᵀ + b on the last axis.
     Linear(conv::Linear),
@@ -123,7 +127,7 @@ pub enum Layer {
     Elu(activation::Elu),
     /// Scaled elu, which keeps mean and variance.
     Selu {},
-    /// log(1 + e^(beta·x)) / beta
+    /// log(1 + e^(beta·x)) / beta; x where beta·x > 20.
     Softplus(activation::Softplus),
     /// scale·body(x) + shortcut(x); an empty shortcut is the identity.
     Residual(branches::Residual),
@@ -131,9 +135,45 @@ pub enum Layer {
     Concat(branches::Concat),
 }
 
+/// Lists of layers are read where they stand, so that an error has the path of the very layer: of what is read by its tag serde
+/// knows no paths.
+impl<'de> Deserialize<'de> for Layer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Table)
+    }
+}
+
+/// A layer's table.
+struct Table;
+
+impl<'de> Visitor<'de> for Table {
+    type Value = Layer;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("a table with `op` and the layer's keys")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Layer, M::Error> {
+        let (mut table, mut lists) = (toml::Table::new(), branches::Lists::default());
+        while let Some(key) = map.next_key::<String>()? {
+            // An empty list stands for one that was read: whether the layer has such a list is still to be checked.
+            let value =
+                if lists.read(&key, &mut map)? { toml::Value::Array(Vec::new()) } else { map.next_value()? };
+            table.insert(key, value);
+        }
+        let mut layer = Layer::deserialize(table).map_err(|error| M::Error::custom(error.message()))?;
+        match &mut layer {
+            Layer::Residual(residual) => residual.fill(lists),
+            Layer::Concat(concat) => concat.fill(lists),
+            _ => {}
+        }
+        Ok(layer)
+    }
+}
+
 impl Layer {
     /// Emits the layer, which stands at `path`.
-    pub(super) fn emit(&self, scope: &mut Scope, x: Value, path: &str) -> Result<Value> {
+    pub(super) fn emit(&self, scope: &mut Scope, x: Value, path: &str) -> eigenscape_autodiff::Result<Value> {
         let shape = scope.shape(x);
         let mut activation = |kind| nn::activation(scope, x, kind);
         let result = match self {

@@ -64,6 +64,7 @@ impl Architecture for Sequential {
 #[cfg(test)]
 mod tests {
     use eigenscape_autodiff::{Mode, Network};
+    use eigenscape_core::registry::PluginError;
 
     use super::*;
 
@@ -110,6 +111,36 @@ mod tests {
             ("3", [8, 4, 6].as_slice(), 0.75)
         );
         Ok(())
+    }
+
+    #[test]
+    fn a_mistake_in_a_list_within_a_layer_has_its_own_path() {
+        for (layers, path, text) in [
+            (r#"{ op = "relu" }, { op = "lineer", out = 3 }"#, "layers[1]", "unknown variant `lineer`"),
+            (
+                r#"{ op = "residual", body = [{ op = "relu" }, { op = "rel" }] }"#,
+                "layers[0].body[1]",
+                "unknown variant `rel`",
+            ),
+            (
+                r#"{ op = "concat", branches = [[], [{ op = "residual", body = [], shortcut = [{ op = "linear", out = "ten" }] }]] }"#,
+                "layers[0].branches[1][0].shortcut[0]",
+                "invalid type: string",
+            ),
+            (r#"{ op = "linear", out = 3, body = [] }"#, "layers[0]", "unknown field `body`"),
+            (r#"{ op = "residual", shortcut = [] }"#, "layers[0]", "missing field `body`"),
+            (r#"["relu"]"#, "layers[0]", "a table with `op`"),
+        ] {
+            let mut registry = eigenscape_core::Registry::default();
+            crate::register(&mut registry);
+            let table = toml::from_str(&format!("layers = [{layers}]")).unwrap();
+            let built = registry.architectures.build("sequential", table, &Default::default());
+            let Err(PluginError::Parameter { key, problem, .. }) = built else {
+                panic!("{layers} is accepted")
+            };
+            assert_eq!(key, path);
+            assert!(problem.contains(text), "{problem}");
+        }
     }
 
     #[test]

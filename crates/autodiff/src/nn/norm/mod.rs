@@ -8,7 +8,12 @@ pub use batch::{batch_norm, batch_norm_with};
 pub use group::{group_norm, group_norm_with};
 pub use layer::{layer_norm, layer_norm_with, rms_norm, rms_norm_with};
 
-use crate::{Graph, Scope, Value, error::Result, init::Init, primitives::Function};
+use crate::{
+    Graph, Scope, Value,
+    error::{Error, Result},
+    init::Init,
+    primitives::Function,
+};
 
 /// What normalisation layers have in common.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,9 +81,39 @@ impl Moments {
 
 /// 1 / √(σ² + ε)
 fn inverse_deviation(graph: &mut Graph, variance: Value, epsilon: f64) -> Result<Value> {
+    if !(epsilon >= 0.0 && epsilon.is_finite()) {
+        return Err(Error::shape("normalisation", format!("ε is {epsilon}, and it must be at least 0")));
+    }
     let shape = graph.shape(variance).to_vec();
     let epsilon = graph.fill(epsilon, &shape)?;
     let variance = graph.add(variance, epsilon)?;
     let deviation = graph.function(Function::Sqrt, variance)?;
     graph.function(Function::Recip, deviation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mode, Network};
+
+    #[test]
+    fn epsilon_is_a_number_from_0_on() {
+        type Layer = fn(&mut Scope, Value, NormSettings) -> Result<Value>;
+        let layers: [Layer; 4] = [
+            batch_norm_with,
+            |scope, x, settings| layer_norm_with(scope, x, 1, settings),
+            rms_norm_with,
+            |scope, x, settings| group_norm_with(scope, x, 2, settings),
+        ];
+        for layer in layers {
+            for mode in [Mode::Eval, Mode::Train] {
+                let built = |epsilon| {
+                    let settings = NormSettings { epsilon, ..NormSettings::default() };
+                    Network::with_mode(&[4, 3], mode, move |scope, x| layer(scope, x, settings)).is_ok()
+                };
+                let accepted = [0.0, 1e-5, -1e-5, f64::NAN, f64::INFINITY].map(built);
+                assert_eq!(accepted, [true, true, false, false, false]);
+            }
+        }
+    }
 }

@@ -1,0 +1,98 @@
+//! Whether the machine holds a network: known from shapes, before anything of the network is allocated.
+
+use eigenscape_autodiff::{Loss, Network, Parameter};
+
+use crate::{
+    diagnostic::{Located, Result},
+    evaluate::{BATCH, Programs},
+    memory,
+    plan::RunPlan,
+};
+
+/// Bytes of a number before it is known in which type a checkpoint is.
+const SINGLE: usize = size_of::<f32>();
+
+/// Refuses parameters and buffers that are more than the machine's memory.
+///
+/// # Errors
+/// How much memory they would take, and which tensor takes the most.
+pub fn check_weights(plan: &RunPlan, network: &Network) -> Result<()> {
+    refuse_weights(&plan.model.name, network, memory::of_machine())
+}
+
+fn refuse_weights(model: &Located<String>, network: &Network, machine: usize) -> Result<()> {
+    let declared = || network.parameters().iter().chain(network.buffers());
+    let need = declared().map(numbers).fold(0, usize::saturating_add).saturating_mul(SINGLE);
+    if need <= machine {
+        return Ok(());
+    }
+    let largest = declared().max_by_key(|parameter| numbers(parameter));
+    let largest =
+        largest.map(|p| format!("; the largest is `{}`, {:?}", p.name, p.shape)).unwrap_or_default();
+    Err(too_large(model, "the parameters of", need, machine, &largest, "make that layer smaller"))
+}
+
+/// Refuses a network that cannot be evaluated, or trained, beside its weights in the machine's memory. `examples` is how many there
+/// are, `number` the bytes of a number.
+///
+/// # Errors
+/// How much memory it would take, and which module gives the most numbers.
+pub fn check_work(
+    plan: &RunPlan,
+    [network, training]: [&Network; 2],
+    loss: Loss,
+    examples: usize,
+    number: usize,
+) -> Result<()> {
+    let weights = network.dimension().saturating_mul(number);
+    let machine = memory::of_machine().saturating_sub(weights);
+    let evaluated = (network, Programs::loss(network, loss), "evaluating", BATCH.min(examples));
+    let trained = plan.train.as_ref().map(|train| {
+        let batch = train.batch_size.get().min(examples);
+        (training, Programs::training_step(training, loss), "a training step of", batch)
+    });
+    for (network, mut programs, what, samples) in std::iter::once(evaluated).chain(trained) {
+        // What is too large for a program is too large for any machine.
+        let need = programs.of(samples).map_or(usize::MAX, |f| f.peak().saturating_mul(number));
+        if need > machine {
+            let largest = largest_activation(network, samples);
+            let help = "make that layer smaller, or train in smaller batches (train.batch_size)";
+            return Err(too_large(&plan.model.name, what, need, machine, &largest, help));
+        }
+    }
+    Ok(())
+}
+
+fn too_large(
+    model: &Located<String>,
+    what: &str,
+    need: usize,
+    machine: usize,
+    largest: &str,
+    help: &str,
+) -> crate::Failure {
+    let need = if need == usize::MAX { "more than any machine has".to_owned() } else { bytes(need) };
+    let (name, machine) = (&model.value, bytes(machine));
+    let problem =
+        format!("{what} `{name}` would take {need} of memory, and this machine has {machine}{largest}");
+    model.error(problem, help).into()
+}
+
+/// The module that gives the most numbers, in words.
+fn largest_activation(network: &Network, samples: usize) -> String {
+    let activations = network.activations().unwrap_or_default();
+    let largest = activations.iter().max_by_key(|(_, shape)| shape.iter().product::<usize>());
+    let words = |(module, shape): &(String, Vec<usize>)| {
+        format!("; the most is what `{module}` gives for each of {samples} examples, {shape:?}")
+    };
+    largest.map(words).unwrap_or_default()
+}
+
+fn numbers(parameter: &Parameter) -> usize {
+    parameter.shape.iter().product()
+}
+
+/// "1.5 GiB".
+fn bytes(count: usize) -> String {
+    bytesize::ByteSize(count as u64).display().iec().to_string()
+}
