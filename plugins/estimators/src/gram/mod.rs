@@ -7,6 +7,7 @@ mod plan;
 mod sum;
 mod target;
 mod tiles;
+mod values;
 
 use eigenscape_core::{Context, CurvatureOperator, Error, ProbeEstimator, Registry, Result, Spectrum};
 use schemars::JsonSchema;

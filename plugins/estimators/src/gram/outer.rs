@@ -2,11 +2,19 @@
 
 use std::ops::Range;
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use eigenscape_core::Result;
 use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
+use rayon::prelude::*;
 
-use super::tiles::{Place, Tile};
+use super::{
+    tiles::{Place, Tile},
+    values::{Reader, read},
+};
+use crate::float::Float;
+
+/// The products of the inputs of some samples with those of others are computed together: about so many rows and columns.
+const TOGETHER: usize = 512;
 
 /// The rows Σₚ l\[n, r, p\] ⊗ x\[n, p\] of some samples, in f64.
 pub(super) struct Outer {
@@ -24,8 +32,8 @@ impl Outer {
     /// From `left` \[R, n, P, o\] and `right` \[n, P, i\].
     pub fn new(left: &Tensor, right: &Tensor) -> Result<Self> {
         let ((rank, _, positions, o), (_, _, i)) = (left.dims4()?, right.dims3()?);
-        let values = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1();
-        Ok(Self { left: values(&left.transpose(0, 1)?)?, right: values(right)?, rank, positions, o, i })
+        let (left, right) = (by_sample(left, rank)?, by_sample(right, 1)?);
+        Ok(Self { left, right, rank, positions, o, i })
     }
 
     /// Adds ΦΨᵀ for the rows Φ of the rectangle's rows and Ψ of its columns.
@@ -38,11 +46,7 @@ impl Outer {
         product(out.as_mut(), self.cotangents(rows.clone()), other.cotangents(columns.clone()).transpose());
         let (samples, others) = (self.samples(&rows), self.samples(&columns));
         let mut inputs = Mat::zeros(samples.len(), others.len());
-        product(
-            inputs.as_mut(),
-            self.inputs_of(samples.clone()),
-            other.inputs_of(others.clone()).transpose(),
-        );
+        product(inputs.as_mut(), self.inputs(samples.clone()), other.inputs(others.clone()).transpose());
         for (j, column) in columns.enumerate() {
             for (i, row) in rows.clone().enumerate() {
                 let (n, m) = (row / self.rank - samples.start, column / self.rank - others.start);
@@ -53,25 +57,45 @@ impl Outer {
 
     /// With X = x x'ᵀ \[P, P\], ⟨Σₚ l\[p\] ⊗ x\[p\], Σₚ l'\[p\] ⊗ x'\[p\]⟩ = Σₚₚʼ X\[p, pʼ\] ⟨l\[p\], lʼ\[pʼ\]⟩ = ⟨l, X lʼ⟩.
     fn several(&self, other: &Self, Tile { rows, columns, product: mut out }: Tile) {
-        let (p, o, len) = (self.positions, self.o, self.positions * self.o);
-        let mut x = Mat::<f64>::zeros(p, p);
-        let mut images = vec![0.0; self.rank * len];
-        for m in self.samples(&columns) {
-            let right = self.of_sample(m, &columns);
-            for n in self.samples(&rows) {
-                let left = self.of_sample(n, &rows);
-                product(x.as_mut(), self.inputs(n), other.inputs(m).transpose());
-                let images = &mut images[..right.len() * len];
-                for (row, image) in right.clone().zip(images.chunks_exact_mut(len)) {
-                    let cotangent = MatRef::from_row_major_slice(other.cotangent(row), p, o);
-                    product(MatMut::from_row_major_slice_mut(image, p, o), x.as_ref(), cotangent);
+        let p = self.positions;
+        let together = (TOGETHER / p).max(1);
+        let mut images = vec![0.0; self.rank * p * self.o];
+        for ms in chunks(self.samples(&columns), together) {
+            for ns in chunks(self.samples(&rows), together) {
+                let mut x = Mat::<f64>::zeros(ns.len() * p, ms.len() * p);
+                product(x.as_mut(), self.inputs(ns.clone()), other.inputs(ms.clone()).transpose());
+                for (j, m) in ms.clone().enumerate() {
+                    let right = self.of_sample(m, &columns);
+                    for (i, n) in ns.clone().enumerate() {
+                        let left = self.of_sample(n, &rows);
+                        let (top, side) = (left.start - rows.start, right.start - columns.start);
+                        let block = out.as_mut().submatrix_mut(top, side, left.len(), right.len());
+                        let x = x.submatrix(i * p, j * p, p, p);
+                        self.pair(left, other, right.clone(), x, &mut images, block);
+                    }
                 }
-                let images = MatRef::from_row_major_slice(images, right.len(), len);
-                let (top, side) = (left.start - rows.start, right.start - columns.start);
-                let block = out.as_mut().submatrix_mut(top, side, left.len(), right.len());
-                product(block, self.cotangents(left), images.transpose());
             }
         }
+    }
+
+    /// ⟨l, X lʼ⟩ for some rows of one sample and of another.
+    fn pair(
+        &self,
+        rows: Range<usize>,
+        other: &Self,
+        others: Range<usize>,
+        x: MatRef<f64>,
+        images: &mut [f64],
+        block: MatMut<f64>,
+    ) {
+        let (p, o, len) = (self.positions, self.o, self.positions * self.o);
+        let images = &mut images[..others.len() * len];
+        for (row, image) in others.clone().zip(images.chunks_exact_mut(len)) {
+            let cotangent = MatRef::from_row_major_slice(other.cotangent(row), p, o);
+            product(MatMut::from_row_major_slice_mut(image, p, o), x, cotangent);
+        }
+        let images = MatRef::from_row_major_slice(images, others.len(), len);
+        product(block, self.cotangents(rows), images.transpose());
     }
 
     /// To which samples some rows belong.
@@ -84,16 +108,11 @@ impl Outer {
         rows.start.max(n * self.rank)..rows.end.min((n + 1) * self.rank)
     }
 
-    /// x of one sample, \[P, i\].
-    fn inputs(&self, n: usize) -> MatRef<'_, f64> {
-        let len = self.positions * self.i;
-        MatRef::from_row_major_slice(&self.right[n * len..][..len], self.positions, self.i)
-    }
-
-    /// x of some samples, \[n, P·i\].
-    fn inputs_of(&self, samples: Range<usize>) -> MatRef<'_, f64> {
-        let len = self.positions * self.i;
-        MatRef::from_row_major_slice(&self.right[samples.start * len..samples.end * len], samples.len(), len)
+    /// x of some samples, \[n·P, i\].
+    fn inputs(&self, samples: Range<usize>) -> MatRef<'_, f64> {
+        let (positions, i) = (self.positions, self.i);
+        let values = &self.right[samples.start * positions * i..samples.end * positions * i];
+        MatRef::from_row_major_slice(values, samples.len() * positions, i)
     }
 
     /// l of one row, \[P, o\].
@@ -112,4 +131,37 @@ impl Outer {
 /// Sequential: each tile is one task.
 fn product(out: MatMut<f64>, left: MatRef<f64>, right: MatRef<f64>) {
     matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
+}
+
+/// A range in ranges of at most `len`.
+fn chunks(range: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(len).map(move |start| start..end.min(start + len))
+}
+
+/// The numbers of a tensor \[R, n, ...\] (with R = 1 also \[n, ...\]) in f64, as \[n, R, ...\].
+fn by_sample(tensor: &Tensor, rank: usize) -> Result<Vec<f64>> {
+    let mut values = vec![0.0; tensor.elem_count()];
+    let samples = tensor.dims()[usize::from(tensor.rank() == 4)];
+    read(tensor, BySample { to: &mut values, rank, samples })?;
+    Ok(values)
+}
+
+struct BySample<'a> {
+    to: &'a mut [f64],
+    rank: usize,
+    samples: usize,
+}
+
+impl Reader for BySample<'_> {
+    fn read<T: Float>(self, values: &[T]) {
+        let Self { to, rank, samples } = self;
+        let len = to.len() / (rank * samples).max(1);
+        to.par_chunks_mut((rank * len).max(1)).enumerate().for_each(|(n, to)| {
+            for (r, to) in to.chunks_exact_mut(len).enumerate() {
+                let values = &values[(r * samples + n) * len..][..len];
+                to.iter_mut().zip(values).for_each(|(to, value)| *to = value.widen());
+            }
+        });
+    }
 }

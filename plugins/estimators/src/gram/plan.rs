@@ -95,8 +95,8 @@ impl<'a> Need<'a> {
             samples: job.source.samples(),
             rank: job.source.rank(),
             allowed,
-            // A sixteenth of the memory: two blocks of 8 bytes a number, and a copy of each.
-            slab: (allowed / 512).clamp(1, SLAB),
+            // In f64, of two blocks: a sixteenth of the memory.
+            slab: (allowed / 256).clamp(1, SLAB),
         })
     }
 
@@ -116,17 +116,17 @@ impl<'a> Need<'a> {
         let matrices = self.living(part).fold(0, |sum: usize, target| sum.saturating_add(target.bytes()));
         let slabs = self.living(part).map(|target| match target.by_columns() {
             true => 3 * self.slab.max(self.rank * target.dimension),
-            false => 4 * self.slab,
+            false => 2 * self.slab,
         });
         matrices.saturating_add(size_of::<f64>() * slabs.max().unwrap_or(0))
     }
 
-    /// Bytes that the rows of a sample take: outer products are in f64, and a copy of them, for a moment.
+    /// Bytes that the rows of a sample take: of one variable at a time, outer products are copied in f64.
     fn a_sample(&self, part: &Range<usize>) -> usize {
         let sizes = &self.sizes[part.clone()];
         let outer = sizes.iter().filter(|size| size.outer).map(|size| size.numbers).max();
         let stored = sizes.iter().map(|size| size.numbers).sum::<usize>();
-        self.number * stored + 2 * size_of::<f64>() * outer.unwrap_or(0)
+        self.number * stored + size_of::<f64>() * outer.unwrap_or(0)
     }
 
     /// Bytes that are left for rows.
