@@ -17,28 +17,35 @@ use crate::float::Float;
 const TOGETHER: usize = 512;
 
 /// The rows Σₚ l\[n, r, p\] ⊗ x\[n, p\] of some samples, in f64.
-pub(super) struct Outer {
+#[derive(Clone, Copy)]
+pub(super) struct Outer<'a> {
     /// l \[n, R, P, o\].
-    left: Vec<f64>,
+    left: &'a [f64],
     /// x \[n, P, i\].
-    right: Vec<f64>,
+    right: &'a [f64],
     rank: usize,
     positions: usize,
     o: usize,
     i: usize,
 }
 
-impl Outer {
-    /// From `left` \[R, n, P, o\] and `right` \[n, P, i\].
-    pub fn new(left: &Tensor, right: &Tensor) -> Result<Self> {
-        let ((rank, _, positions, o), (_, _, i)) = (left.dims4()?, right.dims3()?);
-        let (left, right) = (by_sample(left, rank)?, by_sample(right, 1)?);
-        Ok(Self { left, right, rank, positions, o, i })
+impl<'a> Outer<'a> {
+    /// From `left` \[R, n, P, o\] and `right` \[n, P, i\], which are copied into `buffer`; it grows where it must.
+    pub fn new(buffer: &'a mut Vec<f64>, left: &Tensor, right: &Tensor) -> Result<Self> {
+        let ((rank, samples, positions, o), (_, _, i)) = (left.dims4()?, right.dims3()?);
+        let len = left.elem_count() + right.elem_count();
+        if buffer.len() < len {
+            *buffer = vec![0.0; len];
+        }
+        let (cotangents, inputs) = buffer[..len].split_at_mut(left.elem_count());
+        read(left, BySample { to: cotangents, rank, samples })?;
+        read(right, BySample { to: inputs, rank: 1, samples })?;
+        Ok(Self { left: cotangents, right: inputs, rank, positions, o, i })
     }
 
     /// Adds ΦΨᵀ for the rows Φ of the rectangle's rows and Ψ of its columns.
-    pub fn add(place: &mut Place, phi: &Self, psi: &Self) {
-        place.add(|tile| if phi.positions == 1 { phi.single(psi, tile) } else { phi.several(psi, tile) });
+    pub fn add(place: &mut Place, phi: Self, psi: Self) {
+        place.add(|tile| if phi.positions == 1 { phi.single(&psi, tile) } else { phi.several(&psi, tile) });
     }
 
     /// ⟨l ⊗ x, l' ⊗ x'⟩ = ⟨l, l'⟩⟨x, x'⟩.
@@ -60,9 +67,11 @@ impl Outer {
         let p = self.positions;
         let together = (TOGETHER / p).max(1);
         let mut images = vec![0.0; self.rank * p * self.o];
+        let most = |rows: &Range<usize>| together.min(self.samples(rows).len()) * p;
+        let mut all = Mat::<f64>::zeros(most(&rows), most(&columns));
         for ms in chunks(self.samples(&columns), together) {
             for ns in chunks(self.samples(&rows), together) {
-                let mut x = Mat::<f64>::zeros(ns.len() * p, ms.len() * p);
+                let mut x = all.as_mut().submatrix_mut(0, 0, ns.len() * p, ms.len() * p);
                 product(x.as_mut(), self.inputs(ns.clone()), other.inputs(ms.clone()).transpose());
                 for (j, m) in ms.clone().enumerate() {
                     let right = self.of_sample(m, &columns);
@@ -70,7 +79,7 @@ impl Outer {
                         let left = self.of_sample(n, &rows);
                         let (top, side) = (left.start - rows.start, right.start - columns.start);
                         let block = out.as_mut().submatrix_mut(top, side, left.len(), right.len());
-                        let x = x.submatrix(i * p, j * p, p, p);
+                        let x = x.as_ref().submatrix(i * p, j * p, p, p);
                         self.pair(left, other, right.clone(), x, &mut images, block);
                     }
                 }
@@ -139,14 +148,7 @@ fn chunks(range: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>>
     range.step_by(len).map(move |start| start..end.min(start + len))
 }
 
-/// The numbers of a tensor \[R, n, ...\] (with R = 1 also \[n, ...\]) in f64, as \[n, R, ...\].
-fn by_sample(tensor: &Tensor, rank: usize) -> Result<Vec<f64>> {
-    let mut values = vec![0.0; tensor.elem_count()];
-    let samples = tensor.dims()[usize::from(tensor.rank() == 4)];
-    read(tensor, BySample { to: &mut values, rank, samples })?;
-    Ok(values)
-}
-
+/// Copies the numbers of a tensor \[R, n, ...\] (with R = 1 also \[n, ...\]) in f64, as \[n, R, ...\].
 struct BySample<'a> {
     to: &'a mut [f64],
     rank: usize,

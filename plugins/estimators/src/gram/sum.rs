@@ -135,6 +135,8 @@ impl Adding<'_> {
         let rank = self.job.source.rank();
         let range = |block: &Block| block.samples.start * rank..block.samples.end * rank;
         let rectangle = Rectangle { rows: range(block), columns: range(before.unwrap_or(block)) };
+        // For what is copied in f64, one variable after the other.
+        let mut buffers = [Vec::new(), Vec::new()];
         for (index, variable) in self.variables.iter().enumerate() {
             let living = sums.iter_mut().filter_map(|sum| sum.living(false));
             let having = living.filter(|(target, _)| target.variables.binary_search(variable).is_ok());
@@ -142,26 +144,33 @@ impl Adding<'_> {
             if !matrices.is_empty() {
                 let mut place = Place { matrices, rectangle: rectangle.clone(), rank };
                 let psi = before.map(|before| &before.tensors[index]);
-                self.add_product(&mut place, &block.tensors[index], psi)?;
+                self.add_product(&mut place, &block.tensors[index], psi, &mut buffers)?;
             }
         }
         Ok(())
     }
 
     /// Adds ΦΨᵀ for the rows of one variable; `None` where Ψ is Φ.
-    fn add_product(&self, place: &mut Place, phi: &Rows, psi: Option<&Rows>) -> Result<()> {
+    fn add_product(
+        &self,
+        place: &mut Place,
+        phi: &Rows,
+        psi: Option<&Rows>,
+        buffers: &mut [Vec<f64>; 2],
+    ) -> Result<()> {
+        let [buffer, other] = buffers;
         match (phi, psi) {
             (Rows::Explicit(phi), None) => explicit::add(place, phi, None, self.slab),
             (Rows::Explicit(phi), Some(Rows::Explicit(psi))) => {
                 explicit::add(place, phi, Some(psi), self.slab)
             }
             (Rows::Outer { left, right }, None) => {
-                let phi = Outer::new(left, right)?;
-                Outer::add(place, &phi, &phi);
+                let phi = Outer::new(buffer, left, right)?;
+                Outer::add(place, phi, phi);
                 Ok(())
             }
             (Rows::Outer { left, right }, Some(Rows::Outer { left: before, right: seen })) => {
-                Outer::add(place, &Outer::new(left, right)?, &Outer::new(before, seen)?);
+                Outer::add(place, Outer::new(buffer, left, right)?, Outer::new(other, before, seen)?);
                 Ok(())
             }
             _ => Err(candle_core::Error::Msg("one variable's rows come in two forms".to_owned()).into()),
