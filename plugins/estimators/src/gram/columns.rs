@@ -7,15 +7,10 @@ use faer::{Accum, MatRef, Par, linalg::matmul::matmul};
 
 use super::tiles::{Place, Tile};
 
-/// How many numbers of Φ are held in f64 for each sample, beside copies of the same size: see [`add`].
-pub(super) fn numbers(rank: usize, columns: usize) -> usize {
-    rank * columns
-}
-
 /// Adds ΦᵀΦ for the rows Φ of `samples` samples, the columns of all variables beside one another; about `slab` numbers of Φ are held in
 /// f64 at a time.
 pub(super) fn add(place: &mut Place, phi: &[&Rows], rank: usize, samples: usize, slab: usize) -> Result<()> {
-    let a_sample = numbers(rank, place.rectangle.rows.len());
+    let a_sample = rank * place.rectangle.rows.len();
     let step = (slab / a_sample.max(1)).clamp(1, samples);
     for first in (0..samples).step_by(step) {
         let range = first..samples.min(first + step);
