@@ -32,7 +32,7 @@ pub mod transforms;
 mod variables;
 
 pub use error::{Error, Result};
-pub use factor::{Factor, Rows};
+pub use factor::{Factor, RowSize, Rows};
 pub use graph::{Graph, Value};
 pub use init::{Init, InitRule, InitRules};
 pub use loss::Loss;
@@ -44,6 +44,6 @@ pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings
 pub use product::{Product, ProductProgram};
 pub use program::Program;
 pub use scope::{Mask, Mode, Parameter, Scope};
-pub use streamed::{LossGradient, MeanLoss, StreamedProduct};
+pub use streamed::{LossGradient, MeanLoss, StreamedFactor, StreamedProduct};
 pub use targets::{class_targets, mean_rows};
 pub use variables::Variables;

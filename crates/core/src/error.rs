@@ -40,6 +40,17 @@ impl Error {
         Self::Input { subject: subject.into(), problem: problem.into(), remedy: remedy.into() }
     }
 
+    /// This error, told of `whom` it is.
+    #[must_use]
+    pub fn of(self, whom: &str) -> Self {
+        match self {
+            Self::Input { subject, problem, remedy } => {
+                Self::Input { subject: format!("{whom}: {subject}"), problem, remedy }
+            }
+            other => other,
+        }
+    }
+
     /// An I/O error on `path`.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { path: path.as_ref().display().to_string(), source }

@@ -39,11 +39,29 @@ pub trait ProbeEstimator: Send + Sync {
     /// When the estimator cannot be used on this operator: the error says why and what to use instead.
     fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum>;
 
+    /// The spectra of several operators: by default one after the other. An estimator that works on exact factors computes once
+    /// what they have in common.
+    ///
+    /// # Errors
+    /// Those of [`Self::estimate`].
+    fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Spectrum>> {
+        operators.iter().map(|operator| self.estimate(*operator, context)).collect()
+    }
+
+    /// Whether [`Self::estimate_all`] will be refused for what is known without evaluating anything: an operator that has no exact
+    /// factor, a matrix that does not fit into memory.
+    ///
+    /// # Errors
+    /// What stands in the way and what to use instead.
+    fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
+        let _ = operators;
+        Ok(())
+    }
+
     /// How many products [`Self::estimate`] will report for an operator of this dimension (for progress bars).
     fn products(&self, dimension: usize) -> usize;
 
-    /// Whether it works on the operator's exact factor ([`CurvatureOperator::factor`]), so that it can be said before
-    /// anything is trained where there will be none.
+    /// Whether it works on the operators' exact factors ([`CurvatureOperator::factor`]) and not on products.
     fn needs_factor(&self) -> bool {
         false
     }

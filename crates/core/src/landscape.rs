@@ -2,22 +2,24 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
 };
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Factor, Loss, MeanLoss, Network, Point, Rows, StreamedProduct, Variables};
+use eigenscape_autodiff::{Loss, MeanLoss, Network, Point, StreamedProduct, Variables};
 
 use crate::{
-    Curvature, CurvatureOperator, Group,
+    Curvature, CurvatureOperator, ExactFactor, FactorSource, Group,
     error::{Error, Result},
+    factor::LossFactor,
 };
 
 /// A mean loss over all samples of a point, around the point's parameters.
 pub struct Landscape {
     loss: MeanLoss,
-    /// Rows of the factor by parameter, and how many they are: computed in one pass for many groups.
-    shared: RefCell<Option<(usize, BTreeMap<usize, Rows>)>>,
+    /// The factor of all parameters, and those of activations by name.
+    factors: RefCell<BTreeMap<Option<String>, Arc<dyn FactorSource>>>,
 }
 
 impl Landscape {
@@ -27,37 +29,13 @@ impl Landscape {
     /// # Errors
     /// When the network's outputs do not fit the loss.
     pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
-        Ok(Self { loss: MeanLoss::new(network, loss, point, memory)?, shared: RefCell::new(None) })
+        Ok(Self { loss: MeanLoss::new(network, loss, point, memory)?, factors: RefCell::default() })
     }
 
     /// The curvature operator of a group.
     #[must_use]
     pub fn operator<'a>(&'a self, curvature: Curvature, group: &'a Group) -> NetworkOperator<'a> {
         NetworkOperator { landscape: self, curvature, group, product: OnceCell::new() }
-    }
-
-    /// Computes the exact factor of all parameters of these groups in one pass, for the operators of these groups. Does nothing
-    /// where it does not fit into memory: then each group's factor is computed by itself.
-    ///
-    /// # Errors
-    /// When the factor cannot be computed.
-    pub fn share_factor(&self, groups: &[Group]) -> Result<()> {
-        let mut parameters: Vec<usize> =
-            groups.iter().flat_map(|group| group.variables.parameters()).copied().collect();
-        parameters.sort_unstable();
-        parameters.dedup();
-        let mut parts = Vec::new();
-        if !self.loss.factor_fits(&parameters)? {
-            return Ok(());
-        }
-        self.loss.factor(&parameters, &mut |factor| -> Result<()> {
-            parts.push(factor);
-            Ok(())
-        })?;
-        let rows = parts.first().map_or(0, |factor| factor.rows);
-        let tensors = parts.into_iter().flat_map(|factor| factor.tensors);
-        *self.shared.borrow_mut() = Some((rows, parameters.into_iter().zip(tensors).collect()));
-        Ok(())
     }
 
     /// Why the group's Hessian has no exact factor; `None` where affinity is proved.
@@ -70,16 +48,20 @@ impl Landscape {
         Ok((!level.is_affine()).then_some(node))
     }
 
-    fn factor(&self, group: &Group, take: &mut dyn FnMut(Factor) -> Result<()>) -> Result<()> {
-        if let (Some((rows, shared)), Variables::Parameters(indices)) =
-            (&*self.shared.borrow(), &group.variables)
-        {
-            let tensors: Option<Vec<Rows>> = indices.iter().map(|i| shared.get(i).cloned()).collect();
-            if let Some(tensors) = tensors {
-                return take(Factor { rows: *rows, tensors });
+    /// Groups of parameters have one source in common.
+    fn factor(&self, group: &Group) -> Result<ExactFactor> {
+        let (name, variables) = match &group.variables {
+            Variables::Parameters(indices) => (None, indices.clone()),
+            Variables::Activation(module) => (Some(module.clone()), vec![0]),
+        };
+        let source = match self.factors.borrow_mut().entry(name) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(new) => {
+                let source: Arc<dyn FactorSource> = Arc::new(LossFactor::new(&self.loss, &group.variables)?);
+                Arc::clone(new.insert(source))
             }
-        }
-        self.loss.factor(&group.variables, take)
+        };
+        Ok(ExactFactor { source, variables })
     }
 }
 
@@ -92,11 +74,7 @@ pub struct NetworkOperator<'a> {
 }
 
 impl NetworkOperator<'_> {
-    /// Whether [`CurvatureOperator::factor`] will be refused, without computing it.
-    ///
-    /// # Errors
-    /// What stands in the way and what to use instead.
-    pub fn check_factor(&self) -> Result<()> {
+    fn check_factor(&self) -> Result<()> {
         let refuse = |problem: String, remedy: &str| Err(Error::input(self.description(), problem, remedy));
         if let Some(module) = self.landscape.loss.mixes_samples() {
             return refuse(
@@ -122,14 +100,6 @@ impl NetworkOperator<'_> {
         }
     }
 
-    /// Whether [`CurvatureOperator::factor`] fits into memory, without computing it.
-    ///
-    /// # Errors
-    /// How much memory it would take, at the least.
-    pub fn check_factor_memory(&self) -> Result<()> {
-        Ok(self.landscape.loss.check_factor(&self.group.variables)?)
-    }
-
     /// Whether a product fits into memory, without evaluating anything.
     ///
     /// # Errors
@@ -145,10 +115,11 @@ impl NetworkOperator<'_> {
         let Landscape { loss, .. } = self.landscape;
         let group = &self.group.variables;
         let product = match self.curvature {
-            Curvature::Hessian => loss.hessian(group)?,
-            Curvature::GaussNewton => loss.gauss_newton(group)?,
-            Curvature::Residual => loss.residual(group)?,
+            Curvature::Hessian => loss.hessian(group),
+            Curvature::GaussNewton => loss.gauss_newton(group),
+            Curvature::Residual => loss.residual(group),
         };
+        let product = product.map_err(|error| Error::from(error).of(&self.description()))?;
         Ok(self.product.get_or_init(|| product))
     }
 }
@@ -170,8 +141,8 @@ impl CurvatureOperator for NetworkOperator<'_> {
         Ok(self.product()?.apply_rows(vectors)?)
     }
 
-    fn factor(&self, take: &mut dyn FnMut(Factor) -> Result<()>) -> Result<()> {
+    fn factor(&self) -> Result<ExactFactor> {
         self.check_factor()?;
-        self.landscape.factor(self.group, take)
+        self.landscape.factor(self.group)
     }
 }

@@ -1,10 +1,9 @@
 //! Curvature operators: the symmetric matrices whose spectra are measured, known only by their products.
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::Factor;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::{ExactFactor, error::Result};
 
 /// Which curvature matrix of the mean loss L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), yₙ).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -45,11 +44,10 @@ pub trait CurvatureOperator {
     /// When the shape does not fit or an operation fails.
     fn apply(&self, vectors: &Tensor) -> Result<Tensor>;
 
-    /// Hands out Φ with operator = Φᵀ Φ in parts that fit into memory, some columns (all M rows of them) after the other, where
-    /// such a factor is known *exactly*: always for the Gauss-Newton matrix of a loss that is convex in the outputs, and for the
-    /// Hessian where the network is proved (piecewise) affine in the group.
+    /// Φ with operator = Φᵀ Φ where such a factor is known *exactly*: always for the Gauss-Newton matrix of a loss that is convex in
+    /// the outputs, and for the Hessian where the network is proved (piecewise) affine in the group. Nothing is evaluated yet.
     ///
     /// # Errors
-    /// Names what stands in the way and what to use instead; or what `take` returned.
-    fn factor(&self, take: &mut dyn FnMut(Factor) -> Result<()>) -> Result<()>;
+    /// Names what stands in the way and what to use instead.
+    fn factor(&self) -> Result<ExactFactor>;
 }

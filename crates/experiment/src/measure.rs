@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use eigenscape_core::{
     Context, Curvature, CurvatureOperator, Progress, Random, Result, Spectrum,
+    landscape::NetworkOperator,
     results::{DistanceRecord, ProbeRecord},
 };
 
@@ -19,7 +20,7 @@ pub struct Measured {
     pub estimator: String,
     /// The spectrum.
     pub spectrum: Spectrum,
-    /// Wall-clock seconds.
+    /// Wall-clock seconds; the mean of those that were computed together.
     pub seconds: f64,
 }
 
@@ -43,28 +44,37 @@ pub fn probe(
     mut announce: impl FnMut(&str),
 ) -> Result<Vec<Measured>> {
     let landscape = probe.landscape(weights)?;
-    if probe.plan.estimator.needs_factor() {
-        announce("backward passes");
-        landscape.share_factor(&probe.groups)?;
-    }
+    let operators: Vec<NetworkOperator> =
+        probe.matrices().map(|(curvature, group)| landscape.operator(curvature, group)).collect();
+    let estimator = &*probe.plan.estimator;
     let context = Context { random, progress };
-    let mut measured = Vec::with_capacity(probe.groups.len() * probe.plan.curvatures.len());
-    for &curvature in &probe.plan.curvatures {
-        for group in &probe.groups {
-            let start = Instant::now();
-            let operator = landscape.operator(curvature, group);
-            announce(&operator.description());
-            let spectrum = probe.plan.estimator.estimate(&operator, &context)?;
-            measured.push(Measured {
-                curvature,
-                group: group.name.clone(),
-                estimator: probe.plan.estimator_name.value.clone(),
-                spectrum,
-                seconds: start.elapsed().as_secs_f64(),
-            });
-        }
+    // What shares a factor is computed together, anything else one after the other.
+    let together = if estimator.needs_factor() { operators.len().max(1) } else { 1 };
+    let mut spectra = Vec::with_capacity(operators.len());
+    for operators in operators.chunks(together) {
+        let start = Instant::now();
+        announce(&description(operators));
+        let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
+        let estimated = estimator.estimate_all(&operators, &context)?;
+        let seconds = start.elapsed().as_secs_f64() / operators.len() as f64;
+        spectra.extend(estimated.into_iter().map(|spectrum| (spectrum, seconds)));
     }
-    Ok(measured)
+    let measured = probe.matrices().zip(spectra).map(|((curvature, group), (spectrum, seconds))| Measured {
+        curvature,
+        group: group.name.clone(),
+        estimator: probe.plan.estimator_name.value.clone(),
+        spectrum,
+        seconds,
+    });
+    Ok(measured.collect())
+}
+
+/// "hessian of fc1.weight" or "24 matrices".
+fn description(operators: &[NetworkOperator]) -> String {
+    match operators {
+        [operator] => operator.description(),
+        several => format!("{} matrices", several.len()),
+    }
 }
 
 impl Measured {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 use eigenscape_autodiff::{Loss, Mode, Network};
-use eigenscape_core::{Error, Examples, Group, Landscape, Random, Split, Targets};
+use eigenscape_core::{
+    Curvature, CurvatureOperator, Error, Examples, Group, Landscape, Random, Split, Targets,
+    landscape::NetworkOperator,
+};
 
 use crate::{
     capacity,
@@ -199,27 +202,22 @@ fn prepare_probe<'a>(
     })
 }
 
-/// Finds out before training whether an estimator that needs exact factors will get them, and whether products fit into memory.
+/// Finds out before training whether estimators that need exact factors will get them, and whether what is to be computed fits into
+/// memory.
 fn check_operators(probe: &PreparedProbe, weights: &Weights) -> Result<()> {
     let landscape = probe.landscape(weights)?;
-    // A group's products take the more memory the larger it is and the earlier it begins.
-    let largest = probe.groups.iter().max_by_key(|group| group.dimension);
-    let earliest = probe.groups.iter().min_by_key(|group| group.variables.parameters().first().copied());
-    for &curvature in &probe.plan.curvatures {
-        if probe.plan.estimator.needs_factor() {
-            for group in &probe.groups {
-                let operator = landscape.operator(curvature, group);
-                operator.check_factor().map_err(|error| probe.plan.estimator_name.caused(error))?;
-                operator.check_factor_memory().map_err(|error| probe.plan.samples.caused(error))?;
-            }
+    let PreparedProbe { plan, .. } = probe;
+    let operators: Vec<NetworkOperator> =
+        probe.matrices().map(|(curvature, group)| landscape.operator(curvature, group)).collect();
+    for operator in &operators {
+        if plan.estimator.needs_factor() {
+            operator.factor().map_err(|error| plan.estimator_name.caused(error))?;
         } else {
-            for group in largest.into_iter().chain(earliest) {
-                let checked = landscape.operator(curvature, group).check_memory();
-                checked.map_err(|error| probe.plan.samples.caused(error))?;
-            }
+            operator.check_memory().map_err(|error| plan.samples.caused(error))?;
         }
     }
-    Ok(())
+    let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
+    Ok(plan.estimator.check(&operators).map_err(|error| plan.samples.caused(error))?)
 }
 
 impl PreparedProbe<'_> {
@@ -227,6 +225,12 @@ impl PreparedProbe<'_> {
     #[must_use]
     pub fn samples(&self) -> usize {
         self.inputs.dims().first().copied().unwrap_or(0)
+    }
+
+    /// What is measured: every curvature of every group.
+    pub fn matrices(&self) -> impl Iterator<Item = (Curvature, &Group)> {
+        let of = |&curvature| self.groups.iter().map(move |group| (curvature, group));
+        self.plan.curvatures.iter().flat_map(of)
     }
 
     /// The landscape at these weights, in the probe's type.

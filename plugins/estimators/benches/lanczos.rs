@@ -4,11 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use std::{num::NonZeroUsize, time::Instant};
+use std::{num::NonZeroUsize, ops::Range, sync::Arc, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Factor, Rows};
-use eigenscape_core::{Context, CurvatureOperator, ProbeEstimator, Result};
+use eigenscape_autodiff::{Factor, RowSize, Rows};
+use eigenscape_core::{
+    Context, CurvatureOperator, ExactFactor, FactorColumns, FactorSource, ProbeEstimator, Result,
+};
 use eigenscape_estimators::{
     gram::Gram,
     lanczos::{Lanczos, LanczosParameters, Probe},
@@ -46,10 +48,52 @@ impl CurvatureOperator for Diagonal {
         Ok(vectors.broadcast_mul(&self.entries)?)
     }
 
-    fn factor(&self, take: &mut dyn FnMut(Factor) -> Result<()>) -> Result<()> {
+    fn factor(&self) -> Result<ExactFactor> {
         let rows =
             Tensor::randn(0.0, 1.0, (self.rows, self.dimension()), &Device::Cpu)?.to_dtype(self.dtype())?;
-        take(Factor { rows: self.rows, tensors: vec![Rows::Explicit(rows)] })
+        Ok(ExactFactor { source: Arc::new(Independent(rows)), variables: vec![0] })
+    }
+}
+
+/// One row a sample.
+#[derive(Clone)]
+struct Independent(Tensor);
+
+impl FactorSource for Independent {
+    fn samples(&self) -> usize {
+        self.0.dims()[0]
+    }
+
+    fn rank(&self) -> usize {
+        1
+    }
+
+    fn dtype(&self) -> DType {
+        self.0.dtype()
+    }
+
+    fn memory(&self) -> usize {
+        usize::MAX
+    }
+
+    fn columns(&self, _variables: &[usize]) -> Result<Box<dyn FactorColumns + '_>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl FactorColumns for Independent {
+    fn sizes(&self) -> Vec<RowSize> {
+        let columns = self.0.dims()[1];
+        vec![RowSize { columns, numbers: columns, outer: false }]
+    }
+
+    fn evaluating(&self, _samples: usize) -> usize {
+        0
+    }
+
+    fn rows(&self, samples: Range<usize>, _memory: usize) -> Result<Factor> {
+        let rows = self.0.narrow(0, samples.start, samples.len())?;
+        Ok(Factor { rows: samples.len(), tensors: vec![Rows::Explicit(rows)] })
     }
 }
 

@@ -67,7 +67,7 @@ impl ProbeEstimator for Dense {
             _ => self.columns::<f64>(operator, context, n)?,
         };
         let matrix = symmetrised(operator, &columns, epsilon)?;
-        let mut eigenvalues = symmetric_eigenvalues(matrix.as_ref())?;
+        let mut eigenvalues = symmetric_eigenvalues(matrix)?;
         let largest = eigenvalues.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let cut = (n as f64).sqrt() * epsilon * largest;
         eigenvalues.retain(|value| value.abs() > cut);

@@ -4,11 +4,12 @@
 
 use eigenscape_core::{Error, Result};
 use faer::{
-    Mat, MatRef, Par, Spec,
+    Mat, Par, Spec,
     diag::Diag,
     dyn_stack::{MemBuffer, MemStack},
     linalg::evd::{
-        ComputeEigenvectors, EvdError, SelfAdjointEvdParams, self_adjoint_evd, self_adjoint_evd_scratch,
+        ComputeEigenvectors, EvdError, SelfAdjointEvdParams, self_adjoint_evd_scratch,
+        tridiag::{tridiag_in_place, tridiag_in_place_scratch},
         tridiagonal_self_adjoint_evd,
     },
 };
@@ -17,14 +18,20 @@ fn parameters() -> Spec<SelfAdjointEvdParams, f64> {
     Spec::default()
 }
 
-/// All eigenvalues, ascending, of the symmetric matrix with this lower half (the upper is not read). Its entries are finite.
-pub(crate) fn symmetric_eigenvalues(lower: MatRef<f64>) -> Result<Vec<f64>> {
+/// All eigenvalues, ascending, of the symmetric matrix with this lower half (the upper is not read), whose memory is used for the
+/// tridiagonal form. Its entries are finite.
+pub(crate) fn symmetric_eigenvalues(mut lower: Mat<f64>) -> Result<Vec<f64>> {
     let n = lower.nrows();
-    let mut values = Diag::<f64>::zeros(n);
-    let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::No, Par::Seq, parameters());
-    let mut buffer = MemBuffer::new(scratch);
+    let mut reflections = Mat::zeros(1, n.saturating_sub(1));
+    // More than the two vectors that the iteration on the tridiagonal matrix takes.
+    let mut buffer = MemBuffer::new(tridiag_in_place_scratch::<f64>(n, Par::Seq, Spec::default()));
     let stack = MemStack::new(&mut buffer);
-    self_adjoint_evd(lower, values.as_mut(), None, Par::Seq, stack, parameters()).map_err(no_convergence)?;
+    tridiag_in_place(lower.as_mut(), reflections.as_mut(), Par::Seq, stack, Spec::default());
+    let below: Vec<f64> = (1..n).map(|i| lower[(i, i - 1)]).collect();
+    let (t, e) = (lower.diagonal(), diag(n, &below));
+    let mut values = Diag::<f64>::zeros(n);
+    tridiagonal_self_adjoint_evd(t, e.as_ref(), values.as_mut(), None, Par::Seq, stack, parameters())
+        .map_err(no_convergence)?;
     Ok(values.column_vector().iter().copied().collect())
 }
 
@@ -82,7 +89,7 @@ mod tests {
                 d if d > 0 => 0.0,
                 _ => f64::NAN,
             });
-            let values = symmetric_eigenvalues(matrix.as_ref()).unwrap();
+            let values = symmetric_eigenvalues(matrix).unwrap();
             for (value, expected) in values.iter().zip(second_difference(n)) {
                 assert!((value - expected).abs() < 1e-13, "n = {n}: {value} against {expected}");
             }

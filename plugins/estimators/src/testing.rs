@@ -1,13 +1,16 @@
 //! Operators of which everything is known.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Factor, Rows};
-use eigenscape_core::{CurvatureOperator, Error, Random, Result};
+use eigenscape_autodiff::{Factor, RowSize, Rows};
+use eigenscape_core::{CurvatureOperator, Error, ExactFactor, FactorColumns, FactorSource, Random, Result};
 use faer::{Mat, Side};
 use rand::RngExt;
 use rand_distr::StandardNormal;
@@ -17,7 +20,7 @@ use rand_distr::StandardNormal;
 pub struct DenseOperator {
     /// [P, P] in the operator's type; for a diagonal one [1, P].
     matrix: Tensor,
-    factor: Option<Factor>,
+    factor: Option<(Arc<KnownFactor>, Vec<usize>)>,
     calls: Arc<AtomicUsize>,
 }
 
@@ -57,14 +60,14 @@ impl DenseOperator {
     pub fn with_factor(
         r: usize,
         n: usize,
-        outer: Option<(usize, usize, usize)>,
-        explicit: Option<usize>,
+        outer: impl IntoIterator<Item = (usize, usize, usize)>,
+        explicit: impl IntoIterator<Item = usize>,
         seed: u64,
         dtype: DType,
     ) -> Self {
         let mut tensors = Vec::new();
         let mut phi: Vec<Mat<f64>> = Vec::new();
-        if let Some((p, o, i)) = outer {
+        for (seed, (p, o, i)) in (seed..).zip(outer) {
             let (l, x) = (normal(r * n, p * o, seed), normal(n, p * i, seed + 100));
             let left = tensor(&l, dtype).reshape((r, n, p, o)).unwrap();
             let right = tensor(&x, dtype).reshape((n, p, i)).unwrap();
@@ -75,12 +78,12 @@ impl DenseOperator {
             }));
             tensors.push(Rows::Outer { left, right });
         }
-        if let Some(columns) = explicit {
+        for (seed, columns) in (seed..).zip(explicit) {
             let rows = tensor(&normal(r * n, columns, seed + 200), dtype);
             phi.push(matrix(&rows));
             tensors.push(Rows::Explicit(rows));
         }
-        Self::from_factor(Factor { rows: r * n, tensors }, &phi, dtype)
+        Self::from_factor(KnownFactor::new(n, r, tensors, dtype), &phi, dtype)
     }
 
     /// ΦᵀΦ with each of n random rows twice, but for relative errors of a few ε as a backward pass makes them.
@@ -90,7 +93,7 @@ impl DenseOperator {
         let again = Mat::from_fn(n, columns, |i, j| once[(i, j)] * (1.0 + 4.0 * epsilon * noise[(i, j)]));
         let rows = Tensor::cat(&[tensor(&once, dtype), tensor(&again, dtype)], 0).unwrap();
         let phi = [matrix(&rows)];
-        Self::from_factor(Factor { rows: 2 * n, tensors: vec![Rows::Explicit(rows)] }, &phi, dtype)
+        Self::from_factor(KnownFactor::new(n, 2, vec![Rows::Explicit(rows)], dtype), &phi, dtype)
     }
 
     /// ΦᵀΦ with orthogonal rows of these norms.
@@ -99,21 +102,22 @@ impl DenseOperator {
         let q = normal(columns, columns, 3).qr().compute_Q();
         let rows = tensor(&Mat::from_fn(m, columns, |i, j| norms[i] * q[(i, j)]), dtype);
         let phi = [matrix(&rows)];
-        Self::from_factor(Factor { rows: m, tensors: vec![Rows::Explicit(rows)] }, &phi, dtype)
+        Self::from_factor(KnownFactor::new(m, 1, vec![Rows::Explicit(rows)], dtype), &phi, dtype)
     }
 
-    fn from_factor(factor: Factor, phi: &[Mat<f64>], dtype: DType) -> Self {
+    fn from_factor(factor: KnownFactor, phi: &[Mat<f64>], dtype: DType) -> Self {
         let columns: usize = phi.iter().map(Mat::ncols).sum();
-        let mut whole = Mat::<f64>::zeros(factor.rows, columns);
+        let mut whole = Mat::<f64>::zeros(factor.samples * factor.rank, columns);
         let mut first = 0;
         for part in phi {
             whole.as_mut().subcols_mut(first, part.ncols()).copy_from(part);
             first += part.ncols();
         }
-        Self::new(tensor(&(whole.transpose() * &whole), dtype), Some(factor))
+        let all = (0..factor.tensors.len()).collect();
+        Self::new(tensor(&(whole.transpose() * &whole), dtype), Some((Arc::new(factor), all)))
     }
 
-    fn new(matrix: Tensor, factor: Option<Factor>) -> Self {
+    fn new(matrix: Tensor, factor: Option<(Arc<KnownFactor>, Vec<usize>)>) -> Self {
         Self { matrix, factor, calls: Arc::default() }
     }
 
@@ -126,8 +130,8 @@ impl DenseOperator {
 
     /// With a NaN in the first row of an explicit factor.
     pub fn with_nan_in_factor(mut self) -> Self {
-        if let Some(Factor { tensors, .. }) = &mut self.factor {
-            for rows in tensors {
+        if let Some((factor, _)) = &mut self.factor {
+            for rows in &mut Arc::make_mut(factor).tensors {
                 if let Rows::Explicit(rows) = rows {
                     let mut entries = matrix(rows);
                     entries[(0, 1)] = f64::NAN;
@@ -136,6 +140,26 @@ impl DenseOperator {
             }
         }
         self
+    }
+
+    /// With so many bytes for what is made of the factor.
+    pub fn with_memory(mut self, memory: usize) -> Self {
+        Arc::make_mut(&mut self.factor.as_mut().unwrap().0).memory = memory;
+        self
+    }
+
+    /// The block of some variables, with the same source of the factor.
+    pub fn block(&self, variables: &[usize]) -> Self {
+        let (factor, _) = self.factor.as_ref().unwrap();
+        let columns = |variable: &usize| {
+            let before: usize = factor.sizes()[..*variable].iter().map(|size| size.columns).sum();
+            before..before + factor.sizes()[*variable].columns
+        };
+        let columns: Vec<usize> = variables.iter().flat_map(columns).collect();
+        let all = matrix(&self.matrix);
+        let block = Mat::from_fn(columns.len(), columns.len(), |i, j| all[(columns[i], columns[j])]);
+        let factor = Some((Arc::clone(factor), variables.to_vec()));
+        Self::new(tensor(&block, self.matrix.dtype()), factor)
     }
 
     /// All eigenvalues of the matrix as it is stored, from the largest.
@@ -181,12 +205,81 @@ impl CurvatureOperator for DenseOperator {
         Ok(if diagonal { vectors.broadcast_mul(&self.matrix)? } else { vectors.matmul(&self.matrix.t()?)? })
     }
 
-    /// One part a tensor.
-    fn factor(&self, take: &mut dyn FnMut(Factor) -> Result<()>) -> Result<()> {
-        let Some(Factor { rows, tensors }) = &self.factor else {
-            return Err(Error::input("test operator", "no factor is known", "use lanczos"));
+    fn factor(&self) -> Result<ExactFactor> {
+        match &self.factor {
+            Some((factor, variables)) => {
+                let source: Arc<dyn FactorSource> = factor.clone();
+                Ok(ExactFactor { source, variables: variables.clone() })
+            }
+            None => Err(Error::input("test operator", "no factor is known", "use lanczos")),
+        }
+    }
+}
+
+/// A factor that lies in memory.
+#[derive(Clone)]
+pub struct KnownFactor {
+    samples: usize,
+    rank: usize,
+    dtype: DType,
+    memory: usize,
+    /// One entry a variable.
+    tensors: Vec<Rows>,
+}
+
+impl KnownFactor {
+    fn new(samples: usize, rank: usize, tensors: Vec<Rows>, dtype: DType) -> Self {
+        Self { samples, rank, dtype, memory: usize::MAX, tensors }
+    }
+}
+
+impl FactorSource for KnownFactor {
+    fn samples(&self) -> usize {
+        self.samples
+    }
+
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn memory(&self) -> usize {
+        self.memory
+    }
+
+    fn columns(&self, variables: &[usize]) -> Result<Box<dyn FactorColumns + '_>> {
+        let tensors = variables.iter().map(|&variable| self.tensors[variable].clone()).collect();
+        Ok(Box::new(Self { tensors, ..self.clone() }))
+    }
+}
+
+impl FactorColumns for KnownFactor {
+    fn sizes(&self) -> Vec<RowSize> {
+        let size = |rows: &Rows| match rows {
+            Rows::Explicit(rows) => {
+                let columns = rows.dims()[1];
+                RowSize { columns, numbers: self.rank * columns, outer: false }
+            }
+            Rows::Outer { left, right } => {
+                let columns = left.dims()[3] * right.dims()[2];
+                let numbers = (left.elem_count() + right.elem_count()) / self.samples;
+                RowSize { columns, numbers, outer: true }
+            }
         };
-        tensors.iter().try_for_each(|part| take(Factor { rows: *rows, tensors: vec![part.clone()] }))
+        self.tensors.iter().map(size).collect()
+    }
+
+    fn evaluating(&self, samples: usize) -> usize {
+        samples
+    }
+
+    fn rows(&self, samples: Range<usize>, _memory: usize) -> Result<Factor> {
+        let narrow = |rows: &Rows| rows.narrow(samples.clone(), self.samples);
+        let tensors = self.tensors.iter().map(narrow).collect::<Result<_, _>>()?;
+        Ok(Factor { rows: samples.len() * self.rank, tensors })
     }
 }
 

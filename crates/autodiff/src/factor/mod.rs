@@ -7,7 +7,7 @@ mod rows;
 use candle_core::Tensor;
 
 pub(crate) use self::pull_back::PullBack;
-pub use self::rows::{Factor, Rows};
+pub use self::rows::{Factor, RowSize, Rows};
 use crate::{error::Result, objective::Objective, point::Point, variables::Variables};
 
 impl Objective {
@@ -39,7 +39,7 @@ impl Objective {
         let place = point.place();
         let mut rows = pull_back.allocate(samples, place.dtype, &place.device)?;
         pull_back.fill(&mut rows, point, cotangents, 0)?;
-        pull_back.finish(rows, samples)
+        pull_back.finish(rows, &(0..samples), samples)
     }
 }
 

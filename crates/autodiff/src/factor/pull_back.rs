@@ -1,10 +1,12 @@
 //! Backward passes for many samples at once, each sample's cotangents kept apart.
 
+use std::ops::Range;
+
 use candle_core::{DType, Device, Tensor};
 
 use super::{
     plan::Plan,
-    rows::{Assembly, Factor, Form},
+    rows::{Assembly, Factor, Form, RowSize},
 };
 use crate::{
     Graph, Value,
@@ -68,12 +70,12 @@ impl PullBack {
         Ok(Self { prefix, linear, forms, columns, fixed, outputs: shape })
     }
 
-    /// Numbers stored for each variable's rows.
-    pub fn stored(&self, samples: usize) -> Vec<usize> {
-        self.forms.iter().map(|form| form.numbers(samples, self.columns)).collect()
+    /// What each variable's rows are like when there are so many samples in all.
+    pub fn sizes(&self, samples: usize) -> Vec<RowSize> {
+        self.forms.iter().map(|form| form.size(samples, self.columns)).collect()
     }
 
-    /// Bytes held at most while `samples` samples are evaluated in numbers of so many bytes, beside what is stored.
+    /// Bytes held at most while `samples` samples are evaluated in numbers of so many bytes, beside the rows.
     pub fn evaluating(&self, samples: usize, number: usize) -> usize {
         let inputs: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
         let mut residuals = self.prefix.batched_outputs(&inputs);
@@ -90,7 +92,7 @@ impl PullBack {
         self.forms.iter().map(new).collect()
     }
 
-    /// Computes the rows of the samples of `point`, the first of which is the `start`-th of all, for their `cotangents`
+    /// Computes the rows of the samples of `point`, the first of which is the `start`-th of `rows`, for their `cotangents`
     /// \[n, D, R\], D being all outputs of a sample.
     pub fn fill(
         &self,
@@ -118,10 +120,10 @@ impl PullBack {
         Ok(())
     }
 
-    /// The factor of what was filled.
-    pub fn finish(&self, rows: Vec<Assembly>, samples: usize) -> Result<Factor> {
-        let tensors = rows.into_iter().map(Assembly::finish).collect::<Result<_>>()?;
-        Ok(Factor { rows: self.columns * samples, tensors })
+    /// The factor of what was filled: of the samples `range` of `all`.
+    pub fn finish(&self, rows: Vec<Assembly>, range: &Range<usize>, all: usize) -> Result<Factor> {
+        let tensors = rows.into_iter().map(|rows| rows.finish(range.start, all)).collect::<Result<_>>()?;
+        Ok(Factor { rows: self.columns * range.len(), tensors })
     }
 }
 

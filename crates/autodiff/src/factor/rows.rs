@@ -1,5 +1,7 @@
 //! What a factor consists of.
 
+use std::ops::Range;
+
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::Result;
@@ -29,6 +31,24 @@ pub enum Rows {
 }
 
 impl Rows {
+    /// The rows of some of the N samples.
+    ///
+    /// # Errors
+    /// When there are not as many, or M is no multiple of N.
+    pub fn narrow(&self, range: Range<usize>, samples: usize) -> Result<Self> {
+        let (start, len) = (range.start, range.len());
+        Ok(match self {
+            Self::Explicit(rows) => {
+                let (m, columns) = rows.dims2()?;
+                let by_sample = rows.reshape((m / samples, samples, columns))?.narrow(1, start, len)?;
+                Self::Explicit(by_sample.flatten_to(1)?)
+            }
+            Self::Outer { left, right } => {
+                Self::Outer { left: left.narrow(1, start, len)?, right: right.narrow(0, start, len)? }
+            }
+        })
+    }
+
     /// The rows as they are, \[M, Pₜ\], of a floating-point type.
     ///
     /// # Errors
@@ -46,7 +66,18 @@ impl Rows {
     }
 }
 
-/// The sizes of one variable's [`Rows`], known before they are computed.
+/// What one variable's [`Rows`] are like, known before they are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowSize {
+    /// Pₜ, the columns of Φ that belong to the variable.
+    pub columns: usize,
+    /// Numbers that are stored for each sample.
+    pub numbers: usize,
+    /// Whether they are [`Rows::Outer`].
+    pub outer: bool,
+}
+
+/// The shape of one variable's [`Rows`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Form {
     Explicit { len: usize },
@@ -55,12 +86,17 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// Numbers stored for R rows of each of N samples.
-    pub fn numbers(self, samples: usize, columns: usize) -> usize {
+    /// With R = `rank` rows for each of N = `samples` samples in all.
+    pub fn size(self, samples: usize, rank: usize) -> RowSize {
         match self {
-            Self::Explicit { len } => columns * samples * len,
-            Self::Outer { positions, left, right } => samples * positions * (columns * left + right),
-            Self::Activation { len } => columns * samples * len + samples * samples,
+            Self::Explicit { len } => RowSize { columns: len, numbers: rank * len, outer: false },
+            Self::Outer { positions, left, right } => {
+                let numbers = positions * (rank * left + right);
+                RowSize { columns: left * right, numbers, outer: true }
+            }
+            Self::Activation { len } => {
+                RowSize { columns: len * samples, numbers: rank * len + samples, outer: true }
+            }
         }
     }
 }
@@ -107,7 +143,8 @@ impl Assembly {
         Ok(())
     }
 
-    pub fn finish(self) -> Result<Rows> {
+    /// The rows of these samples, the first of which is the `first`-th of `all`.
+    pub fn finish(self, first: usize, all: usize) -> Result<Rows> {
         let n = self.samples;
         let m = self.left.dims()[0];
         Ok(match (self.form, self.right) {
@@ -117,12 +154,19 @@ impl Assembly {
             },
             // Row (r, n) has its own sample's columns alone: it is the outer product with the n-th unit vector.
             (Form::Activation { len }, _) => Rows::Outer {
-                right: Tensor::eye(n, self.left.dtype(), self.left.device())?.reshape((n, 1, n))?,
+                right: unit_vectors(first..first + n, all, &self.left)?.reshape((n, 1, all))?,
                 left: self.left.reshape((m / n, n, 1, len))?,
             },
             _ => Rows::Explicit(self.left),
         })
     }
+}
+
+/// The unit vectors of `range` in a space of dimension `all`, of the type and on the device of `like`.
+fn unit_vectors(range: Range<usize>, all: usize, like: &Tensor) -> Result<Tensor> {
+    let zeros = Tensor::zeros((range.len(), all), like.dtype(), like.device())?;
+    zeros.slice_set(&Tensor::eye(range.len(), like.dtype(), like.device())?, 1, range.start)?;
+    Ok(zeros)
 }
 
 /// Puts a result for `samples` samples into the rows from `start` on; one that is the same for all (zero) is repeated.

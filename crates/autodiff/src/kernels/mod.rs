@@ -12,6 +12,7 @@ mod map;
 mod panel;
 mod pool;
 mod rows;
+mod scratch;
 mod simd;
 mod sum;
 mod transpose;
@@ -26,6 +27,8 @@ pub(crate) use pool::{PoolGeometry, argmax_pool, sum_pool, sum_pool_transpose};
 pub(crate) use rows::{put_rows, take_rows};
 pub(crate) use sum::sum;
 
+use std::{cell::RefCell, thread::LocalKey};
+
 use candle_core::{CpuStorage, Storage, Tensor, WithDType};
 
 use crate::error::{Error, Result};
@@ -35,17 +38,30 @@ pub(crate) trait Element:
     WithDType + num_traits::Float + simd::Lanes + Default + std::iter::Sum + std::ops::AddAssign
 {
     fn erfc(self) -> Self;
+
+    /// This thread's [buffers](scratch).
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
 
 impl Element for f32 {
     fn erfc(self) -> Self {
         libm::erfcf(self)
     }
+
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_local!(static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) });
+        &BUFFERS
+    }
 }
 
 impl Element for f64 {
     fn erfc(self) -> Self {
         libm::erfc(self)
+    }
+
+    fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_local!(static BUFFERS: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) });
+        &BUFFERS
     }
 }
 

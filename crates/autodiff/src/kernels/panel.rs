@@ -91,10 +91,10 @@ impl<T: Lanes> WithSimd for Product<'_, T> {
             let rest = self.left.rows - row;
             let count = rest.div_ceil(rest.div_ceil(most));
             match count {
-                8 => self.rows::<S, 8>(simd, row),
-                7 => self.rows::<S, 7>(simd, row),
-                6 => self.rows::<S, 6>(simd, row),
-                5 => self.rows::<S, 5>(simd, row),
+                8 if S::REGISTER_COUNT >= 32 => self.rows::<S, 8>(simd, row),
+                7 if S::REGISTER_COUNT >= 32 => self.rows::<S, 7>(simd, row),
+                6 if S::REGISTER_COUNT >= 32 => self.rows::<S, 6>(simd, row),
+                5 if S::REGISTER_COUNT >= 32 => self.rows::<S, 5>(simd, row),
                 4 => self.rows::<S, 4>(simd, row),
                 3 => self.rows::<S, 3>(simd, row),
                 2 => self.rows::<S, 2>(simd, row),

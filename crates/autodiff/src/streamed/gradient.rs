@@ -35,7 +35,7 @@ impl MeanLoss {
         let need = |samples: usize| {
             Ok(Need { residuals: 0, peak: self.number() * program(samples)?.peak() + sum_bytes })
         };
-        let split = self.split(self.memory, need)?;
+        let split = self.split(self.point.samples(), self.memory, need)?;
         let mut programs: BTreeMap<usize, Function> = BTreeMap::new();
         let (mut sums, mut outputs) = (Vec::new(), Vec::with_capacity(split.count));
         for index in 0..split.count {

@@ -9,7 +9,7 @@ mod product;
 mod split;
 
 use self::split::{Need, Split};
-pub use self::{gradient::LossGradient, product::StreamedProduct};
+pub use self::{factor::StreamedFactor, gradient::LossGradient, product::StreamedProduct};
 use crate::{
     error::Result, loss::Loss, network::Network, objective::Objective, point::Point, primitive::Affinity,
     product::ProductProgram, transforms::Breaker, variables::Variables,
@@ -91,12 +91,12 @@ impl MeanLoss {
         let program =
             |samples: usize| emit(&Objective::new(&self.network, self.loss, samples)?, group.clone());
         let need = |samples: usize| Ok(program(samples)?.need(self.number()));
-        let split = self.split(self.memory, need)?;
+        let split = self.split(self.point.samples(), self.memory, need)?;
         StreamedProduct::new(&self.point, group, split, self.memory, program)
     }
 
-    fn split(&self, memory: usize, need: impl FnMut(usize) -> Result<Need>) -> Result<Split> {
-        Split::new(self.point.samples(), memory, self.mixes_samples().is_none(), need)
+    fn split(&self, samples: usize, memory: usize, need: impl FnMut(usize) -> Result<Need>) -> Result<Split> {
+        Split::new(samples, memory, self.mixes_samples().is_none(), need)
     }
 
     /// Bytes of a number.
@@ -116,6 +116,8 @@ impl ProductProgram {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use candle_core::{DType, Device, Tensor};
 
     use super::*;
@@ -189,6 +191,18 @@ mod tests {
         Ok(())
     }
 
+    /// The rows of consecutive blocks of samples, below one another, in f64.
+    fn rows(factor: &StreamedFactor, blocks: &[Range<usize>], memory: usize) -> Result<Tensor> {
+        let block = |block: &Range<usize>| -> Result<Tensor> {
+            let rows = factor.rows(block.clone(), memory)?;
+            let columns = rows.tensors.iter().map(|rows| rows.explicit(DType::F64));
+            let columns = Tensor::cat(&columns.collect::<Result<Vec<_>>>()?, 1)?;
+            let (m, p) = columns.dims2()?;
+            Ok(columns.reshape((m / block.len(), block.len(), p))?)
+        };
+        Ok(Tensor::cat(&blocks.iter().map(block).collect::<Result<Vec<_>>>()?, 1)?.flatten_to(1)?)
+    }
+
     #[test]
     fn gradients_do_not_depend_on_the_split() -> Result<()> {
         let all = [0, 1, 2, 3];
@@ -215,34 +229,29 @@ mod tests {
     fn factors_do_not_depend_on_the_split() -> Result<()> {
         let whole = mean_loss(usize::MAX)?;
         for group in [Variables::from(&[0, 1, 2, 3]), Variables::Activation("conv".to_owned())] {
-            let gram = |loss: &MeanLoss| -> Result<(Tensor, usize)> {
-                let (mut gram, mut parts) = (None, 0);
-                loss.factor(&group, &mut |factor| -> Result<()> {
-                    for rows in &factor.tensors {
-                        let rows = rows.explicit(DType::F64)?;
-                        let product = rows.matmul(&rows.t()?)?;
-                        gram = Some(gram.take().map_or(Ok(product.clone()), |sum: Tensor| sum + product)?);
-                    }
-                    parts += 1;
-                    Ok(())
-                })?;
-                Ok((gram.unwrap(), parts))
-            };
-            let (expected, parts) = gram(&whole)?;
-            assert_eq!(parts, 1);
+            let factor = whole.factor(&group)?;
+            let expected = rows(&factor, std::slice::from_ref(&(0..SAMPLES)), usize::MAX)?;
+            let columns: usize = factor.sizes().iter().map(|size| size.columns).sum();
+            assert_eq!(expected.dims(), [whole.rank()? * SAMPLES, columns]);
             let gauss_newton = whole.gauss_newton(&group)?;
             let identity = Tensor::eye(gauss_newton.dimension(), DType::F64, &Device::Cpu)?;
-            let trace = (gauss_newton.apply_rows(&identity)? * identity)?.sum_all()?.to_scalar::<f64>()?;
-            let diagonal = Tensor::eye(expected.dims()[0], DType::F64, &Device::Cpu)?;
-            let sum = (&expected * diagonal)?.sum_all()?.to_scalar::<f64>()?;
-            assert!((sum / trace - 1.0).abs() < 1e-12, "{sum} {trace}");
-            let mut most = 0;
-            for memory in (0..14).map(|i| 6_000 << i) {
-                let Ok((bounded, parts)) = gram(&mean_loss(memory)?) else { continue };
-                most = most.max(parts);
-                assert!(difference(&bounded, &expected)? < 1e-13, "{memory}");
+            // An activation's variables are in the product sample after sample, in the factor element after element.
+            let by_sample = match &group {
+                Variables::Parameters(_) => expected.clone(),
+                Variables::Activation(_) => {
+                    expected.reshape(((), columns / SAMPLES, SAMPLES))?.transpose(1, 2)?.flatten_from(1)?
+                }
+            };
+            let product = by_sample.t()?.matmul(&by_sample)?;
+            assert!(difference(&product, &gauss_newton.apply_rows(&identity)?)? < 1e-13);
+            // Blocks of samples, evaluated at once or one by one.
+            for blocks in [vec![0..3, 3..7], vec![0..1, 1..2, 2..5, 5..7]] {
+                for memory in [usize::MAX, factor.evaluating(1)] {
+                    assert!(difference(&rows(&factor, &blocks, memory)?, &expected)? < 1e-13);
+                }
             }
-            assert!(most > 1 || matches!(group, Variables::Activation(_)), "in {most} parts");
+            let refused = factor.rows(0..2, factor.evaluating(1) - 1);
+            assert!(matches!(refused, Err(crate::Error::Memory { .. })));
         }
         Ok(())
     }

@@ -1,28 +1,30 @@
 //! `gram`: all non-zero eigenvalues from the smaller of ΦᵀΦ and ΦΦᵀ.
 
-mod matrix;
+mod columns;
+mod explicit;
 mod outer;
-mod side;
+mod plan;
+mod sum;
+mod target;
+mod tiles;
+mod values;
 
 use eigenscape_core::{Context, CurvatureOperator, Error, ProbeEstimator, Registry, Result, Spectrum};
-use faer::Mat;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::side::Side;
-
-use crate::{
-    eigen::symmetric_eigenvalues,
-    float::epsilon,
-    operator::{dimension, not_finite},
+use self::{
+    plan::Plan,
+    target::{Job, Target},
 };
+use crate::float::epsilon;
 
 /// Parameters of `gram`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GramParameters {
-    /// The largest Gram matrix that is accepted, as its number of rows min(M, P); 20000 by default. It takes 8 bytes an entry,
-    /// twice while its eigenvalues are computed.
+    /// The largest Gram matrix that is accepted, as its number of rows min(M, P); 20000 by default. It takes 8 bytes an entry of the
+    /// experiment's `memory`, and time with the third power of its rows.
     pub max_rows: usize,
 }
 
@@ -44,6 +46,10 @@ impl Default for GramParameters {
 /// λ ≤ (max(M, P) ε² + n ε₆₄) λ_max, with n = min(M, P) and ε₆₄ the machine epsilon of the f64 eigenproblem, counts to the mass at zero.
 /// In f32 this resolves eigenvalues down to 1e-10 of the largest or so, a thousand times below what the f32 matrix itself would.
 ///
+/// Several operators of one landscape share the backward passes, and the product of columns that several have is computed once. All of it
+/// streams over the samples: matrices, rows and what is held for a moment fit into the landscape's memory, and how the samples are split
+/// changes results by rounding alone (the plan is in `plan.rs`).
+///
 /// `products` of the spectrum is 0: there are backward passes behind the factor, but no operator-vector product is spent.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Gram {
@@ -59,21 +65,28 @@ impl Gram {
 }
 
 impl ProbeEstimator for Gram {
-    fn estimate(&self, operator: &dyn CurvatureOperator, _context: &Context) -> Result<Spectrum> {
-        let dimension = dimension(operator)?;
-        let epsilon = epsilon(operator.dtype())?;
-        let (rows, gram) = self.gram(operator, dimension)?;
-        let n = gram.nrows();
-        // A diagonal entry is a sum of squares: finite only if all that goes into it is.
-        if (0..n).any(|i| !gram[(i, i)].is_finite()) {
-            return Err(not_finite(operator));
+    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
+        Ok(self.estimate_all(&[operator], context)?.swap_remove(0))
+    }
+
+    fn estimate_all(
+        &self,
+        operators: &[&dyn CurvatureOperator],
+        _context: &Context,
+    ) -> Result<Vec<Spectrum>> {
+        let mut spectra: Vec<Option<Spectrum>> = vec![None; operators.len()];
+        for (job, plan) in self.planned(operators)? {
+            let epsilon = epsilon(job.source.dtype())?;
+            for (target, eigenvalues) in job.targets.iter().zip(sum::eigenvalues(&job, &plan)?) {
+                let spectrum = spectrum(target, eigenvalues, epsilon)?;
+                target.operators.iter().for_each(|&index| spectra[index] = Some(spectrum.clone()));
+            }
         }
-        let mut eigenvalues = symmetric_eigenvalues(gram.as_ref())?;
-        let largest = eigenvalues.last().copied().unwrap_or(0.0);
-        let longer = rows.max(dimension) as f64;
-        let cut = (longer * epsilon * epsilon + n as f64 * f64::EPSILON) * largest;
-        eigenvalues.retain(|value| *value > cut);
-        Spectrum::exact(dimension, eigenvalues, 0)
+        Ok(spectra.into_iter().flatten().collect())
+    }
+
+    fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
+        self.planned(operators).map(|_| ())
     }
 
     fn needs_factor(&self) -> bool {
@@ -90,41 +103,40 @@ impl ProbeEstimator for Gram {
 }
 
 impl Gram {
-    /// M, and ΦΦᵀ or ΦᵀΦ, whichever is smaller.
-    fn gram(&self, operator: &dyn CurvatureOperator, dimension: usize) -> Result<(usize, Mat<f64>)> {
-        let mut gram: Option<Side> = None;
-        operator.factor(&mut |part| {
-            let mut side = match gram.take() {
-                Some(side) => side,
-                None => {
-                    self.check_size(operator, part.rows.min(dimension))?;
-                    Side::new(part.rows, dimension)
-                }
-            };
-            side.add(operator, &part)?;
-            gram = Some(side);
-            Ok(())
-        })?;
-        match gram {
-            Some(side) => Ok((side.rows(), side.finish(operator, dimension)?)),
-            None => Err(side::wrong_shape(operator, 0, dimension)),
-        }
+    /// What is to be computed, and how.
+    fn planned<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Plan)>> {
+        let jobs = Job::all(operators)?.into_iter().map(|job| {
+            job.targets.iter().try_for_each(|target| self.check_rows(target))?;
+            let plan = Plan::new(&job)?;
+            Ok((job, plan))
+        });
+        jobs.collect()
     }
 
-    fn check_size(&self, operator: &dyn CurvatureOperator, n: usize) -> Result<()> {
-        if n <= self.parameters.max_rows {
+    fn check_rows(&self, target: &Target) -> Result<()> {
+        if target.n() <= self.parameters.max_rows {
             return Ok(());
         }
-        let gibibytes = 2.0 * 8.0 * (n as f64).powi(2) / f64::from(1 << 30);
+        let gibibytes = target.bytes() as f64 / f64::from(1 << 30);
         Err(Error::input(
-            operator.description(),
+            target.description(),
             format!(
-                "its Gram matrix has {n} rows and needs {gibibytes:.1} GiB of memory; `max_rows` is {}",
+                "its Gram matrix has {} rows and takes {gibibytes:.1} GiB of memory; `max_rows` is {}",
+                target.n(),
                 self.parameters.max_rows
             ),
             "use fewer samples, raise `max_rows`, or use the estimator \"lanczos\"",
         ))
     }
+}
+
+/// The spectrum of an operator whose smaller matrix has these eigenvalues, ascending; ε is that of the factor's type.
+fn spectrum(target: &Target, mut eigenvalues: Vec<f64>, epsilon: f64) -> Result<Spectrum> {
+    let largest = eigenvalues.last().copied().unwrap_or(0.0);
+    let longer = target.rows.max(target.dimension) as f64;
+    let cut = (longer * epsilon * epsilon + target.n() as f64 * f64::EPSILON) * largest;
+    eigenvalues.retain(|value| *value > cut);
+    Spectrum::exact(target.dimension, eigenvalues, 0)
 }
 
 /// Adds `gram` to the registry.
@@ -138,8 +150,10 @@ pub fn register(registry: &mut Registry) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use candle_core::DType;
-    use eigenscape_core::{Context, ProbeEstimator, Spectrum};
+    use eigenscape_core::{Context, CurvatureOperator, ProbeEstimator, Result, Spectrum};
 
     use super::{Gram, GramParameters};
     use crate::{
@@ -207,8 +221,62 @@ mod tests {
         }
     }
 
+    /// Blocks and unions of two outer variables and two explicit ones, 60 rows: ΦΦᵀ for some, ΦᵀΦ for others.
+    fn blocks(memory: usize, dtype: DType) -> Vec<DenseOperator> {
+        let outer = [(1, 8, 9), (4, 5, 3)];
+        let whole = DenseOperator::with_factor(3, 20, outer, [70, 4], 5, dtype).with_memory(memory);
+        let groups: [&[usize]; 7] = [&[0, 1, 2, 3], &[0], &[1], &[2], &[3], &[1, 3], &[0, 2]];
+        groups.map(|variables| whole.block(variables)).into()
+    }
+
+    fn spectra(operators: &[DenseOperator]) -> Result<Vec<Spectrum>> {
+        let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
+        Gram::default().estimate_all(&operators, &Context::silent(0))
+    }
+
+    #[test]
+    fn does_not_depend_on_how_the_work_is_split() {
+        let whole = blocks(usize::MAX, DType::F64);
+        let expected = spectra(&whole).unwrap();
+        for (found, operator) in expected.iter().zip(&whole) {
+            let theirs = operator.eigenvalues();
+            assert_close(&found.eigenvalues, &theirs[..found.eigenvalues.len()], 1e-12 * theirs[0]);
+            assert_eq!(found, &gram(operator), "alone or together");
+        }
+        let mut splits = BTreeSet::new();
+        for memory in (0..400).map(|i| 20_000 + 1_000 * i) {
+            let operators = blocks(memory, DType::F64);
+            // In one order and in the other, in which some groups are told before the parts that they need.
+            let Ok(found) = spectra(&operators) else { continue };
+            for (found, expected) in found.iter().zip(&expected) {
+                let tolerance = 1e-12 * expected.eigenvalues[0];
+                assert_close(&found.eigenvalues, &expected.eigenvalues, tolerance);
+            }
+            let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|o| o as _).collect();
+            let plan = &Gram::default().planned(&operators).unwrap()[0].1;
+            splits.insert(plan.parts.iter().map(|part| part.blocks).collect::<Vec<_>>());
+        }
+        assert!(splits.contains(&vec![1]), "all at once");
+        assert!(splits.iter().any(|parts| parts.len() > 1), "several parts: {splits:?}");
+        assert!(splits.iter().any(|parts| parts.iter().any(|blocks| *blocks > 5)), "many blocks: {splits:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_before_anything_is_computed() {
+        let operators = blocks(20_000, DType::F64);
+        let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
+        let error = Gram::default().check(&operators).unwrap_err().to_string();
+        for words in ["test operator", "Gram matrix of 60 rows", "`memory`", "fewer samples", "lanczos"] {
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
     #[test]
     fn is_the_same_on_any_number_of_threads() {
+        for memory in [usize::MAX, 200_000] {
+            let run = |threads| on_threads(threads, || spectra(&blocks(memory, DType::F32)).unwrap());
+            assert_eq!(run(1), run(3));
+        }
         let operator = DenseOperator::with_factor(3, 100, Some((4, 20, 30)), Some(200), 7, DType::F32);
         let one = on_threads(1, || gram(&operator));
         let three = on_threads(3, || gram(&operator));

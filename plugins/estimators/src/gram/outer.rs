@@ -1,83 +1,169 @@
-//! Gram matrices of rows that are sums of outer products, without forming the rows.
+//! Products of rows that are sums of outer products, without forming the rows.
+
+use std::ops::Range;
 
 use candle_core::Tensor;
 use eigenscape_core::Result;
 use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
 use rayon::prelude::*;
 
-use super::{matrix::Symmetric, side::values};
+use super::{
+    tiles::{Place, Tile},
+    values::{Reader, read},
+};
+use crate::float::Float;
 
-/// Adds Φₜ Φₜᵀ for the rows Σₚ l\[r, n, p\] ⊗ x\[n, p\], with `left` \[R, N, P, o\] and `right` \[N, P, i\].
-pub(super) fn add(gram: &mut Symmetric, left: &Tensor, right: &Tensor) -> Result<()> {
-    let ((r, n, p, o), (_, _, i)) = (left.dims4()?, right.dims3()?);
-    let (left, right) = (values(left)?, values(right)?);
-    if p == 1 {
-        add_single(gram, &left, &right, [r, n, o, i]);
-    } else {
-        let factor = Positions { left: &left, right: &right, r, n, p, o, i };
-        let blocks: Vec<Vec<Mat<f64>>> = (0..n).into_par_iter().map(|first| factor.blocks(first)).collect();
-        // Row r·N + n belongs to sample n; blocks are known for the pairs with the first sample not before the second.
-        gram.add_entries(|a, b| {
-            let ((ra, na), (rb, nb)) = ((a / n, a % n), (b / n, b % n));
-            if na >= nb { blocks[na][nb][(ra, rb)] } else { blocks[nb][na][(rb, ra)] }
-        });
-    }
-    Ok(())
-}
+/// The products of the inputs of some samples with those of others are computed together: about so many rows and columns.
+const TOGETHER: usize = 512;
 
-/// ⟨l ⊗ x, l' ⊗ x'⟩ = ⟨l, l'⟩⟨x, x'⟩.
-fn add_single(gram: &mut Symmetric, left: &[f64], right: &[f64], [r, n, o, i]: [usize; 4]) {
-    let mut inputs = Symmetric::zeros(n);
-    inputs.add_product(MatRef::from_row_major_slice(right, n, i));
-    let inputs = inputs.into_matrix();
-    gram.add_hadamard(MatRef::from_row_major_slice(left, r * n, o), |a, b| inputs[(a % n, b % n)]);
-}
-
-struct Positions<'a> {
+/// The rows Σₚ l\[n, r, p\] ⊗ x\[n, p\] of some samples, in f64.
+#[derive(Clone, Copy)]
+pub(super) struct Outer<'a> {
+    /// l \[n, R, P, o\].
     left: &'a [f64],
+    /// x \[n, P, i\].
     right: &'a [f64],
-    r: usize,
-    n: usize,
-    p: usize,
+    rank: usize,
+    positions: usize,
     o: usize,
     i: usize,
 }
 
-impl<'a> Positions<'a> {
-    /// x of a sample, \[P, i\].
-    fn inputs(&self, n: usize) -> MatRef<'a, f64> {
-        let len = self.p * self.i;
-        MatRef::from_row_major_slice(&self.right[n * len..][..len], self.p, self.i)
+impl<'a> Outer<'a> {
+    /// From `left` \[R, n, P, o\] and `right` \[n, P, i\], which are copied into `buffer`; it grows where it must.
+    pub fn new(buffer: &'a mut Vec<f64>, left: &Tensor, right: &Tensor) -> Result<Self> {
+        let ((rank, samples, positions, o), (_, _, i)) = (left.dims4()?, right.dims3()?);
+        let len = left.elem_count() + right.elem_count();
+        if buffer.len() < len {
+            *buffer = vec![0.0; len];
+        }
+        let (cotangents, inputs) = buffer[..len].split_at_mut(left.elem_count());
+        read(left, BySample { to: cotangents, rank, samples })?;
+        read(right, BySample { to: inputs, rank: 1, samples })?;
+        Ok(Self { left: cotangents, right: inputs, rank, positions, o, i })
     }
 
-    /// l of a row, \[P, o\].
-    fn cotangents(&self, r: usize, n: usize) -> MatRef<'a, f64> {
-        let len = self.p * self.o;
-        MatRef::from_row_major_slice(&self.left[(r * self.n + n) * len..][..len], self.p, self.o)
+    /// Adds ΦΨᵀ for the rows Φ of the rectangle's rows and Ψ of its columns.
+    pub fn add(place: &mut Place, phi: Self, psi: Self) {
+        place.add(|tile| if phi.positions == 1 { phi.single(&psi, tile) } else { phi.several(&psi, tile) });
     }
 
-    /// The R × R blocks of the pairs of sample `first` with itself and all before it. With X = x xʼᵀ \[P, P\], the entry of rows
-    /// (r, n) and (rʼ, nʼ) is Σₚₚʼ X\[p, pʼ\] ⟨l\[p\], lʼ\[pʼ\]⟩ = ⟨l, X lʼ⟩.
-    fn blocks(&self, first: usize) -> Vec<Mat<f64>> {
-        let Self { r, n, p, o, .. } = *self;
-        let len = p * o;
-        let rows = MatRef::from_row_major_slice_with_stride(&self.left[first * len..], r, len, n * len);
-        let mut x = Mat::<f64>::zeros(p, p);
-        let mut products = vec![0.0; r * len];
-        let block = |second: usize| {
-            product(x.as_mut(), self.inputs(first), self.inputs(second).transpose());
-            for (b, xl) in products.chunks_exact_mut(len).enumerate() {
-                product(MatMut::from_row_major_slice_mut(xl, p, o), x.as_ref(), self.cotangents(b, second));
+    /// ⟨l ⊗ x, l' ⊗ x'⟩ = ⟨l, l'⟩⟨x, x'⟩.
+    fn single(&self, other: &Self, Tile { rows, columns, product: mut out }: Tile) {
+        product(out.as_mut(), self.cotangents(rows.clone()), other.cotangents(columns.clone()).transpose());
+        let (samples, others) = (self.samples(&rows), self.samples(&columns));
+        let mut inputs = Mat::zeros(samples.len(), others.len());
+        product(inputs.as_mut(), self.inputs(samples.clone()), other.inputs(others.clone()).transpose());
+        for (j, column) in columns.enumerate() {
+            for (i, row) in rows.clone().enumerate() {
+                let (n, m) = (row / self.rank - samples.start, column / self.rank - others.start);
+                out[(i, j)] *= inputs[(n, m)];
             }
-            let mut block = Mat::zeros(r, r);
-            product(block.as_mut(), rows, MatRef::from_row_major_slice(&products, r, len).transpose());
-            block
-        };
-        (0..=first).map(block).collect()
+        }
+    }
+
+    /// With X = x x'ᵀ \[P, P\], ⟨Σₚ l\[p\] ⊗ x\[p\], Σₚ l'\[p\] ⊗ x'\[p\]⟩ = Σₚₚʼ X\[p, pʼ\] ⟨l\[p\], lʼ\[pʼ\]⟩ = ⟨l, X lʼ⟩.
+    fn several(&self, other: &Self, Tile { rows, columns, product: mut out }: Tile) {
+        let p = self.positions;
+        let together = (TOGETHER / p).max(1);
+        let mut images = vec![0.0; self.rank * p * self.o];
+        let most = |rows: &Range<usize>| together.min(self.samples(rows).len()) * p;
+        let mut all = Mat::<f64>::zeros(most(&rows), most(&columns));
+        for ms in chunks(self.samples(&columns), together) {
+            for ns in chunks(self.samples(&rows), together) {
+                let mut x = all.as_mut().submatrix_mut(0, 0, ns.len() * p, ms.len() * p);
+                product(x.as_mut(), self.inputs(ns.clone()), other.inputs(ms.clone()).transpose());
+                for (j, m) in ms.clone().enumerate() {
+                    let right = self.of_sample(m, &columns);
+                    for (i, n) in ns.clone().enumerate() {
+                        let left = self.of_sample(n, &rows);
+                        let (top, side) = (left.start - rows.start, right.start - columns.start);
+                        let block = out.as_mut().submatrix_mut(top, side, left.len(), right.len());
+                        let x = x.as_ref().submatrix(i * p, j * p, p, p);
+                        self.pair(left, other, right.clone(), x, &mut images, block);
+                    }
+                }
+            }
+        }
+    }
+
+    /// ⟨l, X lʼ⟩ for some rows of one sample and of another.
+    fn pair(
+        &self,
+        rows: Range<usize>,
+        other: &Self,
+        others: Range<usize>,
+        x: MatRef<f64>,
+        images: &mut [f64],
+        block: MatMut<f64>,
+    ) {
+        let (p, o, len) = (self.positions, self.o, self.positions * self.o);
+        let images = &mut images[..others.len() * len];
+        for (row, image) in others.clone().zip(images.chunks_exact_mut(len)) {
+            let cotangent = MatRef::from_row_major_slice(other.cotangent(row), p, o);
+            product(MatMut::from_row_major_slice_mut(image, p, o), x, cotangent);
+        }
+        let images = MatRef::from_row_major_slice(images, others.len(), len);
+        product(block, self.cotangents(rows), images.transpose());
+    }
+
+    /// To which samples some rows belong.
+    fn samples(&self, rows: &Range<usize>) -> Range<usize> {
+        rows.start / self.rank..rows.end.div_ceil(self.rank)
+    }
+
+    /// The rows of sample n among some rows.
+    fn of_sample(&self, n: usize, rows: &Range<usize>) -> Range<usize> {
+        rows.start.max(n * self.rank)..rows.end.min((n + 1) * self.rank)
+    }
+
+    /// x of some samples, \[n·P, i\].
+    fn inputs(&self, samples: Range<usize>) -> MatRef<'_, f64> {
+        let (positions, i) = (self.positions, self.i);
+        let values = &self.right[samples.start * positions * i..samples.end * positions * i];
+        MatRef::from_row_major_slice(values, samples.len() * positions, i)
+    }
+
+    /// l of one row, \[P, o\].
+    fn cotangent(&self, row: usize) -> &[f64] {
+        let len = self.positions * self.o;
+        &self.left[row * len..][..len]
+    }
+
+    /// l of some rows, \[rows, P·o\].
+    fn cotangents(&self, rows: Range<usize>) -> MatRef<'_, f64> {
+        let len = self.positions * self.o;
+        MatRef::from_row_major_slice(&self.left[rows.start * len..rows.end * len], rows.len(), len)
     }
 }
 
-/// Sequential: each sample is one task.
+/// Sequential: each tile is one task.
 fn product(out: MatMut<f64>, left: MatRef<f64>, right: MatRef<f64>) {
     matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
+}
+
+/// A range in ranges of at most `len`.
+fn chunks(range: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(len).map(move |start| start..end.min(start + len))
+}
+
+/// Copies the numbers of a tensor \[R, n, ...\] (with R = 1 also \[n, ...\]) in f64, as \[n, R, ...\].
+struct BySample<'a> {
+    to: &'a mut [f64],
+    rank: usize,
+    samples: usize,
+}
+
+impl Reader for BySample<'_> {
+    fn read<T: Float>(self, values: &[T]) {
+        let Self { to, rank, samples } = self;
+        let len = to.len() / (rank * samples).max(1);
+        to.par_chunks_mut((rank * len).max(1)).enumerate().for_each(|(n, to)| {
+            for (r, to) in to.chunks_exact_mut(len).enumerate() {
+                let values = &values[(r * samples + n) * len..][..len];
+                to.iter_mut().zip(values).for_each(|(to, value)| *to = value.widen());
+            }
+        });
+    }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{Loss, Network, Objective, Point};
 use eigenscape_core::{
-    Architecture, Catalog, Context, Curvature, Examples, Group, GroupSelector, Landscape, ProbeEstimator,
-    Random, Registry, Spectrum, Targets,
+    Architecture, Catalog, Context, Curvature, CurvatureOperator, Examples, Group, GroupSelector, Landscape,
+    ProbeEstimator, Random, Registry, Spectrum, Targets,
+    landscape::NetworkOperator,
     registry::{Environment, PluginError},
 };
 use eigenscape_experiment::{Failure, Result, evaluate, labels::Labels, weights::Weights};
@@ -122,8 +123,10 @@ impl Subject {
     /// # Errors
     /// When the estimator fails.
     pub fn layer_spectra(&self, landscape: &Landscape) -> Result<Vec<Spectrum>> {
-        landscape.share_factor(&self.layers)?;
-        self.layers.iter().map(|layer| estimate(&*self.gram, landscape, layer)).collect()
+        let operator = |layer| landscape.operator(Curvature::Hessian, layer);
+        let operators: Vec<NetworkOperator> = self.layers.iter().map(operator).collect();
+        let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
+        Ok(self.gram.estimate_all(&operators, &Context::silent(SEED))?)
     }
 
     /// Random vectors \[`count`, P\].

@@ -10,6 +10,7 @@ use crate::kernels::{
     Element,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
+    scratch::{with_buffers, zeroed},
     transpose::transpose,
 };
 
@@ -37,7 +38,7 @@ pub(in super::super) fn weight_transpose<T: Element>(
     let task = |task: usize| {
         let samples = task * samples / tasks..(task + 1) * samples / tasks;
         let mut sums = zeros(count);
-        add_samples(arch, &plan, widths, [x, y], samples, &mut sums);
+        with_buffers(|scratch| add_samples(arch, &plan, widths, [x, y], samples, scratch, &mut sums));
         sums
     };
     let partial: Vec<Vec<T>> = (0..tasks).into_par_iter().map(task).collect();
@@ -58,19 +59,20 @@ fn add_samples<T: Element>(
     widths: Widths,
     [x, y]: [&[T]; 2],
     samples: Range<usize>,
+    [image, outputs]: &mut [Vec<T>; 2],
     sums: &mut [T],
 ) {
     let g = &plan.g;
     let (positions, rows) = (plan.positions.len(), plan.out_channels());
     let step = widths.whole(rows);
-    let mut image = zeros(if g.padding > 0 { g.channels * plan.plane() } else { 0 });
-    let mut outputs = zeros(positions * step);
+    let image = zeroed(image, if g.padding > 0 { g.channels * plan.plane() } else { 0 });
+    let outputs = zeroed(outputs, positions * step);
     let span = plan.positions.last().map_or(0, |last| last + 1);
     for sample in samples {
         let x = &x[sample * g.image()..][..g.image()];
         let x = if g.padding > 0 {
-            pad(plan, x, &mut image);
-            &image
+            pad(plan, x, image);
+            &*image
         } else {
             x
         };
@@ -78,7 +80,7 @@ fn add_samples<T: Element>(
             let y = &y[sample * g.out_image() + group * g.group_out()..][..g.group_out()];
             arch.dispatch(
                 #[inline(always)]
-                || transpose([rows, positions], y, positions, &mut outputs, step),
+                || transpose([rows, positions], y, positions, outputs, step),
             );
             let left = Left {
                 data: &x[group * plan.channels() * plan.plane()..],

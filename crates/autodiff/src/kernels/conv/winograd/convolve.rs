@@ -11,6 +11,7 @@ use super::{
 use crate::kernels::{
     Element,
     panel::{Layout, Left, Out, Panel, Product, Steps},
+    scratch::{sized, with_buffers, zeroed},
 };
 
 /// y\[v, b\] = x\[b\] ∗ w\[v\] for images `x` \[B, inner, height, width\] and `filters`: `out` \[V, B, outer, ...\].
@@ -40,21 +41,13 @@ pub(in super::super) fn convolve<T: Element>(
             parts.enumerate().for_each(|(share, part)| tasks[b / images * shares + share].push(part));
         }
     }
-    tasks.into_par_iter().enumerate().for_each_init(Scratch::default, |scratch, (task, outs)| {
+    tasks.into_par_iter().enumerate().for_each(|(task, outs)| {
         let (group, share) = (task / shares, task % shares);
         let start = group * images;
         let x = &x[start * sides.image()..samples.min(start + images) * sides.image()];
-        arch.dispatch(Task { sides, x, filters, first_panel: share * panels_a_share, outs, scratch });
+        let first_panel = share * panels_a_share;
+        with_buffers(|scratch| arch.dispatch(Task { sides, x, filters, first_panel, outs, scratch }));
     });
-}
-
-/// What a task's buffers hold: padded images, transformed tiles, their products, outputs with their channels side by side.
-#[derive(Default)]
-struct Scratch<T> {
-    padded: Vec<T>,
-    tiles: Vec<T>,
-    products: Vec<T>,
-    outputs: Vec<T>,
 }
 
 /// Some images with some outer channels.
@@ -65,7 +58,8 @@ struct Task<'a, 'b, T> {
     first_panel: usize,
     /// For each filter each image's outer channels of this task.
     outs: Vec<&'a mut [T]>,
-    scratch: &'b mut Scratch<T>,
+    /// Padded images, transformed tiles, their products, outputs with their channels side by side.
+    scratch: &'b mut [Vec<T>; 4],
 }
 
 impl<T: Element> WithSimd for Task<'_, '_, T> {
@@ -89,7 +83,7 @@ impl<T: Element> Task<'_, '_, T> {
     /// Bᵀ d B of every tile: \[point, tile, inner\].
     #[inline(always)]
     fn transform_tiles<S: Simd>(&mut self, simd: S, images: usize) {
-        let Scratch { padded, tiles, .. } = &mut *self.scratch;
+        let [padded, tiles, ..] = &mut *self.scratch;
         transform_tiles(simd, self.sides, self.x, images, padded, tiles);
     }
 
@@ -97,8 +91,8 @@ impl<T: Element> Task<'_, '_, T> {
     #[inline(always)]
     fn multiply<S: Simd>(&mut self, simd: S, filters: &Filters<T>, tiles: usize, width: usize) {
         let depth = whole_vectors::<T, S>(self.sides.inner);
-        let Scratch { tiles: transformed, products, .. } = &mut *self.scratch;
-        products.resize(POINTS * tiles * width, T::zero());
+        let [_, transformed, products, _] = &mut *self.scratch;
+        let products = sized(products, POINTS * tiles * width);
         for (i, column) in (0..width).step_by(filters.width()).enumerate() {
             for point in 0..POINTS {
                 let data = &transformed[point * tiles * depth..][..tiles * depth];
@@ -130,11 +124,11 @@ impl<T: Element> Task<'_, '_, T> {
         channels: usize,
         width: usize,
     ) {
-        let Scratch { products, outputs, .. } = &mut *self.scratch;
+        let [.., products, outputs] = &mut *self.scratch;
         let [rows, columns] = self.sides.grid();
         let plane = images * rows * columns * width;
         let last = ChannelsLast { height: 2 * rows, width: 2 * columns, channels: width };
-        outputs.resize(images * last.image(), T::zero());
+        let outputs = sized(outputs, images * last.image());
         last.for_tiles(images, [rows, columns], |start, tile| {
             for channel in (0..width).step_by(T::lanes::<S>()) {
                 let points = load_points::<T, S>(products, tile * width + channel, plane);
@@ -161,14 +155,13 @@ pub(super) fn transform_tiles<T: Element, S: Simd>(
 ) {
     let ([rows, columns], channels) = (sides.grid(), whole_vectors::<T, S>(sides.inner));
     let last = ChannelsLast { height: 2 * rows + 2, width: 2 * columns + 2, channels };
-    // Every image writes the same places, so that the zeros around it stay.
-    padded.resize(images * last.image(), T::zero());
+    let padded = zeroed(padded, images * last.image());
     let planes = Planes { channels: sides.inner, height: sides.height, width: sides.width };
     for (x, padded) in x.chunks_exact(sides.image()).zip(padded.chunks_exact_mut(last.image())) {
         last.take(x, planes, padded, sides.padding);
     }
     let plane = images * rows * columns * channels;
-    tiles.resize(POINTS * plane, T::zero());
+    let tiles = sized(tiles, POINTS * plane);
     last.for_tiles(images, [rows, columns], |start, tile| {
         for channel in (0..channels).step_by(T::lanes::<S>()) {
             let pixels = last.load::<T, S, 4>(padded, start + channel);

@@ -14,6 +14,7 @@ use super::{
 use crate::kernels::{
     Element,
     panel::{self, Layout, Left, Out, Panel, Product, Steps},
+    scratch::{sized, with_buffers, zeroed},
     simd::MOST_LANES,
 };
 
@@ -41,7 +42,7 @@ pub(in super::super) fn weight_transpose<T: Element>(
         let (share, part) = (task / parts, task % parts);
         let outer = share * channels..sides.outer.min((share + 1) * channels);
         let samples = part * samples / parts..(part + 1) * samples / parts;
-        arch.dispatch(Task { sides, x, y, outer, samples })
+        with_buffers(|scratch| arch.dispatch(Task { sides, x, y, outer, samples, scratch }))
     };
     let sums: Vec<Vec<T>> = (0..shares * parts).into_par_iter().map(task).collect();
     let weights = out.par_chunks_mut(channels * sides.inner * 9).zip(sums.par_chunks(parts));
@@ -49,26 +50,27 @@ pub(in super::super) fn weight_transpose<T: Element>(
 }
 
 /// Some samples with some outer channels.
-struct Task<'a, T> {
+struct Task<'a, 'b, T> {
     sides: &'a Sides,
     x: &'a [T],
     y: &'a [T],
     outer: Range<usize>,
     samples: Range<usize>,
+    /// Padded images, transformed tiles, padded outputs, transformed outputs.
+    scratch: &'b mut [Vec<T>; 4],
 }
 
-impl<T: Element> WithSimd for Task<'_, T> {
+impl<T: Element> WithSimd for Task<'_, '_, T> {
     type Output = Vec<T>;
 
     /// Σ (A e Aᵀ)ᵀ (Bᵀ d B) over the tiles: \[point, outer, inner\], the inner channels filled up to whole vectors.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
-        let Self { sides, x, y, outer, samples } = self;
+        let Self { sides, x, y, outer, samples, scratch } = self;
         let [inner, width] = [sides.inner, outer.len()].map(whole_vectors::<T, S>);
         let mut sums = vec![T::zero(); POINTS * outer.len() * inner];
         let images = sides.images::<T>(inner + width);
-        let mut scratch = [const { Vec::new() }; 4];
-        let [padded, tiles, padded_outputs, outputs] = &mut scratch;
+        let [padded, tiles, padded_outputs, outputs] = scratch;
         for first in samples.clone().step_by(images) {
             let count = images.min(samples.end - first);
             let x = &x[first * sides.image()..][..count * sides.image()];
@@ -108,13 +110,13 @@ fn transform_outputs<T: Element, S: Simd>(
     let images = y.len() / sides.out_image();
     let ([rows, columns], channels) = (sides.grid(), whole_vectors::<T, S>(outer.len()));
     let last = ChannelsLast { height: 2 * rows, width: 2 * columns, channels };
-    padded.resize(images * last.image(), T::zero());
+    let padded = zeroed(padded, images * last.image());
     let planes = Planes { channels: outer.len(), height: sides.out_height, width: sides.out_width };
     for (y, padded) in y.chunks_exact(sides.out_image()).zip(padded.chunks_exact_mut(last.image())) {
         last.take(&y[outer.start * sides.positions()..], planes, padded, 0);
     }
     let plane = images * rows * columns * channels;
-    outputs.resize(POINTS * plane, T::zero());
+    let outputs = sized(outputs, POINTS * plane);
     last.for_tiles(images, [rows, columns], |start, tile| {
         for channel in (0..channels).step_by(T::lanes::<S>()) {
             let points = transform::outputs::<T, S>(simd, last.load::<T, S, 2>(padded, start + channel));

@@ -1,0 +1,75 @@
+//! Products of rows that are stored as they are, in slabs of columns.
+
+use candle_core::Tensor;
+use eigenscape_core::Result;
+use faer::{Accum, MatRef, Par, linalg::matmul::matmul};
+use rayon::prelude::*;
+
+use super::{
+    tiles::{Place, Tile},
+    values::{Reader, read},
+};
+use crate::float::Float;
+
+/// Adds ΦΨᵀ for the rows Φ of the rectangle's rows and Ψ of its columns (`None` where these are the same rows), \[R·n, Pₜ\] each;
+/// `slab` numbers of each are held in f64 at a time.
+pub(super) fn add(place: &mut Place, phi: &Tensor, psi: Option<&Tensor>, slab: usize) -> Result<()> {
+    let (rows, columns) = phi.dims2()?;
+    let width = (slab / rows.max(1)).clamp(1, columns.max(1));
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for first in (0..columns).step_by(width) {
+        let width = width.min(columns - first);
+        let left = transposed(&mut left, phi, place.rank, first, width)?;
+        let right = psi.map(|psi| transposed(&mut right, psi, place.rank, first, width)).transpose()?;
+        let right = right.unwrap_or(left);
+        place.add(|Tile { rows, columns, product }| {
+            let left = left.subrows(rows.start, rows.len());
+            let right = right.subrows(columns.start, columns.len());
+            matmul(product, Accum::Replace, left, right.transpose(), 1.0, Par::Seq);
+        });
+    }
+    Ok(())
+}
+
+/// Some columns of the rows in f64, sample after sample: row r·n + i becomes row i·R + r. They are put into `buffer` column by column,
+/// as products take them.
+fn transposed<'a>(
+    buffer: &'a mut Vec<f64>,
+    rows: &Tensor,
+    rank: usize,
+    first: usize,
+    width: usize,
+) -> Result<MatRef<'a, f64>> {
+    let (m, columns) = rows.dims2()?;
+    buffer.resize(m * width, 0.0);
+    read(rows, Transpose { to: buffer, m, samples: m / rank, columns, first })?;
+    Ok(MatRef::from_column_major_slice(buffer, m, width))
+}
+
+/// Columns that are read together: a cache line of f32.
+const STRIP: usize = 16;
+
+struct Transpose<'a> {
+    to: &'a mut [f64],
+    m: usize,
+    samples: usize,
+    columns: usize,
+    first: usize,
+}
+
+impl Reader for Transpose<'_> {
+    fn read<T: Float>(self, values: &[T]) {
+        let Self { to, m, samples, columns, first } = self;
+        let rank = m / samples.max(1);
+        to.par_chunks_mut(STRIP * m).enumerate().for_each(|(strip, to)| {
+            let (first, count) = (first + strip * STRIP, to.len() / m);
+            for row in 0..m {
+                let place = row % samples * rank + row / samples;
+                let values = &values[row * columns + first..][..count];
+                for (column, value) in values.iter().enumerate() {
+                    to[column * m + place] = value.widen();
+                }
+            }
+        });
+    }
+}

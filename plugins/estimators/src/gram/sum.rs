@@ -1,0 +1,179 @@
+//! The matrices of a job and their eigenvalues, part by part.
+
+use std::ops::Range;
+
+use eigenscape_autodiff::Rows;
+use eigenscape_core::{Error, FactorColumns, Result};
+use faer::{Mat, MatMut};
+use rayon::prelude::*;
+
+use super::{
+    columns, explicit,
+    outer::Outer,
+    plan::{Part, Plan},
+    target::{Job, Target},
+    tiles::{Place, Rectangle},
+};
+use crate::{eigen::symmetric_eigenvalues, operator::not_finite};
+
+/// All eigenvalues of each target's matrix, ascending.
+pub(super) fn eigenvalues(job: &Job, plan: &Plan) -> Result<Vec<Vec<f64>>> {
+    let mut sums: Vec<Sum> = job.targets.iter().map(|target| Sum { target, matrix: None }).collect();
+    let mut eigenvalues = vec![Vec::new(); sums.len()];
+    for part in &plan.parts {
+        let variables = &plan.variables[part.variables.clone()];
+        sums.iter_mut().for_each(|sum| sum.begin(variables));
+        Adding { job, part, variables, slab: plan.slab }.add(&mut sums)?;
+        let finished = sums.iter_mut().enumerate().filter_map(|(i, sum)| Some((i, sum.finish(variables)?)));
+        let finished: Vec<(usize, Mat<f64>)> =
+            finished.map(|(i, matrix)| Ok((i, matrix?))).collect::<Result<_>>()?;
+        // Sequential each, so that the bits do not depend on the number of threads.
+        let found = finished.into_par_iter().map(|(i, matrix)| Ok((i, symmetric_eigenvalues(matrix)?)));
+        for (i, values) in found.collect::<Result<Vec<_>>>()? {
+            eigenvalues[i] = values;
+        }
+    }
+    Ok(eigenvalues)
+}
+
+/// A target's matrix, from the part of its first variable to that of its last.
+struct Sum<'a> {
+    target: &'a Target<'a>,
+    matrix: Option<Mat<f64>>,
+}
+
+impl Sum<'_> {
+    fn begin(&mut self, variables: &[usize]) {
+        if self.target.variables.first().is_some_and(|first| variables.contains(first)) {
+            self.matrix = Some(Mat::zeros(self.target.n(), self.target.n()));
+        }
+    }
+
+    /// The matrix, when its last variable has been added.
+    fn finish(&mut self, variables: &[usize]) -> Option<Result<Mat<f64>>> {
+        let last = self.target.variables.last().is_some_and(|last| variables.contains(last));
+        let matrix = self.matrix.take_if(|_| last)?;
+        // A diagonal entry is a sum of squares: finite only if all that goes into it is.
+        let finite = (0..matrix.nrows()).all(|i| matrix[(i, i)].is_finite());
+        Some(if finite { Ok(matrix) } else { Err(not_finite(self.target.operator)) })
+    }
+
+    /// The matrix ΦΦᵀ or ΦᵀΦ while it is summed.
+    fn living(&mut self, by_columns: bool) -> Option<(&Target<'_>, MatMut<'_, f64>)> {
+        let matrix = self.matrix.as_mut().filter(|_| self.target.by_columns() == by_columns)?;
+        Some((self.target, matrix.as_mut()))
+    }
+}
+
+/// Adds what the variables of one part contribute.
+struct Adding<'a> {
+    job: &'a Job<'a>,
+    part: &'a Part,
+    variables: &'a [usize],
+    slab: usize,
+}
+
+/// The rows of some samples, one entry a variable of the part.
+struct Block {
+    samples: Range<usize>,
+    tensors: Vec<Rows>,
+}
+
+impl Adding<'_> {
+    fn add(&self, sums: &mut [Sum]) -> Result<()> {
+        let columns = self.job.source.columns(self.variables)?;
+        let blocks = self.part.samples(self.job.source.samples());
+        let pairs = sums.iter_mut().any(|sum| sum.living(false).is_some());
+        for (index, samples) in blocks.iter().enumerate() {
+            let block = self.block(&*columns, samples, sums)?;
+            self.add_columns(sums, &block)?;
+            if pairs {
+                self.add_rows(sums, &block, None)?;
+                for before in &blocks[..index] {
+                    let before = self.block(&*columns, before, sums)?;
+                    self.add_rows(sums, &block, Some(&before))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn block(&self, columns: &dyn FactorColumns, samples: &Range<usize>, sums: &[Sum]) -> Result<Block> {
+        let living = sums.iter().filter(|sum| sum.matrix.is_some()).map(|sum| sum.target);
+        let largest = living.max_by_key(|target| target.bytes());
+        let named = |error: Error| match largest {
+            Some(target) => error.of(&target.description()),
+            None => error,
+        };
+        let factor = columns.rows(samples.clone(), self.part.evaluating).map_err(named)?;
+        let rows = samples.len() * self.job.source.rank();
+        match largest {
+            Some(target) if (factor.rows, factor.tensors.len()) != (rows, self.variables.len()) => {
+                Err(target.wrong_shape())
+            }
+            _ => Ok(Block { samples: samples.clone(), tensors: factor.tensors }),
+        }
+    }
+
+    fn add_columns(&self, sums: &mut [Sum], block: &Block) -> Result<()> {
+        for (target, matrix) in sums.iter_mut().filter_map(|sum| sum.living(true)) {
+            let of_target = self.variables.iter().zip(&block.tensors);
+            let phi: Vec<&Rows> = of_target
+                .filter(|(variable, _)| target.variables.binary_search(variable).is_ok())
+                .map(|(_, rows)| rows)
+                .collect();
+            let all = 0..target.dimension;
+            let rectangle = Rectangle { rows: all.clone(), columns: all };
+            let mut place = Place { matrices: vec![matrix], rectangle, rank: 1 };
+            columns::add(&mut place, &phi, self.job.source.rank(), block.samples.len(), self.slab)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the products of the rows of two blocks, the second before the first or (`None`) the same.
+    fn add_rows(&self, sums: &mut [Sum], block: &Block, before: Option<&Block>) -> Result<()> {
+        let rank = self.job.source.rank();
+        let range = |block: &Block| block.samples.start * rank..block.samples.end * rank;
+        let rectangle = Rectangle { rows: range(block), columns: range(before.unwrap_or(block)) };
+        // For what is copied in f64, one variable after the other.
+        let mut buffers = [Vec::new(), Vec::new()];
+        for (index, variable) in self.variables.iter().enumerate() {
+            let living = sums.iter_mut().filter_map(|sum| sum.living(false));
+            let having = living.filter(|(target, _)| target.variables.binary_search(variable).is_ok());
+            let matrices: Vec<MatMut<f64>> = having.map(|(_, matrix)| matrix).collect();
+            if !matrices.is_empty() {
+                let mut place = Place { matrices, rectangle: rectangle.clone(), rank };
+                let psi = before.map(|before| &before.tensors[index]);
+                self.add_product(&mut place, &block.tensors[index], psi, &mut buffers)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds ΦΨᵀ for the rows of one variable; `None` where Ψ is Φ.
+    fn add_product(
+        &self,
+        place: &mut Place,
+        phi: &Rows,
+        psi: Option<&Rows>,
+        buffers: &mut [Vec<f64>; 2],
+    ) -> Result<()> {
+        let [buffer, other] = buffers;
+        match (phi, psi) {
+            (Rows::Explicit(phi), None) => explicit::add(place, phi, None, self.slab),
+            (Rows::Explicit(phi), Some(Rows::Explicit(psi))) => {
+                explicit::add(place, phi, Some(psi), self.slab)
+            }
+            (Rows::Outer { left, right }, None) => {
+                let phi = Outer::new(buffer, left, right)?;
+                Outer::add(place, phi, phi);
+                Ok(())
+            }
+            (Rows::Outer { left, right }, Some(Rows::Outer { left: before, right: seen })) => {
+                Outer::add(place, Outer::new(buffer, left, right)?, Outer::new(other, before, seen)?);
+                Ok(())
+            }
+            _ => Err(candle_core::Error::Msg("one variable's rows come in two forms".to_owned()).into()),
+        }
+    }
+}

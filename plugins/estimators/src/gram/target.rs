@@ -1,0 +1,115 @@
+//! What is to be computed: one matrix for each set of columns.
+
+use std::{ops::Range, sync::Arc};
+
+use eigenscape_core::{CurvatureOperator, Error, ExactFactor, FactorSource, Result};
+
+use crate::operator::dimension;
+
+/// The smaller of ΦᵀΦ (P × P) and ΦΦᵀ (M × M) for the columns Φ of some variables.
+pub(super) struct Target<'a> {
+    /// The operators whose matrix this is, by index.
+    pub operators: Vec<usize>,
+    /// The first of them.
+    pub operator: &'a dyn CurvatureOperator,
+    /// The variables, ascending.
+    pub variables: Vec<usize>,
+    /// P.
+    pub dimension: usize,
+    /// M.
+    pub rows: usize,
+}
+
+/// All targets of one source.
+pub(super) struct Job<'a> {
+    pub source: Arc<dyn FactorSource>,
+    pub targets: Vec<Target<'a>>,
+}
+
+impl Target<'_> {
+    /// What it is, for messages.
+    pub fn description(&self) -> String {
+        self.operator.description()
+    }
+
+    /// The error for a source that hands out other rows or columns than it says.
+    pub fn wrong_shape(&self) -> Error {
+        Error::input(
+            self.description(),
+            format!("its factor does not consist of {} rows and {} columns", self.rows, self.dimension),
+            "report this: an operator's factor has one column a parameter",
+        )
+    }
+
+    /// Whether it is ΦᵀΦ.
+    pub fn by_columns(&self) -> bool {
+        self.dimension < self.rows
+    }
+
+    /// Rows of the smaller matrix.
+    pub fn n(&self) -> usize {
+        self.dimension.min(self.rows)
+    }
+
+    /// Bytes of the matrix and of the vectors that its eigenvalues take.
+    pub fn bytes(&self) -> usize {
+        const VECTORS: usize = 8;
+        size_of::<f64>().saturating_mul(self.n().saturating_mul(self.n() + VECTORS))
+    }
+
+    /// From its first variable to its last, as positions in `union`, which has them all.
+    pub fn span(&self, union: &[usize]) -> Range<usize> {
+        let position = |variable: Option<&usize>| union.iter().position(|v| Some(v) == variable).unwrap_or(0);
+        position(self.variables.first())..position(self.variables.last()) + 1
+    }
+}
+
+impl<'a> Job<'a> {
+    /// The matrices of these operators, those of one source together and each once.
+    pub fn all(operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<Self>> {
+        let mut jobs: Vec<Self> = Vec::new();
+        for (index, operator) in operators.iter().enumerate() {
+            let (dimension, ExactFactor { source, mut variables }) =
+                (dimension(*operator)?, operator.factor()?);
+            variables.sort_unstable();
+            let same = |job: &Self| std::ptr::addr_eq(Arc::as_ptr(&job.source), Arc::as_ptr(&source));
+            let known = jobs.iter().position(same);
+            let job = known.unwrap_or(jobs.len());
+            if known.is_none() {
+                jobs.push(Self { source, targets: Vec::new() });
+            }
+            jobs[job].add(index, *operator, variables, dimension);
+        }
+        Ok(jobs)
+    }
+
+    fn add(
+        &mut self,
+        index: usize,
+        operator: &'a dyn CurvatureOperator,
+        variables: Vec<usize>,
+        dimension: usize,
+    ) {
+        let same =
+            |target: &&mut Target<'_>| (&target.variables, target.dimension) == (&variables, dimension);
+        match self.targets.iter_mut().find(same) {
+            Some(target) => target.operators.push(index),
+            None => self.targets.push(Target {
+                operators: vec![index],
+                operator,
+                variables,
+                dimension,
+                rows: self.source.samples() * self.source.rank(),
+            }),
+        }
+    }
+
+    /// All variables, ascending.
+    pub fn variables(&self) -> Vec<usize> {
+        let mut union: Vec<usize> =
+            self.targets.iter().flat_map(|target| &target.variables).copied().collect();
+        union.sort_unstable();
+        union.dedup();
+        union
+    }
+}

@@ -1,0 +1,130 @@
+//! Rectangles of symmetric matrices, by tiles: each tile is the work of one task with a sequential product inside, so that the sums
+//! do not depend on the number of threads.
+
+use std::ops::Range;
+
+use faer::{Mat, MatMut};
+use rayon::prelude::*;
+
+/// Rows and columns of a tile: small enough to share the work out, large enough for full speed.
+const TILE: usize = 128;
+
+/// A rectangle of a matrix on or below the diagonal: its rows and its columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rectangle {
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+}
+
+/// Where products go: the same rectangle of several matrices. What lies above the diagonal need not be right.
+pub(super) struct Place<'a> {
+    pub matrices: Vec<MatMut<'a, f64>>,
+    pub rectangle: Rectangle,
+    /// So many rows belong together: a tile has whole groups of them where they are small enough.
+    pub rank: usize,
+}
+
+/// The ranges of a tile's rows and columns within the rectangle, and where their product goes.
+pub(super) struct Tile<'a> {
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+    pub product: MatMut<'a, f64>,
+}
+
+impl Place<'_> {
+    /// Adds to all matrices a product whose tiles `compute` writes.
+    pub fn add(&mut self, compute: impl Fn(Tile) + Sync) {
+        let Rectangle { rows, columns } = &self.rectangle;
+        let (down, across) = (ranges(rows.len(), self.rank), ranges(columns.len(), self.rank));
+        let keep = |r: &Range<usize>, c: &Range<usize>| rows.start + r.end > columns.start + c.start;
+        let places: Vec<(&Range<usize>, &Range<usize>)> = across
+            .iter()
+            .flat_map(|c| down.iter().map(move |r| (r, c)))
+            .filter(|(r, c)| keep(r, c))
+            .collect();
+        let mut tiles: Vec<Vec<MatMut<f64>>> = places.iter().map(|_| Vec::new()).collect();
+        for matrix in &mut self.matrices {
+            let matrix = matrix.as_mut();
+            let matrix = matrix.submatrix_mut(rows.start, columns.start, rows.len(), columns.len());
+            let split = split(matrix, &down, &across, keep);
+            tiles.iter_mut().zip(split).for_each(|(tile, matrix)| tile.push(matrix));
+        }
+        places.into_par_iter().zip(tiles).for_each(|((r, c), sums)| {
+            let mut product = Mat::zeros(r.len(), c.len());
+            compute(Tile { rows: r.clone(), columns: c.clone(), product: product.as_mut() });
+            for mut sum in sums {
+                sum += &product;
+            }
+        });
+    }
+}
+
+/// The tiles to `keep`, column after column.
+fn split<'a>(
+    matrix: MatMut<'a, f64>,
+    down: &[Range<usize>],
+    across: &[Range<usize>],
+    keep: impl Fn(&Range<usize>, &Range<usize>) -> bool,
+) -> Vec<MatMut<'a, f64>> {
+    let (mut tiles, mut rest) = (Vec::new(), matrix);
+    for c in across {
+        let (mut column, right) = rest.split_at_col_mut(c.len());
+        rest = right;
+        for r in down {
+            let (tile, below) = column.split_at_row_mut(r.len());
+            column = below;
+            if keep(r, c) {
+                tiles.push(tile);
+            }
+        }
+    }
+    tiles
+}
+
+/// 0..len in ranges of about [`TILE`], of whole groups of `grain` where these are smaller, within a group where they are not.
+fn ranges(len: usize, grain: usize) -> Vec<Range<usize>> {
+    let (outer, inner) = if grain <= TILE { (TILE / grain * grain, TILE) } else { (grain, TILE) };
+    let step = |start: usize, end: usize, by: usize| {
+        (start..end).step_by(by).map(move |first| first..end.min(first + by))
+    };
+    step(0, len, outer).flat_map(|group| step(group.start, group.end, inner)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_whole_groups_or_parts_of_one() {
+        assert_eq!(ranges(300, 1), [0..128, 128..256, 256..300]);
+        assert_eq!(ranges(297, 99), [0..99, 99..198, 198..297]);
+        assert_eq!(ranges(400, 200), [0..128, 128..200, 200..328, 328..400]);
+    }
+
+    #[test]
+    fn every_entry_of_the_lower_half_is_added_to_once() {
+        let n = 300;
+        let mut matrices = [Mat::<f64>::zeros(n, n), Mat::zeros(n, n)];
+        let cuts = [0, 9, 210, 300];
+        let ranges: Vec<Range<usize>> = cuts.windows(2).map(|cut| cut[0]..cut[1]).collect();
+        for (i, rows) in ranges.iter().enumerate() {
+            for columns in &ranges[..=i] {
+                let rectangle = Rectangle { rows: rows.clone(), columns: columns.clone() };
+                let both = matrices.iter_mut().map(Mat::as_mut).collect();
+                Place { matrices: both, rectangle, rank: 3 }.add(|tile| {
+                    let Tile { rows: r, columns: c, mut product } = tile;
+                    for (j, column) in c.enumerate() {
+                        for (i, row) in r.clone().enumerate() {
+                            product[(i, j)] = ((rows.start + row) * n + columns.start + column) as f64;
+                        }
+                    }
+                });
+            }
+        }
+        for matrix in matrices {
+            for j in 0..n {
+                assert!((j..n).all(|i| matrix[(i, j)] == (i * n + j) as f64), "column {j}");
+            }
+        }
+    }
+}
