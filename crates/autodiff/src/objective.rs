@@ -59,6 +59,12 @@ impl Function {
     pub fn flops(&self) -> usize {
         self.program.flops()
     }
+
+    /// Numbers that the operations of one evaluation read and write, each operand counted once.
+    #[must_use]
+    pub fn numbers_moved(&self) -> usize {
+        self.program.numbers_moved(&vec![false; self.program.inputs()], 1)
+    }
 }
 
 impl Objective {

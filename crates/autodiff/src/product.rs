@@ -138,6 +138,14 @@ impl Product {
     pub fn flops(&self) -> usize {
         self.linear.flops()
     }
+
+    /// Numbers that the operations of one application to `vectors` vectors at once read and write, each operand counted once.
+    #[must_use]
+    pub fn numbers_moved(&self, vectors: usize) -> usize {
+        let residuals = self.residuals.iter().map(|_| false);
+        let batched: Vec<bool> = residuals.chain(self.shapes.iter().map(|_| vectors > 1)).collect();
+        self.linear.numbers_moved(&batched, vectors)
+    }
 }
 
 fn dimension(shapes: &[Vec<usize>]) -> usize {

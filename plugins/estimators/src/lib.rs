@@ -23,6 +23,7 @@ pub mod trace;
 #[cfg(test)]
 mod testing;
 
+pub use eigen::gauss_quadrature;
 use eigenscape_core::Registry;
 
 /// Adds every estimator to the registry.

@@ -1,6 +1,7 @@
 //! Programs: a graph cut down to what its outputs need, ready to be evaluated.
 
 mod memory;
+mod traffic;
 
 use std::{collections::HashMap, sync::Arc};
 
