@@ -181,6 +181,7 @@ fn measure(
 fn sitting(model: &Model, works: &[Work], subject: &Subject) -> Result<Vec<Timed>> {
     let time = |work: &Work| {
         eprintln!("{}: {}", model.name, work.name());
+        memory::settle();
         memory::reset_peak();
         let task = work.prepare(subject)?;
         let seconds = timing::samples(work.repetitions(), &*task.run)?;
