@@ -98,7 +98,7 @@ pub struct Reproduce {
 
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// Models and works to measure, as in lenet or hvp; without any, everything
+    /// Models and works to measure, as in lenet or hvp; without any, all of them. Or studies: accuracy, growth, traces
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Write the results to this file, too
@@ -107,4 +107,7 @@ pub struct Bench {
     /// A Python that has PyTorch: the same work is measured there, between our own runs
     #[arg(long, value_name = "PYTHON")]
     pub torch: Option<PathBuf>,
+    /// One size of one line of `growth`: in a process of its own, whose memory is that of this size alone
+    #[arg(long, hide = true, num_args = 2, value_names = ["LINE", "SIZE"])]
+    pub growth_point: Option<Vec<usize>>,
 }

@@ -13,13 +13,15 @@ use crate::draw::{
 pub struct ScalingCurve {
     /// What stands in the legend.
     pub label: String,
+    /// Curves of one number share a colour.
+    pub colour: usize,
     /// Whether its line is dashed.
     pub dashed: bool,
     /// (size, measurement), both relative to the smallest size.
     pub points: Vec<(f64, f64)>,
 }
 
-/// A panel of curves; the n-th curves of all panels share a colour and an entry of the legend.
+/// A panel of curves; the n-th curves of all panels share an entry of the legend.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScalingPanel {
     /// The vertical axis' title.
@@ -47,10 +49,9 @@ pub fn scaling(title: &str, x_title: &str, panels: &[ScalingPanel]) -> Option<St
         draw_panel(&mut drawing, panel, x_title, left, width)?;
     }
     let curves = panels.first().map_or(&[][..], |panel| &panel.curves);
-    let entry = |(i, curve): (usize, &ScalingCurve)| {
-        (Sample::Marked(stroke(i, curve, curves.len())), curve.label.clone())
-    };
-    let entries: Vec<Entry> = curves.iter().enumerate().map(entry).collect();
+    let colours = colours(curves);
+    let entry = |curve: &ScalingCurve| (Sample::Marked(stroke(curve, colours)), curve.label.clone());
+    let entries: Vec<Entry> = curves.iter().map(entry).collect();
     legend::column(&mut drawing, (WIDTH - LEGEND + 20.0, TOP), LEGEND - 20.0, &entries);
     Some(svg::write(&drawing, title))
 }
@@ -79,16 +80,21 @@ fn draw_panel(
         let label = Text::new(format!("^{power}"), (right - 3.0, top - 4.0), TICK_SIZE, Anchor::End);
         drawing.text(label.coloured(Colour::FAINT));
     }
-    for (i, curve) in panel.curves.iter().enumerate() {
-        let stroke = stroke(i, curve, panel.curves.len());
+    let colours = colours(&panel.curves);
+    for curve in &panel.curves {
+        let stroke = stroke(curve, colours);
         frame.draw_line(drawing, &curve.points, stroke);
         frame.draw_dots(drawing, &curve.points, 3.0, stroke.colour);
     }
     Some(())
 }
 
-fn stroke(index: usize, curve: &ScalingCurve, count: usize) -> Stroke {
-    let colour = Colour::of_order(index, count);
+fn colours(curves: &[ScalingCurve]) -> usize {
+    curves.iter().map(|curve| curve.colour + 1).max().unwrap_or(1)
+}
+
+fn stroke(curve: &ScalingCurve, colours: usize) -> Stroke {
+    let colour = Colour::of_order(curve.colour, colours);
     if curve.dashed { Stroke::dashed(colour, 1.6) } else { Stroke::solid(colour, 1.6) }
 }
 
@@ -100,6 +106,7 @@ mod tests {
     fn draws_what_is_positive_and_nothing_of_nothing() {
         let curve = |points: &[(f64, f64)]| ScalingCurve {
             label: "samples".into(),
+            colour: 0,
             dashed: false,
             points: points.to_vec(),
         };

@@ -1,10 +1,11 @@
 //! How time and memory grow: with samples, classes, parameters, Lanczos steps and probes, at four sizes each.
 
-use std::{fs, path::Path, time::Duration};
+use std::{env, fs, path::Path, process::Command, time::Duration};
 
 use eigenscape_core::{Context, Curvature, Error, ProbeEstimator, Registry};
 use eigenscape_experiment::{Failure, Result};
 use eigenscape_report::{ScalingCurve, ScalingPanel, scaling};
+use serde::{Deserialize, Serialize};
 
 use super::{
     memory,
@@ -73,9 +74,9 @@ impl Spectra {
 
     fn base(self) -> Size {
         match self {
-            // With few samples, so that forty classes are still a moderate Gram matrix.
-            Self::Exact => Size { samples: 25, classes: 10, width: 0, steps: 0, probes: 0 },
-            Self::Lanczos => Size { samples: 100, classes: 10, width: 0, steps: 16, probes: 1 },
+            // Few enough samples that forty classes are still a moderate Gram matrix.
+            Self::Exact => Size { samples: 50, classes: 10, width: 0, steps: 0, probes: 0 },
+            Self::Lanczos => Size { samples: 100, classes: 10, width: 0, steps: 32, probes: 1 },
         }
     }
 }
@@ -93,10 +94,10 @@ impl Axis {
 
     fn sizes(self, base: Size) -> [Size; 4] {
         [0, 1, 2, 3].map(|i| match self {
-            Self::Samples => Size { samples: 25 << i, ..base },
+            Self::Samples => Size { samples: base.samples << i, ..base },
             Self::Classes => Size { classes: 5 << i, ..base },
             Self::Parameters => Size { width: 1 << i, ..base },
-            Self::Steps => Size { steps: 16 << i, ..base },
+            Self::Steps => Size { steps: base.steps << i, ..base },
             Self::Probes => Size { probes: 1 << i, ..base },
         })
     }
@@ -144,7 +145,7 @@ impl Size {
 ///
 /// # Errors
 /// When an estimator fails or the figure cannot be written.
-pub fn report(registry: &Registry) -> Result<()> {
+pub fn report() -> Result<()> {
     let folder = Path::new(FIGURE).parent().unwrap_or(Path::new("."));
     if !folder.is_dir() {
         return Err(Failure::Usage {
@@ -152,8 +153,7 @@ pub fn report(registry: &Registry) -> Result<()> {
             remedy: "run this in the repository's folder".to_owned(),
         });
     }
-    let lines = LINES.iter().map(|&(spectra, axis)| measure(spectra, axis, registry));
-    let lines = lines.collect::<Result<Vec<Line>>>()?;
+    let lines = (0..LINES.len()).map(measure).collect::<Result<Vec<Line>>>()?;
     println!("| spectra | of | sizes | time | exponent | at most | memory, MB | exponent | at most |");
     println!("| --- | --- | --- | --- | ---: | ---: | --- | ---: | ---: |");
     lines.iter().for_each(|line| println!("{}", row(line)));
@@ -163,29 +163,76 @@ pub fn report(registry: &Registry) -> Result<()> {
     Ok(())
 }
 
-fn measure(spectra: Spectra, axis: Axis, registry: &Registry) -> Result<Line> {
+/// What the process that measures one size prints.
+#[derive(Debug, Serialize, Deserialize)]
+struct Point {
+    size: usize,
+    seconds: f64,
+    megabytes: f64,
+}
+
+fn measure(index: usize) -> Result<Line> {
+    let (spectra, axis) = LINES[index];
     let mut line = Line { spectra, axis, sizes: Vec::new(), seconds: Vec::new(), megabytes: Vec::new() };
-    for size in axis.sizes(spectra.base()) {
-        let subject = size.subject(registry)?;
-        let at = size.along(axis, &subject);
-        eprintln!("{}: {} {at}", spectra.name(), axis.name());
-        let estimator = match spectra {
-            Spectra::Exact => plugin(&registry.estimators, "gram", "")?,
-            Spectra::Lanczos => {
-                let settings = format!("steps = {}\nprobes = {}", size.steps, size.probes);
-                plugin(&registry.estimators, "lanczos", &settings)?
-            }
-        };
-        memory::settle();
-        memory::reset_peak();
-        let before = memory::peak_mb().unwrap_or(0.0);
-        let work = || run(spectra, &*estimator, &subject);
-        let repetitions = Repetitions { least: 3, time: Duration::from_millis(300) };
-        line.seconds.push(timing::median(&timing::samples(repetitions, &work)?));
-        line.megabytes.push((memory::peak_mb().unwrap_or(0.0) - before).max(1.0));
-        line.sizes.push(at as f64);
+    for size in 0..axis.sizes(spectra.base()).len() {
+        let Point { size, seconds, megabytes } = in_a_process(index, size)?;
+        eprintln!("{}: {} {size}", spectra.name(), axis.name());
+        line.sizes.push(size as f64);
+        line.seconds.push(seconds);
+        line.megabytes.push(megabytes);
     }
     Ok(line)
+}
+
+/// Memory is measured for a whole process, and an allocator keeps some of what was freed: so each size has a process.
+fn in_a_process(line: usize, size: usize) -> Result<Point> {
+    let failed = |why: String| Failure::Run {
+        problem: format!("the process that measures line {line}, size {size} failed: {why}"),
+        remedy: None,
+    };
+    let program = env::current_exe().map_err(|error| failed(error.to_string()))?;
+    let output = Command::new(program)
+        .args(["bench", "--growth-point", &line.to_string(), &size.to_string()])
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
+}
+
+/// Measures one size of one line and prints it.
+///
+/// # Errors
+/// When there is none of these numbers, or an estimator fails.
+pub fn point(line: usize, size: usize, registry: &Registry) -> Result<()> {
+    let sizes = LINES.get(line).map(|&(spectra, axis)| (spectra, axis, axis.sizes(spectra.base())));
+    let Some((spectra, axis, Some(size))) = sizes.map(|(s, a, sizes)| (s, a, sizes.get(size).copied()))
+    else {
+        return Err(Failure::Usage {
+            problem: format!("`growth` has no line {line} with a size {size}"),
+            remedy: format!("there are {} lines of 4 sizes, counted from 0", LINES.len()),
+        });
+    };
+    let subject = size.subject(registry)?;
+    let estimator = match spectra {
+        Spectra::Exact => plugin(&registry.estimators, "gram", "")?,
+        Spectra::Lanczos => {
+            let settings = format!("steps = {}\nprobes = {}", size.steps, size.probes);
+            plugin(&registry.estimators, "lanczos", &settings)?
+        }
+    };
+    memory::settle();
+    memory::reset_peak();
+    let before = memory::peak_mb().unwrap_or(0.0);
+    run(spectra, &*estimator, &subject)?;
+    let megabytes = (memory::peak_mb().unwrap_or(0.0) - before).max(0.1);
+    let repetitions = Repetitions { least: 3, time: Duration::from_millis(300) };
+    let seconds = timing::median(&timing::samples(repetitions, &|| run(spectra, &*estimator, &subject))?);
+    let point = Point { size: size.along(axis, &subject), seconds, megabytes };
+    let json = serde_json::to_string(&point).map_err(|error| Error::io(Path::new("-"), error.into()))?;
+    println!("{json}");
+    Ok(())
 }
 
 fn run(spectra: Spectra, estimator: &dyn ProbeEstimator, subject: &Subject) -> Result<()> {
@@ -232,6 +279,7 @@ fn figure(lines: &[Line]) -> Option<String> {
             let relative = |values: &[f64]| values.iter().map(|value| value / values[0]).collect::<Vec<_>>();
             ScalingCurve {
                 label: format!("{}: {}", line.spectra.name(), line.axis.name()),
+                colour: line.axis as usize,
                 dashed: line.spectra == Spectra::Lanczos,
                 points: relative(&line.sizes).into_iter().zip(relative(values(line))).collect(),
             }

@@ -55,7 +55,7 @@ impl Study {
     fn run(self, models: &[&Model], registry: &Registry) -> Result<()> {
         match self {
             Self::Accuracy => accuracy::report(registry),
-            Self::Growth => growth::report(registry),
+            Self::Growth => growth::report(),
             Self::Traces => models
                 .iter()
                 .try_for_each(|model| penalty::report(model, &Subject::new(model, BATCH, registry)?)),
@@ -65,6 +65,9 @@ impl Study {
 
 /// Measures the models and works that are named, and prints the table.
 pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
+    if let Some([line, size]) = arguments.growth_point.as_deref() {
+        return growth::point(*line, *size, registry);
+    }
     let selection = select(&arguments.names)?;
     // What can be wrong is found out before minutes are spent.
     let file = arguments.json.as_deref().map(JsonFile::create).transpose()?;
