@@ -107,7 +107,10 @@ pub struct Bench {
     /// A Python that has PyTorch: the same work is measured there, between our own runs
     #[arg(long, value_name = "PYTHON")]
     pub torch: Option<PathBuf>,
-    /// One size of one line of `growth`: in a process of its own, whose memory is that of this size alone
+    /// One sitting of one work: in a process of its own, whose memory is that of this work alone
+    #[arg(long, hide = true, num_args = 2, value_names = ["MODEL", "WORK"])]
+    pub sitting: Option<Vec<String>>,
+    /// The same for one size of one line of `growth`
     #[arg(long, hide = true, num_args = 2, value_names = ["LINE", "SIZE"])]
     pub growth_point: Option<Vec<usize>>,
 }

@@ -1,12 +1,14 @@
 //! Unbiased estimates of a trace, with their gradients: what a penalty on the curvature costs in training.
 //!
-//! | [`TraceEstimate`] | of | a draw | derivative behind its gradient | relative variance |
+//! | [`TraceEstimate`] | of | one draw | derivative behind its gradient | variance |
 //! | --- | --- | --- | --- | --- |
-//! | `Hutchinson` | tr H | a sign a parameter | third | that of Hutchinson's estimate |
-//! | `Summed` | tr G | a sign an output and sample | second | about the same |
-//! | `PerSample` | tr G | the same | second | falls with the number of samples: no products between samples |
+//! | `Hutchinson` | tr H | a sign a parameter | third | 2 Σ_{i≠j} H_ij², the residual's part included |
+//! | `Summed` | tr G | a sign an output and sample | second | 2 Σ_{i≠j} K_ij² |
+//! | `PerSample` | tr G | the same | second | of that, the pairs i, j of one sample: it falls with the number of samples |
 //!
-//! tr H = tr G wherever [`Objective::trace_breaker`] finds nothing.
+//! K = (1/N) Sᵀ J Jᵀ S is the Gram matrix, with the non-zero eigenvalues of G. tr H = tr G wherever [`Objective::trace_breaker`] finds
+//! nothing. At some samples drawn at random ([`Point::narrow`] after a shuffle) `PerSample` is unbiased for all, too: where one draw
+//! of all is more accurate than is needed, a few samples are the cheaper estimate.
 
 mod mean;
 mod norm;

@@ -1,6 +1,6 @@
 //! How time and memory grow: with samples, classes, parameters, Lanczos steps and probes, at four sizes each.
 
-use std::{env, fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use eigenscape_core::{Context, Curvature, Error, ProbeEstimator, Registry};
 use eigenscape_experiment::{Failure, Result};
@@ -8,7 +8,7 @@ use eigenscape_report::{ScalingCurve, ScalingPanel, scaling};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    memory,
+    child, memory,
     subject::{Subject, plugin},
     table::seconds,
     timing::{self, Repetitions},
@@ -175,30 +175,14 @@ fn measure(index: usize) -> Result<Line> {
     let (spectra, axis) = LINES[index];
     let mut line = Line { spectra, axis, sizes: Vec::new(), seconds: Vec::new(), megabytes: Vec::new() };
     for size in 0..axis.sizes(spectra.base()).len() {
-        let Point { size, seconds, megabytes } = in_a_process(index, size)?;
+        let Point { size, seconds, megabytes } =
+            child::measure(&["--growth-point", &index.to_string(), &size.to_string()])?;
         eprintln!("{}: {} {size}", spectra.name(), axis.name());
         line.sizes.push(size as f64);
         line.seconds.push(seconds);
         line.megabytes.push(megabytes);
     }
     Ok(line)
-}
-
-/// Memory is measured for a whole process, and an allocator keeps some of what was freed: so each size has a process.
-fn in_a_process(line: usize, size: usize) -> Result<Point> {
-    let failed = |why: String| Failure::Run {
-        problem: format!("the process that measures line {line}, size {size} failed: {why}"),
-        remedy: None,
-    };
-    let program = env::current_exe().map_err(|error| failed(error.to_string()))?;
-    let output = Command::new(program)
-        .args(["bench", "--growth-point", &line.to_string(), &size.to_string()])
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
-    if !output.status.success() {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
 }
 
 /// Measures one size of one line and prints it.
@@ -222,17 +206,13 @@ pub fn point(line: usize, size: usize, registry: &Registry) -> Result<()> {
             plugin(&registry.estimators, "lanczos", &settings)?
         }
     };
-    memory::settle();
     memory::reset_peak();
     let before = memory::peak_mb().unwrap_or(0.0);
     run(spectra, &*estimator, &subject)?;
     let megabytes = (memory::peak_mb().unwrap_or(0.0) - before).max(0.1);
     let repetitions = Repetitions { least: 3, time: Duration::from_millis(300) };
     let seconds = timing::median(&timing::samples(repetitions, &|| run(spectra, &*estimator, &subject))?);
-    let point = Point { size: size.along(axis, &subject), seconds, megabytes };
-    let json = serde_json::to_string(&point).map_err(|error| Error::io(Path::new("-"), error.into()))?;
-    println!("{json}");
-    Ok(())
+    child::print(&Point { size: size.along(axis, &subject), seconds, megabytes })
 }
 
 fn run(spectra: Spectra, estimator: &dyn ProbeEstimator, subject: &Subject) -> Result<()> {

@@ -1,14 +1,6 @@
 //! This process' peak resident memory, where the system tells it.
 
-use std::{fs, hint::black_box, thread, time::Duration};
-
-/// Waits until the allocator has given back what is free: it does so some time later, when it is asked for more.
-pub fn settle() {
-    for _ in 0..5 {
-        thread::sleep(Duration::from_millis(20));
-        drop(black_box(vec![1_u8; 1 << 16]));
-    }
-}
+use std::fs;
 
 /// Forgets the peak so far. Where the system refuses, [`peak_mb`] stays the peak since the start: never too small.
 pub fn reset_peak() {

@@ -1,6 +1,7 @@
 //! `bench`: how fast we are, and PyTorch on the same machine in the same sitting.
 
 mod accuracy;
+mod child;
 mod growth;
 mod load;
 mod machine;
@@ -16,6 +17,7 @@ use std::{path::Path, thread::available_parallelism};
 
 use eigenscape_core::{Registry, registry::nearest};
 use eigenscape_experiment::{Failure, Result, diagnostic::suggestion};
+use serde::{Deserialize, Serialize};
 
 use self::{
     load::Ticks,
@@ -68,6 +70,9 @@ pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
     if let Some([line, size]) = arguments.growth_point.as_deref() {
         return growth::point(*line, *size, registry);
     }
+    if let Some([model, work]) = arguments.sitting.as_deref() {
+        return sitting(model, work, registry);
+    }
     let selection = select(&arguments.names)?;
     // What can be wrong is found out before minutes are spent.
     let file = arguments.json.as_deref().map(JsonFile::create).transpose()?;
@@ -76,29 +81,37 @@ pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
     for study in &selection.studies {
         study.run(&selection.models, registry)?;
     }
-    let lines = measure_all(&selection, arguments.torch.as_deref(), registry)?;
+    let lines = measure_all(&selection, arguments.torch.as_deref())?;
     if let (Some(start), Some(now)) = (start, Ticks::now()) {
         println!("{}", verdict(start.taken_by_others(now)));
     }
     file.map_or(Ok(()), |file| file.write(&lines))
 }
 
-fn measure_all(selection: &Selection, python: Option<&Path>, registry: &Registry) -> Result<Vec<Line>> {
+fn measure_all(selection: &Selection, python: Option<&Path>) -> Result<Vec<Line>> {
     if selection.works.is_empty() {
         return Ok(Vec::new());
     }
-    let threads = available_parallelism().map_or(1, usize::from);
-    let machine = Machine::measure(threads)?;
-    println!(
-        "machine: {:.0} GFLOP/s in f32 matrix products, {:.1} GB/s read and written by a copy, threads: {threads}",
-        machine.gemm_gflops, machine.copy_gbps
-    );
     let mut lines = Vec::new();
     for model in &selection.models {
-        lines.extend(measure(model, &selection.works, python, &machine, registry)?);
+        lines.extend(measure(model, &selection.works, python)?);
+    }
+    let machine = Machine::measure(threads())?;
+    println!(
+        "machine: {:.0} GFLOP/s in f32 matrix products, {:.1} GB/s read and written by a copy, threads: {}",
+        machine.gemm_gflops,
+        machine.copy_gbps,
+        threads()
+    );
+    for line in &mut lines {
+        line.share_of_gemm = line.gflops.map(|gflops| gflops / machine.gemm_gflops);
     }
     print!("{}", table::markdown(&lines));
     Ok(lines)
+}
+
+fn threads() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 /// Says whether the machine was ours. PyTorch's threads wait by spinning and lose more to other processes than ours do.
@@ -143,8 +156,8 @@ fn select(names: &[String]) -> Result<Selection> {
 }
 
 /// Seconds of every run of a work, with the highest of its sittings' peaks of memory.
+#[derive(Debug, Serialize, Deserialize)]
 struct Timed {
-    work: Work,
     seconds: Vec<f64>,
     gigaflops: Option<f64>,
     gigabytes: Option<f64>,
@@ -152,71 +165,72 @@ struct Timed {
 }
 
 /// Ours, the peer, ours again: what changes on the machine meanwhile changes for both.
-fn measure(
-    model: &Model,
-    works: &[Work],
-    python: Option<&Path>,
-    machine: &Machine,
-    registry: &Registry,
-) -> Result<Vec<Line>> {
-    let subject = Subject::new(model, BATCH, registry)?;
-    let threads = available_parallelism().map_or(1, usize::from);
-    println!("{}: {} parameters, batch {}, f32", model.name, subject.dimension(), subject.batch());
-    let mut timed = sitting(model, works, &subject)?;
+fn measure(model: &Model, works: &[Work], python: Option<&Path>) -> Result<Vec<Line>> {
+    println!("{}: batch {BATCH}, f32", model.name);
+    let mut timed = sittings(model, works)?;
     let mut parts: Vec<Part> = works.iter().flat_map(|work| work.parts()).copied().collect();
     parts.sort_unstable();
     parts.dedup();
     let peer = python.map(|python| {
         eprintln!("{}: PyTorch", model.name);
-        peer::measure(python, model.name, &parts, threads)
+        peer::measure(python, model.name, &parts, threads())
     });
     let peer = peer.transpose()?;
     if let Some(peer) = &peer {
         println!("peer: PyTorch {}, threads: {}", peer.torch, peer.threads);
-        for (first, second) in timed.iter_mut().zip(sitting(model, works, &subject)?) {
+        for (first, second) in timed.iter_mut().zip(sittings(model, works)?) {
             first.seconds.extend(second.seconds);
             first.peak_mb = first.peak_mb.zip(second.peak_mb).map(|(one, other)| one.max(other));
         }
     }
-    Ok(timed.iter().map(|timed| timed.line(model, machine, peer.as_ref())).collect())
+    Ok(works.iter().zip(&timed).map(|(work, timed)| timed.line(model, *work, peer.as_ref())).collect())
 }
 
-fn sitting(model: &Model, works: &[Work], subject: &Subject) -> Result<Vec<Timed>> {
-    let time = |work: &Work| {
+/// Each work in a process of its own.
+fn sittings(model: &Model, works: &[Work]) -> Result<Vec<Timed>> {
+    let sitting = |work: &Work| {
         eprintln!("{}: {}", model.name, work.name());
-        memory::settle();
-        memory::reset_peak();
-        let task = work.prepare(subject)?;
-        let seconds = timing::samples(work.repetitions(), &*task.run)?;
-        let count = task.count as f64;
-        let bytes = task.numbers_moved.map(|numbers| (size_of::<f32>() * numbers) as f64);
-        Ok(Timed {
-            work: *work,
-            seconds: seconds.iter().map(|seconds| seconds / count).collect(),
-            gigaflops: task.flops.map(|flops| 1e-9 * flops as f64),
-            gigabytes: bytes.map(|bytes| 1e-9 * bytes / count),
-            peak_mb: memory::peak_mb(),
-        })
+        child::measure(&["--sitting", model.name, work.name()])
     };
-    works.iter().map(time).collect()
+    works.iter().map(sitting).collect()
+}
+
+/// Measures one work of one model in this process and prints it.
+fn sitting(model: &str, work: &str, registry: &Registry) -> Result<()> {
+    let selection = select(&[model.to_owned(), work.to_owned()])?;
+    let (Some(model), Some(work)) = (selection.models.first(), selection.works.first()) else {
+        return Ok(());
+    };
+    let subject = Subject::new(model, BATCH, registry)?;
+    memory::reset_peak();
+    let task = work.prepare(&subject)?;
+    let seconds = timing::samples(work.repetitions(), &*task.run)?;
+    let count = task.count as f64;
+    let bytes = task.numbers_moved.map(|numbers| (size_of::<f32>() * numbers) as f64);
+    child::print(&Timed {
+        seconds: seconds.iter().map(|seconds| seconds / count).collect(),
+        gigaflops: task.flops.map(|flops| 1e-9 * flops as f64),
+        gigabytes: bytes.map(|bytes| 1e-9 * bytes / count),
+        peak_mb: memory::peak_mb(),
+    })
 }
 
 impl Timed {
-    fn line(&self, model: &Model, machine: &Machine, peer: Option<&Peer>) -> Line {
+    fn line(&self, model: &Model, work: Work, peer: Option<&Peer>) -> Line {
         let ours_s = timing::median(&self.seconds);
-        let peer_s = peer.and_then(|peer| self.work.peer_seconds(peer));
+        let peer_s = peer.and_then(|peer| work.peer_seconds(peer));
         let gflops = self.gigaflops.map(|gigaflops| gigaflops / ours_s);
         Line {
             model: model.name,
-            work: self.work.name(),
+            work: work.name(),
             ours_s,
             peer_s,
             ratio: peer_s.map(|peer_s| peer_s / ours_s),
             gflops,
-            share_of_gemm: gflops.map(|gflops| gflops / machine.gemm_gflops),
+            share_of_gemm: None,
             peak_mb: self.peak_mb,
             gbps: self.gigabytes.map(|gigabytes| gigabytes / ours_s),
-            peer_peak_mb: peer.and_then(|peer| self.work.peer_peak_mb(peer)),
+            peer_peak_mb: peer.and_then(|peer| work.peer_peak_mb(peer)),
         }
     }
 }

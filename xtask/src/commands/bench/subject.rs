@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, Network, Objective, Point};
+use eigenscape_autodiff::{Loss, MeanLoss, Network, Objective, Point, StreamedProduct};
 use eigenscape_core::{
     Architecture, Catalog, Context, Curvature, Examples, Group, GroupSelector, Landscape, ProbeEstimator,
     Random, Registry, Spectrum, Targets,
@@ -188,6 +188,16 @@ impl Subject {
                 .map_err(eigenscape_core::Error::from)?)
         };
         shapes.iter().map(&mut tensor).collect()
+    }
+
+    /// Products with the full Hessian as an experiment makes them: the samples in micro-batches where memory asks for it.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn product(&self) -> Result<StreamedProduct> {
+        let loss = MeanLoss::new(&self.network, Loss::CrossEntropy, self.point.clone(), MEMORY);
+        let product = loss.and_then(|loss| loss.hessian(&self.full.variables));
+        Ok(product.map_err(eigenscape_core::Error::from)?)
     }
 
     /// The landscape, its programs not yet built.

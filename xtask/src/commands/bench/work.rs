@@ -54,8 +54,7 @@ const PASSES_OF_A_GRADIENT: usize = 3;
 const PASSES_OF_A_PRODUCT: usize = 6;
 
 impl Work {
-    /// Every work, in the order of the table. Those that take little memory come first, so that what one leaves behind does not
-    /// count for the next.
+    /// Every work, in the order of the table.
     pub const ALL: [Self; 7] = [
         Self::Gradient,
         Self::Hvp,
@@ -153,10 +152,11 @@ impl<'a> Task<'a> {
 }
 
 fn products(subject: &Subject, count: usize) -> Result<Task<'_>> {
-    let product = subject.objective()?.hessian(subject.point(), subject.parameters()).map_err(Error::from)?;
+    let product = subject.product()?;
+    let program = subject.objective()?.hessian_program(subject.parameters()).map_err(Error::from)?;
     let vectors = subject.vectors(count)?;
     let flops = Some(PASSES_OF_A_PRODUCT * forward_flops(subject)?);
-    let numbers_moved = Some(product.numbers_moved(count));
+    let numbers_moved = Some(program.numbers_moved(count));
     let run = Box::new(move || {
         black_box(product.apply_rows(&vectors).map_err(Error::from)?);
         Ok(())
