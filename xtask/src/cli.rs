@@ -103,7 +103,7 @@ pub struct Reproduce {
 
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// Models and works to measure, as in lenet or hvp; without any, everything
+    /// Models and works to measure, as in lenet or hvp; without any, all of them. Or studies: accuracy, growth, traces
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Write the results to this file, too
@@ -112,4 +112,10 @@ pub struct Bench {
     /// A Python that has PyTorch: the same work is measured there, between our own runs
     #[arg(long, value_name = "PYTHON")]
     pub torch: Option<PathBuf>,
+    /// One sitting of one work: in a process of its own, whose memory is that of this work alone
+    #[arg(long, hide = true, num_args = 2, value_names = ["MODEL", "WORK"])]
+    pub sitting: Option<Vec<String>>,
+    /// The same for one size of one line of `growth`
+    #[arg(long, hide = true, num_args = 2, value_names = ["LINE", "SIZE"])]
+    pub growth_point: Option<Vec<usize>>,
 }

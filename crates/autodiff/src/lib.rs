@@ -28,6 +28,7 @@ mod residuals;
 mod scope;
 mod streamed;
 mod targets;
+mod trace;
 pub mod transforms;
 mod variables;
 
@@ -46,4 +47,5 @@ pub use program::Program;
 pub use scope::{Mask, Mode, Parameter, Scope};
 pub use streamed::{LossGradient, MeanLoss, StreamedFactor, StreamedProduct};
 pub use targets::{class_targets, mean_rows};
+pub use trace::{TraceEstimate, TraceFunction};
 pub use variables::Variables;

@@ -139,7 +139,7 @@ fn cross_entropy_factor(graph: &mut Graph, z: Value, target: Value) -> Result<Va
 }
 
 /// √softmax(z) over the last axis.
-fn root_probabilities(graph: &mut Graph, z: Value) -> Result<Value> {
+pub(crate) fn root_probabilities(graph: &mut Graph, z: Value) -> Result<Value> {
     let shape = graph.shape(z).to_vec();
     let normaliser = graph.log_sum_exp(z)?;
     let normaliser = graph.broadcast(normaliser, &shape)?;

@@ -26,15 +26,15 @@ use crate::{
 pub struct Objective {
     pub(crate) network: Network,
     pub(crate) loss_kind: Loss,
-    graph: Graph,
+    pub(crate) graph: Graph,
     /// Parameters, buffers, x, targets, masks.
-    inputs: Vec<Value>,
+    pub(crate) inputs: Vec<Value>,
     x: Value,
-    parameters: Vec<Value>,
-    target: Value,
-    updates: Vec<Value>,
-    outputs: Value,
-    loss: Value,
+    pub(crate) parameters: Vec<Value>,
+    pub(crate) target: Value,
+    pub(crate) updates: Vec<Value>,
+    pub(crate) outputs: Value,
+    pub(crate) loss: Value,
 }
 
 /// A program from a point (and, for some, a direction) to tensors.
@@ -64,6 +64,12 @@ impl Function {
     #[must_use]
     pub fn peak(&self) -> usize {
         self.program.footprint(&vec![false; self.program.inputs()], 1).peak
+    }
+
+    /// Numbers that the operations of one evaluation read and write, each operand counted once.
+    #[must_use]
+    pub fn numbers_moved(&self) -> usize {
+        self.program.numbers_moved(&vec![false; self.program.inputs()], 1)
     }
 }
 
@@ -123,12 +129,7 @@ impl Objective {
     ) -> Result<Function> {
         let mut graph = self.graph.clone();
         let (seeds, direction) = self.seeds(&mut graph, &group.into())?;
-        // vᵀHv is the second derivative of the loss along v.
-        let mut form = self.loss;
-        for _ in 0..2 {
-            let tangent = linearize(&mut graph, &[form], &seeds)?[0];
-            form = or_zero(&mut graph, tangent, &[])?;
-        }
+        let form = self.emit_form(&mut graph, &seeds)?;
         let gradient = gradient(&mut graph, form, &self.select(&wrt.into())?)?;
         self.function(&graph, &direction, &[&[form], gradient.as_slice()].concat())
     }
@@ -215,7 +216,7 @@ impl Objective {
         Ok(graph.shape(factor).last().copied().unwrap_or(0))
     }
 
-    fn select(&self, group: &Variables) -> Result<Vec<Value>> {
+    pub(crate) fn select(&self, group: &Variables) -> Result<Vec<Value>> {
         match group {
             Variables::Parameters(indices) => Ok(indices.iter().map(|&i| self.parameters[i]).collect()),
             Variables::Activation(module) => Ok(vec![activation(&self.graph, self.x, self.outputs, module)?]),
@@ -223,10 +224,20 @@ impl Objective {
     }
 
     /// A new input v for each variable of the group: as (variable, tangent) pairs, and alone.
-    fn seeds(&self, graph: &mut Graph, group: &Variables) -> Result<(Vec<Seed>, Vec<Value>)> {
+    pub(crate) fn seeds(&self, graph: &mut Graph, group: &Variables) -> Result<(Vec<Seed>, Vec<Value>)> {
         let seeds = seeds(graph, &self.select(group)?);
         let direction = seeds.iter().map(|(_, v)| *v).collect();
         Ok((seeds, direction))
+    }
+
+    /// vᵀHv, the second derivative of the loss along v.
+    pub(crate) fn emit_form(&self, graph: &mut Graph, seeds: &[Seed]) -> Result<Value> {
+        let mut form = self.loss;
+        for _ in 0..2 {
+            let tangent = linearize(graph, &[form], seeds)?[0];
+            form = or_zero(graph, tangent, &[])?;
+        }
+        Ok(form)
     }
 
     fn emit_hessian(&self, graph: &mut Graph, seeds: &[Seed]) -> Result<Vec<Value>> {
@@ -269,7 +280,7 @@ impl Objective {
 }
 
 /// A value with its tangent.
-type Seed = (Value, Value);
+pub(crate) type Seed = (Value, Value);
 
 /// A new input for each value, as its tangent.
 fn seeds(graph: &mut Graph, values: &[Value]) -> Vec<Seed> {
@@ -281,7 +292,7 @@ fn seeds(graph: &mut Graph, values: &[Value]) -> Vec<Seed> {
 }
 
 /// ∂output/∂value for each value: transpose(linearize(output)).
-fn gradient(graph: &mut Graph, output: Value, values: &[Value]) -> Result<Vec<Value>> {
+pub(crate) fn gradient(graph: &mut Graph, output: Value, values: &[Value]) -> Result<Vec<Value>> {
     let one = graph.fill(1.0, &[])?;
     pull_back(graph, output, one, values)
 }
@@ -310,6 +321,6 @@ fn zeros_where_none(graph: &mut Graph, values: Vec<Option<Value>>, like: &[Value
     values.into_iter().zip(like).map(fill).collect()
 }
 
-fn or_zero(graph: &mut Graph, value: Option<Value>, shape: &[usize]) -> Result<Value> {
+pub(crate) fn or_zero(graph: &mut Graph, value: Option<Value>, shape: &[usize]) -> Result<Value> {
     value.map_or_else(|| graph.fill(0.0, shape), Ok)
 }

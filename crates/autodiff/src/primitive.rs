@@ -92,6 +92,15 @@ pub trait Primitive: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Emits Σₙ of the outputs for operands that are all stacked along a new leading axis of n, without the single outputs; `None`
+    /// where there is no cheaper way than to add them up.
+    ///
+    /// # Errors
+    /// When the emitted operations do not fit together.
+    fn stacked_sum(&self, _graph: &mut Graph, _stacked: &[Value]) -> Result<Option<Value>> {
+        Ok(None)
+    }
+
     /// Where the output's elements are stored.
     fn storage(&self) -> Storage {
         Storage::New

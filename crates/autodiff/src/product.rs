@@ -57,6 +57,15 @@ impl ProductProgram {
         }
     }
 
+    /// Numbers that the operations of one product with `vectors` vectors at once read and write, each operand counted once.
+    #[must_use]
+    pub fn numbers_moved(&self, vectors: usize) -> usize {
+        let residuals = self.linear.inputs() - self.shapes.len();
+        let batched: Vec<bool> =
+            (0..self.linear.inputs()).map(|input| vectors > 1 && input >= residuals).collect();
+        self.linear.numbers_moved(&batched, vectors)
+    }
+
     /// P, the number of scalars of the group.
     pub(crate) fn dimension(&self) -> usize {
         dimension(&self.shapes)

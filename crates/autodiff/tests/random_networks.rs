@@ -7,6 +7,7 @@ mod common;
 
 use common::{
     CLASSES, Case, affinity_is_honest, derivatives_agree, factors_agree, losses, modes, streams_agree,
+    traces_agree,
 };
 use eigenscape_autodiff::{
     ConvSettings, Loss, Mode, PoolSettings, Result, Scope, Value,
@@ -208,5 +209,12 @@ proptest! {
         seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
     ) {
         streams_agree(&set_up(seed, &layers, loss, mode)?)?;
+    }
+
+    #[test]
+    fn traces_and_their_gradients_agree(
+        seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
+    ) {
+        traces_agree(&set_up(seed, &layers, loss, mode)?)?;
     }
 }

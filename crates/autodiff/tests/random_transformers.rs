@@ -6,6 +6,7 @@ mod common;
 
 use common::{
     CLASSES, Case, affinity_is_honest, derivatives_agree, factors_agree, losses, modes, streams_agree,
+    traces_agree,
 };
 use eigenscape_autodiff::{
     ConvSettings, Loss, Mode, Result, Scope, Value,
@@ -154,5 +155,12 @@ proptest! {
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
         streams_agree(&set_up(seed, &layers, head, loss, mode)?)?;
+    }
+
+    #[test]
+    fn traces_and_their_gradients_agree(
+        seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
+    ) {
+        traces_agree(&set_up(seed, &layers, head, loss, mode)?)?;
     }
 }

@@ -18,6 +18,7 @@ mod html;
 mod layout;
 #[cfg(test)]
 mod sample;
+mod scaling;
 
 use std::path::Path;
 
@@ -25,7 +26,10 @@ pub use eigenscape_core::notes::{Note, Notes, RunNotes};
 use eigenscape_core::{Error, Result, results::Results};
 use serde::de::DeserializeOwned;
 
-pub use crate::draw::labels::significant;
+pub use crate::{
+    draw::labels::significant,
+    scaling::{ScalingCurve, ScalingPanel, scaling},
+};
 use crate::{
     figure::{Figure, slug},
     files::Staging,

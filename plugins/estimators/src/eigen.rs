@@ -37,7 +37,10 @@ pub(crate) fn symmetric_eigenvalues(mut lower: Mat<f64>) -> Result<Vec<f64>> {
 
 /// The Gauss quadrature rule of the Jacobi matrix T with this diagonal and off-diagonal, both finite: the eigenvalues θ of T,
 /// ascending, each with the squared first component of its unit eigenvector (Golub & Welsch 1969). The weights sum to 1.
-pub(crate) fn gauss_quadrature(diagonal: &[f64], off_diagonal: &[f64]) -> Result<Vec<(f64, f64)>> {
+///
+/// # Errors
+/// When the iteration does not converge.
+pub fn gauss_quadrature(diagonal: &[f64], off_diagonal: &[f64]) -> Result<Vec<(f64, f64)>> {
     let n = diagonal.len();
     let (t, e) = (diag(n, diagonal), diag(n, off_diagonal));
     let mut values = Diag::<f64>::zeros(n);

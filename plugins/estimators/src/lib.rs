@@ -4,6 +4,8 @@
 //! | --- | --- | --- | --- |
 //! | [`gram`] | one factor Φ, one eigenproblem of size min(M, P) | every eigenvalue, exactly | the operator is ΦᵀΦ: Gauss-Newton, or a Hessian where the network is piecewise affine |
 //! | [`dense`] | P products, one eigenproblem of size P | every eigenvalue, exactly | P is at most a few thousand |
+//! | [`trace`] | one factor Φ | the trace, exactly, and nothing else | as `gram`, where its eigenproblem is too large |
+//! | [`hutchinson`] | one product a probe | the trace with its standard error | the trace of anything else |
 //! | [`lanczos`] | `steps` products a probe | the extreme eigenvalues, and the density by quadrature | anything else |
 //!
 //! All are deterministic: bitwise the same spectrum for the same seed on any number of threads. Matrices are decomposed in
@@ -13,17 +15,22 @@ pub mod dense;
 mod eigen;
 mod float;
 pub mod gram;
+pub mod hutchinson;
 pub mod lanczos;
 mod operator;
+pub mod trace;
 
 #[cfg(test)]
 mod testing;
 
+pub use eigen::gauss_quadrature;
 use eigenscape_core::Registry;
 
-/// Adds `dense`, `gram` and `lanczos` to the registry.
+/// Adds every estimator to the registry.
 pub fn register(registry: &mut Registry) {
     dense::register(registry);
     gram::register(registry);
+    hutchinson::register(registry);
     lanczos::register(registry);
+    trace::register(registry);
 }

@@ -275,6 +275,16 @@ impl Primitive for Conv2dWeightTranspose {
         Ok(Some([by_position(node.args[1])?, by_position(patches)?]))
     }
 
+    /// The samples of all are the samples of one.
+    fn stacked_sum(&self, graph: &mut Graph, stacked: &[Value]) -> Result<Option<Value>> {
+        let mut shapes = self.0.clone();
+        let n = graph.shape(stacked[0])[0];
+        shapes.x[0] *= n;
+        shapes.y[0] *= n;
+        let (x, y) = (graph.reshape(stacked[0], &shapes.x)?, graph.reshape(stacked[1], &shapes.y)?);
+        graph.emit(Arc::new(Self(shapes)), &[x, y]).map(Some)
+    }
+
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
         self.0.flops()
     }

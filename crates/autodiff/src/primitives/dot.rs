@@ -127,6 +127,15 @@ impl Primitive for Dot {
         Ok(Some([arranged(0)?, arranged(1)?]))
     }
 
+    fn stacked_sum(&self, graph: &mut Graph, stacked: &[Value]) -> Result<Option<Value>> {
+        let behind = |pairs: &[[usize; 2]]| pairs.iter().map(|[l, r]| [l + 1, r + 1]).collect::<Vec<_>>();
+        let dot = Self {
+            batch: behind(&self.batch),
+            contract: std::iter::once([0, 0]).chain(behind(&self.contract)).collect(),
+        };
+        graph.dot(stacked[0], stacked[1], dot).map(Some)
+    }
+
     fn flops(&self, args: &[&[usize]], output: &[usize]) -> usize {
         let inner: usize = self.contract.iter().map(|[l, _]| args[0][*l]).product();
         2 * inner * output.iter().product::<usize>()

@@ -2,6 +2,7 @@
 
 mod fuse;
 mod memory;
+mod traffic;
 
 use std::{collections::HashMap, sync::Arc};
 

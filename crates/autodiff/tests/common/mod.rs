@@ -3,7 +3,8 @@
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{
-    Factor, Loss, MeanLoss, Mode, Network, Objective, Point, Result, Scope, Value, class_targets,
+    Factor, Loss, MeanLoss, Mode, Network, Objective, Point, Result, Scope, TraceEstimate, Value,
+    class_targets,
 };
 use proptest::prelude::*;
 
@@ -210,6 +211,44 @@ pub fn streams_agree(case: &Case) -> Result<()> {
         form += matrix(&rows)?.matmul(&row.t()?)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
     }
     assert_close("streamed vᵀΦᵀΦv", &[form], &[dot(&gauss_newton, &v)]);
+    Ok(())
+}
+
+/// Estimates of the trace are what they say, given the random numbers, and their gradients what finite differences say.
+pub fn traces_agree(case: &Case) -> Result<()> {
+    let Case { seed, network, loss, objective, point } = case;
+    let mut numbers = Numbers(seed ^ 0x5eed);
+    let all: Vec<usize> = (0..point.parameters.len()).collect();
+    let w = numbers.like(&point.parameters);
+    for estimate in [TraceEstimate::Hutchinson, TraceEstimate::Summed, TraceEstimate::PerSample] {
+        let trace = objective.trace(estimate, &all, &all);
+        if estimate == TraceEstimate::PerSample && objective.mixes_samples().is_some() {
+            assert!(trace.unwrap_err().to_string().contains("samples"));
+            continue;
+        }
+        let trace = trace?;
+        let probes: Vec<Tensor> = trace.probe_shapes().iter().map(|shape| numbers.tensor(shape)).collect();
+        let results = trace.at(point, &probes)?;
+        let value = |point: &Point| flat(&trace.at(point, &probes).unwrap()[..1]);
+        let gradient = [dot(&flat(&results[1..]), &flat(&w))];
+        assert_derivative(&format!("the gradient of {estimate:?}"), &gradient, value, point, &w);
+        let expected = match estimate {
+            TraceEstimate::Hutchinson => {
+                dot(&flat(&probes), &flat(&objective.hessian(point, &all)?.apply(&probes)?))
+            }
+            // Products of the factor with other signs are no check of this root: the definition per sample is.
+            TraceEstimate::Summed => continue,
+            TraceEstimate::PerSample => {
+                let one = Objective::new(network, *loss, 1)?.trace(TraceEstimate::Summed, &all, &[])?;
+                let each = (0..SAMPLES).map(|n| {
+                    let signs = probes[0].narrow(0, n, 1)?;
+                    Ok(flat(&one.at(&point.narrow(n..n + 1)?, &[signs])?)[0])
+                });
+                each.sum::<Result<f64>>()? / SAMPLES as f64
+            }
+        };
+        assert_close(&format!("{estimate:?}"), &flat(&results[..1]), &[expected]);
+    }
     Ok(())
 }
 

@@ -1,8 +1,13 @@
 //! `bench`: how fast we are, and PyTorch on the same machine in the same sitting.
 
+mod accuracy;
+mod child;
+mod growth;
 mod load;
+mod machine;
 mod memory;
 mod peer;
+mod penalty;
 mod subject;
 mod table;
 mod timing;
@@ -12,10 +17,12 @@ use std::{path::Path, thread::available_parallelism};
 
 use eigenscape_core::{Registry, registry::nearest};
 use eigenscape_experiment::{Failure, Result, diagnostic::suggestion};
+use serde::{Deserialize, Serialize};
 
 use self::{
     load::Ticks,
-    peer::Peer,
+    machine::Machine,
+    peer::{Part, Peer},
     subject::{MODELS, Model, Subject},
     table::Line,
     work::Work,
@@ -25,22 +32,86 @@ use crate::{cli::Bench, json_file::JsonFile};
 /// The paper's number of examples.
 const BATCH: usize = 100;
 
+/// What is looked into once and not at every measurement: only where it is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Study {
+    /// How far the spectra of Lanczos are from the truth.
+    Accuracy,
+    /// How time and memory grow.
+    Growth,
+    /// What the estimates of a trace cost at equal standard error.
+    Traces,
+}
+
+impl Study {
+    const ALL: [Self; 3] = [Self::Accuracy, Self::Growth, Self::Traces];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::Growth => "growth",
+            Self::Traces => "traces",
+        }
+    }
+
+    fn run(self, models: &[&Model], registry: &Registry) -> Result<()> {
+        match self {
+            Self::Accuracy => accuracy::report(registry),
+            Self::Growth => growth::report(),
+            Self::Traces => models
+                .iter()
+                .try_for_each(|model| penalty::report(model, &Subject::new(model, BATCH, registry)?)),
+        }
+    }
+}
+
 /// Measures the models and works that are named, and prints the table.
 pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
+    if let Some([line, size]) = arguments.growth_point.as_deref() {
+        return growth::point(*line, *size, registry);
+    }
+    if let Some([model, work]) = arguments.sitting.as_deref() {
+        return sitting(model, work, registry);
+    }
     let selection = select(&arguments.names)?;
     // What can be wrong is found out before minutes are spent.
     let file = arguments.json.as_deref().map(JsonFile::create).transpose()?;
     arguments.torch.as_deref().map(peer::check).transpose()?;
     let start = Ticks::now();
-    let mut lines = Vec::new();
-    for model in &selection.models {
-        lines.extend(measure(model, &selection.works, arguments.torch.as_deref(), registry)?);
+    for study in &selection.studies {
+        study.run(&selection.models, registry)?;
     }
-    print!("{}", table::markdown(&lines));
+    let lines = measure_all(&selection, arguments.torch.as_deref())?;
     if let (Some(start), Some(now)) = (start, Ticks::now()) {
         println!("{}", verdict(start.taken_by_others(now)));
     }
     file.map_or(Ok(()), |file| file.write(&lines))
+}
+
+fn measure_all(selection: &Selection, python: Option<&Path>) -> Result<Vec<Line>> {
+    if selection.works.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut lines = Vec::new();
+    for model in &selection.models {
+        lines.extend(measure(model, &selection.works, python)?);
+    }
+    let machine = Machine::measure(threads())?;
+    println!(
+        "machine: {:.0} GFLOP/s in f32 matrix products, {:.1} GB/s read and written by a copy, threads: {}",
+        machine.gemm_gflops,
+        machine.copy_gbps,
+        threads()
+    );
+    for line in &mut lines {
+        line.share_of_gemm = line.gflops.map(|gflops| gflops / machine.gemm_gflops);
+    }
+    print!("{}", table::markdown(&lines));
+    Ok(lines)
+}
+
+fn threads() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 /// Says whether the machine was ours. PyTorch's threads wait by spinning and lose more to other processes than ours do.
@@ -49,91 +120,117 @@ fn verdict(others: f64) -> String {
     if others > 0.05 { format!("{share}: measure again on a quiet machine") } else { share }
 }
 
+#[derive(Debug)]
 struct Selection {
     models: Vec<&'static Model>,
     works: Vec<Work>,
+    studies: Vec<Study>,
 }
 
-/// The models and works of these names: all models where no model is named, all works where no work is.
+/// What has these names: all models where no model is named, all works where neither a work nor a study is.
 fn select(names: &[String]) -> Result<Selection> {
     let mut known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
     known.extend(Work::ALL.map(Work::name));
+    known.extend(Study::ALL.map(Study::name));
     if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(Failure::Usage {
             problem: format!("there is no benchmark `{name}`"),
-            remedy: suggestion(nearest(name, known.iter().copied()).as_deref(), "models and works", &known),
+            remedy: suggestion(
+                nearest(name, known.iter().copied()).as_deref(),
+                "models, works and studies",
+                &known,
+            ),
         });
     }
     let named = |name: &str| names.iter().any(|word| word == name);
     let mut models: Vec<&Model> = MODELS.iter().filter(|model| named(model.name)).collect();
     let mut works: Vec<Work> = Work::ALL.into_iter().filter(|work| named(work.name())).collect();
+    let studies: Vec<Study> = Study::ALL.into_iter().filter(|study| named(study.name())).collect();
     if models.is_empty() {
         models.extend(&MODELS);
     }
-    if works.is_empty() {
+    if works.is_empty() && studies.is_empty() {
         works.extend(Work::ALL);
     }
-    Ok(Selection { models, works })
+    Ok(Selection { models, works, studies })
 }
 
 /// Seconds of every run of a work, with the highest of its sittings' peaks of memory.
+#[derive(Debug, Serialize, Deserialize)]
 struct Timed {
-    work: Work,
     seconds: Vec<f64>,
     gigaflops: Option<f64>,
+    gigabytes: Option<f64>,
     peak_mb: Option<f64>,
 }
 
 /// Ours, the peer, ours again: what changes on the machine meanwhile changes for both.
-fn measure(model: &Model, works: &[Work], python: Option<&Path>, registry: &Registry) -> Result<Vec<Line>> {
-    let subject = Subject::new(model, BATCH, registry)?;
-    let threads = available_parallelism().map_or(1, usize::from);
-    let (parameters, batch) = (subject.dimension(), subject.batch());
-    println!("{}: {parameters} parameters, batch {batch}, f32, threads: {threads}", model.name);
-    let mut timed = sitting(model, works, &subject)?;
+fn measure(model: &Model, works: &[Work], python: Option<&Path>) -> Result<Vec<Line>> {
+    println!("{}: batch {BATCH}, f32", model.name);
+    let mut timed = sittings(model, works)?;
+    let mut parts: Vec<Part> = works.iter().flat_map(|work| work.parts()).copied().collect();
+    parts.sort_unstable();
+    parts.dedup();
     let peer = python.map(|python| {
         eprintln!("{}: PyTorch", model.name);
-        peer::measure(python, model.peer, threads)
+        peer::measure(python, model.name, &parts, threads())
     });
     let peer = peer.transpose()?;
     if let Some(peer) = &peer {
-        println!("peer: PyTorch {}, threads: {}, peak {:.0} MB", peer.torch, peer.threads, peer.peak_rss_mb);
-        for (first, second) in timed.iter_mut().zip(sitting(model, works, &subject)?) {
+        println!("peer: PyTorch {}, threads: {}", peer.torch, peer.threads);
+        for (first, second) in timed.iter_mut().zip(sittings(model, works)?) {
             first.seconds.extend(second.seconds);
             first.peak_mb = first.peak_mb.zip(second.peak_mb).map(|(one, other)| one.max(other));
         }
     }
-    Ok(timed.iter().map(|timed| timed.line(model, peer.as_ref())).collect())
+    Ok(works.iter().zip(&timed).map(|(work, timed)| timed.line(model, *work, peer.as_ref())).collect())
 }
 
-fn sitting(model: &Model, works: &[Work], subject: &Subject) -> Result<Vec<Timed>> {
-    let time = |work: &Work| {
+/// Each work in a process of its own.
+fn sittings(model: &Model, works: &[Work]) -> Result<Vec<Timed>> {
+    let sitting = |work: &Work| {
         eprintln!("{}: {}", model.name, work.name());
-        memory::reset_peak();
-        let task = work.prepare(subject)?;
-        let seconds = timing::samples(work.repetitions(), &*task.run)?;
-        Ok(Timed {
-            work: *work,
-            seconds: seconds.iter().map(|seconds| seconds / task.count as f64).collect(),
-            gigaflops: task.flops.map(|flops| 1e-9 * flops as f64),
-            peak_mb: memory::peak_mb(),
-        })
+        child::measure(&["--sitting", model.name, work.name()])
     };
-    works.iter().map(time).collect()
+    works.iter().map(sitting).collect()
+}
+
+/// Measures one work of one model in this process and prints it.
+fn sitting(model: &str, work: &str, registry: &Registry) -> Result<()> {
+    let selection = select(&[model.to_owned(), work.to_owned()])?;
+    let (Some(model), Some(work)) = (selection.models.first(), selection.works.first()) else {
+        return Ok(());
+    };
+    let subject = Subject::new(model, BATCH, registry)?;
+    memory::reset_peak();
+    let task = work.prepare(&subject)?;
+    let seconds = timing::samples(work.repetitions(), &*task.run)?;
+    let count = task.count as f64;
+    let bytes = task.numbers_moved.map(|numbers| (size_of::<f32>() * numbers) as f64);
+    child::print(&Timed {
+        seconds: seconds.iter().map(|seconds| seconds / count).collect(),
+        gigaflops: task.flops.map(|flops| 1e-9 * flops as f64),
+        gigabytes: bytes.map(|bytes| 1e-9 * bytes / count),
+        peak_mb: memory::peak_mb(),
+    })
 }
 
 impl Timed {
-    fn line(&self, model: &Model, peer: Option<&Peer>) -> Line {
+    fn line(&self, model: &Model, work: Work, peer: Option<&Peer>) -> Line {
         let ours_s = timing::median(&self.seconds);
-        let peer_s = peer.map(|peer| self.work.peer_seconds(peer));
+        let peer_s = peer.and_then(|peer| work.peer_seconds(peer));
+        let gflops = self.gigaflops.map(|gigaflops| gigaflops / ours_s);
         Line {
             model: model.name,
-            work: self.work.name(),
+            work: work.name(),
             ours_s,
             peer_s,
             ratio: peer_s.map(|peer_s| peer_s / ours_s),
-            gflops: self.gigaflops.map(|gigaflops| gigaflops / ours_s),
+            gflops,
+            share_of_gemm: None,
             peak_mb: self.peak_mb,
+            gbps: self.gigabytes.map(|gigabytes| gigabytes / ours_s),
+            peer_peak_mb: peer.and_then(|peer| work.peer_peak_mb(peer)),
         }
     }
 }
@@ -148,7 +245,9 @@ mod tests {
         assert_eq!(select(&[]).unwrap().models.len(), MODELS.len());
         assert_eq!(select(&["lenet"]).unwrap().works, Work::ALL);
         let two = select(&["hvp", "lenet", "paper-epoch"]).unwrap();
-        assert_eq!(two.works, [Work::PaperEpoch, Work::Hvp]);
+        assert_eq!(two.works, [Work::Hvp, Work::PaperEpoch]);
+        let study = select(&["accuracy"]).unwrap();
+        assert_eq!((study.works.len(), study.studies), (0, vec![Study::Accuracy]));
         let error = select(&["lenett"]).map(drop).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(matches!(error, Failure::Usage { remedy, .. } if remedy.contains("did you mean `lenet`?")));

@@ -10,29 +10,63 @@ use std::{
 use eigenscape_experiment::{Failure, Result};
 use serde::Deserialize;
 
+/// The peer's program; it says what each of its results is.
+const PROGRAM: &str = include_str!("../../../peer/peer.py");
 /// Products that the paper's code spends on a spectrum: 64 for its bounds, 128 for the spectrum.
 const PAPER_PRODUCTS: f64 = 192.0;
 
-/// What a peer's program prints, in milliseconds where nothing else is said; `xtask/peer/lenet.py` says what each is.
-#[derive(Debug, Deserialize)]
+/// What the peer's program measures together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    Gradient,
+    Products,
+    Layers,
+    Penalty,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gradient => "gradient",
+            Self::Products => "products",
+            Self::Layers => "layers",
+            Self::Penalty => "penalty",
+        }
+    }
+}
+
+/// What the peer's program prints, in milliseconds where nothing else is said; `None` for parts that were not asked for.
+#[derive(Debug, Default, Deserialize)]
 pub struct Peer {
     /// PyTorch's version.
     pub torch: String,
     /// How many threads it had.
     pub threads: usize,
-    pub gradient: f64,
-    pub hvp_fresh: f64,
-    pub hvp_cached: f64,
-    pub layer_hvp: BTreeMap<String, f64>,
-    pub paper_epoch_s: f64,
-    pub peak_rss_mb: f64,
+    pub gradient: Option<f64>,
+    pub hvp_fresh: Option<f64>,
+    pub hvp_cached: Option<f64>,
+    pub peak_products_mb: Option<f64>,
+    pub layer_hvp: Option<BTreeMap<String, f64>>,
+    pub penalised_step: Option<f64>,
 }
 
 impl Peer {
-    /// Seconds for a spectrum by the paper's code, one product of which takes so many milliseconds.
+    /// Seconds of the faster way to a product.
     #[must_use]
-    pub fn spectrum_seconds(&self, product_ms: f64) -> f64 {
-        1e-3 * PAPER_PRODUCTS * product_ms
+    pub fn product_seconds(&self) -> Option<f64> {
+        self.hvp_fresh.zip(self.hvp_cached).map(|(fresh, cached)| 1e-3 * fresh.min(cached))
+    }
+
+    /// Seconds for the spectrum of the full Hessian by the paper's code.
+    #[must_use]
+    pub fn full_seconds(&self) -> Option<f64> {
+        self.hvp_fresh.map(|product| 1e-3 * PAPER_PRODUCTS * product)
+    }
+
+    /// Seconds for the spectra of all layers by the paper's code.
+    #[must_use]
+    pub fn layers_seconds(&self) -> Option<f64> {
+        self.layer_hvp.as_ref().map(|layers| 1e-3 * PAPER_PRODUCTS * layers.values().sum::<f64>())
     }
 }
 
@@ -41,23 +75,26 @@ impl Peer {
 /// # Errors
 /// When it cannot be started, or has none.
 pub fn check(python: &Path) -> Result<()> {
-    feed(python, "import torch", 1).map(drop)
+    feed(python, "import torch", &[]).map(drop)
 }
 
-/// Runs a peer's program with so many threads.
+/// Runs these parts of the peer's program on a model, with so many threads.
 ///
 /// # Errors
 /// When Python fails, or prints something else.
-pub fn measure(python: &Path, program: &str, threads: usize) -> Result<Peer> {
-    let output = feed(python, program, threads)?;
+pub fn measure(python: &Path, model: &str, parts: &[Part], threads: usize) -> Result<Peer> {
+    let threads = threads.to_string();
+    let mut arguments = vec![threads.as_str(), model];
+    arguments.extend(parts.iter().map(|part| part.name()));
+    let output = feed(python, PROGRAM, &arguments)?;
     serde_json::from_slice(&output.stdout).map_err(|error| Failure::Run {
         problem: format!("what the peer's program printed cannot be read: {error}"),
         remedy: Some("report this with the version of PyTorch".to_owned()),
     })
 }
 
-/// Runs `PYTHON - THREADS` on a program.
-fn feed(python: &Path, program: &str, threads: usize) -> Result<Output> {
+/// Runs `PYTHON - ARGUMENTS...` on a program.
+fn feed(python: &Path, program: &str, arguments: &[&str]) -> Result<Output> {
     let cannot = |why: &dyn std::fmt::Display| {
         Failure::Usage {
         problem: format!("{} cannot run the peer's program: {why}", python.display()),
@@ -67,7 +104,8 @@ fn feed(python: &Path, program: &str, threads: usize) -> Result<Output> {
     }
     };
     let mut child = Command::new(python)
-        .args(["-", &threads.to_string()])
+        .arg("-")
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -91,15 +129,25 @@ mod tests {
     use crate::commands::bench::work::Work;
 
     const PRINTED: &str = r#"{"torch": "2.15.0", "threads": 2, "gradient": 9.0, "hvp_fresh": 35.0, "hvp_cached": 22.0,
-        "layer_hvp": {"0.weight": 40.0, "3.weight": 20.0}, "paper_epoch_s": 18.24, "peak_rss_mb": 711.0}"#;
+        "peak_products_mb": 711.0, "layer_hvp": {"0.weight": 40.0, "3.weight": 20.0}, "probes": 10, "penalised_step": 400.0}"#;
 
     #[test]
     fn seconds_of_each_work() {
         let peer: Peer = serde_json::from_str(PRINTED).unwrap();
-        let seconds = Work::ALL.map(|work| work.peer_seconds(&peer));
-        for (found, expected) in seconds.into_iter().zip([18.24, 11.52, 6.72, 0.022, 0.022, 0.009]) {
-            assert!((found - expected).abs() < 1e-12, "{found} against {expected}");
+        let expected = [
+            (Work::Gradient, 0.009),
+            (Work::Hvp, 0.022),
+            (Work::Hvp8, 0.022),
+            (Work::PenalisedStep, 0.4),
+            (Work::LayerSpectra, 11.52),
+            (Work::FullSpectrum, 6.72),
+            (Work::PaperEpoch, 18.24),
+        ];
+        for (work, expected) in expected {
+            let found = work.peer_seconds(&peer).unwrap();
+            assert!((found - expected).abs() < 1e-12, "{}: {found} against {expected}", work.name());
         }
+        assert!(Work::ALL.iter().all(|work| work.peer_seconds(&Peer::default()).is_none()));
     }
 
     #[test]

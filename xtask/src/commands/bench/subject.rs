@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, Network, Objective, Point};
+use eigenscape_autodiff::{Loss, MeanLoss, Network, Objective, Point, StreamedProduct};
 use eigenscape_core::{
     Architecture, Catalog, Context, Curvature, CurvatureOperator, Examples, Group, GroupSelector, Landscape,
     ProbeEstimator, Random, Registry, Spectrum, Targets,
@@ -11,10 +11,13 @@ use eigenscape_core::{
     registry::{Environment, PluginError},
 };
 use eigenscape_experiment::{Failure, Result, evaluate, labels::Labels, weights::Weights};
+use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Follows the paper: 128 Lanczos steps from one random vector.
-const LANCZOS: &str = "steps = 128\nprobes = 1";
+/// The paper's number of Lanczos steps, from one random vector.
+const PAPER: &str = "steps = 128\nprobes = 1";
+/// The fewest steps whose spectrum is no less accurate than that of the paper's procedure: `cargo xtask bench accuracy` shows it.
+const ENOUGH: &str = "steps = 128\nprobes = 1";
 const SEED: u64 = 0;
 /// Bytes that products and factors may take.
 const MEMORY: usize = 4 << 30;
@@ -22,27 +25,33 @@ const MEMORY: usize = 4 << 30;
 /// A network of the list of models.
 #[derive(Debug)]
 pub struct Model {
-    /// The architecture's name, and the model's.
+    /// The architecture's name, and the model's, here and in the peer's program.
     pub name: &'static str,
     /// One image, \[channels, height, width\].
     pub image: &'static [usize],
     /// C.
     pub classes: usize,
-    /// The program that measures the same in PyTorch.
-    pub peer: &'static str,
+    /// Random vectors of the trace penalty in the paper's code.
+    pub probes: usize,
 }
 
 /// Every model, by name.
-pub const MODELS: [Model; 1] =
-    [Model { name: "lenet", image: &[1, 32, 32], classes: 10, peer: include_str!("../../../peer/lenet.py") }];
+pub const MODELS: [Model; 3] = [
+    Model { name: "lenet", image: &[1, 32, 32], classes: 10, probes: 10 },
+    Model { name: "vgg11_bn", image: &[1, 32, 32], classes: 10, probes: 3 },
+    Model { name: "resnet18", image: &[1, 32, 32], classes: 10, probes: 3 },
+];
 
-/// A model at a point: initial weights, standard normal images, labels 0, 1, ..., C − 1, 0, ... in f32, cross-entropy.
+/// A model at a point: initial weights, running means of variance 0.01 and running variances in (0.8, 1.2), standard normal images, labels 0,
+/// 1, ..., C − 1, 0, ... in f32, cross-entropy, BatchNorm in eval mode.
 pub struct Subject {
     network: Network,
     point: Point,
     full: Group,
     layers: Vec<Group>,
-    lanczos: Box<dyn ProbeEstimator>,
+    probes: usize,
+    paper: Box<dyn ProbeEstimator>,
+    enough: Box<dyn ProbeEstimator>,
     gram: Box<dyn ProbeEstimator>,
 }
 
@@ -52,18 +61,37 @@ impl Subject {
     /// # Errors
     /// When a plugin is missing or the network cannot be built.
     pub fn new(model: &Model, batch: usize, registry: &Registry) -> Result<Self> {
-        let architecture: Arc<dyn Architecture> = plugin(&registry.architectures, model.name, "")?.into();
-        let classes = model.classes;
-        let network = Network::new(model.image, move |scope, x| architecture.build(scope, x, classes));
+        let subject = Self::of(model.name, "", model.image, model.classes, batch, registry)?;
+        Ok(Self { probes: model.probes, ..subject })
+    }
+
+    /// The same for any architecture with its settings.
+    ///
+    /// # Errors
+    /// When a plugin is missing or the network cannot be built.
+    pub fn of(
+        architecture: &str,
+        settings: &str,
+        image: &[usize],
+        classes: usize,
+        batch: usize,
+        registry: &Registry,
+    ) -> Result<Self> {
+        let architecture: Arc<dyn Architecture> =
+            plugin(&registry.architectures, architecture, settings)?.into();
+        let network = Network::new(image, move |scope, x| architecture.build(scope, x, classes));
         let network = network.map_err(eigenscape_core::Error::from)?;
-        let examples = examples(model, batch)?;
-        let weights = Weights::initial(&network, Random::new(SEED))?;
+        let examples = examples(image, classes, batch)?;
+        let mut weights = Weights::initial(&network, Random::new(SEED))?;
+        weights.buffers = statistics(&network)?;
         let targets = Labels::default().targets(&examples, DType::F32)?;
         Ok(Self {
             point: evaluate::at(&weights, examples.inputs, targets),
             full: GroupSelector::Full.resolve(&network, batch)?.swap_remove(0),
             layers: GroupSelector::Layers.resolve(&network, batch)?,
-            lanczos: plugin(&registry.estimators, "lanczos", LANCZOS)?,
+            probes: 1,
+            paper: plugin(&registry.estimators, "lanczos", PAPER)?,
+            enough: plugin(&registry.estimators, "lanczos", ENOUGH)?,
             gram: plugin(&registry.estimators, "gram", "")?,
             network,
         })
@@ -93,13 +121,84 @@ impl Subject {
         &self.point
     }
 
+    /// The same network elsewhere.
+    #[must_use]
+    pub fn moved(self, point: Point) -> Self {
+        Self { point, ..self }
+    }
+
+    /// Random vectors of the trace penalty in the paper's code.
+    #[must_use]
+    pub fn probes(&self) -> usize {
+        self.probes
+    }
+
+    /// The group of all parameters.
+    #[must_use]
+    pub fn full(&self) -> &Group {
+        &self.full
+    }
+
     /// The loss' program, traced anew.
     ///
     /// # Errors
     /// When it cannot be built.
     pub fn objective(&self) -> Result<Objective> {
-        let objective = Objective::new(&self.network, Loss::CrossEntropy, self.batch());
+        self.objective_of(self.batch())
+    }
+
+    /// The same for another number of samples.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn objective_of(&self, samples: usize) -> Result<Objective> {
+        let objective = Objective::new(&self.network, Loss::CrossEntropy, samples);
         Ok(objective.map_err(eigenscape_core::Error::from)?)
+    }
+
+    /// The point with `count` samples drawn without replacement.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn sampled(&self, count: usize, draw: u64) -> Result<Point> {
+        if count == self.batch() {
+            return Ok(self.point.clone());
+        }
+        let mut generator = Random::new(SEED).stream("bench-samples", draw);
+        let mut indices: Vec<u32> = (0..self.batch() as u32).collect();
+        // The first `count` steps of a Fisher-Yates shuffle.
+        for i in 0..count {
+            indices.swap(i, generator.random_range(i..self.batch()));
+        }
+        let indices = Tensor::new(&indices[..count], &Device::Cpu).map_err(eigenscape_core::Error::from)?;
+        let pick = |tensor: &Tensor| tensor.index_select(&indices, 0).map_err(eigenscape_core::Error::from);
+        let (inputs, targets) = (pick(&self.point.inputs)?, pick(&self.point.targets)?);
+        Ok(Point { inputs, targets, ..self.point.clone() })
+    }
+
+    /// Random signs of these shapes.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made.
+    pub fn signs(&self, shapes: &[Vec<usize>], draw: u64) -> Result<Vec<Tensor>> {
+        let mut generator = Random::new(SEED).stream("bench-signs", draw);
+        let mut sign = || if generator.random::<bool>() { 1.0_f32 } else { -1.0 };
+        let mut tensor = |shape: &Vec<usize>| {
+            let signs: Vec<f32> = (0..shape.iter().product()).map(|_| sign()).collect();
+            Ok(Tensor::from_vec(signs, shape.as_slice(), &Device::Cpu)
+                .map_err(eigenscape_core::Error::from)?)
+        };
+        shapes.iter().map(&mut tensor).collect()
+    }
+
+    /// Products with the full Hessian as an experiment makes them: the samples in micro-batches where memory asks for it.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn product(&self) -> Result<StreamedProduct> {
+        let loss = MeanLoss::new(&self.network, Loss::CrossEntropy, self.point.clone(), MEMORY);
+        let product = loss.and_then(|loss| loss.hessian(&self.full.variables));
+        Ok(product.map_err(eigenscape_core::Error::from)?)
     }
 
     /// The landscape, its programs not yet built.
@@ -107,15 +206,31 @@ impl Subject {
     /// # Errors
     /// When the loss' program cannot be built.
     pub fn landscape(&self) -> Result<Landscape> {
-        Ok(Landscape::new(&self.network, Loss::CrossEntropy, self.point.clone(), MEMORY)?)
+        self.landscape_at(self.point.clone())
     }
 
-    /// The spectrum of the full Hessian by Lanczos.
+    /// The same around another point.
+    ///
+    /// # Errors
+    /// When the loss' program cannot be built.
+    pub fn landscape_at(&self, point: Point) -> Result<Landscape> {
+        Ok(Landscape::new(&self.network, Loss::CrossEntropy, point, MEMORY)?)
+    }
+
+    /// The spectrum of the full Hessian by Lanczos, no less accurate than by the paper's procedure.
     ///
     /// # Errors
     /// When the estimator fails.
     pub fn full_spectrum(&self, landscape: &Landscape) -> Result<Spectrum> {
-        estimate(&*self.lanczos, landscape, &self.full)
+        estimate(&*self.enough, landscape, &self.full)
+    }
+
+    /// The spectrum of the full Hessian by as many Lanczos steps as the paper takes.
+    ///
+    /// # Errors
+    /// When the estimator fails.
+    pub fn paper_spectrum(&self, landscape: &Landscape) -> Result<Spectrum> {
+        estimate(&*self.paper, landscape, &self.full)
     }
 
     /// The exact spectrum of every layer's Hessian.
@@ -134,7 +249,7 @@ impl Subject {
     /// # Errors
     /// When the tensor cannot be made.
     pub fn vectors(&self, count: usize) -> Result<Tensor> {
-        normal("bench-vectors", &[count, self.dimension()])
+        normal("bench-vectors", 0, &[count, self.dimension()])
     }
 }
 
@@ -143,21 +258,36 @@ fn estimate(estimator: &dyn ProbeEstimator, landscape: &Landscape, group: &Group
     Ok(estimator.estimate(&operator, &Context::silent(SEED))?)
 }
 
-fn examples(model: &Model, batch: usize) -> Result<Examples> {
-    let inputs = normal("bench-images", &[&[batch], model.image].concat())?;
-    let labels: Vec<u32> = (0..batch).map(|n| (n % model.classes) as u32).collect();
+fn examples(image: &[usize], classes: usize, batch: usize) -> Result<Examples> {
+    let inputs = normal("bench-images", 0, &[&[batch], image].concat())?;
+    let labels: Vec<u32> = (0..batch).map(|n| (n % classes) as u32).collect();
     let labels = Tensor::new(labels, &Device::Cpu).map_err(eigenscape_core::Error::from)?;
-    Ok(Examples { inputs, targets: Targets::Classes { labels, classes: model.classes } })
+    Ok(Examples { inputs, targets: Targets::Classes { labels, classes } })
 }
 
-fn normal(purpose: &str, shape: &[usize]) -> Result<Tensor> {
-    let mut generator = Random::new(SEED).stream(purpose, 0);
+/// Running statistics as after some training: means around 0, variances around 1.
+fn statistics(network: &Network) -> Result<Vec<Tensor>> {
+    let buffers = network.buffers().iter().enumerate().map(|(index, buffer)| {
+        let normal = normal("bench-statistics", index as u64, &buffer.shape)?;
+        let statistics = if buffer.name.ends_with("running_mean") {
+            normal * 0.1
+        } else {
+            normal.clamp(-1.0, 1.0).and_then(|normal| normal.affine(0.2, 1.0))
+        };
+        Ok(statistics.map_err(eigenscape_core::Error::from)?)
+    });
+    buffers.collect()
+}
+
+fn normal(purpose: &str, index: u64, shape: &[usize]) -> Result<Tensor> {
+    let mut generator = Random::new(SEED).stream(purpose, index);
     let mut draw = || -> f32 { StandardNormal.sample(&mut generator) };
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| draw()).collect();
     Ok(Tensor::from_vec(values, shape, &Device::Cpu).map_err(eigenscape_core::Error::from)?)
 }
 
-fn plugin<T: ?Sized + 'static>(catalog: &Catalog<T>, name: &str, parameters: &str) -> Result<Box<T>> {
+/// The plugin of this name, with parameters in TOML.
+pub fn plugin<T: ?Sized + 'static>(catalog: &Catalog<T>, name: &str, parameters: &str) -> Result<Box<T>> {
     let failed = |why: String| Failure::Run {
         problem: format!("the {} `{name}` cannot be built: {why}", catalog.kind),
         remedy: Some("register the plugins of this repository".to_owned()),

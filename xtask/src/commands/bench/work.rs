@@ -6,24 +6,33 @@ use candle_core::Tensor;
 use eigenscape_core::Error;
 use eigenscape_experiment::Result;
 
-use super::{peer::Peer, subject::Subject, timing::Repetitions};
+use super::{
+    peer::{Part, Peer},
+    penalty,
+    subject::Subject,
+    timing::Repetitions,
+};
 
 /// A piece of work, with its counterpart in PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// One epoch's analysis at the paper's setting: the full Hessian by Lanczos, every layer exactly. Everything is
-    /// included: tracing, deriving, residuals, products, per-sample Jacobians, Gram matrices, eigenproblems.
-    PaperEpoch,
-    /// Of that, the layers.
-    LayerSpectra,
-    /// Of that, the full Hessian.
-    FullSpectrum,
+    /// The loss and its gradient.
+    Gradient,
     /// One product of the full Hessian with a vector, on the cached linear program.
     Hvp,
     /// Eight products at once; times are those of one.
     Hvp8,
-    /// The loss and its gradient.
-    Gradient,
+    /// The gradient of the loss with a penalty on the trace, estimated in output space with no larger standard error than the
+    /// peer's estimate has.
+    PenalisedStep,
+    /// The spectrum of every layer's Hessian, exactly. Everything is included: tracing, deriving, per-sample Jacobians, Gram matrices,
+    /// eigenproblems.
+    LayerSpectra,
+    /// The spectrum of the full Hessian by Lanczos, no less accurate than the paper's procedure gives it. Everything is included: tracing,
+    /// deriving, residuals, products, reorthogonalisation.
+    FullSpectrum,
+    /// One epoch's analysis at the paper's setting: the full Hessian by 128 Lanczos steps, every layer exactly.
+    PaperEpoch,
 }
 
 /// A work made ready on a subject: what is done once is done.
@@ -34,42 +43,77 @@ pub struct Task<'a> {
     pub count: usize,
     /// Floating-point operations of one of them, where they are known.
     pub flops: Option<usize>,
+    /// Numbers that one run moves, each operand of an operation counted once.
+    pub numbers_moved: Option<usize>,
 }
+
+/// Passes through the network, of the cost of a forward pass each, that a gradient consists of: the outputs, and the cotangents of
+/// activations and weights.
+const PASSES_OF_A_GRADIENT: usize = 3;
+/// Those of a product on the cached linear program: two each of tangents, cotangents and cotangents of weights.
+const PASSES_OF_A_PRODUCT: usize = 6;
 
 impl Work {
     /// Every work, in the order of the table.
-    pub const ALL: [Self; 6] =
-        [Self::PaperEpoch, Self::LayerSpectra, Self::FullSpectrum, Self::Hvp, Self::Hvp8, Self::Gradient];
+    pub const ALL: [Self; 7] = [
+        Self::Gradient,
+        Self::Hvp,
+        Self::Hvp8,
+        Self::PenalisedStep,
+        Self::LayerSpectra,
+        Self::FullSpectrum,
+        Self::PaperEpoch,
+    ];
 
     /// Its name in the table and in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::PaperEpoch => "paper-epoch",
-            Self::LayerSpectra => "layer-spectra",
-            Self::FullSpectrum => "full-spectrum",
+            Self::Gradient => "gradient",
             Self::Hvp => "hvp",
             Self::Hvp8 => "hvp-8",
-            Self::Gradient => "gradient",
+            Self::PenalisedStep => "penalised-step",
+            Self::LayerSpectra => "layer-spectra",
+            Self::FullSpectrum => "full-spectrum",
+            Self::PaperEpoch => "paper-epoch",
+        }
+    }
+
+    /// What of the peer's program it is compared with.
+    #[must_use]
+    pub fn parts(self) -> &'static [Part] {
+        match self {
+            Self::Gradient => &[Part::Gradient],
+            Self::Hvp | Self::Hvp8 | Self::FullSpectrum => &[Part::Products],
+            Self::PenalisedStep => &[Part::Penalty],
+            Self::LayerSpectra => &[Part::Layers],
+            Self::PaperEpoch => &[Part::Products, Part::Layers],
         }
     }
 
     /// What PyTorch takes for it, in seconds. Spectra: as the paper's code computes them. Products: the faster of the two ways.
     #[must_use]
-    pub fn peer_seconds(self, peer: &Peer) -> f64 {
+    pub fn peer_seconds(self, peer: &Peer) -> Option<f64> {
         match self {
-            Self::PaperEpoch => peer.paper_epoch_s,
-            Self::LayerSpectra => peer.spectrum_seconds(peer.layer_hvp.values().sum()),
-            Self::FullSpectrum => peer.spectrum_seconds(peer.hvp_fresh),
-            Self::Hvp | Self::Hvp8 => 1e-3 * peer.hvp_fresh.min(peer.hvp_cached),
-            Self::Gradient => 1e-3 * peer.gradient,
+            Self::Gradient => peer.gradient.map(|ms| 1e-3 * ms),
+            Self::Hvp | Self::Hvp8 => peer.product_seconds(),
+            Self::PenalisedStep => peer.penalised_step.map(|ms| 1e-3 * ms),
+            Self::LayerSpectra => peer.layers_seconds(),
+            Self::FullSpectrum => peer.full_seconds(),
+            Self::PaperEpoch => Some(peer.full_seconds()? + peer.layers_seconds()?),
         }
     }
 
-    /// How often one sitting repeats it.
+    /// The peer's memory, in MiB, where it is measured: for products.
+    #[must_use]
+    pub fn peer_peak_mb(self, peer: &Peer) -> Option<f64> {
+        matches!(self, Self::Hvp | Self::Hvp8).then_some(peer.peak_products_mb).flatten()
+    }
+
+    /// How often one sitting repeats it, unless it takes long.
     #[must_use]
     pub fn repetitions(self) -> Repetitions {
-        let least = if self == Self::PaperEpoch { 3 } else { 5 };
+        let least = if matches!(self, Self::PaperEpoch | Self::PenalisedStep) { 3 } else { 5 };
         Repetitions { least, time: Duration::from_secs(1) }
     }
 
@@ -79,12 +123,10 @@ impl Work {
     /// When a program cannot be built.
     pub fn prepare(self, subject: &Subject) -> Result<Task<'_>> {
         match self {
-            Self::PaperEpoch => Ok(Task::spectra(move || {
-                let landscape = subject.landscape()?;
-                black_box(subject.full_spectrum(&landscape)?);
-                black_box(subject.layer_spectra(&landscape)?);
-                Ok(())
-            })),
+            Self::Gradient => gradient(subject),
+            Self::Hvp => products(subject, 1),
+            Self::Hvp8 => products(subject, 8),
+            Self::PenalisedStep => penalty::step(subject),
             Self::LayerSpectra => Ok(Task::spectra(move || {
                 black_box(subject.layer_spectra(&subject.landscape()?)?);
                 Ok(())
@@ -93,38 +135,48 @@ impl Work {
                 black_box(subject.full_spectrum(&subject.landscape()?)?);
                 Ok(())
             })),
-            Self::Hvp => products(subject, 1),
-            Self::Hvp8 => products(subject, 8),
-            Self::Gradient => gradient(subject),
+            Self::PaperEpoch => Ok(Task::spectra(move || {
+                let landscape = subject.landscape()?;
+                black_box(subject.paper_spectrum(&landscape)?);
+                black_box(subject.layer_spectra(&landscape)?);
+                Ok(())
+            })),
         }
     }
 }
 
 impl<'a> Task<'a> {
     fn spectra(run: impl Fn() -> Result<()> + 'a) -> Self {
-        Self { run: Box::new(run), count: 1, flops: None }
+        Self { run: Box::new(run), count: 1, flops: None, numbers_moved: None }
     }
 }
 
 fn products(subject: &Subject, count: usize) -> Result<Task<'_>> {
-    let product = subject.objective()?.hessian(subject.point(), subject.parameters()).map_err(Error::from)?;
+    let product = subject.product()?;
+    let program = subject.objective()?.hessian_program(subject.parameters()).map_err(Error::from)?;
     let vectors = subject.vectors(count)?;
-    let flops = Some(product.flops());
+    let flops = Some(PASSES_OF_A_PRODUCT * forward_flops(subject)?);
+    let numbers_moved = Some(program.numbers_moved(count));
     let run = Box::new(move || {
         black_box(product.apply_rows(&vectors).map_err(Error::from)?);
         Ok(())
     });
-    Ok(Task { run, count, flops })
+    Ok(Task { run, count, flops, numbers_moved })
 }
 
 fn gradient(subject: &Subject) -> Result<Task<'_>> {
     let function = subject.objective()?.gradient(subject.parameters()).map_err(Error::from)?;
-    let flops = Some(function.flops());
+    let flops = Some(PASSES_OF_A_GRADIENT * forward_flops(subject)?);
+    let numbers_moved = Some(function.numbers_moved());
     let run = Box::new(move || {
         black_box::<Vec<Tensor>>(function.at(subject.point(), &[]).map_err(Error::from)?);
         Ok(())
     });
-    Ok(Task { run, count: 1, flops })
+    Ok(Task { run, count: 1, flops, numbers_moved })
+}
+
+fn forward_flops(subject: &Subject) -> Result<usize> {
+    Ok(subject.objective()?.loss().map_err(Error::from)?.flops())
 }
 
 #[cfg(test)]
@@ -133,16 +185,25 @@ mod tests {
     use crate::commands::bench::subject::MODELS;
 
     #[test]
-    fn every_work_of_every_model_runs() {
-        let registry = crate::plugins();
-        for model in &MODELS {
-            let subject = Subject::new(model, 2, &registry).unwrap();
-            for work in Work::ALL {
-                let task = work.prepare(&subject).unwrap();
-                (task.run)().unwrap();
-                assert!(task.flops.is_none_or(|flops| flops > subject.dimension()), "{}", work.name());
-            }
+    fn every_work_runs() {
+        let subject = Subject::new(&MODELS[0], 2, &crate::plugins()).unwrap();
+        for work in Work::ALL {
+            let task = work.prepare(&subject).unwrap();
+            (task.run)().unwrap();
+            assert!(task.flops.is_none_or(|flops| flops > subject.dimension()), "{}", work.name());
+            assert!(
+                task.numbers_moved.is_none_or(|numbers| numbers > subject.dimension()),
+                "{}",
+                work.name()
+            );
         }
+    }
+
+    #[test]
+    fn the_models_are_those_of_the_paper() {
+        let dimensions =
+            MODELS.each_ref().map(|model| Subject::new(model, 2, &crate::plugins()).unwrap().dimension());
+        assert_eq!(dimensions, [61_706, 28_156_554, 11_172_810]);
     }
 
     /// The criterion's terms: 128 products for the full Hessian, every layer's weight exactly.
@@ -150,7 +211,7 @@ mod tests {
     fn the_spectra_are_those_of_the_paper() {
         let subject = Subject::new(&MODELS[0], 2, &crate::plugins()).unwrap();
         let landscape = subject.landscape().unwrap();
-        let full = subject.full_spectrum(&landscape).unwrap();
+        let full = subject.paper_spectrum(&landscape).unwrap();
         assert_eq!((full.dimension, full.products, full.exact), (61_706, 128, false));
         let layers = subject.layer_spectra(&landscape).unwrap();
         let dimensions: Vec<usize> = layers.iter().map(|layer| layer.dimension).collect();

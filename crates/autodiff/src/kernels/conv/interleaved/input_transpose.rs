@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{
     Plan, Widths,
     layout::{interleave_outputs, separate_images},
-    zeros,
+    samples_at_once, zeros,
 };
 use crate::kernels::{
     Element,
@@ -23,9 +23,18 @@ pub(in super::super) fn input_transpose<T: Element>(
     out: &mut [T],
 ) {
     let plan = Plan::new(g);
-    let outputs = interleave_outputs(arch, &plan, y);
-    let samples = y.len() / g.out_image();
-    let widths = Widths::new::<T>(arch);
+    let samples = samples_at_once::<T>(g, y.len() / g.out_image());
+    let batches = out.chunks_mut(samples * g.image()).zip(y.chunks(samples * g.out_image()));
+    for (out, y) in batches {
+        let outputs = interleave_outputs(arch, &plan, y);
+        let images = images(arch, &plan, y.len() / g.out_image(), &outputs, w);
+        separate_images(arch, &plan, &images, out);
+    }
+}
+
+/// The padded images \[channel, height, width, sample\] to interleaved outputs.
+fn images<T: Element>(arch: Arch, plan: &Plan, samples: usize, outputs: &[T], w: &[T]) -> Vec<T> {
+    let (g, widths) = (&plan.g, Widths::new::<T>(arch));
     let step = widths.whole(samples);
     let taps = g.kernel.0 * g.kernel.1;
     let places: Vec<usize> = plan.taps[..taps].iter().map(|tap| tap * step).collect();
@@ -40,18 +49,15 @@ pub(in super::super) fn input_transpose<T: Element>(
         for (i, position) in plan.positions.iter().enumerate() {
             let first = (i * g.out_channels + group * plan.out_channels()) * step;
             for (column, width) in widths.panels(samples) {
+                let out = &mut image[position * step + column..];
                 arch.dispatch(Product {
                     depth: plan.out_channels(),
                     left,
                     panel: Panel { data: &outputs[first + column..], steps: Steps::Even(step), width },
-                    out: Out {
-                        data: &mut image[position * step + column..],
-                        steps: Steps::Table(&places),
-                        accumulate: true,
-                    },
+                    out: Out { data: out, steps: Steps::Table(&places), accumulate: true },
                 });
             }
         }
     });
-    separate_images(arch, &plan, &images, out);
+    images
 }

@@ -102,6 +102,15 @@ impl Widths {
     }
 }
 
+/// How many samples are laid side by side at a time: enough to fill the vectors, in a bounded copy of images and outputs.
+fn samples_at_once<T>(g: &Geometry, samples: usize) -> usize {
+    const BYTES: usize = 64 << 20;
+    const MOST: usize = 144;
+    let fit = BYTES / ((g.image() + g.out_image()) * size_of::<T>()).max(1);
+    let rounds = samples.div_ceil(fit.clamp(FEWEST, MOST)).max(1);
+    samples.div_ceil(rounds).max(1)
+}
+
 /// Zeros.
 fn zeros<T: Element>(count: usize) -> Vec<T> {
     vec![T::zero(); count]

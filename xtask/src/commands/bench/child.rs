@@ -1,0 +1,40 @@
+//! Measurements in processes of their own: memory is measured for a whole process, and an allocator keeps some of what was freed.
+
+use std::{
+    env,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use eigenscape_core::Error;
+use eigenscape_experiment::{Failure, Result};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// What `bench` with these arguments prints in a process of its own, where it calls [`print()`]. Its progress goes to our stderr.
+///
+/// # Errors
+/// When the process fails.
+pub fn measure<T: DeserializeOwned>(arguments: &[&str]) -> Result<T> {
+    let failed = |why: &dyn std::fmt::Display| Failure::Run {
+        problem: format!("the process that measures `bench {}` failed: {why}", arguments.join(" ")),
+        remedy: None,
+    };
+    let program = env::current_exe().map_err(|error| failed(&error))?;
+    let mut command = Command::new(program);
+    let output = command.arg("bench").args(arguments).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| failed(&error))?;
+    if !output.status.success() {
+        return Err(failed(&output.status));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| failed(&error))
+}
+
+/// Tells the process that measures.
+///
+/// # Errors
+/// When the value cannot be written as JSON.
+pub fn print(value: &impl Serialize) -> Result<()> {
+    let json = serde_json::to_string(value).map_err(|error| Error::io(Path::new("stdout"), error.into()))?;
+    println!("{json}");
+    Ok(())
+}
