@@ -123,18 +123,44 @@ impl<T: Lanes> Product<'_, T> {
         match layout {
             Layout::Rows(stride) => {
                 let rows: [&[T]; R] = from_fn(|r| &data[(row + r) * stride..][..self.depth]);
-                self.sum::<S, R, W>(simd, row, |k| from_fn(|r| rows[r][k]));
+                self.sum::<S, R, W>(
+                    simd,
+                    row,
+                    #[inline(always)]
+                    |k| {
+                        from_fn(
+                            #[inline(always)]
+                            |r| rows[r][k],
+                        )
+                    },
+                );
             }
-            Layout::Columns(stride) => self.sum::<S, R, W>(simd, row, |k| {
-                let column = &data[k * stride + row..][..R];
-                from_fn(|r| column[r])
-            }),
+            Layout::Columns(stride) => self.sum::<S, R, W>(
+                simd,
+                row,
+                #[inline(always)]
+                |k| {
+                    let column = &data[k * stride + row..][..R];
+                    from_fn(
+                        #[inline(always)]
+                        |r| column[r],
+                    )
+                },
+            ),
             Layout::Table { rows, columns, span } => {
                 let rows: [&[T]; R] = from_fn(|r| &data[rows[row + r]..][..span]);
-                self.sum::<S, R, W>(simd, row, |k| {
-                    let column = columns[k];
-                    from_fn(|r| rows[r][column])
-                });
+                self.sum::<S, R, W>(
+                    simd,
+                    row,
+                    #[inline(always)]
+                    |k| {
+                        let column = columns[k];
+                        from_fn(
+                            #[inline(always)]
+                            |r| rows[r][column],
+                        )
+                    },
+                );
             }
         }
     }

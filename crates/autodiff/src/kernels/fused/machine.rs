@@ -85,10 +85,27 @@ impl<'a, T: Element> Machine<'a, T> {
                 }
                 Instruction::Apply(ElementWise::Scale(factor)) => {
                     let factor = T::from_f64(factor);
-                    unary(&mut entries, buffer(out, buffers, top - 1), |x| factor * x);
+                    unary(
+                        &mut entries,
+                        buffer(out, buffers, top - 1),
+                        #[inline(always)]
+                        |x| factor * x,
+                    );
                 }
-                Instruction::Apply(ElementWise::Add) => binary(&mut entries, out, buffers, |x, y| x + y),
-                Instruction::Apply(ElementWise::Mul) => binary(&mut entries, out, buffers, |x, y| x * y),
+                Instruction::Apply(ElementWise::Add) => binary(
+                    &mut entries,
+                    out,
+                    buffers,
+                    #[inline(always)]
+                    |x, y| x + y,
+                ),
+                Instruction::Apply(ElementWise::Mul) => binary(
+                    &mut entries,
+                    out,
+                    buffers,
+                    #[inline(always)]
+                    |x, y| x * y,
+                ),
             }
         }
         if let Some(Entry::Stored(x)) = entries.first() {

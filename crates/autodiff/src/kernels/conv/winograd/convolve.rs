@@ -129,13 +129,18 @@ impl<T: Element> Task<'_, '_, T> {
         let plane = images * rows * columns * width;
         let last = ChannelsLast { height: 2 * rows, width: 2 * columns, channels: width };
         let outputs = sized(outputs, images * last.image());
-        last.for_tiles(images, [rows, columns], |start, tile| {
-            for channel in (0..width).step_by(T::lanes::<S>()) {
-                let points = load_points::<T, S>(products, tile * width + channel, plane);
-                let pixels = transform::outputs_transpose::<T, S>(simd, points);
-                last.store::<T, S, 2>(outputs, start + channel, pixels);
-            }
-        });
+        last.for_tiles(
+            images,
+            [rows, columns],
+            #[inline(always)]
+            |start, tile| {
+                for channel in (0..width).step_by(T::lanes::<S>()) {
+                    let points = load_points::<T, S>(products, tile * width + channel, plane);
+                    let pixels = transform::outputs_transpose::<T, S>(simd, points);
+                    last.store::<T, S, 2>(outputs, start + channel, pixels);
+                }
+            },
+        );
         let planes = Planes { channels, height: self.sides.out_height, width: self.sides.out_width };
         for (out, from) in self.outs[v * images..].iter_mut().zip(outputs.chunks_exact(last.image())) {
             last.put(from, out, planes);
@@ -162,11 +167,16 @@ pub(super) fn transform_tiles<T: Element, S: Simd>(
     }
     let plane = images * rows * columns * channels;
     let tiles = sized(tiles, POINTS * plane);
-    last.for_tiles(images, [rows, columns], |start, tile| {
-        for channel in (0..channels).step_by(T::lanes::<S>()) {
-            let pixels = last.load::<T, S, 4>(padded, start + channel);
-            let points = transform::pixels::<T, S>(simd, pixels);
-            store_points::<T, S>(tiles, tile * channels + channel, plane, points);
-        }
-    });
+    last.for_tiles(
+        images,
+        [rows, columns],
+        #[inline(always)]
+        |start, tile| {
+            for channel in (0..channels).step_by(T::lanes::<S>()) {
+                let pixels = last.load::<T, S, 4>(padded, start + channel);
+                let points = transform::pixels::<T, S>(simd, pixels);
+                store_points::<T, S>(tiles, tile * channels + channel, plane, points);
+            }
+        },
+    );
 }

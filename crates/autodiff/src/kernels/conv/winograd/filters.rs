@@ -1,5 +1,7 @@
 //! Transformed filters, in panels.
 
+use std::array::from_fn;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -95,8 +97,15 @@ impl<T: Element> WithSimd for Transform<'_, T> {
                 if role == Role::InputTranspose {
                     taps.reverse();
                 }
-                let vector = |tap: usize| T::vectors::<S>(&taps[tap][..lanes]).0[0];
-                let square = std::array::from_fn(|i| std::array::from_fn(|j| vector(3 * i + j)));
+                let square = from_fn(
+                    #[inline(always)]
+                    |i| {
+                        from_fn(
+                            #[inline(always)]
+                            |j| T::vectors::<S>(&taps[3 * i + j][..lanes]).0[0],
+                        )
+                    },
+                );
                 let points = transform::filter::<T, S>(simd, half, square);
                 store_points::<T, S>(to, k * width + column, inner * width, points);
             }

@@ -80,10 +80,16 @@ impl ChannelsLast {
         start: usize,
     ) -> Square<T::Vector<S>, N> {
         let lanes = T::lanes::<S>();
-        from_fn(|i| {
-            let row = &data[start + i * self.row()..];
-            from_fn(|j| T::vectors::<S>(&row[j * self.channels..][..lanes]).0[0])
-        })
+        from_fn(
+            #[inline(always)]
+            |i| {
+                let row = &data[start + i * self.row()..];
+                from_fn(
+                    #[inline(always)]
+                    |j| T::vectors::<S>(&row[j * self.channels..][..lanes]).0[0],
+                )
+            },
+        )
     }
 
     /// The inverse of [`Self::load`].
@@ -112,7 +118,15 @@ pub(super) fn load_points<T: Lanes, S: Simd>(
     plane: usize,
 ) -> Square<T::Vector<S>, 4> {
     let lanes = T::lanes::<S>();
-    from_fn(|i| from_fn(|j| T::vectors::<S>(&data[start + (4 * i + j) * plane..][..lanes]).0[0]))
+    from_fn(
+        #[inline(always)]
+        |i| {
+            from_fn(
+                #[inline(always)]
+                |j| T::vectors::<S>(&data[start + (4 * i + j) * plane..][..lanes]).0[0],
+            )
+        },
+    )
 }
 
 /// The inverse of [`load_points`].

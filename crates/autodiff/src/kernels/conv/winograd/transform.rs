@@ -1,4 +1,6 @@
 //! The three linear transforms of tiles, F(2×2, 3×3), and their transposes, on vectors of channels.
+//!
+//! Everything is always inlined, closures too: only then is it compiled for the instructions of the kernel around it.
 
 use std::array::from_fn;
 
@@ -15,14 +17,34 @@ fn both<V: Copy, const N: usize, const M: usize>(
     x: Square<V, N>,
     f: impl Fn([V; N]) -> [V; M],
 ) -> Square<V, M> {
-    let columns: [[V; M]; N] = from_fn(|j| f(from_fn(|i| x[i][j])));
-    from_fn(|i| f(from_fn(|j| columns[j][i])))
+    let columns: [[V; M]; N] = from_fn(
+        #[inline(always)]
+        |j| {
+            f(from_fn(
+                #[inline(always)]
+                |i| x[i][j],
+            ))
+        },
+    );
+    from_fn(
+        #[inline(always)]
+        |i| {
+            f(from_fn(
+                #[inline(always)]
+                |j| columns[j][i],
+            ))
+        },
+    )
 }
 
 /// Bᵀ d B.
 #[inline(always)]
 pub(super) fn pixels<T: Lanes, S: Simd>(simd: S, d: Square<T::Vector<S>, 4>) -> Square<T::Vector<S>, 4> {
-    both(d, |[a, b, c, d]| [T::sub(simd, a, c), T::add(simd, b, c), T::sub(simd, c, b), T::sub(simd, b, d)])
+    both(
+        d,
+        #[inline(always)]
+        |[a, b, c, d]| [T::sub(simd, a, c), T::add(simd, b, c), T::sub(simd, c, b), T::sub(simd, b, d)],
+    )
 }
 
 /// G g Gᵀ.
@@ -32,10 +54,14 @@ pub(super) fn filter<T: Lanes, S: Simd>(
     half: T::Vector<S>,
     g: Square<T::Vector<S>, 3>,
 ) -> Square<T::Vector<S>, 4> {
-    both(g, |[a, b, c]| {
-        let (sum, middle) = (T::mul(simd, half, T::add(simd, a, c)), T::mul(simd, half, b));
-        [a, T::add(simd, sum, middle), T::sub(simd, sum, middle), c]
-    })
+    both(
+        g,
+        #[inline(always)]
+        |[a, b, c]| {
+            let (sum, middle) = (T::mul(simd, half, T::add(simd, a, c)), T::mul(simd, half, b));
+            [a, T::add(simd, sum, middle), T::sub(simd, sum, middle), c]
+        },
+    )
 }
 
 /// Gᵀ m G.
@@ -45,18 +71,26 @@ pub(super) fn filter_transpose<T: Lanes, S: Simd>(
     half: T::Vector<S>,
     m: Square<T::Vector<S>, 4>,
 ) -> Square<T::Vector<S>, 3> {
-    both(m, |[a, b, c, d]| {
-        let sum = T::mul(simd, half, T::add(simd, b, c));
-        let difference = T::mul(simd, half, T::sub(simd, b, c));
-        [T::add(simd, a, sum), difference, T::add(simd, sum, d)]
-    })
+    both(
+        m,
+        #[inline(always)]
+        |[a, b, c, d]| {
+            let sum = T::mul(simd, half, T::add(simd, b, c));
+            let difference = T::mul(simd, half, T::sub(simd, b, c));
+            [T::add(simd, a, sum), difference, T::add(simd, sum, d)]
+        },
+    )
 }
 
 /// A e Aᵀ.
 #[inline(always)]
 pub(super) fn outputs<T: Lanes, S: Simd>(simd: S, e: Square<T::Vector<S>, 2>) -> Square<T::Vector<S>, 4> {
     let zero = T::splat(simd, T::zeroed());
-    both(e, |[a, b]| [a, T::add(simd, a, b), T::sub(simd, a, b), T::sub(simd, zero, b)])
+    both(
+        e,
+        #[inline(always)]
+        |[a, b]| [a, T::add(simd, a, b), T::sub(simd, a, b), T::sub(simd, zero, b)],
+    )
 }
 
 /// Aᵀ m A.
@@ -65,7 +99,11 @@ pub(super) fn outputs_transpose<T: Lanes, S: Simd>(
     simd: S,
     m: Square<T::Vector<S>, 4>,
 ) -> Square<T::Vector<S>, 2> {
-    both(m, |[a, b, c, d]| [T::add(simd, a, T::add(simd, b, c)), T::sub(simd, T::sub(simd, b, c), d)])
+    both(
+        m,
+        #[inline(always)]
+        |[a, b, c, d]| [T::add(simd, a, T::add(simd, b, c)), T::sub(simd, T::sub(simd, b, c), d)],
+    )
 }
 
 /// m + n.
@@ -75,5 +113,13 @@ pub(super) fn sum<T: Lanes, S: Simd>(
     m: Square<T::Vector<S>, 4>,
     n: Square<T::Vector<S>, 4>,
 ) -> Square<T::Vector<S>, 4> {
-    from_fn(|i| from_fn(|j| T::add(simd, m[i][j], n[i][j])))
+    from_fn(
+        #[inline(always)]
+        |i| {
+            from_fn(
+                #[inline(always)]
+                |j| T::add(simd, m[i][j], n[i][j]),
+            )
+        },
+    )
 }

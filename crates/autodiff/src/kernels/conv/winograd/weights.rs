@@ -117,12 +117,17 @@ fn transform_outputs<T: Element, S: Simd>(
     }
     let plane = images * rows * columns * channels;
     let outputs = sized(outputs, POINTS * plane);
-    last.for_tiles(images, [rows, columns], |start, tile| {
-        for channel in (0..channels).step_by(T::lanes::<S>()) {
-            let points = transform::outputs::<T, S>(simd, last.load::<T, S, 2>(padded, start + channel));
-            store_points::<T, S>(outputs, tile * channels + channel, plane, points);
-        }
-    });
+    last.for_tiles(
+        images,
+        [rows, columns],
+        #[inline(always)]
+        |start, tile| {
+            for channel in (0..channels).step_by(T::lanes::<S>()) {
+                let points = transform::outputs::<T, S>(simd, last.load::<T, S, 2>(padded, start + channel));
+                store_points::<T, S>(outputs, tile * channels + channel, plane, points);
+            }
+        },
+    );
 }
 
 /// Gᵀ m G of the sum of all parts' products m: \[outer, inner, 3, 3\].
