@@ -85,14 +85,17 @@ impl<T: Element> WithSimd for Transform<'_, T> {
         for k in 0..inner {
             for column in (0..width.min(outer - first)).step_by(lanes) {
                 let mut taps = [[T::zero(); MOST_LANES]; 9];
-                for lane in 0..lanes.min(outer - first - column) {
-                    let channel = first + column + lane;
+                let channels = first + column..outer.min(first + column + lanes);
+                for (lane, channel) in channels.enumerate() {
                     let filter = match role {
                         Role::Forward => channel * inner + k,
                         Role::InputTranspose => k * outer + channel,
                     };
-                    let filter: &[T] = &weights[9 * filter..][..9];
-                    (0..9).for_each(|tap| taps[tap][lane] = filter[tap]);
+                    let filter = &weights[9 * filter..][..9];
+                    taps.iter_mut().zip(filter).for_each(
+                        #[inline(always)]
+                        |(taps, x)| taps[lane] = *x,
+                    );
                 }
                 if role == Role::InputTranspose {
                     taps.reverse();

@@ -4,7 +4,7 @@ use std::array::from_fn;
 
 use pulp::Simd;
 
-use super::{POINTS, transform::Square};
+use super::transform::Square;
 use crate::kernels::{simd::Lanes, transpose::transpose};
 
 /// Images \[height, width, channels\], one after the other.
@@ -143,5 +143,4 @@ pub(super) fn store_points<T: Lanes, S: Simd>(
             T::vectors_mut::<S>(&mut data[start + (4 * i + j) * plane..][..lanes]).0[0] = point;
         }
     }
-    debug_assert!(POINTS == 16);
 }
