@@ -1,9 +1,10 @@
 //! Products of a curvature matrix with vectors, on a cached linear program.
 
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
 
 use crate::{
     error::{Error, Result},
+    kernels,
     point::Point,
     primitive::Place,
     program::Program,
@@ -104,8 +105,7 @@ impl Product {
     /// # Errors
     /// When a shape does not fit or a tensor operation fails.
     pub fn apply(&self, v: &[Tensor]) -> Result<Vec<Tensor>> {
-        let inputs: Vec<Tensor> = self.residuals.iter().chain(v).cloned().collect();
-        self.linear.evaluate(&self.place, &inputs)
+        self.linear.evaluate(&self.place, &self.inputs(v))
     }
 
     /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K, P\].
@@ -129,17 +129,16 @@ impl Product {
             parts.push(vectors.narrow(1, start, len)?.reshape(dims)?);
             start += len;
         }
-        let results = self.apply(&parts)?;
-        let rows = results.iter().zip(&self.shapes).map(|(result, shape)| {
-            let len = shape.iter().product::<usize>();
-            let full = if k == 1 || result.rank() > shape.len() {
-                result.clone()
-            } else {
-                result.unsqueeze(0)?.broadcast_as([&[k], shape.as_slice()].concat())?
-            };
-            full.reshape((k, len))
-        });
-        Ok(Tensor::cat(&rows.collect::<candle_core::Result<Vec<_>>>()?, D::Minus1)?)
+        let inputs = self.inputs(&parts);
+        let results = self.linear.evaluate(&self.place, &inputs)?;
+        let lens: Vec<usize> = self.shapes.iter().map(|shape| shape.iter().product()).collect();
+        let joined = kernels::join(&results, &lens, k);
+        kernels::recycle_own(&results, &inputs);
+        joined
+    }
+
+    fn inputs(&self, v: &[Tensor]) -> Vec<Tensor> {
+        self.residuals.iter().chain(v).cloned().collect()
     }
 
     /// Floating-point operations of one product.

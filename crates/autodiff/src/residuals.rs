@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use crate::{error::Result, primitive::Place, program::Program};
+use crate::{error::Result, kernels, primitive::Place, program::Program};
 
 /// The outputs of `prefix`, evaluated in f64 and rounded once to the type of `place`.
 ///
@@ -13,6 +13,8 @@ pub(crate) fn evaluate_residuals(prefix: &Program, place: &Place, inputs: &[Tens
     let exact = Place { dtype: DType::F64, ..place.clone() };
     let in_f64 = inputs.iter().map(|input| in_type(input, DType::F64)).collect::<Result<_>>()?;
     let residuals = prefix.evaluate_owned(&exact, in_f64)?;
+    // What comes next is smaller, and in another type.
+    kernels::release();
     let rounded = residuals.into_iter().zip(prefix.handed_through()).map(|(residual, input)| match input {
         Some(input) => Ok(inputs[input].clone()),
         None => in_type(&residual, place.dtype),

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::{Element, cpu_slice, dispatch};
+use super::{Element, cpu_slice, dispatch, recycle::buffer};
 use crate::error::Result;
 
 /// Below this many elements threads cost more than they save.
@@ -31,7 +31,7 @@ fn binary<T: Element>(x: &Tensor, y: &Tensor, f: impl Fn(T, T) -> T + Sync) -> R
         Some((inner, outer)) => (outer, *inner),
         None => (&[][..], Walk { size: 1, x: 0, y: 0 }),
     };
-    let mut out = vec![T::zero(); longer.elem_count()];
+    let mut out = buffer::<T>(longer.elem_count());
     if out.is_empty() {
         return Ok(Tensor::from_vec(out, dims, longer.device())?);
     }

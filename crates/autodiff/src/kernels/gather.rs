@@ -1,17 +1,20 @@
 //! Gather and scatter-add along the last axis.
 
 use candle_core::Tensor;
-use num_traits::Zero;
 use rayon::prelude::*;
 
-use super::{Element, dispatch, with_slice};
+use super::{
+    Element, dispatch,
+    recycle::{buffer, zeros},
+    with_slice,
+};
 use crate::error::Result;
 
 /// `out`\[b, r, j\] = `x`\[b, r, `index`\[b, r, j\]\] for `x` \[B, R, I\] and `index` \[B, R, J\], where either B may be 1 (repeated).
 pub(crate) fn gather(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     let (batch, rows, size, picks) = sizes(x, index)?;
     dispatch!(x, T => {
-        let mut out = vec![T::zero(); batch * rows * picks];
+        let mut out = buffer::<T>(batch * rows * picks);
         with_slice::<T, _>(x, |x| with_slice::<u32, _>(index, |index| {
             for_rows(&mut out, picks, |row, out| {
                 let x = &x[row % (x.len() / size) * size..][..size];
@@ -28,7 +31,7 @@ pub(crate) fn gather(x: &Tensor, index: &Tensor) -> Result<Tensor> {
 pub(crate) fn scatter_add(x: &Tensor, index: &Tensor, size: usize) -> Result<Tensor> {
     let (batch, rows, _, picks) = sizes(x, index)?;
     dispatch!(x, T => {
-        let mut out = vec![T::zero(); batch * rows * size];
+        let mut out = zeros::<T>(batch * rows * size);
         with_slice::<T, _>(x, |x| with_slice::<u32, _>(index, |index| {
             for_rows(&mut out, size, |row, out| {
                 let x = &x[row % (x.len() / picks) * picks..][..picks];

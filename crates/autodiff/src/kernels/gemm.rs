@@ -4,10 +4,13 @@
 
 use candle_core::Tensor;
 use gemm::Parallelism;
-use num_traits::Zero;
 use rayon::prelude::*;
 
-use super::{Element, cpu_slice, dispatch};
+use super::{
+    Element, cpu_slice, dispatch,
+    recycle::buffer,
+    row_products::{self, Rows, row_products},
+};
 use crate::error::Result;
 
 /// A matrix in a slice: element (i, j) at `i * rows.stride + j * columns.stride`.
@@ -103,7 +106,7 @@ pub(crate) struct View<'a> {
 pub(crate) fn matmul(sizes: &[usize], lhs: &View, rhs: &View) -> Result<Tensor> {
     let (count, m, n) = (sizes.iter().product::<usize>(), lhs.rows.size, rhs.columns.size);
     dispatch!(lhs.tensor, T => {
-        let mut out = vec![T::zero(); count * m * n];
+        let mut out = buffer::<T>(count * m * n);
         let (left, left_layout) = lhs.tensor.storage_and_layout();
         let (right, right_layout) = rhs.tensor.storage_and_layout();
         let left = &cpu_slice::<T>(&left)?[left_layout.start_offset()..];
@@ -113,7 +116,13 @@ pub(crate) fn matmul(sizes: &[usize], lhs: &View, rhs: &View) -> Result<Tensor> 
             let right = &right[offset(index, sizes, &rhs.batch)..];
             let left = Matrix { data: left, rows: lhs.rows, columns: lhs.columns };
             let right = Matrix { data: right, rows: rhs.rows, columns: rhs.columns };
-            gemm(out, left, right, false, parallel);
+            let (a, b) = (Rows::of(&left), Rows::of(&right.t()));
+            match (a, b) {
+                (Some(a), Some(b)) if parallel && row_products::applies(m, n, left.columns.size) => {
+                    row_products(left.columns.size, a, b, out);
+                }
+                _ => gemm(out, left, right, false, parallel),
+            }
         };
         if m * n > 0 {
             if count >= 4 {

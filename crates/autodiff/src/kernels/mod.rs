@@ -8,24 +8,31 @@ mod conv;
 mod fused;
 mod gather;
 mod gemm;
+mod join;
 mod map;
 mod panel;
 mod pool;
+mod recycle;
+mod row_products;
 mod rows;
 mod scratch;
 mod simd;
 mod sum;
 mod transpose;
+mod weighted_sum;
 
 pub(crate) use binary::{add, mul};
 pub(crate) use conv::{Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose};
 pub(crate) use fused::{Instruction, fused, fused_sum};
 pub(crate) use gather::{gather, scatter_add};
 pub(crate) use gemm::{Axis, View, matmul};
+pub(crate) use join::join;
 pub(crate) use map::map;
 pub(crate) use pool::{PoolGeometry, argmax_pool, sum_pool, sum_pool_transpose};
+pub(crate) use recycle::{address, recycle, recycle_own, release};
 pub(crate) use rows::{put_rows, take_rows};
 pub(crate) use sum::sum;
+pub(crate) use weighted_sum::weighted_sum;
 
 use std::{cell::RefCell, thread::LocalKey};
 
@@ -41,6 +48,9 @@ pub(crate) trait Element:
 
     /// This thread's [buffers](scratch).
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
+
+    /// What this thread keeps of [dead results](recycle).
+    fn recycled() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
 
 impl Element for f32 {
@@ -52,6 +62,11 @@ impl Element for f32 {
         thread_local!(static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) });
         &BUFFERS
     }
+
+    fn recycled() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_local!(static RECYCLED: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) });
+        &RECYCLED
+    }
 }
 
 impl Element for f64 {
@@ -62,6 +77,11 @@ impl Element for f64 {
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
         thread_local!(static BUFFERS: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) });
         &BUFFERS
+    }
+
+    fn recycled() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>> {
+        thread_local!(static RECYCLED: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) });
+        &RECYCLED
     }
 }
 

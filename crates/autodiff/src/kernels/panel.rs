@@ -3,9 +3,9 @@
 //! A tile of the result stays in registers while the inner index runs. Each entry is one running sum over the inner index, whatever
 //! the tile, so that results do not depend on how the work is shared out.
 
-use std::array::from_fn;
+use std::{array::from_fn, marker::PhantomData};
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::simd::Lanes;
 
@@ -15,6 +15,20 @@ const WIDTH: usize = 3;
 /// Columns of a panel.
 pub(super) fn columns<T: Lanes, S: Simd>() -> usize {
     WIDTH * T::lanes::<S>()
+}
+
+/// Columns of a panel at run time.
+pub(super) fn widest<T: Lanes>(arch: Arch) -> usize {
+    struct Ask<T>(PhantomData<T>);
+    impl<T: Lanes> WithSimd for Ask<T> {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            columns::<T, S>()
+        }
+    }
+    arch.dispatch(Ask::<T>(PhantomData))
 }
 
 /// The left side of a product.

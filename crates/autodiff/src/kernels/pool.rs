@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use candle_core::Tensor;
-use num_traits::Zero;
 use rayon::prelude::*;
 
-use super::{Element, dispatch, with_slice};
+use super::{Element, dispatch, recycle::zeros, with_slice};
 use crate::error::Result;
 
 /// Windows over planes of `height` × `width`: each range of rows with each range of columns.
@@ -101,7 +100,7 @@ impl PlaneMap for Spread<'_> {
 
 fn planes(x: &Tensor, (from, to): (usize, usize), dims: &[usize], map: &impl PlaneMap) -> Result<Tensor> {
     dispatch!(x, T => {
-        let mut out = vec![T::zero(); dims.iter().product()];
+        let mut out = zeros::<T>(dims.iter().product());
         with_slice::<T, _>(x, |x| {
             out.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(out, x)| map.apply(x, out));
             Ok(())

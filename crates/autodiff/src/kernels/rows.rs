@@ -1,10 +1,13 @@
 //! Rows of tables by index.
 
 use candle_core::Tensor;
-use num_traits::Zero;
 use rayon::prelude::*;
 
-use super::{Element, dispatch, with_slice};
+use super::{
+    Element, dispatch,
+    recycle::{buffer, zeros},
+    with_slice,
+};
 use crate::error::{Error, Result};
 
 /// `out`\[b, i, :\] = `table`\[b, `index`\[b, i\], :\] for a table \[B, V, D\] and an index \[B, I\], where either B may be 1
@@ -14,7 +17,7 @@ pub(crate) fn take_rows(table: &Tensor, index: &Tensor) -> Result<Tensor> {
     let (indices, picks) = index.dims2()?;
     let batch = tables.max(indices);
     dispatch!(table, T => {
-        let mut out = vec![T::zero(); batch * picks * width];
+        let mut out = buffer::<T>(batch * picks * width);
         with_slice::<T, _>(table, |table| with_slice::<u32, _>(index, |index| {
             check(index, rows)?;
             out.par_chunks_mut((picks * width).max(1)).enumerate().for_each(|(b, out)| {
@@ -36,7 +39,7 @@ pub(crate) fn put_rows(x: &Tensor, index: &Tensor, rows: usize) -> Result<Tensor
     let indices = index.dims2()?.0;
     let batch = sources.max(indices);
     dispatch!(x, T => {
-        let mut out = vec![T::zero(); batch * rows * width];
+        let mut out = zeros::<T>(batch * rows * width);
         with_slice::<T, _>(x, |x| with_slice::<u32, _>(index, |index| {
             check(index, rows)?;
             out.par_chunks_mut((rows * width).max(1)).enumerate().for_each(|(b, out)| {

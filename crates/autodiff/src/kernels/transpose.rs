@@ -3,43 +3,56 @@
 /// Rows and columns of a block.
 const BLOCK: usize = 16;
 
-/// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, rows `from_stride` and `to_stride` apart.
-///
-/// Always inlined, so that it is compiled for the instructions of the kernel that it is part of.
+/// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, rows `from_stride` and `to_stride` apart. As [`transpose_at`].
 #[inline(always)]
 pub(super) fn transpose<T: Copy + Default>(
-    [rows, columns]: [usize; 2],
+    sizes: [usize; 2],
     from: &[T],
     from_stride: usize,
     to: &mut [T],
     to_stride: usize,
 ) {
+    transpose_at(
+        sizes,
+        from,
+        #[inline(always)]
+        |i| i * from_stride,
+        to,
+        #[inline(always)]
+        |j| j * to_stride,
+    );
+}
+
+/// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, where row i of `from` starts at `from_start(i)` and row j of `to` at `to_start(j)`.
+///
+/// Always inlined, so that it is compiled for the instructions of the kernel that it is part of.
+#[inline(always)]
+pub(super) fn transpose_at<T: Copy + Default>(
+    [rows, columns]: [usize; 2],
+    from: &[T],
+    from_start: impl Fn(usize) -> usize,
+    to: &mut [T],
+    to_start: impl Fn(usize) -> usize,
+) {
     for j in (0..columns).step_by(BLOCK) {
         for i in (0..rows).step_by(BLOCK) {
-            let from = &from[i * from_stride + j..];
-            let to = &mut to[j * to_stride + i..];
             if i + BLOCK <= rows && j + BLOCK <= columns {
-                block(from, from_stride, to, to_stride);
+                let mut block = [[T::default(); BLOCK]; BLOCK];
+                for (k, row) in block.iter_mut().enumerate() {
+                    row.copy_from_slice(&from[from_start(i + k) + j..][..BLOCK]);
+                }
+                for k in 0..BLOCK {
+                    let mut column = [T::default(); BLOCK];
+                    column.iter_mut().zip(&block).for_each(|(to, row)| *to = row[k]);
+                    to[to_start(j + k) + i..][..BLOCK].copy_from_slice(&column);
+                }
             } else {
-                let (rows, columns) = (BLOCK.min(rows - i), BLOCK.min(columns - j));
-                for j in 0..columns {
-                    let to = &mut to[j * to_stride..][..rows];
-                    to.iter_mut().enumerate().for_each(|(i, to)| *to = from[i * from_stride + j]);
+                for j in j..columns.min(j + BLOCK) {
+                    let to = &mut to[to_start(j)..];
+                    (i..rows.min(i + BLOCK)).for_each(|i| to[i] = from[from_start(i) + j]);
                 }
             }
         }
-    }
-}
-
-#[inline(always)]
-fn block<T: Copy + Default>(from: &[T], from_stride: usize, to: &mut [T], to_stride: usize) {
-    let mut block = [[T::default(); BLOCK]; BLOCK];
-    for (i, row) in block.iter_mut().enumerate() {
-        row.copy_from_slice(&from[i * from_stride..][..BLOCK]);
-    }
-    for j in 0..BLOCK {
-        let column: [T; BLOCK] = std::array::from_fn(|i| block[i][j]);
-        to[j * to_stride..][..BLOCK].copy_from_slice(&column);
     }
 }
 

@@ -2,16 +2,18 @@
 
 mod fuse;
 mod memory;
+mod owners;
 mod traffic;
 
 use std::{collections::HashMap, sync::Arc};
 
 use candle_core::Tensor;
 
-use self::fuse::fuse;
+use self::{fuse::fuse, owners::Owners};
 use crate::{
     Graph, Value,
     error::{Error, Result},
+    kernels,
     primitive::{Operand, Place, Primitive},
 };
 
@@ -101,6 +103,7 @@ impl Program {
     /// As [`Self::evaluate`]; each input is dropped after its last use.
     pub(crate) fn evaluate_owned(&self, place: &Place, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
         self.check(&inputs)?;
+        let mut owners = Owners::new(&inputs);
         let mut slots: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
         for step in &self.steps {
             let result = {
@@ -114,8 +117,14 @@ impl Program {
                     .collect();
                 step.primitive.eval(place, &operands)?
             };
+            owners.push(&result, &step.args);
             slots.push(Some(result));
-            step.dead.iter().for_each(|&slot| slots[slot] = None);
+            for &slot in &step.dead {
+                let dead = slots[slot].take();
+                if let (Some(tensor), true) = (dead, owners.release(slot)) {
+                    kernels::recycle(&tensor);
+                }
+            }
         }
         Ok(self.outputs.iter().filter_map(|&slot| slots[slot].clone()).collect())
     }

@@ -11,6 +11,7 @@ use candle_core::{D, DType, Tensor};
 use super::split::Split;
 use crate::{
     error::{Error, Result},
+    kernels,
     point::Point,
     product::{Product, ProductProgram},
     variables::Variables,
@@ -113,16 +114,20 @@ impl StreamedProduct {
 
     /// Σ_b (n_b/N) M_b v.
     fn sum(&self, vectors: &Tensor) -> Result<Tensor> {
-        let mut sum = vec![0.0; vectors.elem_count()];
+        /// So many parts take no more memory than their sum in f64 and one part.
+        const PARTS: usize = 3;
+        let mut parts = Vec::with_capacity(PARTS);
         for index in 0..self.split.count {
-            let (share, part) = (self.share(index), self.with_product(index, |p| p.apply_rows(vectors))?);
-            match part.dtype() {
-                DType::F32 => add(&mut sum, share, &part.flatten_all()?.to_vec1::<f32>()?),
-                _ => add(&mut sum, share, &part.flatten_all()?.to_vec1::<f64>()?),
+            if parts.len() == PARTS {
+                let sum = kernels::weighted_sum(&parts, DType::F64)?;
+                parts = vec![(1.0, sum)];
             }
+            parts.push((self.share(index), self.with_product(index, |p| p.apply_rows(vectors))?));
         }
-        let sum = Tensor::from_vec(sum, vectors.shape(), vectors.device())?;
-        Ok(sum.to_dtype(self.point.place().dtype)?)
+        let sum = kernels::weighted_sum(&parts, self.point.place().dtype)?;
+        // Parts are results of their own ([`Product::apply_rows`]).
+        parts.iter().for_each(|(_, part)| kernels::recycle(part));
+        Ok(sum)
     }
 
     /// (n_b/N) M_b v_b, where v_b holds the variables of the samples of b: M is block-diagonal.
@@ -173,6 +178,8 @@ impl StreamedProduct {
     }
 }
 
-fn add<T: Copy + Into<f64>>(sum: &mut [f64], share: f64, part: &[T]) {
-    sum.iter_mut().zip(part).for_each(|(sum, &value)| *sum += share * value.into());
+impl Drop for StreamedProduct {
+    fn drop(&mut self) {
+        kernels::release();
+    }
 }

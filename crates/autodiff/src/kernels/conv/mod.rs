@@ -10,11 +10,14 @@ mod unfolded;
 mod winograd;
 
 use candle_core::Tensor;
-use num_traits::Zero;
 use pulp::Arch;
 
 use self::winograd::{Filters, Role, Sides};
-use super::{Element, dispatch, with_slice};
+use super::{
+    Element, dispatch,
+    recycle::{buffer, give_back},
+    with_slice,
+};
 use crate::error::Result;
 
 /// The sizes of a convolution of one sample: \[C, H, W\] with \[O, C/groups, kH, kW\] to \[O, oH, oW\].
@@ -72,7 +75,7 @@ impl Geometry {
 pub(crate) fn conv2d(x: &Tensor, w: &Tensor, g: &Geometry) -> Result<Tensor> {
     let (samples, vectors) = (x.elem_count() / g.image(), w.elem_count() / g.weight());
     dispatch!(x, T => {
-        let mut out = vec![T::zero(); vectors * samples * g.out_image()];
+        let mut out = buffer::<T>(vectors * samples * g.out_image());
         with_slice::<T, _>(x, |x| with_slice::<T, _>(w, |w| {
             match Sides::new(g) {
                 Some(sides) => winograd(&sides, x, w, Role::Forward, &mut out),
@@ -96,7 +99,7 @@ pub(crate) fn conv2d_input_transpose(y: &Tensor, w: &Tensor, g: &Geometry) -> Re
     // One filter for all: they are one larger batch.
     let (pairs, batch) = if w_lead == 1 { (1, lead * samples) } else { (lead, samples) };
     dispatch!(y, T => {
-        let mut out = vec![T::zero(); lead * samples * g.image()];
+        let mut out = buffer::<T>(lead * samples * g.image());
         with_slice::<T, _>(y, |y| with_slice::<T, _>(w, |w| {
             let sides = Sides::new(g).map(Sides::transposed);
             if let (Some(sides), 1) = (sides, y_lead) {
@@ -128,7 +131,7 @@ pub(crate) fn conv2d_weight_transpose(x: &Tensor, y: &Tensor, g: &Geometry) -> R
     let (x_lead, y_lead, samples) = (x.dims()[0], y.dims()[0], x.dims()[1]);
     let lead = x_lead.max(y_lead);
     dispatch!(x, T => {
-        let mut out = vec![T::zero(); lead * g.weight()];
+        let mut out = buffer::<T>(lead * g.weight());
         with_slice::<T, _>(x, |x| with_slice::<T, _>(y, |y| {
             for (l, out) in out.chunks_mut(g.weight()).enumerate() {
                 let x = &x[l % x_lead * samples * g.image()..][..samples * g.image()];
@@ -155,5 +158,6 @@ fn winograd<T: Element>(sides: &Sides, x: &[T], w: &[T], role: Role, out: &mut [
     for (w, out) in w.chunks(count * weight).zip(out.chunks_mut(results)) {
         let filters: Vec<_> = w.chunks(weight).map(|w| Filters::new(arch, sides, w, role)).collect();
         winograd::convolve(arch, sides, x, &filters, out);
+        filters.into_iter().for_each(|filters| give_back(filters.data));
     }
 }

@@ -193,6 +193,7 @@ fn input_transpose_block<T: Element>(
 ) {
     let rows = g.out_channels / g.groups;
     let columns = y.len() / g.out_image() * g.positions();
+    out.fill(T::zero());
     for group in 0..g.groups {
         scratch.gather_outputs(g, group, y.chunks(g.out_image()));
         scratch.patches.resize(g.patch() * columns, T::zero());

@@ -7,7 +7,6 @@ mod strided;
 use std::ops::Range;
 
 use candle_core::{Tensor, WithDType};
-use num_traits::Zero;
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -17,7 +16,7 @@ use self::{
     reduction::Reduction,
     strided::Strided,
 };
-use super::{Element, cpu_slice, dispatch};
+use super::{Element, cpu_slice, dispatch, recycle::buffer};
 use crate::error::Result;
 
 /// Elements of a block: a few blocks fit into a core's first cache.
@@ -29,7 +28,7 @@ const CHUNK: usize = 1 << 15;
 /// The result of `code` on `operands` of shape `dims`, up to repetition; an operand may lack the leading axis.
 pub(crate) fn fused(code: &[Instruction], operands: &[&Tensor], dims: &[usize]) -> Result<Tensor> {
     dispatch!(operands[0], T => {
-        let mut out = vec![T::zero(); dims.iter().product()];
+        let mut out = buffer::<T>(dims.iter().product());
         with_machine::<T, _>(code, operands, dims, |machine| {
             let chunks = out.par_chunks_mut(CHUNK).enumerate();
             chunks.for_each_init(Stack::default, |stack, (i, out)| {

@@ -6,12 +6,13 @@ use rayon::prelude::*;
 use super::{
     Plan, Widths,
     layout::{interleave_images, separate_outputs},
-    samples_at_once, zeros,
+    samples_at_once,
 };
 use crate::kernels::{
     Element,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
+    recycle::{buffer, give_back},
 };
 
 /// y\[v, b\] = x\[b\] ∗ w\[v\]. Each number is one running sum over a filter's taps.
@@ -24,8 +25,11 @@ pub(in super::super) fn convolve<T: Element>(arch: Arch, g: &Geometry, x: &[T], 
         let images = interleave_images(arch, &plan, &x[first * g.image()..][..count * g.image()]);
         for (w, out) in w.chunks(g.weight()).zip(out.chunks_mut(samples * g.out_image())) {
             let out = &mut out[first * g.out_image()..][..count * g.out_image()];
-            separate_outputs(arch, &plan, &products(arch, &plan, count, &images, w), out);
+            let outputs = products(arch, &plan, count, &images, w);
+            separate_outputs(arch, &plan, &outputs, out);
+            give_back(outputs);
         }
+        give_back(images);
     }
 }
 
@@ -34,7 +38,7 @@ fn products<T: Element>(arch: Arch, plan: &Plan, samples: usize, images: &[T], w
     let (g, widths) = (&plan.g, Widths::new::<T>(arch));
     let step = widths.whole(samples);
     let taps: Vec<usize> = plan.taps.iter().map(|tap| tap * step).collect();
-    let mut outputs = zeros(plan.positions.len() * g.out_channels * step);
+    let mut outputs = buffer(plan.positions.len() * g.out_channels * step);
     let pixels = outputs.par_chunks_mut(g.out_channels * step).zip(&plan.positions);
     pixels.for_each(|(out, position)| {
         for group in 0..g.groups {

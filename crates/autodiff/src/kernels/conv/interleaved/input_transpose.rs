@@ -6,12 +6,13 @@ use rayon::prelude::*;
 use super::{
     Plan, Widths,
     layout::{interleave_outputs, separate_images},
-    samples_at_once, zeros,
+    samples_at_once,
 };
 use crate::kernels::{
     Element,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
+    recycle::{give_back, zeros},
 };
 
 /// x\[b\] = Σ wᵀ y\[b\]. The order of summation depends on the shapes alone.
@@ -29,6 +30,8 @@ pub(in super::super) fn input_transpose<T: Element>(
         let outputs = interleave_outputs(arch, &plan, y);
         let images = images(arch, &plan, y.len() / g.out_image(), &outputs, w);
         separate_images(arch, &plan, &images, out);
+        give_back(outputs);
+        give_back(images);
     }
 }
 

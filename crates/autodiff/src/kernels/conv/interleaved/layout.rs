@@ -3,8 +3,8 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{Plan, Widths, zeros};
-use crate::kernels::{Element, transpose::transpose};
+use super::{Plan, Widths};
+use crate::kernels::{Element, recycle::zeros, transpose::transpose};
 
 /// Samples that are written at a time.
 const BLOCK: usize = 16;

@@ -7,7 +7,7 @@ mod layout;
 mod weights;
 
 use super::Geometry;
-use crate::kernels::{Element, panel, simd::Lanes};
+use crate::kernels::{panel, simd::Lanes};
 
 pub(super) use self::{convolve::convolve, input_transpose::input_transpose, weights::weight_transpose};
 
@@ -109,11 +109,6 @@ fn samples_at_once<T>(g: &Geometry, samples: usize) -> usize {
     let fit = BYTES / ((g.image() + g.out_image()) * size_of::<T>()).max(1);
     let rounds = samples.div_ceil(fit.clamp(FEWEST, MOST)).max(1);
     samples.div_ceil(rounds).max(1)
-}
-
-/// Zeros.
-fn zeros<T: Element>(count: usize) -> Vec<T> {
-    vec![T::zero(); count]
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{Plan, Widths, zeros};
+use super::{Plan, Widths};
 use crate::kernels::{
     Element,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
+    recycle::{give_back, zeros},
     scratch::{with_buffers, zeroed},
     transpose::transpose,
 };
@@ -35,21 +36,19 @@ pub(in super::super) fn weight_transpose<T: Element>(
     let step = widths.whole(plan.out_channels());
     let count = g.groups * g.patch() * step;
     let tasks = (SUMS / count.max(1)).clamp(2, TASKS).min(samples.max(1));
-    let task = |task: usize| {
+    let mut sums = zeros(tasks * count);
+    sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
         let samples = task * samples / tasks..(task + 1) * samples / tasks;
-        let mut sums = zeros(count);
-        with_buffers(|scratch| add_samples(arch, &plan, widths, [x, y], samples, scratch, &mut sums));
-        sums
-    };
-    let partial: Vec<Vec<T>> = (0..tasks).into_par_iter().map(task).collect();
-    let add = |mut total: Vec<T>, more: Vec<T>| {
-        total.iter_mut().zip(more).for_each(|(total, x)| *total += x);
-        total
-    };
-    let sums = partial.into_iter().reduce(add).unwrap_or_default();
-    for (sums, out) in sums.chunks(g.patch() * step).zip(out.chunks_mut(g.group_weight())) {
+        with_buffers(|scratch| add_samples(arch, &plan, widths, [x, y], samples, scratch, sums));
+    });
+    let (total, others) = sums.split_at_mut(count);
+    for more in others.chunks(count.max(1)) {
+        total.iter_mut().zip(more).for_each(|(total, x)| *total += *x);
+    }
+    for (sums, out) in total.chunks(g.patch() * step).zip(out.chunks_mut(g.group_weight())) {
         transpose([g.patch(), plan.out_channels()], sums, step, out, g.patch());
     }
+    give_back(sums);
 }
 
 /// Adds the products of some samples onto the `sums`.

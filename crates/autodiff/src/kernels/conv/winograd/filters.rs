@@ -1,15 +1,10 @@
 //! Transformed filters, in panels.
 
-use std::array::from_fn;
-
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd, bytemuck::Zeroable};
 use rayon::prelude::*;
 
 use super::{POINTS, Sides, layout::store_points, transform};
-use crate::kernels::{
-    Element, panel,
-    simd::{Lanes, MOST_LANES},
-};
+use crate::kernels::{Element, panel, recycle::zeros, simd::MOST_LANES};
 
 /// How a convolution uses the weights \[O, C, 3, 3\].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +17,7 @@ pub(in super::super) enum Role {
 
 /// G g Gᵀ of every filter, as \[panel of outer channels, point, inner channel, outer channel\].
 pub(in super::super) struct Filters<T> {
-    data: Vec<T>,
+    pub data: Vec<T>,
     /// Outer channels of a panel.
     width: usize,
     inner: usize,
@@ -31,10 +26,11 @@ pub(in super::super) struct Filters<T> {
 impl<T: Element> Filters<T> {
     /// Transforms the weights of a convolution with these sides.
     pub fn new(arch: Arch, sides: &Sides, weights: &[T], role: Role) -> Self {
-        let width = arch.dispatch(PanelWidth(std::marker::PhantomData::<T>));
+        let width = panel::widest::<T>(arch);
         let Sides { inner, outer, .. } = *sides;
         let panel = POINTS * inner * width;
-        let mut data = vec![T::zero(); outer.div_ceil(width) * panel];
+        // The last panel's channels beyond the last one are multiplied with, and dropped.
+        let mut data = zeros(outer.div_ceil(width) * panel);
         data.par_chunks_mut(panel).enumerate().for_each(|(i, to)| {
             arch.dispatch(Transform { weights, sides, role, first: i * width, to });
         });
@@ -50,17 +46,6 @@ impl<T: Element> Filters<T> {
     pub fn panel(&self, panel: usize, point: usize) -> &[T] {
         let len = self.inner * self.width;
         &self.data[(panel * POINTS + point) * len..][..len]
-    }
-}
-
-struct PanelWidth<T>(std::marker::PhantomData<T>);
-
-impl<T: Lanes> WithSimd for PanelWidth<T> {
-    type Output = usize;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> usize {
-        panel::columns::<T, S>()
     }
 }
 
@@ -100,15 +85,10 @@ impl<T: Element> WithSimd for Transform<'_, T> {
                 if role == Role::InputTranspose {
                     taps.reverse();
                 }
-                let square = from_fn(
-                    #[inline(always)]
-                    |i| {
-                        from_fn(
-                            #[inline(always)]
-                            |j| T::vectors::<S>(&taps[3 * i + j][..lanes]).0[0],
-                        )
-                    },
-                );
+                let mut square = [[T::Vector::<S>::zeroed(); 3]; 3];
+                for (square, taps) in square.as_flattened_mut().iter_mut().zip(&taps) {
+                    *square = T::vectors::<S>(&taps[..lanes]).0[0];
+                }
                 let points = transform::filter::<T, S>(simd, half, square);
                 store_points::<T, S>(to, k * width + column, inner * width, points);
             }

@@ -1,11 +1,9 @@
 //! Images with their channels side by side, and the tiles in them.
 
-use std::array::from_fn;
-
-use pulp::Simd;
+use pulp::{Simd, bytemuck::Zeroable};
 
 use super::transform::Square;
-use crate::kernels::{simd::Lanes, transpose::transpose};
+use crate::kernels::{simd::Lanes, transpose::transpose_at};
 
 /// Images \[height, width, channels\], one after the other.
 #[derive(Debug, Clone, Copy)]
@@ -42,20 +40,38 @@ impl ChannelsLast {
     #[inline(always)]
     pub fn take<T: Lanes + Default>(&self, from: &[T], planes: Planes, to: &mut [T], offset: usize) {
         let Planes { channels, height, width } = planes;
-        for y in 0..height {
-            let to = &mut to[(y + offset) * self.row() + offset * self.channels..];
-            transpose([channels, width], &from[y * width..], height * width, to, self.channels);
-        }
+        let (plane, first) = (height * width, offset * (self.row() + self.channels));
+        transpose_at(
+            [channels, plane],
+            from,
+            #[inline(always)]
+            |channel| channel * plane,
+            to,
+            #[inline(always)]
+            |position| first + self.start(position, width),
+        );
     }
 
     /// Writes the upper left corner of one of these images to an image \[channels, height, width\].
     #[inline(always)]
     pub fn put<T: Lanes + Default>(&self, from: &[T], to: &mut [T], planes: Planes) {
         let Planes { channels, height, width } = planes;
-        for y in 0..height {
-            let from = &from[y * self.row()..];
-            transpose([width, channels], from, self.channels, &mut to[y * width..], height * width);
-        }
+        let plane = height * width;
+        transpose_at(
+            [plane, channels],
+            from,
+            #[inline(always)]
+            |position| self.start(position, width),
+            to,
+            #[inline(always)]
+            |channel| channel * plane,
+        );
+    }
+
+    /// Where the pixel of a position of a plane of this width is.
+    #[inline(always)]
+    fn start(&self, position: usize, width: usize) -> usize {
+        position / width * self.row() + position % width * self.channels
     }
 
     /// Calls `f(where a tile starts, its number)` for the tiles of `images` images, each two pixels from the last.
@@ -80,16 +96,14 @@ impl ChannelsLast {
         start: usize,
     ) -> Square<T::Vector<S>, N> {
         let lanes = T::lanes::<S>();
-        from_fn(
-            #[inline(always)]
-            |i| {
-                let row = &data[start + i * self.row()..];
-                from_fn(
-                    #[inline(always)]
-                    |j| T::vectors::<S>(&row[j * self.channels..][..lanes]).0[0],
-                )
-            },
-        )
+        let mut pixels = [[T::Vector::<S>::zeroed(); N]; N];
+        for (i, pixels) in pixels.iter_mut().enumerate() {
+            let row = &data[start + i * self.row()..];
+            for (j, pixel) in pixels.iter_mut().enumerate() {
+                *pixel = T::vectors::<S>(&row[j * self.channels..][..lanes]).0[0];
+            }
+        }
+        pixels
     }
 
     /// The inverse of [`Self::load`].
@@ -101,10 +115,10 @@ impl ChannelsLast {
         pixels: Square<T::Vector<S>, N>,
     ) {
         let lanes = T::lanes::<S>();
-        for (i, row) in pixels.into_iter().enumerate() {
+        for (i, row) in pixels.iter().enumerate() {
             let data = &mut data[start + i * self.row()..];
-            for (j, pixel) in row.into_iter().enumerate() {
-                T::vectors_mut::<S>(&mut data[j * self.channels..][..lanes]).0[0] = pixel;
+            for (j, pixel) in row.iter().enumerate() {
+                T::vectors_mut::<S>(&mut data[j * self.channels..][..lanes]).0[0] = *pixel;
             }
         }
     }
@@ -118,15 +132,11 @@ pub(super) fn load_points<T: Lanes, S: Simd>(
     plane: usize,
 ) -> Square<T::Vector<S>, 4> {
     let lanes = T::lanes::<S>();
-    from_fn(
-        #[inline(always)]
-        |i| {
-            from_fn(
-                #[inline(always)]
-                |j| T::vectors::<S>(&data[start + (4 * i + j) * plane..][..lanes]).0[0],
-            )
-        },
-    )
+    let mut points = [[T::Vector::<S>::zeroed(); 4]; 4];
+    for (point, vector) in points.as_flattened_mut().iter_mut().enumerate() {
+        *vector = T::vectors::<S>(&data[start + point * plane..][..lanes]).0[0];
+    }
+    points
 }
 
 /// The inverse of [`load_points`].
@@ -138,9 +148,7 @@ pub(super) fn store_points<T: Lanes, S: Simd>(
     points: Square<T::Vector<S>, 4>,
 ) {
     let lanes = T::lanes::<S>();
-    for (i, row) in points.into_iter().enumerate() {
-        for (j, point) in row.into_iter().enumerate() {
-            T::vectors_mut::<S>(&mut data[start + (4 * i + j) * plane..][..lanes]).0[0] = point;
-        }
+    for (point, vector) in points.as_flattened().iter().enumerate() {
+        T::vectors_mut::<S>(&mut data[start + point * plane..][..lanes]).0[0] = *vector;
     }
 }

@@ -1,8 +1,7 @@
 //! The three linear transforms of tiles, F(2×2, 3×3), and their transposes, on vectors of channels.
 //!
-//! Everything is always inlined, closures too: only then is it compiled for the instructions of the kernel around it.
-
-use std::array::from_fn;
+//! Everything is always inlined, closures too, and arrays are filled by loops, not by closures that the standard library calls: only then
+//! is it compiled for the instructions of the kernel around it.
 
 use pulp::Simd;
 
@@ -17,24 +16,22 @@ fn both<V: Copy, const N: usize, const M: usize>(
     x: Square<V, N>,
     f: impl Fn([V; N]) -> [V; M],
 ) -> Square<V, M> {
-    let columns: [[V; M]; N] = from_fn(
-        #[inline(always)]
-        |j| {
-            f(from_fn(
-                #[inline(always)]
-                |i| x[i][j],
-            ))
-        },
-    );
-    from_fn(
-        #[inline(always)]
-        |i| {
-            f(from_fn(
-                #[inline(always)]
-                |j| columns[j][i],
-            ))
-        },
-    )
+    let mut half = [[x[0][0]; N]; M];
+    for j in 0..N {
+        let mut column = [x[0][j]; N];
+        for i in 1..N {
+            column[i] = x[i][j];
+        }
+        let column = f(column);
+        for i in 0..M {
+            half[i][j] = column[i];
+        }
+    }
+    let mut y = [[x[0][0]; M]; M];
+    for i in 0..M {
+        y[i] = f(half[i]);
+    }
+    y
 }
 
 /// Bᵀ d B.
@@ -113,13 +110,11 @@ pub(super) fn sum<T: Lanes, S: Simd>(
     m: Square<T::Vector<S>, 4>,
     n: Square<T::Vector<S>, 4>,
 ) -> Square<T::Vector<S>, 4> {
-    from_fn(
-        #[inline(always)]
-        |i| {
-            from_fn(
-                #[inline(always)]
-                |j| T::add(simd, m[i][j], n[i][j]),
-            )
-        },
-    )
+    let mut sum = m;
+    for i in 0..4 {
+        for j in 0..4 {
+            sum[i][j] = T::add(simd, m[i][j], n[i][j]);
+        }
+    }
+    sum
 }

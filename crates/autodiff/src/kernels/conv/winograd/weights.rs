@@ -14,6 +14,7 @@ use super::{
 use crate::kernels::{
     Element,
     panel::{self, Layout, Left, Out, Panel, Product, Steps},
+    recycle::{buffer, give_back},
     scratch::{sized, with_buffers, zeroed},
     simd::MOST_LANES,
 };
@@ -38,15 +39,20 @@ pub(in super::super) fn weight_transpose<T: Element>(
     let channels = sides.outer.div_ceil(shares);
     let shares = sides.outer.div_ceil(channels);
     let parts = (TASKS / shares).clamp(1, samples.max(1));
-    let task = |task: usize| {
+    let part_sums = POINTS * channels * sides.inner.next_multiple_of(MOST_LANES);
+    let mut sums = buffer(shares * parts * part_sums);
+    sums.par_chunks_mut(part_sums).enumerate().for_each(|(task, sums)| {
         let (share, part) = (task / parts, task % parts);
         let outer = share * channels..sides.outer.min((share + 1) * channels);
         let samples = part * samples / parts..(part + 1) * samples / parts;
-        with_buffers(|scratch| arch.dispatch(Task { sides, x, y, outer, samples, scratch }))
-    };
-    let sums: Vec<Vec<T>> = (0..shares * parts).into_par_iter().map(task).collect();
-    let weights = out.par_chunks_mut(channels * sides.inner * 9).zip(sums.par_chunks(parts));
-    weights.for_each(|(out, parts)| arch.dispatch(Finish { inner: sides.inner, parts, out }));
+        with_buffers(|scratch| arch.dispatch(Task { sides, x, y, outer, samples, sums, scratch }));
+    });
+    let weights = out.par_chunks_mut(channels * sides.inner * 9).zip(sums.par_chunks(parts * part_sums));
+    weights.for_each(|(out, sums)| {
+        let parts: Vec<&[T]> = sums.chunks(part_sums).collect();
+        arch.dispatch(Finish { inner: sides.inner, parts: &parts, out });
+    });
+    give_back(sums);
 }
 
 /// Some samples with some outer channels.
@@ -56,19 +62,22 @@ struct Task<'a, 'b, T> {
     y: &'a [T],
     outer: Range<usize>,
     samples: Range<usize>,
+    /// Σ (A e Aᵀ)ᵀ (Bᵀ d B) over the tiles: \[point, outer, inner\], the inner channels filled up to whole vectors.
+    sums: &'a mut [T],
     /// Padded images, transformed tiles, padded outputs, transformed outputs.
     scratch: &'b mut [Vec<T>; 4],
 }
 
 impl<T: Element> WithSimd for Task<'_, '_, T> {
-    type Output = Vec<T>;
+    type Output = ();
 
-    /// Σ (A e Aᵀ)ᵀ (Bᵀ d B) over the tiles: \[point, outer, inner\], the inner channels filled up to whole vectors.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
-        let Self { sides, x, y, outer, samples, scratch } = self;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { sides, x, y, outer, samples, sums, scratch } = self;
         let [inner, width] = [sides.inner, outer.len()].map(whole_vectors::<T, S>);
-        let mut sums = vec![T::zero(); POINTS * outer.len() * inner];
+        if samples.is_empty() {
+            sums.fill(T::zero());
+        }
         let images = sides.images::<T>(inner + width);
         let [padded, tiles, padded_outputs, outputs] = scratch;
         for first in samples.clone().step_by(images) {
@@ -77,7 +86,7 @@ impl<T: Element> WithSimd for Task<'_, '_, T> {
             transform_tiles(simd, sides, x, count, padded, tiles);
             let y = &y[first * sides.out_image()..][..count * sides.out_image()];
             transform_outputs(simd, sides, y, &outer, padded_outputs, outputs);
-            let depth = count * sides.tiles();
+            let (depth, accumulate) = (count * sides.tiles(), first > samples.start);
             for point in 0..POINTS {
                 let tiles = &tiles[point * depth * inner..][..depth * inner];
                 let outputs = &outputs[point * depth * width..][..depth * width];
@@ -88,12 +97,11 @@ impl<T: Element> WithSimd for Task<'_, '_, T> {
                         depth,
                         left: Left { data: outputs, rows: outer.len(), layout: Layout::Columns(width) },
                         panel: Panel { data: &tiles[column..], steps: Steps::Even(inner), width: panel },
-                        out: Out { data: &mut sums[column..], steps: Steps::Even(inner), accumulate: true },
+                        out: Out { data: &mut sums[column..], steps: Steps::Even(inner), accumulate },
                     });
                 }
             }
         }
-        sums
     }
 }
 
@@ -133,7 +141,7 @@ fn transform_outputs<T: Element, S: Simd>(
 /// Gᵀ m G of the sum of all parts' products m: \[outer, inner, 3, 3\].
 struct Finish<'a, T> {
     inner: usize,
-    parts: &'a [Vec<T>],
+    parts: &'a [&'a [T]],
     out: &'a mut [T],
 }
 
@@ -149,15 +157,15 @@ impl<T: Element> WithSimd for Finish<'_, T> {
         for (row, out) in out.chunks_exact_mut(9 * inner).enumerate() {
             for (column, out) in (0..inner).step_by(lanes).zip(out.chunks_mut(9 * lanes)) {
                 let start = row * width + column;
-                let mut points = load_points::<T, S>(&parts[0], start, plane);
+                let mut points = load_points::<T, S>(parts[0], start, plane);
                 for part in &parts[1..] {
                     let more = load_points::<T, S>(part, start, plane);
                     points = transform::sum::<T, S>(simd, points, more);
                 }
                 let taps = transform::filter_transpose::<T, S>(simd, half, points);
-                for (tap, vector) in taps.into_iter().flatten().enumerate() {
+                for (tap, vector) in taps.as_flattened().iter().enumerate() {
                     let mut lanes_of_tap = [T::zero(); MOST_LANES];
-                    T::vectors_mut::<S>(&mut lanes_of_tap[..lanes]).0[0] = vector;
+                    T::vectors_mut::<S>(&mut lanes_of_tap[..lanes]).0[0] = *vector;
                     out.chunks_exact_mut(9).zip(lanes_of_tap).for_each(|(out, x)| out[tap] = x);
                 }
             }

@@ -1,0 +1,128 @@
+//! Results in the memory of results that are dead: fresh memory costs more to get from the system, and to clear, than most operations
+//! on it.
+//!
+//! A thread keeps what [`recycle`] and [`give_back`] bring until [`release`]. What is held, dead or alive, stays within what is alive
+//! at most and an eighth: a buffer is not used for less than that, and before new memory is asked for as much is freed.
+
+use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
+
+use super::Element;
+
+/// Smaller ones the allocator keeps well.
+const SMALLEST: usize = 1 << 12;
+
+/// A buffer of `len` numbers, whatever they are.
+pub(super) fn buffer<T: Element>(len: usize) -> Vec<T> {
+    if len < SMALLEST {
+        return vec![T::zero(); len];
+    }
+    T::recycled().with_borrow_mut(|kept| {
+        let fitting = (0..kept.len()).filter(|&i| kept[i].capacity() >= len);
+        match fitting.min_by_key(|&i| kept[i].capacity()) {
+            Some(i) if kept[i].capacity() - len <= len / 8 => {
+                let mut buffer = kept.swap_remove(i);
+                buffer.resize(len, T::zero());
+                buffer
+            }
+            larger => {
+                let mut freed = larger.map_or(0, |i| kept.swap_remove(i).capacity());
+                while freed < len {
+                    let Some(largest) = (0..kept.len()).max_by_key(|&i| kept[i].capacity()) else { break };
+                    freed += kept.swap_remove(largest).capacity();
+                }
+                vec![T::zero(); len]
+            }
+        }
+    })
+}
+
+/// A buffer of `len` zeros.
+pub(super) fn zeros<T: Element>(len: usize) -> Vec<T> {
+    let mut buffer = buffer(len);
+    buffer.fill(T::zero());
+    buffer
+}
+
+/// Keeps a buffer for another use.
+pub(super) fn give_back<T: Element>(buffer: Vec<T>) {
+    if buffer.capacity() >= SMALLEST {
+        T::recycled().with_borrow_mut(|kept| kept.push(buffer));
+    }
+}
+
+/// Keeps the memory of a tensor for another use. No other tensor may share it: it would be left without its numbers.
+pub(crate) fn recycle(tensor: &Tensor) {
+    struct Take;
+    impl InplaceOp1 for Take {
+        fn name(&self) -> &'static str {
+            "recycle"
+        }
+
+        fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
+            match storage {
+                CpuStorage::F32(numbers) => give_back(std::mem::take(numbers)),
+                CpuStorage::F64(numbers) => give_back(std::mem::take(numbers)),
+                _ => (),
+            }
+            Ok(())
+        }
+    }
+    // A tensor that cannot be taken apart is dropped as any other.
+    drop(tensor.inplace_op1(&Take));
+}
+
+/// Keeps the memory of those `results` that share it neither with each other nor with `others`.
+pub(crate) fn recycle_own(results: &[Tensor], others: &[Tensor]) {
+    let addresses: Vec<Option<usize>> = results.iter().chain(others).map(address).collect();
+    for (result, own) in results.iter().zip(&addresses) {
+        if addresses.iter().filter(|address| *address == own).count() == 1 {
+            recycle(result);
+        }
+    }
+}
+
+/// Frees what this thread keeps.
+pub(crate) fn release() {
+    f32::recycled().take();
+    f64::recycled().take();
+}
+
+/// Where a tensor's memory begins, the same for all its views; `None` where it is not to be recycled.
+pub(crate) fn address(tensor: &Tensor) -> Option<usize> {
+    let (storage, _) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(CpuStorage::F32(numbers)) => Some(numbers.as_ptr().addr()),
+        Storage::Cpu(CpuStorage::F64(numbers)) => Some(numbers.as_ptr().addr()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::Result;
+
+    #[test]
+    fn memory_comes_back_for_what_fits_it_and_is_freed_for_what_does_not() -> Result<()> {
+        release();
+        let tensor = Tensor::from_vec(vec![1.0_f64; 8192], (64, 128), &Device::Cpu)?;
+        let start = address(&tensor);
+        assert_eq!(address(&tensor.t()?), start);
+        recycle(&tensor);
+        let again = buffer::<f64>(8000);
+        assert_eq!((Some(again.as_ptr().addr()), again.len()), (start, 8000));
+        give_back(again);
+        // Too small for it, and too large: room is made, and nothing else is freed.
+        give_back(vec![0.0_f64; 5000]);
+        assert!(buffer::<f64>(6000).len() == 6000 && f64::recycled().with_borrow(Vec::len) == 1);
+        assert!(buffer::<f64>(9000).len() == 9000 && f64::recycled().with_borrow(Vec::len) == 0);
+        give_back(vec![7.0_f32; 4096]);
+        assert!(zeros::<f32>(4096).iter().all(|&x| x == 0.0));
+        give_back(vec![7.0_f32; 4096]);
+        release();
+        assert_eq!(f32::recycled().with_borrow(Vec::len), 0);
+        Ok(())
+    }
+}

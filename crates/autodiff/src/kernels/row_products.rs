@@ -1,0 +1,141 @@
+//! Products of the rows of one matrix with those of another: A Bᵀ, as a linear layer has it.
+//!
+//! Where one of them has few rows, the other is used so seldom that a copy in the order of a general product costs more than the
+//! product. Here it is read where it lies.
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    Element,
+    gemm::Matrix,
+    panel::{self, Layout, Left, Out, Panel, Product, Steps},
+    recycle::{buffer, give_back},
+    transpose::transpose,
+};
+
+/// Rows of `k` numbers, `stride` apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a, T> {
+    pub data: &'a [T],
+    pub count: usize,
+    pub stride: usize,
+}
+
+impl<'a, T> Rows<'a, T> {
+    /// Those of a matrix, where each lies in order.
+    pub fn of(matrix: &Matrix<'a, T>) -> Option<Self> {
+        let Matrix { data, rows, columns } = matrix;
+        (columns.stride == 1).then_some(Self { data, count: rows.size, stride: rows.stride })
+    }
+}
+
+/// Rows of the larger matrix in one task.
+const ROWS: usize = 64;
+
+/// Numbers of a row that are multiplied at a time.
+const DEPTH: usize = 512;
+
+/// Whether m·n products of rows of k numbers are best done like this.
+pub(super) fn applies(m: usize, n: usize, k: usize) -> bool {
+    const MOST: usize = 256;
+    m.min(n) <= MOST && m.max(n) >= 2 * ROWS && k >= 64
+}
+
+/// `out`\[i, j\] = Σ_k `a`\[i, k\] `b`\[j, k\]. Each number is one running sum.
+pub(super) fn row_products<T: Element>(k: usize, a: Rows<'_, T>, b: Rows<'_, T>, out: &mut [T]) {
+    let (few, many) = if a.count < b.count { (a, b) } else { (b, a) };
+    let arch = Arch::new();
+    let width = panel::widest::<T>(arch);
+    let panels = few.count.div_ceil(width);
+    let mut packed = buffer(panels * k * width);
+    packed
+        .par_chunks_mut(k * width)
+        .enumerate()
+        .for_each(|(i, to)| arch.dispatch(Pack { k, few, first: i * width, width, to }));
+    let step = panels * width;
+    let mut products = buffer(many.count * step);
+    products.par_chunks_mut(ROWS * step).enumerate().for_each(|(i, out)| {
+        let rows = Rows { data: &many.data[i * ROWS * many.stride..], count: out.len() / step, ..many };
+        multiply(arch, k, rows, &packed, width, out);
+    });
+    if a.count < b.count {
+        out.par_chunks_mut(width * b.count).enumerate().for_each(|(i, out)| {
+            let count = out.len() / b.count;
+            arch.dispatch(
+                #[inline(always)]
+                || transpose([b.count, count], &products[i * width..], step, out, b.count),
+            );
+        });
+    } else {
+        let rows = out.par_chunks_mut(b.count).zip(products.par_chunks(step));
+        rows.for_each(|(out, products)| out.copy_from_slice(&products[..b.count]));
+    }
+    give_back(packed);
+    give_back(products);
+}
+
+/// A panel of some of the few rows, side by side.
+struct Pack<'a, T> {
+    k: usize,
+    few: Rows<'a, T>,
+    first: usize,
+    width: usize,
+    to: &'a mut [T],
+}
+
+impl<T: Element> WithSimd for Pack<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { k, few, first, width, to } = self;
+        let count = width.min(few.count - first);
+        if count < width {
+            to.fill(T::zero());
+        }
+        transpose([count, k], &few.data[first * few.stride..], few.stride, to, width);
+    }
+}
+
+/// Some of the many rows with all panels: \[row, panel, width\].
+fn multiply<T: Element>(arch: Arch, k: usize, rows: Rows<'_, T>, packed: &[T], width: usize, out: &mut [T]) {
+    let step = packed.len() / k;
+    for start in (0..k).step_by(DEPTH) {
+        let depth = DEPTH.min(k - start);
+        for (i, packed) in packed.chunks(k * width).enumerate() {
+            arch.dispatch(Product {
+                depth,
+                left: Left { data: &rows.data[start..], rows: rows.count, layout: Layout::Rows(rows.stride) },
+                panel: Panel { data: &packed[start * width..], steps: Steps::Even(width), width },
+                out: Out { data: &mut out[i * width..], steps: Steps::Even(step), accumulate: start > 0 },
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agrees_with_the_definition_for_few_rows_on_either_side() {
+        for (m, n, k) in [(3, 200, 70), (200, 50, 64), (130, 129, 1100), (1, 128, 513)] {
+            let (a_stride, b_stride) = (k + 3, k + 1);
+            let a: Vec<f64> = (0..m * a_stride).map(|i| (i as f64).sin()).collect();
+            let b: Vec<f64> = (0..n * b_stride).map(|i| (0.7 * i as f64).cos()).collect();
+            let mut out = vec![f64::NAN; m * n];
+            let (rows_a, rows_b) = (
+                Rows { data: &a, count: m, stride: a_stride },
+                Rows { data: &b, count: n, stride: b_stride },
+            );
+            row_products(k, rows_a, rows_b, &mut out);
+            for (i, row) in out.chunks(n).enumerate() {
+                for (j, found) in row.iter().enumerate() {
+                    let expected: f64 = (0..k).map(|l| a[i * a_stride + l] * b[j * b_stride + l]).sum();
+                    assert!((found - expected).abs() < 1e-11, "{m} {n} {k}: {found} {expected}");
+                }
+            }
+        }
+    }
+}
