@@ -1,6 +1,6 @@
 //! The contract of a primitive: three short rules and a few facts.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use candle_core::{DType, Device, Tensor};
 
@@ -117,6 +117,11 @@ pub trait Primitive: Debug + Send + Sync + 'static {
         None
     }
 
+    /// The operation (a.., b..) ↦ f(a..) + f(b..) for this operation f, where it is cheaper than two and a sum.
+    fn of_two_summed(&self) -> Option<Arc<dyn Primitive>> {
+        None
+    }
+
     /// Floating-point operations of one evaluation.
     fn flops(&self, _args: &[&[usize]], output: &[usize]) -> usize {
         output.iter().product()
@@ -144,7 +149,7 @@ fn joint_jvp(graph: &mut Graph, node: &NodeRef, tangents: &[Option<Value>]) -> R
 #[derive(Debug, Clone)]
 pub struct NodeRef {
     /// The operation.
-    pub primitive: std::sync::Arc<dyn Primitive>,
+    pub primitive: Arc<dyn Primitive>,
     /// Its operands.
     pub args: Vec<Value>,
     /// Its result.

@@ -3,7 +3,7 @@
 //! The trilinear form ⟨y, x ∗ w⟩ with x \[N, C, H, W\], w \[O, C/groups, kH, kW\] and y \[N, O, oH, oW\] gives one primitive by
 //! leaving out each of its three arguments.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use candle_core::Tensor;
 
@@ -177,13 +177,14 @@ impl Primitive for Conv2d {
         let geometry = self.0.geometry();
         match (args[0].batch(), args[1].batch()) {
             (Some(lead), Some(_)) => {
-                let each =
-                    |l: usize| kernels::conv2d(&args[0].tensor.get(l)?, &args[1].tensor.get(l)?, &geometry);
+                let each = |l: usize| {
+                    kernels::conv2d(&[[&args[0].tensor.get(l)?, &args[1].tensor.get(l)?]], &geometry)
+                };
                 let parts: Vec<Tensor> = (0..lead).map(each).collect::<Result<_>>()?;
                 Ok(Tensor::cat(&parts, 0)?)
             }
             // Many inputs are one larger batch; many weights share the unfolded patches.
-            (x_lead, w_lead) => Ok(kernels::conv2d(args[0].tensor, args[1].tensor, &geometry)?
+            (x_lead, w_lead) => Ok(kernels::conv2d(&[[args[0].tensor, args[1].tensor]], &geometry)?
                 .reshape(with_batch(x_lead.or(w_lead), &self.0.y))?),
         }
     }
@@ -197,6 +198,14 @@ impl Primitive for Conv2d {
             0 => graph.emit(Arc::new(Conv2dInputTranspose(self.0.clone())), &[y, node.args[1]]),
             _ => graph.emit(Arc::new(Conv2dWeightTranspose(self.0.clone())), &[node.args[0], y]),
         }
+    }
+
+    fn of_two_summed(&self) -> Option<Arc<dyn Primitive>> {
+        Some(Arc::new(OfTwo {
+            single: Arc::new(Self(self.0.clone())),
+            shapes: self.0.clone(),
+            kernel: kernels::conv2d,
+        }))
     }
 
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
@@ -215,7 +224,7 @@ impl Primitive for Conv2dInputTranspose {
     }
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
-        let x = kernels::conv2d_input_transpose(&led(&args[0])?, &led(&args[1])?, &self.0.geometry())?;
+        let x = kernels::conv2d_input_transpose(&[[&led(&args[0])?, &led(&args[1])?]], &self.0.geometry())?;
         unled(x, args)
     }
 
@@ -228,6 +237,14 @@ impl Primitive for Conv2dInputTranspose {
             0 => graph.emit(Arc::new(Conv2d(self.0.clone())), &[x, node.args[1]]),
             _ => graph.emit(Arc::new(Conv2dWeightTranspose(self.0.clone())), &[x, node.args[0]]),
         }
+    }
+
+    fn of_two_summed(&self) -> Option<Arc<dyn Primitive>> {
+        Some(Arc::new(OfTwo {
+            single: Arc::new(Self(self.0.clone())),
+            shapes: self.0.clone(),
+            kernel: kernels::conv2d_input_transpose,
+        }))
     }
 
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
@@ -246,7 +263,7 @@ impl Primitive for Conv2dWeightTranspose {
     }
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
-        let w = kernels::conv2d_weight_transpose(&led(&args[0])?, &led(&args[1])?, &self.0.geometry())?;
+        let w = kernels::conv2d_weight_transpose(&[[&led(&args[0])?, &led(&args[1])?]], &self.0.geometry())?;
         unled(w, args)
     }
 
@@ -285,8 +302,61 @@ impl Primitive for Conv2dWeightTranspose {
         graph.emit(Arc::new(Self(shapes)), &[x, y]).map(Some)
     }
 
+    fn of_two_summed(&self) -> Option<Arc<dyn Primitive>> {
+        Some(Arc::new(OfTwo {
+            single: Arc::new(Self(self.0.clone())),
+            shapes: self.0.clone(),
+            kernel: kernels::conv2d_weight_transpose,
+        }))
+    }
+
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
         self.0.flops()
+    }
+}
+
+/// One of the family for two pairs of operands, summed as they are computed.
+struct OfTwo {
+    single: Arc<dyn Primitive>,
+    shapes: Shapes,
+    kernel: fn(&[[&Tensor; 2]], &Geometry) -> Result<Tensor>,
+}
+
+impl fmt::Debug for OfTwo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OfTwo").field(&self.single).finish()
+    }
+}
+
+impl Primitive for OfTwo {
+    fn name(&self) -> &'static str {
+        match self.single.name() {
+            "conv2d" => "two conv2d",
+            "conv2d-input-transpose" => "two conv2d-input-transpose",
+            _ => "two conv2d-weight-transpose",
+        }
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
+        self.single.shape(&args[..2])
+    }
+
+    fn eval(&self, place: &Place, args: &[Operand]) -> Result<Tensor> {
+        let (first, second) = args.split_at(2);
+        if args.iter().any(|arg| arg.batched) {
+            return kernels::add(&self.single.eval(place, first)?, &self.single.eval(place, second)?);
+        }
+        let led: Vec<Tensor> = args.iter().map(led).collect::<Result<_>>()?;
+        let result = (self.kernel)(&[[&led[0], &led[1]], [&led[2], &led[3]]], &self.shapes.geometry())?;
+        Ok(result.squeeze(0)?)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Nonlinear
+    }
+
+    fn flops(&self, args: &[&[usize]], output: &[usize]) -> usize {
+        2 * self.single.flops(&args[..2], output) + output.iter().product::<usize>()
     }
 }
 
@@ -379,7 +449,7 @@ mod tests {
             let shapes = Shapes::new(&x, &w, s)?;
             let mut numbers = crate::laws::Numbers::new(seed);
             let (xs, ws) = (numbers.tensor(&x), numbers.tensor(&w));
-            let y = kernels::conv2d(&xs, &ws, &shapes.geometry())?.squeeze(0)?;
+            let y = kernels::conv2d(&[[&xs, &ws]], &shapes.geometry())?.squeeze(0)?;
             let (xs, ws, ys) = (four(&xs)?, four(&ws)?, four(&y)?);
             for (n, o, oy, ox) in indices(&shapes.y) {
                 let expected = by_definition(&xs, &ws, s, [n, o, oy, ox]);
@@ -427,7 +497,7 @@ mod tests {
                 .map(|(n, o, oy, ox)| ys[n][o][oy][ox] * by_definition(&xs, &ws, s, [n, o, oy, ox]))
                 .sum();
             let back =
-                kernels::conv2d_input_transpose(&y.unsqueeze(0)?, &w.unsqueeze(0)?, &shapes.geometry())?;
+                kernels::conv2d_input_transpose(&[[&y.unsqueeze(0)?, &w.unsqueeze(0)?]], &shapes.geometry())?;
             let back = (back.squeeze(0)? * x)?.sum_all()?.to_scalar::<f64>()?;
             assert!((forward - back).abs() < 1e-12, "{forward} {back}");
         }

@@ -3,13 +3,14 @@
 mod fuse;
 mod memory;
 mod owners;
+mod pairs;
 mod traffic;
 
 use std::{collections::HashMap, sync::Arc};
 
 use candle_core::Tensor;
 
-use self::{fuse::fuse, owners::Owners};
+use self::{fuse::fuse, owners::Owners, pairs::pair};
 use crate::{
     Graph, Value,
     error::{Error, Result},
@@ -57,7 +58,7 @@ impl Program {
             steps.push(Step { primitive: node.primitive, args, dead: Vec::new() });
         }
         let outputs: Vec<usize> = outputs.iter().map(|value| slots[value]).collect();
-        let mut program = fuse(Self { shapes, inputs: inputs.len(), steps, outputs });
+        let mut program = fuse(pair(Self { shapes, inputs: inputs.len(), steps, outputs }));
         mark_last_uses(&mut program.steps, program.inputs, &program.outputs);
         Ok(program)
     }

@@ -17,6 +17,10 @@ use crate::{
     variables::Variables,
 };
 
+/// Operations after which one evaluation keeps all threads and vectors busy: more vectors at once would only take more memory, and
+/// pass through it more slowly.
+const WORTHWHILE: usize = 1 << 32;
+
 /// v ↦ Mv for a symmetric matrix M of one group, a mean over all samples. Nothing is evaluated before the first application.
 pub struct StreamedProduct {
     point: Point,
@@ -29,7 +33,7 @@ pub struct StreamedProduct {
     dimension: usize,
     /// Whether each sample has variables of its own.
     by_sample: bool,
-    /// How many vectors fit into memory at once.
+    /// How many vectors are multiplied at once: as many as fit into memory and are worthwhile.
     block: usize,
 }
 
@@ -53,7 +57,8 @@ impl StreamedProduct {
         let footprint = largest.footprint();
         let residuals = number * footprint.residuals * (split.kept + usize::from(split.kept < split.count));
         let one = number * footprint.applying + size_of::<f64>() * largest.dimension();
-        let block = (memory.saturating_sub(residuals) / one.max(1)).max(1);
+        let fit = memory.saturating_sub(residuals) / one.max(1);
+        let block = fit.min(WORTHWHILE.div_ceil(largest.flops().max(1))).max(1);
         let by_sample = matches!(group, Variables::Activation(_));
         let mut product = Self {
             point: point.clone(),
@@ -103,7 +108,7 @@ impl StreamedProduct {
         Ok(Tensor::cat(&blocks.collect::<Result<Vec<_>>>()?, 0)?)
     }
 
-    /// As many vectors as fit into memory at once.
+    /// Vectors of one block.
     fn apply_block(&self, vectors: &Tensor) -> Result<Tensor> {
         match (self.split.count, self.by_sample) {
             (1, _) => self.with_product(0, |whole| whole.apply_rows(vectors)),

@@ -12,11 +12,10 @@ mod winograd;
 use candle_core::Tensor;
 use pulp::Arch;
 
-use self::winograd::{Filters, Role, Sides};
+use self::winograd::{Filters, Role, Sides, Term};
 use super::{
-    Element, dispatch,
+    Element, cpu_slice, dispatch,
     recycle::{buffer, give_back},
-    with_slice,
 };
 use crate::error::Result;
 
@@ -71,93 +70,127 @@ impl Geometry {
     }
 }
 
-/// y\[v, b\] = x\[b\] ∗ w\[v\] for x \[B, C, H, W\] and w \[V, O, C/groups, kH, kW\]: \[V, B, O, oH, oW\].
-pub(crate) fn conv2d(x: &Tensor, w: &Tensor, g: &Geometry) -> Result<Tensor> {
+/// The two operands of each convolution of a sum of such.
+type Terms<'a, T> = &'a [[&'a [T]; 2]];
+
+/// y\[v, b\] = Σ x\[b\] ∗ w\[v\] over terms x \[B, C, H, W\] and w \[V, O, C/groups, kH, kW\]: \[V, B, O, oH, oW\].
+pub(crate) fn conv2d(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
+    let [x, w] = terms[0];
     let (samples, vectors) = (x.elem_count() / g.image(), w.elem_count() / g.weight());
     dispatch!(x, T => {
         let mut out = buffer::<T>(vectors * samples * g.out_image());
-        with_slice::<T, _>(x, |x| with_slice::<T, _>(w, |w| {
-            match Sides::new(g) {
-                Some(sides) => winograd(&sides, x, w, Role::Forward, &mut out),
-                None if interleaved::applies(samples) => {
-                    interleaved::convolve(Arch::new(), g, x, w, &mut out);
-                }
-                None => unfolded::convolve(g, x, w, &mut out),
-            }
-            Ok(())
-        }))?;
+        with_terms::<T, _>(terms, |terms| match Sides::new(g) {
+            Some(sides) => winograd(&sides, terms, Role::Forward, &mut out),
+            None if interleaved::applies(samples) => interleaved::convolve(Arch::new(), g, terms, &mut out),
+            None => one_by_one(terms, &mut out, |[x, w], out| unfolded::convolve(g, x, w, out)),
+        })?;
         let dims = (vectors, samples, g.out_channels, g.out_height, g.out_width);
         Ok(Tensor::from_vec(out, dims, x.device())?)
     })
 }
 
-/// The transpose in x: x\[l, b\] = Σ w\[l\]ᵀ y\[l, b\] for y \[L, B, O, oH, oW\] and w \[L, O, C/groups, kH, kW\], either L being
+/// The transpose in x: x\[l, b\] = Σ w\[l\]ᵀ y\[l, b\] over terms y \[L, B, O, oH, oW\] and w \[L, O, C/groups, kH, kW\], either L being
 /// 1 (repeated): \[L, B, C, H, W\].
-pub(crate) fn conv2d_input_transpose(y: &Tensor, w: &Tensor, g: &Geometry) -> Result<Tensor> {
+pub(crate) fn conv2d_input_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
+    let [y, w] = terms[0];
     let (y_lead, w_lead, samples) = (y.dims()[0], w.dims()[0], y.dims()[1]);
     let lead = y_lead.max(w_lead);
     // One filter for all: they are one larger batch.
     let (pairs, batch) = if w_lead == 1 { (1, lead * samples) } else { (lead, samples) };
+    let sides = Sides::new(g).map(Sides::transposed);
     dispatch!(y, T => {
         let mut out = buffer::<T>(lead * samples * g.image());
-        with_slice::<T, _>(y, |y| with_slice::<T, _>(w, |w| {
-            let sides = Sides::new(g).map(Sides::transposed);
+        with_terms::<T, _>(terms, |terms| {
             if let (Some(sides), 1) = (sides, y_lead) {
-                winograd(&sides, y, w, Role::InputTranspose, &mut out);
-                return Ok(());
+                return winograd(&sides, terms, Role::InputTranspose, &mut out);
             }
             for (l, out) in out.chunks_mut((batch * g.image()).max(1)).enumerate() {
-                let y = &y[if pairs == 1 { 0 } else { l % y_lead * batch * g.out_image() }..];
-                let y = &y[..batch * g.out_image()];
-                let w = &w[l % w_lead * g.weight()..][..g.weight()];
+                let first = if pairs == 1 { 0 } else { l % y_lead * batch * g.out_image() };
+                let terms = terms.iter().map(|[y, w]| {
+                    [&y[first..][..batch * g.out_image()], &w[l % w_lead * g.weight()..][..g.weight()]]
+                });
+                let terms: Vec<[&[T]; 2]> = terms.collect();
                 match sides {
-                    Some(sides) => winograd(&sides, y, w, Role::InputTranspose, out),
+                    Some(sides) => winograd(&sides, &terms, Role::InputTranspose, out),
                     None if interleaved::applies(batch) => {
-                        interleaved::input_transpose(Arch::new(), g, y, w, out);
+                        interleaved::input_transpose(Arch::new(), g, &terms, out);
                     }
-                    None => unfolded::input_transpose(g, y, w, out),
+                    None => one_by_one(&terms, out, |[y, w], out| unfolded::input_transpose(g, y, w, out)),
                 }
             }
-            Ok(())
-        }))?;
+        })?;
         let dims = (lead, samples, g.channels, g.height, g.width);
         Ok(Tensor::from_vec(out, dims, y.device())?)
     })
 }
 
-/// The transpose in w: w\[l\] = Σ_b y\[l, b\] x\[l, b\]ᵀ for x \[L, B, C, H, W\] and y \[L, B, O, oH, oW\], either L being 1
+/// The transpose in w: w\[l\] = Σ Σ_b y\[l, b\] x\[l, b\]ᵀ over terms x \[L, B, C, H, W\] and y \[L, B, O, oH, oW\], either L being 1
 /// (repeated): \[L, O, C/groups, kH, kW\].
-pub(crate) fn conv2d_weight_transpose(x: &Tensor, y: &Tensor, g: &Geometry) -> Result<Tensor> {
+pub(crate) fn conv2d_weight_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
+    let [x, y] = terms[0];
     let (x_lead, y_lead, samples) = (x.dims()[0], y.dims()[0], x.dims()[1]);
     let lead = x_lead.max(y_lead);
     dispatch!(x, T => {
         let mut out = buffer::<T>(lead * g.weight());
-        with_slice::<T, _>(x, |x| with_slice::<T, _>(y, |y| {
+        with_terms::<T, _>(terms, |terms| {
             for (l, out) in out.chunks_mut(g.weight()).enumerate() {
-                let x = &x[l % x_lead * samples * g.image()..][..samples * g.image()];
-                let y = &y[l % y_lead * samples * g.out_image()..][..samples * g.out_image()];
+                let terms = terms.iter().map(|[x, y]| {
+                    let x = &x[l % x_lead * samples * g.image()..][..samples * g.image()];
+                    [x, &y[l % y_lead * samples * g.out_image()..][..samples * g.out_image()]]
+                });
+                let terms: Vec<[&[T]; 2]> = terms.collect();
                 match Sides::new(g) {
-                    Some(sides) => winograd::weight_transpose(Arch::new(), &sides, x, y, out),
-                    None => interleaved::weight_transpose(Arch::new(), g, x, y, out),
+                    Some(sides) => winograd::weight_transpose(Arch::new(), &sides, &terms, out),
+                    None => interleaved::weight_transpose(Arch::new(), g, &terms, out),
                 }
             }
-            Ok(())
-        }))?;
+        })?;
         let dims = (lead, g.out_channels, g.channels / g.groups, g.kernel.0, g.kernel.1);
         Ok(Tensor::from_vec(out, dims, x.device())?)
     })
 }
 
+/// Calls `f` with the elements of all operands in row-major order.
+fn with_terms<T: Element, R>(terms: &[[&Tensor; 2]], f: impl FnOnce(Terms<'_, T>) -> R) -> Result<R> {
+    let in_order: Vec<Tensor> =
+        terms.iter().flatten().map(|operand| operand.contiguous()).collect::<candle_core::Result<_>>()?;
+    let stored: Vec<_> = in_order.iter().map(Tensor::storage_and_layout).collect();
+    let operands = stored.iter().map(|(storage, layout)| {
+        Ok(&cpu_slice::<T>(storage)?[layout.start_offset()..][..layout.shape().elem_count()])
+    });
+    let operands: Vec<&[T]> = operands.collect::<Result<_>>()?;
+    Ok(f(operands.as_chunks().0))
+}
+
+/// The sum of what `f` writes for each term.
+fn one_by_one<'a, T: Element>(terms: Terms<'a, T>, out: &mut [T], f: impl Fn([&'a [T]; 2], &mut [T])) {
+    let Some((first, others)) = terms.split_first() else { return };
+    f(*first, out);
+    for term in others {
+        let mut more = buffer(out.len());
+        f(*term, &mut more);
+        out.iter_mut().zip(&more).for_each(|(out, x)| *out += *x);
+        give_back(more);
+    }
+}
+
 /// Every image with every filter; the filters are transformed some at a time.
-fn winograd<T: Element>(sides: &Sides, x: &[T], w: &[T], role: Role, out: &mut [T]) {
+fn winograd<T: Element>(sides: &Sides, terms: Terms<'_, T>, role: Role, out: &mut [T]) {
     const AT_A_TIME: usize = 1 << 24;
     let weight = 9 * sides.inner * sides.outer;
-    let count = (AT_A_TIME / weight).max(1);
-    let results = (out.len() / (w.len() / weight).max(1) * count).max(1);
+    let vectors = terms.first().map_or(0, |[_, w]| w.len() / weight).max(1);
+    let count = (AT_A_TIME / weight).clamp(1, vectors);
     let arch = Arch::new();
-    for (w, out) in w.chunks(count * weight).zip(out.chunks_mut(results)) {
-        let filters: Vec<_> = w.chunks(weight).map(|w| Filters::new(arch, sides, w, role)).collect();
-        winograd::convolve(arch, sides, x, &filters, out);
-        filters.into_iter().for_each(|filters| give_back(filters.data));
+    let results = (out.len() / vectors * count).max(1);
+    for (first, out) in (0..vectors).step_by(count).zip(out.chunks_mut(results)) {
+        let count = count.min(vectors - first);
+        let filters = |w: &[T]| {
+            let w = &w[first * weight..][..count * weight];
+            w.chunks(weight).map(|w| Filters::new(arch, sides, w, role)).collect()
+        };
+        let terms: Vec<Term<'_, T>> =
+            terms.iter().map(|[x, w]| Term { images: x, filters: filters(w) }).collect();
+        winograd::convolve(arch, sides, &terms, out);
+        terms.into_iter().flat_map(|term| term.filters).for_each(|filters| give_back(filters.data));
     }
 }

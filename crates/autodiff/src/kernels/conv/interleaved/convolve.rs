@@ -4,6 +4,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{
+    super::Terms,
     Plan, Widths,
     layout::{interleave_images, separate_outputs},
     samples_at_once,
@@ -15,30 +16,50 @@ use crate::kernels::{
     recycle::{buffer, give_back},
 };
 
-/// y\[v, b\] = x\[b\] ∗ w\[v\]. Each number is one running sum over a filter's taps.
-pub(in super::super) fn convolve<T: Element>(arch: Arch, g: &Geometry, x: &[T], w: &[T], out: &mut [T]) {
+/// y\[v, b\] = Σ x\[b\] ∗ w\[v\] over terms. Each number is one running sum over the filters' taps.
+pub(in super::super) fn convolve<T: Element>(arch: Arch, g: &Geometry, terms: Terms<'_, T>, out: &mut [T]) {
+    let Some([x, w]) = terms.first() else { return };
     let plan = Plan::new(g);
-    let samples = x.len() / g.image();
+    let (samples, vectors) = (x.len() / g.image(), w.len() / g.weight());
     let at_once = samples_at_once::<T>(g, samples);
     for first in (0..samples).step_by(at_once) {
         let count = at_once.min(samples - first);
-        let images = interleave_images(arch, &plan, &x[first * g.image()..][..count * g.image()]);
-        for (w, out) in w.chunks(g.weight()).zip(out.chunks_mut(samples * g.out_image())) {
+        let images: Vec<Vec<T>> = terms
+            .iter()
+            .map(|[x, _]| interleave_images(arch, &plan, &x[first * g.image()..][..count * g.image()]))
+            .collect();
+        for (v, out) in (0..vectors).zip(out.chunks_mut(samples * g.out_image())) {
             let out = &mut out[first * g.out_image()..][..count * g.out_image()];
-            let outputs = products(arch, &plan, count, &images, w);
+            let mut outputs = buffer(plan.positions.len() * g.out_channels * step::<T>(arch, count));
+            for (i, ([_, w], images)) in terms.iter().zip(&images).enumerate() {
+                let w = &w[v * g.weight()..][..g.weight()];
+                products(arch, &plan, count, images, w, &mut outputs, i > 0);
+            }
             separate_outputs(arch, &plan, &outputs, out);
             give_back(outputs);
         }
-        give_back(images);
+        images.into_iter().for_each(give_back);
     }
 }
 
+/// Numbers between two pixels of so many samples.
+fn step<T: Element>(arch: Arch, samples: usize) -> usize {
+    Widths::new::<T>(arch).whole(samples)
+}
+
 /// The outputs \[position, channel, sample\] of interleaved images.
-fn products<T: Element>(arch: Arch, plan: &Plan, samples: usize, images: &[T], w: &[T]) -> Vec<T> {
+fn products<T: Element>(
+    arch: Arch,
+    plan: &Plan,
+    samples: usize,
+    images: &[T],
+    w: &[T],
+    outputs: &mut [T],
+    accumulate: bool,
+) {
     let (g, widths) = (&plan.g, Widths::new::<T>(arch));
-    let step = widths.whole(samples);
+    let step = step::<T>(arch, samples);
     let taps: Vec<usize> = plan.taps.iter().map(|tap| tap * step).collect();
-    let mut outputs = buffer(plan.positions.len() * g.out_channels * step);
     let pixels = outputs.par_chunks_mut(g.out_channels * step).zip(&plan.positions);
     pixels.for_each(|(out, position)| {
         for group in 0..g.groups {
@@ -55,10 +76,9 @@ fn products<T: Element>(arch: Arch, plan: &Plan, samples: usize, images: &[T], w
                     depth: g.patch(),
                     left,
                     panel: Panel { data, steps: Steps::Table(&taps), width },
-                    out: Out { data: out, steps: Steps::Even(step), accumulate: false },
+                    out: Out { data: out, steps: Steps::Even(step), accumulate },
                 });
             }
         }
     });
-    outputs
 }

@@ -4,6 +4,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{
+    super::Terms,
     Plan, Widths,
     layout::{interleave_outputs, separate_images},
     samples_at_once,
@@ -15,33 +16,35 @@ use crate::kernels::{
     recycle::{give_back, zeros},
 };
 
-/// x\[b\] = Σ wᵀ y\[b\]. The order of summation depends on the shapes alone.
+/// x\[b\] = Σ Σ wᵀ y\[b\] over terms. The order of summation depends on the shapes alone.
 pub(in super::super) fn input_transpose<T: Element>(
     arch: Arch,
     g: &Geometry,
-    y: &[T],
-    w: &[T],
+    terms: Terms<'_, T>,
     out: &mut [T],
 ) {
     let plan = Plan::new(g);
-    let samples = samples_at_once::<T>(g, y.len() / g.out_image());
-    let batches = out.chunks_mut(samples * g.image()).zip(y.chunks(samples * g.out_image()));
-    for (out, y) in batches {
-        let outputs = interleave_outputs(arch, &plan, y);
-        let images = images(arch, &plan, y.len() / g.out_image(), &outputs, w);
+    let at_once = samples_at_once::<T>(g, out.len() / g.image());
+    for (i, out) in out.chunks_mut(at_once * g.image()).enumerate() {
+        let samples = out.len() / g.image();
+        let mut images = zeros(g.channels * plan.plane() * Widths::new::<T>(arch).whole(samples));
+        for [y, w] in terms {
+            let y = &y[i * at_once * g.out_image()..][..samples * g.out_image()];
+            let outputs = interleave_outputs(arch, &plan, y);
+            add_images(arch, &plan, samples, &outputs, w, &mut images);
+            give_back(outputs);
+        }
         separate_images(arch, &plan, &images, out);
-        give_back(outputs);
         give_back(images);
     }
 }
 
-/// The padded images \[channel, height, width, sample\] to interleaved outputs.
-fn images<T: Element>(arch: Arch, plan: &Plan, samples: usize, outputs: &[T], w: &[T]) -> Vec<T> {
+/// Adds what interleaved outputs give to the padded images \[channel, height, width, sample\].
+fn add_images<T: Element>(arch: Arch, plan: &Plan, samples: usize, outputs: &[T], w: &[T], images: &mut [T]) {
     let (g, widths) = (&plan.g, Widths::new::<T>(arch));
     let step = widths.whole(samples);
     let taps = g.kernel.0 * g.kernel.1;
     let places: Vec<usize> = plan.taps[..taps].iter().map(|tap| tap * step).collect();
-    let mut images = zeros(g.channels * plan.plane() * step);
     images.par_chunks_mut((plan.plane() * step).max(1)).enumerate().for_each(|(channel, image)| {
         let (group, channel) = (channel / plan.channels(), channel % plan.channels());
         let left = Left {
@@ -62,5 +65,4 @@ fn images<T: Element>(arch: Arch, plan: &Plan, samples: usize, outputs: &[T], w:
             }
         }
     });
-    images
 }

@@ -22,14 +22,31 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
         let expected = testing::by_definition(&g, samples, &x, &w, &y);
         for arch in testing::levels() {
             let mut found = vec![f64::NAN; expected.y.len()];
-            convolve(arch, &g, &x, &w, &mut found);
+            convolve(arch, &g, &[[&x, &w]], &mut found);
             assert!(testing::largest_difference(&found, &expected.y) < 1e-12, "{g:?} {arch:?}");
             let mut found = vec![f64::NAN; x.len()];
-            input_transpose(arch, &g, &y, &w[..g.weight()], &mut found);
+            input_transpose(arch, &g, &[[&y, &w[..g.weight()]]], &mut found);
             assert!(testing::largest_difference(&found, &expected.x) < 1e-12, "{g:?} {arch:?}");
             let mut found = vec![f64::NAN; g.weight()];
-            weight_transpose(arch, &g, &x, &y, &mut found);
+            weight_transpose(arch, &g, &[[&x, &y]], &mut found);
             assert!(testing::largest_difference(&found, &expected.w) < 1e-11, "{g:?} {arch:?}");
+
+            // Two terms, the second with the opposite sign and half as large.
+            let doubled = |x: Vec<f64>| x.into_iter().map(|x| 2.0 * x).collect::<Vec<f64>>();
+            let [half_x, half_y] = [&x, &y].map(|v| v.iter().map(|x| -0.5 * x).collect::<Vec<f64>>());
+            let first = &w[..g.weight()];
+            let mut found = vec![f64::NAN; y.len()];
+            convolve(arch, &g, &[[&x, first], [&half_x, first]], &mut found);
+            assert!(
+                testing::largest_difference(&doubled(found), &expected.y[..y.len()]) < 1e-12,
+                "{g:?} {arch:?}"
+            );
+            let mut found = vec![f64::NAN; x.len()];
+            input_transpose(arch, &g, &[[&y, first], [&half_y, first]], &mut found);
+            assert!(testing::largest_difference(&doubled(found), &expected.x) < 1e-12, "{g:?} {arch:?}");
+            let mut found = vec![f64::NAN; g.weight()];
+            weight_transpose(arch, &g, &[[&x, &y], [&half_x, &y]], &mut found);
+            assert!(testing::largest_difference(&doubled(found), &expected.w) < 1e-11, "{g:?} {arch:?}");
         }
     }
 }
@@ -44,9 +61,9 @@ fn threads_do_not_change_a_bit() {
         pool.install(|| {
             let arch = Arch::new();
             let mut out = [vec![0.0; y.len()], vec![0.0; x.len()], vec![0.0; w.len()]];
-            convolve(arch, &g, &x, &w, &mut out[0]);
-            input_transpose(arch, &g, &y, &w, &mut out[1]);
-            weight_transpose(arch, &g, &x, &y, &mut out[2]);
+            convolve(arch, &g, &[[&x, &w]], &mut out[0]);
+            input_transpose(arch, &g, &[[&y, &w]], &mut out[1]);
+            weight_transpose(arch, &g, &[[&x, &y]], &mut out[2]);
             out
         })
     };

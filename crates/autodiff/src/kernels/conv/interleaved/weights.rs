@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{Plan, Widths};
+use super::{super::Terms, Plan, Widths};
 use crate::kernels::{
     Element,
     conv::Geometry,
@@ -21,16 +21,15 @@ const TASKS: usize = 8;
 /// Numbers that all tasks' sums may be.
 const SUMS: usize = 1 << 24;
 
-/// w = Σ_b y\[b\] x\[b\]ᵀ: \[O, C/groups, kH, kW\].
+/// w = Σ Σ_b y\[b\] x\[b\]ᵀ over terms: \[O, C/groups, kH, kW\].
 pub(in super::super) fn weight_transpose<T: Element>(
     arch: Arch,
     g: &Geometry,
-    x: &[T],
-    y: &[T],
+    terms: Terms<'_, T>,
     out: &mut [T],
 ) {
     let plan = Plan::new(g);
-    let samples = x.len() / g.image();
+    let samples = terms.first().map_or(0, |[x, _]| x.len() / g.image());
     let widths = Widths::new::<T>(arch);
     // [group, tap, output channel], the channels filled up to whole vectors.
     let step = widths.whole(plan.out_channels());
@@ -39,7 +38,11 @@ pub(in super::super) fn weight_transpose<T: Element>(
     let mut sums = zeros(tasks * count);
     sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
         let samples = task * samples / tasks..(task + 1) * samples / tasks;
-        with_buffers(|scratch| add_samples(arch, &plan, widths, [x, y], samples, scratch, sums));
+        with_buffers(|scratch| {
+            for term in terms {
+                add_samples(arch, &plan, widths, *term, samples.clone(), scratch, sums);
+            }
+        });
     });
     let (total, others) = sums.split_at_mut(count);
     for more in others.chunks(count.max(1)) {

@@ -1,5 +1,7 @@
 //! The convolution itself.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::{current_num_threads, prelude::*};
 
@@ -14,18 +16,29 @@ use crate::kernels::{
     scratch::{sized, with_buffers, zeroed},
 };
 
-/// y\[v, b\] = x\[b\] ∗ w\[v\] for images `x` \[B, inner, height, width\] and `filters`: `out` \[V, B, outer, ...\].
+/// Images with filters, one term of a sum of convolutions.
+pub(in super::super) struct Term<'a, T> {
+    /// \[B, inner, height, width\].
+    pub images: &'a [T],
+    /// V of them.
+    pub filters: Vec<Filters<T>>,
+}
+
+/// y\[v, b\] = Σ x\[b\] ∗ w\[v\] over `terms` of as many images and filters each: `out` \[V, B, outer, ...\].
 ///
-/// Each number of the result is one running sum over the inner channels, however the work is shared out.
+/// Each number of the result is one running sum over the terms' inner channels, however the work is shared out.
 pub(in super::super) fn convolve<T: Element>(
     arch: Arch,
     sides: &Sides,
-    x: &[T],
-    filters: &[Filters<T>],
+    terms: &[Term<'_, T>],
     out: &mut [T],
 ) {
-    let Some(first) = filters.first() else { return };
-    let samples = x.len() / sides.image();
+    let Some((images_of_all, first)) =
+        terms.first().and_then(|term| Some((term.images, term.filters.first()?)))
+    else {
+        return;
+    };
+    let samples = images_of_all.len() / sides.image();
     let (panels, width) = (sides.outer.div_ceil(first.width()), first.width());
     let groups = samples.div_ceil(sides.images::<T>(sides.inner + sides.outer)).max(1);
     let images = samples.div_ceil(groups).max(1);
@@ -44,17 +57,17 @@ pub(in super::super) fn convolve<T: Element>(
     tasks.into_par_iter().enumerate().for_each(|(task, outs)| {
         let (group, share) = (task / shares, task % shares);
         let start = group * images;
-        let x = &x[start * sides.image()..samples.min(start + images) * sides.image()];
+        let images = start..samples.min(start + images);
         let first_panel = share * panels_a_share;
-        with_buffers(|scratch| arch.dispatch(Task { sides, x, filters, first_panel, outs, scratch }));
+        with_buffers(|scratch| arch.dispatch(Task { sides, terms, images, first_panel, outs, scratch }));
     });
 }
 
 /// Some images with some outer channels.
 struct Task<'a, 'b, T> {
     sides: &'a Sides,
-    x: &'a [T],
-    filters: &'a [Filters<T>],
+    terms: &'a [Term<'a, T>],
+    images: Range<usize>,
     first_panel: usize,
     /// For each filter each image's outer channels of this task.
     outs: Vec<&'a mut [T]>,
@@ -68,12 +81,17 @@ impl<T: Element> WithSimd for Task<'_, '_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let Some(first) = self.outs.first() else { return };
-        let images = self.x.len() / self.sides.image();
+        let (images, terms) = (self.images.len(), self.terms);
         let channels = first.len() / self.sides.positions();
         let width = whole_vectors::<T, S>(channels);
-        self.transform_tiles(simd, images);
-        for (v, filters) in self.filters.iter().enumerate() {
-            self.multiply(simd, filters, images * self.sides.tiles(), width);
+        for v in 0..self.outs.len() / images {
+            for (i, term) in terms.iter().enumerate() {
+                // The tiles of a single term stay transformed.
+                if v == 0 || terms.len() > 1 {
+                    self.transform_tiles(simd, term.images);
+                }
+                self.multiply(simd, &term.filters[v], images * self.sides.tiles(), width, i > 0);
+            }
             self.transform_products(simd, v, images, channels, width);
         }
     }
@@ -82,14 +100,22 @@ impl<T: Element> WithSimd for Task<'_, '_, T> {
 impl<T: Element> Task<'_, '_, T> {
     /// Bᵀ d B of every tile: \[point, tile, inner\].
     #[inline(always)]
-    fn transform_tiles<S: Simd>(&mut self, simd: S, images: usize) {
+    fn transform_tiles<S: Simd>(&mut self, simd: S, x: &[T]) {
         let [padded, tiles, ..] = &mut *self.scratch;
-        transform_tiles(simd, self.sides, self.x, images, padded, tiles);
+        let x = &x[self.images.start * self.sides.image()..self.images.end * self.sides.image()];
+        transform_tiles(simd, self.sides, x, self.images.len(), padded, tiles);
     }
 
     /// One product a point: \[point, tile, width\].
     #[inline(always)]
-    fn multiply<S: Simd>(&mut self, simd: S, filters: &Filters<T>, tiles: usize, width: usize) {
+    fn multiply<S: Simd>(
+        &mut self,
+        simd: S,
+        filters: &Filters<T>,
+        tiles: usize,
+        width: usize,
+        accumulate: bool,
+    ) {
         let depth = whole_vectors::<T, S>(self.sides.inner);
         let [_, transformed, products, _] = &mut *self.scratch;
         let products = sized(products, POINTS * tiles * width);
@@ -107,7 +133,7 @@ impl<T: Element> Task<'_, '_, T> {
                     out: Out {
                         data: &mut products[point * tiles * width + column..],
                         steps: Steps::Even(width),
-                        accumulate: false,
+                        accumulate,
                     },
                 });
             }

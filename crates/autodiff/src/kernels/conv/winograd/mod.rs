@@ -14,7 +14,7 @@ mod transform;
 mod weights;
 
 pub(super) use self::{
-    convolve::convolve,
+    convolve::{Term, convolve},
     filters::{Filters, Role},
     weights::weight_transpose,
 };

@@ -6,6 +6,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    super::Terms,
     POINTS, Sides,
     convolve::transform_tiles,
     layout::{ChannelsLast, Planes, load_points, store_points, whole_vectors},
@@ -25,15 +26,14 @@ const SUMS: usize = 4 << 20;
 /// How many tasks share the work; it depends on the sizes alone, so that sums round alike for any number of threads.
 const TASKS: usize = 8;
 
-/// w = Σ_b y\[b\] x\[b\]ᵀ for images `x` \[B, inner, ...\] and `y` \[B, outer, ...\]: \[outer, inner, 3, 3\].
+/// w = Σ Σ_b y\[b\] x\[b\]ᵀ over terms of images x \[B, inner, ...\] and y \[B, outer, ...\]: \[outer, inner, 3, 3\].
 pub(in super::super) fn weight_transpose<T: Element>(
     arch: Arch,
     sides: &Sides,
-    x: &[T],
-    y: &[T],
+    terms: Terms<'_, T>,
     out: &mut [T],
 ) {
-    let samples = x.len() / sides.image();
+    let samples = terms.first().map_or(0, |[x, _]| x.len() / sides.image());
     let sums = POINTS * sides.outer * sides.inner * size_of::<T>();
     let shares = sums.div_ceil(SUMS).clamp(1, TASKS);
     let channels = sides.outer.div_ceil(shares);
@@ -45,7 +45,7 @@ pub(in super::super) fn weight_transpose<T: Element>(
         let (share, part) = (task / parts, task % parts);
         let outer = share * channels..sides.outer.min((share + 1) * channels);
         let samples = part * samples / parts..(part + 1) * samples / parts;
-        with_buffers(|scratch| arch.dispatch(Task { sides, x, y, outer, samples, sums, scratch }));
+        with_buffers(|scratch| arch.dispatch(Task { sides, terms, outer, samples, sums, scratch }));
     });
     let weights = out.par_chunks_mut(channels * sides.inner * 9).zip(sums.par_chunks(parts * part_sums));
     weights.for_each(|(out, sums)| {
@@ -58,8 +58,7 @@ pub(in super::super) fn weight_transpose<T: Element>(
 /// Some samples with some outer channels.
 struct Task<'a, 'b, T> {
     sides: &'a Sides,
-    x: &'a [T],
-    y: &'a [T],
+    terms: Terms<'a, T>,
     outer: Range<usize>,
     samples: Range<usize>,
     /// Σ (A e Aᵀ)ᵀ (Bᵀ d B) over the tiles: \[point, outer, inner\], the inner channels filled up to whole vectors.
@@ -73,33 +72,56 @@ impl<T: Element> WithSimd for Task<'_, '_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { sides, x, y, outer, samples, sums, scratch } = self;
+        let Self { sides, terms, outer, samples, sums, scratch } = self;
         let [inner, width] = [sides.inner, outer.len()].map(whole_vectors::<T, S>);
         if samples.is_empty() {
             sums.fill(T::zero());
         }
         let images = sides.images::<T>(inner + width);
         let [padded, tiles, padded_outputs, outputs] = scratch;
-        for first in samples.clone().step_by(images) {
-            let count = images.min(samples.end - first);
-            let x = &x[first * sides.image()..][..count * sides.image()];
-            transform_tiles(simd, sides, x, count, padded, tiles);
-            let y = &y[first * sides.out_image()..][..count * sides.out_image()];
-            transform_outputs(simd, sides, y, &outer, padded_outputs, outputs);
-            let (depth, accumulate) = (count * sides.tiles(), first > samples.start);
-            for point in 0..POINTS {
-                let tiles = &tiles[point * depth * inner..][..depth * inner];
-                let outputs = &outputs[point * depth * width..][..depth * width];
-                let sums = &mut sums[point * outer.len() * inner..][..outer.len() * inner];
-                for column in (0..inner).step_by(panel::columns::<T, S>()) {
-                    let panel = panel::columns::<T, S>().min(inner - column);
-                    simd.vectorize(Product {
-                        depth,
-                        left: Left { data: outputs, rows: outer.len(), layout: Layout::Columns(width) },
-                        panel: Panel { data: &tiles[column..], steps: Steps::Even(inner), width: panel },
-                        out: Out { data: &mut sums[column..], steps: Steps::Even(inner), accumulate },
-                    });
-                }
+        for (i, [x, y]) in terms.iter().enumerate() {
+            for first in samples.clone().step_by(images) {
+                let count = images.min(samples.end - first);
+                let x = &x[first * sides.image()..][..count * sides.image()];
+                transform_tiles(simd, sides, x, count, padded, tiles);
+                let y = &y[first * sides.out_image()..][..count * sides.out_image()];
+                transform_outputs(simd, sides, y, &outer, padded_outputs, outputs);
+                let depth = count * sides.tiles();
+                let operands = Operands { tiles, outputs, inner, outer: outer.len(), width, depth };
+                operands.multiply(simd, sums, i > 0 || first > samples.start);
+            }
+        }
+    }
+}
+
+/// Transformed tiles \[point, tile, inner\] and outputs \[point, tile, width\].
+struct Operands<'a, T> {
+    tiles: &'a [T],
+    outputs: &'a [T],
+    inner: usize,
+    outer: usize,
+    width: usize,
+    /// Tiles.
+    depth: usize,
+}
+
+impl<T: Element> Operands<'_, T> {
+    /// One product a point.
+    #[inline(always)]
+    fn multiply<S: Simd>(&self, simd: S, sums: &mut [T], accumulate: bool) {
+        let Self { inner, outer, width, depth, .. } = *self;
+        for point in 0..POINTS {
+            let tiles = &self.tiles[point * depth * inner..][..depth * inner];
+            let outputs = &self.outputs[point * depth * width..][..depth * width];
+            let sums = &mut sums[point * outer * inner..][..outer * inner];
+            for column in (0..inner).step_by(panel::columns::<T, S>()) {
+                let panel = panel::columns::<T, S>().min(inner - column);
+                simd.vectorize(Product {
+                    depth,
+                    left: Left { data: outputs, rows: outer, layout: Layout::Columns(width) },
+                    panel: Panel { data: &tiles[column..], steps: Steps::Even(inner), width: panel },
+                    out: Out { data: &mut sums[column..], steps: Steps::Even(inner), accumulate },
+                });
             }
         }
     }
