@@ -88,7 +88,7 @@ pub fn load(parameters: &FolderParameters, environment: &Environment) -> Result<
     let first = read(&train)?;
     let test = match ["test", "val", "valid"].into_iter().find_map(place) {
         Some(folder) if train != root => {
-            let others = classes(&folder)?;
+            let others = folders(&folder)?;
             if let Some(other) = others.iter().find(|other| !names.contains(other)) {
                 let problem = format!("it has the class `{other}`, which {} has not", train.display());
                 return Err(Error::input(
@@ -105,19 +105,25 @@ pub fn load(parameters: &FolderParameters, environment: &Environment) -> Result<
         .limited(parameters.train_per_class)
 }
 
-/// The folders in a folder, sorted.
+/// The names of at least two classes, sorted.
 fn classes(folder: &Path) -> Result<Vec<String>> {
+    let names = folders(folder)?;
+    if names.len() < 2 {
+        let problem = format!("it holds {} folders, so that there are no classes to tell apart", names.len());
+        let remedy = "arrange the images as train/CLASS/FILE and test/CLASS/FILE, or as CLASS/FILE, with at least two classes";
+        return Err(Error::input(folder.display().to_string(), problem, remedy));
+    }
+    Ok(names)
+}
+
+/// The folders in a folder, sorted.
+fn folders(folder: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> = entries(folder)?
         .into_iter()
         .filter(|path| path.is_dir())
         .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
         .collect();
     names.sort_unstable();
-    if names.len() < 2 {
-        let problem = format!("it holds {} folders, so that there are no classes to tell apart", names.len());
-        let remedy = "arrange the images as train/CLASS/FILE and test/CLASS/FILE, or as CLASS/FILE, with at least two classes";
-        return Err(Error::input(folder.display().to_string(), problem, remedy));
-    }
     Ok(names)
 }
 
