@@ -101,6 +101,9 @@ impl Ahead {
     }
 }
 
+/// What a plane's pixel becomes: from the plane, its black, the row and the column.
+type NewPixel = dyn Fn(&[f32], f32, usize, usize) -> f32;
+
 impl Change {
     /// Changes an image \[C, H, W\].
     fn apply(
@@ -111,7 +114,7 @@ impl Change {
         random: &mut impl Rng,
     ) {
         // Drawn once for all channels.
-        let change: Box<dyn Fn(&[f32], f32, usize, usize) -> f32> = match self {
+        let change: Box<NewPixel> = match self {
             Self::Flip => {
                 if random.random::<bool>() {
                     return;

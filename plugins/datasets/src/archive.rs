@@ -41,3 +41,40 @@ pub fn read(path: &Path, checksum: &Checksum, folder: &str, names: &[&str]) -> R
     };
     found.into_iter().zip(names).map(|(contents, name)| contents.ok_or_else(|| lacks(name))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use flate2::{Compression, write::GzEncoder};
+    use md5::{Digest, Md5};
+
+    use super::*;
+
+    fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
+        for (name, contents) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(contents.len() as u64);
+            builder.append_data(&mut header, name, *contents).unwrap();
+        }
+        builder.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn files_are_read_where_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.tar.gz");
+        let archive =
+            packed(&[("set/b", b"two"), ("set/readme", b""), ("./set/a", b"one"), ("other/c", b"three")]);
+        fs::write(&path, &archive).unwrap();
+        let md5: String = Md5::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect();
+        let checksum = Checksum { bytes: archive.len() as u64, md5: md5.leak() };
+        assert_eq!(read(&path, &checksum, "set", &["a", "b"]).unwrap(), [b"one", b"two"]);
+        let message = read(&path, &checksum, "set", &["a", "c"]).unwrap_err().to_string();
+        assert!(message.contains("set.tar.gz") && message.contains("no file set/c"), "{message}");
+        fs::write(&path, [&archive[1..], &[0]].concat()).unwrap();
+        let message = read(&path, &checksum, "set", &["a"]).unwrap_err().to_string();
+        assert!(message.contains("damaged: its MD5"), "{message}");
+    }
+}

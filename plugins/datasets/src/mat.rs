@@ -128,14 +128,14 @@ fn matrix(data: &mut impl Read, names: &[&str]) -> Result<Option<(usize, Array)>
     let shape: Vec<usize> = dimensions.iter().map(|d| *d as usize).collect();
     let count = shape.iter().try_fold(1_u64, |product, d| product.checked_mul(*d as u64));
     let (kind, size, mut data) = element(data)?;
-    let count = count
+    count
         .filter(|count| width(kind).and_then(|width| count.checked_mul(width)) == Some(u64::from(size)))
         .ok_or_else(|| {
             format!("`{}` has {size} bytes of numbers of type {kind} for the shape {shape:?}", names[index])
         })?;
     // Grows with what is there, not with what is promised.
     let mut bytes = Vec::new();
-    data.read_to_end(&mut bytes).map_err(unreadable)?;
+    data.read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
     if bytes.len() != size as usize {
         return Err(format!(
             "truncated: `{}` promises {size} bytes, {} are there",
@@ -145,7 +145,6 @@ fn matrix(data: &mut impl Read, names: &[&str]) -> Result<Option<(usize, Array)>
         .into());
     }
     let numbers = numbers(kind, bytes);
-    debug_assert!(usize::try_from(count).is_ok());
     Ok(Some((index, Array { shape, numbers })))
 }
 
@@ -182,7 +181,7 @@ fn tag(data: &mut impl Read) -> Result<(u32, u32), Problem> {
 
 fn word(data: &mut impl Read) -> Result<u32, Problem> {
     let mut word = [0; 4];
-    data.read_exact(&mut word).map_err(unreadable)?;
+    data.read_exact(&mut word).map_err(|error| unreadable(&error))?;
     Ok(u32::from_le_bytes(word))
 }
 
@@ -210,7 +209,7 @@ fn small(data: &mut impl Read) -> Result<(u32, Vec<u8>), Problem> {
         return Err("a name or a list of dimensions is too long".into());
     }
     let mut bytes = vec![0; place as usize];
-    data.read_exact(&mut bytes).map_err(unreadable)?;
+    data.read_exact(&mut bytes).map_err(|error| unreadable(&error))?;
     bytes.truncate(size as usize);
     Ok((kind, bytes))
 }
@@ -224,7 +223,7 @@ fn integers(data: &mut impl Read) -> Result<Vec<u32>, Problem> {
     Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())
 }
 
-fn unreadable(error: io::Error) -> Problem {
+fn unreadable(error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "truncated: a variable ends too early".into(),
         _ => format!("damaged compressed data: {error}").into(),
