@@ -82,7 +82,7 @@ pub fn pickled(subject: &str, contents: &[u8], labels: &str, into: &mut Examples
             images.bytes.len() / IMAGE
         )));
     }
-    into.0.extend(images.bytes);
+    into.0.extend(&*images.bytes);
     into.1.extend(list);
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! NumPy's arrays: an empty array first, which is then given its shape, type, order and bytes.
 
+use std::borrow::Cow;
+
 use super::{
     document::Document,
     value::{Span, Value},
@@ -13,7 +15,7 @@ pub struct Array<'a> {
     /// NumPy's name of the elements' type, as in "u1", "i8" or "f4".
     pub element: &'a str,
     /// The elements, last axis fastest; nothing is promised of their number.
-    pub bytes: &'a [u8],
+    pub bytes: Cow<'a, [u8]>,
 }
 
 /// What is known of an array; `None` before it is described.
@@ -24,8 +26,11 @@ pub(super) struct ArrayRecord(Option<Description>);
 struct Description {
     shape: Span,
     element: Span,
-    bytes: Span,
+    bytes: Value,
 }
+
+const OTHER: &str = "an array is not described as NumPy does it";
+const ORDER: &str = "an array's first axis is its fastest, or its elements are objects";
 
 /// An array that is not yet described.
 pub(super) fn new(document: &mut Document) -> Value {
@@ -35,23 +40,38 @@ pub(super) fn new(document: &mut Document) -> Value {
 
 /// Describes an array by its state (version, shape, element type, whether the first axis is fastest, bytes).
 pub(super) fn describe(document: &mut Document, index: u32, state: Value) -> Result<(), &'static str> {
-    let Value::Tuple(state) = state else { return Err("an array is not described as NumPy does it") };
-    let (shape, element, bytes) = match *state.of(&document.parts) {
-        [
-            Value::Int(_),
-            Value::Tuple(shape),
-            Value::Text(element) | Value::Bytes(element),
-            Value::Int(0),
-            Value::Text(bytes) | Value::Bytes(bytes),
-        ] => (shape, element, bytes),
-        [_, _, _, Value::Int(_), _] => {
-            return Err("an array's first axis is its fastest, or its elements are objects");
-        }
-        _ => return Err("an array is not described as NumPy does it"),
+    let Value::Tuple(state) = state else { return Err(OTHER) };
+    let description = match *state.of(&document.parts) {
+        [_, shape, element, Value::Int(0), bytes] => Description::new(shape, element, bytes)?,
+        [_, _, _, Value::Int(_), _] => return Err(ORDER),
+        _ => return Err(OTHER),
     };
     let record = document.arrays.get_mut(index as usize).ok_or("there is no such array")?;
-    *record = ArrayRecord(Some(Description { shape, element, bytes }));
+    *record = ArrayRecord(Some(description));
     Ok(())
+}
+
+/// An array from (bytes, element type, shape, order).
+pub(super) fn from_buffer(document: &mut Document, arguments: &[Value]) -> Result<Value, &'static str> {
+    let &[bytes, element, shape, Value::Text(order)] = arguments else { return Err(OTHER) };
+    if order.of(document.pickle) != b"C" {
+        return Err(ORDER);
+    }
+    document.arrays.push(ArrayRecord(Some(Description::new(shape, element, bytes)?)));
+    Ok(Value::Array(document.arrays.len() as u32 - 1))
+}
+
+impl Description {
+    fn new(shape: Value, element: Value, bytes: Value) -> Result<Self, &'static str> {
+        match (shape, element, bytes) {
+            (
+                Value::Tuple(shape),
+                Value::Text(element) | Value::Bytes(element),
+                Value::Text(_) | Value::Bytes(_) | Value::Latin1(_),
+            ) => Ok(Self { shape, element, bytes }),
+            _ => Err(OTHER),
+        }
+    }
 }
 
 impl ArrayRecord {
@@ -62,7 +82,15 @@ impl ArrayRecord {
             _ => None,
         };
         let shape = shape.of(&document.parts).iter().map(axis).collect::<Option<_>>()?;
-        Some(Array { shape, element: document.text(element), bytes: bytes.of(document.pickle) })
+        let bytes = match bytes {
+            Value::Text(span) | Value::Bytes(span) => Cow::Borrowed(span.of(document.pickle)),
+            Value::Latin1(span) => {
+                let characters = document.text(span).chars();
+                Cow::Owned(characters.map(|c| u8::try_from(c).ok()).collect::<Option<_>>()?)
+            }
+            _ => return None,
+        };
+        Some(Array { shape, element: document.text(element), bytes })
     }
 }
 
@@ -92,7 +120,10 @@ mod tests {
         let document = run(&file, Known::Numpy, LIMITS, &|_| None).unwrap();
         let get = |key| document.get(document.root(), key).unwrap();
         let bytes: &[u8] = &[0, 1, 2, 253, 254, 255];
-        assert_eq!(document.array(get("data")), Some(Array { shape: vec![2, 3], element: "u1", bytes }));
+        assert_eq!(
+            document.array(get("data")),
+            Some(Array { shape: vec![2, 3], element: "u1", bytes: bytes.into() })
+        );
         let list = |key| document.elements(get(key)).unwrap().collect::<Vec<_>>();
         // What is added to a list where it is referred to belongs to it.
         assert_eq!(list("labels"), [6, 256, 9].map(Value::Int));
@@ -123,5 +154,25 @@ mod tests {
     fn what_is_described_is_bounded() {
         let many = [&b"\x80\x02]("[..], &b"K\x01".repeat(1000), b"e."].concat();
         assert_eq!(run(&many, Known::Numpy, LIMITS, &|_| None).map(|_| ()), Err(Trouble::TooMuch));
+    }
+
+    /// Written by Python 3 with `generate_arrays.py` beside the files: {b"data": uint8 [2, 3], b"labels": [6, 256]}.
+    #[test]
+    fn every_protocol_is_read() {
+        let files: [&[u8]; 4] = [
+            include_bytes!("arrays/protocol2.pkl"),
+            include_bytes!("arrays/protocol3.pkl"),
+            include_bytes!("arrays/protocol4.pkl"),
+            include_bytes!("arrays/protocol5.pkl"),
+        ];
+        for (file, protocol) in files.into_iter().zip(2..) {
+            let document = run(file, Known::Numpy, LIMITS, &|_| None).unwrap();
+            let get = |key| document.get(document.root(), key).unwrap();
+            let array = document.array(get("data")).unwrap_or_else(|| panic!("protocol {protocol}"));
+            assert_eq!((&array.shape[..], array.element), (&[2, 3][..], "u1"), "protocol {protocol}");
+            assert_eq!(*array.bytes, [0, 1, 2, 253, 254, 255], "protocol {protocol}");
+            let labels: Vec<_> = document.elements(get("labels")).unwrap().collect();
+            assert_eq!(labels, [6, 256].map(Value::Int));
+        }
     }
 }

@@ -141,7 +141,7 @@ impl<'a> Document<'a> {
             Value::Tensor(_) => "a tensor".to_owned(),
             Value::Dict(_) => "a dictionary".to_owned(),
             Value::Text(_) => "a text".to_owned(),
-            Value::Bytes(_) => "bytes".to_owned(),
+            Value::Bytes(_) | Value::Latin1(_) => "bytes".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Array(_) => "an array".to_owned(),
             Value::Tuple(_) => "a tuple".to_owned(),

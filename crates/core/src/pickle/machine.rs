@@ -342,7 +342,9 @@ impl Machine<'_, '_> {
         }
         if let Value::Dict(dictionary) = target {
             let row = |pair: &[Value]| match *pair {
-                [Value::Text(key), value] if key.length <= LONGEST_NAME => {
+                [Value::Text(key) | Value::Bytes(key) | Value::Latin1(key), value]
+                    if key.length <= LONGEST_NAME =>
+                {
                     Some(Row { dictionary, key, value })
                 }
                 _ => None,
@@ -380,6 +382,15 @@ impl Machine<'_, '_> {
             (Some(Function::Tensor), _) => rebuild::tensor(&mut self.document, span),
             (Some(Function::Parameter), &[tensor @ (Value::Tensor(_) | Value::Object(_)), ..]) => Ok(tensor),
             (Some(Function::Array), _) => Ok(array::new(&mut self.document)),
+            (Some(Function::FromBuffer), given) => {
+                let given = given.to_vec();
+                array::from_buffer(&mut self.document, &given)
+            }
+            (Some(Function::Encode), &[Value::Text(text), Value::Text(encoding)])
+                if encoding.of(self.document.pickle) == b"latin1" =>
+            {
+                Ok(Value::Latin1(text))
+            }
             (Some(Function::ElementType), &[name @ (Value::Text(_) | Value::Bytes(_)), ..]) => Ok(name),
             (Some(Function::OrderedDict), []) | (Some(Function::DefaultDict), [_]) => self.dictionary(),
             _ => Ok(instance(function)),

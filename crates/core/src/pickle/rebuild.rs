@@ -23,8 +23,12 @@ pub(super) enum Function {
     FromType,
     /// (class, ...): an array that is described later.
     Array,
+    /// (bytes, element type, shape, order): an array.
+    FromBuffer,
     /// (name, ...): the type of an array's elements.
     ElementType,
+    /// (text, encoding): bytes.
+    Encode,
 }
 
 impl Function {
@@ -38,7 +42,9 @@ impl Function {
     fn of_numpy(module: &str, name: &str) -> Option<Self> {
         match (module, name) {
             ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Some(Self::Array),
+            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Some(Self::FromBuffer),
             ("numpy", "dtype") => Some(Self::ElementType),
+            ("_codecs", "encode") => Some(Self::Encode),
             _ => None,
         }
     }

@@ -15,6 +15,8 @@ pub enum Value {
     Global(u32),
     /// Bytes; for NumPy's only, where texts of old pickles that are not UTF-8 are bytes, too.
     Bytes(Span),
+    /// Bytes that are written as a text of characters below 256, as Python 3 does it for Python 2; for NumPy's only.
+    Latin1(Span),
     /// A list, by its number; for NumPy's only.
     List(u32),
     /// An array, by its place in the list of arrays; for NumPy's only.
