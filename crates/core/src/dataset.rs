@@ -88,4 +88,9 @@ pub trait Dataset: Send + Sync {
 
     /// What the data is, from where and how it was prepared, in one line for the report.
     fn description(&self) -> String;
+
+    /// For images \[C, H, W\]: what a black pixel is in each channel, with which images are padded. `None` where examples are no images.
+    fn background(&self) -> Option<Vec<f32>> {
+        None
+    }
 }

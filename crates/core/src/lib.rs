@@ -14,6 +14,7 @@ pub mod group;
 pub mod landscape;
 pub mod notes;
 pub mod operator;
+pub mod pickle;
 pub mod random;
 pub mod registry;
 pub mod results;

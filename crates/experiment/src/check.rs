@@ -1,5 +1,6 @@
 //! From the raw experiment to the checked plan.
 
+mod augment;
 mod checkpoint;
 mod loss;
 mod memory;
@@ -74,7 +75,7 @@ pub fn document_plan(
 
 /// Data sets already loaded, so that the runs of a sweep share them.
 #[derive(Default)]
-struct DataCache(Vec<(raw::Plugin, Arc<dyn Dataset>)>);
+struct DataCache(Vec<((String, toml::Table), Arc<dyn Dataset>)>);
 
 /// What checks need to know: where values stand, what plugins there are.
 struct Checker<'a> {
@@ -142,12 +143,14 @@ impl Checker<'_> {
         let distances = distances
             .map(|(index, distance)| self.distance(index, distance, &probes))
             .collect::<Result<_, _>>()?;
+        let data = self.data(&raw.data, cache)?;
         Ok(RunPlan {
             name: combination.name.clone(),
             seed: raw.seed,
             memory: self.memory(raw.memory.as_deref())?,
             model: self.model(&raw.model)?,
-            data: self.data(&raw.data, cache)?,
+            augment: self.augment(&raw.data, &*data, train.is_some())?,
+            data,
             data_name: self.located("data.name", raw.data.name.clone()),
             loss: raw.loss.as_ref().map(|loss| self.loss(loss)).transpose()?,
             train,
@@ -156,14 +159,16 @@ impl Checker<'_> {
         })
     }
 
-    fn data(&mut self, raw: &raw::Plugin, cache: &mut DataCache) -> Result<Arc<dyn Dataset>, ConfigError> {
-        if let Some((_, data)) = cache.0.iter().find(|(key, _)| key == raw) {
+    fn data(&mut self, raw: &raw::Data, cache: &mut DataCache) -> Result<Arc<dyn Dataset>, ConfigError> {
+        if let Some((_, data)) =
+            cache.0.iter().find(|((name, parameters), _)| *name == raw.name && *parameters == raw.parameters)
+        {
             return Ok(Arc::clone(data));
         }
         let catalog = &self.registry.datasets;
         let data: Arc<dyn Dataset> =
-            self.build(catalog, "data", &raw.name, raw.parameters.clone(), &[])?.into();
-        cache.0.push((raw.clone(), Arc::clone(&data)));
+            self.build(catalog, "data", &raw.name, raw.parameters.clone(), &["augment"])?.into();
+        cache.0.push(((raw.name.clone(), raw.parameters.clone()), Arc::clone(&data)));
         Ok(data)
     }
 

@@ -6,7 +6,6 @@
 mod archive;
 mod contents;
 mod fit;
-mod pickle;
 mod refusal;
 mod search;
 mod state_dict;

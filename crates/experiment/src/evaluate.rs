@@ -100,6 +100,12 @@ impl Batches {
         self.len() == 0
     }
 
+    /// \[N, ...\].
+    #[must_use]
+    pub fn inputs(&self) -> &Tensor {
+        &self.inputs
+    }
+
     /// The examples at `indices` with the weights.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! alternates between [`mod@train`] and [`measure`] and leaves everything in a folder of [`artifacts`].
 
 pub mod artifacts;
+pub mod augment;
 mod capacity;
 pub mod check;
 pub mod checkpoint;

@@ -9,7 +9,9 @@ use candle_core::DType;
 use eigenscape_autodiff::{Loss, Mode};
 use eigenscape_core::{Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator};
 
-use crate::{checkpoint::Selection, diagnostic::Located, labels::Labels, raw::Between};
+use crate::{
+    augment::Augmentation, checkpoint::Selection, diagnostic::Located, labels::Labels, raw::Between,
+};
 
 /// A checked experiment.
 pub struct Plan {
@@ -37,6 +39,8 @@ pub struct RunPlan {
     pub data_name: Located<String>,
     /// The data set.
     pub data: Arc<dyn Dataset>,
+    /// How training images are changed at random.
+    pub augment: Option<Augmentation>,
     /// The network.
     pub model: ModelPlan,
     /// The loss, where the experiment names one; otherwise the targets decide.

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
+use crate::augment::Change;
+
 /// An experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +31,7 @@ pub struct Experiment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
     /// The data set.
-    pub data: Plugin,
+    pub data: Data,
     /// The network.
     pub model: Model,
     /// How it is trained; without it the model is analysed as it is.
@@ -115,6 +117,20 @@ pub struct Plugin {
     /// Which plugin.
     pub name: String,
     /// The plugin's own keys.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub parameters: toml::Table,
+}
+
+/// The data set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Data {
+    /// Which data set.
+    pub name: String,
+    /// How training images are changed at random, one after the other: "flip", { rotate = 15 } (degrees), { crop = 4 } (pixels).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub augment: Vec<Change>,
+    /// The data set's own keys.
     #[serde(flatten)]
     #[schemars(skip)]
     pub parameters: toml::Table,

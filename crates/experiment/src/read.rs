@@ -71,6 +71,9 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
 
 /// "invalid type: string "ten", expected usize" in words that do not presume knowledge of Rust.
 fn wrong_type(message: &str) -> String {
+    if message.starts_with("wanted exactly 1 element") {
+        return "expected a word, or a table of one key".to_owned();
+    }
     let Some((found, expected)) = message
         .strip_prefix("invalid type: ")
         .or_else(|| message.strip_prefix("invalid value: "))

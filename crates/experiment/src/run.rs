@@ -77,7 +77,9 @@ fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display)
     let train = Batches::new(&prepared.train, &prepared.labels, weights.dtype())?;
     let test = Batches::new(&prepared.test, &prepared.labels, weights.dtype())?;
     let mut losses = Programs::loss(network, loss);
-    let mut trainer = plan.train.as_ref().map(|plan| Trainer::new(plan, &prepared.training, loss, random));
+    let trainer =
+        |train| Trainer::new(train, &prepared.training, loss, random).augmented(plan.augment.as_ref());
+    let mut trainer = plan.train.as_ref().map(trainer);
     let steps = plan.train.as_ref().map_or(0, |plan| Trainer::steps(plan, train.len()));
     let bar = display.training("training", epochs * steps);
     let mut notes = notes::of_run(prepared);

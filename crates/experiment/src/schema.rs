@@ -126,10 +126,10 @@ fn join(names: impl Iterator<Item = String>) -> String {
 pub fn experiment(registry: &Registry) -> Value {
     let mut schema = schema_for!(raw::Experiment).to_value();
     let plugin = schema["$defs"]["Plugin"].take();
-    let [model, distance] = ["Model", "Distance"].map(|name| schema["$defs"][name].take());
+    let [data, model, distance] = ["Data", "Model", "Distance"].map(|name| schema["$defs"][name].take());
     let mut definitions = Map::new();
     for (name, table, kind) in [
-        ("Data", &plugin, kind(&registry.datasets)),
+        ("Data", &data, kind(&registry.datasets)),
         ("Model", &model, kind(&registry.architectures)),
         ("EstimatorTable", &plugin, kind(&registry.estimators)),
         ("Distance", &distance, kind(&registry.distances)),
@@ -137,8 +137,6 @@ pub fn experiment(registry: &Registry) -> Value {
         let choices = choices(table, &kind, &mut definitions);
         definitions.insert(name.to_owned(), choices);
     }
-    // The two places of a bare plugin are of different kinds.
-    redirect(&mut schema["properties"]["data"], "Plugin", "Data");
     redirect(&mut schema["$defs"]["Estimator"], "Plugin", "EstimatorTable");
     if let Some(all) = schema["$defs"].as_object_mut() {
         all.remove("Plugin");

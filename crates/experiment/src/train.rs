@@ -5,6 +5,7 @@ use eigenscape_core::{Error, Progress, Random, Result};
 use rand::seq::SliceRandom;
 
 use crate::{
+    augment::Augmentation,
     evaluate::{Batches, Programs, scalar},
     masks,
     plan::TrainPlan,
@@ -20,6 +21,7 @@ pub struct Trainer<'a> {
     programs: Programs<'a>,
     state: sgd::State,
     last_loss: Option<f64>,
+    augment: Option<&'a Augmentation>,
 }
 
 impl<'a> Trainer<'a> {
@@ -27,7 +29,14 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: Loss, random: Random) -> Self {
         let programs = Programs::training_step(network, loss);
-        Self { plan, network, random, programs, state: sgd::State::default(), last_loss: None }
+        Self { plan, network, random, programs, state: sgd::State::default(), last_loss: None, augment: None }
+    }
+
+    /// The same training, with images changed at random.
+    #[must_use]
+    pub fn augmented(mut self, augment: Option<&'a Augmentation>) -> Self {
+        self.augment = augment;
+        self
     }
 
     /// Steps of an epoch over so many examples; the last batch may be smaller than the others.
@@ -52,8 +61,14 @@ impl<'a> Trainer<'a> {
         let lr = self.plan.schedule.as_ref().map_or(sgd.lr, |schedule| schedule.rate(sgd.lr, completed));
         let mut order: Vec<u32> = (0..data.len() as u32).collect();
         order.shuffle(&mut self.random.stream("shuffle", epoch as u64));
+        let size = self.plan.batch_size.get();
+        let ahead = |augment: &Augmentation| augment.ahead(data.inputs(), &order, size, self.random, epoch);
+        let mut ahead = self.augment.map(ahead);
         for (step, batch) in order.chunks(self.plan.batch_size.get()).enumerate() {
             let mut point = data.point(weights, batch)?;
+            if let Some(ahead) = &mut ahead {
+                point.inputs = ahead.inputs()?;
+            }
             let mut generator = self.random.stream("dropout", (epoch as u64) << 32 | step as u64);
             point.masks = masks::draw(self.network.masks(), batch.len(), weights.dtype(), &mut generator)?;
             let results = self.programs.of(batch.len())?.at(&point, &[])?;

@@ -14,7 +14,8 @@ use eigenscape_core::{Split, registry::Environment};
 use eigenscape_datasets::{
     fashion_mnist::{EMBEDDED_TEST_PER_CLASS, EMBEDDED_TRAIN_PER_CLASS},
     idx::Idx,
-    published::{FASHION_MNIST, Roots},
+    published::Roots,
+    sets::FASHION_MNIST,
 };
 use flate2::{Compression, GzBuilder};
 
@@ -33,9 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             .read(&place, split)?
             .balanced(per_class)
             .map_err(|(class, found)| format!("class {class} has {found} images, {per_class} are needed"))?;
-        let names = set.split(split);
-        for (name, array) in [(names.images, subset.images()), (names.labels, subset.labels())] {
-            write(&target.join(format!("{name}.gz")), array)?;
+        let labels =
+            subset.labels().iter().map(|label| u8::try_from(*label)).collect::<Result<Vec<u8>, _>>()?;
+        let labels = Idx::new(vec![labels.len()], labels).ok_or("there is a label for each image")?;
+        for (file, array) in place.release.split(split).iter().zip([subset.images(), &labels]) {
+            write(&target.join(format!("{}.gz", file.name)), array)?;
         }
     }
     Ok(())

@@ -95,6 +95,12 @@ impl Idx {
         &self.bytes
     }
 
+    /// The elements alone.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// The number of items along the first dimension.
     #[must_use]
     pub fn len(&self) -> usize {

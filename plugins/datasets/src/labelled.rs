@@ -1,31 +1,21 @@
-//! Grey images with one label each, checked against each other.
-
-use std::path::Path;
+//! Images with one label each, checked against each other.
 
 use candle_core::{Device, Tensor};
 use eigenscape_core::{Error, Examples, Result, Targets};
 
-use crate::{idx::Idx, pixels::normalised_and_padded, subset::first_of_each_class};
+use crate::{idx::Idx, pixels::Preparation, subset::first_of_each_class};
 
-/// N >= 1 images \[N, H, W\] of unsigned bytes with N labels, each below the number of classes.
+/// N >= 1 images of unsigned bytes, grey \[N, H, W\] or of several channels \[N, C, H, W\], with N labels, each below the number of
+/// classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledImages {
     images: Idx,
-    labels: Idx,
+    labels: Vec<u32>,
     classes: usize,
 }
 
 impl LabelledImages {
-    /// Reads a file of images and one of labels.
-    ///
-    /// # Errors
-    /// When a file is not usable (see [`Idx::read`]) or the two do not fit together (see [`LabelledImages::pair`]).
-    pub fn read(images: &Path, labels: &Path, classes: usize) -> Result<Self> {
-        let names = [images, labels].map(|path| path.display().to_string());
-        Self::pair((&names[0], Idx::read(images, 3)?), (&names[1], Idx::read(labels, 1)?), classes)
-    }
-
-    /// Joins images with their labels; the names are for the errors.
+    /// Joins images of one file with labels of another; the names are for the errors.
     ///
     /// # Errors
     /// When there is no image or no pixel, the counts differ, or a label is not below `classes`.
@@ -34,7 +24,20 @@ impl LabelledImages {
         (labels_name, labels): (&str, Idx),
         classes: usize,
     ) -> Result<Self> {
-        if images.bytes().is_empty() {
+        let labels = labels.bytes().iter().map(|label| u32::from(*label)).collect();
+        Self::new((images_name, images), (labels_name, labels), classes)
+    }
+
+    /// As [`LabelledImages::pair`], for labels of any origin.
+    ///
+    /// # Errors
+    /// When there is no image or no pixel, the counts differ, or a label is not below `classes`.
+    pub fn new(
+        (images_name, images): (&str, Idx),
+        (labels_name, labels): (&str, Vec<u32>),
+        classes: usize,
+    ) -> Result<Self> {
+        if images.bytes().is_empty() || images.shape().len() < 3 {
             let problem = format!("it holds no pixel: its shape is {:?}", images.shape());
             return Err(Error::input(images_name, problem, "use a file with at least one image"));
         }
@@ -43,8 +46,8 @@ impl LabelledImages {
                 format!("it has {} labels for the {} images of {images_name}", labels.len(), images.len());
             return Err(Error::input(labels_name, problem, "use the two files of the same split"));
         }
-        if let Some(index) = labels.bytes().iter().position(|label| usize::from(*label) >= classes) {
-            let label = labels.bytes()[index];
+        if let Some(index) = labels.iter().position(|label| *label as usize >= classes) {
+            let label = labels[index];
             let problem = format!("label {index} is {label}, but there are only {classes} classes, from 0");
             return Err(Error::input(
                 labels_name,
@@ -67,22 +70,26 @@ impl LabelledImages {
         self.labels.is_empty()
     }
 
-    /// The images, \[N, H, W\].
+    /// The images, \[N, H, W\] or \[N, C, H, W\].
     #[must_use]
     pub fn images(&self) -> &Idx {
         &self.images
     }
 
-    /// The labels, \[N\].
+    /// The labels, N of them.
     #[must_use]
-    pub fn labels(&self) -> &Idx {
+    pub fn labels(&self) -> &[u32] {
         &self.labels
     }
 
-    /// H and W.
+    /// C, H and W; C is 1 for grey images.
     #[must_use]
-    pub fn size(&self) -> [usize; 2] {
-        [self.images.shape()[1], self.images.shape()[2]]
+    pub fn size(&self) -> [usize; 3] {
+        match *self.images.shape() {
+            [_, channels, height, width] => [channels, height, width],
+            [_, height, width] => [1, height, width],
+            _ => [0; 3],
+        }
     }
 
     /// The balanced subset of the first `per_class` examples of each class, in the order of the file.
@@ -90,20 +97,18 @@ impl LabelledImages {
     /// # Errors
     /// The class that has fewer examples, with how many it has.
     pub fn balanced(&self, per_class: usize) -> Result<Self, (usize, usize)> {
-        let indices = first_of_each_class(self.labels.bytes(), self.classes, per_class)?;
-        let (images, labels) = (self.images.select(&indices), self.labels.select(&indices));
-        Ok(Self { images, labels, classes: self.classes })
+        let indices = first_of_each_class(&self.labels, self.classes, per_class)?;
+        let labels = indices.iter().map(|index| self.labels[*index]).collect();
+        Ok(Self { images: self.images.select(&indices), labels, classes: self.classes })
     }
 
-    /// The examples as a network sees them: inputs \[N, 1, H + 2 pad, W + 2 pad\] in `f32` (see
-    /// [`normalised_and_padded`]), and class targets.
+    /// The examples as a network sees them: inputs \[N, C, H + 2 pad, W + 2 pad\] in `f32` (see [`Preparation`]), and class targets.
     ///
     /// # Errors
     /// When a tensor cannot be made.
-    pub fn examples(&self, pad: usize) -> Result<Examples> {
-        let labels: Vec<u32> = self.labels.bytes().iter().map(|label| u32::from(*label)).collect();
-        let labels = Tensor::from_vec(labels, self.len(), &Device::Cpu)?;
-        let inputs = normalised_and_padded(self.images.bytes(), self.len(), self.size(), pad)?;
+    pub fn examples(&self, preparation: &Preparation) -> Result<Examples> {
+        let labels = Tensor::from_slice(&self.labels, self.len(), &Device::Cpu)?;
+        let inputs = preparation.apply(self.images.bytes(), self.len(), self.size())?;
         Ok(Examples { inputs, targets: Targets::Classes { labels, classes: self.classes } })
     }
 }

@@ -2,24 +2,47 @@
 //!
 //! | name | what | where from |
 //! | --- | --- | --- |
+//! | `mnist` | 28x28 grey images of digits, 10 classes | the published IDX files |
 //! | `fashion-mnist` | 28x28 grey images of clothes, 10 classes | a balanced subset inside the program, or the published IDX files |
+//! | `emnist` | 28x28 grey images of digits and letters, 10 to 62 classes by `split` | the published IDX files |
+//! | `cifar-10`, `cifar-100` | 32x32 colour images, 10 or 100 classes | the Python or binary version, unpacked or as `.tar.gz` |
+//! | `svhn` | 32x32 colour images of house numbers, 10 classes | the published MAT-files |
+//! | `stl-10` | 96x96 colour images, 10 classes | the binary version, unpacked or as `.tar.gz` |
+//! | `tiny-imagenet` | 64x64 colour images, 200 classes | the archive, unpacked |
+//! | `images` | any images, a folder for each class | PNG and JPEG files |
 //! | `tensors` | any inputs and targets | a safetensors file |
+//! | `iris`, `wine-quality`, `diabetes` | small tables, classes or real targets | inside the program (linfa-datasets) |
+//!
+//! Files of published sets are found as torchvision lays them out (`docs/data.md` lists them).
 //!
 //! Every file is checked in full before a number of it is used: a data set either loads or says in one error which file
 //! is wrong, how, and what to do.
 
+pub mod archive;
+pub mod checksum;
+pub mod cifar;
+pub mod emnist;
 pub mod fashion_mnist;
+pub mod folder;
+pub mod format;
 pub mod idx;
+pub mod image_set;
 pub mod labelled;
 pub mod locate;
+pub mod mat;
 pub mod pixels;
 pub mod published;
+pub mod sets;
 pub mod subset;
+pub mod tabular;
 mod tensor_file;
 pub mod tensors;
+pub mod tiny_imagenet;
 
-pub use fashion_mnist::{FashionMnist, FashionMnistParameters};
+pub use fashion_mnist::FashionMnistParameters;
+pub use image_set::{ImageParameters, ImageSet};
 pub use locate::{Report, locate};
+pub use published::PublishedSet;
 pub use tensors::{Tensors, TensorsParameters};
 
 use eigenscape_core::Registry;
@@ -30,19 +53,57 @@ use eigenscape_core::Registry;
 /// let mut registry = eigenscape_core::Registry::default();
 /// eigenscape_datasets::register(&mut registry);
 /// let names: Vec<_> = registry.datasets.iter().map(|(name, _)| name).collect();
-/// assert_eq!(names, ["fashion-mnist", "tensors"]);
+/// assert!(names.contains(&"fashion-mnist") && names.contains(&"tensors"));
 /// ```
 pub fn register(registry: &mut Registry) {
+    published(registry, sets::MNIST, "MNIST: 28x28 grey images of digits");
     registry.datasets.add(
         "fashion-mnist",
         "Fashion-MNIST: 28x28 grey images of clothes in 10 classes (a balanced subset is built in)",
         |parameters: FashionMnistParameters, environment| {
-            Ok(Box::new(FashionMnist::load(&parameters, environment)?))
+            Ok(Box::new(fashion_mnist::load(&parameters, environment)?))
         },
+    );
+    registry.datasets.add(
+        "emnist",
+        "EMNIST: 28x28 grey images of digits and letters, in one of six splits",
+        |parameters, environment| Ok(Box::new(emnist::load(parameters, environment)?)),
+    );
+    published(registry, sets::CIFAR_10, "CIFAR-10: 32x32 colour images in 10 classes");
+    published(registry, sets::CIFAR_100, "CIFAR-100: 32x32 colour images in 100 classes");
+    published(registry, sets::SVHN, "SVHN: 32x32 colour images of house numbers' digits");
+    published(registry, sets::STL_10, "STL-10: 96x96 colour images in 10 classes");
+    published(registry, sets::TINY_IMAGENET, "Tiny ImageNet: 64x64 colour images in 200 classes");
+    registry.datasets.add(
+        "images",
+        "PNG and JPEG files, a folder for each class",
+        |parameters: folder::FolderParameters, environment| {
+            Ok(Box::new(folder::load(&parameters, environment)?))
+        },
+    );
+    registry.datasets.add("iris", "Fisher's irises: 4 lengths, 3 species", |parameters, _| {
+        Ok(Box::new(tabular::iris(&parameters)?))
+    });
+    registry.datasets.add(
+        "wine-quality",
+        "Red wines: 11 measurements, and a quality in 6 classes or as a real target",
+        |parameters, _| Ok(Box::new(tabular::wine_quality(&parameters)?)),
+    );
+    registry.datasets.add(
+        "diabetes",
+        "Diabetes patients: 10 measurements, a real target",
+        |parameters, _| Ok(Box::new(tabular::diabetes(&parameters)?)),
     );
     registry.datasets.add(
         "tensors",
         "Inputs `x` and targets `y` from a safetensors file, used as they are",
         |parameters: TensorsParameters, environment| Ok(Box::new(Tensors::load(&parameters, environment)?)),
     );
+}
+
+/// Offers a published set with the parameters that all of them have.
+fn published(registry: &mut Registry, set: PublishedSet, summary: &'static str) {
+    registry.datasets.add(set.name, summary, move |parameters: ImageParameters, environment| {
+        Ok(Box::new(ImageSet::load(&set, &parameters, environment)?))
+    });
 }

@@ -7,13 +7,16 @@ use eigenscape_core::{
     registry::{Environment, nearest},
 };
 
-use crate::published::{IdxSet, PUBLISHED, Place, Roots};
+use crate::{
+    published::{Place, PublishedSet, Roots},
+    sets::PUBLISHED,
+};
 
 /// Where a published set was looked for and what was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// The set.
-    pub set: IdxSet,
+    pub set: PublishedSet,
     /// The places, in the order in which they are looked in.
     pub places: Vec<PlaceReport>,
 }
@@ -29,11 +32,11 @@ pub struct PlaceReport {
     pub test: SplitReport,
 }
 
-/// The two files of a split.
+/// The files of a split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitReport {
-    /// Images, then labels.
-    pub files: [FileReport; 2],
+    /// In the order in which the set has them.
+    pub files: Vec<FileReport>,
     /// The number of images, or why the split cannot be used; `None` when a file is missing.
     pub verdict: Option<Result<usize, String>>,
 }
@@ -66,7 +69,7 @@ pub fn locate(name: &str, environment: &Environment) -> Result<Report> {
 impl Report {
     /// Looks for a set below the given roots.
     #[must_use]
-    pub fn new(set: IdxSet, roots: &Roots) -> Self {
+    pub fn new(set: PublishedSet, roots: &Roots) -> Self {
         let places = set.customary_places(roots).into_iter().map(|place| {
             let [train, test] =
                 [Split::Train, Split::Test].map(|split| SplitReport::new(&set, &place, split));
@@ -83,21 +86,32 @@ impl Report {
 }
 
 impl PlaceReport {
+    fn nothing(&self) -> String {
+        match self.place.archive {
+            Some(_) => "no such archive".to_owned(),
+            None => format!("none of the {} files", self.place.release.count()),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.train.files.iter().chain(&self.test.files).all(|file| file.found.is_none())
     }
 }
 
 impl SplitReport {
-    fn new(set: &IdxSet, place: &Place, split: Split) -> Self {
-        let names = set.split(split);
-        let files = [names.images, names.labels].map(|name| {
-            let found = place.find(name).map(|path| {
+    fn new(set: &PublishedSet, place: &Place, split: Split) -> Self {
+        let file = |file: &crate::published::PublishedFile| {
+            let path = match place.archive {
+                Some(_) => Some(place.folder.clone()).filter(|path| path.is_file()),
+                None => place.find(file),
+            };
+            let size = |path: PathBuf| {
                 let bytes = fs::metadata(&path).map_or(0, |metadata| metadata.len());
                 (path, bytes)
-            });
-            FileReport { name, found }
-        });
+            };
+            FileReport { name: file.name, found: path.map(size) }
+        };
+        let files: Vec<FileReport> = place.release.split(split).iter().map(file).collect();
         let complete = files.iter().all(|file| file.found.is_some());
         let read = || set.read(place, split).map(|images| images.len()).map_err(|error| error.to_string());
         Self { verdict: complete.then(read), files }
@@ -106,21 +120,22 @@ impl SplitReport {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} ({}; licence {})", self.set.title, self.set.publisher, self.set.licence)?;
+        writeln!(f, "{}", self.set.heading())?;
         if let Some(embedded) = self.set.embedded {
             writeln!(f, "\nWithout `source` or `path` an experiment takes {embedded}: nothing to do.")?;
         }
         for place in &self.places {
             writeln!(f, "\n{}  ({})", place.place.folder.display(), place.place.custom)?;
             if place.is_empty() {
-                writeln!(f, "  none of the four files")?;
+                writeln!(f, "  {}", place.nothing())?;
             } else {
                 write!(f, "{}{}", place.train, place.test)?;
             }
         }
         match self.chosen() {
             Some(chosen) => {
-                writeln!(f, "\n`source = \"full\"` takes {}.", chosen.place.folder.display())?;
+                let asker = if self.set.embedded.is_some() { "`source = \"full\"`" } else { "An experiment" };
+                writeln!(f, "\n{asker} takes {}.", chosen.place.folder.display())?;
                 if chosen.train.verdict.as_ref().is_some_and(Result::is_err)
                     || chosen.test.verdict.as_ref().is_some_and(Result::is_err)
                 {

@@ -1,12 +1,18 @@
-//! From bytes to what a network sees, exactly as the paper's code (torchvision's `ToTensor`, `Normalize`, `Pad`) does it.
+//! From bytes to what a network sees, exactly as torchvision's `Pad`, `ToTensor` and `Normalize` do it.
 
 use candle_core::{Device, Tensor};
-use eigenscape_core::Result;
+use eigenscape_core::{Error, Result};
 
-/// What the border of a padded image holds: the normalised value of a black pixel.
-const BORDER: f32 = -1.0;
+/// 28 + 2·98 = 224: no network of the field's takes larger images.
+const MAX_PAD: usize = 98;
 
-/// A pixel's normalised value, (b/255 − 1/2) / (1/2) in `f32`, with the roundings of torch's operations in their order.
+/// Mean and deviation of each channel, of pixels scaled to \[0, 1\]; one entry stands for every channel.
+pub type Statistics = [&'static [f32]; 2];
+
+/// (b/255 − 1/2) / (1/2), from −1 to 1.
+pub const HALVES: Statistics = [&[0.5], &[0.5]];
+
+/// A pixel's value normalised by [`HALVES`], with the roundings of torch's operations in their order.
 ///
 /// ```
 /// use eigenscape_datasets::pixels::normalised;
@@ -14,34 +20,115 @@ const BORDER: f32 = -1.0;
 /// ```
 #[must_use]
 pub fn normalised(byte: u8) -> f32 {
-    (f32::from(byte) / 255.0 - 0.5) / 0.5
+    normalised_by(byte, 0.5, 0.5)
 }
 
-/// `count` grey images, row-major in `bytes`, as \[count, 1, height + 2 pad, width + 2 pad\] of type `f32`: each pixel
-/// [`normalised`], then `pad` pixels of value −1 on each side.
-///
-/// # Errors
-/// When `bytes` is not `count * height * width` long.
-///
-/// # Panics
-/// When `height` or `width` is 0.
-pub fn normalised_and_padded(
-    bytes: &[u8],
-    count: usize,
-    [height, width]: [usize; 2],
+/// (b/255 − mean) / deviation in `f32`.
+fn normalised_by(byte: u8, mean: f32, deviation: f32) -> f32 {
+    (f32::from(byte) / 255.0 - mean) / deviation
+}
+
+/// How images are normalised and padded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preparation {
+    /// Mean and deviation, one for each channel.
+    channels: Vec<[f32; 2]>,
     pad: usize,
-) -> Result<Tensor> {
-    let table: Vec<f32> = (0..=u8::MAX).map(normalised).collect();
-    let (tall, wide) = (height + 2 * pad, width + 2 * pad);
-    let mut values = Vec::with_capacity(count * tall * wide);
-    for image in bytes.chunks_exact(height * width) {
-        values.resize(values.len() + pad * wide, BORDER);
-        for row in image.chunks_exact(width) {
-            values.resize(values.len() + pad, BORDER);
-            values.extend(row.iter().map(|byte| table[usize::from(*byte)]));
-            values.resize(values.len() + pad, BORDER);
+}
+
+impl Preparation {
+    /// For images of so many channels. `mean` and `std` take the place of the set's own where they are given.
+    ///
+    /// # Errors
+    /// When there are neither as many numbers as channels nor one, a deviation is not positive, or `pad` is above 98.
+    pub fn new(
+        channels: usize,
+        statistics: Statistics,
+        mean: Option<&[f32]>,
+        std: Option<&[f32]>,
+        pad: usize,
+    ) -> Result<Self> {
+        if pad > MAX_PAD {
+            let problem = format!("{pad} pixels of padding are too many");
+            return Err(Error::input("data.pad", problem, format!("use at most {MAX_PAD}")));
         }
-        values.resize(values.len() + pad * wide, BORDER);
+        let each = |key: &str, given: &[f32]| match *given {
+            [one] => Ok(vec![one; channels]),
+            ref several if several.len() == channels => Ok(several.to_vec()),
+            ref other => {
+                let problem = format!("{} numbers are given for {channels} channels", other.len());
+                Err(Error::input(format!("data.{key}"), problem, "give one, or one for each channel"))
+            }
+        };
+        let means = each("mean", mean.unwrap_or(statistics[0]))?;
+        let deviations = each("std", std.unwrap_or(statistics[1]))?;
+        if !deviations.iter().all(|deviation| *deviation > 0.0) {
+            return Err(Error::input("data.std", "a deviation is not positive", "use positive numbers"));
+        }
+        let channels = means.into_iter().zip(deviations).map(|(mean, deviation)| [mean, deviation]).collect();
+        Ok(Self { channels, pad })
     }
-    Ok(Tensor::from_vec(values, (count, 1, tall, wide), &Device::Cpu)?)
+
+    /// Pixels added on each side.
+    #[must_use]
+    pub fn pad(&self) -> usize {
+        self.pad
+    }
+
+    /// What a black pixel becomes, in each channel: the padding.
+    #[must_use]
+    pub fn black(&self) -> Vec<f32> {
+        self.channels.iter().map(|[mean, deviation]| normalised_by(0, *mean, *deviation)).collect()
+    }
+
+    /// `count` images \[C, H, W\], row-major in `bytes`, as \[count, C, H + 2 pad, W + 2 pad\] of type `f32`: padded by black
+    /// pixels, then normalised.
+    ///
+    /// # Errors
+    /// When `bytes` does not have that length.
+    pub fn apply(&self, bytes: &[u8], count: usize, [channels, height, width]: [usize; 3]) -> Result<Tensor> {
+        let tables: Vec<Vec<f32>> = self
+            .channels
+            .iter()
+            .map(|[mean, deviation]| {
+                (0..=u8::MAX).map(|byte| normalised_by(byte, *mean, *deviation)).collect()
+            })
+            .collect();
+        let pad = self.pad;
+        let (tall, wide) = (height + 2 * pad, width + 2 * pad);
+        let mut values = Vec::with_capacity(count * channels * tall * wide);
+        let planes = bytes.chunks_exact((height * width).max(1));
+        for (plane, table) in planes.zip(tables.iter().cycle()) {
+            let black = table[0];
+            values.resize(values.len() + pad * wide, black);
+            for row in plane.chunks_exact(width.max(1)) {
+                values.resize(values.len() + pad, black);
+                values.extend(row.iter().map(|byte| table[usize::from(*byte)]));
+                values.resize(values.len() + pad, black);
+            }
+            values.resize(values.len() + pad * wide, black);
+        }
+        Ok(Tensor::from_vec(values, (count, channels, tall, wide), &Device::Cpu)?)
+    }
+
+    /// "pixels normalised by mean 0.5 and deviation 0.5".
+    #[must_use]
+    pub fn description(&self) -> String {
+        let numbers = |index: usize| -> String {
+            let numbers: Vec<String> = self.channels.iter().map(|c| format!("{:.4}", c[index])).collect();
+            numbers.join(", ")
+        };
+        format!("pixels from 0 to 1 normalised by mean {} and deviation {}", numbers(0), numbers(1))
+    }
+}
+
+/// Exchanges rows and columns of every plane of `size` × `size`: some sets store images column by column.
+pub fn transpose(bytes: &mut [u8], size: usize) {
+    for plane in bytes.chunks_exact_mut((size * size).max(1)) {
+        for row in 0..size {
+            for column in 0..row {
+                plane.swap(row * size + column, column * size + row);
+            }
+        }
+    }
 }

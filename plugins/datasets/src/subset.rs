@@ -10,14 +10,14 @@
 /// # Errors
 /// The first class below `classes` that has fewer examples, with how many it has.
 pub fn first_of_each_class(
-    labels: &[u8],
+    labels: &[u32],
     classes: usize,
     per_class: usize,
 ) -> Result<Vec<usize>, (usize, usize)> {
     let mut taken = vec![0; classes];
     let mut indices = Vec::new();
     for (index, label) in labels.iter().enumerate() {
-        if let Some(count) = taken.get_mut(usize::from(*label)).filter(|count| **count < per_class) {
+        if let Some(count) = taken.get_mut(*label as usize).filter(|count| **count < per_class) {
             *count += 1;
             indices.push(index);
         }

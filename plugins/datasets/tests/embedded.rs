@@ -10,7 +10,8 @@ use candle_core::{DType, IndexOp};
 use eigenscape_core::{Split, Targets, registry::Environment};
 use eigenscape_datasets::{
     fashion_mnist::{EMBEDDED_TEST_PER_CLASS, EMBEDDED_TRAIN_PER_CLASS, embedded},
-    published::{FASHION_MNIST, Roots},
+    published::Roots,
+    sets::FASHION_MNIST,
 };
 
 #[test]
@@ -22,7 +23,7 @@ fn it_is_balanced_and_has_the_published_pixels() {
         let images = embedded(split).unwrap();
         assert_eq!(images.images().shape(), [10 * per_class, 28, 28]);
         for class in 0..10 {
-            let count = images.labels().bytes().iter().filter(|label| **label == class).count();
+            let count = images.labels().iter().filter(|label| **label == class).count();
             assert_eq!(count, per_class);
         }
         assert_eq!(images.images().bytes().iter().map(|byte| u64::from(*byte)).sum::<u64>(), sum);

@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 
-use common::{assert_says, gzip, idx};
+use common::{assert_says, gzip, idx, mutate, mutation};
 use eigenscape_core::Error;
 use eigenscape_datasets::{idx::Idx, labelled::LabelledImages};
 use proptest::prelude::*;
@@ -138,34 +138,6 @@ fn images_and_labels_must_fit_together() {
     assert_says(&message(&[2, 1, 1], &[0, 3]), &["LABELS", "label 1 is 3", "3 classes"]);
     assert_says(&message(&[0, 28, 28], &[]), &["IMAGES", "holds no pixel", "[0, 28, 28]"]);
     assert_says(&message(&[2, 0, 28], &[0, 0]), &["IMAGES", "holds no pixel"]);
-}
-
-#[derive(Debug, Clone)]
-enum Mutation {
-    Set(prop::sample::Index, u8),
-    Insert(prop::sample::Index, u8),
-    Truncate(prop::sample::Index),
-}
-
-fn mutation() -> impl Strategy<Value = Mutation> {
-    use prop::sample::Index;
-    prop_oneof![
-        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Set(at, byte)),
-        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Insert(at, byte)),
-        any::<Index>().prop_map(Mutation::Truncate),
-    ]
-}
-
-fn mutate(contents: &mut Vec<u8>, mutation: &Mutation) {
-    match mutation {
-        Mutation::Set(at, byte) if !contents.is_empty() => {
-            let at = at.index(contents.len());
-            contents[at] = *byte;
-        }
-        Mutation::Insert(at, byte) => contents.insert(at.index(contents.len() + 1), *byte),
-        Mutation::Truncate(at) => contents.truncate(at.index(contents.len() + 1)),
-        Mutation::Set(..) => {}
-    }
 }
 
 proptest! {

@@ -1,10 +1,12 @@
 //! A file of either format, recognised by how it begins.
 
-use eigenscape_core::tensor_file::Tensors;
+use eigenscape_core::{
+    pickle::{self, Document, Known, Limits, Trouble},
+    tensor_file::Tensors,
+};
 
 use super::{
     archive::{self, Archive},
-    pickle::{self, Document, Limits},
     refusal::{Refusal, Result},
 };
 
@@ -78,5 +80,21 @@ fn pickled(file: &[u8]) -> Result<Document<'_>> {
     }
     let data = get("data.pkl")?.unwrap_or_default();
     let limits = Limits { memory: file.len().saturating_add(DESCRIPTION) };
-    pickle::run(data, limits, &|key| get(&format!("data/{key}")).ok().flatten())
+    let entry = |key: &str| get(&format!("data/{key}")).ok().flatten();
+    pickle::run(data, Known::Torch, limits, &entry).map_err(refusal)
+}
+
+/// Why a pickle cannot be used.
+fn refusal(trouble: Trouble) -> Refusal {
+    let remedy = "save only model.state_dict() with torch.save";
+    match trouble {
+        Trouble::TooLong => Refusal::new("has a data.pkl of more than 4 GiB", remedy),
+        Trouble::TooMuch => Refusal::new(
+            "describes more than its size allows (its data.pkl is damaged, or not of torch.save)",
+            remedy,
+        ),
+        Trouble::Instruction(problem, at) => Refusal::damaged(format!(
+            "is not as torch.save writes it: {problem} (instruction at byte {at} of its data.pkl)"
+        )),
+    }
 }

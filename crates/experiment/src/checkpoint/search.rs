@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use eigenscape_core::pickle::{Document, Value};
+
 use super::{
-    pickle::{Document, Value},
     refusal::{Refusal, Result},
     state_dict::{SHOWN, shown, unusual_tensor},
 };

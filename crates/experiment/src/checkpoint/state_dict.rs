@@ -3,11 +3,10 @@
 use std::{borrow::Cow, fmt, path::PathBuf};
 
 use candle_core::Tensor;
-use eigenscape_core::tensor_file::Stored;
+use eigenscape_core::{pickle::Document, tensor_file::Stored};
 
 use super::{
     contents::Contents,
-    pickle::Document,
     refusal::{Refusal, Result},
     search::dictionary,
 };

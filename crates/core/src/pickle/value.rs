@@ -4,8 +4,8 @@ use safetensors::Dtype;
 
 /// A value. Values that have parts name them by their place in the [`super::Document`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::checkpoint) enum Value {
-    /// A number or list or something else that no tensor's description needs.
+pub enum Value {
+    /// A number or list or something else that no description needs.
     Opaque,
     /// A whole number of up to 64 bits.
     Int(i64),
@@ -13,6 +13,14 @@ pub(in crate::checkpoint) enum Value {
     Text(Span),
     /// A class or function, by its place in the list of globals.
     Global(u32),
+    /// Bytes; for NumPy's only, where texts of old pickles that are not UTF-8 are bytes, too.
+    Bytes(Span),
+    /// Bytes that are written as a text of characters below 256, as Python 3 does it for Python 2; for NumPy's only.
+    Latin1(Span),
+    /// A list, by its number; for NumPy's only.
+    List(u32),
+    /// An array, by its place in the list of arrays; for NumPy's only.
+    Array(u32),
     /// A tuple, by the place of its parts in the list of parts.
     Tuple(Span),
     /// A dictionary, by its number; its keys and values are in the list of rows.
@@ -27,7 +35,7 @@ pub(in crate::checkpoint) enum Value {
 
 /// A part of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::checkpoint) struct Span {
+pub struct Span {
     pub(super) start: u32,
     pub(super) length: u32,
 }

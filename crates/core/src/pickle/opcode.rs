@@ -5,7 +5,9 @@
 pub(super) enum Opcode {
     /// Says how the pickle is written: so many bytes that mean nothing here.
     Skip(u8),
-    /// Pushes a value of so many bytes that no tensor's description needs.
+    /// Pushes a truth value.
+    Bool(bool),
+    /// Pushes a value of so many bytes that no description needs.
     Opaque(u8),
     /// Pushes bytes whose length is in so many bytes.
     Bytes(u8),
@@ -73,7 +75,9 @@ impl Opcode {
         Some(match byte {
             0x80 => Self::Skip(1),
             0x95 => Self::Skip(8),
-            b'N' | 0x88 | 0x89 => Self::Opaque(0),
+            b'N' => Self::Opaque(0),
+            0x88 => Self::Bool(true),
+            0x89 => Self::Bool(false),
             b'G' => Self::Opaque(8),
             b'C' => Self::Bytes(1),
             b'B' => Self::Bytes(4),

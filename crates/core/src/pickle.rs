@@ -1,8 +1,8 @@
-//! Python's pickles as `torch.save` writes them, read without executing anything.
+//! Python's pickles as `torch.save` and NumPy write them, read without executing anything.
 //!
 //! A pickle is a program for a small stack machine, and Python's machine calls whatever the program names. The one here
-//! calls nothing: it knows how `torch.save` describes dictionaries and tensors ([`machine`]), and turns everything else into
-//! [`Value::Object`], which is good for no more than to say its class's name.
+//! calls nothing: it knows how `torch.save` describes dictionaries and tensors, or how NumPy describes arrays ([`Known`]), and turns
+//! everything else into [`Value::Object`], which is good for no more than to say its class's name.
 //!
 //! Candle's reader (`candle_core::pickle`) is not used. It panics on tuples that are too short and on long integers,
 //! allocates what a length in the file asks for, copies whole objects at every reference (a few hundred bytes that refer to
@@ -12,6 +12,7 @@
 //! Here every value is 16 bytes, parts of others are named by place, nothing is nested in memory, so that nothing recurses,
 //! and memory is bounded by the file's size ([`Limits`]).
 
+mod array;
 mod cursor;
 mod document;
 mod machine;
@@ -19,6 +20,7 @@ mod opcode;
 mod rebuild;
 mod value;
 
-pub(super) use document::Document;
-pub(super) use machine::{Limits, run};
-pub(super) use value::Value;
+pub use array::Array;
+pub use document::{Document, Row};
+pub use machine::{Known, Limits, Trouble, run};
+pub use value::{Span, Value};

@@ -1,18 +1,20 @@
 //! What a pickle describes.
 
-use eigenscape_core::tensor_file::Stored;
-
 use super::{
+    array::{Array, ArrayRecord},
+    machine::Known,
     rebuild,
     value::{Span, Storage, TensorRecord, Value},
 };
+use crate::tensor_file::Stored;
 
 /// Bytes for an entry of a dictionary, with what is needed to search it and to compare it with a network's names.
 const ROW_MEMORY: usize = 256;
 
 /// Everything that a pickle's values consist of.
-pub(in crate::checkpoint) struct Document<'a> {
+pub struct Document<'a> {
     pub(super) pickle: &'a [u8],
+    pub(super) known: Known,
     pub(super) root: Value,
     /// Parts of tuples.
     pub(super) parts: Vec<Value>,
@@ -20,6 +22,9 @@ pub(in crate::checkpoint) struct Document<'a> {
     pub(super) globals: Vec<[Span; 2]>,
     /// Entries of dictionaries, by dictionary.
     pub(super) rows: Vec<Row>,
+    /// Elements of lists, by list.
+    pub(super) elements: Vec<(u32, Value)>,
+    pub(super) arrays: Vec<ArrayRecord>,
     pub(super) storages: Vec<Storage<'a>>,
     pub(super) tensors: Vec<TensorRecord>,
     /// Shapes and strides.
@@ -28,21 +33,24 @@ pub(in crate::checkpoint) struct Document<'a> {
 
 /// An entry of a dictionary whose key is a text.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::checkpoint) struct Row {
+pub struct Row {
     pub(super) dictionary: u32,
     pub(super) key: Span,
     /// What stands under the key.
-    pub(in crate::checkpoint) value: Value,
+    pub value: Value,
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn new(pickle: &'a [u8]) -> Self {
+    pub(super) fn new(pickle: &'a [u8], known: Known) -> Self {
         Self {
             pickle,
+            known,
             root: Value::Opaque,
             parts: Vec::new(),
             globals: Vec::new(),
             rows: Vec::new(),
+            elements: Vec::new(),
+            arrays: Vec::new(),
             storages: Vec::new(),
             tensors: Vec::new(),
             axes: Vec::new(),
@@ -54,30 +62,60 @@ impl<'a> Document<'a> {
         size_of_val(&*self.parts)
             + size_of_val(&*self.globals)
             + self.rows.len() * ROW_MEMORY
+            + size_of_val(&*self.elements)
+            + size_of_val(&*self.arrays)
             + size_of_val(&*self.storages)
             + size_of_val(&*self.tensors)
             + size_of_val(&*self.axes)
     }
 
     /// What the pickle stands for as a whole.
-    pub(in crate::checkpoint) fn root(&self) -> Value {
+    #[must_use]
+    pub fn root(&self) -> Value {
         self.root
     }
 
     /// The entries of a dictionary in the order in which they were added.
-    pub(in crate::checkpoint) fn rows(&self, dictionary: u32) -> &[Row] {
+    #[must_use]
+    pub fn rows(&self, dictionary: u32) -> &[Row] {
         let start = self.rows.partition_point(|row| row.dictionary < dictionary);
         let length = self.rows[start..].partition_point(|row| row.dictionary == dictionary);
         &self.rows[start..start + length]
     }
 
     /// A row's key.
-    pub(in crate::checkpoint) fn key(&self, row: &Row) -> &'a str {
+    #[must_use]
+    pub fn key(&self, row: &Row) -> &'a str {
         self.text(row.key)
     }
 
+    /// The last value of a dictionary under a key; `None` where the value is no dictionary or has no such key.
+    #[must_use]
+    pub fn get(&self, value: Value, key: &str) -> Option<Value> {
+        let Value::Dict(dictionary) = value else { return None };
+        let row = self.rows(dictionary).iter().rev().find(|row| self.key(row) == key);
+        row.map(|row| row.value)
+    }
+
+    /// The elements of a list; `None` where a value is none.
+    #[must_use]
+    pub fn elements(&self, value: Value) -> Option<impl ExactSizeIterator<Item = Value>> {
+        let Value::List(list) = value else { return None };
+        let start = self.elements.partition_point(|(other, _)| *other < list);
+        let length = self.elements[start..].partition_point(|(other, _)| *other == list);
+        Some(self.elements[start..start + length].iter().map(|(_, element)| *element))
+    }
+
+    /// An array; `None` where a value is none, or where it was not described to the end.
+    #[must_use]
+    pub fn array(&self, value: Value) -> Option<Array<'_>> {
+        let Value::Array(index) = value else { return None };
+        self.arrays.get(index as usize)?.array(self)
+    }
+
     /// A tensor; `None` where a value is none.
-    pub(in crate::checkpoint) fn tensor(&self, value: Value) -> Option<Stored<'_>> {
+    #[must_use]
+    pub fn tensor(&self, value: Value) -> Option<Stored<'_>> {
         let Value::Tensor(index) = value else { return None };
         let record = self.tensors.get(index as usize)?;
         let storage = self.storages.get(record.storage as usize)?;
@@ -89,18 +127,23 @@ impl<'a> Document<'a> {
     }
 
     /// The class of an object that is not known.
-    pub(in crate::checkpoint) fn class(&self, value: Value) -> Option<[&'a str; 2]> {
+    #[must_use]
+    pub fn class(&self, value: Value) -> Option<[&'a str; 2]> {
         if let Value::Object(class) = value { Some(self.global(class)) } else { None }
     }
 
     /// "a number or a list" or the like, for messages.
-    pub(in crate::checkpoint) fn describe(&self, value: Value) -> String {
+    #[must_use]
+    pub fn describe(&self, value: Value) -> String {
         match value {
             Value::Object(class) => format!("an object of {}", self.global(class).join(".")),
             Value::Global(global) => self.global(global).join("."),
             Value::Tensor(_) => "a tensor".to_owned(),
             Value::Dict(_) => "a dictionary".to_owned(),
             Value::Text(_) => "a text".to_owned(),
+            Value::Bytes(_) | Value::Latin1(_) => "bytes".to_owned(),
+            Value::List(_) => "a list".to_owned(),
+            Value::Array(_) => "an array".to_owned(),
             Value::Tuple(_) => "a tuple".to_owned(),
             Value::Storage(_) => "a storage".to_owned(),
             Value::Int(_) | Value::Opaque => "a number or a list".to_owned(),
@@ -108,9 +151,11 @@ impl<'a> Document<'a> {
     }
 
     /// The classes and functions that the file names and that were not made use of, sorted.
-    pub(in crate::checkpoint) fn foreign(&self) -> Vec<[&'a str; 2]> {
+    #[must_use]
+    pub fn foreign(&self) -> Vec<[&'a str; 2]> {
         let names = self.globals.iter().map(|names| names.map(|name| self.text(name)));
-        let mut foreign: Vec<_> = names.filter(|[module, name]| !rebuild::is_known(module, name)).collect();
+        let mut foreign: Vec<_> =
+            names.filter(|[module, name]| !rebuild::is_known(self.known, module, name)).collect();
         foreign.sort_unstable();
         foreign.dedup();
         foreign

@@ -1,7 +1,7 @@
 //! The stack machine.
 
 use super::{
-    super::refusal::{Refusal, Result},
+    array,
     cursor::Cursor,
     document::{Document, Row},
     opcode::Opcode,
@@ -9,44 +9,62 @@ use super::{
     value::{Span, Value},
 };
 
+type Result<T, E = &'static str> = std::result::Result<T, E>;
+
+/// Whose descriptions are understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Dictionaries and tensors. What is in lists and bytes is left out: no state dict needs it, so that it costs no memory.
+    Torch,
+    /// Dictionaries, lists, bytes and arrays.
+    Numpy,
+}
+
+/// Why a pickle cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It has more than 4 GiB.
+    TooLong,
+    /// It describes more than the limits allow.
+    TooMuch,
+    /// An instruction cannot be followed: why, and at which byte it is.
+    Instruction(&'static str, usize),
+}
+
 /// What reading a pickle may cost.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::checkpoint) struct Limits {
+pub struct Limits {
     /// Bytes of memory beside the file: what is described may not be larger.
-    pub(in crate::checkpoint) memory: usize,
+    pub memory: usize,
 }
 
 /// Runs a pickle; `entry` gives the bytes of the storage of a name.
 ///
-/// Time is proportional to the pickle's length, but for the sort of the rows at the end.
-pub(in crate::checkpoint) fn run<'a>(
+/// Time is proportional to the pickle's length, but for the sorts at the end.
+///
+/// # Errors
+/// When the pickle is damaged, or of another kind than `known`, or describes more than the limits allow.
+pub fn run<'a>(
     pickle: &'a [u8],
+    known: Known,
     limits: Limits,
     entry: &dyn Fn(&str) -> Option<&'a [u8]>,
-) -> Result<Document<'a>> {
-    let too_long =
-        || Refusal::new("has a data.pkl of more than 4 GiB", "save only model.state_dict() with torch.save");
+) -> Result<Document<'a>, Trouble> {
     let mut machine = Machine {
-        cursor: Cursor::new(pickle).ok_or_else(too_long)?,
+        cursor: Cursor::new(pickle).ok_or(Trouble::TooLong)?,
         stack: Vec::new(),
         marks: Vec::new(),
         memo: Vec::new(),
         dictionaries: 0,
-        document: Document::new(pickle),
+        lists: 0,
+        document: Document::new(pickle, known),
         entry,
     };
     loop {
         let at = machine.cursor.at();
-        let go_on = machine.step().map_err(|problem| {
-            Refusal::damaged(format!(
-                "is not as torch.save writes it: {problem} (instruction at byte {at} of its data.pkl)"
-            ))
-        })?;
+        let go_on = machine.step().map_err(|problem| Trouble::Instruction(problem, at))?;
         if machine.memory() > limits.memory {
-            return Err(Refusal::new(
-                "describes more than its size allows (its data.pkl is damaged, or not of torch.save)",
-                "save only model.state_dict() with torch.save",
-            ));
+            return Err(Trouble::TooMuch);
         }
         if !go_on {
             break;
@@ -54,6 +72,7 @@ pub(in crate::checkpoint) fn run<'a>(
     }
     let mut document = machine.document;
     document.rows.sort_by_key(|row| row.dictionary);
+    document.elements.sort_by_key(|(list, _)| *list);
     Ok(document)
 }
 
@@ -72,6 +91,8 @@ struct Machine<'a, 'e> {
     memo: Vec<Value>,
     /// The number of dictionaries.
     dictionaries: u32,
+    /// The number of lists.
+    lists: u32,
     document: Document<'a>,
     entry: &'e dyn Fn(&str) -> Option<&'a [u8]>,
 }
@@ -95,14 +116,20 @@ impl Machine<'_, '_> {
                 self.cursor.take(length.into()).ok_or(END)?;
                 self.stack.push(Value::Opaque);
             }
+            Opcode::Bool(value) => {
+                let arrays = self.document.known == Known::Numpy;
+                self.stack.push(if arrays { Value::Int(value.into()) } else { Value::Opaque });
+            }
             Opcode::Bytes(width) => {
-                self.counted(width)?;
-                self.stack.push(Value::Opaque);
+                let bytes = self.counted(width)?;
+                let bytes = self.bytes(bytes);
+                self.stack.push(bytes);
             }
             Opcode::Text(width) => {
                 let text = self.counted(width)?;
                 let valid = str::from_utf8(text.of(self.document.pickle)).is_ok();
-                self.stack.push(if valid { Value::Text(text) } else { Value::Opaque });
+                let value = if valid { Value::Text(text) } else { self.bytes(text) };
+                self.stack.push(value);
             }
             Opcode::Unsigned(width) => {
                 let number = self.cursor.length(width).ok_or(END)?;
@@ -117,14 +144,19 @@ impl Machine<'_, '_> {
                 let number = self.cursor.integer(length).ok_or(END)?;
                 self.stack.push(number.map_or(Value::Opaque, Value::Int));
             }
-            Opcode::List => self.stack.push(Value::Opaque),
+            Opcode::List => {
+                let list = self.list()?;
+                self.stack.push(list);
+            }
             Opcode::Dict => {
                 let dictionary = self.dictionary()?;
                 self.stack.push(dictionary);
             }
             Opcode::ListFromMark => {
-                self.drop_to_mark()?;
-                self.stack.push(Value::Opaque);
+                let start = self.mark()?;
+                let list = self.list()?;
+                self.stack.insert(start, list);
+                self.append(start + 1)?;
             }
             Opcode::DictFromMark => {
                 // The dictionary comes to lie in front of its keys and values.
@@ -134,9 +166,13 @@ impl Machine<'_, '_> {
                 self.add(start + 1)?;
             }
             Opcode::Append => {
-                self.pop()?;
+                let start = self.stack.len().checked_sub(1).ok_or("the stack is empty")?;
+                self.append(start)?;
             }
-            Opcode::Appends => self.drop_to_mark()?,
+            Opcode::Appends => {
+                let start = self.mark()?;
+                self.append(start)?;
+            }
             Opcode::SetItem => {
                 let start = self.stack.len().checked_sub(2).ok_or("the stack is empty")?;
                 self.add(start)?;
@@ -177,7 +213,10 @@ impl Machine<'_, '_> {
                 self.stack.push(instance(class));
             }
             Opcode::Build => {
-                self.pop()?;
+                let state = self.pop()?;
+                if let Some(Value::Array(index)) = self.stack.last() {
+                    array::describe(&mut self.document, *index, state)?;
+                }
             }
             Opcode::PersistentId => {
                 let Value::Tuple(description) = self.pop()? else {
@@ -267,6 +306,32 @@ impl Machine<'_, '_> {
         Ok(new)
     }
 
+    /// A new list.
+    fn list(&mut self) -> Result<Value> {
+        if self.document.known == Known::Torch {
+            return Ok(Value::Opaque);
+        }
+        let new = Value::List(self.lists);
+        self.lists = self.lists.checked_add(1).ok_or("there are too many lists")?;
+        Ok(new)
+    }
+
+    /// Adds what lies from `start` on to the list below.
+    fn append(&mut self, start: usize) -> Result<()> {
+        if let Some(Value::List(list)) = start.checked_sub(1).and_then(|below| self.stack.get(below)).copied()
+        {
+            let items = self.stack.get(start..).unwrap_or_default();
+            self.document.elements.extend(items.iter().map(|item| (list, *item)));
+        }
+        self.stack.truncate(start);
+        Ok(())
+    }
+
+    /// Bytes, where they are of any use.
+    fn bytes(&self, bytes: Span) -> Value {
+        if self.document.known == Known::Numpy { Value::Bytes(bytes) } else { Value::Opaque }
+    }
+
     /// Adds the keys and values from `start` on to the dictionary below. Those whose keys are no names are of no use.
     fn add(&mut self, start: usize) -> Result<(), &'static str> {
         let target = start.checked_sub(1).and_then(|below| self.stack.get(below));
@@ -277,7 +342,9 @@ impl Machine<'_, '_> {
         }
         if let Value::Dict(dictionary) = target {
             let row = |pair: &[Value]| match *pair {
-                [Value::Text(key), value] if key.length <= LONGEST_NAME => {
+                [Value::Text(key) | Value::Bytes(key) | Value::Latin1(key), value]
+                    if key.length <= LONGEST_NAME =>
+                {
                     Some(Row { dictionary, key, value })
                 }
                 _ => None,
@@ -290,7 +357,10 @@ impl Machine<'_, '_> {
 
     fn remember(&mut self, number: usize) -> Result<(), &'static str> {
         let value = *self.stack.last().ok_or("the stack is empty")?;
-        // Python numbers what it remembers one after the other.
+        // Python numbers what it remembers one after the other, `cPickle` of Python 2 from 1 on.
+        if self.memo.is_empty() && number == 1 {
+            self.memo.push(Value::Opaque);
+        }
         if number == self.memo.len() {
             self.memo.push(value);
         } else {
@@ -311,6 +381,17 @@ impl Machine<'_, '_> {
             }
             (Some(Function::Tensor), _) => rebuild::tensor(&mut self.document, span),
             (Some(Function::Parameter), &[tensor @ (Value::Tensor(_) | Value::Object(_)), ..]) => Ok(tensor),
+            (Some(Function::Array), _) => Ok(array::new(&mut self.document)),
+            (Some(Function::FromBuffer), given) => {
+                let given = given.to_vec();
+                array::from_buffer(&mut self.document, &given)
+            }
+            (Some(Function::Encode), &[Value::Text(text), Value::Text(encoding)])
+                if encoding.of(self.document.pickle) == b"latin1" =>
+            {
+                Ok(Value::Latin1(text))
+            }
+            (Some(Function::ElementType), &[name @ (Value::Text(_) | Value::Bytes(_)), ..]) => Ok(name),
             (Some(Function::OrderedDict), []) | (Some(Function::DefaultDict), [_]) => self.dictionary(),
             _ => Ok(instance(function)),
         }
@@ -319,7 +400,7 @@ impl Machine<'_, '_> {
     fn function(&self, value: Value) -> Option<Function> {
         let Value::Global(global) = value else { return None };
         let [module, name] = self.document.global(global);
-        Function::of(module, name)
+        Function::of(self.document.known, module, name)
     }
 }
 

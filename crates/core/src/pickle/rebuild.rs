@@ -1,9 +1,10 @@
-//! The calls and classes by which `torch.save` describes tensors. No other is understood.
+//! The calls and classes by which `torch.save` describes tensors, and NumPy arrays. No other is understood.
 
 use safetensors::Dtype;
 
 use super::{
     document::Document,
+    machine::Known,
     value::{Span, Storage, TensorRecord, Value},
 };
 
@@ -20,10 +21,35 @@ pub(super) enum Function {
     Parameter,
     /// (function, class, arguments, attributes): the function's result, with attributes.
     FromType,
+    /// (class, ...): an array that is described later.
+    Array,
+    /// (bytes, element type, shape, order): an array.
+    FromBuffer,
+    /// (name, ...): the type of an array's elements.
+    ElementType,
+    /// (text, encoding): bytes.
+    Encode,
 }
 
 impl Function {
-    pub(super) fn of(module: &str, name: &str) -> Option<Self> {
+    pub(super) fn of(known: Known, module: &str, name: &str) -> Option<Self> {
+        match known {
+            Known::Torch => Self::of_torch(module, name),
+            Known::Numpy => Self::of_numpy(module, name),
+        }
+    }
+
+    fn of_numpy(module: &str, name: &str) -> Option<Self> {
+        match (module, name) {
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Some(Self::Array),
+            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Some(Self::FromBuffer),
+            ("numpy", "dtype") => Some(Self::ElementType),
+            ("_codecs", "encode") => Some(Self::Encode),
+            _ => None,
+        }
+    }
+
+    fn of_torch(module: &str, name: &str) -> Option<Self> {
         Some(match (module, name) {
             ("collections", "OrderedDict") => Self::OrderedDict,
             ("collections", "defaultdict") => Self::DefaultDict,
@@ -56,8 +82,8 @@ fn element(module: &str, name: &str) -> Option<Dtype> {
 }
 
 /// Whether a class or function is one that this file knows.
-pub(super) fn is_known(module: &str, name: &str) -> bool {
-    Function::of(module, name).is_some() || element(module, name).is_some()
+pub(super) fn is_known(known: Known, module: &str, name: &str) -> bool {
+    Function::of(known, module, name).is_some() || element(module, name).is_some()
 }
 
 /// A storage from its description ("storage", class, entry, device, number of elements); `entry` gives an entry's bytes.

@@ -1,0 +1,77 @@
+//! `emnist`: one of the six splits of EMNIST.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use eigenscape_core::{Result, registry::Environment};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    image_set::{ImageParameters, ImageSet},
+    published::PublishedSet,
+    sets,
+};
+
+/// Which characters, in which classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EmnistSplit {
+    /// 47 classes of equal size.
+    #[default]
+    Balanced,
+    /// 62 classes: digits, large and small letters.
+    ByClass,
+    /// 47 classes: small letters that look like the large ones are the large ones.
+    ByMerge,
+    /// 10 classes: digits.
+    Digits,
+    /// 26 classes: letters, large and small together.
+    Letters,
+    /// 10 classes: as many digits as MNIST has.
+    Mnist,
+}
+
+impl EmnistSplit {
+    /// The set.
+    #[must_use]
+    pub fn set(self) -> PublishedSet {
+        match self {
+            Self::Balanced => sets::EMNIST_BALANCED,
+            Self::ByClass => sets::EMNIST_BYCLASS,
+            Self::ByMerge => sets::EMNIST_BYMERGE,
+            Self::Digits => sets::EMNIST_DIGITS,
+            Self::Letters => sets::EMNIST_LETTERS,
+            Self::Mnist => sets::EMNIST_MNIST,
+        }
+    }
+}
+
+/// Parameters of `emnist`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmnistParameters {
+    /// Which characters, in which classes.
+    pub split: EmnistSplit,
+    /// A folder with the published files, gzipped or not, or torchvision's root (with `EMNIST/raw`). Only there is looked. Without it:
+    /// the customary places, which `cargo xtask data emnist-balanced` lists.
+    pub path: Option<PathBuf>,
+    /// Black pixels added on each side; 2 without it, which makes 28x28 images 32x32.
+    #[schemars(range(max = 98))]
+    pub pad: Option<u16>,
+    /// What is subtracted from pixels from 0 to 1; 0.1736 without it.
+    pub mean: Option<Vec<f32>>,
+    /// What they are then divided by; 0.3317 without it.
+    pub std: Option<Vec<f32>>,
+    /// Keep only this many training images of each class, the first of the file. Without it: all.
+    #[schemars(range(min = 1))]
+    pub train_per_class: Option<NonZeroUsize>,
+}
+
+/// Reads a split of EMNIST.
+///
+/// # Errors
+/// As [`ImageSet::load`].
+pub fn load(parameters: EmnistParameters, environment: &Environment) -> Result<ImageSet> {
+    let EmnistParameters { split, path, pad, mean, std, train_per_class } = parameters;
+    ImageSet::load(&split.set(), &ImageParameters { path, pad, mean, std, train_per_class }, environment)
+}

@@ -1,0 +1,212 @@
+//! A folder for each class, with PNG or JPEG files in it: `images`, as torchvision's `ImageFolder` reads it.
+//!
+//! `path` holds `train/CLASS/FILE` and, for the test split, `test/CLASS/FILE` or `val/CLASS/FILE`; or, without `train`, the classes
+//! themselves, whose images then serve as both splits. Classes are numbered in the alphabetical order of their folders.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use eigenscape_core::{Error, Result, registry::Environment};
+use image::{DynamicImage, ImageReader, Limits, imageops::FilterType};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    idx::Idx,
+    image_set::ImageSet,
+    labelled::LabelledImages,
+    pixels::{HALVES, Preparation},
+};
+
+/// Bytes that decoding one file may take: a damaged header claims more.
+const DECODING: u64 = 256 << 20;
+const LARGEST_SIDE: u32 = 16384;
+const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
+
+/// Parameters of `images`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FolderParameters {
+    /// The folder.
+    pub path: PathBuf,
+    /// Height and width to which every image is resized; without it all must have the same.
+    pub size: Option<[u16; 2]>,
+    /// 3 for colours, 1 for grey; what the files have is converted.
+    #[serde(default)]
+    pub channels: Channels,
+    /// Black pixels added on each side.
+    #[serde(default)]
+    pub pad: u16,
+    /// What is subtracted from pixels from 0 to 1: one number, or one a channel; 0.5 without it.
+    pub mean: Option<Vec<f32>>,
+    /// What they are then divided by: one number, or one a channel; 0.5 without it.
+    pub std: Option<Vec<f32>>,
+    /// Keep only this many training images of each class, the first by name. Without it: all.
+    #[schemars(range(min = 1))]
+    pub train_per_class: Option<std::num::NonZeroUsize>,
+}
+
+/// Channels of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channels {
+    /// One.
+    Grey,
+    /// Red, green and blue.
+    #[default]
+    Rgb,
+}
+
+/// Reads both splits.
+///
+/// # Errors
+/// When a folder or file is missing or unusable, or images differ in size.
+pub fn load(parameters: &FolderParameters, environment: &Environment) -> Result<ImageSet> {
+    let root = environment.resolve(&parameters.path);
+    let channels = match parameters.channels {
+        Channels::Grey => 1,
+        Channels::Rgb => 3,
+    };
+    let [mean, std] = [&parameters.mean, &parameters.std].map(Option::as_deref);
+    let preparation = Preparation::new(channels, HALVES, mean, std, parameters.pad.into())?;
+    let place = |name: &str| Some(root.join(name)).filter(|folder| folder.is_dir());
+    let train = place("train").unwrap_or_else(|| root.clone());
+    let names = classes(&train)?;
+    let size = parameters.size.map(|size| size.map(u32::from));
+    let read = |folder: &Path| {
+        let files =
+            names.iter().enumerate().map(|(class, name)| Ok((class as u32, files(&folder.join(name))?)));
+        let files: Vec<(u32, Vec<PathBuf>)> = files.collect::<Result<_>>()?;
+        let files: Vec<(u32, PathBuf)> = files
+            .into_iter()
+            .flat_map(|(class, files)| files.into_iter().map(move |file| (class, file)))
+            .collect();
+        images(folder, &files, channels, size, names.len())
+    };
+    let first = read(&train)?;
+    let test = match ["test", "val", "valid"].into_iter().find_map(place) {
+        Some(folder) if train != root => {
+            let others = folders(&folder)?;
+            if let Some(other) = others.iter().find(|other| !names.contains(other)) {
+                let problem = format!("it has the class `{other}`, which {} has not", train.display());
+                return Err(Error::input(
+                    folder.display().to_string(),
+                    problem,
+                    "use the same classes in both splits",
+                ));
+            }
+            Some(read(&folder)?)
+        }
+        _ => None,
+    };
+    ImageSet::new("images", first, test, preparation, names, &format!("the files in {}", root.display()))?
+        .limited(parameters.train_per_class)
+}
+
+/// The names of at least two classes, sorted.
+fn classes(folder: &Path) -> Result<Vec<String>> {
+    let names = folders(folder)?;
+    if names.len() < 2 {
+        let problem = format!("it holds {} folders, so that there are no classes to tell apart", names.len());
+        let remedy = "arrange the images as train/CLASS/FILE and test/CLASS/FILE, or as CLASS/FILE, with at least two classes";
+        return Err(Error::input(folder.display().to_string(), problem, remedy));
+    }
+    Ok(names)
+}
+
+/// The folders in a folder, sorted.
+fn folders(folder: &Path) -> Result<Vec<String>> {
+    let mut names: Vec<String> = entries(folder)?
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::input(folder.display().to_string(), "there is no such folder", "check `data.path`")
+        }
+        _ => Error::io(folder, error),
+    };
+    fs::read_dir(folder).map_err(failed)?.map(|entry| Ok(entry.map_err(failed)?.path())).collect()
+}
+
+/// The PNG and JPEG files in a folder, sorted; none where there is no folder.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let is_image = |path: &PathBuf| {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str())
+    };
+    let mut files: Vec<PathBuf> = entries(folder)?.into_iter().filter(is_image).collect();
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// Reads files of known classes; all must have the size of the first, or are given `size`, height and width.
+pub(crate) fn images(
+    folder: &Path,
+    files: &[(u32, PathBuf)],
+    channels: usize,
+    size: Option<[u32; 2]>,
+    classes: usize,
+) -> Result<LabelledImages> {
+    let name = folder.display().to_string();
+    let (mut bytes, mut first) = (Vec::new(), size);
+    for (_, file) in files {
+        let image = decode(file)?;
+        let [height, width] = *first.get_or_insert([image.height(), image.width()]);
+        let image = match size {
+            Some(_) if [image.height(), image.width()] != [height, width] => {
+                image.resize_exact(width, height, FilterType::Triangle)
+            }
+            _ => image,
+        };
+        if [image.height(), image.width()] != [height, width] {
+            let problem =
+                format!("it is {}x{}, and the first image {height}x{width}", image.height(), image.width());
+            let remedy = "give the height and width for all images as `data.size`, as in size = [64, 64]";
+            return Err(Error::input(file.display().to_string(), problem, remedy));
+        }
+        append(&mut bytes, &image, channels);
+    }
+    let [height, width] = first.unwrap_or_default().map(|side| side as usize);
+    let images = Idx::new(vec![files.len(), channels, height, width], bytes);
+    let images = images.ok_or_else(|| Error::input(&name, "it holds no images", "check `data.path`"))?;
+    let labels = files.iter().map(|(class, _)| *class).collect();
+    LabelledImages::new((&name, images), (&name, labels), classes)
+}
+
+/// Adds an image's planes, one channel after the other.
+fn append(bytes: &mut Vec<u8>, image: &DynamicImage, channels: usize) {
+    if channels == 1 {
+        bytes.extend(image.to_luma8().as_raw());
+        return;
+    }
+    let pixels = image.to_rgb8();
+    for channel in 0..channels {
+        bytes.extend(pixels.pixels().map(|pixel| pixel.0[channel]));
+    }
+}
+
+/// Decodes a file by what is in it; memory is bounded whatever it claims.
+fn decode(path: &Path) -> Result<DynamicImage> {
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+    let mut reader = reader.map_err(|error| Error::io(path, error))?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(DECODING);
+    (limits.max_image_width, limits.max_image_height) = (Some(LARGEST_SIDE), Some(LARGEST_SIDE));
+    reader.limits(limits);
+    reader.decode().map_err(|error| {
+        let remedy = "replace or remove the file; PNG and JPEG are read";
+        Error::input(path.display().to_string(), format!("it cannot be decoded: {error}"), remedy)
+    })
+}

@@ -1,0 +1,140 @@
+//! Images of both splits with how they are prepared: what every set of images becomes.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use eigenscape_core::{Dataset, Error, Examples, Result, Split, registry::Environment};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    labelled::LabelledImages,
+    pixels::Preparation,
+    published::{PublishedSet, Roots},
+};
+
+/// Parameters of a published set of images.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageParameters {
+    /// A folder with the published files, the root that torchvision downloads into, or the downloaded archive. Only there is looked.
+    /// Without it: the customary places, which `cargo xtask data NAME` lists.
+    pub path: Option<PathBuf>,
+    /// Black pixels added on each side. Without it: 2 for images of 28x28, which become 32x32 as in the paper's code, otherwise 0.
+    #[schemars(range(max = 98))]
+    pub pad: Option<u16>,
+    /// What is subtracted from pixels from 0 to 1: one number, or one a channel. Without it: the set's own, see docs/data.md.
+    pub mean: Option<Vec<f32>>,
+    /// What they are then divided by: one number, or one a channel. Without it: the set's own, see docs/data.md.
+    pub std: Option<Vec<f32>>,
+    /// Keep only this many training images of each class, the first of the file. Without it: all.
+    #[schemars(range(min = 1))]
+    pub train_per_class: Option<NonZeroUsize>,
+}
+
+/// A set of images, read and checked.
+#[derive(Debug, Clone)]
+pub struct ImageSet {
+    title: String,
+    train: LabelledImages,
+    /// `None` where the training images serve as both splits.
+    test: Option<LabelledImages>,
+    preparation: Preparation,
+    class_names: Vec<String>,
+    origin: String,
+}
+
+impl ImageSet {
+    /// Puts splits together.
+    ///
+    /// # Errors
+    /// When the test images have another size than the training images.
+    pub fn new(
+        title: impl Into<String>,
+        train: LabelledImages,
+        test: Option<LabelledImages>,
+        preparation: Preparation,
+        class_names: Vec<String>,
+        origin: &str,
+    ) -> Result<Self> {
+        let title = title.into();
+        if let Some(test) = test.as_ref().filter(|test| test.size() != train.size()) {
+            let problem = format!(
+                "its test images have the size {:?}, its training images {:?}",
+                test.size(),
+                train.size()
+            );
+            return Err(Error::input(title, problem, "use images of one size"));
+        }
+        Ok(Self { title, train, test, preparation, class_names, origin: origin.to_owned() })
+    }
+
+    /// Reads a published set.
+    ///
+    /// # Errors
+    /// When it is not found, a file is damaged, or the parameters do not fit it.
+    pub fn load(set: &PublishedSet, parameters: &ImageParameters, environment: &Environment) -> Result<Self> {
+        let preparation =
+            set.preparation(parameters.pad, parameters.mean.as_deref(), parameters.std.as_deref())?;
+        let places = match &parameters.path {
+            Some(path) => set.places_in(&environment.resolve(path)),
+            None => set.customary_places(&Roots::new(environment)),
+        };
+        let place = set.choose(&places)?;
+        let [train, test] = [Split::Train, Split::Test].map(|split| set.read(&place, split));
+        let origin = place.to_string();
+        Self::new(set.heading(), train?, Some(test?), preparation, set.class_names(&place)?, &origin)?
+            .limited(parameters.train_per_class)
+    }
+
+    /// With so many training images of each class, where a number is given.
+    ///
+    /// # Errors
+    /// When a class has fewer.
+    pub fn limited(mut self, train_per_class: Option<NonZeroUsize>) -> Result<Self> {
+        if let Some(per_class) = train_per_class {
+            self.train = self.train.balanced(per_class.get()).map_err(|(class, found)| {
+                let problem = format!(
+                    "class {class} ({}) has only {found} training images",
+                    self.class_names.get(class).map_or("", String::as_str)
+                );
+                Error::input("data.train_per_class", problem, format!("ask for at most {found}"))
+            })?;
+        }
+        Ok(self)
+    }
+}
+
+impl Dataset for ImageSet {
+    fn examples(&self, split: Split) -> Result<Examples> {
+        let images = match (split, &self.test) {
+            (Split::Test, Some(test)) => test,
+            _ => &self.train,
+        };
+        images.examples(&self.preparation)
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    fn description(&self) -> String {
+        let [channels, height, width] = self.train.size();
+        let pad = self.preparation.pad();
+        let (tall, wide) = (height + 2 * pad, width + 2 * pad);
+        let test = match &self.test {
+            Some(test) => format!("{} test images", test.len()),
+            None => "the same as test images".to_owned(),
+        };
+        format!(
+            "{}: {} training and {test} from {}; {}, {channels} x {height}x{width} padded to {tall}x{wide}",
+            self.title,
+            self.train.len(),
+            self.origin,
+            self.preparation.description(),
+        )
+    }
+
+    fn background(&self) -> Option<Vec<f32>> {
+        Some(self.preparation.black())
+    }
+}

@@ -1,0 +1,109 @@
+//! Folders of PNG and JPEG files, and Tiny ImageNet's.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+
+mod common;
+
+use std::{fs, path::Path};
+
+use candle_core::IndexOp;
+use common::{assert_says, load, refusal};
+use eigenscape_core::{Split, Targets};
+use image::{Rgb, RgbImage};
+use tempfile::tempdir;
+
+fn write(path: &Path, [height, width]: [u32; 2], colour: [u8; 3]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut image = RgbImage::from_pixel(width, height, Rgb(colour));
+    image.put_pixel(width - 1, 0, Rgb([0, 0, 255]));
+    image.save(path).unwrap();
+}
+
+#[test]
+fn classes_are_folders_in_alphabetical_order() {
+    let folder = tempdir().unwrap();
+    let root = folder.path().join("set");
+    write(&root.join("train/dog/b.png"), [2, 3], [10, 20, 30]);
+    write(&root.join("train/cat/a.png"), [2, 3], [40, 50, 60]);
+    write(&root.join("val/dog/c.PNG"), [2, 3], [70, 80, 90]);
+    fs::write(root.join("train/cat/notes.txt"), "not an image").unwrap();
+    let set = load("images", "path = 'set'\nmean = [0.0]\nstd = [1.0]", folder.path());
+    assert_eq!(set.class_names(), ["cat", "dog"]);
+    let train = set.examples(Split::Train).unwrap();
+    assert_eq!(train.inputs.dims(), [2, 3, 2, 3]);
+    let Targets::Classes { labels, classes: 2 } = &train.targets else { panic!("two classes expected") };
+    assert_eq!(labels.to_vec1::<u32>().unwrap(), [0, 1]);
+    let image: Vec<Vec<Vec<f32>>> = train.inputs.i(1).unwrap().to_vec3().unwrap();
+    for (channel, (colour, corner)) in [(10, 0), (20, 0), (30, 255)].into_iter().enumerate() {
+        assert_eq!(
+            image[channel],
+            [[colour, colour, corner], [colour; 3]].map(|row| row.map(|b| b as f32 / 255.0))
+        );
+    }
+    assert_eq!(set.examples(Split::Test).unwrap().len(), 1);
+
+    let grey = load("images", "path = 'set'\nchannels = 'grey'\nsize = [4, 4]\npad = 1", folder.path());
+    assert_eq!(grey.examples(Split::Train).unwrap().inputs.dims(), [2, 1, 6, 6]);
+}
+
+#[test]
+fn without_splits_the_images_serve_as_both() {
+    let folder = tempdir().unwrap();
+    write(&folder.path().join("set/a/1.png"), [2, 2], [0; 3]);
+    write(&folder.path().join("set/b/1.jpg"), [2, 2], [0; 3]);
+    let set = load("images", "path = 'set'", folder.path());
+    assert_eq!(set.examples(Split::Test).unwrap().len(), 2);
+    assert!(set.description().contains("the same as test images"));
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    let folder = tempdir().unwrap();
+    let root = folder.path().join("set");
+    let message = |parameters: &str| refusal("images", parameters, folder.path());
+    assert_says(&message("path = 'set'"), &["set", "no such folder"]);
+    write(&root.join("a/1.png"), [2, 2], [0; 3]);
+    assert_says(&message("path = 'set'"), &["1 folders", "train/CLASS/FILE"]);
+    write(&root.join("b/2.png"), [2, 3], [0; 3]);
+    assert_says(&message("path = 'set'"), &["2.png", "2x3", "data.size"]);
+    let whole = fs::read(root.join("b/2.png")).unwrap();
+    for damaged in [&whole[..whole.len() / 2], b"<!DOCTYPE html>", b""] {
+        fs::write(root.join("b/2.png"), damaged).unwrap();
+        assert_says(&message("path = 'set'"), &["2.png", "cannot be decoded"]);
+    }
+    // A header that claims 2^31 - 1 pixels a side.
+    let mut bomb = whole.clone();
+    bomb[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+    fs::write(root.join("b/2.png"), bomb).unwrap();
+    assert_says(&message("path = 'set'"), &["2.png", "cannot be decoded"]);
+}
+
+#[test]
+fn tiny_imagenets_annotations_are_followed() {
+    let folder = tempdir().unwrap();
+    let root = folder.path().join("root/tiny-imagenet-200");
+    for (class, colour) in [("n02", 50), ("n01", 200)] {
+        write(&root.join(format!("train/{class}/images/{class}_0.png")), [64, 64], [colour; 3]);
+    }
+    write(&root.join("val/images/val_0.png"), [64, 64], [9; 3]);
+    fs::write(root.join("wnids.txt"), "n02\nn01\n").unwrap();
+    fs::write(root.join("val/val_annotations.txt"), "val_0.png\tn02\t0\t0\t63\t63\n").unwrap();
+    let set = load("tiny-imagenet", "path = 'root'", folder.path());
+    assert_eq!(set.class_names(), ["n01", "n02"]);
+    let labels = |split| match set.examples(split).unwrap().targets {
+        Targets::Classes { labels, classes: 2 } => labels.to_vec1::<u32>().unwrap(),
+        _ => panic!("two classes expected"),
+    };
+    assert_eq!((labels(Split::Train), labels(Split::Test)), (vec![0, 1], vec![1]));
+    for (text, problem) in [
+        ("val_0.png\tn09\n", "not in wnids.txt"),
+        ("../x\tn01\n", "no file beside it"),
+        ("x", "no file and class"),
+    ] {
+        fs::write(root.join("val/val_annotations.txt"), text).unwrap();
+        assert_says(
+            &refusal("tiny-imagenet", "path = 'root'", folder.path()),
+            &["val_annotations.txt, line 1", problem],
+        );
+    }
+}
