@@ -3,7 +3,7 @@
 mod checkpoint;
 mod loss;
 mod memory;
-mod plugin;
+pub(crate) mod plugin;
 mod probe;
 mod train;
 
@@ -153,6 +153,7 @@ impl Checker<'_> {
             train,
             probes,
             distances,
+            tensorboard: raw.report.is_some_and(|report| report.tensorboard),
         })
     }
 

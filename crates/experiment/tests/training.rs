@@ -10,18 +10,18 @@ use eigenscape_architectures::{
     mlp::{Mlp, Parameters},
 };
 use eigenscape_autodiff::{Loss, Network, nn::Activation};
-use eigenscape_core::{Architecture, Examples, Targets};
+use eigenscape_core::{Architecture, Examples, Regularizer, Targets};
 use eigenscape_experiment::{
     evaluate::{Batches, Programs, scalar},
     labels::Labels,
-    plan::Sgd,
-    sgd::State,
+    optimizer::{Optimizer, Sgd, State},
     weights::Weights,
 };
+use eigenscape_regularizers::hessian_trace::{HessianTrace, HessianTraceParameters};
 
 const STEPS: usize = 3;
 const BATCH: u32 = 32;
-const SGD: Sgd = Sgd { lr: 0.05, momentum: 0.9, weight_decay: 5e-4 };
+const SGD: Sgd = Sgd { lr: 0.05, momentum: 0.9, dampening: 0.0, nesterov: false, weight_decay: 5e-4 };
 
 /// What the file's tensors of this prefix are, in the network's order.
 fn parameters(tensors: &HashMap<String, Tensor>, prefix: &str, network: &Network) -> Vec<Tensor> {
@@ -60,7 +60,7 @@ fn agrees(file: &str, architecture: impl Architecture + 'static, pad: usize, los
     let mut weights = Weights { parameters: parameters(&tensors, "init", &network), buffers: Vec::new() };
     let data = Batches::new(&examples, &Labels::default(), DType::F32).unwrap();
     let mut programs = Programs::training_step(&network, loss);
-    let mut state = State::default();
+    let mut state = State::new(Optimizer::Sgd(SGD));
     let losses = tensors["loss"].to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();
     for (step, expected) in (1..=STEPS).zip(losses) {
         let first = (step as u32 - 1) * BATCH;
@@ -72,7 +72,7 @@ fn agrees(file: &str, architecture: impl Architecture + 'static, pad: usize, los
             (loss - expected).abs() < 1e-5 * expected,
             "{file}, step {step}: loss {loss}, not {expected}"
         );
-        state.step(&SGD, SGD.lr, &mut weights.parameters, &results[2..]).unwrap();
+        state.step(SGD.lr, &mut weights.parameters, &results[2..]).unwrap();
         let expected = parameters(&tensors, &format!("step{step}"), &network);
         for (index, (ours, theirs)) in weights.parameters.iter().zip(&expected).enumerate() {
             let error = relative_error(ours, theirs);
@@ -91,4 +91,46 @@ fn a_lenet_takes_the_steps_of_pytorch() {
 fn an_mlp_takes_the_steps_of_pytorch() {
     let mlp = Mlp::new(Parameters { widths: vec![64], activation: Activation::Tanh }).unwrap();
     agrees("mlp_sgd.safetensors", mlp, 0, Loss::MeanSquaredError);
+}
+
+/// The penalty is Hutchinson's estimate of the trace with the signs of the file.
+#[test]
+fn a_lenet_takes_the_penalised_steps_of_pytorch() {
+    const STRENGTH: f64 = 1e-3;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/training");
+    let load = |file: &str| candle_core::safetensors::load(folder.join(file), &Device::Cpu).unwrap();
+    let (start, penalised) = (load("lenet_sgd.safetensors"), load("lenet_trace.safetensors"));
+    let network = Network::new(&[1, 32, 32], |scope, x| LeNet.build(scope, x, 10)).unwrap();
+    let mut weights = Weights { parameters: parameters(&start, "init", &network), buffers: Vec::new() };
+    let data = Batches::new(&examples(&start, 2), &Labels::default(), DType::F32).unwrap();
+    let mut programs = Programs::training_step(&network, Loss::CrossEntropy);
+    let trace: Box<dyn Regularizer> = Box::new(HessianTrace::new(HessianTraceParameters::default()).unwrap());
+    let penalty = trace.program(&network, Loss::CrossEntropy, BATCH as usize).unwrap();
+    let signs = parameters(&penalised, "signs", &network);
+    let sign = |step: usize, probe: usize| {
+        let of = |bits: &Tensor| bits.get(step)?.get(probe)?.to_dtype(DType::F32)?.affine(2.0, -1.0);
+        Ok::<_, eigenscape_core::Error>(signs.iter().map(of).collect::<candle_core::Result<Vec<Tensor>>>()?)
+    };
+    let mut state = State::new(Optimizer::Sgd(SGD));
+    let traces = penalised["trace"].to_vec1::<f32>().unwrap();
+    for (step, expected) in traces.iter().map(|trace| f64::from(*trace)).enumerate() {
+        let first = step as u32 * BATCH;
+        let indices: Vec<u32> = (first..first + BATCH).collect();
+        let point = data.point(&weights, &indices).unwrap();
+        let results = programs.of(indices.len()).unwrap().at(&point, &[]).unwrap();
+        let found = penalty.at(&point, (0..2).map(|probe| sign(step, probe))).unwrap();
+        let error = (found.mean() - expected).abs() / expected.abs();
+        assert!(error < 1e-4, "step {step}: trace {}, not {expected}", found.mean());
+        let add = |(g, p): (&Tensor, &Tensor)| (g + (p * STRENGTH).unwrap()).unwrap();
+        let gradient: Vec<Tensor> = results[2..].iter().zip(&found.gradient).map(add).collect();
+        state.step(SGD.lr, &mut weights.parameters, &gradient).unwrap();
+    }
+    for (index, theirs) in parameters(&penalised, "step3", &network).iter().enumerate() {
+        let error = relative_error(&weights.parameters[index], theirs);
+        assert!(error < 1e-4, "{} is off by {error:.1e}", network.parameters()[index].name);
+    }
+    // The penalty matters: without it the third step is elsewhere.
+    let plain = parameters(&start, "step3", &network);
+    let moved = weights.parameters.iter().zip(&plain).map(|(ours, plain)| relative_error(ours, plain));
+    assert!(moved.fold(0.0, f64::max) > 1e-3);
 }

@@ -38,7 +38,10 @@ pub struct PenaltyFunction {
 #[derive(Debug, Clone)]
 enum Evaluation {
     /// What does not depend on a draw, and the rest.
-    Batch { fixed: Program, rest: Program },
+    Batch {
+        fixed: Program,
+        rest: Program,
+    },
     Samples(SampleMean),
 }
 
@@ -75,34 +78,38 @@ impl PenaltyFunction {
     }
 
     /// Evaluates at `point` for each of `draws`, tensors of [these shapes](Self::probe_shapes): one empty draw where nothing is random. What no draw
-    /// changes is evaluated once.
+    /// changes is evaluated once, and one draw is held at a time.
     ///
     /// # Errors
-    /// When there is no draw, a shape does not fit or a tensor operation fails.
-    pub fn at(&self, point: &Point, draws: &[Vec<Tensor>]) -> Result<Penalty> {
+    /// When a draw fails or there is none, a shape does not fit or a tensor operation fails.
+    pub fn at<E: From<Error>>(
+        &self,
+        point: &Point,
+        draws: impl IntoIterator<Item = Result<Vec<Tensor>, E>>,
+    ) -> Result<Penalty, E> {
         let place = point.place();
         let known = match &self.evaluation {
             Evaluation::Batch { fixed, .. } => fixed.evaluate_owned(&place, point.tensors())?,
             Evaluation::Samples(_) => Vec::new(),
         };
-        let (mut values, mut gradient) = (Vec::with_capacity(draws.len()), Vec::new());
+        let (mut values, mut gradient) = (Vec::new(), Vec::new());
         for draw in draws {
+            let draw = draw?;
             let mut results = match &self.evaluation {
                 Evaluation::Batch { rest, .. } => {
-                    rest.evaluate_owned(&place, known.iter().chain(draw).cloned().collect())?
+                    rest.evaluate_owned(&place, known.iter().cloned().chain(draw).collect())?
                 }
-                Evaluation::Samples(mean) => mean.at(point, draw)?,
+                Evaluation::Samples(mean) => mean.at(point, &draw)?,
             };
             let terms = results.split_off(1);
-            values.push(results[0].to_dtype(DType::F64)?.to_scalar()?);
+            values.push(number(&results[0])?);
             gradient = if gradient.is_empty() { terms } else { sums(&gradient, &terms)? };
         }
         if values.is_empty() {
-            return Err(Error::shape("penalty", "needs at least one draw"));
+            return Err(Error::shape("penalty", "needs at least one draw").into());
         }
         if values.len() > 1 {
-            let share = 1.0 / values.len() as f64;
-            gradient = gradient.iter().map(|sum| sum.affine(share, 0.0)).collect::<candle_core::Result<_>>()?;
+            gradient = scaled(&gradient, 1.0 / values.len() as f64)?;
         }
         Ok(Penalty { values, gradient })
     }
@@ -128,6 +135,14 @@ impl PenaltyFunction {
             Evaluation::Samples(mean) => mean.peak(),
         }
     }
+}
+
+fn number(scalar: &Tensor) -> Result<f64> {
+    Ok(scalar.to_dtype(DType::F64)?.to_scalar()?)
+}
+
+fn scaled(tensors: &[Tensor], factor: f64) -> Result<Vec<Tensor>> {
+    tensors.iter().map(|tensor| Ok(tensor.affine(factor, 0.0)?)).collect()
 }
 
 fn sums(left: &[Tensor], right: &[Tensor]) -> Result<Vec<Tensor>> {

@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     objective::{Objective, gradient, or_zero, pull_back},
     trace::{TraceEstimate, squared_norm},
-    transforms::substitute,
+    transforms::{linearize, substitute},
     variables::Variables,
 };
 
@@ -119,6 +119,17 @@ impl<'a> PenaltyScope<'a> {
     /// When the cotangent has another shape than `of`, or a rule fails.
     pub fn pull_back(&mut self, of: Value, cotangent: Value, wrt: &[Value]) -> Result<Vec<Value>> {
         pull_back(&mut self.graph, of, cotangent, wrt)
+    }
+
+    /// Whether `of` has a derivative in `wrt` that is not zero everywhere: it has none in indices, say.
+    ///
+    /// # Errors
+    /// When a rule fails.
+    pub fn varies(&self, of: Value, wrt: Value) -> Result<bool> {
+        let mut graph = self.graph.clone();
+        let shape = graph.shape(wrt).to_vec();
+        let tangent = graph.input("tangent", &shape);
+        Ok(linearize(&mut graph, &[of], &[(wrt, tangent)])?[0].is_some())
     }
 
     /// Σ ‖v‖² over `values`, a scalar of shape \[\].
