@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, num::NonZeroUsize, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_architectures::{
@@ -10,14 +10,22 @@ use eigenscape_architectures::{
     mlp::{Mlp, Parameters},
 };
 use eigenscape_autodiff::{Loss, Network, nn::Activation};
-use eigenscape_core::{Architecture, Examples, Regularizer, Targets};
+use eigenscape_core::{Architecture, Examples, Random, Regularizer, Targets, estimator::Silent};
 use eigenscape_experiment::{
+    diagnostic::Source,
+    document::Node,
     evaluate::{Batches, Programs, scalar},
     labels::Labels,
     optimizer::{Optimizer, Sgd, State},
+    plan::{RegularizerPlan, TrainPlan},
+    schedule::Schedule,
+    train::{EpochLog, Trainer},
     weights::Weights,
 };
-use eigenscape_regularizers::hessian_trace::{HessianTrace, HessianTraceParameters};
+use eigenscape_regularizers::{
+    hessian_trace::{HessianTrace, HessianTraceParameters},
+    l2::L2,
+};
 
 const STEPS: usize = 3;
 const BATCH: u32 = 32;
@@ -133,4 +141,68 @@ fn a_lenet_takes_the_penalised_steps_of_pytorch() {
     let plain = parameters(&start, "step3", &network);
     let moved = weights.parameters.iter().zip(&plain).map(|(ours, plain)| relative_error(ours, plain));
     assert!(moved.fold(0.0, f64::max) > 1e-3);
+}
+
+fn trained(optimizer: Sgd, regularizers: Vec<RegularizerPlan>) -> (Vec<Tensor>, EpochLog) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/training/mlp_sgd.safetensors");
+    let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    let mlp = Mlp::new(Parameters { widths: vec![64], activation: Activation::Tanh }).unwrap();
+    let network = Network::new(&[1, 28, 28], move |scope, x| mlp.build(scope, x, 10)).unwrap();
+    let mut weights = Weights { parameters: parameters(&tensors, "init", &network), buffers: Vec::new() };
+    let data = Batches::new(&examples(&tensors, 0), &Labels::default(), DType::F32).unwrap();
+    let plan = TrainPlan {
+        epochs: NonZeroUsize::MIN,
+        batch_size: NonZeroUsize::new(BATCH as usize).unwrap(),
+        optimizer: Optimizer::Sgd(optimizer),
+        schedule: Schedule::default(),
+        regularizers,
+    };
+    let mut trainer = Trainer::new(&plan, &network, Loss::CrossEntropy, Random::new(1));
+    let log = trainer.epoch(1, &data, &mut weights, &Silent).unwrap();
+    if !plan.regularizers.is_empty() {
+        let records = log.penalty_records(&plan);
+        assert!(
+            (log.mean_penalty(&plan)
+                - records[0].strength * records[0].value * records[0].count as f64 / 3.0)
+                .abs()
+                < 1e-9
+        );
+        assert_eq!((records[0].count, records[0].stderr), (log.penalties.len(), None));
+    }
+    (weights.parameters, log)
+}
+
+fn l2(every: usize, from_epoch: usize) -> RegularizerPlan {
+    let node = Node::parse(&Source::new("experiment.toml", "")).unwrap();
+    let every = NonZeroUsize::new(every).unwrap();
+    RegularizerPlan {
+        name: "l2".to_owned(),
+        node,
+        regularizer: Box::<L2>::default(),
+        strength: 0.05,
+        every,
+        from_epoch,
+    }
+}
+
+#[test]
+fn a_squared_norm_is_a_weight_decay_of_twice_its_strength() {
+    let decayed = Sgd { weight_decay: 0.1, ..SGD };
+    let free = Sgd { weight_decay: 0.0, ..SGD };
+    let (expected, _) = trained(decayed, vec![]);
+    let (found, log) = trained(free, vec![l2(1, 0)]);
+    assert_eq!((log.steps.len(), log.penalties.len()), (STEPS, STEPS));
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!(relative_error(found, expected) < 1e-6);
+    }
+    let (without, _) = trained(free, vec![]);
+    assert!(relative_error(&without[0], &expected[0]) > 1e-3);
+}
+
+#[test]
+fn a_penalty_is_added_when_it_is_due() {
+    let steps = |log: EpochLog| log.penalties.iter().map(|log| log.step).collect::<Vec<_>>();
+    assert_eq!(steps(trained(SGD, vec![l2(2, 0)]).1), [0, 2]);
+    assert_eq!(steps(trained(SGD, vec![l2(50, 0)]).1), [0]);
+    assert!(!l2(1, 1).is_due(0, 0) && l2(1, 1).is_due(1, 0));
 }

@@ -135,13 +135,10 @@ impl Checker<'_> {
         let regularizer = self.build(catalog, &path, &raw.name, raw.parameters.clone(), &RUNNER_KEYS)?;
         self.in_range(&format!("{path}.strength"), raw.strength, "at least 0", |strength| strength >= 0.0)?;
         if raw.from_epoch >= epochs {
-            return Err(self.error(
-                &format!("{path}.from_epoch"),
-                format!(
-                    "the penalty would never be added: after {} completed epochs training is over",
-                    raw.from_epoch
-                ),
-                format!("it must be below train.epochs, which is {epochs}"),
+            // No error: a training is shortened by --set, and the rest of the file should still hold.
+            self.warnings.push(format!(
+                "regularizer `{}` is never added: it waits for {} completed epochs, and {epochs} are trained",
+                raw.name, raw.from_epoch
             ));
         }
         Ok(RegularizerPlan {
