@@ -29,7 +29,7 @@ pub struct Objective {
     pub(crate) graph: Graph,
     /// Parameters, buffers, x, targets, masks.
     pub(crate) inputs: Vec<Value>,
-    x: Value,
+    pub(crate) x: Value,
     pub(crate) parameters: Vec<Value>,
     pub(crate) target: Value,
     pub(crate) updates: Vec<Value>,
@@ -214,6 +214,12 @@ impl Objective {
         let mut graph = self.graph.clone();
         let factor = self.loss_kind.factor(&mut graph, self.outputs, self.target)?;
         Ok(graph.shape(factor).last().copied().unwrap_or(0))
+    }
+
+    /// N, the number of samples.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.graph.shape(self.outputs).first().copied().unwrap_or(0)
     }
 
     pub(crate) fn select(&self, group: &Variables) -> Result<Vec<Value>> {

@@ -1,5 +1,5 @@
-//! The vocabulary of Eigenscape: what a model, a data set, a curvature operator, a probe estimator, a spectrum and a
-//! distance are, and the [`Registry`] in which plugins offer them by name.
+//! The vocabulary of Eigenscape: what a model, a data set, a curvature operator, a probe estimator, a spectrum, a
+//! distance and a regularizer are, and the [`Registry`] in which plugins offer them by name.
 //!
 //! No algorithm lives here. Plugins depend on this crate and never on each other.
 
@@ -17,6 +17,7 @@ pub mod operator;
 pub mod pickle;
 pub mod random;
 pub mod registry;
+pub mod regularizer;
 pub mod results;
 pub mod spectrum;
 pub mod tensor_file;
@@ -32,4 +33,5 @@ pub use landscape::Landscape;
 pub use operator::{Curvature, CurvatureOperator};
 pub use random::Random;
 pub use registry::{Catalog, Registry};
+pub use regularizer::Regularizer;
 pub use spectrum::Spectrum;

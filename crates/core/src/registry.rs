@@ -8,7 +8,7 @@ use std::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use crate::{Architecture, Dataset, Distance, ProbeEstimator, error::Error};
+use crate::{Architecture, Dataset, Distance, ProbeEstimator, Regularizer, error::Error};
 
 /// Every plugin known to a binary.
 ///
@@ -22,6 +22,8 @@ pub struct Registry {
     pub estimators: Catalog<dyn ProbeEstimator>,
     /// `distance.name`
     pub distances: Catalog<dyn Distance>,
+    /// `train.regularizer.name`
+    pub regularizers: Catalog<dyn Regularizer>,
 }
 
 impl Default for Registry {
@@ -31,6 +33,7 @@ impl Default for Registry {
             datasets: Catalog::new("dataset"),
             estimators: Catalog::new("estimator"),
             distances: Catalog::new("distance"),
+            regularizers: Catalog::new("regularizer"),
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Run {
 }
 
 /// Losses and accuracies after an epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct TrainingRecord {
     /// The epoch, from 0 (before training) on.
     pub epoch: usize,
@@ -37,8 +37,34 @@ pub struct TrainingRecord {
     pub test_loss: f64,
     /// Share of the test split classified rightly; `None` for real targets.
     pub test_accuracy: Option<f64>,
-    /// Mean of the penalties added to the loss in this epoch.
+    /// Share of the training split whose class is among the five likeliest; `None` for real targets and for five classes or fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_top5: Option<f64>,
+    /// The same of the test split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_top5: Option<f64>,
+    /// Mean over the epoch's steps of what was added to the loss: Σ strength · penalty, 0 in steps in which none is due.
     pub penalty: f64,
+    /// One record a regularizer that was due in this epoch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub penalties: Vec<PenaltyRecord>,
+}
+
+/// A regularizer over one epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PenaltyRecord {
+    /// The regularizer's name.
+    pub name: String,
+    /// What the penalty was multiplied by.
+    pub strength: f64,
+    /// In how many steps it was added.
+    pub count: usize,
+    /// Mean of the penalty over these steps, without the strength.
+    pub value: f64,
+    /// Standard error of that mean that is due to the random probes (null with one probe a step; nothing is random in some).
+    pub stderr: Option<f64>,
+    /// Seconds that it took in all.
+    pub seconds: f64,
 }
 
 /// One spectrum.

@@ -1,12 +1,12 @@
 //! Whether the machine holds a network: known from shapes, before anything of the network is allocated.
 
-use eigenscape_autodiff::{Loss, Network, Parameter};
+use eigenscape_autodiff::{Loss, Network, Parameter, PenaltyFunction};
 
 use crate::{
     diagnostic::{Located, Result},
     evaluate::{BATCH, Programs},
     memory,
-    plan::RunPlan,
+    plan::{RegularizerPlan, RunPlan},
 };
 
 /// Bytes of a number before it is known in which type a checkpoint is.
@@ -61,6 +61,27 @@ pub fn check_work(
         }
     }
     Ok(())
+}
+
+/// Refuses a penalty that cannot be evaluated in the machine's memory beside so many bytes of weights, which are held three times then: themselves,
+/// a draw, and the sum of gradients.
+///
+/// # Errors
+/// How much memory it would take.
+pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights: usize) -> Result<()> {
+    let need = program.peak().saturating_mul(SINGLE).saturating_add(weights.saturating_mul(3));
+    let machine = memory::of_machine();
+    if need <= machine {
+        return Ok(());
+    }
+    let problem = format!(
+        "the penalty `{}` would take {} of memory, and this machine has {}",
+        plan.name,
+        bytes(need),
+        bytes(machine)
+    );
+    let help = "train in smaller batches (train.batch_size), or penalise fewer samples or another way";
+    Err(plan.node.at("name").site.error(problem, Some(help.to_owned())).into())
 }
 
 fn too_large(

@@ -4,7 +4,7 @@ mod augment;
 mod checkpoint;
 mod loss;
 mod memory;
-mod plugin;
+pub(crate) mod plugin;
 mod probe;
 mod train;
 
@@ -156,6 +156,7 @@ impl Checker<'_> {
             train,
             probes,
             distances,
+            tensorboard: raw.report.is_some_and(|report| report.tensorboard),
         })
     }
 

@@ -124,6 +124,15 @@ impl Node {
         }
     }
 
+    /// The keys of this table, in the file's order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let entries = match &self.value {
+            Tree::Table(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|(key, _)| key.as_str())
+    }
+
     /// Removes a key of this table.
     pub fn remove(&mut self, key: &str) -> Option<Self> {
         let Tree::Table(entries) = &mut self.value else { return None };

@@ -11,6 +11,9 @@ use crate::{labels::Labels, weights::Weights};
 /// Examples evaluated at once: enough for full speed, few enough for small memory.
 pub(crate) const BATCH: usize = 256;
 
+/// How many guesses an example has in the weaker measure of accuracy.
+const TOP: usize = 5;
+
 /// Means over a split.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evaluation {
@@ -18,6 +21,8 @@ pub struct Evaluation {
     pub loss: f64,
     /// Share classified rightly of what is not ignored; `None` for real targets.
     pub accuracy: Option<f64>,
+    /// Share of which the class is among the five likeliest; `None` for real targets, and for five classes or fewer.
+    pub top5: Option<f64>,
 }
 
 /// Makes a program from the objective for some number of samples.
@@ -132,7 +137,8 @@ pub fn at(weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
 /// # Errors
 /// When a program cannot be built or evaluated.
 pub fn evaluate(programs: &mut Programs, split: &Batches, weights: &Weights) -> Result<Evaluation> {
-    let (mut loss, mut right) = (0.0, 0);
+    let (mut loss, mut right, mut near) = (0.0, 0, 0);
+    let classes = split.targets.dims().last().copied().unwrap_or(0);
     let labels_each = split.labels.as_ref().map_or(0, |labels| labels.len() / split.len().max(1));
     for start in (0..split.len()).step_by(BATCH) {
         let count = BATCH.min(split.len() - start);
@@ -145,13 +151,28 @@ pub fn evaluate(programs: &mut Programs, split: &Batches, weights: &Weights) -> 
             let guesses = results[1].argmax(D::Minus1)?.flatten_all()?.to_vec1::<u32>()?;
             let pairs = guesses.iter().zip(&labels[start * labels_each..]);
             right += pairs.filter(|(guess, label)| Some(i64::from(**guess)) == **label).count();
+            if classes > TOP {
+                near += among_the_first(&results[1], &labels[start * labels_each..])?;
+            }
         }
     }
     let counted = |labels: &Vec<Option<i64>>| labels.iter().flatten().count();
+    let share = |count: usize| split.labels.as_ref().map(|labels| count as f64 / counted(labels) as f64);
     Ok(Evaluation {
         loss: loss / split.len() as f64,
-        accuracy: split.labels.as_ref().map(|labels| right as f64 / counted(labels) as f64),
+        accuracy: share(right),
+        top5: share(near).filter(|_| classes > TOP),
     })
+}
+
+/// How many labels are among the [`TOP`] classes of the largest outputs \[..., C\]: fewer classes than that are larger.
+fn among_the_first(outputs: &Tensor, labels: &[Option<i64>]) -> Result<usize> {
+    let rows = outputs.to_dtype(DType::F64)?.flatten_to(outputs.rank() - 2)?.to_vec2::<f64>()?;
+    let is_near = |(row, label): (&Vec<f64>, &Option<i64>)| {
+        let own = label.and_then(|class| usize::try_from(class).ok()).and_then(|class| row.get(class));
+        own.is_some_and(|own| row.iter().filter(|other| *other > own).count() < TOP)
+    };
+    Ok(rows.iter().zip(labels).filter(|pair| is_near(*pair)).count())
 }
 
 /// A scalar tensor's value.
@@ -201,5 +222,14 @@ mod tests {
         }
         assert!((found.loss - loss / counted).abs() < 1e-14, "{} {}", found.loss, loss / counted);
         assert_eq!(found.accuracy, Some(right / counted));
+        assert_eq!(found.top5, None);
+    }
+
+    #[test]
+    fn a_label_counts_when_fewer_than_five_outputs_are_larger() {
+        let rows = [[6.0, 5.0, 4.0, 3.0, 2.0, 1.0_f64]; 4];
+        let outputs = Tensor::new(&rows, &Device::Cpu).unwrap();
+        let labels = [Some(0), Some(4), Some(5), None];
+        assert_eq!(among_the_first(&outputs, &labels).unwrap(), 2);
     }
 }

@@ -8,7 +8,7 @@ use eigenscape_core::{
 
 use crate::{
     labels::{IGNORE_INDEX, Labels},
-    plan::Plan,
+    plan::{Plan, RegularizerPlan},
     prepare::{Prepared, PreparedProbe},
 };
 
@@ -49,15 +49,10 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         lines.extend(prepared.checkpoint_notes.iter().map(|note| Note::new("Checkpoint", note)));
     }
     if let Some(train) = &plan.train {
-        let sgd = &train.optimizer;
-        let mut text = format!(
-            "SGD, learning rate {}, momentum {}, weight decay {}; epochs {}, batch size {}",
-            sgd.lr, sgd.momentum, sgd.weight_decay, train.epochs, train.batch_size
-        );
-        if let Some(schedule) = &train.schedule {
-            text += &format!("; times {} after epochs {:?}", schedule.gamma, schedule.milestones);
-        }
+        let (optimizer, schedule) = (train.optimizer.description(), train.schedule.description());
+        let text = format!("{optimizer}; epochs {}, batch size {}{schedule}", train.epochs, train.batch_size);
         lines.push(Note::new("Training", text));
+        lines.extend(train.regularizers.iter().map(penalty));
     }
     lines.extend(prepared.probes.iter().map(|probe| Note::new("Spectra", spectra(probe))));
     let estimator = |probe: &PreparedProbe| {
@@ -73,6 +68,18 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         estimators: prepared.probes.iter().map(estimator).collect(),
         distances: distances.collect(),
     }
+}
+
+/// "0.001 times the trace of ..., every 50 steps, from epoch 10 on".
+fn penalty(plan: &RegularizerPlan) -> Note {
+    let RegularizerPlan { regularizer, strength, every, from_epoch, .. } = plan;
+    let when = match every.get() {
+        1 => "in every step".to_owned(),
+        every => format!("every {every} steps of an epoch"),
+    };
+    let from =
+        if *from_epoch > 0 { format!(", once {from_epoch} epochs are completed") } else { String::new() };
+    Note::new("Penalty", format!("{strength} times {}, {when}{from}", regularizer.description()))
 }
 
 /// "hessian of full, by lanczos, on 100 training examples, in f32".

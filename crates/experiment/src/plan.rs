@@ -7,10 +7,13 @@ use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use candle_core::DType;
 use eigenscape_autodiff::{Loss, Mode};
-use eigenscape_core::{Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator};
+use eigenscape_core::{
+    Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator, Regularizer,
+};
 
 use crate::{
-    augment::Augmentation, checkpoint::Selection, diagnostic::Located, labels::Labels, raw::Between,
+    augment::Augmentation, checkpoint::Selection, diagnostic::Located, document::Node, labels::Labels,
+    optimizer::Optimizer, raw::Between, schedule::Schedule,
 };
 
 /// A checked experiment.
@@ -51,6 +54,8 @@ pub struct RunPlan {
     pub probes: Vec<ProbePlan>,
     /// Distances to compute.
     pub distances: Vec<DistancePlan>,
+    /// Whether scalars are also written as TensorBoard reads them.
+    pub tensorboard: bool,
 }
 
 impl RunPlan {
@@ -83,44 +88,40 @@ pub struct ModelPlan {
 }
 
 /// Training.
-#[derive(Debug, Clone, PartialEq)]
 pub struct TrainPlan {
     /// E: passes over the training split.
     pub epochs: NonZeroUsize,
     /// Examples a step.
     pub batch_size: NonZeroUsize,
     /// How a gradient moves the parameters.
-    pub optimizer: Sgd,
+    pub optimizer: Optimizer,
     /// How the learning rate changes.
-    pub schedule: Option<MultiStep>,
+    pub schedule: Schedule,
+    /// Penalties on the loss.
+    pub regularizers: Vec<RegularizerPlan>,
 }
 
-/// Stochastic gradient descent: `b ← momentum·b + g + weight_decay·θ` (b starts as the first such gradient), `θ ← θ − lr·b`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sgd {
-    /// Learning rate, positive.
-    pub lr: f64,
-    /// In \[0, 1).
-    pub momentum: f64,
-    /// Not negative.
-    pub weight_decay: f64,
+/// A penalty on the loss.
+pub struct RegularizerPlan {
+    /// The regularizer's name.
+    pub name: String,
+    /// Its table in the file, for messages that can only be written when the network is known.
+    pub node: Node,
+    /// The regularizer.
+    pub regularizer: Box<dyn Regularizer>,
+    /// What the penalty is multiplied by, not negative.
+    pub strength: f64,
+    /// It is added in the first step of each epoch and then in every so many-th.
+    pub every: NonZeroUsize,
+    /// It is added when at least so many epochs are completed: 0 is from the first step on.
+    pub from_epoch: usize,
 }
 
-/// The learning rate is multiplied by `gamma` at each milestone.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MultiStep {
-    /// Numbers of completed epochs, increasing.
-    pub milestones: Vec<usize>,
-    /// The factor, positive.
-    pub gamma: f64,
-}
-
-impl MultiStep {
-    /// lr · γᵏ, with k the number of milestones that `completed` epochs have reached.
+impl RegularizerPlan {
+    /// Whether it is added in the step with this number, counted from 0 in its epoch, after so many completed epochs.
     #[must_use]
-    pub fn rate(&self, lr: f64, completed: usize) -> f64 {
-        let reached = self.milestones.iter().filter(|milestone| **milestone <= completed);
-        reached.fold(lr, |lr, _| lr * self.gamma)
+    pub fn is_due(&self, completed: usize, step: usize) -> bool {
+        completed >= self.from_epoch && step.is_multiple_of(self.every.get())
     }
 }
 

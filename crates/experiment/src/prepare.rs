@@ -12,6 +12,7 @@ use eigenscape_core::{
 
 use crate::{
     capacity,
+    check::plugin::failed,
     checkpoint::{self, Loaded},
     diagnostic::{ConfigError, Located, Result},
     evaluate,
@@ -81,6 +82,7 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let (examples, number) = (train.len().max(test.len()), weights.dtype().size_in_bytes());
     capacity::check_work(plan, [&network, &training], loss, examples, number)?;
+    check_regularizers(plan, &training, loss, train.len(), number * network.dimension())?;
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
     let probes = plan.probes.iter().map(|probe| prepare_probe(plan, probe, measured, loss, labels, &train));
     let probes = probes.collect::<Result<Vec<_>>>()?;
@@ -243,6 +245,25 @@ impl PreparedProbe<'_> {
         point.masks.clone_from(&self.masks);
         Landscape::new(&self.network, self.loss, point, self.memory)
     }
+}
+
+/// Finds out before training whether every regularizer can be used on this network and loss, and fits into memory beside so many bytes of
+/// weights.
+fn check_regularizers(
+    plan: &RunPlan,
+    training: &Network,
+    loss: Loss,
+    examples: usize,
+    weights: usize,
+) -> Result<()> {
+    let Some(train) = &plan.train else { return Ok(()) };
+    let batch = train.batch_size.get().min(examples);
+    for regularizer in &train.regularizers {
+        let program = regularizer.regularizer.program(training, loss, batch);
+        let program = program.map_err(|error| failed(&regularizer.node, &error))?;
+        capacity::check_penalty(regularizer, &program, weights)?;
+    }
+    Ok(())
 }
 
 /// The groups that a probe asks for, each once.

@@ -32,6 +32,12 @@ fn fill_plugins(raw: &mut raw::Experiment, registry: &Registry) {
         fill(&registry.estimators, &name, &mut parameters);
         probe.estimator = raw::Estimator::Table(raw::Plugin { name, parameters });
     }
+    if let Some(train) = &mut raw.train {
+        train.optimizer.fill_defaults();
+        for regularizer in &mut train.regularizer {
+            fill(&registry.regularizers, &regularizer.name, &mut regularizer.parameters);
+        }
+    }
     for distance in &mut raw.distance {
         fill(&registry.distances, &distance.name, &mut distance.parameters);
     }

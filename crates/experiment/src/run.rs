@@ -20,7 +20,8 @@ use crate::{
     plan::{Plan, RunPlan},
     prepare::{Prepared, prepare},
     progress::Display,
-    train::Trainer,
+    tensorboard::{self, Scalars},
+    train::{EpochLog, Trainer},
     weights::Weights,
 };
 
@@ -83,22 +84,24 @@ fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display)
     let steps = plan.train.as_ref().map_or(0, |plan| Trainer::steps(plan, train.len()));
     let bar = display.training("training", epochs * steps);
     let mut notes = notes::of_run(prepared);
+    let mut scalars = plan.tensorboard.then(Scalars::new);
     let mut run = Run { name: plan.name.clone(), ..Run::default() };
     for epoch in 0..=epochs {
-        if let (Some(trainer), true) = (&mut trainer, epoch > 0) {
-            trainer.epoch(epoch, &train, &mut weights, &bar)?;
+        let mut record = TrainingRecord { epoch, ..TrainingRecord::default() };
+        let mut log = EpochLog::default();
+        if let (Some(trainer), Some(plan), true) = (&mut trainer, &plan.train, epoch > 0) {
+            log = trainer.epoch(epoch, &train, &mut weights, &bar)?;
+            (record.penalty, record.penalties) = (log.mean_penalty(plan), log.penalty_records(plan));
         }
         let (on_train, on_test) =
             (evaluate(&mut losses, &train, &weights)?, evaluate(&mut losses, &test, &weights)?);
-        let record = TrainingRecord {
-            epoch,
-            train_loss: on_train.loss,
-            train_accuracy: on_train.accuracy,
-            test_loss: on_test.loss,
-            test_accuracy: on_test.accuracy,
-            penalty: 0.0,
-        };
+        (record.train_loss, record.test_loss) = (on_train.loss, on_test.loss);
+        (record.train_accuracy, record.test_accuracy) = (on_train.accuracy, on_test.accuracy);
+        (record.train_top5, record.test_top5) = (on_train.top5, on_test.top5);
         check_finite(plan, &record)?;
+        if let Some(scalars) = &mut scalars {
+            scalars.epoch(plan, &record, &log, steps);
+        }
         bar.message(format!("loss {:.4}", record.train_loss));
         display.line(&line(&record, epochs));
         run.training.push(record);
@@ -110,6 +113,10 @@ fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display)
         }
     }
     save(prepared, directory, "final", &weights)?;
+    if let Some(scalars) = scalars {
+        let path = Path::new("tensorboard").join(folder(&plan.name)).join(tensorboard::FILE);
+        directory.write(path, scalars.finish())?;
+    }
     Ok((run, notes))
 }
 
@@ -184,11 +191,15 @@ fn line(record: &TrainingRecord, epochs: usize) -> String {
     )
 }
 
-/// `checkpoints/NAME.safetensors`, in a folder of the run's own where there are several runs.
-fn save(prepared: &Prepared, directory: &RunDirectory, name: &str, weights: &Weights) -> Result<()> {
+/// The name of a run's own folder; empty where there is one run.
+fn folder(run: &str) -> String {
     let keep =
         |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=' | ',') { c } else { '-' };
-    let run: String = prepared.plan.name.chars().map(keep).collect();
-    let path = Path::new("checkpoints").join(run).join(format!("{name}.safetensors"));
+    run.chars().map(keep).collect()
+}
+
+/// `checkpoints/NAME.safetensors`, in a folder of the run's own where there are several runs.
+fn save(prepared: &Prepared, directory: &RunDirectory, name: &str, weights: &Weights) -> Result<()> {
+    let path = Path::new("checkpoints").join(folder(&prepared.plan.name)).join(format!("{name}.safetensors"));
     Ok(checkpoint::save(&directory.file(path)?, &prepared.network, weights)?)
 }

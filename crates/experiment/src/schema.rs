@@ -48,6 +48,7 @@ pub fn kinds(registry: &Registry) -> Vec<Kind> {
         kind(&registry.architectures),
         kind(&registry.estimators),
         kind(&registry.distances),
+        kind(&registry.regularizers),
     ]
 }
 
@@ -126,13 +127,15 @@ fn join(names: impl Iterator<Item = String>) -> String {
 pub fn experiment(registry: &Registry) -> Value {
     let mut schema = schema_for!(raw::Experiment).to_value();
     let plugin = schema["$defs"]["Plugin"].take();
-    let [data, model, distance] = ["Data", "Model", "Distance"].map(|name| schema["$defs"][name].take());
+    let [data, model, distance, regularizer] =
+        ["Data", "Model", "Distance", "Regularizer"].map(|name| schema["$defs"][name].take());
     let mut definitions = Map::new();
     for (name, table, kind) in [
         ("Data", &data, kind(&registry.datasets)),
         ("Model", &model, kind(&registry.architectures)),
         ("EstimatorTable", &plugin, kind(&registry.estimators)),
         ("Distance", &distance, kind(&registry.distances)),
+        ("Regularizer", &regularizer, kind(&registry.regularizers)),
     ] {
         let choices = choices(table, &kind, &mut definitions);
         definitions.insert(name.to_owned(), choices);
@@ -165,11 +168,18 @@ fn choices(table: &Value, kind: &Kind, definitions: &mut Map<String, Value>) -> 
             alternative["properties"][key] = property.clone();
         }
         let mut required = vec![json!("name")];
+        required.extend(own_required(table));
         required.extend(schema["required"].as_array().into_iter().flatten().cloned());
         alternative["required"] = Value::Array(required);
         alternatives.push(alternative);
     }
     json!({ "description": format!("The {}, with its keys.", kind.name), "oneOf": alternatives })
+}
+
+/// The runner's keys that must be given, beside the name.
+fn own_required(table: &Value) -> impl Iterator<Item = Value> {
+    let required = table["required"].as_array().cloned().unwrap_or_default();
+    required.into_iter().filter(|key| key != "name")
 }
 
 /// Makes references to definitions whose names start with `from` start with `to` instead.

@@ -1,15 +1,17 @@
 //! Training.
 
-use eigenscape_autodiff::{Loss, Network};
-use eigenscape_core::{Error, Progress, Random, Result};
+use std::{collections::BTreeMap, time::Instant};
+
+use candle_core::Tensor;
+use eigenscape_autodiff::{Loss, Network, Penalty, PenaltyFunction, Point};
+use eigenscape_core::{Error, Progress, Random, Result, results::PenaltyRecord};
 use rand::seq::SliceRandom;
 
 use crate::{
     augment::Augmentation,
     evaluate::{Batches, Programs, scalar},
-    masks,
+    masks, optimizer,
     plan::TrainPlan,
-    sgd,
     weights::Weights,
 };
 
@@ -17,11 +19,63 @@ use crate::{
 pub struct Trainer<'a> {
     plan: &'a TrainPlan,
     network: &'a Network,
+    loss: Loss,
     random: Random,
     programs: Programs<'a>,
-    state: sgd::State,
+    /// By regularizer and number of samples.
+    penalties: BTreeMap<(usize, usize), PenaltyFunction>,
+    state: optimizer::State,
     last_loss: Option<f64>,
     augment: Option<&'a Augmentation>,
+}
+
+/// What happened in an epoch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EpochLog {
+    /// Every step.
+    pub steps: Vec<StepLog>,
+    /// Every penalty that was added.
+    pub penalties: Vec<PenaltyLog>,
+}
+
+/// A step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepLog {
+    /// The mini-batch's loss before it, without penalties.
+    pub loss: f64,
+    /// The learning rate.
+    pub lr: f64,
+}
+
+/// A penalty in one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PenaltyLog {
+    /// Which of the plan's regularizers.
+    pub regularizer: usize,
+    /// The step, counted from 0 in its epoch.
+    pub step: usize,
+    /// The penalty, without its strength.
+    pub value: f64,
+    /// Its standard error over the probes; `None` where there is one.
+    pub stderr: Option<f64>,
+    /// What it took.
+    pub seconds: f64,
+}
+
+/// Where in a training something happens.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    epoch: usize,
+    /// Counted from 0.
+    step: usize,
+    lr: f64,
+}
+
+impl Moment {
+    /// The index of random streams: one a step.
+    fn index(self) -> u64 {
+        (self.epoch as u64) << 32 | self.step as u64
+    }
 }
 
 impl<'a> Trainer<'a> {
@@ -29,7 +83,8 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: Loss, random: Random) -> Self {
         let programs = Programs::training_step(network, loss);
-        Self { plan, network, random, programs, state: sgd::State::default(), last_loss: None, augment: None }
+        let (penalties, state) = (BTreeMap::new(), optimizer::State::new(plan.optimizer));
+        Self { plan, network, loss, random, programs, penalties, state, last_loss: None, augment: None }
     }
 
     /// The same training, with images changed at random.
@@ -48,58 +103,130 @@ impl<'a> Trainer<'a> {
     /// The `epoch`-th pass over the examples, counted from 1, in an order that follows from the seed and the epoch alone.
     ///
     /// # Errors
-    /// When the loss is not finite: the training has diverged.
+    /// When the loss or a penalty is not finite: the training has diverged.
     pub fn epoch(
         &mut self,
         epoch: usize,
         data: &Batches,
         weights: &mut Weights,
         progress: &dyn Progress,
-    ) -> Result<()> {
-        let completed = epoch - 1;
-        let sgd = &self.plan.optimizer;
-        let lr = self.plan.schedule.as_ref().map_or(sgd.lr, |schedule| schedule.rate(sgd.lr, completed));
+    ) -> Result<EpochLog> {
+        let (completed, steps) = (epoch - 1, Self::steps(self.plan, data.len()));
         let mut order: Vec<u32> = (0..data.len() as u32).collect();
         order.shuffle(&mut self.random.stream("shuffle", epoch as u64));
         let size = self.plan.batch_size.get();
         let ahead = |augment: &Augmentation| augment.ahead(data.inputs(), &order, size, self.random, epoch);
         let mut ahead = self.augment.map(ahead);
+        let mut log = EpochLog::default();
         for (step, batch) in order.chunks(self.plan.batch_size.get()).enumerate() {
+            let lr = self.plan.schedule.rate(self.plan.optimizer.lr(), completed, step, steps);
+            let moment = Moment { epoch, step, lr };
             let mut point = data.point(weights, batch)?;
             if let Some(ahead) = &mut ahead {
                 point.inputs = ahead.inputs()?;
             }
-            let mut generator = self.random.stream("dropout", (epoch as u64) << 32 | step as u64);
+            let mut generator = self.random.stream("dropout", moment.index());
             point.masks = masks::draw(self.network.masks(), batch.len(), weights.dtype(), &mut generator)?;
             let results = self.programs.of(batch.len())?.at(&point, &[])?;
-            self.check(scalar(&results[0])?, lr, epoch, step + 1)?;
+            let loss = scalar(&results[0])?;
+            self.check("the loss", loss, moment)?;
+            self.last_loss = Some(loss);
+            log.steps.push(StepLog { loss, lr });
             let (gradient, buffers) = results[2..].split_at(weights.parameters.len());
-            self.state.step(sgd, lr, &mut weights.parameters, gradient)?;
+            let penalised = self.penalise(gradient, &point, moment, &mut log.penalties)?;
+            let gradient = penalised.as_deref().unwrap_or(gradient);
+            self.state.step(lr, &mut weights.parameters, gradient)?;
             weights.buffers = buffers.to_vec();
             progress.advance(1);
         }
-        Ok(())
+        Ok(log)
     }
 
-    /// Refuses a loss that is not finite, naming where it happened.
-    fn check(&mut self, loss: f64, lr: f64, epoch: usize, step: usize) -> Result<()> {
-        if loss.is_finite() {
-            self.last_loss = Some(loss);
+    /// The gradient with those of the penalties that are due; `None` where none is.
+    fn penalise(
+        &mut self,
+        gradient: &[Tensor],
+        point: &Point,
+        moment: Moment,
+        log: &mut Vec<PenaltyLog>,
+    ) -> Result<Option<Vec<Tensor>>> {
+        let mut total: Option<Vec<Tensor>> = None;
+        for (index, plan) in self.plan.regularizers.iter().enumerate() {
+            if !plan.is_due(moment.epoch - 1, moment.step) {
+                continue;
+            }
+            let start = Instant::now();
+            let penalty = self.penalty(index, point, moment)?;
+            let value = penalty.mean();
+            self.check(&format!("the penalty `{}`", plan.name), value, moment)?;
+            let before = total.as_deref().unwrap_or(gradient);
+            let add = |(g, p): (&Tensor, &Tensor)| Ok((g + p.affine(plan.strength, 0.0)?)?);
+            total = Some(before.iter().zip(&penalty.gradient).map(add).collect::<Result<_>>()?);
+            let (stderr, seconds) = (penalty.standard_error(), start.elapsed().as_secs_f64());
+            log.push(PenaltyLog { regularizer: index, step: moment.step, value, stderr, seconds });
+        }
+        Ok(total)
+    }
+
+    fn penalty(&mut self, index: usize, point: &Point, moment: Moment) -> Result<Penalty> {
+        let (regularizer, samples) = (&*self.plan.regularizers[index].regularizer, point.samples());
+        let key = (index, samples);
+        if !self.penalties.contains_key(&key) {
+            self.penalties.insert(key, regularizer.program(self.network, self.loss, samples)?);
+        }
+        let mut generator = self.random.stream(&format!("regularizer-{index}"), moment.index());
+        regularizer.evaluate(&self.penalties[&key], point, &mut generator)
+    }
+
+    /// Refuses a number that is not finite, naming where it happened.
+    fn check(&self, what: &str, value: f64, moment: Moment) -> Result<()> {
+        if value.is_finite() {
             return Ok(());
         }
+        let Moment { epoch, step, lr } = moment;
         let before = self.last_loss.map_or_else(|| "none".to_owned(), |loss| format!("{loss:.4}"));
-        let remedy = match self.last_loss {
-            Some(_) => "lower train.optimizer.lr, or raise train.batch_size",
-            None => {
+        let remedy = match (what, self.last_loss) {
+            ("the loss", Some(_)) => "lower train.optimizer.lr, or raise train.batch_size",
+            ("the loss", None) => {
                 "before its first step it is not the learning rate: check the data and the settings in [model]"
             }
+            _ => "lower train.optimizer.lr or the penalty's strength, or add it later (from_epoch)",
         };
         Err(Error::input(
             "training diverged",
             format!(
-                "the loss is {loss} in epoch {epoch}, step {step} (learning rate {lr}, last finite loss {before})"
+                "{what} is {value} in epoch {epoch}, step {} (learning rate {lr}, last finite loss {before})",
+                step + 1
             ),
             remedy,
         ))
+    }
+}
+
+impl EpochLog {
+    /// Mean over the steps of what was added to the loss.
+    #[must_use]
+    pub fn mean_penalty(&self, plan: &TrainPlan) -> f64 {
+        let added = |log: &PenaltyLog| plan.regularizers[log.regularizer].strength * log.value;
+        self.penalties.iter().map(added).sum::<f64>() / self.steps.len().max(1) as f64
+    }
+
+    /// What became of each regularizer that was due.
+    #[must_use]
+    pub fn penalty_records(&self, plan: &TrainPlan) -> Vec<PenaltyRecord> {
+        let record = |(index, plan): (usize, &crate::plan::RegularizerPlan)| {
+            let of: Vec<&PenaltyLog> = self.penalties.iter().filter(|log| log.regularizer == index).collect();
+            let count = of.len() as f64;
+            let squares: Option<f64> = of.iter().map(|log| Some(log.stderr?.powi(2))).sum();
+            (!of.is_empty()).then(|| PenaltyRecord {
+                name: plan.name.clone(),
+                strength: plan.strength,
+                count: of.len(),
+                value: of.iter().map(|log| log.value).sum::<f64>() / count,
+                stderr: squares.map(|squares| squares.sqrt() / count),
+                seconds: of.iter().map(|log| log.seconds).sum(),
+            })
+        };
+        plan.regularizers.iter().enumerate().filter_map(record).collect()
     }
 }

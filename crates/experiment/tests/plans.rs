@@ -13,6 +13,7 @@ use eigenscape_experiment::{
     diagnostic::Source,
     document::Node,
     labels::Labels,
+    optimizer::{Optimizer, Sgd},
     overrides,
     plan::{LossPlan, Plan, Samples},
     schema,
@@ -83,9 +84,9 @@ fn every_key_arrives() {
     let [run] = plan.runs.as_slice() else { panic!("one run expected") };
     assert_eq!((run.name.as_str(), run.seed, run.epochs()), ("", 7, 3));
     let train = run.train.as_ref().unwrap();
-    assert_eq!((train.batch_size.get(), train.optimizer.lr, train.optimizer.momentum), (256, 1e-2, 0.0));
-    let schedule = train.schedule.as_ref().unwrap();
-    let rates: Vec<f64> = (0..4).map(|completed| schedule.rate(1.0, completed)).collect();
+    let sgd = Sgd { lr: 1e-2, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0 };
+    assert_eq!((train.batch_size.get(), train.optimizer), (256, Optimizer::Sgd(sgd)));
+    let rates: Vec<f64> = (0..4).map(|completed| train.schedule.rate(1.0, completed, 0, 1)).collect();
     assert_eq!(rates, [1.0, 0.5, 0.25, 0.25]);
     let [first, second] = run.probes.as_slice() else { panic!("two probes expected") };
     assert_eq!(first.epochs, [1, 2, 3]);

@@ -68,6 +68,19 @@ impl Graph {
         self.mul(exponentials, inverse)
     }
 
+    /// 1 where `x` is the largest along its last axis (wherever several are), otherwise 0; piecewise constant.
+    ///
+    /// # Errors
+    /// When `x` is a scalar.
+    pub fn one_hot_max(&mut self, x: Value) -> Result<Value> {
+        let shift = self.emit(Arc::new(Shift), &[x])?;
+        let shape = self.shape(x).to_vec();
+        let largest = self.broadcast(shift, &shape)?;
+        let below = self.sub(largest, x)?;
+        let below = self.function(super::Function::Step { slope: 0.0 }, below)?;
+        self.one_minus(below)
+    }
+
     /// (m, exp(x − m)) with m the largest element along the last axis.
     fn shifted_exp(&mut self, x: Value) -> Result<(Value, Value)> {
         let shift = self.emit(Arc::new(Shift), &[x])?;
@@ -80,7 +93,10 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
-    use crate::laws::Subject;
+    use candle_core::{DType, Device};
+
+    use super::*;
+    use crate::{laws::Subject, program::Program, transforms::linearize};
 
     #[test]
     fn laws() {
@@ -94,5 +110,21 @@ mod tests {
             g.softmax(masked)
         })
         .obeys_all();
+    }
+
+    #[test]
+    fn the_largest_is_marked_and_has_no_derivative() -> Result<()> {
+        let place = Place { dtype: DType::F64, device: Device::Cpu };
+        let mut graph = Graph::default();
+        let x = graph.input("x", &[2, 3]);
+        let hot = graph.one_hot_max(x)?;
+        let at = Tensor::new(&[[0.1, -2.0, 0.3], [5.0, 4.0, 4.9]], &Device::Cpu)?;
+        let found = Program::new(&graph, &[x], &[hot])?.evaluate(&place, &[at])?.remove(0);
+        assert_eq!(found.to_vec2::<f64>()?, [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
+        let v = graph.input("v", &[2, 3]);
+        let tangent = linearize(&mut graph, &[hot], &[(x, v)])?[0];
+        let zero = tangent.is_none_or(|tangent| graph.describe(tangent).contains("fill"));
+        assert!(zero, "{tangent:?}");
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod broadcast;
 mod concat;
 mod constant;
 mod conv2d;
+mod detach;
 mod dot;
 mod function;
 mod gather;

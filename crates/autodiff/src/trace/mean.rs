@@ -15,7 +15,7 @@ use crate::{
 
 /// What becomes of an output of each sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reduction {
+pub(crate) enum Reduction {
     /// Its mean over samples.
     Mean,
     /// All of them, \[N, ...\].
@@ -27,7 +27,7 @@ pub(super) enum Reduction {
 /// The mean gradient of a weight is the sum of N outer products (or convolutions): as one product that contracts the samples it
 /// costs what the gradient of a batch costs, and no sample's own gradient is stored.
 #[derive(Debug, Clone)]
-pub(super) struct SampleMean {
+pub(crate) struct SampleMean {
     /// From the inputs, those of each sample on a leading axis, to the terms.
     terms: Program,
     /// From the terms to the results.
@@ -81,6 +81,14 @@ impl SampleMean {
 
     pub fn flops(&self) -> usize {
         self.samples * self.terms.flops() + self.results.flops()
+    }
+
+    /// The most numbers that an evaluation holds at any time, beside the inputs.
+    pub fn peak(&self) -> usize {
+        let batched: Vec<bool> = (0..self.terms.inputs()).map(|input| input >= self.fixed).collect();
+        let terms = self.terms.footprint(&batched, self.samples);
+        let results = self.results.footprint(&vec![false; self.results.inputs()], 1);
+        terms.peak.max(terms.outputs + results.peak)
     }
 }
 

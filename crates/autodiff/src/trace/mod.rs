@@ -16,14 +16,15 @@ mod root;
 
 use candle_core::Tensor;
 
-use self::{
+pub(crate) use self::{
     mean::{Reduction, SampleMean},
     norm::squared_norm,
 };
 use crate::{
     Graph, Value,
     error::{Error, Result},
-    objective::{Objective, gradient, pull_back},
+    objective::{Objective, gradient},
+    penalty::PenaltyScope,
     point::Point,
     program::Program,
     transforms::{Breaker, affinity},
@@ -116,13 +117,6 @@ fn draws(probes: &[Tensor], shapes: &[Vec<usize>]) -> Result<Vec<Vec<Tensor>>> {
     (0..count).map(draw).collect()
 }
 
-/// An estimate as emitted: the graph, its new inputs and its value.
-struct Emitted {
-    graph: Graph,
-    probes: Vec<Value>,
-    trace: Value,
-}
-
 impl Objective {
     /// \[estimate of the trace of `group`'s block, its gradient in each parameter of `wrt`...\] at a point, given signs.
     ///
@@ -194,43 +188,23 @@ impl Objective {
                 )));
             }
             let one = Self::new(&self.network, self.loss_kind, 1)?;
-            let mut emitted = one.emit_trace(estimate, group)?;
-            let outputs = outputs(&one, &mut emitted.graph, emitted.trace)?;
-            let samples = self.graph.shape(self.outputs)[0];
-            let mut probes: Vec<Vec<usize>> = shapes(&emitted);
-            probes.iter_mut().for_each(|shape| shape[0] = samples);
-            let evaluation = SampleMean::new(&one, &emitted.graph, &emitted.probes, &outputs, samples)?;
+            let mut scope = PenaltyScope::new(&one);
+            let trace = scope.trace(estimate, group)?;
+            let outputs = outputs(&one, scope.graph(), trace)?;
+            let samples = self.samples();
+            let probes = scope.probe_shapes(Some(samples));
+            let (graph, random) = scope.finish();
+            let evaluation = SampleMean::new(&one, &graph, &random, &outputs, samples)?;
             return Ok(TraceFunction { evaluation: Evaluation::BySample(evaluation), probes });
         }
-        let mut emitted = self.emit_trace(estimate, group)?;
-        let outputs = outputs(self, &mut emitted.graph, emitted.trace)?;
-        let inputs: Vec<Value> = self.inputs.iter().chain(&emitted.probes).copied().collect();
+        let mut scope = PenaltyScope::new(self);
+        let trace = scope.trace(estimate, group)?;
+        let outputs = outputs(self, scope.graph(), trace)?;
+        let probes = scope.probe_shapes(None);
+        let (graph, random) = scope.finish();
+        let inputs: Vec<Value> = self.inputs.iter().chain(&random).copied().collect();
         let outputs: Vec<Value> = outputs.into_iter().map(|(value, _)| value).collect();
-        let program = Program::new(&emitted.graph, &inputs, &outputs)?;
-        Ok(TraceFunction { evaluation: Evaluation::Whole(program), probes: shapes(&emitted) })
+        let program = Program::new(&graph, &inputs, &outputs)?;
+        Ok(TraceFunction { evaluation: Evaluation::Whole(program), probes })
     }
-
-    fn emit_trace(&self, estimate: TraceEstimate, group: &Variables) -> Result<Emitted> {
-        let mut graph = self.graph.clone();
-        if estimate == TraceEstimate::Hutchinson {
-            let (seeds, probes) = self.seeds(&mut graph, group)?;
-            let trace = self.emit_form(&mut graph, &seeds)?;
-            return Ok(Emitted { graph, probes, trace });
-        }
-        let shape = graph.shape(self.outputs).to_vec();
-        let signs = graph.input("signs", &shape);
-        let cotangent = self.loss_kind.root_times(&mut graph, self.outputs, self.target, signs)?;
-        let values = self.select(group)?;
-        let mut trace = None;
-        for value in pull_back(&mut graph, self.outputs, cotangent, &values)? {
-            let norm = squared_norm(&mut graph, value)?;
-            trace = Some(graph.accumulate(trace, norm)?);
-        }
-        let trace = crate::objective::or_zero(&mut graph, trace, &[])?;
-        Ok(Emitted { graph, probes: vec![signs], trace })
-    }
-}
-
-fn shapes(emitted: &Emitted) -> Vec<Vec<usize>> {
-    emitted.probes.iter().map(|probe| emitted.graph.shape(*probe).to_vec()).collect()
 }

@@ -2,8 +2,10 @@
 
 mod affinity;
 mod linearize;
+mod substitute;
 mod transpose;
 
 pub use affinity::{Breaker, affinity};
 pub use linearize::linearize;
+pub use substitute::substitute;
 pub use transpose::transpose;

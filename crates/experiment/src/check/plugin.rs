@@ -64,7 +64,7 @@ fn parameter<T: ?Sized + 'static>(
 }
 
 /// A plugin that does not like its values: the error stands at the value that it names, or at the plugin's name.
-fn failed(node: &Node, error: &Error) -> ConfigError {
+pub(crate) fn failed(node: &Node, error: &Error) -> ConfigError {
     let (subject, problem, help) = match error {
         Error::Input { subject, problem, remedy } => {
             (subject.as_str(), format!("{subject}: {problem}"), Some(remedy.clone()))

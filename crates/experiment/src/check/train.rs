@@ -1,4 +1,4 @@
-//! Training: ranges.
+//! Training: ranges, optimizers, schedules, regularizers.
 
 use std::num::NonZeroUsize;
 
@@ -7,43 +7,113 @@ use eigenscape_core::registry::nearest;
 use super::Checker;
 use crate::{
     diagnostic::{ConfigError, suggestion},
-    plan::{MultiStep, Sgd, TrainPlan},
+    optimizer::{Adam, Optimizer, Sgd},
+    plan::{RegularizerPlan, TrainPlan},
     raw,
+    schedule::{Decay, Schedule, Warmup},
 };
 
+/// The keys of every optimizer, and those that each has beside them.
+const OPTIMIZER_KEYS: [&str; 3] = ["name", "lr", "weight_decay"];
+const SGD_KEYS: [&str; 3] = ["momentum", "dampening", "nesterov"];
+const ADAM_KEYS: [&str; 2] = ["betas", "eps"];
+/// The keys of every schedule, and those that each has beside them.
+const SCHEDULE_KEYS: [&str; 3] = ["name", "warmup_steps", "warmup_epochs"];
+const MULTI_STEP_KEYS: [&str; 2] = ["milestones", "gamma"];
+const COSINE_KEYS: [&str; 1] = ["min_lr"];
+/// The keys of a regularizer's table that are the runner's.
+const RUNNER_KEYS: [&str; 3] = ["strength", "every", "from_epoch"];
+
 impl Checker<'_> {
-    pub(super) fn train(&self, raw: &raw::Train) -> Result<TrainPlan, ConfigError> {
-        if let Some(regularizer) = raw.regularizer.first() {
+    pub(super) fn train(&mut self, raw: &raw::Train) -> Result<TrainPlan, ConfigError> {
+        let epochs = self.at_least_one("train.epochs", raw.epochs)?;
+        let schedule = raw.schedule.as_ref().map(|schedule| self.schedule(schedule, epochs.get()));
+        let (batch_size, optimizer) =
+            (self.at_least_one("train.batch_size", raw.batch_size)?, self.optimizer(&raw.optimizer)?);
+        let schedule = schedule.transpose()?.unwrap_or_default();
+        let regularizers = raw.regularizer.iter().enumerate();
+        let regularizers = regularizers.map(|(index, raw)| self.regularizer(index, raw, epochs.get()));
+        let regularizers = regularizers.collect::<Result<_, _>>()?;
+        Ok(TrainPlan { epochs, batch_size, optimizer, schedule, regularizers })
+    }
+
+    fn optimizer(&self, raw: &raw::Optimizer) -> Result<Optimizer, ConfigError> {
+        let path = "train.optimizer";
+        let name = self.one_of(&format!("{path}.name"), "optimizer", &raw.name, &["adam", "adamw", "sgd"])?;
+        let own: &[&str] = if name == "sgd" { &SGD_KEYS } else { &ADAM_KEYS };
+        self.only_keys(path, name, &[&OPTIMIZER_KEYS, own].concat())?;
+        let mut raw = raw.clone();
+        raw.fill_defaults();
+        let range = |key: &str, value: f64, range: &str, holds: fn(f64) -> bool| {
+            self.in_range(&format!("{path}.{key}"), value, range, holds).map(|()| value)
+        };
+        let share = "at least 0 and below 1";
+        let lr = range("lr", raw.lr, "a positive number", |lr| lr > 0.0)?;
+        let weight_decay =
+            range("weight_decay", raw.weight_decay.unwrap_or_default(), "at least 0", |w| w >= 0.0)?;
+        if name != "sgd" {
+            let betas = raw.betas.unwrap_or_default();
+            for beta in betas {
+                range("betas", beta, share, |beta| (0.0..1.0).contains(&beta))?;
+            }
+            let eps = range("eps", raw.eps.unwrap_or_default(), "a positive number", |eps| eps > 0.0)?;
+            return Ok(Optimizer::Adam(Adam { lr, betas, eps, weight_decay, decoupled: name == "adamw" }));
+        }
+        let momentum =
+            range("momentum", raw.momentum.unwrap_or_default(), share, |m| (0.0..1.0).contains(&m))?;
+        let dampening = range("dampening", raw.dampening.unwrap_or_default(), "from 0 to 1", |d| {
+            (0.0..=1.0).contains(&d)
+        })?;
+        let nesterov = raw.nesterov.unwrap_or_default();
+        if nesterov && (momentum == 0.0 || dampening > 0.0) {
             return Err(self.error(
-                "train.regularizer[0].name",
-                format!("regularizers are not available yet, so \"{}\" cannot be used", regularizer.name),
-                "remove the [[train.regularizer]] tables",
+                &format!("{path}.nesterov"),
+                "Nesterov's step needs a momentum, and no dampening",
+                "set momentum = 0.9, say, and leave dampening out",
             ));
         }
-        Ok(TrainPlan {
-            epochs: self.at_least_one("train.epochs", raw.epochs)?,
-            batch_size: self.at_least_one("train.batch_size", raw.batch_size)?,
-            optimizer: self.optimizer(&raw.optimizer)?,
-            schedule: raw.schedule.as_ref().map(|schedule| self.schedule(schedule)).transpose()?,
-        })
+        Ok(Optimizer::Sgd(Sgd { lr, momentum, dampening, nesterov, weight_decay }))
     }
 
-    fn optimizer(&self, raw: &raw::Optimizer) -> Result<Sgd, ConfigError> {
-        let path = "train.optimizer";
-        self.only(&format!("{path}.name"), "optimizer", &raw.name, "sgd")?;
-        self.in_range(&format!("{path}.lr"), raw.lr, "a positive number", |lr| lr > 0.0)?;
-        self.in_range(&format!("{path}.momentum"), raw.momentum, "at least 0 and below 1", |m| {
-            (0.0..1.0).contains(&m)
-        })?;
-        self.in_range(&format!("{path}.weight_decay"), raw.weight_decay, "at least 0", |w| w >= 0.0)?;
-        Ok(Sgd { lr: raw.lr, momentum: raw.momentum, weight_decay: raw.weight_decay })
-    }
-
-    fn schedule(&self, raw: &raw::Schedule) -> Result<MultiStep, ConfigError> {
+    fn schedule(&self, raw: &raw::Schedule, epochs: usize) -> Result<Schedule, ConfigError> {
         let path = "train.schedule";
-        self.only(&format!("{path}.name"), "schedule", &raw.name, "multi-step")?;
-        self.in_range(&format!("{path}.gamma"), raw.gamma, "a positive number", |gamma| gamma > 0.0)?;
-        let increasing = raw.milestones.first() != Some(&0) && raw.milestones.is_sorted_by(|a, b| a < b);
+        let known = ["constant", "cosine", "multi-step"];
+        let name = self.one_of(&format!("{path}.name"), "schedule", &raw.name, &known)?;
+        let own: &[&str] = match name {
+            "multi-step" => &MULTI_STEP_KEYS,
+            "cosine" => &COSINE_KEYS,
+            _ => &[],
+        };
+        self.only_keys(path, name, &[&SCHEDULE_KEYS, own].concat())?;
+        let decay = match name {
+            "multi-step" => self.multi_step(path, raw)?,
+            "cosine" => {
+                let min_lr = raw.min_lr.unwrap_or(0.0);
+                self.in_range(&format!("{path}.min_lr"), min_lr, "at least 0", |min| min >= 0.0)?;
+                Decay::Cosine { epochs, min_lr }
+            }
+            _ => Decay::Constant,
+        };
+        let warmup = match (raw.warmup_steps, raw.warmup_epochs) {
+            (Some(_), Some(_)) => {
+                let problem = "both `warmup_steps` and `warmup_epochs` are given";
+                return Err(self.error(&format!("{path}.warmup_epochs"), problem, "give one of them"));
+            }
+            (_, Some(epochs)) => Warmup::Epochs(epochs),
+            (steps, None) => Warmup::Steps(steps.unwrap_or(0)),
+        };
+        Ok(Schedule { decay, warmup })
+    }
+
+    fn multi_step(&self, path: &str, raw: &raw::Schedule) -> Result<Decay, ConfigError> {
+        let missing = |key: &str, help: &str| {
+            self.error(path, format!("the key `{key}` is missing in `{path}`"), format!("add {help}"))
+        };
+        let milestones =
+            raw.milestones.as_ref().ok_or_else(|| missing("milestones", "milestones = [10, 20], say"))?;
+        let gamma = raw.gamma.ok_or_else(|| missing("gamma", "gamma = 0.25, say"))?;
+        self.in_range(&format!("{path}.gamma"), gamma, "a positive number", |gamma| gamma > 0.0)?;
+        let increasing = milestones.first() != Some(&0) && milestones.is_sorted_by(|a, b| a < b);
         if !increasing {
             return Err(self.error(
                 &format!("{path}.milestones"),
@@ -51,7 +121,34 @@ impl Checker<'_> {
                 "write them as in milestones = [10, 20]",
             ));
         }
-        Ok(MultiStep { milestones: raw.milestones.clone(), gamma: raw.gamma })
+        Ok(Decay::MultiStep { milestones: milestones.clone(), gamma })
+    }
+
+    fn regularizer(
+        &mut self,
+        index: usize,
+        raw: &raw::Regularizer,
+        epochs: usize,
+    ) -> Result<RegularizerPlan, ConfigError> {
+        let path = format!("train.regularizer[{index}]");
+        let catalog = &self.registry.regularizers;
+        let regularizer = self.build(catalog, &path, &raw.name, raw.parameters.clone(), &RUNNER_KEYS)?;
+        self.in_range(&format!("{path}.strength"), raw.strength, "at least 0", |strength| strength >= 0.0)?;
+        if raw.from_epoch >= epochs {
+            // No error: a training is shortened by --set, and the rest of the file should still hold.
+            self.warnings.push(format!(
+                "regularizer `{}` is never added: it waits for {} completed epochs, and {epochs} are trained",
+                raw.name, raw.from_epoch
+            ));
+        }
+        Ok(RegularizerPlan {
+            name: raw.name.clone(),
+            node: self.document.at(&path).clone(),
+            regularizer,
+            strength: raw.strength,
+            every: self.at_least_one(&format!("{path}.every"), raw.every)?,
+            from_epoch: raw.from_epoch,
+        })
     }
 
     pub(super) fn at_least_one(&self, path: &str, value: usize) -> Result<NonZeroUsize, ConfigError> {
@@ -73,12 +170,26 @@ impl Checker<'_> {
         Err(self.error(path, format!("`{path}` is {value}"), format!("it must be {range}")))
     }
 
-    /// Refuses a name other than the only one there is.
-    fn only(&self, path: &str, kind: &str, name: &str, known: &str) -> Result<(), ConfigError> {
-        if name == known {
-            return Ok(());
-        }
-        let help = suggestion(nearest(name, [known]).as_deref(), &format!("{kind}s"), &[known]);
-        Err(self.error(path, format!("there is no {kind} `{name}`"), help))
+    /// The known name that this is; refuses any other.
+    fn one_of(
+        &self,
+        path: &str,
+        kind: &str,
+        name: &str,
+        known: &[&'static str],
+    ) -> Result<&'static str, ConfigError> {
+        known.iter().find(|candidate| **candidate == name).copied().ok_or_else(|| {
+            let nearest = nearest(name, known.iter().copied());
+            let help = suggestion(nearest.as_deref(), &format!("{kind}s"), known);
+            self.error(path, format!("there is no {kind} `{name}`"), help)
+        })
+    }
+
+    /// Refuses keys of the table at `path` that what is named there has no use for.
+    fn only_keys(&self, path: &str, name: &str, known: &[&str]) -> Result<(), ConfigError> {
+        let table = self.document.at(path);
+        let Some(key) = table.keys().find(|key| !known.contains(key)) else { return Ok(()) };
+        let help = suggestion(None, &format!("keys of `{name}`"), known);
+        Err(table.at(key).key.error(format!("`{name}` has no key `{key}`"), Some(help)))
     }
 }

@@ -130,6 +130,7 @@ pub fn registry() -> Registry {
     });
     registry.estimators.add("gram", "Exact, by a Gram matrix", |_: None, _| Ok(Box::new(Nothing)));
     registry.distances.add("wasserstein", "Earth mover's distance", |_: None, _| Ok(Box::new(Nothing)));
+    eigenscape_regularizers::register(&mut registry);
     registry.distances.add("kl", "Relative entropy", |_: None, _| Ok(Box::new(Nothing)));
     registry
 }

@@ -3,7 +3,31 @@
 use candle_core::Tensor;
 use eigenscape_core::Result;
 
-use crate::plan::Sgd;
+/// Settings of stochastic gradient descent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sgd {
+    /// Learning rate, positive.
+    pub lr: f64,
+    /// In \[0, 1).
+    pub momentum: f64,
+    /// The share of a gradient that the momentum buffer leaves out, in \[0, 1\].
+    pub dampening: f64,
+    /// Whether the step looks ahead along the buffer (Nesterov).
+    pub nesterov: bool,
+    /// Not negative.
+    pub weight_decay: f64,
+}
+
+impl Sgd {
+    /// The settings in one line.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let Self { lr, momentum, dampening, nesterov, weight_decay } = self;
+        let kind = if *nesterov { " (Nesterov)" } else { "" };
+        let dampening = if *dampening > 0.0 { format!(", dampening {dampening}") } else { String::new() };
+        format!("SGD, learning rate {lr}, momentum {momentum}{kind}{dampening}, weight decay {weight_decay}")
+    }
+}
 
 /// The momentum buffers, one a parameter; none before the first step.
 #[derive(Debug, Clone, Default)]
@@ -12,8 +36,8 @@ pub struct State {
 }
 
 impl State {
-    /// Moves the parameters: with d = g + weight_decay·θ, the buffer becomes b ← momentum·b + d (b = d in the first step), and
-    /// θ ← θ − lr·b. Without momentum b is d.
+    /// Moves the parameters: with d = g + weight_decay·θ, the buffer becomes b ← momentum·b + (1 − dampening)·d (b = d in the first step), and
+    /// θ ← θ − lr·b, or θ ← θ − lr·(d + momentum·b) by Nesterov. Without momentum b is d.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -31,11 +55,23 @@ impl State {
                 step = (step + parameter.affine(sgd.weight_decay, 0.0)?)?;
             }
             if sgd.momentum > 0.0 {
-                if first {
-                    self.momentum.push(step.clone());
+                let buffer = if first {
+                    step.clone()
                 } else {
-                    step = (self.momentum[index].affine(sgd.momentum, 0.0)? + step)?;
-                    self.momentum[index] = step.clone();
+                    let kept = self.momentum[index].affine(sgd.momentum, 0.0)?;
+                    let added = if sgd.dampening > 0.0 {
+                        step.affine(1.0 - sgd.dampening, 0.0)?
+                    } else {
+                        step.clone()
+                    };
+                    (kept + added)?
+                };
+                step =
+                    if sgd.nesterov { (step + buffer.affine(sgd.momentum, 0.0)?)? } else { buffer.clone() };
+                if first {
+                    self.momentum.push(buffer);
+                } else {
+                    self.momentum[index] = buffer;
                 }
             }
             *parameter = (&*parameter - step.affine(lr, 0.0)?)?;
@@ -54,7 +90,7 @@ mod tests {
     /// by hand: d = 1.5 θ; b = 1.5, 0.9·1.5 + 1.5·0.85, ...
     #[test]
     fn three_steps_by_hand() {
-        let sgd = Sgd { lr: 0.1, momentum: 0.9, weight_decay: 0.5 };
+        let sgd = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.0, nesterov: false, weight_decay: 0.5 };
         let mut state = State::default();
         let mut parameters = [Tensor::new(&[1.0_f64], &Device::Cpu).unwrap()];
         let (mut theta, mut buffer): (f64, Option<f64>) = (1.0, None);

@@ -1,0 +1,53 @@
+//! Substitution: a program with some of its values replaced.
+
+use std::collections::HashMap;
+
+use crate::{Graph, Value, error::Result};
+
+/// Emits what `outputs` are when each first value of `replacements` is replaced by the second, wherever it is used. The second may
+/// depend on the first.
+///
+/// # Errors
+/// When a replacement has another shape than what it replaces.
+pub fn substitute(
+    graph: &mut Graph,
+    outputs: &[Value],
+    replacements: &[(Value, Value)],
+) -> Result<Vec<Value>> {
+    let stops: Vec<Value> = replacements.iter().map(|(value, _)| *value).collect();
+    let mut replaced: HashMap<Value, Value> = replacements.iter().copied().collect();
+    for value in graph.ancestors(outputs, &stops) {
+        let Some(node) = graph.operation(value) else { continue };
+        if replaced.contains_key(&value) || !node.args.iter().any(|arg| replaced.contains_key(arg)) {
+            continue;
+        }
+        let args: Vec<Value> = node.args.iter().map(|arg| *replaced.get(arg).unwrap_or(arg)).collect();
+        let value_now = graph.emit(node.primitive, &args)?;
+        replaced.insert(value, value_now);
+    }
+    Ok(outputs.iter().map(|output| *replaced.get(output).unwrap_or(output)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device, Tensor};
+
+    use super::*;
+    use crate::{Place, Program};
+
+    /// y = x·w with x ← x + w is (x + w)·w.
+    #[test]
+    fn a_replacement_may_depend_on_what_it_replaces() -> Result<()> {
+        let mut graph = Graph::default();
+        let [x, w] = ["x", "w"].map(|name| graph.input(name, &[2]));
+        let y = graph.mul(x, w)?;
+        let sum = graph.add(x, w)?;
+        let moved = substitute(&mut graph, &[y, w], &[(x, sum)])?;
+        assert_eq!(moved[1], w);
+        let place = Place { dtype: DType::F64, device: Device::Cpu };
+        let at = [Tensor::new(&[1.0, 2.0], &Device::Cpu)?, Tensor::new(&[3.0, -1.0], &Device::Cpu)?];
+        let found = Program::new(&graph, &[x, w], &moved[..1])?.evaluate(&place, &at)?.remove(0);
+        assert_eq!(found.to_vec1::<f64>()?, [12.0, -1.0]);
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! Adam, as `torch.optim.Adam` and `torch.optim.AdamW` define it.
+
+use candle_core::Tensor;
+use eigenscape_core::Result;
+
+/// Settings of Adam (Kingma & Ba 2015); AdamW where the weight decay is decoupled (Loshchilov & Hutter 2019).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adam {
+    /// Learning rate, positive.
+    pub lr: f64,
+    /// β₁ and β₂, each in \[0, 1).
+    pub betas: [f64; 2],
+    /// Positive.
+    pub eps: f64,
+    /// Not negative.
+    pub weight_decay: f64,
+    /// Whether weights decay by themselves (AdamW) and not through the gradient.
+    pub decoupled: bool,
+}
+
+impl Adam {
+    /// The settings in one line.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let Self { lr, betas: [first, second], eps, weight_decay, decoupled } = self;
+        let name = if *decoupled { "AdamW" } else { "Adam" };
+        format!(
+            "{name}, learning rate {lr}, betas {first} and {second}, eps {eps}, weight decay {weight_decay}"
+        )
+    }
+}
+
+/// The moments of each parameter, and how many steps were taken.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    steps: i32,
+    moments: Vec<[Tensor; 2]>,
+}
+
+impl State {
+    /// Moves the parameters: with g ← g + weight_decay·θ (Adam) or θ ← (1 − lr·weight_decay)·θ (AdamW), m ← β₁ m + (1 − β₁) g,
+    /// v ← β₂ v + (1 − β₂) g², both from 0, and in step t θ ← θ − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps).
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn step(
+        &mut self,
+        adam: &Adam,
+        lr: f64,
+        parameters: &mut [Tensor],
+        gradients: &[Tensor],
+    ) -> Result<()> {
+        let [first, second] = adam.betas;
+        if self.moments.is_empty() {
+            let zeros = |p: &Tensor| Ok([p.zeros_like()?, p.zeros_like()?]);
+            self.moments = parameters.iter().map(zeros).collect::<Result<_>>()?;
+        }
+        self.steps = self.steps.saturating_add(1);
+        let corrections = adam.betas.map(|beta| 1.0 - beta.powi(self.steps));
+        for ((parameter, gradient), [m, v]) in parameters.iter_mut().zip(gradients).zip(&mut self.moments) {
+            let mut gradient = gradient.clone();
+            if adam.decoupled {
+                *parameter = parameter.affine(1.0 - lr * adam.weight_decay, 0.0)?;
+            } else if adam.weight_decay > 0.0 {
+                gradient = (gradient + parameter.affine(adam.weight_decay, 0.0)?)?;
+            }
+            *m = (m.affine(first, 0.0)? + gradient.affine(1.0 - first, 0.0)?)?;
+            *v = (v.affine(second, 0.0)? + gradient.sqr()?.affine(1.0 - second, 0.0)?)?;
+            let denominator = v.sqrt()?.affine(corrections[1].sqrt().recip(), adam.eps)?;
+            *parameter = (&*parameter - (&*m / denominator)?.affine(lr / corrections[0], 0.0)?)?;
+        }
+        Ok(())
+    }
+}
