@@ -52,13 +52,13 @@ impl dyn Regularizer + '_ {
     /// The penalty with its gradient, for mini-batches of so many samples.
     ///
     /// # Errors
-    /// Those of [`Self::penalty`], and when the program cannot be built.
+    /// Those of [`Regularizer::penalty`], and when the program cannot be built.
     pub fn program(&self, network: &Network, loss: Loss, batch: usize) -> Result<PenaltyFunction> {
         let objective = Objective::new(network, loss, self.samples(batch).min(batch))?;
         objective.penalty(self.over(), |scope| self.penalty(scope))
     }
 
-    /// The penalty on a mini-batch, by its [program](Self::program) and draws from `generator`.
+    /// The penalty on a mini-batch, by its program (that of the batch's size) and draws from `generator`.
     ///
     /// # Errors
     /// When a draw or a tensor operation fails.

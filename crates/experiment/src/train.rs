@@ -1,9 +1,12 @@
 //! Training.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Instant,
+};
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{Loss, Network, Penalty, PenaltyFunction, Point};
+use eigenscape_autodiff::{Loss, Network, PenaltyFunction, Point};
 use eigenscape_core::{Error, Progress, Random, Result, results::PenaltyRecord};
 use rand::seq::SliceRandom;
 
@@ -155,8 +158,16 @@ impl<'a> Trainer<'a> {
             if !plan.is_due(moment.epoch - 1, moment.step) {
                 continue;
             }
+            let regularizer = &*plan.regularizer;
+            let program = match self.penalties.entry((index, point.samples())) {
+                Entry::Occupied(made) => made.into_mut(),
+                Entry::Vacant(new) => {
+                    new.insert(regularizer.program(self.network, self.loss, point.samples())?)
+                }
+            };
             let start = Instant::now();
-            let penalty = self.penalty(index, point, moment)?;
+            let mut generator = self.random.stream(&format!("regularizer-{index}"), moment.index());
+            let penalty = regularizer.evaluate(program, point, &mut generator)?;
             let value = penalty.mean();
             self.check(&format!("the penalty `{}`", plan.name), value, moment)?;
             let before = total.as_deref().unwrap_or(gradient);
@@ -166,16 +177,6 @@ impl<'a> Trainer<'a> {
             log.push(PenaltyLog { regularizer: index, step: moment.step, value, stderr, seconds });
         }
         Ok(total)
-    }
-
-    fn penalty(&mut self, index: usize, point: &Point, moment: Moment) -> Result<Penalty> {
-        let (regularizer, samples) = (&*self.plan.regularizers[index].regularizer, point.samples());
-        let key = (index, samples);
-        if !self.penalties.contains_key(&key) {
-            self.penalties.insert(key, regularizer.program(self.network, self.loss, samples)?);
-        }
-        let mut generator = self.random.stream(&format!("regularizer-{index}"), moment.index());
-        regularizer.evaluate(&self.penalties[&key], point, &mut generator)
     }
 
     /// Refuses a number that is not finite, naming where it happened.
