@@ -180,6 +180,7 @@ reruns = 2
 [profile.small]
 train.epochs = 2
 "probe.0.at" = "end"
+"probe.1.at" = "end"
 [[sweep.case]]
 name = "plain"
 [[sweep.case]]
