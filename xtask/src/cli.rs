@@ -1,8 +1,9 @@
 //! What can be written on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use eigenscape_experiment::choices::{Choices, Profile};
 
 /// Curvature spectra of neural networks: an experiment is a TOML file, its results a folder with a report.
 #[derive(Debug, Parser)]
@@ -21,9 +22,8 @@ pub enum Command {
         /// Experiment files, or names of files in experiments/
         #[arg(required = true, value_name = "FILE|NAME")]
         experiments: Vec<String>,
-        /// Replace a value of the file, as in --set train.epochs=2
-        #[arg(long, value_name = "KEY=VALUE")]
-        set: Vec<String>,
+        #[command(flatten)]
+        overrides: Overrides,
     },
     /// List data sets, architectures, estimators and distances with their keys; or the groups of an experiment
     List {
@@ -32,9 +32,8 @@ pub enum Command {
         /// With groups: the experiment file, or the name of a file in experiments/
         #[arg(value_name = "FILE|NAME")]
         experiment: Option<String>,
-        /// With groups: replace a value of the file, as in --set model.name=lenet
-        #[arg(long, value_name = "KEY=VALUE")]
-        set: Vec<String>,
+        #[command(flatten)]
+        overrides: Overrides,
     },
     /// Measure speed and memory, beside PyTorch where a Python with it is given
     Bench(Bench),
@@ -85,6 +84,34 @@ pub enum Precision {
     F64,
 }
 
+/// What is changed in experiments' files.
+#[derive(Debug, Args)]
+pub struct Overrides {
+    /// Replace a value of the files, as in --set train.epochs=2
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The files' [profile.small], which shortens what would take days, or [profile.full] [default: small, without a GPU]
+    #[arg(long, value_enum)]
+    pub profile: Option<Size>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Size {
+    Small,
+    Full,
+}
+
+impl Overrides {
+    /// The same, with the folder that takes the results.
+    pub fn choices(&self, out: Option<&Path>) -> Choices {
+        let profile = self.profile.map_or_else(Profile::default, |size| match size {
+            Size::Small => Profile::Small,
+            Size::Full => Profile::Full,
+        });
+        Choices { profile, set: self.set.clone(), out: out.map(Path::to_owned) }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Reproduce {
     /// Experiment files, or names of files in experiments/; without any, all of experiments/ that can run here
@@ -93,9 +120,11 @@ pub struct Reproduce {
     /// The folder that takes each experiment's folder of results [default: the file's `out`, or runs]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Replace a value of the files, as in --set train.epochs=2
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Start anew: repeat what an interrupted call has finished
+    #[arg(long)]
+    pub fresh: bool,
     /// Print nothing but errors and the reports' paths
     #[arg(long, short)]
     pub quiet: bool,

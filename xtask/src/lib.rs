@@ -51,10 +51,12 @@ pub fn run(registry: &Registry) -> ExitCode {
 fn dispatch(command: Command, registry: &Registry) -> Result<()> {
     match command {
         Command::Reproduce(arguments) => commands::reproduce::run(&arguments, registry),
-        Command::List { kind, experiment, set } => {
-            commands::list::run(kind.as_deref(), experiment.as_deref(), &set, registry)
+        Command::List { kind, experiment, overrides } => {
+            commands::list::run(kind.as_deref(), experiment.as_deref(), &overrides.choices(None), registry)
         }
-        Command::Check { experiments, set } => commands::check::run(&experiments, &set, registry),
+        Command::Check { experiments, overrides } => {
+            commands::check::run(&experiments, &overrides.choices(None), registry)
+        }
         Command::Bench(arguments) => commands::bench::run(&arguments, registry),
         Command::Report { directory } => Ok(eigenscape_report::rebuild(&directory)?),
         Command::Data { name } => commands::data::run(&name),

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Notes {
     /// What holds for all runs: versions, machine, threads, wall-clock time, ignored keys.
     pub lines: Vec<Note>,
+    /// What a profile changed, so that these are not the experiment's full numbers; `None` where none changed anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileNote>,
     /// One entry a run, in the order of `Results::runs`; missing entries are empty.
     pub runs: Vec<RunNotes>,
 }
@@ -16,6 +19,9 @@ pub struct Notes {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunNotes {
+    /// Identifies settings, data, weights to start from and the program's version: two runs with the same key are the same run.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key: String,
     /// C, the number of classes, where the targets are classes: the stem plot marks the C largest eigenvalues.
     pub classes: Option<usize>,
     /// Data set, model, parameter count, optimiser, and whatever else the run should be known by.
@@ -24,6 +30,16 @@ pub struct RunNotes {
     pub estimators: Vec<Note>,
     /// Each distance's description; the label is its name in `results.json`. A name may occur more than once.
     pub distances: Vec<Note>,
+}
+
+/// What a profile changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileNote {
+    /// The profile's name.
+    pub name: String,
+    /// "train.epochs = 5 instead of 50".
+    pub changes: Vec<String>,
 }
 
 /// A line of notes.

@@ -9,6 +9,12 @@ pub struct Results {
     pub name: String,
     /// One entry a combination of the sweep; one entry without a sweep.
     pub runs: Vec<Run>,
+    /// Statistics over the reruns of each variant; empty where nothing was trained.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<VariantRecord>,
+    /// What was expected, and whether it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<ClaimRecord>,
 }
 
 /// One training run (or one analysis of a given model).
@@ -16,6 +22,12 @@ pub struct Results {
 pub struct Run {
     /// What distinguishes it from the other runs of the sweep ("model.name=lenet"); empty without a sweep.
     pub name: String,
+    /// The name without the seed: runs that share it are reruns of one another.
+    #[serde(default)]
+    pub variant: String,
+    /// What everything random followed from.
+    #[serde(default)]
+    pub seed: u64,
     /// One record an epoch.
     pub training: Vec<TrainingRecord>,
     /// One record a spectrum.
@@ -115,6 +127,69 @@ pub struct DistanceRecord {
     pub right: String,
     /// The distance.
     pub value: f64,
+}
+
+/// Statistics over the runs that differ in their seed alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VariantRecord {
+    /// What distinguishes them from the other runs of the sweep; empty without a sweep.
+    pub variant: String,
+    /// Their number.
+    pub runs: usize,
+    /// One record a quantity.
+    pub statistics: Vec<StatisticRecord>,
+}
+
+/// A quantity over the reruns of a variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatisticRecord {
+    /// "train-loss", "test-loss", "train-accuracy", "test-accuracy" or "generalisation-gap".
+    pub quantity: String,
+    /// "last", or "best": the epoch of the highest test accuracy, or of the lowest test loss where there are no classes.
+    pub epoch: String,
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation (with n − 1); null with one run.
+    pub deviation: Option<f64>,
+    /// The 95 % confidence interval of the mean by Student's t; null with one run.
+    pub interval: Option<[f64; 2]>,
+}
+
+/// A claim beside what was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimRecord {
+    /// What is claimed, in words.
+    pub claim: String,
+    /// What the paper says or measured.
+    pub paper: Option<String>,
+    /// How it was checked.
+    pub check: String,
+    /// What was measured; where nothing could be, why not.
+    pub measured: String,
+    /// Whether it holds.
+    pub verdict: Verdict,
+}
+
+/// Whether a claim holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It does.
+    Holds,
+    /// It does not.
+    DoesNotHold,
+    /// It was not measured, or not often enough.
+    NotMeasured,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Holds => "holds",
+            Self::DoesNotHold => "does not hold",
+            Self::NotMeasured => "not measured",
+        })
+    }
 }
 
 impl ProbeRecord {

@@ -70,6 +70,21 @@ impl RunDirectory {
         Ok(path)
     }
 
+    /// Puts the files of a folder into one at a relative path, without copying where the file system can.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn adopt(&self, folder: &Path, relative: impl AsRef<Path>) -> Result<()> {
+        let entries = fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
+        for entry in entries {
+            let from = entry.map_err(|error| failed(folder, &error))?.path();
+            let to = self.file(relative.as_ref().join(from.file_name().unwrap_or_default()))?;
+            let copied = fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop));
+            copied.map_err(|error| failed(&to, &error))?;
+        }
+        Ok(())
+    }
+
     /// Gives the folder its name, replacing the results of an earlier run.
     ///
     /// # Errors
@@ -123,12 +138,12 @@ fn check_replaceable(target: &Path) -> Result<()> {
 }
 
 /// `OUT/.NAME.SUFFIX`.
-fn sibling(target: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn sibling(target: &Path, suffix: &str) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!(".{name}.{suffix}"))
 }
 
-fn remove(folder: &Path) -> io::Result<()> {
+pub(crate) fn remove(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -142,7 +157,7 @@ fn unwritable(target: &Path, error: &io::Error) -> Failure {
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> Failure {
+pub(crate) fn failed(path: &Path, error: &io::Error) -> Failure {
     eigenscape_core::Error::io(path, io::Error::new(error.kind(), error.to_string())).into()
 }
 

@@ -2,6 +2,7 @@
 
 mod augment;
 mod checkpoint;
+mod expect;
 mod loss;
 mod memory;
 pub(crate) mod plugin;
@@ -17,27 +18,23 @@ use eigenscape_core::{
 };
 
 use crate::{
+    choices::Choices,
     diagnostic::{ConfigError, Failure, Located, Result, suggestion},
     document::Node,
-    overrides,
-    plan::{DistancePlan, ModelPlan, Plan, ProbePlan, RunPlan},
+    extends,
+    plan::{DistancePlan, ModelPlan, Plan, ProbePlan, RunPlan, Shortened},
     raw, read, resolved,
     sweep::{self, Combination},
 };
 
-/// Reads an experiment's file, applies `--set` flags, and checks everything that can be known before the network is built.
-///
-/// `out` takes precedence over the file's own.
+/// Reads an experiment's file with what it inherits, applies what the command line chose, and checks everything that can be known
+/// before the network is built.
 ///
 /// # Errors
-/// The first thing in the file or the flags that cannot be used.
-pub fn plan(file: &Path, flags: &[String], out: Option<&Path>, registry: &Registry) -> Result<Plan> {
-    let mut document = Node::read(file)?;
-    for flag in flags {
-        overrides::apply(&mut document, flag)?;
-    }
+/// The first thing in the files or the flags that cannot be used.
+pub fn plan(file: &Path, choices: &Choices, registry: &Registry) -> Result<Plan> {
     let base = file.parent().unwrap_or(Path::new("")).to_owned();
-    document_plan(&document, &Environment { base }, out, registry)
+    document_plan(&extends::read(file)?, &Environment { base }, choices, registry)
 }
 
 /// As [`plan`], for a document.
@@ -47,30 +44,35 @@ pub fn plan(file: &Path, flags: &[String], out: Option<&Path>, registry: &Regist
 pub fn document_plan(
     document: &Node,
     environment: &Environment,
-    out: Option<&Path>,
+    choices: &Choices,
     registry: &Registry,
 ) -> Result<Plan> {
+    let expanded = sweep::expand(document, choices)?;
     let mut cache = DataCache::default();
     let mut warnings = Vec::new();
     let mut runs = Vec::new();
-    let mut identity = None;
-    for combination in sweep::expand(document.clone())? {
+    let mut first = None;
+    for combination in &expanded.runs {
         let raw = read::experiment(&combination.document)?;
         let mut checker = Checker { document: &combination.document, registry, environment, warnings };
         checker.identity(&raw)?;
-        runs.push(checker.run(&combination, &raw, &mut cache)?);
+        runs.push(checker.run(combination, &raw, &mut cache)?);
         warnings = checker.warnings;
-        identity = Some((raw.name, raw.out));
+        first.get_or_insert((&combination.document, raw));
     }
     warnings.sort();
     warnings.dedup();
-    let (name, folder) = identity.ok_or_else(|| Failure::Usage {
+    let (document, raw) = first.ok_or_else(|| Failure::Usage {
         problem: "the experiment has no runs".to_owned(),
         remedy: "give every list of [sweep] at least one value".to_owned(),
     })?;
-    let directory = out.unwrap_or(&folder).join(&name);
-    let resolved = resolved::toml(document, registry);
-    Ok(Plan { name, directory, runs, warnings, resolved })
+    let expectations =
+        Checker { document, registry, environment, warnings: Vec::new() }.expectations(&raw, &runs)?;
+    let directory = choices.out.as_ref().unwrap_or(&raw.out).join(&raw.name);
+    let changes = expanded.changes;
+    let profile = (!changes.is_empty()).then(|| Shortened { profile: choices.profile.name(), changes });
+    let resolved = resolved::toml(&expanded.document, registry);
+    Ok(Plan { name: raw.name, directory, runs, warnings, resolved, expectations, profile })
 }
 
 /// Data sets already loaded, so that the runs of a sweep share them.
@@ -146,6 +148,8 @@ impl Checker<'_> {
         let data = self.data(&raw.data, cache)?;
         Ok(RunPlan {
             name: combination.name.clone(),
+            variant: combination.variant.clone(),
+            settings: resolved::settings(raw, self.registry),
             seed: raw.seed,
             memory: self.memory(raw.memory.as_deref())?,
             model: self.model(&raw.model)?,

@@ -140,6 +140,15 @@ impl Node {
         Some(entries.remove(index).1)
     }
 
+    /// The node at a path such as `train.epochs` or `probe.0.at`.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<&Self> {
+        path.split('.').try_fold(self, |node, step| match &node.value {
+            Tree::Array(elements) => elements.get(step.parse::<usize>().ok()?),
+            _ => node.get(step),
+        })
+    }
+
     /// The node at a path such as `probe[0].estimator.steps`, or the deepest one on the way to it that exists.
     #[must_use]
     pub fn at(&self, path: &str) -> &Self {

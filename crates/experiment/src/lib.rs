@@ -1,19 +1,22 @@
 //! From an experiment's TOML file to a checked plan, to results.
 //!
-//! The way of a file: [`document`] (a tree that knows where everything was written) → `--set` flags ([`overrides`]) and
-//! [`sweep`] → [`raw`] (serde types) → [`check`] → [`plan`] (other types, with nothing left to doubt).
+//! The way of a file: [`document`] (a tree that knows where everything was written) with what it inherits ([`extends`]) →
+//! [`choices`] of the command line (profile, `--set` flags: [`overrides`]) and [`sweep`] → [`raw`] (serde types) → [`check`] → [`plan`] (other types, with nothing left to doubt).
 //!
 //! The way of a plan: [`prepare`] (data, network, weights, groups; the last errors that are the file's) → [`run`], which
-//! alternates between [`mod@train`] and [`measure`] and leaves everything in a folder of [`artifacts`].
+//! alternates between [`mod@train`] and [`measure`] and leaves everything in a folder of [`artifacts`]; what an interrupted plan
+//! has finished is kept ([`resume`]).
 
 pub mod artifacts;
 pub mod augment;
 mod capacity;
 pub mod check;
 pub mod checkpoint;
+pub mod choices;
 pub mod diagnostic;
 pub mod document;
 pub mod evaluate;
+pub mod extends;
 pub mod labels;
 pub mod masks;
 pub mod measure;
@@ -27,6 +30,7 @@ pub mod progress;
 pub mod raw;
 pub mod read;
 pub mod resolved;
+pub mod resume;
 pub mod run;
 pub mod schedule;
 pub mod schema;

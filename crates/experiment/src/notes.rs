@@ -3,7 +3,7 @@
 use eigenscape_autodiff::Loss;
 use eigenscape_core::{
     Targets,
-    notes::{Note, Notes, RunNotes},
+    notes::{Note, Notes, ProfileNote, RunNotes},
 };
 
 use crate::{
@@ -28,7 +28,11 @@ pub fn of_plan(plan: &Plan, seconds: f64, runs: Vec<RunNotes>) -> Notes {
         Note::new("Wall-clock time", format!("{seconds:.1} s")),
     ];
     lines.extend(plan.warnings.iter().map(|warning| Note::new("Warning", warning)));
-    Notes { lines, runs }
+    let profile = plan.profile.as_ref().map(|shortened| ProfileNote {
+        name: shortened.profile.to_owned(),
+        changes: shortened.changes.clone(),
+    });
+    Notes { lines, profile, runs }
 }
 
 /// What holds for one run.
@@ -60,6 +64,7 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
     };
     let distances = plan.distances.iter().map(|plan| Note::new(&plan.name, plan.distance.description()));
     RunNotes {
+        key: String::new(),
         classes: match &prepared.train.targets {
             Targets::Classes { classes, .. } => Some(*classes),
             Targets::Values(_) => None,

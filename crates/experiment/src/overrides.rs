@@ -1,4 +1,4 @@
-//! `--set key=value`: replaces values of the document before it is checked.
+//! Values put into a document before it is checked: by `--set key=value`, by a profile, by a case of a sweep.
 
 use toml::Value;
 
@@ -38,6 +38,65 @@ pub fn steps(source: &Source, path: &str) -> Vec<Step> {
         (step.trim().to_owned(), site)
     });
     steps.collect()
+}
+
+/// Puts every value of a table of overrides into the document and returns what that changed, in words. Tables in it, and dots
+/// in its keys, lead on as those of a `--set` flag do; anything else replaces what is there.
+///
+/// # Errors
+/// When it is not a table, or a key leads nowhere.
+pub fn merge(document: &mut Node, overrides: &Node) -> Result<Vec<String>, ConfigError> {
+    let Tree::Table(_) = &overrides.value else {
+        let help = "write a table of keys, as in { \"train.epochs\" = 2 }".to_owned();
+        return Err(overrides.site.error("overrides must be a table", Some(help)));
+    };
+    let mut leaves = Vec::new();
+    collect(overrides, &mut Vec::new(), &mut leaves);
+    let mut changes = Vec::new();
+    for (path, value) in leaves {
+        let name = path.iter().map(|(step, _)| step.as_str()).collect::<Vec<_>>().join(".");
+        let before = document.find(&name).map(|node| node.to_value().to_string());
+        set(document, &path, value)?;
+        let after = value.to_value().to_string();
+        if before.as_ref() != Some(&after) {
+            let instead = before.map_or(String::new(), |before| format!(" instead of {before}"));
+            changes.push(format!("{name} = {after}{instead}"));
+        }
+    }
+    Ok(changes)
+}
+
+/// The values below a table with the paths to them; an empty table is a value.
+fn collect<'n>(node: &'n Node, path: &mut Vec<Step>, leaves: &mut Vec<(Vec<Step>, &'n Node)>) {
+    match &node.value {
+        Tree::Table(entries) if !entries.is_empty() => {
+            for (key, child) in entries {
+                let depth = path.len();
+                path.extend(key.split('.').map(|step| (step.trim().to_owned(), child.key.clone())));
+                collect(child, path, leaves);
+                path.truncate(depth);
+            }
+        }
+        // The document itself is no value: an empty case changes nothing.
+        _ if path.is_empty() => {}
+        _ => leaves.push((path.clone(), node)),
+    }
+}
+
+/// The table of overrides that makes `to` of `from`: what `to` has and `from` has not, or has otherwise.
+#[must_use]
+pub fn difference(from: &Node, to: &Node) -> toml::Table {
+    let mut leaves = Vec::new();
+    collect(to, &mut Vec::new(), &mut leaves);
+    let mut table = toml::Table::new();
+    for (path, value) in leaves {
+        let name = path.iter().map(|(step, _)| step.as_str()).collect::<Vec<_>>().join(".");
+        let value = value.to_value();
+        if from.find(&name).is_none_or(|node| node.to_value() != value) {
+            table.insert(name, value);
+        }
+    }
+    table
 }
 
 /// The value after the `=`: TOML, or a bare word.

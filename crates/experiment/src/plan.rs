@@ -6,6 +6,7 @@
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use candle_core::DType;
+use eigenscape_analysis::Expectation;
 use eigenscape_autodiff::{Loss, Mode};
 use eigenscape_core::{
     Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator, Regularizer,
@@ -28,12 +29,29 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// The experiment with its defaults filled in, as TOML.
     pub resolved: String,
+    /// What is expected of the results.
+    pub expectations: Vec<Expectation>,
+    /// The profile, where the experiment has one of its name.
+    pub profile: Option<Shortened>,
+}
+
+/// What a profile changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortened {
+    /// The profile's name.
+    pub profile: &'static str,
+    /// "train.epochs = 5 instead of 50".
+    pub changes: Vec<String>,
 }
 
 /// One training, or the analysis of one given model.
 pub struct RunPlan {
     /// "model.name=lenet,seed=1"; empty without a sweep.
     pub name: String,
+    /// The name without the seed: runs that share it are reruns of one another.
+    pub variant: String,
+    /// Every setting that the run's numbers depend on, the defaults included, as TOML.
+    pub settings: String,
     /// Everything random follows from it.
     pub seed: u64,
     /// Bytes that products and factors may take beside weights and data.

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+pub use eigenscape_analysis::expectation::{Counting, Is, Quantity, When};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
@@ -46,10 +47,97 @@ pub struct Experiment {
     /// What is written beside the results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Report>,
-    /// A grid: dotted keys with lists of values; every combination is a run.
+    /// A grid: dotted keys with lists of values; every combination is a run. `case` is a list of tables with a `name` and several
+    /// keys each.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<String, Vec<serde_json::Value>>")]
     pub sweep: toml::Table,
+    /// How often everything is run: with the seeds `seed`, `seed` + 1, ...
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 1))]
+    pub reruns: usize,
+    /// What is expected of the results.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Expect>,
+    /// A file, or a list of files, whose values hold where this one says nothing; relative to this one.
+    #[serde(default, skip_serializing)]
+    pub extends: Option<Words>,
+    /// Overrides: keys of `small` hold for `--profile small` (the default where there is no GPU), of `full` for `--profile full`.
+    #[serde(default, skip_serializing)]
+    pub profile: Option<Profiles>,
+}
+
+/// Overrides for a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Profiles {
+    /// Dotted keys and tables, of what would take days.
+    #[serde(default)]
+    #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
+    pub small: toml::Table,
+    /// Dotted keys and tables.
+    #[serde(default)]
+    #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
+    pub full: toml::Table,
+}
+
+/// Something that is expected of the results: it is checked and reported, and is no failure of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// What is claimed, in words.
+    pub claim: String,
+    /// What the paper says or measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paper: Option<String>,
+    /// Of what.
+    pub quantity: Quantity,
+    /// What is expected of it.
+    pub is: Is,
+    /// What it is compared with, where `is` compares: a variant of the sweep, or a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub than: Option<Than>,
+    /// The other quantity, where `is` relates two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Quantity>,
+    /// The runs that it is about: a variant of the sweep; all of them by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// The group whose spectrum it is; "full" by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The matrix; "hessian" by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curvature: Option<String>,
+    /// The distance's name; the experiment's first by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// "last", "best" (of the lowest test loss or highest test accuracy) or, for distances, "all" (their sum); distances "all", everything else
+    /// "last" by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<When>,
+    /// How outliers are counted: by the largest "gap" (the default) between the logarithms of eigenvalues, or by "clusters" of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Counting>,
+}
+
+/// What a claim compares with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected the name of a variant or a number")]
+pub enum Than {
+    /// A number.
+    Number(f64),
+    /// A variant of the sweep.
+    Variant(String),
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 fn cpu() -> String {
@@ -234,10 +322,6 @@ pub struct Regularizer {
     #[serde(flatten)]
     #[schemars(skip)]
     pub parameters: toml::Table,
-}
-
-fn one() -> usize {
-    1
 }
 
 /// How a gradient moves the parameters, as `torch.optim` defines it.

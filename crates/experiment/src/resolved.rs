@@ -23,6 +23,18 @@ pub fn toml(document: &Node, registry: &Registry) -> String {
     toml::to_string_pretty(&value).unwrap_or_default()
 }
 
+/// Every setting that a run's numbers depend on: of two runs with the same settings, data and weights to start from, one will do.
+#[must_use]
+pub fn settings(raw: &raw::Experiment, registry: &Registry) -> String {
+    let mut raw = raw.clone();
+    fill_plugins(&mut raw, registry);
+    let mut table = toml::Table::try_from(&raw).unwrap_or_default();
+    for key in ["name", "out", "reruns", "expect"] {
+        table.remove(key);
+    }
+    toml::to_string(&table).unwrap_or_default()
+}
+
 fn fill_plugins(raw: &mut raw::Experiment, registry: &Registry) {
     fill(&registry.datasets, &raw.data.name, &mut raw.data.parameters);
     fill(&registry.architectures, &raw.model.name, &mut raw.model.parameters);

@@ -5,6 +5,7 @@ use std::{
     time::Instant,
 };
 
+use eigenscape_analysis::{reruns, verdict};
 use eigenscape_core::{
     Random,
     notes::{Note, RunNotes},
@@ -20,7 +21,8 @@ use crate::{
     plan::{Plan, RunPlan},
     prepare::{Prepared, prepare},
     progress::Display,
-    tensorboard::{self, Scalars},
+    resume::{FinishedRuns, Identity, Unfinished},
+    tensorboard::Scalars,
     train::{EpochLog, Trainer},
     weights::Weights,
 };
@@ -32,36 +34,74 @@ const SAVED_AT_MOMENTS: usize = 1 << 22;
 /// `checkpoints/`, and what `report` makes of these in the folder that it is given. Returns the folder.
 ///
 /// Everything that can be found wrong without training is found before anything is trained; the folder appears as a whole at
-/// the end.
+/// the end. Runs that an earlier call finished before it was interrupted are not repeated, unless everything is to be `fresh`.
 ///
 /// # Errors
 /// When the folder cannot be written, a run cannot be prepared, a training diverges, or an estimator fails.
 pub fn execute(
     plan: &Plan,
+    fresh: bool,
     display: &Display,
     report: impl FnOnce(&Path) -> eigenscape_core::Result<()>,
 ) -> Result<PathBuf> {
     let start = Instant::now();
-    for run in &plan.runs {
-        prepare(run)?;
-    }
+    let identities = plan.runs.iter().map(|run| Identity::new(&prepare(run)?));
+    let identities = identities.collect::<Result<Vec<_>>>()?;
     let directory = RunDirectory::create(&plan.directory)?;
-    let mut results = Results { name: plan.name.clone(), runs: Vec::new() };
+    let finished = FinishedRuns::of(&plan.directory, fresh)?;
+    let mut runs = Vec::new();
     let mut run_notes = Vec::new();
-    for run in &plan.runs {
-        if !run.name.is_empty() {
-            display.line(&format!("run {}", run.name));
+    for (run, identity) in plan.runs.iter().zip(&identities) {
+        let (record, notes) = match finished.find(identity, run) {
+            Some(found) => {
+                display.line(&format!("run {}: finished earlier", run.name));
+                found
+            }
+            None => {
+                if !run.name.is_empty() {
+                    display.line(&format!("run {}", run.name));
+                }
+                let folder = finished.start(identity)?;
+                let (record, mut notes) = execute_run(&prepare(run)?, &folder, display)?;
+                notes.key.clone_from(&identity.key);
+                folder.finish(identity, &record, &notes)?;
+                (record, notes)
+            }
+        };
+        directory.adopt(&finished.checkpoints(identity), own_folder("checkpoints", run))?;
+        if run.tensorboard {
+            directory.adopt(&finished.scalars(identity), own_folder("tensorboard", run))?;
         }
-        let (run, notes) = execute_run(&prepare(run)?, &directory, display)?;
-        results.runs.push(run);
+        runs.push(record);
         run_notes.push(notes);
+    }
+    let results = summarised(plan, runs, &run_notes);
+    for claim in &results.claims {
+        display.line(&format!("{}: {} ({})", claim.verdict, claim.claim, claim.measured));
     }
     let notes = notes::of_plan(plan, start.elapsed().as_secs_f64(), run_notes);
     directory.write("experiment.toml", &plan.resolved)?;
     directory.write(RESULTS, json(&results)?)?;
     directory.write("notes.json", json(&notes)?)?;
     report(directory.path())?;
-    directory.finish()
+    let folder = directory.finish()?;
+    finished.close();
+    Ok(folder)
+}
+
+/// The runs with what they say together.
+fn summarised(plan: &Plan, runs: Vec<Run>, notes: &[RunNotes]) -> Results {
+    let classified: Vec<_> = runs.iter().zip(notes.iter().map(|notes| notes.classes)).collect();
+    let claims =
+        plan.expectations.iter().map(|expectation| verdict::check(expectation, &classified)).collect();
+    Results { name: plan.name.clone(), variants: reruns::statistics(&runs), claims, runs }
+}
+
+/// A folder of results, with one of the run's own in it where there are several runs.
+fn own_folder(of: &str, plan: &RunPlan) -> PathBuf {
+    let keep =
+        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=' | ',') { c } else { '-' };
+    Path::new(of).join(plan.name.chars().map(keep).collect::<String>())
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String> {
@@ -71,7 +111,7 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
     })
 }
 
-fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display) -> Result<(Run, RunNotes)> {
+fn execute_run(prepared: &Prepared, folder: &Unfinished, display: &Display) -> Result<(Run, RunNotes)> {
     let (plan, network, loss) = (prepared.plan, &prepared.network, prepared.loss);
     let (epochs, random) = (plan.epochs(), Random::new(plan.seed));
     let mut weights = prepared.weights.clone();
@@ -85,7 +125,9 @@ fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display)
     let bar = display.training("training", epochs * steps);
     let mut notes = notes::of_run(prepared);
     let mut scalars = plan.tensorboard.then(Scalars::new);
-    let mut run = Run { name: plan.name.clone(), ..Run::default() };
+    let save = |name: &str, weights: &Weights| checkpoint::save(&folder.checkpoint(name), network, weights);
+    let mut run =
+        Run { name: plan.name.clone(), variant: plan.variant.clone(), seed: plan.seed, ..Run::default() };
     for epoch in 0..=epochs {
         let mut record = TrainingRecord { epoch, ..TrainingRecord::default() };
         let mut log = EpochLog::default();
@@ -109,13 +151,12 @@ fn execute_run(prepared: &Prepared, directory: &RunDirectory, display: &Display)
         notes.lines.extend(left_out.into_iter().map(|why| Note::new("Left out", why)));
         let probed = prepared.probes.iter().any(|probe| probe.plan.epochs.contains(&epoch));
         if probed && epoch < epochs && network.dimension() <= SAVED_AT_MOMENTS {
-            save(prepared, directory, &format!("epoch-{epoch}"), &weights)?;
+            save(&format!("epoch-{epoch}"), &weights)?;
         }
     }
-    save(prepared, directory, "final", &weights)?;
+    save("final", &weights)?;
     if let Some(scalars) = scalars {
-        let path = Path::new("tensorboard").join(folder(&plan.name)).join(tensorboard::FILE);
-        directory.write(path, scalars.finish())?;
+        folder.write_scalars(&scalars.finish())?;
     }
     Ok((run, notes))
 }
@@ -189,17 +230,4 @@ fn line(record: &TrainingRecord, epochs: usize) -> String {
         record.test_loss,
         percent(record.test_accuracy)
     )
-}
-
-/// The name of a run's own folder; empty where there is one run.
-fn folder(run: &str) -> String {
-    let keep =
-        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=' | ',') { c } else { '-' };
-    run.chars().map(keep).collect()
-}
-
-/// `checkpoints/NAME.safetensors`, in a folder of the run's own where there are several runs.
-fn save(prepared: &Prepared, directory: &RunDirectory, name: &str, weights: &Weights) -> Result<()> {
-    let path = Path::new("checkpoints").join(folder(&prepared.plan.name)).join(format!("{name}.safetensors"));
-    Ok(checkpoint::save(&directory.file(path)?, &prepared.network, weights)?)
 }

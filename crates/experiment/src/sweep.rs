@@ -1,37 +1,146 @@
-//! `[sweep]`: every combination of the listed values is a run.
+//! `[sweep]` and `reruns`: one file, several runs.
+//!
+//! | in the file | runs |
+//! | --- | --- |
+//! | `[sweep]` with `"model.name" = ["lenet", "mlp"]` | one for each value; of several keys, every combination |
+//! | `[[sweep.case]]` with a `name` and any keys | one for each case, combined with the lists |
+//! | `reruns = 3` | each of these with the seeds seed, seed + 1, seed + 2 |
+//!
+//! Runs that differ in their seed alone are reruns of one *variant*.
 
 use crate::{
-    diagnostic::{ConfigError, Source},
+    choices::Choices,
+    diagnostic::{ConfigError, Site},
     document::{Node, Tree},
     overrides,
 };
 
-/// One combination.
+/// Keys that belong to the experiment and not to one of its runs.
+const SHARED: [&str; 5] = ["name", "out", "reruns", "expect", "extends"];
+/// The key of the list of cases.
+const CASE: &str = "case";
+/// The key of the seed.
+const SEED: &str = "seed";
+
+/// The runs that a document asks for.
+pub struct Expanded {
+    /// The document as the command line made it, with the cases as they are then.
+    pub document: Node,
+    /// The runs.
+    pub runs: Vec<Combination>,
+    /// What the profile changed, in words.
+    pub changes: Vec<String>,
+}
+
+/// One run.
+#[derive(Clone)]
 pub struct Combination {
     /// "model.name=lenet,seed=1"; empty without a sweep.
     pub name: String,
+    /// The name without the seed.
+    pub variant: String,
     /// The document with the values put in.
     pub document: Node,
 }
 
-/// Takes `[sweep]` out of the document and makes one document a combination; the first key varies slowest.
+/// Takes `[sweep]` out of the document and makes one document a run; cases vary slowest, then the first key, the reruns fastest.
+///
+/// What the command line chose wins over a case, and a list over what the command line chose.
 ///
 /// # Errors
-/// When a key's value is not a list, a list is empty, or a key leads nowhere.
-pub fn expand(mut document: Node) -> Result<Vec<Combination>, ConfigError> {
-    let sweep = document.remove("sweep");
+/// When an override leads nowhere, a key's value is not a list, a list is empty, a case has no name of its own, or the
+/// seed is given in two ways.
+pub fn expand(document: &Node, choices: &Choices) -> Result<Expanded, ConfigError> {
+    let mut base = document.clone();
+    let mut changes = choices.apply(&mut base)?;
+    let sweep = base.remove("sweep");
+    let cases = sweep.as_ref().map_or(Ok(Vec::new()), cases)?;
     let axes = sweep.as_ref().map_or(Ok(Vec::new()), |sweep| axes(sweep, ""))?;
-    let mut combinations = vec![Combination { name: String::new(), document }];
-    for axis in &axes {
-        let mut next = Vec::with_capacity(combinations.len() * axis.values.len());
-        for combination in &combinations {
-            for value in axis.values {
-                next.push(combination.with(axis, value)?);
+
+    let mut starts = Vec::new();
+    let mut resolved = Vec::new();
+    for (name, case) in &cases {
+        let mut given = document.clone();
+        overrides::merge(&mut given, case)?;
+        for change in choices.apply(&mut given)? {
+            if !changes.contains(&change) {
+                changes.push(change);
             }
         }
-        combinations = next;
+        given.remove("sweep");
+        resolved.push(resolved_case(name, &base, &given));
+        starts.push(Combination { name: name.clone(), variant: name.clone(), document: given });
     }
-    Ok(combinations)
+    if cases.is_empty() {
+        starts.push(Combination { name: String::new(), variant: String::new(), document: base.clone() });
+    }
+    let mut runs = starts;
+    for axis in &axes {
+        let values = |run: Combination| axis.values.iter().map(move |value| run.with(axis, value));
+        runs = runs.into_iter().flat_map(values).collect::<Result<_, _>>()?;
+    }
+    let swept = axes.iter().any(|axis| axis.path == SEED);
+    runs = runs.iter().map(|run| reruns(run, swept)).collect::<Result<Vec<_>, _>>()?.concat();
+    if let (Some(mut sweep), Tree::Table(entries)) = (sweep, &mut base.value) {
+        if let (Some(case), false) = (sweep.remove(CASE), resolved.is_empty()) {
+            let list = Tree::Array(resolved.into_iter().map(|value| literal(&case.site, value)).collect());
+            if let Tree::Table(sweep) = &mut sweep.value {
+                sweep.insert(0, (CASE.to_owned(), Node { value: list, ..case }));
+            }
+        }
+        entries.push(("sweep".to_owned(), sweep));
+    }
+    Ok(Expanded { document: base, runs, changes })
+}
+
+/// The names and overrides of the cases.
+fn cases(sweep: &Node) -> Result<Vec<(String, Node)>, ConfigError> {
+    let Some(list) = sweep.get(CASE) else { return Ok(Vec::new()) };
+    let Tree::Array(elements) = &list.value else {
+        let help = "write every case as a table [[sweep.case]] with a name and the keys it sets".to_owned();
+        return Err(list.key.error("`sweep.case` must be a list of tables", Some(help)));
+    };
+    let mut cases: Vec<(String, Node)> = Vec::new();
+    for element in elements {
+        let mut case = element.clone();
+        let name = case.remove("name").and_then(|node| match (node.value, node.site) {
+            (Tree::Scalar(toml::Value::String(name)), site) => Some((name, site)),
+            _ => None,
+        });
+        let Some((name, site)) = name.filter(|(name, _)| !name.is_empty()) else {
+            let help = "give it one as in name = \"with-l2\"".to_owned();
+            return Err(element.site.error("a case of the sweep has no name", Some(help)));
+        };
+        if cases.iter().any(|(other, _)| *other == name) {
+            return Err(site.error(format!("two cases are named \"{name}\""), None));
+        }
+        if let Tree::Table(entries) = &case.value
+            && let Some((key, node)) =
+                entries.iter().find(|(key, _)| key == "sweep" || SHARED.contains(&key.as_str()))
+        {
+            return Err(cannot_be_swept(key, node));
+        }
+        cases.push((name, case));
+    }
+    Ok(cases)
+}
+
+fn cannot_be_swept(key: &str, node: &Node) -> ConfigError {
+    let help = "every run of a sweep belongs to the one experiment".to_owned();
+    node.key.error(format!("`{key}` cannot be swept"), Some(help))
+}
+
+/// A case as a table that says what it ended up with.
+fn resolved_case(name: &str, base: &Node, given: &Node) -> toml::Value {
+    let mut table = toml::Table::new();
+    table.insert("name".to_owned(), name.into());
+    table.extend(overrides::difference(base, given));
+    table.into()
+}
+
+/// A value that was not written in a file; its parts are not asked for.
+fn literal(site: &Site, value: toml::Value) -> Node {
+    Node { key: site.clone(), site: site.clone(), value: Tree::Scalar(value) }
 }
 
 struct Axis<'a> {
@@ -49,17 +158,15 @@ fn axes<'a>(table: &'a Node, prefix: &str) -> Result<Vec<Axis<'a>>, ConfigError>
     for (name, node) in entries {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         match &node.value {
+            _ if path == CASE => {}
             Tree::Table(_) => axes.extend(self::axes(node, &path)?),
             Tree::Array(values) if !values.is_empty() => axes.push(Axis { path, key: node, values }),
             _ => return Err(not_a_list(node, &path)),
         }
     }
     for axis in &axes {
-        if matches!(axis.path.as_str(), "name" | "out") {
-            return Err(axis.key.key.error(
-                format!("`{}` cannot be swept", axis.path),
-                Some("every run of a sweep belongs to the one experiment".to_owned()),
-            ));
+        if SHARED.contains(&axis.path.as_str()) {
+            return Err(cannot_be_swept(&axis.path, axis.key));
         }
     }
     Ok(axes)
@@ -70,17 +177,52 @@ fn not_a_list(node: &Node, path: &str) -> ConfigError {
     node.site.error(format!("`sweep.{path}` must be a list of at least one value"), Some(help))
 }
 
+/// The run once for each seed.
+fn reruns(run: &Combination, swept: bool) -> Result<Vec<Combination>, ConfigError> {
+    let integer = |key| match run.document.get(key) {
+        Some(Node { value: Tree::Scalar(toml::Value::Integer(number)), .. }) => Some(*number),
+        _ => None,
+    };
+    // What is not a number is refused where types are read.
+    let (Some(node), Some(count)) = (run.document.get("reruns"), integer("reruns")) else {
+        return Ok(vec![run.clone()]);
+    };
+    if count < 1 {
+        let help = "use a whole number from 1 on".to_owned();
+        return Err(node.site.error("`reruns` must be at least 1", Some(help)));
+    }
+    if count == 1 {
+        return Ok(vec![run.clone()]);
+    }
+    if swept {
+        let help = "list the seeds in [sweep], or let `reruns` count them".to_owned();
+        return Err(node.site.error("the seed is swept and `reruns` counts seeds, too", Some(help)));
+    }
+    let first = integer(SEED).unwrap_or(0);
+    let axis = Axis { path: SEED.to_owned(), key: node, values: &[] };
+    let seed = |i| {
+        let seed =
+            first.checked_add(i).ok_or_else(|| node.site.error("there are not so many seeds", None))?;
+        run.clone().with(&axis, &literal(&node.site, seed.into()))
+    };
+    (0..count).map(seed).collect()
+}
+
 impl Combination {
     fn with(&self, axis: &Axis, value: &Node) -> Result<Self, ConfigError> {
         let mut document = self.document.clone();
         // The path was written in the file; a step that leads nowhere is shown there.
-        let path = overrides::steps(&Source::new("", axis.path.as_str()), &axis.path);
-        let path: Vec<_> = path.into_iter().map(|(step, _)| (step, axis.key.key.clone())).collect();
+        let path: Vec<_> =
+            axis.path.split('.').map(|step| (step.trim().to_owned(), axis.key.key.clone())).collect();
         overrides::set(&mut document, &path, value)?;
-        let separator = if self.name.is_empty() { "" } else { "," };
-        let name = format!("{}{separator}{}={}", self.name, axis.path, label(&value.to_value()));
-        Ok(Self { name, document })
+        let part = format!("{}={}", axis.path, label(&value.to_value()));
+        let variant = if axis.path == SEED { self.variant.clone() } else { joined(&self.variant, &part) };
+        Ok(Self { name: joined(&self.name, &part), variant, document })
     }
+}
+
+fn joined(name: &str, part: &str) -> String {
+    if name.is_empty() { part.to_owned() } else { format!("{name},{part}") }
 }
 
 /// A value in a run's name: strings bare, everything else as TOML.

@@ -20,10 +20,10 @@ const EPOCH: usize = 1;
 
 /// The plan of a training in batches of 4, of which the last is smaller.
 fn plan() -> Plan {
-    use eigenscape_experiment::{check, diagnostic::Source, document::Node};
+    use eigenscape_experiment::{check, choices::Choices, diagnostic::Source, document::Node};
     let text = "name = 'x'\ndata.name = 'fashion-mnist'\nmodel.name = 'mlp'\n[train]\nepochs = 1\nbatch_size = 4\noptimizer = { name = 'sgd', lr = 0.1, momentum = 0.9 }";
     let document = Node::parse(&Source::new("experiment.toml", text)).unwrap();
-    check::document_plan(&document, &Default::default(), None, &common::registry()).unwrap()
+    check::document_plan(&document, &Default::default(), &Choices::default(), &common::registry()).unwrap()
 }
 
 fn examples(inputs: &Tensor) -> Batches {

@@ -13,20 +13,19 @@ use std::{
 use eigenscape_core::registry::Environment;
 use eigenscape_experiment::{
     Failure, check,
+    choices::Choices,
     diagnostic::{Result, Source},
     document::Node,
-    overrides,
     plan::Plan,
 };
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 fn plan(case: &Path) -> Result<Plan> {
     let text = fs::read_to_string(case).unwrap();
-    let mut document = Node::parse(&Source::new("experiment.toml", text.as_str()))?;
-    for flag in text.lines().filter_map(|line| line.strip_prefix("# set: ")) {
-        overrides::apply(&mut document, flag)?;
-    }
-    check::document_plan(&document, &Environment::default(), None, &common::registry())
+    let document = Node::parse(&Source::new("experiment.toml", text.as_str()))?;
+    let set = text.lines().filter_map(|line| line.strip_prefix("# set: ")).map(str::to_owned).collect();
+    let choices = Choices { set, ..Choices::default() };
+    check::document_plan(&document, &Environment::default(), &choices, &common::registry())
 }
 
 fn render(failure: &Failure) -> String {

@@ -10,12 +10,12 @@ use eigenscape_core::{Curvature, GroupSelector, registry::Environment};
 use eigenscape_experiment::{
     check,
     checkpoint::Selection,
+    choices::{Choices, Profile},
     diagnostic::Source,
     document::Node,
     labels::Labels,
     optimizer::{Optimizer, Sgd},
-    overrides,
-    plan::{LossPlan, Plan, Samples},
+    plan::{LossPlan, Plan, RunPlan, Samples},
     schema,
 };
 
@@ -49,11 +49,10 @@ name = "kl"
 "#;
 
 fn plan(text: &str, flags: &[&str]) -> Plan {
-    let mut document = Node::parse(&Source::new("experiment.toml", text)).unwrap();
-    for flag in flags {
-        overrides::apply(&mut document, flag).unwrap();
-    }
-    check::document_plan(&document, &Environment::default(), None, &common::registry()).unwrap()
+    let document = Node::parse(&Source::new("experiment.toml", text)).unwrap();
+    let choices =
+        Choices { set: flags.iter().map(|flag| (*flag).to_owned()).collect(), ..Choices::default() };
+    check::document_plan(&document, &Environment::default(), &choices, &common::registry()).unwrap()
 }
 
 #[test]
@@ -174,4 +173,69 @@ fn the_schema_knows_the_plugins() {
     }
     let file = schema::kinds(&common::registry()).remove(0).plugins.remove(1);
     assert_eq!((file.name, file.keys[0].required, file.keys[0].kind.as_str()), ("file", true, "string"));
+}
+
+const SWEEP: &str = r#"
+seed = 3
+reruns = 2
+[profile.small]
+train.epochs = 2
+"probe.0.at" = "end"
+"probe.1.at" = "end"
+[[sweep.case]]
+name = "plain"
+[[sweep.case]]
+name = "longer"
+"train.epochs" = 9
+"model.name" = "mlp"
+"profile.small".seed = 40
+[sweep]
+"train.batch_size" = [8, 16]
+"#;
+
+/// [`FULL`] with the tables of [`SWEEP`].
+fn swept() -> String {
+    let (keys, tables) = SWEEP.split_once("[profile").unwrap();
+    let own = FULL.replace("seed = 7", keys);
+    // [sweep] must not be opened after [[sweep.case]].
+    let (profile, sweep) = tables.split_once("[[sweep").unwrap();
+    let (cases, lists) = sweep.split_once("[sweep]").unwrap();
+    format!("{own}\n[sweep]{lists}\n[[sweep{cases}\n[profile{profile}")
+}
+
+#[test]
+fn cases_lists_and_reruns_are_combined() {
+    let plan = plan(&swept(), &[]);
+    let names: Vec<(&str, &str)> =
+        plan.runs.iter().map(|run| (run.name.as_str(), run.variant.as_str())).collect();
+    assert_eq!(names.len(), 8);
+    assert_eq!(names[0], ("plain,train.batch_size=8,seed=3", "plain,train.batch_size=8"));
+    assert_eq!(names[1], ("plain,train.batch_size=8,seed=4", "plain,train.batch_size=8"));
+    assert_eq!(names[7], ("longer,train.batch_size=16,seed=41", "longer,train.batch_size=16"));
+    // The profile wins over the case, and the case may say more for the profile.
+    let of = |index: usize| (plan.runs[index].epochs(), plan.runs[index].model.name.value.as_str());
+    assert_eq!((of(0), of(7)), ((2, "lenet"), (2, "mlp")));
+    assert!(plan.runs.iter().all(|run| run.probes[0].epochs == [2]));
+    let shortened = plan.profile.unwrap();
+    let changes =
+        ["train.epochs = 2 instead of 3", "train.epochs = 2 instead of 9", "seed = 40 instead of 3"];
+    for change in changes {
+        assert!(shortened.changes.iter().any(|found| found == change), "{:?}", shortened.changes);
+    }
+    // What was resolved is the same plan, whatever the profile.
+    let document = Node::parse(&Source::new("experiment.toml", plan.resolved.as_str())).unwrap();
+    let choices = Choices { profile: Profile::Full, ..Choices::default() };
+    let again =
+        check::document_plan(&document, &Environment::default(), &choices, &common::registry()).unwrap();
+    let settings = |plan: &[RunPlan]| -> Vec<(String, String)> {
+        plan.iter().map(|run| (run.name.clone(), run.settings.clone())).collect()
+    };
+    assert_eq!(settings(&again.runs), settings(&plan.runs));
+}
+
+#[test]
+fn flags_win_over_the_profile() {
+    let plan = plan(&swept(), &["train.epochs=5", "reruns=1"]);
+    assert_eq!(plan.runs.len(), 4);
+    assert!(plan.runs.iter().all(|run| run.epochs() == 5));
 }

@@ -8,6 +8,7 @@
 #[cfg(test)]
 extern crate self as eigenscape_report;
 
+pub mod claims;
 mod data;
 mod draw;
 mod figure;
@@ -68,7 +69,7 @@ pub fn write(results: &Results, experiment_toml: &str, notes: &Notes, dir: &Path
             figures.into_iter().map(|f| write_figure(f, &folder, &mut staging)).collect::<Result<_>>()?;
         sections.push(html::Section { run, notes, figures });
     }
-    let page = html::page(results, &sections, experiment_toml, &notes.lines);
+    let page = html::page(results, &sections, experiment_toml, notes);
     staging.add(REPORT_FILE, page.as_bytes())?;
     staging.publish()
 }

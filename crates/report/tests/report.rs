@@ -133,7 +133,10 @@ fn only_what_was_measured_is_shown() {
 
 #[test]
 fn nothing_measured_is_a_page_that_says_so() {
-    let (_, page) = written(&Results { name: "empty".into(), runs: vec![Run::default()] }, &Notes::default());
+    let (_, page) = written(
+        &Results { name: "empty".into(), runs: vec![Run::default()], ..Results::default() },
+        &Notes::default(),
+    );
     assert!(page.contains("Nothing was measured.") && !page.contains("<h3>"));
     let (_, page) = written(&Results::default(), &Notes::default());
     assert!(page.contains("no runs"));
@@ -172,9 +175,14 @@ fn what_users_write_is_escaped() {
         distance.left.push_str(HOSTILE);
     }
     let hostile = || vec![Note::new(HOSTILE, HOSTILE)];
-    let run_notes =
-        RunNotes { classes: Some(10), lines: hostile(), estimators: hostile(), distances: hostile() };
-    let notes = Notes { lines: hostile(), runs: vec![run_notes] };
+    let run_notes = RunNotes {
+        key: String::new(),
+        classes: Some(10),
+        lines: hostile(),
+        estimators: hostile(),
+        distances: hostile(),
+    };
+    let notes = Notes { lines: hostile(), profile: None, runs: vec![run_notes] };
     let dir = tempfile::tempdir().unwrap();
     write(&results, HOSTILE, &notes, dir.path()).unwrap();
     let page = fs::read_to_string(dir.path().join(REPORT_FILE)).unwrap();

@@ -5,6 +5,7 @@ use std::path::Path;
 use eigenscape_core::Registry;
 use eigenscape_experiment::{
     Failure, Result, check,
+    choices::Choices,
     plan::Plan,
     prepare::{Prepared, PreparedProbe, prepare},
 };
@@ -12,14 +13,14 @@ use eigenscape_experiment::{
 use crate::locate;
 
 /// Checks every file and says what it would run. All are checked, whatever is wrong with the first.
-pub fn run(experiments: &[String], set: &[String], registry: &Registry) -> Result<()> {
+pub fn run(experiments: &[String], choices: &Choices, registry: &Registry) -> Result<()> {
     if let [word] = experiments {
-        crate::print(one(&locate::experiment(word)?, set, registry)?);
+        crate::print(one(&locate::experiment(word)?, choices, registry)?);
         return Ok(());
     }
     let mut wrong = Vec::new();
     for word in experiments {
-        match locate::experiment(word).and_then(|file| one(&file, set, registry)) {
+        match locate::experiment(word).and_then(|file| one(&file, choices, registry)) {
             Ok(text) => crate::print(text),
             Err(failure) => {
                 wrong.push(word.as_str());
@@ -41,10 +42,18 @@ pub fn run(experiments: &[String], set: &[String], registry: &Registry) -> Resul
     })
 }
 
-fn one(file: &Path, set: &[String], registry: &Registry) -> Result<String> {
-    let plan = check::plan(file, set, None, registry)?;
+fn one(file: &Path, choices: &Choices, registry: &Registry) -> Result<String> {
+    let plan = check::plan(file, choices, registry)?;
     let mut lines = vec![format!("{}: {} -> {}", file.display(), plan.name, plan.directory.display())];
     lines.extend(plan.warnings.iter().map(|warning| format!("  warning: {warning}")));
+    if let Some(shortened) = &plan.profile {
+        lines.push(format!("  profile {}: {}", shortened.profile, shortened.changes.join("; ")));
+    }
+    lines.extend(
+        plan.expectations
+            .iter()
+            .map(|expectation| format!("  expects: {} ({})", expectation.claim, expectation.words())),
+    );
     for run in &plan.runs {
         lines.extend(describe(&plan, &prepare(run)?));
     }

@@ -3,14 +3,15 @@
 use eigenscape_core::{Group, Registry};
 use eigenscape_experiment::{
     Result, check,
+    choices::Choices,
     prepare::{Prepared, PreparedProbe, prepare},
 };
 
 use crate::locate;
 
 /// Lists the groups of every probe: tensors, dimension, and whether the network is provably affine in it.
-pub fn run(experiment: &str, set: &[String], registry: &Registry) -> Result<()> {
-    let plan = check::plan(&locate::experiment(experiment)?, set, None, registry)?;
+pub fn run(experiment: &str, choices: &Choices, registry: &Registry) -> Result<()> {
+    let plan = check::plan(&locate::experiment(experiment)?, choices, registry)?;
     let mut lines = Vec::new();
     for run in &plan.runs {
         if !run.name.is_empty() {

@@ -3,14 +3,20 @@
 use eigenscape_core::{Registry, registry::nearest};
 use eigenscape_experiment::{
     Failure, Result,
+    choices::Choices,
     diagnostic::suggestion,
     schema::{Key, Kind, kinds},
 };
 
 /// Lists the groups of an experiment, or the plugins of a kind, or all plugins.
-pub fn run(kind: Option<&str>, experiment: Option<&str>, set: &[String], registry: &Registry) -> Result<()> {
+pub fn run(
+    kind: Option<&str>,
+    experiment: Option<&str>,
+    choices: &Choices,
+    registry: &Registry,
+) -> Result<()> {
     match (kind, experiment) {
-        (Some("groups"), Some(file)) => super::groups::run(file, set, registry),
+        (Some("groups"), Some(file)) => super::groups::run(file, choices, registry),
         (Some("groups"), None) => Err(Failure::Usage {
             problem: "groups belong to an experiment".to_owned(),
             remedy: "name its file, as in `list groups experiments/quickstart.toml`".to_owned(),

@@ -1,43 +1,69 @@
 //! `reproduce`: run experiments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use eigenscape_core::Registry;
-use eigenscape_experiment::{Failure, Result, check, plan::Plan, progress::Display, run};
+use eigenscape_experiment::{
+    Failure, Result, check, choices::Choices, plan::Plan, progress::Display, resume, run,
+};
 
 use crate::{cli::Reproduce, locate};
+
+/// Where the page of all claims lies where no folder is given: beside the results of files that name none.
+const OUT: &str = "runs";
 
 /// Runs the experiments that are named, or all that can run here.
 pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
     let display = Display::new(arguments.quiet);
-    let plan = |file: &PathBuf| check::plan(file, &arguments.set, arguments.out.as_deref(), registry);
-    let plans = if arguments.experiments.is_empty() {
-        possible(&locate::all()?, plan, &display)
-    } else {
-        // All are checked before the first is run: a misspelt word in the last should not wait for hours.
-        let files = arguments.experiments.iter().map(|word| locate::experiment(word));
-        files.map(|file| plan(&file?)).collect::<Result<Vec<_>>>()?
-    };
-    distinct(&plans)?;
-    for plan in &plans {
-        display.line(&format!("{} -> {}", plan.name, plan.directory.display()));
-        plan.warnings.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
-        let directory = run::execute(plan, &display, eigenscape_report::rebuild)?;
-        crate::print(directory.join(eigenscape_report::REPORT_FILE).display());
+    let choices = arguments.overrides.choices(arguments.out.as_deref());
+    if arguments.experiments.is_empty() {
+        return study(&choices, arguments.fresh, &display, registry);
     }
+    // All are checked before the first is run: a misspelt word in the last should not wait for hours.
+    let files = arguments.experiments.iter().map(|word| locate::experiment(word));
+    let plans = files.map(|file| check::plan(&file?, &choices, registry)).collect::<Result<Vec<_>>>()?;
+    distinct(&plans)?;
+    plans.iter().try_for_each(|plan| execute(plan, arguments.fresh, &display))
+}
+
+fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<()> {
+    display.line(&format!("{} -> {}", plan.name, plan.directory.display()));
+    if let Some(shortened) = &plan.profile {
+        display.line(&format!("profile {}: {}", shortened.profile, shortened.changes.join("; ")));
+    }
+    plan.warnings.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
+    let directory = run::execute(plan, fresh, display, eigenscape_report::rebuild)?;
+    crate::print(directory.join(eigenscape_report::REPORT_FILE).display());
     Ok(())
 }
 
-/// The plans of the files that can run; the others are listed with the reason.
-fn possible(files: &[PathBuf], plan: impl Fn(&PathBuf) -> Result<Plan>, display: &Display) -> Vec<Plan> {
-    let mut plans = Vec::new();
-    for file in files {
-        match plan(file) {
-            Ok(plan) => plans.push(plan),
-            Err(why) => display.line(&format!("{} cannot run here: {why}", file.display())),
+/// Runs every experiment that can run here, one after the other, and puts all claims on one page. What has been finished before is
+/// not repeated, and one that fails does not keep the others from running.
+fn study(choices: &Choices, fresh: bool, display: &Display, registry: &Registry) -> Result<()> {
+    let mut left_out = Vec::new();
+    for file in locate::all()? {
+        // Planned one by one: their data sets together may not fit into memory.
+        let done = check::plan(&file, choices, registry).and_then(|plan| {
+            if !fresh && resume::is_current(&plan)? {
+                display.line(&format!("{}: finished earlier", plan.name));
+                return Ok(());
+            }
+            execute(&plan, fresh, display)
+        });
+        if let Err(why) = done {
+            display.line(&format!("{} is left out: {why}", file.display()));
+            left_out.push((name(&file), why.to_string()));
         }
     }
-    plans
+    let out = choices.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
+    let claims = eigenscape_report::claims::write(&out, &left_out)?;
+    crate::print(claims.table);
+    crate::print(claims.page.display());
+    Ok(())
+}
+
+fn name(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Refuses two experiments that would write to the same folder.

@@ -1,10 +1,15 @@
 //! The page: everything in one file that needs no network.
 
+pub mod claims;
+mod study;
 mod style;
 mod summary;
 mod tables;
 
-use eigenscape_core::results::{Results, Run};
+use eigenscape_core::{
+    notes::{Notes, ProfileNote},
+    results::{Results, Run},
+};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{EXPERIMENT_FILE, NOTES_FILE, Note, RESULTS_FILE, RunNotes};
@@ -34,7 +39,7 @@ pub struct Section<'a> {
 }
 
 /// The complete HTML document.
-pub fn page(results: &Results, sections: &[Section], experiment_toml: &str, lines: &[Note]) -> String {
+pub fn page(results: &Results, sections: &[Section], experiment_toml: &str, notes: &Notes) -> String {
     let title = if results.name.is_empty() { "unnamed experiment" } else { &results.name };
     let document = html! {
         (DOCTYPE)
@@ -49,12 +54,21 @@ pub fn page(results: &Results, sections: &[Section], experiment_toml: &str, line
             body {
                 header { p.kind { "Eigenscape report" } h1 { (title) } }
                 main {
+                    @if let Some(profile) = &notes.profile { (shortened(profile)) }
                     (summary::of(&results.runs))
+                    @if !results.claims.is_empty() {
+                        section { h2 { "Claims" } (claims::table(&results.claims)) }
+                    }
+                    (study::reruns(&results.variants))
+                    (study::outliers(sections))
+                    (study::regressions(&results.runs))
+                    @let depth = study::depth(&results.runs);
+                    @if !depth.0.is_empty() { section { h2 { "Depth" } (depth) } }
                     @for (i, section) in sections.iter().enumerate() {
                         (run(i, section, sections.len()))
                     }
                     (experiment(experiment_toml))
-                    (how_computed(sections, lines))
+                    (how_computed(sections, &notes.lines))
                 }
                 footer {
                     "Beside this page: "
@@ -96,6 +110,19 @@ fn figure(picture: &Picture) -> Markup {
                 (picture.caption) " "
                 span.files { a href=(picture.svg_file) { "SVG" } " · " a href=(picture.png_file) { "PNG" } }
             }
+        }
+    }
+}
+
+/// Says first that these are not the full experiment's numbers.
+fn shortened(profile: &ProfileNote) -> Markup {
+    html! {
+        section {
+            p {
+                strong { "Profile “" (profile.name) "”. " }
+                "The experiment was changed from what its file asks for in full: the question is the same, the numbers need not be."
+            }
+            ul { @for change in &profile.changes { li { code { (change) } } } }
         }
     }
 }

@@ -33,23 +33,27 @@ pub fn lenet() -> Results {
         epochs.into_iter().flat_map(|e| std::iter::once(full(e)).chain(layers(e))).collect();
     let distances = epochs.into_iter().flat_map(|e| ["wasserstein", "kl"].map(|m| distances(e, m)));
     let run = Run {
+        variant: String::new(),
+        seed: 0,
         name: String::new(),
         training: (0..=4).map(trained).collect(),
         distances: distances.flatten().collect(),
         probes,
     };
-    Results { name: "layerwise-lenet".into(), runs: vec![run] }
+    Results { name: "layerwise-lenet".into(), runs: vec![run], ..Results::default() }
 }
 
 /// What the experiment would note down about it.
 pub fn notes() -> Notes {
     Notes {
+        profile: None,
         lines: vec![
             Note::new("Eigenscape", "0.1.0, release"),
             Note::new("Machine", "2 cores, 2 threads"),
             Note::new("Wall-clock time", "41 s"),
         ],
         runs: vec![RunNotes {
+            key: String::new(),
             classes: Some(10),
             lines: vec![
                 Note::new("Data", "fashion-mnist: the embedded subset, 6,000 training and 1,000 test images"),

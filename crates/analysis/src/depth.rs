@@ -1,0 +1,113 @@
+//! Which layers are most like the whole network: distances by normalised depth.
+
+use eigenscape_core::results::{DistanceRecord, Run};
+
+use crate::{expectation::When, measured::best};
+
+/// The group of all parameters.
+const FULL: &str = "full";
+
+/// The distances of a run's layers to the whole network, at an epoch or summed over epochs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// (layer, distance) in the order of depth; at least one.
+    pub layers: Vec<(String, f64)>,
+}
+
+impl Profile {
+    /// The distances by `metric` between spectra of `curvature`.
+    ///
+    /// # Errors
+    /// In words, why there are none.
+    pub fn new(run: &Run, metric: &str, curvature: &str, when: When) -> Result<Self, String> {
+        let ours = |d: &&DistanceRecord| d.metric == metric && d.curvature == curvature;
+        let records: Vec<_> =
+            run.distances.iter().filter(ours).filter_map(|d| Some((layer(d)?, d.epoch, d.value))).collect();
+        let epochs: Vec<usize> = match when {
+            When::All => records.iter().map(|record| record.1).collect(),
+            When::Last => records.iter().map(|record| record.1).max().into_iter().collect(),
+            When::Best => {
+                let best = best(&run.training).map_or(usize::MAX, |record| record.epoch);
+                records
+                    .iter()
+                    .map(|record| record.1)
+                    .filter(|epoch| *epoch <= best)
+                    .max()
+                    .into_iter()
+                    .collect()
+            }
+        };
+        let mut layers: Vec<(String, f64)> = Vec::new();
+        for (layer, epoch, value) in &records {
+            let share = if epochs.contains(epoch) { *value } else { 0.0 };
+            match layers.iter_mut().find(|(name, _)| name == layer) {
+                Some((_, sum)) => *sum += share,
+                None => layers.push(((*layer).to_owned(), share)),
+            }
+        }
+        if epochs.is_empty() || layers.is_empty() {
+            return Err(format!("no {metric} distances between spectra of the {curvature} were measured"));
+        }
+        if let Some((layer, _)) = layers.iter().find(|(_, value)| !value.is_finite()) {
+            return Err(format!("the {metric} distance of {layer} is not finite"));
+        }
+        Ok(Self { layers })
+    }
+
+    /// i/(n − 1) of the i-th of n layers, from 0; 0 for an only one.
+    #[must_use]
+    pub fn depth(&self, index: usize) -> f64 {
+        index as f64 / self.layers.len().saturating_sub(1).max(1) as f64
+    }
+
+    /// The index of the layer at the least distance, the first of several.
+    #[must_use]
+    pub fn least(&self) -> usize {
+        let indexed = self.layers.iter().map(|(_, value)| *value).enumerate();
+        indexed
+            .reduce(|least, next| if next.1 < least.1 { next } else { least })
+            .map_or(0, |(index, _)| index)
+    }
+
+    /// Whether the least distance is in the middle half of the depth.
+    #[must_use]
+    pub fn is_least_in_the_middle_half(&self) -> bool {
+        (0.25..=0.75).contains(&self.depth(self.least()))
+    }
+}
+
+/// The other one, where exactly one of the two is the whole network.
+fn layer(distance: &DistanceRecord) -> Option<&str> {
+    match (distance.left.as_str(), distance.right.as_str()) {
+        (FULL, FULL) => None,
+        (layer, FULL) | (FULL, layer) => Some(layer),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::tests::{distance, trained};
+
+    #[test]
+    fn distances_are_of_an_epoch_or_summed() {
+        let values = [(1, [3.0, 2.0, 1.0]), (2, [3.0, 1.0, 9.0]), (3, [0.0, 1.0, 1.0])];
+        let distances = values.iter().flat_map(|(epoch, values)| {
+            ["a", "b", "c"].into_iter().zip(values).map(|(layer, value)| distance(*epoch, layer, *value))
+        });
+        let run = Run {
+            distances: distances.collect(),
+            training: vec![trained(1, 0.5), trained(2, 0.9), trained(3, 0.8)],
+            ..Run::default()
+        };
+        let least = |when| {
+            let profile = Profile::new(&run, "wasserstein", "hessian", when).unwrap();
+            (profile.least(), profile.layers[profile.least()].1, profile.is_least_in_the_middle_half())
+        };
+        assert_eq!(least(When::All), (1, 4.0, true));
+        assert_eq!(least(When::Best), (1, 1.0, true));
+        assert_eq!(least(When::Last), (0, 0.0, false));
+        assert!(Profile::new(&run, "kl", "hessian", When::All).is_err());
+    }
+}

@@ -1,0 +1,270 @@
+//! What can be expected of results: a small closed language of quantities and relations.
+//!
+//! | `is` | holds when |
+//! | --- | --- |
+//! | `falls`, `rises` | the quantity after the last epoch lies below (above) that after the first, by more than two standard errors of the difference where it is an estimate |
+//! | `at-least`, `at-most` | the 95 % interval of the difference to `than` does not lie below (above) 0 as a whole: no loss is proved |
+//! | `above`, `below` | it lies above (below) 0 as a whole: a gain is proved |
+//! | `equal-to-classes` | it is the number of classes |
+//! | `least-in-the-middle-half` | the layer where it is least is in the middle half of the normalised depth, 0.25 to 0.75 |
+//! | `rises-with`, `falls-with` | the 95 % interval of the slope of its regression on `with`, over all runs, lies above (below) 0 as a whole |
+//!
+//! What is said of every run must be so in every run that it is said of.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a claim is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quantity {
+    /// Mean loss over the training split.
+    TrainLoss,
+    /// Mean loss over the test split.
+    TestLoss,
+    /// Share of the training split that is classified rightly.
+    TrainAccuracy,
+    /// Share of the test split that is classified rightly.
+    TestAccuracy,
+    /// Training accuracy minus test accuracy; where there are no classes, test loss minus training loss.
+    GeneralisationGap,
+    /// The trace of a group's curvature.
+    Trace,
+    /// The largest eigenvalue of a group's curvature.
+    LambdaMax,
+    /// How far the spectra of the layers lie from that of the network.
+    Distance,
+    /// How many eigenvalues of a group's curvature stand out.
+    Outliers,
+}
+
+/// What is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Is {
+    /// Over training.
+    Falls,
+    /// Over training.
+    Rises,
+    /// Not lower than `than`, within the interval.
+    AtLeast,
+    /// Not higher than `than`, within the interval.
+    AtMost,
+    /// Higher than `than`, beyond the interval.
+    Above,
+    /// Lower than `than`, beyond the interval.
+    Below,
+    /// Of outliers: as many as classes.
+    EqualToClasses,
+    /// Of distances: in the layers in the middle half of the depth.
+    LeastInTheMiddleHalf,
+    /// With the quantity `with`, over all runs.
+    RisesWith,
+    /// With the quantity `with`, over all runs.
+    FallsWith,
+}
+
+/// At which epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// The last one.
+    Last,
+    /// That of the highest test accuracy; where there are no classes, of the lowest test loss.
+    Best,
+    /// The sum over all of them.
+    All,
+}
+
+/// How outliers are counted; see [`crate::outliers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counting {
+    /// By the largest gap between logarithms.
+    #[default]
+    Gap,
+    /// By two clusters of logarithms.
+    Clusters,
+}
+
+/// A checked expectation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// What is claimed, in words.
+    pub claim: String,
+    /// What the paper says or measured.
+    pub paper: Option<String>,
+    /// Of what.
+    pub subject: Subject,
+    /// What is expected of it.
+    pub relation: Relation,
+    /// The runs that it is about; all of them by default.
+    pub variant: Option<String>,
+}
+
+/// What a claim is about, precisely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Which quantity.
+    pub quantity: Quantity,
+    /// At which epoch.
+    pub epoch: When,
+    /// The group, where it is one of a spectrum.
+    pub group: String,
+    /// The matrix, where it is one of spectra.
+    pub curvature: String,
+    /// The distance's name, where it is one.
+    pub metric: String,
+    /// How outliers are counted.
+    pub counting: Counting,
+}
+
+/// A relation with what it relates to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Relation {
+    /// From the first epoch to the last.
+    OverTraining(Direction),
+    /// Against another variant or a number.
+    Against {
+        /// Upwards or downwards.
+        direction: Direction,
+        /// Whether it must be proved, and not only not be disproved.
+        strict: bool,
+        /// Against what.
+        reference: Reference,
+    },
+    /// As many as classes.
+    EqualToClasses,
+    /// In the middle half of the depth.
+    LeastInTheMiddleHalf,
+    /// Over runs, with another quantity.
+    With(Direction, Box<Subject>),
+}
+
+/// Upwards or downwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Higher.
+    Up,
+    /// Lower.
+    Down,
+}
+
+impl Direction {
+    /// The number, so that this direction is upwards.
+    #[must_use]
+    pub fn along(self, value: f64) -> f64 {
+        match self {
+            Self::Up => value,
+            Self::Down => -value,
+        }
+    }
+}
+
+/// What a quantity is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reference {
+    /// A number.
+    Number(f64),
+    /// The same quantity of another variant.
+    Variant(String),
+}
+
+impl Quantity {
+    /// The name as it is written in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TrainLoss => "train-loss",
+            Self::TestLoss => "test-loss",
+            Self::TrainAccuracy => "train-accuracy",
+            Self::TestAccuracy => "test-accuracy",
+            Self::GeneralisationGap => "generalisation-gap",
+            Self::Trace => "trace",
+            Self::LambdaMax => "lambda-max",
+            Self::Distance => "distance",
+            Self::Outliers => "outliers",
+        }
+    }
+
+    /// Whether it is read from the record of training, and not from spectra.
+    #[must_use]
+    pub fn is_of_training(self) -> bool {
+        matches!(
+            self,
+            Self::TrainLoss
+                | Self::TestLoss
+                | Self::TrainAccuracy
+                | Self::TestAccuracy
+                | Self::GeneralisationGap
+        )
+    }
+}
+
+impl When {
+    /// The name as it is written in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::Best => "best",
+            Self::All => "all",
+        }
+    }
+}
+
+impl Subject {
+    /// "trace of full (hessian)".
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Self { group, curvature, metric, .. } = self;
+        let name = self.quantity.name();
+        let what = match self.quantity {
+            Quantity::Distance => format!("{metric} {name} to the whole network ({curvature})"),
+            Quantity::Outliers if self.counting == Counting::Clusters => {
+                format!("{name} of {group} ({curvature}), by clusters")
+            }
+            Quantity::Trace | Quantity::LambdaMax | Quantity::Outliers => {
+                format!("{name} of {group} ({curvature})")
+            }
+            _ => name.to_owned(),
+        };
+        match self.epoch {
+            When::Last => what,
+            When::Best => format!("{what} at the best epoch"),
+            When::All => format!("{what}, summed over epochs"),
+        }
+    }
+}
+
+impl Expectation {
+    /// How it is checked, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let relation = match &self.relation {
+            Relation::OverTraining(Direction::Up) => "rises over training".to_owned(),
+            Relation::OverTraining(Direction::Down) => "falls over training".to_owned(),
+            Relation::Against { direction, strict, reference } => {
+                let words = match (direction, strict) {
+                    (Direction::Up, false) => "at least",
+                    (Direction::Up, true) => "above",
+                    (Direction::Down, false) => "at most",
+                    (Direction::Down, true) => "below",
+                };
+                let reference = match reference {
+                    Reference::Number(number) => number.to_string(),
+                    Reference::Variant(variant) => format!("that of {variant}"),
+                };
+                format!("{words} {reference}, by the 95 % interval")
+            }
+            Relation::EqualToClasses => "equal to the number of classes".to_owned(),
+            Relation::LeastInTheMiddleHalf => "least in the middle half of the depth".to_owned(),
+            Relation::With(Direction::Up, other) => format!("rises with {}", other.words()),
+            Relation::With(Direction::Down, other) => format!("falls with {}", other.words()),
+        };
+        match &self.variant {
+            Some(variant) => format!("{} of {variant}: {relation}", self.subject.words()),
+            None => format!("{}: {relation}", self.subject.words()),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A run's quantities, one number each.
+
+use eigenscape_core::results::{ProbeRecord, Run, TrainingRecord};
+
+use crate::{
+    expectation::{Quantity, Subject, When},
+    outliers,
+};
+
+/// A number with its standard error; 0 for what is exact.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number {
+    /// The number.
+    pub value: f64,
+    /// Its standard error.
+    pub error: f64,
+}
+
+/// The record of the best epoch: of the highest test accuracy, or of the lowest test loss where there are no classes; the earliest
+/// where several are.
+#[must_use]
+pub fn best(training: &[TrainingRecord]) -> Option<&TrainingRecord> {
+    let merit = |record: &TrainingRecord| record.test_accuracy.unwrap_or(-record.test_loss);
+    training.iter().reduce(|best, record| if merit(record) > merit(best) { record } else { best })
+}
+
+/// Training accuracy minus test accuracy; where there are no classes, test loss minus training loss.
+#[must_use]
+pub fn gap(record: &TrainingRecord) -> f64 {
+    match (record.train_accuracy, record.test_accuracy) {
+        (Some(train), Some(test)) => train - test,
+        _ => record.test_loss - record.train_loss,
+    }
+}
+
+/// A quantity of training.
+#[must_use]
+pub fn of_training(quantity: Quantity, record: &TrainingRecord) -> Option<f64> {
+    match quantity {
+        Quantity::TrainLoss => Some(record.train_loss),
+        Quantity::TestLoss => Some(record.test_loss),
+        Quantity::TrainAccuracy => record.train_accuracy,
+        Quantity::TestAccuracy => record.test_accuracy,
+        Quantity::GeneralisationGap => Some(gap(record)),
+        Quantity::Trace | Quantity::LambdaMax | Quantity::Distance | Quantity::Outliers => None,
+    }
+}
+
+/// The spectra that a subject is about, by epoch. Where a group was measured by several estimators, the exact one counts, else the
+/// first.
+#[must_use]
+pub fn spectra<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
+    let ours = |p: &&ProbeRecord| p.group == subject.group && p.curvature == subject.curvature;
+    let mut records: Vec<&ProbeRecord> = run.probes.iter().filter(ours).collect();
+    records.sort_by_key(|record| (record.epoch, !record.exact));
+    records.dedup_by_key(|record| record.epoch);
+    records
+}
+
+/// The quantity after each epoch at which it was measured; `classes` is their number, where there are some.
+///
+/// # Errors
+/// In words, why there is none.
+pub fn over_training(
+    run: &Run,
+    subject: &Subject,
+    classes: Option<usize>,
+) -> Result<Vec<(usize, Number)>, String> {
+    let exact = |value| Number { value, error: 0.0 };
+    let found: Vec<(usize, Number)> = if subject.quantity.is_of_training() {
+        let value =
+            |record: &TrainingRecord| Some((record.epoch, exact(of_training(subject.quantity, record)?)));
+        run.training.iter().filter_map(value).collect()
+    } else {
+        let number = |record: &&ProbeRecord| {
+            let number = match subject.quantity {
+                Quantity::Trace => Number { value: record.trace, error: record.trace_stderr.unwrap_or(0.0) },
+                Quantity::LambdaMax => exact(record.lambda_max),
+                Quantity::Outliers => exact(outliers::count(record, classes, subject.counting).ok()? as f64),
+                _ => return None,
+            };
+            Some((record.epoch, number))
+        };
+        spectra(run, subject).iter().filter_map(number).collect()
+    };
+    if found.is_empty() { Err(format!("there is no {}", subject.words())) } else { Ok(found) }
+}
+
+/// The quantity at the subject's epoch: the last, or the last one measured up to the best.
+///
+/// # Errors
+/// In words, why there is none.
+pub fn at_epoch(run: &Run, subject: &Subject, classes: Option<usize>) -> Result<Number, String> {
+    let all = over_training(run, subject, classes)?;
+    let until = match subject.epoch {
+        When::Last | When::All => usize::MAX,
+        When::Best => best(&run.training).map_or(usize::MAX, |record| record.epoch),
+    };
+    let found = all.iter().rev().find(|(epoch, _)| *epoch <= until);
+    found.map(|(_, number)| *number).ok_or_else(|| "nothing was measured up to the best epoch".to_owned())
+}

@@ -1,0 +1,109 @@
+//! Means with their uncertainty.
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// The probability with which a confidence interval covers what it is about.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Independent measurements of one quantity.
+///
+/// ```
+/// use eigenscape_analysis::statistics::Sample;
+/// let sample = Sample::of(&[1.0, 2.0, 3.0]).unwrap();
+/// assert_eq!((sample.mean, sample.deviation()), (2.0, Some(1.0)));
+/// // t(0.975; 2) = 4.3027, and the mean's standard error is 1/√3.
+/// assert!((sample.half_width().unwrap() - 4.302_652_729_7 / 3_f64.sqrt()).abs() < 1e-8);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// n, at least 1.
+    pub count: usize,
+    /// The mean.
+    pub mean: f64,
+    /// The variance with n − 1; 0 with one measurement, which tells nothing of it.
+    variance: f64,
+}
+
+impl Sample {
+    /// `None` without measurements.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let count = values.len();
+        if count == 0 {
+            return None;
+        }
+        let mean = values.iter().sum::<f64>() / count as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Some(Self { count, mean, variance: squares / count.saturating_sub(1).max(1) as f64 })
+    }
+
+    /// The standard deviation, with n − 1; `None` with one measurement.
+    #[must_use]
+    pub fn deviation(&self) -> Option<f64> {
+        (self.count > 1).then(|| self.variance.sqrt())
+    }
+
+    /// Half the width of the mean's 95 % confidence interval by Student's t: t(0.975; n − 1)·s/√n.
+    #[must_use]
+    pub fn half_width(&self) -> Option<f64> {
+        let error = self.deviation()? / (self.count as f64).sqrt();
+        Some(quantile(self.count as f64 - 1.0)? * error)
+    }
+
+    /// The mean's 95 % confidence interval.
+    #[must_use]
+    pub fn interval(&self) -> Option<[f64; 2]> {
+        self.half_width().map(|half| [self.mean - half, self.mean + half])
+    }
+
+    /// The 95 % confidence interval of the difference of the means of two samples whose variances may differ (Welch's, with the degrees of
+    /// freedom of Welch and Satterthwaite); `None` where one has one measurement.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<[f64; 2]> {
+        let square_error = |sample: &Self| Some(sample.deviation()?.powi(2) / sample.count as f64);
+        let (a, b) = (square_error(self)?, square_error(other)?);
+        let difference = self.mean - other.mean;
+        if a + b == 0.0 {
+            return Some([difference; 2]);
+        }
+        let freedom =
+            (a + b).powi(2) / (a * a / (self.count as f64 - 1.0) + b * b / (other.count as f64 - 1.0));
+        let half = quantile(freedom)? * (a + b).sqrt();
+        Some([difference - half, difference + half])
+    }
+}
+
+/// t(0.975; freedom): the two-sided quantile of Student's t.
+#[must_use]
+pub fn quantile(freedom: f64) -> Option<f64> {
+    let distribution = StudentsT::new(0.0, 1.0, freedom).ok()?;
+    Some(distribution.inverse_cdf(0.5 + CONFIDENCE / 2.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_measurement_has_no_interval() {
+        let sample = Sample::of(&[3.0]).unwrap();
+        assert_eq!((sample.mean, sample.deviation(), sample.interval()), (3.0, None, None));
+        assert_eq!(Sample::of(&[]), None);
+        assert_eq!(sample.difference(&Sample::of(&[1.0, 2.0]).unwrap()), None);
+    }
+
+    #[test]
+    fn welch_of_equal_samples_is_students() {
+        // Equal sizes and variances: ν = 2(n − 1) = 4, t(0.975; 4) = 2.776445, error √(2/3).
+        let (a, b) = (Sample::of(&[1.0, 2.0, 3.0]).unwrap(), Sample::of(&[5.0, 6.0, 7.0]).unwrap());
+        let [low, high] = b.difference(&a).unwrap();
+        let half = 2.776_445_105_2 * (2.0_f64 / 3.0).sqrt();
+        assert!((low - (4.0 - half)).abs() < 1e-8 && (high - (4.0 + half)).abs() < 1e-8, "{low} {high}");
+    }
+
+    #[test]
+    fn equal_measurements_have_an_interval_of_no_width() {
+        let (a, b) = (Sample::of(&[1.0, 1.0]).unwrap(), Sample::of(&[2.0, 2.0]).unwrap());
+        assert_eq!(a.difference(&b), Some([-1.0, -1.0]));
+    }
+}

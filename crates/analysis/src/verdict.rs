@@ -1,0 +1,342 @@
+//! Whether what was expected was measured.
+
+use eigenscape_core::results::{ClaimRecord, Run, Verdict};
+
+use crate::{
+    depth::Profile,
+    expectation::{Direction, Expectation, Quantity, Reference, Relation, Subject},
+    measured::{Number, at_epoch, over_training},
+    outliers,
+    regression::Regression,
+    statistics::Sample,
+};
+
+/// A run with the number of its classes, where it has some.
+pub type Classified<'a> = (&'a Run, Option<usize>);
+
+/// What was measured, in words, and whether it is what was expected; or why nothing could be measured.
+type Finding = Result<(String, bool), String>;
+
+/// Checks an expectation.
+#[must_use]
+pub fn check(expectation: &Expectation, runs: &[Classified]) -> ClaimRecord {
+    let (measured, verdict) = match finding(expectation, runs) {
+        Ok((measured, true)) => (measured, Verdict::Holds),
+        Ok((measured, false)) => (measured, Verdict::DoesNotHold),
+        Err(why) => (why, Verdict::NotMeasured),
+    };
+    ClaimRecord {
+        claim: expectation.claim.clone(),
+        paper: expectation.paper.clone(),
+        check: expectation.words(),
+        measured,
+        verdict,
+    }
+}
+
+fn finding(expectation: &Expectation, runs: &[Classified]) -> Finding {
+    let subject = &expectation.subject;
+    let ours = of_variant(runs, expectation.variant.as_deref());
+    match &expectation.relation {
+        Relation::OverTraining(direction) => {
+            every(&ours, |(run, classes)| moves(run, subject, classes, *direction))
+        }
+        Relation::EqualToClasses => every(&ours, |(run, classes)| as_many_as_classes(run, subject, classes)),
+        Relation::LeastInTheMiddleHalf => every(&ours, |(run, _)| in_the_middle(run, subject)),
+        Relation::With(direction, other) => slope(&ours, subject, other, *direction),
+        Relation::Against { direction, strict, reference } => {
+            let reference = match reference {
+                Reference::Number(number) => Compared::Number(*number),
+                Reference::Variant(variant) => {
+                    Compared::Sample(variant, sample(&of_variant(runs, Some(variant)), subject)?)
+                }
+            };
+            against(subject, &sample(&ours, subject)?, &reference, *direction, *strict)
+        }
+    }
+}
+
+fn of_variant<'a>(runs: &[Classified<'a>], variant: Option<&str>) -> Vec<Classified<'a>> {
+    runs.iter().copied().filter(|(run, _)| variant.is_none_or(|variant| run.variant == variant)).collect()
+}
+
+/// What must be so in every run.
+fn every(runs: &[Classified], of: impl Fn(Classified) -> Finding) -> Finding {
+    let findings: Vec<(String, bool)> = runs.iter().map(|run| of(*run)).collect::<Result<_, _>>()?;
+    match findings.as_slice() {
+        [] => Err("there are no such runs".to_owned()),
+        [only] => Ok(only.clone()),
+        several => {
+            let holds = several.iter().filter(|(_, holds)| *holds).count();
+            let name =
+                |run: &Run| if run.name.is_empty() { String::new() } else { format!("{}: ", run.name) };
+            let each: Vec<String> =
+                runs.iter().zip(several).map(|((run, _), (words, _))| name(run) + words).collect();
+            Ok((
+                format!("in {holds} of {} runs ({})", several.len(), each.join("; ")),
+                holds == several.len(),
+            ))
+        }
+    }
+}
+
+fn moves(run: &Run, subject: &Subject, classes: Option<usize>, direction: Direction) -> Finding {
+    let numbers = over_training(run, subject, classes)?;
+    let [(first, before), .., (last, after)] = numbers.as_slice() else {
+        return Err("it was measured at one epoch only".to_owned());
+    };
+    let error = before.error.hypot(after.error);
+    let holds = direction.along(after.value - before.value) > 2.0 * error;
+    let words = |number: &Number| with_error(subject.quantity, number);
+    Ok((format!("{} after epoch {first}, {} after epoch {last}", words(before), words(after)), holds))
+}
+
+fn as_many_as_classes(run: &Run, subject: &Subject, classes: Option<usize>) -> Finding {
+    let classes = classes.ok_or("the targets are not classes")?;
+    let record = *crate::measured::spectra(run, subject).last().ok_or("there is no such spectrum")?;
+    let found = outliers::count(record, Some(classes), subject.counting)?;
+    Ok((format!("{found} outliers, {classes} classes after epoch {}", record.epoch), found == classes))
+}
+
+fn in_the_middle(run: &Run, subject: &Subject) -> Finding {
+    let profile = Profile::new(run, &subject.metric, &subject.curvature, subject.epoch)?;
+    if profile.layers.len() < 3 {
+        return Err("there are fewer than three layers".to_owned());
+    }
+    let least = profile.least();
+    let words = format!("least at {}, depth {:.2}", profile.layers[least].0, profile.depth(least));
+    Ok((words, profile.is_least_in_the_middle_half()))
+}
+
+/// The subject of every run.
+fn sample(runs: &[Classified], subject: &Subject) -> Result<Sample, String> {
+    let values: Vec<f64> = runs
+        .iter()
+        .map(|(run, classes)| Ok(at_epoch(run, subject, *classes)?.value))
+        .collect::<Result<_, String>>()?;
+    Sample::of(&values).ok_or_else(|| "there are no such runs".to_owned())
+}
+
+/// What a sample is compared with.
+enum Compared<'a> {
+    Number(f64),
+    Sample(&'a str, Sample),
+}
+
+fn against(
+    subject: &Subject,
+    ours: &Sample,
+    reference: &Compared,
+    direction: Direction,
+    strict: bool,
+) -> Finding {
+    let mean = |sample: &Sample| with_interval(subject.quantity, sample);
+    let (interval, words) = match reference {
+        Compared::Number(number) => (
+            ours.interval().map(|[low, high]| [low - number, high - number]),
+            format!("{} against {}", mean(ours), amount(subject.quantity, *number)),
+        ),
+        Compared::Sample(name, theirs) => {
+            (ours.difference(theirs), format!("{} against {} of {name}", mean(ours), mean(theirs)))
+        }
+    };
+    let [low, high] =
+        interval.ok_or_else(|| format!("{words}: an interval needs at least two runs of each"))?;
+    let (worst, most) = match direction {
+        Direction::Up => (low, high),
+        Direction::Down => (-high, -low),
+    };
+    Ok((words, if strict { worst > 0.0 } else { most >= 0.0 }))
+}
+
+fn slope(runs: &[Classified], subject: &Subject, other: &Subject, direction: Direction) -> Finding {
+    let point = |(run, classes): &Classified| {
+        Ok((at_epoch(run, other, *classes)?.value, at_epoch(run, subject, *classes)?.value))
+    };
+    let points: Vec<(f64, f64)> = runs.iter().map(point).collect::<Result<_, String>>()?;
+    let line = Regression::fit(&points)?;
+    let [low, high] = line.interval;
+    let holds = direction.along(low) > 0.0 && direction.along(high) > 0.0;
+    let words = format!(
+        "slope {:.3e} [{low:.3e}, {high:.3e}], R² {:.2}, {} runs",
+        line.slope, line.explained, line.points
+    );
+    Ok((words, holds))
+}
+
+/// A quantity in its unit: accuracies in percent.
+#[must_use]
+pub fn amount(quantity: Quantity, value: f64) -> String {
+    match quantity {
+        Quantity::TrainAccuracy | Quantity::TestAccuracy => format!("{:.2} %", 100.0 * value),
+        Quantity::Outliers => format!("{value}"),
+        _ if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) => format!("{value:.3e}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+fn with_error(quantity: Quantity, number: &Number) -> String {
+    let value = amount(quantity, number.value);
+    if number.error > 0.0 { format!("{value} ± {}", amount(quantity, number.error)) } else { value }
+}
+
+fn with_interval(quantity: Quantity, sample: &Sample) -> String {
+    let mean = amount(quantity, sample.mean);
+    match sample.half_width() {
+        Some(half) => format!("{mean} ± {} ({} runs)", amount(quantity, half), sample.count),
+        None => format!("{mean} (one run)"),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use eigenscape_core::results::{DistanceRecord, ProbeRecord, TrainingRecord};
+
+    use super::*;
+    use crate::expectation::{Counting, When};
+
+    pub(crate) fn probe(epoch: usize, group: &str, eigenvalues: &[f64]) -> ProbeRecord {
+        ProbeRecord {
+            epoch,
+            group: group.into(),
+            curvature: "hessian".into(),
+            estimator: "dense".into(),
+            exact: true,
+            dimension: 1000,
+            eigenvalues: eigenvalues.to_vec(),
+            weights: vec![1e-3; eigenvalues.len()],
+            trace: eigenvalues.iter().sum(),
+            trace_stderr: Some(0.0),
+            lambda_max: eigenvalues.first().copied().unwrap_or(0.0),
+            lambda_min: 0.0,
+            products: 0,
+            seconds: 0.0,
+        }
+    }
+
+    pub(crate) fn distance(epoch: usize, layer: &str, value: f64) -> DistanceRecord {
+        let [metric, curvature, left, right] = ["wasserstein", "hessian", layer, "full"].map(String::from);
+        DistanceRecord { epoch, metric, curvature, left, right, value }
+    }
+
+    pub(crate) fn trained(epoch: usize, accuracy: f64) -> TrainingRecord {
+        TrainingRecord {
+            epoch,
+            train_loss: 1.0 - accuracy,
+            train_accuracy: Some(accuracy),
+            test_loss: 1.0 - accuracy,
+            test_accuracy: Some(accuracy),
+            penalty: 0.0,
+        }
+    }
+
+    fn subject(quantity: Quantity) -> Subject {
+        Subject {
+            quantity,
+            epoch: When::Last,
+            group: "full".into(),
+            curvature: "hessian".into(),
+            metric: "wasserstein".into(),
+            counting: Counting::Gap,
+        }
+    }
+
+    fn verdict(quantity: Quantity, relation: Relation, variant: Option<&str>, runs: &[Run]) -> ClaimRecord {
+        let expectation = Expectation {
+            claim: "it is so".into(),
+            paper: None,
+            subject: subject(quantity),
+            relation,
+            variant: variant.map(str::to_owned),
+        };
+        let runs: Vec<Classified> = runs.iter().map(|run| (run, Some(2))).collect();
+        check(&expectation, &runs)
+    }
+
+    fn run(variant: &str, accuracy: f64, trace: f64) -> Run {
+        Run {
+            variant: variant.into(),
+            training: vec![trained(0, 0.1), trained(1, accuracy)],
+            probes: vec![
+                probe(0, "full", &[90.0, 10.0]),
+                probe(1, "full", &[trace / 2.0, trace / 2.5, trace / 10.0]),
+            ],
+            ..Run::default()
+        }
+    }
+
+    #[test]
+    fn a_trace_falls_or_rises_beyond_its_error() {
+        let falls = |trace, error| {
+            let mut run = run("", 0.5, trace);
+            run.probes[1].trace_stderr = Some(error);
+            verdict(Quantity::Trace, Relation::OverTraining(Direction::Down), None, &[run]).verdict
+        };
+        assert_eq!(falls(50.0, 0.0), Verdict::Holds);
+        assert_eq!(falls(150.0, 0.0), Verdict::DoesNotHold);
+        assert_eq!(falls(99.0, 1.0), Verdict::DoesNotHold, "a difference of one standard error");
+    }
+
+    #[test]
+    fn an_accuracy_is_compared_by_its_interval() {
+        let against = |strict, ours: &[f64], theirs: &[f64]| {
+            let runs: Vec<Run> = ours
+                .iter()
+                .map(|accuracy| run("htr", *accuracy, 1.0))
+                .chain(theirs.iter().map(|accuracy| run("sgd", *accuracy, 1.0)))
+                .collect();
+            let reference = Reference::Variant("sgd".into());
+            let relation = Relation::Against { direction: Direction::Up, strict, reference };
+            verdict(Quantity::TestAccuracy, relation, Some("htr"), &runs).verdict
+        };
+        let (low, high, wide) = ([0.90, 0.91, 0.92], [0.96, 0.97, 0.98], [0.85, 0.93, 0.94]);
+        assert_eq!(against(false, &high, &low), Verdict::Holds);
+        assert_eq!(against(true, &high, &low), Verdict::Holds);
+        assert_eq!(against(false, &wide, &low), Verdict::Holds, "no worse, as far as can be told");
+        assert_eq!(against(true, &wide, &low), Verdict::DoesNotHold);
+        assert_eq!(against(false, &low, &high), Verdict::DoesNotHold);
+        assert_eq!(against(false, &[0.9], &low), Verdict::NotMeasured);
+    }
+
+    #[test]
+    fn outliers_are_as_many_as_classes() {
+        let relation = || Relation::EqualToClasses;
+        assert_eq!(
+            verdict(Quantity::Outliers, relation(), None, &[run("", 0.5, 10.0)]).verdict,
+            Verdict::Holds
+        );
+        let mut three = run("", 0.5, 10.0);
+        three.probes.push(probe(2, "full", &[9.0, 8.0, 7.0, 1.0]));
+        let found = verdict(Quantity::Outliers, relation(), None, &[three]);
+        assert_eq!(found.verdict, Verdict::DoesNotHold);
+        assert_eq!(found.measured, "3 outliers, 2 classes after epoch 2");
+    }
+
+    #[test]
+    fn what_is_said_of_all_runs_must_be_so_in_all() {
+        let relation = Relation::OverTraining(Direction::Down);
+        let runs = [run("a", 0.5, 50.0), run("b", 0.5, 150.0)];
+        let found = verdict(Quantity::Trace, relation, None, &runs);
+        assert_eq!(found.verdict, Verdict::DoesNotHold);
+        assert!(found.measured.starts_with("in 1 of 2 runs"), "{}", found.measured);
+    }
+
+    #[test]
+    fn a_slope_is_told_from_none() {
+        let relation = Relation::With(Direction::Down, Box::new(subject(Quantity::Trace)));
+        let line: Vec<Run> = (1..6).map(|i| run("", 0.9 - 0.1 * f64::from(i), 10.0 * f64::from(i))).collect();
+        assert_eq!(verdict(Quantity::TestAccuracy, relation.clone(), None, &line).verdict, Verdict::Holds);
+        assert_eq!(verdict(Quantity::TestAccuracy, relation, None, &line[..2]).verdict, Verdict::NotMeasured);
+    }
+
+    #[test]
+    fn the_middle_half_is_of_the_depth() {
+        let with = |values: [f64; 5]| {
+            let distances = values.iter().enumerate().map(|(i, value)| distance(1, &format!("l{i}"), *value));
+            let run = Run { distances: distances.collect(), ..Run::default() };
+            verdict(Quantity::Distance, Relation::LeastInTheMiddleHalf, None, &[run]).verdict
+        };
+        assert_eq!(with([3.0, 1.0, 2.0, 2.0, 3.0]), Verdict::Holds);
+        assert_eq!(with([0.5, 1.0, 2.0, 2.0, 3.0]), Verdict::DoesNotHold);
+    }
+}

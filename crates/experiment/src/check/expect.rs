@@ -1,0 +1,171 @@
+//! Expectations: a relation that its quantity can have, of what the experiment measures.
+
+use eigenscape_analysis::expectation::{Direction, Expectation, Reference, Relation, Subject};
+use eigenscape_core::registry::nearest;
+
+use super::Checker;
+use crate::{
+    diagnostic::{ConfigError, suggestion},
+    plan::RunPlan,
+    raw::{self, Is, Quantity, Than, When},
+};
+
+impl Checker<'_> {
+    /// Checks every `[[expect]]` against the runs.
+    pub(super) fn expectations(
+        &self,
+        raw: &raw::Experiment,
+        runs: &[RunPlan],
+    ) -> Result<Vec<Expectation>, ConfigError> {
+        let expectations = raw.expect.iter().enumerate();
+        expectations
+            .map(|(index, expect)| self.expectation(&format!("expect[{index}]"), expect, runs))
+            .collect()
+    }
+
+    fn expectation(
+        &self,
+        path: &str,
+        raw: &raw::Expect,
+        runs: &[RunPlan],
+    ) -> Result<Expectation, ConfigError> {
+        let subject = self.subject(path, raw, raw.quantity, runs)?;
+        let relation = self.relation(path, raw, runs)?;
+        if let Some(variant) = &raw.variant {
+            self.variant(&format!("{path}.variant"), variant, runs)?;
+        }
+        let (claim, paper) = (raw.claim.clone(), raw.paper.clone());
+        Ok(Expectation { claim, paper, subject, relation, variant: raw.variant.clone() })
+    }
+
+    fn subject(
+        &self,
+        path: &str,
+        raw: &raw::Expect,
+        quantity: Quantity,
+        runs: &[RunPlan],
+    ) -> Result<Subject, ConfigError> {
+        let distance = quantity == Quantity::Distance;
+        let default = if distance { When::All } else { When::Last };
+        let epoch = raw.epoch.unwrap_or(default);
+        if epoch == When::All && !distance {
+            let help = "use \"last\" or \"best\"";
+            return Err(self.error(&format!("{path}.epoch"), "only distances are summed over epochs", help));
+        }
+        let mut metrics: Vec<&str> = Vec::new();
+        for plan in runs.iter().flat_map(|run| &run.distances) {
+            if !metrics.contains(&plan.name.as_str()) {
+                metrics.push(&plan.name);
+            }
+        }
+        let metric = raw.metric.as_deref().or(metrics.first().copied()).unwrap_or_default();
+        if distance && !metrics.contains(&metric) {
+            let key = if raw.metric.is_some() { "metric" } else { "quantity" };
+            let help = suggestion(nearest(metric, metrics.iter().copied()).as_deref(), "distances", &metrics);
+            let problem = "the experiment has no such [[distance]]";
+            return Err(self.error(&format!("{path}.{key}"), problem, help));
+        }
+        Ok(Subject {
+            quantity,
+            epoch,
+            group: raw.group.clone().unwrap_or_else(|| "full".to_owned()),
+            curvature: raw.curvature.clone().unwrap_or_else(|| "hessian".to_owned()),
+            metric: metric.to_owned(),
+            counting: raw.by.unwrap_or_default(),
+        })
+    }
+
+    fn relation(&self, path: &str, raw: &raw::Expect, runs: &[RunPlan]) -> Result<Relation, ConfigError> {
+        let only = |quantity: Quantity| {
+            if raw.quantity == quantity {
+                return Ok(());
+            }
+            let help = format!("use quantity = \"{}\"", quantity.name());
+            let problem = format!("`{}` cannot be this", raw.quantity.name());
+            Err(self.error(&format!("{path}.is"), problem, help))
+        };
+        let relation = match raw.is {
+            Is::EqualToClasses => only(Quantity::Outliers).map(|()| Relation::EqualToClasses)?,
+            Is::LeastInTheMiddleHalf => only(Quantity::Distance).map(|()| Relation::LeastInTheMiddleHalf)?,
+            _ if raw.quantity == Quantity::Distance => {
+                let help = "use is = \"least-in-the-middle-half\"";
+                return Err(self.error(&format!("{path}.is"), "`distance` cannot be this", help));
+            }
+            Is::Falls => Relation::OverTraining(Direction::Down),
+            Is::Rises => Relation::OverTraining(Direction::Up),
+            Is::AtLeast => self.against(path, raw, runs, Direction::Up, false)?,
+            Is::AtMost => self.against(path, raw, runs, Direction::Down, false)?,
+            Is::Above => self.against(path, raw, runs, Direction::Up, true)?,
+            Is::Below => self.against(path, raw, runs, Direction::Down, true)?,
+            Is::RisesWith => self.with(path, raw, runs, Direction::Up)?,
+            Is::FallsWith => self.with(path, raw, runs, Direction::Down)?,
+        };
+        let uses = [
+            ("than", raw.than.is_some(), matches!(relation, Relation::Against { .. })),
+            ("with", raw.with.is_some(), matches!(relation, Relation::With(..))),
+        ];
+        match uses.iter().find(|(_, given, used)| *given && !*used) {
+            None => Ok(relation),
+            Some((key, ..)) => {
+                let problem = format!("this `is` has no use for `{key}`");
+                Err(self.error(&format!("{path}.{key}"), problem, "remove it, or change `is`"))
+            }
+        }
+    }
+
+    fn against(
+        &self,
+        path: &str,
+        raw: &raw::Expect,
+        runs: &[RunPlan],
+        direction: Direction,
+        strict: bool,
+    ) -> Result<Relation, ConfigError> {
+        let reference = match &raw.than {
+            None => {
+                let help = "add `than`: a variant of the sweep, or a number";
+                return Err(self.error(&format!("{path}.is"), "it is not said what to compare with", help));
+            }
+            Some(Than::Number(number)) => Reference::Number(*number),
+            Some(Than::Variant(variant)) => {
+                self.variant(&format!("{path}.than"), variant, runs)?;
+                Reference::Variant(variant.clone())
+            }
+        };
+        Ok(Relation::Against { direction, strict, reference })
+    }
+
+    fn with(
+        &self,
+        path: &str,
+        raw: &raw::Expect,
+        runs: &[RunPlan],
+        direction: Direction,
+    ) -> Result<Relation, ConfigError> {
+        match raw.with {
+            None => {
+                let help = "add `with`, as in with = \"trace\"";
+                Err(self.error(&format!("{path}.is"), "it is not said with which quantity", help))
+            }
+            Some(Quantity::Distance) => {
+                let help = "use another quantity";
+                Err(self.error(&format!("{path}.with"), "a run has many distances", help))
+            }
+            Some(other) => Ok(Relation::With(direction, Box::new(self.subject(path, raw, other, runs)?))),
+        }
+    }
+
+    fn variant(&self, path: &str, variant: &str, runs: &[RunPlan]) -> Result<(), ConfigError> {
+        let mut known: Vec<&str> = Vec::new();
+        for run in runs.iter().filter(|run| !run.variant.is_empty()) {
+            if !known.contains(&run.variant.as_str()) {
+                known.push(&run.variant);
+            }
+        }
+        if known.contains(&variant) {
+            return Ok(());
+        }
+        let help = suggestion(nearest(variant, known.iter().copied()).as_deref(), "variants", &known);
+        Err(self.error(path, format!("the sweep has no variant `{variant}`"), help))
+    }
+}

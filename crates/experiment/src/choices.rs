@@ -1,0 +1,85 @@
+//! What the command line decides about an experiment: its profile, values that are set, the folder of its results.
+
+use std::path::PathBuf;
+
+use crate::{
+    diagnostic::{ConfigError, suggestion},
+    document::{Node, Tree},
+    overrides,
+};
+
+/// The table of profiles.
+const KEY: &str = "profile";
+
+/// Which of the experiment's `[profile.NAME]` tables of overrides applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// What would take days, shortened: the default, since there are no GPUs yet.
+    #[default]
+    Small,
+    /// The experiment as it should be.
+    Full,
+}
+
+impl Profile {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Small, Self::Full];
+
+    /// The name in files and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// What the command line decides.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Choices {
+    /// The profile.
+    pub profile: Profile,
+    /// `--set` flags, in their order.
+    pub set: Vec<String>,
+    /// The folder that takes the folder of results, instead of the file's own.
+    pub out: Option<PathBuf>,
+}
+
+impl Choices {
+    /// Puts the profile's values and then the `--set` flags into the document, which has no profiles afterwards. Returns what the
+    /// profile changed, in words.
+    ///
+    /// # Errors
+    /// When there is a profile of another name, or an override leads nowhere.
+    pub fn apply(&self, document: &mut Node) -> Result<Vec<String>, ConfigError> {
+        let profiles = document.remove(KEY);
+        let mut changes = Vec::new();
+        if let Some(profiles) = &profiles {
+            check_names(profiles)?;
+            if let Some(overrides) = profiles.get(self.profile.name()) {
+                changes = overrides::merge(document, overrides)?;
+            }
+        }
+        for flag in &self.set {
+            overrides::apply(document, flag)?;
+        }
+        Ok(changes)
+    }
+}
+
+fn check_names(profiles: &Node) -> Result<(), ConfigError> {
+    let known = Profile::ALL.map(Profile::name);
+    let Tree::Table(entries) = &profiles.value else {
+        let help = "write a table as in [profile.small]".to_owned();
+        return Err(profiles.site.error("`profile` must be a table of tables", Some(help)));
+    };
+    for (name, overrides) in entries {
+        if !known.contains(&name.as_str()) {
+            let nearest = eigenscape_core::registry::nearest(name, known);
+            let help = suggestion(nearest.as_deref(), "profiles", &known);
+            return Err(overrides.key.error(format!("there is no profile `{name}`"), Some(help)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! One page for a whole study: every claim of every experiment beside what was measured.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use eigenscape_core::{
+    Error, Result,
+    notes::Notes,
+    results::{ClaimRecord, Results, Verdict},
+};
+
+use crate::{NOTES_FILE, RESULTS_FILE, files::Staging, html, read_json};
+
+/// The page.
+pub const CLAIMS_FILE: &str = "claims.html";
+
+/// What [`write`] made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The page's path.
+    pub page: PathBuf,
+    /// The same claims as plain text.
+    pub table: String,
+}
+
+/// A finished experiment.
+pub(crate) struct Finished {
+    /// The folder's name.
+    pub folder: String,
+    pub results: Results,
+    pub notes: Notes,
+}
+
+/// Writes `OUT/claims.html` over all results in folders of `out`; `left_out` are experiments that did not run, each with the reason.
+///
+/// # Errors
+/// When a folder of results cannot be read, or the page cannot be written.
+pub fn write(out: &Path, left_out: &[(String, String)]) -> Result<Written> {
+    let finished = finished(out)?;
+    let page = html::claims::page(&finished, left_out);
+    let mut staging = Staging::in_folder(out)?;
+    staging.add(CLAIMS_FILE, page.as_bytes())?;
+    staging.publish()?;
+    Ok(Written { page: out.join(CLAIMS_FILE), table: table(&finished, left_out) })
+}
+
+/// Every folder of results, by name.
+fn finished(out: &Path) -> Result<Vec<Finished>> {
+    let entries = match fs::read_dir(out) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| Error::io(out, error))?,
+    };
+    let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    // A hidden folder is one in the making.
+    let is_ours = |path: &PathBuf| !name(path).starts_with('.') && path.join(RESULTS_FILE).is_file();
+    let mut folders: Vec<PathBuf> = folders.filter(is_ours).collect();
+    folders.sort();
+    let read = |path: &PathBuf| {
+        let (results, notes) = (read_json(path, RESULTS_FILE)?, read_json(path, NOTES_FILE)?);
+        Ok(Finished { folder: name(path), results, notes })
+    };
+    folders.iter().map(read).collect()
+}
+
+/// Plain text, one claim a paragraph.
+fn table(finished: &[Finished], left_out: &[(String, String)]) -> String {
+    let mut lines = Vec::new();
+    for Finished { folder, results, notes } in finished.iter().filter(|f| !f.results.claims.is_empty()) {
+        let profile = notes.profile.as_ref().map_or(String::new(), |p| format!(" (profile {})", p.name));
+        lines.push(format!("{folder}{profile}"));
+        for ClaimRecord { claim, paper, measured, verdict, .. } in &results.claims {
+            lines.push(format!("  {:<13} {claim}", verdict.to_string()));
+            let paper = paper.as_ref().map_or(String::new(), |paper| format!("paper: {paper}; "));
+            lines.push(format!("  {:<13} {paper}measured: {measured}", ""));
+        }
+    }
+    lines.extend(left_out.iter().map(|(name, why)| format!("{name} is left out: {why}")));
+    lines.push(counts(finished));
+    lines.join("\n")
+}
+
+/// "7 claims: 5 hold, 1 does not hold, 1 is not measured".
+pub(crate) fn counts(finished: &[Finished]) -> String {
+    let claims = || finished.iter().flat_map(|f| &f.results.claims);
+    let count = |verdict| claims().filter(|claim| claim.verdict == verdict).count();
+    format!(
+        "claims: {}; holding: {}; not holding: {}; not measured: {}",
+        claims().count(),
+        count(Verdict::Holds),
+        count(Verdict::DoesNotHold),
+        count(Verdict::NotMeasured)
+    )
+}

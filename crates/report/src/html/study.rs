@@ -1,0 +1,200 @@
+//! What the runs say together: reruns, outliers, distances by depth, regressions.
+
+use eigenscape_analysis::{
+    depth::Profile,
+    expectation::{Counting, Quantity, Subject, When},
+    measured, outliers,
+    regression::Regression,
+    verdict::amount,
+};
+use eigenscape_core::results::{Run, StatisticRecord, VariantRecord};
+use maud::{Markup, html};
+
+use super::Section;
+use crate::{
+    data::{curvatures, distinct, prose},
+    draw::labels::significant,
+};
+
+/// The quantities of training in a table's order.
+const QUANTITIES: [Quantity; 5] = [
+    Quantity::TestAccuracy,
+    Quantity::TestLoss,
+    Quantity::TrainAccuracy,
+    Quantity::TrainLoss,
+    Quantity::GeneralisationGap,
+];
+
+/// A table over the variants, where there are reruns.
+pub fn reruns(variants: &[VariantRecord]) -> Markup {
+    let given = |quantity: Quantity, epoch: &str| {
+        let has = |s: &StatisticRecord| s.quantity == quantity.name() && s.epoch == epoch;
+        variants.iter().any(|variant| variant.statistics.iter().any(has))
+    };
+    html! {
+        @if variants.iter().any(|variant| variant.runs > 1) {
+            section {
+                h2 { "Reruns" }
+                @for epoch in ["last", "best"] {
+                    @let quantities: Vec<Quantity> = QUANTITIES.into_iter().filter(|q| given(*q, epoch)).collect();
+                    h4 { "At the " (epoch) " epoch" }
+                    div.scroll { table {
+                        thead { tr {
+                            th.text { "variant" } th { "runs" } @for quantity in &quantities { th { (quantity.name()) } }
+                        } }
+                        tbody { @for variant in variants { tr {
+                            td.text { (if variant.variant.is_empty() { "all" } else { &variant.variant }) }
+                            td { (variant.runs) }
+                            @for quantity in &quantities { td { (statistic(variant, *quantity, epoch)) } }
+                        } } }
+                    } }
+                }
+                p.remark {
+                    "Mean ± half the width of its 95 % confidence interval by Student's t; in brackets the standard deviation. \
+                     The best epoch is that of the highest test accuracy (without classes, of the lowest test loss): it is chosen on \
+                     the test split and flatters."
+                }
+            }
+        }
+    }
+}
+
+fn statistic(variant: &VariantRecord, quantity: Quantity, epoch: &str) -> String {
+    let found = variant.statistics.iter().find(|s| s.quantity == quantity.name() && s.epoch == epoch);
+    let Some(statistic) = found else { return String::new() };
+    let mean = amount(quantity, statistic.mean);
+    match (statistic.interval, statistic.deviation) {
+        (Some([low, high]), Some(deviation)) => {
+            format!("{mean} ± {} ({})", amount(quantity, (high - low) / 2.0), amount(quantity, deviation))
+        }
+        _ => mean,
+    }
+}
+
+/// The numbers of outliers of the whole network's spectra at the last epoch, where there are classes.
+pub fn outliers(sections: &[Section]) -> Markup {
+    let rows: Vec<[String; 5]> = sections.iter().flat_map(outlier_rows).collect();
+    html! {
+        @if !rows.is_empty() {
+            section {
+                h2 { "Outliers" }
+                div.scroll { table {
+                    thead { tr {
+                        th.text { "run" } th.text { "curvature" } th { "by the largest gap" } th { "by clusters" } th { "classes" }
+                    } }
+                    tbody { @for [run, curvature, gap, clusters, classes] in &rows { tr {
+                        td.text { (run) } td.text { (curvature) } td { (gap) } td { (clusters) } td { (classes) }
+                    } } }
+                } }
+                p.remark {
+                    "Of the whole network after the last epoch, among the logarithms of the largest positive eigenvalues, four times as \
+                     many as classes: those above the largest gap, and those in the upper one of two clusters (k-means)."
+                }
+            }
+        }
+    }
+}
+
+fn outlier_rows(section: &Section) -> Vec<[String; 5]> {
+    let Some(classes) = section.notes.classes else { return Vec::new() };
+    let row = |curvature: &str| {
+        let subject = whole(Quantity::Outliers, curvature);
+        let record = *measured::spectra(section.run, &subject).last()?;
+        let count = |how| outliers::count(record, Some(classes), how).map_or("–".into(), |n| n.to_string());
+        let counts = [Counting::Gap, Counting::Clusters].map(count);
+        let [gap, clusters] = counts;
+        Some([section.run.name.clone(), prose(curvature), gap, clusters, classes.to_string()])
+    };
+    // A residual has no outliers of classes.
+    curvatures(section.run).into_iter().filter(|c| *c != "residual").filter_map(row).collect()
+}
+
+fn whole(quantity: Quantity, curvature: &str) -> Subject {
+    Subject {
+        quantity,
+        epoch: When::Last,
+        group: crate::data::FULL.to_owned(),
+        curvature: curvature.to_owned(),
+        metric: String::new(),
+        counting: Counting::Gap,
+    }
+}
+
+/// Where the layer most like the whole network is, for each run and distance.
+pub fn depth(runs: &[Run]) -> Markup {
+    let mut rows = Vec::new();
+    for run in runs {
+        for (metric, curvature) in
+            distinct(run.distances.iter().map(|d| (d.metric.as_str(), d.curvature.as_str())))
+        {
+            let profile =
+                |when| Profile::new(run, metric, curvature, when).ok().filter(|p| p.layers.len() > 2);
+            if let (Some(sum), Some(best)) = (profile(When::All), profile(When::Best)) {
+                rows.push((run.name.as_str(), metric, prose(curvature), least(&sum), least(&best)));
+            }
+        }
+    }
+    html! {
+        @if !rows.is_empty() {
+            h4 { "The layer nearest to the whole network" }
+            div.scroll { table {
+                thead { tr {
+                    th.text { "run" } th.text { "distance" } th.text { "curvature" }
+                    th.text { "summed over epochs" } th.text { "at the best epoch" }
+                } }
+                tbody { @for (run, metric, curvature, sum, best) in &rows { tr {
+                    td.text { (run) } td.text { (metric) } td.text { (curvature) } td.text { (sum) } td.text { (best) }
+                } } }
+            } }
+            p.remark { "Depth: 0 for the first layer, 1 for the last; the middle half is from 0.25 to 0.75." }
+        }
+    }
+}
+
+fn least(profile: &Profile) -> String {
+    let least = profile.least();
+    let half =
+        if profile.is_least_in_the_middle_half() { "in the middle half" } else { "outside the middle half" };
+    format!("{} (depth {:.2}, {half})", profile.layers[least].0, profile.depth(least))
+}
+
+/// Test accuracy and the generalisation gap as straight lines of the trace, over the runs.
+pub fn regressions(runs: &[Run]) -> Markup {
+    let rows: Vec<(String, Regression)> = curvatures_of(runs)
+        .into_iter()
+        .flat_map(|curvature| {
+            [Quantity::TestAccuracy, Quantity::TestLoss, Quantity::GeneralisationGap].into_iter().filter_map(
+                move |quantity| {
+                    let x = whole(Quantity::Trace, curvature);
+                    let y = whole(quantity, curvature);
+                    let value =
+                        |run: &Run, subject| measured::at_epoch(run, subject, None).map(|n| n.value).ok();
+                    let points: Option<Vec<_>> =
+                        runs.iter().map(|run| Some((value(run, &x)?, value(run, &y)?))).collect();
+                    let line = Regression::fit(&points?).ok()?;
+                    Some((format!("{} on the trace ({})", quantity.name(), prose(curvature)), line))
+                },
+            )
+        })
+        .collect();
+    html! {
+        @if !rows.is_empty() {
+            section {
+                h2 { "Curvature and generalisation" }
+                div.scroll { table {
+                    thead { tr { th.text { "regression" } th { "runs" } th { "slope" } th { "95 % interval" } th { "R²" } } }
+                    tbody { @for (name, line) in &rows { tr {
+                        td.text { (name) } td { (line.points) } td { (significant(line.slope, 4)) }
+                        td { "[" (significant(line.interval[0], 4)) ", " (significant(line.interval[1], 4)) "]" }
+                        td { (significant(line.explained, 3)) }
+                    } } }
+                } }
+                p.remark { "Least squares over the runs after the last epoch; the interval is Student's." }
+            }
+        }
+    }
+}
+
+fn curvatures_of(runs: &[Run]) -> Vec<&str> {
+    distinct(runs.iter().flat_map(curvatures))
+}
