@@ -226,7 +226,7 @@ pub(crate) mod tests {
             train_accuracy: Some(accuracy),
             test_loss: 1.0 - accuracy,
             test_accuracy: Some(accuracy),
-            penalty: 0.0,
+            ..TrainingRecord::default()
         }
     }
 
