@@ -1,9 +1,10 @@
 //! Parts of vectors laid end to end.
 
 use candle_core::Tensor;
+use num_traits::Zero;
 use rayon::prelude::*;
 
-use super::{Element, cpu_slice, dispatch, recycle::buffer};
+use super::{Element, cpu_slice, dispatch};
 use crate::error::Result;
 
 /// \[K, Σ n\] from parts of K·n numbers, or of n numbers that all K rows have alike.
@@ -21,7 +22,8 @@ pub(crate) fn join(parts: &[Tensor], lens: &[usize], k: usize) -> Result<Tensor>
             Ok(&cpu_slice::<T>(storage)?[layout.start_offset()..][..layout.shape().elem_count()])
         });
         let slices: Vec<&[T]> = slices.collect::<Result<_>>()?;
-        let mut out = buffer::<T>(k * total);
+        // Handed out, it does not come back: it is not taken from what programs recycle.
+        let mut out = vec![T::zero(); k * total];
         let mut tasks = Vec::new();
         for (row, mut rest) in out.chunks_mut(total.max(1)).enumerate() {
             for (part, &len) in slices.iter().zip(lens) {

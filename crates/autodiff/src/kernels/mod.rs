@@ -49,7 +49,7 @@ pub(crate) trait Element:
     /// This thread's [buffers](scratch).
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 
-    /// What this thread keeps of [dead results](recycle).
+    /// What this thread keeps of [dead results](mod@recycle).
     fn recycled() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
 

@@ -1,11 +1,11 @@
 //! Sums of a few large tensors.
 
 use candle_core::{CpuStorage, DType, Storage, Tensor};
+use num_traits::Zero;
 use rayon::prelude::*;
 
 use super::{
     Element, dispatch,
-    recycle::buffer,
     scratch::{with_buffers, zeroed},
 };
 use crate::error::{Error, Result};
@@ -30,7 +30,8 @@ pub(crate) fn weighted_sum(terms: &[(f64, Tensor)], dtype: DType) -> Result<Tens
     let terms: Vec<(f64, Numbers<'_>)> = terms.collect::<Result<_>>()?;
     let zero = Tensor::zeros((), dtype, first.device())?;
     dispatch!(zero, T => {
-        let mut out = buffer::<T>(first.elem_count());
+        // As in `join`.
+        let mut out = vec![T::zero(); first.elem_count()];
         out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| add_up(&terms, i * CHUNK, out));
         Ok(Tensor::from_vec(out, first.dims(), first.device())?)
     })

@@ -7,7 +7,6 @@ use std::{fmt, sync::Arc};
 
 use candle_core::Tensor;
 
-use super::with_batch;
 use crate::{
     Graph, Value,
     error::{Error, Result},
@@ -174,19 +173,8 @@ impl Primitive for Conv2d {
     }
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
-        let geometry = self.0.geometry();
-        match (args[0].batch(), args[1].batch()) {
-            (Some(lead), Some(_)) => {
-                let each = |l: usize| {
-                    kernels::conv2d(&[[&args[0].tensor.get(l)?, &args[1].tensor.get(l)?]], &geometry)
-                };
-                let parts: Vec<Tensor> = (0..lead).map(each).collect::<Result<_>>()?;
-                Ok(Tensor::cat(&parts, 0)?)
-            }
-            // Many inputs are one larger batch; many weights share the unfolded patches.
-            (x_lead, w_lead) => Ok(kernels::conv2d(&[[args[0].tensor, args[1].tensor]], &geometry)?
-                .reshape(with_batch(x_lead.or(w_lead), &self.0.y))?),
-        }
+        let y = kernels::conv2d(&[[&led(&args[0])?, &led(&args[1])?]], &self.0.geometry())?;
+        unled(y, args)
     }
 
     fn linearity(&self) -> Linearity {
@@ -341,14 +329,10 @@ impl Primitive for OfTwo {
         self.single.shape(&args[..2])
     }
 
-    fn eval(&self, place: &Place, args: &[Operand]) -> Result<Tensor> {
-        let (first, second) = args.split_at(2);
-        if args.iter().any(|arg| arg.batched) {
-            return kernels::add(&self.single.eval(place, first)?, &self.single.eval(place, second)?);
-        }
+    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
         let led: Vec<Tensor> = args.iter().map(led).collect::<Result<_>>()?;
         let result = (self.kernel)(&[[&led[0], &led[1]], [&led[2], &led[3]]], &self.shapes.geometry())?;
-        Ok(result.squeeze(0)?)
+        unled(result, args)
     }
 
     fn linearity(&self) -> Linearity {
@@ -449,7 +433,7 @@ mod tests {
             let shapes = Shapes::new(&x, &w, s)?;
             let mut numbers = crate::laws::Numbers::new(seed);
             let (xs, ws) = (numbers.tensor(&x), numbers.tensor(&w));
-            let y = kernels::conv2d(&[[&xs, &ws]], &shapes.geometry())?.squeeze(0)?;
+            let y = kernels::conv2d(&[[&xs.unsqueeze(0)?, &ws.unsqueeze(0)?]], &shapes.geometry())?.squeeze(0)?;
             let (xs, ws, ys) = (four(&xs)?, four(&ws)?, four(&y)?);
             for (n, o, oy, ox) in indices(&shapes.y) {
                 let expected = by_definition(&xs, &ws, s, [n, o, oy, ox]);

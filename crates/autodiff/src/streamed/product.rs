@@ -105,7 +105,9 @@ impl StreamedProduct {
             let rows = vectors.narrow(0, start, self.block.min(k - start))?;
             self.apply_block(&rows)
         });
-        Ok(Tensor::cat(&blocks.collect::<Result<Vec<_>>>()?, 0)?)
+        let blocks: Vec<Tensor> = blocks.collect::<Result<_>>()?;
+        let lens: Vec<usize> = blocks.iter().map(Tensor::elem_count).collect();
+        Ok(kernels::join(&blocks, &lens, 1)?.reshape((k, self.dimension))?)
     }
 
     /// Vectors of one block.
@@ -129,10 +131,7 @@ impl StreamedProduct {
             }
             parts.push((self.share(index), self.with_product(index, |p| p.apply_rows(vectors))?));
         }
-        let sum = kernels::weighted_sum(&parts, self.point.place().dtype)?;
-        // Parts are results of their own ([`Product::apply_rows`]).
-        parts.iter().for_each(|(_, part)| kernels::recycle(part));
-        Ok(sum)
+        kernels::weighted_sum(&parts, self.point.place().dtype)
     }
 
     /// (n_b/N) M_b v_b, where v_b holds the variables of the samples of b: M is block-diagonal.

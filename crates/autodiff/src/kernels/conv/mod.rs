@@ -73,81 +73,99 @@ impl Geometry {
 /// The two operands of each convolution of a sum of such.
 type Terms<'a, T> = &'a [[&'a [T]; 2]];
 
-/// y\[v, b\] = Σ x\[b\] ∗ w\[v\] over terms x \[B, C, H, W\] and w \[V, O, C/groups, kH, kW\]: \[V, B, O, oH, oW\].
+/// y\[l, b\] = Σ x\[l, b\] ∗ w\[l\] over terms x \[L, B, C, H, W\] and w \[L, O, C/groups, kH, kW\], any L being 1 (repeated):
+/// \[L, B, O, oH, oW\].
 pub(crate) fn conv2d(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
     let [x, w] = terms[0];
-    let (samples, vectors) = (x.elem_count() / g.image(), w.elem_count() / g.weight());
+    let (lead, samples) = (lead(terms), x.dims()[1]);
+    // One filter for all: they are one larger batch. One batch for all: its patches serve all filters.
+    let joint = terms.len() == 1 && (x.dims()[0] == 1 || w.dims()[0] == 1);
     dispatch!(x, T => {
-        let mut out = buffer::<T>(vectors * samples * g.out_image());
-        with_terms::<T, _>(terms, |terms| match Sides::new(g) {
-            Some(sides) => winograd(&sides, terms, Role::Forward, &mut out),
-            None if interleaved::applies(samples) => interleaved::convolve(Arch::new(), g, terms, &mut out),
-            None => one_by_one(terms, &mut out, |[x, w], out| unfolded::convolve(g, x, w, out)),
+        let mut out = buffer::<T>(lead * samples * g.out_image());
+        with_terms::<T, _>(terms, |terms| {
+            let rounds = if joint { 1 } else { lead };
+            by_rounds(terms, rounds, [samples * g.image(), g.weight()], &mut out, |terms, out| match Sides::new(g) {
+                Some(sides) => winograd(&sides, terms, Role::Forward, out),
+                None if interleaved::applies(terms[0][0].len() / g.image()) => {
+                    interleaved::convolve(Arch::new(), g, terms, out);
+                }
+                None => one_by_one(terms, out, |[x, w], out| unfolded::convolve(g, x, w, out)),
+            });
         })?;
-        let dims = (vectors, samples, g.out_channels, g.out_height, g.out_width);
+        let dims = (lead, samples, g.out_channels, g.out_height, g.out_width);
         Ok(Tensor::from_vec(out, dims, x.device())?)
     })
 }
 
-/// The transpose in x: x\[l, b\] = Σ w\[l\]ᵀ y\[l, b\] over terms y \[L, B, O, oH, oW\] and w \[L, O, C/groups, kH, kW\], either L being
+/// The transpose in x: x\[l, b\] = Σ w\[l\]ᵀ y\[l, b\] over terms y \[L, B, O, oH, oW\] and w \[L, O, C/groups, kH, kW\], any L being
 /// 1 (repeated): \[L, B, C, H, W\].
 pub(crate) fn conv2d_input_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
     let [y, w] = terms[0];
-    let (y_lead, w_lead, samples) = (y.dims()[0], w.dims()[0], y.dims()[1]);
-    let lead = y_lead.max(w_lead);
-    // One filter for all: they are one larger batch.
-    let (pairs, batch) = if w_lead == 1 { (1, lead * samples) } else { (lead, samples) };
+    let (lead, samples) = (lead(terms), y.dims()[1]);
     let sides = Sides::new(g).map(Sides::transposed);
+    let joint = terms.len() == 1 && (w.dims()[0] == 1 || y.dims()[0] == 1 && sides.is_some());
     dispatch!(y, T => {
         let mut out = buffer::<T>(lead * samples * g.image());
         with_terms::<T, _>(terms, |terms| {
-            if let (Some(sides), 1) = (sides, y_lead) {
-                return winograd(&sides, terms, Role::InputTranspose, &mut out);
-            }
-            for (l, out) in out.chunks_mut((batch * g.image()).max(1)).enumerate() {
-                let first = if pairs == 1 { 0 } else { l % y_lead * batch * g.out_image() };
-                let terms = terms.iter().map(|[y, w]| {
-                    [&y[first..][..batch * g.out_image()], &w[l % w_lead * g.weight()..][..g.weight()]]
-                });
-                let terms: Vec<[&[T]; 2]> = terms.collect();
-                match sides {
-                    Some(sides) => winograd(&sides, &terms, Role::InputTranspose, out),
-                    None if interleaved::applies(batch) => {
-                        interleaved::input_transpose(Arch::new(), g, &terms, out);
-                    }
-                    None => one_by_one(&terms, out, |[y, w], out| unfolded::input_transpose(g, y, w, out)),
+            let rounds = if joint { 1 } else { lead };
+            by_rounds(terms, rounds, [samples * g.out_image(), g.weight()], &mut out, |terms, out| match sides {
+                Some(sides) => winograd(&sides, terms, Role::InputTranspose, out),
+                None if interleaved::applies(terms[0][0].len() / g.out_image()) => {
+                    interleaved::input_transpose(Arch::new(), g, terms, out);
                 }
-            }
+                None => one_by_one(terms, out, |[y, w], out| unfolded::input_transpose(g, y, w, out)),
+            });
         })?;
         let dims = (lead, samples, g.channels, g.height, g.width);
         Ok(Tensor::from_vec(out, dims, y.device())?)
     })
 }
 
-/// The transpose in w: w\[l\] = Σ Σ_b y\[l, b\] x\[l, b\]ᵀ over terms x \[L, B, C, H, W\] and y \[L, B, O, oH, oW\], either L being 1
+/// The transpose in w: w\[l\] = Σ Σ_b y\[l, b\] x\[l, b\]ᵀ over terms x \[L, B, C, H, W\] and y \[L, B, O, oH, oW\], any L being 1
 /// (repeated): \[L, O, C/groups, kH, kW\].
 pub(crate) fn conv2d_weight_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
-    let [x, y] = terms[0];
-    let (x_lead, y_lead, samples) = (x.dims()[0], y.dims()[0], x.dims()[1]);
-    let lead = x_lead.max(y_lead);
+    let x = terms[0][0];
+    let (lead, samples) = (lead(terms), x.dims()[1]);
     dispatch!(x, T => {
         let mut out = buffer::<T>(lead * g.weight());
         with_terms::<T, _>(terms, |terms| {
-            for (l, out) in out.chunks_mut(g.weight()).enumerate() {
-                let terms = terms.iter().map(|[x, y]| {
-                    let x = &x[l % x_lead * samples * g.image()..][..samples * g.image()];
-                    [x, &y[l % y_lead * samples * g.out_image()..][..samples * g.out_image()]]
-                });
-                let terms: Vec<[&[T]; 2]> = terms.collect();
-                match Sides::new(g) {
-                    Some(sides) => winograd::weight_transpose(Arch::new(), &sides, &terms, out),
-                    None => interleaved::weight_transpose(Arch::new(), g, &terms, out),
-                }
-            }
+            let sizes = [samples * g.image(), samples * g.out_image()];
+            by_rounds(terms, lead, sizes, &mut out, |terms, out| match Sides::new(g) {
+                Some(sides) => winograd::weight_transpose(Arch::new(), &sides, terms, out),
+                None => interleaved::weight_transpose(Arch::new(), g, terms, out),
+            });
         })?;
         let dims = (lead, g.out_channels, g.channels / g.groups, g.kernel.0, g.kernel.1);
         Ok(Tensor::from_vec(out, dims, x.device())?)
     })
+}
+
+/// L: the largest leading axis.
+fn lead(terms: &[[&Tensor; 2]]) -> usize {
+    terms.iter().flatten().map(|operand| operand.dims()[0]).max().unwrap_or(1)
+}
+
+/// Calls `f` for each part of `out` with the parts of the operands that it depends on; those of one round are whole.
+fn by_rounds<T>(
+    terms: Terms<'_, T>,
+    rounds: usize,
+    sizes: [usize; 2],
+    out: &mut [T],
+    f: impl Fn(Terms<'_, T>, &mut [T]),
+) {
+    if rounds == 1 {
+        return f(terms, out);
+    }
+    for (round, out) in out.chunks_mut((out.len() / rounds).max(1)).enumerate() {
+        let terms = terms.iter().map(|[a, b]| [part(a, sizes[0], round), part(b, sizes[1], round)]);
+        f(&terms.collect::<Vec<_>>(), out);
+    }
+}
+
+/// The part of a round, of so many numbers; an operand of one part has it for all.
+fn part<T>(operand: &[T], size: usize, round: usize) -> &[T] {
+    let parts = (operand.len() / size.max(1)).max(1);
+    &operand[round % parts * size..][..size]
 }
 
 /// Calls `f` with the elements of all operands in row-major order.
