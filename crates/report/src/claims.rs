@@ -16,7 +16,7 @@ use crate::{NOTES_FILE, RESULTS_FILE, files::Staging, html, read_json};
 /// The page.
 pub const CLAIMS_FILE: &str = "claims.html";
 
-/// What [`write`] made.
+/// What [`write()`] made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The page's path.

@@ -11,7 +11,7 @@ use super::{
     gemm::Matrix,
     panel::{self, Layout, Left, Out, Panel, Product, Steps},
     recycle::{buffer, give_back},
-    transpose::transpose,
+    transpose::{Matrices, Transposes, transpose},
 };
 
 /// Rows of `k` numbers, `stride` apart.
@@ -62,10 +62,12 @@ pub(super) fn row_products<T: Element>(k: usize, a: Rows<'_, T>, b: Rows<'_, T>,
     if a.count < b.count {
         out.par_chunks_mut(width * b.count).enumerate().for_each(|(i, out)| {
             let count = out.len() / b.count;
-            arch.dispatch(
-                #[inline(always)]
-                || transpose([b.count, count], &products[i * width..], step, out, b.count),
-            );
+            arch.dispatch(Transposes {
+                count: 1,
+                sizes: [b.count, count],
+                from: Matrices { data: &products[i * width..], stride: step, step: 0 },
+                to: Matrices { data: out, stride: b.count, step: 0 },
+            });
         });
     } else {
         let rows = out.par_chunks_mut(b.count).zip(products.par_chunks(step));

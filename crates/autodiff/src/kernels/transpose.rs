@@ -1,7 +1,44 @@
 //! Transposes of matrices, by blocks that stay in registers.
 
+use pulp::{Simd, WithSimd};
+
 /// Rows and columns of a block.
 const BLOCK: usize = 16;
+
+/// Transposes of several matrices of `rows` × `columns`, each `step` behind the last.
+///
+/// A type of its own: what a closure does would be compiled without the machine's instructions.
+pub(super) struct Transposes<'a, T> {
+    pub count: usize,
+    pub sizes: [usize; 2],
+    pub from: Matrices<&'a [T]>,
+    pub to: Matrices<&'a mut [T]>,
+}
+
+/// Matrices in a slice, with rows `stride` apart.
+pub(super) struct Matrices<D> {
+    pub data: D,
+    pub stride: usize,
+    pub step: usize,
+}
+
+impl<T: Copy + Default> WithSimd for Transposes<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { count, sizes, from, to } = self;
+        for i in 0..count {
+            transpose(
+                sizes,
+                &from.data[i * from.step..],
+                from.stride,
+                &mut to.data[i * to.step..],
+                to.stride,
+            );
+        }
+    }
+}
 
 /// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, rows `from_stride` and `to_stride` apart. As [`transpose_at`].
 #[inline(always)]
@@ -43,13 +80,17 @@ pub(super) fn transpose_at<T: Copy + Default>(
                 }
                 for k in 0..BLOCK {
                     let mut column = [T::default(); BLOCK];
-                    column.iter_mut().zip(&block).for_each(|(to, row)| *to = row[k]);
+                    for (to, row) in column.iter_mut().zip(&block) {
+                        *to = row[k];
+                    }
                     to[to_start(j + k) + i..][..BLOCK].copy_from_slice(&column);
                 }
             } else {
                 for j in j..columns.min(j + BLOCK) {
                     let to = &mut to[to_start(j)..];
-                    (i..rows.min(i + BLOCK)).for_each(|i| to[i] = from[from_start(i) + j]);
+                    for i in i..rows.min(i + BLOCK) {
+                        to[i] = from[from_start(i) + j];
+                    }
                 }
             }
         }

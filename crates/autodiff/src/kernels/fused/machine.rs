@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use pulp::{Simd, WithSimd};
+
 use super::{BLOCK, reduction::Reduction, strided::Strided};
 use crate::{kernels::Element, primitive::ElementWise};
 
@@ -37,29 +39,52 @@ impl<T> Default for Stack<T> {
     }
 }
 
-impl<'a, T: Element> Machine<'a, T> {
-    pub fn new(code: &'a [Instruction], operands: &'a [Strided<'a, T>]) -> Self {
-        Self { code, operands }
-    }
+/// The results from element `start` on. A type of its own: what a closure does would be compiled without the machine's instructions.
+pub(super) struct Blocks<'a, 'b, T> {
+    pub machine: &'b Machine<'a, T>,
+    pub start: usize,
+    pub out: &'b mut [T],
+    pub stack: &'b mut Stack<T>,
+}
 
-    /// The results from element `start` on.
+impl<T: Element> WithSimd for Blocks<'_, '_, T> {
+    type Output = ();
+
     #[inline(always)]
-    pub fn run_blocks(&self, start: usize, out: &mut [T], stack: &mut Stack<T>) {
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            self.run(start + i * BLOCK, out, stack);
+    fn with_simd<S: Simd>(self, _: S) {
+        for (i, out) in self.out.chunks_mut(BLOCK).enumerate() {
+            self.machine.run(self.start + i * BLOCK, out, self.stack);
         }
     }
+}
 
-    /// The results in `range`, added onto `sums` as `reduction` says.
+/// The results in `range`, added onto `sums` as `reduction` says.
+pub(super) struct Sums<'a, 'b, T> {
+    pub machine: &'b Machine<'a, T>,
+    pub range: Range<usize>,
+    pub reduction: &'b Reduction,
+    pub sums: Vec<f64>,
+}
+
+impl<T: Element> WithSimd for Sums<'_, '_, T> {
+    type Output = Vec<f64>;
+
     #[inline(always)]
-    pub fn sum(&self, range: Range<usize>, reduction: &Reduction, mut sums: Vec<f64>) -> Vec<f64> {
+    fn with_simd<S: Simd>(self, _: S) -> Vec<f64> {
+        let Self { machine, range, reduction, mut sums } = self;
         let (mut stack, mut block) = (Stack::default(), vec![T::zero(); BLOCK]);
         for start in range.clone().step_by(BLOCK) {
             let block = &mut block[..BLOCK.min(range.end - start)];
-            self.run(start, block, &mut stack);
+            machine.run(start, block, &mut stack);
             reduction.add(start, block, &mut sums);
         }
         sums
+    }
+}
+
+impl<'a, T: Element> Machine<'a, T> {
+    pub fn new(code: &'a [Instruction], operands: &'a [Strided<'a, T>]) -> Self {
+        Self { code, operands }
     }
 
     /// At most a block of results.
@@ -127,8 +152,16 @@ fn buffer<'b, T>(out: &'b mut [T], buffers: &'b mut [Vec<T>], place: usize) -> &
 fn unary<T: Copy>(entries: &mut [Entry<'_, T>], to: &mut [T], f: impl Fn(T) -> T) {
     let Some(entry) = entries.last_mut() else { return };
     match std::mem::replace(entry, Entry::Buffer) {
-        Entry::Buffer => to.iter_mut().for_each(|x| *x = f(*x)),
-        Entry::Stored(x) => to.iter_mut().zip(x).for_each(|(to, x)| *to = f(*x)),
+        Entry::Buffer => {
+            for x in to {
+                *x = f(*x);
+            }
+        }
+        Entry::Stored(x) => {
+            for (to, x) in to.iter_mut().zip(x) {
+                *to = f(*x);
+            }
+        }
     }
 }
 
@@ -150,7 +183,15 @@ fn binary<T: Copy>(
         Entry::Buffer => &upper[0][..len],
     };
     match x {
-        Entry::Buffer => to.iter_mut().zip(y).for_each(|(to, y)| *to = f(*to, *y)),
-        Entry::Stored(x) => to.iter_mut().zip(x).zip(y).for_each(|((to, x), y)| *to = f(*x, *y)),
+        Entry::Buffer => {
+            for (to, y) in to.iter_mut().zip(y) {
+                *to = f(*to, *y);
+            }
+        }
+        Entry::Stored(x) => {
+            for ((to, x), y) in to.iter_mut().zip(x).zip(y) {
+                *to = f(*x, *y);
+            }
+        }
     }
 }

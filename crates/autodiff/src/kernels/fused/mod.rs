@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 pub(crate) use self::machine::Instruction;
 use self::{
-    machine::{Machine, Stack},
+    machine::{Blocks, Machine, Stack, Sums},
     reduction::Reduction,
     strided::Strided,
 };
@@ -32,10 +32,7 @@ pub(crate) fn fused(code: &[Instruction], operands: &[&Tensor], dims: &[usize]) 
         with_machine::<T, _>(code, operands, dims, |machine| {
             let chunks = out.par_chunks_mut(CHUNK).enumerate();
             chunks.for_each_init(Stack::default, |stack, (i, out)| {
-                Arch::new().dispatch(
-                    #[inline(always)]
-                    || machine.run_blocks(i * CHUNK, out, stack),
-                );
+                Arch::new().dispatch(Blocks { machine, start: i * CHUNK, out, stack });
             });
         })?;
         Ok(Tensor::from_vec(out, dims, operands[0].device())?)
@@ -56,10 +53,7 @@ pub(crate) fn fused_sum(
     dispatch!(operands[0], T => {
         let partials = with_machine::<T, _>(code, operands, dims, |machine| {
             let partial = |range: Range<usize>| {
-                Arch::new().dispatch(
-                    #[inline(always)]
-                    || machine.sum(range, &reduction, vec![0.0; count]),
-                )
+                Arch::new().dispatch(Sums { machine, range, reduction: &reduction, sums: vec![0.0; count] })
             };
             let ranges = ranges(dims.iter().product(), count);
             ranges.into_par_iter().map(partial).collect::<Vec<Vec<f64>>>()

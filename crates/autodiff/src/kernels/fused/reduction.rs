@@ -38,7 +38,9 @@ impl Reduction {
             let first = self.row(row);
             if kept {
                 let sums = &mut sums[first * size + column..][..run.len()];
-                sums.iter_mut().zip(run).for_each(|(sum, x)| *sum += WithDType::to_f64(*x));
+                for (sum, x) in sums.iter_mut().zip(run) {
+                    *sum += WithDType::to_f64(*x);
+                }
             } else {
                 sums[first] += lane_sum(run);
             }
@@ -69,7 +71,9 @@ fn lane_sum<T: Element>(x: &[T]) -> f64 {
     let chunks = x.chunks_exact(LANES);
     let rest: f64 = chunks.remainder().iter().map(|x| WithDType::to_f64(*x)).sum();
     for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, x)| *lane += *x);
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane += *x;
+        }
     }
     lanes.into_iter().map(WithDType::to_f64).sum::<f64>() + rest
 }

@@ -42,7 +42,11 @@ impl<'a, T: Copy> Strided<'a, T> {
             match stride {
                 0 => out.fill(data[0]),
                 1 => out.copy_from_slice(&data[..out.len()]),
-                _ => out.iter_mut().zip(data.iter().step_by(stride)).for_each(|(out, x)| *out = *x),
+                _ => {
+                    for (i, out) in out.iter_mut().enumerate() {
+                        *out = data[i * stride];
+                    }
+                }
             }
             (row, column, rest) = (row + 1, 0, more);
         }

@@ -4,7 +4,11 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{Plan, Widths};
-use crate::kernels::{Element, recycle::zeros, transpose::transpose};
+use crate::kernels::{
+    Element,
+    recycle::zeros,
+    transpose::{Matrices, Transposes},
+};
 
 /// Samples that are written at a time.
 const BLOCK: usize = 16;
@@ -15,16 +19,14 @@ pub(super) fn interleave_images<T: Element>(arch: Arch, plan: &Plan, x: &[T]) ->
     let (samples, step) = (x.len() / image, Widths::new::<T>(arch).whole(x.len() / image));
     let mut out = zeros(g.channels * plan.plane() * step);
     out.par_chunks_mut((plan.plane() * step).max(1)).enumerate().for_each(|(channel, out)| {
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                for y in 0..g.height {
-                    let first = (y + g.padding) * plan.width + g.padding;
-                    let from = &x[(channel * g.height + y) * g.width..];
-                    transpose([samples, g.width], from, image, &mut out[first * step..], step);
-                }
-            },
-        );
+        let first = g.padding * plan.width + g.padding;
+        let from = &x[channel * g.height * g.width..];
+        arch.dispatch(Transposes {
+            count: g.height,
+            sizes: [samples, g.width],
+            from: Matrices { data: from, stride: image, step: g.width },
+            to: Matrices { data: &mut out[first * step..], stride: step, step: plan.width * step },
+        });
     });
     out
 }
@@ -35,17 +37,17 @@ pub(super) fn separate_images<T: Element>(arch: Arch, plan: &Plan, x: &[T], out:
     let step = x.len() / (g.channels * plan.plane()).max(1);
     out.par_chunks_mut(BLOCK * image).enumerate().for_each(|(block, out)| {
         let samples = out.len() / image;
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                for row in 0..g.channels * g.height {
-                    let (channel, y) = (row / g.height, row % g.height);
-                    let first = (channel * plan.height + y + g.padding) * plan.width + g.padding;
-                    let from = &x[first * step + block * BLOCK..];
-                    transpose([g.width, samples], from, step, &mut out[row * g.width..], image);
-                }
-            },
-        );
+        for channel in 0..g.channels {
+            let first = (channel * plan.height + g.padding) * plan.width + g.padding;
+            let from = &x[first * step + block * BLOCK..];
+            let to = &mut out[channel * g.height * g.width..];
+            arch.dispatch(Transposes {
+                count: g.height,
+                sizes: [g.width, samples],
+                from: Matrices { data: from, stride: step, step: plan.width * step },
+                to: Matrices { data: to, stride: image, step: g.width },
+            });
+        }
     });
 }
 
@@ -58,23 +60,14 @@ pub(super) fn interleave_outputs<T: Element>(arch: Arch, plan: &Plan, y: &[T]) -
     let pixel = g.out_channels * step;
     let mut out = zeros(positions * pixel);
     out.par_chunks_mut(POSITIONS * pixel).enumerate().for_each(|(block, out)| {
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                for channel in 0..g.out_channels {
-                    let from = &y[channel * positions + block * POSITIONS..];
-                    let to = &mut out[channel * step..];
-                    transpose([samples, out_positions(to.len(), pixel)], from, image, to, pixel);
-                }
-            },
-        );
+        arch.dispatch(Transposes {
+            count: g.out_channels,
+            sizes: [samples, out.len() / pixel],
+            from: Matrices { data: &y[block * POSITIONS..], stride: image, step: positions },
+            to: Matrices { data: out, stride: pixel, step },
+        });
     });
     out
-}
-
-/// Positions of which the first number of a channel is among `len` numbers.
-fn out_positions(len: usize, pixel: usize) -> usize {
-    len.div_ceil(pixel)
 }
 
 /// The inverse of [`interleave_outputs`].
@@ -83,15 +76,11 @@ pub(super) fn separate_outputs<T: Element>(arch: Arch, plan: &Plan, y: &[T], out
     let step = y.len() / image;
     out.par_chunks_mut(BLOCK * image).enumerate().for_each(|(block, out)| {
         let samples = out.len() / image;
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                for channel in 0..g.out_channels {
-                    let from = &y[channel * step + block * BLOCK..];
-                    let to = &mut out[channel * positions..];
-                    transpose([positions, samples], from, g.out_channels * step, to, image);
-                }
-            },
-        );
+        arch.dispatch(Transposes {
+            count: g.out_channels,
+            sizes: [positions, samples],
+            from: Matrices { data: &y[block * BLOCK..], stride: g.out_channels * step, step },
+            to: Matrices { data: out, stride: image, step: positions },
+        });
     });
 }

@@ -12,7 +12,7 @@ use crate::kernels::{
     panel::{Layout, Left, Out, Panel, Product, Steps},
     recycle::{give_back, zeros},
     scratch::{with_buffers, zeroed},
-    transpose::transpose,
+    transpose::{Matrices, Transposes},
 };
 
 /// How many tasks share the samples; it depends on the sizes alone, so that sums round alike for any number of threads.
@@ -49,7 +49,12 @@ pub(in super::super) fn weight_transpose<T: Element>(
         total.iter_mut().zip(more).for_each(|(total, x)| *total += *x);
     }
     for (sums, out) in total.chunks(g.patch() * step).zip(out.chunks_mut(g.group_weight())) {
-        transpose([g.patch(), plan.out_channels()], sums, step, out, g.patch());
+        arch.dispatch(Transposes {
+            count: 1,
+            sizes: [g.patch(), plan.out_channels()],
+            from: Matrices { data: sums, stride: step, step: 0 },
+            to: Matrices { data: out, stride: g.patch(), step: 0 },
+        });
     }
     give_back(sums);
 }
@@ -80,10 +85,12 @@ fn add_samples<T: Element>(
         };
         for group in 0..g.groups {
             let y = &y[sample * g.out_image() + group * g.group_out()..][..g.group_out()];
-            arch.dispatch(
-                #[inline(always)]
-                || transpose([rows, positions], y, positions, outputs, step),
-            );
+            arch.dispatch(Transposes {
+                count: 1,
+                sizes: [rows, positions],
+                from: Matrices { data: y, stride: positions, step: 0 },
+                to: Matrices { data: &mut *outputs, stride: step, step: 0 },
+            });
             let left = Left {
                 data: &x[group * plan.channels() * plan.plane()..],
                 rows: g.patch(),
