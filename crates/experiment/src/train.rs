@@ -209,7 +209,8 @@ impl EpochLog {
     #[must_use]
     pub fn mean_penalty(&self, plan: &TrainPlan) -> f64 {
         let added = |log: &PenaltyLog| plan.regularizers[log.regularizer].strength * log.value;
-        self.penalties.iter().map(added).sum::<f64>() / self.steps.len().max(1) as f64
+        // Not `sum`, which is -0 of nothing.
+        self.penalties.iter().map(added).fold(0.0, |sum, added| sum + added) / self.steps.len().max(1) as f64
     }
 
     /// What became of each regularizer that was due.
