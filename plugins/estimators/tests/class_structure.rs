@@ -49,8 +49,11 @@ fn dense(tensor: &Tensor) -> Fallible<Mat<f64>> {
     Ok(Mat::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j]))
 }
 
-/// Extended gradients δ_{n,c'} with their weights w_{n,c'} of the samples that have a class, in the order of n, then c'.
-fn extended(network: &Network, point: &Point, group: &Group) -> Fallible<Vec<Vec<(Mat<f64>, f64)>>> {
+/// A gradient with its weight.
+type Weighted = (Mat<f64>, f64);
+
+/// Extended gradients δ_{n,c'} with their weights w_{n,c'}, by n, then c'.
+fn extended(network: &Network, point: &Point, group: &Group) -> Fallible<Vec<Vec<Weighted>>> {
     let objective = Objective::new(network, Loss::CrossEntropy, N)?;
     let outputs = objective.loss()?.at(point, &[])?.remove(1).to_vec2::<f64>()?;
     let jacobian = objective.jacobian(point, &group.variables)?;
@@ -73,13 +76,13 @@ fn extended(network: &Network, point: &Point, group: &Group) -> Fallible<Vec<Vec
 }
 
 /// Σ wᵢ vᵢ / Σ wᵢ with Σ wᵢ; `None` of nothing.
-fn mean<'a>(items: impl Iterator<Item = (&'a Mat<f64>, f64)>) -> Option<(Mat<f64>, f64)> {
+fn mean<'a>(items: impl Iterator<Item = (&'a Mat<f64>, f64)>) -> Option<Weighted> {
     let (sum, total) = items.map(|(v, w)| (v * faer::Scale(w), w)).reduce(|a, b| (a.0 + b.0, a.1 + b.1))?;
     Some((sum * faer::Scale(1.0 / total), total))
 }
 
 /// G0, G1, G2, G1+2, G3 by their definitions, P × P.
-fn parts(extended: &[Vec<(Mat<f64>, f64)>], plain: bool) -> [Mat<f64>; 5] {
+fn parts(extended: &[Vec<Weighted>], plain: bool) -> [Mat<f64>; 5] {
     let p = extended[0][0].0.nrows();
     let [mut g0, mut g1, mut g2, mut g3] = [(); 4].map(|()| Mat::<f64>::zeros(p, p));
     let add = |to: &mut Mat<f64>, v: &Mat<f64>, weight: f64| *to += v * v.transpose() * faer::Scale(weight);

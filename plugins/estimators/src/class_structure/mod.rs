@@ -59,7 +59,9 @@ impl Default for ClassStructureParameters {
 ///
 /// With the rows √w δ as a matrix Ψ, G = ΨᵀΨ, each part is Ψᵀ Q Ψ with an orthogonal projection Q that follows from labels and probabilities
 /// alone, and its eigenvalues are those of Q ΨΨᵀ Q: nothing of size P is ever formed but the rows of the factor, as in
-/// [`gram`](crate::gram).
+/// [`gram`](crate::gram). Beside the factor's memory it takes four more matrices of about the size of the Gram matrix a group.
+///
+/// In `results.json` a part is a record of its own whose `curvature` is "gauss-newton G1" and the like.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ClassStructure {
     parameters: ClassStructureParameters,
