@@ -31,6 +31,21 @@ impl Context<'_> {
     }
 }
 
+/// An operator's spectrum and, from an estimator that takes the operator apart, those of its parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// The operator's.
+    pub spectrum: Spectrum,
+    /// Each part's name ("G1") with its spectrum.
+    pub parts: Vec<(&'static str, Spectrum)>,
+}
+
+impl From<Spectrum> for Estimate {
+    fn from(spectrum: Spectrum) -> Self {
+        Self { spectrum, parts: Vec::new() }
+    }
+}
+
 /// Computes or estimates the spectrum of a curvature operator.
 pub trait ProbeEstimator: Send + Sync {
     /// The spectrum of `operator`, with the number of products used and, where probes are random, standard errors.
@@ -46,6 +61,18 @@ pub trait ProbeEstimator: Send + Sync {
     /// Those of [`Self::estimate`].
     fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Spectrum>> {
         operators.iter().map(|operator| self.estimate(*operator, context)).collect()
+    }
+
+    /// [`Self::estimate_all`], with the parts of each operator: by default there are none.
+    ///
+    /// # Errors
+    /// Those of [`Self::estimate`].
+    fn estimate_parts(
+        &self,
+        operators: &[&dyn CurvatureOperator],
+        context: &Context,
+    ) -> Result<Vec<Estimate>> {
+        Ok(self.estimate_all(operators, context)?.into_iter().map(Estimate::from).collect())
     }
 
     /// Whether [`Self::estimate_all`] will be refused for what is known without evaluating anything: an operator that has no exact

@@ -3,9 +3,9 @@
 use std::{fmt, ops::Range, sync::Arc};
 
 use candle_core::DType;
-use eigenscape_autodiff::{Factor, MeanLoss, RowSize, StreamedFactor, Variables};
+use eigenscape_autodiff::{Factor, MeanLoss, Predictions, RowSize, StreamedFactor, Variables};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where the rows of a factor Φ come from. It has R rows for each of N samples, M = R·N in all, and some columns for each variable; a
 /// group's matrix is ΦᵀΦ for the columns of the group's variables.
@@ -23,6 +23,18 @@ pub trait FactorSource {
 
     /// Bytes that the rows, and whatever is made of them, may take.
     fn memory(&self) -> usize;
+
+    /// The labels and predictions that the rows belong to, R being one less than there are classes.
+    ///
+    /// # Errors
+    /// When samples have no classes.
+    fn predictions(&self) -> Result<Predictions> {
+        Err(Error::input(
+            "class structure",
+            "the samples have no classes",
+            "use it with the cross-entropy of one label an example",
+        ))
+    }
 
     /// The columns of these variables. Nothing is evaluated yet.
     ///
@@ -91,6 +103,10 @@ impl FactorSource for LossFactor {
 
     fn memory(&self) -> usize {
         self.loss.memory()
+    }
+
+    fn predictions(&self) -> Result<Predictions> {
+        Ok(self.loss.predictions()?)
     }
 
     fn columns(&self, variables: &[usize]) -> Result<Box<dyn FactorColumns + '_>> {

@@ -26,7 +26,7 @@ pub use architecture::Architecture;
 pub use dataset::{Dataset, Examples, Split, Targets};
 pub use distance::Distance;
 pub use error::{Error, Result};
-pub use estimator::{Context, ProbeEstimator, Progress};
+pub use estimator::{Context, Estimate, ProbeEstimator, Progress};
 pub use factor::{ExactFactor, FactorColumns, FactorSource};
 pub use group::{Group, GroupSelector};
 pub use landscape::Landscape;

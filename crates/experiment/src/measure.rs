@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use eigenscape_core::{
-    Context, Curvature, CurvatureOperator, Progress, Random, Result, Spectrum,
+    Context, Curvature, CurvatureOperator, Estimate, Progress, Random, Result, Spectrum,
     landscape::NetworkOperator,
     results::{DistanceRecord, ProbeRecord},
 };
@@ -14,6 +14,8 @@ use crate::{plan::DistancePlan, prepare::PreparedProbe, raw::Between, weights::W
 pub struct Measured {
     /// The matrix.
     pub curvature: Curvature,
+    /// Which part of it ("G1"); `None` for the whole.
+    pub part: Option<&'static str>,
     /// The group's name.
     pub group: String,
     /// The estimator's name.
@@ -55,18 +57,24 @@ pub fn probe(
         let start = Instant::now();
         announce(&description(operators));
         let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
-        let estimated = estimator.estimate_all(&operators, &context)?;
+        let estimated = estimator.estimate_parts(&operators, &context)?;
         let seconds = start.elapsed().as_secs_f64() / operators.len() as f64;
-        spectra.extend(estimated.into_iter().map(|spectrum| (spectrum, seconds)));
+        spectra.extend(estimated.into_iter().map(|estimate| (estimate, seconds)));
     }
-    let measured = probe.matrices().zip(spectra).map(|((curvature, group), (spectrum, seconds))| Measured {
-        curvature,
-        group: group.name.clone(),
-        estimator: probe.plan.estimator_name.value.clone(),
-        spectrum,
-        seconds,
-    });
-    Ok(measured.collect())
+    let mut measured = Vec::with_capacity(spectra.len());
+    for ((curvature, group), (Estimate { spectrum, parts }, seconds)) in probe.matrices().zip(spectra) {
+        let all =
+            [(None, spectrum)].into_iter().chain(parts.into_iter().map(|(name, part)| (Some(name), part)));
+        measured.extend(all.map(|(part, spectrum)| Measured {
+            curvature,
+            part,
+            group: group.name.clone(),
+            estimator: probe.plan.estimator_name.value.clone(),
+            spectrum,
+            seconds,
+        }));
+    }
+    Ok(measured)
 }
 
 /// "hessian of fc1.weight" or "24 matrices".
@@ -85,7 +93,10 @@ impl Measured {
         ProbeRecord {
             epoch,
             group: self.group.clone(),
-            curvature: self.curvature.to_string(),
+            curvature: match self.part {
+                None => self.curvature.to_string(),
+                Some(part) => format!("{} {part}", self.curvature),
+            },
             estimator: self.estimator.clone(),
             exact: spectrum.exact,
             dimension: spectrum.dimension,
@@ -137,7 +148,8 @@ pub fn distances(
 /// spectrum where there is one.
 fn pairs(between: Between, spectra: &[Measured]) -> Vec<(&Measured, &Measured)> {
     let mut once: Vec<&Measured> = Vec::new();
-    for spectrum in spectra {
+    // Parts are compared with nothing.
+    for spectrum in spectra.iter().filter(|spectrum| spectrum.part.is_none()) {
         let same =
             |other: &&Measured| (other.curvature, &other.group) == (spectrum.curvature, &spectrum.group);
         match once.iter().position(same) {
@@ -170,7 +182,8 @@ mod tests {
     fn measured(group: &str, curvature: Curvature, exact: bool) -> Measured {
         let mut spectrum = Spectrum::exact(2, vec![1.0, 2.0], 0).unwrap();
         spectrum.exact = exact;
-        Measured { curvature, group: group.to_owned(), estimator: "x".to_owned(), spectrum, seconds: 0.0 }
+        let (group, estimator) = (group.to_owned(), "x".to_owned());
+        Measured { curvature, part: None, group, estimator, spectrum, seconds: 0.0 }
     }
 
     fn names(between: Between, spectra: &[Measured]) -> Vec<String> {

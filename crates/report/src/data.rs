@@ -138,7 +138,11 @@ pub fn prose(curvature: &str) -> String {
         "gauss-newton" => "Gauss-Newton".into(),
         "fisher" => "Fisher".into(),
         "empirical-fisher" => "empirical Fisher".into(),
-        other => other.to_owned(),
+        other => match other.split_once(' ') {
+            // A part of it.
+            Some((whole, part)) => format!("{}, {part}", prose(whole)),
+            None => other.to_owned(),
+        },
     }
 }
 

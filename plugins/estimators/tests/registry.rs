@@ -23,7 +23,7 @@ fn every_estimator_is_built_from_its_defaults() {
             name
         })
         .collect();
-    assert_eq!(names, ["dense", "gram", "hutchinson", "lanczos", "trace"]);
+    assert_eq!(names, ["class-structure", "dense", "gram", "hutchinson", "lanczos", "trace"]);
 }
 
 #[test]

@@ -5,11 +5,14 @@
 
 mod factor;
 mod gradient;
+mod predictions;
 mod product;
 mod split;
 
 use self::split::{Need, Split};
-pub use self::{factor::StreamedFactor, gradient::LossGradient, product::StreamedProduct};
+pub use self::{
+    factor::StreamedFactor, gradient::LossGradient, predictions::Predictions, product::StreamedProduct,
+};
 use crate::{
     error::Result, loss::Loss, network::Network, objective::Objective, point::Point, primitive::Affinity,
     product::ProductProgram, transforms::Breaker, variables::Variables,

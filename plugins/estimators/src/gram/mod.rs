@@ -4,7 +4,7 @@ mod columns;
 mod explicit;
 mod outer;
 mod plan;
-mod sum;
+pub(crate) mod sum;
 mod target;
 mod tiles;
 mod values;
@@ -13,11 +13,11 @@ use eigenscape_core::{Context, CurvatureOperator, Error, ProbeEstimator, Registr
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::{
+pub(crate) use self::{
     plan::Plan,
-    target::{Job, Target},
+    target::{Job, Side, Target},
 };
-use crate::float::epsilon;
+use crate::{eigen::symmetric_eigenvalues, float::epsilon};
 
 /// Parameters of `gram`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -75,9 +75,10 @@ impl ProbeEstimator for Gram {
         _context: &Context,
     ) -> Result<Vec<Spectrum>> {
         let mut spectra: Vec<Option<Spectrum>> = vec![None; operators.len()];
-        for (job, plan) in self.planned(operators)? {
+        for (job, plan) in planned(operators, Side::Smaller, self.parameters.max_rows)? {
             let epsilon = epsilon(job.source.dtype())?;
-            for (target, eigenvalues) in job.targets.iter().zip(sum::eigenvalues(&job, &plan)?) {
+            let eigenvalues = sum::each(&job, &plan, symmetric_eigenvalues)?;
+            for (target, eigenvalues) in job.targets.iter().zip(eigenvalues) {
                 let spectrum = spectrum(target, eigenvalues, epsilon)?;
                 target.operators.iter().for_each(|&index| spectra[index] = Some(spectrum.clone()));
             }
@@ -86,7 +87,7 @@ impl ProbeEstimator for Gram {
     }
 
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
-        self.planned(operators).map(|_| ())
+        planned(operators, Side::Smaller, self.parameters.max_rows).map(|_| ())
     }
 
     fn needs_factor(&self) -> bool {
@@ -102,39 +103,45 @@ impl ProbeEstimator for Gram {
     }
 }
 
-impl Gram {
-    /// What is to be computed, and how.
-    fn planned<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Plan)>> {
-        let jobs = Job::all(operators)?.into_iter().map(|job| {
-            job.targets.iter().try_for_each(|target| self.check_rows(target))?;
-            let plan = Plan::new(&job)?;
-            Ok((job, plan))
-        });
-        jobs.collect()
-    }
+/// What is to be computed, and how.
+pub(crate) fn planned<'a>(
+    operators: &[&'a dyn CurvatureOperator],
+    side: Side,
+    max_rows: usize,
+) -> Result<Vec<(Job<'a>, Plan)>> {
+    let jobs = Job::all(operators, side)?.into_iter().map(|job| {
+        job.targets.iter().try_for_each(|target| check_rows(target, max_rows))?;
+        let plan = Plan::new(&job)?;
+        Ok((job, plan))
+    });
+    jobs.collect()
+}
 
-    fn check_rows(&self, target: &Target) -> Result<()> {
-        if target.n() <= self.parameters.max_rows {
-            return Ok(());
-        }
-        let gibibytes = target.bytes() as f64 / f64::from(1 << 30);
-        Err(Error::input(
-            target.description(),
-            format!(
-                "its Gram matrix has {} rows and takes {gibibytes:.1} GiB of memory; `max_rows` is {}",
-                target.n(),
-                self.parameters.max_rows
-            ),
-            "use fewer samples, raise `max_rows`, or use the estimator \"lanczos\"",
-        ))
+fn check_rows(target: &Target, max_rows: usize) -> Result<()> {
+    if target.n() <= max_rows {
+        return Ok(());
     }
+    let gibibytes = target.bytes() as f64 / f64::from(1 << 30);
+    Err(Error::input(
+        target.description(),
+        format!(
+            "its Gram matrix has {} rows and takes {gibibytes:.1} GiB of memory; `max_rows` is {max_rows}",
+            target.n(),
+        ),
+        "use fewer samples, raise `max_rows`, or use the estimator \"lanczos\"",
+    ))
+}
+
+/// The eigenvalue up to which eigenvalues count as zero, where `largest` is the largest and ε that of the factor's type.
+pub(crate) fn negligible(target: &Target, largest: f64, epsilon: f64) -> f64 {
+    let longer = target.rows.max(target.dimension) as f64;
+    (longer * epsilon * epsilon + target.n() as f64 * f64::EPSILON) * largest
 }
 
 /// The spectrum of an operator whose smaller matrix has these eigenvalues, ascending; ε is that of the factor's type.
 fn spectrum(target: &Target, mut eigenvalues: Vec<f64>, epsilon: f64) -> Result<Spectrum> {
     let largest = eigenvalues.last().copied().unwrap_or(0.0);
-    let longer = target.rows.max(target.dimension) as f64;
-    let cut = (longer * epsilon * epsilon + target.n() as f64 * f64::EPSILON) * largest;
+    let cut = negligible(target, largest, epsilon);
     eigenvalues.retain(|value| *value > cut);
     Spectrum::exact(target.dimension, eigenvalues, 0)
 }
@@ -253,7 +260,7 @@ mod tests {
                 assert_close(&found.eigenvalues, &expected.eigenvalues, tolerance);
             }
             let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|o| o as _).collect();
-            let plan = &Gram::default().planned(&operators).unwrap()[0].1;
+            let plan = &super::planned(&operators, super::Side::Smaller, usize::MAX).unwrap()[0].1;
             splits.insert(plan.parts.iter().map(|part| part.blocks).collect::<Vec<_>>());
         }
         assert!(splits.contains(&vec![1]), "all at once");

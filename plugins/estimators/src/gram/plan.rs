@@ -18,7 +18,7 @@ const MICRO_BATCH: usize = 32;
 const SLAB: usize = 1 << 20;
 
 /// What is done, in this order.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// All variables of the job, ascending.
     pub variables: Vec<usize>,
     pub parts: Vec<Part>,
@@ -28,7 +28,7 @@ pub(super) struct Plan {
 
 /// Some of the variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// Positions in the plan's variables.
     pub variables: Range<usize>,
     /// In how many blocks the samples come.

@@ -1,4 +1,4 @@
-//! The matrices of a job and their eigenvalues, part by part.
+//! The matrices of a job and what is made of them, part by part.
 
 use std::ops::Range;
 
@@ -14,12 +14,16 @@ use super::{
     target::{Job, Target},
     tiles::{Place, Rectangle},
 };
-use crate::{eigen::symmetric_eigenvalues, operator::not_finite};
+use crate::operator::not_finite;
 
-/// All eigenvalues of each target's matrix, ascending.
-pub(super) fn eigenvalues(job: &Job, plan: &Plan) -> Result<Vec<Vec<f64>>> {
+/// What `make` makes of the lower half of each target's matrix (the upper half is not filled).
+pub(crate) fn each<T: Send>(
+    job: &Job,
+    plan: &Plan,
+    make: impl Fn(Mat<f64>) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     let mut sums: Vec<Sum> = job.targets.iter().map(|target| Sum { target, matrix: None }).collect();
-    let mut eigenvalues = vec![Vec::new(); sums.len()];
+    let mut made: Vec<Option<T>> = sums.iter().map(|_| None).collect();
     for part in &plan.parts {
         let variables = &plan.variables[part.variables.clone()];
         sums.iter_mut().for_each(|sum| sum.begin(variables));
@@ -28,12 +32,12 @@ pub(super) fn eigenvalues(job: &Job, plan: &Plan) -> Result<Vec<Vec<f64>>> {
         let finished: Vec<(usize, Mat<f64>)> =
             finished.map(|(i, matrix)| Ok((i, matrix?))).collect::<Result<_>>()?;
         // Sequential each, so that the bits do not depend on the number of threads.
-        let found = finished.into_par_iter().map(|(i, matrix)| Ok((i, symmetric_eigenvalues(matrix)?)));
-        for (i, values) in found.collect::<Result<Vec<_>>>()? {
-            eigenvalues[i] = values;
+        let found = finished.into_par_iter().map(|(i, matrix)| Ok((i, make(matrix)?)));
+        for (i, result) in found.collect::<Result<Vec<_>>>()? {
+            made[i] = Some(result);
         }
     }
-    Ok(eigenvalues)
+    Ok(made.into_iter().flatten().collect())
 }
 
 /// A target's matrix, from the part of its first variable to that of its last.

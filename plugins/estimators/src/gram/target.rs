@@ -6,8 +6,8 @@ use eigenscape_core::{CurvatureOperator, Error, ExactFactor, FactorSource, Resul
 
 use crate::operator::dimension;
 
-/// The smaller of ΦᵀΦ (P × P) and ΦΦᵀ (M × M) for the columns Φ of some variables.
-pub(super) struct Target<'a> {
+/// One of ΦᵀΦ (P × P) and ΦΦᵀ (M × M), by default the smaller, for the columns Φ of some variables.
+pub(crate) struct Target<'a> {
     /// The operators whose matrix this is, by index.
     pub operators: Vec<usize>,
     /// The first of them.
@@ -18,10 +18,20 @@ pub(super) struct Target<'a> {
     pub dimension: usize,
     /// M.
     pub rows: usize,
+    side: Side,
+}
+
+/// Which matrix of a factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The smaller one.
+    Smaller,
+    /// ΦΦᵀ.
+    Rows,
 }
 
 /// All targets of one source.
-pub(super) struct Job<'a> {
+pub(crate) struct Job<'a> {
     pub source: Arc<dyn FactorSource>,
     pub targets: Vec<Target<'a>>,
 }
@@ -43,12 +53,12 @@ impl Target<'_> {
 
     /// Whether it is ΦᵀΦ.
     pub fn by_columns(&self) -> bool {
-        self.dimension < self.rows
+        self.side == Side::Smaller && self.dimension < self.rows
     }
 
-    /// Rows of the smaller matrix.
+    /// Rows of the matrix.
     pub fn n(&self) -> usize {
-        self.dimension.min(self.rows)
+        if self.by_columns() { self.dimension } else { self.rows }
     }
 
     /// Bytes of the matrix and of the vectors that its eigenvalues take.
@@ -66,7 +76,7 @@ impl Target<'_> {
 
 impl<'a> Job<'a> {
     /// The matrices of these operators, those of one source together and each once.
-    pub fn all(operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<Self>> {
+    pub fn all(operators: &[&'a dyn CurvatureOperator], side: Side) -> Result<Vec<Self>> {
         let mut jobs: Vec<Self> = Vec::new();
         for (index, operator) in operators.iter().enumerate() {
             let (dimension, ExactFactor { source, mut variables }) =
@@ -78,7 +88,7 @@ impl<'a> Job<'a> {
             if known.is_none() {
                 jobs.push(Self { source, targets: Vec::new() });
             }
-            jobs[job].add(index, *operator, variables, dimension);
+            jobs[job].add(index, *operator, variables, dimension, side);
         }
         Ok(jobs)
     }
@@ -89,6 +99,7 @@ impl<'a> Job<'a> {
         operator: &'a dyn CurvatureOperator,
         variables: Vec<usize>,
         dimension: usize,
+        side: Side,
     ) {
         let same =
             |target: &&mut Target<'_>| (&target.variables, target.dimension) == (&variables, dimension);
@@ -100,6 +111,7 @@ impl<'a> Job<'a> {
                 variables,
                 dimension,
                 rows: self.source.samples() * self.source.rank(),
+                side,
             }),
         }
     }

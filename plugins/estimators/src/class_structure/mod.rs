@@ -1,0 +1,154 @@
+//! `class-structure`: the Gauss-Newton matrix of a classifier, taken apart by classes and cross-classes.
+
+mod projections;
+
+use eigenscape_core::{Context, CurvatureOperator, Estimate, ProbeEstimator, Registry, Result, Spectrum};
+use faer::Mat;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use self::projections::Projections;
+use crate::{
+    eigen::symmetric_eigenvalues,
+    float::epsilon,
+    gram::{Side, Target, negligible, planned, sum},
+};
+
+/// How class means are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Means {
+    /// Extended gradients weighted by their probabilities (Papyan 2020).
+    #[default]
+    Weighted,
+    /// The plain mean of extended gradients that are scaled by the roots of their probabilities (Papyan 2019).
+    Plain,
+}
+
+/// Parameters of `class-structure`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassStructureParameters {
+    /// "weighted" by probabilities (the default; Papyan 2020) or "plain" (Papyan 2019).
+    pub means: Means,
+    /// The largest Gram matrix that is accepted, as its number of rows N(C − 1); 20000 by default.
+    pub max_rows: usize,
+}
+
+impl Default for ClassStructureParameters {
+    fn default() -> Self {
+        Self { means: Means::default(), max_rows: 20_000 }
+    }
+}
+
+/// The spectra of G = G0 + G1 + G2 + G3 and of its four parts, and of G1+2 = G1 + G2.
+///
+/// Under the cross-entropy the Gauss-Newton matrix is a second moment of *extended gradients*, G = Σ w_{i,c,c'} δ_{i,c,c'} δ_{i,c,c'}ᵀ:
+/// δ_{i,c,c'} is the gradient that the i-th sample of class c would have with the label c', and w_{i,c,c'} = p_{i,c'} / N. With
+/// W_{cc'} = Σᵢ w_{i,c,c'} and W_c = Σ_{c'≠c} W_{cc'}, means over samples are δ_{cc'} = Σᵢ w_{i,c,c'} δ_{i,c,c'} / W_{cc'}, and over cross-classes
+/// δ_c = Σ_{c'≠c} W_{cc'} δ_{cc'} / W_c (V. Papyan, "Traces of Class/Cross-Class Structure Pervade Deep Learning Spectra", JMLR 2020):
+///
+/// - G0 = Σ_c W_{cc} δ_{cc} δ_{cc}ᵀ: the gradients of the true labels;
+/// - G1 = Σ_c W_c δ_c δ_cᵀ: the classes, the origin of about C outliers;
+/// - G2 = Σ_{c'≠c} W_{cc'} (δ_{cc'} − δ_c)(δ_{cc'} − δ_c)ᵀ: the cross-classes, a smaller bump of C(C − 2) eigenvalues or fewer;
+/// - G3 = Σ w_{i,c,c'} (δ_{i,c,c'} − δ_{cc'})(δ_{i,c,c'} − δ_{cc'})ᵀ: the samples within the cross-classes, the bulk.
+///
+/// They add up to G by the law of total covariance. With `means = "plain"` the roots of the weights go with the gradients,
+/// √w δ, and means are plain, as in V. Papyan, "Measurements of Three-Level Hierarchical Structure in the Outliers in the Spectrum of
+/// Deepnet Hessians", ICML 2019. (The code published with the latter counts c' = c to its G1+2, too.)
+///
+/// With the rows √w δ as a matrix Ψ, G = ΨᵀΨ, each part is Ψᵀ Q Ψ with an orthogonal projection Q that follows from labels and probabilities
+/// alone, and its eigenvalues are those of Q ΨΨᵀ Q: nothing of size P is ever formed but the rows of the factor, as in
+/// [`gram`](crate::gram). Beside the factor's memory it takes four more matrices of about the size of the Gram matrix a group.
+///
+/// In `results.json` a part is a record of its own whose `curvature` is "gauss-newton G1" and the like.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ClassStructure {
+    parameters: ClassStructureParameters,
+}
+
+impl ClassStructure {
+    /// The estimator with these parameters.
+    #[must_use]
+    pub fn new(parameters: ClassStructureParameters) -> Self {
+        Self { parameters }
+    }
+}
+
+impl ProbeEstimator for ClassStructure {
+    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
+        Ok(self.estimate_parts(&[operator], context)?.swap_remove(0).spectrum)
+    }
+
+    fn estimate_parts(
+        &self,
+        operators: &[&dyn CurvatureOperator],
+        _context: &Context,
+    ) -> Result<Vec<Estimate>> {
+        let mut estimates: Vec<Option<Estimate>> = vec![None; operators.len()];
+        for (job, plan) in planned(operators, Side::Rows, self.parameters.max_rows)? {
+            let epsilon = epsilon(job.source.dtype())?;
+            let projections = Projections::new(&job.source.predictions()?, self.parameters.means);
+            let all = sum::each(&job, &plan, |lower| eigenvalues(lower, &projections))?;
+            for (target, eigenvalues) in job.targets.iter().zip(all) {
+                let estimate = estimate(target, eigenvalues, epsilon)?;
+                target.operators.iter().for_each(|&index| estimates[index] = Some(estimate.clone()));
+            }
+        }
+        Ok(estimates.into_iter().flatten().collect())
+    }
+
+    fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
+        planned(operators, Side::Rows, self.parameters.max_rows).map(|_| ())
+    }
+
+    fn needs_factor(&self) -> bool {
+        true
+    }
+
+    fn products(&self, _dimension: usize) -> usize {
+        0
+    }
+
+    fn description(&self) -> String {
+        let means = match self.parameters.means {
+            Means::Weighted => "means weighted by probabilities",
+            Means::Plain => "plain means",
+        };
+        format!(
+            "all eigenvalues of the Gram matrix of per-sample gradients and of its parts by class and cross-class, {means}"
+        )
+    }
+}
+
+/// Of the whole and of each part, all eigenvalues, ascending.
+type Eigenvalues = (Vec<f64>, Vec<(&'static str, Vec<f64>)>);
+
+/// From the lower half of the Gram matrix ΦΦᵀ.
+fn eigenvalues(lower: Mat<f64>, projections: &Projections) -> Result<Eigenvalues> {
+    let gram = Mat::from_fn(lower.nrows(), lower.ncols(), |i, j| lower[(i.max(j), i.min(j))]);
+    let parts = projections.parts(&gram).into_iter();
+    let parts = parts.map(|(name, matrix)| Ok((name, symmetric_eigenvalues(matrix)?)));
+    Ok((symmetric_eigenvalues(lower)?, parts.collect::<Result<_>>()?))
+}
+
+fn estimate(target: &Target, (whole, parts): Eigenvalues, epsilon: f64) -> Result<Estimate> {
+    // What rounding leaves of a part is relative to the whole.
+    let cut = negligible(target, whole.last().copied().unwrap_or(0.0), epsilon);
+    let spectrum = |mut values: Vec<f64>| {
+        values.retain(|value| *value > cut);
+        let excess = values.len().saturating_sub(target.dimension);
+        Spectrum::exact(target.dimension, values.split_off(excess), 0)
+    };
+    let parts = parts.into_iter().map(|(name, values)| Ok((name, spectrum(values)?)));
+    Ok(Estimate { parts: parts.collect::<Result<_>>()?, spectrum: spectrum(whole)? })
+}
+
+/// Adds `class-structure` to the registry.
+pub fn register(registry: &mut Registry) {
+    registry.estimators.add::<ClassStructureParameters>(
+        "class-structure",
+        "every eigenvalue of a classifier's Gauss-Newton matrix and of its parts by class and cross-class (G0, G1, G2, G1+2, G3)",
+        |parameters, _| Ok(Box::new(ClassStructure::new(parameters))),
+    );
+}

@@ -1,0 +1,125 @@
+//! The parts of a Gram matrix by class and cross-class.
+
+use eigenscape_autodiff::Predictions;
+use faer::{Accum, Mat, Par, linalg::matmul::matmul};
+
+use super::Means;
+
+/// The orthogonal projections of the rows √w δ onto their class means, in terms of the rows of the factor Φ: each row √w_{n,c'} δ_{n,c'} is
+/// a combination of the C − 1 rows of sample n.
+///
+/// Row n·(C − 1) + r of the matrices belongs to the r-th row of sample n.
+pub(super) struct Projections {
+    classes: usize,
+    /// \[N(C − 1), C²\]: column c·C + c' is the unit vector of the mean over the samples of class c.
+    means: Mat<f64>,
+    /// \[N(C − 1), N·C\]: column n·C + c' is the row √w_{n,c'} δ_{n,c'} less its part in the mean.
+    within: Mat<f64>,
+    /// \[C, C\]: row c is the unit vector of the mean over the cross-classes c' ≠ c, 0 for c' = c.
+    across: Mat<f64>,
+}
+
+impl Projections {
+    pub fn new(predictions: &Predictions, means: Means) -> Self {
+        let (n, c) = (predictions.samples(), predictions.classes());
+        // What the rows are weighted by, squared: each unit vector has the roots of its class's shares.
+        let weight = |sample: usize, cross: usize| match means {
+            Means::Weighted => predictions.weight(sample, cross),
+            Means::Plain => 1.0,
+        };
+        let mut total = Mat::<f64>::zeros(c, c);
+        for (sample, class) in labelled(predictions) {
+            (0..c).for_each(|cross| total[(class, cross)] += weight(sample, cross));
+        }
+        let across = Mat::from_fn(c, c, |class, cross| match class == cross {
+            true => 0.0,
+            false => {
+                let others = (0..c).filter(|&other| other != class);
+                let share = |cross: usize| match means {
+                    Means::Weighted => total[(class, cross)],
+                    Means::Plain => 1.0,
+                };
+                root_of_share(share(cross), others.map(share).sum())
+            }
+        });
+        let mut projections = Self {
+            classes: c,
+            means: Mat::zeros(n * (c - 1), c * c),
+            within: Mat::zeros(n * (c - 1), n * c),
+            across,
+        };
+        for (sample, class) in labelled(predictions) {
+            for cross in 0..c {
+                let share = root_of_share(weight(sample, cross), total[(class, cross)]);
+                for (r, entry) in predictions.combination(sample, cross).into_iter().enumerate() {
+                    let row = sample * (c - 1) + r;
+                    projections.means[(row, class * c + cross)] = share * entry;
+                    projections.within[(row, sample * c + cross)] = entry;
+                }
+            }
+        }
+        for (sample, class) in labelled(predictions) {
+            for cross in 0..c {
+                let share = root_of_share(weight(sample, cross), total[(class, cross)]);
+                let mean = projections.means.col(class * c + cross);
+                for row in 0..n * (c - 1) {
+                    projections.within[(row, sample * c + cross)] -= share * mean[row];
+                }
+            }
+        }
+        projections
+    }
+
+    /// For each part, a matrix with its non-zero eigenvalues, from ΦΦᵀ.
+    pub fn parts(&self, gram: &Mat<f64>) -> [(&'static str, Mat<f64>); 5] {
+        let c = self.classes;
+        let means = sandwich(&self.means, gram);
+        let cross: Vec<(usize, usize)> = (0..c)
+            .flat_map(|class| (0..c).map(move |other| (class, other)))
+            .filter(|(a, b)| a != b)
+            .collect();
+        let unit = |row: usize, place: usize| f64::from(u8::from(row == place));
+        // Along δ_c, and onto each cross-class's mean with and without that.
+        let own = Mat::from_fn(c * c, c, |row, class| unit(row, class * c + class));
+        let along =
+            Mat::from_fn(
+                c * c,
+                c,
+                |row, class| {
+                    if row / c == class { self.across[(class, row % c)] } else { 0.0 }
+                },
+            );
+        let both = Mat::from_fn(c * c, cross.len(), |row, k| unit(row, cross[k].0 * c + cross[k].1));
+        let beside = Mat::from_fn(c * c, cross.len(), |row, k| {
+            let (class, other) = cross[k];
+            both[(row, k)] - self.across[(class, other)] * along[(row, class)]
+        });
+        [
+            ("G0", sandwich(&own, &means)),
+            ("G1", sandwich(&along, &means)),
+            ("G2", sandwich(&beside, &means)),
+            ("G1+2", sandwich(&both, &means)),
+            ("G3", sandwich(&self.within, gram)),
+        ]
+    }
+}
+
+/// The samples that have a class, with it.
+fn labelled(predictions: &Predictions) -> impl Iterator<Item = (usize, usize)> + '_ {
+    (0..predictions.samples()).filter_map(|sample| Some((sample, predictions.label(sample)?)))
+}
+
+/// √(part / whole); 0 of nothing.
+fn root_of_share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { (part / whole).sqrt() } else { 0.0 }
+}
+
+/// FᵀKF. Sequential, so that the bits do not depend on the number of threads.
+fn sandwich(f: &Mat<f64>, k: &Mat<f64>) -> Mat<f64> {
+    let product = |left: faer::MatRef<f64>, right: faer::MatRef<f64>| {
+        let mut result = Mat::zeros(left.nrows(), right.ncols());
+        matmul(result.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
+        result
+    };
+    product(f.transpose(), product(k.as_ref(), f.as_ref()).as_ref())
+}
