@@ -22,7 +22,7 @@ fn every_distance_is_built_from_its_defaults_and_vanishes_for_equal_spectra() {
         assert!(!built.plugin.description().contains('\n'));
         names.push(name);
     }
-    assert_eq!(names, ["jensen-shannon", "kl", "wasserstein"]);
+    assert_eq!(names, ["jensen-shannon", "kl", "wasserstein", "wasserstein-density-values"]);
 }
 
 #[test]
