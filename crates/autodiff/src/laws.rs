@@ -5,6 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::{
     Graph, Value,
     error::Result,
+    kernels::address,
     primitive::Place,
     program::Program,
     transforms::{linearize, transpose},
@@ -84,6 +85,17 @@ impl Subject {
         self.tangents_are_derivatives();
         self.transpose_is_adjoint();
         self.leading_axes_are_many_evaluations();
+        self.output_is_a_view_or_its_own();
+    }
+
+    /// Memory that is not an operand's is another one each time: the operation keeps no hold of it.
+    fn output_is_a_view_or_its_own(&self) {
+        let program = Program::new(&self.graph, &self.inputs, &[self.output]).unwrap();
+        let evaluate = || program.evaluate(&place(), &self.at).unwrap().remove(0);
+        let (first, again) = (evaluate(), evaluate());
+        let viewed = self.at.iter().any(|x| address(x) == address(&first));
+        let nothing = self.inputs.is_empty() || first.elem_count() == 0;
+        assert!(viewed || nothing || address(&first) != address(&again), "an output that is kept");
     }
 
     /// It is linear in each input while the others are fixed.

@@ -26,6 +26,9 @@ pub trait Primitive: Debug + Send + Sync + 'static {
 
     /// Evaluates the operation. Any operand may be [batched](Operand): then the output is.
     ///
+    /// The output is a view of an operand, or lies in memory that nothing else knows of: a program gives that memory to another result
+    /// when the output is dead. Only what is made of no operand may be kept.
+    ///
     /// # Errors
     /// When a tensor operation fails.
     fn eval(&self, place: &Place, args: &[Operand]) -> Result<Tensor>;

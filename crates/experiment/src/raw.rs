@@ -2,12 +2,20 @@
 //!
 //! [`crate::check`] turns these into the [`crate::plan`] that everything else works with.
 
+mod expect;
+mod probe;
+mod train;
+
 use std::path::PathBuf;
 
-pub use eigenscape_analysis::expectation::{Counting, Is, Quantity, When};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 
+pub use self::{
+    expect::{Counting, Expect, Is, Quantity, Than, When},
+    probe::{Amount, Estimator, Float, Group, Groups, Moments, NamedGroup, Probe},
+    train::{Optimizer, Regularizer, Schedule, Train},
+};
 use crate::augment::Change;
 
 /// An experiment.
@@ -79,56 +87,6 @@ pub struct Profiles {
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     pub full: toml::Table,
-}
-
-/// Something that is expected of the results: it is checked and reported, and is no failure of the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Expect {
-    /// What is claimed, in words.
-    pub claim: String,
-    /// What the paper says or measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paper: Option<String>,
-    /// Of what.
-    pub quantity: Quantity,
-    /// What is expected of it.
-    pub is: Is,
-    /// What it is compared with, where `is` compares: a variant of the sweep, or a number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub than: Option<Than>,
-    /// The other quantity, where `is` relates two.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub with: Option<Quantity>,
-    /// The runs that it is about: a variant of the sweep; all of them by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
-    /// The group whose spectrum it is; "full" by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-    /// The matrix; "hessian" by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub curvature: Option<String>,
-    /// The distance's name; the experiment's first by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metric: Option<String>,
-    /// "last", "best" (of the lowest test loss or highest test accuracy) or, for distances, "all" (their sum); distances "all", everything else
-    /// "last" by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<When>,
-    /// How outliers are counted: by the largest "gap" (the default) between the logarithms of eigenvalues, or by "clusters" of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<Counting>,
-}
-
-/// What a claim compares with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected the name of a variant or a number")]
-pub enum Than {
-    /// A number.
-    Number(f64),
-    /// A variant of the sweep.
-    Variant(String),
 }
 
 fn one() -> usize {
@@ -287,94 +245,6 @@ pub enum BatchNorm {
     Train,
 }
 
-/// Training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Train {
-    /// Passes over the training split.
-    pub epochs: usize,
-    /// Examples a step; the last batch of an epoch may be smaller.
-    pub batch_size: usize,
-    /// How a gradient moves the parameters.
-    pub optimizer: Optimizer,
-    /// How the learning rate changes over epochs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule: Option<Schedule>,
-    /// Penalties on the loss.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub regularizer: Vec<Regularizer>,
-}
-
-/// A penalty on the loss.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Regularizer {
-    /// Which regularizer.
-    pub name: String,
-    /// What the penalty is multiplied by.
-    pub strength: f64,
-    /// It is added in the first step of each epoch and then in every so many-th.
-    #[serde(default = "one")]
-    pub every: usize,
-    /// It is added when at least so many epochs are completed.
-    #[serde(default)]
-    pub from_epoch: usize,
-    /// The regularizer's own keys.
-    #[serde(flatten)]
-    #[schemars(skip)]
-    pub parameters: toml::Table,
-}
-
-/// How a gradient moves the parameters, as `torch.optim` defines it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Optimizer {
-    /// "sgd", "adam" or "adamw".
-    pub name: String,
-    /// Learning rate.
-    pub lr: f64,
-    /// Of SGD: share of the last step that is kept, from 0 up to but not including 1; 0 by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub momentum: Option<f64>,
-    /// Of SGD: share of a gradient that the momentum leaves out, from 0 to 1; 0 by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dampening: Option<f64>,
-    /// Of SGD: whether the step looks ahead along the momentum.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nesterov: Option<bool>,
-    /// Of Adam: shares of the last moments that are kept; \[0.9, 0.999\] by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub betas: Option<[f64; 2]>,
-    /// Of Adam: what the denominator is kept away from zero by; 1e-8 by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub eps: Option<f64>,
-    /// Added to the gradient, times the parameter; with "adamw" the weights decay by themselves. 0 by default, 0.01 for "adamw".
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weight_decay: Option<f64>,
-}
-
-/// How the learning rate changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Schedule {
-    /// "constant", "multi-step" or "cosine".
-    pub name: String,
-    /// Of "multi-step": numbers of completed epochs, increasing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub milestones: Option<Vec<usize>>,
-    /// Of "multi-step": what the rate is multiplied by at each milestone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gamma: Option<f64>,
-    /// Of "cosine": what the rate falls to, 0 by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_lr: Option<f64>,
-    /// Steps over which the rate first rises, as a line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warmup_steps: Option<usize>,
-    /// Epochs over which the rate first rises, as a line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warmup_epochs: Option<usize>,
-}
-
 /// What is written beside the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -382,56 +252,6 @@ pub struct Report {
     /// Whether training's scalars are also written as TensorBoard reads them.
     #[serde(default)]
     pub tensorboard: bool,
-}
-
-/// Spectra to measure.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Probe {
-    /// When: "start", "end", "every-epoch", or a list of numbers of completed epochs.
-    #[serde(default = "end")]
-    pub at: Moments,
-    /// How many training examples of each class the curvature is the mean over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub samples_per_class: Option<Amount>,
-    /// How many training examples the curvature is the mean over, or "all".
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub samples: Option<Amount>,
-    /// Of which variables: "full", "layers", "parameters", "modules", "stages", "middle", "outer", globs over parameter names,
-    /// "activation:MODULE", or tables { name = ..., parameters = \[globs\] }.
-    #[serde(default = "full")]
-    pub groups: Groups,
-    /// Which matrix: "hessian", "gauss-newton", "residual".
-    #[serde(default = "hessian")]
-    pub curvature: Words,
-    /// How the spectrum is computed.
-    pub estimator: Estimator,
-    /// The floating-point type of the products.
-    #[serde(default)]
-    pub dtype: Float,
-}
-
-fn end() -> Moments {
-    Moments::Word("end".to_owned())
-}
-
-fn full() -> Groups {
-    Groups::One(Group::Word("full".to_owned()))
-}
-
-fn hessian() -> Words {
-    Words::One("hessian".to_owned())
-}
-
-/// A floating-point type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Float {
-    /// 32 bits.
-    #[default]
-    F32,
-    /// 64 bits.
-    F64,
 }
 
 /// Distances to compute.
@@ -459,46 +279,6 @@ pub enum Between {
     AllPairs,
 }
 
-/// One entry, or a list of entries.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "expected a word, a table such as { name = \"head\", parameters = [\"fc*\"] }, or a list of these"
-)]
-pub enum Groups {
-    /// Several.
-    List(Vec<Group>),
-    /// One.
-    One(Group),
-}
-
-/// What stands for a group of variables, or for several.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Group {
-    /// A word, a glob or an activation.
-    Word(String),
-    /// A list of globs under a name.
-    #[serde(deserialize_with = "named_group")]
-    Named(NamedGroup),
-}
-
-/// A table alone: serde would read a list of two words as the fields of one.
-fn named_group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NamedGroup, D::Error> {
-    let table = toml::Table::deserialize(deserializer)?;
-    NamedGroup::deserialize(table).map_err(|error| D::Error::custom(error.message()))
-}
-
-/// One group of all parameters that match a glob.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NamedGroup {
-    /// What the group is called in results.
-    pub name: String,
-    /// Globs over parameter names.
-    pub parameters: Words,
-}
-
 /// One word, or a list of words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a string or a list of strings")]
@@ -507,52 +287,6 @@ pub enum Words {
     One(String),
     /// Several.
     List(Vec<String>),
-}
-
-/// When to measure.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "expected \"start\", \"end\", \"every-epoch\" or a list of numbers of completed epochs"
-)]
-pub enum Moments {
-    /// "start", "end" or "every-epoch".
-    Word(String),
-    /// Numbers of completed epochs.
-    Epochs(Vec<usize>),
-}
-
-/// How many examples.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a whole number of examples or \"all\"")]
-pub enum Amount {
-    /// So many.
-    Count(usize),
-    /// "all".
-    Word(String),
-}
-
-/// An estimator: its name, or a table of its name and its own keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "expected an estimator's name, or a table with `name` and the estimator's keys"
-)]
-pub enum Estimator {
-    /// The name only: every key has its default.
-    Name(String),
-    /// The name with keys.
-    Table(Plugin),
-}
-
-impl Groups {
-    /// The entries with their paths relative to the key, as in [`Words::iter`].
-    pub fn iter(&self) -> impl Iterator<Item = (String, &Group)> {
-        match self {
-            Self::One(group) => indexed(std::slice::from_ref(group), true),
-            Self::List(groups) => indexed(groups, false),
-        }
-    }
 }
 
 /// Items with their paths: "" for a single one.
@@ -569,40 +303,5 @@ impl Words {
             Self::List(words) => (words.as_slice(), false),
         };
         indexed(words, single).map(|(path, word)| (path, word.as_str()))
-    }
-}
-
-impl Estimator {
-    /// The name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Name(name) | Self::Table(Plugin { name, .. }) => name,
-        }
-    }
-
-    /// The estimator's own keys.
-    #[must_use]
-    pub fn parameters(&self) -> toml::Table {
-        match self {
-            Self::Name(_) => toml::Table::new(),
-            Self::Table(plugin) => plugin.parameters.clone(),
-        }
-    }
-}
-
-impl Optimizer {
-    /// Gives the keys that the optimizer has, and that are not given, their defaults.
-    pub fn fill_defaults(&mut self) {
-        if self.name == "sgd" {
-            self.momentum.get_or_insert(0.0);
-            self.dampening.get_or_insert(0.0);
-            self.nesterov.get_or_insert(false);
-            self.weight_decay.get_or_insert(0.0);
-        } else {
-            self.betas.get_or_insert([0.9, 0.999]);
-            self.eps.get_or_insert(1e-8);
-            self.weight_decay.get_or_insert(if self.name == "adamw" { 1e-2 } else { 0.0 });
-        }
     }
 }

@@ -9,11 +9,11 @@ use std::{num::NonZeroUsize, ops::Range, sync::Arc, time::Instant};
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{Factor, RowSize, Rows};
 use eigenscape_core::{
-    Context, CurvatureOperator, ExactFactor, FactorColumns, FactorSource, ProbeEstimator, Result,
+    Context, CurvatureOperator, ExactFactor, FactorColumns, FactorSource, Probe, ProbeEstimator, Result,
 };
 use eigenscape_estimators::{
     gram::Gram,
-    lanczos::{Lanczos, LanczosParameters, Probe},
+    lanczos::{Lanczos, LanczosParameters},
 };
 
 /// A diagonal matrix: products that cost next to nothing. Its factor is arbitrary.

@@ -2,11 +2,11 @@
 
 use std::num::NonZeroUsize;
 
-use eigenscape_core::{Context, CurvatureOperator, ProbeEstimator, Registry, Result, Spectrum};
+use eigenscape_core::{Context, CurvatureOperator, Probe, ProbeEstimator, Registry, Result, Spectrum};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::lanczos::{Lanczos, LanczosParameters, Probe};
+use crate::lanczos::{Lanczos, LanczosParameters};
 
 /// Parameters of `hutchinson`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]

@@ -4,15 +4,12 @@ use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
 use eigenscape_autodiff::{Objective, Over, PenaltyScope, TraceEstimate, Value, Variables};
-use eigenscape_core::{Error, Registry, Regularizer, Result};
+use eigenscape_core::{Error, Probe, Registry, Regularizer, Result};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    groups::Groups,
-    probe::{self, Probe},
-};
+use crate::{groups::Groups, probe};
 
 /// How the trace is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
@@ -132,7 +129,7 @@ impl Regularizer for HessianTrace {
             if *estimator == Estimator::Exact {
                 return probe::unit(index, shape);
             }
-            let drawn = probe.draw(shape, generator)?;
+            let drawn = probe::draw(*probe, shape, generator)?;
             Ok(if *keep < 1.0 { (drawn * probe::mask(*keep, shape, generator)?)? } else { drawn })
         };
         shapes.iter().map(one).collect()

@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
 use eigenscape_autodiff::{PenaltyScope, Value};
-use eigenscape_core::{Error, Registry, Regularizer, Result};
+use eigenscape_core::{Error, Probe, Registry, Regularizer, Result};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::probe::Probe;
+use crate::probe;
 
 /// Parameters of `jacobian`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -53,7 +53,7 @@ impl Regularizer for Jacobian {
     }
 
     fn draw(&self, _: usize, shapes: &[Vec<usize>], generator: &mut dyn Rng) -> Result<Vec<Tensor>> {
-        shapes.iter().map(|shape| self.parameters.probe.draw(shape, generator)).collect()
+        shapes.iter().map(|shape| probe::draw(self.parameters.probe, shape, generator)).collect()
     }
 
     fn description(&self) -> String {

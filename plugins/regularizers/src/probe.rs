@@ -1,58 +1,15 @@
 //! Random inputs of penalties.
 
-use std::fmt;
-
 use candle_core::{Device, Tensor};
-use eigenscape_core::Result;
+use eigenscape_core::{Probe, Result};
 use rand::{Rng, RngExt};
-use rand_distr::{Distribution, StandardNormal};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-/// The distribution of a probe's elements, which are independent; for both E\[v vᵀ\] = I.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Probe {
-    /// ±1 with probability ½ each: of all such probes the trace has the smallest variance, 2 Σ_{i≠j} H_ij² (Hutchinson 1990).
-    #[default]
-    Rademacher,
-    /// Standard normal: the variance is 2 ‖H‖²_F.
-    Gaussian,
-}
-
-impl Probe {
-    /// A probe of this shape.
-    ///
-    /// # Errors
-    /// When the tensor cannot be made.
-    pub fn draw(self, shape: &[usize], generator: &mut dyn Rng) -> Result<Tensor> {
-        let count = shape.iter().product();
-        let elements = match self {
-            Self::Rademacher => signs(count, generator),
-            Self::Gaussian => (0..count).map(|_| StandardNormal.sample(generator)).collect(),
-        };
-        tensor(elements, shape)
-    }
-}
-
-impl fmt::Display for Probe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Rademacher => "Rademacher",
-            Self::Gaussian => "Gaussian",
-        })
-    }
-}
-
-/// ±1, 64 of them from each random word.
-fn signs(count: usize, generator: &mut dyn Rng) -> Vec<f32> {
-    let mut signs = Vec::with_capacity(count);
-    while signs.len() < count {
-        let word = generator.next_u64();
-        let bits = 64.min(count - signs.len());
-        signs.extend((0..bits).map(|bit| if word >> bit & 1 == 1 { 1.0_f32 } else { -1.0 }));
-    }
-    signs
+/// A probe of this shape.
+///
+/// # Errors
+/// When the tensor cannot be made.
+pub fn draw(probe: Probe, shape: &[usize], generator: &mut dyn Rng) -> Result<Tensor> {
+    tensor(probe.draw(shape.iter().product(), generator, |x| x as f32), shape)
 }
 
 /// Elements 1/√keep with probability `keep`, otherwise 0: m ∘ v has E\[(m ∘ v)(m ∘ v)ᵀ\] = I where v has.
@@ -107,15 +64,15 @@ mod tests {
     fn probes_have_mean_zero_and_variance_one() {
         const COUNT: usize = 20_000;
         let mut generator = Random::new(3).stream("test", 0);
-        let draw = |probe: Probe, generator: &mut dyn Rng| {
+        let both = |probe: Probe, generator: &mut dyn Rng| {
             let kept = mask(0.25, &[COUNT], generator).unwrap();
             [
-                probe.draw(&[COUNT], generator).unwrap(),
-                (probe.draw(&[COUNT], generator).unwrap() * kept).unwrap(),
+                draw(probe, &[COUNT], generator).unwrap(),
+                (draw(probe, &[COUNT], generator).unwrap() * kept).unwrap(),
             ]
         };
         for (probe, fourth) in [(Probe::Rademacher, 1.0), (Probe::Gaussian, 3.0)] {
-            for (tensor, fourth) in draw(probe, &mut generator).into_iter().zip([fourth, 4.0 * fourth]) {
+            for (tensor, fourth) in both(probe, &mut generator).into_iter().zip([fourth, 4.0 * fourth]) {
                 let values = tensor.to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();
                 let mean = values.iter().sum::<f64>() / COUNT as f64;
                 let square = values.iter().map(|value| value * value).sum::<f64>() / COUNT as f64;

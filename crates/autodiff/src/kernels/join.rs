@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use num_traits::Zero;
 use rayon::prelude::*;
 
-use super::{Element, cpu_slice, dispatch};
+use super::{cpu_slice, dispatch};
 use crate::error::Result;
 
 /// \[K, Σ n\] from parts of K·n numbers, or of n numbers that all K rows have alike.
@@ -33,13 +33,9 @@ pub(crate) fn join(parts: &[Tensor], lens: &[usize], k: usize) -> Result<Tensor>
                 rest = more;
             }
         }
-        tasks.into_par_iter().for_each(|(to, from)| copy(to, from));
+        tasks.into_par_iter().for_each(|(to, from): (&mut [T], &[T])| to.copy_from_slice(from));
         Ok(Tensor::from_vec(out, (k, total), first.device())?)
     })
-}
-
-fn copy<T: Element>(to: &mut [T], from: &[T]) {
-    to.copy_from_slice(from);
 }
 
 #[cfg(test)]

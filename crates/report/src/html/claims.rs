@@ -1,9 +1,9 @@
 //! Claims beside what was measured: of one experiment, and of a whole study.
 
 use eigenscape_core::results::ClaimRecord;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
-use super::style;
+use super::document;
 use crate::{
     REPORT_FILE,
     claims::{Finished, counts},
@@ -28,32 +28,19 @@ pub fn table(claims: &[ClaimRecord]) -> Markup {
 
 /// The complete document of a study.
 pub fn page(finished: &[Finished], left_out: &[(String, String)]) -> String {
-    let document = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Claims · Eigenscape" }
-                style { (PreEscaped(style::CSS)) }
-            }
-            body {
-                header { p.kind { "Eigenscape study" } h1 { "Claims and measurements" } }
-                main {
-                    section { h2 { "Summary" } p { (counts(finished)) "." } }
-                    @for experiment in finished { (section(experiment)) }
-                    @if !left_out.is_empty() {
-                        section {
-                            h2 { "Left out" }
-                            dl { @for (name, why) in left_out { dt { (name) } dd { (why) } } }
-                        }
-                    }
+    let body = html! {
+        main {
+            section { h2 { "Summary" } p { (counts(finished)) "." } }
+            @for experiment in finished { (section(experiment)) }
+            @if !left_out.is_empty() {
+                section {
+                    h2 { "Left out" }
+                    dl { @for (name, why) in left_out { dt { (name) } dd { (why) } } }
                 }
             }
         }
     };
-    document.into_string()
+    document("Claims", "Eigenscape study", "Claims and measurements", &body)
 }
 
 fn section(Finished { folder, results, notes }: &Finished) -> Markup {

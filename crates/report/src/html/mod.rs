@@ -41,6 +41,38 @@ pub struct Section<'a> {
 /// The complete HTML document.
 pub fn page(results: &Results, sections: &[Section], experiment_toml: &str, notes: &Notes) -> String {
     let title = if results.name.is_empty() { "unnamed experiment" } else { &results.name };
+    let body = html! {
+        main {
+            @if let Some(profile) = &notes.profile { (shortened(profile)) }
+            (summary::of(&results.runs))
+            @if !results.claims.is_empty() {
+                section { h2 { "Claims" } (claims::table(&results.claims)) }
+            }
+            (study::reruns(&results.variants))
+            (study::outliers(sections))
+            (study::regressions(&results.runs))
+            @let depth = study::depth(&results.runs);
+            @if !depth.0.is_empty() { section { h2 { "Depth" } (depth) } }
+            @for (i, section) in sections.iter().enumerate() {
+                (run(i, section, sections.len()))
+            }
+            (experiment(experiment_toml))
+            (how_computed(sections, &notes.lines))
+        }
+        footer {
+            "Beside this page: "
+            @for (i, file) in [RESULTS_FILE, EXPERIMENT_FILE, NOTES_FILE].iter().enumerate() {
+                @if i > 0 { ", " }
+                a href=(file) { (file) }
+            }
+            "."
+        }
+    };
+    document(title, "Eigenscape report", title, &body)
+}
+
+/// A complete page: its title, what kind of page it is, its heading, and what follows.
+fn document(title: &str, kind: &str, heading: &str, body: &Markup) -> String {
     let document = html! {
         (DOCTYPE)
         html lang="en" {
@@ -52,32 +84,8 @@ pub fn page(results: &Results, sections: &[Section], experiment_toml: &str, note
                 style { (PreEscaped(style::CSS)) }
             }
             body {
-                header { p.kind { "Eigenscape report" } h1 { (title) } }
-                main {
-                    @if let Some(profile) = &notes.profile { (shortened(profile)) }
-                    (summary::of(&results.runs))
-                    @if !results.claims.is_empty() {
-                        section { h2 { "Claims" } (claims::table(&results.claims)) }
-                    }
-                    (study::reruns(&results.variants))
-                    (study::outliers(sections))
-                    (study::regressions(&results.runs))
-                    @let depth = study::depth(&results.runs);
-                    @if !depth.0.is_empty() { section { h2 { "Depth" } (depth) } }
-                    @for (i, section) in sections.iter().enumerate() {
-                        (run(i, section, sections.len()))
-                    }
-                    (experiment(experiment_toml))
-                    (how_computed(sections, &notes.lines))
-                }
-                footer {
-                    "Beside this page: "
-                    @for (i, file) in [RESULTS_FILE, EXPERIMENT_FILE, NOTES_FILE].iter().enumerate() {
-                        @if i > 0 { ", " }
-                        a href=(file) { (file) }
-                    }
-                    "."
-                }
+                header { p.kind { (kind) } h1 { (heading) } }
+                (body)
             }
         }
     };

@@ -7,9 +7,8 @@ mod probe;
 use std::num::NonZeroUsize;
 
 use candle_core::DType;
-use eigenscape_core::{Context, CurvatureOperator, ProbeEstimator, Registry, Result, Spectrum};
+use eigenscape_core::{Context, CurvatureOperator, Probe, ProbeEstimator, Registry, Result, Spectrum};
 use krylov::Krylov;
-pub use probe::Probe;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -78,7 +77,11 @@ impl Lanczos {
         let mut probes: Vec<Krylov<T>> = (0..self.parameters.probes.get())
             .map(|index| {
                 let mut generator = context.random.stream("lanczos", index as u64);
-                Krylov::start(self.parameters.probe.draw(dimension, &mut generator), steps, epsilon)
+                Krylov::start(
+                    probe::unit_vector(self.parameters.probe, dimension, &mut generator),
+                    steps,
+                    epsilon,
+                )
             })
             .collect();
         let mut spent = 0;

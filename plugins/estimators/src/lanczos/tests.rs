@@ -1,7 +1,7 @@
 use candle_core::DType;
-use eigenscape_core::{Context, ProbeEstimator, Random, Spectrum};
+use eigenscape_core::{Context, Probe, ProbeEstimator, Random, Spectrum};
 
-use super::{Lanczos, LanczosParameters, Probe};
+use super::{Lanczos, LanczosParameters, probe::unit_vector};
 use crate::testing::{DenseOperator, assert_close, on_threads};
 
 fn lanczos(steps: usize, probes: usize, probe: Probe) -> Lanczos {
@@ -42,7 +42,7 @@ fn the_quadrature_is_exact_to_degree_twice_the_steps_less_one() {
     for probe in [Probe::Rademacher, Probe::Gaussian] {
         for steps in [1, 2, 5, 9] {
             let found = estimate(&lanczos(steps, 1, probe), &operator, 3);
-            let v: Vec<f64> = probe.draw(60, &mut Random::new(3).stream("lanczos", 0));
+            let v: Vec<f64> = unit_vector(probe, 60, &mut Random::new(3).stream("lanczos", 0));
             let quadrature = |k: i32| -> f64 {
                 found.eigenvalues.iter().zip(&found.weights).map(|(theta, w)| w * theta.powi(k)).sum()
             };
@@ -82,7 +82,7 @@ fn converged_eigenvalues_have_no_ghosts() {
 fn a_basis_stays_orthonormal_to_rounding() {
     use super::krylov::Krylov;
     let operator = DenseOperator::with_spectrum(&network_like(300), 6, DType::F32);
-    let v: Vec<f32> = Probe::Rademacher.draw(300, &mut Random::new(0).stream("lanczos", 0));
+    let v: Vec<f32> = unit_vector(Probe::Rademacher, 300, &mut Random::new(0).stream("lanczos", 0));
     let mut krylov = Krylov::start(v, 100, f64::from(f32::EPSILON));
     let mut basis: Vec<Vec<f32>> = Vec::new();
     while krylov.runs() {
@@ -126,7 +126,7 @@ fn one_probe_ends_and_the_others_go_on() {
     let columns = [[1.0, 1.0, 1.0], [1.0, 2.0, -3.0], [5.0, -4.0, -1.0]];
     let operator = DenseOperator::with_eigenvectors(&columns, &[4.0, 1.0, -2.0], DType::F64);
     let steps_of = |index| -> usize {
-        let v: Vec<f64> = Probe::Rademacher.draw(3, &mut Random::new(2).stream("lanczos", index));
+        let v: Vec<f64> = unit_vector(Probe::Rademacher, 3, &mut Random::new(2).stream("lanczos", index));
         if v.iter().all(|x| *x == v[0]) { 1 } else { 3 }
     };
     let steps: Vec<usize> = (0..8).map(steps_of).collect();

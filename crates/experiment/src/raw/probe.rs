@@ -1,0 +1,161 @@
+//! `[[probe]]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use super::{Plugin, Words, indexed};
+
+/// Spectra to measure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// When: "start", "end", "every-epoch", or a list of numbers of completed epochs.
+    #[serde(default = "end")]
+    pub at: Moments,
+    /// How many training examples of each class the curvature is the mean over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples_per_class: Option<Amount>,
+    /// How many training examples the curvature is the mean over, or "all".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Amount>,
+    /// Of which variables: "full", "layers", "parameters", "modules", "stages", "middle", "outer", globs over parameter names,
+    /// "activation:MODULE", or tables { name = ..., parameters = \[globs\] }.
+    #[serde(default = "full")]
+    pub groups: Groups,
+    /// Which matrix: "hessian", "gauss-newton", "residual".
+    #[serde(default = "hessian")]
+    pub curvature: Words,
+    /// How the spectrum is computed.
+    pub estimator: Estimator,
+    /// The floating-point type of the products.
+    #[serde(default)]
+    pub dtype: Float,
+}
+
+fn end() -> Moments {
+    Moments::Word("end".to_owned())
+}
+
+fn full() -> Groups {
+    Groups::One(Group::Word("full".to_owned()))
+}
+
+fn hessian() -> Words {
+    Words::One("hessian".to_owned())
+}
+
+/// A floating-point type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Float {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 64 bits.
+    F64,
+}
+
+/// One entry, or a list of entries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a word, a table such as { name = \"head\", parameters = [\"fc*\"] }, or a list of these"
+)]
+pub enum Groups {
+    /// Several.
+    List(Vec<Group>),
+    /// One.
+    One(Group),
+}
+
+/// What stands for a group of variables, or for several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Group {
+    /// A word, a glob or an activation.
+    Word(String),
+    /// A list of globs under a name.
+    #[serde(deserialize_with = "named_group")]
+    Named(NamedGroup),
+}
+
+/// A table alone: serde would read a list of two words as the fields of one.
+fn named_group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NamedGroup, D::Error> {
+    let table = toml::Table::deserialize(deserializer)?;
+    NamedGroup::deserialize(table).map_err(|error| D::Error::custom(error.message()))
+}
+
+/// One group of all parameters that match a glob.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NamedGroup {
+    /// What the group is called in results.
+    pub name: String,
+    /// Globs over parameter names.
+    pub parameters: Words,
+}
+
+/// When to measure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected \"start\", \"end\", \"every-epoch\" or a list of numbers of completed epochs"
+)]
+pub enum Moments {
+    /// "start", "end" or "every-epoch".
+    Word(String),
+    /// Numbers of completed epochs.
+    Epochs(Vec<usize>),
+}
+
+/// How many examples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a whole number of examples or \"all\"")]
+pub enum Amount {
+    /// So many.
+    Count(usize),
+    /// "all".
+    Word(String),
+}
+
+/// An estimator: its name, or a table of its name and its own keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected an estimator's name, or a table with `name` and the estimator's keys"
+)]
+pub enum Estimator {
+    /// The name only: every key has its default.
+    Name(String),
+    /// The name with keys.
+    Table(Plugin),
+}
+
+impl Groups {
+    /// The entries with their paths relative to the key, as in [`Words::iter`].
+    pub fn iter(&self) -> impl Iterator<Item = (String, &Group)> {
+        match self {
+            Self::One(group) => indexed(std::slice::from_ref(group), true),
+            Self::List(groups) => indexed(groups, false),
+        }
+    }
+}
+
+impl Estimator {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Name(name) | Self::Table(Plugin { name, .. }) => name,
+        }
+    }
+
+    /// The estimator's own keys.
+    #[must_use]
+    pub fn parameters(&self) -> toml::Table {
+        match self {
+            Self::Name(_) => toml::Table::new(),
+            Self::Table(plugin) => plugin.parameters.clone(),
+        }
+    }
+}
