@@ -11,6 +11,7 @@
 //!
 //! What is said of every run must be so in every run that it is said of.
 
+use crate::depth::FULL;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -214,6 +215,19 @@ impl When {
 }
 
 impl Subject {
+    /// A quantity of the whole network after the last epoch.
+    #[must_use]
+    pub fn of_network(quantity: Quantity, curvature: &str) -> Self {
+        Self {
+            quantity,
+            epoch: When::Last,
+            group: FULL.to_owned(),
+            curvature: curvature.to_owned(),
+            metric: String::new(),
+            counting: Counting::Gap,
+        }
+    }
+
     /// "trace of full (hessian)".
     #[must_use]
     pub fn words(&self) -> String {

@@ -4,6 +4,7 @@
 //! These are no plugins: an experiment states what it *expects* ([`expectation`]), and every report shows the rest where there
 //! is data for it.
 
+pub mod against_trace;
 pub mod depth;
 pub mod depth_summary;
 pub mod embedding;

@@ -23,6 +23,7 @@ mod scaling;
 
 use std::path::Path;
 
+use eigenscape_analysis::against_trace::AgainstTrace;
 pub use eigenscape_core::notes::{Note, Notes, RunNotes};
 use eigenscape_core::{Error, Result, results::Results};
 use serde::de::DeserializeOwned;
@@ -69,7 +70,12 @@ pub fn write(results: &Results, experiment_toml: &str, notes: &Notes, dir: &Path
             figures.into_iter().map(|f| write_figure(f, &folder, &mut staging)).collect::<Result<_>>()?;
         sections.push(html::Section { run, notes, figures });
     }
-    let page = html::page(results, &sections, experiment_toml, notes);
+    let against_trace = AgainstTrace::all(&results.runs);
+    let figures = figures::against_trace::draw(&against_trace);
+    let figures =
+        figures.into_iter().map(|f| write_figure(f, FIGURES_FOLDER, &mut staging)).collect::<Result<_>>()?;
+    let generalisation = html::Generalisation { against_trace, figures };
+    let page = html::page(results, &generalisation, &sections, experiment_toml, notes);
     staging.add(REPORT_FILE, page.as_bytes())?;
     staging.publish()
 }

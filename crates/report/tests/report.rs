@@ -156,6 +156,22 @@ fn a_sweep_has_a_section_and_a_folder_a_run() {
 }
 
 #[test]
+fn runs_with_different_traces_are_set_against_their_generalisation() {
+    let mut results = common::lenet();
+    for shrunk in [0.5, 0.25] {
+        let mut run = results.runs[0].clone();
+        run.probes.iter_mut().for_each(|probe| probe.trace *= shrunk);
+        run.training.iter_mut().for_each(|record| record.test_loss *= 1.0 + shrunk);
+        results.runs.push(run);
+    }
+    let (dir, page) = written(&results, &common::notes());
+    assert!(dir.path().join("figures/against-trace-hessian.png").is_file());
+    assert!(page.contains("test-loss on the trace (Hessian)") && page.contains("a run, of 3"));
+    // The accuracies are equal: no line goes through them, and no panel is drawn.
+    assert!(!page.contains("test-accuracy on the trace"));
+}
+
+#[test]
 fn what_users_write_is_escaped() {
     const HOSTILE: &str = "</title><script>alert('1')</script>&\"\u{7}";
     let mut results = common::lenet();

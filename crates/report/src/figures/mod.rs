@@ -1,5 +1,6 @@
 //! One file a figure; each is a function from data to a drawing, or to nothing where there is no data.
 
+pub mod against_trace;
 pub mod class_means;
 pub mod density;
 pub mod depth_summary;

@@ -7,6 +7,7 @@ mod style;
 mod summary;
 mod tables;
 
+use eigenscape_analysis::against_trace::AgainstTrace;
 use eigenscape_core::{
     notes::{Notes, ProfileNote},
     results::{Results, Run},
@@ -39,8 +40,22 @@ pub struct Section<'a> {
     pub figures: Vec<Picture>,
 }
 
+/// What the runs say together about generalisation.
+pub struct Generalisation {
+    /// The regressions.
+    pub against_trace: Vec<AgainstTrace>,
+    /// Their figures.
+    pub figures: Vec<Picture>,
+}
+
 /// The complete HTML document.
-pub fn page(results: &Results, sections: &[Section], experiment_toml: &str, notes: &Notes) -> String {
+pub fn page(
+    results: &Results,
+    generalisation: &Generalisation,
+    sections: &[Section],
+    experiment_toml: &str,
+    notes: &Notes,
+) -> String {
     let title = if results.name.is_empty() { "unnamed experiment" } else { &results.name };
     let body = html! {
         main {
@@ -52,7 +67,7 @@ pub fn page(results: &Results, sections: &[Section], experiment_toml: &str, note
             }
             (study::reruns(&results.variants))
             (study::outliers(sections))
-            (study::regressions(&results.runs))
+            (study::regressions(&generalisation.against_trace, &generalisation.figures))
             @let depth = study::depth(&results.runs);
             @if !depth.0.is_empty() { section { h2 { "Depth" } (depth) } }
             @for (i, section) in sections.iter().enumerate() {

@@ -1,16 +1,16 @@
 //! What the runs say together: reruns, outliers, distances by depth, regressions.
 
 use eigenscape_analysis::{
+    against_trace::AgainstTrace,
     depth::Profile,
     expectation::{Counting, Quantity, Subject, When},
     measured, outliers,
-    regression::Regression,
     verdict::amount,
 };
 use eigenscape_core::results::{Run, StatisticRecord, VariantRecord};
 use maud::{Markup, html};
 
-use super::Section;
+use super::{Picture, Section};
 use crate::{
     data::{curvatures, distinct, prose},
     draw::labels::significant,
@@ -107,7 +107,7 @@ pub fn outliers(sections: &[Section]) -> Markup {
 fn outlier_rows(section: &Section) -> Vec<[String; 5]> {
     let Some(classes) = section.notes.classes else { return Vec::new() };
     let row = |curvature: &str| {
-        let subject = whole(Quantity::Outliers, curvature);
+        let subject = Subject::of_network(Quantity::Outliers, curvature);
         let record = *measured::spectra(section.run, &subject).last()?;
         let count = |how| outliers::count(record, Some(classes), how).map_or("–".into(), |n| n.to_string());
         let counts = [Counting::Gap, Counting::Clusters].map(count);
@@ -116,17 +116,6 @@ fn outlier_rows(section: &Section) -> Vec<[String; 5]> {
     };
     // A residual has no outliers of classes.
     curvatures(section.run).into_iter().filter(|c| *c != "residual").filter_map(row).collect()
-}
-
-fn whole(quantity: Quantity, curvature: &str) -> Subject {
-    Subject {
-        quantity,
-        epoch: When::Last,
-        group: crate::data::FULL.to_owned(),
-        curvature: curvature.to_owned(),
-        metric: String::new(),
-        counting: Counting::Gap,
-    }
 }
 
 /// Where the layer most like the whole network is, for each run and distance.
@@ -167,45 +156,24 @@ fn least(profile: &Profile) -> String {
     format!("{} (depth {:.2}, {half})", profile.layers[least].0, profile.depth(least))
 }
 
-/// Test accuracy and the generalisation gap as straight lines of the trace, over the runs.
-pub fn regressions(runs: &[Run]) -> Markup {
-    let ended: Vec<&Run> = runs.iter().filter(|run| run.diverged.is_none()).collect();
-    let rows: Vec<(String, Regression)> = curvatures_of(runs)
-        .into_iter()
-        .flat_map(|curvature| {
-            let ended = &ended;
-            [Quantity::TestAccuracy, Quantity::TestLoss, Quantity::GeneralisationGap].into_iter().filter_map(
-                move |quantity| {
-                    let x = whole(Quantity::Trace, curvature);
-                    let y = whole(quantity, curvature);
-                    let value =
-                        |run: &Run, subject| measured::at_epoch(run, subject, None).map(|n| n.value).ok();
-                    let points: Option<Vec<_>> =
-                        ended.iter().map(|run| Some((value(run, &x)?, value(run, &y)?))).collect();
-                    let line = Regression::fit(&points?).ok()?;
-                    Some((format!("{} on the trace ({})", quantity.name(), prose(curvature)), line))
-                },
-            )
-        })
-        .collect();
+/// Test accuracy, test loss and the generalisation gap as straight lines of the trace, over the runs.
+pub fn regressions(all: &[AgainstTrace], figures: &[Picture]) -> Markup {
     html! {
-        @if !rows.is_empty() {
+        @if !all.is_empty() {
             section {
                 h2 { "Curvature and generalisation" }
                 div.scroll { table {
                     thead { tr { th.text { "regression" } th { "runs" } th { "slope" } th { "95 % interval" } th { "R²" } } }
-                    tbody { @for (name, line) in &rows { tr {
-                        td.text { (name) } td { (line.points) } td { (significant(line.slope, 4)) }
+                    tbody { @for AgainstTrace { curvature, quantity, line, .. } in all { tr {
+                        td.text { (quantity.name()) " on the trace (" (prose(curvature)) ")" }
+                        td { (line.points) } td { (significant(line.slope, 4)) }
                         td { "[" (significant(line.interval[0], 4)) ", " (significant(line.interval[1], 4)) "]" }
                         td { (significant(line.explained, 3)) }
                     } } }
                 } }
                 p.remark { "Least squares over the runs after the last epoch, without those that diverged; the interval is Student's." }
+                @for picture in figures { (super::figure(picture)) }
             }
         }
     }
-}
-
-fn curvatures_of(runs: &[Run]) -> Vec<&str> {
-    distinct(runs.iter().flat_map(curvatures))
 }
