@@ -11,9 +11,10 @@
 //!
 //! What is said of every run must be so in every run that it is said of.
 
-use crate::depth::FULL;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::depth::FULL;
 
 /// What a claim is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

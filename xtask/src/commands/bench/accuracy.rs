@@ -13,7 +13,7 @@ use eigenscape_experiment::Result;
 use super::subject::{Subject, plugin};
 
 /// Settings of `lanczos` that are compared: steps, probes, deflation.
-const SETTINGS: [(usize, usize, bool); 11] = [
+const SETTINGS: [(usize, usize, bool); 13] = [
     (64, 1, false),
     (96, 1, false),
     (128, 1, false),
@@ -23,6 +23,8 @@ const SETTINGS: [(usize, usize, bool); 11] = [
     (40, 1, true),
     (48, 1, true),
     (64, 1, true),
+    (72, 1, true),
+    (80, 1, true),
     (96, 1, true),
     (128, 1, true),
 ];
