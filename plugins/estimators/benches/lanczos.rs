@@ -107,10 +107,14 @@ fn seconds(work: impl Fn()) -> f64 {
 }
 
 fn main() {
-    for (name, dimension, steps, probes) in
-        [("LeNet", 61_706, 128, 1), ("LeNet", 61_706, 128, 4), ("a million", 1_000_000, 64, 1)]
-    {
-        for dtype in [DType::F32, DType::F64] {
+    let (single, both) = (&[DType::F32] as &[DType], &[DType::F32, DType::F64] as &[DType]);
+    for (name, dimension, steps, probes, dtypes) in [
+        ("LeNet", 61_706, 128, 1, both),
+        ("LeNet", 61_706, 128, 4, both),
+        ("a million", 1_000_000, 64, 1, both),
+        ("VGG11_bn", 28_156_554, 64, 1, single),
+    ] {
+        for &dtype in dtypes {
             let operator = Diagonal::new(dimension, 0, dtype);
             let count = |n| NonZeroUsize::new(n).unwrap();
             let parameters = LanczosParameters {

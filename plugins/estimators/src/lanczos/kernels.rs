@@ -1,46 +1,53 @@
 //! Dot products with, and linear combinations of, many long vectors at once.
 //!
-//! Both are bound by reading the basis from memory. The long axis is cut into pieces: of one piece of `w`, widened to f64 in the first-level
+//! Both are bound by reading the basis from memory, which lies in pieces ([`Basis`]): of one piece of `w`, widened to f64 in the first-level
 //! cache, all basis vectors are used before the next. Pieces are of fixed size and their sums are added in order, so that results
 //! do not depend on the number of threads.
 
-use pulp::Arch;
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::basis::{Basis, PIECE, PIECES};
 use crate::float::Float;
 
-/// Numbers in a piece: 8 KiB in f64.
-const PIECE: usize = 1024;
-/// Pieces of one task.
-const PIECES: usize = 8;
-/// Basis vectors that share one reading of `w`.
+/// Basis vectors that share one writing of `w`.
 const GROUP: usize = 4;
 /// Independent sums in a dot product, for the processor's vector units.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
-/// Qᵀw: the dot product of each basis vector with `w`, accumulated in f64.
-pub(super) fn dots<T: Float>(basis: &[&[T]], w: &[T]) -> Vec<f64> {
+/// Qᵀw: the dot product of each of these vectors of the basis with `w`, accumulated in f64.
+pub(super) fn dots<T: Float>(basis: &Basis<T>, vectors: Range<usize>, w: &[T]) -> Vec<f64> {
     let arch = Arch::new();
     let blocks: Vec<Vec<f64>> = w
         .par_chunks(PIECES * PIECE)
         .enumerate()
-        .map(|(block, w)| arch.dispatch(|| block_dots(basis, block * PIECES * PIECE, w)))
+        .map(|(block, w)| arch.dispatch(Dots { basis, vectors: vectors.clone(), start: block * PIECES, w }))
         .collect();
-    let mut total = vec![0.0; basis.len()];
+    let mut total = vec![0.0; vectors.len()];
     for block in blocks {
         total.iter_mut().zip(block).for_each(|(total, sum)| *total += sum);
     }
     total
 }
 
-/// w ← w − Q c, combined in f64 and rounded once. Returns ‖w‖² of the new `w`.
-pub(super) fn subtract<T: Float>(basis: &[&[T]], coefficients: &[f64], w: &mut [T]) -> f64 {
+/// w ← w − Q c with the vectors of the basis from `first` on, one for each coefficient, combined in f64 and rounded once. Returns ‖w‖² of
+/// the new `w`.
+pub(super) fn subtract<T: Float>(basis: &Basis<T>, first: usize, coefficients: &[f64], w: &mut [T]) -> f64 {
     let arch = Arch::new();
     let blocks: Vec<f64> = w
         .par_chunks_mut(PIECES * PIECE)
         .enumerate()
-        .map(|(block, w)| arch.dispatch(|| block_subtract(basis, coefficients, block * PIECES * PIECE, w)))
+        .map(|(block, w)| arch.dispatch(Subtraction { basis, first, coefficients, start: block * PIECES, w }))
         .collect();
+    blocks.iter().sum()
+}
+
+/// ‖v‖², accumulated in f64.
+pub(super) fn square<T: Float>(v: &[T]) -> f64 {
+    let arch = Arch::new();
+    let blocks: Vec<f64> = v.par_chunks(PIECES * PIECE).map(|block| arch.dispatch(Square(block))).collect();
     blocks.iter().sum()
 }
 
@@ -49,82 +56,123 @@ pub(super) fn scaled<T: Float>(v: &[T], s: f64) -> Vec<T> {
     v.par_iter().with_min_len(PIECE).map(|x| T::narrow(s * x.widen())).collect()
 }
 
-// What follows is inlined into `dispatch`, which compiles it for the vector units that the processor has.
+// What follows is inlined into `with_simd`, which `dispatch` compiles for the vector units that the processor has. A closure in its place is
+// compiled apart from it, and without them.
 
-/// The dot products over the numbers from `first` on of which `w` is the block.
-#[inline(always)]
-fn block_dots<T: Float>(basis: &[&[T]], first: usize, w: &[T]) -> Vec<f64> {
-    let mut sums = vec![0.0; basis.len()];
-    let mut buffer = [0.0; PIECE];
-    for (index, piece) in w.chunks(PIECE).enumerate() {
-        let start = first + index * PIECE;
-        let end = start + piece.len();
-        let wide = widen(piece, &mut buffer);
-        let (groups, rest) = basis.as_chunks::<GROUP>();
-        let (group_sums, rest_sums) = sums.as_chunks_mut::<GROUP>();
-        for (sums, group) in group_sums.iter_mut().zip(groups) {
-            let dots = group_dots(group.map(|q| &q[start..end]), wide);
-            sums.iter_mut().zip(dots).for_each(|(sum, dot)| *sum += dot);
+/// The dot products over the pieces from `start` on that `w` covers.
+struct Dots<'a, T> {
+    basis: &'a Basis<T>,
+    vectors: Range<usize>,
+    start: usize,
+    w: &'a [T],
+}
+
+impl<T: Float> WithSimd for Dots<'_, T> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<f64> {
+        let mut sums = vec![0.0; self.vectors.len()];
+        let mut buffer = [0.0; PIECE];
+        for (index, piece) in self.w.chunks(PIECE).enumerate() {
+            let wide = widen(piece, &mut buffer);
+            for (sum, vector) in sums.iter_mut().zip(self.vectors.clone()) {
+                *sum += dot(self.basis.piece(vector, self.start + index), wide);
+            }
         }
-        for (sum, q) in rest_sums.iter_mut().zip(rest) {
-            *sum += group_dots([&q[start..end]], wide)[0];
-        }
+        sums
     }
-    sums
+}
+
+/// w ← w − Q c on the pieces from `start` on that `w` covers; ‖w‖² of them.
+struct Subtraction<'a, T> {
+    basis: &'a Basis<T>,
+    first: usize,
+    coefficients: &'a [f64],
+    start: usize,
+    w: &'a mut [T],
+}
+
+impl<T: Float> WithSimd for Subtraction<'_, T> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let Self { basis, first, coefficients, start, w } = self;
+        let (groups, rest) = coefficients.as_chunks::<GROUP>();
+        let mut square = 0.0;
+        let mut buffer = [0.0; PIECE];
+        for (index, piece) in w.chunks_mut(PIECE).enumerate() {
+            let wide = widen(piece, &mut buffer);
+            let mut vector = first;
+            for coefficients in groups {
+                let group = [0, 1, 2, 3].map(|k| basis.piece(vector + k, start + index));
+                subtract_combination(coefficients, group, wide);
+                vector += GROUP;
+            }
+            for coefficient in rest {
+                subtract_combination(&[*coefficient], [basis.piece(vector, start + index)], wide);
+                vector += 1;
+            }
+            for (w, wide) in piece.iter_mut().zip(&*wide) {
+                *w = T::narrow(*wide);
+            }
+            square += piece_square(piece);
+        }
+        square
+    }
+}
+
+/// ‖v‖².
+struct Square<'a, T>(&'a [T]);
+
+impl<T: Float> WithSimd for Square<'_, T> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let mut square = 0.0;
+        for piece in self.0.chunks(PIECE) {
+            square += piece_square(piece);
+        }
+        square
+    }
 }
 
 #[inline(always)]
-fn block_subtract<T: Float>(basis: &[&[T]], coefficients: &[f64], first: usize, w: &mut [T]) -> f64 {
-    let mut square = 0.0;
-    let mut buffer = [0.0; PIECE];
-    for (index, piece) in w.chunks_mut(PIECE).enumerate() {
-        let start = first + index * PIECE;
-        let end = start + piece.len();
-        let wide = widen(piece, &mut buffer);
-        let (groups, rest) = basis.as_chunks::<GROUP>();
-        let (group_coefficients, rest_coefficients) = coefficients.as_chunks::<GROUP>();
-        for (coefficients, group) in group_coefficients.iter().zip(groups) {
-            group_subtract(coefficients, group.map(|q| &q[start..end]), wide);
-        }
-        for (coefficient, q) in rest_coefficients.iter().zip(rest) {
-            group_subtract(&[*coefficient], [&q[start..end]], wide);
-        }
-        piece.iter_mut().zip(&*wide).for_each(|(w, wide)| *w = T::narrow(*wide));
-        square += group_dots([&*piece], widen(piece, &mut [0.0; PIECE]))[0];
-    }
-    square
+fn piece_square<T: Float>(piece: &[T]) -> f64 {
+    dot(piece, widen(piece, &mut [0.0; PIECE]))
 }
 
 #[inline(always)]
 fn widen<'a, T: Float>(piece: &[T], buffer: &'a mut [f64; PIECE]) -> &'a mut [f64] {
     let wide = &mut buffer[..piece.len()];
-    wide.iter_mut().zip(piece).for_each(|(wide, x)| *wide = x.widen());
+    for (wide, x) in wide.iter_mut().zip(piece) {
+        *wide = x.widen();
+    }
     wide
 }
 
-/// The dot products of G vectors with `w`.
 #[inline(always)]
-fn group_dots<T: Float, const G: usize>(group: [&[T]; G], w: &[f64]) -> [f64; G] {
-    let (lanes, rest) = w.as_chunks::<LANES>();
-    let group = group.map(|q| q.as_chunks::<LANES>());
-    let mut sums = [[0.0; LANES]; G];
-    for (index, w) in lanes.iter().enumerate() {
-        for (sums, (q, _)) in sums.iter_mut().zip(&group) {
-            let q = &q[index];
-            for lane in 0..LANES {
-                sums[lane] += q[lane].widen() * w[lane];
-            }
+fn dot<T: Float>(q: &[T], w: &[f64]) -> f64 {
+    let (q_lanes, q_rest) = q.as_chunks::<LANES>();
+    let (w_lanes, w_rest) = w.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (q, w) in q_lanes.iter().zip(w_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += q[lane].widen() * w[lane];
         }
     }
-    std::array::from_fn(|k| {
-        let rest: f64 = group[k].1.iter().zip(rest).map(|(q, w)| q.widen() * w).sum();
-        sums[k].iter().sum::<f64>() + rest
-    })
+    let mut rest = 0.0;
+    for (q, w) in q_rest.iter().zip(w_rest) {
+        rest += q.widen() * w;
+    }
+    sums.iter().sum::<f64>() + rest
 }
 
 /// w ← w − Σ cₖ qₖ.
 #[inline(always)]
-fn group_subtract<T: Float, const G: usize>(coefficients: &[f64; G], group: [&[T]; G], w: &mut [f64]) {
+fn subtract_combination<T: Float, const G: usize>(coefficients: &[f64; G], group: [&[T]; G], w: &mut [f64]) {
     let group = group.map(|q| &q[..w.len()]);
     for (index, w) in w.iter_mut().enumerate() {
         for k in 0..G {
@@ -135,8 +183,8 @@ fn group_subtract<T: Float, const G: usize>(coefficients: &[f64; G], group: [&[T
 
 #[cfg(test)]
 mod tests {
-    use super::{PIECE, PIECES, dots, scaled, subtract};
-    use crate::testing::on_threads;
+    use super::{Basis, PIECE, PIECES, dots, scaled, square, subtract};
+    use crate::{float::Float, testing::on_threads};
 
     /// Lengths around every boundary of pieces, blocks and lanes.
     const LENGTHS: [usize; 7] = [1, 15, 17, PIECE - 1, PIECE + 1, PIECES * PIECE, 3 * PIECES * PIECE + 5];
@@ -145,26 +193,36 @@ mod tests {
         (0..length).map(|i| ((i * 7 + seed * 13) % 31) as f32 - 15.0).collect()
     }
 
+    fn basis<T: Float>(vectors: &[Vec<T>]) -> Basis<T> {
+        let mut basis = Basis::with_capacity(vectors[0].len(), vectors.len());
+        vectors.iter().for_each(|vector| basis.push(vector));
+        basis
+    }
+
     #[test]
     fn dots_and_combinations_of_integers_are_exact() {
         for length in LENGTHS {
-            let vectors: Vec<_> = (0..5).map(|seed| vector(length, seed)).collect();
-            let basis: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
-            let mut w = vector(length, 9);
-            let products = dots(&basis, &w);
-            for (q, product) in basis.iter().zip(&products) {
-                let expected: i64 = q.iter().zip(&w).map(|(a, b)| (*a as i64) * (*b as i64)).sum();
-                assert_eq!(*product, expected as f64);
+            let vectors: Vec<_> = (0..7).map(|seed| vector(length, seed)).collect();
+            let basis = basis(&vectors);
+            for first in 0..3 {
+                let mut w = vector(length, 9);
+                let products = dots(&basis, first..7, &w);
+                assert_eq!(products.len(), 7 - first);
+                for (q, product) in vectors[first..].iter().zip(&products) {
+                    let expected: i64 = q.iter().zip(&w).map(|(a, b)| (*a as i64) * (*b as i64)).sum();
+                    assert_eq!(*product, expected as f64);
+                }
+                let before = w.clone();
+                let coefficients = [1.0, -2.0, 0.0, 3.0, 0.5];
+                let left = subtract(&basis, first, &coefficients, &mut w);
+                for i in 0..length {
+                    let sum: f32 = (0..5).map(|k| coefficients[k] as f32 * vectors[first + k][i]).sum();
+                    assert_eq!(w[i], before[i] - sum);
+                }
+                assert_eq!(left, w.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>());
+                assert_eq!(left, square(&w));
+                assert_eq!(scaled(&w, 2.0)[length - 1], 2.0 * w[length - 1]);
             }
-            let before = w.clone();
-            let coefficients = [1.0, -2.0, 0.0, 3.0, 0.5];
-            let square = subtract(&basis, &coefficients, &mut w);
-            for i in 0..length {
-                let sum: f32 = (0..5).map(|k| coefficients[k] as f32 * basis[k][i]).sum();
-                assert_eq!(w[i], before[i] - sum);
-            }
-            assert_eq!(square, dots(&[&w], &w)[0]);
-            assert_eq!(scaled(&w, 2.0)[length - 1], 2.0 * w[length - 1]);
         }
     }
 
@@ -173,12 +231,12 @@ mod tests {
         let length = 3 * PIECES * PIECE + 5;
         let vectors: Vec<Vec<f32>> =
             (0..7).map(|seed| vector(length, seed).iter().map(|x| x.sin()).collect()).collect();
-        let basis: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
         let run = || {
-            let mut w: Vec<f32> = basis[0].iter().map(|x| x.cos()).collect();
-            let products = dots(&basis, &w);
-            let square = subtract(&basis, &products, &mut w);
-            (products, square, w)
+            let basis = basis(&vectors);
+            let mut w: Vec<f32> = vectors[0].iter().map(|x| x.cos()).collect();
+            let products = dots(&basis, 0..7, &w);
+            let left = subtract(&basis, 0, &products, &mut w);
+            (products, left, square(&w), w)
         };
         assert_eq!(on_threads(1, run), on_threads(3, run));
     }
@@ -186,7 +244,7 @@ mod tests {
     #[test]
     fn cancellation_in_f32_sums_is_harmless() {
         // 2²⁴ + 1 − 2²⁴ needs more than f32's mantissa.
-        let w = vec![1.0_f32; 3];
-        assert_eq!(dots(&[&[16_777_216.0_f32, 1.0, -16_777_216.0]], &w), [1.0]);
+        let basis = basis(&[vec![16_777_216.0_f32, 1.0, -16_777_216.0]]);
+        assert_eq!(dots(&basis, 0..1, &[1.0_f32; 3]), [1.0]);
     }
 }

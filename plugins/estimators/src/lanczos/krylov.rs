@@ -1,6 +1,9 @@
 //! One probe's Krylov space.
 
-use super::kernels::{dots, scaled, subtract};
+use super::{
+    basis::Basis,
+    kernels::{dots, scaled, subtract},
+};
 use crate::float::Float;
 
 /// A pass that leaves less than this share of a vector's norm is repeated (Daniel, Gragg, Kaufman & Stewart 1976).
@@ -8,7 +11,9 @@ const KEPT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
 /// The orthonormal basis q₀, q₁, … of a Krylov space with the Jacobi matrix T = QᵀHQ: α on its diagonal, β beside it.
 pub(super) struct Krylov<T> {
-    basis: Vec<Vec<T>>,
+    basis: Basis<T>,
+    /// The newest vector of the basis, in one piece.
+    last: Vec<T>,
     diagonal: Vec<f64>,
     off_diagonal: Vec<f64>,
     /// ‖H q − α q − β q₋‖ for the newest basis vector q: what keeps the space from being invariant.
@@ -23,8 +28,11 @@ pub(super) struct Krylov<T> {
 impl<T: Float> Krylov<T> {
     /// The space of a unit vector, to be extended up to `steps` times; `epsilon` is the relative error of the products.
     pub fn start(vector: Vec<T>, steps: usize, epsilon: f64) -> Self {
+        let mut basis = Basis::with_capacity(vector.len(), steps);
+        basis.push(&vector);
         Self {
-            basis: vec![vector],
+            basis,
+            last: vector,
             diagonal: Vec::with_capacity(steps),
             off_diagonal: Vec::with_capacity(steps),
             residual: 0.0,
@@ -42,7 +50,7 @@ impl<T: Float> Krylov<T> {
 
     /// The newest basis vector: the one whose product is needed next.
     pub fn last(&self) -> &[T] {
-        self.basis.last().map_or(&[], Vec::as_slice)
+        &self.last
     }
 
     pub fn diagonal(&self) -> &[f64] {
@@ -61,22 +69,22 @@ impl<T: Float> Krylov<T> {
     /// Takes the step from H q, q being the newest basis vector; `None` when it is not finite.
     pub fn extend(&mut self, product: Vec<T>) -> Option<()> {
         let mut w = product;
-        let basis: Vec<&[T]> = self.basis.iter().map(Vec::as_slice).collect();
-        let newest = basis.len() - 1;
-        let alpha = finite(dots(&basis[newest..], &w)[0])?;
+        let basis = &self.basis;
+        let newest = basis.count() - 1;
+        let alpha = finite(dots(basis, newest..basis.count(), &w)[0])?;
         let before = self.off_diagonal.last().copied();
         self.diagonal.push(alpha);
         // The recurrence w = H q − α q − β q₋ first: it takes away all but rounding, so that one full pass mostly suffices.
         let left = match before {
-            None => subtract(&basis, &[alpha], &mut w),
-            Some(beta) => subtract(&basis[newest - 1..], &[beta, alpha], &mut w),
+            None => subtract(basis, newest, &[alpha], &mut w),
+            Some(beta) => subtract(basis, newest - 1, &[beta, alpha], &mut w),
         };
         if self.diagonal.len() == self.steps {
             self.residual = finite(left.sqrt())?;
             self.runs = false;
             return Some(());
         }
-        let beta = finite(orthogonalise(&basis, &mut w, left.sqrt()))?;
+        let beta = finite(orthogonalise(basis, &mut w, left.sqrt()))?;
         self.norm = self.norm.max(before.unwrap_or(0.0) + alpha.abs() + beta);
         if beta <= 10.0 * self.epsilon * self.norm {
             self.residual = 0.0;
@@ -84,18 +92,19 @@ impl<T: Float> Krylov<T> {
             return Some(());
         }
         self.off_diagonal.push(beta);
-        self.basis.push(scaled(&w, 1.0 / beta));
+        self.last = scaled(&w, 1.0 / beta);
+        self.basis.push(&self.last);
         Some(())
     }
 }
 
 /// Makes `w`, of norm `norm`, orthogonal to an orthonormal basis by classical Gram-Schmidt, a second time where the first pass cancelled much
 /// of it ("twice is enough": Kahan in Parlett 1980, §6.9), and returns its norm: 0 where `w` lies in the span to rounding.
-fn orthogonalise<T: Float>(basis: &[&[T]], w: &mut [T], norm: f64) -> f64 {
+fn orthogonalise<T: Float>(basis: &Basis<T>, w: &mut [T], norm: f64) -> f64 {
     let mut before = norm;
     for _ in 0..2 {
-        let coefficients = dots(basis, w);
-        let after = subtract(basis, &coefficients, w).sqrt();
+        let coefficients = dots(basis, 0..basis.count(), w);
+        let after = subtract(basis, 0, &coefficients, w).sqrt();
         if after >= KEPT * before || after.is_nan() {
             return after;
         }

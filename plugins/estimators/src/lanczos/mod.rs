@@ -1,5 +1,6 @@
 //! `lanczos`: Ritz values and stochastic Lanczos quadrature.
 
+mod basis;
 mod deflation;
 mod kernels;
 mod krylov;
