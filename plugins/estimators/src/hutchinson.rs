@@ -44,8 +44,13 @@ impl Hutchinson {
 impl ProbeEstimator for Hutchinson {
     fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
         let HutchinsonParameters { probes, probe } = self.parameters;
-        Lanczos::new(LanczosParameters { steps: NonZeroUsize::MIN, probes, probe, deflation: false })
-            .estimate(operator, context)
+        Lanczos::new(LanczosParameters {
+            steps: NonZeroUsize::MIN,
+            probes,
+            probe,
+            ..LanczosParameters::default()
+        })
+        .estimate(operator, context)
     }
 
     fn products(&self, _dimension: usize) -> usize {

@@ -6,12 +6,16 @@ use crate::testing::{DenseOperator, assert_close, on_threads};
 
 fn lanczos(steps: usize, probes: usize, probe: Probe) -> Lanczos {
     let (steps, probes) = (steps.try_into().unwrap(), probes.try_into().unwrap());
-    Lanczos::new(LanczosParameters { steps, probes, probe, deflation: false })
+    Lanczos::new(LanczosParameters { steps, probes, probe, ..LanczosParameters::default() })
 }
 
 fn deflating(steps: usize, probes: usize, probe: Probe) -> Lanczos {
     let parameters = LanczosParameters { deflation: true, ..lanczos(steps, probes, probe).parameters };
     Lanczos::new(parameters)
+}
+
+fn averaging(estimator: Lanczos) -> Lanczos {
+    Lanczos::new(LanczosParameters { averaged: true, ..estimator.parameters })
 }
 
 fn estimate(estimator: &Lanczos, operator: &DenseOperator, seed: u64) -> Spectrum {
@@ -40,22 +44,28 @@ fn as_many_steps_as_dimensions_give_every_eigenvalue() {
     }
 }
 
+/// The moments of the quadrature agree with vᵀHᵏv below degree 2m, those of the averaged rules below 2(m − 1), and the next does not.
 #[test]
 fn the_quadrature_is_exact_to_degree_twice_the_steps_less_one() {
     let spectrum: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.7).sin()).collect();
     let operator = DenseOperator::with_spectrum(&spectrum, 4, DType::F64);
     for probe in [Probe::Rademacher, Probe::Gaussian] {
-        for steps in [1, 2, 5, 9] {
-            let found = estimate(&lanczos(steps, 1, probe), &operator, 3);
+        for (steps, averaged) in
+            [(1, false), (2, false), (5, false), (9, false), (2, true), (5, true), (9, true)]
+        {
+            let estimator = lanczos(steps, 1, probe);
+            let estimator = if averaged { averaging(estimator) } else { estimator };
+            let exact = 2 * (steps - usize::from(averaged));
+            let found = estimate(&estimator, &operator, 3);
             let v: Vec<f64> = unit_vector(probe, 60, &mut Random::new(3).stream("lanczos", 0));
             let quadrature = |k: i32| -> f64 {
                 found.eigenvalues.iter().zip(&found.weights).map(|(theta, w)| w * theta.powi(k)).sum()
             };
             let mut power = v.clone();
-            for degree in 0..=2 * steps {
+            for degree in 0..=exact {
                 let moment: f64 = v.iter().zip(&power).map(|(a, b)| a * b).sum();
                 let error = (quadrature(degree as i32) - moment).abs();
-                if degree < 2 * steps {
+                if degree < exact {
                     assert!(error < 1e-14, "{probe}, {steps} steps, degree {degree}: {error:e}");
                 } else if steps <= 5 {
                     assert!(error > 1e-6, "degree {degree} is beyond {steps} steps: {error:e}");
@@ -193,12 +203,14 @@ fn assert_honest_trace(estimator: impl Fn(usize, Probe) -> Lanczos, bias: f64) {
 #[test]
 fn the_trace_is_unbiased_and_its_standard_error_honest() {
     assert_honest_trace(|probes, probe| lanczos(2, probes, probe), 0.0);
+    assert_honest_trace(|probes, probe| averaging(lanczos(20, probes, probe)), 0.0);
 }
 
 /// If convergence alone decided what is counted, the trace would be too small by a quarter of a probe's standard deviation.
 #[test]
 fn the_trace_with_deflation_is_hardly_biased_and_its_standard_error_honest() {
     assert_honest_trace(|probes, probe| deflating(20, probes, probe), 0.1);
+    assert_honest_trace(|probes, probe| averaging(deflating(20, probes, probe)), 0.1);
 }
 
 /// ∫ |F − F̂| over the line, in units of the largest eigenvalue.
@@ -252,6 +264,36 @@ fn deflation_counts_every_eigenvalue_of_a_whole_space_and_no_null_space_as_one()
 }
 
 #[test]
+fn averaged_rules_are_closer_and_list_a_converged_eigenvalue_once() {
+    // Most of the weight near zero and values of both signs around it: an even rule has two nodes beside the mass, an odd one has one in it. Which of
+    // the two a number of steps gives is chance in general.
+    let spectrum: Vec<f64> = (0..600).map(|i| (f64::from(i) / 299.5 - 1.0).powi(9)).collect();
+    let operator = DenseOperator::with_spectrum(&spectrum, 5, DType::F64);
+    let truth: Vec<f64> = spectrum.iter().rev().copied().collect();
+    for steps in [[10, 11], [20, 21]] {
+        let (mut one, mut two) = (0.0, 0.0);
+        for (steps, seed) in steps.into_iter().flat_map(|steps| (0..10).map(move |seed| (steps, seed))) {
+            let gauss = lanczos(steps, 1, Probe::Rademacher);
+            one += far(&estimate(&gauss, &operator, seed), &truth);
+            two += far(&estimate(&averaging(gauss), &operator, seed), &truth);
+        }
+        assert!(two < 0.9 * one, "{steps:?} steps: {two} against {one}");
+    }
+    let operator = DenseOperator::with_spectrum(&network_like(400), 5, DType::F32);
+    let found = estimate(&averaging(deflating(40, 1, Probe::Rademacher)), &operator, 0);
+    assert_close(&found.eigenvalues[..5], &network_like(400)[..5], 1e-4);
+    assert_close(&found.weights[..5], &[1.0 / 400.0; 5], 1e-12);
+}
+
+#[test]
+fn an_invariant_subspace_is_not_averaged() {
+    let spectrum: Vec<f64> = (0..40).map(|i| f64::from(i % 3)).collect();
+    let operator = DenseOperator::with_spectrum(&spectrum, 2, DType::F64);
+    let gauss = lanczos(10, 2, Probe::Gaussian);
+    assert_eq!(estimate(&gauss, &operator, 0), estimate(&averaging(gauss), &operator, 0));
+}
+
+#[test]
 fn probes_in_one_product_are_the_probes_alone() {
     let operator = DenseOperator::with_spectrum(&network_like(80), 10, DType::F64);
     let together = estimate(&lanczos(10, 3, Probe::Rademacher), &operator, 4);
@@ -292,4 +334,6 @@ fn describes_itself() {
     );
     let four = lanczos(64, 4, Probe::Gaussian);
     assert_eq!(four.description(), "Lanczos, 64 steps, full reorthogonalisation, 4 Gaussian probes");
+    let both = averaging(deflating(64, 1, Probe::Gaussian)).description();
+    assert!(both.ends_with("1 Gaussian probe, converged eigenvalues counted, two rules averaged"), "{both}");
 }

@@ -12,21 +12,22 @@ use eigenscape_experiment::Result;
 
 use super::subject::{Subject, plugin};
 
-/// Settings of `lanczos` that are compared: steps, probes, deflation.
-const SETTINGS: [(usize, usize, bool); 13] = [
-    (64, 1, false),
-    (96, 1, false),
-    (128, 1, false),
-    (32, 4, false),
-    (24, 1, true),
-    (32, 1, true),
-    (40, 1, true),
-    (48, 1, true),
-    (64, 1, true),
-    (72, 1, true),
-    (80, 1, true),
-    (96, 1, true),
-    (128, 1, true),
+/// Settings of `lanczos` that are compared: steps, probes, what else.
+const SETTINGS: [(usize, usize, &[&str]); 14] = [
+    (64, 1, &[]),
+    (96, 1, &[]),
+    (128, 1, &[]),
+    (32, 4, &[]),
+    (32, 1, &["deflation"]),
+    (48, 1, &["deflation"]),
+    (64, 1, &["deflation"]),
+    (80, 1, &["deflation"]),
+    (96, 1, &["deflation"]),
+    (32, 1, &["deflation", "averaged"]),
+    (48, 1, &["deflation", "averaged"]),
+    (56, 1, &["deflation", "averaged"]),
+    (64, 1, &["deflation", "averaged"]),
+    (96, 1, &["deflation", "averaged"]),
 ];
 /// Steps of the paper's procedure: for the bounds, then for the spectrum.
 const PAPER: [usize; 2] = [64, 128];
@@ -66,11 +67,12 @@ pub fn report(registry: &Registry) -> Result<()> {
     let start = plugin(&registry.estimators, "lanczos", "steps = 1\nprobes = 1")?;
     let paper = |operator: &dyn CurvatureOperator, seed| paper(operator, &*start, seed);
     rows.push(row("the paper's".to_owned(), PAPER.iter().sum(), &cases, &*distance, &paper)?);
-    for (steps, probes, deflation) in SETTINGS {
-        let settings = format!("steps = {steps}\nprobes = {probes}\ndeflation = {deflation}");
+    for (steps, probes, more) in SETTINGS {
+        let switches: String = more.iter().map(|switch| format!("\n{switch} = true")).collect();
+        let settings = format!("steps = {steps}\nprobes = {probes}{switches}");
         let plural = if probes == 1 { "" } else { "s" };
-        let deflated = if deflation { ", deflation" } else { "" };
-        let name = format!("ours, {steps} steps, {probes} probe{plural}{deflated}");
+        let more: String = more.iter().map(|switch| format!(", {switch}")).collect();
+        let name = format!("ours, {steps} steps, {probes} probe{plural}{more}");
         let estimator = plugin(&registry.estimators, "lanczos", &settings)?;
         let ours = |operator: &dyn CurvatureOperator, seed| {
             Ok(estimator.estimate(operator, &Context::silent(seed))?)
