@@ -4,7 +4,7 @@
 //! cache, all basis vectors are used before the next. Pieces are of fixed size and their sums are added in order, so that results
 //! do not depend on the number of threads.
 
-use std::ops::Range;
+use std::{array::from_fn, ops::Range};
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -106,7 +106,7 @@ impl<T: Float> WithSimd for Subtraction<'_, T> {
             let wide = widen(piece, &mut buffer);
             let mut vector = first;
             for coefficients in groups {
-                let group = [0, 1, 2, 3].map(|k| basis.piece(vector + k, start + index));
+                let group: [&[T]; GROUP] = from_fn(|k| basis.piece(vector + k, start + index));
                 subtract_combination(coefficients, group, wide);
                 vector += GROUP;
             }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn basis<T: Float>(vectors: &[Vec<T>]) -> Basis<T> {
-        let mut basis = Basis::with_capacity(vectors[0].len(), vectors.len());
+        let mut basis = Basis::new(vectors[0].len());
         vectors.iter().for_each(|vector| basis.push(vector));
         basis
     }

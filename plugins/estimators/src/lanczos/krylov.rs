@@ -28,7 +28,7 @@ pub(super) struct Krylov<T> {
 impl<T: Float> Krylov<T> {
     /// The space of a unit vector, to be extended up to `steps` times; `epsilon` is the relative error of the products.
     pub fn start(vector: Vec<T>, steps: usize, epsilon: f64) -> Self {
-        let mut basis = Basis::with_capacity(vector.len(), steps);
+        let mut basis = Basis::new(vector.len());
         basis.push(&vector);
         Self {
             basis,
