@@ -206,6 +206,10 @@ pub enum ElementWise {
     Mul,
     /// c · x.
     Scale(f64),
+    /// max(x, 0).
+    Relu,
+    /// 1 for x > 0, otherwise this.
+    Step(f64),
 }
 
 /// Where the elements of a primitive's output are stored.

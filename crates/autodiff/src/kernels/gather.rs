@@ -1,13 +1,10 @@
 //! Gather and scatter-add along the last axis.
 
 use candle_core::Tensor;
+use num_traits::Zero;
 use rayon::prelude::*;
 
-use super::{
-    Element, dispatch,
-    recycle::{buffer, zeros},
-    with_slice,
-};
+use super::{Element, dispatch, recycle::buffer, with_slice};
 use crate::error::Result;
 
 /// `out`\[b, r, j\] = `x`\[b, r, `index`\[b, r, j\]\] for `x` \[B, R, I\] and `index` \[B, R, J\], where either B may be 1 (repeated).
@@ -31,11 +28,12 @@ pub(crate) fn gather(x: &Tensor, index: &Tensor) -> Result<Tensor> {
 pub(crate) fn scatter_add(x: &Tensor, index: &Tensor, size: usize) -> Result<Tensor> {
     let (batch, rows, _, picks) = sizes(x, index)?;
     dispatch!(x, T => {
-        let mut out = zeros::<T>(batch * rows * size);
+        let mut out = buffer::<T>(batch * rows * size);
         with_slice::<T, _>(x, |x| with_slice::<u32, _>(index, |index| {
             for_rows(&mut out, size, |row, out| {
                 let x = &x[row % (x.len() / picks) * picks..][..picks];
                 let index = &index[row % (index.len() / picks) * picks..][..picks];
+                out.fill(T::zero());
                 x.iter().zip(index).for_each(|(x, &i)| out[i as usize] += *x);
             });
             Ok(())

@@ -23,7 +23,7 @@ mod weighted_sum;
 
 pub(crate) use binary::{add, mul};
 pub(crate) use conv::{Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose};
-pub(crate) use fused::{Instruction, fused, fused_sum};
+pub(crate) use fused::{Instruction, element_wise, fused, fused_sum};
 pub(crate) use gather::{gather, scatter_add};
 pub(crate) use gemm::{Axis, View, matmul};
 pub(crate) use join::join;

@@ -8,7 +8,7 @@ use crate::{
     Graph, Value,
     error::Result,
     kernels::{self, Element, dispatch},
-    primitive::{Affinity, Linearity, NodeRef, Operand, Place, Primitive},
+    primitive::{Affinity, ElementWise, Linearity, NodeRef, Operand, Place, Primitive},
 };
 
 /// A function of one number; derivatives of each are built from the others.
@@ -54,14 +54,11 @@ impl Function {
         let (zero, one) = (T::zero(), T::one());
         let number = |value: f64| T::from_f64(value);
         match self {
-            Self::Relu => kernels::map::<T>(x, |x| if x > zero || x.is_nan() { x } else { zero }),
+            Self::Relu => kernels::element_wise(ElementWise::Relu, x),
+            Self::Step { slope } => kernels::element_wise(ElementWise::Step(slope), x),
             Self::LeakyRelu { slope } => {
                 let slope = number(slope);
                 kernels::map::<T>(x, |x| if x > zero { x } else { slope * x })
-            }
-            Self::Step { slope } => {
-                let slope = number(slope);
-                kernels::map::<T>(x, |x| if x > zero { one } else { slope })
             }
             Self::Tanh => kernels::map::<T>(x, T::tanh),
             Self::Sigmoid => kernels::map::<T>(x, sigmoid),
@@ -110,7 +107,8 @@ impl Function {
     /// f′(x) as a program, given x and y = f(x).
     fn derivative(self, graph: &mut Graph, x: Value, y: Value) -> Result<Value> {
         match self {
-            Self::Relu => graph.function(Self::Step { slope: 0.0 }, x),
+            // As good as of x, which then need not be kept.
+            Self::Relu => graph.function(Self::Step { slope: 0.0 }, y),
             Self::LeakyRelu { slope } => graph.function(Self::Step { slope }, x),
             Self::Step { .. } => {
                 let shape = graph.shape(x).to_vec();
@@ -189,6 +187,14 @@ impl Primitive for Function {
                 graph.mul(tangent, derivative).map(Some)
             }
             _ => Ok(None),
+        }
+    }
+
+    fn element_wise(&self) -> Option<ElementWise> {
+        match *self {
+            Self::Relu => Some(ElementWise::Relu),
+            Self::Step { slope } => Some(ElementWise::Step(slope)),
+            _ => None,
         }
     }
 

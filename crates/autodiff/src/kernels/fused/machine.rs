@@ -117,6 +117,22 @@ impl<'a, T: Element> Machine<'a, T> {
                         |x| factor * x,
                     );
                 }
+                Instruction::Apply(ElementWise::Relu) => unary(
+                    &mut entries,
+                    buffer(out, buffers, top - 1),
+                    // NaN is handed on.
+                    #[inline(always)]
+                    |x| if x <= T::zero() { T::zero() } else { x },
+                ),
+                Instruction::Apply(ElementWise::Step(slope)) => {
+                    let slope = T::from_f64(slope);
+                    unary(
+                        &mut entries,
+                        buffer(out, buffers, top - 1),
+                        #[inline(always)]
+                        |x| if x > T::zero() { T::one() } else { slope },
+                    );
+                }
                 Instruction::Apply(ElementWise::Add) => binary(
                     &mut entries,
                     out,

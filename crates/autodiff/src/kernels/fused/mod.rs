@@ -17,7 +17,7 @@ use self::{
     strided::Strided,
 };
 use super::{Element, cpu_slice, dispatch, recycle::buffer};
-use crate::error::Result;
+use crate::{error::Result, primitive::ElementWise};
 
 /// Elements of a block: a few blocks fit into a core's first cache.
 const BLOCK: usize = 1 << 11;
@@ -37,6 +37,11 @@ pub(crate) fn fused(code: &[Instruction], operands: &[&Tensor], dims: &[usize]) 
         })?;
         Ok(Tensor::from_vec(out, dims, operands[0].device())?)
     })
+}
+
+/// One operation of one operand.
+pub(crate) fn element_wise(operation: ElementWise, x: &Tensor) -> Result<Tensor> {
+    fused(&[Instruction::Operand(0), Instruction::Apply(operation)], &[x], x.dims())
 }
 
 /// The sum of that result over `axes`, which keep the size 1. The order of summation depends on the shapes alone.

@@ -1,7 +1,7 @@
 //! Where the maxima of windows are.
 //!
 //! On data that nobody knows, branches on comparisons are mispredicted every other time, which costs more than all else: windows of 2 × 2, the
-//! commonest, are compared without.
+//! commonest, are compared without, all windows of a plane side by side, since rows of windows are often shorter than the machine's vectors.
 
 use candle_core::Tensor;
 use pulp::{Arch, Simd, WithSimd};
@@ -16,18 +16,21 @@ use crate::{
 /// For each window of each plane of `x` \[..., H·W\] the position in the plane of its first largest element, as `u32`. NaN is
 /// taken as the largest, so that it is seen and not hidden.
 pub(crate) fn argmax_pool(x: &Tensor, geometry: &PoolGeometry) -> Result<Vec<u32>> {
-    let halves = halves(geometry);
+    let halves = halves(geometry).then(|| Halves::new(geometry));
     let arch = Arch::new();
     dispatch!(x, T => with_slice::<T, _>(x, |x| {
         let mut out = vec![0_u32; x.len() / geometry.plane() * geometry.out_plane()];
-        let planes = x.par_chunks(geometry.plane());
-        out.par_chunks_mut(geometry.out_plane()).zip(planes).for_each(|(out, x)| match halves {
-            true => arch.dispatch(Halves { x, out, width: geometry.width, windows: geometry.columns.len() }),
-            false => argmax_plane(x, out, geometry),
+        let planes = out.par_chunks_mut(geometry.out_plane()).zip(x.par_chunks(geometry.plane()));
+        planes.with_min_len(PLANES).for_each_init(Default::default, |corners, (out, x)| match &halves {
+            Some(halves) => arch.dispatch(HalvesOf { halves, x, corners, out }),
+            None => argmax_plane(x, out, geometry),
         });
         Ok(out)
     }))
 }
+
+/// Planes of a task.
+const PLANES: usize = 16;
 
 /// Whether the windows are 2 × 2, side by side from the first corner on.
 fn halves(geometry: &PoolGeometry) -> bool {
@@ -65,31 +68,57 @@ fn argmax_plane<T: Element>(x: &[T], out: &mut [u32], geometry: &PoolGeometry) {
     }
 }
 
-/// Windows of 2 × 2, `windows` beside each other, on rows of `width`.
-struct Halves<'a, T> {
-    x: &'a [T],
-    out: &'a mut [u32],
+/// Windows of 2 × 2 that cover a plane.
+struct Halves {
     width: usize,
-    windows: usize,
+    columns: usize,
+    /// Where each window begins in the plane.
+    first: Vec<u32>,
 }
 
-impl<T: Element> WithSimd for Halves<'_, T> {
+impl Halves {
+    fn new(geometry: &PoolGeometry) -> Self {
+        let (width, columns) = (geometry.width, geometry.columns.len());
+        let first = |i: usize| (2 * (i / columns) * width + 2 * (i % columns)) as u32;
+        Self { width, columns, first: (0..geometry.out_plane()).map(first).collect() }
+    }
+}
+
+/// Those of one plane; `corners` are the windows' elements from left to right and from top to bottom, in memory that is used again.
+struct HalvesOf<'a, T> {
+    halves: &'a Halves,
+    x: &'a [T],
+    corners: &'a mut [Vec<T>; 4],
+    out: &'a mut [u32],
+}
+
+impl<T: Element> WithSimd for HalvesOf<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { x, out, width, windows } = self;
-        for (oy, out) in out.chunks_mut(windows).enumerate() {
-            let start = 2 * oy * width;
-            let (above, _) = x[start..start + 2 * windows].as_chunks::<2>();
-            let (below, _) = x[start + width..start + width + 2 * windows].as_chunks::<2>();
-            for (ox, out) in out.iter_mut().enumerate() {
-                let first = (start + 2 * ox) as u32;
-                let ([a, b], [c, d]) = (above[ox], below[ox]);
-                let upper = larger((a, first), (b, first + 1));
-                let lower = larger((c, first + width as u32), (d, first + width as u32 + 1));
-                *out = larger(upper, lower).1;
+        let Self { halves: Halves { width, columns, first }, x, corners, out } = self;
+        for corner in corners.iter_mut() {
+            corner.resize(out.len(), T::zero());
+        }
+        let [a, b, c, d] = corners.each_mut().map(|corner| &mut corner[..out.len()]);
+        for (row, start) in (0..out.len()).step_by(*columns).enumerate() {
+            let above = x[2 * row * width..][..2 * columns].as_chunks::<2>().0;
+            let below = x[(2 * row + 1) * width..][..2 * columns].as_chunks::<2>().0;
+            let windows = start..start + columns;
+            for ((a, b), pair) in a[windows.clone()].iter_mut().zip(&mut b[windows.clone()]).zip(above) {
+                [*a, *b] = *pair;
             }
+            for ((c, d), pair) in c[windows.clone()].iter_mut().zip(&mut d[windows]).zip(below) {
+                [*c, *d] = *pair;
+            }
+        }
+        let below = *width as u32;
+        let first = &first[..out.len()];
+        for i in 0..out.len() {
+            let upper = larger((a[i], 0), (b[i], 1));
+            let lower = larger((c[i], below), (d[i], below + 1));
+            out[i] = first[i] + larger(upper, lower).1;
         }
     }
 }
@@ -114,11 +143,11 @@ mod tests {
             let mut expected = vec![0; geometry.out_plane()];
             argmax_plane(&x, &mut expected, &geometry);
             let mut found = expected.clone();
-            let windows = geometry.columns.len();
-            Arch::new().dispatch(Halves { x: &x, out: &mut found, width, windows });
+            let halves = &Halves::new(&geometry);
+            Arch::new().dispatch(HalvesOf { halves, x: &x, corners: &mut Default::default(), out: &mut found });
             prop_assert_eq!(&found, &expected);
             let narrow: Vec<f32> = x.iter().map(|x| *x as f32).collect();
-            Arch::new().dispatch(Halves { x: &narrow, out: &mut found, width, windows });
+            Arch::new().dispatch(HalvesOf { halves, x: &narrow, corners: &mut Default::default(), out: &mut found });
             prop_assert_eq!(found, expected);
         }
     }
