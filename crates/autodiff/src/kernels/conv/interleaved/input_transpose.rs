@@ -13,7 +13,7 @@ use crate::kernels::{
     Element,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
-    recycle::{give_back, zeros},
+    recycle::{buffer, give_back},
 };
 
 /// x\[b\] = Σ Σ wᵀ y\[b\] over terms. The order of summation depends on the shapes alone.
@@ -27,11 +27,11 @@ pub(in super::super) fn input_transpose<T: Element>(
     let at_once = samples_at_once::<T>(g, out.len() / g.image());
     for (i, out) in out.chunks_mut(at_once * g.image()).enumerate() {
         let samples = out.len() / g.image();
-        let mut images = zeros(g.channels * plan.plane() * Widths::new::<T>(arch).whole(samples));
-        for [y, w] in terms {
+        let mut images = buffer(g.channels * plan.plane() * Widths::new::<T>(arch).whole(samples));
+        for (term, [y, w]) in terms.iter().enumerate() {
             let y = &y[i * at_once * g.out_image()..][..samples * g.out_image()];
             let outputs = interleave_outputs(arch, &plan, y);
-            add_images(arch, &plan, samples, &outputs, w, &mut images);
+            products(arch, &plan, samples, &outputs, w, &mut images, term > 0);
             give_back(outputs);
         }
         separate_images(arch, &plan, &images, out);
@@ -39,22 +39,34 @@ pub(in super::super) fn input_transpose<T: Element>(
     }
 }
 
-/// Adds what interleaved outputs give to the padded images \[channel, height, width, sample\].
-fn add_images<T: Element>(arch: Arch, plan: &Plan, samples: usize, outputs: &[T], w: &[T], images: &mut [T]) {
+/// What interleaved outputs give to the padded images \[channel, height, width, sample\].
+fn products<T: Element>(
+    arch: Arch,
+    plan: &Plan,
+    samples: usize,
+    outputs: &[T],
+    w: &[T],
+    images: &mut [T],
+    accumulate: bool,
+) {
     let (g, widths) = (&plan.g, Widths::new::<T>(arch));
     let step = widths.whole(samples);
     let taps = g.kernel.0 * g.kernel.1;
     let places: Vec<usize> = plan.taps[..taps].iter().map(|tap| tap * step).collect();
     images.par_chunks_mut((plan.plane() * step).max(1)).enumerate().for_each(|(channel, image)| {
+        if !accumulate {
+            image.fill(T::zero());
+        }
         let (group, channel) = (channel / plan.channels(), channel % plan.channels());
         let left = Left {
             data: &w[group * g.group_weight() + channel * taps..],
             rows: taps,
             layout: Layout::Columns(g.patch()),
         };
-        for (i, position) in plan.positions.iter().enumerate() {
-            let first = (i * g.out_channels + group * plan.out_channels()) * step;
-            for (column, width) in widths.panels(samples) {
+        // One panel's pixels of a few rows stay in a core's first cache.
+        for (column, width) in widths.panels(samples) {
+            for (i, position) in plan.positions.iter().enumerate() {
+                let first = (i * g.out_channels + group * plan.out_channels()) * step;
                 let out = &mut image[position * step + column..];
                 arch.dispatch(Product {
                     depth: plan.out_channels(),

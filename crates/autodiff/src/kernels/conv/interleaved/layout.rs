@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{Plan, Widths};
 use crate::kernels::{
     Element,
-    recycle::zeros,
+    recycle::buffer,
     transpose::{Matrices, Transposes},
 };
 
@@ -17,8 +17,9 @@ const BLOCK: usize = 16;
 pub(super) fn interleave_images<T: Element>(arch: Arch, plan: &Plan, x: &[T]) -> Vec<T> {
     let (g, image) = (&plan.g, plan.g.image());
     let (samples, step) = (x.len() / image, Widths::new::<T>(arch).whole(x.len() / image));
-    let mut out = zeros(g.channels * plan.plane() * step);
+    let mut out = buffer(g.channels * plan.plane() * step);
     out.par_chunks_mut((plan.plane() * step).max(1)).enumerate().for_each(|(channel, out)| {
+        out.fill(T::zero());
         let first = g.padding * plan.width + g.padding;
         let from = &x[channel * g.height * g.width..];
         arch.dispatch(Transposes {
@@ -58,8 +59,9 @@ pub(super) fn interleave_outputs<T: Element>(arch: Arch, plan: &Plan, y: &[T]) -
     let (g, image, positions) = (&plan.g, plan.g.out_image(), plan.positions.len());
     let (samples, step) = (y.len() / image, Widths::new::<T>(arch).whole(y.len() / image));
     let pixel = g.out_channels * step;
-    let mut out = zeros(positions * pixel);
+    let mut out = buffer(positions * pixel);
     out.par_chunks_mut(POSITIONS * pixel).enumerate().for_each(|(block, out)| {
+        out.fill(T::zero());
         arch.dispatch(Transposes {
             count: g.out_channels,
             sizes: [samples, out.len() / pixel],

@@ -4,6 +4,7 @@
 mod convolve;
 mod input_transpose;
 mod layout;
+mod narrow_weights;
 mod weights;
 
 use super::Geometry;

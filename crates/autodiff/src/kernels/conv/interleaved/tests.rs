@@ -10,6 +10,7 @@ fn cases() -> Vec<(Geometry, usize)> {
         (image(4, 6, [6, 7], (2, 3)).geometry(1, 1, 2, 2), 20),
         (image(5, 5, [4, 4], (3, 3)).geometry(1, 1, 1, 5), 16),
         (image(9, 3, [5, 5], (1, 1)).geometry(2, 0, 1, 1), 18),
+        (image(4, 14, [7, 6], (3, 2)).geometry(1, 1, 1, 2), 150),
     ]
 }
 

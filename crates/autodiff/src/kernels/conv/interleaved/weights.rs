@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{super::Terms, Plan, Widths};
+use super::{super::Terms, Plan, Widths, narrow_weights};
 use crate::kernels::{
     Element,
     conv::Geometry,
@@ -31,6 +31,9 @@ pub(in super::super) fn weight_transpose<T: Element>(
     let plan = Plan::new(g);
     let samples = terms.first().map_or(0, |[x, _]| x.len() / g.image());
     let widths = Widths::new::<T>(arch);
+    if narrow_weights::is_narrow(&plan, widths, samples) {
+        return narrow_weights::weight_transpose(arch, &plan, terms, out);
+    }
     // [group, tap, output channel], the channels filled up to whole vectors.
     let step = widths.whole(plan.out_channels());
     let count = g.groups * g.patch() * step;
