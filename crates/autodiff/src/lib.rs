@@ -19,6 +19,7 @@ mod loss;
 mod network;
 pub mod nn;
 mod objective;
+mod parts;
 mod penalty;
 mod point;
 mod primitive;

@@ -3,11 +3,7 @@
 use candle_core::Tensor;
 
 use crate::{
-    error::{Error, Result},
-    kernels,
-    point::Point,
-    primitive::Place,
-    program::Program,
+    error::Result, kernels, parts::Parts, point::Point, primitive::Place, program::Program,
     residuals::evaluate_residuals,
 };
 
@@ -18,8 +14,7 @@ pub struct ProductProgram {
     prefix: Program,
     /// From the residuals and v to Mv.
     linear: Program,
-    /// The shapes of v's parts, one a variable of the group.
-    shapes: Vec<Vec<usize>>,
+    parts: Parts,
 }
 
 /// Numbers that a [`ProductProgram`] holds, beside the point and the vectors.
@@ -35,7 +30,7 @@ pub(crate) struct ProductFootprint {
 
 impl ProductProgram {
     pub(crate) fn new(prefix: Program, linear: Program, shapes: Vec<Vec<usize>>) -> Self {
-        Self { prefix, linear, shapes }
+        Self { prefix, linear, parts: Parts::new(shapes) }
     }
 
     /// Evaluates every residual (activations, masks, argmaxes) at `point`, once for all products.
@@ -45,7 +40,7 @@ impl ProductProgram {
     pub fn at(&self, point: &Point) -> Result<Product> {
         let place = point.place();
         let residuals = evaluate_residuals(&self.prefix, &place, &point.tensors())?;
-        Ok(Product { linear: self.linear.clone(), residuals, place, shapes: self.shapes.clone() })
+        Ok(Product { linear: self.linear.clone(), residuals, place, parts: self.parts.clone() })
     }
 
     pub(crate) fn footprint(&self) -> ProductFootprint {
@@ -61,15 +56,20 @@ impl ProductProgram {
     /// Numbers that the operations of one product with `vectors` vectors at once read and write, each operand counted once.
     #[must_use]
     pub fn numbers_moved(&self, vectors: usize) -> usize {
-        let residuals = self.linear.inputs() - self.shapes.len();
+        let residuals = self.linear.inputs() - self.parts.count();
         let batched: Vec<bool> =
             (0..self.linear.inputs()).map(|input| vectors > 1 && input >= residuals).collect();
         self.linear.numbers_moved(&batched, vectors)
     }
 
+    /// How vectors are cut into variables.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// P, the number of scalars of the group.
     pub(crate) fn dimension(&self) -> usize {
-        dimension(&self.shapes)
+        self.parts.dimension()
     }
 
     /// Floating-point operations of one product with one vector.
@@ -90,14 +90,14 @@ pub struct Product {
     linear: Program,
     residuals: Vec<Tensor>,
     place: Place,
-    shapes: Vec<Vec<usize>>,
+    parts: Parts,
 }
 
 impl Product {
     /// P, the number of scalars of the group.
     #[must_use]
     pub fn dimension(&self) -> usize {
-        dimension(&self.shapes)
+        self.parts.dimension()
     }
 
     /// Mv for v given as one tensor a variable of the group; all may have a leading axis of K vectors.
@@ -113,28 +113,17 @@ impl Product {
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.
     pub fn apply_rows(&self, vectors: &Tensor) -> Result<Tensor> {
-        let &[k, p] = vectors.dims() else {
-            return Err(Error::shape("product", format!("needs vectors [K, P], not {:?}", vectors.dims())));
-        };
-        if p != self.dimension() {
-            let problem = format!("vectors of length {p} for a group of dimension {}", self.dimension());
-            return Err(Error::shape("product", problem));
-        }
-        let (mut parts, mut start) = (Vec::with_capacity(self.shapes.len()), 0);
-        for shape in &self.shapes {
-            let len: usize = shape.iter().product();
-            // One vector needs no leading axis.
-            let lead = (k > 1).then_some(k);
-            let dims: Vec<usize> = lead.into_iter().chain(shape.iter().copied()).collect();
-            parts.push(vectors.narrow(1, start, len)?.reshape(dims)?);
-            start += len;
-        }
-        let inputs = self.inputs(&parts);
-        let results = self.linear.evaluate(&self.place, &inputs)?;
-        let lens: Vec<usize> = self.shapes.iter().map(|shape| shape.iter().product()).collect();
-        let joined = kernels::join(&results, &lens, k);
-        kernels::recycle_own(&results, &inputs);
+        let terms = [(1.0, self.results(vectors)?)];
+        let joined = kernels::join(&terms, &self.parts.lens(), vectors.dims()[0], self.place.dtype);
+        terms.iter().flat_map(|(_, results)| results).for_each(kernels::recycle);
         joined
+    }
+
+    /// Mv for each row v of `vectors` \[K, P\] as one tensor a variable, in memory of their own.
+    pub(crate) fn results(&self, vectors: &Tensor) -> Result<Vec<Tensor>> {
+        let inputs = self.inputs(&self.parts.cut(vectors)?);
+        let results = self.linear.evaluate(&self.place, &inputs)?;
+        Ok(kernels::owned(results, &inputs)?)
     }
 
     fn inputs(&self, v: &[Tensor]) -> Vec<Tensor> {
@@ -146,8 +135,4 @@ impl Product {
     pub fn flops(&self) -> usize {
         self.linear.flops()
     }
-}
-
-fn dimension(shapes: &[Vec<usize>]) -> usize {
-    shapes.iter().map(|shape| shape.iter().product::<usize>()).sum()
 }

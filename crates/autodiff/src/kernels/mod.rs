@@ -19,7 +19,6 @@ mod scratch;
 mod simd;
 mod sum;
 mod transpose;
-mod weighted_sum;
 
 pub(crate) use binary::{add, mul};
 pub(crate) use conv::{Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose};
@@ -29,10 +28,9 @@ pub(crate) use gemm::{Axis, View, matmul};
 pub(crate) use join::join;
 pub(crate) use map::map;
 pub(crate) use pool::{PoolGeometry, argmax_pool, sum_pool, sum_pool_transpose};
-pub(crate) use recycle::{address, recycle, recycle_own, release};
+pub(crate) use recycle::{address, owned, recycle, release};
 pub(crate) use rows::{put_rows, take_rows};
 pub(crate) use sum::sum;
-pub(crate) use weighted_sum::weighted_sum;
 
 use std::{cell::RefCell, thread::LocalKey};
 

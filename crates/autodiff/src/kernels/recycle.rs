@@ -71,14 +71,12 @@ pub(crate) fn recycle(tensor: &Tensor) {
     drop(tensor.inplace_op1(&Take));
 }
 
-/// Keeps the memory of those `results` that share it neither with each other nor with `others`.
-pub(crate) fn recycle_own(results: &[Tensor], others: &[Tensor]) {
+/// The `results`, those copied that share their memory with each other or with `others`: all may be [recycled](recycle) then.
+pub(crate) fn owned(results: Vec<Tensor>, others: &[Tensor]) -> candle_core::Result<Vec<Tensor>> {
     let addresses: Vec<Option<usize>> = results.iter().chain(others).map(address).collect();
-    for (result, own) in results.iter().zip(&addresses) {
-        if addresses.iter().filter(|address| *address == own).count() == 1 {
-            recycle(result);
-        }
-    }
+    let alone = |own: &Option<usize>| addresses.iter().filter(|address| *address == own).count() == 1;
+    let results = results.into_iter().zip(&addresses);
+    results.map(|(result, own)| if alone(own) { Ok(result) } else { result.copy() }).collect()
 }
 
 /// Frees what this thread keeps.

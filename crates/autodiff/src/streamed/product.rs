@@ -107,7 +107,8 @@ impl StreamedProduct {
         });
         let blocks: Vec<Tensor> = blocks.collect::<Result<_>>()?;
         let lens: Vec<usize> = blocks.iter().map(Tensor::elem_count).collect();
-        Ok(kernels::join(&blocks, &lens, 1)?.reshape((k, self.dimension))?)
+        Ok(kernels::join(&[(1.0, blocks)], &lens, 1, self.point.place().dtype)?
+            .reshape((k, self.dimension))?)
     }
 
     /// Vectors of one block.
@@ -121,17 +122,27 @@ impl StreamedProduct {
 
     /// Σ_b (n_b/N) M_b v.
     fn sum(&self, vectors: &Tensor) -> Result<Tensor> {
-        /// So many parts take no more memory than their sum in f64 and one part.
-        const PARTS: usize = 3;
-        let mut parts = Vec::with_capacity(PARTS);
+        /// So many terms take no more memory than their sum in f64 and one term.
+        const TERMS: usize = 3;
+        let parts = self.programs[&self.split.range(0).len()].parts();
+        let (lens, dtype) = (parts.lens(), self.point.place().dtype);
+        let add_up = |terms: &mut Vec<(f64, Vec<Tensor>)>, to| {
+            let sum = kernels::join(terms, &lens, vectors.dims()[0], to);
+            // Programs have no use for what is in another type.
+            let used = |tensor: &&Tensor| tensor.dtype() == dtype;
+            terms.iter().flat_map(|(_, results)| results).filter(used).for_each(kernels::recycle);
+            terms.clear();
+            sum
+        };
+        let mut terms = Vec::with_capacity(TERMS);
         for index in 0..self.split.count {
-            if parts.len() == PARTS {
-                let sum = kernels::weighted_sum(&parts, DType::F64)?;
-                parts = vec![(1.0, sum)];
+            if terms.len() == TERMS {
+                let sum = add_up(&mut terms, DType::F64)?;
+                terms.push((1.0, parts.cut(&sum)?));
             }
-            parts.push((self.share(index), self.with_product(index, |p| p.apply_rows(vectors))?));
+            terms.push((self.share(index), self.with_product(index, |p| p.results(vectors))?));
         }
-        kernels::weighted_sum(&parts, self.point.place().dtype)
+        add_up(&mut terms, dtype)
     }
 
     /// (n_b/N) M_b v_b, where v_b holds the variables of the samples of b: M is block-diagonal.

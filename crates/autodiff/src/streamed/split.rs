@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 /// ones gain nothing and keep fewer.
 const EFFICIENT: usize = 32;
 
-/// What a product may take beside the residuals, in bytes, before its samples are split although all would fit: memory that is
-/// touched and freed again for each product buys no speed.
+/// What a product may take for its samples beside the residuals, in bytes, before they are split although all would fit: memory that
+/// is touched and freed again for each product buys no speed. What one sample takes is no reason to split.
 const COMFORTABLE: usize = 512 << 20;
 
 /// Bytes that one micro-batch takes.
@@ -59,12 +59,13 @@ impl Split {
                 Err(Error::Memory { what, need: peak, allowed: memory })
             };
         }
+        let least = need(1)?.peak;
         let (mut count, mut fitting) = (1, None);
         while count == 1 || samples.div_ceil(count) >= EFFICIENT {
             let one = need(samples.div_ceil(count))?;
             if one.residuals.saturating_mul(count - 1).saturating_add(one.peak) <= memory {
                 fitting = Some(Self { samples, count, kept: count });
-                if one.peak - one.residuals <= COMFORTABLE {
+                if (one.peak - one.residuals).saturating_sub(least) <= COMFORTABLE {
                     break;
                 }
             }

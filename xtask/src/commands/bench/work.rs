@@ -156,7 +156,8 @@ fn products(subject: &Subject, count: usize) -> Result<Task<'_>> {
     let program = subject.objective()?.hessian_program(subject.parameters()).map_err(Error::from)?;
     let vectors = subject.vectors(count)?;
     // The residuals are evaluated once for hundreds of products.
-    product.apply_rows(&subject.vectors(1)?).map_err(Error::from)?;
+    let first = vectors.narrow(0, 0, 1).map_err(Error::from)?;
+    product.apply_rows(&first).map_err(Error::from)?;
     let flops = Some(PASSES_OF_A_PRODUCT * forward_flops(subject)?);
     let numbers_moved = Some(program.numbers_moved(count));
     let run = Box::new(move || {
