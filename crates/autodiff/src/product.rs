@@ -17,7 +17,7 @@ pub struct ProductProgram {
     parts: Parts,
 }
 
-/// Numbers that a [`ProductProgram`] holds, beside the point and the vectors.
+/// Bytes that a [`ProductProgram`] holds, beside the point and the vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProductFootprint {
     /// The residuals, kept for as long as products are taken.
@@ -43,13 +43,15 @@ impl ProductProgram {
         Ok(Product { linear: self.linear.clone(), residuals, place, parts: self.parts.clone() })
     }
 
-    pub(crate) fn footprint(&self) -> ProductFootprint {
-        let alone = |program: &Program| program.footprint(&vec![false; program.inputs()], 1);
-        let (prefix, linear) = (alone(&self.prefix), alone(&self.linear));
+    /// For numbers of so many bytes.
+    pub(crate) fn footprint(&self, number: usize) -> ProductFootprint {
+        const EXACT: usize = size_of::<f64>();
+        let prefix = self.prefix.footprint_rounded(&vec![false; self.prefix.inputs()], 1, [EXACT, number]);
+        let linear = self.linear.footprint(&vec![false; self.linear.inputs()], 1);
         ProductFootprint {
             residuals: prefix.outputs,
-            preparing: prefix.peak + self.prefix.numbers_of_inputs(),
-            applying: linear.peak,
+            preparing: prefix.peak + EXACT * self.prefix.numbers_of_inputs(),
+            applying: number * linear.peak,
         }
     }
 

@@ -79,11 +79,11 @@ impl PullBack {
     pub fn evaluating(&self, samples: usize, number: usize) -> usize {
         let inputs: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
         let mut residuals = self.prefix.batched_outputs(&inputs);
-        let prefix = self.prefix.footprint(&inputs, samples);
+        // Residuals are evaluated in f64.
+        let prefix = self.prefix.footprint_rounded(&inputs, samples, [size_of::<f64>(), number]);
         residuals.push(true);
         let linear = self.linear.footprint(&residuals, samples);
-        // Residuals are evaluated in f64.
-        (size_of::<f64>() * prefix.peak).max(number * (prefix.outputs + linear.peak))
+        prefix.peak.max(prefix.outputs + number * linear.peak)
     }
 
     /// Memory for the rows of `samples` samples.

@@ -77,7 +77,7 @@ pub(super) fn fuse(program: Program) -> Program {
             (step.primitive.clone(), step.args.clone())
         };
         let args = args.into_iter().map(|arg| places[arg]).collect();
-        fused.steps.push(Step { primitive, args, dead: Vec::new() });
+        fused.steps.push(Step::new(primitive, args));
         fused.shapes.push(shapes[slot].clone());
     }
     fused.outputs = outputs.iter().map(|&slot| places[slot]).collect();

@@ -3,7 +3,7 @@
 use super::{Program, Step};
 use crate::primitive::Storage;
 
-/// Numbers held during an evaluation, beside the inputs (which the caller holds anyway).
+/// Numbers (or bytes) held during an evaluation, beside the inputs (which the caller holds anyway).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Footprint {
     /// The most that are held at any time, the outputs included.
@@ -16,17 +16,34 @@ impl Program {
     /// The memory of one [evaluation](Self::evaluate) in which the inputs with `batched` have a leading axis of size `lead`. Views
     /// count for what they view, a result counts until its last use. The kernels' scratch memory, a few MiB a thread, is not counted.
     pub(crate) fn footprint(&self, batched: &[bool], lead: usize) -> Footprint {
+        self.footprint_rounded(batched, lead, [1, 1])
+    }
+
+    /// The same in bytes where numbers have `sizes[0]` of them and [rounded](Self::evaluate_rounded) outputs `sizes[1]`.
+    pub(crate) fn footprint_rounded(&self, batched: &[bool], lead: usize, sizes: [usize; 2]) -> Footprint {
+        let [exact, rounded] = sizes;
         let batched = self.batched(batched);
         let mut held = Held::new(self.inputs);
-        let mut footprint = Footprint::default();
+        let (mut footprint, mut outputs) = (Footprint::default(), 0_usize);
         for (i, step) in self.steps.iter().enumerate() {
+            let numbers = |slot: usize| {
+                let lead = if batched[slot] { lead } else { 1 };
+                lead.saturating_mul(self.shapes[slot].iter().product())
+            };
             let slot = self.inputs + i;
-            let lead = if batched[slot] { lead } else { 1 };
-            held.push(step, lead.saturating_mul(self.shapes[slot].iter().product()));
-            footprint.peak = footprint.peak.max(held.total);
+            held.push(step, numbers(slot));
+            let mut count = |held: &Held, outputs: usize| {
+                footprint.peak = footprint.peak.max(exact.saturating_mul(held.total).saturating_add(outputs));
+            };
+            count(&held, outputs);
             step.dead.iter().for_each(|&slot| held.release(slot));
+            for &slot in step.finished.iter().filter(|_| exact != rounded) {
+                outputs = outputs.saturating_add(rounded.saturating_mul(numbers(slot)));
+                count(&held, outputs);
+                held.release(slot);
+            }
         }
-        footprint.outputs = held.total;
+        footprint.outputs = exact.saturating_mul(held.total).saturating_add(outputs);
         footprint
     }
 
@@ -102,6 +119,23 @@ impl Held {
 mod tests {
     use super::*;
     use crate::{ElementwiseFunction, Graph, Result};
+
+    #[test]
+    fn outputs_that_are_rounded_take_less_as_soon_as_they_are_finished() -> Result<()> {
+        let mut graph = Graph::default();
+        let x = graph.input("x", &[10]);
+        let mut chain = vec![x];
+        for i in 0..4 {
+            chain.push(graph.function(ElementwiseFunction::Exp, chain[i])?);
+        }
+        let program = Program::new(&graph, &[x], &chain[1..])?;
+        // All four at the end; or, when the last is finished, it in both types and three rounded.
+        assert_eq!(program.footprint(&[false], 1), Footprint { peak: 40, outputs: 40 });
+        let rounded = program.footprint_rounded(&[false], 1, [8, 4]);
+        // The third and the fourth in f64 and the third rounded, beside two that are rounded.
+        assert_eq!(rounded, Footprint { peak: 10 * (2 * 8 + 3 * 4), outputs: 160 });
+        Ok(())
+    }
 
     #[test]
     fn counts_each_memory_once_and_frees_it_with_its_last_view() -> Result<()> {

@@ -8,7 +8,7 @@ mod traffic;
 
 use std::{collections::HashMap, sync::Arc};
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use self::{fuse::fuse, owners::Owners, pairs::pair};
 use crate::{
@@ -24,6 +24,14 @@ struct Step {
     args: Vec<usize>,
     /// Slots whose last use this is.
     dead: Vec<usize>,
+    /// Outputs that no later step uses, nor makes.
+    finished: Vec<usize>,
+}
+
+impl Step {
+    fn new(primitive: Arc<dyn Primitive>, args: Vec<usize>) -> Self {
+        Self { primitive, args, dead: Vec::new(), finished: Vec::new() }
+    }
 }
 
 /// A closed program: inputs, steps in order, outputs. Dead code is gone, and a result is dropped after its last use.
@@ -55,7 +63,7 @@ impl Program {
             let args = node.args.iter().map(|arg| slots[arg]).collect();
             slots.insert(value, shapes.len());
             shapes.push(graph.shape(value).to_vec());
-            steps.push(Step { primitive: node.primitive, args, dead: Vec::new() });
+            steps.push(Step::new(node.primitive, args));
         }
         let outputs: Vec<usize> = outputs.iter().map(|value| slots[value]).collect();
         let mut program = fuse(pair(Self { shapes, inputs: inputs.len(), steps, outputs }));
@@ -103,6 +111,16 @@ impl Program {
 
     /// As [`Self::evaluate`]; each input is dropped after its last use.
     pub(crate) fn evaluate_owned(&self, place: &Place, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        self.evaluate_rounded(place, inputs, place.dtype)
+    }
+
+    /// As [`Self::evaluate_owned`]; each output that is not an input is rounded to `dtype` when no step needs it any more.
+    pub(crate) fn evaluate_rounded(
+        &self,
+        place: &Place,
+        inputs: Vec<Tensor>,
+        dtype: DType,
+    ) -> Result<Vec<Tensor>> {
         self.check(&inputs)?;
         let mut owners = Owners::new(&inputs);
         let mut slots: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
@@ -124,6 +142,17 @@ impl Program {
                 let dead = slots[slot].take();
                 if let (Some(tensor), true) = (dead, owners.release(slot)) {
                     kernels::recycle(&tensor);
+                }
+            }
+            for &slot in &step.finished {
+                let Some(exact) = &slots[slot] else { continue };
+                // Indices stay what they are.
+                if exact.dtype() != dtype && exact.dtype().is_float() {
+                    let rounded = exact.to_dtype(dtype)?;
+                    let exact = slots[slot].replace(rounded);
+                    if let (Some(exact), true) = (exact, owners.release(slot)) {
+                        kernels::recycle(&exact);
+                    }
                 }
             }
         }
@@ -180,11 +209,17 @@ impl Program {
 
 fn mark_last_uses(steps: &mut [Step], inputs: usize, outputs: &[usize]) {
     let mut needed: Vec<bool> = vec![false; inputs + steps.len()];
+    let mut unfinished = needed.clone();
     outputs.iter().for_each(|&slot| needed[slot] = true);
-    for step in steps.iter_mut().rev() {
-        let mut args = step.args.clone();
-        args.sort_unstable();
-        args.dedup();
-        step.dead = args.into_iter().filter(|&slot| !std::mem::replace(&mut needed[slot], true)).collect();
+    outputs.iter().filter(|&&slot| slot >= inputs).for_each(|&slot| unfinished[slot] = true);
+    for (i, step) in steps.iter_mut().enumerate().rev() {
+        let mut used = step.args.clone();
+        used.push(inputs + i);
+        used.sort_unstable();
+        used.dedup();
+        step.finished =
+            used.iter().copied().filter(|&slot| std::mem::replace(&mut unfinished[slot], false)).collect();
+        used.retain(|&slot| slot != inputs + i);
+        step.dead = used.into_iter().filter(|&slot| !std::mem::replace(&mut needed[slot], true)).collect();
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn pair(program: Program) -> Program {
             summed_pair(step, &steps, inputs).filter(|_| step.args.iter().all(|&arg| uses[arg] == 1))
         {
             let args = pair.iter().flat_map(|step| step.args.iter().copied()).collect();
-            joint[inputs + i] = Some(Step { primitive: of_two, args, dead: Vec::new() });
+            joint[inputs + i] = Some(Step::new(of_two, args));
             step.args.iter().for_each(|&arg| absorbed[arg] = true);
         }
     }

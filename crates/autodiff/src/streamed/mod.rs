@@ -14,8 +14,15 @@ pub use self::{
     factor::StreamedFactor, gradient::LossGradient, predictions::Predictions, product::StreamedProduct,
 };
 use crate::{
-    error::Result, loss::Loss, network::Network, objective::Objective, point::Point, primitive::Affinity,
-    product::ProductProgram, transforms::Breaker, variables::Variables,
+    error::Result,
+    loss::Loss,
+    network::Network,
+    objective::Objective,
+    point::Point,
+    primitive::Affinity,
+    product::{ProductFootprint, ProductProgram},
+    transforms::Breaker,
+    variables::Variables,
 };
 
 /// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit into memory. How the samples are
@@ -110,10 +117,8 @@ impl MeanLoss {
 
 impl ProductProgram {
     fn need(&self, number: usize) -> Need {
-        let footprint = self.footprint();
-        let residuals = number * footprint.residuals;
-        let peak = (EXACT * footprint.preparing).max(residuals + number * footprint.applying);
-        Need { residuals, peak: peak + EXACT * self.dimension() }
+        let ProductFootprint { residuals, preparing, applying } = self.footprint(number);
+        Need { residuals, peak: preparing.max(residuals + applying) + EXACT * self.dimension() }
     }
 }
 

@@ -54,9 +54,9 @@ impl StreamedProduct {
         }
         let number = point.place().dtype.size_in_bytes();
         let largest = &programs[&split.range(0).len()];
-        let footprint = largest.footprint();
-        let residuals = number * footprint.residuals * (split.kept + usize::from(split.kept < split.count));
-        let one = number * footprint.applying + size_of::<f64>() * largest.dimension();
+        let footprint = largest.footprint(number);
+        let residuals = footprint.residuals * (split.kept + usize::from(split.kept < split.count));
+        let one = footprint.applying + size_of::<f64>() * largest.dimension();
         let fit = memory.saturating_sub(residuals) / one.max(1);
         let block = fit.min(WORTHWHILE.div_ceil(largest.flops().max(1))).max(1);
         let by_sample = matches!(group, Variables::Activation(_));
