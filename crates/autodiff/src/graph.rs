@@ -163,6 +163,17 @@ impl Graph {
         }
     }
 
+    /// What has to be kept so that `value` can be had again at no cost: what it views, or what it is [made again](crate::ElementWise::is_made_again)
+    /// from; `None` where no memory is needed.
+    pub(crate) fn kept_for(&self, value: Value) -> Option<Value> {
+        let stored = self.stored_in(value)?;
+        let made_again = self.operation(stored).and_then(|node| {
+            let operation = node.primitive.element_wise()?;
+            operation.is_made_again().then(|| node.args[0])
+        });
+        made_again.map_or(Some(stored), |operand| self.kept_for(operand))
+    }
+
     /// For every value whether it depends on one of `inputs`.
     #[must_use]
     pub fn dependents(&self, inputs: &[Value]) -> Vec<bool> {

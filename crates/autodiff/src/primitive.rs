@@ -212,6 +212,14 @@ pub enum ElementWise {
     Step(f64),
 }
 
+impl ElementWise {
+    /// Whether the result is better made again wherever it is used than kept: its operand is mostly kept anyway, and a chain that
+    /// reads the one reads no more than if it read the other.
+    pub(crate) fn is_made_again(self) -> bool {
+        matches!(self, Self::Step(_))
+    }
+}
+
 /// Where the elements of a primitive's output are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {

@@ -8,7 +8,7 @@ use super::{Program, Step};
 use crate::{
     error::Result,
     kernels::{self, Instruction},
-    primitive::{Linearity, Operand, Place, Primitive},
+    primitive::{ElementWise, Linearity, Operand, Place, Primitive},
 };
 
 /// Operands of a chain, at most: their blocks share a core's first cache.
@@ -84,16 +84,22 @@ pub(super) fn fuse(program: Program) -> Program {
     fused
 }
 
-/// Which slots become part of the only step that uses them.
+/// Which slots become part of the only step that uses them, or of all, where they are better made again.
 fn absorbed(program: &Program) -> Vec<bool> {
     let mut uses = vec![0; program.shapes.len()];
     let args = program.steps.iter().flat_map(|step| &step.args);
     args.chain(&program.outputs).for_each(|&slot| uses[slot] += 1);
+    let joins =
+        |step: &Step| step.primitive.element_wise().is_some() || step.primitive.summed_axes().is_some();
+    // Slots that are an output, or that a step uses which is no part of a chain.
+    let mut needed = vec![false; program.shapes.len()];
+    let args = program.steps.iter().filter(|step| !joins(step)).flat_map(|step| &step.args);
+    args.chain(&program.outputs).for_each(|&slot| needed[slot] = true);
     let mut absorbed = vec![false; program.shapes.len()];
     // Operands of the chain that ends in a slot.
     let mut operands = vec![1; program.shapes.len()];
     for (i, step) in program.steps.iter().enumerate() {
-        if step.primitive.element_wise().is_none() && step.primitive.summed_axes().is_none() {
+        if !joins(step) {
             continue;
         }
         let mut count = step.args.len();
@@ -101,7 +107,8 @@ fn absorbed(program: &Program) -> Vec<bool> {
             let element_wise =
                 arg.checked_sub(program.inputs).and_then(|i| program.steps[i].primitive.element_wise());
             let more = operands[arg] - 1;
-            if element_wise.is_some() && uses[arg] == 1 && count + more <= MOST_OPERANDS {
+            let again = element_wise.is_some_and(ElementWise::is_made_again) && !needed[arg] && more == 0;
+            if element_wise.is_some() && (uses[arg] == 1 || again) && count + more <= MOST_OPERANDS {
                 absorbed[arg] = true;
                 count += more;
             }
@@ -154,7 +161,39 @@ mod tests {
     use candle_core::{DType, Device};
 
     use super::*;
-    use crate::Graph;
+    use crate::{ElementwiseFunction, Graph};
+
+    /// The mask of a ReLU is neither kept nor written: both chains read the ReLU's result.
+    #[test]
+    fn steps_are_made_again_in_every_chain_that_uses_them() -> Result<()> {
+        let mut graph = Graph::default();
+        let (x, v) = (graph.input("x", &[3, 4]), graph.input("v", &[3, 4]));
+        let y = graph.function(ElementwiseFunction::Relu, x)?;
+        let mask = graph.function(ElementwiseFunction::Step { slope: 0.0 }, y)?;
+        let masked = graph.mul(v, mask)?;
+        let half = graph.scale(masked, 0.5)?;
+        let sum = graph.sum(half, &[0])?;
+        let twice = graph.mul(v, v)?;
+        let other = graph.mul(twice, mask)?;
+        let (prefix, linear) = Program::split(&graph, &[x], &[v], &[sum, other])?;
+        assert_eq!(prefix.operations().collect::<Vec<_>>(), ["relu"]);
+        assert_eq!(linear.operations().collect::<Vec<_>>(), ["fused", "fused"]);
+        // Where something else needs it, too, it is written once.
+        let kept = Program::new(&graph, &[y, v], &[sum, other, mask])?;
+        assert_eq!(kept.operations().collect::<Vec<_>>(), ["step", "fused", "fused"]);
+        let place = Place { dtype: DType::F64, device: Device::Cpu };
+        let [x, v] = [0, 1].map(|_| Tensor::randn(0.0_f64, 1.0, (3, 4), &Device::Cpu));
+        let (x, v) = (x?, v?);
+        let residuals = prefix.evaluate(&place, std::slice::from_ref(&x))?;
+        let found = linear.evaluate(&place, &[residuals[0].clone(), v.clone()])?;
+        let mask = x.gt(0.0)?.to_dtype(DType::F64)?;
+        let expected = [((&v * &mask)? * 0.5)?.sum_keepdim(0)?, (v.sqr()? * &mask)?];
+        for (found, expected) in found.iter().zip(&expected) {
+            let error = (found - expected)?.abs()?.max_all()?.to_scalar::<f64>()?;
+            assert!(error < 1e-15, "{error}");
+        }
+        Ok(())
+    }
 
     #[test]
     fn chains_and_the_sums_behind_them_become_one_step() -> Result<()> {

@@ -73,7 +73,7 @@ impl Program {
 
     /// Partial evaluation: the program from `fixed` and `varying` inputs to `outputs` as two programs. The first computes,
     /// from the fixed inputs alone, every residual that the second needs; the second has the residuals, then the varying
-    /// inputs, as its inputs. A view is made again where it is needed: what is kept is what it views.
+    /// inputs, as its inputs. A view is made again where it is needed, and so is a derivative of max(x, 0): what is kept is what it is made from.
     ///
     /// # Errors
     /// When an input of the graph is needed that is in neither list.
@@ -92,7 +92,7 @@ impl Program {
             }
         }
         let mut residuals: Vec<Value> =
-            constants.into_iter().filter_map(|value| graph.stored_in(value)).collect();
+            constants.into_iter().filter_map(|value| graph.kept_for(value)).collect();
         residuals.sort_unstable();
         residuals.dedup();
         let prefix = Self::new(graph, fixed, &residuals)?;
