@@ -6,7 +6,7 @@ use std::{
 };
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{Loss, Network, PenaltyFunction, Point};
+use eigenscape_autodiff::{KnownLoss, Loss, Network, PenaltyFunction, Point};
 use eigenscape_core::{
     Error, Progress, Random, Result,
     results::{Divergence, Diverging, PenaltyRecord},
@@ -167,7 +167,8 @@ impl<'a> Trainer<'a> {
             self.last_loss = Some(loss);
             log.steps.push(StepLog { loss, lr });
             let (gradient, buffers) = results[2..].split_at(weights.parameters.len());
-            let penalised = self.penalise(gradient, &point, moment, &mut log.penalties)?;
+            let known = KnownLoss { loss: &results[0], gradient };
+            let penalised = self.penalise(known, &point, moment, &mut log.penalties)?;
             let gradient = penalised.as_deref().unwrap_or(gradient);
             self.state.step(lr, &mut weights.parameters, gradient)?;
             weights.buffers = buffers.to_vec();
@@ -186,7 +187,7 @@ impl<'a> Trainer<'a> {
     /// The gradient with those of the penalties that are due; `None` where none is.
     fn penalise(
         &mut self,
-        gradient: &[Tensor],
+        known: KnownLoss,
         point: &Point,
         moment: Moment,
         log: &mut Vec<PenaltyLog>,
@@ -205,10 +206,10 @@ impl<'a> Trainer<'a> {
             };
             let start = Instant::now();
             let mut generator = self.random.stream(&format!("regularizer-{index}"), moment.index());
-            let penalty = regularizer.evaluate(program, point, &mut generator)?;
+            let penalty = regularizer.evaluate(program, point, known, &mut generator)?;
             let value = penalty.mean();
             self.check(Diverging::Penalty(plan.name.clone()), value, moment)?;
-            let before = total.as_deref().unwrap_or(gradient);
+            let before = total.as_deref().unwrap_or(known.gradient);
             let add = |(g, p): (&Tensor, &Tensor)| Ok((g + p.affine(plan.strength, 0.0)?)?);
             total = Some(before.iter().zip(&penalty.gradient).map(add).collect::<Result<Vec<_>>>()?);
             let (stderr, seconds) = (penalty.standard_error(), start.elapsed().as_secs_f64());
