@@ -259,6 +259,59 @@ fn a_training_that_diverges_keeps_what_was_measured_before() {
     assert_eq!(reproduce().0.status.code(), Some(1));
 }
 
+/// Activations of 1e20 and weights of 1e-3: the loss is finite in f32, and the last layer's curvature, 1e40, is not.
+#[test]
+fn a_spectrum_that_cannot_be_measured_is_told_and_everything_else_is_kept() {
+    let folder = folder();
+    let (before, _) = EXPERIMENT.split_once("[model]").unwrap();
+    let huge = format!(
+        r#"loss = "mean-squared-error"
+{before}
+[model]
+name = "sequential"
+layers = [{{ op = "linear", out = 4, bias = false }}, {{ op = "linear", out = 3, bias = false }}]
+checkpoint = "huge.safetensors"
+[[probe]]
+at = "end"
+samples = 6
+groups = "layers"
+estimator = {{ name = "lanczos", steps = 4 }}
+[[probe]]
+at = "end"
+samples = 6
+groups = "0.weight"
+estimator = "gram"
+"#
+    );
+    fs::write(folder.path().join("small.toml"), huge).unwrap();
+    let full = |value: f32, shape: (usize, usize)| Tensor::full(value, shape, &Device::Cpu).unwrap();
+    let weights = HashMap::from([("0.weight", full(1e20, (4, 2))), ("1.weight", full(1e-3, (3, 4)))]);
+    candle_core::safetensors::save(&weights, folder.path().join("huge.safetensors")).unwrap();
+    let output = xtask(folder.path(), &["reproduce", "small.toml"]);
+    let message = String::from_utf8_lossy(&output.stderr).replace('│', " ");
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "runs/small/report.html");
+    assert_eq!(message.matches('×').count(), 1, "{message}");
+    for text in [
+        "warning: not measured: hessian of 1.weight",
+        "a spectrum could not be measured hessian of 1.weight after epoch 0, by lanczos ([[probe]] number 1)",
+        "NaN or infinite",
+        "everything else is in runs/small",
+    ] {
+        assert!(message.contains(text), "no {text:?} in {message}");
+    }
+    let run = folder.path().join("runs/small");
+    let results = results(&run);
+    let groups: Vec<&Value> =
+        results["runs"][0]["probes"].as_array().unwrap().iter().map(|probe| &probe["group"]).collect();
+    assert_eq!(groups, ["0.weight", "0.weight"], "the other group and the other probe are measured");
+    let failures = results["runs"][0]["failures"].as_array().unwrap();
+    assert_eq!((failures.len(), &failures[0]["group"]), (1, &Value::from("1.weight")));
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("A spectrum is missing.") && page.contains("hessian of 1.weight"), "{page}");
+}
+
 #[test]
 fn what_there_is_can_be_seen() {
     let folder = folder();

@@ -3,6 +3,7 @@
 use eigenscape_core::results::Run;
 
 use crate::{
+    depth::FULL,
     expectation::{Quantity, Subject},
     measured::at_epoch,
     regression::Regression,
@@ -25,7 +26,7 @@ pub struct AgainstTrace {
 }
 
 impl AgainstTrace {
-    /// Every pair that all runs have, where there are runs enough for a line; runs that diverged have no part.
+    /// Every pair that all runs have, where there are runs enough for a line; runs that diverged or miss one of the network's spectra have no part.
     #[must_use]
     pub fn all(runs: &[Run]) -> Vec<Self> {
         let ended: Vec<&Run> = runs.iter().filter(|run| run.diverged.is_none()).collect();
@@ -45,7 +46,8 @@ impl AgainstTrace {
             at_epoch(run, &subject, None).ok().map(|number| number.value)
         };
         let point = |run: &&Run| Some((value(run, Quantity::Trace)?, value(run, quantity)?));
-        let points: Vec<_> = runs.iter().map(point).collect::<Option<_>>()?;
+        let whole = runs.iter().filter(|run| !run.misses(curvature, Some(FULL)));
+        let points: Vec<_> = whole.map(point).collect::<Option<_>>()?;
         let line = Regression::fit(&points).ok()?;
         Some(Self { curvature: curvature.to_owned(), quantity, points, line })
     }
@@ -53,7 +55,7 @@ impl AgainstTrace {
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_core::results::{Divergence, ProbeRecord, TrainingRecord};
+    use eigenscape_core::results::{Divergence, Diverging, ProbeRecord, TrainingRecord};
 
     use super::*;
 
@@ -82,7 +84,7 @@ mod tests {
     fn runs_that_ended_make_the_line() {
         let mut runs = vec![run(10.0, 0.9), run(20.0, 0.8), run(40.0, 0.6), run(30.0, 0.1)];
         runs[3].diverged = Some(Divergence {
-            what: "the loss".into(),
+            what: Diverging::Loss,
             value: "NaN".into(),
             epoch: 1,
             step: 1,

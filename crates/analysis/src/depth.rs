@@ -1,5 +1,7 @@
 //! Which layers are most like the whole network: distances by normalised depth.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use eigenscape_core::results::{DistanceRecord, Run};
 
 use crate::{expectation::When, measured::best};
@@ -15,7 +17,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The distances by `metric` between spectra of `curvature`.
+    /// The distances by `metric` between spectra of `curvature`. An epoch at which the distance of a layer is missing does not count: the layer
+    /// would seem nearer than it is.
     ///
     /// # Errors
     /// In words, why there are none.
@@ -23,18 +26,13 @@ impl Profile {
         let ours = |d: &&DistanceRecord| d.metric == metric && d.curvature == curvature;
         let records: Vec<_> =
             run.distances.iter().filter(ours).filter_map(|d| Some((layer(d)?, d.epoch, d.value))).collect();
+        let epochs = complete(&records).into_iter();
         let epochs: Vec<usize> = match when {
-            When::All => records.iter().map(|record| record.1).collect(),
-            When::Last => records.iter().map(|record| record.1).max().into_iter().collect(),
+            When::All => epochs.collect(),
+            When::Last => epochs.max().into_iter().collect(),
             When::Best => {
                 let best = best(&run.training).map_or(usize::MAX, |record| record.epoch);
-                records
-                    .iter()
-                    .map(|record| record.1)
-                    .filter(|epoch| *epoch <= best)
-                    .max()
-                    .into_iter()
-                    .collect()
+                epochs.filter(|epoch| *epoch <= best).max().into_iter().collect()
             }
         };
         let mut layers: Vec<(String, f64)> = Vec::new();
@@ -92,6 +90,16 @@ impl Profile {
     }
 }
 
+/// The epochs at which every layer has a distance, from (layer, epoch, distance).
+fn complete(records: &[(&str, usize, f64)]) -> BTreeSet<usize> {
+    let layers: BTreeSet<&str> = records.iter().map(|record| record.0).collect();
+    let mut measured = BTreeMap::<usize, BTreeSet<&str>>::new();
+    for (layer, epoch, _) in records {
+        measured.entry(*epoch).or_default().insert(layer);
+    }
+    measured.into_iter().filter(|(_, found)| found.len() == layers.len()).map(|(epoch, _)| epoch).collect()
+}
+
 /// The other one, where exactly one of the two is the whole network.
 fn layer(distance: &DistanceRecord) -> Option<&str> {
     match (distance.left.as_str(), distance.right.as_str()) {
@@ -125,5 +133,12 @@ mod tests {
         assert_eq!(least(When::Best), (1, 1.0, true));
         assert_eq!(least(When::Last), (0, 0.0, false));
         assert!(Profile::new(&run, "kl", "hessian", When::All).is_err());
+        // Without a distance of b's after epoch 3 that epoch counts for no layer.
+        let mut partial = run.clone();
+        partial.distances.retain(|d| (d.epoch, d.left.as_str()) != (3, "b"));
+        let profile = |when| Profile::new(&partial, "wasserstein", "hessian", when).unwrap();
+        let values = |when| profile(when).layers.iter().map(|layer| layer.1).collect::<Vec<_>>();
+        assert_eq!(values(When::All), [6.0, 3.0, 10.0]);
+        assert_eq!(values(When::Last), [3.0, 1.0, 9.0]);
     }
 }

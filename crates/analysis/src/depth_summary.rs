@@ -30,7 +30,7 @@ pub struct Entry {
 
 impl Entry {
     /// The variants of an experiment that were measured by all of [`METRICS`], each with its reruns' mean. A network of one or two layers has
-    /// no middle, and a run that diverged has no last epoch: both are left out.
+    /// no middle, a run that diverged has no last epoch, and one that misses a spectrum has not all layers: they are left out.
     #[must_use]
     pub fn all(experiment: &str, runs: &[Run]) -> Vec<Self> {
         let mut entries = Vec::new();
@@ -41,6 +41,8 @@ impl Entry {
                 variant => format!("{experiment}: {variant}"),
             };
             for curvature in curvatures(&runs) {
+                let runs: Vec<&Run> =
+                    runs.iter().copied().filter(|run| !run.misses(curvature, None)).collect();
                 let keys = METRICS.iter().flat_map(|metric| MOMENTS.map(|when| (*metric, when)));
                 let profiles = keys.map(|(metric, when)| relative(&runs, metric, curvature, when));
                 if let Some(profiles) = profiles.collect() {

@@ -11,6 +11,7 @@
 //!
 //! What is said of every run must be so in every run that it is said of.
 
+use eigenscape_core::results::Run;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -252,7 +253,28 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// Whether a spectrum that it is about was to be measured in the run and could not be.
+    #[must_use]
+    pub fn is_missing_in(&self, run: &Run) -> bool {
+        match self.quantity {
+            quantity if quantity.is_of_training() => false,
+            Quantity::Distance => run.misses(&self.curvature, None),
+            _ => run.misses(&self.curvature, Some(&self.group)),
+        }
+    }
+}
+
 impl Expectation {
+    /// What it is about: one quantity, or two that are set against each other.
+    pub fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        let other = match &self.relation {
+            Relation::With(_, other) => Some(&**other),
+            _ => None,
+        };
+        std::iter::once(&self.subject).chain(other)
+    }
+
     /// Whether the runs of a variant are among those that it speaks of.
     #[must_use]
     pub fn is_about(&self, variant: &str) -> bool {

@@ -17,17 +17,26 @@ pub type Classified<'a> = (&'a Run, Option<usize>);
 /// What was measured, in words, and whether it is what was expected; or why nothing could be measured.
 type Finding = Result<(String, bool), String>;
 
-/// Checks an expectation. Where a run diverged stands where it stopped, not where its training ends: it is left out, and that is said.
+/// Checks an expectation. Where a run diverged stands where it stopped, not where its training ends, and one that misses a spectrum of what is
+/// claimed does not tell all of it: such runs are left out, and that is said.
 #[must_use]
 pub fn check(expectation: &Expectation, runs: &[Classified]) -> ClaimRecord {
-    let (diverged, whole): (Vec<Classified>, Vec<Classified>) =
+    let (diverged, ended): (Vec<Classified>, Vec<Classified>) =
         runs.iter().partition(|(run, _)| run.diverged.is_some());
+    let (partial, whole): (Vec<Classified>, Vec<Classified>) =
+        ended.iter().partition(|(run, _)| expectation.subjects().any(|subject| subject.is_missing_in(run)));
     let finding = finding(expectation, &whole);
-    let left_out = match diverged.iter().filter(|(run, _)| expectation.is_about(&run.variant)).count() {
+    let left_out = |of: &[Classified], why: &str| match of
+        .iter()
+        .filter(|(run, _)| expectation.is_about(&run.variant))
+        .count()
+    {
         0 => String::new(),
-        1 => " (a run that diverged is left out)".to_owned(),
-        count => format!(" ({count} runs that diverged are left out)"),
+        1 => format!(" (a run {why} is left out)"),
+        count => format!(" ({count} runs {why} are left out)"),
     };
+    let left_out =
+        left_out(&diverged, "that diverged") + &left_out(&partial, "of which a spectrum is missing");
     let (measured, verdict) = match finding {
         Ok((measured, true)) => (measured, Verdict::Holds),
         Ok((measured, false)) => (measured, Verdict::DoesNotHold),
@@ -198,7 +207,9 @@ fn with_interval(quantity: Quantity, sample: &Sample) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use eigenscape_core::results::{DistanceRecord, Divergence, ProbeRecord, TrainingRecord};
+    use eigenscape_core::results::{
+        DistanceRecord, Divergence, Diverging, ProbeFailure, ProbeRecord, TrainingRecord,
+    };
 
     use super::*;
     use crate::expectation::{Counting, When};
@@ -227,9 +238,15 @@ pub(crate) mod tests {
         DistanceRecord { epoch, metric, curvature, left, right, value }
     }
 
+    fn failure(epoch: usize, group: &str) -> ProbeFailure {
+        let [group, curvature, estimator] = [group, "hessian", "lanczos"].map(String::from);
+        let problem = "has NaN or infinite values".to_owned();
+        ProbeFailure { epoch, probe: 1, group, curvature, estimator, problem, remedy: None }
+    }
+
     pub(crate) fn divergence() -> Divergence {
         Divergence {
-            what: "the loss".into(),
+            what: Diverging::Loss,
             value: "NaN".into(),
             epoch: 2,
             step: 7,
@@ -338,6 +355,28 @@ pub(crate) mod tests {
         let found = verdict(Quantity::Trace, relation, None, &runs);
         assert_eq!(found.verdict, Verdict::DoesNotHold);
         assert!(found.measured.starts_with("in 1 of 2 runs"), "{}", found.measured);
+    }
+
+    #[test]
+    fn a_run_that_misses_a_spectrum_of_what_is_claimed_proves_nothing() {
+        let falls = || Relation::OverTraining(Direction::Down);
+        let partial = |group| Run { failures: vec![failure(1, group)], ..run("a", 0.5, 50.0) };
+        let found = verdict(Quantity::Trace, falls(), None, &[partial("full")]);
+        assert_eq!(found.verdict, Verdict::Holds, "another estimator measured it");
+        let missing = || Run { failures: vec![failure(3, "full")], ..run("a", 0.5, 50.0) };
+        let found = verdict(Quantity::Trace, falls(), None, &[missing()]);
+        assert_eq!(found.verdict, Verdict::NotMeasured);
+        assert!(found.measured.ends_with("(a run of which a spectrum is missing is left out)"), "{found:?}");
+        let relation = Relation::With(Direction::Down, Box::new(subject(Quantity::Trace)));
+        let found = verdict(Quantity::TestAccuracy, relation, None, &[missing()]);
+        assert!(found.measured.ends_with("is missing is left out)"), "{found:?}");
+        // Not a word where the claim is about other matrices.
+        for found in [
+            verdict(Quantity::Trace, falls(), None, &[partial("fc.weight")]),
+            verdict(Quantity::TrainLoss, falls(), None, &[missing()]),
+        ] {
+            assert!(!found.measured.contains("missing"), "{found:?}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use init::{Init, InitRule, InitRules};
 pub use loss::Loss;
 pub use network::Network;
 pub use objective::{Function, Objective};
-pub use penalty::{Over, Penalty, PenaltyFunction, PenaltyScope};
+pub use penalty::{KnownLoss, Over, Penalty, PenaltyFunction, PenaltyScope};
 pub use point::Point;
 pub use primitive::{Affinity, ElementWise, Linearity, NodeRef, Operand, Place, Primitive, Storage};
 pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings};

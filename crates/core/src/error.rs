@@ -51,6 +51,15 @@ impl Error {
         }
     }
 
+    /// What went wrong, and what to do about it where that is known.
+    #[must_use]
+    pub fn into_words(self) -> (String, Option<String>) {
+        match self {
+            Self::Input { subject, problem, remedy } => (format!("{subject}: {problem}"), Some(remedy)),
+            other => (other.to_string(), None),
+        }
+    }
+
     /// An I/O error on `path`.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { path: path.as_ref().display().to_string(), source }

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use eigenscape_autodiff::{
-    Loss, Network, Objective, Over, Penalty, PenaltyFunction, PenaltyScope, Point, Value,
+    KnownLoss, Loss, Network, Objective, Over, Penalty, PenaltyFunction, PenaltyScope, Point, Value,
 };
 use rand::Rng;
 
@@ -58,7 +58,7 @@ impl dyn Regularizer + '_ {
         objective.penalty(self.over(), |scope| self.penalty(scope))
     }
 
-    /// The penalty on a mini-batch, by its program (that of the batch's size) and draws from `generator`.
+    /// The penalty on a mini-batch, by its program (that of the batch's size) and draws from `generator`; `known` are loss and gradient there.
     ///
     /// # Errors
     /// When a draw or a tensor operation fails.
@@ -66,6 +66,7 @@ impl dyn Regularizer + '_ {
         &self,
         program: &PenaltyFunction,
         point: &Point,
+        known: KnownLoss,
         generator: &mut dyn Rng,
     ) -> Result<Penalty> {
         let batch = point.samples();
@@ -79,9 +80,10 @@ impl dyn Regularizer + '_ {
                 .collect::<candle_core::Result<Vec<Tensor>>>()?)
         });
         if samples == batch {
-            program.at(point, draws)
+            program.at(point, Some(known), draws)
         } else {
-            program.at(&point.narrow(0..samples)?, draws)
+            // What is known is of the whole batch.
+            program.at(&point.narrow(0..samples)?, None, draws)
         }
     }
 }

@@ -42,13 +42,45 @@ pub struct Run {
     /// Where its training diverged; everything else is then what was measured before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diverged: Option<Divergence>,
+    /// Spectra that were to be measured and could not be; everything else was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<ProbeFailure>,
+}
+
+/// A spectrum that could not be measured: its estimator failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeFailure {
+    /// The epoch after which it was to be measured (0: before training).
+    pub epoch: usize,
+    /// Which `[[probe]]` of the experiment, counted from 1.
+    pub probe: usize,
+    /// The group's name.
+    pub group: String,
+    /// "hessian", "gauss-newton", ...
+    pub curvature: String,
+    /// The estimator's name.
+    pub estimator: String,
+    /// What went wrong.
+    pub problem: String,
+    /// What to do about it, where something can be done.
+    pub remedy: Option<String>,
+}
+
+impl std::fmt::Display for ProbeFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { epoch, probe, group, curvature, estimator, problem, .. } = self;
+        write!(
+            f,
+            "{curvature} of {group} after epoch {epoch}, by {estimator} ([[probe]] number {probe}): {problem}"
+        )
+    }
 }
 
 /// Where a training came to a number that is not finite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Divergence {
-    /// What is not finite: "the loss", "the penalty `hessian-trace`".
-    pub what: String,
+    /// What is not finite.
+    pub what: Diverging,
     /// What it is instead of a number: "NaN", "inf".
     pub value: String,
     /// The epoch, counted from 1.
@@ -74,6 +106,50 @@ impl std::fmt::Display for Divergence {
             "training diverged: {what} is {value} in epoch {epoch}, step {step} (learning rate {learning_rate}, \
              last finite loss {before})"
         )
+    }
+}
+
+/// What a training watches for numbers that are not finite. In `results.json` it is written in words: "the penalty `hessian-trace`".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Diverging {
+    /// The loss of a mini-batch.
+    Loss,
+    /// The mean loss over the training split.
+    TrainingLoss,
+    /// The mean loss over the test split.
+    TestLoss,
+    /// A penalty, by the name of its regularizer.
+    Penalty(String),
+}
+
+impl std::fmt::Display for Diverging {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Loss => f.write_str("the loss"),
+            Self::TrainingLoss => f.write_str("the loss on the training split"),
+            Self::TestLoss => f.write_str("the loss on the test split"),
+            Self::Penalty(name) => write!(f, "the penalty `{name}`"),
+        }
+    }
+}
+
+impl From<Diverging> for String {
+    fn from(what: Diverging) -> Self {
+        what.to_string()
+    }
+}
+
+impl TryFrom<String> for Diverging {
+    type Error = String;
+
+    fn try_from(words: String) -> Result<Self, String> {
+        let penalty = words.strip_prefix("the penalty `").and_then(|rest| rest.strip_suffix('`'));
+        let known = [Self::Loss, Self::TrainingLoss, Self::TestLoss];
+        let named = penalty.map(|name| Self::Penalty(name.to_owned()));
+        named
+            .or_else(|| known.into_iter().find(|what| what.to_string() == words))
+            .ok_or_else(|| format!("{words:?} is nothing that diverges"))
     }
 }
 
@@ -252,6 +328,23 @@ impl std::fmt::Display for Verdict {
     }
 }
 
+impl Run {
+    /// Whether a spectrum of the curvature was to be measured and is in no record: of the group, or of any group where none is named.
+    #[must_use]
+    pub fn misses(&self, curvature: &str, group: Option<&str>) -> bool {
+        let measured = |failure: &ProbeFailure| {
+            self.probes.iter().any(|probe| {
+                (probe.epoch, &probe.group, &probe.curvature)
+                    == (failure.epoch, &failure.group, &failure.curvature)
+            })
+        };
+        let ours = |failure: &&ProbeFailure| {
+            failure.curvature == curvature && group.is_none_or(|group| failure.group == group)
+        };
+        self.failures.iter().filter(ours).any(|failure| !measured(failure))
+    }
+}
+
 impl ProbeRecord {
     /// 1 − Σ weights: the mass at zero that the list leaves out.
     #[must_use]
@@ -262,4 +355,59 @@ impl ProbeRecord {
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_diverges_is_written_in_words() {
+        let penalty = Diverging::Penalty("l2".to_owned());
+        for (what, words) in [
+            (Diverging::Loss, "the loss"),
+            (Diverging::TrainingLoss, "the loss on the training split"),
+            (Diverging::TestLoss, "the loss on the test split"),
+            (penalty, "the penalty `l2`"),
+        ] {
+            let text = serde_json::to_string(&what).unwrap();
+            assert_eq!(text, format!("{words:?}"));
+            assert_eq!(serde_json::from_str::<Diverging>(&text).unwrap(), what);
+        }
+        assert!(serde_json::from_str::<Diverging>("\"the gain\"").is_err());
+    }
+
+    #[test]
+    fn a_spectrum_is_missing_where_no_estimator_gave_it() {
+        let failure = |epoch, group: &str| ProbeFailure {
+            epoch,
+            probe: 1,
+            group: group.to_owned(),
+            curvature: "hessian".to_owned(),
+            estimator: "lanczos".to_owned(),
+            problem: String::new(),
+            remedy: None,
+        };
+        let record = ProbeRecord {
+            epoch: 1,
+            group: "full".to_owned(),
+            curvature: "hessian".to_owned(),
+            estimator: "dense".to_owned(),
+            exact: true,
+            dimension: 1,
+            eigenvalues: vec![],
+            weights: vec![],
+            trace: 0.0,
+            trace_stderr: None,
+            lambda_max: 0.0,
+            lambda_min: 0.0,
+            products: 0,
+            seconds: 0.0,
+        };
+        let run = |failures| Run { probes: vec![record.clone()], failures, ..Run::default() };
+        assert!(!run(vec![failure(1, "full")]).misses("hessian", None), "measured otherwise");
+        let run = run(vec![failure(2, "full")]);
+        assert!(run.misses("hessian", None) && run.misses("hessian", Some("full")));
+        assert!(!run.misses("hessian", Some("fc.weight")) && !run.misses("residual", None));
+    }
 }

@@ -53,12 +53,8 @@ impl From<ConfigError> for Failure {
 
 impl From<eigenscape_core::Error> for Failure {
     fn from(error: eigenscape_core::Error) -> Self {
-        match error {
-            eigenscape_core::Error::Input { subject, problem, remedy } => {
-                Self::Run { problem: format!("{subject}: {problem}"), remedy: Some(remedy) }
-            }
-            other => Self::Run { problem: other.to_string(), remedy: None },
-        }
+        let (problem, remedy) = error.into_words();
+        Self::Run { problem, remedy }
     }
 }
 

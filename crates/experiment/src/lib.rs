@@ -16,6 +16,7 @@ pub mod choices;
 pub mod diagnostic;
 pub mod document;
 pub mod evaluate;
+pub mod executed;
 pub mod extends;
 pub mod labels;
 pub mod masks;

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use eigenscape_core::{
-    ClassMeans, Context, Curvature, CurvatureOperator, Estimate, Progress, Random, Result, Spectrum,
+    ClassMeans, Context, Curvature, CurvatureOperator, Estimate, Group, ProbeEstimator, Progress, Random,
+    Result, Spectrum,
     landscape::NetworkOperator,
-    results::{DistanceRecord, MeansRecord, ProbeRecord},
+    results::{DistanceRecord, MeansRecord, ProbeFailure, ProbeRecord},
 };
 
 use crate::{plan::DistancePlan, prepare::PreparedProbe, raw::Between, weights::Weights};
@@ -36,49 +37,100 @@ pub fn products(probe: &PreparedProbe) -> usize {
     groups * probe.plan.curvatures.len()
 }
 
-/// Every spectrum of a probe at these weights.
-///
-/// # Errors
-/// When an estimator fails; the error names the operator.
+/// A moment of a training.
+pub struct Moment<'a> {
+    /// The epoch after which it is.
+    pub epoch: usize,
+    /// The weights then.
+    pub weights: &'a Weights,
+    /// The source of probes.
+    pub random: Random,
+}
+
+/// Every spectrum of the `number`-th probe (counted from 1) at a moment, and those that could not be measured.
 pub fn probe(
     probe: &PreparedProbe,
-    weights: &Weights,
-    random: Random,
+    number: usize,
+    moment: &Moment,
     progress: &dyn Progress,
     mut announce: impl FnMut(&str),
-) -> Result<Vec<Measured>> {
-    let landscape = probe.landscape(weights)?;
-    let operators: Vec<NetworkOperator> =
-        probe.matrices().map(|(curvature, group)| landscape.operator(curvature, group)).collect();
-    let estimator = &*probe.plan.estimator;
-    let context = Context { random, progress };
-    // What shares a factor is computed together, anything else one after the other.
-    let together = if estimator.needs_factor() { operators.len().max(1) } else { 1 };
-    let mut spectra = Vec::with_capacity(operators.len());
-    for operators in operators.chunks(together) {
-        let start = Instant::now();
-        announce(&description(operators));
-        let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
-        let estimated = estimator.estimate_parts(&operators, &context)?;
-        let seconds = start.elapsed().as_secs_f64() / operators.len() as f64;
-        spectra.extend(estimated.into_iter().map(|estimate| (estimate, seconds)));
-    }
-    let mut measured = Vec::with_capacity(spectra.len());
-    for ((curvature, group), (Estimate { spectrum, parts, means }, seconds)) in probe.matrices().zip(spectra)
-    {
-        let parts = parts.into_iter().map(|(name, part)| (Some(name), part, None));
-        let all = [(None, spectrum, means)].into_iter().chain(parts);
-        measured.extend(all.map(|(part, spectrum, means)| Measured {
-            curvature,
-            part,
+) -> (Vec<Measured>, Vec<ProbeFailure>) {
+    let (mut measured, mut failures) = (Vec::new(), Vec::new());
+    let mut fail = |(curvature, group): (Curvature, &Group), (problem, remedy)| {
+        failures.push(ProbeFailure {
+            epoch: moment.epoch,
+            probe: number,
             group: group.name.clone(),
+            curvature: curvature.to_string(),
             estimator: probe.plan.estimator_name.value.clone(),
-            spectrum,
-            means,
-            seconds,
-        }));
+            problem,
+            remedy,
+        });
+    };
+    let landscape = match probe.landscape(moment.weights) {
+        Ok(landscape) => landscape,
+        Err(error) => {
+            let words = error.into_words();
+            probe.matrices().for_each(|matrix| fail(matrix, words.clone()));
+            return (measured, failures);
+        }
+    };
+    let matrices: Vec<(Curvature, &Group)> = probe.matrices().collect();
+    let estimator = &*probe.plan.estimator;
+    let context = Context { random: moment.random, progress };
+    // What shares a factor is computed together, anything else one after the other.
+    let together = if estimator.needs_factor() { matrices.len().max(1) } else { 1 };
+    for matrices in matrices.chunks(together) {
+        let operators: Vec<NetworkOperator> =
+            matrices.iter().map(|(curvature, group)| landscape.operator(*curvature, group)).collect();
+        announce(&description(&operators));
+        let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
+        for (matrix, estimated) in matrices.iter().zip(estimates(estimator, &operators, &context)) {
+            match estimated {
+                Ok((estimate, seconds)) => measured.extend(with_parts(probe, *matrix, estimate, seconds)),
+                Err(error) => fail(*matrix, error.into_words()),
+            }
+        }
     }
-    Ok(measured)
+    (measured, failures)
+}
+
+/// An estimate of each operator, with the seconds that it took. Where one keeps all from being computed together, they are computed one by
+/// one: the others do not fail with it.
+fn estimates(
+    estimator: &dyn ProbeEstimator,
+    operators: &[&dyn CurvatureOperator],
+    context: &Context,
+) -> Vec<Result<(Estimate, f64)>> {
+    let start = Instant::now();
+    match estimator.estimate_parts(operators, context) {
+        Ok(all) => {
+            let seconds = start.elapsed().as_secs_f64() / operators.len() as f64;
+            all.into_iter().map(|estimate| Ok((estimate, seconds))).collect()
+        }
+        Err(error) if operators.len() == 1 => vec![Err(error)],
+        Err(_) => operators.chunks(1).flat_map(|one| estimates(estimator, one, context)).collect(),
+    }
+}
+
+/// A spectrum and those of its parts.
+fn with_parts(
+    probe: &PreparedProbe,
+    (curvature, group): (Curvature, &Group),
+    Estimate { spectrum, parts, means }: Estimate,
+    seconds: f64,
+) -> impl Iterator<Item = Measured> {
+    let (group, estimator) = (group.name.clone(), probe.plan.estimator_name.value.clone());
+    let parts = parts.into_iter().map(|(name, part)| (Some(name), part, None));
+    [(None, spectrum, means)].into_iter().chain(parts).map(move |(part, spectrum, means)| Measured {
+        curvature,
+        part,
+        group: group.clone(),
+        estimator: estimator.clone(),
+        spectrum,
+        means,
+        seconds,
+    })
 }
 
 /// "hessian of fc1.weight" or "24 matrices".

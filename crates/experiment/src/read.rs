@@ -62,7 +62,11 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
     if message.starts_with("missing field") {
         let help = match word {
             "data" | "model" => format!("add a table `[{word}]`"),
-            _ => format!("add `{word} = ...`"),
+            // Where other keys are for a plugin to know, a misspelt one is no unknown field.
+            _ => match misspelt(node, word) {
+                Some(written) => format!("add `{word} = ...`, or correct `{written}`"),
+                None => format!("add `{word} = ...`"),
+            },
         };
         return node.site.error(format!("the key `{word}` is missing{}", inside(path)), Some(help));
     }
@@ -107,6 +111,12 @@ fn blamed<'n>(node: &'n Node, path: &str, value: &toml::Value) -> (&'n Node, Str
         [(key, node)] => (node, format!("{path}.{key}")),
         _ => (node, path.to_owned()),
     }
+}
+
+/// The key of a table that is nearly this one.
+fn misspelt(node: &Node, word: &str) -> Option<String> {
+    let Tree::Table(entries) = &node.value else { return None };
+    nearest(word, entries.iter().map(|(key, _)| key.as_str()))
 }
 
 fn last_step(path: &str) -> &str {

@@ -9,7 +9,7 @@ use eigenscape_analysis::{reruns, verdict};
 use eigenscape_core::{
     Random,
     notes::{Note, RunNotes},
-    results::{Divergence, Results, Run, TrainingRecord},
+    results::{Divergence, Diverging, Results, Run, TrainingRecord},
 };
 
 use crate::{
@@ -17,57 +17,30 @@ use crate::{
     checkpoint,
     diagnostic::{Failure, Result},
     evaluate::{Batches, Programs, evaluate},
-    measure, notes,
+    executed::Executed,
+    measure::{self, Moment},
+    notes,
     plan::{Plan, RunPlan},
     prepare::{Prepared, prepare},
     progress::Display,
     resume::{FinishedRuns, Identity, Unfinished},
     tensorboard::Scalars,
-    train::{self, EpochLog, Stop, Trainer},
+    train::{EpochLog, Stop, Trainer},
     weights::Weights,
 };
 
 /// Weights of larger networks are saved at the end only, not at each moment that is measured.
 const SAVED_AT_MOMENTS: usize = 1 << 22;
 
-/// What came of a plan.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Executed {
-    /// The folder of results.
-    pub folder: PathBuf,
-    /// The runs whose training diverged, by name.
-    pub diverged: Vec<(String, Divergence)>,
-    /// How many runs there are.
-    runs: usize,
-}
-
-impl Executed {
-    /// That some training diverged, as an error; their results up to there are in the folder.
-    #[must_use]
-    pub fn divergence(&self) -> Option<Failure> {
-        let (_, first) = self.diverged.first()?;
-        let problem = match (self.runs, self.diverged.as_slice()) {
-            (1, _) => first.to_string(),
-            (runs, diverged) => {
-                let each = diverged.iter().map(|(name, divergence)| format!("{name}: {divergence}"));
-                format!("{} of {runs} runs diverged\n{}", diverged.len(), each.collect::<Vec<_>>().join("\n"))
-            }
-        };
-        let remedy =
-            format!("{}; results up to there are in {}", train::remedy(first), self.folder.display());
-        Some(Failure::Run { problem, remedy: Some(remedy) })
-    }
-}
-
 /// Runs every run of the plan and puts the results into its folder: `experiment.toml`, `results.json`, `notes.json`,
 /// `checkpoints/`, and what `report` makes of these in the folder that it is given. A run whose training diverges ends there, with what was
-/// measured before; the others go on.
+/// measured before, and a spectrum that cannot be measured is left out; the others go on.
 ///
 /// Everything that can be found wrong without training is found before anything is trained; the folder appears as a whole at
 /// the end. Runs that an earlier call finished before it was interrupted are not repeated, unless everything is to be `fresh`.
 ///
 /// # Errors
-/// When the folder cannot be written, a run cannot be prepared, or an estimator fails.
+/// When the folder cannot be written, a run cannot be prepared, or a loss cannot be evaluated.
 pub fn execute(
     plan: &Plan,
     fresh: bool,
@@ -116,9 +89,7 @@ pub fn execute(
     report(directory.path())?;
     let folder = directory.finish()?;
     finished.close();
-    let diverged = |run: &Run| Some((run.name.clone(), run.diverged.clone()?));
-    let diverged = results.runs.iter().filter_map(diverged).collect();
-    Ok(Executed { folder, diverged, runs: results.runs.len() })
+    Ok(Executed::new(folder, &results.runs))
 }
 
 /// The runs with what they say together.
@@ -192,7 +163,7 @@ fn execute_run(prepared: &Prepared, folder: &Unfinished, display: &Display) -> R
         bar.message(format!("loss {:.4}", record.train_loss));
         display.line(&line(&record, epochs));
         run.training.push(record);
-        let left_out = measure_moment(prepared, epoch, &weights, &mut run, display)?;
+        let left_out = measure_moment(prepared, epoch, &weights, &mut run, display);
         notes.lines.extend(left_out.into_iter().map(|why| Note::new("Left out", why)));
         let probed = prepared.probes.iter().any(|probe| probe.plan.epochs.contains(&epoch));
         if probed && epoch < epochs && network.dimension() <= SAVED_AT_MOMENTS {
@@ -208,25 +179,29 @@ fn execute_run(prepared: &Prepared, folder: &Unfinished, display: &Display) -> R
     Ok((run, notes))
 }
 
-/// Measures every probe of this moment and the distances between its spectra; returns what was left out, and why.
+/// Measures every probe of this moment and the distances between its spectra; returns which of these were left out, and why.
 fn measure_moment(
     prepared: &Prepared,
     epoch: usize,
     weights: &Weights,
     run: &mut Run,
     display: &Display,
-) -> Result<Vec<String>> {
-    let due: Vec<_> = prepared.probes.iter().filter(|probe| probe.plan.epochs.contains(&epoch)).collect();
+) -> Vec<String> {
+    let numbered = prepared.probes.iter().enumerate();
+    let due: Vec<_> = numbered.filter(|(_, probe)| probe.plan.epochs.contains(&epoch)).collect();
     if due.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let start = Instant::now();
-    let products = due.iter().map(|probe| measure::products(probe)).sum();
+    let products = due.iter().map(|(_, probe)| measure::products(probe)).sum();
     let bar = display.spectra(&format!("spectra after epoch {epoch}"), products);
+    let moment = Moment { epoch, weights, random: Random::new(prepared.plan.seed) };
     let mut spectra = Vec::new();
-    for probe in due {
-        let random = Random::new(prepared.plan.seed);
-        spectra.extend(measure::probe(probe, weights, random, &bar, |what| bar.message(what))?);
+    for (index, probe) in due {
+        let (measured, failures) = measure::probe(probe, index + 1, &moment, &bar, |what| bar.message(what));
+        spectra.extend(measured);
+        failures.iter().for_each(|failure| display.line(&format!("warning: not measured: {failure}")));
+        run.failures.extend(failures);
     }
     drop(bar);
     display.line(&format!("  {} spectra in {:.1} s", spectra.len(), start.elapsed().as_secs_f64()));
@@ -239,7 +214,7 @@ fn measure_moment(
         reasons.iter().for_each(|reason| display.line(&format!("warning: left out: {reason}")));
         left_out.extend(reasons);
     }
-    Ok(left_out)
+    left_out
 }
 
 /// Whether the training diverged in the steps before this record, which its losses show.
@@ -252,15 +227,12 @@ fn check_finite(
     record: &TrainingRecord,
     log: &EpochLog,
 ) -> Result<Option<Divergence>> {
-    let losses = [("training", record.train_loss), ("test", record.test_loss)];
-    let Some((split, value)) = losses.into_iter().find(|(_, loss)| !loss.is_finite()) else {
+    let losses = [(Diverging::TrainingLoss, record.train_loss), (Diverging::TestLoss, record.test_loss)];
+    let Some((what, value)) = losses.into_iter().find(|(_, loss)| !loss.is_finite()) else {
         return Ok(None);
     };
     match trainer {
-        Some(trainer) if record.epoch > 0 => {
-            let what = format!("the loss on the {split} split");
-            Ok(Some(trainer.diverged_after(&what, value, record.epoch, log)))
-        }
+        Some(trainer) if record.epoch > 0 => Ok(Some(trainer.diverged_after(what, value, record.epoch, log))),
         _ => Err(Failure::Run {
             problem: format!(
                 "the loss after epoch {} is {} on the training split and {} on the test split",

@@ -6,10 +6,10 @@ use std::{
 };
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{Loss, Network, PenaltyFunction, Point};
+use eigenscape_autodiff::{KnownLoss, Loss, Network, PenaltyFunction, Point};
 use eigenscape_core::{
     Error, Progress, Random, Result,
-    results::{Divergence, PenaltyRecord},
+    results::{Divergence, Diverging, PenaltyRecord},
 };
 use rand::seq::SliceRandom;
 
@@ -20,9 +20,6 @@ use crate::{
     plan::TrainPlan,
     weights::Weights,
 };
-
-/// How a divergence names a penalty.
-const PENALTY: &str = "the penalty";
 
 /// A training under way.
 pub struct Trainer<'a> {
@@ -166,11 +163,12 @@ impl<'a> Trainer<'a> {
             point.masks = masks::draw(self.network.masks(), batch.len(), weights.dtype(), &mut generator)?;
             let results = self.programs.of(batch.len())?.at(&point, &[])?;
             let loss = scalar(&results[0])?;
-            self.check("the loss", loss, moment)?;
+            self.check(Diverging::Loss, loss, moment)?;
             self.last_loss = Some(loss);
             log.steps.push(StepLog { loss, lr });
             let (gradient, buffers) = results[2..].split_at(weights.parameters.len());
-            let penalised = self.penalise(gradient, &point, moment, &mut log.penalties)?;
+            let known = KnownLoss { loss: &results[0], gradient };
+            let penalised = self.penalise(known, &point, moment, &mut log.penalties)?;
             let gradient = penalised.as_deref().unwrap_or(gradient);
             self.state.step(lr, &mut weights.parameters, gradient)?;
             weights.buffers = buffers.to_vec();
@@ -181,7 +179,7 @@ impl<'a> Trainer<'a> {
 
     /// The divergence that a loss shows which is not finite after the steps of an epoch.
     #[must_use]
-    pub fn diverged_after(&self, what: &str, value: f64, epoch: usize, log: &EpochLog) -> Divergence {
+    pub fn diverged_after(&self, what: Diverging, value: f64, epoch: usize, log: &EpochLog) -> Divergence {
         let lr = log.steps.last().map_or(self.plan.optimizer.lr(), |step| step.lr);
         self.divergence(what, value, Moment { epoch, step: log.steps.len().saturating_sub(1), lr })
     }
@@ -189,7 +187,7 @@ impl<'a> Trainer<'a> {
     /// The gradient with those of the penalties that are due; `None` where none is.
     fn penalise(
         &mut self,
-        gradient: &[Tensor],
+        known: KnownLoss,
         point: &Point,
         moment: Moment,
         log: &mut Vec<PenaltyLog>,
@@ -208,10 +206,10 @@ impl<'a> Trainer<'a> {
             };
             let start = Instant::now();
             let mut generator = self.random.stream(&format!("regularizer-{index}"), moment.index());
-            let penalty = regularizer.evaluate(program, point, &mut generator)?;
+            let penalty = regularizer.evaluate(program, point, known, &mut generator)?;
             let value = penalty.mean();
-            self.check(&format!("{PENALTY} `{}`", plan.name), value, moment)?;
-            let before = total.as_deref().unwrap_or(gradient);
+            self.check(Diverging::Penalty(plan.name.clone()), value, moment)?;
+            let before = total.as_deref().unwrap_or(known.gradient);
             let add = |(g, p): (&Tensor, &Tensor)| Ok((g + p.affine(plan.strength, 0.0)?)?);
             total = Some(before.iter().zip(&penalty.gradient).map(add).collect::<Result<Vec<_>>>()?);
             let (stderr, seconds) = (penalty.standard_error(), start.elapsed().as_secs_f64());
@@ -221,13 +219,13 @@ impl<'a> Trainer<'a> {
     }
 
     /// Stops at a number that is not finite.
-    fn check(&self, what: &str, value: f64, moment: Moment) -> Result<(), Stop> {
+    fn check(&self, what: Diverging, value: f64, moment: Moment) -> Result<(), Stop> {
         if value.is_finite() { Ok(()) } else { Err(Stop::Diverged(self.divergence(what, value, moment))) }
     }
 
-    fn divergence(&self, what: &str, value: f64, Moment { epoch, step, lr }: Moment) -> Divergence {
+    fn divergence(&self, what: Diverging, value: f64, Moment { epoch, step, lr }: Moment) -> Divergence {
         Divergence {
-            what: what.to_owned(),
+            what,
             value: value.to_string(),
             epoch,
             step: step + 1,
@@ -240,10 +238,12 @@ impl<'a> Trainer<'a> {
 /// What to do about a training that diverged.
 #[must_use]
 pub fn remedy(divergence: &Divergence) -> &'static str {
-    match (divergence.what.starts_with(PENALTY), divergence.last_finite_loss) {
-        (true, _) => "lower train.optimizer.lr or the penalty's strength, or add it later (from_epoch)",
-        (false, Some(_)) => "lower train.optimizer.lr, or raise train.batch_size",
-        (false, None) => {
+    match (&divergence.what, divergence.last_finite_loss) {
+        (Diverging::Penalty(_), _) => {
+            "lower train.optimizer.lr or the penalty's strength, or add it later (from_epoch)"
+        }
+        (_, Some(_)) => "lower train.optimizer.lr, or raise train.batch_size",
+        (_, None) => {
             "before its first step it is not the learning rate: check the data and the settings in [model]"
         }
     }

@@ -126,7 +126,7 @@ fn a_lenet_takes_the_penalised_steps_of_pytorch() {
         let indices: Vec<u32> = (first..first + BATCH).collect();
         let point = data.point(&weights, &indices).unwrap();
         let results = programs.of(indices.len()).unwrap().at(&point, &[]).unwrap();
-        let found = penalty.at(&point, (0..2).map(|probe| sign(step, probe))).unwrap();
+        let found = penalty.at(&point, None, (0..2).map(|probe| sign(step, probe))).unwrap();
         let error = (found.mean() - expected).abs() / expected.abs();
         assert!(error < 1e-4, "step {step}: trace {}, not {expected}", found.mean());
         let add = |(g, p): (&Tensor, &Tensor)| (g + (p * STRENGTH).unwrap()).unwrap();

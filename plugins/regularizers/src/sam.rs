@@ -28,6 +28,8 @@ const TINY: f64 = 1e-12;
 
 /// L(θ + ε) − L(θ) with ε = ρ g/‖g‖, g the mini-batch's gradient in some parameters, and ε held fixed in the derivative: with strength 1 the
 /// objective is L(θ + ε), sharpness-aware minimisation; with strength α it is (1 − α) L(θ) + α L(θ + ε).
+///
+/// It takes one gradient, that at θ + ε: L(θ) and g are those of the training step, which is two gradients in all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sam {
     parameters: SamParameters,
@@ -50,7 +52,7 @@ impl Regularizer for Sam {
     fn penalty(&self, scope: &mut PenaltyScope) -> Result<Value> {
         let group = self.parameters.groups.parameters(scope.network())?;
         let values = scope.select(&group)?;
-        let gradient = scope.gradient(scope.loss(), &values)?;
+        let gradient = scope.known_gradient(&values)?;
         let square = scope.squared_norm(&gradient)?;
         let graph = scope.graph();
         let norm = graph.function(ElementwiseFunction::Sqrt, square)?;
@@ -61,11 +63,10 @@ impl Regularizer for Sam {
         let mut moved = Vec::with_capacity(values.len());
         for (value, gradient) in values.iter().zip(gradient) {
             let step = scope.times(length, gradient)?;
-            let step = scope.graph().detach(step)?;
             moved.push((*value, scope.graph().add(*value, step)?));
         }
         let there = scope.loss_with(&moved)?;
-        let here = scope.loss();
+        let here = scope.known_loss();
         Ok(scope.graph().sub(there, here)?)
     }
 

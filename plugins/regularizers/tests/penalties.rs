@@ -4,7 +4,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{
-    ConvSettings, Loss, Mode, Network, Objective, Penalty, Point, PoolSettings, Scope, Value, nn,
+    ConvSettings, KnownLoss, Loss, Mode, Network, Objective, Penalty, Point, PoolSettings, Scope, Value, nn,
 };
 use eigenscape_core::{Random, Registry, Regularizer, registry::Environment};
 
@@ -90,7 +90,10 @@ impl Case {
 
     fn at(&self, regularizer: &dyn Regularizer, point: &Point, seed: u64) -> Penalty {
         let program = regularizer.program(&self.network, Loss::CrossEntropy, SAMPLES).unwrap();
-        regularizer.evaluate(&program, point, &mut Random::new(seed).stream("test", 0)).unwrap()
+        let objective = Objective::new(&self.network, Loss::CrossEntropy, SAMPLES).unwrap();
+        let step = objective.training_step().unwrap().at(point, &[]).unwrap();
+        let known = KnownLoss { loss: &step[0], gradient: &step[2..2 + self.point.parameters.len()] };
+        regularizer.evaluate(&program, point, known, &mut Random::new(seed).stream("test", 0)).unwrap()
     }
 
     fn loss(&self, point: &Point) -> f64 {
@@ -191,6 +194,20 @@ fn sam_is_the_loss_at_a_moved_point() {
         let ours = case.at(&*regularizer("sam", &format!("rho = {RHO}")), &case.point, 1);
         assert!((ours.mean() - rise(0.0)).abs() < 1e-12, "{} {}", ours.mean(), rise(0.0));
         agrees("sam", dot(&ours.gradient, &w), rise);
+    }
+}
+
+/// Beside the gradient of the training step it takes one more.
+#[test]
+fn sam_takes_two_gradients_a_step() {
+    for (build, mode) in [(tanh as Build, Mode::Eval), (lenet, Mode::Eval), (batch_norm, Mode::Train)] {
+        let case = case(build, mode);
+        let objective = Objective::new(&case.network, Loss::CrossEntropy, SAMPLES).unwrap();
+        let all: Vec<usize> = (0..case.point.parameters.len()).collect();
+        let gradient = objective.gradient(&all).unwrap().flops();
+        let sam = regularizer("sam", "").program(&case.network, Loss::CrossEntropy, SAMPLES).unwrap().flops();
+        let moves = 10 * case.network.dimension();
+        assert!(sam <= gradient + moves, "{sam} operations, and a gradient takes {gradient}");
     }
 }
 

@@ -23,15 +23,15 @@ pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
     let files = arguments.experiments.iter().map(|word| locate::experiment(word));
     let plans = files.map(|file| check::plan(&file?, &choices, registry)).collect::<Result<Vec<_>>>()?;
     distinct(&plans)?;
-    let mut diverged = None;
+    let mut failure = None;
     for plan in &plans {
         let why = execute(plan, arguments.fresh, &display)?;
-        diverged = diverged.or(why);
+        failure = failure.or(why);
     }
-    diverged.map_or(Ok(()), Err)
+    failure.map_or(Ok(()), Err)
 }
 
-/// Writes the results; what is returned is that a training diverged, where one did.
+/// Writes the results; what is returned is what went wrong with them: a training that diverged, a spectrum that could not be measured.
 fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<Option<Failure>> {
     display.line(&format!("{} -> {}", plan.name, plan.directory.display()));
     if let Some(shortened) = &plan.profile {
@@ -40,7 +40,7 @@ fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<Option<Failure
     plan.warnings.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
     let executed = run::execute(plan, fresh, display, eigenscape_report::rebuild)?;
     crate::print(executed.folder.join(eigenscape_report::REPORT_FILE).display());
-    Ok(executed.divergence())
+    Ok(executed.failure())
 }
 
 /// Runs every experiment that can run here, one after the other, and puts all claims on one page. What has been finished before is

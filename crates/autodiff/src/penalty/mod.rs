@@ -7,11 +7,12 @@ mod scope;
 
 use candle_core::{DType, Tensor};
 
+use self::scope::Known;
 pub use self::scope::PenaltyScope;
 use crate::{
     Value,
     error::{Error, Result},
-    objective::{Objective, gradient},
+    objective::Objective,
     point::Point,
     program::Program,
     trace::{Reduction, SampleMean},
@@ -33,6 +34,16 @@ pub enum Over {
 pub struct PenaltyFunction {
     evaluation: Evaluation,
     probes: Vec<Vec<usize>>,
+    needs_loss: bool,
+}
+
+/// The mean loss at a point with its gradient in each parameter, as a training step has computed them before it evaluates penalties.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownLoss<'a> {
+    /// The loss, a scalar of shape \[\].
+    pub loss: &'a Tensor,
+    /// One tensor a parameter, in the network's order.
+    pub gradient: &'a [Tensor],
 }
 
 #[derive(Debug, Clone)]
@@ -78,18 +89,22 @@ impl PenaltyFunction {
     }
 
     /// Evaluates at `point` for each of `draws`, tensors of [these shapes](Self::probe_shapes): one empty draw where nothing is random. What no draw
-    /// changes is evaluated once, and one draw is held at a time.
+    /// changes is evaluated once, and one draw is held at a time. `known` are the loss and gradient at `point`; without them, penalties that
+    /// [build on them](PenaltyScope::known_loss) are refused.
     ///
     /// # Errors
-    /// When a draw fails or there is none, a shape does not fit or a tensor operation fails.
+    /// When a draw fails or there is none, `known` is needed and missing, a shape does not fit or a tensor operation fails.
     pub fn at<E: From<Error>>(
         &self,
         point: &Point,
+        known: Option<KnownLoss>,
         draws: impl IntoIterator<Item = Result<Vec<Tensor>, E>>,
     ) -> Result<Penalty, E> {
         let place = point.place();
         let known = match &self.evaluation {
-            Evaluation::Batch { fixed, .. } => fixed.evaluate_owned(&place, point.tensors())?,
+            Evaluation::Batch { fixed, .. } => {
+                fixed.evaluate_owned(&place, [point.tensors(), self.known_tensors(known)?].concat())?
+            }
             Evaluation::Samples(_) => Vec::new(),
         };
         let (mut values, mut gradient) = (Vec::new(), Vec::new());
@@ -112,6 +127,20 @@ impl PenaltyFunction {
             gradient = scaled(&gradient, 1.0 / values.len() as f64)?;
         }
         Ok(Penalty { values, gradient })
+    }
+
+    /// What the program takes of `known`.
+    fn known_tensors(&self, known: Option<KnownLoss>) -> Result<Vec<Tensor>> {
+        match (self.needs_loss, known) {
+            (false, _) => Ok(Vec::new()),
+            (true, Some(KnownLoss { loss, gradient })) => {
+                Ok(std::iter::once(loss).chain(gradient).cloned().collect())
+            }
+            (true, None) => Err(Error::Unsupported(
+                "this penalty needs the loss of all its samples, with its gradient, which are not known here"
+                    .to_owned(),
+            )),
+        }
     }
 
     /// Floating-point operations of one evaluation with one draw.
@@ -175,12 +204,18 @@ impl Objective {
     }
 
     fn of_batch(&self, mut scope: PenaltyScope, penalty: Value) -> Result<PenaltyFunction> {
-        let gradient = gradient(scope.graph(), penalty, &self.parameters)?;
+        let gradient = scope.whole_gradient(penalty, &self.parameters)?;
         let probes = scope.probe_shapes(None);
-        let (graph, random) = scope.finish();
+        let (graph, random, known) = scope.finish();
+        let given = known.as_ref().map(Known::values).unwrap_or_default();
+        let inputs = [self.inputs.as_slice(), given.as_slice()].concat();
         let outputs = [&[penalty], gradient.as_slice()].concat();
-        let (fixed, rest) = Program::split(&graph, &self.inputs, &random, &outputs)?;
-        Ok(PenaltyFunction { evaluation: Evaluation::Batch { fixed, rest }, probes })
+        let (fixed, rest) = Program::split(&graph, &inputs, &random, &outputs)?;
+        Ok(PenaltyFunction {
+            evaluation: Evaluation::Batch { fixed, rest },
+            probes,
+            needs_loss: known.is_some(),
+        })
     }
 
     fn of_samples(&self, one: &Self, mut scope: PenaltyScope, penalty: Value) -> Result<PenaltyFunction> {
@@ -189,12 +224,17 @@ impl Objective {
                 "a penalty per sample needs samples that do not see each other, as they do in {module}"
             )));
         }
-        let gradient = gradient(scope.graph(), penalty, &one.parameters)?;
+        let gradient = scope.gradient(penalty, &one.parameters)?;
         let probes = scope.probe_shapes(Some(self.samples()));
-        let (graph, random) = scope.finish();
+        let (graph, random, known) = scope.finish();
+        if known.is_some() {
+            return Err(Error::Unsupported(
+                "a penalty per sample cannot build on the loss of the whole batch".to_owned(),
+            ));
+        }
         let outputs = std::iter::once(penalty).chain(gradient).map(|value| (value, Reduction::Mean));
         let outputs: Vec<_> = outputs.collect();
         let mean = SampleMean::new(one, &graph, &random, &outputs, self.samples())?;
-        Ok(PenaltyFunction { evaluation: Evaluation::Samples(mean), probes })
+        Ok(PenaltyFunction { evaluation: Evaluation::Samples(mean), probes, needs_loss: false })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Graph, Loss, Network, Value,
-    error::Result,
+    error::{Error, Result},
     objective::{Objective, gradient, or_zero, pull_back},
     trace::{TraceEstimate, squared_norm},
     transforms::{linearize, substitute},
@@ -29,11 +29,26 @@ pub struct PenaltyScope<'a> {
     objective: &'a Objective,
     graph: Graph,
     probes: Vec<Value>,
+    known: Option<Known>,
+}
+
+/// The loss and its gradient in every parameter as inputs of the program: what [`KnownLoss`](crate::KnownLoss) gives.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub loss: Value,
+    pub gradient: Vec<Value>,
+}
+
+impl Known {
+    /// Both, in order.
+    pub fn values(&self) -> Vec<Value> {
+        [&[self.loss], self.gradient.as_slice()].concat()
+    }
 }
 
 impl<'a> PenaltyScope<'a> {
     pub(crate) fn new(objective: &'a Objective) -> Self {
-        Self { objective, graph: objective.graph.clone(), probes: Vec::new() }
+        Self { objective, graph: objective.graph.clone(), probes: Vec::new(), known: None }
     }
 
     /// The program so far, to emit into.
@@ -63,6 +78,42 @@ impl<'a> PenaltyScope<'a> {
     #[must_use]
     pub fn loss(&self) -> Value {
         self.objective.loss
+    }
+
+    /// [`Self::loss`] as a training step knows it already: its value costs nothing here, and its derivative is the gradient that is known
+    /// with it.
+    pub fn known_loss(&mut self) -> Value {
+        self.known().loss
+    }
+
+    /// The gradient of [`Self::loss`] in each of `wrt` as a training step knows it already. It counts as a constant in every derivative.
+    ///
+    /// # Errors
+    /// When one of `wrt` is no parameter.
+    pub fn known_gradient(&mut self, wrt: &[Value]) -> Result<Vec<Value>> {
+        let parameters = &self.objective.parameters;
+        let place = |value: &Value| parameters.iter().position(|parameter| parameter == value);
+        let places: Option<Vec<usize>> = wrt.iter().map(place).collect();
+        let places = places.ok_or_else(|| {
+            Error::Unsupported("a training step knows the gradient in parameters alone".to_owned())
+        })?;
+        let gradient = &self.known().gradient;
+        Ok(places.into_iter().map(|place| gradient[place]).collect())
+    }
+
+    fn known(&mut self) -> &Known {
+        let Self { objective, graph, known, .. } = self;
+        known.get_or_insert_with(|| Known {
+            loss: graph.input("loss", &[]),
+            gradient: objective
+                .parameters
+                .iter()
+                .map(|parameter| {
+                    let shape = graph.shape(*parameter).to_vec();
+                    graph.input("gradient", &shape)
+                })
+                .collect(),
+        })
     }
 
     /// The network's inputs \[N, ...\].
@@ -197,7 +248,21 @@ impl<'a> PenaltyScope<'a> {
         self.probes.iter().map(shape).collect()
     }
 
-    pub(crate) fn finish(self) -> (Graph, Vec<Value>) {
-        (self.graph, self.probes)
+    /// The gradient of `penalty` in each of `parameters`. What depends on the [known loss](Self::known_loss) depends on them by its known
+    /// gradient.
+    pub(crate) fn whole_gradient(&mut self, penalty: Value, parameters: &[Value]) -> Result<Vec<Value>> {
+        let Some(known) = self.known.clone() else { return self.gradient(penalty, parameters) };
+        let mut gradient = self.gradient(penalty, &[parameters, &[known.loss]].concat())?;
+        let slope = gradient.split_off(parameters.len())[0];
+        for (partial, known) in gradient.iter_mut().zip(known.gradient) {
+            let through = self.times(slope, known)?;
+            *partial = self.graph.add(*partial, through)?;
+        }
+        Ok(gradient)
+    }
+
+    /// The program, its random inputs, and those that a training step knows.
+    pub(crate) fn finish(self) -> (Graph, Vec<Value>, Option<Known>) {
+        (self.graph, self.probes, self.known)
     }
 }

@@ -193,7 +193,7 @@ impl Objective {
             let outputs = outputs(&one, scope.graph(), trace)?;
             let samples = self.samples();
             let probes = scope.probe_shapes(Some(samples));
-            let (graph, random) = scope.finish();
+            let (graph, random, _) = scope.finish();
             let evaluation = SampleMean::new(&one, &graph, &random, &outputs, samples)?;
             return Ok(TraceFunction { evaluation: Evaluation::BySample(evaluation), probes });
         }
@@ -201,7 +201,7 @@ impl Objective {
         let trace = scope.trace(estimate, group)?;
         let outputs = outputs(self, scope.graph(), trace)?;
         let probes = scope.probe_shapes(None);
-        let (graph, random) = scope.finish();
+        let (graph, random, _) = scope.finish();
         let inputs: Vec<Value> = self.inputs.iter().chain(&random).copied().collect();
         let outputs: Vec<Value> = outputs.into_iter().map(|(value, _)| value).collect();
         let program = Program::new(&graph, &inputs, &outputs)?;

@@ -78,7 +78,8 @@ fn mean_stroke(exact: bool) -> Stroke {
 /// What an experiment is called in a chart of the like.
 pub fn name(entry: &Entry) -> String {
     let name = entry.name.strip_prefix("layerwise-").unwrap_or(&entry.name);
-    if entry.exact { format!("{name} (exact)") } else { name.to_owned() }
+    // Some are called so already.
+    if entry.exact && !name.contains("exact") { format!("{name} (exact)") } else { name.to_owned() }
 }
 
 /// "summed over epochs".

@@ -56,6 +56,8 @@ fn section(Finished { folder, results, notes }: &Finished) -> Markup {
                     p { strong { "Diverged. " } @if !run.name.is_empty() { (run.name) ": " } (divergence.to_string()) }
                 }
             }
+            @let missing = results.runs.iter().map(|run| run.failures.len()).sum::<usize>();
+            @if missing > 0 { p { strong { "Spectra that could not be measured: " (missing) "." } } }
             @if results.claims.is_empty() { p { "Nothing was claimed." } }
             @else { (table(&results.claims)) }
             (super::study::depth(&results.runs))

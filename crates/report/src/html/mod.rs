@@ -61,6 +61,7 @@ pub fn page(
         main {
             @if let Some(profile) = &notes.profile { (shortened(profile)) }
             (diverged(&results.runs))
+            (not_measured(&results.runs))
             (summary::of(&results.runs))
             @if !results.claims.is_empty() {
                 section { h2 { "Claims" } (claims::table(&results.claims)) }
@@ -165,6 +166,31 @@ fn diverged(runs: &[Run]) -> Markup {
                 }
                 ul { @for (i, run, divergence) in &diverged {
                     li { @if runs.len() > 1 { (run_name(run, *i)) ": " } (divergence.to_string()) }
+                } }
+            }
+        }
+    }
+}
+
+/// Says which spectra are missing, and why.
+fn not_measured(runs: &[Run]) -> Markup {
+    let failures: Vec<_> = runs
+        .iter()
+        .enumerate()
+        .flat_map(|(i, run)| run.failures.iter().map(move |failure| (i, run, failure)))
+        .collect();
+    html! {
+        @if !failures.is_empty() {
+            section {
+                p {
+                    strong { @if failures.len() == 1 { "A spectrum is missing. " } @else { (failures.len()) " spectra are missing. " } }
+                    "They could not be measured; everything else was."
+                }
+                ul { @for (i, run, failure) in &failures {
+                    li {
+                        @if runs.len() > 1 { (run_name(run, *i)) ": " } (failure.to_string())
+                        @if let Some(remedy) = &failure.remedy { "; " (remedy) }
+                    }
                 } }
             }
         }

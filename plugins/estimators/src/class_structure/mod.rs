@@ -58,10 +58,13 @@ const MOST_CLASSES: usize = 20;
 /// - G2 = Σ_{c'≠c} W_{cc'} (δ_{cc'} − δ_c)(δ_{cc'} − δ_c)ᵀ: the cross-classes, a smaller bump of C(C − 2) eigenvalues or fewer;
 /// - G3 = Σ w_{i,c,c'} (δ_{i,c,c'} − δ_{cc'})(δ_{i,c,c'} − δ_{cc'})ᵀ: the samples within the cross-classes, the bulk.
 ///
-/// They add up to G by the law of total covariance; that paper names them G_{c=c'}, G_class, G_cross and G_within (its equation 6.4), the names
-/// here are those of 2019. With `means = "plain"` the roots of the weights go with the gradients,
+/// They add up to G by the law of total covariance; that paper names them G_{c=c'}, G_class, G_cross and G_within (its equation 6.4) and the extended
+/// gradients g (δ there are errors at a layer); the names here are those of 2019. Both papers have classes of one size, of which W is the
+/// generalisation: then W_{cc'} is the mean of p_{i,c'} over the class, divided by C. With `means = "plain"` the roots of the weights go with the gradients,
 /// √w δ, and means are plain, as in V. Papyan, "Measurements of Three-Level Hierarchical Structure in the Outliers in the Spectrum of
-/// Deepnet Hessians", ICML 2019. (The code published with the latter counts c' = c to its G1+2, too.)
+/// Deepnet Hessians", ICML 2019: G0 = Ave_c δ_{cc} δ_{cc}ᵀ, G1 = (C − 1) Ave_c δ_c δ_cᵀ, G2 = (1/C) Σ_{c'≠c} and G3 the mean over all rows, for classes of one
+/// size (its equation 28). The code published with the latter counts c' = c to its G1+2, too, and so has larger eigenvalues there where G0 is not
+/// small.
 ///
 /// With the rows √w δ as a matrix Ψ, G = ΨᵀΨ, each part is Ψᵀ Q Ψ with an orthogonal projection Q that follows from labels and probabilities
 /// alone, and its eigenvalues are those of Q ΨΨᵀ Q: nothing of size P is ever formed but the rows of the factor, as in
