@@ -101,14 +101,13 @@ impl StreamedProduct {
         if k <= self.block {
             return self.apply_block(vectors);
         }
-        let blocks = (0..k).step_by(self.block).map(|start| {
+        let place = self.point.place();
+        let products = Tensor::zeros((k, self.dimension), place.dtype, &place.device)?;
+        for start in (0..k).step_by(self.block) {
             let rows = vectors.narrow(0, start, self.block.min(k - start))?;
-            self.apply_block(&rows)
-        });
-        let blocks: Vec<Tensor> = blocks.collect::<Result<_>>()?;
-        let lens: Vec<usize> = blocks.iter().map(Tensor::elem_count).collect();
-        Ok(kernels::join(&[(1.0, blocks)], &lens, 1, self.point.place().dtype)?
-            .reshape((k, self.dimension))?)
+            products.slice_set(&self.apply_block(&rows)?, 0, start)?;
+        }
+        Ok(products)
     }
 
     /// Vectors of one block.
