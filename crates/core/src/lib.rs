@@ -23,6 +23,7 @@ pub mod regularizer;
 pub mod results;
 pub mod spectrum;
 pub mod tensor_file;
+pub mod zip;
 
 pub use architecture::Architecture;
 pub use class_means::ClassMeans;

@@ -80,9 +80,10 @@ impl ImageSet {
             None => set.customary_places(&Roots::new(environment)),
         };
         let place = set.choose(&places)?;
-        let [train, test] = [Split::Train, Split::Test].map(|split| set.read(&place, split));
-        let origin = place.to_string();
-        Self::new(set.heading(), train?, Some(test?), preparation, set.class_names(&place)?, &origin)?
+        let opened = place.open()?;
+        let [train, test] = [Split::Train, Split::Test].map(|split| set.read(&opened, split));
+        let names = set.class_names(&opened)?;
+        Self::new(set.heading(), train?, Some(test?), preparation, names, &place.to_string())?
             .limited(parameters.train_per_class)
     }
 

@@ -40,7 +40,8 @@ fn it_is_what_the_rule_gives_on_the_full_set() {
     for (split, per_class) in
         [(Split::Train, EMBEDDED_TRAIN_PER_CLASS), (Split::Test, EMBEDDED_TEST_PER_CLASS)]
     {
-        let expected = FASHION_MNIST.read(&place, split).unwrap().balanced(per_class).unwrap();
+        let expected =
+            FASHION_MNIST.read(&place.open().unwrap(), split).unwrap().balanced(per_class).unwrap();
         assert!(embedded(split).unwrap() == expected, "{split:?} differs from {}", place.folder.display());
     }
 }

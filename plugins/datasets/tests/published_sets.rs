@@ -92,7 +92,8 @@ fn mnist_and_emnist_lie_below_torchvisions_root() {
     let message = refusal("emnist", PLAIN, folder.path());
     assert_says(&message, &["EMNIST", "emnist-balanced-train-images-idx3-ubyte", "nist.gov", "EMNIST/raw"]);
     write(&root.join("EMNIST/raw/gzip.zip"), b"PK");
-    assert_says(&refusal("emnist", PLAIN, folder.path()), &["gzip.zip is not unpacked", "unpack it"]);
+    let problem = ["EMNIST/raw/gzip.zip", "2 bytes", "561753746", "download it again"];
+    assert_says(&refusal("emnist", PLAIN, folder.path()), &problem);
 }
 
 /// CIFAR-10's six files as records, from the labels of each.

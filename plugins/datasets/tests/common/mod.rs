@@ -8,7 +8,10 @@ use eigenscape_core::{
     Dataset, Error, Registry,
     registry::{Built, Environment, PluginError},
 };
-use flate2::{Compression, write::GzEncoder};
+use flate2::{
+    Compression,
+    write::{DeflateEncoder, GzEncoder},
+};
 use proptest::prelude::*;
 
 /// A well-formed IDX file of unsigned bytes.
@@ -23,6 +26,59 @@ pub fn gzip(contents: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(contents).unwrap();
     encoder.finish().unwrap()
+}
+
+/// A gzipped tar archive.
+pub fn tarred(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
+    for (name, contents) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(contents.len() as u64);
+        // The field itself: steps upwards are for the reader to refuse.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        builder.append(&header, *contents).unwrap();
+    }
+    builder.into_inner().unwrap().finish().unwrap()
+}
+
+/// A zip archive, with its files deflated or stored.
+pub fn zipped(files: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (name, contents) in files {
+        let packed = if deflated { deflate(contents) } else { contents.to_vec() };
+        let mut checksum = flate2::Crc::new();
+        checksum.update(contents);
+        let numbers = [checksum.sum(), packed.len() as u32, contents.len() as u32].map(u32::to_le_bytes);
+        let method = if deflated { 8 } else { 0 };
+        // Version, flags, method, time and date, numbers, lengths of the name and of an extra field.
+        let header = [
+            &[20, 0, 0, 0, method, 0, 0, 0, 0, 0][..],
+            &numbers.concat(),
+            &(name.len() as u32).to_le_bytes(),
+        ]
+        .concat();
+        let offset = (archive.len() as u32).to_le_bytes();
+        directory.extend([&b"PK\x01\x02\x14\0"[..], &header, &[0; 10], &offset, name.as_bytes()].concat());
+        archive.extend([&b"PK\x03\x04"[..], &header, name.as_bytes(), &packed].concat());
+    }
+    let (count, start) = ((files.len() as u16).to_le_bytes(), archive.len() as u32);
+    archive.extend(&directory);
+    archive.extend([&b"PK\x05\x06\0\0\0\0"[..], &count, &count].concat());
+    archive.extend([&(directory.len() as u32).to_le_bytes()[..], &start.to_le_bytes(), &[0; 2]].concat());
+    archive
+}
+
+fn deflate(contents: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(contents).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// In hexadecimal digits.
+pub fn md5(contents: &[u8]) -> String {
+    use md5::{Digest, Md5};
+    Md5::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The four files of a set with images of 28x28: `train` and `test` hold the labels, image n is full of n.
