@@ -6,11 +6,7 @@ use eigenscape_core::{Dataset, Error, Examples, Result, Split, registry::Environ
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{
-    labelled::LabelledImages,
-    pixels::Preparation,
-    published::{PublishedSet, Roots},
-};
+use crate::{labelled::LabelledImages, pixels::Preparation, place::Roots, published::PublishedSet};
 
 /// Parameters of a published set of images.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]

@@ -31,6 +31,7 @@ pub mod labelled;
 pub mod locate;
 pub mod mat;
 pub mod pixels;
+pub mod place;
 pub mod published;
 pub mod sets;
 pub mod source;

@@ -8,7 +8,8 @@ use eigenscape_core::{
 };
 
 use crate::{
-    published::{Opened, Place, PublishedSet, Roots},
+    place::{Opened, Place, Roots},
+    published::PublishedSet,
     sets::PUBLISHED,
 };
 

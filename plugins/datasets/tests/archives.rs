@@ -14,7 +14,8 @@ use eigenscape_core::Split;
 use eigenscape_datasets::{
     archive::{Wanted, read, zipped as unzip},
     checksum::Checksum,
-    published::{Archive, Place, PublishedSet, Release},
+    place::Place,
+    published::{Archive, PublishedSet, Release},
     sets::{EMNIST_DIGITS, TINY_IMAGENET},
 };
 use image::{ImageFormat, RgbImage};
