@@ -10,7 +10,11 @@
 //!
 //! Without a test split the same examples serve as both. Other tensors of the file are not looked at.
 
-use std::{fs, io, num::NonZeroU32, path::PathBuf};
+use std::{
+    fs, io,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
 
 use candle_core::{Device, Tensor};
 use eigenscape_core::{Dataset, Error, Examples, Result, Split, Targets, registry::Environment};
@@ -62,8 +66,16 @@ impl Tensors {
             }
             _ => Error::io(&path, error),
         })?;
+        Self::parse(&path, &contents, parameters.classes)
+    }
+
+    /// The examples in the contents of a file, with so many classes where a number is given.
+    ///
+    /// # Errors
+    /// As [`Tensors::load`].
+    pub fn parse(path: &Path, contents: &[u8], classes: Option<NonZeroU32>) -> Result<Self> {
         let name = path.display().to_string();
-        let file = TensorFile::parse(&name, &contents)?;
+        let file = TensorFile::parse(&name, contents)?;
         let train = Part::read(&file, "x", "y")?;
         let test = match (file.has("x_test"), file.has("y_test")) {
             (false, false) => None,
@@ -74,9 +86,9 @@ impl Tensors {
             train.require_same_kind(test, &file)?;
         }
         let parts = [Some(&train), test.as_ref()];
-        let classes = classes(&file, parts.into_iter().flatten(), parameters.classes)?;
+        let classes = count_classes(&file, parts.into_iter().flatten(), classes)?;
         let examples = |part: Part| part.examples(classes);
-        Ok(Self { train: examples(train)?, test: test.map(examples).transpose()?, path })
+        Ok(Self { train: examples(train)?, test: test.map(examples).transpose()?, path: path.to_owned() })
     }
 }
 
@@ -208,7 +220,7 @@ fn values(file: &TensorFile<'_>, key: &str, count: usize) -> Result<Tensor> {
 }
 
 /// C: as asked for, otherwise the largest label of all splits plus one. Of no use, and 0, for real targets.
-fn classes<'a>(
+fn count_classes<'a>(
     file: &TensorFile<'_>,
     parts: impl Iterator<Item = &'a Part>,
     asked: Option<NonZeroU32>,

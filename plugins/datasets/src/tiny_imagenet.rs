@@ -1,6 +1,9 @@
 //! Tiny ImageNet's folders: `train/WNID/images/FILE`, and `val/images/FILE` with the classes in `val/val_annotations.txt`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use eigenscape_core::{Error, Result};
 
@@ -49,7 +52,7 @@ pub fn read(
         };
         let class = classes.iter().position(|known| known == class);
         let class = class.ok_or_else(|| refuse(line, format!("its class is not in {CLASSES}")))?;
-        if Path::new(name).components().count() != 1 || name.contains("..") {
+        if !is_plain(name) {
             return Err(refuse(line, "it names no file beside it".to_owned()));
         }
         Ok((class as u32, Path::new(VALIDATION).join(name)))
@@ -67,6 +70,15 @@ pub fn classes(source: &Source) -> Result<Vec<String>> {
     let file = source.read(Path::new(CLASSES))?;
     let mut classes: Vec<String> =
         String::from_utf8_lossy(&file.bytes).split_whitespace().map(str::to_owned).collect();
+    if let Some(class) = classes.iter().find(|class| !is_plain(class)) {
+        let problem = format!("the class `{class}` names no folder in train");
+        return Err(Error::input(file.subject, problem, "unpack the archive again"));
+    }
     classes.sort_unstable();
     Ok(classes)
+}
+
+/// Whether a name leads to nowhere but a file of that name.
+fn is_plain(name: &str) -> bool {
+    Path::new(name).file_name() == Some(OsStr::new(name))
 }

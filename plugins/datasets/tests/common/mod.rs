@@ -2,6 +2,8 @@
 
 #![allow(dead_code, missing_docs, reason = "each test target uses its part of it")]
 
+pub mod formats;
+
 use std::{fs, io::Write, path::Path};
 
 use eigenscape_core::{
@@ -12,7 +14,6 @@ use flate2::{
     Compression,
     write::{DeflateEncoder, GzEncoder},
 };
-use proptest::prelude::*;
 
 /// A well-formed IDX file of unsigned bytes.
 pub fn idx(shape: &[u32], data: &[u8]) -> Vec<u8> {
@@ -130,34 +131,5 @@ pub fn refusal(name: &str, parameters: &str, base: &Path) -> String {
 pub fn assert_says(message: &str, parts: &[&str]) {
     for part in parts.iter().chain(&["help: "]) {
         assert!(message.contains(part), "no {part:?} in: {message}");
-    }
-}
-
-/// A change of a file's bytes.
-#[derive(Debug, Clone)]
-pub enum Mutation {
-    Set(prop::sample::Index, u8),
-    Insert(prop::sample::Index, u8),
-    Truncate(prop::sample::Index),
-}
-
-pub fn mutation() -> impl Strategy<Value = Mutation> {
-    use prop::sample::Index;
-    prop_oneof![
-        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Set(at, byte)),
-        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Insert(at, byte)),
-        any::<Index>().prop_map(Mutation::Truncate),
-    ]
-}
-
-pub fn mutate(contents: &mut Vec<u8>, mutation: &Mutation) {
-    match mutation {
-        Mutation::Set(at, byte) if !contents.is_empty() => {
-            let at = at.index(contents.len());
-            contents[at] = *byte;
-        }
-        Mutation::Insert(at, byte) => contents.insert(at.index(contents.len() + 1), *byte),
-        Mutation::Truncate(at) => contents.truncate(at.index(contents.len() + 1)),
-        Mutation::Set(..) => {}
     }
 }
