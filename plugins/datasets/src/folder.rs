@@ -79,7 +79,12 @@ pub fn load(parameters: &FolderParameters, environment: &Environment) -> Result<
         let source = Source::Folder(folder.to_owned());
         let mut files = Vec::new();
         for (class, name) in (0..).zip(&names) {
-            files.extend(source.images(Path::new(name))?.into_iter().map(|file| (class, file)));
+            let images = source.images(Path::new(name))?;
+            if images.is_empty() && folder == train {
+                let remedy = "remove the folder, or put PNG or JPEG files into it";
+                return Err(Error::input(source.subject_of(Path::new(name)), "it holds no images", remedy));
+            }
+            files.extend(images.into_iter().map(|file| (class, file)));
         }
         images(&source, &files, channels, size, names.len())
     };

@@ -40,7 +40,8 @@ impl Preparation {
     /// For images of so many channels. `mean` and `std` take the place of the set's own where they are given.
     ///
     /// # Errors
-    /// When there are neither as many numbers as channels nor one, a deviation is not positive, or `pad` is above 98.
+    /// When there are neither as many numbers as channels nor one, a deviation is not positive, pixels would not be finite, or `pad` is
+    /// above 98.
     pub fn new(
         channels: usize,
         statistics: Statistics,
@@ -65,7 +66,14 @@ impl Preparation {
         if !deviations.iter().all(|deviation| *deviation > 0.0) {
             return Err(Error::input("data.std", "a deviation is not positive", "use positive numbers"));
         }
-        let channels = means.into_iter().zip(deviations).map(|(mean, deviation)| [mean, deviation]).collect();
+        let channels: Vec<[f32; 2]> =
+            means.into_iter().zip(deviations).map(|(mean, deviation)| [mean, deviation]).collect();
+        let extreme =
+            |[mean, deviation]: &[f32; 2]| [0, 255].map(|byte| normalised_by(byte, *mean, *deviation));
+        if !channels.iter().flat_map(extreme).all(f32::is_finite) {
+            let problem = "pixels normalised by it are not finite";
+            return Err(Error::input("data.std", problem, "use a larger deviation, or a smaller mean"));
+        }
         Ok(Self { channels, pad })
     }
 

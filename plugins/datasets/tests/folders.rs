@@ -64,8 +64,13 @@ fn what_cannot_be_used_is_named() {
     assert_says(&message("path = 'set'"), &["set", "no such folder"]);
     write(&root.join("a/1.png"), [2, 2], [0; 3]);
     assert_says(&message("path = 'set'"), &["1 folders", "train/CLASS/FILE"]);
+    fs::create_dir(root.join("b")).unwrap();
+    fs::write(root.join("b/2.webp"), "of another kind").unwrap();
+    assert_says(&message("path = 'set'"), &["set/b", "no images", "PNG or JPEG"]);
     write(&root.join("b/2.png"), [2, 3], [0; 3]);
     assert_says(&message("path = 'set'"), &["2.png", "2x3", "data.size"]);
+    assert_says(&message("path = 'set'\nsize = [4, 4]\nstd = [1e-45]"), &["data.std", "not finite"]);
+    assert_says(&message("path = 'set'\nsize = [4, 4]\nmean = [1e39]"), &["data.std", "not finite"]);
     let whole = fs::read(root.join("b/2.png")).unwrap();
     for damaged in [&whole[..whole.len() / 2], b"<!DOCTYPE html>", b""] {
         fs::write(root.join("b/2.png"), damaged).unwrap();
@@ -99,11 +104,18 @@ fn tiny_imagenets_annotations_are_followed() {
         ("val_0.png\tn09\n", "not in wnids.txt"),
         ("../x\tn01\n", "no file beside it"),
         ("x", "no file and class"),
+        (".\tn01\n", "no file beside it"),
+        ("/etc/x.png\tn01\n", "no file beside it"),
     ] {
         fs::write(root.join("val/val_annotations.txt"), text).unwrap();
         assert_says(
             &refusal("tiny-imagenet", "path = 'root'", folder.path()),
             &["val_annotations.txt, line 1", problem],
         );
+    }
+    for class in ["../n01", "/n01", ".."] {
+        fs::write(root.join("wnids.txt"), format!("n02\n{class}\n")).unwrap();
+        let message = refusal("tiny-imagenet", "path = 'root'", folder.path());
+        assert_says(&message, &["wnids.txt", &format!("`{class}` names no folder")]);
     }
 }
