@@ -5,10 +5,11 @@
 
 use std::{
     io::Cursor,
+    num::{NonZeroU16, NonZeroUsize},
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::{Error, Result, registry::Environment};
+use eigenscape_core::{Error, Result, memory, registry::Environment};
 use image::{DynamicImage, ImageError, ImageReader, Limits, imageops::FilterType};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,7 +33,7 @@ pub struct FolderParameters {
     /// The folder.
     pub path: PathBuf,
     /// Height and width to which every image is resized; without it all must have the same.
-    pub size: Option<[u16; 2]>,
+    pub size: Option<[NonZeroU16; 2]>,
     /// 3 for colours, 1 for grey; what the files have is converted.
     #[serde(default)]
     pub channels: Channels,
@@ -45,7 +46,7 @@ pub struct FolderParameters {
     pub std: Option<Vec<f32>>,
     /// Keep only this many training images of each class, the first by name. Without it: all.
     #[schemars(range(min = 1))]
-    pub train_per_class: Option<std::num::NonZeroUsize>,
+    pub train_per_class: Option<NonZeroUsize>,
 }
 
 /// Channels of an image.
@@ -74,7 +75,7 @@ pub fn load(parameters: &FolderParameters, environment: &Environment) -> Result<
     let place = |name: &str| Some(root.join(name)).filter(|folder| folder.is_dir());
     let train = place("train").unwrap_or_else(|| root.clone());
     let names = classes(&train)?;
-    let size = parameters.size.map(|size| size.map(u32::from));
+    let size = parameters.size.map(|size| size.map(|side| u32::from(side.get())));
     let read = |folder: &Path| {
         let source = Source::Folder(folder.to_owned());
         let mut files = Vec::new();
@@ -144,6 +145,9 @@ pub(crate) fn images(
         let file = source.read(file)?;
         let image = decode(&file)?;
         let [height, width] = *first.get_or_insert([image.height(), image.width()]);
+        if bytes.is_empty() {
+            check_memory(&name, [files.len(), channels, height as usize, width as usize])?;
+        }
         let image = match size {
             Some(_) if [image.height(), image.width()] != [height, width] => {
                 image.resize_exact(width, height, FilterType::Triangle)
@@ -163,6 +167,20 @@ pub(crate) fn images(
     let images = images.ok_or_else(|| Error::input(&name, "it holds no images", "check `data.path`"))?;
     let labels = files.iter().map(|(class, _)| *class).collect();
     LabelledImages::new((&name, images), (&name, labels), classes)
+}
+
+/// Refuses images \[N, C, H, W\] that the machine's memory does not hold, a byte a pixel and channel.
+fn check_memory(name: &str, dims: [usize; 4]) -> Result<()> {
+    let need = dims.into_iter().fold(1, usize::saturating_mul);
+    let machine = memory::of_machine();
+    if need <= machine {
+        return Ok(());
+    }
+    let [count, channels, height, width] = dims;
+    let problem = format!(
+        "its {count} images {height}x{width} of {channels} channels would take {need} bytes of memory, and this machine has {machine}"
+    );
+    Err(Error::input(name, problem, "use fewer images, or give a smaller height and width as `data.size`"))
 }
 
 /// Adds an image's planes, one channel after the other.
@@ -190,4 +208,16 @@ fn decode(file: &Contents<'_>) -> Result<DynamicImage> {
     (limits.max_image_width, limits.max_image_height) = (Some(LARGEST_SIDE), Some(LARGEST_SIDE));
     reader.limits(limits);
     reader.decode().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_memory;
+
+    #[test]
+    fn more_than_the_machine_holds_is_refused() {
+        assert!(check_memory("SET", [100_000, 3, 64, 64]).is_ok());
+        let message = check_memory("SET", [usize::MAX, 3, 64, 64]).unwrap_err().to_string();
+        assert!(message.contains("SET") && message.contains("data.size"), "{message}");
+    }
 }

@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Dataset, Error, Examples, Result, Split, Targets, registry::Environment};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -44,6 +44,8 @@ pub struct TensorsParameters {
 pub struct Tensors {
     train: Examples,
     test: Option<Examples>,
+    /// The inputs' type.
+    dtype: DType,
     path: PathBuf,
 }
 
@@ -87,8 +89,10 @@ impl Tensors {
         }
         let parts = [Some(&train), test.as_ref()];
         let classes = count_classes(&file, parts.into_iter().flatten(), classes)?;
+        let dtype = train.inputs.dtype();
         let examples = |part: Part| part.examples(classes);
-        Ok(Self { train: examples(train)?, test: test.map(examples).transpose()?, path: path.to_owned() })
+        let (train, test) = (examples(train)?, test.map(examples).transpose()?);
+        Ok(Self { train, test, dtype, path: path.to_owned() })
     }
 }
 
@@ -149,7 +153,7 @@ impl Part {
                 Targets::Classes { labels: Tensor::from_vec(labels, shape, &Device::Cpu)?, classes }
             }
         };
-        Ok(Examples { inputs: self.inputs, targets })
+        Ok(Examples { inputs: self.inputs.into(), targets })
     }
 }
 
@@ -279,7 +283,7 @@ impl Dataset for Tensors {
             self.path.display(),
             train.len(),
             &train.inputs.dims()[1..],
-            train.inputs.dtype(),
+            self.dtype,
         )
     }
 }

@@ -50,12 +50,13 @@ fn write(path: &Path, contents: &[u8]) {
 #[track_caller]
 fn assert_split(set: &dyn Dataset, split: Split, labels: &[u32], [channels, size]: [usize; 2]) {
     let examples = set.examples(split).unwrap();
-    assert_eq!(examples.inputs.dims(), [labels.len(), channels, size, size]);
+    let inputs = examples.inputs.all().unwrap();
+    assert_eq!(inputs.dims(), [labels.len(), channels, size, size]);
     let Targets::Classes { labels: found, .. } = &examples.targets else { panic!("classes expected") };
     assert_eq!(found.to_vec1::<u32>().unwrap(), labels);
     for n in 0..labels.len() {
         for channel in 0..channels {
-            let plane: Vec<Vec<f32>> = examples.inputs.i((n, channel)).unwrap().to_vec2().unwrap();
+            let plane: Vec<Vec<f32>> = inputs.i((n, channel)).unwrap().to_vec2().unwrap();
             for (row, values) in plane.iter().enumerate() {
                 for (column, value) in values.iter().enumerate() {
                     let expected = f32::from(pixel(n, channel, row, column)) / 255.0;
@@ -77,7 +78,10 @@ fn mnist_and_emnist_lie_below_torchvisions_root() {
     let train = mnist.examples(Split::Train).unwrap();
     assert_eq!(train.inputs.dims(), [2, 1, 32, 32]);
     // The padding is black before normalisation: (0 - 0.1307) / 0.3081.
-    assert_eq!(train.inputs.i((0, 0, 0, 0)).unwrap().to_scalar::<f32>().unwrap(), -0.1307_f32 / 0.3081);
+    assert_eq!(
+        train.inputs.all().unwrap().i((0, 0, 0, 0)).unwrap().to_scalar::<f32>().unwrap(),
+        -0.1307_f32 / 0.3081
+    );
     assert_eq!(mnist.background().unwrap(), [-0.1307_f32 / 0.3081]);
 
     for (split, labels, stored) in [("letters", [0, 25], [1, 26]), ("byclass", [61, 0], [61, 0])] {
