@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use crate::error::Result;
+use crate::{error::Result, inputs::Inputs};
 
 /// Which part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Targets {
 #[derive(Debug, Clone)]
 pub struct Examples {
     /// \[N, ...\], normalised as the network sees them, in a floating-point type.
-    pub inputs: Tensor,
+    pub inputs: Inputs,
     /// One target an input.
     pub targets: Targets,
 }
@@ -40,7 +40,7 @@ impl Examples {
     /// N.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inputs.dims().first().copied().unwrap_or(0)
+        self.inputs.len()
     }
 
     /// Whether there is no example.
@@ -63,15 +63,14 @@ impl Examples {
     /// # Errors
     /// When an index is out of range.
     pub fn select(&self, indices: &[u32]) -> Result<Self> {
-        let index = Tensor::new(indices, self.inputs.device())?;
-        let pick = |t: &Tensor| t.index_select(&index, 0);
+        let pick = |t: &Tensor| t.index_select(&Tensor::new(indices, t.device())?, 0);
         let targets = match &self.targets {
             Targets::Classes { labels, classes } => {
                 Targets::Classes { labels: pick(labels)?, classes: *classes }
             }
             Targets::Values(values) => Targets::Values(pick(values)?),
         };
-        Ok(Self { inputs: pick(&self.inputs)?, targets })
+        Ok(Self { inputs: self.inputs.select(indices)?.into(), targets })
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_core::{Error, Random, Result};
+use eigenscape_core::{Error, Inputs, Random, Result};
 use rand::{Rng, RngExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,8 +49,8 @@ impl Augmentation {
     ///
     /// # Errors
     /// When an index is out of range or the inputs are no images of that many channels.
-    pub fn batch(&self, inputs: &Tensor, indices: &[u32], random: Random, epoch: usize) -> Result<Tensor> {
-        let picked = inputs.index_select(&Tensor::new(indices, inputs.device())?, 0)?;
+    pub fn batch(&self, inputs: &Inputs, indices: &[u32], random: Random, epoch: usize) -> Result<Tensor> {
+        let picked = inputs.select(indices)?;
         let (count, channels, height, width) = picked.dims4()?;
         if channels != self.background.len() {
             let problem = format!("its images have {channels} channels, not {}", self.background.len());
@@ -65,12 +65,12 @@ impl Augmentation {
             }
         }
         let batch = Tensor::from_vec(values, (count, channels, height, width), &Device::Cpu)?;
-        Ok(batch.to_dtype(inputs.dtype())?.to_device(inputs.device())?)
+        Ok(batch.to_dtype(picked.dtype())?.to_device(picked.device())?)
     }
 
     /// The batches of an epoch, prepared by another thread while steps are computed.
     #[must_use]
-    pub fn ahead(&self, inputs: &Tensor, order: &[u32], size: usize, random: Random, epoch: usize) -> Ahead {
+    pub fn ahead(&self, inputs: &Inputs, order: &[u32], size: usize, random: Random, epoch: usize) -> Ahead {
         let (sender, batches) = sync_channel(READY);
         let (augmentation, inputs, order) = (self.clone(), inputs.clone(), order.to_vec());
         thread::spawn(move || {
@@ -177,9 +177,9 @@ fn between(plane: &[f32], size: [usize; 2], black: f32, [y, x]: [f64; 2]) -> f32
 mod tests {
     use super::*;
 
-    fn images() -> Tensor {
+    fn images() -> Inputs {
         let values: Vec<f32> = (0..6 * 2 * 4 * 4).map(|i| (i % 97) as f32).collect();
-        Tensor::from_vec(values, (6, 2, 4, 4), &Device::Cpu).unwrap()
+        Tensor::from_vec(values, (6, 2, 4, 4), &Device::Cpu).unwrap().into()
     }
 
     fn numbers(tensor: &Tensor) -> Vec<f32> {
@@ -222,10 +222,12 @@ mod tests {
 
     #[test]
     fn a_flip_exchanges_left_and_right_of_half_the_images() {
-        let one = images().narrow(0, 0, 1).unwrap();
+        let one = images().range(0, 1).unwrap();
         let mut flipped = 0;
         for epoch in 0..200 {
-            let changed = augmentation(&[Change::Flip]).batch(&one, &[0], Random::new(1), epoch).unwrap();
+            let changed = augmentation(&[Change::Flip])
+                .batch(&one.clone().into(), &[0], Random::new(1), epoch)
+                .unwrap();
             let (before, after) = (numbers(&one), numbers(&changed));
             if before == after {
                 continue;
@@ -241,12 +243,15 @@ mod tests {
 
     #[test]
     fn a_crop_moves_the_image_and_fills_with_black() {
-        let one = images().narrow(0, 0, 1).unwrap();
+        let one = images().range(0, 1).unwrap();
         let before = numbers(&one);
         let mut seen = std::collections::BTreeSet::new();
         for epoch in 0..100 {
-            let after =
-                numbers(&augmentation(&[Change::Crop(1)]).batch(&one, &[0], Random::new(1), epoch).unwrap());
+            let after = numbers(
+                &augmentation(&[Change::Crop(1)])
+                    .batch(&one.clone().into(), &[0], Random::new(1), epoch)
+                    .unwrap(),
+            );
             let shifts = (-1..=1_isize).flat_map(|dy| (-1..=1_isize).map(move |dx| (dy, dx)));
             let found = shifts.into_iter().find(|(dy, dx)| {
                 (0..32).all(|i| {
@@ -278,7 +283,7 @@ mod tests {
         let mut angles = Vec::new();
         for epoch in 0..50 {
             let turn = Augmentation::new(vec![Change::Rotate(30.0)], vec![0.0]);
-            let turned = numbers(&turn.batch(&ramp, &[0], Random::new(2), epoch).unwrap());
+            let turned = numbers(&turn.batch(&ramp.clone().into(), &[0], Random::new(2), epoch).unwrap());
             let at = |y: usize, x: usize| f64::from(turned[y * SIDE + x]);
             assert!(at(4, 4).abs() < 1e-6);
             let [along_x, along_y] = [at(4, 5) - at(4, 4), at(5, 4) - at(4, 4)];

@@ -2,11 +2,12 @@
 
 use eigenscape_autodiff::{Loss, Network, Parameter, PenaltyFunction};
 
+use eigenscape_core::memory::of_machine;
+
 use crate::{
     diagnostic::{Located, Result},
     evaluate::{BATCH, Programs},
-    memory,
-    plan::{RegularizerPlan, RunPlan},
+    plan::{RegularizerPlan, RunPlan, Samples},
 };
 
 /// Bytes of a number before it is known in which type a checkpoint is.
@@ -17,7 +18,7 @@ const SINGLE: usize = size_of::<f32>();
 /// # Errors
 /// How much memory they would take, and which tensor takes the most.
 pub fn check_weights(plan: &RunPlan, network: &Network) -> Result<()> {
-    refuse_weights(&plan.model.name, network, memory::of_machine())
+    refuse_weights(&plan.model.name, network, of_machine())
 }
 
 fn refuse_weights(model: &Located<String>, network: &Network, machine: usize) -> Result<()> {
@@ -45,7 +46,7 @@ pub fn check_work(
     number: usize,
 ) -> Result<()> {
     let weights = network.dimension().saturating_mul(number);
-    let machine = memory::of_machine().saturating_sub(weights);
+    let machine = of_machine().saturating_sub(weights);
     let evaluated = (network, Programs::loss(network, loss), "evaluating", BATCH.min(examples));
     let trained = plan.train.as_ref().map(|train| {
         let batch = train.batch_size.get().min(examples);
@@ -70,7 +71,7 @@ pub fn check_work(
 /// How much memory it would take.
 pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights: usize) -> Result<()> {
     let need = program.peak().saturating_mul(SINGLE).saturating_add(weights.saturating_mul(3));
-    let machine = memory::of_machine();
+    let machine = of_machine();
     if need <= machine {
         return Ok(());
     }
@@ -82,6 +83,24 @@ pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights:
     );
     let help = "train in smaller batches (train.batch_size), or penalise fewer samples or another way";
     Err(plan.node.at("name").site.error(problem, Some(help.to_owned())).into())
+}
+
+/// Refuses to measure on so many inputs of a shape where the machine's memory does not hold them, `number` bytes a number.
+///
+/// # Errors
+/// How much memory they would take.
+pub fn check_samples(samples: &Located<Samples>, count: usize, shape: &[usize], number: usize) -> Result<()> {
+    let need = shape.iter().fold(count.saturating_mul(number), |need, axis| need.saturating_mul(*axis));
+    let machine = of_machine();
+    if need <= machine {
+        return Ok(());
+    }
+    let problem = format!(
+        "{count} examples of shape {shape:?} would take {} of memory, and this machine has {}",
+        bytes(need),
+        bytes(machine)
+    );
+    Err(samples.error(problem, "measure on fewer samples").into())
 }
 
 fn too_large(

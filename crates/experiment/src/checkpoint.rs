@@ -3,7 +3,6 @@
 //! Nothing of a file is executed, and nothing is allocated by what a file claims: tensors stay where they lie in the file
 //! ([`Stored`](eigenscape_core::tensor_file::Stored)) until the network asks for one of its shape.
 
-mod archive;
 mod contents;
 mod fit;
 mod refusal;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Tensor};
 use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program, mean_rows};
-use eigenscape_core::{Examples, Result};
+use eigenscape_core::{Examples, Inputs, Result};
 
 use crate::{labels::Labels, weights::Weights};
 
@@ -74,7 +74,7 @@ fn mean_loss(loss: Loss, outputs: &Tensor, targets: &Tensor) -> Result<f64> {
 
 /// A split with its targets as the network's outputs should be, in the type of the weights.
 pub struct Batches {
-    inputs: Tensor,
+    inputs: Inputs,
     targets: Tensor,
     /// Classes in order, one or several an example; `None` for what is ignored.
     labels: Option<Vec<Option<i64>>>,
@@ -87,7 +87,7 @@ impl Batches {
     /// When a label is neither a class nor ignored, or a tensor operation fails.
     pub fn new(examples: &Examples, labels: &Labels, dtype: DType) -> Result<Self> {
         Ok(Self {
-            inputs: examples.inputs.to_dtype(dtype)?,
+            inputs: examples.inputs.clone(),
             targets: labels.targets(examples, dtype)?,
             labels: labels.classes(&examples.targets)?,
         })
@@ -96,7 +96,7 @@ impl Batches {
     /// N.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inputs.dims().first().copied().unwrap_or(0)
+        self.inputs.len()
     }
 
     /// Whether there is no example.
@@ -107,7 +107,7 @@ impl Batches {
 
     /// \[N, ...\].
     #[must_use]
-    pub fn inputs(&self) -> &Tensor {
+    pub fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 
@@ -116,12 +116,10 @@ impl Batches {
     /// # Errors
     /// When a tensor operation fails.
     pub fn point(&self, weights: &Weights, indices: &[u32]) -> Result<Point> {
-        let indices = Tensor::new(indices, self.inputs.device())?;
-        let pick = |tensor: &Tensor| tensor.index_select(&indices, 0);
-        let targets = pick(&self.targets)?;
+        let targets = self.targets.index_select(&Tensor::new(indices, self.targets.device())?, 0)?;
         // A batch's loss is the mean over its own labels, of which it may have ignored more than the split.
         let targets = if self.labels.is_some() { mean_rows(&targets)? } else { targets };
-        Ok(at(weights, pick(&self.inputs)?, targets))
+        Ok(at(weights, self.inputs.select(indices)?.to_dtype(self.targets.dtype())?, targets))
     }
 }
 
@@ -142,7 +140,7 @@ pub fn evaluate(programs: &mut Programs, split: &Batches, weights: &Weights) -> 
     let labels_each = split.labels.as_ref().map_or(0, |labels| labels.len() / split.len().max(1));
     for start in (0..split.len()).step_by(BATCH) {
         let count = BATCH.min(split.len() - start);
-        let inputs = split.inputs.narrow(0, start, count)?;
+        let inputs = split.inputs.range(start, count)?.to_dtype(split.targets.dtype())?;
         let targets = split.targets.narrow(0, start, count)?;
         let kind = programs.loss;
         let results = programs.of(count)?.at(&at(weights, inputs, targets.clone()), &[])?;
@@ -205,9 +203,12 @@ mod tests {
             labels: Tensor::from_slice(&labels, samples, &Device::Cpu).unwrap(),
             classes: 3,
         };
-        let split =
-            Batches::new(&Examples { inputs: inputs.clone(), targets }, &Labels::default(), DType::F64)
-                .unwrap();
+        let split = Batches::new(
+            &Examples { inputs: inputs.clone().into(), targets },
+            &Labels::default(),
+            DType::F64,
+        )
+        .unwrap();
         let found = evaluate(&mut Programs::loss(&network, Loss::CrossEntropy), &split, &weights).unwrap();
 
         let weight = weights.parameters[0].t().unwrap();

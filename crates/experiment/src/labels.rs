@@ -68,7 +68,7 @@ mod tests {
     fn only_the_cross_entropy_ignores() {
         let inputs = Tensor::zeros((2, 1), DType::F32, &Device::Cpu).unwrap();
         let labels = Tensor::new(&[1_i64, IGNORE_INDEX], &Device::Cpu).unwrap();
-        let examples = Examples { inputs, targets: Targets::Classes { labels, classes: 2 } };
+        let examples = Examples { inputs: inputs.into(), targets: Targets::Classes { labels, classes: 2 } };
         let labels = Labels::default();
         let rows = labels.targets(&examples, DType::F64).unwrap().to_vec2::<f64>().unwrap();
         assert_eq!(rows, [[0.0, 2.0], [0.0, 0.0]]);

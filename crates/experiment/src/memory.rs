@@ -1,6 +1,6 @@
 //! How much memory there is.
 
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use eigenscape_core::memory::of_machine;
 
 /// The share of the machine's memory that is taken by default: 1 / this.
 const SHARE: usize = 2;
@@ -15,13 +15,4 @@ pub fn default() -> usize {
 /// A number of bytes; more than can be addressed is as much as can.
 pub(crate) fn saturated(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// The machine's memory, or the container's where it has a limit.
-pub(crate) fn of_machine() -> usize {
-    let system = System::new_with_specifics(
-        RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
-    );
-    let limit = system.cgroup_limits().map(|limits| limits.total_memory).filter(|limit| *limit > 0);
-    saturated(limit.map_or(system.total_memory(), |limit| limit.min(system.total_memory())))
 }

@@ -182,12 +182,16 @@ fn prepare_probe<'a>(
     labels: Labels,
     train: &Examples,
 ) -> Result<PreparedProbe<'a>> {
-    let examples = match sample(&plan.samples, train)? {
+    let indices = sample(&plan.samples, train)?;
+    let (count, shape) =
+        (indices.as_ref().map_or(train.len(), Vec::len), train.inputs.dims().get(1..).unwrap_or_default());
+    capacity::check_samples(&plan.samples, count, shape, plan.dtype.size_in_bytes())?;
+    let examples = match indices {
         Some(indices) => train.select(&indices)?,
         None => train.clone(),
     };
     let groups = groups(plan, network, examples.len())?;
-    let inputs = examples.inputs.to_dtype(plan.dtype).map_err(Error::from)?;
+    let inputs = examples.inputs.all()?.to_dtype(plan.dtype).map_err(Error::from)?;
     let targets = labels.targets(&examples, plan.dtype).map_err(|error| plan.samples.caused(error))?;
     // The same at every moment, so that spectra differ by the weights alone.
     let mut generator = Random::new(run.seed).stream("dropout-probe", 0);

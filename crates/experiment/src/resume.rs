@@ -13,7 +13,7 @@ use std::{
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{
-    Error, Examples, Targets,
+    Error, Examples, Inputs, Targets,
     notes::{Notes, RunNotes},
     results::Run,
 };
@@ -65,34 +65,33 @@ impl Identity {
 }
 
 fn examples_into(hasher: &mut crc32fast::Hasher, examples: &Examples) -> Result<()> {
-    tensor_into(hasher, &examples.inputs)?;
+    rows_into(hasher, &examples.inputs)?;
     match &examples.targets {
-        Targets::Values(values) => tensor_into(hasher, values),
-        Targets::Classes { labels, .. } => tensor_into(hasher, labels),
+        Targets::Values(tensor) | Targets::Classes { labels: tensor, .. } => tensor_into(hasher, tensor),
     }
 }
 
 fn tensor_into(hasher: &mut crc32fast::Hasher, tensor: &Tensor) -> Result<()> {
-    let read = |hasher: &mut crc32fast::Hasher| -> candle_core::Result<()> {
-        let single = tensor.dtype() == DType::F32;
-        let rows = tensor.dims().first().copied().unwrap_or(1);
-        tensor.dims().iter().for_each(|size| hasher.update(&size.to_le_bytes()));
-        for start in (0..rows).step_by(ROWS) {
-            let part = match tensor.rank() {
-                0 => tensor.clone(),
-                _ => tensor.narrow(0, start, ROWS.min(rows - start))?,
-            };
-            let part = part.flatten_all()?;
-            let bytes: Vec<u8> = if single {
-                part.to_vec1::<f32>()?.into_iter().flat_map(f32::to_le_bytes).collect()
-            } else {
-                part.to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter().flat_map(f64::to_le_bytes).collect()
-            };
-            hasher.update(&bytes);
-        }
-        Ok(())
-    };
-    Ok(read(hasher).map_err(Error::from)?)
+    // A single number is one row of none.
+    let rows = if tensor.rank() == 0 { tensor.unsqueeze(0).map_err(Error::from)? } else { tensor.clone() };
+    rows_into(hasher, &rows.into())
+}
+
+fn rows_into(hasher: &mut crc32fast::Hasher, rows: &Inputs) -> Result<()> {
+    rows.dims().iter().for_each(|size| hasher.update(&size.to_le_bytes()));
+    for start in (0..rows.len()).step_by(ROWS) {
+        let part = rows.range(start, ROWS.min(rows.len() - start))?;
+        hasher.update(&bytes(&part).map_err(Error::from)?);
+    }
+    Ok(())
+}
+
+fn bytes(tensor: &Tensor) -> candle_core::Result<Vec<u8>> {
+    let flat = tensor.flatten_all()?;
+    Ok(match tensor.dtype() {
+        DType::F32 => flat.to_vec1::<f32>()?.into_iter().flat_map(f32::to_le_bytes).collect(),
+        _ => flat.to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter().flat_map(f64::to_le_bytes).collect(),
+    })
 }
 
 /// The contents of a finished run's record.

@@ -157,7 +157,7 @@ impl<'a> Trainer<'a> {
             let moment = Moment { epoch, step, lr };
             let mut point = data.point(weights, batch)?;
             if let Some(ahead) = &mut ahead {
-                point.inputs = ahead.inputs()?;
+                point.inputs = ahead.inputs()?.to_dtype(weights.dtype()).map_err(Error::from)?;
             }
             let mut generator = self.random.stream("dropout", moment.index());
             point.masks = masks::draw(self.network.masks(), batch.len(), weights.dtype(), &mut generator)?;

@@ -28,7 +28,8 @@ fn plan() -> Plan {
 
 fn examples(inputs: &Tensor) -> Batches {
     let labels = Tensor::from_vec((0..10_u32).map(|n| n % 3).collect(), 10, &Device::Cpu).unwrap();
-    let examples = Examples { inputs: inputs.clone(), targets: Targets::Classes { labels, classes: 3 } };
+    let examples =
+        Examples { inputs: inputs.clone().into(), targets: Targets::Classes { labels, classes: 3 } };
     Batches::new(&examples, &Labels::default(), DType::F32).unwrap()
 }
 
@@ -54,7 +55,7 @@ fn each_step_sees_its_own_images_changed() {
     let changes = vec![Change::Flip, Change::Rotate(15.0), Change::Crop(2)];
     let augmentation = Augmentation::new(changes, vec![-1.0, -0.5]);
     let all: Vec<u32> = (0..10).collect();
-    let changed = augmentation.batch(&inputs, &all, Random::new(5), EPOCH).unwrap();
+    let changed = augmentation.batch(&inputs.clone().into(), &all, Random::new(5), EPOCH).unwrap();
     let augmented = trained(&inputs, Some(&augmentation));
     assert_eq!(augmented, trained(&changed, None), "the same bits as images changed beforehand");
     assert_ne!(augmented, trained(&inputs, None));

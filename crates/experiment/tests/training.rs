@@ -47,7 +47,7 @@ fn examples(tensors: &HashMap<String, Tensor>, pad: usize) -> Examples {
     let shifted = (scaled + 1.0).unwrap();
     let padded = shifted.pad_with_zeros(2, pad, pad).unwrap().pad_with_zeros(3, pad, pad).unwrap();
     let labels = tensors["labels"].to_dtype(DType::U32).unwrap();
-    Examples { inputs: (padded - 1.0).unwrap(), targets: Targets::Classes { labels, classes: 10 } }
+    Examples { inputs: (padded - 1.0).unwrap().into(), targets: Targets::Classes { labels, classes: 10 } }
 }
 
 /// ‖a − b‖ / ‖b‖.

@@ -14,7 +14,7 @@ use eigenscape_core::{Split, registry::Environment};
 use eigenscape_datasets::{
     fashion_mnist::{EMBEDDED_TEST_PER_CLASS, EMBEDDED_TRAIN_PER_CLASS},
     idx::Idx,
-    published::Roots,
+    place::Roots,
     sets::FASHION_MNIST,
 };
 use flate2::{Compression, GzBuilder};
@@ -26,12 +26,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => set.customary_places(&Roots::new(&Environment::default())),
     };
     let place = set.choose(&places)?;
+    let opened = place.open()?;
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(set.name);
     for (split, per_class) in
         [(Split::Train, EMBEDDED_TRAIN_PER_CLASS), (Split::Test, EMBEDDED_TEST_PER_CLASS)]
     {
         let subset = set
-            .read(&place, split)?
+            .read(&opened, split)?
             .balanced(per_class)
             .map_err(|(class, found)| format!("class {class} has {found} images, {per_class} are needed"))?;
         let labels =

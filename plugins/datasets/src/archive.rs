@@ -1,80 +1,113 @@
-//! Files within a downloaded `.tar.gz`, read where they are.
+//! Files within a downloaded `.tar.gz` or `.zip`, read without unpacking it on the disk.
 
 use std::{
-    fs::File,
+    collections::BTreeMap,
+    fs::{self, File},
     io::{BufReader, Read},
-    path::Path,
+    path::{Component, Path, PathBuf},
 };
 
-use eigenscape_core::{Error, Result};
+use eigenscape_core::{Error, Result, zip};
 use flate2::read::GzDecoder;
 
 use crate::checksum::Checksum;
 
-/// The contents of the files of these names in the archive's folder `folder`, in the order asked for. The archive is compared with what
-/// was published before anything of it is read.
-///
-/// # Errors
-/// When the archive is not the published one, cannot be read, or lacks a file.
-pub fn read(path: &Path, checksum: &Checksum, folder: &str, names: &[&str]) -> Result<Vec<Vec<u8>>> {
-    checksum.check_file(path)?;
-    let failed = |error| Error::io(path, error);
-    let file = File::open(path).map_err(failed)?;
-    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(file)));
-    let mut found: Vec<Option<Vec<u8>>> = vec![None; names.len()];
-    for entry in archive.entries().map_err(failed)? {
-        let mut entry = entry.map_err(failed)?;
-        let place = entry.path().map_err(failed)?.into_owned();
-        let wanted = names.iter().position(|name| place.ends_with(Path::new(folder).join(name)));
-        if let Some(index) = wanted {
-            let mut contents = Vec::new();
-            entry.read_to_end(&mut contents).map_err(failed)?;
-            found[index] = Some(contents);
-        }
-        if found.iter().all(Option::is_some) {
-            break;
-        }
-    }
-    let lacks = |name| {
-        let problem = format!("it holds no file {folder}/{name}");
-        Error::input(path.display().to_string(), problem, "download it again")
-    };
-    found.into_iter().zip(names).map(|(contents, name)| contents.ok_or_else(|| lacks(name))).collect()
+/// Contents by their paths in the folder that was asked for.
+pub type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// Which files of an archive are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The folder of the archive that holds them all.
+    pub folder: &'a str,
+    /// Files that have to be there, by their paths in it.
+    pub files: &'a [PathBuf],
+    /// Folders in it of which everything is read.
+    pub folders: &'a [&'a str],
 }
 
-#[cfg(test)]
-mod tests {
-    use std::fs;
+impl Wanted<'_> {
+    /// The path in the folder; `None` for what is not wanted, such as paths that lead elsewhere.
+    fn path(&self, name: &Path) -> Option<PathBuf> {
+        let name: PathBuf = name.components().filter(|part| *part != Component::CurDir).collect();
+        let path = name.strip_prefix(self.folder).ok()?;
+        let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+        let wanted =
+            self.files.iter().any(|file| file == path) || self.folders.iter().any(|f| path.starts_with(f));
+        (inside && wanted).then(|| path.to_owned())
+    }
 
-    use flate2::{Compression, write::GzEncoder};
-    use md5::{Digest, Md5};
+    /// The first file that has to be there and is not.
+    fn missing(&self, found: &Files) -> Option<&PathBuf> {
+        self.files.iter().find(|file| !found.contains_key(*file))
+    }
 
-    use super::*;
+    fn is_complete(&self, found: &Files) -> bool {
+        self.folders.is_empty() && self.missing(found).is_none()
+    }
+}
 
-    fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
-        for (name, contents) in files {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(contents.len() as u64);
-            builder.append_data(&mut header, name, *contents).unwrap();
+/// The wanted files of an archive, which is compared with what was published before anything of it is read.
+///
+/// # Errors
+/// When the archive is not the published one, is damaged, or lacks a file.
+pub fn read(path: &Path, checksum: &Checksum, wanted: Wanted<'_>) -> Result<Files> {
+    checksum.check_file(path)?;
+    let refuse = |problem: String| Error::input(path.display().to_string(), problem, "download it again");
+    let is_zip = path.extension().is_some_and(|extension| extension == "zip");
+    let found = if is_zip {
+        let contents = fs::read(path).map_err(|error| Error::io(path, error))?;
+        zipped(&contents, wanted)
+    } else {
+        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        tarred(BufReader::new(file), wanted)
+    };
+    let found = found.map_err(|why| refuse(format!("it is a damaged archive: {why}")))?;
+    match wanted.missing(&found) {
+        Some(file) => Err(refuse(format!("it holds no file {}/{}", wanted.folder, file.display()))),
+        None => Ok(found),
+    }
+}
+
+/// The wanted files of a zip archive.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn zipped(contents: &[u8], wanted: Wanted<'_>) -> Result<Files, String> {
+    let archive = zip::Archive::parse(contents)?;
+    let mut found = Files::new();
+    for entry in archive.entries() {
+        // Folders have entries of their own, with a slash at the end.
+        let name = entry.name().filter(|name| !name.ends_with('/'));
+        if let Some(path) = name.and_then(|name| wanted.path(Path::new(name))) {
+            found.insert(path, entry.contents()?.into_owned());
         }
-        builder.into_inner().unwrap().finish().unwrap()
     }
+    Ok(found)
+}
 
-    #[test]
-    fn files_are_read_where_they_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("set.tar.gz");
-        let archive =
-            packed(&[("set/b", b"two"), ("set/readme", b""), ("./set/a", b"one"), ("other/c", b"three")]);
-        fs::write(&path, &archive).unwrap();
-        let md5: String = Md5::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect();
-        let checksum = Checksum { bytes: archive.len() as u64, md5: md5.leak() };
-        assert_eq!(read(&path, &checksum, "set", &["a", "b"]).unwrap(), [b"one", b"two"]);
-        let message = read(&path, &checksum, "set", &["a", "c"]).unwrap_err().to_string();
-        assert!(message.contains("set.tar.gz") && message.contains("no file set/c"), "{message}");
-        fs::write(&path, [&archive[1..], &[0]].concat()).unwrap();
-        let message = read(&path, &checksum, "set", &["a"]).unwrap_err().to_string();
-        assert!(message.contains("damaged: its MD5"), "{message}");
-    }
+/// The wanted files of a gzipped tar archive.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn tarred(contents: impl Read, wanted: Wanted<'_>) -> Result<Files, String> {
+    let mut found = Files::new();
+    let read = || -> std::io::Result<()> {
+        for entry in tar::Archive::new(GzDecoder::new(contents)).entries()? {
+            let mut entry = entry?;
+            // Others than plain files may claim any size without having it: holes, links.
+            let path = wanted.path(&entry.path()?).filter(|_| entry.header().entry_type().is_file());
+            if let Some(path) = path {
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes)?;
+                found.insert(path, bytes);
+            }
+            if wanted.is_complete(&found) {
+                break;
+            }
+        }
+        Ok(())
+    };
+    read().map_err(|error| error.to_string())?;
+    Ok(found)
 }

@@ -4,12 +4,13 @@
 //! themselves, whose images then serve as both splits. Classes are numbered in the alphabetical order of their folders.
 
 use std::{
-    fs,
+    io::Cursor,
+    num::{NonZeroU16, NonZeroUsize},
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::{Error, Result, registry::Environment};
-use image::{DynamicImage, ImageReader, Limits, imageops::FilterType};
+use eigenscape_core::{Error, Result, memory, registry::Environment};
+use image::{DynamicImage, ImageError, ImageReader, Limits, imageops::FilterType};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -18,12 +19,12 @@ use crate::{
     image_set::ImageSet,
     labelled::LabelledImages,
     pixels::{HALVES, Preparation},
+    source::{Contents, Source, entries},
 };
 
 /// Bytes that decoding one file may take: a damaged header claims more.
 const DECODING: u64 = 256 << 20;
 const LARGEST_SIDE: u32 = 16384;
-const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// Parameters of `images`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -32,7 +33,7 @@ pub struct FolderParameters {
     /// The folder.
     pub path: PathBuf,
     /// Height and width to which every image is resized; without it all must have the same.
-    pub size: Option<[u16; 2]>,
+    pub size: Option<[NonZeroU16; 2]>,
     /// 3 for colours, 1 for grey; what the files have is converted.
     #[serde(default)]
     pub channels: Channels,
@@ -45,7 +46,7 @@ pub struct FolderParameters {
     pub std: Option<Vec<f32>>,
     /// Keep only this many training images of each class, the first by name. Without it: all.
     #[schemars(range(min = 1))]
-    pub train_per_class: Option<std::num::NonZeroUsize>,
+    pub train_per_class: Option<NonZeroUsize>,
 }
 
 /// Channels of an image.
@@ -74,16 +75,19 @@ pub fn load(parameters: &FolderParameters, environment: &Environment) -> Result<
     let place = |name: &str| Some(root.join(name)).filter(|folder| folder.is_dir());
     let train = place("train").unwrap_or_else(|| root.clone());
     let names = classes(&train)?;
-    let size = parameters.size.map(|size| size.map(u32::from));
+    let size = parameters.size.map(|size| size.map(|side| u32::from(side.get())));
     let read = |folder: &Path| {
-        let files =
-            names.iter().enumerate().map(|(class, name)| Ok((class as u32, files(&folder.join(name))?)));
-        let files: Vec<(u32, Vec<PathBuf>)> = files.collect::<Result<_>>()?;
-        let files: Vec<(u32, PathBuf)> = files
-            .into_iter()
-            .flat_map(|(class, files)| files.into_iter().map(move |file| (class, file)))
-            .collect();
-        images(folder, &files, channels, size, names.len())
+        let source = Source::Folder(folder.to_owned());
+        let mut files = Vec::new();
+        for (class, name) in (0..).zip(&names) {
+            let images = source.images(Path::new(name))?;
+            if images.is_empty() && folder == train {
+                let remedy = "remove the folder, or put PNG or JPEG files into it";
+                return Err(Error::input(source.subject_of(Path::new(name)), "it holds no images", remedy));
+            }
+            files.extend(images.into_iter().map(|file| (class, file)));
+        }
+        images(&source, &files, channels, size, names.len())
     };
     let first = read(&train)?;
     let test = match ["test", "val", "valid"].into_iter().find_map(place) {
@@ -127,43 +131,23 @@ fn folders(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::input(folder.display().to_string(), "there is no such folder", "check `data.path`")
-        }
-        _ => Error::io(folder, error),
-    };
-    fs::read_dir(folder).map_err(failed)?.map(|entry| Ok(entry.map_err(failed)?.path())).collect()
-}
-
-/// The PNG and JPEG files in a folder, sorted; none where there is no folder.
-pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let is_image = |path: &PathBuf| {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str())
-    };
-    let mut files: Vec<PathBuf> = entries(folder)?.into_iter().filter(is_image).collect();
-    files.sort_unstable();
-    Ok(files)
-}
-
 /// Reads files of known classes; all must have the size of the first, or are given `size`, height and width.
 pub(crate) fn images(
-    folder: &Path,
+    source: &Source,
     files: &[(u32, PathBuf)],
     channels: usize,
     size: Option<[u32; 2]>,
     classes: usize,
 ) -> Result<LabelledImages> {
-    let name = folder.display().to_string();
+    let name = source.subject();
     let (mut bytes, mut first) = (Vec::new(), size);
     for (_, file) in files {
-        let image = decode(file)?;
+        let file = source.read(file)?;
+        let image = decode(&file)?;
         let [height, width] = *first.get_or_insert([image.height(), image.width()]);
+        if bytes.is_empty() {
+            check_memory(&name, [files.len(), channels, height as usize, width as usize])?;
+        }
         let image = match size {
             Some(_) if [image.height(), image.width()] != [height, width] => {
                 image.resize_exact(width, height, FilterType::Triangle)
@@ -174,7 +158,7 @@ pub(crate) fn images(
             let problem =
                 format!("it is {}x{}, and the first image {height}x{width}", image.height(), image.width());
             let remedy = "give the height and width for all images as `data.size`, as in size = [64, 64]";
-            return Err(Error::input(file.display().to_string(), problem, remedy));
+            return Err(Error::input(file.subject, problem, remedy));
         }
         append(&mut bytes, &image, channels);
     }
@@ -183,6 +167,20 @@ pub(crate) fn images(
     let images = images.ok_or_else(|| Error::input(&name, "it holds no images", "check `data.path`"))?;
     let labels = files.iter().map(|(class, _)| *class).collect();
     LabelledImages::new((&name, images), (&name, labels), classes)
+}
+
+/// Refuses images \[N, C, H, W\] that the machine's memory does not hold, a byte a pixel and channel.
+fn check_memory(name: &str, dims: [usize; 4]) -> Result<()> {
+    let need = dims.into_iter().fold(1, usize::saturating_mul);
+    let machine = memory::of_machine();
+    if need <= machine {
+        return Ok(());
+    }
+    let [count, channels, height, width] = dims;
+    let problem = format!(
+        "its {count} images {height}x{width} of {channels} channels would take {need} bytes of memory, and this machine has {machine}"
+    );
+    Err(Error::input(name, problem, "use fewer images, or give a smaller height and width as `data.size`"))
 }
 
 /// Adds an image's planes, one channel after the other.
@@ -198,15 +196,28 @@ fn append(bytes: &mut Vec<u8>, image: &DynamicImage, channels: usize) {
 }
 
 /// Decodes a file by what is in it; memory is bounded whatever it claims.
-fn decode(path: &Path) -> Result<DynamicImage> {
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-    let mut reader = reader.map_err(|error| Error::io(path, error))?;
+fn decode(file: &Contents<'_>) -> Result<DynamicImage> {
+    let failed = |error: ImageError| {
+        let remedy = "replace or remove the file; PNG and JPEG are read";
+        Error::input(&file.subject, format!("it cannot be decoded: {error}"), remedy)
+    };
+    let reader = ImageReader::new(Cursor::new(&*file.bytes)).with_guessed_format();
+    let mut reader = reader.map_err(|error| failed(error.into()))?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(DECODING);
     (limits.max_image_width, limits.max_image_height) = (Some(LARGEST_SIDE), Some(LARGEST_SIDE));
     reader.limits(limits);
-    reader.decode().map_err(|error| {
-        let remedy = "replace or remove the file; PNG and JPEG are read";
-        Error::input(path.display().to_string(), format!("it cannot be decoded: {error}"), remedy)
-    })
+    reader.decode().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_memory;
+
+    #[test]
+    fn more_than_the_machine_holds_is_refused() {
+        assert!(check_memory("SET", [100_000, 3, 64, 64]).is_ok());
+        let message = check_memory("SET", [usize::MAX, 3, 64, 64]).unwrap_err().to_string();
+        assert!(message.contains("SET") && message.contains("data.size"), "{message}");
+    }
 }

@@ -1,10 +1,16 @@
 //! How the files of a split become images with labels.
 
-use std::path::Path;
-
 use eigenscape_core::{Error, Result};
 
-use crate::{cifar, idx::Idx, labelled::LabelledImages, mat, pixels::transpose, tiny_imagenet};
+use crate::{
+    cifar,
+    idx::Idx,
+    labelled::LabelledImages,
+    mat,
+    pixels::transpose,
+    source::{Contents, Source},
+    tiny_imagenet,
+};
 
 /// A format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,27 +30,25 @@ pub enum Format {
     Svhn,
     /// STL-10: images column by column, and labels from 1 on.
     Stl,
-    /// Tiny ImageNet's folders; what the files name is read from the disk.
+    /// Tiny ImageNet's folders.
     TinyImageNet,
 }
 
-/// A file that was read.
-pub struct Contents {
-    /// Its name for errors.
-    pub subject: String,
-    /// What is in it.
-    pub bytes: Vec<u8>,
-}
-
 impl Format {
-    /// Images of a split from its files, all that the format has of them. `folder` is where they lie.
+    /// Folders of a release that hold files beside those that it lists.
+    #[must_use]
+    pub fn folders(self) -> &'static [&'static str] {
+        if self == Self::TinyImageNet { tiny_imagenet::FOLDERS } else { &[] }
+    }
+
+    /// Images of a split from its files, all that the format has of them; what they name is in `source`.
     ///
     /// # Errors
     /// When a file is damaged or the files do not fit together.
     pub fn read(
         self,
-        files: &mut [Contents],
-        folder: &Path,
+        files: &mut [Contents<'_>],
+        source: &Source,
         shape: [usize; 3],
         classes: usize,
     ) -> Result<LabelledImages> {
@@ -72,23 +76,19 @@ impl Format {
             }
             (Self::Svhn, [file]) => svhn(file, shape, classes),
             (Self::Stl, [images, labels]) => stl(images, labels, shape, classes),
-            (Self::TinyImageNet, [file]) => tiny_imagenet::read(folder, file, shape),
-            _ => Err(Error::input(
-                folder.display().to_string(),
-                "the set has another number of files",
-                "report this",
-            )),
+            (Self::TinyImageNet, [file]) => tiny_imagenet::read(source, file, shape),
+            _ => Err(Error::input(source.subject(), "the set has another number of files", "report this")),
         }
     }
 }
 
-fn idx(file: &Contents, rank: usize) -> Result<(&str, Idx)> {
+fn idx<'a>(file: &'a Contents<'_>, rank: usize) -> Result<(&'a str, Idx)> {
     Ok((&file.subject, Idx::decode(&file.subject, &file.bytes, rank)?))
 }
 
 /// Images with labels from the same files.
 fn together(
-    file: &Contents,
+    file: &Contents<'_>,
     (bytes, labels): cifar::Examples,
     shape: [usize; 3],
     classes: usize,
@@ -136,7 +136,7 @@ fn from(subject: &str, labels: impl Iterator<Item = u32>, first: u32) -> Result<
     })
 }
 
-fn svhn(file: &Contents, shape: [usize; 3], classes: usize) -> Result<LabelledImages> {
+fn svhn(file: &Contents<'_>, shape: [usize; 3], classes: usize) -> Result<LabelledImages> {
     let subject = file.subject.as_str();
     let refuse = |problem: String| {
         Error::input(subject, problem, "use the published file, train_32x32.mat or test_32x32.mat")
@@ -169,8 +169,8 @@ fn svhn(file: &Contents, shape: [usize; 3], classes: usize) -> Result<LabelledIm
 }
 
 fn stl(
-    images: &mut Contents,
-    labels: &Contents,
+    images: &mut Contents<'_>,
+    labels: &Contents<'_>,
     shape: [usize; 3],
     classes: usize,
 ) -> Result<LabelledImages> {
@@ -180,7 +180,7 @@ fn stl(
             format!("its {} bytes are no whole number of images of {size} bytes", images.bytes.len());
         return Err(Error::input(&images.subject, problem, "unpack the archive again"));
     }
-    let mut bytes = std::mem::take(&mut images.bytes);
+    let mut bytes = std::mem::take(&mut images.bytes).into_owned();
     transpose(&mut bytes, shape[1]);
     let count = bytes.len() / size;
     let found = stack(&images.subject, bytes, count, shape)?;

@@ -16,13 +16,11 @@ use std::{
     path::Path,
 };
 
-use eigenscape_core::{Error, Result};
+use eigenscape_core::{Error, Result, zip::DEFLATE_MAX_RATIO};
 use flate2::bufread::MultiGzDecoder;
 
 const UNSIGNED_BYTE: u8 = 0x08;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// No deflate stream expands further than this, so a header that promises more is wrong before a byte is read.
-const DEFLATE_MAX_RATIO: u64 = 1032;
 const REMEDY: &str = "fetch the file again; it must be an IDX file of unsigned bytes, plain or gzipped";
 
 /// An array of unsigned bytes, row-major: its length is the product of its dimensions, always.

@@ -1,16 +1,12 @@
 //! Images of both splits with how they are prepared: what every set of images becomes.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use eigenscape_core::{Dataset, Error, Examples, Result, Split, registry::Environment};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{
-    labelled::LabelledImages,
-    pixels::Preparation,
-    published::{PublishedSet, Roots},
-};
+use crate::{labelled::LabelledImages, pixels::Preparation, place::Roots, published::PublishedSet};
 
 /// Parameters of a published set of images.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
@@ -35,9 +31,9 @@ pub struct ImageParameters {
 #[derive(Debug, Clone)]
 pub struct ImageSet {
     title: String,
-    train: LabelledImages,
+    train: Arc<LabelledImages>,
     /// `None` where the training images serve as both splits.
-    test: Option<LabelledImages>,
+    test: Option<Arc<LabelledImages>>,
     preparation: Preparation,
     class_names: Vec<String>,
     origin: String,
@@ -65,6 +61,7 @@ impl ImageSet {
             );
             return Err(Error::input(title, problem, "use images of one size"));
         }
+        let (train, test) = (Arc::new(train), test.map(Arc::new));
         Ok(Self { title, train, test, preparation, class_names, origin: origin.to_owned() })
     }
 
@@ -80,9 +77,10 @@ impl ImageSet {
             None => set.customary_places(&Roots::new(environment)),
         };
         let place = set.choose(&places)?;
-        let [train, test] = [Split::Train, Split::Test].map(|split| set.read(&place, split));
-        let origin = place.to_string();
-        Self::new(set.heading(), train?, Some(test?), preparation, set.class_names(&place)?, &origin)?
+        let opened = place.open()?;
+        let [train, test] = [Split::Train, Split::Test].map(|split| set.read(&opened, split));
+        let names = set.class_names(&opened)?;
+        Self::new(set.heading(), train?, Some(test?), preparation, names, &place.to_string())?
             .limited(parameters.train_per_class)
     }
 
@@ -92,13 +90,14 @@ impl ImageSet {
     /// When a class has fewer.
     pub fn limited(mut self, train_per_class: Option<NonZeroUsize>) -> Result<Self> {
         if let Some(per_class) = train_per_class {
-            self.train = self.train.balanced(per_class.get()).map_err(|(class, found)| {
+            let limited = self.train.balanced(per_class.get()).map_err(|(class, found)| {
                 let problem = format!(
                     "class {class} ({}) has only {found} training images",
                     self.class_names.get(class).map_or("", String::as_str)
                 );
                 Error::input("data.train_per_class", problem, format!("ask for at most {found}"))
             })?;
+            self.train = Arc::new(limited);
         }
         Ok(self)
     }
@@ -119,8 +118,7 @@ impl Dataset for ImageSet {
 
     fn description(&self) -> String {
         let [channels, height, width] = self.train.size();
-        let pad = self.preparation.pad();
-        let (tall, wide) = (height + 2 * pad, width + 2 * pad);
+        let [_, tall, wide] = self.preparation.prepared(self.train.size());
         let test = match &self.test {
             Some(test) => format!("{} test images", test.len()),
             None => "the same as test images".to_owned(),

@@ -1,7 +1,9 @@
 //! Images with one label each, checked against each other.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
-use eigenscape_core::{Error, Examples, Result, Targets};
+use eigenscape_core::{Error, Examples, Inputs, Result, Rows, Targets};
 
 use crate::{idx::Idx, pixels::Preparation, subset::first_of_each_class};
 
@@ -102,13 +104,45 @@ impl LabelledImages {
         Ok(Self { images: self.images.select(&indices), labels, classes: self.classes })
     }
 
-    /// The examples as a network sees them: inputs \[N, C, H + 2 pad, W + 2 pad\] in `f32` (see [`Preparation`]), and class targets.
+    /// The examples as a network sees them: inputs \[N, C, H + 2 pad, W + 2 pad\] in `f32` (see [`Preparation`]), made of the bytes when
+    /// they are asked for, and class targets.
     ///
     /// # Errors
     /// When a tensor cannot be made.
-    pub fn examples(&self, preparation: &Preparation) -> Result<Examples> {
+    pub fn examples(self: &Arc<Self>, preparation: &Preparation) -> Result<Examples> {
         let labels = Tensor::from_slice(&self.labels, self.len(), &Device::Cpu)?;
-        let inputs = preparation.apply(self.images.bytes(), self.len(), self.size())?;
-        Ok(Examples { inputs, targets: Targets::Classes { labels, classes: self.classes } })
+        let [channels, height, width] = preparation.prepared(self.size());
+        let dims = [self.len(), channels, height, width];
+        let rows = Prepared { images: Arc::clone(self), preparation: preparation.clone(), dims };
+        let targets = Targets::Classes { labels, classes: self.classes };
+        Ok(Examples { inputs: Inputs::Rows(Arc::new(rows)), targets })
+    }
+}
+
+/// Images that are prepared when they are asked for.
+#[derive(Debug)]
+struct Prepared {
+    images: Arc<LabelledImages>,
+    preparation: Preparation,
+    dims: [usize; 4],
+}
+
+impl Rows for Prepared {
+    fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    fn select(&self, indices: &[u32]) -> Result<Tensor> {
+        let (size, bytes) = (self.images.size(), self.images.images.bytes());
+        let length: usize = size.iter().product();
+        let image = |index: &u32| {
+            let start = *index as usize * length;
+            bytes.get(start..start + length).ok_or_else(|| {
+                let problem = format!("there is no example {index} among {}", self.images.len());
+                Error::input("the data set", problem, "report this")
+            })
+        };
+        let images: Vec<&[u8]> = indices.iter().map(image).collect::<Result<_>>()?;
+        self.preparation.apply(&images, size)
     }
 }

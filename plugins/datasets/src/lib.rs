@@ -4,11 +4,11 @@
 //! | --- | --- | --- |
 //! | `mnist` | 28x28 grey images of digits, 10 classes | the published IDX files |
 //! | `fashion-mnist` | 28x28 grey images of clothes, 10 classes | a balanced subset inside the program, or the published IDX files |
-//! | `emnist` | 28x28 grey images of digits and letters, 10 to 62 classes by `split` | the published IDX files |
+//! | `emnist` | 28x28 grey images of digits and letters, 10 to 62 classes by `split` | the published IDX files, unpacked or in `gzip.zip` |
 //! | `cifar-10`, `cifar-100` | 32x32 colour images, 10 or 100 classes | the Python or binary version, unpacked or as `.tar.gz` |
 //! | `svhn` | 32x32 colour images of house numbers, 10 classes | the published MAT-files |
 //! | `stl-10` | 96x96 colour images, 10 classes | the binary version, unpacked or as `.tar.gz` |
-//! | `tiny-imagenet` | 64x64 colour images, 200 classes | the archive, unpacked |
+//! | `tiny-imagenet` | 64x64 colour images, 200 classes | JPEG files, unpacked or in the `.zip` |
 //! | `images` | any images, a folder for each class | PNG and JPEG files |
 //! | `tensors` | any inputs and targets | a safetensors file |
 //! | `iris`, `wine-quality`, `diabetes` | small tables, classes or real targets | inside the program (linfa-datasets) |
@@ -31,8 +31,10 @@ pub mod labelled;
 pub mod locate;
 pub mod mat;
 pub mod pixels;
+pub mod place;
 pub mod published;
 pub mod sets;
+pub mod source;
 pub mod subset;
 pub mod tabular;
 mod tensor_file;

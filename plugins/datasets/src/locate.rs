@@ -8,7 +8,8 @@ use eigenscape_core::{
 };
 
 use crate::{
-    published::{Place, PublishedSet, Roots},
+    place::{Opened, Place, Roots},
+    published::PublishedSet,
     sets::PUBLISHED,
 };
 
@@ -71,8 +72,9 @@ impl Report {
     #[must_use]
     pub fn new(set: PublishedSet, roots: &Roots) -> Self {
         let places = set.customary_places(roots).into_iter().map(|place| {
+            let opened = place.open().map_err(|error| error.to_string());
             let [train, test] =
-                [Split::Train, Split::Test].map(|split| SplitReport::new(&set, &place, split));
+                [Split::Train, Split::Test].map(|split| SplitReport::new(&set, &place, &opened, split));
             PlaceReport { place, train, test }
         });
         Self { set, places: places.collect() }
@@ -99,7 +101,7 @@ impl PlaceReport {
 }
 
 impl SplitReport {
-    fn new(set: &PublishedSet, place: &Place, split: Split) -> Self {
+    fn new(set: &PublishedSet, place: &Place, opened: &Result<Opened, String>, split: Split) -> Self {
         let file = |file: &crate::published::PublishedFile| {
             let path = match place.archive {
                 Some(_) => Some(place.folder.clone()).filter(|path| path.is_file()),
@@ -113,7 +115,10 @@ impl SplitReport {
         };
         let files: Vec<FileReport> = place.release.split(split).iter().map(file).collect();
         let complete = files.iter().all(|file| file.found.is_some());
-        let read = || set.read(place, split).map(|images| images.len()).map_err(|error| error.to_string());
+        let read = || {
+            let opened = opened.as_ref().map_err(String::clone)?;
+            set.read(opened, split).map(|images| images.len()).map_err(|error| error.to_string())
+        };
         Self { verdict: complete.then(read), files }
     }
 }

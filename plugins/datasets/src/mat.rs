@@ -53,6 +53,21 @@ pub enum Numbers {
 }
 
 impl Numbers {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Other(numbers) => numbers.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Whole numbers that are not negative; `None` where there are others.
     #[must_use]
     pub fn whole(&self) -> Option<Vec<u32>> {

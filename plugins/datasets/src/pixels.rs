@@ -40,7 +40,8 @@ impl Preparation {
     /// For images of so many channels. `mean` and `std` take the place of the set's own where they are given.
     ///
     /// # Errors
-    /// When there are neither as many numbers as channels nor one, a deviation is not positive, or `pad` is above 98.
+    /// When there are neither as many numbers as channels nor one, a deviation is not positive, pixels would not be finite, or `pad` is
+    /// above 98.
     pub fn new(
         channels: usize,
         statistics: Statistics,
@@ -65,7 +66,14 @@ impl Preparation {
         if !deviations.iter().all(|deviation| *deviation > 0.0) {
             return Err(Error::input("data.std", "a deviation is not positive", "use positive numbers"));
         }
-        let channels = means.into_iter().zip(deviations).map(|(mean, deviation)| [mean, deviation]).collect();
+        let channels: Vec<[f32; 2]> =
+            means.into_iter().zip(deviations).map(|(mean, deviation)| [mean, deviation]).collect();
+        let extreme =
+            |[mean, deviation]: &[f32; 2]| [0, 255].map(|byte| normalised_by(byte, *mean, *deviation));
+        if !channels.iter().flat_map(extreme).all(f32::is_finite) {
+            let problem = "pixels normalised by it are not finite";
+            return Err(Error::input("data.std", problem, "use a larger deviation, or a smaller mean"));
+        }
         Ok(Self { channels, pad })
     }
 
@@ -81,34 +89,42 @@ impl Preparation {
         self.channels.iter().map(|[mean, deviation]| normalised_by(0, *mean, *deviation)).collect()
     }
 
-    /// `count` images \[C, H, W\], row-major in `bytes`, as \[count, C, H + 2 pad, W + 2 pad\] of type `f32`: padded by black
-    /// pixels, then normalised.
+    /// What becomes of an image's size C, H and W.
+    #[must_use]
+    pub fn prepared(&self, [channels, height, width]: [usize; 3]) -> [usize; 3] {
+        [channels, height + 2 * self.pad, width + 2 * self.pad]
+    }
+
+    /// N images \[C, H, W\], each row-major, as \[N, C, H + 2 pad, W + 2 pad\] of type `f32`: padded by black pixels, then normalised.
     ///
     /// # Errors
-    /// When `bytes` does not have that length.
-    pub fn apply(&self, bytes: &[u8], count: usize, [channels, height, width]: [usize; 3]) -> Result<Tensor> {
-        let tables: Vec<Vec<f32>> = self
+    /// When an image does not have that many bytes.
+    pub fn apply(&self, images: &[&[u8]], size: [usize; 3]) -> Result<Tensor> {
+        let ([_, height, width], [channels, tall, wide]) = (size, self.prepared(size));
+        let tables: Vec<[f32; 256]> = self
             .channels
             .iter()
-            .map(|[mean, deviation]| {
-                (0..=u8::MAX).map(|byte| normalised_by(byte, *mean, *deviation)).collect()
-            })
+            .map(|[mean, deviation]| std::array::from_fn(|byte| normalised_by(byte as u8, *mean, *deviation)))
             .collect();
-        let pad = self.pad;
-        let (tall, wide) = (height + 2 * pad, width + 2 * pad);
-        let mut values = Vec::with_capacity(count * channels * tall * wide);
-        let planes = bytes.chunks_exact((height * width).max(1));
+        let mut values = Vec::with_capacity(images.len() * channels * tall * wide);
+        let planes = images.iter().flat_map(|image| image.chunks_exact((height * width).max(1)));
         for (plane, table) in planes.zip(tables.iter().cycle()) {
-            let black = table[0];
-            values.resize(values.len() + pad * wide, black);
-            for row in plane.chunks_exact(width.max(1)) {
-                values.resize(values.len() + pad, black);
-                values.extend(row.iter().map(|byte| table[usize::from(*byte)]));
-                values.resize(values.len() + pad, black);
-            }
-            values.resize(values.len() + pad * wide, black);
+            self.frame(plane, width, table, &mut values);
         }
-        Ok(Tensor::from_vec(values, (count, channels, tall, wide), &Device::Cpu)?)
+        Ok(Tensor::from_vec(values, (images.len(), channels, tall, wide), &Device::Cpu)?)
+    }
+
+    /// Adds a plane of rows of `width` bytes in its frame.
+    fn frame(&self, plane: &[u8], width: usize, table: &[f32; 256], values: &mut Vec<f32>) {
+        let (pad, black) = (self.pad, table[0]);
+        let wide = width + 2 * pad;
+        values.resize(values.len() + pad * wide, black);
+        for row in plane.chunks_exact(width.max(1)) {
+            values.resize(values.len() + pad, black);
+            values.extend(row.iter().map(|byte| table[usize::from(*byte)]));
+            values.resize(values.len() + pad, black);
+        }
+        values.resize(values.len() + pad * wide, black);
     }
 
     /// "pixels normalised by mean 0.5 and deviation 0.5".

@@ -1,18 +1,15 @@
-//! Published sets of images, and where their files lie.
+//! Published sets of images: what they are made of, and where each is looked for.
 
-use std::{
-    env, fmt, fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use eigenscape_core::{Error, Result, Split, registry::Environment};
+use eigenscape_core::{Error, Result, Split};
 
 use crate::{
-    archive,
     checksum::Checksum,
-    format::{Contents, Format},
+    format::Format,
     labelled::LabelledImages,
     pixels::{Preparation, Statistics},
+    place::{Opened, Place, Roots, each_once},
     tiny_imagenet,
 };
 
@@ -27,19 +24,36 @@ pub struct PublishedFile {
     pub checksum: Option<Checksum>,
 }
 
+impl PublishedFile {
+    /// Its name as it is published.
+    #[must_use]
+    pub fn published(&self) -> PathBuf {
+        let ending = if self.gzipped { ".gz" } else { "" };
+        PathBuf::from(format!("{}{ending}", self.name))
+    }
+}
+
 /// An archive to download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Archive {
-    /// Its name.
-    pub name: &'static str,
+    /// Where torchvision puts it below its root, or would.
+    pub path: &'static str,
+    /// The folder in it that holds the files.
+    pub folder: &'static str,
     /// What is known of it.
     pub checksum: Checksum,
 }
 
 impl Archive {
-    /// Whether the files can be read where they are in it.
-    fn is_readable(&self) -> bool {
-        self.name.ends_with(".tar.gz")
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
+
+    /// Where its files are below torchvision's root when it was unpacked in its place.
+    fn unpacked(&self) -> PathBuf {
+        Path::new(self.path).with_file_name(self.folder)
     }
 }
 
@@ -48,9 +62,9 @@ impl Archive {
 pub struct Release {
     /// The files' format.
     pub format: Format,
-    /// The folder that holds them in torchvision's root, which is also the archive's; empty for the root itself.
+    /// The folder that holds them in torchvision's root; empty for the root itself.
     pub folder: &'static str,
-    /// The archive that they are published in, which torchvision puts into its root.
+    /// The archive that they are published in.
     pub archive: Option<Archive>,
     /// Files of the training split.
     pub train: &'static [PublishedFile],
@@ -79,7 +93,7 @@ impl Release {
     }
 
     /// The files of both splits.
-    fn files(&self) -> impl Iterator<Item = &'static PublishedFile> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &'static PublishedFile> {
         self.train.iter().chain(self.test)
     }
 }
@@ -111,101 +125,6 @@ pub struct PublishedSet {
     pub pad: u16,
     /// What of it is inside the program, and taken unless asked otherwise.
     pub embedded: Option<&'static str>,
-}
-
-/// The folders below which published sets are looked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Roots {
-    /// Where Debian's packages install data sets.
-    pub system: PathBuf,
-    /// The user's home.
-    pub home: Option<PathBuf>,
-    /// torchvision's customary root beside the experiment.
-    pub beside: PathBuf,
-}
-
-impl Roots {
-    /// The roots on this machine, for an experiment.
-    #[must_use]
-    pub fn new(environment: &Environment) -> Self {
-        Self {
-            system: PathBuf::from("/usr/share/datasets"),
-            home: env::home_dir(),
-            beside: environment.resolve(Path::new("data")),
-        }
-    }
-}
-
-/// A folder, or an archive, that may hold a release.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The folder, or the archive.
-    pub folder: PathBuf,
-    /// Whose custom it is to put the set there.
-    pub custom: String,
-    /// What may be there.
-    pub release: Release,
-    /// The archive, where the place is one.
-    pub archive: Option<Archive>,
-}
-
-impl Place {
-    fn folder(release: &Release, folder: PathBuf, custom: impl Into<String>) -> Self {
-        Self { folder, custom: custom.into(), release: *release, archive: None }
-    }
-
-    /// The file of a folder, gzipped or plain; `None` when there is neither.
-    #[must_use]
-    pub fn find(&self, file: &PublishedFile) -> Option<PathBuf> {
-        let gzipped = file.gzipped.then(|| self.folder.join(format!("{}.gz", file.name)));
-        gzipped.into_iter().chain([self.folder.join(file.name)]).find(|path| path.is_file())
-    }
-
-    /// What is not there of both splits; nothing where the archive is.
-    #[must_use]
-    pub fn missing(&self) -> Vec<&'static str> {
-        let there = self.archive.is_some() && self.folder.is_file();
-        let lacks = |file: &&PublishedFile| !there && (self.archive.is_some() || self.find(file).is_none());
-        self.release.files().filter(lacks).map(|file| file.name).collect()
-    }
-
-    /// An archive in or beside the place that has to be unpacked first.
-    fn packed(&self) -> Option<PathBuf> {
-        let archive = self.release.archive.filter(|archive| !archive.is_readable())?;
-        let folders = [Some(self.folder.as_path()), self.folder.parent()];
-        folders.into_iter().flatten().map(|folder| folder.join(archive.name)).find(|path| path.is_file())
-    }
-
-    /// The contents of a split's files, compared with what was published.
-    fn contents(&self, split: Split) -> Result<Vec<Contents>> {
-        let files = self.release.split(split);
-        if let Some(Archive { checksum, .. }) = &self.archive {
-            let names: Vec<&str> = files.iter().map(|file| file.name).collect();
-            let contents = archive::read(&self.folder, checksum, self.release.folder, &names)?;
-            let subject = |name: &str| format!("{} in {}", name, self.folder.display());
-            let pairs = names.iter().zip(contents);
-            return Ok(pairs.map(|(name, bytes)| Contents { subject: subject(name), bytes }).collect());
-        }
-        let read = |file: &PublishedFile| {
-            let path = self.find(file).unwrap_or_else(|| self.folder.join(file.name));
-            let bytes = fs::read(&path).map_err(|error| Error::io(&path, error))?;
-            let subject = path.display().to_string();
-            let as_published = path.extension().is_some_and(|extension| extension == "gz") == file.gzipped;
-            if let Some(checksum) = file.checksum.filter(|_| as_published) {
-                checksum.check(&subject, &bytes)?;
-            }
-            Ok(Contents { subject, bytes })
-        };
-        files.iter().map(read).collect()
-    }
-}
-
-/// "the files in FOLDER".
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.archive.is_some() { "the archive" } else { "the files in" };
-        write!(f, "{what} {}", self.folder.display())
-    }
 }
 
 impl PublishedSet {
@@ -257,41 +176,33 @@ impl PublishedSet {
     /// archive.
     #[must_use]
     pub fn places_in(&self, folder: &Path) -> Vec<Place> {
-        let named = self.releases.iter().filter_map(|release| {
-            let archive =
-                release.archive.filter(|archive| folder.ends_with(archive.name) && archive.is_readable())?;
-            let custom = "`path`".to_owned();
-            Some(Place { folder: folder.to_owned(), custom, release: *release, archive: Some(archive) })
-        });
-        let direct = self.releases.iter().map(|release| Place::folder(release, folder.to_owned(), "`path`"));
-        let mut places: Vec<Place> = named.collect();
-        if places.is_empty() {
-            places.extend(direct);
-            places.extend(self.below(folder, "torchvision's layout in `path`"));
-            // A release that has no folder of its own is not looked for twice.
-            let mut seen = Vec::new();
-            places.retain(|place| {
-                let key = (place.folder.clone(), place.release.format);
-                let new = !seen.contains(&key);
-                seen.push(key);
-                new
-            });
+        let packed = |path: &dyn Fn(&Archive) -> Option<PathBuf>| -> Vec<Place> {
+            let place = |release| Place::archive(release, path, "`path`");
+            self.releases.iter().filter_map(place).collect()
+        };
+        let named = packed(&|archive| folder.ends_with(archive.name()).then(|| folder.to_owned()));
+        if !named.is_empty() {
+            return named;
         }
-        places
+        let direct = self.releases.iter().map(|release| Place::folder(release, folder.to_owned(), "`path`"));
+        let mut places: Vec<Place> = direct.collect();
+        places.extend(packed(&|archive| Some(folder.join(archive.name()))));
+        places.extend(self.below(folder, "torchvision's layout in `path`"));
+        each_once(places)
     }
 
     /// Where torchvision puts the releases in its root: unpacked, then packed.
-    fn below<'a>(&'a self, root: &'a Path, custom: &'a str) -> impl Iterator<Item = Place> + 'a {
-        let unpacked = self
+    fn below(&self, root: &Path, custom: &str) -> Vec<Place> {
+        let unpacked = self.releases.iter().flat_map(|release| {
+            let beside = release.archive.map(|archive| archive.unpacked());
+            let folders = [Some(PathBuf::from(release.folder)), beside];
+            folders.into_iter().flatten().map(|folder| Place::folder(release, root.join(folder), custom))
+        });
+        let packed = self
             .releases
             .iter()
-            .map(move |release| Place::folder(release, root.join(release.folder), custom));
-        let packed = self.releases.iter().filter_map(move |release| {
-            let archive = release.archive.filter(Archive::is_readable)?;
-            let folder = root.join(archive.name);
-            Some(Place { folder, custom: custom.to_owned(), release: *release, archive: Some(archive) })
-        });
-        unpacked.chain(packed)
+            .filter_map(|release| Place::archive(release, &|archive| Some(root.join(archive.path)), custom));
+        each_once(unpacked.chain(packed).collect())
     }
 
     /// The first place that has all files.
@@ -304,10 +215,6 @@ impl PublishedSet {
         }
         let folders: Vec<String> = places.iter().map(|place| place.folder.display().to_string()).collect();
         let subject = format!("{} in {}", self.title, folders.join(", "));
-        if let Some(packed) = places.iter().find_map(Place::packed) {
-            let problem = format!("{} is not unpacked", packed.display());
-            return Err(Error::input(subject, problem, "unpack it in the folder where it lies"));
-        }
         let found = |place: &&Place| place.release.files().count() - place.missing().len();
         let problem = match places.iter().max_by_key(found).filter(|place| found(place) > 0) {
             Some(place) => format!("{} lacks {}", place.folder.display(), place.missing().join(", ")),
@@ -323,11 +230,11 @@ impl PublishedSet {
     ///
     /// # Errors
     /// When a file is missing or unusable, or the images have not the set's size.
-    pub fn read(&self, place: &Place, split: Split) -> Result<LabelledImages> {
-        let mut contents = place.contents(split)?;
+    pub fn read(&self, opened: &Opened, split: Split) -> Result<LabelledImages> {
+        let mut contents = opened.contents(split)?;
         let subject = contents.first().map(|file| file.subject.clone()).unwrap_or_default();
-        let format = place.release.format;
-        let found = format.read(&mut contents, &place.folder, self.shape, self.classes.len())?;
+        let Opened { release, source } = opened;
+        let found = release.format.read(&mut contents, source, self.shape, self.classes.len())?;
         if found.size() != self.shape {
             let ([_, height, width], [_, tall, wide]) = (found.size(), self.shape);
             let problem = format!("its images are {height}x{width}, not {tall}x{wide}");
@@ -340,9 +247,9 @@ impl PublishedSet {
     ///
     /// # Errors
     /// When they are in a file that cannot be read.
-    pub fn class_names(&self, place: &Place) -> Result<Vec<String>> {
-        if place.release.format == Format::TinyImageNet {
-            return tiny_imagenet::classes(&place.folder);
+    pub fn class_names(&self, opened: &Opened) -> Result<Vec<String>> {
+        if opened.release.format == Format::TinyImageNet {
+            return tiny_imagenet::classes(&opened.source);
         }
         Ok(self.classes.iter().map(|name| (*name).to_owned()).collect())
     }
@@ -356,7 +263,7 @@ impl PublishedSet {
             let gzipped = if release.files().any(|file| file.gzipped) { " (gzipped or not)" } else { "" };
             let archive = release
                 .archive
-                .map(|archive| format!(" of the archive {}", archive.name))
+                .map(|archive| format!(" of the archive {}", archive.name()))
                 .unwrap_or_default();
             format!("the {} files {}{gzipped}{archive}", release.count(), names.join(", "))
         };

@@ -179,7 +179,8 @@ impl Table {
                 Targets::Values(Tensor::from_vec(values, (rows.len(), 1), &Device::Cpu)?)
             }
         };
-        Ok(Examples { inputs: Tensor::from_vec(features, (rows.len(), columns), &Device::Cpu)?, targets })
+        let inputs = Tensor::from_vec(features, (rows.len(), columns), &Device::Cpu)?.into();
+        Ok(Examples { inputs, targets })
     }
 }
 

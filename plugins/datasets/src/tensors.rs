@@ -10,9 +10,13 @@
 //!
 //! Without a test split the same examples serve as both. Other tensors of the file are not looked at.
 
-use std::{fs, io, num::NonZeroU32, path::PathBuf};
+use std::{
+    fs, io,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Dataset, Error, Examples, Result, Split, Targets, registry::Environment};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,6 +44,8 @@ pub struct TensorsParameters {
 pub struct Tensors {
     train: Examples,
     test: Option<Examples>,
+    /// The inputs' type.
+    dtype: DType,
     path: PathBuf,
 }
 
@@ -62,8 +68,16 @@ impl Tensors {
             }
             _ => Error::io(&path, error),
         })?;
+        Self::parse(&path, &contents, parameters.classes)
+    }
+
+    /// The examples in the contents of a file, with so many classes where a number is given.
+    ///
+    /// # Errors
+    /// As [`Tensors::load`].
+    pub fn parse(path: &Path, contents: &[u8], classes: Option<NonZeroU32>) -> Result<Self> {
         let name = path.display().to_string();
-        let file = TensorFile::parse(&name, &contents)?;
+        let file = TensorFile::parse(&name, contents)?;
         let train = Part::read(&file, "x", "y")?;
         let test = match (file.has("x_test"), file.has("y_test")) {
             (false, false) => None,
@@ -74,9 +88,11 @@ impl Tensors {
             train.require_same_kind(test, &file)?;
         }
         let parts = [Some(&train), test.as_ref()];
-        let classes = classes(&file, parts.into_iter().flatten(), parameters.classes)?;
+        let classes = count_classes(&file, parts.into_iter().flatten(), classes)?;
+        let dtype = train.inputs.dtype();
         let examples = |part: Part| part.examples(classes);
-        Ok(Self { train: examples(train)?, test: test.map(examples).transpose()?, path })
+        let (train, test) = (examples(train)?, test.map(examples).transpose()?);
+        Ok(Self { train, test, dtype, path: path.to_owned() })
     }
 }
 
@@ -137,7 +153,7 @@ impl Part {
                 Targets::Classes { labels: Tensor::from_vec(labels, shape, &Device::Cpu)?, classes }
             }
         };
-        Ok(Examples { inputs: self.inputs, targets })
+        Ok(Examples { inputs: self.inputs.into(), targets })
     }
 }
 
@@ -208,7 +224,7 @@ fn values(file: &TensorFile<'_>, key: &str, count: usize) -> Result<Tensor> {
 }
 
 /// C: as asked for, otherwise the largest label of all splits plus one. Of no use, and 0, for real targets.
-fn classes<'a>(
+fn count_classes<'a>(
     file: &TensorFile<'_>,
     parts: impl Iterator<Item = &'a Part>,
     asked: Option<NonZeroU32>,
@@ -267,7 +283,7 @@ impl Dataset for Tensors {
             self.path.display(),
             train.len(),
             &train.inputs.dims()[1..],
-            train.inputs.dtype(),
+            self.dtype,
         )
     }
 }

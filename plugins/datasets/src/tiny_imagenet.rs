@@ -1,31 +1,45 @@
 //! Tiny ImageNet's folders: `train/WNID/images/FILE`, and `val/images/FILE` with the classes in `val/val_annotations.txt`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use eigenscape_core::{Error, Result};
 
-use crate::{folder, format::Contents, labelled::LabelledImages};
+use crate::{
+    folder,
+    labelled::LabelledImages,
+    source::{Contents, Source},
+};
 
 /// The list of the classes, sorted by it as torchvision's `ImageFolder` sorts folders.
 pub const CLASSES: &str = "wnids.txt";
 /// File, class and box of each image of the test split.
 pub const ANNOTATIONS: &str = "val/val_annotations.txt";
+/// Where the images are.
+pub const FOLDERS: &[&str] = &["train", VALIDATION];
+const VALIDATION: &str = "val/images";
 
 /// Reads the split that a file stands for: [`CLASSES`] for the training split, [`ANNOTATIONS`] for the test split (the published one
 /// has no labels, so that the validation split is used).
 ///
 /// # Errors
 /// When a file is missing or damaged, or names what is not there.
-pub fn read(root: &Path, file: &Contents, [channels, height, width]: [usize; 3]) -> Result<LabelledImages> {
-    let classes = classes(root)?;
+pub fn read(
+    source: &Source,
+    file: &Contents<'_>,
+    [channels, height, width]: [usize; 3],
+) -> Result<LabelledImages> {
+    let classes = classes(source)?;
     let size = Some([height as u32, width as u32]);
-    if file.subject.ends_with("wnids.txt") {
+    if file.subject == source.subject_of(Path::new(CLASSES)) {
         let mut files = Vec::new();
         for (class, name) in (0..).zip(&classes) {
-            let images = folder::files(&root.join("train").join(name).join("images"))?;
+            let images = source.images(&Path::new("train").join(name).join("images"))?;
             files.extend(images.into_iter().map(|image| (class, image)));
         }
-        return folder::images(&root.join("train"), &files, channels, size, classes.len());
+        return folder::images(source, &files, channels, size, classes.len());
     }
     let text = String::from_utf8_lossy(&file.bytes);
     let refuse = |line: usize, problem: String| {
@@ -38,24 +52,33 @@ pub fn read(root: &Path, file: &Contents, [channels, height, width]: [usize; 3])
         };
         let class = classes.iter().position(|known| known == class);
         let class = class.ok_or_else(|| refuse(line, format!("its class is not in {CLASSES}")))?;
-        if Path::new(name).components().count() != 1 || name.contains("..") {
+        if !is_plain(name) {
             return Err(refuse(line, "it names no file beside it".to_owned()));
         }
-        Ok((class as u32, root.join("val/images").join(name)))
+        Ok((class as u32, Path::new(VALIDATION).join(name)))
     };
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let files: Vec<(u32, PathBuf)> = lines.map(entry).collect::<Result<_>>()?;
-    folder::images(&root.join("val"), &files, channels, size, classes.len())
+    folder::images(source, &files, channels, size, classes.len())
 }
 
 /// The classes, sorted.
 ///
 /// # Errors
 /// When their list cannot be read.
-pub fn classes(root: &Path) -> Result<Vec<String>> {
-    let path = root.join(CLASSES);
-    let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-    let mut classes: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+pub fn classes(source: &Source) -> Result<Vec<String>> {
+    let file = source.read(Path::new(CLASSES))?;
+    let mut classes: Vec<String> =
+        String::from_utf8_lossy(&file.bytes).split_whitespace().map(str::to_owned).collect();
+    if let Some(class) = classes.iter().find(|class| !is_plain(class)) {
+        let problem = format!("the class `{class}` names no folder in train");
+        return Err(Error::input(file.subject, problem, "unpack the archive again"));
+    }
     classes.sort_unstable();
     Ok(classes)
+}
+
+/// Whether a name leads to nowhere but a file of that name.
+fn is_plain(name: &str) -> bool {
+    Path::new(name).file_name() == Some(OsStr::new(name))
 }

@@ -59,7 +59,7 @@ fn files_are_found_in_a_folder_and_in_torchvisions_layout() {
 fn images_are_normalised_then_framed_in_black() {
     let folder = small_set(true);
     let set = load("fashion-mnist", "path = 'set'\npad = 3", folder.path());
-    let inputs = set.examples(Split::Train).unwrap().inputs;
+    let inputs = set.examples(Split::Train).unwrap().inputs.all().unwrap();
     assert_eq!(inputs.dims(), [4, 1, 34, 34]);
     for n in 0..4 {
         let image: Vec<Vec<f32>> = inputs.i((n, 0)).unwrap().to_vec2().unwrap();
@@ -80,12 +80,25 @@ fn images_are_normalised_then_framed_in_black() {
 }
 
 #[test]
+fn images_are_prepared_when_they_are_asked_for() {
+    let inputs = load("fashion-mnist", "train_per_class = 3", std::path::Path::new(""));
+    let inputs = inputs.examples(Split::Train).unwrap().inputs;
+    let all: Vec<Vec<f32>> = inputs.all().unwrap().flatten_from(1).unwrap().to_vec2().unwrap();
+    let some = |found: candle_core::Tensor| found.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+    assert_eq!(some(inputs.range(5, 7).unwrap()), all[5..12]);
+    let chosen = some(inputs.select(&[29, 0, 29]).unwrap());
+    assert_eq!(chosen, [29, 0, 29].map(|index: usize| all[index].clone()));
+    assert_eq!(inputs.select(&[]).unwrap().dims(), [0, 1, 32, 32]);
+    assert!(inputs.select(&[30]).is_err() && inputs.range(29, 2).is_err());
+}
+
+#[test]
 fn pixels_keep_their_places() {
     let folder = small_set(false);
     let pixels: Vec<u8> = (0..4 * 784).map(|i| u8::try_from(i % 251).unwrap()).collect();
     fs::write(folder.path().join("set/train-images-idx3-ubyte"), idx(&[4, 28, 28], &pixels)).unwrap();
     let set = load("fashion-mnist", "path = 'set'\npad = 1", folder.path());
-    let inputs = set.examples(Split::Train).unwrap().inputs;
+    let inputs = set.examples(Split::Train).unwrap().inputs.all().unwrap();
     for (n, row, column) in [(0, 0, 0), (0, 0, 27), (1, 5, 9), (3, 27, 27)] {
         let value = inputs.i((n, 0, row + 1, column + 1)).unwrap().to_scalar::<f32>().unwrap();
         assert_eq!(value, normalised(pixels[n * 784 + row * 28 + column]));

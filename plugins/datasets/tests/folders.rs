@@ -7,8 +7,8 @@ mod common;
 use std::{fs, path::Path};
 
 use candle_core::IndexOp;
-use common::{assert_says, load, refusal};
-use eigenscape_core::{Split, Targets};
+use common::{assert_says, build, load, refusal};
+use eigenscape_core::{Split, Targets, registry::PluginError};
 use image::{Rgb, RgbImage};
 use tempfile::tempdir;
 
@@ -33,7 +33,7 @@ fn classes_are_folders_in_alphabetical_order() {
     assert_eq!(train.inputs.dims(), [2, 3, 2, 3]);
     let Targets::Classes { labels, classes: 2 } = &train.targets else { panic!("two classes expected") };
     assert_eq!(labels.to_vec1::<u32>().unwrap(), [0, 1]);
-    let image: Vec<Vec<Vec<f32>>> = train.inputs.i(1).unwrap().to_vec3().unwrap();
+    let image: Vec<Vec<Vec<f32>>> = train.inputs.all().unwrap().i(1).unwrap().to_vec3().unwrap();
     for (channel, (colour, corner)) in [(10, 0), (20, 0), (30, 255)].into_iter().enumerate() {
         assert_eq!(
             image[channel],
@@ -64,8 +64,17 @@ fn what_cannot_be_used_is_named() {
     assert_says(&message("path = 'set'"), &["set", "no such folder"]);
     write(&root.join("a/1.png"), [2, 2], [0; 3]);
     assert_says(&message("path = 'set'"), &["1 folders", "train/CLASS/FILE"]);
+    fs::create_dir(root.join("b")).unwrap();
+    fs::write(root.join("b/2.webp"), "of another kind").unwrap();
+    assert_says(&message("path = 'set'"), &["set/b", "no images", "PNG or JPEG"]);
+    match build("images", "path = 'set'\nsize = [0, 4]", folder.path()).err() {
+        Some(PluginError::Parameter { key, .. }) => assert_eq!(key, "size[0]"),
+        other => panic!("{other:?}"),
+    }
     write(&root.join("b/2.png"), [2, 3], [0; 3]);
     assert_says(&message("path = 'set'"), &["2.png", "2x3", "data.size"]);
+    assert_says(&message("path = 'set'\nsize = [4, 4]\nstd = [1e-45]"), &["data.std", "not finite"]);
+    assert_says(&message("path = 'set'\nsize = [4, 4]\nmean = [1e39]"), &["data.std", "not finite"]);
     let whole = fs::read(root.join("b/2.png")).unwrap();
     for damaged in [&whole[..whole.len() / 2], b"<!DOCTYPE html>", b""] {
         fs::write(root.join("b/2.png"), damaged).unwrap();
@@ -99,11 +108,18 @@ fn tiny_imagenets_annotations_are_followed() {
         ("val_0.png\tn09\n", "not in wnids.txt"),
         ("../x\tn01\n", "no file beside it"),
         ("x", "no file and class"),
+        (".\tn01\n", "no file beside it"),
+        ("/etc/x.png\tn01\n", "no file beside it"),
     ] {
         fs::write(root.join("val/val_annotations.txt"), text).unwrap();
         assert_says(
             &refusal("tiny-imagenet", "path = 'root'", folder.path()),
             &["val_annotations.txt, line 1", problem],
         );
+    }
+    for class in ["../n01", "/n01", ".."] {
+        fs::write(root.join("wnids.txt"), format!("n02\n{class}\n")).unwrap();
+        let message = refusal("tiny-imagenet", "path = 'root'", folder.path());
+        assert_says(&message, &["wnids.txt", &format!("`{class}` names no folder")]);
     }
 }

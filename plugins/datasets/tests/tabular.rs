@@ -18,7 +18,7 @@ fn tables_are_split_and_standardised() {
         let examples = set.examples(Split::Train).unwrap();
         assert_eq!((examples.inputs.dims(), examples.outputs()), (&[train, features][..], outputs), "{name}");
         assert_eq!(set.examples(Split::Test).unwrap().len(), test);
-        let columns = examples.inputs.t().unwrap().to_vec2::<f32>().unwrap();
+        let columns = examples.inputs.all().unwrap().t().unwrap().to_vec2::<f32>().unwrap();
         for column in columns {
             let mean = column.iter().map(|x| f64::from(*x)).sum::<f64>() / train as f64;
             let variance = column.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / train as f64;

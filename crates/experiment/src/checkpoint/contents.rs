@@ -3,12 +3,10 @@
 use eigenscape_core::{
     pickle::{self, Document, Known, Limits, Trouble},
     tensor_file::Tensors,
+    zip::{self, Archive},
 };
 
-use super::{
-    archive::{self, Archive},
-    refusal::{Refusal, Result},
-};
+use super::refusal::{Refusal, Result};
 
 /// How the pickles begin that `torch.save` wrote before it wrote zip archives: protocol 2, and PyTorch's number as a long
 /// integer of ten bytes.
@@ -31,7 +29,7 @@ impl<'a> Contents<'a> {
     pub(super) fn parse(file: &'a [u8]) -> Result<Self> {
         let remedy = "save it again with torch.save(model.state_dict(), path), which writes a zip archive, or with \
                       safetensors.torch.save_file";
-        if file.starts_with(archive::MAGIC) {
+        if file.starts_with(zip::MAGIC) {
             pickled(file).map(Self::Pickled)
         } else if file.starts_with(LEGACY) {
             Err(Refusal::new("is of the format that torch.save wrote before PyTorch 1.6", remedy))
@@ -60,15 +58,18 @@ fn is_pickle(file: &[u8]) -> bool {
 
 /// The pickle in an archive of `torch.save`.
 fn pickled(file: &[u8]) -> Result<Document<'_>> {
-    let archive = Archive::parse(file)?;
-    let mut roots = archive.names().filter_map(|name| name.strip_suffix("data.pkl"));
+    let archive = Archive::parse(file).map_err(|why| {
+        Refusal::damaged(format!("is not a complete zip archive as torch.save writes it: {why}"))
+    })?;
+    let names = archive.entries().filter_map(zip::Entry::name);
+    let mut roots = names.filter_map(|name| name.strip_suffix("data.pkl"));
     let root = roots.find(|root| root.is_empty() || root.ends_with('/')).ok_or_else(|| {
         Refusal::new(
             "is a zip archive without data.pkl, so that it is not of torch.save",
             "save the weights with torch.save(model.state_dict(), path)",
         )
     })?;
-    let get = |name: &str| archive.get(&format!("{root}{name}"));
+    let get = |name: &str| stored(&archive, &format!("{root}{name}"));
     if get("constants.pkl")?.is_some() {
         return Err(Refusal::new(
             "is a TorchScript archive, which holds a program",
@@ -82,6 +83,17 @@ fn pickled(file: &[u8]) -> Result<Document<'_>> {
     let limits = Limits { memory: file.len().saturating_add(DESCRIPTION) };
     let entry = |key: &str| get(&format!("data/{key}")).ok().flatten();
     pickle::run(data, Known::Torch, limits, &entry).map_err(refusal)
+}
+
+/// The contents of an entry; `None` when there is none of that name.
+fn stored<'a>(archive: &Archive<'a>, name: &str) -> Result<Option<&'a [u8]>> {
+    let packed = || {
+        Refusal::new(
+            format!("its entry {name} is compressed or encrypted, which torch.save never does"),
+            "save the file again with torch.save(model.state_dict(), path)",
+        )
+    };
+    archive.get(name).map(|entry| entry.stored().ok_or_else(packed)).transpose()
 }
 
 /// Why a pickle cannot be used.

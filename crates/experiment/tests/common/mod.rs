@@ -74,7 +74,7 @@ impl Dataset for Nothing {
     fn examples(&self, _: Split) -> Result<Examples> {
         let zeros = |dtype| Tensor::zeros((1,), dtype, &Device::Cpu);
         let targets = Targets::Classes { labels: zeros(DType::U32)?, classes: 1 };
-        Ok(Examples { inputs: zeros(DType::F32)?, targets })
+        Ok(Examples { inputs: zeros(DType::F32)?.into(), targets })
     }
     fn class_names(&self) -> &[String] {
         &[]

@@ -2,14 +2,18 @@
 
 #![allow(dead_code, missing_docs, reason = "each test target uses its part of it")]
 
+pub mod formats;
+
 use std::{fs, io::Write, path::Path};
 
 use eigenscape_core::{
     Dataset, Error, Registry,
     registry::{Built, Environment, PluginError},
 };
-use flate2::{Compression, write::GzEncoder};
-use proptest::prelude::*;
+use flate2::{
+    Compression,
+    write::{DeflateEncoder, GzEncoder},
+};
 
 /// A well-formed IDX file of unsigned bytes.
 pub fn idx(shape: &[u32], data: &[u8]) -> Vec<u8> {
@@ -23,6 +27,59 @@ pub fn gzip(contents: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(contents).unwrap();
     encoder.finish().unwrap()
+}
+
+/// A gzipped tar archive.
+pub fn tarred(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
+    for (name, contents) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(contents.len() as u64);
+        // The field itself: steps upwards are for the reader to refuse.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        builder.append(&header, *contents).unwrap();
+    }
+    builder.into_inner().unwrap().finish().unwrap()
+}
+
+/// A zip archive, with its files deflated or stored.
+pub fn zipped(files: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (name, contents) in files {
+        let packed = if deflated { deflate(contents) } else { contents.to_vec() };
+        let mut checksum = flate2::Crc::new();
+        checksum.update(contents);
+        let numbers = [checksum.sum(), packed.len() as u32, contents.len() as u32].map(u32::to_le_bytes);
+        let method = if deflated { 8 } else { 0 };
+        // Version, flags, method, time and date, numbers, lengths of the name and of an extra field.
+        let header = [
+            &[20, 0, 0, 0, method, 0, 0, 0, 0, 0][..],
+            &numbers.concat(),
+            &(name.len() as u32).to_le_bytes(),
+        ]
+        .concat();
+        let offset = (archive.len() as u32).to_le_bytes();
+        directory.extend([&b"PK\x01\x02\x14\0"[..], &header, &[0; 10], &offset, name.as_bytes()].concat());
+        archive.extend([&b"PK\x03\x04"[..], &header, name.as_bytes(), &packed].concat());
+    }
+    let (count, start) = ((files.len() as u16).to_le_bytes(), archive.len() as u32);
+    archive.extend(&directory);
+    archive.extend([&b"PK\x05\x06\0\0\0\0"[..], &count, &count].concat());
+    archive.extend([&(directory.len() as u32).to_le_bytes()[..], &start.to_le_bytes(), &[0; 2]].concat());
+    archive
+}
+
+fn deflate(contents: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(contents).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// In hexadecimal digits.
+pub fn md5(contents: &[u8]) -> String {
+    use md5::{Digest, Md5};
+    Md5::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The four files of a set with images of 28x28: `train` and `test` hold the labels, image n is full of n.
@@ -74,34 +131,5 @@ pub fn refusal(name: &str, parameters: &str, base: &Path) -> String {
 pub fn assert_says(message: &str, parts: &[&str]) {
     for part in parts.iter().chain(&["help: "]) {
         assert!(message.contains(part), "no {part:?} in: {message}");
-    }
-}
-
-/// A change of a file's bytes.
-#[derive(Debug, Clone)]
-pub enum Mutation {
-    Set(prop::sample::Index, u8),
-    Insert(prop::sample::Index, u8),
-    Truncate(prop::sample::Index),
-}
-
-pub fn mutation() -> impl Strategy<Value = Mutation> {
-    use prop::sample::Index;
-    prop_oneof![
-        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Set(at, byte)),
-        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Insert(at, byte)),
-        any::<Index>().prop_map(Mutation::Truncate),
-    ]
-}
-
-pub fn mutate(contents: &mut Vec<u8>, mutation: &Mutation) {
-    match mutation {
-        Mutation::Set(at, byte) if !contents.is_empty() => {
-            let at = at.index(contents.len());
-            contents[at] = *byte;
-        }
-        Mutation::Insert(at, byte) => contents.insert(at.index(contents.len() + 1), *byte),
-        Mutation::Truncate(at) => contents.truncate(at.index(contents.len() + 1)),
-        Mutation::Set(..) => {}
     }
 }

@@ -86,7 +86,7 @@ impl Subject {
         weights.buffers = statistics(&network)?;
         let targets = Labels::default().targets(&examples, DType::F32)?;
         Ok(Self {
-            point: evaluate::at(&weights, examples.inputs, targets),
+            point: evaluate::at(&weights, examples.inputs.all()?, targets),
             full: GroupSelector::Full.resolve(&network, batch)?.swap_remove(0),
             layers: GroupSelector::Layers.resolve(&network, batch)?,
             probes: 1,
@@ -262,7 +262,7 @@ fn examples(image: &[usize], classes: usize, batch: usize) -> Result<Examples> {
     let inputs = normal("bench-images", 0, &[&[batch], image].concat())?;
     let labels: Vec<u32> = (0..batch).map(|n| (n % classes) as u32).collect();
     let labels = Tensor::new(labels, &Device::Cpu).map_err(eigenscape_core::Error::from)?;
-    Ok(Examples { inputs, targets: Targets::Classes { labels, classes } })
+    Ok(Examples { inputs: inputs.into(), targets: Targets::Classes { labels, classes } })
 }
 
 /// Running statistics as after some training: means around 0, variances around 1.
