@@ -24,7 +24,7 @@ impl Dataset for Points {
     fn examples(&self, _: Split) -> Result<Examples> {
         let inputs = Tensor::from_iter((0..8).map(|i| (i as f32).sin()), &Device::Cpu)?.reshape((4, 2))?;
         let labels = Tensor::from_iter((0..4_i64).map(|i| i % 2), &Device::Cpu)?.to_dtype(DType::I64)?;
-        Ok(Examples { inputs, targets: Targets::Classes { labels, classes: 2 } })
+        Ok(Examples { inputs: inputs.into(), targets: Targets::Classes { labels, classes: 2 } })
     }
 
     fn class_names(&self) -> &[String] {
