@@ -251,9 +251,7 @@ impl Subject {
             When::All => format!("{what}, summed over epochs"),
         }
     }
-}
 
-impl Subject {
     /// Whether a spectrum that it is about was to be measured in the run and could not be.
     #[must_use]
     pub fn is_missing_in(&self, run: &Run) -> bool {

@@ -73,7 +73,7 @@ impl Numbers<'_> {
         }
     }
 
-    /// Calls `f` with each number of `range` and what it is for.
+    /// Calls `f` with each element of `out` and the number for it, that of the first being at `start`.
     fn for_each<T>(self, start: usize, out: &mut [T], f: impl Fn(&mut T, f64)) {
         match self {
             Self::F32(x) => out.iter_mut().zip(&x[start..]).for_each(|(out, &x)| f(out, f64::from(x))),

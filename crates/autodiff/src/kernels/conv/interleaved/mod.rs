@@ -17,6 +17,9 @@ use pulp::{Arch, Simd, WithSimd};
 /// Samples that fill the vectors well enough.
 const FEWEST: usize = 16;
 
+/// How many tasks share a sum, at most: its parts depend on the sizes alone, so that it rounds alike for any number of threads.
+const TASKS: usize = 8;
+
 /// Whether a convolution of so many samples is best done like this.
 pub(super) fn applies(samples: usize) -> bool {
     samples >= FEWEST

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{
     super::Terms,
-    Plan, Widths, applies,
+    Plan, TASKS, Widths, applies,
     layout::{interleave_images, interleave_outputs},
     samples_at_once,
 };
@@ -18,9 +18,6 @@ use crate::kernels::{
     recycle::{give_back, zeros},
     simd::Lanes,
 };
-
-/// How many tasks share the rows of the outputs; it depends on the sizes alone, so that sums round alike for any number of threads.
-const TASKS: usize = 8;
 
 /// Taps whose sums are in registers together.
 const TAPS: usize = 4;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{super::Terms, Plan, Widths, narrow_weights};
+use super::{super::Terms, Plan, TASKS, Widths, narrow_weights};
 use crate::kernels::{
     Element,
     conv::Geometry,
@@ -14,9 +14,6 @@ use crate::kernels::{
     scratch::{with_buffers, zeroed},
     transpose::{Matrices, Transposes},
 };
-
-/// How many tasks share the samples; it depends on the sizes alone, so that sums round alike for any number of threads.
-const TASKS: usize = 8;
 
 /// Numbers that all tasks' sums may be.
 const SUMS: usize = 1 << 24;
