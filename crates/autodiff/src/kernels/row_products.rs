@@ -90,13 +90,13 @@ impl<T: Element> WithSimd for Pack<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { k, few, first, width, to } = self;
         let count = width.min(few.count - first);
         if count < width {
             to.fill(T::zero());
         }
-        transpose([count, k], &few.data[first * few.stride..], few.stride, to, width);
+        transpose(simd, [count, k], &few.data[first * few.stride..], few.stride, to, width);
     }
 }
 

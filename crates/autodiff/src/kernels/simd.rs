@@ -2,11 +2,13 @@
 
 use pulp::{Simd, bytemuck::Pod};
 
+use super::transpose::Quads;
+
 /// The most lanes that any machine's vectors have.
 pub(super) const MOST_LANES: usize = 16;
 
 /// A floating-point type with its vectors.
-pub(crate) trait Lanes: Pod + Send + Sync {
+pub(crate) trait Lanes: Pod + Send + Sync + Quads {
     /// Several numbers that one instruction works on.
     type Vector<S: Simd>: Pod;
 

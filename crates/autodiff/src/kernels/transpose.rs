@@ -1,6 +1,14 @@
 //! Transposes of matrices, by blocks that stay in registers.
 
+mod quads;
+
+pub(super) use self::quads::Quads;
+
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
+
+use super::simd::Lanes;
 
 /// Rows and columns of a block.
 const BLOCK: usize = 16;
@@ -22,27 +30,23 @@ pub(super) struct Matrices<D> {
     pub step: usize,
 }
 
-impl<T: Copy + Default> WithSimd for Transposes<'_, T> {
+impl<T: Lanes> WithSimd for Transposes<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { count, sizes, from, to } = self;
         for i in 0..count {
-            transpose(
-                sizes,
-                &from.data[i * from.step..],
-                from.stride,
-                &mut to.data[i * to.step..],
-                to.stride,
-            );
+            let (from_data, to_data) = (&from.data[i * from.step..], &mut to.data[i * to.step..]);
+            transpose(simd, sizes, from_data, from.stride, to_data, to.stride);
         }
     }
 }
 
 /// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, rows `from_stride` and `to_stride` apart. As [`transpose_at`].
 #[inline(always)]
-pub(super) fn transpose<T: Copy + Default>(
+pub(super) fn transpose<T: Lanes, S: Simd>(
+    simd: S,
     sizes: [usize; 2],
     from: &[T],
     from_stride: usize,
@@ -50,6 +54,7 @@ pub(super) fn transpose<T: Copy + Default>(
     to_stride: usize,
 ) {
     transpose_at(
+        simd,
         sizes,
         from,
         #[inline(always)]
@@ -64,34 +69,64 @@ pub(super) fn transpose<T: Copy + Default>(
 ///
 /// Always inlined, so that it is compiled for the instructions of the kernel that it is part of.
 #[inline(always)]
-pub(super) fn transpose_at<T: Copy + Default>(
-    [rows, columns]: [usize; 2],
+pub(super) fn transpose_at<T: Lanes, S: Simd>(
+    simd: S,
+    sizes: [usize; 2],
     from: &[T],
     from_start: impl Fn(usize) -> usize,
     to: &mut [T],
     to_start: impl Fn(usize) -> usize,
 ) {
+    let mut transpose = Transpose { from, from_start, to, to_start };
+    let [rows, columns] = sizes;
     for j in (0..columns).step_by(BLOCK) {
         for i in (0..rows).step_by(BLOCK) {
-            if i + BLOCK <= rows && j + BLOCK <= columns {
-                let mut block = [[T::default(); BLOCK]; BLOCK];
-                for (k, row) in block.iter_mut().enumerate() {
-                    row.copy_from_slice(&from[from_start(i + k) + j..][..BLOCK]);
-                }
-                for k in 0..BLOCK {
-                    let mut column = [T::default(); BLOCK];
-                    for (to, row) in column.iter_mut().zip(&block) {
-                        *to = row[k];
-                    }
-                    to[to_start(j + k) + i..][..BLOCK].copy_from_slice(&column);
-                }
-            } else {
-                for j in j..columns.min(j + BLOCK) {
-                    let to = &mut to[to_start(j)..];
-                    for i in i..rows.min(i + BLOCK) {
-                        to[i] = from[from_start(i) + j];
-                    }
-                }
+            let block = [i..rows.min(i + BLOCK), j..columns.min(j + BLOCK)];
+            if !T::by_quads(simd, &mut transpose, block.clone()) {
+                transpose.block(block);
+            }
+        }
+    }
+}
+
+/// A transpose at work.
+pub(crate) struct Transpose<'a, T, F, G> {
+    from: &'a [T],
+    from_start: F,
+    to: &'a mut [T],
+    to_start: G,
+}
+
+/// Rows and columns.
+pub(crate) type Block = [Range<usize>; 2];
+
+impl<T: Lanes, F: Fn(usize) -> usize, G: Fn(usize) -> usize> Transpose<'_, T, F, G> {
+    /// A block that goes through the stack.
+    #[inline(always)]
+    fn block(&mut self, [rows, columns]: Block) {
+        if rows.len() < BLOCK || columns.len() < BLOCK {
+            return self.numbers([rows, columns]);
+        }
+        let mut block = [[T::zeroed(); BLOCK]; BLOCK];
+        for (row, i) in block.iter_mut().zip(rows.clone()) {
+            row.copy_from_slice(&self.from[(self.from_start)(i) + columns.start..][..BLOCK]);
+        }
+        for (k, j) in columns.enumerate() {
+            let mut column = [T::zeroed(); BLOCK];
+            for (to, row) in column.iter_mut().zip(&block) {
+                *to = row[k];
+            }
+            self.to[(self.to_start)(j) + rows.start..][..BLOCK].copy_from_slice(&column);
+        }
+    }
+
+    /// A block, number by number.
+    #[inline(always)]
+    fn numbers(&mut self, [rows, columns]: Block) {
+        for j in columns {
+            let to = &mut self.to[(self.to_start)(j)..];
+            for i in rows.clone() {
+                to[i] = self.from[(self.from_start)(i) + j];
             }
         }
     }
@@ -99,21 +134,39 @@ pub(super) fn transpose_at<T: Copy + Default>(
 
 #[cfg(test)]
 mod tests {
-    use super::transpose;
+    use pulp::Arch;
 
-    #[test]
-    fn moves_every_element_of_whole_and_of_cut_blocks() {
-        for (rows, columns) in [(16, 32), (17, 5), (3, 40), (1, 1), (33, 19)] {
+    use super::*;
+    use crate::kernels::Element;
+
+    fn moves_every_element<T: Element + std::fmt::Debug>(arch: Arch) {
+        for (rows, columns) in [(16, 32), (17, 5), (3, 40), (1, 1), (33, 19), (100, 14), (4, 16), (11, 8)] {
             let (from_stride, to_stride) = (columns + 3, rows + 2);
-            let from: Vec<f32> = (0..rows * from_stride).map(|i| i as f32).collect();
-            let mut to = vec![-1.0; columns * to_stride];
-            transpose([rows, columns], &from, from_stride, &mut to, to_stride);
+            let from: Vec<T> = (0..rows * from_stride).map(|i| T::from_f64(i as f64)).collect();
+            let mut to = vec![-T::one(); columns * to_stride];
+            arch.dispatch(Transposes {
+                count: 1,
+                sizes: [rows, columns],
+                from: Matrices { data: &from, stride: from_stride, step: 0 },
+                to: Matrices { data: &mut to, stride: to_stride, step: 0 },
+            });
             for j in 0..columns {
                 for i in 0..rows {
-                    assert_eq!(to[j * to_stride + i], from[i * from_stride + j]);
+                    assert_eq!(to[j * to_stride + i], from[i * from_stride + j], "{arch:?} {rows} {columns}");
                 }
-                assert!(to[j * to_stride + rows..][..2].iter().all(|&x| x == -1.0));
+                assert!(to[j * to_stride + rows..][..2].iter().all(|&x| x == -T::one()));
             }
+        }
+    }
+
+    #[test]
+    fn every_element_of_whole_and_of_cut_blocks_moves_and_nothing_else() {
+        let mut levels = vec![Arch::Scalar, Arch::new()];
+        #[cfg(target_arch = "x86_64")]
+        levels.extend(pulp::x86::V3::try_new().map(Arch::V3));
+        for arch in levels {
+            moves_every_element::<f32>(arch);
+            moves_every_element::<f64>(arch);
         }
     }
 }

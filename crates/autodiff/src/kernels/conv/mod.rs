@@ -82,13 +82,13 @@ pub(crate) fn conv2d(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
     let joint = terms.len() == 1 && (x.dims()[0] == 1 || w.dims()[0] == 1);
     dispatch!(x, T => {
         let mut out = buffer::<T>(lead * samples * g.out_image());
+        let (rounds, batch) = if joint { (1, x.dims()[0] * samples) } else { (lead, samples) };
         with_terms::<T, _>(terms, |terms| {
-            let rounds = if joint { 1 } else { lead };
+            if Sides::new(g).is_none() && interleaved::applies(batch) {
+                return interleaved::convolve(Arch::new(), g, batch, terms, &mut out);
+            }
             by_rounds(terms, rounds, [samples * g.image(), g.weight()], &mut out, |terms, out| match Sides::new(g) {
                 Some(sides) => winograd(&sides, terms, Role::Forward, out),
-                None if interleaved::applies(terms[0][0].len() / g.image()) => {
-                    interleaved::convolve(Arch::new(), g, terms, out);
-                }
                 None => one_by_one(terms, out, |[x, w], out| unfolded::convolve(g, x, w, out)),
             });
         })?;
@@ -106,13 +106,13 @@ pub(crate) fn conv2d_input_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> Re
     let joint = terms.len() == 1 && (w.dims()[0] == 1 || y.dims()[0] == 1 && sides.is_some());
     dispatch!(y, T => {
         let mut out = buffer::<T>(lead * samples * g.image());
+        let (rounds, batch) = if joint { (1, y.dims()[0] * samples) } else { (lead, samples) };
         with_terms::<T, _>(terms, |terms| {
-            let rounds = if joint { 1 } else { lead };
+            if sides.is_none() && interleaved::applies(batch) {
+                return interleaved::input_transpose(Arch::new(), g, batch, terms, &mut out);
+            }
             by_rounds(terms, rounds, [samples * g.out_image(), g.weight()], &mut out, |terms, out| match sides {
                 Some(sides) => winograd(&sides, terms, Role::InputTranspose, out),
-                None if interleaved::applies(terms[0][0].len() / g.out_image()) => {
-                    interleaved::input_transpose(Arch::new(), g, terms, out);
-                }
                 None => one_by_one(terms, out, |[y, w], out| unfolded::input_transpose(g, y, w, out)),
             });
         })?;
@@ -129,10 +129,12 @@ pub(crate) fn conv2d_weight_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> R
     dispatch!(x, T => {
         let mut out = buffer::<T>(lead * g.weight());
         with_terms::<T, _>(terms, |terms| {
+            let Some(sides) = Sides::new(g) else {
+                return interleaved::weight_transpose(Arch::new(), g, samples, terms, &mut out);
+            };
             let sizes = [samples * g.image(), samples * g.out_image()];
-            by_rounds(terms, lead, sizes, &mut out, |terms, out| match Sides::new(g) {
-                Some(sides) => winograd::weight_transpose(Arch::new(), &sides, terms, out),
-                None => interleaved::weight_transpose(Arch::new(), g, terms, out),
+            by_rounds(terms, lead, sizes, &mut out, |terms, out| {
+                winograd::weight_transpose(Arch::new(), &sides, terms, out);
             });
         })?;
         let dims = (lead, g.out_channels, g.channels / g.groups, g.kernel.0, g.kernel.1);

@@ -4,9 +4,9 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{
-    super::Terms,
+    super::{Terms, part},
     Plan, Widths,
-    layout::{interleave_images, separate_outputs},
+    layout::{SideBySide, interleave_images, separate_outputs},
     samples_at_once,
 };
 use crate::kernels::{
@@ -16,29 +16,33 @@ use crate::kernels::{
     recycle::{buffer, give_back},
 };
 
-/// y\[v, b\] = Σ x\[b\] ∗ w\[v\] over terms. Each number is one running sum over the filters' taps.
-pub(in super::super) fn convolve<T: Element>(arch: Arch, g: &Geometry, terms: Terms<'_, T>, out: &mut [T]) {
-    let Some([x, w]) = terms.first() else { return };
+/// y\[r, b\] = Σ x\[r, b\] ∗ w\[r\] over terms, in rounds r of so many samples. Each number is one running sum over the filters' taps.
+pub(in super::super) fn convolve<T: Element>(
+    arch: Arch,
+    g: &Geometry,
+    samples: usize,
+    terms: Terms<'_, T>,
+    out: &mut [T],
+) {
     let plan = Plan::new(g);
-    let (samples, vectors) = (x.len() / g.image(), w.len() / g.weight());
     let at_once = samples_at_once::<T>(g, samples);
     for first in (0..samples).step_by(at_once) {
         let count = at_once.min(samples - first);
-        let images: Vec<Vec<T>> = terms
-            .iter()
-            .map(|[x, _]| interleave_images(arch, &plan, &x[first * g.image()..][..count * g.image()]))
-            .collect();
-        for (v, out) in (0..vectors).zip(out.chunks_mut(samples * g.out_image())) {
+        let interleave =
+            |x: &[T]| interleave_images(arch, &plan, &x[first * g.image()..][..count * g.image()]);
+        let images = terms.iter().map(|[x, _]| SideBySide::new(x, samples * g.image(), interleave));
+        let images: Vec<_> = images.collect();
+        for (round, out) in out.chunks_mut(samples * g.out_image()).enumerate() {
             let out = &mut out[first * g.out_image()..][..count * g.out_image()];
             let mut outputs = buffer(plan.positions.len() * g.out_channels * step::<T>(arch, count));
             for (i, ([_, w], images)) in terms.iter().zip(&images).enumerate() {
-                let w = &w[v * g.weight()..][..g.weight()];
-                products(arch, &plan, count, images, w, &mut outputs, i > 0);
+                let w = part(w, g.weight(), round);
+                images.with(round, |images| products(arch, &plan, count, images, w, &mut outputs, i > 0));
             }
             separate_outputs(arch, &plan, &outputs, out);
             give_back(outputs);
         }
-        images.into_iter().for_each(give_back);
+        images.into_iter().for_each(SideBySide::give_back);
     }
 }
 

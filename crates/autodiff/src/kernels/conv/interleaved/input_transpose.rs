@@ -4,9 +4,9 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{
-    super::Terms,
+    super::{Terms, part},
     Plan, Widths,
-    layout::{interleave_outputs, separate_images},
+    layout::{SideBySide, interleave_outputs, separate_images},
     samples_at_once,
 };
 use crate::kernels::{
@@ -16,26 +16,33 @@ use crate::kernels::{
     recycle::{buffer, give_back},
 };
 
-/// x\[b\] = Σ Σ wᵀ y\[b\] over terms. The order of summation depends on the shapes alone.
+/// x\[r, b\] = Σ Σ w\[r\]ᵀ y\[r, b\] over terms, in rounds r of so many samples. The order of summation depends on the shapes alone.
 pub(in super::super) fn input_transpose<T: Element>(
     arch: Arch,
     g: &Geometry,
+    samples: usize,
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
     let plan = Plan::new(g);
-    let at_once = samples_at_once::<T>(g, out.len() / g.image());
-    for (i, out) in out.chunks_mut(at_once * g.image()).enumerate() {
-        let samples = out.len() / g.image();
-        let mut images = buffer(g.channels * plan.plane() * Widths::new::<T>(arch).whole(samples));
-        for (term, [y, w]) in terms.iter().enumerate() {
-            let y = &y[i * at_once * g.out_image()..][..samples * g.out_image()];
-            let outputs = interleave_outputs(arch, &plan, y);
-            products(arch, &plan, samples, &outputs, w, &mut images, term > 0);
-            give_back(outputs);
+    let at_once = samples_at_once::<T>(g, samples);
+    for first in (0..samples).step_by(at_once) {
+        let count = at_once.min(samples - first);
+        let interleave =
+            |y: &[T]| interleave_outputs(arch, &plan, &y[first * g.out_image()..][..count * g.out_image()]);
+        let outputs = terms.iter().map(|[y, _]| SideBySide::new(y, samples * g.out_image(), interleave));
+        let outputs: Vec<_> = outputs.collect();
+        for (round, out) in out.chunks_mut(samples * g.image()).enumerate() {
+            let out = &mut out[first * g.image()..][..count * g.image()];
+            let mut images = buffer(g.channels * plan.plane() * Widths::new::<T>(arch).whole(count));
+            for (i, ([_, w], outputs)) in terms.iter().zip(&outputs).enumerate() {
+                let w = part(w, g.weight(), round);
+                outputs.with(round, |outputs| products(arch, &plan, count, outputs, w, &mut images, i > 0));
+            }
+            separate_images(arch, &plan, &images, out);
+            give_back(images);
         }
-        separate_images(arch, &plan, &images, out);
-        give_back(images);
+        outputs.into_iter().for_each(SideBySide::give_back);
     }
 }
 

@@ -8,14 +8,15 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    super::Terms,
+    super::{Terms, part},
     Plan, TASKS, Widths, applies,
-    layout::{interleave_images, interleave_outputs},
+    layout::{SideBySide, interleave_images, interleave_positions},
     samples_at_once,
 };
 use crate::kernels::{
     Element,
     recycle::{give_back, zeros},
+    scratch::{sized, with_buffers},
     simd::Lanes,
 };
 
@@ -27,47 +28,74 @@ pub(super) fn is_narrow(plan: &Plan, widths: Widths, samples: usize) -> bool {
     applies(samples) && 2 * plan.out_channels() <= widths.lanes
 }
 
-/// w = Σ Σ_b y\[b\] x\[b\]ᵀ over terms: \[O, C/groups, kH, kW\].
-pub(super) fn weight_transpose<T: Element>(arch: Arch, plan: &Plan, terms: Terms<'_, T>, out: &mut [T]) {
+/// As [`weight_transpose`](super::weight_transpose).
+pub(super) fn weight_transpose<T: Element>(
+    arch: Arch,
+    plan: &Plan,
+    samples: usize,
+    terms: Terms<'_, T>,
+    out: &mut [T],
+) {
     let (g, widths) = (&plan.g, Widths::new::<T>(arch));
-    let samples = terms.first().map_or(0, |[x, _]| x.len() / g.image());
     let at_once = samples_at_once::<T>(g, samples);
     let (count, tasks) = (g.weight() * widths.lanes, TASKS.min(g.out_height));
-    let mut sums = zeros(tasks * count);
+    let mut sums = zeros(out.len() * widths.lanes * tasks);
     for first in (0..samples).step_by(at_once) {
-        let samples = at_once.min(samples - first);
+        let samples_now = at_once.min(samples - first);
         for [x, y] in terms {
-            let images = interleave_images(arch, plan, &x[first * g.image()..][..samples * g.image()]);
-            let outputs =
-                interleave_outputs(arch, plan, &y[first * g.out_image()..][..samples * g.out_image()]);
-            let step = widths.whole(samples);
-            sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
-                let rows = task * g.out_height / tasks..(task + 1) * g.out_height / tasks;
-                arch.dispatch(Rows { plan, images: &images, outputs: &outputs, step, rows, sums });
+            let images = SideBySide::new(x, samples * g.image(), |x: &[T]| {
+                interleave_images(arch, plan, &x[first * g.image()..][..samples_now * g.image()])
             });
-            give_back(images);
-            give_back(outputs);
+            for (round, sums) in sums.chunks_mut(tasks * count).enumerate() {
+                let y = part(y, samples * g.out_image(), round);
+                let y = &y[first * g.out_image()..][..samples_now * g.out_image()];
+                images.with(round, |images| {
+                    sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
+                        let rows = task * g.out_height / tasks..(task + 1) * g.out_height / tasks;
+                        add_rows(arch, plan, rows, images, y, sums);
+                    });
+                });
+            }
+            images.give_back();
         }
     }
-    for (i, out) in out.iter_mut().enumerate() {
-        let lanes = sums.chunks(count).flat_map(|sums| &sums[i * widths.lanes..][..widths.lanes]);
-        *out = T::from_f64(lanes.map(|x| WithDType::to_f64(*x)).sum());
+    for (sums, out) in sums.chunks(tasks * count).zip(out.chunks_mut(g.weight())) {
+        for (i, out) in out.iter_mut().enumerate() {
+            let lanes = sums.chunks(count).flat_map(|sums| &sums[i * widths.lanes..][..widths.lanes]);
+            *out = T::from_f64(lanes.map(|x| WithDType::to_f64(*x)).sum());
+        }
     }
     give_back(sums);
 }
 
-/// What some rows of the outputs add to the sums \[output channel, tap, lane\].
-struct Rows<'a, T> {
+/// Adds what some rows of the outputs give to the sums \[output channel, tap, lane\].
+fn add_rows<T: Element>(arch: Arch, plan: &Plan, rows: Range<usize>, images: &[T], y: &[T], sums: &mut [T]) {
+    let g = &plan.g;
+    let step = Widths::new::<T>(arch).whole(y.len() / g.out_image());
+    with_buffers(|[outputs]: &mut [Vec<T>; 1]| {
+        let outputs = sized(outputs, g.out_width * g.out_channels * step);
+        for row in rows {
+            let start = row * g.out_width;
+            interleave_positions(arch, plan, y, start..start + g.out_width, outputs);
+            arch.dispatch(Row { plan, images, outputs, step, start, sums });
+        }
+    });
+}
+
+/// What a row of the outputs adds to the sums.
+struct Row<'a, T> {
     plan: &'a Plan,
     images: &'a [T],
+    /// \[position, channel, sample\] of the row.
     outputs: &'a [T],
     /// Numbers between two pixels.
     step: usize,
-    rows: Range<usize>,
+    /// The row's first position.
+    start: usize,
     sums: &'a mut [T],
 }
 
-impl<T: Element> WithSimd for Rows<'_, T> {
+impl<T: Element> WithSimd for Row<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -75,41 +103,39 @@ impl<T: Element> WithSimd for Rows<'_, T> {
         // As many output channels at a time as the registers hold sums of, shared out evenly.
         let most = if S::REGISTER_COUNT >= 32 { 6 } else { 2 };
         let channels = self.plan.out_channels();
-        for row in self.rows.clone() {
-            // A row's pixels of one vector of samples stay in a core's first cache.
-            for lane in (0..self.step).step_by(T::lanes::<S>()) {
-                for group in 0..self.plan.g.groups {
-                    let (mut channel, end) = (group * channels, (group + 1) * channels);
-                    while channel < end {
-                        let rest = end - channel;
-                        let count = rest.div_ceil(rest.div_ceil(most));
-                        match count {
-                            6 if S::REGISTER_COUNT >= 32 => self.channels::<S, 6>(simd, row, lane, channel),
-                            5 if S::REGISTER_COUNT >= 32 => self.channels::<S, 5>(simd, row, lane, channel),
-                            4 if S::REGISTER_COUNT >= 32 => self.channels::<S, 4>(simd, row, lane, channel),
-                            3 if S::REGISTER_COUNT >= 32 => self.channels::<S, 3>(simd, row, lane, channel),
-                            2 => self.channels::<S, 2>(simd, row, lane, channel),
-                            _ => self.channels::<S, 1>(simd, row, lane, channel),
-                        }
-                        channel += count;
+        // The pixels of one vector of samples stay in a core's first cache.
+        for lane in (0..self.step).step_by(T::lanes::<S>()) {
+            for group in 0..self.plan.g.groups {
+                let (mut channel, end) = (group * channels, (group + 1) * channels);
+                while channel < end {
+                    let rest = end - channel;
+                    let count = rest.div_ceil(rest.div_ceil(most));
+                    match count {
+                        6 if S::REGISTER_COUNT >= 32 => self.channels::<S, 6>(simd, lane, channel),
+                        5 if S::REGISTER_COUNT >= 32 => self.channels::<S, 5>(simd, lane, channel),
+                        4 if S::REGISTER_COUNT >= 32 => self.channels::<S, 4>(simd, lane, channel),
+                        3 if S::REGISTER_COUNT >= 32 => self.channels::<S, 3>(simd, lane, channel),
+                        2 => self.channels::<S, 2>(simd, lane, channel),
+                        _ => self.channels::<S, 1>(simd, lane, channel),
                     }
+                    channel += count;
                 }
             }
         }
     }
 }
 
-impl<T: Element> Rows<'_, T> {
+impl<T: Element> Row<'_, T> {
     /// All taps of O output channels.
     #[inline(always)]
-    fn channels<S: Simd, const O: usize>(&mut self, simd: S, row: usize, lane: usize, channel: usize) {
+    fn channels<S: Simd, const O: usize>(&mut self, simd: S, lane: usize, channel: usize) {
         let patch = self.plan.g.patch();
         let whole = patch / TAPS * TAPS;
         for tap in (0..whole).step_by(TAPS) {
-            self.tile::<S, O, TAPS>(simd, row, lane, channel, tap);
+            self.tile::<S, O, TAPS>(simd, lane, channel, tap);
         }
         for tap in whole..patch {
-            self.tile::<S, O, 1>(simd, row, lane, channel, tap);
+            self.tile::<S, O, 1>(simd, lane, channel, tap);
         }
     }
 
@@ -118,7 +144,6 @@ impl<T: Element> Rows<'_, T> {
     fn tile<S: Simd, const O: usize, const R: usize>(
         &mut self,
         simd: S,
-        row: usize,
         lane: usize,
         channel: usize,
         tap: usize,
@@ -132,9 +157,8 @@ impl<T: Element> Rows<'_, T> {
             let stored = &self.sums[((channel + o) * g.patch() + tap) * lanes..][..R * lanes];
             sums.copy_from_slice(T::vectors::<S>(stored).0);
         }
-        let start = row * g.out_width;
-        for (i, position) in positions[start..][..g.out_width].iter().enumerate() {
-            let first = ((start + i) * g.out_channels + channel) * self.step + lane;
+        for (i, position) in positions[self.start..][..g.out_width].iter().enumerate() {
+            let first = (i * g.out_channels + channel) * self.step + lane;
             let mut y = [T::splat(simd, T::zeroed()); O];
             for (o, y) in y.iter_mut().enumerate() {
                 *y = T::vectors::<S>(&self.outputs[first + o * self.step..][..lanes]).0[0];

@@ -23,13 +23,13 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
         let expected = testing::by_definition(&g, samples, &x, &w, &y);
         for arch in testing::levels() {
             let mut found = vec![f64::NAN; expected.y.len()];
-            convolve(arch, &g, &[[&x, &w]], &mut found);
+            convolve(arch, &g, samples, &[[&x, &w]], &mut found);
             assert!(testing::largest_difference(&found, &expected.y) < 1e-12, "{g:?} {arch:?}");
             let mut found = vec![f64::NAN; x.len()];
-            input_transpose(arch, &g, &[[&y, &w[..g.weight()]]], &mut found);
+            input_transpose(arch, &g, samples, &[[&y, &w[..g.weight()]]], &mut found);
             assert!(testing::largest_difference(&found, &expected.x) < 1e-12, "{g:?} {arch:?}");
             let mut found = vec![f64::NAN; g.weight()];
-            weight_transpose(arch, &g, &[[&x, &y]], &mut found);
+            weight_transpose(arch, &g, samples, &[[&x, &y]], &mut found);
             assert!(testing::largest_difference(&found, &expected.w) < 1e-11, "{g:?} {arch:?}");
 
             // Two terms, the second with the opposite sign and half as large.
@@ -37,17 +37,53 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
             let [half_x, half_y] = [&x, &y].map(|v| v.iter().map(|x| -0.5 * x).collect::<Vec<f64>>());
             let first = &w[..g.weight()];
             let mut found = vec![f64::NAN; y.len()];
-            convolve(arch, &g, &[[&x, first], [&half_x, first]], &mut found);
+            convolve(arch, &g, samples, &[[&x, first], [&half_x, first]], &mut found);
             assert!(
                 testing::largest_difference(&doubled(found), &expected.y[..y.len()]) < 1e-12,
                 "{g:?} {arch:?}"
             );
             let mut found = vec![f64::NAN; x.len()];
-            input_transpose(arch, &g, &[[&y, first], [&half_y, first]], &mut found);
+            input_transpose(arch, &g, samples, &[[&y, first], [&half_y, first]], &mut found);
             assert!(testing::largest_difference(&doubled(found), &expected.x) < 1e-12, "{g:?} {arch:?}");
             let mut found = vec![f64::NAN; g.weight()];
-            weight_transpose(arch, &g, &[[&x, &y], [&half_x, &y]], &mut found);
+            weight_transpose(arch, &g, samples, &[[&x, &y], [&half_x, &y]], &mut found);
             assert!(testing::largest_difference(&doubled(found), &expected.w) < 1e-11, "{g:?} {arch:?}");
+        }
+    }
+}
+
+/// Operands that all rounds share and operands of one's own.
+#[test]
+fn rounds_are_what_they_are_one_by_one() {
+    for (g, samples) in cases() {
+        let numbers = |rounds, size, phase| testing::numbers(rounds * size, phase);
+        let [image, out_image] = [samples * g.image(), samples * g.out_image()];
+        let (x, xs) = (numbers(1, image, 0.1), numbers(3, image, 0.2));
+        let (y, ys) = (numbers(1, out_image, 0.3), numbers(3, out_image, 0.4));
+        let (w, ws) = (numbers(1, g.weight(), 0.5), numbers(3, g.weight(), 0.6));
+        let arch = Arch::new();
+        let together = |size: usize, f: &dyn Fn(&mut [f64])| {
+            let mut out = vec![f64::NAN; 3 * size];
+            f(&mut out);
+            out
+        };
+        let convolved = together(out_image, &|out| convolve(arch, &g, samples, &[[&x, &ws], [&xs, &w]], out));
+        let backwards =
+            together(image, &|out| input_transpose(arch, &g, samples, &[[&y, &ws], [&ys, &w]], out));
+        let weights =
+            together(g.weight(), &|out| weight_transpose(arch, &g, samples, &[[&x, &ys], [&xs, &y]], out));
+        for round in 0..3 {
+            let [x_own, y_own, w_own] = [(&xs, image), (&ys, out_image), (&ws, g.weight())]
+                .map(|(all, size)| &all[round * size..][..size]);
+            let mut one = vec![f64::NAN; out_image];
+            convolve(arch, &g, samples, &[[&x, w_own], [x_own, &w]], &mut one);
+            assert_eq!(one, convolved[round * out_image..][..out_image], "{g:?}");
+            let mut one = vec![f64::NAN; image];
+            input_transpose(arch, &g, samples, &[[&y, w_own], [y_own, &w]], &mut one);
+            assert_eq!(one, backwards[round * image..][..image], "{g:?}");
+            let mut one = vec![f64::NAN; g.weight()];
+            weight_transpose(arch, &g, samples, &[[&x, y_own], [x_own, &y]], &mut one);
+            assert_eq!(one, weights[round * g.weight()..][..g.weight()], "{g:?}");
         }
     }
 }
@@ -62,9 +98,9 @@ fn threads_do_not_change_a_bit() {
         pool.install(|| {
             let arch = Arch::new();
             let mut out = [vec![0.0; y.len()], vec![0.0; x.len()], vec![0.0; w.len()]];
-            convolve(arch, &g, &[[&x, &w]], &mut out[0]);
-            input_transpose(arch, &g, &[[&y, &w]], &mut out[1]);
-            weight_transpose(arch, &g, &[[&x, &y]], &mut out[2]);
+            convolve(arch, &g, samples, &[[&x, &w]], &mut out[0]);
+            input_transpose(arch, &g, samples, &[[&y, &w]], &mut out[1]);
+            weight_transpose(arch, &g, samples, &[[&x, &y]], &mut out[2]);
             out
         })
     };

@@ -5,7 +5,10 @@ use std::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{super::Terms, Plan, TASKS, Widths, narrow_weights};
+use super::{
+    super::{Terms, by_rounds},
+    Plan, TASKS, Widths, narrow_weights,
+};
 use crate::kernels::{
     Element,
     conv::Geometry,
@@ -18,19 +21,25 @@ use crate::kernels::{
 /// Numbers that all tasks' sums may be.
 const SUMS: usize = 1 << 24;
 
-/// w = Σ Σ_b y\[b\] x\[b\]ᵀ over terms: \[O, C/groups, kH, kW\].
+/// w\[r\] = Σ Σ_b y\[r, b\] x\[r, b\]ᵀ over terms, in rounds r of so many samples: \[R, O, C/groups, kH, kW\].
 pub(in super::super) fn weight_transpose<T: Element>(
     arch: Arch,
     g: &Geometry,
+    samples: usize,
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
     let plan = Plan::new(g);
-    let samples = terms.first().map_or(0, |[x, _]| x.len() / g.image());
     let widths = Widths::new::<T>(arch);
     if narrow_weights::is_narrow(&plan, widths, samples) {
-        return narrow_weights::weight_transpose(arch, &plan, terms, out);
+        return narrow_weights::weight_transpose(arch, &plan, samples, terms, out);
     }
+    let (rounds, sizes) = (out.len() / g.weight().max(1), [samples * g.image(), samples * g.out_image()]);
+    by_rounds(terms, rounds, sizes, out, |terms, out| one_round(arch, &plan, samples, terms, out));
+}
+
+fn one_round<T: Element>(arch: Arch, plan: &Plan, samples: usize, terms: Terms<'_, T>, out: &mut [T]) {
+    let (g, widths) = (&plan.g, Widths::new::<T>(arch));
     // [group, tap, output channel], the channels filled up to whole vectors.
     let step = widths.whole(plan.out_channels());
     let count = g.groups * g.patch() * step;
@@ -40,7 +49,7 @@ pub(in super::super) fn weight_transpose<T: Element>(
         let samples = task * samples / tasks..(task + 1) * samples / tasks;
         with_buffers(|scratch| {
             for term in terms {
-                add_samples(arch, &plan, widths, *term, samples.clone(), scratch, sums);
+                add_samples(arch, plan, widths, *term, samples.clone(), scratch, sums);
             }
         });
     });

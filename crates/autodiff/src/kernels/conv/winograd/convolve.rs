@@ -169,7 +169,7 @@ impl<T: Element> Task<'_, '_, T> {
         );
         let planes = Planes { channels, height: self.sides.out_height, width: self.sides.out_width };
         for (out, from) in self.outs[v * images..].iter_mut().zip(outputs.chunks_exact(last.image())) {
-            last.put(from, out, planes);
+            last.put(simd, from, out, planes);
         }
     }
 }
@@ -189,7 +189,7 @@ pub(super) fn transform_tiles<T: Element, S: Simd>(
     let padded = zeroed(padded, images * last.image());
     let planes = Planes { channels: sides.inner, height: sides.height, width: sides.width };
     for (x, padded) in x.chunks_exact(sides.image()).zip(padded.chunks_exact_mut(last.image())) {
-        last.take(x, planes, padded, sides.padding);
+        last.take(simd, x, planes, padded, sides.padding);
     }
     let plane = images * rows * columns * channels;
     let tiles = sized(tiles, POINTS * plane);

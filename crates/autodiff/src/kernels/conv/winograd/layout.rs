@@ -38,10 +38,11 @@ impl ChannelsLast {
 
     /// Writes an image \[channels, height, width\] into one of these, `offset` pixels from the upper left corner.
     #[inline(always)]
-    pub fn take<T: Lanes + Default>(&self, from: &[T], planes: Planes, to: &mut [T], offset: usize) {
+    pub fn take<T: Lanes, S: Simd>(&self, simd: S, from: &[T], planes: Planes, to: &mut [T], offset: usize) {
         let Planes { channels, height, width } = planes;
         let (plane, first) = (height * width, offset * (self.row() + self.channels));
         transpose_at(
+            simd,
             [channels, plane],
             from,
             #[inline(always)]
@@ -54,10 +55,11 @@ impl ChannelsLast {
 
     /// Writes the upper left corner of one of these images to an image \[channels, height, width\].
     #[inline(always)]
-    pub fn put<T: Lanes + Default>(&self, from: &[T], to: &mut [T], planes: Planes) {
+    pub fn put<T: Lanes, S: Simd>(&self, simd: S, from: &[T], to: &mut [T], planes: Planes) {
         let Planes { channels, height, width } = planes;
         let plane = height * width;
         transpose_at(
+            simd,
             [plane, channels],
             from,
             #[inline(always)]

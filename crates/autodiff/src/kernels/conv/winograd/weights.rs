@@ -143,7 +143,7 @@ fn transform_outputs<T: Element, S: Simd>(
     let padded = zeroed(padded, images * last.image());
     let planes = Planes { channels: outer.len(), height: sides.out_height, width: sides.out_width };
     for (y, padded) in y.chunks_exact(sides.out_image()).zip(padded.chunks_exact_mut(last.image())) {
-        last.take(&y[outer.start * sides.positions()..], planes, padded, 0);
+        last.take(simd, &y[outer.start * sides.positions()..], planes, padded, 0);
     }
     let plane = images * rows * columns * channels;
     let outputs = sized(outputs, POINTS * plane);
