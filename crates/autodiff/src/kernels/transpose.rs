@@ -43,7 +43,7 @@ impl<T: Lanes> WithSimd for Transposes<'_, T> {
     }
 }
 
-/// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, rows `from_stride` and `to_stride` apart. As [`transpose_at`].
+/// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, rows `from_stride` and `to_stride` apart. As [`transpose_with`].
 #[inline(always)]
 pub(super) fn transpose<T: Lanes, S: Simd>(
     simd: S,
@@ -53,32 +53,30 @@ pub(super) fn transpose<T: Lanes, S: Simd>(
     to: &mut [T],
     to_stride: usize,
 ) {
-    transpose_at(
+    transpose_with(
         simd,
         sizes,
         from,
         #[inline(always)]
         |i| i * from_stride,
-        to,
         #[inline(always)]
-        |j| j * to_stride,
+        |i, j, column| to[j * to_stride + i..][..column.len()].copy_from_slice(column),
     );
 }
 
-/// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, where row i of `from` starts at `from_start(i)` and row j of `to` at `to_start(j)`.
+/// Calls `put(i, j, column)` with parts of the columns of a matrix of `rows` × `columns`: those of column j from row i on. Row i of
+/// `from` starts at `start(i)`.
 ///
 /// Always inlined, so that it is compiled for the instructions of the kernel that it is part of.
 #[inline(always)]
-pub(super) fn transpose_at<T: Lanes, S: Simd>(
+pub(super) fn transpose_with<T: Lanes, S: Simd>(
     simd: S,
-    sizes: [usize; 2],
+    [rows, columns]: [usize; 2],
     from: &[T],
-    from_start: impl Fn(usize) -> usize,
-    to: &mut [T],
-    to_start: impl Fn(usize) -> usize,
+    start: impl Fn(usize) -> usize,
+    put: impl FnMut(usize, usize, &[T]),
 ) {
-    let mut transpose = Transpose { from, from_start, to, to_start };
-    let [rows, columns] = sizes;
+    let mut transpose = Transpose { from, start, put };
     for j in (0..columns).step_by(BLOCK) {
         for i in (0..rows).step_by(BLOCK) {
             let block = [i..rows.min(i + BLOCK), j..columns.min(j + BLOCK)];
@@ -89,18 +87,17 @@ pub(super) fn transpose_at<T: Lanes, S: Simd>(
     }
 }
 
-/// A transpose at work.
-pub(crate) struct Transpose<'a, T, F, G> {
+/// A transpose at work: `start` is where a row begins, `put` takes columns.
+pub(crate) struct Transpose<'a, T, F, P> {
     from: &'a [T],
-    from_start: F,
-    to: &'a mut [T],
-    to_start: G,
+    start: F,
+    put: P,
 }
 
 /// Rows and columns.
 pub(crate) type Block = [Range<usize>; 2];
 
-impl<T: Lanes, F: Fn(usize) -> usize, G: Fn(usize) -> usize> Transpose<'_, T, F, G> {
+impl<T: Lanes, F: Fn(usize) -> usize, P: FnMut(usize, usize, &[T])> Transpose<'_, T, F, P> {
     /// A block that goes through the stack.
     #[inline(always)]
     fn block(&mut self, [rows, columns]: Block) {
@@ -109,14 +106,14 @@ impl<T: Lanes, F: Fn(usize) -> usize, G: Fn(usize) -> usize> Transpose<'_, T, F,
         }
         let mut block = [[T::zeroed(); BLOCK]; BLOCK];
         for (row, i) in block.iter_mut().zip(rows.clone()) {
-            row.copy_from_slice(&self.from[(self.from_start)(i) + columns.start..][..BLOCK]);
+            row.copy_from_slice(&self.from[(self.start)(i) + columns.start..][..BLOCK]);
         }
         for (k, j) in columns.enumerate() {
             let mut column = [T::zeroed(); BLOCK];
             for (to, row) in column.iter_mut().zip(&block) {
                 *to = row[k];
             }
-            self.to[(self.to_start)(j) + rows.start..][..BLOCK].copy_from_slice(&column);
+            (self.put)(rows.start, j, &column);
         }
     }
 
@@ -124,9 +121,8 @@ impl<T: Lanes, F: Fn(usize) -> usize, G: Fn(usize) -> usize> Transpose<'_, T, F,
     #[inline(always)]
     fn numbers(&mut self, [rows, columns]: Block) {
         for j in columns {
-            let to = &mut self.to[(self.to_start)(j)..];
             for i in rows.clone() {
-                to[i] = self.from[(self.from_start)(i) + j];
+                (self.put)(i, j, &[self.from[(self.start)(i) + j]]);
             }
         }
     }

@@ -9,9 +9,9 @@ use crate::kernels::simd::Lanes;
 /// A type whose numbers can be moved 16 bytes at a time.
 pub(crate) trait Quads: Sized {
     /// Transposes a block where the machine has AVX-512; otherwise does nothing and says so.
-    fn by_quads<S: Simd, F: Fn(usize) -> usize, G: Fn(usize) -> usize>(
+    fn by_quads<S: Simd, F: Fn(usize) -> usize, P: FnMut(usize, usize, &[Self])>(
         simd: S,
-        transpose: &mut Transpose<'_, Self, F, G>,
+        transpose: &mut Transpose<'_, Self, F, P>,
         block: Block,
     ) -> bool;
 }
@@ -20,9 +20,9 @@ macro_rules! quads {
     ($t:ty, $columns:ident) => {
         impl Quads for $t {
             #[inline(always)]
-            fn by_quads<S: Simd, F: Fn(usize) -> usize, G: Fn(usize) -> usize>(
+            fn by_quads<S: Simd, F: Fn(usize) -> usize, P: FnMut(usize, usize, &[Self])>(
                 simd: S,
-                transpose: &mut Transpose<'_, Self, F, G>,
+                transpose: &mut Transpose<'_, Self, F, P>,
                 block: Block,
             ) -> bool {
                 #[cfg(target_arch = "x86_64")]
@@ -51,11 +51,11 @@ quads!(f64, two_columns);
 fn whole_columns<
     T: Lanes,
     F: Fn(usize) -> usize,
-    G: Fn(usize) -> usize,
+    P: FnMut(usize, usize, &[T]),
     const QUAD: usize,
     const ROWS: usize,
 >(
-    transpose: &mut Transpose<'_, T, F, G>,
+    transpose: &mut Transpose<'_, T, F, P>,
     [rows, columns]: Block,
     whole: impl Fn([&[[T; QUAD]]; ROWS], usize) -> [[T; ROWS]; QUAD],
 ) {
@@ -63,13 +63,12 @@ fn whole_columns<
     while i + ROWS <= rows.end {
         let mut cut: [&[[T; QUAD]]; ROWS] = [&[]; ROWS];
         for (k, cut) in cut.iter_mut().enumerate() {
-            let start = (transpose.from_start)(i + k) + columns.start;
+            let start = (transpose.start)(i + k) + columns.start;
             *cut = transpose.from[start..][..columns.len()].as_chunks().0;
         }
         for q in 0..quads {
             for (k, column) in whole(cut, q).into_iter().enumerate() {
-                let start = (transpose.to_start)(columns.start + q * QUAD + k) + i;
-                transpose.to[start..][..ROWS].copy_from_slice(&column);
+                (transpose.put)(i, columns.start + q * QUAD + k, &column);
             }
         }
         i += ROWS;

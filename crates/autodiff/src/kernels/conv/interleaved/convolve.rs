@@ -1,20 +1,29 @@
 //! The convolution itself: for each position, filters times the patches of all samples there.
 
-use pulp::Arch;
+use std::{borrow::Cow, ops::Range};
+
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
     super::{Terms, part},
     Plan, Widths,
-    layout::{SideBySide, interleave_images, separate_outputs},
+    layout::{SideBySide, done, interleave_images},
     samples_at_once,
 };
 use crate::kernels::{
     Element,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
-    recycle::{buffer, give_back},
+    scratch::{sized, with_buffers},
+    transpose::transpose_with,
 };
+
+/// Positions whose outputs stay in a core's cache until they are moved to their images.
+const POSITIONS: usize = 16;
+
+/// How many tasks share the positions.
+const TASKS: usize = 4;
 
 /// y\[r, b\] = Σ x\[r, b\] ∗ w\[r\] over terms, in rounds r of so many samples. Each number is one running sum over the filters' taps.
 pub(in super::super) fn convolve<T: Element>(
@@ -34,55 +43,143 @@ pub(in super::super) fn convolve<T: Element>(
         let images: Vec<_> = images.collect();
         for (round, out) in out.chunks_mut(samples * g.out_image()).enumerate() {
             let out = &mut out[first * g.out_image()..][..count * g.out_image()];
-            let mut outputs = buffer(plan.positions.len() * g.out_channels * step::<T>(arch, count));
-            for (i, ([_, w], images)) in terms.iter().zip(&images).enumerate() {
-                let w = part(w, g.weight(), round);
-                images.with(round, |images| products(arch, &plan, count, images, w, &mut outputs, i > 0));
-            }
-            separate_outputs(arch, &plan, &outputs, out);
-            give_back(outputs);
+            let terms = terms.iter().zip(&images);
+            let terms = terms.map(|([_, w], images)| (images.round(round), part(w, g.weight(), round)));
+            let terms: Vec<_> = terms.collect();
+            share_out(arch, &plan, &terms, out);
+            terms.into_iter().for_each(|(images, _)| done(images));
         }
         images.into_iter().for_each(SideBySide::give_back);
     }
 }
 
-/// Numbers between two pixels of so many samples.
-fn step<T: Element>(arch: Arch, samples: usize) -> usize {
-    Widths::new::<T>(arch).whole(samples)
+/// Images side by side, and a filter.
+type Term<'a, T> = (Cow<'a, [T]>, &'a [T]);
+
+/// Every task has some positions of all samples and channels.
+fn share_out<T: Element>(arch: Arch, plan: &Plan, terms: &[Term<'_, T>], out: &mut [T]) {
+    let (positions, samples) = (plan.positions.len(), out.len() / plan.g.out_image());
+    let blocks = positions.div_ceil(POSITIONS);
+    let count = blocks.min(TASKS);
+    let bound = |task: usize| (task * blocks / count * POSITIONS).min(positions);
+    let mut tasks: Vec<(Range<usize>, Vec<&mut [T]>)> = (0..count)
+        .map(|task| (bound(task)..bound(task + 1), Vec::with_capacity(samples * plan.g.out_channels)))
+        .collect();
+    for mut channel in out.chunks_mut(positions.max(1)) {
+        for (range, outs) in &mut tasks {
+            let (own, rest) = channel.split_at_mut(range.len());
+            outs.push(own);
+            channel = rest;
+        }
+    }
+    let step = Widths::new::<T>(arch).whole(samples);
+    let taps: Vec<usize> = plan.taps.iter().map(|tap| tap * step).collect();
+    let round = Round { arch, plan, terms, samples, step, taps };
+    tasks.into_par_iter().for_each(|(range, mut outs)| round.positions(range, &mut outs));
 }
 
-/// The outputs \[position, channel, sample\] of interleaved images.
-fn products<T: Element>(
+/// The convolutions of one round.
+struct Round<'a, T: Element> {
     arch: Arch,
-    plan: &Plan,
+    plan: &'a Plan,
+    terms: &'a [Term<'a, T>],
     samples: usize,
-    images: &[T],
-    w: &[T],
-    outputs: &mut [T],
-    accumulate: bool,
-) {
-    let (g, widths) = (&plan.g, Widths::new::<T>(arch));
-    let step = step::<T>(arch, samples);
-    let taps: Vec<usize> = plan.taps.iter().map(|tap| tap * step).collect();
-    let pixels = outputs.par_chunks_mut(g.out_channels * step).zip(&plan.positions);
-    pixels.for_each(|(out, position)| {
-        for group in 0..g.groups {
-            let first = group * plan.channels() * plan.plane() + position;
-            let left = Left {
-                data: &w[group * g.group_weight()..][..g.group_weight()],
-                rows: plan.out_channels(),
-                layout: Layout::Rows(g.patch()),
-            };
-            for (column, width) in widths.panels(samples) {
-                let data = &images[first * step + column..];
-                let out = &mut out[group * plan.out_channels() * step + column..];
-                arch.dispatch(Product {
+    /// Numbers between two pixels.
+    step: usize,
+    /// Where each tap of a filter finds its pixel, in numbers from the first.
+    taps: Vec<usize>,
+}
+
+impl<T: Element> Round<'_, T> {
+    /// Some positions of all samples and channels; `outs` are those of each channel of each sample.
+    fn positions(&self, range: Range<usize>, outs: &mut [&mut [T]]) {
+        let Self { arch, plan, samples, .. } = *self;
+        with_buffers(|[outputs]: &mut [Vec<T>; 1]| {
+            for (column, width) in Widths::new::<T>(arch).panels(samples) {
+                let outputs = sized(outputs, POSITIONS * plan.g.out_channels * width);
+                for start in range.clone().step_by(POSITIONS) {
+                    let positions = start..range.end.min(start + POSITIONS);
+                    for (i, term) in self.terms.iter().enumerate() {
+                        self.products(term, positions.clone(), column, outputs, i > 0);
+                    }
+                    arch.dispatch(Separate {
+                        plan,
+                        outputs,
+                        positions: positions.len(),
+                        samples: column..samples.min(column + width),
+                        outs,
+                        offset: start - range.start,
+                    });
+                }
+            }
+        });
+    }
+
+    /// The outputs \[position, channel, sample\] of some positions for the panel of samples from `column` on.
+    fn products(
+        &self,
+        (images, w): &Term<'_, T>,
+        positions: Range<usize>,
+        column: usize,
+        outputs: &mut [T],
+        accumulate: bool,
+    ) {
+        let (plan, g) = (self.plan, &self.plan.g);
+        let width = outputs.len() / (POSITIONS * g.out_channels);
+        let pixels = outputs.chunks_mut(g.out_channels * width).zip(&plan.positions[positions]);
+        for (out, position) in pixels {
+            for (group, out) in out.chunks_mut(plan.out_channels() * width).enumerate() {
+                let first = group * plan.channels() * plan.plane() + position;
+                let left = Left {
+                    data: &w[group * g.group_weight()..][..g.group_weight()],
+                    rows: plan.out_channels(),
+                    layout: Layout::Rows(g.patch()),
+                };
+                let data = &images[first * self.step + column..];
+                self.arch.dispatch(Product {
                     depth: g.patch(),
                     left,
-                    panel: Panel { data, steps: Steps::Table(&taps), width },
-                    out: Out { data: out, steps: Steps::Even(step), accumulate },
+                    panel: Panel { data, steps: Steps::Table(&self.taps), width },
+                    out: Out { data: out, steps: Steps::Even(width), accumulate },
                 });
             }
         }
-    });
+    }
+}
+
+/// Moves the outputs \[position, channel, sample\] of some samples to their images.
+struct Separate<'a, 'b, T> {
+    plan: &'a Plan,
+    outputs: &'a [T],
+    positions: usize,
+    samples: Range<usize>,
+    /// Positions of each channel of each sample.
+    outs: &'a mut [&'b mut [T]],
+    /// Where in them the first position is.
+    offset: usize,
+}
+
+impl<T: Element> WithSimd for Separate<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { plan, outputs, positions, samples, outs, offset } = self;
+        let channels = plan.g.out_channels;
+        let width = outputs.len() / (POSITIONS * channels);
+        for channel in 0..channels {
+            transpose_with(
+                simd,
+                [positions, samples.len()],
+                &outputs[channel * width..],
+                #[inline(always)]
+                |position| position * channels * width,
+                #[inline(always)]
+                |position, sample, pixels| {
+                    let out = &mut outs[(samples.start + sample) * channels + channel];
+                    out[offset + position..][..pixels.len()].copy_from_slice(pixels);
+                },
+            );
+        }
+    }
 }

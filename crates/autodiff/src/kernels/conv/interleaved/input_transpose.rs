@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{
     super::{Terms, part},
     Plan, Widths,
-    layout::{SideBySide, interleave_outputs, separate_images},
+    layout::{SideBySide, done, interleave_outputs, separate_images},
     samples_at_once,
 };
 use crate::kernels::{
@@ -37,7 +37,9 @@ pub(in super::super) fn input_transpose<T: Element>(
             let mut images = buffer(g.channels * plan.plane() * Widths::new::<T>(arch).whole(count));
             for (i, ([_, w], outputs)) in terms.iter().zip(&outputs).enumerate() {
                 let w = part(w, g.weight(), round);
-                outputs.with(round, |outputs| products(arch, &plan, count, outputs, w, &mut images, i > 0));
+                let outputs = outputs.round(round);
+                products(arch, &plan, count, &outputs, w, &mut images, i > 0);
+                done(outputs);
             }
             separate_images(arch, &plan, &images, out);
             give_back(images);

@@ -1,6 +1,6 @@
 //! Images \[sample, channel, height, width\] with the samples side by side, and back.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -31,21 +31,24 @@ impl<'a, T: Element, F: Fn(&'a [T]) -> Vec<T>> SideBySide<'a, T, F> {
         Self { operand, size, make, shared }
     }
 
-    /// Calls `f` with those of a round.
-    pub fn with(&self, round: usize, f: impl FnOnce(&[T])) {
+    /// Those of a round, which [`done`] takes back.
+    pub fn round(&self, round: usize) -> Cow<'_, [T]> {
         match &self.shared {
-            Some(shared) => f(shared),
-            None => {
-                let made = (self.make)(part(self.operand, self.size, round));
-                f(&made);
-                give_back(made);
-            }
+            Some(shared) => Cow::Borrowed(shared),
+            None => Cow::Owned((self.make)(part(self.operand, self.size, round))),
         }
     }
 
     /// Keeps its memory for another use.
     pub fn give_back(self) {
         self.shared.into_iter().for_each(give_back);
+    }
+}
+
+/// Keeps the memory of what a round had for itself.
+pub(super) fn done<T: Element>(round: Cow<'_, [T]>) {
+    if let Cow::Owned(own) = round {
+        give_back(own);
     }
 }
 
@@ -138,20 +141,5 @@ pub(super) fn interleave_positions<T: Element>(
         sizes: [samples, positions.len()],
         from: Matrices { data: &y[positions.start..], stride: image, step: plan.positions.len() },
         to: Matrices { data: out, stride: g.out_channels * step, step },
-    });
-}
-
-/// The inverse of [`interleave_outputs`].
-pub(super) fn separate_outputs<T: Element>(arch: Arch, plan: &Plan, y: &[T], out: &mut [T]) {
-    let (g, image, positions) = (&plan.g, plan.g.out_image(), plan.positions.len());
-    let step = y.len() / image;
-    out.par_chunks_mut(BLOCK * image).enumerate().for_each(|(block, out)| {
-        let samples = out.len() / image;
-        arch.dispatch(Transposes {
-            count: g.out_channels,
-            sizes: [positions, samples],
-            from: Matrices { data: &y[block * BLOCK..], stride: g.out_channels * step, step },
-            to: Matrices { data: out, stride: image, step: positions },
-        });
     });
 }

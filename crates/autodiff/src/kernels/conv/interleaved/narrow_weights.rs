@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::{
     super::{Terms, part},
     Plan, TASKS, Widths, applies,
-    layout::{SideBySide, interleave_images, interleave_positions},
+    layout::{SideBySide, done, interleave_images, interleave_positions},
     samples_at_once,
 };
 use crate::kernels::{
@@ -49,12 +49,12 @@ pub(super) fn weight_transpose<T: Element>(
             for (round, sums) in sums.chunks_mut(tasks * count).enumerate() {
                 let y = part(y, samples * g.out_image(), round);
                 let y = &y[first * g.out_image()..][..samples_now * g.out_image()];
-                images.with(round, |images| {
-                    sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
-                        let rows = task * g.out_height / tasks..(task + 1) * g.out_height / tasks;
-                        add_rows(arch, plan, rows, images, y, sums);
-                    });
+                let images = images.round(round);
+                sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
+                    let rows = task * g.out_height / tasks..(task + 1) * g.out_height / tasks;
+                    add_rows(arch, plan, rows, &images, y, sums);
                 });
+                done(images);
             }
             images.give_back();
         }

@@ -3,7 +3,7 @@
 use pulp::{Simd, bytemuck::Zeroable};
 
 use super::transform::Square;
-use crate::kernels::{simd::Lanes, transpose::transpose_at};
+use crate::kernels::{simd::Lanes, transpose::transpose_with};
 
 /// Images \[height, width, channels\], one after the other.
 #[derive(Debug, Clone, Copy)]
@@ -41,15 +41,17 @@ impl ChannelsLast {
     pub fn take<T: Lanes, S: Simd>(&self, simd: S, from: &[T], planes: Planes, to: &mut [T], offset: usize) {
         let Planes { channels, height, width } = planes;
         let (plane, first) = (height * width, offset * (self.row() + self.channels));
-        transpose_at(
+        transpose_with(
             simd,
             [channels, plane],
             from,
             #[inline(always)]
             |channel| channel * plane,
-            to,
             #[inline(always)]
-            |position| first + self.start(position, width),
+            |channel, position, channels| {
+                let start = first + self.start(position, width) + channel;
+                to[start..][..channels.len()].copy_from_slice(channels);
+            },
         );
     }
 
@@ -58,15 +60,16 @@ impl ChannelsLast {
     pub fn put<T: Lanes, S: Simd>(&self, simd: S, from: &[T], to: &mut [T], planes: Planes) {
         let Planes { channels, height, width } = planes;
         let plane = height * width;
-        transpose_at(
+        transpose_with(
             simd,
             [plane, channels],
             from,
             #[inline(always)]
             |position| self.start(position, width),
-            to,
             #[inline(always)]
-            |channel| channel * plane,
+            |position, channel, pixels| {
+                to[channel * plane + position..][..pixels.len()].copy_from_slice(pixels);
+            },
         );
     }
 
