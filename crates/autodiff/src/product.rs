@@ -22,7 +22,7 @@ pub struct ProductProgram {
 pub(crate) struct ProductFootprint {
     /// The residuals, kept for as long as products are taken.
     pub residuals: usize,
-    /// The most at any time while the residuals are evaluated, themselves and a copy of the point in f64 included.
+    /// The most at any time while the residuals are evaluated, themselves included.
     pub preparing: usize,
     /// The most at any time of one product, beside the residuals.
     pub applying: usize,
@@ -48,11 +48,7 @@ impl ProductProgram {
         const EXACT: usize = size_of::<f64>();
         let prefix = self.prefix.footprint_rounded(&vec![false; self.prefix.inputs()], 1, [EXACT, number]);
         let linear = self.linear.footprint(&vec![false; self.linear.inputs()], 1);
-        ProductFootprint {
-            residuals: prefix.outputs,
-            preparing: prefix.peak + EXACT * self.prefix.numbers_of_inputs(),
-            applying: number * linear.peak,
-        }
+        ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak, applying: number * linear.peak }
     }
 
     /// Numbers that the operations of one product with `vectors` vectors at once read and write, each operand counted once.

@@ -19,11 +19,13 @@ impl Program {
         self.footprint_rounded(batched, lead, [1, 1])
     }
 
-    /// The same in bytes where numbers have `sizes[0]` of them and [rounded](Self::evaluate_rounded) outputs `sizes[1]`.
+    /// The same in bytes where numbers have `sizes[0]` of them, and inputs and [rounded](Self::evaluate_rounded) outputs `sizes[1]`: a step
+    /// holds its inputs in both.
     pub(crate) fn footprint_rounded(&self, batched: &[bool], lead: usize, sizes: [usize; 2]) -> Footprint {
         let [exact, rounded] = sizes;
         let batched = self.batched(batched);
-        let mut held = Held::new(self.inputs);
+        let converts = exact != rounded;
+        let mut held = Held::new(self.inputs, converts);
         let (mut footprint, mut outputs) = (Footprint::default(), 0_usize);
         for (i, step) in self.steps.iter().enumerate() {
             let numbers = |slot: usize| {
@@ -32,24 +34,21 @@ impl Program {
             };
             let slot = self.inputs + i;
             held.push(step, numbers(slot));
-            let mut count = |held: &Held, outputs: usize| {
-                footprint.peak = footprint.peak.max(exact.saturating_mul(held.total).saturating_add(outputs));
+            let mut count = |numbers: usize, outputs: usize| {
+                footprint.peak = footprint.peak.max(exact.saturating_mul(numbers).saturating_add(outputs));
             };
-            count(&held, outputs);
+            let inputs = step.args.iter().filter(|&&arg| arg < self.inputs && converts);
+            let converted = inputs.fold(0_usize, |sum, &input| sum.saturating_add(numbers(input)));
+            count(held.total.saturating_add(converted), outputs);
             step.dead.iter().for_each(|&slot| held.release(slot));
-            for &slot in step.finished.iter().filter(|_| exact != rounded) {
+            for &slot in step.finished.iter().filter(|_| converts) {
                 outputs = outputs.saturating_add(rounded.saturating_mul(numbers(slot)));
-                count(&held, outputs);
+                count(held.total, outputs);
                 held.release(slot);
             }
         }
         footprint.outputs = exact.saturating_mul(held.total).saturating_add(outputs);
         footprint
-    }
-
-    /// How many numbers the inputs are, without leading axes.
-    pub(crate) fn numbers_of_inputs(&self) -> usize {
-        self.shapes[..self.inputs].iter().map(|shape| shape.iter().product::<usize>()).sum()
     }
 
     /// Which outputs have a leading axis when the inputs with `batched` have one.
@@ -77,12 +76,20 @@ struct Held {
     /// How many numbers a slot owns, and how many living slots share them.
     owned: Vec<(usize, usize)>,
     total: usize,
+    /// How many inputs are converted where they are used, so that a view of one owns its memory.
+    converted: usize,
 }
 
 impl Held {
-    fn new(inputs: usize) -> Self {
+    fn new(inputs: usize, converts: bool) -> Self {
         let owned = vec![(0, 1); inputs];
-        Self { owner: (0..inputs).collect(), ordered: vec![true; inputs], owned, total: 0 }
+        Self {
+            owner: (0..inputs).collect(),
+            ordered: vec![true; inputs],
+            owned,
+            total: 0,
+            converted: if converts { inputs } else { 0 },
+        }
     }
 
     fn push(&mut self, step: &Step, numbers: usize) {
@@ -93,6 +100,7 @@ impl Held {
             Storage::Same => first.filter(|&arg| self.ordered[arg]),
             Storage::Strided => first,
         };
+        let shared = shared.filter(|&arg| self.owner[arg] >= self.converted);
         let nowhere = storage == Storage::Strided && first.is_none();
         self.ordered.push(storage != Storage::Strided);
         self.owned.push((0, 0));
@@ -134,6 +142,20 @@ mod tests {
         let rounded = program.footprint_rounded(&[false], 1, [8, 4]);
         // The third and the fourth in f64 and the third rounded, beside two that are rounded.
         assert_eq!(rounded, Footprint { peak: 10 * (2 * 8 + 3 * 4), outputs: 160 });
+        Ok(())
+    }
+
+    #[test]
+    fn inputs_that_are_converted_are_held_while_a_step_or_a_view_has_them() -> Result<()> {
+        let mut graph = Graph::default();
+        let x = graph.input("x", &[10, 2]);
+        let rows = graph.permute(x, &[1, 0])?;
+        let exp = graph.function(ElementwiseFunction::Exp, rows)?;
+        let sum = graph.sum_all(exp)?;
+        let program = Program::new(&graph, &[x], &[sum])?;
+        assert_eq!(program.footprint(&[false], 1).peak, 21);
+        // x in f64, which the view shares: counted for both.
+        assert_eq!(program.footprint_rounded(&[false], 1, [8, 4]).peak, 40 * 8);
         Ok(())
     }
 

@@ -114,7 +114,8 @@ impl Program {
         self.evaluate_rounded(place, inputs, place.dtype)
     }
 
-    /// As [`Self::evaluate_owned`]; each output that is not an input is rounded to `dtype` when no step needs it any more.
+    /// As [`Self::evaluate_owned`]; each output that is not an input is rounded to `dtype` when no step needs it any more. Inputs of another
+    /// floating-point type are converted by each step that uses them: a copy of all weights would be held all the time.
     pub(crate) fn evaluate_rounded(
         &self,
         place: &Place,
@@ -126,14 +127,14 @@ impl Program {
         let mut slots: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
         for step in &self.steps {
             let result = {
-                let operands: Vec<Operand> = step
-                    .args
-                    .iter()
-                    .filter_map(|&slot| {
-                        let tensor = slots[slot].as_ref()?;
-                        Some(Operand { tensor, batched: tensor.rank() > self.shapes[slot].len() })
-                    })
-                    .collect();
+                let operand = |&slot: &usize| {
+                    let tensor = slots[slot].as_ref()?;
+                    let batched = tensor.rank() > self.shapes[slot].len();
+                    Some(in_type(tensor, place.dtype).map(|tensor| (tensor, batched)))
+                };
+                let tensors: Vec<_> = step.args.iter().filter_map(operand).collect::<Result<_>>()?;
+                let operands = tensors.iter().map(|(tensor, batched)| Operand { tensor, batched: *batched });
+                let operands: Vec<Operand> = operands.collect();
                 step.primitive.eval(place, &operands)?
             };
             owners.push(&result, &step.args);
@@ -146,9 +147,8 @@ impl Program {
             }
             for &slot in &step.finished {
                 let Some(exact) = &slots[slot] else { continue };
-                // Indices stay what they are.
-                if exact.dtype() != dtype && exact.dtype().is_float() {
-                    let rounded = exact.to_dtype(dtype)?;
+                if is_other(exact, dtype) {
+                    let rounded = in_type(exact, dtype)?;
                     let exact = slots[slot].replace(rounded);
                     if let (Some(exact), true) = (exact, owners.release(slot)) {
                         kernels::recycle(&exact);
@@ -157,11 +157,6 @@ impl Program {
             }
         }
         Ok(self.outputs.iter().filter_map(|&slot| slots[slot].clone()).collect())
-    }
-
-    /// For each output that is an input handed through: which.
-    pub(crate) fn handed_through(&self) -> impl Iterator<Item = Option<usize>> {
-        self.outputs.iter().map(|&slot| (slot < self.inputs).then_some(slot))
     }
 
     /// How many inputs there are.
@@ -205,6 +200,15 @@ impl Program {
         }
         Ok(())
     }
+}
+
+/// Whether a tensor is of another floating-point type: indices (tokens, argmaxes) stay what they are.
+fn is_other(tensor: &Tensor, dtype: DType) -> bool {
+    tensor.dtype() != dtype && tensor.dtype().is_float()
+}
+
+fn in_type(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
+    Ok(if is_other(tensor, dtype) { tensor.to_dtype(dtype)? } else { tensor.clone() })
 }
 
 fn mark_last_uses(steps: &mut [Step], inputs: usize, outputs: &[usize]) {
