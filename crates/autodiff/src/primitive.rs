@@ -175,6 +175,8 @@ pub struct Operand<'a> {
     pub tensor: &'a Tensor,
     /// Whether the tensor has the extra leading axis.
     pub batched: bool,
+    /// Whether this is the last use of numbers that only the program knows of: the output may be written over them.
+    pub dead: bool,
 }
 
 impl Operand<'_> {

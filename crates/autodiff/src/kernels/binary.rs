@@ -1,6 +1,6 @@
 //! Element-wise functions of two operands, of one shape up to repetition.
 
-use candle_core::Tensor;
+use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
 use rayon::prelude::*;
 
 use super::{Element, cpu_slice, dispatch, recycle::buffer};
@@ -12,6 +12,44 @@ const CHUNK: usize = 1 << 15;
 /// x + y; either may lack the other's leading axis.
 pub(crate) fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     dispatch!(x, T => binary::<T>(x, y, |x, y| x + y))
+}
+
+/// x + y of one shape in the memory of x, which is in order and which nothing else needs.
+pub(crate) fn add_onto(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    struct AddOnto;
+    impl InplaceOp2 for AddOnto {
+        fn name(&self) -> &'static str {
+            "add-onto"
+        }
+
+        fn cpu_fwd(
+            &self,
+            x: &mut CpuStorage,
+            x_layout: &Layout,
+            y: &CpuStorage,
+            y_layout: &Layout,
+        ) -> candle_core::Result<()> {
+            let count = x_layout.shape().elem_count();
+            let (x_start, y_start) = (x_layout.start_offset(), y_layout.start_offset());
+            match (x, y) {
+                (CpuStorage::F32(x), CpuStorage::F32(y)) => {
+                    add_to(&mut x[x_start..][..count], &y[y_start..][..count]);
+                }
+                (CpuStorage::F64(x), CpuStorage::F64(y)) => {
+                    add_to(&mut x[x_start..][..count], &y[y_start..][..count]);
+                }
+                _ => candle_core::bail!("sums run in f32 or f64"),
+            }
+            Ok(())
+        }
+    }
+    x.inplace_op2(&y.contiguous()?, &AddOnto)?;
+    Ok(x.clone())
+}
+
+fn add_to<T: Element>(x: &mut [T], y: &[T]) {
+    let chunks = x.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK));
+    chunks.for_each(|(x, y)| x.iter_mut().zip(y).for_each(|(x, y)| *x += *y));
 }
 
 /// x ∘ y; either may lack the other's leading axis.
@@ -100,6 +138,17 @@ mod tests {
     use candle_core::{DType, Device, Tensor};
 
     use super::*;
+
+    #[test]
+    fn a_sum_takes_the_place_of_an_operand() -> Result<()> {
+        let x = Tensor::randn(0.0_f32, 1.0, (300, 200), &Device::Cpu)?;
+        let y = Tensor::randn(0.0_f32, 1.0, (200, 300), &Device::Cpu)?.t()?;
+        let expected = (&x + &y)?.to_vec2::<f32>()?;
+        let sum = add_onto(&x, &y)?;
+        assert_eq!(sum.to_vec2::<f32>()?, expected);
+        assert_eq!(x.to_vec2::<f32>()?, expected);
+        Ok(())
+    }
 
     #[test]
     fn agrees_with_candle_on_views() -> Result<()> {

@@ -20,7 +20,7 @@ mod simd;
 mod sum;
 mod transpose;
 
-pub(crate) use binary::{add, mul};
+pub(crate) use binary::{add, add_onto, mul};
 pub(crate) use conv::{Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose};
 pub(crate) use fused::{Instruction, element_wise, fused, fused_sum};
 pub(crate) use gather::{gather, scatter_add};

@@ -373,7 +373,8 @@ mod tests {
         let windows =
             Windows::sliding("max", x.dims(), [PoolSettings { kernel: 3, stride: 2, padding: 1 }; 2])?;
         let place = Place { dtype: DType::F64, device: Device::Cpu };
-        let index = ArgmaxPool(windows).eval(&place, &[Operand { tensor: &x, batched: false }])?;
+        let index =
+            ArgmaxPool(windows).eval(&place, &[Operand { tensor: &x, batched: false, dead: false }])?;
         assert_eq!(index.to_vec2::<u32>()?, [[0, 1, 4, 5]]);
         Ok(())
     }

@@ -130,10 +130,13 @@ impl Program {
                 let operand = |&slot: &usize| {
                     let tensor = slots[slot].as_ref()?;
                     let batched = tensor.rank() > self.shapes[slot].len();
-                    Some(in_type(tensor, place.dtype).map(|tensor| (tensor, batched)))
+                    let once = step.args.iter().filter(|&&arg| arg == slot).count() == 1;
+                    let dead = once && step.dead.contains(&slot) && owners.is_alone(slot);
+                    Some(in_type(tensor, place.dtype).map(|tensor| (tensor, batched, dead)))
                 };
                 let tensors: Vec<_> = step.args.iter().filter_map(operand).collect::<Result<_>>()?;
-                let operands = tensors.iter().map(|(tensor, batched)| Operand { tensor, batched: *batched });
+                let operands = tensors.iter();
+                let operands = operands.map(|&(ref tensor, batched, dead)| Operand { tensor, batched, dead });
                 let operands: Vec<Operand> = operands.collect();
                 step.primitive.eval(place, &operands)?
             };

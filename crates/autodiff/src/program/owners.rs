@@ -34,6 +34,11 @@ impl Owners {
         }
     }
 
+    /// Whether a slot lies in memory of the program's own that no other living one lies in.
+    pub fn is_alone(&self, slot: usize) -> bool {
+        self.living[self.owner[slot]] == Some(1)
+    }
+
     /// Whether the death of a slot frees memory of the program's own.
     pub fn release(&mut self, slot: usize) -> bool {
         match &mut self.living[self.owner[slot]] {
@@ -63,8 +68,10 @@ mod tests {
         owners.push(&own.reshape((2, 2))?.t()?, &[2]); // 3: a view of 2
         owners.push(&input.reshape((2, 2))?, &[0]); // 4: a view of the caller's
         owners.push(&(&own * 2.0)?, &[]); // 5: made of nothing
+        // 1 has views, and the rest is the caller's or kept.
+        assert!((0..6).all(|slot| !owners.is_alone(slot)));
         assert!(!owners.release(1) && !owners.release(3) && !owners.release(4) && !owners.release(5));
-        assert!(owners.release(2));
+        assert!(owners.is_alone(2) && owners.release(2));
         Ok(())
     }
 }
