@@ -631,7 +631,12 @@ is = "equal-to-classes"
         serde_json::from_str(&fs::read_to_string(here.join("runs/good/results.json")).unwrap()).unwrap();
     assert_eq!(results["variants"][0]["runs"], 2);
     assert_eq!(results["claims"][0]["verdict"], "holds");
-    // Again: nothing is repeated.
+    // Again: nothing is repeated. What goes wrong keeps nothing from being shown, and is the outcome.
+    let diverges = "extends = \"base/small.toml\"\nname = \"diverges\"\ntrain.optimizer.lr = 1e30\n";
+    fs::write(here.join("experiments/diverges.toml"), diverges).unwrap();
     let output = xtask(here, &["reproduce"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("good: finished earlier"));
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(stderr.contains("good: finished earlier"), "{stderr}");
+    assert!(output.status.code() == Some(1) && stderr.contains("last finite loss"), "{stderr}");
+    assert!(stdout.contains("missing is left out") && stdout.contains("claims.html"), "{stdout}");
 }

@@ -44,28 +44,31 @@ fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<Option<Failure
 }
 
 /// Runs every experiment that can run here, one after the other, and puts all claims on one page. What has been finished before is
-/// not repeated, and one that fails does not keep the others from running.
+/// not repeated, and one that fails does not keep the others from running: what went wrong first is returned at last.
 fn study(choices: &Choices, fresh: bool, display: &Display, registry: &Registry) -> Result<()> {
-    let mut left_out = Vec::new();
+    let (mut left_out, mut failure) = (Vec::new(), None);
     for file in locate::all()? {
         // Planned one by one: their data sets together may not fit into memory.
         let done = check::plan(&file, choices, registry).and_then(|plan| {
             if !fresh && resume::is_current(&plan)? {
                 display.line(&format!("{}: finished earlier", plan.name));
-                return Ok(());
+                return Ok(None);
             }
-            execute(&plan, fresh, display).map(drop)
+            execute(&plan, fresh, display)
         });
-        if let Err(why) = done {
-            display.line(&format!("{} is left out: {why}", file.display()));
-            left_out.push((name(&file), why.to_string()));
+        match done {
+            Ok(why) => failure = failure.or(why),
+            Err(why) => {
+                display.line(&format!("{} is left out: {why}", file.display()));
+                left_out.push((name(&file), why.to_string()));
+            }
         }
     }
     let out = choices.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
     let claims = eigenscape_report::claims::write(&out, &left_out)?;
     crate::print(claims.table);
     crate::print(claims.page.display());
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 fn name(file: &Path) -> String {

@@ -1,6 +1,7 @@
 //! `gram`: all non-zero eigenvalues from the smaller of ΦᵀΦ and ΦΦᵀ.
 
 mod columns;
+mod drop;
 mod explicit;
 mod outer;
 mod plan;
@@ -10,6 +11,7 @@ mod tiles;
 mod values;
 
 use eigenscape_core::{Context, CurvatureOperator, Error, ProbeEstimator, Registry, Result, Spectrum};
+use faer::Mat;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -26,11 +28,15 @@ pub struct GramParameters {
     /// The largest Gram matrix that is accepted, as its number of rows min(M, P); 20000 by default. It takes 8 bytes an entry of the
     /// experiment's `memory`, and time with the third power of its rows.
     pub max_rows: usize,
+    /// The share ε of the trace that may be left out: rows of the Gram matrix whose squared norms sum to at most ε·trace are dropped before
+    /// its eigenvalues are computed. No eigenvalue becomes larger, and none smaller by more than ε·trace; the trace stays exact. On a trained
+    /// network most rows are tiny, and eigenvalues take time with the third power of those that are left. 0 by default, below 1.
+    pub drop: f64,
 }
 
 impl Default for GramParameters {
     fn default() -> Self {
-        Self { max_rows: 20_000 }
+        Self { max_rows: 20_000, drop: 0.0 }
     }
 }
 
@@ -46,6 +52,9 @@ impl Default for GramParameters {
 /// λ ≤ (max(M, P) ε² + n ε₆₄) λ_max, with n = min(M, P) and ε₆₄ the machine epsilon of the f64 eigenproblem, counts to the mass at zero.
 /// In f32 this resolves eigenvalues down to 1e-10 of the largest or so, a thousand times below what the f32 matrix itself would.
 ///
+/// With `drop = ε` rows that hardly count are left out of the eigenproblem, with a certificate: each eigenvalue is at most ε·trace below the
+/// operator's (the rule is in `drop.rs`). A spectrum of which something was dropped is not called exact.
+///
 /// Several operators of one landscape share the backward passes, and the product of columns that several have is computed once. All of it
 /// streams over the samples: matrices, rows and what is held for a moment fit into the landscape's memory, and how the samples are split
 /// changes results by rounding alone (the plan is in `plan.rs`).
@@ -58,9 +67,15 @@ pub struct Gram {
 
 impl Gram {
     /// The estimator with these parameters.
-    #[must_use]
-    pub fn new(parameters: GramParameters) -> Self {
-        Self { parameters }
+    ///
+    /// # Errors
+    /// When `drop` is not a share below 1.
+    pub fn new(parameters: GramParameters) -> Result<Self> {
+        let GramParameters { drop, .. } = parameters;
+        if !(0.0..1.0).contains(&drop) {
+            return Err(Error::input("drop", format!("is {drop}"), "it must be at least 0 and below 1"));
+        }
+        Ok(Self { parameters })
     }
 }
 
@@ -77,9 +92,9 @@ impl ProbeEstimator for Gram {
         let mut spectra: Vec<Option<Spectrum>> = vec![None; operators.len()];
         for (job, plan) in planned(operators, Side::Smaller, self.parameters.max_rows, nothing)? {
             let epsilon = epsilon(job.source.dtype())?;
-            let eigenvalues = sum::each(&job, &plan, symmetric_eigenvalues)?;
-            for (target, eigenvalues) in job.targets.iter().zip(eigenvalues) {
-                let spectrum = spectrum(target, eigenvalues, epsilon)?;
+            let found = sum::each(&job, &plan, |matrix| Found::new(matrix, self.parameters.drop))?;
+            for (target, found) in job.targets.iter().zip(found) {
+                let spectrum = found.spectrum(target, epsilon)?;
                 target.operators.iter().for_each(|&index| spectra[index] = Some(spectrum.clone()));
             }
         }
@@ -99,7 +114,11 @@ impl ProbeEstimator for Gram {
     }
 
     fn description(&self) -> String {
-        "all eigenvalues of the Gram matrix of per-sample gradients".to_owned()
+        let of = "all eigenvalues of the Gram matrix of per-sample gradients";
+        match self.parameters.drop {
+            0.0 => of.to_owned(),
+            share => format!("{of}, each at most {share:e} of the trace too small"),
+        }
     }
 }
 
@@ -147,12 +166,34 @@ pub(crate) fn negligible(target: &Target, largest: f64, epsilon: f64) -> f64 {
     (longer * epsilon * epsilon + target.n() as f64 * f64::EPSILON) * largest
 }
 
-/// The spectrum of an operator whose smaller matrix has these eigenvalues, ascending; ε is that of the factor's type.
-fn spectrum(target: &Target, mut eigenvalues: Vec<f64>, epsilon: f64) -> Result<Spectrum> {
-    let largest = eigenvalues.last().copied().unwrap_or(0.0);
-    let cut = negligible(target, largest, epsilon);
-    eigenvalues.retain(|value| *value > cut);
-    Spectrum::exact(target.dimension, eigenvalues, 0)
+/// What is known of an operator from its smaller matrix.
+struct Found {
+    /// Ascending.
+    eigenvalues: Vec<f64>,
+    /// The whole trace, where rows were dropped.
+    trace: Option<f64>,
+}
+
+impl Found {
+    /// From the matrix' lower half; rows of at most a share of the trace are dropped.
+    fn new(lower: Mat<f64>, drop: f64) -> Result<Self> {
+        let trace = lower.diagonal().column_vector().iter().sum();
+        let (lower, dropped) = drop::smallest(lower, drop);
+        Ok(Self { eigenvalues: symmetric_eigenvalues(lower)?, trace: (dropped > 0).then_some(trace) })
+    }
+
+    /// The operator's spectrum; ε is that of the factor's type.
+    fn spectrum(self, target: &Target, epsilon: f64) -> Result<Spectrum> {
+        let mut eigenvalues = self.eigenvalues;
+        let largest = eigenvalues.last().copied().unwrap_or(0.0);
+        let cut = negligible(target, largest, epsilon);
+        eigenvalues.retain(|value| *value > cut);
+        let exact = Spectrum::exact(target.dimension, eigenvalues, 0)?;
+        Ok(match self.trace {
+            Some(trace) => Spectrum { exact: false, trace, ..exact },
+            None => exact,
+        })
+    }
 }
 
 /// Adds `gram` to the registry.
@@ -160,7 +201,7 @@ pub fn register(registry: &mut Registry) {
     registry.estimators.add::<GramParameters>(
         "gram",
         "every eigenvalue, exactly, from per-sample gradients: Gauss-Newton, and Hessians proved equal to it",
-        |parameters, _| Ok(Box::new(Gram::new(parameters))),
+        |parameters, _| Ok(Box::new(Gram::new(parameters)?)),
     );
 }
 
@@ -212,6 +253,40 @@ mod tests {
                 let common = rank.min(dense.eigenvalues.len());
                 assert_close(&found.eigenvalues[..common], &dense.eigenvalues[..common], tolerance * largest);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_lowers_no_eigenvalue_by_more_than_its_share() {
+        for (seed, (r, n, outer, explicit)) in
+            [(3, 20, Some((1, 7, 9)), None), (2, 30, None, Some(25)), (2, 40, Some((2, 5, 4)), Some(11))]
+                .into_iter()
+                .enumerate()
+        {
+            let operator = DenseOperator::with_factor(r, n, outer, explicit, seed as u64, DType::F64);
+            let (expected, trace) = (operator.eigenvalues(), operator.trace());
+            for share in [0.0, 1e-3, 0.05, 0.3] {
+                let estimator =
+                    Gram::new(GramParameters { drop: share, ..GramParameters::default() }).unwrap();
+                let found = estimator.estimate(&operator, &Context::silent(0)).unwrap();
+                assert!((found.trace - trace).abs() < 1e-12 * trace && found.trace_stderr == Some(0.0));
+                let count = found.eigenvalues.len();
+                assert_eq!(
+                    (found.exact, count < gram(&operator).eigenvalues.len()),
+                    (share < 0.02, share > 0.02)
+                );
+                for (i, expected) in expected.iter().enumerate() {
+                    let lost = expected - found.eigenvalues.get(i).copied().unwrap_or(0.0);
+                    assert!(
+                        (-1e-12 * trace..=(share + 1e-12) * trace).contains(&lost),
+                        "{share}: {lost} of {trace}"
+                    );
+                }
+            }
+        }
+        for share in [-0.1, 1.0, f64::NAN] {
+            let error = Gram::new(GramParameters { drop: share, ..GramParameters::default() }).unwrap_err();
+            assert!(error.to_string().contains("at least 0 and below 1"), "{error}");
         }
     }
 
@@ -305,7 +380,7 @@ mod tests {
         let message = |estimator: Gram, operator: &DenseOperator| {
             estimator.estimate(operator, &Context::silent(0)).unwrap_err().to_string()
         };
-        let small = Gram::new(GramParameters { max_rows: 9 });
+        let small = Gram::new(GramParameters { max_rows: 9, ..GramParameters::default() }).unwrap();
         let operator = DenseOperator::with_factor(2, 5, None, Some(20), 1, DType::F64);
         let error = message(small, &operator);
         assert!(
