@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use eigenscape_experiment::Result;
 
 /// A run that takes longer is not repeated: its warm-up is a small part of it.
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(15);
 
 /// How often a work is repeated in one sitting.
 #[derive(Debug, Clone, Copy)]
