@@ -3,7 +3,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
+use rayon::{current_num_threads, prelude::*};
 
 use super::{
     super::{Terms, part},
@@ -21,9 +21,6 @@ use crate::kernels::{
 
 /// Positions whose outputs stay in a core's cache until they are moved to their images.
 const POSITIONS: usize = 16;
-
-/// How many tasks share the positions.
-const TASKS: usize = 4;
 
 /// y\[r, b\] = Σ x\[r, b\] ∗ w\[r\] over terms, in rounds r of so many samples. Each number is one running sum over the filters' taps.
 pub(in super::super) fn convolve<T: Element>(
@@ -56,11 +53,11 @@ pub(in super::super) fn convolve<T: Element>(
 /// Images side by side, and a filter.
 type Term<'a, T> = (Cow<'a, [T]>, &'a [T]);
 
-/// Every task has some positions of all samples and channels.
+/// Every task has some positions of all samples and channels; how many there are changes no number.
 fn share_out<T: Element>(arch: Arch, plan: &Plan, terms: &[Term<'_, T>], out: &mut [T]) {
     let (positions, samples) = (plan.positions.len(), out.len() / plan.g.out_image());
     let blocks = positions.div_ceil(POSITIONS);
-    let count = blocks.min(TASKS);
+    let count = blocks.min(2 * current_num_threads());
     let bound = |task: usize| (task * blocks / count * POSITIONS).min(positions);
     let mut tasks: Vec<(Range<usize>, Vec<&mut [T]>)> = (0..count)
         .map(|task| (bound(task)..bound(task + 1), Vec::with_capacity(samples * plan.g.out_channels)))
