@@ -3,23 +3,25 @@
 use faer::Mat;
 
 /// The symmetric matrix with this lower half without its rows and columns of the smallest diagonal entries, which sum to at most `share` of
-/// the trace, and how many rows that are.
+/// the trace, and the sum of what is dropped.
 ///
 /// The matrix is ΦΦᵀ or ΦᵀΦ, a diagonal entry the squared norm of a row (or column) φ of Φ. Without it ΦᵀΦ loses φφᵀ ⪰ 0: eigenvalues can only
 /// become smaller, and none by more than the sum of what is dropped (Weyl).
-pub(super) fn smallest(mut lower: Mat<f64>, share: f64) -> (Mat<f64>, usize) {
+pub(super) fn smallest(mut lower: Mat<f64>, share: f64) -> (Mat<f64>, f64) {
+    if share == 0.0 {
+        return (lower, 0.0);
+    }
     let n = lower.nrows();
     let diagonal: Vec<f64> = lower.diagonal().column_vector().iter().copied().collect();
     let allowed = share * diagonal.iter().sum::<f64>();
     let mut ascending: Vec<usize> = (0..n).collect();
     ascending.sort_by(|&i, &j| diagonal[i].total_cmp(&diagonal[j]));
-    let mut sum = 0.0;
-    let fits = |&i: &usize| {
-        sum += diagonal[i];
-        sum <= allowed
-    };
     // One row at least is left.
-    let dropped = ascending.iter().take(n.saturating_sub(1)).copied().take_while(fits).count();
+    let (mut dropped, mut sum) = (0, 0.0);
+    while dropped + 1 < n && sum + diagonal[ascending[dropped]] <= allowed {
+        sum += diagonal[ascending[dropped]];
+        dropped += 1;
+    }
     let mut kept = ascending.split_off(dropped);
     kept.sort_unstable();
     // In place: what is overwritten has been read.
@@ -29,7 +31,7 @@ pub(super) fn smallest(mut lower: Mat<f64>, share: f64) -> (Mat<f64>, usize) {
         }
     }
     lower.truncate(kept.len(), kept.len());
-    (lower, dropped)
+    (lower, sum)
 }
 
 #[cfg(test)]
@@ -41,13 +43,13 @@ mod tests {
         let diagonal = [3.0, 0.25, 5.0, 0.5, 1.25];
         let matrix = Mat::from_fn(5, 5, |i, j| if i == j { diagonal[i] } else { (10 * i + j) as f64 });
         for (share, dropped, kept) in [
-            (0.0, 0, vec![0, 1, 2, 3, 4]),
-            (0.08, 2, vec![0, 2, 4]),
-            (0.19, 2, vec![0, 2, 4]),
-            (1.0, 4, vec![2]),
+            (0.0, 0.0, vec![0, 1, 2, 3, 4]),
+            (0.08, 0.75, vec![0, 2, 4]),
+            (0.19, 0.75, vec![0, 2, 4]),
+            (1.0, 5.0, vec![2]),
         ] {
-            let (rest, count) = smallest(matrix.clone(), share);
-            assert_eq!((rest.nrows(), rest.ncols(), count), (kept.len(), kept.len(), dropped), "{share}");
+            let (rest, sum) = smallest(matrix.clone(), share);
+            assert_eq!((rest.nrows(), rest.ncols(), sum), (kept.len(), kept.len(), dropped), "{share}");
             for j in 0..kept.len() {
                 assert!((j..kept.len()).all(|i| rest[(i, j)] == matrix[(kept[i], kept[j])]), "{share}");
             }

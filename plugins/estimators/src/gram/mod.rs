@@ -170,7 +170,7 @@ pub(crate) fn negligible(target: &Target, largest: f64, epsilon: f64) -> f64 {
 struct Found {
     /// Ascending.
     eigenvalues: Vec<f64>,
-    /// The whole trace, where rows were dropped.
+    /// The whole trace, where something of it was dropped.
     trace: Option<f64>,
 }
 
@@ -179,7 +179,7 @@ impl Found {
     fn new(lower: Mat<f64>, drop: f64) -> Result<Self> {
         let trace = lower.diagonal().column_vector().iter().sum();
         let (lower, dropped) = drop::smallest(lower, drop);
-        Ok(Self { eigenvalues: symmetric_eigenvalues(lower)?, trace: (dropped > 0).then_some(trace) })
+        Ok(Self { eigenvalues: symmetric_eigenvalues(lower)?, trace: (dropped > 0.0).then_some(trace) })
     }
 
     /// The operator's spectrum; ε is that of the factor's type.
@@ -283,6 +283,13 @@ mod tests {
                     );
                 }
             }
+        }
+        // Rows of zeros (dead units) are no loss, whether they are dropped or not.
+        let dead = DenseOperator::with_row_norms(&[1.0, 0.0, 0.5, 0.0], 10, DType::F64);
+        for share in [0.0, 1e-3] {
+            let estimator = Gram::new(GramParameters { drop: share, ..GramParameters::default() }).unwrap();
+            let found = estimator.estimate(&dead, &Context::silent(0)).unwrap();
+            assert!(found.exact && found.eigenvalues.len() == 2, "{share}: {found:?}");
         }
         for share in [-0.1, 1.0, f64::NAN] {
             let error = Gram::new(GramParameters { drop: share, ..GramParameters::default() }).unwrap_err();
