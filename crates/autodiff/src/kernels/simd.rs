@@ -83,3 +83,12 @@ macro_rules! lanes {
 
 lanes!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, add_f32s, sub_f32s, mul_f32s, mul_add_e_f32s);
 lanes!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, add_f64s, sub_f64s, mul_f64s, mul_add_e_f64s);
+
+/// Every level that this machine has, to test.
+#[cfg(test)]
+pub(super) fn levels() -> Vec<pulp::Arch> {
+    let mut levels = vec![pulp::Arch::Scalar, pulp::Arch::new()];
+    #[cfg(target_arch = "x86_64")]
+    levels.extend(pulp::x86::V3::try_new().map(pulp::Arch::V3));
+    levels
+}

@@ -133,7 +133,7 @@ mod tests {
     use pulp::Arch;
 
     use super::*;
-    use crate::kernels::Element;
+    use crate::kernels::{Element, simd::levels};
 
     fn moves_every_element<T: Element + std::fmt::Debug>(arch: Arch) {
         for (rows, columns) in [(16, 32), (17, 5), (3, 40), (1, 1), (33, 19), (100, 14), (4, 16), (11, 8)] {
@@ -157,10 +157,7 @@ mod tests {
 
     #[test]
     fn every_element_of_whole_and_of_cut_blocks_moves_and_nothing_else() {
-        let mut levels = vec![Arch::Scalar, Arch::new()];
-        #[cfg(target_arch = "x86_64")]
-        levels.extend(pulp::x86::V3::try_new().map(Arch::V3));
-        for arch in levels {
+        for arch in levels() {
             moves_every_element::<f32>(arch);
             moves_every_element::<f64>(arch);
         }

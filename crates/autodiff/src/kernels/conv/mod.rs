@@ -78,16 +78,17 @@ type Terms<'a, T> = &'a [[&'a [T]; 2]];
 pub(crate) fn conv2d(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
     let [x, w] = terms[0];
     let (lead, samples) = (lead(terms), x.dims()[1]);
+    let sides = Sides::new(g);
     // One filter for all: they are one larger batch. One batch for all: its patches serve all filters.
     let joint = terms.len() == 1 && (x.dims()[0] == 1 || w.dims()[0] == 1);
     dispatch!(x, T => {
         let mut out = buffer::<T>(lead * samples * g.out_image());
         let (rounds, batch) = if joint { (1, x.dims()[0] * samples) } else { (lead, samples) };
         with_terms::<T, _>(terms, |terms| {
-            if Sides::new(g).is_none() && interleaved::applies(batch) {
+            if sides.is_none() && interleaved::applies(batch) {
                 return interleaved::convolve(Arch::new(), g, batch, terms, &mut out);
             }
-            by_rounds(terms, rounds, [samples * g.image(), g.weight()], &mut out, |terms, out| match Sides::new(g) {
+            by_rounds(terms, rounds, [samples * g.image(), g.weight()], &mut out, |terms, out| match sides {
                 Some(sides) => winograd(&sides, terms, Role::Forward, out),
                 None => one_by_one(terms, out, |[x, w], out| unfolded::convolve(g, x, w, out)),
             });

@@ -1,16 +1,7 @@
 //! The definition of a convolution and of its transposes, and numbers to compare them on.
 
-use pulp::Arch;
-
 use super::Geometry;
-
-/// Every level that this machine has.
-pub(super) fn levels() -> Vec<Arch> {
-    let mut levels = vec![Arch::Scalar, Arch::new()];
-    #[cfg(target_arch = "x86_64")]
-    levels.extend(pulp::x86::V3::try_new().map(Arch::V3));
-    levels
-}
+pub(super) use crate::kernels::simd::levels;
 
 /// An image and a kernel.
 pub(super) struct Case {
