@@ -3,8 +3,8 @@
 //! The way of a file: [`document`] (a tree that knows where everything was written) with what it inherits ([`extends`]) →
 //! [`choices`] of the command line (profile, `--set` flags: [`overrides`]) and [`sweep`] → [`raw`] (serde types) → [`check`] → [`plan`] (other types, with nothing left to doubt).
 //!
-//! The way of a plan: [`prepare`] (data, network, weights, groups; the last errors that are the file's) → [`run`], which
-//! alternates between [`mod@train`] and [`measure`] and leaves everything in a folder of [`artifacts`]; what an interrupted plan
+//! The way of a plan: [`prepare`] (data, network, weights, groups; the last errors that are the file's) → [`run`], each run of which
+//! alternates between [`mod@train`] and [`measure`], and which leaves everything in a folder of [`artifacts`]; what an interrupted plan
 //! has finished is kept ([`resume`]).
 
 pub mod artifacts;
@@ -13,6 +13,7 @@ mod capacity;
 pub mod check;
 pub mod checkpoint;
 pub mod choices;
+mod course;
 pub mod diagnostic;
 pub mod document;
 pub mod evaluate;
