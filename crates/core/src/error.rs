@@ -29,6 +29,9 @@ pub enum Error {
     /// A derivative or a network could not be built or evaluated.
     #[error(transparent)]
     Autodiff(eigenscape_autodiff::Error),
+    /// Whoever started the work wants it to stop ([`crate::Interrupt`]).
+    #[error("interrupted")]
+    Interrupted,
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
@@ -56,6 +59,7 @@ impl Error {
     pub fn into_words(self) -> (String, Option<String>) {
         match self {
             Self::Input { subject, problem, remedy } => (format!("{subject}: {problem}"), Some(remedy)),
+            Self::Io { source, .. } if is_full(&source) => (self.to_string(), Some(FULL.to_owned())),
             other => (other.to_string(), None),
         }
     }
@@ -64,6 +68,16 @@ impl Error {
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { path: path.as_ref().display().to_string(), source }
     }
+}
+
+/// What to do about a disk without room.
+const FULL: &str = "free space on that disk and give the same command again, or choose another folder with --out DIR";
+
+/// Whether a file could not be written because there is no room for it.
+#[must_use]
+pub fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 impl From<eigenscape_autodiff::Error> for Error {

@@ -1,5 +1,9 @@
 //! Probe estimators: from an operator to its spectrum.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use crate::{ClassMeans, CurvatureOperator, Random, Spectrum, error::Result};
 
 /// Receives how far an estimator has come.
@@ -32,12 +36,12 @@ impl Context<'_> {
 }
 
 /// An operator's spectrum and, from an estimator that takes the operator apart, those of its parts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The operator's.
     pub spectrum: Spectrum,
     /// Each part's name ("G1") with its spectrum.
-    pub parts: Vec<(&'static str, Spectrum)>,
+    pub parts: Vec<(Cow<'static, str>, Spectrum)>,
     /// The class means that the parts are made of, from an estimator that knows classes.
     pub means: Option<ClassMeans>,
 }

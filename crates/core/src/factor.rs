@@ -5,7 +5,10 @@ use std::{fmt, ops::Range, sync::Arc};
 use candle_core::DType;
 use eigenscape_autodiff::{Factor, MeanLoss, Predictions, RowSize, StreamedFactor, Variables};
 
-use crate::error::{Error, Result};
+use crate::{
+    Interrupt,
+    error::{Error, Result},
+};
 
 /// Where the rows of a factor Φ come from. It has R rows for each of N samples, M = R·N in all, and some columns for each variable; a
 /// group's matrix is ΦᵀΦ for the columns of the group's variables.
@@ -78,13 +81,14 @@ pub(crate) struct LossFactor {
     loss: MeanLoss,
     rank: usize,
     activation: Option<Variables>,
+    interrupt: Interrupt,
 }
 
 impl LossFactor {
     /// For the parameters, or for the activation that `group` is.
-    pub fn new(loss: &MeanLoss, group: &Variables) -> Result<Self> {
+    pub fn new(loss: &MeanLoss, group: &Variables, interrupt: Interrupt) -> Result<Self> {
         let activation = matches!(group, Variables::Activation(_)).then(|| group.clone());
-        Ok(Self { loss: loss.clone(), rank: loss.rank()?, activation })
+        Ok(Self { loss: loss.clone(), rank: loss.rank()?, activation, interrupt })
     }
 }
 
@@ -111,20 +115,27 @@ impl FactorSource for LossFactor {
 
     fn columns(&self, variables: &[usize]) -> Result<Box<dyn FactorColumns + '_>> {
         let group = self.activation.clone().unwrap_or_else(|| variables.into());
-        Ok(Box::new(self.loss.factor(group)?))
+        Ok(Box::new(Columns { factor: self.loss.factor(group)?, interrupt: &self.interrupt }))
     }
 }
 
-impl FactorColumns for StreamedFactor {
+/// The columns of a [`LossFactor`].
+struct Columns<'a> {
+    factor: StreamedFactor,
+    interrupt: &'a Interrupt,
+}
+
+impl FactorColumns for Columns<'_> {
     fn sizes(&self) -> Vec<RowSize> {
-        Self::sizes(self)
+        self.factor.sizes()
     }
 
     fn evaluating(&self, samples: usize) -> usize {
-        Self::evaluating(self, samples)
+        self.factor.evaluating(samples)
     }
 
     fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor> {
-        Ok(Self::rows(self, samples, memory)?)
+        self.interrupt.check()?;
+        Ok(self.factor.rows(samples, memory)?)
     }
 }

@@ -10,7 +10,7 @@ use candle_core::{DType, Tensor};
 use eigenscape_autodiff::{Loss, MeanLoss, Network, Point, StreamedProduct, Variables};
 
 use crate::{
-    Curvature, CurvatureOperator, ExactFactor, FactorSource, Group,
+    Curvature, CurvatureOperator, ExactFactor, FactorSource, Group, Interrupt,
     error::{Error, Result},
     factor::LossFactor,
 };
@@ -20,6 +20,7 @@ pub struct Landscape {
     loss: MeanLoss,
     /// The factor of all parameters, and those of activations by name.
     factors: RefCell<BTreeMap<Option<String>, Arc<dyn FactorSource>>>,
+    interrupt: Interrupt,
 }
 
 impl Landscape {
@@ -29,7 +30,15 @@ impl Landscape {
     /// # Errors
     /// When the network's outputs do not fit the loss.
     pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
-        Ok(Self { loss: MeanLoss::new(network, loss, point, memory)?, factors: RefCell::default() })
+        let loss = MeanLoss::new(network, loss, point, memory)?;
+        Ok(Self { loss, factors: RefCell::default(), interrupt: Interrupt::default() })
+    }
+
+    /// The same landscape, of which no product and no row of a factor is begun once an interrupt is requested: whoever asks for one gets
+    /// [`Error::Interrupted`].
+    #[must_use]
+    pub fn until(self, interrupt: Interrupt) -> Self {
+        Self { interrupt, ..self }
     }
 
     /// The curvature operator of a group.
@@ -57,8 +66,8 @@ impl Landscape {
         let source = match self.factors.borrow_mut().entry(name) {
             Entry::Occupied(known) => Arc::clone(known.get()),
             Entry::Vacant(new) => {
-                let source: Arc<dyn FactorSource> = Arc::new(LossFactor::new(&self.loss, &group.variables)?);
-                Arc::clone(new.insert(source))
+                let factor = LossFactor::new(&self.loss, &group.variables, self.interrupt.clone())?;
+                Arc::clone(new.insert(Arc::new(factor)))
             }
         };
         Ok(ExactFactor { source, variables })
@@ -138,6 +147,7 @@ impl CurvatureOperator for NetworkOperator<'_> {
     }
 
     fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
+        self.landscape.interrupt.check()?;
         Ok(self.product()?.apply_rows(vectors)?)
     }
 

@@ -1,5 +1,7 @@
 //! Spectra as probability measures on the line.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// The eigenvalue distribution of a symmetric operator of dimension P: the probability measure
@@ -16,7 +18,7 @@ use crate::error::{Error, Result};
 /// assert_eq!(spectrum.trace, 4.0);
 /// # Ok::<(), eigenscape_core::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spectrum {
     /// P, the number of eigenvalues of the operator.
     pub dimension: usize,

@@ -1,6 +1,6 @@
 //! Spectra and the distances between them.
 
-use std::time::Instant;
+use std::{borrow::Cow, time::Instant};
 
 use eigenscape_core::{
     ClassMeans, Context, Curvature, CurvatureOperator, Estimate, Group, ProbeEstimator, Progress, Random,
@@ -16,7 +16,7 @@ pub struct Measured {
     /// The matrix.
     pub curvature: Curvature,
     /// Which part of it ("G1"); `None` for the whole.
-    pub part: Option<&'static str>,
+    pub part: Option<Cow<'static, str>>,
     /// The group's name.
     pub group: String,
     /// The estimator's name.
@@ -149,7 +149,7 @@ impl Measured {
         ProbeRecord {
             epoch,
             group: self.group.clone(),
-            curvature: match self.part {
+            curvature: match &self.part {
                 None => self.curvature.to_string(),
                 Some(part) => format!("{} {part}", self.curvature),
             },

@@ -174,7 +174,7 @@ fn the_parts_are_those_of_the_definitions_and_add_up() -> Fallible<()> {
             assert!(difference < 1e-10, "{means} {}: the sum is off by {difference:e}", group.name);
             let found = estimate(&operator, means)?;
             assert_eigenvalues("G", &found.spectrum.eigenvalues, &whole)?;
-            let names: Vec<_> = found.parts.iter().map(|(name, _)| *name).collect();
+            let names: Vec<_> = found.parts.iter().map(|(name, _)| &**name).collect();
             assert_eq!(names, ["G0", "G1", "G2", "G1+2", "G3"]);
             for ((name, spectrum), matrix) in found.parts.iter().zip([g0, g1, g2, both, g3]) {
                 assert_eigenvalues(name, &spectrum.eigenvalues, &matrix)?;

@@ -164,7 +164,7 @@ fn estimate(target: &Target, Apart { whole, parts, means }: Apart, epsilon: f64)
         let excess = values.len().saturating_sub(target.dimension);
         Spectrum::exact(target.dimension, values.split_off(excess), 0)
     };
-    let parts = parts.into_iter().map(|(name, values)| Ok((name, spectrum(values)?)));
+    let parts = parts.into_iter().map(|(name, values)| Ok((name.into(), spectrum(values)?)));
     Ok(Estimate { parts: parts.collect::<Result<_>>()?, spectrum: spectrum(whole)?, means })
 }
 
