@@ -59,7 +59,7 @@ impl Error {
     pub fn into_words(self) -> (String, Option<String>) {
         match self {
             Self::Input { subject, problem, remedy } => (format!("{subject}: {problem}"), Some(remedy)),
-            Self::Io { source, .. } if is_full(&source) => (self.to_string(), Some(FULL.to_owned())),
+            Self::Io { ref source, .. } if is_full(source) => (self.to_string(), Some(FULL.to_owned())),
             other => (other.to_string(), None),
         }
     }
@@ -71,7 +71,8 @@ impl Error {
 }
 
 /// What to do about a disk without room.
-const FULL: &str = "free space on that disk and give the same command again, or choose another folder with --out DIR";
+const FULL: &str =
+    "free space on that disk and give the same command again, or choose another folder with --out DIR";
 
 /// Whether a file could not be written because there is no room for it.
 #[must_use]
