@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod json_file;
 mod locate;
+mod signals;
 
 use std::{
     fmt::Display,
@@ -35,7 +36,7 @@ pub fn plugins() -> Registry {
     registry
 }
 
-/// Reads the process' arguments and does what they say. Exit code 0: done; 1: failed; 2: wrong usage or configuration.
+/// Reads the process' arguments and does what they say. Exit code 0: done; 1: failed, or stopped by a signal; 2: wrong usage or configuration.
 #[must_use]
 pub fn run(registry: &Registry) -> ExitCode {
     match dispatch(Arguments::parse().command, registry) {

@@ -9,7 +9,7 @@ mod refusal;
 mod search;
 mod state_dict;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs};
 
 use candle_core::Tensor;
 use eigenscape_autodiff::Network;
@@ -20,16 +20,16 @@ pub(crate) use self::refusal::Refusal;
 pub use self::state_dict::{Item, Selection, StateDict};
 use crate::weights::Weights;
 
-/// Writes the weights as a safetensors file.
+/// The weights as a safetensors file.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn save(path: &Path, network: &Network, weights: &Weights) -> Result<()> {
+/// When a tensor cannot be read.
+pub fn bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
     let tensors = fit::declared(network).zip(weights.parameters.iter().chain(&weights.buffers));
     let tensors: BTreeMap<&str, &Tensor> =
         tensors.map(|(declared, tensor)| (declared.name.as_str(), tensor)).collect();
-    safetensors::serialize_to_file(tensors, None, path)
-        .map_err(|error| Error::io(path, std::io::Error::other(error)))
+    let cannot = |error| Error::input("the weights", format!("cannot be written ({error})"), "report this");
+    safetensors::serialize(tensors, None).map_err(cannot)
 }
 
 /// Weights from a file, with what should be known about where they come from.
@@ -80,6 +80,8 @@ pub fn with_state_dict<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use candle_core::Device;
     use eigenscape_autodiff::nn;
     use eigenscape_core::Random;
@@ -90,10 +92,14 @@ mod tests {
         Network::new(&[3], move |scope, x| nn::linear(&mut scope.at("fc"), x, width, true)).unwrap()
     }
 
+    fn save(path: &Path, network: &Network, weights: &Weights) {
+        fs::write(path, bytes(network, weights).unwrap()).unwrap();
+    }
+
     fn saved(folder: &tempfile::TempDir, width: usize) -> std::path::PathBuf {
         let path = folder.path().join("a.safetensors");
         let weights = Weights::initial(&network(width), Random::new(1)).unwrap();
-        save(&path, &network(width), &weights).unwrap();
+        save(&path, &network(width), &weights);
         path
     }
 
@@ -177,7 +183,7 @@ mod tests {
         let path = saved(&folder, 4);
         let mut weights = Weights::initial(&network(4), Random::new(1)).unwrap();
         weights.parameters[1] = Tensor::new(&[0_f32, f32::NAN, 0.0, 0.0], &Device::Cpu).unwrap();
-        save(&path, &network(4), &weights).unwrap();
+        save(&path, &network(4), &weights);
         let error = load(&path, &network(4)).unwrap_err().to_string();
         assert!(
             error.contains("fc.bias") && error.contains("NaN") && error.contains("a.safetensors"),

@@ -23,6 +23,13 @@ pub enum Failure {
         #[help]
         remedy: String,
     },
+    /// The user wanted it to stop (exit code 1).
+    #[error("interrupted{}", if kept.is_empty() { String::new() } else { format!(": {kept}") })]
+    #[diagnostic(help("give the same command again: it goes on from there"))]
+    Interrupted {
+        /// What was done and is kept: "the training up to epoch 3 of 5 is kept in ...".
+        kept: String,
+    },
     /// Something went wrong on the way (exit code 1).
     #[error("{problem}")]
     Run {
@@ -40,7 +47,23 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::Usage { .. } => 2,
-            Self::Run { .. } => 1,
+            Self::Run { .. } | Self::Interrupted { .. } => 1,
+        }
+    }
+}
+
+impl Failure {
+    /// The same, with what is kept although it failed: "the training up to epoch 3 of 5 is kept in ...".
+    #[must_use]
+    pub fn keeping(self, what: Option<String>) -> Self {
+        match (self, what) {
+            (Self::Interrupted { kept }, Some(what)) if kept.is_empty() => Self::Interrupted { kept: what },
+            (Self::Interrupted { kept }, Some(what)) => Self::Interrupted { kept: format!("{what}; {kept}") },
+            (Self::Run { problem, remedy }, Some(what)) => {
+                let remedy = remedy.into_iter().chain([what]).collect::<Vec<_>>().join("; ");
+                Self::Run { problem, remedy: Some(remedy) }
+            }
+            (failure, _) => failure,
         }
     }
 }
@@ -53,6 +76,9 @@ impl From<ConfigError> for Failure {
 
 impl From<eigenscape_core::Error> for Failure {
     fn from(error: eigenscape_core::Error) -> Self {
+        if matches!(error, eigenscape_core::Error::Interrupted) {
+            return Self::Interrupted { kept: String::new() };
+        }
         let (problem, remedy) = error.into_words();
         Self::Run { problem, remedy }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Tensor};
 use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program, mean_rows};
-use eigenscape_core::{Examples, Inputs, Result};
+use eigenscape_core::{Examples, Inputs, Interrupt, Result};
 
 use crate::{labels::Labels, weights::Weights};
 
@@ -133,12 +133,18 @@ pub fn at(weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
 /// Mean loss and accuracy, accumulated in f64. `programs` are those of [`Programs::loss`].
 ///
 /// # Errors
-/// When a program cannot be built or evaluated.
-pub fn evaluate(programs: &mut Programs, split: &Batches, weights: &Weights) -> Result<Evaluation> {
+/// When a program cannot be built or evaluated, or an interrupt is requested.
+pub fn evaluate(
+    programs: &mut Programs,
+    split: &Batches,
+    weights: &Weights,
+    interrupt: &Interrupt,
+) -> Result<Evaluation> {
     let (mut loss, mut right, mut near) = (0.0, 0, 0);
     let classes = split.targets.dims().last().copied().unwrap_or(0);
     let labels_each = split.labels.as_ref().map_or(0, |labels| labels.len() / split.len().max(1));
     for start in (0..split.len()).step_by(BATCH) {
+        interrupt.check()?;
         let count = BATCH.min(split.len() - start);
         let inputs = split.inputs.range(start, count)?.to_dtype(split.targets.dtype())?;
         let targets = split.targets.narrow(0, start, count)?;
@@ -209,7 +215,13 @@ mod tests {
             DType::F64,
         )
         .unwrap();
-        let found = evaluate(&mut Programs::loss(&network, Loss::CrossEntropy), &split, &weights).unwrap();
+        let found = evaluate(
+            &mut Programs::loss(&network, Loss::CrossEntropy),
+            &split,
+            &weights,
+            &Interrupt::default(),
+        )
+        .unwrap();
 
         let weight = weights.parameters[0].t().unwrap();
         let z = inputs.matmul(&weight).unwrap().broadcast_add(&weights.parameters[1]).unwrap();

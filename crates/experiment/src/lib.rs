@@ -5,7 +5,7 @@
 //!
 //! The way of a plan: [`prepare`] (data, network, weights, groups; the last errors that are the file's) → [`run`], each run of which
 //! alternates between [`mod@train`] and [`measure`], and which leaves everything in a folder of [`artifacts`]; what an interrupted plan
-//! has finished is kept ([`resume`]).
+//! has done is kept: finished runs ([`resume`]), and of an unfinished one the training's state and its spectra ([`state_folder`]).
 
 pub mod artifacts;
 pub mod augment;
@@ -13,19 +13,22 @@ mod capacity;
 pub mod check;
 pub mod checkpoint;
 pub mod choices;
-mod course;
+pub mod course;
 pub mod diagnostic;
 pub mod document;
 pub mod evaluate;
 pub mod executed;
 pub mod extends;
+pub mod kept_spectra;
 pub mod labels;
 pub mod masks;
 pub mod measure;
 pub mod memory;
+pub mod moment;
 pub mod notes;
 pub mod optimizer;
 pub mod overrides;
+pub mod pace;
 pub mod plan;
 pub mod prepare;
 pub mod progress;
@@ -36,9 +39,12 @@ pub mod resume;
 pub mod run;
 pub mod schedule;
 pub mod schema;
+pub mod sealed;
+pub mod state_folder;
 pub mod sweep;
 pub mod tensorboard;
 pub mod train;
+pub mod training_state;
 pub mod verify;
 pub mod weights;
 

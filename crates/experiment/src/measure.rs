@@ -3,13 +3,19 @@
 use std::{borrow::Cow, time::Instant};
 
 use eigenscape_core::{
-    ClassMeans, Context, Curvature, CurvatureOperator, Estimate, Group, ProbeEstimator, Progress, Random,
-    Result, Spectrum,
+    ClassMeans, Context, Curvature, CurvatureOperator, Error, Estimate, Group, Interrupt, ProbeEstimator,
+    Progress, Random, Result, Spectrum,
     landscape::NetworkOperator,
     results::{DistanceRecord, MeansRecord, ProbeFailure, ProbeRecord},
 };
 
-use crate::{plan::DistancePlan, prepare::PreparedProbe, raw::Between, weights::Weights};
+use crate::{
+    kept_spectra::{Estimates, KeptSpectra},
+    plan::DistancePlan,
+    prepare::PreparedProbe,
+    raw::Between,
+    weights::Weights,
+};
 
 /// A spectrum with what it is the spectrum of.
 pub struct Measured {
@@ -45,16 +51,24 @@ pub struct Moment<'a> {
     pub weights: &'a Weights,
     /// The source of probes.
     pub random: Random,
+    /// What its spectra are kept under ([`crate::kept_spectra::moment`]).
+    pub name: String,
+    /// Whether to stop.
+    pub interrupt: &'a Interrupt,
 }
 
 /// Every spectrum of the `number`-th probe (counted from 1) at a moment, and those that could not be measured.
+///
+/// # Errors
+/// When an interrupt is requested.
 pub fn probe(
     probe: &PreparedProbe,
     number: usize,
     moment: &Moment,
+    kept: &mut KeptSpectra,
     progress: &dyn Progress,
     mut announce: impl FnMut(&str),
-) -> (Vec<Measured>, Vec<ProbeFailure>) {
+) -> Result<(Vec<Measured>, Vec<ProbeFailure>)> {
     let (mut measured, mut failures) = (Vec::new(), Vec::new());
     let mut fail = |(curvature, group): (Curvature, &Group), (problem, remedy)| {
         failures.push(ProbeFailure {
@@ -68,11 +82,11 @@ pub fn probe(
         });
     };
     let landscape = match probe.landscape(moment.weights) {
-        Ok(landscape) => landscape,
+        Ok(landscape) => landscape.until(moment.interrupt.clone()),
         Err(error) => {
             let words = error.into_words();
             probe.matrices().for_each(|matrix| fail(matrix, words.clone()));
-            return (measured, failures);
+            return Ok((measured, failures));
         }
     };
     let matrices: Vec<(Curvature, &Group)> = probe.matrices().collect();
@@ -80,19 +94,39 @@ pub fn probe(
     let context = Context { random: moment.random, progress };
     // What shares a factor is computed together, anything else one after the other.
     let together = if estimator.needs_factor() { matrices.len().max(1) } else { 1 };
-    for matrices in matrices.chunks(together) {
+    for (index, matrices) in matrices.chunks(together).enumerate() {
+        moment.interrupt.check()?;
+        let key = format!("{}{number}.{index}", moment.name);
+        if let Some(found) = kept.find(&key).filter(|found| found.len() == matrices.len()) {
+            for (matrix, (estimate, seconds)) in matrices.iter().zip(found.clone()) {
+                measured.extend(with_parts(probe, *matrix, estimate, seconds));
+                progress.advance(estimator.products(matrix.1.dimension));
+            }
+            continue;
+        }
         let operators: Vec<NetworkOperator> =
             matrices.iter().map(|(curvature, group)| landscape.operator(*curvature, group)).collect();
         announce(&description(&operators));
         let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
-        for (matrix, estimated) in matrices.iter().zip(estimates(estimator, &operators, &context)) {
+        let estimated = estimates(estimator, &operators, &context);
+        // What failed fails again; only what is whole is kept.
+        let mut finished = Estimates::new();
+        for (matrix, estimated) in matrices.iter().zip(estimated) {
+            if let Ok(estimated) = &estimated {
+                finished.push(estimated.clone());
+            }
             match estimated {
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
                 Ok((estimate, seconds)) => measured.extend(with_parts(probe, *matrix, estimate, seconds)),
                 Err(error) => fail(*matrix, error.into_words()),
             }
         }
+        if finished.len() == matrices.len() {
+            // What cannot be kept now is tried again later; the spectra themselves are there.
+            drop(kept.keep(key, finished));
+        }
     }
-    (measured, failures)
+    Ok((measured, failures))
 }
 
 /// An estimate of each operator, with the seconds that it took. Where one keeps all from being computed together, they are computed one by
@@ -109,6 +143,8 @@ fn estimates(
             all.into_iter().map(|estimate| Ok((estimate, seconds))).collect()
         }
         Err(error) if operators.len() == 1 => vec![Err(error)],
+        // The same for each.
+        Err(Error::Interrupted) => operators.iter().map(|_| Err(Error::Interrupted)).collect(),
         Err(_) => operators.chunks(1).flat_map(|one| estimates(estimator, one, context)).collect(),
     }
 }

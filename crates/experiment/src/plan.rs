@@ -117,6 +117,8 @@ pub struct TrainPlan {
     pub schedule: Schedule,
     /// Penalties on the loss.
     pub regularizers: Vec<RegularizerPlan>,
+    /// Seconds of work that are lost at most when the process is killed, unless keeping the state takes a tenth of that.
+    pub keep_every: f64,
 }
 
 /// A penalty on the loss.

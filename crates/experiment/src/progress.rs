@@ -2,13 +2,15 @@
 
 use std::io::{self, Write};
 
-use eigenscape_core::Progress;
+use eigenscape_core::{Interrupt, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Where progress goes.
+/// The user: where progress goes, and where the wish to stop comes from.
+#[derive(Clone)]
 pub struct Display {
     bars: MultiProgress,
     quiet: bool,
+    interrupt: Interrupt,
 }
 
 impl Display {
@@ -16,7 +18,13 @@ impl Display {
     #[must_use]
     pub fn new(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        Self { bars: MultiProgress::with_draw_target(target), quiet }
+        Self { bars: MultiProgress::with_draw_target(target), quiet, interrupt: Interrupt::default() }
+    }
+
+    /// What is raised when the user wants everything to stop.
+    #[must_use]
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// Prints a line above the bars.
@@ -52,6 +60,11 @@ impl Display {
 pub struct Bar(ProgressBar);
 
 impl Bar {
+    /// So much is done.
+    pub fn skip(&self, work: usize) {
+        self.0.inc(work as u64);
+    }
+
     /// What is being done, or how it goes.
     pub fn message(&self, text: impl Into<String>) {
         self.0.set_message(text.into());
@@ -60,7 +73,7 @@ impl Bar {
 
 impl Progress for Bar {
     fn advance(&self, work: usize) {
-        self.0.inc(work as u64);
+        self.skip(work);
     }
 }
 

@@ -32,6 +32,9 @@ pub fn settings(raw: &raw::Experiment, registry: &Registry) -> String {
     for key in ["name", "out", "reruns", "expect"] {
         table.remove(key);
     }
+    if let Some(train) = table.get_mut("train").and_then(toml::Value::as_table_mut) {
+        train.remove("keep_every");
+    }
     toml::to_string(&table).unwrap_or_default()
 }
 

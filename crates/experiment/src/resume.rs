@@ -136,7 +136,7 @@ impl FinishedRuns {
     /// When the operating system refuses.
     pub fn start(&self, identity: &Identity) -> Result<Unfinished> {
         let partial = self.folder.join(format!("{}.partial", identity.key));
-        let made = remove(&partial).and_then(|()| fs::create_dir_all(partial.join(CHECKPOINTS)));
+        let made = fs::create_dir_all(partial.join(CHECKPOINTS));
         made.map_err(|error| failed(&partial, &error))?;
         Ok(Unfinished { partial, folder: self.run(identity) })
     }
@@ -178,6 +178,12 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
+    /// The folder of what the run can go on from, which need not exist. While there is something in it, the run's folder outlives the process.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.partial.join("state")
+    }
+
     /// The path of a file of weights about to be written.
     #[must_use]
     pub fn checkpoint(&self, name: &str) -> PathBuf {
@@ -214,7 +220,8 @@ impl Unfinished {
                 File::open(entry?.path())?.sync_all()?;
             }
             remove(&self.folder)?;
-            fs::rename(&self.partial, &self.folder)
+            fs::rename(&self.partial, &self.folder)?;
+            remove(&self.folder.join("state"))
         };
         write().map_err(|error| failed(&path, &error))
     }
@@ -222,7 +229,9 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        let _ = remove(&self.partial);
+        if !fs::read_dir(self.state()).is_ok_and(|mut entries| entries.next().is_some()) {
+            let _ = remove(&self.partial);
+        }
     }
 }
 

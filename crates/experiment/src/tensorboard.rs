@@ -87,10 +87,16 @@ impl Scalars {
         }
     }
 
-    /// The file's bytes.
+    /// The file's bytes so far.
     #[must_use]
-    pub fn finish(self) -> Vec<u8> {
-        self.bytes
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The file of these bytes, to which more can be added.
+    #[must_use]
+    pub fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes }
     }
 
     fn record(&mut self, event: &[u8]) {
@@ -162,8 +168,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let mut scalars = Scalars::new();
         scalars.add("loss", 300, 0.5);
-        let bytes = scalars.finish();
-        let events = events(&bytes);
+        let events = events(scalars.bytes());
         assert_eq!(events[0][9..], [&[3 << 3 | 2, 13][..], b"brain.Event:2"].concat());
         // After the time: step 300 as a varint; a summary of 13 bytes with one value of 11, tag "loss" and 0.5.
         let scalar = [&[1 << 3 | 2, 4][..], b"loss", &[2 << 3 | 5], &0.5_f32.to_le_bytes()].concat();

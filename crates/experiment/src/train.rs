@@ -8,20 +8,53 @@ use std::{
 use candle_core::Tensor;
 use eigenscape_autodiff::{KnownLoss, Loss, Network, PenaltyFunction, Point};
 use eigenscape_core::{
-    Error, Progress, Random, Result,
+    Error, Random, Result,
     results::{Divergence, Diverging, PenaltyRecord},
 };
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     augment::Augmentation,
     evaluate::{Batches, Programs, scalar},
-    masks, optimizer,
+    masks,
+    optimizer::{self, Optimizer},
     plan::TrainPlan,
     weights::Weights,
 };
 
-/// A training under way.
+/// How far a training has come: everything that the rest of it follows from, beside its settings and the data. What is random follows
+/// from the seed, the epoch and the step.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The epoch under way, counted from 1; 0 before training.
+    pub epoch: usize,
+    /// What has happened in it so far: it has come as far as the steps in here.
+    pub log: EpochLog,
+    /// The weights.
+    pub weights: Weights,
+    /// The optimizer's.
+    pub optimizer: optimizer::State,
+    /// The loss of the last mini-batch, for messages.
+    pub last_loss: Option<f64>,
+}
+
+impl Standing {
+    /// Before training.
+    #[must_use]
+    pub fn new(optimizer: Optimizer, weights: Weights) -> Self {
+        let optimizer = optimizer::State::new(optimizer);
+        Self { epoch: 0, log: EpochLog::default(), weights, optimizer, last_loss: None }
+    }
+
+    /// Before the first step of an epoch.
+    #[must_use]
+    pub fn at_start_of(self, epoch: usize) -> Self {
+        Self { epoch, log: EpochLog::default(), ..self }
+    }
+}
+
+/// What trains a network: programs and settings. What changes is a [`Standing`].
 pub struct Trainer<'a> {
     plan: &'a TrainPlan,
     network: &'a Network,
@@ -30,8 +63,6 @@ pub struct Trainer<'a> {
     programs: Programs<'a>,
     /// By regularizer and number of samples.
     penalties: BTreeMap<(usize, usize), PenaltyFunction>,
-    state: optimizer::State,
-    last_loss: Option<f64>,
     augment: Option<&'a Augmentation>,
 }
 
@@ -63,7 +94,7 @@ impl From<candle_core::Error> for Stop {
 }
 
 /// What happened in an epoch.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochLog {
     /// Every step.
     pub steps: Vec<StepLog>,
@@ -72,7 +103,7 @@ pub struct EpochLog {
 }
 
 /// A step.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct StepLog {
     /// The mini-batch's loss before it, without penalties.
     pub loss: f64,
@@ -81,7 +112,7 @@ pub struct StepLog {
 }
 
 /// A penalty in one step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PenaltyLog {
     /// Which of the plan's regularizers.
     pub regularizer: usize,
@@ -112,15 +143,14 @@ impl Moment {
 }
 
 impl<'a> Trainer<'a> {
-    /// A training of a network (in train mode) before its first step.
+    /// What trains a network (in train mode).
     #[must_use]
     pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: Loss, random: Random) -> Self {
         let programs = Programs::training_step(network, loss);
-        let (penalties, state) = (BTreeMap::new(), optimizer::State::new(plan.optimizer));
-        Self { plan, network, loss, random, programs, penalties, state, last_loss: None, augment: None }
+        Self { plan, network, loss, random, programs, penalties: BTreeMap::new(), augment: None }
     }
 
-    /// The same training, with images changed at random.
+    /// The same, with images changed at random.
     #[must_use]
     pub fn augmented(mut self, augment: Option<&'a Augmentation>) -> Self {
         self.augment = augment;
@@ -133,27 +163,28 @@ impl<'a> Trainer<'a> {
         examples.div_ceil(plan.batch_size.get())
     }
 
-    /// The `epoch`-th pass over the examples, counted from 1, in an order that follows from the seed and the epoch alone. What happens is
-    /// put into `log` step by step.
+    /// The rest of the epoch under way: a pass over the examples, in an order that follows from the seed and the epoch alone. `watch` is called
+    /// after each step, and may stop it there.
     ///
     /// # Errors
-    /// When the loss or a penalty is not finite: the training has diverged.
+    /// When the loss or a penalty is not finite: the training has diverged. Those of `watch`.
     pub fn epoch(
         &mut self,
-        epoch: usize,
         data: &Batches,
-        weights: &mut Weights,
-        progress: &dyn Progress,
-        log: &mut EpochLog,
+        standing: &mut Standing,
+        mut watch: impl FnMut(&Standing) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
+        let (epoch, done) = (standing.epoch, standing.log.steps.len());
         let (completed, steps) = (epoch - 1, Self::steps(self.plan, data.len()));
         let mut order: Vec<u32> = (0..data.len() as u32).collect();
         order.shuffle(&mut self.random.stream("shuffle", epoch as u64));
         let size = self.plan.batch_size.get();
-        let ahead = |augment: &Augmentation| augment.ahead(data.inputs(), &order, size, self.random, epoch);
+        let rest = order.get(done.saturating_mul(size)..).unwrap_or_default();
+        let ahead = |augment: &Augmentation| augment.ahead(data.inputs(), rest, size, self.random, epoch);
         let mut ahead = self.augment.map(ahead);
-        for (step, batch) in order.chunks(self.plan.batch_size.get()).enumerate() {
+        for (step, batch) in (done..).zip(rest.chunks(size)) {
             let lr = self.plan.schedule.rate(self.plan.optimizer.lr(), completed, step, steps);
+            let Standing { weights, log, .. } = standing;
             let moment = Moment { epoch, step, lr };
             let mut point = data.point(weights, batch)?;
             if let Some(ahead) = &mut ahead {
@@ -163,25 +194,27 @@ impl<'a> Trainer<'a> {
             point.masks = masks::draw(self.network.masks(), batch.len(), weights.dtype(), &mut generator)?;
             let results = self.programs.of(batch.len())?.at(&point, &[])?;
             let loss = scalar(&results[0])?;
-            self.check(Diverging::Loss, loss, moment)?;
-            self.last_loss = Some(loss);
+            check(Diverging::Loss, loss, moment, standing.last_loss)?;
+            standing.last_loss = Some(loss);
             log.steps.push(StepLog { loss, lr });
             let (gradient, buffers) = results[2..].split_at(weights.parameters.len());
             let known = KnownLoss { loss: &results[0], gradient };
-            let penalised = self.penalise(known, &point, moment, &mut log.penalties)?;
+            let penalised = self.penalise(known, &point, moment, loss, &mut log.penalties)?;
             let gradient = penalised.as_deref().unwrap_or(gradient);
-            self.state.step(lr, &mut weights.parameters, gradient)?;
+            standing.optimizer.step(lr, &mut weights.parameters, gradient)?;
             weights.buffers = buffers.to_vec();
-            progress.advance(1);
+            watch(standing)?;
         }
         Ok(())
     }
 
     /// The divergence that a loss shows which is not finite after the steps of an epoch.
     #[must_use]
-    pub fn diverged_after(&self, what: Diverging, value: f64, epoch: usize, log: &EpochLog) -> Divergence {
+    pub fn diverged_after(&self, what: Diverging, value: f64, standing: &Standing) -> Divergence {
+        let Standing { epoch, log, last_loss, .. } = standing;
         let lr = log.steps.last().map_or(self.plan.optimizer.lr(), |step| step.lr);
-        self.divergence(what, value, Moment { epoch, step: log.steps.len().saturating_sub(1), lr })
+        let moment = Moment { epoch: *epoch, step: log.steps.len().saturating_sub(1), lr };
+        divergence(what, value, moment, *last_loss)
     }
 
     /// The gradient with those of the penalties that are due; `None` where none is.
@@ -190,6 +223,7 @@ impl<'a> Trainer<'a> {
         known: KnownLoss,
         point: &Point,
         moment: Moment,
+        loss: f64,
         log: &mut Vec<PenaltyLog>,
     ) -> Result<Option<Vec<Tensor>>, Stop> {
         let mut total: Option<Vec<Tensor>> = None;
@@ -208,7 +242,7 @@ impl<'a> Trainer<'a> {
             let mut generator = self.random.stream(&format!("regularizer-{index}"), moment.index());
             let penalty = regularizer.evaluate(program, point, known, &mut generator)?;
             let value = penalty.mean();
-            self.check(Diverging::Penalty(plan.name.clone()), value, moment)?;
+            check(Diverging::Penalty(plan.name.clone()), value, moment, Some(loss))?;
             let before = total.as_deref().unwrap_or(known.gradient);
             let add = |(g, p): (&Tensor, &Tensor)| Ok((g + p.affine(plan.strength, 0.0)?)?);
             total = Some(before.iter().zip(&penalty.gradient).map(add).collect::<Result<Vec<_>>>()?);
@@ -217,22 +251,17 @@ impl<'a> Trainer<'a> {
         }
         Ok(total)
     }
+}
 
-    /// Stops at a number that is not finite.
-    fn check(&self, what: Diverging, value: f64, moment: Moment) -> Result<(), Stop> {
-        if value.is_finite() { Ok(()) } else { Err(Stop::Diverged(self.divergence(what, value, moment))) }
-    }
+/// Stops at a number that is not finite.
+fn check(what: Diverging, value: f64, moment: Moment, last_loss: Option<f64>) -> Result<(), Stop> {
+    let stop = || Stop::Diverged(divergence(what, value, moment, last_loss));
+    if value.is_finite() { Ok(()) } else { Err(stop()) }
+}
 
-    fn divergence(&self, what: Diverging, value: f64, Moment { epoch, step, lr }: Moment) -> Divergence {
-        Divergence {
-            what,
-            value: value.to_string(),
-            epoch,
-            step: step + 1,
-            learning_rate: lr,
-            last_finite_loss: self.last_loss,
-        }
-    }
+fn divergence(what: Diverging, value: f64, moment: Moment, last_finite_loss: Option<f64>) -> Divergence {
+    let Moment { epoch, step, lr: learning_rate } = moment;
+    Divergence { what, value: value.to_string(), epoch, step: step + 1, learning_rate, last_finite_loss }
 }
 
 /// What to do about a training that diverged.

@@ -6,13 +6,13 @@ mod common;
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{Loss, Mode, Network, nn};
-use eigenscape_core::{Examples, Random, Targets, estimator::Silent};
+use eigenscape_core::{Examples, Random, Targets};
 use eigenscape_experiment::{
     augment::{Augmentation, Change},
     evaluate::Batches,
     labels::Labels,
     plan::Plan,
-    train::{EpochLog, Trainer},
+    train::{Standing, Trainer},
     weights::Weights,
 };
 
@@ -40,12 +40,13 @@ fn trained(inputs: &Tensor, augment: Option<&Augmentation>) -> Vec<Vec<f32>> {
         nn::linear(scope, x, 3, true)
     });
     let network = network.unwrap().in_mode(Mode::Train).unwrap();
-    let mut weights = Weights::initial(&network, Random::new(1)).unwrap();
+    let weights = Weights::initial(&network, Random::new(1)).unwrap();
     let plan = plan();
     let train = plan.runs[0].train.as_ref().unwrap();
     let mut trainer = Trainer::new(train, &network, Loss::CrossEntropy, Random::new(5)).augmented(augment);
-    trainer.epoch(EPOCH, &examples(inputs), &mut weights, &Silent, &mut EpochLog::default()).unwrap();
-    weights.parameters.iter().map(|p| p.flatten_all().unwrap().to_vec1().unwrap()).collect()
+    let mut standing = Standing::new(train.optimizer, weights).at_start_of(EPOCH);
+    trainer.epoch(&examples(inputs), &mut standing, |_| Ok(())).unwrap();
+    standing.weights.parameters.iter().map(|p| p.flatten_all().unwrap().to_vec1().unwrap()).collect()
 }
 
 #[test]

@@ -10,7 +10,7 @@ use eigenscape_architectures::{
     mlp::{Mlp, Parameters},
 };
 use eigenscape_autodiff::{Loss, Network, nn::Activation};
-use eigenscape_core::{Architecture, Examples, Random, Regularizer, Targets, estimator::Silent};
+use eigenscape_core::{Architecture, Examples, Random, Regularizer, Targets};
 use eigenscape_experiment::{
     diagnostic::Source,
     document::Node,
@@ -19,7 +19,7 @@ use eigenscape_experiment::{
     optimizer::{Optimizer, Sgd, State},
     plan::{RegularizerPlan, TrainPlan},
     schedule::Schedule,
-    train::{EpochLog, Trainer},
+    train::{EpochLog, Standing, Trainer},
     weights::Weights,
 };
 use eigenscape_regularizers::{
@@ -148,7 +148,7 @@ fn trained(optimizer: Sgd, regularizers: Vec<RegularizerPlan>) -> (Vec<Tensor>, 
     let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
     let mlp = Mlp::new(Parameters { widths: vec![64], activation: Activation::Tanh }).unwrap();
     let network = Network::new(&[1, 28, 28], move |scope, x| mlp.build(scope, x, 10)).unwrap();
-    let mut weights = Weights { parameters: parameters(&tensors, "init", &network), buffers: Vec::new() };
+    let weights = Weights { parameters: parameters(&tensors, "init", &network), buffers: Vec::new() };
     let data = Batches::new(&examples(&tensors, 0), &Labels::default(), DType::F32).unwrap();
     let plan = TrainPlan {
         epochs: NonZeroUsize::MIN,
@@ -156,10 +156,12 @@ fn trained(optimizer: Sgd, regularizers: Vec<RegularizerPlan>) -> (Vec<Tensor>, 
         optimizer: Optimizer::Sgd(optimizer),
         schedule: Schedule::default(),
         regularizers,
+        keep_every: 10.0,
     };
     let mut trainer = Trainer::new(&plan, &network, Loss::CrossEntropy, Random::new(1));
-    let mut log = EpochLog::default();
-    trainer.epoch(1, &data, &mut weights, &Silent, &mut log).unwrap();
+    let mut standing = Standing::new(plan.optimizer, weights).at_start_of(1);
+    trainer.epoch(&data, &mut standing, |_| Ok(())).unwrap();
+    let Standing { weights, log, .. } = standing;
     if !plan.regularizers.is_empty() {
         let records = log.penalty_records(&plan);
         assert!(

@@ -7,7 +7,7 @@ use eigenscape_experiment::{
     Failure, Result, check, choices::Choices, plan::Plan, progress::Display, resume, run,
 };
 
-use crate::{cli::Reproduce, locate};
+use crate::{cli::Reproduce, locate, signals};
 
 /// Where the page of all claims lies where no folder is given: beside the results of files that name none.
 const OUT: &str = "runs";
@@ -15,6 +15,7 @@ const OUT: &str = "runs";
 /// Runs the experiments that are named, or all that can run here.
 pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
     let display = Display::new(arguments.quiet);
+    signals::listen(&display);
     let choices = arguments.overrides.choices(arguments.out.as_deref());
     if arguments.experiments.is_empty() {
         return study(&choices, arguments.fresh, &display, registry);
@@ -58,6 +59,7 @@ fn study(choices: &Choices, fresh: bool, display: &Display, registry: &Registry)
         });
         match done {
             Ok(why) => failure = failure.or(why),
+            Err(why @ Failure::Interrupted { .. }) => return Err(why),
             Err(why) => {
                 display.line(&format!("{} is left out: {why}", file.display()));
                 left_out.push((name(&file), why.to_string()));

@@ -34,7 +34,9 @@ impl Checker<'_> {
         let regularizers = raw.regularizer.iter().enumerate();
         let regularizers = regularizers.map(|(index, raw)| self.regularizer(index, raw, epochs.get()));
         let regularizers = regularizers.collect::<Result<_, _>>()?;
-        Ok(TrainPlan { epochs, batch_size, optimizer, schedule, regularizers })
+        let keep_every = raw.keep_every;
+        self.in_range("train.keep_every", keep_every, "a number of seconds, at least 0", |s| s >= 0.0)?;
+        Ok(TrainPlan { epochs, batch_size, optimizer, schedule, regularizers, keep_every })
     }
 
     fn optimizer(&self, raw: &raw::Optimizer) -> Result<Optimizer, ConfigError> {

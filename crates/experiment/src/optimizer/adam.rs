@@ -38,6 +38,21 @@ pub struct State {
 }
 
 impl State {
+    pub(super) fn steps(&self) -> i32 {
+        self.steps
+    }
+
+    /// Each parameter's first and second moment.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.moments.iter().flatten()
+    }
+
+    pub(super) fn remembering(steps: i32, tensors: Vec<Tensor>) -> Self {
+        let mut tensors = tensors.into_iter();
+        let pairs = std::iter::from_fn(|| Some([tensors.next()?, tensors.next()?]));
+        Self { steps, moments: pairs.collect() }
+    }
+
     /// Moves the parameters: with g ← g + weight_decay·θ (Adam) or θ ← (1 − lr·weight_decay)·θ (AdamW), m ← β₁ m + (1 − β₁) g,
     /// v ← β₂ v + (1 − β₂) g², both from 0, and in step t θ ← θ − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps).
     ///

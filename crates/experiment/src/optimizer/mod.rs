@@ -18,6 +18,10 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
+    /// One that moves nothing: of a run without training.
+    pub const NONE: Self =
+        Self::Sgd(Sgd { lr: 0.0, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0 });
+
     /// The learning rate before any schedule.
     #[must_use]
     pub fn lr(&self) -> f64 {
@@ -53,6 +57,24 @@ impl State {
         match optimizer {
             Optimizer::Sgd(sgd) => Self::Sgd(sgd, sgd::State::default()),
             Optimizer::Adam(adam) => Self::Adam(adam, adam::State::default()),
+        }
+    }
+
+    /// What the next step depends on beside the settings: the number of steps taken where it matters, and tensors.
+    #[must_use]
+    pub fn memory(&self) -> (i32, Vec<&Tensor>) {
+        match self {
+            Self::Sgd(_, state) => (0, state.tensors().collect()),
+            Self::Adam(_, state) => (state.steps(), state.tensors().collect()),
+        }
+    }
+
+    /// The state with this [`Self::memory`].
+    #[must_use]
+    pub fn remembering(optimizer: Optimizer, steps: i32, tensors: Vec<Tensor>) -> Self {
+        match optimizer {
+            Optimizer::Sgd(sgd) => Self::Sgd(sgd, sgd::State::remembering(tensors)),
+            Optimizer::Adam(adam) => Self::Adam(adam, adam::State::remembering(steps, tensors)),
         }
     }
 

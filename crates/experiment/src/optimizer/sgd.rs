@@ -36,6 +36,14 @@ pub struct State {
 }
 
 impl State {
+    pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.momentum.iter()
+    }
+
+    pub(super) fn remembering(momentum: Vec<Tensor>) -> Self {
+        Self { momentum }
+    }
+
     /// Moves the parameters: with d = g + weight_decay·θ, the buffer becomes b ← momentum·b + (1 − dampening)·d (b = d in the first step), and
     /// θ ← θ − lr·b, or θ ← θ − lr·(d + momentum·b) by Nesterov. Without momentum b is d.
     ///

@@ -21,6 +21,15 @@ pub struct Train {
     /// Penalties on the loss.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regularizer: Vec<Regularizer>,
+    /// The training's state is kept at the end of an epoch where that costs next to nothing, and at least after so many seconds of work: what
+    /// is killed goes on from there when the same command is given again. It changes no number.
+    #[serde(default = "keep_every")]
+    #[schemars(range(min = 0))]
+    pub keep_every: f64,
+}
+
+fn keep_every() -> f64 {
+    10.0
 }
 
 /// A penalty on the loss.

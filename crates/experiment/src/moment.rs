@@ -1,0 +1,113 @@
+//! What is found at one moment of a training: losses, spectra, distances.
+
+use std::time::Instant;
+
+use eigenscape_core::{
+    Random, Result,
+    results::{DistanceRecord, MeansRecord, ProbeFailure, ProbeRecord, TrainingRecord},
+};
+
+use crate::{
+    evaluate::{self, Batches, Programs},
+    kept_spectra::{self, KeptSpectra},
+    measure::{self, Moment},
+    prepare::Prepared,
+    progress::Display,
+    weights::Weights,
+};
+
+/// Spectra and distances of a moment, as they are recorded.
+#[derive(Debug, Default)]
+pub struct Measures {
+    /// Spectra.
+    pub probes: Vec<ProbeRecord>,
+    /// Class means behind some of them.
+    pub means: Vec<MeansRecord>,
+    /// Distances between them.
+    pub distances: Vec<DistanceRecord>,
+    /// Spectra that could not be measured.
+    pub failures: Vec<ProbeFailure>,
+    /// Distances that were left out, and why.
+    pub left_out: Vec<String>,
+}
+
+impl Measures {
+    /// About what the records take as text.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const RECORD: usize = 400;
+        const NUMBER: usize = 24;
+        let spectra = self.probes.iter().map(|probe| RECORD + 2 * NUMBER * probe.eigenvalues.len());
+        let means = self.means.iter().map(|means| RECORD + NUMBER * means.means.products.len());
+        spectra.chain(means).sum::<usize>() + RECORD * (self.distances.len() + self.failures.len())
+    }
+}
+
+/// Puts losses and accuracies on both splits into a record.
+///
+/// # Errors
+/// When a program cannot be built or evaluated, or an interrupt is requested.
+pub fn evaluate(
+    losses: &mut Programs,
+    [train, test]: [&Batches; 2],
+    weights: &Weights,
+    record: &mut TrainingRecord,
+    display: &Display,
+) -> Result<()> {
+    let mut on = |split| evaluate::evaluate(losses, split, weights, display.interrupt());
+    let (on_train, on_test) = (on(train)?, on(test)?);
+    (record.train_loss, record.test_loss) = (on_train.loss, on_test.loss);
+    (record.train_accuracy, record.test_accuracy) = (on_train.accuracy, on_test.accuracy);
+    (record.train_top5, record.test_top5) = (on_train.top5, on_test.top5);
+    Ok(())
+}
+
+/// Measures every probe that is due after an epoch, and the distances between its spectra. Spectra that are kept are not computed again.
+///
+/// # Errors
+/// When an interrupt is requested; what was finished before is then among `kept`.
+pub fn measure(
+    prepared: &Prepared,
+    epoch: usize,
+    weights: &Weights,
+    kept: &mut KeptSpectra,
+    display: &Display,
+) -> Result<Measures> {
+    let numbered = prepared.probes.iter().enumerate();
+    let due: Vec<_> = numbered.filter(|(_, probe)| probe.plan.epochs.contains(&epoch)).collect();
+    let mut measures = Measures::default();
+    if due.is_empty() {
+        return Ok(measures);
+    }
+    let start = Instant::now();
+    let products = due.iter().map(|(_, probe)| measure::products(probe)).sum();
+    let bar = display.spectra(&format!("spectra after epoch {epoch}"), products);
+    let moment = Moment {
+        epoch,
+        weights,
+        random: Random::new(prepared.plan.seed),
+        name: kept_spectra::moment(epoch, weights)?,
+        interrupt: display.interrupt(),
+    };
+    let earlier = kept.count(&moment.name);
+    let mut spectra = Vec::new();
+    for (index, probe) in due {
+        let (measured, failures) =
+            measure::probe(probe, index + 1, &moment, kept, &bar, |what| bar.message(what))?;
+        spectra.extend(measured);
+        failures.iter().for_each(|failure| display.line(&format!("warning: not measured: {failure}")));
+        measures.failures.extend(failures);
+    }
+    drop(bar);
+    let earlier = if earlier > 0 { format!(", {earlier} of them kept from earlier") } else { String::new() };
+    display.line(&format!("  {} spectra in {:.1} s{earlier}", spectra.len(), start.elapsed().as_secs_f64()));
+    measures.probes.extend(spectra.iter().map(|measured| measured.record(epoch)));
+    measures.means.extend(spectra.iter().filter_map(|measured| measured.means(epoch)));
+    for plan in &prepared.plan.distances {
+        let (records, reasons) = measure::distances(plan, epoch, &spectra);
+        measures.distances.extend(records);
+        reasons.iter().for_each(|reason| display.line(&format!("warning: left out: {reason}")));
+        measures.left_out.extend(reasons);
+    }
+    Ok(measures)
+}

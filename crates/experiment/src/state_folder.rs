@@ -1,0 +1,217 @@
+//! The folder that an unfinished run goes on from: its training's state, in two generations, and its finished spectra.
+//!
+//! `training.N` is a generation; the one before stays until the next is written, so that damage to one loses little. A disk without room
+//! ends no training: weights that were to be written wait in memory, and what is there for safety alone makes room for what cannot
+//! be had again. That is the generation before, and a file of zeros that holds the place of the last state from the beginning on.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use eigenscape_autodiff::Network;
+use eigenscape_core::{Error, Result, error::is_full};
+
+use crate::{
+    checkpoint,
+    optimizer::Optimizer,
+    resume::Unfinished,
+    sealed,
+    train::Standing,
+    training_state::{self, Checkpoints, Records, State},
+    weights::Weights,
+};
+
+/// What generations of the training's state are called, before their number.
+const GENERATION: &str = "training.";
+/// What a file is called while it is written.
+const NEW: &str = ".new";
+/// The file of zeros, beside the folder.
+const RESERVE: &str = "reserve";
+/// Bytes of zeros that are written at once.
+const ZEROS: usize = 1 << 20;
+
+/// The folder, and what is known of it. Dropped, it gives back the place that it held.
+pub struct StateFolder<'a> {
+    unfinished: &'a Unfinished,
+    folder: PathBuf,
+    /// The generation that can be gone on from.
+    good: Option<u64>,
+    next: u64,
+    checkpoints: Checkpoints,
+    /// Weights that could not be written yet.
+    waiting: Vec<(String, Vec<u8>)>,
+}
+
+impl<'a> StateFolder<'a> {
+    /// That of a run, without the halves of files that a killed process left.
+    #[must_use]
+    pub fn of(unfinished: &'a Unfinished) -> Self {
+        let folder = unfinished.state();
+        for name in names(&folder).filter(|name| name.ends_with(NEW)) {
+            let _ = fs::remove_file(folder.join(name));
+        }
+        let next = generations(&folder).last().map_or(0, |last| last + 1);
+        Self { unfinished, folder, good: None, next, checkpoints: Checkpoints::new(), waiting: Vec::new() }
+    }
+
+    /// The run whose folder it is.
+    #[must_use]
+    pub fn unfinished(&self) -> &Unfinished {
+        self.unfinished
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The newest state of a training of weights like these that is whole, and that all files are there for. `warn` is told of each that is not.
+    pub fn read(
+        &mut self,
+        optimizer: Optimizer,
+        like: &Weights,
+        mut warn: impl FnMut(&str),
+    ) -> Option<State> {
+        for number in generations(&self.folder).into_iter().rev() {
+            let path = self.generation(number);
+            let state = match sealed::read(&path) {
+                Err(why) => Err(why),
+                Ok(contents) => contents
+                    .and_then(|contents| training_state::decode(&contents, optimizer, like))
+                    .ok_or_else(|| format!("{} is no state of this training", path.display())),
+            };
+            match state.and_then(|state| self.complete(state)) {
+                Ok(state) => {
+                    self.good = Some(number);
+                    self.checkpoints.clone_from(&state.checkpoints);
+                    return Some(state);
+                }
+                Err(why) => warn(&why),
+            }
+        }
+        None
+    }
+
+    /// A state whose files of weights are as they were written.
+    fn complete(&self, state: State) -> Result<State, String> {
+        for (name, sum) in &state.checkpoints {
+            let path = self.unfinished.checkpoint(name);
+            if !fs::read(&path).is_ok_and(|file| crc32fast::hash(&file) == *sum) {
+                return Err(format!("{} is missing or not as it was written", path.display()));
+            }
+        }
+        Ok(state)
+    }
+
+    /// Keeps a state; of the last one, which no step follows, what is there for safety alone makes room where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be written; the one before is then still there.
+    pub fn save(&mut self, standing: &Standing, records: &Records, last: bool) -> Result<()> {
+        // A state stands for everything before it.
+        self.settle()?;
+        let contents = training_state::encode(standing, records, &self.checkpoints, !last)?;
+        self.make()?;
+        for older in generations(&self.folder).into_iter().filter(|older| Some(*older) != self.good) {
+            let _ = fs::remove_file(self.generation(older));
+        }
+        let path = self.generation(self.next);
+        let write = || sealed::write(&path, &self.folder.join(format!("training{NEW}")), &contents);
+        let written = if last { self.with_room(write) } else { write() };
+        written.map_err(|error| Error::io(&path, error))?;
+        (self.good, self.next) = (Some(self.next), self.next + 1);
+        Ok(())
+    }
+
+    /// Writes weights as one of the run's files.
+    ///
+    /// # Errors
+    /// When they cannot be written; they are then kept in memory, and written with the next state that can be.
+    pub fn checkpoint(&mut self, name: &str, network: &Network, weights: &Weights) -> Result<()> {
+        self.waiting.retain(|(waiting, _)| waiting != name);
+        self.waiting.push((name.to_owned(), checkpoint::bytes(network, weights)?));
+        self.settle()
+    }
+
+    /// Writes what could not be written before.
+    ///
+    /// # Errors
+    /// When it still cannot be.
+    pub fn settle(&mut self) -> Result<()> {
+        while let Some((name, contents)) = self.waiting.first() {
+            self.make()?;
+            let path = self.unfinished.checkpoint(name);
+            let by_way_of = self.folder.join(format!("checkpoint{NEW}"));
+            let written = self.with_room(|| sealed::replace(&path, &by_way_of, &[contents]));
+            written.map_err(|error| Error::io(&path, error))?;
+            self.checkpoints.insert(name.clone(), crc32fast::hash(contents));
+            self.waiting.remove(0);
+        }
+        Ok(())
+    }
+
+    /// Holds the place of so many bytes more for the last state, where there is room for them.
+    pub fn reserve(&self, bytes: usize) {
+        let path = self.reserved();
+        let hold = || -> io::Result<()> {
+            let mut file = File::options().create(true).append(true).open(&path)?;
+            let zeros = vec![0; ZEROS.min(bytes)];
+            (0..bytes).step_by(ZEROS).try_for_each(|start| file.write_all(&zeros[..ZEROS.min(bytes - start)]))
+        };
+        if hold().is_err() {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    fn make(&self) -> Result<()> {
+        fs::create_dir_all(&self.folder).map_err(|error| Error::io(&self.folder, error))
+    }
+
+    /// Writes, and where there is no room gives up one thing after the other that is there for safety alone.
+    fn with_room(&self, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        let older = generations(&self.folder).into_iter().filter(|older| Some(*older) != self.good);
+        let spare: Vec<PathBuf> =
+            older.map(|older| self.generation(older)).chain([self.reserved()]).collect();
+        let mut written = write();
+        for path in spare {
+            if !written.as_ref().is_err_and(is_full) {
+                break;
+            }
+            if fs::remove_file(path).is_ok() {
+                written = write();
+            }
+        }
+        written
+    }
+
+    fn reserved(&self) -> PathBuf {
+        self.folder.with_file_name(RESERVE)
+    }
+
+    fn generation(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{GENERATION}{number}"))
+    }
+}
+
+impl Drop for StateFolder<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.reserved());
+    }
+}
+
+/// The numbers of the generations in a folder, ascending.
+fn generations(folder: &Path) -> Vec<u64> {
+    let number = |name: String| name.strip_prefix(GENERATION)?.parse().ok();
+    let mut numbers: Vec<u64> = names(folder).filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// The names of what is in a folder, of none where there is no folder.
+pub(crate) fn names(folder: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}

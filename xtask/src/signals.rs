@@ -1,0 +1,32 @@
+//! Signals: the first asks everything to stop where nothing is lost, the second ends the process at once.
+
+use eigenscape_experiment::progress::Display;
+
+/// Listens for SIGINT (Ctrl-C) and SIGTERM from now on.
+#[cfg(unix)]
+pub fn listen(display: &Display) {
+    use signal_hook::{
+        consts::{SIGINT, SIGTERM},
+        iterator::Signals,
+        low_level::emulate_default_handler,
+    };
+    let mut signals = match Signals::new([SIGINT, SIGTERM]) {
+        Ok(signals) => signals,
+        // Then they end the process, which loses little.
+        Err(error) => return display.line(&format!("warning: signals are not heard ({error})")),
+    };
+    let display = display.clone();
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if display.interrupt().request() {
+                drop(emulate_default_handler(signal));
+            } else {
+                display.line("stopping where nothing is lost; a second signal ends at once");
+            }
+        }
+    });
+}
+
+/// Elsewhere they end the process, which loses little.
+#[cfg(not(unix))]
+pub fn listen(_: &Display) {}
