@@ -285,8 +285,9 @@ impl Course<'_> {
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         let folder: &Path = self.folder.path();
-        let kept =
-            (!parts.is_empty()).then(|| format!("{} kept in {}", parts.join(" and "), folder.display()));
+        let are = if parts.len() > 1 || spectra > 1 { "are" } else { "is" };
+        let kept = (!parts.is_empty())
+            .then(|| format!("{} {are} kept in {}", parts.join(" and "), folder.display()));
         failure.keeping(kept)
     }
 }
