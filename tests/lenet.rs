@@ -57,7 +57,7 @@ fn estimate(name: &str, operators: &[&dyn CurvatureOperator]) -> Fallible<Vec<Sp
     eigenscape_estimators::register(&mut registry);
     let built = registry.estimators.build(name, Default::default(), &Environment::default());
     let estimator = built.map_err(|error| format!("{error:?}"))?.plugin;
-    Ok(estimator.estimate_all(operators, &Context::silent(0))?)
+    Ok(estimator.spectra(operators, &Context::silent(0))?)
 }
 
 /// Compares the listed eigenvalues, the shorter list continued by zeros, relative to the largest.

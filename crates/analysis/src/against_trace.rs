@@ -71,10 +71,10 @@ mod tests {
             weights: vec![0.5, 0.5],
             trace,
             trace_stderr: None,
-            lambda_max: trace,
-            lambda_min: 0.0,
+            lambda_max: Some(trace),
+            lambda_min: Some(0.0),
             products: 2,
-            seconds: 0.0,
+            ..ProbeRecord::default()
         };
         let trained = TrainingRecord { epoch: 1, test_accuracy: Some(accuracy), ..TrainingRecord::default() };
         Run { training: vec![trained], probes: vec![probe], ..Run::default() }

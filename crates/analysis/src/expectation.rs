@@ -2,7 +2,7 @@
 //!
 //! | `is` | holds when |
 //! | --- | --- |
-//! | `falls`, `rises` | the quantity after the last epoch lies below (above) that after the first, by more than two standard errors of the difference where it is an estimate |
+//! | `falls`, `rises` | the quantity after the last epoch lies below (above) that after the first, by the 95 % interval of the difference (Student's t) where it is an estimate; that of one random vector has none |
 //! | `at-least`, `at-most` | the 95 % interval of the difference to `than` does not lie below (above) 0 as a whole: no loss is proved |
 //! | `above`, `below` | it lies above (below) 0 as a whole: a gain is proved |
 //! | `equal-to-classes` | it is the number of classes |

@@ -14,6 +14,7 @@ pub mod outliers;
 pub mod regression;
 pub mod reruns;
 pub mod statistics;
+pub mod uncertainty;
 pub mod verdict;
 
 pub use expectation::Expectation;

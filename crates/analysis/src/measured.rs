@@ -5,16 +5,8 @@ use eigenscape_core::results::{ProbeRecord, Run, TrainingRecord};
 use crate::{
     expectation::{Quantity, Subject, When},
     outliers,
+    uncertainty::Number,
 };
-
-/// A number with its standard error; 0 for what is exact.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Number {
-    /// The number.
-    pub value: f64,
-    /// Its standard error.
-    pub error: f64,
-}
 
 /// The record of the best epoch: of the highest test accuracy, or of the lowest test loss where there are no classes; the earliest
 /// where several are.
@@ -46,13 +38,20 @@ pub fn of_training(quantity: Quantity, record: &TrainingRecord) -> Option<f64> {
     }
 }
 
-/// The spectra that a subject is about, by epoch. Where a group was measured by several estimators, the exact one counts, else the
-/// first.
+/// The records that a subject is about, by epoch: of anything but the trace those with eigenvalues. Where a group was measured by several
+/// estimators the exact one counts, else that with the narrowest interval of the trace, where that is asked for, else the first.
 #[must_use]
-pub fn spectra<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
+pub fn records<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
+    let trace = subject.quantity == Quantity::Trace;
     let ours = |p: &&ProbeRecord| p.group == subject.group && p.curvature == subject.curvature;
+    let ours = |p: &&ProbeRecord| ours(p) && (trace || p.has_spectrum());
     let mut records: Vec<&ProbeRecord> = run.probes.iter().filter(ours).collect();
-    records.sort_by_key(|record| (record.epoch, !record.exact));
+    let width = |record: &ProbeRecord| match trace {
+        true => Number::trace(record).half_width().unwrap_or(f64::INFINITY),
+        false => 0.0,
+    };
+    let rank = |record: &ProbeRecord| (record.epoch, !record.exact);
+    records.sort_by(|a, b| rank(a).cmp(&rank(b)).then(width(a).total_cmp(&width(b))));
     records.dedup_by_key(|record| record.epoch);
     records
 }
@@ -66,22 +65,24 @@ pub fn over_training(
     subject: &Subject,
     classes: Option<usize>,
 ) -> Result<Vec<(usize, Number)>, String> {
-    let exact = |value| Number { value, error: 0.0 };
     let found: Vec<(usize, Number)> = if subject.quantity.is_of_training() {
-        let value =
-            |record: &TrainingRecord| Some((record.epoch, exact(of_training(subject.quantity, record)?)));
+        let value = |record: &TrainingRecord| {
+            Some((record.epoch, Number::exact(of_training(subject.quantity, record)?)))
+        };
         run.training.iter().filter_map(value).collect()
     } else {
         let number = |record: &&ProbeRecord| {
             let number = match subject.quantity {
-                Quantity::Trace => Number { value: record.trace, error: record.trace_stderr.unwrap_or(0.0) },
-                Quantity::LambdaMax => exact(record.lambda_max),
-                Quantity::Outliers => exact(outliers::count(record, classes, subject.counting).ok()? as f64),
+                Quantity::Trace => Number::trace(record),
+                Quantity::LambdaMax => Number::exact(record.lambda_max?),
+                Quantity::Outliers => {
+                    Number::exact(outliers::count(record, classes, subject.counting).ok()? as f64)
+                }
                 _ => return None,
             };
             Some((record.epoch, number))
         };
-        spectra(run, subject).iter().filter_map(number).collect()
+        records(run, subject).iter().filter_map(number).collect()
     };
     if found.is_empty() { Err(format!("there is no {}", subject.words())) } else { Ok(found) }
 }

@@ -9,12 +9,13 @@ use linfa::{DatasetBase, traits::Fit};
 use linfa_clustering::KMeans;
 use ndarray::Array2;
 
-use crate::expectation::Counting;
+use crate::{
+    expectation::Counting,
+    uncertainty::{SAME, probes},
+};
 
 /// So many eigenvalues a class are looked at.
 const PER_CLASS: usize = 4;
-/// Ritz values of different probes nearer than this, relative to their size, are one eigenvalue.
-const SAME: f64 = 1e-4;
 
 /// The number of outliers of a spectrum; `classes` bounds where they are looked for.
 ///
@@ -39,7 +40,7 @@ fn candidates(record: &ProbeRecord, classes: Option<usize>) -> Vec<f64> {
     let mut values: Vec<f64> = record.eigenvalues.iter().copied().filter(|value| *value > 0.0).collect();
     values.sort_by(|a, b| b.total_cmp(a));
     // Several probes find the same eigenvalue; one, and an exact spectrum, list it as often as it occurs.
-    if !record.exact && record.trace_stderr.is_some() {
+    if probes(record) > 1 {
         values.dedup_by(|next, kept| *kept - *next <= SAME * *kept);
     }
     values.truncate(classes.map_or(usize::MAX, |classes| PER_CLASS * classes));
@@ -88,7 +89,7 @@ mod tests {
         record.eigenvalues =
             spectrum().into_iter().flat_map(|value| [value, value * (1.0 - 1e-6), value]).collect();
         record.exact = false;
-        record.trace_stderr = Some(1.0);
+        (record.trace_stderr, record.probes) = (Some(1.0), Some(3));
         assert_eq!(count(&record, Some(5), Counting::Gap), Ok(5));
     }
 

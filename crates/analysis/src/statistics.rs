@@ -2,6 +2,8 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::uncertainty::{Number, Uncertainty};
+
 /// The probability with which a confidence interval covers what it is about.
 pub const CONFIDENCE: f64 = 0.95;
 
@@ -43,33 +45,29 @@ impl Sample {
         (self.count > 1).then(|| self.variance.sqrt())
     }
 
+    /// The mean, as a number with its standard error; unknown with one measurement.
+    #[must_use]
+    pub fn number(&self) -> Number {
+        let error = match self.deviation() {
+            None => Uncertainty::Unknown,
+            Some(deviation) => Uncertainty::Sampled {
+                error: deviation / (self.count as f64).sqrt(),
+                freedom: self.count as f64 - 1.0,
+            },
+        };
+        Number { value: self.mean, error }
+    }
+
     /// Half the width of the mean's 95 % confidence interval by Student's t: t(0.975; n − 1)·s/√n.
     #[must_use]
     pub fn half_width(&self) -> Option<f64> {
-        let error = self.deviation()? / (self.count as f64).sqrt();
-        Some(quantile(self.count as f64 - 1.0)? * error)
+        self.number().half_width()
     }
 
     /// The mean's 95 % confidence interval.
     #[must_use]
     pub fn interval(&self) -> Option<[f64; 2]> {
         self.half_width().map(|half| [self.mean - half, self.mean + half])
-    }
-
-    /// The 95 % confidence interval of the difference of the means of two samples whose variances may differ (Welch's, with the degrees of
-    /// freedom of Welch and Satterthwaite); `None` where one has one measurement.
-    #[must_use]
-    pub fn difference(&self, other: &Self) -> Option<[f64; 2]> {
-        let square_error = |sample: &Self| Some(sample.deviation()?.powi(2) / sample.count as f64);
-        let (a, b) = (square_error(self)?, square_error(other)?);
-        let difference = self.mean - other.mean;
-        if a + b == 0.0 {
-            return Some([difference; 2]);
-        }
-        let freedom =
-            (a + b).powi(2) / (a * a / (self.count as f64 - 1.0) + b * b / (other.count as f64 - 1.0));
-        let half = quantile(freedom)? * (a + b).sqrt();
-        Some([difference - half, difference + half])
     }
 }
 
@@ -89,14 +87,14 @@ mod tests {
         let sample = Sample::of(&[3.0]).unwrap();
         assert_eq!((sample.mean, sample.deviation(), sample.interval()), (3.0, None, None));
         assert_eq!(Sample::of(&[]), None);
-        assert_eq!(sample.difference(&Sample::of(&[1.0, 2.0]).unwrap()), None);
+        assert_eq!(sample.number().minus(&Sample::of(&[1.0, 2.0]).unwrap().number()), None);
     }
 
     #[test]
     fn welch_of_equal_samples_is_students() {
         // Equal sizes and variances: ν = 2(n − 1) = 4, t(0.975; 4) = 2.776445, error √(2/3).
         let (a, b) = (Sample::of(&[1.0, 2.0, 3.0]).unwrap(), Sample::of(&[5.0, 6.0, 7.0]).unwrap());
-        let [low, high] = b.difference(&a).unwrap();
+        let [low, high] = b.number().minus(&a.number()).unwrap();
         let half = 2.776_445_105_2 * (2.0_f64 / 3.0).sqrt();
         assert!((low - (4.0 - half)).abs() < 1e-8 && (high - (4.0 + half)).abs() < 1e-8, "{low} {high}");
     }
@@ -104,6 +102,6 @@ mod tests {
     #[test]
     fn equal_measurements_have_an_interval_of_no_width() {
         let (a, b) = (Sample::of(&[1.0, 1.0]).unwrap(), Sample::of(&[2.0, 2.0]).unwrap());
-        assert_eq!(a.difference(&b), Some([-1.0, -1.0]));
+        assert_eq!(a.number().minus(&b.number()), Some([-1.0, -1.0]));
     }
 }

@@ -5,10 +5,11 @@ use eigenscape_core::results::{ClaimRecord, Run, Verdict};
 use crate::{
     depth::Profile,
     expectation::{Direction, Expectation, Quantity, Reference, Relation, Subject},
-    measured::{Number, at_epoch, over_training},
+    measured::{at_epoch, over_training},
     outliers,
     regression::Regression,
     statistics::Sample,
+    uncertainty::Number,
 };
 
 /// A run with the number of its classes, where it has some.
@@ -102,15 +103,17 @@ fn moves(run: &Run, subject: &Subject, classes: Option<usize>, direction: Direct
     let [(first, before), .., (last, after)] = numbers.as_slice() else {
         return Err("it was measured at one epoch only".to_owned());
     };
-    let error = before.error.hypot(after.error);
-    let holds = direction.along(after.value - before.value) > 2.0 * error;
-    let words = |number: &Number| with_error(subject.quantity, number);
-    Ok((format!("{} after epoch {first}, {} after epoch {last}", words(before), words(after)), holds))
+    let number = |number: &Number| with_error(subject.quantity, number);
+    let words = format!("{} after epoch {first}, {} after epoch {last}", number(before), number(after));
+    let [low, high] = after
+        .minus(before)
+        .ok_or_else(|| format!("one probe has no standard error: measure it with probes = 4; {words}"))?;
+    Ok((words, direction.along(low) > 0.0 && direction.along(high) > 0.0))
 }
 
 fn as_many_as_classes(run: &Run, subject: &Subject, classes: Option<usize>) -> Finding {
     let classes = classes.ok_or("the targets are not classes")?;
-    let record = *crate::measured::spectra(run, subject).last().ok_or("there is no such spectrum")?;
+    let record = *crate::measured::records(run, subject).last().ok_or("there is no such spectrum")?;
     let found = outliers::count(record, Some(classes), subject.counting)?;
     Ok((format!("{found} outliers, {classes} classes after epoch {}", record.epoch), found == classes))
 }
@@ -153,9 +156,10 @@ fn against(
             ours.interval().map(|[low, high]| [low - number, high - number]),
             format!("{} against {}", mean(ours), amount(subject.quantity, *number)),
         ),
-        Compared::Sample(name, theirs) => {
-            (ours.difference(theirs), format!("{} against {} of {name}", mean(ours), mean(theirs)))
-        }
+        Compared::Sample(name, theirs) => (
+            ours.number().minus(&theirs.number()),
+            format!("{} against {} of {name}", mean(ours), mean(theirs)),
+        ),
     };
     let [low, high] =
         interval.ok_or_else(|| format!("{words}: an interval needs at least two runs of each"))?;
@@ -194,7 +198,11 @@ pub fn amount(quantity: Quantity, value: f64) -> String {
 
 fn with_error(quantity: Quantity, number: &Number) -> String {
     let value = amount(quantity, number.value);
-    if number.error > 0.0 { format!("{value} ± {}", amount(quantity, number.error)) } else { value }
+    match number.half_width() {
+        None => format!("{value} ± ?"),
+        Some(0.0) => value,
+        Some(half) => format!("{value} ± {}", amount(quantity, half)),
+    }
 }
 
 fn with_interval(quantity: Quantity, sample: &Sample) -> String {
@@ -226,16 +234,15 @@ pub(crate) mod tests {
             weights: vec![1e-3; eigenvalues.len()],
             trace: eigenvalues.iter().sum(),
             trace_stderr: Some(0.0),
-            lambda_max: eigenvalues.first().copied().unwrap_or(0.0),
-            lambda_min: 0.0,
-            products: 0,
-            seconds: 0.0,
+            lambda_max: Some(eigenvalues.first().copied().unwrap_or(0.0)),
+            lambda_min: Some(0.0),
+            ..ProbeRecord::default()
         }
     }
 
     pub(crate) fn distance(epoch: usize, layer: &str, value: f64) -> DistanceRecord {
         let [metric, curvature, left, right] = ["wasserstein", "hessian", layer, "full"].map(String::from);
-        DistanceRecord { epoch, metric, curvature, left, right, value }
+        DistanceRecord { epoch, metric, curvature, left, right, value, band: None }
     }
 
     fn failure(epoch: usize, group: &str) -> ProbeFailure {
@@ -302,15 +309,71 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_trace_falls_or_rises_beyond_its_error() {
-        let falls = |trace, error| {
+    fn a_trace_falls_or_rises_beyond_its_interval() {
+        let falls = |trace, error, probes| {
             let mut run = run("", 0.5, trace);
-            run.probes[1].trace_stderr = Some(error);
-            verdict(Quantity::Trace, Relation::OverTraining(Direction::Down), None, &[run]).verdict
+            let last = &mut run.probes[1];
+            (last.exact, last.trace_stderr, last.probes) = (false, error, Some(probes));
+            verdict(Quantity::Trace, Relation::OverTraining(Direction::Down), None, &[run])
         };
-        assert_eq!(falls(50.0, 0.0), Verdict::Holds);
-        assert_eq!(falls(150.0, 0.0), Verdict::DoesNotHold);
-        assert_eq!(falls(99.0, 1.0), Verdict::DoesNotHold, "a difference of one standard error");
+        // From an exact 100. Student's t: 12.71 with one degree of freedom, 2.36 with seven.
+        for (trace, error, probes, verdict) in [
+            (50.0, 0.0, 8, Verdict::Holds),
+            (150.0, 0.0, 8, Verdict::DoesNotHold),
+            (99.0, 1.0, 8, Verdict::DoesNotHold),
+            (97.0, 1.0, 8, Verdict::Holds),
+            (97.0, 1.0, 2, Verdict::DoesNotHold),
+            (88.0, 1.0, 2, Verdict::DoesNotHold),
+            (87.0, 1.0, 2, Verdict::Holds),
+        ] {
+            assert_eq!(falls(trace, Some(error), probes).verdict, verdict, "{trace} ± {error}, {probes}");
+        }
+    }
+
+    /// Of unknown standard errors nothing follows, whatever the numbers are.
+    #[test]
+    fn one_probe_measures_no_fall() {
+        for trace in [1.0, 99.0, 150.0] {
+            let mut run = run("", 0.5, trace);
+            for record in &mut run.probes {
+                (record.exact, record.trace_stderr, record.probes) = (false, None, Some(1));
+            }
+            let found =
+                verdict(Quantity::Trace, Relation::OverTraining(Direction::Down), None, &[run.clone()]);
+            assert_eq!(found.verdict, Verdict::NotMeasured);
+            assert!(found.measured.starts_with("one probe has no standard error"), "{}", found.measured);
+            assert!(found.measured.contains("probes = 4") && found.measured.contains("± ?"), "{found:?}");
+            // Another estimator of the same group that has one is asked instead.
+            let known = ProbeRecord { trace_stderr: Some(0.1), probes: Some(8), ..run.probes[0].clone() };
+            let number =
+                |epoch, value| ProbeRecord { epoch, trace: value, value: Some(value), ..known.clone() };
+            run.probes.extend([number(0, 100.0), number(1, 50.0)]);
+            let found = verdict(Quantity::Trace, Relation::OverTraining(Direction::Down), None, &[run]);
+            assert_eq!(found.verdict, Verdict::Holds, "{}", found.measured);
+        }
+    }
+
+    /// What finds one number has no eigenvalue to speak of.
+    #[test]
+    fn a_number_has_no_largest_eigenvalue() {
+        let mut run = run("", 0.5, 50.0);
+        for record in &mut run.probes {
+            let (epoch, trace) = (record.epoch, record.trace);
+            *record = ProbeRecord {
+                value: Some(trace),
+                lambda_max: None,
+                lambda_min: None,
+                ..probe(epoch, "full", &[])
+            };
+            record.trace = trace;
+        }
+        for quantity in [Quantity::LambdaMax, Quantity::Outliers] {
+            let found =
+                verdict(quantity, Relation::OverTraining(Direction::Down), None, &[run.clone()]).verdict;
+            assert_eq!(found, Verdict::NotMeasured);
+        }
+        let found = verdict(Quantity::Trace, Relation::OverTraining(Direction::Down), None, &[run]);
+        assert_eq!(found.verdict, Verdict::Holds);
     }
 
     #[test]

@@ -10,6 +10,16 @@ pub trait Distance: Send + Sync {
     /// When the distance is not defined for these spectra.
     fn distance(&self, left: &Spectrum, right: &Spectrum) -> Result<f64>;
 
+    /// What it is at other bandwidths, where it smooths: (bandwidth, distance), ascending, its own bandwidth among them. A choice of the bandwidth
+    /// is a choice of what is told apart; the band says how much of the distance is that choice.
+    ///
+    /// # Errors
+    /// Those of [`Self::distance`].
+    fn band(&self, left: &Spectrum, right: &Spectrum) -> Result<Vec<(f64, f64)>> {
+        let _ = (left, right);
+        Ok(Vec::new())
+    }
+
     /// Whether it is a metric (symmetric, triangle inequality, zero only for equal measures).
     fn is_metric(&self) -> bool;
 

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClassMeans, CurvatureOperator, Random, Spectrum, error::Result};
+use crate::{
+    ClassMeans, CurvatureOperator, Number, Random, Spectrum,
+    error::{Error, Result},
+};
 
 /// Receives how far an estimator has come.
 pub trait Progress {
@@ -35,37 +38,100 @@ impl Context<'_> {
     }
 }
 
-/// An operator's spectrum and, from an estimator that takes the operator apart, those of its parts.
+/// What an estimator finds of an operator: its spectrum, or one number. A number has no eigenvalues, and so no density and no distance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The operator's.
-    pub spectrum: Spectrum,
+pub enum Estimate {
+    /// The spectrum, exact or estimated.
+    Spectrum(Spectrum),
+    /// One number: the trace.
+    Number(Number),
+}
+
+impl Estimate {
+    /// The spectrum, where it is one.
+    #[must_use]
+    pub fn spectrum(&self) -> Option<&Spectrum> {
+        match self {
+            Self::Spectrum(spectrum) => Some(spectrum),
+            Self::Number(_) => None,
+        }
+    }
+
+    /// The spectrum.
+    ///
+    /// # Errors
+    /// When it is a number.
+    pub fn into_spectrum(self) -> Result<Spectrum> {
+        match self {
+            Self::Spectrum(spectrum) => Ok(spectrum),
+            Self::Number(_) => Err(Error::input(
+                "estimator",
+                "finds one number, and a spectrum is asked for",
+                "use the estimator \"lanczos\" or \"gram\"",
+            )),
+        }
+    }
+}
+
+impl From<Spectrum> for Estimate {
+    fn from(spectrum: Spectrum) -> Self {
+        Self::Spectrum(spectrum)
+    }
+}
+
+impl From<Number> for Estimate {
+    fn from(number: Number) -> Self {
+        Self::Number(number)
+    }
+}
+
+/// What was found of an operator and, by an estimator that takes the operator apart, of its parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Findings {
+    /// Of the operator.
+    pub estimate: Estimate,
     /// Each part's name ("G1") with its spectrum.
     pub parts: Vec<(Cow<'static, str>, Spectrum)>,
     /// The class means that the parts are made of, from an estimator that knows classes.
     pub means: Option<ClassMeans>,
 }
 
-impl From<Spectrum> for Estimate {
-    fn from(spectrum: Spectrum) -> Self {
-        Self { spectrum, parts: Vec::new(), means: None }
+impl From<Estimate> for Findings {
+    fn from(estimate: Estimate) -> Self {
+        Self { estimate, parts: Vec::new(), means: None }
     }
 }
 
-/// Computes or estimates the spectrum of a curvature operator.
+/// Computes or estimates the spectrum of a curvature operator, or one number of it.
 pub trait ProbeEstimator: Send + Sync {
-    /// The spectrum of `operator`, with the number of products used and, where probes are random, standard errors.
+    /// What it finds of `operator`, with the number of products used and, where probes are random, the standard error.
     ///
     /// # Errors
     /// When the estimator cannot be used on this operator: the error says why and what to use instead.
-    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum>;
+    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate>;
 
-    /// The spectra of several operators: by default one after the other. An estimator that works on exact factors computes once
+    /// The spectrum of `operator`, from an estimator that finds one.
+    ///
+    /// # Errors
+    /// Those of [`Self::estimate`], and when it finds a number.
+    fn spectrum(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
+        self.estimate(operator, context)?.into_spectrum()
+    }
+
+    /// The spectra of several operators, from an estimator that finds them.
+    ///
+    /// # Errors
+    /// Those of [`Self::estimate`], and when it finds a number.
+    fn spectra(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Spectrum>> {
+        self.estimate_all(operators, context)?.into_iter().map(Estimate::into_spectrum).collect()
+    }
+
+    /// What it finds of several operators: by default one after the other. An estimator that works on exact factors computes once
     /// what they have in common.
     ///
     /// # Errors
     /// Those of [`Self::estimate`].
-    fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Spectrum>> {
+    fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Estimate>> {
         operators.iter().map(|operator| self.estimate(*operator, context)).collect()
     }
 
@@ -77,8 +143,8 @@ pub trait ProbeEstimator: Send + Sync {
         &self,
         operators: &[&dyn CurvatureOperator],
         context: &Context,
-    ) -> Result<Vec<Estimate>> {
-        Ok(self.estimate_all(operators, context)?.into_iter().map(Estimate::from).collect())
+    ) -> Result<Vec<Findings>> {
+        Ok(self.estimate_all(operators, context)?.into_iter().map(Findings::from).collect())
     }
 
     /// Whether [`Self::estimate_all`] will be refused for what is known without evaluating anything: an operator that has no exact
@@ -93,6 +159,16 @@ pub trait ProbeEstimator: Send + Sync {
 
     /// How many products [`Self::estimate`] will report for an operator of this dimension (for progress bars).
     fn products(&self, dimension: usize) -> usize;
+
+    /// What the one number is ("trace") that it finds instead of a spectrum.
+    fn number(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether what it finds is exact or has a standard error: that of one random vector has none.
+    fn has_standard_error(&self) -> bool {
+        true
+    }
 
     /// Whether it works on the operators' exact factors ([`CurvatureOperator::factor`]) and not on products.
     fn needs_factor(&self) -> bool {

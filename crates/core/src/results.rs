@@ -196,8 +196,8 @@ pub struct PenaltyRecord {
     pub seconds: f64,
 }
 
-/// One spectrum.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One spectrum, or one number where the estimator finds no spectrum: then `value` is there, and there are no eigenvalues.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProbeRecord {
     /// The epoch after which it was measured (0: before training).
     pub epoch: usize,
@@ -207,7 +207,7 @@ pub struct ProbeRecord {
     pub curvature: String,
     /// The estimator's name.
     pub estimator: String,
-    /// Whether the eigenvalues are exact up to rounding.
+    /// Whether the eigenvalues, or the number, are exact up to rounding.
     pub exact: bool,
     /// P, the number of parameters of the group.
     pub dimension: usize,
@@ -219,10 +219,22 @@ pub struct ProbeRecord {
     pub trace: f64,
     /// Standard error of the trace (0 when exact, null when unknown).
     pub trace_stderr: Option<f64>,
-    /// Largest eigenvalue.
-    pub lambda_max: f64,
-    /// Smallest eigenvalue.
-    pub lambda_min: f64,
+    /// Largest eigenvalue; null without a spectrum.
+    #[serde(default)]
+    pub lambda_max: Option<f64>,
+    /// Smallest eigenvalue; null without a spectrum.
+    #[serde(default)]
+    pub lambda_min: Option<f64>,
+    /// The number of an estimator that finds no spectrum; it is in `trace`, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Standard error of `value` (0 when exact, absent when unknown).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_stderr: Option<f64>,
+    /// How many random vectors the estimate is the mean of; absent where nothing is random. Student's t of a standard error has one
+    /// degree of freedom less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<usize>,
     /// Operator-vector products spent.
     pub products: usize,
     /// Wall-clock seconds.
@@ -246,7 +258,7 @@ pub struct MeansRecord {
 }
 
 /// One distance between two spectra.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DistanceRecord {
     /// The epoch of both spectra.
     pub epoch: usize,
@@ -260,6 +272,18 @@ pub struct DistanceRecord {
     pub right: String,
     /// The distance.
     pub value: f64,
+    /// What it is at other bandwidths, for a distance that smooths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band: Option<Band>,
+}
+
+/// A distance over a grid of bandwidths, its own among them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Band {
+    /// Ascending, each a share of the range of both spectra.
+    pub bandwidths: Vec<f64>,
+    /// One distance a bandwidth.
+    pub values: Vec<f64>,
 }
 
 /// Statistics over the runs that differ in their seed alone.
@@ -346,6 +370,12 @@ impl Run {
 }
 
 impl ProbeRecord {
+    /// Whether there are eigenvalues, and not one number instead.
+    #[must_use]
+    pub fn has_spectrum(&self) -> bool {
+        self.value.is_none()
+    }
+
     /// 1 − Σ weights: the mass at zero that the list leaves out.
     #[must_use]
     pub fn mass_at_zero(&self) -> f64 {
@@ -395,14 +425,7 @@ mod tests {
             estimator: "dense".to_owned(),
             exact: true,
             dimension: 1,
-            eigenvalues: vec![],
-            weights: vec![],
-            trace: 0.0,
-            trace_stderr: None,
-            lambda_max: 0.0,
-            lambda_min: 0.0,
-            products: 0,
-            seconds: 0.0,
+            ..ProbeRecord::default()
         };
         let run = |failures| Run { probes: vec![record.clone()], failures, ..Run::default() };
         assert!(!run(vec![failure(1, "full")]).misses("hessian", None), "measured otherwise");

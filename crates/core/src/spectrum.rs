@@ -32,6 +32,8 @@ pub struct Spectrum {
     pub trace: f64,
     /// Standard error of the trace: 0 when exact, `None` when one probe gives no estimate of it.
     pub trace_stderr: Option<f64>,
+    /// How many random vectors the estimate is the mean of, where it is one: Student's t of the trace has one degree of freedom less.
+    pub probes: Option<usize>,
     /// The number of operator-vector products spent.
     pub products: usize,
 }
@@ -61,6 +63,7 @@ impl Spectrum {
             exact: true,
             trace,
             trace_stderr: Some(0.0),
+            probes: None,
             products,
         })
     }
@@ -90,7 +93,22 @@ impl Spectrum {
             ));
         }
         weights.iter_mut().for_each(|w| *w /= total);
-        Ok(Self { dimension, eigenvalues, weights, exact: false, trace, trace_stderr, products })
+        Ok(Self {
+            dimension,
+            eigenvalues,
+            weights,
+            exact: false,
+            trace,
+            trace_stderr,
+            probes: None,
+            products,
+        })
+    }
+
+    /// As the mean over so many random vectors.
+    #[must_use]
+    pub fn over(self, probes: usize) -> Self {
+        Self { probes: Some(probes), ..self }
     }
 
     /// 1 − Σᵢ wᵢ: the mass at zero that the list of eigenvalues leaves out.

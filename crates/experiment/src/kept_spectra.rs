@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use candle_core::DType;
-use eigenscape_core::{Error, Estimate, Result};
+use eigenscape_core::{Error, Findings, Result};
 
 use crate::{pace::Pace, sealed, state_folder::names, weights::Weights};
 
@@ -18,7 +18,7 @@ const NEW: &str = "spectra.new";
 const COST: Duration = Duration::from_millis(5);
 
 /// Estimates with the seconds that each took, in the order of their operators.
-pub type Estimates = Vec<(Estimate, f64)>;
+pub type Estimates = Vec<(Findings, f64)>;
 
 /// The spectra that are kept in a folder.
 pub struct KeptSpectra {
@@ -137,12 +137,13 @@ pub fn moment(epoch: usize, weights: &Weights) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_core::Spectrum;
+    use eigenscape_core::{Estimate, Spectrum};
 
     use super::*;
 
     fn estimates(value: f64) -> Estimates {
-        vec![(Spectrum::exact(3, vec![value, 1.0 / 3.0], 7).unwrap().into(), 0.25)]
+        let spectrum = Spectrum::exact(3, vec![value, 1.0 / 3.0], 7).unwrap();
+        vec![(Estimate::from(spectrum).into(), 0.25)]
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::{borrow::Cow, time::Instant};
 
 use eigenscape_core::{
-    ClassMeans, Context, Curvature, CurvatureOperator, Error, Estimate, Group, Interrupt, ProbeEstimator,
-    Progress, Random, Result, Spectrum,
+    ClassMeans, Context, Curvature, CurvatureOperator, Distance, Error, Estimate, Findings, Group, Interrupt,
+    ProbeEstimator, Progress, Random, Result, Spectrum,
     landscape::NetworkOperator,
-    results::{DistanceRecord, MeansRecord, ProbeFailure, ProbeRecord},
+    results::{Band, DistanceRecord, MeansRecord, ProbeFailure, ProbeRecord},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     weights::Weights,
 };
 
-/// A spectrum with what it is the spectrum of.
+/// A spectrum, or one number, with what it is of.
 pub struct Measured {
     /// The matrix.
     pub curvature: Curvature,
@@ -27,8 +27,8 @@ pub struct Measured {
     pub group: String,
     /// The estimator's name.
     pub estimator: String,
-    /// The spectrum.
-    pub spectrum: Spectrum,
+    /// The spectrum, or the number.
+    pub estimate: Estimate,
     /// The class means of a whole that was taken apart by classes.
     pub means: Option<ClassMeans>,
     /// Wall-clock seconds; the mean of those that were computed together.
@@ -117,7 +117,7 @@ pub fn probe(
             }
             match estimated {
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
-                Ok((estimate, seconds)) => measured.extend(with_parts(probe, *matrix, estimate, seconds)),
+                Ok((findings, seconds)) => measured.extend(with_parts(probe, *matrix, findings, seconds)),
                 Err(error) => fail(*matrix, error.into_words()),
             }
         }
@@ -135,12 +135,12 @@ fn estimates(
     estimator: &dyn ProbeEstimator,
     operators: &[&dyn CurvatureOperator],
     context: &Context,
-) -> Vec<Result<(Estimate, f64)>> {
+) -> Vec<Result<(Findings, f64)>> {
     let start = Instant::now();
     match estimator.estimate_parts(operators, context) {
         Ok(all) => {
             let seconds = start.elapsed().as_secs_f64() / operators.len() as f64;
-            all.into_iter().map(|estimate| Ok((estimate, seconds))).collect()
+            all.into_iter().map(|findings| Ok((findings, seconds))).collect()
         }
         Err(error) if operators.len() == 1 => vec![Err(error)],
         // The same for each.
@@ -149,21 +149,21 @@ fn estimates(
     }
 }
 
-/// A spectrum and those of its parts.
+/// What was found of a matrix and of its parts.
 fn with_parts(
     probe: &PreparedProbe,
     (curvature, group): (Curvature, &Group),
-    Estimate { spectrum, parts, means }: Estimate,
+    Findings { estimate, parts, means }: Findings,
     seconds: f64,
 ) -> impl Iterator<Item = Measured> {
     let (group, estimator) = (group.name.clone(), probe.plan.estimator_name.value.clone());
-    let parts = parts.into_iter().map(|(name, part)| (Some(name), part, None));
-    [(None, spectrum, means)].into_iter().chain(parts).map(move |(part, spectrum, means)| Measured {
+    let parts = parts.into_iter().map(|(name, part)| (Some(name), Estimate::from(part), None));
+    [(None, estimate, means)].into_iter().chain(parts).map(move |(part, estimate, means)| Measured {
         curvature,
         part,
         group: group.clone(),
         estimator: estimator.clone(),
-        spectrum,
+        estimate,
         means,
         seconds,
     })
@@ -181,8 +181,7 @@ impl Measured {
     /// The record for `results.json`.
     #[must_use]
     pub fn record(&self, epoch: usize) -> ProbeRecord {
-        let spectrum = &self.spectrum;
-        ProbeRecord {
+        let record = ProbeRecord {
             epoch,
             group: self.group.clone(),
             curvature: match &self.part {
@@ -190,16 +189,34 @@ impl Measured {
                 Some(part) => format!("{} {part}", self.curvature),
             },
             estimator: self.estimator.clone(),
-            exact: spectrum.exact,
-            dimension: spectrum.dimension,
-            eigenvalues: spectrum.eigenvalues.clone(),
-            weights: spectrum.weights.clone(),
-            trace: spectrum.trace,
-            trace_stderr: spectrum.trace_stderr,
-            lambda_max: spectrum.lambda_max(),
-            lambda_min: spectrum.lambda_min(),
-            products: spectrum.products,
             seconds: self.seconds,
+            ..ProbeRecord::default()
+        };
+        match &self.estimate {
+            Estimate::Spectrum(spectrum) => ProbeRecord {
+                exact: spectrum.exact,
+                dimension: spectrum.dimension,
+                eigenvalues: spectrum.eigenvalues.clone(),
+                weights: spectrum.weights.clone(),
+                trace: spectrum.trace,
+                trace_stderr: spectrum.trace_stderr,
+                lambda_max: Some(spectrum.lambda_max()),
+                lambda_min: Some(spectrum.lambda_min()),
+                probes: spectrum.probes,
+                products: spectrum.products,
+                ..record
+            },
+            Estimate::Number(number) => ProbeRecord {
+                exact: number.exact,
+                dimension: number.dimension,
+                trace: number.value,
+                trace_stderr: number.stderr,
+                value: Some(number.value),
+                value_stderr: number.stderr,
+                probes: number.probes,
+                products: number.products,
+                ..record
+            },
         }
     }
 
@@ -225,14 +242,14 @@ pub fn distances(
     spectra: &[Measured],
 ) -> (Vec<DistanceRecord>, Vec<String>) {
     let (mut records, mut left_out) = (Vec::new(), Vec::new());
-    for (left, right) in pairs(plan.between, spectra) {
+    for ((left, from), (right, to)) in pairs(plan.between, spectra) {
         let mut skip = |why: String| {
             left_out.push(format!(
                 "{} from {} to {} at epoch {epoch}: {why}",
                 plan.name, left.group, right.group
             ));
         };
-        match plan.distance.distance(&left.spectrum, &right.spectrum) {
+        match plan.distance.distance(from, to) {
             Ok(value) if value.is_finite() => records.push(DistanceRecord {
                 epoch,
                 metric: plan.name.clone(),
@@ -240,6 +257,7 @@ pub fn distances(
                 left: left.group.clone(),
                 right: right.group.clone(),
                 value,
+                band: band(&*plan.distance, from, to),
             }),
             Ok(value) => skip(format!("it is {value}")),
             Err(error) => skip(error.to_string()),
@@ -248,28 +266,38 @@ pub fn distances(
     (records, left_out)
 }
 
+/// The distance over bandwidths, as far as it is a number there.
+fn band(distance: &dyn Distance, left: &Spectrum, right: &Spectrum) -> Option<Band> {
+    let mut points = distance.band(left, right).ok()?;
+    points.retain(|(_, value)| value.is_finite());
+    let (bandwidths, values) = points.into_iter().unzip();
+    Some(Band { bandwidths, values }).filter(|band| !band.values.is_empty())
+}
+
+/// A spectrum with what it is of.
+type Placed<'a> = (&'a Measured, &'a Spectrum);
+
 /// Pairs of different groups with the same curvature. A group measured by several estimators counts once, by an exact
-/// spectrum where there is one.
-fn pairs(between: Between, spectra: &[Measured]) -> Vec<(&Measured, &Measured)> {
-    let mut once: Vec<&Measured> = Vec::new();
-    // Parts are compared with nothing.
-    for spectrum in spectra.iter().filter(|spectrum| spectrum.part.is_none()) {
-        let same =
-            |other: &&Measured| (other.curvature, &other.group) == (spectrum.curvature, &spectrum.group);
-        match once.iter().position(same) {
-            None => once.push(spectrum),
-            Some(index) if spectrum.spectrum.exact && !once[index].spectrum.exact => once[index] = spectrum,
+/// spectrum where there is one. Numbers are compared with nothing, and so are parts.
+fn pairs(between: Between, measured: &[Measured]) -> Vec<(Placed<'_>, Placed<'_>)> {
+    let mut once: Vec<Placed> = Vec::new();
+    let whole = measured.iter().filter(|measured| measured.part.is_none());
+    for placed in whole.filter_map(|measured| Some((measured, measured.estimate.spectrum()?))) {
+        let of = |(measured, _): &Placed| (measured.curvature, measured.group.clone());
+        match once.iter().position(|other| of(other) == of(&placed)) {
+            None => once.push(placed),
+            Some(index) if placed.1.exact && !once[index].1.exact => once[index] = placed,
             Some(_) => {}
         }
     }
     let mut pairs = Vec::new();
     for (index, left) in once.iter().enumerate() {
-        let same_curvature = |right: &&&Measured| right.curvature == left.curvature;
+        let same_curvature = |right: &&Placed| right.0.curvature == left.0.curvature;
         match between {
-            Between::LayersAndFull if left.group == "full" => {}
+            Between::LayersAndFull if left.0.group == "full" => {}
             Between::LayersAndFull => {
-                let full = once.iter().filter(same_curvature).find(|right| right.group == "full");
-                pairs.extend(full.map(|full| (*left, *full)));
+                let mut full = once.iter().filter(same_curvature);
+                pairs.extend(full.find(|right| right.0.group == "full").map(|full| (*left, *full)));
             }
             Between::AllPairs => {
                 pairs.extend(once[index + 1..].iter().filter(same_curvature).map(|right| (*left, *right)));
@@ -287,12 +315,13 @@ mod tests {
         let mut spectrum = Spectrum::exact(2, vec![1.0, 2.0], 0).unwrap();
         spectrum.exact = exact;
         let (group, estimator) = (group.to_owned(), "x".to_owned());
-        Measured { curvature, part: None, group, estimator, spectrum, means: None, seconds: 0.0 }
+        let estimate = spectrum.into();
+        Measured { curvature, part: None, group, estimator, estimate, means: None, seconds: 0.0 }
     }
 
     fn names(between: Between, spectra: &[Measured]) -> Vec<String> {
-        let name = |one: &Measured| format!("{} {} {}", one.group, one.curvature, one.spectrum.exact);
-        pairs(between, spectra).into_iter().map(|(a, b)| format!("{} - {}", name(a), name(b))).collect()
+        let name = |(one, spectrum): &Placed| format!("{} {} {}", one.group, one.curvature, spectrum.exact);
+        pairs(between, spectra).into_iter().map(|(a, b)| format!("{} - {}", name(&a), name(&b))).collect()
     }
 
     #[test]

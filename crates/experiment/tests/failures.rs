@@ -10,8 +10,8 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
-    Context, CurvatureOperator, Dataset, Distance, Error, Examples, ProbeEstimator, Registry, Result,
-    Spectrum, Split, Targets, results::Results,
+    Context, CurvatureOperator, Dataset, Distance, Error, Estimate, Examples, ProbeEstimator, Registry,
+    Result, Spectrum, Split, Targets, results::Results,
 };
 use eigenscape_experiment::{check, choices::Choices, executed::Executed, progress::Display, run};
 use schemars::JsonSchema;
@@ -61,7 +61,7 @@ struct Fragile {
 }
 
 impl ProbeEstimator for Fragile {
-    fn estimate(&self, operator: &dyn CurvatureOperator, _: &Context) -> Result<Spectrum> {
+    fn estimate(&self, operator: &dyn CurvatureOperator, _: &Context) -> Result<Estimate> {
         if operator.description().contains("full") {
             self.moment.fetch_add(1, Ordering::Relaxed);
         }
@@ -70,13 +70,13 @@ impl ProbeEstimator for Fragile {
         {
             return Err(Error::input(operator.description(), "did not converge", "use `dense`"));
         }
-        Spectrum::exact(operator.dimension(), vec![1.0], 0)
+        Ok(Spectrum::exact(operator.dimension(), vec![1.0], 0)?.into())
     }
 
     // The moments are counted by the network's spectrum, which is asked for first and, where all are asked for again, not again.
-    fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Spectrum>> {
+    fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Estimate>> {
         let before = self.moment.load(Ordering::Relaxed);
-        let all: Result<Vec<Spectrum>> = operators.iter().map(|o| self.estimate(*o, context)).collect();
+        let all: Result<Vec<Estimate>> = operators.iter().map(|o| self.estimate(*o, context)).collect();
         if all.is_err() && operators.len() > 1 {
             self.moment.store(before, Ordering::Relaxed);
         }

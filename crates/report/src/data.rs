@@ -42,11 +42,20 @@ pub fn is_part(run: &Run, curvature: &str) -> bool {
 
 /// The series of one curvature: the whole network first, then the groups in order of appearance (that is, of depth).
 pub fn series<'a>(run: &'a Run, curvature: &str) -> Vec<Series<'a>> {
-    let probes: Vec<&ProbeRecord> = run.probes.iter().filter(|p| p.curvature == curvature).collect();
+    series_of(&run.probes.iter().filter(|p| p.curvature == curvature).collect::<Vec<_>>())
+}
+
+/// Those of them that are of spectra, and not of numbers.
+pub fn spectra<'a>(run: &'a Run, curvature: &str) -> Vec<Series<'a>> {
+    let ours = |p: &&ProbeRecord| p.curvature == curvature && p.has_spectrum();
+    series_of(&run.probes.iter().filter(ours).collect::<Vec<_>>())
+}
+
+fn series_of<'a>(probes: &[&'a ProbeRecord]) -> Vec<Series<'a>> {
     let mut keys = distinct(probes.iter().map(|p| (p.group.as_str(), p.estimator.as_str())));
     keys.sort_by_key(|(group, _)| *group != FULL);
     let several = |group: &str| keys.iter().filter(|k| k.0 == group).count() > 1;
-    let series = |&(group, estimator): &(&'a str, &str)| {
+    let series = |&(group, estimator): &(&'a str, &'a str)| {
         let mut records: Vec<&ProbeRecord> = probes
             .iter()
             .filter(|p| (p.group.as_str(), p.estimator.as_str()) == (group, estimator))

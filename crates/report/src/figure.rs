@@ -36,9 +36,10 @@ impl Figure {
 /// The figures for which the run has data, in the report's order.
 pub fn of_run(run: &Run, notes: &RunNotes) -> Vec<Figure> {
     let profiles = data::profiles(run);
-    let spectra: Vec<_> = data::curvatures(run).into_iter().map(|c| (c, data::series(run, c))).collect();
-    // Parts of a matrix are seen beside it.
-    let whole: Vec<_> = spectra.iter().filter(|(c, _)| !data::is_part(run, c)).collect();
+    let measured: Vec<_> = data::curvatures(run).into_iter().map(|c| (c, data::series(run, c))).collect();
+    // Parts of a matrix are seen beside it; a number has no density and no eigenvalues.
+    let whole = data::curvatures(run).into_iter().filter(|c| !data::is_part(run, c));
+    let whole: Vec<_> = whole.map(|c| (c, data::spectra(run, c))).collect();
     let mut all = Vec::new();
     all.extend(whole.iter().filter_map(|(c, s)| figures::density::draw(c, s, notes)));
     all.extend(whole.iter().filter_map(|(c, s)| figures::stems::draw(c, s, notes)));
@@ -46,7 +47,7 @@ pub fn of_run(run: &Run, notes: &RunNotes) -> Vec<Figure> {
     all.extend(figures::class_means::draw(run, notes));
     all.extend(profiles.iter().filter_map(|p| figures::distance_by_depth::draw(p, notes)));
     all.extend(profiles.iter().filter_map(|p| figures::distance_over_epochs::draw(p, notes)));
-    all.extend(spectra.iter().filter_map(|(c, s)| figures::extremes_over_epochs::draw(c, s, notes)));
+    all.extend(measured.iter().filter_map(|(c, s)| figures::extremes_over_epochs::draw(c, s, notes)));
     all.extend(figures::training::draw(&run.training));
     all
 }

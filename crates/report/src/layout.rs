@@ -99,7 +99,7 @@ fn any_magnitude_is_legible() {
         let (mut run, notes) = deep(6, |i| format!("fc{i}"), 10);
         let resize = |p: &mut ProbeRecord| {
             p.eigenvalues.iter_mut().for_each(|v| *v *= scale);
-            (p.trace, p.lambda_max) = (p.trace * scale, p.lambda_max * scale);
+            (p.trace, p.lambda_max) = (p.trace * scale, p.lambda_max.map(|value| value * scale));
         };
         run.probes.iter_mut().for_each(resize);
         run.distances.iter_mut().for_each(|d| d.value *= scale);

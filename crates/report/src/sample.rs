@@ -25,17 +25,17 @@ pub fn probe(
         weights: vec![1.0 / dimension as f64; eigenvalues.len()],
         trace: eigenvalues.iter().sum(),
         trace_stderr: Some(0.0),
-        lambda_max: eigenvalues.first().copied().unwrap_or(0.0),
-        lambda_min: eigenvalues.last().copied().unwrap_or(0.0),
-        products: 0,
+        lambda_max: Some(eigenvalues.first().copied().unwrap_or(0.0)),
+        lambda_min: Some(eigenvalues.last().copied().unwrap_or(0.0)),
         seconds: 0.5,
+        ..ProbeRecord::default()
     }
 }
 
 /// A Wasserstein distance.
 pub fn distance(epoch: usize, left: &str, right: &str, value: f64) -> DistanceRecord {
     let [metric, curvature, left, right] = ["wasserstein", "hessian", left, right].map(String::from);
-    DistanceRecord { epoch, metric, curvature, left, right, value }
+    DistanceRecord { epoch, metric, curvature, left, right, value, band: None }
 }
 
 /// A record of a classifier's training.

@@ -66,7 +66,11 @@ impl JensenShannon {
 
 impl Distance for JensenShannon {
     fn distance(&self, left: &Spectrum, right: &Spectrum) -> Result<f64> {
-        Ok(self.smoothing.apply(left, right).map_or(0.0, |smoothed| divergence(&smoothed).sqrt()))
+        Ok(between(&self.smoothing, left, right))
+    }
+
+    fn band(&self, left: &Spectrum, right: &Spectrum) -> Result<Vec<(f64, f64)>> {
+        Ok(self.smoothing.band(|smoothing| between(smoothing, left, right)))
     }
 
     fn is_metric(&self) -> bool {
@@ -76,6 +80,10 @@ impl Distance for JensenShannon {
     fn description(&self) -> String {
         format!("Jensen-Shannon distance (base 2), {}", self.smoothing.words())
     }
+}
+
+fn between(smoothing: &Smoothing, left: &Spectrum, right: &Spectrum) -> f64 {
+    smoothing.apply(left, right).map_or(0.0, |smoothed| divergence(&smoothed).sqrt())
 }
 
 /// The Jensen-Shannon divergence to base 2, in [0, 1].

@@ -83,10 +83,11 @@ impl Kl {
 
 impl Distance for Kl {
     fn distance(&self, left: &Spectrum, right: &Spectrum) -> Result<f64> {
-        let Some(smoothed) = self.smoothing.apply(left, right) else { return Ok(0.0) };
-        let background = self.floor / smoothed.left.len() as f64;
-        let floored = |masses: Vec<f64>| masses.into_iter().map(|p| (1.0 - self.floor) * p + background);
-        Ok(relative_entropy(floored(smoothed.left), floored(smoothed.right)))
+        Ok(divergence(&self.smoothing, self.floor, left, right))
+    }
+
+    fn band(&self, left: &Spectrum, right: &Spectrum) -> Result<Vec<(f64, f64)>> {
+        Ok(self.smoothing.band(|smoothing| divergence(smoothing, self.floor, left, right)))
     }
 
     fn is_metric(&self) -> bool {
@@ -96,6 +97,13 @@ impl Distance for Kl {
     fn description(&self) -> String {
         format!("Kullback-Leibler divergence in nats, {}, floor {:e}", self.smoothing.words(), self.floor)
     }
+}
+
+fn divergence(smoothing: &Smoothing, floor: f64, left: &Spectrum, right: &Spectrum) -> f64 {
+    let Some(smoothed) = smoothing.apply(left, right) else { return 0.0 };
+    let background = floor / smoothed.left.len() as f64;
+    let floored = |masses: Vec<f64>| masses.into_iter().map(move |p| (1.0 - floor) * p + background);
+    relative_entropy(floored(smoothed.left), floored(smoothed.right))
 }
 
 /// Adds `kl` to the registry.
@@ -161,6 +169,24 @@ mod tests {
             let value = distance.distance(&dirac(0.0), &dirac(1.0)).unwrap();
             assert!(value > 0.0 && value < (1.0 - floor) * 0.5, "{floor}: {value}");
         }
+    }
+
+    /// Two atoms at distance d have the divergence d²/2σ² of two Gaussians.
+    #[test]
+    fn the_band_is_the_distance_at_other_bandwidths() {
+        let with = |bandwidth| kl(KlParameters { bandwidth, floor: 1e-100, ..Default::default() });
+        let band = with(1.0).band(&dirac(-3.0), &dirac(11.0)).unwrap();
+        assert_eq!(band.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0.2, 0.5, 1.0, 2.0, 5.0]);
+        for (bandwidth, value) in band {
+            let expected = 0.5 / (bandwidth * bandwidth);
+            assert!((value - expected).abs() < 1e-6 * expected.max(1.0), "{bandwidth}: {value}");
+            let alone = with(bandwidth).distance(&dirac(-3.0), &dirac(11.0)).unwrap();
+            assert!((value - alone).abs() < 1e-12 * alone.max(1.0), "{bandwidth}: {value} {alone}");
+        }
+        // A grid that is too coarse for the narrowest bandwidth is refined.
+        let narrow = kl(KlParameters { bandwidth: 0.002, ..Default::default() });
+        assert!(narrow.band(&dirac(0.0), &dirac(1.0)).unwrap().iter().all(|(_, value)| value.is_finite()));
+        assert_eq!(narrow.band(&dirac(1.0), &dirac(1.0)).unwrap()[0].1, 0.0);
     }
 
     #[test]

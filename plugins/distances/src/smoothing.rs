@@ -7,6 +7,9 @@ use crate::support::{Support, extent, hull};
 /// How far the grid reaches beyond the outermost eigenvalues, in standard deviations: 1e-9 of an atom's mass is cut off.
 const PADDING: f64 = 6.0;
 
+/// The bandwidths of a band, as multiples of the distance's own.
+const BAND: [f64; 5] = [0.2, 0.5, 1.0, 2.0, 5.0];
+
 /// Gaussian smoothing of two spectra on a common grid, with checked settings.
 ///
 /// With \[a, b\] the smallest interval that holds all eigenvalues of both (the zero of the mass at zero among them), σ is
@@ -41,8 +44,7 @@ impl Smoothing {
                 "use a positive number, such as 0.01",
             ));
         }
-        // On a grid no coarser than σ a sum over it is the integral to a relative 2·exp(−2π²) = 5e-9.
-        let enough = ((1.0 + 2.0 * PADDING * bandwidth) / bandwidth).ceil() + 1.0;
+        let enough = enough(bandwidth);
         if (points as f64) < enough {
             return Err(Error::input(
                 format!("distance {distance}, `points`"),
@@ -68,6 +70,17 @@ impl Smoothing {
         Some(Smoothed { left: masses(&left), right: masses(&right) })
     }
 
+    /// What a distance is at bandwidths from a fifth of its own to five times it, ascending, its own among them. Grids are refined where
+    /// the bandwidth asks for it.
+    pub fn band(&self, distance: impl Fn(&Self) -> f64) -> Vec<(f64, f64)> {
+        let at = |factor: f64| {
+            let bandwidth = factor * self.bandwidth;
+            let points = self.points.max(enough(bandwidth) as usize);
+            (bandwidth, distance(&Self { bandwidth, points, ..self.clone() }))
+        };
+        BAND.map(at).to_vec()
+    }
+
     /// The settings, in words for a description.
     pub fn words(&self) -> String {
         format!(
@@ -77,6 +90,11 @@ impl Smoothing {
             self.support.words()
         )
     }
+}
+
+/// On a grid no coarser than σ a sum over it is the integral to a relative 2·exp(−2π²) = 5e-9.
+fn enough(bandwidth: f64) -> f64 {
+    ((1.0 + 2.0 * PADDING * bandwidth) / bandwidth).ceil() + 1.0
 }
 
 fn normalised(mut density: Vec<f64>) -> Vec<f64> {

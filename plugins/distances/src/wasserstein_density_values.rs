@@ -58,9 +58,11 @@ impl WassersteinDensityValues {
 
 impl Distance for WassersteinDensityValues {
     fn distance(&self, left: &Spectrum, right: &Spectrum) -> Result<f64> {
-        let Some(smoothed) = self.0.apply(left, right) else { return Ok(0.0) };
-        let (left, right) = (values(smoothed.left), values(smoothed.right));
-        Ok(left.iter().zip(&right).map(|(u, v)| (u - v).abs()).sum())
+        Ok(between(&self.0, left, right))
+    }
+
+    fn band(&self, left: &Spectrum, right: &Spectrum) -> Result<Vec<(f64, f64)>> {
+        Ok(self.0.band(|smoothing| between(smoothing, left, right)))
     }
 
     fn is_metric(&self) -> bool {
@@ -73,6 +75,12 @@ impl Distance for WassersteinDensityValues {
             self.0.words()
         )
     }
+}
+
+fn between(smoothing: &Smoothing, left: &Spectrum, right: &Spectrum) -> f64 {
+    let Some(smoothed) = smoothing.apply(left, right) else { return 0.0 };
+    let (left, right) = (values(smoothed.left), values(smoothed.right));
+    left.iter().zip(&right).map(|(u, v)| (u - v).abs()).sum()
 }
 
 /// Logarithms, rescaled to \[0, 1\] and to the sum 1, sorted; zeros where all are equal.

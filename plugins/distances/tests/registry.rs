@@ -20,6 +20,14 @@ fn every_distance_is_built_from_its_defaults_and_vanishes_for_equal_spectra() {
         let built = registry.distances.build(name, toml::Table::new(), &Environment::default()).unwrap();
         assert_eq!(built.plugin.distance(&spectrum, &spectrum).unwrap(), 0.0, "{name}");
         assert!(!built.plugin.description().contains('\n'));
+        // What smooths has a band, in which its own bandwidth has its own value.
+        let other = Spectrum::exact(10, vec![1.0, 0.1], 0).unwrap();
+        let (value, band) = (
+            built.plugin.distance(&spectrum, &other).unwrap(),
+            built.plugin.band(&spectrum, &other).unwrap(),
+        );
+        assert_eq!(band.is_empty(), name == "wasserstein");
+        assert!(band.is_empty() || band.iter().any(|at| (at.0, at.1) == (0.01, value)), "{name}: {band:?}");
         names.push(name);
     }
     assert_eq!(names, ["jensen-shannon", "kl", "wasserstein", "wasserstein-density-values"]);

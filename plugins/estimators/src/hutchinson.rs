@@ -2,11 +2,21 @@
 
 use std::num::NonZeroUsize;
 
-use eigenscape_core::{Context, CurvatureOperator, Probe, ProbeEstimator, Registry, Result, Spectrum};
+use candle_core::DType;
+use eigenscape_core::{
+    Context, CurvatureOperator, Estimate, Number, Probe, ProbeEstimator, Registry, Result,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::lanczos::{Lanczos, LanczosParameters};
+use crate::{
+    float::Float,
+    lanczos::unit_vector,
+    operator::{dimension, not_finite, products},
+};
+
+/// So many vectors share a product.
+const TOGETHER: usize = 16;
 
 /// Parameters of `hutchinson`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -26,8 +36,7 @@ impl Default for HutchinsonParameters {
 
 /// The mean of vᵀHv over random vectors v with E\[v vᵀ\] = I, which has the expectation tr H (Hutchinson 1990), and its standard error.
 ///
-/// As a spectrum it is stochastic Lanczos quadrature of one step: the Rayleigh quotient vᵀHv/vᵀv of each vector, a measure of which
-/// the mean, tr H / P, is meant and nothing else.
+/// Each v has the length √P, whatever its distribution: that of Gaussian vectors says nothing about H.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Hutchinson {
     parameters: HutchinsonParameters,
@@ -39,18 +48,52 @@ impl Hutchinson {
     pub fn new(parameters: HutchinsonParameters) -> Self {
         Self { parameters }
     }
+
+    /// P·vᵀHv of each unit vector v.
+    fn samples<T: Float>(
+        &self,
+        operator: &dyn CurvatureOperator,
+        context: &Context,
+        dimension: usize,
+    ) -> Result<Vec<f64>> {
+        let HutchinsonParameters { probes, probe } = self.parameters;
+        let mut samples = Vec::new();
+        for first in (0..probes.get()).step_by(TOGETHER) {
+            let indices = first..probes.get().min(first + TOGETHER);
+            let count = indices.len();
+            let vectors: Vec<T> = indices
+                .flat_map(|index| {
+                    let mut generator = context.random.stream("lanczos", index as u64);
+                    unit_vector(probe, dimension, &mut generator)
+                })
+                .collect();
+            let products = products(operator, vectors.clone(), dimension)?;
+            for (vector, product) in vectors.chunks(dimension).zip(&products) {
+                let square: f64 = vector.iter().zip(product).map(|(v, w)| v.widen() * w.widen()).sum();
+                samples.push(dimension as f64 * square);
+            }
+            context.progress.advance(count);
+        }
+        if samples.iter().all(|sample| sample.is_finite()) { Ok(samples) } else { Err(not_finite(operator)) }
+    }
 }
 
 impl ProbeEstimator for Hutchinson {
-    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
-        let HutchinsonParameters { probes, probe } = self.parameters;
-        Lanczos::new(LanczosParameters {
-            steps: NonZeroUsize::MIN,
-            probes,
-            probe,
-            ..LanczosParameters::default()
-        })
-        .estimate(operator, context)
+    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate> {
+        let dimension = dimension(operator)?;
+        let samples = match operator.dtype() {
+            DType::F32 => self.samples::<f32>(operator, context, dimension)?,
+            _ => self.samples::<f64>(operator, context, dimension)?,
+        };
+        Ok(Number::estimated(dimension, &samples, samples.len())?.into())
+    }
+
+    fn number(&self) -> Option<&'static str> {
+        Some("trace")
+    }
+
+    fn has_standard_error(&self) -> bool {
+        self.parameters.probes.get() > 1
     }
 
     fn products(&self, _dimension: usize) -> usize {
@@ -90,10 +133,9 @@ mod tests {
             let estimator = Hutchinson::new(HutchinsonParameters { probe, ..Default::default() });
             let score = |seed| {
                 let found = estimator.estimate(&operator, &Context::silent(seed)).unwrap();
-                assert_eq!(found.products, 32);
-                let mean: f64 = found.atoms().iter().map(|(value, weight)| value * weight).sum();
-                assert!((40.0 * mean / found.trace - 1.0).abs() < 1e-12);
-                (found.trace - trace) / found.trace_stderr.unwrap()
+                let Estimate::Number(found) = found else { panic!("it is a number") };
+                assert_eq!((found.products, found.probes, found.exact), (32, Some(32), false));
+                (found.value - trace) / found.stderr.unwrap()
             };
             let scores: Vec<f64> = (0..SEEDS).map(score).collect();
             let n = scores.len() as f64;

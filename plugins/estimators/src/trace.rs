@@ -3,7 +3,8 @@
 use candle_core::{DType, Tensor};
 use eigenscape_autodiff::Rows;
 use eigenscape_core::{
-    Context, CurvatureOperator, FactorColumns, FactorSource, ProbeEstimator, Registry, Result, Spectrum,
+    Context, CurvatureOperator, Estimate, FactorColumns, FactorSource, Number, ProbeEstimator, Registry,
+    Result,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,14 +18,11 @@ pub struct TraceParameters {}
 
 /// tr H = ‖Φ‖² for an operator H = ΦᵀΦ with a known factor, the sum of the squared norms of its rows: what `gram` computes, without the
 /// products of different rows and without the eigenproblem.
-///
-/// As a spectrum it is one eigenvalue, tr H / P, of weight 1: the Gauss quadrature rule of one node, of which the mean is exact
-/// and nothing else is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trace;
 
 impl ProbeEstimator for Trace {
-    fn estimate(&self, operator: &dyn CurvatureOperator, _context: &Context) -> Result<Spectrum> {
+    fn estimate(&self, operator: &dyn CurvatureOperator, _context: &Context) -> Result<Estimate> {
         let dimension = dimension(operator)?;
         let factor = operator.factor()?;
         let columns = factor.source.columns(&factor.variables)?;
@@ -38,7 +36,11 @@ impl ProbeEstimator for Trace {
         if !trace.is_finite() {
             return Err(not_finite(operator));
         }
-        Spectrum::estimated(dimension, vec![(trace / dimension as f64, 1.0)], trace, Some(0.0), 0)
+        Ok(Number::exact(dimension, trace, 0)?.into())
+    }
+
+    fn number(&self) -> Option<&'static str> {
+        Some("trace")
     }
 
     fn needs_factor(&self) -> bool {
@@ -108,11 +110,13 @@ mod tests {
         // Rows as they are; and as outer products whose norms are cheaper from the rows, or from the products' factors.
         for outer in [None, Some((6, 2, 3)), Some((1, 5, 4)), Some((2, 7, 8))] {
             let operator = DenseOperator::with_factor(3, 5, outer, Some(6), 1, DType::F64);
-            let [trace, gram] = [&Trace as &dyn ProbeEstimator, &Gram::default()]
-                .map(|estimator| estimator.estimate(&operator, &Context::silent(0)).unwrap());
-            assert!((trace.trace / gram.trace - 1.0).abs() < 1e-13, "{outer:?}");
-            assert_eq!((trace.dimension, trace.trace_stderr), (gram.dimension, Some(0.0)));
-            assert_eq!(trace.eigenvalues, [trace.trace / trace.dimension as f64]);
+            let gram = Gram::default().spectrum(&operator, &Context::silent(0)).unwrap();
+            let Estimate::Number(trace) = Trace.estimate(&operator, &Context::silent(0)).unwrap() else {
+                panic!("it is a number")
+            };
+            assert!((trace.value / gram.trace - 1.0).abs() < 1e-13, "{outer:?}");
+            assert_eq!((trace.dimension, trace.stderr, trace.exact), (gram.dimension, Some(0.0), true));
+            assert!(Trace.spectrum(&operator, &Context::silent(0)).is_err());
         }
     }
 }

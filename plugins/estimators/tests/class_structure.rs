@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{ElementwiseFunction, Loss, Network, Objective, Point, nn};
 use eigenscape_core::{
-    ClassMeans, Context, Curvature, CurvatureOperator, Estimate, Group, GroupSelector, Landscape,
+    ClassMeans, Context, Curvature, CurvatureOperator, Findings, Group, GroupSelector, Landscape,
     ProbeEstimator, Registry, class_means::ClassMean, registry::Environment,
 };
 use faer::{Mat, Side};
@@ -126,7 +126,7 @@ fn estimator(name: &str, parameters: toml::Table) -> Fallible<Box<dyn ProbeEstim
     Ok(built.map_err(|error| format!("{error:?}"))?.plugin)
 }
 
-fn estimate(operator: &dyn CurvatureOperator, means: &str) -> Fallible<Estimate> {
+fn estimate(operator: &dyn CurvatureOperator, means: &str) -> Fallible<Findings> {
     let parameters = toml::Table::from_iter([("means".to_owned(), means.into())]);
     let estimator = estimator("class-structure", parameters)?;
     Ok(estimator.estimate_parts(&[operator], &Context::silent(0))?.swap_remove(0))
@@ -173,7 +173,7 @@ fn the_parts_are_those_of_the_definitions_and_add_up() -> Fallible<()> {
             let difference = (&g0 + &g1 + &g2 + &g3 - &whole).norm_max();
             assert!(difference < 1e-10, "{means} {}: the sum is off by {difference:e}", group.name);
             let found = estimate(&operator, means)?;
-            assert_eigenvalues("G", &found.spectrum.eigenvalues, &whole)?;
+            assert_eigenvalues("G", &found.estimate.spectrum().ok_or("no spectrum")?.eigenvalues, &whole)?;
             let names: Vec<_> = found.parts.iter().map(|(name, _)| &**name).collect();
             assert_eq!(names, ["G0", "G1", "G2", "G1+2", "G3"]);
             for ((name, spectrum), matrix) in found.parts.iter().zip([g0, g1, g2, both, g3]) {

@@ -3,8 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{Scope, Value};
 use eigenscape_core::{
-    Architecture, Context, CurvatureOperator, Dataset, Distance, Error, Examples, ProbeEstimator, Registry,
-    Result, Spectrum, Split, Targets,
+    Architecture, Context, CurvatureOperator, Dataset, Distance, Error, Estimate, Examples, ProbeEstimator,
+    Registry, Result, Spectrum, Split, Targets,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -85,8 +85,8 @@ impl Dataset for Nothing {
 }
 
 impl ProbeEstimator for Nothing {
-    fn estimate(&self, operator: &dyn CurvatureOperator, _: &Context) -> Result<Spectrum> {
-        Spectrum::exact(operator.dimension(), Vec::new(), 0)
+    fn estimate(&self, operator: &dyn CurvatureOperator, _: &Context) -> Result<Estimate> {
+        Ok(Spectrum::exact(operator.dimension(), Vec::new(), 0)?.into())
     }
     fn products(&self, _: usize) -> usize {
         0

@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use eigenscape_analysis::uncertainty::Number;
+
 /// `value` to `digits` significant digits: plain from 10⁻³ to 10⁶, "1.234e-5" beyond; "NaN", "∞".
 ///
 /// ```
@@ -39,6 +41,17 @@ pub fn typeset(value: f64, digits: usize) -> String {
         None => plain,
     };
     text.replace('-', "−")
+}
+
+/// A number with half of its 95 % interval: "275.6 ± 70"; "± ?" where that is unknown.
+#[must_use]
+pub fn with_interval(number: Number, digits: usize) -> String {
+    let value = significant(number.value, digits);
+    match number.half_width() {
+        None => format!("{value} ± ?"),
+        Some(0.0) => value,
+        Some(half) => format!("{value} ± {}", significant(half, 2)),
+    }
 }
 
 /// 10 to the power of `exponent`, as "10⁻⁵".

@@ -10,7 +10,7 @@ use crate::draw::{
 pub struct Curve {
     /// Its points (x, y).
     pub points: Vec<(f64, f64)>,
-    /// (x, y, standard error) where one is known.
+    /// (x, y, half the width of an interval) where one is known.
     pub errors: Vec<(f64, f64, f64)>,
     /// How it looks.
     pub stroke: Stroke,

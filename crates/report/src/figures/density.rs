@@ -1,5 +1,6 @@
 //! Spectral densities: one panel a group under a common eigenvalue axis that shows bulk and outliers alike.
 
+use eigenscape_analysis::uncertainty::probes;
 use eigenscape_core::{density::gaussian_density, results::ProbeRecord};
 
 use super::{
@@ -112,7 +113,7 @@ impl EigenvalueAxis {
         if record.exact || ritz::complete(record, &nodes) {
             return placed;
         }
-        ritz::spread(&placed, ritz::probes(record, &nodes), 0.5 * self.bandwidth)
+        ritz::spread(&placed, probes(record), 0.5 * self.bandwidth)
     }
 
     /// The height of one eigenvalue of an operator of this dimension that has no neighbours.

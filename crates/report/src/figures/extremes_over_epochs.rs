@@ -1,5 +1,6 @@
 //! Trace and largest eigenvalue over the epochs.
 
+use eigenscape_analysis::uncertainty::{Number, Uncertainty};
 use eigenscape_core::results::ProbeRecord;
 
 use super::{
@@ -33,19 +34,25 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
         // The whole network is drawn last, on top.
         curves: shown.iter().rev().map(|&i| curve(&series[i], strokes[i])).collect(),
     };
-    let charts = [chart("trace", trace), chart("largest eigenvalue", lambda_max)];
+    let spectra = shown.iter().flat_map(|&i| &series[i].records).any(|r| r.lambda_max.is_some());
+    let mut charts = vec![chart("trace", trace)];
+    charts.extend(spectra.then(|| chart("largest eigenvalue", lambda_max)));
     let chosen: Vec<&Series> = shown.iter().map(|&i| &series[i]).collect();
     let labels = short_labels(&chosen, TICK_SIZE, LEGEND_NAME);
     let key = provenance::shortening(&labels, chosen.iter().map(|s| s.label.as_str()));
     let entries: Vec<Entry> = shown.iter().map(|&i| Sample::Marked(strokes[i])).zip(labels).collect();
     let drawing = side_by_side(&charts, &entries)?;
-    let title = format!("Trace and largest eigenvalue over the epochs: {}", prose(curvature));
-    let caption = caption(series, shown.len(), notes) + &key;
-    Some(Figure::new(&format!("trace-and-lambda-max-{curvature}"), title, caption, drawing))
+    let (title, name) = match spectra {
+        true => ("Trace and largest eigenvalue", "trace-and-lambda-max"),
+        false => ("Trace", "trace"),
+    };
+    let title = format!("{title} over the epochs: {}", prose(curvature));
+    let caption = caption(series, shown.len(), spectra, notes) + &key;
+    Some(Figure::new(&format!("{name}-{curvature}"), title, caption, drawing))
 }
 
 fn trace(series: &Series, stroke: Stroke) -> Curve {
-    let error = |r: &&ProbeRecord| r.trace_stderr.map(|e| (r.epoch as f64, r.trace, e));
+    let error = |r: &&ProbeRecord| Number::trace(r).half_width().map(|half| (r.epoch as f64, r.trace, half));
     Curve {
         points: series.records.iter().map(|r| (r.epoch as f64, r.trace)).collect(),
         errors: series.records.iter().filter_map(error).collect(),
@@ -54,7 +61,8 @@ fn trace(series: &Series, stroke: Stroke) -> Curve {
 }
 
 fn lambda_max(series: &Series, stroke: Stroke) -> Curve {
-    Curve::new(series.records.iter().map(|r| (r.epoch as f64, r.lambda_max)).collect(), stroke)
+    let point = |r: &&ProbeRecord| Some((r.epoch as f64, r.lambda_max?));
+    Curve::new(series.records.iter().filter_map(point).collect(), stroke)
 }
 
 /// The whole network's series in ink (several estimators: solid, then dashed), the layers by depth.
@@ -74,20 +82,22 @@ fn shown(series: &[Series]) -> Vec<usize> {
     (0..full).chain(evenly(series.len() - full, MOST).into_iter().map(|i| full + i)).collect()
 }
 
-fn caption(series: &[Series], shown: usize, notes: &RunNotes) -> String {
+fn caption(series: &[Series], shown: usize, spectra: bool, notes: &RunNotes) -> String {
     let records = series.iter().flat_map(|s| s.records.iter().copied());
     let mut bars = String::new();
-    if records.clone().any(|r| r.trace_stderr.is_some_and(|e| e > 0.0)) {
-        bars += " Bars: ± one standard error of an estimated trace.";
+    let errors = || records.clone().map(|r| Number::trace(r).error);
+    if errors().any(|error| matches!(error, Uncertainty::Sampled { .. })) {
+        bars += " Bars: the 95 % interval of an estimated trace, by Student's t.";
     }
-    if records.clone().any(|r| !r.exact && r.trace_stderr.is_none()) {
+    if errors().any(|error| error == Uncertainty::Unknown) {
         bars += " A trace estimated with one probe has no known standard error and no bar.";
     }
     let count = series.len();
     let thinned =
         if shown < count { format!(" {shown} of {count} groups are drawn.") } else { String::new() };
     format!(
-        "Left the trace, right the largest eigenvalue.{bars}{thinned} {}",
+        "{}{bars}{thinned} {}",
+        if spectra { "Left the trace, right the largest eigenvalue." } else { "The trace." },
         provenance::spectra(records, &notes.estimators)
     )
 }

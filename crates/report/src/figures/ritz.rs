@@ -4,10 +4,8 @@
 //! rules. A node of a Gauss rule stands for the mass around it, up to its neighbours in the same rule (the
 //! Chebyshev-Markov-Stieltjes inequalities), and says nothing about where between them that mass lies.
 
+use eigenscape_analysis::uncertainty::probes;
 use eigenscape_core::results::ProbeRecord;
-
-/// Ritz values of different probes nearer than this, relative to the largest, are one eigenvalue.
-pub const SAME: f64 = 1e-4;
 
 /// (node, weight) from the smallest node, those that are not finite left out.
 pub fn nodes(record: &ProbeRecord) -> Vec<(f64, f64)> {
@@ -17,24 +15,10 @@ pub fn nodes(record: &ProbeRecord) -> Vec<(f64, f64)> {
     nodes
 }
 
-/// The number of probes whose rules were united into `nodes` (sorted).
-///
-/// The record does not say it, but each probe finds the eigenvalue of the largest size, the first to converge: it is there
-/// once a probe. Where it has not converged the number comes out too small, and the curve too detailed; so at least 2
-/// when a standard error shows that there were several.
-pub fn probes(record: &ProbeRecord, nodes: &[(f64, f64)]) -> usize {
-    if record.trace_stderr.is_none() {
-        return 1;
-    }
-    let largest = nodes.iter().map(|n| n.0).max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(0.0);
-    let alike = nodes.iter().filter(|n| (n.0 - largest).abs() <= SAME * largest.abs());
-    alike.count().max(2)
-}
-
 /// Whether every rule has a node for each of the operator's dimensions, all of which are eigenvalues then: there is
 /// nothing between them, and only their weights are estimates.
 pub fn complete(record: &ProbeRecord, nodes: &[(f64, f64)]) -> bool {
-    nodes.len() >= probes(record, nodes).saturating_mul(record.dimension)
+    nodes.len() >= probes(record).saturating_mul(record.dimension)
 }
 
 /// Spreads the weight of each node over the space between its neighbours in the same rule, that is about the nodes
@@ -79,7 +63,7 @@ pub fn near_zero(record: &ProbeRecord) -> Option<NearZero> {
     if complete(record, &nodes) {
         return None;
     }
-    let probes = probes(record, &nodes);
+    let probes = probes(record);
     let mut order: Vec<usize> = (0..nodes.len()).collect();
     order.sort_by(|&a, &b| nodes[a].0.abs().total_cmp(&nodes[b].0.abs()));
     let nearest = || order.iter().take(probes).copied();
@@ -95,7 +79,7 @@ pub fn near_zero(record: &ProbeRecord) -> Option<NearZero> {
 mod tests {
     use eigenscape_core::results::ProbeRecord;
 
-    use super::{NearZero, complete, near_zero, nodes, probes, spread};
+    use super::{NearZero, complete, near_zero, spread};
     use crate::sample::probe;
 
     fn estimated(nodes: &[(f64, f64)], trace_stderr: Option<f64>) -> ProbeRecord {
@@ -135,15 +119,6 @@ mod tests {
         assert!(spread(&[], 1, 0.1).is_empty());
         assert_eq!(near_zero(&estimated(&[(2.0, 1.0)], None)), None);
         assert_eq!(near_zero(&estimated(&[], Some(1.0))), None);
-    }
-
-    #[test]
-    fn probes_are_counted_at_the_converged_end() {
-        let count = |record: &ProbeRecord| probes(record, &nodes(record));
-        let three = [(-5.0, 0.1), (-5.00001, 0.1), (-5.0, 0.1), (0.0, 0.3), (1e-7, 0.3), (2.0, 0.1)];
-        assert_eq!(count(&estimated(&three, Some(1.0))), 3);
-        assert_eq!(count(&estimated(&[(0.0, 0.5), (2.0, 0.5)], Some(1.0))), 2);
-        assert_eq!(count(&estimated(&three, None)), 1);
     }
 
     #[test]

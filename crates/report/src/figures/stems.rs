@@ -1,8 +1,9 @@
 //! The largest eigenvalues as stems by rank, with as many of them marked as there are classes.
 
+use eigenscape_analysis::uncertainty::SAME;
 use eigenscape_core::results::ProbeRecord;
 
-use super::{WIDTH, provenance, ritz::SAME};
+use super::{WIDTH, provenance};
 use crate::{
     RunNotes,
     data::{Series, prose, short_labels},
@@ -111,7 +112,7 @@ fn colour(index: usize, classes: Option<usize>) -> Colour {
 
 fn draw_header(drawing: &mut Drawing, panel: &Panel, label: &str, record: &ProbeRecord) {
     let y = panel.top - 10.0;
-    let remark = format!("λ₁ = {}", typeset(record.lambda_max, 4));
+    let remark = format!("λ₁ = {}", typeset(record.lambda_max.unwrap_or(f64::NAN), 4));
     let remark = Text::new(remark, (panel.right(), y), TICK_SIZE, Anchor::End).coloured(Colour::AXIS);
     drawing.text(Text::new(label, (panel.left, y), TITLE_SIZE, Anchor::Start));
     drawing.text(remark);

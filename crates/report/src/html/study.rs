@@ -108,7 +108,7 @@ fn outlier_rows(section: &Section) -> Vec<[String; 5]> {
     let Some(classes) = section.notes.classes else { return Vec::new() };
     let row = |curvature: &str| {
         let subject = Subject::of_network(Quantity::Outliers, curvature);
-        let record = *measured::spectra(section.run, &subject).last()?;
+        let record = *measured::records(section.run, &subject).last()?;
         let count = |how| outliers::count(record, Some(classes), how).map_or("–".into(), |n| n.to_string());
         let counts = [Counting::Gap, Counting::Clusters].map(count);
         let [gap, clusters] = counts;

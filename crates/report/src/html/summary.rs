@@ -1,12 +1,17 @@
 //! What a reader wants to know first.
 
+use eigenscape_analysis::{
+    expectation::{Quantity, Subject},
+    measured,
+    uncertainty::{Number, Uncertainty},
+};
 use eigenscape_core::results::{ProbeRecord, Run};
 use maud::{Markup, html};
 
 use super::{run_id, run_name};
 use crate::{
-    data::{curvatures, distinct, profiles, prose, series},
-    draw::labels::{percent, significant},
+    data::{curvatures, distinct, profiles, prose},
+    draw::labels::{percent, significant, with_interval},
 };
 
 /// One fact: what it is, how much, and under which circumstances.
@@ -63,9 +68,10 @@ fn comparison(runs: &[Run], facts: &[Vec<Fact>]) -> Markup {
 fn facts(run: &Run) -> Vec<Fact> {
     let mut facts = trained(run);
     for curvature in curvatures(run) {
-        let series = series(run, curvature);
-        let last = series.first().filter(|s| s.is_full()).and_then(|s| s.records.last());
-        facts.extend(last.into_iter().flat_map(|r| spectrum(r)));
+        let subject = |quantity| Subject::of_network(quantity, curvature);
+        let last = |quantity| measured::records(run, &subject(quantity)).last().copied();
+        facts.extend(last(Quantity::Trace).map(trace));
+        facts.extend(last(Quantity::LambdaMax).and_then(lambda_max));
     }
     for profile in profiles(run) {
         let epoch = profile.epochs.last().copied().unwrap_or_default();
@@ -104,24 +110,25 @@ fn trained(run: &Run) -> Vec<Fact> {
     facts
 }
 
-fn spectrum(record: &ProbeRecord) -> [Fact; 2] {
-    let ProbeRecord { estimator, epoch, .. } = record;
-    let curvature = prose(&record.curvature);
+fn trace(record: &ProbeRecord) -> Fact {
+    let ProbeRecord { estimator, epoch, curvature, .. } = record;
     let how = if record.exact { "exact, by" } else { "estimated by" };
-    let error = match record.trace_stderr {
-        Some(error) if error > 0.0 => format!(" ± {}", significant(error, 2)),
-        _ => String::new(),
+    let interval = match Number::trace(record).error {
+        Uncertainty::Exact => "",
+        Uncertainty::Unknown => "; one probe has no standard error",
+        Uncertainty::Sampled { .. } => "; ± half of the 95 % interval",
     };
-    [
-        Fact {
-            label: format!("Trace ({curvature}, whole network)"),
-            value: format!("{}{error}", significant(record.trace, 4)),
-            remark: format!("epoch {epoch}; {how} {estimator}"),
-        },
-        Fact {
-            label: format!("Largest eigenvalue ({curvature}, whole network)"),
-            value: significant(record.lambda_max, 4),
-            remark: format!("epoch {epoch}; smallest {}", significant(record.lambda_min, 4)),
-        },
-    ]
+    Fact {
+        label: format!("Trace ({}, whole network)", prose(curvature)),
+        value: with_interval(Number::trace(record), 4),
+        remark: format!("epoch {epoch}; {how} {estimator}{interval}"),
+    }
+}
+
+fn lambda_max(record: &ProbeRecord) -> Option<Fact> {
+    Some(Fact {
+        label: format!("Largest eigenvalue ({}, whole network)", prose(&record.curvature)),
+        value: significant(record.lambda_max?, 4),
+        remark: format!("epoch {}; smallest {}", record.epoch, significant(record.lambda_min?, 4)),
+    })
 }

@@ -1,11 +1,12 @@
 //! The numbers behind the figures.
 
+use eigenscape_analysis::uncertainty::Number;
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run, TrainingRecord};
 use maud::{Markup, html};
 
 use crate::{
     data::{self, distinct},
-    draw::labels::{count, percent, significant},
+    draw::labels::{count, percent, significant, with_interval},
 };
 
 /// Longer tables are folded.
@@ -46,30 +47,29 @@ fn spectra(probes: &[ProbeRecord]) -> Markup {
         tbody { @for p in probes { tr {
             td { (p.epoch) } td.text { (p.group) } td.text { (p.curvature) } td.text { (p.estimator) }
             td.text { (if p.exact { "yes" } else { "no" }) }
-            td { (count(p.dimension)) } td { (count(p.eigenvalues.len())) } td { (mass_at_zero(p)) }
-            td { (trace(p)) }
-            td { (significant(p.lambda_max, DIGITS)) } td { (significant(p.lambda_min, DIGITS)) }
+            td { (count(p.dimension)) } td { (listed(p)) } td { (mass_at_zero(p)) }
+            td { (with_interval(Number::trace(p), DIGITS)) }
+            td { (extreme(p.lambda_max)) } td { (extreme(p.lambda_min)) }
             td { (count(p.products)) } td { (significant(p.seconds, 3)) }
         } } }
     };
-    let remark = "Listed: the non-zero eigenvalues of an exact spectrum, the Ritz values of an estimated one. ±: one \
-                  standard error of an estimated trace (“?”: one probe gives none). Products: operator-vector \
-                  products, or work of the same cost.";
+    let remark = "Listed: the non-zero eigenvalues of an exact spectrum, the Ritz values of an estimated one; “–” where the \
+                  trace alone was measured. ±: half of the 95 % interval of an estimated trace, by Student's t (“?”: \
+                  unknown, one probe has no standard error). Products: operator-vector products, or work of the same cost.";
     folded("Spectra", probes.len(), &table, remark)
+}
+
+fn extreme(value: Option<f64>) -> String {
+    value.map_or("–".into(), |value| significant(value, DIGITS))
+}
+
+fn listed(probe: &ProbeRecord) -> String {
+    if probe.has_spectrum() { count(probe.eigenvalues.len()) } else { "–".into() }
 }
 
 /// An estimate has no atom at zero to speak of: its Ritz values near zero stand for it.
 fn mass_at_zero(probe: &ProbeRecord) -> String {
-    if probe.exact { percent(data::mass_at_zero(probe)) } else { "–".into() }
-}
-
-fn trace(probe: &ProbeRecord) -> String {
-    let trace = significant(probe.trace, DIGITS);
-    match probe.trace_stderr {
-        Some(error) if error > 0.0 => format!("{trace} ± {}", significant(error, 2)),
-        None if !probe.exact => format!("{trace} ± ?"),
-        _ => trace,
-    }
+    if probe.exact && probe.has_spectrum() { percent(data::mass_at_zero(probe)) } else { "–".into() }
 }
 
 /// One row a pair, one column an epoch.

@@ -112,6 +112,7 @@ fn full(epoch: usize) -> ProbeRecord {
         estimator: "lanczos".into(),
         trace: 275.6 * growth(epoch),
         trace_stderr: Some(22.0 * growth(epoch)),
+        probes: Some(2),
         products: 256,
         ..record(epoch, "full", dimension, eigenvalues, weights)
     }
@@ -133,12 +134,13 @@ fn record(
         dimension,
         trace: 0.0,
         trace_stderr: None,
-        lambda_max: eigenvalues.iter().copied().fold(f64::MIN, f64::max),
-        lambda_min: eigenvalues.iter().copied().fold(f64::MAX, f64::min).min(0.0),
+        lambda_max: Some(eigenvalues.iter().copied().fold(f64::MIN, f64::max)),
+        lambda_min: Some(eigenvalues.iter().copied().fold(f64::MAX, f64::min).min(0.0)),
         eigenvalues,
         weights,
         products: 900,
         seconds: 0.4321,
+        ..ProbeRecord::default()
     }
 }
 
@@ -152,6 +154,7 @@ fn distances(epoch: usize, metric: &str) -> Vec<DistanceRecord> {
         left: name.into(),
         right: "full".into(),
         value: value * scale * (0.6 + 0.4 * growth(epoch)),
+        band: None,
     };
     LAYERS.into_iter().zip(values).map(distance).collect()
 }

@@ -3,7 +3,7 @@
 mod projections;
 
 use eigenscape_core::{
-    ClassMeans, Context, CurvatureOperator, Estimate, ProbeEstimator, Registry, Result, Spectrum,
+    ClassMeans, Context, CurvatureOperator, Estimate, Findings, ProbeEstimator, Registry, Result, Spectrum,
 };
 use faer::Mat;
 use schemars::JsonSchema;
@@ -91,26 +91,26 @@ impl ClassStructure {
 }
 
 impl ProbeEstimator for ClassStructure {
-    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
-        Ok(self.estimate_parts(&[operator], context)?.swap_remove(0).spectrum)
+    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate> {
+        Ok(self.estimate_parts(&[operator], context)?.swap_remove(0).estimate)
     }
 
     fn estimate_parts(
         &self,
         operators: &[&dyn CurvatureOperator],
         _context: &Context,
-    ) -> Result<Vec<Estimate>> {
-        let mut estimates: Vec<Option<Estimate>> = vec![None; operators.len()];
+    ) -> Result<Vec<Findings>> {
+        let mut all_findings: Vec<Option<Findings>> = vec![None; operators.len()];
         for (job, plan) in self.planned(operators)? {
             let epsilon = epsilon(job.source.dtype())?;
             let projections = Projections::new(&job.source.predictions()?, self.parameters.means);
             let all = sum::each(&job, &plan, |lower| taken_apart(lower, &projections))?;
             for (target, apart) in job.targets.iter().zip(all) {
-                let estimate = estimate(target, apart, epsilon)?;
-                target.operators.iter().for_each(|&index| estimates[index] = Some(estimate.clone()));
+                let findings = findings(target, apart, epsilon)?;
+                target.operators.iter().for_each(|&index| all_findings[index] = Some(findings.clone()));
             }
         }
-        Ok(estimates.into_iter().flatten().collect())
+        Ok(all_findings.into_iter().flatten().collect())
     }
 
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
@@ -156,7 +156,7 @@ fn taken_apart(mut gram: Mat<f64>, projections: &Projections) -> Result<Apart> {
     Ok(Apart { whole: symmetric_eigenvalues(gram)?, parts, means })
 }
 
-fn estimate(target: &Target, Apart { whole, parts, means }: Apart, epsilon: f64) -> Result<Estimate> {
+fn findings(target: &Target, Apart { whole, parts, means }: Apart, epsilon: f64) -> Result<Findings> {
     // What rounding leaves of a part is relative to the whole.
     let cut = negligible(target, whole.last().copied().unwrap_or(0.0), epsilon);
     let spectrum = |mut values: Vec<f64>| {
@@ -165,7 +165,7 @@ fn estimate(target: &Target, Apart { whole, parts, means }: Apart, epsilon: f64)
         Spectrum::exact(target.dimension, values.split_off(excess), 0)
     };
     let parts = parts.into_iter().map(|(name, values)| Ok((name.into(), spectrum(values)?)));
-    Ok(Estimate { parts: parts.collect::<Result<_>>()?, spectrum: spectrum(whole)?, means })
+    Ok(Findings { parts: parts.collect::<Result<_>>()?, estimate: spectrum(whole)?.into(), means })
 }
 
 /// Adds `class-structure` to the registry.

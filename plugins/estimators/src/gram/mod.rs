@@ -10,7 +10,9 @@ mod target;
 mod tiles;
 mod values;
 
-use eigenscape_core::{Context, CurvatureOperator, Error, ProbeEstimator, Registry, Result, Spectrum};
+use eigenscape_core::{
+    Context, CurvatureOperator, Error, Estimate, ProbeEstimator, Registry, Result, Spectrum,
+};
 use faer::Mat;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -80,7 +82,7 @@ impl Gram {
 }
 
 impl ProbeEstimator for Gram {
-    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
+    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate> {
         Ok(self.estimate_all(&[operator], context)?.swap_remove(0))
     }
 
@@ -88,7 +90,7 @@ impl ProbeEstimator for Gram {
         &self,
         operators: &[&dyn CurvatureOperator],
         _context: &Context,
-    ) -> Result<Vec<Spectrum>> {
+    ) -> Result<Vec<Estimate>> {
         let mut spectra: Vec<Option<Spectrum>> = vec![None; operators.len()];
         for (job, plan) in planned(operators, Side::Smaller, self.parameters.max_rows, nothing)? {
             let epsilon = epsilon(job.source.dtype())?;
@@ -98,7 +100,7 @@ impl ProbeEstimator for Gram {
                 target.operators.iter().for_each(|&index| spectra[index] = Some(spectrum.clone()));
             }
         }
-        Ok(spectra.into_iter().flatten().collect())
+        Ok(spectra.into_iter().flatten().map(Estimate::from).collect())
     }
 
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
@@ -219,7 +221,7 @@ mod tests {
     };
 
     fn gram(operator: &DenseOperator) -> Spectrum {
-        Gram::default().estimate(operator, &Context::silent(0)).unwrap()
+        Gram::default().spectrum(operator, &Context::silent(0)).unwrap()
     }
 
     #[test]
@@ -249,7 +251,7 @@ mod tests {
                     "{seed}"
                 );
                 assert!((found.trace - operator.trace()).abs() < tolerance * operator.trace());
-                let dense = Dense::default().estimate(&operator, &Context::silent(0)).unwrap();
+                let dense = Dense::default().spectrum(&operator, &Context::silent(0)).unwrap();
                 let common = rank.min(dense.eigenvalues.len());
                 assert_close(&found.eigenvalues[..common], &dense.eigenvalues[..common], tolerance * largest);
             }
@@ -268,7 +270,7 @@ mod tests {
             for share in [0.0, 1e-3, 0.05, 0.3] {
                 let estimator =
                     Gram::new(GramParameters { drop: share, ..GramParameters::default() }).unwrap();
-                let found = estimator.estimate(&operator, &Context::silent(0)).unwrap();
+                let found = estimator.spectrum(&operator, &Context::silent(0)).unwrap();
                 assert!((found.trace - trace).abs() < 1e-12 * trace && found.trace_stderr == Some(0.0));
                 let count = found.eigenvalues.len();
                 assert_eq!(
@@ -288,7 +290,7 @@ mod tests {
         let dead = DenseOperator::with_row_norms(&[1.0, 0.0, 0.5, 0.0], 10, DType::F64);
         for share in [0.0, 1e-3] {
             let estimator = Gram::new(GramParameters { drop: share, ..GramParameters::default() }).unwrap();
-            let found = estimator.estimate(&dead, &Context::silent(0)).unwrap();
+            let found = estimator.spectrum(&dead, &Context::silent(0)).unwrap();
             assert!(found.exact && found.eigenvalues.len() == 2, "{share}: {found:?}");
         }
         for share in [-0.1, 1.0, f64::NAN] {
@@ -329,7 +331,7 @@ mod tests {
 
     fn spectra(operators: &[DenseOperator]) -> Result<Vec<Spectrum>> {
         let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
-        Gram::default().estimate_all(&operators, &Context::silent(0))
+        Gram::default().spectra(&operators, &Context::silent(0))
     }
 
     #[test]
@@ -385,7 +387,7 @@ mod tests {
     #[test]
     fn refuses_what_has_no_finite_factor_of_a_size_that_fits() {
         let message = |estimator: Gram, operator: &DenseOperator| {
-            estimator.estimate(operator, &Context::silent(0)).unwrap_err().to_string()
+            estimator.spectrum(operator, &Context::silent(0)).unwrap_err().to_string()
         };
         let small = Gram::new(GramParameters { max_rows: 9, ..GramParameters::default() }).unwrap();
         let operator = DenseOperator::with_factor(2, 5, None, Some(20), 1, DType::F64);

@@ -11,8 +11,11 @@ use std::num::NonZeroUsize;
 
 use candle_core::DType;
 use deflation::deflated;
-use eigenscape_core::{Context, CurvatureOperator, Probe, ProbeEstimator, Registry, Result, Spectrum};
+use eigenscape_core::{
+    Context, CurvatureOperator, Estimate, Probe, ProbeEstimator, Registry, Result, Spectrum, number::mean,
+};
 use krylov::Krylov;
+pub(crate) use probe::unit_vector;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -92,11 +95,7 @@ impl Lanczos {
         let mut probes: Vec<Krylov<T>> = (0..self.parameters.probes.get())
             .map(|index| {
                 let mut generator = context.random.stream("lanczos", index as u64);
-                Krylov::start(
-                    probe::unit_vector(self.parameters.probe, dimension, &mut generator),
-                    steps,
-                    epsilon,
-                )
+                Krylov::start(unit_vector(self.parameters.probe, dimension, &mut generator), steps, epsilon)
             })
             .collect();
         let mut spent = 0;
@@ -125,8 +124,8 @@ impl Lanczos {
             nodes.extend(rule);
         }
         // Each rule's weights sum to 1; `estimated` makes them sum to 1 together.
-        let (trace, trace_stderr) = mean_and_standard_error(&traces);
-        Spectrum::estimated(dimension, nodes, trace, trace_stderr, products)
+        let (trace, trace_stderr) = mean(&traces);
+        Ok(Spectrum::estimated(dimension, nodes, trace, trace_stderr, products)?.over(probes.len()))
     }
 
     /// One probe's quadrature rule.
@@ -151,21 +150,18 @@ impl Lanczos {
     }
 }
 
-/// The mean, and the sample standard deviation over √n; `None` for one sample.
-fn mean_and_standard_error(samples: &[f64]) -> (f64, Option<f64>) {
-    let n = samples.len() as f64;
-    let mean = samples.iter().sum::<f64>() / n;
-    let squares: f64 = samples.iter().map(|sample| (sample - mean).powi(2)).sum();
-    (mean, (samples.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt()))
-}
-
 impl ProbeEstimator for Lanczos {
-    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
+    fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate> {
         let epsilon = epsilon(operator.dtype())?;
-        match operator.dtype() {
+        let spectrum = match operator.dtype() {
             DType::F32 => self.run::<f32>(operator, context, epsilon),
             _ => self.run::<f64>(operator, context, epsilon),
-        }
+        };
+        Ok(spectrum?.into())
+    }
+
+    fn has_standard_error(&self) -> bool {
+        self.parameters.probes.get() > 1
     }
 
     fn products(&self, dimension: usize) -> usize {

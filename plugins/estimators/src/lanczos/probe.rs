@@ -7,7 +7,7 @@ use super::kernels::{scaled, square};
 use crate::float::Float;
 
 /// A random vector scaled to unit norm: E\[v vᵀ\] = I/P.
-pub(super) fn unit_vector<T: Float>(probe: Probe, dimension: usize, generator: &mut impl Rng) -> Vec<T> {
+pub(crate) fn unit_vector<T: Float>(probe: Probe, dimension: usize, generator: &mut impl Rng) -> Vec<T> {
     let vector = probe.draw(dimension, generator, T::narrow);
     let norm = square(&vector).sqrt();
     scaled(&vector, 1.0 / norm)

@@ -19,7 +19,7 @@ fn averaging(estimator: Lanczos) -> Lanczos {
 }
 
 fn estimate(estimator: &Lanczos, operator: &DenseOperator, seed: u64) -> Spectrum {
-    estimator.estimate(operator, &Context::silent(seed)).unwrap()
+    estimator.spectrum(operator, &Context::silent(seed)).unwrap()
 }
 
 /// What networks have: a few outliers far out, a bulk near zero that decays, a few negative ones, and a null space.

@@ -75,7 +75,7 @@ pub fn report(registry: &Registry) -> Result<()> {
         let name = format!("ours, {steps} steps, {probes} probe{plural}{more}");
         let estimator = plugin(&registry.estimators, "lanczos", &settings)?;
         let ours = |operator: &dyn CurvatureOperator, seed| {
-            Ok(estimator.estimate(operator, &Context::silent(seed))?)
+            Ok(estimator.spectrum(operator, &Context::silent(seed))?)
         };
         rows.push(row(name, steps * probes, &cases, &*distance, &ours)?);
     }
@@ -169,7 +169,7 @@ fn exactly(estimator: &dyn ProbeEstimator, subject: &Subject) -> Result<Spectrum
     let point: Point = subject.point().to_dtype(DType::F64).map_err(Error::from)?;
     let landscape = subject.landscape_at(point)?;
     let operator = landscape.operator(Curvature::Hessian, subject.full());
-    Ok(estimator.estimate(&operator, &Context::silent(TRUTH_SEED))?)
+    Ok(estimator.spectrum(&operator, &Context::silent(TRUTH_SEED))?)
 }
 
 /// The paper's procedure: a run of 64 steps for the bounds, then one of 128 on the matrix mapped to \[−1, 1\], without reorthogonalisation,

@@ -241,7 +241,7 @@ impl Subject {
         let operator = |layer| landscape.operator(Curvature::Hessian, layer);
         let operators: Vec<NetworkOperator> = self.layers.iter().map(operator).collect();
         let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
-        Ok(self.gram.estimate_all(&operators, &Context::silent(SEED))?)
+        Ok(self.gram.spectra(&operators, &Context::silent(SEED))?)
     }
 
     /// Random vectors \[`count`, P\].
@@ -255,7 +255,7 @@ impl Subject {
 
 fn estimate(estimator: &dyn ProbeEstimator, landscape: &Landscape, group: &Group) -> Result<Spectrum> {
     let operator = landscape.operator(Curvature::Hessian, group);
-    Ok(estimator.estimate(&operator, &Context::silent(SEED))?)
+    Ok(estimator.spectrum(&operator, &Context::silent(SEED))?)
 }
 
 fn examples(image: &[usize], classes: usize, batch: usize) -> Result<Examples> {

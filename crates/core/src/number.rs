@@ -1,0 +1,74 @@
+//! One number of an operator: what an estimator finds that finds no spectrum.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// One number of a symmetric operator of dimension P: its trace.
+///
+/// ```
+/// use eigenscape_core::Number;
+/// let number = Number::estimated(10, &[1.0, 2.0, 3.0], 3)?;
+/// assert_eq!((number.value, number.probes), (2.0, Some(3)));
+/// // The sample standard deviation is 1.
+/// assert!((number.stderr.unwrap() - 1.0 / 3_f64.sqrt()).abs() < 1e-15);
+/// assert_eq!(Number::estimated(10, &[1.0], 1)?.stderr, None);
+/// assert_eq!(Number::exact(10, 2.0, 0)?.stderr, Some(0.0));
+/// # Ok::<(), eigenscape_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Number {
+    /// P, the number of the operator's parameters.
+    pub dimension: usize,
+    /// The number.
+    pub value: f64,
+    /// Its standard error: 0 when exact, `None` when one random vector gives no estimate of it.
+    pub stderr: Option<f64>,
+    /// Whether it is exact up to rounding (nothing random).
+    pub exact: bool,
+    /// How many random vectors it is the mean of, where it is one.
+    pub probes: Option<usize>,
+    /// The number of operator-vector products spent.
+    pub products: usize,
+}
+
+impl Number {
+    /// A number in which nothing is random.
+    ///
+    /// # Errors
+    /// When it is not finite.
+    pub fn exact(dimension: usize, value: f64, products: usize) -> Result<Self> {
+        check_finite(value)?;
+        Ok(Self { dimension, value, stderr: Some(0.0), exact: true, probes: None, products })
+    }
+
+    /// The mean of one independent sample a random vector.
+    ///
+    /// # Errors
+    /// When it is not finite, as without samples.
+    pub fn estimated(dimension: usize, samples: &[f64], products: usize) -> Result<Self> {
+        let (value, stderr) = mean(samples);
+        check_finite(value)?;
+        Ok(Self { dimension, value, stderr, exact: false, probes: Some(samples.len()), products })
+    }
+}
+
+/// The mean of independent samples with its standard error, the sample standard deviation over √n: unknown for one sample.
+#[must_use]
+pub fn mean(samples: &[f64]) -> (f64, Option<f64>) {
+    let n = samples.len() as f64;
+    let mean = samples.iter().sum::<f64>() / n;
+    let squares: f64 = samples.iter().map(|sample| (sample - mean).powi(2)).sum();
+    (mean, (samples.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt()))
+}
+
+fn check_finite(value: f64) -> Result<()> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::input(
+        "number",
+        format!("it is {value}"),
+        "check the parameters and the data for NaN or infinite values",
+    ))
+}
