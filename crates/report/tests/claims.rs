@@ -24,7 +24,7 @@ fn experiment(name: &str, least: usize) -> Results {
         .map(|(metric, layer)| {
             let [metric, curvature, left, right] =
                 [metric, "hessian", &layers[layer], "full"].map(String::from);
-            DistanceRecord { epoch: 4, metric, curvature, left, right, value: value(layer) }
+            DistanceRecord { epoch: 4, metric, curvature, left, right, value: value(layer), band: None }
         })
         .collect();
     results
