@@ -477,7 +477,9 @@ fn stand_in(folder: &Path, data: &str) -> String {
         let count = 10 * classes;
         let x = Tensor::zeros((count, channels, 32, 32), DType::F32, &Device::Cpu).unwrap();
         let y = Tensor::from_iter((0..count).map(|i| (i % classes) as i64), &Device::Cpu).unwrap();
-        candle_core::safetensors::save(&HashMap::from([("x", x), ("y", y)]), &path).unwrap();
+        let test = [("x_test", x.clone()), ("y_test", y.clone())];
+        let tensors: HashMap<_, _> = [("x", x), ("y", y)].into_iter().chain(test).collect();
+        candle_core::safetensors::save(&tensors, &path).unwrap();
     }
     format!("data = {{ name = \"tensors\", path = \"{}\" }}", path.display())
 }

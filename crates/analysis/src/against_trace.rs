@@ -62,6 +62,7 @@ mod tests {
     fn run(trace: f64, accuracy: f64) -> Run {
         let probe = ProbeRecord {
             epoch: 1,
+            batch: None,
             group: "full".into(),
             curvature: "hessian".into(),
             estimator: "lanczos".into(),

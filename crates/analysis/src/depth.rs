@@ -17,33 +17,36 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The distances by `metric` between spectra of `curvature`. An epoch at which the distance of a layer is missing does not count: the layer
-    /// would seem nearer than it is.
+    /// The distances by `metric` between spectra of `curvature`, each the mean over the batches of an epoch. Where the distance of a layer is
+    /// missing, that batch of that epoch does not count: the layer would seem nearer than it is.
     ///
     /// # Errors
     /// In words, why there are none.
-    pub fn new(run: &Run, metric: &str, curvature: &str, when: When) -> Result<Self, String> {
+    pub fn new<'a>(run: &'a Run, metric: &str, curvature: &str, when: When) -> Result<Self, String> {
         let ours = |d: &&DistanceRecord| d.metric == metric && d.curvature == curvature;
-        let records: Vec<_> =
-            run.distances.iter().filter(ours).filter_map(|d| Some((layer(d)?, d.epoch, d.value))).collect();
-        let epochs = complete(&records).into_iter();
-        let epochs: Vec<usize> = match when {
-            When::All => epochs.collect(),
-            When::Last => epochs.max().into_iter().collect(),
+        let record = |d: &'a DistanceRecord| Some((layer(d)?, (d.epoch, d.batch), d.value));
+        let records: Vec<_> = run.distances.iter().filter(ours).filter_map(record).collect();
+        let mut moments = complete(&records);
+        let last = match when {
+            When::All => None,
+            When::Last => moments.last().map(|(epoch, _)| *epoch),
             When::Best => {
-                let best = best(&run.training).map_or(usize::MAX, |record| record.epoch);
-                epochs.filter(|epoch| *epoch <= best).max().into_iter().collect()
+                let best = best(&run.training).ok_or("without a test split there is no best epoch")?.epoch;
+                moments.retain(|(epoch, _)| *epoch <= best);
+                moments.last().map(|(epoch, _)| *epoch)
             }
         };
+        moments.retain(|(epoch, _)| last.is_none_or(|last| *epoch == last));
+        let batches = |of: usize| moments.iter().filter(|(epoch, _)| *epoch == of).count() as f64;
         let mut layers: Vec<(String, f64)> = Vec::new();
-        for (layer, epoch, value) in &records {
-            let share = if epochs.contains(epoch) { *value } else { 0.0 };
+        for (layer, moment, value) in &records {
+            let share = if moments.contains(moment) { *value / batches(moment.0) } else { 0.0 };
             match layers.iter_mut().find(|(name, _)| name == layer) {
                 Some((_, sum)) => *sum += share,
                 None => layers.push(((*layer).to_owned(), share)),
             }
         }
-        if epochs.is_empty() || layers.is_empty() {
+        if moments.is_empty() || layers.is_empty() {
             return Err(format!("no {metric} distances between spectra of the {curvature} were measured"));
         }
         if let Some((layer, _)) = layers.iter().find(|(_, value)| !value.is_finite()) {
@@ -90,14 +93,18 @@ impl Profile {
     }
 }
 
-/// The epochs at which every layer has a distance, from (layer, epoch, distance).
-fn complete(records: &[(&str, usize, f64)]) -> BTreeSet<usize> {
+/// An epoch, and which of its batches where there are several.
+type Moment = (usize, Option<usize>);
+
+/// The moments at which every layer has a distance, from (layer, moment, distance).
+fn complete(records: &[(&str, Moment, f64)]) -> BTreeSet<Moment> {
     let layers: BTreeSet<&str> = records.iter().map(|record| record.0).collect();
-    let mut measured = BTreeMap::<usize, BTreeSet<&str>>::new();
-    for (layer, epoch, _) in records {
-        measured.entry(*epoch).or_default().insert(layer);
+    let mut measured = BTreeMap::<Moment, BTreeSet<&str>>::new();
+    for (layer, moment, _) in records {
+        measured.entry(*moment).or_default().insert(layer);
     }
-    measured.into_iter().filter(|(_, found)| found.len() == layers.len()).map(|(epoch, _)| epoch).collect()
+    let all = measured.into_iter().filter(|(_, found)| found.len() == layers.len());
+    all.map(|(moment, _)| moment).collect()
 }
 
 /// The other one, where exactly one of the two is the whole network.

@@ -9,19 +9,20 @@ use crate::{
 };
 
 /// The record of the best epoch: of the highest test accuracy, or of the lowest test loss where there are no classes; the earliest
-/// where several are.
+/// where several are, and none without a test split.
 #[must_use]
 pub fn best(training: &[TrainingRecord]) -> Option<&TrainingRecord> {
-    let merit = |record: &TrainingRecord| record.test_accuracy.unwrap_or(-record.test_loss);
-    training.iter().reduce(|best, record| if merit(record) > merit(best) { record } else { best })
+    let merit = |record: &TrainingRecord| record.test_accuracy.or(record.test_loss.map(|loss| -loss));
+    let with_merit = training.iter().filter_map(|record| Some((record, merit(record)?)));
+    with_merit.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(record, _)| record)
 }
 
-/// Training accuracy minus test accuracy; where there are no classes, test loss minus training loss.
+/// Training accuracy minus test accuracy; where there are no classes, test loss minus training loss. None without a test split.
 #[must_use]
-pub fn gap(record: &TrainingRecord) -> f64 {
+pub fn gap(record: &TrainingRecord) -> Option<f64> {
     match (record.train_accuracy, record.test_accuracy) {
-        (Some(train), Some(test)) => train - test,
-        _ => record.test_loss - record.train_loss,
+        (Some(train), Some(test)) => Some(train - test),
+        _ => record.test_loss.map(|test| test - record.train_loss),
     }
 }
 
@@ -30,10 +31,10 @@ pub fn gap(record: &TrainingRecord) -> f64 {
 pub fn of_training(quantity: Quantity, record: &TrainingRecord) -> Option<f64> {
     match quantity {
         Quantity::TrainLoss => Some(record.train_loss),
-        Quantity::TestLoss => Some(record.test_loss),
+        Quantity::TestLoss => record.test_loss,
         Quantity::TrainAccuracy => record.train_accuracy,
         Quantity::TestAccuracy => record.test_accuracy,
-        Quantity::GeneralisationGap => Some(gap(record)),
+        Quantity::GeneralisationGap => gap(record),
         Quantity::Trace | Quantity::LambdaMax | Quantity::Distance | Quantity::Outliers => None,
     }
 }
@@ -95,7 +96,7 @@ pub fn at_epoch(run: &Run, subject: &Subject, classes: Option<usize>) -> Result<
     let all = over_training(run, subject, classes)?;
     let until = match subject.epoch {
         When::Last | When::All => usize::MAX,
-        When::Best => best(&run.training).map_or(usize::MAX, |record| record.epoch),
+        When::Best => best(&run.training).ok_or("without a test split there is no best epoch")?.epoch,
     };
     let found = all.iter().rev().find(|(epoch, _)| *epoch <= until);
     found.map(|(_, number)| *number).ok_or_else(|| "nothing was measured up to the best epoch".to_owned())

@@ -225,6 +225,7 @@ pub(crate) mod tests {
     pub(crate) fn probe(epoch: usize, group: &str, eigenvalues: &[f64]) -> ProbeRecord {
         ProbeRecord {
             epoch,
+            batch: None,
             group: group.into(),
             curvature: "hessian".into(),
             estimator: "dense".into(),
@@ -242,13 +243,13 @@ pub(crate) mod tests {
 
     pub(crate) fn distance(epoch: usize, layer: &str, value: f64) -> DistanceRecord {
         let [metric, curvature, left, right] = ["wasserstein", "hessian", layer, "full"].map(String::from);
-        DistanceRecord { epoch, metric, curvature, left, right, value, band: None }
+        DistanceRecord { epoch, batch: None, metric, curvature, left, right, value, band: None }
     }
 
     fn failure(epoch: usize, group: &str) -> ProbeFailure {
         let [group, curvature, estimator] = [group, "hessian", "lanczos"].map(String::from);
         let problem = "has NaN or infinite values".to_owned();
-        ProbeFailure { epoch, probe: 1, group, curvature, estimator, problem, remedy: None }
+        ProbeFailure { epoch, probe: 1, batch: None, group, curvature, estimator, problem, remedy: None }
     }
 
     pub(crate) fn divergence() -> Divergence {
@@ -267,7 +268,7 @@ pub(crate) mod tests {
             epoch,
             train_loss: 1.0 - accuracy,
             train_accuracy: Some(accuracy),
-            test_loss: 1.0 - accuracy,
+            test_loss: Some(1.0 - accuracy),
             test_accuracy: Some(accuracy),
             ..TrainingRecord::default()
         }

@@ -2,7 +2,10 @@
 
 use candle_core::Tensor;
 
-use crate::{error::Result, inputs::Inputs};
+use crate::{
+    error::{Error, Result},
+    inputs::Inputs,
+};
 
 /// Which part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,15 +19,22 @@ pub enum Split {
 /// What a network should say for each example.
 #[derive(Debug, Clone)]
 pub enum Targets {
-    /// Class indices, \[N\], or \[N, T\] with one for each of T tokens, of type `u32` or `i64`.
+    /// Class indices of type `u32` or `i64`: \[N\], or \[N, ...\] with one for each token, pixel or voxel.
     Classes {
-        /// The indices, below `classes`. A negative one belongs to no class: it is for the loss to ignore.
+        /// The indices, below `classes`, but for labels that the loss ignores.
         labels: Tensor,
         /// C, the number of classes.
         classes: usize,
     },
     /// Real targets, \[N, ..., C\], as the network's outputs should be.
     Values(Tensor),
+}
+
+/// The error of a data set that is asked for examples held out, and has none.
+#[must_use]
+pub fn no_test_split(subject: impl Into<String>) -> Error {
+    let remedy = "use split = \"train\", or give the data set a test split (docs/data.md)";
+    Error::input(subject, "it has no test split", remedy)
 }
 
 /// Inputs with their targets.
@@ -76,11 +86,16 @@ impl Examples {
 
 /// A data set, loaded.
 pub trait Dataset: Send + Sync {
-    /// The examples of a split; a data set without a test split gives its training examples for both.
+    /// The examples of a split.
     ///
     /// # Errors
-    /// When the data cannot be read.
+    /// When the data cannot be read, or there is no such split.
     fn examples(&self, split: Split) -> Result<Examples>;
+
+    /// Whether there are examples held out. Without them nothing is known of test loss and accuracy.
+    fn has_test_split(&self) -> bool {
+        true
+    }
 
     /// The names of the classes, empty where they have none.
     fn class_names(&self) -> &[String];

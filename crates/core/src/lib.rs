@@ -23,6 +23,7 @@ pub mod pickle;
 pub mod probe;
 pub mod random;
 pub mod registry;
+pub mod regular_file;
 pub mod regularizer;
 pub mod results;
 pub mod spectrum;

@@ -43,6 +43,8 @@ impl Default for Registry {
 pub struct Environment {
     /// The folder of the experiment's file: relative paths are looked up here first.
     pub base: PathBuf,
+    /// The label that belongs to no class, where the loss leaves one out.
+    pub ignored_label: Option<i64>,
 }
 
 impl Environment {

@@ -54,6 +54,9 @@ pub struct ProbeFailure {
     pub epoch: usize,
     /// Which `[[probe]]` of the experiment, counted from 1.
     pub probe: usize,
+    /// Which of several disjoint samples, counted from 0; absent where there is one sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
     /// The group's name.
     pub group: String,
     /// "hessian", "gauss-newton", ...
@@ -69,9 +72,10 @@ pub struct ProbeFailure {
 impl std::fmt::Display for ProbeFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { epoch, probe, group, curvature, estimator, problem, .. } = self;
+        let batch = self.batch.map(|batch| format!(", batch {batch}")).unwrap_or_default();
         write!(
             f,
-            "{curvature} of {group} after epoch {epoch}, by {estimator} ([[probe]] number {probe}): {problem}"
+            "{curvature} of {group} after epoch {epoch}, by {estimator} ([[probe]] number {probe}{batch}): {problem}"
         )
     }
 }
@@ -162,9 +166,9 @@ pub struct TrainingRecord {
     pub train_loss: f64,
     /// Share of the training split classified rightly; `None` for real targets.
     pub train_accuracy: Option<f64>,
-    /// Mean loss over the test split.
-    pub test_loss: f64,
-    /// Share of the test split classified rightly; `None` for real targets.
+    /// Mean loss over the test split; `None` where there is none.
+    pub test_loss: Option<f64>,
+    /// Share of the test split classified rightly; `None` for real targets, and where there is no test split.
     pub test_accuracy: Option<f64>,
     /// Share of the training split whose class is among the five likeliest; `None` for real targets and for five classes or fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,6 +205,9 @@ pub struct PenaltyRecord {
 pub struct ProbeRecord {
     /// The epoch after which it was measured (0: before training).
     pub epoch: usize,
+    /// Which of several disjoint samples, counted from 0; absent where there is one sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
     /// The group's name.
     pub group: String,
     /// "hessian", "gauss-newton", ...
@@ -246,6 +253,9 @@ pub struct ProbeRecord {
 pub struct MeansRecord {
     /// The epoch after which it was measured (0: before training).
     pub epoch: usize,
+    /// Which of several disjoint samples, counted from 0; absent where there is one sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
     /// The group's name.
     pub group: String,
     /// "gauss-newton".
@@ -262,6 +272,9 @@ pub struct MeansRecord {
 pub struct DistanceRecord {
     /// The epoch of both spectra.
     pub epoch: usize,
+    /// The sample of both spectra, where there are several, counted from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
     /// The distance's name.
     pub metric: String,
     /// The curvature of both spectra.
@@ -358,8 +371,8 @@ impl Run {
     pub fn misses(&self, curvature: &str, group: Option<&str>) -> bool {
         let measured = |failure: &ProbeFailure| {
             self.probes.iter().any(|probe| {
-                (probe.epoch, &probe.group, &probe.curvature)
-                    == (failure.epoch, &failure.group, &failure.curvature)
+                (probe.epoch, probe.batch, &probe.group, &probe.curvature)
+                    == (failure.epoch, failure.batch, &failure.group, &failure.curvature)
             })
         };
         let ours = |failure: &&ProbeFailure| {
@@ -412,6 +425,7 @@ mod tests {
         let failure = |epoch, group: &str| ProbeFailure {
             epoch,
             probe: 1,
+            batch: None,
             group: group.to_owned(),
             curvature: "hessian".to_owned(),
             estimator: "lanczos".to_owned(),
@@ -420,6 +434,7 @@ mod tests {
         };
         let record = ProbeRecord {
             epoch: 1,
+            batch: None,
             group: "full".to_owned(),
             curvature: "hessian".to_owned(),
             estimator: "dense".to_owned(),

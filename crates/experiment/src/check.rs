@@ -34,7 +34,7 @@ use crate::{
 /// The first thing in the files or the flags that cannot be used.
 pub fn plan(file: &Path, choices: &Choices, registry: &Registry) -> Result<Plan> {
     let base = file.parent().unwrap_or(Path::new("")).to_owned();
-    document_plan(&extends::read(file)?, &Environment { base }, choices, registry)
+    document_plan(&extends::read(file)?, &Environment { base, ..Environment::default() }, choices, registry)
 }
 
 /// As [`plan`], for a document.
@@ -54,6 +54,7 @@ pub fn document_plan(
     let mut first = None;
     for combination in &expanded.runs {
         let raw = read::experiment(&combination.document)?;
+        let environment = &Environment { ignored_label: raw.ignored_label(), ..environment.clone() };
         let mut checker = Checker { document: &combination.document, registry, environment, warnings };
         checker.identity(&raw)?;
         runs.push(checker.run(combination, &raw, &mut cache)?);
@@ -77,7 +78,10 @@ pub fn document_plan(
 
 /// Data sets already loaded, so that the runs of a sweep share them.
 #[derive(Default)]
-struct DataCache(Vec<((String, toml::Table), Arc<dyn Dataset>)>);
+struct DataCache(Vec<(DataKey, Arc<dyn Dataset>)>);
+
+/// The name, the parameters, and the label that is no class.
+type DataKey = (String, toml::Table, Option<i64>);
 
 /// What checks need to know: where values stand, what plugins there are.
 struct Checker<'a> {
@@ -165,15 +169,14 @@ impl Checker<'_> {
     }
 
     fn data(&mut self, raw: &raw::Data, cache: &mut DataCache) -> Result<Arc<dyn Dataset>, ConfigError> {
-        if let Some((_, data)) =
-            cache.0.iter().find(|((name, parameters), _)| *name == raw.name && *parameters == raw.parameters)
-        {
+        let key = (raw.name.clone(), raw.parameters.clone(), self.environment.ignored_label);
+        if let Some((_, data)) = cache.0.iter().find(|(known, _)| *known == key) {
             return Ok(Arc::clone(data));
         }
         let catalog = &self.registry.datasets;
         let data: Arc<dyn Dataset> =
             self.build(catalog, "data", &raw.name, raw.parameters.clone(), &["augment"])?.into();
-        cache.0.push(((raw.name.clone(), raw.parameters.clone()), Arc::clone(&data)));
+        cache.0.push((key, Arc::clone(&data)));
         Ok(data)
     }
 

@@ -9,11 +9,11 @@ mod refusal;
 mod search;
 mod state_dict;
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use eigenscape_autodiff::Network;
-use eigenscape_core::{Error, Result};
+use eigenscape_core::{Error, Result, regular_file};
 
 use self::contents::Contents;
 pub(crate) use self::refusal::Refusal;
@@ -47,7 +47,7 @@ pub struct Loaded {
 /// When the file cannot be read or is damaged, is of another format, has no dictionary of tensors or several; when names or
 /// shapes are not the network's (all differences are listed), or a value is not finite.
 pub fn load(selection: &Selection, network: &Network) -> Result<Loaded> {
-    let file = fs::read(&selection.path).map_err(|error| Error::io(&selection.path, error))?;
+    let file = regular_file::read(&selection.path)?;
     read(&file, selection, network)
 }
 
@@ -80,7 +80,7 @@ pub fn with_state_dict<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{fs, path::Path};
 
     use candle_core::Device;
     use eigenscape_autodiff::nn;

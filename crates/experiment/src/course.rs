@@ -79,7 +79,9 @@ impl Course<'_> {
         let (plan, network, loss) = (prepared.plan, &prepared.network, prepared.loss);
         let (epochs, random) = (plan.epochs(), Random::new(plan.seed));
         let train = Batches::new(&prepared.train, &prepared.labels, prepared.weights.dtype())?;
-        let test = Batches::new(&prepared.test, &prepared.labels, prepared.weights.dtype())?;
+        let test = prepared.test.as_ref();
+        let test = test.map(|test| Batches::new(test, &prepared.labels, prepared.weights.dtype()));
+        let test = test.transpose()?;
         let mut losses = Programs::loss(network, loss);
         let trainer =
             |train| Trainer::new(train, &prepared.training, loss, random).augmented(plan.augment.as_ref());
@@ -100,7 +102,7 @@ impl Course<'_> {
                 record.penalties = standing.log.penalty_records(train);
             }
             if records.run.diverged.is_none() {
-                let splits = [&train, &test];
+                let splits = (&train, test.as_ref());
                 let evaluated =
                     moment::evaluate(&mut losses, splits, &standing.weights, &mut record, self.display);
                 self.unless_interrupted(evaluated, &standing, &records)?;
@@ -308,7 +310,9 @@ fn check_finite(
     record: &TrainingRecord,
     standing: &Standing,
 ) -> Result<Option<Divergence>> {
-    let losses = [(Diverging::TrainingLoss, record.train_loss), (Diverging::TestLoss, record.test_loss)];
+    let on_train = (Diverging::TrainingLoss, record.train_loss);
+    let on_test = record.test_loss.map(|loss| (Diverging::TestLoss, loss));
+    let losses = [on_train].into_iter().chain(on_test);
     let Some((what, value)) = losses.into_iter().find(|(_, loss)| !loss.is_finite()) else {
         return Ok(None);
     };
@@ -316,8 +320,10 @@ fn check_finite(
         Some(trainer) if record.epoch > 0 => Ok(Some(trainer.diverged_after(what, value, standing))),
         _ => Err(Failure::Run {
             problem: format!(
-                "the loss after epoch {} is {} on the training split and {} on the test split",
-                record.epoch, record.train_loss, record.test_loss
+                "the loss after epoch {} is {} on the training split{}",
+                record.epoch,
+                record.train_loss,
+                record.test_loss.map(|loss| format!(" and {loss} on the test split")).unwrap_or_default()
             ),
             remedy: Some(remedy(plan).to_owned()),
         }),
@@ -339,11 +345,9 @@ fn line(record: &TrainingRecord, epochs: usize) -> String {
     let percent =
         |share: Option<f64>| share.map_or(String::new(), |share| format!(" ({:.1} %)", 100.0 * share));
     let moment = if epochs == 0 { "as given".to_owned() } else { format!("epoch {}/{epochs}", record.epoch) };
-    format!(
-        "{moment}: training loss {:.4}{}, test loss {:.4}{}",
-        record.train_loss,
-        percent(record.train_accuracy),
-        record.test_loss,
-        percent(record.test_accuracy)
-    )
+    let test = record
+        .test_loss
+        .map(|loss| format!(", test loss {loss:.4}{}", percent(record.test_accuracy)))
+        .unwrap_or_default();
+    format!("{moment}: training loss {:.4}{}{test}", record.train_loss, percent(record.train_accuracy))
 }

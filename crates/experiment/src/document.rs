@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use eigenscape_core::{Error, regular_file};
 use serde::Deserialize;
 use toml::{
     Spanned,
@@ -41,10 +42,16 @@ impl Node {
     /// # Errors
     /// When the file cannot be read, or is not TOML.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::Usage {
-            problem: format!("cannot read the experiment {}: {error}", path.display()),
-            remedy: "give the path of an experiment's TOML file, or the name of one in experiments/"
-                .to_owned(),
+        let text = regular_file::read_text(path).map_err(|error| match error {
+            Error::Io { source, .. } => Failure::Usage {
+                problem: format!("cannot read the experiment {}: {source}", path.display()),
+                remedy: "give the path of an experiment's TOML file, or the name of one in experiments/"
+                    .to_owned(),
+            },
+            Error::Input { subject, problem, remedy } => {
+                Failure::Usage { problem: format!("the experiment {subject} {problem}"), remedy }
+            }
+            other => other.into(),
         })?;
         Ok(Self::parse(&Source::new(path.display().to_string(), text))?)
     }

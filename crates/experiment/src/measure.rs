@@ -74,6 +74,7 @@ pub fn probe(
         failures.push(ProbeFailure {
             epoch: moment.epoch,
             probe: number,
+            batch: None,
             group: group.name.clone(),
             curvature: curvature.to_string(),
             estimator: probe.plan.estimator_name.value.clone(),
@@ -183,6 +184,7 @@ impl Measured {
     pub fn record(&self, epoch: usize) -> ProbeRecord {
         let record = ProbeRecord {
             epoch,
+            batch: None,
             group: self.group.clone(),
             curvature: match &self.part {
                 None => self.curvature.to_string(),
@@ -225,6 +227,7 @@ impl Measured {
     pub fn means(&self, epoch: usize) -> Option<MeansRecord> {
         Some(MeansRecord {
             epoch,
+            batch: None,
             group: self.group.clone(),
             curvature: self.curvature.to_string(),
             estimator: self.estimator.clone(),
@@ -252,6 +255,7 @@ pub fn distances(
         match plan.distance.distance(from, to) {
             Ok(value) if value.is_finite() => records.push(DistanceRecord {
                 epoch,
+                batch: None,
                 metric: plan.name.clone(),
                 curvature: left.curvature.to_string(),
                 left: left.group.clone(),

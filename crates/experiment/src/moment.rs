@@ -43,22 +43,26 @@ impl Measures {
     }
 }
 
-/// Puts losses and accuracies on both splits into a record.
+/// Puts losses and accuracies on both splits (there may be no test split) into a record.
 ///
 /// # Errors
 /// When a program cannot be built or evaluated, or an interrupt is requested.
 pub fn evaluate(
     losses: &mut Programs,
-    [train, test]: [&Batches; 2],
+    (train, test): (&Batches, Option<&Batches>),
     weights: &Weights,
     record: &mut TrainingRecord,
     display: &Display,
 ) -> Result<()> {
     let mut on = |split| evaluate::evaluate(losses, split, weights, display.interrupt());
-    let (on_train, on_test) = (on(train)?, on(test)?);
-    (record.train_loss, record.test_loss) = (on_train.loss, on_test.loss);
-    (record.train_accuracy, record.test_accuracy) = (on_train.accuracy, on_test.accuracy);
-    (record.train_top5, record.test_top5) = (on_train.top5, on_test.top5);
+    let on_train = on(train)?;
+    (record.train_loss, record.train_accuracy) = (on_train.loss, on_train.accuracy);
+    record.train_top5 = on_train.top5;
+    if let Some(test) = test {
+        let on_test = on(test)?;
+        (record.test_loss, record.test_accuracy) = (Some(on_test.loss), on_test.accuracy);
+        record.test_top5 = on_test.top5;
+    }
     Ok(())
 }
 

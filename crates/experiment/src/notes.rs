@@ -42,7 +42,7 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
     let network = &prepared.network;
     let mut lines = vec![
         Note::new("Data", plan.data.description()),
-        Note::new("Examples", format!("{} training, {} test", prepared.train.len(), prepared.test.len())),
+        Note::new("Examples", examples(prepared)),
         Note::new("Model", plan.model.architecture.description()),
         Note::new("Parameters", format!("{} in {} tensors", network.dimension(), network.parameters().len())),
         Note::new("Loss", loss_text(prepared.loss, prepared.labels)),
@@ -73,6 +73,15 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         estimators: prepared.probes.iter().map(estimator).collect(),
         distances: distances.collect(),
     }
+}
+
+/// "1000 training, 200 test".
+fn examples(prepared: &Prepared) -> String {
+    let test = match &prepared.test {
+        Some(test) => format!("{} test", test.len()),
+        None => "no test split: nothing is known of test loss and accuracy".to_owned(),
+    };
+    format!("{} training, {test}", prepared.train.len())
 }
 
 /// "0.001 times the trace of ..., every 50 steps, from epoch 10 on".

@@ -28,8 +28,8 @@ pub struct Prepared<'a> {
     pub plan: &'a RunPlan,
     /// Training examples.
     pub train: Examples,
-    /// Test examples.
-    pub test: Examples,
+    /// Test examples, where there are some.
+    pub test: Option<Examples>,
     /// The network in eval mode.
     pub network: Network,
     /// The network in train mode.
@@ -71,16 +71,17 @@ pub struct PreparedProbe<'a> {
 /// group does not exist, there are fewer examples than asked for, or an estimator cannot be used on an operator.
 pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let train = plan.data.examples(Split::Train)?;
-    let test = plan.data.examples(Split::Test)?;
+    let test = plan.data.has_test_split().then(|| plan.data.examples(Split::Test)).transpose()?;
     let network = network(plan, &train)?;
     let LossPlan { kind: loss, labels } = loss(plan, &train)?;
-    for examples in [&train, &test] {
+    for examples in [&train].into_iter().chain(&test) {
         check_targets(plan, &network, labels, examples)?;
     }
     capacity::check_weights(plan, &network)?;
     let (weights, checkpoint_notes) = weights(plan, &network)?;
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
-    let (examples, number) = (train.len().max(test.len()), weights.dtype().size_in_bytes());
+    let examples = test.iter().map(Examples::len).fold(train.len(), usize::max);
+    let number = weights.dtype().size_in_bytes();
     capacity::check_work(plan, [&network, &training], loss, examples, number)?;
     check_regularizers(plan, &training, loss, train.len(), number * network.dimension())?;
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };

@@ -16,7 +16,7 @@ pub use self::{
     probe::{Amount, Estimator, Float, Group, Groups, Moments, NamedGroup, Probe},
     train::{Optimizer, Regularizer, Schedule, Train},
 };
-use crate::augment::Change;
+use crate::{augment::Change, labels::IGNORE_INDEX};
 
 /// An experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +73,19 @@ pub struct Experiment {
     /// Overrides: keys of `small` hold for `--profile small` (the default where there is no GPU), of `full` for `--profile full`.
     #[serde(default, skip_serializing)]
     pub profile: Option<Profiles>,
+}
+
+impl Experiment {
+    /// The label that is no class: the cross-entropy's, which is also the loss of classes where none is named.
+    #[must_use]
+    pub fn ignored_label(&self) -> Option<i64> {
+        let (name, ignored) = match &self.loss {
+            None => return Some(IGNORE_INDEX),
+            Some(Loss::Name(name)) => (name, None),
+            Some(Loss::Table(table)) => (&table.name, table.ignore_index),
+        };
+        (name == "cross-entropy").then(|| ignored.unwrap_or(IGNORE_INDEX))
+    }
 }
 
 /// Overrides for a profile.

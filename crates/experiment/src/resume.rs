@@ -52,7 +52,7 @@ impl Identity {
     pub fn new(prepared: &Prepared) -> Result<Self> {
         let settings = format!("# Eigenscape {}\n{}", env!("CARGO_PKG_VERSION"), prepared.plan.settings);
         let mut data = crc32fast::Hasher::new();
-        for examples in [&prepared.train, &prepared.test] {
+        for examples in [&prepared.train].into_iter().chain(&prepared.test) {
             examples_into(&mut data, examples)?;
         }
         let mut weights = crc32fast::Hasher::new();

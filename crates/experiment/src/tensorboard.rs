@@ -75,7 +75,7 @@ impl Scalars {
         self.steps(plan, record.epoch, log, steps);
         for (tag, value) in [
             ("loss/train", Some(record.train_loss)),
-            ("loss/test", Some(record.test_loss)),
+            ("loss/test", record.test_loss),
             ("accuracy/train", record.train_accuracy),
             ("accuracy/test", record.test_accuracy),
             ("top5/train", record.train_top5),

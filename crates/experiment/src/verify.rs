@@ -1,10 +1,10 @@
 //! Another program's derivatives compared with ours: can a user coming from PyTorch trust the numbers for their network?
 
-use std::{collections::HashMap, fs, path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use candle_core::{DType, Tensor};
 use eigenscape_autodiff::{Loss, MeanLoss, Network, Parameter, Point, class_targets};
-use eigenscape_core::{Architecture, Error, Result};
+use eigenscape_core::{Architecture, Error, Result, regular_file};
 use serde::Serialize;
 
 use crate::{
@@ -97,10 +97,7 @@ struct File {
 impl File {
     fn read(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        if path.exists() && !path.is_file() {
-            return Err(Error::input(name, "is not a file", "name the file that PyTorch wrote"));
-        }
-        let contents = fs::read(path).map_err(|error| Error::io(path, error))?;
+        let contents = regular_file::read(path)?;
         let selection = Selection { path: path.to_owned(), ..Selection::default() };
         let tensors = checkpoint::with_state_dict(&contents, &selection, |_, state, _| {
             // What cannot be read matters only if it is asked for.

@@ -25,7 +25,7 @@ use std::path::Path;
 
 use eigenscape_analysis::against_trace::AgainstTrace;
 pub use eigenscape_core::notes::{Note, Notes, RunNotes};
-use eigenscape_core::{Error, Result, results::Results};
+use eigenscape_core::{Error, Result, regular_file, results::Results};
 use serde::de::DeserializeOwned;
 
 pub use crate::{
@@ -108,12 +108,12 @@ fn read_json<T: DeserializeOwned>(dir: &Path, file: &str) -> Result<T> {
 
 fn read(dir: &Path, file: &str) -> Result<String> {
     let path = dir.join(file);
-    std::fs::read_to_string(&path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::input(
+    regular_file::read_text(&path).map_err(|error| match error {
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Error::input(
             path.display().to_string(),
             "no such file: this is not the directory of a finished run",
             format!("give a directory that holds {RESULTS_FILE}, {EXPERIMENT_FILE} and {NOTES_FILE}"),
         ),
-        _ => Error::io(&path, e),
+        other => other,
     })
 }

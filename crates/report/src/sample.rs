@@ -16,6 +16,7 @@ pub fn probe(
 ) -> ProbeRecord {
     ProbeRecord {
         epoch,
+        batch: None,
         group: group.into(),
         curvature: "hessian".into(),
         estimator: estimator.into(),
@@ -35,7 +36,7 @@ pub fn probe(
 /// A Wasserstein distance.
 pub fn distance(epoch: usize, left: &str, right: &str, value: f64) -> DistanceRecord {
     let [metric, curvature, left, right] = ["wasserstein", "hessian", left, right].map(String::from);
-    DistanceRecord { epoch, metric, curvature, left, right, value, band: None }
+    DistanceRecord { epoch, batch: None, metric, curvature, left, right, value, band: None }
 }
 
 /// A record of a classifier's training.
@@ -45,7 +46,7 @@ pub fn trained(epoch: usize) -> TrainingRecord {
         epoch,
         train_loss: loss,
         train_accuracy: Some(1.0 - 0.39 * loss),
-        test_loss: 1.1 * loss,
+        test_loss: Some(1.1 * loss),
         test_accuracy: Some(1.0 - 0.4 * loss),
         penalty: 0.0,
         ..TrainingRecord::default()
@@ -84,5 +85,5 @@ pub fn means(epoch: usize, group: &str, classes: usize) -> MeansRecord {
     let rows = (0..points.len()).map(|i| (&points[i], &points[..=i]));
     let products = rows.flat_map(|(a, before)| before.iter().map(move |b| product(a, b))).collect();
     let [group, curvature, estimator] = [group, "gauss-newton", "class-structure"].map(String::from);
-    MeansRecord { epoch, group, curvature, estimator, means: ClassMeans { labels, products } }
+    MeansRecord { epoch, batch: None, group, curvature, estimator, means: ClassMeans { labels, products } }
 }

@@ -24,7 +24,16 @@ fn experiment(name: &str, least: usize) -> Results {
         .map(|(metric, layer)| {
             let [metric, curvature, left, right] =
                 [metric, "hessian", &layers[layer], "full"].map(String::from);
-            DistanceRecord { epoch: 4, metric, curvature, left, right, value: value(layer), band: None }
+            DistanceRecord {
+                epoch: 4,
+                batch: None,
+                metric,
+                curvature,
+                left,
+                right,
+                value: value(layer),
+                band: None,
+            }
         })
         .collect();
     results

@@ -2,12 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
     io::{BufReader, Read},
     path::{Component, Path, PathBuf},
 };
 
-use eigenscape_core::{Error, Result, zip};
+use eigenscape_core::{Error, Result, regular_file, zip};
 use flate2::read::GzDecoder;
 
 use crate::checksum::Checksum;
@@ -56,10 +55,10 @@ pub fn read(path: &Path, checksum: &Checksum, wanted: Wanted<'_>) -> Result<File
     let refuse = |problem: String| Error::input(path.display().to_string(), problem, "download it again");
     let is_zip = path.extension().is_some_and(|extension| extension == "zip");
     let found = if is_zip {
-        let contents = fs::read(path).map_err(|error| Error::io(path, error))?;
+        let contents = regular_file::read(path)?;
         zipped(&contents, wanted)
     } else {
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        let file = regular_file::open(path)?;
         tarred(BufReader::new(file), wanted)
     };
     let found = found.map_err(|why| refuse(format!("it is a damaged archive: {why}")))?;

@@ -1,12 +1,11 @@
 //! Whether a file is the one that was published.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::Path,
 };
 
-use eigenscape_core::{Error, Result};
+use eigenscape_core::{Error, Result, regular_file};
 use md5::{Digest, Md5};
 
 /// What is published of a file, or known of it from torchvision's lists.
@@ -37,7 +36,7 @@ impl Checksum {
     /// When the file has another size or other contents, or cannot be read.
     pub fn check_file(&self, path: &Path) -> Result<()> {
         let subject = path.display().to_string();
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        let file = regular_file::open(path)?;
         let found = file.metadata().map_err(|error| Error::io(path, error))?.len();
         if found != self.bytes {
             let problem = format!("it has {found} bytes, and the published file {}", self.bytes);

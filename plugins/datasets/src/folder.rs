@@ -1,7 +1,7 @@
 //! A folder for each class, with PNG or JPEG files in it: `images`, as torchvision's `ImageFolder` reads it.
 //!
 //! `path` holds `train/CLASS/FILE` and, for the test split, `test/CLASS/FILE` or `val/CLASS/FILE`; or, without `train`, the classes
-//! themselves, whose images then serve as both splits. Classes are numbered in the alphabetical order of their folders.
+//! themselves, without a test split. Classes are numbered in the alphabetical order of their folders.
 
 use std::{
     io::Cursor,

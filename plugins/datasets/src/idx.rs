@@ -11,12 +11,11 @@
 //! Source: the file-format section of Y. LeCun, C. Cortes and C. Burges, *The MNIST database of handwritten digits*.
 
 use std::{
-    fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     path::Path,
 };
 
-use eigenscape_core::{Error, Result, zip::DEFLATE_MAX_RATIO};
+use eigenscape_core::{Error, Result, regular_file, zip::DEFLATE_MAX_RATIO};
 use flate2::bufread::MultiGzDecoder;
 
 const UNSIGNED_BYTE: u8 = 0x08;
@@ -44,9 +43,11 @@ impl Idx {
     /// When the file is absent, unreadable, damaged, truncated, longer than its header says, or of another type or rank.
     pub fn read(path: &Path, rank: usize) -> Result<Self> {
         let subject = path.display().to_string();
-        let file = File::open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::input(&subject, "there is no such file", "check the path"),
-            _ => Error::io(path, error),
+        let file = regular_file::open(path).map_err(|error| match error {
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Error::input(&subject, "there is no such file", "check the path")
+            }
+            other => other,
         })?;
         let length = file.metadata().map_err(|error| Error::io(path, error))?.len();
         from_reader(&subject, BufReader::new(file), length, rank)

@@ -2,7 +2,9 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
-use eigenscape_core::{Dataset, Error, Examples, Result, Split, registry::Environment};
+use eigenscape_core::{
+    Dataset, Error, Examples, Result, Split, dataset::no_test_split, registry::Environment,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -32,7 +34,7 @@ pub struct ImageParameters {
 pub struct ImageSet {
     title: String,
     train: Arc<LabelledImages>,
-    /// `None` where the training images serve as both splits.
+    /// `None` where no images are held out.
     test: Option<Arc<LabelledImages>>,
     preparation: Preparation,
     class_names: Vec<String>,
@@ -105,11 +107,15 @@ impl ImageSet {
 
 impl Dataset for ImageSet {
     fn examples(&self, split: Split) -> Result<Examples> {
-        let images = match (split, &self.test) {
-            (Split::Test, Some(test)) => test,
-            _ => &self.train,
+        let images = match split {
+            Split::Train => &self.train,
+            Split::Test => self.test.as_ref().ok_or_else(|| no_test_split(&self.title))?,
         };
         images.examples(&self.preparation)
+    }
+
+    fn has_test_split(&self) -> bool {
+        self.test.is_some()
     }
 
     fn class_names(&self) -> &[String] {
@@ -121,7 +127,7 @@ impl Dataset for ImageSet {
         let [_, tall, wide] = self.preparation.prepared(self.train.size());
         let test = match &self.test {
             Some(test) => format!("{} test images", test.len()),
-            None => "the same as test images".to_owned(),
+            None => "no test split".to_owned(),
         };
         format!(
             "{}: {} training and {test} from {}; {}, {channels} x {height}x{width} padded to {tall}x{wide}",

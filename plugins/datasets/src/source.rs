@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::{Error, Result};
+use eigenscape_core::{Error, Result, regular_file};
 
 use crate::archive::Files;
 
@@ -64,10 +64,7 @@ impl Source {
     /// When it is not there or cannot be read.
     pub fn read(&self, path: &Path) -> Result<Contents<'_>> {
         let bytes = match self {
-            Self::Folder(folder) => {
-                let path = folder.join(path);
-                Cow::Owned(fs::read(&path).map_err(|error| Error::io(&path, error))?)
-            }
+            Self::Folder(folder) => Cow::Owned(regular_file::read(&folder.join(path))?),
             Self::Archive(_, files) => {
                 let found = files.get(path).ok_or_else(|| {
                     let remedy = "download the archive again";

@@ -4,7 +4,7 @@
 //! are standardised by the mean and deviation of the training split.
 
 use candle_core::{Device, Tensor};
-use eigenscape_core::{Dataset, Error, Examples, Random, Result, Split, Targets};
+use eigenscape_core::{Dataset, Error, Examples, Random, Result, Split, Targets, dataset::no_test_split};
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ const SHUFFLE: u64 = 0;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TabularParameters {
-    /// Share of the examples that is held out as the test split, from 0 up to but not including 1; with 0 all serve as both.
+    /// Share of the examples that is held out as the test split, from 0 up to but not including 1; with 0 there is no test split.
     pub test_share: f64,
     /// Whether features, and real targets, are given mean 0 and deviation 1.
     pub standardise: bool,
@@ -32,7 +32,7 @@ impl Default for TabularParameters {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WineParameters {
-    /// Share of the examples that is held out as the test split, from 0 up to but not including 1; with 0 all serve as both.
+    /// Share of the examples that is held out as the test split, from 0 up to but not including 1; with 0 there is no test split.
     pub test_share: f64,
     /// Whether features, and real targets, are given mean 0 and deviation 1.
     pub standardise: bool,
@@ -200,10 +200,14 @@ fn standardise(numbers: &mut [f64], columns: usize, rows: &[usize]) {
 
 impl Dataset for Tabular {
     fn examples(&self, split: Split) -> Result<Examples> {
-        match (split, &self.test) {
-            (Split::Test, Some(test)) => Ok(test.clone()),
-            _ => Ok(self.train.clone()),
+        match split {
+            Split::Train => Ok(self.train.clone()),
+            Split::Test => self.test.clone().ok_or_else(|| no_test_split(self.title)),
         }
+    }
+
+    fn has_test_split(&self) -> bool {
+        self.test.is_some()
     }
 
     fn class_names(&self) -> &[String] {
@@ -213,7 +217,7 @@ impl Dataset for Tabular {
     fn description(&self) -> String {
         let test = match &self.test {
             Some(test) => format!("{} test examples", test.len()),
-            None => "the same as test examples".to_owned(),
+            None => "no test split".to_owned(),
         };
         let standardised = if self.standardised { ", standardised by the training split" } else { "" };
         let features = self.train.inputs.dims()[1];

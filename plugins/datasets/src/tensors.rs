@@ -4,20 +4,23 @@
 //! | --- | --- | --- |
 //! | `x` | \[N, ...\] | float32 or float64, kept; float16 and bfloat16 become float32 |
 //! | `x`, tokens | \[N, T\] | any integer, becomes float32, which holds them exactly up to 2²⁴ |
-//! | `y`, classes | \[N\], or \[N, T\] with one a token | any integer; a negative one is for the loss to ignore |
+//! | `y`, classes | \[N\], or \[N, ...\] with one a token, pixel or voxel | any integer |
 //! | `y`, values | \[N, ..., C\], or \[N\] for C = 1 | float types as `x` |
 //! | `x_test`, `y_test` | both or neither; as `x` and `y` but for N | the types of `x` and `y` |
 //!
-//! Without a test split the same examples serve as both. Other tensors of the file are not looked at.
+//! Other tensors of the file are not looked at.
 
 use std::{
-    fs, io,
+    io,
     num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_core::{Dataset, Error, Examples, Result, Split, Targets, registry::Environment};
+use eigenscape_core::{
+    Dataset, Error, Examples, Result, Split, Targets, dataset::no_test_split, registry::Environment,
+    regular_file,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -39,6 +42,15 @@ pub struct TensorsParameters {
     pub classes: Option<NonZeroU32>,
 }
 
+/// What is known of the classes beside the labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Classes {
+    /// C, where it is given.
+    pub asked: Option<NonZeroU32>,
+    /// The label that is no class: the loss leaves it out.
+    pub ignored: Option<i64>,
+}
+
 /// Examples from a file, read and checked.
 #[derive(Debug, Clone)]
 pub struct Tensors {
@@ -57,25 +69,22 @@ impl Tensors {
     /// be used.
     pub fn load(parameters: &TensorsParameters, environment: &Environment) -> Result<Self> {
         let path = environment.resolve(&parameters.path);
-        if path.exists() && !path.is_file() {
-            let remedy = "let `data.path` name a safetensors file";
-            return Err(Error::input(path.display().to_string(), "is not a file", remedy));
-        }
-        let contents = fs::read(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
+        let contents = regular_file::read(&path).map_err(|error| match error {
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 let remedy = "check `data.path`; it is looked up beside the experiment's file, then in the current folder";
                 Error::input(path.display().to_string(), "there is no such file", remedy)
             }
-            _ => Error::io(&path, error),
+            other => other,
         })?;
-        Self::parse(&path, &contents, parameters.classes)
+        let classes = Classes { asked: parameters.classes, ignored: environment.ignored_label };
+        Self::parse(&path, &contents, classes)
     }
 
-    /// The examples in the contents of a file, with so many classes where a number is given.
+    /// The examples in the contents of a file.
     ///
     /// # Errors
     /// As [`Tensors::load`].
-    pub fn parse(path: &Path, contents: &[u8], classes: Option<NonZeroU32>) -> Result<Self> {
+    pub fn parse(path: &Path, contents: &[u8], classes: Classes) -> Result<Self> {
         let name = path.display().to_string();
         let file = TensorFile::parse(&name, contents)?;
         let train = Part::read(&file, "x", "y")?;
@@ -104,7 +113,7 @@ struct Part {
 }
 
 enum RawTargets {
-    /// Their shape, \[N\] or \[N, T\], and the labels.
+    /// Their shape, \[N\] or \[N, ...\], and the labels.
     Labels(Vec<usize>, Vec<i64>),
     Values(Tensor),
 }
@@ -112,7 +121,11 @@ enum RawTargets {
 impl Part {
     fn read(file: &TensorFile<'_>, x: &'static str, y: &'static str) -> Result<Self> {
         let inputs = if file.is_integer(x)? { tokens(file, x)? } else { file.floats(x)? };
-        if inputs.rank() < 2 || inputs.elem_count() == 0 {
+        if inputs.elem_count() == 0 {
+            let problem = format!("it is empty: its shape is {:?}", inputs.dims());
+            return Err(file.error(x, problem, "save at least one example, and no axis of length 0"));
+        }
+        if inputs.rank() < 2 {
             let problem = format!("its shape {:?} is not that of inputs", inputs.dims());
             return Err(file.error(
                 x,
@@ -121,7 +134,7 @@ impl Part {
             ));
         }
         let targets = match file.is_integer(y)? {
-            true => labels(file, y, inputs.dims())?,
+            true => labels(file, y, inputs.dims()[0])?,
             false => RawTargets::Values(values(file, y, inputs.dims()[0])?),
         };
         Ok(Self { keys: [x, y], inputs, targets })
@@ -184,20 +197,15 @@ fn tokens(file: &TensorFile<'_>, key: &str) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, stored.shape.as_slice(), &Device::Cpu)?)
 }
 
-fn labels(file: &TensorFile<'_>, key: &str, inputs: &[usize]) -> Result<RawTargets> {
+fn labels(file: &TensorFile<'_>, key: &str, count: usize) -> Result<RawTargets> {
     let stored = file.integers(key)?;
-    let count = inputs[0];
-    if stored.shape != [count] && stored.shape != inputs[..2] {
+    if stored.shape.first() != Some(&count) || stored.values.is_empty() {
         let problem = format!(
-            "its shape is {:?}, but the labels of {count} inputs are [{count}], those of their tokens {:?}",
-            stored.shape,
-            &inputs[..2]
+            "its shape is {:?}, but the labels of {count} inputs are [{count}], those of their tokens or pixels [{count}, ...]",
+            stored.shape
         );
-        return Err(file.error(
-            key,
-            problem,
-            "save one integer an example or a token, or floats [N, C] for real targets",
-        ));
+        let remedy = "save one integer an example, a token or a pixel, or floats [N, C] for real targets";
+        return Err(file.error(key, problem, remedy));
     }
     let narrow = |(index, label): (usize, i128)| {
         i64::try_from(label).map_err(|_| {
@@ -223,11 +231,11 @@ fn values(file: &TensorFile<'_>, key: &str, count: usize) -> Result<Tensor> {
     }
 }
 
-/// C: as asked for, otherwise the largest label of all splits plus one. Of no use, and 0, for real targets.
+/// C: as asked for, otherwise the largest label of all splits plus one, where ignored labels are none. Of no use, and 0, for real targets.
 fn count_classes<'a>(
     file: &TensorFile<'_>,
     parts: impl Iterator<Item = &'a Part>,
-    asked: Option<NonZeroU32>,
+    Classes { asked, ignored }: Classes,
 ) -> Result<usize> {
     let mut classes = asked.map_or(0, NonZeroU32::get);
     for part in parts {
@@ -237,17 +245,22 @@ fn count_classes<'a>(
             return if asked.is_some() { Err(conflict()) } else { Ok(0) };
         };
         let limit = asked.map_or(MOST_INFERRED_CLASSES, NonZeroU32::get);
-        if let Some(index) = labels.iter().position(|label| *label >= i64::from(limit)) {
-            let place = multi_index(index, shape);
-            let problem =
-                format!("the element {place} is {}, but there are at most {limit} classes", labels[index]);
-            let remedy = "number the classes from 0 without gaps, or raise `data.classes`";
-            return Err(file.error(key, problem, remedy));
+        let mut counted = labels.iter().enumerate().filter(|(_, label)| Some(**label) != ignored).peekable();
+        if counted.peek().is_none() {
+            let problem = format!("every label is {}, which the loss ignores", labels[0]);
+            return Err(file.error(
+                key,
+                problem,
+                "save labels that are classes, or change `loss.ignore_index`",
+            ));
         }
-        if asked.is_none() {
-            // Below the limit; a negative label is no class.
-            let largest = labels.iter().filter_map(|label| u32::try_from(*label).ok()).max();
-            classes = classes.max(largest.map_or(0, |label| label + 1));
+        for (index, &label) in counted {
+            let class = u32::try_from(label).ok().filter(|class| *class < limit);
+            let class =
+                class.ok_or_else(|| no_class(file, key, (multi_index(index, shape), label), limit))?;
+            if asked.is_none() {
+                classes = classes.max(class + 1);
+            }
         }
     }
     if asked.is_none() && classes < 2 {
@@ -256,12 +269,30 @@ fn count_classes<'a>(
     Ok(classes as usize)
 }
 
+/// The error of a label with its place that is neither a class nor ignored.
+fn no_class(file: &TensorFile<'_>, key: &str, (place, label): (String, i64), limit: u32) -> Error {
+    let ignore = format!(
+        "leave such labels out of the mean: loss = {{ name = \"cross-entropy\", ignore_index = {label} }}"
+    );
+    if label < 0 {
+        let problem = format!("the element {place} is {label}, not a class");
+        return file.error(key, problem, format!("number the classes from 0, or {ignore}"));
+    }
+    let problem = format!("the element {place} is {label}, but there are at most {limit} classes");
+    let remedy = format!("number the classes from 0 without gaps, raise `data.classes`, or {ignore}");
+    file.error(key, problem, remedy)
+}
+
 impl Dataset for Tensors {
     fn examples(&self, split: Split) -> Result<Examples> {
         match split {
             Split::Train => Ok(self.train.clone()),
-            Split::Test => Ok(self.test.as_ref().unwrap_or(&self.train).clone()),
+            Split::Test => self.test.clone().ok_or_else(|| no_test_split(self.path.display().to_string())),
         }
+    }
+
+    fn has_test_split(&self) -> bool {
+        self.test.is_some()
     }
 
     fn class_names(&self) -> &[String] {
@@ -276,7 +307,7 @@ impl Dataset for Tensors {
         };
         let test = match &self.test {
             Some(test) => format!("{} test examples", test.len()),
-            None => "the same as test examples".to_owned(),
+            None => "no test split".to_owned(),
         };
         format!(
             "tensors of {}, used as they are: {} training examples and {test}, inputs {:?} of type {:?}, {outputs}",

@@ -47,13 +47,14 @@ fn classes_are_folders_in_alphabetical_order() {
 }
 
 #[test]
-fn without_splits_the_images_serve_as_both() {
+fn without_splits_no_image_is_held_out() {
     let folder = tempdir().unwrap();
     write(&folder.path().join("set/a/1.png"), [2, 2], [0; 3]);
     write(&folder.path().join("set/b/1.jpg"), [2, 2], [0; 3]);
     let set = load("images", "path = 'set'", folder.path());
-    assert_eq!(set.examples(Split::Test).unwrap().len(), 2);
-    assert!(set.description().contains("the same as test images"));
+    assert!(!set.has_test_split());
+    assert_says(&set.examples(Split::Test).unwrap_err().to_string(), &["images", "no test split"]);
+    assert!(set.description().contains("no test split"));
 }
 
 #[test]

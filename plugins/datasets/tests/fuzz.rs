@@ -21,6 +21,7 @@ use eigenscape_datasets::{
     format::Format,
     labelled::LabelledImages,
     source::{Contents, Source},
+    tensors::Classes,
     tiny_imagenet::{ANNOTATIONS, CLASSES},
 };
 use image::{ImageFormat, RgbImage};
@@ -257,7 +258,7 @@ fn tensors() -> Reader {
     let file = safetensors::serialize(views, None).unwrap();
     Reader::new("tensors", &[file], [PLAIN, CONSTANT], |files| {
         use eigenscape_core::{Dataset, Split};
-        let set = Tensors::parse(Path::new("FILE"), &files[0], None)?;
+        let set = Tensors::parse(Path::new("FILE"), &files[0], Classes::default())?;
         let examples = set.examples(Split::Train)?;
         assert!(!examples.is_empty());
         Ok(examples.inputs.dims().iter().product())

@@ -4,11 +4,12 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::{fs, num::NonZeroU32, path::Path};
 
 use candle_core::DType;
 use common::{assert_says, build, load, refusal};
-use eigenscape_core::{Examples, Split, Targets, registry::PluginError};
+use eigenscape_core::{Dataset, Examples, Split, Targets, registry::PluginError};
+use eigenscape_datasets::tensors::{Classes, Tensors};
 use safetensors::{Dtype, tensor::TensorView};
 use tempfile::{TempDir, tempdir};
 
@@ -151,8 +152,8 @@ fn tokens_and_labels_that_do_not_fit_are_refused() {
         let count = shape.iter().product::<usize>();
         refused(&[("x", tokens()), ("y", i64s(shape, &vec![1; count]))])
     };
-    assert_says(&labels(&[2, 2]), &["`y`", "[2, 2]", "2 inputs are [2]", "tokens [2, 3]"]);
-    assert_says(&labels(&[2, 3, 1]), &["`y`", "[2, 3, 1]"]);
+    assert_says(&labels(&[3, 2]), &["`y`", "[3, 2]", "2 inputs are [2]", "pixels [2, ...]"]);
+    assert_says(&labels(&[2, 0]), &["`y`", "[2, 0]"]);
     let test = [("x_test", tokens()), ("y_test", i64s(&[2], &[1, 0]))];
     let mixed = [vec![("x", tokens()), ("y", i64s(&[2, 3], &[1; 6]))], test.to_vec()].concat();
     assert_says(&refused(&mixed), &["`y_test`", "[2]", "[2, 3]"]);
@@ -172,8 +173,9 @@ fn a_test_split_is_optional() {
     let y = || i64s(&[3], &[0, 1, 0]);
     let folder = file(&[("x", x()), ("y", y())]);
     let set = load("tensors", PATH, folder.path());
-    assert_eq!(set.examples(Split::Test).unwrap().len(), 3);
-    assert!(set.description().contains("3 training examples and the same"), "{}", set.description());
+    assert!(!set.has_test_split());
+    assert_says(&set.examples(Split::Test).unwrap_err().to_string(), &["xy.safetensors", "no test split"]);
+    assert!(set.description().contains("3 training examples and no test split"), "{}", set.description());
     assert!(set.class_names().is_empty());
 
     let test = [("x_test", f32s(&[1, 2], &[8.0, 9.0])), ("y_test", i64s(&[1], &[6]))];
@@ -207,9 +209,9 @@ fn a_test_split_must_be_like_the_training_split() {
 fn shapes_that_do_not_fit_are_refused() {
     let y = || i64s(&[3], &[0, 1, 0]);
     assert_says(&refused(&[("x", f32s(&[3], &[0.0; 3])), ("y", y())]), &["`x`", "[3]", "[N, 1]"]);
-    assert_says(&refused(&[("x", f32s(&[0, 2], &[])), ("y", i64s(&[0], &[]))]), &["`x`", "[0, 2]"]);
+    assert_says(&refused(&[("x", f32s(&[0, 2], &[])), ("y", i64s(&[0], &[]))]), &["`x`", "empty", "[0, 2]"]);
+    assert_says(&refused(&[("x", f32s(&[0], &[])), ("y", i64s(&[0], &[]))]), &["`x`", "empty"]);
     assert_says(&refused(&[("x", x()), ("y", i64s(&[2], &[0, 1]))]), &["`y`", "[2]", "3 inputs"]);
-    assert_says(&refused(&[("x", x()), ("y", i64s(&[3, 1], &[0, 1, 0]))]), &["`y`", "[3, 1]"]);
     assert_says(&refused(&[("x", x()), ("y", f32s(&[2, 1], &[0.0, 1.0]))]), &["`y`", "[2, 1]"]);
     assert_says(&refused(&[("x", x()), ("y", f32s(&[3, 0], &[]))]), &["`y`", "[3, 0]"]);
     assert_says(&refused(&[("x", x()), ("y", f32s(&[], &[1.0]))]), &["`y`", "[]"]);
@@ -232,6 +234,28 @@ fn labels_that_are_no_classes_are_refused() {
     assert_says(&with([0, 1, i64::MAX]), &["`y`", "[2] is 9223372036854775807"]);
     assert_says(&with([70_000, 1, 0]), &["`y`", "[0] is 70000", "data.classes"]);
     assert_says(&with([0, 0, 0]), &["`y`", "every label is 0", "data.classes"]);
+    assert_says(&with([1, -1, 0]), &["`y`", "[1] is -1, not a class", "ignore_index = -1"]);
+    assert_says(&with([-1, -1, -1]), &["`y`", "[0] is -1, not a class"]);
+    assert_says(&with([-100, -100, -100]), &["`y`", "every label is -100, which the loss ignores"]);
+}
+
+/// 255 is how data sets of pixels mark what is no class.
+#[test]
+fn ignored_labels_are_no_classes() {
+    let parsed = |labels: &[i64; 4], asked: Option<u32>| {
+        let contents = serialized(&[("x", f32s(&[1, 1, 2, 2], &[0.5; 4])), ("y", i64s(&[1, 2, 2], labels))]);
+        let classes = Classes { asked: asked.and_then(NonZeroU32::new), ignored: Some(255) };
+        Tensors::parse(Path::new("FILE"), &contents, classes)
+    };
+    for asked in [None, Some(3)] {
+        let found = parsed(&[0, 255, 2, 1], asked).unwrap().examples(Split::Train).unwrap();
+        let Targets::Classes { labels, classes: 3 } = &found.targets else { panic!("{:?}", found.targets) };
+        assert_eq!(labels.dims(), [1, 2, 2]);
+    }
+    let message = parsed(&[255; 4], None).unwrap_err().to_string();
+    assert_says(&message, &["`y`", "every label is 255, which the loss ignores", "loss.ignore_index"]);
+    let message = parsed(&[0, 255, 7, 1], Some(3)).unwrap_err().to_string();
+    assert_says(&message, &["[0, 1, 0] is 7, but there are at most 3 classes", "ignore_index = 7"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `verify`: PyTorch's derivatives of a network compared with ours.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::DType;
 use eigenscape_core::{
@@ -16,7 +16,7 @@ use crate::{
 
 /// Prints the relative errors; fails when one exceeds the tolerance.
 pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
-    let environment = Environment { base: PathBuf::new() };
+    let environment = Environment::default();
     let (name, parameters) = model(&arguments.model)?;
     let built = registry.architectures.build(&name, parameters, &environment);
     let architecture = built.map_err(|error| Failure::Usage {

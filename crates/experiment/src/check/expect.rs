@@ -10,6 +10,13 @@ use crate::{
     raw::{self, Is, Quantity, Than, When},
 };
 
+/// The key for which a claim needs a test split, if it does: the best epoch is that of the highest test accuracy or the lowest test loss.
+fn needs_test_split(quantity: Quantity, epoch: When) -> Option<&'static str> {
+    let of_test =
+        matches!(quantity, Quantity::TestLoss | Quantity::TestAccuracy | Quantity::GeneralisationGap);
+    of_test.then_some("quantity").or((epoch == When::Best).then_some("epoch"))
+}
+
 impl Checker<'_> {
     /// Checks every `[[expect]]` against the runs.
     pub(super) fn expectations(
@@ -51,6 +58,15 @@ impl Checker<'_> {
         if epoch == When::All && !distance {
             let help = "use \"last\" or \"best\"";
             return Err(self.error(&format!("{path}.epoch"), "only distances are summed over epochs", help));
+        }
+        if let Some(key) = needs_test_split(quantity, epoch)
+            && runs.iter().all(|run| !run.data.has_test_split())
+        {
+            let key = if key == "quantity" && quantity != raw.quantity { "with" } else { key };
+            let problem = "the data set has no test split, so that this is not measured";
+            let help =
+                "give the data set a test split (docs/data.md), or claim something of the training split";
+            return Err(self.error(&format!("{path}.{key}"), problem, help));
         }
         let mut metrics: Vec<&str> = Vec::new();
         for plan in runs.iter().flat_map(|run| &run.distances) {

@@ -102,10 +102,17 @@ fn trained(run: &Run) -> Vec<Fact> {
             remark: format!("epoch {}{train}", last.epoch),
         });
     }
-    facts.push(Fact {
-        label: "Test loss".into(),
-        value: significant(last.test_loss, 4),
-        remark: format!("epoch {}; training {}", last.epoch, significant(last.train_loss, 4)),
+    facts.push(match last.test_loss {
+        Some(loss) => Fact {
+            label: "Test loss".into(),
+            value: significant(loss, 4),
+            remark: format!("epoch {}; training {}", last.epoch, significant(last.train_loss, 4)),
+        },
+        None => Fact {
+            label: "Training loss".into(),
+            value: significant(last.train_loss, 4),
+            remark: format!("epoch {}; there is no test split", last.epoch),
+        },
     });
     facts
 }

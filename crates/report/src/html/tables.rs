@@ -95,17 +95,19 @@ fn distances(records: &[DistanceRecord], metric: &str, curvature: &str) -> Marku
 
 fn training(records: &[TrainingRecord]) -> Markup {
     let classes = records.iter().any(|r| r.train_accuracy.or(r.test_accuracy).is_some());
+    let tested = records.iter().any(|r| r.test_loss.is_some());
     let penalised = records.iter().any(|r| r.penalty != 0.0);
     let share = |accuracy: Option<f64>| accuracy.map_or("–".into(), percent);
     let table = html! {
         thead { tr {
-            th { "epoch" } th { "training loss" } th { "test loss" }
-            @if classes { th { "training accuracy" } th { "test accuracy" } }
+            th { "epoch" } th { "training loss" } @if tested { th { "test loss" } }
+            @if classes { th { "training accuracy" } @if tested { th { "test accuracy" } } }
             @if penalised { th { "penalty" } }
         } }
         tbody { @for r in records { tr {
-            td { (r.epoch) } td { (significant(r.train_loss, DIGITS)) } td { (significant(r.test_loss, DIGITS)) }
-            @if classes { td { (share(r.train_accuracy)) } td { (share(r.test_accuracy)) } }
+            td { (r.epoch) } td { (significant(r.train_loss, DIGITS)) }
+            @if tested { td { (r.test_loss.map_or("–".into(), |loss| significant(loss, DIGITS))) } }
+            @if classes { td { (share(r.train_accuracy)) } @if tested { td { (share(r.test_accuracy)) } } }
             @if penalised { td { (significant(r.penalty, DIGITS)) } }
         } } }
     };

@@ -127,6 +127,7 @@ fn record(
 ) -> ProbeRecord {
     ProbeRecord {
         epoch,
+        batch: None,
         group: group.into(),
         curvature: "hessian".into(),
         estimator: String::new(),
@@ -149,6 +150,7 @@ fn distances(epoch: usize, metric: &str) -> Vec<DistanceRecord> {
     let values = [1.3, 0.9, 0.35, 0.5, 1.0];
     let distance = |((name, _, _), value): ((&str, usize, f64), f64)| DistanceRecord {
         epoch,
+        batch: None,
         metric: metric.into(),
         curvature: "hessian".into(),
         left: name.into(),
@@ -165,7 +167,7 @@ fn trained(epoch: usize) -> TrainingRecord {
         epoch,
         train_loss: loss,
         train_accuracy: Some(1.0 - 0.39 * loss),
-        test_loss: 0.05 + loss,
+        test_loss: Some(0.05 + loss),
         test_accuracy: Some(0.98 - 0.38 * loss),
         penalty: 0.0,
         ..TrainingRecord::default()
