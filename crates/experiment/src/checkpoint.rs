@@ -9,27 +9,30 @@ mod refusal;
 mod search;
 mod state_dict;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io, path::Path};
 
 use candle_core::Tensor;
 use eigenscape_autodiff::Network;
 use eigenscape_core::{Error, Result, regular_file};
+use safetensors::SafeTensorError;
 
 use self::contents::Contents;
 pub(crate) use self::refusal::Refusal;
 pub use self::state_dict::{Item, Selection, StateDict};
 use crate::weights::Weights;
 
-/// The weights as a safetensors file.
+/// Writes the weights as a safetensors file.
 ///
 /// # Errors
-/// When a tensor cannot be read.
-pub fn bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
+/// When the file cannot be written.
+pub fn save(path: &Path, network: &Network, weights: &Weights) -> io::Result<()> {
     let tensors = fit::declared(network).zip(weights.parameters.iter().chain(&weights.buffers));
     let tensors: BTreeMap<&str, &Tensor> =
         tensors.map(|(declared, tensor)| (declared.name.as_str(), tensor)).collect();
-    let cannot = |error| Error::input("the weights", format!("cannot be written ({error})"), "report this");
-    safetensors::serialize(tensors, None).map_err(cannot)
+    safetensors::serialize_to_file(tensors, None, path).map_err(|error| match error {
+        SafeTensorError::IoError(error) => error,
+        other => io::Error::other(other),
+    })
 }
 
 /// Weights from a file, with what should be known about where they come from.
@@ -80,7 +83,7 @@ pub fn with_state_dict<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::fs;
 
     use candle_core::Device;
     use eigenscape_autodiff::nn;
@@ -92,14 +95,10 @@ mod tests {
         Network::new(&[3], move |scope, x| nn::linear(&mut scope.at("fc"), x, width, true)).unwrap()
     }
 
-    fn save(path: &Path, network: &Network, weights: &Weights) {
-        fs::write(path, bytes(network, weights).unwrap()).unwrap();
-    }
-
     fn saved(folder: &tempfile::TempDir, width: usize) -> std::path::PathBuf {
         let path = folder.path().join("a.safetensors");
         let weights = Weights::initial(&network(width), Random::new(1)).unwrap();
-        save(&path, &network(width), &weights);
+        save(&path, &network(width), &weights).unwrap();
         path
     }
 
@@ -183,7 +182,7 @@ mod tests {
         let path = saved(&folder, 4);
         let mut weights = Weights::initial(&network(4), Random::new(1)).unwrap();
         weights.parameters[1] = Tensor::new(&[0_f32, f32::NAN, 0.0, 0.0], &Device::Cpu).unwrap();
-        save(&path, &network(4), &weights);
+        save(&path, &network(4), &weights).unwrap();
         let error = load(&path, &network(4)).unwrap_err().to_string();
         assert!(
             error.contains("fc.bias") && error.contains("NaN") && error.contains("a.safetensors"),

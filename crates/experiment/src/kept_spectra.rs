@@ -3,7 +3,12 @@
 //! What is estimated together is kept together: alone it might be computed differently, and have other bits. Each is known by its moment,
 //! its probe, its place in the probe, and a checksum of the weights.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use candle_core::DType;
 use eigenscape_core::{Error, Findings, Result};
@@ -24,33 +29,34 @@ pub type Estimates = Vec<(Findings, f64)>;
 pub struct KeptSpectra {
     folder: PathBuf,
     known: BTreeMap<String, Estimates>,
+    /// The keys in each file, by its number.
+    files: BTreeMap<u64, Vec<String>>,
     /// Of `known`, those that are not in the folder yet.
     waiting: Vec<String>,
-    next: u64,
     pace: Pace,
 }
 
 impl KeptSpectra {
     /// Those in a folder, which need not exist. `warn` is told of what is not as it was written: it is removed, and computed again.
     pub fn read(folder: PathBuf, mut warn: impl FnMut(&str)) -> Self {
-        let (mut known, mut next) = (BTreeMap::new(), 0);
+        let (mut known, mut files) = (BTreeMap::new(), BTreeMap::new());
         for name in names(&folder) {
             let Some(number) = name.strip_prefix(FILE).and_then(|number| number.parse::<u64>().ok()) else {
                 continue;
             };
-            next = next.max(number + 1);
             let path = folder.join(name);
-            let contents = sealed::read(&path).map(Option::unwrap_or_default);
-            match contents.map(|contents| serde_json::from_slice::<BTreeMap<String, Estimates>>(&contents)) {
-                Ok(Ok(spectra)) => known.extend(spectra),
-                Ok(Err(error)) => warn(&format!("{} cannot be used ({error})", path.display())),
+            match spectra(&path) {
+                Ok(spectra) => {
+                    files.insert(number, spectra.keys().cloned().collect());
+                    known.extend(spectra);
+                }
                 Err(why) => {
                     warn(&why);
                     let _ = fs::remove_file(path);
                 }
             }
         }
-        Self { folder, known, waiting: Vec::new(), next, pace: Pace::new(COST) }
+        Self { folder, known, files, waiting: Vec::new(), pace: Pace::new(COST) }
     }
 
     /// How many are kept.
@@ -93,28 +99,41 @@ impl KeptSpectra {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let path = self.folder.join(format!("{FILE}{}", self.next));
+        let number = self.files.last_key_value().map_or(0, |(last, _)| last + 1);
+        let path = self.folder.join(format!("{FILE}{number}"));
         let spectra: BTreeMap<&String, &Estimates> =
             self.waiting.iter().filter_map(|key| self.known.get_key_value(key)).collect();
         let written = self.pace.write(|| {
-            let contents = serde_json::to_vec(&spectra)?;
             fs::create_dir_all(&self.folder)?;
-            sealed::write(&path, &self.folder.join(NEW), &contents)
+            sealed::write(&path, &self.folder.join(NEW), |out| Ok(serde_json::to_writer(out, &spectra)?))
         });
         written.map_err(|error| Error::io(&path, error))?;
-        self.waiting.clear();
-        self.next += 1;
+        self.files.insert(number, std::mem::take(&mut self.waiting));
         Ok(())
     }
 
-    /// Removes all: what they were of is recorded elsewhere.
-    pub fn forget(&mut self) {
-        for name in names(&self.folder).filter(|name| name.starts_with(FILE)) {
-            let _ = fs::remove_file(self.folder.join(name));
-        }
-        self.known.clear();
-        self.waiting.clear();
+    /// Removes those of the moments before an epoch's end: they are recorded elsewhere.
+    pub fn forget_before(&mut self, epoch: usize) {
+        let past = |key: &String| {
+            key.split_once(':').is_some_and(|(of, _)| of.parse().is_ok_and(|of: usize| of < epoch))
+        };
+        self.known.retain(|key, _| !past(key));
+        self.waiting.retain(|key| !past(key));
+        let folder = &self.folder;
+        self.files.retain(|number, keys| {
+            let needed = !keys.iter().all(past);
+            if !needed {
+                let _ = fs::remove_file(folder.join(format!("{FILE}{number}")));
+            }
+            needed
+        });
     }
+}
+
+/// The spectra in a file.
+fn spectra(path: &Path) -> Result<BTreeMap<String, Estimates>, String> {
+    let Some(contents) = sealed::open(path)? else { return Ok(BTreeMap::new()) };
+    serde_json::from_reader(contents).map_err(|error| format!("{} cannot be read ({error})", path.display()))
 }
 
 /// What the keys of a moment begin with: the epoch and a checksum of the weights.
@@ -167,7 +186,8 @@ mod tests {
         let again = KeptSpectra::read(path.clone(), |why| told.push(why.to_owned()));
         assert!(again.find("1:ab:2.0").is_none() && again.find("11:ab:1.0").is_some());
         assert!(told.len() == 1 && told[0].contains("spectra.1 is not as it was written"), "{told:?}");
-        kept.forget();
-        assert!(KeptSpectra::read(path, none).find("1:ab:1.0").is_none());
+        kept.forget_before(11);
+        let kept = KeptSpectra::read(path, none);
+        assert!(kept.find("1:ab:1.0").is_none() && kept.find("11:ab:1.0") == Some(&estimates(-0.0)));
     }
 }

@@ -19,6 +19,7 @@ pub mod document;
 pub mod evaluate;
 pub mod executed;
 pub mod extends;
+pub mod keeper;
 pub mod kept_spectra;
 pub mod labels;
 pub mod masks;

@@ -6,10 +6,11 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
+use crc32fast::Hasher;
 use eigenscape_autodiff::Network;
 use eigenscape_core::{Error, Result, error::is_full};
 
@@ -31,29 +32,35 @@ const NEW: &str = ".new";
 const RESERVE: &str = "reserve";
 /// Bytes of zeros that are written at once.
 const ZEROS: usize = 1 << 20;
+/// Bytes that are read at once.
+const BLOCK: usize = 1 << 16;
 
 /// The folder, and what is known of it. Dropped, it gives back the place that it held.
 pub struct StateFolder<'a> {
     unfinished: &'a Unfinished,
+    network: &'a Network,
     folder: PathBuf,
     /// The generation that can be gone on from.
     good: Option<u64>,
     next: u64,
     checkpoints: Checkpoints,
     /// Weights that could not be written yet.
-    waiting: Vec<(String, Vec<u8>)>,
+    waiting: Vec<(String, Weights)>,
 }
 
 impl<'a> StateFolder<'a> {
-    /// That of a run, without the halves of files that a killed process left.
+    /// That of a run of a network, without the halves of files that a killed process left.
     #[must_use]
-    pub fn of(unfinished: &'a Unfinished) -> Self {
+    pub fn of(unfinished: &'a Unfinished, network: &'a Network) -> Self {
         let folder = unfinished.state();
         for name in names(&folder).filter(|name| name.ends_with(NEW)) {
             let _ = fs::remove_file(folder.join(name));
         }
         let next = generations(&folder).last().map_or(0, |last| last + 1);
-        Self { unfinished, folder, good: None, next, checkpoints: Checkpoints::new(), waiting: Vec::new() }
+        let (checkpoints, waiting) = (Checkpoints::new(), Vec::new());
+        let state = Self { unfinished, network, folder, good: None, next, checkpoints, waiting };
+        let _ = fs::remove_file(state.reserved());
+        state
     }
 
     /// The run whose folder it is.
@@ -77,12 +84,10 @@ impl<'a> StateFolder<'a> {
     ) -> Option<State> {
         for number in generations(&self.folder).into_iter().rev() {
             let path = self.generation(number);
-            let state = match sealed::read(&path) {
-                Err(why) => Err(why),
-                Ok(contents) => contents
-                    .and_then(|contents| training_state::decode(&contents, optimizer, like))
-                    .ok_or_else(|| format!("{} is no state of this training", path.display())),
-            };
+            let state = sealed::open(&path).and_then(|contents| {
+                let state = contents.and_then(|mut file| training_state::read(&mut file, optimizer, like));
+                state.ok_or_else(|| format!("{} is no state of this training", path.display()))
+            });
             match state.and_then(|state| self.complete(state)) {
                 Ok(state) => {
                     self.good = Some(number);
@@ -99,7 +104,7 @@ impl<'a> StateFolder<'a> {
     fn complete(&self, state: State) -> Result<State, String> {
         for (name, sum) in &state.checkpoints {
             let path = self.unfinished.checkpoint(name);
-            if !fs::read(&path).is_ok_and(|file| crc32fast::hash(&file) == *sum) {
+            if !checksum(&path).is_ok_and(|found| found == *sum) {
                 return Err(format!("{} is missing or not as it was written", path.display()));
             }
         }
@@ -113,13 +118,14 @@ impl<'a> StateFolder<'a> {
     pub fn save(&mut self, standing: &Standing, records: &Records, last: bool) -> Result<()> {
         // A state stands for everything before it.
         self.settle()?;
-        let contents = training_state::encode(standing, records, &self.checkpoints, !last)?;
         self.make()?;
         for older in generations(&self.folder).into_iter().filter(|older| Some(*older) != self.good) {
             let _ = fs::remove_file(self.generation(older));
         }
         let path = self.generation(self.next);
-        let write = || sealed::write(&path, &self.folder.join(format!("training{NEW}")), &contents);
+        let contents =
+            |out: &mut dyn Write| training_state::write(out, standing, records, &self.checkpoints, !last);
+        let write = || sealed::write(&path, &self.folder.join(format!("training{NEW}")), contents);
         let written = if last { self.with_room(write) } else { write() };
         written.map_err(|error| Error::io(&path, error))?;
         (self.good, self.next) = (Some(self.next), self.next + 1);
@@ -130,9 +136,8 @@ impl<'a> StateFolder<'a> {
     ///
     /// # Errors
     /// When they cannot be written; they are then kept in memory, and written with the next state that can be.
-    pub fn checkpoint(&mut self, name: &str, network: &Network, weights: &Weights) -> Result<()> {
-        self.waiting.retain(|(waiting, _)| waiting != name);
-        self.waiting.push((name.to_owned(), checkpoint::bytes(network, weights)?));
+    pub fn checkpoint(&mut self, name: &str, weights: &Weights) -> Result<()> {
+        self.waiting.push((name.to_owned(), weights.clone()));
         self.settle()
     }
 
@@ -141,13 +146,14 @@ impl<'a> StateFolder<'a> {
     /// # Errors
     /// When it still cannot be.
     pub fn settle(&mut self) -> Result<()> {
-        while let Some((name, contents)) = self.waiting.first() {
+        while let Some((name, weights)) = self.waiting.first() {
             self.make()?;
             let path = self.unfinished.checkpoint(name);
             let by_way_of = self.folder.join(format!("checkpoint{NEW}"));
-            let written = self.with_room(|| sealed::replace(&path, &by_way_of, &[contents]));
-            written.map_err(|error| Error::io(&path, error))?;
-            self.checkpoints.insert(name.clone(), crc32fast::hash(contents));
+            let save = |new: &Path| checkpoint::save(new, self.network, weights);
+            let written = self.with_room(|| sealed::replace(&path, &by_way_of, save));
+            let sum = written.and_then(|()| checksum(&path)).map_err(|error| Error::io(&path, error))?;
+            self.checkpoints.insert(name.clone(), sum);
             self.waiting.remove(0);
         }
         Ok(())
@@ -199,6 +205,17 @@ impl<'a> StateFolder<'a> {
 impl Drop for StateFolder<'_> {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.reserved());
+    }
+}
+
+/// The CRC-32 of a file.
+fn checksum(path: &Path) -> io::Result<u32> {
+    let (mut file, mut sum, mut block) = (File::open(path)?, Hasher::new(), vec![0; BLOCK]);
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(sum.finalize()),
+            read => sum.update(&block[..read]),
+        }
     }
 }
 

@@ -1,12 +1,16 @@
 //! A training's state as bytes: everything that the rest of the run follows from.
 //!
-//! A length (u64, little-endian), so many bytes of JSON, and a safetensors file: `parameter.I`, `buffer.I`, `optimizer.I` (its moments),
-//! `scalars` (the event file so far). Numbers are written so that they are read as the same bits.
+//! A length (u64, little-endian), so many bytes of JSON, and the elements of tensors, little-endian: parameters, buffers, the optimizer's
+//! moments; then the event file so far. Numbers are written so that they are read as the same bits.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    io::{self, Read, Write},
+};
 
 use candle_core::{Device, Tensor};
-use eigenscape_core::{Error, Result, notes::Note, results::Run};
+use eigenscape_core::{notes::Note, results::Run};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -46,77 +50,76 @@ struct Header<'a> {
     log: Cow<'a, EpochLog>,
     last_loss: Option<f64>,
     optimizer_steps: i32,
+    /// How many tensors of the optimizer there are.
+    moments: usize,
     run: Cow<'a, Run>,
     left_out: Cow<'a, [Note]>,
     checkpoints: Cow<'a, Checkpoints>,
+    /// Bytes of the event file.
+    scalars: Option<usize>,
 }
 
-/// The state as bytes. One that no step will follow does without the optimizer's moments, which are most of it.
+/// Writes the state. One that no step will follow does without the optimizer's moments, which are most of it.
 ///
 /// # Errors
-/// When a tensor cannot be read.
-pub fn encode(
+/// When it cannot be written, or a tensor cannot be read.
+pub fn write(
+    out: &mut dyn Write,
     standing: &Standing,
     records: &Records,
     checkpoints: &Checkpoints,
     steps_follow: bool,
-) -> Result<Vec<u8>> {
+) -> io::Result<()> {
     let (optimizer_steps, moments) = standing.optimizer.memory();
-    let header = Header {
+    let moments = if steps_follow { moments } else { Vec::new() };
+    let scalars = records.scalars.as_ref().map(Scalars::bytes);
+    let header = serde_json::to_vec(&Header {
         epoch: standing.epoch,
         log: Cow::Borrowed(&standing.log),
         last_loss: standing.last_loss,
         optimizer_steps,
+        moments: moments.len(),
         run: Cow::Borrowed(&records.run),
         left_out: Cow::Borrowed(&records.left_out),
         checkpoints: Cow::Borrowed(checkpoints),
-    };
-    let header = serde_json::to_vec(&header).map_err(|error| cannot(&error))?;
-    let scalars = records.scalars.as_ref().map(|scalars| {
-        let bytes = scalars.bytes();
-        Tensor::from_slice(bytes, bytes.len(), &Device::Cpu)
-    });
-    let scalars = scalars.transpose()?;
+        scalars: scalars.map(<[u8]>::len),
+    })?;
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(&header)?;
     let Weights { parameters, buffers } = &standing.weights;
-    let moments = if steps_follow { moments } else { Vec::new() };
-    let named = |kind: &'static str| move |(index, tensor)| (format!("{kind}.{index}"), tensor);
-    let tensors: BTreeMap<String, &Tensor> = (parameters.iter().enumerate().map(named("parameter")))
-        .chain(buffers.iter().enumerate().map(named("buffer")))
-        .chain(moments.into_iter().enumerate().map(named("optimizer")))
-        .chain(scalars.iter().map(|tensor| ("scalars".to_owned(), tensor)))
-        .collect();
-    let tensors = safetensors::serialize(tensors, None).map_err(|error| cannot(&error))?;
-    Ok([&(header.len() as u64).to_le_bytes()[..], &header, &tensors].concat())
+    for tensor in parameters.iter().chain(buffers).chain(moments) {
+        // One at a time: a state may be as large as the machine's memory allows.
+        let mut elements = Vec::with_capacity(tensor.elem_count() * tensor.dtype().size_in_bytes());
+        tensor.write_bytes(&mut elements).map_err(io::Error::other)?;
+        out.write_all(&elements)?;
+    }
+    out.write_all(scalars.unwrap_or_default())
 }
 
-fn cannot(error: &dyn std::error::Error) -> Error {
-    Error::input("the training's state", format!("it cannot be written ({error})"), "report this")
-}
-
-/// Reads a state of a training of weights like these; `None` where the bytes are none.
-#[must_use]
-pub fn decode(bytes: &[u8], optimizer: Optimizer, like: &Weights) -> Option<State> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    let (header, tensors) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    let header: Header = serde_json::from_slice(header).ok()?;
-    let mut tensors = candle_core::safetensors::load_buffer(tensors, &Device::Cpu).ok()?;
-    let scalars = match tensors.remove("scalars") {
-        Some(scalars) => Some(Scalars::of_bytes(scalars.to_vec1().ok()?)),
+/// Reads the state of a training of weights like these; `None` where it is none.
+pub fn read(contents: &mut dyn Read, optimizer: Optimizer, like: &Weights) -> Option<State> {
+    let mut length = [0; 8];
+    contents.read_exact(&mut length).ok()?;
+    let header = bytes(contents, u64::from_le_bytes(length))?;
+    let header: Header = serde_json::from_slice(&header).ok()?;
+    let mut tensors = |like: &[Tensor], each: usize| -> Option<Vec<Tensor>> {
+        let like = like.iter().flat_map(|tensor| std::iter::repeat_n(tensor, each));
+        like.map(|like| tensor(contents, like)).collect()
+    };
+    let parameters = tensors(&like.parameters, 1)?;
+    let buffers = tensors(&like.buffers, 1)?;
+    let moments = tensors(&like.parameters, header.moments / like.parameters.len().max(1))?;
+    let scalars = match header.scalars {
+        Some(length) => Some(Scalars::of_bytes(bytes(contents, length as u64)?)),
         None => None,
     };
-    let mut all = |kind: &str| -> Vec<Tensor> {
-        let next = |index| tensors.remove(&format!("{kind}.{index}"));
-        (0..).map_while(next).collect()
-    };
-    let weights = Weights { parameters: all("parameter"), buffers: all("buffer") };
-    let moments = all("optimizer");
-    if !alike(&weights.parameters, &like.parameters) || !alike(&weights.buffers, &like.buffers) {
+    if moments.len() != header.moments || contents.read(&mut [0]).ok()? > 0 {
         return None;
     }
     let standing = Standing {
         epoch: header.epoch,
         log: header.log.into_owned(),
-        weights,
+        weights: Weights { parameters, buffers },
         optimizer: optimizer::State::remembering(optimizer, header.optimizer_steps, moments),
         last_loss: header.last_loss,
     };
@@ -124,10 +127,18 @@ pub fn decode(bytes: &[u8], optimizer: Optimizer, like: &Weights) -> Option<Stat
     Some(State { standing, records, checkpoints: header.checkpoints.into_owned() })
 }
 
-/// Whether there are as many tensors of the same shapes and types.
-fn alike(left: &[Tensor], right: &[Tensor]) -> bool {
-    let kind = |tensor: &Tensor| (tensor.dims().to_vec(), tensor.dtype());
-    left.iter().map(kind).eq(right.iter().map(kind))
+/// So many bytes, if there are as many.
+fn bytes(contents: &mut dyn Read, length: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    contents.take(length).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 == length).then_some(bytes)
+}
+
+/// A tensor of another's shape and type.
+fn tensor(contents: &mut dyn Read, like: &Tensor) -> Option<Tensor> {
+    let size = like.elem_count() * like.dtype().size_in_bytes();
+    let elements = bytes(contents, size as u64)?;
+    Tensor::from_raw_buffer(&elements, like.dtype(), like.dims(), &Device::Cpu).ok()
 }
 
 #[cfg(test)]
@@ -173,6 +184,17 @@ mod tests {
         standing
     }
 
+    fn written(
+        standing: &Standing,
+        records: &Records,
+        checkpoints: &Checkpoints,
+        steps_follow: bool,
+    ) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(&mut bytes, standing, records, checkpoints, steps_follow).unwrap();
+        bytes
+    }
+
     #[test]
     fn what_is_read_goes_on_with_the_same_bits() {
         let sgd = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.0, nesterov: true, weight_decay: 0.01 };
@@ -184,9 +206,9 @@ mod tests {
             records.left_out.push(Note::new("Left out", "why"));
             records.run.seed = u64::MAX;
             let checkpoints = Checkpoints::from([("epoch-0".to_owned(), 5)]);
-            let bytes = encode(&before, &records, &checkpoints, true).unwrap();
+            let bytes = written(&before, &records, &checkpoints, true);
             let State { standing: mut after, records: read, checkpoints: listed } =
-                decode(&bytes, optimizer, &before.weights).unwrap();
+                read(&mut &bytes[..], optimizer, &before.weights).unwrap();
             assert_eq!((after.epoch, &after.log, after.last_loss), (4, &before.log, before.last_loss));
             assert_eq!((&read.run, &read.left_out, &listed), (&records.run, &records.left_out, &checkpoints));
             assert_eq!(read.scalars.unwrap().bytes(), records.scalars.unwrap().bytes());
@@ -209,14 +231,14 @@ mod tests {
             weight_decay: 0.0,
         });
         let standing = standing(optimizer);
-        let bytes = encode(&standing, &Records::default(), &Checkpoints::new(), true).unwrap();
+        let bytes = written(&standing, &Records::default(), &Checkpoints::new(), true);
         for length in 0..bytes.len() {
-            assert!(decode(&bytes[..length], optimizer, &standing.weights).is_none(), "{length}");
+            assert!(read(&mut &bytes[..length], optimizer, &standing.weights).is_none(), "{length}");
         }
         let mut other = standing.weights.clone();
         other.parameters[1] = tensor(&[1.0, 2.0]);
-        assert!(decode(&bytes, optimizer, &other).is_none());
-        let last = encode(&standing, &Records::default(), &Checkpoints::new(), false).unwrap();
-        assert!(last.len() < bytes.len() && decode(&last, optimizer, &standing.weights).is_some());
+        assert!(read(&mut &bytes[..], optimizer, &other).is_none());
+        let last = written(&standing, &Records::default(), &Checkpoints::new(), false);
+        assert!(last.len() < bytes.len() && read(&mut &last[..], optimizer, &standing.weights).is_some());
     }
 }
