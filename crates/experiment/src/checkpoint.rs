@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use candle_core::Tensor;
 use eigenscape_autodiff::Network;
-use eigenscape_core::{Error, Result, regular_file};
+use eigenscape_core::{Result, regular_file};
 use safetensors::SafeTensorError;
 
 use self::contents::Contents;
