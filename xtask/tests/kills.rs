@@ -241,7 +241,7 @@ fn a_signal_stops_where_nothing_is_lost_and_says_what_is_kept() {
         let left = names(&folder.path().join("out"));
         if what == "training" {
             assert!(
-                words.contains("the training up to epoch ") && words.contains(": kept in out/"),
+                words.contains("the training up to epoch ") && words.contains(" is kept in out/"),
                 "{words}"
             );
             assert_eq!(left, [".killed.runs"]);

@@ -123,7 +123,7 @@ impl Course<'_> {
         bar: &Bar,
     ) -> Result<Option<Divergence>> {
         let Some(plan) = &self.prepared.plan.train else { return Ok(None) };
-        self.display.interrupt().check()?;
+        self.keeper.unless_interrupted(self.display.interrupt().check(), standing, records)?;
         let watch = |standing: &Standing| {
             bar.skip(1);
             Ok(self.keeper.after_step(plan, standing, records)?)

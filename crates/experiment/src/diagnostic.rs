@@ -27,7 +27,7 @@ pub enum Failure {
     #[error("interrupted{}", if kept.is_empty() { String::new() } else { format!(": {kept}") })]
     #[diagnostic(help("give the same command again: it goes on from there"))]
     Interrupted {
-        /// What was done and is kept: "the training up to epoch 3 of 5: kept in ...".
+        /// What was done and is kept: "the training up to epoch 3 of 5 is kept in ...".
         kept: String,
     },
     /// Something went wrong on the way (exit code 1).
@@ -53,7 +53,7 @@ impl Failure {
 }
 
 impl Failure {
-    /// The same, with what is kept although it failed: "the training up to epoch 3 of 5: kept in ...".
+    /// The same, with what is kept although it failed: "the training up to epoch 3 of 5 is kept in ...".
     #[must_use]
     pub fn keeping(self, what: Option<String>) -> Self {
         match (self, what) {

@@ -84,7 +84,7 @@ impl<'a> Keeper<'a> {
         self.display.interrupt().check()
     }
 
-    /// Before work at a moment is stopped, what the training has come to is kept.
+    /// Before work beside the steps of training is stopped, what the training has come to is kept.
     ///
     /// # Errors
     /// Those of the work.
@@ -149,7 +149,8 @@ impl<'a> Keeper<'a> {
             count => Some(format!("{count} finished spectra")),
         };
         let parts: Vec<String> = training.into_iter().chain(spectra).collect();
-        let kept = format!("{}: kept in {}", parts.join(" and "), self.folder.path().display());
+        let are = if parts.len() > 1 || self.spectra.all() > 1 { "are" } else { "is" };
+        let kept = format!("{} {are} kept in {}", parts.join(" and "), self.folder.path().display());
         failure.keeping((!parts.is_empty()).then_some(kept))
     }
 

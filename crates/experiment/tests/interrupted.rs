@@ -1,0 +1,163 @@
+//! A run that is stopped among its spectra goes on with the next one: none is estimated twice.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_core::{
+    Context, CurvatureOperator, Dataset, Estimate, Examples, Interrupt, ProbeEstimator, Registry, Result,
+    Spectrum, Split, Targets,
+};
+use eigenscape_experiment::{Failure, check, choices::Choices, progress::Display, run};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Two classes of four points.
+struct Points;
+
+impl Dataset for Points {
+    fn examples(&self, _: Split) -> Result<Examples> {
+        let inputs = Tensor::from_iter((0..8).map(|i| (i as f32).sin()), &Device::Cpu)?.reshape((4, 2))?;
+        let labels = Tensor::from_iter((0..4_i64).map(|i| i % 2), &Device::Cpu)?.to_dtype(DType::I64)?;
+        Ok(Examples { inputs: inputs.into(), targets: Targets::Classes { labels, classes: 2 } })
+    }
+
+    fn class_names(&self) -> &[String] {
+        &[]
+    }
+
+    fn description(&self) -> String {
+        "points".to_owned()
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NoKeys {}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    /// Whether groups are estimated together.
+    together: bool,
+}
+
+/// Estimates made so far, and after which of them an interrupt is requested.
+struct Counted {
+    together: bool,
+    made: Arc<AtomicUsize>,
+    stop_after: usize,
+    interrupt: Interrupt,
+}
+
+impl ProbeEstimator for Counted {
+    fn estimate(&self, operator: &dyn CurvatureOperator, _: &Context) -> Result<Estimate> {
+        if self.made.fetch_add(1, Ordering::Relaxed) + 1 == self.stop_after {
+            self.interrupt.request();
+        }
+        Ok(Spectrum::exact(operator.dimension(), vec![0.1, 1.0 / 3.0], 1)?.into())
+    }
+
+    fn needs_factor(&self) -> bool {
+        self.together
+    }
+
+    fn products(&self, _: usize) -> usize {
+        1
+    }
+
+    fn description(&self) -> String {
+        "counted".to_owned()
+    }
+}
+
+const EXPERIMENT: &str = r#"
+name = "counted"
+[data]
+name = "points"
+[model]
+name = "mlp"
+widths = [3]
+[train]
+epochs = 2
+batch_size = 2
+optimizer = { name = "sgd", lr = 0.1, momentum = 0.9 }
+[[probe]]
+samples = 4
+groups = ["full", "layers"]
+curvature = ["gauss-newton"]
+estimator = { name = "counted", together = TOGETHER }
+at = [0, 1, 2]
+[sweep]
+"seed" = [0, 1]
+"#;
+/// Spectra of the experiment.
+const SPECTRA: usize = 2 * 3 * 3;
+
+/// Runs the experiment in a folder, and stops it after so many estimates.
+fn execute(
+    folder: &Path,
+    together: bool,
+    made: &Arc<AtomicUsize>,
+    stop_after: usize,
+) -> Result<Value, Failure> {
+    let file = folder.join("counted.toml");
+    fs::write(&file, EXPERIMENT.replace("TOGETHER", &together.to_string())).unwrap();
+    let display = Display::new(true);
+    let (made, interrupt) = (Arc::clone(made), display.interrupt().clone());
+    let mut registry = Registry::default();
+    eigenscape_architectures::register(&mut registry);
+    registry.datasets.add("points", "Points", |_: NoKeys, _| Ok(Box::new(Points)));
+    registry.estimators.add("counted", "Counts", move |Keys { together }, _| {
+        let (made, interrupt) = (Arc::clone(&made), interrupt.clone());
+        Ok(Box::new(Counted { together, made, stop_after, interrupt }))
+    });
+    let choices = Choices { out: Some(folder.join("runs")), ..Choices::default() };
+    let plan = check::plan(&file, &choices, &registry).unwrap();
+    let executed = run::execute(&plan, false, &display, |_| Ok(()))?;
+    let text = fs::read_to_string(executed.folder.join("results.json")).unwrap();
+    let mut results: Value = serde_json::from_str(&text).unwrap();
+    for run in results["runs"].as_array_mut().unwrap() {
+        run["probes"].as_array_mut().unwrap().iter_mut().for_each(|probe| probe["seconds"] = Value::Null);
+    }
+    Ok(results)
+}
+
+#[test]
+fn no_finished_spectrum_is_estimated_twice() {
+    for together in [false, true] {
+        let whole = tempfile::tempdir().unwrap();
+        let made = Arc::new(AtomicUsize::new(0));
+        let expected = execute(whole.path(), together, &made, 0).unwrap();
+        assert_eq!(made.load(Ordering::Relaxed), SPECTRA);
+        // Those of a moment are estimated together: in the middle there is nowhere to stop.
+        for stop_after in (1..SPECTRA).step_by(if together { 3 } else { 1 }) {
+            let folder = tempfile::tempdir().unwrap();
+            let made = Arc::new(AtomicUsize::new(0));
+            let stopped = execute(folder.path(), together, &made, stop_after).unwrap_err();
+            assert!(matches!(stopped, Failure::Interrupted { .. }), "{stopped}");
+            assert_eq!(stopped.exit_code(), 1);
+            let first = made.load(Ordering::Relaxed);
+            assert_eq!(first, if together { stop_after.next_multiple_of(3) } else { stop_after });
+            let words = stopped.to_string();
+            for (part, is_said) in [
+                ("1 finished run is kept", first >= SPECTRA / 2),
+                ("the training up to", first % 9 > 2),
+                ("finished spect", !first.is_multiple_of(9)),
+            ] {
+                assert!(!is_said || words.contains(part), "after {first}: no {part:?} in {words}");
+            }
+            assert_eq!(execute(folder.path(), together, &made, 0).unwrap(), expected);
+            assert_eq!(made.load(Ordering::Relaxed), SPECTRA, "stopped after {stop_after}");
+        }
+    }
+}
