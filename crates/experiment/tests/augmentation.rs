@@ -6,7 +6,7 @@ mod common;
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{Loss, Mode, Network, nn};
-use eigenscape_core::{Examples, Random, Targets};
+use eigenscape_core::{Error, Examples, Random, Targets};
 use eigenscape_experiment::{
     augment::{Augmentation, Change},
     evaluate::Batches,
@@ -33,8 +33,8 @@ fn examples(inputs: &Tensor) -> Batches {
     Batches::new(&examples, &Labels::default(), DType::F32).unwrap()
 }
 
-/// The parameters after an epoch.
-fn trained(inputs: &Tensor, augment: Option<&Augmentation>) -> Vec<Vec<f32>> {
+/// The parameters after an epoch that was broken off after each of these numbers of steps.
+fn trained(inputs: &Tensor, augment: Option<&Augmentation>, broken_off: &[usize]) -> Vec<Vec<f32>> {
     let network = Network::new(&[2, 5, 5], |scope, x| {
         let x = nn::flatten(scope, x)?;
         nn::linear(scope, x, 3, true)
@@ -45,6 +45,13 @@ fn trained(inputs: &Tensor, augment: Option<&Augmentation>) -> Vec<Vec<f32>> {
     let train = plan.runs[0].train.as_ref().unwrap();
     let mut trainer = Trainer::new(train, &network, Loss::CrossEntropy, Random::new(5)).augmented(augment);
     let mut standing = Standing::new(train.optimizer, weights).at_start_of(EPOCH);
+    for steps in broken_off {
+        let watch = |standing: &Standing| match standing.log.steps.len() {
+            done if done == *steps => Err(Error::Interrupted.into()),
+            _ => Ok(()),
+        };
+        assert!(trainer.epoch(&examples(inputs), &mut standing, watch).is_err());
+    }
     trainer.epoch(&examples(inputs), &mut standing, |_| Ok(())).unwrap();
     standing.weights.parameters.iter().map(|p| p.flatten_all().unwrap().to_vec1().unwrap()).collect()
 }
@@ -57,7 +64,12 @@ fn each_step_sees_its_own_images_changed() {
     let augmentation = Augmentation::new(changes, vec![-1.0, -0.5]);
     let all: Vec<u32> = (0..10).collect();
     let changed = augmentation.batch(&inputs.clone().into(), &all, Random::new(5), EPOCH).unwrap();
-    let augmented = trained(&inputs, Some(&augmentation));
-    assert_eq!(augmented, trained(&changed, None), "the same bits as images changed beforehand");
-    assert_ne!(augmented, trained(&inputs, None));
+    let augmented = trained(&inputs, Some(&augmentation), &[]);
+    assert_eq!(augmented, trained(&changed, None, &[]), "the same bits as images changed beforehand");
+    assert_ne!(augmented, trained(&inputs, None, &[]));
+    assert_eq!(
+        augmented,
+        trained(&inputs, Some(&augmentation), &[1, 2]),
+        "the same bits when it is broken off"
+    );
 }
