@@ -103,6 +103,8 @@ pub struct Expectation {
     pub relation: Relation,
     /// The runs that it is about; all of them by default.
     pub variant: Option<String>,
+    /// The first epoch at which its quantity is measured: 0 is before training.
+    pub from: usize,
 }
 
 /// What a claim is about, precisely.
@@ -288,8 +290,13 @@ impl Expectation {
     #[must_use]
     pub fn words(&self) -> String {
         let relation = match &self.relation {
-            Relation::OverTraining(Direction::Up) => "rises over training".to_owned(),
-            Relation::OverTraining(Direction::Down) => "falls over training".to_owned(),
+            Relation::OverTraining(direction) => {
+                let moves = if *direction == Direction::Up { "rises" } else { "falls" };
+                match self.from {
+                    0 => format!("{moves} over training"),
+                    from => format!("{moves} from epoch {from} on; epoch 0, before training, is not measured"),
+                }
+            }
             Relation::Against { direction, strict, reference } => {
                 let words = match (direction, strict) {
                     (Direction::Up, false) => "at least",

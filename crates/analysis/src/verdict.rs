@@ -292,6 +292,7 @@ pub(crate) mod tests {
             subject: subject(quantity),
             relation,
             variant: variant.map(str::to_owned),
+            from: 0,
         };
         let runs: Vec<Classified> = runs.iter().map(|run| (run, Some(2))).collect();
         check(&expectation, &runs)

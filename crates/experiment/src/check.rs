@@ -7,7 +7,9 @@ mod loss;
 mod memory;
 pub(crate) mod plugin;
 mod probe;
+mod profiles;
 mod train;
+mod twins;
 
 use std::{path::Path, sync::Arc};
 
@@ -17,12 +19,14 @@ use eigenscape_core::{
     registry::{Environment, nearest},
 };
 
+use self::twins::Twins;
 use crate::{
+    checkpoint::Selection,
     choices::Choices,
     diagnostic::{ConfigError, Failure, Located, Result, suggestion},
     document::Node,
     extends,
-    plan::{DistancePlan, ModelPlan, Plan, ProbePlan, RunPlan, Shortened},
+    plan::{DistancePlan, ModelPlan, Plan, ProbePlan, RunPlan, Shortened, TrainPlan},
     raw, read, resolved,
     sweep::{self, Combination},
 };
@@ -49,31 +53,69 @@ pub fn document_plan(
 ) -> Result<Plan> {
     let expanded = sweep::expand(document, choices)?;
     let mut cache = DataCache::default();
+    let mut twins = Twins::default();
     let mut warnings = Vec::new();
     let mut runs = Vec::new();
     let mut first = None;
     for combination in &expanded.runs {
         let raw = read::experiment(&combination.document)?;
         let environment = &Environment { ignored_label: raw.ignored_label(), ..environment.clone() };
-        let mut checker = Checker { document: &combination.document, registry, environment, warnings };
+        let mut checker = Checker::new(&combination.document, registry, environment);
         checker.identity(&raw)?;
+        if twins.is_seen(combination, &raw, registry) {
+            continue;
+        }
         runs.push(checker.run(combination, &raw, &mut cache)?);
-        warnings = checker.warnings;
+        warnings.extend(checker.warnings);
         first.get_or_insert((&combination.document, raw));
     }
-    warnings.sort();
-    warnings.dedup();
-    let (document, raw) = first.ok_or_else(|| Failure::Usage {
+    let (document_of_first, raw) = first.ok_or_else(|| Failure::Usage {
         problem: "the experiment has no runs".to_owned(),
         remedy: "give every list of [sweep] at least one value".to_owned(),
     })?;
-    let expectations =
-        Checker { document, registry, environment, warnings: Vec::new() }.expectations(&raw, &runs)?;
+    profiles::check_others(document, environment, choices, registry)?;
+    warnings.extend(twins.warning());
+    warnings.extend(nothing_measured(&raw));
+    warnings.sort();
+    warnings.dedup();
+    let same = twins.variants();
+    let checker = Checker { same: &same, ..Checker::new(document_of_first, registry, environment) };
+    let expectations = checker.expectations(&raw, &runs)?;
     let directory = choices.out.as_ref().unwrap_or(&raw.out).join(&raw.name);
     let changes = expanded.changes;
     let profile = (!changes.is_empty()).then(|| Shortened { profile: choices.profile.name(), changes });
     let resolved = resolved::toml(&expanded.document, registry);
-    Ok(Plan { name: raw.name, directory, runs, warnings, resolved, expectations, profile })
+    Ok(Plan {
+        name: raw.name,
+        directory,
+        runs,
+        warnings,
+        resolved,
+        expectations,
+        expect: document_of_first.at("expect").clone(),
+        profile,
+        set: choices.set_words(document),
+    })
+}
+
+/// A warning for a file that asks for no spectrum.
+fn nothing_measured(raw: &raw::Experiment) -> Option<String> {
+    let what = match (raw.probe.is_empty(), &raw.train) {
+        (false, _) => return None,
+        (true, Some(_)) => "the network is trained, and no curvature is measured",
+        (true, None) => "the loss alone is measured",
+    };
+    Some(format!("there is no [[probe]]: {what}"))
+}
+
+/// Which file, and under which names, the checkpoint of a document's table \[model\] is; that there is one is not asked for.
+///
+/// # Errors
+/// When one of its keys cannot be used.
+pub fn checkpoint_names(document: &Node, model: &raw::Model) -> Result<Selection, ConfigError> {
+    let (registry, environment) = (&Registry::default(), &Environment::default());
+    let checker = Checker::new(document, registry, environment);
+    model.checkpoint.as_ref().map_or_else(|| Ok(Selection::default()), |raw| checker.selection(raw))
 }
 
 /// Data sets already loaded, so that the runs of a sweep share them.
@@ -83,12 +125,27 @@ struct DataCache(Vec<(DataKey, Arc<dyn Dataset>)>);
 /// The name, the parameters, and the label that is no class.
 type DataKey = (String, toml::Table, Option<i64>);
 
+/// What is trained and measured.
+struct Measurements {
+    train: Option<TrainPlan>,
+    probes: Vec<ProbePlan>,
+    distances: Vec<DistancePlan>,
+}
+
 /// What checks need to know: where values stand, what plugins there are.
 struct Checker<'a> {
     document: &'a Node,
     registry: &'a Registry,
     environment: &'a Environment,
     warnings: Vec<String>,
+    /// Variants that are not run because another has their settings, with that other.
+    same: &'a [(String, String)],
+}
+
+impl<'a> Checker<'a> {
+    fn new(document: &'a Node, registry: &'a Registry, environment: &'a Environment) -> Self {
+        Self { document, registry, environment, warnings: Vec::new(), same: &[] }
+    }
 }
 
 impl Checker<'_> {
@@ -140,15 +197,7 @@ impl Checker<'_> {
         raw: &raw::Experiment,
         cache: &mut DataCache,
     ) -> Result<RunPlan, ConfigError> {
-        let train = raw.train.as_ref().map(|train| self.train(train)).transpose()?;
-        let epochs = train.as_ref().map_or(0, |train| train.epochs.get());
-        let probes = raw.probe.iter().enumerate();
-        let probes: Vec<ProbePlan> =
-            probes.map(|(index, probe)| self.probe(index, probe, epochs)).collect::<Result<_, _>>()?;
-        let distances = raw.distance.iter().enumerate();
-        let distances = distances
-            .map(|(index, distance)| self.distance(index, distance, &probes))
-            .collect::<Result<_, _>>()?;
+        let Measurements { train, probes, distances } = self.measurements(raw)?;
         let data = self.data(&raw.data, cache)?;
         Ok(RunPlan {
             name: combination.name.clone(),
@@ -166,6 +215,20 @@ impl Checker<'_> {
             distances,
             tensorboard: raw.report.is_some_and(|report| report.tensorboard),
         })
+    }
+
+    /// What is trained and measured, whatever the data is.
+    fn measurements(&mut self, raw: &raw::Experiment) -> Result<Measurements, ConfigError> {
+        let train = raw.train.as_ref().map(|train| self.train(train)).transpose()?;
+        let epochs = train.as_ref().map_or(0, |train| train.epochs.get());
+        let probes = raw.probe.iter().enumerate();
+        let probes: Vec<ProbePlan> =
+            probes.map(|(index, probe)| self.probe(index, probe, epochs)).collect::<Result<_, _>>()?;
+        let distances = raw.distance.iter().enumerate();
+        let distances = distances
+            .map(|(index, distance)| self.distance(index, distance, &probes))
+            .collect::<Result<_, _>>()?;
+        Ok(Measurements { train, probes, distances })
     }
 
     fn data(&mut self, raw: &raw::Data, cache: &mut DataCache) -> Result<Arc<dyn Dataset>, ConfigError> {

@@ -4,8 +4,15 @@
 //! ([`Stored`](eigenscape_core::tensor_file::Stored)) until the network asks for one of its shape.
 
 mod contents;
+mod difference;
 mod fit;
+mod guess;
+mod naming;
+mod orientation;
+mod pattern;
 mod refusal;
+mod remedy;
+mod rename;
 mod search;
 mod state_dict;
 
@@ -17,7 +24,8 @@ use eigenscape_core::{Result, regular_file};
 use safetensors::SafeTensorError;
 
 use self::contents::Contents;
-pub(crate) use self::refusal::Refusal;
+pub use self::pattern::Rename;
+pub(crate) use self::{naming::lenient, refusal::Refusal};
 pub use self::state_dict::{Item, Selection, StateDict};
 use crate::weights::Weights;
 
@@ -26,7 +34,7 @@ use crate::weights::Weights;
 /// # Errors
 /// When the file cannot be written.
 pub fn save(path: &Path, network: &Network, weights: &Weights) -> io::Result<()> {
-    let tensors = fit::declared(network).zip(weights.parameters.iter().chain(&weights.buffers));
+    let tensors = difference::declared(network).zip(weights.parameters.iter().chain(&weights.buffers));
     let tensors: BTreeMap<&str, &Tensor> =
         tensors.map(|(declared, tensor)| (declared.name.as_str(), tensor)).collect();
     safetensors::serialize_to_file(tensors, None, path).map_err(|error| match error {
@@ -59,8 +67,10 @@ pub fn load(selection: &Selection, network: &Network) -> Result<Loaded> {
 /// # Errors
 /// As [`load`].
 pub fn read(file: &[u8], selection: &Selection, network: &Network) -> Result<Loaded> {
-    with_state_dict(file, selection, |subject, state, notes| {
-        Ok(Loaded { weights: fit::weights(subject, network, state)?, notes })
+    with_state_dict(file, selection, |_, state, mut notes| {
+        let (weights, doubt) = fit::weights(selection, network, state)?;
+        notes.extend(doubt);
+        Ok(Loaded { weights, notes })
     })
 }
 

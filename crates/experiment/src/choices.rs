@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     diagnostic::{ConfigError, suggestion},
     document::{Node, Tree},
-    overrides,
+    extends, overrides,
 };
 
 /// The table of profiles.
@@ -51,7 +51,7 @@ impl Choices {
     /// profile changed, in words.
     ///
     /// # Errors
-    /// When there is a profile of another name, or an override leads nowhere.
+    /// When there is a profile of another name, an override leads nowhere, or changes what is read before it.
     pub fn apply(&self, document: &mut Node) -> Result<Vec<String>, ConfigError> {
         let profiles = document.remove(KEY);
         let mut changes = Vec::new();
@@ -64,8 +64,44 @@ impl Choices {
         for flag in &self.set {
             overrides::apply(document, flag)?;
         }
-        Ok(changes)
+        match [KEY, extends::KEY].into_iter().find_map(|key| Some((key, document.get(key)?))) {
+            None => Ok(changes),
+            Some((key, node)) => Err(node.key.error(
+                format!("`{key}` has no effect here: it is read before profiles and `--set` flags are applied"),
+                Some(format!("write `{key}` at the top of the file, or set the keys themselves")),
+            )),
+        }
     }
+
+    /// What the `--set` flags change of a file, in words: "train.epochs=2 (10 in the file)".
+    #[must_use]
+    pub fn set_words(&self, document: &Node) -> Vec<String> {
+        let words = |flag: &String| {
+            let (key, _) = flag.split_once('=')?;
+            let instead = match document.find(key.trim()).map(|node| &node.value) {
+                Some(Tree::Scalar(value)) => format!(" ({value} in the file)"),
+                _ => String::new(),
+            };
+            Some(format!("{flag}{instead}"))
+        };
+        self.set.iter().filter_map(words).collect()
+    }
+
+    /// The same for the other profiles.
+    pub fn others(&self) -> impl Iterator<Item = Self> {
+        let others = Profile::ALL.into_iter().filter(|profile| *profile != self.profile);
+        others.map(|profile| Self { profile, ..self.clone() })
+    }
+}
+
+/// Whether a document, or one of its cases, says something of a profile.
+#[must_use]
+pub fn mentions(document: &Node, profile: Profile) -> bool {
+    let says = |node: &Node| node.get(KEY).is_some_and(|profiles| profiles.get(profile.name()).is_some());
+    let cases = document.get("sweep").and_then(|sweep| sweep.get("case"));
+    let dotted = |case: &Node| case.keys().any(|key| key.starts_with(KEY));
+    says(document)
+        || matches!(cases.map(|node| &node.value), Some(Tree::Array(cases)) if cases.iter().any(|case| says(case) || dotted(case)))
 }
 
 fn check_names(profiles: &Node) -> Result<(), ConfigError> {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The key.
-const KEY: &str = "extends";
+pub(crate) const KEY: &str = "extends";
 
 /// Reads a file with everything that it inherits.
 ///

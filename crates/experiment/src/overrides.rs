@@ -120,6 +120,11 @@ fn value(source: &Source, equals: usize) -> Result<Node, ConfigError> {
 /// # Errors
 /// When a step is empty, an index is out of range, or a value on the way has no keys.
 pub fn set(node: &mut Node, path: &[Step], value: &Node) -> Result<(), ConfigError> {
+    put(node, "", path, value)
+}
+
+/// As [`set`], for the value of `key`.
+fn put(node: &mut Node, key: &str, path: &[Step], value: &Node) -> Result<(), ConfigError> {
     let Some(((step, site), rest)) = path.split_first() else {
         node.site = value.site.clone();
         node.value = value.value.clone();
@@ -128,13 +133,16 @@ pub fn set(node: &mut Node, path: &[Step], value: &Node) -> Result<(), ConfigErr
     if step.is_empty() {
         return Err(site.error("a key is empty", Some("write keys as in model.name".to_owned())));
     }
-    // A bare plugin name is short for a table with that name.
+    // A bare plugin name is short for a table with that name, and a checkpoint's for one with that path.
     if let Tree::Scalar(Value::String(_)) = &node.value {
-        let name = ("name".to_owned(), node.clone());
-        node.value = Tree::Table(vec![name]);
+        let own = if key == "checkpoint" { "path" } else { "name" };
+        node.value = Tree::Table(vec![(own.to_owned(), node.clone())]);
     }
     match &mut node.value {
-        Tree::Scalar(_) => Err(site.error(format!("there is no `{step}` in a single value"), None)),
+        Tree::Scalar(scalar) => {
+            let help = format!("leave out `.{step}`, or change what the path leads through: it is {scalar} there");
+            Err(site.error(format!("there is no `{step}` in a single value"), Some(help)))
+        }
         Tree::Array(elements) => set_elements(elements, path, value),
         Tree::Table(entries) => {
             if !entries.iter().any(|(name, _)| name == step) {
@@ -142,7 +150,7 @@ pub fn set(node: &mut Node, path: &[Step], value: &Node) -> Result<(), ConfigErr
                 entries.push((step.clone(), empty));
             }
             let child = entries.iter_mut().find(|(name, _)| name == step).map(|(_, child)| child);
-            child.map_or(Ok(()), |child| set(child, rest, value))
+            child.map_or(Ok(()), |child| put(child, step, rest, value))
         }
     }
 }
@@ -152,7 +160,8 @@ fn set_elements(elements: &mut [Node], path: &[Step], value: &Node) -> Result<()
     let count = elements.len();
     let Ok(index) = step.parse::<usize>() else {
         if count == 0 {
-            return Err(site.error(format!("there is no element to set `{step}` of"), None));
+            let help = "the list is empty: set it as a whole, as in --set 'probe=[{ ... }]'".to_owned();
+            return Err(site.error(format!("there is no element to set `{step}` of"), Some(help)));
         }
         return elements.iter_mut().try_for_each(|element| set(element, path, value));
     };

@@ -31,8 +31,12 @@ pub struct Plan {
     pub resolved: String,
     /// What is expected of the results.
     pub expectations: Vec<Expectation>,
+    /// The list `expect`, or what is there instead, for messages that can only be written when groups are known.
+    pub expect: Node,
     /// The profile, where the experiment has one of its name.
     pub profile: Option<Shortened>,
+    /// What `--set` flags changed, in words.
+    pub set: Vec<String>,
 }
 
 /// What a profile changed.

@@ -219,7 +219,7 @@ pub struct Model {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "expected a path, or a table with `path` and, where they are needed, `key` and `strip_prefix`"
+    expecting = "expected a path, or a table with `path` and, where they are needed, `key`, `strip_prefix`, `rename` and `transpose`"
 )]
 pub enum Checkpoint {
     /// The path only.
@@ -241,6 +241,15 @@ pub struct CheckpointTable {
     /// What to take away from the beginning of names, as in "module."; of several, one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strip_prefix: Option<Words>,
+    /// Names in the file (without the prefixes that are taken away) with what they are in the network, as in { "fc1.*" = "0.*" }: one star on
+    /// both sides, which stands for the same characters, or none. Of several that fit a name the one that says most of it counts.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    pub rename: toml::Table,
+    /// Matrices that are stored the other way round, \[in, out\], as in "*.c_attn.weight": names in the file or, where none fits, in the network;
+    /// each star stands for any characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transpose: Option<Words>,
     /// Keys that it has not, to be refused by name.
     #[serde(flatten)]
     #[schemars(skip)]

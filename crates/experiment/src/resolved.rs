@@ -26,6 +26,12 @@ pub fn toml(document: &Node, registry: &Registry) -> String {
 /// Every setting that a run's numbers depend on: of two runs with the same settings, data and weights to start from, one will do.
 #[must_use]
 pub fn settings(raw: &raw::Experiment, registry: &Registry) -> String {
+    toml::to_string(&settings_table(raw, registry)).unwrap_or_default()
+}
+
+/// As [`settings`], as a table.
+#[must_use]
+pub fn settings_table(raw: &raw::Experiment, registry: &Registry) -> toml::Table {
     let mut raw = raw.clone();
     fill_plugins(&mut raw, registry);
     let mut table = toml::Table::try_from(&raw).unwrap_or_default();
@@ -35,7 +41,7 @@ pub fn settings(raw: &raw::Experiment, registry: &Registry) -> String {
     if let Some(train) = table.get_mut("train").and_then(toml::Value::as_table_mut) {
         train.remove("keep_every");
     }
-    toml::to_string(&table).unwrap_or_default()
+    table
 }
 
 fn fill_plugins(raw: &mut raw::Experiment, registry: &Registry) {

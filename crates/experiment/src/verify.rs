@@ -8,7 +8,7 @@ use eigenscape_core::{Architecture, Error, Result, regular_file};
 use serde::Serialize;
 
 use crate::{
-    checkpoint::{self, Item, Refusal, Selection},
+    checkpoint::{self, Item, Refusal, Selection, StateDict},
     labels::IGNORE_INDEX,
     memory,
 };
@@ -16,6 +16,9 @@ use crate::{
 /// What to do where something is missing.
 const EVERYTHING: &str =
     "write x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME from the same network";
+
+/// What stands before a parameter's name.
+const PREFIXES: [&str; 4] = ["v.", "grad.", "hv.", "ggnv."];
 
 /// Relative errors ‖ours − theirs‖ / ‖theirs‖, in the Euclidean norm over all parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -54,12 +57,18 @@ impl Errors {
 /// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`, `y`, the weights by
 /// PyTorch's names and a direction `v.NAME`, what the file holds as `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`,
 /// and compares. Integer targets, one for each row of `logits` \[N, ..., C\], mean cross-entropy (-100 is ignored), real ones
-/// mean squared error.
+/// mean squared error. NAMEs may be those that `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`, of which none need
+/// fit.
 ///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's.
-pub fn verify(path: &Path, architecture: Arc<dyn Architecture>, dtype: DType) -> Result<Errors> {
-    let file = File::read(path)?;
+pub fn verify(
+    path: &Path,
+    architecture: Arc<dyn Architecture>,
+    names: &Selection,
+    dtype: DType,
+) -> Result<Errors> {
+    let file = File::read(path, names)?;
     let (x, logits) = (file.get("x")?, file.get("logits")?);
     let network = file.network(architecture)?;
     let (loss, targets) = file.targets(logits.dims())?;
@@ -95,20 +104,12 @@ struct File {
 }
 
 impl File {
-    fn read(path: &Path) -> Result<Self> {
+    fn read(path: &Path, names: &Selection) -> Result<Self> {
         let name = path.display().to_string();
         let contents = regular_file::read(path)?;
         let selection = Selection { path: path.to_owned(), ..Selection::default() };
-        let tensors = checkpoint::with_state_dict(&contents, &selection, |_, state, _| {
-            // What cannot be read matters only if it is asked for.
-            let tensor = |(name, item): (&str, Item)| {
-                let read = match item.tensor(name) {
-                    Ok(tensor) => Ok(tensor?),
-                    Err(refusal) => Err(refusal),
-                };
-                Ok((name.to_owned(), read))
-            };
-            state.iter().map(tensor).collect()
+        let tensors = checkpoint::with_state_dict(&contents, &selection, |subject, state, _| {
+            tensors(state, names, subject)
         })?;
         Ok(Self { name, tensors })
     }
@@ -209,6 +210,43 @@ impl File {
         })?;
         Ok((Loss::CrossEntropy, targets))
     }
+}
+
+/// The file's tensors by its names and by those that `names` makes of these. What cannot be read matters only if it is asked for.
+fn tensors(
+    state: &StateDict,
+    names: &Selection,
+    subject: &str,
+) -> Result<HashMap<String, Result<Tensor, Refusal>>> {
+    let read = |name: &str, item: Item| -> Result<Result<Tensor, Refusal>> {
+        Ok(match item.tensor(name) {
+            Ok(tensor) => Ok(tensor?),
+            Err(refusal) => Err(refusal),
+        })
+    };
+    let mut tensors = HashMap::new();
+    for (name, item) in state.iter() {
+        tensors.insert(name.to_owned(), read(name, item)?);
+    }
+    let is_named = |(name, _): &(&str, Item)| !["x", "y", "loss", "logits"].contains(name);
+    for (name, item) in state.iter().filter(is_named) {
+        // A weight's own name may begin as a prefix does.
+        let prefixes = PREFIXES.into_iter().filter_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)));
+        for (prefix, own) in prefixes.chain([("", name)]) {
+            let (renamed, turned) =
+                checkpoint::lenient(names, own).map_err(|refusal| refusal.about(subject))?;
+            let renamed = format!("{prefix}{renamed}");
+            if renamed != name && tensors.contains_key(&renamed) || renamed == name && !turned {
+                continue;
+            }
+            let tensor = match read(name, item)? {
+                Ok(tensor) if turned && tensor.rank() == 2 => Ok(tensor.t()?.contiguous()?),
+                other => other,
+            };
+            tensors.insert(renamed, tensor);
+        }
+    }
+    Ok(tensors)
 }
 
 /// All numbers end to end, \[1, P\].

@@ -19,7 +19,7 @@ fn file(name: &str) -> PathBuf {
 
 fn selection(name: &str, key: Option<&str>, strip_prefix: &[&str]) -> Selection {
     let strip_prefix = strip_prefix.iter().map(|prefix| (*prefix).to_owned()).collect();
-    Selection { path: file(name), key: key.map(str::to_owned), strip_prefix }
+    Selection { path: file(name), key: key.map(str::to_owned), strip_prefix, ..Selection::default() }
 }
 
 /// The network of `generate.py`.

@@ -176,7 +176,7 @@ fn changed_files_do_no_harm() {
     .unwrap();
     let selections = [(None, None), (Some("model"), None), (None, Some("module."))].map(|(key, prefix)| {
         let strip_prefix: Vec<String> = prefix.into_iter().map(str::to_owned).collect();
-        Selection { path: "a.pth".into(), key: key.map(str::to_owned), strip_prefix }
+        Selection { path: "a.pth".into(), key: key.map(str::to_owned), strip_prefix, ..Selection::default() }
     });
     let (mut accepted, mut slowest, mut most) = (0, Duration::ZERO, 0);
     for number in 0..CASES {

@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, fs, sync::Arc};
 
 use candle_core::DType;
 use eigenscape_core::{Registry, Result};
-use eigenscape_experiment::verify::{Errors, verify};
+use eigenscape_experiment::{
+    checkpoint::Selection,
+    verify::{Errors, verify},
+};
 use safetensors::{Dtype, tensor::TensorView};
 
 /// Types and shapes by name; every number is 0.
@@ -44,7 +47,7 @@ fn verified(tensors: &Tensors, layers: &str) -> Result<Errors> {
     let built =
         registry.architectures.build("sequential", keys, &eigenscape_core::registry::Environment::default());
     let Ok(built) = built else { panic!("{layers} is no network") };
-    verify(&path, Arc::from(built.plugin), DType::F32)
+    verify(&path, Arc::from(built.plugin), &Selection::default(), DType::F32)
 }
 
 const LINEAR: &str = r#"{ op = "linear", out = 2 }"#;

@@ -31,6 +31,20 @@ pub struct Parameters {
     /// Whether linear layers and LayerNorms have biases.
     #[serde(default = "yes")]
     pub bias: bool,
+    /// How GELU is computed: nanoGPT's way, or that of GPT-2 and of Hugging Face's models of it (`gelu_new`).
+    #[serde(default)]
+    pub gelu: Gelu,
+}
+
+/// How GELU is computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gelu {
+    /// By the error function.
+    #[default]
+    Exact,
+    /// By a hyperbolic tangent.
+    Tanh,
 }
 
 fn gpt2_layers() -> usize {
@@ -63,7 +77,7 @@ const INIT: InitRules = InitRules {
 /// A decoder-only transformer: tokens \[N, T\], whole numbers below V, to logits \[N, T, V\] of each position's next token.
 ///
 /// The vectors of tokens (`transformer.wte`) and of positions (`transformer.wpe`) are added; blocks follow (`transformer.h.0`, ...):
-/// x + attn(ln_1(x)), then x + mlp(ln_2(x)), with causal attention (`c_attn`, `c_proj`) and the exact GELU (`c_fc`, `c_proj`); then
+/// x + attn(ln_1(x)), then x + mlp(ln_2(x)), with causal attention (`c_attn`, `c_proj`) and GELU (`c_fc`, `c_proj`); then
 /// LayerNorm (`transformer.ln_f`) and the product with the tokens' vectors. `lm_head.weight` is that table under another name: one
 /// parameter. Weights start normal with standard deviation 0.02, those that write into the residual stream (`c_proj`) with
 /// 0.02/√(2·n_layer), biases as 0.
@@ -78,7 +92,7 @@ impl Gpt {
     /// # Errors
     /// When a size is zero or the heads do not divide the width.
     pub fn new(settings: Parameters) -> Result<Self, InputError> {
-        let Parameters { n_layer, n_head, n_embd, block_size, bias: _ } = settings;
+        let Parameters { n_layer, n_head, n_embd, block_size, .. } = settings;
         let sizes = [
             ("n_layer", n_layer),
             ("n_head", n_head),
@@ -126,8 +140,10 @@ impl Gpt {
     }
 
     fn attention(&self, scope: &mut Scope, x: Value) -> Result<Value> {
-        // The causal mask, which nanoGPT keeps as a buffer where PyTorch has no fused attention.
+        // The causal mask, which nanoGPT keeps as a buffer where PyTorch has no fused attention, and older files of Hugging Face's with
+        // what stands for minus infinity.
         scope.unused("bias");
+        scope.unused("masked_bias");
         let Parameters { n_head, n_embd, bias, .. } = self.settings;
         let qkv = linear(&mut scope.at("c_attn"), x, 3 * n_embd, bias)?;
         let graph = scope.graph();
@@ -142,9 +158,13 @@ impl Gpt {
     }
 
     fn perceptron(&self, scope: &mut Scope, x: Value) -> Result<Value> {
-        let Parameters { n_embd, bias, .. } = self.settings;
+        let Parameters { n_embd, bias, gelu, .. } = self.settings;
         let y = linear(&mut scope.at("c_fc"), x, 4 * n_embd, bias)?;
-        let y = activation(scope, y, Activation::Gelu)?;
+        let gelu = match gelu {
+            Gelu::Exact => Activation::Gelu,
+            Gelu::Tanh => Activation::GeluTanh,
+        };
+        let y = activation(scope, y, gelu)?;
         self.project(scope, y)
     }
 

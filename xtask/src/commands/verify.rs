@@ -7,7 +7,9 @@ use eigenscape_core::{
     Registry,
     registry::{Environment, PluginError},
 };
-use eigenscape_experiment::{Failure, Result, document::Node, raw, read, verify::verify};
+use eigenscape_experiment::{
+    Failure, Result, check, checkpoint::Selection, extends, raw, read, verify::verify,
+};
 
 use crate::{
     cli::{Precision, Verify},
@@ -17,7 +19,14 @@ use crate::{
 /// Prints the relative errors; fails when one exceeds the tolerance.
 pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
     let environment = Environment::default();
-    let (name, parameters) = model(&arguments.model)?;
+    if !arguments.file.is_file() {
+        let what = if arguments.file.exists() { "is not a file" } else { "does not exist" };
+        return Err(Failure::Usage {
+            problem: format!("{} {what}", arguments.file.display()),
+            remedy: "name the file that export_for_verify.py wrote (docs/checkpoints.md)".to_owned(),
+        });
+    }
+    let (name, parameters, names) = model(&arguments.model)?;
     let built = registry.architectures.build(&name, parameters, &environment);
     let architecture = built.map_err(|error| Failure::Usage {
         problem: format!("the architecture `{name}` of --model {} cannot be built", arguments.model),
@@ -32,7 +41,7 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
         Precision::F64 => DType::F64,
     };
     let json = arguments.json.as_deref().map(JsonFile::create).transpose()?;
-    let errors = verify(&arguments.file, architecture.plugin.into(), dtype)?;
+    let errors = verify(&arguments.file, architecture.plugin.into(), &names, dtype)?;
     for (name, error) in errors.named() {
         crate::print(format_args!("{name:8} relative error {error:.1e}"));
     }
@@ -50,20 +59,21 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
     })
 }
 
-/// An architecture's name with its keys: an experiment's file stands for its table \[model\].
-fn model(argument: &str) -> Result<(String, toml::Table)> {
+/// An architecture's name with its keys, and what its checkpoint's names are: an experiment's file stands for its table \[model\].
+fn model(argument: &str) -> Result<(String, toml::Table, Selection)> {
     let path = Path::new(argument);
     if path.extension().is_none_or(|extension| extension != "toml") {
-        return Ok((argument.to_owned(), toml::Table::new()));
+        return Ok((argument.to_owned(), toml::Table::new(), Selection::default()));
     }
-    let document = Node::read(path)?;
+    let document = extends::read(path)?;
     read::finite(&document, "")?;
-    let table = document.get("model").map(Node::to_value);
-    let Some(raw::Model { name, parameters, .. }) = table.and_then(|table| table.try_into().ok()) else {
+    let table = document.get("model").map(|node| node.to_value());
+    let Some(model) = table.and_then(|table| table.try_into::<raw::Model>().ok()) else {
         return Err(Failure::Usage {
             problem: format!("{argument} has no table [model] with a `name`"),
             remedy: "give an architecture's name, or an experiment's file".to_owned(),
         });
     };
-    Ok((name, parameters))
+    let names = check::checkpoint_names(&document, &model)?;
+    Ok((model.name, model.parameters, names))
 }

@@ -1,52 +1,107 @@
-//! Checkpoints: a file that exists, prefixes that are some.
+//! Checkpoints: a file that exists, prefixes that are some, names that can be renamed.
 
 use super::Checker;
 use crate::{
-    checkpoint::Selection,
+    checkpoint::{Rename, Selection},
     diagnostic::{ConfigError, Located},
+    document::{Node, Tree},
     raw,
 };
 
 /// The key.
 const PATH: &str = "model.checkpoint";
+/// The keys of its table.
+const KEYS: [&str; 5] = ["path", "key", "strip_prefix", "rename", "transpose"];
 
 impl Checker<'_> {
     pub(super) fn checkpoint(&self, raw: &raw::Checkpoint) -> Result<Located<Selection>, ConfigError> {
-        let (path, key, prefixes) = match raw {
-            raw::Checkpoint::Path(path) => (path, None, None),
-            raw::Checkpoint::Table(table) => {
-                self.no_other_key(PATH, &table.unknown, &["path", "key", "strip_prefix"])?;
-                (&table.path, table.key.as_deref(), table.strip_prefix.as_ref())
-            }
-        };
-        let resolved = self.environment.resolve(path);
+        let selection = self.selection(raw)?;
+        let resolved = self.environment.resolve(&selection.path);
         if !resolved.is_file() {
+            let problem = if resolved.exists() {
+                format!("{} is not a file", resolved.display())
+            } else {
+                format!("there is no file {}", resolved.display())
+            };
             return Err(self.error(
                 &format!("{PATH}.path"),
-                format!("there is no file {}", resolved.display()),
+                problem,
                 "relative paths are looked up beside the experiment's file, then in the current folder",
             ));
         }
-        if key == Some("") {
+        if selection.key.as_deref() == Some("") {
             let help = "leave `key` out where the file itself is the state dict";
             return Err(self.error(&format!("{PATH}.key"), "`key` is empty", help));
         }
-        let prefixes = prefixes.into_iter().flat_map(raw::Words::iter).map(|(index, prefix)| {
-            if prefix.is_empty() {
-                let at = format!("{PATH}.strip_prefix{index}");
-                return Err(self.error(
-                    &at,
-                    "a prefix is empty",
-                    "leave it out, or write one as \"module.\"",
-                ));
-            }
-            Ok(prefix.to_owned())
-        });
-        let selection = Selection {
-            path: resolved,
-            key: key.map(str::to_owned),
-            strip_prefix: prefixes.collect::<Result<_, _>>()?,
-        };
-        Ok(self.located(PATH, selection))
+        Ok(self.located(PATH, Selection { path: resolved, ..selection }))
     }
+
+    /// What the key says, whether or not there is such a file.
+    pub(super) fn selection(&self, raw: &raw::Checkpoint) -> Result<Selection, ConfigError> {
+        let table = match raw {
+            raw::Checkpoint::Path(path) => {
+                return Ok(Selection { path: path.clone(), ..Selection::default() });
+            }
+            raw::Checkpoint::Table(table) => table,
+        };
+        self.no_other_key(PATH, &table.unknown, &KEYS)?;
+        Ok(Selection {
+            path: table.path.clone(),
+            key: table.key.clone(),
+            strip_prefix: self.words("strip_prefix", table.strip_prefix.as_ref(), "module.")?,
+            rename: self.rename()?,
+            transpose: self.words("transpose", table.transpose.as_ref(), "*.c_attn.weight")?,
+        })
+    }
+
+    /// The words of a key, none of them empty.
+    fn words(&self, key: &str, words: Option<&raw::Words>, example: &str) -> Result<Vec<String>, ConfigError> {
+        let words = words.into_iter().flat_map(raw::Words::iter).map(|(index, word)| {
+            if word.is_empty() {
+                let what = if key == "transpose" { "a name" } else { "a prefix" };
+                let help = format!("leave it out, or write one as \"{example}\"");
+                return Err(self.error(&format!("{PATH}.{key}{index}"), format!("{what} is empty"), help));
+            }
+            Ok(word.to_owned())
+        });
+        words.collect()
+    }
+
+    fn rename(&self) -> Result<Vec<Rename>, ConfigError> {
+        let Some(table) = self.document.at(PATH).get("rename") else { return Ok(Vec::new()) };
+        let mut pairs = Vec::new();
+        flatten(table, "", &mut pairs)?;
+        let mut rename: Vec<Rename> = Vec::new();
+        for (from, to, node) in pairs {
+            let entry = Rename::new(&from, to).map_err(|refusal| {
+                let (problem, remedy) = refusal.into_words();
+                node.key.error(problem, Some(remedy))
+            })?;
+            // Said again, by an override, it counts as it was said last.
+            rename.retain(|other| other.from() != from);
+            rename.push(entry);
+        }
+        Ok(rename)
+    }
+}
+
+/// Names with what they become, and where that stands. Dots of a key that is not quoted make tables in tables.
+fn flatten<'n>(
+    table: &'n Node,
+    prefix: &str,
+    pairs: &mut Vec<(String, &'n str, &'n Node)>,
+) -> Result<(), ConfigError> {
+    let Tree::Table(entries) = &table.value else { return Ok(()) };
+    for (key, node) in entries {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match &node.value {
+            Tree::Table(_) => flatten(node, &name, pairs)?,
+            Tree::Scalar(toml::Value::String(target)) => pairs.push((name, target, node)),
+            _ => {
+                let help = format!("write it as in \"{name}\" = \"0.weight\"");
+                return Err(node.site.error(format!("`{PATH}.rename`: a name must be a string"), Some(help)));
+            }
+        }
+    }
+    Ok(())
 }

@@ -41,8 +41,29 @@ impl Checker<'_> {
         if let Some(variant) = &raw.variant {
             self.variant(&format!("{path}.variant"), variant, runs)?;
         }
+        self.useless_keys(path, raw)?;
         let (claim, paper) = (raw.claim.clone(), raw.paper.clone());
-        Ok(Expectation { claim, paper, subject, relation, variant: raw.variant.clone() })
+        let from = first_epoch(&subject, raw.variant.as_deref(), runs);
+        Ok(Expectation { claim, paper, subject, relation, variant: raw.variant.clone(), from })
+    }
+
+    /// Refuses keys that say more of a spectrum or a distance where the claim is about neither.
+    fn useless_keys(&self, path: &str, raw: &raw::Expect) -> Result<(), ConfigError> {
+        let about = |is: fn(Quantity) -> bool| is(raw.quantity) || raw.with.is_some_and(is);
+        let spectra = about(|quantity| !quantity.is_of_training());
+        let uses = [
+            ("group", raw.group.is_some(), about(|q| !q.is_of_training() && q != Quantity::Distance)),
+            ("curvature", raw.curvature.is_some(), spectra),
+            ("metric", raw.metric.is_some(), about(|quantity| quantity == Quantity::Distance)),
+            ("by", raw.by.is_some(), about(|quantity| quantity == Quantity::Outliers)),
+        ];
+        match uses.iter().find(|(_, given, used)| *given && !*used) {
+            None => Ok(()),
+            Some((key, ..)) => {
+                let problem = format!("`{}` has no use for `{key}`", raw.quantity.name());
+                Err(self.error(&format!("{path}.{key}"), problem, "remove it, or change `quantity`"))
+            }
+        }
     }
 
     fn subject(
@@ -172,6 +193,10 @@ impl Checker<'_> {
     }
 
     fn variant(&self, path: &str, variant: &str, runs: &[RunPlan]) -> Result<(), ConfigError> {
+        if let Some((_, other)) = self.same.iter().find(|(same, _)| same == variant) {
+            let problem = format!("`{variant}` has the settings of `{other}`, and is not run for itself");
+            return Err(self.error(path, problem, format!("name `{other}`, or let their settings differ")));
+        }
         let mut known: Vec<&str> = Vec::new();
         for run in runs.iter().filter(|run| !run.variant.is_empty()) {
             if !known.contains(&run.variant.as_str()) {
@@ -184,4 +209,15 @@ impl Checker<'_> {
         let help = suggestion(nearest(variant, known.iter().copied()).as_deref(), "variants", &known);
         Err(self.error(path, format!("the sweep has no variant `{variant}`"), help))
     }
+}
+
+/// The first epoch at which the quantity of any of these runs is measured, as far as the file tells.
+fn first_epoch(subject: &Subject, variant: Option<&str>, runs: &[RunPlan]) -> usize {
+    if subject.quantity.is_of_training() {
+        return 0;
+    }
+    let ours = runs.iter().filter(|run| variant.is_none_or(|variant| run.variant == variant));
+    let probes = ours.flat_map(|run| &run.probes);
+    let of_it = probes.filter(|probe| probe.curvatures.iter().any(|c| c.to_string() == subject.curvature));
+    of_it.filter_map(|probe| probe.epochs.first()).min().copied().unwrap_or_default()
 }

@@ -26,6 +26,11 @@ impl Refusal {
         )
     }
 
+    /// What is wrong, and what to do about it.
+    pub(crate) fn into_words(self) -> (String, String) {
+        (self.problem, self.remedy)
+    }
+
     /// The error about a file.
     pub(crate) fn about(self, subject: &str) -> Error {
         Error::input(subject, self.problem, self.remedy)

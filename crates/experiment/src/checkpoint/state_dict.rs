@@ -2,11 +2,15 @@
 
 use std::{borrow::Cow, fmt, path::PathBuf};
 
-use candle_core::Tensor;
-use eigenscape_core::{pickle::Document, tensor_file::Stored};
+use candle_core::{DType, Tensor};
+use eigenscape_core::{
+    pickle::{Document, Row},
+    tensor_file::Stored,
+};
 
 use super::{
     contents::Contents,
+    pattern::Rename,
     refusal::{Refusal, Result},
     search::dictionary,
 };
@@ -25,12 +29,32 @@ pub struct Selection {
     pub key: Option<String>,
     /// Prefixes to take away from names, one after the other.
     pub strip_prefix: Vec<String>,
+    /// From names in the file, their prefixes taken away, to names in the network.
+    pub rename: Vec<Rename>,
+    /// Patterns of names of matrices that are stored the other way round, \[in, out\]: names in the file, their prefixes taken away, or, where a
+    /// pattern fits none of these, names in the network.
+    pub transpose: Vec<String>,
 }
 
 /// Names with what stands under them, sorted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StateDict<'c> {
-    entries: Vec<(&'c str, Item<'c>)>,
+    pub(super) entries: Vec<Entry<'c>>,
+    /// Whether the file's own order is that in which the network's tensors were declared.
+    pub(super) ordered: bool,
+}
+
+/// A tensor of a file, or whatever else has a name there.
+#[derive(Debug, Clone)]
+pub(super) struct Entry<'c> {
+    /// Its name in the network.
+    pub name: Cow<'c, str>,
+    /// Its name in the file, without the prefixes that are taken away.
+    pub stored_as: &'c str,
+    /// Its place in the file's own order.
+    pub place: usize,
+    /// What it is.
+    pub item: Item<'c>,
 }
 
 /// What stands under a name.
@@ -38,6 +62,8 @@ pub struct StateDict<'c> {
 pub enum Item<'c> {
     /// A tensor.
     Tensor(Stored<'c>),
+    /// A matrix that is stored the other way round.
+    Transposed(Stored<'c>),
     /// Anything else: module and name of its class, where it is an object.
     Other(Option<[&'c str; 2]>),
 }
@@ -45,10 +71,36 @@ pub enum Item<'c> {
 /// How to mend a tensor of a type that is not read.
 const OTHER_TYPE: &str = "save it as float32, as in tensor.float(), or classes as int64, as in tensor.long()";
 
-impl Item<'_> {
+impl<'c> Item<'c> {
+    /// The tensor as it lies in the file.
+    pub(super) fn stored(self) -> Option<Stored<'c>> {
+        match self {
+            Self::Tensor(stored) | Self::Transposed(stored) => Some(stored),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// The length of each axis of a tensor.
+    pub(super) fn shape(self) -> Option<Vec<usize>> {
+        match self {
+            Self::Tensor(stored) => Some(stored.shape().to_vec()),
+            Self::Transposed(stored) => Some(stored.shape().iter().rev().copied().collect()),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// A copy of a tensor's elements, of type `from`, in type `to`; `None` where it is no tensor.
+    pub(super) fn read(self, from: DType, to: DType) -> Option<candle_core::Result<Tensor>> {
+        let tensor = self.stored()?.to_tensor(from, to);
+        Some(match self {
+            Self::Transposed(_) => tensor.and_then(|tensor| tensor.t()?.contiguous()),
+            _ => tensor,
+        })
+    }
+
     /// A copy of a tensor in its own type.
     pub(crate) fn tensor(&self, name: &str) -> Result<candle_core::Result<Tensor>> {
-        let Self::Tensor(stored) = self else { return Err(self.refuse(name)) };
+        let Some(stored) = self.stored() else { return Err(self.refuse(name)) };
         let refuse = |what: String, remedy| Refusal::new(format!("`{}` {what}", short(name)), remedy);
         let dtype = stored.candle_dtype().ok_or_else(|| {
             refuse(format!("is of type {:?}, which is not read", stored.dtype()), OTHER_TYPE)
@@ -57,7 +109,7 @@ impl Item<'_> {
             let what = "is larger than what the file has of it".to_owned();
             return Err(refuse(what, "save it without repetition, as in tensor.contiguous()"));
         }
-        Ok(stored.to_tensor(dtype, dtype))
+        self.read(dtype, dtype).ok_or_else(|| self.refuse(name))
     }
 
     /// Why something else than a tensor cannot be used as one.
@@ -85,6 +137,10 @@ impl fmt::Display for Item<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Tensor(stored) => write!(f, "{:?}", stored.shape()),
+            Self::Transposed(stored) => {
+                let shape: Vec<usize> = stored.shape().iter().rev().copied().collect();
+                write!(f, "{shape:?}, transposed")
+            }
             Self::Other(None) => f.write_str("not a tensor"),
             Self::Other(Some(class)) => write!(f, "not a tensor: an object of {}", class.join(".")),
         }
@@ -102,71 +158,54 @@ impl<'c> StateDict<'c> {
                         "remove `key`",
                     ));
                 }
-                let entries = tensors.iter().map(|(name, tensor)| (name, Item::Tensor(tensor))).collect();
-                (Self { entries }, Vec::new())
+                let tensors = tensors.iter().map(|(name, tensor)| (name, Item::Tensor(tensor)));
+                // Their order is by type and name.
+                (Self { ordered: false, ..Self::of(tensors) }, Vec::new())
             }
             Contents::Pickled(document) => {
                 let (dictionary, notes) = dictionary(document, selection.key.as_deref())?;
-                (Self { entries: entries(document, dictionary) }, notes)
+                (entries(document, dictionary), notes)
             }
         };
         for prefix in &selection.strip_prefix {
             found.strip(prefix)?;
         }
-        found.entries.sort_unstable_by_key(|(name, _)| *name);
-        match found.entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            None => Ok((found, notes)),
-            Some(pair) => Err(Refusal::new(
-                format!("has two tensors of the name {}", short(pair[0].0)),
-                "change `strip_prefix` so that names stay different, or save the file again",
-            )),
-        }
+        Ok((found.named(&selection.rename, &selection.transpose)?, notes))
+    }
+
+    fn of(tensors: impl Iterator<Item = (&'c str, Item<'c>)>) -> Self {
+        let entry = |(place, (name, item))| Entry { name: Cow::Borrowed(name), stored_as: name, place, item };
+        Self { entries: tensors.enumerate().map(entry).collect(), ordered: true }
     }
 
     /// Names with what stands under them, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = (&'c str, Item<'c>)> {
-        self.entries.iter().copied()
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Item<'c>)> {
+        self.entries.iter().map(|entry| (&*entry.name, entry.item))
     }
 
     /// What stands under a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Item<'c>> {
-        let index = self.entries.binary_search_by_key(&name, |(name, _)| name).ok()?;
-        Some(self.entries[index].1)
+        self.entry(name).map(|entry| entry.item)
     }
 
-    fn strip(&mut self, prefix: &str) -> Result<()> {
-        let mut stripped = false;
-        for (name, _) in &mut self.entries {
-            if let Some(rest) = name.strip_prefix(prefix) {
-                (*name, stripped) = (rest, true);
-            }
-        }
-        if stripped {
-            return Ok(());
-        }
-        let names = shown(self.entries.iter().map(|(name, _)| *name));
-        Err(Refusal::new(
-            format!("has no name that begins with {prefix:?}; its names are: {names}"),
-            "correct or remove `strip_prefix`",
-        ))
+    /// What stands under a name, with its name in the file.
+    pub(super) fn entry(&self, name: &str) -> Option<&Entry<'c>> {
+        let index = self.entries.binary_search_by(|entry| (*entry.name).cmp(name)).ok()?;
+        Some(&self.entries[index])
     }
 }
 
 /// The entries of a dictionary, the last of each key.
-fn entries<'c>(document: &'c Document, dictionary: u32) -> Vec<(&'c str, Item<'c>)> {
-    let mut entries: Vec<(&str, Item)> = document
-        .rows(dictionary)
-        .iter()
-        .rev()
-        .map(|row| {
-            let other = || Item::Other(document.class(row.value));
-            (document.key(row), document.tensor(row.value).map_or_else(other, Item::Tensor))
-        })
-        .collect();
-    entries.sort_by_key(|(name, _)| *name);
-    entries.dedup_by_key(|(name, _)| *name);
-    entries
+fn entries<'c>(document: &'c Document, dictionary: u32) -> StateDict<'c> {
+    let item = |row: &Row| {
+        let other = || Item::Other(document.class(row.value));
+        (document.key(row), document.tensor(row.value).map_or_else(other, Item::Tensor))
+    };
+    let mut found = StateDict::of(document.rows(dictionary).iter().map(item));
+    found.entries.sort_by(|a, b| a.stored_as.cmp(b.stored_as).then(b.place.cmp(&a.place)));
+    found.entries.dedup_by_key(|entry| entry.stored_as);
+    found
 }
 
 /// A name as it is shown: a file may have names as long as itself.

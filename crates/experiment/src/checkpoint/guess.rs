@@ -1,0 +1,214 @@
+//! Which names of a file are which of the network's, where shapes, or the order of modules, tell.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap, HashSet},
+};
+
+use eigenscape_autodiff::Network;
+
+use super::{
+    difference::{UNUSED, declared, known, lookup},
+    pattern::Rename,
+    rename::patterns,
+    state_dict::{Entry, StateDict, shown},
+};
+
+/// With more tensors than these nothing is guessed.
+const LARGEST: usize = 5000;
+/// At most so many prefixes are tried.
+const PREFIXES: usize = 8;
+
+/// What `rename` could be.
+#[derive(Default)]
+pub(super) struct Guess {
+    /// Its entries; none where nothing can be guessed.
+    pub rename: Vec<Rename>,
+    /// What tells so, and what it leaves open.
+    pub why: Vec<String>,
+}
+
+/// A tensor's name in the file and in the network.
+pub(super) type Pair<'a> = (&'a str, String);
+
+/// What to rename so that names which the network has not become those that the file has not.
+pub(super) fn names(network: &Network, state: &StateDict) -> Guess {
+    let known = known(network);
+    let is_extra =
+        |entry: &&Entry| !known.contains(&*entry.name) && !entry.name.ends_with(UNUSED) && entry.item.stored().is_some();
+    let mut extra: Vec<&Entry> = state.entries.iter().filter(is_extra).collect();
+    extra.sort_by_key(|entry| entry.place);
+    let missing = declared(network).filter(|declared| lookup(network, state, &declared.name).is_none());
+    let missing: Vec<Tensor> = missing.map(|declared| (declared.name.as_str(), declared.shape.clone())).collect();
+    if missing.is_empty() || extra.is_empty() || state.entries.len() > LARGEST || missing.len() > LARGEST {
+        return Guess::default();
+    }
+    if let Some((prefix, pairs)) = prefixed(&known, &missing, &extra) {
+        let why = format!("the names fit with {prefix:?} before them");
+        return Guess { rename: patterns(&pairs, &known, state), why: vec![why] };
+    }
+    let stored: Vec<Tensor> =
+        extra.iter().filter_map(|entry| Some((entry.stored_as, entry.item.shape()?))).collect();
+    let (pairs, why) = by_module(&stored, &missing, state.ordered);
+    Guess { rename: patterns(&pairs, &known, state), why }
+}
+
+/// A prefix with which the file has every name that is missing.
+fn prefixed<'a>(
+    known: &HashSet<&str>,
+    missing: &[Tensor],
+    extra: &[&'a Entry<'a>],
+) -> Option<(String, Vec<Pair<'a>>)> {
+    let names: HashSet<&str> = extra.iter().map(|entry| entry.stored_as).collect();
+    let (first, _) = missing.first()?;
+    let prefixes = first.match_indices('.').map(|(dot, _)| &first[..=dot]).take(PREFIXES);
+    let mut fitting = prefixes.filter(|prefix| {
+        missing.iter().all(|(name, _)| name.strip_prefix(prefix).is_some_and(|rest| names.contains(rest)))
+    });
+    let prefix = fitting.next()?;
+    let pair = |entry: &&'a Entry| {
+        let target = format!("{prefix}{}", entry.stored_as);
+        known.contains(target.as_str()).then_some((entry.stored_as, target))
+    };
+    Some((prefix.to_owned(), extra.iter().filter_map(pair).collect()))
+}
+
+/// A name with a shape.
+type Tensor<'a> = (&'a str, Vec<usize>);
+
+/// A module's tensors: what follows its name, with shapes.
+struct Module<'a> {
+    name: &'a str,
+    tensors: BTreeMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Module<'a> {
+    fn all(tensors: &[Tensor<'a>]) -> Vec<Self> {
+        let mut modules: Vec<Self> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for (name, shape) in tensors {
+            let (module, leaf) = name.rsplit_once('.').unwrap_or(("", name));
+            let place = *places.entry(module).or_insert_with(|| {
+                modules.push(Self { name: module, tensors: BTreeMap::new() });
+                modules.len() - 1
+            });
+            modules[place].tensors.insert(leaf, shape.clone());
+        }
+        modules
+    }
+
+    /// What modules must share to be the same; `either_way` does not look which way round a matrix is stored.
+    fn signature(&self, either_way: bool) -> Vec<(&'a str, Vec<usize>)> {
+        let shape = |shape: &Vec<usize>| {
+            let mut shape = shape.clone();
+            if either_way && shape.len() == 2 {
+                shape.sort_unstable();
+            }
+            shape
+        };
+        self.tensors.iter().map(|(leaf, axes)| (*leaf, shape(axes))).collect()
+    }
+}
+
+/// Modules of the file with those of the network that have the same tensors, then single tensors of a shape that occurs once.
+fn by_module<'a>(
+    stored: &[Tensor<'a>],
+    missing: &[Tensor<'a>],
+    ordered: bool,
+) -> (Vec<Pair<'a>>, Vec<String>) {
+    let (file, network) = (Module::all(stored), Module::all(missing));
+    let found = [false, true].map(|either_way| Paired::of(&file, &network, either_way, ordered));
+    let [exact, either_way] = found;
+    let paired = if either_way.modules.len() > exact.modules.len() { either_way } else { exact };
+    let mut pairs: Vec<Pair> = Vec::new();
+    for (ours, theirs) in &paired.modules {
+        let join = |module: &Module, leaf: &str| {
+            if module.name.is_empty() { leaf.to_owned() } else { format!("{}.{leaf}", module.name) }
+        };
+        let tensors = stored.iter().filter(|(name, _)| name.rsplit_once('.').map_or("", |(m, _)| m) == ours.name);
+        pairs.extend(tensors.map(|(name, _)| {
+            let leaf = name.rsplit_once('.').map_or(*name, |(_, leaf)| leaf);
+            (*name, join(theirs, leaf))
+        }));
+    }
+    single(stored, missing, &mut pairs);
+    let mut why = Vec::new();
+    if !pairs.is_empty() {
+        why.push("the names are others, and by their shapes these are the same tensors".to_owned());
+    }
+    if !paired.in_order.is_empty() {
+        let modules = shown(paired.in_order.iter().copied());
+        why.push(format!("{modules} have equal shapes and are taken in order: compare with `cargo xtask verify`"));
+    }
+    if !paired.open.is_empty() {
+        let modules = shown(paired.open.iter().copied());
+        why.push(format!("which modules {modules} are, their shapes do not tell: add them to `rename`"));
+    }
+    (pairs, why)
+}
+
+/// Tensors that are left, where there is just one of a shape on either side.
+fn single<'a>(stored: &[Tensor<'a>], missing: &[Tensor<'a>], pairs: &mut Vec<Pair<'a>>) {
+    let is_left = |name: &str| pairs.iter().all(|(ours, theirs)| *ours != name && theirs != name);
+    let left: Vec<&Tensor> = stored.iter().filter(|(name, _)| is_left(name)).collect();
+    let wanted: Vec<&Tensor> = missing.iter().filter(|(name, _)| is_left(name)).collect();
+    let count = |tensors: &[&Tensor], shape: &[usize]| tensors.iter().filter(|(_, other)| other == shape).count();
+    for (name, shape) in &wanted {
+        if count(&wanted, shape) == 1
+            && count(&left, shape) == 1
+            && let Some((ours, _)) = left.iter().find(|(_, other)| other == shape)
+        {
+            pairs.push((ours, (*name).to_owned()));
+        }
+    }
+}
+
+/// Modules of a file with modules of a network.
+struct Paired<'m, 'a> {
+    modules: Vec<(&'m Module<'a>, &'m Module<'a>)>,
+    /// Those of the file of which there are several of a kind, which were taken in order.
+    in_order: Vec<&'a str>,
+    /// Those of the file of which there are as many as in the network, in no order that is known.
+    open: Vec<&'a str>,
+}
+
+impl<'m, 'a> Paired<'m, 'a> {
+    fn of(file: &'m [Module<'a>], network: &'m [Module<'a>], either_way: bool, ordered: bool) -> Self {
+        let mut kinds: BTreeMap<_, [Vec<&Module>; 2]> = BTreeMap::new();
+        for (side, modules) in [file, network].into_iter().enumerate() {
+            for module in modules {
+                kinds.entry(module.signature(either_way)).or_default()[side].push(module);
+            }
+        }
+        let mut found = Self { modules: Vec::new(), in_order: Vec::new(), open: Vec::new() };
+        for [mut ours, theirs] in kinds.into_values().filter(|[ours, theirs]| ours.len() == theirs.len()) {
+            let names = ours.iter().map(|module| module.name);
+            if ours.len() > 1 {
+                if !ordered && !numbered(&ours) {
+                    found.open.extend(names);
+                    continue;
+                }
+                found.in_order.extend(names);
+            }
+            if !ordered {
+                ours.sort_by(|a, b| natural(a.name, b.name));
+            }
+            found.modules.extend(ours.into_iter().zip(theirs));
+        }
+        found
+    }
+}
+
+/// Whether names differ in their numbers alone, so that these tell the order.
+fn numbered(modules: &[&Module]) -> bool {
+    let words = |module: &Module| module.name.replace(|c: char| c.is_ascii_digit(), "");
+    modules.windows(2).all(|pair| words(pair[0]) == words(pair[1]))
+}
+
+/// Numbers in names by their size: "fc2" before "fc10".
+fn natural(a: &str, b: &str) -> Ordering {
+    let numbers = |name: &str| -> Vec<u64> {
+        name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
+    };
+    numbers(a).cmp(&numbers(b)).then_with(|| a.cmp(b))
+}

@@ -1,0 +1,154 @@
+//! From the names in a file to the network's: `strip_prefix`, then `rename`, then `transpose`.
+
+use std::borrow::Cow;
+
+use eigenscape_core::registry::nearest;
+
+use super::{
+    pattern::{self, Rename, fits},
+    refusal::{Refusal, Result},
+    state_dict::{Entry, Item, StateDict, short, shown},
+};
+
+impl StateDict<'_> {
+    /// Takes a prefix away from the names that have it.
+    pub(super) fn strip(&mut self, prefix: &str) -> Result<()> {
+        let mut stripped = false;
+        for entry in &mut self.entries {
+            if let Some(rest) = entry.stored_as.strip_prefix(prefix) {
+                (entry.stored_as, stripped) = (rest, true);
+            }
+        }
+        if stripped {
+            return Ok(());
+        }
+        let names = self.stored_names();
+        Err(Refusal::new(
+            format!("has no name that begins with {prefix:?}; its names are: {names}"),
+            "correct or remove `strip_prefix`",
+        ))
+    }
+
+    /// The same tensors under the names that `rename` gives them, those turned over that `transpose` fits.
+    pub(super) fn named(mut self, rename: &[Rename], transpose: &[String]) -> Result<Self> {
+        let mut used = vec![false; rename.len()];
+        for entry in &mut self.entries {
+            entry.name = match pattern::chosen(rename, entry.stored_as)? {
+                Some((_, name)) => Cow::Owned(name),
+                None => Cow::Borrowed(entry.stored_as),
+            };
+            entry.item = entry.item.as_stored();
+            for (used, pattern) in used.iter_mut().zip(rename) {
+                *used = *used || fits(pattern.from(), entry.stored_as);
+            }
+        }
+        if let Some(unused) = used.iter().position(|used| !used) {
+            return Err(self.fits_nothing(&rename[unused]));
+        }
+        self.entries.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some([a, b]) = self.entries.array_windows().find(|[a, b]| a.name == b.name) {
+            return Err(twice(a, b));
+        }
+        for pattern in transpose {
+            self.transpose(pattern)?;
+        }
+        Ok(self)
+    }
+
+    fn fits_nothing(&self, unused: &Rename) -> Refusal {
+        let (from, to) = (unused.from(), unused.to());
+        let names = || self.entries.iter().map(|entry| entry.stored_as);
+        let remedy = if names().any(|name| fits(to, name)) {
+            format!("write names in the file to the left of those in the network: \"{to}\" = \"{from}\"")
+        } else {
+            match nearest(from, names()) {
+                Some(name) => format!("correct or remove it; did you mean \"{}\"?", short(&name)),
+                None => "correct or remove it".to_owned(),
+            }
+        };
+        let problem = format!("has no name that \"{from}\" in `rename` fits; its names are: {}", self.stored_names());
+        Refusal::new(problem, remedy)
+    }
+
+    /// Turns over the matrices that a pattern fits, by their names in the file or, where it fits none of these, in the network.
+    fn transpose(&mut self, pattern: &str) -> Result<()> {
+        let chosen = |name: &dyn Fn(&Entry) -> bool| -> Vec<usize> {
+            (0..self.entries.len()).filter(|index| name(&self.entries[*index])).collect()
+        };
+        let mut indices = chosen(&|entry| fits(pattern, entry.stored_as));
+        if indices.is_empty() {
+            indices = chosen(&|entry| fits(pattern, &entry.name));
+        }
+        if indices.is_empty() {
+            let near = nearest(pattern, self.entries.iter().map(|entry| entry.stored_as));
+            let near = near.map_or(String::new(), |name| format!("; did you mean \"{}\"?", short(&name)));
+            return Err(Refusal::new(
+                format!("has no name that \"{pattern}\" in `transpose` fits; its names are: {}", self.stored_names()),
+                format!("correct or remove it{near}"),
+            ));
+        }
+        for index in indices {
+            let entry = &mut self.entries[index];
+            entry.item = entry.item.transposed().ok_or_else(|| {
+                let problem = format!(
+                    "\"{pattern}\" in `transpose` fits {}, which is {} and no matrix",
+                    short(entry.stored_as),
+                    entry.item
+                );
+                Refusal::new(problem, "let it fit matrices alone, as in transpose = [\"*.c_attn.weight\"]")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The first names in the file.
+    fn stored_names(&self) -> String {
+        shown(self.entries.iter().map(|entry| entry.stored_as))
+    }
+}
+
+fn twice(a: &Entry, b: &Entry) -> Refusal {
+    let name = short(&a.name);
+    if a.stored_as == b.stored_as {
+        return Refusal::new(
+            format!("has two tensors of the name {name}"),
+            "change `strip_prefix` so that names stay different, or save the file again",
+        );
+    }
+    Refusal::new(
+        format!("`rename` makes {name} of {} and of {}", short(a.stored_as), short(b.stored_as)),
+        "give each tensor a name of its own: change `rename`",
+    )
+}
+
+/// What `strip_prefix`, `rename` and `transpose` make of one name, where nothing need fit: the name in the network, and whether its matrix is
+/// turned over.
+pub(crate) fn lenient(selection: &super::Selection, name: &str) -> Result<(String, bool)> {
+    let stripped = selection.strip_prefix.iter().fold(name, |name, prefix| {
+        name.strip_prefix(prefix.as_str()).unwrap_or(name)
+    });
+    let renamed = pattern::chosen(&selection.rename, stripped)?;
+    let renamed = renamed.map_or_else(|| stripped.to_owned(), |(_, name)| name);
+    let turned = selection.transpose.iter().any(|pattern| fits(pattern, stripped) || fits(pattern, &renamed));
+    Ok((renamed, turned))
+}
+
+impl<'c> Item<'c> {
+    /// A matrix turned over; `None` for anything else.
+    fn transposed(self) -> Option<Self> {
+        match self {
+            Self::Tensor(stored) | Self::Transposed(stored) if stored.shape().len() == 2 => {
+                Some(Self::Transposed(stored))
+            }
+            _ => None,
+        }
+    }
+
+    /// As it lies in the file.
+    fn as_stored(self) -> Self {
+        match self {
+            Self::Transposed(stored) => Self::Tensor(stored),
+            other => other,
+        }
+    }
+}

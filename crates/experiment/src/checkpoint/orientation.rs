@@ -1,0 +1,179 @@
+//! Which matrices of a file are stored the other way round, \[in, out\] instead of \[out, in\]: as Hugging Face's `Conv1D` stores them, TensorFlow
+//! and JAX. The shape tells of all but square ones.
+
+use eigenscape_autodiff::Network;
+
+use super::{
+    difference::{declared, lookup},
+    refusal::{Refusal, Result},
+    state_dict::{Entry, Item, Selection, StateDict},
+};
+
+/// The layers of GPT-2 that are a `Conv1D` in Hugging Face's library. It has the layers of nanoGPT by the same names, but as linear layers:
+/// in one file all are of one kind.
+const CONV1D: [&str; 4] = ["c_attn", "c_proj", "c_fc", "q_attn"];
+/// Up to so many matrices are listed one by one.
+const LISTED: usize = 6;
+
+/// A matrix of the network that the file has in the same shape, whichever way round.
+struct Matrix<'a> {
+    entry: &'a Entry<'a>,
+    /// Whether its shape does not tell which way round it is stored.
+    square: bool,
+    /// Whether it is stored the other way round, by its shape or, where that does not tell, by `transpose`.
+    turned: bool,
+}
+
+impl Matrix<'_> {
+    fn is_conv1d(&self) -> bool {
+        conv1d(self.entry).is_some()
+    }
+}
+
+/// The layer's name, where it is one that can be a `Conv1D`.
+fn conv1d(entry: &Entry) -> Option<&'static str> {
+    let (module, leaf) = entry.stored_as.rsplit_once('.')?;
+    let layer = module.rsplit('.').next()?;
+    CONV1D.into_iter().find(|known| *known == layer && leaf == "weight")
+}
+
+fn matrices<'a>(network: &'a Network, state: &'a StateDict) -> Vec<Matrix<'a>> {
+    let matrix = |name: &str, shape: &[usize]| {
+        let &[rows, columns] = shape else { return None };
+        let entry = lookup(network, state, name)?;
+        let stored = entry.item.stored()?.shape();
+        let turned = match entry.item {
+            _ if stored != [rows, columns] && stored != [columns, rows] => return None,
+            Item::Transposed(_) => true,
+            _ => stored != [rows, columns],
+        };
+        Some(Matrix { entry, square: rows == columns, turned })
+    };
+    declared(network)
+        .filter(|declared| declared.name.rsplit('.').next().is_some_and(|leaf| leaf.contains("weight")))
+        .filter_map(|declared| matrix(&declared.name, &declared.shape))
+        .collect()
+}
+
+/// What `transpose` should list beside what it lists, and why.
+pub(super) struct Turning {
+    /// The patterns.
+    pub patterns: Vec<String>,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// What `transpose` should list so that matrices fit; `None` where no matrix is stored the other way round.
+pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
+    let matrices = matrices(network, state);
+    let reversed = |matrix: &&Matrix| !matrix.square && matrix.turned;
+    let missing: Vec<&Matrix> =
+        matrices.iter().filter(reversed).filter(|m| matches!(m.entry.item, Item::Tensor(_))).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let is_conv1d = missing.iter().any(|matrix| matrix.is_conv1d());
+    let upright = matrices.iter().filter(|matrix| !matrix.square && !matrix.turned).count();
+    let squares: Vec<&Matrix> = matrices.iter().filter(|matrix| matrix.square && !matrix.turned).collect();
+    // What the library stores the other way round is known by name, all else by what the others are.
+    let most = matrices.iter().filter(reversed).count() > upright;
+    let (too, unknown): (Vec<&Matrix>, Vec<&Matrix>) =
+        squares.into_iter().partition(|square| if is_conv1d { square.is_conv1d() } else { most });
+    let mut wanted: Vec<&Entry> = missing.iter().chain(&too).map(|matrix| matrix.entry).collect();
+    let mut patterns = Vec::new();
+    let mut why = if is_conv1d {
+        wanted.retain(|entry| conv1d(entry).is_none());
+        patterns = conv1d_patterns(state);
+        "the layers c_attn, c_proj and c_fc of Hugging Face's GPT-2 (Conv1D) store all their matrices the other way round, [in, out]".to_owned()
+    } else {
+        "matrices are stored the other way round, [in, out]".to_owned()
+    };
+    patterns.extend(listed(&wanted, state));
+    if let [first, more @ ..] = too.as_slice() {
+        why += &format!(
+            "; so {} {}, square, so that the shape does not show it",
+            if more.is_empty() { "is" } else { "are" },
+            names(&[&[*first], more].concat())
+        );
+    }
+    if !is_conv1d && !unknown.is_empty() {
+        why += &format!(
+            "; whether {} is, too, a square shape does not tell: compare with `cargo xtask verify`",
+            names(&unknown)
+        );
+    }
+    Some(Turning { patterns, why })
+}
+
+/// A pattern for each kind of layer that the file has.
+fn conv1d_patterns(state: &StateDict) -> Vec<String> {
+    let has = |layer: &&str| {
+        state.entries.iter().any(|entry| conv1d(entry) == Some(*layer) && entry.stored_as.matches('.').count() > 1)
+    };
+    CONV1D.into_iter().filter(has).map(|layer| format!("*.{layer}.weight")).collect()
+}
+
+/// Patterns that fit these names of the file and no others; many by what their names end with.
+fn listed(wanted: &[&Entry], state: &StateDict) -> Vec<String> {
+    let mut patterns: Vec<String> = Vec::new();
+    for entry in wanted {
+        let name = entry.stored_as;
+        if patterns.iter().any(|pattern| super::pattern::fits(pattern, name)) {
+            continue;
+        }
+        let ending = name.rmatch_indices('.').nth(1).map(|(dot, _)| format!("*{}", &name[dot..]));
+        let is_wanted = |other: &Entry| wanted.iter().any(|entry| entry.stored_as == other.stored_as);
+        let ending = ending.filter(|ending| {
+            let mut fitting = state.entries.iter().filter(|entry| super::pattern::fits(ending, entry.stored_as));
+            wanted.len() > LISTED && fitting.all(is_wanted)
+        });
+        patterns.push(ending.unwrap_or_else(|| name.to_owned()));
+    }
+    patterns
+}
+
+fn names(matrices: &[&Matrix]) -> String {
+    super::state_dict::shown(matrices.iter().map(|matrix| matrix.entry.stored_as))
+}
+
+/// What a square matrix, of which the shape does not tell, leaves open in a file that fits.
+///
+/// # Errors
+/// When it is one of Hugging Face's `Conv1D` layers, and is not stored as the others are.
+pub(super) fn doubt(selection: &Selection, network: &Network, state: &StateDict) -> Result<Option<String>> {
+    let matrices = matrices(network, state);
+    let (known, others): (Vec<&Matrix>, Vec<&Matrix>) = matrices.iter().partition(|matrix| matrix.is_conv1d());
+    if let Some((turned, odd)) = odd(&known) {
+        let odd = names(&odd);
+        let same = "c_attn, c_proj and c_fc are stored the same way round in one file";
+        return Err(if turned {
+            let problem = format!("`transpose` leaves out {odd}, square, and lists the other matrices of its kind: {same}");
+            let mut patterns = selection.transpose.clone();
+            patterns.extend(conv1d_patterns(state).into_iter().filter(|pattern| !selection.transpose.contains(pattern)));
+            Refusal::new(problem, format!("write\n{}", super::remedy::transpose_line(&patterns)))
+        } else {
+            let problem = format!("`transpose` lists {odd}, square, and not the other matrices of its kind: {same}");
+            Refusal::new(problem, "take it out of `transpose`")
+        });
+    }
+    Ok(odd(&others).map(|(turned, odd)| {
+        let (ours, theirs) = if turned { ("as PyTorch does", "not ") } else { ("the other way round", "") };
+        format!(
+            "{} taken to be stored {ours}, and the other matrices are {theirs}as PyTorch stores them: a square shape does not tell; compare with \
+             `cargo xtask verify`",
+            names(&odd)
+        )
+    }))
+}
+
+/// Where matrices that are not square are all stored one way round (`true`: the other), the square ones that are not.
+fn odd<'a>(matrices: &[&'a Matrix<'a>]) -> Option<(bool, Vec<&'a Matrix<'a>>)> {
+    let mut telling = matrices.iter().filter(|matrix| !matrix.square).map(|matrix| matrix.turned);
+    let turned = telling.next()?;
+    if telling.any(|other| other != turned) {
+        return None;
+    }
+    let odd: Vec<&Matrix> =
+        matrices.iter().copied().filter(|matrix| matrix.square && matrix.turned != turned).collect();
+    (!odd.is_empty()).then_some((turned, odd))
+}

@@ -1,0 +1,134 @@
+//! What to write so that a file fits the network.
+
+use eigenscape_autodiff::Network;
+
+use super::{
+    difference::{Difference, declared, differences},
+    guess,
+    orientation,
+    pattern::Rename,
+    state_dict::{Selection, StateDict, short},
+};
+
+/// At most so many prefixes are tried.
+const PREFIXES: usize = 8;
+/// At most so many tensors that still differ are named.
+const NAMED: usize = 3;
+/// A line is at most so long: beyond, a table has a line for each of its keys.
+const WIDTH: usize = 78;
+
+/// What to do about differences: what the keys of the checkpoint should be where these are at fault.
+pub(super) fn of(
+    selection: &Selection,
+    network: &Network,
+    state: &StateDict,
+    differences: &[Difference],
+) -> String {
+    let no_tensor = |of_network: bool| {
+        differences
+            .iter()
+            .filter(|difference| difference.expected.is_some() == of_network)
+            .find_map(Difference::refusal)
+    };
+    // What stands where a parameter should; then whatever else there is beside tensors.
+    no_tensor(true)
+        .or_else(|| keys(selection, network, state, differences.len()))
+        .or_else(|| no_tensor(false))
+        .unwrap_or_else(|| "choose the architecture and settings that the checkpoint was made with".to_owned())
+}
+
+/// The keys with which fewer tensors differ than these, and what differs then.
+fn keys(selection: &Selection, network: &Network, state: &StateDict, before: usize) -> Option<String> {
+    let mut selection = selection.clone();
+    let mut state = state.clone();
+    let mut why = Vec::new();
+    let mut lines = Vec::new();
+    if let Some(prefix) = prefix(network, &state).filter(|_| selection.rename.is_empty()).map(str::to_owned) {
+        state.strip(&prefix).ok()?;
+        why.push(format!("the names fit without their prefix {prefix:?}"));
+        selection.strip_prefix.push(prefix);
+        lines.push(list("strip_prefix", &selection.strip_prefix));
+    } else {
+        let guess = guess::names(network, &state);
+        if !guess.rename.is_empty() {
+            selection.rename.extend(guess.rename);
+            why.extend(guess.why);
+            lines.push(rename_lines(&selection.rename));
+        }
+    }
+    let named = state.named(&selection.rename, &selection.transpose).ok()?;
+    let turning = orientation::turning(network, &named);
+    if let Some(turning) = turning {
+        let new = turning.patterns.into_iter().filter(|pattern| !selection.transpose.contains(pattern));
+        let new: Vec<String> = new.collect();
+        selection.transpose.extend(new);
+        why.push(turning.why);
+        // A table below the others' lines would take them in.
+        lines.insert(0, transpose_line(&selection.transpose));
+    }
+    let done = named.named(&selection.rename, &selection.transpose).ok()?;
+    let rest = differences(network, &done);
+    (rest.len() < before && !lines.is_empty()).then(|| {
+        format!(
+            "{}; write in [model.checkpoint], beside `path`:\n{}{}",
+            why.join("; "),
+            lines.join("\n"),
+            remaining(&rest)
+        )
+    })
+}
+
+/// What still differs.
+fn remaining(rest: &[Difference]) -> String {
+    if rest.is_empty() {
+        return String::new();
+    }
+    let each = rest.iter().take(NAMED).map(|difference| {
+        let network = difference.expected.map_or("-".to_owned(), |shape| format!("{shape:?}"));
+        let file = difference.found.map_or("-".to_owned(), |entry| entry.item.to_string());
+        format!("{} (network {network}, file {file})", short(difference.name))
+    });
+    let each = each.collect::<Vec<_>>().join(", ");
+    let more = if rest.len() > NAMED { format!(" and {} more", rest.len() - NAMED) } else { String::new() };
+    format!("\nWhat differs then is for the settings in [model]: {each}{more}")
+}
+
+/// `transpose = [...]`.
+pub(super) fn transpose_line(patterns: &[String]) -> String {
+    list("transpose", patterns)
+}
+
+fn list(key: &str, words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    match words.as_slice() {
+        [word] if key == "strip_prefix" => format!("  {key} = {word}"),
+        words => format!("  {key} = [{}]", words.join(", ")),
+    }
+}
+
+/// `rename = { ... }`, or a table with a line for each pair where that is too long.
+fn rename_lines(rename: &[Rename]) -> String {
+    let pairs: Vec<String> =
+        rename.iter().map(|pair| format!("{} = {}", quoted(pair.from()), quoted(pair.to()))).collect();
+    let line = format!("  rename = {{ {} }}", pairs.join(", "));
+    if line.len() <= WIDTH {
+        return line;
+    }
+    format!("  [model.checkpoint.rename]\n  {}", pairs.join("\n  "))
+}
+
+/// As TOML writes a string.
+fn quoted(word: &str) -> String {
+    toml::Value::from(word).to_string()
+}
+
+/// A prefix, ending in a dot, without which the file has every name of the network.
+fn prefix<'s>(network: &Network, state: &'s StateDict) -> Option<&'s str> {
+    let first = declared(network).find(|declared| state.get(&declared.name).is_none())?;
+    let candidates = state.iter().filter_map(|(name, _)| name.strip_suffix(first.name.as_str()));
+    candidates.filter(|prefix| prefix.ends_with('.')).take(PREFIXES).find(|prefix| {
+        declared(network).all(|declared| {
+            state.get(&format!("{prefix}{}", declared.name)).is_some() || state.get(&declared.name).is_some()
+        })
+    })
+}
