@@ -54,13 +54,21 @@ impl Error {
         }
     }
 
-    /// What went wrong, and what to do about it where that is known.
+    /// What went wrong, and what to do about it.
     #[must_use]
     pub fn into_words(self) -> (String, Option<String>) {
+        let remedy = match &self {
+            Self::Input { .. } => "",
+            Self::Io { source, .. } => for_file(source),
+            Self::Autodiff(_) => {
+                "check that the settings in [model] fit the data's shapes and types; if they do, report this as a fault of Eigenscape"
+            }
+            Self::Tensor(_) => "report this as a fault of Eigenscape, with the experiment's file",
+            Self::Interrupted => "give the same command again: it goes on from what is kept",
+        };
         match self {
             Self::Input { subject, problem, remedy } => (format!("{subject}: {problem}"), Some(remedy)),
-            Self::Io { ref source, .. } if is_full(source) => (self.to_string(), Some(FULL.to_owned())),
-            other => (other.to_string(), None),
+            other => (other.to_string(), Some(remedy.to_owned())),
         }
     }
 
@@ -73,6 +81,20 @@ impl Error {
 /// What to do about a disk without room.
 const FULL: &str =
     "free space on that disk and give the same command again, or choose another folder with --out DIR";
+
+/// What to do about a file that the operating system does not read or write.
+fn for_file(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    match error.kind() {
+        _ if is_full(error) => FULL,
+        NotFound => "check the path: neither it nor a folder on the way to it may be missing",
+        PermissionDenied | ReadOnlyFilesystem => "give this user the right to read and write there, or choose another path",
+        IsADirectory => "give the path of a file, and not of a folder",
+        NotADirectory => "one of the folders on the path is a file: correct the path, or remove that file",
+        AlreadyExists => "remove or rename what is there, or choose another path",
+        _ => "check the path and the disk that it is on, and give the same command again",
+    }
+}
 
 /// Whether a file could not be written because there is no room for it.
 #[must_use]

@@ -11,6 +11,9 @@ pub struct Notes {
     /// What a profile changed, so that these are not the experiment's full numbers; `None` where none changed anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<ProfileNote>,
+    /// What `--set` flags changed: "train.epochs=2 (10 in the file)".
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<String>,
     /// One entry a run, in the order of `Results::runs`; missing entries are empty.
     pub runs: Vec<RunNotes>,
 }

@@ -8,6 +8,8 @@ mod difference;
 mod fit;
 mod guess;
 mod naming;
+#[cfg(test)]
+mod naming_tests;
 mod orientation;
 mod pattern;
 mod refusal;

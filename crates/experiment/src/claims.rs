@@ -1,6 +1,6 @@
 //! Whether what is claimed is of something that is measured: known when the groups of every run are.
 
-use eigenscape_analysis::expectation::{Expectation, Quantity, Reference, Relation, Subject};
+use eigenscape_analysis::expectation::{Expectation, Quantity, Subject};
 use eigenscape_core::registry::nearest;
 
 use crate::{
@@ -60,8 +60,8 @@ impl<'a> Claims<'a> {
         let is_it = |(curvature, group): &(String, String)| {
             *curvature == subject.curvature && (subject.quantity == Quantity::Distance || *group == subject.group)
         };
-        let without = self.runs.iter().filter(|run| concerns(claim, &run.variant));
-        let Some(without) = without.into_iter().find(|run| !run.spectra.iter().any(is_it)) else { return Ok(()) };
+        let mut ours = self.runs.iter().filter(|run| claim.is_about(&run.variant));
+        let Some(without) = ours.find(|run| !run.spectra.iter().any(is_it)) else { return Ok(()) };
         let of = if without.variant.is_empty() { String::new() } else { format!(" in `{}`", without.variant) };
         if without.spectra.is_empty() {
             let problem = format!("`{}` is of a spectrum, and none is measured{of}", subject.quantity.name());
@@ -82,18 +82,6 @@ impl<'a> Claims<'a> {
         let help = suggestion(near.as_deref(), "groups that are measured", shown);
         let problem = format!("no probe measures the {} of the group `{}`{of}", subject.curvature, subject.group);
         Err(blamed(node, "group").site.error(problem, Some(help)))
-    }
-}
-
-/// Whether a claim is about the runs of a variant.
-fn concerns(claim: &Expectation, variant: &str) -> bool {
-    let against = match &claim.relation {
-        Relation::Against { reference: Reference::Variant(other), .. } => Some(other),
-        _ => None,
-    };
-    match &claim.variant {
-        Some(ours) => ours == variant || against.is_some_and(|other| other == variant),
-        None => true,
     }
 }
 

@@ -178,5 +178,11 @@ impl Node {
 fn syntax_error(source: &Source, error: &toml::de::Error) -> ConfigError {
     let end = source.text().len();
     let span = error.span().unwrap_or(end..end);
-    source.site(span).error(format!("not valid TOML: {}", error.message()), None)
+    let message = error.message();
+    let help = if message.contains("duplicate key") {
+        "remove one of the two: a key and a table stand once in a file"
+    } else {
+        "write `key = value` a line: strings in quotes, lists as [1, 2], tables as { key = value } or below a line [table]"
+    };
+    source.site(span).error(format!("not valid TOML: {message}"), Some(help.to_owned()))
 }

@@ -14,6 +14,8 @@ pub mod check;
 pub mod checkpoint;
 pub mod choices;
 pub mod course;
+pub mod claims;
+mod course;
 pub mod diagnostic;
 pub mod document;
 pub mod evaluate;

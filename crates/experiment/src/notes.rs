@@ -32,7 +32,7 @@ pub fn of_plan(plan: &Plan, seconds: f64, runs: Vec<RunNotes>) -> Notes {
         name: shortened.profile.to_owned(),
         changes: shortened.changes.clone(),
     });
-    Notes { lines, profile, runs }
+    Notes { lines, profile, set: plan.set.clone(), runs }
 }
 
 /// What holds for one run.

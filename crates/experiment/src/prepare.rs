@@ -344,7 +344,10 @@ impl<T> Located<T> {
     fn caused(&self, error: Error) -> ConfigError {
         match error {
             Error::Input { subject, problem, remedy } => self.error(format!("{subject}: {problem}"), remedy),
-            other => self.site.error(other.to_string(), None),
+            other => {
+                let (problem, remedy) = other.into_words();
+                self.site.error(problem, remedy)
+            }
         }
     }
 }

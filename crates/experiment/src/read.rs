@@ -70,7 +70,26 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
         };
         return node.site.error(format!("the key `{word}` is missing{}", inside(path)), Some(help));
     }
-    node.site.error(format!("`{path}`: {}", wrong_type(message)), None)
+    let key = last_step(path);
+    let key = if key.is_empty() { "key" } else { key };
+    node.site.error(format!("`{path}`: {}", wrong_type(message)), Some(example(key, message)))
+}
+
+/// What a value of the right type looks like.
+fn example(key: &str, message: &str) -> String {
+    let expected = message.rsplit_once("expected ").map_or("", |(_, expected)| expected);
+    let value = match expected {
+        "usize" | "u64" | "u32" | "i64" | "i32" => "3",
+        "a nonzero usize" | "a nonzero u64" | "a nonzero u32" => "1",
+        "f64" | "f32" => "0.1",
+        "a boolean" => "true",
+        "a string" => "\"word\"",
+        "a sequence" | "an array of length 2" => "[0.1, 0.2]",
+        "a map" => "{ name = \"word\" }",
+        other if other.starts_with("struct ") => "{ name = \"word\" }",
+        _ => return "`cargo xtask schema` says what every key takes, `cargo xtask list` what a plugin's keys take".to_owned(),
+    };
+    format!("write it as in {key} = {value}")
 }
 
 /// "invalid type: string "ten", expected usize" in words that do not presume knowledge of Rust.

@@ -12,6 +12,7 @@ use eigenscape_core::{
 };
 
 use crate::{
+    claims::Claims,
     artifacts::{RESULTS, RunDirectory},
     course,
     diagnostic::{Failure, Result},
@@ -39,8 +40,14 @@ pub fn execute(
     report: impl FnOnce(&Path) -> eigenscape_core::Result<()>,
 ) -> Result<Executed> {
     let start = Instant::now();
-    let identities = plan.runs.iter().map(|run| Identity::new(&prepare(run)?));
-    let identities = identities.collect::<Result<Vec<_>>>()?;
+    let mut claims = Claims::of(plan);
+    let mut identities = Vec::new();
+    for run in &plan.runs {
+        let prepared = prepare(run)?;
+        claims.see(&prepared);
+        identities.push(Identity::new(&prepared)?);
+    }
+    claims.check()?;
     let directory = RunDirectory::create(&plan.directory)?;
     let finished = FinishedRuns::of(&plan.directory, fresh)?;
     let mut runs = Vec::new();
@@ -101,6 +108,6 @@ fn own_folder(of: &str, plan: &RunPlan) -> PathBuf {
 fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string_pretty(value).map_err(|error| Failure::Run {
         problem: format!("results cannot be written: {error}"),
-        remedy: None,
+        remedy: Some("report this as a fault of Eigenscape, with the experiment's file".to_owned()),
     })
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Keys that belong to the experiment and not to one of its runs.
-const SHARED: [&str; 5] = ["name", "out", "reruns", "expect", "extends"];
+const SHARED: [&str; 6] = ["name", "out", "reruns", "expect", "extends", "sweep"];
 /// The key of the list of cases.
 const CASE: &str = "case";
 /// The key of the seed.
@@ -112,17 +112,22 @@ fn cases(sweep: &Node) -> Result<Vec<(String, Node)>, ConfigError> {
             return Err(element.site.error("a case of the sweep has no name", Some(help)));
         };
         if cases.iter().any(|(other, _)| *other == name) {
-            return Err(site.error(format!("two cases are named \"{name}\""), None));
+            let help = "give each case a name of its own".to_owned();
+            return Err(site.error(format!("two cases are named \"{name}\""), Some(help)));
         }
         if let Tree::Table(entries) = &case.value
             && let Some((key, node)) =
-                entries.iter().find(|(key, _)| key == "sweep" || SHARED.contains(&key.as_str()))
+                entries.iter().find(|(key, _)| SHARED.contains(&first_step(key)))
         {
             return Err(cannot_be_swept(key, node));
         }
         cases.push((name, case));
     }
     Ok(cases)
+}
+
+fn first_step(path: &str) -> &str {
+    path.split('.').next().unwrap_or(path).trim()
 }
 
 fn cannot_be_swept(key: &str, node: &Node) -> ConfigError {
@@ -152,7 +157,8 @@ struct Axis<'a> {
 /// The lists below a table; unquoted dotted keys (`model.name = [...]`) are tables in tables.
 fn axes<'a>(table: &'a Node, prefix: &str) -> Result<Vec<Axis<'a>>, ConfigError> {
     let Tree::Table(entries) = &table.value else {
-        return Err(table.site.error("`sweep` must be a table of lists", None));
+        let help = "write [sweep], and below it the values of keys, as in \"train.optimizer.lr\" = [1e-2, 1e-3]".to_owned();
+        return Err(table.site.error("`sweep` must be a table of lists", Some(help)));
     };
     let mut axes = Vec::new();
     for (name, node) in entries {
@@ -165,7 +171,9 @@ fn axes<'a>(table: &'a Node, prefix: &str) -> Result<Vec<Axis<'a>>, ConfigError>
         }
     }
     for axis in &axes {
-        if SHARED.contains(&axis.path.as_str()) {
+        let first = first_step(&axis.path);
+        // A profile is chosen before the lists apply; a case may say what it is for that case.
+        if SHARED.contains(&first) || first == "profile" {
             return Err(cannot_be_swept(&axis.path, axis.key));
         }
     }
@@ -202,7 +210,10 @@ fn reruns(run: &Combination, swept: bool) -> Result<Vec<Combination>, ConfigErro
     let axis = Axis { path: SEED.to_owned(), key: node, values: &[] };
     let seed = |i| {
         let seed =
-            first.checked_add(i).ok_or_else(|| node.site.error("there are not so many seeds", None))?;
+            first.checked_add(i).ok_or_else(|| {
+                let help = "ask for fewer reruns, or start from a smaller seed".to_owned();
+                node.site.error("there are not so many seeds", Some(help))
+            })?;
         run.clone().with(&axis, &literal(&node.site, seed.into()))
     };
     (0..count).map(seed).collect()

@@ -233,6 +233,113 @@ fn cases_lists_and_reruns_are_combined() {
     assert_eq!(settings(&again.runs), settings(&plan.runs));
 }
 
+/// How many runs there are, and what is said of those that are another's.
+fn once(tables: &str, flags: &[&str]) -> (Vec<String>, Vec<String>) {
+    let plan = plan(&format!("{FULL}{tables}"), flags);
+    (plan.runs.into_iter().map(|run| run.name).collect(), plan.warnings)
+}
+
+#[test]
+fn runs_of_equal_settings_are_one_run() {
+    let cases: &[(&str, &[&str], &[&str], &str)] = &[
+        ("[sweep]\nseed = [1, 2, 1]", &[], &["seed=1", "seed=2"], "`seed=1` is asked for again"),
+        (
+            "[sweep]\n\"train.optimizer.lr\" = [1e-3, 0.001, 1e-2]",
+            &[],
+            &["train.optimizer.lr=0.001", "train.optimizer.lr=0.01"],
+            "`train.optimizer.lr=0.001` is asked for again",
+        ),
+        (
+            "[sweep]\n\"train.optimizer.lr\" = [1, 1.0]",
+            &[],
+            &["train.optimizer.lr=1"],
+            "`train.optimizer.lr=1.0` has the settings of `train.optimizer.lr=1`",
+        ),
+        (
+            "[sweep]\n\"probe.0.estimator\" = [\"gram\", { name = \"gram\" }]",
+            &[],
+            &["probe.0.estimator=gram"],
+            "has the settings of `probe.0.estimator=gram`",
+        ),
+        (
+            "[[sweep.case]]\nname = \"a\"\n[[sweep.case]]\nname = \"b\"\n\"train.epochs\" = 3",
+            &[],
+            &["a"],
+            "`b` has the settings of `a`",
+        ),
+        (
+            "[[sweep.case]]\nname = \"a\"\nseed = 1\n[[sweep.case]]\nname = \"b\"\nseed = 2",
+            &["reruns=2"],
+            &["a,seed=1", "a,seed=2", "b,seed=3"],
+            "`b,seed=2` has the settings of `a,seed=2`",
+        ),
+    ];
+    for (tables, flags, names, words) in cases {
+        let (runs, warnings) = once(tables, flags);
+        assert_eq!(runs, *names, "{tables}");
+        assert!(warnings.len() == 1 && warnings[0].contains(words), "{tables}: {warnings:?}");
+    }
+    let (runs, warnings) = once("[sweep]\n\"train.batch_size\" = [1, 2]", &["reruns=2"]);
+    assert_eq!((runs.len(), warnings.len()), (4, 0));
+}
+
+#[test]
+fn flags_and_a_missing_probe_are_said() {
+    let set = plan(FULL, &["train.epochs=5", "probe.0.dtype=f32", "seed = 9"]).set;
+    assert_eq!(set, ["train.epochs=5 (3 in the file)", "probe.0.dtype=f32 (\"f64\" in the file)", "seed = 9 (7 in the file)"]);
+    assert!(plan(FULL, &[]).set.is_empty());
+    let (start, _) = FULL.split_once("[[probe]]").unwrap();
+    assert_eq!(
+        plan(start, &[]).warnings,
+        ["there is no [[probe]]: the network is trained, and no curvature is measured"]
+    );
+}
+
+#[test]
+fn a_claim_over_training_says_where_it_begins() {
+    let claim = "\n[[expect]]\nclaim = 'it falls'\nquantity = 'trace'\nis = 'falls'\n";
+    let words = |text: &str| plan(&format!("{text}{claim}"), &[]).expectations[0].words();
+    assert_eq!(words(FULL), "trace of full (hessian): falls over training");
+    let every = FULL.replace("at = [3, 0, 3]", "at = \"every-epoch\"");
+    assert_eq!(
+        words(&every),
+        "trace of full (hessian): falls from epoch 1 on; epoch 0, before training, is not measured"
+    );
+}
+
+#[test]
+fn a_checkpoint_can_be_renamed_from_anywhere() {
+    let rename = |text: &str, flags: &[&str]| {
+        let checkpoint = plan(text, flags).runs.remove(0).model.checkpoint.unwrap().value;
+        (format!("{:?}", checkpoint.rename), checkpoint.transpose, checkpoint.path)
+    };
+    let inline = r#"model.checkpoint={ path = "Cargo.toml", rename = { "fc1.*" = "0.*" }, transpose = "*.weight" }"#;
+    let expected = rename(FULL, &[inline]);
+    assert!(expected.0.contains("fc1.*") && expected.1 == ["*.weight"], "{expected:?}");
+    let table = |keys: &str| FULL.replace("name = \"lenet\"\n", &format!("name = \"lenet\"\n{keys}\n"));
+    let own = "[model.checkpoint]\npath = 'Cargo.toml'\ntranspose = ['*.weight']\n[model.checkpoint.rename]\n";
+    for text in [
+        table(&format!("{own}'fc1.*' = '0.*'")),
+        // Dots of a key that is not quoted make tables in tables.
+        table(&format!("{own}fc1.'*' = '0.*'")),
+        table(
+            "checkpoint = 'Cargo.toml'\n[profile.small.model.checkpoint]\ntranspose = '*.weight'\nrename = { 'fc1.*' = '0.*' }",
+        ),
+        format!(
+            "{FULL}[[sweep.case]]\nname = 'a'\nmodel.checkpoint = {{ path = 'Cargo.toml', transpose = '*.weight', rename = {{ 'fc1.*' = '0.*' }} }}"
+        ),
+        format!(
+            "{FULL}[sweep]\n'model.checkpoint' = [{{ path = 'Cargo.toml', transpose = '*.weight', rename = {{ 'fc1.*' = '0.*' }} }}]"
+        ),
+    ] {
+        assert_eq!(rename(&text, &[]), expected, "{text}");
+        let resolved = plan(&text, &[]).resolved;
+        assert_eq!(rename(&resolved, &[]), expected, "{resolved}");
+    }
+    let flags = ["model.checkpoint=Cargo.toml", "model.checkpoint.transpose=*.weight", r#"model.checkpoint.rename={"fc1.*" = "0.*"}"#];
+    assert_eq!(rename(FULL, &flags), expected);
+}
+
 #[test]
 fn flags_win_over_the_profile() {
     let plan = plan(&swept(), &["train.epochs=5", "reruns=1"]);

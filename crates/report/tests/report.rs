@@ -200,7 +200,7 @@ fn what_users_write_is_escaped() {
         estimators: hostile(),
         distances: hostile(),
     };
-    let notes = Notes { lines: hostile(), profile: None, runs: vec![run_notes] };
+    let notes = Notes { lines: hostile(), runs: vec![run_notes], ..Notes::default() };
     let dir = tempfile::tempdir().unwrap();
     write(&results, HOSTILE, &notes, dir.path()).unwrap();
     let page = fs::read_to_string(dir.path().join(REPORT_FILE)).unwrap();

@@ -6,6 +6,7 @@ use eigenscape_core::Registry;
 use eigenscape_experiment::{
     Failure, Result, check,
     choices::Choices,
+    claims::Claims,
     plan::Plan,
     prepare::{Prepared, PreparedProbe, prepare},
 };
@@ -54,9 +55,14 @@ fn one(file: &Path, choices: &Choices, registry: &Registry) -> Result<String> {
             .iter()
             .map(|expectation| format!("  expects: {} ({})", expectation.claim, expectation.words())),
     );
+    lines.extend(plan.set.iter().map(|change| format!("  --set {change}")));
+    let mut claims = Claims::of(&plan);
     for run in &plan.runs {
-        lines.extend(describe(&plan, &prepare(run)?));
+        let prepared = prepare(run)?;
+        claims.see(&prepared);
+        lines.extend(describe(&plan, &prepared));
     }
+    claims.check()?;
     Ok(lines.join("\n"))
 }
 
@@ -72,6 +78,7 @@ fn describe(plan: &Plan, prepared: &Prepared) -> Vec<String> {
         format!("    data: {}", run.data.description()),
         format!("    model: {}", run.model.architecture.description()),
     ];
+    lines.extend(prepared.checkpoint_notes.iter().map(|note| format!("    checkpoint: {note}")));
     lines.extend(prepared.probes.iter().map(probe));
     lines.extend(run.distances.iter().map(|distance| format!("    distance: {}", distance.name)));
     lines

@@ -67,15 +67,15 @@ fn parameter<T: ?Sized + 'static>(
 pub(crate) fn failed(node: &Node, error: &Error) -> ConfigError {
     let (subject, problem, help) = match error {
         Error::Input { subject, problem, remedy } => {
-            (subject.as_str(), format!("{subject}: {problem}"), Some(remedy.clone()))
+            (subject.as_str(), format!("{subject}: {problem}"), remedy.clone())
         }
-        other => ("", other.to_string(), None),
+        other => ("", other.to_string(), "correct this value, or choose another plugin".to_owned()),
     };
     let culprit = match &node.value {
         Tree::Table(entries) => entries.iter().find(|(key, value)| names(subject, key, value)),
         _ => None,
     };
-    culprit.map_or(node.at("name"), |(_, value)| value).site.error(problem, help)
+    culprit.map_or(node.at("name"), |(_, value)| value).site.error(problem, Some(help))
 }
 
 /// Whether the subject of an error is this key, or the file that it names.

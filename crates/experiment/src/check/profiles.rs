@@ -59,7 +59,7 @@ impl Checker<'_> {
         };
         let known: Vec<&str> = entry.keys.iter().map(String::as_str).collect();
         let mut unknown = raw.data.parameters.clone();
-        unknown.retain(|key, _| !known.contains(&key.as_str()));
+        unknown.retain(|key, _| !known.contains(&key));
         self.no_other_key("data", &unknown, &known)?;
         raw.loss.as_ref().map_or(Ok(()), |loss| self.loss(loss).map(drop))
     }

@@ -120,8 +120,10 @@ fn by_module<'a>(
     let found = [false, true].map(|either_way| Paired::of(&file, &network, either_way, ordered));
     let [exact, either_way] = found;
     let paired = if either_way.modules.len() > exact.modules.len() { either_way } else { exact };
+    let mut modules = paired.modules;
+    modules.sort_by_cached_key(|(_, theirs)| network.iter().position(|module| module.name == theirs.name));
     let mut pairs: Vec<Pair> = Vec::new();
-    for (ours, theirs) in &paired.modules {
+    for (ours, theirs) in &modules {
         let join = |module: &Module, leaf: &str| {
             if module.name.is_empty() { leaf.to_owned() } else { format!("{}.{leaf}", module.name) }
         };

@@ -79,12 +79,17 @@ pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
     let most = matrices.iter().filter(reversed).count() > upright;
     let (too, unknown): (Vec<&Matrix>, Vec<&Matrix>) =
         squares.into_iter().partition(|square| if is_conv1d { square.is_conv1d() } else { most });
-    let mut wanted: Vec<&Entry> = missing.iter().chain(&too).map(|matrix| matrix.entry).collect();
+    let is_wanted = |matrix: &&Matrix| {
+        missing.iter().chain(&too).any(|other| other.entry.stored_as == matrix.entry.stored_as)
+    };
+    let mut wanted: Vec<&Entry> = matrices.iter().filter(is_wanted).map(|matrix| matrix.entry).collect();
     let mut patterns = Vec::new();
     let mut why = if is_conv1d {
         wanted.retain(|entry| conv1d(entry).is_none());
         patterns = conv1d_patterns(state);
-        "the layers c_attn, c_proj and c_fc of Hugging Face's GPT-2 (Conv1D) store all their matrices the other way round, [in, out]".to_owned()
+        "the layers c_attn, c_proj and c_fc of Hugging Face's GPT-2 (Conv1D) store all their matrices the other way round, [in, out], \
+         and its GELU is the tanh form (gelu = \"tanh\" in [model], for the architecture gpt)"
+            .to_owned()
     } else {
         "matrices are stored the other way round, [in, out]".to_owned()
     };

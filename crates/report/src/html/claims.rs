@@ -51,6 +51,9 @@ fn section(Finished { folder, results, notes }: &Finished) -> Markup {
             @if let Some(profile) = &notes.profile {
                 p.remark { "Profile " (profile.name) ": " (profile.changes.join("; ")) "." }
             }
+            @if !notes.set.is_empty() {
+                p.remark { "Changed by --set: " (notes.set.join("; ")) "." }
+            }
             @for run in &results.runs {
                 @if let Some(divergence) = &run.diverged {
                     p { strong { "Diverged. " } @if !run.name.is_empty() { (run.name) ": " } (divergence.to_string()) }

@@ -60,6 +60,8 @@ pub fn page(
     let body = html! {
         main {
             @if let Some(profile) = &notes.profile { (shortened(profile)) }
+            (set(&notes.set))
+            (warnings(&notes.lines))
             (diverged(&results.runs))
             (not_measured(&results.runs))
             (summary::of(&results.runs))
@@ -149,6 +151,27 @@ fn shortened(profile: &ProfileNote) -> Markup {
                 "The experiment was changed from what its file asks for in full: the question is the same, the numbers need not be."
             }
             ul { @for change in &profile.changes { li { code { (change) } } } }
+        }
+    }
+}
+
+/// Says first what the command line changed of the file.
+fn set(changes: &[String]) -> Markup {
+    html! {
+        @if !changes.is_empty() {
+            section {
+                p { strong { "Changed on the command line. " } "These are not the numbers of the file as it stands:" }
+                ul { @for change in changes { li { code { "--set " (change) } } } }
+            }
+        }
+    }
+}
+
+/// Says first what is allowed and probably not meant.
+fn warnings(lines: &[Note]) -> Markup {
+    html! {
+        @for line in lines.iter().filter(|line| line.label == "Warning") {
+            p.remark { strong { "Warning: " } (line.value) }
         }
     }
 }

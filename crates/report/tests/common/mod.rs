@@ -48,6 +48,7 @@ pub fn lenet() -> Results {
 pub fn notes() -> Notes {
     Notes {
         profile: None,
+        set: Vec::new(),
         lines: vec![
             Note::new("Eigenscape", "0.1.0, release"),
             Note::new("Machine", "2 cores, 2 threads"),

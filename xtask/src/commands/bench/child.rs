@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub fn measure<T: DeserializeOwned>(arguments: &[&str]) -> Result<T> {
     let failed = |why: &dyn std::fmt::Display| Failure::Run {
         problem: format!("the process that measures `bench {}` failed: {why}", arguments.join(" ")),
-        remedy: None,
+        remedy: Some("what it printed above says why; give the same command again".to_owned()),
     };
     let program = env::current_exe().map_err(|error| failed(&error))?;
     let mut command = Command::new(program);

@@ -1,0 +1,253 @@
+//! Files under other names, or with matrices the other way round: what the message proposes is what loads them.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_autodiff::Network;
+use eigenscape_core::{Random, Registry, registry::Environment};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A network with values, and what a file of it holds.
+struct Case {
+    network: Network,
+    weights: Weights,
+    folder: TempDir,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Case {
+    fn new(name: &str, keys: &str, sample: &[usize], outputs: usize) -> Self {
+        let mut registry = Registry::default();
+        eigenscape_architectures::register(&mut registry);
+        let built = registry.architectures.build(name, toml::from_str(keys).unwrap(), &Environment::default());
+        let Ok(built) = built else { panic!("{keys} is no network") };
+        let network = Network::new(sample, move |scope, x| built.plugin.build(scope, x, outputs)).unwrap();
+        let mut weights = Weights::initial(&network, Random::new(1)).unwrap();
+        // Biases and scales that are all equal would hide that they are exchanged.
+        for (index, tensor) in weights.parameters.iter_mut().chain(&mut weights.buffers).enumerate() {
+            *tensor = (tensor.ones_like().unwrap() * (1.0 + index as f64) + &*tensor).unwrap();
+        }
+        let declared = difference::declared(&network).map(|declared| declared.name.clone());
+        let tensors = declared.zip(weights.parameters.iter().chain(&weights.buffers).cloned()).collect();
+        Self { network, weights, folder: tempfile::tempdir().unwrap(), tensors }
+    }
+
+    /// The file has other names.
+    fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
+        self.tensors = self.tensors.into_iter().map(|(key, tensor)| (name(&key), tensor)).collect();
+        self
+    }
+
+    /// The file has matrices the other way round.
+    fn turned(mut self, is_turned: impl Fn(&str) -> bool) -> Self {
+        for (_, tensor) in self.tensors.iter_mut().filter(|(name, _)| is_turned(name)) {
+            *tensor = tensor.t().unwrap().contiguous().unwrap();
+        }
+        self
+    }
+
+    fn with(mut self, name: &str, shape: &[usize]) -> Self {
+        self.tensors.insert(name.to_owned(), Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap());
+        self
+    }
+
+    fn path(&self) -> PathBuf {
+        let path = self.folder.path().join("a.safetensors");
+        safetensors::serialize_to_file(&self.tensors, None, &path).unwrap();
+        path
+    }
+
+    /// What a table [model.checkpoint] with these keys beside `path` loads.
+    fn load(&self, keys: &str) -> Result<Loaded> {
+        let words = |value: &toml::Value| -> Vec<String> {
+            let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            list.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+        };
+        let table: toml::Table = toml::from_str(keys).unwrap();
+        let mut selection = Selection { path: self.path(), ..Selection::default() };
+        for (key, value) in &table {
+            match key.as_str() {
+                "strip_prefix" => selection.strip_prefix = words(value),
+                "transpose" => selection.transpose = words(value),
+                "rename" => {
+                    let pairs = value.as_table().unwrap().iter();
+                    let pair = |(from, to): (&String, &toml::Value)| Rename::new(from, to.as_str().unwrap());
+                    selection.rename = pairs.map(pair).collect::<std::result::Result<_, _>>().unwrap();
+                }
+                other => panic!("the message proposes {other}"),
+            }
+        }
+        load(&selection, &self.network)
+    }
+
+    fn assert_is_right(&self, loaded: &Loaded) {
+        let bits = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let ours = self.weights.parameters.iter().chain(&self.weights.buffers);
+        for (ours, theirs) in ours.zip(loaded.weights.parameters.iter().chain(&loaded.weights.buffers)) {
+            assert_eq!((ours.dims(), bits(ours)), (theirs.dims(), bits(theirs)));
+        }
+    }
+
+    /// The message that the file is refused with, which proposes the keys with which it loads as it should.
+    fn assert_proposed(&self, given: &str, proposed: &str) -> String {
+        let message = self.load(given).unwrap_err().to_string();
+        let (_, keys) = message.split_once("beside `path`:\n").unwrap_or_else(|| panic!("no keys in {message}"));
+        let keys: Vec<&str> = keys.lines().take_while(|line| line.starts_with("  ")).map(str::trim).collect();
+        assert_eq!(keys.join("\n"), proposed, "{message}");
+        self.assert_is_right(&self.load(&keys.join("\n").replace("[model.checkpoint.", "[")).unwrap());
+        message
+    }
+}
+
+const CONV1D: &str = r#"transpose = ["*.c_attn.weight", "*.c_proj.weight", "*.c_fc.weight"]"#;
+
+fn is_conv1d(name: &str) -> bool {
+    ["c_attn.weight", "c_proj.weight", "c_fc.weight"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// GPT-2 as Hugging Face's library saves it.
+fn gpt2() -> Case {
+    let case = Case::new("gpt", "n_layer = 2\nn_head = 2\nn_embd = 4\ngelu = 'tanh'", &[5], 7).turned(is_conv1d);
+    let case = case.with("transformer.h.0.attn.bias", &[1, 1, 5, 5]).with("transformer.h.0.attn.masked_bias", &[]);
+    case.with("transformer.h.1.attn.bias", &[1, 1, 5, 5])
+}
+
+#[test]
+fn all_matrices_of_gpt2_are_named_the_square_one_too() {
+    let message = gpt2().assert_proposed("", CONV1D);
+    for text in ["Hugging Face's GPT-2", "[12, 4]", "transformer.h.0.attn.c_proj.weight", "square"] {
+        assert!(message.contains(text), "no {text} in {message}");
+    }
+    // Whoever lists only what the shapes show is not let through.
+    gpt2().assert_proposed(r#"transpose = ["*.c_attn.weight"]"#, CONV1D);
+    let half = r#"transpose = ["*.c_attn.weight", "*.mlp.*.weight"]"#;
+    let message = gpt2().load(half).unwrap_err().to_string();
+    assert!(message.contains("h.0.attn.c_proj.weight") && message.contains("\"*.c_proj.weight\""), "{message}");
+    let message = gpt2().load(r#"transpose = ["*.c_*.weight", "*.wte.weight"]"#).unwrap_err().to_string();
+    assert!(message.contains("take out of `transpose` what fits as it is stored: transformer.wte.weight"), "{message}");
+    // Nor is a file of nanoGPT with the square one turned over.
+    let nano = Case::new("gpt", "n_layer = 1\nn_head = 2\nn_embd = 4", &[5], 7);
+    let message = nano.load(r#"transpose = ["*.attn.c_proj.weight"]"#).unwrap_err().to_string();
+    assert!(message.contains("take it out of `transpose`"), "{message}");
+    nano.assert_is_right(&nano.load("").unwrap());
+}
+
+#[test]
+fn a_file_without_the_models_prefix_is_given_it() {
+    let hub = gpt2().renamed(|name| name.replace("transformer.", ""));
+    hub.assert_proposed("", &format!("{CONV1D}\nrename = {{ \"*\" = \"transformer.*\" }}"));
+    let both = gpt2().renamed(|name| format!("module.{name}"));
+    both.assert_proposed("", &format!("{CONV1D}\nstrip_prefix = \"module.\""));
+}
+
+#[test]
+fn what_does_not_fit_after_all_is_said_with_what_does() {
+    let longer = gpt2();
+    let case = Case::new("gpt", "n_layer = 2\nn_head = 2\nn_embd = 4\nblock_size = 9", &[5], 7).turned(is_conv1d);
+    let case = Case { tensors: longer.tensors.clone(), ..case };
+    let message = case.load("").unwrap_err().to_string();
+    assert!(message.contains(CONV1D), "{message}");
+    assert!(message.contains("transformer.wpe.weight (network [9, 4], file [5, 4])"), "{message}");
+}
+
+const LAYERS: &str = r#"layers = [
+    { op = "linear", out = 4 }, { op = "batch_norm1d" }, { op = "relu" }, { op = "linear", out = 4 }, { op = "relu" },
+    { op = "linear", out = 2 },
+]"#;
+
+/// As a class of the user's own saves it.
+fn own(names: [&str; 4]) -> Case {
+    let case = Case::new("sequential", LAYERS, &[3], 2).renamed(|name| {
+        let (module, leaf) = name.split_once('.').unwrap();
+        let places = ["0", "1", "3", "5"];
+        let place = places.iter().position(|place| *place == module).unwrap();
+        format!("{}.{leaf}", names[place])
+    });
+    case.with(&format!("{}.num_batches_tracked", names[1]), &[])
+}
+
+#[test]
+fn modules_of_other_names_are_found_by_their_shapes() {
+    let table = "[model.checkpoint.rename]\n\"fc1.*\" = \"0.*\"\n\"bn.*\" = \"1.*\"\n\"fc2.*\" = \"3.*\"\n\"out.*\" = \"5.*\"";
+    own(["fc1", "bn", "fc2", "out"]).assert_proposed("", table);
+    // Where some are said, the others are found.
+    own(["fc1", "bn", "fc2", "out"]).assert_proposed(
+        r#"rename = { "fc1.*" = "0.*" }"#,
+        table,
+    );
+    let long = own(["encoder.first_linear", "encoder.normalisation", "encoder.second_linear", "decoder"]);
+    long.assert_proposed(
+        "",
+        "[model.checkpoint.rename]
+\"encoder.first_linear.*\" = \"0.*\"
+\"encoder.normalisation.*\" = \"1.*\"
+\"encoder.second_linear.*\" = \"3.*\"
+\"decoder.*\" = \"5.*\"",
+    );
+}
+
+#[test]
+fn what_shapes_do_not_tell_is_said() {
+    let layers = r#"layers = [{ op = "linear", out = 3 }, { op = "linear", out = 3 }, { op = "linear", out = 2 }]"#;
+    let case = |names: [&'static str; 3]| {
+        Case::new("sequential", layers, &[3], 2).renamed(move |name| {
+            let (module, leaf) = name.split_once('.').unwrap();
+            format!("{}.{leaf}", names[module.parse::<usize>().unwrap()])
+        })
+    };
+    let message = case(["fc1", "fc2", "fc3"]).assert_proposed("", "rename = { \"fc1.*\" = \"0.*\", \"fc2.*\" = \"1.*\", \"fc3.*\" = \"2.*\" }");
+    assert!(message.contains("fc1, fc2 have equal shapes and are taken in order"), "{message}");
+    // A safetensors file has no order of its own, and these names have none either.
+    let message = case(["inner", "outer", "head"]).load("").unwrap_err().to_string();
+    assert!(message.contains("which modules inner, outer are"), "{message}");
+    assert!(message.contains("\"head.*\" = \"2.*\""), "{message}");
+    assert!(message.contains("0.weight (network [3, 3], file -)"), "{message}");
+}
+
+#[test]
+fn square_matrices_are_not_guessed_in_silence() {
+    let layers = r#"layers = [{ op = "linear", out = 4 }, { op = "linear", out = 4 }, { op = "linear", out = 2 }]"#;
+    let case = || Case::new("sequential", layers, &[3], 2).turned(|name| name.ends_with("weight"));
+    let message = case().assert_proposed("", r#"transpose = ["0.weight", "1.weight", "2.weight"]"#);
+    assert!(message.contains("1.weight, square, so that the shape does not show it"), "{message}");
+    let notes = case().load(r#"transpose = ["0.weight", "2.weight"]"#).unwrap().notes;
+    assert!(notes[0].contains("1.weight taken to be stored as PyTorch does"), "{notes:?}");
+    assert!(case().load(r#"transpose = ["*.weight"]"#).unwrap().notes.is_empty());
+    let upright = Case::new("sequential", layers, &[3], 2);
+    let notes = upright.load(r#"transpose = ["1.weight"]"#).unwrap().notes;
+    assert!(notes[0].contains("1.weight taken to be stored the other way round"), "{notes:?}");
+}
+
+#[test]
+fn what_fits_nothing_or_too_much_is_refused_with_a_remedy() {
+    let case = || own(["fc1", "bn", "fc2", "out"]);
+    for (keys, texts) in [
+        (r#"rename = { "fc9.*" = "0.*" }"#, &["no name that \"fc9.*\" in `rename` fits", "bn.bias"][..]),
+        (r#"rename = { "fc1.weigth" = "0.weight" }"#, &["did you mean \"fc1.weight\"?"]),
+        (r#"rename = { "0.*" = "fc1.*" }"#, &["names in the file to the left", "\"fc1.*\" = \"0.*\""]),
+        (
+            r#"rename = { "fc1.weight" = "0.weight", "out.weight" = "0.weight" }"#,
+            &["`rename` makes 0.weight of fc1.weight and of out.weight"],
+        ),
+        (r#"rename = { "fc1.*" = "out.*" }"#, &["makes out.bias of fc1.bias and of out.bias"]),
+        (r#"rename = { "fc1.*" = "0.*", "*.weight" = "1.*" }"#, &["help"]),
+        (r#"transpose = ["fc9.weight"]"#, &["no name that \"fc9.weight\" in `transpose` fits", "did you mean"]),
+        (r#"transpose = ["fc1.*"]"#, &["fits fc1.bias, which is [4] and no matrix"]),
+    ] {
+        let message = case().load(keys).unwrap_err().to_string();
+        for text in texts {
+            assert!(message.contains(text), "no {text:?} in {message}");
+        }
+    }
+}
+
+#[test]
+fn names_to_transpose_are_the_files_or_else_the_networks() {
+    let case = own(["fc1", "bn", "fc2", "out"]).turned(|name| name == "fc1.weight");
+    let rename = r#"rename = { "fc1.*" = "0.*", "bn.*" = "1.*", "fc2.*" = "3.*", "out.*" = "5.*" }"#;
+    for name in ["fc1.weight", "0.weight", "fc1.w*"] {
+        case.assert_is_right(&case.load(&format!("{rename}\ntranspose = [\"{name}\"]")).unwrap());
+    }
+}
