@@ -3,12 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 fn fixtures() -> PathBuf {
@@ -111,4 +112,103 @@ fn what_does_not_fit_is_refused_before_anything_is_measured() {
         }
     }
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_of_a_class_of_the_users_own_is_verified_by_the_names_of_its_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = |name: &str| name.replace("0.", "conv.").replace("1.", "norm.").replace("5.", "head.");
+    let load = |path: PathBuf| candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    let tensors = load(fixtures().join("images_verify.safetensors"));
+    let tensors: HashMap<String, Tensor> =
+        tensors.into_iter().map(|(name, tensor)| (own(&name), tensor)).collect();
+    let path = folder.path().join("own.safetensors");
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    let toml = fs::read_to_string(fixtures().join("images.toml")).unwrap();
+    let rename = r#"rename = { "conv.*" = "0.*", "norm.*" = "1.*", "head.*" = "5.*" }, strip_prefix"#;
+    let file = folder.path().join("own.toml");
+    fs::write(&file, toml.replace("strip_prefix", rename)).unwrap();
+    let verify = |file: &Path| {
+        let [path, file] = [&path, file].map(|path| path.to_str().unwrap().to_owned());
+        xtask(&["verify", &path, "--model", &file, "--dtype", "f64", "--tolerance", "1e-9"])
+    };
+    let output = verify(&file);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = verify(&fixtures().join("images.toml"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has no tensor `0.weight`"));
+    let output = xtask(&["verify", "nope", "--model", "images.toml"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && stderr.contains("nope does not exist") && stderr.contains("help"));
+}
+
+/// The weights of a small GPT by nanoGPT's names, and how Hugging Face's library saves them.
+fn gpt2() -> [HashMap<String, Tensor>; 2] {
+    let mut shapes = vec![("transformer.wte.weight".to_owned(), vec![7, 4]), ("transformer.wpe.weight".to_owned(), vec![5, 4])];
+    let mut norm = |name: String| shapes.extend(["weight", "bias"].map(|leaf| (format!("{name}.{leaf}"), vec![4])));
+    norm("transformer.ln_f".to_owned());
+    for block in 0..2 {
+        norm(format!("transformer.h.{block}.ln_1"));
+        norm(format!("transformer.h.{block}.ln_2"));
+    }
+    for block in 0..2 {
+        for (layer, out, of) in [("attn.c_attn", 12, 4), ("attn.c_proj", 4, 4), ("mlp.c_fc", 16, 4), ("mlp.c_proj", 4, 16)] {
+            shapes.push((format!("transformer.h.{block}.{layer}.weight"), vec![out, of]));
+            shapes.push((format!("transformer.h.{block}.{layer}.bias"), vec![out]));
+        }
+    }
+    let mut nano = HashMap::new();
+    for (index, (name, shape)) in shapes.into_iter().enumerate() {
+        let count = shape.iter().product::<usize>();
+        let values: Vec<f32> = (0..count).map(|i| (1.3 * index as f32 + 2.7 * i as f32).sin()).collect();
+        nano.insert(name, Tensor::from_vec(values, shape, &Device::Cpu).unwrap());
+    }
+    let mut hugging_face = nano.clone();
+    for (name, tensor) in &mut hugging_face {
+        if name.contains(".c_") && name.ends_with(".weight") {
+            *tensor = tensor.t().unwrap().contiguous().unwrap();
+        }
+    }
+    hugging_face.insert("lm_head.weight".to_owned(), nano["transformer.wte.weight"].clone());
+    let mask = Tensor::ones((1, 1, 5, 5), candle_core::DType::U8, &Device::Cpu).unwrap();
+    hugging_face.insert("transformer.h.0.attn.bias".to_owned(), mask);
+    [nano, hugging_face]
+}
+
+#[test]
+fn gpt2_of_hugging_face_has_the_loss_of_the_right_network_once_its_message_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let [nano, hugging_face] = gpt2();
+    candle_core::safetensors::save(&nano, folder.path().join("nano.safetensors")).unwrap();
+    candle_core::safetensors::save(&hugging_face, folder.path().join("hf.safetensors")).unwrap();
+    let tokens = |step: i64| -> Tensor {
+        let tokens: Vec<i64> = (0..30).map(|i| (i * i + step * i + step) % 7).collect();
+        Tensor::from_vec(tokens, (6, 5), &Device::Cpu).unwrap()
+    };
+    let data = HashMap::from([("x".to_owned(), tokens(1)), ("y".to_owned(), tokens(3))]);
+    candle_core::safetensors::save(&data, folder.path().join("data.safetensors")).unwrap();
+    let run = |file: &str, keys: &str| {
+        let toml = format!(
+            "name = 'gpt'\ndata = {{ name = 'tensors', path = 'data.safetensors' }}\n[model]\nname = 'gpt'\nn_layer = 2\nn_head = 2\n\
+             n_embd = 4\ngelu = 'tanh'\n[model.checkpoint]\npath = '{file}.safetensors'\n{keys}\n"
+        );
+        let path = folder.path().join("gpt.toml");
+        fs::write(&path, toml).unwrap();
+        let out = folder.path().join("out");
+        let [path, results] = [&path, &out].map(|path| path.to_str().unwrap().to_owned());
+        let output = xtask(&["reproduce", &path, "-q", "--fresh", "--out", &results]);
+        if !output.status.success() {
+            assert_eq!(output.status.code(), Some(2));
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let results = fs::read_to_string(out.join("gpt/results.json")).unwrap();
+        let results: Value = serde_json::from_str(&results).unwrap();
+        Ok(results["runs"][0]["training"][0]["train_loss"].as_f64().unwrap())
+    };
+    let right = run("nano", "").unwrap();
+    let message = run("hf", "").unwrap_err();
+    let line = message.lines().find_map(|line| Some(&line[line.find("transpose = [")?..])).unwrap();
+    assert_eq!(run("hf", line).unwrap(), right, "{line}");
+    // As the shapes alone would have it.
+    let message = run("hf", r#"transpose = ["*.c_attn.weight", "*.c_fc.weight", "*.mlp.c_proj.weight"]"#).unwrap_err();
+    assert!(message.contains("c_proj.weight"), "{message}");
 }
