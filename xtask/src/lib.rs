@@ -39,7 +39,16 @@ pub fn plugins() -> Registry {
 /// Reads the process' arguments and does what they say. Exit code 0: done; 1: failed, or stopped by a signal; 2: wrong usage or configuration.
 #[must_use]
 pub fn run(registry: &Registry) -> ExitCode {
-    match dispatch(Arguments::parse().command, registry) {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // `--help` and `--version` come as errors, too, with the exit code 0.
+        Err(message) => {
+            let code = u8::try_from(message.exit_code()).unwrap_or(2);
+            let is_written = message.print().is_ok_and(|()| io::stdout().flush().is_ok());
+            return ExitCode::from(if code == 0 && !is_written { 1 } else { code });
+        }
+    };
+    match dispatch(arguments.command, registry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let code = failure.exit_code();
@@ -63,15 +72,20 @@ fn dispatch(command: Command, registry: &Registry) -> Result<()> {
         Command::Data { name } => commands::data::run(&name),
         Command::Verify(arguments) => commands::verify::run(&arguments, registry),
         Command::Schema => {
-            print(format_args!("{:#}", eigenscape_experiment::schema::experiment(registry)));
-            Ok(())
+            print(format_args!("{:#}", eigenscape_experiment::schema::experiment(registry)))
         }
     }
 }
 
-/// Prints a line on stdout. A reader that went away (`| head`) is no failure.
-fn print(text: impl Display) {
-    drop(writeln!(io::stdout(), "{text}"));
+/// Prints a line on stdout. A reader that went away (`| head`) is no failure; a disk that is full is one.
+fn print(text: impl Display) -> Result<()> {
+    let mut stdout = io::stdout();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(eigenscape_core::Error::io("standard output", error).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints a failure on stderr, with colours where it is a terminal.

@@ -54,22 +54,29 @@ impl Error {
         }
     }
 
-    /// What went wrong, and what to do about it.
+    /// What to do about it.
     #[must_use]
-    pub fn into_words(self) -> (String, Option<String>) {
-        let remedy = match &self {
-            Self::Input { .. } => "",
+    pub fn remedy(&self) -> &str {
+        match self {
+            Self::Input { remedy, .. } => remedy,
             Self::Io { source, .. } => for_file(source),
             Self::Autodiff(_) => {
                 "check that the settings in [model] fit the data's shapes and types; if they do, report this as a fault of Eigenscape"
             }
             Self::Tensor(_) => "report this as a fault of Eigenscape, with the experiment's file",
             Self::Interrupted => "give the same command again: it goes on from what is kept",
-        };
-        match self {
-            Self::Input { subject, problem, remedy } => (format!("{subject}: {problem}"), Some(remedy)),
-            other => (other.to_string(), Some(remedy.to_owned())),
         }
+    }
+
+    /// What went wrong, and what to do about it.
+    #[must_use]
+    pub fn into_words(self) -> (String, Option<String>) {
+        let remedy = self.remedy().to_owned();
+        let problem = match self {
+            Self::Input { subject, problem, .. } => format!("{subject}: {problem}"),
+            other => other.to_string(),
+        };
+        (problem, Some(remedy))
     }
 
     /// An I/O error on `path`.

@@ -16,13 +16,12 @@ use crate::locate;
 /// Checks every file and says what it would run. All are checked, whatever is wrong with the first.
 pub fn run(experiments: &[String], choices: &Choices, registry: &Registry) -> Result<()> {
     if let [word] = experiments {
-        crate::print(one(&locate::experiment(word)?, choices, registry)?);
-        return Ok(());
+        return crate::print(one(&locate::experiment(word)?, choices, registry)?);
     }
     let mut wrong = Vec::new();
     for word in experiments {
         match locate::experiment(word).and_then(|file| one(&file, choices, registry)) {
-            Ok(text) => crate::print(text),
+            Ok(text) => crate::print(text)?,
             Err(failure) => {
                 wrong.push(word.as_str());
                 crate::report(failure);

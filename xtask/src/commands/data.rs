@@ -12,6 +12,5 @@ pub fn run(name: &str) -> Result<()> {
         }
         other => other.into(),
     })?;
-    crate::print(report);
-    Ok(())
+    crate::print(report)
 }

@@ -23,8 +23,7 @@ pub fn run(experiment: &str, choices: &Choices, registry: &Registry) -> Result<(
             lines.extend(table(&rows(&prepared, probe)?));
         }
     }
-    crate::print(lines.join("\n"));
-    Ok(())
+    crate::print(lines.join("\n"))
 }
 
 fn rows(prepared: &Prepared, probe: &PreparedProbe) -> Result<Vec<[String; 4]>> {

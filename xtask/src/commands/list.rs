@@ -41,8 +41,7 @@ fn plugins(kind: Option<&str>, registry: &Registry) -> Result<()> {
         }
     }
     let texts: Vec<String> = kinds.iter().map(describe).collect();
-    crate::print(texts.join("\n\n"));
-    Ok(())
+    crate::print(texts.join("\n\n"))
 }
 
 fn describe(kind: &Kind) -> String {

@@ -40,7 +40,7 @@ fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<Option<Failure
     }
     plan.warnings.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
     let executed = run::execute(plan, fresh, display, eigenscape_report::rebuild)?;
-    crate::print(executed.folder.join(eigenscape_report::REPORT_FILE).display());
+    crate::print(executed.folder.join(eigenscape_report::REPORT_FILE).display())?;
     Ok(executed.failure())
 }
 
@@ -68,8 +68,8 @@ fn study(choices: &Choices, fresh: bool, display: &Display, registry: &Registry)
     }
     let out = choices.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
     let claims = eigenscape_report::claims::write(&out, &left_out)?;
-    crate::print(claims.table);
-    crate::print(claims.page.display());
+    crate::print(claims.table)?;
+    crate::print(claims.page.display())?;
     failure.map_or(Ok(()), Err)
 }
 

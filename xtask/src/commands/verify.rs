@@ -43,7 +43,7 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
     let json = arguments.json.as_deref().map(JsonFile::create).transpose()?;
     let errors = verify(&arguments.file, architecture.plugin.into(), &names, dtype)?;
     for (name, error) in errors.named() {
-        crate::print(format_args!("{name:8} relative error {error:.1e}"));
+        crate::print(format_args!("{name:8} relative error {error:.1e}"))?;
     }
     json.map_or(Ok(()), |file| file.write(&errors))?;
     if errors.worst() <= arguments.tolerance {

@@ -65,12 +65,12 @@ fn parameter<T: ?Sized + 'static>(
 
 /// A plugin that does not like its values: the error stands at the value that it names, or at the plugin's name.
 pub(crate) fn failed(node: &Node, error: &Error) -> ConfigError {
-    let (subject, problem, help) = match error {
-        Error::Input { subject, problem, remedy } => {
-            (subject.as_str(), format!("{subject}: {problem}"), remedy.clone())
-        }
-        other => ("", other.to_string(), "correct this value, or choose another plugin".to_owned()),
+    let (subject, problem) = match error {
+        Error::Input { subject, problem, .. } => (subject.as_str(), format!("{subject}: {problem}")),
+        Error::Io { path, .. } => (path.as_str(), error.to_string()),
+        other => ("", other.to_string()),
     };
+    let help = error.remedy().to_owned();
     let culprit = match &node.value {
         Tree::Table(entries) => entries.iter().find(|(key, value)| names(subject, key, value)),
         _ => None,

@@ -14,8 +14,8 @@ use super::{
     state_dict::{Entry, StateDict, shown},
 };
 
-/// With more tensors than these nothing is guessed.
-const LARGEST: usize = 5000;
+/// Names longer than this, in bytes, are nobody's.
+const LONGEST: usize = 500;
 /// At most so many prefixes are tried.
 const PREFIXES: usize = 8;
 
@@ -34,13 +34,15 @@ pub(super) type Pair<'a> = (&'a str, String);
 /// What to rename so that names which the network has not become those that the file has not.
 pub(super) fn names(network: &Network, state: &StateDict) -> Guess {
     let known = known(network);
-    let is_extra =
-        |entry: &&Entry| !known.contains(&*entry.name) && !entry.name.ends_with(UNUSED) && entry.item.stored().is_some();
+    let is_extra = |entry: &&Entry| {
+        let is_usable = entry.item.stored().is_some() && entry.name.len() <= LONGEST;
+        is_usable && !known.contains(&*entry.name) && !entry.name.ends_with(UNUSED)
+    };
     let mut extra: Vec<&Entry> = state.entries.iter().filter(is_extra).collect();
     extra.sort_by_key(|entry| entry.place);
     let missing = declared(network).filter(|declared| lookup(network, state, &declared.name).is_none());
     let missing: Vec<Tensor> = missing.map(|declared| (declared.name.as_str(), declared.shape.clone())).collect();
-    if missing.is_empty() || extra.is_empty() || state.entries.len() > LARGEST || missing.len() > LARGEST {
+    if missing.is_empty() || extra.is_empty() {
         return Guess::default();
     }
     if let Some((prefix, pairs)) = prefixed(&known, &missing, &extra) {

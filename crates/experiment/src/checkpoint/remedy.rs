@@ -9,6 +9,8 @@ use super::{
     state_dict::{Item, Selection, StateDict, short, shown},
 };
 
+/// With more tensors than these, of the file and the network together, nothing is proposed.
+const LARGEST: usize = 10_000;
 /// At most so many prefixes are tried.
 const PREFIXES: usize = 8;
 /// At most so many tensors that still differ are named.
@@ -49,6 +51,9 @@ fn upright(differences: &[Difference]) -> Option<String> {
 
 /// The keys with which fewer tensors differ than these, and what differs then.
 fn keys(selection: &Selection, network: &Network, state: &StateDict, before: usize) -> Option<String> {
+    if state.entries.len() + declared(network).count() > LARGEST {
+        return None;
+    }
     let mut selection = selection.clone();
     let mut state = state.clone();
     let mut why = Vec::new();
