@@ -188,9 +188,11 @@ fn property_names(schema: &Schema) -> BTreeSet<String> {
 
 /// The candidate most similar to `word`, if any is similar at all (Jaro-Winkler similarity above 0.7).
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    // "SGD" is nearer to "sgd" than to nothing.
+    let word = word.to_lowercase();
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .map(|candidate| (strsim::jaro_winkler(&word, &candidate.to_lowercase()), candidate))
         .filter(|(similarity, _)| *similarity > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.to_owned())

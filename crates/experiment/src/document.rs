@@ -179,10 +179,17 @@ fn syntax_error(source: &Source, error: &toml::de::Error) -> ConfigError {
     let end = source.text().len();
     let span = error.span().unwrap_or(end..end);
     let message = error.message();
+    if message.contains("as i128") || message.contains("as u128") {
+        let help = format!("whole numbers go up to {}", i64::MAX);
+        return source.site(span).error("the number is too large", Some(help));
+    }
     let help = if message.contains("duplicate key") {
         "remove one of the two: a key and a table stand once in a file"
+    } else if message.contains("invalid boolean") || message.contains("must be quoted") {
+        "write strings in quotes, as in \"word\", and true and false in lower case"
     } else {
-        "write `key = value` a line: strings in quotes, lists as [1, 2], tables as { key = value } or below a line [table]"
+        "an experiment is written in TOML, a `key = value` a line: strings in quotes, lists as [1, 2], tables as { key = value } or below a line \
+         [table]"
     };
     source.site(span).error(format!("not valid TOML: {message}"), Some(help.to_owned()))
 }

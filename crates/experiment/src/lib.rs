@@ -42,6 +42,7 @@ pub mod run;
 pub mod schedule;
 pub mod schema;
 pub mod sealed;
+mod shapes;
 pub mod state_folder;
 pub mod sweep;
 pub mod tensorboard;

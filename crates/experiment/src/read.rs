@@ -6,6 +6,7 @@ use crate::{
     diagnostic::{ConfigError, suggestion},
     document::{Node, Tree},
     raw::Experiment,
+    shapes,
 };
 
 /// Reads the raw experiment.
@@ -14,6 +15,7 @@ use crate::{
 /// An unknown or missing key, a value of a wrong type, or a number that is not finite.
 pub fn experiment(document: &Node) -> Result<Experiment, ConfigError> {
     finite(document, "")?;
+    shapes::check(document)?;
     serde_path_to_error::deserialize(document.to_value()).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { "" } else { path.as_str() };
@@ -70,30 +72,45 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
         };
         return node.site.error(format!("the key `{word}` is missing{}", inside(path)), Some(help));
     }
-    let key = last_step(path);
-    let key = if key.is_empty() { "key" } else { key };
-    node.site.error(format!("`{path}`: {}", wrong_type(message)), Some(example(key, message)))
+    let found = node.to_value();
+    node.site.error(format!("`{path}`: {}", wrong_type(message, &found)), Some(example(path, message, &found)))
 }
 
 /// What a value of the right type looks like.
-fn example(key: &str, message: &str) -> String {
+fn example(path: &str, message: &str, found: &toml::Value) -> String {
+    let key = match last_step(path.trim_end_matches(']')) {
+        "" => "key",
+        // An element of a list is shown in the list.
+        step if step.bytes().all(|byte| byte.is_ascii_digit()) => "element",
+        step => step,
+    };
     let expected = message.rsplit_once("expected ").map_or("", |(_, expected)| expected);
-    let value = match expected {
-        "usize" | "u64" | "u32" | "i64" | "i32" => "3",
-        "a nonzero usize" | "a nonzero u64" | "a nonzero u32" => "1",
-        "f64" | "f32" => "0.1",
-        "a boolean" => "true",
-        "a string" => "\"word\"",
-        "a sequence" | "an array of length 2" => "[0.1, 0.2]",
-        "a map" => "{ name = \"word\" }",
-        other if other.starts_with("struct ") => "{ name = \"word\" }",
+    let word = found.as_str();
+    let value = match (key, expected) {
+        ("samples" | "samples_per_class", _) => "100".to_owned(),
+        ("at", _) => "[0, 5]".to_owned(),
+        ("groups", _) => "[\"full\", \"layers\"]".to_owned(),
+        ("curvature", _) => "\"hessian\"".to_owned(),
+        ("estimator", _) => "\"lanczos\"".to_owned(),
+        ("checkpoint", _) => "\"net.pt\"".to_owned(),
+        ("loss", _) => "\"cross-entropy\"".to_owned(),
+        ("memory", _) => "\"4GiB\"".to_owned(),
+        ("out", _) => "\"runs\"".to_owned(),
+        (_, "usize" | "u64" | "u32" | "i64" | "i32") => "3".to_owned(),
+        (_, "a nonzero usize" | "a nonzero u64" | "a nonzero u32") => "1".to_owned(),
+        (_, "f64" | "f32") => "0.1".to_owned(),
+        (_, "a boolean") => "true".to_owned(),
+        (_, "a string" | "path string") => format!("\"{}\"", word.unwrap_or("word")),
+        (_, "a sequence") => word.map_or("[1, 2]".to_owned(), |word| format!("[\"{word}\"]")),
+        (_, "a map") => "{ name = \"word\" }".to_owned(),
+        (_, other) if other.starts_with("struct ") => "{ name = \"word\" }".to_owned(),
         _ => return "`cargo xtask schema` says what every key takes, `cargo xtask list` what a plugin's keys take".to_owned(),
     };
     format!("write it as in {key} = {value}")
 }
 
 /// "invalid type: string "ten", expected usize" in words that do not presume knowledge of Rust.
-fn wrong_type(message: &str) -> String {
+fn wrong_type(message: &str, value: &toml::Value) -> String {
     if message.starts_with("wanted exactly 1 element") {
         return "expected a word, or a table of one key".to_owned();
     }
@@ -111,10 +128,17 @@ fn wrong_type(message: &str) -> String {
         "f64" | "f32" => "a number",
         "a sequence" => "a list",
         "a map" => "a table",
+        "string only" => "a word in quotes",
+        "path string" => "a path",
         other if other.starts_with("struct ") => "a table",
         other => other,
     };
-    format!("expected {expected}, found the {}", found.replace('`', ""))
+    let found = match found {
+        "map" => "table".to_owned(),
+        "unit variant" => format!("value {value}"),
+        other => other.replace('`', ""),
+    };
+    format!("expected {expected}, found the {found}")
 }
 
 fn inside(path: &str) -> String {
@@ -153,8 +177,11 @@ mod tests {
     #[test]
     fn types_are_named_in_the_words_of_the_file() {
         let zero = "invalid value: integer `0`, expected a nonzero usize";
-        assert_eq!(wrong_type(zero), "expected a whole number, at least 1, found the integer 0");
+        let value = toml::Value::from(7);
+        assert_eq!(wrong_type(zero, &value), "expected a whole number, at least 1, found the integer 0");
         let text = "invalid type: string \"ten\", expected f64";
-        assert_eq!(wrong_type(text), "expected a number, found the string \"ten\"");
+        assert_eq!(wrong_type(text, &value), "expected a number, found the string \"ten\"");
+        let text = "invalid type: unit variant, expected string only";
+        assert_eq!(wrong_type(text, &value), "expected a word in quotes, found the value 7");
     }
 }

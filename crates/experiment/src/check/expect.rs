@@ -206,7 +206,11 @@ impl Checker<'_> {
         if known.contains(&variant) {
             return Ok(());
         }
-        let help = suggestion(nearest(variant, known.iter().copied()).as_deref(), "variants", &known);
+        let help = if known.is_empty() {
+            "there is one run: add a [sweep], or compare with a number".to_owned()
+        } else {
+            suggestion(nearest(variant, known.iter().copied()).as_deref(), "variants", &known)
+        };
         Err(self.error(path, format!("the sweep has no variant `{variant}`"), help))
     }
 }
