@@ -14,7 +14,7 @@ mod signals;
 
 use std::{
     fmt::Display,
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
     process::ExitCode,
 };
 
@@ -39,16 +39,13 @@ pub fn plugins() -> Registry {
 /// Reads the process' arguments and does what they say. Exit code 0: done; 1: failed, or stopped by a signal; 2: wrong usage or configuration.
 #[must_use]
 pub fn run(registry: &Registry) -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        // `--help` and `--version` come as errors, too, with the exit code 0.
-        Err(message) => {
-            let code = u8::try_from(message.exit_code()).unwrap_or(2);
-            let is_written = message.print().is_ok_and(|()| io::stdout().flush().is_ok());
-            return ExitCode::from(if code == 0 && !is_written { 1 } else { code });
-        }
+    let done = match Arguments::try_parse() {
+        Ok(arguments) => dispatch(arguments.command, registry),
+        // What was asked for: help, or the version.
+        Err(text) if !text.use_stderr() => written(text.print()),
+        Err(wrong) => wrong.exit(),
     };
-    match dispatch(arguments.command, registry) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let code = failure.exit_code();
@@ -68,22 +65,28 @@ fn dispatch(command: Command, registry: &Registry) -> Result<()> {
             commands::check::run(&experiments, &overrides.choices(None), registry)
         }
         Command::Bench(arguments) => commands::bench::run(&arguments, registry),
-        Command::Report { directory } => Ok(eigenscape_report::rebuild(&directory)?),
+        Command::Report { directory } => commands::report::run(&directory),
         Command::Data { name } => commands::data::run(&name),
         Command::Verify(arguments) => commands::verify::run(&arguments, registry),
-        Command::Schema => {
-            print(format_args!("{:#}", eigenscape_experiment::schema::experiment(registry)))
-        }
+        Command::Schema => print(format_args!("{:#}", eigenscape_experiment::schema::experiment(registry))),
     }
 }
 
-/// Prints a line on stdout. A reader that went away (`| head`) is no failure; a disk that is full is one.
+/// Prints a line on stdout. A reader that went away (`| head`) is no failure.
+///
+/// # Errors
+/// When stdout takes no more: a full disk.
 fn print(text: impl Display) -> Result<()> {
     let mut stdout = io::stdout();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(eigenscape_core::Error::io("standard output", error).into())
-        }
+    written(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
+}
+
+fn written(done: io::Result<()>) -> Result<()> {
+    match done {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Run {
+            problem: format!("stdout cannot be written: {error}"),
+            remedy: Some("free space where it is redirected to, or redirect it elsewhere".to_owned()),
+        }),
         _ => Ok(()),
     }
 }

@@ -585,6 +585,8 @@ fn half_a_record_is_no_finished_run() {
         serde_json::from_str(&fs::read_to_string(folder.path().join("runs/small/notes.json")).unwrap())
             .unwrap();
     let key = notes["runs"][0]["key"].as_str().unwrap();
+    // Otherwise nothing would be run at all.
+    fs::remove_dir_all(folder.path().join("runs/small")).unwrap();
     let kept = folder.path().join("runs/.small.runs").join(key);
     fs::create_dir_all(kept.join("checkpoints")).unwrap();
     fs::write(kept.join("run.json"), r#"{"settings": "", "run": {"na"#).unwrap();

@@ -4,6 +4,7 @@
 //! No algorithm lives here. Plugins depend on this crate and never on each other.
 
 pub mod architecture;
+pub mod checksum;
 pub mod class_means;
 pub mod dataset;
 pub mod density;
@@ -11,6 +12,7 @@ pub mod distance;
 pub mod error;
 pub mod estimator;
 pub mod factor;
+pub mod file_names;
 pub mod group;
 pub mod inputs;
 pub mod interrupt;

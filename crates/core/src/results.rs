@@ -1,8 +1,14 @@
 //! What an experiment leaves behind: the contents of `results.json`.
 
+mod check;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::check::Misfit;
 use crate::ClassMeans;
+
+/// Stands between an experiment's name and a number in the name of a folder of earlier results. No experiment's name has it.
+pub const EARLIER: char = '~';
 
 /// `results.json`: everything that was measured.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

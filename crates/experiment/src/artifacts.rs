@@ -4,7 +4,8 @@
 //! interrupted leaves the results of an earlier run untouched.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -18,8 +19,6 @@ pub const RESULTS: &str = "results.json";
 pub struct RunDirectory {
     target: PathBuf,
     partial: PathBuf,
-    /// Folders above that did not exist before, the innermost first.
-    made: Vec<PathBuf>,
     finished: bool,
 }
 
@@ -27,15 +26,11 @@ impl RunDirectory {
     /// Prepares the folder that will become `target`, finding out now whether that will be possible.
     ///
     /// # Errors
-    /// When nothing can be written there, or `target` exists and is not a folder of results.
+    /// When nothing can be written there.
     pub fn create(target: &Path) -> Result<Self> {
         let cannot = |error: io::Error| unwritable(target, &error);
-        check_replaceable(target)?;
-        let partial = sibling(target, "partial");
-        remove(&partial).map_err(cannot)?;
-        let above = partial.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
-        let made = above.take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
-        let directory = Self { target: target.to_owned(), partial, made, finished: false };
+        let directory =
+            Self { target: target.to_owned(), partial: sibling(target, "partial"), finished: false };
         fs::create_dir_all(&directory.partial).map_err(cannot)?;
         // A folder may exist and still refuse files (a read-only mount, a quota).
         let probe = directory.partial.join("writable");
@@ -70,37 +65,39 @@ impl RunDirectory {
         Ok(path)
     }
 
-    /// Puts the files of a folder into one at a relative path, without copying where the file system can.
+    /// Puts the files of a folder into one at a relative path, without copying where the file system can, and never onto a file that is there.
     ///
     /// # Errors
-    /// When the operating system refuses.
+    /// When the operating system refuses, or a file of that name is there.
     pub fn adopt(&self, folder: &Path, relative: impl AsRef<Path>) -> Result<()> {
         let entries = fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
         for entry in entries {
             let from = entry.map_err(|error| failed(folder, &error))?.path();
             let to = self.file(relative.as_ref().join(from.file_name().unwrap_or_default()))?;
-            let copied = fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop));
-            copied.map_err(|error| failed(&to, &error))?;
+            let put = match fs::hard_link(&from, &to) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => copy(&from, &to),
+                linked => linked,
+            };
+            put.map_err(|error| failed(&to, &error))?;
         }
         Ok(())
     }
 
-    /// Gives the folder its name, replacing the results of an earlier run.
+    /// Gives the folder its name. Earlier results are kept under the name `aside`, or removed where there is none.
     ///
     /// # Errors
     /// When the operating system refuses; earlier results are then back in their place.
-    pub fn finish(mut self) -> Result<PathBuf> {
-        check_replaceable(&self.target)?;
+    pub fn finish(mut self, aside: Option<&Path>) -> Result<PathBuf> {
         let old = sibling(&self.target, "old");
-        remove(&old).map_err(|error| failed(&old, &error))?;
+        let aside = aside.unwrap_or(&old);
         // No system renames a folder over another that is not empty: the earlier one steps aside.
         let earlier = self.target.exists();
         if earlier {
-            fs::rename(&self.target, &old).map_err(|error| failed(&self.target, &error))?;
+            fs::rename(&self.target, aside).map_err(|error| failed(&self.target, &error))?;
         }
         if let Err(error) = fs::rename(&self.partial, &self.target) {
             if earlier {
-                fs::rename(&old, &self.target).map_err(|error| failed(&old, &error))?;
+                fs::rename(aside, &self.target).map_err(|error| failed(aside, &error))?;
             }
             return Err(failed(&self.target, &error));
         }
@@ -113,28 +110,30 @@ impl RunDirectory {
 impl Drop for RunDirectory {
     fn drop(&mut self) {
         if !self.finished {
-            // Nothing can be done about a failure here, and the next run removes the folder first. Folders above in which
-            // something has appeared meanwhile are not empty and stay.
+            // Nothing can be done about a failure here, and the next run removes the folder first.
             let _ = remove(&self.partial);
-            self.made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
         }
     }
 }
 
-/// Refuses to replace what this program did not write.
-fn check_replaceable(target: &Path) -> Result<()> {
-    let ours = match fs::read_dir(target) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-        Err(error) => return Err(unwritable(target, &error)),
-        Ok(mut entries) => target.join(RESULTS).is_file() || entries.next().is_none(),
-    };
-    if ours {
+/// Removes what a process that was killed left beside `target`; earlier results that had just stepped aside are put back.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn tidy(target: &Path) -> Result<()> {
+    let [partial, old] = ["partial", "old"].map(|suffix| sibling(target, suffix));
+    remove(&partial).map_err(|error| unwritable(target, &error))?;
+    if !old.exists() {
         return Ok(());
     }
-    Err(Failure::Run {
-        problem: format!("{} exists and is not a folder of results", target.display()),
-        remedy: Some("move it away, or choose another folder with --out DIR".to_owned()),
-    })
+    let tidied = if target.exists() { remove(&old) } else { fs::rename(&old, target) };
+    tidied.map_err(|error| failed(&old, &error))
+}
+
+/// Copies a file to where there is none.
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut new = File::create_new(to)?;
+    io::copy(&mut File::open(from)?, &mut new).map(drop)
 }
 
 /// `OUT/.NAME.SUFFIX`.
@@ -150,7 +149,7 @@ pub(crate) fn remove(folder: &Path) -> io::Result<()> {
     }
 }
 
-fn unwritable(target: &Path, error: &io::Error) -> Failure {
+pub(crate) fn unwritable(target: &Path, error: &io::Error) -> Failure {
     Failure::Run {
         problem: format!("cannot write results to {}: {error}", target.display()),
         remedy: Some("choose another folder with --out DIR".to_owned()),
@@ -165,44 +164,69 @@ pub(crate) fn failed(path: &Path, error: &io::Error) -> Failure {
 mod tests {
     use super::*;
 
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn results(target: &Path, content: &str, aside: Option<&Path>) {
+        let directory = RunDirectory::create(target).unwrap();
+        directory.write(RESULTS, content).unwrap();
+        directory.write("figures/a.svg", "").unwrap();
+        directory.finish(aside).unwrap();
+        assert_eq!(fs::read_to_string(target.join(RESULTS)).unwrap(), content);
+    }
+
     #[test]
-    fn results_replace_results_and_nothing_else() {
+    fn results_replace_results_or_move_them_aside() {
         let out = tempfile::tempdir().unwrap();
-        let target = out.path().join("runs/demo");
-        for content in ["first", "second"] {
-            let directory = RunDirectory::create(&target).unwrap();
-            directory.write(RESULTS, content).unwrap();
-            directory.write("figures/a.svg", "").unwrap();
-            directory.finish().unwrap();
-            assert_eq!(fs::read_to_string(target.join(RESULTS)).unwrap(), content);
-        }
-        let names: Vec<_> =
-            fs::read_dir(out.path().join("runs")).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(names, ["demo"]);
-        let foreign = out.path().join("thesis");
-        fs::create_dir(&foreign).unwrap();
-        fs::write(foreign.join("thesis.tex"), "").unwrap();
-        assert_eq!(RunDirectory::create(&foreign).unwrap_err().exit_code(), 1);
-        assert!(foreign.join("thesis.tex").exists());
+        let target = out.path().join("demo");
+        results(&target, "first", None);
+        results(&target, "second", None);
+        assert_eq!(names(out.path()), ["demo"]);
+        results(&target, "third", Some(&out.path().join("demo~1")));
+        assert_eq!(names(out.path()), ["demo", "demo~1"]);
+        assert_eq!(fs::read_to_string(out.path().join("demo~1").join(RESULTS)).unwrap(), "second");
     }
 
     #[test]
     fn a_run_that_fails_leaves_nothing() {
         let out = tempfile::tempdir().unwrap();
-        let target = out.path().join("runs/new/demo");
-        let directory = RunDirectory::create(&target).unwrap();
+        let directory = RunDirectory::create(&out.path().join("demo")).unwrap();
         directory.write("checkpoints/a", "x").unwrap();
         drop(directory);
         assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn an_unwritable_folder_is_found_out_at_once() {
+    fn what_a_killed_process_left_is_put_in_order() {
         let out = tempfile::tempdir().unwrap();
-        let file = out.path().join("file");
-        fs::write(&file, "").unwrap();
-        let error = RunDirectory::create(&file.join("demo")).unwrap_err();
-        assert!(error.to_string().contains("cannot write results"), "{error}");
-        assert_eq!(error.exit_code(), 1);
+        let target = out.path().join("demo");
+        results(&target, "first", None);
+        // Killed between the two renames of `finish`, and then between the second and the removal.
+        fs::rename(&target, out.path().join(".demo.old")).unwrap();
+        fs::create_dir(out.path().join(".demo.partial")).unwrap();
+        tidy(&target).unwrap();
+        assert_eq!(names(out.path()), ["demo"]);
+        fs::create_dir(out.path().join(".demo.old")).unwrap();
+        tidy(&target).unwrap();
+        assert_eq!(names(out.path()), ["demo"]);
+        assert_eq!(fs::read_to_string(target.join(RESULTS)).unwrap(), "first");
+    }
+
+    #[test]
+    fn what_is_there_is_not_overwritten() {
+        let out = tempfile::tempdir().unwrap();
+        let stored = out.path().join("stored");
+        fs::create_dir(&stored).unwrap();
+        fs::write(stored.join("final"), "one").unwrap();
+        let directory = RunDirectory::create(&out.path().join("demo")).unwrap();
+        directory.adopt(&stored, "checkpoints/a").unwrap();
+        let error = directory.adopt(&stored, "checkpoints/a").unwrap_err();
+        assert!(error.to_string().contains("checkpoints/a/final"), "{error}");
+        assert!(copy(&stored.join("final"), &directory.path().join("checkpoints/a/final")).is_err());
+        assert_eq!(fs::read_to_string(directory.path().join("checkpoints/a/final")).unwrap(), "one");
     }
 }

@@ -31,6 +31,11 @@ use crate::{
     sweep::{self, Combination},
 };
 
+/// File systems take 255 bytes, and `.NAME.partial` must be one of their names.
+const LONGEST_NAME: usize = 200;
+/// What stands beside the folders of results: the page of all claims and its figures.
+const STUDY: [&str; 2] = ["claims.html", "claims-figures"];
+
 /// Reads an experiment's file with what it inherits, applies what the command line chose, and checks everything that can be known
 /// before the network is built.
 ///
@@ -170,13 +175,18 @@ impl Checker<'_> {
 
     fn identity(&self, raw: &raw::Experiment) -> Result<(), ConfigError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let usable =
-            raw.name.starts_with(|c: char| c.is_ascii_alphanumeric()) && raw.name.chars().all(allowed);
+        let usable = raw.name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && raw.name.chars().all(allowed)
+            && raw.name.len() <= LONGEST_NAME
+            && !STUDY.contains(&raw.name.to_lowercase().as_str());
         if !usable {
             return Err(self.error(
                 "name",
                 format!("\"{}\" cannot be the name of a folder of results", raw.name),
-                "use letters, digits, `-`, `_` and `.`, and begin with a letter or digit",
+                format!(
+                    "use letters, digits, `-`, `_` and `.`, at most {LONGEST_NAME}, and begin with a letter or digit; {} are the study's",
+                    STUDY.join(" and ")
+                ),
             ));
         }
         if raw.device != "cpu" {

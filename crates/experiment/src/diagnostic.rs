@@ -25,7 +25,7 @@ pub enum Failure {
     },
     /// The user wanted it to stop (exit code 1).
     #[error("interrupted{}", if kept.is_empty() { String::new() } else { format!(": {kept}") })]
-    #[diagnostic(help("give the same command again: it goes on from there"))]
+    #[diagnostic(help("give the same command again (without --fresh): it goes on from there"))]
     Interrupted {
         /// What was done and is kept: "the training up to epoch 3 of 5 is kept in ...".
         kept: String,

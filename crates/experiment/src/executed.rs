@@ -18,6 +18,8 @@ pub struct Executed {
     pub diverged: Vec<(String, Divergence)>,
     /// The spectra that could not be measured, by the name of their run.
     pub failures: Vec<(String, ProbeFailure)>,
+    /// Whether the folder held these results before, so that nothing was run.
+    pub finished_earlier: bool,
     /// How many runs there are.
     runs: usize,
 }
@@ -30,7 +32,13 @@ impl Executed {
             run.failures.clone().into_iter().map(move |failure| (name.clone(), failure))
         };
         let failures = runs.iter().flat_map(named).collect();
-        Self { folder, diverged: diverged.collect(), failures, runs: runs.len() }
+        let diverged = diverged.collect();
+        Self { folder, diverged, failures, finished_earlier: false, runs: runs.len() }
+    }
+
+    /// The same of results that were there before.
+    pub(crate) fn earlier(self) -> Self {
+        Self { finished_earlier: true, ..self }
     }
 
     /// What went wrong, as an error: trainings that diverged, and spectra that could not be measured. Everything else is in the folder.

@@ -4,8 +4,9 @@
 //! [`choices`] of the command line (profile, `--set` flags: [`overrides`]) and [`sweep`] → [`raw`] (serde types) → [`check`] → [`plan`] (other types, with nothing left to doubt).
 //!
 //! The way of a plan: [`prepare`] (data, network, weights, groups; the last errors that are the file's) → [`run`], each run of which
-//! alternates between [`mod@train`] and [`measure`], and which leaves everything in a folder of [`artifacts`]; what an interrupted plan
-//! has done is kept: finished runs ([`resume`]), and of an unfinished one the training's state and its spectra ([`state_folder`]).
+//! alternates between [`mod@train`] and [`measure`], and which leaves everything in a folder of [`artifacts`] that it alone writes
+//! ([`lock`]). What an interrupted plan has done is kept: finished runs ([`resume`]), and of an unfinished one the training's state and its
+//! spectra ([`state_folder`]). So is what stood in the folder before ([`earlier`]).
 
 pub mod artifacts;
 pub mod augment;
@@ -17,12 +18,15 @@ pub mod claims;
 pub mod course;
 pub mod diagnostic;
 pub mod document;
+pub mod earlier;
 pub mod evaluate;
 pub mod executed;
 pub mod extends;
+pub mod identity;
 pub mod keeper;
 pub mod kept_spectra;
 pub mod labels;
+pub mod lock;
 pub mod masks;
 pub mod measure;
 pub mod memory;
@@ -44,6 +48,7 @@ pub mod schema;
 pub mod sealed;
 mod shapes;
 pub mod state_folder;
+mod sums;
 pub mod sweep;
 pub mod tensorboard;
 pub mod train;

@@ -20,7 +20,7 @@ const LISTED: usize = 12;
 pub fn of_plan(plan: &Plan, seconds: f64, runs: Vec<RunNotes>) -> Notes {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut lines = vec![
-        Note::new("Version", format!("Eigenscape {}", env!("CARGO_PKG_VERSION"))),
+        Note::new("Version", format!("Eigenscape {}", eigenscape_version::VERSION)),
         Note::new(
             "Machine",
             format!("{threads} threads, {} {}", std::env::consts::ARCH, std::env::consts::OS),

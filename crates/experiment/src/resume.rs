@@ -1,9 +1,10 @@
-//! Runs that are finished, of a plan that is not: a sweep that was interrupted goes on where it stopped.
+//! Runs that are kept until the plan is finished: what was interrupted goes on where it stopped.
 //!
-//! `OUT/.NAME.runs/KEY` holds a run's record and its checkpoints. The key is made of every setting that its numbers depend on, the
-//! program's version, and checksums of the data and of the weights to start from, so that whatever changes, a run of the past is
-//! not taken for another. The folder is renamed from `KEY.partial` when everything in it is on disk: one that exists is complete.
-//! When the plan's results are in their place all of it is removed.
+//! `OUT/.NAME.runs/KEY` holds a finished run: its record, its checkpoints and their sums. The key ([`Identity`]) is made of everything that
+//! the run's numbers depend on, so that whatever changes, a run of the past is not taken for another. The folder is renamed from
+//! `KEY.partial` when everything in it is on disk, and its sums are compared before it is used. `KEY.partial` itself stays while there is
+//! something in its folder `state`, from which the run can go on. When a plan's results are in their place, its runs are removed; those of
+//! other settings stay.
 
 use std::{
     fs::{self, File},
@@ -11,177 +12,194 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use candle_core::{DType, Tensor};
-use eigenscape_core::{
-    Error, Examples, Inputs, Targets,
-    notes::{Notes, RunNotes},
-    results::Run,
-};
+use eigenscape_core::{notes::RunNotes, results::Run};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    artifacts::{RESULTS, failed, remove, sibling},
+    artifacts::{copy, failed, remove, sibling},
     diagnostic::Result,
-    plan::{Plan, RunPlan},
-    prepare::Prepared,
+    identity::Identity,
+    plan::RunPlan,
+    sums::{self, Fault, Sums},
     tensorboard,
 };
 
 /// The record of a run.
 const RECORD: &str = "run.json";
 /// The folder of a run's weights.
-const CHECKPOINTS: &str = "checkpoints";
+pub const CHECKPOINTS: &str = "checkpoints";
 /// The folder of a run's event file.
-const SCALARS: &str = "tensorboard";
-/// Rows of a tensor that are read at once.
-const ROWS: usize = 1024;
-
-/// What a run's numbers depend on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// Short, for folders.
-    pub key: String,
-    settings: String,
-}
-
-impl Identity {
-    /// The identity of a run that is ready to start.
-    ///
-    /// # Errors
-    /// When a tensor cannot be read.
-    pub fn new(prepared: &Prepared) -> Result<Self> {
-        let settings = format!("# Eigenscape {}\n{}", env!("CARGO_PKG_VERSION"), prepared.plan.settings);
-        let mut data = crc32fast::Hasher::new();
-        for examples in [&prepared.train].into_iter().chain(&prepared.test) {
-            examples_into(&mut data, examples)?;
-        }
-        let mut weights = crc32fast::Hasher::new();
-        for tensor in prepared.weights.parameters.iter().chain(&prepared.weights.buffers) {
-            tensor_into(&mut weights, tensor)?;
-        }
-        let parts = [crc32fast::hash(settings.as_bytes()), data.finalize(), weights.finalize()];
-        Ok(Self { key: parts.map(|part| format!("{part:08x}")).concat(), settings })
-    }
-}
-
-fn examples_into(hasher: &mut crc32fast::Hasher, examples: &Examples) -> Result<()> {
-    rows_into(hasher, &examples.inputs)?;
-    match &examples.targets {
-        Targets::Values(tensor) | Targets::Classes { labels: tensor, .. } => tensor_into(hasher, tensor),
-    }
-}
-
-fn tensor_into(hasher: &mut crc32fast::Hasher, tensor: &Tensor) -> Result<()> {
-    // A single number is one row of none.
-    let rows = if tensor.rank() == 0 { tensor.unsqueeze(0).map_err(Error::from)? } else { tensor.clone() };
-    rows_into(hasher, &rows.into())
-}
-
-fn rows_into(hasher: &mut crc32fast::Hasher, rows: &Inputs) -> Result<()> {
-    rows.dims().iter().for_each(|size| hasher.update(&size.to_le_bytes()));
-    for start in (0..rows.len()).step_by(ROWS) {
-        let part = rows.range(start, ROWS.min(rows.len() - start))?;
-        hasher.update(&bytes(&part).map_err(Error::from)?);
-    }
-    Ok(())
-}
-
-fn bytes(tensor: &Tensor) -> candle_core::Result<Vec<u8>> {
-    let flat = tensor.flatten_all()?;
-    Ok(match tensor.dtype() {
-        DType::F32 => flat.to_vec1::<f32>()?.into_iter().flat_map(f32::to_le_bytes).collect(),
-        _ => flat.to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter().flat_map(f64::to_le_bytes).collect(),
-    })
-}
+pub const SCALARS: &str = "tensorboard";
+/// The folder of what an unfinished run goes on from.
+const STATE: &str = "state";
+/// The settings of a run.
+const SETTINGS: &str = "settings.toml";
 
 /// The contents of a finished run's record.
 #[derive(Serialize, Deserialize)]
 struct Record {
-    settings: String,
     run: Run,
     notes: RunNotes,
 }
 
-/// The finished runs of a plan.
-pub struct FinishedRuns {
-    folder: PathBuf,
+/// What is kept of a run.
+pub enum Kept {
+    /// Nothing that is finished.
+    Nothing,
+    /// The run, under its present name.
+    Finished(Box<(Run, RunNotes)>),
+    /// Something that cannot be used: what is wrong with it.
+    Damaged(String),
 }
 
-impl FinishedRuns {
-    /// Those of the plan whose results will be in `target`; none after `fresh`.
+/// The runs of a plan that are kept, and the folder for more.
+pub struct KeptRuns<'a> {
+    folder: PathBuf,
+    identities: &'a [Identity],
+}
+
+impl<'a> KeptRuns<'a> {
+    /// Those of the plan with these runs, whose results will be in `target`.
+    #[must_use]
+    pub fn of(target: &Path, identities: &'a [Identity]) -> Self {
+        Self { folder: sibling(target, "runs"), identities }
+    }
+
+    /// Removes what killed processes left of runs that cannot go on.
     ///
     /// # Errors
-    /// When old ones cannot be removed.
-    pub fn of(target: &Path, fresh: bool) -> Result<Self> {
-        let folder = sibling(target, "runs");
-        if fresh {
-            remove(&folder).map_err(|error| failed(&folder, &error))?;
+    /// When the operating system refuses.
+    pub fn tidy(&self) -> Result<()> {
+        for partial in self.folders().filter(|folder| folder.extension().is_some()) {
+            if !has_state(&partial) {
+                remove(&partial).map_err(|error| failed(&partial, &error))?;
+            }
         }
-        Ok(Self { folder })
+        Ok(())
     }
 
-    /// A run that was finished earlier, under its present name.
+    /// Whether nothing of this plan's runs is kept, finished or begun.
     #[must_use]
-    pub fn find(&self, identity: &Identity, plan: &RunPlan) -> Option<(Run, RunNotes)> {
-        let text = fs::read_to_string(self.run(identity).join(RECORD)).ok()?;
-        // What cannot be read is run again.
-        let record: Record = serde_json::from_str(&text).ok()?;
-        let named = |run: Run| Run { name: plan.name.clone(), variant: plan.variant.clone(), ..run };
-        (record.settings == identity.settings).then(|| (named(record.run), record.notes))
+    pub fn is_empty(&self) -> bool {
+        self.identities.iter().all(|run| !self.run(run).exists() && !self.partial(run).exists())
     }
 
-    /// An empty folder for a run that starts.
+    /// The folders of all runs, finished (`KEY`) or begun (`KEY.partial`).
+    fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path())
+    }
+
+    /// A run that was finished earlier, with its files as they were written.
+    #[must_use]
+    pub fn find(&self, identity: &Identity, plan: &RunPlan) -> Kept {
+        let folder = self.run(identity);
+        if !folder.exists() {
+            return Kept::Nothing;
+        }
+        match read(&folder) {
+            Err(why) => Kept::Damaged(why),
+            // Another run with the same key.
+            Ok(_) if !identity.is_written(&folder) => Kept::Nothing,
+            Ok(Record { run, notes }) => {
+                let run = Run { name: plan.name.clone(), variant: plan.variant.clone(), ..run };
+                Kept::Finished(Box::new((run, notes)))
+            }
+        }
+    }
+
+    /// The folder of a run that starts, or goes on from its saved state.
     ///
     /// # Errors
     /// When the operating system refuses.
     pub fn start(&self, identity: &Identity) -> Result<Unfinished> {
-        let partial = self.folder.join(format!("{}.partial", identity.key));
-        let made = fs::create_dir_all(partial.join(CHECKPOINTS));
-        made.map_err(|error| failed(&partial, &error))?;
-        Ok(Unfinished { partial, folder: self.run(identity) })
+        let partial = self.partial(identity);
+        let unfinished = Unfinished { partial, folder: self.run(identity) };
+        unfinished.open(identity).map_err(|error| failed(&unfinished.partial, &error))?;
+        Ok(unfinished)
     }
 
-    /// The weights of a finished run.
+    /// The folder of a finished run.
     #[must_use]
-    pub fn checkpoints(&self, identity: &Identity) -> PathBuf {
-        self.run(identity).join(CHECKPOINTS)
-    }
-
-    /// The event file of a finished run that has one, in a folder.
-    #[must_use]
-    pub fn scalars(&self, identity: &Identity) -> PathBuf {
-        self.run(identity).join(SCALARS)
-    }
-
-    /// Removes all of them: the plan is finished.
-    pub fn close(self) {
-        // The results are in their place; what cannot be removed now is removed after the next plan of this name.
-        let _ = remove(&self.folder);
-    }
-
-    fn run(&self, identity: &Identity) -> PathBuf {
+    pub fn run(&self, identity: &Identity) -> PathBuf {
         self.folder.join(&identity.key)
+    }
+
+    fn partial(&self, identity: &Identity) -> PathBuf {
+        self.folder.join(format!("{}.partial", identity.key))
+    }
+
+    /// Removes this plan's runs, finished or not.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn remove(&self) -> Result<()> {
+        for identity in self.identities {
+            for folder in [self.run(identity), self.partial(identity)] {
+                remove(&folder).map_err(|error| failed(&folder, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder with runs of other settings, and how many there are, finished or begun.
+    #[must_use]
+    pub fn others(&self) -> Option<(&Path, usize)> {
+        let ours = |folder: &PathBuf| {
+            self.identities.iter().any(|run| *folder == self.run(run) || *folder == self.partial(run))
+        };
+        let others = self.folders().filter(|folder| !ours(folder)).count();
+        (others > 0).then_some((&self.folder, others))
     }
 }
 
-impl Drop for FinishedRuns {
+impl Drop for KeptRuns<'_> {
     fn drop(&mut self) {
-        // A folder with a finished run in it stays.
+        // A folder with a run in it stays.
         let _ = fs::remove_dir(&self.folder);
     }
 }
 
-/// The folder of a run that is not finished. Dropped before [`Unfinished::finish`], it removes what was written.
+impl Identity {
+    /// Whether these are the settings of the run in a folder.
+    fn is_written(&self, folder: &Path) -> bool {
+        fs::read_to_string(folder.join(SETTINGS)).is_ok_and(|text| text == self.settings)
+    }
+}
+
+/// Whether an unfinished run can go on.
+fn has_state(partial: &Path) -> bool {
+    fs::read_dir(partial.join(STATE)).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// A record whose files are as they were written.
+fn read(folder: &Path) -> Result<Record, String> {
+    let Some(sums) = Sums::read(folder).filter(|sums| sums.files().any(|file| file == RECORD)) else {
+        return Err(format!("{} is missing or damaged", folder.join(sums::FILE).display()));
+    };
+    let faults: Vec<String> = sums.faults(folder).iter().map(Fault::to_string).collect();
+    if !faults.is_empty() {
+        return Err(format!("in {}, {}", folder.display(), faults.join(", ")));
+    }
+    let path = folder.join(RECORD);
+    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The folder of a run that is not finished. Dropped before [`Unfinished::finish`] it is removed, unless there is something in its folder
+/// of [`Unfinished::state`].
 pub struct Unfinished {
     partial: PathBuf,
     folder: PathBuf,
 }
 
 impl Unfinished {
-    /// The folder of what the run can go on from, which need not exist. While there is something in it, the run's folder outlives the process.
-    #[must_use]
-    pub fn state(&self) -> PathBuf {
-        self.partial.join("state")
+    /// Keeps what the same run has saved, and nothing else.
+    fn open(&self, identity: &Identity) -> io::Result<()> {
+        if !(has_state(&self.partial) && identity.is_written(&self.partial)) {
+            remove(&self.partial)?;
+        }
+        fs::create_dir_all(self.partial.join(CHECKPOINTS))?;
+        fs::write(self.partial.join(SETTINGS), &identity.settings)
     }
 
     /// The path of a file of weights about to be written.
@@ -190,38 +208,57 @@ impl Unfinished {
         self.partial.join(CHECKPOINTS).join(format!("{name}.safetensors"))
     }
 
+    /// The folder of what the run can go on from, which need not exist. While there is something in it, the run's folder outlives the process.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.partial.join(STATE)
+    }
+
     /// Writes the event file.
     ///
     /// # Errors
     /// When the operating system refuses.
     pub fn write_scalars(&self, events: &[u8]) -> Result<()> {
         let path = self.partial.join(SCALARS).join(tensorboard::FILE);
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(self.partial.join(SCALARS))?;
-            let mut file = File::create(&path)?;
-            file.write_all(events)?;
-            file.sync_all()
-        };
+        let write = || fs::create_dir_all(self.partial.join(SCALARS)).and_then(|()| fs::write(&path, events));
         write().map_err(|error| failed(&path, &error))
     }
 
-    /// Writes the record and gives the folder its name.
+    /// Copies the files of a folder, where it exists, into one of this run's.
     ///
     /// # Errors
-    /// When the operating system refuses; then there is no finished run.
-    pub fn finish(self, identity: &Identity, run: &Run, notes: &RunNotes) -> Result<()> {
-        let record = Record { settings: identity.settings.clone(), run: run.clone(), notes: notes.clone() };
+    /// When the operating system refuses.
+    pub fn copy(&self, folder: &Path, into: &str) -> Result<()> {
+        let into = self.partial.join(into);
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(|error| failed(folder, &error))?,
+        };
+        fs::create_dir_all(&into).map_err(|error| failed(&into, &error))?;
+        for entry in entries.flatten() {
+            let to = into.join(entry.file_name());
+            copy(&entry.path(), &to).map_err(|error| failed(&to, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the record and the sums, and gives the folder its name.
+    ///
+    /// # Errors
+    /// When the operating system refuses; then there is no finished run, and its state is still there.
+    pub fn finish(self, run: &Run, notes: &RunNotes) -> Result<()> {
+        let record = Record { run: run.clone(), notes: notes.clone() };
         let path = self.partial.join(RECORD);
         let write = || -> io::Result<()> {
-            let mut file = File::create(&path)?;
-            file.write_all(&serde_json::to_vec(&record)?)?;
-            file.sync_all()?;
-            for entry in fs::read_dir(self.partial.join(CHECKPOINTS))? {
-                File::open(entry?.path())?.sync_all()?;
+            File::create(&path)?.write_all(&serde_json::to_vec(&record)?)?;
+            let sums = Sums::of(&self.partial, Some(STATE))?;
+            for file in sums.files() {
+                File::open(self.partial.join(file))?.sync_all()?;
             }
+            sums.write(&self.partial)?;
             remove(&self.folder)?;
             fs::rename(&self.partial, &self.folder)?;
-            remove(&self.folder.join("state"))
+            remove(&self.folder.join(STATE))
         };
         write().map_err(|error| failed(&path, &error))
     }
@@ -229,27 +266,82 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if !fs::read_dir(self.state()).is_ok_and(|mut entries| entries.next().is_some()) {
+        if !has_state(&self.partial) {
             let _ = remove(&self.partial);
         }
     }
 }
 
-/// Whether the folder of results holds these very runs.
-///
-/// # Errors
-/// When a run cannot be prepared.
-pub fn is_current(plan: &Plan) -> Result<bool> {
-    let read = |file: &str| fs::read_to_string(plan.directory.join(file)).ok();
-    let notes = read("notes.json").and_then(|text| serde_json::from_str::<Notes>(&text).ok());
-    let (Some(notes), true) = (notes, plan.directory.join(RESULTS).is_file()) else { return Ok(false) };
-    if notes.runs.len() != plan.runs.len() || read("experiment.toml").as_ref() != Some(&plan.resolved) {
-        return Ok(false);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(key: &str) -> Identity {
+        Identity { key: key.to_owned(), settings: format!("settings of {key}") }
     }
-    for (run, notes) in plan.runs.iter().zip(&notes.runs) {
-        if Identity::new(&crate::prepare::prepare(run)?)?.key != notes.key {
-            return Ok(false);
+
+    fn keep(kept: &KeptRuns, identity: &Identity) {
+        let unfinished = kept.start(identity).unwrap();
+        fs::write(unfinished.checkpoint("final"), "weights").unwrap();
+        unfinished.finish(&Run::default(), &RunNotes::default()).unwrap();
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn only_the_runs_of_the_plan_are_removed() {
+        let out = tempfile::tempdir().unwrap();
+        let target = out.path().join("demo");
+        let (sweep, other) = ([identity("1"), identity("2")], [identity("3")]);
+        let store = out.path().join(".demo.runs");
+        {
+            let kept = KeptRuns::of(&target, &sweep);
+            keep(&kept, &sweep[0]);
+            keep(&kept, &sweep[1]);
         }
+        {
+            let kept = KeptRuns::of(&target, &other);
+            keep(&kept, &other[0]);
+            assert_eq!(kept.others().unwrap().1, 2);
+            kept.remove().unwrap();
+        }
+        assert_eq!(names(&store), ["1", "2"]);
+        KeptRuns::of(&target, &sweep).remove().unwrap();
+        assert!(!store.exists());
     }
-    Ok(true)
+
+    #[test]
+    fn an_unfinished_run_stays_while_it_has_a_state() {
+        let out = tempfile::tempdir().unwrap();
+        let target = out.path().join("demo");
+        let one = [identity("1")];
+        let kept = KeptRuns::of(&target, &one);
+        let store = out.path().join(".demo.runs");
+        drop(kept.start(&one[0]).unwrap());
+        assert!(names(&store).is_empty());
+        {
+            let unfinished = kept.start(&one[0]).unwrap();
+            fs::write(unfinished.checkpoint("epoch-0"), "weights").unwrap();
+            fs::create_dir(unfinished.state()).unwrap();
+            fs::write(unfinished.state().join("training"), "state").unwrap();
+        }
+        assert_eq!(names(&store), ["1.partial"]);
+        let unfinished = kept.start(&one[0]).unwrap();
+        assert!(unfinished.checkpoint("epoch-0").is_file() && unfinished.state().join("training").is_file());
+        unfinished.finish(&Run::default(), &RunNotes::default()).unwrap();
+        assert_eq!(names(&store), ["1"]);
+        assert_eq!(names(&kept.run(&one[0])), ["MD5SUMS", "checkpoints", "run.json", "settings.toml"]);
+        // The same key of other settings: its state is of no use.
+        let other = [Identity { settings: "others".to_owned(), ..identity("1") }];
+        let unfinished = kept.start(&one[0]).unwrap();
+        fs::create_dir(unfinished.state()).unwrap();
+        fs::write(unfinished.state().join("training"), "state").unwrap();
+        drop(unfinished);
+        assert!(!KeptRuns::of(&target, &other).start(&other[0]).unwrap().state().exists());
+    }
 }

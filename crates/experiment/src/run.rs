@@ -1,45 +1,49 @@
 //! A whole experiment: from the checked plan to the folder of results.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{path::Path, time::Instant};
 
 use eigenscape_analysis::{reruns, verdict};
 use eigenscape_core::{
-    notes::RunNotes,
+    notes::{Note, RunNotes},
     results::{Results, Run},
 };
 
 use crate::{
+    artifacts::{self, RESULTS, RunDirectory},
     claims::Claims,
-    artifacts::{RESULTS, RunDirectory},
     course,
     diagnostic::{Failure, Result},
+    earlier::{EXPERIMENT, Earlier, NOTES, run_folders},
     executed::Executed,
+    identity::Identity,
+    lock::Lock,
     notes,
     plan::{Plan, RunPlan},
     prepare::prepare,
     progress::Display,
-    resume::{FinishedRuns, Identity},
+    resume::{CHECKPOINTS, Kept, KeptRuns, SCALARS},
+    sums,
 };
 
+/// The note on a run whose folder is not named as the run is.
+const FOLDER: &str = "Folder";
+
 /// Runs every run of the plan and puts the results into its folder: `experiment.toml`, `results.json`, `notes.json`,
-/// `checkpoints/`, and what `report` makes of these in the folder that it is given. A run whose training diverges ends there, with what was
-/// measured before, and a spectrum that cannot be measured is left out; the others go on.
+/// `checkpoints/`, what `report` makes of these in the folder that it is given, and the sums of all files. A run whose training diverges
+/// ends there, with what was measured before, and a spectrum that cannot be measured is left out; the others go on.
 ///
 /// Everything that can be found wrong without training is found before anything is trained; the folder appears as a whole at
-/// the end. Runs that an earlier call finished before it was interrupted are not repeated, unless everything is to be `fresh`.
+/// the end, and no other process writes it meanwhile. Unless everything is to be `fresh`, nothing is run where the folder holds these very
+/// results, and no run that it holds or that an earlier call finished before it was interrupted. Other results are kept under another name.
 ///
 /// # Errors
-/// When the folder cannot be written, a run cannot be prepared, or a loss cannot be evaluated.
+/// When the folder cannot be written or another process writes it, a run cannot be prepared, or a loss cannot be evaluated.
 pub fn execute(
     plan: &Plan,
     fresh: bool,
     display: &Display,
     report: impl FnOnce(&Path) -> eigenscape_core::Result<()>,
 ) -> Result<Executed> {
-    let start = Instant::now();
     let mut claims = Claims::of(plan);
     let mut identities = Vec::new();
     for run in &plan.runs {
@@ -48,30 +52,66 @@ pub fn execute(
         identities.push(Identity::new(&prepared)?);
     }
     claims.check()?;
-    let directory = RunDirectory::create(&plan.directory)?;
-    let finished = FinishedRuns::of(&plan.directory, fresh)?;
-    let mut runs = Vec::new();
-    let mut run_notes = Vec::new();
-    for (run, identity) in plan.runs.iter().zip(&identities) {
-        let (record, notes) = match finished.find(identity, run) {
-            Some(found) => {
-                display.line(&format!("run {}: finished earlier", run.name));
-                found
+    let _lock = Lock::of(&plan.directory)?;
+    artifacts::tidy(&plan.directory)?;
+    let earlier = Earlier::at(&plan.directory)?;
+    let kept = KeptRuns::of(&plan.directory, &identities);
+    kept.tidy()?;
+    if fresh {
+        kept.remove()?;
+    } else if let Some(earlier) = &earlier {
+        match earlier.of(plan, &identities) {
+            Some(results) if kept.is_empty() => {
+                earlier.complete_report(report)?;
+                return Ok(Executed::new(plan.directory.clone(), &results.runs).earlier());
             }
+            // The same runs once more: a `fresh` call was interrupted, and goes on.
+            Some(_) => {}
             None => {
-                if !run.name.is_empty() {
-                    display.line(&format!("run {}", run.name));
-                }
-                let folder = finished.start(identity)?;
-                let (record, mut notes) = course::run(&prepare(run)?, &folder, display)?;
-                notes.key.clone_from(&identity.key);
-                folder.finish(identity, &record, &notes)?;
-                (record, notes)
+                earlier.damage().iter().for_each(|damage| display.line(&format!("warning: {damage}")));
+                earlier.hand_over(plan, &kept, &identities)?;
             }
-        };
-        directory.adopt(&finished.checkpoints(identity), own_folder("checkpoints", run))?;
+        }
+    }
+    let aside = earlier.as_ref().and_then(|earlier| earlier.aside(&identities));
+    if let (Some(earlier), Some(aside)) = (&earlier, &aside) {
+        let why = earlier.difference(plan, &identities);
+        display.line(&format!("{why}: it will be kept as {}", aside.display()));
+    }
+    let directory = RunDirectory::create(&plan.directory)?;
+    let results = run_all(plan, &identities, &kept, &directory, display)?;
+    report(directory.path())?;
+    sums::write(directory.path())?;
+    let folder = directory.finish(aside.as_deref())?;
+    // The results are in their place; what cannot be removed now is removed by the next call.
+    let _ = kept.remove();
+    if let Some((folder, count)) = kept.others() {
+        display.line(&format!("{count} runs of other settings are kept in {}", folder.display()));
+    }
+    Ok(Executed::new(folder, &results.runs))
+}
+
+/// Runs what is not kept, and puts everything but the report into the folder.
+fn run_all(
+    plan: &Plan,
+    identities: &[Identity],
+    kept: &KeptRuns,
+    directory: &RunDirectory,
+    display: &Display,
+) -> Result<Results> {
+    let start = Instant::now();
+    let (mut runs, mut run_notes) = (Vec::new(), Vec::new());
+    let folders = run_folders(plan.runs.iter().map(|run| run.name.as_str()));
+    for ((run, identity), own) in plan.runs.iter().zip(identities).zip(&folders) {
+        let (record, mut notes) = kept_or_executed(run, identity, kept, display)?;
+        let stored = kept.run(identity);
+        directory.adopt(&stored.join(CHECKPOINTS), Path::new(CHECKPOINTS).join(own))?;
         if run.tensorboard {
-            directory.adopt(&finished.scalars(identity), own_folder("tensorboard", run))?;
+            directory.adopt(&stored.join(SCALARS), Path::new(SCALARS).join(own))?;
+        }
+        notes.lines.retain(|note| note.label != FOLDER);
+        if *own != run.name {
+            notes.lines.push(Note::new(FOLDER, format!("{CHECKPOINTS}/{own}")));
         }
         runs.push(record);
         run_notes.push(notes);
@@ -81,13 +121,36 @@ pub fn execute(
         display.line(&format!("{}: {} ({})", claim.verdict, claim.claim, claim.measured));
     }
     let notes = notes::of_plan(plan, start.elapsed().as_secs_f64(), run_notes);
-    directory.write("experiment.toml", &plan.resolved)?;
+    directory.write(EXPERIMENT, &plan.resolved)?;
     directory.write(RESULTS, json(&results)?)?;
-    directory.write("notes.json", json(&notes)?)?;
-    report(directory.path())?;
-    let folder = directory.finish()?;
-    finished.close();
-    Ok(Executed::new(folder, &results.runs))
+    directory.write(NOTES, json(&notes)?)?;
+    Ok(results)
+}
+
+/// A run as it was finished earlier, or else as it is now.
+fn kept_or_executed(
+    run: &RunPlan,
+    identity: &Identity,
+    kept: &KeptRuns,
+    display: &Display,
+) -> Result<(Run, RunNotes)> {
+    let name = format!("run {}", run.name);
+    match kept.find(identity, run) {
+        Kept::Finished(found) => {
+            display.line(&format!("{}: finished earlier", name.trim_end()));
+            return Ok(*found);
+        }
+        Kept::Damaged(why) => display.line(&format!("warning: {why}: the run is made again")),
+        Kept::Nothing => {}
+    }
+    if !run.name.is_empty() {
+        display.line(&name);
+    }
+    let folder = kept.start(identity)?;
+    let (record, mut notes) = course::run(&prepare(run)?, &folder, display)?;
+    notes.key.clone_from(&identity.key);
+    folder.finish(&record, &notes)?;
+    Ok((record, notes))
 }
 
 /// The runs with what they say together.
@@ -96,13 +159,6 @@ fn summarised(plan: &Plan, runs: Vec<Run>, notes: &[RunNotes]) -> Results {
     let claims =
         plan.expectations.iter().map(|expectation| verdict::check(expectation, &classified)).collect();
     Results { name: plan.name.clone(), variants: reruns::statistics(&runs), claims, runs }
-}
-
-/// A folder of results, with one of the run's own in it where there are several runs.
-fn own_folder(of: &str, plan: &RunPlan) -> PathBuf {
-    let keep =
-        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=' | ',') { c } else { '-' };
-    Path::new(of).join(plan.name.chars().map(keep).collect::<String>())
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String> {

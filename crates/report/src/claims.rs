@@ -9,7 +9,7 @@ use eigenscape_analysis::depth_summary::{Entry, METRICS};
 use eigenscape_core::{
     Error, Result,
     notes::Notes,
-    results::{ClaimRecord, Results, Verdict},
+    results::{ClaimRecord, EARLIER, Results, Verdict},
 };
 
 use crate::{
@@ -81,15 +81,29 @@ fn finished(out: &Path) -> Result<Vec<Finished>> {
     };
     let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    // A hidden folder is one in the making.
-    let is_ours = |path: &PathBuf| !name(path).starts_with('.') && path.join(RESULTS_FILE).is_file();
+    // A hidden folder is one in the making, one with a number holds results of the past.
+    let shown = |name: &str| !name.starts_with('.') && !name.contains(EARLIER);
+    let is_ours = |path: &PathBuf| shown(&name(path)) && path.join(RESULTS_FILE).is_file();
     let mut folders: Vec<PathBuf> = folders.filter(is_ours).collect();
     folders.sort();
     let read = |path: &PathBuf| {
-        let (results, notes) = (read_json(path, RESULTS_FILE)?, read_json(path, NOTES_FILE)?);
+        let (results, notes) = read_both(path)?;
         Ok(Finished { folder: name(path), results, notes })
     };
     folders.iter().map(read).collect()
+}
+
+/// The results of a folder and the notes on them. Another process may replace the folder meanwhile: both are read until they were of one.
+fn read_both(folder: &Path) -> Result<(Results, Notes)> {
+    let mut before: Results = read_json(folder, RESULTS_FILE)?;
+    loop {
+        let notes = read_json(folder, NOTES_FILE)?;
+        let after = read_json(folder, RESULTS_FILE)?;
+        if before == after {
+            return Ok((after, notes));
+        }
+        before = after;
+    }
 }
 
 /// Plain text, one claim a paragraph.

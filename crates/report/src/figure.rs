@@ -1,6 +1,6 @@
 //! Figures: a drawing, what it is called, and what to read in it.
 
-use eigenscape_core::results::Run;
+use eigenscape_core::{file_names, results::Run};
 
 use crate::{
     RunNotes, data,
@@ -52,12 +52,9 @@ pub fn of_run(run: &Run, notes: &RunNotes) -> Vec<Figure> {
     all
 }
 
-/// A file name for any text.
+/// A file name for any text, as a link has it without escapes.
 pub fn slug(text: &str) -> String {
-    let keep = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
-    let name: String = text.chars().map(keep).take(80).collect();
-    let name = name.trim_matches(|c| c == '.' || c == '-');
-    if name.is_empty() { "unnamed".into() } else { name.into() }
+    file_names::safe(text).replace(['=', ','], "-")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::{Error, Result};
+use eigenscape_core::{Error, Result, file_names::Names};
 use tempfile::{Builder, NamedTempFile};
 
 /// Files under temporary names beside their places, until [`Staging::publish`]; dropped before, they vanish, and so do
@@ -16,6 +16,8 @@ pub struct Staging {
     files: Vec<(NamedTempFile, PathBuf)>,
     /// Folders that did not exist, outer ones first.
     made: Vec<PathBuf>,
+    /// Paths without extension that are given away.
+    names: Names,
 }
 
 impl Staging {
@@ -24,9 +26,15 @@ impl Staging {
     /// # Errors
     /// When it cannot be made.
     pub fn in_folder(root: &Path) -> Result<Self> {
-        let mut staging = Self { root: root.to_owned(), files: Vec::new(), made: Vec::new() };
+        let mut staging =
+            Self { root: root.to_owned(), files: Vec::new(), made: Vec::new(), names: Names::default() };
         staging.make(root)?;
         Ok(staging)
+    }
+
+    /// A path like this one that no other file has: names that users choose may differ in characters alone that file names cannot have.
+    pub fn unused(&mut self, path: &str) -> String {
+        self.names.unused(path)
     }
 
     /// Writes a file under a temporary name, in the folder of `path`, which is relative to the root.

@@ -21,7 +21,7 @@ mod layout;
 mod sample;
 mod scaling;
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 use eigenscape_analysis::against_trace::AgainstTrace;
 pub use eigenscape_core::notes::{Note, Notes, RunNotes};
@@ -81,8 +81,8 @@ pub fn write(results: &Results, experiment_toml: &str, notes: &Notes, dir: &Path
 }
 
 fn write_figure(figure: Figure, folder: &str, staging: &mut Staging) -> Result<html::Picture> {
-    let file = |extension| format!("{folder}/{}.{extension}", figure.slug);
-    let (svg_file, png_file) = (file("svg"), file("png"));
+    let file = staging.unused(&format!("{folder}/{}", figure.slug));
+    let (svg_file, png_file) = (format!("{file}.svg"), format!("{file}.png"));
     let svg = figure.svg();
     staging.add(&svg_file, svg.as_bytes())?;
     staging.add(&png_file, &draw::png::rasterise(&svg)?)?;
@@ -92,10 +92,15 @@ fn write_figure(figure: Figure, folder: &str, staging: &mut Staging) -> Result<h
 /// Writes the report of a run directory again, from [`RESULTS_FILE`], [`EXPERIMENT_FILE`] and [`NOTES_FILE`] in it.
 ///
 /// # Errors
-/// When one of the three is missing or not what it should be, or the report cannot be written.
+/// When one of the three is missing or not what it should be, the numbers do not fit together, or the report cannot be written.
 pub fn rebuild(dir: &Path) -> Result<()> {
     let results: Results = read_json(dir, RESULTS_FILE)?;
+    results.check().map_err(|misfit| unfit(dir, RESULTS_FILE, misfit))?;
     let notes: Notes = read_json(dir, NOTES_FILE)?;
+    let (runs, noted) = (results.runs.len(), notes.runs.len());
+    if runs != noted {
+        return Err(unfit(dir, NOTES_FILE, format!("runs: {noted}, and {RESULTS_FILE} has {runs}")));
+    }
     write(&results, &read(dir, EXPERIMENT_FILE)?, &notes, dir)
 }
 
@@ -104,6 +109,11 @@ fn read_json<T: DeserializeOwned>(dir: &Path, file: &str) -> Result<T> {
         let remedy = "give the directory of a finished run, or run the experiment again";
         Error::input(dir.join(file).display().to_string(), format!("not a valid {file}: {e}"), remedy)
     })
+}
+
+fn unfit(dir: &Path, file: &str, problem: impl Display) -> Error {
+    let remedy = "the file was changed after it was written: run the experiment again";
+    Error::input(dir.join(file).display().to_string(), problem.to_string(), remedy)
 }
 
 fn read(dir: &Path, file: &str) -> Result<String> {

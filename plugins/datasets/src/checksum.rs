@@ -1,12 +1,8 @@
 //! Whether a file is the one that was published.
 
-use std::{
-    io::{self, Read},
-    path::Path,
-};
+use std::path::Path;
 
-use eigenscape_core::{Error, Result, regular_file};
-use md5::{Digest, Md5};
+use eigenscape_core::{Error, Result, checksum::md5, regular_file};
 
 /// What is published of a file, or known of it from torchvision's lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +23,7 @@ impl Checksum {
         if contents.len() as u64 != self.bytes {
             return Ok(());
         }
-        self.compare(subject, &hexadecimal(&Md5::digest(contents)))
+        self.compare(subject, &md5(contents).map_err(|error| Error::io(subject, error))?)
     }
 
     /// Refuses a downloaded archive that is not the published one.
@@ -46,7 +42,7 @@ impl Checksum {
                 "download it again: it is incomplete, or another file",
             ));
         }
-        self.compare(&subject, &digest(file).map_err(|error| Error::io(path, error))?)
+        self.compare(&subject, &md5(file).map_err(|error| Error::io(path, error))?)
     }
 
     fn compare(&self, subject: &str, found: &str) -> Result<()> {
@@ -57,20 +53,6 @@ impl Checksum {
             format!("it is damaged: its MD5 is {found}, and that of the published file {}", self.md5);
         Err(Error::input(subject, problem, "download it again"))
     }
-}
-
-fn digest(mut file: impl Read) -> io::Result<String> {
-    let (mut hasher, mut buffer) = (Md5::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hexadecimal(&hasher.finalize())),
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -5,5 +5,6 @@ pub mod check;
 pub mod data;
 pub mod groups;
 pub mod list;
+pub mod report;
 pub mod reproduce;
 pub mod verify;

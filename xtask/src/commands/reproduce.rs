@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eigenscape_core::Registry;
 use eigenscape_experiment::{
-    Failure, Result, check, choices::Choices, plan::Plan, progress::Display, resume, run,
+    Failure, Result, check, choices::Choices, executed::Executed, plan::Plan, progress::Display, run,
 };
 
 use crate::{cli::Reproduce, locate, signals};
@@ -26,14 +26,18 @@ pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
     distinct(&plans)?;
     let mut failure = None;
     for plan in &plans {
-        let why = execute(plan, arguments.fresh, &display)?;
-        failure = failure.or(why);
+        let executed = execute(plan, arguments.fresh, &display)?;
+        if executed.finished_earlier {
+            let name = &plan.name;
+            display.line(&format!("{name}: it has finished with these settings; --fresh runs it again"));
+        }
+        failure = failure.or(executed.failure());
     }
     failure.map_or(Ok(()), Err)
 }
 
-/// Writes the results; what is returned is what went wrong with them: a training that diverged, a spectrum that could not be measured.
-fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<Option<Failure>> {
+/// Writes the results and prints where the report is.
+fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<Executed> {
     display.line(&format!("{} -> {}", plan.name, plan.directory.display()));
     if let Some(shortened) = &plan.profile {
         display.line(&format!("profile {}: {}", shortened.profile, shortened.changes.join("; ")));
@@ -41,7 +45,7 @@ fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<Option<Failure
     plan.warnings.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
     let executed = run::execute(plan, fresh, display, eigenscape_report::rebuild)?;
     crate::print(executed.folder.join(eigenscape_report::REPORT_FILE).display())?;
-    Ok(executed.failure())
+    Ok(executed)
 }
 
 /// Runs every experiment that can run here, one after the other, and puts all claims on one page. What has been finished before is
@@ -50,19 +54,20 @@ fn study(choices: &Choices, fresh: bool, display: &Display, registry: &Registry)
     let (mut left_out, mut failure) = (Vec::new(), None);
     for file in locate::all()? {
         // Planned one by one: their data sets together may not fit into memory.
-        let done = check::plan(&file, choices, registry).and_then(|plan| {
-            if !fresh && resume::is_current(&plan)? {
-                display.line(&format!("{}: finished earlier", plan.name));
-                return Ok(None);
-            }
-            execute(&plan, fresh, display)
-        });
+        let done = check::plan(&file, choices, registry).and_then(|plan| execute(&plan, fresh, display));
         match done {
-            Ok(why) => failure = failure.or(why),
+            Ok(executed) => {
+                if executed.finished_earlier {
+                    display.line(&format!("{}: finished earlier", name(&file)));
+                }
+                failure = failure.or(executed.failure());
+            }
             Err(why @ Failure::Interrupted { .. }) => return Err(why),
             Err(why) => {
                 display.line(&format!("{} is left out: {why}", file.display()));
                 left_out.push((name(&file), why.to_string()));
+                // What does not fit this machine is no failure; what went wrong on the way is.
+                failure = failure.or((why.exit_code() == 1).then_some(why));
             }
         }
     }

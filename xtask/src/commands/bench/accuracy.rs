@@ -79,8 +79,7 @@ pub fn report(registry: &Registry) -> Result<()> {
         };
         rows.push(row(name, steps * probes, &cases, &*distance, &ours)?);
     }
-    print(&cases, &rows);
-    Ok(())
+    print(&cases, &rows)
 }
 
 const SMALL_CONVOLUTIONS: &str = r#"
@@ -123,24 +122,28 @@ fn row(
     Ok(Row { name, products, distances })
 }
 
-fn print(cases: &[Case], rows: &[Row]) {
-    println!(
+fn print(cases: &[Case], rows: &[Row]) -> Result<()> {
+    crate::print(format_args!(
         "Wasserstein distance from the truth over the largest eigenvalue, 10⁻⁴: mean ± standard error of {SEEDS} spectra"
-    );
+    ))?;
     let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
-    println!("| procedure | products | {} |", names.join(" | "));
-    println!("| --- | ---: |{}", " ---: |".repeat(cases.len()));
+    crate::print(format_args!("| procedure | products | {} |", names.join(" | ")))?;
+    crate::print(format_args!("| --- | ---: |{}", " ---: |".repeat(cases.len())))?;
     for row in rows {
         let cells: Vec<String> = row
             .distances
             .iter()
             .map(|(mean, error)| format!("{:.2} ± {:.2}", 1e4 * mean, 1e4 * error))
             .collect();
-        println!("| {} | {} | {} |", row.name, row.products, cells.join(" | "));
+        crate::print(format_args!("| {} | {} | {} |", row.name, row.products, cells.join(" | ")))?;
     }
     if let Some(enough) = enough(rows) {
-        println!("The fewest products that are no less accurate anywhere: {}", enough.name);
+        crate::print(format_args!(
+            "The fewest products that are no less accurate anywhere: {}",
+            enough.name
+        ))?;
     }
+    Ok(())
 }
 
 /// The procedure of the fewest products whose mean distances are all at most those of the first.

@@ -35,6 +35,5 @@ pub fn measure<T: DeserializeOwned>(arguments: &[&str]) -> Result<T> {
 /// When the value cannot be written as JSON.
 pub fn print(value: &impl Serialize) -> Result<()> {
     let json = serde_json::to_string(value).map_err(|error| Error::io(Path::new("stdout"), error.into()))?;
-    println!("{json}");
-    Ok(())
+    crate::print(json)
 }

@@ -154,13 +154,14 @@ pub fn report() -> Result<()> {
         });
     }
     let lines = (0..LINES.len()).map(measure).collect::<Result<Vec<Line>>>()?;
-    println!("| spectra | of | sizes | time | exponent | at most | memory, MB | exponent | at most |");
-    println!("| --- | --- | --- | --- | ---: | ---: | --- | ---: | ---: |");
-    lines.iter().for_each(|line| println!("{}", row(line)));
+    crate::print(format_args!(
+        "| spectra | of | sizes | time | exponent | at most | memory, MB | exponent | at most |"
+    ))?;
+    crate::print(format_args!("| --- | --- | --- | --- | ---: | ---: | --- | ---: | ---: |"))?;
+    lines.iter().try_for_each(|line| crate::print(row(line)))?;
     let Some(figure) = figure(&lines) else { return Ok(()) };
     fs::write(FIGURE, figure).map_err(|error| Error::io(Path::new(FIGURE), error))?;
-    println!("{FIGURE}");
-    Ok(())
+    crate::print(FIGURE)
 }
 
 /// What the process that measures one size prints.

@@ -83,7 +83,7 @@ pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
     }
     let lines = measure_all(&selection, arguments.torch.as_deref())?;
     if let (Some(start), Some(now)) = (start, Ticks::now()) {
-        println!("{}", verdict(start.taken_by_others(now)));
+        crate::print(verdict(start.taken_by_others(now)))?;
     }
     file.map_or(Ok(()), |file| file.write(&lines))
 }
@@ -97,16 +97,16 @@ fn measure_all(selection: &Selection, python: Option<&Path>) -> Result<Vec<Line>
         lines.extend(measure(model, &selection.works, python)?);
     }
     let machine = Machine::measure(threads())?;
-    println!(
+    crate::print(format_args!(
         "machine: {:.0} GFLOP/s in f32 matrix products, {:.1} GB/s read and written by a copy, threads: {}",
         machine.gemm_gflops,
         machine.copy_gbps,
         threads()
-    );
+    ))?;
     for line in &mut lines {
         line.share_of_gemm = line.gflops.map(|gflops| gflops / machine.gemm_gflops);
     }
-    print!("{}", table::markdown(&lines));
+    crate::print(table::markdown(&lines).trim_end())?;
     Ok(lines)
 }
 
@@ -166,7 +166,7 @@ struct Timed {
 
 /// Ours, the peer, ours again: what changes on the machine meanwhile changes for both.
 fn measure(model: &Model, works: &[Work], python: Option<&Path>) -> Result<Vec<Line>> {
-    println!("{}: batch {BATCH}, f32", model.name);
+    crate::print(format_args!("{}: batch {BATCH}, f32", model.name))?;
     let mut timed = sittings(model, works)?;
     let mut parts: Vec<Part> = works.iter().flat_map(|work| work.parts()).copied().collect();
     parts.sort_unstable();
@@ -177,7 +177,7 @@ fn measure(model: &Model, works: &[Work], python: Option<&Path>) -> Result<Vec<L
     });
     let peer = peer.transpose()?;
     if let Some(peer) = &peer {
-        println!("peer: PyTorch {}, threads: {}", peer.torch, peer.threads);
+        crate::print(format_args!("peer: PyTorch {}, threads: {}", peer.torch, peer.threads))?;
         for (first, second) in timed.iter_mut().zip(sittings(model, works)?) {
             first.seconds.extend(second.seconds);
             first.peak_mb = first.peak_mb.zip(second.peak_mb).map(|(one, other)| one.max(other));

@@ -155,16 +155,18 @@ pub fn report(model: &Model, subject: &Subject) -> Result<()> {
         Ok::<f64, eigenscape_experiment::Failure>(timing::median(&timing::samples(repetitions, &*task.run)?))
     };
     let gradient = time(super::work::Work::Gradient.prepare(subject)?)?;
-    println!(
+    crate::print(format_args!(
         "{}: trace {:.4}; {} probes of Hutchinson's estimate have a standard error of {:.1} %; gradient alone {}",
         model.name,
         hutchinson.mean,
         subject.probes(),
         100.0 * wanted / hutchinson.mean,
         seconds(gradient)
-    );
-    println!("| estimate | standard deviation of a draw | draws | one draw with gradient | step |");
-    println!("| --- | ---: | ---: | ---: | ---: |");
+    ))?;
+    crate::print(format_args!(
+        "| estimate | standard deviation of a draw | draws | one draw with gradient | step |"
+    ))?;
+    crate::print(format_args!("| --- | ---: | ---: | ---: | ---: |"))?;
     for (name, estimator, spread) in rows {
         let draws = (spread.deviation / wanted).powi(2).ceil().max(1.0);
         let draw = time(estimator.draw(subject)?)?;
@@ -175,7 +177,11 @@ pub fn report(model: &Model, subject: &Subject) -> Result<()> {
             time(estimator.step(subject)?)?
         };
         let share = 100.0 * spread.deviation / hutchinson.mean;
-        println!("| {name} | {share:.1} % | {draws} | {} | {} |", seconds(draw), seconds(step));
+        crate::print(format_args!(
+            "| {name} | {share:.1} % | {draws} | {} | {} |",
+            seconds(draw),
+            seconds(step)
+        ))?;
     }
     Ok(())
 }

@@ -1,0 +1,238 @@
+//! Whether the lists of results fit together.
+
+use std::collections::BTreeSet;
+
+use super::{DistanceRecord, MeansRecord, ProbeRecord, Results, Run, TrainingRecord};
+
+/// So much a sum of weights may differ from what it should be.
+const ROUNDING: f64 = 1e-6;
+
+impl Results {
+    /// Checks what their records say of one another: one weight an eigenvalue, weights that sum to 1 or are all
+    /// 1/dimension (the rest is mass at zero; an exact spectrum has no others), eigenvalues from the largest, finite numbers, and spectra behind every distance.
+    ///
+    /// # Errors
+    /// The place of the first that does not fit, as in `runs[0].probes[3].weights`, and what is wrong.
+    pub fn check(&self) -> Result<(), Misfit> {
+        for (index, run) in self.runs.iter().enumerate() {
+            run.check().map_err(|misfit| misfit.in_list("runs", index))?;
+        }
+        let of_variant = |variant: &str| self.runs.iter().filter(|run| run.variant == variant).count();
+        for (index, record) in self.variants.iter().enumerate() {
+            let runs = of_variant(&record.variant);
+            let problem = || format!("{} are counted, and {runs} have this variant", record.runs);
+            demand(record.runs == runs, "runs", problem)
+                .map_err(|misfit| misfit.in_list("variants", index))?;
+        }
+        Ok(())
+    }
+}
+
+/// Where results do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// The place, as in `runs[0].probes[3].weights`.
+    pub place: String,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+impl Misfit {
+    fn in_list(self, list: &str, index: usize) -> Self {
+        Self { place: format!("{list}[{index}].{}", self.place), ..self }
+    }
+}
+
+impl std::fmt::Display for Misfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+fn demand(holds: bool, place: &str, problem: impl FnOnce() -> String) -> Result<(), Misfit> {
+    if holds { Ok(()) } else { Err(Misfit { place: place.to_owned(), problem: problem() }) }
+}
+
+fn finite(value: f64, place: &str) -> Result<(), Misfit> {
+    demand(value.is_finite(), place, || format!("{value} is no finite number"))
+}
+
+impl Run {
+    fn check(&self) -> Result<(), Misfit> {
+        for (index, record) in self.training.iter().enumerate() {
+            let before = index.checked_sub(1).map(|before| self.training[before].epoch);
+            record.check(before).map_err(|misfit| misfit.in_list("training", index))?;
+        }
+        for (index, probe) in self.probes.iter().enumerate() {
+            probe.check().map_err(|misfit| misfit.in_list("probes", index))?;
+        }
+        let spectra: BTreeSet<(usize, &str, &str)> = self
+            .probes
+            .iter()
+            .map(|probe| (probe.epoch, probe.curvature.as_str(), probe.group.as_str()))
+            .collect();
+        for (index, distance) in self.distances.iter().enumerate() {
+            distance.check(&spectra).map_err(|misfit| misfit.in_list("distances", index))?;
+        }
+        for (index, means) in self.means.iter().enumerate() {
+            means.check().map_err(|misfit| misfit.in_list("means", index))?;
+        }
+        Ok(())
+    }
+}
+
+impl TrainingRecord {
+    fn check(&self, before: Option<usize>) -> Result<(), Misfit> {
+        demand(before.is_none_or(|before| before < self.epoch), "epoch", || {
+            format!("{} follows {}", self.epoch, before.unwrap_or_default())
+        })?;
+        finite(self.train_loss, "train_loss")?;
+        for (share, place) in [(self.train_accuracy, "train_accuracy"), (self.test_accuracy, "test_accuracy")]
+        {
+            demand(share.is_none_or(|share| (0.0..=1.0).contains(&share)), place, || {
+                format!("{} is no share", share.unwrap_or_default())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl ProbeRecord {
+    fn check(&self) -> Result<(), Misfit> {
+        let (eigenvalues, weights) = (self.eigenvalues.len(), self.weights.len());
+        demand(eigenvalues == weights, "weights", || format!("{weights} for {eigenvalues} eigenvalues"))?;
+        self.eigenvalues.iter().try_for_each(|value| finite(*value, "eigenvalues"))?;
+        demand(self.eigenvalues.is_sorted_by(|a, b| a >= b), "eigenvalues", || {
+            "they are not sorted from the largest".to_owned()
+        })?;
+        finite(self.trace, "trace")?;
+        finite(self.lambda_max, "lambda_max")?;
+        finite(self.lambda_min, "lambda_min")?;
+        demand(self.lambda_min <= self.lambda_max, "lambda_min", || {
+            format!("{} is larger than lambda_max, {}", self.lambda_min, self.lambda_max)
+        })?;
+        demand(
+            self.trace_stderr.is_none_or(|error| error >= 0.0 && error.is_finite()),
+            "trace_stderr",
+            || format!("{} is no standard error", self.trace_stderr.unwrap_or_default()),
+        )?;
+        self.check_weights()
+    }
+
+    fn check_weights(&self) -> Result<(), Misfit> {
+        let (count, dimension) = (self.weights.len(), self.dimension);
+        let share = |weight: &f64| (0.0..=1.0 + ROUNDING).contains(weight);
+        demand(self.weights.iter().all(share), "weights", || "one is no number between 0 and 1".to_owned())?;
+        let each = 1.0 / dimension as f64;
+        if self.weights.iter().all(|weight| (weight - each).abs() <= ROUNDING * each) {
+            return demand(count <= dimension, "eigenvalues", || {
+                format!("{count} of a matrix of dimension {dimension}")
+            });
+        }
+        demand(!self.exact, "weights", || format!("one is not 1/{dimension}, though the spectrum is exact"))?;
+        let sum: f64 = self.weights.iter().sum();
+        demand((sum - 1.0).abs() <= ROUNDING, "weights", || format!("they sum to {sum} instead of 1"))
+    }
+}
+
+impl DistanceRecord {
+    fn check(&self, spectra: &BTreeSet<(usize, &str, &str)>) -> Result<(), Misfit> {
+        finite(self.value, "value")?;
+        for (group, place) in [(&self.left, "left"), (&self.right, "right")] {
+            let measured = spectra.contains(&(self.epoch, self.curvature.as_str(), group.as_str()));
+            demand(measured, place, || {
+                format!("no spectrum of the {} of `{group}` after epoch {}", self.curvature, self.epoch)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl MeansRecord {
+    fn check(&self) -> Result<(), Misfit> {
+        let (labels, products) = (self.means.labels.len(), self.means.products.len());
+        demand(products == labels * (labels + 1) / 2, "products", || {
+            format!("{products} for {labels} labels")
+        })?;
+        self.means.products.iter().try_for_each(|product| finite(*product, "products"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results() -> Results {
+        let probe = |group: &str, exact: bool| ProbeRecord {
+            epoch: 1,
+            group: group.to_owned(),
+            curvature: "hessian".to_owned(),
+            estimator: "dense".to_owned(),
+            exact,
+            dimension: 4,
+            eigenvalues: vec![3.0, 1.0],
+            weights: if exact { vec![0.25; 2] } else { vec![0.5; 2] },
+            trace: 4.0,
+            trace_stderr: None,
+            lambda_max: 3.0,
+            lambda_min: 0.0,
+            products: 4,
+            seconds: 0.0,
+        };
+        let distance = DistanceRecord {
+            epoch: 1,
+            metric: "wasserstein".to_owned(),
+            curvature: "hessian".to_owned(),
+            left: "fc".to_owned(),
+            right: "full".to_owned(),
+            value: 0.5,
+        };
+        let training = (0..2).map(|epoch| TrainingRecord { epoch, ..TrainingRecord::default() });
+        let run = Run {
+            training: training.collect(),
+            probes: vec![probe("full", true), probe("fc", false)],
+            distances: vec![distance],
+            ..Run::default()
+        };
+        Results { runs: vec![run], ..Results::default() }
+    }
+
+    /// The place and problem of results with something changed in the run.
+    fn misfit(change: impl FnOnce(&mut Run)) -> String {
+        let mut results = results();
+        change(&mut results.runs[0]);
+        results.check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_named() {
+        results().check().unwrap();
+        let cases: [(&str, fn(&mut Run)); 13] = [
+            ("runs[0].probes[0].weights: 1 for 2 eigenvalues", |run| run.probes[0].weights.truncate(1)),
+            ("runs[0].probes[1].weights: they sum to 0.75 instead of 1", |run| {
+                run.probes[1].weights[0] = 0.25
+            }),
+            ("runs[0].probes[0].weights: one is not 1/4", |run| run.probes[0].weights[1] = 0.5),
+            ("runs[0].probes[1].weights: one is no number", |run| run.probes[1].weights = vec![1.5, -0.5]),
+            ("runs[0].probes[1].eigenvalues: NaN is no finite", |run| {
+                run.probes[1].eigenvalues[0] = f64::NAN
+            }),
+            ("runs[0].probes[1].eigenvalues: they are not sorted", |run| run.probes[1].eigenvalues.reverse()),
+            ("runs[0].probes[0].eigenvalues: 2 of a matrix of dimension 1", |run| {
+                (run.probes[0].dimension, run.probes[0].weights) = (1, vec![1.0; 2]);
+            }),
+            ("runs[0].probes[0].lambda_min: 5 is larger", |run| run.probes[0].lambda_min = 5.0),
+            ("runs[0].probes[0].trace_stderr: -1 is no", |run| run.probes[0].trace_stderr = Some(-1.0)),
+            ("runs[0].distances[0].left: no spectrum of the hessian of `fc`", |run| drop(run.probes.pop())),
+            ("runs[0].distances[0].right: no spectrum", |run| run.distances[0].right = "fc3".to_owned()),
+            ("runs[0].training[1].epoch: 0 follows 0", |run| run.training[1].epoch = 0),
+            ("runs[0].training[0].test_accuracy: 2 is no share", |run| {
+                run.training[0].test_accuracy = Some(2.0)
+            }),
+        ];
+        for (place, change) in cases {
+            let found = misfit(change);
+            assert!(found.starts_with(place), "{found} instead of {place}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What stands in the folder of results before anything is run: results that are these already, or others, which are kept.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use eigenscape_core::{
+    file_names,
+    notes::{Notes, RunNotes},
+    results::{EARLIER, Results, Run},
+};
+
+use crate::{
+    artifacts::{RESULTS, failed, unwritable},
+    diagnostic::{Failure, Result},
+    identity::Identity,
+    plan::Plan,
+    resume::{CHECKPOINTS, Kept, KeptRuns, SCALARS},
+    sums::{Fault, Sums},
+};
+
+/// The resolved experiment in a folder of results.
+pub const EXPERIMENT: &str = "experiment.toml";
+/// How the results were computed.
+pub const NOTES: &str = "notes.json";
+
+/// A folder of results.
+pub struct Earlier {
+    folder: PathBuf,
+    experiment: String,
+    results: Results,
+    notes: Notes,
+    faults: Vec<Fault>,
+    strangers: Vec<String>,
+}
+
+impl Earlier {
+    /// What stands at `target`; `None` where there is nothing.
+    ///
+    /// # Errors
+    /// When there is something that is no folder of results, or it cannot be read.
+    pub fn at(target: &Path) -> Result<Option<Self>> {
+        match fs::read_dir(target) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unwritable(target, &error)),
+            Ok(_) if is_results(target) => {}
+            Ok(mut entries) => return entries.next().map_or(Ok(None), |_| Err(no_results(target))),
+        }
+        // Without sums nothing is known to be as it was written.
+        let sums = Sums::read(target).unwrap_or_default();
+        let strangers = sums.strangers(target).map_err(|error| failed(target, &error))?;
+        let text = |file: &str| fs::read_to_string(target.join(file)).unwrap_or_default();
+        Ok(Some(Self {
+            folder: target.to_owned(),
+            experiment: text(EXPERIMENT),
+            results: serde_json::from_str(&text(RESULTS)).unwrap_or_default(),
+            notes: serde_json::from_str(&text(NOTES)).unwrap_or_default(),
+            faults: sums.faults(target),
+            strangers,
+        }))
+    }
+
+    /// The results, where they are those of the plan and nothing but the report is to be made again.
+    #[must_use]
+    pub fn of(&self, plan: &Plan, identities: &[Identity]) -> Option<&Results> {
+        let whole = self.faults.iter().all(|fault| is_report(&fault.file)) && self.is_known(RESULTS);
+        (whole && self.experiment == plan.resolved && self.has_runs(identities)).then_some(&self.results)
+    }
+
+    /// Makes the report again where files of it are missing or were changed.
+    ///
+    /// # Errors
+    /// Those of `report`, and when the list of sums cannot be written.
+    pub fn complete_report(&self, report: impl FnOnce(&Path) -> eigenscape_core::Result<()>) -> Result<()> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        report(&self.folder)?;
+        renew_report(&self.folder)
+    }
+
+    fn has_runs(&self, identities: &[Identity]) -> bool {
+        let keys = self.notes.runs.iter().map(|run| &run.key);
+        keys.eq(identities.iter().map(|identity| &identity.key))
+    }
+
+    /// Whether a file is one that was written here.
+    fn is_known(&self, file: &str) -> bool {
+        !self.strangers.iter().any(|stranger| stranger == file)
+    }
+
+    /// Puts into `kept` what the plan has in common with these results, as far as its files are as they were written.
+    ///
+    /// # Errors
+    /// When a copy cannot be written.
+    pub fn hand_over(&self, plan: &Plan, kept: &KeptRuns, identities: &[Identity]) -> Result<()> {
+        let folders = run_folders(self.results.runs.iter().map(|run| run.name.as_str()));
+        let runs = self.results.runs.iter().zip(&self.notes.runs).zip(folders);
+        let runs: Vec<((&Run, &RunNotes), String)> = runs.collect();
+        for (identity, plan) in identities.iter().zip(&plan.runs) {
+            let found =
+                runs.iter().find(|((_, notes), folder)| notes.key == identity.key && self.is_whole(folder));
+            if let (Some(((run, notes), folder)), Kept::Nothing) = (found, kept.find(identity, plan)) {
+                let unfinished = kept.start(identity)?;
+                for of in [CHECKPOINTS, SCALARS] {
+                    unfinished.copy(&self.folder.join(of).join(folder), of)?;
+                }
+                unfinished.finish(run, notes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the numbers and the files of the run with this folder are as they were written.
+    fn is_whole(&self, folder: &str) -> bool {
+        let ours = |file: &str| {
+            let part = |of: &str| Path::new(file).starts_with(Path::new(of).join(folder));
+            [RESULTS, NOTES].contains(&file) || part(CHECKPOINTS) || part(SCALARS)
+        };
+        let strange = |file: &String| ours(file);
+        !self.faults.iter().any(|fault| ours(&fault.file)) && !self.strangers.iter().any(strange)
+    }
+
+    /// The name under which these results are kept when others take their place; `None` where nothing is lost with them: they are of the
+    /// same runs, and nobody has put or changed anything there.
+    #[must_use]
+    pub fn aside(&self, identities: &[Identity]) -> Option<PathBuf> {
+        let untouched = self.strangers.is_empty() && self.faults.iter().all(|fault| fault.missing);
+        (!untouched || !self.has_runs(identities)).then(|| unused(&self.folder))
+    }
+
+    /// Why they are kept, in words.
+    #[must_use]
+    pub fn difference(&self, plan: &Plan, identities: &[Identity]) -> String {
+        let mut reasons = Vec::new();
+        if self.experiment != plan.resolved {
+            reasons.push("is of other settings".to_owned());
+        } else if !self.has_runs(identities) {
+            reasons.push(
+                "is of another version of the program, of the data or of the weights to start from"
+                    .to_owned(),
+            );
+        }
+        let changed = self.faults.iter().filter(|fault| !fault.missing).map(|fault| fault.file.as_str());
+        let changed: Vec<&str> = changed.collect();
+        if !changed.is_empty() {
+            reasons.push(format!("has been changed ({})", listed(&changed)));
+        }
+        let strangers: Vec<&str> = self.strangers.iter().map(String::as_str).collect();
+        if !strangers.is_empty() && !self.is_known(RESULTS) {
+            reasons.push("has no sums of its files".to_owned());
+        } else if !strangers.is_empty() {
+            reasons.push(format!("holds other files ({})", listed(&strangers)));
+        }
+        format!("{} {}", self.folder.display(), reasons.join(" and "))
+    }
+
+    /// What is missing or was changed, the report left out.
+    #[must_use]
+    pub fn damage(&self) -> Vec<String> {
+        let faults = self.faults.iter().filter(|fault| !is_report(&fault.file));
+        faults.map(|fault| format!("{}/{fault}", self.folder.display())).collect()
+    }
+}
+
+/// Whether a folder holds results.
+#[must_use]
+pub fn is_results(folder: &Path) -> bool {
+    folder.join(RESULTS).is_file()
+}
+
+/// Notes that the report of a folder of results has been made again.
+///
+/// # Errors
+/// When a file cannot be read, or the list of sums not be written.
+pub fn renew_report(folder: &Path) -> Result<()> {
+    let Some(mut sums) = Sums::read(folder) else { return Ok(()) };
+    let renewed = sums.renew(folder, is_report).and_then(|()| sums.write(folder));
+    renewed.map_err(|error| failed(folder, &error))
+}
+
+/// Whether a file is made again from the results.
+fn is_report(file: &str) -> bool {
+    file == "report.html" || file.starts_with("figures/")
+}
+
+/// "a, b and 3 more".
+fn listed(files: &[&str]) -> String {
+    match files {
+        [a, b, _, rest @ ..] if !rest.is_empty() => format!("{a}, {b} and {} more", rest.len() + 1),
+        few => few.join(", "),
+    }
+}
+
+/// `OUT/NAME~K`, K larger than that of any there is.
+fn unused(target: &Path) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let number = |entry: fs::DirEntry| {
+        let other = entry.file_name().to_string_lossy().into_owned();
+        other.strip_prefix(&name)?.strip_prefix(EARLIER)?.parse::<u64>().ok()
+    };
+    let last = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(number).max().unwrap_or(0);
+    target.with_file_name(format!("{name}{EARLIER}{}", last.saturating_add(1)))
+}
+
+/// The folder of each run in `checkpoints` and `tensorboard`: none of its own where there is but one without a name.
+pub fn run_folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let names: Vec<&str> = names.into_iter().collect();
+    match names[..] {
+        [""] => vec![String::new()],
+        _ => file_names::distinct(names),
+    }
+}
+
+fn no_results(target: &Path) -> Failure {
+    Failure::Run {
+        problem: format!("{} exists and is not a folder of results", target.display()),
+        remedy: Some("move it away, or choose another folder with --out DIR".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_for_earlier_results_is_not_in_use() {
+        let out = tempfile::tempdir().unwrap();
+        let target = out.path().join("demo");
+        assert_eq!(unused(&target), out.path().join("demo~1"));
+        for name in ["demo~2", "demo~x", "demonstration~9"] {
+            fs::create_dir(out.path().join(name)).unwrap();
+        }
+        assert_eq!(unused(&target), out.path().join("demo~3"));
+    }
+
+    #[test]
+    fn somebody_elses_folder_is_refused() {
+        let out = tempfile::tempdir().unwrap();
+        assert!(Earlier::at(&out.path().join("none")).unwrap().is_none());
+        assert!(Earlier::at(out.path()).unwrap().is_none(), "an empty one");
+        fs::write(out.path().join("thesis.tex"), "").unwrap();
+        let error = Earlier::at(out.path()).map(drop).unwrap_err();
+        assert!(error.exit_code() == 1 && error.to_string().contains("not a folder of results"));
+    }
+
+    #[test]
+    fn a_single_run_without_a_name_has_no_folder_of_its_own() {
+        assert_eq!(run_folders([""]), [""]);
+        assert_eq!(run_folders(["a b", "a/b"]), ["a-b", "a-b-2"]);
+    }
+}

@@ -1,0 +1,69 @@
+//! What a run's numbers depend on, and its checksum.
+
+use candle_core::{DType, Tensor};
+use eigenscape_core::{Error, Examples, Inputs, Targets};
+use eigenscape_version::VERSION;
+
+use crate::{diagnostic::Result, prepare::Prepared};
+
+/// Rows of a tensor that are read at once.
+const ROWS: usize = 1024;
+
+/// What a run's numbers depend on: its settings and the program's build, the data, and the weights to start from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Short, for folders.
+    pub key: String,
+    /// The settings and the build, as text.
+    pub(crate) settings: String,
+}
+
+impl Identity {
+    /// The identity of a run that is ready to start.
+    ///
+    /// # Errors
+    /// When a tensor cannot be read.
+    pub fn new(prepared: &Prepared) -> Result<Self> {
+        let settings = format!("# Eigenscape {VERSION}\n{}", prepared.plan.settings);
+        let mut data = crc32fast::Hasher::new();
+        for examples in [&prepared.train].into_iter().chain(&prepared.test) {
+            examples_into(&mut data, examples)?;
+        }
+        let mut weights = crc32fast::Hasher::new();
+        for tensor in prepared.weights.parameters.iter().chain(&prepared.weights.buffers) {
+            tensor_into(&mut weights, tensor)?;
+        }
+        let parts = [crc32fast::hash(settings.as_bytes()), data.finalize(), weights.finalize()];
+        Ok(Self { key: parts.map(|part| format!("{part:08x}")).concat(), settings })
+    }
+}
+
+fn examples_into(hasher: &mut crc32fast::Hasher, examples: &Examples) -> Result<()> {
+    rows_into(hasher, &examples.inputs)?;
+    match &examples.targets {
+        Targets::Values(tensor) | Targets::Classes { labels: tensor, .. } => tensor_into(hasher, tensor),
+    }
+}
+
+fn tensor_into(hasher: &mut crc32fast::Hasher, tensor: &Tensor) -> Result<()> {
+    // A single number is one row of none.
+    let rows = if tensor.rank() == 0 { tensor.unsqueeze(0).map_err(Error::from)? } else { tensor.clone() };
+    rows_into(hasher, &rows.into())
+}
+
+fn rows_into(hasher: &mut crc32fast::Hasher, rows: &Inputs) -> Result<()> {
+    rows.dims().iter().for_each(|size| hasher.update(&size.to_le_bytes()));
+    for start in (0..rows.len()).step_by(ROWS) {
+        let part = rows.range(start, ROWS.min(rows.len() - start))?;
+        hasher.update(&bytes(&part).map_err(Error::from)?);
+    }
+    Ok(())
+}
+
+fn bytes(tensor: &Tensor) -> candle_core::Result<Vec<u8>> {
+    let flat = tensor.flatten_all()?;
+    Ok(match tensor.dtype() {
+        DType::F32 => flat.to_vec1::<f32>()?.into_iter().flat_map(f32::to_le_bytes).collect(),
+        _ => flat.to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter().flat_map(f64::to_le_bytes).collect(),
+    })
+}

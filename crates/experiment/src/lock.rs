@@ -1,0 +1,218 @@
+//! One process at a time writes a folder of results.
+//!
+//! `OUT/.NAME.lock` is locked by the process that writes `OUT/NAME`, its sibling in the making and its kept runs, and says who that is. The
+//! operating system unlocks it when the process ends, however that happens: a file that a dead process left behind is taken over.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+    process,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    artifacts::{sibling, unwritable},
+    diagnostic::{Failure, Result},
+};
+
+/// So often a file is tried that others remove meanwhile.
+const TRIES: usize = 100;
+
+/// The right to write a folder of results, until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    /// Dropped last: the file is unlocked after it is removed.
+    file: Option<File>,
+    /// Folders above that did not exist before, the innermost first.
+    made: Vec<PathBuf>,
+}
+
+impl Lock {
+    /// The right to write `target`.
+    ///
+    /// # Errors
+    /// When another process has it, which is named, or nothing can be written there.
+    pub fn of(target: &Path) -> Result<Self> {
+        let path = sibling(target, "lock");
+        let above = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+        let made = above.take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
+        // Made at once, so that whatever goes wrong, the folders above are removed.
+        let mut lock = Self { path, file: None, made };
+        lock.file = Some(lock.acquire(target)?);
+        Ok(lock)
+    }
+
+    fn acquire(&self, target: &Path) -> Result<File> {
+        let refused = |error: io::Error| unwritable(target, &error);
+        for more in (0..TRIES).rev() {
+            let mut file = match self.open() {
+                // Another process that ends has removed the folder.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && more > 0 => continue,
+                opened => opened.map_err(refused)?,
+            };
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => return Err(busy(target, &mut file)),
+                // A file system without locks: as good as it gets.
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(TryLockError::Error(error)) => return Err(refused(error)),
+                // The process before may have removed the file between its opening and its locking.
+                Ok(()) if !is_at(&file, &self.path) => continue,
+                Ok(()) => {}
+            }
+            // Who it is is told as well as it can be: a full disk does not make the lock less of one.
+            let _ = file.set_len(0).and_then(|()| file.write_all(this_process().as_bytes()));
+            return Ok(file);
+        }
+        Err(refused(io::Error::other("its lock is removed again and again")))
+    }
+
+    fn open(&self) -> io::Result<File> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.path)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            let _ = fs::remove_file(&self.path);
+        }
+        // Folders in which something has appeared are not empty and stay.
+        self.made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
+    }
+}
+
+/// Whether the file is the one that has this path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(file), Ok(there)) => (file.dev(), file.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// Elsewhere a file that is open keeps its name.
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// That another process has the lock, in its own words.
+fn busy(target: &Path, file: &mut File) -> Failure {
+    let mut who = String::new();
+    // It has written them unless it got the lock this very moment.
+    for _ in 0..10 {
+        if file.rewind().and_then(|()| file.read_to_string(&mut who)).is_ok_and(|length| length > 0) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let who = if who.is_empty() { String::new() } else { format!(": {who}") };
+    Failure::Run {
+        problem: format!("another process is writing {}{who}", target.display()),
+        remedy: Some(
+            "wait until it has finished, stop it, or choose another folder with --out DIR".to_owned(),
+        ),
+    }
+}
+
+/// "process 4711 on laptop, since 2026-11-27 00:35:40 UTC: xtask reproduce quickstart".
+fn this_process() -> String {
+    let host = sysinfo::System::host_name().unwrap_or_else(|| "an unknown host".to_owned());
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let program = words.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let command = [program].into_iter().chain(words).collect::<Vec<_>>().join(" ");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("process {} on {host}, since {}: {command}", process::id(), utc(now.as_secs()))
+}
+
+/// "2026-11-27 00:35:40 UTC", of seconds since 1970.
+fn utc(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Years from March on, of 400-year eras: leap days come last (H. Hinnant, "chrono-compatible low-level date algorithms").
+    let (era, day) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = (era * 400 + year + u64::from(month >= 10), (month + 2) % 12 + 1);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_of_the_first() {
+        let out = tempfile::tempdir().unwrap();
+        let target = out.path().join("new/runs/demo");
+        let lock = Lock::of(&target).unwrap();
+        let message = Lock::of(&target).unwrap_err().to_string();
+        for part in ["demo", &format!("process {}", process::id()), "since 20", " UTC: "] {
+            assert!(message.contains(part), "no {part:?} in {message}");
+        }
+        drop(lock);
+        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0, "nothing is left");
+        drop(Lock::of(&target).unwrap());
+    }
+
+    #[test]
+    fn what_a_dead_process_left_is_taken_over() {
+        let out = tempfile::tempdir().unwrap();
+        let target = out.path().join("demo");
+        fs::write(out.path().join(".demo.lock"), "process 1 on another host, long ago").unwrap();
+        let _lock = Lock::of(&target).unwrap();
+        let message = Lock::of(&target).unwrap_err().to_string();
+        assert!(message.contains(&process::id().to_string()) && !message.contains("long ago"), "{message}");
+    }
+
+    #[test]
+    fn of_many_at_once_there_is_always_one() {
+        let out = tempfile::tempdir().unwrap();
+        let target = out.path().join("runs/demo");
+        let inside = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let Ok(_lock) = Lock::of(&target) else { continue };
+                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn seconds_are_dates() {
+        // date -u -d @N
+        for (seconds, date) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59:59 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (1_795_739_740, "2026-11-27 00:35:40 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(utc(seconds), date);
+        }
+    }
+
+    #[test]
+    fn an_unwritable_folder_is_found_out_at_once() {
+        let out = tempfile::tempdir().unwrap();
+        let file = out.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = Lock::of(&file.join("demo")).unwrap_err();
+        assert!(error.to_string().contains("cannot write results"), "{error}");
+        assert_eq!(error.exit_code(), 1);
+    }
+}
