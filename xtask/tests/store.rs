@@ -367,7 +367,7 @@ fn a_report_on_results_that_do_not_fit_together_is_refused() {
     twice.as_object_mut().unwrap().remove("variants");
     fs::write(&file, serde_json::to_string(&twice).unwrap()).unwrap();
     let text = says(here, &["report", "runs/small"], 1);
-    assert!(text.contains("notes.json") && text.contains("1 run") && text.contains("2"), "{text}");
+    assert!(text.contains("runs/small/notes.json: runs: 1, and results.json has 2"), "{text}");
     fs::write(&file, serde_json::to_string(&whole).unwrap()).unwrap();
     says(here, &["report", "runs/small"], 0);
     // Edited by hand, it is no longer what was measured: the run is made again, and the edited one kept.

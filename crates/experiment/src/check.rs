@@ -175,19 +175,20 @@ impl Checker<'_> {
 
     fn identity(&self, raw: &raw::Experiment) -> Result<(), ConfigError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let usable = raw.name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && raw.name.chars().all(allowed)
-            && raw.name.len() <= LONGEST_NAME
-            && !STUDY.contains(&raw.name.to_lowercase().as_str());
-        if !usable {
-            return Err(self.error(
-                "name",
-                format!("\"{}\" cannot be the name of a folder of results", raw.name),
-                format!(
-                    "use letters, digits, `-`, `_` and `.`, at most {LONGEST_NAME}, and begin with a letter or digit; {} are the study's",
-                    STUDY.join(" and ")
-                ),
-            ));
+        let usable =
+            raw.name.starts_with(|c: char| c.is_ascii_alphanumeric()) && raw.name.chars().all(allowed);
+        let help = if !usable {
+            "use letters, digits, `-`, `_` and `.`, and begin with a letter or digit".to_owned()
+        } else if raw.name.len() > LONGEST_NAME {
+            format!("use at most {LONGEST_NAME} characters")
+        } else if STUDY.contains(&raw.name.to_lowercase().as_str()) {
+            format!("use another: {} are what `reproduce` makes of all experiments", STUDY.join(" and "))
+        } else {
+            String::new()
+        };
+        if !help.is_empty() {
+            let problem = format!("\"{}\" cannot be the name of a folder of results", raw.name);
+            return Err(self.error("name", problem, help));
         }
         if raw.device != "cpu" {
             let cuda = raw.device.starts_with("cuda");
