@@ -138,20 +138,28 @@ fn a_file_of_a_class_of_the_users_own_is_verified_by_the_names_of_its_checkpoint
     assert!(String::from_utf8_lossy(&output.stderr).contains("has no tensor `0.weight`"));
     let output = xtask(&["verify", "nope", "--model", "images.toml"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && stderr.contains("nope does not exist") && stderr.contains("help"));
+    assert!(
+        output.status.code() == Some(2) && stderr.contains("nope does not exist") && stderr.contains("help")
+    );
 }
 
 /// The weights of a small GPT by nanoGPT's names, and how Hugging Face's library saves them.
 fn gpt2() -> [HashMap<String, Tensor>; 2] {
-    let mut shapes = vec![("transformer.wte.weight".to_owned(), vec![7, 4]), ("transformer.wpe.weight".to_owned(), vec![5, 4])];
-    let mut norm = |name: String| shapes.extend(["weight", "bias"].map(|leaf| (format!("{name}.{leaf}"), vec![4])));
+    let mut shapes = vec![
+        ("transformer.wte.weight".to_owned(), vec![7, 4]),
+        ("transformer.wpe.weight".to_owned(), vec![5, 4]),
+    ];
+    let mut norm =
+        |name: String| shapes.extend(["weight", "bias"].map(|leaf| (format!("{name}.{leaf}"), vec![4])));
     norm("transformer.ln_f".to_owned());
     for block in 0..2 {
         norm(format!("transformer.h.{block}.ln_1"));
         norm(format!("transformer.h.{block}.ln_2"));
     }
     for block in 0..2 {
-        for (layer, out, of) in [("attn.c_attn", 12, 4), ("attn.c_proj", 4, 4), ("mlp.c_fc", 16, 4), ("mlp.c_proj", 4, 16)] {
+        for (layer, out, of) in
+            [("attn.c_attn", 12, 4), ("attn.c_proj", 4, 4), ("mlp.c_fc", 16, 4), ("mlp.c_proj", 4, 16)]
+        {
             shapes.push((format!("transformer.h.{block}.{layer}.weight"), vec![out, of]));
             shapes.push((format!("transformer.h.{block}.{layer}.bias"), vec![out]));
         }
@@ -209,6 +217,7 @@ fn gpt2_of_hugging_face_has_the_loss_of_the_right_network_once_its_message_is_fo
     let line = message.lines().find_map(|line| Some(&line[line.find("transpose = [")?..])).unwrap();
     assert_eq!(run("hf", line).unwrap(), right, "{line}");
     // As the shapes alone would have it.
-    let message = run("hf", r#"transpose = ["*.c_attn.weight", "*.c_fc.weight", "*.mlp.c_proj.weight"]"#).unwrap_err();
+    let message =
+        run("hf", r#"transpose = ["*.c_attn.weight", "*.c_fc.weight", "*.mlp.c_proj.weight"]"#).unwrap_err();
     assert!(message.contains("c_proj.weight"), "{message}");
 }

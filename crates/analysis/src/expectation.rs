@@ -294,7 +294,9 @@ impl Expectation {
                 let moves = if *direction == Direction::Up { "rises" } else { "falls" };
                 match self.from {
                     0 => format!("{moves} over training"),
-                    from => format!("{moves} from epoch {from} on; epoch 0, before training, is not measured"),
+                    from => {
+                        format!("{moves} from epoch {from} on; epoch 0, before training, is not measured")
+                    }
                 }
             }
             Relation::Against { direction, strict, reference } => {

@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 
 use crate::{
+    account::size,
     error::{Error, Result},
     inputs::Inputs,
 };
@@ -57,6 +58,23 @@ impl Examples {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The numbers of one example's target in the shape of a network's outputs.
+    #[must_use]
+    pub fn target_size(&self) -> usize {
+        match &self.targets {
+            Targets::Classes { labels, classes } => size(labels.dims().iter().skip(1).copied(), *classes),
+            Targets::Values(values) => size(values.dims().iter().skip(1).copied(), 1),
+        }
+    }
+
+    /// Bytes that are held for them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let (Targets::Classes { labels: targets, .. } | Targets::Values(targets)) = &self.targets;
+        let targets = size(targets.dims().iter().copied(), targets.dtype().size_in_bytes());
+        self.inputs.bytes().saturating_add(targets)
     }
 
     /// C: the number of classes, or the length of the last axis of real targets.

@@ -91,11 +91,15 @@ const FULL: &str =
 
 /// What to do about a file that the operating system does not read or write.
 fn for_file(error: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    use std::io::ErrorKind::{
+        AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+    };
     match error.kind() {
         _ if is_full(error) => FULL,
         NotFound => "check the path: neither it nor a folder on the way to it may be missing",
-        PermissionDenied | ReadOnlyFilesystem => "give this user the right to read and write there, or choose another path",
+        PermissionDenied | ReadOnlyFilesystem => {
+            "give this user the right to read and write there, or choose another path"
+        }
         IsADirectory => "give the path of a file, and not of a folder",
         NotADirectory => "one of the folders on the path is a file: correct the path, or remove that file",
         AlreadyExists => "remove or rename what is there, or choose another path",

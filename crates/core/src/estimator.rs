@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClassMeans, CurvatureOperator, Number, Random, Spectrum,
+    Account, ClassMeans, CurvatureOperator, Number, Random, Spectrum,
     error::{Error, Result},
 };
 
@@ -28,13 +28,16 @@ pub struct Context<'a> {
     pub random: Random,
     /// Who wants to know how far it has come.
     pub progress: &'a dyn Progress,
+    /// Bytes that it may hold beside what the operator's products take. What can work in less does, and what cannot takes what
+    /// [`ProbeEstimator::memory`] says.
+    pub memory: usize,
 }
 
 impl Context<'_> {
-    /// A context for the seed with silent progress.
+    /// A context for the seed with silent progress and as much memory as there is use for.
     #[must_use]
     pub fn silent(seed: u64) -> Context<'static> {
-        Context { random: Random::new(seed), progress: &Silent }
+        Context { random: Random::new(seed), progress: &Silent, memory: usize::MAX }
     }
 }
 
@@ -155,6 +158,25 @@ pub trait ProbeEstimator: Send + Sync {
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
         let _ = operators;
         Ok(())
+    }
+
+    /// What [`Self::estimate_all`] of these operators holds in memory at the same time, at most, with `allowed` bytes as
+    /// [`Context::memory`]: known from dimensions and types alone. An estimator that can do with less stays within `allowed`; where that
+    /// is not enough for the least of its ways to work, the account says what the least takes. What an operator's products take
+    /// ([`NetworkOperator::memory`](crate::landscape::NetworkOperator::memory)) is not in it, what is made of its exact factor is.
+    ///
+    /// By default nothing is said and so nothing counted.
+    ///
+    /// # Errors
+    /// When an operator cannot be used.
+    fn memory(&self, operators: &[&dyn CurvatureOperator], allowed: usize) -> Result<Account> {
+        let _ = (operators, allowed);
+        Ok(Account::default())
+    }
+
+    /// How many eigenvalues a spectrum of this operator lists at most: what results keep of it. By default its dimension.
+    fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
+        operator.dimension()
     }
 
     /// How many products [`Self::estimate`] will report for an operator of this dimension (for progress bars).

@@ -4,12 +4,17 @@ use std::{fmt, sync::Arc};
 
 use candle_core::Tensor;
 
-use crate::error::Result;
+use crate::{account::size, error::Result};
 
 /// Rows that are made when they are asked for. Images are kept so, as bytes: a quarter of the memory of what a network sees.
 pub trait Rows: fmt::Debug + Send + Sync {
     /// \[N, ...\].
     fn dims(&self) -> &[usize];
+
+    /// Bytes that are held for them all the time.
+    fn bytes(&self) -> usize {
+        size(self.dims().iter().copied(), size_of::<f32>())
+    }
 
     /// The rows at `indices`, in that order, normalised as the network sees them, in a floating-point type.
     ///
@@ -41,6 +46,15 @@ impl Inputs {
     #[must_use]
     pub fn len(&self) -> usize {
         self.dims().first().copied().unwrap_or(0)
+    }
+
+    /// Bytes that are held for them all the time.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Tensor(tensor) => size(tensor.dims().iter().copied(), tensor.dtype().size_in_bytes()),
+            Self::Rows(rows) => rows.bytes(),
+        }
     }
 
     /// Whether there is none.

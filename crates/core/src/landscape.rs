@@ -44,7 +44,8 @@ impl Landscape {
     /// The curvature operator of a group.
     #[must_use]
     pub fn operator<'a>(&'a self, curvature: Curvature, group: &'a Group) -> NetworkOperator<'a> {
-        NetworkOperator { landscape: self, curvature, group, product: OnceCell::new() }
+        let memory = self.loss.memory();
+        NetworkOperator { landscape: self, curvature, group, memory, product: OnceCell::new() }
     }
 
     /// Why the group's Hessian has no exact factor; `None` where affinity is proved.
@@ -79,6 +80,8 @@ pub struct NetworkOperator<'a> {
     landscape: &'a Landscape,
     curvature: Curvature,
     group: &'a Group,
+    /// Bytes that products may take.
+    memory: usize,
     product: OnceCell<StreamedProduct>,
 }
 
@@ -109,19 +112,25 @@ impl NetworkOperator<'_> {
         }
     }
 
-    /// Whether a product fits into memory, without evaluating anything.
+    /// The same operator, whose products take at most `memory` bytes; its factor's rows may take the landscape's.
+    #[must_use]
+    pub fn within(self, memory: usize) -> Self {
+        Self { memory, product: OnceCell::new(), ..self }
+    }
+
+    /// Bytes that products hold at most, beside the vectors, without evaluating anything.
     ///
     /// # Errors
-    /// How much memory one would take, at the least.
-    pub fn check_memory(&self) -> Result<()> {
-        self.product().map(|_| ())
+    /// How much memory one would take, at the least, where that is more than it may.
+    pub fn memory(&self) -> Result<usize> {
+        Ok(self.product()?.memory())
     }
 
     fn product(&self) -> Result<&StreamedProduct> {
         if let Some(product) = self.product.get() {
             return Ok(product);
         }
-        let Landscape { loss, .. } = self.landscape;
+        let loss = self.landscape.loss.within(self.memory);
         let group = &self.group.variables;
         let product = match self.curvature {
             Curvature::Hessian => loss.hessian(group),

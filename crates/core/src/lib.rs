@@ -3,6 +3,7 @@
 //!
 //! No algorithm lives here. Plugins depend on this crate and never on each other.
 
+pub mod account;
 pub mod architecture;
 pub mod checksum;
 pub mod class_means;
@@ -32,6 +33,7 @@ pub mod spectrum;
 pub mod tensor_file;
 pub mod zip;
 
+pub use account::Account;
 pub use architecture::Architecture;
 pub use class_means::ClassMeans;
 pub use dataset::{Dataset, Examples, Split, Targets};

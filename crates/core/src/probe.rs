@@ -1,11 +1,13 @@
 //! The distributions of random vectors.
 
-use std::fmt;
+use std::{fmt, num::NonZeroUsize};
 
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 
 /// The distribution of a random vector's elements, which are independent; for both E\[v vᵀ\] = I.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
@@ -16,6 +18,20 @@ pub enum Probe {
     Rademacher,
     /// Standard normal: the variance is 2 ‖H‖²_F, and uniform in direction, so that nothing depends on the choice of coordinates.
     Gaussian,
+}
+
+/// The most random vectors of one estimate: its standard error is a thousandth of one vector's deviation then.
+pub const MOST: usize = 1_000_000;
+
+/// Refuses a number of random vectors that no time suffices for.
+///
+/// # Errors
+/// When there are more than [`MOST`], with the key `probes` as its subject.
+pub fn check_count(probes: NonZeroUsize) -> Result<()> {
+    if probes.get() <= MOST {
+        return Ok(());
+    }
+    Err(Error::input("probes", format!("is {probes}"), format!("use at most {MOST}")))
 }
 
 impl Probe {

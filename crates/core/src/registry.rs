@@ -186,12 +186,15 @@ fn property_names(schema: &Schema) -> BTreeSet<String> {
     properties.map(|map| map.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// The candidate most similar to `word`, if any is similar at all (Jaro-Winkler similarity above 0.7).
+/// The candidate most similar to `word`, if any is similar at all (Jaro-Winkler similarity above 0.7). What is too long for a word is similar to
+/// nothing: finding out takes time with the product of the lengths.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    const LONGEST: usize = 200;
     // "SGD" is nearer to "sgd" than to nothing.
     let word = word.to_lowercase();
     candidates
         .into_iter()
+        .filter(|candidate| word.len().max(candidate.len()) <= LONGEST)
         .map(|candidate| (strsim::jaro_winkler(&word, &candidate.to_lowercase()), candidate))
         .filter(|(similarity, _)| *similarity > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -2,7 +2,11 @@
 
 use eigenscape_autodiff::{Loss, Network, Parameter, PenaltyFunction};
 
-use eigenscape_core::memory::of_machine;
+use eigenscape_core::{
+    Account,
+    account::{bytes, size},
+    memory::of_machine,
+};
 
 use crate::{
     diagnostic::{Located, Result},
@@ -33,8 +37,8 @@ fn refuse_weights(model: &Located<String>, network: &Network, machine: usize) ->
     Err(too_large(model, "the parameters of", need, machine, &largest, "make that layer smaller"))
 }
 
-/// Refuses a network that cannot be evaluated, or trained, beside its weights in the machine's memory. `examples` is how many there
-/// are, `number` the bytes of a number.
+/// What evaluating a network or a training step takes, whichever is more. Refuses a network that cannot be evaluated, or trained, beside its
+/// weights in the machine's memory. `examples` is how many there are, `number` the bytes of a number.
 ///
 /// # Errors
 /// How much memory it would take, and which module gives the most numbers.
@@ -44,7 +48,7 @@ pub fn check_work(
     loss: Loss,
     examples: usize,
     number: usize,
-) -> Result<()> {
+) -> Result<Account> {
     let weights = network.dimension().saturating_mul(number);
     let machine = of_machine().saturating_sub(weights);
     let evaluated = (network, Programs::loss(network, loss), "evaluating", BATCH.min(examples));
@@ -52,6 +56,7 @@ pub fn check_work(
         let batch = train.batch_size.get().min(examples);
         (training, Programs::training_step(training, loss), "a training step of", batch)
     });
+    let mut largest = Account::default();
     for (network, mut programs, what, samples) in std::iter::once(evaluated).chain(trained) {
         // What is too large for a program is too large for any machine.
         let need = programs.of(samples).map_or(usize::MAX, |f| f.peak().saturating_mul(number));
@@ -60,20 +65,25 @@ pub fn check_work(
             let help = "make that layer smaller, or train in smaller batches (train.batch_size)";
             return Err(too_large(&plan.model.name, what, need, machine, &largest, help));
         }
+        if need > largest.total() {
+            largest = Account::of(format!("{what} the network"), need);
+        }
     }
-    Ok(())
+    Ok(largest)
 }
 
-/// Refuses a penalty that cannot be evaluated in the machine's memory beside so many bytes of weights, which are held three times then: themselves,
-/// a draw, and the sum of gradients.
+/// Bytes that a penalty takes. Refuses a penalty that cannot be evaluated in the machine's memory beside so many bytes of weights, which are held three times then: themselves,
+/// a draw, and the sum of gradients. Of each draw the value is kept.
 ///
 /// # Errors
 /// How much memory it would take.
-pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights: usize) -> Result<()> {
-    let need = program.peak().saturating_mul(SINGLE).saturating_add(weights.saturating_mul(3));
+pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights: usize) -> Result<usize> {
+    let draws = size([plan.regularizer.draws(program.probe_shapes())], size_of::<f64>());
+    let tensors = program.peak().saturating_mul(SINGLE).saturating_add(weights.saturating_mul(3));
+    let need = tensors.saturating_add(draws);
     let machine = of_machine();
     if need <= machine {
-        return Ok(());
+        return Ok(need);
     }
     let problem = format!(
         "the penalty `{}` would take {} of memory, and this machine has {}",
@@ -85,22 +95,28 @@ pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights:
     Err(plan.node.at("name").site.error(problem, Some(help.to_owned())).into())
 }
 
-/// Refuses to measure on so many inputs of a shape where the machine's memory does not hold them, `number` bytes a number.
+/// Refuses to measure on so many examples where the machine's memory does not hold them beside `held` bytes; each takes so many numbers of
+/// `number` bytes. Returns what they take.
 ///
 /// # Errors
 /// How much memory they would take.
-pub fn check_samples(samples: &Located<Samples>, count: usize, shape: &[usize], number: usize) -> Result<()> {
-    let need = shape.iter().fold(count.saturating_mul(number), |need, axis| need.saturating_mul(*axis));
-    let machine = of_machine();
-    if need <= machine {
-        return Ok(());
+pub fn check_samples(
+    samples: &Located<Samples>,
+    [count, each]: [usize; 2],
+    number: usize,
+    held: usize,
+) -> Result<usize> {
+    let (need, machine) = (size([count, each], number), of_machine());
+    if held.saturating_add(need) <= machine {
+        return Ok(need);
     }
     let problem = format!(
-        "{count} examples of shape {shape:?} would take {} of memory, and this machine has {}",
+        "{count} examples of {each} numbers would take {} of memory beside {} that are held anyhow, and this machine has {}",
         bytes(need),
+        bytes(held),
         bytes(machine)
     );
-    Err(samples.error(problem, "measure on fewer samples").into())
+    Err(samples.error(problem, "measure on fewer samples, or with fewer probes").into())
 }
 
 fn too_large(
@@ -111,8 +127,7 @@ fn too_large(
     largest: &str,
     help: &str,
 ) -> crate::Failure {
-    let need = if need == usize::MAX { "more than any machine has".to_owned() } else { bytes(need) };
-    let (name, machine) = (&model.value, bytes(machine));
+    let (need, name, machine) = (bytes(need), &model.value, bytes(machine));
     let problem =
         format!("{what} `{name}` would take {need} of memory, and this machine has {machine}{largest}");
     model.error(problem, help).into()
@@ -130,9 +145,4 @@ fn largest_activation(network: &Network, samples: usize) -> String {
 
 fn numbers(parameter: &Parameter) -> usize {
     parameter.shape.iter().product()
-}
-
-/// "1.5 GiB".
-fn bytes(count: usize) -> String {
-    bytesize::ByteSize(count as u64).display().iec().to_string()
 }

@@ -15,7 +15,9 @@ use std::{path::Path, sync::Arc};
 
 use eigenscape_autodiff::Mode;
 use eigenscape_core::{
-    Dataset, GroupSelector, Registry,
+    Dataset, GroupSelector, Registry, Split,
+    account::bytes,
+    memory::of_machine,
     registry::{Environment, nearest},
 };
 
@@ -24,15 +26,13 @@ use crate::{
     checkpoint::Selection,
     choices::Choices,
     diagnostic::{ConfigError, Failure, Located, Result, suggestion},
-    document::Node,
-    extends,
+    document::{Node, Tree},
+    extends, limits,
     plan::{DistancePlan, ModelPlan, Plan, ProbePlan, RunPlan, Shortened, TrainPlan},
     raw, read, resolved,
     sweep::{self, Combination},
 };
 
-/// File systems take 255 bytes, and `.NAME.partial` must be one of their names.
-const LONGEST_NAME: usize = 200;
 /// What stands beside the folders of results: the page of all claims and its figures.
 const STUDY: [&str; 2] = ["claims.html", "claims-figures"];
 
@@ -62,6 +62,7 @@ pub fn document_plan(
     let mut warnings = Vec::new();
     let mut runs = Vec::new();
     let mut first = None;
+    let mut moments = 0;
     for combination in &expanded.runs {
         let raw = read::experiment(&combination.document)?;
         let environment = &Environment { ignored_label: raw.ignored_label(), ..environment.clone() };
@@ -70,7 +71,10 @@ pub fn document_plan(
         if twins.is_seen(combination, &raw, registry) {
             continue;
         }
-        runs.push(checker.run(combination, &raw, &mut cache)?);
+        let run = checker.run(combination, &raw, &mut cache)?;
+        moments += run.probes.iter().map(|probe| probe.epochs.len()).sum::<usize>();
+        checker.at_most_moments(moments)?;
+        runs.push(RunPlan { runs: expanded.runs.len(), ..run });
         warnings.extend(checker.warnings);
         first.get_or_insert((&combination.document, raw));
     }
@@ -123,6 +127,24 @@ pub fn checkpoint_names(document: &Node, model: &raw::Model) -> Result<Selection
     model.checkpoint.as_ref().map_or_else(|| Ok(Selection::default()), |raw| checker.selection(raw))
 }
 
+/// Refuses whole numbers of a network's table that are no sizes of anything: what is computed of them would overflow.
+fn small_sizes(node: &Node, path: &str) -> Result<(), ConfigError> {
+    match &node.value {
+        Tree::Scalar(toml::Value::Integer(size)) if size.unsigned_abs() > limits::SIZE.unsigned_abs() => {
+            let help = format!("use a number up to {}", limits::SIZE);
+            Err(node.site.error(format!("`{path}` is {size}, which is no size of a network"), Some(help)))
+        }
+        Tree::Scalar(_) => Ok(()),
+        Tree::Array(elements) => {
+            let mut elements = elements.iter().enumerate();
+            elements.try_for_each(|(index, element)| small_sizes(element, &format!("{path}[{index}]")))
+        }
+        Tree::Table(entries) => {
+            entries.iter().try_for_each(|(key, value)| small_sizes(value, &format!("{path}.{key}")))
+        }
+    }
+}
+
 /// Data sets already loaded, so that the runs of a sweep share them.
 #[derive(Default)]
 struct DataCache(Vec<(DataKey, Arc<dyn Dataset>)>);
@@ -135,6 +157,15 @@ struct Measurements {
     train: Option<TrainPlan>,
     probes: Vec<ProbePlan>,
     distances: Vec<DistancePlan>,
+}
+
+impl DataCache {
+    /// Bytes that all data sets hold; what cannot be read is found when it is used.
+    fn bytes(&self) -> usize {
+        let of = |data: &Arc<dyn Dataset>, split| data.examples(split).map_or(0, |examples| examples.bytes());
+        let both = |data| of(data, Split::Train).saturating_add(of(data, Split::Test));
+        self.0.iter().map(|(_, data)| both(data)).fold(0, usize::saturating_add)
+    }
 }
 
 /// What checks need to know: where values stand, what plugins there are.
@@ -173,14 +204,24 @@ impl Checker<'_> {
         Err(table.get(key).unwrap_or(table).key.error(problem, Some(help)))
     }
 
+    /// Refuses more moments in all runs so far than an experiment has.
+    fn at_most_moments(&self, moments: usize) -> Result<(), ConfigError> {
+        if moments <= limits::MOMENTS {
+            return Ok(());
+        }
+        let problem =
+            format!("the probes of all runs would measure at more than {} moments", limits::MOMENTS);
+        Err(self.error("probe", problem, "train for fewer epochs, measure less often, or make fewer runs"))
+    }
+
     fn identity(&self, raw: &raw::Experiment) -> Result<(), ConfigError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let usable =
             raw.name.starts_with(|c: char| c.is_ascii_alphanumeric()) && raw.name.chars().all(allowed);
         let help = if !usable {
             "use letters, digits, `-`, `_` and `.`, and begin with a letter or digit".to_owned()
-        } else if raw.name.len() > LONGEST_NAME {
-            format!("use at most {LONGEST_NAME} characters")
+        } else if raw.name.len() > limits::NAME {
+            format!("use at most {} characters", limits::NAME)
         } else if STUDY.contains(&raw.name.to_lowercase().as_str()) {
             format!("use another: {} are what `reproduce` makes of all experiments", STUDY.join(" and "))
         } else {
@@ -208,6 +249,7 @@ impl Checker<'_> {
         raw: &raw::Experiment,
         cache: &mut DataCache,
     ) -> Result<RunPlan, ConfigError> {
+        self.sizes(raw)?;
         let Measurements { train, probes, distances } = self.measurements(raw)?;
         let data = self.data(&raw.data, cache)?;
         Ok(RunPlan {
@@ -216,6 +258,7 @@ impl Checker<'_> {
             settings: resolved::settings(raw, self.registry),
             seed: raw.seed,
             memory: self.memory(raw.memory.as_deref())?,
+            runs: 1,
             model: self.model(&raw.model)?,
             augment: self.augment(&raw.data, &*data, train.is_some())?,
             data,
@@ -242,6 +285,15 @@ impl Checker<'_> {
         Ok(Measurements { train, probes, distances })
     }
 
+    /// Refuses lists that are longer, and sizes of a network that are larger, than anybody can mean.
+    fn sizes(&self, raw: &raw::Experiment) -> Result<(), ConfigError> {
+        self.at_most("probe", raw.probe.len(), limits::ENTRIES)?;
+        self.at_most("distance", raw.distance.len(), limits::ENTRIES)?;
+        self.at_most("expect", raw.expect.len(), limits::EXPECTATIONS)?;
+        self.at_most("data.augment", raw.data.augment.len(), limits::ENTRIES)?;
+        self.document.get("model").map_or(Ok(()), |model| small_sizes(model, "model"))
+    }
+
     fn data(&mut self, raw: &raw::Data, cache: &mut DataCache) -> Result<Arc<dyn Dataset>, ConfigError> {
         let key = (raw.name.clone(), raw.parameters.clone(), self.environment.ignored_label);
         if let Some((_, data)) = cache.0.iter().find(|(known, _)| *known == key) {
@@ -251,6 +303,14 @@ impl Checker<'_> {
         let data: Arc<dyn Dataset> =
             self.build(catalog, "data", &raw.name, raw.parameters.clone(), &["augment"])?.into();
         cache.0.push((key, Arc::clone(&data)));
+        let needed = cache.bytes();
+        if needed > of_machine() {
+            let count = cache.0.len();
+            let (needed, machine) = (bytes(needed), bytes(of_machine()));
+            let problem =
+                format!("{count} data sets take {needed} of memory, and this machine has {machine}");
+            return Err(self.error("data.name", problem, "use fewer or smaller data sets in one file"));
+        }
         Ok(data)
     }
 

@@ -27,8 +27,8 @@ use safetensors::SafeTensorError;
 
 use self::contents::Contents;
 pub use self::pattern::Rename;
-pub(crate) use self::{naming::lenient, refusal::Refusal};
 pub use self::state_dict::{Item, Selection, StateDict};
+pub(crate) use self::{naming::lenient, refusal::Refusal};
 use crate::weights::Weights;
 
 /// Writes the weights as a safetensors file.

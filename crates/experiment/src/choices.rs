@@ -67,7 +67,9 @@ impl Choices {
         match [KEY, extends::KEY].into_iter().find_map(|key| Some((key, document.get(key)?))) {
             None => Ok(changes),
             Some((key, node)) => Err(node.key.error(
-                format!("`{key}` has no effect here: it is read before profiles and `--set` flags are applied"),
+                format!(
+                    "`{key}` has no effect here: it is read before profiles and `--set` flags are applied"
+                ),
                 Some(format!("write `{key}` at the top of the file, or set the keys themselves")),
             )),
         }

@@ -58,11 +58,13 @@ impl<'a> Claims<'a> {
             return Ok(());
         }
         let is_it = |(curvature, group): &(String, String)| {
-            *curvature == subject.curvature && (subject.quantity == Quantity::Distance || *group == subject.group)
+            *curvature == subject.curvature
+                && (subject.quantity == Quantity::Distance || *group == subject.group)
         };
         let mut ours = self.runs.iter().filter(|run| claim.is_about(&run.variant));
         let Some(without) = ours.find(|run| !run.spectra.iter().any(is_it)) else { return Ok(()) };
-        let of = if without.variant.is_empty() { String::new() } else { format!(" in `{}`", without.variant) };
+        let of =
+            if without.variant.is_empty() { String::new() } else { format!(" in `{}`", without.variant) };
         if without.spectra.is_empty() {
             let problem = format!("`{}` is of a spectrum, and none is measured{of}", subject.quantity.name());
             let help = "add a [[probe]] that measures it, or claim something of the training";
@@ -80,7 +82,8 @@ impl<'a> Claims<'a> {
         let near = nearest(&subject.group, groups.iter().copied());
         let shown = &groups[..groups.len().min(NAMED)];
         let help = suggestion(near.as_deref(), "groups that are measured", shown);
-        let problem = format!("no probe measures the {} of the group `{}`{of}", subject.curvature, subject.group);
+        let problem =
+            format!("no probe measures the {} of the group `{}`{of}", subject.curvature, subject.group);
         Err(blamed(node, "group").site.error(problem, Some(help)))
     }
 }

@@ -4,6 +4,8 @@ use std::{ops::Range, sync::Arc};
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
+use crate::excerpt::{Excerpt, boundary, shortened};
+
 /// The result of functions that can fail because of the experiment's file or while it runs.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -96,7 +98,7 @@ pub struct ConfigError(Box<Details>);
 struct Details {
     problem: String,
     #[source_code]
-    source_code: NamedSource<Arc<str>>,
+    source_code: NamedSource<Excerpt>,
     #[label]
     span: SourceSpan,
     #[help]
@@ -142,17 +144,19 @@ impl Site {
     #[must_use]
     pub fn error(&self, problem: impl Into<String>, help: Option<String>) -> ConfigError {
         ConfigError(Box::new(Details {
-            problem: problem.into(),
-            source_code: NamedSource::new(&self.source.name, Arc::clone(&self.source.text)),
+            problem: shortened(problem.into()),
+            source_code: NamedSource::new(&self.source.name, Excerpt(Arc::clone(&self.source.text))),
             span: SourceSpan::from(self.first_line()),
-            help,
+            help: help.map(shortened),
         }))
     }
 
-    /// The part of the span on its first line: a table of twenty lines is named by its header.
+    /// The part of the span on its first line: a table of twenty lines is named by its header. Of a long one the beginning.
     fn first_line(&self) -> Range<usize> {
+        const UNDERLINED: usize = 200;
         let text = self.source.text.get(self.span.clone()).unwrap_or_default();
         let length = text.find('\n').unwrap_or(text.len());
+        let length = boundary(text, length.min(UNDERLINED));
         self.span.start..self.span.start + length
     }
 }

@@ -3,6 +3,8 @@
 //! Serde's types say *what* is wrong at which path; this tree says *where* that is, also after `--set` flags and a sweep
 //! have replaced values.
 
+mod nesting;
+
 use std::path::Path;
 
 use eigenscape_core::{Error, regular_file};
@@ -12,7 +14,10 @@ use toml::{
     de::{DeTable, DeValue, ValueDeserializer},
 };
 
-use crate::diagnostic::{ConfigError, Failure, Result, Site, Source};
+use crate::{
+    diagnostic::{ConfigError, Failure, Result, Site, Source},
+    limits::{DEPTH, KEYS, TEXT, VALUES},
+};
 
 /// A key or element of the document.
 #[derive(Debug, Clone)]
@@ -59,11 +64,20 @@ impl Node {
     /// Parses a document.
     ///
     /// # Errors
-    /// When it is not TOML.
+    /// When it is not TOML, or larger or deeper than an experiment can be.
     pub fn parse(source: &Source) -> Result<Self, ConfigError> {
+        let length = source.text().len();
+        if length > TEXT {
+            let help = format!("an experiment has at most {TEXT} bytes: give its file, not one of data");
+            return Err(source.site(0..0).error(format!("the file has {length} bytes"), Some(help)));
+        }
+        if let Some(key) = nesting::too_deep(source.text()) {
+            return Err(too_deep(&source.site(key)));
+        }
         let document = DeTable::parse(source.text()).map_err(|error| syntax_error(source, &error))?;
         let start = source.site(0..0);
-        Self::from_value(source, start, document.span(), DeValue::Table(document.into_inner()))
+        let (span, value) = (document.span(), DeValue::Table(document.into_inner()));
+        Self::from_value(source, start, span, value, &mut Room::default())
     }
 
     /// Parses the value after the `=` at byte `equals` of the source; `None` when it is not TOML.
@@ -71,10 +85,13 @@ impl Node {
     pub fn parse_value(source: &Source, equals: usize) -> Option<Self> {
         // A stand-in of the same length for the key: places in this document are places in the source.
         let document = "k".repeat(equals) + source.text().get(equals..)?;
+        if nesting::too_deep(&document).is_some() {
+            return None;
+        }
         let table = DeTable::parse(&document).ok()?.into_inner();
         let [(_, value)] = <[_; 1]>::try_from(table.into_iter().collect::<Vec<_>>()).ok()?;
         let site = source.site(value.span());
-        Self::from_value(source, site, value.span(), value.into_inner()).ok()
+        Self::from_value(source, site, value.span(), value.into_inner(), &mut Room::default()).ok()
     }
 
     fn from_value(
@@ -82,13 +99,21 @@ impl Node {
         key: Site,
         span: std::ops::Range<usize>,
         value: DeValue,
+        room: &mut Room,
     ) -> Result<Self, ConfigError> {
         let site = source.site(span.clone());
+        room.enter(&key)?;
         let value = match value {
+            DeValue::Table(table) if table.len() > KEYS => {
+                let problem = format!("a table of {} keys", table.len());
+                return Err(
+                    key.error(problem, Some(format!("a table has at most {KEYS} keys: leave some out")))
+                );
+            }
             DeValue::Table(table) => {
                 let entries = table.into_iter().map(|(key, value)| {
                     let site = source.site(key.span());
-                    let node = Self::from_value(source, site, value.span(), value.into_inner())?;
+                    let node = Self::from_value(source, site, value.span(), value.into_inner(), room)?;
                     Ok((key.into_inner().into_owned(), node))
                 });
                 Tree::Table(entries.collect::<Result<_, ConfigError>>()?)
@@ -96,7 +121,7 @@ impl Node {
             DeValue::Array(array) => {
                 let elements = array.into_iter().map(|value| {
                     let site = source.site(value.span());
-                    Self::from_value(source, site, value.span(), value.into_inner())
+                    Self::from_value(source, site, value.span(), value.into_inner(), room)
                 });
                 Tree::Array(elements.collect::<Result<_, ConfigError>>()?)
             }
@@ -107,7 +132,18 @@ impl Node {
                 )
             }
         };
+        room.leave();
         Ok(Self { key, site, value })
+    }
+
+    /// How many values it has, tables and lists included.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        1 + match &self.value {
+            Tree::Scalar(_) => 0,
+            Tree::Array(elements) => elements.iter().map(Self::values).sum(),
+            Tree::Table(entries) => entries.iter().map(|(_, node)| node.values()).sum(),
+        }
     }
 
     /// The value without places.
@@ -173,6 +209,43 @@ impl Node {
         }
         node
     }
+}
+
+/// How many values a document may still have, and how deep the present one is.
+struct Room {
+    values: usize,
+    depth: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { values: VALUES, depth: 0 }
+    }
+}
+
+impl Room {
+    /// Counts a value that begins at a place.
+    fn enter(&mut self, place: &Site) -> Result<(), ConfigError> {
+        if self.depth > DEPTH {
+            return Err(too_deep(place));
+        }
+        let Some(left) = self.values.checked_sub(1) else {
+            let help = "make its lists shorter".to_owned();
+            return Err(place.error(format!("an experiment of more than {VALUES} values"), Some(help)));
+        };
+        (self.values, self.depth) = (left, self.depth + 1);
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
+    }
+}
+
+/// The error for a value within too many others.
+pub(crate) fn too_deep(place: &Site) -> ConfigError {
+    let problem = format!("more than {DEPTH} tables and lists within one another");
+    place.error(problem, Some("no key of an experiment stands so deep: write it in fewer steps".to_owned()))
 }
 
 fn syntax_error(source: &Source, error: &toml::de::Error) -> ConfigError {

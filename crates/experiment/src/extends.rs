@@ -4,11 +4,15 @@
 //! key, everything else replaces what was inherited, lists too. Every value keeps the place where it was written, so that a
 //! message about an inherited value underlines it in the file that it comes from.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     diagnostic::{ConfigError, Result},
     document::{Node, Tree},
+    limits::FILES,
 };
 
 /// The key.
@@ -19,11 +23,12 @@ pub(crate) const KEY: &str = "extends";
 /// # Errors
 /// When a file cannot be read or is not TOML, `extends` is not a path or a list of paths, or a file inherits from itself.
 pub fn read(path: &Path) -> Result<Node> {
-    inherited(path, &mut Vec::new())
+    inherited(path, &mut Vec::new(), &mut 0)
 }
 
-/// `descendants` are the files on the way from the experiment to this one, this one not included.
-fn inherited(path: &Path, descendants: &mut Vec<PathBuf>) -> Result<Node> {
+/// `descendants` are the files on the way from the experiment to this one, this one not included; `read` is how many were read beside the
+/// experiment's own.
+fn inherited(path: &Path, descendants: &mut Vec<PathBuf>, read: &mut usize) -> Result<Node> {
     let mut own = Node::read(path)?;
     let Some(extends) = own.remove(KEY) else { return Ok(own) };
     descendants.push(path.to_owned());
@@ -31,7 +36,13 @@ fn inherited(path: &Path, descendants: &mut Vec<PathBuf>) -> Result<Node> {
     for (word, place) in words(&extends)? {
         let file = path.parent().unwrap_or(Path::new("")).join(word);
         check(&file, place, descendants)?;
-        let base = inherited(&file, descendants)?;
+        *read += 1;
+        if *read > FILES {
+            let problem = format!("more than {FILES} files are inherited, each counted as often as it is");
+            let help = "put what they say into fewer files".to_owned();
+            return Err(place.site.error(problem, Some(help)).into());
+        }
+        let base = inherited(&file, descendants, read)?;
         merged = Some(match merged {
             None => base,
             Some(earlier) => merge(earlier, base),
@@ -94,13 +105,12 @@ fn merge(base: Node, own: Node) -> Node {
         (Tree::Table(base), Tree::Table(own)) => (base, own),
         (_, value) => return Node { value, ..own },
     };
+    let places: HashMap<String, usize> =
+        entries.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)).collect();
     for (key, node) in own_entries {
-        match entries.iter().position(|(name, _)| *name == key) {
+        match places.get(&key) {
             None => entries.push((key, node)),
-            Some(index) => {
-                let (_, inherited) = entries.remove(index);
-                entries.insert(index, (key, merge(inherited, node)));
-            }
+            Some(&place) => entries[place].1 = merge(entries[place].1.clone(), node),
         }
     }
     Node { key: own.key, site: own.site, value: Tree::Table(entries) }

@@ -8,6 +8,7 @@
 //! ([`lock`]). What an interrupted plan has done is kept: finished runs ([`resume`]), and of an unfinished one the training's state and its
 //! spectra ([`state_folder`]). So is what stood in the folder before ([`earlier`]).
 
+pub mod account;
 pub mod artifacts;
 pub mod augment;
 mod capacity;
@@ -20,12 +21,14 @@ pub mod diagnostic;
 pub mod document;
 pub mod earlier;
 pub mod evaluate;
+mod excerpt;
 pub mod executed;
 pub mod extends;
 pub mod identity;
 pub mod keeper;
 pub mod kept_spectra;
 pub mod labels;
+pub mod limits;
 pub mod lock;
 pub mod masks;
 pub mod measure;

@@ -39,8 +39,8 @@ pub struct Measured {
 #[must_use]
 pub fn products(probe: &PreparedProbe) -> usize {
     let group = |dimension| probe.plan.estimator.products(dimension);
-    let groups: usize = probe.groups.iter().map(|g| group(g.dimension)).sum();
-    groups * probe.plan.curvatures.len()
+    let groups = probe.groups.iter().map(|g| group(g.dimension)).fold(0, usize::saturating_add);
+    groups.saturating_mul(probe.plan.curvatures.len())
 }
 
 /// A moment of a training.
@@ -92,7 +92,7 @@ pub fn probe(
     };
     let matrices: Vec<(Curvature, &Group)> = probe.matrices().collect();
     let estimator = &*probe.plan.estimator;
-    let context = Context { random: moment.random, progress };
+    let context = Context { random: moment.random, progress, memory: probe.memory_of_estimator() };
     // What shares a factor is computed together, anything else one after the other.
     let together = if estimator.needs_factor() { matrices.len().max(1) } else { 1 };
     for (index, matrices) in matrices.chunks(together).enumerate() {
@@ -106,7 +106,7 @@ pub fn probe(
             continue;
         }
         let operators: Vec<NetworkOperator> =
-            matrices.iter().map(|(curvature, group)| landscape.operator(*curvature, group)).collect();
+            matrices.iter().map(|(curvature, group)| probe.operator(&landscape, *curvature, group)).collect();
         announce(&description(&operators));
         let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
         let estimated = estimates(estimator, &operators, &context);

@@ -4,7 +4,8 @@ use toml::Value;
 
 use crate::{
     diagnostic::{ConfigError, Site, Source},
-    document::{Node, Tree},
+    document::{Node, Tree, too_deep},
+    limits::DEPTH,
 };
 
 /// Applies one `--set` flag.
@@ -120,6 +121,9 @@ fn value(source: &Source, equals: usize) -> Result<Node, ConfigError> {
 /// # Errors
 /// When a step is empty, an index is out of range, or a value on the way has no keys.
 pub fn set(node: &mut Node, path: &[Step], value: &Node) -> Result<(), ConfigError> {
+    if let Some((_, place)) = path.get(DEPTH) {
+        return Err(too_deep(place));
+    }
     put(node, "", path, value)
 }
 
@@ -140,7 +144,8 @@ fn put(node: &mut Node, key: &str, path: &[Step], value: &Node) -> Result<(), Co
     }
     match &mut node.value {
         Tree::Scalar(scalar) => {
-            let help = format!("leave out `.{step}`, or change what the path leads through: it is {scalar} there");
+            let help =
+                format!("leave out `.{step}`, or change what the path leads through: it is {scalar} there");
             Err(site.error(format!("there is no `{step}` in a single value"), Some(help)))
         }
         Tree::Array(elements) => set_elements(elements, path, value),

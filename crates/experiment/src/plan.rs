@@ -58,8 +58,10 @@ pub struct RunPlan {
     pub settings: String,
     /// Everything random follows from it.
     pub seed: u64,
-    /// Bytes that products and factors may take beside weights and data.
-    pub memory: usize,
+    /// Bytes that measuring may take beside the weights and the data, where the experiment says so.
+    pub memory: Option<Located<usize>>,
+    /// How many runs the plan has.
+    pub runs: usize,
     /// The data set's name with the place where it stands.
     pub data_name: Located<String>,
     /// The data set.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use candle_core::{DType, Tensor};
 use eigenscape_autodiff::{Loss, Mode, Network};
 use eigenscape_core::{
-    Curvature, CurvatureOperator, Error, Examples, Group, Landscape, Random, Split, Targets,
+    Account, Curvature, Error, Examples, Group, Inputs, Landscape, Random, Split, Targets, account::size,
     landscape::NetworkOperator,
 };
 
 use crate::{
+    account::{self, RunAccount, Shares},
     capacity,
     check::plugin::failed,
     checkpoint::{self, Loaded},
@@ -44,6 +45,8 @@ pub struct Prepared<'a> {
     pub checkpoint_notes: Vec<String>,
     /// One entry a probe of the plan.
     pub probes: Vec<PreparedProbe<'a>>,
+    /// What it all takes of memory.
+    pub account: RunAccount,
 }
 
 /// A probe, ready to measure.
@@ -61,7 +64,7 @@ pub struct PreparedProbe<'a> {
     /// The network in the mode in which curvature is measured.
     network: Network,
     loss: Loss,
-    memory: usize,
+    shares: Shares,
 }
 
 /// Loads the data, builds the network and resolves everything that depends on them.
@@ -70,6 +73,18 @@ pub struct PreparedProbe<'a> {
 /// When the network does not fit the data or the machine's memory, the loss does not fit the targets, the checkpoint does not fit the network, a
 /// group does not exist, there are fewer examples than asked for, or an estimator cannot be used on an operator.
 pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
+    let mut prepared = survey(plan)?;
+    if plan.model.checkpoint.is_none() {
+        prepared.weights = Weights::initial(&prepared.network, Random::new(plan.seed))?;
+    }
+    Ok(prepared)
+}
+
+/// As [`prepare`], for those who want to know what would be run: initial weights are zeros that take no memory.
+///
+/// # Errors
+/// Those of [`prepare`].
+pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
     let train = plan.data.examples(Split::Train)?;
     let test = plan.data.has_test_split().then(|| plan.data.examples(Split::Test)).transpose()?;
     let network = network(plan, &train)?;
@@ -82,15 +97,29 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let examples = test.iter().map(Examples::len).fold(train.len(), usize::max);
     let number = weights.dtype().size_in_bytes();
-    capacity::check_work(plan, [&network, &training], loss, examples, number)?;
-    check_regularizers(plan, &training, loss, train.len(), number * network.dimension())?;
+    let held = account::of_data(&train, test.as_ref(), number)
+        .and(account::of_weights(&network, number, plan))
+        .and(capacity::check_work(plan, [&network, &training], loss, examples, number)?)
+        .and(check_regularizers(plan, &training, loss, train.len(), size([network.dimension()], number))?);
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
-    let probes = plan.probes.iter().map(|probe| prepare_probe(plan, probe, measured, loss, labels, &train));
-    let probes = probes.collect::<Result<Vec<_>>>()?;
-    for probe in &probes {
-        check_operators(probe, &weights)?;
+    let (mut probes, mut taken) = (Vec::new(), held.total());
+    for probe in &plan.probes {
+        probes.push(prepare_probe(plan, probe, measured, loss, labels, &train, &mut taken)?);
     }
-    Ok(Prepared { plan, train, test, network, training, loss, labels, weights, checkpoint_notes, probes })
+    let account = account::survey::run(plan, &mut probes, held, &train)?;
+    Ok(Prepared {
+        plan,
+        train,
+        test,
+        network,
+        training,
+        loss,
+        labels,
+        weights,
+        checkpoint_notes,
+        probes,
+        account,
+    })
 }
 
 fn network(plan: &RunPlan, examples: &Examples) -> Result<Network> {
@@ -166,7 +195,7 @@ fn check_targets(plan: &RunPlan, network: &Network, labels: Labels, examples: &E
 /// The weights to start from, with notes on where they come from.
 fn weights(plan: &RunPlan, network: &Network) -> Result<(Weights, Vec<String>)> {
     let Some(selection) = &plan.model.checkpoint else {
-        return Ok((Weights::initial(network, Random::new(plan.seed))?, Vec::new()));
+        return Ok((Weights::shapes(network, DType::F32)?, Vec::new()));
     };
     let Loaded { weights, notes } =
         checkpoint::load(&selection.value, network).map_err(|error| selection.caused(error))?;
@@ -175,6 +204,7 @@ fn weights(plan: &RunPlan, network: &Network) -> Result<(Weights, Vec<String>)> 
     Ok((weights, notes))
 }
 
+/// A probe with its samples; `taken` is how many bytes are held so far.
 fn prepare_probe<'a>(
     run: &RunPlan,
     plan: &'a ProbePlan,
@@ -182,11 +212,18 @@ fn prepare_probe<'a>(
     loss: Loss,
     labels: Labels,
     train: &Examples,
+    taken: &mut usize,
 ) -> Result<PreparedProbe<'a>> {
     let indices = sample(&plan.samples, train)?;
-    let (count, shape) =
-        (indices.as_ref().map_or(train.len(), Vec::len), train.inputs.dims().get(1..).unwrap_or_default());
-    capacity::check_samples(&plan.samples, count, shape, plan.dtype.size_in_bytes())?;
+    let count = indices.as_ref().map_or(train.len(), Vec::len);
+    // All of what is a tensor of this type is there already.
+    let shared =
+        matches!(&train.inputs, Inputs::Tensor(all) if indices.is_none() && all.dtype() == plan.dtype);
+    let shapes = network.masks().iter().map(|mask| mask.shape.as_slice());
+    let shapes = shapes.chain(train.inputs.dims().get(1..).filter(|_| !shared));
+    let each =
+        shapes.map(|shape| size(shape.iter().copied(), 1)).fold(train.target_size(), usize::saturating_add);
+    *taken += capacity::check_samples(&plan.samples, [count, each], plan.dtype.size_in_bytes(), *taken)?;
     let examples = match indices {
         Some(indices) => train.select(&indices)?,
         None => train.clone(),
@@ -205,26 +242,8 @@ fn prepare_probe<'a>(
         groups,
         network: network.clone(),
         loss,
-        memory: run.memory,
+        shares: Shares::default(),
     })
-}
-
-/// Finds out before training whether estimators that need exact factors will get them, and whether what is to be computed fits into
-/// memory.
-fn check_operators(probe: &PreparedProbe, weights: &Weights) -> Result<()> {
-    let landscape = probe.landscape(weights)?;
-    let PreparedProbe { plan, .. } = probe;
-    let operators: Vec<NetworkOperator> =
-        probe.matrices().map(|(curvature, group)| landscape.operator(curvature, group)).collect();
-    for operator in &operators {
-        if plan.estimator.needs_factor() {
-            operator.factor().map_err(|error| plan.estimator_name.caused(error))?;
-        } else {
-            operator.check_memory().map_err(|error| plan.samples.caused(error))?;
-        }
-    }
-    let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
-    Ok(plan.estimator.check(&operators).map_err(|error| plan.samples.caused(error))?)
 }
 
 impl PreparedProbe<'_> {
@@ -248,27 +267,75 @@ impl PreparedProbe<'_> {
         let weights = weights.to_dtype(self.plan.dtype)?;
         let mut point = evaluate::at(&weights, self.inputs.clone(), self.targets.clone());
         point.masks.clone_from(&self.masks);
-        Landscape::new(&self.network, self.loss, point, self.memory)
+        Landscape::new(&self.network, self.loss, point, self.shares.of_factors())
+    }
+
+    /// The landscape of which only shapes matter.
+    ///
+    /// # Errors
+    /// When a conversion fails.
+    pub(crate) fn landscape_of_shapes(&self) -> eigenscape_core::Result<Landscape> {
+        self.landscape(&Weights::shapes(&self.network, self.plan.dtype)?)
+    }
+
+    /// The curvature of a group, whose products take what the estimator leaves of the memory that there is for both.
+    #[must_use]
+    pub fn operator<'a>(
+        &self,
+        landscape: &'a Landscape,
+        curvature: Curvature,
+        group: &'a Group,
+    ) -> NetworkOperator<'a> {
+        let (operator, estimator) = (landscape.operator(curvature, group), &self.plan.estimator);
+        if estimator.needs_factor() {
+            return operator;
+        }
+        let held = estimator.memory(&[&operator], self.shares.of_estimator()).unwrap_or_default();
+        operator.within(self.shares.of_products(held.total()))
+    }
+
+    /// Bytes that the estimator may hold beside the operator's products: see [`eigenscape_core::Context::memory`].
+    #[must_use]
+    pub fn memory_of_estimator(&self) -> usize {
+        self.shares.of_estimator()
+    }
+
+    /// How the memory for measuring is shared out.
+    pub(crate) fn share(&mut self, shares: Shares) {
+        self.shares = shares;
+    }
+
+    /// Bytes of what is kept for this probe all the time, beside the training examples.
+    pub(crate) fn bytes(&self, train: &Examples) -> usize {
+        let shared = |tensor: &&Tensor| match &train.inputs {
+            Inputs::Tensor(inputs) => inputs.id() == tensor.id(),
+            Inputs::Rows(_) => false,
+        };
+        let tensors = [&self.inputs, &self.targets].into_iter().chain(&self.masks);
+        let tensors = tensors.filter(|tensor| !shared(tensor));
+        let of = |tensor: &Tensor| size(tensor.dims().iter().copied(), tensor.dtype().size_in_bytes());
+        tensors.map(of).fold(0, usize::saturating_add)
     }
 }
 
-/// Finds out before training whether every regularizer can be used on this network and loss, and fits into memory beside so many bytes of
-/// weights.
+/// What penalties take. Finds out before training whether every regularizer can be used on this network and loss, and fits into memory beside so
+/// many bytes of weights.
 fn check_regularizers(
     plan: &RunPlan,
     training: &Network,
     loss: Loss,
     examples: usize,
     weights: usize,
-) -> Result<()> {
-    let Some(train) = &plan.train else { return Ok(()) };
+) -> Result<Account> {
+    let Some(train) = &plan.train else { return Ok(Account::default()) };
     let batch = train.batch_size.get().min(examples);
+    let mut largest = 0;
     for regularizer in &train.regularizers {
         let program = regularizer.regularizer.program(training, loss, batch);
         let program = program.map_err(|error| failed(&regularizer.node, &error))?;
-        capacity::check_penalty(regularizer, &program, weights)?;
+        largest = largest.max(capacity::check_penalty(regularizer, &program, weights)?);
     }
-    Ok(())
+    Ok(Account::of("a penalty", largest))
 }
 
 /// The groups that a probe asks for, each once.
@@ -341,7 +408,7 @@ impl<T> Located<T> {
     }
 
     /// The error that this value led to `error`.
-    fn caused(&self, error: Error) -> ConfigError {
+    pub(crate) fn caused(&self, error: Error) -> ConfigError {
         match error {
             Error::Input { subject, problem, remedy } => self.error(format!("{subject}: {problem}"), remedy),
             other => {

@@ -33,7 +33,8 @@ pub struct Experiment {
     /// The folder that takes the run's folder.
     #[serde(default = "runs")]
     pub out: PathBuf,
-    /// How much memory products and factors may take beside weights and data, as in "4GiB"; half of the machine's by default.
+    /// How much memory measuring may take beside weights and data, as in "4GiB": products, factors, Krylov bases, dense matrices, records.
+    /// By default what the machine has left, of which products and factors take half of the machine's at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<String>,
     /// The loss; without it cross-entropy for classes and mean squared error for real targets.

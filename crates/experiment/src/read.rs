@@ -73,7 +73,8 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
         return node.site.error(format!("the key `{word}` is missing{}", inside(path)), Some(help));
     }
     let found = node.to_value();
-    node.site.error(format!("`{path}`: {}", wrong_type(message, &found)), Some(example(path, message, &found)))
+    node.site
+        .error(format!("`{path}`: {}", wrong_type(message, &found)), Some(example(path, message, &found)))
 }
 
 /// What a value of the right type looks like.

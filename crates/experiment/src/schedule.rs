@@ -55,7 +55,7 @@ impl Schedule {
     pub fn rate(&self, lr: f64, completed: usize, step: usize, steps: usize) -> f64 {
         let (before, rise) = match self.warmup {
             Warmup::Steps(rise) => (completed * steps + step, rise),
-            Warmup::Epochs(epochs) => (completed * steps + step, epochs * steps),
+            Warmup::Epochs(epochs) => (completed * steps + step, epochs.saturating_mul(steps)),
         };
         let rate = self.decay.rate(lr, completed);
         if before >= rise { rate } else { rate * (before + 1) as f64 / rise as f64 }

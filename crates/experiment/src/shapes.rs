@@ -44,7 +44,8 @@ const KEYS: [(&str, Shape); 16] = [
 /// # Errors
 /// The first that is something else.
 pub fn check(document: &Node) -> Result<(), ConfigError> {
-    KEYS.iter().try_for_each(|(path, shape)| document.find(path).map_or(Ok(()), |node| one(path, *shape, node)))
+    KEYS.iter()
+        .try_for_each(|(path, shape)| document.find(path).map_or(Ok(()), |node| one(path, *shape, node)))
 }
 
 fn one(path: &str, shape: Shape, node: &Node) -> Result<(), ConfigError> {
@@ -65,14 +66,24 @@ fn one(path: &str, shape: Shape, node: &Node) -> Result<(), ConfigError> {
             let Some(other) = elements.iter().find(|element| !matches!(element.value, Tree::Table(_))) else {
                 return Ok(());
             };
-            return Err(error(path, "a list of tables", format!("write each with two brackets: [[{path}]]"), other));
+            return Err(error(
+                path,
+                "a list of tables",
+                format!("write each with two brackets: [[{path}]]"),
+                other,
+            ));
         }
         (Shape::Tables, _) => ("a list of tables", format!("write each with two brackets: [[{path}]]")),
         (Shape::Word(example), _) => ("a string", format!("write it in quotes, as in {key} = \"{example}\"")),
         (Shape::Words(example), Tree::Array(elements)) => {
             let is_word = |element: &&Node| matches!(element.value, Tree::Scalar(toml::Value::String(_)));
             let Some(other) = elements.iter().find(|element| !is_word(element)) else { return Ok(()) };
-            return Err(error(path, "a list of strings", format!("write it as in {key} = [\"{example}\"]"), other));
+            return Err(error(
+                path,
+                "a list of strings",
+                format!("write it as in {key} = [\"{example}\"]"),
+                other,
+            ));
         }
         (Shape::Words(example), _) => {
             ("a string or a list of strings", format!("write it as in {key} = [\"{example}\"]"))

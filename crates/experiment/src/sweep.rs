@@ -8,6 +8,10 @@
 //!
 //! Runs that differ in their seed alone are reruns of one *variant*.
 
+mod bounds;
+
+use std::collections::HashSet;
+
 use crate::{
     choices::Choices,
     diagnostic::{ConfigError, Site},
@@ -53,7 +57,9 @@ pub struct Combination {
 pub fn expand(document: &Node, choices: &Choices) -> Result<Expanded, ConfigError> {
     let mut base = document.clone();
     let mut changes = choices.apply(&mut base)?;
+    let mut known: HashSet<String> = changes.iter().cloned().collect();
     let sweep = base.remove("sweep");
+    bounds::check(&base, sweep.as_ref())?;
     let cases = sweep.as_ref().map_or(Ok(Vec::new()), cases)?;
     let axes = sweep.as_ref().map_or(Ok(Vec::new()), |sweep| axes(sweep, ""))?;
 
@@ -63,7 +69,7 @@ pub fn expand(document: &Node, choices: &Choices) -> Result<Expanded, ConfigErro
         let mut given = document.clone();
         overrides::merge(&mut given, case)?;
         for change in choices.apply(&mut given)? {
-            if !changes.contains(&change) {
+            if known.insert(change.clone()) {
                 changes.push(change);
             }
         }
@@ -116,8 +122,7 @@ fn cases(sweep: &Node) -> Result<Vec<(String, Node)>, ConfigError> {
             return Err(site.error(format!("two cases are named \"{name}\""), Some(help)));
         }
         if let Tree::Table(entries) = &case.value
-            && let Some((key, node)) =
-                entries.iter().find(|(key, _)| SHARED.contains(&first_step(key)))
+            && let Some((key, node)) = entries.iter().find(|(key, _)| SHARED.contains(&first_step(key)))
         {
             return Err(cannot_be_swept(key, node));
         }
@@ -157,7 +162,9 @@ struct Axis<'a> {
 /// The lists below a table; unquoted dotted keys (`model.name = [...]`) are tables in tables.
 fn axes<'a>(table: &'a Node, prefix: &str) -> Result<Vec<Axis<'a>>, ConfigError> {
     let Tree::Table(entries) = &table.value else {
-        let help = "write [sweep], and below it the values of keys, as in \"train.optimizer.lr\" = [1e-2, 1e-3]".to_owned();
+        let help =
+            "write [sweep], and below it the values of keys, as in \"train.optimizer.lr\" = [1e-2, 1e-3]"
+                .to_owned();
         return Err(table.site.error("`sweep` must be a table of lists", Some(help)));
     };
     let mut axes = Vec::new();
@@ -209,11 +216,10 @@ fn reruns(run: &Combination, swept: bool) -> Result<Vec<Combination>, ConfigErro
     let first = integer(SEED).unwrap_or(0);
     let axis = Axis { path: SEED.to_owned(), key: node, values: &[] };
     let seed = |i| {
-        let seed =
-            first.checked_add(i).ok_or_else(|| {
-                let help = "ask for fewer reruns, or start from a smaller seed".to_owned();
-                node.site.error("there are not so many seeds", Some(help))
-            })?;
+        let seed = first.checked_add(i).ok_or_else(|| {
+            let help = "ask for fewer reruns, or start from a smaller seed".to_owned();
+            node.site.error("there are not so many seeds", Some(help))
+        })?;
         run.clone().with(&axis, &literal(&node.site, seed.into()))
     };
     (0..count).map(seed).collect()

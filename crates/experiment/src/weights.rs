@@ -32,6 +32,19 @@ impl Weights {
         })
     }
 
+    /// Zeros in the network's shapes that take no memory, for what depends on shapes and types alone.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made.
+    pub fn shapes(network: &Network, dtype: DType) -> Result<Self> {
+        let all = |declared: &[Parameter]| {
+            let zero = Tensor::zeros((), dtype, &Device::Cpu)?;
+            declared.iter().map(|declared| zero.broadcast_as(declared.shape.as_slice())).collect()
+        };
+        let parameters: candle_core::Result<_> = all(network.parameters());
+        Ok(Self { parameters: parameters?, buffers: all(network.buffers())? })
+    }
+
     /// The floating-point type.
     #[must_use]
     pub fn dtype(&self) -> DType {

@@ -286,7 +286,14 @@ fn runs_of_equal_settings_are_one_run() {
 #[test]
 fn flags_and_a_missing_probe_are_said() {
     let set = plan(FULL, &["train.epochs=5", "probe.0.dtype=f32", "seed = 9"]).set;
-    assert_eq!(set, ["train.epochs=5 (3 in the file)", "probe.0.dtype=f32 (\"f64\" in the file)", "seed = 9 (7 in the file)"]);
+    assert_eq!(
+        set,
+        [
+            "train.epochs=5 (3 in the file)",
+            "probe.0.dtype=f32 (\"f64\" in the file)",
+            "seed = 9 (7 in the file)"
+        ]
+    );
     assert!(plan(FULL, &[]).set.is_empty());
     let (start, _) = FULL.split_once("[[probe]]").unwrap();
     assert_eq!(
@@ -313,11 +320,13 @@ fn a_checkpoint_can_be_renamed_from_anywhere() {
         let checkpoint = plan(text, flags).runs.remove(0).model.checkpoint.unwrap().value;
         (format!("{:?}", checkpoint.rename), checkpoint.transpose, checkpoint.path)
     };
-    let inline = r#"model.checkpoint={ path = "Cargo.toml", rename = { "fc1.*" = "0.*" }, transpose = "*.weight" }"#;
+    let inline =
+        r#"model.checkpoint={ path = "Cargo.toml", rename = { "fc1.*" = "0.*" }, transpose = "*.weight" }"#;
     let expected = rename(FULL, &[inline]);
     assert!(expected.0.contains("fc1.*") && expected.1 == ["*.weight"], "{expected:?}");
     let table = |keys: &str| FULL.replace("name = \"lenet\"\n", &format!("name = \"lenet\"\n{keys}\n"));
-    let own = "[model.checkpoint]\npath = 'Cargo.toml'\ntranspose = ['*.weight']\n[model.checkpoint.rename]\n";
+    let own =
+        "[model.checkpoint]\npath = 'Cargo.toml'\ntranspose = ['*.weight']\n[model.checkpoint.rename]\n";
     for text in [
         table(&format!("{own}'fc1.*' = '0.*'")),
         // Dots of a key that is not quoted make tables in tables.
@@ -336,7 +345,11 @@ fn a_checkpoint_can_be_renamed_from_anywhere() {
         let resolved = plan(&text, &[]).resolved;
         assert_eq!(rename(&resolved, &[]), expected, "{resolved}");
     }
-    let flags = ["model.checkpoint=Cargo.toml", "model.checkpoint.transpose=*.weight", r#"model.checkpoint.rename={"fc1.*" = "0.*"}"#];
+    let flags = [
+        "model.checkpoint=Cargo.toml",
+        "model.checkpoint.transpose=*.weight",
+        r#"model.checkpoint.rename={"fc1.*" = "0.*"}"#,
+    ];
     assert_eq!(rename(FULL, &flags), expected);
 }
 

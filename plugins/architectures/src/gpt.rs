@@ -63,6 +63,9 @@ fn yes() -> bool {
     true
 }
 
+/// The most blocks: each is built, operation by operation, before anything is known of the whole.
+const MOST_LAYERS: usize = 1_000;
+
 /// Standard deviation of every weight at the start.
 const STD: f64 = 0.02;
 
@@ -103,6 +106,10 @@ impl Gpt {
             if size == 0 {
                 return Err(InputError::input(format!("model.{key}"), "is zero", "give a positive number"));
             }
+        }
+        if n_layer > MOST_LAYERS {
+            let remedy = format!("use at most {MOST_LAYERS}");
+            return Err(InputError::input("model.n_layer", format!("is {n_layer}"), remedy));
         }
         if !n_embd.is_multiple_of(n_head) {
             let problem = format!("{n_head} heads do not divide a width of {n_embd} (model.n_embd)");

@@ -48,7 +48,10 @@ pub fn register(registry: &mut Registry) {
     architectures.add(
         "sequential",
         "a network written as a list of layers",
-        |p: sequential::Parameters, _| Ok(Box::new(sequential::Sequential::new(p.layers))),
+        |p: sequential::Parameters, _| {
+            sequential::check_count(&p.layers)?;
+            Ok(Box::new(sequential::Sequential::new(p.layers)))
+        },
     );
     fully_connected::register(architectures);
     resnet::register(architectures);

@@ -20,6 +20,9 @@ pub struct Parameters {
     pub activation: Activation,
 }
 
+/// The most hidden layers.
+const MOST_LAYERS: usize = 1_000;
+
 fn default_widths() -> Vec<usize> {
     vec![128]
 }
@@ -45,6 +48,10 @@ impl Mlp {
         let Parameters { widths, activation } = parameters;
         if widths.contains(&0) {
             return Err(Error::input("model.widths", "a hidden layer has no units", "give positive widths"));
+        }
+        if widths.len() > MOST_LAYERS {
+            let problem = format!("lists {} hidden layers", widths.len());
+            return Err(Error::input("model.widths", problem, format!("list at most {MOST_LAYERS}")));
         }
         Ok(Self { widths, activation })
     }

@@ -132,6 +132,10 @@ impl Rows for Prepared {
         &self.dims
     }
 
+    fn bytes(&self) -> usize {
+        self.images.images.bytes().len()
+    }
+
     fn select(&self, indices: &[u32]) -> Result<Tensor> {
         let (size, bytes) = (self.images.size(), self.images.images.bytes());
         let length: usize = size.iter().product();

@@ -73,6 +73,10 @@ impl Distance for JensenShannon {
         Ok(self.smoothing.band(|smoothing| between(smoothing, left, right)))
     }
 
+    fn memory(&self, eigenvalues: usize) -> usize {
+        self.smoothing.memory(eigenvalues)
+    }
+
     fn is_metric(&self) -> bool {
         false
     }

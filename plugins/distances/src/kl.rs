@@ -90,6 +90,10 @@ impl Distance for Kl {
         Ok(self.smoothing.band(|smoothing| divergence(smoothing, self.floor, left, right)))
     }
 
+    fn memory(&self, eigenvalues: usize) -> usize {
+        self.smoothing.memory(eigenvalues)
+    }
+
     fn is_metric(&self) -> bool {
         false
     }

@@ -1,11 +1,14 @@
 //! Densities of two spectra on one grid: what entropies need.
 
-use eigenscape_core::{Error, Result, Spectrum, density::gaussian_density};
+use eigenscape_core::{Error, Result, Spectrum, account::size, density::gaussian_density};
 
 use crate::support::{Support, extent, hull};
 
 /// How far the grid reaches beyond the outermost eigenvalues, in standard deviations: 1e-9 of an atom's mass is cut off.
 const PADDING: f64 = 6.0;
+
+/// The most points of a grid: beyond what any bandwidth in use needs.
+const MOST_POINTS: usize = 1 << 20;
 
 /// The bandwidths of a band, as multiples of the distance's own.
 const BAND: [f64; 5] = [0.2, 0.5, 1.0, 2.0, 5.0];
@@ -45,6 +48,18 @@ impl Smoothing {
             ));
         }
         let enough = enough(bandwidth);
+        if points > MOST_POINTS || enough > MOST_POINTS as f64 {
+            let (key, is) = if points > MOST_POINTS {
+                ("points", points.to_string())
+            } else {
+                ("bandwidth", format!("{bandwidth}, which needs {enough} points"))
+            };
+            return Err(Error::input(
+                format!("distance {distance}, `{key}`"),
+                format!("is {is}"),
+                format!("use at most {MOST_POINTS} points and a bandwidth that they resolve"),
+            ));
+        }
         if (points as f64) < enough {
             return Err(Error::input(
                 format!("distance {distance}, `points`"),
@@ -68,6 +83,16 @@ impl Smoothing {
         let grid: Vec<f64> = (0..self.points).map(|i| first + i as f64 * step).collect();
         let masses = |atoms: &[(f64, f64)]| normalised(gaussian_density(atoms, &grid, sigma));
         Some(Smoothed { left: masses(&left), right: masses(&right) })
+    }
+
+    /// Bytes that [`Self::apply`] and a sum over the grid take: the grid, two densities and what is made of them; two lists of atoms. That of a band's finest
+    /// grid is more than all others.
+    pub fn memory(&self, eigenvalues: usize) -> usize {
+        const GRIDS: usize = 5;
+        const LISTS: usize = 4;
+        let points = self.points.max(enough(BAND[0] * self.bandwidth) as usize);
+        size([GRIDS, points], size_of::<f64>())
+            .saturating_add(size([LISTS, eigenvalues], size_of::<[f64; 2]>()))
     }
 
     /// What a distance is at bandwidths from a fifth of its own to five times it, ascending, its own among them. Grids are refined where

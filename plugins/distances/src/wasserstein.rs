@@ -1,6 +1,6 @@
 //! The Wasserstein distance between spectra.
 
-use eigenscape_core::{Distance, Error, Registry, Result, Spectrum};
+use eigenscape_core::{Distance, Error, Registry, Result, Spectrum, account::size};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -77,6 +77,11 @@ impl Distance for Wasserstein {
         }
         let cost: f64 = moves.iter().map(|(mass, way)| mass * (way / longest).powf(self.order)).sum();
         Ok(longest * cost.powf(1.0 / self.order))
+    }
+
+    fn memory(&self, eigenvalues: usize) -> usize {
+        // Two lists of atoms, and the moves between them.
+        size([6, eigenvalues], size_of::<[f64; 2]>())
     }
 
     fn is_metric(&self) -> bool {

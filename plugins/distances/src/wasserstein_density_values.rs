@@ -65,6 +65,10 @@ impl Distance for WassersteinDensityValues {
         Ok(self.0.band(|smoothing| between(smoothing, left, right)))
     }
 
+    fn memory(&self, eigenvalues: usize) -> usize {
+        self.0.memory(eigenvalues)
+    }
+
     fn is_metric(&self) -> bool {
         false
     }

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 
 use candle_core::DType;
 use eigenscape_core::{
-    Context, CurvatureOperator, Error, Estimate, ProbeEstimator, Registry, Result, Spectrum,
+    Account, Context, CurvatureOperator, Error, Estimate, ProbeEstimator, Registry, Result, Spectrum,
+    account::size,
 };
 use faer::Mat;
 use schemars::JsonSchema;
@@ -52,28 +53,34 @@ impl Dense {
 
 impl ProbeEstimator for Dense {
     fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate> {
-        let n = dimension(operator)?;
+        let n = self.dimension(operator)?;
         let epsilon = epsilon(operator.dtype())?;
-        if n > self.parameters.max_dimension {
-            return Err(Error::input(
-                operator.description(),
-                format!(
-                    "estimator \"dense\" takes at most {} parameters, not {n}",
-                    self.parameters.max_dimension
-                ),
-                "use the estimator \"gram\" or \"lanczos\", or raise `max_dimension`",
-            ));
-        }
         let columns = match operator.dtype() {
             DType::F32 => self.columns::<f32>(operator, context, n)?,
             _ => self.columns::<f64>(operator, context, n)?,
         };
-        let matrix = symmetrised(operator, &columns, epsilon)?;
+        let matrix = symmetrised(operator, columns, epsilon)?;
         let mut eigenvalues = symmetric_eigenvalues(matrix)?;
         let largest = eigenvalues.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let cut = (n as f64).sqrt() * epsilon * largest;
         eigenvalues.retain(|value| value.abs() > cut);
         Ok(Spectrum::exact(n, eigenvalues, n)?.into())
+    }
+
+    fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
+        operators.iter().try_for_each(|operator| self.dimension(*operator).map(|_| ()))
+    }
+
+    fn memory(&self, operators: &[&dyn CurvatureOperator], allowed: usize) -> Result<Account> {
+        let of = |operator: &&dyn CurvatureOperator| {
+            let (n, number) = (operator.dimension(), operator.dtype().size_in_bytes());
+            let block = self.block(n, number, allowed);
+            matrix(n).with(
+                format!("{block} columns of the identity and their products"),
+                of_block(n, number, block),
+            )
+        };
+        Ok(operators.iter().map(of).max_by_key(Account::total).unwrap_or_default())
     }
 
     fn products(&self, dimension: usize) -> usize {
@@ -85,7 +92,39 @@ impl ProbeEstimator for Dense {
     }
 }
 
+/// What is held for all of the time: the matrix, which is symmetrised where it is, and the vectors that its eigenvalues take.
+fn matrix(n: usize) -> Account {
+    const VECTORS: usize = 64;
+    Account::of("the dense matrix", size([n, n.saturating_add(VECTORS)], size_of::<f64>()))
+}
+
+/// Bytes of so many columns of the identity, `number` bytes a number: themselves, their products and a copy of these.
+fn of_block(n: usize, number: usize, columns: usize) -> usize {
+    const COPIES: usize = 3;
+    size([n, columns, COPIES], number)
+}
+
 impl Dense {
+    /// P, which is not 0 nor too large.
+    fn dimension(&self, operator: &dyn CurvatureOperator) -> Result<usize> {
+        let (n, most) = (dimension(operator)?, self.parameters.max_dimension);
+        if n <= most {
+            return Ok(n);
+        }
+        Err(Error::input(
+            operator.description(),
+            format!("estimator \"dense\" takes at most {most} parameters, not {n}"),
+            "use the estimator \"gram\" or \"lanczos\", or raise `max_dimension`",
+        ))
+    }
+
+    /// How many columns go into one product: as many as are asked for and fit into `allowed` bytes beside the matrix, one at least.
+    fn block(&self, n: usize, number: usize, allowed: usize) -> usize {
+        let left = allowed.saturating_sub(matrix(n).total());
+        let fit = left / of_block(n, number, 1).max(1);
+        self.parameters.block.get().min(n).min(fit).max(1)
+    }
+
     /// The columns of the matrix, in f64.
     fn columns<T: Float>(
         &self,
@@ -94,7 +133,7 @@ impl Dense {
         n: usize,
     ) -> Result<Mat<f64>> {
         let mut matrix = Mat::<f64>::zeros(n, n);
-        let block = self.parameters.block.get();
+        let block = self.block(n, size_of::<T>(), context.memory);
         for first in (0..n).step_by(block) {
             let count = block.min(n - first);
             let mut identity = vec![T::narrow(0.0); count * n];
@@ -112,18 +151,17 @@ impl Dense {
     }
 }
 
-/// ½(A + Aᵀ), lower half.
-fn symmetrised(operator: &dyn CurvatureOperator, a: &Mat<f64>, epsilon: f64) -> Result<Mat<f64>> {
+/// ½(A + Aᵀ), lower half, in the memory of A.
+fn symmetrised(operator: &dyn CurvatureOperator, mut a: Mat<f64>, epsilon: f64) -> Result<Mat<f64>> {
     let n = a.nrows();
     let (mut largest, mut asymmetry, mut finite) = (0.0_f64, 0.0_f64, true);
-    let mut lower = Mat::<f64>::zeros(n, n);
     for j in 0..n {
         for i in j..n {
             let (one, other) = (a[(i, j)], a[(j, i)]);
             finite &= one.is_finite() && other.is_finite();
             largest = largest.max(one.abs()).max(other.abs());
             asymmetry = asymmetry.max((one - other).abs());
-            lower[(i, j)] = 0.5 * (one + other);
+            a[(i, j)] = 0.5 * (one + other);
         }
     }
     if !finite {
@@ -138,7 +176,7 @@ fn symmetrised(operator: &dyn CurvatureOperator, a: &Mat<f64>, epsilon: f64) -> 
             "report this: a curvature matrix is symmetric",
         ));
     }
-    Ok(lower)
+    Ok(a)
 }
 
 /// Adds `dense` to the registry.

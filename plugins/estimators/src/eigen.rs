@@ -2,11 +2,11 @@
 //!
 //! Sequential on purpose: faer's parallel tridiagonalisation sums in an order that depends on the number of threads.
 
-use eigenscape_core::{Error, Result};
+use eigenscape_core::{Error, Result, account::size};
 use faer::{
     Mat, Par, Spec,
     diag::Diag,
-    dyn_stack::{MemBuffer, MemStack},
+    dyn_stack::{MemBuffer, MemStack, StackReq},
     linalg::evd::{
         ComputeEigenvectors, EvdError, SelfAdjointEvdParams, self_adjoint_evd_scratch,
         tridiag::{tridiag_in_place, tridiag_in_place_scratch},
@@ -56,8 +56,7 @@ pub(crate) fn ritz_values(diagonal: &[f64], off_diagonal: &[f64]) -> Result<Vec<
     let (t, e) = (diag(n, diagonal), diag(n, off_diagonal));
     let mut values = Diag::<f64>::zeros(n);
     let mut vectors = Mat::<f64>::zeros(n, n);
-    let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, parameters());
-    let mut buffer = MemBuffer::new(scratch);
+    let mut buffer = MemBuffer::new(scratch_of_ritz_values(n));
     let stack = MemStack::new(&mut buffer);
     let out = Some(vectors.as_mut());
     tridiagonal_self_adjoint_evd(t.as_ref(), e.as_ref(), values.as_mut(), out, Par::Seq, stack, parameters())
@@ -65,6 +64,21 @@ pub(crate) fn ritz_values(diagonal: &[f64], off_diagonal: &[f64]) -> Result<Vec<
     let values = values.column_vector();
     let ritz = |k| Ritz { value: values[k], first: vectors[(0, k)], last: vectors[(n - 1, k)] };
     Ok((0..n).map(ritz).collect())
+}
+
+/// Bytes that [`ritz_values`] takes for a matrix of this order: its eigenvectors, what the iteration works in, and vectors.
+pub(crate) fn bytes_of_ritz_values(n: usize) -> usize {
+    const VECTORS: usize = 12;
+    /// Of such an order, one matrix is more than any memory.
+    const TOO_LARGE: usize = 1 << 26;
+    if n > TOO_LARGE {
+        return usize::MAX;
+    }
+    size([n, n + VECTORS], size_of::<f64>()).saturating_add(scratch_of_ritz_values(n).size_bytes())
+}
+
+fn scratch_of_ritz_values(n: usize) -> StackReq {
+    self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, parameters())
 }
 
 /// The Gauss quadrature rule of the Jacobi matrix T with this diagonal and off-diagonal, both finite: the eigenvalues θ of T,

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 
 use candle_core::DType;
 use eigenscape_core::{
-    Context, CurvatureOperator, Estimate, Number, Probe, ProbeEstimator, Registry, Result,
+    Account, Context, CurvatureOperator, Estimate, Number, Probe, ProbeEstimator, Registry, Result,
+    account::size, probe::check_count,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,8 +16,10 @@ use crate::{
     operator::{dimension, not_finite, products},
 };
 
-/// So many vectors share a product.
+/// So many vectors share a product, where memory allows.
 const TOGETHER: usize = 16;
+/// Copies of a vector: itself, what goes to the operator, its product and a copy of that.
+const VECTORS: usize = 4;
 
 /// Parameters of `hutchinson`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -49,6 +52,18 @@ impl Hutchinson {
         Self { parameters }
     }
 
+    /// How many vectors share a product so that all fits into `memory` bytes: one at least. `number` is the bytes of a number.
+    fn together(&self, dimension: usize, number: usize, memory: usize) -> usize {
+        let left = memory.saturating_sub(self.bytes_of_samples());
+        (left / size([dimension, VECTORS], number).max(1))
+            .clamp(1, self.parameters.probes.get().min(TOGETHER))
+    }
+
+    /// Bytes of a number for each probe, in a list that grows.
+    fn bytes_of_samples(&self) -> usize {
+        size([self.parameters.probes.get(), 2], size_of::<f64>())
+    }
+
     /// P·vᵀHv of each unit vector v.
     fn samples<T: Float>(
         &self,
@@ -58,8 +73,9 @@ impl Hutchinson {
     ) -> Result<Vec<f64>> {
         let HutchinsonParameters { probes, probe } = self.parameters;
         let mut samples = Vec::new();
-        for first in (0..probes.get()).step_by(TOGETHER) {
-            let indices = first..probes.get().min(first + TOGETHER);
+        let together = self.together(dimension, size_of::<T>(), context.memory);
+        for first in (0..probes.get()).step_by(together) {
+            let indices = first..probes.get().min(first + together);
             let count = indices.len();
             let vectors: Vec<T> = indices
                 .flat_map(|index| {
@@ -96,6 +112,21 @@ impl ProbeEstimator for Hutchinson {
         self.parameters.probes.get() > 1
     }
 
+    fn memory(&self, operators: &[&dyn CurvatureOperator], allowed: usize) -> Result<Account> {
+        let of = |operator: &&dyn CurvatureOperator| {
+            let (dimension, number) = (operator.dimension(), operator.dtype().size_in_bytes());
+            let together = self.together(dimension, number, allowed);
+            let vectors = size([dimension, VECTORS, together], number);
+            Account::of(format!("{together} random vectors at a time"), vectors)
+                .with("a number for each", self.bytes_of_samples())
+        };
+        Ok(operators.iter().map(of).max_by_key(Account::total).unwrap_or_default())
+    }
+
+    fn eigenvalues(&self, _operator: &dyn CurvatureOperator) -> usize {
+        0
+    }
+
     fn products(&self, _dimension: usize) -> usize {
         self.parameters.probes.get()
     }
@@ -112,7 +143,10 @@ pub fn register(registry: &mut Registry) {
     registry.estimators.add::<HutchinsonParameters>(
         "hutchinson",
         "the trace of any operator, with its standard error, from random vectors; no spectrum",
-        |parameters, _| Ok(Box::new(Hutchinson::new(parameters))),
+        |parameters, _| {
+            check_count(parameters.probes)?;
+            Ok(Box::new(Hutchinson::new(parameters)))
+        },
     );
 }
 

@@ -3,8 +3,9 @@
 use candle_core::{DType, Tensor};
 use eigenscape_autodiff::Rows;
 use eigenscape_core::{
-    Context, CurvatureOperator, Estimate, FactorColumns, FactorSource, Number, ProbeEstimator, Registry,
-    Result,
+    Account, Context, CurvatureOperator, Error, Estimate, FactorColumns, FactorSource, Number,
+    ProbeEstimator, Registry, Result,
+    account::{bytes, size},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -43,6 +44,19 @@ impl ProbeEstimator for Trace {
         Some("trace")
     }
 
+    fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
+        operators.iter().try_for_each(|operator| check(*operator))
+    }
+
+    fn memory(&self, operators: &[&dyn CurvatureOperator], _allowed: usize) -> Result<Account> {
+        let accounts = operators.iter().map(|operator| account(*operator)).collect::<Result<Vec<_>>>()?;
+        Ok(accounts.into_iter().max_by_key(Account::total).unwrap_or_default())
+    }
+
+    fn eigenvalues(&self, _operator: &dyn CurvatureOperator) -> usize {
+        0
+    }
+
     fn needs_factor(&self) -> bool {
         true
     }
@@ -59,8 +73,42 @@ impl ProbeEstimator for Trace {
 /// How many samples' rows are held at a time: half of the memory is theirs, the other is for what computes them.
 fn block(source: &dyn FactorSource, columns: &dyn FactorColumns) -> usize {
     const MOST: usize = 32;
-    let numbers: usize = columns.sizes().iter().map(|size| size.numbers).sum();
-    (source.memory() / 2 / (numbers * source.dtype().size_in_bytes()).max(1)).clamp(1, MOST)
+    (source.memory() / 2 / of_a_sample(source, columns).max(1)).clamp(1, MOST)
+}
+
+/// Bytes of a sample's rows.
+fn of_a_sample(source: &dyn FactorSource, columns: &dyn FactorColumns) -> usize {
+    let numbers = columns.sizes().iter().fold(0, |sum: usize, size| sum.saturating_add(size.numbers));
+    size([numbers], source.dtype().size_in_bytes())
+}
+
+/// What is held while a block of samples is treated.
+fn account(operator: &dyn CurvatureOperator) -> Result<Account> {
+    let factor = operator.factor()?;
+    let (source, columns) = (&*factor.source, factor.source.columns(&factor.variables)?);
+    let samples = block(source, &*columns).min(source.samples());
+    let passes = columns.evaluating(samples).min((source.memory() / 2).max(columns.evaluating(1)));
+    Ok(Account::of("rows of the factor", size([samples], of_a_sample(source, &*columns)))
+        .with("the passes that compute them", passes))
+}
+
+/// Refuses an operator of which the rows of one sample do not fit into memory.
+fn check(operator: &dyn CurvatureOperator) -> Result<()> {
+    let factor = operator.factor()?;
+    let (source, columns) = (&*factor.source, factor.source.columns(&factor.variables)?);
+    let least = of_a_sample(source, &*columns).max(columns.evaluating(1)).saturating_mul(2);
+    if least <= source.memory() {
+        return Ok(());
+    }
+    Err(Error::input(
+        operator.description(),
+        format!(
+            "the rows of one sample's factor would take {} of memory, and {} are allowed",
+            bytes(least),
+            bytes(source.memory())
+        ),
+        "raise `memory` (the experiment's key), or use the estimator \"hutchinson\"",
+    ))
 }
 
 /// ‖Φₜ‖², in f64.

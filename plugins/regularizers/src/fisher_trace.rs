@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
 use eigenscape_autodiff::{ElementwiseFunction, Loss, Over, PenaltyScope, Value};
-use eigenscape_core::{Error, Registry, Regularizer, Result};
+use eigenscape_core::{Error, Registry, Regularizer, Result, probe::check_count};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,7 @@ impl FisherTrace {
     /// # Errors
     /// When the data's labels are to be used in output space, or drawn several times.
     pub fn new(parameters: FisherTraceParameters) -> Result<Self> {
+        check_count(parameters.probes)?;
         if parameters.labels == Labels::Data {
             if parameters.estimator == Estimator::OutputSpace {
                 let problem = "the data's labels are not independent of each other given the model, so that this is not the trace";

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
 use eigenscape_autodiff::{Objective, Over, PenaltyScope, TraceEstimate, Value, Variables};
-use eigenscape_core::{Error, Probe, Registry, Regularizer, Result};
+use eigenscape_core::{Error, Probe, Registry, Regularizer, Result, probe::check_count};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,7 @@ impl HessianTrace {
     /// When `keep` is not in (0, 1], or a key has no meaning for the estimator.
     pub fn new(parameters: HessianTraceParameters) -> Result<Self> {
         let HessianTraceParameters { estimator, probes, keep, .. } = parameters;
+        probes.map_or(Ok(()), check_count)?;
         if !(keep > 0.0 && keep <= 1.0) {
             return Err(Error::input("keep", format!("is {keep}"), "it must be above 0 and at most 1"));
         }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
 use eigenscape_autodiff::{PenaltyScope, Value};
-use eigenscape_core::{Error, Probe, Registry, Regularizer, Result};
+use eigenscape_core::{Error, Probe, Registry, Regularizer, Result, probe::check_count};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,9 @@ pub fn register(registry: &mut Registry) {
     registry.regularizers.add::<JacobianParameters>(
         "jacobian",
         "the squared norm of the outputs' Jacobian in the inputs, by random projections",
-        |parameters, _| Ok(Box::new(Jacobian { parameters })),
+        |parameters, _| {
+            check_count(parameters.probes)?;
+            Ok(Box::new(Jacobian { parameters }))
+        },
     );
 }

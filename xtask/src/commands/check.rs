@@ -8,7 +8,7 @@ use eigenscape_experiment::{
     choices::Choices,
     claims::Claims,
     plan::Plan,
-    prepare::{Prepared, PreparedProbe, prepare},
+    prepare::{Prepared, PreparedProbe, survey},
 };
 
 use crate::locate;
@@ -57,7 +57,7 @@ fn one(file: &Path, choices: &Choices, registry: &Registry) -> Result<String> {
     lines.extend(plan.set.iter().map(|change| format!("  --set {change}")));
     let mut claims = Claims::of(&plan);
     for run in &plan.runs {
-        let prepared = prepare(run)?;
+        let prepared = survey(run)?;
         claims.see(&prepared);
         lines.extend(describe(&plan, &prepared));
     }
@@ -80,6 +80,7 @@ fn describe(plan: &Plan, prepared: &Prepared) -> Vec<String> {
     lines.extend(prepared.checkpoint_notes.iter().map(|note| format!("    checkpoint: {note}")));
     lines.extend(prepared.probes.iter().map(probe));
     lines.extend(run.distances.iter().map(|distance| format!("    distance: {}", distance.name)));
+    lines.extend(prepared.account.lines().into_iter().map(|line| format!("    {line}")));
     lines
 }
 
@@ -90,8 +91,23 @@ fn probe(probe: &PreparedProbe) -> String {
         "    probe: {} by {}, after epochs {}, on {} examples, of {}",
         list(plan.curvatures.iter().map(ToString::to_string).collect()),
         plan.estimator_name.value,
-        list(plan.epochs.iter().map(ToString::to_string).collect()),
+        moments(&plan.epochs),
         probe.samples(),
         list(probe.groups.iter().map(|group| format!("{} ({})", group.name, group.dimension)).collect()),
     )
+}
+
+/// "1, 2, 5", and of many that follow one another "1 to 100".
+fn moments(epochs: &[usize]) -> String {
+    const LISTED: usize = 12;
+    match epochs {
+        [first, .., last] if epochs.len() > LISTED && last - first + 1 == epochs.len() => {
+            format!("{first} to {last}")
+        }
+        [some @ .., last] if epochs.len() > LISTED => {
+            let first: Vec<String> = some[..LISTED / 2].iter().map(ToString::to_string).collect();
+            format!("{}, ..., {last} ({} of them)", first.join(", "), epochs.len())
+        }
+        all => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
 }

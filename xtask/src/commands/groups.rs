@@ -4,7 +4,7 @@ use eigenscape_core::{Group, Registry};
 use eigenscape_experiment::{
     Result, check,
     choices::Choices,
-    prepare::{Prepared, PreparedProbe, prepare},
+    prepare::{Prepared, PreparedProbe, survey},
 };
 
 use crate::locate;
@@ -17,7 +17,7 @@ pub fn run(experiment: &str, choices: &Choices, registry: &Registry) -> Result<(
         if !run.name.is_empty() {
             lines.push(format!("run {}", run.name));
         }
-        let prepared = prepare(run)?;
+        let prepared = survey(run)?;
         for (index, probe) in prepared.probes.iter().enumerate() {
             lines.push(format!("probe {index}: on {} examples", probe.samples()));
             lines.extend(table(&rows(&prepared, probe)?));

@@ -52,6 +52,12 @@ impl MeanLoss {
         Ok(Self { network: network.clone(), loss, point, memory })
     }
 
+    /// The same loss, whose curvature may take so much memory.
+    #[must_use]
+    pub fn within(&self, memory: usize) -> Self {
+        Self { memory, ..self.clone() }
+    }
+
     /// The parameters and the data.
     #[must_use]
     pub fn point(&self) -> &Point {

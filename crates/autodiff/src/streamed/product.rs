@@ -35,6 +35,8 @@ pub struct StreamedProduct {
     by_sample: bool,
     /// How many vectors are multiplied at once: as many as fit into memory and are worthwhile.
     block: usize,
+    /// Bytes held at most.
+    memory: usize,
 }
 
 impl StreamedProduct {
@@ -59,6 +61,8 @@ impl StreamedProduct {
         let one = footprint.applying + size_of::<f64>() * largest.dimension();
         let fit = memory.saturating_sub(residuals) / one.max(1);
         let block = fit.min(WORTHWHILE.div_ceil(largest.flops().max(1))).max(1);
+        let preparing = footprint.preparing.saturating_sub(footprint.residuals);
+        let held = residuals.saturating_add(one.saturating_mul(block).max(preparing));
         let by_sample = matches!(group, Variables::Activation(_));
         let mut product = Self {
             point: point.clone(),
@@ -68,6 +72,7 @@ impl StreamedProduct {
             dimension: 0,
             by_sample,
             block,
+            memory: held,
         };
         let sizes = (0..split.count).map(|index| product.programs[&split.range(index).len()].dimension());
         product.dimension = if by_sample { sizes.sum() } else { sizes.max().unwrap_or(0) };
@@ -78,6 +83,12 @@ impl StreamedProduct {
     #[must_use]
     pub fn dimension(&self) -> usize {
         self.dimension
+    }
+
+    /// Bytes held at most between and during products, beside the point, the vectors and their products.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.memory
     }
 
     /// In how many micro-batches the samples are evaluated.

@@ -55,7 +55,12 @@ impl Checker<'_> {
     }
 
     /// The words of a key, none of them empty.
-    fn words(&self, key: &str, words: Option<&raw::Words>, example: &str) -> Result<Vec<String>, ConfigError> {
+    fn words(
+        &self,
+        key: &str,
+        words: Option<&raw::Words>,
+        example: &str,
+    ) -> Result<Vec<String>, ConfigError> {
         let words = words.into_iter().flat_map(raw::Words::iter).map(|(index, word)| {
             if word.is_empty() {
                 let what = if key == "transpose" { "a name" } else { "a prefix" };

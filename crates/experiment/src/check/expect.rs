@@ -197,14 +197,14 @@ impl Checker<'_> {
             let problem = format!("`{variant}` has the settings of `{other}`, and is not run for itself");
             return Err(self.error(path, problem, format!("name `{other}`, or let their settings differ")));
         }
+        if !variant.is_empty() && runs.iter().any(|run| run.variant == variant) {
+            return Ok(());
+        }
         let mut known: Vec<&str> = Vec::new();
         for run in runs.iter().filter(|run| !run.variant.is_empty()) {
             if !known.contains(&run.variant.as_str()) {
                 known.push(&run.variant);
             }
-        }
-        if known.contains(&variant) {
-            return Ok(());
         }
         let help = if known.is_empty() {
             "there is one run: add a [sweep], or compare with a number".to_owned()

@@ -3,14 +3,17 @@
 use bytesize::ByteSize;
 
 use super::Checker;
-use crate::{diagnostic::ConfigError, memory};
+use crate::{
+    diagnostic::{ConfigError, Located},
+    memory,
+};
 
 impl Checker<'_> {
-    /// Bytes that products and factors may take: as the file says, or by default.
-    pub(super) fn memory(&self, raw: Option<&str>) -> Result<usize, ConfigError> {
-        let Some(text) = raw else { return Ok(memory::default()) };
+    /// Bytes that measuring may take, where the file says so.
+    pub(super) fn memory(&self, raw: Option<&str>) -> Result<Option<Located<usize>>, ConfigError> {
+        let Some(text) = raw else { return Ok(None) };
         match text.parse::<ByteSize>() {
-            Ok(ByteSize(bytes)) if bytes > 0 => Ok(memory::saturated(bytes)),
+            Ok(ByteSize(bytes)) if bytes > 0 => Ok(Some(self.located("memory", memory::saturated(bytes)))),
             _ => Err(self.error(
                 "memory",
                 format!("\"{text}\" is no amount of memory"),

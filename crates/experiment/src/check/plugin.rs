@@ -81,5 +81,6 @@ pub(crate) fn failed(node: &Node, error: &Error) -> ConfigError {
 /// Whether the subject of an error is this key, or the file that it names.
 fn names(subject: &str, key: &str, value: &Node) -> bool {
     let file = value.to_value().as_str().is_some_and(|text| !text.is_empty() && subject.contains(text));
-    key != "name" && (subject.rsplit('.').next() == Some(key) || file)
+    key != "name"
+        && (subject.rsplit('.').next() == Some(key) || subject.ends_with(&format!("`{key}`")) || file)
 }

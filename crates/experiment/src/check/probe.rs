@@ -154,6 +154,12 @@ impl Checker<'_> {
                 })
             })
             .collect::<Result<_, _>>()?;
+        if let Some(index) =
+            (1..curvatures.len()).find(|&index| curvatures[..index].contains(&curvatures[index]))
+        {
+            let problem = format!("\"{}\" is listed twice", curvatures[index]);
+            return Err(self.error(&format!("{path}[{index}]"), problem, "list each curvature once"));
+        }
         if curvatures.is_empty() {
             return Err(self.error(path, "the list of curvatures is empty", "use for example \"hessian\""));
         }

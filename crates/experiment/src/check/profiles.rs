@@ -55,7 +55,9 @@ impl Checker<'_> {
         let entry = self.registry.datasets.iter().find(|(name, _)| *name == raw.data.name);
         let Some((_, entry)) = entry else {
             // It says that there is none of this name.
-            return self.build(&self.registry.datasets, "data", &raw.data.name, raw.data.parameters.clone(), &[]).map(drop);
+            return self
+                .build(&self.registry.datasets, "data", &raw.data.name, raw.data.parameters.clone(), &[])
+                .map(drop);
         };
         let known: Vec<&str> = entry.keys.iter().map(String::as_str).collect();
         let mut unknown = raw.data.parameters.clone();

@@ -7,6 +7,8 @@ use eigenscape_core::registry::nearest;
 use super::Checker;
 use crate::{
     diagnostic::{ConfigError, suggestion},
+    document::Tree,
+    limits::{ENTRIES, EPOCHS},
     optimizer::{Adam, Optimizer, Sgd},
     plan::{RegularizerPlan, TrainPlan},
     raw,
@@ -27,6 +29,8 @@ const RUNNER_KEYS: [&str; 3] = ["strength", "every", "from_epoch"];
 impl Checker<'_> {
     pub(super) fn train(&mut self, raw: &raw::Train) -> Result<TrainPlan, ConfigError> {
         let epochs = self.at_least_one("train.epochs", raw.epochs)?;
+        self.at_most("train.epochs", raw.epochs, EPOCHS)?;
+        self.at_most("train.regularizer", raw.regularizer.len(), ENTRIES)?;
         let schedule = raw.schedule.as_ref().map(|schedule| self.schedule(schedule, epochs.get()));
         let (batch_size, optimizer) =
             (self.at_least_one("train.batch_size", raw.batch_size)?, self.optimizer(&raw.optimizer)?);
@@ -157,6 +161,18 @@ impl Checker<'_> {
         NonZeroUsize::new(value).ok_or_else(|| {
             self.error(path, format!("`{path}` must be at least 1"), "use a whole number from 1 on")
         })
+    }
+
+    /// Refuses a count, or a list of so many entries, that nobody can mean.
+    pub(super) fn at_most(&self, path: &str, count: usize, most: usize) -> Result<(), ConfigError> {
+        if count <= most {
+            return Ok(());
+        }
+        let problem = match self.document.at(path).value {
+            Tree::Array(_) => format!("`{path}` has {count} entries"),
+            _ => format!("`{path}` is {count}"),
+        };
+        Err(self.error(path, problem, format!("use at most {most}")))
     }
 
     pub(super) fn in_range(

@@ -25,7 +25,11 @@ pub(super) fn declared(network: &Network) -> impl Iterator<Item = &Parameter> {
 }
 
 /// What stands under a parameter's name, or under another name of it: a file may list tied weights once or twice.
-pub(super) fn lookup<'s, 'c>(network: &Network, state: &'s StateDict<'c>, name: &str) -> Option<&'s Entry<'c>> {
+pub(super) fn lookup<'s, 'c>(
+    network: &Network,
+    state: &'s StateDict<'c>,
+    name: &str,
+) -> Option<&'s Entry<'c>> {
     let aliases = network.aliases().iter().filter(|(_, parameter)| parameter == name);
     state.entry(name).or_else(|| aliases.into_iter().find_map(|(alias, _)| state.entry(alias)))
 }

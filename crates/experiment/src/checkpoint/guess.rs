@@ -41,7 +41,8 @@ pub(super) fn names(network: &Network, state: &StateDict) -> Guess {
     let mut extra: Vec<&Entry> = state.entries.iter().filter(is_extra).collect();
     extra.sort_by_key(|entry| entry.place);
     let missing = declared(network).filter(|declared| lookup(network, state, &declared.name).is_none());
-    let missing: Vec<Tensor> = missing.map(|declared| (declared.name.as_str(), declared.shape.clone())).collect();
+    let missing: Vec<Tensor> =
+        missing.map(|declared| (declared.name.as_str(), declared.shape.clone())).collect();
     if missing.is_empty() || extra.is_empty() {
         return Guess::default();
     }
@@ -129,7 +130,8 @@ fn by_module<'a>(
         let join = |module: &Module, leaf: &str| {
             if module.name.is_empty() { leaf.to_owned() } else { format!("{}.{leaf}", module.name) }
         };
-        let tensors = stored.iter().filter(|(name, _)| name.rsplit_once('.').map_or("", |(m, _)| m) == ours.name);
+        let tensors =
+            stored.iter().filter(|(name, _)| name.rsplit_once('.').map_or("", |(m, _)| m) == ours.name);
         pairs.extend(tensors.map(|(name, _)| {
             let leaf = name.rsplit_once('.').map_or(*name, |(_, leaf)| leaf);
             (*name, join(theirs, leaf))
@@ -142,7 +144,9 @@ fn by_module<'a>(
     }
     if !paired.in_order.is_empty() {
         let modules = shown(paired.in_order.iter().copied());
-        why.push(format!("{modules} have equal shapes and are taken in order: compare with `cargo xtask verify`"));
+        why.push(format!(
+            "{modules} have equal shapes and are taken in order: compare with `cargo xtask verify`"
+        ));
     }
     if !paired.open.is_empty() {
         let modules = shown(paired.open.iter().copied());
@@ -156,7 +160,8 @@ fn single<'a>(stored: &[Tensor<'a>], missing: &[Tensor<'a>], pairs: &mut Vec<Pai
     let is_left = |name: &str| pairs.iter().all(|(ours, theirs)| *ours != name && theirs != name);
     let left: Vec<&Tensor> = stored.iter().filter(|(name, _)| is_left(name)).collect();
     let wanted: Vec<&Tensor> = missing.iter().filter(|(name, _)| is_left(name)).collect();
-    let count = |tensors: &[&Tensor], shape: &[usize]| tensors.iter().filter(|(_, other)| other == shape).count();
+    let count =
+        |tensors: &[&Tensor], shape: &[usize]| tensors.iter().filter(|(_, other)| other == shape).count();
     for (name, shape) in &wanted {
         if count(&wanted, shape) == 1
             && count(&left, shape) == 1

@@ -66,7 +66,8 @@ impl StateDict<'_> {
                 None => "correct or remove it".to_owned(),
             }
         };
-        let problem = format!("has no name that \"{from}\" in `rename` fits; its names are: {}", self.stored_names());
+        let problem =
+            format!("has no name that \"{from}\" in `rename` fits; its names are: {}", self.stored_names());
         Refusal::new(problem, remedy)
     }
 
@@ -83,7 +84,10 @@ impl StateDict<'_> {
             let near = nearest(pattern, self.entries.iter().map(|entry| entry.stored_as));
             let near = near.map_or(String::new(), |name| format!("; did you mean \"{}\"?", short(&name)));
             return Err(Refusal::new(
-                format!("has no name that \"{pattern}\" in `transpose` fits; its names are: {}", self.stored_names()),
+                format!(
+                    "has no name that \"{pattern}\" in `transpose` fits; its names are: {}",
+                    self.stored_names()
+                ),
                 format!("correct or remove it{near}"),
             ));
         }
@@ -124,9 +128,10 @@ fn twice(a: &Entry, b: &Entry) -> Refusal {
 /// What `strip_prefix`, `rename` and `transpose` make of one name, where nothing need fit: the name in the network, and whether its matrix is
 /// turned over.
 pub(crate) fn lenient(selection: &super::Selection, name: &str) -> Result<(String, bool)> {
-    let stripped = selection.strip_prefix.iter().fold(name, |name, prefix| {
-        name.strip_prefix(prefix.as_str()).unwrap_or(name)
-    });
+    let stripped = selection
+        .strip_prefix
+        .iter()
+        .fold(name, |name, prefix| name.strip_prefix(prefix.as_str()).unwrap_or(name));
     let renamed = pattern::chosen(&selection.rename, stripped)?;
     let renamed = renamed.map_or_else(|| stripped.to_owned(), |(_, name)| name);
     let turned = selection.transpose.iter().any(|pattern| fits(pattern, stripped) || fits(pattern, &renamed));

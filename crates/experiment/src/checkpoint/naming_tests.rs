@@ -21,7 +21,8 @@ impl Case {
     fn new(name: &str, keys: &str, sample: &[usize], outputs: usize) -> Self {
         let mut registry = Registry::default();
         eigenscape_architectures::register(&mut registry);
-        let built = registry.architectures.build(name, toml::from_str(keys).unwrap(), &Environment::default());
+        let built =
+            registry.architectures.build(name, toml::from_str(keys).unwrap(), &Environment::default());
         let Ok(built) = built else { panic!("{keys} is no network") };
         let network = Network::new(sample, move |scope, x| built.plugin.build(scope, x, outputs)).unwrap();
         let mut weights = Weights::initial(&network, Random::new(1)).unwrap();
@@ -93,7 +94,8 @@ impl Case {
     /// The message that the file is refused with, which proposes the keys with which it loads as it should.
     fn assert_proposed(&self, given: &str, proposed: &str) -> String {
         let message = self.load(given).unwrap_err().to_string();
-        let (_, keys) = message.split_once("beside `path`:\n").unwrap_or_else(|| panic!("no keys in {message}"));
+        let (_, keys) =
+            message.split_once("beside `path`:\n").unwrap_or_else(|| panic!("no keys in {message}"));
         let keys: Vec<&str> = keys.lines().take_while(|line| line.starts_with("  ")).map(str::trim).collect();
         assert_eq!(keys.join("\n"), proposed, "{message}");
         self.assert_is_right(&self.load(&keys.join("\n").replace("[model.checkpoint.", "[")).unwrap());
@@ -109,8 +111,10 @@ fn is_conv1d(name: &str) -> bool {
 
 /// GPT-2 as Hugging Face's library saves it.
 fn gpt2() -> Case {
-    let case = Case::new("gpt", "n_layer = 2\nn_head = 2\nn_embd = 4\ngelu = 'tanh'", &[5], 7).turned(is_conv1d);
-    let case = case.with("transformer.h.0.attn.bias", &[1, 1, 5, 5]).with("transformer.h.0.attn.masked_bias", &[]);
+    let case =
+        Case::new("gpt", "n_layer = 2\nn_head = 2\nn_embd = 4\ngelu = 'tanh'", &[5], 7).turned(is_conv1d);
+    let case =
+        case.with("transformer.h.0.attn.bias", &[1, 1, 5, 5]).with("transformer.h.0.attn.masked_bias", &[]);
     case.with("transformer.h.1.attn.bias", &[1, 1, 5, 5])
 }
 
@@ -124,9 +128,15 @@ fn all_matrices_of_gpt2_are_named_the_square_one_too() {
     gpt2().assert_proposed(r#"transpose = ["*.c_attn.weight"]"#, CONV1D);
     let half = r#"transpose = ["*.c_attn.weight", "*.mlp.*.weight"]"#;
     let message = gpt2().load(half).unwrap_err().to_string();
-    assert!(message.contains("h.0.attn.c_proj.weight") && message.contains("\"*.c_proj.weight\""), "{message}");
+    assert!(
+        message.contains("h.0.attn.c_proj.weight") && message.contains("\"*.c_proj.weight\""),
+        "{message}"
+    );
     let message = gpt2().load(r#"transpose = ["*.c_*.weight", "*.wte.weight"]"#).unwrap_err().to_string();
-    assert!(message.contains("take out of `transpose` what fits as it is stored: transformer.wte.weight"), "{message}");
+    assert!(
+        message.contains("take out of `transpose` what fits as it is stored: transformer.wte.weight"),
+        "{message}"
+    );
     // Nor is a file of nanoGPT with the square one turned over.
     let nano = Case::new("gpt", "n_layer = 1\nn_head = 2\nn_embd = 4", &[5], 7);
     let message = nano.load(r#"transpose = ["*.attn.c_proj.weight"]"#).unwrap_err().to_string();
@@ -145,7 +155,8 @@ fn a_file_without_the_models_prefix_is_given_it() {
 #[test]
 fn what_does_not_fit_after_all_is_said_with_what_does() {
     let longer = gpt2();
-    let case = Case::new("gpt", "n_layer = 2\nn_head = 2\nn_embd = 4\nblock_size = 9", &[5], 7).turned(is_conv1d);
+    let case =
+        Case::new("gpt", "n_layer = 2\nn_head = 2\nn_embd = 4\nblock_size = 9", &[5], 7).turned(is_conv1d);
     let case = Case { tensors: longer.tensors.clone(), ..case };
     let message = case.load("").unwrap_err().to_string();
     assert!(message.contains(CONV1D), "{message}");
@@ -173,10 +184,7 @@ fn modules_of_other_names_are_found_by_their_shapes() {
     let table = "[model.checkpoint.rename]\n\"fc1.*\" = \"0.*\"\n\"bn.*\" = \"1.*\"\n\"fc2.*\" = \"3.*\"\n\"out.*\" = \"5.*\"";
     own(["fc1", "bn", "fc2", "out"]).assert_proposed("", table);
     // Where some are said, the others are found.
-    own(["fc1", "bn", "fc2", "out"]).assert_proposed(
-        r#"rename = { "fc1.*" = "0.*" }"#,
-        table,
-    );
+    own(["fc1", "bn", "fc2", "out"]).assert_proposed(r#"rename = { "fc1.*" = "0.*" }"#, table);
     let long = own(["encoder.first_linear", "encoder.normalisation", "encoder.second_linear", "decoder"]);
     long.assert_proposed(
         "",
@@ -190,14 +198,16 @@ fn modules_of_other_names_are_found_by_their_shapes() {
 
 #[test]
 fn what_shapes_do_not_tell_is_said() {
-    let layers = r#"layers = [{ op = "linear", out = 3 }, { op = "linear", out = 3 }, { op = "linear", out = 2 }]"#;
+    let layers =
+        r#"layers = [{ op = "linear", out = 3 }, { op = "linear", out = 3 }, { op = "linear", out = 2 }]"#;
     let case = |names: [&'static str; 3]| {
         Case::new("sequential", layers, &[3], 2).renamed(move |name| {
             let (module, leaf) = name.split_once('.').unwrap();
             format!("{}.{leaf}", names[module.parse::<usize>().unwrap()])
         })
     };
-    let message = case(["fc1", "fc2", "fc3"]).assert_proposed("", "rename = { \"fc1.*\" = \"0.*\", \"fc2.*\" = \"1.*\", \"fc3.*\" = \"2.*\" }");
+    let message = case(["fc1", "fc2", "fc3"])
+        .assert_proposed("", "rename = { \"fc1.*\" = \"0.*\", \"fc2.*\" = \"1.*\", \"fc3.*\" = \"2.*\" }");
     assert!(message.contains("fc1, fc2 have equal shapes and are taken in order"), "{message}");
     // A safetensors file has no order of its own, and these names have none either.
     let message = case(["inner", "outer", "head"]).load("").unwrap_err().to_string();
@@ -208,7 +218,8 @@ fn what_shapes_do_not_tell_is_said() {
 
 #[test]
 fn square_matrices_are_not_guessed_in_silence() {
-    let layers = r#"layers = [{ op = "linear", out = 4 }, { op = "linear", out = 4 }, { op = "linear", out = 2 }]"#;
+    let layers =
+        r#"layers = [{ op = "linear", out = 4 }, { op = "linear", out = 4 }, { op = "linear", out = 2 }]"#;
     let case = || Case::new("sequential", layers, &[3], 2).turned(|name| name.ends_with("weight"));
     let message = case().assert_proposed("", r#"transpose = ["0.weight", "1.weight", "2.weight"]"#);
     assert!(message.contains("1.weight, square, so that the shape does not show it"), "{message}");
@@ -233,7 +244,10 @@ fn what_fits_nothing_or_too_much_is_refused_with_a_remedy() {
         ),
         (r#"rename = { "fc1.*" = "out.*" }"#, &["makes out.bias of fc1.bias and of out.bias"]),
         (r#"rename = { "fc1.*" = "0.*", "*.weight" = "1.*" }"#, &["help"]),
-        (r#"transpose = ["fc9.weight"]"#, &["no name that \"fc9.weight\" in `transpose` fits", "did you mean"]),
+        (
+            r#"transpose = ["fc9.weight"]"#,
+            &["no name that \"fc9.weight\" in `transpose` fits", "did you mean"],
+        ),
         (r#"transpose = ["fc1.*"]"#, &["fits fc1.bias, which is [4] and no matrix"]),
     ] {
         let message = case().load(keys).unwrap_err().to_string();

@@ -113,7 +113,10 @@ pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
 /// A pattern for each kind of layer that the file has.
 fn conv1d_patterns(state: &StateDict) -> Vec<String> {
     let has = |layer: &&str| {
-        state.entries.iter().any(|entry| conv1d(entry) == Some(*layer) && entry.stored_as.matches('.').count() > 1)
+        state
+            .entries
+            .iter()
+            .any(|entry| conv1d(entry) == Some(*layer) && entry.stored_as.matches('.').count() > 1)
     };
     CONV1D.into_iter().filter(has).map(|layer| format!("*.{layer}.weight")).collect()
 }
@@ -129,7 +132,8 @@ fn listed(wanted: &[&Entry], state: &StateDict) -> Vec<String> {
         let ending = name.rmatch_indices('.').nth(1).map(|(dot, _)| format!("*{}", &name[dot..]));
         let is_wanted = |other: &Entry| wanted.iter().any(|entry| entry.stored_as == other.stored_as);
         let ending = ending.filter(|ending| {
-            let mut fitting = state.entries.iter().filter(|entry| super::pattern::fits(ending, entry.stored_as));
+            let mut fitting =
+                state.entries.iter().filter(|entry| super::pattern::fits(ending, entry.stored_as));
             wanted.len() > LISTED && fitting.all(is_wanted)
         });
         patterns.push(ending.unwrap_or_else(|| name.to_owned()));
@@ -147,17 +151,23 @@ fn names(matrices: &[&Matrix]) -> String {
 /// When it is one of Hugging Face's `Conv1D` layers, and is not stored as the others are.
 pub(super) fn doubt(selection: &Selection, network: &Network, state: &StateDict) -> Result<Option<String>> {
     let matrices = matrices(network, state);
-    let (known, others): (Vec<&Matrix>, Vec<&Matrix>) = matrices.iter().partition(|matrix| matrix.is_conv1d());
+    let (known, others): (Vec<&Matrix>, Vec<&Matrix>) =
+        matrices.iter().partition(|matrix| matrix.is_conv1d());
     if let Some((turned, odd)) = odd(&known) {
         let odd = names(&odd);
         let same = "c_attn, c_proj and c_fc are stored the same way round in one file";
         return Err(if turned {
-            let problem = format!("`transpose` leaves out {odd}, square, and lists the other matrices of its kind: {same}");
+            let problem = format!(
+                "`transpose` leaves out {odd}, square, and lists the other matrices of its kind: {same}"
+            );
             let mut patterns = selection.transpose.clone();
-            patterns.extend(conv1d_patterns(state).into_iter().filter(|pattern| !selection.transpose.contains(pattern)));
+            patterns.extend(
+                conv1d_patterns(state).into_iter().filter(|pattern| !selection.transpose.contains(pattern)),
+            );
             Refusal::new(problem, format!("write\n{}", super::remedy::transpose_line(&patterns)))
         } else {
-            let problem = format!("`transpose` lists {odd}, square, and not the other matrices of its kind: {same}");
+            let problem =
+                format!("`transpose` lists {odd}, square, and not the other matrices of its kind: {same}");
             Refusal::new(problem, "take it out of `transpose`")
         });
     }

@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn both_sides_have_one_star_or_none() {
-        for (from, to) in [("a.*", "b"), ("a", "b.*"), ("a.*.*", "b.*.*"), ("a.*", "b.*.*"), ("", "b"), ("a", "")]
+        for (from, to) in
+            [("a.*", "b"), ("a", "b.*"), ("a.*.*", "b.*.*"), ("a.*", "b.*.*"), ("", "b"), ("a", "")]
         {
             assert!(Rename::new(from, to).is_err(), "{from} {to}");
         }

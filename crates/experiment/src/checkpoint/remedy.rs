@@ -36,17 +36,18 @@ pub(super) fn of(
         .or_else(|| upright(differences))
         .or_else(|| keys(selection, network, state, differences.len()))
         .or_else(|| no_tensor(false))
-        .unwrap_or_else(|| "choose the architecture and settings that the checkpoint was made with".to_owned())
+        .unwrap_or_else(|| {
+            "choose the architecture and settings that the checkpoint was made with".to_owned()
+        })
 }
 
 /// What to take out of `transpose`: matrices that fit as they are stored.
 fn upright(differences: &[Difference]) -> Option<String> {
-    let fits = |difference: &&Difference| {
-        matches!(difference.found.map(|entry| entry.item), Some(Item::Transposed(stored)) if Some(stored.shape()) == difference.expected)
-    };
+    let fits = |difference: &&Difference| matches!(difference.found.map(|entry| entry.item), Some(Item::Transposed(stored)) if Some(stored.shape()) == difference.expected);
     let names = differences.iter().filter(fits).filter_map(|difference| Some(difference.found?.stored_as));
     let names = names.collect::<Vec<_>>();
-    (!names.is_empty()).then(|| format!("take out of `transpose` what fits as it is stored: {}", shown(names.into_iter())))
+    (!names.is_empty())
+        .then(|| format!("take out of `transpose` what fits as it is stored: {}", shown(names.into_iter())))
 }
 
 /// The keys with which fewer tensors differ than these, and what differs then.

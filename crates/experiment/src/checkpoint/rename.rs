@@ -13,10 +13,12 @@ use super::{
 pub(super) fn patterns(pairs: &[Pair], known: &HashSet<&str>, state: &StateDict) -> Vec<Rename> {
     let targets: HashMap<&str, &str> = pairs.iter().map(|(name, target)| (*name, target.as_str())).collect();
     let is_right = |rename: &Rename| {
-        state.entries.iter().all(|entry| match (rename.apply(entry.stored_as), targets.get(entry.stored_as)) {
-            (None, _) => true,
-            (Some(result), Some(target)) => result == *target,
-            (Some(_), None) => entry.name.ends_with(UNUSED) || !known.contains(&*entry.name),
+        state.entries.iter().all(|entry| {
+            match (rename.apply(entry.stored_as), targets.get(entry.stored_as)) {
+                (None, _) => true,
+                (Some(result), Some(target)) => result == *target,
+                (Some(_), None) => entry.name.ends_with(UNUSED) || !known.contains(&*entry.name),
+            }
         })
     };
     let mut rename: Vec<Rename> = Vec::new();

@@ -12,6 +12,16 @@ pub(super) fn chain(scope: &mut Scope, x: Value, layers: &[Layer], path: &str) -
     layers.iter().enumerate().try_fold(x, step)
 }
 
+/// How many layers these are, with all that they hold.
+pub(super) fn count(layers: &[Layer]) -> usize {
+    let within = |layer: &Layer| match layer {
+        Layer::Residual(residual) => count(&residual.body) + count(&residual.shortcut),
+        Layer::Concat(concat) => concat.branches.iter().map(|branch| count(branch)).sum(),
+        _ => 0,
+    };
+    layers.iter().map(|layer| 1 + within(layer)).sum()
+}
+
 /// `error` with the place of the layer and the shape of its input.
 pub(super) fn located(path: &str, input: &[usize], error: &Error) -> Error {
     let input = input.get(1..).unwrap_or_default();

@@ -16,7 +16,7 @@ mod tokens;
 pub use layer::Layer;
 
 use eigenscape_autodiff::{Error, Result, Scope, Value};
-use eigenscape_core::Architecture;
+use eigenscape_core::{Architecture, Error as InputError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -26,6 +26,22 @@ use serde::Deserialize;
 pub struct Parameters {
     /// The layers, in order; the i-th one's parameters are named `i.weight`, `i.bias`, ...
     pub layers: Vec<Layer>,
+}
+
+/// The most layers, those within layers included.
+const MOST_LAYERS: usize = 2_000;
+
+/// Refuses a network of more layers than programs are made for: time grows faster than their number.
+///
+/// # Errors
+/// How many there are.
+pub fn check_count(layers: &[Layer]) -> Result<(), InputError> {
+    let count = branches::count(layers);
+    if count <= MOST_LAYERS {
+        return Ok(());
+    }
+    let remedy = format!("use at most {MOST_LAYERS}");
+    Err(InputError::input("model.layers", format!("has {count} layers"), remedy))
 }
 
 /// A network written as a list of layers.

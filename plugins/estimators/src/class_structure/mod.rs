@@ -3,7 +3,8 @@
 mod projections;
 
 use eigenscape_core::{
-    ClassMeans, Context, CurvatureOperator, Estimate, Findings, ProbeEstimator, Registry, Result, Spectrum,
+    Account, ClassMeans, Context, CurvatureOperator, Estimate, Findings, ProbeEstimator, Registry, Result,
+    Spectrum,
 };
 use faer::Mat;
 use schemars::JsonSchema;
@@ -13,7 +14,7 @@ use self::projections::Projections;
 use crate::{
     eigen::symmetric_eigenvalues,
     float::epsilon,
-    gram::{Job, Plan, Side, Target, negligible, planned, sum},
+    gram::{self, Job, Plan, Side, Target, negligible, planned, sum},
 };
 
 /// How class means are taken.
@@ -115,6 +116,16 @@ impl ProbeEstimator for ClassStructure {
 
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
         self.planned(operators).map(|_| ())
+    }
+
+    fn memory(&self, operators: &[&dyn CurvatureOperator], _allowed: usize) -> Result<Account> {
+        gram::memory(&self.planned(operators)?)
+    }
+
+    fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
+        /// The whole and its five parts.
+        const SPECTRA: usize = 6;
+        gram::eigenvalues(operator).saturating_mul(SPECTRA)
     }
 
     fn needs_factor(&self) -> bool {

@@ -11,7 +11,7 @@ mod tiles;
 mod values;
 
 use eigenscape_core::{
-    Context, CurvatureOperator, Error, Estimate, ProbeEstimator, Registry, Result, Spectrum,
+    Account, Context, CurvatureOperator, Error, Estimate, ProbeEstimator, Registry, Result, Spectrum,
 };
 use faer::Mat;
 use schemars::JsonSchema;
@@ -107,6 +107,14 @@ impl ProbeEstimator for Gram {
         planned(operators, Side::Smaller, self.parameters.max_rows, nothing).map(|_| ())
     }
 
+    fn memory(&self, operators: &[&dyn CurvatureOperator], _allowed: usize) -> Result<Account> {
+        memory(&planned(operators, Side::Smaller, self.parameters.max_rows, nothing)?)
+    }
+
+    fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
+        eigenvalues(operator)
+    }
+
     fn needs_factor(&self) -> bool {
         true
     }
@@ -140,6 +148,18 @@ pub(crate) fn planned<'a>(
         Ok((job, plan))
     });
     jobs.collect()
+}
+
+/// What the job that takes the most holds; they are done one after the other.
+pub(crate) fn memory(jobs: &[(Job, Plan)]) -> Result<Account> {
+    let accounts = jobs.iter().map(|(job, plan)| plan.memory(job)).collect::<Result<Vec<_>>>()?;
+    Ok(accounts.into_iter().max_by_key(Account::total).unwrap_or_default())
+}
+
+/// The most eigenvalues other than 0 that ΦᵀΦ can have: min(M, P).
+pub(crate) fn eigenvalues(operator: &dyn CurvatureOperator) -> usize {
+    let rows = operator.factor().map(|factor| factor.source.samples().saturating_mul(factor.source.rank()));
+    rows.unwrap_or(usize::MAX).min(operator.dimension())
 }
 
 /// Eigenvalues are computed in the matrix' own memory.

@@ -7,7 +7,10 @@
 use std::ops::Range;
 
 use eigenscape_autodiff::RowSize;
-use eigenscape_core::{Error, FactorColumns, Result};
+use eigenscape_core::{
+    Account, Error, FactorColumns, Result,
+    account::{bytes, size},
+};
 
 use super::target::{Job, Target};
 
@@ -61,6 +64,24 @@ impl Plan {
             None => need.one_by_one(job, &variables)?,
         };
         Ok(Self { parts, slab: need.slab, variables })
+    }
+
+    /// What is held in the part that takes the most.
+    ///
+    /// # Errors
+    /// When the program that computes the rows cannot be built.
+    pub fn memory(&self, job: &Job) -> Result<Account> {
+        let columns = job.source.columns(&self.variables)?;
+        let need = Need::new(job, &self.variables, columns.sizes())?;
+        let accounts = self.parts.iter().map(|part| {
+            let columns = job.source.columns(&self.variables[part.variables.clone()])?;
+            let samples = need.samples.div_ceil(part.blocks);
+            Ok(Account::of("Gram matrices", need.fixed(&part.variables))
+                .with("rows of the factor", need.stored(part, samples))
+                .with("the passes that compute them", part.evaluating.min(columns.evaluating(samples))))
+        });
+        let accounts = accounts.collect::<Result<Vec<_>>>()?;
+        Ok(accounts.into_iter().max_by_key(Account::total).unwrap_or_default())
     }
 }
 
@@ -149,6 +170,12 @@ impl<'a> Need<'a> {
         })
     }
 
+    /// Bytes of the rows that are held while a block of so many samples is treated: its own, and those of one before it.
+    fn stored(&self, part: &Part, samples: usize) -> usize {
+        let kept = if part.blocks > 1 && self.pairs(&part.variables) { 2 } else { 1 };
+        size([kept, samples], self.a_sample(&part.variables))
+    }
+
     /// Passes over all samples, times two.
     fn passes(&self, part: &Part) -> usize {
         if self.pairs(&part.variables) { part.blocks + 1 } else { 2 }
@@ -232,10 +259,4 @@ impl<'a> Need<'a> {
         }
         columns.evaluating(samples)
     }
-}
-
-/// "1.5 GiB".
-fn bytes(count: usize) -> String {
-    let mebibytes = count as f64 / f64::from(1 << 20);
-    if mebibytes >= 1024.0 { format!("{:.1} GiB", mebibytes / 1024.0) } else { format!("{mebibytes:.1} MiB") }
 }

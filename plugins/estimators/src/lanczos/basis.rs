@@ -8,7 +8,7 @@ use crate::float::Float;
 pub(super) const PIECE: usize = 1024;
 /// Pieces of one task.
 pub(super) const PIECES: usize = 8;
-/// Vectors that lie together.
+/// Vectors that lie together, where there are so many.
 const SLAB: usize = 8;
 
 /// Vectors of one length, in slabs of a few vectors. A slab is cut into pieces: the first piece of its vectors, then the second, and so on. A
@@ -16,14 +16,21 @@ const SLAB: usize = 8;
 /// caches hold. Memory grows with the vectors by a slab at a time.
 pub(super) struct Basis<T> {
     slabs: Vec<Vec<T>>,
+    /// Vectors of a slab.
+    width: usize,
     length: usize,
     count: usize,
 }
 
 impl<T: Float> Basis<T> {
-    /// An empty basis of vectors of this length.
-    pub fn new(length: usize) -> Self {
-        Self { slabs: Vec::new(), length, count: 0 }
+    /// An empty basis of vectors of this length, for `most` of them.
+    pub fn new(length: usize, most: usize) -> Self {
+        Self { slabs: Vec::new(), width: width(most), length, count: 0 }
+    }
+
+    /// Numbers that so many vectors of this length take.
+    pub fn numbers(length: usize, vectors: usize) -> usize {
+        length.saturating_mul(vectors.div_ceil(width(vectors)).saturating_mul(width(vectors)))
     }
 
     /// The number of vectors.
@@ -34,12 +41,12 @@ impl<T: Float> Basis<T> {
     /// Adds a vector.
     pub fn push(&mut self, vector: &[T]) {
         assert_eq!(vector.len(), self.length, "vectors of a basis have one length");
-        let (slab, place) = (self.count / SLAB, self.count % SLAB);
+        let (slab, place) = (self.count / self.width, self.count % self.width);
         if place == 0 {
             // Zeros that the system hands out when they are first written to: by all threads, below.
-            self.slabs.push(vec![T::narrow(0.0); SLAB * self.length]);
+            self.slabs.push(vec![T::narrow(0.0); self.width * self.length]);
         }
-        let pieces = self.slabs[slab].par_chunks_mut(SLAB * PIECE).zip(vector.par_chunks(PIECE));
+        let pieces = self.slabs[slab].par_chunks_mut(self.width * PIECE).zip(vector.par_chunks(PIECE));
         pieces.with_min_len(PIECES).for_each(|(vectors, piece)| {
             vectors[place * piece.len()..][..piece.len()].copy_from_slice(piece);
         });
@@ -50,9 +57,14 @@ impl<T: Float> Basis<T> {
     #[inline(always)]
     pub fn piece(&self, vector: usize, index: usize) -> &[T] {
         let start = index * PIECE;
-        let width = PIECE.min(self.length - start);
-        &self.slabs[vector / SLAB][start * SLAB + vector % SLAB * width..][..width]
+        let size = PIECE.min(self.length - start);
+        &self.slabs[vector / self.width][start * self.width + vector % self.width * size..][..size]
     }
+}
+
+/// Vectors of a slab of a basis of so many.
+fn width(vectors: usize) -> usize {
+    vectors.clamp(1, SLAB)
 }
 
 #[cfg(test)]
@@ -61,13 +73,16 @@ mod tests {
 
     #[test]
     fn every_piece_of_every_slab_is_found_again() {
-        for length in [1, PIECE, 2 * PIECE + 7] {
-            let vectors: Vec<Vec<f64>> = (0..2 * SLAB + 3)
+        for (length, count) in [(1, 1), (PIECE, 2 * SLAB + 3), (2 * PIECE + 7, 2 * SLAB + 3), (PIECE + 3, 5)]
+        {
+            let vectors: Vec<Vec<f64>> = (0..count)
                 .map(|vector| (0..length).map(|i| (vector * length + i) as f64).collect())
                 .collect();
-            let mut basis = Basis::new(length);
+            let mut basis = Basis::new(length, count);
             vectors.iter().for_each(|vector| basis.push(vector));
             assert_eq!(basis.count(), vectors.len());
+            let numbers: usize = basis.slabs.iter().map(Vec::len).sum();
+            assert_eq!(numbers, Basis::<f64>::numbers(length, count));
             for (k, vector) in vectors.iter().enumerate() {
                 for (index, piece) in vector.chunks(PIECE).enumerate() {
                     assert_eq!(basis.piece(k, index), piece);

@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn basis<T: Float>(vectors: &[Vec<T>]) -> Basis<T> {
-        let mut basis = Basis::new(vectors[0].len());
+        let mut basis = Basis::new(vectors[0].len(), vectors.len());
         vectors.iter().for_each(|vector| basis.push(vector));
         basis
     }

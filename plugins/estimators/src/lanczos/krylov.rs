@@ -28,7 +28,7 @@ pub(super) struct Krylov<T> {
 impl<T: Float> Krylov<T> {
     /// The space of a unit vector, to be extended up to `steps` times; `epsilon` is the relative error of the products.
     pub fn start(vector: Vec<T>, steps: usize, epsilon: f64) -> Self {
-        let mut basis = Basis::new(vector.len());
+        let mut basis = Basis::new(vector.len(), steps);
         basis.push(&vector);
         Self {
             basis,
@@ -41,6 +41,11 @@ impl<T: Float> Krylov<T> {
             epsilon,
             runs: true,
         }
+    }
+
+    /// Numbers that a space of `steps` steps takes: the basis, and the newest vector by itself.
+    pub fn numbers(dimension: usize, steps: usize) -> usize {
+        Basis::<T>::numbers(dimension, steps).saturating_add(dimension)
     }
 
     /// Whether there is a step left to take.

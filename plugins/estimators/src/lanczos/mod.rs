@@ -5,6 +5,7 @@ mod basis;
 mod deflation;
 mod kernels;
 mod krylov;
+mod memory;
 mod probe;
 
 use std::num::NonZeroUsize;
@@ -12,7 +13,8 @@ use std::num::NonZeroUsize;
 use candle_core::DType;
 use deflation::deflated;
 use eigenscape_core::{
-    Context, CurvatureOperator, Estimate, Probe, ProbeEstimator, Registry, Result, Spectrum, number::mean,
+    Account, Context, CurvatureOperator, Estimate, Probe, ProbeEstimator, Registry, Result, Spectrum,
+    number::mean, probe::check_count,
 };
 use krylov::Krylov;
 pub(crate) use probe::unit_vector;
@@ -71,7 +73,8 @@ impl Default for LanczosParameters {
 /// averaged, and unbiased are the moments up to 2m − 3 (`averaged.rs`).
 ///
 /// A probe whose residual β vanishes to rounding (β ≤ 10 ε ‖T‖) has found an invariant subspace and its quadrature is exact; it stops, the
-/// others go on. All probes that are still running share one product of the operator a step.
+/// others go on. Probes run together as far as their bases fit into memory (up to 32), and then share one product of the operator a step; the rest
+/// follow when these are done. How many run together changes a spectrum by the rounding of the operator's products alone.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Lanczos {
     parameters: LanczosParameters,
@@ -91,41 +94,23 @@ impl Lanczos {
         epsilon: f64,
     ) -> Result<Spectrum> {
         let dimension = dimension(operator)?;
-        let steps = self.parameters.steps.get().min(dimension);
-        let mut probes: Vec<Krylov<T>> = (0..self.parameters.probes.get())
-            .map(|index| {
+        let steps = self.steps(dimension);
+        let probes = self.parameters.probes.get();
+        let together = self.together(dimension, size_of::<T>(), context.memory);
+        let (mut rules, mut spent) = (Vec::with_capacity(probes), 0);
+        for first in (0..probes).step_by(together) {
+            let start = |index| {
                 let mut generator = context.random.stream("lanczos", index as u64);
-                Krylov::start(unit_vector(self.parameters.probe, dimension, &mut generator), steps, epsilon)
-            })
-            .collect();
-        let mut spent = 0;
-        loop {
-            let mut running: Vec<_> = probes.iter_mut().filter(|probe| probe.runs()).collect();
-            if running.is_empty() {
-                break;
+                let vector = unit_vector(self.parameters.probe, dimension, &mut generator);
+                Krylov::<T>::start(vector, steps, epsilon)
+            };
+            let mut spaces: Vec<_> = (first..probes.min(first + together)).map(start).collect();
+            spent += extend(&mut spaces, operator, context, dimension)?;
+            for space in &spaces {
+                rules.push(self.rule(space, dimension)?);
             }
-            let vectors = running.iter().flat_map(|probe| probe.last()).copied().collect();
-            let advance = running.len();
-            for (probe, product) in running.iter_mut().zip(products(operator, vectors, dimension)?) {
-                probe.extend(product).ok_or_else(|| not_finite(operator))?;
-            }
-            spent += advance;
-            context.progress.advance(advance);
         }
-        self.average(dimension, &probes, spent)
-    }
-
-    /// The mean of the probes' quadrature rules, with the mean and standard error of their traces.
-    fn average<T: Float>(&self, dimension: usize, probes: &[Krylov<T>], products: usize) -> Result<Spectrum> {
-        let (mut nodes, mut traces) = (Vec::new(), Vec::new());
-        for probe in probes {
-            let rule = self.rule(probe, dimension)?;
-            traces.push(dimension as f64 * rule.iter().map(|(node, weight)| weight * node).sum::<f64>());
-            nodes.extend(rule);
-        }
-        // Each rule's weights sum to 1; `estimated` makes them sum to 1 together.
-        let (trace, trace_stderr) = mean(&traces);
-        Ok(Spectrum::estimated(dimension, nodes, trace, trace_stderr, products)?.over(probes.len()))
+        average(dimension, rules, spent)
     }
 
     /// One probe's quadrature rule.
@@ -150,6 +135,41 @@ impl Lanczos {
     }
 }
 
+/// Takes all steps of some probes; returns how many products that took.
+fn extend<T: Float>(
+    spaces: &mut [Krylov<T>],
+    operator: &dyn CurvatureOperator,
+    context: &Context,
+    dimension: usize,
+) -> Result<usize> {
+    let mut spent = 0;
+    loop {
+        let mut running: Vec<_> = spaces.iter_mut().filter(|space| space.runs()).collect();
+        if running.is_empty() {
+            return Ok(spent);
+        }
+        let vectors = running.iter().flat_map(|space| space.last()).copied().collect();
+        let advance = running.len();
+        for (space, product) in running.iter_mut().zip(products(operator, vectors, dimension)?) {
+            space.extend(product).ok_or_else(|| not_finite(operator))?;
+        }
+        spent += advance;
+        context.progress.advance(advance);
+    }
+}
+
+/// The mean of the probes' quadrature rules, with the mean and standard error of their traces.
+fn average(dimension: usize, rules: Vec<Vec<(f64, f64)>>, products: usize) -> Result<Spectrum> {
+    let trace = |rule: &Vec<(f64, f64)>| {
+        dimension as f64 * rule.iter().map(|(node, weight)| weight * node).sum::<f64>()
+    };
+    let traces: Vec<f64> = rules.iter().map(trace).collect();
+    let (trace, trace_stderr) = mean(&traces);
+    // Each rule's weights sum to 1; `estimated` makes them sum to 1 together.
+    let nodes = rules.into_iter().flatten().collect();
+    Ok(Spectrum::estimated(dimension, nodes, trace, trace_stderr, products)?.over(traces.len()))
+}
+
 impl ProbeEstimator for Lanczos {
     fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate> {
         let epsilon = epsilon(operator.dtype())?;
@@ -164,8 +184,19 @@ impl ProbeEstimator for Lanczos {
         self.parameters.probes.get() > 1
     }
 
+    fn memory(&self, operators: &[&dyn CurvatureOperator], allowed: usize) -> Result<Account> {
+        let of = |operator: &&dyn CurvatureOperator| {
+            self.account(operator.dimension(), operator.dtype().size_in_bytes(), allowed)
+        };
+        Ok(operators.iter().map(of).max_by_key(Account::total).unwrap_or_default())
+    }
+
+    fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
+        self.nodes(operator.dimension())
+    }
+
     fn products(&self, dimension: usize) -> usize {
-        self.parameters.steps.get().min(dimension) * self.parameters.probes.get()
+        self.steps(dimension).saturating_mul(self.parameters.probes.get())
     }
 
     fn description(&self) -> String {
@@ -184,7 +215,10 @@ pub fn register(registry: &mut Registry) {
     registry.estimators.add::<LanczosParameters>(
         "lanczos",
         "stochastic Lanczos quadrature with full reorthogonalisation: extreme eigenvalues and density of any operator",
-        |parameters, _| Ok(Box::new(Lanczos::new(parameters))),
+        |parameters, _| {
+            check_count(parameters.probes)?;
+            Ok(Box::new(Lanczos::new(parameters)))
+        },
     );
 }
 

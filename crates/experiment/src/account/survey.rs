@@ -1,0 +1,131 @@
+//! The account of a run whose probes are ready: what each matrix takes, asked of its estimator and its operator.
+
+use eigenscape_core::{
+    Account, CurvatureOperator, Error, Examples, account::bytes, landscape::NetworkOperator,
+};
+
+use super::{Allowed, EIGENVALUE, REMEDY, RunAccount, Shares, of_epochs};
+use crate::{
+    diagnostic::{ConfigError, Result},
+    plan::RunPlan,
+    prepare::PreparedProbe,
+};
+
+/// What the probes of a run share while one matrix after the other is measured.
+struct Measuring {
+    /// What is taken whatever is measured: the records, the spectra of all moments, a distance.
+    beside: Account,
+    allowed: Allowed,
+    shares: Shares,
+}
+
+/// The account of a run that holds so much beside its probes, and shares out the memory for measuring among these.
+///
+/// # Errors
+/// When an estimator cannot be used on an operator, or something does not fit.
+pub fn run(
+    plan: &RunPlan,
+    probes: &mut [PreparedProbe],
+    mut held: Account,
+    train: &Examples,
+) -> Result<RunAccount> {
+    for (index, probe) in probes.iter().enumerate() {
+        held = held.with(format!("the samples of probe {}", index + 1), probe.bytes(train));
+    }
+    let allowed = Allowed::new(plan.memory.as_ref(), &held);
+    let beside = of_epochs(plan, train.len()).and(of_spectra(plan, probes)?);
+    let shares = Shares::new(allowed, beside.total());
+    probes.iter_mut().for_each(|probe| probe.share(shares));
+    let measuring = Measuring { beside, allowed, shares };
+    let mut most = Account::default();
+    for probe in probes.iter() {
+        let account = measuring.of_probe(probe)?;
+        most = if account.total() > most.total() { account } else { most };
+    }
+    let account = RunAccount { held, measuring: most.and(measuring.beside), allowed };
+    account.check(plan)?;
+    Ok(account)
+}
+
+/// What is kept of all spectra, and what a distance between two of them takes.
+fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
+    let (mut all, mut longest) = (0_usize, 0);
+    for probe in probes {
+        let landscape = probe.landscape_of_shapes()?;
+        for (curvature, group) in probe.matrices() {
+            let listed = probe.plan.estimator.eigenvalues(&landscape.operator(curvature, group));
+            longest = longest.max(listed);
+            all = all.saturating_add(listed.saturating_mul(probe.plan.epochs.len()));
+        }
+    }
+    let kept = all.saturating_mul(plan.runs).saturating_mul(EIGENVALUE);
+    let grid = plan.distances.iter().map(|plan| plan.distance.memory(longest)).max().unwrap_or(0);
+    Ok(Account::of("the eigenvalues of all moments", kept).with("a distance", grid))
+}
+
+impl Measuring {
+    /// What the most demanding matrix of a probe takes, or all of them together where they share a factor.
+    fn of_probe(&self, probe: &PreparedProbe) -> Result<Account> {
+        let landscape = probe.landscape_of_shapes()?;
+        let operators: Vec<NetworkOperator> =
+            probe.matrices().map(|(curvature, group)| landscape.operator(curvature, group)).collect();
+        let all: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
+        let (plan, estimator) = (probe.plan, &*probe.plan.estimator);
+        if estimator.needs_factor() {
+            for operator in &operators {
+                operator.factor().map_err(|error| plan.estimator_name.caused(error))?;
+            }
+        }
+        estimator.check(&all).map_err(|error| self.told(probe, error, &Account::default()))?;
+        if estimator.needs_factor() {
+            let account = estimator.memory(&all, self.shares.of_factors());
+            return Ok(account.map_err(|error| plan.samples.caused(error))?);
+        }
+        let mut most = Account::default();
+        for (operator, (curvature, group)) in operators.iter().zip(probe.matrices()) {
+            let held = estimator.memory(&[operator], self.shares.of_estimator());
+            let held = held.map_err(|error| plan.samples.caused(error))?;
+            self.refuse(probe, operator, &held)?;
+            let product = probe.operator(&landscape, curvature, group).memory();
+            let product = product.map_err(|error| self.told(probe, error, &held))?;
+            let account = held.with(format!("products with the {}", operator.description()), product);
+            most = if account.total() > most.total() { account } else { most };
+        }
+        Ok(most)
+    }
+
+    /// Refuses an estimator that holds more than is allowed, before a product's program is built, which takes time.
+    fn refuse(
+        &self,
+        probe: &PreparedProbe,
+        operator: &NetworkOperator,
+        held: &Account,
+    ) -> Result<(), ConfigError> {
+        let all = held.clone().and(self.beside.clone());
+        if all.total() <= self.allowed.bytes() {
+            return Ok(());
+        }
+        let problem = format!(
+            "the {} by {} would take {} of memory ({}), and {} are allowed",
+            operator.description(),
+            probe.plan.estimator_name.value,
+            bytes(all.total()),
+            all.words(),
+            bytes(self.allowed.bytes())
+        );
+        Err(probe.plan.estimator_name.error(problem, REMEDY))
+    }
+
+    /// An error of what has to fit beside what an estimator holds and what is taken anyhow.
+    fn told(&self, probe: &PreparedProbe, error: Error, held: &Account) -> ConfigError {
+        let beside = held.clone().and(self.beside.clone());
+        match error {
+            Error::Input { subject, problem, remedy } if problem.ends_with("are allowed") => {
+                let of = bytes(self.allowed.bytes());
+                let problem = format!("{subject}: {problem}: of {of} beside {}", beside.words());
+                probe.plan.samples.error(problem, remedy)
+            }
+            other => probe.plan.samples.caused(other),
+        }
+    }
+}

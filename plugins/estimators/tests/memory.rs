@@ -1,0 +1,232 @@
+//! What estimators say that they hold, against what an allocator counts.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex},
+};
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_autodiff::{Factor, RowSize, Rows};
+use eigenscape_core::{
+    Context, CurvatureOperator, Estimate, ExactFactor, FactorColumns, FactorSource, ProbeEstimator, Result,
+};
+use eigenscape_estimators::{
+    dense::{Dense, DenseParameters},
+    gram::Gram,
+    hutchinson::{Hutchinson, HutchinsonParameters},
+    lanczos::{Lanczos, LanczosParameters},
+    trace::Trace,
+};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// What threads, pools and short lists take.
+const BESIDE: usize = 300 << 10;
+
+/// diag(d), each product a row by itself.
+struct Diagonal(Tensor);
+
+impl Diagonal {
+    fn new(dimension: usize, dtype: DType) -> Self {
+        let entries = (0..dimension).map(|i| (1.0 + (i as f64 * 0.37).sin()).powi(3));
+        let entries = Tensor::from_iter(entries, &Device::Cpu).unwrap();
+        Self(entries.reshape((1, dimension)).unwrap().to_dtype(dtype).unwrap())
+    }
+}
+
+impl CurvatureOperator for Diagonal {
+    fn dimension(&self) -> usize {
+        self.0.elem_count()
+    }
+
+    fn dtype(&self) -> DType {
+        self.0.dtype()
+    }
+
+    fn description(&self) -> String {
+        "diagonal".to_owned()
+    }
+
+    fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
+        Ok(vectors.broadcast_mul(&self.0)?)
+    }
+
+    fn factor(&self) -> Result<ExactFactor> {
+        panic!("nobody asks for it")
+    }
+}
+
+/// ΦᵀΦ of known rows.
+struct FromFactor(Arc<Factored>);
+
+/// Rows that are made when they are asked for.
+#[derive(Clone, Copy)]
+struct Factored {
+    samples: usize,
+    columns: usize,
+    memory: usize,
+}
+
+impl CurvatureOperator for FromFactor {
+    fn dimension(&self) -> usize {
+        self.0.columns
+    }
+
+    fn dtype(&self) -> DType {
+        DType::F32
+    }
+
+    fn description(&self) -> String {
+        "factored".to_owned()
+    }
+
+    fn apply(&self, _: &Tensor) -> Result<Tensor> {
+        panic!("nobody asks for it")
+    }
+
+    fn factor(&self) -> Result<ExactFactor> {
+        Ok(ExactFactor { source: self.0.clone(), variables: vec![0] })
+    }
+}
+
+impl FactorSource for Factored {
+    fn samples(&self) -> usize {
+        self.samples
+    }
+
+    fn rank(&self) -> usize {
+        1
+    }
+
+    fn dtype(&self) -> DType {
+        DType::F32
+    }
+
+    fn memory(&self) -> usize {
+        self.memory
+    }
+
+    fn columns(&self, _: &[usize]) -> Result<Box<dyn FactorColumns + '_>> {
+        Ok(Box::new(Columns(self.columns)))
+    }
+}
+
+struct Columns(usize);
+
+impl FactorColumns for Columns {
+    fn sizes(&self) -> Vec<RowSize> {
+        vec![RowSize { columns: self.0, numbers: self.0, outer: false }]
+    }
+
+    fn evaluating(&self, _: usize) -> usize {
+        0
+    }
+
+    fn rows(&self, samples: Range<usize>, _: usize) -> Result<Factor> {
+        let mut numbers = Vec::with_capacity(samples.len() * self.0);
+        numbers.extend(samples.clone().flat_map(|n| {
+            (0..self.0).map(move |i| ((n * 31 + i * 17) as f32 * 0.013).sin() + f32::from(u8::from(n == i)))
+        }));
+        let rows = Tensor::from_vec(numbers, (samples.len(), self.0), &Device::Cpu)?;
+        Ok(Factor { rows: samples.len(), tensors: vec![Rows::Explicit(rows)] })
+    }
+}
+
+/// The spectrum within `allowed` bytes, with what was counted while it was computed and what was said before.
+fn measured(
+    estimator: &dyn ProbeEstimator,
+    operator: &dyn CurvatureOperator,
+    allowed: usize,
+) -> (Estimate, usize, usize) {
+    let said = estimator.memory(&[operator], allowed).unwrap().total();
+    ALLOCATOR.reset_peak_usage();
+    let before = ALLOCATOR.current_usage();
+    let context = Context { memory: allowed, ..Context::silent(3) };
+    let spectrum = estimator.estimate(operator, &context).unwrap();
+    (spectrum, ALLOCATOR.peak_usage() - before, said)
+}
+
+/// What is held is no more than was said, and what was said no more than half as much again.
+fn assert_counted(
+    name: &str,
+    estimator: &dyn ProbeEstimator,
+    operator: &dyn CurvatureOperator,
+    allowed: usize,
+) {
+    let (_, held, said) = measured(estimator, operator, allowed);
+    assert!(held <= said + BESIDE, "{name}: {held} bytes are held, and {said} were said");
+    assert!(said <= held + held / 2 + BESIDE, "{name}: {said} bytes were said, and {held} are held");
+}
+
+fn lanczos(steps: usize, probes: usize, averaged: bool) -> Lanczos {
+    let (steps, probes) = (steps.try_into().unwrap(), probes.try_into().unwrap());
+    Lanczos::new(LanczosParameters { steps, probes, averaged, ..LanczosParameters::default() })
+}
+
+fn hutchinson(probes: usize) -> Hutchinson {
+    Hutchinson::new(HutchinsonParameters { probes: probes.try_into().unwrap(), ..Default::default() })
+}
+
+/// The allocator counts for all threads of the process: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[test]
+fn what_is_held_is_what_was_said() {
+    let _alone = ALONE.lock();
+    // What matrix products keep for each thread is made once.
+    let factored = |samples, columns, memory| FromFactor(Arc::new(Factored { samples, columns, memory }));
+    drop(measured(&Gram::default(), &factored(300, 3_000, usize::MAX), usize::MAX));
+    drop(measured(&Gram::default(), &factored(3_000, 300, usize::MAX), usize::MAX));
+    drop(measured(&lanczos(3, 2, false), &Diagonal::new(50_000, DType::F32), usize::MAX));
+    drop(measured(&lanczos(300, 1, false), &Diagonal::new(400, DType::F32), usize::MAX));
+    let plenty = usize::MAX;
+    for dtype in [DType::F32, DType::F64] {
+        let operator = Diagonal::new(40_000, dtype);
+        for (steps, probes, allowed) in [(12, 1, plenty), (20, 4, plenty), (20, 4, 10 << 20), (64, 1, plenty)]
+        {
+            let name = format!("lanczos, {steps} steps, {probes} probes, {dtype:?}");
+            assert_counted(&name, &lanczos(steps, probes, false), &operator, allowed);
+        }
+        assert_counted("hutchinson", &hutchinson(100), &operator, plenty);
+        assert_counted("hutchinson in little", &hutchinson(40), &operator, 4 << 20);
+        for (block, allowed) in [(32, plenty), (1000, plenty), (1000, 4 << 20)] {
+            let dense =
+                Dense::new(DenseParameters { block: block.try_into().unwrap(), ..Default::default() });
+            assert_counted("dense", &dense, &Diagonal::new(600, dtype), allowed);
+        }
+    }
+    // Where eigenvectors of the tridiagonal matrix are what counts, and where nodes are.
+    assert_counted("many steps", &lanczos(700, 1, false), &Diagonal::new(800, DType::F32), plenty);
+    assert_counted("many nodes", &lanczos(30, 3000, true), &Diagonal::new(40, DType::F32), plenty);
+    for memory in [plenty, 6 << 20] {
+        let by_rows = factored(500, 5_000, memory);
+        assert_counted("gram by rows", &Gram::default(), &by_rows, plenty);
+        let by_columns = factored(5_000, 500, memory);
+        assert_counted("gram by columns", &Gram::default(), &by_columns, plenty);
+        assert_counted("trace", &Trace, &by_rows, plenty);
+    }
+}
+
+/// Probes one after the other where their bases do not fit together, and the same numbers: nothing but the operator's products could make
+/// a difference, and here each is a row by itself.
+#[test]
+fn what_can_work_in_less_does() {
+    let _alone = ALONE.lock();
+    let operator = Diagonal::new(20_000, DType::F32);
+    let of_one = lanczos(30, 1, false).memory(&[&operator], usize::MAX).unwrap().total();
+    for estimator in [&lanczos(30, 5, true) as &dyn ProbeEstimator, &hutchinson(300)] {
+        let (together, ..) = measured(estimator, &operator, usize::MAX);
+        for allowed in [0, of_one, 3 * of_one] {
+            let (found, _, said) = measured(estimator, &operator, allowed);
+            assert_eq!(found, together, "{allowed}");
+            assert!(said <= of_one.max(allowed) + (1 << 20), "{said} of {allowed}");
+        }
+    }
+    // A trace takes the same memory whatever the number of its probes, but for a few words for each.
+    let said = |probes| hutchinson(probes).memory(&[&operator], usize::MAX).unwrap().total();
+    assert!(said(1_000_000) - said(1_000) < 50 << 20);
+}
