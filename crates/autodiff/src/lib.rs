@@ -28,6 +28,7 @@ mod product;
 mod program;
 mod residuals;
 mod scope;
+mod softmax;
 mod streamed;
 mod targets;
 mod trace;

@@ -4,6 +4,7 @@ use crate::{
     Graph, Value,
     error::{Error, Result},
     primitives::{Dot, Function},
+    softmax::Odds,
 };
 
 /// A loss of outputs z and targets t of one shape, \[N, C\] or, for outputs by token, \[N, T, C\] (any axes may stand between N
@@ -35,11 +36,13 @@ impl Loss {
         let (elements, rows) = (shape.iter().product::<usize>(), rows.iter().product::<usize>());
         match self {
             Self::CrossEntropy => {
-                let normaliser = graph.log_sum_exp(z)?;
+                // −Σ t log p with log p = z − z_m + log p_m for the reference m of the odds.
+                let odds = Odds::new(graph, z)?;
+                let normaliser = odds.normaliser(graph)?;
                 let weight = graph.sum(target, &[shape.len() - 1])?;
                 let normaliser = graph.mul(weight, normaliser)?;
                 let normaliser = graph.sum_all(normaliser)?;
-                let hits = graph.mul(target, z)?;
+                let hits = graph.mul(target, odds.differences)?;
                 let hits = graph.sum_all(hits)?;
                 let total = graph.sub(normaliser, hits)?;
                 graph.scale(total, 1.0 / rows as f64)
@@ -51,10 +54,17 @@ impl Loss {
                 graph.scale(total, 1.0 / elements as f64)
             }
             Self::BinaryCrossEntropy => {
-                let softplus = graph.function(Function::Softplus, z)?;
-                let hits = graph.mul(target, z)?;
-                let difference = graph.sub(softplus, hits)?;
-                let total = graph.sum_all(difference)?;
+                // log(1 + e^−z) + z on the side of z > 0: of a confident output no derivative is a small difference from t = 1.
+                let side = graph.function(Function::Step { slope: 0.0 }, z)?;
+                let sign = graph.scale(side, -2.0)?;
+                let one = graph.fill(1.0, &shape)?;
+                let sign = graph.add(sign, one)?;
+                let unlikely = graph.mul(sign, z)?;
+                let softplus = graph.function(Function::Softplus, unlikely)?;
+                let missed = graph.sub(side, target)?;
+                let missed = graph.mul(missed, z)?;
+                let loss = graph.add(softplus, missed)?;
+                let total = graph.sum_all(loss)?;
                 graph.scale(total, 1.0 / elements as f64)
             }
         }
@@ -65,8 +75,9 @@ impl Loss {
     /// D = T·C and K = T·K₁, with K₁ = C − 1 columns a row for the cross-entropy and K₁ = C otherwise.
     ///
     /// For the cross-entropy of a row of weight w the Hessian w (diag(p) − ppᵀ)/R has rank C − 1. With s = √p and the
-    /// Householder reflection Q = I − 2uuᵀ, u ∝ s + e_C, which maps s to −e_C, the columns of diag(s) Q but the last are
-    /// S_ik = s_i δ_ik − s_i (s_i + δ_iC) s_k / (1 + s_C), k < C: no cancellation, and full rank.
+    /// Householder reflection Q = I − 2uuᵀ, u ∝ s + e_m, which maps s to −e_m for a class m, the columns of diag(s) Q but the m-th are
+    /// those of F with F_ik = s_i δ_ik − s_i (s_i + δ_im) s_k / (1 + s_m): full rank, and no cancellation for a likely class m (one of the
+    /// odds' reference, see `softmax.rs`). Column k of S is that of F, the last taking the place of the m-th.
     ///
     /// # Errors
     /// When z has fewer than two axes, or another shape than the targets.
@@ -95,9 +106,8 @@ impl Loss {
                 diagonal(graph, scale)?
             }
             Self::BinaryCrossEntropy => {
-                let negative = graph.scale(z, -1.0)?;
                 let p = graph.function(Function::Sigmoid, z)?;
-                let q = graph.function(Function::Sigmoid, negative)?;
+                let q = graph.function(Function::SigmoidComplement, z)?;
                 let variance = graph.mul(p, q)?;
                 let deviation = graph.function(Function::Sqrt, variance)?;
                 let scale = graph.scale(deviation, (1.0 / (rows * classes) as f64).sqrt())?;
@@ -114,22 +124,23 @@ fn cross_entropy_factor(graph: &mut Graph, z: Value, target: Value) -> Result<Va
     if c < 2 {
         return Err(Error::shape("cross-entropy", format!("needs at least two classes, not {c}")));
     }
-    let s = root_probabilities(graph, z)?;
-    let last = graph.slice(s, 1, c - 1, 1)?;
-    // g_i = s_i (s_i + δ_iC), h_k = s_k / (1 + s_C)
-    let unit = graph.fill(1.0, &[rows, 1])?;
-    let one_plus = graph.add(last, unit)?;
-    let unit = graph.pad(unit, 1, c - 1, 0)?;
+    let odds = Odds::new(graph, z)?;
+    let s = odds.root_probabilities(graph)?;
+    let unit = graph.one_hot(odds.reference, c)?;
+    // g_i = s_i (s_i + δ_im), h_k = s_k / (1 + s_m)
+    let likely = graph.mul(unit, s)?;
+    let likely = graph.sum(likely, &[1])?;
+    let one = graph.fill(1.0, &[rows, 1])?;
+    let one_plus = graph.add(likely, one)?;
     let shifted = graph.add(s, unit)?;
     let g = graph.mul(s, shifted)?;
     let inverse = graph.function(Function::Recip, one_plus)?;
-    let inverse = graph.broadcast(inverse, &[rows, c - 1])?;
-    let first = graph.slice(s, 1, 0, c - 1)?;
-    let h = graph.mul(first, inverse)?;
+    let inverse = graph.broadcast(inverse, &[rows, c])?;
+    let h = graph.mul(s, inverse)?;
     let outer = graph.dot(g, h, Dot { batch: vec![[0, 0]], contract: vec![] })?;
     let diagonal = diagonal(graph, s)?;
-    let diagonal = graph.slice(diagonal, 2, 0, c - 1)?;
-    let factor = graph.sub(diagonal, outer)?;
+    let all = graph.sub(diagonal, outer)?;
+    let factor = without_column(graph, all, unit)?;
     // √(w/R)
     let weight = graph.sum(target, &[1])?;
     let weight = graph.scale(weight, 1.0 / rows as f64)?;
@@ -138,14 +149,20 @@ fn cross_entropy_factor(graph: &mut Graph, z: Value, target: Value) -> Result<Va
     graph.mul(factor, weight)
 }
 
-/// √softmax(z) over the last axis.
-pub(crate) fn root_probabilities(graph: &mut Graph, z: Value) -> Result<Value> {
-    let shape = graph.shape(z).to_vec();
-    let normaliser = graph.log_sum_exp(z)?;
-    let normaliser = graph.broadcast(normaliser, &shape)?;
-    let log_p = graph.sub(z, normaliser)?;
-    let half = graph.scale(log_p, 0.5)?;
-    graph.function(Function::Exp, half)
+/// The columns of each of the matrices \[R, C, C\] but the one that `unit` \[R, C\] marks, the last taking its place: \[R, C, C − 1\].
+fn without_column(graph: &mut Graph, all: Value, unit: Value) -> Result<Value> {
+    let &[rows, c, _] = graph.shape(all) else { return Err(Error::shape("columns", "needs [R, C, C]")) };
+    let shape = [rows, c, c - 1];
+    let first = graph.slice(all, 2, 0, c - 1)?;
+    let last = graph.slice(all, 2, c - 1, 1)?;
+    let last = graph.broadcast(last, &shape)?;
+    let gone = graph.slice(unit, 1, 0, c - 1)?;
+    let gone = graph.reshape(gone, &[rows, 1, c - 1])?;
+    let gone = graph.broadcast(gone, &shape)?;
+    let stays = graph.one_minus(gone)?;
+    let first = graph.mul(first, stays)?;
+    let last = graph.mul(last, gone)?;
+    graph.add(first, last)
 }
 
 /// diag(sᵣ) for each row of s \[R, C\]: \[R, C, C\].

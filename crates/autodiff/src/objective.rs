@@ -1,9 +1,9 @@
 //! Objectives: a network's mean loss on N samples, and every derivative program of it.
 //!
 //! Nothing here is a derivative written by hand: gradient = transpose(linearize(loss)), Hv = linearize(gradient),
-//! Gv = Jᵀ H_out (J v), Rv = Hv − Gv, and so on.
+//! Gv = Jᵀ H_out (J v), Rv = linearize(Jᵀ u) with the output's gradient u held fixed, and so on.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::{
     Graph, Value,
@@ -12,9 +12,10 @@ use crate::{
     loss::Loss,
     network::{Network, Traced},
     point::Point,
-    primitive::Affinity,
+    primitive::{Affinity, Place},
     product::{Product, ProductProgram},
     program::Program,
+    residuals::evaluate_residuals,
     transforms::{self, Breaker, linearize, transpose},
     variables::Variables,
 };
@@ -52,6 +53,12 @@ impl Function {
         let mut inputs = point.tensors();
         inputs.extend_from_slice(direction);
         self.program.evaluate(&point.place(), &inputs)
+    }
+
+    /// As [`Self::at`], in f64 whatever the type of the point.
+    pub(crate) fn at_in_f64(&self, point: &Point) -> Result<Vec<Tensor>> {
+        let place = Place { dtype: DType::F64, ..point.place() };
+        self.program.evaluate(&place, &point.tensors())
     }
 
     /// Floating-point operations of one evaluation.
@@ -179,11 +186,7 @@ impl Objective {
     /// # Errors
     /// When the program cannot be built.
     pub fn residual_program(&self, group: impl Into<Variables>) -> Result<ProductProgram> {
-        self.product(&group.into(), |graph, seeds| {
-            let hessian = self.emit_hessian(graph, seeds)?;
-            let gauss_newton = self.emit_gauss_newton(graph, seeds)?;
-            hessian.into_iter().zip(gauss_newton).map(|(h, g)| graph.sub(h, g)).collect()
-        })
+        self.product(&group.into(), |graph, seeds| self.emit_residual(graph, seeds))
     }
 
     /// The module in which one sample's output depends on other samples, if there is one; then there is no
@@ -201,12 +204,13 @@ impl Objective {
         Ok(transforms::affinity(&self.graph, self.outputs, &self.select(&group.into())?))
     }
 
-    /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see [`Loss::factor`].
+    /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see [`Loss::factor`]. It is evaluated in f64 and rounded once: in
+    /// f32 an error of large outputs is one of the probabilities' exponents.
     pub(crate) fn loss_factor(&self, point: &Point) -> Result<Tensor> {
         let mut graph = self.graph.clone();
         let factor = self.loss_kind.factor(&mut graph, self.outputs, self.target)?;
-        let mut values = self.function(&graph, &[], &[factor])?.at(point, &[])?;
-        Ok(values.remove(0))
+        let function = self.function(&graph, &[], &[factor])?;
+        Ok(evaluate_residuals(&function.program, &point.place(), &point.tensors())?.remove(0))
     }
 
     /// R, the rows of the factor a sample: the columns of [`Self::loss_factor`].
@@ -264,6 +268,17 @@ impl Objective {
         let shape = graph.shape(self.outputs).to_vec();
         let curved = or_zero(graph, curved, &shape)?;
         pull_back(graph, self.outputs, curved, &group)
+    }
+
+    /// The derivative of Jᵀ u with the gradient u of the loss in the outputs held fixed: a difference Hv − Gv would lose what is small
+    /// beside both.
+    fn emit_residual(&self, graph: &mut Graph, seeds: &[Seed]) -> Result<Vec<Value>> {
+        let group: Vec<Value> = seeds.iter().map(|(value, _)| *value).collect();
+        let out_gradient = gradient(graph, self.loss, &[self.outputs])?[0];
+        let fixed = graph.detach(out_gradient)?;
+        let pulled = pull_back(graph, self.outputs, fixed, &group)?;
+        let tangents = linearize(graph, &pulled, seeds)?;
+        zeros_where_none(graph, tangents, &group)
     }
 
     fn function(&self, graph: &Graph, direction: &[Value], outputs: &[Value]) -> Result<Function> {

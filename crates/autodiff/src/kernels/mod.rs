@@ -13,6 +13,7 @@ mod map;
 mod panel;
 mod pool;
 mod recycle;
+mod reference;
 mod row_products;
 mod rows;
 mod scratch;
@@ -29,6 +30,7 @@ pub(crate) use join::join;
 pub(crate) use map::map;
 pub(crate) use pool::{PoolGeometry, argmax_pool, sum_pool, sum_pool_transpose};
 pub(crate) use recycle::{address, owned, recycle, release};
+pub(crate) use reference::{argmax, differences, differences_transpose};
 pub(crate) use rows::{put_rows, take_rows};
 pub(crate) use sum::sum;
 

@@ -18,12 +18,7 @@ pub fn softmax(scope: &mut Scope, x: Value, axis: usize) -> Result<Value> {
 /// # Errors
 /// When x has no such axis.
 pub fn log_softmax(scope: &mut Scope, x: Value, axis: usize) -> Result<Value> {
-    on_last_axis(scope, x, axis, |graph, x| {
-        let shape = graph.shape(x).to_vec();
-        let normaliser = graph.log_sum_exp(x)?;
-        let normaliser = graph.broadcast(normaliser, &shape)?;
-        graph.sub(x, normaliser)
-    })
+    on_last_axis(scope, x, axis, Graph::log_softmax)
 }
 
 /// `f` of x with `axis` and the last axis exchanged, and back.

@@ -30,6 +30,8 @@ pub enum Function {
     Tanh,
     /// 1 / (1 + e^−x)
     Sigmoid,
+    /// 1 / (1 + e^x) = 1 − 1 / (1 + e^−x), without the cancellation
+    SigmoidComplement,
     /// log(1 + e^x)
     Softplus,
     /// The derivative of order 0, 1 or 2 (and so every higher one) of: x for x > 0, otherwise e^x − 1.
@@ -43,6 +45,8 @@ pub enum Function {
     Exp,
     /// log x
     Log,
+    /// log(1 + x), as exact for small x as for others
+    LogOnePlus,
     /// √x
     Sqrt,
     /// 1/x
@@ -62,6 +66,7 @@ impl Function {
             }
             Self::Tanh => kernels::map::<T>(x, T::tanh),
             Self::Sigmoid => kernels::map::<T>(x, sigmoid),
+            Self::SigmoidComplement => kernels::map::<T>(x, |x| sigmoid(-x)),
             Self::Softplus => {
                 kernels::map::<T>(x, |x| (if x > zero { x } else { zero }) + (-x.abs()).exp().ln_1p())
             }
@@ -95,6 +100,7 @@ impl Function {
             }
             Self::Exp => kernels::map::<T>(x, T::exp),
             Self::Log => kernels::map::<T>(x, T::ln),
+            Self::LogOnePlus => kernels::map::<T>(x, T::ln_1p),
             Self::Sqrt => kernels::map::<T>(x, T::sqrt),
             Self::Recip => kernels::map::<T>(x, T::recip),
         }
@@ -119,8 +125,13 @@ impl Function {
                 graph.one_minus(square)
             }
             Self::Sigmoid => {
-                let rest = graph.one_minus(y)?;
+                let rest = graph.function(Self::SigmoidComplement, x)?;
                 graph.mul(y, rest)
+            }
+            Self::SigmoidComplement => {
+                let rest = graph.function(Self::Sigmoid, x)?;
+                let product = graph.mul(rest, y)?;
+                graph.scale(product, -1.0)
             }
             Self::Softplus => graph.function(Self::Sigmoid, x),
             Self::Elu { order } => graph.function(Self::Elu { order: (order + 1).min(2) }, x),
@@ -132,6 +143,12 @@ impl Function {
             }
             Self::Exp => Ok(y),
             Self::Log => graph.function(Self::Recip, x),
+            Self::LogOnePlus => {
+                let shape = graph.shape(x).to_vec();
+                let one = graph.fill(1.0, &shape)?;
+                let sum = graph.add(x, one)?;
+                graph.function(Self::Recip, sum)
+            }
             Self::Sqrt => {
                 let inverse = graph.function(Self::Recip, y)?;
                 graph.scale(inverse, 0.5)
@@ -158,11 +175,13 @@ impl Primitive for Function {
             Self::Step { .. } => "step",
             Self::Tanh => "tanh",
             Self::Sigmoid => "sigmoid",
+            Self::SigmoidComplement => "sigmoid_complement",
             Self::Softplus => "softplus",
             Self::Elu { .. } => "elu",
             Self::NormalCdf => "normal_cdf (gelu)",
             Self::Exp => "exp",
             Self::Log => "log",
+            Self::LogOnePlus => "log1p",
             Self::Sqrt => "sqrt",
             Self::Recip => "reciprocal",
         }
@@ -232,9 +251,10 @@ mod tests {
     use super::*;
     use crate::laws::Subject;
 
-    const SMOOTH: [Function; 8] = [
+    const SMOOTH: [Function; 9] = [
         Function::Tanh,
         Function::Sigmoid,
+        Function::SigmoidComplement,
         Function::Softplus,
         Function::Elu { order: 0 },
         Function::NormalCdf,
@@ -248,7 +268,8 @@ mod tests {
         for (seed, function) in (1..).zip(SMOOTH) {
             Subject::new(seed, &[&[3, 4]], |g, x| g.function(function, x[0])).obeys_all();
         }
-        for (seed, function) in (1..).zip([Function::Log, Function::Sqrt, Function::Recip]) {
+        let positive = [Function::Log, Function::LogOnePlus, Function::Sqrt, Function::Recip];
+        for (seed, function) in (1..).zip(positive) {
             let subject = Subject::new(seed, &[&[3, 4]], |g, x| g.function(function, x[0]));
             subject.moved(|x| x.affine(0.5, 1.5)).obeys_all();
         }

@@ -56,7 +56,7 @@ impl Primitive for Gather {
 
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         let size = graph.shape(node.args[0])[1];
-        graph.emit(Arc::new(ScatterAdd { size }), &[cotangent, node.args[1]])
+        graph.scatter_add(cotangent, node.args[1], size)
     }
 }
 
@@ -88,5 +88,10 @@ impl Graph {
     /// The elements of each row of `x` \[R, I\] that the row of `index` \[R, J\] (of type `u32`) names.
     pub(crate) fn gather(&mut self, x: Value, index: Value) -> Result<Value> {
         self.emit(Arc::new(Gather), &[x, index])
+    }
+
+    /// The transpose of [`Self::gather`]: rows of `size` elements, with those of `x` \[R, J\] added at the positions in `index` \[R, J\].
+    pub(crate) fn scatter_add(&mut self, x: Value, index: Value, size: usize) -> Result<Value> {
+        self.emit(Arc::new(ScatterAdd { size }), &[x, index])
     }
 }

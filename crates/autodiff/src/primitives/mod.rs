@@ -9,6 +9,7 @@ mod concat;
 mod constant;
 mod conv2d;
 mod detach;
+mod difference;
 mod dot;
 mod function;
 mod gather;

@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Result},
     loss::Loss,
     objective::Objective,
+    softmax::SLACK,
 };
 
 /// Labels and predicted probabilities of N samples under the cross-entropy over C classes.
@@ -18,6 +19,8 @@ use crate::{
 pub struct Predictions {
     classes: usize,
     labels: Vec<Option<usize>>,
+    /// The reference m of each sample's odds, as in [`Loss::factor`].
+    references: Vec<usize>,
     /// √p, \[N, C\].
     roots: Vec<f64>,
     /// √w, \[N, C\].
@@ -25,9 +28,9 @@ pub struct Predictions {
 }
 
 impl Predictions {
-    /// From the outputs and targets of each sample, C numbers each.
+    /// From the outputs, evaluated in f64, and targets of each sample, C numbers each.
     fn new(classes: usize, outputs: &[f64], targets: &[f64]) -> Self {
-        let mut predictions = Self { classes, labels: vec![], roots: vec![], weights: vec![] };
+        let mut predictions = Self { classes, labels: vec![], references: vec![], roots: vec![], weights: vec![] };
         let samples = targets.len() / classes.max(1);
         for (z, t) in outputs.chunks(classes).zip(targets.chunks(classes)) {
             let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -35,6 +38,7 @@ impl Predictions {
             let mass: f64 = t.iter().sum();
             let label = (0..classes).reduce(|best, class| if t[class] > t[best] { class } else { best });
             predictions.labels.push(label.filter(|_| mass > 0.0));
+            predictions.references.push(z.iter().position(|z| *z >= largest - SLACK).unwrap_or(0));
             for z in z {
                 let root = (0.5 * (z - normaliser)).exp();
                 predictions.roots.push(root);
@@ -70,15 +74,17 @@ impl Predictions {
 
     /// The column of Bₙ, C − 1 numbers, with √w_{n,c'} δ_{n,c'} = Φₙᵀ Bₙ e_{c'} for the C − 1 rows Φₙ of sample n in the exact factor.
     ///
-    /// With s = √p and the reflection Q that maps s to −e_C, Φₙ has the first C − 1 columns of diag(s) Q as cotangents (see
-    /// [`Loss::factor`]), and the extended gradients have diag(s)(I − ssᵀ) = diag(s) Q (I − e_C e_Cᵀ) Q: Bₙ is the first C − 1 rows of Q.
+    /// With s = √p and the reflection Q that maps s to −e_m, Φₙ has the columns of diag(s) Q but the m-th as cotangents (see
+    /// [`Loss::factor`]), and the extended gradients have diag(s)(I − ssᵀ) = diag(s) Q (I − e_m e_mᵀ) Q: Bₙ is the rows of Q but the m-th, the last
+    /// taking its place.
     #[must_use]
     pub fn combination(&self, sample: usize, class: usize) -> Vec<f64> {
         let s = &self.roots[sample * self.classes..][..self.classes];
-        let last = self.classes - 1;
-        let axis = |class: usize| s[class] + f64::from(u8::from(class == last));
+        let (last, m) = (self.classes - 1, self.references[sample]);
+        let axis = s[class] + f64::from(u8::from(class == m));
         let unit = |row: usize| f64::from(u8::from(row == class));
-        (0..last).map(|row| unit(row) - s[row] * axis(class) / (1.0 + s[last])).collect()
+        let rows = (0..last).map(|row| if row == m { last } else { row });
+        rows.map(|row| unit(row) - s[row] * axis / (1.0 + s[m])).collect()
     }
 }
 
@@ -95,13 +101,13 @@ impl MeanLoss {
             return Err(Error::shape("predictions", "need the cross-entropy: other losses know no classes"));
         }
         let function = |samples| Objective::new(&self.network, self.loss, samples)?.loss();
-        let need = |samples| Ok(Need { residuals: 0, peak: self.number() * function(samples)?.peak() });
+        let need = |samples| Ok(Need { residuals: 0, peak: size_of::<f64>() * function(samples)?.peak() });
         let split = self.split(self.point.samples(), self.memory, need)?;
         let mut outputs = Vec::with_capacity(self.point.samples() * classes);
         for index in 0..split.count {
             let range = split.range(index);
-            let results = function(range.len())?.at(&self.point.narrow(range)?, &[])?;
-            outputs.extend(results[1].to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?);
+            let results = function(range.len())?.at_in_f64(&self.point.narrow(range)?)?;
+            outputs.extend(results[1].flatten_all()?.to_vec1::<f64>()?);
         }
         let targets = self.point.targets.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
         Ok(Predictions::new(classes, &outputs, &targets))

@@ -3,8 +3,8 @@
 use crate::{
     Graph, Loss, Value,
     error::{Error, Result},
-    loss::root_probabilities,
     primitives::Function,
+    softmax::Odds,
 };
 
 impl Loss {
@@ -12,7 +12,8 @@ impl Loss {
     /// the mean's factor included.
     ///
     /// For a row of the cross-entropy with weight w, S = √(w/R) (diag(√p) − p √pᵀ): as many columns as classes, one more than
-    /// [`Self::factor`] has, but S s takes as many operations as the softmax.
+    /// [`Self::factor`] has, but S s takes as many operations as the softmax. Since 1ᵀ S = 0, the element of S s that belongs to the odds'
+    /// reference is −Σ of the others, of which little is left where it is computed by itself.
     ///
     /// # Errors
     /// When the shapes of outputs, targets and signs differ, or the outputs are a scalar.
@@ -31,13 +32,15 @@ impl Loss {
         match self {
             Self::CrossEntropy => {
                 let last = [shape.len() - 1];
-                let root = root_probabilities(graph, z)?;
+                let odds = Odds::new(graph, z)?;
+                let root = odds.root_probabilities(graph)?;
                 let scaled = graph.mul(root, signs)?;
                 let along = graph.sum(scaled, &last)?;
                 let along = graph.broadcast(along, &shape)?;
                 let p = graph.mul(root, root)?;
                 let mean = graph.mul(p, along)?;
                 let product = graph.sub(scaled, mean)?;
+                let product = graph.differences_transpose(product, odds.reference)?;
                 let weight = graph.sum(target, &last)?;
                 let weight = graph.scale(weight, 1.0 / rows as f64)?;
                 let weight = graph.function(Function::Sqrt, weight)?;
