@@ -67,6 +67,7 @@ mod tests {
             curvature: "hessian".into(),
             estimator: "lanczos".into(),
             exact: false,
+            rounding: None,
             dimension: 2,
             eigenvalues: vec![trace, 0.0],
             weights: vec![0.5, 0.5],

@@ -230,6 +230,7 @@ pub(crate) mod tests {
             curvature: "hessian".into(),
             estimator: "dense".into(),
             exact: true,
+            rounding: None,
             dimension: 1000,
             eigenvalues: eigenvalues.to_vec(),
             weights: vec![1e-3; eigenvalues.len()],

@@ -222,6 +222,9 @@ pub struct ProbeRecord {
     pub estimator: String,
     /// Whether the eigenvalues, or the number, are exact up to rounding.
     pub exact: bool,
+    /// The |λ| below which rounding does not tell an eigenvalue from 0, so that it is not listed; as it was found for this matrix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounding: Option<f64>,
     /// P, the number of parameters of the group.
     pub dimension: usize,
     /// From the largest; an exact spectrum lists the non-zero ones.
@@ -445,6 +448,7 @@ mod tests {
             curvature: "hessian".to_owned(),
             estimator: "dense".to_owned(),
             exact: true,
+            rounding: None,
             dimension: 1,
             ..ProbeRecord::default()
         };

@@ -28,6 +28,9 @@ pub struct Spectrum {
     pub weights: Vec<f64>,
     /// Whether every eigenvalue is exact up to rounding (no sampling, no truncation).
     pub exact: bool,
+    /// The |λ| below which rounding does not tell an eigenvalue from 0, so that it is not listed; `None` where nothing is left out.
+    #[serde(default)]
+    pub rounding: Option<f64>,
     /// The trace: Σ of all eigenvalues, or its estimate.
     pub trace: f64,
     /// Standard error of the trace: 0 when exact, `None` when one probe gives no estimate of it.
@@ -61,6 +64,7 @@ impl Spectrum {
             eigenvalues: nonzero,
             weights,
             exact: true,
+            rounding: None,
             trace,
             trace_stderr: Some(0.0),
             probes: None,
@@ -98,6 +102,7 @@ impl Spectrum {
             eigenvalues,
             weights,
             exact: false,
+            rounding: None,
             trace,
             trace_stderr,
             probes: None,
@@ -109,6 +114,20 @@ impl Spectrum {
     #[must_use]
     pub fn over(self, probes: usize) -> Self {
         Self { probes: Some(probes), ..self }
+    }
+
+    /// The exact spectrum of all eigenvalues, in any order, of which those with |λ| ≤ `rounding` count to the mass at zero.
+    ///
+    /// # Errors
+    /// Those of [`Self::exact`].
+    pub fn exact_above(
+        dimension: usize,
+        rounding: f64,
+        mut all: Vec<f64>,
+        products: usize,
+    ) -> Result<Self> {
+        all.retain(|value| value.is_nan() || value.abs() > rounding);
+        Ok(Self { rounding: Some(rounding), ..Self::exact(dimension, all, products)? })
     }
 
     /// 1 − Σᵢ wᵢ: the mass at zero that the list of eigenvalues leaves out.

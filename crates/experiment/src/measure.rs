@@ -197,6 +197,7 @@ impl Measured {
         match &self.estimate {
             Estimate::Spectrum(spectrum) => ProbeRecord {
                 exact: spectrum.exact,
+                rounding: spectrum.rounding,
                 dimension: spectrum.dimension,
                 eigenvalues: spectrum.eigenvalues.clone(),
                 weights: spectrum.weights.clone(),

@@ -21,6 +21,7 @@ pub fn probe(
         curvature: "hessian".into(),
         estimator: estimator.into(),
         exact: true,
+        rounding: None,
         dimension,
         eigenvalues: eigenvalues.to_vec(),
         weights: vec![1.0 / dimension as f64; eigenvalues.len()],

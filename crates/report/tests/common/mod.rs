@@ -133,6 +133,7 @@ fn record(
         curvature: "hessian".into(),
         estimator: String::new(),
         exact: false,
+        rounding: None,
         dimension,
         trace: 0.0,
         trace_stderr: None,
