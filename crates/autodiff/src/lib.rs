@@ -49,7 +49,7 @@ pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings
 pub use product::{Product, ProductProgram};
 pub use program::Program;
 pub use scope::{Mask, Mode, Parameter, Scope};
-pub use streamed::{LossGradient, MeanLoss, Predictions, StreamedFactor, StreamedProduct};
+pub use streamed::{LossGradient, MeanLoss, Predictions, StreamedColumns, StreamedFactor, StreamedProduct};
 pub use targets::{class_targets, mean_rows};
 pub use trace::{TraceEstimate, TraceFunction};
 pub use variables::Variables;

@@ -70,6 +70,13 @@ impl Loss {
         }
     }
 
+    /// K, the columns of [`Self::factor`] for samples with outputs of this shape \[..., C\].
+    pub(crate) fn rank(self, outputs: &[usize]) -> usize {
+        let (classes, rows) = outputs.split_last().map_or((0, &[] as &[usize]), |(last, rows)| (*last, rows));
+        let columns = if self == Self::CrossEntropy { classes.saturating_sub(1) } else { classes };
+        rows.iter().product::<usize>() * columns
+    }
+
     /// Emits S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ, where Aₙ is the Hessian of the loss in the D outputs of sample n, flattened; the
     /// mean's factor included. Rows do not see each other, so that S is block diagonal over the T rows (tokens) of a sample:
     /// D = T·C and K = T·K₁, with K₁ = C − 1 columns a row for the cross-entropy and K₁ = C otherwise.
@@ -254,7 +261,7 @@ mod tests {
                 let (n, d) = (shape[0], shape[1..].iter().product::<usize>());
                 let (tokens, classes) = (d / shape[shape.len() - 1], shape[shape.len() - 1]);
                 let rank = tokens * (classes - usize::from(loss == Loss::CrossEntropy));
-                assert_eq!(s.dims(), [n, d, rank]);
+                assert_eq!((s.dims(), loss.rank(&shape[1..])), ([n, d, rank].as_slice(), rank));
                 let squares = s.matmul(&s.t()?)?;
                 for i in 0..n {
                     for j in 0..n {

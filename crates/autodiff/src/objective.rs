@@ -213,13 +213,6 @@ impl Objective {
         Ok(evaluate_residuals(&function.program, &point.place(), &point.tensors())?.remove(0))
     }
 
-    /// R, the rows of the factor a sample: the columns of [`Self::loss_factor`].
-    pub(crate) fn loss_factor_columns(&self) -> Result<usize> {
-        let mut graph = self.graph.clone();
-        let factor = self.loss_kind.factor(&mut graph, self.outputs, self.target)?;
-        Ok(graph.shape(factor).last().copied().unwrap_or(0))
-    }
-
     /// N, the number of samples.
     #[must_use]
     pub fn samples(&self) -> usize {

@@ -42,6 +42,15 @@ impl Point {
         })
     }
 
+    /// The same point at which programs run in f64. Weights and inputs stay what they are and take no more memory: each step converts those
+    /// that it uses.
+    ///
+    /// # Errors
+    /// When the conversion fails.
+    pub fn in_f64(&self) -> Result<Self> {
+        Ok(Self { targets: self.targets.to_dtype(DType::F64)?, ..self.clone() })
+    }
+
     /// The same parameters with the samples `range` alone.
     ///
     /// # Errors
@@ -58,6 +67,7 @@ impl Point {
         self.inputs.dims().first().copied().unwrap_or(0)
     }
 
+    /// Where programs run: in the targets' type.
     pub(crate) fn place(&self) -> Place {
         Place { dtype: self.targets.dtype(), device: self.inputs.device().clone() }
     }

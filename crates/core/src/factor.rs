@@ -3,7 +3,9 @@
 use std::{fmt, ops::Range, sync::Arc};
 
 use candle_core::DType;
-use eigenscape_autodiff::{Factor, MeanLoss, Predictions, RowSize, StreamedFactor, Variables};
+use eigenscape_autodiff::{
+    Factor, MeanLoss, Predictions, RowSize, StreamedColumns, StreamedFactor, Variables,
+};
 
 use crate::{
     Interrupt,
@@ -39,6 +41,12 @@ pub trait FactorSource {
         ))
     }
 
+    /// The source of another factor of the same matrices, computed by passes forward, one a column, in place of passes backward, one a row of a
+    /// sample: where a sample has more outputs than there are parameters it is less work. `None` where there is no such source.
+    fn by_columns(&self) -> Option<Arc<dyn FactorSource>> {
+        None
+    }
+
     /// The columns of these variables. Nothing is evaluated yet.
     ///
     /// # Errors
@@ -54,11 +62,26 @@ pub trait FactorColumns {
     /// Bytes held at most while so many samples are evaluated at once, beside the rows.
     fn evaluating(&self, samples: usize) -> usize;
 
+    /// Floating-point operations for the rows of all samples; 0 where they are known.
+    fn flops(&self) -> usize {
+        0
+    }
+
     /// The rows of some samples, computed in at most `memory` bytes beside them.
     ///
     /// # Errors
     /// When this is too little for one sample, or an operation fails.
     fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor>;
+
+    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\] over these rows φ̃ and the rows φ in f64; `None`
+    /// where that is not known.
+    ///
+    /// # Errors
+    /// When an operation fails.
+    fn rounding(&self, sample: usize) -> Result<Option<Vec<[f64; 2]>>> {
+        let _ = sample;
+        Ok(None)
+    }
 }
 
 /// The exact factor of one operator.
@@ -76,11 +99,34 @@ impl fmt::Debug for ExactFactor {
     }
 }
 
+impl ExactFactor {
+    /// The same matrix from the source of its factor that is less work.
+    ///
+    /// # Errors
+    /// When the programs cannot be built.
+    pub fn cheaper(self) -> Result<Self> {
+        let source = cheaper(self.source, &self.variables)?;
+        Ok(Self { source, ..self })
+    }
+}
+
+/// The given source, or its [`FactorSource::by_columns`] where the columns of these variables are less work so.
+///
+/// # Errors
+/// When the programs cannot be built.
+pub fn cheaper(source: Arc<dyn FactorSource>, variables: &[usize]) -> Result<Arc<dyn FactorSource>> {
+    let Some(other) = source.by_columns() else { return Ok(source) };
+    let less = other.columns(variables)?.flops() < source.columns(variables)?.flops();
+    Ok(if less { other } else { source })
+}
+
 /// The Gauss-Newton factor of all parameters of a network (variable i is parameter i), or of one activation (variable 0).
+#[derive(Clone)]
 pub(crate) struct LossFactor {
     loss: MeanLoss,
     rank: usize,
     activation: Option<Variables>,
+    by_columns: bool,
     interrupt: Interrupt,
 }
 
@@ -88,7 +134,7 @@ impl LossFactor {
     /// For the parameters, or for the activation that `group` is.
     pub fn new(loss: &MeanLoss, group: &Variables, interrupt: Interrupt) -> Result<Self> {
         let activation = matches!(group, Variables::Activation(_)).then(|| group.clone());
-        Ok(Self { loss: loss.clone(), rank: loss.rank()?, activation, interrupt })
+        Ok(Self { loss: loss.clone(), rank: loss.rank()?, activation, by_columns: false, interrupt })
     }
 }
 
@@ -113,29 +159,72 @@ impl FactorSource for LossFactor {
         Ok(self.loss.predictions()?)
     }
 
+    fn by_columns(&self) -> Option<Arc<dyn FactorSource>> {
+        // An activation has elements for each sample, more than rows.
+        let possible = self.activation.is_none() && !self.by_columns;
+        possible.then(|| {
+            Arc::new(Self { rank: self.loss.outputs(), by_columns: true, ..self.clone() })
+                as Arc<dyn FactorSource>
+        })
+    }
+
     fn columns(&self, variables: &[usize]) -> Result<Box<dyn FactorColumns + '_>> {
         let group = self.activation.clone().unwrap_or_else(|| variables.into());
-        Ok(Box::new(Columns { factor: self.loss.factor(group)?, interrupt: &self.interrupt }))
+        let factor = match self.by_columns {
+            true => Streamed::Columns(self.loss.columns(group)?),
+            false => Streamed::Rows(self.loss.factor(group)?),
+        };
+        Ok(Box::new(Columns { factor, interrupt: &self.interrupt }))
     }
+}
+
+/// By passes backward or forward.
+enum Streamed {
+    Rows(StreamedFactor),
+    Columns(StreamedColumns),
 }
 
 /// The columns of a [`LossFactor`].
 struct Columns<'a> {
-    factor: StreamedFactor,
+    factor: Streamed,
     interrupt: &'a Interrupt,
 }
 
 impl FactorColumns for Columns<'_> {
     fn sizes(&self) -> Vec<RowSize> {
-        self.factor.sizes()
+        match &self.factor {
+            Streamed::Rows(factor) => factor.sizes(),
+            Streamed::Columns(factor) => factor.sizes(),
+        }
     }
 
     fn evaluating(&self, samples: usize) -> usize {
-        self.factor.evaluating(samples)
+        match &self.factor {
+            Streamed::Rows(factor) => factor.evaluating(samples),
+            Streamed::Columns(factor) => factor.evaluating(samples),
+        }
+    }
+
+    fn flops(&self) -> usize {
+        match &self.factor {
+            Streamed::Rows(factor) => factor.flops(),
+            Streamed::Columns(factor) => factor.flops(),
+        }
     }
 
     fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor> {
         self.interrupt.check()?;
-        Ok(self.factor.rows(samples, memory)?)
+        Ok(match &self.factor {
+            Streamed::Rows(factor) => factor.rows(samples, memory)?,
+            Streamed::Columns(factor) => factor.rows(samples, memory)?,
+        })
+    }
+
+    fn rounding(&self, sample: usize) -> Result<Option<Vec<[f64; 2]>>> {
+        self.interrupt.check()?;
+        Ok(match &self.factor {
+            Streamed::Rows(factor) => factor.rounding(sample)?,
+            Streamed::Columns(factor) => factor.rounding(sample)?,
+        })
     }
 }

@@ -130,15 +130,18 @@ impl NetworkOperator<'_> {
         if let Some(product) = self.product.get() {
             return Ok(product);
         }
-        let loss = self.landscape.loss.within(self.memory);
+        let product = self.product_of(&self.landscape.loss.within(self.memory));
+        let product = product.map_err(|error| Error::from(error).of(&self.description()))?;
+        Ok(self.product.get_or_init(|| product))
+    }
+
+    fn product_of(&self, loss: &MeanLoss) -> eigenscape_autodiff::Result<StreamedProduct> {
         let group = &self.group.variables;
-        let product = match self.curvature {
+        match self.curvature {
             Curvature::Hessian => loss.hessian(group),
             Curvature::GaussNewton => loss.gauss_newton(group),
             Curvature::Residual => loss.residual(group),
-        };
-        let product = product.map_err(|error| Error::from(error).of(&self.description()))?;
-        Ok(self.product.get_or_init(|| product))
+        }
     }
 }
 
@@ -158,6 +161,23 @@ impl CurvatureOperator for NetworkOperator<'_> {
     fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
         self.landscape.interrupt.check()?;
         Ok(self.product()?.apply_rows(vectors)?)
+    }
+
+    fn apply_in_f64(&self, vectors: &Tensor) -> Result<Option<Tensor>> {
+        if self.dtype() == DType::F64 {
+            return Ok(None);
+        }
+        self.landscape.interrupt.check()?;
+        // What fits in f32 need not fit in f64.
+        match self.product_of(&self.landscape.loss.in_f64()?) {
+            Ok(product) => Ok(Some(product.apply_rows(vectors)?)),
+            Err(eigenscape_autodiff::Error::Memory { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn is_semidefinite(&self) -> bool {
+        self.curvature == Curvature::GaussNewton || self.factor().is_ok()
     }
 
     fn factor(&self) -> Result<ExactFactor> {

@@ -44,6 +44,21 @@ pub trait CurvatureOperator {
     /// When the shape does not fit or an operation fails.
     fn apply(&self, vectors: &Tensor) -> Result<Tensor>;
 
+    /// The products with the rows of `vectors` \[K, P\] computed in f64, by which the rounding of [`Self::apply`] is measured; `None` where they
+    /// are in f64 anyhow, or cannot be had.
+    ///
+    /// # Errors
+    /// When the shape does not fit or an operation fails.
+    fn apply_in_f64(&self, vectors: &Tensor) -> Result<Option<Tensor>> {
+        let _ = vectors;
+        Ok(None)
+    }
+
+    /// Whether the matrix is proved to have no negative eigenvalue.
+    fn is_semidefinite(&self) -> bool {
+        self.factor().is_ok()
+    }
+
     /// Φ with operator = Φᵀ Φ where such a factor is known *exactly*: always for the Gauss-Newton matrix of a loss that is convex in
     /// the outputs, and for the Hessian where the network is proved (piecewise) affine in the group. Nothing is evaluated yet.
     ///

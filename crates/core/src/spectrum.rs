@@ -120,12 +120,7 @@ impl Spectrum {
     ///
     /// # Errors
     /// Those of [`Self::exact`].
-    pub fn exact_above(
-        dimension: usize,
-        rounding: f64,
-        mut all: Vec<f64>,
-        products: usize,
-    ) -> Result<Self> {
+    pub fn exact_above(dimension: usize, rounding: f64, mut all: Vec<f64>, products: usize) -> Result<Self> {
         all.retain(|value| value.is_nan() || value.abs() > rounding);
         Ok(Self { rounding: Some(rounding), ..Self::exact(dimension, all, products)? })
     }

@@ -145,6 +145,16 @@ pub fn mass_at_zero(record: &ProbeRecord) -> f64 {
     if zero < 1e-12 { 0.0 } else { zero }
 }
 
+/// The |λ| below which rounding does not tell an eigenvalue of an exact spectrum from 0, where there are such.
+pub fn rounding(record: &ProbeRecord) -> Option<f64> {
+    record.rounding.filter(|bound| record.exact && *bound > 0.0 && mass_at_zero(record) > 0.0)
+}
+
+/// Whether f64 would tell more eigenvalues from 0: what rounding hides is far above its own.
+pub fn wants_f64(record: &ProbeRecord) -> bool {
+    rounding(record).is_some_and(|rounding| rounding > 1e-9 * record.lambda_max.max(-record.lambda_min))
+}
+
 /// A curvature's name as prose spells it.
 pub fn prose(curvature: &str) -> String {
     match curvature {

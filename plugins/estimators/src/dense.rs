@@ -15,6 +15,7 @@ use crate::{
     eigen::symmetric_eigenvalues,
     float::{Float, epsilon},
     operator::{dimension, not_finite, products},
+    rounding::{self, SAFETY},
 };
 
 /// Parameters of `dense`.
@@ -35,9 +36,11 @@ impl Default for DenseParameters {
 
 /// All eigenvalues of the whole P × P matrix: its products with the columns of the identity, in blocks, symmetrised in f64.
 ///
-/// Exact up to rounding. An eigenvalue with |λ| ≤ √P · ε · max|λ|, ε being the machine epsilon of the operator's type, is
-/// indistinguishable from 0 (entries with independent relative errors ε move eigenvalues by that order) and counts to the
-/// mass at zero. A matrix that is less symmetric than √ε relative to its largest entry is an error: no rounding explains it.
+/// Exact up to rounding, which is measured: a few columns are computed in f64, too, the matrix is compared with its mirror image, and a matrix
+/// that is proved to be positive semidefinite has eigenvalues below zero by rounding alone. An eigenvalue that these do not tell from 0
+/// counts to the mass at zero, and the spectrum's `rounding` says up to which |λ| that is. (Of products in f64 there are no better ones: entries
+/// with independent relative errors ε move eigenvalues by about √P · ε · max|λ|.) A matrix that is less symmetric than √ε relative to its
+/// largest entry is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Dense {
     parameters: DenseParameters,
@@ -59,12 +62,21 @@ impl ProbeEstimator for Dense {
             DType::F32 => self.columns::<f32>(operator, context, n)?,
             _ => self.columns::<f64>(operator, context, n)?,
         };
-        let matrix = symmetrised(operator, columns, epsilon)?;
-        let mut eigenvalues = symmetric_eigenvalues(matrix)?;
+        let measured = rounding::of_products(operator, &columns, &context.random)?;
+        let (matrix, asymmetry) = symmetrised(operator, columns, epsilon)?;
+        let eigenvalues = symmetric_eigenvalues(matrix)?;
         let largest = eigenvalues.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-        let cut = (n as f64).sqrt() * epsilon * largest;
-        eigenvalues.retain(|value| value.abs() > cut);
-        Ok(Spectrum::exact(n, eigenvalues, n)?.into())
+        let of_entries = match measured {
+            Some(error) => SAFETY * error,
+            None => (n as f64).sqrt() * epsilon * largest,
+        };
+        let below_zero = match eigenvalues.first() {
+            Some(smallest) if operator.is_semidefinite() => -smallest,
+            _ => 0.0,
+        };
+        let of_eigenvalues = n as f64 * f64::EPSILON * largest;
+        let cut = of_entries.max(asymmetry).max(below_zero) + of_eigenvalues;
+        Ok(Spectrum::exact_above(n, cut, eigenvalues, n)?.into())
     }
 
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
@@ -151,16 +163,18 @@ impl Dense {
     }
 }
 
-/// ½(A + Aᵀ), lower half, in the memory of A.
-fn symmetrised(operator: &dyn CurvatureOperator, mut a: Mat<f64>, epsilon: f64) -> Result<Mat<f64>> {
+/// ½(A + Aᵀ), lower half, in the memory of A, and ½‖A − Aᵀ‖_F: as far as rounding errors are independent, what it leaves out of A is as
+/// large as what it keeps.
+fn symmetrised(operator: &dyn CurvatureOperator, mut a: Mat<f64>, epsilon: f64) -> Result<(Mat<f64>, f64)> {
     let n = a.nrows();
-    let (mut largest, mut asymmetry, mut finite) = (0.0_f64, 0.0_f64, true);
+    let (mut largest, mut asymmetry, mut squares, mut finite) = (0.0_f64, 0.0_f64, 0.0, true);
     for j in 0..n {
         for i in j..n {
             let (one, other) = (a[(i, j)], a[(j, i)]);
             finite &= one.is_finite() && other.is_finite();
             largest = largest.max(one.abs()).max(other.abs());
             asymmetry = asymmetry.max((one - other).abs());
+            squares += 0.5 * (one - other).powi(2);
             a[(i, j)] = 0.5 * (one + other);
         }
     }
@@ -173,10 +187,13 @@ fn symmetrised(operator: &dyn CurvatureOperator, mut a: Mat<f64>, epsilon: f64) 
             format!(
                 "is not symmetric: entries of up to {largest:e} differ from their mirror image by up to {asymmetry:e}"
             ),
-            "report this: a curvature matrix is symmetric",
+            match operator.dtype() {
+                DType::F32 => "use dtype = \"f64\": in f32 little is left of a matrix whose terms cancel",
+                _ => "report this: a curvature matrix is symmetric",
+            },
         ));
     }
-    Ok(a)
+    Ok((a, squares.sqrt()))
 }
 
 /// Adds `dense` to the registry.

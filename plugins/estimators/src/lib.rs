@@ -20,6 +20,7 @@ pub mod gram;
 pub mod hutchinson;
 pub mod lanczos;
 mod operator;
+mod rounding;
 pub mod trace;
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub struct Trace;
 impl ProbeEstimator for Trace {
     fn estimate(&self, operator: &dyn CurvatureOperator, _context: &Context) -> Result<Estimate> {
         let dimension = dimension(operator)?;
-        let factor = operator.factor()?;
+        let factor = operator.factor()?.cheaper()?;
         let columns = factor.source.columns(&factor.variables)?;
         let samples = factor.source.samples();
         let block = block(&*factor.source, &*columns);

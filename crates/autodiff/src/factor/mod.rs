@@ -2,12 +2,13 @@
 
 mod plan;
 mod pull_back;
+mod push_forward;
 mod rows;
 
 use candle_core::Tensor;
 
-pub(crate) use self::pull_back::PullBack;
 pub use self::rows::{Factor, RowSize, Rows};
+pub(crate) use self::{pull_back::PullBack, push_forward::PushForward};
 use crate::{error::Result, objective::Objective, point::Point, variables::Variables};
 
 impl Objective {

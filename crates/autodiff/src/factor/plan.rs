@@ -34,8 +34,9 @@ impl Plan {
         }
         let &[p, o] = graph.shape(rows) else { return Ok(Self::Explicit(value)) };
         let i = graph.shape(inputs)[1];
-        let explicit = columns * columns * o * i;
-        let outer = p * p * (i + columns * o) + columns * columns * p * o;
+        let explicit = columns.saturating_mul(columns).saturating_mul(o * i);
+        let outer =
+            (p * p * (i + columns * o)).saturating_add(columns.saturating_mul(columns).saturating_mul(p * o));
         Ok(if outer < explicit { Self::Outer { left: rows, right: inputs } } else { Self::Explicit(value) })
     }
 

@@ -75,6 +75,16 @@ impl PullBack {
         self.forms.iter().map(|form| form.size(samples, self.columns)).collect()
     }
 
+    /// R.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Floating-point operations for the rows of one sample.
+    pub fn flops(&self) -> usize {
+        self.linear.flops().saturating_mul(self.columns).saturating_add(self.prefix.flops())
+    }
+
     /// Bytes held at most while `samples` samples are evaluated in numbers of so many bytes, beside the rows.
     pub fn evaluating(&self, samples: usize, number: usize) -> usize {
         let inputs: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();

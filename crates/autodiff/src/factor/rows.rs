@@ -49,6 +49,34 @@ impl Rows {
         })
     }
 
+    /// \[Σ(φ̃ − φ)², Σφ²\] for these rows φ̃ and what they should be, the rows φ of as many samples, in the same form; in f64, one row of each sample
+    /// at a time.
+    ///
+    /// # Errors
+    /// When the two are not of the same shape.
+    pub(crate) fn deviation(&self, exact: &Self, samples: usize) -> Result<[f64; 2]> {
+        let rows = match self {
+            Self::Explicit(rows) => rows.dims()[0] / samples.max(1),
+            Self::Outer { left, .. } => left.dims()[0],
+        };
+        let mut sums = [0.0; 2];
+        for r in 0..rows {
+            let row = |of: &Self| {
+                let row = match of {
+                    Self::Explicit(rows) => Self::Explicit(rows.narrow(0, r * samples, samples)?),
+                    Self::Outer { left, right } => {
+                        Self::Outer { left: left.narrow(0, r, 1)?, right: right.clone() }
+                    }
+                };
+                row.explicit(DType::F64)
+            };
+            let (rounded, exact) = (row(self)?, row(exact)?);
+            sums[0] += (rounded - &exact)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
+            sums[1] += exact.sqr()?.sum_all()?.to_scalar::<f64>()?;
+        }
+        Ok(sums)
+    }
+
     /// The rows as they are, \[M, Pₜ\], of a floating-point type.
     ///
     /// # Errors
@@ -177,5 +205,6 @@ fn put_rows(all: &Tensor, result: &Tensor, start: usize, samples: usize) -> Resu
     } else {
         result.reshape((1, len))?.broadcast_as((samples, len))?
     };
-    Ok(all.slice_set(&rows.contiguous()?, 0, start)?)
+    // A result that is an input of the program has the input's type.
+    Ok(all.slice_set(&rows.to_dtype(all.dtype())?.contiguous()?, 0, start)?)
 }

@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
+use candle_core::DType;
+
 use super::{MeanLoss, split::Need};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     factor::{Factor, PullBack, RowSize},
     objective::Objective,
+    point::Point,
     variables::Variables,
 };
 
@@ -30,9 +33,13 @@ impl MeanLoss {
     /// R, the number of the factor's rows for each sample: the rank of the loss' Hessian in the outputs.
     ///
     /// # Errors
-    /// When the program cannot be built.
+    /// When it is 0.
     pub fn rank(&self) -> Result<usize> {
-        Objective::new(&self.network, self.loss, 1)?.loss_factor_columns()
+        let rank = self.loss.rank(self.network.output_shape());
+        if rank == 0 {
+            return Err(Error::shape("the loss' factor", "needs at least two classes, or one output"));
+        }
+        Ok(rank)
     }
 
     /// Bytes that products and factors may take.
@@ -52,7 +59,25 @@ impl StreamedFactor {
     /// Bytes held at most while so many samples are evaluated at once, beside the rows themselves.
     #[must_use]
     pub fn evaluating(&self, samples: usize) -> usize {
-        self.pull_back.evaluating(samples, self.loss.number())
+        let number = self.loss.number();
+        // The loss' root, and a copy of it whose axes are in another order.
+        let root =
+            2_usize.saturating_mul(number).saturating_mul(samples).saturating_mul(self.numbers_of_root());
+        self.pull_back.evaluating(samples, number).saturating_add(root)
+    }
+
+    /// D·R, the numbers of the loss' root for each sample.
+    fn numbers_of_root(&self) -> usize {
+        self.loss.outputs().saturating_mul(self.pull_back.columns())
+    }
+
+    /// Floating-point operations for the rows of all samples, the loss' root included.
+    #[must_use]
+    pub fn flops(&self) -> usize {
+        /// So many operations make a number of the root.
+        const ROOT: usize = 4;
+        let root = ROOT.saturating_mul(self.numbers_of_root());
+        self.loss.point.samples().saturating_mul(self.pull_back.flops().saturating_add(root))
     }
 
     /// The rows of some of the samples: R passes backward through the network, in micro-batches that take at most `memory` bytes
@@ -76,5 +101,29 @@ impl StreamedFactor {
             self.pull_back.fill(&mut rows, &point, &cotangents.affine(share, 0.0)?, start)?;
         }
         self.pull_back.finish(rows, &samples, all)
+    }
+
+    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\] over these rows φ̃ and the rows φ in f64 at the
+    /// same point. `None` where they are in f64.
+    ///
+    /// # Errors
+    /// When there is no such sample or an operation fails.
+    pub fn rounding(&self, sample: usize) -> Result<Option<Vec<[f64; 2]>>> {
+        if self.loss.point.place().dtype == DType::F64 {
+            return Ok(None);
+        }
+        let point = self.loss.point.narrow(sample..sample + 1)?;
+        let (rounded, exact) = (self.of_one(&point)?, self.of_one(&point.in_f64()?)?);
+        let pairs = rounded.tensors.iter().zip(&exact.tensors);
+        pairs.map(|(rounded, exact)| rounded.deviation(exact, 1)).collect::<Result<_>>().map(Some)
+    }
+
+    /// The rows of the loss of one sample.
+    fn of_one(&self, point: &Point) -> Result<Factor> {
+        let place = point.place();
+        let mut rows = self.pull_back.allocate(1, place.dtype, &place.device)?;
+        let cotangents = Objective::new(&self.loss.network, self.loss.loss, 1)?.loss_factor(point)?;
+        self.pull_back.fill(&mut rows, point, &cotangents, 0)?;
+        self.pull_back.finish(rows, &(0..1), 1)
     }
 }

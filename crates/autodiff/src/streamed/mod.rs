@@ -3,6 +3,7 @@
 //! With micro-batches b of n_b samples, H = Σ_b (n_b/N) H_b, and likewise for every mean; an activation has variables of its own in
 //! each sample, so that its products are joined instead of added.
 
+mod columns;
 mod factor;
 mod gradient;
 mod predictions;
@@ -11,7 +12,8 @@ mod split;
 
 use self::split::{Need, Split};
 pub use self::{
-    factor::StreamedFactor, gradient::LossGradient, predictions::Predictions, product::StreamedProduct,
+    columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, predictions::Predictions,
+    product::StreamedProduct,
 };
 use crate::{
     error::Result,
@@ -62,6 +64,14 @@ impl MeanLoss {
     #[must_use]
     pub fn point(&self) -> &Point {
         &self.point
+    }
+
+    /// The same mean, whose products and factors are computed in f64 at the same numbers: by it their rounding is measured.
+    ///
+    /// # Errors
+    /// When the conversion of the targets fails.
+    pub fn in_f64(&self) -> Result<Self> {
+        Ok(Self { point: self.point.in_f64()?, ..self.clone() })
     }
 
     /// v ↦ Hv for the Hessian block of `group`.

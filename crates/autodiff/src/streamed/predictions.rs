@@ -30,7 +30,8 @@ pub struct Predictions {
 impl Predictions {
     /// From the outputs, evaluated in f64, and targets of each sample, C numbers each.
     fn new(classes: usize, outputs: &[f64], targets: &[f64]) -> Self {
-        let mut predictions = Self { classes, labels: vec![], references: vec![], roots: vec![], weights: vec![] };
+        let mut predictions =
+            Self { classes, labels: vec![], references: vec![], roots: vec![], weights: vec![] };
         let samples = targets.len() / classes.max(1);
         for (z, t) in outputs.chunks(classes).zip(targets.chunks(classes)) {
             let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);

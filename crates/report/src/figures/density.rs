@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     RunNotes,
-    data::{Series, mass_at_zero, prose},
+    data::{Series, mass_at_zero, prose, rounding, wants_f64},
     draw::{
         Anchor, Axis, Colour, Drawing, Panel, Scale, Stroke, Text,
         axis::range,
@@ -188,9 +188,13 @@ fn draw_panel(drawing: &mut Drawing, curves: &Curves, axis: &EigenvalueAxis, (to
 fn mass(record: &ProbeRecord) -> String {
     let dimension = count(record.dimension);
     if record.exact {
-        return match mass_at_zero(record) {
-            0.0 => format!("{dimension} eigenvalues, none exactly 0"),
-            zero => format!("{dimension} eigenvalues, {} of them exactly 0", percent(zero)),
+        return match (mass_at_zero(record), rounding(record)) {
+            (0.0, _) => format!("{dimension} eigenvalues, none 0"),
+            (zero, None) => format!("{dimension} eigenvalues, {} of them 0", percent(zero)),
+            (zero, Some(bound)) => {
+                let bound = significant(bound, 1);
+                format!("{dimension} eigenvalues, {} below rounding (|λ| < {bound})", percent(zero))
+            }
         };
     }
     match ritz::near_zero(record) {
@@ -240,8 +244,11 @@ fn caption(
     );
     let (exact, estimated): (Vec<&Curves>, Vec<&Curves>) = curves.iter().partition(|c| c.now.exact);
     if !exact.is_empty() {
-        text += " Where the spectrum is exact, the mass at exactly 0 is stated above the panel and not drawn, and a single \
-                 eigenvalue rises to 3.3 times the lower end of its panel.";
+        text += " Where the spectrum is exact, the share of the eigenvalues that rounding does not tell from 0 is stated above \
+                 the panel and not drawn, and a single eigenvalue rises to 3.3 times the lower end of its panel.";
+        if exact.iter().any(|c| wants_f64(c.now)) {
+            text += " With dtype = \"f64\" fewer eigenvalues are below rounding.";
+        }
     }
     if !estimated.is_empty() {
         text += " Where it is estimated, each Ritz value stands for the mass between its neighbours and is spread over \

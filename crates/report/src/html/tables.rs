@@ -53,7 +53,8 @@ fn spectra(probes: &[ProbeRecord]) -> Markup {
             td { (count(p.products)) } td { (significant(p.seconds, 3)) }
         } } }
     };
-    let remark = "Listed: the non-zero eigenvalues of an exact spectrum, the Ritz values of an estimated one; “–” where the \
+    let remark = "Mass at 0: eigenvalues of an exact spectrum that rounding does not tell from 0, those below the bound that is \
+                  given; dtype = \"f64\" lowers it. Listed: the non-zero eigenvalues of an exact spectrum, the Ritz values of an estimated one; “–” where the \
                   trace alone was measured. ±: half of the 95 % interval of an estimated trace, by Student's t (“?”: \
                   unknown, one probe has no standard error). Products: operator-vector products, or work of the same cost.";
     folded("Spectra", probes.len(), &table, remark)
@@ -69,7 +70,11 @@ fn listed(probe: &ProbeRecord) -> String {
 
 /// An estimate has no atom at zero to speak of: its Ritz values near zero stand for it.
 fn mass_at_zero(probe: &ProbeRecord) -> String {
-    if probe.exact && probe.has_spectrum() { percent(data::mass_at_zero(probe)) } else { "–".into() }
+    match data::rounding(probe) {
+        _ if !probe.exact || !probe.has_spectrum() => "–".into(),
+        Some(bound) => format!("{} (|λ| < {})", percent(data::mass_at_zero(probe)), significant(bound, 1)),
+        None => percent(data::mass_at_zero(probe)),
+    }
 }
 
 /// One row a pair, one column an epoch.

@@ -13,8 +13,7 @@ use serde::Deserialize;
 use self::projections::Projections;
 use crate::{
     eigen::symmetric_eigenvalues,
-    float::epsilon,
-    gram::{self, Job, Plan, Side, Target, negligible, planned, sum},
+    gram::{self, Job, Plan, Rounding, Side, Target, planned, sum},
 };
 
 /// How class means are taken.
@@ -103,11 +102,11 @@ impl ProbeEstimator for ClassStructure {
     ) -> Result<Vec<Findings>> {
         let mut all_findings: Vec<Option<Findings>> = vec![None; operators.len()];
         for (job, plan) in self.planned(operators)? {
-            let epsilon = epsilon(job.source.dtype())?;
+            let rounding = Rounding::measured(&job, &plan)?;
             let projections = Projections::new(&job.source.predictions()?, self.parameters.means);
             let all = sum::each(&job, &plan, |lower| taken_apart(lower, &projections))?;
             for (target, apart) in job.targets.iter().zip(all) {
-                let findings = findings(target, apart, epsilon)?;
+                let findings = findings(target, apart, &rounding)?;
                 target.operators.iter().for_each(|&index| all_findings[index] = Some(findings.clone()));
             }
         }
@@ -167,13 +166,13 @@ fn taken_apart(mut gram: Mat<f64>, projections: &Projections) -> Result<Apart> {
     Ok(Apart { whole: symmetric_eigenvalues(gram)?, parts, means })
 }
 
-fn findings(target: &Target, Apart { whole, parts, means }: Apart, epsilon: f64) -> Result<Findings> {
+fn findings(target: &Target, Apart { whole, parts, means }: Apart, rounding: &Rounding) -> Result<Findings> {
     // What rounding leaves of a part is relative to the whole.
-    let cut = negligible(target, whole.last().copied().unwrap_or(0.0), epsilon);
+    let cut = rounding.of_eigenvalues(target, &whole);
     let spectrum = |mut values: Vec<f64>| {
         values.retain(|value| *value > cut);
         let excess = values.len().saturating_sub(target.dimension);
-        Spectrum::exact(target.dimension, values.split_off(excess), 0)
+        Spectrum::exact_above(target.dimension, cut, values.split_off(excess), 0)
     };
     let parts = parts.into_iter().map(|(name, values)| Ok((name.into(), spectrum(values)?)));
     Ok(Findings { parts: parts.collect::<Result<_>>()?, estimate: spectrum(whole)?.into(), means })

@@ -5,6 +5,7 @@ mod drop;
 mod explicit;
 mod outer;
 mod plan;
+mod rounding;
 pub(crate) mod sum;
 mod target;
 mod tiles;
@@ -19,9 +20,10 @@ use serde::Deserialize;
 
 pub(crate) use self::{
     plan::Plan,
+    rounding::Rounding,
     target::{Job, Side, Target},
 };
-use crate::{eigen::symmetric_eigenvalues, float::epsilon};
+use crate::eigen::symmetric_eigenvalues;
 
 /// Parameters of `gram`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -49,9 +51,9 @@ impl Default for GramParameters {
 /// backward passes (Papyan 2019; Dangel, Tatzel & Hennig 2022). For a linear layer Φ is never formed: a row is the outer
 /// product of a cotangent and an input, and ΦΦᵀ is the Hadamard product of two small Gram matrices.
 ///
-/// Products and sums are in f64 for both types of operators. What limits the accuracy is then the rounding of Φ itself: a relative ε
-/// in its entries moves its *singular values* by at most about √max(M, P) · ε · σ_max, so an eigenvalue
-/// λ ≤ (max(M, P) ε² + n ε₆₄) λ_max, with n = min(M, P) and ε₆₄ the machine epsilon of the f64 eigenproblem, counts to the mass at zero.
+/// Products and sums are in f64 for both types of operators. What limits the accuracy is then the rounding of Φ itself: an error E of Φ moves its
+/// *singular values* by at most ‖E‖, so that an eigenvalue up to ‖E‖² is not told from 0 and counts to the mass at zero. ‖E‖ is measured, on the
+/// rows of a few samples that are computed in f64, too (the rule is in `rounding.rs`), and the spectrum's `rounding` says where it ends.
 /// In f32 this resolves eigenvalues down to 1e-10 of the largest or so, a thousand times below what the f32 matrix itself would.
 ///
 /// With `drop = ε` rows that hardly count are left out of the eigenproblem, with a certificate: each eigenvalue is at most ε·trace below the
@@ -93,10 +95,10 @@ impl ProbeEstimator for Gram {
     ) -> Result<Vec<Estimate>> {
         let mut spectra: Vec<Option<Spectrum>> = vec![None; operators.len()];
         for (job, plan) in planned(operators, Side::Smaller, self.parameters.max_rows, nothing)? {
-            let epsilon = epsilon(job.source.dtype())?;
+            let rounding = Rounding::measured(&job, &plan)?;
             let found = sum::each(&job, &plan, |matrix| Found::new(matrix, self.parameters.drop))?;
             for (target, found) in job.targets.iter().zip(found) {
-                let spectrum = found.spectrum(target, epsilon)?;
+                let spectrum = found.spectrum(target, &rounding)?;
                 target.operators.iter().for_each(|&index| spectra[index] = Some(spectrum.clone()));
             }
         }
@@ -182,12 +184,6 @@ fn check_rows(target: &Target, max_rows: usize) -> Result<()> {
     ))
 }
 
-/// The eigenvalue up to which eigenvalues count as zero, where `largest` is the largest and ε that of the factor's type.
-pub(crate) fn negligible(target: &Target, largest: f64, epsilon: f64) -> f64 {
-    let longer = target.rows.max(target.dimension) as f64;
-    (longer * epsilon * epsilon + target.n() as f64 * f64::EPSILON) * largest
-}
-
 /// What is known of an operator from its smaller matrix.
 struct Found {
     /// Ascending.
@@ -204,13 +200,10 @@ impl Found {
         Ok(Self { eigenvalues: symmetric_eigenvalues(lower)?, trace: (dropped > 0.0).then_some(trace) })
     }
 
-    /// The operator's spectrum; ε is that of the factor's type.
-    fn spectrum(self, target: &Target, epsilon: f64) -> Result<Spectrum> {
-        let mut eigenvalues = self.eigenvalues;
-        let largest = eigenvalues.last().copied().unwrap_or(0.0);
-        let cut = negligible(target, largest, epsilon);
-        eigenvalues.retain(|value| *value > cut);
-        let exact = Spectrum::exact(target.dimension, eigenvalues, 0)?;
+    /// The operator's spectrum.
+    fn spectrum(self, target: &Target, rounding: &Rounding) -> Result<Spectrum> {
+        let cut = rounding.of_eigenvalues(target, &self.eigenvalues);
+        let exact = Spectrum::exact_above(target.dimension, cut, self.eigenvalues, 0)?;
         Ok(match self.trace {
             Some(trace) => Spectrum { exact: false, trace, ..exact },
             None => exact,

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use eigenscape_core::{CurvatureOperator, Error, ExactFactor, FactorSource, Result};
+use eigenscape_core::{CurvatureOperator, Error, ExactFactor, FactorSource, Result, factor::cheaper};
 
 use crate::operator::dimension;
 
@@ -97,7 +97,18 @@ impl<'a> Job<'a> {
             }
             jobs[job].add(index, *operator, variables, dimension, side);
         }
-        Ok(jobs)
+        jobs.into_iter().map(Self::by_the_cheaper_passes).collect()
+    }
+
+    /// The same matrices from the source that is less work. Passes forward, one a column, give no ΦΦᵀ, and where one is wanted there are more
+    /// columns than rows anyhow.
+    fn by_the_cheaper_passes(mut self) -> Result<Self> {
+        if self.targets.iter().all(Target::by_columns) {
+            self.source = cheaper(self.source.clone(), &self.variables())?;
+            let rows = self.source.samples() * self.source.rank();
+            self.targets.iter_mut().for_each(|target| target.rows = rows);
+        }
+        Ok(self)
     }
 
     fn add(
