@@ -45,7 +45,7 @@ impl Setting {
         };
         let landscape = Landscape::new(&network, Loss::CrossEntropy, point, usize::MAX)?;
         let group = Group { name: "full".into(), variables: (&[0, 1, 2, 3]).into(), dimension: 51 };
-        Ok(estimator.estimate(&landscape.operator(curvature, &group), &Context::silent(0))?)
+        Ok(estimator.spectrum(&landscape.operator(curvature, &group), &Context::silent(0))?)
     }
 
     /// Both types, from the same estimator.

@@ -1,8 +1,9 @@
 //! A loss landscape at a point: hands out the curvature operators of a network's groups.
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::RefCell,
     collections::{BTreeMap, btree_map::Entry},
+    rc::Rc,
     sync::Arc,
 };
 
@@ -45,7 +46,7 @@ impl Landscape {
     #[must_use]
     pub fn operator<'a>(&'a self, curvature: Curvature, group: &'a Group) -> NetworkOperator<'a> {
         let memory = self.loss.memory();
-        NetworkOperator { landscape: self, curvature, group, memory, product: OnceCell::new() }
+        NetworkOperator { landscape: self, curvature, group, memory, product: RefCell::default() }
     }
 
     /// Why the group's Hessian has no exact factor; `None` where affinity is proved.
@@ -82,7 +83,7 @@ pub struct NetworkOperator<'a> {
     group: &'a Group,
     /// Bytes that products may take.
     memory: usize,
-    product: OnceCell<StreamedProduct>,
+    product: RefCell<Option<Rc<StreamedProduct>>>,
 }
 
 impl NetworkOperator<'_> {
@@ -115,7 +116,7 @@ impl NetworkOperator<'_> {
     /// The same operator, whose products take at most `memory` bytes; its factor's rows may take the landscape's.
     #[must_use]
     pub fn within(self, memory: usize) -> Self {
-        Self { memory, product: OnceCell::new(), ..self }
+        Self { memory, product: RefCell::default(), ..self }
     }
 
     /// Bytes that products hold at most, beside the vectors, without evaluating anything.
@@ -126,13 +127,13 @@ impl NetworkOperator<'_> {
         Ok(self.product()?.memory())
     }
 
-    fn product(&self) -> Result<&StreamedProduct> {
-        if let Some(product) = self.product.get() {
-            return Ok(product);
+    fn product(&self) -> Result<Rc<StreamedProduct>> {
+        if let Some(product) = &*self.product.borrow() {
+            return Ok(Rc::clone(product));
         }
         let product = self.product_of(&self.landscape.loss.within(self.memory));
-        let product = product.map_err(|error| Error::from(error).of(&self.description()))?;
-        Ok(self.product.get_or_init(|| product))
+        let product = Rc::new(product.map_err(|error| Error::from(error).of(&self.description()))?);
+        Ok(Rc::clone(self.product.borrow_mut().insert(product)))
     }
 
     fn product_of(&self, loss: &MeanLoss) -> eigenscape_autodiff::Result<StreamedProduct> {
@@ -168,7 +169,8 @@ impl CurvatureOperator for NetworkOperator<'_> {
             return Ok(None);
         }
         self.landscape.interrupt.check()?;
-        // What fits in f32 need not fit in f64.
+        // The residuals in both types would take more memory than is allowed; and what fits in f32 need not fit in f64.
+        self.product.take();
         match self.product_of(&self.landscape.loss.in_f64()?) {
             Ok(product) => Ok(Some(product.apply_rows(vectors)?)),
             Err(eigenscape_autodiff::Error::Memory { .. }) => Ok(None),

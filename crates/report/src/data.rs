@@ -152,7 +152,8 @@ pub fn rounding(record: &ProbeRecord) -> Option<f64> {
 
 /// Whether f64 would tell more eigenvalues from 0: what rounding hides is far above its own.
 pub fn wants_f64(record: &ProbeRecord) -> bool {
-    rounding(record).is_some_and(|rounding| rounding > 1e-9 * record.lambda_max.max(-record.lambda_min))
+    let largest = record.lambda_max.into_iter().chain(record.lambda_min.map(|value| -value)).reduce(f64::max);
+    rounding(record).zip(largest).is_some_and(|(rounding, largest)| rounding > 1e-9 * largest)
 }
 
 /// A curvature's name as prose spells it.

@@ -1,7 +1,6 @@
 //! Rows against one of their elements.
 
 use candle_core::Tensor;
-use num_traits::ToPrimitive;
 use rayon::prelude::*;
 
 use super::{Element, dispatch, recycle::buffer, with_slice};
@@ -49,10 +48,21 @@ struct Transpose;
 
 impl RowMap for Transpose {
     fn apply<T: Element>(&self, x: &[T], m: usize, out: &mut [T]) {
-        let sum = |part: &[T]| part.iter().filter_map(ToPrimitive::to_f64).sum::<f64>();
         out.copy_from_slice(x);
-        out[m] = T::from_f64(-(sum(&x[..m]) + sum(&x[m + 1..])));
+        out[m] = T::zero();
+        out[m] = T::from_f64(-sum(out));
     }
+}
+
+/// In f64, in lanes that do not wait for each other.
+fn sum<T: Element>(x: &[T]) -> f64 {
+    let widened = |x: &T| x.to_f64().unwrap_or(f64::NAN);
+    let (chunks, rest) = x.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, x)| *lane += widened(x));
+    }
+    lanes.iter().sum::<f64>() + rest.iter().map(widened).sum::<f64>()
 }
 
 fn by_row(x: &Tensor, index: &Tensor, map: &impl RowMap) -> Result<Tensor> {
