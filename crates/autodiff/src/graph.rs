@@ -1,6 +1,12 @@
 //! The graph: an append-only list of operations in single-assignment form, into which every transformation emits.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use crate::{
     error::{Error, Result},
@@ -20,12 +26,18 @@ pub(crate) fn check_size(name: &str, shape: &[usize]) -> Result<()> {
 }
 
 /// A value of a [`Graph`]: an input or the result of an operation.
+///
+/// A graph and its clones share the values from before the cloning; any other graph refuses them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Value(pub(crate) u32);
+pub struct Value {
+    index: u32,
+    /// No two values that were emitted have the same.
+    stamp: u64,
+}
 
 impl Value {
     pub(crate) fn index(self) -> usize {
-        self.0 as usize
+        self.index as usize
     }
 }
 
@@ -38,6 +50,7 @@ enum Source {
 
 #[derive(Debug, Clone)]
 struct Node {
+    stamp: u64,
     source: Source,
     shape: Vec<usize>,
     /// Where in the network the node was emitted, for messages.
@@ -52,7 +65,7 @@ struct Node {
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
-    known: HashMap<(String, Vec<Value>), Vec<Value>>,
+    known: HashMap<(Arc<dyn Primitive>, Vec<Value>), Vec<Value>>,
     location: Option<Arc<str>>,
 }
 
@@ -65,9 +78,10 @@ impl Graph {
     /// The result of `primitive` on `args`.
     ///
     /// # Errors
-    /// When the operands' shapes do not fit.
+    /// When the operands' shapes do not fit, or one is a value of another graph.
     pub fn emit(&mut self, primitive: Arc<dyn Primitive>, args: &[Value]) -> Result<Value> {
-        let key = (format!("{primitive:?}"), args.to_vec());
+        self.check(primitive.name(), args)?;
+        let key = (primitive.clone(), args.to_vec());
         let location = self.location.as_deref().unwrap_or("");
         let same = self.known.get(&key).into_iter().flatten();
         let mut usable = same.filter(|value| location.is_empty() || self.location(**value) == location);
@@ -82,16 +96,34 @@ impl Graph {
         Ok(value)
     }
 
-    /// The shape of a value.
+    /// Whether a value is one of this graph.
     #[must_use]
-    pub fn shape(&self, value: Value) -> &[usize] {
-        &self.nodes[value.index()].shape
+    pub fn contains(&self, value: Value) -> bool {
+        self.node(value).is_some()
     }
 
-    /// The operation that computes a value; `None` for an input.
+    /// Refuses values of another graph.
+    pub(crate) fn check(&self, operation: &str, values: &[Value]) -> Result<()> {
+        if values.iter().all(|value| self.contains(*value)) {
+            return Ok(());
+        }
+        Err(Error::shape(operation, "a value of another graph is given"))
+    }
+
+    fn node(&self, value: Value) -> Option<&Node> {
+        self.nodes.get(value.index()).filter(|node| node.stamp == value.stamp)
+    }
+
+    /// The shape of a value; that of a scalar for a value of another graph, which nothing can be emitted on.
+    #[must_use]
+    pub fn shape(&self, value: Value) -> &[usize] {
+        self.node(value).map_or(&[], |node| &node.shape)
+    }
+
+    /// The operation that computes a value; `None` for an input, or a value of another graph.
     #[must_use]
     pub fn operation(&self, value: Value) -> Option<NodeRef> {
-        match &self.nodes[value.index()].source {
+        match &self.node(value)?.source {
             Source::Input(_) => None,
             Source::Operation(primitive, args) => {
                 Some(NodeRef { primitive: primitive.clone(), args: args.clone(), output: value })
@@ -102,16 +134,16 @@ impl Graph {
     /// The operands of a value; none for an input.
     #[must_use]
     pub fn args(&self, value: Value) -> &[Value] {
-        match &self.nodes[value.index()].source {
-            Source::Input(_) => &[],
-            Source::Operation(_, args) => args,
+        match self.node(value).map(|node| &node.source) {
+            Some(Source::Operation(_, args)) => args,
+            Some(Source::Input(_)) | None => &[],
         }
     }
 
     /// What a value is and where in the network it stands, for messages: "tanh in 3.body.1".
     #[must_use]
     pub fn describe(&self, value: Value) -> String {
-        let node = &self.nodes[value.index()];
+        let Some(node) = self.node(value) else { return "a value of another graph".to_owned() };
         match &node.source {
             Source::Input(name) => format!("input {name}"),
             Source::Operation(primitive, _) if node.location.is_empty() => primitive.name().to_owned(),
@@ -122,7 +154,7 @@ impl Graph {
     /// The module in which a value was emitted, by its full name.
     #[must_use]
     pub(crate) fn location(&self, value: Value) -> &str {
-        &self.nodes[value.index()].location
+        self.node(value).map_or("", |node| &node.location)
     }
 
     /// Sets the place in the network that [`Self::describe`] gives for nodes emitted from now on.
@@ -138,19 +170,22 @@ impl Graph {
         let mut seen = vec![false; self.nodes.len()];
         let mut stack = outputs.to_vec();
         while let Some(value) = stack.pop() {
-            if !std::mem::replace(&mut seen[value.index()], true) && !stops.contains(&value) {
+            if self.contains(value)
+                && !std::mem::replace(&mut seen[value.index()], true)
+                && !stops.contains(&value)
+            {
                 stack.extend(self.args(value));
             }
         }
-        let values = (0_u32..).map(Value).zip(seen);
-        values.filter(|(_, seen)| *seen).map(|(value, _)| value).collect()
+        let values = (0_u32..).zip(&self.nodes).map(|(index, node)| Value { index, stamp: node.stamp });
+        values.zip(seen).filter(|(_, seen)| *seen).map(|(value, _)| value).collect()
     }
 
     /// The value in whose memory the elements of `value` lie, itself unless it is a view; `None` where no memory is needed.
     pub(crate) fn stored_in(&self, value: Value) -> Option<Value> {
-        let storage = |value: Value| match &self.nodes[value.index()].source {
-            Source::Input(_) => Storage::New,
-            Source::Operation(primitive, _) => primitive.storage(),
+        let storage = |value: Value| match self.node(value).map(|node| &node.source) {
+            Some(Source::Operation(primitive, _)) => primitive.storage(),
+            Some(Source::Input(_)) | None => Storage::New,
         };
         let Some(&viewed) = self.args(value).first() else {
             return (storage(value) == Storage::New).then_some(value);
@@ -178,7 +213,8 @@ impl Graph {
     #[must_use]
     pub fn dependents(&self, inputs: &[Value]) -> Vec<bool> {
         let mut depends = vec![false; self.nodes.len()];
-        inputs.iter().for_each(|input| depends[input.index()] = true);
+        let own = inputs.iter().filter(|input| self.contains(**input));
+        own.for_each(|input| depends[input.index()] = true);
         for index in 0..self.nodes.len() {
             if let Source::Operation(_, args) = &self.nodes[index].source {
                 depends[index] |= args.iter().any(|a| depends[a.index()]);
@@ -188,10 +224,12 @@ impl Graph {
     }
 
     fn push(&mut self, source: Source, shape: Vec<usize>) -> Value {
+        static STAMPS: AtomicU64 = AtomicU64::new(0);
+        let stamp = STAMPS.fetch_add(1, Ordering::Relaxed);
         // A program of four billion operations does not fit in memory long before the index overflows.
-        let value = Value(self.nodes.len() as u32);
+        let value = Value { index: self.nodes.len() as u32, stamp };
         let location = self.location.clone().unwrap_or_else(|| "".into());
-        self.nodes.push(Node { source, shape, location });
+        self.nodes.push(Node { stamp, source, shape, location });
         value
     }
 }

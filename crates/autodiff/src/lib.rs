@@ -11,6 +11,7 @@ mod activation;
 mod error;
 mod factor;
 mod graph;
+mod identity;
 mod init;
 mod kernels;
 #[cfg(test)]
@@ -38,6 +39,7 @@ mod variables;
 pub use error::{Error, Result};
 pub use factor::{Factor, RowSize, Rows};
 pub use graph::{Graph, Value};
+pub use identity::{Identity, Real};
 pub use init::{Init, InitRule, InitRules};
 pub use loss::Loss;
 pub use network::Network;

@@ -3,6 +3,7 @@
 use crate::{
     Graph, Value,
     error::{Error, Result},
+    identity::Real,
     primitives::{Dot, Function},
     softmax::Odds,
 };
@@ -55,7 +56,7 @@ impl Loss {
             }
             Self::BinaryCrossEntropy => {
                 // log(1 + e^−z) + z on the side of z > 0: of a confident output no derivative is a small difference from t = 1.
-                let side = graph.function(Function::Step { slope: 0.0 }, z)?;
+                let side = graph.function(Function::Step { slope: Real(0.0) }, z)?;
                 let sign = graph.scale(side, -2.0)?;
                 let one = graph.fill(1.0, &shape)?;
                 let sign = graph.add(sign, one)?;

@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor};
 use crate::{
     Graph, Value,
     activation::activation,
-    error::Result,
+    error::{Error, Result},
     loss::Loss,
     network::{Network, Traced},
     point::Point,
@@ -17,7 +17,7 @@ use crate::{
     program::Program,
     residuals::evaluate_residuals,
     transforms::{self, Breaker, linearize, transpose},
-    variables::Variables,
+    variables::{Variables, chosen},
 };
 
 /// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) for a fixed N, as a graph.
@@ -84,8 +84,11 @@ impl Objective {
     /// The objective of `network` with `loss` on `samples` samples.
     ///
     /// # Errors
-    /// When the network cannot be built at this size or its outputs do not fit the loss.
+    /// When there are no samples, the network cannot be built at this size, or its outputs do not fit the loss.
     pub fn new(network: &Network, loss_kind: Loss, samples: usize) -> Result<Self> {
+        if samples == 0 {
+            return Err(Error::shape("objective", "a mean over no samples is asked for"));
+        }
         let Traced { mut graph, x, parameters, buffers, masks, updates, outputs } = network.trace(samples)?;
         let shape = graph.shape(outputs).to_vec();
         let target = graph.input("targets", &shape);
@@ -221,7 +224,7 @@ impl Objective {
 
     pub(crate) fn select(&self, group: &Variables) -> Result<Vec<Value>> {
         match group {
-            Variables::Parameters(indices) => Ok(indices.iter().map(|&i| self.parameters[i]).collect()),
+            Variables::Parameters(indices) => chosen(indices, &self.parameters),
             Variables::Activation(module) => Ok(vec![activation(&self.graph, self.x, self.outputs, module)?]),
         }
     }

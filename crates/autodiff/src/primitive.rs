@@ -7,14 +7,15 @@ use candle_core::{DType, Device, Tensor};
 use crate::{
     Graph, Value,
     error::{Error, Result},
+    identity::{Identity, Real},
 };
 
 /// An operation of the differentiable program.
 ///
 /// A primitive's file holds its rules, its facts and its tests, and nothing else: no primitive knows of networks,
-/// losses or Hessians. [`Debug`] must show every setting, since equal output means equal operation
-/// (common-subexpression elimination).
-pub trait Primitive: Debug + Send + Sync + 'static {
+/// losses or Hessians. `Eq` and `Hash` (of which [`Identity`] follows) must cover every setting: an operation that
+/// was emitted before on the same operands is not emitted again.
+pub trait Primitive: Identity + Debug + Send + Sync {
     /// The name used in messages.
     fn name(&self) -> &'static str;
 
@@ -200,18 +201,18 @@ impl Operand<'_> {
 }
 
 /// Operations on single numbers that may be joined into chains.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ElementWise {
     /// x + y.
     Add,
     /// x · y.
     Mul,
     /// c · x.
-    Scale(f64),
+    Scale(Real),
     /// max(x, 0).
     Relu,
     /// 1 for x > 0, otherwise this.
-    Step(f64),
+    Step(Real),
 }
 
 impl ElementWise {

@@ -1,5 +1,10 @@
 //! Variables: in what a derivative is taken.
 
+use crate::{
+    Value,
+    error::{Error, Result},
+};
+
 /// A group of variables: parameters of a network, or an intermediate value of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Variables {
@@ -19,6 +24,26 @@ impl Variables {
             Self::Activation(_) => &[],
         }
     }
+}
+
+/// Those of a network's parameters that have these indices.
+///
+/// # Errors
+/// When there is no parameter of an index, or one occurs twice.
+pub(crate) fn chosen(indices: &[usize], parameters: &[Value]) -> Result<Vec<Value>> {
+    let mut values = Vec::with_capacity(indices.len());
+    for &index in indices {
+        let Some(&value) = parameters.get(index) else {
+            let problem =
+                format!("there is no parameter {index}: the network has {} of them", parameters.len());
+            return Err(Error::shape("group", problem));
+        };
+        if values.contains(&value) {
+            return Err(Error::shape("group", format!("parameter {index} is named twice")));
+        }
+        values.push(value);
+    }
+    Ok(values)
 }
 
 impl From<&Self> for Variables {

@@ -17,7 +17,7 @@ use crate::{
     point::Point,
     program::Program,
     residuals::evaluate_residuals,
-    variables::Variables,
+    variables::{Variables, chosen},
 };
 
 /// Jₙᵀ u for given cotangents u of each sample's outputs.
@@ -50,7 +50,7 @@ impl PullBack {
         let shape = graph.shape(outputs).to_vec();
         let cotangent = graph.input("cotangent", &shape);
         let values: Vec<Value> = match group {
-            Variables::Parameters(indices) => indices.iter().map(|&i| parameters[i]).collect(),
+            Variables::Parameters(indices) => chosen(indices, &parameters)?,
             Variables::Activation(module) => vec![activation(&graph, x, outputs, module)?],
         };
         let pulled = pull_back(&mut graph, outputs, cotangent, &values)?;

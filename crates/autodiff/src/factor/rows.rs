@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Φ with G = Φᵀ Φ, one [`Rows`] a variable of the group: Φ = \[Φ₁ Φ₂ ...\], Φ Φᵀ = Σₜ Φₜ Φₜᵀ.
 #[derive(Debug, Clone)]
@@ -34,9 +34,12 @@ impl Rows {
     /// The rows of some of the N samples.
     ///
     /// # Errors
-    /// When there are not as many, or M is no multiple of N.
+    /// When there are not as many, N is 0, or M is no multiple of N.
     pub fn narrow(&self, range: Range<usize>, samples: usize) -> Result<Self> {
         let (start, len) = (range.start, range.len());
+        if samples == 0 {
+            return Err(Error::shape("factor", "a part of no samples is asked for"));
+        }
         Ok(match self {
             Self::Explicit(rows) => {
                 let (m, columns) = rows.dims2()?;

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 
 use super::{
     Element, cpu_slice, dispatch,
-    recycle::buffer,
+    panel::DEPTH,
+    recycle::{buffer, give_back},
     row_products::{self, Rows, row_products},
 };
 use crate::error::Result;
@@ -63,6 +64,9 @@ pub(super) fn gemm<T: Element>(
         }
         return;
     }
+    if (m == 1 || n == 1) && k > DEPTH {
+        return long_vector_product(out, lhs, rhs, accumulate, parallel);
+    }
     assert!(lhs.last() < lhs.data.len() && rhs.last() < rhs.data.len(), "operand out of bounds");
     let parallelism = if parallel { Parallelism::Rayon(0) } else { Parallelism::None };
     let stride = |axis: Axis| axis.stride as isize;
@@ -91,6 +95,35 @@ pub(super) fn gemm<T: Element>(
             parallelism,
         );
     }
+}
+
+/// The product of a vector with a matrix over many terms, in two levels: `gemm` adds up vector products in one running
+/// sum, and those of matrices in blocks.
+fn long_vector_product<T: Element>(
+    out: &mut [T],
+    lhs: Matrix<'_, T>,
+    rhs: Matrix<'_, T>,
+    accumulate: bool,
+    parallel: bool,
+) {
+    if !accumulate {
+        out.fill(T::zero());
+    }
+    let k = lhs.columns.size;
+    let mut part = buffer(out.len());
+    for start in (0..k).step_by(DEPTH) {
+        let size = DEPTH.min(k - start);
+        let left = Matrix {
+            data: &lhs.data[start * lhs.columns.stride..],
+            columns: Axis { size, ..lhs.columns },
+            ..lhs
+        };
+        let right =
+            Matrix { data: &rhs.data[start * rhs.rows.stride..], rows: Axis { size, ..rhs.rows }, ..rhs };
+        gemm(&mut part, left, right, false, parallel);
+        out.iter_mut().zip(&part).for_each(|(out, x)| *out += *x);
+    }
+    give_back(part);
 }
 
 /// The strided view of one operand of a batch of products: batch axes, then one axis for rows and one for columns.

@@ -9,6 +9,8 @@ mod fused;
 mod gather;
 mod gemm;
 mod join;
+#[cfg(test)]
+mod long_sums;
 mod map;
 mod panel;
 mod pool;

@@ -1,13 +1,17 @@
 //! Matrix products whose right side is kept in panels: as many columns as a few vectors have, one row after the other.
 //!
-//! A tile of the result stays in registers while the inner index runs. Each entry is one running sum over the inner index, whatever
-//! the tile, so that results do not depend on how the work is shared out.
+//! A tile of the result stays in registers while the inner index runs. Each entry is summed in two levels, whatever the
+//! tile, so that results do not depend on how the work is shared out: one running sum for each [`DEPTH`] of the inner
+//! index, added up in order. The rounding error then grows with the number of these sums and not of all terms.
 
 use std::{array::from_fn, marker::PhantomData};
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::simd::Lanes;
+
+/// Terms of a running sum.
+pub(super) const DEPTH: usize = 512;
 
 /// Vectors in a row of a panel.
 const WIDTH: usize = 3;
@@ -188,28 +192,34 @@ impl<T: Lanes> Product<'_, T> {
         left: impl Fn(usize) -> [T; R],
     ) {
         let width = W * T::lanes::<S>();
-        let mut sums = [[T::splat(simd, T::zeroed()); W]; R];
         let Out { data: out, steps, accumulate } = &mut self.out;
-        if *accumulate {
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let out = T::vectors::<S>(&out[steps.at(row + r)..][..width]).0;
-                *sums = from_fn(|w| out[w]);
-            }
-        }
-        for k in 0..self.depth {
-            let right = T::vectors::<S>(&self.panel.data[self.panel.steps.at(k)..][..width]).0;
-            let right: [T::Vector<S>; W] = from_fn(|w| right[w]);
-            let left = left(k);
-            for r in 0..R {
-                let x = T::splat(simd, left[r]);
-                for w in 0..W {
-                    sums[r][w] = T::mul_add(simd, x, right[w], sums[r][w]);
+        let mut add = *accumulate;
+        let mut start = 0;
+        // An empty sum is written, too.
+        loop {
+            let end = self.depth.min(start + DEPTH);
+            let mut sums = [[T::splat(simd, T::zeroed()); W]; R];
+            for k in start..end {
+                let right = T::vectors::<S>(&self.panel.data[self.panel.steps.at(k)..][..width]).0;
+                let right: [T::Vector<S>; W] = from_fn(|w| right[w]);
+                let left = left(k);
+                for r in 0..R {
+                    let x = T::splat(simd, left[r]);
+                    for w in 0..W {
+                        sums[r][w] = T::mul_add(simd, x, right[w], sums[r][w]);
+                    }
                 }
             }
-        }
-        for (r, sums) in sums.iter().enumerate() {
-            let out = T::vectors_mut::<S>(&mut out[steps.at(row + r)..][..width]).0;
-            (0..W).for_each(|w| out[w] = sums[w]);
+            for (r, sums) in sums.iter().enumerate() {
+                let out = T::vectors_mut::<S>(&mut out[steps.at(row + r)..][..width]).0;
+                for w in 0..W {
+                    out[w] = if add { T::add(simd, out[w], sums[w]) } else { sums[w] };
+                }
+            }
+            (start, add) = (end, true);
+            if start == self.depth {
+                break;
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::{
     Element,
     gemm::Matrix,
-    panel::{self, Layout, Left, Out, Panel, Product, Steps},
+    panel::{self, DEPTH, Layout, Left, Out, Panel, Product, Steps},
     recycle::{buffer, give_back},
     transpose::{Matrices, Transposes, transpose},
 };
@@ -33,16 +33,13 @@ impl<'a, T> Rows<'a, T> {
 /// Rows of the larger matrix in one task.
 const ROWS: usize = 64;
 
-/// Numbers of a row that are multiplied at a time.
-const DEPTH: usize = 512;
-
 /// Whether m·n products of rows of k numbers are best done like this.
 pub(super) fn applies(m: usize, n: usize, k: usize) -> bool {
     const MOST: usize = 256;
     m.min(n) <= MOST && m.max(n) >= 2 * ROWS && k >= 64
 }
 
-/// `out`\[i, j\] = Σ_k `a`\[i, k\] `b`\[j, k\]. Each number is one running sum.
+/// `out`\[i, j\] = Σ_k `a`\[i, k\] `b`\[j, k\].
 pub(super) fn row_products<T: Element>(k: usize, a: Rows<'_, T>, b: Rows<'_, T>, out: &mut [T]) {
     let (few, many) = if a.count < b.count { (a, b) } else { (b, a) };
     let arch = Arch::new();

@@ -1,10 +1,10 @@
 //! Rows of tables by index.
 
-use candle_core::Tensor;
+use candle_core::{Tensor, WithDType};
 use rayon::prelude::*;
 
 use super::{
-    Element, dispatch,
+    dispatch,
     recycle::{buffer, zeros},
     with_slice,
 };
@@ -33,7 +33,8 @@ pub(crate) fn take_rows(table: &Tensor, index: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// The transpose of [`take_rows`]: `out`\[b, v, :\] = Σ_{i: index\[b, i\] = v} `x`\[b, i, :\], with V = `rows`.
+/// The transpose of [`take_rows`]: `out`\[b, v, :\] = Σ_{i: index\[b, i\] = v} `x`\[b, i, :\], with V = `rows`. The sums are
+/// taken in f64 and rounded once: a row may be named by every pick.
 pub(crate) fn put_rows(x: &Tensor, index: &Tensor, rows: usize) -> Result<Tensor> {
     let (sources, picks, width) = x.dims3()?;
     let indices = index.dims2()?.0;
@@ -42,12 +43,21 @@ pub(crate) fn put_rows(x: &Tensor, index: &Tensor, rows: usize) -> Result<Tensor
         let mut out = zeros::<T>(batch * rows * width);
         with_slice::<T, _>(x, |x| with_slice::<u32, _>(index, |index| {
             check(index, rows)?;
-            out.par_chunks_mut((rows * width).max(1)).enumerate().for_each(|(b, out)| {
+            let by_row: Vec<ByRow> = index.chunks(picks.max(1)).map(|index| ByRow::new(index, rows)).collect();
+            out.par_chunks_mut(width.max(1)).enumerate().for_each_init(Vec::new, |sums, (i, out)| {
+                let (b, row) = (i / rows, i % rows);
                 let x = &x[b % sources * picks * width..][..picks * width];
-                let index = &index[b % indices * picks..][..picks];
-                for (x, &row) in x.chunks(width).zip(index) {
-                    add(&mut out[row as usize * width..][..width], x);
+                let Some(named) = by_row.get(b % indices).map(|by_row| by_row.picks(row)) else { return };
+                if let [only] = *named {
+                    return out.copy_from_slice(&x[only as usize * width..][..width]);
                 }
+                sums.clear();
+                sums.resize(width, 0.0);
+                for &pick in named {
+                    let x = &x[pick as usize * width..][..width];
+                    sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += WithDType::to_f64(*x));
+                }
+                out.iter_mut().zip(&*sums).for_each(|(out, sum)| *out = T::from_f64(*sum));
             });
             Ok(())
         }))?;
@@ -55,8 +65,33 @@ pub(crate) fn put_rows(x: &Tensor, index: &Tensor, rows: usize) -> Result<Tensor
     })
 }
 
-fn add<T: Element>(out: &mut [T], x: &[T]) {
-    out.iter_mut().zip(x).for_each(|(out, x)| *out += *x);
+/// The picks of an index, in order of the rows that they name.
+struct ByRow {
+    /// Where each row's picks start, and the end.
+    starts: Vec<usize>,
+    picks: Vec<u32>,
+}
+
+impl ByRow {
+    /// Those of an index into `rows` rows.
+    fn new(index: &[u32], rows: usize) -> Self {
+        let mut starts = vec![0; rows + 1];
+        index.iter().for_each(|&row| starts[row as usize + 1] += 1);
+        for row in 0..rows {
+            starts[row + 1] += starts[row];
+        }
+        let mut next = starts.clone();
+        let mut picks = vec![0; index.len()];
+        for (pick, &row) in (0_u32..).zip(index) {
+            picks[next[row as usize]] = pick;
+            next[row as usize] += 1;
+        }
+        Self { starts, picks }
+    }
+
+    fn picks(&self, row: usize) -> &[u32] {
+        &self.picks[self.starts[row]..self.starts[row + 1]]
+    }
 }
 
 fn check(index: &[u32], rows: usize) -> Result<()> {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
+    identity::Real,
     init::Init,
     primitives::Function,
 };
@@ -102,7 +103,7 @@ pub fn activation(scope: &mut Scope, x: Value, activation: Activation) -> Result
 /// When `slope` is not finite.
 pub fn leaky_relu(scope: &mut Scope, x: Value, slope: f64) -> Result<Value> {
     finite("leaky_relu", "slope", slope)?;
-    scope.graph().function(Function::LeakyRelu { slope }, x)
+    scope.graph().function(Function::LeakyRelu { slope: Real(slope) }, x)
 }
 
 /// x for x > 0, otherwise a·x with a learned slope a, one or one a channel: parameter `weight` \[`slopes`\] (He et al. 2015).
@@ -164,7 +165,7 @@ pub fn softplus(scope: &mut Scope, x: Value, beta: f64) -> Result<Value> {
     let scaled = graph.scale(x, beta)?;
     let softplus = graph.function(Function::Softplus, scaled)?;
     let over = shift(graph, scaled, -THRESHOLD)?;
-    let over = graph.function(Function::Step { slope: 0.0 }, over)?;
+    let over = graph.function(Function::Step { slope: Real(0.0) }, over)?;
     let under = graph.one_minus(over)?;
     let (bent, straight) = (graph.mul(under, softplus)?, graph.mul(over, scaled)?);
     let sum = graph.add(bent, straight)?;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// x + y, of one shape.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Add;
 
 impl Primitive for Add {

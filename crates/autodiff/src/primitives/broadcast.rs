@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Axes of size 1 repeated up to `shape`; a view, nothing is copied.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Broadcast {
     shape: Vec<usize>,
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The operands one after the other along `axis`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Concat {
     axis: usize,
 }

@@ -7,13 +7,14 @@ use candle_core::Tensor;
 use crate::{
     Graph, Value,
     error::Result,
+    identity::Real,
     primitive::{Linearity, Operand, Place, Primitive, Storage},
 };
 
 /// A tensor of one repeated number.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Fill {
-    value: f64,
+    value: Real,
     shape: Vec<usize>,
 }
 
@@ -27,7 +28,7 @@ impl Primitive for Fill {
     }
 
     fn eval(&self, place: &Place, _: &[Operand]) -> Result<Tensor> {
-        let scalar = Tensor::new(self.value, &place.device)?.to_dtype(place.dtype)?;
+        let scalar = Tensor::new(self.value.0, &place.device)?.to_dtype(place.dtype)?;
         Ok(scalar.broadcast_as(self.shape.as_slice())?)
     }
 
@@ -41,14 +42,14 @@ impl Primitive for Fill {
 }
 
 /// A matrix by a formula.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Matrix {
     formula: Formula,
     rows: usize,
     columns: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Formula {
     Identity,
     CausalMask,
@@ -110,7 +111,7 @@ impl Graph {
     /// # Errors
     /// None at present; the signature is that of all emitters.
     pub fn fill(&mut self, value: f64, shape: &[usize]) -> Result<Value> {
-        self.emit(Arc::new(Fill { value, shape: shape.to_vec() }), &[])
+        self.emit(Arc::new(Fill { value: Real(value), shape: shape.to_vec() }), &[])
     }
 
     /// The n × n identity matrix.

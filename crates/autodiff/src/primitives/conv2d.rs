@@ -3,7 +3,7 @@
 //! The trilinear form ⟨y, x ∗ w⟩ with x \[N, C, H, W\], w \[O, C/groups, kH, kW\] and y \[N, O, oH, oW\] gives one primitive by
 //! leaving out each of its three arguments.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use candle_core::Tensor;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How the kernel moves over the image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConvSettings {
     /// Step between output positions.
     pub stride: usize,
@@ -34,7 +34,7 @@ impl Default for ConvSettings {
 }
 
 /// The shapes of the three arguments.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Shapes {
     x: [usize; 4],
     w: [usize; 4],
@@ -48,6 +48,14 @@ fn extent(dilation: usize, k: usize) -> Option<usize> {
 }
 
 impl Shapes {
+    fn of(&self, argument: Argument) -> &[usize] {
+        match argument {
+            Argument::X => &self.x,
+            Argument::W => &self.w,
+            Argument::Y => &self.y,
+        }
+    }
+
     fn new(x: &[usize], w: &[usize], settings: ConvSettings) -> Result<Self> {
         let fail = |problem: String| Error::shape("conv2d", problem);
         let (&[n, c, h, width], &[o, c_group, kh, kw]) = (x, w) else {
@@ -140,17 +148,44 @@ impl Shapes {
     }
 }
 
-/// y = x ∗ w.
-#[derive(Debug)]
-struct Conv2d(Shapes);
+/// An argument of the trilinear form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Argument {
+    X,
+    W,
+    Y,
+}
 
-/// The cotangent of x: operands y, w.
-#[derive(Debug)]
-struct Conv2dInputTranspose(Shapes);
+impl Argument {
+    /// The two others, in the order in which they are the operands of what computes this one.
+    fn operands(self) -> [Self; 2] {
+        match self {
+            Self::Y => [Self::X, Self::W],
+            Self::X => [Self::Y, Self::W],
+            Self::W => [Self::X, Self::Y],
+        }
+    }
+}
 
-/// The cotangent of w: operands x, y.
-#[derive(Debug)]
-struct Conv2dWeightTranspose(Shapes);
+/// The gradient of the trilinear form in one argument, from the two others: the convolution y = x ∗ w, the
+/// cotangent of x, or the cotangent of w.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Conv2d {
+    of: Argument,
+    shapes: Shapes,
+}
+
+impl Conv2d {
+    /// Sums of products of pairs of operands, each with a leading axis.
+    fn eval_sum(&self, pairs: &[[&Tensor; 2]]) -> Result<Tensor> {
+        let geometry = self.shapes.geometry();
+        match self.of {
+            Argument::Y => kernels::conv2d(pairs, &geometry),
+            Argument::X => kernels::conv2d_input_transpose(pairs, &geometry),
+            Argument::W => kernels::conv2d_weight_transpose(pairs, &geometry),
+        }
+    }
+}
 
 /// An operand with a leading axis, of size 1 where it has none.
 fn led(operand: &Operand) -> Result<Tensor> {
@@ -164,114 +199,42 @@ fn unled(result: Tensor, args: &[Operand]) -> Result<Tensor> {
 
 impl Primitive for Conv2d {
     fn name(&self) -> &'static str {
-        "conv2d"
+        match self.of {
+            Argument::Y => "conv2d",
+            Argument::X => "conv2d-input-transpose",
+            Argument::W => "conv2d-weight-transpose",
+        }
     }
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
-        self.0.check(self.name(), args, [&self.0.x, &self.0.w])?;
-        Ok(self.0.y.to_vec())
+        let operands = self.of.operands().map(|operand| self.shapes.of(operand));
+        self.shapes.check(self.name(), args, operands)?;
+        Ok(self.shapes.of(self.of).to_vec())
     }
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
-        let y = kernels::conv2d(&[[&led(&args[0])?, &led(&args[1])?]], &self.0.geometry())?;
-        unled(y, args)
+        unled(self.eval_sum(&[[&led(&args[0])?, &led(&args[1])?]])?, args)
     }
 
     fn linearity(&self) -> Linearity {
         Linearity::Multilinear(&[0, 1])
     }
 
-    fn transpose(&self, graph: &mut Graph, node: &NodeRef, wrt: usize, y: Value) -> Result<Value> {
-        match wrt {
-            0 => graph.emit(Arc::new(Conv2dInputTranspose(self.0.clone())), &[y, node.args[1]]),
-            _ => graph.emit(Arc::new(Conv2dWeightTranspose(self.0.clone())), &[node.args[0], y]),
-        }
+    fn transpose(&self, graph: &mut Graph, node: &NodeRef, wrt: usize, cotangent: Value) -> Result<Value> {
+        let of = self.of.operands()[wrt];
+        // The two arguments that are not asked for: this operation's result, whose cotangent is
+        // given, and its other operand.
+        let args =
+            of.operands().map(|operand| if operand == self.of { cotangent } else { node.args[1 - wrt] });
+        graph.emit(Arc::new(Self { of, shapes: self.shapes.clone() }), &args)
     }
 
-    fn of_two_summed(&self) -> Option<Arc<dyn Primitive>> {
-        Some(Arc::new(OfTwo {
-            single: Arc::new(Self(self.0.clone())),
-            shapes: self.0.clone(),
-            kernel: kernels::conv2d,
-        }))
-    }
-
-    fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
-        self.0.flops()
-    }
-}
-
-impl Primitive for Conv2dInputTranspose {
-    fn name(&self) -> &'static str {
-        "conv2d-input-transpose"
-    }
-
-    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
-        self.0.check(self.name(), args, [&self.0.y, &self.0.w])?;
-        Ok(self.0.x.to_vec())
-    }
-
-    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
-        let x = kernels::conv2d_input_transpose(&[[&led(&args[0])?, &led(&args[1])?]], &self.0.geometry())?;
-        unled(x, args)
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::Multilinear(&[0, 1])
-    }
-
-    fn transpose(&self, graph: &mut Graph, node: &NodeRef, wrt: usize, x: Value) -> Result<Value> {
-        match wrt {
-            0 => graph.emit(Arc::new(Conv2d(self.0.clone())), &[x, node.args[1]]),
-            _ => graph.emit(Arc::new(Conv2dWeightTranspose(self.0.clone())), &[x, node.args[0]]),
-        }
-    }
-
-    fn of_two_summed(&self) -> Option<Arc<dyn Primitive>> {
-        Some(Arc::new(OfTwo {
-            single: Arc::new(Self(self.0.clone())),
-            shapes: self.0.clone(),
-            kernel: kernels::conv2d_input_transpose,
-        }))
-    }
-
-    fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
-        self.0.flops()
-    }
-}
-
-impl Primitive for Conv2dWeightTranspose {
-    fn name(&self) -> &'static str {
-        "conv2d-weight-transpose"
-    }
-
-    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
-        self.0.check(self.name(), args, [&self.0.x, &self.0.y])?;
-        Ok(self.0.w.to_vec())
-    }
-
-    fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
-        let w = kernels::conv2d_weight_transpose(&[[&led(&args[0])?, &led(&args[1])?]], &self.0.geometry())?;
-        unled(w, args)
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::Multilinear(&[0, 1])
-    }
-
-    fn transpose(&self, graph: &mut Graph, node: &NodeRef, wrt: usize, w: Value) -> Result<Value> {
-        match wrt {
-            0 => graph.emit(Arc::new(Conv2dInputTranspose(self.0.clone())), &[node.args[1], w]),
-            _ => graph.emit(Arc::new(Conv2d(self.0.clone())), &[node.args[0], w]),
-        }
-    }
-
-    /// One product a position: the cotangent's channels there, and the patch that the kernel saw.
+    /// Of the cotangent of w, one product a position: the cotangent's channels there, and the patch that the kernel saw.
     fn outer_products(&self, graph: &mut Graph, node: &NodeRef) -> Result<Option<[Value; 2]>> {
-        if self.0.settings.groups != 1 {
+        if self.of != Argument::W || self.shapes.settings.groups != 1 {
             return Ok(None);
         }
-        let patches = graph.patches(node.args[0], &self.0)?;
+        let patches = graph.patches(node.args[0], &self.shapes)?;
         let mut by_position = |value: Value| {
             let shape = graph.shape(value).to_vec();
             let last = graph.permute(value, &[0, 2, 3, 1])?;
@@ -280,59 +243,48 @@ impl Primitive for Conv2dWeightTranspose {
         Ok(Some([by_position(node.args[1])?, by_position(patches)?]))
     }
 
-    /// The samples of all are the samples of one.
+    /// Of the cotangent of w: the samples of all are the samples of one.
     fn stacked_sum(&self, graph: &mut Graph, stacked: &[Value]) -> Result<Option<Value>> {
-        let mut shapes = self.0.clone();
+        if self.of != Argument::W {
+            return Ok(None);
+        }
+        let mut shapes = self.shapes.clone();
         let n = graph.shape(stacked[0])[0];
         shapes.x[0] *= n;
         shapes.y[0] *= n;
         let (x, y) = (graph.reshape(stacked[0], &shapes.x)?, graph.reshape(stacked[1], &shapes.y)?);
-        graph.emit(Arc::new(Self(shapes)), &[x, y]).map(Some)
+        graph.emit(Arc::new(Self { of: self.of, shapes }), &[x, y]).map(Some)
     }
 
     fn of_two_summed(&self) -> Option<Arc<dyn Primitive>> {
-        Some(Arc::new(OfTwo {
-            single: Arc::new(Self(self.0.clone())),
-            shapes: self.0.clone(),
-            kernel: kernels::conv2d_weight_transpose,
-        }))
+        Some(Arc::new(OfTwo(self.clone())))
     }
 
     fn flops(&self, _: &[&[usize]], _: &[usize]) -> usize {
-        self.0.flops()
+        self.shapes.flops()
     }
 }
 
 /// One of the family for two pairs of operands, summed as they are computed.
-struct OfTwo {
-    single: Arc<dyn Primitive>,
-    shapes: Shapes,
-    kernel: fn(&[[&Tensor; 2]], &Geometry) -> Result<Tensor>,
-}
-
-impl fmt::Debug for OfTwo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("OfTwo").field(&self.single).finish()
-    }
-}
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct OfTwo(Conv2d);
 
 impl Primitive for OfTwo {
     fn name(&self) -> &'static str {
-        match self.single.name() {
-            "conv2d" => "two conv2d",
-            "conv2d-input-transpose" => "two conv2d-input-transpose",
-            _ => "two conv2d-weight-transpose",
+        match self.0.of {
+            Argument::Y => "two conv2d",
+            Argument::X => "two conv2d-input-transpose",
+            Argument::W => "two conv2d-weight-transpose",
         }
     }
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
-        self.single.shape(&args[..2])
+        self.0.shape(&args[..2])
     }
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
         let led: Vec<Tensor> = args.iter().map(led).collect::<Result<_>>()?;
-        let result = (self.kernel)(&[[&led[0], &led[1]], [&led[2], &led[3]]], &self.shapes.geometry())?;
-        unled(result, args)
+        unled(self.0.eval_sum(&[[&led[0], &led[1]], [&led[2], &led[3]]])?, args)
     }
 
     fn linearity(&self) -> Linearity {
@@ -340,7 +292,7 @@ impl Primitive for OfTwo {
     }
 
     fn flops(&self, args: &[&[usize]], output: &[usize]) -> usize {
-        2 * self.single.flops(&args[..2], output) + output.iter().product::<usize>()
+        2 * self.0.flops(&args[..2], output) + output.iter().product::<usize>()
     }
 }
 
@@ -361,7 +313,7 @@ impl Graph {
     /// When the weight does not fit the input.
     pub fn conv2d(&mut self, x: Value, w: Value, settings: ConvSettings) -> Result<Value> {
         let shapes = Shapes::new(self.shape(x), self.shape(w), settings)?;
-        self.emit(Arc::new(Conv2d(shapes)), &[x, w])
+        self.emit(Arc::new(Conv2d { of: Argument::Y, shapes }), &[x, w])
     }
 
     /// The transpose in its input of the convolution with w \[O, C/groups, kH, kW\], as a map from `y` \[N, O, oH, oW\] to
@@ -377,7 +329,7 @@ impl Graph {
         output_padding: usize,
     ) -> Result<Value> {
         let shapes = Shapes::transposed(self.shape(y), self.shape(w), settings, output_padding)?;
-        self.emit(Arc::new(Conv2dInputTranspose(shapes)), &[y, w])
+        self.emit(Arc::new(Conv2d { of: Argument::X, shapes }), &[y, w])
     }
 }
 
@@ -449,7 +401,7 @@ mod tests {
         let settings = ConvSettings { stride: 2, padding: 1, ..ConvSettings::default() };
         let shapes = Shapes::new(&[1, 3, 6, 6], &[4, 3, 3, 3], settings)?;
         let (x, y) = (graph.input("x", &shapes.x), graph.input("y", &shapes.y));
-        let w = graph.emit(Arc::new(Conv2dWeightTranspose(shapes)), &[x, y])?;
+        let w = graph.emit(Arc::new(Conv2d { of: Argument::W, shapes }), &[x, y])?;
         let node = graph.operation(w).unwrap();
         let [left, right] = node.primitive.outer_products(&mut graph, &node)?.unwrap();
         assert_eq!((graph.shape(left), graph.shape(right)), ([9, 4].as_slice(), [9, 27].as_slice()));

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// x, with derivative zero: what is computed from the parameters and yet held fixed while one differentiates in them.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Detach;
 
 impl Primitive for Detach {

@@ -13,11 +13,11 @@ use crate::{
 };
 
 /// out\[.., j\] = x\[.., j\] − x\[.., m\] with m = index\[..\]: exactly 0 at m, whatever is differentiated.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Differences;
 
 /// out\[.., j\] = x\[.., j\] for j ≠ m, and out\[.., m\] = −Σ_{j ≠ m} x\[.., j\]: x\[.., m\] counts for nothing.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct DifferencesTranspose;
 
 fn check(name: &str, args: &[&[usize]]) -> Result<Vec<usize>> {

@@ -14,7 +14,7 @@ use crate::{
 /// out\[b.., i.., j..\] = Σ_k lhs\[b, i, k\] rhs\[b, j, k\], the axes of either operand standing in any order.
 ///
 /// The output's axes are the batch pairs in the order given, the other axes of `lhs`, then those of `rhs`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Dot {
     /// (axis of lhs, axis of rhs) shared by operands and output.
     pub batch: Vec<[usize; 2]>,

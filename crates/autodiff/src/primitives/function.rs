@@ -7,24 +7,25 @@ use candle_core::Tensor;
 use crate::{
     Graph, Value,
     error::Result,
+    identity::Real,
     kernels::{self, Element, dispatch},
     primitive::{Affinity, ElementWise, Linearity, NodeRef, Operand, Place, Primitive},
 };
 
 /// A function of one number; derivatives of each are built from the others.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
     /// max(x, 0), with derivative 0 at 0.
     Relu,
     /// x for x > 0, otherwise `slope`·x.
     LeakyRelu {
         /// The slope on the negative side.
-        slope: f64,
+        slope: Real,
     },
     /// 1 for x > 0, otherwise `slope`: the derivative of the two above.
     Step {
         /// The value for x ≤ 0.
-        slope: f64,
+        slope: Real,
     },
     /// tanh(x)
     Tanh,
@@ -61,7 +62,7 @@ impl Function {
             Self::Relu => kernels::element_wise(ElementWise::Relu, x),
             Self::Step { slope } => kernels::element_wise(ElementWise::Step(slope), x),
             Self::LeakyRelu { slope } => {
-                let slope = number(slope);
+                let slope = number(slope.0);
                 kernels::map::<T>(x, |x| if x > zero { x } else { slope * x })
             }
             Self::Tanh => kernels::map::<T>(x, T::tanh),
@@ -114,7 +115,7 @@ impl Function {
     fn derivative(self, graph: &mut Graph, x: Value, y: Value) -> Result<Value> {
         match self {
             // As good as of x, which then need not be kept.
-            Self::Relu => graph.function(Self::Step { slope: 0.0 }, y),
+            Self::Relu => graph.function(Self::Step { slope: Real(0.0) }, y),
             Self::LeakyRelu { slope } => graph.function(Self::Step { slope }, x),
             Self::Step { .. } => {
                 let shape = graph.shape(x).to_vec();
@@ -260,7 +261,7 @@ mod tests {
         Function::NormalCdf,
         Function::Exp,
         Function::Relu,
-        Function::LeakyRelu { slope: 0.01 },
+        Function::LeakyRelu { slope: Real(0.01) },
     ];
 
     #[test]

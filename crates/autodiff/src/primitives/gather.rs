@@ -13,11 +13,11 @@ use crate::{
 };
 
 /// out\[r, j\] = x\[r, index\[r, j\]\] for x \[R, I\] and index \[R, J\].
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Gather;
 
 /// out\[r, i\] = Σ_{j: index\[r, j\] = i} x\[r, j\] for x and index \[R, J\], i < `size`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct ScatterAdd {
     size: usize,
 }

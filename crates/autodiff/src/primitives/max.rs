@@ -8,14 +8,15 @@ use super::with_batch;
 use crate::{
     Graph, Value,
     error::{Error, Result},
+    identity::Real,
     kernels,
     primitive::{Linearity, Operand, Place, Primitive},
 };
 
 /// For x \[.., C\] the position along the last axis of the first element that is at most `slack` below the largest: \[..\], of type `u32`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Argmax {
-    slack: f64,
+    slack: Real,
 }
 
 impl Primitive for Argmax {
@@ -34,7 +35,7 @@ impl Primitive for Argmax {
         let x = &args[0];
         let (size, rows) = x.dims().split_last().unwrap_or((&1, &[]));
         let flat = x.tensor.reshape((x.batch().unwrap_or(1), rows.iter().product::<usize>(), *size))?;
-        let index = kernels::argmax(&flat, self.slack)?;
+        let index = kernels::argmax(&flat, self.slack.0)?;
         Ok(Tensor::from_vec(index, with_batch(x.batch(), rows), x.tensor.device())?)
     }
 
@@ -46,7 +47,7 @@ impl Primitive for Argmax {
 impl Graph {
     /// The position along the last axis of `x` \[.., C\] of the first element that is at most `slack` below the largest: \[..\].
     pub(crate) fn argmax(&mut self, x: Value, slack: f64) -> Result<Value> {
-        self.emit(Arc::new(Argmax { slack }), &[x])
+        self.emit(Arc::new(Argmax { slack: Real(slack) }), &[x])
     }
 
     /// 1 where `x` is the largest along its last axis (at the first place, where several are), otherwise 0; piecewise constant.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// x ∘ y, of one shape.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Mul;
 
 impl Primitive for Mul {

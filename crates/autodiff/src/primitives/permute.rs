@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Axis i of the output is axis `axes[i]` of the operand.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Permute {
     axes: Vec<usize>,
 }

@@ -70,7 +70,7 @@ fn adaptive(size: usize, out: usize) -> Result<Ranges, &'static str> {
 }
 
 /// The image and the windows on it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Windows {
     /// \[N, C, H, W\]
     image: [usize; 4],
@@ -118,7 +118,7 @@ impl Windows {
 }
 
 /// For each window the position in its plane of the first largest element: \[N·C, oH·oW\], of type `u32`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct ArgmaxPool(Windows);
 
 impl Primitive for ArgmaxPool {
@@ -143,7 +143,7 @@ impl Primitive for ArgmaxPool {
 }
 
 /// The sum over each window.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct SumPool(Windows);
 
 impl Primitive for SumPool {
@@ -170,7 +170,7 @@ impl Primitive for SumPool {
 }
 
 /// Each element added to all positions of its window.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct SumPoolTranspose(Windows);
 
 impl Primitive for SumPoolTranspose {

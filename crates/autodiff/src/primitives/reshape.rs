@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The same elements in the same (row-major) order under another shape.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Reshape {
     shape: Vec<usize>,
 }

@@ -7,13 +7,14 @@ use candle_core::Tensor;
 use crate::{
     Graph, Value,
     error::Result,
+    identity::Real,
     primitive::{ElementWise, Linearity, NodeRef, Operand, Place, Primitive},
 };
 
 /// c·x.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Scale {
-    factor: f64,
+    factor: Real,
 }
 
 impl Primitive for Scale {
@@ -26,7 +27,7 @@ impl Primitive for Scale {
     }
 
     fn eval(&self, _: &Place, args: &[Operand]) -> Result<Tensor> {
-        Ok(args[0].tensor.affine(self.factor, 0.0)?)
+        Ok(args[0].tensor.affine(self.factor.0, 0.0)?)
     }
 
     fn element_wise(&self) -> Option<ElementWise> {
@@ -38,7 +39,7 @@ impl Primitive for Scale {
     }
 
     fn transpose(&self, graph: &mut Graph, _: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
-        graph.scale(cotangent, self.factor)
+        graph.scale(cotangent, self.factor.0)
     }
 }
 
@@ -48,7 +49,7 @@ impl Graph {
     /// # Errors
     /// None at present; the signature is that of all emitters.
     pub fn scale(&mut self, x: Value, factor: f64) -> Result<Value> {
-        if factor == 1.0 { Ok(x) } else { self.emit(Arc::new(Scale { factor }), &[x]) }
+        if factor == 1.0 { Ok(x) } else { self.emit(Arc::new(Scale { factor: Real(factor) }), &[x]) }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The elements `start .. start + len` along `axis`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Slice {
     axis: usize,
     start: usize,
@@ -26,18 +26,15 @@ impl Primitive for Slice {
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
         let mut shape = args[0].to_vec();
         match shape.get_mut(self.axis) {
-            Some(size) if self.start + self.len <= *size => {
+            Some(size) if self.start.checked_add(self.len).is_some_and(|end| end <= *size) => {
                 *size = self.len;
                 Ok(shape)
             }
             _ => Err(Error::shape(
                 self.name(),
                 format!(
-                    "{:?} has no elements {}..{} on axis {}",
-                    args[0],
-                    self.start,
-                    self.start + self.len,
-                    self.axis
+                    "{:?} has no {} elements from {} on along axis {}",
+                    args[0], self.len, self.start, self.axis
                 ),
             )),
         }
@@ -66,7 +63,7 @@ impl Primitive for Slice {
 }
 
 /// `before` and `after` zeros around the elements along `axis`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Pad {
     axis: usize,
     before: usize,

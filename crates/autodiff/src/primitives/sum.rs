@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The sum over `axes`, which keep the size 1.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Sum {
     axes: Vec<usize>,
 }

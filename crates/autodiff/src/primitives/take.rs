@@ -13,11 +13,11 @@ use crate::{
 };
 
 /// out\[i.., :\] = table\[index\[i..\], :\] for a table \[V, D\] and an index of any shape.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Take;
 
 /// out\[v, :\] = Σ_{i: index\[i\] = v} x\[i.., :\] for x \[I.., D\], v < `rows`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct PutRows {
     rows: usize,
 }
@@ -108,7 +108,7 @@ mod tests {
     fn laws() {
         // The index is the step function of an input, which has no derivative: rows 0 and 1.
         Subject::new(1, &[&[2, 3], &[4, 2]], |g, x| {
-            let index = g.function(crate::ElementwiseFunction::Step { slope: 0.0 }, x[1])?;
+            let index = g.function(crate::ElementwiseFunction::Step { slope: crate::Real(0.0) }, x[1])?;
             let taken = g.take(x[0], index)?;
             let sum = g.sum(x[1], &[0, 1])?;
             let sum = g.reshape(sum, &[1, 1, 1])?;

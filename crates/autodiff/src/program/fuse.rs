@@ -15,7 +15,7 @@ use crate::{
 const MOST_OPERANDS: usize = 12;
 
 /// A chain as an operation of the operands at its ends.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Fused {
     code: Vec<Instruction>,
     /// The shape of the chain's result.
@@ -161,7 +161,7 @@ mod tests {
     use candle_core::{DType, Device};
 
     use super::*;
-    use crate::{ElementwiseFunction, Graph};
+    use crate::{ElementwiseFunction, Graph, Real};
 
     /// The mask of a ReLU is neither kept nor written: both chains read the ReLU's result.
     #[test]
@@ -169,7 +169,7 @@ mod tests {
         let mut graph = Graph::default();
         let (x, v) = (graph.input("x", &[3, 4]), graph.input("v", &[3, 4]));
         let y = graph.function(ElementwiseFunction::Relu, x)?;
-        let mask = graph.function(ElementwiseFunction::Step { slope: 0.0 }, y)?;
+        let mask = graph.function(ElementwiseFunction::Step { slope: Real(0.0) }, y)?;
         let masked = graph.mul(v, mask)?;
         let half = graph.scale(masked, 0.5)?;
         let sum = graph.sum(half, &[0])?;

@@ -48,8 +48,9 @@ impl Program {
     /// What `outputs` need, given `inputs` (any values of the graph: nothing behind them is computed).
     ///
     /// # Errors
-    /// When an input of the graph is needed that is not among `inputs`.
+    /// When an input of the graph is needed that is not among `inputs`, or a value is one of another graph.
     pub fn new(graph: &Graph, inputs: &[Value], outputs: &[Value]) -> Result<Self> {
+        graph.check("program", &[inputs, outputs].concat())?;
         let mut slots: HashMap<Value, usize> = inputs.iter().enumerate().map(|(i, v)| (*v, i)).collect();
         let mut shapes: Vec<Vec<usize>> = inputs.iter().map(|v| graph.shape(*v).to_vec()).collect();
         let mut steps = Vec::new();
@@ -101,10 +102,11 @@ impl Program {
     }
 
     /// Evaluates the program on `inputs`. An input may have one more leading axis than declared (many tangents,
-    /// cotangents or samples); every output that depends on it then has that axis too.
+    /// cotangents or samples), of the same size for all inputs that have it; every output that depends on one of them then has that
+    /// axis too.
     ///
     /// # Errors
-    /// When an input's shape is not the declared one, or a tensor operation fails.
+    /// When an input's shape is not the declared one, leading axes differ or are empty, or a tensor operation fails.
     pub fn evaluate(&self, place: &Place, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         self.evaluate_owned(place, inputs.to_vec())
     }
@@ -193,13 +195,23 @@ impl Program {
             let problem = format!("{} inputs instead of {}", inputs.len(), self.inputs);
             return Err(Error::shape("program", problem));
         }
+        let mut lead = None;
         for (i, (input, declared)) in inputs.iter().zip(&self.shapes).enumerate() {
             let dims = input.dims();
-            let fits = dims == declared || dims.split_first().is_some_and(|(_, rest)| rest == declared);
-            if !fits {
-                let problem = format!("input {i} has shape {dims:?} instead of {declared:?}");
-                return Err(Error::shape("program", problem));
+            if dims == declared {
+                continue;
             }
+            let problem = match dims.split_first() {
+                Some((0, rest)) if rest == declared => format!("the leading axis of input {i} is empty"),
+                Some((&size, rest)) if rest == declared => match lead.replace(size) {
+                    Some(other) if other != size => {
+                        format!("leading axes differ: {size} of input {i}, {other} of one before it")
+                    }
+                    _ => continue,
+                },
+                _ => format!("input {i} has shape {dims:?} instead of {declared:?}"),
+            };
+            return Err(Error::shape("program", problem));
         }
         Ok(())
     }

@@ -52,8 +52,7 @@ fn summed_pair<'a>(
     let &[left, right] = sum.args.as_slice() else { return None };
     let pair = [&steps[left.checked_sub(inputs)?], &steps[right.checked_sub(inputs)?]];
     let of_two = pair[0].primitive.of_two_summed()?;
-    // Equal output of Debug means equal operation.
-    let alike = left != right && format!("{:?}", pair[0].primitive) == format!("{:?}", pair[1].primitive);
+    let alike = left != right && *pair[0].primitive == *pair[1].primitive;
     alike.then_some((pair, of_two))
 }
 

@@ -47,10 +47,10 @@ impl MeanLoss {
     /// The mean loss over the samples of `point`, whose curvature may take `memory` bytes beside the point and the vectors.
     ///
     /// # Errors
-    /// When the network's outputs do not fit the loss.
+    /// When the point has no samples, or the network's outputs do not fit the loss.
     pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
         // Whatever is wrong with the loss is wrong for one sample, too.
-        Objective::new(network, loss, 1)?;
+        Objective::new(network, loss, point.samples().min(1))?;
         Ok(Self { network: network.clone(), loss, point, memory })
     }
 

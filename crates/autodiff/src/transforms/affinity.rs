@@ -16,8 +16,11 @@ pub struct Breaker {
 ///
 /// Where it is at most [`Affinity::Piecewise`] the second derivative of the output in the group vanishes almost
 /// everywhere, so that the group's Hessian block equals its Gauss-Newton block. Otherwise the breaker says where
-/// affinity ends.
+/// affinity ends. Nothing is proved of a value of another graph.
 pub fn affinity(graph: &Graph, output: Value, group: &[Value]) -> (Affinity, Option<Breaker>) {
+    if !graph.contains(output) {
+        return (Affinity::General, Some(Breaker { node: graph.describe(output) }));
+    }
     let mut known: HashMap<Value, Affinity> = HashMap::new();
     let mut breaker = None;
     for value in graph.ancestors(&[output], group) {

@@ -10,12 +10,14 @@ use crate::{Graph, Value, error::Result};
 /// (1994) is this transformation of a gradient.
 ///
 /// # Errors
-/// When a primitive's rule fails.
+/// When a primitive's rule fails, or a value is one of another graph.
 pub fn linearize(
     graph: &mut Graph,
     outputs: &[Value],
     seeds: &[(Value, Value)],
 ) -> Result<Vec<Option<Value>>> {
+    let given = seeds.iter().flat_map(|(value, tangent)| [*value, *tangent]);
+    graph.check("linearize", &outputs.iter().copied().chain(given).collect::<Vec<_>>())?;
     let stops: Vec<Value> = seeds.iter().map(|(value, _)| *value).collect();
     let mut tangents: HashMap<Value, Value> = seeds.iter().copied().collect();
     for value in graph.ancestors(outputs, &stops) {

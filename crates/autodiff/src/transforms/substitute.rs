@@ -8,12 +8,14 @@ use crate::{Graph, Value, error::Result};
 /// depend on the first.
 ///
 /// # Errors
-/// When a replacement has another shape than what it replaces.
+/// When a replacement has another shape than what it replaces, or a value is one of another graph.
 pub fn substitute(
     graph: &mut Graph,
     outputs: &[Value],
     replacements: &[(Value, Value)],
 ) -> Result<Vec<Value>> {
+    let given = replacements.iter().flat_map(|(from, to)| [*from, *to]);
+    graph.check("substitute", &outputs.iter().copied().chain(given).collect::<Vec<_>>())?;
     let stops: Vec<Value> = replacements.iter().map(|(value, _)| *value).collect();
     let mut replaced: HashMap<Value, Value> = replacements.iter().copied().collect();
     for value in graph.ancestors(outputs, &stops) {

@@ -8,12 +8,14 @@ use crate::{Graph, Value, error::Result};
 /// The outputs must be linear in the inputs, as tangents are in their seeds.
 ///
 /// # Errors
-/// When a primitive between inputs and outputs is not linear.
+/// When a primitive between inputs and outputs is not linear, or a value is one of another graph.
 pub fn transpose(
     graph: &mut Graph,
     outputs: &[(Value, Value)],
     inputs: &[Value],
 ) -> Result<Vec<Option<Value>>> {
+    let given = outputs.iter().flat_map(|(output, cotangent)| [*output, *cotangent]);
+    graph.check("transpose", &inputs.iter().copied().chain(given).collect::<Vec<_>>())?;
     let depends = graph.dependents(inputs);
     let mut cotangents: HashMap<Value, Value> = HashMap::new();
     for (output, cotangent) in outputs {

@@ -8,7 +8,7 @@ use super::{BLOCK, reduction::Reduction, strided::Strided};
 use crate::{kernels::Element, primitive::ElementWise};
 
 /// An instruction of a stack machine: what an operation is applied to is on top of the stack, and replaced by its result.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Instruction {
     /// Pushes an operand.
     Operand(usize),
@@ -109,7 +109,7 @@ impl<'a, T: Element> Machine<'a, T> {
                     });
                 }
                 Instruction::Apply(ElementWise::Scale(factor)) => {
-                    let factor = T::from_f64(factor);
+                    let factor = T::from_f64(factor.0);
                     unary(
                         &mut entries,
                         buffer(out, buffers, top - 1),
@@ -125,7 +125,7 @@ impl<'a, T: Element> Machine<'a, T> {
                     |x| if x <= T::zero() { T::zero() } else { x },
                 ),
                 Instruction::Apply(ElementWise::Step(slope)) => {
-                    let slope = T::from_f64(slope);
+                    let slope = T::from_f64(slope.0);
                     unary(
                         &mut entries,
                         buffer(out, buffers, top - 1),

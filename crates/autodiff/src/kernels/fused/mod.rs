@@ -97,7 +97,10 @@ mod tests {
     use candle_core::Device;
 
     use super::{Instruction::*, *};
-    use crate::primitive::ElementWise::{Add, Mul, Scale};
+    use crate::{
+        identity::Real,
+        primitive::ElementWise::{Add, Mul, Scale},
+    };
 
     fn random(dims: &[usize]) -> Result<Tensor> {
         Ok(Tensor::randn(0.0_f64, 1.0, dims, &Device::Cpu)?)
@@ -121,7 +124,7 @@ mod tests {
         Operand(4),
         Operand(2),
         Operand(3),
-        Apply(Scale(-0.5)),
+        Apply(Scale(Real(-0.5))),
         Apply(Add),
         Apply(Mul),
         Apply(Add),

@@ -153,10 +153,6 @@ impl<T: Element> Row<'_, T> {
         let group = channel / self.plan.out_channels();
         let image = &self.images[group * self.plan.channels() * self.plan.plane() * self.step + lane..];
         let mut sums = [[T::splat(simd, T::zeroed()); R]; O];
-        for (o, sums) in sums.iter_mut().enumerate() {
-            let stored = &self.sums[((channel + o) * g.patch() + tap) * lanes..][..R * lanes];
-            sums.copy_from_slice(T::vectors::<S>(stored).0);
-        }
         for (i, position) in positions[self.start..][..g.out_width].iter().enumerate() {
             let first = (i * g.out_channels + channel) * self.step + lane;
             let mut y = [T::splat(simd, T::zeroed()); O];
@@ -173,7 +169,9 @@ impl<T: Element> Row<'_, T> {
         }
         for (o, sums) in sums.iter().enumerate() {
             let stored = &mut self.sums[((channel + o) * g.patch() + tap) * lanes..][..R * lanes];
-            T::vectors_mut::<S>(stored).0.copy_from_slice(sums);
+            for (stored, sum) in T::vectors_mut::<S>(stored).0.iter_mut().zip(sums) {
+                *stored = <T as Lanes>::add(simd, *stored, *sum);
+            }
         }
     }
 }

@@ -21,6 +21,10 @@ use crate::kernels::{
 /// Numbers that all tasks' sums may be.
 const SUMS: usize = 1 << 24;
 
+/// Terms that are summed in one go, at least. The sums of these are then added up: in one long sum in f32 each term
+/// would be rounded at the size of the whole.
+const TERMS: usize = 512;
+
 /// w\[r\] = Σ Σ_b y\[r, b\] x\[r, b\]ᵀ over terms, in rounds r of so many samples: \[R, O, C/groups, kH, kW\].
 pub(in super::super) fn weight_transpose<T: Element>(
     arch: Arch,
@@ -43,20 +47,24 @@ fn one_round<T: Element>(arch: Arch, plan: &Plan, samples: usize, terms: Terms<'
     // [group, tap, output channel], the channels filled up to whole vectors.
     let step = widths.whole(plan.out_channels());
     let count = g.groups * g.patch() * step;
+    let at_once = TERMS.div_ceil(plan.positions.len().max(1));
     let tasks = (SUMS / count.max(1)).clamp(2, TASKS).min(samples.max(1));
     let mut sums = zeros(tasks * count);
     sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
         let samples = task * samples / tasks..(task + 1) * samples / tasks;
-        with_buffers(|scratch| {
-            for term in terms {
-                add_samples(arch, plan, widths, *term, samples.clone(), scratch, sums);
+        with_buffers(|[image, outputs, block]: &mut [Vec<T>; 3]| {
+            for (term, first) in
+                terms.iter().flat_map(|t| samples.clone().step_by(at_once).map(move |f| (t, f)))
+            {
+                let samples = first..samples.end.min(first + at_once);
+                let block = zeroed(block, count);
+                add_samples(arch, plan, widths, *term, samples, [image, outputs], block);
+                add_onto(sums, block);
             }
         });
     });
     let (total, others) = sums.split_at_mut(count);
-    for more in others.chunks(count.max(1)) {
-        total.iter_mut().zip(more).for_each(|(total, x)| *total += *x);
-    }
+    others.chunks(count.max(1)).for_each(|more| add_onto(total, more));
     for (sums, out) in total.chunks(g.patch() * step).zip(out.chunks_mut(g.group_weight())) {
         arch.dispatch(Transposes {
             count: 1,
@@ -75,7 +83,7 @@ fn add_samples<T: Element>(
     widths: Widths,
     [x, y]: [&[T]; 2],
     samples: Range<usize>,
-    [image, outputs]: &mut [Vec<T>; 2],
+    [image, outputs]: [&mut Vec<T>; 2],
     sums: &mut [T],
 ) {
     let g = &plan.g;
@@ -116,6 +124,10 @@ fn add_samples<T: Element>(
             }
         }
     }
+}
+
+fn add_onto<T: Element>(total: &mut [T], more: &[T]) {
+    total.iter_mut().zip(more).for_each(|(total, x)| *total += *x);
 }
 
 /// Writes an image into the middle of a padded one.
