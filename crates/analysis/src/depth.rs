@@ -10,10 +10,12 @@ use crate::{expectation::When, measured::best};
 pub(crate) const FULL: &str = "full";
 
 /// The distances of a run's layers to the whole network, at an epoch or summed over epochs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Profile {
     /// (layer, distance) in the order of depth; at least one.
     pub layers: Vec<(String, f64)>,
+    /// The layers' distances at other bandwidths, where the distance smooths.
+    pub band: Vec<(f64, Vec<f64>)>,
 }
 
 impl Profile {
@@ -22,10 +24,10 @@ impl Profile {
     ///
     /// # Errors
     /// In words, why there are none.
-    pub fn new<'a>(run: &'a Run, metric: &str, curvature: &str, when: When) -> Result<Self, String> {
+    pub fn new(run: &Run, metric: &str, curvature: &str, when: When) -> Result<Self, String> {
         let ours = |d: &&DistanceRecord| d.metric == metric && d.curvature == curvature;
-        let record = |d: &'a DistanceRecord| Some((layer(d)?, (d.epoch, d.batch), d.value));
-        let records: Vec<_> = run.distances.iter().filter(ours).filter_map(record).collect();
+        let records: Vec<_> =
+            run.distances.iter().filter(ours).filter_map(|d| Some((layer(d)?, d))).collect();
         let mut moments = complete(&records);
         let last = match when {
             When::All => None,
@@ -37,22 +39,36 @@ impl Profile {
             }
         };
         moments.retain(|(epoch, _)| last.is_none_or(|last| *epoch == last));
-        let batches = |of: usize| moments.iter().filter(|(epoch, _)| *epoch == of).count() as f64;
-        let mut layers: Vec<(String, f64)> = Vec::new();
-        for (layer, moment, value) in &records {
-            let share = if moments.contains(moment) { *value / batches(moment.0) } else { 0.0 };
-            match layers.iter_mut().find(|(name, _)| name == layer) {
-                Some((_, sum)) => *sum += share,
-                None => layers.push(((*layer).to_owned(), share)),
-            }
-        }
-        if moments.is_empty() || layers.is_empty() {
+        let Some(layers) = summed(&records, &moments, |d| Some(d.value)).filter(|_| !moments.is_empty())
+        else {
             return Err(format!("no {metric} distances between spectra of the {curvature} were measured"));
-        }
+        };
         if let Some((layer, _)) = layers.iter().find(|(_, value)| !value.is_finite()) {
             return Err(format!("the {metric} distance of {layer} is not finite"));
         }
-        Ok(Self { layers })
+        let bandwidths =
+            records.first().and_then(|(_, d)| d.band.as_ref()).map_or(&[][..], |b| &b.bandwidths);
+        let at = |&bandwidth: &f64| {
+            let values = summed(&records, &moments, |d| at(d, bandwidth))?;
+            Some((bandwidth, values.into_iter().map(|(_, value)| value).collect()))
+        };
+        let band = bandwidths.iter().filter_map(at).collect();
+        Ok(Self { layers, band })
+    }
+
+    /// The bandwidths at which another layer is the nearest, each with that layer's index.
+    pub fn other_least(&self) -> impl Iterator<Item = (f64, usize)> {
+        let own = self.least();
+        let least = |(bandwidth, values): &(f64, Vec<f64>)| (*bandwidth, least(values.iter().copied()));
+        self.band.iter().map(least).filter(move |(_, least)| *least != own)
+    }
+
+    /// The bandwidths at which it is another answer whether the least distance is in the middle half.
+    #[must_use]
+    pub fn flips(&self) -> Vec<f64> {
+        let own = self.is_least_in_the_middle_half();
+        let other = self.other_least().filter(|(_, least)| self.is_in_the_middle_half(*least) != own);
+        other.map(|(bandwidth, _)| bandwidth).collect()
     }
 
     /// i/(n − 1) of the i-th of n layers, from 0; 0 for an only one.
@@ -64,10 +80,7 @@ impl Profile {
     /// The index of the layer at the least distance, the first of several.
     #[must_use]
     pub fn least(&self) -> usize {
-        let indexed = self.layers.iter().map(|(_, value)| *value).enumerate();
-        indexed
-            .reduce(|least, next| if next.1 < least.1 { next } else { least })
-            .map_or(0, |(index, _)| index)
+        least(self.layers.iter().map(|(_, value)| *value))
     }
 
     /// Whether a layer is in the middle half of the depth.
@@ -93,15 +106,52 @@ impl Profile {
     }
 }
 
+/// The index of the least value, the first of several.
+fn least(values: impl Iterator<Item = f64>) -> usize {
+    let indexed = values.enumerate();
+    indexed.reduce(|least, next| if next.1 < least.1 { next } else { least }).map_or(0, |(index, _)| index)
+}
+
+/// The distance at a bandwidth of its band.
+fn at(record: &DistanceRecord, bandwidth: f64) -> Option<f64> {
+    let band = record.band.as_ref()?;
+    let index = band.bandwidths.iter().position(|other| *other == bandwidth)?;
+    band.values.get(index).copied()
+}
+
+/// The layers in order of appearance, each with the sum over the epochs of the mean over an epoch's batches; `None` without layers, or where
+/// one has no value.
+fn summed(
+    records: &[(&str, &DistanceRecord)],
+    moments: &BTreeSet<Moment>,
+    value: impl Fn(&DistanceRecord) -> Option<f64>,
+) -> Option<Vec<(String, f64)>> {
+    let batches = |of: usize| moments.iter().filter(|(epoch, _)| *epoch == of).count() as f64;
+    let mut layers: Vec<(String, f64)> = Vec::new();
+    for (layer, record) in records {
+        let counts = moments.contains(&moment(record));
+        let share = if counts { value(record)? / batches(record.epoch) } else { 0.0 };
+        match layers.iter_mut().find(|(name, _)| name == layer) {
+            Some((_, sum)) => *sum += share,
+            None => layers.push(((*layer).to_owned(), share)),
+        }
+    }
+    (!layers.is_empty()).then_some(layers)
+}
+
 /// An epoch, and which of its batches where there are several.
 type Moment = (usize, Option<usize>);
 
-/// The moments at which every layer has a distance, from (layer, moment, distance).
-fn complete(records: &[(&str, Moment, f64)]) -> BTreeSet<Moment> {
+fn moment(record: &DistanceRecord) -> Moment {
+    (record.epoch, record.batch)
+}
+
+/// The moments at which every layer has a distance.
+fn complete(records: &[(&str, &DistanceRecord)]) -> BTreeSet<Moment> {
     let layers: BTreeSet<&str> = records.iter().map(|record| record.0).collect();
     let mut measured = BTreeMap::<Moment, BTreeSet<&str>>::new();
-    for (layer, moment, _) in records {
-        measured.entry(*moment).or_default().insert(layer);
+    for (layer, record) in records {
+        measured.entry(moment(record)).or_default().insert(layer);
     }
     let all = measured.into_iter().filter(|(_, found)| found.len() == layers.len());
     all.map(|(moment, _)| moment).collect()
@@ -118,6 +168,8 @@ fn layer(distance: &DistanceRecord) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use eigenscape_core::results::Band;
+
     use super::*;
     use crate::verdict::tests::{distance, trained};
 
@@ -147,5 +199,28 @@ mod tests {
         let values = |when| profile(when).layers.iter().map(|layer| layer.1).collect::<Vec<_>>();
         assert_eq!(values(When::All), [6.0, 3.0, 10.0]);
         assert_eq!(values(When::Last), [3.0, 1.0, 9.0]);
+    }
+
+    #[test]
+    fn the_order_of_layers_is_told_at_every_bandwidth() {
+        let banded = |layer: &str, values: [f64; 3]| DistanceRecord {
+            band: Some(Band { bandwidths: vec![0.002, 0.01, 0.05], values: values.to_vec() }),
+            ..distance(1, layer, values[1])
+        };
+        let distances = [[3.0, 3.0, 3.0], [4.0, 1.0, 1.0], [1.0, 2.0, 0.5], [2.0, 3.0, 0.1]];
+        let names = ["a", "b", "c", "d"];
+        let mut run = Run {
+            distances: names.into_iter().zip(distances).map(|(name, values)| banded(name, values)).collect(),
+            ..Run::default()
+        };
+        let profile = |run: &Run| Profile::new(run, "wasserstein", "hessian", When::Last).unwrap();
+        // b and c are in the middle half, at 1/3 and 2/3; d is not.
+        let found = profile(&run);
+        assert_eq!((found.least(), found.is_least_in_the_middle_half()), (1, true));
+        assert_eq!(found.other_least().collect::<Vec<_>>(), [(0.002, 2), (0.05, 3)]);
+        assert_eq!(found.flips(), [0.05]);
+        // Where one layer has no band there is none.
+        run.distances[2].band = None;
+        assert!(profile(&run).flips().is_empty());
     }
 }

@@ -100,6 +100,7 @@ fn relative(runs: &[&Run], metric: &str, curvature: &str, when: When) -> Option<
     let profiles = runs.iter().map(|run| Profile::new(run, metric, curvature, when).ok());
     let mut profiles = profiles.collect::<Option<Vec<_>>>()?.into_iter();
     let mut sum = profiles.next()?;
+    sum.band.clear();
     for profile in profiles {
         for ((name, total), (theirs, value)) in sum.layers.iter_mut().zip(&profile.layers) {
             (name == theirs).then(|| *total += value)?;
@@ -191,8 +192,10 @@ mod tests {
 
     #[test]
     fn means_are_taken_at_the_same_depths() {
-        let profile =
-            |values: &[f64]| Profile { layers: values.iter().map(|v| (String::new(), *v)).collect() };
+        let profile = |values: &[f64]| Profile {
+            layers: values.iter().map(|v| (String::new(), *v)).collect(),
+            ..Profile::default()
+        };
         // |x − 1/2| on three layers and on five.
         let (three, five) = (profile(&[0.5, 0.0, 0.5]), profile(&[0.5, 0.25, 0.0, 0.25, 0.5]));
         let mean = mean(&[&three, &five]);

@@ -124,7 +124,11 @@ fn in_the_middle(run: &Run, subject: &Subject) -> Finding {
         return Err("there are fewer than three layers".to_owned());
     }
     let least = profile.least();
-    let words = format!("least at {}, depth {:.2}", profile.layers[least].0, profile.depth(least));
+    let mut words = format!("least at {}, depth {:.2}", profile.layers[least].0, profile.depth(least));
+    let flips: Vec<String> = profile.flips().iter().map(|bandwidth| format!("{bandwidth:.3}")).collect();
+    if !flips.is_empty() {
+        words += &format!("; flips at bandwidth {}", flips.join(", "));
+    }
     Ok((words, profile.is_least_in_the_middle_half()))
 }
 
@@ -216,7 +220,7 @@ fn with_interval(quantity: Quantity, sample: &Sample) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use eigenscape_core::results::{
-        DistanceRecord, Divergence, Diverging, ProbeFailure, ProbeRecord, TrainingRecord,
+        Band, DistanceRecord, Divergence, Diverging, ProbeFailure, ProbeRecord, TrainingRecord,
     };
 
     use super::*;
@@ -475,5 +479,22 @@ pub(crate) mod tests {
         };
         assert_eq!(with([3.0, 1.0, 2.0, 2.0, 3.0]), Verdict::Holds);
         assert_eq!(with([0.5, 1.0, 2.0, 2.0, 3.0]), Verdict::DoesNotHold);
+    }
+
+    #[test]
+    fn a_verdict_that_another_bandwidth_turns_says_so() {
+        let measured = |narrow: [f64; 5]| {
+            let record = |(i, value): (usize, f64)| DistanceRecord {
+                band: Some(Band { bandwidths: vec![0.002, 0.01], values: vec![narrow[i], value] }),
+                ..distance(1, &format!("l{i}"), value)
+            };
+            let distances = [3.0, 1.0, 2.0, 2.0, 3.0].into_iter().enumerate().map(record).collect();
+            let run = Run { distances, ..Run::default() };
+            let found = verdict(Quantity::Distance, Relation::LeastInTheMiddleHalf, None, &[run]);
+            assert_eq!(found.verdict, Verdict::Holds);
+            found.measured
+        };
+        assert_eq!(measured([0.1, 1.0, 2.0, 2.0, 3.0]), "least at l1, depth 0.25; flips at bandwidth 0.002");
+        assert_eq!(measured([3.0, 3.0, 1.0, 2.0, 3.0]), "least at l1, depth 0.25");
     }
 }

@@ -83,13 +83,14 @@ pub fn document_plan(
         remedy: "give every list of [sweep] at least one value".to_owned(),
     })?;
     profiles::check_others(document, environment, choices, registry)?;
+    let same = twins.variants();
+    let mut checker = Checker { same: &same, ..Checker::new(document_of_first, registry, environment) };
+    let expectations = checker.expectations(&raw, &runs)?;
+    warnings.extend(checker.warnings);
     warnings.extend(twins.warning());
     warnings.extend(nothing_measured(&raw));
     warnings.sort();
     warnings.dedup();
-    let same = twins.variants();
-    let checker = Checker { same: &same, ..Checker::new(document_of_first, registry, environment) };
-    let expectations = checker.expectations(&raw, &runs)?;
     let directory = choices.out.as_ref().unwrap_or(&raw.out).join(&raw.name);
     let changes = expanded.changes;
     let profile = (!changes.is_empty()).then(|| Shortened { profile: choices.profile.name(), changes });
@@ -339,11 +340,25 @@ impl Checker<'_> {
         let path = format!("distance[{index}]");
         let catalog = &self.registry.distances;
         let distance = self.build(catalog, &path, &raw.name, raw.parameters.clone(), &["between"])?;
-        let selectors = || probes.iter().flat_map(|probe| &probe.groups).map(|group| &group.value);
-        let full = selectors().any(|selector| *selector == GroupSelector::Full);
-        let other = selectors().any(|selector| *selector != GroupSelector::Full);
-        if raw.between == raw::Between::LayersAndFull && !(full && other) {
-            let missing = if full { "any other group" } else { "the group \"full\"" };
+        let measures = |full: bool, spectra: bool| {
+            let ours = probes.iter().filter(|probe| !spectra || probe.estimator.number().is_none());
+            ours.flat_map(|probe| &probe.groups).any(|group| (group.value == GroupSelector::Full) == full)
+        };
+        let comparable = |spectra: bool| match raw.between {
+            raw::Between::LayersAndFull => measures(true, spectra) && measures(false, spectra),
+            raw::Between::AllPairs => measures(true, spectra) || measures(false, spectra),
+        };
+        if comparable(false) && !comparable(true) {
+            let numbers = probes.iter().filter_map(|probe| Some((probe, probe.estimator.number()?)));
+            let numbers: Vec<String> = numbers
+                .map(|(probe, number)| format!("`{}` finds the {number} alone", probe.estimator_name.value))
+                .collect();
+            let problem = format!("a distance is one of spectra, and {}", numbers.join(", "));
+            let help = "let a [[probe]] measure these groups with estimator = \"lanczos\" or \"gram\", or remove the [[distance]]";
+            return Err(self.error(&format!("{path}.name"), problem, help));
+        }
+        if raw.between == raw::Between::LayersAndFull && !comparable(false) {
+            let missing = if measures(true, false) { "any other group" } else { "the group \"full\"" };
             return Err(self.error(
                 &format!("{path}.between"),
                 format!("no probe measures {missing}, so there is nothing to compare"),

@@ -2,7 +2,7 @@
 
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run};
 
-use crate::draw::names::shortened;
+use crate::draw::{axis::range, names::shortened};
 
 /// The name of the group of all parameters.
 pub const FULL: &str = "full";
@@ -99,6 +99,18 @@ impl Profile<'_> {
         self.records.iter().find(|(name, r)| *name == layer && r.epoch == epoch).map(|(_, r)| r.value)
     }
 
+    /// The least and the largest distance of a layer at an epoch over bandwidths, where it has a band.
+    pub fn band(&self, layer: &str, epoch: usize) -> Option<(f64, f64)> {
+        let record = self.records.iter().find(|(name, r)| *name == layer && r.epoch == epoch)?.1;
+        band(record)
+    }
+
+    /// The bandwidths of a record that has a band.
+    pub fn bandwidths(&self) -> Option<(f64, f64)> {
+        let band = self.records.iter().find_map(|(_, record)| record.band.as_ref())?;
+        range(band.bandwidths.iter().copied())
+    }
+
     /// The nearest and the farthest layer at the last epoch, with their distances.
     pub fn extremes(&self) -> Option<[(&str, f64); 2]> {
         let last = *self.epochs.last()?;
@@ -108,6 +120,11 @@ impl Profile<'_> {
         values.sort_by(|a, b| a.1.total_cmp(&b.1));
         Some([*values.first()?, *values.last()?])
     }
+}
+
+/// The least and the largest distance over bandwidths, its own among them.
+pub fn band(record: &DistanceRecord) -> Option<(f64, f64)> {
+    range(record.band.as_ref()?.values.iter().copied().chain([record.value]))
 }
 
 /// One profile for each metric and curvature with distances to the whole network.

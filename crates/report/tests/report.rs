@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::results::{Results, Run};
+use eigenscape_core::results::{Band, Results, Run};
 use eigenscape_report::{
     EXPERIMENT_FILE, FIGURES_FOLDER, NOTES_FILE, Note, Notes, REPORT_FILE, RESULTS_FILE, RunNotes, rebuild,
     write,
@@ -171,6 +171,81 @@ fn runs_with_different_traces_are_set_against_their_generalisation() {
     assert!(page.contains("test-loss on the trace (Hessian)") && page.contains("a run, of 3"));
     // The accuracies are equal: no line goes through them, and no panel is drawn.
     assert!(!page.contains("test-accuracy on the trace"));
+}
+
+/// Half of the 95 % interval: 12.7, 3.18 and 2.36 standard errors of 22 for two, four and eight probes; nothing is known with one.
+#[test]
+fn intervals_are_students_and_an_unknown_error_is_called_unknown() {
+    let page_with = |probes, stderr| {
+        let mut results = common::lenet();
+        for probe in results.runs[0].probes.iter_mut().filter(|probe| !probe.exact && probe.epoch == 4) {
+            (probe.probes, probe.trace_stderr) = (Some(probes), stderr);
+        }
+        written(&results, &common::notes()).1
+    };
+    for (probes, half) in [(2, "275.6 ± 280"), (4, "275.6 ± 70"), (8, "275.6 ± 52")] {
+        let page = page_with(probes, Some(22.0));
+        assert!(page.matches(half).count() >= 2, "{half}");
+        assert!(page.contains("95 % interval"));
+    }
+    let page = page_with(1, None);
+    assert!(page.contains("275.6 ± ?") && page.contains("one probe has no standard error"));
+}
+
+/// What finds one number has no eigenvalues to show: neither a density nor a largest one.
+#[test]
+fn a_number_is_shown_as_a_trace_and_nothing_else() {
+    let mut results = common::lenet();
+    let run = &mut results.runs[0];
+    run.distances.clear();
+    run.training.clear();
+    for probe in &mut run.probes {
+        probe.estimator = if probe.exact { "trace" } else { "hutchinson" }.into();
+        (probe.value, probe.value_stderr) = (Some(probe.trace), probe.trace_stderr);
+        (probe.lambda_max, probe.lambda_min) = (None, None);
+        (probe.eigenvalues, probe.weights) = (Vec::new(), Vec::new());
+    }
+    let (dir, page) = written(&results, &common::notes());
+    let figures = files_below(&dir.path().join(FIGURES_FOLDER));
+    let names: Vec<_> = figures.iter().map(|f| f.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["trace-hessian.png", "trace-hessian.svg"]);
+    assert!(page.contains("275.6 ± 280"));
+    for absent in ["argest eigenvalue", "Outliers", "density"] {
+        assert!(!page.contains(absent), "{absent}");
+    }
+}
+
+/// The Kullback-Leibler divergence at other bandwidths is drawn, and its ends are told.
+#[test]
+fn a_distance_has_its_band_over_bandwidths() {
+    let mut results = common::lenet();
+    for distance in results.runs[0].distances.iter_mut().filter(|d| d.metric == "kl") {
+        let values = vec![3.21 * distance.value, distance.value, 0.25 * distance.value];
+        distance.band = Some(Band { bandwidths: vec![0.002, 0.01, 0.05], values });
+    }
+    let (dir, page) = written(&results, &common::notes());
+    let areas = |metric: &str| {
+        let file = format!("{FIGURES_FOLDER}/distance-by-depth-{metric}-hessian.svg");
+        fs::read_to_string(dir.path().join(file)).unwrap().matches("fill-opacity").count()
+    };
+    assert_eq!((areas("kl"), areas("wasserstein")), (1, 0));
+    for text in
+        ["at bandwidths from 0.002 to 0.05", "over bandwidths)", "In brackets: the least and the largest"]
+    {
+        assert!(page.contains(text), "{text}");
+    }
+}
+
+/// Results of earlier versions have neither numbers of probes nor bands.
+#[test]
+fn results_of_earlier_versions_are_read() {
+    let mut value = serde_json::to_value(common::lenet()).unwrap();
+    for probe in value["runs"][0]["probes"].as_array_mut().unwrap() {
+        assert!(probe.as_object_mut().unwrap().remove("probes").is_some() || probe["exact"] == true);
+    }
+    let results: Results = serde_json::from_value(value).unwrap();
+    let (_, page) = written(&results, &common::notes());
+    assert!(page.contains("275.6 ± 280") && page.contains("Largest eigenvalue"));
 }
 
 #[test]

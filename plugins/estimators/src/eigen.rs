@@ -52,6 +52,15 @@ impl Ritz {
 
 /// The eigenvalues, ascending, of the Jacobi matrix with this diagonal and off-diagonal, both finite.
 pub(crate) fn ritz_values(diagonal: &[f64], off_diagonal: &[f64]) -> Result<Vec<Ritz>> {
+    Ok(ritz_projections(diagonal, off_diagonal, &[])?.into_iter().map(|(ritz, _)| ritz).collect())
+}
+
+/// The same, each with the inner product of its unit eigenvector and a vector.
+pub(crate) fn ritz_projections(
+    diagonal: &[f64],
+    off_diagonal: &[f64],
+    vector: &[f64],
+) -> Result<Vec<(Ritz, f64)>> {
     let n = diagonal.len();
     let (t, e) = (diag(n, diagonal), diag(n, off_diagonal));
     let mut values = Diag::<f64>::zeros(n);
@@ -62,8 +71,9 @@ pub(crate) fn ritz_values(diagonal: &[f64], off_diagonal: &[f64]) -> Result<Vec<
     tridiagonal_self_adjoint_evd(t.as_ref(), e.as_ref(), values.as_mut(), out, Par::Seq, stack, parameters())
         .map_err(no_convergence)?;
     let values = values.column_vector();
+    let along = |k| vector.iter().enumerate().map(|(i, x)| x * vectors[(i, k)]).sum();
     let ritz = |k| Ritz { value: values[k], first: vectors[(0, k)], last: vectors[(n - 1, k)] };
-    Ok((0..n).map(ritz).collect())
+    Ok((0..n).map(|k| (ritz(k), along(k))).collect())
 }
 
 /// Bytes that [`ritz_values`] takes for a matrix of this order: its eigenvectors, what the iteration works in, and vectors.

@@ -1,12 +1,12 @@
 //! Expectations: a relation that its quantity can have, of what the experiment measures.
 
 use eigenscape_analysis::expectation::{Direction, Expectation, Reference, Relation, Subject};
-use eigenscape_core::registry::nearest;
+use eigenscape_core::{GroupSelector, registry::nearest};
 
 use super::Checker;
 use crate::{
     diagnostic::{ConfigError, suggestion},
-    plan::RunPlan,
+    plan::{ProbePlan, RunPlan},
     raw::{self, Is, Quantity, Than, When},
 };
 
@@ -20,14 +20,17 @@ fn needs_test_split(quantity: Quantity, epoch: When) -> Option<&'static str> {
 impl Checker<'_> {
     /// Checks every `[[expect]]` against the runs.
     pub(super) fn expectations(
-        &self,
+        &mut self,
         raw: &raw::Experiment,
         runs: &[RunPlan],
     ) -> Result<Vec<Expectation>, ConfigError> {
-        let expectations = raw.expect.iter().enumerate();
-        expectations
-            .map(|(index, expect)| self.expectation(&format!("expect[{index}]"), expect, runs))
-            .collect()
+        let mut expectations = Vec::new();
+        for (index, expect) in raw.expect.iter().enumerate() {
+            let expectation = self.expectation(&format!("expect[{index}]"), expect, runs)?;
+            self.warnings.extend(without_standard_error(&expectation, runs));
+            expectations.push(expectation);
+        }
+        Ok(expectations)
     }
 
     fn expectation(
@@ -102,14 +105,24 @@ impl Checker<'_> {
             let problem = "the experiment has no such [[distance]]";
             return Err(self.error(&format!("{path}.{key}"), problem, help));
         }
-        Ok(Subject {
+        let subject = Subject {
             quantity,
             epoch,
             group: raw.group.clone().unwrap_or_else(|| "full".to_owned()),
             curvature: raw.curvature.clone().unwrap_or_else(|| "hessian".to_owned()),
             metric: metric.to_owned(),
             counting: raw.by.unwrap_or_default(),
-        })
+        };
+        if let Some((estimator, number)) = number_instead(&subject, runs) {
+            let key = if raw.quantity == quantity { "quantity" } else { "with" };
+            let problem = format!(
+                "`{}` is of eigenvalues, and `{estimator}` finds the {number} alone",
+                quantity.name()
+            );
+            let help = "let a [[probe]] measure the group with estimator = \"lanczos\" or \"gram\"";
+            return Err(self.error(&format!("{path}.{key}"), problem, help));
+        }
+        Ok(subject)
     }
 
     fn relation(&self, path: &str, raw: &raw::Expect, runs: &[RunPlan]) -> Result<Relation, ConfigError> {
@@ -224,4 +237,41 @@ fn first_epoch(subject: &Subject, variant: Option<&str>, runs: &[RunPlan]) -> us
     let probes = ours.flat_map(|run| &run.probes);
     let of_it = probes.filter(|probe| probe.curvatures.iter().any(|c| c.to_string() == subject.curvature));
     of_it.filter_map(|probe| probe.epochs.first()).min().copied().unwrap_or_default()
+
+/// The probes that may measure what a subject is about. Which layers there are is known when the network is.
+fn probes<'a>(subject: &'a Subject, runs: &'a [RunPlan]) -> impl Iterator<Item = &'a ProbePlan> {
+    let whole = subject.curvature.split(' ').next().unwrap_or_default();
+    let measures = move |probe: &&ProbePlan| {
+        let selects = |selector: &GroupSelector| match selector {
+            GroupSelector::Full => subject.group == "full",
+            GroupSelector::Named { name, .. } | GroupSelector::Glob(name) => *name == subject.group,
+            _ => subject.group != "full",
+        };
+        probe.curvatures.iter().any(|curvature| curvature.to_string() == whole)
+            && probe.groups.iter().any(|group| selects(&group.value))
+    };
+    runs.iter().flat_map(|run| &run.probes).filter(measures)
+}
+
+/// The estimator, and what it finds, where eigenvalues are asked for and numbers alone are measured.
+fn number_instead(subject: &Subject, runs: &[RunPlan]) -> Option<(String, &'static str)> {
+    if !matches!(subject.quantity, Quantity::LambdaMax | Quantity::Outliers) {
+        return None;
+    }
+    let numbers = probes(subject, runs).map(|probe| Some((probe, probe.estimator.number()?)));
+    let numbers: Vec<_> = numbers.collect::<Option<_>>()?;
+    numbers.first().map(|(probe, number)| (probe.estimator_name.value.clone(), *number))
+}
+
+/// A warning where a trace is to fall or rise and no probe of it will have a standard error.
+fn without_standard_error(expectation: &Expectation, runs: &[RunPlan]) -> Option<String> {
+    let Expectation { claim, subject, relation, .. } = expectation;
+    let judged = subject.quantity == Quantity::Trace && matches!(relation, Relation::OverTraining(_));
+    let mut probes = probes(subject, runs).peekable();
+    (judged && probes.peek().is_some() && probes.all(|probe| !probe.estimator.has_standard_error())).then(|| {
+        format!(
+            "\"{claim}\" will not be measured: one probe has no standard error; set probes = 4 in the estimator of {}",
+            subject.group
+        )
+    })
 }

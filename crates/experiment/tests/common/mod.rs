@@ -3,8 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{Scope, Value};
 use eigenscape_core::{
-    Architecture, Context, CurvatureOperator, Dataset, Distance, Error, Estimate, Examples, ProbeEstimator,
-    Registry, Result, Spectrum, Split, Targets,
+    Architecture, Context, CurvatureOperator, Dataset, Distance, Error, Estimate, Examples, Number,
+    ProbeEstimator, Registry, Result, Spectrum, Split, Targets,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -96,6 +96,24 @@ impl ProbeEstimator for Nothing {
     }
 }
 
+/// Finds a trace, and nothing else.
+struct Trace;
+
+impl ProbeEstimator for Trace {
+    fn estimate(&self, operator: &dyn CurvatureOperator, _: &Context) -> Result<Estimate> {
+        Ok(Number::exact(operator.dimension(), 0.0, 0)?.into())
+    }
+    fn number(&self) -> Option<&'static str> {
+        Some("trace")
+    }
+    fn products(&self, _: usize) -> usize {
+        0
+    }
+    fn description(&self) -> String {
+        "a trace".to_owned()
+    }
+}
+
 impl Distance for Nothing {
     fn distance(&self, _: &Spectrum, _: &Spectrum) -> Result<f64> {
         Ok(0.0)
@@ -129,6 +147,7 @@ pub fn registry() -> Registry {
         Ok(Box::new(Nothing))
     });
     registry.estimators.add("gram", "Exact, by a Gram matrix", |_: None, _| Ok(Box::new(Nothing)));
+    registry.estimators.add("trace", "A trace alone", |_: None, _| Ok(Box::new(Trace)));
     registry.distances.add("wasserstein", "Earth mover's distance", |_: None, _| Ok(Box::new(Nothing)));
     eigenscape_regularizers::register(&mut registry);
     registry.distances.add("kl", "Relative entropy", |_: None, _| Ok(Box::new(Nothing)));

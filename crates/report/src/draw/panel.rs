@@ -134,6 +134,22 @@ impl Panel {
         }
     }
 
+    /// A pale area between the lowest and the highest value at each (x, lowest, highest), as far as both have a place.
+    pub fn draw_band(&self, drawing: &mut Drawing, band: &[(f64, f64, f64)], colour: Colour) {
+        for piece in band.split(|(x, low, high)| !self.has((*x, *low)) || !self.has((*x, *high))) {
+            let lower = piece.iter().map(|&(x, low, _)| self.at(x, low));
+            let upper = piece.iter().rev().map(|&(x, _, high)| self.at(x, high));
+            match piece {
+                [] => {}
+                // A single place has no width.
+                [_] => {
+                    drawing.line(lower.chain(upper).collect(), Stroke { colour, width: 5.0, dashed: true })
+                }
+                _ => drawing.area(lower.chain(upper).collect(), colour, 0.15),
+            }
+        }
+    }
+
     /// A vertical bar of ± `error` with caps at each (x, y, error).
     pub fn draw_error_bars(&self, drawing: &mut Drawing, bars: &[(f64, f64, f64)], colour: Colour) {
         const CAP: f64 = 5.0;

@@ -12,6 +12,8 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
     /// (x, y, half the width of an interval) where one is known.
     pub errors: Vec<(f64, f64, f64)>,
+    /// (x, lowest, highest) of an area about it, where one is known.
+    pub band: Vec<(f64, f64, f64)>,
     /// How it looks.
     pub stroke: Stroke,
 }
@@ -19,7 +21,7 @@ pub struct Curve {
 impl Curve {
     /// A line without error bars.
     pub fn new(points: Vec<(f64, f64)>, stroke: Stroke) -> Self {
-        Self { points, errors: Vec::new(), stroke }
+        Self { points, errors: Vec::new(), band: Vec::new(), stroke }
     }
 
     /// What stands for it in a legend.
@@ -77,6 +79,7 @@ pub fn on_axes(charts: &[Chart], y_axes: Vec<Axis>, entries: &[Entry]) -> Drawin
         panel.draw_axes(&mut drawing);
         panel.draw_x_title(&mut drawing, &chart.x_title);
         panel.draw_y_title(&mut drawing, &chart.y_title);
+        chart.curves.iter().for_each(|curve| panel.draw_band(&mut drawing, &curve.band, curve.stroke.colour));
         chart.curves.iter().for_each(|curve| draw_curve(&mut drawing, &panel, curve));
         left += width + LEGEND_GAP;
     }
@@ -88,7 +91,8 @@ fn y_axis(chart: &Chart) -> Option<Axis> {
     let points = chart.curves.iter().flat_map(|c| c.points.iter().map(|p| p.1));
     // A bar that reaches below zero has its place on a linear axis only, and is not to be cut off.
     let ends = chart.curves.iter().flat_map(|c| &c.errors).flat_map(|&(_, y, error)| [y - error, y + error]);
-    let values = points.chain(ends);
+    let bands = chart.curves.iter().flat_map(|c| &c.band).flat_map(|&(_, low, high)| [low, high]);
+    let values = points.chain(ends).chain(bands);
     Axis::fitting(values, 6)
 }
 
@@ -107,7 +111,7 @@ mod tests {
 
     fn axis(points: &[(f64, f64)], errors: &[(f64, f64, f64)]) -> Axis {
         let stroke = Stroke::solid(Colour::INK, 1.0);
-        let curve = Curve { points: points.to_vec(), errors: errors.to_vec(), stroke };
+        let curve = Curve { errors: errors.to_vec(), ..Curve::new(points.to_vec(), stroke) };
         let x = Axis::integers((0.0, 1.0), 2);
         y_axis(&Chart { x, x_title: String::new(), y_title: String::new(), curves: vec![curve] }).unwrap()
     }

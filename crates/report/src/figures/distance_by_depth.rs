@@ -8,7 +8,13 @@ use super::{
 use crate::{
     RunNotes,
     data::{Profile, prose},
-    draw::{Axis, Colour, Stroke, labels::evenly, names::shortened, panel::TICK_SIZE, tick_labels},
+    draw::{
+        Axis, Colour, Stroke,
+        labels::{evenly, significant},
+        names::shortened,
+        panel::TICK_SIZE,
+        tick_labels,
+    },
     figure::Figure,
 };
 
@@ -22,8 +28,13 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
     let shown: Vec<usize> =
         evenly(profile.epochs.len(), MOST_EPOCHS).into_iter().map(|i| profile.epochs[i]).collect();
     let strokes = shown.iter().enumerate().map(|(i, _)| stroke(i, shown.len()));
-    let curves: Vec<Curve> =
+    let mut curves: Vec<Curve> =
         shown.iter().zip(strokes).map(|(e, s)| Curve::new(points(profile, *e), s)).collect();
+    if let (Some(last), Some(epoch)) = (curves.last_mut(), shown.last()) {
+        let layers = profile.layers.iter().enumerate();
+        let ends = layers.filter_map(|(i, layer)| Some((i as f64, profile.band(layer, *epoch)?)));
+        last.band = ends.map(|(x, (low, high))| (x, low, high)).collect();
+    }
     let entry = |(epoch, curve): (&usize, &Curve)| (curve.sample(), format!("epoch {epoch}"));
     let mut entries: Vec<_> = shown.iter().zip(&curves).map(entry).collect();
     entries.reverse();
@@ -87,6 +98,13 @@ fn caption(profile: &Profile, shown: &[usize], notes: &RunNotes) -> String {
     );
     if let [_, .., last] = shown {
         text += &format!(" The thick line is the last epoch measured, {last}.");
+    }
+    if let Some((low, high)) = profile.bandwidths() {
+        text += &format!(
+            " The area is what the distance at the last epoch becomes at bandwidths from {} to {}.",
+            significant(low, 1),
+            significant(high, 1)
+        );
     }
     if shown.len() < profile.epochs.len() {
         text += &format!(" {} of {} epochs are drawn.", shown.len(), profile.epochs.len());

@@ -8,7 +8,13 @@ use super::{
 use crate::{
     RunNotes,
     data::{Profile, prose},
-    draw::{Axis, Colour, Stroke, labels::evenly, legend::Entry, names::shortened, panel::TICK_SIZE},
+    draw::{
+        Axis, Colour, Stroke,
+        labels::{evenly, significant},
+        legend::Entry,
+        names::shortened,
+        panel::TICK_SIZE,
+    },
     figure::Figure,
 };
 
@@ -19,7 +25,14 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
     let curve = |&i: &usize| {
         let stroke = Stroke::solid(Colour::of_order(i, profile.layers.len()), 1.8);
         let value = |epoch: &usize| profile.value(profile.layers[i], *epoch).unwrap_or(f64::NAN);
-        Curve::new(profile.epochs.iter().map(|e| (*e as f64, value(e))).collect(), stroke)
+        let band = |epoch: &usize| {
+            let (low, high) = profile.band(profile.layers[i], *epoch)?;
+            Some((*epoch as f64, low, high))
+        };
+        Curve {
+            band: profile.epochs.iter().filter_map(band).collect(),
+            ..Curve::new(profile.epochs.iter().map(|e| (*e as f64, value(e))).collect(), stroke)
+        }
     };
     let curves: Vec<Curve> = shown.iter().map(curve).collect();
     let names: Vec<&str> = shown.iter().map(|&i| profile.layers[i]).collect();
@@ -46,9 +59,13 @@ fn caption(profile: &Profile, shown: usize, notes: &RunNotes) -> String {
     let count = profile.layers.len();
     let thinned =
         if shown < count { format!(" {shown} of {count} groups are drawn.") } else { String::new() };
+    let band = profile.bandwidths().map_or(String::new(), |(low, high)| {
+        let [low, high] = [low, high].map(|bandwidth| significant(bandwidth, 1));
+        format!(" Areas: what each becomes at bandwidths from {low} to {high}.")
+    });
     format!(
         "The same distances ({}, {}) as training goes on; the colour runs from the first group (dark) to the last \
-         (light).{thinned}{}",
+         (light).{band}{thinned}{}",
         profile.metric,
         prose(profile.curvature),
         provenance::distance(profile.metric, &notes.distances)

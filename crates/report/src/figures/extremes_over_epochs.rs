@@ -54,9 +54,8 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
 fn trace(series: &Series, stroke: Stroke) -> Curve {
     let error = |r: &&ProbeRecord| Number::trace(r).half_width().map(|half| (r.epoch as f64, r.trace, half));
     Curve {
-        points: series.records.iter().map(|r| (r.epoch as f64, r.trace)).collect(),
         errors: series.records.iter().filter_map(error).collect(),
-        stroke,
+        ..Curve::new(series.records.iter().map(|r| (r.epoch as f64, r.trace)).collect(), stroke)
     }
 }
 

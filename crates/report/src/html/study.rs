@@ -153,7 +153,13 @@ fn least(profile: &Profile) -> String {
     let least = profile.least();
     let half =
         if profile.is_least_in_the_middle_half() { "in the middle half" } else { "outside the middle half" };
-    format!("{} (depth {:.2}, {half})", profile.layers[least].0, profile.depth(least))
+    let other: Vec<String> = profile
+        .other_least()
+        .map(|(bandwidth, least)| {
+            format!("; at bandwidth {}: {}", significant(bandwidth, 1), profile.layers[least].0)
+        })
+        .collect();
+    format!("{} (depth {:.2}, {half}{})", profile.layers[least].0, profile.depth(least), other.concat())
 }
 
 /// Test accuracy, test loss and the generalisation gap as straight lines of the trace, over the runs.

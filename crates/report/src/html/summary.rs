@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use super::{run_id, run_name};
 use crate::{
-    data::{curvatures, distinct, profiles, prose},
+    data::{Profile, curvatures, distinct, profiles, prose},
     draw::labels::{percent, significant, with_interval},
 };
 
@@ -84,11 +84,22 @@ fn facts(run: &Run) -> Vec<Fact> {
                     prose(profile.curvature)
                 ),
                 value: layer.to_owned(),
-                remark: format!("at distance {}, epoch {epoch}", significant(value, 4)),
+                remark: format!(
+                    "at distance {}{}, epoch {epoch}",
+                    significant(value, 4),
+                    over(&profile, layer, epoch)
+                ),
             });
         }
     }
     facts
+}
+
+/// " (0.07 to 0.28 over bandwidths)".
+fn over(profile: &Profile, layer: &str, epoch: usize) -> String {
+    profile.band(layer, epoch).map_or(String::new(), |(low, high)| {
+        format!(" ({} to {} over bandwidths)", significant(low, 2), significant(high, 2))
+    })
 }
 
 fn trained(run: &Run) -> Vec<Fact> {

@@ -6,7 +6,10 @@ use maud::{Markup, html};
 
 use crate::{
     data::{self, distinct},
-    draw::labels::{count, percent, significant, with_interval},
+    draw::{
+        axis::range,
+        labels::{count, percent, significant, with_interval},
+    },
 };
 
 /// Longer tables are folded.
@@ -86,7 +89,7 @@ fn distances(records: &[DistanceRecord], metric: &str, curvature: &str) -> Marku
     epochs.sort_unstable();
     let cell = |(left, right): (&str, &str), epoch: usize| {
         let found = records.iter().find(|d| d.left == left && d.right == right && d.epoch == epoch);
-        found.map_or(String::new(), |d| significant(d.value, DIGITS))
+        found.map_or(String::new(), |d| distance(d))
     };
     let table = html! {
         thead { tr { th.text { "from" } th.text { "to" } @for epoch in &epochs { th { "epoch " (epoch) } } } }
@@ -95,7 +98,21 @@ fn distances(records: &[DistanceRecord], metric: &str, curvature: &str) -> Marku
             @for epoch in &epochs { td { (cell(*pair, *epoch)) } }
         } } }
     };
-    folded(&format!("Distances: {metric}, {curvature}"), pairs.len(), &table, "")
+    let bandwidths = records.iter().find_map(|d| range(d.band.as_ref()?.bandwidths.iter().copied()));
+    let remark = bandwidths.map_or(String::new(), |(low, high)| {
+        let [low, high] = [low, high].map(|bandwidth| significant(bandwidth, 1));
+        format!("In brackets: the least and the largest that it is at bandwidths from {low} to {high}.")
+    });
+    folded(&format!("Distances: {metric}, {curvature}"), pairs.len(), &table, &remark)
+}
+
+/// "0.21 [0.07, 0.28]": with its band, where it has one.
+fn distance(record: &DistanceRecord) -> String {
+    let value = significant(record.value, DIGITS);
+    match data::band(record) {
+        None => value,
+        Some((low, high)) => format!("{value} [{}, {}]", significant(low, 2), significant(high, 2)),
+    }
 }
 
 fn training(records: &[TrainingRecord]) -> Markup {

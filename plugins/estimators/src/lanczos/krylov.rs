@@ -12,7 +12,7 @@ const KEPT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 /// The orthonormal basis q₀, q₁, … of a Krylov space with the Jacobi matrix T = QᵀHQ: α on its diagonal, β beside it.
 pub(super) struct Krylov<T> {
     basis: Basis<T>,
-    /// The newest vector of the basis, in one piece.
+    /// The newest vector of the basis, in one piece; after the last step what is left of its product.
     last: Vec<T>,
     diagonal: Vec<f64>,
     off_diagonal: Vec<f64>,
@@ -71,6 +71,19 @@ impl<T: Float> Krylov<T> {
         self.residual
     }
 
+    /// Qᵀv.
+    pub fn dots(&self, vector: &[T]) -> Vec<f64> {
+        dots(&self.basis, 0..self.basis.count(), vector)
+    }
+
+    /// rᵀv with what is left of the last product, r = H q − α q − β q₋; 0 in an invariant space.
+    pub fn rest_dot(&self, vector: &[T]) -> f64 {
+        match self.residual {
+            0.0 => 0.0,
+            _ => self.last.iter().zip(vector).map(|(r, v)| r.widen() * v.widen()).sum(),
+        }
+    }
+
     /// Takes the step from H q, q being the newest basis vector; `None` when it is not finite.
     pub fn extend(&mut self, product: Vec<T>) -> Option<()> {
         let mut w = product;
@@ -86,6 +99,7 @@ impl<T: Float> Krylov<T> {
         };
         if self.diagonal.len() == self.steps {
             self.residual = finite(left.sqrt())?;
+            self.last = w;
             self.runs = false;
             return Some(());
         }

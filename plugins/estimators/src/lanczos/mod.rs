@@ -2,6 +2,7 @@
 
 mod averaged;
 mod basis;
+mod deflated_trace;
 mod deflation;
 mod kernels;
 mod krylov;
@@ -11,7 +12,8 @@ mod probe;
 use std::num::NonZeroUsize;
 
 use candle_core::DType;
-use deflation::deflated;
+use deflated_trace::Known;
+use deflation::{Multiple, deflated};
 use eigenscape_core::{
     Account, Context, CurvatureOperator, Estimate, Probe, ProbeEstimator, Registry, Result, Spectrum,
     number::mean, probe::check_count,
@@ -38,7 +40,8 @@ pub struct LanczosParameters {
     /// What the random vectors are: "rademacher" (default) or "gaussian".
     pub probe: Probe,
     /// Whether a converged Ritz value counts as one eigenvalue, with the weight 1/P, instead of with the weight that it has by chance in
-    /// the random vector: much closer where a few eigenvalues stand out, and not for multiple eigenvalues. Off by default.
+    /// the random vector: much closer where a few eigenvalues stand out. The trace is unbiased with it, too; with one probe it takes one product
+    /// more. Off by default.
     pub deflation: bool,
     /// Whether the spectrum of a probe is the mean of the quadrature rules of m and of m − 1 steps, whose errors mostly have opposite signs: as
     /// close with about two thirds of the steps. Off by default.
@@ -69,7 +72,7 @@ impl Default for LanczosParameters {
 /// again and again ("ghosts"). Here each new vector is orthogonalised against all before, again where one pass was not
 /// enough: a multiple eigenvalue still appears once a probe, since one Krylov space holds one vector of its eigenspace.
 ///
-/// With `deflation`, what has converged no longer depends on chance (`deflation.rs`); with `averaged`, the rules of m and of m − 1 steps are
+/// With `deflation`, what has converged no longer depends on chance (`deflation.rs`, and for the trace `deflated_trace.rs`); with `averaged`, the rules of m and of m − 1 steps are
 /// averaged, and unbiased are the moments up to 2m − 3 (`averaged.rs`).
 ///
 /// A probe whose residual β vanishes to rounding (β ≤ 10 ε ‖T‖) has found an invariant subspace and its quadrature is exact; it stops, the
@@ -97,41 +100,123 @@ impl Lanczos {
         let steps = self.steps(dimension);
         let probes = self.parameters.probes.get();
         let together = self.together(dimension, size_of::<T>(), context.memory);
-        let (mut rules, mut spent) = (Vec::with_capacity(probes), 0);
+        let (mut rules, mut squares, mut known, mut spent) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for first in (0..probes).step_by(together) {
-            let start = |index| {
-                let mut generator = context.random.stream("lanczos", index as u64);
-                let vector = unit_vector(self.parameters.probe, dimension, &mut generator);
-                Krylov::<T>::start(vector, steps, epsilon)
-            };
-            let mut spaces: Vec<_> = (first..probes.min(first + together)).map(start).collect();
+            let start = |index| Krylov::start(self.vector(context, dimension, index), steps, epsilon);
+            let mut spaces: Vec<Krylov<T>> = (first..probes.min(first + together)).map(start).collect();
             spent += extend(&mut spaces, operator, context, dimension)?;
-            for space in &spaces {
-                rules.push(self.rule(space, dimension)?);
+            for (space, index) in spaces.iter().zip(first..) {
+                rules.push(self.rules(space)?);
+                squares.push(space.diagonal()[0]);
+                if self.parameters.deflation {
+                    known.push(Known::of(space, &self.vector::<T>(context, dimension, next(index, probes)))?);
+                }
             }
         }
-        average(dimension, rules, spent)
+        if !self.parameters.deflation {
+            return undeflated(dimension, &rules, spent);
+        }
+        if probes == 1 {
+            squares = vec![self.square::<T>(operator, context, dimension)?];
+            spent += 1;
+        }
+        // Each with the square of the vector that it was asked with.
+        squares.rotate_left(next(0, probes) % probes);
+        let trace = deflated_trace::trace(&known, &squares, dimension, epsilon);
+        let multiple = Multiple::of(rules.iter().map(|rules| &rules.longer), dimension);
+        let rules = rules.iter().map(|rules| rules.combined(|rule| deflated(rule, dimension, &multiple)));
+        spectrum(dimension, rules.collect(), trace, spent)
     }
 
-    /// One probe's quadrature rule.
-    fn rule<T: Float>(&self, probe: &Krylov<T>, dimension: usize) -> Result<Vec<(f64, f64)>> {
-        let quadrature = |diagonal: &[f64], off_diagonal: &[f64], residual: f64| -> Result<Vec<(f64, f64)>> {
-            let ritz = ritz_values(diagonal, off_diagonal)?;
-            Ok(match self.parameters.deflation {
-                true => deflated(&ritz, residual, dimension),
-                false => ritz.iter().map(Ritz::node).collect(),
-            })
-        };
+    /// The unit vector with which a probe starts.
+    fn vector<T: Float>(&self, context: &Context, dimension: usize, index: usize) -> Vec<T> {
+        unit_vector(self.parameters.probe, dimension, &mut context.random.stream("lanczos", index as u64))
+    }
+
+    /// vᵀHv of a vector that no probe starts with: what is left is asked for with it where there is one probe.
+    fn square<T: Float>(
+        &self,
+        operator: &dyn CurvatureOperator,
+        context: &Context,
+        dimension: usize,
+    ) -> Result<f64> {
+        let vector: Vec<T> = self.vector(context, dimension, 1);
+        let product = products(operator, vector.clone(), dimension)?.swap_remove(0);
+        context.progress.advance(1);
+        let square: f64 = vector.iter().zip(product).map(|(v, w)| v.widen() * w.widen()).sum();
+        if square.is_finite() { Ok(square) } else { Err(not_finite(operator)) }
+    }
+
+    /// One probe's quadrature rules.
+    fn rules<T: Float>(&self, probe: &Krylov<T>) -> Result<Rules> {
         let (diagonal, off_diagonal) = (probe.diagonal(), probe.off_diagonal());
-        let rule = quadrature(diagonal, off_diagonal, probe.residual())?;
+        let longer = Rule { ritz: ritz_values(diagonal, off_diagonal)?, residual: probe.residual() };
         // That of an invariant subspace is exact.
         let averaged = self.parameters.averaged && probe.residual() > 0.0;
-        Ok(match (diagonal, off_diagonal) {
+        let shorter = match (diagonal, off_diagonal) {
             ([diagonal @ .., _], [off_diagonal @ .., last]) if averaged => {
-                averaged::mean(rule, quadrature(diagonal, off_diagonal, *last)?)
+                Some(Rule { ritz: ritz_values(diagonal, off_diagonal)?, residual: *last })
             }
-            _ => rule,
-        })
+            _ => None,
+        };
+        Ok(Rules { longer, shorter })
+    }
+}
+
+/// The vector that a probe's converged Ritz vectors are asked with: the start of the probe after it in the cycle; of one probe, a vector more.
+fn next(index: usize, probes: usize) -> usize {
+    if probes == 1 { 1 } else { (index + 1) % probes }
+}
+
+/// The mean of the probes' rules as they are, with the mean and standard error of their traces.
+fn undeflated(dimension: usize, rules: &[Rules], products: usize) -> Result<Spectrum> {
+    let quadrature: Vec<Nodes> = rules.iter().map(|rules| rules.combined(Rule::nodes)).collect();
+    let trace =
+        |nodes: &Nodes| dimension as f64 * nodes.iter().map(|(node, weight)| weight * node).sum::<f64>();
+    let traces: Vec<f64> = quadrature.iter().map(trace).collect();
+    spectrum(dimension, quadrature, mean(&traces), products)
+}
+
+/// The mean of the probes' rules.
+fn spectrum(
+    dimension: usize,
+    rules: Vec<Nodes>,
+    (trace, trace_stderr): (f64, Option<f64>),
+    products: usize,
+) -> Result<Spectrum> {
+    let probes = rules.len();
+    // Each rule's weights sum to 1; `estimated` makes them sum to 1 together.
+    let nodes = rules.into_iter().flatten().collect();
+    Ok(Spectrum::estimated(dimension, nodes, trace, trace_stderr, products)?.over(probes))
+}
+
+/// Nodes with their weights.
+type Nodes = Vec<(f64, f64)>;
+
+/// A Gauss quadrature rule: ascending Ritz values, and Lanczos' β after its last step.
+struct Rule {
+    ritz: Vec<Ritz>,
+    residual: f64,
+}
+
+impl Rule {
+    fn nodes(&self) -> Nodes {
+        self.ritz.iter().map(Ritz::node).collect()
+    }
+}
+
+/// The rule of all steps of a probe and, where two are averaged, that of one step fewer.
+struct Rules {
+    longer: Rule,
+    shorter: Option<Rule>,
+}
+
+impl Rules {
+    fn combined(&self, nodes: impl Fn(&Rule) -> Nodes) -> Nodes {
+        match &self.shorter {
+            Some(shorter) => averaged::mean(nodes(&self.longer), nodes(shorter)),
+            None => nodes(&self.longer),
+        }
     }
 }
 
@@ -156,18 +241,6 @@ fn extend<T: Float>(
         spent += advance;
         context.progress.advance(advance);
     }
-}
-
-/// The mean of the probes' quadrature rules, with the mean and standard error of their traces.
-fn average(dimension: usize, rules: Vec<Vec<(f64, f64)>>, products: usize) -> Result<Spectrum> {
-    let trace = |rule: &Vec<(f64, f64)>| {
-        dimension as f64 * rule.iter().map(|(node, weight)| weight * node).sum::<f64>()
-    };
-    let traces: Vec<f64> = rules.iter().map(trace).collect();
-    let (trace, trace_stderr) = mean(&traces);
-    // Each rule's weights sum to 1; `estimated` makes them sum to 1 together.
-    let nodes = rules.into_iter().flatten().collect();
-    Ok(Spectrum::estimated(dimension, nodes, trace, trace_stderr, products)?.over(traces.len()))
 }
 
 impl ProbeEstimator for Lanczos {
@@ -196,7 +269,8 @@ impl ProbeEstimator for Lanczos {
     }
 
     fn products(&self, dimension: usize) -> usize {
-        self.steps(dimension).saturating_mul(self.parameters.probes.get())
+        let one_more = usize::from(self.parameters.deflation && self.parameters.probes.get() == 1);
+        self.steps(dimension).saturating_mul(self.parameters.probes.get()).saturating_add(one_more)
     }
 
     fn description(&self) -> String {
