@@ -314,6 +314,8 @@ fn pairs(between: Between, measured: &[Measured]) -> Vec<(Placed<'_>, Placed<'_>
 
 #[cfg(test)]
 mod tests {
+    use eigenscape_core::Number;
+
     use super::*;
 
     fn measured(group: &str, curvature: Curvature, exact: bool) -> Measured {
@@ -327,6 +329,27 @@ mod tests {
     fn names(between: Between, spectra: &[Measured]) -> Vec<String> {
         let name = |(one, spectrum): &Placed| format!("{} {} {}", one.group, one.curvature, spectrum.exact);
         pairs(between, spectra).into_iter().map(|(a, b)| format!("{} - {}", name(&a), name(&b))).collect()
+    }
+
+    #[test]
+    fn a_number_is_recorded_as_a_number_and_compared_with_nothing() {
+        let of = |number: Number, group: &str| Measured {
+            estimate: number.into(),
+            ..measured(group, Curvature::Hessian, true)
+        };
+        let estimated = of(Number::estimated(5, &[1.0, 3.0], 2).unwrap(), "full");
+        let exact = of(Number::exact(5, 2.5, 0).unwrap(), "a");
+        let json = serde_json::to_value(estimated.record(3)).unwrap();
+        for (key, value) in [("value", 2.0), ("value_stderr", 1.0), ("trace", 2.0), ("trace_stderr", 1.0)] {
+            assert_eq!(json[key], value, "{key}");
+        }
+        assert_eq!((&json["probes"], &json["exact"]), (&2.into(), &false.into()));
+        assert!(json["lambda_max"].is_null() && json["lambda_min"].is_null());
+        assert!(json["eigenvalues"].as_array().unwrap().is_empty());
+        let json = serde_json::to_value(exact.record(3)).unwrap();
+        assert_eq!((&json["value"], &json["value_stderr"]), (&2.5.into(), &0.0.into()));
+        assert_eq!((&json["exact"], json.get("probes")), (&true.into(), None));
+        assert!(pairs(Between::AllPairs, &[estimated, exact]).is_empty());
     }
 
     #[test]

@@ -20,8 +20,8 @@ use crate::eigen::Ritz;
 /// converge sooner: if they were counted sooner, too, large weights would be cut down to 1/P and small ones left as they are, and the mean of the
 /// spectrum would be underestimated by up to half of a probe's standard deviation. So it is by less than a tenth.
 const SEPARATED: f64 = 0.1;
-/// The normal quantile that a sum of weights must not exceed: of simple eigenvalues one in a thousand does.
-const UNLIKELY: f64 = 3.09;
+/// The normal quantile that a sum of weights must not exceed: of simple eigenvalues one in two hundred does, and keeps its weight.
+const UNLIKELY: f64 = 2.58;
 /// Converged Ritz values of different rules that are nearer than this share of the largest are one eigenvalue.
 const SAME: f64 = 1e-6;
 
@@ -93,6 +93,10 @@ impl Multiple {
 /// The Gauss quadrature rule with the weight 1/P for Ritz values that have converged to one of P eigenvalues and the rest in proportion.
 pub(super) fn deflated(rule: &Rule, dimension: usize, multiple: &Multiple) -> Vec<(f64, f64)> {
     let one = 1.0 / dimension as f64;
+    // As many as dimensions are all there are.
+    if rule.ritz.len() == dimension {
+        return rule.ritz.iter().map(|ritz| (ritz.value, one)).collect();
+    }
     let mut counted = converged(rule, dimension);
     rule.ritz.iter().zip(&mut counted).for_each(|(ritz, counted)| *counted &= !multiple.has(ritz.value));
     let rule = rule.nodes();
