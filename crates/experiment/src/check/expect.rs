@@ -237,6 +237,7 @@ fn first_epoch(subject: &Subject, variant: Option<&str>, runs: &[RunPlan]) -> us
     let probes = ours.flat_map(|run| &run.probes);
     let of_it = probes.filter(|probe| probe.curvatures.iter().any(|c| c.to_string() == subject.curvature));
     of_it.filter_map(|probe| probe.epochs.first()).min().copied().unwrap_or_default()
+}
 
 /// The probes that may measure what a subject is about. Which layers there are is known when the network is.
 fn probes<'a>(subject: &'a Subject, runs: &'a [RunPlan]) -> impl Iterator<Item = &'a ProbePlan> {
