@@ -3,7 +3,7 @@
 //! `EIGENSCAPE_KILLS=50 cargo test -p xtask --test kills` kills fifty times each; the default is a handful.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -238,7 +238,8 @@ fn a_quick_try_takes_nothing_from_an_interrupted_sweep() {
 fn what_is_kept_and_damaged_is_named_and_made_again() {
     let whole = folder(&SLOW.replace("1000000", "3"));
     says(whole.path(), &["reproduce", "small.toml"], 0);
-    let damages: [(&str, fn(&Path)); 4] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 4] = [
         ("final.safetensors is not as it was written", |run| {
             let file = run.join("checkpoints/final.safetensors");
             let bytes = fs::read(&file).unwrap();
@@ -344,7 +345,8 @@ fn a_report_on_results_that_do_not_fit_together_is_refused() {
     says(here, &["reproduce", "small.toml"], 0);
     let file = here.join("runs/small/results.json");
     let whole: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let cases: [(&str, fn(&mut Value)); 5] = [
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 5] = [
         ("runs[0].probes[1].weights: 1 for", |run| run["probes"][1]["weights"] = vec![1.0].into()),
         ("runs[0].probes[0].weights: ", |run| run["probes"][0]["weights"][0] = 0.9.into()),
         ("runs[0].distances[0].right: no spectrum", |run| run["distances"][0]["right"] = "fc9".into()),

@@ -48,6 +48,9 @@ enum Source {
     Operation(Arc<dyn Primitive>, Vec<Value>),
 }
 
+/// An operation on operands.
+type Application = (Arc<dyn Primitive>, Vec<Value>);
+
 #[derive(Debug, Clone)]
 struct Node {
     stamp: u64,
@@ -65,7 +68,7 @@ struct Node {
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
-    known: HashMap<(Arc<dyn Primitive>, Vec<Value>), Vec<Value>>,
+    known: HashMap<Application, Vec<Value>>,
     location: Option<Arc<str>>,
 }
 

@@ -1,5 +1,7 @@
 //! What cannot be computed is an error that says why: no panic, and no wrong number.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{
     ConvSettings, Graph, Loss, MeanLoss, Network, Objective, Place, Point, PoolSettings, Program, Result,
@@ -192,7 +194,8 @@ proptest! {
         let tangent = graph.input("v", &shapes[0]);
         let tangent = linearize(&mut graph, &[value], &[(values[0], tangent)])?[0];
         if let Some(tangent) = tangent {
-            let cotangent = graph.input("u", &graph.shape(tangent).to_vec());
+            let shape = graph.shape(tangent).to_vec();
+            let cotangent = graph.input("u", &shape);
             transpose(&mut graph, &[(tangent, cotangent)], &[values[0]])?;
         }
     }

@@ -147,7 +147,10 @@ pub fn moment(epoch: usize, weights: &Weights) -> Result<String> {
         match tensor.dtype() {
             DType::F32 => flat.to_vec1::<f32>()?.iter().for_each(|value| sum.update(&value.to_le_bytes())),
             _ => {
-                flat.to_dtype(DType::F64)?.to_vec1::<f64>()?.iter().for_each(|v| sum.update(&v.to_le_bytes()))
+                flat.to_dtype(DType::F64)?
+                    .to_vec1::<f64>()?
+                    .iter()
+                    .for_each(|v| sum.update(&v.to_le_bytes()));
             }
         }
     }

@@ -226,7 +226,7 @@ pub enum Checkpoint {
     /// The path only.
     Path(PathBuf),
     /// The path with more.
-    Table(CheckpointTable),
+    Table(Box<CheckpointTable>),
 }
 
 /// Which weights.

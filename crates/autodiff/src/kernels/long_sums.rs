@@ -15,7 +15,7 @@ fn random(dims: &[usize]) -> Result<Tensor> {
 
 /// The largest relative error of f(operands) in f32.
 fn error(operands: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<f64> {
-    let wide: Vec<Tensor> = operands.iter().map(|x| in_f64(x)).collect::<Result<_>>()?;
+    let wide: Vec<Tensor> = operands.iter().map(in_f64).collect::<Result<_>>()?;
     let (found, exact) = (in_f64(&f(operands)?)?, f(&wide)?);
     Ok(((found - &exact)? / exact)?.abs()?.max_all()?.to_scalar()?)
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{DistanceRecord, MeansRecord, ProbeRecord, Results, Run, TrainingRecord};
 
+/// Of what a spectrum is: epoch, sample, curvature and group.
+type Matrix<'a> = (usize, Option<usize>, &'a str, &'a str);
+
 /// So much a sum of weights may differ from what it should be.
 const ROUNDING: f64 = 1e-6;
 
@@ -66,11 +69,7 @@ impl Run {
         for (index, probe) in self.probes.iter().enumerate() {
             probe.check().map_err(|misfit| misfit.in_list("probes", index))?;
         }
-        let spectra: BTreeSet<(usize, &str, &str)> = self
-            .probes
-            .iter()
-            .map(|probe| (probe.epoch, probe.curvature.as_str(), probe.group.as_str()))
-            .collect();
+        let spectra: BTreeSet<Matrix> = self.probes.iter().map(ProbeRecord::matrix).collect();
         for (index, distance) in self.distances.iter().enumerate() {
             distance.check(&spectra).map_err(|misfit| misfit.in_list("distances", index))?;
         }
@@ -98,6 +97,10 @@ impl TrainingRecord {
 }
 
 impl ProbeRecord {
+    fn matrix(&self) -> Matrix<'_> {
+        (self.epoch, self.batch, &self.curvature, &self.group)
+    }
+
     fn check(&self) -> Result<(), Misfit> {
         let (eigenvalues, weights) = (self.eigenvalues.len(), self.weights.len());
         demand(eigenvalues == weights, "weights", || format!("{weights} for {eigenvalues} eigenvalues"))?;
@@ -106,16 +109,18 @@ impl ProbeRecord {
             "they are not sorted from the largest".to_owned()
         })?;
         finite(self.trace, "trace")?;
-        finite(self.lambda_max, "lambda_max")?;
-        finite(self.lambda_min, "lambda_min")?;
-        demand(self.lambda_min <= self.lambda_max, "lambda_min", || {
-            format!("{} is larger than lambda_max, {}", self.lambda_min, self.lambda_max)
-        })?;
-        demand(
-            self.trace_stderr.is_none_or(|error| error >= 0.0 && error.is_finite()),
-            "trace_stderr",
-            || format!("{} is no standard error", self.trace_stderr.unwrap_or_default()),
-        )?;
+        self.value.map_or(Ok(()), |value| finite(value, "value"))?;
+        for (error, place) in [(self.trace_stderr, "trace_stderr"), (self.value_stderr, "value_stderr")] {
+            demand(error.is_none_or(|error| error >= 0.0 && error.is_finite()), place, || {
+                format!("{} is no standard error", error.unwrap_or_default())
+            })?;
+        }
+        if let (Some(least), Some(largest)) = (self.lambda_min, self.lambda_max) {
+            finite(largest, "lambda_max")?;
+            demand(least <= largest, "lambda_min", || {
+                format!("{least} is no number up to lambda_max, {largest}")
+            })?;
+        }
         self.check_weights()
     }
 
@@ -136,10 +141,15 @@ impl ProbeRecord {
 }
 
 impl DistanceRecord {
-    fn check(&self, spectra: &BTreeSet<(usize, &str, &str)>) -> Result<(), Misfit> {
+    fn check(&self, spectra: &BTreeSet<Matrix>) -> Result<(), Misfit> {
         finite(self.value, "value")?;
+        if let Some(band) = &self.band {
+            let (bandwidths, values) = (band.bandwidths.len(), band.values.len());
+            demand(bandwidths == values, "band", || format!("{values} values for {bandwidths} bandwidths"))?;
+        }
         for (group, place) in [(&self.left, "left"), (&self.right, "right")] {
-            let measured = spectra.contains(&(self.epoch, self.curvature.as_str(), group.as_str()));
+            let matrix = (self.epoch, self.batch, self.curvature.as_str(), group.as_str());
+            let measured = spectra.contains(&matrix);
             demand(measured, place, || {
                 format!("no spectrum of the {} of `{group}` after epoch {}", self.curvature, self.epoch)
             })?;
@@ -174,10 +184,9 @@ mod tests {
             weights: if exact { vec![0.25; 2] } else { vec![0.5; 2] },
             trace: 4.0,
             trace_stderr: None,
-            lambda_max: 3.0,
-            lambda_min: 0.0,
-            products: 4,
-            seconds: 0.0,
+            lambda_max: Some(3.0),
+            lambda_min: Some(0.0),
+            ..ProbeRecord::default()
         };
         let distance = DistanceRecord {
             epoch: 1,
@@ -186,6 +195,7 @@ mod tests {
             left: "fc".to_owned(),
             right: "full".to_owned(),
             value: 0.5,
+            ..DistanceRecord::default()
         };
         let training = (0..2).map(|epoch| TrainingRecord { epoch, ..TrainingRecord::default() });
         let run = Run {
@@ -221,7 +231,9 @@ mod tests {
             ("runs[0].probes[0].eigenvalues: 2 of a matrix of dimension 1", |run| {
                 (run.probes[0].dimension, run.probes[0].weights) = (1, vec![1.0; 2]);
             }),
-            ("runs[0].probes[0].lambda_min: 5 is larger", |run| run.probes[0].lambda_min = 5.0),
+            ("runs[0].probes[0].lambda_min: 5 is no number up to", |run| {
+                run.probes[0].lambda_min = Some(5.0)
+            }),
             ("runs[0].probes[0].trace_stderr: -1 is no", |run| run.probes[0].trace_stderr = Some(-1.0)),
             ("runs[0].distances[0].left: no spectrum of the hessian of `fc`", |run| drop(run.probes.pop())),
             ("runs[0].distances[0].right: no spectrum", |run| run.distances[0].right = "fc3".to_owned()),

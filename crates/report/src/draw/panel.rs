@@ -143,7 +143,7 @@ impl Panel {
                 [] => {}
                 // A single place has no width.
                 [_] => {
-                    drawing.line(lower.chain(upper).collect(), Stroke { colour, width: 5.0, dashed: true })
+                    drawing.line(lower.chain(upper).collect(), Stroke { colour, width: 5.0, dashed: true });
                 }
                 _ => drawing.area(lower.chain(upper).collect(), colour, 0.15),
             }

@@ -15,7 +15,7 @@ const NODE: usize = 5 * size_of::<f64>();
 impl Lanczos {
     /// How many probes run at the same time so that all fits into `allowed` bytes: one at least. `number` is the bytes of a number.
     pub(super) fn together(&self, dimension: usize, number: usize, allowed: usize) -> usize {
-        let left = allowed.saturating_sub(self.rules(dimension).total());
+        let left = allowed.saturating_sub(self.quadrature(dimension).total());
         let one = size([self.numbers(dimension)], number);
         (left / one.max(1)).clamp(1, self.parameters.probes.get().min(TOGETHER))
     }
@@ -29,7 +29,7 @@ impl Lanczos {
             (all, some) if all == some => format!("the Krylov bases of {probes} probes of {steps} steps"),
             _ => format!("the Krylov bases of {probes} probes of {steps} steps, {together} at a time"),
         };
-        Account::of(what, size([together, self.numbers(dimension)], number)).and(self.rules(dimension))
+        Account::of(what, size([together, self.numbers(dimension)], number)).and(self.quadrature(dimension))
     }
 
     /// Quadrature nodes of all probes.
@@ -44,7 +44,7 @@ impl Lanczos {
     }
 
     /// What the quadrature takes, however many probes run together.
-    fn rules(&self, dimension: usize) -> Account {
+    fn quadrature(&self, dimension: usize) -> Account {
         Account::of("Ritz values and vectors", bytes_of_ritz_values(self.steps(dimension)))
             .with("quadrature nodes", size([self.nodes(dimension)], NODE))
     }
