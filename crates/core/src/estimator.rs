@@ -174,6 +174,13 @@ pub trait ProbeEstimator: Send + Sync {
         Ok(Account::default())
     }
 
+    /// How many vectors [`Self::estimate`] hands to one product of this operator at most, with `allowed` bytes as [`Context::memory`]. By default
+    /// as many as it likes.
+    fn vectors(&self, operator: &dyn CurvatureOperator, allowed: usize) -> usize {
+        let _ = (operator, allowed);
+        usize::MAX
+    }
+
     /// How many eigenvalues a spectrum of this operator lists at most: what results keep of it. By default its dimension.
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
         operator.dimension()

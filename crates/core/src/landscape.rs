@@ -119,12 +119,12 @@ impl NetworkOperator<'_> {
         Self { memory, product: RefCell::default(), ..self }
     }
 
-    /// Bytes that products hold at most, beside the vectors, without evaluating anything.
+    /// Bytes that products with so many vectors at a time hold at most, beside the vectors, without evaluating anything.
     ///
     /// # Errors
     /// How much memory one would take, at the least, where that is more than it may.
-    pub fn memory(&self) -> Result<usize> {
-        Ok(self.product()?.memory())
+    pub fn memory(&self, vectors: usize) -> Result<usize> {
+        Ok(self.product()?.memory(vectors))
     }
 
     fn product(&self) -> Result<Rc<StreamedProduct>> {

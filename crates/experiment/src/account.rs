@@ -173,7 +173,8 @@ impl RunAccount {
                 all.words(),
                 bytes(machine)
             );
-            return Err(plan.model.name.error(problem, REMEDY).into());
+            let own = self.measuring.total() > self.held.total();
+            return Err(plan.model.name.error(problem, if own { REMEDY } else { SMALLER }).into());
         }
         Ok(())
     }
@@ -202,6 +203,10 @@ impl RunAccount {
     }
 }
 
-/// What to do about too little memory.
+/// What to do about a network or a data set that the machine does not hold.
+const SMALLER: &str = "make the network or the data set smaller, train in smaller batches (train.batch_size) or by an optimizer without state, or take a \
+                       machine with more memory";
+
+/// What to do about too little memory for measuring.
 pub const REMEDY: &str = "raise `memory` (the experiment's key) where the machine has more; or measure smaller groups or fewer samples, let the estimator \
                           do less (`steps`, `probes`, `points`), take \"hutchinson\" where the trace will do, or train and measure in fewer epochs";

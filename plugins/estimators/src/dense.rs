@@ -95,6 +95,10 @@ impl ProbeEstimator for Dense {
         Ok(operators.iter().map(of).max_by_key(Account::total).unwrap_or_default())
     }
 
+    fn vectors(&self, operator: &dyn CurvatureOperator, allowed: usize) -> usize {
+        self.block(operator.dimension(), operator.dtype().size_in_bytes(), allowed)
+    }
+
     fn products(&self, dimension: usize) -> usize {
         dimension
     }

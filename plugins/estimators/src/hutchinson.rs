@@ -123,6 +123,10 @@ impl ProbeEstimator for Hutchinson {
         Ok(operators.iter().map(of).max_by_key(Account::total).unwrap_or_default())
     }
 
+    fn vectors(&self, operator: &dyn CurvatureOperator, allowed: usize) -> usize {
+        self.together(operator.dimension(), operator.dtype().size_in_bytes(), allowed)
+    }
+
     fn eigenvalues(&self, _operator: &dyn CurvatureOperator) -> usize {
         0
     }

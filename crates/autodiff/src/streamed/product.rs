@@ -35,8 +35,8 @@ pub struct StreamedProduct {
     by_sample: bool,
     /// How many vectors are multiplied at once: as many as fit into memory and are worthwhile.
     block: usize,
-    /// Bytes held at most.
-    memory: usize,
+    /// Bytes held whatever is multiplied, those of one vector more, and those of the evaluation of what is kept.
+    memory: [usize; 3],
 }
 
 impl StreamedProduct {
@@ -62,7 +62,6 @@ impl StreamedProduct {
         let fit = memory.saturating_sub(residuals) / one.max(1);
         let block = fit.min(WORTHWHILE.div_ceil(largest.flops().max(1))).max(1);
         let preparing = footprint.preparing.saturating_sub(footprint.residuals);
-        let held = residuals.saturating_add(one.saturating_mul(block).max(preparing));
         let by_sample = matches!(group, Variables::Activation(_));
         let mut product = Self {
             point: point.clone(),
@@ -72,7 +71,7 @@ impl StreamedProduct {
             dimension: 0,
             by_sample,
             block,
-            memory: held,
+            memory: [residuals, one, preparing],
         };
         let sizes = (0..split.count).map(|index| product.programs[&split.range(index).len()].dimension());
         product.dimension = if by_sample { sizes.sum() } else { sizes.max().unwrap_or(0) };
@@ -85,10 +84,11 @@ impl StreamedProduct {
         self.dimension
     }
 
-    /// Bytes held at most between and during products, beside the point, the vectors and their products.
+    /// Bytes held at most between and during products with so many vectors at a time, beside the point, the vectors and their products.
     #[must_use]
-    pub fn memory(&self) -> usize {
-        self.memory
+    pub fn memory(&self, vectors: usize) -> usize {
+        let [residuals, one, preparing] = self.memory;
+        residuals.saturating_add(one.saturating_mul(self.block.min(vectors)).max(preparing))
     }
 
     /// In how many micro-batches the samples are evaluated.

@@ -86,7 +86,8 @@ impl Measuring {
             let held = estimator.memory(&[operator], self.shares.of_estimator());
             let held = held.map_err(|error| plan.samples.caused(error))?;
             self.refuse(probe, operator, &held)?;
-            let product = probe.operator(&landscape, curvature, group).memory();
+            let vectors = estimator.vectors(operator, self.shares.of_estimator());
+            let product = probe.operator(&landscape, curvature, group).memory(vectors);
             let product = product.map_err(|error| self.told(probe, error, &held))?;
             let account = held.with(format!("products with the {}", operator.description()), product);
             most = if account.total() > most.total() { account } else { most };

@@ -264,6 +264,10 @@ impl ProbeEstimator for Lanczos {
         Ok(operators.iter().map(of).max_by_key(Account::total).unwrap_or_default())
     }
 
+    fn vectors(&self, operator: &dyn CurvatureOperator, allowed: usize) -> usize {
+        self.together(operator.dimension(), operator.dtype().size_in_bytes(), allowed)
+    }
+
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
         self.nodes(operator.dimension())
     }
