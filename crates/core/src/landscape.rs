@@ -12,6 +12,7 @@ use eigenscape_autodiff::{Loss, MeanLoss, Network, Point, StreamedProduct, Varia
 
 use crate::{
     Curvature, CurvatureOperator, ExactFactor, FactorSource, Group, Interrupt,
+    account::size,
     error::{Error, Result},
     factor::LossFactor,
 };
@@ -40,6 +41,14 @@ impl Landscape {
     #[must_use]
     pub fn until(self, interrupt: Interrupt) -> Self {
         Self { interrupt, ..self }
+    }
+
+    /// Bytes of the point, parameters and data, in f64.
+    fn bytes_in_f64(&self) -> usize {
+        let Point { parameters, buffers, inputs, targets, masks } = self.loss.point();
+        let tensors = parameters.iter().chain(buffers).chain([inputs, targets]).chain(masks);
+        tensors
+            .fold(0, |sum, tensor| sum.saturating_add(size(tensor.dims().iter().copied(), size_of::<f64>())))
     }
 
     /// The curvature operator of a group.
@@ -171,7 +180,8 @@ impl CurvatureOperator for NetworkOperator<'_> {
         self.landscape.interrupt.check()?;
         // The residuals in both types would take more memory than is allowed; and what fits in f32 need not fit in f64.
         self.product.take();
-        match self.product_of(&self.landscape.loss.in_f64()?) {
+        let Some(left) = self.memory.checked_sub(self.landscape.bytes_in_f64()) else { return Ok(None) };
+        match self.product_of(&self.landscape.loss.in_f64()?.within(left)) {
             Ok(product) => Ok(Some(product.apply_rows(vectors)?)),
             Err(eigenscape_autodiff::Error::Memory { .. }) => Ok(None),
             Err(error) => Err(error.into()),
