@@ -100,20 +100,28 @@ fn relative(runs: &[&Run], metric: &str, curvature: &str, when: When) -> Option<
     let profiles = runs.iter().map(|run| Profile::new(run, metric, curvature, when).ok());
     let mut profiles = profiles.collect::<Option<Vec<_>>>()?.into_iter();
     let mut sum = profiles.next()?;
-    sum.band.clear();
     for profile in profiles {
         for ((name, total), (theirs, value)) in sum.layers.iter_mut().zip(&profile.layers) {
             (name == theirs).then(|| *total += value)?;
         }
+        // A bandwidth that not all reruns have is left out.
+        sum.band.retain_mut(|(bandwidth, totals)| {
+            let theirs = profile.band.iter().find(|(other, _)| other == bandwidth);
+            if let Some((_, values)) = theirs {
+                totals.iter_mut().zip(values).for_each(|(total, value)| *total += value);
+            }
+            theirs.is_some()
+        });
     }
     let largest = sum.layers.iter().map(|(_, value)| *value).fold(0.0, f64::max);
     sum.layers.iter_mut().for_each(|(_, value)| *value /= largest);
+    sum.band.iter_mut().flat_map(|(_, values)| values).for_each(|value| *value /= largest);
     (sum.layers.len() > 2 && largest > 0.0).then_some(sum)
 }
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_core::results::{DistanceRecord, ProbeRecord};
+    use eigenscape_core::results::{Band, DistanceRecord, ProbeRecord};
 
     use super::*;
     use crate::verdict::tests::{distance, divergence, probe, trained};
@@ -149,6 +157,27 @@ mod tests {
         let least = |moment| entry.profile(0, moment).depth(entry.profile(0, moment).least());
         assert_eq!((least(0), least(1)), (0.5, 0.25));
         assert_eq!(entry.chance(), 0.6);
+    }
+
+    #[test]
+    fn the_order_at_other_bandwidths_is_that_of_all_reruns() {
+        let banded = |seed, narrow: [f64; 5]| {
+            let mut run = run(seed, [[8.0, 4.0, 2.0, 4.0, 8.0]; 3]);
+            for (i, distance) in run.distances.iter_mut().enumerate() {
+                distance.band =
+                    Some(Band { bandwidths: vec![0.002, 0.01], values: vec![narrow[i % 5], distance.value] });
+            }
+            run
+        };
+        // Alone the second one has its least in the middle half.
+        let runs = [banded(0, [0.0, 8.0, 8.0, 8.0, 8.0]), banded(1, [4.0, 4.0, 2.0, 4.0, 4.0])];
+        let [entry] = Entry::all("lenet", &runs).try_into().unwrap();
+        let profile = entry.profile(0, 1);
+        assert_eq!(profile.flips(), [0.002]);
+        assert_eq!(profile.band[0].1, [0.25, 0.75, 0.625, 0.75, 0.75]);
+        let plain = run(2, [[8.0, 4.0, 2.0, 4.0, 8.0]; 3]);
+        let [entry] = Entry::all("lenet", &[runs[0].clone(), plain]).try_into().unwrap();
+        assert!(entry.profile(0, 1).band.is_empty(), "one of them has none");
     }
 
     #[test]

@@ -69,6 +69,7 @@ fn table(entries: &[&Entry]) -> Markup {
         } }
         p.remark {
             "Depth of the layer at the least distance: 0 for the first layer, 1 for the last; bold in the middle half, from 0.25 to 0.75. \
+             †: at another bandwidth of the smoothing the nearest is on the other side. \
              By chance: how many would be there if the nearest were any layer alike."
         }
     }
@@ -77,7 +78,8 @@ fn table(entries: &[&Entry]) -> Markup {
 fn least(entry: &Entry, metric: usize, moment: usize) -> Markup {
     let profile = entry.profile(metric, moment);
     let least = profile.least();
-    let depth = format!("{:.2}", profile.depth(least));
+    let flips = if profile.flips().is_empty() { "" } else { "†" };
+    let depth = format!("{:.2}{flips}", profile.depth(least));
     html! {
         td title=(profile.layers[least].0) {
             @if profile.is_least_in_the_middle_half() { strong { (depth) } } @else { (depth) }
