@@ -21,6 +21,7 @@ use eigenscape_core::{
     registry::{Environment, nearest},
 };
 
+pub(crate) use self::probe::CURVATURES;
 use self::twins::Twins;
 use crate::{
     checkpoint::Selection,

@@ -4,6 +4,7 @@ use eigenscape_analysis::expectation::{Expectation, Quantity, Subject};
 use eigenscape_core::registry::nearest;
 
 use crate::{
+    check::CURVATURES,
     diagnostic::{ConfigError, suggestion},
     document::Node,
     plan::Plan,
@@ -40,51 +41,57 @@ impl<'a> Claims<'a> {
         self.runs.push(Measured { variant: prepared.plan.variant.clone(), spectra: spectra.collect() });
     }
 
-    /// Checks every claim against what was seen.
+    /// Checks every claim against what was seen, and says which cannot be judged because their curvature is not measured.
     ///
     /// # Errors
-    /// The first claim about a group or a curvature that one of its runs does not measure.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let claims = self.plan.expectations.iter().enumerate();
-        claims
-            .flat_map(|(index, claim)| claim.subjects().map(move |subject| (index, claim, subject)))
-            .try_for_each(|(index, claim, subject)| {
-                self.subject(self.plan.expect.at(&format!("[{index}]")), claim, subject)
-            })
+    /// The first claim about a spectrum where there is none, a group that a run does not have, or a curvature that there is not.
+    pub fn check(&self) -> Result<Vec<String>, ConfigError> {
+        let mut warnings = Vec::new();
+        for (index, claim) in self.plan.expectations.iter().enumerate() {
+            for subject in claim.subjects().filter(|subject| !subject.quantity.is_of_training()) {
+                warnings.extend(self.subject(self.plan.expect.at(&format!("[{index}]")), claim, subject)?);
+            }
+        }
+        Ok(warnings)
     }
 
-    fn subject(&self, node: &Node, claim: &Expectation, subject: &Subject) -> Result<(), ConfigError> {
-        if subject.quantity.is_of_training() {
-            return Ok(());
-        }
-        let is_it = |(curvature, group): &(String, String)| {
-            *curvature == subject.curvature
-                && (subject.quantity == Quantity::Distance || *group == subject.group)
+    fn subject(
+        &self,
+        node: &Node,
+        claim: &Expectation,
+        subject: &Subject,
+    ) -> Result<Option<String>, ConfigError> {
+        let Subject { quantity, curvature, group, .. } = subject;
+        let is_it = |(of, named): &(String, String)| {
+            of == curvature && (*quantity == Quantity::Distance || named == group)
         };
         let mut ours = self.runs.iter().filter(|run| claim.is_about(&run.variant));
-        let Some(without) = ours.find(|run| !run.spectra.iter().any(is_it)) else { return Ok(()) };
-        let of =
-            if without.variant.is_empty() { String::new() } else { format!(" in `{}`", without.variant) };
+        let Some(without) = ours.find(|run| !run.spectra.iter().any(is_it)) else { return Ok(None) };
+        let of = if without.variant.is_empty() { String::new() } else { format!(" in `{}`", without.variant) };
         if without.spectra.is_empty() {
-            let problem = format!("`{}` is of a spectrum, and none is measured{of}", subject.quantity.name());
+            let problem = format!("`{}` is of a spectrum, and none is measured{of}", quantity.name());
             let help = "add a [[probe]] that measures it, or claim something of the training";
             return Err(node.at("quantity").site.error(problem, Some(help.to_owned())));
         }
         let curvatures = distinct(without.spectra.iter().map(|(curvature, _)| curvature.as_str()));
-        if !curvatures.contains(&subject.curvature.as_str()) {
-            let near = nearest(&subject.curvature, curvatures.iter().copied());
-            let help = suggestion(near.as_deref(), "curvatures that are measured", &curvatures);
-            let problem = format!("no probe measures the curvature `{}`{of}", subject.curvature);
-            return Err(blamed(node, "curvature").site.error(problem, Some(help)));
+        let known = CURVATURES.map(|curvature| curvature.to_string());
+        if !known.contains(curvature) && !curvatures.contains(&curvature.as_str()) {
+            let near = nearest(curvature, known.iter().map(String::as_str));
+            let help = suggestion(near.as_deref(), "curvatures", &known);
+            return Err(blamed(node, "curvature").site.error(format!("there is no curvature `{curvature}`"), Some(help)));
         }
-        let of_it = without.spectra.iter().filter(|(curvature, _)| *curvature == subject.curvature);
-        let groups = distinct(of_it.map(|(_, group)| group.as_str()));
-        let near = nearest(&subject.group, groups.iter().copied());
-        let shown = &groups[..groups.len().min(NAMED)];
-        let help = suggestion(near.as_deref(), "groups that are measured", shown);
-        let problem =
-            format!("no probe measures the {} of the group `{}`{of}", subject.curvature, subject.group);
-        Err(blamed(node, "group").site.error(problem, Some(help)))
+        let groups = distinct(without.spectra.iter().map(|(_, group)| group.as_str()));
+        if *quantity != Quantity::Distance && !groups.contains(&group.as_str()) {
+            let near = nearest(group, groups.iter().copied());
+            let help = suggestion(near.as_deref(), "groups that are measured", &groups[..groups.len().min(NAMED)]);
+            let problem = format!("no probe measures the group `{group}`{of}");
+            return Err(blamed(node, "group").site.error(problem, Some(help)));
+        }
+        Ok(Some(format!(
+            "\"{}\" will not be judged: no probe measures the {curvature} of {group}{of}; measured: {}",
+            claim.claim,
+            curvatures.join(", ")
+        )))
     }
 }
 

@@ -61,7 +61,7 @@ fn one(file: &Path, choices: &Choices, registry: &Registry) -> Result<String> {
         claims.see(&prepared);
         lines.extend(describe(&plan, &prepared));
     }
-    claims.check()?;
+    lines.extend(claims.check()?.iter().map(|warning| format!("  warning: {warning}")));
     Ok(lines.join("\n"))
 }
 

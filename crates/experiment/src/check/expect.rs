@@ -153,6 +153,8 @@ impl Checker<'_> {
         let uses = [
             ("than", raw.than.is_some(), matches!(relation, Relation::Against { .. })),
             ("with", raw.with.is_some(), matches!(relation, Relation::With(..))),
+            // From the first moment to the last.
+            ("epoch", raw.epoch.is_some(), !matches!(relation, Relation::OverTraining(_))),
         ];
         match uses.iter().find(|(_, given, used)| *given && !*used) {
             None => Ok(relation),
