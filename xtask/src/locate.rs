@@ -24,10 +24,18 @@ pub fn experiment(word: &str) -> Result<PathBuf> {
     let found = all.iter().find(|path| name(path) == word);
     found.cloned().ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|path| name(path)).collect();
-        Failure::Usage {
-            problem: format!("there is no experiment `{word}`"),
-            remedy: suggestion(nearest(word, names.iter().copied()).as_deref(), "experiments", &names),
-        }
+        let problem = match path {
+            _ if path.is_dir() => format!("`{word}` is a folder, and no experiment"),
+            _ if path.exists() => format!("`{word}` is no experiment: its name does not end in .toml"),
+            _ => format!("there is no experiment `{word}`"),
+        };
+        let remedy = if names.is_empty() {
+            "give the path of an experiment's TOML file: there is no folder experiments/ here or above"
+                .to_owned()
+        } else {
+            suggestion(nearest(word, names.iter().copied()).as_deref(), "experiments", &names)
+        };
+        Failure::Usage { problem, remedy }
     })
 }
 

@@ -83,11 +83,7 @@ type Mistake<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
 #[test]
 fn what_does_not_fit_is_refused_before_anything_is_measured() {
     let mistakes: &[Mistake] = &[
-        (
-            "tokens.toml",
-            &["loss=cross-entropy"],
-            &["[3, 2] is -1", "ignore_index = -1", "tokens.toml"],
-        ),
+        ("tokens.toml", &["loss=cross-entropy"], &["[3, 2] is -1", "ignore_index = -1", "tokens.toml"]),
         ("tokens.toml", &["loss.ignore_index=-5"], &["[3, 2] is -1"]),
         ("tokens.toml", &["loss=mean-squared-error"], &["[3, 2] is -1"]),
         ("tokens.toml", &["probe=[{samples_per_class=1, estimator=\"dense\"}]"], &["a label for each token"]),

@@ -67,7 +67,8 @@ impl<'a> Claims<'a> {
         };
         let mut ours = self.runs.iter().filter(|run| claim.is_about(&run.variant));
         let Some(without) = ours.find(|run| !run.spectra.iter().any(is_it)) else { return Ok(None) };
-        let of = if without.variant.is_empty() { String::new() } else { format!(" in `{}`", without.variant) };
+        let of =
+            if without.variant.is_empty() { String::new() } else { format!(" in `{}`", without.variant) };
         if without.spectra.is_empty() {
             let problem = format!("`{}` is of a spectrum, and none is measured{of}", quantity.name());
             let help = "add a [[probe]] that measures it, or claim something of the training";
@@ -78,12 +79,15 @@ impl<'a> Claims<'a> {
         if !known.contains(curvature) && !curvatures.contains(&curvature.as_str()) {
             let near = nearest(curvature, known.iter().map(String::as_str));
             let help = suggestion(near.as_deref(), "curvatures", &known);
-            return Err(blamed(node, "curvature").site.error(format!("there is no curvature `{curvature}`"), Some(help)));
+            return Err(blamed(node, "curvature")
+                .site
+                .error(format!("there is no curvature `{curvature}`"), Some(help)));
         }
         let groups = distinct(without.spectra.iter().map(|(_, group)| group.as_str()));
         if *quantity != Quantity::Distance && !groups.contains(&group.as_str()) {
             let near = nearest(group, groups.iter().copied());
-            let help = suggestion(near.as_deref(), "groups that are measured", &groups[..groups.len().min(NAMED)]);
+            let help =
+                suggestion(near.as_deref(), "groups that are measured", &groups[..groups.len().min(NAMED)]);
             let problem = format!("no probe measures the group `{group}`{of}");
             return Err(blamed(node, "group").site.error(problem, Some(help)));
         }

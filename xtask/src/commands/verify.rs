@@ -8,7 +8,7 @@ use eigenscape_core::{
     registry::{Environment, PluginError},
 };
 use eigenscape_experiment::{
-    Failure, Result, check, checkpoint::Selection, extends, raw, read, verify::verify,
+    Failure, Result, check, checkpoint::Selection, diagnostic::suggestion, extends, raw, read, verify::verify,
 };
 
 use crate::{
@@ -29,12 +29,8 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
     let (name, parameters, names) = model(&arguments.model)?;
     let built = registry.architectures.build(&name, parameters, &environment);
     let architecture = built.map_err(|error| Failure::Usage {
-        problem: format!("the architecture `{name}` of --model {} cannot be built", arguments.model),
-        remedy: match error {
-            PluginError::UnknownName { known, .. } => format!("known architectures: {}", known.join(", ")),
-            PluginError::Parameter { problem, .. } => problem,
-            PluginError::Build(error) => error.to_string(),
-        },
+        problem: format!("the architecture `{name}` of --model {}: {}", arguments.model, problem(&error)),
+        remedy: remedy(error),
     })?;
     let dtype = match arguments.dtype {
         Precision::F32 => DType::F32,
@@ -57,6 +53,27 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
         ),
         remedy: Some(format!("at most {:.1e} was expected (--tolerance)", arguments.tolerance)),
     })
+}
+
+fn problem(error: &PluginError) -> String {
+    match error {
+        PluginError::UnknownName { .. } => "there is none of this name".to_owned(),
+        PluginError::Parameter { problem, .. } => problem.clone(),
+        PluginError::Build(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn remedy(error: PluginError) -> String {
+    match error {
+        PluginError::UnknownName { nearest, known, .. } => {
+            suggestion(nearest.as_deref(), "architectures", &known)
+        }
+        PluginError::Parameter { .. } => {
+            "give an experiment's file, whose table [model] has the keys that the architecture needs"
+                .to_owned()
+        }
+        PluginError::Build(error) => error.remedy().to_owned(),
+    }
 }
 
 /// An architecture's name with its keys, and what its checkpoint's names are: an experiment's file stands for its table \[model\].

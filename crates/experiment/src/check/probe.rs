@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// The curvatures that can be measured.
-pub(crate) const CURVATURES: [Curvature; 3] = [Curvature::Hessian, Curvature::GaussNewton, Curvature::Residual];
+pub(crate) const CURVATURES: [Curvature; 3] =
+    [Curvature::Hessian, Curvature::GaussNewton, Curvature::Residual];
 
 impl Checker<'_> {
     /// Checks the `index`-th probe of an experiment that trains `epochs` epochs.
