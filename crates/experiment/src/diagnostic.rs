@@ -93,6 +93,15 @@ impl From<eigenscape_core::Error> for Failure {
 #[diagnostic(transparent)]
 pub struct ConfigError(Box<Details>);
 
+impl ConfigError {
+    /// The same error, which is one under a condition alone.
+    #[must_use]
+    pub(crate) fn when(mut self, condition: &str) -> Self {
+        self.0.problem = format!("{} ({condition})", self.0.problem);
+        self
+    }
+}
+
 #[derive(Debug, Clone, thiserror::Error, Diagnostic)]
 #[error("{problem}")]
 struct Details {
