@@ -1,6 +1,9 @@
 //! A whole experiment: from the checked plan to the folder of results.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use eigenscape_analysis::{reruns, verdict};
 use eigenscape_core::{
@@ -80,15 +83,27 @@ pub fn execute(
     }
     let directory = RunDirectory::create(&plan.directory)?;
     let results = run_all(plan, &identities, &kept, &directory, display)?;
-    report(directory.path())?;
-    sums::write(directory.path())?;
-    let folder = directory.finish(aside.as_deref())?;
+    let put = || -> Result<PathBuf> {
+        report(directory.path())?;
+        sums::write(directory.path())?;
+        directory.finish(aside.as_deref())
+    };
+    let folder = put().map_err(|failure| failure.keeping(finished(results.runs.len())))?;
     // The results are in their place; what cannot be removed now is removed by the next call.
     let _ = kept.remove();
     if let Some((folder, count)) = kept.others() {
         display.line(&format!("{count} runs of other settings are kept in {}", folder.display()));
     }
     Ok(Executed::new(folder, &results.runs))
+}
+
+/// "3 finished runs are kept": in the store, although the results are not in their place.
+fn finished(runs: usize) -> Option<String> {
+    match runs {
+        0 => None,
+        1 => Some("1 finished run is kept".to_owned()),
+        runs => Some(format!("{runs} finished runs are kept")),
+    }
 }
 
 /// Runs what is not kept, and puts everything but the report into the folder.
@@ -103,7 +118,9 @@ fn run_all(
     let (mut runs, mut run_notes) = (Vec::new(), Vec::new());
     let folders = run_folders(plan.runs.iter().map(|run| run.name.as_str()));
     for ((run, identity), own) in plan.runs.iter().zip(identities).zip(&folders) {
-        let (record, mut notes) = kept_or_executed(run, identity, kept, display)?;
+        let stopped = display.interrupt().check().map_err(Failure::from);
+        let executed = stopped.and_then(|()| kept_or_executed(run, identity, kept, display));
+        let (record, mut notes) = executed.map_err(|failure| failure.keeping(finished(runs.len())))?;
         let stored = kept.run(identity);
         directory.adopt(&stored.join(CHECKPOINTS), Path::new(CHECKPOINTS).join(own))?;
         if run.tensorboard {
