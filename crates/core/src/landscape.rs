@@ -189,7 +189,12 @@ impl CurvatureOperator for NetworkOperator<'_> {
     }
 
     fn is_semidefinite(&self) -> bool {
-        self.curvature == Curvature::GaussNewton || self.factor().is_ok()
+        match self.curvature {
+            Curvature::GaussNewton => true,
+            // It is the Gauss-Newton matrix then, also where samples see each other and there is no factor.
+            Curvature::Hessian => matches!(self.landscape.why_not_affine(self.group), Ok(None)),
+            Curvature::Residual => false,
+        }
     }
 
     fn factor(&self) -> Result<ExactFactor> {
