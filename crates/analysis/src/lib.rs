@@ -5,6 +5,7 @@
 //! is data for it.
 
 pub mod against_trace;
+pub mod batches;
 pub mod depth;
 pub mod depth_summary;
 pub mod embedding;

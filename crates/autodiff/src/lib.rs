@@ -52,6 +52,6 @@ pub use product::{Product, ProductProgram};
 pub use program::Program;
 pub use scope::{Mask, Mode, Parameter, Scope};
 pub use streamed::{LossGradient, MeanLoss, Predictions, StreamedColumns, StreamedFactor, StreamedProduct};
-pub use targets::{class_targets, mean_rows};
+pub use targets::{ClassCoding, TargetRows, class_targets};
 pub use trace::{TraceEstimate, TraceFunction};
 pub use variables::Variables;

@@ -60,6 +60,17 @@ impl Estimate {
         }
     }
 
+    /// What would be found of the operator plus `shift` times the identity.
+    #[must_use]
+    pub fn shifted(self, shift: f64) -> Self {
+        match self {
+            Self::Spectrum(spectrum) => Self::Spectrum(spectrum.shifted(shift)),
+            Self::Number(number) => {
+                Self::Number(Number { value: number.value + number.dimension as f64 * shift, ..number })
+            }
+        }
+    }
+
     /// The spectrum.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Randomness that does not depend on the order of work: one counter-based generator keyed by (seed, purpose, index).
 
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// A source of independent random streams: ChaCha8 keyed by the seed and a purpose, with the index as its stream.
@@ -23,6 +23,12 @@ impl Random {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed }
+    }
+
+    /// An independent source for the `index`-th part of some work; the first part has this one.
+    #[must_use]
+    pub fn part(&self, purpose: &str, index: u64) -> Self {
+        if index == 0 { *self } else { Self { seed: self.stream(purpose, index).next_u64() } }
     }
 
     /// The generator for the `index`-th piece of work of a purpose.

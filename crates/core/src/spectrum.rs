@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// A difference of a sum of weights from 1 within rounding is no mass.
+const NO_MASS: f64 = 1e-12;
+
 /// The eigenvalue distribution of a symmetric operator of dimension P: the probability measure
 /// μ = Σᵢ wᵢ δ(λᵢ) + w₀ δ(0), with w₀ = 1 − Σᵢ wᵢ the mass at zero that is not listed.
 ///
@@ -125,6 +128,24 @@ impl Spectrum {
         Ok(Self { rounding: Some(rounding), ..Self::exact(dimension, all, products)? })
     }
 
+    /// The spectrum of the operator plus `shift` times the identity: every eigenvalue moves by it, those at zero that are not listed too.
+    /// They become one entry with their whole weight.
+    #[must_use]
+    pub fn shifted(mut self, shift: f64) -> Self {
+        if shift == 0.0 {
+            return self;
+        }
+        let zero = self.mass_at_zero();
+        if zero > NO_MASS {
+            let place = self.eigenvalues.partition_point(|value| *value > 0.0);
+            self.eigenvalues.insert(place, 0.0);
+            self.weights.insert(place, zero);
+        }
+        self.eigenvalues.iter_mut().for_each(|value| *value += shift);
+        self.trace += self.dimension as f64 * shift;
+        self
+    }
+
     /// 1 − Σᵢ wᵢ: the mass at zero that the list of eigenvalues leaves out.
     #[must_use]
     pub fn mass_at_zero(&self) -> f64 {
@@ -135,9 +156,8 @@ impl Spectrum {
     #[must_use]
     pub fn atoms(&self) -> Vec<(f64, f64)> {
         let mut atoms: Vec<_> = self.eigenvalues.iter().copied().zip(self.weights.iter().copied()).collect();
-        // A difference of a sum from 1 within rounding is not an atom.
         let zero = self.mass_at_zero();
-        if zero > 1e-12 {
+        if zero > NO_MASS {
             atoms.push((0.0, zero));
         }
         atoms.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -161,7 +181,7 @@ impl Spectrum {
     fn with_zero(&self, listed: Option<f64>, pick: fn(f64, f64) -> f64) -> f64 {
         match listed {
             None => 0.0,
-            Some(value) if self.exact && self.eigenvalues.len() < self.dimension => pick(value, 0.0),
+            Some(value) if self.exact && self.mass_at_zero() > NO_MASS => pick(value, 0.0),
             Some(value) => value,
         }
     }
@@ -175,5 +195,26 @@ fn check_finite(values: &[f64]) -> Result<()> {
             format!("an eigenvalue, a weight or the trace is {value}"),
             "check the parameters and the data for NaN or infinite values",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The eigenvalues 3, −1, 0 and 0 plus a half.
+    #[test]
+    fn a_multiple_of_the_identity_moves_every_eigenvalue() -> Result<()> {
+        let spectrum = Spectrum::exact(4, vec![3.0, -1.0], 0)?.shifted(0.5);
+        assert_eq!(spectrum.eigenvalues, [3.5, 0.5, -0.5]);
+        assert_eq!(spectrum.weights, [0.25, 0.5, 0.25]);
+        assert_eq!((spectrum.trace, spectrum.mass_at_zero(), spectrum.exact), (4.0, 0.0, true));
+        let positive = Spectrum::exact(4, vec![3.0], 0)?;
+        assert_eq!((positive.lambda_max(), positive.lambda_min()), (3.0, 0.0));
+        let positive = positive.shifted(0.5);
+        assert_eq!((positive.lambda_max(), positive.lambda_min()), (3.5, 0.5));
+        let estimated = Spectrum::estimated(10, vec![(2.0, 0.5), (-1.0, 0.5)], 5.0, None, 2)?.shifted(0.5);
+        assert_eq!((estimated.eigenvalues, estimated.trace), (vec![2.5, -0.5], 10.0));
+        Ok(())
     }
 }

@@ -254,6 +254,9 @@ impl Checker<'_> {
         self.sizes(raw)?;
         let Measurements { train, probes, distances } = self.measurements(raw)?;
         let data = self.data(&raw.data, cache)?;
+        for (index, probe) in raw.probe.iter().enumerate() {
+            self.probe_data(index, probe, !raw.data.augment.is_empty(), &*data)?;
+        }
         Ok(RunPlan {
             name: combination.name.clone(),
             variant: combination.variant.clone(),
@@ -276,10 +279,9 @@ impl Checker<'_> {
     /// What is trained and measured, whatever the data is.
     fn measurements(&mut self, raw: &raw::Experiment) -> Result<Measurements, ConfigError> {
         let train = raw.train.as_ref().map(|train| self.train(train)).transpose()?;
-        let epochs = train.as_ref().map_or(0, |train| train.epochs.get());
         let probes = raw.probe.iter().enumerate();
-        let probes: Vec<ProbePlan> =
-            probes.map(|(index, probe)| self.probe(index, probe, epochs)).collect::<Result<_, _>>()?;
+        let probes = probes.map(|(index, probe)| self.probe(index, probe, train.as_ref()));
+        let probes: Vec<ProbePlan> = probes.collect::<Result<_, _>>()?;
         let distances = raw.distance.iter().enumerate();
         let distances = distances
             .map(|(index, distance)| self.distance(index, distance, &probes))

@@ -57,6 +57,7 @@ impl Course<'_> {
             |train| Trainer::new(train, &prepared.training, loss, random).augmented(plan.augment.as_ref());
         let mut trainer = plan.train.as_ref().map(trainer);
         let (mut standing, mut records) = self.beginning();
+        prepared.warnings.iter().for_each(|warning| self.display.line(&format!("warning: {warning}")));
         let bar = self.display.training("training", epochs * steps);
         bar.skip(standing.epoch.saturating_sub(1) * steps + standing.log.steps.len());
         for epoch in standing.epoch..=epochs {

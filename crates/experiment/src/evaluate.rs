@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, DType, Tensor};
-use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program, mean_rows};
+use candle_core::{D, DType, Device, Tensor};
+use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program, TargetRows};
 use eigenscape_core::{Examples, Inputs, Interrupt, Result};
 
 use crate::{labels::Labels, weights::Weights};
@@ -75,9 +75,12 @@ fn mean_loss(loss: Loss, outputs: &Tensor, targets: &Tensor) -> Result<f64> {
 /// A split with its targets as the network's outputs should be, in the type of the weights.
 pub struct Batches {
     inputs: Inputs,
-    targets: Tensor,
-    /// Classes in order, one or several an example; `None` for what is ignored.
+    targets: TargetRows,
+    /// Labels in order, one or several an example; `None` for what is ignored.
     labels: Option<Vec<Option<i64>>>,
+    /// Whether a label is 0 or 1, for an output of its own.
+    binary: bool,
+    dtype: DType,
 }
 
 impl Batches {
@@ -88,8 +91,10 @@ impl Batches {
     pub fn new(examples: &Examples, labels: &Labels, dtype: DType) -> Result<Self> {
         Ok(Self {
             inputs: examples.inputs.clone(),
-            targets: labels.targets(examples, dtype)?,
+            targets: labels.targets(&examples.targets, dtype)?,
             labels: labels.classes(&examples.targets)?,
+            binary: labels.is_binary(),
+            dtype,
         })
     }
 
@@ -116,10 +121,22 @@ impl Batches {
     /// # Errors
     /// When a tensor operation fails.
     pub fn point(&self, weights: &Weights, indices: &[u32]) -> Result<Point> {
-        let targets = self.targets.index_select(&Tensor::new(indices, self.targets.device())?, 0)?;
         // A batch's loss is the mean over its own labels, of which it may have ignored more than the split.
-        let targets = if self.labels.is_some() { mean_rows(&targets)? } else { targets };
-        Ok(at(weights, self.inputs.select(indices)?.to_dtype(self.targets.dtype())?, targets))
+        let targets = self.targets.select(&Tensor::new(indices, &Device::Cpu)?)?.mean()?;
+        Ok(at(weights, self.inputs.select(indices)?.to_dtype(self.dtype)?, targets))
+    }
+
+    /// How many of the outputs \[n, ...\] of examples from `start` on are on the right side: of 0 for labels 0 and 1, and of all other
+    /// outputs for classes.
+    fn right(&self, outputs: &Tensor, labels: &[Option<i64>]) -> Result<usize> {
+        let guesses: Vec<i64> = if self.binary {
+            let outputs = outputs.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
+            outputs.into_iter().map(|output| i64::from(output > 0.0)).collect()
+        } else {
+            let classes = outputs.argmax(D::Minus1)?.flatten_all()?.to_vec1::<u32>()?;
+            classes.into_iter().map(i64::from).collect()
+        };
+        Ok(guesses.iter().zip(labels).filter(|(guess, label)| Some(**guess) == **label).count())
     }
 }
 
@@ -141,22 +158,22 @@ pub fn evaluate(
     interrupt: &Interrupt,
 ) -> Result<Evaluation> {
     let (mut loss, mut right, mut near) = (0.0, 0, 0);
-    let classes = split.targets.dims().last().copied().unwrap_or(0);
+    let classes = split.targets.rows().dims().last().copied().unwrap_or(0);
+    let ranked = classes > TOP && !split.binary;
     let labels_each = split.labels.as_ref().map_or(0, |labels| labels.len() / split.len().max(1));
     for start in (0..split.len()).step_by(BATCH) {
         interrupt.check()?;
         let count = BATCH.min(split.len() - start);
-        let inputs = split.inputs.range(start, count)?.to_dtype(split.targets.dtype())?;
-        let targets = split.targets.narrow(0, start, count)?;
+        let inputs = split.inputs.range(start, count)?.to_dtype(split.dtype)?;
+        let targets = split.targets.narrow(start, count)?;
         let kind = programs.loss;
         let results = programs.of(count)?.at(&at(weights, inputs, targets.clone()), &[])?;
         loss += mean_loss(kind, &results[1], &targets)? * count as f64;
         if let Some(labels) = &split.labels {
-            let guesses = results[1].argmax(D::Minus1)?.flatten_all()?.to_vec1::<u32>()?;
-            let pairs = guesses.iter().zip(&labels[start * labels_each..]);
-            right += pairs.filter(|(guess, label)| Some(i64::from(**guess)) == **label).count();
-            if classes > TOP {
-                near += among_the_first(&results[1], &labels[start * labels_each..])?;
+            let labels = &labels[start * labels_each..];
+            right += split.right(&results[1], labels)?;
+            if ranked {
+                near += among_the_first(&results[1], labels)?;
             }
         }
     }
@@ -165,7 +182,7 @@ pub fn evaluate(
     Ok(Evaluation {
         loss: loss / split.len() as f64,
         accuracy: share(right),
-        top5: share(near).filter(|_| classes > TOP),
+        top5: share(near).filter(|_| ranked),
     })
 }
 
@@ -189,11 +206,11 @@ pub fn scalar(tensor: &Tensor) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
     use eigenscape_autodiff::nn;
     use eigenscape_core::{Random, Targets};
 
     use super::*;
+    use crate::labels::Coding;
 
     /// More examples than are evaluated at once, of which the first batch ignores more labels than the second.
     #[test]
@@ -236,6 +253,34 @@ mod tests {
         assert!((found.loss - loss / counted).abs() < 1e-14, "{} {}", found.loss, loss / counted);
         assert_eq!(found.accuracy, Some(right / counted));
         assert_eq!(found.top5, None);
+    }
+
+    /// One logit for 0 and 1: a guess is its sign, and the loss PyTorch's `binary_cross_entropy_with_logits`.
+    #[test]
+    fn zero_or_one_is_guessed_by_the_sign() {
+        let network = Network::new(&[1], |scope, x| nn::linear(scope, x, 1, true)).unwrap();
+        let tensor =
+            |values: &[f64], shape: &[usize]| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
+        let weights =
+            Weights { parameters: vec![tensor(&[2.0], &[1, 1]), tensor(&[0.5], &[1])], buffers: vec![] };
+        let z = [2.5, -1.5, 0.7, -0.1_f64];
+        let inputs: Vec<f64> = z.iter().map(|z| (z - 0.5) / 2.0).collect();
+        let y = [1_i64, 0, 0, 1];
+        let targets = Targets::Classes { labels: Tensor::new(&y, &Device::Cpu).unwrap(), classes: 2 };
+        let examples = Examples { inputs: tensor(&inputs, &[4, 1]).into(), targets };
+        let labels = Labels { coding: Coding::Binary(vec![1]), ..Labels::default() };
+        let labels = labels.of(Loss::BinaryCrossEntropy);
+        let split = Batches::new(&examples, &labels, DType::F64).unwrap();
+        let found = evaluate(
+            &mut Programs::loss(&network, Loss::BinaryCrossEntropy),
+            &split,
+            &weights,
+            &Interrupt::default(),
+        );
+        let found = found.unwrap();
+        let loss: f64 = z.iter().zip(y).map(|(z, y)| z.exp().ln_1p() - y as f64 * z).sum::<f64>() / 4.0;
+        assert!((found.loss - loss).abs() < 1e-14, "{} {loss}", found.loss);
+        assert_eq!((found.accuracy, found.top5), (Some(0.5), None));
     }
 
     #[test]

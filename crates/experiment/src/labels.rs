@@ -1,52 +1,98 @@
-//! What a loss makes of integer labels.
+//! What a loss makes of targets: rows in the shape of the network's outputs, and what each counts.
+
+use std::collections::BTreeSet;
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, class_targets};
-use eigenscape_core::{Examples, Result, Targets};
+use eigenscape_autodiff::{ClassCoding, Loss, TargetRows};
+use eigenscape_core::{Result, Targets};
 
 /// PyTorch's label that belongs to no class.
 pub const IGNORE_INDEX: i64 = -100;
+/// So many ranges of classes are named one by one.
+const LISTED: usize = 5;
 
-/// How the cross-entropy reads labels.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How a loss reads targets.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Labels {
-    /// ε: a label counts 1 − ε for its class and ε/C for every class; in \[0, 1).
+    /// ε in \[0, 1): a label counts 1 − ε for its class and ε/C for every class; soft targets are mixed with 1/C likewise.
     pub smoothing: f64,
     /// The label that is left out of the mean; `None` where every label must be a class.
     pub ignore_index: Option<i64>,
+    /// What each class counts; all the same without it.
+    pub weight: Option<Vec<f64>>,
+    /// What a label stands for.
+    pub coding: Coding,
+}
+
+/// What an integer label stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Coding {
+    /// One of C classes, with an output for each.
+    Class,
+    /// 0 or 1, the target of one output itself; a sample's outputs have this shape.
+    Binary(Vec<usize>),
 }
 
 impl Default for Labels {
     fn default() -> Self {
-        Self { smoothing: 0.0, ignore_index: Some(IGNORE_INDEX) }
+        Self { smoothing: 0.0, ignore_index: Some(IGNORE_INDEX), weight: None, coding: Coding::Class }
     }
 }
 
 impl Labels {
-    /// These settings for a loss: one that is not the cross-entropy knows neither smoothing nor ignored labels.
+    /// These settings for a loss: one that is not the cross-entropy knows neither smoothing, ignored labels nor weights.
     #[must_use]
     pub fn of(self, loss: Loss) -> Self {
         match loss {
             Loss::CrossEntropy => self,
-            _ => Self { smoothing: 0.0, ignore_index: None },
+            _ => Self { smoothing: 0.0, ignore_index: None, weight: None, coding: self.coding },
         }
     }
 
-    /// Targets in the shape of the network's outputs: real ones as they are, for classes see [`class_targets`].
-    ///
-    /// # Errors
-    /// When a label is neither a class nor ignored, every label is ignored, or a tensor operation fails.
-    pub fn targets(&self, examples: &Examples, dtype: DType) -> Result<Tensor> {
-        let targets = match &examples.targets {
-            Targets::Values(values) => values.clone(),
-            Targets::Classes { labels, classes } => {
-                class_targets(labels, *classes, self.smoothing, self.ignore_index)?
-            }
-        };
-        Ok(targets.to_dtype(dtype)?)
+    /// Whether a label is itself the target of an output.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        matches!(self.coding, Coding::Binary(_))
     }
 
-    /// The classes in their order, `None` for what is ignored; `None` for real targets.
+    /// Targets in the shape of the network's outputs.
+    ///
+    /// Soft targets t become w ⊙ ((1 − ε) t + ε/C), each of which counts 1, as in PyTorch.
+    ///
+    /// # Errors
+    /// When a label is neither a class nor ignored, there are not C weights, or a tensor operation fails.
+    pub fn targets(&self, targets: &Targets, dtype: DType) -> Result<TargetRows> {
+        let rows = match (targets, &self.coding) {
+            (Targets::Values(values), _) => TargetRows::of_values(self.soft(values)?),
+            (Targets::Classes { labels, .. }, Coding::Binary(outputs)) => {
+                let samples = labels.dims().first().copied().unwrap_or(0);
+                TargetRows::of_values(labels.reshape([&[samples], outputs.as_slice()].concat())?)
+            }
+            (Targets::Classes { labels, classes }, Coding::Class) => {
+                let Self { smoothing, ignore_index, weight, .. } = self;
+                let (smoothing, ignore_index) = (*smoothing, *ignore_index);
+                let coding = ClassCoding { smoothing, ignore_index, weight: weight.as_deref() };
+                TargetRows::of_classes(labels, *classes, coding)?
+            }
+        };
+        Ok(rows.to_dtype(dtype)?)
+    }
+
+    /// Real targets \[N, ..., C\], smoothed and weighted.
+    fn soft(&self, values: &Tensor) -> Result<Tensor> {
+        let mut values = values.clone();
+        let classes = values.dims().last().copied().unwrap_or(1);
+        if self.smoothing > 0.0 {
+            values = values.affine(1.0 - self.smoothing, self.smoothing / classes as f64)?;
+        }
+        if let Some(weight) = &self.weight {
+            let weight = Tensor::new(weight.as_slice(), values.device())?.to_dtype(values.dtype())?;
+            values = values.broadcast_mul(&weight)?;
+        }
+        Ok(values)
+    }
+
+    /// The labels in their order, `None` for what is ignored; `None` for real targets.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -56,6 +102,44 @@ impl Labels {
         let counted = |label| (Some(label) != self.ignore_index).then_some(label);
         Ok(Some(labels.into_iter().map(counted).collect()))
     }
+
+    /// The classes of which there is a label; `None` for real targets.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn present(&self, targets: &Targets) -> Result<Option<BTreeSet<usize>>> {
+        let class = |label: i64| usize::try_from(label).ok();
+        let labels = self.classes(targets)?;
+        Ok(labels.map(|labels| labels.into_iter().flatten().filter_map(class).collect()))
+    }
+}
+
+/// "class 3", "classes 2 to 49 and 51": ascending classes, in words; `None` where there is none.
+#[must_use]
+pub fn in_words(classes: impl IntoIterator<Item = usize>) -> Option<String> {
+    let (mut ranges, mut count) = (Vec::<[usize; 2]>::new(), 0);
+    for class in classes {
+        count += 1;
+        match ranges.last_mut() {
+            Some([_, last]) if *last + 1 == class => *last = class,
+            _ => ranges.push([class; 2]),
+        }
+    }
+    let range = |[first, last]: &[usize; 2]| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first} to {last}"),
+    };
+    let mut words = ranges.iter().take(LISTED).map(range).collect::<Vec<_>>().join(", ");
+    let listed: usize = ranges.iter().take(LISTED).map(|[first, last]| last - first + 1).sum();
+    if listed < count {
+        words += &format!(" and {} more", count - listed);
+    }
+    match count {
+        0 => None,
+        1 => Some(format!("class {words}")),
+        _ => Some(format!("classes {words}")),
+    }
 }
 
 #[cfg(test)]
@@ -64,15 +148,47 @@ mod tests {
 
     use super::*;
 
+    fn classes(labels: &[i64], classes: usize) -> Targets {
+        Targets::Classes { labels: Tensor::new(labels, &Device::Cpu).unwrap(), classes }
+    }
+
     #[test]
     fn only_the_cross_entropy_ignores() {
-        let inputs = Tensor::zeros((2, 1), DType::F32, &Device::Cpu).unwrap();
-        let labels = Tensor::new(&[1_i64, IGNORE_INDEX], &Device::Cpu).unwrap();
-        let examples = Examples { inputs: inputs.into(), targets: Targets::Classes { labels, classes: 2 } };
-        let labels = Labels::default();
-        let rows = labels.targets(&examples, DType::F64).unwrap().to_vec2::<f64>().unwrap();
-        assert_eq!(rows, [[0.0, 2.0], [0.0, 0.0]]);
-        assert_eq!(labels.classes(&examples.targets).unwrap(), Some(vec![Some(1), None]));
-        assert!(labels.of(Loss::MeanSquaredError).targets(&examples, DType::F64).is_err());
+        let (targets, labels) = (classes(&[1, IGNORE_INDEX], 2), Labels::default());
+        let rows = labels.targets(&targets, DType::F64).unwrap().mean().unwrap();
+        assert_eq!(rows.to_vec2::<f64>().unwrap(), [[0.0, 2.0], [0.0, 0.0]]);
+        assert_eq!(labels.classes(&targets).unwrap(), Some(vec![Some(1), None]));
+        assert!(labels.of(Loss::MeanSquaredError).targets(&targets, DType::F64).is_err());
+    }
+
+    #[test]
+    fn zero_and_one_are_the_target_of_one_output() {
+        let labels = Labels { coding: Coding::Binary(vec![1]), ..Labels::default() };
+        let rows = labels.targets(&classes(&[1, 0, 1], 2), DType::F64).unwrap().mean().unwrap();
+        assert_eq!(rows.to_vec2::<f64>().unwrap(), [[1.0], [0.0], [1.0]]);
+    }
+
+    /// By hand: 0.8 t + 0.2/2, then times the weights; every row counts 1.
+    #[test]
+    fn soft_targets_are_smoothed_and_weighted() {
+        let values = Targets::Values(Tensor::new(&[[1.0, 0.0], [0.25, 0.75]], &Device::Cpu).unwrap());
+        let labels = Labels { smoothing: 0.2, weight: Some(vec![1.0, 10.0]), ..Labels::default() };
+        let rows = labels.targets(&values, DType::F64).unwrap().mean().unwrap().to_vec2::<f64>().unwrap();
+        for (row, expected) in rows.iter().zip([[0.9, 1.0], [0.3, 7.0]]) {
+            assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14), "{rows:?}");
+        }
+        let unread = labels.of(Loss::MeanSquaredError).targets(&values, DType::F64).unwrap();
+        assert_eq!(unread.rows().to_vec2::<f64>().unwrap(), [[1.0, 0.0], [0.25, 0.75]]);
+    }
+
+    #[test]
+    fn classes_are_named_by_ranges() {
+        assert_eq!(in_words([]), None);
+        assert_eq!(in_words([3]).unwrap(), "class 3");
+        assert_eq!(in_words(2..50).unwrap(), "classes 2 to 49");
+        assert_eq!(in_words([0, 1, 4, 6, 7, 8]).unwrap(), "classes 0, 1, 4, 6 to 8");
+        assert_eq!(in_words((0..20).step_by(2)).unwrap(), "classes 0, 2, 4, 6, 8 and 5 more");
+        let present = Labels::default().present(&classes(&[0, 50, 1, IGNORE_INDEX], 51)).unwrap().unwrap();
+        assert_eq!(present.into_iter().collect::<Vec<_>>(), [0, 1, 50]);
     }
 }

@@ -21,6 +21,8 @@ use crate::{
 pub struct Measured {
     /// The matrix.
     pub curvature: Curvature,
+    /// Which of several samples it was measured on.
+    pub batch: Option<usize>,
     /// Which part of it ("G1"); `None` for the whole.
     pub part: Option<Cow<'static, str>>,
     /// The group's name.
@@ -40,7 +42,7 @@ pub struct Measured {
 pub fn products(probe: &PreparedProbe) -> usize {
     let group = |dimension| probe.plan.estimator.products(dimension);
     let groups = probe.groups.iter().map(|g| group(g.dimension)).fold(0, usize::saturating_add);
-    groups.saturating_mul(probe.plan.curvatures.len())
+    groups.saturating_mul(probe.plan.curvatures.len()).saturating_mul(probe.batches.len())
 }
 
 /// A moment of a training.
@@ -51,13 +53,15 @@ pub struct Moment<'a> {
     pub weights: &'a Weights,
     /// The source of probes.
     pub random: Random,
+    /// Which of several samples is looked at.
+    pub batch: Option<usize>,
     /// What its spectra are kept under ([`crate::kept_spectra::moment`]).
     pub name: String,
     /// Whether to stop.
     pub interrupt: &'a Interrupt,
 }
 
-/// Every spectrum of the `number`-th probe (counted from 1) at a moment, and those that could not be measured.
+/// Every spectrum of the `number`-th probe (counted from 1) at a moment, on one sample, and those that could not be measured.
 ///
 /// # Errors
 /// When an interrupt is requested.
@@ -74,7 +78,7 @@ pub fn probe(
         failures.push(ProbeFailure {
             epoch: moment.epoch,
             probe: number,
-            batch: None,
+            batch: moment.batch,
             group: group.name.clone(),
             curvature: curvature.to_string(),
             estimator: probe.plan.estimator_name.value.clone(),
@@ -82,7 +86,7 @@ pub fn probe(
             remedy,
         });
     };
-    let landscape = match probe.landscape(moment.weights) {
+    let landscape = match probe.landscape(moment.batch, moment.weights) {
         Ok(landscape) => landscape.until(moment.interrupt.clone()),
         Err(error) => {
             let words = error.into_words();
@@ -97,10 +101,11 @@ pub fn probe(
     let together = if estimator.needs_factor() { matrices.len().max(1) } else { 1 };
     for (index, matrices) in matrices.chunks(together).enumerate() {
         moment.interrupt.check()?;
-        let key = format!("{}{number}.{index}", moment.name);
+        let batch = moment.batch.map(|batch| format!(":{batch}")).unwrap_or_default();
+        let key = format!("{}{number}{batch}.{index}", moment.name);
         if let Some(found) = kept.find(&key).filter(|found| found.len() == matrices.len()) {
             for (matrix, (estimate, seconds)) in matrices.iter().zip(found.clone()) {
-                measured.extend(with_parts(probe, *matrix, estimate, seconds));
+                measured.extend(with_parts(probe, moment.batch, *matrix, estimate, seconds));
                 progress.advance(estimator.products(matrix.1.dimension));
             }
             continue;
@@ -118,7 +123,9 @@ pub fn probe(
             }
             match estimated {
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
-                Ok((findings, seconds)) => measured.extend(with_parts(probe, *matrix, findings, seconds)),
+                Ok((findings, seconds)) => {
+                    measured.extend(with_parts(probe, moment.batch, *matrix, findings, seconds));
+                }
                 Err(error) => fail(*matrix, error.into_words()),
             }
         }
@@ -150,17 +157,20 @@ fn estimates(
     }
 }
 
-/// What was found of a matrix and of its parts.
+/// What was found of a matrix, with the loss' weight decay where the probe asks for it, and of its parts.
 fn with_parts(
     probe: &PreparedProbe,
+    batch: Option<usize>,
     (curvature, group): (Curvature, &Group),
     Findings { estimate, parts, means }: Findings,
     seconds: f64,
 ) -> impl Iterator<Item = Measured> {
+    let estimate = estimate.shifted(probe.shift(curvature, group));
     let (group, estimator) = (group.name.clone(), probe.plan.estimator_name.value.clone());
     let parts = parts.into_iter().map(|(name, part)| (Some(name), Estimate::from(part), None));
     [(None, estimate, means)].into_iter().chain(parts).map(move |(part, estimate, means)| Measured {
         curvature,
+        batch,
         part,
         group: group.clone(),
         estimator: estimator.clone(),
@@ -184,7 +194,7 @@ impl Measured {
     pub fn record(&self, epoch: usize) -> ProbeRecord {
         let record = ProbeRecord {
             epoch,
-            batch: None,
+            batch: self.batch,
             group: self.group.clone(),
             curvature: match &self.part {
                 None => self.curvature.to_string(),
@@ -228,7 +238,7 @@ impl Measured {
     pub fn means(&self, epoch: usize) -> Option<MeansRecord> {
         Some(MeansRecord {
             epoch,
-            batch: None,
+            batch: self.batch,
             group: self.group.clone(),
             curvature: self.curvature.to_string(),
             estimator: self.estimator.clone(),
@@ -249,14 +259,17 @@ pub fn distances(
     for ((left, from), (right, to)) in pairs(plan.between, spectra) {
         let mut skip = |why: String| {
             left_out.push(format!(
-                "{} from {} to {} at epoch {epoch}: {why}",
-                plan.name, left.group, right.group
+                "{} from {} to {} at epoch {epoch}{}: {why}",
+                plan.name,
+                left.group,
+                right.group,
+                left.batch.map(|batch| format!(", batch {batch}")).unwrap_or_default()
             ));
         };
         match plan.distance.distance(from, to) {
             Ok(value) if value.is_finite() => records.push(DistanceRecord {
                 epoch,
-                batch: None,
+                batch: left.batch,
                 metric: plan.name.clone(),
                 curvature: left.curvature.to_string(),
                 left: left.group.clone(),
@@ -282,13 +295,13 @@ fn band(distance: &dyn Distance, left: &Spectrum, right: &Spectrum) -> Option<Ba
 /// A spectrum with what it is of.
 type Placed<'a> = (&'a Measured, &'a Spectrum);
 
-/// Pairs of different groups with the same curvature. A group measured by several estimators counts once, by an exact
+/// Pairs of different groups with the same curvature, on the same sample. A group measured by several estimators counts once, by an exact
 /// spectrum where there is one. Numbers are compared with nothing, and so are parts.
 fn pairs(between: Between, measured: &[Measured]) -> Vec<(Placed<'_>, Placed<'_>)> {
     let mut once: Vec<Placed> = Vec::new();
     let whole = measured.iter().filter(|measured| measured.part.is_none());
     for placed in whole.filter_map(|measured| Some((measured, measured.estimate.spectrum()?))) {
-        let of = |(measured, _): &Placed| (measured.curvature, measured.group.clone());
+        let of = |(measured, _): &Placed| (measured.batch, measured.curvature, measured.group.clone());
         match once.iter().position(|other| of(other) == of(&placed)) {
             None => once.push(placed),
             Some(index) if placed.1.exact && !once[index].1.exact => once[index] = placed,
@@ -297,7 +310,8 @@ fn pairs(between: Between, measured: &[Measured]) -> Vec<(Placed<'_>, Placed<'_>
     }
     let mut pairs = Vec::new();
     for (index, left) in once.iter().enumerate() {
-        let same_curvature = |right: &&Placed| right.0.curvature == left.0.curvature;
+        let of = |(measured, _): &Placed| (measured.batch, measured.curvature);
+        let same_curvature = |right: &&Placed| of(right) == of(left);
         match between {
             Between::LayersAndFull if left.0.group == "full" => {}
             Between::LayersAndFull => {
@@ -323,7 +337,7 @@ mod tests {
         spectrum.exact = exact;
         let (group, estimator) = (group.to_owned(), "x".to_owned());
         let estimate = spectrum.into();
-        Measured { curvature, part: None, group, estimator, estimate, means: None, seconds: 0.0 }
+        Measured { curvature, batch: None, part: None, group, estimator, estimate, means: None, seconds: 0.0 }
     }
 
     fn names(between: Between, spectra: &[Measured]) -> Vec<String> {
@@ -350,6 +364,15 @@ mod tests {
         assert_eq!((&json["value"], &json["value_stderr"]), (&2.5.into(), &0.0.into()));
         assert_eq!((&json["exact"], json.get("probes")), (&true.into(), None));
         assert!(pairs(Between::AllPairs, &[estimated, exact]).is_empty());
+    }
+
+    #[test]
+    fn pairs_are_of_one_sample() {
+        let on = |batch, group| Measured { batch: Some(batch), ..measured(group, Curvature::Hessian, true) };
+        let spectra = [on(0, "full"), on(0, "a"), on(1, "full"), on(1, "a")];
+        let found = pairs(Between::LayersAndFull, &spectra);
+        let batches: Vec<_> = found.iter().map(|((a, _), (b, _))| (a.batch, b.batch)).collect();
+        assert_eq!(batches, [(Some(0), Some(0)), (Some(1), Some(1))]);
     }
 
     #[test]

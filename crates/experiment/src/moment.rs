@@ -86,16 +86,15 @@ pub fn measure(
     let start = Instant::now();
     let products = due.iter().map(|(_, probe)| measure::products(probe)).sum();
     let bar = display.spectra(&format!("spectra after epoch {epoch}"), products);
-    let moment = Moment {
-        epoch,
-        weights,
-        random: Random::new(prepared.plan.seed),
-        name: kept_spectra::moment(epoch, weights)?,
-        interrupt: display.interrupt(),
-    };
-    let earlier = kept.count(&moment.name);
+    let (random, name) = (Random::new(prepared.plan.seed), kept_spectra::moment(epoch, weights)?);
+    let earlier = kept.count(&name);
     let mut spectra = Vec::new();
-    for (index, probe) in due {
+    let samples = due.into_iter().flat_map(|(index, probe)| probe.numbers().map(move |b| (index, probe, b)));
+    for (index, probe, batch) in samples {
+        // Each sample has probe vectors of its own, so that the spread is that of samples and vectors.
+        let random = random.part("batch", batch.unwrap_or(0) as u64);
+        let (name, interrupt) = (name.clone(), display.interrupt());
+        let moment = Moment { epoch, weights, random, batch, name, interrupt };
         let (measured, failures) =
             measure::probe(probe, index + 1, &moment, kept, &bar, |what| bar.message(what))?;
         spectra.extend(measured);

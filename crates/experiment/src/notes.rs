@@ -8,8 +8,9 @@ use eigenscape_core::{
 
 use crate::{
     labels::{IGNORE_INDEX, Labels},
-    plan::{Plan, RegularizerPlan},
+    plan::{Plan, RegularizerPlan, Samples, Take},
     prepare::{Prepared, PreparedProbe},
+    sampling,
 };
 
 /// So many groups are named one by one.
@@ -45,7 +46,7 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         Note::new("Examples", examples(prepared)),
         Note::new("Model", plan.model.architecture.description()),
         Note::new("Parameters", format!("{} in {} tensors", network.dimension(), network.parameters().len())),
-        Note::new("Loss", loss_text(prepared.loss, prepared.labels)),
+        Note::new("Loss", loss_text(prepared.loss, &prepared.labels)),
         Note::new("Seed", plan.seed.to_string()),
     ];
     if let Some(checkpoint) = &plan.model.checkpoint {
@@ -59,6 +60,7 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         lines.extend(train.regularizers.iter().map(penalty));
     }
     lines.extend(prepared.probes.iter().map(|probe| Note::new("Spectra", spectra(probe))));
+    lines.extend(prepared.warnings.iter().map(|warning| Note::new("Warning", warning)));
     let estimator = |probe: &PreparedProbe| {
         Note::new(&probe.plan.estimator_name.value, probe.plan.estimator.description())
     };
@@ -96,26 +98,56 @@ fn penalty(plan: &RegularizerPlan) -> Note {
     Note::new("Penalty", format!("{strength} times {}, {when}{from}", regularizer.description()))
 }
 
-/// "hessian of full, by lanczos, on 100 training examples, in f32".
+/// "hessian of full, by lanczos, on 100 training examples drawn at random, in f32".
 fn spectra(probe: &PreparedProbe) -> String {
     let plan = probe.plan;
     let curvatures: Vec<String> = plan.curvatures.iter().map(ToString::to_string).collect();
     let groups: Vec<&str> = probe.groups.iter().map(|group| group.name.as_str()).collect();
     let groups = if groups.len() > LISTED { format!("{} groups", groups.len()) } else { groups.join(", ") };
-    let count = probe.inputs.dims().first().copied().unwrap_or(0);
     format!(
-        "{} of {groups}, by {}, on {count} training examples, in {}",
+        "{} of {groups}, by {}, on {}, in {}",
         curvatures.join(" and "),
         plan.estimator_name.value,
+        sample(probe),
         plan.dtype.as_str()
     )
 }
 
+/// "100 training examples drawn at random", and what else there is to say of the examples of a probe.
+#[must_use]
+pub fn sample(probe: &PreparedProbe) -> String {
+    let plan = probe.plan;
+    let which = match (plan.samples.value, plan.take) {
+        (Samples::All, _) => "",
+        (Samples::Count(_), Take::Random) => " drawn at random",
+        (Samples::Count(_), Take::First) => ", the first",
+        (Samples::PerClass(_), Take::Random) => " drawn at random from each class",
+        (Samples::PerClass(_), Take::First) => ", the first of each class",
+    };
+    let mut text = format!("{} {} examples{which}", probe.samples(), sampling::split_name(plan.split));
+    if plan.augment {
+        text += ", augmented";
+    }
+    if let Some(batches) = plan.batches {
+        text = format!("{batches} batches of {text}");
+    }
+    if plan.weight_decay != 0.0 {
+        text += &format!(", with the weight decay {} of the loss", plan.weight_decay);
+    }
+    text
+}
+
 /// "cross-entropy, label smoothing 0.1": what is not the default is told.
-fn loss_text(loss: Loss, labels: Labels) -> String {
+fn loss_text(loss: Loss, labels: &Labels) -> String {
     let mut text = loss_name(loss).to_owned();
     if labels.smoothing > 0.0 {
         text += &format!(", label smoothing {}", labels.smoothing);
+    }
+    if let Some(weight) = &labels.weight {
+        text += &format!(", classes weighted by {weight:?}");
+    }
+    if labels.is_binary() {
+        text += ", labels 0 and 1 for one output each";
     }
     if let Some(label) = labels.ignore_index.filter(|label| *label != IGNORE_INDEX) {
         text += &format!(", labels {label} ignored");

@@ -9,13 +9,15 @@ use candle_core::DType;
 use eigenscape_analysis::Expectation;
 use eigenscape_autodiff::{Loss, Mode};
 use eigenscape_core::{
-    Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator, Regularizer,
+    Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator, Regularizer, Split,
 };
 
 use crate::{
     augment::Augmentation, checkpoint::Selection, diagnostic::Located, document::Node, labels::Labels,
     optimizer::Optimizer, raw::Between, schedule::Schedule,
 };
+
+pub use crate::raw::Take;
 
 /// A checked experiment.
 pub struct Plan {
@@ -91,7 +93,7 @@ impl RunPlan {
 }
 
 /// The loss.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LossPlan {
     /// Which one.
     pub kind: Loss,
@@ -155,8 +157,18 @@ impl RegularizerPlan {
 pub struct ProbePlan {
     /// At which numbers of completed epochs, ascending.
     pub epochs: Vec<usize>,
-    /// The training examples over which the curvature is a mean.
+    /// The examples over which the curvature is a mean.
     pub samples: Located<Samples>,
+    /// Which ones.
+    pub take: Take,
+    /// From where.
+    pub split: Split,
+    /// So many disjoint samples, with a spectrum of each.
+    pub batches: Option<NonZeroUsize>,
+    /// Whether they are changed as in training.
+    pub augment: bool,
+    /// λ of the term λ/2 ‖θ‖² that the loss has beside its mean over examples; 0 without one.
+    pub weight_decay: f64,
     /// Of which parameters; which groups these are is known when the network is.
     pub groups: Vec<Located<GroupSelector>>,
     /// Which matrices.
@@ -169,14 +181,14 @@ pub struct ProbePlan {
     pub dtype: DType,
 }
 
-/// Which training examples.
+/// How many examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Samples {
-    /// The first so many of each class.
+    /// So many of each class.
     PerClass(NonZeroUsize),
-    /// The first so many.
-    First(NonZeroUsize),
-    /// The whole training split.
+    /// So many.
+    Count(NonZeroUsize),
+    /// The whole split.
     All,
 }
 

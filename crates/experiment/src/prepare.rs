@@ -1,12 +1,10 @@
 //! From a run's plan to what it works with: data, network, initial weights, groups. Whatever can be wrong is found here,
 //! before anything is trained.
 
-use std::sync::Arc;
-
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, Mode, Network};
+use eigenscape_autodiff::{Loss, Mode, Network, Variables};
 use eigenscape_core::{
-    Account, Curvature, Error, Examples, Group, Inputs, Landscape, Random, Split, Targets, account::size,
+    Account, Curvature, Error, Examples, Group, Inputs, Landscape, Random, Split, account::size,
     landscape::NetworkOperator,
 };
 
@@ -19,7 +17,9 @@ use crate::{
     evaluate,
     labels::Labels,
     masks,
-    plan::{LossPlan, ProbePlan, RunPlan, Samples},
+    objective::{Objective, objective},
+    plan::{ProbePlan, RunPlan},
+    sampling,
     weights::Weights,
 };
 
@@ -43,6 +43,8 @@ pub struct Prepared<'a> {
     pub weights: Weights,
     /// Where the weights come from, beside the file's name.
     pub checkpoint_notes: Vec<String>,
+    /// What of data and samples is allowed but probably not meant.
+    pub warnings: Vec<String>,
     /// One entry a probe of the plan.
     pub probes: Vec<PreparedProbe<'a>>,
     /// What it all takes of memory.
@@ -53,18 +55,24 @@ pub struct Prepared<'a> {
 pub struct PreparedProbe<'a> {
     /// What is to be measured.
     pub plan: &'a ProbePlan,
-    /// The examples over which the curvature is a mean, in the probe's type.
-    pub inputs: Tensor,
-    /// Their targets, in the shape of the outputs.
-    pub targets: Tensor,
-    /// The masks of dropout, one for each example, where it is measured in train mode.
-    pub masks: Vec<Tensor>,
+    /// Disjoint samples of one size, one or more.
+    pub batches: Vec<Batch>,
     /// The groups, each once.
     pub groups: Vec<Group>,
     /// The network in the mode in which curvature is measured.
     network: Network,
     loss: Loss,
     shares: Shares,
+}
+
+/// The examples over which a curvature is a mean.
+pub struct Batch {
+    /// \[N, ...\], in the probe's type.
+    pub inputs: Tensor,
+    /// Their targets, in the shape of the outputs.
+    pub targets: Tensor,
+    /// The masks of dropout, one for each example, where it is measured in train mode.
+    pub masks: Vec<Tensor>,
 }
 
 /// Loads the data, builds the network and resolves everything that depends on them.
@@ -87,11 +95,7 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
 pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
     let train = plan.data.examples(Split::Train)?;
     let test = plan.data.has_test_split().then(|| plan.data.examples(Split::Test)).transpose()?;
-    let network = network(plan, &train)?;
-    let LossPlan { kind: loss, labels } = loss(plan, &train)?;
-    for examples in [&train].into_iter().chain(&test) {
-        check_targets(plan, &network, labels, examples)?;
-    }
+    let Objective { network, loss, labels, train, test, mut warnings } = objective(plan, train, test)?;
     capacity::check_weights(plan, &network)?;
     let (weights, checkpoint_notes) = weights(plan, &network)?;
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
@@ -103,8 +107,15 @@ pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
         .and(check_regularizers(plan, &training, loss, train.len(), size([network.dimension()], number))?);
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
     let (mut probes, mut taken) = (Vec::new(), held.total());
-    for probe in &plan.probes {
-        probes.push(prepare_probe(plan, probe, measured, loss, labels, &train, &mut taken)?);
+    for (index, probe) in plan.probes.iter().enumerate() {
+        let from = match (probe.split, &test) {
+            (Split::Test, Some(test)) => test,
+            _ => &train,
+        };
+        let (prepared, missing) = prepare_probe(plan, probe, measured, loss, &labels, from, &mut taken)?;
+        let which = |missing| format!("[[probe]] number {}: {missing}", index + 1);
+        warnings.extend(missing.into_iter().map(which));
+        probes.push(prepared);
     }
     let account = account::survey::run(plan, &mut probes, held, &train)?;
     Ok(Prepared {
@@ -117,79 +128,10 @@ pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
         labels,
         weights,
         checkpoint_notes,
+        warnings,
         probes,
         account,
     })
-}
-
-fn network(plan: &RunPlan, examples: &Examples) -> Result<Network> {
-    let architecture = Arc::clone(&plan.model.architecture);
-    let (shape, outputs) = (examples.inputs.dims().get(1..).unwrap_or_default(), examples.outputs());
-    let network = Network::new(shape, move |scope, x| architecture.build(scope, x, outputs));
-    Ok(network.map_err(|error| {
-        plan.model.name.error(
-            format!("`{}` cannot be built for inputs of shape {shape:?}: {error}", plan.model.name.value),
-            "mend the settings in [model], choose another architecture, or prepare the data differently",
-        )
-    })?)
-}
-
-fn loss(plan: &RunPlan, examples: &Examples) -> Result<LossPlan> {
-    let classes = matches!(examples.targets, Targets::Classes { .. });
-    let Some(loss) = &plan.loss else {
-        let kind = if classes { Loss::CrossEntropy } else { Loss::MeanSquaredError };
-        return Ok(LossPlan { kind, labels: Labels::default().of(kind) });
-    };
-    let kind = loss.value.kind;
-    if kind == Loss::CrossEntropy && !classes {
-        let help = "use \"mean-squared-error\", or \"binary-cross-entropy\" for targets from 0 to 1";
-        return Err(loss
-            .error("the data set has real targets, and cross-entropy needs classes", help)
-            .into());
-    }
-    if let (Loss::BinaryCrossEntropy, Targets::Values(values)) = (kind, &examples.targets) {
-        let values = values.to_dtype(DType::F64).map_err(Error::from)?;
-        let values = values.flatten_all().and_then(|t| t.to_vec1::<f64>()).map_err(Error::from)?;
-        if let Some(value) = values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-            let problem =
-                format!("binary-cross-entropy needs targets from 0 to 1, and the data set has {value}");
-            return Err(loss.error(problem, "use \"mean-squared-error\"").into());
-        }
-    }
-    Ok(loss.value)
-}
-
-/// Refuses targets of another shape than the network's outputs, and labels that are neither classes nor ignored.
-fn check_targets(plan: &RunPlan, network: &Network, labels: Labels, examples: &Examples) -> Result<()> {
-    let (shape, classes) = match &examples.targets {
-        Targets::Values(values) => (values.dims()[1..].to_vec(), 0),
-        Targets::Classes { labels, classes } => ([&labels.dims()[1..], &[*classes]].concat(), *classes),
-    };
-    if network.output_shape() != shape {
-        let problem = format!(
-            "`{}` gives outputs of shape {:?} for an example, and the data has targets for {shape:?}",
-            plan.model.name.value,
-            network.output_shape()
-        );
-        return Err(plan.model.name.error(problem, "choose an architecture that fits the targets").into());
-    }
-    let found = labels.classes(&examples.targets)?.unwrap_or_default();
-    let is_class = |label: i64| usize::try_from(label).is_ok_and(|class| class < classes);
-    let mut counted = found.iter().enumerate().filter_map(|(index, label)| Some((index, (*label)?)));
-    if let Some((index, label)) = counted.find(|(_, label)| !is_class(*label)) {
-        let each = found.len() / examples.len().max(1);
-        let place = if each > 1 { vec![index / each, index % each] } else { vec![index] };
-        let problem = format!("the label {place:?} is {label}, not a class");
-        let help = format!(
-            "number the classes from 0, or leave such labels out of the mean: \
-             loss = {{ name = \"cross-entropy\", ignore_index = {label} }}"
-        );
-        return Err(plan.data_name.error(problem, help).into());
-    }
-    if !found.is_empty() && found.iter().all(Option::is_none) {
-        return Err(plan.data_name.error("every label is ignored", "change `loss.ignore_index`").into());
-    }
-    Ok(())
 }
 
 /// The weights to start from, with notes on where they come from.
@@ -204,53 +146,84 @@ fn weights(plan: &RunPlan, network: &Network) -> Result<(Weights, Vec<String>)> 
     Ok((weights, notes))
 }
 
-/// A probe with its samples; `taken` is how many bytes are held so far.
+/// A probe, and what its samples miss; `taken` is how many bytes are held so far.
 fn prepare_probe<'a>(
     run: &RunPlan,
     plan: &'a ProbePlan,
     network: &Network,
     loss: Loss,
-    labels: Labels,
-    train: &Examples,
+    labels: &Labels,
+    from: &Examples,
     taken: &mut usize,
-) -> Result<PreparedProbe<'a>> {
-    let indices = sample(&plan.samples, train)?;
-    let count = indices.as_ref().map_or(train.len(), Vec::len);
+) -> Result<(PreparedProbe<'a>, Vec<String>)> {
+    let random = Random::new(run.seed);
+    let indices = sampling::batches(plan, random, labels, from)?;
+    let count = indices.iter().map(Vec::len).sum();
+    let augment = run.augment.as_ref().filter(|_| plan.augment);
     // All of what is a tensor of this type is there already.
     let shared =
-        matches!(&train.inputs, Inputs::Tensor(all) if indices.is_none() && all.dtype() == plan.dtype);
+        matches!(&from.inputs, Inputs::Tensor(all) if count == from.len() && all.dtype() == plan.dtype);
+    let shared = shared && indices.len() == 1 && augment.is_none();
     let shapes = network.masks().iter().map(|mask| mask.shape.as_slice());
-    let shapes = shapes.chain(train.inputs.dims().get(1..).filter(|_| !shared));
+    let shapes = shapes.chain(from.inputs.dims().get(1..).filter(|_| !shared));
     let each =
-        shapes.map(|shape| size(shape.iter().copied(), 1)).fold(train.target_size(), usize::saturating_add);
+        shapes.map(|shape| size(shape.iter().copied(), 1)).fold(from.target_size(), usize::saturating_add);
     *taken += capacity::check_samples(&plan.samples, [count, each], plan.dtype.size_in_bytes(), *taken)?;
-    let examples = match indices {
-        Some(indices) => train.select(&indices)?,
-        None => train.clone(),
-    };
-    let groups = groups(plan, network, examples.len())?;
-    let inputs = examples.inputs.all()?.to_dtype(plan.dtype).map_err(Error::from)?;
-    let targets = labels.targets(&examples, plan.dtype).map_err(|error| plan.samples.caused(error))?;
-    // The same at every moment, so that spectra differ by the weights alone.
-    let mut generator = Random::new(run.seed).stream("dropout-probe", 0);
-    let masks = masks::draw(network.masks(), examples.len(), plan.dtype, &mut generator)?;
-    Ok(PreparedProbe {
-        plan,
-        inputs,
-        targets,
-        masks,
-        groups,
-        network: network.clone(),
-        loss,
-        shares: Shares::default(),
-    })
+    let (mut batches, mut missing) = (Vec::new(), Vec::new());
+    for (number, indices) in (0_u64..).zip(&indices) {
+        let all = indices.len() == from.len();
+        let mut examples = if all { from.clone() } else { from.select(indices)? };
+        if let Some(augment) = augment {
+            // Before any training there is an epoch 0, whose images no training sees.
+            examples.inputs = augment.batch(&from.inputs, indices, random, 0)?.into();
+        }
+        let which = plan.batches.map(|_| format!(" of batch {number}")).unwrap_or_default();
+        let lacks = sampling::missing(labels, from, &examples)?;
+        missing.extend(lacks.map(|lacks| {
+            let split = sampling::split_name(plan.split);
+            format!("the {} {split} examples{which} miss {lacks}", indices.len())
+        }));
+        let targets = labels.targets(&examples.targets, plan.dtype)?;
+        if targets.count() <= 0.0 {
+            let problem = format!(
+                "every label of the {} examples{which} is ignored, or of a class of weight 0",
+                indices.len()
+            );
+            return Err(plan.samples.error(problem, "measure on more samples").into());
+        }
+        let inputs = examples.inputs.all()?.to_dtype(plan.dtype).map_err(Error::from)?;
+        let targets = targets.mean().map_err(Error::from)?;
+        // The same at every moment, so that spectra differ by the weights alone.
+        let mut generator = random.stream("dropout-probe", number);
+        let masks = masks::draw(network.masks(), indices.len(), plan.dtype, &mut generator)?;
+        batches.push(Batch { inputs, targets, masks });
+    }
+    let groups = groups(plan, network, indices.first().map_or(0, Vec::len))?;
+    let network = network.clone();
+    Ok((PreparedProbe { plan, batches, groups, network, loss, shares: Shares::default() }, missing))
 }
 
 impl PreparedProbe<'_> {
-    /// N.
+    /// N, of each batch.
     #[must_use]
     pub fn samples(&self) -> usize {
-        self.inputs.dims().first().copied().unwrap_or(0)
+        self.batches.first().and_then(|batch| batch.inputs.dims().first()).copied().unwrap_or(0)
+    }
+
+    /// The numbers of the samples; `None` for the only one of a probe that does not ask for several.
+    pub fn numbers(&self) -> impl Iterator<Item = Option<usize>> {
+        let several = self.plan.batches.is_some();
+        (0..self.batches.len()).map(move |index| several.then_some(index))
+    }
+
+    /// What the loss' weight decay adds to every eigenvalue of a matrix: nothing to the residual, which is a difference, and nothing
+    /// where the variables are no parameters.
+    #[must_use]
+    pub fn shift(&self, curvature: Curvature, group: &Group) -> f64 {
+        match (curvature, &group.variables) {
+            (Curvature::Residual, _) | (_, Variables::Activation(_)) => 0.0,
+            _ => self.plan.weight_decay,
+        }
     }
 
     /// What is measured: every curvature of every group.
@@ -259,14 +232,16 @@ impl PreparedProbe<'_> {
         self.plan.curvatures.iter().flat_map(of)
     }
 
-    /// The landscape at these weights, in the probe's type.
+    /// The landscape over one of the samples (the first where there is one) at these weights, in the probe's type.
     ///
     /// # Errors
-    /// When a conversion fails.
-    pub fn landscape(&self, weights: &Weights) -> eigenscape_core::Result<Landscape> {
+    /// When there is no such sample, or a conversion fails.
+    pub fn landscape(&self, batch: Option<usize>, weights: &Weights) -> eigenscape_core::Result<Landscape> {
+        let batch = self.batches.get(batch.unwrap_or(0));
+        let batch = batch.ok_or_else(|| Error::input("[[probe]]", "has no such batch", "report this"))?;
         let weights = weights.to_dtype(self.plan.dtype)?;
-        let mut point = evaluate::at(&weights, self.inputs.clone(), self.targets.clone());
-        point.masks.clone_from(&self.masks);
+        let mut point = evaluate::at(&weights, batch.inputs.clone(), batch.targets.clone());
+        point.masks.clone_from(&batch.masks);
         Landscape::new(&self.network, self.loss, point, self.shares.of_factors())
     }
 
@@ -275,7 +250,7 @@ impl PreparedProbe<'_> {
     /// # Errors
     /// When a conversion fails.
     pub(crate) fn landscape_of_shapes(&self) -> eigenscape_core::Result<Landscape> {
-        self.landscape(&Weights::shapes(&self.network, self.plan.dtype)?)
+        self.landscape(None, &Weights::shapes(&self.network, self.plan.dtype)?)
     }
 
     /// The curvature of a group, whose products take what the estimator leaves of the memory that there is for both.
@@ -311,7 +286,10 @@ impl PreparedProbe<'_> {
             Inputs::Tensor(inputs) => inputs.id() == tensor.id(),
             Inputs::Rows(_) => false,
         };
-        let tensors = [&self.inputs, &self.targets].into_iter().chain(&self.masks);
+        let tensors = self
+            .batches
+            .iter()
+            .flat_map(|batch| [&batch.inputs, &batch.targets].into_iter().chain(&batch.masks));
         let tensors = tensors.filter(|tensor| !shared(tensor));
         let of = |tensor: &Tensor| size(tensor.dims().iter().copied(), tensor.dtype().size_in_bytes());
         tensors.map(of).fold(0, usize::saturating_add)
@@ -355,50 +333,6 @@ fn groups(plan: &ProbePlan, network: &Network, samples: usize) -> Result<Vec<Gro
         }
     }
     Ok(groups)
-}
-
-/// Indices of the examples to measure on, ascending; `None` for all.
-fn sample(samples: &Located<Samples>, train: &Examples) -> Result<Option<Vec<u32>>> {
-    let available = train.len();
-    match samples.value {
-        Samples::All => Ok(None),
-        Samples::First(count) if count.get() <= available => Ok(Some((0..count.get() as u32).collect())),
-        Samples::First(count) => {
-            let problem = format!("{count} examples are asked for, and the training split has {available}");
-            Err(samples.error(problem, "ask for fewer, or \"all\"").into())
-        }
-        Samples::PerClass(count) => {
-            let Targets::Classes { labels, classes } = &train.targets else {
-                let help = "use samples = ... instead";
-                return Err(samples.error("the data set has real targets and no classes", help).into());
-            };
-            if labels.rank() != 1 {
-                let help = "use samples = ... instead";
-                return Err(samples
-                    .error("the data set has a label for each token, not for each example", help)
-                    .into());
-            }
-            let labels = labels.to_dtype(DType::I64).and_then(|labels| labels.to_vec1::<i64>());
-            let mut found = vec![0; *classes];
-            let mut indices = Vec::new();
-            for (index, label) in (0_u32..).zip(labels.map_err(Error::from)?) {
-                // What belongs to no class is left out.
-                let Some(found) = usize::try_from(label).ok().and_then(|class| found.get_mut(class)) else {
-                    continue;
-                };
-                *found += 1;
-                if *found <= count.get() {
-                    indices.push(index);
-                }
-            }
-            if let Some(class) = found.iter().position(|found| *found < count.get()) {
-                let problem =
-                    format!("class {class} has {} training examples, fewer than {count}", found[class]);
-                return Err(samples.error(problem, "ask for fewer").into());
-            }
-            Ok(Some(indices))
-        }
-    }
 }
 
 impl<T> Located<T> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     expect::{Counting, Expect, Is, Quantity, Than, When},
-    probe::{Amount, Estimator, Float, Group, Groups, Moments, NamedGroup, Probe},
+    probe::{Amount, Estimator, Float, Group, Groups, Moments, NamedGroup, Probe, SplitName, Take},
     train::{Optimizer, Regularizer, Schedule, Train},
 };
 use crate::{augment::Change, labels::IGNORE_INDEX};
@@ -124,7 +124,7 @@ fn runs() -> PathBuf {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "expected a loss's name, or a table with `name` and, for \"cross-entropy\", `label_smoothing` and `ignore_index`"
+    expecting = "expected a loss's name, or a table with `name` and, for \"cross-entropy\", `weight`, `label_smoothing` and `ignore_index`"
 )]
 pub enum Loss {
     /// The name only.
@@ -140,6 +140,9 @@ pub struct LossTable {
     /// Which loss.
     #[schemars(with = "LossName")]
     pub name: String,
+    /// Of the cross-entropy: what each class counts, as in PyTorch; the mean is divided by the weights of the labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Vec<f64>>,
     /// Of the cross-entropy: the share ε of a label that is spread over all classes, from 0 up to but not including 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_smoothing: Option<f64>,
@@ -152,15 +155,26 @@ pub struct LossTable {
     pub unknown: toml::Table,
 }
 
-/// The losses: means over examples (over tokens where each has its own label) and, for the last two, over outputs.
+impl LossTable {
+    /// A loss without keys.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let (weight, label_smoothing, ignore_index) = (None, None, None);
+        Self { name: name.to_owned(), weight, label_smoothing, ignore_index, unknown: toml::Table::new() }
+    }
+}
+
+/// The losses: means over examples (over tokens or pixels where each has its own label) and, but for the first, over outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossName {
-    /// −log softmax(outputs)\[class\].
+    /// −log softmax(outputs)\[class\], or against soft targets.
     CrossEntropy,
     /// (output − target)².
     MeanSquaredError,
-    /// Cross-entropy of sigmoid(output) against a target in \[0, 1\].
+    /// The same.
+    Mse,
+    /// Cross-entropy of sigmoid(output) against a target in \[0, 1\], or a label 0 or 1.
     BinaryCrossEntropy,
 }
 
@@ -168,7 +182,7 @@ impl From<LossName> for eigenscape_autodiff::Loss {
     fn from(loss: LossName) -> Self {
         match loss {
             LossName::CrossEntropy => Self::CrossEntropy,
-            LossName::MeanSquaredError => Self::MeanSquaredError,
+            LossName::MeanSquaredError | LossName::Mse => Self::MeanSquaredError,
             LossName::BinaryCrossEntropy => Self::BinaryCrossEntropy,
         }
     }

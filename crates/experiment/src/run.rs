@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use eigenscape_analysis::{reruns, verdict};
+use eigenscape_analysis::{batches, reruns, verdict};
 use eigenscape_core::{
     notes::{Note, RunNotes},
     results::{Results, Run},
@@ -172,7 +172,8 @@ fn kept_or_executed(
 
 /// The runs with what they say together.
 fn summarised(plan: &Plan, runs: Vec<Run>, notes: &[RunNotes]) -> Results {
-    let classified: Vec<_> = runs.iter().zip(notes.iter().map(|notes| notes.classes)).collect();
+    let averaged: Vec<Run> = runs.iter().map(batches::averaged_run).collect();
+    let classified: Vec<_> = averaged.iter().zip(notes.iter().map(|notes| notes.classes)).collect();
     let claims =
         plan.expectations.iter().map(|expectation| verdict::check(expectation, &classified)).collect();
     Results { name: plan.name.clone(), variants: reruns::statistics(&runs), claims, runs }

@@ -11,6 +11,7 @@ use crate::{
     checkpoint::{self, Item, Refusal, Selection, StateDict},
     labels::IGNORE_INDEX,
     memory,
+    objective::{self, classes_last},
 };
 
 /// What to do where something is missing.
@@ -56,8 +57,8 @@ impl Errors {
 
 /// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`, `y`, the weights by
 /// PyTorch's names and a direction `v.NAME`, what the file holds as `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`,
-/// and compares. Integer targets, one for each row of `logits` \[N, ..., C\], mean cross-entropy (-100 is ignored), real ones
-/// mean squared error. NAMEs may be those that `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`, of which none need
+/// and compares. Integer targets, one for each row of `logits` \[N, ..., C\] or, for pixels, each place of `logits` \[N, C, H, W\], mean
+/// cross-entropy (-100 is ignored), real ones mean squared error. NAMEs may be those that `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`, of which none need
 /// fit.
 ///
 /// # Errors
@@ -70,7 +71,9 @@ pub fn verify(
 ) -> Result<Errors> {
     let file = File::read(path, names)?;
     let (x, logits) = (file.get("x")?, file.get("logits")?);
-    let network = file.network(architecture)?;
+    let classes_first = file.classes_come_first()?;
+    let logits = &if classes_first { logits.permute(classes_last(logits.rank()))? } else { logits.clone() };
+    let network = file.network(architecture, logits.dims(), classes_first)?;
     let (loss, targets) = file.targets(logits.dims())?;
     let point = Point {
         parameters: file.all("", network.parameters())?,
@@ -126,9 +129,22 @@ impl File {
         }
     }
 
-    /// The network for the examples of `x`, whose outputs are the examples of `logits`.
-    fn network(&self, architecture: Arc<dyn Architecture>) -> Result<Network> {
-        let (x, logits) = (self.get("x")?.dims(), self.get("logits")?.dims());
+    /// Whether `logits` are \[N, C, ...\] for a class at each place, as of pixels.
+    fn classes_come_first(&self) -> Result<bool> {
+        let (y, logits) = (self.get("y")?, self.get("logits")?.dims());
+        let Some((samples, [_, places @ ..])) = logits.split_first() else { return Ok(false) };
+        let first = y.dims() == [&[*samples], places].concat() && places.len() > 1;
+        Ok(first && !y.dtype().is_float())
+    }
+
+    /// The network for the examples of `x`, whose outputs are the examples of `logits`, with classes along their last axis.
+    fn network(
+        &self,
+        architecture: Arc<dyn Architecture>,
+        logits: &[usize],
+        classes_first: bool,
+    ) -> Result<Network> {
+        let x = self.get("x")?.dims();
         let &[samples, .., outputs] = logits else {
             return Err(self.refuse(format!("`logits` has shape {logits:?}, not [N, ..., C]"), EVERYTHING));
         };
@@ -141,7 +157,7 @@ impl File {
         if self.get("loss")?.elem_count() != 1 {
             return Err(self.refuse("`loss` is not one number", "write the mean loss over the batch"));
         }
-        let network = Network::new(&x[1..], move |scope, x| architecture.build(scope, x, outputs));
+        let network = objective::build(architecture, &x[1..], outputs, classes_first);
         let network = network.map_err(|error| {
             let problem = format!("the model cannot be built for `x` {x:?}: {error}");
             self.refuse(

@@ -71,9 +71,9 @@ fn a_checkpoint_and_a_loss_are_words_or_tables() {
     ]);
     let strip_prefix = vec!["a.".to_owned(), "b.".to_owned()];
     assert_eq!(checkpoint, Some(Selection { key: Some("model".to_owned()), strip_prefix, ..expected }));
-    assert_eq!(loss.labels, Labels { smoothing: 0.1, ignore_index: Some(3) });
+    assert_eq!(loss.labels, Labels { smoothing: 0.1, ignore_index: Some(3), ..Labels::default() });
     let (_, loss) = given(&[]);
-    assert_eq!(loss.labels, Labels { smoothing: 0.0, ignore_index: None });
+    assert_eq!(loss.labels, Labels { ignore_index: None, ..Labels::default() });
 }
 
 #[test]

@@ -23,7 +23,7 @@ mod scaling;
 
 use std::{fmt::Display, path::Path};
 
-use eigenscape_analysis::against_trace::AgainstTrace;
+use eigenscape_analysis::{against_trace::AgainstTrace, batches};
 pub use eigenscape_core::notes::{Note, Notes, RunNotes};
 use eigenscape_core::{Error, Result, regular_file, results::Results};
 use serde::de::DeserializeOwned;
@@ -57,9 +57,11 @@ pub const FIGURES_FOLDER: &str = "figures";
 /// When a folder or file cannot be written, or a folder is in a file's place; then no file was changed. Only when the
 /// system refuses one of the final renames some figures have been replaced already, each whole, and the page has not.
 pub fn write(results: &Results, experiment_toml: &str, notes: &Notes, dir: &Path) -> Result<()> {
+    let measured = &results.runs;
+    let results = &batches::averaged(results);
     let mut staging = Staging::in_folder(dir)?;
     let mut sections = Vec::new();
-    for (i, run) in results.runs.iter().enumerate() {
+    for (i, (run, measured)) in results.runs.iter().zip(measured).enumerate() {
         let notes = notes.runs.get(i).cloned().unwrap_or_default();
         let folder = match results.runs.len() {
             1 => FIGURES_FOLDER.to_owned(),
@@ -68,7 +70,7 @@ pub fn write(results: &Results, experiment_toml: &str, notes: &Notes, dir: &Path
         let figures = figure::of_run(run, &notes);
         let figures =
             figures.into_iter().map(|f| write_figure(f, &folder, &mut staging)).collect::<Result<_>>()?;
-        sections.push(html::Section { run, notes, figures });
+        sections.push(html::Section { run, measured, notes, figures });
     }
     let against_trace = AgainstTrace::all(&results.runs);
     let figures = figures::against_trace::draw(&against_trace);

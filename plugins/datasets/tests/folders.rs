@@ -124,3 +124,26 @@ fn tiny_imagenets_annotations_are_followed() {
         assert_says(&message, &["wnids.txt", &format!("`{class}` names no folder")]);
     }
 }
+
+/// A FIFO waits for a writer and a device never ends: a test that reads one does not come back.
+#[test]
+#[cfg(unix)]
+fn what_is_no_file_is_not_read() {
+    let folder = tempdir().unwrap();
+    let root = folder.path().join("set");
+    write(&root.join("a/1.png"), [2, 2], [0; 3]);
+    write(&root.join("b/1.png"), [2, 2], [0; 3]);
+    let message = || refusal("images", "path = 'set'", folder.path());
+    let odd = root.join("b/2.png");
+    std::os::unix::fs::symlink("/dev/zero", &odd).unwrap();
+    assert_says(&message(), &["b/2.png", "is not a file, but a device"]);
+    fs::remove_file(&odd).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&odd).status().unwrap().success());
+    assert_says(&message(), &["b/2.png", "is not a file, but a FIFO"]);
+    for name in ["tensors", "mnist", "svhn", "cifar-10"] {
+        assert_says(&refusal(name, "path = 'set/b/2.png'", folder.path()), &["b/2.png"]);
+    }
+    fs::remove_file(&odd).unwrap();
+    fs::create_dir(&odd).unwrap();
+    assert_says(&message(), &["b/2.png", "is not a file, but a folder"]);
+}

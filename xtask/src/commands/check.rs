@@ -7,6 +7,7 @@ use eigenscape_experiment::{
     Failure, Result, check,
     choices::Choices,
     claims::Claims,
+    notes,
     plan::Plan,
     prepare::{Prepared, PreparedProbe, survey},
 };
@@ -79,6 +80,7 @@ fn describe(plan: &Plan, prepared: &Prepared) -> Vec<String> {
     ];
     lines.extend(prepared.checkpoint_notes.iter().map(|note| format!("    checkpoint: {note}")));
     lines.extend(prepared.probes.iter().map(probe));
+    lines.extend(prepared.warnings.iter().map(|warning| format!("    warning: {warning}")));
     lines.extend(run.distances.iter().map(|distance| format!("    distance: {}", distance.name)));
     lines.extend(prepared.account.lines().into_iter().map(|line| format!("    {line}")));
     lines
@@ -88,11 +90,11 @@ fn probe(probe: &PreparedProbe) -> String {
     let list = |items: Vec<String>| items.join(", ");
     let plan = probe.plan;
     format!(
-        "    probe: {} by {}, after epochs {}, on {} examples, of {}",
+        "    probe: {} by {}, after epochs {}, on {}, of {}",
         list(plan.curvatures.iter().map(ToString::to_string).collect()),
         plan.estimator_name.value,
         moments(&plan.epochs),
-        probe.samples(),
+        notes::sample(probe),
         list(probe.groups.iter().map(|group| format!("{} ({})", group.name, group.dimension)).collect()),
     )
 }

@@ -27,7 +27,7 @@ pub fn run(experiment: &str, choices: &Choices, registry: &Registry) -> Result<(
 }
 
 fn rows(prepared: &Prepared, probe: &PreparedProbe) -> Result<Vec<[String; 4]>> {
-    let landscape = probe.landscape(&prepared.weights)?;
+    let landscape = probe.landscape(None, &prepared.weights)?;
     let header = ["group", "tensors", "dimension", "affine"].map(str::to_owned);
     let mut rows = vec![header];
     for group in &probe.groups {

@@ -134,8 +134,17 @@ impl ProbeRecord {
                 format!("{count} of a matrix of dimension {dimension}")
             });
         }
-        demand(!self.exact, "weights", || format!("one is not 1/{dimension}, though the spectrum is exact"))?;
         let sum: f64 = self.weights.iter().sum();
+        if self.exact {
+            // Equal eigenvalues may be one entry, with their whole weight.
+            let whole = |weight: &f64| {
+                let count = weight * dimension as f64;
+                count.round() >= 1.0 && (count - count.round()).abs() <= ROUNDING * count
+            };
+            let problem = || format!("one is not 1/{dimension}, though the spectrum is exact");
+            demand(self.weights.iter().all(whole), "weights", problem)?;
+            return demand(sum <= 1.0 + ROUNDING, "weights", || format!("they sum to {sum}, more than 1"));
+        }
         demand((sum - 1.0).abs() <= ROUNDING, "weights", || format!("they sum to {sum} instead of 1"))
     }
 }

@@ -55,7 +55,8 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
         for (curvature, group) in probe.matrices() {
             let listed = probe.plan.estimator.eigenvalues(&landscape.operator(curvature, group));
             longest = longest.max(listed);
-            all = all.saturating_add(listed.saturating_mul(probe.plan.epochs.len()));
+            let moments = probe.plan.epochs.len().saturating_mul(probe.batches.len());
+            all = all.saturating_add(listed.saturating_mul(moments));
         }
     }
     let kept = all.saturating_mul(plan.runs).saturating_mul(EIGENVALUE);

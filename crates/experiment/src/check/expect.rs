@@ -92,6 +92,12 @@ impl Checker<'_> {
                 "give the data set a test split (docs/data.md), or claim something of the training split";
             return Err(self.error(&format!("{path}.{key}"), problem, help));
         }
+        let batches = |run: &RunPlan| run.probes.iter().any(|probe| probe.batches.is_some());
+        if quantity == Quantity::Outliers && runs.iter().any(batches) {
+            let problem = "outliers are counted in the spectrum of one sample, and a [[probe]] has `batches`";
+            let help = "remove `batches`, or claim something of \"trace\" or \"lambda-max\"";
+            return Err(self.error(&format!("{path}.quantity"), problem, help));
+        }
         let mut metrics: Vec<&str> = Vec::new();
         for plan in runs.iter().flat_map(|run| &run.distances) {
             if !metrics.contains(&plan.name.as_str()) {

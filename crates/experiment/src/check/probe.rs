@@ -1,12 +1,12 @@
 //! Probes: moments, samples, groups, curvatures.
 
 use candle_core::DType;
-use eigenscape_core::{Curvature, GroupSelector, registry::nearest};
+use eigenscape_core::{Curvature, Dataset, GroupSelector, Split, registry::nearest};
 
 use super::Checker;
 use crate::{
     diagnostic::{ConfigError, Located, suggestion},
-    plan::{ProbePlan, Samples},
+    plan::{ProbePlan, Samples, TrainPlan},
     raw::{self, Amount, Moments},
 };
 
@@ -15,13 +15,14 @@ pub(crate) const CURVATURES: [Curvature; 3] =
     [Curvature::Hessian, Curvature::GaussNewton, Curvature::Residual];
 
 impl Checker<'_> {
-    /// Checks the `index`-th probe of an experiment that trains `epochs` epochs.
+    /// Checks the `index`-th probe of an experiment that trains as planned, or not at all.
     pub(super) fn probe(
         &mut self,
         index: usize,
         raw: &raw::Probe,
-        epochs: usize,
+        train: Option<&TrainPlan>,
     ) -> Result<ProbePlan, ConfigError> {
+        let epochs = train.map_or(0, |train| train.epochs.get());
         let path = format!("probe[{index}]");
         let estimator_path = format!("{path}.estimator");
         let name = raw.estimator.name();
@@ -30,6 +31,17 @@ impl Checker<'_> {
         Ok(ProbePlan {
             epochs: self.moments(&format!("{path}.at"), &raw.at, epochs)?,
             samples: self.samples(&path, raw)?,
+            take: raw.take,
+            split: match raw.split {
+                raw::SplitName::Train => Split::Train,
+                raw::SplitName::Test => Split::Test,
+            },
+            batches: raw
+                .batches
+                .map(|batches| self.at_least_one(&format!("{path}.batches"), batches))
+                .transpose()?,
+            augment: raw.augment,
+            weight_decay: self.weight_decay(&path, raw, train)?,
             groups: self.groups(&format!("{path}.groups"), &raw.groups)?,
             curvatures: self.curvatures(&format!("{path}.curvature"), &raw.curvature)?,
             estimator_name: self.located(&format!("{estimator_path}.name"), name.to_owned()),
@@ -39,6 +51,65 @@ impl Checker<'_> {
                 raw::Float::F64 => DType::F64,
             },
         })
+    }
+
+    /// λ of the loss' term λ/2 ‖θ‖²; 0 where the probe does not ask for it.
+    fn weight_decay(
+        &mut self,
+        path: &str,
+        raw: &raw::Probe,
+        train: Option<&TrainPlan>,
+    ) -> Result<f64, ConfigError> {
+        if !raw.weight_decay {
+            return Ok(0.0);
+        }
+        let refuse =
+            |problem: &str, help: &str| Err(self.error(&format!("{path}.weight_decay"), problem, help));
+        let Some(train) = train else {
+            return refuse("nothing is trained, so that there is no weight decay", "remove `weight_decay`");
+        };
+        let Some(decay) = train.optimizer.l2() else {
+            return refuse(
+                "the weights decay by themselves with \"adamw\": the loss that it minimises has no such term",
+                "remove `weight_decay`, or train with \"adam\" or \"sgd\", whose weight decay is part of the loss",
+            );
+        };
+        if decay == 0.0 {
+            self.warnings
+                .push(format!("`{path}.weight_decay` adds nothing: `train.optimizer.weight_decay` is 0"));
+        }
+        if !train.regularizers.is_empty() {
+            self.warnings.push(format!(
+                "`{path}.weight_decay` adds the optimizer's weight decay alone, not the penalties of [[train.regularizer]]"
+            ));
+        }
+        Ok(decay)
+    }
+
+    /// Refuses what a probe asks of its examples and the data set has not.
+    pub(super) fn probe_data(
+        &self,
+        index: usize,
+        raw: &raw::Probe,
+        augmented: bool,
+        data: &dyn Dataset,
+    ) -> Result<(), ConfigError> {
+        let refuse = |key: &str, problem: &str, help: &str| {
+            Err(self.error(&format!("probe[{index}].{key}"), problem, help))
+        };
+        if raw.augment && !augmented {
+            let problem = "the experiment declares no augmentation";
+            return refuse("augment", problem, "add data.augment = [\"flip\"], say, or remove `augment`");
+        }
+        if raw.split == raw::SplitName::Test && !data.has_test_split() {
+            let problem = "the data set has no test split";
+            return refuse(
+                "split",
+                problem,
+                "use split = \"train\", or give the data set one (docs/data.md)",
+            );
+        }
+        Ok(())
     }
 
     fn moments(&self, path: &str, at: &Moments, epochs: usize) -> Result<Vec<usize>, ConfigError> {
@@ -99,7 +170,7 @@ impl Checker<'_> {
             }
             Amount::Count(count) => {
                 let count = self.at_least_one(&path, *count)?;
-                if key == "samples" { Samples::First(count) } else { Samples::PerClass(count) }
+                if key == "samples" { Samples::Count(count) } else { Samples::PerClass(count) }
             }
         };
         Ok(self.located(&path, samples))

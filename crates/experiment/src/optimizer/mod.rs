@@ -31,6 +31,15 @@ impl Optimizer {
         }
     }
 
+    /// λ of the term λ/2 ‖θ‖² of the loss that it minimises; `None` where weights decay by themselves (AdamW), beside the loss.
+    #[must_use]
+    pub fn l2(&self) -> Option<f64> {
+        match self {
+            Self::Sgd(sgd) => Some(sgd.weight_decay),
+            Self::Adam(adam) => (!adam.decoupled || adam.weight_decay == 0.0).then_some(adam.weight_decay),
+        }
+    }
+
     /// The settings in one line.
     #[must_use]
     pub fn description(&self) -> String {

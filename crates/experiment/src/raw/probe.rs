@@ -12,12 +12,27 @@ pub struct Probe {
     /// When: "start" (before training), "end", "every-epoch" (after each, and not before training), or a list of numbers of completed epochs.
     #[serde(default = "end")]
     pub at: Moments,
-    /// How many training examples of each class the curvature is the mean over.
+    /// How many examples of each class the curvature is the mean over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples_per_class: Option<Amount>,
-    /// How many training examples the curvature is the mean over, or "all".
+    /// How many examples the curvature is the mean over, or "all".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<Amount>,
+    /// Which ones: "random", drawn by the seed, or "first".
+    #[serde(default)]
+    pub take: Take,
+    /// From where: "train" or "test".
+    #[serde(default)]
+    pub split: SplitName,
+    /// So many disjoint samples: a spectrum of each, and their spread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batches: Option<usize>,
+    /// Whether the examples are augmented as in training: each once, the same way at all moments.
+    #[serde(default)]
+    pub augment: bool,
+    /// Whether the curvature is that of the loss with the optimizer's weight decay λ/2 ‖θ‖², which adds λ to every eigenvalue.
+    #[serde(default)]
+    pub weight_decay: bool,
     /// Of which variables: "full", "layers", "parameters", "modules", "stages", "middle", "outer", globs over parameter names,
     /// "activation:MODULE", or tables { name = ..., parameters = \[globs\] }.
     #[serde(default = "full")]
@@ -42,6 +57,28 @@ fn full() -> Groups {
 
 fn hessian() -> Words {
     Words::One("hessian".to_owned())
+}
+
+/// Which examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Take {
+    /// A sample without replacement that follows from the seed.
+    #[default]
+    Random,
+    /// The first ones.
+    First,
+}
+
+/// Which split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitName {
+    /// The examples that training sees.
+    #[default]
+    Train,
+    /// The examples held out.
+    Test,
 }
 
 /// A floating-point type.

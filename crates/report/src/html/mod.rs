@@ -32,8 +32,10 @@ pub struct Picture {
 
 /// One run's part of the page.
 pub struct Section<'a> {
-    /// Its numbers.
+    /// Its numbers, the means over samples where there are several.
     pub run: &'a Run,
+    /// Its numbers as they were measured.
+    pub measured: &'a Run,
     /// How they were computed.
     pub notes: RunNotes,
     /// Its figures, in order.
@@ -120,7 +122,7 @@ fn run(index: usize, section: &Section, count: usize) -> Markup {
                 h3 { "Figures" }
                 @for picture in &section.figures { (figure(picture)) }
             }
-            @let tables = tables::of(section.run);
+            @let tables = tables::of(section.run, section.measured);
             @if !tables.is_empty() {
                 h3 { "Numbers" }
                 @for table in tables { (table) }

@@ -1,6 +1,10 @@
 //! The numbers behind the figures.
 
-use eigenscape_analysis::uncertainty::Number;
+use eigenscape_analysis::{
+    batches::{self, Spread},
+    statistics::Sample,
+    uncertainty::Number,
+};
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run, TrainingRecord};
 use maud::{Markup, html};
 
@@ -16,11 +20,15 @@ use crate::{
 const LONG: usize = 40;
 const DIGITS: usize = 4;
 
-/// The tables for which the run has data.
-pub fn of(run: &Run) -> Vec<Markup> {
+/// The tables for which the run has data; `measured` is the run before samples were averaged.
+pub fn of(run: &Run, measured: &Run) -> Vec<Markup> {
     let mut tables = Vec::new();
     if !run.probes.is_empty() {
         tables.push(spectra(&run.probes));
+    }
+    let spreads = batches::spreads(measured);
+    if !spreads.is_empty() {
+        tables.push(spread(&spreads));
     }
     let keys = distinct(run.distances.iter().map(|d| (d.metric.as_str(), d.curvature.as_str())));
     tables.extend(keys.into_iter().map(|(metric, curvature)| distances(&run.distances, metric, curvature)));
@@ -69,6 +77,40 @@ fn extreme(value: Option<f64>) -> String {
 
 fn listed(probe: &ProbeRecord) -> String {
     if probe.has_spectrum() { count(probe.eigenvalues.len()) } else { "–".into() }
+}
+
+/// One row a matrix, and below it one a sample.
+fn spread(spreads: &[Spread]) -> Markup {
+    let rows: usize = spreads.iter().map(|spread| 1 + spread.records.len()).sum();
+    let table = html! {
+        thead { tr {
+            th { "epoch" } th.text { "group" } th.text { "curvature" } th.text { "estimator" } th { "batch" }
+            th { "trace" } th { "λ max" }
+        } }
+        tbody { @for spread in spreads {
+            @let first = spread.records[0];
+            tr {
+                td { (first.epoch) } td.text { (first.group) } td.text { (first.curvature) }
+                td.text { (first.estimator) } td { "all " (spread.records.len()) }
+                td { (mean_and_deviation(&spread.trace)) } td { (spread.lambda_max.as_ref().map_or("–".into(), mean_and_deviation)) }
+            }
+            @for record in &spread.records { tr {
+                td {} td {} td {} td {} td { (record.batch.map_or_else(String::new, |batch| batch.to_string())) }
+                td { (with_interval(Number::trace(record), DIGITS)) } td { (extreme(record.lambda_max)) }
+            } }
+        } }
+    };
+    let remark = "Mean ± standard deviation over disjoint samples. Figures show the mean over them: of the spectra as measures, of \
+                  extreme eigenvalues and of distances.";
+    folded("Spread over batches", rows, &table, remark)
+}
+
+fn mean_and_deviation(sample: &Sample) -> String {
+    let mean = significant(sample.mean, DIGITS);
+    match sample.deviation() {
+        Some(deviation) => format!("{mean} ± {}", significant(deviation, 2)),
+        None => format!("{mean} ± ?"),
+    }
 }
 
 /// An estimate has no atom at zero to speak of: its Ritz values near zero stand for it.

@@ -62,11 +62,13 @@ impl Architecture for Sequential {
     fn build(&self, scope: &mut Scope, x: Value, outputs: usize) -> Result<Value> {
         let y = branches::chain(scope, x, &self.layers, "layers")?;
         let shape = scope.shape(y);
-        if shape.len() > 1 && shape.last() == Some(&outputs) {
+        // Of pixels and voxels the classes lie along the first axis of a sample.
+        let channels = shape.get(1).filter(|_| shape.len() > 2);
+        if shape.len() > 1 && (shape.last() == Some(&outputs) || channels == Some(&outputs)) {
             return Ok(y);
         }
         let problem = format!(
-            "the last one gives {:?} for one sample, and the data has {outputs} outputs: end with flatten and linear {{ out = {outputs} }}",
+            "the last one gives {:?} for one sample, and the data has {outputs} outputs: end with flatten and linear {{ out = {outputs} }}, or for pixels with conv2d {{ out = {outputs} }}",
             shape.get(1..).unwrap_or_default()
         );
         Err(Error::Shape { operation: "layers".to_owned(), problem })

@@ -84,7 +84,8 @@ impl Subject {
         let examples = examples(image, classes, batch)?;
         let mut weights = Weights::initial(&network, Random::new(SEED))?;
         weights.buffers = statistics(&network)?;
-        let targets = Labels::default().targets(&examples, DType::F32)?;
+        let targets = Labels::default().targets(&examples.targets, DType::F32)?;
+        let targets = targets.mean().map_err(eigenscape_core::Error::from)?;
         Ok(Self {
             point: evaluate::at(&weights, examples.inputs.all()?, targets),
             full: GroupSelector::Full.resolve(&network, batch)?.swap_remove(0),

@@ -1,0 +1,176 @@
+//! Several samples of one matrix as one: their mean, and how far they lie apart.
+
+use eigenscape_core::results::{Band, DistanceRecord, ProbeRecord, Results, Run};
+
+use crate::statistics::Sample;
+
+/// How far the spectra of one matrix on disjoint samples lie apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spread<'a> {
+    /// Their records, in order; at least one.
+    pub records: Vec<&'a ProbeRecord>,
+    /// The traces.
+    pub trace: Sample,
+    /// The largest eigenvalues, where there are eigenvalues.
+    pub lambda_max: Option<Sample>,
+}
+
+/// The matrices that were measured on several samples, in order of appearance.
+#[must_use]
+pub fn spreads(run: &Run) -> Vec<Spread<'_>> {
+    let several = grouped(&run.probes, |p| p.batch.is_some(), same_matrix);
+    let spread = |records: Vec<_>| {
+        let trace = Sample::of(&numbers(&records, |p| Some(p.trace))?)?;
+        let lambda_max = numbers(&records, |p| p.lambda_max).and_then(|values| Sample::of(&values));
+        Some(Spread { records, trace, lambda_max })
+    };
+    several.into_iter().filter_map(spread).collect()
+}
+
+/// The results with one record in the place of those of several samples.
+///
+/// The spectrum of a mean is the mean of the measures; it is an estimate, whose trace has the standard error of a mean over samples. Its
+/// extreme eigenvalues, and distances, are means. Class means are those of the first sample.
+#[must_use]
+pub fn averaged(results: &Results) -> Results {
+    Results { runs: results.runs.iter().map(averaged_run).collect(), ..results.clone() }
+}
+
+/// The same of one run.
+#[must_use]
+pub fn averaged_run(run: &Run) -> Run {
+    let probes = grouped(&run.probes, |_| true, same_matrix);
+    let distances = grouped(
+        &run.distances,
+        |_| true,
+        |a, b| {
+            (a.epoch, a.batch.is_some(), &a.metric, &a.curvature, &a.left, &a.right)
+                == (b.epoch, b.batch.is_some(), &b.metric, &b.curvature, &b.left, &b.right)
+        },
+    );
+    Run {
+        probes: probes.iter().flat_map(|records| merged(records, |p| p.batch.is_some(), spectrum)).collect(),
+        distances: distances.iter().flat_map(|all| merged(all, |d| d.batch.is_some(), distance)).collect(),
+        means: run.means.iter().filter(|means| means.batch.is_none_or(|batch| batch == 0)).cloned().collect(),
+        ..run.clone()
+    }
+}
+
+/// Whether two records are of one matrix by one estimator, both on one of several samples or both on the only one.
+fn same_matrix(a: &ProbeRecord, b: &ProbeRecord) -> bool {
+    (a.epoch, a.batch.is_some(), &a.group, &a.curvature, &a.estimator)
+        == (b.epoch, b.batch.is_some(), &b.group, &b.curvature, &b.estimator)
+}
+
+/// Records that belong together, in order of the first of them.
+fn grouped<T>(records: &[T], counts: impl Fn(&T) -> bool, same: impl Fn(&T, &T) -> bool) -> Vec<Vec<&T>> {
+    let mut groups: Vec<Vec<&T>> = Vec::new();
+    for record in records.iter().filter(|record| counts(record)) {
+        match groups.iter_mut().find(|group| same(group[0], record)) {
+            Some(group) => group.push(record),
+            None => groups.push(vec![record]),
+        }
+    }
+    groups
+}
+
+/// One record of several samples; others as they are.
+fn merged<T: Clone>(records: &[&T], is_batch: impl Fn(&T) -> bool, mean: impl Fn(&[&T]) -> T) -> Vec<T> {
+    match records {
+        [first, ..] if is_batch(first) => vec![mean(records)],
+        others => others.iter().copied().cloned().collect(),
+    }
+}
+
+/// A number of each record; `None` where one has none.
+fn numbers(records: &[&ProbeRecord], of: fn(&ProbeRecord) -> Option<f64>) -> Option<Vec<f64>> {
+    records.iter().map(|record| of(record)).collect()
+}
+
+fn spectrum(records: &[&ProbeRecord]) -> ProbeRecord {
+    let count = records.len() as f64;
+    let mean = |of| numbers(records, of).map(|values| values.iter().sum::<f64>() / count);
+    let traces = numbers(records, |record| Some(record.trace)).and_then(|traces| Sample::of(&traces));
+    let error = traces.and_then(|traces| Some(traces.deviation()? / count.sqrt()));
+    let mut atoms: Vec<(f64, f64)> = records
+        .iter()
+        .flat_map(|record| record.eigenvalues.iter().copied().zip(record.weights.iter().map(|w| w / count)))
+        .collect();
+    atoms.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (eigenvalues, weights) = atoms.into_iter().unzip();
+    let value = mean(|record| record.value);
+    ProbeRecord {
+        batch: None,
+        exact: false,
+        eigenvalues,
+        weights,
+        trace: traces.map_or(f64::NAN, |traces| traces.mean),
+        trace_stderr: error,
+        lambda_max: mean(|record| record.lambda_max),
+        lambda_min: mean(|record| record.lambda_min),
+        value,
+        value_stderr: error.filter(|_| value.is_some()),
+        probes: Some(records.len()),
+        products: records.iter().map(|record| record.products).sum(),
+        seconds: records.iter().map(|record| record.seconds).sum(),
+        ..records[0].clone()
+    }
+}
+
+fn distance(records: &[&DistanceRecord]) -> DistanceRecord {
+    let count = records.len() as f64;
+    let value = records.iter().map(|record| record.value).sum::<f64>() / count;
+    DistanceRecord { batch: None, value, band: band(records), ..records[0].clone() }
+}
+
+/// The mean over bandwidths, where all have the same.
+fn band(records: &[&DistanceRecord]) -> Option<Band> {
+    let bands: Vec<&Band> = records.iter().map(|record| record.band.as_ref()).collect::<Option<_>>()?;
+    let bandwidths = bands.first()?.bandwidths.clone();
+    let same = bands.iter().all(|band| band.bandwidths == bandwidths);
+    let mean = |index| bands.iter().map(|band| band.values[index]).sum::<f64>() / bands.len() as f64;
+    let complete = same && bands.iter().all(|band| band.values.len() == bandwidths.len());
+    complete.then(|| Band { values: (0..bandwidths.len()).map(mean).collect(), bandwidths })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::tests;
+
+    fn probe(batch: Option<usize>, group: &str, eigenvalues: &[f64]) -> ProbeRecord {
+        ProbeRecord { batch, ..tests::probe(1, group, eigenvalues) }
+    }
+
+    #[test]
+    fn a_mean_over_batches_has_their_standard_error() {
+        let distance = |batch, value| DistanceRecord { batch: Some(batch), ..tests::distance(1, "a", value) };
+        let run = Run {
+            probes: vec![
+                probe(Some(0), "full", &[4.0, 2.0]),
+                probe(Some(0), "a", &[1.0]),
+                probe(Some(1), "full", &[8.0]),
+                probe(None, "b", &[7.0]),
+                probe(None, "b", &[7.5]),
+            ],
+            distances: vec![distance(0, 1.0), distance(1, 4.0)],
+            ..Run::default()
+        };
+        let results = averaged(&Results { runs: vec![run.clone()], ..Results::default() });
+        let [full, a, first, second] = results.runs[0].probes.as_slice() else { panic!("{results:?}") };
+        assert_eq!(
+            (full.eigenvalues.as_slice(), full.weights.as_slice()),
+            (&[8.0, 4.0, 2.0][..], &[5e-4; 3][..])
+        );
+        assert_eq!((full.trace, full.lambda_max, full.exact, full.batch), (7.0, Some(6.0), false, None));
+        // The traces 6 and 8: a deviation of √2, of their mean 1.
+        assert!((full.trace_stderr.unwrap() - 1.0).abs() < 1e-15);
+        assert_eq!(a.trace_stderr, None, "one sample has no standard error");
+        assert_eq!([first.trace, second.trace], [7.0, 7.5], "two probes of one matrix are not batches");
+        assert_eq!(results.runs[0].distances.iter().map(|d| d.value).collect::<Vec<_>>(), [2.5]);
+        let spreads = spreads(&run);
+        assert_eq!(spreads.len(), 2);
+        let deviation = spreads[0].lambda_max.unwrap().deviation().unwrap();
+        assert!((deviation - 8_f64.sqrt()).abs() < 1e-14, "{deviation}");
+    }
+}

@@ -1,0 +1,303 @@
+//! Data, loss and network brought together: which loss the targets ask for, how many outputs, what an output stands for.
+
+use std::sync::Arc;
+
+use candle_core::DType;
+use eigenscape_autodiff::{Loss, Network};
+use eigenscape_core::{Architecture, Error, Examples, Targets};
+
+use crate::{
+    diagnostic::Result,
+    labels::{Coding, Labels, in_words},
+    plan::{LossPlan, RunPlan},
+};
+
+/// A network with the loss of its outputs, and examples whose targets have the outputs' shape.
+pub struct Objective {
+    /// The network in eval mode; its last axis is that of classes.
+    pub network: Network,
+    /// The loss.
+    pub loss: Loss,
+    /// How it reads targets.
+    pub labels: Labels,
+    /// Training examples.
+    pub train: Examples,
+    /// Test examples, where there are some.
+    pub test: Option<Examples>,
+    /// What of the data is allowed but probably not meant.
+    pub warnings: Vec<String>,
+}
+
+/// Chooses the loss, checks the labels, and builds the network for them.
+///
+/// # Errors
+/// When the loss does not fit the targets, a label is neither a class nor ignored, or the network does not fit the data.
+pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>) -> Result<Objective> {
+    let LossPlan { kind: loss, mut labels } = loss(plan, &train.targets)?;
+    check_labels(plan, &labels, &train, "training")?;
+    if let Some(test) = &test {
+        check_labels(plan, &labels, test, "test")?;
+    }
+    let (network, reading) = network(plan, loss, &train)?;
+    labels.coding = reading.coding;
+    if reading.classes_first {
+        for examples in [&mut train].into_iter().chain(&mut test) {
+            if let Targets::Values(values) = &mut examples.targets {
+                *values = values.permute(classes_last(values.rank())).map_err(Error::from)?;
+            }
+        }
+    }
+    check_weights(plan, &labels, &train)?;
+    let warnings = gaps(&labels, &train)?.into_iter().collect();
+    Ok(Objective { network, loss, labels, train, test, warnings })
+}
+
+fn loss(plan: &RunPlan, targets: &Targets) -> Result<LossPlan> {
+    let classes = matches!(targets, Targets::Classes { .. });
+    let Some(loss) = &plan.loss else {
+        let kind = if classes { Loss::CrossEntropy } else { Loss::MeanSquaredError };
+        return Ok(LossPlan { kind, labels: Labels::default().of(kind) });
+    };
+    let Targets::Values(values) = targets else { return Ok(loss.value.clone()) };
+    let name = match loss.value.kind {
+        Loss::MeanSquaredError => return Ok(loss.value.clone()),
+        Loss::CrossEntropy => "cross-entropy",
+        Loss::BinaryCrossEntropy => "binary-cross-entropy",
+    };
+    let values = values.to_dtype(DType::F64).and_then(|values| values.flatten_all()?.to_vec1::<f64>());
+    let highest = if loss.value.kind == Loss::CrossEntropy { f64::INFINITY } else { 1.0 };
+    if let Some(value) = values.map_err(Error::from)?.iter().find(|value| !(0.0..=highest).contains(*value)) {
+        let range = if highest == 1.0 { "from 0 to 1" } else { "that are not negative (soft targets)" };
+        let problem = format!("{name} needs targets {range}, and the data set has {value}");
+        let help = "use \"mean-squared-error\", or save classes as integers";
+        return Err(loss.error(problem, help).into());
+    }
+    Ok(loss.value.clone())
+}
+
+/// Refuses labels that are neither classes nor ignored. The data is at fault, whatever network they are for.
+fn check_labels(plan: &RunPlan, labels: &Labels, examples: &Examples, split: &str) -> Result<()> {
+    let Targets::Classes { classes, .. } = &examples.targets else { return Ok(()) };
+    let found = labels.classes(&examples.targets)?.unwrap_or_default();
+    let is_class = |label: i64| usize::try_from(label).is_ok_and(|class| class < *classes);
+    let mut counted = found.iter().enumerate().filter_map(|(index, label)| Some((index, (*label)?)));
+    if let Some((index, label)) = counted.find(|(_, label)| !is_class(*label)) {
+        let each = found.len() / examples.len().max(1);
+        let place = if each > 1 { vec![index / each, index % each] } else { vec![index] };
+        let problem = format!("the label {place:?} of the {split} split is {label}, not a class");
+        let help = format!(
+            "number the classes from 0, or leave such labels out of the mean: \
+             loss = {{ name = \"cross-entropy\", ignore_index = {label} }}"
+        );
+        return Err(plan.data_name.error(problem, help).into());
+    }
+    if let (Some(ignored), true) = (labels.ignore_index, found.iter().all(Option::is_none)) {
+        let problem = format!("every label of the {split} split is {ignored}, which the loss ignores");
+        let help = "use labels that are classes, or change `loss.ignore_index`";
+        return Err(plan.data_name.error(problem, help).into());
+    }
+    Ok(())
+}
+
+/// Refuses weights of classes that are not one a class, or none for all the labels there are.
+fn check_weights(plan: &RunPlan, labels: &Labels, train: &Examples) -> Result<()> {
+    let (Some(weight), Some(loss)) = (&labels.weight, &plan.loss) else { return Ok(()) };
+    let classes = train.outputs();
+    if weight.len() != classes {
+        let problem = format!("there are {} weights, and the data set has {classes} classes", weight.len());
+        return Err(loss.error(problem, "give one weight a class, in their order").into());
+    }
+    let present = labels.present(&train.targets)?;
+    if present.is_some_and(|present| present.iter().all(|class| weight[*class] == 0.0)) {
+        let problem = "every label of the training split has the weight 0";
+        return Err(loss.error(problem, "give a class that occurs a weight above 0").into());
+    }
+    Ok(())
+}
+
+/// What a network's outputs for one example stand for.
+struct Reading {
+    coding: Coding,
+    /// Whether classes lie along the first axis, as in PyTorch, and not along the last.
+    classes_first: bool,
+}
+
+/// How outputs of a shape are read against targets; `None` where they do not fit.
+///
+/// Of tokens the classes lie along the last axis, of pixels and voxels along the first, where the shapes leave it open.
+fn reading(outputs: &[usize], loss: Loss, targets: &Targets) -> Option<Reading> {
+    let class = |classes_first| Some(Reading { coding: Coding::Class, classes_first });
+    match targets {
+        Targets::Values(values) => {
+            let fits = outputs == &values.dims()[1..];
+            fits.then(|| class(loss == Loss::CrossEntropy && outputs.len() > 2)).flatten()
+        }
+        Targets::Classes { labels, classes } => {
+            let places = &labels.dims()[1..];
+            let count = |shape: &[usize]| shape.iter().product::<usize>();
+            if loss == Loss::BinaryCrossEntropy && *classes <= 2 && count(outputs) == count(places) {
+                let coding = Coding::Binary(outputs.to_vec());
+                return Some(Reading { coding, classes_first: false });
+            }
+            let last = outputs == [places, &[*classes]].concat();
+            let first = !places.is_empty() && outputs == [&[*classes], places].concat();
+            match (first, last) {
+                (true, true) => class(places.len() > 1),
+                (false, false) => None,
+                (first, _) => class(first),
+            }
+        }
+    }
+}
+
+/// The numbers of outputs that a network may be asked for, the likeliest first.
+fn outputs(loss: Loss, examples: &Examples) -> Vec<usize> {
+    let binary = match &examples.targets {
+        Targets::Classes { labels, classes } if loss == Loss::BinaryCrossEntropy && *classes <= 2 => {
+            // One logit a label: of a row of them, of a pixel, or the channels of an image.
+            Some(match *labels.dims() {
+                [_, outputs] | [_, outputs, _, _] => outputs,
+                _ => 1,
+            })
+        }
+        _ => None,
+    };
+    binary.into_iter().chain([examples.outputs()]).collect()
+}
+
+/// The network, with classes along its last axis.
+fn network(plan: &RunPlan, loss: Loss, examples: &Examples) -> Result<(Network, Reading)> {
+    let shape = examples.inputs.dims().get(1..).unwrap_or_default();
+    let (mut refusal, mut misfit) = (None, None);
+    for outputs in outputs(loss, examples) {
+        let architecture = Arc::clone(&plan.model.architecture);
+        let network = match build(architecture, shape, outputs, false) {
+            Ok(network) => network,
+            Err(error) => {
+                refusal.get_or_insert(error);
+                continue;
+            }
+        };
+        match reading(network.output_shape(), loss, &examples.targets) {
+            Some(reading) if reading.classes_first => {
+                let architecture = Arc::clone(&plan.model.architecture);
+                return Ok((build(architecture, shape, outputs, true).map_err(Error::from)?, reading));
+            }
+            Some(reading) => return Ok((network, reading)),
+            None => drop(misfit.get_or_insert(network)),
+        }
+    }
+    let name = &plan.model.name;
+    let error = match (misfit, refusal) {
+        (Some(network), _) => misfits(plan, network.output_shape(), &examples.targets),
+        (None, refusal) => {
+            let why = refusal.map(|error| error.to_string()).unwrap_or_default();
+            name.error(
+                format!("`{}` cannot be built for inputs of shape {shape:?}: {why}", name.value),
+                "mend the settings in [model], choose another architecture, or prepare the data differently",
+            )
+        }
+    };
+    Err(error.into())
+}
+
+/// The network of an architecture; where it gives classes first they are moved to the last axis.
+pub(crate) fn build(
+    architecture: Arc<dyn Architecture>,
+    shape: &[usize],
+    outputs: usize,
+    classes_first: bool,
+) -> eigenscape_autodiff::Result<Network> {
+    Network::new(shape, move |scope, x| {
+        let y = architecture.build(scope, x, outputs)?;
+        if !classes_first {
+            return Ok(y);
+        }
+        let axes = classes_last(scope.shape(y).len());
+        scope.graph().permute(y, &axes)
+    })
+}
+
+/// The axes of \[N, C, ...\] in the order of \[N, ..., C\].
+pub(crate) fn classes_last(rank: usize) -> Vec<usize> {
+    [0].into_iter().chain(2..rank).chain([1]).collect()
+}
+
+fn misfits(plan: &RunPlan, outputs: &[usize], targets: &Targets) -> crate::diagnostic::ConfigError {
+    let name = &plan.model.name;
+    let (has, help) = match targets {
+        Targets::Values(values) => {
+            (format!("targets for {:?}", &values.dims()[1..]), "choose an architecture that fits the targets")
+        }
+        Targets::Classes { labels, classes } => (
+            format!("labels of shape {:?} with {classes} classes each", &labels.dims()[1..]),
+            "choose an architecture that gives [C] for one label an example, [T, C] for tokens, [C, H, W] for pixels; \
+             targets in the outputs' shape (soft ones) are saved as floats",
+        ),
+    };
+    let problem =
+        format!("`{}` gives outputs of shape {outputs:?} for an example, and the data has {has}", name.value);
+    name.error(problem, help)
+}
+
+/// The classes that no training label has, in words.
+fn gaps(labels: &Labels, train: &Examples) -> Result<Option<String>> {
+    let Targets::Classes { classes, .. } = train.targets else { return Ok(None) };
+    let present = labels.present(&train.targets)?.unwrap_or_default();
+    let missing = in_words((0..classes).filter(|class| !present.contains(class)));
+    Ok(missing.map(|missing| format!("of the {classes} classes no training example has {missing}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+
+    fn labels(shape: &[usize], classes: usize) -> Targets {
+        Targets::Classes { labels: Tensor::zeros(shape, DType::U32, &Device::Cpu).unwrap(), classes }
+    }
+
+    /// "first", "last", "binary" or "none".
+    fn read(outputs: &[usize], loss: Loss, targets: &Targets) -> &'static str {
+        match reading(outputs, loss, targets) {
+            None => "none",
+            Some(Reading { coding: Coding::Binary(_), .. }) => "binary",
+            Some(reading) => {
+                if reading.classes_first {
+                    "first"
+                } else {
+                    "last"
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_shapes_tell_where_the_classes_lie() {
+        let (entropy, binary) = (Loss::CrossEntropy, Loss::BinaryCrossEntropy);
+        for (outputs, loss, targets, expected) in [
+            (&[3][..], entropy, labels(&[5], 3), "last"),
+            (&[4, 3], entropy, labels(&[5, 4], 3), "last"),
+            (&[3, 4], entropy, labels(&[5, 4], 3), "first"),
+            (&[3, 3], entropy, labels(&[5, 3], 3), "last"),
+            (&[3, 8, 6], entropy, labels(&[5, 8, 6], 3), "first"),
+            (&[8, 6, 3], entropy, labels(&[5, 8, 6], 3), "last"),
+            (&[3, 3, 3], entropy, labels(&[5, 3, 3], 3), "first"),
+            (&[2, 3, 4, 5], entropy, labels(&[1, 3, 4, 5], 2), "first"),
+            (&[3], entropy, labels(&[5, 8, 6], 3), "none"),
+            (&[1], binary, labels(&[5], 2), "binary"),
+            (&[4], binary, labels(&[5, 4], 2), "binary"),
+            (&[1, 8, 6], binary, labels(&[5, 8, 6], 2), "binary"),
+            (&[2], binary, labels(&[5], 2), "last"),
+            (&[7], binary, labels(&[5], 7), "last"),
+            (&[1], entropy, labels(&[5], 2), "none"),
+        ] {
+            assert_eq!(read(outputs, loss, &targets), expected, "{outputs:?} {loss:?}");
+        }
+        let soft = Targets::Values(Tensor::zeros((5, 3, 8, 6), DType::F32, &Device::Cpu).unwrap());
+        assert_eq!(read(&[3, 8, 6], entropy, &soft), "first");
+        assert_eq!(read(&[3, 8, 6], Loss::MeanSquaredError, &soft), "last");
+        assert_eq!(read(&[8, 6, 3], entropy, &soft), "none");
+    }
+}
