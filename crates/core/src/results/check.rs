@@ -231,7 +231,7 @@ mod tests {
             ("runs[0].probes[1].weights: they sum to 0.75 instead of 1", |run| {
                 run.probes[1].weights[0] = 0.25
             }),
-            ("runs[0].probes[0].weights: one is not 1/4", |run| run.probes[0].weights[1] = 0.5),
+            ("runs[0].probes[0].weights: one is not 1/4", |run| run.probes[0].weights[1] = 0.6),
             ("runs[0].probes[1].weights: one is no number", |run| run.probes[1].weights = vec![1.5, -0.5]),
             ("runs[0].probes[1].eigenvalues: NaN is no finite", |run| {
                 run.probes[1].eigenvalues[0] = f64::NAN
