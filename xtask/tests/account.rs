@@ -29,7 +29,7 @@ fn measured(memory: &str, estimator: &str) -> (usize, usize, usize) {
     let (curvature, group) = probe.matrices().next().unwrap();
     ALLOCATOR.reset_peak_usage();
     let before = ALLOCATOR.current_usage();
-    let landscape = probe.landscape(&prepared.weights).unwrap();
+    let landscape = probe.landscape(None, &prepared.weights).unwrap();
     let operator = probe.operator(&landscape, curvature, group);
     let context = Context { memory: probe.memory_of_estimator(), ..Context::silent(0) };
     probe.plan.estimator.estimate(&operator, &context).unwrap();

@@ -226,29 +226,30 @@ mod tests {
     #[test]
     fn what_does_not_fit_together_is_named() {
         results().check().unwrap();
-        let cases: [(&str, fn(&mut Run)); 13] = [
+        type Change = fn(&mut Run);
+        let cases: [(&str, Change); 13] = [
             ("runs[0].probes[0].weights: 1 for 2 eigenvalues", |run| run.probes[0].weights.truncate(1)),
             ("runs[0].probes[1].weights: they sum to 0.75 instead of 1", |run| {
-                run.probes[1].weights[0] = 0.25
+                run.probes[1].weights[0] = 0.25;
             }),
             ("runs[0].probes[0].weights: one is not 1/4", |run| run.probes[0].weights[1] = 0.6),
             ("runs[0].probes[1].weights: one is no number", |run| run.probes[1].weights = vec![1.5, -0.5]),
             ("runs[0].probes[1].eigenvalues: NaN is no finite", |run| {
-                run.probes[1].eigenvalues[0] = f64::NAN
+                run.probes[1].eigenvalues[0] = f64::NAN;
             }),
             ("runs[0].probes[1].eigenvalues: they are not sorted", |run| run.probes[1].eigenvalues.reverse()),
             ("runs[0].probes[0].eigenvalues: 2 of a matrix of dimension 1", |run| {
                 (run.probes[0].dimension, run.probes[0].weights) = (1, vec![1.0; 2]);
             }),
             ("runs[0].probes[0].lambda_min: 5 is no number up to", |run| {
-                run.probes[0].lambda_min = Some(5.0)
+                run.probes[0].lambda_min = Some(5.0);
             }),
             ("runs[0].probes[0].trace_stderr: -1 is no", |run| run.probes[0].trace_stderr = Some(-1.0)),
             ("runs[0].distances[0].left: no spectrum of the hessian of `fc`", |run| drop(run.probes.pop())),
             ("runs[0].distances[0].right: no spectrum", |run| run.distances[0].right = "fc3".to_owned()),
             ("runs[0].training[1].epoch: 0 follows 0", |run| run.training[1].epoch = 0),
             ("runs[0].training[0].test_accuracy: 2 is no share", |run| {
-                run.training[0].test_accuracy = Some(2.0)
+                run.training[0].test_accuracy = Some(2.0);
             }),
         ];
         for (place, change) in cases {

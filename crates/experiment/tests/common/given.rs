@@ -100,7 +100,7 @@ pub fn classes(inputs: Tensor, labels: Tensor, classes: usize) -> Examples {
 }
 
 /// What stands in the way of a plan or a run.
-pub fn message(failure: eigenscape_experiment::Failure) -> String {
-    let help = miette::Diagnostic::help(&failure).map(|help| help.to_string()).unwrap_or_default();
+pub fn message(failure: &eigenscape_experiment::Failure) -> String {
+    let help = miette::Diagnostic::help(failure).map(|help| help.to_string()).unwrap_or_default();
     format!("{failure} ({help})")
 }
