@@ -47,8 +47,8 @@ impl Landscape {
     fn bytes_in_f64(&self) -> usize {
         let Point { parameters, buffers, inputs, targets, masks } = self.loss.point();
         let tensors = parameters.iter().chain(buffers).chain([inputs, targets]).chain(masks);
-        tensors
-            .fold(0, |sum, tensor| sum.saturating_add(size(tensor.dims().iter().copied(), size_of::<f64>())))
+        let bytes = |tensor: &Tensor| size(tensor.dims().iter().copied(), size_of::<f64>());
+        tensors.map(bytes).fold(0, usize::saturating_add)
     }
 
     /// The curvature operator of a group.
