@@ -168,6 +168,27 @@ fn what_the_experiment_has_not_cannot_be_asked_for() {
     }
 }
 
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let data = Given { train: sorted(EACH), test: None };
+    for (probe, rest, part) in [
+        ("samples = 5\nbatches = 0", "", "`probe[0].batches` must be at least 1"),
+        ("samples = 5\ntake = 'last'", "", "`probe[0].take` cannot be \"last\""),
+        ("samples = 5\nsplit = 'validation'", "", "`probe[0].split` cannot be \"validation\""),
+        (
+            "samples = 5\nbatches = 2\n[[expect]]\nclaim = 'so'\nquantity = 'outliers'\nis = 'equal-to-classes'",
+            "",
+            "outliers are counted in the spectrum of one sample",
+        ),
+        ("samples = 5", "loss = { name = 'cross-entropy', weight = [1.0, -2.0] }", "`loss.weight[1]` is -2"),
+        ("samples = 5", "loss = { name = 'cross-entropy', weight = [0, 0] }", "no class has a weight above 0"),
+        ("samples = 5", "loss = { name = 'mse', weight = [1.0, 2.0] }", "has no key `weight`"),
+    ] {
+        let refused = given(probe, rest, &data).map_or_else(message, |_| panic!("{probe} is accepted"));
+        assert!(refused.contains(part), "{probe} {rest}: {refused}");
+    }
+}
+
 /// Images of one row, flipped or not.
 #[test]
 fn samples_are_augmented_as_in_training() {
