@@ -113,7 +113,7 @@ pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
             _ => &train,
         };
         let (prepared, missing) = prepare_probe(plan, probe, measured, loss, &labels, from, &mut taken)?;
-        let which = |missing| format!("[[probe]] number {}: {missing}", index + 1);
+        let which = |missing: String| format!("[[probe]] number {}: {missing}", index + 1);
         warnings.extend(missing.into_iter().map(which));
         probes.push(prepared);
     }
@@ -158,7 +158,7 @@ fn prepare_probe<'a>(
 ) -> Result<(PreparedProbe<'a>, Vec<String>)> {
     let random = Random::new(run.seed);
     let indices = sampling::batches(plan, random, labels, from)?;
-    let count = indices.iter().map(Vec::len).sum();
+    let count: usize = indices.iter().map(Vec::len).sum();
     let augment = run.augment.as_ref().filter(|_| plan.augment);
     // All of what is a tensor of this type is there already.
     let shared =
