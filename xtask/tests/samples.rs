@@ -43,6 +43,12 @@ fn xtask(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).current_dir(folder).output().unwrap()
 }
 
+/// What was said, without the terminal's lines.
+fn words(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr).replace('│', " ");
+    stderr.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The only run's record, and what was said.
 fn reproduced(folder: &Path, set: &[&str]) -> (Value, String) {
     let set = set.iter().flat_map(|set| ["--set", set]);
@@ -99,7 +105,7 @@ fn weight_decay_moves_every_eigenvalue_by_itself() {
 fn batches_are_measured_one_by_one_and_shown_by_their_spread() {
     let lines = "[[probe]]\nat = [0, 1]\nsamples = 4\nbatches = 3\ngroups = ['full', '0.weight']\nestimator = 'dense'\n\
                  [[distance]]\nname = 'wasserstein'\n\
-                 [[expect]]\nclaim = 'it falls'\nquantity = 'lambda-max'\nis = 'falls'\n";
+                 [[expect]]\nclaim = 'it falls'\nquantity = 'trace'\nis = 'falls'\n";
     let folder = folder(&[16, 4], &[16], |i| (i % 3) as i64, lines);
     let (run, said) = reproduced(folder.path(), &[]);
     let probes = run["probes"].as_array().unwrap();
@@ -127,10 +133,11 @@ fn batches_are_measured_one_by_one_and_shown_by_their_spread() {
         page.contains("Spread over batches")
             && page.contains("3 batches of 4 training examples drawn at random")
     );
-    let mean = |epoch| at(epoch, "full").iter().map(|p| p["lambda_max"].as_f64().unwrap()).sum::<f64>() / 3.0;
-    assert!(said.contains(&format!("{:.4} after epoch 1", mean(1))), "{} in {said}", mean(1));
+    // Claims are of the mean over batches, with its standard error.
+    let mean = |epoch| at(epoch, "full").iter().map(|p| p["trace"].as_f64().unwrap()).sum::<f64>() / 3.0;
+    assert!(said.contains(&format!("{:.4} ±", mean(1))), "{} in {said}", mean(1));
     let output = xtask(folder.path(), &["check", "small.toml", "--set", "probe.batches=5"]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stderr = words(&output);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("5 disjoint batches of 4 examples are 20"), "{stderr}");
 }
@@ -158,7 +165,7 @@ fn without_a_test_split_there_is_no_test_accuracy() {
             "expect=[{{claim=\"good\", quantity=\"{quantity}\", epoch=\"{epoch}\", is=\"above\", than=0.5}}]"
         );
         let output = xtask(folder.path(), &["check", "small.toml", "--set", &claim]);
-        let stderr = String::from_utf8_lossy(&output.stderr);
+        let stderr = words(&output);
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains("no test split"), "{stderr}");
     }
@@ -179,7 +186,7 @@ fn pixels_are_classified_and_ignored_ones_are_no_class() {
     // 256 classes would ask for 256 outputs.
     let output =
         xtask(folder.path(), &["check", "small.toml", "--set", set[0], "--set", "loss=cross-entropy"]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stderr = words(&output);
     assert!(stderr.contains("256 outputs"), "{stderr}");
 }
 
@@ -187,13 +194,12 @@ fn pixels_are_classified_and_ignored_ones_are_no_class() {
 fn a_label_of_minus_one_is_the_datas_fault() {
     let folder = folder(&[9, 4], &[9], |i| i as i64 % 4 - 1, "[[probe]]\nsamples = 4\nestimator = 'dense'\n");
     let output = xtask(folder.path(), &["check", "small.toml"]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stderr = words(&output);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
-    let words = stderr.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
     for part in
         ["tensor `y`: the element [0] is -1, not a class", "ignore_index = -1", "path = \"xy.safetensors\""]
     {
-        assert!(words.contains(part), "no {part:?} in {words}");
+        assert!(stderr.contains(part), "no {part:?} in {stderr}");
     }
 }
 
@@ -202,7 +208,7 @@ fn an_encoding_is_called_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("latin.toml"), b"name = \"na\xefve\"\n").unwrap();
     let output = xtask(folder.path(), &["check", "latin.toml"]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stderr = words(&output);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("not text in UTF-8: the byte at 10"), "{stderr}");
 }

@@ -140,9 +140,8 @@ fn what_is_no_file_is_not_read() {
     fs::remove_file(&odd).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&odd).status().unwrap().success());
     assert_says(&message(), &["b/2.png", "is not a file, but a FIFO"]);
-    for name in ["tensors", "mnist", "svhn", "cifar-10"] {
-        assert_says(&refusal(name, "path = 'set/b/2.png'", folder.path()), &["b/2.png"]);
-    }
+    let tensors = refusal("tensors", "path = 'set/b/2.png'", folder.path());
+    assert_says(&tensors, &["b/2.png", "is not a file, but a FIFO"]);
     fs::remove_file(&odd).unwrap();
     fs::create_dir(&odd).unwrap();
     assert_says(&message(), &["b/2.png", "is not a file, but a folder"]);

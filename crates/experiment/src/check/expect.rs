@@ -93,9 +93,13 @@ impl Checker<'_> {
             return Err(self.error(&format!("{path}.{key}"), problem, help));
         }
         let batches = |run: &RunPlan| run.probes.iter().any(|probe| probe.batches.is_some());
-        if quantity == Quantity::Outliers && runs.iter().any(batches) {
-            let problem = "outliers are counted in the spectrum of one sample, and a [[probe]] has `batches`";
-            let help = "remove `batches`, or claim something of \"trace\" or \"lambda-max\"";
+        // Of several samples the trace alone has a standard error by which it could be judged.
+        if matches!(quantity, Quantity::Outliers | Quantity::LambdaMax) && runs.iter().any(batches) {
+            let problem = format!(
+                "`{}` is judged in the spectrum of one sample, and a [[probe]] has `batches`",
+                quantity.name()
+            );
+            let help = "remove `batches`, or claim something of \"trace\"";
             return Err(self.error(&format!("{path}.quantity"), problem, help));
         }
         let mut metrics: Vec<&str> = Vec::new();
