@@ -163,6 +163,10 @@ fn a_second_process_is_told_of_the_first_and_a_dead_one_is_no_hindrance() {
     }
     assert_eq!(numbers(&here.join("runs/small")), before);
     says(here, &["reproduce", "small.toml", "--out", "elsewhere"], 0);
+    // Two files of one name, told before anything is run.
+    fs::write(here.join("other.toml"), format!("out = \"./runs\"\n{EXPERIMENT}")).unwrap();
+    let text = says(here, &["reproduce", "small.toml", "other.toml"], 2);
+    assert!(text.contains("two experiments would write to"), "{text}");
     kill(process);
     assert!(locked(here), "it had no time to remove its lock");
     says(here, &["report", "runs/small"], 0);

@@ -1,6 +1,6 @@
 //! `reproduce`: run experiments.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use eigenscape_core::Registry;
 use eigenscape_experiment::{
@@ -84,8 +84,10 @@ fn name(file: &Path) -> String {
 
 /// Refuses two experiments that would write to the same folder.
 fn distinct(plans: &[Plan]) -> Result<()> {
+    // `runs` and `./runs` are one folder.
+    let place = |plan: &Plan| path::absolute(&plan.directory).unwrap_or_else(|_| plan.directory.clone());
     for (index, plan) in plans.iter().enumerate() {
-        if plans[..index].iter().any(|other| other.directory == plan.directory) {
+        if plans[..index].iter().any(|other| place(other) == place(plan)) {
             return Err(Failure::Usage {
                 problem: format!("two experiments would write to {}", plan.directory.display()),
                 remedy: "give them different names".to_owned(),
