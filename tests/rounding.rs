@@ -1,5 +1,7 @@
 //! What exact spectra in f32 leave to rounding, against those in f64.
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{Loss, Network, Point, nn};
 use eigenscape_core::{Context, Curvature, Group, Landscape, ProbeEstimator, Spectrum};

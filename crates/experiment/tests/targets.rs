@@ -88,13 +88,13 @@ fn plan(loss: &str, given: &Given, out: usize) -> Plan {
     let document = Node::parse(&Source::new("targets.toml", text)).unwrap();
     let plan =
         check::document_plan(&document, &Environment::default(), &Choices::default(), &registry(given));
-    plan.unwrap_or_else(|failure| panic!("{}", message(&failure)))
+    plan.unwrap_or_else(|failure| panic!("{}", message(failure)))
 }
 
 /// Compares loss, slope and curvature along a direction with those of `by_hand` at θ, and the evaluation with the loss.
 fn compare(what: &str, loss: &str, examples: Examples, out: usize, by_hand: &dyn Fn(&[f64]) -> f64) {
     let plan = plan(loss, &Given { train: examples, test: None }, out);
-    let prepared = prepare(&plan.runs[0]).unwrap_or_else(|failure| panic!("{what}: {}", message(&failure)));
+    let prepared = prepare(&plan.runs[0]).unwrap_or_else(|failure| panic!("{what}: {}", message(failure)));
     let (theta, v) = (wave(out * IN + out, 0.3), wave(out * IN + out, 0.9));
     let parameters = |theta: &[f64]| {
         let (weight, bias) = theta.split_at(out * IN);

@@ -100,7 +100,8 @@ pub fn classes(inputs: Tensor, labels: Tensor, classes: usize) -> Examples {
 }
 
 /// What stands in the way of a plan or a run.
-pub fn message(failure: &eigenscape_experiment::Failure) -> String {
-    let help = miette::Diagnostic::help(failure).map(|help| help.to_string()).unwrap_or_default();
+#[allow(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+pub fn message(failure: eigenscape_experiment::Failure) -> String {
+    let help = miette::Diagnostic::help(&failure).map(|help| help.to_string()).unwrap_or_default();
     format!("{failure} ({help})")
 }
