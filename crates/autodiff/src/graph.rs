@@ -113,6 +113,12 @@ impl Graph {
         Err(Error::shape(operation, "a value of another graph is given"))
     }
 
+    /// `x` itself, where an operation changes nothing.
+    pub(crate) fn unchanged(&self, x: Value) -> Result<Value> {
+        self.check("identity", &[x])?;
+        Ok(x)
+    }
+
     fn node(&self, value: Value) -> Option<&Node> {
         self.nodes.get(value.index()).filter(|node| node.stamp == value.stamp)
     }

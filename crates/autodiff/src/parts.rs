@@ -37,6 +37,9 @@ impl Parts {
             let problem = format!("vectors of length {p} for a group of dimension {}", self.dimension());
             return Err(Error::shape("product", problem));
         }
+        if k == 0 {
+            return Err(Error::shape("product", "needs a vector at least"));
+        }
         let mut start = 0;
         let parts = self.0.iter().zip(self.lens()).map(|(shape, len)| {
             let lead = (k > 1).then_some(k);

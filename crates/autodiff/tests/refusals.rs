@@ -57,7 +57,7 @@ fn leading_axes_have_one_size() {
     let product = product.hessian(&point(2), &[0, 1]).unwrap();
     refused(product.apply(&[zeros(&[2, 5, 4]), zeros(&[3, 5])]), "leading axes differ");
     refused(product.apply(&[zeros(&[5, 4])]), "inputs");
-    refused(product.apply_rows(&zeros(&[0, 25])), "program");
+    refused(product.apply_rows(&zeros(&[0, 25])), "needs a vector");
     refused(product.apply_rows(&zeros(&[2, 24])), "length 24");
 }
 
@@ -113,6 +113,7 @@ fn values_belong_to_one_graph() {
         const WORDS: &str = "another graph";
         refused(graph.add(x, foreign), WORDS);
         refused(graph.sum_all(foreign), WORDS);
+        refused(graph.scale(foreign, 1.0), WORDS);
         refused(graph.linear(foreign, x), "linear");
         refused(Program::new(&graph, &[foreign], &[y]), WORDS);
         refused(Program::new(&graph, &[x], &[foreign]), WORDS);
@@ -191,12 +192,12 @@ proptest! {
         if let Ok(outputs) = outputs {
             prop_assert_eq!(outputs[0].dims(), graph.shape(value));
         }
-        let tangent = graph.input("v", &shapes[0]);
-        let tangent = linearize(&mut graph, &[value], &[(values[0], tangent)])?[0];
+        let seed = graph.input("v", &shapes[0]);
+        let tangent = linearize(&mut graph, &[value], &[(values[0], seed)])?[0];
         if let Some(tangent) = tangent {
             let shape = graph.shape(tangent).to_vec();
             let cotangent = graph.input("u", &shape);
-            transpose(&mut graph, &[(tangent, cotangent)], &[values[0]])?;
+            transpose(&mut graph, &[(tangent, cotangent)], &[seed])?;
         }
     }
 }

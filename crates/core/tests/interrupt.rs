@@ -1,7 +1,5 @@
 //! Once an interrupt is requested, a landscape begins no product and no row of a factor.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{Loss, Network, Point, nn};
 use eigenscape_core::{Curvature, CurvatureOperator, Error, GroupSelector, Interrupt, Landscape};

@@ -220,10 +220,13 @@ impl Checker<'_> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let usable =
             raw.name.starts_with(|c: char| c.is_ascii_alphanumeric()) && raw.name.chars().all(allowed);
+        if raw.name.len() > limits::NAME {
+            let help = format!("use at most {} letters", limits::NAME);
+            let problem = format!("a name of {} letters is too long for a folder", raw.name.len());
+            return Err(self.error("name", problem, help));
+        }
         let help = if !usable {
             "use letters, digits, `-`, `_` and `.`, and begin with a letter or digit".to_owned()
-        } else if raw.name.len() > limits::NAME {
-            format!("use at most {} characters", limits::NAME)
         } else if STUDY.contains(&raw.name.to_lowercase().as_str()) {
             format!("use another: {} are what `reproduce` makes of all experiments", STUDY.join(" and "))
         } else {

@@ -10,7 +10,8 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use eigenscape_autodiff::{Factor, RowSize, Rows};
 use eigenscape_core::{
-    Context, CurvatureOperator, Estimate, ExactFactor, FactorColumns, FactorSource, ProbeEstimator, Result,
+    Context, CurvatureOperator, Error, Estimate, ExactFactor, FactorColumns, FactorSource, ProbeEstimator,
+    Result,
 };
 use eigenscape_estimators::{
     dense::{Dense, DenseParameters},
@@ -56,7 +57,7 @@ impl CurvatureOperator for Diagonal {
     }
 
     fn factor(&self) -> Result<ExactFactor> {
-        panic!("nobody asks for it")
+        Err(Error::input(self.description(), "has no factor", "use its products"))
     }
 }
 

@@ -63,7 +63,7 @@ impl Graph {
     /// When another axis differs.
     pub fn broadcast(&mut self, x: Value, shape: &[usize]) -> Result<Value> {
         if self.shape(x) == shape {
-            return Ok(x);
+            return self.unchanged(x);
         }
         self.emit(Arc::new(Broadcast { shape: shape.to_vec() }), &[x])
     }

@@ -49,7 +49,10 @@ impl Graph {
     /// # Errors
     /// None at present; the signature is that of all emitters.
     pub fn scale(&mut self, x: Value, factor: f64) -> Result<Value> {
-        if factor == 1.0 { Ok(x) } else { self.emit(Arc::new(Scale { factor: Real(factor) }), &[x]) }
+        if factor == 1.0 {
+            return self.unchanged(x);
+        }
+        self.emit(Arc::new(Scale { factor: Real(factor) }), &[x])
     }
 }
 

@@ -30,7 +30,9 @@ impl MeanLoss {
     pub fn gradient(&self, parameters: &[usize]) -> Result<LossGradient> {
         let program =
             |samples: usize| Objective::new(&self.network, self.loss, samples)?.gradient(parameters);
-        let sizes = parameters.iter().map(|&i| self.network.parameters()[i].shape.iter().product::<usize>());
+        // An index of none is refused with the program.
+        let known = parameters.iter().filter_map(|&i| self.network.parameters().get(i));
+        let sizes = known.map(|parameter| parameter.shape.iter().product::<usize>());
         let sum_bytes = EXACT * sizes.sum::<usize>();
         let need = |samples: usize| {
             Ok(Need { residuals: 0, peak: self.number() * program(samples)?.peak() + sum_bytes })
