@@ -33,7 +33,7 @@ pub fn write(
     })
 }
 
-/// The contents of a file that [`write`] wrote, which was read once to compare it with its seal; `None` where there is no file.
+/// The contents of a file that [`write()`] wrote, which was read once to compare it with its seal; `None` where there is no file.
 ///
 /// # Errors
 /// What is wrong with a file that cannot be read, or is not as it was written.
@@ -67,7 +67,7 @@ fn compared(path: &Path) -> io::Result<Option<BufReader<Take<File>>>> {
 /// Writes a file, by way of another path on the same file system.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn replace(path: &Path, by_way_of: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let written = write(by_way_of).and_then(|()| {
         File::open(by_way_of)?.sync_all()?;

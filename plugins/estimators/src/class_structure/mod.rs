@@ -68,7 +68,7 @@ const MOST_CLASSES: usize = 20;
 ///
 /// With the rows √w δ as a matrix Ψ, G = ΨᵀΨ, each part is Ψᵀ Q Ψ with an orthogonal projection Q that follows from labels and probabilities
 /// alone, and its eigenvalues are those of Q ΨΨᵀ Q: nothing of size P is ever formed but the rows of the factor, as in
-/// [`gram`](crate::gram). Beside the Gram matrix it takes three more of about its size a group, which count to the experiment's `memory`.
+/// [`gram`]. Beside the Gram matrix it takes three more of about its size a group, which count to the experiment's `memory`.
 ///
 /// In `results.json` a part is a record of its own whose `curvature` is "gauss-newton G1" and the like. `means` there has the inner
 /// products of all δ_{cc'} and δ_c, from which the report draws them in the plane; with more than 20 classes it is left out, since
