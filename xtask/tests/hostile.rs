@@ -137,7 +137,7 @@ fn what_is_long_is_refused_before_it_is_followed() {
             "\"hessian\" is listed twice",
         ),
         (format!("{head}{PROBE}at = [{}]\n", list(50_000)), "there is no epoch 1"),
-        (format!("name = \"{}\"\n{REST}", many("ä", 1 << 20)), "cannot be the name"),
+        (format!("name = \"{}\"\n{REST}", many("ä", 1 << 20)), "is too long for a folder"),
         (
             format!("name = \"hostile\"\n{REST}widths = [{}]\n{PROBE}", many("1, ", 50_000)),
             "50000 hidden layers",

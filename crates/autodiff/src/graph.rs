@@ -18,7 +18,8 @@ const MOST_ELEMENTS: usize = 1 << 40;
 
 /// Refuses a tensor that no memory holds.
 pub(crate) fn check_size(name: &str, shape: &[usize]) -> Result<()> {
-    let elements = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+    // An empty axis makes strides no smaller.
+    let elements = shape.iter().try_fold(1_usize, |count, size| count.checked_mul((*size).max(1)));
     match elements {
         Some(count) if count <= MOST_ELEMENTS => Ok(()),
         _ => Err(Error::shape(name, format!("a tensor of shape {shape:?} is too large"))),

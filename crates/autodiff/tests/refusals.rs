@@ -174,7 +174,7 @@ fn size() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig { cases: 30_000, ..ProptestConfig::default() })]
     /// What is emitted can be evaluated and differentiated; everything else is refused.
     #[test]
     fn any_sizes_are_computed_with_or_refused(

@@ -203,6 +203,13 @@ fn what_is_held_is_what_was_said() {
     // Where eigenvectors of the tridiagonal matrix are what counts, and where nodes are.
     assert_counted("many steps", &lanczos(700, 1, false), &Diagonal::new(800, DType::F32), plenty);
     assert_counted("many nodes", &lanczos(30, 3000, true), &Diagonal::new(40, DType::F32), plenty);
+    let deflating = LanczosParameters {
+        deflation: true,
+        probes: 2000.try_into().unwrap(),
+        ..LanczosParameters::default()
+    };
+    let deflating = Lanczos::new(LanczosParameters { steps: 30.try_into().unwrap(), ..deflating });
+    assert_counted("many nodes, deflated", &deflating, &Diagonal::new(40, DType::F32), plenty);
     for memory in [plenty, 6 << 20] {
         let by_rows = factored(500, 5_000, memory);
         assert_counted("gram by rows", &Gram::default(), &by_rows, plenty);

@@ -71,10 +71,13 @@ impl Graph {
     /// A vector \[C\] repeated over all other axes of `shape`, along its axis `axis` (of size C).
     ///
     /// # Errors
-    /// When the vector's length is not that of the axis.
+    /// When there is no such axis, or the vector's length is another.
     pub fn broadcast_along(&mut self, vector: Value, axis: usize, shape: &[usize]) -> Result<Value> {
         let mut aligned = vec![1; shape.len()];
-        aligned[axis] = self.shape(vector).iter().product();
+        let Some(own) = aligned.get_mut(axis) else {
+            return Err(Error::shape("broadcast", format!("{shape:?} has no axis {axis}")));
+        };
+        *own = self.shape(vector).iter().product();
         let aligned = self.reshape(vector, &aligned)?;
         self.broadcast(aligned, shape)
     }

@@ -64,10 +64,10 @@ impl Shapes {
             )));
         };
         let ConvSettings { stride, padding, dilation, groups } = settings;
-        if stride == 0 || dilation == 0 || groups == 0 || kh == 0 || kw == 0 {
-            return Err(fail("stride, dilation, groups and kernel must be positive".to_owned()));
+        if [stride, dilation, groups].contains(&0) || x.contains(&0) || w.contains(&0) {
+            return Err(fail("stride, dilation, groups, input and kernel must be positive".to_owned()));
         }
-        if c != c_group * groups || o % groups != 0 {
+        if Some(c) != c_group.checked_mul(groups) || o % groups != 0 {
             return Err(fail(format!("the weight {w:?} in {groups} groups does not fit the input {x:?}")));
         }
         let out = |size: usize, k: usize| {
@@ -92,7 +92,7 @@ impl Shapes {
             return Err(fail(problem));
         };
         let ConvSettings { stride, padding, dilation, groups } = settings;
-        if [stride, dilation, groups, kh, kw, oh, ow].contains(&0) {
+        if [stride, dilation, groups].contains(&0) || y.contains(&0) || w.contains(&0) {
             return Err(fail("stride, dilation, groups, kernel and input must be positive".to_owned()));
         }
         if o != w_o || o % groups != 0 {
@@ -109,7 +109,7 @@ impl Shapes {
         };
         match (side(oh, kh), side(ow, kw)) {
             (Some(h), Some(width)) => Ok(Self {
-                x: [n, c_group * groups, h, width],
+                x: [n, c_group.saturating_mul(groups), h, width],
                 w: [o, c_group, kh, kw],
                 y: [n, o, oh, ow],
                 settings,

@@ -36,11 +36,11 @@ type Ranges = Vec<Range<usize>>;
 impl PoolSettings {
     fn ranges(self, size: usize) -> Result<Ranges, &'static str> {
         let Self { kernel, stride, padding } = self;
-        if kernel == 0 || stride == 0 || 2 * padding > kernel {
+        if kernel == 0 || stride == 0 || padding > kernel / 2 {
             return Err("kernel and stride must be positive and padding at most half the kernel");
         }
-        let room =
-            (size + 2 * padding).checked_sub(kernel).ok_or("the window is larger than the padded image")?;
+        let padded = size.checked_add(2 * padding).ok_or("the padded image is too large")?;
+        let room = padded.checked_sub(kernel).ok_or("the window is larger than the padded image")?;
         if room / stride >= MOST_SLIDING {
             return Err("there are more than a million windows on a side");
         }
@@ -86,6 +86,9 @@ impl Windows {
     ) -> Result<Self> {
         let fail = |problem: &str| Error::shape(name, format!("{problem}, and the image is {shape:?}"));
         let &[n, c, h, w] = shape else { return Err(fail("it needs an input [N, C, H, W]")) };
+        if shape.contains(&0) {
+            return Err(fail("it needs something to pool"));
+        }
         let (rows, columns) = (ranges(0, h).map_err(fail)?, ranges(1, w).map_err(fail)?);
         Ok(Self { image: [n, c, h, w], rows, columns })
     }

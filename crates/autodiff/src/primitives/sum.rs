@@ -69,11 +69,16 @@ impl Graph {
     /// The mean of `x` over `axes`, which keep the size 1.
     ///
     /// # Errors
-    /// When `x` has no such axis.
+    /// When `x` has no such axis, or one of them is empty.
     pub fn mean(&mut self, x: Value, axes: &[usize]) -> Result<Value> {
         let sum = self.sum(x, axes)?;
         let shape = self.shape(x);
-        let count: usize = axes.iter().map(|&axis| shape[axis]).product();
+        // An axis that is named twice is one.
+        let sizes = shape.iter().enumerate().filter(|(axis, _)| axes.contains(axis));
+        let count: usize = sizes.map(|(_, size)| size).product();
+        if count == 0 {
+            return Err(Error::shape("mean", format!("{shape:?} has nothing along the axes {axes:?}")));
+        }
         self.scale(sum, 1.0 / count as f64)
     }
 

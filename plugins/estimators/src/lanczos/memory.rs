@@ -11,6 +11,8 @@ const TOGETHER: usize = 32;
 const ON_THE_WAY: usize = 3;
 /// Bytes of a node with its weight, while they are collected, sorted and taken apart.
 const NODE: usize = 5 * size_of::<f64>();
+/// Bytes of a node's Ritz value and the ends of its vector, which deflation keeps.
+const RITZ: usize = 3 * size_of::<f64>();
 
 impl Lanczos {
     /// How many probes run at the same time so that all fits into `allowed` bytes: one at least. `number` is the bytes of a number.
@@ -45,8 +47,10 @@ impl Lanczos {
 
     /// What the quadrature takes, however many probes run together.
     fn quadrature(&self, dimension: usize) -> Account {
-        Account::of("Ritz values and vectors", bytes_of_ritz_values(self.steps(dimension)))
-            .with("quadrature nodes", size([self.nodes(dimension)], NODE))
+        Account::of("Ritz values and vectors", bytes_of_ritz_values(self.steps(dimension))).with(
+            "quadrature nodes",
+            size([self.nodes(dimension)], NODE + if self.parameters.deflation { RITZ } else { 0 }),
+        )
     }
 
     /// Numbers that a probe takes.

@@ -101,20 +101,26 @@ impl Lanczos {
         let probes = self.parameters.probes.get();
         let together = self.together(dimension, size_of::<T>(), context.memory);
         let (mut rules, mut squares, mut known, mut spent) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let mut quadrature: Vec<Nodes> = Vec::new();
         for first in (0..probes).step_by(together) {
             let start = |index| Krylov::start(self.vector(context, dimension, index), steps, epsilon);
             let mut spaces: Vec<Krylov<T>> = (first..probes.min(first + together)).map(start).collect();
             spent += extend(&mut spaces, operator, context, dimension)?;
             for (space, index) in spaces.iter().zip(first..) {
-                rules.push(self.rules(space)?);
-                squares.push(space.diagonal()[0]);
+                let of_space = self.rules(space)?;
                 if self.parameters.deflation {
                     known.push(Known::of(space, &self.vector::<T>(context, dimension, next(index, probes)))?);
+                    squares.push(space.diagonal()[0]);
+                    rules.push(of_space);
+                } else {
+                    quadrature.push(of_space.combined(Rule::nodes));
                 }
             }
         }
         if !self.parameters.deflation {
-            return undeflated(dimension, &rules, spent);
+            let mean_of = |nodes: &Nodes| nodes.iter().map(|(node, weight)| weight * node).sum::<f64>();
+            let traces: Vec<f64> = quadrature.iter().map(|nodes| dimension as f64 * mean_of(nodes)).collect();
+            return spectrum(dimension, quadrature, mean(&traces), spent);
         }
         if probes == 1 {
             squares = vec![self.square::<T>(operator, context, dimension)?];
@@ -166,15 +172,6 @@ impl Lanczos {
 /// The vector that a probe's converged Ritz vectors are asked with: the start of the probe after it in the cycle; of one probe, a vector more.
 fn next(index: usize, probes: usize) -> usize {
     if probes == 1 { 1 } else { (index + 1) % probes }
-}
-
-/// The mean of the probes' rules as they are, with the mean and standard error of their traces.
-fn undeflated(dimension: usize, rules: &[Rules], products: usize) -> Result<Spectrum> {
-    let quadrature: Vec<Nodes> = rules.iter().map(|rules| rules.combined(Rule::nodes)).collect();
-    let trace =
-        |nodes: &Nodes| dimension as f64 * nodes.iter().map(|(node, weight)| weight * node).sum::<f64>();
-    let traces: Vec<f64> = quadrature.iter().map(trace).collect();
-    spectrum(dimension, quadrature, mean(&traces), products)
 }
 
 /// The mean of the probes' rules.
