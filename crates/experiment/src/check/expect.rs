@@ -281,7 +281,9 @@ fn without_standard_error(expectation: &Expectation, runs: &[RunPlan]) -> Option
     let Expectation { claim, subject, relation, .. } = expectation;
     let judged = subject.quantity == Quantity::Trace && matches!(relation, Relation::OverTraining(_));
     let mut probes = probes(subject, runs).peekable();
-    (judged && probes.peek().is_some() && probes.all(|probe| !probe.estimator.has_standard_error())).then(|| {
+    // Batches have a spread, whatever each of them has.
+    let has_none = |probe: &ProbePlan| probe.batches.is_none() && !probe.estimator.has_standard_error();
+    (judged && probes.peek().is_some() && probes.all(has_none)).then(|| {
         format!(
             "\"{claim}\" will not be measured: one probe has no standard error; set probes = 4 in the estimator of {}",
             subject.group
