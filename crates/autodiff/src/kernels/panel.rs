@@ -102,6 +102,42 @@ impl<T: Lanes> WithSimd for Product<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
+        let mut start = 0;
+        // An empty sum is written, too.
+        loop {
+            let depth = DEPTH.min(self.depth - start);
+            self.part(start, depth).multiply(simd);
+            start += depth;
+            if start == self.depth {
+                return;
+            }
+        }
+    }
+}
+
+impl<T: Lanes> Product<'_, T> {
+    /// The terms from `start` on, so many of them.
+    #[inline(always)]
+    fn part(&mut self, start: usize, depth: usize) -> Product<'_, T> {
+        let Left { data, rows, layout } = self.left;
+        let (data, layout) = match layout {
+            Layout::Rows(_) => (&data[start..], layout),
+            Layout::Columns(stride) => (&data[start * stride..], layout),
+            Layout::Table { rows, columns, span } => {
+                (data, Layout::Table { rows, columns: &columns[start..], span })
+            }
+        };
+        let panel = match self.panel.steps {
+            Steps::Even(stride) => Panel { data: &self.panel.data[start * stride..], ..self.panel },
+            Steps::Table(starts) => Panel { steps: Steps::Table(&starts[start..]), ..self.panel },
+        };
+        let Out { data: out, steps, accumulate } = &mut self.out;
+        let out = Out { data: out, steps: *steps, accumulate: *accumulate || start > 0 };
+        Product { depth, left: Left { data, rows, layout }, panel, out }
+    }
+
+    #[inline(always)]
+    fn multiply<S: Simd>(mut self, simd: S) {
         // As many rows at a time as the registers hold sums of, shared out evenly.
         let most = if S::REGISTER_COUNT >= 32 { 8 } else { 4 };
         let mut row = 0;
@@ -121,9 +157,7 @@ impl<T: Lanes> WithSimd for Product<'_, T> {
             row += count;
         }
     }
-}
 
-impl<T: Lanes> Product<'_, T> {
     /// R rows of the result.
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize) {
@@ -192,33 +226,23 @@ impl<T: Lanes> Product<'_, T> {
         left: impl Fn(usize) -> [T; R],
     ) {
         let width = W * T::lanes::<S>();
-        let Out { data: out, steps, accumulate } = &mut self.out;
-        let mut add = *accumulate;
-        let mut start = 0;
-        // An empty sum is written, too.
-        loop {
-            let end = self.depth.min(start + DEPTH);
-            let mut sums = [[T::splat(simd, T::zeroed()); W]; R];
-            for k in start..end {
-                let right = T::vectors::<S>(&self.panel.data[self.panel.steps.at(k)..][..width]).0;
-                let right: [T::Vector<S>; W] = from_fn(|w| right[w]);
-                let left = left(k);
-                for r in 0..R {
-                    let x = T::splat(simd, left[r]);
-                    for w in 0..W {
-                        sums[r][w] = T::mul_add(simd, x, right[w], sums[r][w]);
-                    }
-                }
-            }
-            for (r, sums) in sums.iter().enumerate() {
-                let out = T::vectors_mut::<S>(&mut out[steps.at(row + r)..][..width]).0;
+        let mut sums = [[T::splat(simd, T::zeroed()); W]; R];
+        for k in 0..self.depth {
+            let right = T::vectors::<S>(&self.panel.data[self.panel.steps.at(k)..][..width]).0;
+            let right: [T::Vector<S>; W] = from_fn(|w| right[w]);
+            let left = left(k);
+            for r in 0..R {
+                let x = T::splat(simd, left[r]);
                 for w in 0..W {
-                    out[w] = if add { T::add(simd, out[w], sums[w]) } else { sums[w] };
+                    sums[r][w] = T::mul_add(simd, x, right[w], sums[r][w]);
                 }
             }
-            (start, add) = (end, true);
-            if start == self.depth {
-                break;
+        }
+        let Out { data: out, steps, accumulate } = &mut self.out;
+        for (r, sums) in sums.iter().enumerate() {
+            let out = T::vectors_mut::<S>(&mut out[steps.at(row + r)..][..width]).0;
+            for w in 0..W {
+                out[w] = if *accumulate { T::add(simd, out[w], sums[w]) } else { sums[w] };
             }
         }
     }
