@@ -3,7 +3,8 @@
 use std::{collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, MeanLoss, Network, Objective, Point, Product, TraceEstimate, nn};
+use eigenscape_curvature::{MeanLoss, Objective, Point, Product, TraceEstimate};
+use eigenscape_program::{Loss, Network, nn};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -37,6 +38,7 @@ impl Case {
         })?;
         let parameters = ["0.weight", "0.bias", "2.weight", "2.bias"].map(get);
         let point = Point {
+            backend: eigenscape_cpu::Cpu::shared(),
             parameters: parameters.into_iter().collect::<Fallible<_>>()?,
             buffers: vec![],
             inputs: get("x")?,

@@ -4,11 +4,12 @@ use std::{collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_architectures::lenet::LeNet;
-use eigenscape_autodiff::{Loss, Network, Objective, Point, Rows};
 use eigenscape_core::{
     Architecture, Context, Curvature, CurvatureOperator, Group, GroupSelector, Landscape, Registry, Spectrum,
     registry::Environment,
 };
+use eigenscape_curvature::{Objective, Point, Rows};
+use eigenscape_program::{Loss, Network};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -46,8 +47,15 @@ impl Reference {
         let inputs = ((pixels + 1.0)?.pad_with_zeros(2, 2, 2)?.pad_with_zeros(3, 2, 2)? - 1.0)?;
         let classes = Tensor::arange(0_i64, 10, &Device::Cpu)?.unsqueeze(0)?;
         let targets = self.tensors["labels"].unsqueeze(1)?.broadcast_eq(&classes)?;
-        let point =
-            Point { parameters: weights, buffers: vec![], inputs, targets, masks: vec![] }.to_dtype(dtype)?;
+        let point = Point {
+            backend: eigenscape_cpu::Cpu::shared(),
+            parameters: weights,
+            buffers: vec![],
+            inputs,
+            targets,
+            masks: vec![],
+        }
+        .to_dtype(dtype)?;
         Ok((network, point))
     }
 }

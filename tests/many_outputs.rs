@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{ConvSettings, Loss, Network, Point, nn};
 use eigenscape_core::{
     Context, Curvature, CurvatureOperator, Estimate, Group, Landscape, ProbeEstimator, Spectrum,
 };
+use eigenscape_curvature::Point;
 use eigenscape_estimators::{dense::Dense, gram::Gram, trace::Trace};
+use eigenscape_program::{ConvSettings, Loss, Network, nn};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -30,6 +31,7 @@ fn landscape(channels: usize, side: usize, loss: Loss, dtype: DType, memory: usi
     let data = [[SAMPLES].as_slice(), &shape].concat();
     let parameters = network.parameters().iter().zip([0.2, 0.4, 0.6, 0.8]);
     let point = Point {
+        backend: eigenscape_cpu::Cpu::shared(),
         parameters: parameters.map(|(p, phase)| wave(&p.shape, phase)).collect::<Fallible<_>>()?,
         buffers: vec![],
         inputs: wave(&data, 0.1)?,

@@ -10,8 +10,9 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_architectures::sequential::{Layer, Sequential};
-use eigenscape_autodiff::{Loss, Mode, Network, Objective, Point, Product, Scope, class_targets};
 use eigenscape_core::Architecture;
+use eigenscape_curvature::{Objective, Point, Product, class_targets};
+use eigenscape_program::{Loss, Mode, Network, Scope};
 use serde::Deserialize;
 
 /// The largest relative error allowed.
@@ -150,12 +151,23 @@ fn set_up(
     } else {
         y
     };
-    let named = |prefix: &str, declared: &[eigenscape_autodiff::Parameter]| -> Fallible<Vec<Tensor>> {
+    let named = |prefix: &str, declared: &[eigenscape_program::Parameter]| -> Fallible<Vec<Tensor>> {
         declared.iter().map(|p| Ok(get(&format!("{prefix}.{}", p.name))?)).collect()
     };
     let (parameters, buffers) = (named("param", network.parameters())?, named("buffer", network.buffers())?);
     let objective = Objective::new(&network, loss, x.dims()[0])?;
-    Ok((network, objective, Point { parameters, buffers, inputs: x, targets, masks: vec![] }))
+    Ok((
+        network,
+        objective,
+        Point {
+            backend: eigenscape_cpu::Cpu::shared(),
+            parameters,
+            buffers,
+            inputs: x,
+            targets,
+            masks: vec![],
+        },
+    ))
 }
 
 fn numbers(tensors: &[Tensor]) -> Fallible<Vec<f64>> {

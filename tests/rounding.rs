@@ -3,9 +3,10 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, Network, Point, nn};
 use eigenscape_core::{Context, Curvature, Group, Landscape, ProbeEstimator, Spectrum};
+use eigenscape_curvature::Point;
 use eigenscape_estimators::{dense::Dense, gram::Gram};
+use eigenscape_program::{Loss, Network, nn};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -34,6 +35,7 @@ impl Setting {
         };
         let labels: Vec<f32> = (0..samples * 3).map(|i| f32::from(i % 3 == (i / 3) % 3)).collect();
         let point = Point {
+            backend: eigenscape_cpu::Cpu::shared(),
             parameters: vec![
                 wave(&[6, 4], 0.1, scale)?,
                 wave(&[6], 0.5, scale)?,

@@ -1,6 +1,7 @@
 //! Network architectures.
 
-use eigenscape_autodiff::{Result, Scope, Value};
+use eigenscape_program::Result;
+use eigenscape_program::{Scope, Value};
 
 /// Builds a network's program.
 pub trait Architecture: Send + Sync {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// The result of every fallible function of Eigenscape's crates above `autodiff`.
+/// The result of every fallible function of Eigenscape's crates above `curvature`.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, in words for the person who can mend it.
@@ -28,7 +28,7 @@ pub enum Error {
     },
     /// A derivative or a network could not be built or evaluated.
     #[error(transparent)]
-    Autodiff(eigenscape_autodiff::Error),
+    Evaluation(eigenscape_runtime::Error),
     /// Whoever started the work wants it to stop ([`crate::Interrupt`]).
     #[error("interrupted")]
     Interrupted,
@@ -60,7 +60,7 @@ impl Error {
         match self {
             Self::Input { remedy, .. } => remedy,
             Self::Io { source, .. } => for_file(source),
-            Self::Autodiff(_) => {
+            Self::Evaluation(_) => {
                 "check that the settings in [model] fit the data's shapes and types; if they do, report this as a fault of Eigenscape"
             }
             Self::Tensor(_) => "report this as a fault of Eigenscape, with the experiment's file",
@@ -114,14 +114,20 @@ pub fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
-impl From<eigenscape_autodiff::Error> for Error {
-    fn from(error: eigenscape_autodiff::Error) -> Self {
+impl From<eigenscape_program::Error> for Error {
+    fn from(error: eigenscape_program::Error) -> Self {
+        eigenscape_runtime::Error::from(error).into()
+    }
+}
+
+impl From<eigenscape_runtime::Error> for Error {
+    fn from(error: eigenscape_runtime::Error) -> Self {
         match error {
-            eigenscape_autodiff::Error::Memory { .. } => {
+            eigenscape_runtime::Error::Memory { .. } => {
                 let remedy = "raise `memory` (the experiment's key), or measure on fewer samples or in f32";
                 Self::input("memory", error.to_string(), remedy)
             }
-            other => Self::Autodiff(other),
+            other => Self::Evaluation(other),
         }
     }
 }

@@ -3,9 +3,8 @@
 use std::{fmt, ops::Range, sync::Arc};
 
 use candle_core::DType;
-use eigenscape_autodiff::{
-    Factor, MeanLoss, Predictions, RowSize, StreamedColumns, StreamedFactor, Variables,
-};
+use eigenscape_curvature::{Factor, MeanLoss, Predictions, RowSize, StreamedColumns, StreamedFactor};
+use eigenscape_program::Variables;
 
 use crate::{
     Interrupt,

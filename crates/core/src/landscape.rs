@@ -8,7 +8,8 @@ use std::{
 };
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, MeanLoss, Network, Point, StreamedProduct, Variables};
+use eigenscape_curvature::{MeanLoss, Point, StreamedProduct};
+use eigenscape_program::{Loss, Network, Variables};
 
 use crate::{
     Curvature, CurvatureOperator, ExactFactor, FactorSource, Group, Interrupt,
@@ -45,7 +46,7 @@ impl Landscape {
 
     /// Bytes of the point, parameters and data, in f64.
     fn bytes_in_f64(&self) -> usize {
-        let Point { parameters, buffers, inputs, targets, masks } = self.loss.point();
+        let Point { parameters, buffers, inputs, targets, masks, .. } = self.loss.point();
         let tensors = parameters.iter().chain(buffers).chain([inputs, targets]).chain(masks);
         let bytes = |tensor: &Tensor| size(tensor.dims().iter().copied(), size_of::<f64>());
         tensors.map(bytes).fold(0, usize::saturating_add)
@@ -145,7 +146,7 @@ impl NetworkOperator<'_> {
         Ok(Rc::clone(self.product.borrow_mut().insert(product)))
     }
 
-    fn product_of(&self, loss: &MeanLoss) -> eigenscape_autodiff::Result<StreamedProduct> {
+    fn product_of(&self, loss: &MeanLoss) -> eigenscape_runtime::Result<StreamedProduct> {
         let group = &self.group.variables;
         match self.curvature {
             Curvature::Hessian => loss.hessian(group),
@@ -183,7 +184,7 @@ impl CurvatureOperator for NetworkOperator<'_> {
         let Some(left) = self.memory.checked_sub(self.landscape.bytes_in_f64()) else { return Ok(None) };
         match self.product_of(&self.landscape.loss.in_f64()?.within(left)) {
             Ok(product) => Ok(Some(product.apply_rows(vectors)?)),
-            Err(eigenscape_autodiff::Error::Memory { .. }) => Ok(None),
+            Err(eigenscape_runtime::Error::Memory { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,9 +1,8 @@
 //! Regularizers: what is added to the loss in training.
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{
-    KnownLoss, Loss, Network, Objective, Over, Penalty, PenaltyFunction, PenaltyScope, Point, Value,
-};
+use eigenscape_curvature::{KnownLoss, Objective, Over, Penalty, PenaltyFunction, PenaltyScope, Point};
+use eigenscape_program::{Loss, Network, Value};
 use rand::Rng;
 
 use crate::error::Result;

@@ -1,14 +1,16 @@
 //! Once an interrupt is requested, a landscape begins no product and no row of a factor.
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, Network, Point, nn};
 use eigenscape_core::{Curvature, CurvatureOperator, Error, GroupSelector, Interrupt, Landscape};
+use eigenscape_curvature::Point;
+use eigenscape_program::{Loss, Network, nn};
 
 #[test]
 fn a_landscape_works_until_it_is_interrupted() {
     let network = Network::new(&[3], |scope, x| nn::linear(scope, x, 2, true)).unwrap();
     let ones = |shape: &[usize]| Tensor::ones(shape, DType::F64, &Device::Cpu).unwrap();
     let point = Point {
+        backend: eigenscape_cpu::Cpu::shared(),
         parameters: vec![ones(&[2, 3]), ones(&[2])],
         buffers: Vec::new(),
         inputs: ones(&[4, 3]),

@@ -5,12 +5,12 @@
 
 pub(crate) mod survey;
 
-use eigenscape_autodiff::Network;
 use eigenscape_core::{
     Account, Examples,
     account::{bytes, size},
     memory::of_machine,
 };
+use eigenscape_program::Network;
 
 use crate::{
     diagnostic::{Located, Result},

@@ -1,12 +1,14 @@
 //! Whether the machine holds a network: known from shapes, before anything of the network is allocated.
 
-use eigenscape_autodiff::{Loss, Network, Parameter, PenaltyFunction};
-
+use candle_core::DType;
 use eigenscape_core::{
     Account,
     account::{bytes, size},
     memory::of_machine,
 };
+use eigenscape_curvature::PenaltyFunction;
+use eigenscape_program::{Loss, Network, Parameter};
+use eigenscape_runtime::Fusion;
 
 use crate::{
     diagnostic::{Located, Result},
@@ -38,7 +40,7 @@ fn refuse_weights(model: &Located<String>, network: &Network, machine: usize) ->
 }
 
 /// What evaluating a network or a training step takes, whichever is more. Refuses a network that cannot be evaluated, or trained, beside its
-/// weights in the machine's memory. `examples` is how many there are, `number` the bytes of a number.
+/// weights in the machine's memory. `examples` is how many there are.
 ///
 /// # Errors
 /// How much memory it would take, and which module gives the most numbers.
@@ -47,9 +49,9 @@ pub fn check_work(
     [network, training]: [&Network; 2],
     loss: Loss,
     examples: usize,
-    number: usize,
+    dtype: DType,
 ) -> Result<Account> {
-    let weights = network.dimension().saturating_mul(number);
+    let weights = network.dimension().saturating_mul(dtype.size_in_bytes());
     let machine = of_machine().saturating_sub(weights);
     let evaluated = (network, Programs::loss(network, loss), "evaluating", BATCH.min(examples));
     let trained = plan.train.as_ref().map(|train| {
@@ -59,7 +61,7 @@ pub fn check_work(
     let mut largest = Account::default();
     for (network, mut programs, what, samples) in std::iter::once(evaluated).chain(trained) {
         // What is too large for a program is too large for any machine.
-        let need = programs.of(samples).map_or(usize::MAX, |f| f.peak().saturating_mul(number));
+        let need = programs.of(samples).map_or(usize::MAX, |f| f.peak(Fusion::ALL, dtype));
         if need > machine {
             let largest = largest_activation(network, samples);
             let help = "make that layer smaller, or train in smaller batches (train.batch_size)";
@@ -79,7 +81,7 @@ pub fn check_work(
 /// How much memory it would take.
 pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights: usize) -> Result<usize> {
     let draws = size([plan.regularizer.draws(program.probe_shapes())], size_of::<f64>());
-    let tensors = program.peak().saturating_mul(SINGLE).saturating_add(weights.saturating_mul(3));
+    let tensors = program.peak(Fusion::ALL, DType::F32).saturating_add(weights.saturating_mul(3));
     let need = tensors.saturating_add(draws);
     let machine = of_machine();
     if need <= machine {

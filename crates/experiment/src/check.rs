@@ -13,13 +13,13 @@ mod twins;
 
 use std::{path::Path, sync::Arc};
 
-use eigenscape_autodiff::Mode;
 use eigenscape_core::{
     Dataset, GroupSelector, Registry, Split,
     account::bytes,
     memory::of_machine,
     registry::{Environment, nearest},
 };
+use eigenscape_program::Mode;
 
 pub(crate) use self::probe::CURVATURES;
 use self::twins::Twins;

@@ -21,8 +21,8 @@ mod state_dict;
 use std::{collections::BTreeMap, io, path::Path};
 
 use candle_core::Tensor;
-use eigenscape_autodiff::Network;
 use eigenscape_core::{Result, regular_file};
+use eigenscape_program::Network;
 use safetensors::SafeTensorError;
 
 use self::contents::Contents;
@@ -98,8 +98,8 @@ mod tests {
     use std::fs;
 
     use candle_core::Device;
-    use eigenscape_autodiff::nn;
     use eigenscape_core::Random;
+    use eigenscape_program::nn;
 
     use super::*;
 
@@ -152,7 +152,7 @@ mod tests {
     fn tied() -> Network {
         Network::new(&[2], |scope, x| {
             let x = nn::embedding(&mut scope.at("wte"), x, 3, 2)?;
-            let init = eigenscape_autodiff::Init::Zeros;
+            let init = eigenscape_program::Init::Zeros;
             let table = scope.at("wte").parameter("weight", &[3, 2], init)?;
             let head = &mut scope.at("head");
             head.alias("weight", table)?;

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Device, Tensor};
-use eigenscape_autodiff::{Function, Graph, Loss, Network, Objective, Place, Point, Program, TargetRows};
 use eigenscape_core::{Examples, Inputs, Interrupt, Result};
+use eigenscape_cpu::Cpu;
+use eigenscape_curvature::{Function, Objective, Point, TargetRows};
+use eigenscape_program::{Graph, Loss, Network};
+use eigenscape_runtime::Executable;
 
 use crate::{labels::Labels, weights::Weights};
 
@@ -26,7 +29,7 @@ pub struct Evaluation {
 }
 
 /// Makes a program from the objective for some number of samples.
-type Make = dyn Fn(&Objective) -> eigenscape_autodiff::Result<Function>;
+type Make = dyn Fn(&Objective) -> eigenscape_runtime::Result<Function>;
 
 /// Programs of one kind, made once for each number of samples.
 pub struct Programs<'a> {
@@ -67,9 +70,9 @@ fn mean_loss(loss: Loss, outputs: &Tensor, targets: &Tensor) -> Result<f64> {
     let mut graph = Graph::default();
     let [z, t] = [("outputs", outputs), ("targets", targets)].map(|(name, x)| graph.input(name, x.dims()));
     let mean = loss.emit(&mut graph, z, t)?;
-    let place = Place { dtype: DType::F64, device: outputs.device().clone() };
-    let inputs = [outputs.to_dtype(DType::F64)?, targets.to_dtype(DType::F64)?];
-    scalar(&Program::new(&graph, &[z, t], &[mean])?.evaluate(&place, &inputs)?[0])
+    let inputs = vec![outputs.to_dtype(DType::F64)?, targets.to_dtype(DType::F64)?];
+    let program = Executable::new(&graph, &[z, t], &[mean])?;
+    scalar(&program.run(&Cpu::default(), inputs, DType::F64)?[0])
 }
 
 /// A split with its targets as the network's outputs should be, in the type of the weights.
@@ -144,7 +147,7 @@ impl Batches {
 #[must_use]
 pub fn at(weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
     let (parameters, buffers) = (weights.parameters.clone(), weights.buffers.clone());
-    Point { parameters, buffers, inputs, targets, masks: Vec::new() }
+    Point { backend: eigenscape_cpu::Cpu::shared(), parameters, buffers, inputs, targets, masks: Vec::new() }
 }
 
 /// Mean loss and accuracy, accumulated in f64. `programs` are those of [`Programs::loss`].
@@ -206,8 +209,8 @@ pub fn scalar(tensor: &Tensor) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_autodiff::nn;
     use eigenscape_core::{Random, Targets};
+    use eigenscape_program::nn;
 
     use super::*;
     use crate::labels::Coding;

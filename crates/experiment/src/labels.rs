@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{ClassCoding, Loss, TargetRows};
 use eigenscape_core::{Result, Targets};
+use eigenscape_curvature::{ClassCoding, TargetRows};
+use eigenscape_program::Loss;
 
 /// PyTorch's label that belongs to no class.
 pub const IGNORE_INDEX: i64 = -100;

@@ -1,8 +1,8 @@
 //! The masks of dropout: drawn where a program is evaluated, constant for every derivative.
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::Mask;
 use eigenscape_core::Result;
+use eigenscape_program::Mask;
 use rand::{Rng, RngExt};
 
 /// For each mask so many samples of it, \[N, ...\]: each element is 1/keep with probability keep, otherwise 0.

@@ -1,10 +1,10 @@
 //! How the results were computed, in words for the report.
 
-use eigenscape_autodiff::Loss;
 use eigenscape_core::{
     Targets,
     notes::{Note, Notes, ProfileNote, RunNotes},
 };
+use eigenscape_program::Loss;
 
 use crate::{
     labels::{IGNORE_INDEX, Labels},

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use candle_core::DType;
-use eigenscape_autodiff::{Loss, Network};
 use eigenscape_core::{Architecture, Error, Examples, Targets};
+use eigenscape_program::{Loss, Network};
 
 use crate::{
     diagnostic::Result,
@@ -207,7 +207,7 @@ pub(crate) fn build(
     shape: &[usize],
     outputs: usize,
     classes_first: bool,
-) -> eigenscape_autodiff::Result<Network> {
+) -> eigenscape_program::Result<Network> {
     Network::new(shape, move |scope, x| {
         let y = architecture.build(scope, x, outputs)?;
         if !classes_first {

@@ -7,17 +7,16 @@ use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use candle_core::DType;
 use eigenscape_analysis::Expectation;
-use eigenscape_autodiff::{Loss, Mode};
 use eigenscape_core::{
     Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator, Regularizer, Split,
 };
+use eigenscape_program::{Loss, Mode};
 
+pub use crate::raw::Take;
 use crate::{
     augment::Augmentation, checkpoint::Selection, diagnostic::Located, document::Node, labels::Labels,
     optimizer::Optimizer, raw::Between, schedule::Schedule,
 };
-
-pub use crate::raw::Take;
 
 /// A checked experiment.
 pub struct Plan {

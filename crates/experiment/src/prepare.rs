@@ -2,11 +2,11 @@
 //! before anything is trained.
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, Mode, Network, Variables};
 use eigenscape_core::{
     Account, Curvature, Error, Examples, Group, Inputs, Landscape, Random, Split, account::size,
     landscape::NetworkOperator,
 };
+use eigenscape_program::{Loss, Mode, Network, Variables};
 
 use crate::{
     account::{self, RunAccount, Shares},
@@ -103,7 +103,7 @@ pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
     let number = weights.dtype().size_in_bytes();
     let held = account::of_data(&train, test.as_ref(), number)
         .and(account::of_weights(&network, number, plan))
-        .and(capacity::check_work(plan, [&network, &training], loss, examples, number)?)
+        .and(capacity::check_work(plan, [&network, &training], loss, examples, weights.dtype())?)
         .and(check_regularizers(plan, &training, loss, train.len(), size([network.dimension()], number))?);
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
     let (mut probes, mut taken) = (Vec::new(), held.total());

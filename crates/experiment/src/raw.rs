@@ -178,7 +178,7 @@ pub enum LossName {
     BinaryCrossEntropy,
 }
 
-impl From<LossName> for eigenscape_autodiff::Loss {
+impl From<LossName> for eigenscape_program::Loss {
     fn from(loss: LossName) -> Self {
         match loss {
             LossName::CrossEntropy => Self::CrossEntropy,

@@ -11,8 +11,8 @@ use std::{
 };
 
 use crc32fast::Hasher;
-use eigenscape_autodiff::Network;
 use eigenscape_core::{Error, Result, error::is_full};
+use eigenscape_program::Network;
 
 use crate::{
     checkpoint,

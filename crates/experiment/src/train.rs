@@ -6,11 +6,12 @@ use std::{
 };
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{KnownLoss, Loss, Network, PenaltyFunction, Point};
 use eigenscape_core::{
     Error, Random, Result,
     results::{Divergence, Diverging, PenaltyRecord},
 };
+use eigenscape_curvature::{KnownLoss, PenaltyFunction, Point};
+use eigenscape_program::{Loss, Network};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -81,8 +82,8 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<eigenscape_autodiff::Error> for Stop {
-    fn from(error: eigenscape_autodiff::Error) -> Self {
+impl From<eigenscape_runtime::Error> for Stop {
+    fn from(error: eigenscape_runtime::Error) -> Self {
         Self::Failed(error.into())
     }
 }

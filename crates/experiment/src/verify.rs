@@ -3,8 +3,9 @@
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, MeanLoss, Network, Parameter, Point, class_targets};
 use eigenscape_core::{Architecture, Error, Result, regular_file};
+use eigenscape_curvature::{MeanLoss, Point, class_targets};
+use eigenscape_program::{Loss, Network, Parameter};
 use serde::Serialize;
 
 use crate::{
@@ -76,6 +77,7 @@ pub fn verify(
     let network = file.network(architecture, logits.dims(), classes_first)?;
     let (loss, targets) = file.targets(logits.dims())?;
     let point = Point {
+        backend: eigenscape_cpu::Cpu::shared(),
         parameters: file.all("", network.parameters())?,
         buffers: file.all("", network.buffers())?,
         inputs: x.clone(),
@@ -174,7 +176,7 @@ impl File {
     }
 
     /// An evaluation that failed: on integers, where the network takes numbers.
-    fn evaluation(&self, error: eigenscape_autodiff::Error) -> Error {
+    fn evaluation(&self, error: eigenscape_runtime::Error) -> Error {
         match self.get("x").map(Tensor::dtype) {
             Ok(dtype) if !dtype.is_float() => self.refuse(
                 format!("the model cannot be evaluated on `x`, which is of type {dtype:?}: {error}"),

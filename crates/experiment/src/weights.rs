@@ -1,8 +1,8 @@
 //! The numbers of a network: initial values, and their type.
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Init, Network, Parameter};
 use eigenscape_core::{Random, Result};
+use eigenscape_program::{Init, Network, Parameter};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -86,7 +86,7 @@ fn initial(declared: &Parameter, random: Random, purpose: &str, index: u64) -> R
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_autodiff::nn;
+    use eigenscape_program::nn;
 
     use super::*;
 

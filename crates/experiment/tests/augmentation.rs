@@ -5,7 +5,6 @@
 mod common;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, Mode, Network, nn};
 use eigenscape_core::{Error, Examples, Random, Targets};
 use eigenscape_experiment::{
     augment::{Augmentation, Change},
@@ -15,6 +14,7 @@ use eigenscape_experiment::{
     train::{Standing, Trainer},
     weights::Weights,
 };
+use eigenscape_program::{Loss, Mode, Network, nn};
 
 const EPOCH: usize = 1;
 

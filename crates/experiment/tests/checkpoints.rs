@@ -9,8 +9,8 @@ use std::{
 };
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{Mode, Network, nn};
 use eigenscape_experiment::checkpoint::{self, Item, Loaded, Selection};
+use eigenscape_program::{Mode, Network, nn};
 use safetensors::SafeTensors;
 
 fn file(name: &str) -> PathBuf {

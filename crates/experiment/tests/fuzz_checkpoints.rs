@@ -10,9 +10,9 @@ mod archives;
 use std::time::{Duration, Instant};
 
 use archives::{Entries, fixture, pack, unpack};
-use eigenscape_autodiff::{Network, nn};
 use eigenscape_core::Random;
 use eigenscape_experiment::checkpoint::{self, Selection};
+use eigenscape_program::{Network, nn};
 use peak_alloc::PeakAlloc;
 use rand::{Rng, RngExt};
 

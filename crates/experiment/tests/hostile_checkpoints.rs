@@ -7,8 +7,8 @@ mod archives;
 use std::time::{Duration, Instant};
 
 use archives::{fixture, of_pickle, pack, unpack};
-use eigenscape_autodiff::{Network, nn};
 use eigenscape_experiment::checkpoint::{self, Selection};
+use eigenscape_program::{Network, nn};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]

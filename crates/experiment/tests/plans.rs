@@ -5,7 +5,6 @@
 mod common;
 
 use candle_core::DType;
-use eigenscape_autodiff::Loss;
 use eigenscape_core::{Curvature, GroupSelector, registry::Environment};
 use eigenscape_experiment::{
     check,
@@ -18,6 +17,7 @@ use eigenscape_experiment::{
     plan::{LossPlan, Plan, RunPlan, Samples},
     schema,
 };
+use eigenscape_program::Loss;
 
 const FULL: &str = r#"
 name = "layerwise"

@@ -6,8 +6,8 @@
 mod given;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, MeanLoss, Point};
 use eigenscape_core::{Examples, Interrupt, Targets, registry::Environment};
+use eigenscape_curvature::{MeanLoss, Point};
 use eigenscape_experiment::{
     check,
     choices::Choices,
@@ -17,6 +17,7 @@ use eigenscape_experiment::{
     plan::Plan,
     prepare::prepare,
 };
+use eigenscape_program::Loss;
 use given::{Given, classes, message, registry};
 
 const SAMPLES: usize = 3;
@@ -102,6 +103,7 @@ fn compare(what: &str, loss: &str, examples: Examples, out: usize, by_hand: &dyn
     };
     let batch = &prepared.probes[0].batches[0];
     let point = Point {
+        backend: eigenscape_cpu::Cpu::shared(),
         parameters: parameters(&theta),
         buffers: vec![],
         inputs: batch.inputs.clone(),

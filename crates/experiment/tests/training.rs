@@ -9,7 +9,6 @@ use eigenscape_architectures::{
     lenet::LeNet,
     mlp::{Mlp, Parameters},
 };
-use eigenscape_autodiff::{Loss, Network, nn::Activation};
 use eigenscape_core::{Architecture, Examples, Random, Regularizer, Targets};
 use eigenscape_experiment::{
     diagnostic::Source,
@@ -22,6 +21,7 @@ use eigenscape_experiment::{
     train::{EpochLog, Standing, Trainer},
     weights::Weights,
 };
+use eigenscape_program::{Loss, Network, nn::Activation};
 use eigenscape_regularizers::{
     hessian_trace::{HessianTrace, HessianTraceParameters},
     l2::L2,

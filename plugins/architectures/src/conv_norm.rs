@@ -1,6 +1,6 @@
 //! Convolution and batch normalisation, the pair that residual networks and MobileNet are made of.
 
-use eigenscape_autodiff::{
+use eigenscape_program::{
     ConvSettings, Result, Scope, Value,
     nn::{batch_norm, conv2d},
 };

@@ -1,10 +1,10 @@
 //! DenseNet for 32x32 images (Huang, Liu, van der Maaten & Weinberger 2017), with the names of the paper's code.
 
-use eigenscape_autodiff::{
+use eigenscape_core::Architecture;
+use eigenscape_program::{
     ConvSettings, InitRule, InitRules, PoolSettings, Result, Scope, Value,
     nn::{Activation, activation, avg_pool2d, batch_norm, conv2d, flatten, global_avg_pool, linear},
 };
-use eigenscape_core::Architecture;
 
 /// Channels that each layer adds.
 const GROWTH: usize = 12;

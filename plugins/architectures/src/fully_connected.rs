@@ -1,10 +1,10 @@
 //! The fully connected networks of the paper, with and without skips.
 
-use eigenscape_autodiff::{
+use eigenscape_core::{Architecture, Error, registry::Catalog};
+use eigenscape_program::{
     Result, Scope, Value,
     nn::{Activation, activation, flatten, linear},
 };
-use eigenscape_core::{Architecture, Error, registry::Catalog};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,13 +1,13 @@
 //! GPT (Radford et al. 2019), with nanoGPT's layout and names.
 
-use eigenscape_autodiff::{
+use eigenscape_core::{Architecture, Error as InputError};
+use eigenscape_program::{
     Error, InitRule, InitRules, Result, Scope, Value,
     nn::{
         Activation, AttentionSettings, NormSettings, activation, embedding, layer_norm_with, linear,
         positional_embedding, scaled_dot_product_attention,
     },
 };
-use eigenscape_core::{Architecture, Error as InputError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,10 +1,10 @@
 //! LeNet, as the paper's code has it.
 
-use eigenscape_autodiff::{
+use eigenscape_core::Architecture;
+use eigenscape_program::{
     ConvSettings, PoolSettings, Result, Scope, Value,
     nn::{Activation, activation, conv2d, flatten, linear, max_pool2d},
 };
-use eigenscape_core::Architecture;
 
 /// Two convolutions 5x5 (6 and 16 channels), each with ReLU and 2x2 max pooling, then 120, 84 and C units
 /// (LeCun et al. 1998, with today's activations). Every layer starts as PyTorch's default.
@@ -35,7 +35,7 @@ impl Architecture for LeNet {
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_autodiff::Network;
+    use eigenscape_program::Network;
 
     use super::*;
 

@@ -1,10 +1,10 @@
 //! Fully connected networks.
 
-use eigenscape_autodiff::{
+use eigenscape_core::{Architecture, Error};
+use eigenscape_program::{
     Result, Scope, Value,
     nn::{Activation, activation, flatten, linear},
 };
-use eigenscape_core::{Architecture, Error};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -74,7 +74,7 @@ impl Architecture for Mlp {
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_autodiff::Network;
+    use eigenscape_program::Network;
 
     use super::*;
 

@@ -1,10 +1,10 @@
 //! MobileNet for 32x32 images (Howard et al. 2017), with the names of the paper's code.
 
-use eigenscape_autodiff::{
+use eigenscape_core::Architecture;
+use eigenscape_program::{
     Result, Scope, Value,
     nn::{Activation, activation, flatten, global_avg_pool, linear},
 };
-use eigenscape_core::Architecture;
 
 use crate::conv_norm::Conv;
 

@@ -1,10 +1,10 @@
 //! Residual networks (He, Zhang, Ren & Sun 2016), with torchvision's names.
 
-use eigenscape_autodiff::{
+use eigenscape_core::{Architecture, registry::Catalog};
+use eigenscape_program::{
     InitRule, InitRules, PoolSettings, Result, Scope, Value,
     nn::{Activation, activation, flatten, global_avg_pool, linear, max_pool2d},
 };
-use eigenscape_core::{Architecture, registry::Catalog};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,10 +1,10 @@
 //! The small convolutional network of the paper's code for MNIST.
 
-use eigenscape_autodiff::{
+use eigenscape_core::Architecture;
+use eigenscape_program::{
     ConvSettings, PoolSettings, Result, Scope, Value,
     nn::{Activation, activation, conv2d, flatten, linear, max_pool2d},
 };
-use eigenscape_core::Architecture;
 
 /// Two convolutions 3x3 (32 channels with a border of one pixel, 64 without), each with ReLU and 2x2 max pooling, then 128 and C
 /// units; modules `conv1`, `conv2`, `lin3`, `lin4`. Made for 28x28 pixels, of which 64 maps of 6x6 are left; for images of another

@@ -1,11 +1,11 @@
 //! VGG networks (Simonyan & Zisserman 2015) with and without batch normalisation, in the variant for 32x32 images: a classifier of two
 //! hidden layers of 4096 units.
 
-use eigenscape_autodiff::{
+use eigenscape_core::{Architecture, registry::Catalog};
+use eigenscape_program::{
     ConvSettings, InitRule, InitRules, PoolSettings, Result, Scope, Value,
     nn::{Activation, activation, batch_norm, conv2d, flatten, linear, max_pool2d},
 };
-use eigenscape_core::{Architecture, registry::Catalog};
 
 use crate::no_settings::NoSettings;
 
@@ -102,7 +102,7 @@ impl Vgg {
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_autodiff::Network;
+    use eigenscape_program::Network;
 
     use super::*;
 

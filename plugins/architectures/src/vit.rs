@@ -1,10 +1,10 @@
 //! Vision transformers (Dosovitskiy et al. 2021; the small sizes of Touvron et al. 2021), with timm's names.
 
-use eigenscape_autodiff::{
+use eigenscape_core::{Architecture, Error as InputError, registry::Catalog};
+use eigenscape_program::{
     Error, Init, InitRule, InitRules, Result, Scope, Value,
     nn::{Activation, NormSettings, activation, attention, layer_norm_with, linear, patch_embed, token},
 };
-use eigenscape_core::{Architecture, Error as InputError, registry::Catalog};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

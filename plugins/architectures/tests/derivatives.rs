@@ -7,7 +7,9 @@ mod numbers;
 
 use candle_core::{Device, Tensor};
 use common::network;
-use eigenscape_autodiff::{Loss, Mode, Network, Objective, Parameter, Point, Result};
+use eigenscape_curvature::{Objective, Point};
+use eigenscape_program::{Loss, Mode, Network, Parameter};
+use eigenscape_runtime::Result;
 use numbers::{centred, inputs, spread, uniform, values};
 
 /// The largest relative error allowed, in norm over all parameters.
@@ -170,6 +172,7 @@ fn point(network: &Network, case: &Case) -> Result<Point> {
         row[(u * OUTPUTS as f64) as usize] = 1.0;
     }
     Ok(Point {
+        backend: eigenscape_cpu::Cpu::shared(),
         parameters: values(network.parameters())?,
         buffers: values(network.buffers())?,
         masks: Vec::new(),

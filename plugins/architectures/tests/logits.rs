@@ -7,7 +7,9 @@ mod numbers;
 
 use candle_core::{DType, Device, Tensor};
 use common::network;
-use eigenscape_autodiff::{Loss, Mode, Objective, Point, Result};
+use eigenscape_curvature::{Objective, Point};
+use eigenscape_program::{Loss, Mode};
+use eigenscape_runtime::Result;
 use numbers::{inputs, values};
 use serde::Deserialize;
 
@@ -48,6 +50,7 @@ fn logits(case: &Case) -> Result<Vec<f64>> {
     let network = network(&case.name, &settings, &case.sample, OUTPUTS, Mode::Eval);
     let shape = [&[SAMPLES], network.output_shape()].concat();
     let point = Point {
+        backend: eigenscape_cpu::Cpu::shared(),
         parameters: values(network.parameters())?,
         buffers: values(network.buffers())?,
         masks: Vec::new(),

@@ -7,8 +7,8 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{architecture, network, registry};
-use eigenscape_autodiff::{Init, Mode, Network, Parameter};
 use eigenscape_core::registry::{Environment, PluginError};
+use eigenscape_program::{Init, Mode, Network, Parameter};
 
 /// Where a model's numbers come from.
 ///

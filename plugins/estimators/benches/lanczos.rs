@@ -7,10 +7,10 @@
 use std::{num::NonZeroUsize, ops::Range, sync::Arc, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Factor, RowSize, Rows};
 use eigenscape_core::{
     Context, CurvatureOperator, ExactFactor, FactorColumns, FactorSource, Probe, ProbeEstimator, Result,
 };
+use eigenscape_curvature::{Factor, RowSize, Rows};
 use eigenscape_estimators::{
     gram::Gram,
     lanczos::{Lanczos, LanczosParameters},

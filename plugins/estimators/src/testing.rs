@@ -9,8 +9,8 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Factor, RowSize, Rows};
 use eigenscape_core::{CurvatureOperator, Error, ExactFactor, FactorColumns, FactorSource, Random, Result};
+use eigenscape_curvature::{Factor, RowSize, Rows};
 use faer::{Mat, Side};
 use rand::RngExt;
 use rand_distr::StandardNormal;

@@ -1,12 +1,12 @@
 //! `trace`: the exact trace from per-sample gradients.
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::Rows;
 use eigenscape_core::{
     Account, Context, CurvatureOperator, Error, Estimate, FactorColumns, FactorSource, Number,
     ProbeEstimator, Registry, Result,
     account::{bytes, size},
 };
+use eigenscape_curvature::Rows;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,11 +1,12 @@
 //! `class-structure` against dense matrices that are built from the definitions.
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{ElementwiseFunction, Loss, Network, Objective, Point, nn};
 use eigenscape_core::{
     ClassMeans, Context, Curvature, CurvatureOperator, Findings, Group, GroupSelector, Landscape,
     ProbeEstimator, Registry, class_means::ClassMean, registry::Environment,
 };
+use eigenscape_curvature::{Objective, Point};
+use eigenscape_program::{ElementwiseFunction, Loss, Network, nn};
 use faer::{Mat, Side};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -30,6 +31,7 @@ fn point() -> Fallible<(Network, Point)> {
     let weight = N as f64 / LABELS.iter().flatten().count() as f64;
     let target = |k: usize| if LABELS[k / C] == Some(k % C) { weight } else { 0.0 };
     let point = Point {
+        backend: eigenscape_cpu::Cpu::shared(),
         parameters: vec![
             wave(&[5, 3], 0.1)?,
             wave(&[5], 0.5)?,

@@ -8,11 +8,11 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Factor, RowSize, Rows};
 use eigenscape_core::{
     Context, CurvatureOperator, Error, Estimate, ExactFactor, FactorColumns, FactorSource, ProbeEstimator,
     Result,
 };
+use eigenscape_curvature::{Factor, RowSize, Rows};
 use eigenscape_estimators::{
     dense::{Dense, DenseParameters},
     gram::Gram,

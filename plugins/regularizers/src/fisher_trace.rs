@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{ElementwiseFunction, Loss, Over, PenaltyScope, Value};
 use eigenscape_core::{Error, Registry, Regularizer, Result, probe::check_count};
+use eigenscape_curvature::{Over, PenaltyScope};
+use eigenscape_program::{ElementwiseFunction, Loss, Value};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
 //! `gradient-norm`: the squared norm of the loss' gradient.
 
-use eigenscape_autodiff::{PenaltyScope, Value};
 use eigenscape_core::{Registry, Regularizer, Result};
+use eigenscape_curvature::PenaltyScope;
+use eigenscape_program::Value;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

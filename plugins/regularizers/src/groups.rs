@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use eigenscape_autodiff::{Network, Variables};
 use eigenscape_core::{Error, GroupSelector, Result};
+use eigenscape_program::{Network, Variables};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +79,7 @@ impl fmt::Display for Groups {
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_autodiff::nn;
+    use eigenscape_program::nn;
 
     use super::*;
 

@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{Objective, Over, PenaltyScope, TraceEstimate, Value, Variables};
 use eigenscape_core::{Error, Probe, Registry, Regularizer, Result, probe::check_count};
+use eigenscape_curvature::{Objective, Over, PenaltyScope, TraceEstimate};
+use eigenscape_program::{Value, Variables};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{PenaltyScope, Value};
 use eigenscape_core::{Error, Probe, Registry, Regularizer, Result, probe::check_count};
+use eigenscape_curvature::PenaltyScope;
+use eigenscape_program::Value;
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
 //! `l2`: the squared norm of the parameters.
 
-use eigenscape_autodiff::{PenaltyScope, Value};
 use eigenscape_core::{Registry, Regularizer, Result};
+use eigenscape_curvature::PenaltyScope;
+use eigenscape_program::Value;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

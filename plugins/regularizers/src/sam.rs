@@ -1,7 +1,8 @@
 //! `sam`: sharpness-aware minimisation, as an objective (arXiv 2010.01412).
 
-use eigenscape_autodiff::{ElementwiseFunction, PenaltyScope, Value};
 use eigenscape_core::{Error, Registry, Regularizer, Result};
+use eigenscape_curvature::PenaltyScope;
+use eigenscape_program::{ElementwiseFunction, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

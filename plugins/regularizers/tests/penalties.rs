@@ -3,26 +3,25 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{
-    ConvSettings, KnownLoss, Loss, Mode, Network, Objective, Penalty, Point, PoolSettings, Scope, Value, nn,
-};
 use eigenscape_core::{Random, Registry, Regularizer, registry::Environment};
+use eigenscape_curvature::{KnownLoss, Objective, Penalty, Point};
+use eigenscape_program::{ConvSettings, Loss, Mode, Network, PoolSettings, Scope, Value, nn};
 
 const SAMPLES: usize = 4;
 const CLASSES: usize = 3;
 
 /// A regularizer's name and its keys.
 type Keys = (&'static str, &'static str);
-type Build = fn(&mut Scope, Value) -> eigenscape_autodiff::Result<Value>;
+type Build = fn(&mut Scope, Value) -> eigenscape_program::Result<Value>;
 
-fn tanh(scope: &mut Scope, x: Value) -> eigenscape_autodiff::Result<Value> {
+fn tanh(scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value> {
     let x = nn::flatten(scope, x)?;
     let x = nn::linear(&mut scope.at("0"), x, 4, true)?;
     let x = nn::activation(&mut scope.at("act"), x, nn::Activation::Tanh)?;
     nn::linear(&mut scope.at("1"), x, CLASSES, true)
 }
 
-fn lenet(scope: &mut Scope, x: Value) -> eigenscape_autodiff::Result<Value> {
+fn lenet(scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value> {
     let x = nn::conv2d(&mut scope.at("conv"), x, 3, 3, ConvSettings::default(), true)?;
     let x = nn::activation(scope, x, nn::Activation::Relu)?;
     let x = nn::max_pool2d(scope, x, PoolSettings { kernel: 2, stride: 2, padding: 0 })?;
@@ -30,7 +29,7 @@ fn lenet(scope: &mut Scope, x: Value) -> eigenscape_autodiff::Result<Value> {
     nn::linear(&mut scope.at("fc"), x, CLASSES, true)
 }
 
-fn batch_norm(scope: &mut Scope, x: Value) -> eigenscape_autodiff::Result<Value> {
+fn batch_norm(scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value> {
     let x = nn::conv2d(&mut scope.at("conv"), x, 2, 3, ConvSettings::default(), false)?;
     let x = nn::batch_norm(&mut scope.at("bn"), x)?;
     let x = nn::activation(scope, x, nn::Activation::Relu)?;
@@ -57,6 +56,7 @@ fn case(build: Build, mode: Mode) -> Case {
     let hot = |n: usize, c: usize| f64::from(u8::from(n % CLASSES == c));
     let targets = (0..SAMPLES).flat_map(|n| (0..CLASSES).map(move |c| hot(n, c)));
     let point = Point {
+        backend: eigenscape_cpu::Cpu::shared(),
         parameters: parameters.collect(),
         buffers: buffers.collect(),
         inputs: wave(&[SAMPLES, 1, 5, 6], 0.7),

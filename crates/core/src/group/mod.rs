@@ -2,7 +2,7 @@
 
 mod selector;
 
-use eigenscape_autodiff::{Parameter, Variables};
+use eigenscape_program::{Parameter, Variables};
 
 pub use self::selector::GroupSelector;
 

@@ -1,6 +1,6 @@
 //! Selectors: what an experiment writes where it means groups.
 
-use eigenscape_autodiff::{Network, Parameter, Variables};
+use eigenscape_program::{Network, Parameter, Variables};
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{Group, is_layer_weight};
@@ -185,7 +185,7 @@ fn nothing(word: &str, problem: &str, nearest: Option<String>, otherwise: String
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_autodiff::nn;
+    use eigenscape_program::nn;
 
     use super::*;
 

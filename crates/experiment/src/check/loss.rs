@@ -1,6 +1,6 @@
 //! The loss: its name, and the keys that only the cross-entropy has.
 
-use eigenscape_autodiff::Loss;
+use eigenscape_program::Loss;
 use serde::{
     Deserialize,
     de::{IntoDeserializer, value},

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use eigenscape_autodiff::{Network, Parameter};
+use eigenscape_program::{Network, Parameter};
 
 use super::state_dict::{Entry, Item, SHOWN, StateDict, short};
 

@@ -1,8 +1,8 @@
 //! From a state dict to a network's weights.
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Network, Parameter};
 use eigenscape_core::{Error, Result};
+use eigenscape_program::{Network, Parameter};
 use safetensors::Dtype;
 
 use super::{

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
 };
 
-use eigenscape_autodiff::Network;
+use eigenscape_program::Network;
 
 use super::{
     difference::{UNUSED, declared, known, lookup},

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::Network;
 use eigenscape_core::{Random, Registry, registry::Environment};
+use eigenscape_program::Network;
 use tempfile::TempDir;
 
 use super::*;

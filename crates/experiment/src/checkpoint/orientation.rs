@@ -1,7 +1,7 @@
 //! Which matrices of a file are stored the other way round, \[in, out\] instead of \[out, in\]: as Hugging Face's `Conv1D` stores them, TensorFlow
 //! and JAX. The shape tells of all but square ones.
 
-use eigenscape_autodiff::Network;
+use eigenscape_program::Network;
 
 use super::{
     difference::{declared, lookup},

@@ -1,6 +1,6 @@
 //! What to write so that a file fits the network.
 
-use eigenscape_autodiff::Network;
+use eigenscape_program::Network;
 
 use super::{
     difference::{Difference, declared, differences},

@@ -1,11 +1,11 @@
 //! A data set of tensors that a test gives, and plugins around it.
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{Scope, Value, nn};
 use eigenscape_core::{
     Architecture, Context, CurvatureOperator, Dataset, Estimate, Examples, ProbeEstimator, Registry, Result,
     Spectrum, Split, Targets, dataset::no_test_split,
 };
+use eigenscape_program::{Scope, Value, nn};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -53,11 +53,11 @@ pub struct Pointwise {
 }
 
 impl Architecture for Pointwise {
-    fn build(&self, scope: &mut Scope, x: Value, _: usize) -> eigenscape_autodiff::Result<Value> {
+    fn build(&self, scope: &mut Scope, x: Value, _: usize) -> eigenscape_program::Result<Value> {
         let shape = scope.shape(x);
         let places = &shape[2..];
         let flat = scope.graph().reshape(x, &[shape[0], shape[1], places.iter().product()])?;
-        let y = nn::conv1d(scope, flat, self.out, 1, eigenscape_autodiff::ConvSettings::default(), true)?;
+        let y = nn::conv1d(scope, flat, self.out, 1, eigenscape_program::ConvSettings::default(), true)?;
         scope.graph().reshape(y, &[&[shape[0], self.out], places].concat())
     }
 

@@ -1,11 +1,11 @@
 //! Plugins that do nothing, for tests of what is around them.
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Scope, Value};
 use eigenscape_core::{
     Architecture, Context, CurvatureOperator, Dataset, Distance, Error, Estimate, Examples, Number,
     ProbeEstimator, Registry, Result, Spectrum, Split, Targets,
 };
+use eigenscape_program::{Scope, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -62,7 +62,7 @@ struct File {
 struct Nothing;
 
 impl Architecture for Nothing {
-    fn build(&self, _: &mut Scope, x: Value, _: usize) -> eigenscape_autodiff::Result<Value> {
+    fn build(&self, _: &mut Scope, x: Value, _: usize) -> eigenscape_program::Result<Value> {
         Ok(x)
     }
     fn description(&self) -> String {

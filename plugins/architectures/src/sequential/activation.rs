@@ -1,6 +1,6 @@
 //! Activations that have keys, softmax and dropout.
 
-use eigenscape_autodiff::{Result, Scope, Value, nn};
+use eigenscape_program::{Result, Scope, Value, nn};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,6 +1,6 @@
 //! The two halves of a transformer's block.
 
-use eigenscape_autodiff::{
+use eigenscape_program::{
     Result, Scope, Value,
     nn::{self, AttentionSettings},
 };

@@ -1,6 +1,6 @@
 //! Layers that hold layers, and where in them an error arose.
 
-use eigenscape_autodiff::{Error, Result, Scope, Value};
+use eigenscape_program::{Error, Result, Scope, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, de::MapAccess};
 

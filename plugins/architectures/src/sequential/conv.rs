@@ -1,6 +1,6 @@
 //! Linear and convolutional layers.
 
-use eigenscape_autodiff::{ConvSettings, Result, Scope, Value, nn};
+use eigenscape_program::{ConvSettings, Result, Scope, Value, nn};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

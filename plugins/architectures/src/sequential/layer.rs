@@ -1,6 +1,6 @@
 //! The vocabulary.
 
-use eigenscape_autodiff::{
+use eigenscape_program::{
     Scope, Value,
     nn::{self, Activation},
 };
@@ -18,7 +18,7 @@ pub(super) trait Emit {
     ///
     /// # Errors
     /// When the layer does not fit its input.
-    fn emit(&self, scope: &mut Scope, x: Value) -> eigenscape_autodiff::Result<Value>;
+    fn emit(&self, scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value>;
 }
 
 /// One layer, chosen by `op`. Sizes of the input (`in`, `features`, `dim`) may be left out, and are checked where they are given.
@@ -173,7 +173,7 @@ impl<'de> Visitor<'de> for Table {
 
 impl Layer {
     /// Emits the layer, which stands at `path`.
-    pub(super) fn emit(&self, scope: &mut Scope, x: Value, path: &str) -> eigenscape_autodiff::Result<Value> {
+    pub(super) fn emit(&self, scope: &mut Scope, x: Value, path: &str) -> eigenscape_program::Result<Value> {
         let shape = scope.shape(x);
         let mut activation = |kind| nn::activation(scope, x, kind);
         let result = match self {

@@ -13,10 +13,9 @@ mod shape;
 mod sides;
 mod tokens;
 
-pub use layer::Layer;
-
-use eigenscape_autodiff::{Error, Result, Scope, Value};
 use eigenscape_core::{Architecture, Error as InputError};
+use eigenscape_program::{Error, Result, Scope, Value};
+pub use layer::Layer;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -81,8 +80,8 @@ impl Architecture for Sequential {
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_autodiff::{Mode, Network};
     use eigenscape_core::registry::PluginError;
+    use eigenscape_program::{Mode, Network};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Normalisation and learned scales.
 
-use eigenscape_autodiff::{
+use eigenscape_program::{
     Error, Result, Scope, Value,
     nn::{self, NormSettings},
 };

@@ -1,6 +1,6 @@
 //! Pooling.
 
-use eigenscape_autodiff::{PoolSettings, Result, Scope, Value, nn};
+use eigenscape_program::{PoolSettings, Result, Scope, Value, nn};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,6 +1,6 @@
 //! Shapes: of inputs as stated, of axes by number, of results on request.
 
-use eigenscape_autodiff::{Error, Result, Scope, Value, nn};
+use eigenscape_program::{Error, Result, Scope, Value, nn};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,6 +1,6 @@
 //! Tokens: where they come from, where they stand, how they become one vector.
 
-use eigenscape_autodiff::{Result, Scope, Value, nn};
+use eigenscape_program::{Result, Scope, Value, nn};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

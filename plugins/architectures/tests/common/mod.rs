@@ -1,7 +1,7 @@
 //! Networks by the names and settings that an experiment's file gives.
 
-use eigenscape_autodiff::{Mode, Network};
 use eigenscape_core::{Architecture, Registry, registry::Environment};
+use eigenscape_program::{Mode, Network};
 
 /// Every architecture of the crate.
 pub fn registry() -> Registry {

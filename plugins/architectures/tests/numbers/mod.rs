@@ -1,7 +1,8 @@
 //! Parameters and inputs whose numbers follow from names; `torch/generate.py` makes the same.
 
 use candle_core::{Device, Tensor};
-use eigenscape_autodiff::{Parameter, Result};
+use eigenscape_program::Parameter;
+use eigenscape_runtime::Result;
 
 /// `count` numbers in [0, 1) that follow from `name`: the key by FNV-1a, the numbers by SplitMix64.
 pub fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> + use<> {

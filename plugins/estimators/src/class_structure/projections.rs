@@ -1,7 +1,7 @@
 //! The parts of a Gram matrix by class and cross-class.
 
-use eigenscape_autodiff::Predictions;
 use eigenscape_core::{ClassMeans, class_means::ClassMean};
+use eigenscape_curvature::Predictions;
 use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 
 use super::Means;

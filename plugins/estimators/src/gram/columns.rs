@@ -1,8 +1,8 @@
 //! ΦᵀΦ for a factor of fewer columns than rows: a sum over samples.
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::Rows;
 use eigenscape_core::Result;
+use eigenscape_curvature::Rows;
 use faer::{Accum, MatRef, Par, linalg::matmul::matmul};
 
 use super::tiles::{Place, Tile};

@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use eigenscape_autodiff::RowSize;
 use eigenscape_core::{
     Account, Error, FactorColumns, Result,
     account::{bytes, size},
 };
+use eigenscape_curvature::RowSize;
 
 use super::target::{Job, Target};
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use eigenscape_autodiff::Rows;
 use eigenscape_core::{Error, FactorColumns, Result};
+use eigenscape_curvature::Rows;
 use faer::{Mat, MatMut};
 use rayon::prelude::*;
 

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::Point;
 use eigenscape_core::{
     Context, Curvature, CurvatureOperator, Distance, Error, ExactFactor, ProbeEstimator, Registry, Spectrum,
 };
+use eigenscape_curvature::Point;
 use eigenscape_estimators::gauss_quadrature;
 use eigenscape_experiment::Result;
 

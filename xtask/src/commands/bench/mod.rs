@@ -206,7 +206,7 @@ fn sitting(model: &str, work: &str, registry: &Registry) -> Result<()> {
     let task = work.prepare(&subject)?;
     let seconds = timing::samples(work.repetitions(), &*task.run)?;
     let count = task.count as f64;
-    let bytes = task.numbers_moved.map(|numbers| (size_of::<f32>() * numbers) as f64);
+    let bytes = task.bytes_moved.map(|bytes| bytes as f64);
     child::print(&Timed {
         seconds: seconds.iter().map(|seconds| seconds / count).collect(),
         gigaflops: task.flops.map(|flops| 1e-9 * flops as f64),

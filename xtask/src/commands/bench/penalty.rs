@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use candle_core::Tensor;
-use eigenscape_autodiff::TraceEstimate;
 use eigenscape_core::Error;
+use eigenscape_curvature::TraceEstimate;
 use eigenscape_experiment::Result;
 
 use super::{
@@ -68,7 +68,7 @@ impl Estimator {
                 black_box(function.at(subject.point(), &signs).map_err(Error::from)?);
                 Ok(())
             });
-            return Ok(Task { run, count: 1, flops, numbers_moved: None });
+            return Ok(Task { run, count: 1, flops, bytes_moved: None });
         }
         let gradient = objective.gradient(group).map_err(Error::from)?;
         let part = subject.objective_of(self.samples)?;
@@ -82,7 +82,7 @@ impl Estimator {
             black_box(sums.collect::<candle_core::Result<Vec<Tensor>>>().map_err(Error::from)?);
             Ok(())
         });
-        Ok(Task { run, count: 1, flops, numbers_moved: None })
+        Ok(Task { run, count: 1, flops, bytes_moved: None })
     }
 
     /// One draw with its gradient.
@@ -97,7 +97,7 @@ impl Estimator {
             black_box(function.at(&point, &signs).map_err(Error::from)?);
             Ok(())
         });
-        Ok(Task { run, count: 1, flops, numbers_moved: None })
+        Ok(Task { run, count: 1, flops, bytes_moved: None })
     }
 }
 

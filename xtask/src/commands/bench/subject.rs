@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, MeanLoss, Network, Objective, Point, StreamedProduct};
 use eigenscape_core::{
     Architecture, Catalog, Context, Curvature, CurvatureOperator, Examples, Group, GroupSelector, Landscape,
     ProbeEstimator, Random, Registry, Spectrum, Targets,
     landscape::NetworkOperator,
     registry::{Environment, PluginError},
 };
+use eigenscape_curvature::{MeanLoss, Objective, Point, StreamedProduct};
 use eigenscape_experiment::{Failure, Result, evaluate, labels::Labels, weights::Weights};
+use eigenscape_program::{Loss, Network};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 

@@ -2,9 +2,10 @@
 
 use std::{hint::black_box, time::Duration};
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use eigenscape_core::Error;
 use eigenscape_experiment::Result;
+use eigenscape_runtime::Fusion;
 
 use super::{
     peer::{Part, Peer},
@@ -44,7 +45,7 @@ pub struct Task<'a> {
     /// Floating-point operations of one of them, where they are known.
     pub flops: Option<usize>,
     /// Numbers that one run moves, each operand of an operation counted once.
-    pub numbers_moved: Option<usize>,
+    pub bytes_moved: Option<usize>,
 }
 
 /// Passes through the network, of the cost of a forward pass each, that a gradient consists of: the outputs, and the cotangents of
@@ -147,7 +148,7 @@ impl Work {
 
 impl<'a> Task<'a> {
     fn spectra(run: impl Fn() -> Result<()> + 'a) -> Self {
-        Self { run: Box::new(run), count: 1, flops: None, numbers_moved: None }
+        Self { run: Box::new(run), count: 1, flops: None, bytes_moved: None }
     }
 }
 
@@ -159,23 +160,23 @@ fn products(subject: &Subject, count: usize) -> Result<Task<'_>> {
     let first = vectors.narrow(0, 0, 1).map_err(Error::from)?;
     product.apply_rows(&first).map_err(Error::from)?;
     let flops = Some(PASSES_OF_A_PRODUCT * forward_flops(subject)?);
-    let numbers_moved = Some(program.numbers_moved(count));
+    let bytes_moved = Some(program.bytes_moved(Fusion::ALL, DType::F32, count));
     let run = Box::new(move || {
         black_box(product.apply_rows(&vectors).map_err(Error::from)?);
         Ok(())
     });
-    Ok(Task { run, count, flops, numbers_moved })
+    Ok(Task { run, count, flops, bytes_moved })
 }
 
 fn gradient(subject: &Subject) -> Result<Task<'_>> {
     let function = subject.objective()?.gradient(subject.parameters()).map_err(Error::from)?;
     let flops = Some(PASSES_OF_A_GRADIENT * forward_flops(subject)?);
-    let numbers_moved = Some(function.numbers_moved());
+    let bytes_moved = Some(function.bytes_moved(Fusion::ALL, DType::F32));
     let run = Box::new(move || {
         black_box::<Vec<Tensor>>(function.at(subject.point(), &[]).map_err(Error::from)?);
         Ok(())
     });
-    Ok(Task { run, count: 1, flops, numbers_moved })
+    Ok(Task { run, count: 1, flops, bytes_moved })
 }
 
 fn forward_flops(subject: &Subject) -> Result<usize> {
@@ -194,11 +195,7 @@ mod tests {
             let task = work.prepare(&subject).unwrap();
             (task.run)().unwrap();
             assert!(task.flops.is_none_or(|flops| flops > subject.dimension()), "{}", work.name());
-            assert!(
-                task.numbers_moved.is_none_or(|numbers| numbers > subject.dimension()),
-                "{}",
-                work.name()
-            );
+            assert!(task.bytes_moved.is_none_or(|bytes| bytes > subject.dimension()), "{}", work.name());
         }
     }
 

@@ -1,0 +1,178 @@
+//! The operations at the sizes of LeNet, VGG11 and ResNet18 on 100 images, in f32. Element-wise operations are in numbers a second, products
+//! in floating-point operations a second.
+//!
+//! `cargo bench -p eigenscape-cpu` (one group: `-- conv2d`)
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{hint::black_box, time::Duration};
+
+use candle_core::{DType, Device, Tensor};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use eigenscape_cpu::Cpu;
+use eigenscape_program::{
+    ConvSettings, ElementwiseFunction, Graph, PoolSettings, Result, Value, transforms::transpose,
+};
+use eigenscape_runtime::Executable;
+
+/// A name, images \[N, C, H, W\], kernels \[O, C, k, k\], padding and stride.
+type Convolution = (&'static str, [usize; 4], [usize; 4], usize, usize);
+
+const CONVOLUTIONS: [Convolution; 9] = [
+    ("lenet 1->6@32 5x5", [100, 1, 32, 32], [6, 1, 5, 5], 0, 1),
+    ("lenet 6->16@14 5x5", [100, 6, 14, 14], [16, 6, 5, 5], 0, 1),
+    ("vgg 64->128@16", [100, 64, 16, 16], [128, 64, 3, 3], 1, 1),
+    ("vgg 256->256@8", [100, 256, 8, 8], [256, 256, 3, 3], 1, 1),
+    ("vgg 512->512@4", [100, 512, 4, 4], [512, 512, 3, 3], 1, 1),
+    ("vgg 512->512@2", [100, 512, 2, 2], [512, 512, 3, 3], 1, 1),
+    ("resnet 64->64@32", [100, 64, 32, 32], [64, 64, 3, 3], 1, 1),
+    ("resnet 64->128@32 /2", [100, 64, 32, 32], [128, 64, 3, 3], 1, 2),
+    ("resnet 64->128@32 1x1 /2", [100, 64, 32, 32], [128, 64, 1, 1], 0, 2),
+];
+
+/// N, inputs and outputs of linear layers.
+const LINEAR: [(&str, [usize; 3]); 3] = [
+    ("lenet 400->120", [100, 400, 120]),
+    ("vgg 512->4096", [100, 512, 4096]),
+    ("vgg 4096->4096", [100, 4096, 4096]),
+];
+
+/// Activations of LeNet's and ResNet18's first layers.
+const IMAGES: [(&str, [usize; 4]); 2] =
+    [("lenet 6@28", [100, 6, 28, 28]), ("resnet 64@32", [100, 64, 32, 32])];
+
+/// A program of inputs of these shapes at random numbers.
+struct Case {
+    graph: Graph,
+    inputs: Vec<Value>,
+    at: Vec<Tensor>,
+}
+
+impl Case {
+    fn new(shapes: &[&[usize]]) -> Self {
+        let mut graph = Graph::default();
+        let inputs = shapes.iter().map(|shape| graph.input("x", shape)).collect();
+        let random = |shape: &&[usize]| Tensor::randn(0.0_f32, 1.0, *shape, &Device::Cpu).unwrap();
+        Self { graph, inputs, at: shapes.iter().map(random).collect() }
+    }
+
+    /// Measures `emit`; `work` is what one evaluation counts for.
+    fn bench(
+        mut self,
+        criterion: &mut Criterion,
+        group: &str,
+        name: &str,
+        work: usize,
+        emit: impl FnOnce(&mut Graph, &[Value]) -> Result<Value>,
+    ) {
+        let output = emit(&mut self.graph, &self.inputs).unwrap();
+        let program = Executable::new(&self.graph, &self.inputs, &[output]).unwrap();
+        let cpu = Cpu::default();
+        let mut group = criterion.benchmark_group(group);
+        group
+            .sample_size(10)
+            .warm_up_time(Duration::from_millis(300))
+            .measurement_time(Duration::from_secs(1));
+        group.throughput(Throughput::Elements(work as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(program.run(&cpu, self.at.clone(), DType::F32).unwrap()));
+        });
+        group.finish();
+    }
+}
+
+/// The cotangent of input `wrt` of a linear operation of two inputs, for the third input as the output's cotangent.
+fn cotangent(graph: &mut Graph, inputs: &[Value], wrt: usize, output: Value) -> Result<Value> {
+    let cotangents = transpose(graph, &[(output, inputs[2])], &[inputs[wrt]])?;
+    Ok(cotangents[0].unwrap())
+}
+
+const TRANSPOSES: [(&str, usize); 2] = [("transposed in the input", 0), ("transposed in the weight", 1)];
+
+fn convolutions(criterion: &mut Criterion) {
+    for (name, x, w, padding, stride) in CONVOLUTIONS {
+        let settings = ConvSettings { padding, stride, ..ConvSettings::default() };
+        let side = (x[2] + 2 * padding - w[2]) / stride + 1;
+        let y = [x[0], w[0], side, side];
+        let flops = 2 * y.iter().product::<usize>() * w[1..].iter().product::<usize>();
+        Case::new(&[&x, &w]).bench(criterion, "conv2d", name, flops, |graph, inputs| {
+            graph.conv2d(inputs[0], inputs[1], settings)
+        });
+        for (which, wrt) in TRANSPOSES {
+            Case::new(&[&x, &w, &y]).bench(
+                criterion,
+                &format!("conv2d {which}"),
+                name,
+                flops,
+                |graph, inputs| {
+                    let output = graph.conv2d(inputs[0], inputs[1], settings)?;
+                    cotangent(graph, inputs, wrt, output)
+                },
+            );
+        }
+    }
+}
+
+fn dots(criterion: &mut Criterion) {
+    for (name, [n, inputs, outputs]) in LINEAR {
+        let (x, w, y) = ([n, inputs], [outputs, inputs], [n, outputs]);
+        let flops = 2 * n * inputs * outputs;
+        Case::new(&[&x, &w])
+            .bench(criterion, "dot", name, flops, |graph, inputs| graph.linear(inputs[0], inputs[1]));
+        for (which, wrt) in TRANSPOSES {
+            Case::new(&[&x, &w, &y]).bench(
+                criterion,
+                &format!("dot {which}"),
+                name,
+                flops,
+                |graph, inputs| {
+                    let output = graph.linear(inputs[0], inputs[1])?;
+                    cotangent(graph, inputs, wrt, output)
+                },
+            );
+        }
+    }
+}
+
+type Emit = fn(&mut Graph, &[Value]) -> Result<Value>;
+
+const REDUCTIONS: [(&str, Emit); 5] = [
+    ("sum to channels", |graph, x| graph.sum(x[0], &[0, 2, 3])),
+    ("sum of the last axis", |graph, x| graph.sum(x[0], &[3])),
+    ("max pool", |graph, x| graph.max_pool2d(x[0], PoolSettings { kernel: 2, stride: 2, padding: 0 })),
+    ("average pool", |graph, x| graph.avg_pool2d(x[0], PoolSettings { kernel: 2, stride: 2, padding: 0 })),
+    ("average pool, transposed", |graph, x| {
+        let output = graph.avg_pool2d(x[0], PoolSettings { kernel: 2, stride: 2, padding: 0 })?;
+        let shape = graph.shape(output).to_vec();
+        let seed = graph.slice(x[0], 2, 0, shape[2])?;
+        let seed = graph.slice(seed, 3, 0, shape[3])?;
+        let cotangents = transpose(graph, &[(output, seed)], &[x[0]])?;
+        Ok(cotangents[0].unwrap())
+    }),
+];
+
+const ELEMENTWISE: [(&str, Emit); 4] = [
+    ("add", |graph, x| graph.add(x[0], x[1])),
+    ("mul", |graph, x| graph.mul(x[0], x[1])),
+    ("relu", |graph, x| graph.function(ElementwiseFunction::Relu, x[0])),
+    ("exp", |graph, x| graph.function(ElementwiseFunction::Exp, x[0])),
+];
+
+fn images(criterion: &mut Criterion) {
+    for (size, shape) in IMAGES {
+        let numbers = shape.iter().product();
+        for (name, emit) in REDUCTIONS {
+            Case::new(&[&shape]).bench(criterion, name, size, numbers, emit);
+        }
+        for (name, emit) in ELEMENTWISE {
+            Case::new(&[&shape, &shape]).bench(criterion, name, size, numbers, emit);
+        }
+        Case::new(&[&shape, &[1, shape[1], 1, 1]]).bench(criterion, "bias", size, numbers, |graph, x| {
+            let wide = graph.broadcast(x[1], &shape)?;
+            graph.add(x[0], wide)
+        });
+    }
+}
+
+criterion_group!(benches, convolutions, dots, images);
+criterion_main!(benches);

@@ -1,0 +1,118 @@
+//! Convolutions of many samples, of any kernel, stride and dilation, with the samples side by side: one vector holds one pixel of
+//! several samples, so that nothing is unfolded and a row of an image may be as short as it likes.
+
+mod convolve;
+mod input_transpose;
+mod layout;
+mod narrow_weights;
+mod weights;
+
+use pulp::{Arch, Simd, WithSimd};
+
+pub(super) use self::{convolve::convolve, input_transpose::input_transpose, weights::weight_transpose};
+use super::Geometry;
+use crate::kernels::{panel, simd::Lanes};
+
+/// Samples that fill the vectors well enough.
+const FEWEST: usize = 16;
+
+/// How many tasks share a sum, at most: its parts depend on the sizes alone, so that it rounds alike for any number of threads.
+const TASKS: usize = 8;
+
+/// Whether a convolution of so many samples is best done like this.
+pub(super) fn applies(samples: usize) -> bool {
+    samples >= FEWEST
+}
+
+/// A convolution on padded images \[channel, height, width, sample\].
+#[derive(Debug, Clone)]
+struct Plan {
+    g: Geometry,
+    /// Sides of a padded image.
+    height: usize,
+    width: usize,
+    /// Where each tap of a group's filter, \[channel, kH, kW\], finds its pixel, in pixels from the first.
+    taps: Vec<usize>,
+    /// Where each output position's first pixel is.
+    positions: Vec<usize>,
+}
+
+impl Plan {
+    fn new(g: &Geometry) -> Self {
+        let (height, width) = (g.height + 2 * g.padding, g.width + 2 * g.padding);
+        let at = |channel: usize, y: usize, x: usize| (channel * height + y) * width + x;
+        let (rows, columns) = g.kernel;
+        let tap = |i: usize| {
+            let (channel, y, x) = (i / (rows * columns), i / columns % rows, i % columns);
+            at(channel, y * g.dilation, x * g.dilation)
+        };
+        let position = |i: usize| at(0, i / g.out_width * g.stride, i % g.out_width * g.stride);
+        Self {
+            g: *g,
+            height,
+            width,
+            taps: (0..g.patch()).map(tap).collect(),
+            positions: (0..g.positions()).map(position).collect(),
+        }
+    }
+
+    /// Pixels of a padded plane.
+    fn plane(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// Input channels of a group.
+    fn channels(&self) -> usize {
+        self.g.channels / self.g.groups
+    }
+
+    /// Output channels of a group.
+    fn out_channels(&self) -> usize {
+        self.g.out_channels / self.g.groups
+    }
+}
+
+/// The widths of this machine's vectors and panels.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    lanes: usize,
+    panel: usize,
+}
+
+impl Widths {
+    fn new<T: Lanes>(arch: Arch) -> Self {
+        struct Ask<T>(std::marker::PhantomData<T>);
+        impl<T: Lanes> WithSimd for Ask<T> {
+            type Output = Widths;
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) -> Widths {
+                Widths { lanes: T::lanes::<S>(), panel: panel::columns::<T, S>() }
+            }
+        }
+        arch.dispatch(Ask::<T>(std::marker::PhantomData))
+    }
+
+    /// The columns of each panel of `count` numbers in whole vectors, as (first, width).
+    fn panels(self, count: usize) -> impl Iterator<Item = (usize, usize)> {
+        let count = self.whole(count);
+        (0..count).step_by(self.panel).map(move |first| (first, self.panel.min(count - first)))
+    }
+
+    /// `count`, rounded up to whole vectors.
+    fn whole(self, count: usize) -> usize {
+        count.next_multiple_of(self.lanes)
+    }
+}
+
+/// How many samples are laid side by side at a time: enough to fill the vectors, in a bounded copy of images and outputs.
+fn samples_at_once<T>(g: &Geometry, samples: usize) -> usize {
+    const BYTES: usize = 64 << 20;
+    const MOST: usize = 144;
+    let fit = BYTES / ((g.image() + g.out_image()) * size_of::<T>()).max(1);
+    let rounds = samples.div_ceil(fit.clamp(FEWEST, MOST)).max(1);
+    samples.div_ceil(rounds).max(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! Strided matrix products on the `gemm` crate.
+
+#![allow(unsafe_code)]
+
+use candle_core::Tensor;
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+use super::{
+    Element, cpu_slice, dispatch,
+    panel::DEPTH,
+    recycle::{buffer, give_back},
+    row_products::{self, Rows, row_products},
+};
+use crate::Result;
+
+/// A matrix in a slice: element (i, j) at `i * rows.stride + j * columns.stride`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Matrix<'a, T> {
+    pub data: &'a [T],
+    pub rows: Axis,
+    pub columns: Axis,
+}
+
+/// An axis of a strided array.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Axis {
+    pub size: usize,
+    pub stride: usize,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// A dense row-major matrix.
+    pub(super) fn row_major(data: &'a [T], rows: usize, columns: usize) -> Self {
+        Self { data, rows: Axis { size: rows, stride: columns }, columns: Axis { size: columns, stride: 1 } }
+    }
+
+    /// Its transpose, a view.
+    pub(super) fn t(self) -> Self {
+        Self { data: self.data, rows: self.columns, columns: self.rows }
+    }
+
+    fn last(&self) -> usize {
+        (self.rows.size - 1) * self.rows.stride + (self.columns.size - 1) * self.columns.stride
+    }
+}
+
+/// `out` = `lhs` · `rhs`, or `out` += `lhs` · `rhs` when `accumulate`; `out` is dense and row-major.
+///
+/// The order of summation depends on the shapes only, whether or not `parallel` splits the work over threads.
+pub(super) fn gemm<T: Element>(
+    out: &mut [T],
+    lhs: Matrix<'_, T>,
+    rhs: Matrix<'_, T>,
+    accumulate: bool,
+    parallel: bool,
+) {
+    let (m, k, n) = (lhs.rows.size, lhs.columns.size, rhs.columns.size);
+    assert_eq!(k, rhs.rows.size, "inner sizes");
+    assert_eq!(out.len(), m * n, "output size");
+    if m == 0 || n == 0 || k == 0 {
+        if !accumulate {
+            out.fill(T::zero());
+        }
+        return;
+    }
+    if (m == 1 || n == 1) && k > DEPTH {
+        return long_vector_product(out, lhs, rhs, accumulate, parallel);
+    }
+    assert!(lhs.last() < lhs.data.len() && rhs.last() < rhs.data.len(), "operand out of bounds");
+    let parallelism = if parallel { Parallelism::Rayon(0) } else { Parallelism::None };
+    let stride = |axis: Axis| axis.stride as isize;
+    // SAFETY: `out` holds m·n elements and is borrowed mutably, so it overlaps neither operand; the asserts above bound the
+    // last element that the strides of each operand reach, and all strides are non-negative.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            accumulate,
+            lhs.data.as_ptr(),
+            stride(lhs.columns),
+            stride(lhs.rows),
+            rhs.data.as_ptr(),
+            stride(rhs.columns),
+            stride(rhs.rows),
+            T::one(),
+            T::one(),
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// The product of a vector with a matrix over many terms, in two levels: `gemm` adds up vector products in one running
+/// sum, and those of matrices in blocks.
+fn long_vector_product<T: Element>(
+    out: &mut [T],
+    lhs: Matrix<'_, T>,
+    rhs: Matrix<'_, T>,
+    accumulate: bool,
+    parallel: bool,
+) {
+    if !accumulate {
+        out.fill(T::zero());
+    }
+    let k = lhs.columns.size;
+    let mut part = buffer(out.len());
+    for start in (0..k).step_by(DEPTH) {
+        let size = DEPTH.min(k - start);
+        let left = Matrix {
+            data: &lhs.data[start * lhs.columns.stride..],
+            columns: Axis { size, ..lhs.columns },
+            ..lhs
+        };
+        let right =
+            Matrix { data: &rhs.data[start * rhs.rows.stride..], rows: Axis { size, ..rhs.rows }, ..rhs };
+        gemm(&mut part, left, right, false, parallel);
+        out.iter_mut().zip(&part).for_each(|(out, x)| *out += *x);
+    }
+    give_back(part);
+}
+
+/// The strided view of one operand of a batch of products: batch axes, then one axis for rows and one for columns.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    pub tensor: &'a Tensor,
+    pub batch: Vec<usize>,
+    pub rows: Axis,
+    pub columns: Axis,
+}
+
+/// `lhs`\[b\] · `rhs`\[b\] for every index b of the batch `sizes`, as a dense tensor \[Π sizes, m, n\].
+pub(crate) fn matmul(sizes: &[usize], lhs: &View, rhs: &View) -> Result<Tensor> {
+    let (count, m, n) = (sizes.iter().product::<usize>(), lhs.rows.size, rhs.columns.size);
+    dispatch!(lhs.tensor, T => {
+        let mut out = buffer::<T>(count * m * n);
+        let (left, left_layout) = lhs.tensor.storage_and_layout();
+        let (right, right_layout) = rhs.tensor.storage_and_layout();
+        let left = &cpu_slice::<T>(&left)?[left_layout.start_offset()..];
+        let right = &cpu_slice::<T>(&right)?[right_layout.start_offset()..];
+        let product = |index: usize, out: &mut [T], parallel: bool| {
+            let left = &left[offset(index, sizes, &lhs.batch)..];
+            let right = &right[offset(index, sizes, &rhs.batch)..];
+            let left = Matrix { data: left, rows: lhs.rows, columns: lhs.columns };
+            let right = Matrix { data: right, rows: rhs.rows, columns: rhs.columns };
+            let (a, b) = (Rows::of(&left), Rows::of(&right.t()));
+            match (a, b) {
+                (Some(a), Some(b)) if parallel && row_products::applies(m, n, left.columns.size) => {
+                    row_products(left.columns.size, a, b, out);
+                }
+                _ => gemm(out, left, right, false, parallel),
+            }
+        };
+        if m * n > 0 {
+            if count >= 4 {
+                out.par_chunks_mut(m * n).enumerate().for_each(|(index, out)| product(index, out, false));
+            } else {
+                out.chunks_mut(m * n).enumerate().for_each(|(index, out)| product(index, out, true));
+            }
+        }
+        Ok(Tensor::from_vec(out, (count, m, n), lhs.tensor.device())?)
+    })
+}
+
+/// The offset of the `index`-th element of a row-major batch.
+fn offset(mut index: usize, sizes: &[usize], strides: &[usize]) -> usize {
+    let mut offset = 0;
+    for (size, stride) in sizes.iter().zip(strides).rev() {
+        offset += index % size * stride;
+        index /= size;
+    }
+    offset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agrees_with_the_definition_on_strided_operands() {
+        let (m, k, n) = (7, 13, 9);
+        let left: Vec<f64> = (0..m * k).map(|i| (i as f64).sin()).collect();
+        let right: Vec<f64> = (0..k * n).map(|i| (i as f64).cos()).collect();
+        let lhs = Matrix::row_major(&left, m, k);
+        let rhs = Matrix::row_major(&right, n, k).t();
+        let mut out = vec![1.0; m * n];
+        gemm(&mut out, lhs, rhs, true, false);
+        for i in 0..m {
+            for j in 0..n {
+                let expected: f64 = 1.0 + (0..k).map(|l| left[i * k + l] * right[j * k + l]).sum::<f64>();
+                assert!((out[i * n + j] - expected).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let (m, k, n) = (301, 517, 203);
+        let left: Vec<f32> = (0..m * k).map(|i| (i as f32).sin()).collect();
+        let right: Vec<f32> = (0..k * n).map(|i| (i as f32).cos()).collect();
+        let product = |parallel, threads| {
+            let mut out = vec![0.0; m * n];
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let (lhs, rhs) = (Matrix::row_major(&left, m, k), Matrix::row_major(&right, k, n));
+                gemm(&mut out, lhs, rhs, false, parallel);
+            });
+            out
+        };
+        let alone = product(false, 1);
+        assert_eq!(alone, product(true, 2));
+        assert_eq!(alone, product(true, 5));
+    }
+}

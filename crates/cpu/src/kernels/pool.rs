@@ -1,0 +1,88 @@
+//! Windows over images: the argmax of max pooling, the sums of average pooling, and their transpose.
+
+mod argmax;
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+pub(crate) use self::argmax::argmax_pool;
+use super::{Element, dispatch, recycle::zeros, with_slice};
+use crate::Result;
+
+/// Windows over planes of `height` × `width`: each range of rows with each range of columns.
+#[derive(Debug, Clone)]
+pub(crate) struct PoolGeometry {
+    pub height: usize,
+    pub width: usize,
+    pub rows: Vec<Range<usize>>,
+    pub columns: Vec<Range<usize>>,
+}
+
+impl PoolGeometry {
+    fn plane(&self) -> usize {
+        self.height * self.width
+    }
+
+    fn out_plane(&self) -> usize {
+        self.rows.len() * self.columns.len()
+    }
+
+    /// Calls `f(window, row start, column range)` for each row of each window.
+    fn for_rows(&self, mut f: impl FnMut(usize, usize, Range<usize>)) {
+        for (oy, rows) in self.rows.iter().enumerate() {
+            for (ox, columns) in self.columns.iter().enumerate() {
+                for y in rows.clone() {
+                    f(oy * self.columns.len() + ox, y * self.width, columns.clone());
+                }
+            }
+        }
+    }
+}
+
+/// The sum over each window of each plane of `x` \[..., H·W\].
+pub(crate) fn sum_pool(x: &Tensor, geometry: &PoolGeometry, dims: &[usize]) -> Result<Tensor> {
+    planes(x, (geometry.plane(), geometry.out_plane()), dims, &Sums(geometry))
+}
+
+/// The transpose of [`sum_pool`]: each element of `x` \[..., oH·oW\] added to all positions of its window.
+pub(crate) fn sum_pool_transpose(x: &Tensor, geometry: &PoolGeometry, dims: &[usize]) -> Result<Tensor> {
+    planes(x, (geometry.out_plane(), geometry.plane()), dims, &Spread(geometry))
+}
+
+/// A linear map of planes.
+trait PlaneMap: Sync {
+    fn apply<T: Element>(&self, x: &[T], out: &mut [T]);
+}
+
+struct Sums<'a>(&'a PoolGeometry);
+
+impl PlaneMap for Sums<'_> {
+    fn apply<T: Element>(&self, x: &[T], out: &mut [T]) {
+        self.0.for_rows(|window, row, columns| {
+            out[window] += x[row + columns.start..row + columns.end].iter().copied().sum();
+        });
+    }
+}
+
+struct Spread<'a>(&'a PoolGeometry);
+
+impl PlaneMap for Spread<'_> {
+    fn apply<T: Element>(&self, x: &[T], out: &mut [T]) {
+        self.0.for_rows(|window, row, columns| {
+            out[row + columns.start..row + columns.end].iter_mut().for_each(|out| *out += x[window]);
+        });
+    }
+}
+
+fn planes(x: &Tensor, (from, to): (usize, usize), dims: &[usize], map: &impl PlaneMap) -> Result<Tensor> {
+    dispatch!(x, T => {
+        let mut out = zeros::<T>(dims.iter().product());
+        with_slice::<T, _>(x, |x| {
+            out.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(out, x)| map.apply(x, out));
+            Ok(())
+        })?;
+        Ok(Tensor::from_vec(out, dims, x.device())?)
+    })
+}

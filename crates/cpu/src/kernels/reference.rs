@@ -1,0 +1,89 @@
+//! Rows against one of their elements.
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+use super::{Element, dispatch, recycle::buffer, with_slice};
+use crate::{Error, Result};
+
+/// For each row of `x` \[B, R, C\] the position of its first element that is at most `slack` below the largest.
+pub(crate) fn argmax(x: &Tensor, slack: f64) -> Result<Vec<u32>> {
+    let size = x.dims3()?.2.max(1);
+    dispatch!(x, T => with_slice::<T, _>(x, |x| {
+        Ok(x.par_chunks(size).map(|row| first_of_largest(row, slack)).collect())
+    }))
+}
+
+fn first_of_largest<T: Element>(row: &[T], slack: f64) -> u32 {
+    let largest = row.iter().copied().fold(T::neg_infinity(), num_traits::Float::max);
+    let bound = largest - T::from_f64(slack);
+    row.iter().position(|x| *x >= bound).unwrap_or(0) as u32
+}
+
+/// x − x\[m\] for each row x of `x` \[B, R, C\] with m from `index` \[B, R\], where either B may be 1 (repeated). Exactly 0 at m.
+pub(crate) fn differences(x: &Tensor, index: &Tensor) -> Result<Tensor> {
+    by_row(x, index, &Difference)
+}
+
+/// The transpose of [`differences`]: each row c without its m-th element, and there −Σ of the others, summed in f64.
+pub(crate) fn differences_transpose(c: &Tensor, index: &Tensor) -> Result<Tensor> {
+    by_row(c, index, &Transpose)
+}
+
+/// A linear map of a row, given m.
+trait RowMap: Sync {
+    fn apply<T: Element>(&self, x: &[T], m: usize, out: &mut [T]);
+}
+
+struct Difference;
+
+impl RowMap for Difference {
+    fn apply<T: Element>(&self, x: &[T], m: usize, out: &mut [T]) {
+        let reference = x[m];
+        out.iter_mut().zip(x).for_each(|(out, x)| *out = *x - reference);
+    }
+}
+
+struct Transpose;
+
+impl RowMap for Transpose {
+    fn apply<T: Element>(&self, x: &[T], m: usize, out: &mut [T]) {
+        out.copy_from_slice(x);
+        out[m] = T::zero();
+        out[m] = T::from_f64(-sum(out));
+    }
+}
+
+/// In f64, in lanes that do not wait for each other.
+fn sum<T: Element>(x: &[T]) -> f64 {
+    let widened = |x: &T| x.to_f64().unwrap_or(f64::NAN);
+    let (chunks, rest) = x.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, x)| *lane += widened(x));
+    }
+    lanes.iter().sum::<f64>() + rest.iter().map(widened).sum::<f64>()
+}
+
+fn by_row(x: &Tensor, index: &Tensor, map: &impl RowMap) -> Result<Tensor> {
+    const NUMBERS_A_TASK: usize = 1 << 14;
+    let ((sources, rows, size), indices) = (x.dims3()?, index.dims2()?.0);
+    let (batch, together) = (sources.max(indices), (NUMBERS_A_TASK / size.max(1)).max(1));
+    dispatch!(x, T => {
+        let mut out = buffer::<T>(batch * rows * size);
+        with_slice::<T, _>(x, |x| with_slice::<u32, _>(index, |index| {
+            if let Some(m) = index.iter().find(|&&m| m as usize >= size) {
+                return Err(Error::shape("differences", format!("position {m} in rows of {size}")));
+            }
+            out.par_chunks_mut((size * together).max(1)).enumerate().for_each(|(task, out)| {
+                for (i, out) in out.chunks_mut(size).enumerate() {
+                    let row = task * together + i;
+                    let x = &x[row % (sources * rows) * size..][..size];
+                    map.apply(x, index[row % index.len()] as usize, out);
+                }
+            });
+            Ok(())
+        }))?;
+        Ok(Tensor::from_vec(out, (batch, rows, size), x.device())?)
+    })
+}

@@ -1,0 +1,101 @@
+//! The CPU backend.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Tensor};
+use eigenscape_runtime::{Backend, Definitions, Fusion, Plan, PlannedStep};
+
+use crate::{
+    Result,
+    evaluate::{Operand, evaluate},
+    kernels,
+};
+
+/// Runs plans on the CPU, on all threads of the pool.
+#[derive(Debug, Clone, Default)]
+pub struct Cpu {
+    definitions: Definitions,
+}
+
+impl Cpu {
+    /// The backend, for a point: without operations of plugins.
+    #[must_use]
+    pub fn shared() -> Arc<dyn Backend> {
+        Arc::new(Self::default())
+    }
+
+    /// A backend that also knows operations of plugins, by their definitions.
+    #[must_use]
+    pub fn with(definitions: Definitions) -> Self {
+        Self { definitions }
+    }
+
+    /// The result of a step, given the values of the slots before it.
+    fn step(&self, plan: &Plan, step: &PlannedStep, slots: &[Option<Tensor>]) -> Result<Tensor> {
+        let compute = plan.signature().compute;
+        let value = |&slot: &usize| Some(in_type(slots[slot].as_ref()?, compute));
+        let tensors: Vec<Tensor> = step.args.iter().filter_map(value).collect::<Result<_>>()?;
+        if let Some(over) = step.over {
+            return kernels::add_onto(&tensors[over], &tensors[1 - over]);
+        }
+        let operands = tensors.iter().zip(&step.args);
+        let operands = operands.map(|(tensor, &slot)| Operand { tensor, led: plan.is_led(slot) });
+        evaluate(&step.kernel, compute, &self.definitions, &operands.collect::<Vec<_>>())
+    }
+}
+
+/// A tensor in a floating-point type; indices (tokens, argmaxes) stay what they are.
+pub(crate) fn in_type(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
+    let converts = tensor.dtype().is_float() && tensor.dtype() != dtype;
+    Ok(if converts { tensor.to_dtype(dtype)? } else { tensor.clone() })
+}
+
+impl Backend for Cpu {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn fusion(&self) -> Fusion {
+        Fusion::ALL
+    }
+
+    fn run(&self, plan: &Plan, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        let mut slots: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
+        for step in plan.steps() {
+            let result = self.step(plan, step, &slots)?;
+            slots.push(Some(result));
+            for &slot in &step.dead {
+                let dead = slots[slot].take();
+                if step.frees.contains(&slot)
+                    && let Some(tensor) = dead
+                {
+                    kernels::recycle(&tensor);
+                }
+            }
+            for &(slot, frees) in &step.rounds {
+                let Some(exact) = slots[slot].take() else { continue };
+                slots[slot] = Some(in_type(&exact, plan.signature().outputs)?);
+                if frees {
+                    kernels::recycle(&exact);
+                }
+            }
+        }
+        Ok(plan.outputs().iter().filter_map(|&slot| slots[slot].clone()).collect())
+    }
+
+    fn join(&self, terms: &[(f64, Vec<Tensor>)], lens: &[usize], k: usize, dtype: DType) -> Result<Tensor> {
+        kernels::join(terms, lens, k, dtype)
+    }
+
+    fn own(&self, results: Vec<Tensor>, others: &[Tensor]) -> Result<Vec<Tensor>> {
+        Ok(kernels::owned(results, others)?)
+    }
+
+    fn recycle(&self, tensors: &[Tensor]) {
+        tensors.iter().for_each(kernels::recycle);
+    }
+
+    fn release(&self) {
+        kernels::release();
+    }
+}

@@ -1,0 +1,105 @@
+//! What a plan says that a run holds, against what an allocator counts.
+
+#![allow(clippy::unwrap_used)]
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_cpu::Cpu;
+use eigenscape_program::{
+    ConvSettings, Loss, Network, Result, Scope, Traced, Value, nn,
+    transforms::{gradient, linearize, seeds, zeros_where_none},
+};
+use eigenscape_runtime::{Backend, Executable, Fusion, Input, Signature, split};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+type Build = fn(&mut Scope, Value) -> Result<Value>;
+
+/// Convolutions by each algorithm, pooling and a linear layer.
+fn convolutions(scope: &mut Scope, x: Value) -> Result<Value> {
+    let settings = ConvSettings { padding: 1, ..ConvSettings::default() };
+    let x = nn::conv2d(&mut scope.at("0"), x, 8, 3, settings, true)?;
+    let x = nn::activation(scope, x, nn::Activation::Relu)?;
+    let x = nn::conv2d(&mut scope.at("1"), x, 16, 5, ConvSettings { stride: 2, ..settings }, true)?;
+    let x = nn::batch_norm(&mut scope.at("2"), x)?;
+    let x = nn::activation(scope, x, nn::Activation::Tanh)?;
+    let x = nn::flatten(scope, x)?;
+    nn::linear(&mut scope.at("3"), x, 10, true)
+}
+
+/// Linear layers on tokens.
+fn tokens(scope: &mut Scope, x: Value) -> Result<Value> {
+    let x = nn::linear(&mut scope.at("0"), x, 96, true)?;
+    let x = nn::activation(scope, x, nn::Activation::Gelu)?;
+    let x = nn::layer_norm(&mut scope.at("1"), x, 1)?;
+    let x = nn::linear(&mut scope.at("2"), x, 32, true)?;
+    let x = nn::flatten(scope, x)?;
+    nn::linear(&mut scope.at("3"), x, 10, true)
+}
+
+fn attention(scope: &mut Scope, x: Value) -> Result<Value> {
+    let y = nn::attention(&mut scope.at("0"), x, 4, false)?;
+    let x = scope.graph().add(x, y)?;
+    let x = nn::flatten(scope, x)?;
+    nn::linear(&mut scope.at("1"), x, 10, true)
+}
+
+const SAMPLES: usize = 40;
+
+/// Bytes that a run holds at most beside what was there before, its results included.
+fn measured(run: impl FnOnce() -> Vec<Tensor>) -> (usize, Vec<Tensor>) {
+    Cpu::default().release();
+    ALLOCATOR.reset_peak_usage();
+    let before = ALLOCATOR.current_usage();
+    let results = run();
+    (ALLOCATOR.peak_usage() - before, results)
+}
+
+#[test]
+fn plans_say_what_runs_hold() {
+    let cases: [(&str, &[usize], Build); 3] = [
+        ("convolutions", &[3, 24, 24], convolutions),
+        ("tokens", &[48, 32], tokens),
+        ("attention", &[48, 32], attention),
+    ];
+    let cpu = Cpu::default();
+    for (name, shape, build) in cases {
+        let network = Network::new(shape, build).unwrap();
+        let Traced { mut graph, x, parameters, buffers, outputs, .. } = network.trace(SAMPLES).unwrap();
+        let shape = graph.shape(outputs).to_vec();
+        let target = graph.input("targets", &shape);
+        let loss = Loss::CrossEntropy.emit(&mut graph, outputs, target).unwrap();
+        let inputs: Vec<Value> = parameters.iter().chain(&buffers).copied().chain([x, target]).collect();
+        let slopes = gradient(&mut graph, loss, &parameters).unwrap();
+        let seeds = seeds(&mut graph, &parameters);
+        let direction: Vec<Value> = seeds.iter().map(|(_, v)| *v).collect();
+        let tangents = linearize(&mut graph, &slopes, &seeds).unwrap();
+        let products = zeros_where_none(&mut graph, tangents, &parameters).unwrap();
+        let (prefix, linear) = split(&graph, &inputs, &direction, &products).unwrap();
+        let (prefix, linear) = (Executable::from(prefix), Executable::from(linear));
+        let random = |value: &Value| Tensor::randn(0.0_f32, 0.1, graph.shape(*value), &Device::Cpu).unwrap();
+        let at: Vec<Tensor> = inputs.iter().map(|v| random(v).abs().unwrap()).collect();
+        let exact = Signature { compute: DType::F64, ..Signature::plain(at.len(), DType::F32) };
+        let said = prefix.footprint(Fusion::ALL, &exact).peak;
+        let (held, residuals) =
+            measured(|| prefix.run_rounded(&cpu, at.clone(), DType::F64, DType::F32).unwrap());
+        eprintln!("{name}: residuals {held} of {said}: {:.2}", held as f64 / said as f64);
+        for lead in [1, 4] {
+            let mut signature = Signature { lead, ..Signature::plain(linear.inputs(), DType::F32) };
+            let first = linear.inputs() - direction.len();
+            let mut given = residuals.clone();
+            for (i, parameter) in parameters.iter().enumerate() {
+                let mut dims = graph.shape(*parameter).to_vec();
+                if lead > 1 {
+                    dims.insert(0, lead);
+                    signature.inputs[first + i] = Input { dtype: DType::F32, led: true };
+                }
+                given.push(Tensor::randn(0.0_f32, 1.0, dims, &Device::Cpu).unwrap());
+            }
+            let said = linear.footprint(Fusion::ALL, &signature).peak;
+            let (held, _) = measured(|| linear.run(&cpu, given.clone(), DType::F32).unwrap());
+            eprintln!("{name}: {lead} products {held} of {said}: {:.2}", held as f64 / said as f64);
+        }
+    }
+}

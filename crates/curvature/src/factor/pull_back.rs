@@ -1,0 +1,152 @@
+//! Backward passes for many samples at once, each sample's cotangents kept apart.
+
+use std::ops::Range;
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_program::{
+    Graph, Network, Traced, Value, Variables, activation, chosen, transforms::pull_back,
+};
+use eigenscape_runtime::{Error, Executable, Fusion, Input, Result, Signature, split};
+
+use super::{
+    plan::Plan,
+    rows::{Assembly, Factor, Form, RowSize},
+};
+use crate::{point::Point, residuals::evaluate_residuals};
+
+/// Jₙᵀ u for given cotangents u of each sample's outputs.
+///
+/// The program is that of *one* sample; the samples are the extra leading axis, so that cotangents of parameters come
+/// out per sample.
+pub(crate) struct PullBack {
+    /// From parameters, buffers, one input and its masks to the residuals.
+    prefix: Executable,
+    /// From the residuals and a cotangent to the rows.
+    linear: Executable,
+    forms: Vec<Form>,
+    /// R, the number of cotangents a sample.
+    columns: usize,
+    /// Parameters and buffers, which have no leading axis.
+    fixed: usize,
+    /// \[1, ...\], the outputs of one sample.
+    outputs: Vec<usize>,
+}
+
+impl PullBack {
+    /// The program for the rows of `group`, for `columns` cotangents a sample.
+    pub fn new(network: &Network, group: &Variables, columns: usize) -> Result<Self> {
+        if let Some(module) = network.mixes_samples() {
+            return Err(Error::unsupported(format!(
+                "the Jacobian has no rows by sample: in {module} (batch normalisation in train mode) samples see each other"
+            )));
+        }
+        let Traced { mut graph, x, parameters, buffers, masks, outputs, .. } = network.trace(1)?;
+        let shape = graph.shape(outputs).to_vec();
+        let cotangent = graph.input("cotangent", &shape);
+        let values: Vec<Value> = match group {
+            Variables::Parameters(indices) => chosen(indices, &parameters)?,
+            Variables::Activation(module) => vec![activation(&graph, x, outputs, module)?],
+        };
+        let pulled = pull_back(&mut graph, outputs, cotangent, &values)?;
+        let depends = graph.dependents(&[cotangent]);
+        let plan = |graph: &mut Graph, value| match group {
+            Variables::Parameters(_) => Plan::cheapest(graph, value, &depends, columns),
+            Variables::Activation(_) => Ok(Plan::Activation(value)),
+        };
+        let plans: Vec<Plan> = pulled
+            .into_iter()
+            .map(|value| plan(&mut graph, value))
+            .collect::<eigenscape_program::Result<_>>()?;
+        let wanted: Vec<Value> = plans.iter().flat_map(|plan| plan.values()).collect();
+        let weights = parameters.iter().chain(&buffers);
+        let fixed = weights.clone().count();
+        let inputs: Vec<Value> = weights.chain([&x]).chain(&masks).copied().collect();
+        let (prefix, linear) = split(&graph, &inputs, &[cotangent], &wanted)?;
+        let forms = plans.iter().map(|plan| form(&graph, plan)).collect();
+        let (prefix, linear) = (prefix.into(), linear.into());
+        Ok(Self { prefix, linear, forms, columns, fixed, outputs: shape })
+    }
+
+    /// What each variable's rows are like when there are so many samples in all.
+    pub fn sizes(&self, samples: usize) -> Vec<RowSize> {
+        self.forms.iter().map(|form| form.size(samples, self.columns)).collect()
+    }
+
+    /// R.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Floating-point operations for the rows of one sample.
+    pub fn flops(&self) -> usize {
+        self.linear.flops().saturating_mul(self.columns).saturating_add(self.prefix.flops())
+    }
+
+    /// Bytes held at most while `samples` samples are evaluated in numbers of a type, beside the rows.
+    pub fn evaluating(&self, samples: usize, fusion: Fusion, dtype: DType) -> usize {
+        let led: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
+        let signature = |led: &[bool], compute| Signature {
+            inputs: led.iter().map(|&led| Input { dtype, led }).collect(),
+            lead: samples,
+            compute,
+            outputs: dtype,
+        };
+        // Residuals are evaluated in f64.
+        let prefix = self.prefix.footprint(fusion, &signature(&led, DType::F64));
+        let mut residuals = self.prefix.led_outputs(&led);
+        residuals.push(true);
+        let linear = self.linear.footprint(fusion, &signature(&residuals, dtype));
+        prefix.peak.max(prefix.outputs + linear.peak)
+    }
+
+    /// Memory for the rows of `samples` samples.
+    pub fn allocate(&self, samples: usize, dtype: DType, device: &Device) -> Result<Vec<Assembly>> {
+        let new = |form: &Form| Assembly::new(*form, samples, self.columns, dtype, device);
+        self.forms.iter().map(new).collect()
+    }
+
+    /// Computes the rows of the samples of `point`, the first of which is the `start`-th of `rows`, for their `cotangents`
+    /// \[n, D, R\], D being all outputs of a sample.
+    pub fn fill(
+        &self,
+        rows: &mut [Assembly],
+        point: &Point,
+        cotangents: &Tensor,
+        start: usize,
+    ) -> Result<()> {
+        let data = std::iter::once(&point.inputs).chain(&point.masks).map(|data| data.unsqueeze(1));
+        let weights = point.parameters.iter().chain(&point.buffers).cloned();
+        let inputs = weights.map(Ok).chain(data).collect::<candle_core::Result<Vec<Tensor>>>()?;
+        let mut residuals = evaluate_residuals(&self.prefix, point, inputs)?;
+        let (samples, _, columns) = cotangents.dims3()?;
+        let cotangents = cotangents.permute((2, 0, 1))?.contiguous()?;
+        let lead: Vec<usize> = std::iter::once(samples).chain(self.outputs.iter().copied()).collect();
+        for r in 0..columns {
+            residuals.push(cotangents.get(r)?.reshape(lead.as_slice())?);
+            let mut results = point.run(&self.linear, residuals.clone())?.into_iter();
+            residuals.pop();
+            for assembly in rows.iter_mut() {
+                assembly.put(r, start, samples, &mut results)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The factor of what was filled: of the samples `range` of `all`.
+    pub fn finish(&self, rows: Vec<Assembly>, range: &Range<usize>, all: usize) -> Result<Factor> {
+        let tensors = rows.into_iter().map(|rows| rows.finish(range.start, all)).collect::<Result<_>>()?;
+        Ok(Factor { rows: self.columns * range.len(), tensors })
+    }
+}
+
+fn form(graph: &Graph, plan: &Plan) -> Form {
+    let len = |value: Value| graph.shape(value).iter().product();
+    match *plan {
+        Plan::Explicit(value) => Form::Explicit { len: len(value) },
+        Plan::Activation(value) => Form::Activation { len: len(value) },
+        Plan::Outer { left, right } => {
+            let positions = graph.shape(left)[0];
+            Form::Outer { positions, left: len(left) / positions, right: len(right) / positions }
+        }
+    }
+}

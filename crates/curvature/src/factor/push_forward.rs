@@ -1,0 +1,94 @@
+//! Passes forward: the columns of a factor, one parameter after the other.
+
+use candle_core::{DType, Tensor};
+use eigenscape_program::{
+    Variables,
+    transforms::or_zero,
+    transforms::{linearize, transpose},
+};
+use eigenscape_runtime::{Executable, Fusion, Result, Signature, split};
+
+use crate::{objective::Objective, parts::Parts, point::Point, residuals::evaluate_residuals};
+
+/// v ↦ Sᵀ J v for the outputs of N samples and the root S of [`Loss::root_times`](crate::Loss): the columns of a factor Φ with ΦᵀΦ = G are those of the unit
+/// vectors. It has D rows a sample, one an output.
+pub(crate) struct PushForward {
+    prefix: Executable,
+    linear: Executable,
+    parts: Parts,
+    samples: usize,
+    /// D.
+    outputs: usize,
+}
+
+impl PushForward {
+    pub fn new(objective: &Objective, group: &Variables) -> Result<Self> {
+        let mut graph = objective.graph.clone();
+        let (seeds, direction) = objective.seeds(&mut graph, group)?;
+        let shape = graph.shape(objective.outputs).to_vec();
+        let tangent = linearize(&mut graph, &[objective.outputs], &seeds)?[0];
+        let tangent = or_zero(&mut graph, tangent, &shape)?;
+        // S s is linear in s: its transpose is Sᵀ.
+        let signs = graph.input("signs", &shape);
+        let root = objective.loss_kind.root_times(&mut graph, objective.outputs, objective.target, signs)?;
+        let column = transpose(&mut graph, &[(root, tangent)], &[signs])?[0];
+        let column = or_zero(&mut graph, column, &shape)?;
+        let (prefix, linear) = split(&graph, &objective.inputs, &direction, &[column])?;
+        let parts = Parts::new(direction.iter().map(|v| graph.shape(*v).to_vec()).collect());
+        let samples = objective.samples();
+        let (prefix, linear) = (prefix.into(), linear.into());
+        Ok(Self { prefix, linear, parts, samples, outputs: shape.iter().skip(1).product() })
+    }
+
+    /// D.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// How many columns belong to each variable.
+    pub fn columns(&self) -> Vec<usize> {
+        self.parts.lens()
+    }
+
+    /// Floating-point operations of all columns.
+    pub fn flops(&self) -> usize {
+        self.linear.flops().saturating_mul(self.parts.dimension()).saturating_add(self.prefix.flops())
+    }
+
+    /// Bytes held at most in numbers of a type, beside the columns, with `vectors` vectors at once.
+    pub fn evaluating(&self, vectors: usize, fusion: Fusion, dtype: DType) -> usize {
+        let exact = Signature { compute: DType::F64, ..Signature::plain(self.prefix.inputs(), dtype) };
+        let prefix = self.prefix.footprint(fusion, &exact);
+        let residuals = self.linear.inputs() - self.parts.count();
+        let mut signature = Signature { lead: vectors, ..Signature::plain(self.linear.inputs(), dtype) };
+        signature.inputs[residuals..].iter_mut().for_each(|input| input.led = true);
+        let linear = self.linear.footprint(fusion, &signature);
+        let units = vectors.saturating_mul(self.parts.dimension()).saturating_mul(dtype.size_in_bytes());
+        prefix.peak.max(prefix.outputs + linear.peak.saturating_add(units))
+    }
+
+    /// The columns \[P, N, D\] at a point, `vectors` at once.
+    pub fn at(&self, point: &Point, vectors: usize) -> Result<Tensor> {
+        let (dtype, device) = (point.dtype(), point.inputs.device());
+        let mut inputs = evaluate_residuals(&self.prefix, point, point.tensors())?;
+        let (p, residuals, vectors) = (self.parts.dimension(), inputs.len(), vectors.max(1));
+        let columns = Tensor::zeros((p, self.samples, self.outputs), dtype, device)?;
+        for first in (0..p).step_by(vectors) {
+            let count = vectors.min(p - first);
+            let units = Tensor::zeros((count, p), dtype, device)?;
+            units.slice_set(&Tensor::eye(count, DType::F64, device)?.to_dtype(dtype)?, 1, first)?;
+            inputs.extend(self.parts.cut(&units)?);
+            let result = point.run(&self.linear, inputs.clone())?.remove(0);
+            inputs.truncate(residuals);
+            // A column that depends on no parameter is zero, and has no leading axis.
+            let shape = (count, self.samples, self.outputs);
+            let result = if result.elem_count() == count * self.samples * self.outputs {
+                result.reshape(shape)?
+            } else {
+                result.reshape((1, self.samples, self.outputs))?.broadcast_as(shape)?
+            };
+            columns.slice_set(&result.contiguous()?, 0, first)?;
+        }
+        Ok(columns)
+    }
+}

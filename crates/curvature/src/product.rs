@@ -1,0 +1,142 @@
+//! Products of a curvature matrix with vectors, on a cached linear program.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Tensor};
+use eigenscape_runtime::{Backend, Executable, Fusion, Result, Signature};
+
+use crate::{parts::Parts, point::Point, residuals::evaluate_residuals};
+
+/// v ↦ Mv for a symmetric matrix M of one group, not yet at a point.
+#[derive(Debug, Clone)]
+pub struct ProductProgram {
+    /// From the point to the residuals: whatever does not depend on v.
+    prefix: Executable,
+    /// From the residuals and v to Mv.
+    linear: Executable,
+    parts: Parts,
+}
+
+/// Bytes that a [`ProductProgram`] holds, beside the point and the vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProductFootprint {
+    /// The residuals, kept for as long as products are taken.
+    pub residuals: usize,
+    /// The most at any time while the residuals are evaluated, themselves included.
+    pub preparing: usize,
+    /// The most at any time of one product, beside the residuals.
+    pub applying: usize,
+}
+
+impl ProductProgram {
+    pub(crate) fn new(prefix: Executable, linear: Executable, shapes: Vec<Vec<usize>>) -> Self {
+        Self { prefix, linear, parts: Parts::new(shapes) }
+    }
+
+    /// Evaluates every residual (activations, masks, argmaxes) at `point`, once for all products.
+    ///
+    /// # Errors
+    /// When a shape does not fit or a tensor operation fails.
+    pub fn at(&self, point: &Point) -> Result<Product> {
+        Ok(Product {
+            linear: self.linear.clone(),
+            residuals: evaluate_residuals(&self.prefix, point, point.tensors())?,
+            backend: point.backend.clone(),
+            dtype: point.dtype(),
+            parts: self.parts.clone(),
+        })
+    }
+
+    /// For numbers of a type, with one vector.
+    pub(crate) fn footprint(&self, fusion: Fusion, dtype: DType) -> ProductFootprint {
+        let exact = Signature { compute: DType::F64, ..Signature::plain(self.prefix.inputs(), dtype) };
+        let prefix = self.prefix.footprint(fusion, &exact);
+        let applying = self.linear.footprint(fusion, &Signature::plain(self.linear.inputs(), dtype)).peak;
+        ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak, applying }
+    }
+
+    /// Bytes that the operations of one product with `vectors` vectors at once read and write in `dtype`,
+    /// each operand counted once.
+    #[must_use]
+    pub fn bytes_moved(&self, fusion: Fusion, dtype: DType, vectors: usize) -> usize {
+        let residuals = self.linear.inputs() - self.parts.count();
+        let mut signature = Signature { lead: vectors, ..Signature::plain(self.linear.inputs(), dtype) };
+        signature.inputs[residuals..].iter_mut().for_each(|input| input.led = vectors > 1);
+        self.linear.plan(fusion, &signature).bytes_moved()
+    }
+
+    /// How vectors are cut into variables.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// P, the number of scalars of the group.
+    pub(crate) fn dimension(&self) -> usize {
+        self.parts.dimension()
+    }
+
+    /// Floating-point operations of one product with one vector.
+    pub(crate) fn flops(&self) -> usize {
+        self.linear.flops()
+    }
+
+    /// Floating-point operations of the residuals.
+    pub(crate) fn preparing_flops(&self) -> usize {
+        self.prefix.flops()
+    }
+}
+
+/// v ↦ Mv for a symmetric matrix M of one group at a point. Every residual was evaluated once, when the product was made; each
+/// application runs the linear program alone.
+#[derive(Debug, Clone)]
+pub struct Product {
+    linear: Executable,
+    residuals: Vec<Tensor>,
+    backend: Arc<dyn Backend>,
+    dtype: DType,
+    parts: Parts,
+}
+
+impl Product {
+    /// P, the number of scalars of the group.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.parts.dimension()
+    }
+
+    /// Mv for v given as one tensor a variable of the group; all may have a leading axis of K vectors.
+    ///
+    /// # Errors
+    /// When a shape does not fit or a tensor operation fails.
+    pub fn apply(&self, v: &[Tensor]) -> Result<Vec<Tensor>> {
+        self.linear.run(&*self.backend, self.inputs(v), self.dtype)
+    }
+
+    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K, P\].
+    ///
+    /// # Errors
+    /// When the shape does not fit or a tensor operation fails.
+    pub fn apply_rows(&self, vectors: &Tensor) -> Result<Tensor> {
+        let terms = [(1.0, self.results(vectors)?)];
+        let joined = self.backend.join(&terms, &self.parts.lens(), vectors.dims()[0], self.dtype);
+        terms.iter().for_each(|(_, results)| self.backend.recycle(results));
+        joined
+    }
+
+    /// Mv for each row v of `vectors` \[K, P\] as one tensor a variable, in memory of their own.
+    pub(crate) fn results(&self, vectors: &Tensor) -> Result<Vec<Tensor>> {
+        let inputs = self.inputs(&self.parts.cut(vectors)?);
+        let results = self.linear.run(&*self.backend, inputs.clone(), self.dtype)?;
+        self.backend.own(results, &inputs)
+    }
+
+    fn inputs(&self, v: &[Tensor]) -> Vec<Tensor> {
+        self.residuals.iter().chain(v).cloned().collect()
+    }
+
+    /// Floating-point operations of one product.
+    #[must_use]
+    pub fn flops(&self) -> usize {
+        self.linear.flops()
+    }
+}

@@ -1,0 +1,125 @@
+//! The exact factor over all samples by its columns, some samples at a time.
+
+use std::ops::Range;
+
+use candle_core::{DType, Tensor};
+use eigenscape_program::Variables;
+use eigenscape_runtime::Result;
+
+use super::{MeanLoss, split::Need};
+use crate::{
+    factor::{Factor, PushForward, RowSize, Rows},
+    objective::Objective,
+    point::Point,
+};
+
+/// The most vectors that are pushed forward at once.
+const VECTORS: usize = 64;
+
+/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group of parameters, computed by its P columns: where samples have more outputs
+/// than the group has parameters, P passes forward are less work than the passes backward of [`StreamedFactor`](super::StreamedFactor). It has D rows a
+/// sample, one an output, and is another square root of the same matrix.
+pub struct StreamedColumns {
+    loss: MeanLoss,
+    group: Variables,
+    /// For one sample.
+    one: PushForward,
+}
+
+impl MeanLoss {
+    /// The exact factor of the Gauss-Newton matrix of some parameters, by its columns. Nothing is evaluated yet.
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn columns(&self, group: impl Into<Variables>) -> Result<StreamedColumns> {
+        let group = group.into();
+        let one = self.push_forward(&group, 1)?;
+        Ok(StreamedColumns { loss: self.clone(), group, one })
+    }
+
+    fn push_forward(&self, group: &Variables, samples: usize) -> Result<PushForward> {
+        PushForward::new(&Objective::new(&self.network, self.loss, samples)?, group)
+    }
+
+    /// D, how many outputs a sample has.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.network.output_shape().iter().product()
+    }
+}
+
+impl StreamedColumns {
+    /// What the rows of each variable of the group are like.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<RowSize> {
+        let size = |columns| RowSize { columns, numbers: columns * self.one.outputs(), outer: false };
+        self.one.columns().into_iter().map(size).collect()
+    }
+
+    /// Bytes held at most while so many samples are evaluated at once, beside the rows themselves: a copy of the rows, too.
+    #[must_use]
+    pub fn evaluating(&self, samples: usize) -> usize {
+        let (fusion, dtype) = self.loss.numbers();
+        let rows = self.sizes().iter().map(|size| size.numbers).sum::<usize>() * self.loss.number();
+        samples.saturating_mul(self.one.evaluating(1, fusion, dtype).saturating_add(rows))
+    }
+
+    /// Floating-point operations for the rows of all samples.
+    #[must_use]
+    pub fn flops(&self) -> usize {
+        self.loss.point.samples().saturating_mul(self.one.flops())
+    }
+
+    /// The rows of some of the samples, in micro-batches that take at most `memory` bytes beside the rows.
+    ///
+    /// # Errors
+    /// When one sample takes more memory, or an operation fails.
+    pub fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor> {
+        let all = self.loss.point.samples();
+        let need = |n| Ok(Need { residuals: 0, peak: self.evaluating(n) });
+        let split = self.loss.split(samples.len(), memory, need)?;
+        let mut parts = Vec::with_capacity(split.count);
+        for index in 0..split.count {
+            let range = split.range(index);
+            let count = range.len();
+            let program = self.loss.push_forward(&self.group, count)?;
+            let left = memory.saturating_sub(self.evaluating(count));
+            let (fusion, dtype) = self.loss.numbers();
+            let vector =
+                program.evaluating(2, fusion, dtype).saturating_sub(program.evaluating(1, fusion, dtype));
+            let vectors = (1 + left / vector.max(1)).min(VECTORS);
+            let point = self.loss.point.narrow(samples.start + range.start..samples.start + range.end)?;
+            // Each sample's root is that of a mean over `count` samples.
+            let share = (count as f64 / all as f64).sqrt();
+            parts.push(program.at(&point, vectors)?.affine(share, 0.0)?);
+        }
+        self.factor(&Tensor::cat(&parts, 1)?)
+    }
+
+    /// How far rounding has moved the rows of one sample; see [`StreamedFactor::rounding`](super::StreamedFactor::rounding).
+    ///
+    /// # Errors
+    /// When there is no such sample or an operation fails.
+    pub fn rounding(&self, sample: usize) -> Result<Option<Vec<[f64; 2]>>> {
+        if self.loss.point.dtype() == DType::F64 {
+            return Ok(None);
+        }
+        let of_one = |point: &Point| self.factor(&self.one.at(point, VECTORS)?);
+        let point = self.loss.point.narrow(sample..sample + 1)?;
+        let (rounded, exact) = (of_one(&point)?, of_one(&point.in_f64()?)?);
+        let pairs = rounded.tensors.iter().zip(&exact.tensors);
+        pairs.map(|(rounded, exact)| rounded.deviation(exact, 1)).collect::<Result<_>>().map(Some)
+    }
+
+    /// Columns \[P, N, D\] as the rows \[D·N, Pₜ\] of each variable.
+    fn factor(&self, columns: &Tensor) -> Result<Factor> {
+        let (_, samples, outputs) = columns.dims3()?;
+        let (rows, mut first) = (samples * outputs, 0);
+        let tensors = self.one.columns().into_iter().map(|count| {
+            let of_variable = columns.narrow(0, first, count)?.permute((2, 1, 0))?.contiguous()?;
+            first += count;
+            Ok(Rows::Explicit(of_variable.reshape((rows, count))?))
+        });
+        Ok(Factor { rows, tensors: tensors.collect::<Result<_>>()? })
+    }
+}

@@ -1,0 +1,133 @@
+//! The exact factor over all samples, some samples at a time.
+
+use std::ops::Range;
+
+use candle_core::DType;
+use eigenscape_program::Variables;
+use eigenscape_runtime::{Error, Result};
+
+use super::{MeanLoss, split::Need};
+use crate::{
+    factor::{Factor, PullBack, RowSize},
+    objective::Objective,
+    point::Point,
+};
+
+/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group, whose rows are computed when they are asked for. See
+/// [`Objective::factor`].
+pub struct StreamedFactor {
+    loss: MeanLoss,
+    pull_back: PullBack,
+}
+
+impl MeanLoss {
+    /// The exact factor of the Gauss-Newton matrix of `group`. Nothing is evaluated yet.
+    ///
+    /// # Errors
+    /// When samples see each other or the program cannot be built.
+    pub fn factor(&self, group: impl Into<Variables>) -> Result<StreamedFactor> {
+        let pull_back = PullBack::new(&self.network, &group.into(), self.rank()?)?;
+        Ok(StreamedFactor { loss: self.clone(), pull_back })
+    }
+
+    /// R, the number of the factor's rows for each sample: the rank of the loss' Hessian in the outputs.
+    ///
+    /// # Errors
+    /// When it is 0.
+    pub fn rank(&self) -> Result<usize> {
+        let rank = self.loss.rank(self.network.output_shape());
+        if rank == 0 {
+            return Err(Error::shape("the loss' factor", "needs at least two classes, or one output"));
+        }
+        Ok(rank)
+    }
+
+    /// Bytes that products and factors may take.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.memory
+    }
+}
+
+impl StreamedFactor {
+    /// What the rows of each variable of the group are like.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<RowSize> {
+        self.pull_back.sizes(self.loss.point.samples())
+    }
+
+    /// Bytes held at most while so many samples are evaluated at once, beside the rows themselves.
+    #[must_use]
+    pub fn evaluating(&self, samples: usize) -> usize {
+        let (fusion, dtype) = self.loss.numbers();
+        let number = dtype.size_in_bytes();
+        // The loss' root, and a copy of it whose axes are in another order.
+        let root =
+            2_usize.saturating_mul(number).saturating_mul(samples).saturating_mul(self.numbers_of_root());
+        self.pull_back.evaluating(samples, fusion, dtype).saturating_add(root)
+    }
+
+    /// D·R, the numbers of the loss' root for each sample.
+    fn numbers_of_root(&self) -> usize {
+        self.loss.outputs().saturating_mul(self.pull_back.columns())
+    }
+
+    /// Floating-point operations for the rows of all samples, the loss' root included.
+    #[must_use]
+    pub fn flops(&self) -> usize {
+        /// So many operations make a number of the root.
+        const ROOT: usize = 4;
+        let root = ROOT.saturating_mul(self.numbers_of_root());
+        self.loss.point.samples().saturating_mul(self.pull_back.flops().saturating_add(root))
+    }
+
+    /// The rows of some of the samples: R passes backward through the network, in micro-batches that take at most `memory` bytes
+    /// beside the rows.
+    ///
+    /// # Errors
+    /// When one sample takes more memory, or an operation fails.
+    pub fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor> {
+        let all = self.loss.point.samples();
+        let need = |n| Ok(Need { residuals: 0, peak: self.evaluating(n) });
+        let split = self.loss.split(samples.len(), memory, need)?;
+        let mut rows = self.pull_back.allocate(
+            samples.len(),
+            self.loss.point.dtype(),
+            self.loss.point.inputs.device(),
+        )?;
+        for index in 0..split.count {
+            let range = split.range(index);
+            let (start, count) = (range.start, range.len());
+            let point = self.loss.point.narrow(samples.start + start..samples.start + range.end)?;
+            let cotangents =
+                Objective::new(&self.loss.network, self.loss.loss, count)?.loss_factor(&point)?;
+            // Each sample's cotangents are those of a mean over `count` samples.
+            let share = (count as f64 / all as f64).sqrt();
+            self.pull_back.fill(&mut rows, &point, &cotangents.affine(share, 0.0)?, start)?;
+        }
+        self.pull_back.finish(rows, &samples, all)
+    }
+
+    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\] over these rows φ̃ and the rows φ in f64 at the
+    /// same point. `None` where they are in f64.
+    ///
+    /// # Errors
+    /// When there is no such sample or an operation fails.
+    pub fn rounding(&self, sample: usize) -> Result<Option<Vec<[f64; 2]>>> {
+        if self.loss.point.dtype() == DType::F64 {
+            return Ok(None);
+        }
+        let point = self.loss.point.narrow(sample..sample + 1)?;
+        let (rounded, exact) = (self.of_one(&point)?, self.of_one(&point.in_f64()?)?);
+        let pairs = rounded.tensors.iter().zip(&exact.tensors);
+        pairs.map(|(rounded, exact)| rounded.deviation(exact, 1)).collect::<Result<_>>().map(Some)
+    }
+
+    /// The rows of the loss of one sample.
+    fn of_one(&self, point: &Point) -> Result<Factor> {
+        let mut rows = self.pull_back.allocate(1, point.dtype(), point.inputs.device())?;
+        let cotangents = Objective::new(&self.loss.network, self.loss.loss, 1)?.loss_factor(point)?;
+        self.pull_back.fill(&mut rows, point, &cotangents, 0)?;
+        self.pull_back.finish(rows, &(0..1), 1)
+    }
+}

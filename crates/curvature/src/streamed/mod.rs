@@ -1,0 +1,295 @@
+//! Curvature of a mean over many samples in bounded memory: micro-batches.
+//!
+//! With micro-batches b of n_b samples, H = Σ_b (n_b/N) H_b, and likewise for every mean; an activation has variables of its own in
+//! each sample, so that its products are joined instead of added.
+
+mod columns;
+mod factor;
+mod gradient;
+mod predictions;
+mod product;
+mod split;
+
+use candle_core::DType;
+use eigenscape_program::{Affinity, Loss, Network, Variables, transforms::Breaker};
+use eigenscape_runtime::{Fusion, Result};
+
+use self::split::{Need, Split};
+pub use self::{
+    columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, predictions::Predictions,
+    product::StreamedProduct,
+};
+use crate::{
+    objective::Objective,
+    point::Point,
+    product::{ProductFootprint, ProductProgram},
+};
+
+/// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit into memory. How the samples are
+/// split is chosen from the programs' own memory needs and changes results by rounding alone.
+#[derive(Clone)]
+pub struct MeanLoss {
+    network: Network,
+    loss: Loss,
+    point: Point,
+    memory: usize,
+}
+
+/// Bytes of a number in f64: residuals are evaluated in it, and sums over micro-batches are.
+const EXACT: usize = size_of::<f64>();
+
+/// Which product: a method of [`Objective`].
+type Emit = fn(&Objective, Variables) -> Result<ProductProgram>;
+
+impl MeanLoss {
+    /// The mean loss over the samples of `point`, whose curvature may take `memory` bytes beside the point and the vectors.
+    ///
+    /// # Errors
+    /// When the point has no samples, or the network's outputs do not fit the loss.
+    pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
+        // Whatever is wrong with the loss is wrong for one sample, too.
+        Objective::new(network, loss, point.samples().min(1))?;
+        Ok(Self { network: network.clone(), loss, point, memory })
+    }
+
+    /// The same loss, whose curvature may take so much memory.
+    #[must_use]
+    pub fn within(&self, memory: usize) -> Self {
+        Self { memory, ..self.clone() }
+    }
+
+    /// The parameters and the data.
+    #[must_use]
+    pub fn point(&self) -> &Point {
+        &self.point
+    }
+
+    /// The same mean, whose products and factors are computed in f64 at the same numbers: by it their rounding is measured.
+    ///
+    /// # Errors
+    /// When the conversion of the targets fails.
+    pub fn in_f64(&self) -> Result<Self> {
+        Ok(Self { point: self.point.in_f64()?, ..self.clone() })
+    }
+
+    /// v ↦ Hv for the Hessian block of `group`.
+    ///
+    /// # Errors
+    /// When the program cannot be built or does not fit into memory.
+    pub fn hessian(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
+        self.product(&group.into(), Objective::hessian_program)
+    }
+
+    /// v ↦ Gv for the Gauss-Newton block of `group`.
+    ///
+    /// # Errors
+    /// When the program cannot be built or does not fit into memory.
+    pub fn gauss_newton(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
+        self.product(&group.into(), Objective::gauss_newton_program)
+    }
+
+    /// v ↦ Rv = Hv − Gv for the residual block of `group`.
+    ///
+    /// # Errors
+    /// When the program cannot be built or does not fit into memory.
+    pub fn residual(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
+        self.product(&group.into(), Objective::residual_program)
+    }
+
+    /// The module in which one sample's output depends on other samples, if there is one: then there is no factor, and all samples
+    /// are evaluated at once.
+    #[must_use]
+    pub fn mixes_samples(&self) -> Option<&str> {
+        self.network.mixes_samples()
+    }
+
+    /// What can be proved of the outputs as functions of `group`, and where the proof fails.
+    ///
+    /// # Errors
+    /// When the network has no such activation.
+    pub fn affinity(&self, group: impl Into<Variables>) -> Result<(Affinity, Option<Breaker>)> {
+        Objective::new(&self.network, self.loss, 1)?.affinity(group)
+    }
+
+    fn product(&self, group: &Variables, emit: Emit) -> Result<StreamedProduct> {
+        let program =
+            |samples: usize| emit(&Objective::new(&self.network, self.loss, samples)?, group.clone());
+        let need =
+            |samples: usize| Ok(program(samples)?.need(self.point.backend.fusion(), self.point.dtype()));
+        let split = self.split(self.point.samples(), self.memory, need)?;
+        StreamedProduct::new(&self.point, group, split, self.memory, program)
+    }
+
+    fn split(&self, samples: usize, memory: usize, need: impl FnMut(usize) -> Result<Need>) -> Result<Split> {
+        Split::new(samples, memory, self.mixes_samples().is_none(), need)
+    }
+
+    /// What its programs are fused for, and their numbers' type.
+    fn numbers(&self) -> (Fusion, DType) {
+        (self.point.backend.fusion(), self.point.dtype())
+    }
+
+    /// Bytes of a number.
+    fn number(&self) -> usize {
+        self.point.dtype().size_in_bytes()
+    }
+}
+
+impl ProductProgram {
+    fn need(&self, fusion: Fusion, dtype: DType) -> Need {
+        let ProductFootprint { residuals, preparing, applying } = self.footprint(fusion, dtype);
+        Need { residuals, peak: preparing.max(residuals + applying) + EXACT * self.dimension() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use candle_core::{DType, Device, Tensor};
+    use eigenscape_program::{Scope, Value, nn};
+
+    use super::*;
+
+    /// Numbers that repeat only after a long time.
+    fn wave(shape: &[usize], phase: f64) -> Result<Tensor> {
+        let count = shape.iter().product::<usize>();
+        let values = Tensor::from_iter((0..count).map(|i| (i as f64 * 0.7 + phase).sin()), &Device::Cpu)?;
+        Ok(values.reshape(shape)?)
+    }
+
+    fn network(scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value> {
+        let x =
+            nn::conv2d(&mut scope.at("conv"), x, 4, 3, eigenscape_program::ConvSettings::default(), true)?;
+        let x = nn::activation(&mut scope.at("tanh"), x, nn::Activation::Tanh)?;
+        let x = nn::flatten(scope, x)?;
+        nn::linear(&mut scope.at("fc"), x, 3, true)
+    }
+
+    const SAMPLES: usize = 7;
+
+    fn mean_loss(memory: usize) -> Result<MeanLoss> {
+        let network = Network::new(&[2, 4, 4], network)?;
+        let parameters = network.parameters().iter().zip(0_u32..);
+        let parameters = parameters.map(|(p, i)| wave(&p.shape, f64::from(i))).collect::<Result<_>>()?;
+        let labels = (0..SAMPLES).flat_map(|n| (0..3).map(move |c| f64::from(u8::from(n % 3 == c))));
+        let point = Point {
+            backend: eigenscape_cpu::Cpu::shared(),
+            parameters,
+            buffers: vec![],
+            inputs: wave(&[SAMPLES, 2, 4, 4], 0.3)?,
+            targets: Tensor::from_iter(labels, &Device::Cpu)?.reshape((SAMPLES, 3))?,
+            masks: vec![],
+        };
+        MeanLoss::new(&network, Loss::CrossEntropy, point, memory)
+    }
+
+    fn difference(a: &Tensor, b: &Tensor) -> Result<f64> {
+        assert_eq!(a.dims(), b.dims());
+        let distance = (a - b)?.sqr()?.sum_all()?.to_scalar::<f64>()?.sqrt();
+        Ok(distance / b.sqr()?.sum_all()?.to_scalar::<f64>()?.sqrt())
+    }
+
+    /// From the smallest memory in which the product fits to plenty.
+    fn budgets() -> impl Iterator<Item = usize> {
+        let all = (0..40).map(|i| (3_000.0 * 1.2_f64.powi(i)) as usize);
+        all.filter(|&memory| mean_loss(memory).is_ok_and(|loss| loss.residual(&[0, 1, 2, 3]).is_ok()))
+    }
+
+    #[test]
+    fn products_do_not_depend_on_the_split() -> Result<()> {
+        let plenty = mean_loss(usize::MAX)?;
+        let groups =
+            [Variables::from(&[0, 1, 2, 3]), Variables::from(&[0]), Variables::Activation("conv".to_owned())];
+        let mut splits = std::collections::BTreeSet::new();
+        for group in &groups {
+            let whole = plenty.hessian(group)?;
+            let vectors = wave(&[3, whole.dimension()], 0.9)?;
+            for memory in budgets() {
+                let bounded = mean_loss(memory)?;
+                for (a, b) in [
+                    (whole.apply_rows(&vectors)?, bounded.hessian(group)?),
+                    (plenty.gauss_newton(group)?.apply_rows(&vectors)?, bounded.gauss_newton(group)?),
+                    (plenty.residual(group)?.apply_rows(&vectors)?, bounded.residual(group)?),
+                ] {
+                    splits.insert(b.micro_batches());
+                    assert!(difference(&b.apply_rows(&vectors)?, &a)? < 1e-13, "{memory}");
+                }
+            }
+        }
+        assert!(splits.contains(&1) && splits.len() > 2, "the budgets try {splits:?} micro-batches");
+        Ok(())
+    }
+
+    /// The rows of consecutive blocks of samples, below one another, in f64.
+    fn rows(factor: &StreamedFactor, blocks: &[Range<usize>], memory: usize) -> Result<Tensor> {
+        let block = |block: &Range<usize>| -> Result<Tensor> {
+            let rows = factor.rows(block.clone(), memory)?;
+            let columns = rows.tensors.iter().map(|rows| rows.explicit(DType::F64));
+            let columns = Tensor::cat(&columns.collect::<Result<Vec<_>>>()?, 1)?;
+            let (m, p) = columns.dims2()?;
+            Ok(columns.reshape((m / block.len(), block.len(), p))?)
+        };
+        Ok(Tensor::cat(&blocks.iter().map(block).collect::<Result<Vec<_>>>()?, 1)?.flatten_to(1)?)
+    }
+
+    #[test]
+    fn gradients_do_not_depend_on_the_split() -> Result<()> {
+        let all = [0, 1, 2, 3];
+        let plenty = mean_loss(usize::MAX)?;
+        let whole = plenty.gradient(&all)?;
+        let program = Objective::new(&plenty.network, plenty.loss, SAMPLES)?.gradient(&all)?;
+        let at_once = program.at(&plenty.point, &[])?;
+        let expected = at_once.iter().take(1).chain(&at_once[2..]);
+        for (a, b) in std::iter::once(&whole.loss).chain(&whole.gradient).zip(expected) {
+            assert!(difference(a, b)? < 1e-14);
+        }
+        // What all samples take at once, without room for the sums.
+        let bounded = mean_loss(program.peak(Fusion::ALL, DType::F64))?.gradient(&all)?;
+        assert!(difference(&bounded.loss, &whole.loss)? < 1e-14);
+        assert!(difference(&bounded.outputs, &whole.outputs)? < 1e-14);
+        for (a, b) in bounded.gradient.iter().zip(&whole.gradient) {
+            assert!(difference(a, b)? < 1e-13);
+        }
+        assert!(matches!(mean_loss(100)?.gradient(&all), Err(eigenscape_runtime::Error::Memory { .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn factors_do_not_depend_on_the_split() -> Result<()> {
+        let whole = mean_loss(usize::MAX)?;
+        for group in [Variables::from(&[0, 1, 2, 3]), Variables::Activation("conv".to_owned())] {
+            let factor = whole.factor(&group)?;
+            let expected = rows(&factor, std::slice::from_ref(&(0..SAMPLES)), usize::MAX)?;
+            let columns: usize = factor.sizes().iter().map(|size| size.columns).sum();
+            assert_eq!(expected.dims(), [whole.rank()? * SAMPLES, columns]);
+            let gauss_newton = whole.gauss_newton(&group)?;
+            let identity = Tensor::eye(gauss_newton.dimension(), DType::F64, &Device::Cpu)?;
+            // An activation's variables are in the product sample after sample, in the factor element after element.
+            let by_sample = match &group {
+                Variables::Parameters(_) => expected.clone(),
+                Variables::Activation(_) => {
+                    expected.reshape(((), columns / SAMPLES, SAMPLES))?.transpose(1, 2)?.flatten_from(1)?
+                }
+            };
+            let product = by_sample.t()?.matmul(&by_sample)?;
+            assert!(difference(&product, &gauss_newton.apply_rows(&identity)?)? < 1e-13);
+            // Blocks of samples, evaluated at once or one by one.
+            for blocks in [vec![0..3, 3..7], vec![0..1, 1..2, 2..5, 5..7]] {
+                for memory in [usize::MAX, factor.evaluating(1)] {
+                    assert!(difference(&rows(&factor, &blocks, memory)?, &expected)? < 1e-13);
+                }
+            }
+            let refused = factor.rows(0..2, factor.evaluating(1) - 1);
+            assert!(matches!(refused, Err(eigenscape_runtime::Error::Memory { .. })));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn too_little_memory_is_an_error() -> Result<()> {
+        let refused = mean_loss(100)?.hessian(&[0]);
+        assert!(matches!(refused, Err(eigenscape_runtime::Error::Memory { .. })));
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! Products over all samples.
+
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Range,
+};
+
+use candle_core::{D, DType, Tensor};
+use eigenscape_program::Variables;
+use eigenscape_runtime::{Error, Result};
+
+use super::split::Split;
+use crate::{
+    point::Point,
+    product::{Product, ProductProgram},
+};
+
+/// Operations after which one evaluation keeps all threads and vectors busy: more vectors at once would only take more memory, and
+/// pass through it more slowly.
+const WORTHWHILE: usize = 1 << 32;
+
+/// v ↦ Mv for a symmetric matrix M of one group, a mean over all samples. Nothing is evaluated before the first application.
+pub struct StreamedProduct {
+    point: Point,
+    split: Split,
+    /// By number of samples: two sizes at most.
+    programs: BTreeMap<usize, ProductProgram>,
+    /// The first micro-batches, with their residuals.
+    kept: OnceCell<Vec<Product>>,
+    /// P.
+    dimension: usize,
+    /// Whether each sample has variables of its own.
+    by_sample: bool,
+    /// How many vectors are multiplied at once: as many as fit into memory and are worthwhile.
+    block: usize,
+    /// Bytes held whatever is multiplied, those of one vector more, and those of the evaluation of what is kept.
+    memory: [usize; 3],
+}
+
+impl StreamedProduct {
+    pub(super) fn new(
+        point: &Point,
+        group: &Variables,
+        split: Split,
+        memory: usize,
+        program: impl Fn(usize) -> Result<ProductProgram>,
+    ) -> Result<Self> {
+        let mut programs = BTreeMap::new();
+        for index in [0, split.count - 1] {
+            let samples = split.range(index).len();
+            if let Entry::Vacant(entry) = programs.entry(samples) {
+                entry.insert(program(samples)?);
+            }
+        }
+        let largest = &programs[&split.range(0).len()];
+        let footprint = largest.footprint(point.backend.fusion(), point.dtype());
+        let residuals = footprint.residuals * (split.kept + usize::from(split.kept < split.count));
+        let one = footprint.applying + size_of::<f64>() * largest.dimension();
+        let fit = memory.saturating_sub(residuals) / one.max(1);
+        let block = fit.min(WORTHWHILE.div_ceil(largest.flops().max(1))).max(1);
+        let preparing = footprint.preparing.saturating_sub(footprint.residuals);
+        let by_sample = matches!(group, Variables::Activation(_));
+        let mut product = Self {
+            point: point.clone(),
+            split,
+            programs,
+            kept: OnceCell::new(),
+            dimension: 0,
+            by_sample,
+            block,
+            memory: [residuals, one, preparing],
+        };
+        let sizes = (0..split.count).map(|index| product.programs[&split.range(index).len()].dimension());
+        product.dimension = if by_sample { sizes.sum() } else { sizes.max().unwrap_or(0) };
+        Ok(product)
+    }
+
+    /// P, the number of scalars of the group.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// Bytes held at most between and during products with so many vectors at a time, beside the point, the vectors and their products.
+    #[must_use]
+    pub fn memory(&self, vectors: usize) -> usize {
+        let [residuals, one, preparing] = self.memory;
+        residuals.saturating_add(one.saturating_mul(self.block.min(vectors)).max(preparing))
+    }
+
+    /// In how many micro-batches the samples are evaluated.
+    #[must_use]
+    pub fn micro_batches(&self) -> usize {
+        self.split.count
+    }
+
+    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K, P\].
+    ///
+    /// # Errors
+    /// When the shape does not fit or a tensor operation fails.
+    pub fn apply_rows(&self, vectors: &Tensor) -> Result<Tensor> {
+        let k = match vectors.dims() {
+            &[k, p] if p == self.dimension => k,
+            other => {
+                let problem = format!("needs vectors [K, {}], not {other:?}", self.dimension);
+                return Err(Error::shape("product", problem));
+            }
+        };
+        if k <= self.block {
+            return self.apply_block(vectors);
+        }
+        let products = Tensor::zeros((k, self.dimension), self.point.dtype(), vectors.device())?;
+        for start in (0..k).step_by(self.block) {
+            let rows = vectors.narrow(0, start, self.block.min(k - start))?;
+            products.slice_set(&self.apply_block(&rows)?, 0, start)?;
+        }
+        Ok(products)
+    }
+
+    /// Vectors of one block.
+    fn apply_block(&self, vectors: &Tensor) -> Result<Tensor> {
+        match (self.split.count, self.by_sample) {
+            (1, _) => self.with_product(0, |whole| whole.apply_rows(vectors)),
+            (_, true) => self.join(vectors),
+            (_, false) => self.sum(vectors),
+        }
+    }
+
+    /// Σ_b (n_b/N) M_b v.
+    fn sum(&self, vectors: &Tensor) -> Result<Tensor> {
+        /// So many terms take no more memory than their sum in f64 and one term.
+        const TERMS: usize = 3;
+        let parts = self.programs[&self.split.range(0).len()].parts();
+        let (lens, dtype) = (parts.lens(), self.point.dtype());
+        let add_up = |terms: &mut Vec<(f64, Vec<Tensor>)>, to| {
+            let sum = self.point.backend.join(terms, &lens, vectors.dims()[0], to);
+            // Programs have no use for what is in another type.
+            let used = terms.iter().flat_map(|(_, results)| results);
+            let used: Vec<Tensor> = used.filter(|tensor| tensor.dtype() == dtype).cloned().collect();
+            self.point.backend.recycle(&used);
+            terms.clear();
+            sum
+        };
+        let mut terms = Vec::with_capacity(TERMS);
+        for index in 0..self.split.count {
+            if terms.len() == TERMS {
+                let sum = add_up(&mut terms, DType::F64)?;
+                terms.push((1.0, parts.cut(&sum)?));
+            }
+            terms.push((self.share(index), self.with_product(index, |p| p.results(vectors))?));
+        }
+        add_up(&mut terms, dtype)
+    }
+
+    /// (n_b/N) M_b v_b, where v_b holds the variables of the samples of b: M is block-diagonal.
+    fn join(&self, vectors: &Tensor) -> Result<Tensor> {
+        let a_sample = self.dimension / self.split.samples;
+        let parts = (0..self.split.count).map(|index| {
+            let Range { start, end } = self.split.range(index);
+            let vectors = vectors.narrow(1, start * a_sample, (end - start) * a_sample)?.contiguous()?;
+            let part = self.with_product(index, |product| product.apply_rows(&vectors))?;
+            Ok(part.affine(self.share(index), 0.0)?)
+        });
+        Ok(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, D::Minus1)?)
+    }
+
+    /// n_b/N.
+    fn share(&self, index: usize) -> f64 {
+        self.split.range(index).len() as f64 / self.split.samples as f64
+    }
+
+    fn with_product<R>(&self, index: usize, f: impl FnOnce(&Product) -> Result<R>) -> Result<R> {
+        match self.kept()?.get(index) {
+            Some(product) => f(product),
+            None => f(&self.evaluate(index)?),
+        }
+    }
+
+    fn kept(&self) -> Result<&[Product]> {
+        if let Some(kept) = self.kept.get() {
+            return Ok(kept);
+        }
+        let kept = (0..self.split.kept).map(|index| self.evaluate(index)).collect::<Result<_>>()?;
+        Ok(self.kept.get_or_init(|| kept))
+    }
+
+    fn evaluate(&self, index: usize) -> Result<Product> {
+        let range = self.split.range(index);
+        self.programs[&range.len()].at(&self.point.narrow(range)?)
+    }
+
+    /// Floating-point operations of one product, residuals that are evaluated again included.
+    #[must_use]
+    pub fn flops(&self) -> usize {
+        let flops = |index: usize| {
+            let program = &self.programs[&self.split.range(index).len()];
+            program.flops() + if index < self.split.kept { 0 } else { program.preparing_flops() }
+        };
+        (0..self.split.count).map(flops).sum()
+    }
+}
+
+impl Drop for StreamedProduct {
+    fn drop(&mut self) {
+        self.point.backend.release();
+    }
+}

@@ -1,0 +1,145 @@
+//! How many samples are evaluated at once.
+
+use eigenscape_runtime::{Error, Result};
+
+/// The micro-batch below which kernels lose speed: where residuals must be evaluated again for each product anyway, larger
+/// ones gain nothing and keep fewer.
+const EFFICIENT: usize = 32;
+
+/// What a product may take for its samples beside the residuals, in bytes, before they are split although all would fit: memory that
+/// is touched and freed again for each product buys no speed. What one sample takes is no reason to split.
+const COMFORTABLE: usize = 512 << 20;
+
+/// Bytes that one micro-batch takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Need {
+    /// Kept from one product to the next.
+    pub residuals: usize,
+    /// At most, at any time, the residuals included.
+    pub peak: usize,
+}
+
+/// Samples in micro-batches of nearly the same size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Split {
+    pub samples: usize,
+    /// How many micro-batches there are.
+    pub count: usize,
+    /// How many of them keep their residuals.
+    pub kept: usize,
+}
+
+impl Split {
+    /// The samples of micro-batch `index`: the first ones have one more where the number does not divide.
+    pub fn range(&self, index: usize) -> std::ops::Range<usize> {
+        let (size, larger) = (self.samples / self.count, self.samples % self.count);
+        let start = |index: usize| index * size + index.min(larger);
+        start(index)..start(index + 1)
+    }
+
+    /// The fewest operations under `memory` bytes. Everything at once if it fits comfortably; otherwise the largest micro-batches
+    /// that do and whose residuals can all be kept; otherwise micro-batches of [`EFFICIENT`] samples, or as many as fit, of which as many
+    /// as fit keep theirs.
+    ///
+    /// # Errors
+    /// When not even one sample fits, or all samples must be evaluated at once (`divisible` is false) and do not fit.
+    pub fn new(
+        samples: usize,
+        memory: usize,
+        divisible: bool,
+        mut need: impl FnMut(usize) -> Result<Need>,
+    ) -> Result<Self> {
+        if !divisible {
+            let Need { peak, .. } = need(samples)?;
+            let what = "all samples at once, since they see each other,";
+            let whole = Self { samples, count: 1, kept: 1 };
+            return if peak <= memory {
+                Ok(whole)
+            } else {
+                Err(Error::Memory { what, need: peak, allowed: memory })
+            };
+        }
+        let least = need(1)?.peak;
+        let (mut count, mut fitting) = (1, None);
+        while count == 1 || samples.div_ceil(count) >= EFFICIENT {
+            let one = need(samples.div_ceil(count))?;
+            if one.residuals.saturating_mul(count - 1).saturating_add(one.peak) <= memory {
+                fitting = Some(Self { samples, count, kept: count });
+                if (one.peak - one.residuals).saturating_sub(least) <= COMFORTABLE {
+                    break;
+                }
+            }
+            count += count.div_ceil(4);
+        }
+        if let Some(split) = fitting {
+            return Ok(split);
+        }
+        count = samples.div_ceil(EFFICIENT);
+        loop {
+            let one = need(samples.div_ceil(count))?;
+            if one.peak <= memory {
+                let kept = (memory - one.peak) / one.residuals.max(1);
+                return Ok(Self { samples, count, kept: kept.min(count) });
+            }
+            if count == samples {
+                return Err(Error::Memory { what: "one sample", need: one.peak, allowed: memory });
+            }
+            count = (count + count.div_ceil(4)).min(samples);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten bytes of residuals and five beside them a sample.
+    fn split(samples: usize, memory: usize) -> Result<Split> {
+        Split::new(samples, memory, true, |n| Ok(Need { residuals: 10 * n, peak: 15 * n }))
+    }
+
+    #[test]
+    fn keeps_everything_while_it_fits() -> Result<()> {
+        assert_eq!(split(100, 1500)?, Split { samples: 100, count: 1, kept: 1 });
+        assert_eq!(split(100, 1499)?, Split { samples: 100, count: 2, kept: 2 });
+        assert_eq!(split(100, 1200)?, Split { samples: 100, count: 3, kept: 3 });
+        Ok(())
+    }
+
+    #[test]
+    fn splits_what_is_uncomfortable_but_not_into_crumbs() -> Result<()> {
+        let split = |mebibytes: usize| {
+            let need = |n| Ok(Need { residuals: n << 20, peak: (n << 20) + n * (mebibytes << 20) });
+            Split::new(100, usize::MAX, true, need)
+        };
+        assert_eq!(split(5)?, Split { samples: 100, count: 1, kept: 1 });
+        assert_eq!(split(10)?, Split { samples: 100, count: 2, kept: 2 });
+        assert_eq!(split(100)?, Split { samples: 100, count: 3, kept: 3 });
+        Ok(())
+    }
+
+    #[test]
+    fn evaluates_some_again_where_not_everything_fits() -> Result<()> {
+        // Four micro-batches of 25: one at work takes 375, and two more keep theirs.
+        assert_eq!(split(100, 900)?, Split { samples: 100, count: 4, kept: 2 });
+        assert_eq!(split(3, 20)?, Split { samples: 3, count: 3, kept: 0 });
+        assert!(split(3, 14).unwrap_err().to_string().contains("one sample would take"));
+        Ok(())
+    }
+
+    #[test]
+    fn covers_every_sample_once() {
+        for (samples, count) in [(10, 3), (7, 7), (5, 2), (4, 1)] {
+            let split = Split { samples, count, kept: 0 };
+            let covered: Vec<usize> = (0..count).flat_map(|index| split.range(index)).collect();
+            assert!(covered.into_iter().eq(0..samples));
+            assert!((0..count).all(|index| split.range(index).len() <= samples.div_ceil(count)));
+        }
+    }
+
+    #[test]
+    fn is_refused_where_samples_see_each_other() {
+        let refused = Split::new(10, 5, false, |n| Ok(Need { residuals: n, peak: n }));
+        assert!(refused.unwrap_err().to_string().contains("see each other"));
+    }
+}

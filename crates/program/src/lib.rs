@@ -1,0 +1,44 @@
+//! Differentiable programs: derivatives to any order and proofs of affinity.
+//!
+//! A model is traced once, with shapes, into a [`Graph`] of [operations](Operation). Everything else
+//! is a function from programs to programs: [`transforms`] derive, and a [`Program`] is what some
+//! outputs need. Nothing is evaluated here: the crate `eigenscape-runtime` plans how a program runs,
+//! and a backend runs the plan.
+//!
+//! What is deliberately absent: no operation knows of networks, losses or Hessians, and no derivative
+//! of a network is written by hand.
+//!
+//! This crate is an API boundary: architectures, losses and operations of plugins are written with it.
+
+mod activation;
+mod error;
+mod graph;
+mod identity;
+mod init;
+mod loss;
+mod network;
+pub mod nn;
+mod operation;
+pub mod operations;
+mod primitive;
+mod program;
+mod root;
+mod scope;
+mod softmax;
+pub mod transforms;
+mod variables;
+
+pub use activation::activation;
+pub use error::{Error, Result};
+pub use graph::{Graph, Value};
+pub use identity::{Identity, Real};
+pub use init::{Init, InitRule, InitRules};
+pub use loss::Loss;
+pub use network::{Network, Traced};
+pub use operation::Operation;
+pub use operations::{ConvSettings, Function as ElementwiseFunction, PoolSettings};
+pub use primitive::{Affinity, Linearity, NodeRef, Primitive};
+pub use program::{Program, Step};
+pub use scope::{Mask, Mode, Parameter, Scope};
+pub use softmax::{Odds, SLACK};
+pub use variables::{Variables, chosen};

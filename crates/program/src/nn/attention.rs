@@ -1,0 +1,140 @@
+//! Multi-head self-attention.
+
+use super::{dropout, linear};
+use crate::{
+    Graph, Scope, Value,
+    error::{Error, Result},
+    init::Init,
+    operations::Dot,
+};
+
+/// How attention turns its input into queries, keys and values, and under which names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Projections {
+    /// One linear layer `qkv` to 3D, and one `proj` after the heads.
+    #[default]
+    Fused,
+    /// Linear layers `q_proj`, `k_proj`, `v_proj`, and `o_proj` after the heads.
+    Separate,
+    /// `torch.nn.MultiheadAttention`: `in_proj_weight` \[3D, D\] and `in_proj_bias`, and a linear layer `out_proj`.
+    Torch,
+}
+
+/// The settings of attention.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttentionSettings {
+    /// Heads, which divide D.
+    pub heads: usize,
+    /// Whether no position sees a later one.
+    pub causal: bool,
+    /// Whether the projections have biases.
+    pub bias: bool,
+    /// The projections.
+    pub projections: Projections,
+    /// The probability with which train mode drops a weight of the mean over values.
+    pub dropout: f64,
+}
+
+impl AttentionSettings {
+    /// So many heads that see everything, with biases, a fused projection and no dropout.
+    #[must_use]
+    pub fn new(heads: usize) -> Self {
+        Self { heads, causal: false, bias: true, projections: Projections::Fused, dropout: 0.0 }
+    }
+}
+
+/// Multi-head self-attention of x \[N, T, D\]: softmax(q kᵀ / √(D/heads)) v for each head, `causal` or not (Vaswani et al. 2017);
+/// children `qkv` (a linear layer to 3D: queries, keys, values) and `proj` (a linear layer).
+///
+/// # Errors
+/// When the heads do not divide D.
+pub fn attention(scope: &mut Scope, x: Value, heads: usize, causal: bool) -> Result<Value> {
+    attention_with(scope, x, &AttentionSettings { causal, ..AttentionSettings::new(heads) })
+}
+
+/// As [`attention`], with all settings.
+///
+/// # Errors
+/// When x is not \[N, T, D\], or the heads do not divide D.
+pub fn attention_with(scope: &mut Scope, x: Value, settings: &AttentionSettings) -> Result<Value> {
+    let &[_, _, d] = scope.shape(x).as_slice() else {
+        return Err(Error::shape("attention", format!("needs an input [N, T, D], not {:?}", scope.shape(x))));
+    };
+    let AttentionSettings { bias, projections, .. } = *settings;
+    let ([q, k, v], output) = match projections {
+        Projections::Separate => {
+            let mut project = |name: &str| linear(&mut scope.at(name), x, d, bias);
+            ([project("q_proj")?, project("k_proj")?, project("v_proj")?], "o_proj")
+        }
+        Projections::Fused => {
+            let qkv = linear(&mut scope.at("qkv"), x, 3 * d, bias)?;
+            (thirds(scope.graph(), qkv, d)?, "proj")
+        }
+        Projections::Torch => {
+            let qkv = torch_projection(scope, x, d, bias)?;
+            (thirds(scope.graph(), qkv, d)?, "out_proj")
+        }
+    };
+    let mixed = scaled_dot_product_attention(scope, [q, k, v], settings)?;
+    linear(&mut scope.at(output), mixed, d, bias)
+}
+
+/// softmax(q kᵀ / √(D/heads)) v for each head, with queries, keys and values \[N, T, D\] whose D axis is split by heads: \[N, T, D\].
+/// No parameters; of `settings` the heads, `causal` and `dropout` count.
+///
+/// # Errors
+/// When the shapes differ, or the heads do not divide D.
+pub fn scaled_dot_product_attention(
+    scope: &mut Scope,
+    [q, k, v]: [Value; 3],
+    settings: &AttentionSettings,
+) -> Result<Value> {
+    let AttentionSettings { heads, causal, .. } = *settings;
+    let &[n, t, d] = scope.shape(q).as_slice() else {
+        let problem = format!("needs queries [N, T, D], not {:?}", scope.shape(q));
+        return Err(Error::shape("attention", problem));
+    };
+    if heads == 0 || d % heads != 0 {
+        return Err(Error::shape("attention", format!("{heads} heads do not divide {d}")));
+    }
+    let graph = scope.graph();
+    let split = |graph: &mut Graph, part: Value| {
+        let part = graph.reshape(part, &[n, t, heads, d / heads])?;
+        graph.permute(part, &[0, 2, 1, 3])
+    };
+    let (q, k, v) = (split(graph, q)?, split(graph, k)?, split(graph, v)?);
+    let per_head = vec![[0, 0], [1, 1]];
+    let scores = graph.dot(q, k, Dot { batch: per_head.clone(), contract: vec![[3, 3]] })?;
+    let mut scores = graph.scale(scores, ((d / heads) as f64).sqrt().recip())?;
+    if causal {
+        let mask = graph.causal_mask(t)?;
+        let mask = graph.reshape(mask, &[1, 1, t, t])?;
+        let mask = graph.broadcast(mask, &[n, heads, t, t])?;
+        scores = graph.add(scores, mask)?;
+    }
+    let weights = graph.softmax(scores)?;
+    let weights = dropout(scope, weights, settings.dropout)?;
+    let graph = scope.graph();
+    let mixed = graph.dot(weights, v, Dot { batch: per_head, contract: vec![[3, 2]] })?;
+    let mixed = graph.permute(mixed, &[0, 2, 1, 3])?;
+    graph.reshape(mixed, &[n, t, d])
+}
+
+/// Queries, keys and values of \[N, T, 3D\].
+fn thirds(graph: &mut Graph, qkv: Value, d: usize) -> Result<[Value; 3]> {
+    Ok([graph.slice(qkv, 2, 0, d)?, graph.slice(qkv, 2, d, d)?, graph.slice(qkv, 2, 2 * d, d)?])
+}
+
+/// The fused projection as parameters of the module itself, with PyTorch's initialisation (Glorot's, over all three at once).
+fn torch_projection(scope: &mut Scope, x: Value, d: usize, bias: bool) -> Result<Value> {
+    let bound = (6.0 / (4 * d) as f64).sqrt();
+    let weight = scope.parameter("in_proj_weight", &[3 * d, d], Init::Uniform { bound })?;
+    let qkv = scope.graph().linear(x, weight)?;
+    if !bias {
+        return Ok(qkv);
+    }
+    let bias = scope.parameter("in_proj_bias", &[3 * d], Init::Zeros)?;
+    let shape = scope.shape(qkv);
+    let bias = scope.graph().broadcast_along(bias, 2, &shape)?;
+    scope.graph().add(qkv, bias)
+}

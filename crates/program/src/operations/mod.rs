@@ -1,0 +1,47 @@
+//! The operations, one file each: their rules, and the methods of [`Graph`](crate::Graph) that emit
+//! them.
+//!
+//! The set is closed under transposition: sums and broadcasts, slices and pads, gather and
+//! scatter-add, the three convolutions, and products transpose into each other.
+
+mod add;
+mod broadcast;
+mod concat;
+mod constant;
+mod conv2d;
+mod detach;
+mod difference;
+mod dot;
+mod function;
+mod gather;
+mod max;
+mod mul;
+mod permute;
+mod pool;
+mod reshape;
+mod scale;
+mod slice;
+mod sum;
+mod take;
+
+pub use self::{
+    add::Add,
+    broadcast::Broadcast,
+    concat::Concat,
+    constant::{Fill, Formula, Matrix},
+    conv2d::{Conv2d, ConvArgument, ConvSettings, ConvShapes},
+    detach::Detach,
+    difference::{Differences, DifferencesTranspose},
+    dot::Dot,
+    function::Function,
+    gather::{Gather, ScatterAdd},
+    max::Argmax,
+    mul::Mul,
+    permute::Permute,
+    pool::{ArgmaxPool, PoolSettings, PoolWindows, SumPool, SumPoolTranspose},
+    reshape::Reshape,
+    scale::Scale,
+    slice::{Pad, Slice},
+    sum::Sum,
+    take::{PutRows, Take},
+};

@@ -1,0 +1,90 @@
+//! The softmax by odds: nothing that is differentiated is a small difference of large numbers.
+
+use crate::{Graph, Value, error::Result, operations::Function};
+
+/// How far below the likeliest class the reference may be. Which one it is changes nothing but rounding; with some slack rounding does not change which
+/// one of several equally likely classes it is either, and everyone who asks finds the same.
+pub const SLACK: f64 = 0.1;
+
+/// The odds of a row of logits z against a reference class m, one of the likeliest.
+///
+/// With oⱼ = exp(zⱼ − z_m) for j ≠ m and o_m = 0, log p_m = −log(1 + Σ o) and p_j = oⱼ p_m. A confident classifier has small odds, and
+/// 1 − p_m = Σ_{j≠m} p_j is a sum of them. Written with p_m instead, products with the derivative diag(p) − ppᵀ are p ⊙ (v − pᵀv), of
+/// which nothing is left at m once p_m is rounded to 1.
+pub struct Odds {
+    /// m \[..\].
+    pub reference: Value,
+    /// zⱼ − z_m \[.., C\].
+    pub differences: Value,
+    /// oⱼ \[.., C\].
+    pub odds: Value,
+    /// Σ o \[.., 1\].
+    pub total: Value,
+}
+
+impl Odds {
+    /// Of the last axis of `z`.
+    pub fn new(graph: &mut Graph, z: Value) -> Result<Self> {
+        let (last, size) = match graph.shape(z) {
+            [rows @ .., size] => (rows.len(), *size),
+            [] => (0, 1),
+        };
+        let reference = graph.argmax(z, SLACK)?;
+        let differences = graph.differences(z, reference)?;
+        let hot = graph.one_hot(reference, size)?;
+        let others = graph.one_minus(hot)?;
+        // −∞ at m, so that exp and all its derivatives are 0 there.
+        let excluded = graph.function(Function::Log, others)?;
+        let exponents = graph.add(differences, excluded)?;
+        let odds = graph.function(Function::Exp, exponents)?;
+        let total = graph.sum(odds, &[last])?;
+        Ok(Self { reference, differences, odds, total })
+    }
+
+    /// −log p_m \[.., 1\].
+    pub fn normaliser(&self, graph: &mut Graph) -> Result<Value> {
+        graph.function(Function::LogOnePlus, self.total)
+    }
+
+    /// log p \[.., C\].
+    pub fn log_probabilities(&self, graph: &mut Graph) -> Result<Value> {
+        let shape = graph.shape(self.differences).to_vec();
+        let normaliser = self.normaliser(graph)?;
+        let normaliser = graph.broadcast(normaliser, &shape)?;
+        graph.sub(self.differences, normaliser)
+    }
+
+    /// √p \[.., C\].
+    pub fn root_probabilities(&self, graph: &mut Graph) -> Result<Value> {
+        let log_p = self.log_probabilities(graph)?;
+        let half = graph.scale(log_p, 0.5)?;
+        graph.function(Function::Exp, half)
+    }
+}
+
+impl Graph {
+    /// exp(x) / Σ exp(x) over the last axis of `x`; entries of −∞ get 0.
+    ///
+    /// # Errors
+    /// When `x` is a scalar.
+    pub fn softmax(&mut self, x: Value) -> Result<Value> {
+        let odds = Odds::new(self, x)?;
+        let shape = self.shape(x).to_vec();
+        let one = self.fill(1.0, self.shape(odds.total).to_vec().as_slice())?;
+        let sum = self.add(odds.total, one)?;
+        let inverse = self.function(Function::Recip, sum)?;
+        let inverse = self.broadcast(inverse, &shape)?;
+        let hot = self.one_hot(odds.reference, shape.last().copied().unwrap_or(1))?;
+        let odds = self.add(odds.odds, hot)?;
+        self.mul(odds, inverse)
+    }
+
+    /// x − log Σ exp(x) over the last axis of `x`; exact for any finite `x`.
+    ///
+    /// # Errors
+    /// When `x` is a scalar.
+    pub fn log_softmax(&mut self, x: Value) -> Result<Value> {
+        let odds = Odds::new(self, x)?;
+        odds.log_probabilities(self)
+    }
+}

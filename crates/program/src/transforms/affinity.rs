@@ -1,0 +1,43 @@
+//! The proof that a value is affine, or piecewise affine, in a group of parameters.
+
+use std::collections::HashMap;
+
+use crate::{Graph, Value, primitive::Affinity};
+
+/// Where a proof of affinity fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breaker {
+    /// The first operation that is affine in the group in its operands but not in its result.
+    pub node: String,
+}
+
+/// What can be proved of `output` as a function of `group`: a dataflow pass from the group's values on, one rule a
+/// primitive.
+///
+/// Where it is at most [`Affinity::Piecewise`] the second derivative of the output in the group vanishes almost
+/// everywhere, so that the group's Hessian block equals its Gauss-Newton block. Otherwise the breaker says where
+/// affinity ends. Nothing is proved of a value of another graph.
+pub fn affinity(graph: &Graph, output: Value, group: &[Value]) -> (Affinity, Option<Breaker>) {
+    if !graph.contains(output) {
+        return (Affinity::General, Some(Breaker { node: graph.describe(output) }));
+    }
+    let mut known: HashMap<Value, Affinity> = HashMap::new();
+    let mut breaker = None;
+    for value in graph.ancestors(&[output], group) {
+        let level = match graph.operation(value) {
+            _ if group.contains(&value) => Affinity::Affine,
+            None => Affinity::Constant,
+            Some(node) => {
+                let operands: Vec<Affinity> = node.args.iter().map(|arg| known[arg]).collect();
+                let level = node.operation.rules().affinity(&operands);
+                if level == Affinity::General && operands.iter().all(|a| a.is_affine()) && breaker.is_none() {
+                    breaker = Some(Breaker { node: graph.describe(value) });
+                }
+                level
+            }
+        };
+        known.insert(value, level);
+    }
+    let level = known.get(&output).copied().unwrap_or(Affinity::Constant);
+    (level, if level.is_affine() { None } else { breaker })
+}

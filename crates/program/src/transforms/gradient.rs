@@ -1,0 +1,45 @@
+//! Gradients and products with a transposed Jacobian: transpose(linearize(·)).
+
+use super::{linearize, transpose};
+use crate::{Graph, Value, error::Result};
+
+/// A value with its tangent.
+pub type Seed = (Value, Value);
+
+/// A new input for each value, as its tangent.
+pub fn seeds(graph: &mut Graph, values: &[Value]) -> Vec<Seed> {
+    let tangent = |value: &Value| {
+        let shape = graph.shape(*value).to_vec();
+        (*value, graph.input("direction", &shape))
+    };
+    values.iter().map(tangent).collect()
+}
+
+/// ∂output/∂value for each value: transpose(linearize(output)).
+pub fn gradient(graph: &mut Graph, output: Value, values: &[Value]) -> Result<Vec<Value>> {
+    let one = graph.fill(1.0, &[])?;
+    pull_back(graph, output, one, values)
+}
+
+/// Jᵀ·cotangent for the Jacobian of `output` in each of `values`.
+pub fn pull_back(graph: &mut Graph, output: Value, cotangent: Value, values: &[Value]) -> Result<Vec<Value>> {
+    let seeds = seeds(graph, values);
+    let tangents: Vec<Value> = seeds.iter().map(|(_, tangent)| *tangent).collect();
+    let cotangents = match linearize(graph, &[output], &seeds)?[0] {
+        Some(tangent) => transpose(graph, &[(tangent, cotangent)], &tangents)?,
+        None => vec![None; values.len()],
+    };
+    zeros_where_none(graph, cotangents, values)
+}
+
+pub fn zeros_where_none(graph: &mut Graph, values: Vec<Option<Value>>, like: &[Value]) -> Result<Vec<Value>> {
+    let fill = |(value, like): (Option<Value>, &Value)| {
+        let shape = graph.shape(*like).to_vec();
+        or_zero(graph, value, &shape)
+    };
+    values.into_iter().zip(like).map(fill).collect()
+}
+
+pub fn or_zero(graph: &mut Graph, value: Option<Value>, shape: &[usize]) -> Result<Value> {
+    value.map_or_else(|| graph.fill(0.0, shape), Ok)
+}

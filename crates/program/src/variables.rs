@@ -1,0 +1,71 @@
+//! Variables: in what a derivative is taken.
+
+use crate::{
+    Value,
+    error::{Error, Result},
+};
+
+/// A group of variables: parameters of a network, or an intermediate value of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variables {
+    /// Parameters, as indices into [`Network::parameters`](crate::Network::parameters).
+    Parameters(Vec<usize>),
+    /// The output \[N, ...\] of a module, by the module's name: one variable a sample and element. Everything before it counts
+    /// as constant. Where samples do not see each other, second derivatives are block-diagonal by sample.
+    Activation(String),
+}
+
+impl Variables {
+    /// The parameters; none for an activation.
+    #[must_use]
+    pub fn parameters(&self) -> &[usize] {
+        match self {
+            Self::Parameters(indices) => indices,
+            Self::Activation(_) => &[],
+        }
+    }
+}
+
+/// Those of a network's parameters that have these indices.
+///
+/// # Errors
+/// When there is no parameter of an index, or one occurs twice.
+pub fn chosen(indices: &[usize], parameters: &[Value]) -> Result<Vec<Value>> {
+    let mut values = Vec::with_capacity(indices.len());
+    for &index in indices {
+        let Some(&value) = parameters.get(index) else {
+            let problem =
+                format!("there is no parameter {index}: the network has {} of them", parameters.len());
+            return Err(Error::shape("group", problem));
+        };
+        if values.contains(&value) {
+            return Err(Error::shape("group", format!("parameter {index} is named twice")));
+        }
+        values.push(value);
+    }
+    Ok(values)
+}
+
+impl From<&Self> for Variables {
+    fn from(variables: &Self) -> Self {
+        variables.clone()
+    }
+}
+
+impl From<&[usize]> for Variables {
+    fn from(parameters: &[usize]) -> Self {
+        Self::Parameters(parameters.to_vec())
+    }
+}
+
+impl<const K: usize> From<&[usize; K]> for Variables {
+    fn from(parameters: &[usize; K]) -> Self {
+        Self::Parameters(parameters.to_vec())
+    }
+}
+
+impl From<&Vec<usize>> for Variables {
+    fn from(parameters: &Vec<usize>) -> Self {
+        Self::Parameters(parameters.clone())
+    }
+}

@@ -1,0 +1,22 @@
+//! The laws of each operation, on every backend.
+#![allow(clippy::unwrap_used)]
+
+mod add;
+mod broadcast;
+mod common;
+mod concat;
+mod constant;
+mod conv2d;
+mod detach;
+mod difference;
+mod dot;
+mod function;
+mod max;
+mod mul;
+mod permute;
+mod pool;
+mod reshape;
+mod scale;
+mod slice;
+mod sum;
+mod take;

@@ -1,0 +1,157 @@
+//! Programs ready to run: lowered and planned when they are first needed, and then kept.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use candle_core::{DType, Tensor};
+use eigenscape_program::{Graph, Program, Value};
+
+use crate::{
+    backend::{Backend, Fusion},
+    error::{Error, Result},
+    facts,
+    lowered::Lowered,
+    memory::Footprint,
+    plan::{Input, Plan, Plans, Signature},
+};
+
+/// A program with its plans. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Executable {
+    program: Arc<Program>,
+    plans: Arc<Mutex<HashMap<Fusion, (Arc<Lowered>, Plans)>>>,
+}
+
+impl From<Program> for Executable {
+    fn from(program: Program) -> Self {
+        Self { program: Arc::new(program), plans: Arc::default() }
+    }
+}
+
+impl Executable {
+    /// The program from `inputs` to `outputs`; see [`Program::new`].
+    ///
+    /// # Errors
+    /// When an input of the graph is needed that is not among `inputs`, or a value is one of another
+    /// graph.
+    pub fn new(graph: &Graph, inputs: &[Value], outputs: &[Value]) -> Result<Self> {
+        Ok(Program::new(graph, inputs, outputs)?.into())
+    }
+
+    /// Evaluates the program on `inputs`, in `dtype`. An input may have one more leading axis than
+    /// declared (many tangents, cotangents or samples), of the same size for all inputs that have it;
+    /// every output that depends on one of them then has that axis, too.
+    ///
+    /// # Errors
+    /// When an input's shape is not the declared one, leading axes differ or are empty, or an operation
+    /// fails.
+    pub fn run(&self, backend: &dyn Backend, inputs: Vec<Tensor>, dtype: DType) -> Result<Vec<Tensor>> {
+        self.run_rounded(backend, inputs, dtype, dtype)
+    }
+
+    /// As [`Self::run`]; each output that is not an input is rounded to `outputs` as soon as no step
+    /// needs it. Inputs of another floating-point type are converted by each step that uses them: a copy
+    /// of all weights would be held all the time.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_rounded(
+        &self,
+        backend: &dyn Backend,
+        inputs: Vec<Tensor>,
+        compute: DType,
+        outputs: DType,
+    ) -> Result<Vec<Tensor>> {
+        let lead = self.lead(&inputs)?;
+        let known = inputs.iter().zip(self.program.shapes());
+        let known =
+            known.map(|(input, declared)| Input { dtype: input.dtype(), led: input.rank() > declared.len() });
+        let signature = Signature { inputs: known.collect(), lead, compute, outputs };
+        let in_order = inputs.into_iter().map(|input| input.contiguous());
+        let inputs = in_order.collect::<candle_core::Result<_>>()?;
+        backend.run(&self.plan(backend.fusion(), &signature), inputs)
+    }
+
+    /// The plan for a signature.
+    #[must_use]
+    pub fn plan(&self, fusion: Fusion, signature: &Signature) -> Arc<Plan> {
+        let mut known = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let lowered = || (Arc::new(Lowered::new(&self.program, fusion)), Plans::default());
+        let (lowered, plans) = known.entry(fusion).or_insert_with(lowered);
+        plans.get(lowered, signature)
+    }
+
+    /// The memory of one run.
+    #[must_use]
+    pub fn footprint(&self, fusion: Fusion, signature: &Signature) -> Footprint {
+        self.plan(fusion, signature).footprint()
+    }
+
+    /// Its steps as a backend runs them.
+    #[must_use]
+    pub fn lowered(&self, fusion: Fusion) -> Lowered {
+        Lowered::new(&self.program, fusion)
+    }
+
+    /// How many inputs there are.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.program.inputs()
+    }
+
+    /// The declared shapes of the outputs.
+    pub fn output_shapes(&self) -> impl Iterator<Item = &[usize]> {
+        self.program.outputs().iter().map(|&slot| self.program.shapes()[slot].as_slice())
+    }
+
+    /// Which outputs have a leading axis when these inputs have one.
+    #[must_use]
+    pub fn led_outputs(&self, inputs: &[bool]) -> Vec<bool> {
+        let mut slots = inputs.to_vec();
+        for step in self.program.steps() {
+            slots.push(step.args.iter().any(|&arg| slots[arg]));
+        }
+        self.program.outputs().iter().map(|&slot| slots[slot]).collect()
+    }
+
+    /// Floating-point operations of one evaluation without a leading axis.
+    #[must_use]
+    pub fn flops(&self) -> usize {
+        let shapes = self.program.shapes();
+        let results = &shapes[self.program.inputs()..];
+        let flops = self.program.steps().iter().zip(results).map(|(step, result)| {
+            let args: Vec<&[usize]> = step.args.iter().map(|&slot| shapes[slot].as_slice()).collect();
+            facts::flops_of_operation(&step.operation, &args, result)
+        });
+        flops.sum()
+    }
+
+    /// The size of the inputs' leading axis, 1 where none has one.
+    fn lead(&self, inputs: &[Tensor]) -> Result<usize> {
+        if inputs.len() != self.inputs() {
+            let problem = format!("{} inputs instead of {}", inputs.len(), self.inputs());
+            return Err(Error::shape("program", problem));
+        }
+        let mut lead = None;
+        for (i, (input, declared)) in inputs.iter().zip(self.program.shapes()).enumerate() {
+            let dims = input.dims();
+            if dims == declared {
+                continue;
+            }
+            let problem = match dims.split_first() {
+                Some((0, rest)) if rest == declared => format!("the leading axis of input {i} is empty"),
+                Some((&size, rest)) if rest == declared => match lead.replace(size) {
+                    Some(other) if other != size => {
+                        format!("leading axes differ: {size} of input {i}, {other} of one before it")
+                    }
+                    _ => continue,
+                },
+                _ => format!("input {i} has shape {dims:?} instead of {declared:?}"),
+            };
+            return Err(Error::shape("program", problem));
+        }
+        Ok(lead.unwrap_or(1))
+    }
+}

@@ -1,0 +1,99 @@
+//! Where the elements of a value lie in its memory.
+
+/// Sizes with the step in memory along each axis, from an offset on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The size of each axis.
+    pub dims: Vec<usize>,
+    /// The step along each axis, in numbers.
+    pub strides: Vec<usize>,
+}
+
+impl Layout {
+    /// Row-major order.
+    #[must_use]
+    pub fn in_order(dims: &[usize]) -> Self {
+        let mut strides = vec![1; dims.len()];
+        for axis in (1..dims.len()).rev() {
+            strides[axis - 1] = strides[axis] * dims[axis];
+        }
+        Self { dims: dims.to_vec(), strides }
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        let mut expected = 1;
+        for (&size, &stride) in self.dims.iter().zip(&self.strides).rev() {
+            if size > 1 && stride != expected {
+                return false;
+            }
+            expected *= size;
+        }
+        true
+    }
+
+    /// Axis i is axis `axes[i]` of this.
+    #[must_use]
+    pub fn permute(&self, axes: &[usize]) -> Self {
+        let pick = |of: &[usize]| axes.iter().map(|&axis| of[axis]).collect();
+        Self { dims: pick(&self.dims), strides: pick(&self.strides) }
+    }
+
+    /// Axes of size 1 repeated up to `dims`.
+    #[must_use]
+    pub fn broadcast(&self, dims: &[usize]) -> Self {
+        let axes = self.dims.iter().zip(&self.strides).zip(dims);
+        let strides = axes.map(|((&from, &stride), &to)| if from == to { stride } else { 0 }).collect();
+        Self { dims: dims.to_vec(), strides }
+    }
+
+    /// One number repeated up to `dims`.
+    #[must_use]
+    pub fn repeated(dims: &[usize]) -> Self {
+        Self { dims: dims.to_vec(), strides: vec![0; dims.len()] }
+    }
+
+    /// `len` elements along an axis.
+    #[must_use]
+    pub fn narrow(&self, axis: usize, len: usize) -> Self {
+        let mut dims = self.dims.clone();
+        dims[axis] = len;
+        Self { dims, strides: self.strides.clone() }
+    }
+
+    /// How many elements there are.
+    #[must_use]
+    pub fn elements(&self) -> usize {
+        self.dims.iter().product()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device, Tensor};
+
+    use super::*;
+
+    /// What is said of a view is what Candle makes of it.
+    #[test]
+    fn is_candles() -> candle_core::Result<()> {
+        let tensor = Tensor::zeros((2, 3, 1, 4), DType::F32, &Device::Cpu)?;
+        let layout = Layout::in_order(tensor.dims());
+        let cases = [
+            (tensor.clone(), layout.clone()),
+            (tensor.permute((2, 0, 3, 1))?, layout.permute(&[2, 0, 3, 1])),
+            (tensor.permute((2, 0, 1, 3))?, layout.permute(&[2, 0, 1, 3])),
+            (tensor.broadcast_as((2, 3, 5, 4))?, layout.broadcast(&[2, 3, 5, 4])),
+            (tensor.narrow(0, 1, 1)?, layout.narrow(0, 1)),
+            (tensor.narrow(1, 1, 2)?, layout.narrow(1, 2)),
+            (tensor.narrow(3, 1, 1)?, layout.narrow(3, 1)),
+        ];
+        for (view, layout) in cases {
+            assert_eq!(view.dims(), layout.dims);
+            assert_eq!(view.stride(), layout.strides);
+            assert_eq!(view.is_contiguous(), layout.is_in_order(), "{layout:?}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Fuses f(a) + f(b) into one step, for convolutions.
+//!
+//! The product rule makes such sums of every bilinear operation: W ∗ ẋ + Ẇ ∗ x.
+
+use eigenscape_program::{Operation, operations::Conv2d};
+
+use crate::{
+    kernel::Kernel,
+    lowered::{Lowered, LoweredStep},
+};
+
+/// The same program with every sum of two results of one convolution, which nothing else uses, as one
+/// step.
+pub(crate) fn pair(program: Lowered) -> Lowered {
+    let Lowered { shapes, inputs, steps, outputs } = program;
+    let mut uses = vec![0_usize; shapes.len()];
+    steps.iter().flat_map(|step| &step.args).chain(&outputs).for_each(|&slot| uses[slot] += 1);
+    let mut joint: Vec<Option<LoweredStep>> = vec![None; shapes.len()];
+    let mut absorbed = vec![false; shapes.len()];
+    for (i, step) in steps.iter().enumerate() {
+        let used_once = || step.args.iter().all(|&arg| uses[arg] == 1);
+        if let Some((pair, convolution)) = summed_pair(step, &steps, inputs).filter(|_| used_once()) {
+            let args = pair.iter().flat_map(|step| step.args.iter().copied()).collect();
+            let kernel = Kernel::TwoConvolutions(convolution.clone());
+            joint[inputs + i] = Some(LoweredStep { kernel, args });
+            step.args.iter().for_each(|&arg| absorbed[arg] = true);
+        }
+    }
+    let mut paired =
+        Lowered { shapes: shapes[..inputs].to_vec(), inputs, steps: Vec::new(), outputs: Vec::new() };
+    let mut places: Vec<usize> = (0..inputs).collect();
+    for (i, step) in steps.into_iter().enumerate() {
+        let slot = inputs + i;
+        places.push(paired.shapes.len());
+        if !absorbed[slot] {
+            let mut step = joint[slot].take().unwrap_or(step);
+            step.args.iter_mut().for_each(|arg| *arg = places[*arg]);
+            paired.steps.push(step);
+            paired.shapes.push(shapes[slot].clone());
+        }
+    }
+    paired.outputs = outputs.iter().map(|&slot| places[slot]).collect();
+    paired
+}
+
+/// The two steps that a step adds up, where both are one convolution.
+fn summed_pair<'a>(
+    sum: &LoweredStep,
+    steps: &'a [LoweredStep],
+    inputs: usize,
+) -> Option<([&'a LoweredStep; 2], &'a Conv2d)> {
+    if !matches!(sum.kernel, Kernel::Operation(Operation::Add(_))) {
+        return None;
+    }
+    let &[left, right] = sum.args.as_slice() else { return None };
+    let pair = [&steps[left.checked_sub(inputs)?], &steps[right.checked_sub(inputs)?]];
+    match [&pair[0].kernel, &pair[1].kernel] {
+        [Kernel::Operation(Operation::Conv2d(a)), Kernel::Operation(Operation::Conv2d(b))]
+            if left != right && a == b =>
+        {
+            Some((pair, a))
+        }
+        _ => None,
+    }
+}
