@@ -32,7 +32,7 @@ fn convolutions(scope: &mut Scope, x: Value) -> Result<Value> {
 fn tokens(scope: &mut Scope, x: Value) -> Result<Value> {
     let x = nn::linear(&mut scope.at("0"), x, 96, true)?;
     let x = nn::activation(scope, x, nn::Activation::Gelu)?;
-    let x = nn::layer_norm(&mut scope.at("1"), x, 1)?;
+    let x = nn::layer_norm(&mut scope.at("1"), x)?;
     let x = nn::linear(&mut scope.at("2"), x, 32, true)?;
     let x = nn::flatten(scope, x)?;
     nn::linear(&mut scope.at("3"), x, 10, true)

@@ -147,7 +147,7 @@ impl Batches {
 #[must_use]
 pub fn at(weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
     let (parameters, buffers) = (weights.parameters.clone(), weights.buffers.clone());
-    Point { backend: eigenscape_cpu::Cpu::shared(), parameters, buffers, inputs, targets, masks: Vec::new() }
+    Point { backend: Cpu::shared(), parameters, buffers, inputs, targets, masks: Vec::new() }
 }
 
 /// Mean loss and accuracy, accumulated in f64. `programs` are those of [`Programs::loss`].

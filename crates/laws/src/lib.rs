@@ -254,7 +254,7 @@ impl Subject {
         batch_law(&self.backends, &backward, &backward_at, &mut self.numbers);
         let backward: Vec<Value> = self.inputs.iter().copied().chain([cotangent]).collect();
         pulled.iter().for_each(|value| {
-            outer_products_sum_to_it(&self.backends, &mut graph, &backward, &backward_at, *value)
+            outer_products_sum_to_it(&self.backends, &mut graph, &backward, &backward_at, *value);
         });
     }
 

@@ -21,12 +21,19 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Executable {
     program: Arc<Program>,
-    plans: Arc<Mutex<HashMap<Fusion, (Arc<Lowered>, Plans)>>>,
+    planned: Arc<Mutex<HashMap<Fusion, Planned>>>,
+}
+
+/// A program lowered for some fusion, with its plans.
+#[derive(Debug)]
+struct Planned {
+    lowered: Lowered,
+    plans: Plans,
 }
 
 impl From<Program> for Executable {
     fn from(program: Program) -> Self {
-        Self { program: Arc::new(program), plans: Arc::default() }
+        Self { program: Arc::new(program), planned: Arc::default() }
     }
 }
 
@@ -77,9 +84,9 @@ impl Executable {
     /// The plan for a signature.
     #[must_use]
     pub fn plan(&self, fusion: Fusion, signature: &Signature) -> Arc<Plan> {
-        let mut known = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        let lowered = || (Arc::new(Lowered::new(&self.program, fusion)), Plans::default());
-        let (lowered, plans) = known.entry(fusion).or_insert_with(lowered);
+        let mut known = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Planned { lowered: Lowered::new(&self.program, fusion), plans: Plans::default() };
+        let Planned { lowered, plans } = known.entry(fusion).or_insert_with(new);
         plans.get(lowered, signature)
     }
 

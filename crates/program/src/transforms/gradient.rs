@@ -15,13 +15,19 @@ pub fn seeds(graph: &mut Graph, values: &[Value]) -> Vec<Seed> {
     values.iter().map(tangent).collect()
 }
 
-/// ∂output/∂value for each value: transpose(linearize(output)).
+/// ∂output/∂value of a scalar for each of `values`: transpose(linearize(output)).
+///
+/// # Errors
+/// When the output is no scalar, or a rule fails.
 pub fn gradient(graph: &mut Graph, output: Value, values: &[Value]) -> Result<Vec<Value>> {
     let one = graph.fill(1.0, &[])?;
     pull_back(graph, output, one, values)
 }
 
-/// Jᵀ·cotangent for the Jacobian of `output` in each of `values`.
+/// Jᵀ·cotangent for the Jacobian J of `output` in each of `values`.
+///
+/// # Errors
+/// When the cotangent has another shape than the output, or a rule fails.
 pub fn pull_back(graph: &mut Graph, output: Value, cotangent: Value, values: &[Value]) -> Result<Vec<Value>> {
     let seeds = seeds(graph, values);
     let tangents: Vec<Value> = seeds.iter().map(|(_, tangent)| *tangent).collect();
@@ -32,6 +38,10 @@ pub fn pull_back(graph: &mut Graph, output: Value, cotangent: Value, values: &[V
     zeros_where_none(graph, cotangents, values)
 }
 
+/// Each value, or zeros in the shape of what it belongs to where there is none.
+///
+/// # Errors
+/// None at present; the signature is that of all emitters.
 pub fn zeros_where_none(graph: &mut Graph, values: Vec<Option<Value>>, like: &[Value]) -> Result<Vec<Value>> {
     let fill = |(value, like): (Option<Value>, &Value)| {
         let shape = graph.shape(*like).to_vec();
@@ -40,6 +50,10 @@ pub fn zeros_where_none(graph: &mut Graph, values: Vec<Option<Value>>, like: &[V
     values.into_iter().zip(like).map(fill).collect()
 }
 
+/// The value, or zeros of this shape where there is none.
+///
+/// # Errors
+/// None at present; the signature is that of all emitters.
 pub fn or_zero(graph: &mut Graph, value: Option<Value>, shape: &[usize]) -> Result<Value> {
     value.map_or_else(|| graph.fill(0.0, shape), Ok)
 }

@@ -29,7 +29,7 @@ pub fn linearize(
         if operands.iter().all(Option::is_none) {
             continue;
         }
-        if let Some(tangent) = node.operation.rules().clone().jvp(graph, &node, &operands)? {
+        if let Some(tangent) = node.operation.rules().jvp(graph, &node, &operands)? {
             tangents.insert(value, tangent);
         }
     }
