@@ -46,8 +46,11 @@ impl Cpu {
 
 /// A tensor in a floating-point type; indices (tokens, argmaxes) stay what they are.
 pub(crate) fn in_type(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
-    let converts = tensor.dtype().is_float() && tensor.dtype() != dtype;
-    Ok(if converts { tensor.to_dtype(dtype)? } else { tensor.clone() })
+    if !tensor.dtype().is_float() || tensor.dtype() == dtype {
+        return Ok(tensor.clone());
+    }
+    kernels::make_room(tensor.elem_count() * dtype.size_in_bytes());
+    Ok(tensor.to_dtype(dtype)?)
 }
 
 impl Backend for Cpu {

@@ -56,6 +56,13 @@ fn measured(run: impl FnOnce() -> Vec<Tensor>) -> (usize, Vec<Tensor>) {
     (ALLOCATOR.peak_usage() - before, results)
 }
 
+/// Beside what a plan counts an eighth may be kept for later results, and threads have scratch memory.
+fn assert_is_said(what: &str, held: usize, said: usize) {
+    const SCRATCH: usize = 3 << 19;
+    assert!(held <= said + said / 8 + SCRATCH, "{what}: {held} bytes are held, and {said} said");
+    assert!(held >= said / 3 * 2, "{what}: {held} bytes are held, and as many as {said} said");
+}
+
 #[test]
 fn plans_say_what_runs_hold() {
     let cases: [(&str, &[usize], Build); 3] = [
@@ -84,7 +91,7 @@ fn plans_say_what_runs_hold() {
         let said = prefix.footprint(Fusion::ALL, &exact).peak;
         let (held, residuals) =
             measured(|| prefix.run_rounded(&cpu, at.clone(), DType::F64, DType::F32).unwrap());
-        eprintln!("{name}: residuals {held} of {said}: {:.2}", held as f64 / said as f64);
+        assert_is_said(&format!("{name}: residuals"), held, said);
         for lead in [1, 4] {
             let mut signature = Signature { lead, ..Signature::plain(linear.inputs(), DType::F32) };
             let first = linear.inputs() - direction.len();
@@ -99,7 +106,7 @@ fn plans_say_what_runs_hold() {
             }
             let said = linear.footprint(Fusion::ALL, &signature).peak;
             let (held, _) = measured(|| linear.run(&cpu, given.clone(), DType::F32).unwrap());
-            eprintln!("{name}: {lead} products {held} of {said}: {:.2}", held as f64 / said as f64);
+            assert_is_said(&format!("{name}: {lead} products"), held, said);
         }
     }
 }

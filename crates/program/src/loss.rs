@@ -16,7 +16,7 @@ pub enum Loss {
     ///
     /// A row of targets holds non-negative weights of the classes: one-hot for a class, smoothed labels, soft targets. A row of
     /// zeros is ignored; for a mean over the others, the rows are scaled so that their sums have the mean 1, as
-    /// [`class_targets`](crate::class_targets) does.
+    /// `eigenscape_curvature::class_targets` does.
     CrossEntropy,
     /// (1/RC) Σ (z − t)².
     MeanSquaredError,

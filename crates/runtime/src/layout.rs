@@ -1,6 +1,8 @@
 //! Where the elements of a value lie in its memory.
 
-/// Sizes with the step in memory along each axis, from an offset on.
+use std::ops::Range;
+
+/// Sizes with the step in memory along each axis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// The size of each axis.
@@ -60,6 +62,21 @@ impl Layout {
         let mut dims = self.dims.clone();
         dims[axis] = len;
         Self { dims, strides: self.strides.clone() }
+    }
+
+    /// The axes of a range as one axis, its size and its step, if a single step walks them in order.
+    #[must_use]
+    pub fn merged(&self, axes: Range<usize>) -> Option<(usize, usize)> {
+        let axes = self.dims[axes.clone()].iter().zip(&self.strides[axes]);
+        let mut merged = None;
+        for (&size, &stride) in axes.filter(|(size, _)| **size != 1) {
+            merged = Some(match merged {
+                None => (size, stride),
+                Some((outer, step)) if step == stride * size => (outer * size, stride),
+                Some(_) => return None,
+            });
+        }
+        Some(merged.unwrap_or((1, 1)))
     }
 
     /// How many elements there are.

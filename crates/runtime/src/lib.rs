@@ -21,6 +21,7 @@ mod memory;
 mod pairs;
 mod plan;
 mod split;
+mod workspace;
 
 pub use backend::{Backend, Fusion};
 pub use definitions::{Array, Definitions};

@@ -12,6 +12,7 @@ use crate::{
     layout::Layout,
     lowered::{Lowered, LoweredStep},
     memory::{Footprint, Memories, Owner},
+    workspace::{Operand, workspace},
 };
 
 /// What a plan knows of an input.
@@ -135,7 +136,7 @@ impl Plan {
         &self.outputs
     }
 
-    /// The memory of one run. The scratch memory of kernels, a few MiB a thread, is not counted.
+    /// The memory of one run. Scratch memory of each thread, a few MiB, is not counted.
     #[must_use]
     pub fn footprint(&self) -> Footprint {
         self.footprint
@@ -227,7 +228,9 @@ impl<'a> Build<'a> {
         let dims = self.dims(&self.lowered.shapes[self.lowered.inputs + index], led);
         let mut converted: usize = self.conversions(step);
         let mut over = None;
-        if let Some(layout) = self.view(step, &dims) {
+        let view = self.view(step, &dims);
+        let views = view.is_some();
+        if let Some(layout) = view {
             match step.args.first() {
                 Some(&viewed) if self.converts(viewed) => {
                     // The view holds what the operand was converted to.
@@ -250,10 +253,18 @@ impl<'a> Build<'a> {
             }
             self.slots.push(slot);
         }
-        self.memories.count(converted);
+        let own = if views { 0 } else { bytes(self.workspace(step), self.signature.compute) };
+        self.memories.count(converted.saturating_add(own));
         let frees = dead.iter().copied().filter(|&slot| self.memories.release(slot)).collect();
         let rounds = self.rounds(&uses.finished[index]);
         PlannedStep { kernel: step.kernel.clone(), args: step.args.clone(), over, dead, frees, rounds }
+    }
+
+    /// Numbers that the step takes for itself. Its result is the last slot.
+    fn workspace(&self, step: &LoweredStep) -> usize {
+        let operand = |&slot: &usize| Operand { layout: &self.slots[slot].layout, led: self.slots[slot].led };
+        let args: Vec<Operand> = step.args.iter().map(operand).collect();
+        self.slots.last().map_or(0, |result| workspace(&step.kernel, &args, &result.layout))
     }
 
     /// Bytes of the operands that this step converts.

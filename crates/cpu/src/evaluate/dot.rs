@@ -1,7 +1,10 @@
 //! General products of arrays, as matrix products.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 use eigenscape_program::{Primitive, operations::Dot};
+use eigenscape_runtime::Layout;
 
 use super::{Operand, behind};
 use crate::{
@@ -53,13 +56,14 @@ impl Arranged {
         let order: Vec<usize> = batch.iter().chain(free).chain(contract).copied().collect();
         let permuted = tensor.permute(order)?;
         let (b, f) = (batch.len(), batch.len() + free.len());
-        let (free, contracted) = (one_axis(&permuted, b, f), one_axis(&permuted, f, permuted.rank()));
+        let layout = Layout { dims: permuted.dims().to_vec(), strides: permuted.stride().to_vec() };
+        let (free, contracted) = (one_axis(&layout, b..f), one_axis(&layout, f..permuted.rank()));
         if let (Some(free), Some(contracted)) = (free, contracted) {
             let batch = permuted.stride()[..b].to_vec();
             return Ok(Self { tensor: permuted, batch, free, contracted });
         }
         let tensor = permuted.contiguous()?;
-        let size = |range: std::ops::Range<usize>| tensor.dims()[range].iter().product::<usize>();
+        let size = |range: Range<usize>| tensor.dims()[range].iter().product::<usize>();
         let contracted = Axis { size: size(f..tensor.rank()), stride: 1 };
         let free = Axis { size: size(b..f), stride: contracted.size };
         let batch = tensor.stride()[..b].to_vec();
@@ -74,16 +78,7 @@ impl Arranged {
     }
 }
 
-/// The axes `from..to` as one axis, if a single stride walks them in order.
-fn one_axis(tensor: &Tensor, from: usize, to: usize) -> Option<Axis> {
-    let axes = tensor.dims()[from..to].iter().zip(&tensor.stride()[from..to]);
-    let mut merged: Option<Axis> = None;
-    for (&size, &stride) in axes.filter(|(size, _)| **size != 1) {
-        merged = Some(match merged {
-            None => Axis { size, stride },
-            Some(outer) if outer.stride == stride * size => Axis { size: outer.size * size, stride },
-            Some(_) => return None,
-        });
-    }
-    Some(merged.unwrap_or(Axis { size: 1, stride: 1 }))
+/// The axes of a range as one axis, if a single stride walks them in order.
+fn one_axis(layout: &Layout, axes: Range<usize>) -> Option<Axis> {
+    layout.merged(axes).map(|(size, stride)| Axis { size, stride })
 }

@@ -34,7 +34,7 @@ pub(crate) use gemm::{Axis, View, matmul};
 pub(crate) use join::join;
 pub(crate) use map::map;
 pub(crate) use pool::{PoolGeometry, argmax_pool, sum_pool, sum_pool_transpose};
-pub(crate) use recycle::{owned, recycle, release};
+pub(crate) use recycle::{make_room, owned, recycle, release};
 pub(crate) use reference::{argmax, differences, differences_transpose};
 pub(crate) use rows::{put_rows, take_rows};
 pub(crate) use sum::sum;

@@ -36,6 +36,21 @@ pub(super) fn buffer<T: Element>(len: usize) -> Vec<T> {
     })
 }
 
+/// Frees at least so many bytes of what this thread keeps, or all of it, before as much is taken elsewhere.
+pub(crate) fn make_room(bytes: usize) {
+    let mut left = bytes;
+    f64::recycled().with_borrow_mut(|kept| free_largest(kept, &mut left));
+    f32::recycled().with_borrow_mut(|kept| free_largest(kept, &mut left));
+}
+
+fn free_largest<T>(kept: &mut Vec<Vec<T>>, left: &mut usize) {
+    while *left > 0 {
+        let Some(largest) = (0..kept.len()).max_by_key(|&i| kept[i].capacity()) else { return };
+        let freed = kept.swap_remove(largest).capacity() * size_of::<T>();
+        *left = left.saturating_sub(freed);
+    }
+}
+
 /// A buffer of `len` zeros.
 pub(super) fn zeros<T: Element>(len: usize) -> Vec<T> {
     let mut buffer = buffer(len);

@@ -1,0 +1,56 @@
+//! Memory that a step takes for itself while it runs: copies of operands in another order, and partial
+//! results.
+
+use eigenscape_program::{Operation, operations::Dot};
+
+use crate::{kernel::Kernel, layout::Layout};
+
+/// An operand of a step.
+pub(crate) struct Operand<'a> {
+    pub layout: &'a Layout,
+    pub led: bool,
+}
+
+/// How many numbers a step holds beside its operands and its result, at most.
+pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: &Layout) -> usize {
+    let elements = |arg: &Operand| arg.layout.elements();
+    match kernel {
+        // These walk their operands as they lie.
+        Kernel::Chain(_) => 0,
+        // Images are laid side by side with a border or transformed, and filters packed.
+        Kernel::TwoConvolutions(_) | Kernel::Operation(Operation::Conv2d(_)) => {
+            (args.iter().map(elements).sum::<usize>() + result.elements()) / 2 * 3
+        }
+        Kernel::Operation(Operation::Dot(dot)) => {
+            let copied = (0..2).filter(|&side| is_copied(dot, side, args)).map(|side| elements(&args[side]));
+            // Products of few rows are made apart and then put in their places.
+            copied.sum::<usize>() + result.elements()
+        }
+        Kernel::Operation(
+            Operation::Add(_) | Operation::Mul(_) | Operation::Scale(_) | Operation::Sum(_),
+        ) => 0,
+        // The others take their operands in row-major order.
+        Kernel::Operation(_) => args.iter().filter(|arg| !arg.layout.is_in_order()).map(elements).sum(),
+    }
+}
+
+/// Whether no single step walks the free or the contracted axes of an operand of a product, so that it is
+/// copied first.
+fn is_copied(dot: &Dot, side: usize, args: &[Operand]) -> bool {
+    let Operand { layout, led } = &args[side];
+    let shift = usize::from(*led);
+    let behind = |axis: usize| axis + shift;
+    let mut free: Vec<usize> = dot.free(side, layout.dims.len() - shift).into_iter().map(behind).collect();
+    let mut batch: Vec<usize> = dot.batch.iter().map(|pair| pair[side] + shift).collect();
+    // A leading axis of the left operand alone is more rows of one product.
+    let is_free = side == 0 && *led && !args[1].led && dot.batch.is_empty();
+    if *led {
+        let lead = if is_free { &mut free } else { &mut batch };
+        lead.insert(0, 0);
+    }
+    let contract = dot.contract.iter().map(|pair| pair[side] + shift);
+    let (b, f) = (batch.len(), batch.len() + free.len());
+    let order: Vec<usize> = batch.into_iter().chain(free).chain(contract).collect();
+    let arranged = layout.permute(&order);
+    arranged.merged(b..f).is_none() || arranged.merged(f..order.len()).is_none()
+}
