@@ -27,7 +27,7 @@ pub enum Uncertainty {
     Sampled {
         /// Its standard error: their sample standard deviation over the root of their number.
         error: f64,
-        /// The degrees of freedom: their number less one.
+        /// The degrees of freedom: their number less one, or fewer where the samples are skewed.
         freedom: f64,
     },
 }
@@ -47,7 +47,8 @@ impl Number {
             // Without eigenvalues that were dropped, say.
             Some(0.0) if record.probes.is_none() => Uncertainty::Exact,
             Some(error) if error.is_finite() => {
-                Uncertainty::Sampled { error, freedom: (probes(record).max(2) - 1) as f64 }
+                let freedom = || (probes(record).max(2) - 1) as f64;
+                Uncertainty::Sampled { error, freedom: record.trace_freedom.unwrap_or_else(freedom) }
             }
             _ => Uncertainty::Unknown,
         };
@@ -174,6 +175,8 @@ mod tests {
             _ => None,
         };
         assert_eq!(freedom(&record(Some(8), false, Some(1.0), &[])), Some(7.0));
+        let skewed = ProbeRecord { trace_freedom: Some(2.5), ..record(Some(8), false, Some(1.0), &[]) };
+        assert_eq!(freedom(&skewed), Some(2.5));
         assert_eq!(Number::trace(&record(Some(1), false, None, &[])).error, Uncertainty::Unknown);
         assert_eq!(Number::trace(&record(None, true, Some(0.0), &[])).error, Uncertainty::Exact);
         // Of earlier versions: the largest in size is there three times.

@@ -16,7 +16,7 @@ use crate::{
 pub type Classified<'a> = (&'a Run, Option<usize>);
 
 /// What was measured, in words, and whether it is what was expected; or why nothing could be measured.
-type Finding = Result<(String, bool), String>;
+type Finding = Result<(String, Verdict), String>;
 
 /// Checks an expectation. Where a run diverged stands where it stopped, not where its training ends, and one that misses a spectrum of what is
 /// claimed does not tell all of it: such runs are left out, and that is said.
@@ -39,8 +39,7 @@ pub fn check(expectation: &Expectation, runs: &[Classified]) -> ClaimRecord {
     let left_out =
         left_out(&diverged, "that diverged") + &left_out(&partial, "of which a spectrum is missing");
     let (measured, verdict) = match finding {
-        Ok((measured, true)) => (measured, Verdict::Holds),
-        Ok((measured, false)) => (measured, Verdict::DoesNotHold),
+        Ok(finding) => finding,
         Err(why) => (why, Verdict::NotMeasured),
     };
     ClaimRecord {
@@ -78,22 +77,38 @@ fn of_variant<'a>(runs: &[Classified<'a>], variant: Option<&str>) -> Vec<Classif
     runs.iter().copied().filter(|(run, _)| variant.is_none_or(|variant| run.variant == variant)).collect()
 }
 
+/// What nothing is uncertain about.
+fn certain(holds: bool) -> Verdict {
+    if holds { Verdict::Holds } else { Verdict::DoesNotHold }
+}
+
+/// Whether a number whose interval this is goes in a direction: only an interval that lies on one side of 0 tells.
+fn goes(direction: Direction, [low, high]: [f64; 2]) -> Verdict {
+    match [direction.along(low), direction.along(high)] {
+        [a, b] if a > 0.0 && b > 0.0 => Verdict::Holds,
+        [a, b] if a <= 0.0 && b <= 0.0 => Verdict::DoesNotHold,
+        _ => Verdict::Undecided,
+    }
+}
+
 /// What must be so in every run.
 fn every(runs: &[Classified], of: impl Fn(Classified) -> Finding) -> Finding {
-    let findings: Vec<(String, bool)> = runs.iter().map(|run| of(*run)).collect::<Result<_, _>>()?;
+    let findings: Vec<(String, Verdict)> = runs.iter().map(|run| of(*run)).collect::<Result<_, _>>()?;
     match findings.as_slice() {
         [] => Err("there are no such runs".to_owned()),
         [only] => Ok(only.clone()),
         several => {
-            let holds = several.iter().filter(|(_, holds)| *holds).count();
+            let count = |verdict| several.iter().filter(|(_, found)| *found == verdict).count();
+            let (holds, fails) = (count(Verdict::Holds), count(Verdict::DoesNotHold));
+            let verdict = match fails {
+                0 if holds < several.len() => Verdict::Undecided,
+                _ => certain(fails == 0),
+            };
             let name =
                 |run: &Run| if run.name.is_empty() { String::new() } else { format!("{}: ", run.name) };
             let each: Vec<String> =
                 runs.iter().zip(several).map(|((run, _), (words, _))| name(run) + words).collect();
-            Ok((
-                format!("in {holds} of {} runs ({})", several.len(), each.join("; ")),
-                holds == several.len(),
-            ))
+            Ok((format!("in {holds} of {} runs ({})", several.len(), each.join("; ")), verdict))
         }
     }
 }
@@ -105,17 +120,20 @@ fn moves(run: &Run, subject: &Subject, classes: Option<usize>, direction: Direct
     };
     let number = |number: &Number| with_error(subject.quantity, number);
     let words = format!("{} after epoch {first}, {} after epoch {last}", number(before), number(after));
-    let [low, high] = after
+    let interval = after
         .minus(before)
         .ok_or_else(|| format!("one probe has no standard error: measure it with probes = 4; {words}"))?;
-    Ok((words, direction.along(low) > 0.0 && direction.along(high) > 0.0))
+    Ok((words, goes(direction, interval)))
 }
 
 fn as_many_as_classes(run: &Run, subject: &Subject, classes: Option<usize>) -> Finding {
     let classes = classes.ok_or("the targets are not classes")?;
     let record = *crate::measured::records(run, subject).last().ok_or("there is no such spectrum")?;
     let found = outliers::count(record, Some(classes), subject.counting)?;
-    Ok((format!("{found} outliers, {classes} classes after epoch {}", record.epoch), found == classes))
+    Ok((
+        format!("{found} outliers, {classes} classes after epoch {}", record.epoch),
+        certain(found == classes),
+    ))
 }
 
 fn in_the_middle(run: &Run, subject: &Subject) -> Finding {
@@ -129,7 +147,7 @@ fn in_the_middle(run: &Run, subject: &Subject) -> Finding {
     if !flips.is_empty() {
         words += &format!("; flips at bandwidth {}", flips.join(", "));
     }
-    Ok((words, profile.is_least_in_the_middle_half()))
+    Ok((words, certain(profile.is_least_in_the_middle_half())))
 }
 
 /// The subject of every run.
@@ -165,13 +183,13 @@ fn against(
             format!("{} against {} of {name}", mean(ours), mean(theirs)),
         ),
     };
-    let [low, high] =
-        interval.ok_or_else(|| format!("{words}: an interval needs at least two runs of each"))?;
-    let (worst, most) = match direction {
-        Direction::Up => (low, high),
-        Direction::Down => (-high, -low),
+    let interval = interval.ok_or_else(|| format!("{words}: an interval needs at least two runs of each"))?;
+    let verdict = if strict {
+        goes(direction, interval)
+    } else {
+        certain(interval.iter().any(|end| direction.along(*end) >= 0.0))
     };
-    Ok((words, if strict { worst > 0.0 } else { most >= 0.0 }))
+    Ok((words, verdict))
 }
 
 fn slope(runs: &[Classified], subject: &Subject, other: &Subject, direction: Direction) -> Finding {
@@ -181,12 +199,11 @@ fn slope(runs: &[Classified], subject: &Subject, other: &Subject, direction: Dir
     let points: Vec<(f64, f64)> = runs.iter().map(point).collect::<Result<_, String>>()?;
     let line = Regression::fit(&points)?;
     let [low, high] = line.interval;
-    let holds = direction.along(low) > 0.0 && direction.along(high) > 0.0;
     let words = format!(
         "slope {:.3e} [{low:.3e}, {high:.3e}], R² {:.2}, {} runs",
         line.slope, line.explained, line.points
     );
-    Ok((words, holds))
+    Ok((words, goes(direction, line.interval)))
 }
 
 /// A quantity in its unit: accuracies in percent.
@@ -327,11 +344,15 @@ pub(crate) mod tests {
         for (trace, error, probes, verdict) in [
             (50.0, 0.0, 8, Verdict::Holds),
             (150.0, 0.0, 8, Verdict::DoesNotHold),
-            (99.0, 1.0, 8, Verdict::DoesNotHold),
+            (100.0, 0.0, 8, Verdict::DoesNotHold),
+            (99.0, 1.0, 8, Verdict::Undecided),
+            (101.0, 1.0, 8, Verdict::Undecided),
             (97.0, 1.0, 8, Verdict::Holds),
-            (97.0, 1.0, 2, Verdict::DoesNotHold),
-            (88.0, 1.0, 2, Verdict::DoesNotHold),
+            (103.0, 1.0, 8, Verdict::DoesNotHold),
+            (97.0, 1.0, 2, Verdict::Undecided),
+            (88.0, 1.0, 2, Verdict::Undecided),
             (87.0, 1.0, 2, Verdict::Holds),
+            (113.0, 1.0, 2, Verdict::DoesNotHold),
         ] {
             assert_eq!(falls(trace, Some(error), probes).verdict, verdict, "{trace} ± {error}, {probes}");
         }
@@ -399,7 +420,8 @@ pub(crate) mod tests {
         assert_eq!(against(false, &high, &low), Verdict::Holds);
         assert_eq!(against(true, &high, &low), Verdict::Holds);
         assert_eq!(against(false, &wide, &low), Verdict::Holds, "no worse, as far as can be told");
-        assert_eq!(against(true, &wide, &low), Verdict::DoesNotHold);
+        assert_eq!(against(true, &wide, &low), Verdict::Undecided);
+        assert_eq!(against(true, &low, &high), Verdict::DoesNotHold);
         assert_eq!(against(false, &low, &high), Verdict::DoesNotHold);
         assert_eq!(against(false, &[0.9], &low), Verdict::NotMeasured);
     }
@@ -425,6 +447,19 @@ pub(crate) mod tests {
         let found = verdict(Quantity::Trace, relation, None, &runs);
         assert_eq!(found.verdict, Verdict::DoesNotHold);
         assert!(found.measured.starts_with("in 1 of 2 runs"), "{}", found.measured);
+        let open = |name| {
+            let mut run = run(name, 0.5, 99.0);
+            let last = &mut run.probes[1];
+            (last.exact, last.trace_stderr, last.probes) = (false, Some(1.0), Some(8));
+            run
+        };
+        for (runs, expected) in [
+            ([open("a"), run("b", 0.5, 50.0)], Verdict::Undecided),
+            ([open("a"), run("b", 0.5, 150.0)], Verdict::DoesNotHold),
+        ] {
+            let relation = Relation::OverTraining(Direction::Down);
+            assert_eq!(verdict(Quantity::Trace, relation, None, &runs).verdict, expected);
+        }
     }
 
     #[test]

@@ -251,6 +251,10 @@ pub struct ProbeRecord {
     /// degree of freedom less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probes: Option<usize>,
+    /// The degrees of freedom of Student's interval of the trace; absent where they are `probes` − 1. Where a few
+    /// eigenvalues dominate, samples of the trace are skewed, and the degrees are fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_freedom: Option<f64>,
     /// Operator-vector products spent.
     pub products: usize,
     /// Wall-clock seconds.
@@ -360,6 +364,8 @@ pub enum Verdict {
     Holds,
     /// It does not.
     DoesNotHold,
+    /// It was measured, and the interval of what was measured leaves both open.
+    Undecided,
     /// It was not measured, or not often enough.
     NotMeasured,
 }
@@ -369,6 +375,7 @@ impl std::fmt::Display for Verdict {
         f.write_str(match self {
             Self::Holds => "holds",
             Self::DoesNotHold => "does not hold",
+            Self::Undecided => "undecided",
             Self::NotMeasured => "not measured",
         })
     }

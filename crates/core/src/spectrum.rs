@@ -40,6 +40,10 @@ pub struct Spectrum {
     pub trace_stderr: Option<f64>,
     /// How many random vectors the estimate is the mean of, where it is one: Student's t of the trace has one degree of freedom less.
     pub probes: Option<usize>,
+    /// The degrees of freedom of Student's interval of the trace, where they are known to be other than one
+    /// fewer than the random vectors.
+    #[serde(default)]
+    pub trace_freedom: Option<f64>,
     /// The number of operator-vector products spent.
     pub products: usize,
 }
@@ -71,6 +75,7 @@ impl Spectrum {
             trace,
             trace_stderr: Some(0.0),
             probes: None,
+            trace_freedom: None,
             products,
         })
     }
@@ -109,6 +114,7 @@ impl Spectrum {
             trace,
             trace_stderr,
             probes: None,
+            trace_freedom: None,
             products,
         })
     }
@@ -117,6 +123,12 @@ impl Spectrum {
     #[must_use]
     pub fn over(self, probes: usize) -> Self {
         Self { probes: Some(probes), ..self }
+    }
+
+    /// With the degrees of freedom of the interval of its trace.
+    #[must_use]
+    pub fn with_trace_freedom(self, freedom: f64) -> Self {
+        Self { trace_freedom: Some(freedom), ..self }
     }
 
     /// The exact spectrum of all eigenvalues, in any order, of which those with |λ| ≤ `rounding` count to the mass at zero.

@@ -75,7 +75,7 @@ pub fn document_plan(
         let run = checker.run(combination, &raw, &mut cache)?;
         moments += run.probes.iter().map(|probe| probe.epochs.len()).sum::<usize>();
         checker.at_most_moments(moments)?;
-        runs.push(RunPlan { runs: expanded.runs.len(), ..run });
+        runs.push(run);
         warnings.extend(checker.warnings);
         first.get_or_insert((&combination.document, raw));
     }
@@ -83,6 +83,8 @@ pub fn document_plan(
         problem: "the experiment has no runs".to_owned(),
         remedy: "give every list of [sweep] at least one value".to_owned(),
     })?;
+    let count = runs.len();
+    runs.iter_mut().for_each(|run| run.runs = count);
     profiles::check_others(document, environment, choices, registry)?;
     let same = twins.variants();
     let mut checker = Checker { same: &same, ..Checker::new(document_of_first, registry, environment) };

@@ -216,6 +216,7 @@ impl Measured {
                 lambda_max: Some(spectrum.lambda_max()),
                 lambda_min: Some(spectrum.lambda_min()),
                 probes: spectrum.probes,
+                trace_freedom: spectrum.trace_freedom,
                 products: spectrum.products,
                 ..record
             },

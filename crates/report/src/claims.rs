@@ -123,15 +123,16 @@ fn table(finished: &[Finished], left_out: &[(String, String)]) -> String {
     lines.join("\n")
 }
 
-/// "7 claims: 5 hold, 1 does not hold, 1 is not measured".
+/// "claims: 8; holding: 5; not holding: 1; undecided: 1; not measured: 1".
 pub(crate) fn counts(finished: &[Finished]) -> String {
     let claims = || finished.iter().flat_map(|f| &f.results.claims);
     let count = |verdict| claims().filter(|claim| claim.verdict == verdict).count();
     format!(
-        "claims: {}; holding: {}; not holding: {}; not measured: {}",
+        "claims: {}; holding: {}; not holding: {}; undecided: {}; not measured: {}",
         claims().count(),
         count(Verdict::Holds),
         count(Verdict::DoesNotHold),
+        count(Verdict::Undecided),
         count(Verdict::NotMeasured)
     )
 }

@@ -115,6 +115,9 @@ impl ProbeRecord {
                 format!("{} is no standard error", error.unwrap_or_default())
             })?;
         }
+        demand(self.trace_freedom.is_none_or(|freedom| freedom > 0.0), "trace_freedom", || {
+            format!("{} is no number of degrees of freedom", self.trace_freedom.unwrap_or_default())
+        })?;
         if let (Some(least), Some(largest)) = (self.lambda_min, self.lambda_max) {
             finite(largest, "lambda_max")?;
             demand(least <= largest, "lambda_min", || {

@@ -8,6 +8,7 @@ mod kernels;
 mod krylov;
 mod memory;
 mod probe;
+mod skewness;
 
 use std::num::NonZeroUsize;
 
@@ -22,6 +23,7 @@ use krylov::Krylov;
 pub(crate) use probe::unit_vector;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use skewness::degrees_of_freedom;
 
 use crate::{
     eigen::{Ritz, ritz_values},
@@ -120,7 +122,9 @@ impl Lanczos {
         if !self.parameters.deflation {
             let mean_of = |nodes: &Nodes| nodes.iter().map(|(node, weight)| weight * node).sum::<f64>();
             let traces: Vec<f64> = quadrature.iter().map(|nodes| dimension as f64 * mean_of(nodes)).collect();
-            return spectrum(dimension, quadrature, mean(&traces), spent);
+            let freedom = degrees_of_freedom(probes, dimension, &quadrature);
+            let found = spectrum(dimension, quadrature, mean(&traces), spent)?;
+            return Ok(if probes > 1 { found.with_trace_freedom(freedom) } else { found });
         }
         if probes == 1 {
             squares = vec![self.square::<T>(operator, context, dimension)?];
