@@ -2,6 +2,7 @@
 
     from export_for_verify import export
     export(model, x, y, "verify.safetensors")
+    export(model, x, y, "verify.safetensors", loss=nn.CrossEntropyLoss(ignore_index=255))
 """
 
 import torch
@@ -9,8 +10,30 @@ from safetensors.torch import save_file
 from torch.func import functional_call, grad, jvp, vjp
 
 
-def export(model, x, y, path, seed=0):
-    """x [N, ...]; y integer labels, one for each row of the outputs (cross-entropy), or real targets (mean squared error)."""
+def default_loss(z, y):
+    """The mean squared error for real targets; for integers the cross-entropy, classes along the last axis, or along axis 1 of images."""
+    if y.is_floating_point():
+        assert z.shape == y.shape, f"y {list(y.shape)} is not of the outputs' shape {list(z.shape)}"
+        return (z - y).square().mean()
+    first, last = z.shape[:1] + z.shape[2:] == y.shape, z.shape[:-1] == y.shape
+    assert first or last, f"y {list(y.shape)} has no label for each row of the outputs {list(z.shape)}: give loss="
+    if first and (not last or y.dim() > 2):
+        return torch.nn.functional.cross_entropy(z, y)
+    return torch.nn.functional.cross_entropy(z.flatten(0, -2), y.flatten())
+
+
+def hessian_product(f, at, v):
+    """The Hessian of f times v; not every loss has a forward derivative of its gradient."""
+
+    def along(at):
+        gradient = grad(f)(at)
+        return sum((gradient[name] * v[name]).sum() for name in v)
+
+    return grad(along)(at)
+
+
+def export(model, x, y, path, seed=0, loss=default_loss):
+    """x [N, ...]; y what the loss takes; loss a function of (outputs, y), a mean over the batch: the experiment's."""
     model.eval()
     parameters = {name: value.detach() for name, value in model.named_parameters()}
     generator = torch.Generator().manual_seed(seed)
@@ -19,21 +42,16 @@ def export(model, x, y, path, seed=0):
     def outputs(p):
         return functional_call(model, p, (x,))
 
-    def loss_of(z):
-        if y.is_floating_point():
-            return (z - y).square().mean()  # mse_loss has no forward derivative of its gradient
-        return torch.nn.functional.cross_entropy(z.flatten(0, -2), y.flatten())
+    def mean_loss(p):
+        return loss(outputs(p), y)
 
-    def loss(p):
-        return loss_of(outputs(p))
-
-    gradient, hv = jvp(grad(loss), (parameters,), (v,))
+    gradient, hv = grad(mean_loss)(parameters), hessian_product(mean_loss, parameters, v)
     # The Gauss-Newton product: J v, the loss's Hessian in the outputs times it, and back through J.
     logits, jv = jvp(outputs, (parameters,), (v,))
-    _, hjv = jvp(grad(loss_of), (logits,), (jv,))
+    hjv = hessian_product(lambda z: loss(z["z"], y), {"z": logits}, {"z": jv})["z"]
     (ggnv,) = vjp(outputs, parameters)[1](hjv)
 
-    file = {"x": x, "y": y, "logits": logits, "loss": loss(parameters)}
+    file = {"x": x, "y": y, "logits": logits, "loss": mean_loss(parameters)}
     file |= {name: value.detach() for name, value in model.state_dict().items()}
     for prefix, tensors in [("v", v), ("grad", gradient), ("hv", hv), ("ggnv", ggnv)]:
         file |= {f"{prefix}.{name}": value for name, value in tensors.items()}

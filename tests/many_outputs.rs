@@ -127,3 +127,20 @@ fn the_cheaper_passes_are_taken() -> Fallible<()> {
     assert_eq!(rank(2, &[2])?, [4, 4]);
     Ok(())
 }
+
+/// The outputs are bilinear in both layers together, and piecewise affine in each tensor: the Hessian has the Gauss-Newton matrix's trace, and is
+/// another matrix.
+#[test]
+fn the_trace_of_all_parameters_is_that_of_each() -> Fallible<()> {
+    let landscape = landscape(2, 4, Loss::CrossEntropy, DType::F64, usize::MAX)?;
+    let all = group(&[0, 1, 2, 3], 2);
+    let hessian = landscape.operator(Curvature::Hessian, &all);
+    assert!(Gram::default().check(&[&hessian]).is_err());
+    Trace.check(&[&hessian])?;
+    let [dense, trace] = [estimate(&Dense::default(), &hessian)?.trace, trace(&hessian)?];
+    assert!((trace - dense).abs() < 1e-12 * dense, "{trace} for {dense}");
+    let gauss_newton = landscape.operator(Curvature::GaussNewton, &all);
+    let other = estimate(&Dense::default(), &gauss_newton)?;
+    assert!(other.lambda_min() > -1e-12 && estimate(&Dense::default(), &hessian)?.lambda_min() < -1e-6);
+    Ok(())
+}

@@ -25,13 +25,13 @@ pub enum Command {
         #[command(flatten)]
         overrides: Overrides,
     },
-    /// List data sets, architectures, estimators and distances with their keys; or the groups of an experiment
+    /// List what can be chosen by name, with its keys; or the groups of an experiment
     List {
-        /// dataset, architecture, estimator or distance; or groups
+        /// dataset, architecture, layer (of sequential), loss, estimator, distance, regularizer, optimizer or schedule; or groups
         kind: Option<String>,
-        /// With groups: the experiment file, or the name of a file in experiments/
-        #[arg(value_name = "FILE|NAME")]
-        experiment: Option<String>,
+        /// One of the kind; with groups: the experiment file, or the name of a file in experiments/
+        #[arg(value_name = "NAME|FILE")]
+        name: Option<String>,
         #[command(flatten)]
         overrides: Overrides,
     },

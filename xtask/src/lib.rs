@@ -21,6 +21,8 @@ use std::{
 use clap::Parser;
 use eigenscape_core::Registry;
 use eigenscape_experiment::{Failure, Result};
+use miette::MietteHandlerOpts;
+use textwrap::{WordSeparator, WordSplitter};
 
 use crate::cli::{Arguments, Command};
 
@@ -58,8 +60,8 @@ pub fn run(registry: &Registry) -> ExitCode {
 fn dispatch(command: Command, registry: &Registry) -> Result<()> {
     match command {
         Command::Reproduce(arguments) => commands::reproduce::run(&arguments, registry),
-        Command::List { kind, experiment, overrides } => {
-            commands::list::run(kind.as_deref(), experiment.as_deref(), &overrides.choices(None), registry)
+        Command::List { kind, name, overrides } => {
+            commands::list::run(kind.as_deref(), name.as_deref(), &overrides.choices(None), registry)
         }
         Command::Check { experiments, overrides } => {
             commands::check::run(&experiments, &overrides.choices(None), registry)
@@ -91,7 +93,13 @@ fn written(done: io::Result<()>) -> Result<()> {
     }
 }
 
-/// Prints a failure on stderr, with colours where it is a terminal.
+/// Prints a failure on stderr, with colours where it is a terminal. Paths, and lines to be written into a file, stay whole.
 fn report(failure: Failure) {
+    let whole_words = MietteHandlerOpts::new()
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    // Where there is a hook, it is this one.
+    drop(miette::set_hook(Box::new(move |_| Box::new(whole_words.clone().build()))));
     drop(writeln!(io::stderr(), "{:?}", miette::Report::new(failure)));
 }

@@ -77,6 +77,39 @@ fn a_network_of_a_file_is_verified() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+#[test]
+fn a_network_is_verified_by_the_loss_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    // What the loss becomes, what is said of it, and whether that is the loss of the file with PyTorch's numbers.
+    let cases: &[(&str, &str, &str, &str, bool)] = &[
+        ("images", "", "", "cross-entropy", true),
+        ("pixels", "", "", "cross-entropy, classes weighted by [1.0, 2.0, 0.5], labels 255 ignored", true),
+        ("pixels", "weight = [1.0, 2.0, 0.5], ", "", "cross-entropy, labels 255 ignored", false),
+        ("pixels", "loss = ", "# ", "number the classes from 0; -100 is ignored", false),
+        ("bits", "", "", "binary cross-entropy on logits, labels 0 and 1 for one output each", true),
+        ("bits", "loss = ", "# ", "loss = \"binary-cross-entropy\"", false),
+        ("values", "", "", "mean squared error", true),
+        ("values", "[data]", "loss = \"binary-cross-entropy\"\n[data]", "targets from 0 to 1", false),
+    ];
+    for (name, from, to, words, holds) in cases {
+        let toml = fs::read_to_string(fixtures().join(format!("{name}.toml"))).unwrap();
+        let path = folder.path().join("model.toml");
+        fs::write(&path, toml.replace(from, to)).unwrap();
+        let file = format!("{name}_verify.safetensors");
+        let model = path.to_str().unwrap();
+        let output = xtask(&["verify", &file, "--model", model, "--dtype", "f64", "--tolerance", "1e-9"]);
+        let [said, wrong] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+        assert_eq!(output.status.code(), Some(i32::from(!holds)), "{name} {to}: {said}{wrong}");
+        let first = said.lines().next().unwrap_or_default();
+        if said.is_empty() {
+            let wrong = wrong.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(wrong.contains(words), "{name} {to}: {wrong}");
+        } else {
+            assert_eq!(first, format!("derivatives of the loss: {words}"));
+        }
+    }
+}
+
 /// A file, `--set` flags, and what the message must contain.
 type Mistake<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
 
@@ -131,7 +164,10 @@ fn a_file_of_a_class_of_the_users_own_is_verified_by_the_names_of_its_checkpoint
     let output = verify(&file);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let output = verify(&fixtures().join("images.toml"));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("has no tensor `0.weight`"));
+    let message = String::from_utf8_lossy(&output.stderr);
+    for text in ["has no tensor `0.weight`", "conv.weight", "[model.checkpoint]", "\"conv.*\" = \"0.*\""] {
+        assert!(message.contains(text), "no {text} in {message}");
+    }
     let output = xtask(&["verify", "nope", "--model", "images.toml"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(

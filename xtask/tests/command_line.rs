@@ -177,6 +177,7 @@ fn every_mistake_is_one_clear_error_and_leaves_nothing() {
         (&["check", "small.toml", "--set", "memory=1KiB"], 2, &["1.0 KiB are allowed", "raise `memory`"]),
         (&["reproduce", "small.toml", "--set", "train.epochs=1000000000000"], 2, &["use at most 1000000"]),
         (&["list", "estimater"], 2, &["did you mean `estimator`?"]),
+        (&["list", "estimator", "lanczo"], 2, &["there is no estimator `lanczo`", "did you mean `lanczos`?"]),
         (&["data", "nothing"], 2, &["nothing"]),
         (&["report", "."], 1, &["results.json"]),
     ];
@@ -320,7 +321,49 @@ fn what_there_is_can_be_seen() {
     for (arguments, texts) in [
         (&["list"][..], &["lenet", "fashion-mnist", "lanczos", "wasserstein", "steps = 128"][..]),
         (&["list", "estimators"], &["gram", "dense"]),
-        (&["check", "small.toml"], &["33 parameters", "0.weight (10)", "after epochs 0, 2"]),
+        (&["list", "layers"], &["conv_transpose2d: ", "kernel (required)"]),
+        (&["list", "estimator", "lanczos"], &["steps = 128"]),
+        (&["list", "optimizer", "sgd"], &["momentum", "lr (required)"]),
+        (&["list", "schedules"], &["cosine", "milestones"]),
+        (&["list", "--help"], &["architecture, layer", "regularizer, optimizer or schedule"]),
+        (
+            &["list", "groups", "small.toml"],
+            &[
+                "probe 1: on 12 examples",
+                "    0.weight [5, 2], 0.bias [5]",
+                "not proved: matmul in 2 multiplies values that depend on the group",
+                "affine: where it is proved",
+            ],
+        ),
+        (
+            &["check", "small.toml"],
+            &[
+                "33 parameters",
+                "0.weight (10)",
+                "after epochs 0, 2",
+                "on 12 training examples, 4 of each class, drawn at random, in f32",
+                "loss: cross-entropy",
+                "SGD",
+                "learning rate 0.1",
+                "run:",
+            ],
+        ),
+        (
+            &[
+                "check",
+                "small.toml",
+                "--set",
+                "sweep.seed=[1, 2]",
+                "--set",
+                "train.regularizer=[{name=\"l2\", strength=0.5, every=3}]",
+            ],
+            &[
+                "all 2 runs:\n    data: ",
+                "penalty: 0.5 times",
+                "every 3 steps",
+                "\n  run seed=2:\n    seed: 2\n",
+            ],
+        ),
         (
             &[
                 "check",

@@ -254,6 +254,10 @@ fn a_signal_stops_where_nothing_is_lost_and_says_what_is_kept() {
             process.wait().unwrap();
         } else {
             assert!(left.is_empty(), "no spectrum was finished: {left:?}");
+            assert!(
+                words.contains("before anything was finished") && words.contains("starts anew"),
+                "{words}"
+            );
         }
     }
 }

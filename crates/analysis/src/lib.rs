@@ -8,6 +8,7 @@ pub mod against_trace;
 pub mod batches;
 pub mod depth;
 pub mod depth_summary;
+mod digits;
 pub mod embedding;
 pub mod expectation;
 pub mod measured;
@@ -18,4 +19,5 @@ pub mod statistics;
 pub mod uncertainty;
 pub mod verdict;
 
+pub use digits::significant;
 pub use expectation::Expectation;

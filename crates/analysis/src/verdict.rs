@@ -4,6 +4,7 @@ use eigenscape_core::results::{ClaimRecord, Run, Verdict};
 
 use crate::{
     depth::Profile,
+    digits::significant,
     expectation::{Direction, Expectation, Quantity, Reference, Relation, Subject},
     measured::{at_epoch, over_training},
     outliers,
@@ -222,14 +223,23 @@ fn with_error(quantity: Quantity, number: &Number) -> String {
     match number.half_width() {
         None => format!("{value} ± ?"),
         Some(0.0) => value,
-        Some(half) => format!("{value} ± {}", amount(quantity, half)),
+        Some(half) => format!("{value} ± {}", error(quantity, half)),
+    }
+}
+
+/// Half of an interval, or a deviation, in the unit of its quantity: to two digits.
+#[must_use]
+pub fn error(quantity: Quantity, value: f64) -> String {
+    match quantity {
+        Quantity::TrainAccuracy | Quantity::TestAccuracy => format!("{} %", significant(100.0 * value, 2)),
+        _ => significant(value, 2),
     }
 }
 
 fn with_interval(quantity: Quantity, sample: &Sample) -> String {
     let mean = amount(quantity, sample.mean);
     match sample.half_width() {
-        Some(half) => format!("{mean} ± {} ({} runs)", amount(quantity, half), sample.count),
+        Some(half) => format!("{mean} ± {} ({} runs)", error(quantity, half), sample.count),
         None => format!("{mean} (one run)"),
     }
 }

@@ -65,7 +65,7 @@ impl Landscape {
     /// When the network has no such activation.
     pub fn why_not_affine(&self, group: &Group) -> Result<Option<String>> {
         let (level, breaker) = self.loss.affinity(&group.variables)?;
-        let node = breaker.map_or_else(|| "an operation".to_owned(), |b| b.node);
+        let node = breaker.map_or_else(|| "an operation is curved".to_owned(), |breaker| breaker.to_string());
         Ok((!level.is_affine()).then_some(node))
     }
 
@@ -97,30 +97,54 @@ pub struct NetworkOperator<'a> {
 }
 
 impl NetworkOperator<'_> {
-    fn check_factor(&self) -> Result<()> {
-        let refuse = |problem: String, remedy: &str| Err(Error::input(self.description(), problem, remedy));
+    fn refuse<T>(&self, problem: impl Into<String>, remedy: &str) -> Result<T> {
+        Err(Error::input(self.description(), problem, remedy))
+    }
+
+    /// Refuses what has no rows by sample, or is indefinite.
+    fn check_rows(&self) -> Result<()> {
         if let Some(module) = self.landscape.loss.mixes_samples() {
-            return refuse(
+            return self.refuse(
                 format!("it has no exact factor by sample: in {module} samples see each other"),
                 "use model.batch_norm = \"eval\", or estimator = \"lanczos\"",
             );
         }
-        match self.curvature {
-            Curvature::GaussNewton => Ok(()),
-            Curvature::Residual => refuse(
-                "it is indefinite and has no exact factor".to_owned(),
-                "use estimator = \"lanczos\" or \"dense\"",
-            ),
-            Curvature::Hessian => match self.landscape.why_not_affine(self.group)? {
-                None => Ok(()),
-                Some(node) => refuse(
-                    format!(
-                        "it has no exact factor: the network is not piecewise affine in this group ({node} breaks it)"
-                    ),
-                    "use curvature = \"gauss-newton\", or estimator = \"lanczos\"",
-                ),
-            },
+        if self.curvature == Curvature::Residual {
+            let remedy = "use estimator = \"lanczos\" or \"dense\"";
+            return self.refuse("it is indefinite and has no exact factor", remedy);
         }
+        Ok(())
+    }
+
+    fn check_factor(&self) -> Result<()> {
+        self.check_rows()?;
+        if self.curvature == Curvature::Hessian
+            && let Some(breaker) = self.landscape.why_not_affine(self.group)?
+        {
+            return self.refuse(
+                format!(
+                    "it has no exact factor: the network is not piecewise affine in this group ({breaker})"
+                ),
+                "use curvature = \"gauss-newton\", or estimator = \"lanczos\"",
+            );
+        }
+        Ok(())
+    }
+
+    /// Refuses a Hessian of which it is not proved that its diagonal is the Gauss-Newton matrix's.
+    fn check_trace(&self) -> Result<()> {
+        self.check_rows()?;
+        if self.curvature == Curvature::Hessian
+            && let Some(breaker) = self.landscape.loss.trace_breaker(&self.group.variables)?
+        {
+            return self.refuse(
+                format!(
+                    "its exact trace is not known: the network is not piecewise affine in each parameter tensor by itself ({breaker})"
+                ),
+                "use curvature = \"gauss-newton\", or estimator = \"hutchinson\"",
+            );
+        }
+        Ok(())
     }
 
     /// The same operator, whose products take at most `memory` bytes; its factor's rows may take the landscape's.
@@ -200,6 +224,11 @@ impl CurvatureOperator for NetworkOperator<'_> {
 
     fn factor(&self) -> Result<ExactFactor> {
         self.check_factor()?;
+        self.landscape.factor(self.group)
+    }
+
+    fn trace_factor(&self) -> Result<ExactFactor> {
+        self.check_trace()?;
         self.landscape.factor(self.group)
     }
 }

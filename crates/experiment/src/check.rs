@@ -5,6 +5,7 @@ mod checkpoint;
 mod expect;
 mod loss;
 mod memory;
+pub(crate) mod names;
 pub(crate) mod plugin;
 mod probe;
 mod profiles;
@@ -29,7 +30,7 @@ use crate::{
     diagnostic::{ConfigError, Failure, Located, Result, suggestion},
     document::{Node, Tree},
     extends, limits,
-    plan::{DistancePlan, ModelPlan, Plan, ProbePlan, RunPlan, Shortened, TrainPlan},
+    plan::{DistancePlan, LossPlan, ModelPlan, Plan, ProbePlan, RunPlan, Shortened, TrainPlan},
     raw, read, resolved,
     sweep::{self, Combination},
 };
@@ -129,6 +130,19 @@ pub fn checkpoint_names(document: &Node, model: &raw::Model) -> Result<Selection
     let (registry, environment) = (&Registry::default(), &Environment::default());
     let checker = Checker::new(document, registry, environment);
     model.checkpoint.as_ref().map_or_else(|| Ok(Selection::default()), |raw| checker.selection(raw))
+}
+
+/// The loss that a document names; `None` where the targets decide.
+///
+/// # Errors
+/// When it cannot be used.
+pub fn named_loss(document: &Node, registry: &Registry) -> Result<Option<Located<LossPlan>>, ConfigError> {
+    if document.get("loss").is_none() {
+        return Ok(None);
+    }
+    let raw: raw::Loss = read::part(document, "loss")?;
+    let environment = &Environment::default();
+    Checker::new(document, registry, environment).loss(&raw).map(Some)
 }
 
 /// Refuses whole numbers of a network's table that are no sizes of anything: what is computed of them would overflow.

@@ -76,6 +76,19 @@ pub fn read(file: &[u8], selection: &Selection, network: &Network) -> Result<Loa
     })
 }
 
+/// Why those of a state dict's tensors that are kept are not a network's, under the names that `names` makes of them.
+///
+/// # Errors
+/// When two entries of `rename` say equally much of a name.
+pub(crate) fn misfit(
+    state: &StateDict,
+    names: &Selection,
+    network: &Network,
+    is_kept: impl Fn(&str) -> bool,
+) -> Result<Option<Refusal>, Refusal> {
+    Ok(fit::misfit(names, network, &state.clone().lenient(names, is_kept)?))
+}
+
 /// Calls `then` with the file's name, the tensors that the selection is about, and notes on the choice.
 ///
 /// # Errors

@@ -26,8 +26,11 @@ pub enum Failure {
         remedy: String,
     },
     /// The user wanted it to stop (exit code 1).
-    #[error("interrupted{}", if kept.is_empty() { String::new() } else { format!(": {kept}") })]
-    #[diagnostic(help("give the same command again (without --fresh): it goes on from there"))]
+    #[error("interrupted{}", if kept.is_empty() { " before anything was finished".to_owned() } else { format!(": {kept}") })]
+    #[diagnostic(help(
+        "give the same command again{}",
+        if kept.is_empty() { ": it starts anew" } else { " (without --fresh): it goes on from there" }
+    ))]
     Interrupted {
         /// What was done and is kept: "the training up to epoch 3 of 5 is kept in ...".
         kept: String,

@@ -103,7 +103,11 @@ pub fn measure(
     }
     drop(bar);
     let earlier = if earlier > 0 { format!(", {earlier} of them kept from earlier") } else { String::new() };
-    display.line(&format!("  {} spectra in {:.1} s{earlier}", spectra.len(), start.elapsed().as_secs_f64()));
+    let count = match spectra.len() {
+        1 => "1 spectrum".to_owned(),
+        count => format!("{count} spectra"),
+    };
+    display.line(&format!("  {count} in {:.1} s{earlier}", start.elapsed().as_secs_f64()));
     measures.probes.extend(spectra.iter().map(|measured| measured.record(epoch)));
     measures.means.extend(spectra.iter().filter_map(|measured| measured.means(epoch)));
     for plan in &prepared.plan.distances {

@@ -40,25 +40,7 @@ pub fn of_plan(plan: &Plan, seconds: f64, runs: Vec<RunNotes>) -> Notes {
 #[must_use]
 pub fn of_run(prepared: &Prepared) -> RunNotes {
     let plan = prepared.plan;
-    let network = &prepared.network;
-    let mut lines = vec![
-        Note::new("Data", plan.data.description()),
-        Note::new("Examples", examples(prepared)),
-        Note::new("Model", plan.model.architecture.description()),
-        Note::new("Parameters", format!("{} in {} tensors", network.dimension(), network.parameters().len())),
-        Note::new("Loss", loss_text(prepared.loss, &prepared.labels)),
-        Note::new("Seed", plan.seed.to_string()),
-    ];
-    if let Some(checkpoint) = &plan.model.checkpoint {
-        lines.push(Note::new("Checkpoint", checkpoint.value.path.display().to_string()));
-        lines.extend(prepared.checkpoint_notes.iter().map(|note| Note::new("Checkpoint", note)));
-    }
-    if let Some(train) = &plan.train {
-        let (optimizer, schedule) = (train.optimizer.description(), train.schedule.description());
-        let text = format!("{optimizer}; epochs {}, batch size {}{schedule}", train.epochs, train.batch_size);
-        lines.push(Note::new("Training", text));
-        lines.extend(train.regularizers.iter().map(penalty));
-    }
+    let mut lines = settings(prepared);
     lines.extend(prepared.probes.iter().map(|probe| Note::new("Spectra", spectra(probe))));
     lines.extend(prepared.warnings.iter().map(|warning| Note::new("Warning", warning)));
     let estimator = |probe: &PreparedProbe| {
@@ -75,6 +57,35 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         estimators: prepared.probes.iter().map(estimator).collect(),
         distances: distances.collect(),
     }
+}
+
+/// Data, network, loss and training of a run.
+#[must_use]
+pub fn settings(prepared: &Prepared) -> Vec<Note> {
+    let plan = prepared.plan;
+    let network = &prepared.network;
+    let mut lines = vec![
+        Note::new("Data", plan.data.description()),
+        Note::new("Examples", examples(prepared)),
+        Note::new("Model", plan.model.architecture.description()),
+        Note::new(
+            "Network",
+            format!("{} parameters in {} tensors", network.dimension(), network.parameters().len()),
+        ),
+        Note::new("Loss", loss_text(prepared.loss, &prepared.labels)),
+        Note::new("Seed", plan.seed.to_string()),
+    ];
+    if let Some(checkpoint) = &plan.model.checkpoint {
+        lines.push(Note::new("Checkpoint", checkpoint.value.path.display().to_string()));
+        lines.extend(prepared.checkpoint_notes.iter().map(|note| Note::new("Checkpoint", note)));
+    }
+    if let Some(train) = &plan.train {
+        let (optimizer, schedule) = (train.optimizer.description(), train.schedule.description());
+        let text = format!("{optimizer}; epochs {}, batch size {}{schedule}", train.epochs, train.batch_size);
+        lines.push(Note::new("Training", text));
+        lines.extend(train.regularizers.iter().map(penalty));
+    }
+    lines
 }
 
 /// "1000 training, 200 test".
@@ -121,8 +132,8 @@ pub fn sample(probe: &PreparedProbe) -> String {
         (Samples::All, _) => "",
         (Samples::Count(_), Take::Random) => " drawn at random",
         (Samples::Count(_), Take::First) => ", the first",
-        (Samples::PerClass(_), Take::Random) => " drawn at random from each class",
-        (Samples::PerClass(_), Take::First) => ", the first of each class",
+        (Samples::PerClass(each), Take::Random) => &format!(", {each} of each class, drawn at random"),
+        (Samples::PerClass(each), Take::First) => &format!(", the first {each} of each class"),
     };
     let mut text = format!("{} {} examples{which}", probe.samples(), sampling::split_name(plan.split));
     if plan.augment {
@@ -138,7 +149,7 @@ pub fn sample(probe: &PreparedProbe) -> String {
 }
 
 /// "cross-entropy, label smoothing 0.1": what is not the default is told.
-fn loss_text(loss: Loss, labels: &Labels) -> String {
+pub(crate) fn loss_text(loss: Loss, labels: &Labels) -> String {
     let mut text = loss_name(loss).to_owned();
     if labels.smoothing > 0.0 {
         text += &format!(", label smoothing {}", labels.smoothing);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use candle_core::DType;
+use candle_core::{DType, Tensor};
 use eigenscape_core::{Architecture, Error, Examples, Targets};
 use eigenscape_program::{Loss, Network};
 
 use crate::{
-    diagnostic::Result,
+    diagnostic::{ConfigError, Result},
     labels::{Coding, Labels, in_words},
     plan::{LossPlan, RunPlan},
 };
@@ -53,26 +53,34 @@ pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>
 }
 
 fn loss(plan: &RunPlan, targets: &Targets) -> Result<LossPlan> {
-    let classes = matches!(targets, Targets::Classes { .. });
-    let Some(loss) = &plan.loss else {
-        let kind = if classes { Loss::CrossEntropy } else { Loss::MeanSquaredError };
-        return Ok(LossPlan { kind, labels: Labels::default().of(kind) });
-    };
-    let Targets::Values(values) = targets else { return Ok(loss.value.clone()) };
-    let name = match loss.value.kind {
-        Loss::MeanSquaredError => return Ok(loss.value.clone()),
-        Loss::CrossEntropy => "cross-entropy",
-        Loss::BinaryCrossEntropy => "binary-cross-entropy",
-    };
-    let values = values.to_dtype(DType::F64).and_then(|values| values.flatten_all()?.to_vec1::<f64>());
-    let highest = if loss.value.kind == Loss::CrossEntropy { f64::INFINITY } else { 1.0 };
-    if let Some(value) = values.map_err(Error::from)?.iter().find(|value| !(0.0..=highest).contains(*value)) {
-        let range = if highest == 1.0 { "from 0 to 1" } else { "that are not negative (soft targets)" };
-        let problem = format!("{name} needs targets {range}, and the data set has {value}");
+    let Some(loss) = &plan.loss else { return Ok(default_loss(targets)) };
+    if let Some(problem) = unsuitable(&loss.value, targets)? {
         let help = "use \"mean-squared-error\", or save classes as integers";
         return Err(loss.error(problem, help).into());
     }
     Ok(loss.value.clone())
+}
+
+/// The loss of targets where none is named.
+pub(crate) fn default_loss(targets: &Targets) -> LossPlan {
+    let kind = match targets {
+        Targets::Classes { .. } => Loss::CrossEntropy,
+        Targets::Values(_) => Loss::MeanSquaredError,
+    };
+    LossPlan { kind, labels: Labels::default().of(kind) }
+}
+
+/// Why these are no targets of the loss, where they are not.
+pub(crate) fn unsuitable(loss: &LossPlan, targets: &Targets) -> eigenscape_core::Result<Option<String>> {
+    let Targets::Values(values) = targets else { return Ok(None) };
+    let (name, highest, range) = match loss.kind {
+        Loss::MeanSquaredError => return Ok(None),
+        Loss::CrossEntropy => ("cross-entropy", f64::INFINITY, "that are not negative (soft targets)"),
+        Loss::BinaryCrossEntropy => ("binary-cross-entropy", 1.0, "from 0 to 1"),
+    };
+    let values = values.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
+    let outside = values.iter().find(|value| !(0.0..=highest).contains(*value));
+    Ok(outside.map(|value| format!("{name} needs targets {range}, and the data set has {value}")))
 }
 
 /// Refuses labels that are neither classes nor ignored. The data is at fault, whatever network they are for.
@@ -116,16 +124,16 @@ fn check_weights(plan: &RunPlan, labels: &Labels, train: &Examples) -> Result<()
 }
 
 /// What a network's outputs for one example stand for.
-struct Reading {
-    coding: Coding,
+pub(crate) struct Reading {
+    pub coding: Coding,
     /// Whether classes lie along the first axis, as in PyTorch, and not along the last.
-    classes_first: bool,
+    pub classes_first: bool,
 }
 
 /// How outputs of a shape are read against targets; `None` where they do not fit.
 ///
 /// Of tokens the classes lie along the last axis, of pixels and voxels along the first, where the shapes leave it open.
-fn reading(outputs: &[usize], loss: Loss, targets: &Targets) -> Option<Reading> {
+pub(crate) fn reading(outputs: &[usize], loss: Loss, targets: &Targets) -> Option<Reading> {
     let class = |classes_first| Some(Reading { coding: Coding::Class, classes_first });
     match targets {
         Targets::Values(values) => {
@@ -189,7 +197,7 @@ fn network(plan: &RunPlan, loss: Loss, examples: &Examples) -> Result<(Network, 
     }
     let name = &plan.model.name;
     let error = match (misfit, refusal) {
-        (Some(network), _) => misfits(plan, network.output_shape(), &examples.targets),
+        (Some(network), _) => misfits(plan, network.output_shape(), &examples.targets)?,
         (None, refusal) => {
             let why = refusal.map(|error| error.to_string()).unwrap_or_default();
             name.error(
@@ -223,21 +231,55 @@ pub(crate) fn classes_last(rank: usize) -> Vec<usize> {
     [0].into_iter().chain(2..rank).chain([1]).collect()
 }
 
-fn misfits(plan: &RunPlan, outputs: &[usize], targets: &Targets) -> crate::diagnostic::ConfigError {
+fn misfits(plan: &RunPlan, outputs: &[usize], targets: &Targets) -> Result<ConfigError> {
     let name = &plan.model.name;
     let (has, help) = match targets {
-        Targets::Values(values) => {
-            (format!("targets for {:?}", &values.dims()[1..]), "choose an architecture that fits the targets")
-        }
+        Targets::Values(values) if are_whole(values)? => (
+            format!("targets for {:?}", &values.dims()[1..]),
+            "the targets are whole numbers: if they are classes, save them as integers, as in y.long(); otherwise choose an architecture \
+             that fits the targets"
+                .to_owned(),
+        ),
+        Targets::Values(values) => (
+            format!("targets for {:?}", &values.dims()[1..]),
+            "choose an architecture that fits the targets".to_owned(),
+        ),
         Targets::Classes { labels, classes } => (
             format!("labels of shape {:?} with {classes} classes each", &labels.dims()[1..]),
-            "choose an architecture that gives [C] for one label an example, [T, C] for tokens, [C, H, W] for pixels; \
-             targets in the outputs' shape (soft ones) are saved as floats",
+            perhaps(outputs, labels, *classes).unwrap_or_default()
+                + "choose an architecture that gives [C] for one label an example, [T, C] for tokens, [C, H, W] for pixels; \
+                   targets in the outputs' shape (soft ones) are saved as floats",
         ),
     };
     let problem =
         format!("`{}` gives outputs of shape {outputs:?} for an example, and the data has {has}", name.value);
-    name.error(problem, help)
+    Ok(name.error(problem, help))
+}
+
+/// Whether real targets may have been meant as classes.
+fn are_whole(values: &Tensor) -> eigenscape_core::Result<bool> {
+    let values = values.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
+    Ok(values.iter().all(|value| *value >= 0.0 && value.fract() == 0.0))
+}
+
+/// Which loss may have been meant where outputs do not fit labels.
+fn perhaps(outputs: &[usize], labels: &Tensor, classes: usize) -> Option<String> {
+    let count = |shape: &[usize]| shape.iter().product::<usize>();
+    if classes <= 2 && count(outputs) == count(&labels.dims()[1..]) {
+        return Some("for one logit a label set loss = \"binary-cross-entropy\"; otherwise ".to_owned());
+    }
+    let is_void = classes == VOID + 1 && !outputs.contains(&classes);
+    is_void.then(|| format!("{}; otherwise ", void()))
+}
+
+/// The label of pixels that belong to no class, in many data sets.
+const VOID: usize = 255;
+
+/// What to write where it occurs.
+fn void() -> String {
+    format!(
+        "if the label {VOID} stands for none, set loss = {{ name = \"cross-entropy\", ignore_index = {VOID} }}"
+    )
 }
 
 /// The classes that no training label has, in words.
@@ -245,12 +287,17 @@ fn gaps(labels: &Labels, train: &Examples) -> Result<Option<String>> {
     let Targets::Classes { classes, .. } = train.targets else { return Ok(None) };
     let present = labels.present(&train.targets)?.unwrap_or_default();
     let missing = in_words((0..classes).filter(|class| !present.contains(class)));
-    Ok(missing.map(|missing| format!("of the {classes} classes no training example has {missing}")))
+    let hint = if classes == VOID + 1 && !present.contains(&(VOID - 1)) {
+        format!("; {}", void())
+    } else {
+        String::new()
+    };
+    Ok(missing.map(|missing| format!("of the {classes} classes no training example has {missing}{hint}")))
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Tensor};
+    use candle_core::Device;
 
     use super::*;
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     expect::{Counting, Expect, Is, Quantity, Than, When},
-    probe::{Amount, Estimator, Float, Group, Groups, Moments, NamedGroup, Probe, SplitName, Take},
+    probe::{Amount, At, Estimator, Float, Group, Groups, Moments, NamedGroup, Probe, SplitName, Take},
     train::{Optimizer, Regularizer, Schedule, Train},
 };
 use crate::{augment::Change, labels::IGNORE_INDEX};

@@ -1,6 +1,7 @@
 //! From the document to the raw types, with serde's complaints turned into words for the file's author.
 
 use eigenscape_core::registry::nearest;
+use serde::de::DeserializeOwned;
 
 use crate::{
     diagnostic::{ConfigError, suggestion},
@@ -16,10 +17,23 @@ use crate::{
 pub fn experiment(document: &Node) -> Result<Experiment, ConfigError> {
     finite(document, "")?;
     shapes::check(document)?;
-    serde_path_to_error::deserialize(document.to_value()).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { "" } else { path.as_str() };
-        complaint(document.at(path), path, error.inner().message())
+    part(document, "")
+}
+
+/// Reads what stands at `path` of the document, in the words of its keys.
+///
+/// # Errors
+/// As [`experiment`].
+pub fn part<T: DeserializeOwned>(document: &Node, path: &str) -> Result<T, ConfigError> {
+    let node = if path.is_empty() { document } else { document.at(path) };
+    serde_path_to_error::deserialize(node.to_value()).map_err(|error| {
+        let within = error.path().to_string();
+        let path = match (path, within.as_str()) {
+            (path, ".") => path.to_owned(),
+            ("", within) => within.to_owned(),
+            (path, within) => format!("{path}.{within}"),
+        };
+        complaint(document.at(&path), &path, error.inner().message())
     })
 }
 
@@ -89,7 +103,7 @@ fn example(path: &str, message: &str, found: &toml::Value) -> String {
     let word = found.as_str();
     let value = match (key, expected) {
         ("samples" | "samples_per_class", _) => "100".to_owned(),
-        ("at", _) => "[0, 5]".to_owned(),
+        ("at", _) => "[\"start\", 5, \"end\"]".to_owned(),
         ("groups", _) => "[\"full\", \"layers\"]".to_owned(),
         ("curvature", _) => "\"hessian\"".to_owned(),
         ("estimator", _) => "\"lanczos\"".to_owned(),

@@ -1,5 +1,10 @@
 //! What can be written in an experiment's file: plugins with their keys, and one JSON schema of it all.
 
+mod partial;
+mod words;
+
+use std::borrow::Cow;
+
 use eigenscape_core::{Catalog, Registry};
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
@@ -14,12 +19,12 @@ pub struct Kind {
     pub plugins: Vec<Plugin>,
 }
 
-/// A plugin, described.
+/// A plugin, or whatever else has a name and keys, described.
 pub struct Plugin {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it does, in one line.
-    pub summary: &'static str,
+    pub summary: Cow<'static, str>,
     /// Its keys.
     pub keys: Vec<Key>,
     schema: Value,
@@ -40,31 +45,35 @@ pub struct Key {
     pub summary: String,
 }
 
-/// Every plugin of the registry.
+/// Every plugin of the registry, and what else is chosen by name.
 #[must_use]
 pub fn kinds(registry: &Registry) -> Vec<Kind> {
-    vec![
-        kind(&registry.datasets),
-        kind(&registry.architectures),
+    let mut kinds = vec![kind(&registry.datasets), kind(&registry.architectures)];
+    kinds.extend(words::layers(registry));
+    kinds.extend([
         kind(&registry.estimators),
         kind(&registry.distances),
         kind(&registry.regularizers),
-    ]
+        words::optimizers(),
+        words::schedules(),
+    ]);
+    kinds
 }
 
 fn kind<T: ?Sized + 'static>(catalog: &Catalog<T>) -> Kind {
     let plugins = catalog.iter().map(|(name, entry)| {
         let schema = entry.schema.as_value().clone();
-        Plugin { name, summary: entry.summary, keys: keys(&schema), schema }
+        Plugin { name: name.into(), summary: entry.summary.into(), keys: keys(&schema, &schema), schema }
     });
     Kind { name: catalog.kind, plugins: plugins.collect() }
 }
 
-fn keys(schema: &Value) -> Vec<Key> {
+/// The keys of a table; `schema` has the types that it refers to.
+fn keys(table: &Value, schema: &Value) -> Vec<Key> {
     let required = |name: &str| {
-        schema["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name))
+        table["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name))
     };
-    let properties = schema["properties"].as_object().into_iter().flatten();
+    let properties = table["properties"].as_object().into_iter().flatten();
     let key = |(name, property): (&String, &Value)| Key {
         name: name.clone(),
         kind: type_name(property, schema),
@@ -79,7 +88,12 @@ fn keys(schema: &Value) -> Vec<Key> {
 fn description(property: &Value, schema: &Value) -> String {
     let own = property["description"].as_str();
     let text = own.or_else(|| referred(property, schema)?["description"].as_str());
-    text.unwrap_or_default().replace('\n', " ")
+    plain(text.unwrap_or_default())
+}
+
+/// A text of the sources without what is for their documentation alone.
+fn plain(text: &str) -> String {
+    text.replace('\n', " ").replace("\\[", "[").replace("\\]", "]")
 }
 
 fn referred<'a>(property: &Value, schema: &'a Value) -> Option<&'a Value> {
@@ -145,7 +159,7 @@ pub fn experiment(registry: &Registry) -> Value {
         all.remove("Plugin");
         all.extend(definitions);
     }
-    schema
+    partial::where_inherited(schema)
 }
 
 /// One alternative a plugin: the runner's keys of the table with the plugin's. Types that the plugin's keys refer to are

@@ -1,26 +1,46 @@
 //! Another program's derivatives compared with ours: can a user coming from PyTorch trust the numbers for their network?
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{Architecture, Error, Result, regular_file};
-use eigenscape_curvature::{MeanLoss, Point, class_targets};
+use eigenscape_core::{Architecture, Error, Result, Targets, regular_file};
+use eigenscape_cpu::Cpu;
+use eigenscape_curvature::{MeanLoss, Point};
 use eigenscape_program::{Loss, Network, Parameter};
 use serde::Serialize;
 
 use crate::{
     checkpoint::{self, Item, Refusal, Selection, StateDict},
-    labels::IGNORE_INDEX,
-    memory,
-    objective::{self, classes_last},
+    memory, notes,
+    objective::{self, Reading, classes_last},
+    plan::LossPlan,
 };
 
 /// What to do where something is missing.
 const EVERYTHING: &str =
     "write x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME from the same network";
 
+/// What to do where an output may be a logit or a number.
+const BINARY: &str = "name the experiment's file whose loss it is (--model), as in loss = \"binary-cross-entropy\"; or write y as floats for the \
+                      mean squared error";
+
 /// What stands before a parameter's name.
 const PREFIXES: [&str; 4] = ["v.", "grad.", "hv.", "ggnv."];
+/// What has no parameter's name.
+const OTHERS: [&str; 4] = ["x", "y", "loss", "logits"];
+
+/// What was compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verified {
+    /// The loss of which these are the derivatives, in words.
+    pub loss: String,
+    /// How far they lie apart.
+    pub errors: Errors,
+}
 
 /// Relative errors ‖ours − theirs‖ / ‖theirs‖, in the Euclidean norm over all parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -58,26 +78,26 @@ impl Errors {
 
 /// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`, `y`, the weights by
 /// PyTorch's names and a direction `v.NAME`, what the file holds as `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`,
-/// and compares. Integer targets, one for each row of `logits` \[N, ..., C\] or, for pixels, each place of `logits` \[N, C, H, W\], mean
-/// cross-entropy (-100 is ignored), real ones mean squared error. NAMEs may be those that `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`, of which none need
-/// fit.
+/// and compares. Without a `loss` integer targets mean cross-entropy, real ones mean squared error. Where the classes lie follows from
+/// the shapes, as in an experiment. NAMEs may be those that `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`,
+/// of which none need fit.
 ///
 /// # Errors
-/// When the file cannot be read, a tensor is missing or has another shape than the network's.
+/// When the file cannot be read, a tensor is missing or has another shape than the network's, or `y` does not fit the loss.
 pub fn verify(
     path: &Path,
     architecture: Arc<dyn Architecture>,
     names: &Selection,
+    loss: Option<&LossPlan>,
     dtype: DType,
-) -> Result<Errors> {
+) -> Result<Verified> {
     let file = File::read(path, names)?;
     let (x, logits) = (file.get("x")?, file.get("logits")?);
-    let classes_first = file.classes_come_first()?;
+    let Target { loss, words, targets, classes_first } = file.target(loss)?;
     let logits = &if classes_first { logits.permute(classes_last(logits.rank()))? } else { logits.clone() };
     let network = file.network(architecture, logits.dims(), classes_first)?;
-    let (loss, targets) = file.targets(logits.dims())?;
     let point = Point {
-        backend: eigenscape_cpu::Cpu::shared(),
+        backend: Cpu::shared(),
         parameters: file.all("", network.parameters())?,
         buffers: file.all("", network.buffers())?,
         inputs: x.clone(),
@@ -93,18 +113,32 @@ pub fn verify(
     let ours = mean.gradient(&all).map_err(|error| file.evaluation(error))?;
     let hv = mean.hessian(&all)?.apply_rows(&v)?;
     let ggnv = mean.gauss_newton(&all)?.apply_rows(&v)?;
-    Ok(Errors {
+    let errors = Errors {
         loss: relative(&[ours.loss], std::slice::from_ref(file.get("loss")?))?,
         logits: relative(&[ours.outputs], std::slice::from_ref(logits))?,
         grad: relative(&ours.gradient, &theirs("grad.")?)?,
         hv: relative(&[hv], &[row(&theirs("hv.")?)?])?,
         ggnv: relative(&[ggnv], &[row(&theirs("ggnv.")?)?])?,
-    })
+    };
+    Ok(Verified { loss: words, errors })
+}
+
+/// What the outputs are compared with.
+struct Target {
+    loss: Loss,
+    /// The loss, in words.
+    words: String,
+    /// \[N, ..., C\]
+    targets: Tensor,
+    /// Whether classes lie along the first axis of an example's outputs.
+    classes_first: bool,
 }
 
 /// The tensors of the file, with its name for messages.
 struct File {
     name: String,
+    path: PathBuf,
+    names: Selection,
     tensors: HashMap<String, Result<Tensor, Refusal>>,
 }
 
@@ -112,11 +146,10 @@ impl File {
     fn read(path: &Path, names: &Selection) -> Result<Self> {
         let name = path.display().to_string();
         let contents = regular_file::read(path)?;
-        let selection = Selection { path: path.to_owned(), ..Selection::default() };
-        let tensors = checkpoint::with_state_dict(&contents, &selection, |subject, state, _| {
+        let tensors = checkpoint::with_state_dict(&contents, &selection(path), |subject, state, _| {
             tensors(state, names, subject)
         })?;
-        Ok(Self { name, tensors })
+        Ok(Self { name, path: path.to_owned(), names: names.clone(), tensors })
     }
 
     fn refuse(&self, problem: impl Into<String>, remedy: &str) -> Error {
@@ -129,14 +162,6 @@ impl File {
             Some(Err(refusal)) => Err(refusal.clone().about(&self.name)),
             None => Err(self.refuse(format!("has no tensor `{name}`"), EVERYTHING)),
         }
-    }
-
-    /// Whether `logits` are \[N, C, ...\] for a class at each place, as of pixels.
-    fn classes_come_first(&self) -> Result<bool> {
-        let (y, logits) = (self.get("y")?, self.get("logits")?.dims());
-        let Some((samples, [_, places @ ..])) = logits.split_first() else { return Ok(false) };
-        let first = y.dims() == [&[*samples], places].concat() && places.len() > 1;
-        Ok(first && !y.dtype().is_float())
     }
 
     /// The network for the examples of `x`, whose outputs are the examples of `logits`, with classes along their last axis.
@@ -168,11 +193,32 @@ impl File {
             )
         })?;
         if network.output_shape() == &logits[1..] {
-            return Ok(network);
+            return self.check_names(&network).map(|()| network);
         }
         let (ours, theirs) = (network.output_shape(), &logits[1..]);
         let problem = format!("`logits` is {theirs:?} for an example, and the model's outputs are {ours:?}");
         Err(self.refuse(problem, "name the model that wrote the file (--model)"))
+    }
+
+    /// Refuses a file that has not all weights of the network, with what its names and shapes tell.
+    fn check_names(&self, network: &Network) -> Result<()> {
+        let mut declared = network.parameters().iter().chain(network.buffers());
+        let Some(missing) = declared.find(|declared| !self.tensors.contains_key(&declared.name)) else {
+            return Ok(());
+        };
+        let has = |name: &str| self.tensors.contains_key(name);
+        let is_weight = |name: &str| !OTHERS.contains(&name) && !prefixed(name).any(|(_, own)| has(own));
+        let contents = regular_file::read(&self.path)?;
+        checkpoint::with_state_dict(&contents, &selection(&self.path), |subject, state, _| {
+            let misfit = checkpoint::misfit(state, &self.names, network, is_weight);
+            let (problem, remedy) = match misfit.map_err(|refusal| refusal.about(subject))? {
+                Some(misfit) => misfit.into_words(),
+                None => (String::new(), EVERYTHING.to_owned()),
+            };
+            let lacks = format!("has no tensor `{}`", missing.name);
+            let problem = if problem.is_empty() { lacks } else { format!("{lacks}: it {problem}") };
+            Err(Error::input(subject, problem, remedy))
+        })
     }
 
     /// An evaluation that failed: on integers, where the network takes numbers.
@@ -206,28 +252,87 @@ impl File {
         declared.iter().map(one).collect()
     }
 
-    /// The targets of outputs \[N, ..., C\].
-    fn targets(&self, outputs: &[usize]) -> Result<(Loss, Tensor)> {
-        let y = self.get("y")?;
-        let (classes, rows) = outputs.split_last().unwrap_or((&0, &[]));
-        let expected = if y.dtype().is_float() { outputs } else { rows };
-        if y.elem_count() != expected.iter().product::<usize>() {
-            let what = if y.dtype().is_float() { "real targets" } else { "classes" };
-            let problem = format!("`y` is {:?}, and `logits` {outputs:?} need {what} {expected:?}", y.dims());
-            return Err(self.refuse(problem, "write x, y and logits of the same batch"));
+    /// The targets of `logits` for a loss, or for that which `y` asks for.
+    fn target(&self, loss: Option<&LossPlan>) -> Result<Target> {
+        let (y, logits) = (self.get("y")?, self.get("logits")?.dims());
+        let (targets, Reading { coding, classes_first }) = self.reading(y, logits, loss)?;
+        let LossPlan { kind, mut labels } =
+            loss.cloned().unwrap_or_else(|| objective::default_loss(&targets));
+        if let Some(problem) = objective::unsuitable(&LossPlan { kind, labels: labels.clone() }, &targets)? {
+            return Err(self.refuse(problem, "name the experiment's file whose loss it is (--model)"));
         }
-        let y = y.reshape(expected)?;
-        if y.dtype().is_float() {
-            return Ok((Loss::MeanSquaredError, y));
-        }
-        let targets = class_targets(&y, *classes, 0.0, Some(IGNORE_INDEX)).map_err(|error| {
-            self.refuse(
-                format!("`y` is not {rows:?} classes: {error}"),
-                "number the classes from 0; -100 is ignored",
-            )
+        let targets = match targets {
+            Targets::Values(y) if classes_first => Targets::Values(y.permute(classes_last(y.rank()))?),
+            other => other,
+        };
+        labels.coding = coding;
+        let rows = labels.targets(&targets, DType::F64).map_err(|error| {
+            let ignored = labels.ignore_index.map(|label| format!("; {label} is ignored"));
+            let remedy = format!("number the classes from 0{}", ignored.unwrap_or_default());
+            self.refuse(format!("`y` does not fit the loss: {error}"), &remedy)
         })?;
-        Ok((Loss::CrossEntropy, targets))
+        if rows.count() <= 0.0 && y.elem_count() > 0 {
+            let problem = "every label of `y` is ignored, or of a class of weight 0";
+            return Err(self.refuse(problem, "write a batch with labels that count"));
+        }
+        let (words, targets) = (notes::loss_text(kind, &labels), rows.mean()?);
+        Ok(Target { loss: kind, words, targets, classes_first })
     }
+
+    /// `y` as targets of `logits` \[N, ..., C\] or \[N, C, ...\], and how it is read.
+    fn reading(&self, y: &Tensor, logits: &[usize], loss: Option<&LossPlan>) -> Result<(Targets, Reading)> {
+        let Some((samples, outputs)) = logits.split_first().filter(|(_, outputs)| !outputs.is_empty()) else {
+            return Err(self.refuse(format!("`logits` has shape {logits:?}, not [N, ..., C]"), EVERYTHING));
+        };
+        let (kind, is_float) = (loss.map(|loss| loss.kind), y.dtype().is_float());
+        let count = |shape: &[usize]| shape.iter().product::<usize>();
+        let last = &logits[..logits.len() - 1];
+        let first = [&[*samples], &outputs[1..]].concat();
+        let read = |shape: &[usize], classes: usize| -> Result<Option<(Targets, Reading)>> {
+            if !is_float && classes < 2
+                || shape.first() != Some(samples)
+                || y.elem_count() != count(shape)
+                || y.dims().len() == shape.len() && y.dims() != shape
+            {
+                return Ok(None);
+            }
+            let y = y.reshape(shape)?;
+            let targets = if is_float { Targets::Values(y) } else { Targets::Classes { labels: y, classes } };
+            let kind = kind.unwrap_or_else(|| objective::default_loss(&targets).kind);
+            Ok(objective::reading(outputs, kind, &targets).map(|reading| (targets, reading)))
+        };
+        let candidates = match is_float {
+            true => vec![(logits.to_vec(), 0)],
+            // Labels 0 and 1, one an output; then classes along the last axis, or the first.
+            false => {
+                [(y.dims().to_vec(), 2), (last.to_vec(), *logits.last().unwrap_or(&0)), (first, outputs[0])]
+                    .into()
+            }
+        };
+        for (shape, classes) in candidates {
+            if let Some(found) = read(&shape, classes)? {
+                return Ok(found);
+            }
+        }
+        if !is_float && kind.is_none() && y.elem_count() == count(logits) {
+            let problem =
+                format!("`y` {:?} are integers, one for each number of `logits` {logits:?}", y.dims());
+            return Err(self.refuse(problem, BINARY));
+        }
+        let (what, expected) = if is_float { ("real targets", logits) } else { ("classes", last) };
+        let problem = format!("`y` is {:?}, and `logits` {logits:?} need {what} {expected:?}", y.dims());
+        Err(self.refuse(problem, "write x, y and logits of the same batch"))
+    }
+}
+
+/// A file of which everything is read.
+fn selection(path: &Path) -> Selection {
+    Selection { path: path.to_owned(), ..Selection::default() }
+}
+
+/// What stands before a parameter's name, and the name, as far as this is such a tensor's.
+fn prefixed(name: &str) -> impl Iterator<Item = (&'static str, &str)> {
+    PREFIXES.into_iter().filter_map(move |prefix| Some((prefix, name.strip_prefix(prefix)?)))
 }
 
 /// The file's tensors by its names and by those that `names` makes of these. What cannot be read matters only if it is asked for.
@@ -246,11 +351,10 @@ fn tensors(
     for (name, item) in state.iter() {
         tensors.insert(name.to_owned(), read(name, item)?);
     }
-    let is_named = |(name, _): &(&str, Item)| !["x", "y", "loss", "logits"].contains(name);
+    let is_named = |(name, _): &(&str, Item)| !OTHERS.contains(name);
     for (name, item) in state.iter().filter(is_named) {
         // A weight's own name may begin as a prefix does.
-        let prefixes = PREFIXES.into_iter().filter_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)));
-        for (prefix, own) in prefixes.chain([("", name)]) {
+        for (prefix, own) in prefixed(name).chain([("", name)]) {
             let (renamed, turned) =
                 checkpoint::lenient(names, own).map_err(|refusal| refusal.about(subject))?;
             let renamed = format!("{prefix}{renamed}");

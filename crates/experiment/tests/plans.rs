@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::path::PathBuf;
+
 use candle_core::DType;
 use eigenscape_core::{Curvature, GroupSelector, registry::Environment};
 use eigenscape_experiment::{
@@ -62,7 +64,8 @@ fn a_checkpoint_and_a_loss_are_words_or_tables() {
         (run.model.checkpoint.map(|checkpoint| checkpoint.value), run.loss.unwrap().value)
     };
     let (checkpoint, loss) = given(&["model.checkpoint=Cargo.toml", "loss=cross-entropy"]);
-    let expected = Selection { path: "Cargo.toml".into(), ..Selection::default() };
+    let path: PathBuf = "Cargo.toml".into();
+    let expected = Selection { path: path.clone(), written: path, ..Selection::default() };
     assert_eq!(checkpoint, Some(expected.clone()));
     assert_eq!(loss, LossPlan { kind: Loss::CrossEntropy, labels: Labels::default() });
     let (checkpoint, loss) = given(&[
@@ -96,6 +99,17 @@ fn every_key_arrives() {
     assert_eq!((first.dtype, second.dtype), (DType::F64, DType::F32));
     assert_eq!((second.epochs.as_slice(), second.samples.value), ([0, 3].as_slice(), Samples::All));
     assert!(plan.warnings.is_empty());
+}
+
+#[test]
+fn words_in_a_list_of_moments_move_with_the_training() {
+    let text = FULL.replace("at = [3, 0, 3]", "at = ['end', 1, 'start']");
+    for (epochs, moments) in [(3, &[0, 1, 3][..]), (7, &[0, 1, 7]), (1, &[0, 1])] {
+        let flags = [format!("train.epochs={epochs}"), "train.schedule.name=constant".to_owned()];
+        let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["probe.0.at=end"]).collect();
+        let text = text.replace("milestones = [1, 2], gamma = 0.5", "warmup_steps = 1");
+        assert_eq!(plan(&text, &flags).runs[0].probes[1].epochs, moments, "{epochs}");
+    }
 }
 
 #[test]
@@ -160,6 +174,13 @@ fn the_resolved_experiment_is_the_same_experiment() {
     }
 }
 
+/// A property that has this definition, or none.
+fn schema_of(schema: &serde_json::Value, name: &str) -> serde_json::Value {
+    let mut property = schema["then"]["properties"]["train"].clone();
+    property["anyOf"][0]["$ref"] = format!("#/$defs/{name}").into();
+    property
+}
+
 #[test]
 fn the_schema_knows_the_plugins() {
     let schema = schema::experiment(&common::registry());
@@ -171,8 +192,15 @@ fn the_schema_knows_the_plugins() {
         let pointer = reference.split('"').next().unwrap();
         assert!(schema.pointer(pointer).is_some(), "{pointer} leads nowhere");
     }
+    // What is inherited may be left out; entries of lists are whole.
+    assert_eq!(schema["then"]["required"], serde_json::json!(["name", "data", "model"]));
+    assert_eq!(schema["then"]["properties"]["train"], schema_of(&schema, "Train"));
+    assert_eq!(schema["properties"]["train"], schema_of(&schema, "Partial-Train"));
+    let is_whole = |name: &str| schema["$defs"][name]["required"].is_array();
+    assert_eq!([is_whole("Train"), is_whole("Partial-Train"), is_whole("Probe")], [true, false, true]);
+    assert_eq!(schema["properties"]["probe"]["items"]["$ref"], "#/$defs/Probe");
     let file = schema::kinds(&common::registry()).remove(0).plugins.remove(1);
-    assert_eq!((file.name, file.keys[0].required, file.keys[0].kind.as_str()), ("file", true, "string"));
+    assert_eq!((&*file.name, file.keys[0].required, file.keys[0].kind.as_str()), ("file", true, "string"));
 }
 
 const SWEEP: &str = r#"

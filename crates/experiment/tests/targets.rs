@@ -242,6 +242,14 @@ fn what_is_wrong_with_targets_is_called_by_its_name() {
     let none = "{ name = 'cross-entropy', weight = [0.0, 0.0, 1.0] }";
     assert(refusal(none, labelled(&[0, 1], 3), 3), &["every label of the training split has the weight 0"]);
     assert(refusal("'cross-entropy'", labelled(&[0, 1], 2), 3), &["outputs of shape [3]", "2 classes"]);
+    assert(refusal("'cross-entropy'", labelled(&[0, 1], 2), 1), &["loss = \"binary-cross-entropy\""]);
+    assert(
+        refusal("'cross-entropy'", labelled(&[0, 1, 2, 255], 256), 3),
+        &["256 classes", "ignore_index = 255"],
+    );
+    let whole = Targets::Values(tensor(vec![0.0, 2.0], &[2, 1]));
+    let floats = Examples { inputs: tensor(wave(4, 0.0), &[2, IN]).into(), targets: whole };
+    assert(refusal("'mse'", floats, 3), &["whole numbers", "y.long()"]);
     let negative = Targets::Values(tensor(vec![0.5, 0.5, 1.5, -0.5], &[2, 2]));
     let soft = Examples { inputs: tensor(wave(4, 0.0), &[2, IN]).into(), targets: negative };
     assert(refusal("'cross-entropy'", soft, 2), &["not negative (soft targets)", "-0.5"]);

@@ -47,7 +47,8 @@ fn verified(tensors: &Tensors, layers: &str) -> Result<Errors> {
     let built =
         registry.architectures.build("sequential", keys, &eigenscape_core::registry::Environment::default());
     let Ok(built) = built else { panic!("{layers} is no network") };
-    verify(&path, Arc::from(built.plugin), &Selection::default(), DType::F32)
+    let verified = verify(&path, Arc::from(built.plugin), &Selection::default(), None, DType::F32)?;
+    Ok(verified.errors)
 }
 
 const LINEAR: &str = r#"{ op = "linear", out = 2 }"#;

@@ -3,7 +3,7 @@
 use std::{fmt, fs, path::PathBuf};
 
 use eigenscape_core::{
-    Error, Result, Split,
+    Error, Registry, Result, Split,
     registry::{Environment, nearest},
 };
 
@@ -57,14 +57,35 @@ pub struct FileReport {
 /// When no published set has the name.
 pub fn locate(name: &str, environment: &Environment) -> Result<Report> {
     let set = PUBLISHED.iter().find(|set| set.name == name).ok_or_else(|| {
-        let names: Vec<&str> = PUBLISHED.iter().map(|set| set.name).collect();
-        let remedy = match nearest(name, names.iter().copied()) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("sets with published files: {}", names.join(", ")),
-        };
-        Error::input(format!("data set `{name}`"), "it is not a set with published files", remedy)
+        let (problem, remedy) = not_published(name);
+        Error::input(format!("data set `{name}`"), problem, remedy)
     })?;
     Ok(Report::new(*set, &Roots::new(environment)))
+}
+
+/// What a name is that no set with published files has, and what to do.
+fn not_published(name: &str) -> (String, String) {
+    let names: Vec<&str> = PUBLISHED.iter().map(|set| set.name).collect();
+    let variants: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|set| set.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')))
+        .collect();
+    if !variants.is_empty() {
+        return ("there are several of this name".to_owned(), format!("name one: {}", variants.join(", ")));
+    }
+    let published = format!("sets with published files: {}", names.join(", "));
+    let mut registry = Registry::default();
+    crate::register(&mut registry);
+    if registry.datasets.iter().any(|(known, _)| known == name) {
+        let remedy = format!("`cargo xtask list dataset {name}` says what it reads; {published}");
+        return ("it has no published files that are looked for".to_owned(), remedy);
+    }
+    let remedy = match nearest(name, names.iter().copied()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => published,
+    };
+    ("it is not a set with published files".to_owned(), remedy)
 }
 
 impl Report {

@@ -26,6 +26,16 @@ impl<'a> TensorFile<'a> {
     /// Checks the header against the contents: types, shapes and offsets must cover the data exactly.
     pub(crate) fn parse(name: &'a str, contents: &'a [u8]) -> Result<Self> {
         let tensors = Tensors::parse(contents).map_err(|error| {
+            // A zip archive or a pickle.
+            if contents.starts_with(b"PK\x03\x04")
+                || contents.starts_with(b"\x80") && contents.get(8) != Some(&b'{')
+            {
+                return Error::input(
+                    name,
+                    "this is a file of torch.save, and data is read from safetensors files",
+                    "write it in Python by `safetensors.torch.save_file({\"x\": x, \"y\": y}, path)`",
+                );
+            }
             Error::input(
                 name,
                 format!("not a whole safetensors file, it is truncated or damaged ({error})"),

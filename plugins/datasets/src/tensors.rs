@@ -58,6 +58,8 @@ pub struct Tensors {
     test: Option<Examples>,
     /// The inputs' type.
     dtype: DType,
+    /// Whether the inputs are tokens.
+    tokens: bool,
     path: PathBuf,
 }
 
@@ -98,10 +100,10 @@ impl Tensors {
         }
         let parts = [Some(&train), test.as_ref()];
         let classes = count_classes(&file, parts.into_iter().flatten(), classes)?;
-        let dtype = train.inputs.dtype();
+        let (dtype, tokens) = (train.inputs.dtype(), file.is_integer("x")?);
         let examples = |part: Part| part.examples(classes);
         let (train, test) = (examples(train)?, test.map(examples).transpose()?);
-        Ok(Self { train, test, dtype, path: path.to_owned() })
+        Ok(Self { train, test, dtype, tokens, path: path.to_owned() })
     }
 }
 
@@ -309,12 +311,16 @@ impl Dataset for Tensors {
             Some(test) => format!("{} test examples", test.len()),
             None => "no test split".to_owned(),
         };
+        let shape = &train.inputs.dims()[1..];
+        let inputs = if self.tokens {
+            format!("tokens {shape:?}")
+        } else {
+            format!("inputs {shape:?} of type {:?}", self.dtype)
+        };
         format!(
-            "tensors of {}, used as they are: {} training examples and {test}, inputs {:?} of type {:?}, {outputs}",
+            "tensors of {}, used as they are: {} training examples and {test}, {inputs}, {outputs}",
             self.path.display(),
             train.len(),
-            &train.inputs.dims()[1..],
-            self.dtype,
         )
     }
 }

@@ -19,6 +19,10 @@ fn an_unknown_set_is_an_error_with_the_nearest_name() {
     let message = |name| locate(name, &Environment::default()).unwrap_err().to_string();
     assert_says(&message("fashion-mnits"), &["`fashion-mnits`", "did you mean `fashion-mnist`?"]);
     assert_says(&message("tensors"), &["fashion-mnist"]);
+    for name in ["tensors", "images", "iris"] {
+        assert_says(&message(name), &["no published files", &format!("list dataset {name}")]);
+    }
+    assert_says(&message("emnist"), &["several", "emnist-balanced, emnist-byclass"]);
 }
 
 #[test]

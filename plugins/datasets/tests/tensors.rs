@@ -293,4 +293,19 @@ fn every_truncation_is_noticed() {
     }
     fs::write(folder.path().join("xy.safetensors"), [whole, vec![0]].concat()).unwrap();
     assert_says(&refusal("tensors", PATH, folder.path()), &["truncated or damaged"]);
+    for start in [&b"PK\x03\x04\0\0"[..], b"\x80\x02}q\0X"] {
+        fs::write(folder.path().join("xy.safetensors"), start).unwrap();
+        assert_says(&refusal("tensors", PATH, folder.path()), &["a file of torch.save", "save_file"]);
+    }
+}
+
+#[test]
+fn tokens_are_called_that() {
+    let said = |x: Stored| {
+        let folder = file(&[("x", x), ("y", i64s(&[3], &[0, 1, 0]))]);
+        load("tensors", PATH, folder.path()).description()
+    };
+    let text = said(i64s(&[3, 2], &[0, 1, 2, 3, 4, 5]));
+    assert!(text.contains("tokens [2], 2 classes"), "{text}");
+    assert!(said(x()).contains("inputs [2] of type F32"));
 }

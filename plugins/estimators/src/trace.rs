@@ -18,14 +18,15 @@ use crate::operator::{dimension, not_finite};
 pub struct TraceParameters {}
 
 /// tr H = ‖Φ‖² for an operator H = ΦᵀΦ with a known factor, the sum of the squared norms of its rows: what `gram` computes, without the
-/// products of different rows and without the eigenproblem.
+/// products of different rows and without the eigenproblem. A Hessian that has but the trace of such an operator will do
+/// ([`CurvatureOperator::trace_factor`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trace;
 
 impl ProbeEstimator for Trace {
     fn estimate(&self, operator: &dyn CurvatureOperator, _context: &Context) -> Result<Estimate> {
         let dimension = dimension(operator)?;
-        let factor = operator.factor()?.cheaper()?;
+        let factor = operator.trace_factor()?.cheaper()?;
         let columns = factor.source.columns(&factor.variables)?;
         let samples = factor.source.samples();
         let block = block(&*factor.source, &*columns);
@@ -84,7 +85,7 @@ fn of_a_sample(source: &dyn FactorSource, columns: &dyn FactorColumns) -> usize 
 
 /// What is held while a block of samples is treated.
 fn account(operator: &dyn CurvatureOperator) -> Result<Account> {
-    let factor = operator.factor()?;
+    let factor = operator.trace_factor()?;
     let (source, columns) = (&*factor.source, factor.source.columns(&factor.variables)?);
     let samples = block(source, &*columns).min(source.samples());
     let passes = columns.evaluating(samples).min((source.memory() / 2).max(columns.evaluating(1)));
@@ -94,7 +95,7 @@ fn account(operator: &dyn CurvatureOperator) -> Result<Account> {
 
 /// Refuses an operator of which the rows of one sample do not fit into memory.
 fn check(operator: &dyn CurvatureOperator) -> Result<()> {
-    let factor = operator.factor()?;
+    let factor = operator.trace_factor()?;
     let (source, columns) = (&*factor.source, factor.source.columns(&factor.variables)?);
     let least = of_a_sample(source, &*columns).max(columns.evaluating(1)).saturating_mul(2);
     if least <= source.memory() {
@@ -143,7 +144,7 @@ fn squared_norm(tensor: &Tensor) -> Result<f64> {
 pub fn register(registry: &mut Registry) {
     registry.estimators.add::<TraceParameters>(
         "trace",
-        "the trace alone, exactly, from per-sample gradients: Gauss-Newton, and Hessians proved equal to it",
+        "the trace alone, exactly, from per-sample gradients: Gauss-Newton, and Hessians proved to have the same trace",
         |_, _| Ok(Box::new(Trace)),
     );
 }

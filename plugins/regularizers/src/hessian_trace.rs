@@ -166,8 +166,7 @@ fn check_traces_are_equal(objective: &Objective, group: &Variables) -> Result<()
     let Some(breaker) = objective.trace_breaker(group)? else { return Ok(()) };
     let problem = format!(
         "needs the trace of the Hessian to be that of the Gauss-Newton matrix, which cannot be proved here: the outputs are \
-         not piecewise affine in each parameter, because of {}",
-        breaker.node
+         not piecewise affine in each parameter tensor by itself ({breaker})"
     );
     Err(Error::input("estimator", problem, "use estimator = \"hutchinson\", which works on any network"))
 }

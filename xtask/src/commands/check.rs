@@ -8,7 +8,7 @@ use eigenscape_experiment::{
     choices::Choices,
     claims::Claims,
     notes,
-    plan::Plan,
+    plan::DistancePlan,
     prepare::{Prepared, PreparedProbe, survey},
 };
 
@@ -57,44 +57,68 @@ fn one(file: &Path, choices: &Choices, registry: &Registry) -> Result<String> {
     );
     lines.extend(plan.set.iter().map(|change| format!("  --set {change}")));
     let mut claims = Claims::of(&plan);
+    let mut runs = Vec::new();
     for run in &plan.runs {
         let prepared = survey(run)?;
         claims.see(&prepared);
-        lines.extend(describe(&plan, &prepared));
+        runs.push((run.name.as_str(), describe(&prepared)));
     }
+    lines.extend(common_first(&runs));
     lines.extend(claims.check()?.iter().map(|warning| format!("  warning: {warning}")));
     Ok(lines.join("\n"))
 }
 
-fn describe(plan: &Plan, prepared: &Prepared) -> Vec<String> {
+/// The lines of each run; of several first those that they share.
+fn common_first(runs: &[(&str, Vec<String>)]) -> Vec<String> {
+    let indented =
+        |lines: Vec<&String>| lines.into_iter().map(|line| format!("    {line}")).collect::<Vec<_>>();
+    if let [(_, only)] = runs {
+        return [vec!["  run:".to_owned()], indented(only.iter().collect())].concat();
+    }
+    let is_common = |line: &&String| runs.iter().all(|(_, lines)| lines.contains(line));
+    let first = runs.first().map_or(&[] as &[String], |(_, lines)| lines);
+    let mut all = vec![format!("  all {} runs:", runs.len())];
+    all.extend(indented(first.iter().filter(is_common).collect()));
+    for (name, lines) in runs {
+        all.push(format!("  run {name}:"));
+        all.extend(indented(lines.iter().filter(|line| !is_common(line)).collect()));
+    }
+    all
+}
+
+fn describe(prepared: &Prepared) -> Vec<String> {
     let run = prepared.plan;
-    let name = if plan.runs.len() > 1 { format!(" {}", run.name) } else { String::new() };
-    let training = run.train.as_ref().map_or_else(
-        || "analysed as it is".to_owned(),
-        |train| format!("{} epochs of batches of {}", train.epochs, train.batch_size),
-    );
-    let mut lines = vec![
-        format!("  run{name}: {} parameters, {training}", prepared.network.dimension()),
-        format!("    data: {}", run.data.description()),
-        format!("    model: {}", run.model.architecture.description()),
-    ];
-    lines.extend(prepared.checkpoint_notes.iter().map(|note| format!("    checkpoint: {note}")));
-    lines.extend(prepared.probes.iter().map(probe));
-    lines.extend(prepared.warnings.iter().map(|warning| format!("    warning: {warning}")));
-    lines.extend(run.distances.iter().map(|distance| format!("    distance: {}", distance.name)));
-    lines.extend(prepared.account.lines().into_iter().map(|line| format!("    {line}")));
+    let mut lines: Vec<String> = notes::settings(prepared)
+        .iter()
+        .map(|note| format!("{}: {}", note.label.to_lowercase(), note.value))
+        .collect();
+    if run.train.is_none() {
+        lines.push("training: none, the network is analysed as it is".to_owned());
+    }
+    let numbered = prepared.probes.iter().enumerate();
+    lines.extend(numbered.map(|(index, prepared)| probe(index + 1, prepared, run.train.is_some())));
+    lines.extend(prepared.warnings.iter().map(|warning| format!("warning: {warning}")));
+    let distance = |plan: &DistancePlan| format!("distance: {}, {}", plan.name, plan.distance.description());
+    lines.extend(run.distances.iter().map(distance));
+    lines.extend(prepared.account.lines());
     lines
 }
 
-fn probe(probe: &PreparedProbe) -> String {
+fn probe(number: usize, probe: &PreparedProbe, trained: bool) -> String {
     let list = |items: Vec<String>| items.join(", ");
     let plan = probe.plan;
+    let when = match (trained, plan.epochs.as_slice()) {
+        (false, _) => String::new(),
+        (true, [only]) => format!(", after epoch {only}"),
+        (true, epochs) => format!(", after epochs {}", moments(epochs)),
+    };
     format!(
-        "    probe: {} by {}, after epochs {}, on {}, of {}",
+        "probe {number}: {} by {} ({}){when}, on {}, in {}, of {}",
         list(plan.curvatures.iter().map(ToString::to_string).collect()),
         plan.estimator_name.value,
-        moments(&plan.epochs),
+        plan.estimator.description(),
         notes::sample(probe),
+        plan.dtype.as_str(),
         list(probe.groups.iter().map(|group| format!("{} ({})", group.name, group.dimension)).collect()),
     )
 }

@@ -6,6 +6,7 @@ use eigenscape_experiment::{
     choices::Choices,
     prepare::{Prepared, PreparedProbe, survey},
 };
+use eigenscape_program::Parameter;
 
 use crate::locate;
 
@@ -19,11 +20,44 @@ pub fn run(experiment: &str, choices: &Choices, registry: &Registry) -> Result<(
         }
         let prepared = survey(run)?;
         for (index, probe) in prepared.probes.iter().enumerate() {
-            lines.push(format!("probe {index}: on {} examples", probe.samples()));
-            lines.extend(table(&rows(&prepared, probe)?));
+            lines.push(format!("probe {}: on {} examples", index + 1, probe.samples()));
+            let rows = table(&rows(&prepared, probe)?);
+            let members =
+                std::iter::once(Vec::new()).chain(probe.groups.iter().map(|group| members(&prepared, group)));
+            for (row, members) in rows.into_iter().zip(members) {
+                lines.push(row);
+                lines.extend(members);
+            }
         }
     }
+    lines.push(MEANING.to_owned());
     crate::print(lines.join("\n"))
+}
+
+/// What follows from the last column.
+const MEANING: &str = "affine: where it is proved that the outputs are (piecewise) affine in a group, its Hessian is its Gauss-Newton matrix, and \
+`gram` finds\nall eigenvalues of both. Elsewhere `gram` takes curvature = \"gauss-newton\"; for the Hessian use `lanczos`, or `dense` where it is small.";
+
+/// Lines of tensors are at most so long where a name is not longer.
+const WIDTH: usize = 100;
+
+/// The tensors of a group with their shapes, where there are others than that of its name.
+fn members(prepared: &Prepared, group: &Group) -> Vec<String> {
+    let all = prepared.network.parameters();
+    let tensors: Vec<&Parameter> =
+        group.variables.parameters().iter().filter_map(|index| all.get(*index)).collect();
+    let mut lines: Vec<String> = Vec::new();
+    if matches!(tensors.as_slice(), [only] if only.name == group.name) {
+        return lines;
+    }
+    for Parameter { name, shape, .. } in tensors {
+        let text = format!("{name} {shape:?}");
+        match lines.last_mut() {
+            Some(line) if line.len() + text.len() + 2 <= WIDTH => *line += &format!(", {text}"),
+            _ => lines.push(format!("    {text}")),
+        }
+    }
+    lines
 }
 
 fn rows(prepared: &Prepared, probe: &PreparedProbe) -> Result<Vec<[String; 4]>> {

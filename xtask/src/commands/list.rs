@@ -8,28 +8,19 @@ use eigenscape_experiment::{
     schema::{Key, Kind, kinds},
 };
 
-/// Lists the groups of an experiment, or the plugins of a kind, or all plugins.
-pub fn run(
-    kind: Option<&str>,
-    experiment: Option<&str>,
-    choices: &Choices,
-    registry: &Registry,
-) -> Result<()> {
-    match (kind, experiment) {
+/// Lists the groups of an experiment, or the plugins of a kind, or one of them, or all.
+pub fn run(kind: Option<&str>, name: Option<&str>, choices: &Choices, registry: &Registry) -> Result<()> {
+    match (kind, name) {
         (Some("groups"), Some(file)) => super::groups::run(file, choices, registry),
         (Some("groups"), None) => Err(Failure::Usage {
             problem: "groups belong to an experiment".to_owned(),
             remedy: "name its file, as in `list groups experiments/quickstart.toml`".to_owned(),
         }),
-        (_, Some(file)) => Err(Failure::Usage {
-            problem: format!("`{file}` has no meaning here: plugins do not belong to an experiment"),
-            remedy: format!("list what it measures with `list groups {file}`"),
-        }),
-        (kind, None) => plugins(kind, registry),
+        (kind, name) => plugins(kind, name, registry),
     }
 }
 
-fn plugins(kind: Option<&str>, registry: &Registry) -> Result<()> {
+fn plugins(kind: Option<&str>, name: Option<&str>, registry: &Registry) -> Result<()> {
     let mut kinds = kinds(registry);
     if let Some(wanted) = kind {
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
@@ -40,8 +31,27 @@ fn plugins(kind: Option<&str>, registry: &Registry) -> Result<()> {
             return Err(Failure::Usage { problem: format!("there is no kind `{wanted}`"), remedy });
         }
     }
+    if let Some(name) = name {
+        kinds.iter_mut().try_for_each(|kind| only(kind, name))?;
+    }
     let texts: Vec<String> = kinds.iter().map(describe).collect();
     crate::print(texts.join("\n\n"))
+}
+
+/// Leaves the plugin of this name alone.
+fn only(kind: &mut Kind, name: &str) -> Result<()> {
+    let known: Vec<String> = kind.plugins.iter().map(|plugin| plugin.name.clone().into_owned()).collect();
+    kind.plugins.retain(|plugin| plugin.name == name);
+    if !kind.plugins.is_empty() {
+        return Ok(());
+    }
+    let remedy = if name.ends_with(".toml") {
+        format!("list what an experiment measures with `list groups {name}`")
+    } else {
+        let nearest = nearest(name, known.iter().map(String::as_str));
+        suggestion(nearest.as_deref(), &format!("{}s", kind.name), &known)
+    };
+    Err(Failure::Usage { problem: format!("there is no {} `{name}`", kind.name), remedy })
 }
 
 fn describe(kind: &Kind) -> String {

@@ -8,7 +8,13 @@ use eigenscape_core::{
     registry::{Environment, PluginError},
 };
 use eigenscape_experiment::{
-    Failure, Result, check, checkpoint::Selection, diagnostic::suggestion, extends, raw, read, verify::verify,
+    Failure, Result, check,
+    checkpoint::Selection,
+    diagnostic::suggestion,
+    extends,
+    plan::LossPlan,
+    raw, read,
+    verify::{Verified, verify},
 };
 
 use crate::{
@@ -26,7 +32,7 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
             remedy: "name the file that export_for_verify.py wrote (docs/checkpoints.md)".to_owned(),
         });
     }
-    let (name, parameters, names) = model(&arguments.model)?;
+    let Model { name, parameters, names, loss } = Model::of(&arguments.model, registry)?;
     let built = registry.architectures.build(&name, parameters, &environment);
     let architecture = built.map_err(|error| Failure::Usage {
         problem: format!("the architecture `{name}` of --model {}: {}", arguments.model, problem(&error)),
@@ -37,7 +43,9 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
         Precision::F64 => DType::F64,
     };
     let json = arguments.json.as_deref().map(JsonFile::create).transpose()?;
-    let errors = verify(&arguments.file, architecture.plugin.into(), &names, dtype)?;
+    let Verified { loss, errors } =
+        verify(&arguments.file, architecture.plugin.into(), &names, loss.as_ref(), dtype)?;
+    crate::print(format_args!("derivatives of the loss: {loss}"))?;
     for (name, error) in errors.named() {
         crate::print(format_args!("{name:8} relative error {error:.1e}"))?;
     }
@@ -76,21 +84,37 @@ fn remedy(error: PluginError) -> String {
     }
 }
 
-/// An architecture's name with its keys, and what its checkpoint's names are: an experiment's file stands for its table \[model\].
-fn model(argument: &str) -> Result<(String, toml::Table, Selection)> {
-    let path = Path::new(argument);
-    if path.extension().is_none_or(|extension| extension != "toml") {
-        return Ok((argument.to_owned(), toml::Table::new(), Selection::default()));
+/// What `--model` says.
+#[derive(Default)]
+struct Model {
+    /// The architecture's name.
+    name: String,
+    /// Its keys.
+    parameters: toml::Table,
+    /// What the names of its checkpoint are.
+    names: Selection,
+    /// The loss; `None` where the targets decide.
+    loss: Option<LossPlan>,
+}
+
+impl Model {
+    /// An architecture's name, or an experiment's file, which stands for its table \[model\] and its loss.
+    fn of(argument: &str, registry: &Registry) -> Result<Self> {
+        let path = Path::new(argument);
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            return Ok(Self { name: argument.to_owned(), ..Self::default() });
+        }
+        let document = extends::read(path)?;
+        read::finite(&document, "")?;
+        let table = document.get("model").map(|node| node.to_value());
+        let Some(model) = table.and_then(|table| table.try_into::<raw::Model>().ok()) else {
+            return Err(Failure::Usage {
+                problem: format!("{argument} has no table [model] with a `name`"),
+                remedy: "give an architecture's name, or an experiment's file".to_owned(),
+            });
+        };
+        let names = check::checkpoint_names(&document, &model)?;
+        let loss = check::named_loss(&document, registry)?.map(|loss| loss.value);
+        Ok(Self { name: model.name, parameters: model.parameters, names, loss })
     }
-    let document = extends::read(path)?;
-    read::finite(&document, "")?;
-    let table = document.get("model").map(|node| node.to_value());
-    let Some(model) = table.and_then(|table| table.try_into::<raw::Model>().ok()) else {
-        return Err(Failure::Usage {
-            problem: format!("{argument} has no table [model] with a `name`"),
-            remedy: "give an architecture's name, or an experiment's file".to_owned(),
-        });
-    };
-    let names = check::checkpoint_names(&document, &model)?;
-    Ok((model.name, model.parameters, names))
 }

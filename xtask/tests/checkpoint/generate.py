@@ -3,7 +3,7 @@
     python generate.py
 
 `images.toml` and `tokens.toml` beside this file analyse them; `NAME_expected.safetensors` holds the loss and the eigenvalues
-of the whole Hessian. Made with torch 2.15.
+of the whole Hessian. `pixels.toml`, `bits.toml` and `values.toml` say the losses of `NAME_verify.safetensors`. Made with torch 2.15.
 """
 
 import pathlib
@@ -79,6 +79,38 @@ def tokens():
     expected("tokens", model, loss)
 
 
+def pixels():
+    """A class a pixel, with weights of the classes, some labels ignored."""
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 3, 1))
+    x, y = torch.randn(4, 2, 3, 4), torch.randint(0, 3, (4, 3, 4))
+    y = y.masked_fill(torch.rand(y.shape) < 0.2, 255)
+    loss = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 0.5]), ignore_index=255)
+    export(model, x, y, HERE / "pixels_verify.safetensors", loss=loss)
+
+
+def bits():
+    """One logit, and integers 0 and 1."""
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    x, y = torch.randn(6, 3), torch.arange(6) % 2
+
+    def loss(z, y):
+        return nn.functional.binary_cross_entropy_with_logits(z[:, 0], y.to(z.dtype))
+
+    export(model, x, y, HERE / "bits_verify.safetensors", loss=loss)
+
+
+def values():
+    """Real targets, and PyTorch's own loss for them."""
+    torch.manual_seed(4)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    export(model, torch.randn(6, 3), torch.randn(6, 2), HERE / "values_verify.safetensors", loss=nn.MSELoss())
+
+
 if __name__ == "__main__":
     images()
     tokens()
+    pixels()
+    bits()
+    values()

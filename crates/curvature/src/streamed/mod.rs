@@ -111,6 +111,14 @@ impl MeanLoss {
         Objective::new(&self.network, self.loss, 1)?.affinity(group)
     }
 
+    /// Where it cannot be proved that the Hessian block of `group` has the trace of its Gauss-Newton block: see [`Objective::trace_breaker`].
+    ///
+    /// # Errors
+    /// When the network has no such activation.
+    pub fn trace_breaker(&self, group: impl Into<Variables>) -> Result<Option<Breaker>> {
+        Objective::new(&self.network, self.loss, 1)?.trace_breaker(group)
+    }
+
     fn product(&self, group: &Variables, emit: Emit) -> Result<StreamedProduct> {
         let program =
             |samples: usize| emit(&Objective::new(&self.network, self.loss, samples)?, group.clone());

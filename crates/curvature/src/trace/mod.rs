@@ -163,7 +163,7 @@ impl Objective {
         for value in self.select(&group.into())? {
             let (level, breaker) = affinity(&self.graph, self.outputs, &[value]);
             if !level.is_affine() {
-                let nowhere = || Breaker { node: self.graph.describe(self.outputs) };
+                let nowhere = || Breaker { node: self.graph.describe(self.outputs), multiplies: false };
                 return Ok(Some(breaker.unwrap_or_else(nowhere)));
             }
         }

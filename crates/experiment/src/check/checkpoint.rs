@@ -40,13 +40,14 @@ impl Checker<'_> {
     pub(super) fn selection(&self, raw: &raw::Checkpoint) -> Result<Selection, ConfigError> {
         let table = match raw {
             raw::Checkpoint::Path(path) => {
-                return Ok(Selection { path: path.clone(), ..Selection::default() });
+                return Ok(Selection { path: path.clone(), written: path.clone(), ..Selection::default() });
             }
             raw::Checkpoint::Table(table) => table,
         };
         self.no_other_key(PATH, &table.unknown, &KEYS)?;
         Ok(Selection {
             path: table.path.clone(),
+            written: table.path.clone(),
             key: table.key.clone(),
             strip_prefix: self.words("strip_prefix", table.strip_prefix.as_ref(), "module.")?,
             rename: self.rename()?,

@@ -12,6 +12,14 @@ impl Checker<'_> {
     /// Bytes that measuring may take, where the file says so.
     pub(super) fn memory(&self, raw: Option<&str>) -> Result<Option<Located<usize>>, ConfigError> {
         let Some(text) = raw else { return Ok(None) };
+        if text.trim().bytes().all(|byte| byte.is_ascii_digit()) && text.contains(|c| c != '0') {
+            let problem = format!("\"{text}\" has no unit: so many bytes are too few to be meant");
+            return Err(self.error(
+                "memory",
+                problem,
+                format!("write it as in \"{0}MiB\" or \"{0}GiB\"", text.trim()),
+            ));
+        }
         match text.parse::<ByteSize>() {
             Ok(ByteSize(bytes)) if bytes > 0 => Ok(Some(self.located("memory", memory::saturated(bytes)))),
             _ => Err(self.error(

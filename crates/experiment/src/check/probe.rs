@@ -7,7 +7,7 @@ use super::Checker;
 use crate::{
     diagnostic::{ConfigError, Located, suggestion},
     plan::{ProbePlan, Samples, TrainPlan},
-    raw::{self, Amount, Moments},
+    raw::{self, Amount, At, Moments},
 };
 
 /// The curvatures that can be measured.
@@ -114,33 +114,56 @@ impl Checker<'_> {
 
     fn moments(&self, path: &str, at: &Moments, epochs: usize) -> Result<Vec<usize>, ConfigError> {
         match at {
-            Moments::Word(word) => match word.as_str() {
-                "start" => Ok(vec![0]),
-                "end" => Ok(vec![epochs]),
-                "every-epoch" => Ok((epochs.min(1)..=epochs).collect()),
-                other => {
-                    let known = ["start", "end", "every-epoch"];
-                    let help = suggestion(nearest(other, known).as_deref(), "moments", &known);
-                    Err(self.error(path, format!("there is no moment \"{other}\""), help))
-                }
-            },
-            Moments::Epochs(list) => self.epochs(path, list, epochs),
+            Moments::Word(word) if word == "every-epoch" => Ok((epochs.min(1)..=epochs).collect()),
+            Moments::Word(word) => {
+                Ok(vec![self.moment(path, word, epochs, &["start", "end", "every-epoch"])?])
+            }
+            Moments::List(list) => self.epochs(path, list, epochs),
         }
     }
 
-    fn epochs(&self, path: &str, list: &[usize], epochs: usize) -> Result<Vec<usize>, ConfigError> {
+    /// The number of completed epochs that a word stands for.
+    fn moment(&self, path: &str, word: &str, epochs: usize, known: &[&str]) -> Result<usize, ConfigError> {
+        match word {
+            "start" => Ok(0),
+            "end" => Ok(epochs),
+            "every-epoch" => {
+                let problem = "\"every-epoch\" stands alone, and not in a list";
+                Err(self.error(
+                    path,
+                    problem,
+                    "write at = \"every-epoch\", or a list such as [\"start\", 3, \"end\"]",
+                ))
+            }
+            other => {
+                let help = suggestion(nearest(other, known.iter().copied()).as_deref(), "moments", known);
+                Err(self.error(path, format!("there is no moment \"{other}\""), help))
+            }
+        }
+    }
+
+    fn epochs(&self, path: &str, list: &[At], epochs: usize) -> Result<Vec<usize>, ConfigError> {
         if list.is_empty() {
-            return Err(self.error(path, "the list of moments is empty", "list epochs as in at = [0, 5]"));
+            let help = "list moments as in at = [\"start\", 5, \"end\"]";
+            return Err(self.error(path, "the list of moments is empty", help));
         }
-        if let Some(index) = list.iter().position(|&epoch| epoch > epochs) {
-            let trained = match epochs {
-                0 => "nothing is trained, so the only moment is 0".to_owned(),
-                last => format!("moments are from 0 (before training) to {last} (`train.epochs`)"),
-            };
-            let problem = format!("there is no epoch {} to measure after", list[index]);
-            return Err(self.error(&format!("{path}[{index}]"), problem, trained));
-        }
-        let mut moments = list.to_vec();
+        let moment = |(index, at): (usize, &At)| {
+            let path = format!("{path}[{index}]");
+            match at {
+                At::Word(word) => self.moment(&path, word, epochs, &["start", "end"]),
+                At::Epoch(epoch) if *epoch <= epochs => Ok(*epoch),
+                At::Epoch(epoch) => {
+                    let trained = match epochs {
+                        0 => "nothing is trained, so the only moment is 0".to_owned(),
+                        last => format!(
+                            "moments are from 0 (before training, \"start\") to {last} (`train.epochs`, \"end\")"
+                        ),
+                    };
+                    Err(self.error(&path, format!("there is no epoch {epoch} to measure after"), trained))
+                }
+            }
+        };
+        let mut moments: Vec<usize> = list.iter().enumerate().map(moment).collect::<Result<_, _>>()?;
         moments.sort_unstable();
         moments.dedup();
         Ok(moments)

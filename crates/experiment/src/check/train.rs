@@ -4,7 +4,10 @@ use std::num::NonZeroUsize;
 
 use eigenscape_core::registry::nearest;
 
-use super::Checker;
+use super::{
+    Checker,
+    names::{OPTIMIZERS, SCHEDULES, optimizer_keys, schedule_keys},
+};
 use crate::{
     diagnostic::{ConfigError, suggestion},
     document::Tree,
@@ -15,14 +18,6 @@ use crate::{
     schedule::{Decay, Schedule, Warmup},
 };
 
-/// The keys of every optimizer, and those that each has beside them.
-const OPTIMIZER_KEYS: [&str; 3] = ["name", "lr", "weight_decay"];
-const SGD_KEYS: [&str; 3] = ["momentum", "dampening", "nesterov"];
-const ADAM_KEYS: [&str; 2] = ["betas", "eps"];
-/// The keys of every schedule, and those that each has beside them.
-const SCHEDULE_KEYS: [&str; 3] = ["name", "warmup_steps", "warmup_epochs"];
-const MULTI_STEP_KEYS: [&str; 2] = ["milestones", "gamma"];
-const COSINE_KEYS: [&str; 1] = ["min_lr"];
 /// The keys of a regularizer's table that are the runner's.
 const RUNNER_KEYS: [&str; 3] = ["strength", "every", "from_epoch"];
 
@@ -45,9 +40,8 @@ impl Checker<'_> {
 
     fn optimizer(&self, raw: &raw::Optimizer) -> Result<Optimizer, ConfigError> {
         let path = "train.optimizer";
-        let name = self.one_of(&format!("{path}.name"), "optimizer", &raw.name, &["adam", "adamw", "sgd"])?;
-        let own: &[&str] = if name == "sgd" { &SGD_KEYS } else { &ADAM_KEYS };
-        self.only_keys(path, name, &[&OPTIMIZER_KEYS, own].concat())?;
+        let name = self.one_of(&format!("{path}.name"), "optimizer", &raw.name, &OPTIMIZERS)?;
+        self.only_keys(path, name, &optimizer_keys(name))?;
         let mut raw = raw.clone();
         raw.fill_defaults();
         let range = |key: &str, value: f64, range: &str, holds: fn(f64) -> bool| {
@@ -83,14 +77,8 @@ impl Checker<'_> {
 
     fn schedule(&self, raw: &raw::Schedule, epochs: usize) -> Result<Schedule, ConfigError> {
         let path = "train.schedule";
-        let known = ["constant", "cosine", "multi-step"];
-        let name = self.one_of(&format!("{path}.name"), "schedule", &raw.name, &known)?;
-        let own: &[&str] = match name {
-            "multi-step" => &MULTI_STEP_KEYS,
-            "cosine" => &COSINE_KEYS,
-            _ => &[],
-        };
-        self.only_keys(path, name, &[&SCHEDULE_KEYS, own].concat())?;
+        let name = self.one_of(&format!("{path}.name"), "schedule", &raw.name, &SCHEDULES)?;
+        self.only_keys(path, name, &schedule_keys(name))?;
         let decay = match name {
             "multi-step" => self.multi_step(path, raw)?,
             "cosine" => {

@@ -9,6 +9,9 @@ use super::state_dict::{Entry, Item, SHOWN, StateDict, short};
 /// PyTorch counts a BatchNorm's batches in a tensor that no computation uses.
 pub(super) const UNUSED: &str = "num_batches_tracked";
 
+/// So many of the names that a network has not are shown, however many it misses.
+const UNEXPECTED: usize = 5;
+
 /// A name with its shape in the network and what stands under it in the file, where these are not the same.
 pub(super) struct Difference<'a> {
     /// The name in the network.
@@ -60,7 +63,13 @@ pub(super) fn differences<'a>(network: &'a Network, state: &'a StateDict) -> Vec
 /// One line each, below a header.
 pub(super) fn table(differences: &[Difference]) -> String {
     let header = ["tensor", "network", "file"].map(str::to_owned);
-    let rows = differences.iter().take(SHOWN).map(row);
+    // Names that the network has not say what those that it misses are called.
+    let is_unexpected = |difference: &&Difference| difference.expected.is_none();
+    let unexpected = differences.iter().filter(is_unexpected).count();
+    let missing = SHOWN - unexpected.min(UNEXPECTED);
+    let missing = differences.iter().filter(|difference| !is_unexpected(difference)).take(missing);
+    let unexpected = differences.iter().filter(is_unexpected);
+    let rows = missing.chain(unexpected).take(SHOWN).map(row);
     let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let [first, second] = [0, 1].map(width);

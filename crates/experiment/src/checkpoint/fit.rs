@@ -7,7 +7,9 @@ use safetensors::Dtype;
 
 use super::{
     difference::{declared, differences, lookup, table},
-    orientation, remedy,
+    orientation,
+    refusal::Refusal,
+    remedy,
     state_dict::{Item, Selection, StateDict},
 };
 use crate::weights::Weights;
@@ -19,13 +21,8 @@ pub(super) fn weights(
     state: &StateDict,
 ) -> Result<(Weights, Option<String>)> {
     let subject = &selection.path.display().to_string();
-    let differences = differences(network, state);
-    if !differences.is_empty() {
-        return Err(Error::input(
-            subject,
-            format!("does not fit the network:\n{}", table(&differences)),
-            remedy::of(selection, network, state, &differences),
-        ));
+    if let Some(misfit) = misfit(selection, network, state) {
+        return Err(misfit.about(subject));
     }
     for (alias, name) in network.aliases() {
         if let (Some(a), Some(b)) = (state.get(alias), state.get(name))
@@ -49,6 +46,15 @@ pub(super) fn weights(
         buffers: network.buffers().iter().map(take).collect::<Result<_>>()?,
     };
     Ok((weights, note))
+}
+
+/// How names or shapes differ from the network's, where they do.
+pub(super) fn misfit(selection: &Selection, network: &Network, state: &StateDict) -> Option<Refusal> {
+    let differences = differences(network, state);
+    (!differences.is_empty()).then(|| {
+        let problem = format!("does not fit the network:\n{}", table(&differences));
+        Refusal::new(problem, remedy::of(selection, network, state, &differences))
+    })
 }
 
 /// Whether two tensors, both stored the same way round, are the same bits.

@@ -10,6 +10,9 @@ use super::{
     state_dict::{Entry, Item, StateDict, short, shown},
 };
 
+/// At most so many prefixes of a name are tried.
+const PREFIXES: usize = 8;
+
 impl StateDict<'_> {
     /// Takes a prefix away from the names that have it.
     pub(super) fn strip(&mut self, prefix: &str) -> Result<()> {
@@ -27,6 +30,22 @@ impl StateDict<'_> {
             format!("has no name that begins with {prefix:?}; its names are: {names}"),
             "correct or remove `strip_prefix`",
         ))
+    }
+
+    /// Those tensors alone whose names in the file are kept, under the names that a selection makes of them where none of its patterns need fit.
+    pub(super) fn lenient(
+        mut self,
+        selection: &super::Selection,
+        is_kept: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
+        self.entries.retain(|entry| is_kept(entry.stored_as));
+        for entry in &mut self.entries {
+            let (name, turned) = lenient(selection, entry.stored_as)?;
+            entry.name = Cow::Owned(name);
+            entry.item = entry.item.transposed().filter(|_| turned).unwrap_or(entry.item);
+        }
+        self.entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(self)
     }
 
     /// The same tensors under the names that `rename` gives them, those turned over that `transpose` fits.
@@ -60,6 +79,8 @@ impl StateDict<'_> {
         let names = || self.entries.iter().map(|entry| entry.stored_as);
         let remedy = if names().any(|name| fits(to, name)) {
             format!("write names in the file to the left of those in the network: \"{to}\" = \"{from}\"")
+        } else if let Some(prefix) = names().find_map(|name| before(from, name)) {
+            format!("take the prefix away first: add strip_prefix = {prefix:?} in [model.checkpoint]")
         } else {
             match nearest(from, names()) {
                 Some(name) => format!("correct or remove it; did you mean \"{}\"?", short(&name)),
@@ -109,6 +130,12 @@ impl StateDict<'_> {
     fn stored_names(&self) -> String {
         shown(self.entries.iter().map(|entry| entry.stored_as))
     }
+}
+
+/// The shortest prefix, ending in a dot, without which a pattern fits a name.
+fn before<'n>(pattern: &str, name: &'n str) -> Option<&'n str> {
+    let dots = name.match_indices('.').map(|(dot, _)| dot + 1);
+    dots.take(PREFIXES).find(|end| fits(pattern, &name[*end..])).map(|end| &name[..end])
 }
 
 fn twice(a: &Entry, b: &Entry) -> Refusal {

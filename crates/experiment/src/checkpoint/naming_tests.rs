@@ -95,7 +95,9 @@ impl Case {
     fn assert_proposed(&self, given: &str, proposed: &str) -> String {
         let message = self.load(given).unwrap_err().to_string();
         let (_, keys) =
-            message.split_once("beside `path`:\n").unwrap_or_else(|| panic!("no keys in {message}"));
+            message.split_once("\n  [model.checkpoint]\n").unwrap_or_else(|| panic!("no keys in {message}"));
+        let (path, keys) = keys.split_once('\n').unwrap();
+        assert!(path.starts_with("  path = \"") && path.ends_with("a.safetensors\""), "{path}");
         let keys: Vec<&str> = keys.lines().take_while(|line| line.starts_with("  ")).map(str::trim).collect();
         assert_eq!(keys.join("\n"), proposed, "{message}");
         self.assert_is_right(&self.load(&keys.join("\n").replace("[model.checkpoint.", "[")).unwrap());
@@ -150,6 +152,23 @@ fn a_file_without_the_models_prefix_is_given_it() {
     hub.assert_proposed("", &format!("{CONV1D}\nrename = {{ \"*\" = \"transformer.*\" }}"));
     let both = gpt2().renamed(|name| format!("module.{name}"));
     both.assert_proposed("", &format!("{CONV1D}\nstrip_prefix = \"module.\""));
+}
+
+#[test]
+fn a_rename_of_names_that_fit_as_they_are_is_taken_out() {
+    let message = gpt2().assert_proposed(r#"rename = { "*" = "transformer.*" }"#, CONV1D);
+    // However many are missing, some of the file's names are shown.
+    for text in ["remove `rename`", "transformer.transformer.h.0.attn.c_attn.bias", "  and "] {
+        assert!(message.contains(text), "no {text} in {message}");
+    }
+    let deeper = Case::new("gpt", "n_layer = 3\nn_head = 2\nn_embd = 4\ngelu = 'tanh'", &[5], 7);
+    let deeper = Case { tensors: gpt2().tensors.clone(), ..deeper };
+    let message = deeper.load(r#"rename = { "*" = "transformer.*" }"#).unwrap_err().to_string();
+    for text in ["remove `rename`", CONV1D, "for the settings in [model]: transformer.h.2"] {
+        assert!(message.contains(text), "no {text} in {message}");
+    }
+    let plain = Case::new("gpt", "n_layer = 2\nn_head = 2\nn_embd = 4", &[5], 7);
+    plain.assert_proposed(r#"rename = { "*" = "transformer.*" }"#, "");
 }
 
 #[test]
@@ -255,6 +274,9 @@ fn what_fits_nothing_or_too_much_is_refused_with_a_remedy() {
             assert!(message.contains(text), "no {text:?} in {message}");
         }
     }
+    let parallel = case().renamed(|name| format!("module.{name}"));
+    let message = parallel.load(r#"rename = { "fc1.*" = "0.*" }"#).unwrap_err().to_string();
+    assert!(message.contains(r#"add strip_prefix = "module.""#), "{message}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use eigenscape_program::Network;
 
 use super::{
-    difference::{Difference, declared, differences},
+    difference::{Difference, UNUSED, declared, differences, known, lookup},
     guess, orientation,
     pattern::Rename,
     state_dict::{Item, Selection, StateDict, short, shown},
@@ -15,8 +15,8 @@ const LARGEST: usize = 10_000;
 const PREFIXES: usize = 8;
 /// At most so many tensors that still differ are named.
 const NAMED: usize = 3;
-/// A line is at most so long: beyond, a table has a line for each of its keys.
-const WIDTH: usize = 78;
+/// A line is at most so long, so that it stays whole where it is shown: beyond, a table has a line for each of its keys.
+const WIDTH: usize = 70;
 
 /// What to do about differences: what the keys of the checkpoint should be where these are at fault.
 pub(super) fn of(
@@ -58,18 +58,21 @@ fn keys(selection: &Selection, network: &Network, state: &StateDict, before: usi
     let mut selection = selection.clone();
     let mut state = state.clone();
     let mut why = Vec::new();
-    let mut lines = Vec::new();
-    if let Some(prefix) = prefix(network, &state).filter(|_| selection.rename.is_empty()).map(str::to_owned) {
+    if let Some(plain) = without_rename(&selection, network, &state) {
+        state = plain;
+        why.push("the names fit as they are: remove `rename`".to_owned());
+        selection.rename.clear();
+    } else if let Some(prefix) =
+        prefix(network, &state).filter(|_| selection.rename.is_empty()).map(str::to_owned)
+    {
         state.strip(&prefix).ok()?;
         why.push(format!("the names fit without their prefix {prefix:?}"));
         selection.strip_prefix.push(prefix);
-        lines.push(list("strip_prefix", &selection.strip_prefix));
     } else {
         let guess = guess::names(network, &state);
         if !guess.rename.is_empty() {
             selection.rename.extend(guess.rename);
             why.extend(guess.why);
-            lines.push(rename_lines(&selection.rename));
         }
     }
     let named = state.named(&selection.rename, &selection.transpose).ok()?;
@@ -79,19 +82,50 @@ fn keys(selection: &Selection, network: &Network, state: &StateDict, before: usi
         let new: Vec<String> = new.collect();
         selection.transpose.extend(new);
         why.push(turning.why);
-        // A table below the others' lines would take them in.
-        lines.insert(0, transpose_line(&selection.transpose));
     }
     let done = named.named(&selection.rename, &selection.transpose).ok()?;
     let rest = differences(network, &done);
-    (rest.len() < before && !lines.is_empty()).then(|| {
+    (rest.len() < before && !why.is_empty()).then(|| {
         format!(
-            "{}; write in [model.checkpoint], beside `path`:\n{}{}",
+            "{}; write this in place of `checkpoint`, below the other keys of [model]:\n{}{}",
             why.join("; "),
-            lines.join("\n"),
+            block(&selection),
             remaining(&rest)
         )
     })
+}
+
+/// The tensors under their names in the file, where `rename` is what keeps the network's from being found: all of the network's are there then, or
+/// the network has all of the file's.
+fn without_rename<'c>(
+    selection: &Selection,
+    network: &Network,
+    state: &StateDict<'c>,
+) -> Option<StateDict<'c>> {
+    if selection.rename.is_empty() {
+        return None;
+    }
+    let plain = state.clone().named(&[], &selection.transpose).ok()?;
+    let known = known(network);
+    let has_all = declared(network).all(|declared| lookup(network, &plain, &declared.name).is_some());
+    let is_known = |name: &str| known.contains(name) || name.ends_with(UNUSED);
+    let is_part =
+        plain.iter().all(|(name, _)| is_known(name)) && !state.iter().all(|(name, _)| is_known(name));
+    (has_all || is_part).then_some(plain)
+}
+
+/// The whole table, as it is to be written.
+fn block(selection: &Selection) -> String {
+    let Selection { path, written, key, strip_prefix, rename, transpose } = selection;
+    let path = if written.as_os_str().is_empty() { path } else { written };
+    let mut lines = vec!["  [model.checkpoint]".to_owned()];
+    lines.push(format!("  path = {}", quoted(&path.to_string_lossy())));
+    lines.extend(key.iter().map(|key| format!("  key = {}", quoted(key))));
+    lines.extend((!transpose.is_empty()).then(|| transpose_line(transpose)));
+    lines.extend((!strip_prefix.is_empty()).then(|| list("strip_prefix", strip_prefix)));
+    // It may be a table of its own, which would take in what stands below it.
+    lines.extend((!rename.is_empty()).then(|| rename_lines(rename)));
+    lines.join("\n")
 }
 
 /// What still differs.

@@ -25,6 +25,8 @@ const LONGEST_SHOWN: usize = 100;
 pub struct Selection {
     /// The file.
     pub path: PathBuf,
+    /// The file as an experiment names it, for messages; empty where none does.
+    pub written: PathBuf,
     /// The dictionary of tensors in the file, keys joined by dots; `None` for the file's own, or the only one in it.
     pub key: Option<String>,
     /// Prefixes to take away from names, one after the other.

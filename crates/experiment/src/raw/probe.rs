@@ -9,7 +9,8 @@ use super::{Plugin, Words, indexed};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
-    /// When: "start" (before training), "end", "every-epoch" (after each, and not before training), or a list of numbers of completed epochs.
+    /// When: "start" (before training), "end", "every-epoch" (after each, and not before training), or a list of "start", "end" and numbers of
+    /// completed epochs.
     #[serde(default = "end")]
     pub at: Moments,
     /// How many examples of each class the curvature is the mean over.
@@ -136,13 +137,23 @@ pub struct NamedGroup {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "expected \"start\", \"end\", \"every-epoch\" or a list of numbers of completed epochs"
+    expecting = "expected \"start\", \"end\", \"every-epoch\" or a list of \"start\", \"end\" and numbers of completed epochs"
 )]
 pub enum Moments {
     /// "start", "end" or "every-epoch".
     Word(String),
-    /// Numbers of completed epochs.
-    Epochs(Vec<usize>),
+    /// Several moments.
+    List(Vec<At>),
+}
+
+/// One moment of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum At {
+    /// After so many completed epochs.
+    Epoch(usize),
+    /// "start" or "end".
+    Word(String),
 }
 
 /// How many examples.

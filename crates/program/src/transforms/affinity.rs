@@ -1,6 +1,6 @@
 //! The proof that a value is affine, or piecewise affine, in a group of parameters.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use crate::{Graph, Value, primitive::Affinity};
 
@@ -9,6 +9,15 @@ use crate::{Graph, Value, primitive::Affinity};
 pub struct Breaker {
     /// The first operation that is affine in the group in its operands but not in its result.
     pub node: String,
+    /// Whether it multiplies operands of which several depend on the group; otherwise it is curved itself.
+    pub multiplies: bool,
+}
+
+impl fmt::Display for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.multiplies { "multiplies values that depend on the group" } else { "is curved" };
+        write!(f, "{} {what}", self.node)
+    }
 }
 
 /// What can be proved of `output` as a function of `group`: a dataflow pass from the group's values on, one rule a
@@ -19,7 +28,7 @@ pub struct Breaker {
 /// affinity ends. Nothing is proved of a value of another graph.
 pub fn affinity(graph: &Graph, output: Value, group: &[Value]) -> (Affinity, Option<Breaker>) {
     if !graph.contains(output) {
-        return (Affinity::General, Some(Breaker { node: graph.describe(output) }));
+        return (Affinity::General, Some(Breaker { node: graph.describe(output), multiplies: false }));
     }
     let mut known: HashMap<Value, Affinity> = HashMap::new();
     let mut breaker = None;
@@ -31,7 +40,8 @@ pub fn affinity(graph: &Graph, output: Value, group: &[Value]) -> (Affinity, Opt
                 let operands: Vec<Affinity> = node.args.iter().map(|arg| known[arg]).collect();
                 let level = node.operation.rules().affinity(&operands);
                 if level == Affinity::General && operands.iter().all(|a| a.is_affine()) && breaker.is_none() {
-                    breaker = Some(Breaker { node: graph.describe(value) });
+                    let depend = operands.iter().filter(|operand| **operand != Affinity::Constant).count();
+                    breaker = Some(Breaker { node: graph.describe(value), multiplies: depend > 1 });
                 }
                 level
             }

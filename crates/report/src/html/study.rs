@@ -5,7 +5,7 @@ use eigenscape_analysis::{
     depth::Profile,
     expectation::{Counting, Quantity, Subject, When},
     measured, outliers,
-    verdict::amount,
+    verdict::{amount, error},
 };
 use eigenscape_core::results::{Run, StatisticRecord, VariantRecord};
 use maud::{Markup, html};
@@ -74,7 +74,7 @@ fn statistic(variant: &VariantRecord, quantity: Quantity, epoch: &str) -> String
     let mean = amount(quantity, statistic.mean);
     match (statistic.interval, statistic.deviation) {
         (Some([low, high]), Some(deviation)) => {
-            format!("{mean} ± {} ({})", amount(quantity, (high - low) / 2.0), amount(quantity, deviation))
+            format!("{mean} ± {} ({})", error(quantity, (high - low) / 2.0), error(quantity, deviation))
         }
         _ => mean,
     }
