@@ -40,7 +40,9 @@ impl Cpu {
         }
         let operands = tensors.iter().zip(&step.args);
         let operands = operands.map(|(tensor, &slot)| Operand { tensor, led: plan.is_led(slot) });
-        evaluate(&step.kernel, compute, &self.definitions, &operands.collect::<Vec<_>>())
+        let result = evaluate(&step.kernel, compute, &self.definitions, &operands.collect::<Vec<_>>())?;
+        // What the plan says of later views of it rests on this.
+        Ok(if step.view { result } else { result.contiguous()? })
     }
 }
 

@@ -5,6 +5,9 @@ use eigenscape_program::{Operation, operations::Dot};
 
 use crate::{kernel::Kernel, layout::Layout};
 
+/// Terms from which on sums are long.
+const LONG: usize = 64;
+
 /// An operand of a step.
 pub(crate) struct Operand<'a> {
     pub layout: &'a Layout,
@@ -19,19 +22,29 @@ pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: &Layout) -> u
         Kernel::Chain(_) => 0,
         // Images are laid side by side with a border or transformed, and filters packed.
         Kernel::TwoConvolutions(_) | Kernel::Operation(Operation::Conv2d(_)) => {
-            (args.iter().map(elements).sum::<usize>() + result.elements()) / 2 * 3
+            args.iter().map(elements).sum::<usize>() + result.elements()
         }
         Kernel::Operation(Operation::Dot(dot)) => {
             let copied = (0..2).filter(|&side| is_copied(dot, side, args)).map(|side| elements(&args[side]));
-            // Products of few rows are made apart and then put in their places.
-            copied.sum::<usize>() + result.elements()
+            let copied = copied.sum::<usize>();
+            // Long products of few rows are made apart and then put in their places.
+            copied + if terms(dot, &args[0]) < LONG { 0 } else { result.elements() }
         }
         Kernel::Operation(
-            Operation::Add(_) | Operation::Mul(_) | Operation::Scale(_) | Operation::Sum(_),
+            Operation::Add(_)
+            | Operation::Mul(_)
+            | Operation::Scale(_)
+            | Operation::Sum(_)
+            | Operation::Reshape(_),
         ) => 0,
         // The others take their operands in row-major order.
         Kernel::Operation(_) => args.iter().filter(|arg| !arg.layout.is_in_order()).map(elements).sum(),
     }
+}
+
+/// How many terms each sum of a product has.
+fn terms(dot: &Dot, left: &Operand) -> usize {
+    dot.contract.iter().map(|[l, _]| left.layout.dims[l + usize::from(left.led)]).product()
 }
 
 /// Whether no single step walks the free or the contracted axes of an operand of a product, so that it is

@@ -12,10 +12,12 @@ pub(super) fn broadcast(broadcast: &Broadcast, x: &Operand) -> Result<Tensor> {
 
 pub(super) fn concat(concat: &Concat, args: &[Operand]) -> Result<Tensor> {
     let Some(lead) = common_lead(args) else {
-        let tensors: Vec<&Tensor> = args.iter().map(|arg| arg.tensor).collect();
-        return Ok(Tensor::cat(&tensors, concat.axis)?);
+        let in_order = args.iter().map(|arg| arg.tensor.contiguous());
+        let in_order: Vec<Tensor> = in_order.collect::<candle_core::Result<_>>()?;
+        return Ok(Tensor::cat(&in_order, concat.axis)?);
     };
-    let repeated = args.iter().map(|arg| arg.tensor.broadcast_as(behind(Some(lead), arg.dims())));
+    let repeated =
+        args.iter().map(|arg| arg.tensor.broadcast_as(behind(Some(lead), arg.dims()))?.contiguous());
     let repeated: Vec<Tensor> = repeated.collect::<candle_core::Result<_>>()?;
     Ok(Tensor::cat(&repeated, concat.axis + 1)?)
 }
@@ -33,7 +35,7 @@ pub(super) fn matrix(matrix: &Matrix, dtype: DType, device: &Device) -> Result<T
 }
 
 pub(super) fn pad(pad: &Pad, x: &Operand) -> Result<Tensor> {
-    Ok(x.tensor.pad_with_zeros(pad.axis + x.shift(), pad.before, pad.after)?)
+    Ok(x.tensor.contiguous()?.pad_with_zeros(pad.axis + x.shift(), pad.before, pad.after)?)
 }
 
 pub(super) fn permute(permute: &Permute, x: &Operand) -> Result<Tensor> {
