@@ -128,8 +128,8 @@ fn the_cheaper_passes_are_taken() -> Fallible<()> {
     Ok(())
 }
 
-/// The outputs are bilinear in both layers together, and piecewise affine in each tensor: the Hessian has the Gauss-Newton matrix's trace, and is
-/// another matrix.
+/// The outputs are bilinear in both layers together, and piecewise affine in each tensor: the
+/// Hessian has the Gauss-Newton matrix's trace, and is another matrix.
 #[test]
 fn the_trace_of_all_parameters_is_that_of_each() -> Fallible<()> {
     let landscape = landscape(2, 4, Loss::CrossEntropy, DType::F64, usize::MAX)?;

@@ -93,7 +93,8 @@ fn written(done: io::Result<()>) -> Result<()> {
     }
 }
 
-/// Prints a failure on stderr, with colours where it is a terminal. Paths, and lines to be written into a file, stay whole.
+/// Prints a failure on stderr, with colours where it is a terminal. Paths, and lines to be written
+/// into a file, stay whole.
 fn report(failure: Failure) {
     let whole_words = MietteHandlerOpts::new()
         .break_words(false)

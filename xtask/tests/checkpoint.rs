@@ -80,7 +80,8 @@ fn a_network_of_a_file_is_verified() {
 #[test]
 fn a_network_is_verified_by_the_loss_of_its_file() {
     let folder = tempfile::tempdir().unwrap();
-    // What the loss becomes, what is said of it, and whether that is the loss of the file with PyTorch's numbers.
+    // What the loss becomes, what is said of it, and whether that is the loss of the file with
+    // PyTorch's numbers.
     let cases: &[(&str, &str, &str, &str, bool)] = &[
         ("images", "", "", "cross-entropy", true),
         ("pixels", "", "", "cross-entropy, classes weighted by [1.0, 2.0, 0.5], labels 255 ignored", true),

@@ -66,8 +66,8 @@ pub trait CurvatureOperator {
     /// Names what stands in the way and what to use instead.
     fn factor(&self) -> Result<ExactFactor>;
 
-    /// Φ with tr operator = ‖Φ‖², where it is known exactly: that of [`Self::factor`], and the Gauss-Newton matrix's for a Hessian that is
-    /// proved to have the same trace, block by block.
+    /// Φ with tr operator = ‖Φ‖², where it is known exactly: that of [`Self::factor`], and the
+    /// Gauss-Newton matrix's for a Hessian that is proved to have the same trace, block by block.
     ///
     /// # Errors
     /// Names what stands in the way and what to use instead.

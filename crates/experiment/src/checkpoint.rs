@@ -76,7 +76,8 @@ pub fn read(file: &[u8], selection: &Selection, network: &Network) -> Result<Loa
     })
 }
 
-/// Why those of a state dict's tensors that are kept are not a network's, under the names that `names` makes of them.
+/// Why those of a state dict's tensors that are kept are not a network's, under the names that
+/// `names` makes of them.
 ///
 /// # Errors
 /// When two entries of `rename` say equally much of a name.

@@ -1,7 +1,8 @@
 //! The checked plan: what will be run, with every name resolved and every value in its range.
 //!
 //! **Epochs** are counted as *completed* epochs everywhere: 0 is before training, E after the last epoch. "start" is 0,
-//! "end" is E, "every-epoch" is 1, 2, ..., E (0 where nothing is trained, the only moment there is), a list is any of "start", "end" and 0..=E.
+//! "end" is E, "every-epoch" is 1, 2, ..., E (0 where nothing is trained, the only moment there
+//! is), a list is any of "start", "end" and 0..=E.
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 

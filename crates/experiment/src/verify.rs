@@ -1,5 +1,7 @@
 //! Another program's derivatives compared with ours: can a user coming from PyTorch trust the numbers for their network?
 
+mod target;
+
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -7,26 +9,23 @@ use std::{
 };
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{Architecture, Error, Result, Targets, regular_file};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{MeanLoss, Point};
-use eigenscape_program::{Loss, Network, Parameter};
+use eigenscape_program::{Network, Parameter};
+use eigenscape_core::{Architecture, Error, Result, regular_file};
 use serde::Serialize;
 
+use self::target::Target;
 use crate::{
     checkpoint::{self, Item, Refusal, Selection, StateDict},
-    memory, notes,
-    objective::{self, Reading, classes_last},
+    memory,
+    objective::{self, classes_last},
     plan::LossPlan,
 };
 
 /// What to do where something is missing.
 const EVERYTHING: &str =
     "write x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME from the same network";
-
-/// What to do where an output may be a logit or a number.
-const BINARY: &str = "name the experiment's file whose loss it is (--model), as in loss = \"binary-cross-entropy\"; or write y as floats for the \
-                      mean squared error";
 
 /// What stands before a parameter's name.
 const PREFIXES: [&str; 4] = ["v.", "grad.", "hv.", "ggnv."];
@@ -78,12 +77,14 @@ impl Errors {
 
 /// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`, `y`, the weights by
 /// PyTorch's names and a direction `v.NAME`, what the file holds as `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`,
-/// and compares. Without a `loss` integer targets mean cross-entropy, real ones mean squared error. Where the classes lie follows from
-/// the shapes, as in an experiment. NAMEs may be those that `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`,
-/// of which none need fit.
+/// and compares. Without a `loss` integer targets mean cross-entropy, real ones mean squared error.
+/// Where the classes lie follows from the shapes, as in an experiment. NAMEs may be those that
+/// `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`, of which none need
+/// fit.
 ///
 /// # Errors
-/// When the file cannot be read, a tensor is missing or has another shape than the network's, or `y` does not fit the loss.
+/// When the file cannot be read, a tensor is missing or has another shape than the network's, or
+/// `y` does not fit the loss.
 pub fn verify(
     path: &Path,
     architecture: Arc<dyn Architecture>,
@@ -121,17 +122,6 @@ pub fn verify(
         ggnv: relative(&[ggnv], &[row(&theirs("ggnv.")?)?])?,
     };
     Ok(Verified { loss: words, errors })
-}
-
-/// What the outputs are compared with.
-struct Target {
-    loss: Loss,
-    /// The loss, in words.
-    words: String,
-    /// \[N, ..., C\]
-    targets: Tensor,
-    /// Whether classes lie along the first axis of an example's outputs.
-    classes_first: bool,
 }
 
 /// The tensors of the file, with its name for messages.
@@ -250,78 +240,6 @@ impl File {
             Ok(tensor.clone())
         };
         declared.iter().map(one).collect()
-    }
-
-    /// The targets of `logits` for a loss, or for that which `y` asks for.
-    fn target(&self, loss: Option<&LossPlan>) -> Result<Target> {
-        let (y, logits) = (self.get("y")?, self.get("logits")?.dims());
-        let (targets, Reading { coding, classes_first }) = self.reading(y, logits, loss)?;
-        let LossPlan { kind, mut labels } =
-            loss.cloned().unwrap_or_else(|| objective::default_loss(&targets));
-        if let Some(problem) = objective::unsuitable(&LossPlan { kind, labels: labels.clone() }, &targets)? {
-            return Err(self.refuse(problem, "name the experiment's file whose loss it is (--model)"));
-        }
-        let targets = match targets {
-            Targets::Values(y) if classes_first => Targets::Values(y.permute(classes_last(y.rank()))?),
-            other => other,
-        };
-        labels.coding = coding;
-        let rows = labels.targets(&targets, DType::F64).map_err(|error| {
-            let ignored = labels.ignore_index.map(|label| format!("; {label} is ignored"));
-            let remedy = format!("number the classes from 0{}", ignored.unwrap_or_default());
-            self.refuse(format!("`y` does not fit the loss: {error}"), &remedy)
-        })?;
-        if rows.count() <= 0.0 && y.elem_count() > 0 {
-            let problem = "every label of `y` is ignored, or of a class of weight 0";
-            return Err(self.refuse(problem, "write a batch with labels that count"));
-        }
-        let (words, targets) = (notes::loss_text(kind, &labels), rows.mean()?);
-        Ok(Target { loss: kind, words, targets, classes_first })
-    }
-
-    /// `y` as targets of `logits` \[N, ..., C\] or \[N, C, ...\], and how it is read.
-    fn reading(&self, y: &Tensor, logits: &[usize], loss: Option<&LossPlan>) -> Result<(Targets, Reading)> {
-        let Some((samples, outputs)) = logits.split_first().filter(|(_, outputs)| !outputs.is_empty()) else {
-            return Err(self.refuse(format!("`logits` has shape {logits:?}, not [N, ..., C]"), EVERYTHING));
-        };
-        let (kind, is_float) = (loss.map(|loss| loss.kind), y.dtype().is_float());
-        let count = |shape: &[usize]| shape.iter().product::<usize>();
-        let last = &logits[..logits.len() - 1];
-        let first = [&[*samples], &outputs[1..]].concat();
-        let read = |shape: &[usize], classes: usize| -> Result<Option<(Targets, Reading)>> {
-            if !is_float && classes < 2
-                || shape.first() != Some(samples)
-                || y.elem_count() != count(shape)
-                || y.dims().len() == shape.len() && y.dims() != shape
-            {
-                return Ok(None);
-            }
-            let y = y.reshape(shape)?;
-            let targets = if is_float { Targets::Values(y) } else { Targets::Classes { labels: y, classes } };
-            let kind = kind.unwrap_or_else(|| objective::default_loss(&targets).kind);
-            Ok(objective::reading(outputs, kind, &targets).map(|reading| (targets, reading)))
-        };
-        let candidates = match is_float {
-            true => vec![(logits.to_vec(), 0)],
-            // Labels 0 and 1, one an output; then classes along the last axis, or the first.
-            false => {
-                [(y.dims().to_vec(), 2), (last.to_vec(), *logits.last().unwrap_or(&0)), (first, outputs[0])]
-                    .into()
-            }
-        };
-        for (shape, classes) in candidates {
-            if let Some(found) = read(&shape, classes)? {
-                return Ok(found);
-            }
-        }
-        if !is_float && kind.is_none() && y.elem_count() == count(logits) {
-            let problem =
-                format!("`y` {:?} are integers, one for each number of `logits` {logits:?}", y.dims());
-            return Err(self.refuse(problem, BINARY));
-        }
-        let (what, expected) = if is_float { ("real targets", logits) } else { ("classes", last) };
-        let problem = format!("`y` is {:?}, and `logits` {logits:?} need {what} {expected:?}", y.dims());
-        Err(self.refuse(problem, "write x, y and logits of the same batch"))
     }
 }
 

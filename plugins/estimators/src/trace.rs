@@ -18,8 +18,8 @@ use crate::operator::{dimension, not_finite};
 pub struct TraceParameters {}
 
 /// tr H = ‖Φ‖² for an operator H = ΦᵀΦ with a known factor, the sum of the squared norms of its rows: what `gram` computes, without the
-/// products of different rows and without the eigenproblem. A Hessian that has but the trace of such an operator will do
-/// ([`CurvatureOperator::trace_factor`]).
+/// products of different rows and without the eigenproblem. A Hessian that has but the trace of
+/// such an operator will do ([`CurvatureOperator::trace_factor`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trace;
 

@@ -98,7 +98,8 @@ struct Model {
 }
 
 impl Model {
-    /// An architecture's name, or an experiment's file, which stands for its table \[model\] and its loss.
+    /// An architecture's name, or an experiment's file, which stands for its table \[model\] and
+    /// its loss.
     fn of(argument: &str, registry: &Registry) -> Result<Self> {
         let path = Path::new(argument);
         if path.extension().is_none_or(|extension| extension != "toml") {

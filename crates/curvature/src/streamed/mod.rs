@@ -111,7 +111,8 @@ impl MeanLoss {
         Objective::new(&self.network, self.loss, 1)?.affinity(group)
     }
 
-    /// Where it cannot be proved that the Hessian block of `group` has the trace of its Gauss-Newton block: see [`Objective::trace_breaker`].
+    /// Where it cannot be proved that the Hessian block of `group` has the trace of its
+    /// Gauss-Newton block: see [`Objective::trace_breaker`].
     ///
     /// # Errors
     /// When the network has no such activation.

@@ -32,7 +32,8 @@ impl StateDict<'_> {
         ))
     }
 
-    /// Those tensors alone whose names in the file are kept, under the names that a selection makes of them where none of its patterns need fit.
+    /// Those tensors alone whose names in the file are kept, under the names that a selection makes
+    /// of them where none of its patterns need fit.
     pub(super) fn lenient(
         mut self,
         selection: &super::Selection,

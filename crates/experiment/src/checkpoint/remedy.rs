@@ -15,7 +15,8 @@ const LARGEST: usize = 10_000;
 const PREFIXES: usize = 8;
 /// At most so many tensors that still differ are named.
 const NAMED: usize = 3;
-/// A line is at most so long, so that it stays whole where it is shown: beyond, a table has a line for each of its keys.
+/// A line is at most so long, so that it stays whole where it is shown: beyond, a table has a line
+/// for each of its keys.
 const WIDTH: usize = 70;
 
 /// What to do about differences: what the keys of the checkpoint should be where these are at fault.
@@ -95,8 +96,8 @@ fn keys(selection: &Selection, network: &Network, state: &StateDict, before: usi
     })
 }
 
-/// The tensors under their names in the file, where `rename` is what keeps the network's from being found: all of the network's are there then, or
-/// the network has all of the file's.
+/// The tensors under their names in the file, where `rename` is what keeps the network's from being
+/// found: all of the network's are there then, or the network has all of the file's.
 fn without_rename<'c>(
     selection: &Selection,
     network: &Network,
@@ -117,9 +118,10 @@ fn without_rename<'c>(
 /// The whole table, as it is to be written.
 fn block(selection: &Selection) -> String {
     let Selection { path, written, key, strip_prefix, rename, transpose } = selection;
-    let path = if written.as_os_str().is_empty() { path } else { written };
+    let path = if written.as_os_str().is_empty() { path } else { written }.to_string_lossy();
+    let path = if path.is_empty() { "..." } else { &path };
     let mut lines = vec!["  [model.checkpoint]".to_owned()];
-    lines.push(format!("  path = {}", quoted(&path.to_string_lossy())));
+    lines.push(format!("  path = {}", quoted(path)));
     lines.extend(key.iter().map(|key| format!("  key = {}", quoted(key))));
     lines.extend((!transpose.is_empty()).then(|| transpose_line(transpose)));
     lines.extend((!strip_prefix.is_empty()).then(|| list("strip_prefix", strip_prefix)));

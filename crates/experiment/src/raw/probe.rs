@@ -9,8 +9,8 @@ use super::{Plugin, Words, indexed};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
-    /// When: "start" (before training), "end", "every-epoch" (after each, and not before training), or a list of "start", "end" and numbers of
-    /// completed epochs.
+    /// When: "start" (before training), "end", "every-epoch" (after each, and not before training),
+    /// or a list of "start", "end" and numbers of completed epochs.
     #[serde(default = "end")]
     pub at: Moments,
     /// How many examples of each class the curvature is the mean over.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 const PARTIAL: &str = "Partial-";
 const DEFINITIONS: &str = "#/$defs/";
 
-/// The schema of whole files and of those with `extends`, whose tables need not have every key. Lists replace what was inherited, so that
-/// their entries are whole.
+/// The schema of whole files and of those with `extends`, whose tables need not have every key.
+/// Lists replace what was inherited, so that their entries are whole.
 pub(super) fn where_inherited(mut schema: Value) -> Value {
     let (required, whole) = (schema["required"].take(), schema["properties"].clone());
     let mut open = Vec::new();
@@ -40,7 +40,8 @@ fn values(schemas: &mut Value, open: &mut Vec<String>) {
     schemas.as_object_mut().into_iter().flatten().for_each(|(_, schema)| loosen(schema, open));
 }
 
-/// Requires nothing of tables, and refers to definitions that require nothing: their names are put into `open`.
+/// Requires nothing of tables, and refers to definitions that require nothing: their names are put
+/// into `open`.
 fn loosen(schema: &mut Value, open: &mut Vec<String>) {
     match schema {
         Value::Object(map) => {

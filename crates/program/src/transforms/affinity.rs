@@ -9,7 +9,8 @@ use crate::{Graph, Value, primitive::Affinity};
 pub struct Breaker {
     /// The first operation that is affine in the group in its operands but not in its result.
     pub node: String,
-    /// Whether it multiplies operands of which several depend on the group; otherwise it is curved itself.
+    /// Whether it multiplies operands of which several depend on the group; otherwise it is curved
+    /// itself.
     pub multiplies: bool,
 }
 
