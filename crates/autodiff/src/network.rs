@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    Graph, Value,
+    ElementwiseFunction, Graph, Value,
     error::{Error, Result},
+    identity::Identity,
     scope::{Collected, Mask, Mode, Parameter, Scope},
 };
 
@@ -158,6 +159,17 @@ impl Network {
     #[must_use]
     pub fn mixes_samples(&self) -> Option<&str> {
         self.mixes_samples.as_deref()
+    }
+
+    /// Whether the outputs depend on `function` of some value.
+    ///
+    /// # Errors
+    /// When the network cannot be built.
+    pub fn applies(&self, function: ElementwiseFunction) -> Result<bool> {
+        let Traced { graph, outputs, .. } = self.trace(1)?;
+        let is_it =
+            |value| graph.operation(value).is_some_and(|node| Identity::equals(&*node.primitive, &function));
+        Ok(graph.ancestors(&[outputs], &[]).into_iter().any(is_it))
     }
 
     pub(crate) fn trace(&self, samples: usize) -> Result<Traced> {
