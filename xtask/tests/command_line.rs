@@ -2,14 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+mod common;
+
+use std::{collections::HashMap, fs, path::Path};
 
 use candle_core::{DType, Device, Tensor};
+use common::{words, xtask};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -35,24 +33,9 @@ estimator = "dense"
 name = "wasserstein"
 "#;
 
-/// A folder with the experiment and its data: twenty points on three rays.
+/// A folder with the experiment and its data.
 fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("small.toml"), EXPERIMENT).unwrap();
-    let points = (0..20).flat_map(|i| {
-        let (angle, radius) = (2.0 * f64::from(i % 3), 1.0 + f64::from(i) / 10.0);
-        [radius * angle.cos(), radius * angle.sin()]
-    });
-    let x = Tensor::from_iter(points, &Device::Cpu).unwrap().reshape((20, 2)).unwrap();
-    let x = x.to_dtype(DType::F32).unwrap();
-    let y = Tensor::from_iter((0..20_i64).map(|i| i % 3), &Device::Cpu).unwrap();
-    let tensors = HashMap::from([("x", x), ("y", y)]);
-    candle_core::safetensors::save(&tensors, folder.path().join("xy.safetensors")).unwrap();
-    folder
-}
-
-fn xtask(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).current_dir(folder).output().unwrap()
+    common::small(EXPERIMENT)
 }
 
 fn results(folder: &Path) -> Value {
@@ -185,8 +168,7 @@ fn every_mistake_is_one_clear_error_and_leaves_nothing() {
         let output = xtask(here, arguments);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(*code), "{arguments:?}\n{stderr}");
-        // Messages are wrapped to the terminal's width.
-        let words = stderr.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = words(&output);
         for text in *texts {
             assert!(words.contains(text), "{arguments:?}: no {text:?} in\n{stderr}");
         }
@@ -222,8 +204,8 @@ fn a_training_that_diverges_keeps_what_was_measured_before() {
     fs::write(folder.path().join("small.toml"), sweep).unwrap();
     let reproduce = || {
         let output = xtask(folder.path(), &["reproduce", "small.toml"]);
-        let words = String::from_utf8_lossy(&output.stderr).replace('│', " ");
-        (output, words.split_whitespace().collect::<Vec<_>>().join(" "))
+        let words = words(&output);
+        (output, words)
     };
     let (output, message) = reproduce();
     assert_eq!(output.status.code(), Some(1), "{message}");
@@ -291,8 +273,7 @@ estimator = "gram"
     let weights = HashMap::from([("0.weight", full(1e20, (4, 2))), ("1.weight", full(1e-3, (3, 4)))]);
     candle_core::safetensors::save(&weights, folder.path().join("huge.safetensors")).unwrap();
     let output = xtask(folder.path(), &["reproduce", "small.toml"]);
-    let message = String::from_utf8_lossy(&output.stderr).replace('│', " ");
-    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = words(&output);
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "runs/small/report.html");
     assert_eq!(message.matches('×').count(), 1, "{message}");
@@ -426,9 +407,9 @@ fn refused_layers(layers: &str) -> String {
     let (_, after) = rest.split_once("\n]\n").unwrap();
     fs::write(folder.path().join("own.toml"), format!("{before}layers = [{layers}]\n{after}")).unwrap();
     let output = xtask(folder.path(), &["reproduce", "own.toml"]);
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
-    stderr.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+    let message = words(&output);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    message
 }
 
 #[test]
@@ -587,9 +568,7 @@ fn a_sweep_that_was_killed_goes_on_where_it_stopped() {
     );
     let slow = slow.replace("at = [0, 2]", "at = \"end\"");
     fs::write(folder.path().join("small.toml"), &slow).unwrap();
-    let mut process = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["reproduce", "small.toml", "-q"])
-        .current_dir(folder.path())
+    let mut process = common::command(folder.path(), &["reproduce", "small.toml", "-q"])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();

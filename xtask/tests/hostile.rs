@@ -1,6 +1,7 @@
 //! Experiments that ask for more than there is: each is refused in `check` by one message, before anything is allocated or trained.
 //!
-//! `hostile/` holds files, and beside each the words that its message has. What is too long for a file is made here.
+//! `hostile/` holds files, and beside each the words that its message has. What is too long for a file is made here. `hostile/quick` holds files that
+//! ask for much and may be accepted: what they ask for is counted, and not gone through.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -8,18 +9,19 @@ use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use candle_core::{Device, Tensor};
 use eigenscape_core::{Catalog, Registry};
-use eigenscape_experiment::{Failure, check, choices::Choices, prepare};
+use eigenscape_experiment::{Failure, check, choices::Choices, surveyed};
 use miette::Diagnostic;
 
 /// As the command does: everything but printing.
 fn checked(file: &Path, set: &[String]) -> Result<(), Failure> {
     let choices = Choices { set: set.to_vec(), ..Choices::default() };
     let plan = check::plan(file, &choices, &xtask::plugins())?;
-    plan.runs.iter().try_for_each(|run| prepare::survey(run).map(|_| ()))
+    surveyed::each(&plan, |_| Ok(()))
 }
 
 /// The message, with what to do and the whole report.
@@ -37,8 +39,8 @@ fn refusal(file: &Path, set: &[String]) -> String {
     message
 }
 
-fn cases() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+fn cases(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
@@ -47,7 +49,7 @@ fn cases() -> Vec<PathBuf> {
 
 #[test]
 fn each_file_is_refused_by_the_message_beside_it() {
-    let files = cases();
+    let files = cases("hostile");
     assert!(files.len() >= 50, "{} files", files.len());
     let wrong: Vec<String> = files
         .iter()
@@ -59,6 +61,46 @@ fn each_file_is_refused_by_the_message_beside_it() {
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Ten times as much as the slowest takes where nothing else runs, in a build that is hardly optimised.
+const AT_ONCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn what_is_large_is_counted_and_not_gone_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let x = Tensor::zeros((500, 3, 32, 32), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let y = Tensor::from_iter((0..500_i64).map(|i| i % 10), &Device::Cpu).unwrap();
+    let tensors = HashMap::from([("x", x), ("y", y)]);
+    candle_core::safetensors::save(&tensors, folder.path().join("xy.safetensors")).unwrap();
+    let deep = |groups: &str| {
+        let layers = "{ op = \"linear\", out = 64 }, { op = \"relu\" }, ".repeat(495);
+        format!(
+            "name = \"quick\"\n[data]\nname = \"tensors\"\npath = \"xy.safetensors\"\n[model]\nname = \"sequential\"\n\
+             layers = [{{ op = \"flatten\" }}, {layers}{{ op = \"linear\", out = 10 }}]\n[[probe]]\nsamples = 10\ngroups = [{groups}]\n\
+             curvature = [\"hessian\", \"gauss-newton\", \"residual\"]\nestimator = {{ name = \"lanczos\", steps = 10 }}\n"
+        )
+    };
+    let mut files: Vec<(String, String)> = cases("hostile/quick")
+        .iter()
+        .map(|file| (file.display().to_string(), fs::read_to_string(file).unwrap()))
+        .collect();
+    assert!(files.len() >= 10, "{} files", files.len());
+    for groups in ["\"full\", \"layers\", \"parameters\", \"modules\"", "\"parameters\"", "\"activation:*\""]
+    {
+        files.push((format!("deep, {groups}"), deep(groups)));
+    }
+    let file = folder.path().join("quick.toml");
+    for (name, text) in files {
+        fs::write(&file, text).unwrap();
+        let start = Instant::now();
+        if let Err(failure) = checked(&file, &[]) {
+            assert_eq!(failure.exit_code(), 2, "{name}: {failure}");
+        }
+        let seconds = start.elapsed();
+        eprintln!("{name}: {seconds:?}");
+        assert!(seconds < AT_ONCE, "{name}: {seconds:?}");
+    }
 }
 
 const REST: &str = "[data]\nname = \"iris\"\n[model]\nname = \"mlp\"\n";

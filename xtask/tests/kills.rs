@@ -5,17 +5,19 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod common;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use candle_core::{DType, Device, Tensor};
+use common::{names, words};
 use rand::{Rng, RngExt};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -62,28 +64,15 @@ tensorboard = true
 "#;
 
 fn folder(experiment: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("killed.toml"), experiment).unwrap();
-    let points = (0..120).flat_map(|i| {
-        let (angle, radius) = (2.0 * f64::from(i % 3) + f64::from(i) / 90.0, 1.0 + f64::from(i) / 40.0);
-        [radius * angle.cos(), radius * angle.sin()]
+    let folder = common::folder("killed", experiment);
+    common::save_points(folder.path(), 120, |i| {
+        (2.0 * (i % 3) as f64 + i as f64 / 90.0, 1.0 + i as f64 / 40.0)
     });
-    let x = Tensor::from_iter(points, &Device::Cpu).unwrap().reshape((120, 2)).unwrap();
-    let y = Tensor::from_iter((0..120_i64).map(|i| i % 3), &Device::Cpu).unwrap();
-    let tensors = HashMap::from([("x", x.to_dtype(DType::F32).unwrap()), ("y", y)]);
-    candle_core::safetensors::save(&tensors, folder.path().join("xy.safetensors")).unwrap();
     folder
 }
 
 fn command(folder: &Path, out: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(["reproduce", "killed.toml", "--out", out]).current_dir(folder);
-    command
-}
-
-fn words(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr).replace('│', " ");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    common::command(folder, &["reproduce", "killed.toml", "--out", out])
 }
 
 /// What the numbers of a folder of results are: `results.json` but for seconds, and the bytes of every checkpoint; of event files the length.
@@ -118,15 +107,6 @@ fn without_seconds(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(without_seconds),
         _ => {}
     }
-}
-
-/// Everything in a folder, by name.
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 fn kills() -> usize {

@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+mod common;
+
+use std::{fs, path::Path};
 
 use candle_core::{Device, Tensor};
+use common::{words, xtask};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -29,24 +27,12 @@ optimizer = { name = "sgd", lr = 0.1, weight_decay = 0.125 }
 
 /// A folder with data, x of a shape and labels, and the experiment with more lines.
 fn folder(shape: &[usize], labels: &[usize], label: impl Fn(usize) -> i64, lines: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("small.toml"), format!("{EXPERIMENT}{lines}")).unwrap();
+    let folder = common::folder("small", &format!("{EXPERIMENT}{lines}"));
     let count = shape.iter().product::<usize>();
     let x = Tensor::from_iter((0..count).map(|i| (i as f64 * 1.3).sin() as f32), &Device::Cpu).unwrap();
     let y = Tensor::from_iter((0..labels.iter().product()).map(label), &Device::Cpu).unwrap();
-    let tensors = HashMap::from([("x", x.reshape(shape).unwrap()), ("y", y.reshape(labels).unwrap())]);
-    candle_core::safetensors::save(&tensors, folder.path().join("xy.safetensors")).unwrap();
+    common::save(folder.path(), x.reshape(shape).unwrap(), y.reshape(labels).unwrap());
     folder
-}
-
-fn xtask(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-/// What was said, without the terminal's lines.
-fn words(output: &Output) -> String {
-    let stderr = String::from_utf8_lossy(&output.stderr).replace('│', " ");
-    stderr.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The only run's record, and what was said.

@@ -2,15 +2,17 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod common;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
-use candle_core::{DType, Device, Tensor};
+use common::{command, names, words, xtask};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -40,38 +42,21 @@ name = "wasserstein"
 const SLOW: &str =
     "\n[[sweep.case]]\nname = \"quick\"\n[[sweep.case]]\nname = \"slow\"\n\"train.epochs\" = 1000000\n";
 
-/// A folder with the experiment, something added to it, and its data: twenty points on three rays.
+/// A folder with the experiment, something added to it, and its data.
 fn folder(added: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("small.toml"), format!("{EXPERIMENT}{added}")).unwrap();
-    let points = (0..20).flat_map(|i| {
-        let (angle, radius) = (2.0 * f64::from(i % 3), 1.0 + f64::from(i) / 10.0);
-        [radius * angle.cos(), radius * angle.sin()]
-    });
-    let x = Tensor::from_iter(points, &Device::Cpu).unwrap().reshape((20, 2)).unwrap();
-    let x = x.to_dtype(DType::F32).unwrap();
-    let y = Tensor::from_iter((0..20_i64).map(|i| i % 3), &Device::Cpu).unwrap();
-    let tensors = HashMap::from([("x", x), ("y", y)]);
-    candle_core::safetensors::save(&tensors, folder.path().join("xy.safetensors")).unwrap();
-    folder
-}
-
-fn xtask(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).current_dir(folder).output().unwrap()
+    common::small(&format!("{EXPERIMENT}{added}"))
 }
 
 /// What a call says, whose exit code must be this.
 fn says(folder: &Path, arguments: &[&str], code: i32) -> String {
     let output = xtask(folder, arguments);
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = words(&output);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{text}");
-    // Errors are wrapped to the terminal's width.
-    text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+    text
 }
 
 fn start(folder: &Path, arguments: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(arguments).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command(folder, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Waits until `ready`, while the process runs.
@@ -106,13 +91,6 @@ fn interrupted_sweep(folder: &Path) {
     let mut process = start(folder, &["reproduce", "small.toml", "-q"]);
     wait(&mut process, || !kept(folder).is_empty());
     kill(process);
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// Everything that was computed in a folder of results: what is not time, and the weights.
@@ -388,8 +366,7 @@ fn a_full_stdout_is_a_failure_and_a_reader_that_went_away_is_none() {
     let folder = folder("");
     let here = folder.path();
     let into = |arguments: &[&str], stdout: Stdio| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.args(arguments).current_dir(here).stdout(stdout).stderr(Stdio::piped()).output().unwrap()
+        command(here, arguments).stdout(stdout).stderr(Stdio::piped()).output().unwrap()
     };
     for arguments in [
         &["list"][..],
@@ -412,4 +389,29 @@ fn a_full_stdout_is_a_failure_and_a_reader_that_went_away_is_none() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
     }
+}
+
+/// Who links a folder of results to another disk finds them there, and the link stays a link.
+#[test]
+fn a_link_is_followed_and_one_that_leads_nowhere_is_refused_at_once() {
+    use std::os::unix::fs::symlink;
+    let folder = folder("");
+    let (runs, disk) = (folder.path().join("runs"), folder.path().join("disk"));
+    fs::create_dir(&runs).unwrap();
+    symlink("../disk/here", runs.join("small")).unwrap();
+    for command in ["check", "reproduce"] {
+        let message = says(folder.path(), &[command, "small.toml"], 1);
+        assert!(
+            message.contains("is a link to ../disk/here") && message.contains("make that folder"),
+            "{message}"
+        );
+    }
+    assert_eq!(names(&runs), ["small"]);
+    fs::create_dir_all(disk.join("here")).unwrap();
+    says(folder.path(), &["reproduce", "small.toml", "-q"], 0);
+    let first = numbers(&disk.join("here"));
+    says(folder.path(), &["reproduce", "small.toml", "-q", "--fresh"], 0);
+    assert_eq!(numbers(&runs.join("small")), first);
+    assert!(runs.join("small").is_symlink());
+    assert_eq!((names(&runs), names(&disk)), (vec!["small".to_owned()], vec!["here".to_owned()]));
 }

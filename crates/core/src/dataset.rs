@@ -31,6 +31,20 @@ pub enum Targets {
     Values(Tensor),
 }
 
+impl Targets {
+    /// Those of the examples at `indices`, in that order.
+    ///
+    /// # Errors
+    /// When an index is out of range.
+    pub fn select(&self, indices: &[u32]) -> Result<Self> {
+        let pick = |t: &Tensor| t.index_select(&Tensor::new(indices, t.device())?, 0);
+        Ok(match self {
+            Self::Classes { labels, classes } => Self::Classes { labels: pick(labels)?, classes: *classes },
+            Self::Values(values) => Self::Values(pick(values)?),
+        })
+    }
+}
+
 /// The error of a data set that is asked for examples held out, and has none.
 #[must_use]
 pub fn no_test_split(subject: impl Into<String>) -> Error {
@@ -91,14 +105,7 @@ impl Examples {
     /// # Errors
     /// When an index is out of range.
     pub fn select(&self, indices: &[u32]) -> Result<Self> {
-        let pick = |t: &Tensor| t.index_select(&Tensor::new(indices, t.device())?, 0);
-        let targets = match &self.targets {
-            Targets::Classes { labels, classes } => {
-                Targets::Classes { labels: pick(labels)?, classes: *classes }
-            }
-            Targets::Values(values) => Targets::Values(pick(values)?),
-        };
-        Ok(Self { inputs: self.inputs.select(indices)?.into(), targets })
+        Ok(Self { inputs: self.inputs.select(indices)?.into(), targets: self.targets.select(indices)? })
     }
 }
 
@@ -120,6 +127,11 @@ pub trait Dataset: Send + Sync {
 
     /// What the data is, from where and how it was prepared, in one line for the report.
     fn description(&self) -> String;
+
+    /// What was found where the data was read and is not in it, or is probably not meant.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
 
     /// For images \[C, H, W\]: what a black pixel is in each channel, with which images are padded. `None` where examples are no images.
     fn background(&self) -> Option<Vec<f32>> {

@@ -161,6 +161,15 @@ impl NetworkOperator<'_> {
         Ok(self.product()?.memory(vectors))
     }
 
+    /// Bytes that products of the same curvature of some of the group's variables hold at most; `None` where that is not known, and they may take what
+    /// they are allowed.
+    ///
+    /// # Errors
+    /// Those of [`Self::memory`].
+    pub fn memory_of_parts(&self, vectors: usize) -> Result<Option<usize>> {
+        Ok(self.product()?.memory_of_parts(vectors))
+    }
+
     fn product(&self) -> Result<Rc<StreamedProduct>> {
         if let Some(product) = &*self.product.borrow() {
             return Ok(Rc::clone(product));

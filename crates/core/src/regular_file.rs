@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    account::bytes,
     error::{Error, Result},
     memory,
 };
@@ -21,13 +22,14 @@ const REMEDY: &str = "name a regular file, or a link to one";
 /// When there is none, it is no regular file, is larger than the machine's memory, or cannot be opened.
 pub fn open(path: &Path) -> Result<File> {
     let metadata = fs::metadata(path).map_err(|error| Error::io(path, error))?;
-    let refuse = |problem: String| Err(Error::input(path.display().to_string(), problem, REMEDY));
+    let refuse = |problem: String, remedy| Err(Error::input(path.display().to_string(), problem, remedy));
     if !metadata.is_file() {
-        return refuse(format!("is not a file, but {}", kind(metadata.file_type())));
+        return refuse(format!("is not a file, but {}", kind(metadata.file_type())), REMEDY);
     }
     let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     if length > SMALL && length > memory::of_machine() {
-        return refuse(format!("has {length} bytes, more than this machine's memory"));
+        let problem = format!("has {}, more than this machine's memory", bytes(length));
+        return refuse(problem, "replace or remove the file, or use a machine with more memory");
     }
     File::open(path).map_err(|error| Error::io(path, error))
 }
@@ -101,7 +103,9 @@ mod tests {
         assert!(matches!(open(&at("nowhere")), Err(Error::Io { .. })));
         // Not every file system has room for a hole of this size.
         if File::create(at("hole"))?.set_len(1 << 42).is_ok() {
-            assert!(refusal(&at("hole")).contains("more than this machine's memory"));
+            let message = refusal(&at("hole"));
+            assert!(message.contains("has 4.0 TiB, more than this machine's memory"), "{message}");
+            assert!(message.contains("replace or remove the file"), "{message}");
         }
         Ok(())
     }

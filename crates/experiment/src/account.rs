@@ -3,6 +3,7 @@
 //! What measuring spectra takes must fit into the experiment's `memory`, where that is given; together with what is held all the time (the data, the
 //! weights, a training step) it must fit into the machine.
 
+mod dearest;
 pub(crate) mod survey;
 
 use eigenscape_core::{

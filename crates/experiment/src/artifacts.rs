@@ -116,6 +116,18 @@ impl Drop for RunDirectory {
     }
 }
 
+/// The folder in which results are put where `target` is asked for: what a link leads to. They are made beside that, so that the link stays as it is.
+///
+/// # Errors
+/// When a link leads nowhere: the folder would fail to get its name when all is done.
+pub fn followed(target: PathBuf) -> Result<PathBuf> {
+    let Ok(end) = fs::read_link(&target) else { return Ok(target) };
+    fs::canonicalize(&target).map_err(|error| Failure::Run {
+        problem: format!("{} is a link to {}: {error}", target.display(), end.display()),
+        remedy: Some("make that folder, remove the link, or choose another folder with --out DIR".to_owned()),
+    })
+}
+
 /// Removes what a process that was killed left beside `target`; earlier results that had just stepped aside are put back.
 ///
 /// # Errors

@@ -25,6 +25,7 @@ use eigenscape_program::Mode;
 pub(crate) use self::probe::CURVATURES;
 use self::twins::Twins;
 use crate::{
+    artifacts,
     checkpoint::Selection,
     choices::Choices,
     diagnostic::{ConfigError, Failure, Located, Result, suggestion},
@@ -95,7 +96,7 @@ pub fn document_plan(
     warnings.extend(nothing_measured(&raw));
     warnings.sort();
     warnings.dedup();
-    let directory = choices.out.as_ref().unwrap_or(&raw.out).join(&raw.name);
+    let directory = artifacts::followed(choices.out.as_ref().unwrap_or(&raw.out).join(&raw.name))?;
     let changes = expanded.changes;
     let profile = (!changes.is_empty()).then(|| Shortened { profile: choices.profile.name(), changes });
     let resolved = resolved::toml(&expanded.document, registry);

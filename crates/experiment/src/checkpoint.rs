@@ -52,6 +52,8 @@ pub struct Loaded {
     pub weights: Weights,
     /// Which dictionary was chosen where nobody said, what was left out.
     pub notes: Vec<String>,
+    /// What of the network is probably not as the file's.
+    pub warnings: Vec<String>,
 }
 
 /// Reads weights for a network.
@@ -72,7 +74,8 @@ pub fn read(file: &[u8], selection: &Selection, network: &Network) -> Result<Loa
     with_state_dict(file, selection, |_, state, mut notes| {
         let (weights, doubt) = fit::weights(selection, network, state)?;
         notes.extend(doubt);
-        Ok(Loaded { weights, notes })
+        let warnings = fit::other_gelu(network, state)?.into_iter().collect();
+        Ok(Loaded { weights, notes, warnings })
     })
 }
 

@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use eigenscape_core::regular_file;
+
 use crate::{
     diagnostic::{ConfigError, Result},
     document::{Node, Tree},
@@ -72,11 +74,15 @@ fn word(node: &Node) -> Result<(&str, &Node), ConfigError> {
 }
 
 fn check(file: &Path, place: &Node, descendants: &[PathBuf]) -> Result<(), ConfigError> {
-    if !file.is_file() {
+    if !file.exists() {
         return Err(place.site.error(
             format!("there is no file {}", file.display()),
             Some("a path in `extends` is relative to the file in which it stands".to_owned()),
         ));
+    }
+    if let Err(error) = regular_file::open(file) {
+        let (problem, remedy) = error.into_words();
+        return Err(place.site.error(problem, remedy));
     }
     let is_it = |other: &&PathBuf| same(other, file);
     if let Some(start) = descendants.iter().position(|other| is_it(&other)) {
@@ -169,9 +175,14 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_shown_where_it_was_written() {
-        for (extends, problem) in
-            [("'nowhere.toml'", "no file"), ("7", "a path or a list of paths"), ("['base']", "no file")]
-        {
+        for (extends, problem) in [
+            ("'nowhere.toml'", "there is no file"),
+            ("7", "a path or a list of paths"),
+            ("['base']", "there is no file"),
+            ("['.']", "is not a file, but a folder"),
+            #[cfg(unix)]
+            ("'/dev/zero'", "is not a file, but a device"),
+        ] {
             let folder = folder(&[
                 ("base/middle.toml", &format!("seed = 1\nextends = {extends}\n")),
                 ("mine.toml", "extends = 'base/middle.toml'\n"),

@@ -79,16 +79,42 @@ impl Labels {
         Ok(rows.to_dtype(dtype)?)
     }
 
-    /// Real targets \[N, ..., C\], smoothed and weighted.
+    /// The shape of [`Self::targets`] for so many examples.
+    #[must_use]
+    pub fn shape(&self, targets: &Targets, examples: usize) -> Vec<usize> {
+        let each = |tensor: &Tensor| tensor.dims().get(1..).unwrap_or_default().to_vec();
+        let each = match (targets, &self.coding) {
+            (Targets::Values(values), _) => each(values),
+            (Targets::Classes { .. }, Coding::Binary(outputs)) => outputs.clone(),
+            (Targets::Classes { labels, classes }, Coding::Class) => [each(labels), vec![*classes]].concat(),
+        };
+        [vec![examples], each].concat()
+    }
+
+    /// Whether a mean over these targets is one of anything: not where every label is ignored, or of a class of weight 0.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn any_counts(&self, targets: &Targets) -> Result<bool> {
+        if self.is_binary() {
+            return Ok(true);
+        }
+        let counts = |class: usize| self.weight.as_ref().is_none_or(|all| all.get(class) > Some(&0.0));
+        Ok(self.present(targets)?.is_none_or(|present| present.into_iter().any(counts)))
+    }
+
+    /// Real targets \[N, ..., C\], smoothed and weighted in f64.
     fn soft(&self, values: &Tensor) -> Result<Tensor> {
-        let mut values = values.clone();
+        if self.smoothing <= 0.0 && self.weight.is_none() {
+            return Ok(values.clone());
+        }
+        let mut values = values.to_dtype(DType::F64)?;
         let classes = values.dims().last().copied().unwrap_or(1);
         if self.smoothing > 0.0 {
             values = values.affine(1.0 - self.smoothing, self.smoothing / classes as f64)?;
         }
         if let Some(weight) = &self.weight {
-            let weight = Tensor::new(weight.as_slice(), values.device())?.to_dtype(values.dtype())?;
-            values = values.broadcast_mul(&weight)?;
+            values = values.broadcast_mul(&Tensor::new(weight.as_slice(), values.device())?)?;
         }
         Ok(values)
     }
@@ -115,17 +141,34 @@ impl Labels {
     }
 }
 
+/// Those of 0..`classes` that are not `present`, in words as by [`in_words`]. There may be more of them than can be walked through.
+#[must_use]
+pub fn others_in_words(classes: usize, present: &BTreeSet<usize>) -> Option<String> {
+    let mut from = 0;
+    let ends = present.iter().copied().filter(|class| *class < classes).chain([classes]);
+    let gaps = ends.filter_map(|end| {
+        let start = std::mem::replace(&mut from, end + 1);
+        (start < end).then(|| [start, end - 1])
+    });
+    ranges_in_words(&gaps.collect::<Vec<_>>())
+}
+
 /// "class 3", "classes 2 to 49 and 51": ascending classes, in words; `None` where there is none.
 #[must_use]
 pub fn in_words(classes: impl IntoIterator<Item = usize>) -> Option<String> {
-    let (mut ranges, mut count) = (Vec::<[usize; 2]>::new(), 0);
+    let mut ranges = Vec::<[usize; 2]>::new();
     for class in classes {
-        count += 1;
         match ranges.last_mut() {
             Some([_, last]) if *last + 1 == class => *last = class,
             _ => ranges.push([class; 2]),
         }
     }
+    ranges_in_words(&ranges)
+}
+
+/// The same for ranges of classes, by the first and the last of each.
+fn ranges_in_words(ranges: &[[usize; 2]]) -> Option<String> {
+    let count: usize = ranges.iter().map(|[first, last]| last - first + 1).sum();
     let range = |[first, last]: &[usize; 2]| match last - first {
         0 => first.to_string(),
         1 => format!("{first}, {last}"),
@@ -178,7 +221,10 @@ mod tests {
         for (row, expected) in rows.iter().zip([[0.9, 1.0], [0.3, 7.0]]) {
             assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14), "{rows:?}");
         }
-        let unread = labels.of(Loss::MeanSquaredError).targets(&values, DType::F64).unwrap();
+        let single = Targets::Values(Tensor::new(&[[1.0_f32, 0.0], [0.25, 0.75]], &Device::Cpu).unwrap());
+        let exact = |targets| labels.targets(targets, DType::F64).unwrap().rows().to_vec2::<f64>().unwrap();
+        assert_eq!(exact(&single), exact(&values), "what is saved in f32 is combined in f64");
+        let unread = labels.clone().of(Loss::MeanSquaredError).targets(&values, DType::F64).unwrap();
         assert_eq!(unread.rows().to_vec2::<f64>().unwrap(), [[1.0, 0.0], [0.25, 0.75]]);
     }
 
@@ -188,6 +234,10 @@ mod tests {
         assert_eq!(in_words([3]).unwrap(), "class 3");
         assert_eq!(in_words(2..50).unwrap(), "classes 2 to 49");
         assert_eq!(in_words([0, 1, 4, 6, 7, 8]).unwrap(), "classes 0, 1, 4, 6 to 8");
+        assert_eq!(others_in_words(9, &[2, 3, 5].into()).unwrap(), "classes 0, 1, 4, 6 to 8");
+        assert_eq!(others_in_words(3, &[0, 1, 2, 7].into()), None);
+        let huge = "classes 0 to 6, 8 to 4294967294";
+        assert_eq!(others_in_words(4_294_967_295, &[7].into()).unwrap(), huge);
         assert_eq!(in_words((0..20).step_by(2)).unwrap(), "classes 0, 2, 4, 6, 8 and 5 more");
         let present = Labels::default().present(&classes(&[0, 50, 1, IGNORE_INDEX], 51)).unwrap().unwrap();
         assert_eq!(present.into_iter().collect::<Vec<_>>(), [0, 1, 50]);

@@ -54,6 +54,7 @@ pub mod sealed;
 mod shapes;
 pub mod state_folder;
 mod sums;
+pub mod surveyed;
 pub mod sweep;
 pub mod tensorboard;
 pub mod train;

@@ -42,7 +42,8 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
     let plan = prepared.plan;
     let mut lines = settings(prepared);
     lines.extend(prepared.probes.iter().map(|probe| Note::new("Spectra", spectra(probe))));
-    lines.extend(prepared.warnings.iter().map(|warning| Note::new("Warning", warning)));
+    let warnings = prepared.warnings.iter().chain(&prepared.missing);
+    lines.extend(warnings.map(|warning| Note::new("Warning", warning)));
     let estimator = |probe: &PreparedProbe| {
         Note::new(&probe.plan.estimator_name.value, probe.plan.estimator.description())
     };

@@ -8,7 +8,7 @@ use eigenscape_program::{Loss, Network};
 
 use crate::{
     diagnostic::{ConfigError, Result},
-    labels::{Coding, Labels, in_words},
+    labels::{Coding, Labels, in_words, others_in_words},
     plan::{LossPlan, RunPlan},
 };
 
@@ -48,7 +48,7 @@ pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>
         }
     }
     check_weights(plan, &labels, &train)?;
-    let warnings = gaps(&labels, &train)?.into_iter().collect();
+    let warnings = gaps(&labels, &train, test.as_ref())?;
     Ok(Objective { network, loss, labels, train, test, warnings })
 }
 
@@ -282,17 +282,21 @@ fn void() -> String {
     )
 }
 
-/// The classes that no training label has, in words.
-fn gaps(labels: &Labels, train: &Examples) -> Result<Option<String>> {
-    let Targets::Classes { classes, .. } = train.targets else { return Ok(None) };
+/// The classes that no training label has, in words, and those of them that a test label has.
+fn gaps(labels: &Labels, train: &Examples, test: Option<&Examples>) -> Result<Vec<String>> {
+    let Targets::Classes { classes, .. } = train.targets else { return Ok(Vec::new()) };
     let present = labels.present(&train.targets)?.unwrap_or_default();
-    let missing = in_words((0..classes).filter(|class| !present.contains(class)));
     let hint = if classes == VOID + 1 && !present.contains(&(VOID - 1)) {
         format!("; {}", void())
     } else {
         String::new()
     };
-    Ok(missing.map(|missing| format!("of the {classes} classes no training example has {missing}{hint}")))
+    let missing = others_in_words(classes, &present)
+        .map(|missing| format!("of the {classes} classes no training example has {missing}{hint}"));
+    let tested = test.map(|test| labels.present(&test.targets)).transpose()?.flatten().unwrap_or_default();
+    let unseen = in_words(tested.difference(&present).copied())
+        .map(|unseen| format!("the test split has {unseen}, of which there is no training example"));
+    Ok(missing.into_iter().chain(unseen).collect())
 }
 
 #[cfg(test)]

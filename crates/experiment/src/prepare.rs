@@ -1,11 +1,12 @@
 //! From a run's plan to what it works with: data, network, initial weights, groups. Whatever can be wrong is found here,
 //! before anything is trained.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
     Account, Curvature, Error, Examples, Group, Inputs, Landscape, Random, Split, account::size,
     landscape::NetworkOperator,
 };
+use eigenscape_program::{Loss, Mode, Network, Variables};
 use eigenscape_program::{Loss, Mode, Network, Variables};
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     masks,
     objective::{Objective, objective},
     plan::{ProbePlan, RunPlan},
-    sampling,
+    sampling::{self, Sample},
     weights::Weights,
 };
 
@@ -45,6 +46,8 @@ pub struct Prepared<'a> {
     pub checkpoint_notes: Vec<String>,
     /// What of data and samples is allowed but probably not meant.
     pub warnings: Vec<String>,
+    /// What the samples of its probes miss, in words.
+    pub missing: Vec<String>,
     /// One entry a probe of the plan.
     pub probes: Vec<PreparedProbe<'a>>,
     /// What it all takes of memory.
@@ -81,23 +84,34 @@ pub struct Batch {
 /// When the network does not fit the data or the machine's memory, the loss does not fit the targets, the checkpoint does not fit the network, a
 /// group does not exist, there are fewer examples than asked for, or an estimator cannot be used on an operator.
 pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
-    let mut prepared = survey(plan)?;
+    let (mut prepared, samples) = look(plan)?;
     if plan.model.checkpoint.is_none() {
         prepared.weights = Weights::initial(&prepared.network, Random::new(plan.seed))?;
+    }
+    let Prepared { train, test, labels, probes, .. } = &mut prepared;
+    for (probe, sample) in probes.iter_mut().zip(&samples) {
+        let from = split_of(probe.plan, train, test.as_ref());
+        probe.batches = batches(plan, probe.plan, &probe.network, labels, from, &sample.indices)?;
     }
     Ok(prepared)
 }
 
-/// As [`prepare`], for those who want to know what would be run: initial weights are zeros that take no memory.
+/// As [`prepare`], for those who want to know what would be run: initial weights and samples are zeros that take no memory.
 ///
 /// # Errors
 /// Those of [`prepare`].
 pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
+    Ok(look(plan)?.0)
+}
+
+/// What is known of a run without its numbers, and which examples its probes see.
+fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
     let train = plan.data.examples(Split::Train)?;
     let test = plan.data.has_test_split().then(|| plan.data.examples(Split::Test)).transpose()?;
     let Objective { network, loss, labels, train, test, mut warnings } = objective(plan, train, test)?;
     capacity::check_weights(plan, &network)?;
-    let (weights, checkpoint_notes) = weights(plan, &network)?;
+    let Loaded { weights, notes: checkpoint_notes, warnings: doubts } = weights(plan, &network)?;
+    warnings.extend(doubts);
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let examples = test.iter().map(Examples::len).fold(train.len(), usize::max);
     let number = weights.dtype().size_in_bytes();
@@ -106,19 +120,17 @@ pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
         .and(capacity::check_work(plan, [&network, &training], loss, examples, weights.dtype())?)
         .and(check_regularizers(plan, &training, loss, train.len(), size([network.dimension()], number))?);
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
+    warnings.extend_from_slice(plan.data.warnings());
+    let draws = Draws { train: train.clone(), test: test.clone(), labels: labels.clone() };
+    let samples = draws.samples(plan)?;
+    let missing = samples.iter().flat_map(|sample| sample.missing.iter().cloned()).collect();
     let (mut probes, mut taken) = (Vec::new(), held.total());
-    for (index, probe) in plan.probes.iter().enumerate() {
-        let from = match (probe.split, &test) {
-            (Split::Test, Some(test)) => test,
-            _ => &train,
-        };
-        let (prepared, missing) = prepare_probe(plan, probe, measured, loss, &labels, from, &mut taken)?;
-        let which = |missing: String| format!("[[probe]] number {}: {missing}", index + 1);
-        warnings.extend(missing.into_iter().map(which));
-        probes.push(prepared);
+    for (probe, sample) in plan.probes.iter().zip(&samples) {
+        let from = split_of(probe, &train, test.as_ref());
+        probes.push(prepare_probe(plan, probe, measured, loss, &labels, (from, sample), &mut taken)?);
     }
     let account = account::survey::run(plan, &mut probes, held, &train)?;
-    Ok(Prepared {
+    let prepared = Prepared {
         plan,
         train,
         test,
@@ -129,78 +141,139 @@ pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
         weights,
         checkpoint_notes,
         warnings,
+        missing,
         probes,
         account,
-    })
-}
-
-/// The weights to start from, with notes on where they come from.
-fn weights(plan: &RunPlan, network: &Network) -> Result<(Weights, Vec<String>)> {
-    let Some(selection) = &plan.model.checkpoint else {
-        return Ok((Weights::shapes(network, DType::F32)?, Vec::new()));
     };
-    let Loaded { weights, notes } =
-        checkpoint::load(&selection.value, network).map_err(|error| selection.caused(error))?;
-    // A given model is analysed in the precision it came in; training is in f32.
-    let weights = if plan.train.is_some() { weights.to_dtype(DType::F32)? } else { weights };
-    Ok((weights, notes))
+    Ok((prepared, samples))
 }
 
-/// A probe, and what its samples miss; `taken` is how many bytes are held so far.
+/// What the samples of a run are drawn from: the same for runs that differ in their seed alone.
+pub struct Draws {
+    train: Examples,
+    test: Option<Examples>,
+    labels: Labels,
+}
+
+impl Draws {
+    /// Those of a run that was surveyed.
+    #[must_use]
+    pub fn of(prepared: &Prepared) -> Self {
+        let Prepared { train, test, labels, .. } = prepared;
+        Self { train: train.clone(), test: test.clone(), labels: labels.clone() }
+    }
+
+    /// What the samples of a run with another seed miss, in words.
+    ///
+    /// # Errors
+    /// When the samples cannot be drawn.
+    pub fn missing(&self, plan: &RunPlan) -> Result<Vec<String>> {
+        Ok(self.samples(plan)?.into_iter().flat_map(|sample| sample.missing).collect())
+    }
+
+    fn samples(&self, plan: &RunPlan) -> Result<Vec<Sample>> {
+        let random = Random::new(plan.seed);
+        let sample = |(index, probe): (usize, &ProbePlan)| {
+            let from = split_of(probe, &self.train, self.test.as_ref());
+            sampling::sample(probe, index + 1, random, &self.labels, from)
+        };
+        plan.probes.iter().enumerate().map(sample).collect()
+    }
+}
+
+/// The split that a probe measures on.
+fn split_of<'e>(probe: &ProbePlan, train: &'e Examples, test: Option<&'e Examples>) -> &'e Examples {
+    match (probe.split, test) {
+        (Split::Test, Some(test)) => test,
+        _ => train,
+    }
+}
+
+/// The weights to start from, with what is to be known of where they come from.
+fn weights(plan: &RunPlan, network: &Network) -> Result<Loaded> {
+    let Some(selection) = &plan.model.checkpoint else {
+        let weights = Weights::shapes(network, DType::F32)?;
+        return Ok(Loaded { weights, notes: Vec::new(), warnings: Vec::new() });
+    };
+    let mut loaded = checkpoint::load(&selection.value, network).map_err(|error| selection.caused(error))?;
+    // A given model is analysed in the precision it came in; training is in f32.
+    if plan.train.is_some() {
+        loaded.weights = loaded.weights.to_dtype(DType::F32)?;
+    }
+    Ok(loaded)
+}
+
+/// A probe whose samples are zeros; `taken` is how many bytes are held so far.
 fn prepare_probe<'a>(
     run: &RunPlan,
     plan: &'a ProbePlan,
     network: &Network,
     loss: Loss,
     labels: &Labels,
-    from: &Examples,
+    (from, sample): (&Examples, &Sample),
     taken: &mut usize,
-) -> Result<(PreparedProbe<'a>, Vec<String>)> {
-    let random = Random::new(run.seed);
-    let indices = sampling::batches(plan, random, labels, from)?;
-    let count: usize = indices.iter().map(Vec::len).sum();
-    let augment = run.augment.as_ref().filter(|_| plan.augment);
+) -> Result<PreparedProbe<'a>> {
+    let count: usize = sample.indices.iter().map(Vec::len).sum();
     // All of what is a tensor of this type is there already.
-    let shared =
-        matches!(&from.inputs, Inputs::Tensor(all) if count == from.len() && all.dtype() == plan.dtype);
-    let shared = shared && indices.len() == 1 && augment.is_none();
+    let shared = match &from.inputs {
+        Inputs::Tensor(all) if count == from.len() && all.dtype() == plan.dtype => Some(all),
+        _ => None,
+    };
+    let changed = run.augment.is_some() && plan.augment;
+    let shared = shared.filter(|_| sample.indices.len() == 1 && !changed);
+    let shape = from.inputs.dims().get(1..).unwrap_or_default();
     let shapes = network.masks().iter().map(|mask| mask.shape.as_slice());
-    let shapes = shapes.chain(from.inputs.dims().get(1..).filter(|_| !shared));
+    let shapes = shapes.chain((shared.is_none()).then_some(shape));
     let each =
         shapes.map(|shape| size(shape.iter().copied(), 1)).fold(from.target_size(), usize::saturating_add);
     *taken += capacity::check_samples(&plan.samples, [count, each], plan.dtype.size_in_bytes(), *taken)?;
-    let (mut batches, mut missing) = (Vec::new(), Vec::new());
-    for (number, indices) in (0_u64..).zip(&indices) {
+    let of_shape = |shape: &[usize]| zeros(shape, plan.dtype);
+    let batch = |indices: &Vec<u32>| -> Result<Batch> {
+        let of_each = |shape: &[usize]| of_shape(&[&[indices.len()], shape].concat());
+        Ok(Batch {
+            inputs: shared.map_or_else(|| of_each(shape), |all| Ok(all.clone()))?,
+            targets: of_shape(&labels.shape(&from.targets, indices.len()))?,
+            masks: network.masks().iter().map(|mask| of_each(&mask.shape)).collect::<Result<_>>()?,
+        })
+    };
+    let batches = sample.indices.iter().map(batch).collect::<Result<_>>()?;
+    let groups = groups(plan, network, sample.indices.first().map_or(0, Vec::len))?;
+    let network = network.clone();
+    Ok(PreparedProbe { plan, batches, groups, network, loss, shares: Shares::default() })
+}
+
+/// Zeros that take no memory.
+fn zeros(shape: &[usize], dtype: DType) -> Result<Tensor> {
+    let zeros = Tensor::zeros((), dtype, &Device::Cpu).and_then(|zero| zero.broadcast_as(shape));
+    Ok(zeros.map_err(Error::from)?)
+}
+
+/// What a probe measures on.
+fn batches(
+    run: &RunPlan,
+    plan: &ProbePlan,
+    network: &Network,
+    labels: &Labels,
+    from: &Examples,
+    indices: &[Vec<u32>],
+) -> Result<Vec<Batch>> {
+    let random = Random::new(run.seed);
+    let augment = run.augment.as_ref().filter(|_| plan.augment);
+    let batch = |(number, indices): (u64, &Vec<u32>)| -> Result<Batch> {
         let all = indices.len() == from.len();
         let mut examples = if all { from.clone() } else { from.select(indices)? };
         if let Some(augment) = augment {
             // Before any training there is an epoch 0, whose images no training sees.
             examples.inputs = augment.batch(&from.inputs, indices, random, 0)?.into();
         }
-        let which = plan.batches.map(|_| format!(" of batch {number}")).unwrap_or_default();
-        let lacks = sampling::missing(labels, from, &examples)?;
-        missing.extend(lacks.map(|lacks| {
-            let split = sampling::split_name(plan.split);
-            format!("the {} {split} examples{which} miss {lacks}", indices.len())
-        }));
-        let targets = labels.targets(&examples.targets, plan.dtype)?;
-        if targets.count() <= 0.0 {
-            let problem = format!(
-                "every label of the {} examples{which} is ignored, or of a class of weight 0",
-                indices.len()
-            );
-            return Err(plan.samples.error(problem, "measure on more samples").into());
-        }
+        let targets = labels.targets(&examples.targets, plan.dtype)?.mean().map_err(Error::from)?;
         let inputs = examples.inputs.all()?.to_dtype(plan.dtype).map_err(Error::from)?;
-        let targets = targets.mean().map_err(Error::from)?;
         // The same at every moment, so that spectra differ by the weights alone.
         let mut generator = random.stream("dropout-probe", number);
         let masks = masks::draw(network.masks(), indices.len(), plan.dtype, &mut generator)?;
-        batches.push(Batch { inputs, targets, masks });
-    }
-    let groups = groups(plan, network, indices.first().map_or(0, Vec::len))?;
-    let network = network.clone();
-    Ok((PreparedProbe { plan, batches, groups, network, loss, shares: Shares::default() }, missing))
+        Ok(Batch { inputs, targets, masks })
+    };
+    (0..).zip(indices).map(batch).collect()
 }
 
 impl PreparedProbe<'_> {
@@ -253,6 +326,30 @@ impl PreparedProbe<'_> {
         self.landscape(None, &Weights::shapes(&self.network, self.plan.dtype)?)
     }
 
+    /// How many parameter tensors the network has.
+    pub(crate) fn tensors(&self) -> usize {
+        self.network.parameters().len()
+    }
+
+    /// A group that contains what the groups of parameters do, or the one of the activations that the others are computed from.
+    pub(crate) fn containing(&self, activations: bool) -> Option<Group> {
+        if !activations {
+            return Some(Group::of_all(&self.groups, self.network.parameters()));
+        }
+        let modules = self.network.activations().unwrap_or_default();
+        let of = |module: &str| {
+            let is_it =
+                |group: &&Group| matches!(&group.variables, Variables::Activation(name) if name == module);
+            self.groups.iter().find(is_it).cloned()
+        };
+        modules.iter().find_map(|(module, _)| of(module))
+    }
+
+    /// Bytes that products of an operator may take beside what an estimator holds.
+    pub(crate) fn memory_of_products(&self, held: &Account) -> usize {
+        self.shares.of_products(held.total())
+    }
+
     /// The curvature of a group, whose products take what the estimator leaves of the memory that there is for both.
     #[must_use]
     pub fn operator<'a>(
@@ -266,7 +363,7 @@ impl PreparedProbe<'_> {
             return operator;
         }
         let held = estimator.memory(&[&operator], self.shares.of_estimator()).unwrap_or_default();
-        operator.within(self.shares.of_products(held.total()))
+        operator.within(self.memory_of_products(&held))
     }
 
     /// Bytes that the estimator may hold beside the operator's products: see [`eigenscape_core::Context::memory`].

@@ -3,6 +3,8 @@
 //! The order in which examples are drawn follows from the seed and the split alone: probes of one run see the same examples, a
 //! smaller sample is part of a larger one, and the first of several batches is the sample that there would be without batches.
 
+use std::collections::BTreeMap;
+
 use eigenscape_core::{Examples, Random, Split, Targets};
 use rand::seq::SliceRandom;
 
@@ -85,21 +87,22 @@ fn of_each_class(
         return Err(refuse(&problem, "ask for fewer batches").into());
     }
     let class_of = labels.classes(&from.targets)?.unwrap_or_default();
-    let mut found = vec![0_usize; *classes];
+    let mut found = BTreeMap::new();
     let mut batches = vec![Vec::new(); count];
     for &index in order {
         // What belongs to no class is left out.
         let class = class_of[index as usize].and_then(|label| usize::try_from(label).ok());
-        let Some(found) = class.and_then(|class| found.get_mut(class)) else { continue };
+        let Some(class) = class.filter(|class| class < classes) else { continue };
+        let found: &mut usize = found.entry(class).or_default();
         if let Some(batch) = batches.get_mut(*found / samples) {
             batch.push(index);
         }
         *found += 1;
     }
     // Classes without any example are told of elsewhere.
-    let few = |found: &usize| *found > 0 && samples.checked_mul(count).is_none_or(|need| *found < need);
-    let Some(class) = found.iter().position(few) else { return Ok(batches) };
-    let (found, split) = (found[class], split_name(plan.split));
+    let few = |found: usize| samples.checked_mul(count).is_none_or(|need| found < need);
+    let Some((class, found)) = found.into_iter().find(|(_, found)| few(*found)) else { return Ok(batches) };
+    let split = split_name(plan.split);
     let problem = match count {
         1 => format!("class {class} has {found} {split} examples, fewer than {samples}"),
         _ => format!(
@@ -110,15 +113,46 @@ fn of_each_class(
     Err(refuse(&problem, "ask for fewer").into())
 }
 
-/// The classes that the split has and a sample has not, in words.
+/// The examples of a probe that were drawn, without their inputs.
+pub struct Sample {
+    /// Those of each batch, ascending.
+    pub indices: Vec<Vec<u32>>,
+    /// What they miss of the split, in words.
+    pub missing: Vec<String>,
+}
+
+/// Draws the examples of the probe that is the `number`-th, counted from 1.
 ///
 /// # Errors
-/// When a tensor operation fails.
-pub fn missing(labels: &Labels, from: &Examples, sample: &Examples) -> Result<Option<String>> {
-    let (Some(all), Some(found)) = (labels.present(&from.targets)?, labels.present(&sample.targets)?) else {
-        return Ok(None);
-    };
-    Ok(in_words(all.difference(&found).copied()))
+/// Those of [`batches`], and when nothing counts in the mean over a batch.
+pub fn sample(
+    plan: &ProbePlan,
+    number: usize,
+    random: Random,
+    labels: &Labels,
+    from: &Examples,
+) -> Result<Sample> {
+    let indices = batches(plan, random, labels, from)?;
+    let (mut missing, split) = (Vec::new(), split_name(plan.split));
+    let all = labels.present(&from.targets)?;
+    for (index, batch) in indices.iter().enumerate() {
+        let which = plan.batches.map(|_| format!(" of batch {index}")).unwrap_or_default();
+        let targets =
+            if batch.len() == from.len() { from.targets.clone() } else { from.targets.select(batch)? };
+        if !labels.any_counts(&targets)? {
+            let problem = format!(
+                "every label of the {} examples{which} is ignored, or of a class of weight 0",
+                batch.len()
+            );
+            return Err(plan.samples.error(problem, "measure on more samples").into());
+        }
+        let Some((all, found)) = all.as_ref().zip(labels.present(&targets)?) else { continue };
+        let classes = in_words(all.difference(&found).copied());
+        missing.extend(classes.map(|classes| {
+            format!("[[probe]] number {number}: the {} {split} examples{which} miss {classes}", batch.len())
+        }));
+    }
+    Ok(Sample { indices, missing })
 }
 
 /// "training" or "test".

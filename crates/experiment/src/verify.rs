@@ -9,10 +9,10 @@ use std::{
 };
 
 use candle_core::{DType, Tensor};
+use eigenscape_core::{Architecture, Error, Result, regular_file};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{MeanLoss, Point};
 use eigenscape_program::{Network, Parameter};
-use eigenscape_core::{Architecture, Error, Result, regular_file};
 use serde::Serialize;
 
 use self::target::Target;

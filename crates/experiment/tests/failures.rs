@@ -2,43 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+#[path = "common/points.rs"]
+mod points;
+
 use std::{
     fs,
     path::Path,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
-    Context, CurvatureOperator, Dataset, Distance, Error, Estimate, Examples, ProbeEstimator, Registry,
-    Result, Spectrum, Split, Targets, results::Results,
+    Context, CurvatureOperator, Distance, Error, Estimate, ProbeEstimator, Registry, Result, Spectrum,
+    results::Results,
 };
 use eigenscape_experiment::{check, choices::Choices, executed::Executed, progress::Display, run};
+use points::NoKeys;
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-/// Two classes of four points.
-struct Points;
-
-impl Dataset for Points {
-    fn examples(&self, _: Split) -> Result<Examples> {
-        let inputs = Tensor::from_iter((0..8).map(|i| (i as f32).sin()), &Device::Cpu)?.reshape((4, 2))?;
-        let labels = Tensor::from_iter((0..4_i64).map(|i| i % 2), &Device::Cpu)?.to_dtype(DType::I64)?;
-        Ok(Examples { inputs: inputs.into(), targets: Targets::Classes { labels, classes: 2 } })
-    }
-
-    fn class_names(&self) -> &[String] {
-        &[]
-    }
-
-    fn description(&self) -> String {
-        "points".to_owned()
-    }
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct NoKeys {}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -142,9 +122,7 @@ is = "falls"
 "#;
 
 fn registry() -> Registry {
-    let mut registry = Registry::default();
-    eigenscape_architectures::register(&mut registry);
-    registry.datasets.add("points", "Points", |_: NoKeys, _| Ok(Box::new(Points)));
+    let mut registry = points::registry();
     registry.estimators.add("fragile", "Fails at a moment", |keys: FragileKeys, _| {
         Ok(Box::new(Fragile { keys, moment: AtomicUsize::new(0) }))
     });

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+#[path = "common/points.rs"]
+mod points;
+
 use std::{
     fs,
     path::Path,
@@ -11,38 +14,11 @@ use std::{
     },
 };
 
-use candle_core::{DType, Device, Tensor};
-use eigenscape_core::{
-    Context, CurvatureOperator, Dataset, Estimate, Examples, Interrupt, ProbeEstimator, Registry, Result,
-    Spectrum, Split, Targets,
-};
+use eigenscape_core::{Context, CurvatureOperator, Estimate, Interrupt, ProbeEstimator, Result, Spectrum};
 use eigenscape_experiment::{Failure, check, choices::Choices, progress::Display, run};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-
-/// Two classes of four points.
-struct Points;
-
-impl Dataset for Points {
-    fn examples(&self, _: Split) -> Result<Examples> {
-        let inputs = Tensor::from_iter((0..8).map(|i| (i as f32).sin()), &Device::Cpu)?.reshape((4, 2))?;
-        let labels = Tensor::from_iter((0..4_i64).map(|i| i % 2), &Device::Cpu)?.to_dtype(DType::I64)?;
-        Ok(Examples { inputs: inputs.into(), targets: Targets::Classes { labels, classes: 2 } })
-    }
-
-    fn class_names(&self) -> &[String] {
-        &[]
-    }
-
-    fn description(&self) -> String {
-        "points".to_owned()
-    }
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct NoKeys {}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -114,9 +90,7 @@ fn execute(
     fs::write(&file, EXPERIMENT.replace("TOGETHER", &together.to_string())).unwrap();
     let display = Display::new(true);
     let (made, interrupt) = (Arc::clone(made), display.interrupt().clone());
-    let mut registry = Registry::default();
-    eigenscape_architectures::register(&mut registry);
-    registry.datasets.add("points", "Points", |_: NoKeys, _| Ok(Box::new(Points)));
+    let mut registry = points::registry();
     registry.estimators.add("counted", "Counts", move |Keys { together }, _| {
         let (made, interrupt) = (Arc::clone(&made), interrupt.clone());
         Ok(Box::new(Counted { together, made, stop_after, interrupt }))

@@ -121,11 +121,11 @@ fn more_than_there_is_is_refused_with_the_numbers() {
 fn classes_that_a_sample_misses_are_said() {
     let plan = checked("samples = 30\ntake = 'first'", "").map_err(message).unwrap();
     let prepared = prepare(&plan.runs[0]).map_err(message).unwrap();
-    assert_eq!(prepared.warnings, ["[[probe]] number 1: the 30 training examples miss classes 2, 3"]);
+    assert_eq!(prepared.missing, ["[[probe]] number 1: the 30 training examples miss classes 2, 3"]);
     let plan = checked("samples = 25\nbatches = 2\ntake = 'first'", "").map_err(message).unwrap();
     let prepared = prepare(&plan.runs[0]).map_err(message).unwrap();
     let second = "[[probe]] number 1: the 25 training examples of batch 1 miss classes 0, 2, 3";
-    assert_eq!(prepared.warnings[1], second);
+    assert_eq!(prepared.missing[1], second);
     // A class that occurs nowhere is no class that a sample of each could have.
     let labels = Tensor::from_iter((0..20_i64).map(|i| 2 * (i % 2)), &Device::Cpu).unwrap();
     let inputs = Tensor::zeros((20, 1), DType::F32, &Device::Cpu).unwrap();

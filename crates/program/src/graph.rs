@@ -190,11 +190,12 @@ impl Graph {
     #[must_use]
     pub fn ancestors(&self, outputs: &[Value], stops: &[Value]) -> Vec<Value> {
         let mut seen = vec![false; self.nodes.len()];
+        let stops = self.marked(stops);
         let mut stack = outputs.to_vec();
         while let Some(value) = stack.pop() {
             if self.contains(value)
                 && !std::mem::replace(&mut seen[value.index()], true)
-                && !stops.contains(&value)
+                && !stops[value.index()]
             {
                 stack.extend(self.args(value));
             }
@@ -203,12 +204,18 @@ impl Graph {
         values.zip(seen).filter(|(_, seen)| *seen).map(|(value, _)| value).collect()
     }
 
+    /// For every value whether it is one of `values`.
+    pub(crate) fn marked(&self, values: &[Value]) -> Vec<bool> {
+        let mut marked = vec![false; self.nodes.len()];
+        let own = values.iter().filter(|value| self.contains(**value));
+        own.for_each(|value| marked[value.index()] = true);
+        marked
+    }
+
     /// For every value whether it depends on one of `inputs`.
     #[must_use]
     pub fn dependents(&self, inputs: &[Value]) -> Vec<bool> {
-        let mut depends = vec![false; self.nodes.len()];
-        let own = inputs.iter().filter(|input| self.contains(**input));
-        own.for_each(|input| depends[input.index()] = true);
+        let mut depends = self.marked(inputs);
         for index in 0..self.nodes.len() {
             if let Source::Operation(_, args) = &self.nodes[index].source {
                 depends[index] |= args.iter().any(|a| depends[a.index()]);

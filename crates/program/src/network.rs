@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    Graph, Value,
+    ElementwiseFunction, Graph, Value,
     error::{Error, Result},
+    identity::Identity,
     scope::{Collected, Mask, Mode, Parameter, Scope},
 };
 
@@ -164,6 +165,19 @@ impl Network {
     #[must_use]
     pub fn mixes_samples(&self) -> Option<&str> {
         self.mixes_samples.as_deref()
+    }
+
+    /// Whether the outputs depend on `function` of some value.
+    ///
+    /// # Errors
+    /// When the network cannot be built.
+    pub fn applies(&self, function: ElementwiseFunction) -> Result<bool> {
+        let Traced { graph, outputs, .. } = self.trace(1)?;
+        let is_it = |value| {
+            let operation = graph.operation(value).map(|node| node.operation);
+            operation.is_some_and(|operation| operation == function.into())
+        };
+        Ok(graph.ancestors(&[outputs], &[]).into_iter().any(is_it))
     }
 
     /// The network for so many samples, as a graph.

@@ -1,9 +1,12 @@
 //! A folder for each class, with PNG or JPEG files in it: `images`, as torchvision's `ImageFolder` reads it.
 //!
 //! `path` holds `train/CLASS/FILE` and, for the test split, `test/CLASS/FILE` or `val/CLASS/FILE`; or, without `train`, the classes
-//! themselves, without a test split. Classes are numbered in the alphabetical order of their folders.
+//! themselves, without a test split. Classes are numbered in the alphabetical order of their folders. Hidden files and folders are none of them;
+//! what else is in a class's folder and is not read is said.
 
 use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
     io::Cursor,
     num::{NonZeroU16, NonZeroUsize},
     path::{Path, PathBuf},
@@ -19,12 +22,14 @@ use crate::{
     image_set::ImageSet,
     labelled::LabelledImages,
     pixels::{HALVES, Preparation},
-    source::{Contents, Source, entries},
+    source::{Contents, Source, entries, is_hidden, is_image},
 };
 
 /// Bytes that decoding one file may take: a damaged header claims more.
 const DECODING: u64 = 256 << 20;
 const LARGEST_SIDE: u32 = 16384;
+/// So many kinds of files that are not read are named.
+const LISTED: usize = 5;
 
 /// Parameters of `images`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -90,6 +95,7 @@ pub fn load(parameters: &FolderParameters, environment: &Environment) -> Result<
         images(&source, &files, channels, size, names.len())
     };
     let first = read(&train)?;
+    let mut warnings = Vec::from_iter(left_out(&train, &names)?);
     let test = match ["test", "val", "valid"].into_iter().find_map(place) {
         Some(folder) if train != root => {
             let others = folders(&folder)?;
@@ -101,12 +107,46 @@ pub fn load(parameters: &FolderParameters, environment: &Environment) -> Result<
                     "use the same classes in both splits",
                 ));
             }
+            warnings.extend(left_out(&folder, &names)?);
             Some(read(&folder)?)
         }
         _ => None,
     };
-    ImageSet::new("images", first, test, preparation, names, &format!("the files in {}", root.display()))?
-        .limited(parameters.train_per_class)
+    Ok(ImageSet::new("images", first, test, preparation, names, &format!("the files in {}", root.display()))?
+        .limited(parameters.train_per_class)?
+        .with_warnings(warnings))
+}
+
+/// What the folders of the classes hold that is not read: "2 .bmp, 1 .txt", in words.
+fn left_out(folder: &Path, names: &[String]) -> Result<Option<String>> {
+    let mut kinds = BTreeMap::<String, usize>::new();
+    for name in names.iter().filter(|name| folder.join(name).is_dir()) {
+        let others = entries(&folder.join(name))?.into_iter().filter(|path| !is_hidden(path));
+        for path in others.filter(|path| path.is_dir() || !is_image(path)) {
+            let kind = match path.extension() {
+                _ if path.is_dir() => "folders".to_owned(),
+                Some(extension) => format!(".{}", extension.to_string_lossy().to_lowercase()),
+                None => "without an ending".to_owned(),
+            };
+            *kinds.entry(kind).or_default() += 1;
+        }
+    }
+    if kinds.is_empty() {
+        return Ok(None);
+    }
+    let count: usize = kinds.values().sum();
+    let mut listed: Vec<(usize, String)> = kinds.into_iter().map(|(kind, count)| (count, kind)).collect();
+    listed.sort_by_key(|(count, _)| Reverse(*count));
+    let more = listed.len().saturating_sub(LISTED);
+    let mut words: Vec<String> =
+        listed.into_iter().take(LISTED).map(|(count, kind)| format!("{count} {kind}")).collect();
+    words.extend((more > 0).then(|| format!("{more} other kinds")));
+    let (be, were) = if count == 1 { ("is", "was") } else { ("are", "were") };
+    Ok(Some(format!(
+        "of the entries in the class folders of {}, {count} {be} no PNG or JPEG file and {were} left out: {}",
+        folder.display(),
+        words.join(", ")
+    )))
 }
 
 /// The names of at least two classes, sorted.
@@ -120,13 +160,19 @@ fn classes(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The folders in a folder, sorted.
+/// The folders in a folder that are not hidden, sorted.
 fn folders(folder: &Path) -> Result<Vec<String>> {
-    let mut names: Vec<String> = entries(folder)?
-        .into_iter()
-        .filter(|path| path.is_dir())
-        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
-        .collect();
+    let name = |path: PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        // Shown with what is no text escaped: whoever looks for the folder finds it by that.
+        let refuse = || {
+            let problem = format!("the name of the folder {name:?} is not text in UTF-8");
+            Error::input(folder.display().to_string(), problem, "give the class a name in UTF-8")
+        };
+        name.to_str().map(str::to_owned).ok_or_else(refuse)
+    };
+    let folders = entries(folder)?.into_iter().filter(|path| path.is_dir() && !is_hidden(path));
+    let mut names: Vec<String> = folders.map(name).collect::<Result<_>>()?;
     names.sort_unstable();
     Ok(names)
 }

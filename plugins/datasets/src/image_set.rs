@@ -39,6 +39,7 @@ pub struct ImageSet {
     preparation: Preparation,
     class_names: Vec<String>,
     origin: String,
+    warnings: Vec<String>,
 }
 
 impl ImageSet {
@@ -64,7 +65,14 @@ impl ImageSet {
             return Err(Error::input(title, problem, "use images of one size"));
         }
         let (train, test) = (Arc::new(train), test.map(Arc::new));
-        Ok(Self { title, train, test, preparation, class_names, origin: origin.to_owned() })
+        let origin = origin.to_owned();
+        Ok(Self { title, train, test, preparation, class_names, origin, warnings: Vec::new() })
+    }
+
+    /// The same images, of whose origin something is to be said.
+    #[must_use]
+    pub fn with_warnings(self, warnings: Vec<String>) -> Self {
+        Self { warnings, ..self }
     }
 
     /// Reads a published set.
@@ -136,6 +144,10 @@ impl Dataset for ImageSet {
             self.origin,
             self.preparation.description(),
         )
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     fn background(&self) -> Option<Vec<f32>> {

@@ -76,7 +76,7 @@ impl Source {
         Ok(Contents { subject: self.subject_of(path), bytes })
     }
 
-    /// The PNG and JPEG files in a folder of it, sorted; none where there is no folder.
+    /// The PNG and JPEG files in a folder of it that are not hidden, sorted; none where there is no folder.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -94,13 +94,19 @@ impl Source {
                 below.filter(|path| path.parent() == Some(folder)).cloned().collect()
             }
         };
-        files.retain(|path| is_image(path));
+        files.retain(|path| is_image(path) && !is_hidden(path));
         files.sort_unstable();
         Ok(files)
     }
 }
 
-fn is_image(path: &Path) -> bool {
+/// Whether a name begins with a dot.
+pub(crate) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// Whether a name is that of a PNG or JPEG file.
+pub(crate) fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     IMAGES.contains(&extension.to_ascii_lowercase().as_str())
 }

@@ -8,6 +8,9 @@ use eigenscape_core::{
 };
 use safetensors::Dtype;
 
+/// Names that mean something: none of them is another mistyped.
+const NAMES: [&str; 4] = ["x", "y", "x_test", "y_test"];
+
 /// The tensors of a file, and the file's name for errors.
 pub(crate) struct TensorFile<'a> {
     name: &'a str,
@@ -55,6 +58,11 @@ impl<'a> TensorFile<'a> {
         Ok(matches!(self.view(key)?.dtype(), I8 | I16 | I32 | I64 | U8 | U16 | U32 | U64))
     }
 
+    /// Whether a tensor holds truth values.
+    pub(crate) fn is_boolean(&self, key: &str) -> Result<bool> {
+        Ok(self.view(key)?.dtype() == Dtype::BOOL)
+    }
+
     /// A tensor of finite numbers: `f32` and `f64` as they are, half precision widened to `f32`.
     pub(crate) fn floats(&self, key: &str) -> Result<Tensor> {
         let view = self.view(key)?;
@@ -100,7 +108,8 @@ impl<'a> TensorFile<'a> {
 
     fn view(&self, key: &str) -> Result<Stored<'_>> {
         self.tensors.get(key).ok_or_else(|| {
-            let remedy = match nearest(key, self.tensors.iter().map(|(name, _)| name)) {
+            let others = self.tensors.iter().map(|(name, _)| name).filter(|name| !NAMES.contains(name));
+            let remedy = match nearest(key, others) {
                 Some(name) => format!("did you mean `{name}`? rename it to `{key}`"),
                 None => format!("save the file with `{key}`"),
             };

@@ -92,8 +92,14 @@ impl Tensors {
         let train = Part::read(&file, "x", "y")?;
         let test = match (file.has("x_test"), file.has("y_test")) {
             (false, false) => None,
-            // One without the other: reading it names the one that is missing.
-            _ => Some(Part::read(&file, "x_test", "y_test")?),
+            (true, true) => Some(Part::read(&file, "x_test", "y_test")?),
+            (inputs, _) => {
+                let [there, missing] = if inputs { ["x_test", "y_test"] } else { ["y_test", "x_test"] };
+                let problem = format!("the file has `{there}` and no such tensor");
+                let remedy =
+                    format!("save the test examples as x_test and y_test, or the file without `{there}`");
+                return Err(file.error(missing, problem, remedy));
+            }
         };
         if let Some(test) = &test {
             train.require_same_kind(test, &file)?;
@@ -134,6 +140,14 @@ impl Part {
                 problem,
                 "save it as [N, ...] with N examples, [N, 1] for single numbers",
             ));
+        }
+        for (key, remedy) in [
+            (x, "save it as float32: 0 and 1"),
+            (y, "save it as int64: the classes 0 and 1; or as float32 for real targets"),
+        ] {
+            if file.is_boolean(key)? {
+                return Err(file.error(key, "its elements are truth values (BOOL)", remedy));
+            }
         }
         let targets = match file.is_integer(y)? {
             true => labels(file, y, inputs.dims()[0])?,

@@ -47,6 +47,46 @@ fn classes_are_folders_in_alphabetical_order() {
 }
 
 #[test]
+fn what_is_not_read_is_said() {
+    let folder = tempdir().unwrap();
+    let root = folder.path().join("set");
+    for class in ["a", "b"] {
+        write(&root.join(format!("train/{class}/1.png")), [2, 2], [0; 3]);
+    }
+    write(&root.join("test/a/1.png"), [2, 2], [0; 3]);
+    let warnings = || load("images", "path = 'set'", folder.path()).warnings().to_vec();
+    fs::write(root.join("train/a/.DS_Store"), "hidden").unwrap();
+    fs::write(root.join("train/a/._1.png"), "hidden").unwrap();
+    fs::create_dir(root.join("train/.ipynb_checkpoints")).unwrap();
+    assert!(warnings().is_empty());
+    for name in ["2.bmp", "3.BMP", "more.d/5.png", "README"] {
+        write(&root.join("train/b/9.png"), [2, 2], [0; 3]);
+        let path = root.join("train/b").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::rename(root.join("train/b/9.png"), path).unwrap();
+    }
+    fs::write(root.join("test/a/labels.txt"), "").unwrap();
+    let [train, test] = warnings().try_into().unwrap();
+    assert_says(&train, &["set/train, 4 are", "left out: 2 .bmp, 1 folders, 1 without an ending"]);
+    assert_says(&test, &["set/test, 1 is", "left out: 1 .txt"]);
+}
+
+/// Its name cannot be a class', and without it the classes would be others.
+#[test]
+#[cfg(unix)]
+fn a_class_whose_name_is_not_utf_8_is_refused() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let folder = tempdir().unwrap();
+    for class in [&b"a"[..], b"b", b"caf\xe9"] {
+        write(&folder.path().join("set").join(OsStr::from_bytes(class)).join("1.png"), [2, 2], [0; 3]);
+    }
+    assert_says(
+        &refusal("images", "path = 'set'", folder.path()),
+        &["set", r#""caf\xE9" is not text"#, "help"],
+    );
+}
+
+#[test]
 fn without_splits_no_image_is_held_out() {
     let folder = tempdir().unwrap();
     write(&folder.path().join("set/a/1.png"), [2, 2], [0; 3]);

@@ -198,8 +198,11 @@ fn a_test_split_must_be_like_the_training_split() {
         refused(&tensors)
     };
     let (x_test, y_test) = (f32s(&[1, 2], &[8.0, 9.0]), i64s(&[1], &[1]));
-    assert_says(&refused_with(None, Some(y_test.clone())), &["`x_test`", "no such tensor"]);
-    assert_says(&refused_with(Some(x_test.clone()), None), &["`y_test`", "no such tensor"]);
+    let without = |key: &str| format!("or the file without `{key}`");
+    let alone = refused_with(None, Some(y_test.clone()));
+    assert_says(&alone, &["`x_test`", "no such tensor", &without("y_test")]);
+    let alone = refused_with(Some(x_test.clone()), None);
+    assert_says(&alone, &["`y_test`", "no such tensor", &without("x_test")]);
     assert_says(&refused_with(Some(f32s(&[1, 3], &[0.0; 3])), Some(y_test.clone())), &["`x_test`", "[1, 3]"]);
     assert_says(&refused_with(Some(f64s(&[1, 2], &[0.0; 2])), Some(y_test)), &["`x_test`", "F64"]);
     assert_says(&refused_with(Some(x_test), Some(f32s(&[1], &[0.5]))), &["`y_test`", "real values"]);
@@ -222,7 +225,12 @@ fn types_that_do_not_fit_are_refused() {
     let bytes = (Dtype::U8, vec![3, 2, 1], vec![0; 6]);
     let y = || i64s(&[3], &[0, 1, 0]);
     assert_says(&refused(&[("x", bytes), ("y", y())]), &["`x`", "U8, not floats", "float32 or float64"]);
-    assert_says(&refused(&[("x", x()), ("y", (Dtype::BOOL, vec![3], vec![0, 1, 0]))]), &["`y`", "BOOL"]);
+    assert_says(
+        &refused(&[("x", x()), ("y", (Dtype::BOOL, vec![3], vec![0, 1, 0]))]),
+        &["`y`", "BOOL", "as int64: the classes"],
+    );
+    let x_of_truth = ("x", (Dtype::BOOL, vec![3, 1], vec![0, 1, 0]));
+    assert_says(&refused(&[x_of_truth, ("y", i64s(&[3], &[0, 1, 0]))]), &["`x`", "BOOL", "as float32"]);
 }
 
 #[test]

@@ -10,6 +10,9 @@ const PADDING: f64 = 6.0;
 /// The most points of a grid: beyond what any bandwidth in use needs.
 const MOST_POINTS: usize = 1 << 20;
 
+/// The widest bandwidth: beyond it two densities differ by less than a part in 1e4, whatever the spectra are.
+const WIDEST: f64 = 100.0;
+
 /// The bandwidths of a band, as multiples of the distance's own.
 const BAND: [f64; 5] = [0.2, 0.5, 1.0, 2.0, 5.0];
 
@@ -45,6 +48,15 @@ impl Smoothing {
                 format!("distance {distance}, `bandwidth`"),
                 format!("{bandwidth} is not a share of the common range"),
                 "use a positive number, such as 0.01",
+            ));
+        }
+        if bandwidth > WIDEST {
+            return Err(Error::input(
+                format!("distance {distance}, `bandwidth`"),
+                format!("{bandwidth} times the common range smooths every difference away"),
+                format!(
+                    "use a number up to {WIDEST}, such as 0.01: a share of the range from the least to the largest eigenvalue"
+                ),
             ));
         }
         let enough = enough(bandwidth);
@@ -184,13 +196,14 @@ mod tests {
 
     #[test]
     fn refuses_what_cannot_be_smoothed() {
-        for bandwidth in [0.0, -0.1, f64::NAN] {
+        for bandwidth in [0.0, -0.1, f64::NAN, f64::INFINITY, 101.0, 1e12, 1e300] {
             let error = Smoothing::new("kl", bandwidth, 1024, Support::Raw).unwrap_err();
             assert!(error.to_string().contains("`bandwidth`"), "{error}");
         }
         let error = Smoothing::new("kl", 1e-4, 1024, Support::Raw).unwrap_err().to_string();
         assert!(error.contains("`points`") && error.contains("10013"), "{error}");
         assert!(Smoothing::new("kl", 1e-4, 10_013, Support::Raw).is_ok());
+        assert!(Smoothing::new("kl", WIDEST, 1024, Support::Raw).is_ok());
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! `check`: what would be run.
 
-use std::path::Path;
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
-use eigenscape_core::Registry;
+use eigenscape_core::{Registry, notes::Note};
 use eigenscape_experiment::{
     Failure, Result, check,
     choices::Choices,
     claims::Claims,
     notes,
     plan::DistancePlan,
-    prepare::{Prepared, PreparedProbe, survey},
+    prepare::{Prepared, PreparedProbe},
+    surveyed::{self, Surveyed},
 };
 
 use crate::locate;
@@ -57,50 +61,88 @@ fn one(file: &Path, choices: &Choices, registry: &Registry) -> Result<String> {
     );
     lines.extend(plan.set.iter().map(|change| format!("  --set {change}")));
     let mut claims = Claims::of(&plan);
-    let mut runs = Vec::new();
-    for run in &plan.runs {
-        let prepared = survey(run)?;
-        claims.see(&prepared);
-        runs.push((run.name.as_str(), describe(&prepared)));
-    }
+    let mut runs: Vec<(&str, Vec<Line>)> = Vec::new();
+    surveyed::each(&plan, |surveyed| {
+        let (name, lines) = match surveyed {
+            Surveyed::First(prepared) => {
+                claims.see(&prepared);
+                (prepared.plan.name.as_str(), describe(&prepared))
+            }
+            Surveyed::Rerun { run, first, missing } => {
+                let known = runs.iter().find(|(name, _)| *name == first.name);
+                let shared = known.into_iter().flat_map(|(_, lines)| lines).filter(|line| !line.of_seed);
+                let own = [seed(run.seed)].into_iter().chain(missing.iter().map(|text| warning(text, true)));
+                (run.name.as_str(), shared.cloned().chain(own).collect())
+            }
+        };
+        runs.push((name, lines));
+        Ok(())
+    })?;
     lines.extend(common_first(&runs));
     lines.extend(claims.check()?.iter().map(|warning| format!("  warning: {warning}")));
     Ok(lines.join("\n"))
 }
 
+/// What is said of a run.
+#[derive(Clone)]
+struct Line {
+    text: String,
+    /// Whether another seed may have another.
+    of_seed: bool,
+}
+
+fn line(text: String) -> Line {
+    Line { text, of_seed: false }
+}
+
+fn seed(seed: u64) -> Line {
+    Line { text: format!("seed: {seed}"), of_seed: true }
+}
+
+fn warning(text: &str, of_seed: bool) -> Line {
+    Line { text: format!("warning: {text}"), of_seed }
+}
+
 /// The lines of each run; of several first those that they share.
-fn common_first(runs: &[(&str, Vec<String>)]) -> Vec<String> {
-    let indented =
-        |lines: Vec<&String>| lines.into_iter().map(|line| format!("    {line}")).collect::<Vec<_>>();
+fn common_first(runs: &[(&str, Vec<Line>)]) -> Vec<String> {
+    let indented = |line: &Line| format!("    {}", line.text);
     if let [(_, only)] = runs {
-        return [vec!["  run:".to_owned()], indented(only.iter().collect())].concat();
+        return ["  run:".to_owned()].into_iter().chain(only.iter().map(indented)).collect();
     }
-    let is_common = |line: &&String| runs.iter().all(|(_, lines)| lines.contains(line));
-    let first = runs.first().map_or(&[] as &[String], |(_, lines)| lines);
+    // In how many runs each line is.
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for (_, lines) in runs {
+        let distinct: HashSet<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        distinct.into_iter().for_each(|line| *counts.entry(line).or_default() += 1);
+    }
+    let is_common = |line: &&Line| counts.get(line.text.as_str()) == Some(&runs.len());
+    let first = runs.first().map_or(&[] as &[Line], |(_, lines)| lines);
     let mut all = vec![format!("  all {} runs:", runs.len())];
-    all.extend(indented(first.iter().filter(is_common).collect()));
+    all.extend(first.iter().filter(is_common).map(indented));
     for (name, lines) in runs {
         all.push(format!("  run {name}:"));
-        all.extend(indented(lines.iter().filter(|line| !is_common(line)).collect()));
+        all.extend(lines.iter().filter(|line| !is_common(line)).map(indented));
     }
     all
 }
 
-fn describe(prepared: &Prepared) -> Vec<String> {
+fn describe(prepared: &Prepared) -> Vec<Line> {
     let run = prepared.plan;
-    let mut lines: Vec<String> = notes::settings(prepared)
-        .iter()
-        .map(|note| format!("{}: {}", note.label.to_lowercase(), note.value))
-        .collect();
+    let setting = |note: Note| match note.label.as_str() {
+        "Seed" => seed(run.seed),
+        label => line(format!("{}: {}", label.to_lowercase(), note.value)),
+    };
+    let mut lines: Vec<Line> = notes::settings(prepared).into_iter().map(setting).collect();
     if run.train.is_none() {
-        lines.push("training: none, the network is analysed as it is".to_owned());
+        lines.push(line("training: none, the network is analysed as it is".to_owned()));
     }
     let numbered = prepared.probes.iter().enumerate();
-    lines.extend(numbered.map(|(index, prepared)| probe(index + 1, prepared, run.train.is_some())));
-    lines.extend(prepared.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(numbered.map(|(index, prepared)| line(probe(index + 1, prepared, run.train.is_some()))));
+    lines.extend(prepared.warnings.iter().map(|text| warning(text, false)));
+    lines.extend(prepared.missing.iter().map(|text| warning(text, true)));
     let distance = |plan: &DistancePlan| format!("distance: {}, {}", plan.name, plan.distance.description());
-    lines.extend(run.distances.iter().map(distance));
-    lines.extend(prepared.account.lines());
+    lines.extend(run.distances.iter().map(distance).map(line));
+    lines.extend(prepared.account.lines().into_iter().map(line));
     lines
 }
 

@@ -2,6 +2,8 @@
 
 mod selector;
 
+use std::collections::BTreeSet;
+
 use eigenscape_program::{Parameter, Variables};
 
 pub use self::selector::GroupSelector;
@@ -19,6 +21,14 @@ pub struct Group {
 
 impl Group {
     /// The group of the parameters at `indices` (ascending) of `all`.
+    /// Of all parameters that several groups have.
+    #[must_use]
+    pub fn of_all(groups: &[Self], all: &[Parameter]) -> Self {
+        let indices: BTreeSet<usize> =
+            groups.iter().flat_map(|group| group.variables.parameters()).copied().collect();
+        Self::of_parameters("all groups", indices.into_iter().collect(), all)
+    }
+
     fn of_parameters(name: &str, indices: Vec<usize>, all: &[Parameter]) -> Self {
         let dimension = indices.iter().map(|&i| all[i].shape.iter().product::<usize>()).sum();
         Self { name: name.to_owned(), variables: Variables::Parameters(indices), dimension }

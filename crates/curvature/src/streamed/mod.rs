@@ -10,9 +10,10 @@ mod predictions;
 mod product;
 mod split;
 
-use candle_core::DType;
-use eigenscape_program::{Affinity, Loss, Network, Variables, transforms::Breaker};
-use eigenscape_runtime::{Fusion, Result};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use self::split::{Need, Split};
 pub use self::{
@@ -33,6 +34,8 @@ pub struct MeanLoss {
     loss: Loss,
     point: Point,
     memory: usize,
+    /// By their numbers of samples.
+    objectives: Arc<Mutex<BTreeMap<usize, Arc<Objective>>>>,
 }
 
 /// Bytes of a number in f64: residuals are evaluated in it, and sums over micro-batches are.
@@ -47,9 +50,10 @@ impl MeanLoss {
     /// # Errors
     /// When the point has no samples, or the network's outputs do not fit the loss.
     pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
+        let mean = Self { network: network.clone(), loss, point, memory, objectives: Arc::default() };
         // Whatever is wrong with the loss is wrong for one sample, too.
-        Objective::new(network, loss, point.samples().min(1))?;
-        Ok(Self { network: network.clone(), loss, point, memory })
+        mean.objective(mean.point.samples().min(1))?;
+        Ok(mean)
     }
 
     /// The same loss, whose curvature may take so much memory.
@@ -108,7 +112,7 @@ impl MeanLoss {
     /// # Errors
     /// When the network has no such activation.
     pub fn affinity(&self, group: impl Into<Variables>) -> Result<(Affinity, Option<Breaker>)> {
-        Objective::new(&self.network, self.loss, 1)?.affinity(group)
+        self.objective(1)?.affinity(group)
     }
 
     /// Where it cannot be proved that the Hessian block of `group` has the trace of its
@@ -121,12 +125,31 @@ impl MeanLoss {
     }
 
     fn product(&self, group: &Variables, emit: Emit) -> Result<StreamedProduct> {
-        let program =
-            |samples: usize| emit(&Objective::new(&self.network, self.loss, samples)?, group.clone());
-        let need =
-            |samples: usize| Ok(program(samples)?.need(self.point.backend.fusion(), self.point.dtype()));
+        let program = |samples: usize| {
+            let objective = self.objective(samples)?;
+            emit(&objective, group.clone())
+        };
+        let mut made = BTreeMap::new();
+        let need = |samples: usize| {
+            let program = program(samples)?;
+            let need = program.need(self.point.backend.fusion(), self.point.dtype());
+            made.insert(samples, program);
+            Ok(need)
+        };
         let split = self.split(self.point.samples(), self.memory, need)?;
+        let program = |samples: usize| made.remove(&samples).map_or_else(|| program(samples), Ok);
         StreamedProduct::new(&self.point, group, split, self.memory, program)
+    }
+
+    /// The objective of so many samples, which is traced once.
+    fn objective(&self, samples: usize) -> Result<Arc<Objective>> {
+        let mut objectives = self.objectives.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = objectives.get(&samples) {
+            return Ok(Arc::clone(known));
+        }
+        let objective = Arc::new(Objective::new(&self.network, self.loss, samples)?);
+        objectives.insert(samples, Arc::clone(&objective));
+        Ok(objective)
     }
 
     fn split(&self, samples: usize, memory: usize, need: impl FnMut(usize) -> Result<Need>) -> Result<Split> {

@@ -44,7 +44,7 @@ impl StreamedProduct {
         group: &Variables,
         split: Split,
         memory: usize,
-        program: impl Fn(usize) -> Result<ProductProgram>,
+        mut program: impl FnMut(usize) -> Result<ProductProgram>,
     ) -> Result<Self> {
         let mut programs = BTreeMap::new();
         for index in [0, split.count - 1] {
@@ -87,6 +87,15 @@ impl StreamedProduct {
     pub fn memory(&self, vectors: usize) -> usize {
         let [residuals, one, preparing] = self.memory;
         residuals.saturating_add(one.saturating_mul(self.block.min(vectors)).max(preparing))
+    }
+
+    /// What products of fewer variables with so many vectors at a time hold at most; `None` where samples are evaluated in several micro-batches: with
+    /// fewer variables more of them may be kept.
+    #[must_use]
+    pub fn memory_of_parts(&self, vectors: usize) -> Option<usize> {
+        let [residuals, one, preparing] = self.memory;
+        let all = residuals.saturating_add(one.saturating_mul(vectors).max(preparing));
+        (self.split.count == 1).then_some(all)
     }
 
     /// In how many micro-batches the samples are evaluated.

@@ -59,10 +59,11 @@ impl Split {
                 Err(Error::Memory { what, need: peak, allowed: memory })
             };
         }
-        let least = need(1)?.peak;
+        let (least, whole) = (need(1)?.peak, need(samples)?);
         let (mut count, mut fitting) = (1, None);
-        while count == 1 || samples.div_ceil(count) >= EFFICIENT {
-            let one = need(samples.div_ceil(count))?;
+        let all_kept = whole.peak <= memory || least_of_all(samples, whole, &mut need)? <= memory;
+        while all_kept && (count == 1 || samples.div_ceil(count) >= EFFICIENT) {
+            let one = if count == 1 { whole } else { need(samples.div_ceil(count))? };
             if one.residuals.saturating_mul(count - 1).saturating_add(one.peak) <= memory {
                 fitting = Some(Self { samples, count, kept: count });
                 if (one.peak - one.residuals).saturating_sub(least) <= COMFORTABLE {
@@ -87,6 +88,15 @@ impl Split {
             count = (count + count.div_ceil(4)).min(samples);
         }
     }
+}
+
+/// The least that the residuals of all samples take together, however they are split: what each sample adds to a micro-batch's.
+fn least_of_all(samples: usize, whole: Need, mut need: impl FnMut(usize) -> Result<Need>) -> Result<usize> {
+    if samples <= EFFICIENT {
+        return Ok(0);
+    }
+    let more = whole.residuals.saturating_sub(need(EFFICIENT)?.residuals);
+    Ok((more / (samples - EFFICIENT)).saturating_mul(samples))
 }
 
 #[cfg(test)]
@@ -124,6 +134,21 @@ mod tests {
         assert_eq!(split(100, 900)?, Split { samples: 100, count: 4, kept: 2 });
         assert_eq!(split(3, 20)?, Split { samples: 3, count: 3, kept: 0 });
         assert!(split(3, 14).unwrap_err().to_string().contains("one sample would take"));
+        Ok(())
+    }
+
+    /// A need is a program that is built, so that trying every split takes long.
+    #[test]
+    fn what_cannot_all_be_kept_is_not_tried() -> Result<()> {
+        for (memory, asked) in [(9_999_999, 5), (20_000_000, 10)] {
+            let mut count = 0;
+            let need = |n| {
+                count += 1;
+                Ok(Need { residuals: 1000 + 100 * n, peak: 1000 + 150 * n })
+            };
+            let split = Split::new(100_000, memory, true, need)?;
+            assert!(count <= asked, "{split:?} after {count}");
+        }
         Ok(())
     }
 

@@ -1,15 +1,50 @@
 //! The account of a run whose probes are ready: what each matrix takes, asked of its estimator and its operator.
 
+use candle_core::DType;
 use eigenscape_core::{
-    Account, CurvatureOperator, Error, Examples, account::bytes, landscape::NetworkOperator,
+    Account, CurvatureOperator, Error, Examples, Landscape, account::bytes, landscape::NetworkOperator,
 };
 
-use super::{Allowed, EIGENVALUE, REMEDY, RunAccount, Shares, of_epochs};
+use super::{
+    Allowed, EIGENVALUE, REMEDY, RunAccount, Shares,
+    dearest::{self, Candidate, Signature},
+    of_epochs,
+};
 use crate::{
     diagnostic::{ConfigError, Result},
     plan::RunPlan,
     prepare::PreparedProbe,
 };
+
+/// What is known from the probes of a run that were looked at.
+struct Seen {
+    /// Samples, type and matrices of each, and what the most demanding matrix takes.
+    accounts: Vec<((usize, DType, Signature), Account)>,
+    /// How much more may be built.
+    affordable: usize,
+}
+
+/// The landscapes of which only shapes matter: one for all probes on as many samples in one type.
+struct Landscapes(Vec<(usize, DType, Landscape)>);
+
+impl Landscapes {
+    fn of(probes: &[PreparedProbe]) -> Result<Self> {
+        let mut all = Self(Vec::new());
+        for probe in probes {
+            if all.find(probe).is_none() {
+                all.0.push((probe.samples(), probe.plan.dtype, probe.landscape_of_shapes()?));
+            }
+        }
+        Ok(all)
+    }
+
+    fn find(&self, probe: &PreparedProbe) -> Option<&Landscape> {
+        let is_it = |(samples, dtype, _): &&(usize, DType, Landscape)| {
+            (*samples, *dtype) == (probe.samples(), probe.plan.dtype)
+        };
+        self.0.iter().find(is_it).map(|(_, _, landscape)| landscape)
+    }
+}
 
 /// What the probes of a run share while one matrix after the other is measured.
 struct Measuring {
@@ -37,9 +72,12 @@ pub fn run(
     let shares = Shares::new(allowed, beside.total());
     probes.iter_mut().for_each(|probe| probe.share(shares));
     let measuring = Measuring { beside, allowed, shares };
-    let mut most = Account::default();
+    let landscapes = Landscapes::of(probes)?;
+    let (mut most, mut seen) =
+        (Account::default(), Seen { accounts: Vec::new(), affordable: dearest::TENSORS });
     for probe in probes.iter() {
-        let account = measuring.of_probe(probe)?;
+        let Some(landscape) = landscapes.find(probe) else { continue };
+        let account = measuring.of_probe(probe, landscape, &mut seen)?;
         most = if account.total() > most.total() { account } else { most };
     }
     let account = RunAccount { held, measuring: most.and(measuring.beside), allowed };
@@ -50,8 +88,9 @@ pub fn run(
 /// What is kept of all spectra, and what a distance between two of them takes.
 fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
     let (mut all, mut longest) = (0_usize, 0);
+    let landscapes = Landscapes::of(probes)?;
     for probe in probes {
-        let landscape = probe.landscape_of_shapes()?;
+        let Some(landscape) = landscapes.find(probe) else { continue };
         for (curvature, group) in probe.matrices() {
             let listed = probe.plan.estimator.eigenvalues(&landscape.operator(curvature, group));
             longest = longest.max(listed);
@@ -66,8 +105,7 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
 
 impl Measuring {
     /// What the most demanding matrix of a probe takes, or all of them together where they share a factor.
-    fn of_probe(&self, probe: &PreparedProbe) -> Result<Account> {
-        let landscape = probe.landscape_of_shapes()?;
+    fn of_probe(&self, probe: &PreparedProbe, landscape: &Landscape, seen: &mut Seen) -> Result<Account> {
         let operators: Vec<NetworkOperator> =
             probe.matrices().map(|(curvature, group)| landscape.operator(curvature, group)).collect();
         let all: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
@@ -82,18 +120,23 @@ impl Measuring {
             let account = estimator.memory(&all, self.shares.of_factors());
             return Ok(account.map_err(|error| plan.samples.caused(error))?);
         }
-        let mut most = Account::default();
+        let mut candidates = Vec::new();
         for (operator, (curvature, group)) in operators.iter().zip(probe.matrices()) {
             let held = estimator.memory(&[operator], self.shares.of_estimator());
             let held = held.map_err(|error| plan.samples.caused(error))?;
             self.refuse(probe, operator, &held)?;
             let vectors = estimator.vectors(operator, self.shares.of_estimator());
-            let product = probe.operator(&landscape, curvature, group).memory(vectors);
-            let product = product.map_err(|error| self.told(probe, error, &held))?;
-            let account = held.with(format!("products with the {}", operator.description()), product);
-            most = if account.total() > most.total() { account } else { most };
+            let allowed = probe.memory_of_products(&held);
+            candidates.push(Candidate { curvature, group, held, vectors, allowed });
         }
-        Ok(most)
+        let signature = (probe.samples(), plan.dtype, dearest::signature(&candidates));
+        if let Some((_, account)) = seen.accounts.iter().find(|(other, _)| *other == signature) {
+            return Ok(account.clone());
+        }
+        let account = dearest::dearest(probe, landscape, &candidates, &mut seen.affordable);
+        let account = account.map_err(|(index, error)| self.told(probe, error, &candidates[index].held))?;
+        seen.accounts.push((signature, account.clone()));
+        Ok(account)
     }
 
     /// Refuses an estimator that holds more than is allowed, before a product's program is built, which takes time.

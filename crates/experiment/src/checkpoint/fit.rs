@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{Error, Result};
+use eigenscape_program::{ElementwiseFunction, Network, Parameter};
 use eigenscape_program::{Network, Parameter};
 use safetensors::Dtype;
 
@@ -55,6 +56,17 @@ pub(super) fn misfit(selection: &Selection, network: &Network, state: &StateDict
         let problem = format!("does not fit the network:\n{}", table(&differences));
         Refusal::new(problem, remedy::of(selection, network, state, &differences))
     })
+}
+
+/// A warning where a file of Hugging Face's GPT-2, whose GELU is the tanh form, is read into a network with the exact one: names and shapes are the same.
+pub(super) fn other_gelu(network: &Network, state: &StateDict) -> Result<Option<String>> {
+    let is_other = orientation::is_of_gpt2(network, state)
+        && network.applies(ElementwiseFunction::NormalCdf).map_err(Error::from)?;
+    Ok(is_other.then(|| {
+        "the checkpoint is of Hugging Face's GPT-2 (its layers are Conv1D), whose GELU is the tanh form, and the network's is the exact one: \
+         add gelu = \"tanh\" to [model]"
+            .to_owned()
+    }))
 }
 
 /// Whether two tensors, both stored the same way round, are the same bits.

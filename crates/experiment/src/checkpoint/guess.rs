@@ -85,17 +85,42 @@ struct Module<'a> {
     tensors: BTreeMap<&'a str, Vec<usize>>,
 }
 
+/// What PyTorch calls a tensor that Keras and Flax call otherwise.
+const CALLED: [(&str, &str); 8] = [
+    ("kernel", "weight"),
+    ("gamma", "weight"),
+    ("scale", "weight"),
+    ("embedding", "weight"),
+    ("embeddings", "weight"),
+    ("beta", "bias"),
+    ("moving_mean", "running_mean"),
+    ("moving_variance", "running_var"),
+];
+
+/// The module's name and what follows it.
+fn split(name: &str) -> (&str, &str) {
+    name.rsplit_once('.').unwrap_or(("", name))
+}
+
+/// What the network calls what the file calls `leaf`: the same where it has that name.
+fn called<'a>(leaf: &'a str, missing: &[Tensor]) -> &'a str {
+    let has = |leaf: &str| missing.iter().any(|(name, _)| split(name).1 == leaf);
+    let other = CALLED.iter().find(|(theirs, ours)| *theirs == leaf && !has(leaf) && has(ours));
+    other.map_or(leaf, |(_, ours)| ours)
+}
+
 impl<'a> Module<'a> {
-    fn all(tensors: &[Tensor<'a>]) -> Vec<Self> {
+    /// The modules of tensors, by what the network `called` their leaves.
+    fn all(tensors: &[Tensor<'a>], called: impl Fn(&'a str) -> &'a str) -> Vec<Self> {
         let mut modules: Vec<Self> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for (name, shape) in tensors {
-            let (module, leaf) = name.rsplit_once('.').unwrap_or(("", name));
+            let (module, leaf) = split(name);
             let place = *places.entry(module).or_insert_with(|| {
                 modules.push(Self { name: module, tensors: BTreeMap::new() });
                 modules.len() - 1
             });
-            modules[place].tensors.insert(leaf, shape.clone());
+            modules[place].tensors.insert(called(leaf), shape.clone());
         }
         modules
     }
@@ -119,7 +144,8 @@ fn by_module<'a>(
     missing: &[Tensor<'a>],
     ordered: bool,
 ) -> (Vec<Pair<'a>>, Vec<String>) {
-    let (file, network) = (Module::all(stored), Module::all(missing));
+    let called = |leaf| called(leaf, missing);
+    let (file, network) = (Module::all(stored, called), Module::all(missing, |leaf| leaf));
     let found = [false, true].map(|either_way| Paired::of(&file, &network, either_way, ordered));
     let [exact, either_way] = found;
     let paired = if either_way.modules.len() > exact.modules.len() { either_way } else { exact };
@@ -130,12 +156,8 @@ fn by_module<'a>(
         let join = |module: &Module, leaf: &str| {
             if module.name.is_empty() { leaf.to_owned() } else { format!("{}.{leaf}", module.name) }
         };
-        let tensors =
-            stored.iter().filter(|(name, _)| name.rsplit_once('.').map_or("", |(m, _)| m) == ours.name);
-        pairs.extend(tensors.map(|(name, _)| {
-            let leaf = name.rsplit_once('.').map_or(*name, |(_, leaf)| leaf);
-            (*name, join(theirs, leaf))
-        }));
+        let tensors = stored.iter().filter(|(name, _)| split(name).0 == ours.name);
+        pairs.extend(tensors.map(|(name, _)| (*name, join(theirs, called(split(name).1)))));
     }
     single(stored, missing, &mut pairs);
     let mut why = Vec::new();

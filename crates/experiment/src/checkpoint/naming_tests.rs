@@ -287,3 +287,45 @@ fn names_to_transpose_are_the_files_or_else_the_networks() {
         case.assert_is_right(&case.load(&format!("{rename}\ntranspose = [\"{name}\"]")).unwrap());
     }
 }
+
+/// As Keras and Flax save linear layers: \[in, out\], under names of their own.
+#[test]
+fn kernels_are_renamed_and_turned() {
+    let case = |inputs: usize, layers: &str| {
+        let case = Case::new("sequential", layers, &[inputs], 4).turned(|name| name.ends_with("weight"));
+        case.renamed(|name| {
+            let (module, leaf) = name.split_once('.').unwrap();
+            let module = module.parse::<usize>().unwrap() + 1;
+            format!("fc{module}.{}", leaf.replace("weight", "kernel"))
+        })
+    };
+    let layers =
+        r#"layers = [{ op = "linear", out = 4 }, { op = "linear", out = 3 }, { op = "linear", out = 4 }]"#;
+    let rename = "[model.checkpoint.rename]
+\"fc1.bias\" = \"0.bias\"
+\"fc1.kernel\" = \"0.weight\"
+\"fc2.bias\" = \"1.bias\"
+\"fc2.kernel\" = \"1.weight\"
+\"fc3.bias\" = \"2.bias\"
+\"fc3.kernel\" = \"2.weight\"";
+    let transpose = "transpose = [\"fc1.kernel\", \"fc2.kernel\", \"fc3.kernel\"]";
+    case(4, layers).assert_proposed("", &format!("{transpose}\n{rename}"));
+    // Of square ones alone the name tells.
+    let one = case(4, r#"layers = [{ op = "linear", out = 4 }]"#);
+    let rename = "rename = { \"fc1.bias\" = \"0.bias\", \"fc1.kernel\" = \"0.weight\" }";
+    one.assert_proposed("", &format!("transpose = [\"fc1.kernel\"]\n{rename}"));
+    let notes = one.load(rename).unwrap().notes;
+    assert!(notes[0].contains("fc1.kernel, square") && notes[0].contains("Keras"), "{notes:?}");
+}
+
+/// GPT-2's GELU is not in its file: with the exact one the same weights are another network.
+#[test]
+fn the_exact_gelu_under_gpt2s_weights_is_a_warning() {
+    let warnings = |case: Case, keys: &str| case.load(keys).unwrap().warnings;
+    assert!(warnings(gpt2(), CONV1D).is_empty());
+    let exact = || Case::new("gpt", "n_layer = 2\nn_head = 2\nn_embd = 4", &[5], 7);
+    let [warning] = warnings(exact().turned(is_conv1d), CONV1D).try_into().unwrap();
+    assert!(warning.contains("add gelu = \"tanh\" to [model]"), "{warning}");
+    // nanoGPT's linear layers of the same names come with the exact one.
+    assert!(warnings(exact(), "").is_empty());
+}

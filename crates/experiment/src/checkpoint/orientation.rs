@@ -37,6 +37,11 @@ fn conv1d(entry: &Entry) -> Option<&'static str> {
     CONV1D.into_iter().find(|known| *known == layer && leaf == "weight")
 }
 
+/// Whether Keras or Flax named it, which store it the other way round.
+fn is_kernel(entry: &Entry) -> bool {
+    entry.stored_as.rsplit('.').next() == Some("kernel")
+}
+
 fn matrices<'a>(network: &'a Network, state: &'a StateDict) -> Vec<Matrix<'a>> {
     let matrix = |name: &str, shape: &[usize]| {
         let &[rows, columns] = shape else { return None };
@@ -69,7 +74,8 @@ pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
     let reversed = |matrix: &&Matrix| !matrix.square && matrix.turned;
     let missing: Vec<&Matrix> =
         matrices.iter().filter(reversed).filter(|m| matches!(m.entry.item, Item::Tensor(_))).collect();
-    if missing.is_empty() {
+    let is_square_kernel = |matrix: &&Matrix| matrix.square && !matrix.turned && is_kernel(matrix.entry);
+    if missing.is_empty() && !matrices.iter().any(|matrix| is_square_kernel(&matrix)) {
         return None;
     }
     let is_conv1d = missing.iter().any(|matrix| matrix.is_conv1d());
@@ -77,8 +83,9 @@ pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
     let squares: Vec<&Matrix> = matrices.iter().filter(|matrix| matrix.square && !matrix.turned).collect();
     // What the library stores the other way round is known by name, all else by what the others are.
     let most = matrices.iter().filter(reversed).count() > upright;
-    let (too, unknown): (Vec<&Matrix>, Vec<&Matrix>) =
-        squares.into_iter().partition(|square| if is_conv1d { square.is_conv1d() } else { most });
+    let (too, unknown): (Vec<&Matrix>, Vec<&Matrix>) = squares
+        .into_iter()
+        .partition(|square| is_kernel(square.entry) || if is_conv1d { square.is_conv1d() } else { most });
     let is_wanted = |matrix: &&Matrix| {
         missing.iter().chain(&too).any(|other| other.entry.stored_as == matrix.entry.stored_as)
     };
@@ -145,6 +152,11 @@ fn names(matrices: &[&Matrix]) -> String {
     super::state_dict::shown(matrices.iter().map(|matrix| matrix.entry.stored_as))
 }
 
+/// Whether a file's layers are Hugging Face's `Conv1D`, as of GPT-2.
+pub(super) fn is_of_gpt2(network: &Network, state: &StateDict) -> bool {
+    matrices(network, state).iter().any(|matrix| matrix.is_conv1d() && matrix.turned)
+}
+
 /// What a square matrix, of which the shape does not tell, leaves open in a file that fits.
 ///
 /// # Errors
@@ -170,6 +182,15 @@ pub(super) fn doubt(selection: &Selection, network: &Network, state: &StateDict)
                 format!("`transpose` lists {odd}, square, and not the other matrices of its kind: {same}");
             Refusal::new(problem, "take it out of `transpose`")
         });
+    }
+    let kernels: Vec<&Matrix> =
+        others.iter().copied().filter(|m| m.square && !m.turned && is_kernel(m.entry)).collect();
+    if !kernels.is_empty() {
+        return Ok(Some(format!(
+            "{}, square, taken to be stored as PyTorch does, although Keras and Flax store what they call a kernel the other way round: add it to \
+             `transpose`, or compare with `cargo xtask verify`",
+            names(&kernels)
+        )));
     }
     Ok(odd(&others).map(|(turned, odd)| {
         let (ours, theirs) = if turned { ("as PyTorch does", "not ") } else { ("the other way round", "") };

@@ -1,8 +1,8 @@
 //! What a file's outputs are compared with: its `y`, read by a loss as an experiment reads labels.
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::Loss;
 use eigenscape_core::{Result, Targets};
+use eigenscape_program::Loss;
 
 use super::{EVERYTHING, File};
 use crate::{

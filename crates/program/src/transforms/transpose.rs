@@ -16,7 +16,7 @@ pub fn transpose(
 ) -> Result<Vec<Option<Value>>> {
     let given = outputs.iter().flat_map(|(output, cotangent)| [*output, *cotangent]);
     graph.check("transpose", &inputs.iter().copied().chain(given).collect::<Vec<_>>())?;
-    let depends = graph.dependents(inputs);
+    let (depends, given) = (graph.dependents(inputs), graph.marked(inputs));
     let mut cotangents: HashMap<Value, Value> = HashMap::new();
     for (output, cotangent) in outputs {
         let total = graph.accumulate(cotangents.get(output).copied(), *cotangent)?;
@@ -24,7 +24,7 @@ pub fn transpose(
     }
     let ends: Vec<Value> = outputs.iter().map(|(output, _)| *output).collect();
     for value in graph.ancestors(&ends, inputs).into_iter().rev() {
-        if !depends[value.index()] || inputs.contains(&value) {
+        if !depends[value.index()] || given[value.index()] {
             continue;
         }
         let (Some(node), Some(&cotangent)) = (graph.operation(value), cotangents.get(&value)) else {

@@ -1,0 +1,70 @@
+//! The command in a folder of its own, with an experiment and data.
+
+#![allow(dead_code, clippy::unwrap_used, reason = "each test target uses its part of it")]
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use candle_core::{DType, Device, Tensor};
+use tempfile::TempDir;
+
+/// A folder with an experiment in `NAME.toml`.
+pub fn folder(name: &str, experiment: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(format!("{name}.toml")), experiment).unwrap();
+    folder
+}
+
+/// Puts inputs and targets into `xy.safetensors`.
+pub fn save(folder: &Path, x: Tensor, y: Tensor) {
+    let tensors = HashMap::from([("x", x), ("y", y)]);
+    candle_core::safetensors::save(&tensors, folder.join("xy.safetensors")).unwrap();
+}
+
+/// Puts so many points in three classes, by turns, into `xy.safetensors`: each at an angle and a radius.
+pub fn save_points(folder: &Path, count: i64, place: impl Fn(i64) -> (f64, f64)) {
+    let points = (0..count).flat_map(|i| {
+        let (angle, radius) = place(i);
+        [radius * angle.cos(), radius * angle.sin()]
+    });
+    let x = Tensor::from_iter(points, &Device::Cpu).unwrap().reshape((count as usize, 2)).unwrap();
+    let y = Tensor::from_iter((0..count).map(|i| i % 3), &Device::Cpu).unwrap();
+    save(folder, x.to_dtype(DType::F32).unwrap(), y);
+}
+
+/// A folder with the experiment `small` and twenty points on three rays.
+pub fn small(experiment: &str) -> TempDir {
+    let folder = folder("small", experiment);
+    save_points(folder.path(), 20, |i| (2.0 * (i % 3) as f64, 1.0 + i as f64 / 10.0));
+    folder
+}
+
+/// The command in a folder, not yet started.
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(arguments).current_dir(folder);
+    command
+}
+
+pub fn xtask(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+/// What was said, without the lines that the terminal's width makes.
+pub fn words(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).replace('│', " ");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The names of what is in a folder, sorted; none where there is no folder.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
