@@ -62,7 +62,7 @@ fn one(file: &Path, choices: &Choices, registry: &Registry) -> Result<String> {
         claims.see(&prepared);
         lines.extend(describe(&plan, &prepared));
     }
-    lines.extend(claims.check()?.iter().map(|warning| format!("  warning: {warning}")));
+    claims.check()?;
     Ok(lines.join("\n"))
 }
 

@@ -1,14 +1,17 @@
 //! The account of a run whose probes are ready: what each matrix takes, asked of its estimator and its operator.
 
 use eigenscape_core::{
-    Account, CurvatureOperator, Error, Examples, account::bytes, landscape::NetworkOperator,
+    Account, CurvatureOperator, Error, Examples,
+    account::{bytes, size},
+    landscape::NetworkOperator,
 };
 
-use super::{Allowed, EIGENVALUE, REMEDY, RunAccount, Shares, of_epochs};
+use super::{Allowed, DISTANCE, EIGENVALUE, LEFT_OUT, REMEDY, RunAccount, Shares, of_epochs};
 use crate::{
     diagnostic::{ConfigError, Result},
     plan::RunPlan,
     prepare::PreparedProbe,
+    raw::Between,
 };
 
 /// What the probes of a run share while one matrix after the other is measured.
@@ -49,19 +52,30 @@ pub fn run(
 
 /// What is kept of all spectra, and what a distance between two of them takes.
 fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
-    let (mut all, mut longest) = (0_usize, 0);
+    let (mut all, mut longest, mut groups, mut moments_of_all) = (0_usize, 0, 0_usize, 0_usize);
     for probe in probes {
         let landscape = probe.landscape_of_shapes()?;
         for (curvature, group) in probe.matrices() {
             let listed = probe.plan.estimator.eigenvalues(&landscape.operator(curvature, group));
             longest = longest.max(listed);
             let moments = probe.plan.epochs.len().saturating_mul(probe.batches.len());
+            moments_of_all = moments_of_all.max(moments);
+            groups = groups.saturating_add(1);
             all = all.saturating_add(listed.saturating_mul(moments));
         }
     }
     let kept = all.saturating_mul(plan.runs).saturating_mul(EIGENVALUE);
     let grid = plan.distances.iter().map(|plan| plan.distance.memory(longest)).max().unwrap_or(0);
-    Ok(Account::of("the eigenvalues of all moments", kept).with("a distance", grid))
+    // Both spectra without a part of their random vectors.
+    let parts = if plan.distances.is_empty() { 0 } else { size([2, longest], LEFT_OUT) };
+    let pairs = plan.distances.iter().map(|plan| match plan.between {
+        Between::LayersAndFull => groups,
+        Between::AllPairs => groups.saturating_mul(groups) / 2,
+    });
+    let pairs = pairs.fold(0, usize::saturating_add).saturating_mul(moments_of_all).saturating_mul(plan.runs);
+    Ok(Account::of("the eigenvalues of all moments", kept)
+        .with("a distance", grid.saturating_add(parts))
+        .with("the distances of all moments", size([pairs], DISTANCE)))
 }
 
 impl Measuring {
