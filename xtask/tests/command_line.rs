@@ -149,6 +149,16 @@ fn every_mistake_is_one_clear_error_and_leaves_nothing() {
         ),
         (&["reproduce", "small.toml", "--set", "model.name=lenet"], 2, &["cannot be built", "--set:1:12"]),
         (&["reproduce", "small.toml", "--set", "probe.groups=[\"full\", \"1.weigt\"]"], 2, &["1.weigt"]),
+        (
+            &[
+                "check",
+                "small.toml",
+                "--set",
+                "expect=[{claim=\"so\", quantity=\"trace\", curvature=\"residual\", is=\"falls\"}]",
+            ],
+            2,
+            &["no probe measures the residual of full", "measured: hessian"],
+        ),
         (&["reproduce", "small.toml", "--set", "probe.samples_per_class=9"], 2, &["class 0 has 7"]),
         (
             &["reproduce", "small.toml", "--set", "probe.estimator=gram"],
@@ -655,10 +665,9 @@ paper = "figure 1"
 quantity = "train-loss"
 is = "falls"
 [[expect]]
-claim = "There are as many outliers as classes"
-quantity = "outliers"
-curvature = "gauss-newton"
-is = "equal-to-classes"
+claim = "The trace falls"
+quantity = "trace"
+is = "falls"
 "#;
     fs::write(here.join("experiments/good.toml"), good).unwrap();
     let missing = "extends = \"base/small.toml\"\nname = \"missing\"\ndata.path = \"nowhere.safetensors\"\n";

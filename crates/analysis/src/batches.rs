@@ -2,7 +2,7 @@
 
 use eigenscape_core::results::{Band, DistanceRecord, ProbeRecord, Results, Run};
 
-use crate::statistics::Sample;
+use crate::{statistics::Sample, uncertainty::Number};
 
 /// How far the spectra of one matrix on disjoint samples lie apart.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,22 +92,27 @@ fn spectrum(records: &[&ProbeRecord]) -> ProbeRecord {
     let mean = |of| numbers(records, of).map(|values| values.iter().sum::<f64>() / count);
     let traces = numbers(records, |record| Some(record.trace)).and_then(|traces| Sample::of(&traces));
     let error = traces.and_then(|traces| Some(traces.deviation()? / count.sqrt()));
-    let mut atoms: Vec<(f64, f64)> = records
-        .iter()
-        .flat_map(|record| record.eigenvalues.iter().copied().zip(record.weights.iter().map(|w| w / count)))
-        .collect();
-    atoms.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (eigenvalues, weights) = atoms.into_iter().unzip();
+    let mut atoms: Vec<[f64; 3]> = records.iter().flat_map(|record| atoms(record, count)).collect();
+    atoms.sort_by(|a, b| b[0].total_cmp(&a[0]));
+    let [eigenvalues, weights, residuals] = [0, 1, 2].map(|k| atoms.iter().map(|atom| atom[k]).collect());
+    let known = records.iter().all(|record| record.exact || !record.residuals.is_empty());
     let value = mean(|record| record.value);
+    let extremes: Option<Vec<[[f64; 2]; 2]>> = records.iter().map(|record| record.extremes()).collect();
+    let bounds = |extremes: Vec<[[f64; 2]; 2]>| {
+        let mean = |of: fn(&[[f64; 2]; 2]) -> f64| extremes.iter().map(of).sum::<f64>() / count;
+        [mean(|[smallest, _]| smallest[0]), mean(|[_, largest]| largest[1])]
+    };
     ProbeRecord {
         batch: None,
         exact: false,
         eigenvalues,
         weights,
+        residuals: if known { residuals } else { Vec::new() },
         trace: traces.map_or(f64::NAN, |traces| traces.mean),
         trace_stderr: error,
         lambda_max: mean(|record| record.lambda_max),
         lambda_min: mean(|record| record.lambda_min),
+        extreme_bounds: extremes.map(bounds),
         value,
         value_stderr: error.filter(|_| value.is_some()),
         probes: Some(records.len()),
@@ -117,10 +122,27 @@ fn spectrum(records: &[&ProbeRecord]) -> ProbeRecord {
     }
 }
 
+/// The eigenvalues of one of so many records, each with its weight and its residual.
+fn atoms(record: &ProbeRecord, count: f64) -> impl Iterator<Item = [f64; 3]> {
+    let residuals = record.residuals.iter().copied().chain(std::iter::repeat(0.0));
+    let listed = record.eigenvalues.iter().zip(&record.weights).zip(residuals);
+    listed.map(move |((value, weight), residual)| [*value, weight / count, residual])
+}
+
 fn distance(records: &[&DistanceRecord]) -> DistanceRecord {
     let count = records.len() as f64;
-    let value = records.iter().map(|record| record.value).sum::<f64>() / count;
-    DistanceRecord { batch: None, value, band: band(records), ..records[0].clone() }
+    let sum = records.iter().map(|record| record.value).sum::<f64>();
+    let value = sum / count;
+    let of_mean = DistanceRecord { batch: None, value, band: band(records), ..records[0].clone() };
+    // What the samples scatter by has what random vectors do in it.
+    match records.len() {
+        1 => of_mean,
+        _ => {
+            let left_out: Vec<f64> =
+                records.iter().map(|record| (sum - record.value) / (count - 1.0)).collect();
+            DistanceRecord { stderr: Number::jackknife(value, &left_out).stderr(), left_out, ..of_mean }
+        }
+    }
 }
 
 /// The mean over bandwidths, where all have the same.
@@ -168,6 +190,8 @@ mod tests {
         assert_eq!(a.trace_stderr, None, "one sample has no standard error");
         assert_eq!([first.trace, second.trace], [7.0, 7.5], "two probes of one matrix are not batches");
         assert_eq!(results.runs[0].distances.iter().map(|d| d.value).collect::<Vec<_>>(), [2.5]);
+        // The distances 1 and 4: a deviation of 3/√2, of their mean 3/2.
+        assert!((results.runs[0].distances[0].stderr.unwrap() - 1.5).abs() < 1e-15);
         let spreads = spreads(&run);
         assert_eq!(spreads.len(), 2);
         let deviation = spreads[0].lambda_max.unwrap().deviation().unwrap();

@@ -4,10 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eigenscape_core::results::{DistanceRecord, Run};
 
-use crate::{expectation::When, measured::best};
+use crate::{
+    expectation::When,
+    measured::best,
+    uncertainty::{Number, Uncertainty},
+};
 
 /// The group of all parameters.
 pub(crate) const FULL: &str = "full";
+
+/// At most so many layers are named that may be in another's place.
+const NAMED: usize = 3;
 
 /// The distances of a run's layers to the whole network, at an epoch or summed over epochs.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -16,6 +23,21 @@ pub struct Profile {
     pub layers: Vec<(String, f64)>,
     /// The layers' distances at other bandwidths, where the distance smooths.
     pub band: Vec<(f64, Vec<f64>)>,
+    /// What is known of the errors of the layers' distances.
+    pub errors: Errors,
+}
+
+/// What is known of the errors of several distances to one spectrum, which they have in common.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Errors {
+    /// Nothing is random.
+    #[default]
+    Exact,
+    /// Something is, and nothing tells how much: the spectra of one random vector, or of different
+    /// numbers of them.
+    Unknown,
+    /// The distances of all layers without each of the random vectors in turn.
+    LeftOut(Vec<Vec<f64>>),
 }
 
 impl Profile {
@@ -53,7 +75,63 @@ impl Profile {
             Some((bandwidth, values.into_iter().map(|(_, value)| value).collect()))
         };
         let band = bandwidths.iter().filter_map(at).collect();
-        Ok(Self { layers, band })
+        let errors = Errors::of(&records, &moments);
+        Ok(Self { layers, band, errors })
+    }
+
+    /// By how much a layer is farther than another, with its error: that of the difference without
+    /// each of the random vectors, by the jackknife. What both distances owe to the same vector is
+    /// not counted twice.
+    #[must_use]
+    pub fn difference(&self, farther: usize, nearer: usize) -> Number {
+        let value = self.layers[farther].1 - self.layers[nearer].1;
+        match &self.errors {
+            Errors::Exact => Number::exact(value),
+            Errors::Unknown => Number::new(value, Uncertainty::Unknown),
+            Errors::LeftOut(all) => {
+                let without: Vec<f64> = all.iter().map(|values| values[farther] - values[nearer]).collect();
+                Number::jackknife(value, &without)
+            }
+        }
+    }
+
+    /// The layers that may as well be at that layer's place in the order: the 95 % interval of the
+    /// difference has 0 in it, or is unknown.
+    #[must_use]
+    pub fn rivals(&self, of: usize) -> Vec<usize> {
+        let is_rival = |&other: &usize| {
+            let interval = self.difference(other, of).interval();
+            other != of
+                && self.errors != Errors::Exact
+                && interval.is_none_or(|[low, high]| low <= 0.0 && high >= 0.0)
+        };
+        (0..self.layers.len()).filter(is_rival).collect()
+    }
+
+    /// Whether the least distance is in the middle half of the depth; `None` where the errors leave
+    /// both open.
+    #[must_use]
+    pub fn tells_the_middle_half(&self) -> Option<bool> {
+        let found = self.is_least_in_the_middle_half();
+        let open =
+            self.rivals(self.least()).into_iter().any(|rival| self.is_in_the_middle_half(rival) != found);
+        (!open).then_some(found)
+    }
+
+    /// Which other layer may be in its place, in words: "or conv2.weight: the probes do not tell".
+    /// `None` where none may.
+    #[must_use]
+    pub fn in_doubt(&self, layer: usize) -> Option<String> {
+        let rivals: Vec<&str> =
+            self.rivals(layer).into_iter().map(|rival| self.layers[rival].0.as_str()).collect();
+        match (&self.errors, rivals.as_slice()) {
+            (_, []) => None,
+            (Errors::Unknown, _) => Some("or another: one probe does not tell".to_owned()),
+            (_, rivals) if rivals.len() <= NAMED => {
+                Some(format!("or {}: the probes do not tell", rivals.join(" or ")))
+            }
+            (_, rivals) => Some(format!("or one of {} others: the probes do not tell", rivals.len())),
+        }
     }
 
     /// The bandwidths at which another layer is the nearest, each with that layer's index.
@@ -103,6 +181,45 @@ impl Profile {
         let value = |index: usize| self.layers.get(index).map(|(_, value)| *value);
         let low = value(below).unwrap_or(f64::NAN);
         value(below + 1).map_or(low, |high| low + share * (high - low))
+    }
+}
+
+impl Errors {
+    /// Of the sums of the distances of two runs, whose random vectors are independent: those of the
+    /// same place are left out together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let add = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a + b).collect();
+        match (self, other) {
+            (Self::Exact, Self::Exact) => Self::Exact,
+            (Self::LeftOut(a), Self::LeftOut(b)) if a.len() == b.len() => {
+                Self::LeftOut(a.iter().zip(b).map(add).collect())
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Of the sums over moments: without the same random vector at all of them, since each moment
+    /// draws the same.
+    fn of(records: &[(&str, &DistanceRecord)], moments: &BTreeSet<Moment>) -> Self {
+        let mut used =
+            records.iter().map(|(_, record)| record).filter(|record| moments.contains(&moment(record)));
+        let mut parts = None;
+        let fits = |record: &&DistanceRecord| match (record.stderr, record.left_out.len()) {
+            (None, _) => false,
+            (Some(_), 0) => true,
+            (Some(_), count) => *parts.get_or_insert(count) == count,
+        };
+        if !used.all(fits) {
+            return Self::Unknown;
+        }
+        let Some(parts) = parts else { return Self::Exact };
+        let without = |part| {
+            let value = |record: &DistanceRecord| Some(*record.left_out.get(part).unwrap_or(&record.value));
+            let layers = summed(records, moments, value)?;
+            Some(layers.into_iter().map(|(_, value)| value).collect())
+        };
+        (0..parts).map(without).collect::<Option<_>>().map_or(Self::Unknown, Self::LeftOut)
     }
 }
 
@@ -199,6 +316,52 @@ mod tests {
         let values = |when| profile(when).layers.iter().map(|layer| layer.1).collect::<Vec<_>>();
         assert_eq!(values(When::All), [6.0, 3.0, 10.0]);
         assert_eq!(values(When::Last), [3.0, 1.0, 9.0]);
+    }
+
+    /// Two probes of four layers: what both distances have in common is no doubt about their order.
+    #[test]
+    fn an_order_is_told_by_paired_differences() {
+        let record = |epoch, layer: &str, left_out: [f64; 4]| DistanceRecord {
+            stderr: Some(1.0),
+            left_out: left_out.to_vec(),
+            ..distance(epoch, layer, left_out.iter().sum::<f64>() / 4.0)
+        };
+        // b is 0.1 nearer than a whatever is left out; c and b change places.
+        let moved = [-0.5, 0.5, 0.2, -0.2];
+        let run = |epochs: usize| Run {
+            distances: (0..epochs)
+                .flat_map(|epoch| {
+                    [
+                        record(epoch, "a", moved.map(|x| 2.1 + x)),
+                        record(epoch, "b", moved.map(|x| 2.0 + x)),
+                        record(epoch, "c", moved.map(|x| 2.05 - x)),
+                        record(epoch, "d", [9.0; 4]),
+                    ]
+                })
+                .collect(),
+            ..Run::default()
+        };
+        for epochs in [1, 3] {
+            let profile = Profile::new(&run(epochs), "wasserstein", "hessian", When::All).unwrap();
+            assert_eq!((profile.least(), profile.rivals(1)), (1, vec![2]));
+            let [low, high] = profile.difference(0, 1).interval().unwrap();
+            assert!(low > 0.0 && high - low < 1e-9, "{low} {high}");
+            assert_eq!(profile.tells_the_middle_half(), Some(true), "both are in it");
+            assert_eq!(profile.in_doubt(1).unwrap(), "or c: the probes do not tell");
+            assert_eq!(profile.in_doubt(3), None);
+        }
+        // Without d, c is the last.
+        let mut three = run(1);
+        three.distances.pop();
+        let profile = Profile::new(&three, "wasserstein", "hessian", When::Last).unwrap();
+        assert_eq!(profile.tells_the_middle_half(), None);
+        three.distances.iter_mut().for_each(|record| (record.stderr, record.left_out) = (None, Vec::new()));
+        let profile = Profile::new(&three, "wasserstein", "hessian", When::Last).unwrap();
+        assert_eq!((profile.errors.clone(), profile.tells_the_middle_half()), (Errors::Unknown, None));
+        assert!(profile.in_doubt(1).unwrap().contains("one probe"));
+        three.distances.iter_mut().for_each(|record| record.stderr = Some(0.0));
+        let profile = Profile::new(&three, "wasserstein", "hessian", When::Last).unwrap();
+        assert_eq!((profile.errors.clone(), profile.tells_the_middle_half()), (Errors::Exact, Some(true)));
     }
 
     #[test]

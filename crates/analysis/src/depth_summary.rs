@@ -3,7 +3,7 @@
 use eigenscape_core::results::Run;
 
 use crate::{
-    depth::{FULL, Profile},
+    depth::{Errors, FULL, Profile},
     expectation::When,
     reruns::grouped,
 };
@@ -112,10 +112,14 @@ fn relative(runs: &[&Run], metric: &str, curvature: &str, when: When) -> Option<
             }
             theirs.is_some()
         });
+        sum.errors = sum.errors.plus(&profile.errors);
     }
     let largest = sum.layers.iter().map(|(_, value)| *value).fold(0.0, f64::max);
     sum.layers.iter_mut().for_each(|(_, value)| *value /= largest);
     sum.band.iter_mut().flat_map(|(_, values)| values).for_each(|value| *value /= largest);
+    if let Errors::LeftOut(all) = &mut sum.errors {
+        all.iter_mut().flatten().for_each(|value| *value /= largest);
+    }
     (sum.layers.len() > 2 && largest > 0.0).then_some(sum)
 }
 

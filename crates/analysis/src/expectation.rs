@@ -3,8 +3,8 @@
 //! | `is` | holds when |
 //! | --- | --- |
 //! | `falls`, `rises` | the quantity after the last epoch lies below (above) that after the first, by the 95 % interval of the difference (Student's t) where it is an estimate; that of one random vector has none |
-//! | `at-least`, `at-most` | the 95 % interval of the difference to `than` does not lie below (above) 0 as a whole: no loss is proved |
-//! | `above`, `below` | it lies above (below) 0 as a whole: a gain is proved |
+//! | `above`, `below` | the 95 % interval of the difference to `than` lies above (below) 0 as a whole |
+//! | `at-least`, `at-most` | it does, 0 included |
 //! | `equal-to-classes` | it is the number of classes |
 //! | `least-in-the-middle-half` | the layer where it is least is in the middle half of the normalised depth, 0.25 to 0.75 |
 //! | `rises-with`, `falls-with` | the 95 % interval of the slope of its regression on `with`, over all runs, lies above (below) 0 as a whole |
@@ -49,13 +49,13 @@ pub enum Is {
     Falls,
     /// Over training.
     Rises,
-    /// Not lower than `than`, within the interval.
+    /// Higher than `than` or equal, by the whole interval.
     AtLeast,
-    /// Not higher than `than`, within the interval.
+    /// Lower than `than` or equal, by the whole interval.
     AtMost,
-    /// Higher than `than`, beyond the interval.
+    /// Higher than `than`, by the whole interval.
     Above,
-    /// Lower than `than`, beyond the interval.
+    /// Lower than `than`, by the whole interval.
     Below,
     /// Of outliers: as many as classes.
     EqualToClasses,
@@ -133,7 +133,7 @@ pub enum Relation {
     Against {
         /// Upwards or downwards.
         direction: Direction,
-        /// Whether it must be proved, and not only not be disproved.
+        /// Whether they must differ.
         strict: bool,
         /// Against what.
         reference: Reference,
@@ -162,6 +162,15 @@ impl Direction {
         match self {
             Self::Up => value,
             Self::Down => -value,
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
         }
     }
 }
@@ -203,6 +212,15 @@ impl Quantity {
                 | Self::TestAccuracy
                 | Self::GeneralisationGap
         )
+    }
+
+    /// An interval of it without what it cannot be: an accuracy lies between 0 and 1.
+    #[must_use]
+    pub fn cut(self, interval: [f64; 2]) -> [f64; 2] {
+        match self {
+            Self::TrainAccuracy | Self::TestAccuracy => interval.map(|end| end.clamp(0.0, 1.0)),
+            _ => interval,
+        }
     }
 }
 

@@ -40,16 +40,21 @@ pub fn of_training(quantity: Quantity, record: &TrainingRecord) -> Option<f64> {
 }
 
 /// The records that a subject is about, by epoch: of anything but the trace those with eigenvalues. Where a group was measured by several
-/// estimators the exact one counts, else that with the narrowest interval of the trace, where that is asked for, else the first.
+/// estimators the exact one counts, else that with the narrowest interval of the trace or of the
+/// largest eigenvalue, where one of these is asked for, else the first.
 #[must_use]
 pub fn records<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
     let trace = subject.quantity == Quantity::Trace;
     let ours = |p: &&ProbeRecord| p.group == subject.group && p.curvature == subject.curvature;
     let ours = |p: &&ProbeRecord| ours(p) && (trace || p.has_spectrum());
     let mut records: Vec<&ProbeRecord> = run.probes.iter().filter(ours).collect();
-    let width = |record: &ProbeRecord| match trace {
-        true => Number::trace(record).half_width().unwrap_or(f64::INFINITY),
-        false => 0.0,
+    let of = |number: Option<Number>| {
+        number.and_then(|number| number.interval()).map_or(f64::INFINITY, |[low, high]| high - low)
+    };
+    let width = |record: &ProbeRecord| match subject.quantity {
+        Quantity::Trace => of(Some(Number::trace(record))),
+        Quantity::LambdaMax => of(Number::lambda_max(record)),
+        _ => 0.0,
     };
     let rank = |record: &ProbeRecord| (record.epoch, !record.exact);
     records.sort_by(|a, b| rank(a).cmp(&rank(b)).then(width(a).total_cmp(&width(b))));
@@ -60,7 +65,7 @@ pub fn records<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
 /// The quantity after each epoch at which it was measured; `classes` is their number, where there are some.
 ///
 /// # Errors
-/// In words, why there is none.
+/// In words, why there is none, or why it is not known after an epoch.
 pub fn over_training(
     run: &Run,
     subject: &Subject,
@@ -74,16 +79,17 @@ pub fn over_training(
     } else {
         let number = |record: &&ProbeRecord| {
             let number = match subject.quantity {
-                Quantity::Trace => Number::trace(record),
-                Quantity::LambdaMax => Number::exact(record.lambda_max?),
-                Quantity::Outliers => {
-                    Number::exact(outliers::count(record, classes, subject.counting).ok()? as f64)
-                }
-                _ => return None,
+                Quantity::Trace => Some(Number::trace(record)),
+                Quantity::LambdaMax => Number::lambda_max(record),
+                Quantity::Outliers => match outliers::count(record, classes, subject.counting) {
+                    Ok(count) => Some(Number::exact(count as f64)),
+                    Err(why) => return Some(Err(format!("after epoch {}: {why}", record.epoch))),
+                },
+                _ => None,
             };
-            Some((record.epoch, number))
+            Some(Ok((record.epoch, number?)))
         };
-        records(run, subject).iter().filter_map(number).collect()
+        records(run, subject).iter().filter_map(number).collect::<Result<_, _>>()?
     };
     if found.is_empty() { Err(format!("there is no {}", subject.words())) } else { Ok(found) }
 }

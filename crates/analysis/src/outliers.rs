@@ -3,6 +3,14 @@
 //! Both ways look at the logarithms of the largest positive eigenvalues, since the bulk of a network's spectrum reaches over many
 //! orders of magnitude down to zero, at most four times as many as there are classes: farther down every spectrum has
 //! gaps that say nothing about outliers.
+//!
+//! Of what Lanczos finds the converged Ritz values count, one for all probes. They end at the first
+//! Ritz value that has not converged and is near none that has: below it eigenvalues are not known,
+//! but bounded. From above by the last one known; from below, since the k-th largest Ritz value of
+//! a random vector is at most the k-th largest eigenvalue (Cauchy), and an interval between two
+//! eigenvalues contains one Ritz value at most (Chebyshev, Markov & Stieltjes). The count is known
+//! where it is the same at both ends. A multiple eigenvalue counts once, as each random vector
+//! finds it.
 
 use eigenscape_core::results::ProbeRecord;
 use linfa::{DatasetBase, traits::Fit};
@@ -11,7 +19,7 @@ use ndarray::Array2;
 
 use crate::{
     expectation::Counting,
-    uncertainty::{SAME, probes},
+    uncertainty::{CONVERGED, SAME, probes},
 };
 
 /// So many eigenvalues a class are looked at.
@@ -20,38 +28,93 @@ const PER_CLASS: usize = 4;
 /// The number of outliers of a spectrum; `classes` bounds where they are looked for.
 ///
 /// # Errors
-/// In words, why they cannot be counted: fewer than three positive eigenvalues, or all of them equal.
+/// In words, why they cannot be counted: fewer than three positive eigenvalues, all of them equal,
+/// or too few known.
 pub fn count(record: &ProbeRecord, classes: Option<usize>, how: Counting) -> Result<usize, String> {
-    let logarithms: Vec<f64> = candidates(record, classes).into_iter().map(f64::ln).collect();
-    if logarithms.len() < 3 {
-        return Err(format!("there are only {} positive eigenvalues", logarithms.len()));
+    let Candidates { known, bounds } = Candidates::of(record, classes)?;
+    let all: Vec<f64> = known.iter().chain(&bounds).copied().collect();
+    if all.len() < 3 {
+        return Err(format!("there are only {} positive eigenvalues", all.len()));
     }
-    if logarithms[0] - logarithms[logarithms.len() - 1] < SAME {
+    if all[0] - all[all.len() - 1] < SAME {
         return Err("all eigenvalues are equal".to_owned());
     }
-    match how {
-        Counting::Gap => Ok(largest_gap(&logarithms)),
-        Counting::Clusters => upper_cluster(&logarithms),
+    let count = match how {
+        Counting::Gap => largest_gap(&all, known.len()),
+        Counting::Clusters => {
+            let last = known.last().copied().into_iter().cycle().take(bounds.len());
+            let highest: Vec<f64> = known.iter().copied().chain(last).collect();
+            let count = upper_cluster(&all)?;
+            (bounds.is_empty() || count < known.len() && upper_cluster(&highest)? == count).then_some(count)
+        }
+    };
+    count.ok_or_else(|| not_converged(known.len()))
+}
+
+fn not_converged(known: usize) -> String {
+    format!(
+        "of the eigenvalues by which outliers are told, Lanczos has converged to the {known} largest alone: measure them with more steps, or with \
+         \"gram\""
+    )
+}
+
+/// Logarithms of the largest positive eigenvalues, descending: at most [`PER_CLASS`] a class.
+struct Candidates {
+    /// Those that are known.
+    known: Vec<f64>,
+    /// Lower bounds of the others.
+    bounds: Vec<f64>,
+}
+
+impl Candidates {
+    fn of(record: &ProbeRecord, classes: Option<usize>) -> Result<Self, String> {
+        let most = classes.map_or(usize::MAX, |classes| PER_CLASS * classes);
+        let positive = record.eigenvalues.iter().copied().filter(|value| *value > 0.0);
+        if record.exact {
+            return Ok(Self { known: positive.take(most).map(f64::ln).collect(), bounds: Vec::new() });
+        }
+        if record.residuals.is_empty() {
+            return Err("which eigenvalues have converged is not known, the results are of an earlier version: measure them \
+                        again"
+                .to_owned());
+        }
+        let nodes: Vec<(f64, f64)> = positive.zip(record.residuals.iter().copied()).collect();
+        let converged: Vec<(f64, f64)> =
+            nodes.iter().copied().filter(|(value, residual)| *residual <= CONVERGED * value).collect();
+        let near = |(value, residual): (f64, f64), (other, its): (f64, f64)| {
+            (value - other).abs() <= residual + its + SAME * value
+        };
+        let open = |node: &(f64, f64)| !converged.iter().any(|other| near(*node, *other));
+        let end = nodes.iter().position(open).unwrap_or(nodes.len());
+        // Every rule finds the same eigenvalue once: of values that are one, or too near to be told
+        // apart, there are as many eigenvalues as that takes.
+        let rules = rules(record);
+        let before = converged.partition_point(|(value, _)| end == nodes.len() || *value > nodes[end].0);
+        let known =
+            converged[..before].chunk_by(|a, b| near(*a, *b)).flat_map(|same| same.iter().step_by(rules));
+        let known: Vec<f64> = known.take(most).map(|(value, _)| value.ln()).collect();
+        let rest = nodes[end..].chunks_exact(rules).filter_map(|of_all| of_all.last());
+        let bounds: Vec<f64> = rest.take(most - known.len()).map(|(value, _)| value.ln()).collect();
+        let complete = end == nodes.len() || known.len() + bounds.len() == most;
+        if complete { Ok(Self { known, bounds }) } else { Err(not_converged(known.len())) }
     }
 }
 
-/// The largest positive eigenvalues, from the largest, each once.
-fn candidates(record: &ProbeRecord, classes: Option<usize>) -> Vec<f64> {
-    let mut values: Vec<f64> = record.eigenvalues.iter().copied().filter(|value| *value > 0.0).collect();
-    values.sort_by(|a, b| b.total_cmp(a));
-    // Several probes find the same eigenvalue; one, and an exact spectrum, list it as often as it occurs.
-    if probes(record) > 1 {
-        values.dedup_by(|next, kept| *kept - *next <= SAME * *kept);
-    }
-    values.truncate(classes.map_or(usize::MAX, |classes| PER_CLASS * classes));
-    values
+/// How many quadrature rules a record is the mean of: a rule has at most as many nodes as it took
+/// products, and two averaged ones have more.
+fn rules(record: &ProbeRecord) -> usize {
+    probes(record) * record.eigenvalues.len().div_ceil(record.products.max(1)).max(1)
 }
 
-/// How many lie above the largest gap between neighbours.
-fn largest_gap(descending: &[f64]) -> usize {
-    let gaps = descending.windows(2).map(|pair| pair[0] - pair[1]).enumerate();
-    let largest = gaps.reduce(|largest, gap| if gap.1 > largest.1 { gap } else { largest });
-    largest.map_or(0, |(index, _)| index + 1)
+/// How many lie above the largest gap between neighbours; `None` where one that is not known may be
+/// larger.
+fn largest_gap(descending: &[f64], known: usize) -> Option<usize> {
+    let gaps = descending[..known].windows(2).map(|pair| pair[0] - pair[1]).enumerate();
+    let (index, largest) = gaps.reduce(|largest, gap| if gap.1 > largest.1 { gap } else { largest })?;
+    // From a Ritz value to the one after next, or to the last.
+    let open = &descending[known.saturating_sub(1)..];
+    let others = (0..open.len()).map(|from| open[from] - open[(from + 2).min(open.len() - 1)]);
+    others.into_iter().all(|gap| gap <= largest).then_some(index + 1)
 }
 
 /// How many are nearer to the upper one of two means (k-means with k = 2; its random starts are always the same).
@@ -88,9 +151,57 @@ mod tests {
         let mut record = probe(0, "full", &spectrum());
         record.eigenvalues =
             spectrum().into_iter().flat_map(|value| [value, value * (1.0 - 1e-6), value]).collect();
+        record.residuals = record.eigenvalues.iter().map(|value| 1e-6 * value).collect();
         record.exact = false;
-        (record.trace_stderr, record.probes) = (Some(1.0), Some(3));
+        (record.trace_stderr, record.probes, record.products) = (Some(1.0), Some(3), 1000);
         assert_eq!(count(&record, Some(5), Counting::Gap), Ok(5));
+    }
+
+    /// Of probes that have converged to the first so many eigenvalues; their other Ritz values are
+    /// every tenth eigenvalue or lie between two, shifted a little by each probe.
+    fn lanczos(probes: usize, converged: usize) -> ProbeRecord {
+        let of_probe = |probe: usize| {
+            let share = move |index: usize| if index < converged { 0.0 } else { 0.01 * probe as f64 };
+            let all = spectrum().into_iter().enumerate();
+            all.filter(move |(index, _)| *index < converged || (index - converged) % 10 == 9).map(
+                move |(index, value)| {
+                    let residual = if index < converged { 1e-9 } else { 0.1 };
+                    (value * (1.0 - share(index)), residual * value)
+                },
+            )
+        };
+        let mut nodes: Vec<(f64, f64)> = (0..probes).flat_map(of_probe).collect();
+        nodes.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut record = probe(0, "full", &[]);
+        record.products = nodes.len();
+        (record.eigenvalues, record.residuals) = nodes.into_iter().unzip();
+        (record.exact, record.probes) = (false, Some(probes));
+        record
+    }
+
+    /// 20 values are looked at, and a Ritz value of the bulk is 0.97¹⁰ = 0.74 of the one before.
+    #[test]
+    fn what_has_converged_counts_once_and_what_has_not_only_bounds() {
+        for probes in [1, 4] {
+            let counted = |converged, how| count(&lanczos(probes, converged), Some(5), how);
+            for how in [Counting::Gap, Counting::Clusters] {
+                assert_eq!(counted(25, how), Ok(5), "{how:?}, {probes} probes, all of 20 known");
+            }
+            // The gap of ln 20.5 is larger than any that may be among the others.
+            assert_eq!(counted(12, Counting::Gap), Ok(5), "{probes} probes");
+            // The cut lies at the last one known, or below it.
+            for (converged, how) in
+                [(5, Counting::Gap), (5, Counting::Clusters), (3, Counting::Gap), (3, Counting::Clusters)]
+            {
+                let why = counted(converged, how).unwrap_err();
+                assert!(why.contains("converged to the") && why.contains("more steps"), "{why}");
+            }
+        }
+        // Ritz values of a bulk without outliers: as many as steps, and none of them known.
+        let record = lanczos(8, 0);
+        assert!(count(&record, Some(5), Counting::Clusters).is_err());
+        let old = ProbeRecord { residuals: Vec::new(), ..lanczos(1, 25) };
+        assert!(count(&old, Some(5), Counting::Gap).unwrap_err().contains("earlier version"));
     }
 
     #[test]

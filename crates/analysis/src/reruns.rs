@@ -67,7 +67,7 @@ fn statistic(runs: &[&Run], quantity: Quantity, when: When) -> Option<StatisticR
         epoch: when.name().to_owned(),
         mean: sample.mean,
         deviation: sample.deviation(),
-        interval: sample.interval(),
+        interval: sample.interval().map(|interval| quantity.cut(interval)),
     })
 }
 
@@ -93,7 +93,9 @@ mod tests {
             records[variant].statistics.iter().find(of).unwrap().clone()
         };
         let last = find(0, "last");
-        assert!((last.mean - 0.85).abs() < 1e-12 && last.interval.is_some());
+        // 0.85 ± 12.7 · 0.05: no accuracy is above 1.
+        let [low, high] = last.interval.unwrap();
+        assert!((last.mean - 0.85).abs() < 1e-12 && (low - 0.214_69).abs() < 1e-5 && high == 1.0);
         assert!((find(0, "best").mean - 0.95).abs() < 1e-12);
         assert_eq!(find(1, "last").interval, None);
         assert!(statistics(&[Run { training: vec![trained(0, 0.1)], ..Run::default() }]).is_empty());

@@ -55,7 +55,7 @@ impl Sample {
                 freedom: self.count as f64 - 1.0,
             },
         };
-        Number { value: self.mean, error }
+        Number::new(self.mean, error)
     }
 
     /// Half the width of the mean's 95 % confidence interval by Student's t: t(0.975; n − 1)·s/√n.

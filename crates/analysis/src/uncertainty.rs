@@ -1,11 +1,14 @@
 //! Numbers with what is known of their error.
 
-use eigenscape_core::results::ProbeRecord;
+use eigenscape_core::results::{DistanceRecord, ProbeRecord};
 
 use crate::statistics::quantile;
 
 /// Ritz values of different probes nearer than this, relative to the largest, are one eigenvalue.
 pub const SAME: f64 = 1e-4;
+
+/// An eigenvalue counts as converged when what is open about it is at most this share of it.
+pub const CONVERGED: f64 = 1e-3;
 
 /// A number with what is known of its error.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,6 +17,9 @@ pub struct Number {
     pub value: f64,
     /// Its error.
     pub error: Uncertainty,
+    /// By how much it may be larger for what was not computed to the end, beside the error: 0 but
+    /// for a largest eigenvalue.
+    pub above: f64,
 }
 
 /// What is known of a number's error.
@@ -36,7 +42,78 @@ impl Number {
     /// A number about which nothing is random.
     #[must_use]
     pub fn exact(value: f64) -> Self {
-        Self { value, error: Uncertainty::Exact }
+        Self::new(value, Uncertainty::Exact)
+    }
+
+    /// A number with its error.
+    #[must_use]
+    pub fn new(value: f64, error: Uncertainty) -> Self {
+        Self { value, error, above: 0.0 }
+    }
+
+    /// The distance of a record.
+    #[must_use]
+    pub fn distance(record: &DistanceRecord) -> Self {
+        let error = match record.stderr {
+            Some(0.0) => Uncertainty::Exact,
+            Some(error) if record.left_out.len() > 1 => {
+                Uncertainty::Sampled { error, freedom: record.left_out.len() as f64 - 1.0 }
+            }
+            _ => Uncertainty::Unknown,
+        };
+        Self::new(record.value, error)
+    }
+
+    /// A number with the standard error of the jackknife: √((k − 1)/k Σ (xᵢ − x̄)²) of what it is
+    /// without each of k independent samples (Efron & Stein 1981), with k − 1 degrees of freedom.
+    ///
+    /// ```
+    /// use eigenscape_analysis::uncertainty::{Number, Uncertainty};
+    /// // The mean of 1, 2 and 6, which is 3 with the standard error √(7/3).
+    /// let number = Number::jackknife(3.0, &[4.0, 3.5, 1.5]);
+    /// let Uncertainty::Sampled { error, freedom } = number.error else { panic!() };
+    /// assert!((error - (7.0_f64 / 3.0).sqrt()).abs() < 1e-15 && freedom == 2.0);
+    /// assert_eq!(Number::jackknife(3.0, &[3.0]).error, Uncertainty::Unknown);
+    /// ```
+    #[must_use]
+    pub fn jackknife(value: f64, left_out: &[f64]) -> Self {
+        let k = left_out.len() as f64;
+        let mean = left_out.iter().sum::<f64>() / k;
+        let squares: f64 = left_out.iter().map(|without| (without - mean).powi(2)).sum();
+        let error = match left_out.len() {
+            0 | 1 => Uncertainty::Unknown,
+            _ => Uncertainty::Sampled { error: ((k - 1.0) / k * squares).sqrt(), freedom: k - 1.0 },
+        };
+        Self::new(value, error)
+    }
+
+    /// Its standard error: 0 when exact, `None` when unknown.
+    #[must_use]
+    pub fn stderr(&self) -> Option<f64> {
+        match self.error {
+            Uncertainty::Exact => Some(0.0),
+            Uncertainty::Unknown => None,
+            Uncertainty::Sampled { error, .. } => Some(error),
+        }
+    }
+
+    /// The largest eigenvalue of a record; `None` without a spectrum.
+    ///
+    /// The largest Ritz value is at most the largest eigenvalue, and `extreme_bounds` has a bound
+    /// from above: the two are its interval. Without the bound nothing is known.
+    #[must_use]
+    pub fn lambda_max(record: &ProbeRecord) -> Option<Self> {
+        let value = record.lambda_max?;
+        Some(match record.extremes() {
+            Some([_, [_, above]]) => Self { above: (above - value).max(0.0), ..Self::exact(value) },
+            None => Self::new(value, Uncertainty::Unknown),
+        })
+    }
+
+    /// Whether what was not computed to the end is next to nothing.
+    #[must_use]
+    pub fn has_converged(&self) -> bool {
+        self.above <= CONVERGED * self.value.abs()
     }
 
     /// The trace of a record.
@@ -44,15 +121,15 @@ impl Number {
     pub fn trace(record: &ProbeRecord) -> Self {
         let error = match record.trace_stderr {
             _ if record.exact => Uncertainty::Exact,
-            // Without eigenvalues that were dropped, say.
-            Some(0.0) if record.probes.is_none() => Uncertainty::Exact,
+            // Without random vectors; or with the unit vectors of all coordinates.
+            Some(0.0) if record.probes.is_none_or(|probes| probes == record.dimension) => Uncertainty::Exact,
             Some(error) if error.is_finite() => {
                 let freedom = || (probes(record).max(2) - 1) as f64;
                 Uncertainty::Sampled { error, freedom: record.trace_freedom.unwrap_or_else(freedom) }
             }
             _ => Uncertainty::Unknown,
         };
-        Self { value: record.trace, error }
+        Self::new(record.trace, error)
     }
 
     /// Half the width of the 95 % interval by Student's t: 0 when exact, `None` when unknown.
@@ -61,13 +138,19 @@ impl Number {
         self.spread().half_width()
     }
 
+    /// Its 95 % interval; `None` where the error is unknown.
+    #[must_use]
+    pub fn interval(&self) -> Option<[f64; 2]> {
+        self.half_width().map(|half| [self.value - half, self.value + half + self.above])
+    }
+
     /// The 95 % interval of the difference of two independent numbers whose errors may differ (Welch's, with the degrees of freedom of
     /// Welch and Satterthwaite); `None` where an error is unknown.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Option<[f64; 2]> {
         let half = self.spread().and(other.spread()).half_width()?;
         let difference = self.value - other.value;
-        Some([difference - half, difference + half])
+        Some([difference - half - other.above, difference + half + self.above])
     }
 
     fn spread(&self) -> Spread {
@@ -134,7 +217,7 @@ mod tests {
     use super::*;
 
     fn sampled(value: f64, error: f64, freedom: f64) -> Number {
-        Number { value, error: Uncertainty::Sampled { error, freedom } }
+        Number::new(value, Uncertainty::Sampled { error, freedom })
     }
 
     #[test]
@@ -143,7 +226,7 @@ mod tests {
         assert!((sampled(5.0, 2.0, 1.0).half_width().unwrap() - 25.412_409_5).abs() < 1e-6);
         assert!((sampled(5.0, 2.0, 3.0).half_width().unwrap() - 6.364_892_6).abs() < 1e-6);
         assert_eq!(Number::exact(5.0).half_width(), Some(0.0));
-        let unknown = Number { value: 5.0, error: Uncertainty::Unknown };
+        let unknown = Number::new(5.0, Uncertainty::Unknown);
         assert_eq!(unknown.half_width(), None);
         assert_eq!(unknown.minus(&Number::exact(1.0)), None);
         assert_eq!(Number::exact(1.0).minus(&unknown), None);
@@ -158,6 +241,28 @@ mod tests {
         // Equal errors have the sum of both: t(0.975; 6) = 2.446912.
         let [low, high] = sampled(5.0, 1.0, 3.0).minus(&sampled(2.0, 1.0, 3.0)).unwrap();
         assert!((high - low - 2.0 * 2.446_911_85 * 2_f64.sqrt()).abs() < 1e-6);
+    }
+
+    /// 3 to 3.5 against 2.8 to 2.9, and the other way round.
+    #[test]
+    fn a_ritz_value_is_at_most_the_eigenvalue() {
+        let record = |value, above: Option<f64>, exact| ProbeRecord {
+            extreme_bounds: above.map(|above| [-9.0, above]),
+            lambda_max: Some(value),
+            lambda_min: Some(-1.0),
+            exact,
+            ..ProbeRecord::default()
+        };
+        let close = |found: Option<[f64; 2]>, expected: [f64; 2]| {
+            found.unwrap().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12)
+        };
+        let of = |record: &ProbeRecord| Number::lambda_max(record).unwrap();
+        let (three, less) = (of(&record(3.0, Some(3.5), false)), of(&record(2.8, Some(2.9), false)));
+        assert!(close(three.interval(), [3.0, 3.5]) && !three.has_converged());
+        assert!(close(three.minus(&less), [0.1, 0.7]) && close(less.minus(&three), [-0.7, -0.1]));
+        assert_eq!(of(&record(3.0, None, true)), Number::exact(3.0));
+        assert_eq!(of(&record(3.0, None, false)).interval(), None, "of an earlier version");
+        assert_eq!(Number::lambda_max(&ProbeRecord::default()), None);
     }
 
     #[test]
@@ -179,6 +284,8 @@ mod tests {
         assert_eq!(freedom(&skewed), Some(2.5));
         assert_eq!(Number::trace(&record(Some(1), false, None, &[])).error, Uncertainty::Unknown);
         assert_eq!(Number::trace(&record(None, true, Some(0.0), &[])).error, Uncertainty::Exact);
+        let coordinates = ProbeRecord { dimension: 3, ..record(Some(3), false, Some(0.0), &[]) };
+        assert_eq!(Number::trace(&coordinates).error, Uncertainty::Exact);
         // Of earlier versions: the largest in size is there three times.
         let three = [2.0, 1e-7, 0.0, -5.0, -5.0, -5.00001];
         assert_eq!(freedom(&record(None, false, Some(1.0), &three)), Some(2.0));

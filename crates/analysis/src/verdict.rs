@@ -3,14 +3,14 @@
 use eigenscape_core::results::{ClaimRecord, Run, Verdict};
 
 use crate::{
-    depth::Profile,
+    depth::{Errors, Profile},
     digits::significant,
     expectation::{Direction, Expectation, Quantity, Reference, Relation, Subject},
     measured::{at_epoch, over_training},
     outliers,
     regression::Regression,
     statistics::Sample,
-    uncertainty::Number,
+    uncertainty::{Number, Uncertainty},
 };
 
 /// A run with the number of its classes, where it has some.
@@ -66,7 +66,7 @@ fn finding(expectation: &Expectation, runs: &[Classified]) -> Finding {
             let reference = match reference {
                 Reference::Number(number) => Compared::Number(*number),
                 Reference::Variant(variant) => {
-                    Compared::Sample(variant, sample(&of_variant(runs, Some(variant)), subject)?)
+                    Compared::Mean(variant, sample(&of_variant(runs, Some(variant)), subject)?)
                 }
             };
             against(subject, &sample(&ours, subject)?, &reference, *direction, *strict)
@@ -89,6 +89,15 @@ fn goes(direction: Direction, [low, high]: [f64; 2]) -> Verdict {
         [a, b] if a > 0.0 && b > 0.0 => Verdict::Holds,
         [a, b] if a <= 0.0 && b <= 0.0 => Verdict::DoesNotHold,
         _ => Verdict::Undecided,
+    }
+}
+
+/// Whether it goes there or stays: whether it does not go the other way.
+fn goes_or_stays(direction: Direction, interval: [f64; 2]) -> Verdict {
+    match goes(direction.opposite(), interval) {
+        Verdict::Holds => Verdict::DoesNotHold,
+        Verdict::DoesNotHold => Verdict::Holds,
+        open => open,
     }
 }
 
@@ -121,9 +130,8 @@ fn moves(run: &Run, subject: &Subject, classes: Option<usize>, direction: Direct
     };
     let number = |number: &Number| with_error(subject.quantity, number);
     let words = format!("{} after epoch {first}, {} after epoch {last}", number(before), number(after));
-    let interval = after
-        .minus(before)
-        .ok_or_else(|| format!("one probe has no standard error: measure it with probes = 4; {words}"))?;
+    let interval =
+        after.minus(before).ok_or_else(|| format!("{}; {words}", without_error(subject.quantity)))?;
     Ok((words, goes(direction, interval)))
 }
 
@@ -148,54 +156,95 @@ fn in_the_middle(run: &Run, subject: &Subject) -> Finding {
     if !flips.is_empty() {
         words += &format!("; flips at bandwidth {}", flips.join(", "));
     }
-    Ok((words, certain(profile.is_least_in_the_middle_half())))
+    words += &profile.in_doubt(least).map_or(String::new(), |doubt| format!(" ({doubt})"));
+    if profile.errors == Errors::Unknown {
+        words += "; measure the network and the layers with probes = 4, or exactly";
+    }
+    Ok((words, profile.tells_the_middle_half().map_or(Verdict::Undecided, certain)))
 }
 
-/// The subject of every run.
-fn sample(runs: &[Classified], subject: &Subject) -> Result<Sample, String> {
-    let values: Vec<f64> = runs
-        .iter()
-        .map(|(run, classes)| Ok(at_epoch(run, subject, *classes)?.value))
-        .collect::<Result<_, String>>()?;
-    Sample::of(&values).ok_or_else(|| "there are no such runs".to_owned())
+/// Why nothing is known of the error of a spectrum's number, and what to do.
+fn without_error(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::LambdaMax => {
+            "how far it has converged is not known, the results are of an earlier version: measure it again"
+        }
+        _ => "one probe has no standard error: measure it with probes = 4",
+    }
 }
 
-/// What a sample is compared with.
+/// The mean of a quantity over several runs.
+struct Mean {
+    count: usize,
+    number: Number,
+}
+
+/// The subject of every run. What the numbers of runs may be larger by, their mean may be on
+/// average.
+fn sample(runs: &[Classified], subject: &Subject) -> Result<Mean, String> {
+    let one = |(run, classes): &Classified| {
+        let number = at_epoch(run, subject, *classes)?;
+        match number.error {
+            Uncertainty::Unknown if subject.quantity == Quantity::LambdaMax => {
+                Err(without_error(subject.quantity).to_owned())
+            }
+            _ => Ok(number),
+        }
+    };
+    let numbers: Vec<Number> = runs.iter().map(one).collect::<Result<_, String>>()?;
+    let values: Vec<f64> = numbers.iter().map(|number| number.value).collect();
+    let sample = Sample::of(&values).ok_or_else(|| "there are no such runs".to_owned())?;
+    let above = numbers.iter().map(|number| number.above).sum::<f64>() / sample.count as f64;
+    Ok(Mean { count: sample.count, number: Number { above, ..sample.number() } })
+}
+
+/// What a mean is compared with.
 enum Compared<'a> {
     Number(f64),
-    Sample(&'a str, Sample),
+    Mean(&'a str, Mean),
 }
 
 fn against(
     subject: &Subject,
-    ours: &Sample,
+    ours: &Mean,
     reference: &Compared,
     direction: Direction,
     strict: bool,
 ) -> Finding {
-    let mean = |sample: &Sample| with_interval(subject.quantity, sample);
+    let quantity = subject.quantity;
+    let mean = |Mean { count, number }: &Mean| match number.interval() {
+        None => format!("{} (one run)", amount(quantity, number.value)),
+        Some(interval) => {
+            format!("{} ({count} runs)", with_interval(quantity, number.value, quantity.cut(interval)))
+        }
+    };
     let (interval, words) = match reference {
         Compared::Number(number) => (
-            ours.interval().map(|[low, high]| [low - number, high - number]),
-            format!("{} against {}", mean(ours), amount(subject.quantity, *number)),
+            ours.number.interval().map(|interval| quantity.cut(interval).map(|end| end - number)),
+            format!("{} against {}", mean(ours), amount(quantity, *number)),
         ),
-        Compared::Sample(name, theirs) => (
-            ours.number().minus(&theirs.number()),
-            format!("{} against {} of {name}", mean(ours), mean(theirs)),
-        ),
+        Compared::Mean(name, theirs) => {
+            (ours.number.minus(&theirs.number), format!("{} against {} of {name}", mean(ours), mean(theirs)))
+        }
     };
     let interval = interval.ok_or_else(|| format!("{words}: an interval needs at least two runs of each"))?;
-    let verdict = if strict {
-        goes(direction, interval)
-    } else {
-        certain(interval.iter().any(|end| direction.along(*end) >= 0.0))
-    };
-    Ok((words, verdict))
+    let judge = if strict { goes } else { goes_or_stays };
+    Ok((words, judge(direction, interval)))
 }
 
 fn slope(runs: &[Classified], subject: &Subject, other: &Subject, direction: Direction) -> Finding {
+    // A regression knows of errors that scatter, and not of those that all have one sign.
+    let value = |subject: &Subject, number: Number| match (subject.quantity, number.error) {
+        (Quantity::LambdaMax, Uncertainty::Unknown) => Err(without_error(subject.quantity).to_owned()),
+        _ if !number.has_converged() => Err(format!(
+            "Lanczos has not converged to the largest eigenvalue, {}: measure it with more steps",
+            with_error(subject.quantity, &number)
+        )),
+        _ => Ok(number.value),
+    };
     let point = |(run, classes): &Classified| {
-        Ok((at_epoch(run, other, *classes)?.value, at_epoch(run, subject, *classes)?.value))
+        let of = |subject| value(subject, at_epoch(run, subject, *classes)?);
+        Ok((of(other)?, of(subject)?))
     };
     let points: Vec<(f64, f64)> = runs.iter().map(point).collect::<Result<_, String>>()?;
     let line = Regression::fit(&points)?;
@@ -220,10 +269,10 @@ pub fn amount(quantity: Quantity, value: f64) -> String {
 
 fn with_error(quantity: Quantity, number: &Number) -> String {
     let value = amount(quantity, number.value);
-    match number.half_width() {
+    match number.interval() {
         None => format!("{value} ± ?"),
-        Some(0.0) => value,
-        Some(half) => format!("{value} ± {}", error(quantity, half)),
+        Some(_) if number.error == Uncertainty::Exact && number.has_converged() => value,
+        Some(interval) => with_interval(quantity, number.value, interval),
     }
 }
 
@@ -236,11 +285,16 @@ pub fn error(quantity: Quantity, value: f64) -> String {
     }
 }
 
-fn with_interval(quantity: Quantity, sample: &Sample) -> String {
-    let mean = amount(quantity, sample.mean);
-    match sample.half_width() {
-        Some(half) => format!("{mean} ± {} ({} runs)", error(quantity, half), sample.count),
-        None => format!("{mean} (one run)"),
+/// "90.00 % ± 1.50 %", or "99.00 % [97.50 %, 100.00 %]" where the interval was cut
+/// ([`Quantity::cut`]).
+#[must_use]
+pub fn with_interval(quantity: Quantity, mean: f64, [low, high]: [f64; 2]) -> String {
+    let (half, mean_of_ends) = ((high - low) / 2.0, f64::midpoint(low, high));
+    let of = |value| amount(quantity, value);
+    if (mean_of_ends - mean).abs() <= 1e-6 * half {
+        format!("{} ± {}", of(mean), error(quantity, half))
+    } else {
+        format!("{} [{}, {}]", of(mean), of(low), of(high))
     }
 }
 
@@ -275,7 +329,8 @@ pub(crate) mod tests {
 
     pub(crate) fn distance(epoch: usize, layer: &str, value: f64) -> DistanceRecord {
         let [metric, curvature, left, right] = ["wasserstein", "hessian", layer, "full"].map(String::from);
-        DistanceRecord { epoch, batch: None, metric, curvature, left, right, value, band: None }
+        let stderr = Some(0.0);
+        DistanceRecord { epoch, metric, curvature, left, right, value, stderr, ..DistanceRecord::default() }
     }
 
     fn failure(epoch: usize, group: &str) -> ProbeFailure {
@@ -391,6 +446,79 @@ pub(crate) mod tests {
         }
     }
 
+    /// A run whose largest eigenvalue is found as `values`, each with how much more it may be.
+    fn ritz(values: [(f64, f64); 2]) -> Run {
+        let record = |(epoch, (value, above)): (usize, (f64, f64))| ProbeRecord {
+            exact: false,
+            extreme_bounds: Some([0.0, value + above]),
+            ..probe(epoch, "full", &[value, 0.5])
+        };
+        let probes = values.into_iter().enumerate().map(record).collect();
+        Run {
+            training: vec![trained(0, 0.1), trained(1, 0.2 + values[1].0 / 1000.0)],
+            probes,
+            ..Run::default()
+        }
+    }
+
+    #[test]
+    fn a_largest_eigenvalue_falls_or_rises_beyond_what_has_not_converged() {
+        let judge = |values, direction| {
+            verdict(Quantity::LambdaMax, Relation::OverTraining(direction), None, &[ritz(values)])
+        };
+        for (values, falls) in [
+            ([(9.0, 1e-9), (8.0, 1e-9)], Verdict::Holds),
+            ([(9.0, 3.0), (8.0, 0.9)], Verdict::Holds),
+            ([(9.0, 3.0), (8.0, 1.1)], Verdict::Undecided),
+            ([(9.0, 0.5), (9.6, 7.0)], Verdict::DoesNotHold),
+            ([(9.0, 0.7), (9.6, 7.0)], Verdict::Undecided),
+        ] {
+            assert_eq!(judge(values, Direction::Down).verdict, falls, "{values:?}");
+            let rises = match falls {
+                Verdict::Holds => Verdict::DoesNotHold,
+                Verdict::DoesNotHold => Verdict::Holds,
+                open => open,
+            };
+            assert_eq!(judge(values, Direction::Up).verdict, rises, "{values:?}");
+        }
+        let found = judge([(9.0, 3.0), (8.0, 1.1)], Direction::Down).measured;
+        assert_eq!(found, "9.0000 [9.0000, 12.0000] after epoch 0, 8.0000 [8.0000, 9.1000] after epoch 1");
+        let mut old = ritz([(9.0, 0.0), (1.0, 0.0)]);
+        old.probes.iter_mut().for_each(|record| record.extreme_bounds = None);
+        let found =
+            verdict(Quantity::LambdaMax, Relation::OverTraining(Direction::Down), None, &[old.clone()]);
+        assert_eq!(found.verdict, Verdict::NotMeasured);
+        assert!(found.measured.contains("earlier version"), "{}", found.measured);
+        let reference = Reference::Number(5.0);
+        let below = Relation::Against { direction: Direction::Down, strict: true, reference };
+        let found = verdict(Quantity::LambdaMax, below, None, &[old.clone(), old]);
+        assert_eq!(found.verdict, Verdict::NotMeasured, "{}", found.measured);
+    }
+
+    /// What each of the runs may be larger by, their mean may be, too; a regression takes converged
+    /// values alone.
+    #[test]
+    fn runs_are_compared_with_what_has_not_converged() {
+        let runs = |above: f64| -> Vec<Run> {
+            [4.0, 4.1, 3.9, 4.05].map(|value| ritz([(9.0, 0.0), (value, above)])).to_vec()
+        };
+        let below = |number, above| {
+            let reference = Reference::Number(number);
+            let relation = Relation::Against { direction: Direction::Down, strict: true, reference };
+            verdict(Quantity::LambdaMax, relation, None, &runs(above)).verdict
+        };
+        assert_eq!(
+            [below(5.0, 0.0), below(5.0, 0.7), below(5.0, 2.0)],
+            [Verdict::Holds, Verdict::Holds, Verdict::Undecided]
+        );
+        assert_eq!(below(3.0, 2.0), Verdict::DoesNotHold);
+        let with = || Relation::With(Direction::Up, Box::new(subject(Quantity::LambdaMax)));
+        assert_eq!(verdict(Quantity::TestAccuracy, with(), None, &runs(1e-3)).verdict, Verdict::Holds);
+        let found = verdict(Quantity::TestAccuracy, with(), None, &runs(0.1));
+        assert_eq!(found.verdict, Verdict::NotMeasured);
+        assert!(found.measured.contains("more steps"), "{}", found.measured);
+    }
+
     /// What finds one number has no eigenvalue to speak of.
     #[test]
     fn a_number_has_no_largest_eigenvalue() {
@@ -429,11 +557,47 @@ pub(crate) mod tests {
         let (low, high, wide) = ([0.90, 0.91, 0.92], [0.96, 0.97, 0.98], [0.85, 0.93, 0.94]);
         assert_eq!(against(false, &high, &low), Verdict::Holds);
         assert_eq!(against(true, &high, &low), Verdict::Holds);
-        assert_eq!(against(false, &wide, &low), Verdict::Holds, "no worse, as far as can be told");
+        assert_eq!(against(false, &wide, &low), Verdict::Undecided);
         assert_eq!(against(true, &wide, &low), Verdict::Undecided);
         assert_eq!(against(true, &low, &high), Verdict::DoesNotHold);
         assert_eq!(against(false, &low, &high), Verdict::DoesNotHold);
         assert_eq!(against(false, &[0.9], &low), Verdict::NotMeasured);
+        // Where nothing is between them, neither is above, and each is at least the other.
+        let equal = [0.9, 0.9];
+        assert_eq!(against(true, &equal, &equal), Verdict::DoesNotHold);
+        assert_eq!(against(false, &equal, &equal), Verdict::Holds);
+    }
+
+    /// Of contrary claims at most one holds, however wide the interval is.
+    #[test]
+    fn an_accuracy_is_compared_with_a_number_by_its_interval_between_0_and_1() {
+        let against = |direction, number, ours: &[f64]| {
+            let runs: Vec<Run> = ours.iter().map(|accuracy| run("", *accuracy, 1.0)).collect();
+            let reference = Reference::Number(number);
+            verdict(
+                Quantity::TestAccuracy,
+                Relation::Against { direction, strict: false, reference },
+                None,
+                &runs,
+            )
+        };
+        let (wide, narrow) = ([0.4, 0.9], [0.90, 0.91, 0.92]);
+        for (direction, number, ours, expected) in [
+            (Direction::Up, 0.99, &wide[..], Verdict::Undecided),
+            (Direction::Down, 0.1, &wide, Verdict::Undecided),
+            (Direction::Up, 0.0, &wide, Verdict::Holds),
+            (Direction::Down, 1.0, &wide, Verdict::Holds),
+            (Direction::Up, 0.99, &narrow, Verdict::DoesNotHold),
+            (Direction::Up, 0.88, &narrow, Verdict::Holds),
+            (Direction::Down, 0.88, &narrow, Verdict::DoesNotHold),
+            (Direction::Up, 0.92, &narrow, Verdict::Undecided),
+        ] {
+            assert_eq!(against(direction, number, ours).verdict, expected, "{direction:?} {number} {ours:?}");
+        }
+        let found = against(Direction::Up, 0.99, &wide).measured;
+        assert_eq!(found, "65.00 % [0.00 %, 100.00 %] (2 runs) against 99.00 %");
+        let found = against(Direction::Up, 0.99, &narrow).measured;
+        assert_eq!(found, "91.00 % ± 2.48 % (3 runs) against 99.00 %");
     }
 
     #[test]
@@ -524,6 +688,30 @@ pub(crate) mod tests {
         };
         assert_eq!(with([3.0, 1.0, 2.0, 2.0, 3.0]), Verdict::Holds);
         assert_eq!(with([0.5, 1.0, 2.0, 2.0, 3.0]), Verdict::DoesNotHold);
+    }
+
+    #[test]
+    fn an_order_that_the_probes_do_not_tell_is_undecided() {
+        let with = |stderr, left_out: [[f64; 3]; 5]| {
+            let record = |(i, left_out): (usize, [f64; 3])| DistanceRecord {
+                stderr,
+                left_out: if stderr.is_some() { left_out.to_vec() } else { Vec::new() },
+                ..distance(1, &format!("l{i}"), left_out.iter().sum::<f64>() / 3.0)
+            };
+            let distances = left_out.into_iter().enumerate().map(record).collect();
+            let run = Run { distances, ..Run::default() };
+            verdict(Quantity::Distance, Relation::LeastInTheMiddleHalf, None, &[run])
+        };
+        let far = [5.0, 5.1, 4.9];
+        let near = [far, [1.0, 1.2, 1.1], [1.0, 1.3, 1.2], far, far];
+        assert_eq!(with(Some(0.1), near).verdict, Verdict::Holds, "whichever of the two it is");
+        let first = [[1.05, 1.1, 1.2], [1.0, 1.2, 1.1], far, far, far];
+        let found = with(Some(0.1), first);
+        assert_eq!(found.verdict, Verdict::Undecided);
+        assert_eq!(found.measured, "least at l1, depth 0.25 (or l0: the probes do not tell)");
+        let found = with(None, near);
+        assert_eq!(found.verdict, Verdict::Undecided);
+        assert!(found.measured.contains("one probe") && found.measured.contains("probes = 4"), "{found:?}");
     }
 
     #[test]

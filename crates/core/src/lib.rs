@@ -51,4 +51,4 @@ pub use probe::Probe;
 pub use random::Random;
 pub use registry::{Catalog, Registry};
 pub use regularizer::Regularizer;
-pub use spectrum::Spectrum;
+pub use spectrum::{Node, Spectrum};

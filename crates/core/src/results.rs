@@ -231,6 +231,10 @@ pub struct ProbeRecord {
     pub eigenvalues: Vec<f64>,
     /// One weight an eigenvalue; the rest up to 1 is mass at zero.
     pub weights: Vec<f64>,
+    /// Of an estimated spectrum one an eigenvalue: some eigenvalue of the matrix lies within this
+    /// distance of it. Absent for exact spectra, and in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub residuals: Vec<f64>,
     /// The trace or its estimate.
     pub trace: f64,
     /// Standard error of the trace (0 when exact, null when unknown).
@@ -241,6 +245,11 @@ pub struct ProbeRecord {
     /// Smallest eigenvalue; null without a spectrum.
     #[serde(default)]
     pub lambda_min: Option<f64>,
+    /// Of an estimated spectrum, what the matrix' smallest eigenvalue is at least and its largest
+    /// at most, with a probability of 95 % each; they are at most `lambda_min` and at least
+    /// `lambda_max`. Absent for exact spectra, and in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extreme_bounds: Option<[f64; 2]>,
     /// The number of an estimator that finds no spectrum; it is in `trace`, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
@@ -248,7 +257,8 @@ pub struct ProbeRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_stderr: Option<f64>,
     /// How many random vectors the estimate is the mean of; absent where nothing is random. Student's t of a standard error has one
-    /// degree of freedom less.
+    /// degree of freedom less. With a standard error of 0, as many as `dimension` are the unit
+    /// vectors of the coordinates, and nothing is random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probes: Option<usize>,
     /// The degrees of freedom of Student's interval of the trace; absent where they are `probes` − 1. Where a few
@@ -298,6 +308,15 @@ pub struct DistanceRecord {
     pub right: String,
     /// The distance.
     pub value: f64,
+    /// Its standard error for what is random in the spectra, by the jackknife over `left_out`: 0
+    /// between spectra in which nothing is; absent when unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<f64>,
+    /// What it is without each of the random vectors in turn, in both spectra where both have some
+    /// (of many vectors without each of some parts); absent where nothing is random, or one vector
+    /// is all there is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<f64>,
     /// What it is at other bandwidths, for a distance that smooths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub band: Option<Band>,
@@ -337,7 +356,8 @@ pub struct StatisticRecord {
     pub mean: f64,
     /// The standard deviation (with n − 1); null with one run.
     pub deviation: Option<f64>,
-    /// The 95 % confidence interval of the mean by Student's t; null with one run.
+    /// The 95 % confidence interval of the mean by Student's t, of accuracies between 0 and 1; null
+    /// with one run.
     pub interval: Option<[f64; 2]>,
 }
 
@@ -403,6 +423,19 @@ impl ProbeRecord {
     #[must_use]
     pub fn has_spectrum(&self) -> bool {
         self.value.is_none()
+    }
+
+    /// The interval in which the smallest and that in which the largest eigenvalue lies, with a
+    /// probability of 95 % each: a point in an exact spectrum. `None` without a spectrum, and where
+    /// nothing is known.
+    #[must_use]
+    pub fn extremes(&self) -> Option<[[f64; 2]; 2]> {
+        let (smallest, largest) = (self.lambda_min?, self.lambda_max?);
+        match self.extreme_bounds {
+            _ if self.exact => Some([[smallest; 2], [largest; 2]]),
+            Some([below, above]) => Some([[below, smallest], [largest, above]]),
+            None => None,
+        }
     }
 
     /// 1 − Σ weights: the mass at zero that the list leaves out.

@@ -1,11 +1,25 @@
 //! Spectra as probability measures on the line.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
 /// A difference of a sum of weights from 1 within rounding is no mass.
 const NO_MASS: f64 = 1e-12;
+
+/// A Ritz value θ that Lanczos found from one random vector, as a node of that vector's quadrature
+/// rule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Node {
+    /// θ.
+    pub value: f64,
+    /// Its weight in the rule.
+    pub weight: f64,
+    /// ‖H y − θ y‖ of its unit Ritz vector y: some eigenvalue lies within this distance of θ.
+    pub residual: f64,
+}
 
 /// The eigenvalue distribution of a symmetric operator of dimension P: the probability measure
 /// μ = Σᵢ wᵢ δ(λᵢ) + w₀ δ(0), with w₀ = 1 − Σᵢ wᵢ the mass at zero that is not listed.
@@ -29,6 +43,17 @@ pub struct Spectrum {
     pub eigenvalues: Vec<f64>,
     /// The weight of each eigenvalue; with the mass at zero they sum to 1.
     pub weights: Vec<f64>,
+    /// How far from each Ritz value the nearest eigenvalue lies at most; empty where that is not
+    /// known, and for exact spectra.
+    #[serde(default)]
+    pub residuals: Vec<f64>,
+    /// What the smallest eigenvalue is at least and the largest at most, with a probability of 95 %
+    /// each; `None` where that is not known, and for exact spectra.
+    #[serde(default)]
+    pub extreme_bounds: Option<[f64; 2]>,
+    /// Which random vector gave each Ritz value, counted from 0; empty where nothing is random.
+    #[serde(default)]
+    pub origins: Vec<u32>,
     /// Whether every eigenvalue is exact up to rounding (no sampling, no truncation).
     pub exact: bool,
     /// The |λ| below which rounding does not tell an eigenvalue from 0, so that it is not listed; `None` where nothing is left out.
@@ -38,7 +63,9 @@ pub struct Spectrum {
     pub trace: f64,
     /// Standard error of the trace: 0 when exact, `None` when one probe gives no estimate of it.
     pub trace_stderr: Option<f64>,
-    /// How many random vectors the estimate is the mean of, where it is one: Student's t of the trace has one degree of freedom less.
+    /// How many random vectors the estimate is the mean of, where it is one: Student's t of the
+    /// trace has one degree of freedom less. As many as dimensions are the unit vectors of the
+    /// coordinates where the trace has the standard error 0: nothing is random then.
     pub probes: Option<usize>,
     /// The degrees of freedom of Student's interval of the trace, where they are known to be other than one
     /// fewer than the random vectors.
@@ -70,6 +97,9 @@ impl Spectrum {
             dimension,
             eigenvalues: nonzero,
             weights,
+            residuals: Vec::new(),
+            extreme_bounds: None,
+            origins: Vec::new(),
             exact: true,
             rounding: None,
             trace,
@@ -109,6 +139,9 @@ impl Spectrum {
             dimension,
             eigenvalues,
             weights,
+            residuals: Vec::new(),
+            extreme_bounds: None,
+            origins: Vec::new(),
             exact: false,
             rounding: None,
             trace,
@@ -119,10 +152,52 @@ impl Spectrum {
         })
     }
 
-    /// As the mean over so many random vectors.
+    /// The mean of one quadrature rule a random vector, each of weights that sum to 1.
+    ///
+    /// # Errors
+    /// Those of [`Self::estimated`].
+    pub fn of_probes(
+        dimension: usize,
+        rules: Vec<Vec<Node>>,
+        (trace, trace_stderr): (f64, Option<f64>),
+        products: usize,
+    ) -> Result<Self> {
+        let probes = rules.len();
+        let with_origin = |(rule, origin): (Vec<Node>, u32)| rule.into_iter().map(move |node| (node, origin));
+        let mut nodes: Vec<(Node, u32)> = rules.into_iter().zip(0..).flat_map(with_origin).collect();
+        nodes.sort_by(|a, b| b.0.value.total_cmp(&a.0.value));
+        let residuals: Vec<f64> = nodes.iter().map(|(node, _)| node.residual).collect();
+        check_finite(&residuals)?;
+        let origins = nodes.iter().map(|(_, origin)| *origin).collect();
+        let nodes = nodes.into_iter().map(|(node, _)| (node.value, node.weight)).collect();
+        let mean = Self::estimated(dimension, nodes, trace, trace_stderr, products)?;
+        Ok(Self { residuals, origins, probes: Some(probes), ..mean })
+    }
+
+    /// The mean over all random vectors but those of a part of them, the `part`-th of so many: with
+    /// as many parts as vectors, all but one. A spectrum in which nothing is random stays as it is;
+    /// so does the trace.
     #[must_use]
-    pub fn over(self, probes: usize) -> Self {
-        Self { probes: Some(probes), ..self }
+    pub fn without_part(&self, part: usize, parts: usize) -> Cow<'_, Self> {
+        if self.origins.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let stays = |index: &usize| self.origins[*index] as usize % parts != part;
+        let kept: Vec<usize> = (0..self.origins.len()).filter(stays).collect();
+        let total: f64 = kept.iter().map(|index| self.weights[*index]).sum();
+        Cow::Owned(Self {
+            eigenvalues: kept.iter().map(|index| self.eigenvalues[*index]).collect(),
+            weights: kept.iter().map(|index| self.weights[*index] / total).collect(),
+            residuals: Vec::new(),
+            origins: kept.iter().map(|index| self.origins[*index]).collect(),
+            ..*self
+        })
+    }
+
+    /// As the mean over all unit vectors of the coordinates, in which nothing is random.
+    #[must_use]
+    pub fn of_coordinates(self) -> Self {
+        Self { origins: Vec::new(), ..self }
     }
 
     /// With the degrees of freedom of the interval of its trace.
@@ -152,8 +227,12 @@ impl Spectrum {
             let place = self.eigenvalues.partition_point(|value| *value > 0.0);
             self.eigenvalues.insert(place, 0.0);
             self.weights.insert(place, zero);
+            if !self.residuals.is_empty() {
+                self.residuals.insert(place, 0.0);
+            }
         }
         self.eigenvalues.iter_mut().for_each(|value| *value += shift);
+        self.extreme_bounds = self.extreme_bounds.map(|bounds| bounds.map(|bound| bound + shift));
         self.trace += self.dimension as f64 * shift;
         self
     }
@@ -213,6 +292,26 @@ fn check_finite(values: &[f64]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_of_the_random_vectors_is_left_out() -> Result<()> {
+        let rule = |values: [f64; 2]| values.map(|value| Node { value, weight: 0.5, residual: 0.1 }).to_vec();
+        let rules = vec![rule([1.0, 4.0]), rule([2.0, 5.0]), rule([3.0, 6.0])];
+        let mean = Spectrum::of_probes(10, rules, (35.0, Some(1.0)), 6)?;
+        assert_eq!((mean.eigenvalues.len(), mean.probes), (6, Some(3)));
+        assert_eq!(
+            (mean.origins.as_slice(), mean.residuals.as_slice()),
+            (&[2, 1, 0, 2, 1, 0][..], &[0.1; 6][..])
+        );
+        let without = mean.without_part(1, 3);
+        assert_eq!(without.eigenvalues, [6.0, 4.0, 3.0, 1.0]);
+        assert!(without.weights.iter().all(|weight| (weight - 0.25).abs() < 1e-15));
+        // Vectors 0 and 2 are one of two parts.
+        assert_eq!(mean.without_part(0, 2).eigenvalues, [5.0, 2.0]);
+        let exact = Spectrum::exact(3, vec![1.0], 0)?;
+        assert_eq!(*exact.without_part(0, 3), exact);
+        Ok(())
+    }
 
     /// The eigenvalues 3, −1, 0 and 0 plus a half.
     #[test]

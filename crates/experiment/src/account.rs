@@ -15,6 +15,7 @@ use eigenscape_program::Network;
 
 use crate::{
     diagnostic::{Located, Result},
+    measure::MOST_PARTS,
     memory,
     optimizer::Optimizer,
     plan::RunPlan,
@@ -145,9 +146,17 @@ pub fn of_epochs(plan: &RunPlan, examples: usize) -> Account {
         .with("the scalars of all steps", if plan.tensorboard { steps } else { 0 })
 }
 
-/// Bytes that an eigenvalue takes until its run is written: itself and its weight, twice while they are recorded, and their lines in
+/// Bytes that an eigenvalue takes until its run is written: itself, its weight and its residual,
+/// twice while they are recorded, the random vector that it comes from, and their lines in
 /// results.json.
-pub const EIGENVALUE: usize = 32 + 96;
+pub const EIGENVALUE: usize = 48 + 4 + 144;
+
+/// Bytes of an eigenvalue in a spectrum of which a part of the random vectors is left out.
+pub const LEFT_OUT: usize = 24;
+
+/// Bytes that a distance takes until its run is written: its record, what it is without each part
+/// of the random vectors, and their lines in results.json.
+pub const DISTANCE: usize = 512 + MOST_PARTS * (8 + 32);
 
 impl RunAccount {
     /// Refuses what does not fit.

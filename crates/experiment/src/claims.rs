@@ -41,32 +41,27 @@ impl<'a> Claims<'a> {
         self.runs.push(Measured { variant: prepared.plan.variant.clone(), spectra: spectra.collect() });
     }
 
-    /// Checks every claim against what was seen, and says which cannot be judged because their curvature is not measured.
+    /// Checks every claim against what was seen.
     ///
     /// # Errors
-    /// The first claim about a spectrum where there is none, a group that a run does not have, or a curvature that there is not.
-    pub fn check(&self) -> Result<Vec<String>, ConfigError> {
-        let mut warnings = Vec::new();
+    /// The first claim about a spectrum where there is none, a group that a run does not have, or a
+    /// curvature that there is not or that is not measured of the group.
+    pub fn check(&self) -> Result<(), ConfigError> {
         for (index, claim) in self.plan.expectations.iter().enumerate() {
             for subject in claim.subjects().filter(|subject| !subject.quantity.is_of_training()) {
-                warnings.extend(self.subject(self.plan.expect.at(&format!("[{index}]")), claim, subject)?);
+                self.subject(self.plan.expect.at(&format!("[{index}]")), claim, subject)?;
             }
         }
-        Ok(warnings)
+        Ok(())
     }
 
-    fn subject(
-        &self,
-        node: &Node,
-        claim: &Expectation,
-        subject: &Subject,
-    ) -> Result<Option<String>, ConfigError> {
+    fn subject(&self, node: &Node, claim: &Expectation, subject: &Subject) -> Result<(), ConfigError> {
         let Subject { quantity, curvature, group, .. } = subject;
         let is_it = |(of, named): &(String, String)| {
             of == curvature && (*quantity == Quantity::Distance || named == group)
         };
         let mut ours = self.runs.iter().filter(|run| claim.is_about(&run.variant));
-        let Some(without) = ours.find(|run| !run.spectra.iter().any(is_it)) else { return Ok(None) };
+        let Some(without) = ours.find(|run| !run.spectra.iter().any(is_it)) else { return Ok(()) };
         let of =
             if without.variant.is_empty() { String::new() } else { format!(" in `{}`", without.variant) };
         if without.spectra.is_empty() {
@@ -91,11 +86,19 @@ impl<'a> Claims<'a> {
             let problem = format!("no probe measures the group `{group}`{of}");
             return Err(blamed(node, "group").site.error(problem, Some(help)));
         }
-        Ok(Some(format!(
-            "\"{}\" will not be judged: no probe measures the {curvature} of {group}{of}; measured: {}",
-            claim.claim,
-            curvatures.join(", ")
-        )))
+        let of_group =
+            without.spectra.iter().filter(|(_, named)| *quantity == Quantity::Distance || named == group);
+        let measured = distinct(of_group.map(|(curvature, _)| curvature.as_str()));
+        let matrix = match quantity {
+            Quantity::Distance => curvature.clone(),
+            _ => format!("{curvature} of {group}"),
+        };
+        let problem = format!("no probe measures the {matrix}{of}");
+        let help = format!(
+            "measured: {}; claim something of that, or add the curvature to a [[probe]]",
+            measured.join(", ")
+        );
+        Err(blamed(node, "curvature").site.error(problem, Some(help)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::Instant};
 
+use eigenscape_analysis::uncertainty;
 use eigenscape_core::{
     ClassMeans, Context, Curvature, CurvatureOperator, Distance, Error, Estimate, Findings, Group, Interrupt,
     ProbeEstimator, Progress, Random, Result, Spectrum,
@@ -211,10 +212,12 @@ impl Measured {
                 dimension: spectrum.dimension,
                 eigenvalues: spectrum.eigenvalues.clone(),
                 weights: spectrum.weights.clone(),
+                residuals: spectrum.residuals.clone(),
                 trace: spectrum.trace,
                 trace_stderr: spectrum.trace_stderr,
                 lambda_max: Some(spectrum.lambda_max()),
                 lambda_min: Some(spectrum.lambda_min()),
+                extreme_bounds: spectrum.extreme_bounds,
                 probes: spectrum.probes,
                 trace_freedom: spectrum.trace_freedom,
                 products: spectrum.products,
@@ -268,21 +271,52 @@ pub fn distances(
             ));
         };
         match plan.distance.distance(from, to) {
-            Ok(value) if value.is_finite() => records.push(DistanceRecord {
-                epoch,
-                batch: left.batch,
-                metric: plan.name.clone(),
-                curvature: left.curvature.to_string(),
-                left: left.group.clone(),
-                right: right.group.clone(),
-                value,
-                band: band(&*plan.distance, from, to),
-            }),
+            Ok(value) if value.is_finite() => {
+                let (stderr, left_out) = error(&*plan.distance, value, from, to);
+                records.push(DistanceRecord {
+                    epoch,
+                    batch: left.batch,
+                    metric: plan.name.clone(),
+                    curvature: left.curvature.to_string(),
+                    left: left.group.clone(),
+                    right: right.group.clone(),
+                    value,
+                    stderr,
+                    left_out,
+                    band: band(&*plan.distance, from, to),
+                });
+            }
             Ok(value) => skip(format!("it is {value}")),
             Err(error) => skip(error.to_string()),
         }
     }
     (records, left_out)
+}
+
+/// At most so many parts of the random vectors are left out in turn: what is computed for the error
+/// is no more than so many distances.
+pub(crate) const MOST_PARTS: usize = 32;
+
+/// The standard error of a distance, and what it is without each of the random vectors (or parts of
+/// them). Spectra of different numbers of vectors have none to leave out together; nor has one that
+/// a distance is not defined for.
+fn error(distance: &dyn Distance, value: f64, left: &Spectrum, right: &Spectrum) -> (Option<f64>, Vec<f64>) {
+    let random = [left, right].into_iter().filter(|spectrum| !spectrum.origins.is_empty());
+    let mut probes: Vec<usize> = random.map(|spectrum| spectrum.probes.unwrap_or(1)).collect();
+    probes.dedup();
+    let parts = match probes.as_slice() {
+        [] => return (Some(0.0), Vec::new()),
+        [several] if *several > 1 => MOST_PARTS.min(*several),
+        _ => return (None, Vec::new()),
+    };
+    let without = |part| {
+        let value = distance.distance(&left.without_part(part, parts), &right.without_part(part, parts));
+        value.ok().filter(|value| value.is_finite())
+    };
+    match (0..parts).map(without).collect::<Option<Vec<f64>>>() {
+        Some(left_out) => (uncertainty::Number::jackknife(value, &left_out).stderr(), left_out),
+        None => (None, Vec::new()),
+    }
 }
 
 /// The distance over bandwidths, as far as it is a number there.
@@ -329,7 +363,7 @@ fn pairs(between: Between, measured: &[Measured]) -> Vec<(Placed<'_>, Placed<'_>
 
 #[cfg(test)]
 mod tests {
-    use eigenscape_core::Number;
+    use eigenscape_core::{Node, Number};
 
     use super::*;
 
@@ -365,6 +399,58 @@ mod tests {
         assert_eq!((&json["value"], &json["value_stderr"]), (&2.5.into(), &0.0.into()));
         assert_eq!((&json["exact"], json.get("probes")), (&true.into(), None));
         assert!(pairs(Between::AllPairs, &[estimated, exact]).is_empty());
+    }
+
+    /// |mean − mean|.
+    struct Means;
+
+    impl Distance for Means {
+        fn distance(&self, left: &Spectrum, right: &Spectrum) -> Result<f64> {
+            let mean = |s: &Spectrum| -> f64 { s.atoms().iter().map(|(value, weight)| value * weight).sum() };
+            Ok((mean(left) - mean(right)).abs())
+        }
+
+        fn is_metric(&self) -> bool {
+            false
+        }
+
+        fn description(&self) -> String {
+            "means".to_owned()
+        }
+    }
+
+    /// The mean of samples has their standard error, whichever side they are on; with one sample,
+    /// and where sides have different numbers, none is known.
+    #[test]
+    fn a_distance_has_the_error_of_its_random_vectors() {
+        let estimated = |values: &[f64]| {
+            let rule = |value: &f64| vec![Node { value: *value, weight: 1.0, residual: 0.0 }];
+            let rules: Vec<_> = values.iter().map(rule).collect();
+            Spectrum::of_probes(2, rules, (0.0, None), values.len()).unwrap()
+        };
+        let exact = Spectrum::exact(2, vec![0.0, 0.0], 0).unwrap();
+        let of = |left: &Spectrum, right: &Spectrum| {
+            error(&Means, Means.distance(left, right).unwrap(), left, right)
+        };
+        let (three, one) = (estimated(&[1.0, 2.0, 6.0]), estimated(&[5.0]));
+        for (left, right) in [(&three, &exact), (&exact, &three)] {
+            let (stderr, left_out) = of(left, right);
+            assert!((stderr.unwrap() - (7.0_f64 / 3.0).sqrt()).abs() < 1e-14, "{stderr:?}");
+            assert_eq!(left_out, [4.0, 3.5, 1.5]);
+        }
+        // The same vectors on both sides: what they have in common is no error.
+        let shifted = estimated(&[11.0, 12.0, 16.0]);
+        assert!(of(&three, &shifted).0.unwrap() < 1e-14);
+        assert_eq!(of(&exact, &exact), (Some(0.0), Vec::new()));
+        for (left, right) in [(&one, &exact), (&one, &three), (&three, &one)] {
+            assert_eq!(of(left, right), (None, Vec::new()));
+        }
+        // A thousand vectors, 32 parts: the same error but for chance, 1/√1000 of a deviation of 1.
+        let many: Vec<f64> =
+            (0..1000).map(|i| 100.0 + 2_f64.sqrt() * f64::from(i * 7919 % 1000).sin()).collect();
+        let (stderr, left_out) = of(&estimated(&many), &exact);
+        assert_eq!(left_out.len(), MOST_PARTS);
+        assert!((stderr.unwrap() * 1000_f64.sqrt() - 1.0).abs() < 0.4, "{stderr:?}");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub fn execute(
         claims.see(&prepared);
         identities.push(Identity::new(&prepared)?);
     }
-    claims.check()?.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
+    claims.check()?;
     let _lock = Lock::of(&plan.directory)?;
     artifacts::tidy(&plan.directory)?;
     let earlier = Earlier::at(&plan.directory)?;

@@ -1,8 +1,9 @@
 //! Results arranged as the figures and tables show them.
 
+use eigenscape_analysis::uncertainty::{CONVERGED, Number, Uncertainty};
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run};
 
-use crate::draw::{axis::range, names::shortened};
+use crate::draw::{axis::range, labels::significant, names::shortened};
 
 /// The name of the group of all parameters.
 pub const FULL: &str = "full";
@@ -96,13 +97,30 @@ pub struct Profile<'a> {
 impl Profile<'_> {
     /// The distance of a layer at an epoch, where it was measured.
     pub fn value(&self, layer: &str, epoch: usize) -> Option<f64> {
-        self.records.iter().find(|(name, r)| *name == layer && r.epoch == epoch).map(|(_, r)| r.value)
+        self.record(layer, epoch).map(|record| record.value)
+    }
+
+    /// Half of the 95 % interval of a distance of which something is random, where it is known.
+    pub fn error(&self, layer: &str, epoch: usize) -> Option<f64> {
+        Number::distance(self.record(layer, epoch)?).half_width().filter(|half| *half > 0.0)
+    }
+
+    /// Whether the error of any distance is known, and whether that of any is not.
+    pub fn errors(&self) -> [bool; 2] {
+        let errors = || self.records.iter().map(|(_, record)| Number::distance(record).error);
+        [
+            errors().any(|error| matches!(error, Uncertainty::Sampled { .. })),
+            errors().any(|error| error == Uncertainty::Unknown),
+        ]
+    }
+
+    fn record(&self, layer: &str, epoch: usize) -> Option<&DistanceRecord> {
+        self.records.iter().find(|(name, r)| *name == layer && r.epoch == epoch).map(|(_, r)| *r)
     }
 
     /// The least and the largest distance of a layer at an epoch over bandwidths, where it has a band.
     pub fn band(&self, layer: &str, epoch: usize) -> Option<(f64, f64)> {
-        let record = self.records.iter().find(|(name, r)| *name == layer && r.epoch == epoch)?.1;
-        band(record)
+        band(self.record(layer, epoch)?)
     }
 
     /// The bandwidths of a record that has a band.
@@ -167,10 +185,36 @@ pub fn rounding(record: &ProbeRecord) -> Option<f64> {
     record.rounding.filter(|bound| record.exact && *bound > 0.0 && mass_at_zero(record) > 0.0)
 }
 
+/// The largest size of a record's extreme eigenvalues.
+fn size(record: &ProbeRecord) -> Option<f64> {
+    record.lambda_max.into_iter().chain(record.lambda_min).map(f64::abs).reduce(f64::max)
+}
+
+/// Of the largest and the smallest eigenvalue, where it has not converged, the interval in which it
+/// lies.
+pub fn unconverged(record: &ProbeRecord) -> [Option<[f64; 2]>; 2] {
+    let told = |[low, high]: &[f64; 2]| size(record).is_some_and(|size| high - low > CONVERGED * size);
+    let of = |which: usize| record.extremes().map(|extremes| extremes[which]).filter(told);
+    [of(1), of(0)]
+}
+
+/// The largest and the smallest eigenvalue: "33.0 [33.0, 34.1]" where it has not converged, "–"
+/// without eigenvalues.
+pub fn extremes(record: &ProbeRecord, digits: usize) -> [String; 2] {
+    let [largest, smallest] = unconverged(record);
+    let of = |value: Option<f64>, open: Option<[f64; 2]>| {
+        let value = value.map_or("–".into(), |value| significant(value, digits));
+        open.map_or(value.clone(), |ends| {
+            let [low, high] = ends.map(|end| significant(end, digits));
+            format!("{value} [{low}, {high}]")
+        })
+    };
+    [of(record.lambda_max, largest), of(record.lambda_min, smallest)]
+}
+
 /// Whether f64 would tell more eigenvalues from 0: what rounding hides is far above its own.
 pub fn wants_f64(record: &ProbeRecord) -> bool {
-    let largest = record.lambda_max.into_iter().chain(record.lambda_min.map(|value| -value)).reduce(f64::max);
-    rounding(record).zip(largest).is_some_and(|(rounding, largest)| rounding > 1e-9 * largest)
+    rounding(record).zip(size(record)).is_some_and(|(rounding, largest)| rounding > 1e-9 * largest)
 }
 
 /// A curvature's name as prose spells it.

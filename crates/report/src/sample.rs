@@ -37,7 +37,8 @@ pub fn probe(
 /// A Wasserstein distance.
 pub fn distance(epoch: usize, left: &str, right: &str, value: f64) -> DistanceRecord {
     let [metric, curvature, left, right] = ["wasserstein", "hessian", left, right].map(String::from);
-    DistanceRecord { epoch, batch: None, metric, curvature, left, right, value, band: None }
+    let stderr = Some(0.0);
+    DistanceRecord { epoch, metric, curvature, left, right, value, stderr, ..DistanceRecord::default() }
 }
 
 /// A record of a classifier's training.

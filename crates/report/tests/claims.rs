@@ -26,13 +26,13 @@ fn experiment(name: &str, least: usize) -> Results {
                 [metric, "hessian", &layers[layer], "full"].map(String::from);
             DistanceRecord {
                 epoch: 4,
-                batch: None,
                 metric,
                 curvature,
                 left,
                 right,
                 value: value(layer),
-                band: None,
+                stderr: Some(0.0),
+                ..DistanceRecord::default()
             }
         })
         .collect();

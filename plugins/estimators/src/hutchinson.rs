@@ -4,15 +4,15 @@ use std::num::NonZeroUsize;
 
 use candle_core::DType;
 use eigenscape_core::{
-    Account, Context, CurvatureOperator, Estimate, Number, Probe, ProbeEstimator, Registry, Result,
-    account::size, probe::check_count,
+    Account, Context, CurvatureOperator, Estimate, Number, Probe, ProbeEstimator, Random, Registry, Result,
+    account::size, number::mean, probe::check_count,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
     float::Float,
-    lanczos::unit_vector,
+    lanczos::Starts,
     operator::{dimension, not_finite, products},
 };
 
@@ -25,7 +25,8 @@ const VECTORS: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HutchinsonParameters {
-    /// How many random vectors, 32 by default. With one there is no standard error.
+    /// How many random vectors, 32 by default. With one there is no standard error. As many as P or
+    /// more "rademacher" ones are the P unit vectors of the coordinates: the trace is exact.
     pub probes: NonZeroUsize,
     /// What the random vectors are: "rademacher" (default) or "gaussian".
     pub probe: Probe,
@@ -39,7 +40,9 @@ impl Default for HutchinsonParameters {
 
 /// The mean of vᵀHv over random vectors v with E\[v vᵀ\] = I, which has the expectation tr H (Hutchinson 1990), and its standard error.
 ///
-/// Each v has the length √P, whatever its distribution: that of Gaussian vectors says nothing about H.
+/// Each v has the length √P, whatever its distribution: that of Gaussian vectors says nothing about
+/// H. Of as many vectors of signs as dimensions the sum of the diagonal is made instead, which is
+/// the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Hutchinson {
     parameters: HutchinsonParameters,
@@ -54,14 +57,23 @@ impl Hutchinson {
 
     /// How many vectors share a product so that all fits into `memory` bytes: one at least. `number` is the bytes of a number.
     fn together(&self, dimension: usize, number: usize, memory: usize) -> usize {
-        let left = memory.saturating_sub(self.bytes_of_samples());
-        (left / size([dimension, VECTORS], number).max(1))
-            .clamp(1, self.parameters.probes.get().min(TOGETHER))
+        let left = memory.saturating_sub(self.bytes_of_samples(dimension));
+        (left / size([dimension, VECTORS], number).max(1)).clamp(1, self.probes(dimension).min(TOGETHER))
     }
 
-    /// Bytes of a number for each probe, in a list that grows.
-    fn bytes_of_samples(&self) -> usize {
-        size([self.parameters.probes.get(), 2], size_of::<f64>())
+    /// Bytes of a number for each vector, in a list that grows.
+    fn bytes_of_samples(&self, dimension: usize) -> usize {
+        size([self.probes(dimension), 2], size_of::<f64>())
+    }
+
+    /// How many vectors there are for an operator of this dimension.
+    fn probes(&self, dimension: usize) -> usize {
+        self.starts(Random::new(0), dimension).count()
+    }
+
+    fn starts(&self, random: Random, dimension: usize) -> Starts {
+        let HutchinsonParameters { probes, probe } = self.parameters;
+        Starts { probe, asked: probes, dimension, random }
     }
 
     /// P·vᵀHv of each unit vector v.
@@ -71,18 +83,13 @@ impl Hutchinson {
         context: &Context,
         dimension: usize,
     ) -> Result<Vec<f64>> {
-        let HutchinsonParameters { probes, probe } = self.parameters;
+        let starts = self.starts(context.random, dimension);
         let mut samples = Vec::new();
         let together = self.together(dimension, size_of::<T>(), context.memory);
-        for first in (0..probes.get()).step_by(together) {
-            let indices = first..probes.get().min(first + together);
+        for first in (0..starts.count()).step_by(together) {
+            let indices = first..starts.count().min(first + together);
             let count = indices.len();
-            let vectors: Vec<T> = indices
-                .flat_map(|index| {
-                    let mut generator = context.random.stream("lanczos", index as u64);
-                    unit_vector(probe, dimension, &mut generator)
-                })
-                .collect();
+            let vectors: Vec<T> = indices.flat_map(|index| starts.different(index)).collect();
             let products = products(operator, vectors.clone(), dimension)?;
             for (vector, product) in vectors.chunks(dimension).zip(&products) {
                 let square: f64 = vector.iter().zip(product).map(|(v, w)| v.widen() * w.widen()).sum();
@@ -101,6 +108,10 @@ impl ProbeEstimator for Hutchinson {
             DType::F32 => self.samples::<f32>(operator, context, dimension)?,
             _ => self.samples::<f64>(operator, context, dimension)?,
         };
+        if self.starts(context.random, dimension).are_coordinates() {
+            let (trace, _) = mean(&samples);
+            return Ok(Number::exact(dimension, trace, samples.len())?.into());
+        }
         Ok(Number::estimated(dimension, &samples, samples.len())?.into())
     }
 
@@ -118,7 +129,7 @@ impl ProbeEstimator for Hutchinson {
             let together = self.together(dimension, number, allowed);
             let vectors = size([dimension, VECTORS, together], number);
             Account::of(format!("{together} random vectors at a time"), vectors)
-                .with("a number for each", self.bytes_of_samples())
+                .with("a number for each", self.bytes_of_samples(dimension))
         };
         Ok(operators.iter().map(of).max_by_key(Account::total).unwrap_or_default())
     }
@@ -131,8 +142,8 @@ impl ProbeEstimator for Hutchinson {
         0
     }
 
-    fn products(&self, _dimension: usize) -> usize {
-        self.parameters.probes.get()
+    fn products(&self, dimension: usize) -> usize {
+        self.probes(dimension)
     }
 
     fn description(&self) -> String {
@@ -182,6 +193,44 @@ mod tests {
             // Student's t with 31 degrees of freedom has the variance 31/29; both bounds are four standard errors away.
             assert!(mean.abs() < 0.21, "{probe:?}: mean score {mean}");
             assert!((square - 31.0 / 29.0).abs() < 0.32, "{probe:?}: mean square score {square}");
+        }
+    }
+
+    /// In few dimensions random signs are often the same: with as many as dimensions the trace is
+    /// exact, with fewer it is unbiased, and no two are the same, so that a standard error of 0 is
+    /// not by chance.
+    #[test]
+    fn in_few_dimensions_the_trace_is_exact_or_unbiased() {
+        const SEEDS: u64 = 400;
+        for dimension in 1..=4 {
+            let spectrum: Vec<f64> = (0..dimension).map(|i| 3.0 * 0.4_f64.powi(i as i32) - 0.2).collect();
+            let operator = DenseOperator::with_spectrum(&spectrum, 7, DType::F64);
+            let trace: f64 = spectrum.iter().sum();
+            for probes in 1..=5_usize {
+                let parameters =
+                    HutchinsonParameters { probes: probes.try_into().unwrap(), ..Default::default() };
+                let estimator = Hutchinson::new(parameters);
+                let of = |seed| match estimator.estimate(&operator, &Context::silent(seed)).unwrap() {
+                    Estimate::Number(found) => found,
+                    Estimate::Spectrum(_) => panic!("it is a number"),
+                };
+                if probes >= dimension {
+                    let found = of(0);
+                    assert!((found.value - trace).abs() < 1e-12, "{dimension}: {}", found.value);
+                    assert_eq!((found.exact, found.stderr, found.probes), (true, Some(0.0), None));
+                    assert_eq!((found.products, estimator.products(dimension)), (dimension, dimension));
+                    continue;
+                }
+                let all: Vec<Number> = (0..SEEDS).map(of).collect();
+                let (mean, stderr) = mean(&all.iter().map(|found| found.value).collect::<Vec<_>>());
+                let (bias, stderr) = ((mean - trace).abs(), stderr.unwrap());
+                assert!(
+                    bias <= 4.0 * stderr + 1e-12,
+                    "{dimension}, {probes} probes: off by {bias} ± {stderr}"
+                );
+                let coinciding = all.iter().filter(|found| found.stderr.is_some_and(|error| error < 1e-9));
+                assert_eq!(coinciding.count(), 0, "{dimension}, {probes} probes");
+            }
         }
     }
 }

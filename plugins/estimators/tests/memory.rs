@@ -9,8 +9,8 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
-    Context, CurvatureOperator, Error, Estimate, ExactFactor, FactorColumns, FactorSource, ProbeEstimator,
-    Result,
+    Context, CurvatureOperator, Error, Estimate, ExactFactor, FactorColumns, FactorSource, Probe,
+    ProbeEstimator, Result,
 };
 use eigenscape_curvature::{Factor, RowSize, Rows};
 use eigenscape_estimators::{
@@ -202,13 +202,16 @@ fn what_is_held_is_what_was_said() {
     }
     // Where eigenvectors of the tridiagonal matrix are what counts, and where nodes are.
     assert_counted("many steps", &lanczos(700, 1, false), &Diagonal::new(800, DType::F32), plenty);
-    assert_counted("many nodes", &lanczos(30, 3000, true), &Diagonal::new(40, DType::F32), plenty);
+    let gaussian = |parameters| Lanczos::new(LanczosParameters { probe: Probe::Gaussian, ..parameters });
+    let (steps, probes) = (30.try_into().unwrap(), 3000.try_into().unwrap());
+    let averaged = LanczosParameters { steps, probes, averaged: true, ..LanczosParameters::default() };
+    assert_counted("many nodes", &gaussian(averaged), &Diagonal::new(40, DType::F32), plenty);
     let deflating = LanczosParameters {
         deflation: true,
         probes: 2000.try_into().unwrap(),
         ..LanczosParameters::default()
     };
-    let deflating = Lanczos::new(LanczosParameters { steps: 30.try_into().unwrap(), ..deflating });
+    let deflating = gaussian(LanczosParameters { steps, ..deflating });
     assert_counted("many nodes, deflated", &deflating, &Diagonal::new(40, DType::F32), plenty);
     for memory in [plenty, 6 << 20] {
         let by_rows = factored(500, 5_000, memory);

@@ -79,7 +79,7 @@ fn one(file: &Path, choices: &Choices, registry: &Registry) -> Result<String> {
         Ok(())
     })?;
     lines.extend(common_first(&runs));
-    lines.extend(claims.check()?.iter().map(|warning| format!("  warning: {warning}")));
+    claims.check()?;
     Ok(lines.join("\n"))
 }
 

@@ -1,6 +1,6 @@
 //! Whether the lists of results fit together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DistanceRecord, MeansRecord, ProbeRecord, Results, Run, TrainingRecord};
 
@@ -9,10 +9,15 @@ type Matrix<'a> = (usize, Option<usize>, &'a str, &'a str);
 
 /// So much a sum of weights may differ from what it should be.
 const ROUNDING: f64 = 1e-6;
+/// So many standard deviations an estimate of a trace may differ from the mean of the eigenvalues
+/// that are listed.
+const DEVIATIONS: f64 = 20.0;
 
 impl Results {
     /// Checks what their records say of one another: one weight an eigenvalue, weights that sum to 1 or are all
-    /// 1/dimension (the rest is mass at zero; an exact spectrum has no others), eigenvalues from the largest, finite numbers, and spectra behind every distance.
+    /// 1/dimension (the rest is mass at zero; an exact spectrum has no others), eigenvalues from
+    /// the largest, extreme eigenvalues and a trace that are theirs, no record twice, finite
+    /// numbers, and spectra behind every distance, which is not negative.
     ///
     /// # Errors
     /// The place of the first that does not fit, as in `runs[0].probes[3].weights`, and what is wrong.
@@ -69,12 +74,30 @@ impl Run {
         for (index, probe) in self.probes.iter().enumerate() {
             probe.check().map_err(|misfit| misfit.in_list("probes", index))?;
         }
+        self.check_repetitions()?;
         let spectra: BTreeSet<Matrix> = self.probes.iter().map(ProbeRecord::matrix).collect();
         for (index, distance) in self.distances.iter().enumerate() {
             distance.check(&spectra).map_err(|misfit| misfit.in_list("distances", index))?;
         }
         for (index, means) in self.means.iter().enumerate() {
             means.check().map_err(|misfit| misfit.in_list("means", index))?;
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    /// Refuses a spectrum that is there twice. Two probes may measure one matrix, but not in the
+    /// same fraction of a second.
+    fn check_repetitions(&self) -> Result<(), Misfit> {
+        let mut seen: BTreeMap<Matrix, Vec<usize>> = BTreeMap::new();
+        for (index, probe) in self.probes.iter().enumerate() {
+            let before = seen.entry(probe.matrix()).or_default();
+            if let Some(same) = before.iter().find(|before| self.probes[**before] == *probe) {
+                let problem = format!("it is probes[{same}] again");
+                return Err(Misfit { place: format!("probes[{index}]"), problem });
+            }
+            before.push(index);
         }
         Ok(())
     }
@@ -108,6 +131,16 @@ impl ProbeRecord {
         demand(self.eigenvalues.is_sorted_by(|a, b| a >= b), "eigenvalues", || {
             "they are not sorted from the largest".to_owned()
         })?;
+        if !self.residuals.is_empty() {
+            let count = self.residuals.len();
+            demand(count == eigenvalues, "residuals", || format!("{count} for {eigenvalues} eigenvalues"))?;
+            let distance = |residual: &f64| *residual >= 0.0 && residual.is_finite();
+            demand(self.residuals.iter().all(distance), "residuals", || "one is no distance".to_owned())?;
+        }
+        demand(self.dimension > 0, "dimension", || "a matrix has one row at least".to_owned())?;
+        demand(self.probes != Some(0), "probes", || {
+            "an estimate is of one random vector at least".to_owned()
+        })?;
         finite(self.trace, "trace")?;
         self.value.map_or(Ok(()), |value| finite(value, "value"))?;
         for (error, place) in [(self.trace_stderr, "trace_stderr"), (self.value_stderr, "value_stderr")] {
@@ -124,7 +157,60 @@ impl ProbeRecord {
                 format!("{least} is no number up to lambda_max, {largest}")
             })?;
         }
-        self.check_weights()
+        self.check_weights()?;
+        if self.has_spectrum() { self.check_sums() } else { self.check_number() }
+    }
+
+    /// A number has no eigenvalues, and is the trace.
+    fn check_number(&self) -> Result<(), Misfit> {
+        demand(self.eigenvalues.is_empty(), "eigenvalues", || "there are some beside a `value`".to_owned())?;
+        let extreme = self.lambda_max.or(self.lambda_min);
+        demand(extreme.is_none(), "lambda_max", || "there is one beside a `value`".to_owned())?;
+        demand(self.value == Some(self.trace), "value", || {
+            format!("{} is not the trace, {}", self.value.unwrap_or_default(), self.trace)
+        })
+    }
+
+    /// Whether the extreme eigenvalues and the trace are those of the list.
+    fn check_sums(&self) -> Result<(), Misfit> {
+        let listed = || self.eigenvalues.iter().zip(&self.weights);
+        let sum = |of: fn(f64) -> f64| -> f64 {
+            self.dimension as f64 * listed().map(|(value, weight)| weight * of(*value)).sum::<f64>()
+        };
+        let (trace, size, squares) = (sum(|value| value), sum(f64::abs), sum(|value| value * value));
+        let largest = self.eigenvalues.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+        let ends = [
+            (
+                self.lambda_max,
+                self.eigenvalues.first(),
+                f64::max as fn(f64, f64) -> f64,
+                "lambda_max",
+                "largest",
+            ),
+            (self.lambda_min, self.eigenvalues.last(), f64::min, "lambda_min", "smallest"),
+        ];
+        for (said, end, pick, place, name) in ends {
+            let end = end.copied().unwrap_or_default();
+            // 0 where an exact spectrum has mass there that it does not list.
+            let mut ends = [Some(end), self.exact.then(|| pick(end, 0.0))].into_iter().flatten();
+            let is_end = |said| ends.any(|end| f64::abs(said - end) <= ROUNDING * largest);
+            demand(said.is_none_or(is_end), place, || {
+                format!("{} is not the {name} eigenvalue that is listed, {end}", said.unwrap_or_default())
+            })?;
+        }
+        for (said, bound, sign) in [(self.lambda_min, 0, -1.0), (self.lambda_max, 1, 1.0)] {
+            let Some((said, bounds)) = said.zip(self.extreme_bounds) else { continue };
+            let holds = sign * (bounds[bound] - said) >= -ROUNDING * largest && bounds[bound].is_finite();
+            demand(holds, "extreme_bounds", || format!("{} is no bound of {said}", bounds[bound]))?;
+        }
+        let rounding = self.dimension as f64 * self.rounding.unwrap_or_default();
+        let chance = if self.exact { 0.0 } else { DEVIATIONS * (2.0 * squares).sqrt() };
+        demand((self.trace - trace).abs() <= 1e-4 * size + rounding + chance, "trace", || {
+            format!(
+                "{} is far from {trace}, what the eigenvalues with their weights make of the dimension {}",
+                self.trace, self.dimension
+            )
+        })
     }
 
     fn check_weights(&self) -> Result<(), Misfit> {
@@ -154,7 +240,16 @@ impl ProbeRecord {
 
 impl DistanceRecord {
     fn check(&self, spectra: &BTreeSet<Matrix>) -> Result<(), Misfit> {
-        finite(self.value, "value")?;
+        let all = std::iter::once(&self.value)
+            .chain(&self.left_out)
+            .chain(self.band.iter().flat_map(|b| &b.values));
+        for value in all {
+            finite(*value, "value")?;
+            demand(*value >= -ROUNDING, "value", || format!("{value} is no distance: it is negative"))?;
+        }
+        demand(self.stderr.is_none_or(|error| error >= 0.0 && error.is_finite()), "stderr", || {
+            format!("{} is no standard error", self.stderr.unwrap_or_default())
+        })?;
         if let Some(band) = &self.band {
             let (bandwidths, values) = (band.bandwidths.len(), band.values.len());
             demand(bandwidths == values, "band", || format!("{values} values for {bandwidths} bandwidths"))?;
@@ -194,10 +289,11 @@ mod tests {
             dimension: 4,
             eigenvalues: vec![3.0, 1.0],
             weights: if exact { vec![0.25; 2] } else { vec![0.5; 2] },
-            trace: 4.0,
+            trace: if exact { 4.0 } else { 8.0 },
             trace_stderr: None,
             lambda_max: Some(3.0),
-            lambda_min: Some(0.0),
+            lambda_min: Some(if exact { 0.0 } else { 1.0 }),
+            seconds: 1.0,
             ..ProbeRecord::default()
         };
         let distance = DistanceRecord {
@@ -230,7 +326,7 @@ mod tests {
     fn what_does_not_fit_together_is_named() {
         results().check().unwrap();
         type Change = fn(&mut Run);
-        let cases: [(&str, Change); 13] = [
+        let cases: [(&str, Change); 30] = [
             ("runs[0].probes[0].weights: 1 for 2 eigenvalues", |run| run.probes[0].weights.truncate(1)),
             ("runs[0].probes[1].weights: they sum to 0.75 instead of 1", |run| {
                 run.probes[1].weights[0] = 0.25;
@@ -250,6 +346,37 @@ mod tests {
             ("runs[0].probes[0].trace_stderr: -1 is no", |run| run.probes[0].trace_stderr = Some(-1.0)),
             ("runs[0].distances[0].left: no spectrum of the hessian of `fc`", |run| drop(run.probes.pop())),
             ("runs[0].distances[0].right: no spectrum", |run| run.distances[0].right = "fc3".to_owned()),
+            ("runs[0].probes[0].lambda_max: 123 is not the largest", |run| {
+                run.probes[0].lambda_max = Some(123.0);
+            }),
+            ("runs[0].probes[1].lambda_max: 3.1 is not the largest", |run| {
+                run.probes[1].lambda_max = Some(3.1);
+            }),
+            ("runs[0].probes[0].lambda_min: 0.5 is not the smallest", |run| {
+                run.probes[0].lambda_min = Some(0.5);
+            }),
+            ("runs[0].probes[1].lambda_min: 0 is not the smallest", |run| {
+                run.probes[1].lambda_min = Some(0.0);
+            }),
+            ("runs[0].probes[1].extreme_bounds: 2.9 is no bound of 3", |run| {
+                run.probes[1].extreme_bounds = Some([0.5, 2.9]);
+            }),
+            ("runs[0].probes[0].trace: 5 is far from 4", |run| run.probes[0].trace = 5.0),
+            ("runs[0].probes[1].trace: 1000000000 is far from 8", |run| run.probes[1].trace = 1e9),
+            ("runs[0].probes[1].trace: 8 is far from", |run| run.probes[1].dimension = 1 << 60),
+            ("runs[0].probes[1].dimension: a matrix has", |run| run.probes[1].dimension = 0),
+            ("runs[0].probes[1].probes: an estimate is", |run| run.probes[1].probes = Some(0)),
+            ("runs[0].probes[1].residuals: 1 for 2 eigenvalues", |run| run.probes[1].residuals = vec![0.1]),
+            ("runs[0].probes[1].residuals: one is no distance", |run| {
+                run.probes[1].residuals = vec![0.1, -0.1];
+            }),
+            ("runs[0].probes[1].eigenvalues: there are some beside", |run| run.probes[1].value = Some(8.0)),
+            ("runs[0].probes[2]: it is probes[0] again", |run| run.probes.push(run.probes[0].clone())),
+            ("runs[0].distances[0].value: -1 is no distance", |run| run.distances[0].value = -1.0),
+            ("runs[0].distances[0].value: -2 is no distance", |run| {
+                run.distances[0].left_out = vec![1.0, -2.0]
+            }),
+            ("runs[0].distances[0].stderr: -1 is no", |run| run.distances[0].stderr = Some(-1.0)),
             ("runs[0].training[1].epoch: 0 follows 0", |run| run.training[1].epoch = 0),
             ("runs[0].training[0].test_accuracy: 2 is no share", |run| {
                 run.training[0].test_accuracy = Some(2.0);

@@ -2,11 +2,13 @@
 
 use candle_core::DType;
 use eigenscape_core::{
-    Account, CurvatureOperator, Error, Examples, Landscape, account::bytes, landscape::NetworkOperator,
+    Account, CurvatureOperator, Error, Examples, Landscape,
+    account::{bytes, size},
+    landscape::NetworkOperator,
 };
 
 use super::{
-    Allowed, EIGENVALUE, REMEDY, RunAccount, Shares,
+    Allowed, DISTANCE, EIGENVALUE, LEFT_OUT, REMEDY, RunAccount, Shares,
     dearest::{self, Candidate, Signature},
     of_epochs,
 };
@@ -14,6 +16,7 @@ use crate::{
     diagnostic::{ConfigError, Result},
     plan::RunPlan,
     prepare::PreparedProbe,
+    raw::Between,
 };
 
 /// What is known from the probes of a run that were looked at.
@@ -87,7 +90,7 @@ pub fn run(
 
 /// What is kept of all spectra, and what a distance between two of them takes.
 fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
-    let (mut all, mut longest) = (0_usize, 0);
+    let (mut all, mut longest, mut groups, mut moments_of_all) = (0_usize, 0, 0_usize, 0_usize);
     let landscapes = Landscapes::of(probes)?;
     for probe in probes {
         let Some(landscape) = landscapes.find(probe) else { continue };
@@ -95,12 +98,23 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
             let listed = probe.plan.estimator.eigenvalues(&landscape.operator(curvature, group));
             longest = longest.max(listed);
             let moments = probe.plan.epochs.len().saturating_mul(probe.batches.len());
+            moments_of_all = moments_of_all.max(moments);
+            groups = groups.saturating_add(1);
             all = all.saturating_add(listed.saturating_mul(moments));
         }
     }
     let kept = all.saturating_mul(plan.runs).saturating_mul(EIGENVALUE);
     let grid = plan.distances.iter().map(|plan| plan.distance.memory(longest)).max().unwrap_or(0);
-    Ok(Account::of("the eigenvalues of all moments", kept).with("a distance", grid))
+    // Both spectra without a part of their random vectors.
+    let parts = if plan.distances.is_empty() { 0 } else { size([2, longest], LEFT_OUT) };
+    let pairs = plan.distances.iter().map(|plan| match plan.between {
+        Between::LayersAndFull => groups,
+        Between::AllPairs => groups.saturating_mul(groups) / 2,
+    });
+    let pairs = pairs.fold(0, usize::saturating_add).saturating_mul(moments_of_all).saturating_mul(plan.runs);
+    Ok(Account::of("the eigenvalues of all moments", kept)
+        .with("a distance", grid.saturating_add(parts))
+        .with("the distances of all moments", size([pairs], DISTANCE)))
 }
 
 impl Measuring {

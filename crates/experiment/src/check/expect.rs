@@ -39,6 +39,10 @@ impl Checker<'_> {
         raw: &raw::Expect,
         runs: &[RunPlan],
     ) -> Result<Expectation, ConfigError> {
+        if raw.claim.trim().is_empty() {
+            let help = "say in words what is claimed: the report lists it";
+            return Err(self.error(&format!("{path}.claim"), "it is empty", help));
+        }
         let subject = self.subject(path, raw, raw.quantity, runs)?;
         let relation = self.relation(path, raw, runs)?;
         if let Some(variant) = &raw.variant {
@@ -212,6 +216,10 @@ impl Checker<'_> {
             Some(Quantity::Distance) => {
                 let help = "use another quantity";
                 Err(self.error(&format!("{path}.with"), "a run has many distances", help))
+            }
+            Some(other) if other == raw.quantity => {
+                let problem = format!("`{}` is what is compared with it", other.name());
+                Err(self.error(&format!("{path}.with"), problem, "use another quantity"))
             }
             Some(other) => Ok(Relation::With(direction, Box::new(self.subject(path, raw, other, runs)?))),
         }

@@ -34,6 +34,11 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
         let layers = profile.layers.iter().enumerate();
         let ends = layers.filter_map(|(i, layer)| Some((i as f64, profile.band(layer, *epoch)?)));
         last.band = ends.map(|(x, (low, high))| (x, low, high)).collect();
+        let bars = profile.layers.iter().enumerate();
+        let bar = |(i, layer): (usize, &&str)| {
+            Some((i as f64, profile.value(layer, *epoch)?, profile.error(layer, *epoch)?))
+        };
+        last.errors = bars.filter_map(bar).collect();
     }
     let entry = |(epoch, curve): (&usize, &Curve)| (curve.sample(), format!("epoch {epoch}"));
     let mut entries: Vec<_> = shown.iter().zip(&curves).map(entry).collect();
@@ -106,6 +111,7 @@ fn caption(profile: &Profile, shown: &[usize], notes: &RunNotes) -> String {
             significant(high, 1)
         );
     }
+    text += &provenance::errors(profile);
     if shown.len() < profile.epochs.len() {
         text += &format!(" {} of {} epochs are drawn.", shown.len(), profile.epochs.len());
     }

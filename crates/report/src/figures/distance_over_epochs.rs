@@ -29,8 +29,13 @@ pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
             let (low, high) = profile.band(profile.layers[i], *epoch)?;
             Some((*epoch as f64, low, high))
         };
+        let bar = |epoch: &usize| {
+            let layer = profile.layers[i];
+            Some((*epoch as f64, profile.value(layer, *epoch)?, profile.error(layer, *epoch)?))
+        };
         Curve {
             band: profile.epochs.iter().filter_map(band).collect(),
+            errors: profile.epochs.iter().filter_map(bar).collect(),
             ..Curve::new(profile.epochs.iter().map(|e| (*e as f64, value(e))).collect(), stroke)
         }
     };
@@ -65,9 +70,10 @@ fn caption(profile: &Profile, shown: usize, notes: &RunNotes) -> String {
     });
     format!(
         "The same distances ({}, {}) as training goes on; the colour runs from the first group (dark) to the last \
-         (light).{band}{thinned}{}",
+         (light).{band}{}{thinned}{}",
         profile.metric,
         prose(profile.curvature),
+        provenance::errors(profile),
         provenance::distance(profile.metric, &notes.distances)
     )
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     RunNotes,
-    data::{Series, prose, short_labels},
+    data::{Series, prose, short_labels, unconverged},
     draw::{
         Axis, Colour, Stroke,
         axis::range,
@@ -61,7 +61,14 @@ fn trace(series: &Series, stroke: Stroke) -> Curve {
 
 fn lambda_max(series: &Series, stroke: Stroke) -> Curve {
     let point = |r: &&ProbeRecord| Some((r.epoch as f64, r.lambda_max?));
-    Curve::new(series.records.iter().filter_map(point).collect(), stroke)
+    let error = |r: &&ProbeRecord| {
+        let [low, high] = unconverged(r)[0]?;
+        Some((r.epoch as f64, f64::midpoint(low, high), (high - low) / 2.0))
+    };
+    Curve {
+        errors: series.records.iter().filter_map(error).collect(),
+        ..Curve::new(series.records.iter().filter_map(point).collect(), stroke)
+    }
 }
 
 /// The whole network's series in ink (several estimators: solid, then dashed), the layers by depth.
@@ -90,6 +97,9 @@ fn caption(series: &[Series], shown: usize, spectra: bool, notes: &RunNotes) -> 
     }
     if errors().any(|error| error == Uncertainty::Unknown) {
         bars += " A trace estimated with one probe has no known standard error and no bar.";
+    }
+    if records.clone().any(|r| unconverged(r)[0].is_some()) {
+        bars += " Bars of a largest eigenvalue to which Lanczos has not converged: where it lies with a probability of 95 %.";
     }
     let count = series.len();
     let thinned =

@@ -2,7 +2,10 @@
 
 use eigenscape_core::results::ProbeRecord;
 
-use crate::{Note, data::distinct};
+use crate::{
+    Note,
+    data::{Profile, distinct},
+};
 
 /// How the spectra were computed: one clause an estimator, with the groups it was used for.
 pub fn spectra<'a>(records: impl IntoIterator<Item = &'a ProbeRecord>, estimators: &[Note]) -> String {
@@ -21,6 +24,14 @@ pub fn spectra<'a>(records: impl IntoIterator<Item = &'a ProbeRecord>, estimator
 /// How a distance was computed.
 pub fn distance(metric: &str, distances: &[Note]) -> String {
     about(distances, metric).map_or(String::new(), |d| format!(" {metric}: {d}."))
+}
+
+/// What bars are of distances, and why some have none.
+pub fn errors(profile: &Profile) -> String {
+    let [known, unknown] = profile.errors();
+    let bars = " Bars: the 95 % interval by Student's t, by the jackknife over the random vectors of estimated spectra.";
+    let none = " The error of distances between spectra of one random vector is not known.";
+    [(known, bars), (unknown, none)].into_iter().filter(|(is, _)| *is).map(|(_, words)| words).collect()
 }
 
 /// The key to shortened names, where they are: one example tells the rest.

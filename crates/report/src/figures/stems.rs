@@ -6,7 +6,7 @@ use eigenscape_core::results::ProbeRecord;
 use super::{WIDTH, provenance};
 use crate::{
     RunNotes,
-    data::{Series, prose, short_labels},
+    data::{Series, prose, short_labels, unconverged},
     draw::{
         Anchor, Axis, Colour, Drawing, Panel, Stroke, Text,
         axis::range,
@@ -112,7 +112,8 @@ fn colour(index: usize, classes: Option<usize>) -> Colour {
 
 fn draw_header(drawing: &mut Drawing, panel: &Panel, label: &str, record: &ProbeRecord) {
     let y = panel.top - 10.0;
-    let remark = format!("λ₁ = {}", typeset(record.lambda_max.unwrap_or(f64::NAN), 4));
+    let open = unconverged(record)[0].map_or(String::new(), |[_, high]| format!(" to {}", typeset(high, 4)));
+    let remark = format!("λ₁ = {}{open}", typeset(record.lambda_max.unwrap_or(f64::NAN), 4));
     let remark = Text::new(remark, (panel.right(), y), TICK_SIZE, Anchor::End).coloured(Colour::AXIS);
     drawing.text(Text::new(label, (panel.left, y), TITLE_SIZE, Anchor::Start));
     drawing.text(remark);

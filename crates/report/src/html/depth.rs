@@ -70,6 +70,7 @@ fn table(entries: &[&Entry]) -> Markup {
         p.remark {
             "Depth of the layer at the least distance: 0 for the first layer, 1 for the last; bold in the middle half, from 0.25 to 0.75. \
              †: at another bandwidth of the smoothing the nearest is on the other side. \
+             ‡: the random vectors of estimated spectra do not tell on which side it is (with one, nothing does). \
              By chance: how many would be there if the nearest were any layer alike."
         }
     }
@@ -79,7 +80,8 @@ fn least(entry: &Entry, metric: usize, moment: usize) -> Markup {
     let profile = entry.profile(metric, moment);
     let least = profile.least();
     let flips = if profile.flips().is_empty() { "" } else { "†" };
-    let depth = format!("{:.2}{flips}", profile.depth(least));
+    let open = if profile.tells_the_middle_half().is_none() { "‡" } else { "" };
+    let depth = format!("{:.2}{flips}{open}", profile.depth(least));
     html! {
         td title=(profile.layers[least].0) {
             @if profile.is_least_in_the_middle_half() { strong { (depth) } } @else { (depth) }

@@ -5,7 +5,7 @@ use eigenscape_analysis::{
     depth::Profile,
     expectation::{Counting, Quantity, Subject, When},
     measured, outliers,
-    verdict::{amount, error},
+    verdict::{amount, error, with_interval},
 };
 use eigenscape_core::results::{Run, StatisticRecord, VariantRecord};
 use maud::{Markup, html};
@@ -50,7 +50,8 @@ pub fn reruns(variants: &[VariantRecord]) -> Markup {
                     } }
                 }
                 p.remark {
-                    "Mean ± half the width of its 95 % confidence interval by Student's t; in brackets the standard deviation. \
+                    "Mean ± half the width of its 95 % confidence interval by Student's t, or [its ends] where it was cut at 0 or \
+                     100 %; in brackets the standard deviation. \
                      Runs that diverged have no part in them. \
                      The best epoch is that of the highest test accuracy (without classes, of the lowest test loss): it is chosen on \
                      the test split and flatters."
@@ -71,12 +72,11 @@ fn runs(variant: &VariantRecord) -> String {
 fn statistic(variant: &VariantRecord, quantity: Quantity, epoch: &str) -> String {
     let found = variant.statistics.iter().find(|s| s.quantity == quantity.name() && s.epoch == epoch);
     let Some(statistic) = found else { return String::new() };
-    let mean = amount(quantity, statistic.mean);
     match (statistic.interval, statistic.deviation) {
-        (Some([low, high]), Some(deviation)) => {
-            format!("{mean} ± {} ({})", error(quantity, (high - low) / 2.0), error(quantity, deviation))
+        (Some(interval), Some(deviation)) => {
+            format!("{} ({})", with_interval(quantity, statistic.mean, interval), error(quantity, deviation))
         }
-        _ => mean,
+        _ => amount(quantity, statistic.mean),
     }
 }
 
@@ -97,7 +97,9 @@ pub fn outliers(sections: &[Section]) -> Markup {
                 } }
                 p.remark {
                     "Of the whole network after the last epoch, among the logarithms of the largest positive eigenvalues, four times as \
-                     many as classes: those above the largest gap, and those in the upper one of two clusters (k-means)."
+                     many as classes: those above the largest gap, and those in the upper one of two clusters (k-means). Not known: \
+                     there are too few, all are equal, or Lanczos has not converged to as many as it takes; more steps, or the estimator \
+                     “gram”, tell. “–”: of several samples."
                 }
             }
         }
@@ -109,9 +111,15 @@ fn outlier_rows(section: &Section) -> Vec<[String; 5]> {
     let row = |curvature: &str| {
         let subject = Subject::of_network(Quantity::Outliers, curvature);
         let record = *measured::records(section.run, &subject).last()?;
-        let count = |how| outliers::count(record, Some(classes), how).map_or("–".into(), |n| n.to_string());
-        let counts = [Counting::Gap, Counting::Clusters].map(count);
-        let [gap, clusters] = counts;
+        // What is merged of several samples is no spectrum of one matrix.
+        let several =
+            section.measured.probes.iter().any(|probe| probe.curvature == curvature && probe.batch.is_some());
+        let count = |how| match outliers::count(record, Some(classes), how) {
+            Ok(count) if !several => count.to_string(),
+            Err(_) if !several => "not known".into(),
+            _ => "–".into(),
+        };
+        let [gap, clusters] = [Counting::Gap, Counting::Clusters].map(count);
         Some([section.run.name.clone(), prose(curvature), gap, clusters, classes.to_string()])
     };
     // A residual has no outliers of classes.
@@ -159,7 +167,13 @@ fn least(profile: &Profile) -> String {
             format!("; at bandwidth {}: {}", significant(bandwidth, 1), profile.layers[least].0)
         })
         .collect();
-    format!("{} (depth {:.2}, {half}{})", profile.layers[least].0, profile.depth(least), other.concat())
+    let doubt = profile.in_doubt(least).map_or(String::new(), |doubt| format!("; {doubt}"));
+    format!(
+        "{} (depth {:.2}, {half}{}{doubt})",
+        profile.layers[least].0,
+        profile.depth(least),
+        other.concat()
+    )
 }
 
 /// Test accuracy, test loss and the generalisation gap as straight lines of the trace, over the runs.

@@ -1,7 +1,8 @@
 //! What a reader wants to know first.
 
 use eigenscape_analysis::{
-    expectation::{Quantity, Subject},
+    depth,
+    expectation::{Quantity, Subject, When},
     measured,
     uncertainty::{Number, Uncertainty},
 };
@@ -10,7 +11,7 @@ use maud::{Markup, html};
 
 use super::{run_id, run_name};
 use crate::{
-    data::{Profile, curvatures, distinct, profiles, prose},
+    data::{Profile, curvatures, distinct, extremes, profiles, prose, unconverged},
     draw::labels::{percent, significant, with_interval},
 };
 
@@ -76,16 +77,22 @@ fn facts(run: &Run) -> Vec<Fact> {
     for profile in profiles(run) {
         let epoch = profile.epochs.last().copied().unwrap_or_default();
         let Some([nearest, farthest]) = profile.extremes() else { continue };
+        let order = depth::Profile::new(run, profile.metric, profile.curvature, When::Last).ok();
         for (which, (layer, value)) in [("Nearest", nearest), ("Farthest", farthest)] {
+            let index = |order: &depth::Profile| order.layers.iter().position(|(name, _)| name == layer);
+            let doubt = order.as_ref().and_then(|order| order.in_doubt(index(order)?));
+            let error = profile
+                .error(layer, epoch)
+                .map_or(String::new(), |half| format!(" ± {}", significant(half, 2)));
             facts.push(Fact {
                 label: format!(
                     "{which} group to the whole ({}, {})",
                     profile.metric,
                     prose(profile.curvature)
                 ),
-                value: layer.to_owned(),
+                value: layer.to_owned() + &doubt.map_or(String::new(), |doubt| format!(" {doubt}")),
                 remark: format!(
-                    "at distance {}{}, epoch {epoch}",
+                    "at distance {}{error}{}, epoch {epoch}",
                     significant(value, 4),
                     over(&profile, layer, epoch)
                 ),
@@ -144,9 +151,15 @@ fn trace(record: &ProbeRecord) -> Fact {
 }
 
 fn lambda_max(record: &ProbeRecord) -> Option<Fact> {
+    record.lambda_max?;
+    let [largest, smallest] = extremes(record, 4);
+    let open = match unconverged(record) {
+        [None, _] => "",
+        _ => "; not converged: it lies in this interval with a probability of 95 %, more steps tell",
+    };
     Some(Fact {
         label: format!("Largest eigenvalue ({}, whole network)", prose(&record.curvature)),
-        value: significant(record.lambda_max?, 4),
-        remark: format!("epoch {}; smallest {}", record.epoch, significant(record.lambda_min?, 4)),
+        value: largest,
+        remark: format!("epoch {}; smallest {smallest}{open}", record.epoch),
     })
 }

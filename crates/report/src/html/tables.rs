@@ -3,7 +3,7 @@
 use eigenscape_analysis::{
     batches::{self, Spread},
     statistics::Sample,
-    uncertainty::Number,
+    uncertainty::{Number, Uncertainty},
 };
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Run, TrainingRecord};
 use maud::{Markup, html};
@@ -55,24 +55,21 @@ fn spectra(probes: &[ProbeRecord]) -> Markup {
             th { "dimension" } th { "listed" } th { "mass at 0" } th { "trace" }
             th { "λ max" } th { "λ min" } th { "products" } th { "seconds" }
         } }
-        tbody { @for p in probes { tr {
+        tbody { @for p in probes { @let [largest, smallest] = data::extremes(p, DIGITS); tr {
             td { (p.epoch) } td.text { (p.group) } td.text { (p.curvature) } td.text { (p.estimator) }
             td.text { (if p.exact { "yes" } else { "no" }) }
             td { (count(p.dimension)) } td { (listed(p)) } td { (mass_at_zero(p)) }
             td { (with_interval(Number::trace(p), DIGITS)) }
-            td { (extreme(p.lambda_max)) } td { (extreme(p.lambda_min)) }
+            td { (largest) } td { (smallest) }
             td { (count(p.products)) } td { (significant(p.seconds, 3)) }
         } } }
     };
     let remark = "Mass at 0: eigenvalues of an exact spectrum that rounding does not tell from 0, those below the bound that is \
                   given; dtype = \"f64\" lowers it. Listed: the non-zero eigenvalues of an exact spectrum, the Ritz values of an estimated one; “–” where the \
                   trace alone was measured. ±: half of the 95 % interval of an estimated trace, by Student's t (“?”: \
-                  unknown, one probe has no standard error). Products: operator-vector products, or work of the same cost.";
+                  unknown, one probe has no standard error). In brackets: where λ max or λ min lies with a probability of 95 %, where \
+                  Lanczos has not converged to it; more steps tell. Products: operator-vector products, or work of the same cost.";
     folded("Spectra", probes.len(), &table, remark)
-}
-
-fn extreme(value: Option<f64>) -> String {
-    value.map_or("–".into(), |value| significant(value, DIGITS))
 }
 
 fn listed(probe: &ProbeRecord) -> String {
@@ -96,7 +93,7 @@ fn spread(spreads: &[Spread]) -> Markup {
             }
             @for record in &spread.records { tr {
                 td {} td {} td {} td {} td { (record.batch.map_or_else(String::new, |batch| batch.to_string())) }
-                td { (with_interval(Number::trace(record), DIGITS)) } td { (extreme(record.lambda_max)) }
+                td { (with_interval(Number::trace(record), DIGITS)) } td { (data::extremes(record, DIGITS)[0]) }
             } }
         } }
     };
@@ -141,16 +138,22 @@ fn distances(records: &[DistanceRecord], metric: &str, curvature: &str) -> Marku
         } } }
     };
     let bandwidths = records.iter().find_map(|d| range(d.band.as_ref()?.bandwidths.iter().copied()));
-    let remark = bandwidths.map_or(String::new(), |(low, high)| {
+    let band = bandwidths.map_or(String::new(), |(low, high)| {
         let [low, high] = [low, high].map(|bandwidth| significant(bandwidth, 1));
-        format!("In brackets: the least and the largest that it is at bandwidths from {low} to {high}.")
+        format!("In brackets: the least and the largest that it is at bandwidths from {low} to {high}. ")
     });
+    let estimated = records.iter().any(|d| Number::distance(d).error != Uncertainty::Exact);
+    let remark = if estimated { band + ERROR } else { band };
     folded(&format!("Distances: {metric}, {curvature}"), pairs.len(), &table, &remark)
 }
 
-/// "0.21 [0.07, 0.28]": with its band, where it has one.
+/// What ± is of a distance.
+const ERROR: &str = "±: half of the 95 % interval by Student's t, by the jackknife over the random vectors of estimated spectra (“?”: unknown, as \
+                     with one); what too few steps leave out is not in it.";
+
+/// "0.21 ± 0.01 [0.07, 0.28]": with its band, where it has one.
 fn distance(record: &DistanceRecord) -> String {
-    let value = significant(record.value, DIGITS);
+    let value = with_interval(Number::distance(record), DIGITS);
     match data::band(record) {
         None => value,
         Some((low, high)) => format!("{value} [{}, {}]", significant(low, 2), significant(high, 2)),

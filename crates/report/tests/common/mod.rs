@@ -152,13 +152,13 @@ fn distances(epoch: usize, metric: &str) -> Vec<DistanceRecord> {
     let values = [1.3, 0.9, 0.35, 0.5, 1.0];
     let distance = |((name, _, _), value): ((&str, usize, f64), f64)| DistanceRecord {
         epoch,
-        batch: None,
         metric: metric.into(),
         curvature: "hessian".into(),
         left: name.into(),
         right: "full".into(),
         value: value * scale * (0.6 + 0.4 * growth(epoch)),
-        band: None,
+        stderr: Some(0.0),
+        ..DistanceRecord::default()
     };
     LAYERS.into_iter().zip(values).map(distance).collect()
 }

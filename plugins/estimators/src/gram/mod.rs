@@ -205,7 +205,13 @@ impl Found {
         let cut = rounding.of_eigenvalues(target, &self.eigenvalues);
         let exact = Spectrum::exact_above(target.dimension, cut, self.eigenvalues, 0)?;
         Ok(match self.trace {
-            Some(trace) => Spectrum { exact: false, trace, ..exact },
+            // No eigenvalue becomes smaller by more than what was dropped has of the trace.
+            Some(trace) => {
+                let dropped = (trace - exact.trace).max(0.0);
+                let residuals = vec![dropped; exact.eigenvalues.len()];
+                let extreme_bounds = Some([exact.lambda_min(), exact.lambda_max() + dropped]);
+                Spectrum { exact: false, trace, residuals, extreme_bounds, ..exact }
+            }
             None => exact,
         })
     }

@@ -10,6 +10,8 @@
 //! is χ²₁ for a simple eigenvalue and χ²ₘ for a multiple one, so that the sum over independent ones is tested ([`Multiple`]). What the test
 //! lets pass is wrong by less than a few deviations of what chance makes of the same weights.
 
+use eigenscape_core::Node;
+
 use super::Rule;
 use crate::eigen::Ritz;
 
@@ -26,7 +28,7 @@ const UNLIKELY: f64 = 2.58;
 const SAME: f64 = 1e-6;
 
 /// For each Ritz value whether it has converged to one of P eigenvalues.
-fn converged(Rule { ritz, residual }: &Rule, dimension: usize) -> Vec<bool> {
+fn converged(Rule { ritz, residual, .. }: &Rule, dimension: usize) -> Vec<bool> {
     let has = |k: usize| {
         let distance = [k.checked_sub(1), Some(k + 1)]
             .into_iter()
@@ -91,16 +93,17 @@ impl Multiple {
 }
 
 /// The Gauss quadrature rule with the weight 1/P for Ritz values that have converged to one of P eigenvalues and the rest in proportion.
-pub(super) fn deflated(rule: &Rule, dimension: usize, multiple: &Multiple) -> Vec<(f64, f64)> {
+pub(super) fn deflated(rule: &Rule, dimension: usize, multiple: &Multiple) -> Vec<Node> {
     let one = 1.0 / dimension as f64;
     // As many as dimensions are all there are.
     if rule.ritz.len() == dimension {
-        return rule.ritz.iter().map(|ritz| (ritz.value, one)).collect();
+        return rule.nodes().into_iter().map(|node| Node { weight: one, ..node }).collect();
     }
     let mut counted = converged(rule, dimension);
     rule.ritz.iter().zip(&mut counted).for_each(|(ritz, counted)| *counted &= !multiple.has(ritz.value));
     let rule = rule.nodes();
-    let rest: f64 = rule.iter().zip(&counted).filter(|(_, counted)| !**counted).map(|((_, w), _)| w).sum();
+    let rest: f64 =
+        rule.iter().zip(&counted).filter(|(_, counted)| !**counted).map(|(node, _)| node.weight).sum();
     let left = 1.0 - one * counted.iter().filter(|counted| **counted).count() as f64;
     // Nobody is left to take the weight that is left: then some eigenvalues are multiple, and chance is all there is.
     if rest <= 0.0 && left > 0.5 * one {
@@ -109,6 +112,6 @@ pub(super) fn deflated(rule: &Rule, dimension: usize, multiple: &Multiple) -> Ve
     let scale = if rest > 0.0 { left / rest } else { 0.0 };
     rule.into_iter()
         .zip(counted)
-        .map(|((value, weight), counted)| (value, if counted { one } else { scale * weight }))
+        .map(|(node, counted)| Node { weight: if counted { one } else { scale * node.weight }, ..node })
         .collect()
 }

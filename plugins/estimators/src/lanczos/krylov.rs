@@ -8,6 +8,8 @@ use crate::float::Float;
 
 /// A pass that leaves less than this share of a vector's norm is repeated (Daniel, Gragg, Kaufman & Stewart 1976).
 const KEPT: f64 = std::f64::consts::FRAC_1_SQRT_2;
+/// In units of ε ‖T‖: so small a residual is that of an invariant space.
+const INVARIANT: f64 = 10.0;
 
 /// The orthonormal basis q₀, q₁, … of a Krylov space with the Jacobi matrix T = QᵀHQ: α on its diagonal, β beside it.
 pub(super) struct Krylov<T> {
@@ -71,6 +73,11 @@ impl<T: Float> Krylov<T> {
         self.residual
     }
 
+    /// 10 ε ‖T‖: below it a residual is rounding.
+    pub fn rounding(&self) -> f64 {
+        INVARIANT * self.epsilon * self.norm
+    }
+
     /// Qᵀv.
     pub fn dots(&self, vector: &[T]) -> Vec<f64> {
         dots(&self.basis, 0..self.basis.count(), vector)
@@ -92,6 +99,7 @@ impl<T: Float> Krylov<T> {
         let alpha = finite(dots(basis, newest..basis.count(), &w)[0])?;
         let before = self.off_diagonal.last().copied();
         self.diagonal.push(alpha);
+        self.norm = self.norm.max(before.unwrap_or(0.0) + alpha.abs());
         // The recurrence w = H q − α q − β q₋ first: it takes away all but rounding, so that one full pass mostly suffices.
         let left = match before {
             None => subtract(basis, newest, &[alpha], &mut w),
@@ -105,7 +113,7 @@ impl<T: Float> Krylov<T> {
         }
         let beta = finite(orthogonalise(basis, &mut w, left.sqrt()))?;
         self.norm = self.norm.max(before.unwrap_or(0.0) + alpha.abs() + beta);
-        if beta <= 10.0 * self.epsilon * self.norm {
+        if beta <= INVARIANT * self.epsilon * self.norm {
             self.residual = 0.0;
             self.runs = false;
             return Some(());

@@ -9,8 +9,9 @@ use crate::eigen::bytes_of_ritz_values;
 const TOGETHER: usize = 32;
 /// Vectors of a probe on the way to the operator and back: itself, its product, and a copy of that.
 const ON_THE_WAY: usize = 3;
-/// Bytes of a node with its weight, while they are collected, sorted and taken apart.
-const NODE: usize = 5 * size_of::<f64>();
+/// Bytes of a node with its weight, its residual and its probe, while they are collected, sorted
+/// and taken apart.
+const NODE: usize = 10 * size_of::<f64>();
 /// Bytes of a node's Ritz value and the ends of its vector, which deflation keeps.
 const RITZ: usize = 3 * size_of::<f64>();
 
@@ -19,12 +20,12 @@ impl Lanczos {
     pub(super) fn together(&self, dimension: usize, number: usize, allowed: usize) -> usize {
         let left = allowed.saturating_sub(self.quadrature(dimension).total());
         let one = size([self.numbers(dimension)], number);
-        (left / one.max(1)).clamp(1, self.parameters.probes.get().min(TOGETHER))
+        (left / one.max(1)).clamp(1, self.probes(dimension).min(TOGETHER))
     }
 
     /// What is held for an operator of this dimension within `allowed` bytes, or at the least.
     pub(super) fn account(&self, dimension: usize, number: usize, allowed: usize) -> Account {
-        let (steps, probes) = (self.steps(dimension), self.parameters.probes.get());
+        let (steps, probes) = (self.steps(dimension), self.probes(dimension));
         let together = self.together(dimension, number, allowed);
         let what = match (probes, together) {
             (1, _) => format!("the Krylov basis of {steps} steps"),
@@ -37,7 +38,7 @@ impl Lanczos {
     /// Quadrature nodes of all probes.
     pub(super) fn nodes(&self, dimension: usize) -> usize {
         let rules = if self.parameters.averaged { 2 } else { 1 };
-        size([self.steps(dimension), self.parameters.probes.get()], rules)
+        size([self.steps(dimension), self.probes(dimension)], rules)
     }
 
     /// Steps of each probe.

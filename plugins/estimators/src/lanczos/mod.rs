@@ -2,28 +2,30 @@
 
 mod averaged;
 mod basis;
+mod bounds;
 mod deflated_trace;
 mod deflation;
 mod kernels;
 mod krylov;
 mod memory;
-mod probe;
 mod skewness;
+mod starts;
 
 use std::num::NonZeroUsize;
 
+use bounds::{Recurrence, bounds};
 use candle_core::DType;
 use deflated_trace::Known;
 use deflation::{Multiple, deflated};
 use eigenscape_core::{
-    Account, Context, CurvatureOperator, Estimate, Probe, ProbeEstimator, Registry, Result, Spectrum,
+    Account, Context, CurvatureOperator, Estimate, Node, Probe, ProbeEstimator, Registry, Result, Spectrum,
     number::mean, probe::check_count,
 };
 use krylov::Krylov;
-pub(crate) use probe::unit_vector;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use skewness::degrees_of_freedom;
+pub(crate) use starts::Starts;
 
 use crate::{
     eigen::{Ritz, ritz_values},
@@ -37,7 +39,9 @@ use crate::{
 pub struct LanczosParameters {
     /// Steps m of each probe, 128 by default; at most P are taken. The Krylov basis takes steps·P numbers a probe.
     pub steps: NonZeroUsize,
-    /// How many random vectors the spectrum is averaged over, 1 by default. With one there is no standard error.
+    /// How many random vectors the spectrum is averaged over, 1 by default. With one there is no
+    /// standard error. As many as P or more "rademacher" ones are the P unit vectors of the
+    /// coordinates, of which nothing is random: the trace is exact.
     pub probes: NonZeroUsize,
     /// What the random vectors are: "rademacher" (default) or "gaussian".
     pub probe: Probe,
@@ -100,72 +104,94 @@ impl Lanczos {
     ) -> Result<Spectrum> {
         let dimension = dimension(operator)?;
         let steps = self.steps(dimension);
-        let probes = self.parameters.probes.get();
+        let starts = self.starts(context, dimension);
+        let (probes, exact) = (starts.count(), starts.are_coordinates());
+        let deflation = self.parameters.deflation;
+        // With deflation the vector after a probe's own must not depend on it.
+        let vector = |index| match deflation && !exact {
+            true => starts.independent::<T>(index),
+            false => starts.different::<T>(index),
+        };
         let together = self.together(dimension, size_of::<T>(), context.memory);
         let (mut rules, mut squares, mut known, mut spent) = (Vec::new(), Vec::new(), Vec::new(), 0);
-        let mut quadrature: Vec<Nodes> = Vec::new();
+        let (mut quadrature, mut recurrences): (Vec<Nodes>, Vec<Recurrence>) = (Vec::new(), Vec::new());
+        let mut rounding: f64 = 0.0;
         for first in (0..probes).step_by(together) {
-            let start = |index| Krylov::start(self.vector(context, dimension, index), steps, epsilon);
+            let start = |index| Krylov::start(vector(index), steps, epsilon);
             let mut spaces: Vec<Krylov<T>> = (first..probes.min(first + together)).map(start).collect();
             spent += extend(&mut spaces, operator, context, dimension)?;
             for (space, index) in spaces.iter().zip(first..) {
                 let of_space = self.rules(space)?;
-                if self.parameters.deflation {
-                    known.push(Known::of(space, &self.vector::<T>(context, dimension, next(index, probes)))?);
-                    squares.push(space.diagonal()[0]);
+                squares.push(space.diagonal()[0]);
+                recurrences.push(Recurrence::of(space));
+                rounding = rounding.max(space.rounding());
+                if deflation {
+                    if !exact {
+                        known.push(Known::of(space, &vector(next(index, probes)))?);
+                    }
                     rules.push(of_space);
                 } else {
                     quadrature.push(of_space.combined(Rule::nodes));
                 }
             }
         }
-        if !self.parameters.deflation {
-            let mean_of = |nodes: &Nodes| nodes.iter().map(|(node, weight)| weight * node).sum::<f64>();
+        let of_coordinates = (squares.iter().sum(), Some(0.0));
+        let finished = |spectrum: Spectrum| {
+            let extremes = [spectrum.lambda_min(), spectrum.lambda_max()];
+            let bounds = bounds(&recurrences, dimension, extremes, rounding, exact);
+            let bounded = Spectrum { extreme_bounds: Some(bounds), ..spectrum };
+            if exact { bounded.of_coordinates() } else { bounded }
+        };
+        if !deflation {
+            let mean_of = |nodes: &Nodes| nodes.iter().map(|node| node.weight * node.value).sum::<f64>();
             let traces: Vec<f64> = quadrature.iter().map(|nodes| dimension as f64 * mean_of(nodes)).collect();
+            if exact {
+                return Ok(finished(Spectrum::of_probes(dimension, quadrature, of_coordinates, spent)?));
+            }
             let freedom = degrees_of_freedom(probes, dimension, &quadrature);
-            let found = spectrum(dimension, quadrature, mean(&traces), spent)?;
+            let found = finished(Spectrum::of_probes(dimension, quadrature, mean(&traces), spent)?);
             return Ok(if probes > 1 { found.with_trace_freedom(freedom) } else { found });
         }
+        let multiple = Multiple::of(rules.iter().map(|rules| &rules.longer), dimension);
+        let rules = rules.iter().map(|rules| rules.combined(|rule| deflated(rule, dimension, &multiple)));
+        let rules = rules.collect();
+        if exact {
+            return Ok(finished(Spectrum::of_probes(dimension, rules, of_coordinates, spent)?));
+        }
         if probes == 1 {
-            squares = vec![self.square::<T>(operator, context, dimension)?];
+            squares = vec![square(&vector(1), operator, context)?];
             spent += 1;
         }
         // Each with the square of the vector that it was asked with.
         squares.rotate_left(next(0, probes) % probes);
-        let trace = deflated_trace::trace(&known, &squares, dimension, epsilon);
-        let multiple = Multiple::of(rules.iter().map(|rules| &rules.longer), dimension);
-        let rules = rules.iter().map(|rules| rules.combined(|rule| deflated(rule, dimension, &multiple)));
-        spectrum(dimension, rules.collect(), trace, spent)
+        let (trace, stderr) = deflated_trace::trace(&known, &squares, dimension, epsilon);
+        // Of vectors that are the same by chance the spread is too small.
+        let stderr = stderr.filter(|_| starts.independent_ones_differ(probes));
+        Ok(finished(Spectrum::of_probes(dimension, rules, (trace, stderr), spent)?))
     }
 
-    /// The unit vector with which a probe starts.
-    fn vector<T: Float>(&self, context: &Context, dimension: usize, index: usize) -> Vec<T> {
-        unit_vector(self.parameters.probe, dimension, &mut context.random.stream("lanczos", index as u64))
+    /// The vectors that probes start with.
+    fn starts(&self, context: &Context, dimension: usize) -> Starts {
+        let LanczosParameters { probe, probes, .. } = self.parameters;
+        Starts { probe, asked: probes, dimension, random: context.random }
     }
 
-    /// vᵀHv of a vector that no probe starts with: what is left is asked for with it where there is one probe.
-    fn square<T: Float>(
-        &self,
-        operator: &dyn CurvatureOperator,
-        context: &Context,
-        dimension: usize,
-    ) -> Result<f64> {
-        let vector: Vec<T> = self.vector(context, dimension, 1);
-        let product = products(operator, vector.clone(), dimension)?.swap_remove(0);
-        context.progress.advance(1);
-        let square: f64 = vector.iter().zip(product).map(|(v, w)| v.widen() * w.widen()).sum();
-        if square.is_finite() { Ok(square) } else { Err(not_finite(operator)) }
+    /// How many probes there are for an operator of this dimension.
+    fn probes(&self, dimension: usize) -> usize {
+        starts::count(self.parameters.probe, self.parameters.probes, dimension)
     }
 
     /// One probe's quadrature rules.
     fn rules<T: Float>(&self, probe: &Krylov<T>) -> Result<Rules> {
         let (diagonal, off_diagonal) = (probe.diagonal(), probe.off_diagonal());
-        let longer = Rule { ritz: ritz_values(diagonal, off_diagonal)?, residual: probe.residual() };
+        let rounding = probe.rounding();
+        let longer =
+            Rule { ritz: ritz_values(diagonal, off_diagonal)?, residual: probe.residual(), rounding };
         // That of an invariant subspace is exact.
         let averaged = self.parameters.averaged && probe.residual() > 0.0;
         let shorter = match (diagonal, off_diagonal) {
             ([diagonal @ .., _], [off_diagonal @ .., last]) if averaged => {
-                Some(Rule { ritz: ritz_values(diagonal, off_diagonal)?, residual: *last })
+                Some(Rule { ritz: ritz_values(diagonal, off_diagonal)?, residual: *last, rounding })
             }
             _ => None,
         };
@@ -173,36 +199,38 @@ impl Lanczos {
     }
 }
 
+/// vᵀHv of a vector that no probe starts with: what is left is asked for with it where there is one
+/// probe.
+fn square<T: Float>(vector: &[T], operator: &dyn CurvatureOperator, context: &Context) -> Result<f64> {
+    let product = products(operator, vector.to_vec(), vector.len())?.swap_remove(0);
+    context.progress.advance(1);
+    let square: f64 = vector.iter().zip(product).map(|(v, w)| v.widen() * w.widen()).sum();
+    if square.is_finite() { Ok(square) } else { Err(not_finite(operator)) }
+}
+
 /// The vector that a probe's converged Ritz vectors are asked with: the start of the probe after it in the cycle; of one probe, a vector more.
 fn next(index: usize, probes: usize) -> usize {
     if probes == 1 { 1 } else { (index + 1) % probes }
 }
 
-/// The mean of the probes' rules.
-fn spectrum(
-    dimension: usize,
-    rules: Vec<Nodes>,
-    (trace, trace_stderr): (f64, Option<f64>),
-    products: usize,
-) -> Result<Spectrum> {
-    let probes = rules.len();
-    // Each rule's weights sum to 1; `estimated` makes them sum to 1 together.
-    let nodes = rules.into_iter().flatten().collect();
-    Ok(Spectrum::estimated(dimension, nodes, trace, trace_stderr, products)?.over(probes))
-}
-
-/// Nodes with their weights.
-type Nodes = Vec<(f64, f64)>;
+/// The nodes of one probe.
+type Nodes = Vec<Node>;
 
 /// A Gauss quadrature rule: ascending Ritz values, and Lanczos' β after its last step.
 struct Rule {
     ritz: Vec<Ritz>,
     residual: f64,
+    /// What rounding adds to the residual of every Ritz pair.
+    rounding: f64,
 }
 
 impl Rule {
     fn nodes(&self) -> Nodes {
-        self.ritz.iter().map(Ritz::node).collect()
+        let node = |ritz: &Ritz| {
+            let ((value, weight), residual) = (ritz.node(), self.residual * ritz.last.abs());
+            Node { value, weight, residual: residual.max(self.rounding) }
+        };
+        self.ritz.iter().map(node).collect()
     }
 }
 
@@ -274,8 +302,10 @@ impl ProbeEstimator for Lanczos {
     }
 
     fn products(&self, dimension: usize) -> usize {
-        let one_more = usize::from(self.parameters.deflation && self.parameters.probes.get() == 1);
-        self.steps(dimension).saturating_mul(self.parameters.probes.get()).saturating_add(one_more)
+        let LanczosParameters { probe, probes, deflation, .. } = self.parameters;
+        let one = probes.get() == 1 && !starts::are_coordinates(probe, probes, dimension);
+        let one_more = usize::from(deflation && one);
+        self.steps(dimension).saturating_mul(self.probes(dimension)).saturating_add(one_more)
     }
 
     fn description(&self) -> String {

@@ -16,14 +16,14 @@ use super::Nodes;
 pub(super) fn degrees_of_freedom(probes: usize, dimension: usize, rules: &[Nodes]) -> f64 {
     let nodes = || rules.iter().flatten();
     // Relative to the largest, since cubes overflow.
-    let largest = nodes().fold(0.0, |largest: f64, (node, _)| largest.max(node.abs()));
+    let largest = nodes().fold(0.0, |largest: f64, node| largest.max(node.value.abs()));
     let samples = (probes - 1) as f64;
     if largest == 0.0 {
         return samples;
     }
     // Of all eigenvalues together; the weights of each rule sum to 1.
     let moment = |power: i32| {
-        let terms = nodes().map(|(node, weight)| weight * (node / largest).powi(power));
+        let terms = nodes().map(|node| node.weight * (node.value / largest).powi(power));
         terms.sum::<f64>() * dimension as f64 / probes as f64
     };
     let (square, cube) = (moment(2), moment(3));
@@ -36,11 +36,14 @@ pub(super) fn degrees_of_freedom(probes: usize, dimension: usize, rules: &[Nodes
 
 #[cfg(test)]
 mod tests {
+    use eigenscape_core::Node;
+
     use super::*;
 
     /// Of four probes that have found the same.
     fn of(nodes: &[(f64, f64)]) -> f64 {
-        degrees_of_freedom(4, 100, &vec![nodes.to_vec(); 4])
+        let node = |&(value, weight): &(f64, f64)| Node { value, weight, residual: 0.0 };
+        degrees_of_freedom(4, 100, &vec![nodes.iter().map(node).collect(); 4])
     }
 
     #[test]

@@ -2,8 +2,11 @@ use candle_core::DType;
 use eigenscape_core::{Context, Probe, ProbeEstimator, Random, Spectrum};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::{Lanczos, LanczosParameters, probe::unit_vector};
-use crate::testing::{DenseOperator, assert_close, on_threads};
+use super::{Lanczos, LanczosParameters, Starts};
+use crate::{
+    float::Float,
+    testing::{DenseOperator, assert_close, on_threads},
+};
 
 fn lanczos(steps: usize, probes: usize, probe: Probe) -> Lanczos {
     let (steps, probes) = (steps.try_into().unwrap(), probes.try_into().unwrap());
@@ -17,6 +20,12 @@ fn deflating(steps: usize, probes: usize, probe: Probe) -> Lanczos {
 
 fn averaging(estimator: Lanczos) -> Lanczos {
     Lanczos::new(LanczosParameters { averaged: true, ..estimator.parameters })
+}
+
+/// The vector that a probe of an index starts with.
+fn start<T: Float>(probe: Probe, dimension: usize, probes: usize, seed: u64, index: usize) -> Vec<T> {
+    let starts = Starts { probe, asked: probes.try_into().unwrap(), dimension, random: Random::new(seed) };
+    starts.different(index)
 }
 
 fn estimate(estimator: &Lanczos, operator: &DenseOperator, seed: u64) -> Spectrum {
@@ -58,7 +67,7 @@ fn the_quadrature_is_exact_to_degree_twice_the_steps_less_one() {
             let estimator = if averaged { averaging(estimator) } else { estimator };
             let exact = 2 * (steps - usize::from(averaged));
             let found = estimate(&estimator, &operator, 3);
-            let v: Vec<f64> = unit_vector(probe, 60, &mut Random::new(3).stream("lanczos", 0));
+            let v: Vec<f64> = start(probe, 60, 1, 3, 0);
             let quadrature = |k: i32| -> f64 {
                 found.eigenvalues.iter().zip(&found.weights).map(|(theta, w)| w * theta.powi(k)).sum()
             };
@@ -98,7 +107,7 @@ fn converged_eigenvalues_have_no_ghosts() {
 fn a_basis_stays_orthonormal_to_rounding() {
     use super::krylov::Krylov;
     let operator = DenseOperator::with_spectrum(&network_like(300), 6, DType::F32);
-    let v: Vec<f32> = unit_vector(Probe::Rademacher, 300, &mut Random::new(0).stream("lanczos", 0));
+    let v: Vec<f32> = start(Probe::Rademacher, 300, 1, 0, 0);
     let mut krylov = Krylov::start(v, 100, f64::from(f32::EPSILON));
     let mut basis: Vec<Vec<f32>> = Vec::new();
     while krylov.runs() {
@@ -138,16 +147,17 @@ fn an_invariant_subspace_ends_its_probe() {
 
 #[test]
 fn one_probe_ends_and_the_others_go_on() {
+    const SEED: u64 = 2;
     // Of the signs in three dimensions, ±(1, 1, 1) is an eigenvector and every other has parts in all three eigenspaces.
     let columns = [[1.0, 1.0, 1.0], [1.0, 2.0, -3.0], [5.0, -4.0, -1.0]];
     let operator = DenseOperator::with_eigenvectors(&columns, &[4.0, 1.0, -2.0], DType::F64);
     let steps_of = |index| -> usize {
-        let v: Vec<f64> = unit_vector(Probe::Rademacher, 3, &mut Random::new(2).stream("lanczos", index));
+        let v: Vec<f64> = start(Probe::Rademacher, 3, 2, SEED, index);
         if v.iter().all(|x| *x == v[0]) { 1 } else { 3 }
     };
-    let steps: Vec<usize> = (0..8).map(steps_of).collect();
+    let steps: Vec<usize> = (0..2).map(steps_of).collect();
     assert!(steps.contains(&1) && steps.contains(&3), "choose another seed: {steps:?}");
-    let found = estimate(&lanczos(10, 8, Probe::Rademacher), &operator, 2);
+    let found = estimate(&lanczos(10, 2, Probe::Rademacher), &operator, SEED);
     assert_eq!(found.products, steps.iter().sum::<usize>());
     assert_eq!((found.eigenvalues.len(), operator.calls()), (found.products, 3));
     for theta in &found.eigenvalues {
@@ -440,4 +450,94 @@ fn describes_itself() {
     assert_eq!(four.description(), "Lanczos, 64 steps, full reorthogonalisation, 4 Gaussian probes");
     let both = averaging(deflating(64, 1, Probe::Gaussian)).description();
     assert!(both.ends_with("1 Gaussian probe, converged eigenvalues counted, two rules averaged"), "{both}");
+}
+
+/// With as many vectors of signs as dimensions nothing is random, with deflation or without; with
+/// fewer, no two are the same.
+#[test]
+fn in_few_dimensions_the_trace_is_exact_or_its_error_is_not_by_chance_zero() {
+    for dimension in 1..=4 {
+        let spectrum: Vec<f64> = (0..dimension).map(|i| 3.0 * 0.4_f64.powi(i as i32) - 0.2).collect();
+        let operator = DenseOperator::with_spectrum(&spectrum, 7, DType::F64);
+        let trace: f64 = spectrum.iter().sum();
+        for (probes, deflation, averaged) in
+            (1..=5).flat_map(|probes| [(probes, false, false), (probes, true, false), (probes, false, true)])
+        {
+            let parameters =
+                LanczosParameters { deflation, averaged, ..lanczos(2, probes, Probe::Rademacher).parameters };
+            let estimator = Lanczos::new(parameters);
+            for seed in 0..20 {
+                let found = estimate(&estimator, &operator, seed);
+                if probes >= dimension {
+                    assert!((found.trace - trace).abs() < 1e-12, "{dimension}: {}", found.trace);
+                    assert_eq!((found.trace_stderr, found.probes), (Some(0.0), Some(dimension)));
+                    assert!(found.origins.is_empty() && found.products <= estimator.products(dimension));
+                } else if !deflation {
+                    assert!(found.trace_stderr.is_none_or(|error| error > 1e-9), "{dimension}, {probes}");
+                }
+            }
+        }
+    }
+}
+
+/// Some eigenvalue lies within the residual of every Ritz value, and the largest one is at least
+/// the largest of them.
+#[test]
+fn every_ritz_value_has_an_eigenvalue_within_its_residual() {
+    let spectrum = network_like(200);
+    for (dtype, slack) in [(DType::F64, 0.0), (DType::F32, 2e-5)] {
+        let operator = DenseOperator::with_spectrum(&spectrum, 5, dtype);
+        for (steps, probes) in [(1, 1), (3, 1), (12, 1), (40, 1), (3, 4), (20, 4)] {
+            let plain = lanczos(steps, probes, Probe::Rademacher);
+            for estimator in [plain, averaging(plain), deflating(steps, probes, Probe::Rademacher)] {
+                let found = estimate(&estimator, &operator, 1);
+                assert_eq!(found.residuals.len(), found.eigenvalues.len());
+                assert_eq!(found.origins.len(), found.eigenvalues.len());
+                for (value, residual) in found.eigenvalues.iter().zip(&found.residuals) {
+                    let nearest =
+                        spectrum.iter().map(|other| (other - value).abs()).fold(f64::INFINITY, f64::min);
+                    assert!(nearest <= residual + slack, "{value} ± {residual}: {nearest}");
+                }
+                assert!(found.lambda_max() <= spectrum[0] + slack + 1e-12);
+            }
+        }
+        let converged = estimate(&lanczos(60, 1, Probe::Rademacher), &operator, 1);
+        assert!(converged.residuals[0] < 1e-4 && converged.residuals[30] > 1e-3);
+    }
+}
+
+/// The bounds hold in 95 % of all cases or more, from one step to convergence, and are narrow in
+/// the end.
+#[test]
+fn extreme_eigenvalues_lie_within_their_bounds() {
+    let near: Vec<f64> =
+        [40.0, 39.0, 38.0].into_iter().chain((0..97).map(|i| f64::from(i) / 50.0 - 1.0)).collect();
+    let flat: Vec<f64> = (0..100).map(|i| 1.0 - f64::from(i) / 50.0).collect();
+    for spectrum in [network_like(100), near, flat] {
+        let [smallest, largest] =
+            [f64::min, f64::max].map(|pick| spectrum.iter().copied().reduce(pick).unwrap());
+        let operator = DenseOperator::with_spectrum(&spectrum, 5, DType::F64);
+        for (steps, probes) in [1, 2, 3, 5, 12, 40].into_iter().flat_map(|steps| [(steps, 1), (steps, 4)]) {
+            const SEEDS: u64 = 200;
+            let (mut above, mut below, mut width) = (0, 0, 0.0);
+            for seed in 0..SEEDS {
+                let found = estimate(&lanczos(steps, probes, Probe::Rademacher), &operator, seed);
+                let [low, high] = found.extreme_bounds.unwrap();
+                assert!(low <= found.lambda_min() && high >= found.lambda_max());
+                above += u64::from(largest <= high);
+                below += u64::from(smallest >= low);
+                width += (high - found.lambda_max()) / SEEDS as f64;
+            }
+            // 200 times 95 %, less three standard errors.
+            assert!(above.min(below) >= 181, "{steps} steps, {probes} probes: {above}, {below}");
+            assert!(steps < 40 || width < 0.01 * largest, "{steps} steps, {probes} probes: {width}");
+        }
+    }
+    // As many as dimensions leave nothing to chance, even of three steps.
+    let operator = DenseOperator::with_spectrum(&[3.0, 1.0, 0.5, -2.0], 5, DType::F64);
+    for steps in 1..=4 {
+        let [low, high] =
+            estimate(&lanczos(steps, 4, Probe::Rademacher), &operator, 0).extreme_bounds.unwrap();
+        assert!(low <= -2.0 + 1e-12 && high >= 3.0 - 1e-12, "{steps}: {low} {high}");
+    }
 }
