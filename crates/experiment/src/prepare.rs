@@ -7,7 +7,6 @@ use eigenscape_core::{
     landscape::NetworkOperator,
 };
 use eigenscape_program::{Loss, Mode, Network, Variables};
-use eigenscape_program::{Loss, Mode, Network, Variables};
 
 use crate::{
     account::{self, RunAccount, Shares},

@@ -157,7 +157,7 @@ pub(crate) fn relative_entropy(p: impl IntoIterator<Item = f64>, q: impl IntoIte
 mod tests {
     use statrs::distribution::{ContinuousCDF, Normal};
 
-    use super::{Smoothing, relative_entropy};
+    use super::{Smoothing, WIDEST, relative_entropy};
     use crate::{
         support::Support,
         testing::{dirac, measure},

@@ -15,6 +15,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use candle_core::DType;
+use eigenscape_program::{Affinity, Loss, Network, Variables, transforms::Breaker};
+use eigenscape_runtime::{Fusion, Result};
+
 use self::split::{Need, Split};
 pub use self::{
     columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, predictions::Predictions,

@@ -3,7 +3,6 @@
 use candle_core::{DType, Tensor};
 use eigenscape_core::{Error, Result};
 use eigenscape_program::{ElementwiseFunction, Network, Parameter};
-use eigenscape_program::{Network, Parameter};
 use safetensors::Dtype;
 
 use super::{
