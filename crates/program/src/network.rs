@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::{
     ElementwiseFunction, Graph, Value,
     error::{Error, Result},
-    identity::Identity,
     scope::{Collected, Mask, Mode, Parameter, Scope},
 };
 

@@ -374,7 +374,7 @@ mod tests {
             ("runs[0].probes[2]: it is probes[0] again", |run| run.probes.push(run.probes[0].clone())),
             ("runs[0].distances[0].value: -1 is no distance", |run| run.distances[0].value = -1.0),
             ("runs[0].distances[0].value: -2 is no distance", |run| {
-                run.distances[0].left_out = vec![1.0, -2.0]
+                run.distances[0].left_out = vec![1.0, -2.0];
             }),
             ("runs[0].distances[0].stderr: -1 is no", |run| run.distances[0].stderr = Some(-1.0)),
             ("runs[0].training[1].epoch: 0 follows 0", |run| run.training[1].epoch = 0),

@@ -70,13 +70,14 @@ impl Starts {
             };
             drawn.push(next);
         }
-        unit(drawn.swap_remove(index).into_iter().map(T::narrow).collect())
+        let signs: Vec<T> = drawn.swap_remove(index).into_iter().map(T::narrow).collect();
+        unit(&signs)
     }
 
     /// The vector of an index, whatever the others are.
     pub fn independent<T: Float>(&self, index: usize) -> Vec<T> {
         let mut generator = self.random.stream("lanczos", index as u64);
-        unit(self.probe.draw(self.dimension, &mut generator, T::narrow))
+        unit(&self.probe.draw(self.dimension, &mut generator, T::narrow))
     }
 
     /// Whether no two of the first `count` independent ones are the same, up to their sign.
@@ -95,9 +96,9 @@ fn is_same(a: &[f64], b: &[f64]) -> bool {
     a.iter().zip(b).all(|(a, b)| (a * b < 0.0) == turned)
 }
 
-fn unit<T: Float>(vector: Vec<T>) -> Vec<T> {
-    let norm = square(&vector).sqrt();
-    scaled(&vector, 1.0 / norm)
+fn unit<T: Float>(vector: &[T]) -> Vec<T> {
+    let norm = square(vector).sqrt();
+    scaled(vector, 1.0 / norm)
 }
 
 #[cfg(test)]
