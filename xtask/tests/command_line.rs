@@ -360,7 +360,7 @@ fn what_there_is_can_be_seen() {
                 "check",
                 "small.toml",
                 "--set",
-                "memory=30MiB",
+                "memory=40MiB",
                 "--set",
                 "train.epochs=2000",
                 "--set",
@@ -369,7 +369,7 @@ fn what_there_is_can_be_seen() {
             &[
                 "for the data set",
                 "for the weights",
-                "of 30.0 MiB (`memory`)",
+                "of 40.0 MiB (`memory`)",
                 "for the dense matrix",
                 "after epochs 1 to 2000",
             ],

@@ -597,7 +597,7 @@ pub(crate) mod tests {
         let found = against(Direction::Up, 0.99, &wide).measured;
         assert_eq!(found, "65.00 % [0.00 %, 100.00 %] (2 runs) against 99.00 %");
         let found = against(Direction::Up, 0.99, &narrow).measured;
-        assert_eq!(found, "91.00 % ± 2.48 % (3 runs) against 99.00 %");
+        assert_eq!(found, "91.00 % ± 2.5 % (3 runs) against 99.00 %");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_runtime::{Backend, Definitions, Fusion, Plan, PlannedStep};
+use eigenscape_program::Operation;
+use eigenscape_runtime::{Backend, Definitions, Fusion, Kernel, Plan, PlannedStep};
 
 use crate::{
     Result,
@@ -38,12 +39,25 @@ impl Cpu {
         if let Some(over) = step.over {
             return kernels::add_onto(&tensors[over], &tensors[1 - over]);
         }
+        if is_allocated_elsewhere(&step.kernel) {
+            kernels::make_room(step.bytes);
+        }
         let operands = tensors.iter().zip(&step.args);
         let operands = operands.map(|(tensor, &slot)| Operand { tensor, led: plan.is_led(slot) });
         let result = evaluate(&step.kernel, compute, &self.definitions, &operands.collect::<Vec<_>>())?;
         // What the plan says of later views of it rests on this.
         Ok(if step.view { result } else { result.contiguous()? })
     }
+}
+
+/// Whether Candle allocates the result, and not the pool of dead results: room is made there first.
+fn is_allocated_elsewhere(kernel: &Kernel) -> bool {
+    matches!(
+        kernel,
+        Kernel::Operation(
+            Operation::Scale(_) | Operation::Concat(_) | Operation::Pad(_) | Operation::Reshape(_)
+        )
+    )
 }
 
 /// A tensor in a floating-point type; indices (tokens, argmaxes) stay what they are.

@@ -67,8 +67,9 @@ fn what_is_not_read_is_said() {
     }
     fs::write(root.join("test/a/labels.txt"), "").unwrap();
     let [train, test] = warnings().try_into().unwrap();
-    assert_says(&train, &["set/train, 4 are", "left out: 2 .bmp, 1 folders, 1 without an ending"]);
-    assert_says(&test, &["set/test, 1 is", "left out: 1 .txt"]);
+    assert!(train.contains("set/train, 4 are"), "{train}");
+    assert!(train.ends_with("left out: 2 .bmp, 1 folders, 1 without an ending"), "{train}");
+    assert!(test.contains("set/test, 1 is") && test.ends_with("left out: 1 .txt"), "{test}");
 }
 
 /// Its name cannot be a class', and without it the classes would be others.

@@ -62,6 +62,7 @@ impl Arranged {
             let batch = permuted.stride()[..b].to_vec();
             return Ok(Self { tensor: permuted, batch, free, contracted });
         }
+        kernels::make_room(permuted.elem_count() * permuted.dtype().size_in_bytes());
         let tensor = permuted.contiguous()?;
         let size = |range: Range<usize>| tensor.dims()[range].iter().product::<usize>();
         let contracted = Axis { size: size(f..tensor.rank()), stride: 1 };

@@ -16,17 +16,18 @@ use crate::{
 ///
 /// ```
 /// use eigenscape_curvature::{Objective, Over};
-/// use eigenscape_program::{nn, Loss, Network};
+/// use eigenscape_program::{Loss, Network, nn};
+/// use eigenscape_runtime::{Error, Result};
 /// let network = Network::new(&[4], |scope, x| nn::linear(&mut scope.at("fc"), x, 3, true))?;
 /// let objective = Objective::new(&network, Loss::CrossEntropy, 8)?;
 /// // ‖∇L‖², of which training needs the gradient: a product with the Hessian, which nobody has to write.
-/// let penalty = objective.penalty(Over::Batch, |scope| {
+/// let penalty = objective.penalty(Over::Batch, |scope| -> Result<_> {
 ///     let (loss, parameters) = (scope.loss(), scope.parameters().to_vec());
 ///     let gradient = scope.gradient(loss, &parameters)?;
-///     scope.squared_norm(&gradient)
+///     Ok(scope.squared_norm(&gradient)?)
 /// })?;
 /// assert!(penalty.probe_shapes().is_empty());
-/// # Ok::<(), eigenscape_program::Error>(())
+/// # Ok::<(), Error>(())
 /// ```
 pub struct PenaltyScope<'a> {
     objective: &'a Objective,

@@ -147,17 +147,17 @@ fn an_invariant_subspace_ends_its_probe() {
 
 #[test]
 fn one_probe_ends_and_the_others_go_on() {
-    const SEED: u64 = 2;
     // Of the signs in three dimensions, ±(1, 1, 1) is an eigenvector and every other has parts in all three eigenspaces.
     let columns = [[1.0, 1.0, 1.0], [1.0, 2.0, -3.0], [5.0, -4.0, -1.0]];
     let operator = DenseOperator::with_eigenvectors(&columns, &[4.0, 1.0, -2.0], DType::F64);
-    let steps_of = |index| -> usize {
-        let v: Vec<f64> = start(Probe::Rademacher, 3, 2, SEED, index);
+    let steps_of = |seed, index| -> usize {
+        let v: Vec<f64> = start(Probe::Rademacher, 3, 2, seed, index);
         if v.iter().all(|x| *x == v[0]) { 1 } else { 3 }
     };
-    let steps: Vec<usize> = (0..2).map(steps_of).collect();
-    assert!(steps.contains(&1) && steps.contains(&3), "choose another seed: {steps:?}");
-    let found = estimate(&lanczos(10, 2, Probe::Rademacher), &operator, SEED);
+    let steps = |seed| [0, 1].map(|index| steps_of(seed, index));
+    let seed = (0..100).find(|seed| steps(*seed).contains(&1) && steps(*seed).contains(&3)).unwrap();
+    let steps = steps(seed);
+    let found = estimate(&lanczos(10, 2, Probe::Rademacher), &operator, seed);
     assert_eq!(found.products, steps.iter().sum::<usize>());
     assert_eq!((found.eigenvalues.len(), operator.calls()), (found.products, 3));
     for theta in &found.eigenvalues {
@@ -485,7 +485,8 @@ fn in_few_dimensions_the_trace_is_exact_or_its_error_is_not_by_chance_zero() {
 #[test]
 fn every_ritz_value_has_an_eigenvalue_within_its_residual() {
     let spectrum = network_like(200);
-    for (dtype, slack) in [(DType::F64, 0.0), (DType::F32, 2e-5)] {
+    // Beside the rounding of products.
+    for (dtype, slack) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
         let operator = DenseOperator::with_spectrum(&spectrum, 5, dtype);
         for (steps, probes) in [(1, 1), (3, 1), (12, 1), (40, 1), (3, 4), (20, 4)] {
             let plain = lanczos(steps, probes, Probe::Rademacher);
