@@ -18,7 +18,7 @@ pub struct Point {
     pub inputs: Tensor,
     /// The targets, in the shape of the outputs; for classes see [`class_targets`](crate::class_targets).
     pub targets: Tensor,
-    /// One tensor \[N, ...\] for each of the network's [masks](crate::Network::masks), of elements 0 or 1/keep.
+    /// One tensor \[N, ...\] for each of the network's [masks](eigenscape_program::Network::masks), of elements 0 or 1/keep.
     pub masks: Vec<Tensor>,
 }
 

@@ -24,7 +24,7 @@ pub struct TargetRows {
     count: f64,
 }
 
-/// Integer labels \[N, ...\] as target rows \[N, ..., C\] of [`Loss::CrossEntropy`](crate::Loss), in f64: the
+/// Integer labels \[N, ...\] as target rows \[N, ..., C\] of [`Loss::CrossEntropy`](eigenscape_program::Loss), in f64: the
 /// [mean](TargetRows::mean) of [`TargetRows::of_classes`] without weights of classes.
 ///
 /// ```

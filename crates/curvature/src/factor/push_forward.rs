@@ -10,7 +10,7 @@ use eigenscape_runtime::{Executable, Fusion, Result, Signature, split};
 
 use crate::{objective::Objective, parts::Parts, point::Point, residuals::evaluate_residuals};
 
-/// v ↦ Sᵀ J v for the outputs of N samples and the root S of [`Loss::root_times`](crate::Loss): the columns of a factor Φ with ΦᵀΦ = G are those of the unit
+/// v ↦ Sᵀ J v for the outputs of N samples and the root S of [`Loss::root_times`](eigenscape_program::Loss): the columns of a factor Φ with ΦᵀΦ = G are those of the unit
 /// vectors. It has D rows a sample, one an output.
 pub(crate) struct PushForward {
     prefix: Executable,
