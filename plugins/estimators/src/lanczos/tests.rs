@@ -502,8 +502,9 @@ fn every_ritz_value_has_an_eigenvalue_within_its_residual() {
                 assert!(found.lambda_max() <= spectrum[0] + slack + 1e-12);
             }
         }
-        let converged = estimate(&lanczos(60, 1, Probe::Rademacher), &operator, 1);
-        assert!(converged.residuals[0] < 1e-4 && converged.residuals[30] > 1e-3);
+        // An outlier converges long before the bulk.
+        let found = estimate(&lanczos(20, 1, Probe::Rademacher), &operator, 1);
+        assert!(found.residuals[0] < 1e-4 && found.residuals.iter().any(|residual| *residual > 1e-3));
     }
 }
 
