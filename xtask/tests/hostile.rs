@@ -1,7 +1,8 @@
 //! Experiments that ask for more than there is: each is refused in `check` by one message, before anything is allocated or trained.
 //!
-//! `hostile/` holds files, and beside each the words that its message has. What is too long for a file is made here. `hostile/quick` holds files that
-//! ask for much and may be accepted: what they ask for is counted, and not gone through.
+//! `hostile/` holds files, and beside each the words that its message has. What is too long for a
+//! file is made here. `hostile/quick` holds files that ask for much and may be accepted: what they
+//! ask for is counted, and not gone through.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -63,7 +64,8 @@ fn each_file_is_refused_by_the_message_beside_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Ten times as much as the slowest takes where nothing else runs, in a build that is hardly optimised.
+/// Ten times as much as the slowest takes where nothing else runs, in a build that is hardly
+/// optimised.
 const AT_ONCE: Duration = Duration::from_secs(30);
 
 #[test]
@@ -98,7 +100,6 @@ fn what_is_large_is_counted_and_not_gone_through() {
             assert_eq!(failure.exit_code(), 2, "{name}: {failure}");
         }
         let seconds = start.elapsed();
-        eprintln!("{name}: {seconds:?}");
         assert!(seconds < AT_ONCE, "{name}: {seconds:?}");
     }
 }

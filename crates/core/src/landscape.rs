@@ -161,8 +161,8 @@ impl NetworkOperator<'_> {
         Ok(self.product()?.memory(vectors))
     }
 
-    /// Bytes that products of the same curvature of some of the group's variables hold at most; `None` where that is not known, and they may take what
-    /// they are allowed.
+    /// Bytes that products of the same curvature of some of the group's variables hold at most;
+    /// `None` where that is not known, and they may take what they are allowed.
     ///
     /// # Errors
     /// Those of [`Self::memory`].

@@ -116,7 +116,8 @@ impl Drop for RunDirectory {
     }
 }
 
-/// The folder in which results are put where `target` is asked for: what a link leads to. They are made beside that, so that the link stays as it is.
+/// The folder in which results are put where `target` is asked for: what a link leads to. They are
+/// made beside that, so that the link stays as it is.
 ///
 /// # Errors
 /// When a link leads nowhere: the folder would fail to get its name when all is done.

@@ -91,7 +91,8 @@ impl Labels {
         [vec![examples], each].concat()
     }
 
-    /// Whether a mean over these targets is one of anything: not where every label is ignored, or of a class of weight 0.
+    /// Whether a mean over these targets is one of anything: not where every label is ignored, or
+    /// of a class of weight 0.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -141,7 +142,8 @@ impl Labels {
     }
 }
 
-/// Those of 0..`classes` that are not `present`, in words as by [`in_words`]. There may be more of them than can be walked through.
+/// Those of 0..`classes` that are not `present`, in words as by [`in_words`]. There may be more of
+/// them than can be walked through.
 #[must_use]
 pub fn others_in_words(classes: usize, present: &BTreeSet<usize>) -> Option<String> {
     let mut from = 0;

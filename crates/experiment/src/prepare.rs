@@ -95,7 +95,8 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     Ok(prepared)
 }
 
-/// As [`prepare`], for those who want to know what would be run: initial weights and samples are zeros that take no memory.
+/// As [`prepare`], for those who want to know what would be run: initial weights and samples are
+/// zeros that take no memory.
 ///
 /// # Errors
 /// Those of [`prepare`].
@@ -330,7 +331,8 @@ impl PreparedProbe<'_> {
         self.network.parameters().len()
     }
 
-    /// A group that contains what the groups of parameters do, or the one of the activations that the others are computed from.
+    /// A group that contains what the groups of parameters do, or the one of the activations that
+    /// the others are computed from.
     pub(crate) fn containing(&self, activations: bool) -> Option<Group> {
         if !activations {
             return Some(Group::of_all(&self.groups, self.network.parameters()));

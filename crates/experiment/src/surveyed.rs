@@ -1,4 +1,5 @@
-//! All runs of a plan, surveyed: of those that differ in their seed alone the first stands for the others, but for which examples are drawn.
+//! All runs of a plan, surveyed: of those that differ in their seed alone the first stands for the
+//! others, but for which examples are drawn.
 
 use crate::{
     diagnostic::Result,

@@ -1,8 +1,9 @@
 //! A folder for each class, with PNG or JPEG files in it: `images`, as torchvision's `ImageFolder` reads it.
 //!
-//! `path` holds `train/CLASS/FILE` and, for the test split, `test/CLASS/FILE` or `val/CLASS/FILE`; or, without `train`, the classes
-//! themselves, without a test split. Classes are numbered in the alphabetical order of their folders. Hidden files and folders are none of them;
-//! what else is in a class's folder and is not read is said.
+//! `path` holds `train/CLASS/FILE` and, for the test split, `test/CLASS/FILE` or `val/CLASS/FILE`;
+//! or, without `train`, the classes themselves, without a test split. Classes are numbered in the
+//! alphabetical order of their folders. Hidden files and folders are none of them; what else is in
+//! a class's folder and is not read is said.
 
 use std::{
     cmp::Reverse,

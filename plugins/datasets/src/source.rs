@@ -76,7 +76,8 @@ impl Source {
         Ok(Contents { subject: self.subject_of(path), bytes })
     }
 
-    /// The PNG and JPEG files in a folder of it that are not hidden, sorted; none where there is no folder.
+    /// The PNG and JPEG files in a folder of it that are not hidden, sorted; none where there is no
+    /// folder.
     ///
     /// # Errors
     /// When the folder cannot be read.

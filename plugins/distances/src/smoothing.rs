@@ -10,7 +10,8 @@ const PADDING: f64 = 6.0;
 /// The most points of a grid: beyond what any bandwidth in use needs.
 const MOST_POINTS: usize = 1 << 20;
 
-/// The widest bandwidth: beyond it two densities differ by less than a part in 1e4, whatever the spectra are.
+/// The widest bandwidth: beyond it two densities differ by less than a part in 1e4, whatever the
+/// spectra are.
 const WIDEST: f64 = 100.0;
 
 /// The bandwidths of a band, as multiples of the distance's own.

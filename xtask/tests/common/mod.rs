@@ -25,7 +25,8 @@ pub fn save(folder: &Path, x: Tensor, y: Tensor) {
     candle_core::safetensors::save(&tensors, folder.join("xy.safetensors")).unwrap();
 }
 
-/// Puts so many points in three classes, by turns, into `xy.safetensors`: each at an angle and a radius.
+/// Puts so many points in three classes, by turns, into `xy.safetensors`: each at an angle and a
+/// radius.
 pub fn save_points(folder: &Path, count: i64, place: impl Fn(i64) -> (f64, f64)) {
     let points = (0..count).flat_map(|i| {
         let (angle, radius) = place(i);

@@ -89,8 +89,9 @@ impl StreamedProduct {
         residuals.saturating_add(one.saturating_mul(self.block.min(vectors)).max(preparing))
     }
 
-    /// What products of fewer variables with so many vectors at a time hold at most; `None` where samples are evaluated in several micro-batches: with
-    /// fewer variables more of them may be kept.
+    /// What products of fewer variables with so many vectors at a time hold at most; `None` where
+    /// samples are evaluated in several micro-batches: with fewer variables more of them may be
+    /// kept.
     #[must_use]
     pub fn memory_of_parts(&self, vectors: usize) -> Option<usize> {
         let [residuals, one, preparing] = self.memory;

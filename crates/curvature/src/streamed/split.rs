@@ -90,7 +90,8 @@ impl Split {
     }
 }
 
-/// The least that the residuals of all samples take together, however they are split: what each sample adds to a micro-batch's.
+/// The least that the residuals of all samples take together, however they are split: what each
+/// sample adds to a micro-batch's.
 fn least_of_all(samples: usize, whole: Need, mut need: impl FnMut(usize) -> Result<Need>) -> Result<usize> {
     if samples <= EFFICIENT {
         return Ok(0);

@@ -1,7 +1,9 @@
-//! Which matrix of a probe takes the most memory, without building the program of each, which takes long where there are many.
+//! Which matrix of a probe takes the most memory, without building the program of each, which takes
+//! long where there are many.
 //!
-//! Products of some variables hold no more than products of all of them while all samples are evaluated at once; where that is too much for the
-//! memory there is, both hold at most what they may. So one program bounds all others of its curvature, and only what may be the largest is
+//! Products of some variables hold no more than products of all of them while all samples are
+//! evaluated at once; where that is too much for the memory there is, both hold at most what they
+//! may. So one program bounds all others of its curvature, and only what may be the largest is
 //! looked at.
 
 use std::cmp::Reverse;
@@ -11,7 +13,8 @@ use eigenscape_program::Variables;
 
 use crate::prepare::PreparedProbe;
 
-/// Programs that are built for the probes of one run, at most, each counted by the tensors of the network: beyond them a bound is said to be taken.
+/// Programs that are built for the probes of one run, at most, each counted by the tensors of the
+/// network: beyond them a bound is said to be taken.
 pub(super) const TENSORS: usize = 8_000;
 
 /// A matrix with what is known of it at once.
@@ -98,8 +101,8 @@ pub(super) fn dearest(
     Ok(held.clone().with(format!("products with the {description}"), bytes))
 }
 
-/// What is known of each candidate's products from one program for all parameters that the groups have, and one for the activation that is
-/// computed first.
+/// What is known of each candidate's products from one program for all parameters that the groups
+/// have, and one for the activation that is computed first.
 fn bounds(probe: &PreparedProbe, landscape: &Landscape, candidates: &[Candidate]) -> Vec<Known> {
     let mut known = vec![Known::Nothing; candidates.len()];
     let is_activation = |group: &Group| matches!(group.variables, Variables::Activation(_));

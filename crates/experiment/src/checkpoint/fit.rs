@@ -57,7 +57,8 @@ pub(super) fn misfit(selection: &Selection, network: &Network, state: &StateDict
     })
 }
 
-/// A warning where a file of Hugging Face's GPT-2, whose GELU is the tanh form, is read into a network with the exact one: names and shapes are the same.
+/// A warning where a file of Hugging Face's GPT-2, whose GELU is the tanh form, is read into a
+/// network with the exact one: names and shapes are the same.
 pub(super) fn other_gelu(network: &Network, state: &StateDict) -> Result<Option<String>> {
     let is_other = orientation::is_of_gpt2(network, state)
         && network.applies(ElementwiseFunction::NormalCdf).map_err(Error::from)?;
