@@ -130,7 +130,7 @@ impl Executable {
         let results = &shapes[self.program.inputs()..];
         let flops = self.program.steps().iter().zip(results).map(|(step, result)| {
             let args: Vec<&[usize]> = step.args.iter().map(|&slot| shapes[slot].as_slice()).collect();
-            facts::flops_of_operation(&step.operation, &args, result)
+            facts::flops(&step.operation, &args, result)
         });
         flops.sum()
     }

@@ -66,15 +66,7 @@ pub(crate) fn dtype(kernel: &Kernel, args: &[DType], float: DType) -> DType {
 }
 
 /// Floating-point operations of one evaluation without a leading axis.
-pub(crate) fn flops(kernel: &Kernel, args: &[&[usize]], output: &[usize]) -> usize {
-    match kernel {
-        Kernel::Operation(operation) => flops_of_operation(operation, args, output),
-        Kernel::Chain(chain) => chain.flops,
-        Kernel::TwoConvolutions(one) => 2 * flops_of_convolution(one) + elements(output),
-    }
-}
-
-pub(crate) fn flops_of_operation(operation: &Operation, args: &[&[usize]], output: &[usize]) -> usize {
+pub(crate) fn flops(operation: &Operation, args: &[&[usize]], output: &[usize]) -> usize {
     match operation {
         Operation::Reshape(_)
         | Operation::Detach(_)
@@ -84,17 +76,13 @@ pub(crate) fn flops_of_operation(operation: &Operation, args: &[&[usize]], outpu
         | Operation::Pad(_)
         | Operation::Concat(_) => 0,
         Operation::Sum(_) => elements(args[0]),
-        Operation::Conv2d(convolution) => flops_of_convolution(convolution),
+        Operation::Conv2d(Conv2d { shapes, .. }) => 2 * elements(&shapes.y) * elements(&shapes.w[1..]),
         Operation::Dot(dot) => {
             let inner: usize = dot.contract.iter().map(|[l, _]| args[0][*l]).product();
             2 * inner * elements(output)
         }
         _ => elements(output),
     }
-}
-
-fn flops_of_convolution(Conv2d { shapes, .. }: &Conv2d) -> usize {
-    2 * elements(&shapes.y) * elements(&shapes.w[1..])
 }
 
 fn elements(shape: &[usize]) -> usize {

@@ -2,7 +2,7 @@
 //! memory once.
 
 use crate::{
-    facts::{self, element_wise, summed_axes},
+    facts::{element_wise, summed_axes},
     kernel::{Chain, ElementWise, Instruction, Kernel},
     lowered::{Lowered, LoweredStep},
 };
@@ -94,7 +94,7 @@ fn chain(
     let last = &steps[end - inputs];
     let sum = of_axes(last).map(<[usize]>::to_vec);
     let shape = if sum.is_some() { &shapes[last.args[0]] } else { &shapes[end] };
-    let mut chain = Chain { code: Vec::new(), shape: shape.clone(), sum, flops: 0 };
+    let mut chain = Chain { code: Vec::new(), shape: shape.clone(), sum };
     let mut operands = Vec::new();
     // A step is met twice: before its operands, and when they are on the stack.
     let mut pending = vec![(end, false)];
@@ -110,8 +110,6 @@ fn chain(
             continue;
         };
         if operands_done {
-            let args: Vec<&[usize]> = step.args.iter().map(|&arg| shapes[arg].as_slice()).collect();
-            chain.flops += facts::flops(&step.kernel, &args, &shapes[slot]);
             chain.code.extend(of_element(step).map(Instruction::Apply));
         } else {
             pending.push((slot, true));

@@ -34,8 +34,6 @@ pub struct Chain {
     pub shape: Vec<usize>,
     /// The axes that are summed at the end, which keep the size 1.
     pub sum: Option<Vec<usize>>,
-    /// Floating-point operations of one evaluation.
-    pub flops: usize,
 }
 
 /// An instruction of a stack machine: what an operation is applied to is on top of the stack, and is

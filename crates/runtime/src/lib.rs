@@ -20,6 +20,7 @@ mod lowered;
 mod memory;
 mod pairs;
 mod plan;
+mod product;
 mod split;
 mod workspace;
 
@@ -32,4 +33,5 @@ pub use layout::Layout;
 pub use lowered::Lowered;
 pub use memory::Footprint;
 pub use plan::{Input, Plan, PlannedStep, Signature};
+pub use product::{ProductAxes, lead_is_rows};
 pub use split::split;

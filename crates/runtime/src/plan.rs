@@ -56,6 +56,8 @@ pub struct PlannedStep {
     /// Whether the result is a view of the first operand, or of one number; any other result lies in row-major
     /// order.
     pub view: bool,
+    /// The result's type.
+    pub dtype: DType,
     /// Bytes of the result's own memory; 0 for a view.
     pub bytes: usize,
     /// The operand over which the result is written, by its place among the operands.
@@ -266,6 +268,7 @@ impl<'a> Build<'a> {
             kernel: step.kernel.clone(),
             args: step.args.clone(),
             view: views,
+            dtype,
             bytes: if views { 0 } else { self.slots.last().map_or(0, Slot::bytes) },
             over,
             dead,

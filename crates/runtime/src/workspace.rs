@@ -3,7 +3,7 @@
 
 use eigenscape_program::{Operation, operations::Dot};
 
-use crate::{kernel::Kernel, layout::Layout};
+use crate::{kernel::Kernel, layout::Layout, product::ProductAxes};
 
 /// Terms from which on sums are long.
 const LONG: usize = 64;
@@ -51,19 +51,10 @@ fn terms(dot: &Dot, left: &Operand) -> usize {
 /// copied first.
 fn is_copied(dot: &Dot, side: usize, args: &[Operand]) -> bool {
     let Operand { layout, led } = &args[side];
-    let shift = usize::from(*led);
-    let behind = |axis: usize| axis + shift;
-    let mut free: Vec<usize> = dot.free(side, layout.dims.len() - shift).into_iter().map(behind).collect();
-    let mut batch: Vec<usize> = dot.batch.iter().map(|pair| pair[side] + shift).collect();
-    // A leading axis of the left operand alone is more rows of one product.
-    let is_free = side == 0 && *led && !args[1].led && dot.batch.is_empty();
-    if *led {
-        let lead = if is_free { &mut free } else { &mut batch };
-        lead.insert(0, 0);
-    }
-    let contract = dot.contract.iter().map(|pair| pair[side] + shift);
+    let rank = layout.dims.len() - usize::from(*led);
+    let ProductAxes { batch, free, contracted } =
+        ProductAxes::new(dot, side, rank, [args[0].led, args[1].led]);
     let (b, f) = (batch.len(), batch.len() + free.len());
-    let order: Vec<usize> = batch.into_iter().chain(free).chain(contract).collect();
-    let arranged = layout.permute(&order);
-    arranged.merged(b..f).is_none() || arranged.merged(f..order.len()).is_none()
+    let arranged = layout.permute(&[batch, free, contracted].concat());
+    arranged.merged(b..f).is_none() || arranged.merged(f..arranged.dims.len()).is_none()
 }

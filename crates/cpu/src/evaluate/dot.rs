@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 use eigenscape_program::{Primitive, operations::Dot};
-use eigenscape_runtime::Layout;
+use eigenscape_runtime::{Layout, ProductAxes, lead_is_rows};
 
 use super::{Operand, behind};
 use crate::{
@@ -13,26 +13,13 @@ use crate::{
 };
 
 pub(super) fn evaluate(dot: &Dot, lhs: &Operand, rhs: &Operand) -> Result<Tensor> {
-    let pairs = |pairs: &[[usize; 2]], side: usize, shift: usize| -> Vec<usize> {
-        pairs.iter().map(|pair| pair[side] + shift).collect()
+    let led = [lhs.led, rhs.led];
+    let arranged = |side: usize, operand: &Operand| {
+        let axes = ProductAxes::new(dot, side, operand.dims().len(), led);
+        Arranged::new(operand.tensor, &axes)
     };
-    let operand = |operand: &Operand, side: usize, lead_is_free: bool| {
-        let shift = operand.shift();
-        let mut free: Vec<usize> =
-            dot.free(side, operand.dims().len()).into_iter().map(|axis| axis + shift).collect();
-        if operand.led && lead_is_free {
-            free.insert(0, 0);
-        }
-        let mut batch = pairs(&dot.batch, side, shift);
-        if operand.led && !lead_is_free {
-            batch.insert(0, 0);
-        }
-        Arranged::new(operand.tensor, &batch, &free, &pairs(&dot.contract, side, shift))
-    };
-    // A leading axis of lhs alone is more rows of one product; elsewhere it is a batch of products.
-    let lead_is_free = lhs.led && !rhs.led && dot.batch.is_empty();
-    let (left, right) = (operand(lhs, 0, lead_is_free)?, operand(rhs, 1, false)?);
-    let lead = if lead_is_free { None } else { lhs.lead().or(rhs.lead()) };
+    let (left, right) = (arranged(0, lhs)?, arranged(1, rhs)?);
+    let lead = if lead_is_rows(dot, led) { None } else { lhs.lead().or(rhs.lead()) };
     let sizes: Vec<usize> = lead.into_iter().chain(dot.batch.iter().map(|[l, _]| lhs.dims()[*l])).collect();
     let product = kernels::matmul(
         &sizes,
@@ -52,9 +39,9 @@ struct Arranged {
 }
 
 impl Arranged {
-    fn new(tensor: &Tensor, batch: &[usize], free: &[usize], contract: &[usize]) -> Result<Self> {
-        let order: Vec<usize> = batch.iter().chain(free).chain(contract).copied().collect();
-        let permuted = tensor.permute(order)?;
+    fn new(tensor: &Tensor, axes: &ProductAxes) -> Result<Self> {
+        let ProductAxes { batch, free, contracted } = axes;
+        let permuted = tensor.permute([&**batch, free, contracted].concat())?;
         let (b, f) = (batch.len(), batch.len() + free.len());
         let layout = Layout { dims: permuted.dims().to_vec(), strides: permuted.stride().to_vec() };
         let (free, contracted) = (one_axis(&layout, b..f), one_axis(&layout, f..permuted.rank()));

@@ -1,7 +1,6 @@
 //! A kernel for each step of a plan.
 
 mod convolution;
-mod custom;
 mod dot;
 mod function;
 mod rows;
@@ -12,7 +11,7 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape_program::Operation;
 use eigenscape_runtime::{Chain, Definitions, Kernel};
 
-use crate::{Result, kernels};
+use crate::{Result, each::each, kernels};
 
 /// An operand of a step: the declared shape, or one more leading axis (many tangents, cotangents or
 /// samples).
@@ -36,18 +35,18 @@ impl Operand<'_> {
     }
 
     /// The declared shape.
-    fn dims(&self) -> &[usize] {
+    pub fn dims(&self) -> &[usize] {
         &self.tensor.dims()[self.shift()..]
     }
 }
 
 /// `dims` behind the leading axis, if there is one.
-fn behind(lead: Option<usize>, dims: &[usize]) -> Vec<usize> {
+pub(crate) fn behind(lead: Option<usize>, dims: &[usize]) -> Vec<usize> {
     lead.into_iter().chain(dims.iter().copied()).collect()
 }
 
 /// The size of the operands' leading axis, if one has it.
-fn common_lead(args: &[Operand]) -> Option<usize> {
+pub(crate) fn common_lead(args: &[Operand]) -> Option<usize> {
     args.iter().find_map(Operand::lead)
 }
 
@@ -78,7 +77,9 @@ fn evaluate_operation(
         Operation::Broadcast(broadcast) => views::broadcast(broadcast, &args[0]),
         Operation::Concat(concat) => views::concat(concat, args),
         Operation::Conv2d(convolution) => convolution::one(convolution, args),
-        Operation::Custom(operation) => custom::evaluate(&**operation, dtype, definitions, args),
+        Operation::Custom(operation) => {
+            each(&**operation, args, dtype, |args, result| definitions.evaluate(&**operation, args, result))
+        }
         Operation::Detach(_) => Ok(args[0].tensor.clone()),
         Operation::Differences(_) => rows::differences(args),
         Operation::DifferencesTranspose(_) => rows::differences_transpose(args),

@@ -4,10 +4,9 @@ mod array;
 mod operations;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_runtime::{Array, Backend, Definitions, Error, Fusion, Kernel, Plan, PlannedStep};
+use eigenscape_runtime::{Backend, Definitions, Error, Fusion, Kernel, Plan, PlannedStep};
 
-use self::array::Numbers;
-use crate::{Result, run::in_type};
+use crate::{Result, each::each, evaluate::Operand, run::in_type};
 
 /// A backend of loops, in f64 on one thread: no vectors, no fusion, and memory of its own for each
 /// result. Other backends are compared with it.
@@ -23,28 +22,16 @@ impl Plain {
         Self { definitions }
     }
 
-    /// One step, once for each element of the leading axis, rounded to the type in which the plan
-    /// computes.
+    /// One step, rounded to the type in which the plan computes.
     fn step(&self, plan: &Plan, step: &PlannedStep, slots: &[Tensor]) -> Result<Tensor> {
         let Kernel::Operation(operation) = &step.kernel else {
             return Err(Error::unsupported(format!("{}: nothing is fused here", step.kernel.name())));
         };
-        let signature = plan.signature();
-        let operands = step.args.iter().map(|&slot| Numbers::of(&slots[slot], plan.is_led(slot)));
-        let operands: Vec<Numbers> = operands.collect::<Result<_>>()?;
-        let led = operands.iter().any(|operand| operand.led);
-        let count = if led { signature.lead } else { 1 };
-        let shapes: Vec<&[usize]> = operands.iter().map(|operand| operand.dims.as_slice()).collect();
-        let shape = operation.rules().shape(&shapes)?;
-        let size = shape.iter().product::<usize>();
-        let mut results = vec![0.0; count * size];
-        for (k, result) in results.chunks_mut(size.max(1)).enumerate() {
-            let args: Vec<Array> = operands.iter().map(|operand| operand.at(k)).collect();
-            operations::evaluate(operation, &self.definitions, &args, result)?;
-        }
-        let dims: Vec<usize> = led.then_some(count).into_iter().chain(shape.iter().copied()).collect();
-        let dtype = array::dtype(operation, &step.args, slots, signature.compute);
-        Ok(Tensor::from_vec(results, dims, &Device::Cpu)?.to_dtype(dtype)?)
+        let operand = |&slot: &usize| Operand { tensor: &slots[slot], led: plan.is_led(slot) };
+        let operands: Vec<Operand> = step.args.iter().map(operand).collect();
+        each(operation.rules(), &operands, step.dtype, |args, result| {
+            operations::evaluate(operation, &self.definitions, args, result)
+        })
     }
 }
 
