@@ -103,12 +103,15 @@ impl Shares {
     }
 }
 
-/// What the data of a run takes: its examples, and targets in the shape of the network's outputs, `number` bytes a number.
-pub fn of_data(train: &Examples, test: Option<&Examples>, number: usize) -> Account {
+/// What the data of a run takes, beside the data sets of `others`: its examples, and targets in the
+/// shape of the network's outputs, `number` bytes a number.
+pub fn of_data(train: &Examples, test: Option<&Examples>, others: usize, number: usize) -> Account {
     let all = || [train].into_iter().chain(test);
     let sets = all().fold(0, |sum: usize, examples| sum.saturating_add(examples.bytes()));
     let targets = all().map(|examples| size([examples.len(), examples.target_size()], number));
-    Account::of("the data set", sets).with("its targets", targets.fold(0, usize::saturating_add))
+    Account::of("the data set", sets)
+        .with("its targets", targets.fold(0, usize::saturating_add))
+        .with("the data sets of other runs", others)
 }
 
 /// What a network's weights take, `number` bytes a number: themselves, those in the types of probes, what a training has beside them between its

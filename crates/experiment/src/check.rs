@@ -86,7 +86,9 @@ pub fn document_plan(
         remedy: "give every list of [sweep] at least one value".to_owned(),
     })?;
     let count = runs.len();
-    runs.iter_mut().for_each(|run| run.runs = count);
+    for run in &mut runs {
+        (run.runs, run.other_data) = (count, cache.bytes_beside(&run.data));
+    }
     profiles::check_others(document, environment, choices, registry)?;
     let same = twins.variants();
     let mut checker = Checker { same: &same, ..Checker::new(document_of_first, registry, environment) };
@@ -166,7 +168,14 @@ fn small_sizes(node: &Node, path: &str) -> Result<(), ConfigError> {
 
 /// Data sets already loaded, so that the runs of a sweep share them.
 #[derive(Default)]
-struct DataCache(Vec<(DataKey, Arc<dyn Dataset>)>);
+struct DataCache(Vec<Loaded>);
+
+/// A data set, and the bytes that it holds.
+struct Loaded {
+    key: DataKey,
+    data: Arc<dyn Dataset>,
+    bytes: usize,
+}
 
 /// The name, the parameters, and the label that is no class.
 type DataKey = (String, toml::Table, Option<i64>);
@@ -179,11 +188,22 @@ struct Measurements {
 }
 
 impl DataCache {
-    /// Bytes that all data sets hold; what cannot be read is found when it is used.
+    fn add(&mut self, key: DataKey, data: &Arc<dyn Dataset>) {
+        // What cannot be read is found when it is used.
+        let of = |split| data.examples(split).map_or(0, |examples| examples.bytes());
+        let bytes = of(Split::Train).saturating_add(of(Split::Test));
+        self.0.push(Loaded { key, data: Arc::clone(data), bytes });
+    }
+
+    /// Bytes that all data sets hold: as long as there are runs to come, none is freed.
     fn bytes(&self) -> usize {
-        let of = |data: &Arc<dyn Dataset>, split| data.examples(split).map_or(0, |examples| examples.bytes());
-        let both = |data| of(data, Split::Train).saturating_add(of(data, Split::Test));
-        self.0.iter().map(|(_, data)| both(data)).fold(0, usize::saturating_add)
+        self.0.iter().map(|loaded| loaded.bytes).fold(0, usize::saturating_add)
+    }
+
+    /// Bytes that all but this one hold.
+    fn bytes_beside(&self, data: &Arc<dyn Dataset>) -> usize {
+        let others = self.0.iter().filter(|loaded| !Arc::ptr_eq(&loaded.data, data));
+        others.map(|loaded| loaded.bytes).fold(0, usize::saturating_add)
     }
 }
 
@@ -284,6 +304,7 @@ impl Checker<'_> {
             seed: raw.seed,
             memory: self.memory(raw.memory.as_deref())?,
             runs: 1,
+            other_data: 0,
             model: self.model(&raw.model)?,
             augment: self.augment(&raw.data, &*data, train.is_some())?,
             data,
@@ -320,13 +341,13 @@ impl Checker<'_> {
 
     fn data(&mut self, raw: &raw::Data, cache: &mut DataCache) -> Result<Arc<dyn Dataset>, ConfigError> {
         let key = (raw.name.clone(), raw.parameters.clone(), self.environment.ignored_label);
-        if let Some((_, data)) = cache.0.iter().find(|(known, _)| *known == key) {
-            return Ok(Arc::clone(data));
+        if let Some(known) = cache.0.iter().find(|loaded| loaded.key == key) {
+            return Ok(Arc::clone(&known.data));
         }
         let catalog = &self.registry.datasets;
         let data: Arc<dyn Dataset> =
             self.build(catalog, "data", &raw.name, raw.parameters.clone(), &["augment"])?.into();
-        cache.0.push((key, Arc::clone(&data)));
+        cache.add(key, &data);
         let needed = cache.bytes();
         if needed > of_machine() {
             let count = cache.0.len();

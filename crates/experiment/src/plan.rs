@@ -64,6 +64,8 @@ pub struct RunPlan {
     pub memory: Option<Located<usize>>,
     /// How many runs the plan has.
     pub runs: usize,
+    /// Bytes of the data sets of other runs, which are held until all have run.
+    pub other_data: usize,
     /// The data set's name with the place where it stands.
     pub data_name: Located<String>,
     /// The data set.

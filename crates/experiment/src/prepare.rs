@@ -115,7 +115,7 @@ fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let examples = test.iter().map(Examples::len).fold(train.len(), usize::max);
     let number = weights.dtype().size_in_bytes();
-    let held = account::of_data(&train, test.as_ref(), number)
+    let held = account::of_data(&train, test.as_ref(), plan.other_data, number)
         .and(account::of_weights(&network, number, plan))
         .and(capacity::check_work(plan, [&network, &training], loss, examples, weights.dtype())?)
         .and(check_regularizers(plan, &training, loss, train.len(), size([network.dimension()], number))?);

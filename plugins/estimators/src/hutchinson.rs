@@ -26,7 +26,7 @@ const VECTORS: usize = 4;
 #[serde(deny_unknown_fields, default)]
 pub struct HutchinsonParameters {
     /// How many random vectors, 32 by default. With one there is no standard error. As many as P or
-    /// more "rademacher" ones are the P unit vectors of the coordinates: the trace is exact.
+    /// more are the P unit vectors of the coordinates: the trace is exact.
     pub probes: NonZeroUsize,
     /// What the random vectors are: "rademacher" (default) or "gaussian".
     pub probe: Probe,

@@ -50,6 +50,11 @@ impl DenseOperator {
         Self::new(tensor(&matrix, dtype), None)
     }
 
+    /// The symmetric matrix with these entries.
+    pub fn with_entries(n: usize, entry: impl Fn(usize, usize) -> f64) -> Self {
+        Self::new(tensor(&Mat::from_fn(n, n, entry), DType::F64), None)
+    }
+
     /// The diagonal matrix of i/P.
     pub fn diagonal(n: usize, dtype: DType) -> Self {
         let values: Vec<f64> = (0..n).map(|i| i as f64 / n as f64).collect();

@@ -4,12 +4,13 @@
 //! of the second: P·vᵀ(I − UUᵀ)H(I − UUᵀ)v (as in Hutch++: Meyer, Musco, Musco & Woodruff 2021). U are the converged Ritz vectors of *another* probe, so that
 //! no product is spent. It holds for multiple eigenvalues too, of whose eigenspaces U has a part: the rest has what is left of them.
 //!
-//! The samples of a cycle of probes are uncorrelated: each is unbiased whatever the vectors before it are (with two probes they take turns, and what
-//! they have in common is of the order of U's error). Their spread is the standard error.
+//! The samples of a cycle of three probes or more are uncorrelated: each is unbiased whatever the
+//! vectors before it are. Fewer probes are asked with vectors of their own. The samples' spread is the
+//! standard error.
 
 use eigenscape_core::{Result, number::mean};
 
-use super::krylov::Krylov;
+use super::{krylov::Krylov, skewness};
 use crate::{eigen::ritz_projections, float::Float};
 
 /// A Ritz vector counts as an eigenvector when its residual is at most this share of its value's distance to the next one. Where few of many outliers
@@ -24,6 +25,9 @@ pub(super) struct Known {
     size: f64,
     /// vᵀHv − vᵀ(I − UUᵀ)H(I − UUᵀ)v of another probe's vector v.
     seen: f64,
+    /// The eigenvalues of (I − UUᵀ)H(I − UUᵀ), as far as the probe's rule tells, and how many there
+    /// are of each.
+    rest: Vec<(f64, f64)>,
 }
 
 impl Known {
@@ -32,16 +36,20 @@ impl Known {
     pub fn of<T: Float>(probe: &Krylov<T>, vector: &[T]) -> Result<Self> {
         let ritz = ritz_projections(probe.diagonal(), probe.off_diagonal(), &probe.dots(vector))?;
         let (beta, across) = (probe.residual(), probe.rest_dot(vector));
-        let mut known = Self { trace: 0.0, size: 0.0, seen: 0.0 };
+        let mut known = Self { trace: 0.0, size: 0.0, seen: 0.0, rest: Vec::new() };
         for (k, (pair, along)) in ritz.iter().enumerate() {
             let next =
                 [k.checked_sub(1), Some(k + 1)].into_iter().flatten().filter_map(|next| ritz.get(next));
             let distance =
                 next.map(|(next, _)| (next.value - pair.value).abs()).fold(f64::INFINITY, f64::min);
+            let share = pair.first * pair.first * vector.len() as f64;
             if beta * pair.last.abs() <= SEPARATED * distance {
                 known.trace += pair.value;
                 known.size += pair.value.abs();
                 known.seen += along * (pair.value * along + 2.0 * pair.last * across);
+                known.rest.extend([(0.0, 1.0), (pair.value, (share - 1.0).max(0.0))]);
+            } else {
+                known.rest.push((pair.value, share));
             }
         }
         Ok(known)
@@ -61,4 +69,10 @@ pub(super) fn trace(known: &[Known], squares: &[f64], dimension: usize, epsilon:
     // Where next to nothing is left to chance, rounding is what is not known.
     let size = known.iter().fold(0.0, |size: f64, known| size.max(known.size));
     (trace, stderr.map(|stderr| stderr.hypot(epsilon * size)))
+}
+
+/// Degrees of freedom of Student's interval of the trace: see `skewness.rs`.
+pub(super) fn degrees_of_freedom(known: &[Known]) -> f64 {
+    let rest: Vec<(f64, f64)> = known.iter().flat_map(|known| known.rest.iter().copied()).collect();
+    skewness::degrees_of_freedom(known.len(), &rest)
 }

@@ -12,8 +12,9 @@ const ON_THE_WAY: usize = 3;
 /// Bytes of a node with its weight, its residual and its probe, while they are collected, sorted
 /// and taken apart.
 const NODE: usize = 10 * size_of::<f64>();
-/// Bytes of a node's Ritz value and the ends of its vector, which deflation keeps in lists that grow.
-const RITZ: usize = 5 * size_of::<f64>();
+/// Bytes of a node's Ritz value, the ends of its vector and what is left of it, which deflation keeps
+/// in lists that grow.
+const RITZ: usize = 9 * size_of::<f64>();
 
 impl Lanczos {
     /// How many probes run at the same time so that all fits into `allowed` bytes: one at least. `number` is the bytes of a number.

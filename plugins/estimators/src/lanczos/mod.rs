@@ -40,14 +40,17 @@ pub struct LanczosParameters {
     /// Steps m of each probe, 128 by default; at most P are taken. The Krylov basis takes steps·P numbers a probe.
     pub steps: NonZeroUsize,
     /// How many random vectors the spectrum is averaged over, 1 by default. With one there is no
-    /// standard error. As many as P or more "rademacher" ones are the P unit vectors of the
-    /// coordinates, of which nothing is random: the trace is exact.
+    /// standard error. As many as P or more are the P unit vectors of the coordinates, of which
+    /// nothing is random: the trace is exact.
     pub probes: NonZeroUsize,
-    /// What the random vectors are: "rademacher" (default) or "gaussian".
+    /// What the random vectors are: "gaussian" (default), uniform in direction, or "rademacher".
+    /// Random signs scatter less where the matrix is nearly diagonal, but see nothing of an
+    /// eigenvector of two elements in half of all draws: intervals and bounds hold for uniform
+    /// directions.
     pub probe: Probe,
     /// Whether a converged Ritz value counts as one eigenvalue, with the weight 1/P, instead of with the weight that it has by chance in
-    /// the random vector: much closer where a few eigenvalues stand out. The trace is unbiased with it, too; with one probe it takes one product
-    /// more. Off by default.
+    /// the random vector: much closer where a few eigenvalues stand out. The trace is unbiased with it, too; with one or two probes it takes as many
+    /// products more. Off by default.
     pub deflation: bool,
     /// Whether the spectrum of a probe is the mean of the quadrature rules of m and of m − 1 steps, whose errors mostly have opposite signs: as
     /// close with about two thirds of the steps. Off by default.
@@ -59,7 +62,7 @@ impl Default for LanczosParameters {
         Self {
             steps: const { NonZeroUsize::new(128).unwrap() },
             probes: NonZeroUsize::MIN,
-            probe: Probe::Rademacher,
+            probe: Probe::Gaussian,
             deflation: false,
             averaged: false,
         }
@@ -148,7 +151,9 @@ impl Lanczos {
             if exact {
                 return Ok(finished(Spectrum::of_probes(dimension, quadrature, of_coordinates, spent)?));
             }
-            let freedom = degrees_of_freedom(probes, dimension, &quadrature);
+            let eigenvalues = quadrature.iter().flatten();
+            let eigenvalues = eigenvalues.map(|node| (node.value, node.weight * dimension as f64));
+            let freedom = degrees_of_freedom(probes, &eigenvalues.collect::<Vec<_>>());
             let found = finished(Spectrum::of_probes(dimension, quadrature, mean(&traces), spent)?);
             return Ok(if probes > 1 { found.with_trace_freedom(freedom) } else { found });
         }
@@ -158,16 +163,21 @@ impl Lanczos {
         if exact {
             return Ok(finished(Spectrum::of_probes(dimension, rules, of_coordinates, spent)?));
         }
-        if probes == 1 {
-            squares = vec![square(&vector(1), operator, context)?];
-            spent += 1;
-        }
         // Each with the square of the vector that it was asked with.
-        squares.rotate_left(next(0, probes) % probes);
+        if probes <= FEW {
+            let further = (0..probes).map(|index| square(&vector(next(index, probes)), operator, context));
+            squares = further.collect::<Result<_>>()?;
+            spent += probes;
+        } else {
+            squares.rotate_left(1);
+        }
         let (trace, stderr) = deflated_trace::trace(&known, &squares, dimension, epsilon);
         // Of vectors that are the same by chance the spread is too small.
-        let stderr = stderr.filter(|_| starts.independent_ones_differ(probes));
-        Ok(finished(Spectrum::of_probes(dimension, rules, (trace, stderr), spent)?))
+        let drawn = if probes <= FEW { 2 * probes } else { probes };
+        let stderr = stderr.filter(|_| starts.independent_ones_differ(drawn));
+        let found = finished(Spectrum::of_probes(dimension, rules, (trace, stderr), spent)?);
+        let freedom = deflated_trace::degrees_of_freedom(&known);
+        Ok(if probes > 1 { found.with_trace_freedom(freedom) } else { found })
     }
 
     /// The vectors that probes start with.
@@ -178,7 +188,7 @@ impl Lanczos {
 
     /// How many probes there are for an operator of this dimension.
     fn probes(&self, dimension: usize) -> usize {
-        starts::count(self.parameters.probe, self.parameters.probes, dimension)
+        starts::count(self.parameters.probes, dimension)
     }
 
     /// One probe's quadrature rules.
@@ -199,8 +209,7 @@ impl Lanczos {
     }
 }
 
-/// vᵀHv of a vector that no probe starts with: what is left is asked for with it where there is one
-/// probe.
+/// vᵀHv of a vector that no probe starts with.
 fn square<T: Float>(vector: &[T], operator: &dyn CurvatureOperator, context: &Context) -> Result<f64> {
     let product = products(operator, vector.to_vec(), vector.len())?.swap_remove(0);
     context.progress.advance(1);
@@ -208,9 +217,15 @@ fn square<T: Float>(vector: &[T], operator: &dyn CurvatureOperator, context: &Co
     if square.is_finite() { Ok(square) } else { Err(not_finite(operator)) }
 }
 
-/// The vector that a probe's converged Ritz vectors are asked with: the start of the probe after it in the cycle; of one probe, a vector more.
+/// So few probes are asked with vectors of their own. Two that took turns would have much in common:
+/// of a multiple eigenvalue, what the first has of the second's start is what the second has of the
+/// first's.
+const FEW: usize = 2;
+
+/// The vector that a probe's converged Ritz vectors are asked with: the start of the probe after it
+/// in the cycle; of few probes, a vector that no probe starts with.
 fn next(index: usize, probes: usize) -> usize {
-    if probes == 1 { 1 } else { (index + 1) % probes }
+    if probes <= FEW { index + probes } else { (index + 1) % probes }
 }
 
 /// The nodes of one probe.
@@ -302,10 +317,10 @@ impl ProbeEstimator for Lanczos {
     }
 
     fn products(&self, dimension: usize) -> usize {
-        let LanczosParameters { probe, probes, deflation, .. } = self.parameters;
-        let one = probes.get() == 1 && !starts::are_coordinates(probe, probes, dimension);
-        let one_more = usize::from(deflation && one);
-        self.steps(dimension).saturating_mul(self.probes(dimension)).saturating_add(one_more)
+        let LanczosParameters { probes, deflation, .. } = self.parameters;
+        let few = probes.get() <= FEW && !starts::are_coordinates(probes, dimension);
+        let more = if deflation && few { probes.get() } else { 0 };
+        self.steps(dimension).saturating_mul(self.probes(dimension)).saturating_add(more)
     }
 
     fn description(&self) -> String {

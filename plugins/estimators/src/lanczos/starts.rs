@@ -29,24 +29,24 @@ pub(crate) struct Starts {
 }
 
 /// Whether unit vectors are taken in the place of random ones.
-pub(crate) fn are_coordinates(probe: Probe, asked: NonZeroUsize, dimension: usize) -> bool {
-    probe == Probe::Rademacher && asked.get() >= dimension
+pub(crate) fn are_coordinates(asked: NonZeroUsize, dimension: usize) -> bool {
+    asked.get() >= dimension
 }
 
 /// How many vectors there are where so many are asked for.
-pub(crate) fn count(probe: Probe, asked: NonZeroUsize, dimension: usize) -> usize {
-    if are_coordinates(probe, asked, dimension) { dimension } else { asked.get() }
+pub(crate) fn count(asked: NonZeroUsize, dimension: usize) -> usize {
+    if are_coordinates(asked, dimension) { dimension } else { asked.get() }
 }
 
 impl Starts {
     /// Whether nothing is random.
     pub fn are_coordinates(&self) -> bool {
-        are_coordinates(self.probe, self.asked, self.dimension)
+        are_coordinates(self.asked, self.dimension)
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        count(self.probe, self.asked, self.dimension)
+        count(self.asked, self.dimension)
     }
 
     /// The vector of an index, different from all before.
@@ -170,6 +170,6 @@ mod tests {
             assert_eq!(all, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
         }
         assert!(!starts(Probe::Rademacher, 2, 3, 0).are_coordinates());
-        assert_eq!(starts(Probe::Gaussian, 4, 3, 0).count(), 4);
+        assert_eq!(starts(Probe::Gaussian, 4, 3, 0).count(), 3);
     }
 }
