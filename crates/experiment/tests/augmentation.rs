@@ -6,6 +6,7 @@ mod common;
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Error, Examples, Random, Targets};
+use eigenscape_curvature::Programs;
 use eigenscape_experiment::{
     augment::{Augmentation, Change},
     evaluate::Batches,

@@ -10,6 +10,7 @@ use eigenscape_architectures::{
     mlp::{Mlp, Parameters},
 };
 use eigenscape_core::{Architecture, Examples, Random, Regularizer, Targets};
+use eigenscape_curvature::Programs;
 use eigenscape_experiment::{
     diagnostic::Source,
     document::Node,
