@@ -15,7 +15,7 @@ use crate::{
 /// group's matrix is ΦᵀΦ for the columns of the group's variables.
 ///
 /// Operators of the same source can be treated together: columns that several of them share are computed once.
-pub trait FactorSource {
+pub trait FactorSource: Send + Sync {
     /// N.
     fn samples(&self) -> usize;
 

@@ -1,14 +1,12 @@
 //! A loss landscape at a point: hands out the curvature operators of a network's groups.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, btree_map::Entry},
-    rc::Rc,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use candle_core::{DType, Tensor};
-use eigenscape_curvature::{MeanLoss, Point, StreamedProduct};
+use eigenscape_curvature::{MeanLoss, Point, Programs, StreamedProduct};
 use eigenscape_program::{Loss, Network, Variables};
 
 use crate::{
@@ -18,13 +16,17 @@ use crate::{
     factor::LossFactor,
 };
 
-/// A mean loss over all samples of a point, around the point's parameters.
+/// A mean loss over all samples of a point, around the point's parameters. Clones share what they
+/// have computed.
+#[derive(Clone)]
 pub struct Landscape {
     loss: MeanLoss,
-    /// The factor of all parameters, and those of activations by name.
-    factors: RefCell<BTreeMap<Option<String>, Arc<dyn FactorSource>>>,
+    factors: Arc<Mutex<Factors>>,
     interrupt: Interrupt,
 }
+
+/// The factor of all parameters, and those of activations by name.
+type Factors = BTreeMap<Option<String>, Arc<dyn FactorSource>>;
 
 impl Landscape {
     /// The landscape of the mean loss over the samples of `point`. Products and factors stream over the samples so that they
@@ -33,15 +35,23 @@ impl Landscape {
     /// # Errors
     /// When the network's outputs do not fit the loss.
     pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
-        let loss = MeanLoss::new(network, loss, point, memory)?;
-        Ok(Self { loss, factors: RefCell::default(), interrupt: Interrupt::default() })
+        Self::of(&Programs::new(network, loss), point, memory)
+    }
+
+    /// As [`Self::new`], of a network and loss whose programs are made once for all points.
+    ///
+    /// # Errors
+    /// When the network's outputs do not fit the loss.
+    pub fn of(programs: &Arc<Programs>, point: Point, memory: usize) -> Result<Self> {
+        let loss = MeanLoss::of(programs, point, memory)?;
+        Ok(Self { loss, factors: Arc::default(), interrupt: Interrupt::default() })
     }
 
     /// The same landscape, of which no product and no row of a factor is begun once an interrupt is requested: whoever asks for one gets
     /// [`Error::Interrupted`].
     #[must_use]
     pub fn until(self, interrupt: Interrupt) -> Self {
-        Self { interrupt, ..self }
+        Self { interrupt, factors: Arc::default(), ..self }
     }
 
     /// Bytes of the point, parameters and data, in f64.
@@ -54,9 +64,9 @@ impl Landscape {
 
     /// The curvature operator of a group.
     #[must_use]
-    pub fn operator<'a>(&'a self, curvature: Curvature, group: &'a Group) -> NetworkOperator<'a> {
-        let memory = self.loss.memory();
-        NetworkOperator { landscape: self, curvature, group, memory, product: RefCell::default() }
+    pub fn operator(&self, curvature: Curvature, group: &Group) -> NetworkOperator {
+        let (landscape, group, memory) = (self.clone(), group.clone(), self.loss.memory());
+        NetworkOperator { landscape, curvature, group, memory, product: Mutex::default() }
     }
 
     /// Why the group's Hessian has no exact factor; `None` where affinity is proved.
@@ -75,7 +85,7 @@ impl Landscape {
             Variables::Parameters(indices) => (None, indices.clone()),
             Variables::Activation(module) => (Some(module.clone()), vec![0]),
         };
-        let source = match self.factors.borrow_mut().entry(name) {
+        let source = match locked(&self.factors).entry(name) {
             Entry::Occupied(known) => Arc::clone(known.get()),
             Entry::Vacant(new) => {
                 let factor = LossFactor::new(&self.loss, &group.variables, self.interrupt.clone())?;
@@ -87,16 +97,21 @@ impl Landscape {
 }
 
 /// The curvature matrix of one group, by products on a program that is built when it is first needed.
-pub struct NetworkOperator<'a> {
-    landscape: &'a Landscape,
+pub struct NetworkOperator {
+    landscape: Landscape,
     curvature: Curvature,
-    group: &'a Group,
+    group: Group,
     /// Bytes that products may take.
     memory: usize,
-    product: RefCell<Option<Rc<StreamedProduct>>>,
+    product: Mutex<Option<Arc<StreamedProduct>>>,
 }
 
-impl NetworkOperator<'_> {
+/// A panic elsewhere leaves nothing half-made here.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl NetworkOperator {
     fn refuse<T>(&self, problem: impl Into<String>, remedy: &str) -> Result<T> {
         Err(Error::input(self.description(), problem, remedy))
     }
@@ -119,7 +134,7 @@ impl NetworkOperator<'_> {
     fn check_factor(&self) -> Result<()> {
         self.check_rows()?;
         if self.curvature == Curvature::Hessian
-            && let Some(breaker) = self.landscape.why_not_affine(self.group)?
+            && let Some(breaker) = self.landscape.why_not_affine(&self.group)?
         {
             return self.refuse(
                 format!(
@@ -150,7 +165,7 @@ impl NetworkOperator<'_> {
     /// The same operator, whose products take at most `memory` bytes; its factor's rows may take the landscape's.
     #[must_use]
     pub fn within(self, memory: usize) -> Self {
-        Self { memory, product: RefCell::default(), ..self }
+        Self { memory, product: Mutex::default(), ..self }
     }
 
     /// Bytes that products with so many vectors at a time hold at most, beside the vectors, without evaluating anything.
@@ -170,13 +185,14 @@ impl NetworkOperator<'_> {
         Ok(self.product()?.memory_of_parts(vectors))
     }
 
-    fn product(&self) -> Result<Rc<StreamedProduct>> {
-        if let Some(product) = &*self.product.borrow() {
-            return Ok(Rc::clone(product));
+    fn product(&self) -> Result<Arc<StreamedProduct>> {
+        let mut product = locked(&self.product);
+        if let Some(known) = &*product {
+            return Ok(Arc::clone(known));
         }
-        let product = self.product_of(&self.landscape.loss.within(self.memory));
-        let product = Rc::new(product.map_err(|error| Error::from(error).of(&self.description()))?);
-        Ok(Rc::clone(self.product.borrow_mut().insert(product)))
+        let made = self.product_of(&self.landscape.loss.within(self.memory));
+        let made = Arc::new(made.map_err(|error| Error::from(error).of(&self.description()))?);
+        Ok(Arc::clone(product.insert(made)))
     }
 
     fn product_of(&self, loss: &MeanLoss) -> eigenscape_runtime::Result<StreamedProduct> {
@@ -189,7 +205,7 @@ impl NetworkOperator<'_> {
     }
 }
 
-impl CurvatureOperator for NetworkOperator<'_> {
+impl CurvatureOperator for NetworkOperator {
     fn dimension(&self) -> usize {
         self.group.dimension
     }
@@ -213,7 +229,7 @@ impl CurvatureOperator for NetworkOperator<'_> {
         }
         self.landscape.interrupt.check()?;
         // The residuals in both types would take more memory than is allowed; and what fits in f32 need not fit in f64.
-        self.product.take();
+        locked(&self.product).take();
         let Some(left) = self.memory.checked_sub(self.landscape.bytes_in_f64()) else { return Ok(None) };
         match self.product_of(&self.landscape.loss.in_f64()?.within(left)) {
             Ok(product) => Ok(Some(product.apply_rows(vectors)?)),
@@ -226,18 +242,18 @@ impl CurvatureOperator for NetworkOperator<'_> {
         match self.curvature {
             Curvature::GaussNewton => true,
             // It is the Gauss-Newton matrix then, also where samples see each other and there is no factor.
-            Curvature::Hessian => matches!(self.landscape.why_not_affine(self.group), Ok(None)),
+            Curvature::Hessian => matches!(self.landscape.why_not_affine(&self.group), Ok(None)),
             Curvature::Residual => false,
         }
     }
 
     fn factor(&self) -> Result<ExactFactor> {
         self.check_factor()?;
-        self.landscape.factor(self.group)
+        self.landscape.factor(&self.group)
     }
 
     fn trace_factor(&self) -> Result<ExactFactor> {
         self.check_trace()?;
-        self.landscape.factor(self.group)
+        self.landscape.factor(&self.group)
     }
 }

@@ -28,7 +28,7 @@ impl std::fmt::Display for Curvature {
 }
 
 /// A symmetric P × P matrix, given by its products with vectors.
-pub trait CurvatureOperator {
+pub trait CurvatureOperator: Send + Sync {
     /// P.
     fn dimension(&self) -> usize;
 

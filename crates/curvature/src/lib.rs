@@ -2,8 +2,8 @@
 //! difference, per-sample Jacobian rows, traces and third derivatives.
 //!
 //! An [`Objective`] is the mean loss of a network on N samples as a program, with every derivative of
-//! it. A [`Point`] has the numbers, and the backend that holds them. [`MeanLoss`] is the mean over any
-//! number of samples, in micro-batches that fit into memory.
+//! it. [`Programs`] keeps those that were made. A [`Point`] has the numbers, and the backend that holds
+//! them. [`MeanLoss`] is the mean over any number of samples, in micro-batches that fit into memory.
 //!
 //! This crate is an API boundary: estimators and regularizers of plugins are written with it.
 
@@ -13,6 +13,7 @@ mod parts;
 mod penalty;
 mod point;
 mod product;
+mod programs;
 mod residuals;
 mod streamed;
 mod targets;
@@ -23,6 +24,7 @@ pub use objective::{Function, Objective};
 pub use penalty::{KnownLoss, Over, Penalty, PenaltyFunction, PenaltyScope};
 pub use point::Point;
 pub use product::{Product, ProductProgram};
+pub use programs::Programs;
 pub use streamed::{LossGradient, MeanLoss, Predictions, StreamedColumns, StreamedFactor, StreamedProduct};
 pub use targets::{ClassCoding, TargetRows, class_targets};
 pub use trace::{TraceEstimate, TraceFunction};

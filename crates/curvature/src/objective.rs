@@ -61,10 +61,20 @@ impl Function {
         self.program.run(&*point.backend, point.tensors(), DType::F64)
     }
 
+    /// As [`Self::at`], evaluated in f64 and rounded once to the type of the point.
+    pub(crate) fn rounded_at(&self, point: &Point) -> Result<Vec<Tensor>> {
+        evaluate_residuals(&self.program, point, point.tensors())
+    }
+
     /// Floating-point operations of one evaluation.
     #[must_use]
     pub fn flops(&self) -> usize {
         self.program.flops()
+    }
+
+    /// How many operations there are.
+    pub(crate) fn steps(&self) -> usize {
+        self.program.steps()
     }
 
     /// The most bytes that an evaluation in `dtype` holds at any time, its results included, beside the
@@ -212,13 +222,13 @@ impl Objective {
         Ok(affinity(&self.graph, self.outputs, &self.select(&group.into())?))
     }
 
-    /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see [`Loss::factor`]. It is evaluated in f64 and rounded once: in
-    /// f32 an error of large outputs is one of the probabilities' exponents.
-    pub(crate) fn loss_factor(&self, point: &Point) -> Result<Tensor> {
+    /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see [`Loss::factor`].
+    /// It is to be evaluated [as residuals are](Function::rounded_at): in f32 an error of large outputs
+    /// is one of the probabilities' exponents.
+    pub(crate) fn loss_factor(&self) -> Result<Function> {
         let mut graph = self.graph.clone();
         let factor = self.loss_kind.factor(&mut graph, self.outputs, self.target)?;
-        let function = self.function(&graph, &[], &[factor])?;
-        Ok(evaluate_residuals(&function.program, point, point.tensors())?.remove(0))
+        self.function(&graph, &[], &[factor])
     }
 
     /// N, the number of samples.

@@ -75,6 +75,11 @@ impl ProductProgram {
         self.parts.dimension()
     }
 
+    /// How many operations there are.
+    pub(crate) fn steps(&self) -> usize {
+        self.prefix.steps() + self.linear.steps()
+    }
+
     /// Floating-point operations of one product with one vector.
     pub(crate) fn flops(&self) -> usize {
         self.linear.flops()

@@ -6,13 +6,13 @@ use eigenscape_core::{
     account::{bytes, size},
     memory::of_machine,
 };
-use eigenscape_curvature::PenaltyFunction;
-use eigenscape_program::{Loss, Network, Parameter};
+use eigenscape_curvature::{PenaltyFunction, Programs};
+use eigenscape_program::{Network, Parameter};
 use eigenscape_runtime::Fusion;
 
 use crate::{
     diagnostic::{Located, Result},
-    evaluate::{BATCH, Programs},
+    evaluate::BATCH,
     plan::{RegularizerPlan, RunPlan, Samples},
 };
 
@@ -46,22 +46,22 @@ fn refuse_weights(model: &Located<String>, network: &Network, machine: usize) ->
 /// How much memory it would take, and which module gives the most numbers.
 pub fn check_work(
     plan: &RunPlan,
-    [network, training]: [&Network; 2],
-    loss: Loss,
+    [evaluated, trained]: [&Programs; 2],
     examples: usize,
     dtype: DType,
 ) -> Result<Account> {
-    let weights = network.dimension().saturating_mul(dtype.size_in_bytes());
+    let weights = evaluated.network().dimension().saturating_mul(dtype.size_in_bytes());
     let machine = of_machine().saturating_sub(weights);
-    let evaluated = (network, Programs::loss(network, loss), "evaluating", BATCH.min(examples));
-    let trained = plan.train.as_ref().map(|train| {
+    let batch = BATCH.min(examples);
+    let evaluation = (evaluated.network(), evaluated.loss(batch), "evaluating", batch);
+    let step = plan.train.as_ref().map(|train| {
         let batch = train.batch_size.get().min(examples);
-        (training, Programs::training_step(training, loss), "a training step of", batch)
+        (trained.network(), trained.training_step(batch), "a training step of", batch)
     });
     let mut largest = Account::default();
-    for (network, mut programs, what, samples) in std::iter::once(evaluated).chain(trained) {
+    for (network, program, what, samples) in std::iter::once(evaluation).chain(step) {
         // What is too large for a program is too large for any machine.
-        let need = programs.of(samples).map_or(usize::MAX, |f| f.peak(Fusion::ALL, dtype));
+        let need = program.map_or(usize::MAX, |f| f.peak(Fusion::ALL, dtype));
         if need > machine {
             let largest = largest_activation(network, samples);
             let help = "make that layer smaller, or train in smaller batches (train.batch_size)";

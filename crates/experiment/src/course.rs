@@ -8,7 +8,7 @@ use eigenscape_core::{
 
 use crate::{
     diagnostic::{Failure, Result},
-    evaluate::{Batches, Programs},
+    evaluate::Batches,
     keeper::Keeper,
     moment::{self, Measures},
     notes,
@@ -45,16 +45,15 @@ struct Course<'a> {
 impl Course<'_> {
     fn follow(&mut self) -> Result<(Run, RunNotes)> {
         let prepared = self.prepared;
-        let (plan, network, loss) = (prepared.plan, &prepared.network, prepared.loss);
+        let (plan, network) = (prepared.plan, prepared.network());
         let (epochs, random) = (plan.epochs(), Random::new(plan.seed));
         let steps = self.keeper.steps();
         let train = Batches::new(&prepared.train, &prepared.labels, prepared.weights.dtype())?;
         let test = prepared.test.as_ref();
         let test = test.map(|test| Batches::new(test, &prepared.labels, prepared.weights.dtype()));
         let test = test.transpose()?;
-        let mut losses = Programs::loss(network, loss);
         let trainer =
-            |train| Trainer::new(train, &prepared.training, loss, random).augmented(plan.augment.as_ref());
+            |train| Trainer::new(train, &prepared.training, random).augmented(plan.augment.as_ref());
         let mut trainer = plan.train.as_ref().map(trainer);
         let (mut standing, mut records) = self.beginning();
         prepared.warnings.iter().for_each(|warning| self.display.line(&format!("warning: {warning}")));
@@ -74,8 +73,9 @@ impl Course<'_> {
             }
             if records.run.diverged.is_none() {
                 let splits = (&train, test.as_ref());
+                let programs = &*prepared.programs;
                 let evaluated =
-                    moment::evaluate(&mut losses, splits, &standing.weights, &mut record, self.display);
+                    moment::evaluate(programs, splits, &standing.weights, &mut record, self.display);
                 self.keeper.unless_interrupted(evaluated, &standing, &records)?;
                 records.run.diverged = check_finite(plan, trainer.as_ref(), &record, &standing)?;
             }

@@ -1,12 +1,10 @@
 //! Loss and accuracy over a split.
 
-use std::collections::BTreeMap;
-
 use candle_core::{D, DType, Device, Tensor};
 use eigenscape_core::{Examples, Inputs, Interrupt, Result};
 use eigenscape_cpu::Cpu;
-use eigenscape_curvature::{Function, Objective, Point, TargetRows};
-use eigenscape_program::{Graph, Loss, Network};
+use eigenscape_curvature::{Point, Programs, TargetRows};
+use eigenscape_program::{Graph, Loss};
 use eigenscape_runtime::Executable;
 
 use crate::{labels::Labels, weights::Weights};
@@ -26,43 +24,6 @@ pub struct Evaluation {
     pub accuracy: Option<f64>,
     /// Share of which the class is among the five likeliest; `None` for real targets, and for five classes or fewer.
     pub top5: Option<f64>,
-}
-
-/// Makes a program from the objective for some number of samples.
-type Make = dyn Fn(&Objective) -> eigenscape_runtime::Result<Function>;
-
-/// Programs of one kind, made once for each number of samples.
-pub struct Programs<'a> {
-    network: &'a Network,
-    loss: Loss,
-    make: Box<Make>,
-    made: BTreeMap<usize, Function>,
-}
-
-impl<'a> Programs<'a> {
-    /// Programs of the mean loss and the outputs.
-    #[must_use]
-    pub fn loss(network: &'a Network, loss: Loss) -> Self {
-        Self { network, loss, make: Box::new(Objective::loss), made: BTreeMap::new() }
-    }
-
-    /// Programs of a training step: the mean loss, the outputs, the gradient in every parameter, the buffers after it.
-    #[must_use]
-    pub fn training_step(network: &'a Network, loss: Loss) -> Self {
-        Self { network, loss, make: Box::new(Objective::training_step), made: BTreeMap::new() }
-    }
-
-    /// The program for so many samples.
-    ///
-    /// # Errors
-    /// When it cannot be built.
-    pub fn of(&mut self, samples: usize) -> Result<&Function> {
-        if !self.made.contains_key(&samples) {
-            let objective = Objective::new(self.network, self.loss, samples)?;
-            self.made.insert(samples, (self.make)(&objective)?);
-        }
-        Ok(&self.made[&samples])
-    }
 }
 
 /// The mean loss of outputs in f64, whatever type they were computed in.
@@ -150,12 +111,12 @@ pub fn at(weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
     Point { backend: Cpu::shared(), parameters, buffers, inputs, targets, masks: Vec::new() }
 }
 
-/// Mean loss and accuracy, accumulated in f64. `programs` are those of [`Programs::loss`].
+/// Mean loss and accuracy, accumulated in f64. `programs` are those of the network in eval mode.
 ///
 /// # Errors
 /// When a program cannot be built or evaluated, or an interrupt is requested.
 pub fn evaluate(
-    programs: &mut Programs,
+    programs: &Programs,
     split: &Batches,
     weights: &Weights,
     interrupt: &Interrupt,
@@ -169,9 +130,8 @@ pub fn evaluate(
         let count = BATCH.min(split.len() - start);
         let inputs = split.inputs.range(start, count)?.to_dtype(split.dtype)?;
         let targets = split.targets.narrow(start, count)?;
-        let kind = programs.loss;
-        let results = programs.of(count)?.at(&at(weights, inputs, targets.clone()), &[])?;
-        loss += mean_loss(kind, &results[1], &targets)? * count as f64;
+        let results = programs.loss(count)?.at(&at(weights, inputs, targets.clone()), &[])?;
+        loss += mean_loss(programs.loss_kind(), &results[1], &targets)? * count as f64;
         if let Some(labels) = &split.labels {
             let labels = &labels[start * labels_each..];
             right += split.right(&results[1], labels)?;
@@ -235,13 +195,9 @@ mod tests {
             DType::F64,
         )
         .unwrap();
-        let found = evaluate(
-            &mut Programs::loss(&network, Loss::CrossEntropy),
-            &split,
-            &weights,
-            &Interrupt::default(),
-        )
-        .unwrap();
+        let found =
+            evaluate(&Programs::new(&network, Loss::CrossEntropy), &split, &weights, &Interrupt::default())
+                .unwrap();
 
         let weight = weights.parameters[0].t().unwrap();
         let z = inputs.matmul(&weight).unwrap().broadcast_add(&weights.parameters[1]).unwrap();
@@ -275,7 +231,7 @@ mod tests {
         let labels = labels.of(Loss::BinaryCrossEntropy);
         let split = Batches::new(&examples, &labels, DType::F64).unwrap();
         let found = evaluate(
-            &mut Programs::loss(&network, Loss::BinaryCrossEntropy),
+            &Programs::new(&network, Loss::BinaryCrossEntropy),
             &split,
             &weights,
             &Interrupt::default(),

@@ -40,7 +40,7 @@ impl<'a> Keeper<'a> {
     /// For a run with this folder.
     #[must_use]
     pub fn new(prepared: &'a Prepared, folder: &'a Unfinished, display: &'a Display) -> Self {
-        let Prepared { plan, weights, network, .. } = prepared;
+        let (Prepared { plan, weights, .. }, network) = (prepared, prepared.network());
         let folder = StateFolder::of(folder, network);
         let spectra = KeptSpectra::read(folder.path().to_owned(), |why| not_used(display, why));
         let tensors = weights.parameters.iter().chain(&weights.buffers);

@@ -6,9 +6,10 @@ use eigenscape_core::{
     Random, Result,
     results::{DistanceRecord, MeansRecord, ProbeFailure, ProbeRecord, TrainingRecord},
 };
+use eigenscape_curvature::Programs;
 
 use crate::{
-    evaluate::{self, Batches, Programs},
+    evaluate::{self, Batches},
     kept_spectra::{self, KeptSpectra},
     measure::{self, Moment},
     prepare::Prepared,
@@ -48,13 +49,13 @@ impl Measures {
 /// # Errors
 /// When a program cannot be built or evaluated, or an interrupt is requested.
 pub fn evaluate(
-    losses: &mut Programs,
+    programs: &Programs,
     (train, test): (&Batches, Option<&Batches>),
     weights: &Weights,
     record: &mut TrainingRecord,
     display: &Display,
 ) -> Result<()> {
-    let mut on = |split| evaluate::evaluate(losses, split, weights, display.interrupt());
+    let on = |split| evaluate::evaluate(programs, split, weights, display.interrupt());
     let on_train = on(train)?;
     (record.train_loss, record.train_accuracy) = (on_train.loss, on_train.accuracy);
     record.train_top5 = on_train.top5;

@@ -64,7 +64,7 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
 #[must_use]
 pub fn settings(prepared: &Prepared) -> Vec<Note> {
     let plan = prepared.plan;
-    let network = &prepared.network;
+    let network = prepared.network();
     let mut lines = vec![
         Note::new("Data", plan.data.description()),
         Note::new("Examples", examples(prepared)),
@@ -73,7 +73,7 @@ pub fn settings(prepared: &Prepared) -> Vec<Note> {
             "Network",
             format!("{} parameters in {} tensors", network.dimension(), network.parameters().len()),
         ),
-        Note::new("Loss", loss_text(prepared.loss, &prepared.labels)),
+        Note::new("Loss", loss_text(prepared.loss(), &prepared.labels)),
         Note::new("Seed", plan.seed.to_string()),
     ];
     if let Some(checkpoint) = &plan.model.checkpoint {

@@ -1,11 +1,14 @@
 //! From a run's plan to what it works with: data, network, initial weights, groups. Whatever can be wrong is found here,
 //! before anything is trained.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
     Account, Curvature, Error, Examples, Group, Inputs, Landscape, Random, Split, account::size,
     landscape::NetworkOperator,
 };
+use eigenscape_curvature::Programs;
 use eigenscape_program::{Loss, Mode, Network, Variables};
 
 use crate::{
@@ -31,12 +34,10 @@ pub struct Prepared<'a> {
     pub train: Examples,
     /// Test examples, where there are some.
     pub test: Option<Examples>,
-    /// The network in eval mode.
-    pub network: Network,
-    /// The network in train mode.
-    pub training: Network,
-    /// The loss.
-    pub loss: Loss,
+    /// The programs of the network in eval mode and its loss.
+    pub programs: Arc<Programs>,
+    /// Those of the network in train mode.
+    pub training: Arc<Programs>,
     /// How it reads labels.
     pub labels: Labels,
     /// The weights before training.
@@ -61,9 +62,8 @@ pub struct PreparedProbe<'a> {
     pub batches: Vec<Batch>,
     /// The groups, each once.
     pub groups: Vec<Group>,
-    /// The network in the mode in which curvature is measured.
-    network: Network,
-    loss: Loss,
+    /// Those of the network in the mode in which curvature is measured.
+    programs: Arc<Programs>,
     shares: Shares,
 }
 
@@ -85,12 +85,12 @@ pub struct Batch {
 pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let (mut prepared, samples) = look(plan)?;
     if plan.model.checkpoint.is_none() {
-        prepared.weights = Weights::initial(&prepared.network, Random::new(plan.seed))?;
+        prepared.weights = Weights::initial(prepared.network(), Random::new(plan.seed))?;
     }
     let Prepared { train, test, labels, probes, .. } = &mut prepared;
     for (probe, sample) in probes.iter_mut().zip(&samples) {
         let from = split_of(probe.plan, train, test.as_ref());
-        probe.batches = batches(plan, probe.plan, &probe.network, labels, from, &sample.indices)?;
+        probe.batches = batches(plan, probe.plan, probe.programs.network(), labels, from, &sample.indices)?;
     }
     Ok(prepared)
 }
@@ -113,13 +113,14 @@ fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
     let Loaded { weights, notes: checkpoint_notes, warnings: doubts } = weights(plan, &network)?;
     warnings.extend(doubts);
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
+    let [programs, trained] = [&network, &training].map(|network| Programs::new(network, loss));
     let examples = test.iter().map(Examples::len).fold(train.len(), usize::max);
     let number = weights.dtype().size_in_bytes();
     let held = account::of_data(&train, test.as_ref(), plan.other_data, number)
         .and(account::of_weights(&network, number, plan))
-        .and(capacity::check_work(plan, [&network, &training], loss, examples, weights.dtype())?)
+        .and(capacity::check_work(plan, [&programs, &trained], examples, weights.dtype())?)
         .and(check_regularizers(plan, &training, loss, train.len(), size([network.dimension()], number))?);
-    let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
+    let measured = if plan.model.batch_norm == Mode::Train { &trained } else { &programs };
     warnings.extend_from_slice(plan.data.warnings());
     let draws = Draws { train: train.clone(), test: test.clone(), labels: labels.clone() };
     let samples = draws.samples(plan)?;
@@ -127,16 +128,15 @@ fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
     let (mut probes, mut taken) = (Vec::new(), held.total());
     for (probe, sample) in plan.probes.iter().zip(&samples) {
         let from = split_of(probe, &train, test.as_ref());
-        probes.push(prepare_probe(plan, probe, measured, loss, &labels, (from, sample), &mut taken)?);
+        probes.push(prepare_probe(plan, probe, measured, &labels, (from, sample), &mut taken)?);
     }
     let account = account::survey::run(plan, &mut probes, held, &train)?;
     let prepared = Prepared {
         plan,
         train,
         test,
-        network,
-        training,
-        loss,
+        programs,
+        training: trained,
         labels,
         weights,
         checkpoint_notes,
@@ -146,6 +146,20 @@ fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
         account,
     };
     Ok((prepared, samples))
+}
+
+impl Prepared<'_> {
+    /// The network in eval mode.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        self.programs.network()
+    }
+
+    /// The loss.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        self.programs.loss_kind()
+    }
 }
 
 /// What the samples of a run are drawn from: the same for runs that differ in their seed alone.
@@ -207,12 +221,12 @@ fn weights(plan: &RunPlan, network: &Network) -> Result<Loaded> {
 fn prepare_probe<'a>(
     run: &RunPlan,
     plan: &'a ProbePlan,
-    network: &Network,
-    loss: Loss,
+    programs: &Arc<Programs>,
     labels: &Labels,
     (from, sample): (&Examples, &Sample),
     taken: &mut usize,
 ) -> Result<PreparedProbe<'a>> {
+    let network = programs.network();
     let count: usize = sample.indices.iter().map(Vec::len).sum();
     // All of what is a tensor of this type is there already.
     let shared = match &from.inputs {
@@ -238,8 +252,7 @@ fn prepare_probe<'a>(
     };
     let batches = sample.indices.iter().map(batch).collect::<Result<_>>()?;
     let groups = groups(plan, network, sample.indices.first().map_or(0, Vec::len))?;
-    let network = network.clone();
-    Ok(PreparedProbe { plan, batches, groups, network, loss, shares: Shares::default() })
+    Ok(PreparedProbe { plan, batches, groups, programs: Arc::clone(programs), shares: Shares::default() })
 }
 
 /// Zeros that take no memory.
@@ -315,7 +328,7 @@ impl PreparedProbe<'_> {
         let weights = weights.to_dtype(self.plan.dtype)?;
         let mut point = evaluate::at(&weights, batch.inputs.clone(), batch.targets.clone());
         point.masks.clone_from(&batch.masks);
-        Landscape::new(&self.network, self.loss, point, self.shares.of_factors())
+        Landscape::of(&self.programs, point, self.shares.of_factors())
     }
 
     /// The landscape of which only shapes matter.
@@ -323,21 +336,21 @@ impl PreparedProbe<'_> {
     /// # Errors
     /// When a conversion fails.
     pub(crate) fn landscape_of_shapes(&self) -> eigenscape_core::Result<Landscape> {
-        self.landscape(None, &Weights::shapes(&self.network, self.plan.dtype)?)
+        self.landscape(None, &Weights::shapes(self.programs.network(), self.plan.dtype)?)
     }
 
     /// How many parameter tensors the network has.
     pub(crate) fn tensors(&self) -> usize {
-        self.network.parameters().len()
+        self.programs.network().parameters().len()
     }
 
     /// A group that contains what the groups of parameters do, or the one of the activations that
     /// the others are computed from.
     pub(crate) fn containing(&self, activations: bool) -> Option<Group> {
         if !activations {
-            return Some(Group::of_all(&self.groups, self.network.parameters()));
+            return Some(Group::of_all(&self.groups, self.programs.network().parameters()));
         }
-        let modules = self.network.activations().unwrap_or_default();
+        let modules = self.programs.network().activations().unwrap_or_default();
         let of = |module: &str| {
             let is_it =
                 |group: &&Group| matches!(&group.variables, Variables::Activation(name) if name == module);
@@ -353,12 +366,7 @@ impl PreparedProbe<'_> {
 
     /// The curvature of a group, whose products take what the estimator leaves of the memory that there is for both.
     #[must_use]
-    pub fn operator<'a>(
-        &self,
-        landscape: &'a Landscape,
-        curvature: Curvature,
-        group: &'a Group,
-    ) -> NetworkOperator<'a> {
+    pub fn operator(&self, landscape: &Landscape, curvature: Curvature, group: &Group) -> NetworkOperator {
         let (operator, estimator) = (landscape.operator(curvature, group), &self.plan.estimator);
         if estimator.needs_factor() {
             return operator;

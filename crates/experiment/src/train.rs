@@ -10,14 +10,13 @@ use eigenscape_core::{
     Error, Random, Result,
     results::{Divergence, Diverging, PenaltyRecord},
 };
-use eigenscape_curvature::{KnownLoss, PenaltyFunction, Point};
-use eigenscape_program::{Loss, Network};
+use eigenscape_curvature::{KnownLoss, PenaltyFunction, Point, Programs};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     augment::Augmentation,
-    evaluate::{Batches, Programs, scalar},
+    evaluate::{Batches, scalar},
     masks,
     optimizer::{self, Optimizer},
     plan::TrainPlan,
@@ -58,10 +57,8 @@ impl Standing {
 /// What trains a network: programs and settings. What changes is a [`Standing`].
 pub struct Trainer<'a> {
     plan: &'a TrainPlan,
-    network: &'a Network,
-    loss: Loss,
+    programs: &'a Programs,
     random: Random,
-    programs: Programs<'a>,
     /// By regularizer and number of samples.
     penalties: BTreeMap<(usize, usize), PenaltyFunction>,
     augment: Option<&'a Augmentation>,
@@ -144,11 +141,10 @@ impl Moment {
 }
 
 impl<'a> Trainer<'a> {
-    /// What trains a network (in train mode).
+    /// What trains the network of these programs, which is in train mode.
     #[must_use]
-    pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: Loss, random: Random) -> Self {
-        let programs = Programs::training_step(network, loss);
-        Self { plan, network, loss, random, programs, penalties: BTreeMap::new(), augment: None }
+    pub fn new(plan: &'a TrainPlan, programs: &'a Programs, random: Random) -> Self {
+        Self { plan, programs, random, penalties: BTreeMap::new(), augment: None }
     }
 
     /// The same, with images changed at random.
@@ -192,8 +188,9 @@ impl<'a> Trainer<'a> {
                 point.inputs = ahead.inputs()?.to_dtype(weights.dtype()).map_err(Error::from)?;
             }
             let mut generator = self.random.stream("dropout", moment.index());
-            point.masks = masks::draw(self.network.masks(), batch.len(), weights.dtype(), &mut generator)?;
-            let results = self.programs.of(batch.len())?.at(&point, &[])?;
+            point.masks =
+                masks::draw(self.programs.network().masks(), batch.len(), weights.dtype(), &mut generator)?;
+            let results = self.programs.training_step(batch.len())?.at(&point, &[])?;
             let loss = scalar(&results[0])?;
             check(Diverging::Loss, loss, moment, standing.last_loss)?;
             standing.last_loss = Some(loss);
@@ -236,7 +233,8 @@ impl<'a> Trainer<'a> {
             let program = match self.penalties.entry((index, point.samples())) {
                 Entry::Occupied(made) => made.into_mut(),
                 Entry::Vacant(new) => {
-                    new.insert(regularizer.program(self.network, self.loss, point.samples())?)
+                    let (network, loss) = (self.programs.network(), self.programs.loss_kind());
+                    new.insert(regularizer.program(network, loss, point.samples())?)
                 }
             };
             let start = Instant::now();

@@ -6,6 +6,7 @@ mod common;
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Error, Examples, Random, Targets};
+use eigenscape_curvature::Programs;
 use eigenscape_experiment::{
     augment::{Augmentation, Change},
     evaluate::Batches,
@@ -43,7 +44,8 @@ fn trained(inputs: &Tensor, augment: Option<&Augmentation>, broken_off: &[usize]
     let weights = Weights::initial(&network, Random::new(1)).unwrap();
     let plan = plan();
     let train = plan.runs[0].train.as_ref().unwrap();
-    let mut trainer = Trainer::new(train, &network, Loss::CrossEntropy, Random::new(5)).augmented(augment);
+    let programs = Programs::new(&network, Loss::CrossEntropy);
+    let mut trainer = Trainer::new(train, &programs, Random::new(5)).augmented(augment);
     let mut standing = Standing::new(train.optimizer, weights).at_start_of(EPOCH);
     for steps in broken_off {
         let watch = |standing: &Standing| match standing.log.steps.len() {

@@ -13,7 +13,7 @@ use eigenscape_experiment::{
     choices::Choices,
     diagnostic::Source,
     document::Node,
-    evaluate::{Batches, Programs, evaluate},
+    evaluate::{Batches, evaluate},
     plan::Plan,
     prepare::prepare,
 };
@@ -110,8 +110,7 @@ fn compare(what: &str, loss: &str, examples: Examples, out: usize, by_hand: &dyn
         targets: batch.targets.clone(),
         masks: vec![],
     };
-    let (mean, all) =
-        (MeanLoss::new(&prepared.network, prepared.loss, point, usize::MAX).unwrap(), vec![0_usize, 1]);
+    let (mean, all) = (MeanLoss::of(&prepared.programs, point, usize::MAX).unwrap(), vec![0_usize, 1]);
     let ours = mean.gradient(&all).unwrap();
     let numbers = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f64>().unwrap();
     let found = ours.loss.to_scalar::<f64>().unwrap();
@@ -135,13 +134,7 @@ fn compare(what: &str, loss: &str, examples: Examples, out: usize, by_hand: &dyn
     // In training and evaluation the loss of the split is the same mean.
     let split = Batches::new(&prepared.train, &prepared.labels, DType::F64).unwrap();
     let weights = eigenscape_experiment::weights::Weights { parameters: parameters(&theta), buffers: vec![] };
-    let evaluated = evaluate(
-        &mut Programs::loss(&prepared.network, prepared.loss),
-        &split,
-        &weights,
-        &Interrupt::default(),
-    )
-    .unwrap();
+    let evaluated = evaluate(&prepared.programs, &split, &weights, &Interrupt::default()).unwrap();
     assert!((evaluated.loss - found).abs() < 1e-14, "{what}: {} {found}", evaluated.loss);
     assert_eq!(
         evaluated.accuracy.is_some(),
@@ -262,5 +255,5 @@ fn gaps_in_the_labels_are_said() {
     let plan = plan("'cross-entropy'", &given, 51);
     let prepared = prepare(&plan.runs[0]).map_err(message).unwrap();
     assert_eq!(prepared.warnings, ["of the 51 classes no training example has classes 2 to 49"]);
-    assert_eq!(prepared.loss, Loss::CrossEntropy);
+    assert_eq!(prepared.loss(), Loss::CrossEntropy);
 }

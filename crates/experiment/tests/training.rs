@@ -10,10 +10,11 @@ use eigenscape_architectures::{
     mlp::{Mlp, Parameters},
 };
 use eigenscape_core::{Architecture, Examples, Random, Regularizer, Targets};
+use eigenscape_curvature::Programs;
 use eigenscape_experiment::{
     diagnostic::Source,
     document::Node,
-    evaluate::{Batches, Programs, scalar},
+    evaluate::{Batches, scalar},
     labels::Labels,
     optimizer::{Optimizer, Sgd, State},
     plan::{RegularizerPlan, TrainPlan},
@@ -67,14 +68,14 @@ fn agrees(file: &str, architecture: impl Architecture + 'static, pad: usize, los
     let network = Network::new(&shape, move |scope, x| architecture.build(scope, x, 10)).unwrap();
     let mut weights = Weights { parameters: parameters(&tensors, "init", &network), buffers: Vec::new() };
     let data = Batches::new(&examples, &Labels::default(), DType::F32).unwrap();
-    let mut programs = Programs::training_step(&network, loss);
+    let programs = Programs::new(&network, loss);
     let mut state = State::new(Optimizer::Sgd(SGD));
     let losses = tensors["loss"].to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();
     for (step, expected) in (1..=STEPS).zip(losses) {
         let first = (step as u32 - 1) * BATCH;
         let indices: Vec<u32> = (first..first + BATCH).collect();
         let point = data.point(&weights, &indices).unwrap();
-        let results = programs.of(indices.len()).unwrap().at(&point, &[]).unwrap();
+        let results = programs.training_step(indices.len()).unwrap().at(&point, &[]).unwrap();
         let loss = scalar(&results[0]).unwrap();
         assert!(
             (loss - expected).abs() < 1e-5 * expected,
@@ -111,7 +112,7 @@ fn a_lenet_takes_the_penalised_steps_of_pytorch() {
     let network = Network::new(&[1, 32, 32], |scope, x| LeNet.build(scope, x, 10)).unwrap();
     let mut weights = Weights { parameters: parameters(&start, "init", &network), buffers: Vec::new() };
     let data = Batches::new(&examples(&start, 2), &Labels::default(), DType::F32).unwrap();
-    let mut programs = Programs::training_step(&network, Loss::CrossEntropy);
+    let programs = Programs::new(&network, Loss::CrossEntropy);
     let trace: Box<dyn Regularizer> = Box::new(HessianTrace::new(HessianTraceParameters::default()).unwrap());
     let penalty = trace.program(&network, Loss::CrossEntropy, BATCH as usize).unwrap();
     let signs = parameters(&penalised, "signs", &network);
@@ -125,7 +126,7 @@ fn a_lenet_takes_the_penalised_steps_of_pytorch() {
         let first = step as u32 * BATCH;
         let indices: Vec<u32> = (first..first + BATCH).collect();
         let point = data.point(&weights, &indices).unwrap();
-        let results = programs.of(indices.len()).unwrap().at(&point, &[]).unwrap();
+        let results = programs.training_step(indices.len()).unwrap().at(&point, &[]).unwrap();
         let found = penalty.at(&point, None, (0..2).map(|probe| sign(step, probe))).unwrap();
         let error = (found.mean() - expected).abs() / expected.abs();
         assert!(error < 1e-4, "step {step}: trace {}, not {expected}", found.mean());
@@ -158,7 +159,8 @@ fn trained(optimizer: Sgd, regularizers: Vec<RegularizerPlan>) -> (Vec<Tensor>, 
         regularizers,
         keep_every: 10.0,
     };
-    let mut trainer = Trainer::new(&plan, &network, Loss::CrossEntropy, Random::new(1));
+    let programs = Programs::new(&network, Loss::CrossEntropy);
+    let mut trainer = Trainer::new(&plan, &programs, Random::new(1));
     let mut standing = Standing::new(plan.optimizer, weights).at_start_of(1);
     trainer.epoch(&data, &mut standing, |_| Ok(())).unwrap();
     let Standing { weights, log, .. } = standing;

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A group of variables: parameters of a network, or an intermediate value of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Variables {
     /// Parameters, as indices into [`Network::parameters`](crate::Network::parameters).
     Parameters(Vec<usize>),

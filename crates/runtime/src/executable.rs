@@ -102,6 +102,12 @@ impl Executable {
         Lowered::new(&self.program, fusion)
     }
 
+    /// How many operations there are.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.program.steps().len()
+    }
+
     /// How many inputs there are.
     #[must_use]
     pub fn inputs(&self) -> usize {

@@ -43,7 +43,7 @@ const WIDTH: usize = 100;
 
 /// The tensors of a group with their shapes, where there are others than that of its name.
 fn members(prepared: &Prepared, group: &Group) -> Vec<String> {
-    let all = prepared.network.parameters();
+    let all = prepared.network().parameters();
     let tensors: Vec<&Parameter> =
         group.variables.parameters().iter().filter_map(|index| all.get(*index)).collect();
     let mut lines: Vec<String> = Vec::new();

@@ -22,7 +22,8 @@ impl Objective {
     /// # Errors
     /// When the program cannot be built or evaluated at the point.
     pub fn factor(&self, point: &Point, group: impl Into<Variables>) -> Result<Factor> {
-        self.pull_back_samples(point, &group.into(), &self.loss_factor(point)?)
+        let cotangents = self.loss_factor()?.rounded_at(point)?.remove(0);
+        self.pull_back_samples(point, &group.into(), &cotangents)
     }
 
     /// The rows of the Jacobian of the outputs in `group`, for all samples at once: row c·N + n is ∂f_c(xₙ)/∂θ.

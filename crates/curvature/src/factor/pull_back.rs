@@ -72,6 +72,11 @@ impl PullBack {
         self.forms.iter().map(|form| form.size(samples, self.columns)).collect()
     }
 
+    /// How many operations there are.
+    pub fn steps(&self) -> usize {
+        self.prefix.steps() + self.linear.steps()
+    }
+
     /// R.
     pub fn columns(&self) -> usize {
         self.columns

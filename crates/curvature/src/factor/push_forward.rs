@@ -50,6 +50,11 @@ impl PushForward {
         self.parts.lens()
     }
 
+    /// How many operations there are.
+    pub fn steps(&self) -> usize {
+        self.prefix.steps() + self.linear.steps()
+    }
+
     /// Floating-point operations of all columns.
     pub fn flops(&self) -> usize {
         self.linear.flops().saturating_mul(self.parts.dimension()).saturating_add(self.prefix.flops())

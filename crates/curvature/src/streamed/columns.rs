@@ -1,6 +1,6 @@
 //! The exact factor over all samples by its columns, some samples at a time.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::Variables;
@@ -9,7 +9,6 @@ use eigenscape_runtime::Result;
 use super::{MeanLoss, split::Need};
 use crate::{
     factor::{Factor, PushForward, RowSize, Rows},
-    objective::Objective,
     point::Point,
 };
 
@@ -23,7 +22,7 @@ pub struct StreamedColumns {
     loss: MeanLoss,
     group: Variables,
     /// For one sample.
-    one: PushForward,
+    one: Arc<PushForward>,
 }
 
 impl MeanLoss {
@@ -33,18 +32,14 @@ impl MeanLoss {
     /// When the program cannot be built.
     pub fn columns(&self, group: impl Into<Variables>) -> Result<StreamedColumns> {
         let group = group.into();
-        let one = self.push_forward(&group, 1)?;
+        let one = self.programs.push_forward(&group, 1)?;
         Ok(StreamedColumns { loss: self.clone(), group, one })
-    }
-
-    fn push_forward(&self, group: &Variables, samples: usize) -> Result<PushForward> {
-        PushForward::new(&Objective::new(&self.network, self.loss, samples)?, group)
     }
 
     /// D, how many outputs a sample has.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.network.output_shape().iter().product()
+        self.network().output_shape().iter().product()
     }
 }
 
@@ -82,7 +77,7 @@ impl StreamedColumns {
         for index in 0..split.count {
             let range = split.range(index);
             let count = range.len();
-            let program = self.loss.push_forward(&self.group, count)?;
+            let program = self.loss.programs.push_forward(&self.group, count)?;
             let left = memory.saturating_sub(self.evaluating(count));
             let (fusion, dtype) = self.loss.numbers();
             let vector =

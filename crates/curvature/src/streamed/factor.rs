@@ -1,6 +1,6 @@
 //! The exact factor over all samples, some samples at a time.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::DType;
 use eigenscape_program::Variables;
@@ -9,7 +9,6 @@ use eigenscape_runtime::{Error, Result};
 use super::{MeanLoss, split::Need};
 use crate::{
     factor::{Factor, PullBack, RowSize},
-    objective::Objective,
     point::Point,
 };
 
@@ -17,7 +16,7 @@ use crate::{
 /// [`Objective::factor`].
 pub struct StreamedFactor {
     loss: MeanLoss,
-    pull_back: PullBack,
+    pull_back: Arc<PullBack>,
 }
 
 impl MeanLoss {
@@ -26,7 +25,7 @@ impl MeanLoss {
     /// # Errors
     /// When samples see each other or the program cannot be built.
     pub fn factor(&self, group: impl Into<Variables>) -> Result<StreamedFactor> {
-        let pull_back = PullBack::new(&self.network, &group.into(), self.rank()?)?;
+        let pull_back = self.programs.pull_back(&group.into(), self.rank()?)?;
         Ok(StreamedFactor { loss: self.clone(), pull_back })
     }
 
@@ -35,7 +34,7 @@ impl MeanLoss {
     /// # Errors
     /// When it is 0.
     pub fn rank(&self) -> Result<usize> {
-        let rank = self.loss.rank(self.network.output_shape());
+        let rank = self.programs.loss_kind().rank(self.network().output_shape());
         if rank == 0 {
             return Err(Error::shape("the loss' factor", "needs at least two classes, or one output"));
         }
@@ -99,8 +98,7 @@ impl StreamedFactor {
             let range = split.range(index);
             let (start, count) = (range.start, range.len());
             let point = self.loss.point.narrow(samples.start + start..samples.start + range.end)?;
-            let cotangents =
-                Objective::new(&self.loss.network, self.loss.loss, count)?.loss_factor(&point)?;
+            let cotangents = self.loss.programs.loss_factor(count)?.rounded_at(&point)?.remove(0);
             // Each sample's cotangents are those of a mean over `count` samples.
             let share = (count as f64 / all as f64).sqrt();
             self.pull_back.fill(&mut rows, &point, &cotangents.affine(share, 0.0)?, start)?;
@@ -126,7 +124,7 @@ impl StreamedFactor {
     /// The rows of the loss of one sample.
     fn of_one(&self, point: &Point) -> Result<Factor> {
         let mut rows = self.pull_back.allocate(1, point.dtype(), point.inputs.device())?;
-        let cotangents = Objective::new(&self.loss.network, self.loss.loss, 1)?.loss_factor(point)?;
+        let cotangents = self.loss.programs.loss_factor(1)?.rounded_at(point)?.remove(0);
         self.pull_back.fill(&mut rows, point, &cotangents, 0)?;
         self.pull_back.finish(rows, &(0..1), 1)
     }

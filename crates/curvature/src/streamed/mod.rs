@@ -4,49 +4,41 @@
 //! each sample, so that its products are joined instead of added.
 
 mod columns;
+mod compiled;
 mod factor;
 mod gradient;
 mod predictions;
 mod product;
 mod split;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use candle_core::DType;
 use eigenscape_program::{Affinity, Loss, Network, Variables, transforms::Breaker};
 use eigenscape_runtime::{Fusion, Result};
 
-use self::split::{Need, Split};
+pub(crate) use self::compiled::{CompiledProduct, ProductKey};
 pub use self::{
     columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, predictions::Predictions,
     product::StreamedProduct,
 };
-use crate::{
-    objective::Objective,
-    point::Point,
-    product::{ProductFootprint, ProductProgram},
+use self::{
+    compiled::Derivative,
+    split::{Need, Split},
 };
+use crate::{point::Point, programs::Programs};
 
 /// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit into memory. How the samples are
 /// split is chosen from the programs' own memory needs and changes results by rounding alone.
 #[derive(Clone)]
 pub struct MeanLoss {
-    network: Network,
-    loss: Loss,
+    programs: Arc<Programs>,
     point: Point,
     memory: usize,
-    /// By their numbers of samples.
-    objectives: Arc<Mutex<BTreeMap<usize, Arc<Objective>>>>,
 }
 
 /// Bytes of a number in f64: residuals are evaluated in it, and sums over micro-batches are.
 const EXACT: usize = size_of::<f64>();
-
-/// Which product: a method of [`Objective`].
-type Emit = fn(&Objective, Variables) -> Result<ProductProgram>;
 
 impl MeanLoss {
     /// The mean loss over the samples of `point`, whose curvature may take `memory` bytes beside the point and the vectors.
@@ -54,10 +46,17 @@ impl MeanLoss {
     /// # Errors
     /// When the point has no samples, or the network's outputs do not fit the loss.
     pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
-        let mean = Self { network: network.clone(), loss, point, memory, objectives: Arc::default() };
+        Self::of(&Programs::new(network, loss), point, memory)
+    }
+
+    /// As [`Self::new`], of a network and loss whose programs are made once for all points.
+    ///
+    /// # Errors
+    /// When the point has no samples, or the network's outputs do not fit the loss.
+    pub fn of(programs: &Arc<Programs>, point: Point, memory: usize) -> Result<Self> {
         // Whatever is wrong with the loss is wrong for one sample, too.
-        mean.objective(mean.point.samples().min(1))?;
-        Ok(mean)
+        programs.objective(point.samples().min(1))?;
+        Ok(Self { programs: Arc::clone(programs), point, memory })
     }
 
     /// The same loss, whose curvature may take so much memory.
@@ -85,7 +84,7 @@ impl MeanLoss {
     /// # Errors
     /// When the program cannot be built or does not fit into memory.
     pub fn hessian(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
-        self.product(&group.into(), Objective::hessian_program)
+        self.product(Derivative::Hessian, group.into())
     }
 
     /// v ↦ Gv for the Gauss-Newton block of `group`.
@@ -93,7 +92,7 @@ impl MeanLoss {
     /// # Errors
     /// When the program cannot be built or does not fit into memory.
     pub fn gauss_newton(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
-        self.product(&group.into(), Objective::gauss_newton_program)
+        self.product(Derivative::GaussNewton, group.into())
     }
 
     /// v ↦ Rv = Hv − Gv for the residual block of `group`.
@@ -101,14 +100,14 @@ impl MeanLoss {
     /// # Errors
     /// When the program cannot be built or does not fit into memory.
     pub fn residual(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
-        self.product(&group.into(), Objective::residual_program)
+        self.product(Derivative::Residual, group.into())
     }
 
     /// The module in which one sample's output depends on other samples, if there is one: then there is no factor, and all samples
     /// are evaluated at once.
     #[must_use]
     pub fn mixes_samples(&self) -> Option<&str> {
-        self.network.mixes_samples()
+        self.network().mixes_samples()
     }
 
     /// What can be proved of the outputs as functions of `group`, and where the proof fails.
@@ -116,7 +115,7 @@ impl MeanLoss {
     /// # Errors
     /// When the network has no such activation.
     pub fn affinity(&self, group: impl Into<Variables>) -> Result<(Affinity, Option<Breaker>)> {
-        self.objective(1)?.affinity(group)
+        self.programs.objective(1)?.affinity(group)
     }
 
     /// Where it cannot be proved that the Hessian block of `group` has the trace of its
@@ -125,35 +124,19 @@ impl MeanLoss {
     /// # Errors
     /// When the network has no such activation.
     pub fn trace_breaker(&self, group: impl Into<Variables>) -> Result<Option<Breaker>> {
-        Objective::new(&self.network, self.loss, 1)?.trace_breaker(group)
+        self.programs.objective(1)?.trace_breaker(group)
     }
 
-    fn product(&self, group: &Variables, emit: Emit) -> Result<StreamedProduct> {
-        let program = |samples: usize| {
-            let objective = self.objective(samples)?;
-            emit(&objective, group.clone())
-        };
-        let mut made = BTreeMap::new();
-        let need = |samples: usize| {
-            let program = program(samples)?;
-            let need = program.need(self.point.backend.fusion(), self.point.dtype());
-            made.insert(samples, program);
-            Ok(need)
-        };
-        let split = self.split(self.point.samples(), self.memory, need)?;
-        let program = |samples: usize| made.remove(&samples).map_or_else(|| program(samples), Ok);
-        StreamedProduct::new(&self.point, group, split, self.memory, program)
+    fn product(&self, derivative: Derivative, group: Variables) -> Result<StreamedProduct> {
+        let (samples, (fusion, dtype)) = (self.point.samples(), self.numbers());
+        let key = ProductKey { derivative, group, samples, memory: self.memory, fusion, dtype };
+        let make = || CompiledProduct::new(&self.programs, &key);
+        let compiled = self.programs.product(key.clone(), make)?;
+        Ok(StreamedProduct::new(&self.point, compiled))
     }
 
-    /// The objective of so many samples, which is traced once.
-    fn objective(&self, samples: usize) -> Result<Arc<Objective>> {
-        let mut objectives = self.objectives.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = objectives.get(&samples) {
-            return Ok(Arc::clone(known));
-        }
-        let objective = Arc::new(Objective::new(&self.network, self.loss, samples)?);
-        objectives.insert(samples, Arc::clone(&objective));
-        Ok(objective)
+    fn network(&self) -> &Network {
+        self.programs.network()
     }
 
     fn split(&self, samples: usize, memory: usize, need: impl FnMut(usize) -> Result<Need>) -> Result<Split> {
@@ -168,13 +151,6 @@ impl MeanLoss {
     /// Bytes of a number.
     fn number(&self) -> usize {
         self.point.dtype().size_in_bytes()
-    }
-}
-
-impl ProductProgram {
-    fn need(&self, fusion: Fusion, dtype: DType) -> Need {
-        let ProductFootprint { residuals, preparing, applying } = self.footprint(fusion, dtype);
-        Need { residuals, peak: preparing.max(residuals + applying) + EXACT * self.dimension() }
     }
 }
 
@@ -274,7 +250,7 @@ mod tests {
         let all = [0, 1, 2, 3];
         let plenty = mean_loss(usize::MAX)?;
         let whole = plenty.gradient(&all)?;
-        let program = Objective::new(&plenty.network, plenty.loss, SAMPLES)?.gradient(&all)?;
+        let program = plenty.programs.gradient(&all, SAMPLES)?;
         let at_once = program.at(&plenty.point, &[])?;
         let expected = at_once.iter().take(1).chain(&at_once[2..]);
         for (a, b) in std::iter::once(&whole.loss).chain(&whole.gradient).zip(expected) {

@@ -5,7 +5,6 @@ use eigenscape_program::{Loss, SLACK};
 use eigenscape_runtime::{Error, Result};
 
 use super::{MeanLoss, split::Need};
-use crate::objective::Objective;
 
 /// Labels and predicted probabilities of N samples under the cross-entropy over C classes.
 ///
@@ -92,20 +91,20 @@ impl MeanLoss {
     /// # Errors
     /// When the loss is not the cross-entropy of one label a sample, or the network cannot be evaluated.
     pub fn predictions(&self) -> Result<Predictions> {
-        let &[classes] = self.network.output_shape() else {
+        let &[classes] = self.network().output_shape() else {
             return Err(Error::shape("predictions", "need one row of outputs a sample"));
         };
-        if self.loss != Loss::CrossEntropy {
+        if self.programs.loss_kind() != Loss::CrossEntropy {
             return Err(Error::shape("predictions", "need the cross-entropy: other losses know no classes"));
         }
-        let function = |samples| Objective::new(&self.network, self.loss, samples)?.loss();
         let fusion = self.point.backend.fusion();
-        let need = |samples| Ok(Need { residuals: 0, peak: function(samples)?.peak(fusion, DType::F64) });
+        let need =
+            |samples| Ok(Need { residuals: 0, peak: self.programs.loss(samples)?.peak(fusion, DType::F64) });
         let split = self.split(self.point.samples(), self.memory, need)?;
         let mut outputs = Vec::with_capacity(self.point.samples() * classes);
         for index in 0..split.count {
             let range = split.range(index);
-            let results = function(range.len())?.at_in_f64(&self.point.narrow(range)?)?;
+            let results = self.programs.loss(range.len())?.at_in_f64(&self.point.narrow(range)?)?;
             outputs.extend(results[1].flatten_all()?.to_vec1::<f64>()?);
         }
         let targets = self.point.targets.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;

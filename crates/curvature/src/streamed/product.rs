@@ -1,92 +1,41 @@
 //! Products over all samples.
 
 use std::{
-    cell::OnceCell,
-    collections::{BTreeMap, btree_map::Entry},
     ops::Range,
+    sync::{Arc, OnceLock},
 };
 
 use candle_core::{D, DType, Tensor};
-use eigenscape_program::Variables;
 use eigenscape_runtime::{Error, Result};
 
-use super::split::Split;
-use crate::{
-    point::Point,
-    product::{Product, ProductProgram},
-};
+use super::compiled::CompiledProduct;
+use crate::{point::Point, product::Product};
 
-/// Operations after which one evaluation keeps all threads and vectors busy: more vectors at once would only take more memory, and
-/// pass through it more slowly.
-const WORTHWHILE: usize = 1 << 32;
-
-/// v ↦ Mv for a symmetric matrix M of one group, a mean over all samples. Nothing is evaluated before the first application.
+/// v ↦ Mv for a symmetric matrix M of one group, a mean over all samples. Nothing is evaluated
+/// before the first application.
 pub struct StreamedProduct {
     point: Point,
-    split: Split,
-    /// By number of samples: two sizes at most.
-    programs: BTreeMap<usize, ProductProgram>,
+    compiled: Arc<CompiledProduct>,
     /// The first micro-batches, with their residuals.
-    kept: OnceCell<Vec<Product>>,
-    /// P.
-    dimension: usize,
-    /// Whether each sample has variables of its own.
-    by_sample: bool,
-    /// How many vectors are multiplied at once: as many as fit into memory and are worthwhile.
-    block: usize,
-    /// Bytes held whatever is multiplied, those of one vector more, and those of the evaluation of what is kept.
-    memory: [usize; 3],
+    kept: OnceLock<Vec<Product>>,
 }
 
 impl StreamedProduct {
-    pub(super) fn new(
-        point: &Point,
-        group: &Variables,
-        split: Split,
-        memory: usize,
-        mut program: impl FnMut(usize) -> Result<ProductProgram>,
-    ) -> Result<Self> {
-        let mut programs = BTreeMap::new();
-        for index in [0, split.count - 1] {
-            let samples = split.range(index).len();
-            if let Entry::Vacant(entry) = programs.entry(samples) {
-                entry.insert(program(samples)?);
-            }
-        }
-        let largest = &programs[&split.range(0).len()];
-        let footprint = largest.footprint(point.backend.fusion(), point.dtype());
-        let residuals = footprint.residuals * (split.kept + usize::from(split.kept < split.count));
-        let one = footprint.applying + size_of::<f64>() * largest.dimension();
-        let fit = memory.saturating_sub(residuals) / one.max(1);
-        let block = fit.min(WORTHWHILE.div_ceil(largest.flops().max(1))).max(1);
-        let preparing = footprint.preparing.saturating_sub(footprint.residuals);
-        let by_sample = matches!(group, Variables::Activation(_));
-        let mut product = Self {
-            point: point.clone(),
-            split,
-            programs,
-            kept: OnceCell::new(),
-            dimension: 0,
-            by_sample,
-            block,
-            memory: [residuals, one, preparing],
-        };
-        let sizes = (0..split.count).map(|index| product.programs[&split.range(index).len()].dimension());
-        product.dimension = if by_sample { sizes.sum() } else { sizes.max().unwrap_or(0) };
-        Ok(product)
+    pub(super) fn new(point: &Point, compiled: Arc<CompiledProduct>) -> Self {
+        Self { point: point.clone(), compiled, kept: OnceLock::new() }
     }
 
     /// P, the number of scalars of the group.
     #[must_use]
     pub fn dimension(&self) -> usize {
-        self.dimension
+        self.compiled.dimension
     }
 
     /// Bytes held at most between and during products with so many vectors at a time, beside the point, the vectors and their products.
     #[must_use]
     pub fn memory(&self, vectors: usize) -> usize {
-        let [residuals, one, preparing] = self.memory;
-        residuals.saturating_add(one.saturating_mul(self.block.min(vectors)).max(preparing))
+        let [residuals, one, preparing] = self.compiled.memory;
+        residuals.saturating_add(one.saturating_mul(self.compiled.block.min(vectors)).max(preparing))
     }
 
     /// What products of fewer variables with so many vectors at a time hold at most; `None` where
@@ -94,15 +43,15 @@ impl StreamedProduct {
     /// kept.
     #[must_use]
     pub fn memory_of_parts(&self, vectors: usize) -> Option<usize> {
-        let [residuals, one, preparing] = self.memory;
+        let [residuals, one, preparing] = self.compiled.memory;
         let all = residuals.saturating_add(one.saturating_mul(vectors).max(preparing));
-        (self.split.count == 1).then_some(all)
+        (self.compiled.split.count == 1).then_some(all)
     }
 
     /// In how many micro-batches the samples are evaluated.
     #[must_use]
     pub fn micro_batches(&self) -> usize {
-        self.split.count
+        self.compiled.split.count
     }
 
     /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K, P\].
@@ -111,18 +60,18 @@ impl StreamedProduct {
     /// When the shape does not fit or a tensor operation fails.
     pub fn apply_rows(&self, vectors: &Tensor) -> Result<Tensor> {
         let k = match vectors.dims() {
-            &[k, p] if p == self.dimension => k,
+            &[k, p] if p == self.compiled.dimension => k,
             other => {
-                let problem = format!("needs vectors [K, {}], not {other:?}", self.dimension);
+                let problem = format!("needs vectors [K, {}], not {other:?}", self.compiled.dimension);
                 return Err(Error::shape("product", problem));
             }
         };
-        if k <= self.block {
+        if k <= self.compiled.block {
             return self.apply_block(vectors);
         }
-        let products = Tensor::zeros((k, self.dimension), self.point.dtype(), vectors.device())?;
-        for start in (0..k).step_by(self.block) {
-            let rows = vectors.narrow(0, start, self.block.min(k - start))?;
+        let products = Tensor::zeros((k, self.compiled.dimension), self.point.dtype(), vectors.device())?;
+        for start in (0..k).step_by(self.compiled.block) {
+            let rows = vectors.narrow(0, start, self.compiled.block.min(k - start))?;
             products.slice_set(&self.apply_block(&rows)?, 0, start)?;
         }
         Ok(products)
@@ -130,7 +79,7 @@ impl StreamedProduct {
 
     /// Vectors of one block.
     fn apply_block(&self, vectors: &Tensor) -> Result<Tensor> {
-        match (self.split.count, self.by_sample) {
+        match (self.compiled.split.count, self.compiled.by_sample) {
             (1, _) => self.with_product(0, |whole| whole.apply_rows(vectors)),
             (_, true) => self.join(vectors),
             (_, false) => self.sum(vectors),
@@ -141,7 +90,7 @@ impl StreamedProduct {
     fn sum(&self, vectors: &Tensor) -> Result<Tensor> {
         /// So many terms take no more memory than their sum in f64 and one term.
         const TERMS: usize = 3;
-        let parts = self.programs[&self.split.range(0).len()].parts();
+        let parts = self.compiled.program(0).parts();
         let (lens, dtype) = (parts.lens(), self.point.dtype());
         let add_up = |terms: &mut Vec<(f64, Vec<Tensor>)>, to| {
             let sum = self.point.backend.join(terms, &lens, vectors.dims()[0], to);
@@ -153,7 +102,7 @@ impl StreamedProduct {
             sum
         };
         let mut terms = Vec::with_capacity(TERMS);
-        for index in 0..self.split.count {
+        for index in 0..self.compiled.split.count {
             if terms.len() == TERMS {
                 let sum = add_up(&mut terms, DType::F64)?;
                 terms.push((1.0, parts.cut(&sum)?));
@@ -165,9 +114,9 @@ impl StreamedProduct {
 
     /// (n_b/N) M_b v_b, where v_b holds the variables of the samples of b: M is block-diagonal.
     fn join(&self, vectors: &Tensor) -> Result<Tensor> {
-        let a_sample = self.dimension / self.split.samples;
-        let parts = (0..self.split.count).map(|index| {
-            let Range { start, end } = self.split.range(index);
+        let a_sample = self.compiled.dimension / self.compiled.split.samples;
+        let parts = (0..self.compiled.split.count).map(|index| {
+            let Range { start, end } = self.compiled.split.range(index);
             let vectors = vectors.narrow(1, start * a_sample, (end - start) * a_sample)?.contiguous()?;
             let part = self.with_product(index, |product| product.apply_rows(&vectors))?;
             Ok(part.affine(self.share(index), 0.0)?)
@@ -177,7 +126,7 @@ impl StreamedProduct {
 
     /// n_b/N.
     fn share(&self, index: usize) -> f64 {
-        self.split.range(index).len() as f64 / self.split.samples as f64
+        self.compiled.split.range(index).len() as f64 / self.compiled.split.samples as f64
     }
 
     fn with_product<R>(&self, index: usize, f: impl FnOnce(&Product) -> Result<R>) -> Result<R> {
@@ -191,23 +140,23 @@ impl StreamedProduct {
         if let Some(kept) = self.kept.get() {
             return Ok(kept);
         }
-        let kept = (0..self.split.kept).map(|index| self.evaluate(index)).collect::<Result<_>>()?;
+        let kept = (0..self.compiled.split.kept).map(|index| self.evaluate(index)).collect::<Result<_>>()?;
         Ok(self.kept.get_or_init(|| kept))
     }
 
     fn evaluate(&self, index: usize) -> Result<Product> {
-        let range = self.split.range(index);
-        self.programs[&range.len()].at(&self.point.narrow(range)?)
+        let range = self.compiled.split.range(index);
+        self.compiled.program(index).at(&self.point.narrow(range)?)
     }
 
     /// Floating-point operations of one product, residuals that are evaluated again included.
     #[must_use]
     pub fn flops(&self) -> usize {
         let flops = |index: usize| {
-            let program = &self.programs[&self.split.range(index).len()];
-            program.flops() + if index < self.split.kept { 0 } else { program.preparing_flops() }
+            let program = self.compiled.program(index);
+            program.flops() + if index < self.compiled.split.kept { 0 } else { program.preparing_flops() }
         };
-        (0..self.split.count).map(flops).sum()
+        (0..self.compiled.split.count).map(flops).sum()
     }
 }
 

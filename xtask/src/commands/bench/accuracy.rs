@@ -1,6 +1,6 @@
 //! How many Lanczos steps are enough: the Wasserstein distance of estimated spectra from the truth, ours and those of the paper's procedure.
 
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
@@ -179,9 +179,9 @@ fn exactly(estimator: &dyn ProbeEstimator, subject: &Subject) -> Result<Spectrum
 /// in f32. It starts from the vectors that our estimator draws from the seed, so that what differs is the procedure alone.
 fn paper(operator: &dyn CurvatureOperator, ours: &dyn ProbeEstimator, seed: u64) -> Result<Spectrum> {
     let dimension = operator.dimension();
-    let start = Recorder { dimension, vector: RefCell::new(Vec::new()) };
+    let start = Recorder { dimension, vector: Mutex::default() };
     ours.estimate(&start, &Context::silent(seed))?;
-    let start = start.vector.into_inner();
+    let start = start.vector.into_inner().unwrap_or_else(PoisonError::into_inner);
     let rough = unorthogonal(operator, start.clone(), PAPER[0], 0.0, 1.0)?;
     let (low, high) =
         rough.iter().fold((0.0_f64, 0.0_f64), |(low, high), (node, _)| (low.min(*node), high.max(*node)));
@@ -196,7 +196,7 @@ fn paper(operator: &dyn CurvatureOperator, ours: &dyn ProbeEstimator, seed: u64)
 /// The identity, which remembers the vector that it is applied to.
 struct Recorder {
     dimension: usize,
-    vector: RefCell<Vec<f32>>,
+    vector: Mutex<Vec<f32>>,
 }
 
 impl CurvatureOperator for Recorder {
@@ -213,7 +213,7 @@ impl CurvatureOperator for Recorder {
     }
 
     fn apply(&self, vectors: &Tensor) -> eigenscape_core::Result<Tensor> {
-        self.vector.replace(vectors.flatten_all()?.to_vec1()?);
+        *self.vector.lock().unwrap_or_else(PoisonError::into_inner) = vectors.flatten_all()?.to_vec1()?;
         Ok(vectors.clone())
     }
 

@@ -1,0 +1,185 @@
+//! The programs of a mean loss: traced, differentiated and planned once, at whatever weights they
+//! are then evaluated.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use eigenscape_program::{Loss, Network, Variables};
+use eigenscape_runtime::Result;
+
+use crate::{
+    factor::{PullBack, PushForward},
+    objective::{Function, Objective},
+    streamed::{CompiledProduct, ProductKey},
+};
+
+/// So many steps are kept, some 300 bytes each. What is asked for when there is no more room is made
+/// each time.
+const MOST_STEPS: usize = 200_000;
+
+/// A network with a loss, and the programs that were made of them. A program is made when it is
+/// first asked for, and then kept: of all weights at which one measures, only the first pay for it.
+///
+/// ```
+/// use eigenscape_curvature::Programs;
+/// use eigenscape_program::{Loss, Network, nn};
+///
+/// let network = Network::new(&[4], |scope, x| nn::linear(&mut scope.at("fc"), x, 3, true))?;
+/// let programs = Programs::new(&network, Loss::CrossEntropy);
+/// // Loss and outputs of 8 samples; the second time nothing is traced.
+/// let (first, second) = (programs.loss(8)?, programs.loss(8)?);
+/// assert_eq!(first.flops(), second.flops());
+/// # Ok::<(), eigenscape_runtime::Error>(())
+/// ```
+pub struct Programs {
+    network: Network,
+    loss: Loss,
+    /// How many steps are kept.
+    steps: AtomicUsize,
+    objectives: Kept<usize, Arc<Objective>>,
+    functions: Kept<(Wanted, usize), Function>,
+    products: Kept<ProductKey, Arc<CompiledProduct>>,
+    pull_backs: Kept<(Variables, usize), Arc<PullBack>>,
+    push_forwards: Kept<(Variables, usize), Arc<PushForward>>,
+}
+
+/// The functions of an objective.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Wanted {
+    Loss,
+    LossFactor,
+    TrainingStep,
+    Gradient(Vec<usize>),
+}
+
+impl Programs {
+    /// No program yet.
+    #[must_use]
+    pub fn new(network: &Network, loss: Loss) -> Arc<Self> {
+        Arc::new(Self {
+            network: network.clone(),
+            loss,
+            steps: AtomicUsize::new(0),
+            objectives: Kept::default(),
+            functions: Kept::default(),
+            products: Kept::default(),
+            pull_backs: Kept::default(),
+            push_forwards: Kept::default(),
+        })
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Which loss.
+    #[must_use]
+    pub fn loss_kind(&self) -> Loss {
+        self.loss
+    }
+
+    /// \[loss, outputs\] of so many samples: [`Objective::loss`].
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn loss(&self, samples: usize) -> Result<Function> {
+        self.function(Wanted::Loss, samples, Objective::loss)
+    }
+
+    /// What a training step on so many samples needs: [`Objective::training_step`].
+    ///
+    /// # Errors
+    /// When the program cannot be built.
+    pub fn training_step(&self, samples: usize) -> Result<Function> {
+        self.function(Wanted::TrainingStep, samples, Objective::training_step)
+    }
+
+    /// [`Objective::gradient`] of so many samples.
+    pub(crate) fn gradient(&self, parameters: &[usize], samples: usize) -> Result<Function> {
+        let wanted = Wanted::Gradient(parameters.to_vec());
+        self.function(wanted, samples, |objective| objective.gradient(parameters))
+    }
+
+    /// [`Objective::loss_factor`] of so many samples.
+    pub(crate) fn loss_factor(&self, samples: usize) -> Result<Function> {
+        self.function(Wanted::LossFactor, samples, Objective::loss_factor)
+    }
+
+    fn function(
+        &self,
+        wanted: Wanted,
+        samples: usize,
+        make: impl FnOnce(&Objective) -> Result<Function>,
+    ) -> Result<Function> {
+        let make = || make(&*self.objective(samples)?);
+        self.functions.get((wanted, samples), &self.steps, Function::steps, make)
+    }
+
+    /// The objective of so many samples.
+    pub(crate) fn objective(&self, samples: usize) -> Result<Arc<Objective>> {
+        let make = || Ok(Arc::new(Objective::new(&self.network, self.loss, samples)?));
+        self.objectives.get(samples, &self.steps, |objective| objective.loss.index(), make)
+    }
+
+    /// The product of a key, by `make` where it is not known.
+    pub(crate) fn product(
+        &self,
+        key: ProductKey,
+        make: impl FnOnce() -> Result<CompiledProduct>,
+    ) -> Result<Arc<CompiledProduct>> {
+        self.products.get(key, &self.steps, |product| product.steps(), || Ok(Arc::new(make()?)))
+    }
+
+    /// The passes backward for a group, with so many cotangents a sample.
+    pub(crate) fn pull_back(&self, group: &Variables, columns: usize) -> Result<Arc<PullBack>> {
+        let make = || Ok(Arc::new(PullBack::new(&self.network, group, columns)?));
+        self.pull_backs.get((group.clone(), columns), &self.steps, |program| program.steps(), make)
+    }
+
+    /// The passes forward for a group and so many samples.
+    pub(crate) fn push_forward(&self, group: &Variables, samples: usize) -> Result<Arc<PushForward>> {
+        let make = || Ok(Arc::new(PushForward::new(&*self.objective(samples)?, group)?));
+        self.push_forwards.get((group.clone(), samples), &self.steps, |program| program.steps(), make)
+    }
+}
+
+/// What was made, by what it was made for.
+struct Kept<K, V>(Mutex<HashMap<K, V>>);
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Kept<K, V> {
+    /// The value of a key; what `make` returns is kept while all that is kept has few `steps`.
+    fn get(
+        &self,
+        key: K,
+        steps: &AtomicUsize,
+        size: impl FnOnce(&V) -> usize,
+        make: impl FnOnce() -> Result<V>,
+    ) -> Result<V> {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(&key) {
+            return Ok(known.clone());
+        }
+        // Not under the lock: another thread may need another key.
+        let made = make()?;
+        let size = size(&made);
+        let room = |kept: usize| kept.checked_add(size).filter(|sum| *sum <= MOST_STEPS);
+        if steps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok() {
+            lock().insert(key, made.clone());
+        }
+        Ok(made)
+    }
+}
