@@ -170,7 +170,7 @@ pub fn scalar(tensor: &Tensor) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use eigenscape_core::{Random, Targets};
-    use eigenscape_program::nn;
+    use eigenscape_program::{Network, nn};
 
     use super::*;
     use crate::labels::Coding;

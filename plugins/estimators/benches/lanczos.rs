@@ -1,43 +1,34 @@
-//! What Lanczos itself costs beside the operator's products, and what the eigenproblem of `gram` costs.
+//! What Lanczos itself costs beside the operator's products.
 //!
-//! `cargo bench -p eigenscape-estimators`
+//! `cargo bench -p eigenscape-estimators --bench lanczos`
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use std::{num::NonZeroUsize, ops::Range, sync::Arc, time::Instant};
+use std::{num::NonZeroUsize, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_core::{
-    Context, CurvatureOperator, ExactFactor, FactorColumns, FactorSource, Probe, ProbeEstimator, Result,
-};
-use eigenscape_curvature::{Factor, RowSize, Rows};
-use eigenscape_estimators::{
-    gram::Gram,
-    lanczos::{Lanczos, LanczosParameters},
-};
+use eigenscape_core::{Context, CurvatureOperator, Error, ExactFactor, Probe, ProbeEstimator, Result};
+use eigenscape_estimators::lanczos::{Lanczos, LanczosParameters};
 
-/// A diagonal matrix: products that cost next to nothing. Its factor is arbitrary.
-struct Diagonal {
-    entries: Tensor,
-    rows: usize,
-}
+/// A diagonal matrix, by its entries: products that cost next to nothing.
+struct Diagonal(Tensor);
 
 impl Diagonal {
-    fn new(dimension: usize, rows: usize, dtype: DType) -> Self {
+    fn new(dimension: usize, dtype: DType) -> Self {
         let entry = |i: usize| (i as f64 * 0.618).fract().powi(4);
         let entries: Vec<f64> = (0..dimension).map(entry).collect();
         let entries = Tensor::from_vec(entries, (1, dimension), &Device::Cpu).unwrap();
-        Self { entries: entries.to_dtype(dtype).unwrap(), rows }
+        Self(entries.to_dtype(dtype).unwrap())
     }
 }
 
 impl CurvatureOperator for Diagonal {
     fn dimension(&self) -> usize {
-        self.entries.dims()[1]
+        self.0.dims()[1]
     }
 
     fn dtype(&self) -> DType {
-        self.entries.dtype()
+        self.0.dtype()
     }
 
     fn description(&self) -> String {
@@ -45,55 +36,11 @@ impl CurvatureOperator for Diagonal {
     }
 
     fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
-        Ok(vectors.broadcast_mul(&self.entries)?)
+        Ok(vectors.broadcast_mul(&self.0)?)
     }
 
     fn factor(&self) -> Result<ExactFactor> {
-        let rows =
-            Tensor::randn(0.0, 1.0, (self.rows, self.dimension()), &Device::Cpu)?.to_dtype(self.dtype())?;
-        Ok(ExactFactor { source: Arc::new(Independent(rows)), variables: vec![0] })
-    }
-}
-
-/// One row a sample.
-#[derive(Clone)]
-struct Independent(Tensor);
-
-impl FactorSource for Independent {
-    fn samples(&self) -> usize {
-        self.0.dims()[0]
-    }
-
-    fn rank(&self) -> usize {
-        1
-    }
-
-    fn dtype(&self) -> DType {
-        self.0.dtype()
-    }
-
-    fn memory(&self) -> usize {
-        usize::MAX
-    }
-
-    fn columns(&self, _variables: &[usize]) -> Result<Box<dyn FactorColumns + '_>> {
-        Ok(Box::new(self.clone()))
-    }
-}
-
-impl FactorColumns for Independent {
-    fn sizes(&self) -> Vec<RowSize> {
-        let columns = self.0.dims()[1];
-        vec![RowSize { columns, numbers: columns, outer: false }]
-    }
-
-    fn evaluating(&self, _samples: usize) -> usize {
-        0
-    }
-
-    fn rows(&self, samples: Range<usize>, _memory: usize) -> Result<Factor> {
-        let rows = self.0.narrow(0, samples.start, samples.len())?;
-        Ok(Factor { rows: samples.len(), tensors: vec![Rows::Explicit(rows)] })
+        Err(Error::input(self.description(), "has no factor", "use its products"))
     }
 }
 
@@ -115,7 +62,7 @@ fn main() {
         ("VGG11_bn", 28_156_554, 64, 1, single),
     ] {
         for &dtype in dtypes {
-            let operator = Diagonal::new(dimension, 0, dtype);
+            let operator = Diagonal::new(dimension, dtype);
             let count = |n| NonZeroUsize::new(n).unwrap();
             let parameters = LanczosParameters {
                 steps: count(steps),
@@ -129,12 +76,5 @@ fn main() {
             });
             println!("lanczos {name} P={dimension} steps={steps} probes={probes} {dtype:?}: {time:.3} s");
         }
-    }
-    for (rows, dimension) in [(1000, 2400), (150, 1000)] {
-        let operator = Diagonal::new(dimension, rows, DType::F32);
-        let time = seconds(|| {
-            Gram::default().estimate(&operator, &Context::silent(0)).unwrap();
-        });
-        println!("gram M={rows} P={dimension} F32: {time:.3} s");
     }
 }

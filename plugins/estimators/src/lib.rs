@@ -21,6 +21,7 @@ pub mod hutchinson;
 pub mod lanczos;
 mod operator;
 mod rounding;
+mod tiles;
 pub mod trace;
 
 #[cfg(test)]

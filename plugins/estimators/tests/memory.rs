@@ -220,6 +220,11 @@ fn what_is_held_is_what_was_said() {
         assert_counted("gram by columns", &Gram::default(), &by_columns, plenty);
         assert_counted("trace", &Trace, &by_rows, plenty);
     }
+    // Eigenvalues by way of a band.
+    for memory in [plenty, 16 << 20] {
+        assert_counted("large gram", &Gram::default(), &factored(1_100, 2_000, memory), plenty);
+    }
+    assert_counted("large dense", &Dense::default(), &Diagonal::new(1_100, DType::F64), plenty);
 }
 
 /// Probes one after the other where their bases do not fit together, and the same numbers: nothing but the operator's products could make

@@ -13,6 +13,7 @@ use eigenscape_core::{
 use eigenscape_curvature::RowSize;
 
 use super::target::{Job, Target};
+use crate::eigen::bytes_of_band;
 
 /// So many samples are evaluated at once, if memory allows: fewer cost speed.
 const MICRO_BATCH: usize = 32;
@@ -139,7 +140,10 @@ impl<'a> Need<'a> {
             true => 3 * self.slab.max(self.rank * target.dimension),
             false => 2 * self.slab,
         });
-        matrices.saturating_add(size_of::<f64>() * slabs.max().unwrap_or(0))
+        // The bands that eigenvalues take come when the slabs have gone.
+        let bands =
+            self.living(part).fold(0, |sum: usize, target| sum.saturating_add(bytes_of_band(target.n())));
+        matrices.saturating_add(bands.max(size_of::<f64>() * slabs.max().unwrap_or(0)))
     }
 
     /// Bytes that the rows of a sample take: of one variable at a time, outer products are copied in f64.

@@ -31,7 +31,7 @@ pub(crate) fn each<T: Send>(
         let finished = sums.iter_mut().enumerate().filter_map(|(i, sum)| Some((i, sum.finish(variables)?)));
         let finished: Vec<(usize, Mat<f64>)> =
             finished.map(|(i, matrix)| Ok((i, matrix?))).collect::<Result<_>>()?;
-        // Sequential each, so that the bits do not depend on the number of threads.
+        // Each with the same bits on any number of threads.
         let found = finished.into_par_iter().map(|(i, matrix)| Ok((i, make(matrix)?)));
         for (i, result) in found.collect::<Result<Vec<_>>>()? {
             made[i] = Some(result);

@@ -1,13 +1,11 @@
-//! Rectangles of symmetric matrices, by tiles: each tile is the work of one task with a sequential product inside, so that the sums
-//! do not depend on the number of threads.
+//! Products that are added to rectangles of symmetric matrices, tile by tile.
 
 use std::ops::Range;
 
 use faer::{Mat, MatMut};
 use rayon::prelude::*;
 
-/// Rows and columns of a tile: small enough to share the work out, large enough for full speed.
-const TILE: usize = 128;
+use crate::tiles::{places, ranges, split};
 
 /// A rectangle of a matrix on or below the diagonal: its rows and its columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +35,7 @@ impl Place<'_> {
         let Rectangle { rows, columns } = &self.rectangle;
         let (down, across) = (ranges(rows.len(), self.rank), ranges(columns.len(), self.rank));
         let keep = |r: &Range<usize>, c: &Range<usize>| rows.start + r.end > columns.start + c.start;
-        let places: Vec<(&Range<usize>, &Range<usize>)> = across
-            .iter()
-            .flat_map(|c| down.iter().map(move |r| (r, c)))
-            .filter(|(r, c)| keep(r, c))
-            .collect();
+        let places = places(&down, &across, keep);
         let mut tiles: Vec<Vec<MatMut<f64>>> = places.iter().map(|_| Vec::new()).collect();
         for matrix in &mut self.matrices {
             let matrix = matrix.as_mut();
@@ -59,47 +53,9 @@ impl Place<'_> {
     }
 }
 
-/// The tiles to `keep`, column after column.
-fn split<'a>(
-    matrix: MatMut<'a, f64>,
-    down: &[Range<usize>],
-    across: &[Range<usize>],
-    keep: impl Fn(&Range<usize>, &Range<usize>) -> bool,
-) -> Vec<MatMut<'a, f64>> {
-    let (mut tiles, mut rest) = (Vec::new(), matrix);
-    for c in across {
-        let (mut column, right) = rest.split_at_col_mut(c.len());
-        rest = right;
-        for r in down {
-            let (tile, below) = column.split_at_row_mut(r.len());
-            column = below;
-            if keep(r, c) {
-                tiles.push(tile);
-            }
-        }
-    }
-    tiles
-}
-
-/// 0..len in ranges of about [`TILE`], of whole groups of `grain` where these are smaller, within a group where they are not.
-fn ranges(len: usize, grain: usize) -> Vec<Range<usize>> {
-    let (outer, inner) = if grain <= TILE { (TILE / grain * grain, TILE) } else { (grain, TILE) };
-    let step = |start: usize, end: usize, by: usize| {
-        (start..end).step_by(by).map(move |first| first..end.min(first + by))
-    };
-    step(0, len, outer).flat_map(|group| step(group.start, group.end, inner)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_hold_whole_groups_or_parts_of_one() {
-        assert_eq!(ranges(300, 1), [0..128, 128..256, 256..300]);
-        assert_eq!(ranges(297, 99), [0..99, 99..198, 198..297]);
-        assert_eq!(ranges(400, 200), [0..128, 128..200, 200..328, 328..400]);
-    }
 
     #[test]
     fn every_entry_of_the_lower_half_is_added_to_once() {

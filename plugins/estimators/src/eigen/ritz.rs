@@ -1,39 +1,14 @@
-//! Eigenproblems on the small side, by faer in f64.
-//!
-//! Sequential on purpose: faer's parallel tridiagonalisation sums in an order that depends on the number of threads.
+//! Jacobi matrices: Ritz values, and quadrature rules of them.
 
-use eigenscape_core::{Error, Result, account::size};
+use eigenscape_core::{Result, account::size};
 use faer::{
-    Mat, Par, Spec,
+    Mat, Par,
     diag::Diag,
     dyn_stack::{MemBuffer, MemStack, StackReq},
-    linalg::evd::{
-        ComputeEigenvectors, EvdError, SelfAdjointEvdParams, self_adjoint_evd_scratch,
-        tridiag::{tridiag_in_place, tridiag_in_place_scratch},
-        tridiagonal_self_adjoint_evd,
-    },
+    linalg::evd::{ComputeEigenvectors, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd},
 };
 
-fn parameters() -> Spec<SelfAdjointEvdParams, f64> {
-    Spec::default()
-}
-
-/// All eigenvalues, ascending, of the symmetric matrix with this lower half (the upper is not read), whose memory is used for the
-/// tridiagonal form. Its entries are finite.
-pub(crate) fn symmetric_eigenvalues(mut lower: Mat<f64>) -> Result<Vec<f64>> {
-    let n = lower.nrows();
-    let mut reflections = Mat::zeros(1, n.saturating_sub(1));
-    // More than the two vectors that the iteration on the tridiagonal matrix takes.
-    let mut buffer = MemBuffer::new(tridiag_in_place_scratch::<f64>(n, Par::Seq, Spec::default()));
-    let stack = MemStack::new(&mut buffer);
-    tridiag_in_place(lower.as_mut(), reflections.as_mut(), Par::Seq, stack, Spec::default());
-    let below: Vec<f64> = (1..n).map(|i| lower[(i, i - 1)]).collect();
-    let (t, e) = (lower.diagonal(), diag(n, &below));
-    let mut values = Diag::<f64>::zeros(n);
-    tridiagonal_self_adjoint_evd(t, e.as_ref(), values.as_mut(), None, Par::Seq, stack, parameters())
-        .map_err(no_convergence)?;
-    Ok(values.column_vector().iter().copied().collect())
-}
+use super::{diag, no_convergence, parameters};
 
 /// An eigenvalue θ of a Jacobi matrix with the first and the last component of its unit eigenvector.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,49 +75,10 @@ pub fn gauss_quadrature(diagonal: &[f64], off_diagonal: &[f64]) -> Result<Vec<(f
     Ok(ritz_values(diagonal, off_diagonal)?.iter().map(Ritz::node).collect())
 }
 
-/// n entries: the given ones, then zeros.
-fn diag(n: usize, entries: &[f64]) -> Diag<f64> {
-    let mut diag = Diag::zeros(n);
-    diag.column_vector_mut().iter_mut().zip(entries).for_each(|(to, from)| *to = *from);
-    diag
-}
-
-fn no_convergence(error: EvdError) -> Error {
-    Error::input(
-        "eigenvalue problem",
-        format!("the iteration did not converge ({error:?})"),
-        "report this with the experiment's file; another estimator may work",
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use faer::Mat;
-
-    use super::{gauss_quadrature, symmetric_eigenvalues};
-
-    /// The second-difference matrix has eigenvalues 2 − 2 cos(kπ/(n+1)).
-    fn second_difference(n: usize) -> Vec<f64> {
-        let angle = std::f64::consts::PI / (n + 1) as f64;
-        (1..=n).map(|k| 2.0 - 2.0 * (k as f64 * angle).cos()).collect()
-    }
-
-    #[test]
-    fn eigenvalues_of_the_second_difference() {
-        for n in [1, 2, 3, 10, 300] {
-            // Garbage in the upper half must not matter.
-            let matrix = Mat::from_fn(n, n, |i, j| match i as i64 - j as i64 {
-                0 => 2.0,
-                1 => -1.0,
-                d if d > 0 => 0.0,
-                _ => f64::NAN,
-            });
-            let values = symmetric_eigenvalues(matrix).unwrap();
-            for (value, expected) in values.iter().zip(second_difference(n)) {
-                assert!((value - expected).abs() < 1e-13, "n = {n}: {value} against {expected}");
-            }
-        }
-    }
+    use super::gauss_quadrature;
+    use crate::eigen::tests::second_difference;
 
     #[test]
     fn quadrature_of_the_second_difference() {

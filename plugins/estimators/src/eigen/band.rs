@@ -1,0 +1,187 @@
+//! A symmetric matrix becomes one with a narrow band, by products of matrices.
+//!
+//! One reflection after the other, as in faer's tridiagonalisation, reads and writes the whole
+//! matrix for each: a matrix that no cache holds is then as slow as memory. Here those of [`WIDTH`]
+//! columns go to the rest of the matrix together. (The first of two stages in C. Bischof, B. Lang &
+//! X. Sun, "A framework for symmetric band reduction", ACM TOMS 26, 2000; `bulges.rs` is the
+//! second.)
+
+use std::ops::Range;
+
+use eigenscape_core::account::size;
+use faer::{
+    Accum, ColMut, Mat, MatMut, MatRef, Par,
+    linalg::{
+        matmul::{
+            matmul,
+            triangular::{
+                self,
+                BlockStructure::{Rectangular, StrictTriangularUpper, TriangularLower},
+            },
+        },
+        triangular_solve::solve_lower_triangular_in_place,
+    },
+};
+use rayon::prelude::*;
+
+use super::reflection::{annihilate, reflect};
+use crate::tiles::{places, ranges, split};
+
+/// How far from the diagonal entries are at most that are not 0. More is faster here and slower in
+/// the second stage.
+pub(super) const WIDTH: usize = 32;
+
+/// A column of a band matrix from its diagonal entry down: the band, and as many entries as a bulge
+/// takes below it.
+pub(super) type Column = [f64; 2 * WIDTH];
+
+/// A band matrix of n rows that is 0, and WIDTH columns behind it.
+pub(super) fn zeros(n: usize) -> Vec<Column> {
+    vec![[0.0; 2 * WIDTH]; n + WIDTH]
+}
+
+/// Bytes that [`banded`] takes for n rows.
+pub(super) fn bytes(n: usize) -> usize {
+    size([n.saturating_add(WIDTH)], size_of::<Column>())
+}
+
+/// A band matrix with the eigenvalues of the symmetric matrix with this lower half (the upper is
+/// not read, but written to), as in [`zeros`].
+pub(super) fn banded(mut lower: Mat<f64>) -> Vec<Column> {
+    let n = lower.nrows();
+    let mut band = zeros(n);
+    for first in (0..n).step_by(WIDTH) {
+        let width = WIDTH.min(n - first);
+        let end = first + width;
+        let (before, above, below, rest) = lower.as_mut().split_at_mut(end, end);
+        let mut panel = below.subcols_mut(first, width);
+        let scales = triangularise(panel.as_mut());
+        let block = before.as_ref().submatrix(first, first, width, width);
+        store(&mut band[first..end], block, panel.as_ref());
+        write_out(panel.as_mut());
+        let vectors = panel.as_ref().subcols(0, scales.len());
+        transform(rest, vectors, &scales, above.subrows_mut(first, scales.len()));
+    }
+    band
+}
+
+/// QR by reflections: R on and above the diagonal, below it their vectors without the first entry.
+/// Returns their scales 1 / τ.
+fn triangularise(mut panel: MatMut<f64>) -> Vec<f64> {
+    let steps = panel.nrows().min(panel.ncols());
+    let reduce = |k| {
+        let lower = panel.as_mut().split_at_mut(k, k).3;
+        let (first, others) = lower.split_at_col_mut(1);
+        let vector = slice_mut(first.col_mut(0));
+        let scale = annihilate(vector);
+        reflect(others.col_iter_mut().map(slice_mut), &vector[1..], scale);
+        scale
+    };
+    (0..steps).map(reduce).collect()
+}
+
+/// The columns of the band, from a block on the diagonal and the triangle below it.
+fn store(columns: &mut [Column], block: MatRef<f64>, triangle: MatRef<f64>) {
+    let width = columns.len();
+    for (c, column) in columns.iter_mut().enumerate() {
+        (c..width).for_each(|i| column[i - c] = block[(i, c)]);
+        (0..triangle.nrows().min(c + 1)).for_each(|i| column[width - c + i] = triangle[(i, c)]);
+    }
+}
+
+/// In the place of R, what is known of the reflections' vectors: 1 on the diagonal, 0 above.
+fn write_out(mut panel: MatMut<f64>) {
+    for c in 0..panel.ncols() {
+        (0..panel.nrows().min(c + 1)).for_each(|i| panel[(i, c)] = if i == c { 1.0 } else { 0.0 });
+    }
+}
+
+/// A ← QᵀAQ, lower half, for the product Q of reflections; `space` has a column for each row of A.
+/// Each tile is the work of one sequential task, so that the bits do not depend on the number of
+/// threads.
+///
+/// Q = I − V S Vᵀ, where S⁻¹ = T is upper triangular: VᵀV above the diagonal, τ on it. With
+/// X = A V S and W = X − ½ V (Sᵀ Vᵀ X), QᵀAQ = A − V Wᵀ − W Vᵀ.
+fn transform(a: MatMut<f64>, v: MatRef<f64>, scales: &[f64], mut space: MatMut<f64>) {
+    let mut t = product(v.transpose(), v);
+    scales.iter().enumerate().for_each(|(k, scale)| t[(k, k)] = scale.recip());
+    let (t, tiles) = (t.transpose(), ranges(v.nrows(), 1));
+    tiles.par_iter().zip(by_columns(space.as_mut(), &tiles)).for_each(|(rows, mut x)| {
+        multiply(x.as_mut().transpose_mut(), a.as_ref(), v, rows);
+        solve_lower_triangular_in_place(t, x, Par::Seq);
+    });
+    let mut inner = product(v.transpose(), space.as_ref().transpose());
+    solve_lower_triangular_in_place(t, inner.as_mut(), Par::Seq);
+    tiles.par_iter().zip(by_columns(space.as_mut(), &tiles)).for_each(|(rows, w)| {
+        let v = v.subrows(rows.start, rows.len());
+        matmul(w, Accum::Add, inner.transpose(), v.transpose(), -0.5, Par::Seq);
+    });
+    subtract(a, v, space.as_ref(), &tiles);
+}
+
+fn by_columns<'a>(matrix: MatMut<'a, f64>, tiles: &[Range<usize>]) -> Vec<MatMut<'a, f64>> {
+    let rows = 0..matrix.nrows();
+    split(matrix, &[rows], tiles, |_, _| true)
+}
+
+/// Some rows of A V, from the lower half of A.
+fn multiply(mut out: MatMut<f64>, a: MatRef<f64>, v: MatRef<f64>, rows: &Range<usize>) {
+    let Range { start, end } = *rows;
+    let (left, block) = a.subrows(start, end - start).split_at_col(start);
+    let block = block.subcols(0, end - start);
+    let below = a.subcols(start, end - start).split_at_row(end).1;
+    let (until, after) = v.split_at_row(end);
+    let (before, own) = until.split_at_row(start);
+    matmul(out.as_mut(), Accum::Replace, left, before, 1.0, Par::Seq);
+    matmul(out.as_mut(), Accum::Add, below.transpose(), after, 1.0, Par::Seq);
+    for (block, shape) in [(block, TriangularLower), (block.transpose(), StrictTriangularUpper)] {
+        triangular::matmul(
+            out.as_mut(),
+            Rectangular,
+            Accum::Add,
+            block,
+            shape,
+            own,
+            Rectangular,
+            1.0,
+            Par::Seq,
+        );
+    }
+}
+
+/// A ← A − V Wᵀ − W Vᵀ, lower half, from V and Wᵀ.
+fn subtract(a: MatMut<f64>, v: MatRef<f64>, w: MatRef<f64>, tiles: &[Range<usize>]) {
+    let keep = |rows: &Range<usize>, columns: &Range<usize>| rows.start >= columns.start;
+    let parts = split(a, tiles, tiles, keep);
+    places(tiles, tiles, keep).into_par_iter().zip(parts).for_each(|((rows, columns), mut part)| {
+        let shape = if rows == columns { TriangularLower } else { Rectangular };
+        let of_v = |range: &Range<usize>| v.subrows(range.start, range.len());
+        let of_w = |range: &Range<usize>| w.subcols(range.start, range.len());
+        for (left, right) in
+            [(of_v(rows), of_w(columns)), (of_w(rows).transpose(), of_v(columns).transpose())]
+        {
+            triangular::matmul(
+                part.as_mut(),
+                shape,
+                Accum::Add,
+                left,
+                Rectangular,
+                right,
+                Rectangular,
+                -1.0,
+                Par::Seq,
+            );
+        }
+    });
+}
+
+/// A column of a matrix, as it lies in memory.
+fn slice_mut(column: ColMut<'_, f64>) -> &mut [f64] {
+    column.try_as_col_major_mut().map_or(&mut [], ColMut::as_slice_mut)
+}
+
+fn product(left: MatRef<f64>, right: MatRef<f64>) -> Mat<f64> {
+    let mut product = Mat::zeros(left.nrows(), right.ncols());
+    matmul(product.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
+    product
+}

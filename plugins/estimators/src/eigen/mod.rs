@@ -1,0 +1,192 @@
+//! Eigenproblems on the small side, in f64.
+
+mod band;
+mod bulges;
+mod reflection;
+mod ritz;
+
+use eigenscape_core::{Error, Result};
+use faer::{
+    Mat, Par, Spec,
+    diag::Diag,
+    dyn_stack::{MemBuffer, MemStack},
+    linalg::evd::{
+        EvdError, SelfAdjointEvdParams,
+        tridiag::{tridiag_in_place, tridiag_in_place_scratch},
+        tridiagonal_self_adjoint_evd,
+    },
+};
+
+pub use self::ritz::gauss_quadrature;
+pub(crate) use self::ritz::{Ritz, bytes_of_ritz_values, ritz_projections, ritz_values};
+
+/// From so many rows on a matrix is larger than a cache.
+const LARGE: usize = 1024;
+
+/// All eigenvalues, ascending, of the symmetric matrix with this lower half (the upper is not
+/// read), whose memory is used. Its entries are finite. The bits do not depend on the number of
+/// threads.
+///
+/// A small matrix is made tridiagonal by faer, on one thread; a large one by way of a band matrix,
+/// on all.
+pub(crate) fn symmetric_eigenvalues(lower: Mat<f64>) -> Result<Vec<f64>> {
+    let n = lower.nrows();
+    let (diagonal, below) =
+        if n < LARGE { tridiagonal(lower) } else { bulges::tridiagonal(band::banded(lower), n) };
+    tridiagonal_eigenvalues(&diagonal, &below)
+}
+
+/// Bytes that [`symmetric_eigenvalues`] takes beside a matrix of n rows and a few vectors.
+pub(crate) fn bytes_of_band(n: usize) -> usize {
+    if n < LARGE { 0 } else { band::bytes(n) }
+}
+
+/// The diagonal of a tridiagonal matrix with the same eigenvalues, and what is next to it.
+///
+/// Sequential: faer's parallel one adds up in an order that depends on the number of threads that
+/// it is given.
+fn tridiagonal(mut lower: Mat<f64>) -> (Vec<f64>, Vec<f64>) {
+    let n = lower.nrows();
+    let mut reflections = Mat::zeros(1, n.saturating_sub(1));
+    let mut buffer = MemBuffer::new(tridiag_in_place_scratch::<f64>(n, Par::Seq, Spec::default()));
+    let stack = MemStack::new(&mut buffer);
+    tridiag_in_place(lower.as_mut(), reflections.as_mut(), Par::Seq, stack, Spec::default());
+    ((0..n).map(|i| lower[(i, i)]).collect(), (1..n).map(|i| lower[(i, i - 1)]).collect())
+}
+
+/// The eigenvalues, ascending, of a tridiagonal matrix.
+fn tridiagonal_eigenvalues(diagonal: &[f64], below: &[f64]) -> Result<Vec<f64>> {
+    let n = diagonal.len();
+    let mut values = Diag::<f64>::zeros(n);
+    let (t, e) = (diag(n, diagonal), diag(n, below));
+    // More than the two vectors that the iteration takes.
+    let mut buffer = MemBuffer::new(tridiag_in_place_scratch::<f64>(n, Par::Seq, Spec::default()));
+    let stack = MemStack::new(&mut buffer);
+    tridiagonal_self_adjoint_evd(
+        t.as_ref(),
+        e.as_ref(),
+        values.as_mut(),
+        None,
+        Par::Seq,
+        stack,
+        parameters(),
+    )
+    .map_err(no_convergence)?;
+    Ok(values.column_vector().iter().copied().collect())
+}
+
+fn parameters() -> Spec<SelfAdjointEvdParams, f64> {
+    Spec::default()
+}
+
+/// n entries: the given ones, then zeros.
+fn diag(n: usize, entries: &[f64]) -> Diag<f64> {
+    let mut diag = Diag::zeros(n);
+    diag.column_vector_mut().iter_mut().zip(entries).for_each(|(to, from)| *to = *from);
+    diag
+}
+
+fn no_convergence(error: EvdError) -> Error {
+    Error::input(
+        "eigenvalue problem",
+        format!("the iteration did not converge ({error:?})"),
+        "report this with the experiment's file; another estimator may work",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use faer::Mat;
+
+    use super::*;
+    use crate::testing::{assert_close, on_threads};
+
+    /// The second-difference matrix has eigenvalues 2 − 2 cos(kπ/(n+1)).
+    pub(super) fn second_difference(n: usize) -> Vec<f64> {
+        let angle = std::f64::consts::PI / (n + 1) as f64;
+        (1..=n).map(|k| 2.0 - 2.0 * (k as f64 * angle).cos()).collect()
+    }
+
+    /// The lower half of a matrix; garbage in the upper half must not matter.
+    fn lower(n: usize, entry: impl Fn(usize, usize) -> f64) -> Mat<f64> {
+        Mat::from_fn(n, n, |i, j| if i < j { f64::NAN } else { entry(i, j) })
+    }
+
+    fn by_way_of_a_band(lower: Mat<f64>) -> Vec<f64> {
+        let n = lower.nrows();
+        let (diagonal, below) = bulges::tridiagonal(band::banded(lower), n);
+        tridiagonal_eigenvalues(&diagonal, &below).unwrap()
+    }
+
+    /// As good as random, between −1 and 1.
+    fn noise(i: usize, j: usize) -> f64 {
+        ((i * 7919 + j * 104_729 + 13) as f64 * 0.618_033).sin()
+    }
+
+    #[test]
+    fn eigenvalues_of_the_second_difference() {
+        for n in [1, 2, 3, 10, 300, LARGE + 1] {
+            let matrix = lower(n, |i, j| match i - j {
+                0 => 2.0,
+                1 => -1.0,
+                _ => 0.0,
+            });
+            assert_close(&symmetric_eigenvalues(matrix).unwrap(), &second_difference(n), 1e-13);
+        }
+    }
+
+    #[test]
+    fn eigenvalues_of_a_matrix_without_zeros() {
+        // min(i, j), counted from 1, is the inverse of a second-difference matrix, whose last entry
+        // is 1.
+        let inverse = |n: usize, k: usize| {
+            let angle = (2 * k - 1) as f64 * std::f64::consts::PI / (2 * n + 1) as f64;
+            2.0 - 2.0 * angle.cos()
+        };
+        let sizes = (1..8).chain([31, 32, 33, 34, 40, 41, 63, 64, 65, 66, 97, 129, 161, 300, LARGE + 1]);
+        for n in sizes {
+            let expected: Vec<f64> = (1..=n).rev().map(|k| 1.0 / inverse(n, k)).collect();
+            let matrix = lower(n, |_, j| (j + 1) as f64);
+            let tolerance = 1e-14 * expected[n - 1];
+            assert_close(&by_way_of_a_band(matrix.clone()), &expected, tolerance);
+            assert_close(&symmetric_eigenvalues(matrix).unwrap(), &expected, tolerance);
+        }
+    }
+
+    #[test]
+    fn a_band_has_the_same_eigenvalues() {
+        let n = 150;
+        let one = |i: usize, j: usize| noise(i, 0) * noise(j, 0);
+        let matrices: [(&str, Mat<f64>); 7] = [
+            ("zero", lower(n, |_, _| 0.0)),
+            ("of rank one", lower(n, one)),
+            ("of rank two", lower(n, |i, j| one(i, j) - 1e-3 * noise(i, 1) * noise(j, 1))),
+            ("indefinite", lower(n, noise)),
+            ("graded", lower(n, |i, j| noise(i, j) * (-0.2 * (i + j) as f64).exp())),
+            ("huge", lower(n, |i, j| 1e200 * noise(i, j))),
+            ("tiny", lower(n, |i, j| 1e-200 * noise(i, j))),
+        ];
+        for (name, matrix) in matrices {
+            let (diagonal, below) = tridiagonal(matrix.clone());
+            let expected = tridiagonal_eigenvalues(&diagonal, &below).unwrap();
+            let largest = expected[n - 1].max(-expected[0]);
+            println!("{name}");
+            assert_close(&by_way_of_a_band(matrix), &expected, 1e-14 * largest);
+        }
+    }
+
+    #[test]
+    fn is_the_same_on_any_number_of_threads() {
+        let all = |solve: fn(Mat<f64>) -> Vec<f64>, n: usize, threads: &[usize]| {
+            let run = |threads: &usize| on_threads(*threads, || solve(lower(n, noise)));
+            let found: Vec<Vec<f64>> = threads.iter().map(run).collect();
+            assert!(found.iter().all(|values| *values == found[0]), "{n}");
+        };
+        for n in [300, 517] {
+            all(by_way_of_a_band, n, &[1, 2, 3, 4, 7]);
+        }
+        for n in [400, LARGE + 100] {
+            all(|lower| symmetric_eigenvalues(lower).unwrap(), n, &[1, 2, 3, 5]);
+        }
+    }
+}
