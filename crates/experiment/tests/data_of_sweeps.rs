@@ -1,7 +1,5 @@
 //! The data sets that a sweep holds at once are all in the account of each run.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::fs;
 
 use candle_core::{DType, Device, Tensor};

@@ -1,6 +1,6 @@
 //! Products that are compiled for a number of samples, and not yet at a point.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use candle_core::DType;
 use eigenscape_program::Variables;
@@ -72,8 +72,8 @@ impl CompiledProduct {
         let mut of_size = BTreeMap::new();
         for index in [0, split.count - 1] {
             let samples = split.range(index).len();
-            if !of_size.contains_key(&samples) {
-                of_size.insert(samples, made.remove(&samples).map_or_else(|| program(samples), Ok)?);
+            if let Entry::Vacant(place) = of_size.entry(samples) {
+                place.insert(made.remove(&samples).map_or_else(|| program(samples), Ok)?);
             }
         }
         Ok(Self::of(split, of_size, key))

@@ -117,6 +117,8 @@ mod tests {
     use candle_core::{Device, Tensor};
     use eigenscape_program::{Network, nn};
 
+    use crate::objective::Objective;
+
     use super::*;
     use crate::Point;
 
@@ -143,7 +145,7 @@ mod tests {
         };
         let objective = Objective::new(&network, Loss::CrossEntropy, 5)?;
         let outputs = objective.loss()?.at(&point, &[])?.remove(1).to_vec2::<f64>()?;
-        let factor = objective.loss_factor(&point)?.to_vec3::<f64>()?;
+        let factor = objective.loss_factor()?.rounded_at(&point)?.remove(0).to_vec3::<f64>()?;
         let predictions = MeanLoss::new(&network, Loss::CrossEntropy, point, usize::MAX)?.predictions()?;
         let labels: Vec<_> = (0..5).map(|n| predictions.label(n)).collect();
         assert_eq!(labels, [Some(1), Some(3), Some(0), Some(3), None]);
