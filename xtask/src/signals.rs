@@ -5,12 +5,17 @@ use eigenscape_experiment::progress::Display;
 /// Listens for SIGINT (Ctrl-C) and SIGTERM from now on.
 #[cfg(unix)]
 pub fn listen(display: &Display) {
+    use std::sync::{Arc, atomic::AtomicBool};
+
     use signal_hook::{
-        consts::{SIGINT, SIGTERM},
+        consts::{SIGINT, SIGTERM, SIGXFSZ},
+        flag,
         iterator::Signals,
         low_level::emulate_default_handler,
     };
-    let mut signals = match Signals::new([SIGINT, SIGTERM]) {
+    // A file that would be larger than it may be is then an error of writing, as a full disk is.
+    let too_large = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    let mut signals = match too_large.and_then(|_| Signals::new([SIGINT, SIGTERM])) {
         Ok(signals) => signals,
         // Then they end the process, which loses little.
         Err(error) => return display.line(&format!("warning: signals are not heard ({error})")),

@@ -322,6 +322,10 @@ pub struct DistanceRecord {
     pub band: Option<Band>,
 }
 
+/// Of the random vectors of a spectrum at most so many parts are left out in turn: what is computed
+/// for the error of a distance is no more than so many distances.
+pub const PARTS: usize = 32;
+
 /// A distance over a grid of bandwidths, its own among them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Band {

@@ -16,7 +16,8 @@ use eigenscape_runtime::Result;
 use crate::{
     factor::{PullBack, PushForward},
     objective::{Function, Objective},
-    streamed::{CompiledProduct, ProductKey},
+    product::ProductProgram,
+    streamed::Derivative,
 };
 
 /// So many steps are kept, some 300 bytes each. What is asked for when there is no more room is made
@@ -44,7 +45,7 @@ pub struct Programs {
     steps: AtomicUsize,
     objectives: Kept<usize, Arc<Objective>>,
     functions: Kept<(Wanted, usize), Function>,
-    products: Kept<ProductKey, Arc<CompiledProduct>>,
+    products: Kept<(Derivative, Variables, usize), ProductProgram>,
     pull_backs: Kept<(Variables, usize), Arc<PullBack>>,
     push_forwards: Kept<(Variables, usize), Arc<PushForward>>,
 }
@@ -129,13 +130,16 @@ impl Programs {
         self.objectives.get(samples, &self.steps, |objective| objective.loss.index(), make)
     }
 
-    /// The product of a key, by `make` where it is not known.
+    /// Products with a curvature of a group, over so many samples.
     pub(crate) fn product(
         &self,
-        key: ProductKey,
-        make: impl FnOnce() -> Result<CompiledProduct>,
-    ) -> Result<Arc<CompiledProduct>> {
-        self.products.get(key, &self.steps, |product| product.steps(), || Ok(Arc::new(make()?)))
+        derivative: Derivative,
+        group: &Variables,
+        samples: usize,
+    ) -> Result<ProductProgram> {
+        let make = || derivative.program(&*self.objective(samples)?, group);
+        let key = (derivative, group.clone(), samples);
+        self.products.get(key, &self.steps, ProductProgram::steps, make)
     }
 
     /// The passes backward for a group, with so many cotangents a sample.

@@ -10,12 +10,12 @@ use eigenscape_core::{
     Account, Examples,
     account::{bytes, size},
     memory::of_machine,
+    results::PARTS,
 };
 use eigenscape_program::Network;
 
 use crate::{
     diagnostic::{Located, Result},
-    measure::MOST_PARTS,
     memory,
     optimizer::Optimizer,
     plan::RunPlan,
@@ -159,7 +159,7 @@ pub const LEFT_OUT: usize = 24;
 
 /// Bytes that a distance takes until its run is written: its record, what it is without each part
 /// of the random vectors, and their lines in results.json.
-pub const DISTANCE: usize = 512 + MOST_PARTS * (8 + 32);
+pub const DISTANCE: usize = 512 + PARTS * (8 + 32);
 
 impl RunAccount {
     /// Refuses what does not fit.

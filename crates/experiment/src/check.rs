@@ -115,6 +115,11 @@ pub fn document_plan(
     })
 }
 
+/// Whether a value is this word.
+fn is(node: &Node, word: &str) -> bool {
+    matches!(&node.value, Tree::Scalar(toml::Value::String(other)) if other == word)
+}
+
 /// A warning for a file that asks for no spectrum.
 fn nothing_measured(raw: &raw::Experiment) -> Option<String> {
     let what = match (raw.probe.is_empty(), &raw.train) {
@@ -382,6 +387,13 @@ impl Checker<'_> {
         probes: &[ProbePlan],
     ) -> Result<DistancePlan, ConfigError> {
         let path = format!("distance[{index}]");
+        if let Some(Tree::Array(all)) = self.document.get("distance").map(|node| &node.value)
+            && all[..index].iter().any(|other| other.get("name").is_some_and(|name| is(name, &raw.name)))
+        {
+            let problem = format!("two [[distance]] are named \"{}\"", raw.name);
+            let help = "results are told apart by this name: keep one, or put its keys into [sweep]";
+            return Err(self.error(&format!("{path}.name"), problem, help));
+        }
         let catalog = &self.registry.distances;
         let distance = self.build(catalog, &path, &raw.name, raw.parameters.clone(), &["between"])?;
         let measures = |full: bool, spectra: bool| {

@@ -125,6 +125,9 @@ pub fn evaluate(
     let classes = split.targets.rows().dims().last().copied().unwrap_or(0);
     let ranked = classes > TOP && !split.binary;
     let labels_each = split.labels.as_ref().map_or(0, |labels| labels.len() / split.len().max(1));
+    let backend = Cpu::shared();
+    // What training keeps has other sizes.
+    backend.release();
     for start in (0..split.len()).step_by(BATCH) {
         interrupt.check()?;
         let count = BATCH.min(split.len() - start);
@@ -140,6 +143,7 @@ pub fn evaluate(
             }
         }
     }
+    backend.release();
     let counted = |labels: &Vec<Option<i64>>| labels.iter().flatten().count();
     let share = |count: usize| split.labels.as_ref().map(|labels| count as f64 / counted(labels) as f64);
     Ok(Evaluation {

@@ -7,7 +7,7 @@ use eigenscape_core::{
     ClassMeans, Context, Curvature, CurvatureOperator, Distance, Error, Estimate, Findings, Group, Interrupt,
     ProbeEstimator, Progress, Random, Result, Spectrum,
     landscape::NetworkOperator,
-    results::{Band, DistanceRecord, MeansRecord, ProbeFailure, ProbeRecord},
+    results::{Band, DistanceRecord, MeansRecord, PARTS, ProbeFailure, ProbeRecord},
 };
 
 use crate::{
@@ -293,10 +293,6 @@ pub fn distances(
     (records, left_out)
 }
 
-/// At most so many parts of the random vectors are left out in turn: what is computed for the error
-/// is no more than so many distances.
-pub(crate) const MOST_PARTS: usize = 32;
-
 /// The standard error of a distance, and what it is without each of the random vectors (or parts of
 /// them). Spectra of different numbers of vectors have none to leave out together; nor has one that
 /// a distance is not defined for.
@@ -306,7 +302,7 @@ fn error(distance: &dyn Distance, value: f64, left: &Spectrum, right: &Spectrum)
     probes.dedup();
     let parts = match probes.as_slice() {
         [] => return (Some(0.0), Vec::new()),
-        [several] if *several > 1 => MOST_PARTS.min(*several),
+        [several] if *several > 1 => PARTS.min(*several),
         _ => return (None, Vec::new()),
     };
     let without = |part| {
@@ -449,7 +445,7 @@ mod tests {
         let phase = |i: u32| f64::from(i * i % 100_003);
         let many: Vec<f64> = (0..1000).map(|i| 100.0 + 2_f64.sqrt() * phase(i).sin()).collect();
         let (stderr, left_out) = of(&estimated(&many), &exact);
-        assert_eq!(left_out.len(), MOST_PARTS);
+        assert_eq!(left_out.len(), PARTS);
         assert!((stderr.unwrap() * 1000_f64.sqrt() - 1.0).abs() < 0.4, "{stderr:?}");
     }
 

@@ -2,28 +2,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{DistanceRecord, MeansRecord, ProbeRecord, Results, Run, TrainingRecord};
+use super::{DistanceRecord, MeansRecord, PARTS, ProbeRecord, Results, Run, TrainingRecord};
 
 /// Of what a spectrum is: epoch, sample, curvature and group.
 type Matrix<'a> = (usize, Option<usize>, &'a str, &'a str);
+/// The spectra of each matrix.
+type Spectra<'a> = BTreeMap<Matrix<'a>, Vec<&'a ProbeRecord>>;
+/// Of what a distance is: its name, the left spectrum, the group of the right one.
+type Pair<'a> = (&'a str, Matrix<'a>, &'a str);
 
 /// So much a sum of weights may differ from what it should be.
 const ROUNDING: f64 = 1e-6;
 /// So many standard deviations an estimate of a trace may differ from the mean of the eigenvalues
 /// that are listed.
 const DEVIATIONS: f64 = 20.0;
+/// The most degrees of freedom where the number of random vectors is not said.
+const MOST_FREEDOM: f64 = 1e6;
 
 impl Results {
     /// Checks what their records say of one another: one weight an eigenvalue, weights that sum to 1 or are all
     /// 1/dimension (the rest is mass at zero; an exact spectrum has no others), eigenvalues from
-    /// the largest, extreme eigenvalues and a trace that are theirs, no record twice, finite
-    /// numbers, and spectra behind every distance, which is not negative.
+    /// the largest, extreme eigenvalues and a trace that are theirs, no run and no record twice, finite
+    /// numbers, spectra of two groups behind every distance, which is not negative, and errors that
+    /// are those of the numbers beside them.
     ///
     /// # Errors
     /// The place of the first that does not fit, as in `runs[0].probes[3].weights`, and what is wrong.
     pub fn check(&self) -> Result<(), Misfit> {
+        let mut names = BTreeSet::new();
         for (index, run) in self.runs.iter().enumerate() {
-            run.check().map_err(|misfit| misfit.in_list("runs", index))?;
+            let is_new = names.insert((&run.name, run.seed));
+            demand(is_new, "name", || format!("`{}` is there twice", run.name))
+                .and_then(|()| run.check())
+                .map_err(|misfit| misfit.in_list("runs", index))?;
         }
         let of_variant = |variant: &str| self.runs.iter().filter(|run| run.variant == variant).count();
         for (index, record) in self.variants.iter().enumerate() {
@@ -75,9 +86,17 @@ impl Run {
             probe.check().map_err(|misfit| misfit.in_list("probes", index))?;
         }
         self.check_repetitions()?;
-        let spectra: BTreeSet<Matrix> = self.probes.iter().map(ProbeRecord::matrix).collect();
+        let mut spectra = Spectra::new();
+        for probe in &self.probes {
+            spectra.entry(probe.matrix()).or_default().push(probe);
+        }
+        let mut pairs = BTreeMap::new();
         for (index, distance) in self.distances.iter().enumerate() {
             distance.check(&spectra).map_err(|misfit| misfit.in_list("distances", index))?;
+            if let Some(same) = pairs.insert(distance.pair(), index) {
+                let problem = format!("it is of the spectra of distances[{same}]");
+                return Err(Misfit { place: format!("distances[{index}]"), problem });
+            }
         }
         for (index, means) in self.means.iter().enumerate() {
             means.check().map_err(|misfit| misfit.in_list("means", index))?;
@@ -141,6 +160,11 @@ impl ProbeRecord {
         demand(self.probes != Some(0), "probes", || {
             "an estimate is of one random vector at least".to_owned()
         })?;
+        // Two quadrature rules of as many nodes as there are dimensions, at most, for each vector.
+        let nodes = self.dimension.saturating_mul(2 * self.probes.unwrap_or(1));
+        demand(eigenvalues <= nodes, "eigenvalues", || {
+            format!("{eigenvalues} of a matrix of dimension {}", self.dimension)
+        })?;
         finite(self.trace, "trace")?;
         self.value.map_or(Ok(()), |value| finite(value, "value"))?;
         for (error, place) in [(self.trace_stderr, "trace_stderr"), (self.value_stderr, "value_stderr")] {
@@ -148,8 +172,11 @@ impl ProbeRecord {
                 format!("{} is no standard error", error.unwrap_or_default())
             })?;
         }
-        demand(self.trace_freedom.is_none_or(|freedom| freedom > 0.0), "trace_freedom", || {
-            format!("{} is no number of degrees of freedom", self.trace_freedom.unwrap_or_default())
+        let most = self.probes.map_or(MOST_FREEDOM, |probes| probes as f64 - 1.0);
+        let has_most = |freedom| freedom > 0.0 && freedom <= most;
+        demand(self.trace_freedom.is_none_or(has_most), "trace_freedom", || {
+            let freedom = self.trace_freedom.unwrap_or_default();
+            format!("{freedom} is no number of degrees of freedom up to {most}")
         })?;
         if let (Some(least), Some(largest)) = (self.lambda_min, self.lambda_max) {
             finite(largest, "lambda_max")?;
@@ -173,6 +200,8 @@ impl ProbeRecord {
 
     /// Whether the extreme eigenvalues and the trace are those of the list.
     fn check_sums(&self) -> Result<(), Misfit> {
+        let known = self.eigenvalues.is_empty() || self.lambda_max.is_some() && self.lambda_min.is_some();
+        demand(known, "lambda_max", || "it is missing beside eigenvalues, or lambda_min is".to_owned())?;
         let listed = || self.eigenvalues.iter().zip(&self.weights);
         let sum = |of: fn(f64) -> f64| -> f64 {
             self.dimension as f64 * listed().map(|(value, weight)| weight * of(*value)).sum::<f64>()
@@ -239,7 +268,36 @@ impl ProbeRecord {
 }
 
 impl DistanceRecord {
-    fn check(&self, spectra: &BTreeSet<Matrix>) -> Result<(), Misfit> {
+    fn pair(&self) -> Pair<'_> {
+        (&self.metric, (self.epoch, self.batch, &self.curvature, &self.left), &self.right)
+    }
+
+    /// Whether the standard error is the jackknife's of what the distance is without some of the
+    /// random vectors of the `spectra`, and 0 where there are none.
+    fn check_error(&self, spectra: &[&ProbeRecord]) -> Result<(), Misfit> {
+        let count = self.left_out.len();
+        let parts = |probe: &&ProbeRecord| probe.probes.is_none_or(|probes| count == PARTS.min(probes));
+        demand(count == 0 || spectra.iter().any(parts), "left_out", || {
+            format!("{count} for spectra of other numbers of random vectors")
+        })?;
+        let Some(error) = self.stderr else { return Ok(()) };
+        if count < 2 {
+            let exact = spectra.iter().any(|probe| probe.exact);
+            return demand(error == 0.0 && exact, "stderr", || {
+                format!("{error} is not known without `left_out`")
+            });
+        }
+        let k = count as f64;
+        let mean = self.left_out.iter().sum::<f64>() / k;
+        let squares: f64 = self.left_out.iter().map(|without| (without - mean).powi(2)).sum();
+        let expected = ((k - 1.0) / k * squares).sqrt();
+        let rounding = ROUNDING * (expected + mean.abs());
+        demand((error - expected).abs() <= rounding, "stderr", || {
+            format!("{error} is not {expected}, what follows from `left_out`")
+        })
+    }
+
+    fn check(&self, spectra: &Spectra) -> Result<(), Misfit> {
         let all = std::iter::once(&self.value)
             .chain(&self.left_out)
             .chain(self.band.iter().flat_map(|b| &b.values));
@@ -253,15 +311,21 @@ impl DistanceRecord {
         if let Some(band) = &self.band {
             let (bandwidths, values) = (band.bandwidths.len(), band.values.len());
             demand(bandwidths == values, "band", || format!("{values} values for {bandwidths} bandwidths"))?;
+            let ascend = band.bandwidths.is_sorted_by(|a, b| a < b);
+            let positive = band.bandwidths.first().is_some_and(|least| *least > 0.0);
+            demand(ascend && positive, "band", || "bandwidths are positive and ascend".to_owned())?;
         }
+        demand(self.left != self.right, "right", || format!("`{}` is compared with itself", self.right))?;
+        let mut compared = Vec::new();
         for (group, place) in [(&self.left, "left"), (&self.right, "right")] {
             let matrix = (self.epoch, self.batch, self.curvature.as_str(), group.as_str());
-            let measured = spectra.contains(&matrix);
-            demand(measured, place, || {
+            let measured = spectra.get(&matrix);
+            demand(measured.is_some(), place, || {
                 format!("no spectrum of the {} of `{group}` after epoch {}", self.curvature, self.epoch)
             })?;
+            compared.extend(measured.into_iter().flatten());
         }
-        Ok(())
+        self.check_error(&compared)
     }
 }
 
@@ -278,6 +342,7 @@ impl MeansRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::Band;
 
     fn results() -> Results {
         let probe = |group: &str, exact: bool| ProbeRecord {
@@ -326,7 +391,7 @@ mod tests {
     fn what_does_not_fit_together_is_named() {
         results().check().unwrap();
         type Change = fn(&mut Run);
-        let cases: [(&str, Change); 30] = [
+        let cases: [(&str, Change); 40] = [
             ("runs[0].probes[0].weights: 1 for 2 eigenvalues", |run| run.probes[0].weights.truncate(1)),
             ("runs[0].probes[1].weights: they sum to 0.75 instead of 1", |run| {
                 run.probes[1].weights[0] = 0.25;
@@ -377,6 +442,36 @@ mod tests {
                 run.distances[0].left_out = vec![1.0, -2.0];
             }),
             ("runs[0].distances[0].stderr: -1 is no", |run| run.distances[0].stderr = Some(-1.0)),
+            ("runs[0].distances[0].stderr: 0.1 is not 0.5", |run| {
+                (run.distances[0].stderr, run.distances[0].left_out) = (Some(0.1), vec![1.0, 2.0]);
+            }),
+            ("runs[0].distances[0].stderr: 0.1 is not known", |run| run.distances[0].stderr = Some(0.1)),
+            ("runs[0].distances[0].left_out: 3 for spectra", |run| {
+                (run.probes[0].probes, run.probes[1].probes) = (Some(2), Some(2));
+                run.distances[0].left_out = vec![1.0, 2.0, 3.0];
+            }),
+            ("runs[0].probes[1].lambda_max: it is missing", |run| run.probes[1].lambda_max = None),
+            ("runs[0].probes[1].eigenvalues: 4 of a matrix of dimension 1", |run| {
+                run.probes[1].dimension = 1;
+                run.probes[1].eigenvalues = vec![4.0, 3.0, 2.0, 1.0];
+                run.probes[1].weights = vec![0.25; 4];
+            }),
+            ("runs[0].distances[1]: it is of the spectra of distances[0]", |run| {
+                run.distances.push(DistanceRecord { value: 99.0, ..run.distances[0].clone() });
+            }),
+            ("runs[0].distances[0].right: `fc` is compared with itself", |run| {
+                run.distances[0].right = "fc".to_owned();
+            }),
+            ("runs[0].distances[0].band: bandwidths are positive", |run| {
+                let (bandwidths, values) = (vec![-0.1, 0.1], vec![1.0, 2.0]);
+                run.distances[0].band = Some(Band { bandwidths, values });
+            }),
+            ("runs[0].probes[1].trace_freedom: 5 is no number of degrees of freedom up to 1", |run| {
+                (run.probes[1].trace_freedom, run.probes[1].probes) = (Some(5.0), Some(2));
+            }),
+            ("runs[0].probes[1].trace_freedom: 100000000 is no", |run| {
+                run.probes[1].trace_freedom = Some(1e8);
+            }),
             ("runs[0].training[1].epoch: 0 follows 0", |run| run.training[1].epoch = 0),
             ("runs[0].training[0].test_accuracy: 2 is no share", |run| {
                 run.training[0].test_accuracy = Some(2.0);

@@ -1,6 +1,6 @@
 //! Products that are compiled for a number of samples, and not yet at a point.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
 
 use candle_core::DType;
 use eigenscape_program::Variables;
@@ -28,22 +28,10 @@ pub(crate) enum Derivative {
     Residual,
 }
 
-/// What a product is compiled for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct ProductKey {
-    pub derivative: Derivative,
-    pub group: Variables,
-    pub samples: usize,
-    /// Bytes that it may take beside the point and the vectors.
-    pub memory: usize,
-    pub fusion: Fusion,
-    pub dtype: DType,
-}
-
 /// v ↦ Mv for a symmetric matrix M of one group, a mean over so many samples: how they are split
 /// into micro-batches, and the programs of these.
-pub(crate) struct CompiledProduct {
-    pub(super) split: Split,
+pub(super) struct CompiledProduct {
+    pub split: Split,
     /// By number of samples: two sizes at most.
     pub programs: BTreeMap<usize, ProductProgram>,
     /// P.
@@ -58,61 +46,48 @@ pub(crate) struct CompiledProduct {
 }
 
 impl CompiledProduct {
-    pub fn new(programs: &Programs, key: &ProductKey) -> Result<Self> {
-        let ProductKey { samples, memory, fusion, dtype, .. } = *key;
-        let program = |samples: usize| key.program(&*programs.objective(samples)?);
-        let mut made = BTreeMap::new();
-        let need = |samples: usize| {
-            let program = program(samples)?;
-            let need = program.need(fusion, dtype);
-            made.insert(samples, program);
-            Ok(need)
-        };
+    /// The product over `samples` samples that takes at most `memory` bytes beside the point and the
+    /// vectors.
+    pub fn new(
+        programs: &Programs,
+        (derivative, group): (Derivative, &Variables),
+        (samples, memory): (usize, usize),
+        (fusion, dtype): (Fusion, DType),
+    ) -> Result<Self> {
+        let program = |samples: usize| programs.product(derivative, group, samples);
+        let need = |samples: usize| Ok(program(samples)?.need(fusion, dtype));
         let split = Split::new(samples, memory, programs.network().mixes_samples().is_none(), need)?;
-        let mut of_size = BTreeMap::new();
-        for index in [0, split.count - 1] {
-            let samples = split.range(index).len();
-            if let Entry::Vacant(place) = of_size.entry(samples) {
-                place.insert(made.remove(&samples).map_or_else(|| program(samples), Ok)?);
-            }
-        }
-        Ok(Self::of(split, of_size, key))
-    }
-
-    fn of(split: Split, programs: BTreeMap<usize, ProductProgram>, key: &ProductKey) -> Self {
+        let sizes = [0, split.count - 1].map(|index| split.range(index).len());
+        let programs: BTreeMap<usize, ProductProgram> =
+            sizes.into_iter().map(|samples| Ok((samples, program(samples)?))).collect::<Result<_>>()?;
         let program = |index: usize| &programs[&split.range(index).len()];
         let largest = program(0);
-        let footprint = largest.footprint(key.fusion, key.dtype);
+        let footprint = largest.footprint(fusion, dtype);
         let residuals = footprint.residuals * (split.kept + usize::from(split.kept < split.count));
         let one = footprint.applying + EXACT * largest.dimension();
-        let fit = key.memory.saturating_sub(residuals) / one.max(1);
+        let fit = memory.saturating_sub(residuals) / one.max(1);
         let block = fit.min(WORTHWHILE.div_ceil(largest.flops().max(1))).max(1);
         let preparing = footprint.preparing.saturating_sub(footprint.residuals);
-        let by_sample = matches!(key.group, Variables::Activation(_));
+        let by_sample = matches!(group, Variables::Activation(_));
         let sizes = (0..split.count).map(|index| program(index).dimension());
         let dimension = if by_sample { sizes.sum() } else { sizes.max().unwrap_or(0) };
         let memory = [residuals, one, preparing];
-        Self { split, dimension, by_sample, block, memory, programs }
+        Ok(Self { split, dimension, by_sample, block, memory, programs })
     }
 
     /// The program of a micro-batch.
     pub fn program(&self, index: usize) -> &ProductProgram {
         &self.programs[&self.split.range(index).len()]
     }
-
-    /// How many operations there are.
-    pub fn steps(&self) -> usize {
-        self.programs.values().map(ProductProgram::steps).sum()
-    }
 }
 
-impl ProductKey {
-    fn program(&self, objective: &Objective) -> Result<ProductProgram> {
-        let group = self.group.clone();
-        match self.derivative {
-            Derivative::Hessian => objective.hessian_program(group),
-            Derivative::GaussNewton => objective.gauss_newton_program(group),
-            Derivative::Residual => objective.residual_program(group),
+impl Derivative {
+    /// The program of a group.
+    pub fn program(self, objective: &Objective, group: &Variables) -> Result<ProductProgram> {
+        match self {
+            Self::Hessian => objective.hessian_program(group),
+            Self::GaussNewton => objective.gauss_newton_program(group),
+            Self::Residual => objective.residual_program(group),
         }
     }
 }

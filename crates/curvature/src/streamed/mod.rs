@@ -17,13 +17,13 @@ use candle_core::DType;
 use eigenscape_program::{Affinity, Loss, Network, Variables, transforms::Breaker};
 use eigenscape_runtime::{Fusion, Result};
 
-pub(crate) use self::compiled::{CompiledProduct, ProductKey};
+pub(crate) use self::compiled::Derivative;
 pub use self::{
     columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, predictions::Predictions,
     product::StreamedProduct,
 };
 use self::{
-    compiled::Derivative,
+    compiled::CompiledProduct,
     split::{Need, Split},
 };
 use crate::{point::Point, programs::Programs};
@@ -84,7 +84,7 @@ impl MeanLoss {
     /// # Errors
     /// When the program cannot be built or does not fit into memory.
     pub fn hessian(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
-        self.product(Derivative::Hessian, group.into())
+        self.product(Derivative::Hessian, &group.into())
     }
 
     /// v ↦ Gv for the Gauss-Newton block of `group`.
@@ -92,7 +92,7 @@ impl MeanLoss {
     /// # Errors
     /// When the program cannot be built or does not fit into memory.
     pub fn gauss_newton(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
-        self.product(Derivative::GaussNewton, group.into())
+        self.product(Derivative::GaussNewton, &group.into())
     }
 
     /// v ↦ Rv = Hv − Gv for the residual block of `group`.
@@ -100,7 +100,7 @@ impl MeanLoss {
     /// # Errors
     /// When the program cannot be built or does not fit into memory.
     pub fn residual(&self, group: impl Into<Variables>) -> Result<StreamedProduct> {
-        self.product(Derivative::Residual, group.into())
+        self.product(Derivative::Residual, &group.into())
     }
 
     /// The module in which one sample's output depends on other samples, if there is one: then there is no factor, and all samples
@@ -127,11 +127,9 @@ impl MeanLoss {
         self.programs.objective(1)?.trace_breaker(group)
     }
 
-    fn product(&self, derivative: Derivative, group: Variables) -> Result<StreamedProduct> {
-        let (samples, (fusion, dtype)) = (self.point.samples(), self.numbers());
-        let key = ProductKey { derivative, group, samples, memory: self.memory, fusion, dtype };
-        let make = || CompiledProduct::new(&self.programs, &key);
-        let compiled = self.programs.product(key.clone(), make)?;
+    fn product(&self, derivative: Derivative, group: &Variables) -> Result<StreamedProduct> {
+        let limits = (self.point.samples(), self.memory);
+        let compiled = CompiledProduct::new(&self.programs, (derivative, group), limits, self.numbers())?;
         Ok(StreamedProduct::new(&self.point, compiled))
     }
 

@@ -1,9 +1,6 @@
 //! Products over all samples.
 
-use std::{
-    ops::Range,
-    sync::{Arc, OnceLock},
-};
+use std::{ops::Range, sync::OnceLock};
 
 use candle_core::{D, DType, Tensor};
 use eigenscape_runtime::{Error, Result};
@@ -15,13 +12,13 @@ use crate::{point::Point, product::Product};
 /// before the first application.
 pub struct StreamedProduct {
     point: Point,
-    compiled: Arc<CompiledProduct>,
+    compiled: CompiledProduct,
     /// The first micro-batches, with their residuals.
     kept: OnceLock<Vec<Product>>,
 }
 
 impl StreamedProduct {
-    pub(super) fn new(point: &Point, compiled: Arc<CompiledProduct>) -> Self {
+    pub(super) fn new(point: &Point, compiled: CompiledProduct) -> Self {
         Self { point: point.clone(), compiled, kept: OnceLock::new() }
     }
 

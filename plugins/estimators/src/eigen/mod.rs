@@ -141,7 +141,7 @@ mod tests {
         // is 1.
         let inverse = |n: usize, k: usize| {
             let angle = (2 * k - 1) as f64 * std::f64::consts::PI / (2 * n + 1) as f64;
-            2.0 - 2.0 * angle.cos()
+            4.0 * (0.5 * angle).sin().powi(2)
         };
         let sizes = (1..8).chain([31, 32, 33, 34, 40, 41, 63, 64, 65, 66, 97, 129, 161, 300, LARGE + 1]);
         for n in sizes {

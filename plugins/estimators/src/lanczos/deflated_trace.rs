@@ -10,7 +10,7 @@
 
 use eigenscape_core::{Result, number::mean};
 
-use super::{krylov::Krylov, skewness};
+use super::{deflation::likely, krylov::Krylov, skewness};
 use crate::{eigen::ritz_projections, float::Float};
 
 /// A Ritz vector counts as an eigenvector when its residual is at most this share of its value's distance to the next one. Where few of many outliers
@@ -47,7 +47,9 @@ impl Known {
                 known.trace += pair.value;
                 known.size += pair.value.abs();
                 known.seen += along * (pair.value * along + 2.0 * pair.last * across);
-                known.rest.extend([(0.0, 1.0), (pair.value, (share - 1.0).max(0.0))]);
+                // A larger share than chance gives to one eigenvalue is that of several.
+                let others = if share > likely(1) { share - 1.0 } else { 0.0 };
+                known.rest.extend([(0.0, 1.0), (pair.value, others)]);
             } else {
                 known.rest.push((pair.value, share));
             }

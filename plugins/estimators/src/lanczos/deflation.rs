@@ -48,7 +48,7 @@ fn share(ritz: &Ritz, dimension: usize) -> f64 {
 }
 
 /// What the sum of so many χ²₁ variables hardly exceeds (Wilson & Hilferty 1931).
-fn likely(count: usize) -> f64 {
+pub(super) fn likely(count: usize) -> f64 {
     let (n, spread) = (count as f64, 2.0 / (9.0 * count as f64));
     n * (1.0 - spread + UNLIKELY * spread.sqrt()).powi(3)
 }

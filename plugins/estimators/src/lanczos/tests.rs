@@ -463,7 +463,7 @@ fn nan_is_an_error_and_not_a_hang() {
 fn describes_itself() {
     assert_eq!(
         Lanczos::default().description(),
-        "Lanczos, 128 steps, full reorthogonalisation, 1 Rademacher probe"
+        "Lanczos, 128 steps, full reorthogonalisation, 1 Gaussian probe"
     );
     let four = lanczos(64, 4, Probe::Gaussian);
     assert_eq!(four.description(), "Lanczos, 64 steps, full reorthogonalisation, 4 Gaussian probes");
