@@ -196,7 +196,8 @@ impl DataCache {
     fn add(&mut self, key: DataKey, data: &Arc<dyn Dataset>) {
         // What cannot be read is found when it is used.
         let of = |split| data.examples(split).map_or(0, |examples| examples.bytes());
-        let bytes = of(Split::Train).saturating_add(of(Split::Test));
+        let test = if data.has_test_split() { of(Split::Test) } else { 0 };
+        let bytes = of(Split::Train).saturating_add(test);
         self.0.push(Loaded { key, data: Arc::clone(data), bytes });
     }
 

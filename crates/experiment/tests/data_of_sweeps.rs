@@ -99,7 +99,8 @@ fn what_a_sweep_holds_of_data_is_in_the_account() {
     let held = ALLOCATOR.current_usage() - before;
     assert!(held > 22_000 << 10);
     for run in &plan.runs {
-        let said = prepare::survey(run).unwrap().account.held.total();
-        assert!(held < said + (1 << 20) && said < held + (1 << 20), "{held} bytes are held, {said} said");
+        let account = prepare::survey(run).unwrap().account.held;
+        let (said, words) = (account.total(), account.words());
+        assert!(held < said + (1 << 20) && said < held + (1 << 20), "{held} bytes are held: {words}");
     }
 }
