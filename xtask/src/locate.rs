@@ -6,9 +6,12 @@ use std::{
 };
 
 use eigenscape_core::registry::nearest;
-use eigenscape_experiment::{Failure, Result, diagnostic::suggestion};
+use eigenscape_experiment::{Failure, Result, cases, choices::Choices, diagnostic::suggestion};
 
-/// The file that `word` means: a path, or the name of a file in `experiments/`.
+/// Folders of this name hold what experiments share.
+const BASE: &str = "base";
+
+/// The file that `word` means: a path, or the name of a file in `experiments/` or a folder in it.
 ///
 /// # Errors
 /// When there is no such file.
@@ -16,11 +19,18 @@ pub fn experiment(word: &str) -> Result<PathBuf> {
     let path = Path::new(word);
     let is_path =
         path.extension().is_some_and(|extension| extension == "toml") || path.components().count() > 1;
+    let all = all().unwrap_or_default();
     if is_path {
         // Whether it can be read is seen, and said, when it is read.
-        return Ok(path.to_owned());
+        let elsewhere = all.iter().find(|other| other.file_name() == path.file_name());
+        return match elsewhere.filter(|_| !path.exists()) {
+            None => Ok(path.to_owned()),
+            Some(other) => Err(Failure::Usage {
+                problem: format!("there is no file {word}"),
+                remedy: format!("did you mean {}", other.display()),
+            }),
+        };
     }
-    let all = all().unwrap_or_default();
     let found = all.iter().find(|path| name(path) == word);
     found.cloned().ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|path| name(path)).collect();
@@ -32,6 +42,8 @@ pub fn experiment(word: &str) -> Result<PathBuf> {
         let remedy = if names.is_empty() {
             "give the path of an experiment's TOML file: there is no folder experiments/ here or above"
                 .to_owned()
+        } else if let Some((file, case)) = case(word, &all) {
+            format!("it is one of several in a file: {} --only {case}", name(file))
         } else {
             suggestion(nearest(word, names.iter().copied()).as_deref(), "experiments", &names)
         };
@@ -39,7 +51,18 @@ pub fn experiment(word: &str) -> Result<PathBuf> {
     })
 }
 
-/// Every file of `experiments/`, the quickstart first, the others by name.
+/// The file and the case of an experiment that stands with others in one file.
+fn case<'f>(word: &str, files: &'f [PathBuf]) -> Option<(&'f Path, String)> {
+    files.iter().find_map(|file| {
+        // Only what looks like it is read.
+        word.strip_prefix(name(file))?.strip_prefix('-')?;
+        let experiments = cases::read(file, &Choices::default()).ok()?;
+        let found = experiments.into_iter().find(|experiment| experiment.name() == Some(word))?;
+        Some((file.as_path(), found.case?))
+    })
+}
+
+/// Every file of `experiments/` and the folders in it, the quickstart first, the others by name.
 ///
 /// # Errors
 /// When there is no such folder here or above.
@@ -48,12 +71,19 @@ pub fn all() -> Result<Vec<PathBuf>> {
         problem: "there is no folder experiments/ here or above".to_owned(),
         remedy: "run this in the repository, or give the path of an experiment's file".to_owned(),
     })?;
-    let entries = fs::read_dir(&folder).map_err(|error| eigenscape_core::Error::io(&folder, error))?;
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<PathBuf> =
-        files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
-    files.sort_by_key(|path| (name(path) != "quickstart", path.clone()));
+    let is_study = |path: &&PathBuf| path.is_dir() && name(path) != BASE;
+    let found = entries(&folder)?;
+    let inner = found.iter().filter(is_study).map(|study| entries(study));
+    let inner = inner.collect::<Result<Vec<_>>>()?.concat();
+    let is_toml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
+    let mut files: Vec<PathBuf> = found.into_iter().chain(inner).filter(is_toml).collect();
+    files.sort_by_key(|path| (name(path) != "quickstart", name(path).to_owned()));
     Ok(files)
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|error| eigenscape_core::Error::io(folder, error))?;
+    Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
 }
 
 fn name(path: &Path) -> &str {

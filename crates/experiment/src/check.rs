@@ -25,12 +25,12 @@ use eigenscape_program::Mode;
 pub(crate) use self::probe::CURVATURES;
 use self::twins::Twins;
 use crate::{
-    artifacts,
+    artifacts, cases,
     checkpoint::Selection,
     choices::Choices,
     diagnostic::{ConfigError, Failure, Located, Result, suggestion},
     document::{Node, Tree},
-    extends, limits,
+    limits,
     plan::{DistancePlan, LossPlan, ModelPlan, Plan, ProbePlan, RunPlan, Shortened, TrainPlan},
     raw, read, resolved,
     sweep::{self, Combination},
@@ -39,14 +39,23 @@ use crate::{
 /// What stands beside the folders of results: the page of all claims and its figures.
 const STUDY: [&str; 2] = ["claims.html", "claims-figures"];
 
-/// Reads an experiment's file with what it inherits, applies what the command line chose, and checks everything that can be known
-/// before the network is built.
+/// Reads the file of one experiment with what it inherits, applies what the command line chose, and
+/// checks everything that can be known before the network is built. For a file of several see
+/// [`cases::read`].
 ///
 /// # Errors
 /// The first thing in the files or the flags that cannot be used.
 pub fn plan(file: &Path, choices: &Choices, registry: &Registry) -> Result<Plan> {
-    let base = file.parent().unwrap_or(Path::new("")).to_owned();
-    document_plan(&extends::read(file)?, &Environment { base, ..Environment::default() }, choices, registry)
+    match cases::read(file, choices)?.as_slice() {
+        [one] => one.plan(choices, registry),
+        several => {
+            let names: Vec<&str> = several.iter().filter_map(|one| one.case.as_deref()).collect();
+            Err(Failure::Usage {
+                problem: format!("{} has {} experiments", file.display(), names.len()),
+                remedy: format!("choose one with --only: {}", names.join(", ")),
+            })
+        }
+    }
 }
 
 /// As [`plan`], for a document.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
+    cases,
     diagnostic::{ConfigError, suggestion},
     document::{Node, Tree},
     extends, overrides,
@@ -44,6 +45,8 @@ pub struct Choices {
     pub set: Vec<String>,
     /// The folder that takes the folder of results, instead of the file's own.
     pub out: Option<PathBuf>,
+    /// `--only` flags: the cases that are meant; all, where there is none.
+    pub only: Vec<String>,
 }
 
 impl Choices {
@@ -64,7 +67,7 @@ impl Choices {
         for flag in &self.set {
             overrides::apply(document, flag)?;
         }
-        match [KEY, extends::KEY].into_iter().find_map(|key| Some((key, document.get(key)?))) {
+        match [KEY, extends::KEY, cases::KEY].into_iter().find_map(|key| Some((key, document.get(key)?))) {
             None => Ok(changes),
             Some((key, node)) => Err(node.key.error(
                 format!(

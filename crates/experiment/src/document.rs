@@ -176,6 +176,12 @@ impl Node {
         entries.iter().map(|(key, _)| key.as_str())
     }
 
+    /// A key of this table with its value.
+    pub fn entry_mut(&mut self, key: &str) -> Option<&mut (String, Self)> {
+        let Tree::Table(entries) = &mut self.value else { return None };
+        entries.iter_mut().find(|(name, _)| name == key)
+    }
+
     /// Removes a key of this table.
     pub fn remove(&mut self, key: &str) -> Option<Self> {
         let Tree::Table(entries) = &mut self.value else { return None };

@@ -12,6 +12,7 @@ use std::{
 use eigenscape_core::regular_file;
 
 use crate::{
+    cases,
     diagnostic::{ConfigError, Result},
     document::{Node, Tree},
     limits::FILES,
@@ -32,6 +33,16 @@ pub fn read(path: &Path) -> Result<Node> {
 /// experiment's own.
 fn inherited(path: &Path, descendants: &mut Vec<PathBuf>, read: &mut usize) -> Result<Node> {
     let mut own = Node::read(path)?;
+    if let Some((_, Node { value: Tree::Array(cases), .. })) = own.entry_mut(cases::KEY) {
+        for case in cases {
+            *case = over(path, case.clone(), descendants, read)?;
+        }
+    }
+    over(path, own, descendants, read)
+}
+
+/// What `own`, a file or a case in it, has over what it inherits.
+fn over(path: &Path, mut own: Node, descendants: &mut Vec<PathBuf>, read: &mut usize) -> Result<Node> {
     let Some(extends) = own.remove(KEY) else { return Ok(own) };
     descendants.push(path.to_owned());
     let mut merged: Option<Node> = None;
@@ -106,7 +117,7 @@ fn name(path: &Path) -> String {
 }
 
 /// `own` over `base`: tables key by key, everything else replaced.
-fn merge(base: Node, own: Node) -> Node {
+pub(crate) fn merge(base: Node, own: Node) -> Node {
     let (mut entries, own_entries) = match (base.value, own.value) {
         (Tree::Table(base), Tree::Table(own)) => (base, own),
         (_, value) => return Node { value, ..own },

@@ -1,6 +1,7 @@
 //! From an experiment's TOML file to a checked plan, to results.
 //!
-//! The way of a file: [`document`] (a tree that knows where everything was written) with what it inherits ([`extends`]) →
+//! The way of a file: [`document`] (a tree that knows where everything was written) with what it inherits ([`extends`]), of
+//! several experiments in it each ([`cases`]) →
 //! [`choices`] of the command line (profile, `--set` flags: [`overrides`]) and [`sweep`] → [`raw`] (serde types) → [`check`] → [`plan`] (other types, with nothing left to doubt).
 //!
 //! The way of a plan: [`prepare`] (data, network, weights, groups; the last errors that are the file's) → [`run`], each run of which
@@ -12,6 +13,7 @@ pub mod account;
 pub mod artifacts;
 pub mod augment;
 mod capacity;
+pub mod cases;
 pub mod check;
 pub mod checkpoint;
 pub mod choices;

@@ -71,6 +71,11 @@ pub struct Experiment {
     /// A file, or a list of files, whose values hold where this one says nothing; relative to this one.
     #[serde(default, skip_serializing)]
     pub extends: Option<Words>,
+    /// Several experiments in one file, each with a `name` and the keys in which it differs from what the file says; `--only
+    /// NAME` runs one of them.
+    #[serde(default, skip_serializing)]
+    #[schemars(with = "Vec<std::collections::BTreeMap<String, serde_json::Value>>")]
+    pub case: Vec<toml::Table>,
     /// Overrides: keys of `small` hold for `--profile small` (the default where there is no GPU), of `full` for `--profile full`.
     #[serde(default, skip_serializing)]
     pub profile: Option<Profiles>,

@@ -7,7 +7,8 @@ use std::{
 
 use eigenscape_core::{Registry, notes::Note};
 use eigenscape_experiment::{
-    Failure, Result, check,
+    Failure, Result,
+    cases::{self, Experiment},
     choices::Choices,
     claims::Claims,
     notes,
@@ -20,15 +21,27 @@ use crate::locate;
 
 /// Checks every file and says what it would run. All are checked, whatever is wrong with the first.
 pub fn run(experiments: &[String], choices: &Choices, registry: &Registry) -> Result<()> {
-    if let [word] = experiments {
-        return crate::print(one(&locate::experiment(word)?, choices, registry)?);
+    let mut all: Vec<(String, Result<String>)> = Vec::new();
+    for word in experiments {
+        let read = locate::experiment(word).and_then(|file| Ok((cases::read(&file, choices)?, file)));
+        match read {
+            Ok((experiments, file)) => all.extend(experiments.iter().map(|experiment| {
+                let case = experiment.case.as_ref().map(|case| format!(" --only {case}"));
+                (format!("{word}{}", case.unwrap_or_default()), one(experiment, &file, choices, registry))
+            })),
+            Err(failure) => all.push((word.clone(), Err(failure))),
+        }
+    }
+    let count = all.len();
+    if count == 1 {
+        return all.into_iter().try_for_each(|(_, said)| crate::print(said?));
     }
     let mut wrong = Vec::new();
-    for word in experiments {
-        match locate::experiment(word).and_then(|file| one(&file, choices, registry)) {
+    for (word, said) in all {
+        match said {
             Ok(text) => crate::print(text)?,
             Err(failure) => {
-                wrong.push(word.as_str());
+                wrong.push(word);
                 crate::report(failure);
             }
         }
@@ -37,18 +50,13 @@ pub fn run(experiments: &[String], choices: &Choices, registry: &Registry) -> Re
         return Ok(());
     }
     Err(Failure::Usage {
-        problem: format!(
-            "{} of {} experiments cannot run: {}",
-            wrong.len(),
-            experiments.len(),
-            wrong.join(", ")
-        ),
+        problem: format!("{} of {count} experiments cannot run: {}", wrong.len(), wrong.join(", ")),
         remedy: "the reasons are above".to_owned(),
     })
 }
 
-fn one(file: &Path, choices: &Choices, registry: &Registry) -> Result<String> {
-    let plan = check::plan(file, choices, registry)?;
+fn one(experiment: &Experiment, file: &Path, choices: &Choices, registry: &Registry) -> Result<String> {
+    let plan = experiment.plan(choices, registry)?;
     let mut lines = vec![format!("{}: {} -> {}", file.display(), plan.name, plan.directory.display())];
     lines.extend(plan.warnings.iter().map(|warning| format!("  warning: {warning}")));
     if let Some(shortened) = &plan.profile {

@@ -1,10 +1,16 @@
 //! `reproduce`: run experiments.
 
-use std::path::{self, Path, PathBuf};
+use std::path::{self, PathBuf};
 
 use eigenscape_core::Registry;
 use eigenscape_experiment::{
-    Failure, Result, check, choices::Choices, executed::Executed, plan::Plan, progress::Display, run,
+    Failure, Result,
+    cases::{self, Experiment},
+    choices::Choices,
+    executed::Executed,
+    plan::Plan,
+    progress::Display,
+    run,
 };
 
 use crate::{cli::Reproduce, locate, signals};
@@ -18,11 +24,17 @@ pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
     signals::listen(&display);
     let choices = arguments.overrides.choices(arguments.out.as_deref());
     if arguments.experiments.is_empty() {
-        return study(&choices, arguments.fresh, &display, registry);
+        return study(all(&choices)?, &choices, arguments.fresh, &display, registry);
+    }
+    let files = arguments.experiments.iter().map(|word| cases::read(&locate::experiment(word)?, &choices));
+    let experiments = files.collect::<Result<Vec<_>>>()?.concat();
+    if choices.only.is_empty() && experiments.iter().any(|experiment| experiment.case.is_some()) {
+        let named = experiments.into_iter().map(|one| (one.name().unwrap_or_default().to_owned(), Ok(one)));
+        return study(named.collect(), &choices, arguments.fresh, &display, registry);
     }
     // All are checked before the first is run: a misspelt word in the last should not wait for hours.
-    let files = arguments.experiments.iter().map(|word| locate::experiment(word));
-    let plans = files.map(|file| check::plan(&file?, &choices, registry)).collect::<Result<Vec<_>>>()?;
+    let plans = experiments.iter().map(|experiment| experiment.plan(&choices, registry));
+    let plans = plans.collect::<Result<Vec<_>>>()?;
     distinct(&plans)?;
     let mut failure = None;
     for plan in &plans {
@@ -48,24 +60,33 @@ fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<Executed> {
     Ok(executed)
 }
 
+/// An experiment by its name, or why it cannot be read.
+type Named = (String, Result<Experiment>);
+
 /// Runs every experiment that can run here, one after the other, and puts all claims on one page. What has been finished before is
 /// not repeated, and one that fails does not keep the others from running: what went wrong first is returned at last.
-fn study(choices: &Choices, fresh: bool, display: &Display, registry: &Registry) -> Result<()> {
+fn study(
+    experiments: Vec<Named>,
+    choices: &Choices,
+    fresh: bool,
+    display: &Display,
+    registry: &Registry,
+) -> Result<()> {
     let (mut left_out, mut failure) = (Vec::new(), None);
-    for file in locate::all()? {
+    for (name, experiment) in experiments {
         // Planned one by one: their data sets together may not fit into memory.
-        let done = check::plan(&file, choices, registry).and_then(|plan| execute(&plan, fresh, display));
-        match done {
+        let planned = experiment.and_then(|experiment| experiment.plan(choices, registry));
+        match planned.and_then(|plan| execute(&plan, fresh, display)) {
             Ok(executed) => {
                 if executed.finished_earlier {
-                    display.line(&format!("{}: finished earlier", name(&file)));
+                    display.line(&format!("{name}: finished earlier"));
                 }
                 failure = failure.or(executed.failure());
             }
             Err(why @ Failure::Interrupted { .. }) => return Err(why),
             Err(why) => {
-                display.line(&format!("{} is left out: {why}", file.display()));
-                left_out.push((name(&file), why.to_string()));
+                display.line(&format!("{name} is left out: {why}"));
+                left_out.push((name, why.to_string()));
                 // What does not fit this machine is no failure; what went wrong on the way is.
                 failure = failure.or((why.exit_code() == 1).then_some(why));
             }
@@ -78,8 +99,21 @@ fn study(choices: &Choices, fresh: bool, display: &Display, registry: &Registry)
     failure.map_or(Ok(()), Err)
 }
 
-fn name(file: &Path) -> String {
-    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+/// Every experiment of `experiments/`.
+fn all(choices: &Choices) -> Result<Vec<Named>> {
+    let mut all = Vec::new();
+    for file in locate::all()? {
+        let of_file = || file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        match cases::read(&file, choices) {
+            Ok(found) => {
+                all.extend(found.into_iter().map(|experiment| {
+                    (experiment.name().map_or_else(of_file, str::to_owned), Ok(experiment))
+                }))
+            }
+            Err(why) => all.push((of_file(), Err(why))),
+        }
+    }
+    Ok(all)
 }
 
 /// Refuses two experiments that would write to the same folder.

@@ -1,4 +1,5 @@
-//! A file that `extends` others may leave out of a table what it inherits.
+//! A file that `extends` others may leave out of a table what it inherits, and one with cases what they
+//! say.
 
 use serde_json::{Map, Value, json};
 
@@ -24,7 +25,8 @@ pub(super) fn where_inherited(mut schema: Value) -> Value {
         definitions.insert(partial, definition);
     }
     schema["properties"] = properties;
-    schema["if"] = json!({ "not": { "required": ["extends"] } });
+    let elsewhere = [json!({ "required": ["extends"] }), json!({ "required": ["case"] })];
+    schema["if"] = json!({ "not": { "anyOf": elsewhere } });
     schema["then"] = json!({ "required": required, "properties": whole });
     if let Some(schema) = schema.as_object_mut() {
         schema.remove("required");

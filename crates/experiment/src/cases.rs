@@ -1,0 +1,145 @@
+//! `[[case]]`: one file, several experiments.
+//!
+//! A case is what a file would be that `extends` this one: its keys win over the file's, and it may
+//! have an `extends` of its own in between. The experiment of the case `lenet-mnist` in the file of
+//! `layerwise` is called `layerwise-lenet-mnist`, and its results lie in a folder of that name.
+
+use std::{collections::HashSet, path::Path};
+
+use eigenscape_core::{
+    Registry,
+    registry::{Environment, nearest},
+};
+use toml::Value;
+
+use crate::{
+    check,
+    choices::Choices,
+    diagnostic::{ConfigError, Failure, Result, suggestion},
+    document::{Node, Tree},
+    extends,
+    limits::ENTRIES,
+    plan::Plan,
+};
+
+/// The key of the list of cases.
+pub(crate) const KEY: &str = "case";
+
+/// An experiment of a file, with everything that it inherits; not yet checked.
+#[derive(Clone)]
+pub struct Experiment {
+    /// The name of its case; `None` in a file without cases.
+    pub case: Option<String>,
+    /// Its keys.
+    pub document: Node,
+    environment: Environment,
+}
+
+impl Experiment {
+    /// Applies what the command line chose, and checks everything that can be known before the
+    /// network is built.
+    ///
+    /// # Errors
+    /// The first thing in the document or the flags that cannot be used.
+    pub fn plan(&self, choices: &Choices, registry: &Registry) -> Result<Plan> {
+        check::document_plan(&self.document, &self.environment, choices, registry)
+    }
+
+    /// The name of the experiment, where it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.document.get("name").and_then(word)
+    }
+}
+
+/// The experiments of a file: of one with cases those that the command line chose, without a choice
+/// all of them.
+///
+/// # Errors
+/// When a file cannot be read, a case has no name of its own, or there is no case that was chosen.
+pub fn read(file: &Path, choices: &Choices) -> Result<Vec<Experiment>> {
+    let mut document = extends::read(file)?;
+    let environment =
+        Environment { base: file.parent().unwrap_or(Path::new("")).to_owned(), ..Environment::default() };
+    let Some(list) = document.remove(KEY) else {
+        return match choices.only.first() {
+            None => Ok(vec![Experiment { case: None, document, environment }]),
+            Some(name) => Err(Failure::Usage {
+                problem: format!("--only {name}: {} has no [[case]]", file.display()),
+                remedy: "leave --only out".to_owned(),
+            }),
+        };
+    };
+    let cases = named(&list)?;
+    for name in &choices.only {
+        chosen(name, &cases, file)?;
+    }
+    let is_chosen =
+        |(name, _): &&(&str, &Node)| choices.only.is_empty() || choices.only.iter().any(|only| only == name);
+    let experiment = |&(name, case): &(&str, &Node)| Experiment {
+        case: Some(name.to_owned()),
+        document: experiment(document.clone(), name, case),
+        environment: environment.clone(),
+    };
+    Ok(cases.iter().filter(is_chosen).map(experiment).collect())
+}
+
+/// The cases by their names.
+fn named(list: &Node) -> Result<Vec<(&str, &Node)>, ConfigError> {
+    let Tree::Array(elements) = &list.value else {
+        let help = "write every case as a table [[case]] with a name and the keys it sets".to_owned();
+        return Err(list.key.error("`case` must be a list of tables", Some(help)));
+    };
+    if elements.is_empty() || elements.len() > ENTRIES {
+        let help = format!("write from 1 to {ENTRIES} tables [[case]]");
+        return Err(list.key.error(format!("`case` lists {} cases", elements.len()), Some(help)));
+    }
+    let mut seen = HashSet::new();
+    let named = |element| {
+        let (name, site) = name(element)?;
+        if !seen.insert(name) {
+            let help = "give each case a name of its own".to_owned();
+            return Err(site.error(format!("two cases are named \"{name}\""), Some(help)));
+        }
+        Ok((name, element))
+    };
+    elements.iter().map(named).collect()
+}
+
+fn name(case: &Node) -> Result<(&str, &crate::diagnostic::Site), ConfigError> {
+    let named = case.get("name").and_then(|node| Some((word(node)?, &node.site)));
+    named.filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+        let help = "give it one as in name = \"lenet-mnist\"".to_owned();
+        case.site.error("a case has no name", Some(help))
+    })
+}
+
+fn word(node: &Node) -> Option<&str> {
+    match &node.value {
+        Tree::Scalar(Value::String(word)) => Some(word),
+        _ => None,
+    }
+}
+
+fn chosen(name: &str, cases: &[(&str, &Node)], file: &Path) -> Result<()> {
+    if cases.iter().any(|(known, _)| *known == name) {
+        return Ok(());
+    }
+    let known: Vec<&str> = cases.iter().map(|(known, _)| *known).collect();
+    Err(Failure::Usage {
+        problem: format!("--only {name}: {} has no such case", file.display()),
+        remedy: suggestion(nearest(name, known.iter().copied()).as_deref(), "cases", &known),
+    })
+}
+
+/// The document of a case: `base` with the case's keys, and both names.
+fn experiment(base: Node, name: &str, case: &Node) -> Node {
+    let mut own = case.clone();
+    if let (Some(study), Tree::Table(entries)) = (base.get("name").and_then(word), &mut own.value) {
+        let whole = format!("{study}-{name}");
+        if let Some((_, node)) = entries.iter_mut().find(|(key, _)| key == "name") {
+            node.value = Tree::Scalar(Value::String(whole));
+        }
+    }
+    extends::merge(base, own)
+}
