@@ -3,7 +3,8 @@
 use std::{collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, MeanLoss, Network, Objective, Point, Product, TraceEstimate, nn};
+use eigenscape_autodiff::{MeanLoss, Network, Objective, Point, Product, TraceEstimate, nn};
+use eigenscape_losses::{binary_cross_entropy, cross_entropy};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -28,7 +29,7 @@ impl Case {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let tensors = candle_core::safetensors::load(path, &Device::Cpu)?;
         let get = |name: &str| -> Fallible<Tensor> { Ok(tensors[name].to_dtype(dtype)?) };
-        let loss = if name.starts_with("sigmoid") { Loss::BinaryCrossEntropy } else { Loss::CrossEntropy };
+        let loss = if name.starts_with("sigmoid") { binary_cross_entropy() } else { cross_entropy() };
         let classes = tensors["t"].dims()[1];
         let network = Network::new(&[2], move |scope, x| {
             let hidden = nn::linear(&mut scope.at("0"), x, 3, true)?;
@@ -43,8 +44,8 @@ impl Case {
             targets: get("t")?,
             masks: vec![],
         };
-        let objective = Objective::new(&network, loss, 5)?;
-        let loss = MeanLoss::new(&network, loss, point.clone(), usize::MAX)?;
+        let objective = Objective::new(&network, &loss, 5)?;
+        let loss = MeanLoss::new(&network, &loss, point.clone(), usize::MAX)?;
         Ok(Self { name, objective, loss, point, tensors, all: [0, 1, 2, 3] })
     }
 

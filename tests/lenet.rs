@@ -4,11 +4,12 @@ use std::{collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_architectures::lenet::LeNet;
-use eigenscape_autodiff::{Loss, Network, Objective, Point, Rows};
+use eigenscape_autodiff::{Network, Objective, Point, Rows};
 use eigenscape_core::{
     Architecture, Context, Curvature, CurvatureOperator, Group, GroupSelector, Landscape, Registry, Spectrum,
     registry::Environment,
 };
+use eigenscape_losses::cross_entropy;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -72,7 +73,7 @@ fn assert_spectrum(name: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
 fn check(dtype: DType, memory: usize, exact: f64, lanczos: f64) -> Fallible<()> {
     let reference = Reference::load()?;
     let (network, point) = reference.point(dtype)?;
-    let landscape = Landscape::new(&network, Loss::CrossEntropy, point, memory)?;
+    let landscape = Landscape::new(&network, &cross_entropy(), point, memory)?;
     let full = &GroupSelector::Full.resolve(&network, 100)?[0];
     let mut trace = 0.0;
     let groups = GroupSelector::Parameters.resolve(&network, 100)?;
@@ -149,7 +150,7 @@ fn everything(objective: &Objective, point: &Point) -> Fallible<Vec<f32>> {
 #[test]
 fn threads_do_not_change_a_bit() -> Fallible<()> {
     let (network, point) = Reference::load()?.point(DType::F32)?;
-    let objective = Objective::new(&network, Loss::CrossEntropy, 100)?;
+    let objective = Objective::new(&network, &cross_entropy(), 100)?;
     let with = |threads: usize| -> Fallible<Vec<f32>> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         pool.install(|| everything(&objective, &point).map_err(|error| error.to_string())).map_err(Into::into)

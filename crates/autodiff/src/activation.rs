@@ -75,7 +75,7 @@ mod tests {
     use candle_core::{Device, Tensor};
 
     use super::*;
-    use crate::{Loss, Objective, Point, Scope, Variables, nn};
+    use crate::{Objective, Point, Scope, Variables, nn, testing::squared_error};
 
     fn block(scope: &mut Scope, x: Value) -> Result<Value> {
         let y = nn::linear(&mut scope.at("fc"), x, 3, true)?;
@@ -136,7 +136,7 @@ mod tests {
         let names: Vec<String> = network.activations()?.into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["fc", "drop", "flat", "same", "act"]);
         // What goes around a module is not behind its activation.
-        let objective = Objective::new(&network, Loss::MeanSquaredError, 1)?;
+        let objective = Objective::new(&network, &squared_error(), 1)?;
         let level =
             |module: &str| Ok::<_, Error>(objective.affinity(Variables::Activation(module.to_owned()))?.0);
         assert_eq!(level("fc")?, level("drop")?);
@@ -186,7 +186,7 @@ mod tests {
             targets: wave(&[SAMPLES, 2])?,
             masks: vec![],
         };
-        let objective = Objective::new(&network, Loss::MeanSquaredError, SAMPLES)?;
+        let objective = Objective::new(&network, &squared_error(), SAMPLES)?;
         let (bias, hidden) = (Variables::from(&[1]), Variables::Activation("fc".to_owned()));
         let same = |in_bias: &Tensor, in_hidden: &Tensor| -> Result<()> {
             let summed = in_hidden.reshape((SAMPLES, 5))?.sum(0)?;

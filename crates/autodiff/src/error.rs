@@ -33,7 +33,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn shape(operation: impl Into<String>, problem: impl Into<String>) -> Self {
+    /// The error that shapes do not fit together: in which operation, and how.
+    pub fn shape(operation: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Shape { operation: operation.into(), problem: problem.into() }
     }
 }

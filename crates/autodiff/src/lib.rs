@@ -32,6 +32,8 @@ mod scope;
 mod softmax;
 mod streamed;
 mod targets;
+#[cfg(test)]
+mod testing;
 mod trace;
 pub mod transforms;
 mod variables;
@@ -41,7 +43,7 @@ pub use factor::{Factor, RowSize, Rows};
 pub use graph::{Graph, Value};
 pub use identity::{Identity, Real};
 pub use init::{Init, InitRule, InitRules};
-pub use loss::Loss;
+pub use loss::{Categorical, DiagonalRoot, Loss, LossFunction, LossRoot, Needs};
 pub use network::Network;
 pub use objective::{Function, Objective};
 pub use penalty::{KnownLoss, Over, Penalty, PenaltyFunction, PenaltyScope};
@@ -51,6 +53,7 @@ pub use primitives::{ConvSettings, Function as ElementwiseFunction, PoolSettings
 pub use product::{Product, ProductProgram};
 pub use program::Program;
 pub use scope::{Mask, Mode, Parameter, Scope};
+pub use softmax::Odds;
 pub use streamed::{LossGradient, MeanLoss, Predictions, StreamedColumns, StreamedFactor, StreamedProduct};
 pub use targets::{ClassCoding, TargetRows, class_targets};
 pub use trace::{TraceEstimate, TraceFunction};

@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 
 use crate::error::{Error, Result};
 
-/// How an integer label becomes a row of targets for the cross-entropy.
+/// How an integer label becomes a row of targets.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ClassCoding<'a> {
     /// ε in \[0, 1\]: a label counts 1 − ε for its class and ε/C for every class (Szegedy et al. 2016).
@@ -25,7 +25,7 @@ pub struct TargetRows {
     count: f64,
 }
 
-/// Integer labels \[N, ...\] as target rows \[N, ..., C\] of [`Loss::CrossEntropy`](crate::Loss), in f64: the
+/// Integer labels \[N, ...\] as target rows \[N, ..., C\] of a cross-entropy, in f64: the
 /// [mean](TargetRows::mean) of [`TargetRows::of_classes`] without weights of classes.
 ///
 /// ```

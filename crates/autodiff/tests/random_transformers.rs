@@ -12,6 +12,7 @@ use eigenscape_autodiff::{
     ConvSettings, Loss, Mode, Result, Scope, Value,
     nn::{self, Activation, AttentionSettings, Projections},
 };
+use eigenscape_losses::cross_entropy;
 use proptest::{prelude::*, test_runner::RngSeed};
 
 const WIDTH: usize = 4;
@@ -106,7 +107,7 @@ impl Block {
     }
 }
 
-fn set_up(seed: u64, layers: &[Block], head: Head, loss: Loss, mode: Mode) -> Result<Case> {
+fn set_up(seed: u64, layers: &[Block], head: Head, loss: &Loss, mode: Mode) -> Result<Case> {
     let layers = layers.to_vec();
     common::set_up(seed, loss, mode, &[1, 4, 2], move |scope, x| {
         let mut x = nn::patch_embed(&mut scope.at("patches"), x, 2, WIDTH, true)?;
@@ -130,7 +131,7 @@ proptest! {
     fn derivatives_agree_with_finite_differences(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        let case = set_up(seed, &layers, head, loss, mode)?;
+        let case = set_up(seed, &layers, head, &loss, mode)?;
         derivatives_agree(&case)?;
     }
 
@@ -138,7 +139,7 @@ proptest! {
     fn the_factor_and_the_jacobian_give_the_gauss_newton_matrix(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        let case = set_up(seed, &layers, head, loss, mode)?;
+        let case = set_up(seed, &layers, head, &loss, mode)?;
         factors_agree(&case)?;
     }
 
@@ -146,7 +147,7 @@ proptest! {
     fn a_proof_of_affinity_means_that_the_residual_block_vanishes(
         seed in any::<u64>(), layers in layers(), head in heads(), mode in modes(),
     ) {
-        let case = set_up(seed, &layers, head, Loss::CrossEntropy, mode)?;
+        let case = set_up(seed, &layers, head, &cross_entropy(), mode)?;
         affinity_is_honest(&case)?;
     }
 
@@ -154,13 +155,13 @@ proptest! {
     fn the_split_into_micro_batches_does_not_matter(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        streams_agree(&set_up(seed, &layers, head, loss, mode)?)?;
+        streams_agree(&set_up(seed, &layers, head, &loss, mode)?)?;
     }
 
     #[test]
     fn traces_and_their_gradients_agree(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        traces_agree(&set_up(seed, &layers, head, loss, mode)?)?;
+        traces_agree(&set_up(seed, &layers, head, &loss, mode)?)?;
     }
 }

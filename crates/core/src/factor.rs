@@ -33,11 +33,11 @@ pub trait FactorSource {
     ///
     /// # Errors
     /// When samples have no classes.
-    fn predictions(&self) -> Result<Predictions> {
+    fn predictions(&self) -> Result<Box<dyn Predictions>> {
         Err(Error::input(
             "class structure",
             "the samples have no classes",
-            "use it with the cross-entropy of one label an example",
+            "use it with a loss of classes and one label an example",
         ))
     }
 
@@ -155,7 +155,7 @@ impl FactorSource for LossFactor {
         self.loss.memory()
     }
 
-    fn predictions(&self) -> Result<Predictions> {
+    fn predictions(&self) -> Result<Box<dyn Predictions>> {
         Ok(self.loss.predictions()?)
     }
 

@@ -1,8 +1,9 @@
 //! Once an interrupt is requested, a landscape begins no product and no row of a factor.
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_autodiff::{Loss, Network, Point, nn};
+use eigenscape_autodiff::{Network, Point, nn};
 use eigenscape_core::{Curvature, CurvatureOperator, Error, GroupSelector, Interrupt, Landscape};
+use eigenscape_losses::mean_squared_error;
 
 #[test]
 fn a_landscape_works_until_it_is_interrupted() {
@@ -17,7 +18,7 @@ fn a_landscape_works_until_it_is_interrupted() {
     };
     let interrupt = Interrupt::default();
     let landscape =
-        Landscape::new(&network, Loss::MeanSquaredError, point, 1 << 20).unwrap().until(interrupt.clone());
+        Landscape::new(&network, &mean_squared_error(), point, 1 << 20).unwrap().until(interrupt.clone());
     let group = GroupSelector::Full.resolve(&network, 4).unwrap().remove(0);
     let operator = landscape.operator(Curvature::GaussNewton, &group);
     let factor = operator.factor().unwrap();

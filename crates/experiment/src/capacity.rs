@@ -1,9 +1,9 @@
 //! Whether the machine holds a network: known from shapes, before anything of the network is allocated.
 
-use eigenscape_autodiff::{Loss, Network, Parameter, PenaltyFunction};
+use eigenscape_autodiff::{Network, Parameter, PenaltyFunction};
 
 use eigenscape_core::{
-    Account,
+    Account, Loss,
     account::{bytes, size},
     memory::of_machine,
 };
@@ -45,7 +45,7 @@ fn refuse_weights(model: &Located<String>, network: &Network, machine: usize) ->
 pub fn check_work(
     plan: &RunPlan,
     [network, training]: [&Network; 2],
-    loss: Loss,
+    loss: &Loss,
     examples: usize,
     number: usize,
 ) -> Result<Account> {

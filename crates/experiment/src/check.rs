@@ -21,6 +21,7 @@ use eigenscape_core::{
     registry::{Environment, nearest},
 };
 
+pub use self::loss::default_losses;
 pub(crate) use self::probe::CURVATURES;
 use self::twins::Twins;
 use crate::{
@@ -66,7 +67,6 @@ pub fn document_plan(
     let mut moments = 0;
     for combination in &expanded.runs {
         let raw = read::experiment(&combination.document)?;
-        let environment = &Environment { ignored_label: raw.ignored_label(), ..environment.clone() };
         let mut checker = Checker::new(&combination.document, registry, environment);
         checker.identity(&raw)?;
         if twins.is_seen(combination, &raw, registry) {
@@ -174,15 +174,15 @@ impl DataCache {
 struct Checker<'a> {
     document: &'a Node,
     registry: &'a Registry,
-    environment: &'a Environment,
+    environment: Environment,
     warnings: Vec<String>,
     /// Variants that are not run because another has their settings, with that other.
     same: &'a [(String, String)],
 }
 
 impl<'a> Checker<'a> {
-    fn new(document: &'a Node, registry: &'a Registry, environment: &'a Environment) -> Self {
-        Self { document, registry, environment, warnings: Vec::new(), same: &[] }
+    fn new(document: &'a Node, registry: &'a Registry, environment: &Environment) -> Self {
+        Self { document, registry, environment: environment.clone(), warnings: Vec::new(), same: &[] }
     }
 }
 
@@ -256,6 +256,8 @@ impl Checker<'_> {
     ) -> Result<RunPlan, ConfigError> {
         self.sizes(raw)?;
         let Measurements { train, probes, distances } = self.measurements(raw)?;
+        let loss = self.loss(raw.loss.as_ref())?;
+        self.environment.ignored_label = loss.ignored_label();
         let data = self.data(&raw.data, cache)?;
         for (index, probe) in raw.probe.iter().enumerate() {
             self.probe_data(index, probe, !raw.data.augment.is_empty(), &*data)?;
@@ -271,7 +273,7 @@ impl Checker<'_> {
             augment: self.augment(&raw.data, &*data, train.is_some())?,
             data,
             data_name: self.located("data.name", raw.data.name.clone()),
-            loss: raw.loss.as_ref().map(|loss| self.loss(loss)).transpose()?,
+            loss,
             train,
             probes,
             distances,

@@ -1,13 +1,11 @@
 //! How the results were computed, in words for the report.
 
-use eigenscape_autodiff::Loss;
 use eigenscape_core::{
     Targets,
     notes::{Note, Notes, ProfileNote, RunNotes},
 };
 
 use crate::{
-    labels::{IGNORE_INDEX, Labels},
     plan::{Plan, RegularizerPlan, Samples, Take},
     prepare::{Prepared, PreparedProbe},
     sampling,
@@ -46,7 +44,7 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
         Note::new("Examples", examples(prepared)),
         Note::new("Model", plan.model.architecture.description()),
         Note::new("Parameters", format!("{} in {} tensors", network.dimension(), network.parameters().len())),
-        Note::new("Loss", loss_text(prepared.loss, &prepared.labels)),
+        Note::new("Loss", loss_text(prepared)),
         Note::new("Seed", plan.seed.to_string()),
     ];
     if let Some(checkpoint) = &plan.model.checkpoint {
@@ -137,28 +135,8 @@ pub fn sample(probe: &PreparedProbe) -> String {
     text
 }
 
-/// "cross-entropy, label smoothing 0.1": what is not the default is told.
-fn loss_text(loss: Loss, labels: &Labels) -> String {
-    let mut text = loss_name(loss).to_owned();
-    if labels.smoothing > 0.0 {
-        text += &format!(", label smoothing {}", labels.smoothing);
-    }
-    if let Some(weight) = &labels.weight {
-        text += &format!(", classes weighted by {weight:?}");
-    }
-    if labels.is_binary() {
-        text += ", labels 0 and 1 for one output each";
-    }
-    if let Some(label) = labels.ignore_index.filter(|label| *label != IGNORE_INDEX) {
-        text += &format!(", labels {label} ignored");
-    }
-    text
-}
-
-fn loss_name(loss: Loss) -> &'static str {
-    match loss {
-        Loss::CrossEntropy => "cross-entropy",
-        Loss::MeanSquaredError => "mean squared error",
-        Loss::BinaryCrossEntropy => "binary cross-entropy on logits",
-    }
+/// The loss, and what labels are to it.
+fn loss_text(prepared: &Prepared) -> String {
+    let bits = if prepared.labels.is_binary() { ", labels 0 and 1 for one output each" } else { "" };
+    prepared.loss.description() + bits
 }

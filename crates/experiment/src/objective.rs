@@ -1,18 +1,19 @@
 //! Data, loss and network brought together: which loss the targets ask for, how many outputs, what an output stands for.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use candle_core::DType;
-use eigenscape_autodiff::{Loss, Network};
-use eigenscape_core::{Architecture, Error, Examples, Targets};
+use eigenscape_autodiff::{Needs, Network};
+use eigenscape_core::{Architecture, Error, Examples, Loss, LossFunction, Targets};
 
 use crate::{
-    diagnostic::Result,
+    diagnostic::{Located, Result},
     labels::{Coding, Labels, in_words},
-    plan::{LossPlan, RunPlan},
+    plan::RunPlan,
 };
 
-/// A network with the loss of its outputs, and examples whose targets have the outputs' shape.
+/// A network with the loss of its outputs, and examples whose targets have the shape that the loss
+/// takes.
 pub struct Objective {
     /// The network in eval mode; its last axis is that of classes.
     pub network: Network,
@@ -33,12 +34,13 @@ pub struct Objective {
 /// # Errors
 /// When the loss does not fit the targets, a label is neither a class nor ignored, or the network does not fit the data.
 pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>) -> Result<Objective> {
-    let LossPlan { kind: loss, mut labels } = loss(plan, &train.targets)?;
+    let loss = loss(plan, &train.targets)?;
+    let mut labels = Labels::of(&loss);
     check_labels(plan, &labels, &train, "training")?;
     if let Some(test) = &test {
         check_labels(plan, &labels, test, "test")?;
     }
-    let (network, reading) = network(plan, loss, &train)?;
+    let (network, reading) = network(plan, &*loss, &train)?;
     labels.coding = reading.coding;
     if reading.classes_first {
         for examples in [&mut train].into_iter().chain(&mut test) {
@@ -52,46 +54,72 @@ pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>
     Ok(Objective { network, loss, labels, train, test, warnings })
 }
 
-fn loss(plan: &RunPlan, targets: &Targets) -> Result<LossPlan> {
-    let classes = matches!(targets, Targets::Classes { .. });
-    let Some(loss) = &plan.loss else {
-        let kind = if classes { Loss::CrossEntropy } else { Loss::MeanSquaredError };
-        return Ok(LossPlan { kind, labels: Labels::default().of(kind) });
-    };
-    let Targets::Values(values) = targets else { return Ok(loss.value.clone()) };
-    let name = match loss.value.kind {
-        Loss::MeanSquaredError => return Ok(loss.value.clone()),
-        Loss::CrossEntropy => "cross-entropy",
-        Loss::BinaryCrossEntropy => "binary-cross-entropy",
-    };
-    let values = values.to_dtype(DType::F64).and_then(|values| values.flatten_all()?.to_vec1::<f64>());
-    let highest = if loss.value.kind == Loss::CrossEntropy { f64::INFINITY } else { 1.0 };
-    if let Some(value) = values.map_err(Error::from)?.iter().find(|value| !(0.0..=highest).contains(*value)) {
-        let range = if highest == 1.0 { "from 0 to 1" } else { "that are not negative (soft targets)" };
-        let problem = format!("{name} needs targets {range}, and the data set has {value}");
-        let help = "use \"mean-squared-error\", or save classes as integers";
-        return Err(loss.error(problem, help).into());
+fn loss(plan: &RunPlan, targets: &Targets) -> Result<Loss> {
+    match &plan.loss.named {
+        Some(loss) => {
+            check_targets(plan, loss, targets)?;
+            Ok(loss.value.clone())
+        }
+        None => Ok(plan.loss.defaults.of(matches!(targets, Targets::Classes { .. }))?.clone()),
     }
-    Ok(loss.value.clone())
+}
+
+/// Refuses targets that are not what the loss needs.
+fn check_targets(plan: &RunPlan, loss: &Located<Loss>, targets: &Targets) -> Result<()> {
+    let name = loss.value.name();
+    let values = match (targets, loss.value.needs()) {
+        (_, Needs::Nothing) | (Targets::Classes { .. }, Needs::Rows) => return Ok(()),
+        (Targets::Values(values), Needs::Rows | Needs::Values) => values,
+        (Targets::Classes { .. }, Needs::Values) => {
+            let problem = format!("{name} needs real targets, and the data set has classes");
+            return Err(loss.error(problem, "save the targets as floats, or use a loss of classes").into());
+        }
+    };
+    let range = loss.value.range();
+    let values = values.to_dtype(DType::F64).and_then(|values| values.flatten_all()?.to_vec1::<f64>());
+    let values = values.map_err(Error::from)?;
+    let is_outside = |value: &&f64| !range.contains(*value);
+    let Some(value) = values.iter().find(is_outside).filter(|_| is_bounded(&range)) else { return Ok(()) };
+    let problem = format!("{name} needs targets {}, and the data set has {value}", interval(&range));
+    let other = plan.loss.defaults.of(false).map_or("another loss", |loss| loss.name());
+    Err(loss.error(problem, format!("use \"{other}\", or save classes as integers")).into())
+}
+
+fn is_bounded(range: &RangeInclusive<f64>) -> bool {
+    range.start().is_finite() || range.end().is_finite()
+}
+
+/// The numbers of a range, in words.
+fn interval(range: &RangeInclusive<f64>) -> String {
+    match (*range.start(), *range.end()) {
+        (0.0, f64::INFINITY) => "that are not negative (soft targets)".to_owned(),
+        (start, end) => format!("from {start} to {end}"),
+    }
 }
 
 /// Refuses labels that are neither classes nor ignored. The data is at fault, whatever network they are for.
 fn check_labels(plan: &RunPlan, labels: &Labels, examples: &Examples, split: &str) -> Result<()> {
     let Targets::Classes { classes, .. } = &examples.targets else { return Ok(()) };
+    if labels.loss.needs() == Needs::Nothing {
+        return Ok(());
+    }
     let found = labels.classes(&examples.targets)?.unwrap_or_default();
     let is_class = |label: i64| usize::try_from(label).is_ok_and(|class| class < *classes);
     let mut counted = found.iter().enumerate().filter_map(|(index, label)| Some((index, (*label)?)));
+    let ignored = labels.loss.coding().ignore_index;
     if let Some((index, label)) = counted.find(|(_, label)| !is_class(*label)) {
         let each = found.len() / examples.len().max(1);
         let place = if each > 1 { vec![index / each, index % each] } else { vec![index] };
         let problem = format!("the label {place:?} of the {split} split is {label}, not a class");
+        let ignoring = if ignored.is_some() { Ok(&labels.loss) } else { plan.loss.defaults.of(true) };
+        let name = ignoring.map_or("...", |loss| loss.name());
         let help = format!(
             "number the classes from 0, or leave such labels out of the mean: \
-             loss = {{ name = \"cross-entropy\", ignore_index = {label} }}"
+             loss = {{ name = \"{name}\", ignore_index = {label} }}"
         );
         return Err(plan.data_name.error(problem, help).into());
     }
-    if let (Some(ignored), true) = (labels.ignore_index, found.iter().all(Option::is_none)) {
+    if let (Some(ignored), true) = (ignored, found.iter().all(Option::is_none)) {
         let problem = format!("every label of the {split} split is {ignored}, which the loss ignores");
         let help = "use labels that are classes, or change `loss.ignore_index`";
         return Err(plan.data_name.error(problem, help).into());
@@ -101,7 +129,7 @@ fn check_labels(plan: &RunPlan, labels: &Labels, examples: &Examples, split: &st
 
 /// Refuses weights of classes that are not one a class, or none for all the labels there are.
 fn check_weights(plan: &RunPlan, labels: &Labels, train: &Examples) -> Result<()> {
-    let (Some(weight), Some(loss)) = (&labels.weight, &plan.loss) else { return Ok(()) };
+    let (Some(weight), Some(loss)) = (labels.loss.coding().weight, &plan.loss.named) else { return Ok(()) };
     let classes = train.outputs();
     if weight.len() != classes {
         let problem = format!("there are {} weights, and the data set has {classes} classes", weight.len());
@@ -125,17 +153,28 @@ struct Reading {
 /// How outputs of a shape are read against targets; `None` where they do not fit.
 ///
 /// Of tokens the classes lie along the last axis, of pixels and voxels along the first, where the shapes leave it open.
-fn reading(outputs: &[usize], loss: Loss, targets: &Targets) -> Option<Reading> {
+fn reading(outputs: &[usize], loss: &dyn LossFunction, targets: &Targets) -> Option<Reading> {
     let class = |classes_first| Some(Reading { coding: Coding::Class, classes_first });
+    if loss.needs() == Needs::Nothing {
+        return Some(Reading { coding: Coding::Unused(outputs.to_vec()), classes_first: false });
+    }
     match targets {
         Targets::Values(values) => {
-            let fits = outputs == &values.dims()[1..];
-            fits.then(|| class(loss == Loss::CrossEntropy && outputs.len() > 2)).flatten()
+            let own = &values.dims()[1..];
+            let fits =
+                |outputs: &[usize], own: &[usize]| loss.target_shape(outputs).is_ok_and(|shape| shape == own);
+            let last = fits(outputs, own);
+            let first = outputs.len() > 1 && fits(&turned(outputs), &turned(own));
+            match (first, last) {
+                (true, true) => class(loss.compares_classes() && outputs.len() > 2),
+                (false, false) => None,
+                (first, _) => class(first),
+            }
         }
         Targets::Classes { labels, classes } => {
             let places = &labels.dims()[1..];
             let count = |shape: &[usize]| shape.iter().product::<usize>();
-            if loss == Loss::BinaryCrossEntropy && *classes <= 2 && count(outputs) == count(places) {
+            if loss.takes_bits() && *classes <= 2 && count(outputs) == count(places) {
                 let coding = Coding::Binary(outputs.to_vec());
                 return Some(Reading { coding, classes_first: false });
             }
@@ -150,10 +189,15 @@ fn reading(outputs: &[usize], loss: Loss, targets: &Targets) -> Option<Reading> 
     }
 }
 
+/// A shape with its first axis last.
+fn turned(shape: &[usize]) -> Vec<usize> {
+    shape.iter().skip(1).chain(shape.first()).copied().collect()
+}
+
 /// The numbers of outputs that a network may be asked for, the likeliest first.
-fn outputs(loss: Loss, examples: &Examples) -> Vec<usize> {
+fn outputs(loss: &dyn LossFunction, examples: &Examples) -> Vec<usize> {
     let binary = match &examples.targets {
-        Targets::Classes { labels, classes } if loss == Loss::BinaryCrossEntropy && *classes <= 2 => {
+        Targets::Classes { labels, classes } if loss.takes_bits() && *classes <= 2 => {
             // One logit a label: of a row of them, of a pixel, or the channels of an image.
             Some(match *labels.dims() {
                 [_, outputs] | [_, outputs, _, _] => outputs,
@@ -162,11 +206,11 @@ fn outputs(loss: Loss, examples: &Examples) -> Vec<usize> {
         }
         _ => None,
     };
-    binary.into_iter().chain([examples.outputs()]).collect()
+    binary.into_iter().chain([loss.outputs(examples.outputs())]).collect()
 }
 
 /// The network, with classes along its last axis.
-fn network(plan: &RunPlan, loss: Loss, examples: &Examples) -> Result<(Network, Reading)> {
+fn network(plan: &RunPlan, loss: &dyn LossFunction, examples: &Examples) -> Result<(Network, Reading)> {
     let shape = examples.inputs.dims().get(1..).unwrap_or_default();
     let (mut refusal, mut misfit) = (None, None);
     for outputs in outputs(loss, examples) {
@@ -251,6 +295,12 @@ fn gaps(labels: &Labels, train: &Examples) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use candle_core::{Device, Tensor};
+    use eigenscape_losses::{
+        binary_cross_entropy, cross_entropy,
+        gaussian_nll::{GaussianNll, GaussianNllParameters},
+        mean_squared_error,
+        output::Output,
+    };
 
     use super::*;
 
@@ -259,10 +309,11 @@ mod tests {
     }
 
     /// "first", "last", "binary" or "none".
-    fn read(outputs: &[usize], loss: Loss, targets: &Targets) -> &'static str {
-        match reading(outputs, loss, targets) {
+    fn read(outputs: &[usize], loss: &Loss, targets: &Targets) -> &'static str {
+        match reading(outputs, &**loss, targets) {
             None => "none",
             Some(Reading { coding: Coding::Binary(_), .. }) => "binary",
+            Some(Reading { coding: Coding::Unused(_), .. }) => "unused",
             Some(reading) => {
                 if reading.classes_first {
                     "first"
@@ -275,7 +326,7 @@ mod tests {
 
     #[test]
     fn the_shapes_tell_where_the_classes_lie() {
-        let (entropy, binary) = (Loss::CrossEntropy, Loss::BinaryCrossEntropy);
+        let (entropy, binary) = (&cross_entropy(), &binary_cross_entropy());
         for (outputs, loss, targets, expected) in [
             (&[3][..], entropy, labels(&[5], 3), "last"),
             (&[4, 3], entropy, labels(&[5, 4], 3), "last"),
@@ -297,7 +348,18 @@ mod tests {
         }
         let soft = Targets::Values(Tensor::zeros((5, 3, 8, 6), DType::F32, &Device::Cpu).unwrap());
         assert_eq!(read(&[3, 8, 6], entropy, &soft), "first");
-        assert_eq!(read(&[3, 8, 6], Loss::MeanSquaredError, &soft), "last");
+        assert_eq!(read(&[3, 8, 6], &mean_squared_error(), &soft), "last");
         assert_eq!(read(&[8, 6, 3], entropy, &soft), "none");
+        // Means and variances: twice as many outputs, along either axis.
+        let gaussian: Loss = Arc::new(GaussianNll::new(GaussianNllParameters::default()).unwrap());
+        for (outputs, expected) in
+            [(&[3, 8, 12][..], "last"), (&[6, 8, 6], "first"), (&[3, 8, 6], "none"), (&[8, 6, 6], "none")]
+        {
+            assert_eq!(read(outputs, &gaussian, &soft), expected, "{outputs:?}");
+        }
+        let one = Targets::Values(Tensor::zeros((5, 3), DType::F32, &Device::Cpu).unwrap());
+        assert_eq!((read(&[6], &gaussian, &one), read(&[3], &gaussian, &one)), ("last", "none"));
+        let output: Loss = Arc::new(Output);
+        assert_eq!(read(&[7], &output, &one), "unused");
     }
 }

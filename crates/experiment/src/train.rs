@@ -6,9 +6,9 @@ use std::{
 };
 
 use candle_core::Tensor;
-use eigenscape_autodiff::{KnownLoss, Loss, Network, PenaltyFunction, Point};
+use eigenscape_autodiff::{KnownLoss, Network, PenaltyFunction, Point};
 use eigenscape_core::{
-    Error, Random, Result,
+    Error, Loss, Random, Result,
     results::{Divergence, Diverging, PenaltyRecord},
 };
 use rand::seq::SliceRandom;
@@ -145,8 +145,9 @@ impl Moment {
 impl<'a> Trainer<'a> {
     /// What trains a network (in train mode).
     #[must_use]
-    pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: Loss, random: Random) -> Self {
+    pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: &Loss, random: Random) -> Self {
         let programs = Programs::training_step(network, loss);
+        let loss = loss.clone();
         Self { plan, network, loss, random, programs, penalties: BTreeMap::new(), augment: None }
     }
 
@@ -235,7 +236,7 @@ impl<'a> Trainer<'a> {
             let program = match self.penalties.entry((index, point.samples())) {
                 Entry::Occupied(made) => made.into_mut(),
                 Entry::Vacant(new) => {
-                    new.insert(regularizer.program(self.network, self.loss, point.samples())?)
+                    new.insert(regularizer.program(self.network, &self.loss, point.samples())?)
                 }
             };
             let start = Instant::now();

@@ -3,15 +3,15 @@
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use candle_core::{DType, Tensor};
-use eigenscape_autodiff::{Loss, MeanLoss, Network, Parameter, Point, class_targets};
-use eigenscape_core::{Architecture, Error, Result, regular_file};
+use eigenscape_autodiff::{MeanLoss, Network, Parameter, Point, TargetRows};
+use eigenscape_core::{Architecture, Error, Loss, Result, regular_file};
 use serde::Serialize;
 
 use crate::{
     checkpoint::{self, Item, Refusal, Selection, StateDict},
-    labels::IGNORE_INDEX,
     memory,
     objective::{self, classes_last},
+    plan::DefaultLosses,
 };
 
 /// What to do where something is missing.
@@ -55,11 +55,12 @@ impl Errors {
     }
 }
 
-/// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`, `y`, the weights by
-/// PyTorch's names and a direction `v.NAME`, what the file holds as `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`,
-/// and compares. Integer targets, one for each row of `logits` \[N, ..., C\] or, for pixels, each place of `logits` \[N, C, H, W\], mean
-/// cross-entropy (-100 is ignored), real ones mean squared error. NAMEs may be those that `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`, of which none need
-/// fit.
+/// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`,
+/// `y`, the weights by PyTorch's names and a direction `v.NAME`, what the file holds as `loss`,
+/// `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`, and compares. Integer targets, one for each
+/// row of `logits` \[N, ..., C\] or, for pixels, each place of `logits` \[N, C, H, W\], mean the
+/// loss of classes in `losses`, real ones that of real targets. NAMEs may be those that `names`
+/// makes the network's: by its `strip_prefix`, `rename` and `transpose`, of which none need fit.
 ///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's.
@@ -67,6 +68,7 @@ pub fn verify(
     path: &Path,
     architecture: Arc<dyn Architecture>,
     names: &Selection,
+    losses: &DefaultLosses,
     dtype: DType,
 ) -> Result<Errors> {
     let file = File::read(path, names)?;
@@ -74,7 +76,7 @@ pub fn verify(
     let classes_first = file.classes_come_first()?;
     let logits = &if classes_first { logits.permute(classes_last(logits.rank()))? } else { logits.clone() };
     let network = file.network(architecture, logits.dims(), classes_first)?;
-    let (loss, targets) = file.targets(logits.dims())?;
+    let (loss, targets) = file.targets(logits.dims(), losses)?;
     let point = Point {
         parameters: file.all("", network.parameters())?,
         buffers: file.all("", network.buffers())?,
@@ -86,7 +88,7 @@ pub fn verify(
     let theirs = |prefix: &str| file.all(prefix, network.parameters());
     let v = theirs("v.")?.iter().map(|v| v.to_dtype(dtype)).collect::<candle_core::Result<Vec<_>>>()?;
     let (all, v) = ((0..v.len()).collect::<Vec<usize>>(), row(&v)?);
-    let mean = MeanLoss::new(&network, loss, point, memory::default())?;
+    let mean = MeanLoss::new(&network, &loss, point, memory::default())?;
     // One after the other: each holds its residuals for one statement alone.
     let ours = mean.gradient(&all).map_err(|error| file.evaluation(error))?;
     let hv = mean.hessian(&all)?.apply_rows(&v)?;
@@ -205,7 +207,7 @@ impl File {
     }
 
     /// The targets of outputs \[N, ..., C\].
-    fn targets(&self, outputs: &[usize]) -> Result<(Loss, Tensor)> {
+    fn targets(&self, outputs: &[usize], losses: &DefaultLosses) -> Result<(Loss, Tensor)> {
         let y = self.get("y")?;
         let (classes, rows) = outputs.split_last().unwrap_or((&0, &[]));
         let expected = if y.dtype().is_float() { outputs } else { rows };
@@ -215,16 +217,23 @@ impl File {
             return Err(self.refuse(problem, "write x, y and logits of the same batch"));
         }
         let y = y.reshape(expected)?;
+        let loss = losses.of(!y.dtype().is_float())?;
         if y.dtype().is_float() {
-            return Ok((Loss::MeanSquaredError, y));
+            return Ok((loss.clone(), y));
         }
-        let targets = class_targets(&y, *classes, 0.0, Some(IGNORE_INDEX)).map_err(|error| {
-            self.refuse(
-                format!("`y` is not {rows:?} classes: {error}"),
-                "number the classes from 0; -100 is ignored",
-            )
-        })?;
-        Ok((Loss::CrossEntropy, targets))
+        let coding = loss.coding();
+        let refuse = |error: &str| {
+            let ignored =
+                coding.ignore_index.map(|label| format!("; {label} is ignored")).unwrap_or_default();
+            let help = format!("number the classes from 0{ignored}");
+            self.refuse(format!("`y` is not {rows:?} classes: {error}"), &help)
+        };
+        let targets =
+            TargetRows::of_classes(&y, *classes, coding).map_err(|error| refuse(&error.to_string()))?;
+        if targets.count() == 0.0 {
+            return Err(refuse("class targets: every label is ignored"));
+        }
+        Ok((loss.clone(), targets.mean()?))
     }
 }
 

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fs, sync::Arc};
 use candle_core::DType;
 use eigenscape_core::{Registry, Result};
 use eigenscape_experiment::{
+    check,
     checkpoint::Selection,
     verify::{Errors, verify},
 };
@@ -43,11 +44,13 @@ fn verified(tensors: &Tensors, layers: &str) -> Result<Errors> {
     fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
     let mut registry = Registry::default();
     eigenscape_architectures::register(&mut registry);
+    eigenscape_losses::register(&mut registry);
     let keys = toml::from_str(&format!("layers = [{layers}]")).unwrap();
     let built =
         registry.architectures.build("sequential", keys, &eigenscape_core::registry::Environment::default());
     let Ok(built) = built else { panic!("{layers} is no network") };
-    verify(&path, Arc::from(built.plugin), &Selection::default(), DType::F32)
+    let losses = check::default_losses(&registry);
+    verify(&path, Arc::from(built.plugin), &Selection::default(), &losses, DType::F32)
 }
 
 const LINEAR: &str = r#"{ op = "linear", out = 2 }"#;

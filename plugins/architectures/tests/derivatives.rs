@@ -7,7 +7,8 @@ mod numbers;
 
 use candle_core::{Device, Tensor};
 use common::network;
-use eigenscape_autodiff::{Loss, Mode, Network, Objective, Parameter, Point, Result};
+use eigenscape_autodiff::{Mode, Network, Objective, Parameter, Point, Result};
+use eigenscape_losses::cross_entropy;
 use numbers::{centred, inputs, spread, uniform, values};
 
 /// The largest relative error allowed, in norm over all parameters.
@@ -120,7 +121,7 @@ fn agree(cases: &[Case]) {
 fn relative_error(case: &Case) -> Result<f64> {
     let network = network(case.name, case.settings, case.sample, OUTPUTS, case.mode);
     let point = point(&network, case)?;
-    let objective = Objective::new(&network, Loss::CrossEntropy, case.samples)?;
+    let objective = Objective::new(&network, &cross_entropy(), case.samples)?;
     let all: Vec<usize> = (0..point.parameters.len()).collect();
     let gradient = objective.gradient(&all)?;
     let gradient_at = |parameters| -> Result<Vec<Tensor>> {

@@ -37,7 +37,8 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
         Precision::F64 => DType::F64,
     };
     let json = arguments.json.as_deref().map(JsonFile::create).transpose()?;
-    let errors = verify(&arguments.file, architecture.plugin.into(), &names, dtype)?;
+    let losses = check::default_losses(registry);
+    let errors = verify(&arguments.file, architecture.plugin.into(), &names, &losses, dtype)?;
     for (name, error) in errors.named() {
         crate::print(format_args!("{name:8} relative error {error:.1e}"))?;
     }

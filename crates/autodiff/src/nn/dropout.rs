@@ -49,7 +49,7 @@ mod tests {
     use candle_core::{Device, Tensor};
 
     use super::*;
-    use crate::{Loss, Network, Objective, Point, nn::linear};
+    use crate::{Network, Objective, Point, nn::linear, testing::squared_error};
 
     fn network(mode: Mode) -> Result<Network> {
         Network::with_mode(&[2], mode, |scope, x| {
@@ -65,7 +65,7 @@ mod tests {
         let targets = inputs.zeros_like()?;
         let parameters = vec![tensor([[1.0, 1.0], [1.0, -1.0]])?];
         let point = Point { parameters, buffers: vec![], inputs, targets, masks };
-        Ok(Objective::new(network, Loss::MeanSquaredError, 2)?.loss()?.at(&point, &[])?[1].to_vec2()?)
+        Ok(Objective::new(network, &squared_error(), 2)?.loss()?.at(&point, &[])?[1].to_vec2()?)
     }
 
     #[test]

@@ -82,12 +82,18 @@ impl Primitive for DifferencesTranspose {
 
 impl Graph {
     /// x\[.., j\] − x\[.., m\] for x \[.., C\] and the positions m \[..\] (of type `u32`).
-    pub(crate) fn differences(&mut self, x: Value, index: Value) -> Result<Value> {
+    ///
+    /// # Errors
+    /// When there is not one position a row.
+    pub fn differences(&mut self, x: Value, index: Value) -> Result<Value> {
         self.emit(Arc::new(Differences), &[x, index])
     }
 
     /// The transpose of [`Self::differences`]: x, with −Σ of the others at m.
-    pub(crate) fn differences_transpose(&mut self, x: Value, index: Value) -> Result<Value> {
+    ///
+    /// # Errors
+    /// When there is not one position a row.
+    pub fn differences_transpose(&mut self, x: Value, index: Value) -> Result<Value> {
         self.emit(Arc::new(DifferencesTranspose), &[x, index])
     }
 }

@@ -46,7 +46,10 @@ impl Primitive for Argmax {
 
 impl Graph {
     /// The position along the last axis of `x` \[.., C\] of the first element that is at most `slack` below the largest: \[..\].
-    pub(crate) fn argmax(&mut self, x: Value, slack: f64) -> Result<Value> {
+    ///
+    /// # Errors
+    /// When `x` is a scalar.
+    pub fn argmax(&mut self, x: Value, slack: f64) -> Result<Value> {
         self.emit(Arc::new(Argmax { slack: Real(slack) }), &[x])
     }
 
@@ -61,7 +64,10 @@ impl Graph {
     }
 
     /// The unit vectors \[.., C\] of the positions `index` \[..\], with C = `size`.
-    pub(crate) fn one_hot(&mut self, index: Value, size: usize) -> Result<Value> {
+    ///
+    /// # Errors
+    /// When there are more elements than any memory holds.
+    pub fn one_hot(&mut self, index: Value, size: usize) -> Result<Value> {
         let rows = self.shape(index).to_vec();
         let all = rows.iter().product();
         let ones = self.fill(1.0, &[all, 1])?;

@@ -48,16 +48,22 @@ impl MeanLoss {
     ///
     /// # Errors
     /// When the point has no samples, or the network's outputs do not fit the loss.
-    pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
+    pub fn new(network: &Network, loss: &Loss, point: Point, memory: usize) -> Result<Self> {
         // Whatever is wrong with the loss is wrong for one sample, too.
         Objective::new(network, loss, point.samples().min(1))?;
-        Ok(Self { network: network.clone(), loss, point, memory })
+        Ok(Self { network: network.clone(), loss: loss.clone(), point, memory })
     }
 
     /// The same loss, whose curvature may take so much memory.
     #[must_use]
     pub fn within(&self, memory: usize) -> Self {
         Self { memory, ..self.clone() }
+    }
+
+    /// Which loss it is.
+    #[must_use]
+    pub fn loss_function(&self) -> &Loss {
+        &self.loss
     }
 
     /// The parameters and the data.
@@ -110,12 +116,12 @@ impl MeanLoss {
     /// # Errors
     /// When the network has no such activation.
     pub fn affinity(&self, group: impl Into<Variables>) -> Result<(Affinity, Option<Breaker>)> {
-        Objective::new(&self.network, self.loss, 1)?.affinity(group)
+        Objective::new(&self.network, &self.loss, 1)?.affinity(group)
     }
 
     fn product(&self, group: &Variables, emit: Emit) -> Result<StreamedProduct> {
         let program =
-            |samples: usize| emit(&Objective::new(&self.network, self.loss, samples)?, group.clone());
+            |samples: usize| emit(&Objective::new(&self.network, &self.loss, samples)?, group.clone());
         let need = |samples: usize| Ok(program(samples)?.need(self.number()));
         let split = self.split(self.point.samples(), self.memory, need)?;
         StreamedProduct::new(&self.point, group, split, self.memory, program)
@@ -145,7 +151,7 @@ mod tests {
     use candle_core::{DType, Device, Tensor};
 
     use super::*;
-    use crate::{Scope, Value, nn};
+    use crate::{Scope, Value, nn, testing::cross_entropy};
 
     /// Numbers that repeat only after a long time.
     fn wave(shape: &[usize], phase: f64) -> Result<Tensor> {
@@ -175,7 +181,7 @@ mod tests {
             targets: Tensor::from_iter(labels, &Device::Cpu)?.reshape((SAMPLES, 3))?,
             masks: vec![],
         };
-        MeanLoss::new(&network, Loss::CrossEntropy, point, memory)
+        MeanLoss::new(&network, &cross_entropy(), point, memory)
     }
 
     fn difference(a: &Tensor, b: &Tensor) -> Result<f64> {
@@ -232,7 +238,7 @@ mod tests {
         let all = [0, 1, 2, 3];
         let plenty = mean_loss(usize::MAX)?;
         let whole = plenty.gradient(&all)?;
-        let program = Objective::new(&plenty.network, plenty.loss, SAMPLES)?.gradient(&all)?;
+        let program = Objective::new(&plenty.network, &plenty.loss, SAMPLES)?.gradient(&all)?;
         let at_once = program.at(&plenty.point, &[])?;
         let expected = at_once.iter().take(1).chain(&at_once[2..]);
         for (a, b) in std::iter::once(&whole.loss).chain(&whole.gradient).zip(expected) {

@@ -6,6 +6,7 @@ use eigenscape_autodiff::{
     Factor, Loss, MeanLoss, Mode, Network, Objective, Point, Result, Scope, TraceEstimate, Value,
     class_targets,
 };
+use eigenscape_losses::{binary_cross_entropy, cross_entropy, mean_squared_error};
 use proptest::prelude::*;
 
 pub const SAMPLES: usize = 3;
@@ -13,7 +14,7 @@ pub const CLASSES: usize = 3;
 const TOLERANCE: f64 = 2e-6;
 
 pub fn losses() -> impl Strategy<Value = Loss> {
-    prop::sample::select(vec![Loss::CrossEntropy, Loss::MeanSquaredError, Loss::BinaryCrossEntropy])
+    prop::sample::select(vec![cross_entropy(), mean_squared_error(), binary_cross_entropy()])
 }
 
 pub fn modes() -> impl Strategy<Value = Mode> {
@@ -50,7 +51,7 @@ pub struct Case {
 /// The network that `build` emits, at a random point; targets are smoothed, and every fifth is ignored where there are tokens.
 pub fn set_up(
     seed: u64,
-    loss: Loss,
+    loss: &Loss,
     mode: Mode,
     sample_shape: &[usize],
     build: impl Fn(&mut Scope, Value) -> Result<Value> + Send + Sync + 'static,
@@ -76,7 +77,7 @@ pub fn set_up(
     let targets = class_targets(&labels, *last, 0.1, Some(-1))?;
     let objective = Objective::new(&network, loss, SAMPLES)?;
     let point = Point { parameters, buffers, inputs, targets, masks };
-    Ok(Case { seed, network, loss, objective, point })
+    Ok(Case { seed, network, loss: loss.clone(), objective, point })
 }
 
 fn moved(point: &Point, direction: &[Tensor], step: f64) -> Point {
@@ -196,7 +197,7 @@ pub fn streams_agree(case: &Case) -> Result<()> {
     let whole = flat(&[objective.hessian(point, &all)?.apply_rows(&row)?]);
     // The smallest memory, to within a factor of 1.5, in which products fit.
     let budgets: Vec<usize> = (0..60).map(|i| (1e3 * 1.5_f64.powi(i)) as usize).collect();
-    let bounded = |memory: usize| MeanLoss::new(network, *loss, point.clone(), memory);
+    let bounded = |memory: usize| MeanLoss::new(network, loss, point.clone(), memory);
     let small = budgets.iter().find_map(|&memory| bounded(memory).ok()?.hessian(&all).ok());
     assert_close("streamed Hv", &flat(&[small.unwrap().apply_rows(&row)?]), &whole);
     if objective.mixes_samples().is_some() {
@@ -239,7 +240,7 @@ pub fn traces_agree(case: &Case) -> Result<()> {
             // Products of the factor with other signs are no check of this root: the definition per sample is.
             TraceEstimate::Summed => continue,
             TraceEstimate::PerSample => {
-                let one = Objective::new(network, *loss, 1)?.trace(TraceEstimate::Summed, &all, &[])?;
+                let one = Objective::new(network, loss, 1)?.trace(TraceEstimate::Summed, &all, &[])?;
                 let each = (0..SAMPLES).map(|n| {
                     let signs = probes[0].narrow(0, n, 1)?;
                     Ok(flat(&one.at(&point.narrow(n..n + 1)?, &[signs])?)[0])

@@ -88,7 +88,7 @@ mod tests {
     use candle_core::{DType, Device, Tensor};
 
     use super::*;
-    use crate::{Loss, Network, Objective, Point, nn::linear};
+    use crate::{Network, Objective, Point, nn::linear, testing::squared_error};
 
     #[test]
     fn a_training_step_moves_the_running_statistics_as_pytorch_does() -> Result<()> {
@@ -104,7 +104,7 @@ mod tests {
             targets: Tensor::zeros((3, 1), DType::F64, &Device::Cpu)?,
             masks: vec![],
         };
-        let step = Objective::new(&network, Loss::MeanSquaredError, 3)?.training_step()?.at(&point, &[])?;
+        let step = Objective::new(&network, &squared_error(), 3)?.training_step()?.at(&point, &[])?;
         // Mean 3; squares 4 + 1 + 9 = 14, so that the unbiased variance is 7.
         assert!((step[5].to_vec1::<f64>()?[0] - (0.9 * 10.0 + 0.1 * 3.0)).abs() < 1e-14);
         assert!((step[6].to_vec1::<f64>()?[0] - (0.9 * 20.0 + 0.1 * 7.0)).abs() < 1e-14);
@@ -125,7 +125,7 @@ mod tests {
         let targets = inputs.clone();
         let (parameters, buffers) = (vec![vector()?, vector()?], vec![vector()?, vector()?]);
         let point = Point { parameters, buffers, inputs, targets, masks: vec![] };
-        let refused = Objective::new(&network, Loss::MeanSquaredError, 2)?.factor(&point, &[0]);
+        let refused = Objective::new(&network, &squared_error(), 2)?.factor(&point, &[0]);
         assert!(refused.is_err_and(|error| error.to_string().contains("in bn")));
         Ok(())
     }
