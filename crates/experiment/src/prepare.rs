@@ -3,10 +3,10 @@
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{
-    Account, Curvature, Error, Examples, Group, Inputs, Landscape, Random, Split, account::size,
+    Account, Curvature, Error, Examples, Group, Inputs, Landscape, Loss, Random, Split, account::size,
     landscape::NetworkOperator,
 };
-use eigenscape_program::{Loss, Mode, Network, Variables};
+use eigenscape_program::{Mode, Network, Variables};
 
 use crate::{
     account::{self, RunAccount, Shares},
@@ -69,7 +69,7 @@ pub struct PreparedProbe<'a> {
 pub struct Batch {
     /// \[N, ...\], in the probe's type.
     pub inputs: Tensor,
-    /// Their targets, in the shape of the outputs.
+    /// Their targets, in the shape that the loss takes.
     pub targets: Tensor,
     /// The masks of dropout, one for each example, where it is measured in train mode.
     pub masks: Vec<Tensor>,
@@ -101,10 +101,10 @@ pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let examples = test.iter().map(Examples::len).fold(train.len(), usize::max);
     let number = weights.dtype().size_in_bytes();
-    let held = account::of_data(&train, test.as_ref(), number)
+    let held = account::of_data(&train, test.as_ref(), &labels, number)
         .and(account::of_weights(&network, number, plan))
-        .and(capacity::check_work(plan, [&network, &training], loss, examples, weights.dtype())?)
-        .and(check_regularizers(plan, &training, loss, train.len(), size([network.dimension()], number))?);
+        .and(capacity::check_work(plan, [&network, &training], &loss, examples, weights.dtype())?)
+        .and(check_regularizers(plan, &training, &loss, train.len(), size([network.dimension()], number))?);
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
     let (mut probes, mut taken) = (Vec::new(), held.total());
     for (index, probe) in plan.probes.iter().enumerate() {
@@ -112,7 +112,7 @@ pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
             (Split::Test, Some(test)) => test,
             _ => &train,
         };
-        let (prepared, missing) = prepare_probe(plan, probe, measured, loss, &labels, from, &mut taken)?;
+        let (prepared, missing) = prepare_probe(plan, probe, measured, &labels, from, &mut taken)?;
         let which = |missing: String| format!("[[probe]] number {}: {missing}", index + 1);
         warnings.extend(missing.into_iter().map(which));
         probes.push(prepared);
@@ -151,7 +151,6 @@ fn prepare_probe<'a>(
     run: &RunPlan,
     plan: &'a ProbePlan,
     network: &Network,
-    loss: Loss,
     labels: &Labels,
     from: &Examples,
     taken: &mut usize,
@@ -166,8 +165,9 @@ fn prepare_probe<'a>(
     let shared = shared && indices.len() == 1 && augment.is_none();
     let shapes = network.masks().iter().map(|mask| mask.shape.as_slice());
     let shapes = shapes.chain(from.inputs.dims().get(1..).filter(|_| !shared));
-    let each =
-        shapes.map(|shape| size(shape.iter().copied(), 1)).fold(from.target_size(), usize::saturating_add);
+    let each = shapes
+        .map(|shape| size(shape.iter().copied(), 1))
+        .fold(labels.target_size(from), usize::saturating_add);
     *taken += capacity::check_samples(&plan.samples, [count, each], plan.dtype.size_in_bytes(), *taken)?;
     let (mut batches, mut missing) = (Vec::new(), Vec::new());
     for (number, indices) in (0_u64..).zip(&indices) {
@@ -199,7 +199,7 @@ fn prepare_probe<'a>(
         batches.push(Batch { inputs, targets, masks });
     }
     let groups = groups(plan, network, indices.first().map_or(0, Vec::len))?;
-    let network = network.clone();
+    let (network, loss) = (network.clone(), labels.loss.clone());
     Ok((PreparedProbe { plan, batches, groups, network, loss, shares: Shares::default() }, missing))
 }
 
@@ -242,7 +242,7 @@ impl PreparedProbe<'_> {
         let weights = weights.to_dtype(self.plan.dtype)?;
         let mut point = evaluate::at(&weights, batch.inputs.clone(), batch.targets.clone());
         point.masks.clone_from(&batch.masks);
-        Landscape::new(&self.network, self.loss, point, self.shares.of_factors())
+        Landscape::new(&self.network, &self.loss, point, self.shares.of_factors())
     }
 
     /// The landscape of which only shapes matter.
@@ -301,7 +301,7 @@ impl PreparedProbe<'_> {
 fn check_regularizers(
     plan: &RunPlan,
     training: &Network,
-    loss: Loss,
+    loss: &Loss,
     examples: usize,
     weights: usize,
 ) -> Result<Account> {

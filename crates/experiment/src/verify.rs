@@ -7,14 +7,15 @@ use std::{
 };
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{Architecture, Error, Result, Targets, regular_file};
+use eigenscape_core::{Architecture, Error, Loss, LossFunction, Result, Targets, regular_file};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{MeanLoss, Point};
-use eigenscape_program::{Loss, Network, Parameter};
+use eigenscape_program::{Needs, Network, Parameter};
 use serde::Serialize;
 
 use crate::{
     checkpoint::{self, Item, Refusal, Selection, StateDict},
+    labels::Labels,
     memory, notes,
     objective::{self, Reading, classes_last},
     plan::LossPlan,
@@ -78,9 +79,9 @@ impl Errors {
 
 /// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`, `y`, the weights by
 /// PyTorch's names and a direction `v.NAME`, what the file holds as `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`,
-/// and compares. Without a `loss` integer targets mean cross-entropy, real ones mean squared error. Where the classes lie follows from
-/// the shapes, as in an experiment. NAMEs may be those that `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`,
-/// of which none need fit.
+/// and compares. Where `loss` names none, integer targets mean its loss of classes, real ones that of real targets. Where the classes
+/// lie follows from the shapes, as in an experiment. NAMEs may be those that `names` makes the network's: by its `strip_prefix`, `rename`
+/// and `transpose`, of which none need fit.
 ///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's, or `y` does not fit the loss.
@@ -88,7 +89,7 @@ pub fn verify(
     path: &Path,
     architecture: Arc<dyn Architecture>,
     names: &Selection,
-    loss: Option<&LossPlan>,
+    loss: &LossPlan,
     dtype: DType,
 ) -> Result<Verified> {
     let file = File::read(path, names)?;
@@ -108,7 +109,7 @@ pub fn verify(
     let theirs = |prefix: &str| file.all(prefix, network.parameters());
     let v = theirs("v.")?.iter().map(|v| v.to_dtype(dtype)).collect::<candle_core::Result<Vec<_>>>()?;
     let (all, v) = ((0..v.len()).collect::<Vec<usize>>(), row(&v)?);
-    let mean = MeanLoss::new(&network, loss, point, memory::default())?;
+    let mean = MeanLoss::new(&network, &loss, point, memory::default())?;
     // One after the other: each holds its residuals for one statement alone.
     let ours = mean.gradient(&all).map_err(|error| file.evaluation(error))?;
     let hv = mean.hessian(&all)?.apply_rows(&v)?;
@@ -252,22 +253,22 @@ impl File {
         declared.iter().map(one).collect()
     }
 
-    /// The targets of `logits` for a loss, or for that which `y` asks for.
-    fn target(&self, loss: Option<&LossPlan>) -> Result<Target> {
+    /// The targets of `logits` for the loss that is named, or for that which `y` asks for.
+    fn target(&self, plan: &LossPlan) -> Result<Target> {
         let (y, logits) = (self.get("y")?, self.get("logits")?.dims());
-        let (targets, Reading { coding, classes_first }) = self.reading(y, logits, loss)?;
-        let LossPlan { kind, mut labels } =
-            loss.cloned().unwrap_or_else(|| objective::default_loss(&targets));
-        if let Some(problem) = objective::unsuitable(&LossPlan { kind, labels: labels.clone() }, &targets)? {
+        let loss = plan.of(!y.dtype().is_float())?.clone();
+        let (targets, Reading { coding, classes_first }) =
+            self.reading(y, logits, &*loss, plan.named.is_some())?;
+        if let Some(problem) = objective::unsuitable(&*loss, &targets)? {
             return Err(self.refuse(problem, "name the experiment's file whose loss it is (--model)"));
         }
         let targets = match targets {
             Targets::Values(y) if classes_first => Targets::Values(y.permute(classes_last(y.rank()))?),
             other => other,
         };
-        labels.coding = coding;
+        let labels = Labels { loss, coding };
         let rows = labels.targets(&targets, DType::F64).map_err(|error| {
-            let ignored = labels.ignore_index.map(|label| format!("; {label} is ignored"));
+            let ignored = labels.loss.coding().ignore_index.map(|label| format!("; {label} is ignored"));
             let remedy = format!("number the classes from 0{}", ignored.unwrap_or_default());
             self.refuse(format!("`y` does not fit the loss: {error}"), &remedy)
         })?;
@@ -275,19 +276,23 @@ impl File {
             let problem = "every label of `y` is ignored, or of a class of weight 0";
             return Err(self.refuse(problem, "write a batch with labels that count"));
         }
-        let (words, targets) = (notes::loss_text(kind, &labels), rows.mean()?);
-        Ok(Target { loss: kind, words, targets, classes_first })
+        let (words, targets) = (notes::loss_text(&labels), rows.mean()?);
+        Ok(Target { loss: labels.loss, words, targets, classes_first })
     }
 
     /// `y` as targets of `logits` \[N, ..., C\] or \[N, C, ...\], and how it is read.
-    fn reading(&self, y: &Tensor, logits: &[usize], loss: Option<&LossPlan>) -> Result<(Targets, Reading)> {
+    fn reading(
+        &self,
+        y: &Tensor,
+        logits: &[usize],
+        loss: &dyn LossFunction,
+        is_named: bool,
+    ) -> Result<(Targets, Reading)> {
         let Some((samples, outputs)) = logits.split_first().filter(|(_, outputs)| !outputs.is_empty()) else {
             return Err(self.refuse(format!("`logits` has shape {logits:?}, not [N, ..., C]"), EVERYTHING));
         };
-        let (kind, is_float) = (loss.map(|loss| loss.kind), y.dtype().is_float());
+        let is_float = y.dtype().is_float();
         let count = |shape: &[usize]| shape.iter().product::<usize>();
-        let last = &logits[..logits.len() - 1];
-        let first = [&[*samples], &outputs[1..]].concat();
         let read = |shape: &[usize], classes: usize| -> Result<Option<(Targets, Reading)>> {
             if !is_float && classes < 2
                 || shape.first() != Some(samples)
@@ -298,31 +303,54 @@ impl File {
             }
             let y = y.reshape(shape)?;
             let targets = if is_float { Targets::Values(y) } else { Targets::Classes { labels: y, classes } };
-            let kind = kind.unwrap_or_else(|| objective::default_loss(&targets).kind);
-            Ok(objective::reading(outputs, kind, &targets).map(|reading| (targets, reading)))
+            Ok(objective::reading(outputs, loss, &targets).map(|reading| (targets, reading)))
         };
-        let candidates = match is_float {
-            true => vec![(logits.to_vec(), 0)],
+        let last = &logits[..logits.len() - 1];
+        let expected = if is_float {
+            loss.target_shape(logits).unwrap_or_else(|_| logits.to_vec())
+        } else {
+            last.to_vec()
+        };
+        let candidates = if loss.needs() == Needs::Nothing {
+            vec![(y.dims().to_vec(), 2)]
+        } else if is_float {
+            let first = loss.target_shape(&moved(logits, &classes_last(logits.len())));
+            let first = first.ok().filter(|shape| shape.len() == logits.len());
+            let first = first.map(|shape| (moved(&shape, &classes_first(shape.len())), 0));
+            [(expected.clone(), 0)].into_iter().chain(first).collect()
+        } else {
             // Labels 0 and 1, one an output; then classes along the last axis, or the first.
-            false => {
-                [(y.dims().to_vec(), 2), (last.to_vec(), *logits.last().unwrap_or(&0)), (first, outputs[0])]
-                    .into()
-            }
+            let first = [&[*samples], &outputs[1..]].concat();
+            vec![
+                (y.dims().to_vec(), 2),
+                (expected.clone(), *logits.last().unwrap_or(&0)),
+                (first, outputs[0]),
+            ]
         };
         for (shape, classes) in candidates {
             if let Some(found) = read(&shape, classes)? {
                 return Ok(found);
             }
         }
-        if !is_float && kind.is_none() && y.elem_count() == count(logits) {
+        if !is_float && !is_named && y.elem_count() == count(logits) {
             let problem =
                 format!("`y` {:?} are integers, one for each number of `logits` {logits:?}", y.dims());
             return Err(self.refuse(problem, BINARY));
         }
-        let (what, expected) = if is_float { ("real targets", logits) } else { ("classes", last) };
+        let what = if is_float { "real targets" } else { "classes" };
         let problem = format!("`y` is {:?}, and `logits` {logits:?} need {what} {expected:?}", y.dims());
         Err(self.refuse(problem, "write x, y and logits of the same batch"))
     }
+}
+
+/// A shape with its axes in another order.
+fn moved(shape: &[usize], axes: &[usize]) -> Vec<usize> {
+    axes.iter().map(|&axis| shape[axis]).collect()
+}
+
+/// The axes of \[N, ..., C\] in the order of \[N, C, ...\].
+fn classes_first(rank: usize) -> Vec<usize> {
+    [0, rank - 1].into_iter().chain(1..rank - 1).collect()
 }
 
 /// A file of which everything is read.

@@ -144,6 +144,7 @@ is = "falls"
 fn registry() -> Registry {
     let mut registry = Registry::default();
     eigenscape_architectures::register(&mut registry);
+    eigenscape_losses::register(&mut registry);
     registry.datasets.add("points", "Points", |_: NoKeys, _| Ok(Box::new(Points)));
     registry.estimators.add("fragile", "Fails at a moment", |keys: FragileKeys, _| {
         Ok(Box::new(Fragile { keys, moment: AtomicUsize::new(0) }))

@@ -116,6 +116,7 @@ fn execute(
     let (made, interrupt) = (Arc::clone(made), display.interrupt().clone());
     let mut registry = Registry::default();
     eigenscape_architectures::register(&mut registry);
+    eigenscape_losses::register(&mut registry);
     registry.datasets.add("points", "Points", |_: NoKeys, _| Ok(Box::new(Points)));
     registry.estimators.add("counted", "Counts", move |Keys { together }, _| {
         let (made, interrupt) = (Arc::clone(&made), interrupt.clone());

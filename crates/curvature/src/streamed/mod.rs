@@ -16,8 +16,7 @@ use eigenscape_runtime::{Fusion, Result};
 
 use self::split::{Need, Split};
 pub use self::{
-    columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, predictions::Predictions,
-    product::StreamedProduct,
+    columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, product::StreamedProduct,
 };
 use crate::{
     objective::Objective,
@@ -46,16 +45,22 @@ impl MeanLoss {
     ///
     /// # Errors
     /// When the point has no samples, or the network's outputs do not fit the loss.
-    pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
+    pub fn new(network: &Network, loss: &Loss, point: Point, memory: usize) -> Result<Self> {
         // Whatever is wrong with the loss is wrong for one sample, too.
         Objective::new(network, loss, point.samples().min(1))?;
-        Ok(Self { network: network.clone(), loss, point, memory })
+        Ok(Self { network: network.clone(), loss: loss.clone(), point, memory })
     }
 
     /// The same loss, whose curvature may take so much memory.
     #[must_use]
     pub fn within(&self, memory: usize) -> Self {
         Self { memory, ..self.clone() }
+    }
+
+    /// Which loss it is.
+    #[must_use]
+    pub fn loss_function(&self) -> &Loss {
+        &self.loss
     }
 
     /// The parameters and the data.
@@ -108,7 +113,7 @@ impl MeanLoss {
     /// # Errors
     /// When the network has no such activation.
     pub fn affinity(&self, group: impl Into<Variables>) -> Result<(Affinity, Option<Breaker>)> {
-        Objective::new(&self.network, self.loss, 1)?.affinity(group)
+        Objective::new(&self.network, &self.loss, 1)?.affinity(group)
     }
 
     /// Where it cannot be proved that the Hessian block of `group` has the trace of its Gauss-Newton block: see [`Objective::trace_breaker`].
@@ -116,12 +121,12 @@ impl MeanLoss {
     /// # Errors
     /// When the network has no such activation.
     pub fn trace_breaker(&self, group: impl Into<Variables>) -> Result<Option<Breaker>> {
-        Objective::new(&self.network, self.loss, 1)?.trace_breaker(group)
+        Objective::new(&self.network, &self.loss, 1)?.trace_breaker(group)
     }
 
     fn product(&self, group: &Variables, emit: Emit) -> Result<StreamedProduct> {
         let program =
-            |samples: usize| emit(&Objective::new(&self.network, self.loss, samples)?, group.clone());
+            |samples: usize| emit(&Objective::new(&self.network, &self.loss, samples)?, group.clone());
         let need =
             |samples: usize| Ok(program(samples)?.need(self.point.backend.fusion(), self.point.dtype()));
         let split = self.split(self.point.samples(), self.memory, need)?;
@@ -158,6 +163,7 @@ mod tests {
     use eigenscape_program::{Scope, Value, nn};
 
     use super::*;
+    use crate::testing::cross_entropy;
 
     /// Numbers that repeat only after a long time.
     fn wave(shape: &[usize], phase: f64) -> Result<Tensor> {
@@ -189,7 +195,7 @@ mod tests {
             targets: Tensor::from_iter(labels, &Device::Cpu)?.reshape((SAMPLES, 3))?,
             masks: vec![],
         };
-        MeanLoss::new(&network, Loss::CrossEntropy, point, memory)
+        MeanLoss::new(&network, &cross_entropy(), point, memory)
     }
 
     fn difference(a: &Tensor, b: &Tensor) -> Result<f64> {
@@ -246,7 +252,7 @@ mod tests {
         let all = [0, 1, 2, 3];
         let plenty = mean_loss(usize::MAX)?;
         let whole = plenty.gradient(&all)?;
-        let program = Objective::new(&plenty.network, plenty.loss, SAMPLES)?.gradient(&all)?;
+        let program = Objective::new(&plenty.network, &plenty.loss, SAMPLES)?.gradient(&all)?;
         let at_once = program.at(&plenty.point, &[])?;
         let expected = at_once.iter().take(1).chain(&at_once[2..]);
         for (a, b) in std::iter::once(&whole.loss).chain(&whole.gradient).zip(expected) {
