@@ -16,6 +16,8 @@ mod product;
 mod residuals;
 mod streamed;
 mod targets;
+#[cfg(test)]
+mod testing;
 mod trace;
 
 pub use factor::{Factor, RowSize, Rows};
@@ -23,6 +25,6 @@ pub use objective::{Function, Objective};
 pub use penalty::{KnownLoss, Over, Penalty, PenaltyFunction, PenaltyScope};
 pub use point::Point;
 pub use product::{Product, ProductProgram};
-pub use streamed::{LossGradient, MeanLoss, Predictions, StreamedColumns, StreamedFactor, StreamedProduct};
-pub use targets::{ClassCoding, TargetRows, class_targets};
+pub use streamed::{LossGradient, MeanLoss, StreamedColumns, StreamedFactor, StreamedProduct};
+pub use targets::{TargetRows, class_targets};
 pub use trace::{TraceEstimate, TraceFunction};

@@ -15,6 +15,7 @@ use eigenscape_program::Network;
 
 use crate::{
     diagnostic::{Located, Result},
+    labels::Labels,
     measure::MOST_PARTS,
     memory,
     optimizer::Optimizer,
@@ -103,11 +104,12 @@ impl Shares {
     }
 }
 
-/// What the data of a run takes: its examples, and targets in the shape of the network's outputs, `number` bytes a number.
-pub fn of_data(train: &Examples, test: Option<&Examples>, number: usize) -> Account {
+/// What the data of a run takes: its examples, and targets in the shape that the loss takes,
+/// `number` bytes a number.
+pub fn of_data(train: &Examples, test: Option<&Examples>, labels: &Labels, number: usize) -> Account {
     let all = || [train].into_iter().chain(test);
     let sets = all().fold(0, |sum: usize, examples| sum.saturating_add(examples.bytes()));
-    let targets = all().map(|examples| size([examples.len(), examples.target_size()], number));
+    let targets = all().map(|examples| size([examples.len(), labels.target_size(&examples.targets)], number));
     Account::of("the data set", sets).with("its targets", targets.fold(0, usize::saturating_add))
 }
 

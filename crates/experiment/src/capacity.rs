@@ -2,12 +2,12 @@
 
 use candle_core::DType;
 use eigenscape_core::{
-    Account,
+    Account, Loss,
     account::{bytes, size},
     memory::of_machine,
 };
 use eigenscape_curvature::PenaltyFunction;
-use eigenscape_program::{Loss, Network, Parameter};
+use eigenscape_program::{Network, Parameter};
 use eigenscape_runtime::Fusion;
 
 use crate::{
@@ -47,7 +47,7 @@ fn refuse_weights(model: &Located<String>, network: &Network, machine: usize) ->
 pub fn check_work(
     plan: &RunPlan,
     [network, training]: [&Network; 2],
-    loss: Loss,
+    loss: &Loss,
     examples: usize,
     dtype: DType,
 ) -> Result<Account> {

@@ -45,7 +45,7 @@ struct Course<'a> {
 impl Course<'_> {
     fn follow(&mut self) -> Result<(Run, RunNotes)> {
         let prepared = self.prepared;
-        let (plan, network, loss) = (prepared.plan, &prepared.network, prepared.loss);
+        let (plan, network, loss) = (prepared.plan, &prepared.network, &prepared.loss);
         let (epochs, random) = (plan.epochs(), Random::new(plan.seed));
         let steps = self.keeper.steps();
         let train = Batches::new(&prepared.train, &prepared.labels, prepared.weights.dtype())?;

@@ -3,10 +3,10 @@
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
-    Account, Curvature, Error, Examples, Group, Inputs, Landscape, Random, Split, account::size,
+    Account, Curvature, Error, Examples, Group, Inputs, Landscape, Loss, Random, Split, account::size,
     landscape::NetworkOperator,
 };
-use eigenscape_program::{Loss, Mode, Network, Variables};
+use eigenscape_program::{Mode, Network, Variables};
 
 use crate::{
     account::{self, RunAccount, Shares},
@@ -71,7 +71,7 @@ pub struct PreparedProbe<'a> {
 pub struct Batch {
     /// \[N, ...\], in the probe's type.
     pub inputs: Tensor,
-    /// Their targets, in the shape of the outputs.
+    /// Their targets, in the shape that the loss takes.
     pub targets: Tensor,
     /// The masks of dropout, one for each example, where it is measured in train mode.
     pub masks: Vec<Tensor>,
@@ -115,10 +115,10 @@ fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
     let examples = test.iter().map(Examples::len).fold(train.len(), usize::max);
     let number = weights.dtype().size_in_bytes();
-    let held = account::of_data(&train, test.as_ref(), number)
+    let held = account::of_data(&train, test.as_ref(), &labels, number)
         .and(account::of_weights(&network, number, plan))
-        .and(capacity::check_work(plan, [&network, &training], loss, examples, weights.dtype())?)
-        .and(check_regularizers(plan, &training, loss, train.len(), size([network.dimension()], number))?);
+        .and(capacity::check_work(plan, [&network, &training], &loss, examples, weights.dtype())?)
+        .and(check_regularizers(plan, &training, &loss, train.len(), size([network.dimension()], number))?);
     let measured = if plan.model.batch_norm == Mode::Train { &training } else { &network };
     warnings.extend_from_slice(plan.data.warnings());
     let draws = Draws { train: train.clone(), test: test.clone(), labels: labels.clone() };
@@ -127,7 +127,7 @@ fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
     let (mut probes, mut taken) = (Vec::new(), held.total());
     for (probe, sample) in plan.probes.iter().zip(&samples) {
         let from = split_of(probe, &train, test.as_ref());
-        probes.push(prepare_probe(plan, probe, measured, loss, &labels, (from, sample), &mut taken)?);
+        probes.push(prepare_probe(plan, probe, measured, &labels, (from, sample), &mut taken)?);
     }
     let account = account::survey::run(plan, &mut probes, held, &train)?;
     let prepared = Prepared {
@@ -208,7 +208,6 @@ fn prepare_probe<'a>(
     run: &RunPlan,
     plan: &'a ProbePlan,
     network: &Network,
-    loss: Loss,
     labels: &Labels,
     (from, sample): (&Examples, &Sample),
     taken: &mut usize,
@@ -224,8 +223,9 @@ fn prepare_probe<'a>(
     let shape = from.inputs.dims().get(1..).unwrap_or_default();
     let shapes = network.masks().iter().map(|mask| mask.shape.as_slice());
     let shapes = shapes.chain((shared.is_none()).then_some(shape));
-    let each =
-        shapes.map(|shape| size(shape.iter().copied(), 1)).fold(from.target_size(), usize::saturating_add);
+    let each = shapes
+        .map(|shape| size(shape.iter().copied(), 1))
+        .fold(labels.target_size(&from.targets), usize::saturating_add);
     *taken += capacity::check_samples(&plan.samples, [count, each], plan.dtype.size_in_bytes(), *taken)?;
     let of_shape = |shape: &[usize]| zeros(shape, plan.dtype);
     let batch = |indices: &Vec<u32>| -> Result<Batch> {
@@ -238,7 +238,7 @@ fn prepare_probe<'a>(
     };
     let batches = sample.indices.iter().map(batch).collect::<Result<_>>()?;
     let groups = groups(plan, network, sample.indices.first().map_or(0, Vec::len))?;
-    let network = network.clone();
+    let (network, loss) = (network.clone(), labels.loss.clone());
     Ok(PreparedProbe { plan, batches, groups, network, loss, shares: Shares::default() })
 }
 
@@ -315,7 +315,7 @@ impl PreparedProbe<'_> {
         let weights = weights.to_dtype(self.plan.dtype)?;
         let mut point = evaluate::at(&weights, batch.inputs.clone(), batch.targets.clone());
         point.masks.clone_from(&batch.masks);
-        Landscape::new(&self.network, self.loss, point, self.shares.of_factors())
+        Landscape::new(&self.network, &self.loss, point, self.shares.of_factors())
     }
 
     /// The landscape of which only shapes matter.
@@ -399,7 +399,7 @@ impl PreparedProbe<'_> {
 fn check_regularizers(
     plan: &RunPlan,
     training: &Network,
-    loss: Loss,
+    loss: &Loss,
     examples: usize,
     weights: usize,
 ) -> Result<Account> {

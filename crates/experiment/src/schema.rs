@@ -51,6 +51,7 @@ pub fn kinds(registry: &Registry) -> Vec<Kind> {
     let mut kinds = vec![kind(&registry.datasets), kind(&registry.architectures)];
     kinds.extend(words::layers(registry));
     kinds.extend([
+        kind(&registry.losses),
         kind(&registry.estimators),
         kind(&registry.distances),
         kind(&registry.regularizers),
@@ -147,6 +148,7 @@ pub fn experiment(registry: &Registry) -> Value {
     for (name, table, kind) in [
         ("Data", &data, kind(&registry.datasets)),
         ("Model", &model, kind(&registry.architectures)),
+        ("LossTable", &plugin, kind(&registry.losses)),
         ("EstimatorTable", &plugin, kind(&registry.estimators)),
         ("Distance", &distance, kind(&registry.distances)),
         ("Regularizer", &regularizer, kind(&registry.regularizers)),
@@ -154,6 +156,7 @@ pub fn experiment(registry: &Registry) -> Value {
         let choices = choices(table, &kind, &mut definitions);
         definitions.insert(name.to_owned(), choices);
     }
+    redirect(&mut schema["$defs"]["Loss"], "Plugin", "LossTable");
     redirect(&mut schema["$defs"]["Estimator"], "Plugin", "EstimatorTable");
     if let Some(all) = schema["$defs"].as_object_mut() {
         all.remove("Plugin");

@@ -7,11 +7,11 @@ use std::{
 
 use candle_core::Tensor;
 use eigenscape_core::{
-    Error, Random, Result,
+    Error, Loss, Random, Result,
     results::{Divergence, Diverging, PenaltyRecord},
 };
 use eigenscape_curvature::{KnownLoss, PenaltyFunction, Point};
-use eigenscape_program::{Loss, Network};
+use eigenscape_program::Network;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -146,8 +146,9 @@ impl Moment {
 impl<'a> Trainer<'a> {
     /// What trains a network (in train mode).
     #[must_use]
-    pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: Loss, random: Random) -> Self {
+    pub fn new(plan: &'a TrainPlan, network: &'a Network, loss: &Loss, random: Random) -> Self {
         let programs = Programs::training_step(network, loss);
+        let loss = loss.clone();
         Self { plan, network, loss, random, programs, penalties: BTreeMap::new(), augment: None }
     }
 
@@ -236,7 +237,7 @@ impl<'a> Trainer<'a> {
             let program = match self.penalties.entry((index, point.samples())) {
                 Entry::Occupied(made) => made.into_mut(),
                 Entry::Vacant(new) => {
-                    new.insert(regularizer.program(self.network, self.loss, point.samples())?)
+                    new.insert(regularizer.program(self.network, &self.loss, point.samples())?)
                 }
             };
             let start = Instant::now();

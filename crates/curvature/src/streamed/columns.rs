@@ -30,7 +30,7 @@ impl MeanLoss {
     /// The exact factor of the Gauss-Newton matrix of some parameters, by its columns. Nothing is evaluated yet.
     ///
     /// # Errors
-    /// When the program cannot be built.
+    /// When the loss has no root or the program cannot be built.
     pub fn columns(&self, group: impl Into<Variables>) -> Result<StreamedColumns> {
         let group = group.into();
         let one = self.push_forward(&group, 1)?;
@@ -38,7 +38,7 @@ impl MeanLoss {
     }
 
     fn push_forward(&self, group: &Variables, samples: usize) -> Result<PushForward> {
-        PushForward::new(&Objective::new(&self.network, self.loss, samples)?, group)
+        PushForward::new(&Objective::new(&self.network, &self.loss, samples)?, group)
     }
 
     /// D, how many outputs a sample has.

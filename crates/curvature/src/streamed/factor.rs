@@ -24,7 +24,7 @@ impl MeanLoss {
     /// The exact factor of the Gauss-Newton matrix of `group`. Nothing is evaluated yet.
     ///
     /// # Errors
-    /// When samples see each other or the program cannot be built.
+    /// When samples see each other, the loss has no root or the program cannot be built.
     pub fn factor(&self, group: impl Into<Variables>) -> Result<StreamedFactor> {
         let pull_back = PullBack::new(&self.network, &group.into(), self.rank()?)?;
         Ok(StreamedFactor { loss: self.clone(), pull_back })
@@ -33,9 +33,9 @@ impl MeanLoss {
     /// R, the number of the factor's rows for each sample: the rank of the loss' Hessian in the outputs.
     ///
     /// # Errors
-    /// When it is 0.
+    /// When it is 0, or the loss has no root.
     pub fn rank(&self) -> Result<usize> {
-        let rank = self.loss.rank(self.network.output_shape());
+        let rank = self.loss.rank(self.network.output_shape())?;
         if rank == 0 {
             return Err(Error::shape("the loss' factor", "needs at least two classes, or one output"));
         }
@@ -100,7 +100,7 @@ impl StreamedFactor {
             let (start, count) = (range.start, range.len());
             let point = self.loss.point.narrow(samples.start + start..samples.start + range.end)?;
             let cotangents =
-                Objective::new(&self.loss.network, self.loss.loss, count)?.loss_factor(&point)?;
+                Objective::new(&self.loss.network, &self.loss.loss, count)?.loss_factor(&point)?;
             // Each sample's cotangents are those of a mean over `count` samples.
             let share = (count as f64 / all as f64).sqrt();
             self.pull_back.fill(&mut rows, &point, &cotangents.affine(share, 0.0)?, start)?;
@@ -126,7 +126,7 @@ impl StreamedFactor {
     /// The rows of the loss of one sample.
     fn of_one(&self, point: &Point) -> Result<Factor> {
         let mut rows = self.pull_back.allocate(1, point.dtype(), point.inputs.device())?;
-        let cotangents = Objective::new(&self.loss.network, self.loss.loss, 1)?.loss_factor(point)?;
+        let cotangents = Objective::new(&self.loss.network, &self.loss.loss, 1)?.loss_factor(point)?;
         self.pull_back.fill(&mut rows, point, &cotangents, 0)?;
         self.pull_back.finish(rows, &(0..1), 1)
     }

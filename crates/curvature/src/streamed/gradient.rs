@@ -27,7 +27,7 @@ impl MeanLoss {
     /// When the program cannot be built, does not fit into memory, or a tensor operation fails.
     pub fn gradient(&self, parameters: &[usize]) -> Result<LossGradient> {
         let program =
-            |samples: usize| Objective::new(&self.network, self.loss, samples)?.gradient(parameters);
+            |samples: usize| Objective::new(&self.network, &self.loss, samples)?.gradient(parameters);
         // An index of none is refused with the program.
         let known = parameters.iter().filter_map(|&i| self.network.parameters().get(i));
         let sizes = known.map(|parameter| parameter.shape.iter().product::<usize>());

@@ -21,8 +21,7 @@ use eigenscape_runtime::{Fusion, Result};
 
 use self::split::{Need, Split};
 pub use self::{
-    columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, predictions::Predictions,
-    product::StreamedProduct,
+    columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, product::StreamedProduct,
 };
 use crate::{
     objective::Objective,
@@ -53,8 +52,9 @@ impl MeanLoss {
     ///
     /// # Errors
     /// When the point has no samples, or the network's outputs do not fit the loss.
-    pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
-        let mean = Self { network: network.clone(), loss, point, memory, objectives: Arc::default() };
+    pub fn new(network: &Network, loss: &Loss, point: Point, memory: usize) -> Result<Self> {
+        let (network, loss) = (network.clone(), loss.clone());
+        let mean = Self { network, loss, point, memory, objectives: Arc::default() };
         // Whatever is wrong with the loss is wrong for one sample, too.
         mean.objective(mean.point.samples().min(1))?;
         Ok(mean)
@@ -64,6 +64,12 @@ impl MeanLoss {
     #[must_use]
     pub fn within(&self, memory: usize) -> Self {
         Self { memory, ..self.clone() }
+    }
+
+    /// Which loss it is.
+    #[must_use]
+    pub fn loss_function(&self) -> &Loss {
+        &self.loss
     }
 
     /// The parameters and the data.
@@ -125,7 +131,7 @@ impl MeanLoss {
     /// # Errors
     /// When the network has no such activation.
     pub fn trace_breaker(&self, group: impl Into<Variables>) -> Result<Option<Breaker>> {
-        Objective::new(&self.network, self.loss, 1)?.trace_breaker(group)
+        Objective::new(&self.network, &self.loss, 1)?.trace_breaker(group)
     }
 
     fn product(&self, group: &Variables, emit: Emit) -> Result<StreamedProduct> {
@@ -151,7 +157,7 @@ impl MeanLoss {
         if let Some(known) = objectives.get(&samples) {
             return Ok(Arc::clone(known));
         }
-        let objective = Arc::new(Objective::new(&self.network, self.loss, samples)?);
+        let objective = Arc::new(Objective::new(&self.network, &self.loss, samples)?);
         objectives.insert(samples, Arc::clone(&objective));
         Ok(objective)
     }
@@ -186,6 +192,7 @@ mod tests {
     use eigenscape_program::{Scope, Value, nn};
 
     use super::*;
+    use crate::testing::cross_entropy;
 
     /// Numbers that repeat only after a long time.
     fn wave(shape: &[usize], phase: f64) -> Result<Tensor> {
@@ -217,7 +224,7 @@ mod tests {
             targets: Tensor::from_iter(labels, &Device::Cpu)?.reshape((SAMPLES, 3))?,
             masks: vec![],
         };
-        MeanLoss::new(&network, Loss::CrossEntropy, point, memory)
+        MeanLoss::new(&network, &cross_entropy(), point, memory)
     }
 
     fn difference(a: &Tensor, b: &Tensor) -> Result<f64> {
@@ -274,7 +281,7 @@ mod tests {
         let all = [0, 1, 2, 3];
         let plenty = mean_loss(usize::MAX)?;
         let whole = plenty.gradient(&all)?;
-        let program = Objective::new(&plenty.network, plenty.loss, SAMPLES)?.gradient(&all)?;
+        let program = Objective::new(&plenty.network, &plenty.loss, SAMPLES)?.gradient(&all)?;
         let at_once = program.at(&plenty.point, &[])?;
         let expected = at_once.iter().take(1).chain(&at_once[2..]);
         for (a, b) in std::iter::once(&whole.loss).chain(&whole.gradient).zip(expected) {

@@ -2,7 +2,7 @@
 
 use eigenscape_core::{
     Catalog, Error,
-    registry::{PluginError, nearest},
+    registry::{Built, PluginError, nearest, plural},
 };
 
 use super::Checker;
@@ -22,21 +22,33 @@ impl Checker<'_> {
         parameters: toml::Table,
         own: &[&str],
     ) -> Result<Box<T>, ConfigError> {
+        let Built { plugin, ignored } = self.built(catalog, path, name, parameters, own)?;
+        for key in &ignored {
+            self.warnings.push(format!("{} `{name}` has no use for the key `{key}`: ignored", catalog.kind));
+        }
+        Ok(plugin)
+    }
+
+    /// As [`Self::build`], with the keys that are another plugin's.
+    pub(super) fn built<T: ?Sized + 'static>(
+        &self,
+        catalog: &Catalog<T>,
+        path: &str,
+        name: &str,
+        parameters: toml::Table,
+        own: &[&str],
+    ) -> Result<Built<T>, ConfigError> {
         let node = self.document.at(path);
-        let built = catalog.build(name, parameters, self.environment).map_err(|error| match error {
+        catalog.build(name, parameters, &self.environment).map_err(|error| match error {
             PluginError::UnknownName { kind, name, nearest, known } => node.at("name").site.error(
                 format!("there is no {kind} `{name}`"),
-                Some(suggestion(nearest.as_deref(), &format!("{kind}s"), &known)),
+                Some(suggestion(nearest.as_deref(), &plural(kind), &known)),
             ),
             PluginError::Parameter { key, problem, .. } => {
                 parameter(catalog, node, name, &key, &problem, own)
             }
             PluginError::Build(error) => failed(node, &error),
-        })?;
-        for key in &built.ignored {
-            self.warnings.push(format!("{} `{name}` has no use for the key `{key}`: ignored", catalog.kind));
-        }
-        Ok(built.plugin)
+        })
     }
 }
 
