@@ -1,7 +1,7 @@
 //! The loss that an experiment names, and those of targets where it names none.
 
 use eigenscape_core::{
-    Catalog, Loss, Registry,
+    Catalog, Loss, LossFunction, Registry,
     registry::{Built, Environment},
 };
 
@@ -24,12 +24,9 @@ impl Checker<'_> {
         // Without the key it would be another loss than the one that is meant.
         if let Some(key) = ignored.first() {
             let others: Vec<&str> = catalog.with_key(key).collect();
+            let problem = format!("the loss `{name}` has no key `{key}`");
             let help = format!("remove the key, or use a loss that has it: {}", others.join(", "));
-            return Err(self.error(
-                &format!("loss.{key}"),
-                format!("the loss `{name}` has no key `{key}`"),
-                help,
-            ));
+            return Err(self.error(&format!("loss.{key}"), problem, help));
         }
         Ok(self.located("loss", plugin.into()))
     }
@@ -46,7 +43,7 @@ pub fn default_losses(registry: &Registry) -> DefaultLosses {
 }
 
 /// The plugin of a name without keys.
-fn plain(losses: &Catalog<dyn eigenscape_core::LossFunction>, name: &str) -> Option<Loss> {
+fn plain(losses: &Catalog<dyn LossFunction>, name: &str) -> Option<Loss> {
     let built = losses.build(name, toml::Table::new(), &Environment::default());
     built.ok().map(|built| built.plugin.into())
 }
