@@ -213,8 +213,8 @@ impl Objective {
     }
 
     /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see
-    /// [`LossRoot`](eigenscape_program::LossRoot). It is evaluated in f64 and rounded once: in f32 an error of
-    /// large outputs is one of the probabilities' exponents.
+    /// [`LossRoot`](eigenscape_program::LossRoot). It is evaluated in f64 and rounded once: in f32
+    /// an error of large outputs is one of the probabilities' exponents.
     pub(crate) fn loss_factor(&self, point: &Point) -> Result<Tensor> {
         let mut graph = self.graph.clone();
         let factor = self.loss_function.factor(&mut graph, self.outputs, self.target)?;

@@ -1,4 +1,5 @@
-//! Losses for tests of what knows none. The real ones are plugins.
+//! Losses for unit tests. Those of `plugins/losses` are compiled against this crate without
+//! `cfg(test)`, so that a unit test cannot take them.
 
 use std::sync::Arc;
 

@@ -177,7 +177,7 @@ pub(crate) fn reading(outputs: &[usize], loss: &dyn LossFunction, targets: &Targ
         Targets::Classes { labels, classes } => {
             let places = &labels.dims()[1..];
             let count = |shape: &[usize]| shape.iter().product::<usize>();
-            if loss.takes_bits() && *classes <= 2 && count(outputs) == count(places) {
+            if loss.takes_binary_labels() && *classes <= 2 && count(outputs) == count(places) {
                 let coding = Coding::Binary(outputs.to_vec());
                 return Some(Reading { coding, classes_first: false });
             }
@@ -208,7 +208,7 @@ pub(crate) fn target_shapes(outputs: &[usize], loss: &dyn LossFunction) -> [Opti
 /// The numbers of outputs that a network may be asked for, the likeliest first.
 fn outputs(loss: &dyn LossFunction, examples: &Examples) -> Vec<usize> {
     let binary = match &examples.targets {
-        Targets::Classes { labels, classes } if loss.takes_bits() && *classes <= 2 => {
+        Targets::Classes { labels, classes } if loss.takes_binary_labels() && *classes <= 2 => {
             // One logit a label: of a row of them, of a pixel, or the channels of an image.
             Some(match *labels.dims() {
                 [_, outputs] | [_, outputs, _, _] => outputs,

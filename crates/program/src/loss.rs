@@ -96,7 +96,7 @@ pub trait LossFunction: fmt::Debug + Send + Sync {
     }
 
     /// Whether a label 0 or 1 may be the target of one output itself.
-    fn takes_bits(&self) -> bool {
+    fn takes_binary_labels(&self) -> bool {
         false
     }
 

@@ -51,7 +51,7 @@ impl LossFunction for BinaryCrossEntropy {
         Some(self)
     }
 
-    fn takes_bits(&self) -> bool {
+    fn takes_binary_labels(&self) -> bool {
         true
     }
 

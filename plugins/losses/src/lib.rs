@@ -1,15 +1,15 @@
 //! Losses: programs from outputs z and targets t to one number, a mean over samples. No derivative
 //! is written here.
 //!
-//! | name | of an element or a row | targets | root of its Hessian |
+//! | module | of an element or a row | targets | root of its Hessian |
 //! | --- | --- | --- | --- |
-//! | [`cross_entropy`](mod@cross_entropy) | −Σ t log softmax(z) | classes, soft targets | of rank C − 1 |
-//! | [`focal`](mod@focal) | −Σ t (1 − p)^γ log p, p = softmax(z) | classes, soft targets | none: not convex |
-//! | [`binary_cross_entropy`](mod@binary_cross_entropy) | log(1 + e^z) − t z | numbers from 0 to 1, labels 0 and 1 | diagonal |
-//! | [`mean_squared_error`](mod@mean_squared_error) | (z − t)² | numbers | diagonal |
-//! | [`huber`](mod@huber) | ½ (z − t)² near the target, a line beyond | numbers | diagonal |
-//! | [`gaussian_nll`](mod@gaussian_nll) | ½ (log v + (m − t)²/v), z = (m, v) | numbers, half as many as outputs | none: not convex |
-//! | [`output`](mod@output) | z | unused | zero |
+//! | [`mod@cross_entropy`] | −Σ t log softmax(z) | classes, soft targets | of rank C − 1 |
+//! | [`focal`] | −Σ t (1 − p)^γ log p, p = softmax(z) | classes, soft targets | none: not convex |
+//! | [`mod@binary_cross_entropy`] | log(1 + e^z) − t z | numbers in \[0, 1\], labels | diagonal |
+//! | [`mod@mean_squared_error`] | (z − t)² | numbers | diagonal |
+//! | [`huber`] | ½ (z − t)² near the target, a line beyond | numbers | diagonal |
+//! | [`gaussian_nll`] | ½ (log v + (m − t)²/v), z = (m, v) | numbers, half as many | none: not convex |
+//! | [`output`] | z | unused | zero |
 //!
 //! `docs/experiments.md` has their keys. A loss is everything that is known of it: its program, the
 //! square root of its Hessian in the outputs where it is convex in them, how it reads targets, and

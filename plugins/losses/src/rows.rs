@@ -1,4 +1,4 @@
-//! How many there are: means divide by it.
+//! Means over the rows of outputs, and over all elements.
 
 use eigenscape_program::{Error, Graph, Result, Value};
 

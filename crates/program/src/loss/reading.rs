@@ -15,7 +15,8 @@ pub enum Needs {
 /// How an integer label becomes a row of targets.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ClassCoding<'a> {
-    /// ε in \[0, 1\]: a label counts 1 − ε for its class and ε/C for every class (Szegedy et al. 2016).
+    /// ε in \[0, 1\]: a label counts 1 − ε for its class and ε/C for every class (Szegedy et al.
+    /// 2016).
     pub smoothing: f64,
     /// The label whose row is zeros and counts nothing.
     pub ignore_index: Option<i64>,

@@ -14,7 +14,7 @@
 //! And the rows of Q but the m-th say how the columns of the first root, which are the extended
 //! gradients of the classes, are combinations of those of the second: [`combination`].
 
-use eigenscape_program::{ElementwiseFunction, Error, Graph, LossRoot, Odds, Result, Value};
+use eigenscape_program::{ElementwiseFunction, Error, Graph, LossRoot, Odds, Result, Value, operations::Dot};
 
 use super::CrossEntropy;
 use crate::rows::rows;
@@ -44,7 +44,7 @@ impl LossRoot for CrossEntropy {
         let inverse = graph.function(ElementwiseFunction::Recip, one_plus)?;
         let inverse = graph.broadcast(inverse, &[rows, c])?;
         let h = graph.mul(s, inverse)?;
-        let outer = outer(graph, g, h)?;
+        let outer = graph.dot(g, h, Dot { batch: vec![[0, 0]], contract: vec![] })?;
         let diagonal = graph.diagonal(s)?;
         let all = graph.sub(diagonal, outer)?;
         let factor = without_column(graph, all, unit)?;
@@ -89,16 +89,6 @@ fn root_of_weight(graph: &mut Graph, target: Value) -> Result<Value> {
     let weight = graph.sum(target, &[last])?;
     let weight = graph.scale(weight, 1.0 / rows as f64)?;
     graph.function(ElementwiseFunction::Sqrt, weight)
-}
-
-/// gᵣ hᵣᵀ for each row of g and h \[R, C\]: \[R, C, C\].
-fn outer(graph: &mut Graph, g: Value, h: Value) -> Result<Value> {
-    let &[rows, c] = graph.shape(g) else { return Err(Error::shape("outer product", "needs rows [R, C]")) };
-    let column = graph.reshape(g, &[rows, c, 1])?;
-    let column = graph.broadcast(column, &[rows, c, c])?;
-    let row = graph.reshape(h, &[rows, 1, c])?;
-    let row = graph.broadcast(row, &[rows, c, c])?;
-    graph.mul(column, row)
 }
 
 /// The columns of each of the matrices \[R, C, C\] but the one that `unit` \[R, C\] marks, the last
