@@ -24,7 +24,7 @@ impl Classes {
     /// From the values of the keys. How many weights there must be follows from the data.
     pub fn new(weight: Option<Vec<f64>>, ignore_index: i64, label_smoothing: f64) -> Result<Self> {
         if !(0.0..1.0).contains(&label_smoothing) {
-            let problem = format!("is {label_smoothing}");
+            let problem = format!("is {label_smoothing:?}");
             return Err(Error::input("label_smoothing", problem, "it must be at least 0 and below 1"));
         }
         check(weight.as_deref().unwrap_or(&[1.0]))?;
@@ -59,8 +59,8 @@ fn check(weight: &[f64]) -> Result<()> {
     let example = "give a weight for each class, as in [1.0, 2.0, 0.5]";
     let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;
     if let Some(class) = weight.iter().position(|weight| !is_weight(weight)) {
-        let problem = format!("the weight of class {class} is {}", weight[class]);
-        return Err(Error::input("weight", problem, "it must be at least 0"));
+        let problem = format!("is {:?}", weight[class]);
+        return Err(Error::input(format!("weight[{class}]"), problem, "it must be at least 0"));
     }
     if weight.iter().all(|weight| *weight == 0.0) {
         return Err(Error::input("weight", "no class has a weight above 0", example));
@@ -83,7 +83,7 @@ mod tests {
             assert!(message(None, smoothing).contains("label_smoothing: is"), "{smoothing}");
         }
         for weight in [-1.0, f64::NAN, f64::INFINITY] {
-            assert!(message(Some(&[1.0, weight]), 0.0).contains("weight of class 1 is"), "{weight}");
+            assert!(message(Some(&[1.0, weight]), 0.0).contains("weight[1]: is"), "{weight}");
         }
         assert!(message(Some(&[0.0; 3]), 0.0).contains("no class has a weight above 0"));
         assert!(message(Some(&[]), 0.0).contains("no class has a weight above 0"));

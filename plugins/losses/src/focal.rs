@@ -59,7 +59,7 @@ impl Focal {
     pub fn new(parameters: FocalParameters) -> eigenscape_core::Result<Self> {
         let FocalParameters { gamma, weight, label_smoothing, ignore_index } = parameters;
         if !(gamma >= 0.0 && gamma.is_finite()) {
-            return Err(Error::input("gamma", format!("is {gamma}"), "it must be at least 0"));
+            return Err(Error::input("gamma", format!("is {gamma:?}"), "it must be at least 0"));
         }
         Ok(Self { gamma, classes: Classes::new(weight, ignore_index, label_smoothing)? })
     }

@@ -4,14 +4,14 @@
 use eigenscape_core::Registry;
 use eigenscape_program::{ElementwiseFunction, Error, Graph, LossFunction, Needs, Real, Result, Value};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::rows::mean;
 
 const NAME: &str = "gaussian-nll";
 
 /// How an output becomes a variance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variance {
     /// e^s: the output s is the logarithm of the variance.
@@ -60,7 +60,7 @@ impl GaussianNll {
     pub fn new(parameters: GaussianNllParameters) -> eigenscape_core::Result<Self> {
         let eps = parameters.eps;
         if !(eps >= 0.0 && eps.is_finite()) {
-            return Err(eigenscape_core::Error::input("eps", format!("is {eps}"), "it must be at least 0"));
+            return Err(eigenscape_core::Error::input("eps", format!("is {eps:?}"), "it must be at least 0"));
         }
         Ok(Self { parameters })
     }
@@ -104,7 +104,7 @@ impl LossFunction for GaussianNll {
             Variance::Softplus => "softplus",
         };
         let full = if full { ", with its constant" } else { "" };
-        format!("Gaussian negative log-likelihood, variances by {variance}, at least {eps}{full}")
+        format!("Gaussian negative log-likelihood, variances by {variance}, at least {eps:?}{full}")
     }
 
     fn emit(&self, graph: &mut Graph, z: Value, target: Value) -> Result<Value> {

@@ -41,7 +41,7 @@ impl Huber {
     /// When δ is not a number above 0.
     pub fn new(HuberParameters { delta }: HuberParameters) -> eigenscape_core::Result<Self> {
         if !(delta > 0.0 && delta.is_finite()) {
-            return Err(Error::input("delta", format!("is {delta}"), "it must be above 0"));
+            return Err(Error::input("delta", format!("is {delta:?}"), "it must be above 0"));
         }
         Ok(Self { delta })
     }

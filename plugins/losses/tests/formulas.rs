@@ -138,7 +138,7 @@ fn what_a_loss_cannot_use_is_refused() {
         ("huber", "delta = -1.0", "delta"),
         ("huber", "delta = nan", "delta"),
         ("focal", "gamma = -0.5", "gamma"),
-        ("focal", "weight = [1.0, -1.0]", "weight of class 1 is -1"),
+        ("focal", "weight = [1.0, -1.0]", "weight[1]"),
         ("cross-entropy", "weight = [0.0, 0.0]", "no class has a weight above 0"),
         ("cross-entropy", "label_smoothing = 1.0", "label_smoothing"),
         ("gaussian-nll", "eps = -1e-9", "eps"),

@@ -28,7 +28,7 @@ fn convex() -> [(Loss, usize); 6] {
 /// The Hessian of the loss in the outputs, \[N·D, N·D\], by the transforms.
 fn hessian(loss: &Loss, z: &Tensor, t: &Tensor) -> Result<Tensor> {
     let mut graph = Graph::default();
-    let [zs, ts, v] = ["z", "t", "v"].map(|name| graph.input(name, z.dims()));
+    let [zs, ts, v] = [("z", z), ("t", t), ("v", z)].map(|(name, x)| graph.input(name, x.dims()));
     let mean = loss.emit(&mut graph, zs, ts)?;
     let gradient = gradient(&mut graph, mean, zs)?;
     let product = along(&mut graph, gradient, zs, v)?;
