@@ -205,8 +205,8 @@ fn only_a_loss_of_classes_predicts_them() -> Result<()> {
     Ok(())
 }
 
-/// How many roundings there are at most on the way from a vector to an element of its product: of
-/// some twenty linear steps, and of sums over classes and samples.
+/// k, the roundings that are allowed on the way from a vector to an element of its product: linear
+/// programs of these losses have some tens of steps, and sums over few classes and samples.
 const ROUNDINGS: f64 = 32.0;
 
 /// In f32 a product is off by the roundings of its linear steps alone, for a confident classifier,
