@@ -44,7 +44,7 @@ impl Default for CrossEntropyParameters {
 ///
 /// A row of targets holds non-negative weights of the classes: one-hot for a class, smoothed
 /// labels, soft targets. A row of zeros is ignored; for a mean over the others, the rows are scaled
-/// so that their sums have the mean 1, as [`TargetRows`](eigenscape_curvature::TargetRows) does.
+/// so that their sums have the mean 1, as `eigenscape_curvature::TargetRows` does.
 /// With its keys it is PyTorch's `cross_entropy`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CrossEntropy {

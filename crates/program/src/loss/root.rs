@@ -88,7 +88,7 @@ impl dyn LossFunction + '_ {
         })
     }
 
-    /// K, the columns of [`Self::factor`] for samples with outputs of this shape \[..., C\].
+    /// K, the columns of `factor` for samples with outputs of this shape \[..., C\].
     ///
     /// # Errors
     /// When the loss has no root.
