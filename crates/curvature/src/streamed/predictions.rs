@@ -19,7 +19,7 @@ impl MeanLoss {
         };
         let Some(categorical) = self.loss.categorical() else {
             let problem = format!(
-                "need a loss that is −log of a class' probability: `{}` knows no classes",
+                "need a loss that is −log of a class' probability, as the cross-entropy is: `{}` knows no classes",
                 self.loss.name()
             );
             return Err(Error::shape("predictions", problem));

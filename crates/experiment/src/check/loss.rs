@@ -24,7 +24,7 @@ impl Checker<'_> {
         // Without the key it would be another loss than the one that is meant.
         if let Some(key) = ignored.first() {
             let others: Vec<&str> = catalog.with_key(key).collect();
-            let problem = format!("the loss `{name}` has no key `{key}`");
+            let problem = format!("loss `{name}` has no key `{key}`");
             let help = format!("remove the key, or use a loss that has it: {}", others.join(", "));
             return Err(self.error(&format!("loss.{key}"), problem, help));
         }
