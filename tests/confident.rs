@@ -4,7 +4,8 @@ use std::{collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_curvature::{MeanLoss, Objective, Point, Product, TraceEstimate};
-use eigenscape_program::{Loss, Network, nn};
+use eigenscape_losses::{binary_cross_entropy, cross_entropy};
+use eigenscape_program::{Network, nn};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -29,7 +30,7 @@ impl Case {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let tensors = candle_core::safetensors::load(path, &Device::Cpu)?;
         let get = |name: &str| -> Fallible<Tensor> { Ok(tensors[name].to_dtype(dtype)?) };
-        let loss = if name.starts_with("sigmoid") { Loss::BinaryCrossEntropy } else { Loss::CrossEntropy };
+        let loss = if name.starts_with("sigmoid") { binary_cross_entropy() } else { cross_entropy() };
         let classes = tensors["t"].dims()[1];
         let network = Network::new(&[2], move |scope, x| {
             let hidden = nn::linear(&mut scope.at("0"), x, 3, true)?;
@@ -45,8 +46,8 @@ impl Case {
             targets: get("t")?,
             masks: vec![],
         };
-        let objective = Objective::new(&network, loss, 5)?;
-        let loss = MeanLoss::new(&network, loss, point.clone(), usize::MAX)?;
+        let objective = Objective::new(&network, &loss, 5)?;
+        let loss = MeanLoss::new(&network, &loss, point.clone(), usize::MAX)?;
         Ok(Self { name, objective, loss, point, tensors, all: [0, 1, 2, 3] })
     }
 

@@ -9,7 +9,8 @@ use eigenscape_core::{
     registry::Environment,
 };
 use eigenscape_curvature::{Objective, Point, Rows};
-use eigenscape_program::{Loss, Network};
+use eigenscape_losses::cross_entropy;
+use eigenscape_program::Network;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -80,7 +81,7 @@ fn assert_spectrum(name: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
 fn check(dtype: DType, memory: usize, exact: f64, lanczos: f64) -> Fallible<()> {
     let reference = Reference::load()?;
     let (network, point) = reference.point(dtype)?;
-    let landscape = Landscape::new(&network, Loss::CrossEntropy, point, memory)?;
+    let landscape = Landscape::new(&network, &cross_entropy(), point, memory)?;
     let full = &GroupSelector::Full.resolve(&network, 100)?[0];
     let mut trace = 0.0;
     let groups = GroupSelector::Parameters.resolve(&network, 100)?;
@@ -157,7 +158,7 @@ fn everything(objective: &Objective, point: &Point) -> Fallible<Vec<f32>> {
 #[test]
 fn threads_do_not_change_a_bit() -> Fallible<()> {
     let (network, point) = Reference::load()?.point(DType::F32)?;
-    let objective = Objective::new(&network, Loss::CrossEntropy, 100)?;
+    let objective = Objective::new(&network, &cross_entropy(), 100)?;
     let with = |threads: usize| -> Fallible<Vec<f32>> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         pool.install(|| everything(&objective, &point).map_err(|error| error.to_string())).map_err(Into::into)

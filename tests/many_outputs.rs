@@ -8,6 +8,7 @@ use eigenscape_core::{
 };
 use eigenscape_curvature::Point;
 use eigenscape_estimators::{dense::Dense, gram::Gram, trace::Trace};
+use eigenscape_losses::{binary_cross_entropy, cross_entropy, mean_squared_error};
 use eigenscape_program::{ConvSettings, Loss, Network, nn};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -15,7 +16,7 @@ type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 const SAMPLES: usize = 3;
 
 /// Two convolutions with a ReLU between them, [channels, side, side] → [channels, side, side].
-fn landscape(channels: usize, side: usize, loss: Loss, dtype: DType, memory: usize) -> Fallible<Landscape> {
+fn landscape(channels: usize, side: usize, loss: &Loss, dtype: DType, memory: usize) -> Fallible<Landscape> {
     let shape = [channels, side, side];
     let network = Network::new(&shape, move |scope, x| {
         let same = ConvSettings { padding: 1, ..ConvSettings::default() };
@@ -62,7 +63,7 @@ fn trace(operator: &dyn CurvatureOperator) -> Fallible<f64> {
 #[test]
 fn three_parameters_take_three_passes() -> Fallible<()> {
     let start = Instant::now();
-    let landscape = landscape(3, 64, Loss::MeanSquaredError, DType::F32, 1 << 30)?;
+    let landscape = landscape(3, 64, &mean_squared_error(), DType::F32, 1 << 30)?;
     let bias = group(&[3], 3);
     let operator = landscape.operator(Curvature::Hessian, &bias);
     let spectrum = estimate(&Gram::default(), &operator)?;
@@ -78,7 +79,7 @@ fn three_parameters_take_three_passes() -> Fallible<()> {
 #[test]
 fn either_side_gives_the_matrix() -> Fallible<()> {
     for (channels, side) in [(1, 2), (2, 8)] {
-        for loss in [Loss::MeanSquaredError, Loss::BinaryCrossEntropy, Loss::CrossEntropy] {
+        for loss in [&mean_squared_error(), &binary_cross_entropy(), &cross_entropy()] {
             for memory in [usize::MAX, 4 << 20] {
                 let landscape = landscape(channels, side, loss, DType::F64, memory)?;
                 let groups: Vec<Group> = [vec![0], vec![1], vec![2, 3], vec![0, 1, 2, 3]]
@@ -115,7 +116,7 @@ fn either_side_gives_the_matrix() -> Fallible<()> {
 #[test]
 fn the_cheaper_passes_are_taken() -> Fallible<()> {
     let rank = |side: usize, variables: &[usize]| -> Fallible<[usize; 2]> {
-        let landscape = landscape(2, side, Loss::CrossEntropy, DType::F64, usize::MAX)?;
+        let landscape = landscape(2, side, &cross_entropy(), DType::F64, usize::MAX)?;
         let group = group(variables, 2);
         let factor = landscape.operator(Curvature::GaussNewton, &group).factor()?;
         let backward = factor.source.rank();
@@ -132,7 +133,7 @@ fn the_cheaper_passes_are_taken() -> Fallible<()> {
 /// Hessian has the Gauss-Newton matrix's trace, and is another matrix.
 #[test]
 fn the_trace_of_all_parameters_is_that_of_each() -> Fallible<()> {
-    let landscape = landscape(2, 4, Loss::CrossEntropy, DType::F64, usize::MAX)?;
+    let landscape = landscape(2, 4, &cross_entropy(), DType::F64, usize::MAX)?;
     let all = group(&[0, 1, 2, 3], 2);
     let hessian = landscape.operator(Curvature::Hessian, &all);
     assert!(Gram::default().check(&[&hessian]).is_err());

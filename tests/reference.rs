@@ -12,7 +12,8 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape_architectures::sequential::{Layer, Sequential};
 use eigenscape_core::Architecture;
 use eigenscape_curvature::{Objective, Point, Product, class_targets};
-use eigenscape_program::{Loss, Mode, Network, Scope};
+use eigenscape_losses::{binary_cross_entropy, cross_entropy, mean_squared_error};
+use eigenscape_program::{Mode, Network, Scope};
 use serde::Deserialize;
 
 /// The largest relative error allowed.
@@ -141,12 +142,12 @@ fn set_up(
     let build = move |scope: &mut Scope, x| sequential.build(scope, x, outputs);
     let network = Network::with_mode(&x.dims()[1..], mode, build)?;
     let loss = match case.loss.as_str() {
-        "cross_entropy" => Loss::CrossEntropy,
-        "mse" => Loss::MeanSquaredError,
-        "bce_with_logits" => Loss::BinaryCrossEntropy,
+        "cross_entropy" => cross_entropy(),
+        "mse" => mean_squared_error(),
+        "bce_with_logits" => binary_cross_entropy(),
         other => return Err(format!("unknown loss {other}").into()),
     };
-    let targets = if loss == Loss::CrossEntropy {
+    let targets = if loss.compares_classes() {
         class_targets(&y, outputs, case.label_smoothing, case.ignore_index)?
     } else {
         y
@@ -155,7 +156,7 @@ fn set_up(
         declared.iter().map(|p| Ok(get(&format!("{prefix}.{}", p.name))?)).collect()
     };
     let (parameters, buffers) = (named("param", network.parameters())?, named("buffer", network.buffers())?);
-    let objective = Objective::new(&network, loss, x.dims()[0])?;
+    let objective = Objective::new(&network, &loss, x.dims()[0])?;
     Ok((
         network,
         objective,

@@ -6,7 +6,8 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Context, Curvature, Group, Landscape, ProbeEstimator, Spectrum};
 use eigenscape_curvature::Point;
 use eigenscape_estimators::{dense::Dense, gram::Gram};
-use eigenscape_program::{Loss, Network, nn};
+use eigenscape_losses::cross_entropy;
+use eigenscape_program::{Network, nn};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -47,7 +48,7 @@ impl Setting {
             targets: Tensor::from_vec(labels, (samples, 3), &Device::Cpu)?.to_dtype(dtype)?,
             masks: vec![],
         };
-        let landscape = Landscape::new(&network, Loss::CrossEntropy, point, usize::MAX)?;
+        let landscape = Landscape::new(&network, &cross_entropy(), point, usize::MAX)?;
         let group = Group { name: "full".into(), variables: (&[0, 1, 2, 3]).into(), dimension: 51 };
         Ok(estimator.spectrum(&landscape.operator(curvature, &group), &Context::silent(0))?)
     }

@@ -34,6 +34,7 @@ pub fn plugins() -> Registry {
     eigenscape_datasets::register(&mut registry);
     eigenscape_distances::register(&mut registry);
     eigenscape_estimators::register(&mut registry);
+    eigenscape_losses::register(&mut registry);
     eigenscape_regularizers::register(&mut registry);
     registry
 }

@@ -261,6 +261,11 @@ fn every_whole_number_of_every_plugin_is_bounded() {
             let distance = format!("[[distance]]\nname = \"{name}\"\n{key} = {value}\n");
             each(&key, format!("{base}[model]\nname = \"mlp\"\nwidths = [3]\n{probe}{distance}"));
         }
+        for (name, key, list) in integers(&registry.losses) {
+            let value = value(size, list);
+            let loss = format!("loss = {{ name = \"{name}\", {key} = {value} }}\n");
+            each(&key, format!("{loss}{base}[model]\nname = \"mlp\"\nwidths = [3]\n{PROBE}"));
+        }
         for (name, key, list) in integers(&registry.regularizers) {
             let train = "[train]\nepochs = 1\nbatch_size = 8\noptimizer = { name = \"sgd\", lr = 0.1 }\n";
             let value = value(size, list);

@@ -74,15 +74,6 @@ impl Examples {
         self.len() == 0
     }
 
-    /// The numbers of one example's target in the shape of a network's outputs.
-    #[must_use]
-    pub fn target_size(&self) -> usize {
-        match &self.targets {
-            Targets::Classes { labels, classes } => size(labels.dims().iter().skip(1).copied(), *classes),
-            Targets::Values(values) => size(values.dims().iter().skip(1).copied(), 1),
-        }
-    }
-
     /// Bytes that are held for them.
     #[must_use]
     pub fn bytes(&self) -> usize {

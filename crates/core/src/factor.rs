@@ -3,8 +3,8 @@
 use std::{fmt, ops::Range, sync::Arc};
 
 use candle_core::DType;
-use eigenscape_curvature::{Factor, MeanLoss, Predictions, RowSize, StreamedColumns, StreamedFactor};
-use eigenscape_program::Variables;
+use eigenscape_curvature::{Factor, MeanLoss, RowSize, StreamedColumns, StreamedFactor};
+use eigenscape_program::{Predictions, Variables};
 
 use crate::{
     Interrupt,
@@ -32,11 +32,11 @@ pub trait FactorSource: Send + Sync {
     ///
     /// # Errors
     /// When samples have no classes.
-    fn predictions(&self) -> Result<Predictions> {
+    fn predictions(&self) -> Result<Box<dyn Predictions>> {
         Err(Error::input(
             "class structure",
             "the samples have no classes",
-            "use it with the cross-entropy of one label an example",
+            "use it with a loss of classes and one label an example",
         ))
     }
 
@@ -154,7 +154,7 @@ impl FactorSource for LossFactor {
         self.loss.memory()
     }
 
-    fn predictions(&self) -> Result<Predictions> {
+    fn predictions(&self) -> Result<Box<dyn Predictions>> {
         Ok(self.loss.predictions()?)
     }
 

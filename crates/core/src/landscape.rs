@@ -34,7 +34,7 @@ impl Landscape {
     ///
     /// # Errors
     /// When the network's outputs do not fit the loss.
-    pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
+    pub fn new(network: &Network, loss: &Loss, point: Point, memory: usize) -> Result<Self> {
         Self::of(&Programs::new(network, loss), point, memory)
     }
 
@@ -127,6 +127,16 @@ impl NetworkOperator {
         if self.curvature == Curvature::Residual {
             let remedy = "use estimator = \"lanczos\" or \"dense\"";
             return self.refuse("it is indefinite and has no exact factor", remedy);
+        }
+        let loss = self.landscape.loss.loss_function();
+        if !loss.is_convex() {
+            return self.refuse(
+                format!(
+                    "it has no exact factor: the loss `{}` is not convex in the network's outputs, so that its Hessian there has no square root",
+                    loss.name()
+                ),
+                "use estimator = \"lanczos\", or a loss that is convex in the outputs",
+            );
         }
         Ok(())
     }
@@ -240,6 +250,7 @@ impl CurvatureOperator for NetworkOperator {
 
     fn is_semidefinite(&self) -> bool {
         match self.curvature {
+            _ if !self.landscape.loss.loss_function().is_convex() => false,
             Curvature::GaussNewton => true,
             // It is the Gauss-Newton matrix then, also where samples see each other and there is no factor.
             Curvature::Hessian => matches!(self.landscape.why_not_affine(&self.group), Ok(None)),

@@ -1,5 +1,6 @@
-//! The vocabulary of Eigenscape: what a model, a data set, a curvature operator, a probe estimator, a spectrum, a
-//! distance and a regularizer are, and the [`Registry`] in which plugins offer them by name.
+//! The vocabulary of Eigenscape: what a model, a data set, a loss, a curvature operator, a probe
+//! estimator, a spectrum, a distance and a regularizer are, and the [`Registry`] in which plugins
+//! offer them by name.
 //!
 //! No algorithm lives here. Plugins depend on this crate and never on each other.
 
@@ -38,6 +39,7 @@ pub use architecture::Architecture;
 pub use class_means::ClassMeans;
 pub use dataset::{Dataset, Examples, Split, Targets};
 pub use distance::Distance;
+pub use eigenscape_program::{Loss, LossFunction};
 pub use error::{Error, Result};
 pub use estimator::{Context, Estimate, Findings, ProbeEstimator, Progress};
 pub use factor::{ExactFactor, FactorColumns, FactorSource};

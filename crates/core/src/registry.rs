@@ -8,7 +8,7 @@ use std::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use crate::{Architecture, Dataset, Distance, ProbeEstimator, Regularizer, error::Error};
+use crate::{Architecture, Dataset, Distance, LossFunction, ProbeEstimator, Regularizer, error::Error};
 
 /// Every plugin known to a binary.
 ///
@@ -22,8 +22,21 @@ pub struct Registry {
     pub estimators: Catalog<dyn ProbeEstimator>,
     /// `distance.name`
     pub distances: Catalog<dyn Distance>,
+    /// `loss`
+    pub losses: Catalog<dyn LossFunction>,
+    /// The losses of experiments that name none.
+    pub default_losses: DefaultLosses,
     /// `train.regularizer.name`
     pub regularizers: Catalog<dyn Regularizer>,
+}
+
+/// The names of the losses that targets have where an experiment names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DefaultLosses {
+    /// Of classes.
+    pub classes: Option<&'static str>,
+    /// Of real targets.
+    pub values: Option<&'static str>,
 }
 
 impl Default for Registry {
@@ -33,6 +46,8 @@ impl Default for Registry {
             datasets: Catalog::new("dataset"),
             estimators: Catalog::new("estimator"),
             distances: Catalog::new("distance"),
+            losses: Catalog::new("loss"),
+            default_losses: DefaultLosses::default(),
             regularizers: Catalog::new("regularizer"),
         }
     }
@@ -117,6 +132,11 @@ impl<T: ?Sized + 'static> Catalog<T> {
         Self { kind, entries: BTreeMap::new() }
     }
 
+    /// The names of the plugins that have a key.
+    pub fn with_key(&self, key: &str) -> impl Iterator<Item = &'static str> {
+        self.iter().filter(move |(_, entry)| entry.keys.contains(key)).map(|(name, _)| name)
+    }
+
     /// Adds a plugin whose parameters are the type `P` (with `#[serde(deny_unknown_fields)]`, documented defaults).
     /// `construct` turns the raw parameters into the checked plugin. A later entry of the same name replaces an earlier.
     pub fn add<P: DeserializeOwned + JsonSchema>(
@@ -179,6 +199,13 @@ impl<T: ?Sized + 'static> Catalog<T> {
         let plugin = (entry.construct)(parameters, environment)?;
         Ok(Built { plugin, ignored })
     }
+}
+
+/// "losses" of a "loss": several of a kind.
+#[must_use]
+pub fn plural(kind: &str) -> String {
+    let ending = if kind.ends_with('s') { "es" } else { "s" };
+    format!("{kind}{ending}")
 }
 
 fn property_names(schema: &Schema) -> BTreeSet<String> {

@@ -52,7 +52,7 @@ impl dyn Regularizer + '_ {
     ///
     /// # Errors
     /// Those of [`Regularizer::penalty`], and when the program cannot be built.
-    pub fn program(&self, network: &Network, loss: Loss, batch: usize) -> Result<PenaltyFunction> {
+    pub fn program(&self, network: &Network, loss: &Loss, batch: usize) -> Result<PenaltyFunction> {
         let objective = Objective::new(network, loss, self.samples(batch).min(batch))?;
         objective.penalty(self.over(), |scope| self.penalty(scope))
     }

@@ -3,7 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Curvature, CurvatureOperator, Error, GroupSelector, Interrupt, Landscape};
 use eigenscape_curvature::Point;
-use eigenscape_program::{Loss, Network, nn};
+use eigenscape_losses::mean_squared_error;
+use eigenscape_program::{Network, nn};
 
 #[test]
 fn a_landscape_works_until_it_is_interrupted() {
@@ -19,7 +20,7 @@ fn a_landscape_works_until_it_is_interrupted() {
     };
     let interrupt = Interrupt::default();
     let landscape =
-        Landscape::new(&network, Loss::MeanSquaredError, point, 1 << 20).unwrap().until(interrupt.clone());
+        Landscape::new(&network, &mean_squared_error(), point, 1 << 20).unwrap().until(interrupt.clone());
     let group = GroupSelector::Full.resolve(&network, 4).unwrap().remove(0);
     let operator = landscape.operator(Curvature::GaussNewton, &group);
     let factor = operator.factor().unwrap();

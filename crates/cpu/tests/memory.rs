@@ -4,8 +4,9 @@
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_cpu::Cpu;
+use eigenscape_losses::cross_entropy;
 use eigenscape_program::{
-    ConvSettings, Loss, Network, Result, Scope, Traced, Value, nn,
+    ConvSettings, Network, Result, Scope, Traced, Value, nn,
     transforms::{gradient, linearize, seeds, zeros_where_none},
 };
 use eigenscape_runtime::{Backend, Executable, Fusion, Input, Signature, split};
@@ -76,7 +77,7 @@ fn plans_say_what_runs_hold() {
         let Traced { mut graph, x, parameters, buffers, outputs, .. } = network.trace(SAMPLES).unwrap();
         let shape = graph.shape(outputs).to_vec();
         let target = graph.input("targets", &shape);
-        let loss = Loss::CrossEntropy.emit(&mut graph, outputs, target).unwrap();
+        let loss = cross_entropy().emit(&mut graph, outputs, target).unwrap();
         let inputs: Vec<Value> = parameters.iter().chain(&buffers).copied().chain([x, target]).collect();
         let slopes = gradient(&mut graph, loss, &parameters).unwrap();
         let seeds = seeds(&mut graph, &parameters);

@@ -17,6 +17,8 @@ mod programs;
 mod residuals;
 mod streamed;
 mod targets;
+#[cfg(test)]
+mod testing;
 mod trace;
 
 pub use factor::{Factor, RowSize, Rows};
@@ -25,6 +27,6 @@ pub use penalty::{KnownLoss, Over, Penalty, PenaltyFunction, PenaltyScope};
 pub use point::Point;
 pub use product::{Product, ProductProgram};
 pub use programs::Programs;
-pub use streamed::{LossGradient, MeanLoss, Predictions, StreamedColumns, StreamedFactor, StreamedProduct};
-pub use targets::{ClassCoding, TargetRows, class_targets};
+pub use streamed::{LossGradient, MeanLoss, StreamedColumns, StreamedFactor, StreamedProduct};
+pub use targets::{TargetRows, class_targets};
 pub use trace::{TraceEstimate, TraceFunction};

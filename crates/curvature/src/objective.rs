@@ -27,7 +27,7 @@ type Emitted<T> = eigenscape_program::Result<T>;
 #[derive(Clone)]
 pub struct Objective {
     pub(crate) network: Network,
-    pub(crate) loss_kind: Loss,
+    pub(crate) loss_function: Loss,
     pub(crate) graph: Graph,
     /// Parameters, buffers, x, targets, masks.
     pub(crate) inputs: Vec<Value>,
@@ -96,22 +96,22 @@ impl Function {
 }
 
 impl Objective {
-    /// The objective of `network` with `loss` on `samples` samples.
+    /// The objective of `network` with `loss_function` on `samples` samples.
     ///
     /// # Errors
     /// When there are no samples, the network cannot be built at this size, or its outputs do not fit the loss.
-    pub fn new(network: &Network, loss_kind: Loss, samples: usize) -> Result<Self> {
+    pub fn new(network: &Network, loss_function: &Loss, samples: usize) -> Result<Self> {
         if samples == 0 {
             return Err(Error::shape("objective", "a mean over no samples is asked for"));
         }
         let Traced { mut graph, x, parameters, buffers, masks, updates, outputs } = network.trace(samples)?;
-        let shape = graph.shape(outputs).to_vec();
+        let shape = loss_function.target_shape(graph.shape(outputs))?;
         let target = graph.input("targets", &shape);
-        let loss = loss_kind.emit(&mut graph, outputs, target)?;
+        let loss = loss_function.emit(&mut graph, outputs, target)?;
         let weights = parameters.iter().chain(&buffers).copied();
         let inputs = weights.chain([x, target]).chain(masks).collect();
-        let network = network.clone();
-        Ok(Self { network, loss_kind, graph, inputs, x, parameters, target, updates, outputs, loss })
+        let (network, loss_function) = (network.clone(), loss_function.clone());
+        Ok(Self { network, loss_function, graph, inputs, x, parameters, target, updates, outputs, loss })
     }
 
     /// \[loss, outputs\] at a point.
@@ -222,12 +222,13 @@ impl Objective {
         Ok(affinity(&self.graph, self.outputs, &self.select(&group.into())?))
     }
 
-    /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see [`Loss::factor`].
-    /// It is to be evaluated [as residuals are](Function::rounded_at): in f32 an error of large outputs
-    /// is one of the probabilities' exponents.
+    /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see
+    /// [`LossRoot`](eigenscape_program::LossRoot). It is to be evaluated [as residuals
+    /// are](Function::rounded_at): in f32 an error of large outputs is one of the probabilities'
+    /// exponents.
     pub(crate) fn loss_factor(&self) -> Result<Function> {
         let mut graph = self.graph.clone();
-        let factor = self.loss_kind.factor(&mut graph, self.outputs, self.target)?;
+        let factor = self.loss_function.factor(&mut graph, self.outputs, self.target)?;
         self.function(&graph, &[], &[factor])
     }
 

@@ -16,7 +16,8 @@ pub struct Point {
     pub buffers: Vec<Tensor>,
     /// The inputs \[N, ...\].
     pub inputs: Tensor,
-    /// The targets, in the shape of the outputs; for classes see [`class_targets`](crate::class_targets).
+    /// The targets, in the shape that the loss takes: that of the outputs, as a rule. For classes
+    /// see [`class_targets`](crate::class_targets).
     pub targets: Tensor,
     /// One tensor \[N, ...\] for each of the network's [masks](eigenscape_program::Network::masks), of elements 0 or 1/keep.
     pub masks: Vec<Tensor>,

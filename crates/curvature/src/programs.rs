@@ -29,10 +29,10 @@ const MOST_STEPS: usize = 200_000;
 ///
 /// ```
 /// use eigenscape_curvature::Programs;
-/// use eigenscape_program::{Loss, Network, nn};
+/// use eigenscape_program::{Network, nn};
 ///
 /// let network = Network::new(&[4], |scope, x| nn::linear(&mut scope.at("fc"), x, 3, true))?;
-/// let programs = Programs::new(&network, Loss::CrossEntropy);
+/// let programs = Programs::new(&network, &eigenscape_losses::cross_entropy());
 /// // Loss and outputs of 8 samples; the second time nothing is traced.
 /// let (first, second) = (programs.loss(8)?, programs.loss(8)?);
 /// assert_eq!(first.flops(), second.flops());
@@ -62,10 +62,10 @@ enum Wanted {
 impl Programs {
     /// No program yet.
     #[must_use]
-    pub fn new(network: &Network, loss: Loss) -> Arc<Self> {
+    pub fn new(network: &Network, loss: &Loss) -> Arc<Self> {
         Arc::new(Self {
             network: network.clone(),
-            loss,
+            loss: loss.clone(),
             steps: AtomicUsize::new(0),
             objectives: Kept::default(),
             functions: Kept::default(),
@@ -81,10 +81,10 @@ impl Programs {
         &self.network
     }
 
-    /// Which loss.
+    /// The loss.
     #[must_use]
-    pub fn loss_kind(&self) -> Loss {
-        self.loss
+    pub fn loss_function(&self) -> &Loss {
+        &self.loss
     }
 
     /// \[loss, outputs\] of so many samples: [`Objective::loss`].
@@ -126,7 +126,7 @@ impl Programs {
 
     /// The objective of so many samples.
     pub(crate) fn objective(&self, samples: usize) -> Result<Arc<Objective>> {
-        let make = || Ok(Arc::new(Objective::new(&self.network, self.loss, samples)?));
+        let make = || Ok(Arc::new(Objective::new(&self.network, &self.loss, samples)?));
         self.objectives.get(samples, &self.steps, |objective| objective.loss.index(), make)
     }
 

@@ -1,18 +1,8 @@
 //! Targets of a mean loss: from integer labels to rows of weights, and what each row counts in the mean.
 
 use candle_core::{DType, Tensor};
+use eigenscape_program::ClassCoding;
 use eigenscape_runtime::{Error, Result};
-
-/// How an integer label becomes a row of targets for the cross-entropy.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct ClassCoding<'a> {
-    /// ε in \[0, 1\]: a label counts 1 − ε for its class and ε/C for every class (Szegedy et al. 2016).
-    pub smoothing: f64,
-    /// The label whose row is zeros and counts nothing.
-    pub ignore_index: Option<i64>,
-    /// w: what each of the C classes counts, not negative; 1 without it.
-    pub weight: Option<&'a [f64]>,
-}
 
 /// Rows of targets \[N, ..., C\], in the shape of the outputs, of which each counts something in the mean over rows.
 #[derive(Debug, Clone)]
@@ -24,7 +14,7 @@ pub struct TargetRows {
     count: f64,
 }
 
-/// Integer labels \[N, ...\] as target rows \[N, ..., C\] of [`Loss::CrossEntropy`](eigenscape_program::Loss), in f64: the
+/// Integer labels \[N, ...\] as target rows \[N, ..., C\] of a cross-entropy, in f64: the
 /// [mean](TargetRows::mean) of [`TargetRows::of_classes`] without weights of classes.
 ///
 /// ```

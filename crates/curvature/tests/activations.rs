@@ -4,7 +4,8 @@
 use candle_core::{DType, Device, Tensor};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{Objective, Point};
-use eigenscape_program::{Loss, Network, Scope, Traced, Value, Variables, activation, nn};
+use eigenscape_losses::mean_squared_error;
+use eigenscape_program::{Network, Scope, Traced, Value, Variables, activation, nn};
 use eigenscape_runtime::{Error, Result};
 
 fn block(scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value> {
@@ -66,7 +67,7 @@ fn a_module_that_changes_nothing_has_one_too() -> Result<()> {
     let names: Vec<String> = network.activations()?.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["fc", "drop", "flat", "same", "act"]);
     // What goes around a module is not behind its activation.
-    let objective = Objective::new(&network, Loss::MeanSquaredError, 1)?;
+    let objective = Objective::new(&network, &mean_squared_error(), 1)?;
     let level =
         |module: &str| Ok::<_, Error>(objective.affinity(Variables::Activation(module.to_owned()))?.0);
     assert_eq!(level("fc")?, level("drop")?);
@@ -118,7 +119,7 @@ fn of_a_linear_layer_have_the_curvature_of_its_bias() -> Result<()> {
         targets: wave(&[SAMPLES, 2])?,
         masks: vec![],
     };
-    let objective = Objective::new(&network, Loss::MeanSquaredError, SAMPLES)?;
+    let objective = Objective::new(&network, &mean_squared_error(), SAMPLES)?;
     let (bias, hidden) = (Variables::from(&[1]), Variables::Activation("fc".to_owned()));
     let same = |in_bias: &Tensor, in_hidden: &Tensor| -> Result<()> {
         let summed = in_hidden.reshape((SAMPLES, 5))?.sum(0)?;

@@ -4,7 +4,8 @@
 use candle_core::{DType, Device, Tensor};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{Objective, Point};
-use eigenscape_program::{Loss, Mask, Mode, Network, nn};
+use eigenscape_losses::mean_squared_error;
+use eigenscape_program::{Mask, Mode, Network, nn};
 use eigenscape_runtime::Result;
 
 fn dropping(mode: Mode) -> eigenscape_program::Result<Network> {
@@ -21,7 +22,7 @@ fn outputs(network: &Network, masks: Vec<Tensor>) -> Result<Vec<Vec<f64>>> {
     let targets = inputs.zeros_like()?;
     let parameters = vec![tensor([[1.0, 1.0], [1.0, -1.0]])?];
     let point = Point { backend: Cpu::shared(), parameters, buffers: vec![], inputs, targets, masks };
-    Ok(Objective::new(network, Loss::MeanSquaredError, 2)?.loss()?.at(&point, &[])?[1].to_vec2()?)
+    Ok(Objective::new(network, &mean_squared_error(), 2)?.loss()?.at(&point, &[])?[1].to_vec2()?)
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn a_training_step_moves_the_running_statistics_as_pytorch_does() -> Result<()> 
         targets: Tensor::zeros((3, 1), DType::F64, &Device::Cpu)?,
         masks: vec![],
     };
-    let step = Objective::new(&network, Loss::MeanSquaredError, 3)?.training_step()?.at(&point, &[])?;
+    let step = Objective::new(&network, &mean_squared_error(), 3)?.training_step()?.at(&point, &[])?;
     // Mean 3; squares 4 + 1 + 9 = 14, so that the unbiased variance is 7.
     assert!((step[5].to_vec1::<f64>()?[0] - (0.9 * 10.0 + 0.1 * 3.0)).abs() < 1e-14);
     assert!((step[6].to_vec1::<f64>()?[0] - (0.9 * 20.0 + 0.1 * 7.0)).abs() < 1e-14);
@@ -86,7 +87,7 @@ fn samples_that_see_each_other_have_no_jacobian_rows() -> Result<()> {
     let targets = inputs.clone();
     let (parameters, buffers) = (vec![vector()?, vector()?], vec![vector()?, vector()?]);
     let point = Point { backend: Cpu::shared(), parameters, buffers, inputs, targets, masks: vec![] };
-    let refused = Objective::new(&network, Loss::MeanSquaredError, 2)?.factor(&point, &[0]);
+    let refused = Objective::new(&network, &mean_squared_error(), 2)?.factor(&point, &[0]);
     assert!(refused.is_err_and(|error| error.to_string().contains("in bn")));
     Ok(())
 }

@@ -9,6 +9,7 @@ use common::{
     CLASSES, Case, affinity_is_honest, derivatives_agree, factors_agree, losses, modes, streams_agree,
     traces_agree,
 };
+use eigenscape_losses::cross_entropy;
 use eigenscape_program::{
     ConvSettings, Loss, Mode, PoolSettings, Scope, Value,
     nn::{self, Activation, NormSettings},
@@ -165,7 +166,7 @@ impl Block {
     }
 }
 
-fn set_up(seed: u64, layers: &[Block], loss: Loss, mode: Mode) -> Result<Case> {
+fn set_up(seed: u64, layers: &[Block], loss: &Loss, mode: Mode) -> Result<Case> {
     let layers = layers.to_vec();
     common::set_up(seed, loss, mode, &[1, 6, 6], move |scope, x| {
         let mut x = conv(&mut scope.at("stem"), x, 3, 2)?;
@@ -185,7 +186,7 @@ proptest! {
     fn derivatives_agree_with_finite_differences(
         seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
     ) {
-        let case = set_up(seed, &layers, loss, mode)?;
+        let case = set_up(seed, &layers, &loss, mode)?;
         derivatives_agree(&case)?;
     }
 
@@ -193,7 +194,7 @@ proptest! {
     fn the_factor_and_the_jacobian_give_the_gauss_newton_matrix(
         seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
     ) {
-        let case = set_up(seed, &layers, loss, mode)?;
+        let case = set_up(seed, &layers, &loss, mode)?;
         factors_agree(&case)?;
     }
 
@@ -201,7 +202,7 @@ proptest! {
     fn a_proof_of_affinity_means_that_the_residual_block_vanishes(
         seed in any::<u64>(), layers in layers(), mode in modes(),
     ) {
-        let case = set_up(seed, &layers, Loss::CrossEntropy, mode)?;
+        let case = set_up(seed, &layers, &cross_entropy(), mode)?;
         affinity_is_honest(&case)?;
     }
 
@@ -209,13 +210,13 @@ proptest! {
     fn the_split_into_micro_batches_does_not_matter(
         seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
     ) {
-        streams_agree(&set_up(seed, &layers, loss, mode)?)?;
+        streams_agree(&set_up(seed, &layers, &loss, mode)?)?;
     }
 
     #[test]
     fn traces_and_their_gradients_agree(
         seed in any::<u64>(), layers in layers(), loss in losses(), mode in modes(),
     ) {
-        traces_agree(&set_up(seed, &layers, loss, mode)?)?;
+        traces_agree(&set_up(seed, &layers, &loss, mode)?)?;
     }
 }

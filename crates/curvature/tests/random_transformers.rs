@@ -8,6 +8,7 @@ use common::{
     CLASSES, Case, affinity_is_honest, derivatives_agree, factors_agree, losses, modes, streams_agree,
     traces_agree,
 };
+use eigenscape_losses::cross_entropy;
 use eigenscape_program::{
     ConvSettings, Loss, Mode, Scope, Value,
     nn::{self, Activation, AttentionSettings, Projections},
@@ -107,7 +108,7 @@ impl Block {
     }
 }
 
-fn set_up(seed: u64, layers: &[Block], head: Head, loss: Loss, mode: Mode) -> Result<Case> {
+fn set_up(seed: u64, layers: &[Block], head: Head, loss: &Loss, mode: Mode) -> Result<Case> {
     let layers = layers.to_vec();
     common::set_up(seed, loss, mode, &[1, 4, 2], move |scope, x| {
         let mut x = nn::patch_embed(&mut scope.at("patches"), x, 2, WIDTH, true)?;
@@ -131,7 +132,7 @@ proptest! {
     fn derivatives_agree_with_finite_differences(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        let case = set_up(seed, &layers, head, loss, mode)?;
+        let case = set_up(seed, &layers, head, &loss, mode)?;
         derivatives_agree(&case)?;
     }
 
@@ -139,7 +140,7 @@ proptest! {
     fn the_factor_and_the_jacobian_give_the_gauss_newton_matrix(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        let case = set_up(seed, &layers, head, loss, mode)?;
+        let case = set_up(seed, &layers, head, &loss, mode)?;
         factors_agree(&case)?;
     }
 
@@ -147,7 +148,7 @@ proptest! {
     fn a_proof_of_affinity_means_that_the_residual_block_vanishes(
         seed in any::<u64>(), layers in layers(), head in heads(), mode in modes(),
     ) {
-        let case = set_up(seed, &layers, head, Loss::CrossEntropy, mode)?;
+        let case = set_up(seed, &layers, head, &cross_entropy(), mode)?;
         affinity_is_honest(&case)?;
     }
 
@@ -155,13 +156,13 @@ proptest! {
     fn the_split_into_micro_batches_does_not_matter(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        streams_agree(&set_up(seed, &layers, head, loss, mode)?)?;
+        streams_agree(&set_up(seed, &layers, head, &loss, mode)?)?;
     }
 
     #[test]
     fn traces_and_their_gradients_agree(
         seed in any::<u64>(), layers in layers(), head in heads(), loss in losses(), mode in modes(),
     ) {
-        traces_agree(&set_up(seed, &layers, head, loss, mode)?)?;
+        traces_agree(&set_up(seed, &layers, head, &loss, mode)?)?;
     }
 }

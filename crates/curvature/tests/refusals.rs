@@ -5,8 +5,9 @@
 use candle_core::{DType, Device, Tensor};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{MeanLoss, Objective, Point, Rows};
+use eigenscape_losses::cross_entropy;
 use eigenscape_program::{
-    ConvSettings, Graph, Loss, Network, PoolSettings, Program, Value, nn,
+    ConvSettings, Graph, Network, PoolSettings, Program, Value, nn,
     transforms::{affinity, linearize, substitute, transpose},
 };
 use eigenscape_runtime::{Executable, Result};
@@ -61,7 +62,7 @@ fn leading_axes_have_one_size() {
     refused(evaluate(0, 0), "is empty");
     refused(evaluate(0, 2), "is empty");
 
-    let product = Objective::new(&network(), Loss::CrossEntropy, 2).unwrap();
+    let product = Objective::new(&network(), &cross_entropy(), 2).unwrap();
     let product = product.hessian(&point(2), &[0, 1]).unwrap();
     refused(product.apply(&[zeros(&[2, 5, 4]), zeros(&[3, 5])]), "leading axes differ");
     refused(product.apply(&[zeros(&[5, 4])]), "inputs");
@@ -72,8 +73,8 @@ fn leading_axes_have_one_size() {
 #[test]
 fn a_group_has_parameters_of_the_network_each_once() {
     let (network, point) = (network(), point(2));
-    let objective = Objective::new(&network, Loss::CrossEntropy, 2).unwrap();
-    let mean = MeanLoss::new(&network, Loss::CrossEntropy, point.clone(), usize::MAX).unwrap();
+    let objective = Objective::new(&network, &cross_entropy(), 2).unwrap();
+    let mean = MeanLoss::new(&network, &cross_entropy(), point.clone(), usize::MAX).unwrap();
     for (group, words) in
         [(vec![4], "no parameter 4"), (vec![0, usize::MAX], "no parameter"), (vec![1, 0, 1], "twice")]
     {
@@ -96,8 +97,8 @@ fn a_group_has_parameters_of_the_network_each_once() {
 #[test]
 fn no_samples_have_no_mean() {
     let network = network();
-    refused(Objective::new(&network, Loss::CrossEntropy, 0), "no samples");
-    refused(MeanLoss::new(&network, Loss::CrossEntropy, point(0), usize::MAX), "no samples");
+    refused(Objective::new(&network, &cross_entropy(), 0), "no samples");
+    refused(MeanLoss::new(&network, &cross_entropy(), point(0), usize::MAX), "no samples");
     let rows = Rows::Explicit(zeros(&[6, 2]));
     refused(rows.narrow(0..0, 0), "no samples");
     assert!(rows.narrow(0..4, 3).is_err());

@@ -4,12 +4,12 @@
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_curvature::{Objective, Point, TraceEstimate, TraceFunction};
+use eigenscape_losses::{binary_cross_entropy, cross_entropy, mean_squared_error};
 use eigenscape_program::{ConvSettings, Loss, Mode, Network, PoolSettings, Scope, Value, nn};
 use eigenscape_runtime::Result;
 
 const SAMPLES: usize = 3;
 const CLASSES: usize = 3;
-const LOSSES: [Loss; 3] = [Loss::CrossEntropy, Loss::MeanSquaredError, Loss::BinaryCrossEntropy];
 const POOL: PoolSettings = PoolSettings { kernel: 2, stride: 2, padding: 0 };
 
 type Build = fn(&mut Scope, Value) -> eigenscape_program::Result<Value>;
@@ -65,7 +65,7 @@ struct Case {
     point: Point,
 }
 
-fn case(build: Build, loss: Loss, mode: Mode) -> Result<Case> {
+fn case(build: Build, loss: &Loss, mode: Mode) -> Result<Case> {
     let network = Network::with_mode(&[1, 6, 8], mode, build)?;
     let parameters = network.parameters().iter().enumerate().map(|(i, p)| wave(&p.shape, 0.3 * i as f64));
     let buffers = network.buffers().iter().map(|b| wave(&b.shape, 0.1).affine(0.4, 1.0));
@@ -134,8 +134,8 @@ fn dot(x: &[Tensor], y: &[Tensor]) -> f64 {
 fn estimates_and_their_gradients_are_unbiased() -> Result<()> {
     const STEP: f64 = 1e-5;
     for (name, build) in NETWORKS {
-        for loss in LOSSES {
-            let case = case(build, loss, Mode::Eval)?;
+        for loss in [cross_entropy(), mean_squared_error(), binary_cross_entropy()] {
+            let case = case(build, &loss, Mode::Eval)?;
             let all = case.all();
             assert_eq!(case.objective.trace_breaker(&all)?, None);
             let [hessian, gauss_newton] = case.traces(&case.point)?;
@@ -164,7 +164,7 @@ fn estimates_and_their_gradients_are_unbiased() -> Result<()> {
 #[test]
 fn without_products_between_samples_the_variance_is_n_times_smaller() -> Result<()> {
     for (name, build) in NETWORKS {
-        let mut case = case(build, Loss::CrossEntropy, Mode::Eval)?;
+        let mut case = case(build, &cross_entropy(), Mode::Eval)?;
         case.point.inputs = case.point.inputs.narrow(0, 0, 1)?.repeat((SAMPLES, 1, 1, 1))?;
         case.point.targets = case.point.targets.narrow(0, 0, 1)?.repeat((SAMPLES, 1))?;
         let variance = |estimate| -> Result<f64> {
@@ -189,7 +189,7 @@ fn a_penalised_step_is_the_step_and_the_penalty() -> Result<()> {
     const STRENGTH: f64 = 0.3;
     for mode in [Mode::Eval, Mode::Train] {
         for (name, build) in NETWORKS {
-            let case = case(build, Loss::CrossEntropy, mode)?;
+            let case = case(build, &cross_entropy(), mode)?;
             let (all, group) = (case.all(), [0, 1]);
             let step = case.objective.training_step()?.at(&case.point, &[])?;
             for estimate in [TraceEstimate::Hutchinson, TraceEstimate::Summed, TraceEstimate::PerSample] {
@@ -233,7 +233,7 @@ fn where_the_traces_may_differ_it_is_said() -> Result<()> {
             let x = nn::activation(&mut scope.at("act"), x, nn::Activation::Tanh)?;
             nn::linear(&mut scope.at("1"), x, CLASSES, true)
         },
-        Loss::CrossEntropy,
+        &cross_entropy(),
         Mode::Eval,
     )?;
     assert_eq!(case.objective.trace_breaker(&[2, 3])?, None);

@@ -16,6 +16,7 @@ use eigenscape_program::Network;
 
 use crate::{
     diagnostic::{Located, Result},
+    labels::Labels,
     memory,
     optimizer::Optimizer,
     plan::RunPlan,
@@ -104,11 +105,17 @@ impl Shares {
 }
 
 /// What the data of a run takes, beside the data sets of `others`: its examples, and targets in the
-/// shape of the network's outputs, `number` bytes a number.
-pub fn of_data(train: &Examples, test: Option<&Examples>, others: usize, number: usize) -> Account {
+/// shape that the loss takes, `number` bytes a number.
+pub fn of_data(
+    train: &Examples,
+    test: Option<&Examples>,
+    others: usize,
+    labels: &Labels,
+    number: usize,
+) -> Account {
     let all = || [train].into_iter().chain(test);
     let sets = all().fold(0, |sum: usize, examples| sum.saturating_add(examples.bytes()));
-    let targets = all().map(|examples| size([examples.len(), examples.target_size()], number));
+    let targets = all().map(|examples| size([examples.len(), labels.target_size(&examples.targets)], number));
     Account::of("the data set", sets)
         .with("its targets", targets.fold(0, usize::saturating_add))
         .with("the data sets of other runs", others)

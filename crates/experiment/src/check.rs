@@ -22,6 +22,7 @@ use eigenscape_core::{
 };
 use eigenscape_program::Mode;
 
+pub use self::loss::default_losses;
 pub(crate) use self::probe::CURVATURES;
 use self::twins::Twins;
 use crate::{
@@ -77,7 +78,6 @@ pub fn document_plan(
     let mut moments = 0;
     for combination in &expanded.runs {
         let raw = read::experiment(&combination.document)?;
-        let environment = &Environment { ignored_label: raw.ignored_label(), ..environment.clone() };
         let mut checker = Checker::new(&combination.document, registry, environment);
         checker.identity(&raw)?;
         if twins.is_seen(combination, &raw, registry) {
@@ -149,17 +149,13 @@ pub fn checkpoint_names(document: &Node, model: &raw::Model) -> Result<Selection
     model.checkpoint.as_ref().map_or_else(|| Ok(Selection::default()), |raw| checker.selection(raw))
 }
 
-/// The loss that a document names; `None` where the targets decide.
+/// The loss that a document names, and those of targets where it names none.
 ///
 /// # Errors
 /// When it cannot be used.
-pub fn named_loss(document: &Node, registry: &Registry) -> Result<Option<Located<LossPlan>>, ConfigError> {
-    if document.get("loss").is_none() {
-        return Ok(None);
-    }
-    let raw: raw::Loss = read::part(document, "loss")?;
-    let environment = &Environment::default();
-    Checker::new(document, registry, environment).loss(&raw).map(Some)
+pub fn loss(document: &Node, registry: &Registry) -> Result<LossPlan, ConfigError> {
+    let raw: Option<raw::Loss> = document.get("loss").map(|_| read::part(document, "loss")).transpose()?;
+    Checker::new(document, registry, &Environment::default()).loss(raw.as_ref())
 }
 
 /// Refuses whole numbers of a network's table that are no sizes of anything: what is computed of them would overflow.
@@ -226,15 +222,15 @@ impl DataCache {
 struct Checker<'a> {
     document: &'a Node,
     registry: &'a Registry,
-    environment: &'a Environment,
+    environment: Environment,
     warnings: Vec<String>,
     /// Variants that are not run because another has their settings, with that other.
     same: &'a [(String, String)],
 }
 
 impl<'a> Checker<'a> {
-    fn new(document: &'a Node, registry: &'a Registry, environment: &'a Environment) -> Self {
-        Self { document, registry, environment, warnings: Vec::new(), same: &[] }
+    fn new(document: &'a Node, registry: &'a Registry, environment: &Environment) -> Self {
+        Self { document, registry, environment: environment.clone(), warnings: Vec::new(), same: &[] }
     }
 }
 
@@ -308,6 +304,8 @@ impl Checker<'_> {
     ) -> Result<RunPlan, ConfigError> {
         self.sizes(raw)?;
         let Measurements { train, probes, distances } = self.measurements(raw)?;
+        let loss = self.loss(raw.loss.as_ref())?;
+        self.environment.ignored_label = loss.ignored_label();
         let data = self.data(&raw.data, cache)?;
         for (index, probe) in raw.probe.iter().enumerate() {
             self.probe_data(index, probe, !raw.data.augment.is_empty(), &*data)?;
@@ -324,7 +322,7 @@ impl Checker<'_> {
             augment: self.augment(&raw.data, &*data, train.is_some())?,
             data,
             data_name: self.located("data.name", raw.data.name.clone()),
-            loss: raw.loss.as_ref().map(|loss| self.loss(loss)).transpose()?,
+            loss,
             train,
             probes,
             distances,

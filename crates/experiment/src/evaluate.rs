@@ -1,10 +1,10 @@
 //! Loss and accuracy over a split.
 
 use candle_core::{D, DType, Device, Tensor};
-use eigenscape_core::{Examples, Inputs, Interrupt, Result};
+use eigenscape_core::{Examples, Inputs, Interrupt, LossFunction, Result};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{Point, Programs, TargetRows};
-use eigenscape_program::{Graph, Loss};
+use eigenscape_program::Graph;
 use eigenscape_runtime::Executable;
 
 use crate::{labels::Labels, weights::Weights};
@@ -20,14 +20,16 @@ const TOP: usize = 5;
 pub struct Evaluation {
     /// Mean loss.
     pub loss: f64,
-    /// Share classified rightly of what is not ignored; `None` for real targets.
+    /// Share classified rightly of what is not ignored; `None` for real targets, and where the loss
+    /// asks for no class.
     pub accuracy: Option<f64>,
-    /// Share of which the class is among the five likeliest; `None` for real targets, and for five classes or fewer.
+    /// Share of which the class is among the five likeliest; `None` there, too, and for five
+    /// classes or fewer.
     pub top5: Option<f64>,
 }
 
 /// The mean loss of outputs in f64, whatever type they were computed in.
-fn mean_loss(loss: Loss, outputs: &Tensor, targets: &Tensor) -> Result<f64> {
+fn mean_loss(loss: &dyn LossFunction, outputs: &Tensor, targets: &Tensor) -> Result<f64> {
     let mut graph = Graph::default();
     let [z, t] = [("outputs", outputs), ("targets", targets)].map(|(name, x)| graph.input(name, x.dims()));
     let mean = loss.emit(&mut graph, z, t)?;
@@ -36,11 +38,12 @@ fn mean_loss(loss: Loss, outputs: &Tensor, targets: &Tensor) -> Result<f64> {
     scalar(&program.run(&Cpu::default(), inputs, DType::F64)?[0])
 }
 
-/// A split with its targets as the network's outputs should be, in the type of the weights.
+/// A split with its targets as the loss takes them, in the type of the weights.
 pub struct Batches {
     inputs: Inputs,
     targets: TargetRows,
-    /// Labels in order, one or several an example; `None` for what is ignored.
+    /// Labels in order, one or several an example; `None` for what is ignored. None at all where
+    /// the network guesses none.
     labels: Option<Vec<Option<i64>>>,
     /// Whether a label is 0 or 1, for an output of its own.
     binary: bool,
@@ -56,7 +59,7 @@ impl Batches {
         Ok(Self {
             inputs: examples.inputs.clone(),
             targets: labels.targets(&examples.targets, dtype)?,
-            labels: labels.classes(&examples.targets)?,
+            labels: labels.known(&examples.targets)?,
             binary: labels.is_binary(),
             dtype,
         })
@@ -134,7 +137,7 @@ pub fn evaluate(
         let inputs = split.inputs.range(start, count)?.to_dtype(split.dtype)?;
         let targets = split.targets.narrow(start, count)?;
         let results = programs.loss(count)?.at(&at(weights, inputs, targets.clone()), &[])?;
-        loss += mean_loss(programs.loss_kind(), &results[1], &targets)? * count as f64;
+        loss += mean_loss(&**programs.loss_function(), &results[1], &targets)? * count as f64;
         if let Some(labels) = &split.labels {
             let labels = &labels[start * labels_each..];
             right += split.right(&results[1], labels)?;
@@ -174,6 +177,7 @@ pub fn scalar(tensor: &Tensor) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use eigenscape_core::{Random, Targets};
+    use eigenscape_losses::{binary_cross_entropy, cross_entropy};
     use eigenscape_program::{Network, nn};
 
     use super::*;
@@ -195,12 +199,12 @@ mod tests {
         };
         let split = Batches::new(
             &Examples { inputs: inputs.clone().into(), targets },
-            &Labels::default(),
+            &Labels::of(&cross_entropy()),
             DType::F64,
         )
         .unwrap();
         let found =
-            evaluate(&Programs::new(&network, Loss::CrossEntropy), &split, &weights, &Interrupt::default())
+            evaluate(&Programs::new(&network, &cross_entropy()), &split, &weights, &Interrupt::default())
                 .unwrap();
 
         let weight = weights.parameters[0].t().unwrap();
@@ -231,15 +235,10 @@ mod tests {
         let y = [1_i64, 0, 0, 1];
         let targets = Targets::Classes { labels: Tensor::new(&y, &Device::Cpu).unwrap(), classes: 2 };
         let examples = Examples { inputs: tensor(&inputs, &[4, 1]).into(), targets };
-        let labels = Labels { coding: Coding::Binary(vec![1]), ..Labels::default() };
-        let labels = labels.of(Loss::BinaryCrossEntropy);
+        let loss = binary_cross_entropy();
+        let labels = Labels { coding: Coding::Binary(vec![1]), ..Labels::of(&loss) };
         let split = Batches::new(&examples, &labels, DType::F64).unwrap();
-        let found = evaluate(
-            &Programs::new(&network, Loss::BinaryCrossEntropy),
-            &split,
-            &weights,
-            &Interrupt::default(),
-        );
+        let found = evaluate(&Programs::new(&network, &loss), &split, &weights, &Interrupt::default());
         let found = found.unwrap();
         let loss: f64 = z.iter().zip(y).map(|(z, y)| z.exp().ln_1p() - y as f64 * z).sum::<f64>() / 4.0;
         assert!((found.loss - loss).abs() < 1e-14, "{} {loss}", found.loss);

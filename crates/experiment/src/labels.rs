@@ -3,24 +3,18 @@
 use std::collections::BTreeSet;
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{Result, Targets};
-use eigenscape_curvature::{ClassCoding, TargetRows};
-use eigenscape_program::Loss;
+use eigenscape_core::{Loss, Result, Targets, account::size};
+use eigenscape_curvature::TargetRows;
+use eigenscape_program::ClassCoding;
 
-/// PyTorch's label that belongs to no class.
-pub const IGNORE_INDEX: i64 = -100;
 /// So many ranges of classes are named one by one.
 const LISTED: usize = 5;
 
-/// How a loss reads targets.
-#[derive(Debug, Clone, PartialEq)]
+/// How a loss reads targets, for a network whose outputs are known.
+#[derive(Debug, Clone)]
 pub struct Labels {
-    /// ε in \[0, 1): a label counts 1 − ε for its class and ε/C for every class; soft targets are mixed with 1/C likewise.
-    pub smoothing: f64,
-    /// The label that is left out of the mean; `None` where every label must be a class.
-    pub ignore_index: Option<i64>,
-    /// What each class counts; all the same without it.
-    pub weight: Option<Vec<f64>>,
+    /// The loss, which says what classes count and which labels it leaves out.
+    pub loss: Loss,
     /// What a label stands for.
     pub coding: Coding,
 }
@@ -32,22 +26,15 @@ pub enum Coding {
     Class,
     /// 0 or 1, the target of one output itself; a sample's outputs have this shape.
     Binary(Vec<usize>),
-}
-
-impl Default for Labels {
-    fn default() -> Self {
-        Self { smoothing: 0.0, ignore_index: Some(IGNORE_INDEX), weight: None, coding: Coding::Class }
-    }
+    /// Nothing, as any target: the loss asks for none. A sample's outputs have this shape.
+    Unused(Vec<usize>),
 }
 
 impl Labels {
-    /// These settings for a loss: one that is not the cross-entropy knows neither smoothing, ignored labels nor weights.
+    /// How `loss` reads targets before a network is known.
     #[must_use]
-    pub fn of(self, loss: Loss) -> Self {
-        match loss {
-            Loss::CrossEntropy => self,
-            _ => Self { smoothing: 0.0, ignore_index: None, weight: None, coding: self.coding },
-        }
+    pub fn of(loss: &Loss) -> Self {
+        Self { loss: loss.clone(), coding: Coding::Class }
     }
 
     /// Whether a label is itself the target of an output.
@@ -56,7 +43,7 @@ impl Labels {
         matches!(self.coding, Coding::Binary(_))
     }
 
-    /// Targets in the shape of the network's outputs.
+    /// Targets in the shape that the loss takes.
     ///
     /// Soft targets t become w ⊙ ((1 − ε) t + ε/C), each of which counts 1, as in PyTorch.
     ///
@@ -64,16 +51,19 @@ impl Labels {
     /// When a label is neither a class nor ignored, there are not C weights, or a tensor operation fails.
     pub fn targets(&self, targets: &Targets, dtype: DType) -> Result<TargetRows> {
         let rows = match (targets, &self.coding) {
+            (targets, Coding::Unused(outputs)) => {
+                let (Targets::Values(tensor) | Targets::Classes { labels: tensor, .. }) = targets;
+                let samples = tensor.dims().first().copied().unwrap_or(0);
+                let shape = [&[samples], outputs.as_slice()].concat();
+                TargetRows::of_values(Tensor::zeros(shape, dtype, tensor.device())?)
+            }
             (Targets::Values(values), _) => TargetRows::of_values(self.soft(values)?),
             (Targets::Classes { labels, .. }, Coding::Binary(outputs)) => {
                 let samples = labels.dims().first().copied().unwrap_or(0);
                 TargetRows::of_values(labels.reshape([&[samples], outputs.as_slice()].concat())?)
             }
             (Targets::Classes { labels, classes }, Coding::Class) => {
-                let Self { smoothing, ignore_index, weight, .. } = self;
-                let (smoothing, ignore_index) = (*smoothing, *ignore_index);
-                let coding = ClassCoding { smoothing, ignore_index, weight: weight.as_deref() };
-                TargetRows::of_classes(labels, *classes, coding)?
+                TargetRows::of_classes(labels, *classes, self.loss.coding())?
             }
         };
         Ok(rows.to_dtype(dtype)?)
@@ -84,11 +74,19 @@ impl Labels {
     pub fn shape(&self, targets: &Targets, examples: usize) -> Vec<usize> {
         let each = |tensor: &Tensor| tensor.dims().get(1..).unwrap_or_default().to_vec();
         let each = match (targets, &self.coding) {
+            (_, Coding::Unused(outputs)) | (Targets::Classes { .. }, Coding::Binary(outputs)) => {
+                outputs.clone()
+            }
             (Targets::Values(values), _) => each(values),
-            (Targets::Classes { .. }, Coding::Binary(outputs)) => outputs.clone(),
             (Targets::Classes { labels, classes }, Coding::Class) => [each(labels), vec![*classes]].concat(),
         };
         [vec![examples], each].concat()
+    }
+
+    /// The numbers of one example's target in that shape.
+    #[must_use]
+    pub fn target_size(&self, targets: &Targets) -> usize {
+        size(self.shape(targets, 1), 1)
     }
 
     /// Whether a mean over these targets is one of anything: not where every label is ignored, or
@@ -97,27 +95,38 @@ impl Labels {
     /// # Errors
     /// When a tensor operation fails.
     pub fn any_counts(&self, targets: &Targets) -> Result<bool> {
-        if self.is_binary() {
+        if self.coding != Coding::Class {
             return Ok(true);
         }
-        let counts = |class: usize| self.weight.as_ref().is_none_or(|all| all.get(class) > Some(&0.0));
+        let weight = self.loss.coding().weight;
+        let counts = |class: usize| weight.is_none_or(|all| all.get(class) > Some(&0.0));
         Ok(self.present(targets)?.is_none_or(|present| present.into_iter().any(counts)))
     }
 
     /// Real targets \[N, ..., C\], smoothed and weighted in f64.
     fn soft(&self, values: &Tensor) -> Result<Tensor> {
-        if self.smoothing <= 0.0 && self.weight.is_none() {
+        let ClassCoding { smoothing, weight, .. } = self.loss.coding();
+        if smoothing <= 0.0 && weight.is_none() {
             return Ok(values.clone());
         }
         let mut values = values.to_dtype(DType::F64)?;
         let classes = values.dims().last().copied().unwrap_or(1);
-        if self.smoothing > 0.0 {
-            values = values.affine(1.0 - self.smoothing, self.smoothing / classes as f64)?;
+        if smoothing > 0.0 {
+            values = values.affine(1.0 - smoothing, smoothing / classes as f64)?;
         }
-        if let Some(weight) = &self.weight {
-            values = values.broadcast_mul(&Tensor::new(weight.as_slice(), values.device())?)?;
+        if let Some(weight) = weight {
+            values = values.broadcast_mul(&Tensor::new(weight, values.device())?)?;
         }
         Ok(values)
+    }
+
+    /// The labels that a network's guesses are compared with, as [`Self::classes`]; `None` where
+    /// the loss asks for none.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn known(&self, targets: &Targets) -> Result<Option<Vec<Option<i64>>>> {
+        if matches!(self.coding, Coding::Unused(_)) { Ok(None) } else { self.classes(targets) }
     }
 
     /// The labels in their order, `None` for what is ignored; `None` for real targets.
@@ -127,7 +136,8 @@ impl Labels {
     pub fn classes(&self, targets: &Targets) -> Result<Option<Vec<Option<i64>>>> {
         let Targets::Classes { labels, .. } = targets else { return Ok(None) };
         let labels = labels.to_dtype(DType::I64)?.flatten_all()?.to_vec1::<i64>()?;
-        let counted = |label| (Some(label) != self.ignore_index).then_some(label);
+        let ignored = self.loss.coding().ignore_index;
+        let counted = |label| (Some(label) != ignored).then_some(label);
         Ok(Some(labels.into_iter().map(counted).collect()))
     }
 
@@ -191,6 +201,7 @@ fn ranges_in_words(ranges: &[[usize; 2]]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
+    use eigenscape_core::{Registry, registry::Environment};
 
     use super::*;
 
@@ -198,18 +209,26 @@ mod tests {
         Targets::Classes { labels: Tensor::new(labels, &Device::Cpu).unwrap(), classes }
     }
 
+    fn labels(name: &str, keys: &str, coding: Coding) -> Labels {
+        let mut registry = Registry::default();
+        eigenscape_losses::register(&mut registry);
+        let built = registry.losses.build(name, toml::from_str(keys).unwrap(), &Environment::default());
+        Labels { loss: built.unwrap().plugin.into(), coding }
+    }
+
     #[test]
     fn only_the_cross_entropy_ignores() {
-        let (targets, labels) = (classes(&[1, IGNORE_INDEX], 2), Labels::default());
-        let rows = labels.targets(&targets, DType::F64).unwrap().mean().unwrap();
+        let targets = classes(&[1, -100], 2);
+        let entropy = labels("cross-entropy", "", Coding::Class);
+        let rows = entropy.targets(&targets, DType::F64).unwrap().mean().unwrap();
         assert_eq!(rows.to_vec2::<f64>().unwrap(), [[0.0, 2.0], [0.0, 0.0]]);
-        assert_eq!(labels.classes(&targets).unwrap(), Some(vec![Some(1), None]));
-        assert!(labels.of(Loss::MeanSquaredError).targets(&targets, DType::F64).is_err());
+        assert_eq!(entropy.classes(&targets).unwrap(), Some(vec![Some(1), None]));
+        assert!(labels("mse", "", Coding::Class).targets(&targets, DType::F64).is_err());
     }
 
     #[test]
     fn zero_and_one_are_the_target_of_one_output() {
-        let labels = Labels { coding: Coding::Binary(vec![1]), ..Labels::default() };
+        let labels = labels("binary-cross-entropy", "", Coding::Binary(vec![1]));
         let rows = labels.targets(&classes(&[1, 0, 1], 2), DType::F64).unwrap().mean().unwrap();
         assert_eq!(rows.to_vec2::<f64>().unwrap(), [[1.0], [0.0], [1.0]]);
     }
@@ -218,16 +237,27 @@ mod tests {
     #[test]
     fn soft_targets_are_smoothed_and_weighted() {
         let values = Targets::Values(Tensor::new(&[[1.0, 0.0], [0.25, 0.75]], &Device::Cpu).unwrap());
-        let labels = Labels { smoothing: 0.2, weight: Some(vec![1.0, 10.0]), ..Labels::default() };
-        let rows = labels.targets(&values, DType::F64).unwrap().mean().unwrap().to_vec2::<f64>().unwrap();
-        for (row, expected) in rows.iter().zip([[0.9, 1.0], [0.3, 7.0]]) {
-            assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14), "{rows:?}");
-        }
         let single = Targets::Values(Tensor::new(&[[1.0_f32, 0.0], [0.25, 0.75]], &Device::Cpu).unwrap());
-        let exact = |targets| labels.targets(targets, DType::F64).unwrap().rows().to_vec2::<f64>().unwrap();
-        assert_eq!(exact(&single), exact(&values), "what is saved in f32 is combined in f64");
-        let unread = labels.clone().of(Loss::MeanSquaredError).targets(&values, DType::F64).unwrap();
+        for name in ["cross-entropy", "focal"] {
+            let labels = labels(name, "label_smoothing = 0.2\nweight = [1.0, 10.0]", Coding::Class);
+            let rows = labels.targets(&values, DType::F64).unwrap().mean().unwrap().to_vec2::<f64>().unwrap();
+            for (row, expected) in rows.iter().zip([[0.9, 1.0], [0.3, 7.0]]) {
+                assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14), "{rows:?}");
+            }
+            let exact =
+                |targets| labels.targets(targets, DType::F64).unwrap().rows().to_vec2::<f64>().unwrap();
+            assert_eq!(exact(&single), exact(&values), "what is saved in f32 is combined in f64");
+        }
+        let unread = labels("mse", "", Coding::Class).targets(&values, DType::F64).unwrap();
         assert_eq!(unread.rows().to_vec2::<f64>().unwrap(), [[1.0, 0.0], [0.25, 0.75]]);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_zero() {
+        let labels = labels("output", "", Coding::Unused(vec![2]));
+        let rows = labels.targets(&classes(&[5, -3, 1], 2), DType::F64).unwrap();
+        assert_eq!(rows.mean().unwrap().to_vec2::<f64>().unwrap(), [[0.0; 2]; 3]);
+        assert_eq!(labels.known(&classes(&[1, 0, 1], 2)).unwrap(), None);
     }
 
     #[test]
@@ -241,7 +271,8 @@ mod tests {
         let huge = "classes 0 to 6, 8 to 4294967294";
         assert_eq!(others_in_words(4_294_967_295, &[7].into()).unwrap(), huge);
         assert_eq!(in_words((0..20).step_by(2)).unwrap(), "classes 0, 2, 4, 6, 8 and 5 more");
-        let present = Labels::default().present(&classes(&[0, 50, 1, IGNORE_INDEX], 51)).unwrap().unwrap();
+        let labels = labels("cross-entropy", "", Coding::Class);
+        let present = labels.present(&classes(&[0, 50, 1, -100], 51)).unwrap().unwrap();
         assert_eq!(present.into_iter().collect::<Vec<_>>(), [0, 1, 50]);
     }
 }

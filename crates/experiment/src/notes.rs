@@ -4,10 +4,9 @@ use eigenscape_core::{
     Targets,
     notes::{Note, Notes, ProfileNote, RunNotes},
 };
-use eigenscape_program::Loss;
 
 use crate::{
-    labels::{IGNORE_INDEX, Labels},
+    labels::Labels,
     plan::{Plan, RegularizerPlan, Samples, Take},
     prepare::{Prepared, PreparedProbe},
     sampling,
@@ -73,7 +72,7 @@ pub fn settings(prepared: &Prepared) -> Vec<Note> {
             "Network",
             format!("{} parameters in {} tensors", network.dimension(), network.parameters().len()),
         ),
-        Note::new("Loss", loss_text(prepared.loss(), &prepared.labels)),
+        Note::new("Loss", loss_text(&prepared.labels)),
         Note::new("Seed", plan.seed.to_string()),
     ];
     if let Some(checkpoint) = &plan.model.checkpoint {
@@ -149,28 +148,8 @@ pub fn sample(probe: &PreparedProbe) -> String {
     text
 }
 
-/// "cross-entropy, label smoothing 0.1": what is not the default is told.
-pub(crate) fn loss_text(loss: Loss, labels: &Labels) -> String {
-    let mut text = loss_name(loss).to_owned();
-    if labels.smoothing > 0.0 {
-        text += &format!(", label smoothing {}", labels.smoothing);
-    }
-    if let Some(weight) = &labels.weight {
-        text += &format!(", classes weighted by {weight:?}");
-    }
-    if labels.is_binary() {
-        text += ", labels 0 and 1 for one output each";
-    }
-    if let Some(label) = labels.ignore_index.filter(|label| *label != IGNORE_INDEX) {
-        text += &format!(", labels {label} ignored");
-    }
-    text
-}
-
-fn loss_name(loss: Loss) -> &'static str {
-    match loss {
-        Loss::CrossEntropy => "cross-entropy",
-        Loss::MeanSquaredError => "mean squared error",
-        Loss::BinaryCrossEntropy => "binary cross-entropy on logits",
-    }
+/// The loss, with what is not the default, and what labels are to it.
+pub(crate) fn loss_text(labels: &Labels) -> String {
+    let bits = if labels.is_binary() { ", labels 0 and 1 for one output each" } else { "" };
+    labels.loss.description() + bits
 }

@@ -1,18 +1,19 @@
 //! Data, loss and network brought together: which loss the targets ask for, how many outputs, what an output stands for.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{Architecture, Error, Examples, Targets};
-use eigenscape_program::{Loss, Network};
+use eigenscape_core::{Architecture, Error, Examples, Loss, LossFunction, Targets};
+use eigenscape_program::{Needs, Network};
 
 use crate::{
     diagnostic::{ConfigError, Result},
     labels::{Coding, Labels, in_words, others_in_words},
-    plan::{LossPlan, RunPlan},
+    plan::RunPlan,
 };
 
-/// A network with the loss of its outputs, and examples whose targets have the outputs' shape.
+/// A network with the loss of its outputs, and examples whose targets have the shape that the loss
+/// takes.
 pub struct Objective {
     /// The network in eval mode; its last axis is that of classes.
     pub network: Network,
@@ -33,12 +34,13 @@ pub struct Objective {
 /// # Errors
 /// When the loss does not fit the targets, a label is neither a class nor ignored, or the network does not fit the data.
 pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>) -> Result<Objective> {
-    let LossPlan { kind: loss, mut labels } = loss(plan, &train.targets)?;
+    let loss = loss(plan, &train.targets)?;
+    let mut labels = Labels::of(&loss);
     check_labels(plan, &labels, &train, "training")?;
     if let Some(test) = &test {
         check_labels(plan, &labels, test, "test")?;
     }
-    let (network, reading) = network(plan, loss, &train)?;
+    let (network, reading) = network(plan, &*loss, &train)?;
     labels.coding = reading.coding;
     if reading.classes_first {
         for examples in [&mut train].into_iter().chain(&mut test) {
@@ -52,54 +54,78 @@ pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>
     Ok(Objective { network, loss, labels, train, test, warnings })
 }
 
-fn loss(plan: &RunPlan, targets: &Targets) -> Result<LossPlan> {
-    let Some(loss) = &plan.loss else { return Ok(default_loss(targets)) };
-    if let Some(problem) = unsuitable(&loss.value, targets)? {
-        let help = "use \"mean-squared-error\", or save classes as integers";
-        return Err(loss.error(problem, help).into());
-    }
-    Ok(loss.value.clone())
-}
-
-/// The loss of targets where none is named.
-pub(crate) fn default_loss(targets: &Targets) -> LossPlan {
-    let kind = match targets {
-        Targets::Classes { .. } => Loss::CrossEntropy,
-        Targets::Values(_) => Loss::MeanSquaredError,
+fn loss(plan: &RunPlan, targets: &Targets) -> Result<Loss> {
+    let of_classes = matches!(targets, Targets::Classes { .. });
+    let loss = plan.loss.of(of_classes)?;
+    let Some(named) = &plan.loss.named else { return Ok(loss.clone()) };
+    let Some(problem) = unsuitable(&**loss, targets)? else { return Ok(loss.clone()) };
+    let help = if of_classes {
+        "save the targets as floats, or use a loss of classes".to_owned()
+    } else {
+        let other = plan.loss.defaults.of(false).map_or("another loss", |loss| loss.name());
+        format!("use \"{other}\", or save classes as integers")
     };
-    LossPlan { kind, labels: Labels::default().of(kind) }
+    Err(named.error(problem, help).into())
 }
 
 /// Why these are no targets of the loss, where they are not.
-pub(crate) fn unsuitable(loss: &LossPlan, targets: &Targets) -> eigenscape_core::Result<Option<String>> {
-    let Targets::Values(values) = targets else { return Ok(None) };
-    let (name, highest, range) = match loss.kind {
-        Loss::MeanSquaredError => return Ok(None),
-        Loss::CrossEntropy => ("cross-entropy", f64::INFINITY, "that are not negative (soft targets)"),
-        Loss::BinaryCrossEntropy => ("binary-cross-entropy", 1.0, "from 0 to 1"),
+pub(crate) fn unsuitable(
+    loss: &dyn LossFunction,
+    targets: &Targets,
+) -> eigenscape_core::Result<Option<String>> {
+    let name = loss.name();
+    let values = match (targets, loss.needs()) {
+        (_, Needs::Nothing) | (Targets::Classes { .. }, Needs::Rows) => return Ok(None),
+        (Targets::Values(values), Needs::Rows | Needs::Values) => values,
+        (Targets::Classes { .. }, Needs::Values) => {
+            return Ok(Some(format!("{name} needs real targets, and the data set has classes")));
+        }
     };
+    let range = loss.range();
+    if !is_bounded(&range) {
+        return Ok(None);
+    }
     let values = values.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
-    let outside = values.iter().find(|value| !(0.0..=highest).contains(*value));
-    Ok(outside.map(|value| format!("{name} needs targets {range}, and the data set has {value}")))
+    let outside = values.iter().find(|value| !range.contains(*value));
+    let problem = |value| format!("{name} needs targets {}, and the data set has {value}", interval(&range));
+    Ok(outside.map(problem))
+}
+
+fn is_bounded(range: &RangeInclusive<f64>) -> bool {
+    range.start().is_finite() || range.end().is_finite()
+}
+
+/// The numbers of a range, in words.
+fn interval(range: &RangeInclusive<f64>) -> String {
+    match (*range.start(), *range.end()) {
+        (0.0, f64::INFINITY) => "that are not negative (soft targets)".to_owned(),
+        (start, end) => format!("from {start} to {end}"),
+    }
 }
 
 /// Refuses labels that are neither classes nor ignored. The data is at fault, whatever network they are for.
 fn check_labels(plan: &RunPlan, labels: &Labels, examples: &Examples, split: &str) -> Result<()> {
     let Targets::Classes { classes, .. } = &examples.targets else { return Ok(()) };
+    if labels.loss.needs() == Needs::Nothing {
+        return Ok(());
+    }
     let found = labels.classes(&examples.targets)?.unwrap_or_default();
     let is_class = |label: i64| usize::try_from(label).is_ok_and(|class| class < *classes);
     let mut counted = found.iter().enumerate().filter_map(|(index, label)| Some((index, (*label)?)));
+    let ignored = labels.loss.coding().ignore_index;
     if let Some((index, label)) = counted.find(|(_, label)| !is_class(*label)) {
         let each = found.len() / examples.len().max(1);
         let place = if each > 1 { vec![index / each, index % each] } else { vec![index] };
         let problem = format!("the label {place:?} of the {split} split is {label}, not a class");
+        let ignoring = if ignored.is_some() { Ok(&labels.loss) } else { plan.loss.defaults.of(true) };
+        let name = ignoring.map_or("...", |loss| loss.name());
         let help = format!(
             "number the classes from 0, or leave such labels out of the mean: \
-             loss = {{ name = \"cross-entropy\", ignore_index = {label} }}"
+             loss = {{ name = \"{name}\", ignore_index = {label} }}"
         );
         return Err(plan.data_name.error(problem, help).into());
     }
-    if let (Some(ignored), true) = (labels.ignore_index, found.iter().all(Option::is_none)) {
+    if let (Some(ignored), true) = (ignored, found.iter().all(Option::is_none)) {
         let problem = format!("every label of the {split} split is {ignored}, which the loss ignores");
         let help = "use labels that are classes, or change `loss.ignore_index`";
         return Err(plan.data_name.error(problem, help).into());
@@ -109,7 +135,7 @@ fn check_labels(plan: &RunPlan, labels: &Labels, examples: &Examples, split: &st
 
 /// Refuses weights of classes that are not one a class, or none for all the labels there are.
 fn check_weights(plan: &RunPlan, labels: &Labels, train: &Examples) -> Result<()> {
-    let (Some(weight), Some(loss)) = (&labels.weight, &plan.loss) else { return Ok(()) };
+    let (Some(weight), Some(loss)) = (labels.loss.coding().weight, &plan.loss.named) else { return Ok(()) };
     let classes = train.outputs();
     if weight.len() != classes {
         let problem = format!("there are {} weights, and the data set has {classes} classes", weight.len());
@@ -133,17 +159,25 @@ pub(crate) struct Reading {
 /// How outputs of a shape are read against targets; `None` where they do not fit.
 ///
 /// Of tokens the classes lie along the last axis, of pixels and voxels along the first, where the shapes leave it open.
-pub(crate) fn reading(outputs: &[usize], loss: Loss, targets: &Targets) -> Option<Reading> {
+pub(crate) fn reading(outputs: &[usize], loss: &dyn LossFunction, targets: &Targets) -> Option<Reading> {
     let class = |classes_first| Some(Reading { coding: Coding::Class, classes_first });
+    if loss.needs() == Needs::Nothing {
+        return Some(Reading { coding: Coding::Unused(outputs.to_vec()), classes_first: false });
+    }
     match targets {
         Targets::Values(values) => {
-            let fits = outputs == &values.dims()[1..];
-            fits.then(|| class(loss == Loss::CrossEntropy && outputs.len() > 2)).flatten()
+            let own = &values.dims()[1..];
+            let [last, first] = target_shapes(outputs, loss).map(|shape| shape.as_deref() == Some(own));
+            match (first, last) {
+                (true, true) => class(loss.compares_classes() && outputs.len() > 2),
+                (false, false) => None,
+                (first, _) => class(first),
+            }
         }
         Targets::Classes { labels, classes } => {
             let places = &labels.dims()[1..];
             let count = |shape: &[usize]| shape.iter().product::<usize>();
-            if loss == Loss::BinaryCrossEntropy && *classes <= 2 && count(outputs) == count(places) {
+            if loss.takes_binary_labels() && *classes <= 2 && count(outputs) == count(places) {
                 let coding = Coding::Binary(outputs.to_vec());
                 return Some(Reading { coding, classes_first: false });
             }
@@ -158,10 +192,23 @@ pub(crate) fn reading(outputs: &[usize], loss: Loss, targets: &Targets) -> Optio
     }
 }
 
+/// The shape of real targets of one example for outputs of this shape, with classes along the last
+/// axis, and along the first.
+pub(crate) fn target_shapes(outputs: &[usize], loss: &dyn LossFunction) -> [Option<Vec<usize>>; 2] {
+    let first = || {
+        let turned = outputs.iter().skip(1).chain(outputs.first()).copied().collect::<Vec<_>>();
+        let mut shape = loss.target_shape(&turned).ok()?;
+        let axes = shape.len().min(1);
+        shape.rotate_right(axes);
+        Some(shape)
+    };
+    [loss.target_shape(outputs).ok(), (outputs.len() > 1).then(first).flatten()]
+}
+
 /// The numbers of outputs that a network may be asked for, the likeliest first.
-fn outputs(loss: Loss, examples: &Examples) -> Vec<usize> {
+fn outputs(loss: &dyn LossFunction, examples: &Examples) -> Vec<usize> {
     let binary = match &examples.targets {
-        Targets::Classes { labels, classes } if loss == Loss::BinaryCrossEntropy && *classes <= 2 => {
+        Targets::Classes { labels, classes } if loss.takes_binary_labels() && *classes <= 2 => {
             // One logit a label: of a row of them, of a pixel, or the channels of an image.
             Some(match *labels.dims() {
                 [_, outputs] | [_, outputs, _, _] => outputs,
@@ -170,11 +217,11 @@ fn outputs(loss: Loss, examples: &Examples) -> Vec<usize> {
         }
         _ => None,
     };
-    binary.into_iter().chain([examples.outputs()]).collect()
+    binary.into_iter().chain([loss.outputs(examples.outputs())]).collect()
 }
 
 /// The network, with classes along its last axis.
-fn network(plan: &RunPlan, loss: Loss, examples: &Examples) -> Result<(Network, Reading)> {
+fn network(plan: &RunPlan, loss: &dyn LossFunction, examples: &Examples) -> Result<(Network, Reading)> {
     let shape = examples.inputs.dims().get(1..).unwrap_or_default();
     let (mut refusal, mut misfit) = (None, None);
     for outputs in outputs(loss, examples) {
@@ -301,7 +348,13 @@ fn gaps(labels: &Labels, train: &Examples, test: Option<&Examples>) -> Result<Ve
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
+    use candle_core::{Device, Tensor};
+    use eigenscape_losses::{
+        binary_cross_entropy, cross_entropy,
+        gaussian_nll::{GaussianNll, GaussianNllParameters},
+        mean_squared_error,
+        output::Output,
+    };
 
     use super::*;
 
@@ -310,10 +363,11 @@ mod tests {
     }
 
     /// "first", "last", "binary" or "none".
-    fn read(outputs: &[usize], loss: Loss, targets: &Targets) -> &'static str {
-        match reading(outputs, loss, targets) {
+    fn read(outputs: &[usize], loss: &Loss, targets: &Targets) -> &'static str {
+        match reading(outputs, &**loss, targets) {
             None => "none",
             Some(Reading { coding: Coding::Binary(_), .. }) => "binary",
+            Some(Reading { coding: Coding::Unused(_), .. }) => "unused",
             Some(reading) => {
                 if reading.classes_first {
                     "first"
@@ -326,7 +380,7 @@ mod tests {
 
     #[test]
     fn the_shapes_tell_where_the_classes_lie() {
-        let (entropy, binary) = (Loss::CrossEntropy, Loss::BinaryCrossEntropy);
+        let (entropy, binary) = (&cross_entropy(), &binary_cross_entropy());
         for (outputs, loss, targets, expected) in [
             (&[3][..], entropy, labels(&[5], 3), "last"),
             (&[4, 3], entropy, labels(&[5, 4], 3), "last"),
@@ -348,7 +402,18 @@ mod tests {
         }
         let soft = Targets::Values(Tensor::zeros((5, 3, 8, 6), DType::F32, &Device::Cpu).unwrap());
         assert_eq!(read(&[3, 8, 6], entropy, &soft), "first");
-        assert_eq!(read(&[3, 8, 6], Loss::MeanSquaredError, &soft), "last");
+        assert_eq!(read(&[3, 8, 6], &mean_squared_error(), &soft), "last");
         assert_eq!(read(&[8, 6, 3], entropy, &soft), "none");
+        // Means and variances: twice as many outputs, along either axis.
+        let gaussian: Loss = Arc::new(GaussianNll::new(GaussianNllParameters::default()).unwrap());
+        for (outputs, expected) in
+            [(&[3, 8, 12][..], "last"), (&[6, 8, 6], "first"), (&[3, 8, 6], "none"), (&[8, 6, 6], "none")]
+        {
+            assert_eq!(read(outputs, &gaussian, &soft), expected, "{outputs:?}");
+        }
+        let one = Targets::Values(Tensor::zeros((5, 3), DType::F32, &Device::Cpu).unwrap());
+        assert_eq!((read(&[6], &gaussian, &one), read(&[3], &gaussian, &one)), ("last", "none"));
+        let output: Loss = Arc::new(Output);
+        assert_eq!(read(&[7], &output, &one), "unused");
     }
 }

@@ -9,14 +9,15 @@ use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 use candle_core::DType;
 use eigenscape_analysis::Expectation;
 use eigenscape_core::{
-    Architecture, Curvature, Dataset, Distance, GroupSelector, ProbeEstimator, Regularizer, Split,
+    Architecture, Curvature, Dataset, Distance, Error, GroupSelector, Loss, ProbeEstimator, Regularizer,
+    Result, Split,
 };
-use eigenscape_program::{Loss, Mode};
+use eigenscape_program::Mode;
 
 pub use crate::raw::Take;
 use crate::{
-    augment::Augmentation, checkpoint::Selection, diagnostic::Located, document::Node, labels::Labels,
-    optimizer::Optimizer, raw::Between, schedule::Schedule,
+    augment::Augmentation, checkpoint::Selection, diagnostic::Located, document::Node, optimizer::Optimizer,
+    raw::Between, schedule::Schedule,
 };
 
 /// A checked experiment.
@@ -74,8 +75,8 @@ pub struct RunPlan {
     pub augment: Option<Augmentation>,
     /// The network.
     pub model: ModelPlan,
-    /// The loss, where the experiment names one; otherwise the targets decide.
-    pub loss: Option<Located<LossPlan>>,
+    /// The loss.
+    pub loss: LossPlan,
     /// Training, unless the model is analysed as it is.
     pub train: Option<TrainPlan>,
     /// Spectra to measure.
@@ -94,13 +95,54 @@ impl RunPlan {
     }
 }
 
-/// The loss.
-#[derive(Debug, Clone, PartialEq)]
+/// Which loss.
+#[derive(Debug, Clone)]
 pub struct LossPlan {
-    /// Which one.
-    pub kind: Loss,
-    /// How it reads labels.
-    pub labels: Labels,
+    /// The one that the experiment names; otherwise the targets decide.
+    pub named: Option<Located<Loss>>,
+    /// What they decide.
+    pub defaults: DefaultLosses,
+}
+
+/// The losses of targets where an experiment names none. A registry need not have them.
+#[derive(Debug, Clone)]
+pub struct DefaultLosses {
+    /// Of classes.
+    pub classes: Option<Loss>,
+    /// Of real targets.
+    pub values: Option<Loss>,
+}
+
+impl LossPlan {
+    /// The loss that is named; otherwise that of classes, or of real targets.
+    ///
+    /// # Errors
+    /// When none is named and the registry names none.
+    pub fn of(&self, classes: bool) -> Result<&Loss> {
+        self.named.as_ref().map_or_else(|| self.defaults.of(classes), |loss| Ok(&loss.value))
+    }
+
+    /// The label that belongs to no class, where the loss leaves one out: of a loss that the
+    /// targets decide, that of classes.
+    #[must_use]
+    pub fn ignored_label(&self) -> Option<i64> {
+        let named = self.named.as_ref().map(|loss| &loss.value);
+        named.or(self.defaults.classes.as_ref())?.coding().ignore_index
+    }
+}
+
+impl DefaultLosses {
+    /// The loss of classes, or of real targets.
+    ///
+    /// # Errors
+    /// When the registry names none.
+    pub fn of(&self, classes: bool) -> Result<&Loss> {
+        let (loss, what) = if classes { (&self.classes, "classes") } else { (&self.values, "real targets") };
+        loss.as_ref().ok_or_else(|| {
+            let problem = format!("no loss is known for {what} where an experiment names none");
+            Error::input("loss", problem, "name one (`cargo xtask list loss`)")
+        })
+    }
 }
 
 /// The network.

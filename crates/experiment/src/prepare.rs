@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
-    Account, Curvature, Error, Examples, Group, Inputs, Landscape, Random, Split, account::size,
+    Account, Curvature, Error, Examples, Group, Inputs, Landscape, Loss, Random, Split, account::size,
     landscape::NetworkOperator,
 };
 use eigenscape_curvature::Programs;
-use eigenscape_program::{Loss, Mode, Network, Variables};
+use eigenscape_program::{Mode, Network, Variables};
 
 use crate::{
     account::{self, RunAccount, Shares},
@@ -71,7 +71,7 @@ pub struct PreparedProbe<'a> {
 pub struct Batch {
     /// \[N, ...\], in the probe's type.
     pub inputs: Tensor,
-    /// Their targets, in the shape of the outputs.
+    /// Their targets, in the shape that the loss takes.
     pub targets: Tensor,
     /// The masks of dropout, one for each example, where it is measured in train mode.
     pub masks: Vec<Tensor>,
@@ -113,13 +113,13 @@ fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
     let Loaded { weights, notes: checkpoint_notes, warnings: doubts } = weights(plan, &network)?;
     warnings.extend(doubts);
     let training = network.in_mode(Mode::Train).map_err(Error::from)?;
-    let [programs, trained] = [&network, &training].map(|network| Programs::new(network, loss));
+    let [programs, trained] = [&network, &training].map(|network| Programs::new(network, &loss));
     let examples = test.iter().map(Examples::len).fold(train.len(), usize::max);
     let number = weights.dtype().size_in_bytes();
-    let held = account::of_data(&train, test.as_ref(), plan.other_data, number)
+    let held = account::of_data(&train, test.as_ref(), plan.other_data, &labels, number)
         .and(account::of_weights(&network, number, plan))
         .and(capacity::check_work(plan, [&programs, &trained], examples, weights.dtype())?)
-        .and(check_regularizers(plan, &training, loss, train.len(), size([network.dimension()], number))?);
+        .and(check_regularizers(plan, &training, &loss, train.len(), size([network.dimension()], number))?);
     let measured = if plan.model.batch_norm == Mode::Train { &trained } else { &programs };
     warnings.extend_from_slice(plan.data.warnings());
     let draws = Draws { train: train.clone(), test: test.clone(), labels: labels.clone() };
@@ -157,8 +157,8 @@ impl Prepared<'_> {
 
     /// The loss.
     #[must_use]
-    pub fn loss(&self) -> Loss {
-        self.programs.loss_kind()
+    pub fn loss(&self) -> &Loss {
+        self.programs.loss_function()
     }
 }
 
@@ -238,8 +238,9 @@ fn prepare_probe<'a>(
     let shape = from.inputs.dims().get(1..).unwrap_or_default();
     let shapes = network.masks().iter().map(|mask| mask.shape.as_slice());
     let shapes = shapes.chain((shared.is_none()).then_some(shape));
-    let each =
-        shapes.map(|shape| size(shape.iter().copied(), 1)).fold(from.target_size(), usize::saturating_add);
+    let each = shapes
+        .map(|shape| size(shape.iter().copied(), 1))
+        .fold(labels.target_size(&from.targets), usize::saturating_add);
     *taken += capacity::check_samples(&plan.samples, [count, each], plan.dtype.size_in_bytes(), *taken)?;
     let of_shape = |shape: &[usize]| zeros(shape, plan.dtype);
     let batch = |indices: &Vec<u32>| -> Result<Batch> {
@@ -407,7 +408,7 @@ impl PreparedProbe<'_> {
 fn check_regularizers(
     plan: &RunPlan,
     training: &Network,
-    loss: Loss,
+    loss: &Loss,
     examples: usize,
     weights: usize,
 ) -> Result<Account> {

@@ -16,7 +16,7 @@ pub use self::{
     probe::{Amount, At, Estimator, Float, Group, Groups, Moments, NamedGroup, Probe, SplitName, Take},
     train::{Optimizer, Regularizer, Schedule, Train},
 };
-use crate::{augment::Change, labels::IGNORE_INDEX};
+use crate::augment::Change;
 
 /// An experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +37,8 @@ pub struct Experiment {
     /// By default what the machine has left, of which products and factors take half of the machine's at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<String>,
-    /// The loss; without it cross-entropy for classes and mean squared error for real targets.
+    /// The loss; without it the targets decide: cross-entropy for classes, mean squared error for
+    /// real targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
     /// The data set.
@@ -81,19 +82,6 @@ pub struct Experiment {
     pub profile: Option<Profiles>,
 }
 
-impl Experiment {
-    /// The label that is no class: the cross-entropy's, which is also the loss of classes where none is named.
-    #[must_use]
-    pub fn ignored_label(&self) -> Option<i64> {
-        let (name, ignored) = match &self.loss {
-            None => return Some(IGNORE_INDEX),
-            Some(Loss::Name(name)) => (name, None),
-            Some(Loss::Table(table)) => (&table.name, table.ignore_index),
-        };
-        (name == "cross-entropy").then(|| ignored.unwrap_or(IGNORE_INDEX))
-    }
-}
-
 /// Overrides for a profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -127,68 +115,29 @@ fn runs() -> PathBuf {
 
 /// The loss between the network's outputs and the targets: its name, or a table of its name and its own keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "expected a loss's name, or a table with `name` and, for \"cross-entropy\", `weight`, `label_smoothing` and `ignore_index`"
-)]
+#[serde(untagged, expecting = "expected a loss's name, or a table with `name` and the loss's keys")]
 pub enum Loss {
-    /// The name only.
-    Name(#[schemars(with = "LossName")] String),
+    /// The name only: every key has its default.
+    Name(String),
     /// The name with keys.
-    Table(LossTable),
+    Table(Plugin),
 }
 
-/// A loss with its keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct LossTable {
-    /// Which loss.
-    #[schemars(with = "LossName")]
-    pub name: String,
-    /// Of the cross-entropy: what each class counts, as in PyTorch; the mean is divided by the weights of the labels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weight: Option<Vec<f64>>,
-    /// Of the cross-entropy: the share ε of a label that is spread over all classes, from 0 up to but not including 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label_smoothing: Option<f64>,
-    /// Of the cross-entropy: the label that belongs to no class and is left out of the mean; -100 by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ignore_index: Option<i64>,
-    /// Keys that it has not, to be refused by name.
-    #[serde(flatten)]
-    #[schemars(skip)]
-    pub unknown: toml::Table,
-}
-
-impl LossTable {
-    /// A loss without keys.
+impl Loss {
+    /// The name.
     #[must_use]
-    pub fn of(name: &str) -> Self {
-        let (weight, label_smoothing, ignore_index) = (None, None, None);
-        Self { name: name.to_owned(), weight, label_smoothing, ignore_index, unknown: toml::Table::new() }
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Name(name) | Self::Table(Plugin { name, .. }) => name,
+        }
     }
-}
 
-/// The losses: means over examples (over tokens or pixels where each has its own label) and, but for the first, over outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossName {
-    /// −log softmax(outputs)\[class\], or against soft targets.
-    CrossEntropy,
-    /// (output − target)².
-    MeanSquaredError,
-    /// The same.
-    Mse,
-    /// Cross-entropy of sigmoid(output) against a target in \[0, 1\], or a label 0 or 1.
-    BinaryCrossEntropy,
-}
-
-impl From<LossName> for eigenscape_program::Loss {
-    fn from(loss: LossName) -> Self {
-        match loss {
-            LossName::CrossEntropy => Self::CrossEntropy,
-            LossName::MeanSquaredError | LossName::Mse => Self::MeanSquaredError,
-            LossName::BinaryCrossEntropy => Self::BinaryCrossEntropy,
+    /// The loss's own keys.
+    #[must_use]
+    pub fn parameters(&self) -> toml::Table {
+        match self {
+            Self::Name(_) => toml::Table::new(),
+            Self::Table(plugin) => plugin.parameters.clone(),
         }
     }
 }

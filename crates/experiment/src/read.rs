@@ -108,7 +108,6 @@ fn example(path: &str, message: &str, found: &toml::Value) -> String {
         ("curvature", _) => "\"hessian\"".to_owned(),
         ("estimator", _) => "\"lanczos\"".to_owned(),
         ("checkpoint", _) => "\"net.pt\"".to_owned(),
-        ("loss", _) => "\"cross-entropy\"".to_owned(),
         ("memory", _) => "\"4GiB\"".to_owned(),
         ("out", _) => "\"runs\"".to_owned(),
         (_, "usize" | "u64" | "u32" | "i64" | "i32") => "3".to_owned(),

@@ -47,6 +47,11 @@ pub fn settings_table(raw: &raw::Experiment, registry: &Registry) -> toml::Table
 fn fill_plugins(raw: &mut raw::Experiment, registry: &Registry) {
     fill(&registry.datasets, &raw.data.name, &mut raw.data.parameters);
     fill(&registry.architectures, &raw.model.name, &mut raw.model.parameters);
+    if let Some(loss) = &mut raw.loss {
+        let (name, mut parameters) = (loss.name().to_owned(), loss.parameters());
+        fill(&registry.losses, &name, &mut parameters);
+        *loss = raw::Loss::Table(raw::Plugin { name, parameters });
+    }
     for probe in &mut raw.probe {
         let name = probe.estimator.name().to_owned();
         let mut parameters = probe.estimator.parameters();

@@ -51,6 +51,7 @@ pub fn kinds(registry: &Registry) -> Vec<Kind> {
     let mut kinds = vec![kind(&registry.datasets), kind(&registry.architectures)];
     kinds.extend(words::layers(registry));
     kinds.extend([
+        kind(&registry.losses),
         kind(&registry.estimators),
         kind(&registry.distances),
         kind(&registry.regularizers),
@@ -115,12 +116,13 @@ fn type_name(property: &Value, schema: &Value) -> String {
     if let Some(values) = property["enum"].as_array() {
         return join(values.iter().map(Value::to_string));
     }
+    let word = |name: &str| match name {
+        "array" => format!("list of {}", type_name(&property["items"], schema)),
+        other => other.to_owned(),
+    };
     match &property["type"] {
-        Value::String(name) if name == "array" => {
-            format!("list of {}", type_name(&property["items"], schema))
-        }
-        Value::String(name) => name.clone(),
-        Value::Array(names) => join(names.iter().filter_map(Value::as_str).map(str::to_owned)),
+        Value::String(name) => word(name),
+        Value::Array(names) => join(names.iter().filter_map(Value::as_str).map(word)),
         _ => "any".to_owned(),
     }
 }
@@ -147,6 +149,7 @@ pub fn experiment(registry: &Registry) -> Value {
     for (name, table, kind) in [
         ("Data", &data, kind(&registry.datasets)),
         ("Model", &model, kind(&registry.architectures)),
+        ("LossTable", &plugin, kind(&registry.losses)),
         ("EstimatorTable", &plugin, kind(&registry.estimators)),
         ("Distance", &distance, kind(&registry.distances)),
         ("Regularizer", &regularizer, kind(&registry.regularizers)),
@@ -154,12 +157,19 @@ pub fn experiment(registry: &Registry) -> Value {
         let choices = choices(table, &kind, &mut definitions);
         definitions.insert(name.to_owned(), choices);
     }
-    redirect(&mut schema["$defs"]["Estimator"], "Plugin", "EstimatorTable");
+    name_or_table(&mut schema["$defs"]["Loss"], "LossTable", &kind(&registry.losses));
+    name_or_table(&mut schema["$defs"]["Estimator"], "EstimatorTable", &kind(&registry.estimators));
     if let Some(all) = schema["$defs"].as_object_mut() {
         all.remove("Plugin");
         all.extend(definitions);
     }
     partial::where_inherited(schema)
+}
+
+/// Of what is a plugin's name or its table: which names there are, and where the tables are.
+fn name_or_table(definition: &mut Value, table: &str, kind: &Kind) {
+    redirect(definition, "Plugin", table);
+    definition["anyOf"][0]["enum"] = kind.plugins.iter().map(|plugin| json!(plugin.name)).collect();
 }
 
 /// One alternative a plugin: the runner's keys of the table with the plugin's. Types that the plugin's keys refer to are

@@ -233,7 +233,7 @@ impl<'a> Trainer<'a> {
             let program = match self.penalties.entry((index, point.samples())) {
                 Entry::Occupied(made) => made.into_mut(),
                 Entry::Vacant(new) => {
-                    let (network, loss) = (self.programs.network(), self.programs.loss_kind());
+                    let (network, loss) = (self.programs.network(), self.programs.loss_function());
                     new.insert(regularizer.program(network, loss, point.samples())?)
                 }
             };

@@ -27,6 +27,9 @@ use crate::{
 const EVERYTHING: &str =
     "write x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME from the same network";
 
+/// What to do where shapes are another network's.
+const ANOTHER_MODEL: &str = "name the model that wrote the file (--model)";
+
 /// What stands before a parameter's name.
 const PREFIXES: [&str; 4] = ["v.", "grad.", "hv.", "ggnv."];
 /// What has no parameter's name.
@@ -77,10 +80,10 @@ impl Errors {
 
 /// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`, `y`, the weights by
 /// PyTorch's names and a direction `v.NAME`, what the file holds as `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`,
-/// and compares. Without a `loss` integer targets mean cross-entropy, real ones mean squared error.
-/// Where the classes lie follows from the shapes, as in an experiment. NAMEs may be those that
-/// `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`, of which none need
-/// fit.
+/// and compares. Where `loss` names none, integer targets mean its loss of classes, real ones that
+/// of real targets. Where the classes lie follows from the shapes, as in an experiment. NAMEs may
+/// be those that `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`, of
+/// which none need fit.
 ///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's, or
@@ -89,7 +92,7 @@ pub fn verify(
     path: &Path,
     architecture: Arc<dyn Architecture>,
     names: &Selection,
-    loss: Option<&LossPlan>,
+    loss: &LossPlan,
     dtype: DType,
 ) -> Result<Verified> {
     let file = File::read(path, names)?;
@@ -109,7 +112,7 @@ pub fn verify(
     let theirs = |prefix: &str| file.all(prefix, network.parameters());
     let v = theirs("v.")?.iter().map(|v| v.to_dtype(dtype)).collect::<candle_core::Result<Vec<_>>>()?;
     let (all, v) = ((0..v.len()).collect::<Vec<usize>>(), row(&v)?);
-    let mean = MeanLoss::new(&network, loss, point, memory::default())?;
+    let mean = MeanLoss::new(&network, &loss, point, memory::default())?;
     // One after the other: each holds its residuals for one statement alone.
     let ours = mean.gradient(&all).map_err(|error| file.evaluation(error))?;
     let hv = mean.hessian(&all)?.apply_rows(&v)?;
@@ -187,7 +190,7 @@ impl File {
         }
         let (ours, theirs) = (network.output_shape(), &logits[1..]);
         let problem = format!("`logits` is {theirs:?} for an example, and the model's outputs are {ours:?}");
-        Err(self.refuse(problem, "name the model that wrote the file (--model)"))
+        Err(self.refuse(problem, ANOTHER_MODEL))
     }
 
     /// Refuses a file that has not all weights of the network, with what its names and shapes tell.
@@ -230,7 +233,7 @@ impl File {
             if tensor.dims() != declared.shape {
                 let (found, expected) = (tensor.dims(), &declared.shape);
                 let problem = format!("`{name}` has shape {found:?}, and the model's is {expected:?}");
-                return Err(self.refuse(problem, "name the model that wrote the file (--model)"));
+                return Err(self.refuse(problem, ANOTHER_MODEL));
             }
             if !tensor.dtype().is_float() {
                 let problem =

@@ -15,7 +15,8 @@ use eigenscape_experiment::{
     train::{Standing, Trainer},
     weights::Weights,
 };
-use eigenscape_program::{Loss, Mode, Network, nn};
+use eigenscape_losses::cross_entropy;
+use eigenscape_program::{Mode, Network, nn};
 
 const EPOCH: usize = 1;
 
@@ -31,7 +32,7 @@ fn examples(inputs: &Tensor) -> Batches {
     let labels = Tensor::from_vec((0..10_u32).map(|n| n % 3).collect(), 10, &Device::Cpu).unwrap();
     let examples =
         Examples { inputs: inputs.clone().into(), targets: Targets::Classes { labels, classes: 3 } };
-    Batches::new(&examples, &Labels::default(), DType::F32).unwrap()
+    Batches::new(&examples, &Labels::of(&cross_entropy()), DType::F32).unwrap()
 }
 
 /// The parameters after an epoch that was broken off after each of these numbers of steps.
@@ -44,7 +45,7 @@ fn trained(inputs: &Tensor, augment: Option<&Augmentation>, broken_off: &[usize]
     let weights = Weights::initial(&network, Random::new(1)).unwrap();
     let plan = plan();
     let train = plan.runs[0].train.as_ref().unwrap();
-    let programs = Programs::new(&network, Loss::CrossEntropy);
+    let programs = Programs::new(&network, &cross_entropy());
     let mut trainer = Trainer::new(train, &programs, Random::new(5)).augmented(augment);
     let mut standing = Standing::new(train.optimizer, weights).at_start_of(EPOCH);
     for steps in broken_off {

@@ -14,12 +14,11 @@ use eigenscape_experiment::{
     choices::{Choices, Profile},
     diagnostic::Source,
     document::Node,
-    labels::Labels,
     optimizer::{Optimizer, Sgd},
-    plan::{LossPlan, Plan, RunPlan, Samples},
+    plan::{Plan, RunPlan, Samples},
     schema,
 };
-use eigenscape_program::Loss;
+use eigenscape_program::ClassCoding;
 
 const FULL: &str = r#"
 name = "layerwise"
@@ -61,22 +60,24 @@ fn plan(text: &str, flags: &[&str]) -> Plan {
 fn a_checkpoint_and_a_loss_are_words_or_tables() {
     let given = |flags: &[&str]| {
         let run = plan(FULL, flags).runs.remove(0);
-        (run.model.checkpoint.map(|checkpoint| checkpoint.value), run.loss.unwrap().value)
+        (run.model.checkpoint.map(|checkpoint| checkpoint.value), run.loss.named.unwrap().value)
     };
     let (checkpoint, loss) = given(&["model.checkpoint=Cargo.toml", "loss=cross-entropy"]);
     let path: PathBuf = "Cargo.toml".into();
     let expected = Selection { path: path.clone(), written: path, ..Selection::default() };
     assert_eq!(checkpoint, Some(expected.clone()));
-    assert_eq!(loss, LossPlan { kind: Loss::CrossEntropy, labels: Labels::default() });
+    let coding = ClassCoding { ignore_index: Some(-100), ..ClassCoding::default() };
+    assert_eq!((loss.name(), loss.coding()), ("cross-entropy", coding));
     let (checkpoint, loss) = given(&[
         r#"model.checkpoint={path = "Cargo.toml", key = "model", strip_prefix = ["a.", "b."]}"#,
         r#"loss={name = "cross-entropy", label_smoothing = 0.1, ignore_index = 3}"#,
     ]);
     let strip_prefix = vec!["a.".to_owned(), "b.".to_owned()];
     assert_eq!(checkpoint, Some(Selection { key: Some("model".to_owned()), strip_prefix, ..expected }));
-    assert_eq!(loss.labels, Labels { smoothing: 0.1, ignore_index: Some(3), ..Labels::default() });
+    let coding = ClassCoding { smoothing: 0.1, ignore_index: Some(3), weight: None };
+    assert_eq!(loss.coding(), coding);
     let (_, loss) = given(&[]);
-    assert_eq!(loss.labels, Labels { ignore_index: None, ..Labels::default() });
+    assert_eq!((loss.name(), loss.coding()), ("mse", ClassCoding::default()));
 }
 
 #[test]

@@ -17,7 +17,6 @@ use eigenscape_experiment::{
     plan::Plan,
     prepare::prepare,
 };
-use eigenscape_program::Loss;
 use given::{Given, classes, message, registry};
 
 const SAMPLES: usize = 3;
@@ -138,7 +137,7 @@ fn compare(what: &str, loss: &str, examples: Examples, out: usize, by_hand: &dyn
     assert!((evaluated.loss - found).abs() < 1e-14, "{what}: {} {found}", evaluated.loss);
     assert_eq!(
         evaluated.accuracy.is_some(),
-        matches!(prepared.train.targets, Targets::Classes { .. }),
+        matches!(prepared.train.targets, Targets::Classes { .. }) && prepared.loss().name() != "output",
         "{what}"
     );
 }
@@ -164,6 +163,99 @@ fn classes_of_examples_tokens_pixels_and_voxels() {
             let loss = format!("{{ name = 'cross-entropy', ignore_index = 255{keys} }}");
             let by_hand = |theta: &[f64]| cross_entropy(&z(theta), &y, &weight, smoothing);
             compare(&format!("{places:?}{keys}"), &loss, examples(), OUT, &by_hand);
+        }
+    }
+}
+
+/// The focal loss (Lin et al. 2017) over classes, with the cross-entropy's mean.
+fn focal(z: &[Vec<f64>], y: &[i64], weight: &[f64], gamma: f64) -> f64 {
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for (z, y) in z.iter().zip(y).filter(|(_, y)| **y != 255) {
+        let (surprise, y) = (surprises(z)[*y as usize], *y as usize);
+        sum += weight[y] * (1.0 - (-surprise).exp()).powf(gamma) * surprise;
+        weights += weight[y];
+    }
+    sum / weights
+}
+
+#[test]
+fn what_is_right_already_counts_less() {
+    for places in [&[][..], &[4], &[3, 2]] {
+        let count: usize = places.iter().product();
+        let x = wave(SAMPLES * IN * count, 0.1);
+        let y: Vec<i64> =
+            (0..SAMPLES * count).map(|i| if i % 5 == 3 { 255 } else { (i * 7 % OUT) as i64 }).collect();
+        let labels = Tensor::from_slice(&y, [&[SAMPLES], places].concat(), &Device::Cpu).unwrap();
+        let examples = || classes(tensor(x.clone(), &shape(IN, places)), labels.clone(), OUT);
+        for (keys, weight, gamma) in
+            [("", [1.0; OUT], 2.0), (", gamma = 0.5, weight = [1.0, 2.0, 0.5]", WEIGHT, 0.5)]
+        {
+            let loss = format!("{{ name = 'focal', ignore_index = 255{keys} }}");
+            let by_hand = |theta: &[f64]| focal(&outputs(theta, &x, OUT, count), &y, &weight, gamma);
+            compare(&format!("focal {places:?}{keys}"), &loss, examples(), OUT, &by_hand);
+        }
+    }
+}
+
+/// Real targets \[N, OUT, ...\] with them as rows, as [`outputs`] has them.
+fn real_targets(places: &[usize]) -> (Targets, Vec<Vec<f64>>) {
+    let count: usize = places.iter().product();
+    let t = wave(SAMPLES * OUT * count, 0.5);
+    let row = |n: usize, p: usize| (0..OUT).map(|c| t[(n * OUT + c) * count + p]).collect();
+    let rows = (0..SAMPLES).flat_map(|n| (0..count).map(move |p| (n, p))).map(|(n, p)| row(n, p)).collect();
+    (Targets::Values(tensor(t.clone(), &shape(OUT, places))), rows)
+}
+
+#[test]
+fn numbers_are_told_with_or_without_their_variance() {
+    for places in [&[][..], &[3, 2]] {
+        let count: usize = places.iter().product();
+        let x = wave(SAMPLES * IN * count, 0.1);
+        let (targets, rows) = real_targets(places);
+        let examples =
+            || Examples { inputs: tensor(x.clone(), &shape(IN, places)).into(), targets: targets.clone() };
+        let mean = |z: &[Vec<f64>], each: &dyn Fn(&[f64], usize, f64) -> f64| {
+            let of_row = |(z, t): (&Vec<f64>, &Vec<f64>)| -> f64 {
+                t.iter().enumerate().map(|(c, t)| each(z, c, *t)).sum()
+            };
+            z.iter().zip(&rows).map(of_row).sum::<f64>() / (rows.len() * OUT) as f64
+        };
+        // Distances from −δ to δ, and all others.
+        let huber = |z: &[f64], c: usize, t: f64| {
+            let d = (z[c] - t).abs();
+            if d <= 0.6 { 0.5 * d * d } else { 0.6 * (d - 0.3) }
+        };
+        let by_hand = |theta: &[f64]| mean(&outputs(theta, &x, OUT, count), &huber);
+        compare(&format!("huber {places:?}"), "{ name = 'huber', delta = 0.6 }", examples(), OUT, &by_hand);
+        for (keys, variance) in
+            [("", f64::exp as fn(f64) -> f64), (", variance = 'softplus'", |s| s.exp().ln_1p())]
+        {
+            let gaussian = |z: &[f64], c: usize, t: f64| {
+                let v = variance(z[OUT + c]);
+                0.5 * (v.ln() + (z[c] - t).powi(2) / v)
+            };
+            let by_hand = |theta: &[f64]| mean(&outputs(theta, &x, 2 * OUT, count), &gaussian);
+            let loss = format!("{{ name = 'gaussian-nll'{keys} }}");
+            compare(&format!("gaussian {places:?}{keys}"), &loss, examples(), 2 * OUT, &by_hand);
+        }
+    }
+}
+
+#[test]
+fn a_network_says_itself_what_its_loss_is() {
+    for places in [&[][..], &[3, 2]] {
+        let count: usize = places.iter().product();
+        let x = wave(SAMPLES * IN * count, 0.1);
+        // Targets of another shape than the outputs, and labels that are no classes.
+        let inputs = || tensor(x.clone(), &shape(IN, places));
+        let real = Examples { inputs: inputs().into(), targets: real_targets(&[]).0 };
+        let labels = Tensor::new(&[7_i64, -3, 255], &Device::Cpu).unwrap();
+        for examples in [real, classes(inputs(), labels, 2)] {
+            let by_hand = |theta: &[f64]| {
+                let z = outputs(theta, &x, 2, count);
+                z.iter().flatten().sum::<f64>() / (2 * z.len()) as f64
+            };
+            compare(&format!("output {places:?}"), "'output'", examples, 2, &by_hand);
         }
     }
 }
@@ -245,7 +337,11 @@ fn what_is_wrong_with_targets_is_called_by_its_name() {
     assert(refusal("'mse'", floats, 3), &["whole numbers", "y.long()"]);
     let negative = Targets::Values(tensor(vec![0.5, 0.5, 1.5, -0.5], &[2, 2]));
     let soft = Examples { inputs: tensor(wave(4, 0.0), &[2, IN]).into(), targets: negative };
-    assert(refusal("'cross-entropy'", soft, 2), &["not negative (soft targets)", "-0.5"]);
+    assert(refusal("'cross-entropy'", soft.clone(), 2), &["not negative (soft targets)", "-0.5", "\"mse\""]);
+    assert(refusal("'focal'", soft.clone(), 2), &["not negative (soft targets)", "-0.5"]);
+    assert(refusal("'binary-cross-entropy'", soft.clone(), 2), &["needs targets from 0 to 1", "1.5"]);
+    assert(refusal("'gaussian-nll'", soft, 2), &["outputs of shape [2]", "targets for [2]"]);
+    assert(refusal("'gaussian-nll'", labelled(&[0, 1], 2), 4), &["needs real targets", "has classes"]);
 }
 
 #[test]
@@ -255,5 +351,5 @@ fn gaps_in_the_labels_are_said() {
     let plan = plan("'cross-entropy'", &given, 51);
     let prepared = prepare(&plan.runs[0]).map_err(message).unwrap();
     assert_eq!(prepared.warnings, ["of the 51 classes no training example has classes 2 to 49"]);
-    assert_eq!(prepared.loss(), Loss::CrossEntropy);
+    assert_eq!(prepared.loss().name(), "cross-entropy");
 }

@@ -22,6 +22,7 @@ use eigenscape_experiment::{
     train::{EpochLog, Standing, Trainer},
     weights::Weights,
 };
+use eigenscape_losses::{cross_entropy, mean_squared_error};
 use eigenscape_program::{Loss, Network, nn::Activation};
 use eigenscape_regularizers::{
     hessian_trace::{HessianTrace, HessianTraceParameters},
@@ -60,14 +61,14 @@ fn relative_error(a: &Tensor, b: &Tensor) -> f64 {
     norm((a - b).unwrap()) / norm(b.clone())
 }
 
-fn agrees(file: &str, architecture: impl Architecture + 'static, pad: usize, loss: Loss) {
+fn agrees(file: &str, architecture: impl Architecture + 'static, pad: usize, loss: &Loss) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/training").join(file);
     let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
     let examples = examples(&tensors, pad);
     let shape = examples.inputs.dims()[1..].to_vec();
     let network = Network::new(&shape, move |scope, x| architecture.build(scope, x, 10)).unwrap();
     let mut weights = Weights { parameters: parameters(&tensors, "init", &network), buffers: Vec::new() };
-    let data = Batches::new(&examples, &Labels::default(), DType::F32).unwrap();
+    let data = Batches::new(&examples, &Labels::of(loss), DType::F32).unwrap();
     let programs = Programs::new(&network, loss);
     let mut state = State::new(Optimizer::Sgd(SGD));
     let losses = tensors["loss"].to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();
@@ -93,13 +94,13 @@ fn agrees(file: &str, architecture: impl Architecture + 'static, pad: usize, los
 
 #[test]
 fn a_lenet_takes_the_steps_of_pytorch() {
-    agrees("lenet_sgd.safetensors", LeNet, 2, Loss::CrossEntropy);
+    agrees("lenet_sgd.safetensors", LeNet, 2, &cross_entropy());
 }
 
 #[test]
 fn an_mlp_takes_the_steps_of_pytorch() {
     let mlp = Mlp::new(Parameters { widths: vec![64], activation: Activation::Tanh }).unwrap();
-    agrees("mlp_sgd.safetensors", mlp, 0, Loss::MeanSquaredError);
+    agrees("mlp_sgd.safetensors", mlp, 0, &mean_squared_error());
 }
 
 /// The penalty is Hutchinson's estimate of the trace with the signs of the file.
@@ -111,10 +112,10 @@ fn a_lenet_takes_the_penalised_steps_of_pytorch() {
     let (start, penalised) = (load("lenet_sgd.safetensors"), load("lenet_trace.safetensors"));
     let network = Network::new(&[1, 32, 32], |scope, x| LeNet.build(scope, x, 10)).unwrap();
     let mut weights = Weights { parameters: parameters(&start, "init", &network), buffers: Vec::new() };
-    let data = Batches::new(&examples(&start, 2), &Labels::default(), DType::F32).unwrap();
-    let programs = Programs::new(&network, Loss::CrossEntropy);
+    let data = Batches::new(&examples(&start, 2), &Labels::of(&cross_entropy()), DType::F32).unwrap();
+    let programs = Programs::new(&network, &cross_entropy());
     let trace: Box<dyn Regularizer> = Box::new(HessianTrace::new(HessianTraceParameters::default()).unwrap());
-    let penalty = trace.program(&network, Loss::CrossEntropy, BATCH as usize).unwrap();
+    let penalty = trace.program(&network, &cross_entropy(), BATCH as usize).unwrap();
     let signs = parameters(&penalised, "signs", &network);
     let sign = |step: usize, probe: usize| {
         let of = |bits: &Tensor| bits.get(step)?.get(probe)?.to_dtype(DType::F32)?.affine(2.0, -1.0);
@@ -150,7 +151,7 @@ fn trained(optimizer: Sgd, regularizers: Vec<RegularizerPlan>) -> (Vec<Tensor>, 
     let mlp = Mlp::new(Parameters { widths: vec![64], activation: Activation::Tanh }).unwrap();
     let network = Network::new(&[1, 28, 28], move |scope, x| mlp.build(scope, x, 10)).unwrap();
     let weights = Weights { parameters: parameters(&tensors, "init", &network), buffers: Vec::new() };
-    let data = Batches::new(&examples(&tensors, 0), &Labels::default(), DType::F32).unwrap();
+    let data = Batches::new(&examples(&tensors, 0), &Labels::of(&cross_entropy()), DType::F32).unwrap();
     let plan = TrainPlan {
         epochs: NonZeroUsize::MIN,
         batch_size: NonZeroUsize::new(BATCH as usize).unwrap(),
@@ -159,7 +160,7 @@ fn trained(optimizer: Sgd, regularizers: Vec<RegularizerPlan>) -> (Vec<Tensor>, 
         regularizers,
         keep_every: 10.0,
     };
-    let programs = Programs::new(&network, Loss::CrossEntropy);
+    let programs = Programs::new(&network, &cross_entropy());
     let mut trainer = Trainer::new(&plan, &programs, Random::new(1));
     let mut standing = Standing::new(plan.optimizer, weights).at_start_of(1);
     trainer.epoch(&data, &mut standing, |_| Ok(())).unwrap();

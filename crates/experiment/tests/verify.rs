@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, fs, sync::Arc};
 use candle_core::DType;
 use eigenscape_core::{Registry, Result};
 use eigenscape_experiment::{
+    check,
     checkpoint::Selection,
+    plan::LossPlan,
     verify::{Errors, verify},
 };
 use safetensors::{Dtype, tensor::TensorView};
@@ -43,11 +45,13 @@ fn verified(tensors: &Tensors, layers: &str) -> Result<Errors> {
     fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
     let mut registry = Registry::default();
     eigenscape_architectures::register(&mut registry);
+    eigenscape_losses::register(&mut registry);
     let keys = toml::from_str(&format!("layers = [{layers}]")).unwrap();
     let built =
         registry.architectures.build("sequential", keys, &eigenscape_core::registry::Environment::default());
     let Ok(built) = built else { panic!("{layers} is no network") };
-    let verified = verify(&path, Arc::from(built.plugin), &Selection::default(), None, DType::F32)?;
+    let loss = LossPlan { named: None, defaults: check::default_losses(&registry) };
+    let verified = verify(&path, Arc::from(built.plugin), &Selection::default(), &loss, DType::F32)?;
     Ok(verified.errors)
 }
 

@@ -2,10 +2,6 @@
 
 use crate::{Graph, Value, error::Result, operations::Function};
 
-/// How far below the likeliest class the reference may be. Which one it is changes nothing but rounding; with some slack rounding does not change which
-/// one of several equally likely classes it is either, and everyone who asks finds the same.
-pub const SLACK: f64 = 0.1;
-
 /// The odds of a row of logits z against a reference class m, one of the likeliest.
 ///
 /// With oⱼ = exp(zⱼ − z_m) for j ≠ m and o_m = 0, log p_m = −log(1 + Σ o) and p_j = oⱼ p_m. A confident classifier has small odds, and
@@ -23,13 +19,21 @@ pub struct Odds {
 }
 
 impl Odds {
+    /// How far below the likeliest class the reference may be. Which one it is changes nothing but
+    /// rounding; with some slack rounding does not change which one of several equally likely
+    /// classes it is either, and everyone who asks finds the same.
+    pub const SLACK: f64 = 0.1;
+
     /// Of the last axis of `z`.
+    ///
+    /// # Errors
+    /// When `z` is a scalar.
     pub fn new(graph: &mut Graph, z: Value) -> Result<Self> {
         let (last, size) = match graph.shape(z) {
             [rows @ .., size] => (rows.len(), *size),
             [] => (0, 1),
         };
-        let reference = graph.argmax(z, SLACK)?;
+        let reference = graph.argmax(z, Self::SLACK)?;
         let differences = graph.differences(z, reference)?;
         let hot = graph.one_hot(reference, size)?;
         let others = graph.one_minus(hot)?;
@@ -42,11 +46,17 @@ impl Odds {
     }
 
     /// −log p_m \[.., 1\].
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
     pub fn normaliser(&self, graph: &mut Graph) -> Result<Value> {
         graph.function(Function::LogOnePlus, self.total)
     }
 
     /// log p \[.., C\].
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
     pub fn log_probabilities(&self, graph: &mut Graph) -> Result<Value> {
         let shape = graph.shape(self.differences).to_vec();
         let normaliser = self.normaliser(graph)?;
@@ -55,6 +65,9 @@ impl Odds {
     }
 
     /// √p \[.., C\].
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
     pub fn root_probabilities(&self, graph: &mut Graph) -> Result<Value> {
         let log_p = self.log_probabilities(graph)?;
         let half = graph.scale(log_p, 0.5)?;

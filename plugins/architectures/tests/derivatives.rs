@@ -8,7 +8,8 @@ mod numbers;
 use candle_core::{Device, Tensor};
 use common::network;
 use eigenscape_curvature::{Objective, Point};
-use eigenscape_program::{Loss, Mode, Network, Parameter};
+use eigenscape_losses::cross_entropy;
+use eigenscape_program::{Mode, Network, Parameter};
 use eigenscape_runtime::Result;
 use numbers::{centred, inputs, spread, uniform, values};
 
@@ -122,7 +123,7 @@ fn agree(cases: &[Case]) {
 fn relative_error(case: &Case) -> Result<f64> {
     let network = network(case.name, case.settings, case.sample, OUTPUTS, case.mode);
     let point = point(&network, case)?;
-    let objective = Objective::new(&network, Loss::CrossEntropy, case.samples)?;
+    let objective = Objective::new(&network, &cross_entropy(), case.samples)?;
     let all: Vec<usize> = (0..point.parameters.len()).collect();
     let gradient = objective.gradient(&all)?;
     let gradient_at = |parameters| -> Result<Vec<Tensor>> {

@@ -8,7 +8,8 @@ mod numbers;
 use candle_core::{DType, Device, Tensor};
 use common::network;
 use eigenscape_curvature::{Objective, Point};
-use eigenscape_program::{Loss, Mode};
+use eigenscape_losses::cross_entropy;
+use eigenscape_program::Mode;
 use eigenscape_runtime::Result;
 use numbers::{inputs, values};
 use serde::Deserialize;
@@ -57,7 +58,7 @@ fn logits(case: &Case) -> Result<Vec<f64>> {
         inputs: inputs(&case.name, &[&[SAMPLES], case.sample.as_slice()].concat(), OUTPUTS)?,
         targets: Tensor::zeros(shape, DType::F64, &Device::Cpu)?,
     };
-    let outputs = Objective::new(&network, Loss::CrossEntropy, SAMPLES)?.loss()?.at(&point, &[])?.remove(1);
+    let outputs = Objective::new(&network, &cross_entropy(), SAMPLES)?.loss()?.at(&point, &[])?.remove(1);
     Ok(outputs.flatten_all()?.to_vec1()?)
 }
 

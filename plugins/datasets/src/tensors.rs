@@ -288,7 +288,7 @@ fn count_classes<'a>(
 /// The error of a label with its place that is neither a class nor ignored.
 fn no_class(file: &TensorFile<'_>, key: &str, (place, label): (String, i64), limit: u32) -> Error {
     let ignore = format!(
-        "leave such labels out of the mean: loss = {{ name = \"cross-entropy\", ignore_index = {label} }}"
+        "leave such labels out of the mean: ignore_index = {label} in [loss], for a loss that has this key (docs/experiments.md)"
     );
     if label < 0 {
         let problem = format!("the element {place} is {label}, not a class");

@@ -6,7 +6,8 @@ use eigenscape_core::{
     ProbeEstimator, Registry, class_means::ClassMean, registry::Environment,
 };
 use eigenscape_curvature::{Objective, Point};
-use eigenscape_program::{ElementwiseFunction, Loss, Network, nn};
+use eigenscape_losses::{cross_entropy, mean_squared_error};
+use eigenscape_program::{ElementwiseFunction, Network, nn};
 use faer::{Mat, Side};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -56,7 +57,7 @@ type Weighted = (Mat<f64>, f64);
 
 /// Extended gradients δ_{n,c'} with their weights w_{n,c'}, by n, then c'.
 fn extended(network: &Network, point: &Point, group: &Group) -> Fallible<Vec<Vec<Weighted>>> {
-    let objective = Objective::new(network, Loss::CrossEntropy, N)?;
+    let objective = Objective::new(network, &cross_entropy(), N)?;
     let outputs = objective.loss()?.at(point, &[])?.remove(1).to_vec2::<f64>()?;
     let jacobian = objective.jacobian(point, &group.variables)?;
     let parts: Vec<Tensor> =
@@ -161,7 +162,7 @@ fn assert_means(found: &ClassMeans, expected: &[Labelled]) {
 #[test]
 fn the_parts_are_those_of_the_definitions_and_add_up() -> Fallible<()> {
     let (network, point) = point()?;
-    let landscape = Landscape::new(&network, Loss::CrossEntropy, point.clone(), usize::MAX)?;
+    let landscape = Landscape::new(&network, &cross_entropy(), point.clone(), usize::MAX)?;
     // More parameters than rows of the factor, and fewer.
     for group in
         GroupSelector::Full.resolve(&network, N)?.iter().chain(&GroupSelector::Layers.resolve(&network, N)?)
@@ -191,10 +192,11 @@ fn the_parts_are_those_of_the_definitions_and_add_up() -> Fallible<()> {
 #[test]
 fn a_loss_without_classes_is_refused() -> Fallible<()> {
     let (network, point) = point()?;
-    let landscape = Landscape::new(&network, Loss::MeanSquaredError, point, usize::MAX)?;
+    let landscape = Landscape::new(&network, &mean_squared_error(), point, usize::MAX)?;
     let full = &GroupSelector::Full.resolve(&network, N)?[0];
     let refused = estimate(&landscape.operator(Curvature::GaussNewton, full), "weighted");
-    assert!(refused.is_err_and(|error| error.to_string().contains("cross-entropy")));
+    let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(message.contains("cross-entropy") && message.contains("`mse` knows no classes"), "{message}");
     Ok(())
 }
 
@@ -206,7 +208,7 @@ fn what_the_parts_take_counts_to_the_memory() -> Fallible<()> {
     let least = |name: &str| -> Fallible<usize> {
         let estimator = estimator(name, toml::Table::new())?;
         let enough = |memory: usize| {
-            let landscape = Landscape::new(&network, Loss::CrossEntropy, point.clone(), memory)?;
+            let landscape = Landscape::new(&network, &cross_entropy(), point.clone(), memory)?;
             Ok::<_, eigenscape_core::Error>(
                 estimator.check(&[&landscape.operator(Curvature::GaussNewton, full)]).is_ok(),
             )
@@ -224,7 +226,7 @@ fn what_the_parts_take_counts_to_the_memory() -> Fallible<()> {
     let more = least("class-structure")? - least("gram")?;
     // A sixteenth of the memory is for what is held for a moment.
     assert!(more >= beside && more < beside + beside / 14, "{more} bytes more, not {beside}");
-    let landscape = Landscape::new(&network, Loss::CrossEntropy, point.clone(), least("gram")?)?;
+    let landscape = Landscape::new(&network, &cross_entropy(), point.clone(), least("gram")?)?;
     let refused = estimate(&landscape.operator(Curvature::GaussNewton, full), "weighted");
     let message = refused.map(|_| ()).expect_err("refused").to_string();
     assert!(message.contains("`memory`") && message.contains("are allowed"), "{message}");

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use candle_core::Tensor;
 use eigenscape_core::{Error, Registry, Regularizer, Result, probe::check_count};
 use eigenscape_curvature::{Over, PenaltyScope};
-use eigenscape_program::{ElementwiseFunction, Loss, Value};
+use eigenscape_program::{ElementwiseFunction, Value};
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,9 +63,9 @@ impl Default for FisherTraceParameters {
 /// tr F = (1/N) Σₙ E‖∇ log p(y | xₙ)‖² with labels y drawn from the model's p( · | xₙ), for the block of some parameters; or the empirical Fisher,
 /// (1/N) Σₙ ‖∇ℓₙ‖² with the data's labels.
 ///
-/// The labels count as constants in the derivative, as in the paper: the gradient is the mean of those of the drawn terms, and leaves out
-/// how the distribution of labels changes. (tr F = tr G for the cross-entropy, and the estimators of `hessian-trace` in output space
-/// differentiate all of it.)
+/// The labels count as constants in the derivative, as in the paper: the gradient is the mean of
+/// those of the drawn terms, and leaves out how the distribution of labels changes. (tr F = tr G
+/// there, and the estimators of `hessian-trace` in output space differentiate all of it.)
 ///
 /// Drawn for each of the R rows of labels (samples, or tokens) with weights w of mean 1, the estimate is R ‖∇L̂‖², L̂ the mean loss for labels
 /// of weights √w: of one sample at a time, or of the whole batch.
@@ -96,8 +96,11 @@ impl FisherTrace {
 
     /// ∂L̂/∂θ of the group, and the factor R.
     fn drawn_gradient(&self, scope: &mut PenaltyScope, wrt: &[Value]) -> Result<(Vec<Value>, f64)> {
-        if scope.loss_kind() != Loss::CrossEntropy {
-            let problem = "a model's own labels are those of the cross-entropy, and the loss is another";
+        if scope.loss_function().categorical().is_none() {
+            let problem = format!(
+                "a model's own labels are drawn by the probabilities of which the loss is −log, and `{}` is no such loss",
+                scope.loss_function().name()
+            );
             let remedy = "use labels = \"data\", or hessian-trace with estimator = \"per-sample\"";
             return Err(Error::input("labels", problem, remedy));
         }

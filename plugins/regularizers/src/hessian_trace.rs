@@ -109,6 +109,7 @@ impl Regularizer for HessianTrace {
         if *estimator == Estimator::Hutchinson {
             return Ok(scope.trace(TraceEstimate::Hutchinson, &group)?);
         }
+        check_convex(scope)?;
         check_traces_are_equal(scope.objective(), &group)?;
         Ok(scope.trace(TraceEstimate::Summed, &group)?)
     }
@@ -159,6 +160,18 @@ impl Regularizer for HessianTrace {
         let of = samples.map_or(String::new(), |count| format!(" on {count} samples of each mini-batch"));
         format!("the trace of the Hessian of {groups}, by {how}{of}").replace("by exactly", "exactly")
     }
+}
+
+/// Refuses a loss whose Hessian in the outputs has no square root, which the estimates in output
+/// space are made of.
+fn check_convex(scope: &PenaltyScope) -> Result<()> {
+    let loss = scope.loss_function();
+    if loss.is_convex() {
+        return Ok(());
+    }
+    let problem =
+        format!("needs a loss that is convex in the network's outputs, and `{}` is not", loss.name());
+    Err(Error::input("estimator", problem, "use estimator = \"hutchinson\", which works with any loss"))
 }
 
 /// Refuses a group of which the Hessian block is not known to have the trace of the Gauss-Newton block.

@@ -5,6 +5,7 @@
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Random, Registry, Regularizer, registry::Environment};
 use eigenscape_curvature::{KnownLoss, Objective, Penalty, Point};
+use eigenscape_losses::{cross_entropy, mean_squared_error};
 use eigenscape_program::{ConvSettings, Loss, Mode, Network, PoolSettings, Scope, Value, nn};
 
 const SAMPLES: usize = 4;
@@ -89,27 +90,27 @@ impl Case {
     }
 
     fn at(&self, regularizer: &dyn Regularizer, point: &Point, seed: u64) -> Penalty {
-        let program = regularizer.program(&self.network, Loss::CrossEntropy, SAMPLES).unwrap();
-        let objective = Objective::new(&self.network, Loss::CrossEntropy, SAMPLES).unwrap();
+        let program = regularizer.program(&self.network, &cross_entropy(), SAMPLES).unwrap();
+        let objective = Objective::new(&self.network, &cross_entropy(), SAMPLES).unwrap();
         let step = objective.training_step().unwrap().at(point, &[]).unwrap();
         let known = KnownLoss { loss: &step[0], gradient: &step[2..2 + self.point.parameters.len()] };
         regularizer.evaluate(&program, point, known, &mut Random::new(seed).stream("test", 0)).unwrap()
     }
 
     fn loss(&self, point: &Point) -> f64 {
-        let objective = Objective::new(&self.network, Loss::CrossEntropy, SAMPLES).unwrap();
+        let objective = Objective::new(&self.network, &cross_entropy(), SAMPLES).unwrap();
         objective.loss().unwrap().at(point, &[]).unwrap()[0].to_scalar().unwrap()
     }
 
     fn gradient(&self) -> Vec<Tensor> {
-        let objective = Objective::new(&self.network, Loss::CrossEntropy, SAMPLES).unwrap();
+        let objective = Objective::new(&self.network, &cross_entropy(), SAMPLES).unwrap();
         let all: Vec<usize> = (0..self.point.parameters.len()).collect();
         objective.gradient(&all).unwrap().at(&self.point, &[]).unwrap().split_off(2)
     }
 
     /// The trace of the Hessian of all parameters, from its matrix.
     fn trace(&self) -> f64 {
-        let objective = Objective::new(&self.network, Loss::CrossEntropy, SAMPLES).unwrap();
+        let objective = Objective::new(&self.network, &cross_entropy(), SAMPLES).unwrap();
         let all: Vec<usize> = (0..self.point.parameters.len()).collect();
         let identity = Tensor::eye(self.network.dimension(), DType::F64, &Device::Cpu).unwrap();
         let product = objective.hessian(&self.point, &all).unwrap().apply_rows(&identity).unwrap();
@@ -202,10 +203,10 @@ fn sam_is_the_loss_at_a_moved_point() {
 fn sam_takes_two_gradients_a_step() {
     for (build, mode) in [(tanh as Build, Mode::Eval), (lenet, Mode::Eval), (batch_norm, Mode::Train)] {
         let case = case(build, mode);
-        let objective = Objective::new(&case.network, Loss::CrossEntropy, SAMPLES).unwrap();
+        let objective = Objective::new(&case.network, &cross_entropy(), SAMPLES).unwrap();
         let all: Vec<usize> = (0..case.point.parameters.len()).collect();
         let gradient = objective.gradient(&all).unwrap().flops();
-        let sam = regularizer("sam", "").program(&case.network, Loss::CrossEntropy, SAMPLES).unwrap().flops();
+        let sam = regularizer("sam", "").program(&case.network, &cross_entropy(), SAMPLES).unwrap().flops();
         let moves = 10 * case.network.dimension();
         assert!(sam <= gradient + moves, "{sam} operations, and a gradient takes {gradient}");
     }
@@ -248,7 +249,7 @@ fn estimates_are_unbiased() {
         assert!(error < 0.2 * trace, "{name} {keys}: the standard error {error} says nothing");
     }
     // ‖J‖²_F from finite differences in the inputs.
-    let objective = Objective::new(&case.network, Loss::CrossEntropy, SAMPLES).unwrap();
+    let objective = Objective::new(&case.network, &cross_entropy(), SAMPLES).unwrap();
     let outputs = |inputs: Tensor| {
         let point = Point { inputs, ..case.point.clone() };
         numbers(&objective.loss().unwrap().at(&point, &[]).unwrap()[1..2])
@@ -269,22 +270,22 @@ fn estimates_are_unbiased() {
 
 #[test]
 fn what_cannot_be_used_says_why_and_what_to_use_instead() {
-    let refused = |name: &str, keys: &str, build: Build, mode: Mode, loss: Loss| {
+    let refused = |name: &str, keys: &str, build: Build, mode: Mode, loss: &Loss| {
         let case = case(build, mode);
         regularizer(name, keys).program(&case.network, loss, SAMPLES).unwrap_err().to_string()
     };
     for estimator in ["output-space", "per-sample", "exact"] {
         let keys = format!("estimator = '{estimator}'");
-        let message = refused("hessian-trace", &keys, tanh, Mode::Eval, Loss::CrossEntropy);
+        let message = refused("hessian-trace", &keys, tanh, Mode::Eval, &cross_entropy());
         assert!(message.contains("tanh in act") && message.contains("hutchinson"), "{message}");
-        let message = refused("hessian-trace", &keys, batch_norm, Mode::Train, Loss::CrossEntropy);
+        let message = refused("hessian-trace", &keys, batch_norm, Mode::Train, &cross_entropy());
         assert!(message.contains("in bn") && message.contains("hutchinson"), "{message}");
     }
-    let message = refused("fisher-trace", "", batch_norm, Mode::Train, Loss::CrossEntropy);
+    let message = refused("fisher-trace", "", batch_norm, Mode::Train, &cross_entropy());
     assert!(message.contains("in bn") && message.contains("output-space"), "{message}");
-    let message = refused("fisher-trace", "", tanh, Mode::Eval, Loss::MeanSquaredError);
+    let message = refused("fisher-trace", "", tanh, Mode::Eval, &mean_squared_error());
     assert!(message.contains("labels = \"data\""), "{message}");
-    let message = refused("l2", "groups = 'fc9.*'", lenet, Mode::Eval, Loss::CrossEntropy);
+    let message = refused("l2", "groups = 'fc9.*'", lenet, Mode::Eval, &cross_entropy());
     assert!(message.starts_with("groups: ") && message.contains("fc9"), "{message}");
 }
 

@@ -1,6 +1,9 @@
 //! `list`: plugins with their keys, or an experiment's groups.
 
-use eigenscape_core::{Registry, registry::nearest};
+use eigenscape_core::{
+    Registry,
+    registry::{nearest, plural},
+};
 use eigenscape_experiment::{
     Failure, Result,
     choices::Choices,
@@ -26,7 +29,7 @@ fn plugins(kind: Option<&str>, name: Option<&str>, registry: &Registry) -> Resul
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
         let nearest = nearest(wanted, names.iter().copied());
         let remedy = suggestion(nearest.as_deref(), "kinds", &[names.as_slice(), &["groups"]].concat());
-        kinds.retain(|kind| wanted == kind.name || wanted.strip_suffix('s') == Some(kind.name));
+        kinds.retain(|kind| wanted == kind.name || wanted == plural(kind.name));
         if kinds.is_empty() {
             return Err(Failure::Usage { problem: format!("there is no kind `{wanted}`"), remedy });
         }
@@ -49,13 +52,13 @@ fn only(kind: &mut Kind, name: &str) -> Result<()> {
         format!("list what an experiment measures with `list groups {name}`")
     } else {
         let nearest = nearest(name, known.iter().map(String::as_str));
-        suggestion(nearest.as_deref(), &format!("{}s", kind.name), &known)
+        suggestion(nearest.as_deref(), &plural(kind.name), &known)
     };
     Err(Failure::Usage { problem: format!("there is no {} `{name}`", kind.name), remedy })
 }
 
 fn describe(kind: &Kind) -> String {
-    let mut lines = vec![format!("{}s", kind.name)];
+    let mut lines = vec![plural(kind.name)];
     for plugin in &kind.plugins {
         lines.push(format!("  {}: {}", plugin.name, plugin.summary));
         lines.extend(plugin.keys.iter().map(key));

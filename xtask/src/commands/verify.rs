@@ -44,7 +44,7 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
     };
     let json = arguments.json.as_deref().map(JsonFile::create).transpose()?;
     let Verified { loss, errors } =
-        verify(&arguments.file, architecture.plugin.into(), &names, loss.as_ref(), dtype)?;
+        verify(&arguments.file, architecture.plugin.into(), &names, &loss, dtype)?;
     crate::print(format_args!("derivatives of the loss: {loss}"))?;
     for (name, error) in errors.named() {
         crate::print(format_args!("{name:8} relative error {error:.1e}"))?;
@@ -85,7 +85,6 @@ fn remedy(error: PluginError) -> String {
 }
 
 /// What `--model` says.
-#[derive(Default)]
 struct Model {
     /// The architecture's name.
     name: String,
@@ -93,8 +92,8 @@ struct Model {
     parameters: toml::Table,
     /// What the names of its checkpoint are.
     names: Selection,
-    /// The loss; `None` where the targets decide.
-    loss: Option<LossPlan>,
+    /// The loss.
+    loss: LossPlan,
 }
 
 impl Model {
@@ -103,7 +102,9 @@ impl Model {
     fn of(argument: &str, registry: &Registry) -> Result<Self> {
         let path = Path::new(argument);
         if path.extension().is_none_or(|extension| extension != "toml") {
-            return Ok(Self { name: argument.to_owned(), ..Self::default() });
+            let loss = LossPlan { named: None, defaults: check::default_losses(registry) };
+            let (parameters, names) = (toml::Table::new(), Selection::default());
+            return Ok(Self { name: argument.to_owned(), parameters, names, loss });
         }
         let document = extends::read(path)?;
         read::finite(&document, "")?;
@@ -115,7 +116,7 @@ impl Model {
             });
         };
         let names = check::checkpoint_names(&document, &model)?;
-        let loss = check::named_loss(&document, registry)?.map(|loss| loss.value);
+        let loss = check::loss(&document, registry)?;
         Ok(Self { name: model.name, parameters: model.parameters, names, loss })
     }
 }

@@ -49,9 +49,10 @@ impl Objective {
 #[cfg(test)]
 mod tests {
     use candle_core::{DType, Device};
-    use eigenscape_program::{Loss, Network, nn};
+    use eigenscape_program::{Network, nn};
 
     use super::*;
+    use crate::testing::squared_error;
 
     #[test]
     fn a_linear_layer_gives_outer_products_and_its_bias_rows() -> Result<()> {
@@ -65,12 +66,12 @@ mod tests {
             targets: ones(&[2, 3])?,
             masks: vec![],
         };
-        let factor = Objective::new(&network, Loss::CrossEntropy, 2)?.factor(&point, &[0, 1])?;
-        assert_eq!(factor.rows, 2 * 2);
+        let factor = Objective::new(&network, &squared_error(), 2)?.factor(&point, &[0, 1])?;
+        assert_eq!(factor.rows, 2 * 3);
         match factor.tensors.as_slice() {
             [Rows::Outer { left, right }, Rows::Explicit(rows)] => {
-                assert_eq!((left.dims(), right.dims()), ([2, 2, 1, 3].as_slice(), [2, 1, 4].as_slice()));
-                assert_eq!(rows.dims(), [4, 3]);
+                assert_eq!((left.dims(), right.dims()), ([3, 2, 1, 3].as_slice(), [2, 1, 4].as_slice()));
+                assert_eq!(rows.dims(), [6, 3]);
             }
             other => panic!("{other:?}"),
         }

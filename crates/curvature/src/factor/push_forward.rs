@@ -10,8 +10,9 @@ use eigenscape_runtime::{Executable, Fusion, Result, Signature, split};
 
 use crate::{objective::Objective, parts::Parts, point::Point, residuals::evaluate_residuals};
 
-/// v ↦ Sᵀ J v for the outputs of N samples and the root S of [`Loss::root_times`](eigenscape_program::Loss): the columns of a factor Φ with ΦᵀΦ = G are those of the unit
-/// vectors. It has D rows a sample, one an output.
+/// v ↦ Sᵀ J v for the outputs of N samples and the root S of the loss (see
+/// [`LossRoot::times`](eigenscape_program::LossRoot)): the columns of a factor Φ with ΦᵀΦ = G are
+/// those of the unit vectors. It has D rows a sample, one an output.
 pub(crate) struct PushForward {
     prefix: Executable,
     linear: Executable,
@@ -30,7 +31,8 @@ impl PushForward {
         let tangent = or_zero(&mut graph, tangent, &shape)?;
         // S s is linear in s: its transpose is Sᵀ.
         let signs = graph.input("signs", &shape);
-        let root = objective.loss_kind.root_times(&mut graph, objective.outputs, objective.target, signs)?;
+        let root =
+            objective.loss_function.root_times(&mut graph, objective.outputs, objective.target, signs)?;
         let column = transpose(&mut graph, &[(root, tangent)], &[signs])?[0];
         let column = or_zero(&mut graph, column, &shape)?;
         let (prefix, linear) = split(&graph, &objective.inputs, &direction, &[column])?;

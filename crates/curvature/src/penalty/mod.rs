@@ -196,7 +196,7 @@ impl Objective {
                 Ok(self.of_batch(scope, penalty)?)
             }
             Over::Samples => {
-                let one = Self::new(&self.network, self.loss_kind, 1)?;
+                let one = Self::new(&self.network, &self.loss_function, 1)?;
                 let mut scope = PenaltyScope::new(&one);
                 let penalty = emit(&mut scope)?;
                 Ok(self.of_samples(&one, scope, penalty)?)

@@ -16,10 +16,10 @@ use crate::{
 ///
 /// ```
 /// use eigenscape_curvature::{Objective, Over};
-/// use eigenscape_program::{Loss, Network, nn};
+/// use eigenscape_program::{Network, nn};
 /// use eigenscape_runtime::{Error, Result};
 /// let network = Network::new(&[4], |scope, x| nn::linear(&mut scope.at("fc"), x, 3, true))?;
-/// let objective = Objective::new(&network, Loss::CrossEntropy, 8)?;
+/// let objective = Objective::new(&network, &eigenscape_losses::cross_entropy(), 8)?;
 /// // ‖∇L‖², of which training needs the gradient: a product with the Hessian, which nobody has to write.
 /// let penalty = objective.penalty(Over::Batch, |scope| -> Result<_> {
 ///     let (loss, parameters) = (scope.loss(), scope.parameters().to_vec());
@@ -74,8 +74,8 @@ impl<'a> PenaltyScope<'a> {
 
     /// Which loss it is.
     #[must_use]
-    pub fn loss_kind(&self) -> Loss {
-        self.objective.loss_kind
+    pub fn loss_function(&self) -> &'a Loss {
+        &self.objective.loss_function
     }
 
     /// The mean loss, a scalar of shape \[\].
@@ -132,7 +132,7 @@ impl<'a> PenaltyScope<'a> {
         self.objective.outputs
     }
 
-    /// The targets, in the shape of the outputs.
+    /// The targets, in the shape that the loss takes.
     #[must_use]
     pub fn targets(&self) -> Value {
         self.objective.target
@@ -224,7 +224,8 @@ impl<'a> PenaltyScope<'a> {
     /// whether the penalty is one [over samples](crate::Over::Samples).
     ///
     /// # Errors
-    /// When the network has no such activation, or a rule fails.
+    /// When the network has no such activation, the loss has no root that the estimate needs, or a
+    /// rule fails.
     pub fn trace(&mut self, estimate: TraceEstimate, group: &Variables) -> Result<Value> {
         if estimate == TraceEstimate::Hutchinson {
             let (seeds, probes) = self.objective.seeds(&mut self.graph, group)?;
@@ -233,8 +234,8 @@ impl<'a> PenaltyScope<'a> {
         }
         let shape = self.graph.shape(self.objective.outputs).to_vec();
         let signs = self.probe(&shape);
-        let Objective { loss_kind, outputs, target, .. } = self.objective;
-        let cotangent = loss_kind.root_times(&mut self.graph, *outputs, *target, signs)?;
+        let Objective { loss_function, outputs, target, .. } = self.objective;
+        let cotangent = loss_function.root_times(&mut self.graph, *outputs, *target, signs)?;
         let values = self.select(group)?;
         let gradients = self.pull_back(*outputs, cotangent, &values)?;
         self.squared_norm(&gradients)

@@ -29,7 +29,7 @@ impl MeanLoss {
     /// The exact factor of the Gauss-Newton matrix of some parameters, by its columns. Nothing is evaluated yet.
     ///
     /// # Errors
-    /// When the program cannot be built.
+    /// When the loss has no root or the program cannot be built.
     pub fn columns(&self, group: impl Into<Variables>) -> Result<StreamedColumns> {
         let group = group.into();
         let one = self.programs.push_forward(&group, 1)?;

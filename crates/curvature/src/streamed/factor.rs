@@ -23,7 +23,7 @@ impl MeanLoss {
     /// The exact factor of the Gauss-Newton matrix of `group`. Nothing is evaluated yet.
     ///
     /// # Errors
-    /// When samples see each other or the program cannot be built.
+    /// When samples see each other, the loss has no root or the program cannot be built.
     pub fn factor(&self, group: impl Into<Variables>) -> Result<StreamedFactor> {
         let pull_back = self.programs.pull_back(&group.into(), self.rank()?)?;
         Ok(StreamedFactor { loss: self.clone(), pull_back })
@@ -32,9 +32,9 @@ impl MeanLoss {
     /// R, the number of the factor's rows for each sample: the rank of the loss' Hessian in the outputs.
     ///
     /// # Errors
-    /// When it is 0.
+    /// When it is 0, or the loss has no root.
     pub fn rank(&self) -> Result<usize> {
-        let rank = self.programs.loss_kind().rank(self.network().output_shape());
+        let rank = self.programs.loss_function().rank(self.network().output_shape())?;
         if rank == 0 {
             return Err(Error::shape("the loss' factor", "needs at least two classes, or one output"));
         }

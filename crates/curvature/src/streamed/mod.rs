@@ -19,8 +19,7 @@ use eigenscape_runtime::{Fusion, Result};
 
 pub(crate) use self::compiled::Derivative;
 pub use self::{
-    columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, predictions::Predictions,
-    product::StreamedProduct,
+    columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, product::StreamedProduct,
 };
 use self::{
     compiled::CompiledProduct,
@@ -45,7 +44,7 @@ impl MeanLoss {
     ///
     /// # Errors
     /// When the point has no samples, or the network's outputs do not fit the loss.
-    pub fn new(network: &Network, loss: Loss, point: Point, memory: usize) -> Result<Self> {
+    pub fn new(network: &Network, loss: &Loss, point: Point, memory: usize) -> Result<Self> {
         Self::of(&Programs::new(network, loss), point, memory)
     }
 
@@ -63,6 +62,12 @@ impl MeanLoss {
     #[must_use]
     pub fn within(&self, memory: usize) -> Self {
         Self { memory, ..self.clone() }
+    }
+
+    /// Which loss it is.
+    #[must_use]
+    pub fn loss_function(&self) -> &Loss {
+        self.programs.loss_function()
     }
 
     /// The parameters and the data.
@@ -160,6 +165,7 @@ mod tests {
     use eigenscape_program::{Scope, Value, nn};
 
     use super::*;
+    use crate::testing::cross_entropy;
 
     /// Numbers that repeat only after a long time.
     fn wave(shape: &[usize], phase: f64) -> Result<Tensor> {
@@ -191,7 +197,7 @@ mod tests {
             targets: Tensor::from_iter(labels, &Device::Cpu)?.reshape((SAMPLES, 3))?,
             masks: vec![],
         };
-        MeanLoss::new(&network, Loss::CrossEntropy, point, memory)
+        MeanLoss::new(&network, &cross_entropy(), point, memory)
     }
 
     fn difference(a: &Tensor, b: &Tensor) -> Result<f64> {

@@ -182,7 +182,7 @@ impl Objective {
                     "a trace per sample needs samples that do not see each other, as they do in {module}"
                 )));
             }
-            let one = Self::new(&self.network, self.loss_kind, 1)?;
+            let one = Self::new(&self.network, &self.loss_function, 1)?;
             let mut scope = PenaltyScope::new(&one);
             let trace = scope.trace(estimate, group)?;
             let outputs = outputs(&one, scope.graph(), trace)?;

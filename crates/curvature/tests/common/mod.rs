@@ -3,6 +3,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_curvature::{Factor, MeanLoss, Objective, Point, TraceEstimate, class_targets};
+use eigenscape_losses::{binary_cross_entropy, cross_entropy, mean_squared_error};
 use eigenscape_program::{Loss, Mode, Network, Scope, Value};
 use eigenscape_runtime::Result;
 use proptest::prelude::*;
@@ -12,7 +13,7 @@ pub const CLASSES: usize = 3;
 const TOLERANCE: f64 = 2e-6;
 
 pub fn losses() -> impl Strategy<Value = Loss> {
-    prop::sample::select(vec![Loss::CrossEntropy, Loss::MeanSquaredError, Loss::BinaryCrossEntropy])
+    prop::sample::select(vec![cross_entropy(), mean_squared_error(), binary_cross_entropy()])
 }
 
 pub fn modes() -> impl Strategy<Value = Mode> {
@@ -49,7 +50,7 @@ pub struct Case {
 /// The network that `build` emits, at a random point; targets are smoothed, and every fifth is ignored where there are tokens.
 pub fn set_up(
     seed: u64,
-    loss: Loss,
+    loss: &Loss,
     mode: Mode,
     sample_shape: &[usize],
     build: impl Fn(&mut Scope, Value) -> eigenscape_program::Result<Value> + Send + Sync + 'static,
@@ -75,7 +76,7 @@ pub fn set_up(
     let targets = class_targets(&labels, *last, 0.1, Some(-1))?;
     let objective = Objective::new(&network, loss, SAMPLES)?;
     let point = Point { backend: eigenscape_cpu::Cpu::shared(), parameters, buffers, inputs, targets, masks };
-    Ok(Case { seed, network, loss, objective, point })
+    Ok(Case { seed, network, loss: loss.clone(), objective, point })
 }
 
 fn moved(point: &Point, direction: &[Tensor], step: f64) -> Point {
@@ -195,7 +196,7 @@ pub fn streams_agree(case: &Case) -> Result<()> {
     let whole = flat(&[objective.hessian(point, &all)?.apply_rows(&row)?]);
     // The smallest memory, to within a factor of 1.5, in which products fit.
     let budgets: Vec<usize> = (0..60).map(|i| (1e3 * 1.5_f64.powi(i)) as usize).collect();
-    let bounded = |memory: usize| MeanLoss::new(network, *loss, point.clone(), memory);
+    let bounded = |memory: usize| MeanLoss::new(network, loss, point.clone(), memory);
     let small = budgets.iter().find_map(|&memory| bounded(memory).ok()?.hessian(&all).ok());
     assert_close("streamed Hv", &flat(&[small.unwrap().apply_rows(&row)?]), &whole);
     if objective.mixes_samples().is_some() {
@@ -238,7 +239,7 @@ pub fn traces_agree(case: &Case) -> Result<()> {
             // Products of the factor with other signs are no check of this root: the definition per sample is.
             TraceEstimate::Summed => continue,
             TraceEstimate::PerSample => {
-                let one = Objective::new(network, *loss, 1)?.trace(TraceEstimate::Summed, &all, &[])?;
+                let one = Objective::new(network, loss, 1)?.trace(TraceEstimate::Summed, &all, &[])?;
                 let each = (0..SAMPLES).map(|n| {
                     let signs = probes[0].narrow(0, n, 1)?;
                     Ok(flat(&one.at(&point.narrow(n..n + 1)?, &[signs])?)[0])

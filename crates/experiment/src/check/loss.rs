@@ -1,76 +1,49 @@
-//! The loss: its name, and the keys that only the cross-entropy has.
+//! The loss that an experiment names, and those of targets where it names none.
 
-use eigenscape_program::Loss;
-use serde::{
-    Deserialize,
-    de::{IntoDeserializer, value},
+use eigenscape_core::{
+    Catalog, Loss, LossFunction, Registry,
+    registry::{Built, Environment},
 };
 
 use super::Checker;
 use crate::{
     diagnostic::{ConfigError, Located},
-    labels::Labels,
-    plan::LossPlan,
-    raw, read,
+    plan::{DefaultLosses, LossPlan},
+    raw,
 };
 
 impl Checker<'_> {
-    pub(super) fn loss(&self, raw: &raw::Loss) -> Result<Located<LossPlan>, ConfigError> {
-        let bare;
-        let table = match raw {
-            raw::Loss::Table(table) => table,
-            raw::Loss::Name(name) => {
-                bare = raw::LossTable::of(name);
-                &bare
-            }
-        };
-        let raw::LossTable { name, label_smoothing: smoothing, ignore_index, weight, unknown } = table;
-        self.no_other_key("loss", unknown, &["name", "weight", "label_smoothing", "ignore_index"])?;
-        let deserializer: value::StrDeserializer<value::Error> = name.as_str().into_deserializer();
-        let kind: Loss = raw::LossName::deserialize(deserializer)
-            .map_err(|error| read::complaint(self.document.at("loss.name"), "loss", &error.to_string()))?
-            .into();
-        if kind != Loss::CrossEntropy {
-            let given = [
-                ("label_smoothing", smoothing.is_some()),
-                ("ignore_index", ignore_index.is_some()),
-                ("weight", weight.is_some()),
-            ];
-            if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
-                let problem = format!("the loss \"{name}\" has no key `{key}`, which is about classes");
-                return Err(self.error(
-                    &format!("loss.{key}"),
-                    problem,
-                    "use \"cross-entropy\", or remove the key",
-                ));
-            }
-        }
-        let defaults = Labels::default();
-        let smoothing = smoothing.unwrap_or(defaults.smoothing);
-        self.in_range("loss.label_smoothing", smoothing, "at least 0 and below 1", |epsilon| {
-            (0.0..1.0).contains(&epsilon)
-        })?;
-        if let Some(weight) = weight {
-            self.class_weights(weight)?;
-        }
-        let ignore_index = ignore_index.or(defaults.ignore_index);
-        let labels = Labels { smoothing, ignore_index, weight: weight.clone(), ..defaults };
-        Ok(self.located("loss", LossPlan { kind, labels: labels.of(kind) }))
+    pub(super) fn loss(&self, raw: Option<&raw::Loss>) -> Result<LossPlan, ConfigError> {
+        let named = raw.map(|raw| self.named_loss(raw)).transpose()?;
+        Ok(LossPlan { named, defaults: default_losses(self.registry) })
     }
 
-    /// Refuses weights of classes that are no weights; how many there must be follows from the data.
-    fn class_weights(&self, weight: &[f64]) -> Result<(), ConfigError> {
-        for (class, &value) in weight.iter().enumerate() {
-            self.in_range(&format!("loss.weight[{class}]"), value, "at least 0", |value| value >= 0.0)?;
+    fn named_loss(&self, raw: &raw::Loss) -> Result<Located<Loss>, ConfigError> {
+        let (catalog, name) = (&self.registry.losses, raw.name());
+        let Built { plugin, ignored } = self.built(catalog, "loss", name, raw.parameters(), &[])?;
+        // Without the key it would be another loss than the one that is meant.
+        if let Some(key) = ignored.first() {
+            let others: Vec<&str> = catalog.with_key(key).collect();
+            let problem = format!("loss `{name}` has no key `{key}`");
+            let help = format!("remove the key, or use a loss that has it: {}", others.join(", "));
+            return Err(self.error(&format!("loss.{key}"), problem, help));
         }
-        if weight.iter().all(|value| *value == 0.0) {
-            let problem = "no class has a weight above 0";
-            return Err(self.error(
-                "loss.weight",
-                problem,
-                "give a weight for each class, as in [1.0, 2.0, 0.5]",
-            ));
-        }
-        Ok(())
+        Ok(self.located("loss", plugin.into()))
     }
+}
+
+/// The losses of targets where an experiment names none, as the registry says.
+#[must_use]
+pub fn default_losses(registry: &Registry) -> DefaultLosses {
+    let names = registry.default_losses;
+    DefaultLosses {
+        classes: names.classes.and_then(|name| plain(&registry.losses, name)),
+        values: names.values.and_then(|name| plain(&registry.losses, name)),
+    }
+}
+
+/// The plugin of a name without keys.
+fn plain(losses: &Catalog<dyn LossFunction>, name: &str) -> Option<Loss> {
+    let built = losses.build(name, toml::Table::new(), &Environment::default());
+    built.ok().map(|built| built.plugin.into())
 }

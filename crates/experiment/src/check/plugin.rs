@@ -2,7 +2,7 @@
 
 use eigenscape_core::{
     Catalog, Error,
-    registry::{PluginError, nearest},
+    registry::{Built, PluginError, nearest, plural},
 };
 
 use super::Checker;
@@ -22,21 +22,33 @@ impl Checker<'_> {
         parameters: toml::Table,
         own: &[&str],
     ) -> Result<Box<T>, ConfigError> {
+        let Built { plugin, ignored } = self.built(catalog, path, name, parameters, own)?;
+        for key in &ignored {
+            self.warnings.push(format!("{} `{name}` has no use for the key `{key}`: ignored", catalog.kind));
+        }
+        Ok(plugin)
+    }
+
+    /// As [`Self::build`], with the keys that are another plugin's.
+    pub(super) fn built<T: ?Sized + 'static>(
+        &self,
+        catalog: &Catalog<T>,
+        path: &str,
+        name: &str,
+        parameters: toml::Table,
+        own: &[&str],
+    ) -> Result<Built<T>, ConfigError> {
         let node = self.document.at(path);
-        let built = catalog.build(name, parameters, self.environment).map_err(|error| match error {
+        catalog.build(name, parameters, &self.environment).map_err(|error| match error {
             PluginError::UnknownName { kind, name, nearest, known } => node.at("name").site.error(
                 format!("there is no {kind} `{name}`"),
-                Some(suggestion(nearest.as_deref(), &format!("{kind}s"), &known)),
+                Some(suggestion(nearest.as_deref(), &plural(kind), &known)),
             ),
             PluginError::Parameter { key, problem, .. } => {
                 parameter(catalog, node, name, &key, &problem, own)
             }
             PluginError::Build(error) => failed(node, &error),
-        })?;
-        for key in &built.ignored {
-            self.warnings.push(format!("{} `{name}` has no use for the key `{key}`: ignored", catalog.kind));
-        }
-        Ok(built.plugin)
+        })
     }
 }
 
@@ -63,7 +75,8 @@ fn parameter<T: ?Sized + 'static>(
     crate::read::complaint(at, key, problem)
 }
 
-/// A plugin that does not like its values: the error stands at the value that it names, or at the plugin's name.
+/// A plugin that does not like its values: the error stands at the value that it names, or the
+/// element of it, or at the plugin's name.
 pub(crate) fn failed(node: &Node, error: &Error) -> ConfigError {
     let (subject, problem) = match error {
         Error::Input { subject, problem, .. } => (subject.as_str(), format!("{subject}: {problem}")),
@@ -75,12 +88,14 @@ pub(crate) fn failed(node: &Node, error: &Error) -> ConfigError {
         Tree::Table(entries) => entries.iter().find(|(key, value)| names(subject, key, value)),
         _ => None,
     };
-    culprit.map_or(node.at("name"), |(_, value)| value).site.error(problem, Some(help))
+    let index = subject.find('[').map_or("", |start| &subject[start..]);
+    culprit.map_or(node.at("name"), |(_, value)| value.at(index)).site.error(problem, Some(help))
 }
 
 /// Whether the subject of an error is this key, or the file that it names.
 fn names(subject: &str, key: &str, value: &Node) -> bool {
+    let whole = subject.split('[').next().unwrap_or_default();
+    let last = whole.rsplit('.').next();
     let file = value.to_value().as_str().is_some_and(|text| !text.is_empty() && subject.contains(text));
-    key != "name"
-        && (subject.rsplit('.').next() == Some(key) || subject.ends_with(&format!("`{key}`")) || file)
+    key != "name" && (last == Some(key) || subject.ends_with(&format!("`{key}`")) || file)
 }

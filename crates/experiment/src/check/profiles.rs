@@ -67,6 +67,6 @@ impl Checker<'_> {
         let mut unknown = raw.data.parameters.clone();
         unknown.retain(|key, _| !known.contains(&key));
         self.no_other_key("data", &unknown, &known)?;
-        raw.loss.as_ref().map_or(Ok(()), |loss| self.loss(loss).map(drop))
+        self.loss(raw.loss.as_ref()).map(drop)
     }
 }

@@ -1,11 +1,12 @@
 //! What a file's outputs are compared with: its `y`, read by a loss as an experiment reads labels.
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{Result, Targets};
-use eigenscape_program::Loss;
+use eigenscape_core::{Loss, LossFunction, Result, Targets};
+use eigenscape_program::Needs;
 
-use super::{EVERYTHING, File};
+use super::{ANOTHER_MODEL, EVERYTHING, File};
 use crate::{
+    labels::Labels,
     notes,
     objective::{self, Reading, classes_last},
     plan::LossPlan,
@@ -27,22 +28,22 @@ pub(super) struct Target {
 }
 
 impl File {
-    /// The targets of `logits` for a loss, or for that which `y` asks for.
-    pub(super) fn target(&self, loss: Option<&LossPlan>) -> Result<Target> {
+    /// The targets of `logits` for the loss that is named, or for that which `y` asks for.
+    pub(super) fn target(&self, plan: &LossPlan) -> Result<Target> {
         let (y, logits) = (self.get("y")?, self.get("logits")?.dims());
-        let (targets, Reading { coding, classes_first }) = self.reading(y, logits, loss)?;
-        let mut plan = loss.cloned().unwrap_or_else(|| objective::default_loss(&targets));
-        if let Some(problem) = objective::unsuitable(&plan, &targets)? {
+        let loss = plan.of(!y.dtype().is_float())?.clone();
+        let (targets, Reading { coding, classes_first }) =
+            self.reading(y, logits, &*loss, plan.named.is_some())?;
+        if let Some(problem) = objective::unsuitable(&*loss, &targets)? {
             return Err(self.refuse(problem, "name the experiment's file whose loss it is (--model)"));
         }
         let targets = match targets {
             Targets::Values(y) if classes_first => Targets::Values(y.permute(classes_last(y.rank()))?),
             other => other,
         };
-        plan.labels.coding = coding;
-        let LossPlan { kind, labels } = plan;
+        let labels = Labels { loss, coding };
         let rows = labels.targets(&targets, DType::F64).map_err(|error| {
-            let ignored = labels.ignore_index.map(|label| format!("; {label} is ignored"));
+            let ignored = labels.loss.coding().ignore_index.map(|label| format!("; {label} is ignored"));
             let remedy = format!("number the classes from 0{}", ignored.unwrap_or_default());
             self.refuse(format!("`y` does not fit the loss: {error}"), &remedy)
         })?;
@@ -50,12 +51,18 @@ impl File {
             let problem = "every label of `y` is ignored, or of a class of weight 0";
             return Err(self.refuse(problem, "write a batch with labels that count"));
         }
-        let (words, targets) = (notes::loss_text(kind, &labels), rows.mean()?);
-        Ok(Target { loss: kind, words, targets, classes_first })
+        let (words, targets) = (notes::loss_text(&labels), rows.mean()?);
+        Ok(Target { loss: labels.loss, words, targets, classes_first })
     }
 
     /// `y` as targets of `logits` \[N, ..., C\] or \[N, C, ...\], and how it is read.
-    fn reading(&self, y: &Tensor, logits: &[usize], loss: Option<&LossPlan>) -> Result<(Targets, Reading)> {
+    fn reading(
+        &self,
+        y: &Tensor,
+        logits: &[usize],
+        loss: &dyn LossFunction,
+        is_named: bool,
+    ) -> Result<(Targets, Reading)> {
         let [_, outputs @ ..] = logits else {
             return Err(self.refuse(format!("`logits` has shape {logits:?}, not [N, ..., C]"), EVERYTHING));
         };
@@ -67,24 +74,28 @@ impl File {
                 && y.elem_count() == count(shape)
                 && (y.rank() != shape.len() || y.dims() == shape)
         };
-        for (shape, classes) in candidates(y, logits).into_iter().filter(|(shape, _)| fits(shape)) {
+        for (shape, classes) in candidates(y, logits, loss).into_iter().filter(|(shape, _)| fits(shape)) {
             let y = y.reshape(shape)?;
             let targets = match classes {
                 Some(classes) => Targets::Classes { labels: y, classes },
                 None => Targets::Values(y),
             };
-            let kind = loss.map_or_else(|| objective::default_loss(&targets).kind, |loss| loss.kind);
-            if let Some(reading) = objective::reading(outputs, kind, &targets) {
+            if let Some(reading) = objective::reading(outputs, loss, &targets) {
                 return Ok((targets, reading));
             }
         }
-        let (is_float, rows) = (y.dtype().is_float(), &logits[..logits.len() - 1]);
-        if !is_float && loss.is_none() && y.elem_count() == count(logits) {
+        let is_float = y.dtype().is_float();
+        if !is_float && !is_named && y.elem_count() == count(logits) {
             let problem =
                 format!("`y` {:?} are integers, one for each number of `logits` {logits:?}", y.dims());
             return Err(self.refuse(problem, BINARY));
         }
-        let (what, expected) = if is_float { ("real targets", logits) } else { ("classes", rows) };
+        let (what, expected) = if is_float {
+            let shape = loss.target_shape(logits);
+            ("real targets", shape.map_err(|error| self.refuse(error.to_string(), ANOTHER_MODEL))?)
+        } else {
+            ("classes", logits[..logits.len() - 1].to_vec())
+        };
         let problem = format!("`y` is {:?}, and `logits` {logits:?} need {what} {expected:?}", y.dims());
         Err(self.refuse(problem, "write x, y and logits of the same batch"))
     }
@@ -92,17 +103,23 @@ impl File {
 
 /// The shapes that `y` may have, the likeliest first, and how many classes there are then; none for
 /// real targets.
-fn candidates(y: &Tensor, logits: &[usize]) -> Vec<(Vec<usize>, Option<usize>)> {
+fn candidates(y: &Tensor, logits: &[usize], loss: &dyn LossFunction) -> Vec<(Vec<usize>, Option<usize>)> {
+    let [samples, outputs @ ..] = logits else { return Vec::new() };
+    let of_each = |shape: &[usize]| [&[*samples], shape].concat();
+    if loss.needs() == Needs::Nothing {
+        return vec![(y.dims().to_vec(), None)];
+    }
     if y.dtype().is_float() {
-        return vec![(logits.to_vec(), None)];
+        let shapes = objective::target_shapes(outputs, loss).into_iter().flatten();
+        return shapes.map(|shape| (of_each(&shape), None)).collect();
     }
     // Labels 0 and 1, one an output; then classes along the last axis, or the first.
     let mut candidates = vec![(y.dims().to_vec(), 2)];
-    if let [rows @ .., classes] = logits {
-        candidates.push((rows.to_vec(), *classes));
+    if let [rows @ .., classes] = outputs {
+        candidates.push((of_each(rows), *classes));
     }
-    if let [samples, classes, places @ ..] = logits {
-        candidates.push(([&[*samples], places].concat(), *classes));
+    if let [classes, places @ ..] = outputs {
+        candidates.push((of_each(places), *classes));
     }
     let several = candidates.into_iter().filter(|(_, classes)| *classes > 1);
     several.map(|(shape, classes)| (shape, Some(classes))).collect()

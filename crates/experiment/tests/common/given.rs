@@ -86,6 +86,7 @@ impl ProbeEstimator for One {
 pub fn registry(given: &Given) -> Registry {
     let mut registry = Registry::default();
     eigenscape_architectures::register(&mut registry);
+    eigenscape_losses::register(&mut registry);
     eigenscape_regularizers::register(&mut registry);
     registry.architectures.add("pointwise", "At every place", |keys: Pointwise, _| Ok(Box::new(keys)));
     let given = given.clone();

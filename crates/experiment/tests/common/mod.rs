@@ -149,6 +149,7 @@ pub fn registry() -> Registry {
     registry.estimators.add("gram", "Exact, by a Gram matrix", |_: None, _| Ok(Box::new(Nothing)));
     registry.estimators.add("trace", "A trace alone", |_: None, _| Ok(Box::new(Trace)));
     registry.distances.add("wasserstein", "Earth mover's distance", |_: None, _| Ok(Box::new(Nothing)));
+    eigenscape_losses::register(&mut registry);
     eigenscape_regularizers::register(&mut registry);
     registry.distances.add("kl", "Relative entropy", |_: None, _| Ok(Box::new(Nothing)));
     registry

@@ -27,10 +27,11 @@ impl Dataset for Points {
 #[serde(deny_unknown_fields)]
 pub struct NoKeys {}
 
-/// The data set `points`, and all architectures.
+/// The data set `points`, and all architectures and losses.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     eigenscape_architectures::register(&mut registry);
+    eigenscape_losses::register(&mut registry);
     registry.datasets.add("points", "Points", |_: NoKeys, _| Ok(Box::new(Points)));
     registry
 }

@@ -164,7 +164,10 @@ impl Graph {
     }
 
     /// 1 − x.
-    pub(crate) fn one_minus(&mut self, x: Value) -> Result<Value> {
+    ///
+    /// # Errors
+    /// None at present; the signature is that of all emitters.
+    pub fn one_minus(&mut self, x: Value) -> Result<Value> {
         let shape = self.shape(x).to_vec();
         let one = self.fill(1.0, &shape)?;
         self.sub(one, x)

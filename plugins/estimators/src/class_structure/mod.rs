@@ -103,7 +103,7 @@ impl ProbeEstimator for ClassStructure {
         let mut all_findings: Vec<Option<Findings>> = vec![None; operators.len()];
         for (job, plan) in self.planned(operators)? {
             let rounding = Rounding::measured(&job, &plan)?;
-            let projections = Projections::new(&job.source.predictions()?, self.parameters.means);
+            let projections = Projections::new(&*job.source.predictions()?, self.parameters.means);
             let all = sum::each(&job, &plan, |lower| taken_apart(lower, &projections))?;
             for (target, apart) in job.targets.iter().zip(all) {
                 let findings = findings(target, apart, &rounding)?;

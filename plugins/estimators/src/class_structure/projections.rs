@@ -1,7 +1,7 @@
 //! The parts of a Gram matrix by class and cross-class.
 
 use eigenscape_core::{ClassMeans, class_means::ClassMean};
-use eigenscape_curvature::Predictions;
+use eigenscape_program::Predictions;
 use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 
 use super::Means;
@@ -23,7 +23,7 @@ pub(super) struct Projections {
 }
 
 impl Projections {
-    pub fn new(predictions: &Predictions, means: Means) -> Self {
+    pub fn new(predictions: &dyn Predictions, means: Means) -> Self {
         let (n, c) = (predictions.samples(), predictions.classes());
         // What the rows are weighted by, squared: each unit vector has the roots of its class's shares.
         let weight = |sample: usize, cross: usize| match means {
@@ -158,7 +158,7 @@ impl Projections {
 type Column = Vec<(usize, f64)>;
 
 /// The samples that have a class, with it.
-fn labelled(predictions: &Predictions) -> impl Iterator<Item = (usize, usize)> + '_ {
+fn labelled(predictions: &dyn Predictions) -> impl Iterator<Item = (usize, usize)> + '_ {
     (0..predictions.samples()).filter_map(|sample| Some((sample, predictions.label(sample)?)))
 }
 

@@ -11,7 +11,8 @@ use eigenscape_core::{
 };
 use eigenscape_curvature::{MeanLoss, Objective, Point, StreamedProduct};
 use eigenscape_experiment::{Failure, Result, evaluate, labels::Labels, weights::Weights};
-use eigenscape_program::{Loss, Network};
+use eigenscape_losses::cross_entropy;
+use eigenscape_program::Network;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -85,7 +86,7 @@ impl Subject {
         let examples = examples(image, classes, batch)?;
         let mut weights = Weights::initial(&network, Random::new(SEED))?;
         weights.buffers = statistics(&network)?;
-        let targets = Labels::default().targets(&examples.targets, DType::F32)?;
+        let targets = Labels::of(&cross_entropy()).targets(&examples.targets, DType::F32)?;
         let targets = targets.mean().map_err(eigenscape_core::Error::from)?;
         Ok(Self {
             point: evaluate::at(&weights, examples.inputs.all()?, targets),
@@ -154,7 +155,7 @@ impl Subject {
     /// # Errors
     /// When it cannot be built.
     pub fn objective_of(&self, samples: usize) -> Result<Objective> {
-        let objective = Objective::new(&self.network, Loss::CrossEntropy, samples);
+        let objective = Objective::new(&self.network, &cross_entropy(), samples);
         Ok(objective.map_err(eigenscape_core::Error::from)?)
     }
 
@@ -198,7 +199,7 @@ impl Subject {
     /// # Errors
     /// When the program cannot be built.
     pub fn product(&self) -> Result<StreamedProduct> {
-        let loss = MeanLoss::new(&self.network, Loss::CrossEntropy, self.point.clone(), MEMORY);
+        let loss = MeanLoss::new(&self.network, &cross_entropy(), self.point.clone(), MEMORY);
         let product = loss.and_then(|loss| loss.hessian(&self.full.variables));
         Ok(product.map_err(eigenscape_core::Error::from)?)
     }
@@ -216,7 +217,7 @@ impl Subject {
     /// # Errors
     /// When the loss' program cannot be built.
     pub fn landscape_at(&self, point: Point) -> Result<Landscape> {
-        Ok(Landscape::new(&self.network, Loss::CrossEntropy, point, MEMORY)?)
+        Ok(Landscape::new(&self.network, &cross_entropy(), point, MEMORY)?)
     }
 
     /// The spectrum of the full Hessian by Lanczos, no less accurate than by the paper's procedure.
