@@ -8,7 +8,7 @@
 //! | [`mod@binary_cross_entropy`] | log(1 + e^z) − t z | numbers in \[0, 1\], labels | diagonal |
 //! | [`mod@mean_squared_error`] | (z − t)² | numbers | diagonal |
 //! | [`huber`] | ½ (z − t)² near the target, a line beyond | numbers | diagonal |
-//! | [`gaussian_nll`] | ½ (log v + (m − t)²/v), z = (m, v) | numbers, half as many | none: not convex |
+//! | [`gaussian_nll`] | ½ (log v + (m − t)²/v) | numbers, half as many | none: not convex |
 //! | [`output`] | z | unused | zero |
 //!
 //! `docs/experiments.md` has their keys. A loss is everything that is known of it: its program, the

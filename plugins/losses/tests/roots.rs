@@ -211,8 +211,8 @@ const ROUNDINGS: f64 = 32.0;
 
 /// In f32 a product is off by the roundings of its linear steps alone, for a confident classifier,
 /// too: what it is made of is evaluated in f64. To first order the error is below k u κ for k
-/// roundings by at most u = ε/2 each, where κ is the condition of the sums: the terms of an element,
-/// each by its magnitude, over the largest element.
+/// roundings by at most u = ε/2 each, where κ is the condition of the sums: the terms of an
+/// element, each by its magnitude, over the largest element.
 #[test]
 fn products_in_f32_are_those_in_f64() -> Result<()> {
     let losses = [
@@ -270,8 +270,8 @@ fn of_parameters(all: &Tensor, x: &Tensor) -> Result<Tensor> {
 }
 
 /// The terms of which the Hessian in the outputs consists, each by its magnitude. They are its
-/// elements, where nothing cancels; the focal loss of a label y has, for ℓ = log p_y, q = 1 − p_y and
-/// f = −w q² ℓ, the Hessian f″ ggᵀ − f′ (diag(p) − ppᵀ) with g = e_y − p, and f′ and f″ are sums of
+/// elements, where nothing cancels; the focal loss of a label y has, for ℓ = log p_y, q = 1 − p_y
+/// and f = −w q² ℓ, the Hessian f″ ggᵀ − f′ (diag(p) − ppᵀ) with g = e_y − p, and f″ is a sum of
 /// terms of both signs.
 fn magnitudes(loss: &Loss, z: &Tensor, t: &Tensor) -> Result<Tensor> {
     if loss.name() != "focal" {
