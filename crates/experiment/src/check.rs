@@ -95,8 +95,10 @@ pub fn document_plan(
         remedy: "give every list of [sweep] at least one value".to_owned(),
     })?;
     let count = runs.len();
+    let shared = Arc::default();
     for run in &mut runs {
         (run.runs, run.other_data) = (count, cache.bytes_beside(&run.data));
+        run.shared = Arc::clone(&shared);
     }
     profiles::check_others(document, environment, choices, registry)?;
     let same = twins.variants();
@@ -318,6 +320,7 @@ impl Checker<'_> {
             memory: self.memory(raw.memory.as_deref())?,
             runs: 1,
             other_data: 0,
+            shared: Arc::default(),
             model: self.model(&raw.model)?,
             augment: self.augment(&raw.data, &*data, train.is_some())?,
             data,
@@ -380,6 +383,7 @@ impl Checker<'_> {
         Ok(ModelPlan {
             name: self.located("model.name", raw.name.clone()),
             architecture: architecture.into(),
+            parameters: raw.parameters.clone(),
             checkpoint,
             batch_norm: match raw.batch_norm {
                 raw::BatchNorm::Eval => Mode::Eval,

@@ -54,6 +54,7 @@ pub mod schedule;
 pub mod schema;
 pub mod sealed;
 mod shapes;
+pub mod shared;
 pub mod state_folder;
 mod sums;
 pub mod surveyed;

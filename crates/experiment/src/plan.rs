@@ -17,7 +17,7 @@ use eigenscape_program::Mode;
 pub use crate::raw::Take;
 use crate::{
     augment::Augmentation, checkpoint::Selection, diagnostic::Located, document::Node, optimizer::Optimizer,
-    raw::Between, schedule::Schedule,
+    raw::Between, schedule::Schedule, shared::Shared,
 };
 
 /// A checked experiment.
@@ -65,6 +65,8 @@ pub struct RunPlan {
     pub memory: Option<Located<usize>>,
     /// How many runs the plan has.
     pub runs: usize,
+    /// What it shares with the other runs.
+    pub shared: Arc<Shared>,
     /// Bytes of the data sets of other runs, which are held until all have run.
     pub other_data: usize,
     /// The data set's name with the place where it stands.
@@ -100,6 +102,8 @@ impl RunPlan {
 pub struct LossPlan {
     /// The one that the experiment names; otherwise the targets decide.
     pub named: Option<Located<Loss>>,
+    /// Its own keys.
+    pub parameters: toml::Table,
     /// What they decide.
     pub defaults: DefaultLosses,
 }
@@ -151,6 +155,8 @@ pub struct ModelPlan {
     pub name: Located<String>,
     /// The architecture.
     pub architecture: Arc<dyn Architecture>,
+    /// The architecture's own keys.
+    pub parameters: toml::Table,
     /// The weights to start from.
     pub checkpoint: Option<Located<Selection>>,
     /// The mode in which curvature is measured.

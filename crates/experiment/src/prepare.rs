@@ -108,18 +108,17 @@ pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
 fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
     let train = plan.data.examples(Split::Train)?;
     let test = plan.data.has_test_split().then(|| plan.data.examples(Split::Test)).transpose()?;
-    let Objective { network, loss, labels, train, test, mut warnings } = objective(plan, train, test)?;
-    capacity::check_weights(plan, &network)?;
-    let Loaded { weights, notes: checkpoint_notes, warnings: doubts } = weights(plan, &network)?;
+    let Objective { programs: [programs, trained], labels, train, test, mut warnings } =
+        objective(plan, train, test)?;
+    let network = programs.network();
+    let Loaded { weights, notes: checkpoint_notes, warnings: doubts } = weights(plan, network)?;
     warnings.extend(doubts);
-    let training = network.in_mode(Mode::Train).map_err(Error::from)?;
-    let [programs, trained] = [&network, &training].map(|network| Programs::new(network, &loss));
     let examples = test.iter().map(Examples::len).fold(train.len(), usize::max);
     let number = weights.dtype().size_in_bytes();
     let held = account::of_data(&train, test.as_ref(), plan.other_data, &labels, number)
-        .and(account::of_weights(&network, number, plan))
+        .and(account::of_weights(network, number, plan))
         .and(capacity::check_work(plan, [&programs, &trained], examples, weights.dtype())?)
-        .and(check_regularizers(plan, &training, &loss, train.len(), size([network.dimension()], number))?);
+        .and(check_regularizers(plan, &trained, train.len(), size([network.dimension()], number))?);
     let measured = if plan.model.batch_norm == Mode::Train { &trained } else { &programs };
     warnings.extend_from_slice(plan.data.warnings());
     let draws = Draws { train: train.clone(), test: test.clone(), labels: labels.clone() };
@@ -407,8 +406,7 @@ impl PreparedProbe<'_> {
 /// many bytes of weights.
 fn check_regularizers(
     plan: &RunPlan,
-    training: &Network,
-    loss: &Loss,
+    training: &Programs,
     examples: usize,
     weights: usize,
 ) -> Result<Account> {
@@ -416,7 +414,7 @@ fn check_regularizers(
     let batch = train.batch_size.get().min(examples);
     let mut largest = 0;
     for regularizer in &train.regularizers {
-        let program = regularizer.regularizer.program(training, loss, batch);
+        let program = regularizer.regularizer.program(training.network(), training.loss_function(), batch);
         let program = program.map_err(|error| failed(&regularizer.node, &error))?;
         largest = largest.max(capacity::check_penalty(regularizer, &program, weights)?);
     }
