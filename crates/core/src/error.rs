@@ -127,6 +127,7 @@ impl From<eigenscape_runtime::Error> for Error {
                 let remedy = "raise `memory` (the experiment's key), or measure on fewer samples or in f32";
                 Self::input("memory", error.to_string(), remedy)
             }
+            eigenscape_runtime::Error::Interrupted => Self::Interrupted,
             other => Self::Evaluation(other),
         }
     }

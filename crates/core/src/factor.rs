@@ -6,10 +6,7 @@ use candle_core::DType;
 use eigenscape_curvature::{Factor, MeanLoss, RowSize, StreamedColumns, StreamedFactor};
 use eigenscape_program::{Predictions, Variables};
 
-use crate::{
-    Interrupt,
-    error::{Error, Result},
-};
+use crate::error::{Error, Result};
 
 /// Where the rows of a factor Φ come from. It has R rows for each of N samples, M = R·N in all, and some columns for each variable; a
 /// group's matrix is ΦᵀΦ for the columns of the group's variables.
@@ -126,14 +123,13 @@ pub(crate) struct LossFactor {
     rank: usize,
     activation: Option<Variables>,
     by_columns: bool,
-    interrupt: Interrupt,
 }
 
 impl LossFactor {
     /// For the parameters, or for the activation that `group` is.
-    pub fn new(loss: &MeanLoss, group: &Variables, interrupt: Interrupt) -> Result<Self> {
+    pub fn new(loss: &MeanLoss, group: &Variables) -> Result<Self> {
         let activation = matches!(group, Variables::Activation(_)).then(|| group.clone());
-        Ok(Self { loss: loss.clone(), rank: loss.rank()?, activation, by_columns: false, interrupt })
+        Ok(Self { loss: loss.clone(), rank: loss.rank()?, activation, by_columns: false })
     }
 }
 
@@ -173,7 +169,7 @@ impl FactorSource for LossFactor {
             true => Streamed::Columns(self.loss.columns(group)?),
             false => Streamed::Rows(self.loss.factor(group)?),
         };
-        Ok(Box::new(Columns { factor, interrupt: &self.interrupt }))
+        Ok(Box::new(Columns(factor)))
     }
 }
 
@@ -184,44 +180,39 @@ enum Streamed {
 }
 
 /// The columns of a [`LossFactor`].
-struct Columns<'a> {
-    factor: Streamed,
-    interrupt: &'a Interrupt,
-}
+struct Columns(Streamed);
 
-impl FactorColumns for Columns<'_> {
+impl FactorColumns for Columns {
     fn sizes(&self) -> Vec<RowSize> {
-        match &self.factor {
+        match &self.0 {
             Streamed::Rows(factor) => factor.sizes(),
             Streamed::Columns(factor) => factor.sizes(),
         }
     }
 
     fn evaluating(&self, samples: usize) -> usize {
-        match &self.factor {
+        match &self.0 {
             Streamed::Rows(factor) => factor.evaluating(samples),
             Streamed::Columns(factor) => factor.evaluating(samples),
         }
     }
 
     fn flops(&self) -> usize {
-        match &self.factor {
+        match &self.0 {
             Streamed::Rows(factor) => factor.flops(),
             Streamed::Columns(factor) => factor.flops(),
         }
     }
 
     fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor> {
-        self.interrupt.check()?;
-        Ok(match &self.factor {
+        Ok(match &self.0 {
             Streamed::Rows(factor) => factor.rows(samples, memory)?,
             Streamed::Columns(factor) => factor.rows(samples, memory)?,
         })
     }
 
     fn rounding(&self, sample: usize) -> Result<Option<Vec<[f64; 2]>>> {
-        self.interrupt.check()?;
-        Ok(match &self.factor {
+        Ok(match &self.0 {
             Streamed::Rows(factor) => factor.rounding(sample)?,
             Streamed::Columns(factor) => factor.rounding(sample)?,
         })

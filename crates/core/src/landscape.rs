@@ -22,7 +22,6 @@ use crate::{
 pub struct Landscape {
     loss: MeanLoss,
     factors: Arc<Mutex<Factors>>,
-    interrupt: Interrupt,
 }
 
 /// The factor of all parameters, and those of activations by name.
@@ -44,14 +43,14 @@ impl Landscape {
     /// When the network's outputs do not fit the loss.
     pub fn of(programs: &Arc<Programs>, point: Point, memory: usize) -> Result<Self> {
         let loss = MeanLoss::of(programs, point, memory)?;
-        Ok(Self { loss, factors: Arc::default(), interrupt: Interrupt::default() })
+        Ok(Self { loss, factors: Arc::default() })
     }
 
     /// The same landscape, of which no product and no row of a factor is begun once an interrupt is requested: whoever asks for one gets
     /// [`Error::Interrupted`].
     #[must_use]
     pub fn until(self, interrupt: Interrupt) -> Self {
-        Self { interrupt, factors: Arc::default(), ..self }
+        Self { loss: self.loss.until(interrupt), factors: Arc::default() }
     }
 
     /// Bytes of the point, parameters and data, in f64.
@@ -88,7 +87,7 @@ impl Landscape {
         let source = match locked(&self.factors).entry(name) {
             Entry::Occupied(known) => Arc::clone(known.get()),
             Entry::Vacant(new) => {
-                let factor = LossFactor::new(&self.loss, &group.variables, self.interrupt.clone())?;
+                let factor = LossFactor::new(&self.loss, &group.variables)?;
                 Arc::clone(new.insert(Arc::new(factor)))
             }
         };
@@ -229,7 +228,7 @@ impl CurvatureOperator for NetworkOperator {
     }
 
     fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
-        self.landscape.interrupt.check()?;
+        self.landscape.loss.interrupt().check()?;
         Ok(self.product()?.apply_rows(vectors)?)
     }
 
@@ -237,7 +236,7 @@ impl CurvatureOperator for NetworkOperator {
         if self.dtype() == DType::F64 {
             return Ok(None);
         }
-        self.landscape.interrupt.check()?;
+        self.landscape.loss.interrupt().check()?;
         // The residuals in both types would take more memory than is allowed; and what fits in f32 need not fit in f64.
         locked(&self.product).take();
         let Some(left) = self.memory.checked_sub(self.landscape.bytes_in_f64()) else { return Ok(None) };

@@ -1,7 +1,7 @@
 //! The course of one run: training and measuring by turns, from the beginning or from what an interrupted call kept.
 
 use eigenscape_core::{
-    Random,
+    Error, Random,
     notes::{Note, RunNotes},
     results::{Divergence, Diverging, Run, TrainingRecord},
 };
@@ -124,7 +124,8 @@ impl Course<'_> {
         bar: &Bar,
     ) -> Result<Option<Divergence>> {
         let Some(plan) = &self.prepared.plan.train else { return Ok(None) };
-        self.keeper.unless_interrupted(self.display.interrupt().check(), standing, records)?;
+        let stopped = self.display.interrupt().check().map_err(Error::from);
+        self.keeper.unless_interrupted(stopped, standing, records)?;
         let watch = |standing: &Standing| {
             bar.skip(1);
             Ok(self.keeper.after_step(plan, standing, records)?)

@@ -1,11 +1,11 @@
 //! Loss and accuracy over a split.
 
 use candle_core::{D, DType, Device, Tensor};
-use eigenscape_core::{Examples, Inputs, Interrupt, LossFunction, Result};
+use eigenscape_core::{Error, Examples, Inputs, LossFunction, Result};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{Point, Programs, TargetRows};
 use eigenscape_program::Graph;
-use eigenscape_runtime::Executable;
+use eigenscape_runtime::{Executable, Interrupt, Part, Parts};
 
 use crate::{labels::Labels, weights::Weights};
 
@@ -124,16 +124,15 @@ pub fn evaluate(
     weights: &Weights,
     interrupt: &Interrupt,
 ) -> Result<Evaluation> {
-    let (mut loss, mut right, mut near) = (0.0, 0, 0);
     let classes = split.targets.rows().dims().last().copied().unwrap_or(0);
     let ranked = classes > TOP && !split.binary;
     let labels_each = split.labels.as_ref().map_or(0, |labels| labels.len() / split.len().max(1));
     let backend = Cpu::shared();
     // What training keeps has other sizes.
     backend.release();
-    for start in (0..split.len()).step_by(BATCH) {
-        interrupt.check()?;
-        let count = BATCH.min(split.len() - start);
+    let parts = Parts::of_size(split.len(), BATCH);
+    let sums = parts.fold(interrupt, (0.0, 0, 0), |(mut loss, mut right, mut near), Part { range, .. }| {
+        let (start, count) = (range.start, range.len());
         let inputs = split.inputs.range(start, count)?.to_dtype(split.dtype)?;
         let targets = split.targets.narrow(start, count)?;
         let results = programs.loss(count)?.at(&at(weights, inputs, targets.clone()), &[])?;
@@ -145,8 +144,10 @@ pub fn evaluate(
                 near += among_the_first(&results[1], labels)?;
             }
         }
-    }
+        Ok::<_, Error>((loss, right, near))
+    });
     backend.release();
+    let (loss, right, near) = sums?;
     let counted = |labels: &Vec<Option<i64>>| labels.iter().flatten().count();
     let share = |count: usize| split.labels.as_ref().map(|labels| count as f64 / counted(labels) as f64);
     Ok(Evaluation {

@@ -81,7 +81,7 @@ impl<'a> Keeper<'a> {
         if last || wanted || (ended && self.pace.is_cheap()) || self.pace.is_due(plan.keep_every) {
             self.save(standing, records);
         }
-        self.display.interrupt().check()
+        Ok(self.display.interrupt().check()?)
     }
 
     /// Before work beside the steps of training is stopped, what the training has come to is kept.

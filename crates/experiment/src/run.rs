@@ -7,6 +7,7 @@ use std::{
 
 use eigenscape_analysis::{batches, reruns, verdict};
 use eigenscape_core::{
+    Error,
     notes::{Note, RunNotes},
     results::{Results, Run},
 };
@@ -118,7 +119,7 @@ fn run_all(
     let (mut runs, mut run_notes) = (Vec::new(), Vec::new());
     let folders = run_folders(plan.runs.iter().map(|run| run.name.as_str()));
     for ((run, identity), own) in plan.runs.iter().zip(identities).zip(&folders) {
-        let stopped = display.interrupt().check().map_err(Failure::from);
+        let stopped = display.interrupt().check().map_err(|stopped| Failure::from(Error::from(stopped)));
         let executed = stopped.and_then(|()| kept_or_executed(run, identity, kept, display));
         let (record, mut notes) = executed.map_err(|failure| failure.keeping(finished(runs.len())))?;
         let stored = kept.run(identity);

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::Variables;
-use eigenscape_runtime::Result;
+use eigenscape_runtime::{Error, Part, Result};
 
 use super::{MeanLoss, split::Need};
 use crate::{
@@ -73,9 +73,8 @@ impl StreamedColumns {
         let all = self.loss.point.samples();
         let need = |n| Ok(Need { residuals: 0, peak: self.evaluating(n) });
         let split = self.loss.split(samples.len(), memory, need)?;
-        let mut parts = Vec::with_capacity(split.count);
-        for index in 0..split.count {
-            let range = split.range(index);
+        let (parts, loss) = (Vec::with_capacity(split.count), &self.loss);
+        let parts = split.parts().fold(&loss.interrupt, parts, |mut parts, Part { range, .. }| {
             let count = range.len();
             let program = self.loss.programs.push_forward(&self.group, count)?;
             let left = memory.saturating_sub(self.evaluating(count));
@@ -87,7 +86,8 @@ impl StreamedColumns {
             // Each sample's root is that of a mean over `count` samples.
             let share = (count as f64 / all as f64).sqrt();
             parts.push(program.at(&point, vectors)?.affine(share, 0.0)?);
-        }
+            Ok::<_, Error>(parts)
+        })?;
         self.factor(&Tensor::cat(&parts, 1)?)
     }
 

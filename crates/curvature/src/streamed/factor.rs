@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use candle_core::DType;
 use eigenscape_program::Variables;
-use eigenscape_runtime::{Error, Result};
+use eigenscape_runtime::{Error, Part, Result};
 
 use super::{MeanLoss, split::Need};
 use crate::{
@@ -89,20 +89,20 @@ impl StreamedFactor {
         let all = self.loss.point.samples();
         let need = |n| Ok(Need { residuals: 0, peak: self.evaluating(n) });
         let split = self.loss.split(samples.len(), memory, need)?;
-        let mut rows = self.pull_back.allocate(
+        let rows = self.pull_back.allocate(
             samples.len(),
             self.loss.point.dtype(),
             self.loss.point.inputs.device(),
         )?;
-        for index in 0..split.count {
-            let range = split.range(index);
+        let rows = split.parts().fold(&self.loss.interrupt, rows, |mut rows, Part { range, .. }| {
             let (start, count) = (range.start, range.len());
             let point = self.loss.point.narrow(samples.start + start..samples.start + range.end)?;
             let cotangents = self.loss.programs.loss_factor(count)?.rounded_at(&point)?.remove(0);
             // Each sample's cotangents are those of a mean over `count` samples.
             let share = (count as f64 / all as f64).sqrt();
             self.pull_back.fill(&mut rows, &point, &cotangents.affine(share, 0.0)?, start)?;
-        }
+            Ok::<_, Error>(rows)
+        })?;
         self.pull_back.finish(rows, &samples, all)
     }
 

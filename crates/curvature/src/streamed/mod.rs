@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use candle_core::DType;
 use eigenscape_program::{Affinity, Loss, Network, Variables, transforms::Breaker};
-use eigenscape_runtime::{Fusion, Result};
+use eigenscape_runtime::{Fusion, Interrupt, Result};
 
 pub(crate) use self::compiled::Derivative;
 pub use self::{
@@ -34,6 +34,7 @@ pub struct MeanLoss {
     programs: Arc<Programs>,
     point: Point,
     memory: usize,
+    interrupt: Interrupt,
 }
 
 /// Bytes of a number in f64: residuals are evaluated in it, and sums over micro-batches are.
@@ -55,13 +56,26 @@ impl MeanLoss {
     pub fn of(programs: &Arc<Programs>, point: Point, memory: usize) -> Result<Self> {
         // Whatever is wrong with the loss is wrong for one sample, too.
         programs.objective(point.samples().min(1))?;
-        Ok(Self { programs: Arc::clone(programs), point, memory })
+        Ok(Self { programs: Arc::clone(programs), point, memory, interrupt: Interrupt::default() })
     }
 
     /// The same loss, whose curvature may take so much memory.
     #[must_use]
     pub fn within(&self, memory: usize) -> Self {
         Self { memory, ..self.clone() }
+    }
+
+    /// The same loss, of which no micro-batch is begun once an interrupt is requested: whoever asks for
+    /// something that is over samples gets [`Error::Interrupted`](eigenscape_runtime::Error).
+    #[must_use]
+    pub fn until(self, interrupt: Interrupt) -> Self {
+        Self { interrupt, ..self }
+    }
+
+    /// The interrupt that stops it.
+    #[must_use]
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// Which loss it is.
@@ -135,7 +149,7 @@ impl MeanLoss {
     fn product(&self, derivative: Derivative, group: &Variables) -> Result<StreamedProduct> {
         let limits = (self.point.samples(), self.memory);
         let compiled = CompiledProduct::new(&self.programs, (derivative, group), limits, self.numbers())?;
-        Ok(StreamedProduct::new(&self.point, compiled))
+        Ok(StreamedProduct::new(&self.point, compiled, &self.interrupt))
     }
 
     fn network(&self) -> &Network {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// Clones are the same flag; the default one is never raised by anybody else.
 ///
 /// ```
-/// use eigenscape_core::Interrupt;
+/// use eigenscape_runtime::Interrupt;
 /// let interrupt = Interrupt::default();
 /// let seen_by_the_work = interrupt.clone();
 /// assert!(seen_by_the_work.check().is_ok());
