@@ -1,4 +1,5 @@
-//! One error type for everything a user can cause: it names the subject, the problem and the remedy.
+//! One error type for everything a user can cause: it names the subject, the problem and the
+//! remedy.
 
 use std::path::Path;
 

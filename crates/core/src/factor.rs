@@ -8,10 +8,12 @@ use eigenscape_program::{Predictions, Variables};
 
 use crate::error::{Error, Result};
 
-/// Where the rows of a factor Φ come from. It has R rows for each of N samples, M = R·N in all, and some columns for each variable; a
-/// group's matrix is ΦᵀΦ for the columns of the group's variables.
+/// Where the rows of a factor Φ come from. It has R rows for each of N samples, M = R·N in all, and
+/// some columns for each variable; a group's matrix is ΦᵀΦ for the columns of the group's
+/// variables.
 ///
-/// Operators of the same source can be treated together: columns that several of them share are computed once.
+/// Operators of the same source can be treated together: columns that several of them share are
+/// computed once.
 pub trait FactorSource: Send + Sync {
     /// N.
     fn samples(&self) -> usize;
@@ -37,8 +39,9 @@ pub trait FactorSource: Send + Sync {
         ))
     }
 
-    /// The source of another factor of the same matrices, computed by passes forward, one a column, in place of passes backward, one a row of a
-    /// sample: where a sample has more outputs than there are parameters it is less work. `None` where there is no such source.
+    /// The source of another factor of the same matrices, computed by passes forward, one a column,
+    /// in place of passes backward, one a row of a sample: where a sample has more outputs than
+    /// there are parameters it is less work. `None` where there is no such source.
     fn by_columns(&self) -> Option<Arc<dyn FactorSource>> {
         None
     }
@@ -69,8 +72,8 @@ pub trait FactorColumns {
     /// When this is too little for one sample, or an operation fails.
     fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor>;
 
-    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\] over these rows φ̃ and the rows φ in f64; `None`
-    /// where that is not known.
+    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\]
+    /// over these rows φ̃ and the rows φ in f64; `None` where that is not known.
     ///
     /// # Errors
     /// When an operation fails.
@@ -106,7 +109,8 @@ impl ExactFactor {
     }
 }
 
-/// The given source, or its [`FactorSource::by_columns`] where the columns of these variables are less work so.
+/// The given source, or its [`FactorSource::by_columns`] where the columns of these variables are
+/// less work so.
 ///
 /// # Errors
 /// When the programs cannot be built.
@@ -116,7 +120,8 @@ pub fn cheaper(source: Arc<dyn FactorSource>, variables: &[usize]) -> Result<Arc
     Ok(if less { other } else { source })
 }
 
-/// The Gauss-Newton factor of all parameters of a network (variable i is parameter i), or of one activation (variable 0).
+/// The Gauss-Newton factor of all parameters of a network (variable i is parameter i), or of one
+/// activation (variable 0).
 #[derive(Clone)]
 pub(crate) struct LossFactor {
     loss: MeanLoss,

@@ -141,7 +141,8 @@ fn nothing_measured(raw: &raw::Experiment) -> Option<String> {
     Some(format!("there is no [[probe]]: {what}"))
 }
 
-/// Which file, and under which names, the checkpoint of a document's table \[model\] is; that there is one is not asked for.
+/// Which file, and under which names, the checkpoint of a document's table \[model\] is; that there
+/// is one is not asked for.
 ///
 /// # Errors
 /// When one of its keys cannot be used.
@@ -160,7 +161,8 @@ pub fn loss(document: &Node, registry: &Registry) -> Result<LossPlan, ConfigErro
     Checker::new(document, registry, &Environment::default()).loss(raw.as_ref())
 }
 
-/// Refuses whole numbers of a network's table that are no sizes of anything: what is computed of them would overflow.
+/// Refuses whole numbers of a network's table that are no sizes of anything: what is computed of
+/// them would overflow.
 fn small_sizes(node: &Node, path: &str) -> Result<(), ConfigError> {
     match &node.value {
         Tree::Scalar(toml::Value::Integer(size)) if size.unsigned_abs() > limits::SIZE.unsigned_abs() => {
@@ -346,7 +348,8 @@ impl Checker<'_> {
         Ok(Measurements { train, probes, distances })
     }
 
-    /// Refuses lists that are longer, and sizes of a network that are larger, than anybody can mean.
+    /// Refuses lists that are longer, and sizes of a network that are larger, than anybody can
+    /// mean.
     fn sizes(&self, raw: &raw::Experiment) -> Result<(), ConfigError> {
         self.at_most("probe", raw.probe.len(), limits::ENTRIES)?;
         self.at_most("distance", raw.distance.len(), limits::ENTRIES)?;

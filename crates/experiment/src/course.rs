@@ -1,4 +1,5 @@
-//! The course of one run: training and measuring by turns, from the beginning or from what an interrupted call kept.
+//! The course of one run: training and measuring by turns, from the beginning or from what an
+//! interrupted call kept.
 
 use eigenscape_core::{
     Error, Random,
@@ -25,11 +26,13 @@ use crate::{
 /// Weights of larger networks are saved at the end only, not at each moment that is measured.
 const SAVED_AT_MOMENTS: usize = 1 << 22;
 
-/// Trains and measures a run that is ready to start, or goes on where an earlier call was interrupted.
+/// Trains and measures a run that is ready to start, or goes on where an earlier call was
+/// interrupted.
 ///
 /// # Errors
-/// When a loss cannot be evaluated, or is not finite before the first step, or a file of the results cannot be written; when an interrupt
-/// is requested. What was done is then kept in the run's folder, and the error says what.
+/// When a loss cannot be evaluated, or is not finite before the first step, or a file of the
+/// results cannot be written; when an interrupt is requested. What was done is then kept in the
+/// run's folder, and the error says what.
 pub fn run(prepared: &Prepared, folder: &Unfinished, display: &Display) -> Result<(Run, RunNotes)> {
     let mut course = Course { prepared, display, keeper: Keeper::new(prepared, folder, display) };
     course.follow().map_err(|failure| course.keeper.broken_off(failure))
@@ -207,7 +210,8 @@ fn check_finite(
     }
 }
 
-/// What may be wrong with a loss that is not finite before the first epoch: it is not the learning rate.
+/// What may be wrong with a loss that is not finite before the first epoch: it is not the learning
+/// rate.
 fn remedy(plan: &RunPlan) -> &'static str {
     match &plan.model.checkpoint {
         Some(_) => {

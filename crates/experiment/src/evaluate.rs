@@ -88,13 +88,14 @@ impl Batches {
     /// # Errors
     /// When a tensor operation fails.
     pub fn point(&self, weights: &Weights, indices: &[u32]) -> Result<Point> {
-        // A batch's loss is the mean over its own labels, of which it may have ignored more than the split.
+        // A batch's loss is the mean over its own labels, of which it may have ignored more than
+        // the split.
         let targets = self.targets.select(&Tensor::new(indices, &Device::Cpu)?)?.mean()?;
         Ok(at(weights, self.inputs.select(indices)?.to_dtype(self.dtype)?, targets))
     }
 
-    /// How many of the outputs \[n, ...\] of examples from `start` on are on the right side: of 0 for labels 0 and 1, and of all other
-    /// outputs for classes.
+    /// How many of the outputs \[n, ...\] of examples from `start` on are on the right side: of 0
+    /// for labels 0 and 1, and of all other outputs for classes.
     fn right(&self, outputs: &Tensor, labels: &[Option<i64>]) -> Result<usize> {
         let guesses: Vec<i64> = if self.binary {
             let outputs = outputs.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
@@ -157,7 +158,8 @@ pub fn evaluate(
     })
 }
 
-/// How many labels are among the [`TOP`] classes of the largest outputs \[..., C\]: fewer classes than that are larger.
+/// How many labels are among the [`TOP`] classes of the largest outputs \[..., C\]: fewer classes
+/// than that are larger.
 fn among_the_first(outputs: &Tensor, labels: &[Option<i64>]) -> Result<usize> {
     let rows = outputs.to_dtype(DType::F64)?.flatten_to(outputs.rank() - 2)?.to_vec2::<f64>()?;
     let is_near = |(row, label): (&Vec<f64>, &Option<i64>)| {
@@ -184,7 +186,8 @@ mod tests {
     use super::*;
     use crate::labels::Coding;
 
-    /// More examples than are evaluated at once, of which the first batch ignores more labels than the second.
+    /// More examples than are evaluated at once, of which the first batch ignores more labels than
+    /// the second.
     #[test]
     fn the_mean_is_over_the_labels_that_count() {
         let samples = BATCH + 44;
@@ -223,7 +226,8 @@ mod tests {
         assert_eq!(found.top5, None);
     }
 
-    /// One logit for 0 and 1: a guess is its sign, and the loss PyTorch's `binary_cross_entropy_with_logits`.
+    /// One logit for 0 and 1: a guess is its sign, and the loss PyTorch's
+    /// `binary_cross_entropy_with_logits`.
     #[test]
     fn zero_or_one_is_guessed_by_the_sign() {
         let network = Network::new(&[1], |scope, x| nn::linear(scope, x, 1, true)).unwrap();

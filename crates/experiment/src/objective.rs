@@ -1,4 +1,5 @@
-//! Data, loss and network brought together: which loss the targets ask for, how many outputs, what an output stands for.
+//! Data, loss and network brought together: which loss the targets ask for, how many outputs, what
+//! an output stands for.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -34,7 +35,8 @@ pub struct Objective {
 /// Chooses the loss, checks the labels, and builds the network for them.
 ///
 /// # Errors
-/// When the loss does not fit the targets, a label is neither a class nor ignored, or the network does not fit the data.
+/// When the loss does not fit the targets, a label is neither a class nor ignored, or the network
+/// does not fit the data.
 pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>) -> Result<Objective> {
     let loss = loss(plan, &train.targets)?;
     let mut labels = Labels::of(&loss);
@@ -115,7 +117,8 @@ fn interval(range: &RangeInclusive<f64>) -> String {
     }
 }
 
-/// Refuses labels that are neither classes nor ignored. The data is at fault, whatever network they are for.
+/// Refuses labels that are neither classes nor ignored. The data is at fault, whatever network they
+/// are for.
 fn check_labels(plan: &RunPlan, labels: &Labels, examples: &Examples, split: &str) -> Result<()> {
     let Targets::Classes { classes, .. } = &examples.targets else { return Ok(()) };
     if labels.loss.needs() == Needs::Nothing {
@@ -170,7 +173,8 @@ pub(crate) struct Reading {
 
 /// How outputs of a shape are read against targets; `None` where they do not fit.
 ///
-/// Of tokens the classes lie along the last axis, of pixels and voxels along the first, where the shapes leave it open.
+/// Of tokens the classes lie along the last axis, of pixels and voxels along the first, where the
+/// shapes leave it open.
 pub(crate) fn reading(outputs: &[usize], loss: &dyn LossFunction, targets: &Targets) -> Option<Reading> {
     let class = |classes_first| Some(Reading { coding: Coding::Class, classes_first });
     if loss.needs() == Needs::Nothing {

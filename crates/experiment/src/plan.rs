@@ -1,8 +1,8 @@
 //! The checked plan: what will be run, with every name resolved and every value in its range.
 //!
-//! **Epochs** are counted as *completed* epochs everywhere: 0 is before training, E after the last epoch. "start" is 0,
-//! "end" is E, "every-epoch" is 1, 2, ..., E (0 where nothing is trained, the only moment there
-//! is), a list is any of "start", "end" and 0..=E.
+//! **Epochs** are counted as *completed* epochs everywhere: 0 is before training, E after the last
+//! epoch. "start" is 0, "end" is E, "every-epoch" is 1, 2, ..., E (0 where nothing is trained, the
+//! only moment there is), a list is any of "start", "end" and 0..=E.
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
@@ -28,13 +28,15 @@ pub struct Plan {
     pub directory: PathBuf,
     /// One run a combination of the sweep; exactly one without a sweep.
     pub runs: Vec<RunPlan>,
-    /// What is allowed but probably not meant: keys that only another plugin of the same kind knows.
+    /// What is allowed but probably not meant: keys that only another plugin of the same kind
+    /// knows.
     pub warnings: Vec<String>,
     /// The experiment with its defaults filled in, as TOML.
     pub resolved: String,
     /// What is expected of the results.
     pub expectations: Vec<Expectation>,
-    /// The list `expect`, or what is there instead, for messages that can only be written when groups are known.
+    /// The list `expect`, or what is there instead, for messages that can only be written when
+    /// groups are known.
     pub expect: Node,
     /// The profile, where the experiment has one of its name.
     pub profile: Option<Shortened>,
@@ -175,7 +177,8 @@ pub struct TrainPlan {
     pub schedule: Schedule,
     /// Penalties on the loss.
     pub regularizers: Vec<RegularizerPlan>,
-    /// Seconds of work that are lost at most when the process is killed, unless keeping the state takes a tenth of that.
+    /// Seconds of work that are lost at most when the process is killed, unless keeping the state
+    /// takes a tenth of that.
     pub keep_every: f64,
 }
 
@@ -196,7 +199,8 @@ pub struct RegularizerPlan {
 }
 
 impl RegularizerPlan {
-    /// Whether it is added in the step with this number, counted from 0 in its epoch, after so many completed epochs.
+    /// Whether it is added in the step with this number, counted from 0 in its epoch, after so many
+    /// completed epochs.
     #[must_use]
     pub fn is_due(&self, completed: usize, step: usize) -> bool {
         completed >= self.from_epoch && step.is_multiple_of(self.every.get())

@@ -1,5 +1,5 @@
-//! From a run's plan to what it works with: data, network, initial weights, groups. Whatever can be wrong is found here,
-//! before anything is trained.
+//! From a run's plan to what it works with: data, network, initial weights, groups. Whatever can be
+//! wrong is found here, before anything is trained.
 
 use std::sync::Arc;
 
@@ -80,8 +80,9 @@ pub struct Batch {
 /// Loads the data, builds the network and resolves everything that depends on them.
 ///
 /// # Errors
-/// When the network does not fit the data or the machine's memory, the loss does not fit the targets, the checkpoint does not fit the network, a
-/// group does not exist, there are fewer examples than asked for, or an estimator cannot be used on an operator.
+/// When the network does not fit the data or the machine's memory, the loss does not fit the
+/// targets, the checkpoint does not fit the network, a group does not exist, there are fewer
+/// examples than asked for, or an estimator cannot be used on an operator.
 pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let (mut prepared, samples) = look(plan)?;
     if plan.model.checkpoint.is_none() {
@@ -296,14 +297,15 @@ impl PreparedProbe<'_> {
         self.batches.first().and_then(|batch| batch.inputs.dims().first()).copied().unwrap_or(0)
     }
 
-    /// The numbers of the samples; `None` for the only one of a probe that does not ask for several.
+    /// The numbers of the samples; `None` for the only one of a probe that does not ask for
+    /// several.
     pub fn numbers(&self) -> impl Iterator<Item = Option<usize>> {
         let several = self.plan.batches.is_some();
         (0..self.batches.len()).map(move |index| several.then_some(index))
     }
 
-    /// What the loss' weight decay adds to every eigenvalue of a matrix: nothing to the residual, which is a difference, and nothing
-    /// where the variables are no parameters.
+    /// What the loss' weight decay adds to every eigenvalue of a matrix: nothing to the residual,
+    /// which is a difference, and nothing where the variables are no parameters.
     #[must_use]
     pub fn shift(&self, curvature: Curvature, group: &Group) -> f64 {
         match (curvature, &group.variables) {
@@ -318,7 +320,8 @@ impl PreparedProbe<'_> {
         self.plan.curvatures.iter().flat_map(of)
     }
 
-    /// The landscape over one of the samples (the first where there is one) at these weights, in the probe's type.
+    /// The landscape over one of the samples (the first where there is one) at these weights, in
+    /// the probe's type.
     ///
     /// # Errors
     /// When there is no such sample, or a conversion fails.
@@ -364,7 +367,8 @@ impl PreparedProbe<'_> {
         self.shares.of_products(held.total())
     }
 
-    /// The curvature of a group, whose products take what the estimator leaves of the memory that there is for both.
+    /// The curvature of a group, whose products take what the estimator leaves of the memory that
+    /// there is for both.
     #[must_use]
     pub fn operator(&self, landscape: &Landscape, curvature: Curvature, group: &Group) -> NetworkOperator {
         let (operator, estimator) = (landscape.operator(curvature, group), &self.plan.estimator);
@@ -375,7 +379,8 @@ impl PreparedProbe<'_> {
         operator.within(self.memory_of_products(&held))
     }
 
-    /// Bytes that the estimator may hold beside the operator's products: see [`eigenscape_core::Context::memory`].
+    /// Bytes that the estimator may hold beside the operator's products: see
+    /// [`eigenscape_core::Context::memory`].
     #[must_use]
     pub fn memory_of_estimator(&self) -> usize {
         self.shares.of_estimator()
@@ -402,8 +407,8 @@ impl PreparedProbe<'_> {
     }
 }
 
-/// What penalties take. Finds out before training whether every regularizer can be used on this network and loss, and fits into memory beside so
-/// many bytes of weights.
+/// What penalties take. Finds out before training whether every regularizer can be used on this
+/// network and loss, and fits into memory beside so many bytes of weights.
 fn check_regularizers(
     plan: &RunPlan,
     training: &Programs,

@@ -45,8 +45,8 @@ pub struct Compiled {
     pub classes_first: bool,
 }
 
-/// The network of the run before: of a sweep over anything but the network it is that of all runs, and
-/// one that is swept over would only be kept for nothing.
+/// The network of the run before: of a sweep over anything but the network it is that of all runs,
+/// and one that is swept over would only be kept for nothing.
 #[derive(Default)]
 pub struct Shared(Mutex<Option<(Key, Compiled)>>);
 

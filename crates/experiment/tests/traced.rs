@@ -1,5 +1,5 @@
-//! A network is traced for its programs once, however many moments are measured, and however many runs
-//! have it.
+//! A network is traced for its programs once, however many moments are measured, and however many
+//! runs have it.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

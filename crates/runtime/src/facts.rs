@@ -28,8 +28,8 @@ pub(crate) fn storage(operation: &Operation) -> Storage {
     }
 }
 
-/// The operation on single numbers, where each element of the result is made of the operands' elements
-/// at the same place by one of these.
+/// The operation on single numbers, where each element of the result is made of the operands'
+/// elements at the same place by one of these.
 pub(crate) fn element_wise(operation: &Operation) -> Option<ElementWise> {
     match operation {
         Operation::Add(_) => Some(ElementWise::Add),

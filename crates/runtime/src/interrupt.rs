@@ -7,8 +7,9 @@ use std::sync::{
 
 use crate::error::{Error, Result};
 
-/// A flag that may be raised at any time, by a signal, and that long work looks at where it can stop without losing anything.
-/// Clones are the same flag; the default one is never raised by anybody else.
+/// A flag that may be raised at any time, by a signal, and that long work looks at where it can
+/// stop without losing anything. Clones are the same flag; the default one is never raised by
+/// anybody else.
 ///
 /// ```
 /// use eigenscape_runtime::Interrupt;

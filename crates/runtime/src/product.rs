@@ -34,8 +34,8 @@ impl ProductAxes {
     }
 }
 
-/// Whether the leading axis is more rows of one product, as one of the left operand alone is, and not a
-/// batch of products.
+/// Whether the leading axis is more rows of one product, as one of the left operand alone is, and
+/// not a batch of products.
 #[must_use]
 pub fn lead_is_rows(dot: &Dot, led: [bool; 2]) -> bool {
     led == [true, false] && dot.batch.is_empty()

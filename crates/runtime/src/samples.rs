@@ -15,8 +15,8 @@ pub struct Part {
     pub share: f64,
 }
 
-/// All samples in consecutive parts, which follow from numbers alone: sums over them have the same bits
-/// wherever and whenever they are taken.
+/// All samples in consecutive parts, which follow from numbers alone: sums over them have the same
+/// bits wherever and whenever they are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
     samples: usize,

@@ -1,5 +1,5 @@
-//! Memory that a step takes for itself while it runs: copies of operands in another order, and partial
-//! results.
+//! Memory that a step takes for itself while it runs: copies of operands in another order, and
+//! partial results.
 
 use eigenscape_program::{Operation, operations::Dot};
 
@@ -47,8 +47,8 @@ fn terms(dot: &Dot, left: &Operand) -> usize {
     dot.contract.iter().map(|[l, _]| left.layout.dims[l + usize::from(left.led)]).product()
 }
 
-/// Whether no single step walks the free or the contracted axes of an operand of a product, so that it is
-/// copied first.
+/// Whether no single step walks the free or the contracted axes of an operand of a product, so that
+/// it is copied first.
 fn is_copied(dot: &Dot, side: usize, args: &[Operand]) -> bool {
     let Operand { layout, led } = &args[side];
     let rank = layout.dims.len() - usize::from(*led);

@@ -15,8 +15,8 @@
 //!
 //! Files of published sets are found as torchvision lays them out (`docs/data.md` lists them).
 //!
-//! Every file is checked in full before a number of it is used: a data set either loads or says in one error which file
-//! is wrong, how, and what to do.
+//! Every file is checked in full before a number of it is used: a data set either loads or says in
+//! one error which file is wrong, how, and what to do.
 
 pub mod archive;
 pub mod checksum;

@@ -172,8 +172,8 @@ impl PublishedSet {
         places
     }
 
-    /// Where the set may lie in a folder that the user names: in it, as torchvision arranges it, or packed. The user may also name the
-    /// archive.
+    /// Where the set may lie in a folder that the user names: in it, as torchvision arranges it, or
+    /// packed. The user may also name the archive.
     #[must_use]
     pub fn places_in(&self, folder: &Path) -> Vec<Place> {
         let packed = |path: &dyn Fn(&Archive) -> Option<PathBuf>| -> Vec<Place> {

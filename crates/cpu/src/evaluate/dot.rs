@@ -30,7 +30,8 @@ pub(super) fn evaluate(dot: &Dot, lhs: &Operand, rhs: &Operand) -> Result<Tensor
     Ok(product.reshape(behind(lhs.lead().or(rhs.lead()), &shape))?)
 }
 
-/// An operand with its axes in the order batch, free, contracted, the last two groups each walked by one stride.
+/// An operand with its axes in the order batch, free, contracted, the last two groups each walked
+/// by one stride.
 struct Arranged {
     tensor: Tensor,
     batch: Vec<usize>,

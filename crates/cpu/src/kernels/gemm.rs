@@ -45,9 +45,11 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// `out` = `lhs` · `rhs`, or `out` += `lhs` · `rhs` when `accumulate`; `out` is dense and row-major.
+/// `out` = `lhs` · `rhs`, or `out` += `lhs` · `rhs` when `accumulate`; `out` is dense and
+/// row-major.
 ///
-/// The order of summation depends on the shapes only, whether or not `parallel` splits the work over threads.
+/// The order of summation depends on the shapes only, whether or not `parallel` splits the work
+/// over threads.
 pub(super) fn gemm<T: Element>(
     out: &mut [T],
     lhs: Matrix<'_, T>,
@@ -70,8 +72,9 @@ pub(super) fn gemm<T: Element>(
     assert!(lhs.last() < lhs.data.len() && rhs.last() < rhs.data.len(), "operand out of bounds");
     let parallelism = if parallel { Parallelism::Rayon(0) } else { Parallelism::None };
     let stride = |axis: Axis| axis.stride as isize;
-    // SAFETY: `out` holds m·n elements and is borrowed mutably, so it overlaps neither operand; the asserts above bound the
-    // last element that the strides of each operand reach, and all strides are non-negative.
+    // SAFETY: `out` holds m·n elements and is borrowed mutably, so it overlaps neither operand; the
+    // asserts above bound the last element that the strides of each operand reach, and all strides
+    // are non-negative.
     unsafe {
         gemm::gemm(
             m,
@@ -97,8 +100,8 @@ pub(super) fn gemm<T: Element>(
     }
 }
 
-/// The product of a vector with a matrix over many terms, in two levels: `gemm` adds up vector products in one running
-/// sum, and those of matrices in blocks.
+/// The product of a vector with a matrix over many terms, in two levels: `gemm` adds up vector
+/// products in one running sum, and those of matrices in blocks.
 fn long_vector_product<T: Element>(
     out: &mut [T],
     lhs: Matrix<'_, T>,
@@ -126,7 +129,8 @@ fn long_vector_product<T: Element>(
     give_back(part);
 }
 
-/// The strided view of one operand of a batch of products: batch axes, then one axis for rows and one for columns.
+/// The strided view of one operand of a batch of products: batch axes, then one axis for rows and
+/// one for columns.
 #[derive(Debug)]
 pub(crate) struct View<'a> {
     pub tensor: &'a Tensor,
@@ -135,7 +139,8 @@ pub(crate) struct View<'a> {
     pub columns: Axis,
 }
 
-/// `lhs`\[b\] · `rhs`\[b\] for every index b of the batch `sizes`, as a dense tensor \[Π sizes, m, n\].
+/// `lhs`\[b\] · `rhs`\[b\] for every index b of the batch `sizes`, as a dense tensor \[Π sizes, m,
+/// n\].
 pub(crate) fn matmul(sizes: &[usize], lhs: &View, rhs: &View) -> Result<Tensor> {
     let (count, m, n) = (sizes.iter().product::<usize>(), lhs.rows.size, rhs.columns.size);
     dispatch!(lhs.tensor, T => {

@@ -1,7 +1,7 @@
 //! Products of the rows of one matrix with those of another: A Bᵀ, as a linear layer has it.
 //!
-//! Where one of them has few rows, the other is used so seldom that a copy in the order of a general product costs more than the
-//! product. Here it is read where it lies.
+//! Where one of them has few rows, the other is used so seldom that a copy in the order of a
+//! general product costs more than the product. Here it is read where it lies.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;

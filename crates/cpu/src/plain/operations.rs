@@ -266,7 +266,8 @@ fn windows(windows: &PoolWindows) -> impl Iterator<Item = impl Iterator<Item = u
     })
 }
 
-/// The position in its plane of the first largest element of each window; NaN counts as the largest.
+/// The position in its plane of the first largest element of each window; NaN counts as the
+/// largest.
 fn largest_of_windows(pool: &PoolWindows, x: &[f64], out: &mut [f64]) {
     let plane = pool.image[2] * pool.image[3];
     for (elements, out) in windows(pool).zip(out) {

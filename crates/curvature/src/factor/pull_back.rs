@@ -16,8 +16,8 @@ use crate::{point::Point, residuals::evaluate_residuals};
 
 /// Jₙᵀ u for given cotangents u of each sample's outputs.
 ///
-/// The program is that of *one* sample; the samples are the extra leading axis, so that cotangents of parameters come
-/// out per sample.
+/// The program is that of *one* sample; the samples are the extra leading axis, so that cotangents
+/// of parameters come out per sample.
 pub(crate) struct PullBack {
     /// From parameters, buffers, one input and its masks to the residuals.
     prefix: Executable,
@@ -87,7 +87,8 @@ impl PullBack {
         self.linear.flops().saturating_mul(self.columns).saturating_add(self.prefix.flops())
     }
 
-    /// Bytes held at most while `samples` samples are evaluated in numbers of a type, beside the rows.
+    /// Bytes held at most while `samples` samples are evaluated in numbers of a type, beside the
+    /// rows.
     pub fn evaluating(&self, samples: usize, fusion: Fusion, dtype: DType) -> usize {
         let led: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
         let signature = |led: &[bool], compute| Signature {
@@ -110,8 +111,8 @@ impl PullBack {
         self.forms.iter().map(new).collect()
     }
 
-    /// Computes the rows of the samples of `point`, the first of which is the `start`-th of `rows`, for their `cotangents`
-    /// \[n, D, R\], D being all outputs of a sample.
+    /// Computes the rows of the samples of `point`, the first of which is the `start`-th of `rows`,
+    /// for their `cotangents` \[n, D, R\], D being all outputs of a sample.
     pub fn fill(
         &self,
         rows: &mut [Assembly],

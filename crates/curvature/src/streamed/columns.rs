@@ -15,8 +15,9 @@ use crate::{
 /// The most vectors that are pushed forward at once.
 const VECTORS: usize = 64;
 
-/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group of parameters, computed by its P columns: where samples have more outputs
-/// than the group has parameters, P passes forward are less work than the passes backward of [`StreamedFactor`](super::StreamedFactor). It has D rows a
+/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group of parameters, computed by its P
+/// columns: where samples have more outputs than the group has parameters, P passes forward are
+/// less work than the passes backward of [`StreamedFactor`](super::StreamedFactor). It has D rows a
 /// sample, one an output, and is another square root of the same matrix.
 pub struct StreamedColumns {
     loss: MeanLoss,
@@ -26,7 +27,8 @@ pub struct StreamedColumns {
 }
 
 impl MeanLoss {
-    /// The exact factor of the Gauss-Newton matrix of some parameters, by its columns. Nothing is evaluated yet.
+    /// The exact factor of the Gauss-Newton matrix of some parameters, by its columns. Nothing is
+    /// evaluated yet.
     ///
     /// # Errors
     /// When the loss has no root or the program cannot be built.
@@ -51,7 +53,8 @@ impl StreamedColumns {
         self.one.columns().into_iter().map(size).collect()
     }
 
-    /// Bytes held at most while so many samples are evaluated at once, beside the rows themselves: a copy of the rows, too.
+    /// Bytes held at most while so many samples are evaluated at once, beside the rows themselves:
+    /// a copy of the rows, too.
     #[must_use]
     pub fn evaluating(&self, samples: usize) -> usize {
         let (fusion, dtype) = self.loss.numbers();
@@ -65,7 +68,8 @@ impl StreamedColumns {
         self.loss.point.samples().saturating_mul(self.one.flops())
     }
 
-    /// The rows of some of the samples, in micro-batches that take at most `memory` bytes beside the rows.
+    /// The rows of some of the samples, in micro-batches that take at most `memory` bytes beside
+    /// the rows.
     ///
     /// # Errors
     /// When one sample takes more memory, or an operation fails.
@@ -91,7 +95,8 @@ impl StreamedColumns {
         self.factor(&Tensor::cat(&parts, 1)?)
     }
 
-    /// How far rounding has moved the rows of one sample; see [`StreamedFactor::rounding`](super::StreamedFactor::rounding).
+    /// How far rounding has moved the rows of one sample; see
+    /// [`StreamedFactor::rounding`](super::StreamedFactor::rounding).
     ///
     /// # Errors
     /// When there is no such sample or an operation fails.

@@ -46,8 +46,8 @@ pub(super) struct CompiledProduct {
 }
 
 impl CompiledProduct {
-    /// The product over `samples` samples that takes at most `memory` bytes beside the point and the
-    /// vectors.
+    /// The product over `samples` samples that takes at most `memory` bytes beside the point and
+    /// the vectors.
     pub fn new(
         programs: &Programs,
         (derivative, group): (Derivative, &Variables),

@@ -12,8 +12,8 @@ use crate::{
     point::Point,
 };
 
-/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group, whose rows are computed when they are asked for. See
-/// [`Objective::factor`].
+/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group, whose rows are computed when they are
+/// asked for. See [`Objective::factor`].
 pub struct StreamedFactor {
     loss: MeanLoss,
     pull_back: Arc<PullBack>,
@@ -29,7 +29,8 @@ impl MeanLoss {
         Ok(StreamedFactor { loss: self.clone(), pull_back })
     }
 
-    /// R, the number of the factor's rows for each sample: the rank of the loss' Hessian in the outputs.
+    /// R, the number of the factor's rows for each sample: the rank of the loss' Hessian in the
+    /// outputs.
     ///
     /// # Errors
     /// When it is 0, or the loss has no root.
@@ -80,8 +81,8 @@ impl StreamedFactor {
         self.loss.point.samples().saturating_mul(self.pull_back.flops().saturating_add(root))
     }
 
-    /// The rows of some of the samples: R passes backward through the network, in micro-batches that take at most `memory` bytes
-    /// beside the rows.
+    /// The rows of some of the samples: R passes backward through the network, in micro-batches
+    /// that take at most `memory` bytes beside the rows.
     ///
     /// # Errors
     /// When one sample takes more memory, or an operation fails.
@@ -106,8 +107,8 @@ impl StreamedFactor {
         self.pull_back.finish(rows, &samples, all)
     }
 
-    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\] over these rows φ̃ and the rows φ in f64 at the
-    /// same point. `None` where they are in f64.
+    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\]
+    /// over these rows φ̃ and the rows φ in f64 at the same point. `None` where they are in f64.
     ///
     /// # Errors
     /// When there is no such sample or an operation fails.

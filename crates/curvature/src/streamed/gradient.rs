@@ -17,8 +17,8 @@ pub struct LossGradient {
 }
 
 impl MeanLoss {
-    /// The mean loss, the outputs, and the gradient in the parameters of these indices: Σ_b (n_b/N) of those of the micro-batches, in
-    /// f64.
+    /// The mean loss, the outputs, and the gradient in the parameters of these indices: Σ_b (n_b/N)
+    /// of those of the micro-batches, in f64.
     ///
     /// # Errors
     /// When the program cannot be built, does not fit into memory, or a tensor operation fails.

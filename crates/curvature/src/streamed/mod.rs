@@ -1,7 +1,8 @@
 //! Curvature of a mean over many samples in bounded memory: micro-batches.
 //!
-//! With micro-batches b of n_b samples, H = Σ_b (n_b/N) H_b, and likewise for every mean; an activation has variables of its own in
-//! each sample, so that its products are joined instead of added.
+//! With micro-batches b of n_b samples, H = Σ_b (n_b/N) H_b, and likewise for every mean; an
+//! activation has variables of its own in each sample, so that its products are joined instead of
+//! added.
 
 mod columns;
 mod compiled;
@@ -27,8 +28,9 @@ use self::{
 };
 use crate::{point::Point, programs::Programs};
 
-/// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit into memory. How the samples are
-/// split is chosen from the programs' own memory needs and changes results by rounding alone.
+/// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit
+/// into memory. How the samples are split is chosen from the programs' own memory needs and changes
+/// results by rounding alone.
 #[derive(Clone)]
 pub struct MeanLoss {
     programs: Arc<Programs>,
@@ -41,7 +43,8 @@ pub struct MeanLoss {
 const EXACT: usize = size_of::<f64>();
 
 impl MeanLoss {
-    /// The mean loss over the samples of `point`, whose curvature may take `memory` bytes beside the point and the vectors.
+    /// The mean loss over the samples of `point`, whose curvature may take `memory` bytes beside
+    /// the point and the vectors.
     ///
     /// # Errors
     /// When the point has no samples, or the network's outputs do not fit the loss.
@@ -65,8 +68,8 @@ impl MeanLoss {
         Self { memory, ..self.clone() }
     }
 
-    /// The same loss, of which no micro-batch is begun once an interrupt is requested: whoever asks for
-    /// something that is over samples gets [`Error::Interrupted`](eigenscape_runtime::Error).
+    /// The same loss, of which no micro-batch is begun once an interrupt is requested: whoever asks
+    /// for something that is over samples gets [`Error::Interrupted`](eigenscape_runtime::Error).
     #[must_use]
     pub fn until(self, interrupt: Interrupt) -> Self {
         Self { interrupt, ..self }
@@ -90,7 +93,8 @@ impl MeanLoss {
         &self.point
     }
 
-    /// The same mean, whose products and factors are computed in f64 at the same numbers: by it their rounding is measured.
+    /// The same mean, whose products and factors are computed in f64 at the same numbers: by it
+    /// their rounding is measured.
     ///
     /// # Errors
     /// When the conversion of the targets fails.
@@ -122,8 +126,8 @@ impl MeanLoss {
         self.product(Derivative::Residual, &group.into())
     }
 
-    /// The module in which one sample's output depends on other samples, if there is one: then there is no factor, and all samples
-    /// are evaluated at once.
+    /// The module in which one sample's output depends on other samples, if there is one: then
+    /// there is no factor, and all samples are evaluated at once.
     #[must_use]
     pub fn mixes_samples(&self) -> Option<&str> {
         self.network().mixes_samples()
@@ -295,7 +299,8 @@ mod tests {
             assert_eq!(expected.dims(), [whole.rank()? * SAMPLES, columns]);
             let gauss_newton = whole.gauss_newton(&group)?;
             let identity = Tensor::eye(gauss_newton.dimension(), DType::F64, &Device::Cpu)?;
-            // An activation's variables are in the product sample after sample, in the factor element after element.
+            // An activation's variables are in the product sample after sample, in the factor
+            // element after element.
             let by_sample = match &group {
                 Variables::Parameters(_) => expected.clone(),
                 Variables::Activation(_) => {

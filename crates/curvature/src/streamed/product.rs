@@ -29,7 +29,8 @@ impl StreamedProduct {
         self.compiled.dimension
     }
 
-    /// Bytes held at most between and during products with so many vectors at a time, beside the point, the vectors and their products.
+    /// Bytes held at most between and during products with so many vectors at a time, beside the
+    /// point, the vectors and their products.
     #[must_use]
     pub fn memory(&self, vectors: usize) -> usize {
         let [residuals, one, preparing] = self.compiled.memory;
@@ -52,7 +53,8 @@ impl StreamedProduct {
         self.compiled.split.count
     }
 
-    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K, P\].
+    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K,
+    /// P\].
     ///
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.

@@ -2,12 +2,13 @@
 
 use eigenscape_runtime::{Error, Parts, Result};
 
-/// The micro-batch below which kernels lose speed: where residuals must be evaluated again for each product anyway, larger
-/// ones gain nothing and keep fewer.
+/// The micro-batch below which kernels lose speed: where residuals must be evaluated again for each
+/// product anyway, larger ones gain nothing and keep fewer.
 const EFFICIENT: usize = 32;
 
-/// What a product may take for its samples beside the residuals, in bytes, before they are split although all would fit: memory that
-/// is touched and freed again for each product buys no speed. What one sample takes is no reason to split.
+/// What a product may take for its samples beside the residuals, in bytes, before they are split
+/// although all would fit: memory that is touched and freed again for each product buys no speed.
+/// What one sample takes is no reason to split.
 const COMFORTABLE: usize = 512 << 20;
 
 /// Bytes that one micro-batch takes.
@@ -35,12 +36,14 @@ impl Split {
         Parts::evenly(self.samples, self.count)
     }
 
-    /// The fewest operations under `memory` bytes. Everything at once if it fits comfortably; otherwise the largest micro-batches
-    /// that do and whose residuals can all be kept; otherwise micro-batches of [`EFFICIENT`] samples, or as many as fit, of which as many
-    /// as fit keep theirs.
+    /// The fewest operations under `memory` bytes. Everything at once if it fits comfortably;
+    /// otherwise the largest micro-batches that do and whose residuals can all be kept; otherwise
+    /// micro-batches of [`EFFICIENT`] samples, or as many as fit, of which as many as fit keep
+    /// theirs.
     ///
     /// # Errors
-    /// When not even one sample fits, or all samples must be evaluated at once (`divisible` is false) and do not fit.
+    /// When not even one sample fits, or all samples must be evaluated at once (`divisible` is
+    /// false) and do not fit.
     pub fn new(
         samples: usize,
         memory: usize,

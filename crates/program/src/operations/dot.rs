@@ -6,9 +6,11 @@ use crate::{
     primitive::{Linearity, NodeRef, Primitive},
 };
 
-/// out\[b.., i.., j..\] = Σ_k lhs\[b, i, k\] rhs\[b, j, k\], the axes of either operand standing in any order.
+/// out\[b.., i.., j..\] = Σ_k lhs\[b, i, k\] rhs\[b, j, k\], the axes of either operand standing in
+/// any order.
 ///
-/// The output's axes are the batch pairs in the order given, the other axes of `lhs`, then those of `rhs`.
+/// The output's axes are the batch pairs in the order given, the other axes of `lhs`, then those of
+/// `rhs`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Dot {
     /// (axis of lhs, axis of rhs) shared by operands and output.
@@ -61,7 +63,8 @@ impl Primitive for Dot {
             contract: other_free.iter().enumerate().map(|(i, axis)| [start + i, *axis]).collect(),
         };
         let result = graph.dot(cotangent, node.args[other], dot)?;
-        // The result's axes, by the axis of the operand that each one is: batch, free, contracted (in the other's order).
+        // The result's axes, by the axis of the operand that each one is: batch, free, contracted
+        // (in the other's order).
         let mut contracted: Vec<[usize; 2]> = self.contract.clone();
         contracted.sort_by_key(|pair| pair[other]);
         let stands_for: Vec<usize> = (self.batch.iter().map(|pair| pair[wrt]))
@@ -109,7 +112,8 @@ impl Graph {
         self.emit(dot, &[lhs, rhs])
     }
 
-    /// The matrix product of the last axis of `x` \[..., I\] with the last of `w` \[O, I\], as linear layers store their weights.
+    /// The matrix product of the last axis of `x` \[..., I\] with the last of `w` \[O, I\], as
+    /// linear layers store their weights.
     ///
     /// # Errors
     /// When the last axes differ.

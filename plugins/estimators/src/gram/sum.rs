@@ -134,7 +134,8 @@ impl Adding<'_> {
         Ok(())
     }
 
-    /// Adds the products of the rows of two blocks, the second before the first or (`None`) the same.
+    /// Adds the products of the rows of two blocks, the second before the first or (`None`) the
+    /// same.
     fn add_rows(&self, sums: &mut [Sum], block: &Block, before: Option<&Block>) -> Result<()> {
         let rank = self.job.source.rank();
         let range = |block: &Block| block.samples.start * rank..block.samples.end * rank;

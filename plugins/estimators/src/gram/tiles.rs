@@ -14,7 +14,8 @@ pub(super) struct Rectangle {
     pub columns: Range<usize>,
 }
 
-/// Where products go: the same rectangle of several matrices. What lies above the diagonal need not be right.
+/// Where products go: the same rectangle of several matrices. What lies above the diagonal need not
+/// be right.
 pub(super) struct Place<'a> {
     pub matrices: Vec<MatMut<'a, f64>>,
     pub rectangle: Rectangle,

@@ -22,7 +22,8 @@ use crate::kernels::{
 /// Positions whose outputs stay in a core's cache until they are moved to their images.
 const POSITIONS: usize = 16;
 
-/// y\[r, b\] = Σ x\[r, b\] ∗ w\[r\] over terms, in rounds r of so many samples. Each number is one running sum over the filters' taps.
+/// y\[r, b\] = Σ x\[r, b\] ∗ w\[r\] over terms, in rounds r of so many samples. Each number is one
+/// running sum over the filters' taps.
 pub(in super::super) fn convolve<T: Element>(
     arch: Arch,
     g: &Geometry,
@@ -112,7 +113,8 @@ impl<T: Element> Round<'_, T> {
         });
     }
 
-    /// The outputs \[position, channel, sample\] of some positions for the panel of samples from `column` on.
+    /// The outputs \[position, channel, sample\] of some positions for the panel of samples from
+    /// `column` on.
     fn products(
         &self,
         (images, w): &Term<'_, T>,

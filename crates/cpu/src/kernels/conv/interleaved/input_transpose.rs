@@ -1,4 +1,5 @@
-//! The transpose in the input: for each position, what all samples' outputs there add to the patches that they saw.
+//! The transpose in the input: for each position, what all samples' outputs there add to the
+//! patches that they saw.
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -16,7 +17,8 @@ use crate::kernels::{
     recycle::{buffer, give_back},
 };
 
-/// x\[r, b\] = Σ Σ w\[r\]ᵀ y\[r, b\] over terms, in rounds r of so many samples. The order of summation depends on the shapes alone.
+/// x\[r, b\] = Σ Σ w\[r\]ᵀ y\[r, b\] over terms, in rounds r of so many samples. The order of
+/// summation depends on the shapes alone.
 pub(in super::super) fn input_transpose<T: Element>(
     arch: Arch,
     g: &Geometry,

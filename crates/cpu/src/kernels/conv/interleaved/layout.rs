@@ -52,7 +52,8 @@ pub(super) fn done<T: Element>(round: Cow<'_, [T]>) {
     }
 }
 
-/// How often a channel of so many numbers is transposed, and how many at a time: row by row where padding lies between the rows.
+/// How often a channel of so many numbers is transposed, and how many at a time: row by row where
+/// padding lies between the rows.
 fn rows(plan: &Plan) -> [usize; 2] {
     let g = &plan.g;
     if g.padding == 0 { [1, g.height * g.width] } else { [g.height, g.width] }

@@ -1,5 +1,6 @@
-//! The transpose in the weights for so few output channels that they would leave the vectors mostly empty (depthwise filters among them): the
-//! samples lie side by side instead, and are added up at last.
+//! The transpose in the weights for so few output channels that they would leave the vectors mostly
+//! empty (depthwise filters among them): the samples lie side by side instead, and are added up at
+//! last.
 
 use std::ops::Range;
 

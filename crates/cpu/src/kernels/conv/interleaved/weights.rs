@@ -1,4 +1,5 @@
-//! The transpose in the weights: for each sample, its patches times its outputs with their channels side by side.
+//! The transpose in the weights: for each sample, its patches times its outputs with their channels
+//! side by side.
 
 use std::ops::Range;
 
@@ -21,11 +22,12 @@ use crate::kernels::{
 /// Numbers that all tasks' sums may be.
 const SUMS: usize = 1 << 24;
 
-/// Terms that are summed in one go, at least. The sums of these are then added up: in one long sum in f32 each term
-/// would be rounded at the size of the whole.
+/// Terms that are summed in one go, at least. The sums of these are then added up: in one long sum
+/// in f32 each term would be rounded at the size of the whole.
 const TERMS: usize = 512;
 
-/// w\[r\] = Σ Σ_b y\[r, b\] x\[r, b\]ᵀ over terms, in rounds r of so many samples: \[R, O, C/groups, kH, kW\].
+/// w\[r\] = Σ Σ_b y\[r, b\] x\[r, b\]ᵀ over terms, in rounds r of so many samples: \[R, O,
+/// C/groups, kH, kW\].
 pub(in super::super) fn weight_transpose<T: Element>(
     arch: Arch,
     g: &Geometry,
