@@ -8,7 +8,7 @@ use crate::{account::size, error::Result};
 
 /// Rows that are made when they are asked for. Images are kept so, as bytes: a quarter of the
 /// memory of what a network sees.
-pub trait Rows: fmt::Debug + Send + Sync {
+pub trait RowSource: fmt::Debug + Send + Sync {
     /// \[N, ...\].
     fn dims(&self) -> &[usize];
 
@@ -31,7 +31,7 @@ pub enum Inputs {
     /// All of them as numbers.
     Tensor(Tensor),
     /// Numbers when they are asked for.
-    Rows(Arc<dyn Rows>),
+    Rows(Arc<dyn RowSource>),
 }
 
 impl Inputs {

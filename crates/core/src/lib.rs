@@ -44,7 +44,7 @@ pub use error::{Error, Result};
 pub use estimator::{Context, Estimate, Findings, ProbeEstimator, Progress};
 pub use factor::{ExactFactor, FactorColumns, FactorSource};
 pub use group::{Group, GroupSelector};
-pub use inputs::{Inputs, Rows};
+pub use inputs::{Inputs, RowSource};
 pub use landscape::Landscape;
 pub use number::Number;
 pub use operator::{Curvature, CurvatureOperator};

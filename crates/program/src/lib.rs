@@ -11,12 +11,12 @@
 //! This crate is an API boundary: architectures, losses and operations of plugins are written with
 //! it.
 
-mod activation;
 mod error;
 mod graph;
 mod identity;
 mod init;
 mod loss;
+mod module_output;
 mod network;
 pub mod nn;
 mod operation;
@@ -28,12 +28,12 @@ mod softmax;
 pub mod transforms;
 mod variables;
 
-pub use activation::activation;
 pub use error::{Error, Result};
 pub use graph::{Graph, Value};
 pub use identity::{Identity, Real};
 pub use init::{Init, InitRule, InitRules};
 pub use loss::{Categorical, ClassCoding, DiagonalRoot, Loss, LossFunction, LossRoot, Needs, Predictions};
+pub use module_output::activation;
 pub use network::{Network, Traced};
 pub use operation::Operation;
 pub use operations::{ConvSettings, Function as ElementwiseFunction, PoolSettings};

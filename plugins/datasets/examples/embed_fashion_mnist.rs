@@ -15,7 +15,7 @@ use eigenscape_core::{Split, registry::Environment};
 use eigenscape_datasets::{
     fashion_mnist::{EMBEDDED_TEST_PER_CLASS, EMBEDDED_TRAIN_PER_CLASS},
     idx::Idx,
-    place::Roots,
+    location::Roots,
     sets::FASHION_MNIST,
 };
 use flate2::{Compression, GzBuilder};

@@ -8,7 +8,7 @@ use eigenscape_core::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{labelled::LabelledImages, pixels::Preparation, place::Roots, published::PublishedSet};
+use crate::{labelled::LabelledImages, location::Roots, pixels::Preparation, published::PublishedSet};
 
 /// Parameters of a published set of images.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use eigenscape_core::{Error, Examples, Inputs, Result, Rows, Targets};
+use eigenscape_core::{Error, Examples, Inputs, Result, RowSource, Targets};
 
 use crate::{idx::Idx, pixels::Preparation, subset::first_of_each_class};
 
@@ -128,7 +128,7 @@ struct Prepared {
     dims: [usize; 4],
 }
 
-impl Rows for Prepared {
+impl RowSource for Prepared {
     fn dims(&self) -> &[usize] {
         &self.dims
     }

@@ -10,7 +10,7 @@ use super::{
     Element, cpu_slice, dispatch,
     panel::DEPTH,
     recycle::{buffer, give_back},
-    row_products::{self, Rows, row_products},
+    row_products::{self, RowSlices, row_products},
 };
 use crate::Result;
 
@@ -154,7 +154,7 @@ pub(crate) fn matmul(sizes: &[usize], lhs: &View, rhs: &View) -> Result<Tensor> 
             let right = &right[offset(index, sizes, &rhs.batch)..];
             let left = Matrix { data: left, rows: lhs.rows, columns: lhs.columns };
             let right = Matrix { data: right, rows: rhs.rows, columns: rhs.columns };
-            let (a, b) = (Rows::of(&left), Rows::of(&right.t()));
+            let (a, b) = (RowSlices::of(&left), RowSlices::of(&right.t()));
             match (a, b) {
                 (Some(a), Some(b)) if parallel && row_products::applies(m, n, left.columns.size) => {
                     row_products(left.columns.size, a, b, out);

@@ -1,9 +1,9 @@
 //! Exact factors of a Gauss-Newton matrix: the per-sample rows whose Gram matrix has its non-zero
 //! spectrum.
 
-mod plan;
 mod pull_back;
 mod push_forward;
+mod row_values;
 mod rows;
 
 use candle_core::Tensor;

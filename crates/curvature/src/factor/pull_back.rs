@@ -9,7 +9,7 @@ use eigenscape_program::{
 use eigenscape_runtime::{Error, Executable, Fusion, Input, Result, Signature, split};
 
 use super::{
-    plan::Plan,
+    row_values::RowValues,
     rows::{Assembly, Factor, Form, RowSize},
 };
 use crate::{point::Point, residuals::evaluate_residuals};
@@ -50,10 +50,10 @@ impl PullBack {
         let pulled = pull_back(&mut graph, outputs, cotangent, &values)?;
         let depends = graph.dependents(&[cotangent]);
         let plan = |graph: &mut Graph, value| match group {
-            Variables::Parameters(_) => Plan::cheapest(graph, value, &depends, columns),
-            Variables::Activation(_) => Ok(Plan::Activation(value)),
+            Variables::Parameters(_) => RowValues::cheapest(graph, value, &depends, columns),
+            Variables::Activation(_) => Ok(RowValues::Activation(value)),
         };
-        let plans: Vec<Plan> = pulled
+        let plans: Vec<RowValues> = pulled
             .into_iter()
             .map(|value| plan(&mut graph, value))
             .collect::<eigenscape_program::Result<_>>()?;
@@ -145,12 +145,12 @@ impl PullBack {
     }
 }
 
-fn form(graph: &Graph, plan: &Plan) -> Form {
+fn form(graph: &Graph, plan: &RowValues) -> Form {
     let len = |value: Value| graph.shape(value).iter().product();
     match *plan {
-        Plan::Explicit(value) => Form::Explicit { len: len(value) },
-        Plan::Activation(value) => Form::Activation { len: len(value) },
-        Plan::Outer { left, right } => {
+        RowValues::Explicit(value) => Form::Explicit { len: len(value) },
+        RowValues::Activation(value) => Form::Activation { len: len(value) },
+        RowValues::Outer { left, right } => {
             let positions = graph.shape(left)[0];
             Form::Outer { positions, left: len(left) / positions, right: len(right) / positions }
         }

@@ -5,7 +5,7 @@ use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
     init::Init,
-    operations::Dot,
+    operations::MatMul,
 };
 
 /// How attention turns its input into queries, keys and values, and under which names.
@@ -107,7 +107,7 @@ pub fn scaled_dot_product_attention(
     };
     let (q, k, v) = (split(graph, q)?, split(graph, k)?, split(graph, v)?);
     let per_head = vec![[0, 0], [1, 1]];
-    let scores = graph.dot(q, k, Dot { batch: per_head.clone(), contract: vec![[3, 3]] })?;
+    let scores = graph.matmul(q, k, MatMul { batch: per_head.clone(), contract: vec![[3, 3]] })?;
     let mut scores = graph.scale(scores, ((d / heads) as f64).sqrt().recip())?;
     if causal {
         let mask = graph.causal_mask(t)?;
@@ -118,7 +118,7 @@ pub fn scaled_dot_product_attention(
     let weights = graph.softmax(scores)?;
     let weights = dropout(scope, weights, settings.dropout)?;
     let graph = scope.graph();
-    let mixed = graph.dot(weights, v, Dot { batch: per_head, contract: vec![[3, 2]] })?;
+    let mixed = graph.matmul(weights, v, MatMul { batch: per_head, contract: vec![[3, 2]] })?;
     let mixed = graph.permute(mixed, &[0, 2, 1, 3])?;
     graph.reshape(mixed, &[n, t, d])
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use self::projections::Projections;
 use crate::{
     eigen::symmetric_eigenvalues,
-    gram::{self, Job, Plan, Rounding, Side, Target, planned, sum},
+    gram::{self, Job, Rounding, Schedule, Side, Target, planned, sum},
 };
 
 /// How class means are taken.
@@ -96,7 +96,7 @@ impl ClassStructure {
         Self { parameters }
     }
 
-    fn planned<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Plan)>> {
+    fn planned<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Schedule)>> {
         planned(operators, Side::Rows, self.parameters.max_rows, Projections::bytes)
     }
 }

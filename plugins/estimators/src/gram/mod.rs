@@ -4,8 +4,8 @@ mod columns;
 mod drop;
 mod explicit;
 mod outer;
-mod plan;
 mod rounding;
+mod schedule;
 pub(crate) mod sum;
 mod target;
 mod tiles;
@@ -19,8 +19,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use self::{
-    plan::Plan,
     rounding::Rounding,
+    schedule::Schedule,
     target::{Job, Side, Target},
 };
 use crate::eigen::symmetric_eigenvalues;
@@ -151,19 +151,19 @@ pub(crate) fn planned<'a>(
     side: Side,
     max_rows: usize,
     beside: fn(usize, usize) -> usize,
-) -> Result<Vec<(Job<'a>, Plan)>> {
+) -> Result<Vec<(Job<'a>, Schedule)>> {
     let jobs = Job::all(operators, side)?.into_iter().map(|mut job| {
         let bytes = beside(job.source.samples(), job.source.rank());
         job.targets.iter_mut().for_each(|target| target.beside = bytes);
         job.targets.iter().try_for_each(|target| check_rows(target, max_rows))?;
-        let plan = Plan::new(&job)?;
+        let plan = Schedule::new(&job)?;
         Ok((job, plan))
     });
     jobs.collect()
 }
 
 /// What the job that takes the most holds; they are done one after the other.
-pub(crate) fn memory(jobs: &[(Job, Plan)]) -> Result<Account> {
+pub(crate) fn memory(jobs: &[(Job, Schedule)]) -> Result<Account> {
     let accounts = jobs.iter().map(|(job, plan)| plan.memory(job)).collect::<Result<Vec<_>>>()?;
     Ok(accounts.into_iter().max_by_key(Account::total).unwrap_or_default())
 }

@@ -8,7 +8,7 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
 use rayon::prelude::*;
 
 use super::{
-    tiles::{Place, Tile},
+    tiles::{Destination, Tile},
     values::{Reader, read},
 };
 use crate::float::Float;
@@ -46,7 +46,7 @@ impl<'a> Outer<'a> {
     }
 
     /// Adds ΦΨᵀ for the rows Φ of the rectangle's rows and Ψ of its columns.
-    pub fn add(place: &mut Place, phi: Self, psi: Self) {
+    pub fn add(place: &mut Destination, phi: Self, psi: Self) {
         place.add(|tile| if phi.positions == 1 { phi.single(&psi, tile) } else { phi.several(&psi, tile) });
     }
 

@@ -3,7 +3,7 @@
 use eigenscape_core::Result;
 
 use super::{
-    plan::Plan,
+    schedule::Schedule,
     target::{Job, Target},
 };
 use crate::{float::epsilon, rounding::SAFETY};
@@ -20,7 +20,7 @@ pub(crate) struct Rounding {
 
 impl Rounding {
     /// Measures it, some of the variables at a time as in the plan.
-    pub fn measured(job: &Job, plan: &Plan) -> Result<Self> {
+    pub fn measured(job: &Job, plan: &Schedule) -> Result<Self> {
         let all = job.source.samples();
         let mut few = vec![all / 4, 3 * all / 4];
         few.dedup();

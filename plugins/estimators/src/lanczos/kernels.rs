@@ -1,4 +1,4 @@
-//! Dot products with, and linear combinations of, many long vectors at once.
+//! MatMul products with, and linear combinations of, many long vectors at once.
 //!
 //! Both are bound by reading the basis from memory, which lies in pieces ([`Basis`]): of one piece
 //! of `w`, widened to f64 in the first-level cache, all basis vectors are used before the next.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     super::{Terms, part},
-    Plan, Widths,
+    PaddedPositions, Widths,
     layout::{SideBySide, done, interleave_outputs, separate_images},
     samples_at_once,
 };
@@ -26,7 +26,7 @@ pub(in super::super) fn input_transpose<T: Element>(
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
-    let plan = Plan::new(g);
+    let plan = PaddedPositions::new(g);
     let at_once = samples_at_once::<T>(g, samples);
     for first in (0..samples).step_by(at_once) {
         let count = at_once.min(samples - first);
@@ -53,7 +53,7 @@ pub(in super::super) fn input_transpose<T: Element>(
 /// What interleaved outputs give to the padded images \[channel, height, width, sample\].
 fn products<T: Element>(
     arch: Arch,
-    plan: &Plan,
+    plan: &PaddedPositions,
     samples: usize,
     outputs: &[T],
     w: &[T],

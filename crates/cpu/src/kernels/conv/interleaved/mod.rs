@@ -28,7 +28,7 @@ pub(super) fn applies(samples: usize) -> bool {
 
 /// A convolution on padded images \[channel, height, width, sample\].
 #[derive(Debug, Clone)]
-struct Plan {
+struct PaddedPositions {
     g: Geometry,
     /// Sides of a padded image.
     height: usize,
@@ -40,7 +40,7 @@ struct Plan {
     positions: Vec<usize>,
 }
 
-impl Plan {
+impl PaddedPositions {
     fn new(g: &Geometry) -> Self {
         let (height, width) = (g.height + 2 * g.padding, g.width + 2 * g.padding);
         let at = |channel: usize, y: usize, x: usize| (channel * height + y) * width + x;

@@ -23,7 +23,7 @@ const MICRO_BATCH: usize = 32;
 const SLAB: usize = 1 << 20;
 
 /// What is done, in this order.
-pub(crate) struct Plan {
+pub(crate) struct Schedule {
     /// All variables of the job, ascending.
     pub variables: Vec<usize>,
     pub parts: Vec<Part>,
@@ -50,7 +50,7 @@ impl Part {
     }
 }
 
-impl Plan {
+impl Schedule {
     /// The plan with the fewest passes over the network.
     ///
     /// # Errors
