@@ -1,4 +1,4 @@
-//! Laws of `operations/dot.rs`.
+//! Laws of `operations/matmul.rs`.
 
 use proptest::prelude::*;
 
