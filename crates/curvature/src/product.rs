@@ -28,6 +28,18 @@ pub(crate) struct ProductFootprint {
     pub applying: usize,
 }
 
+/// What is to be known of a [`ProductProgram`] before it is applied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProductFacts {
+    pub footprint: ProductFootprint,
+    /// P.
+    pub dimension: usize,
+    /// Operations of one product with one vector.
+    pub flops: usize,
+    /// Operations of the residuals.
+    pub preparing_flops: usize,
+}
+
 impl ProductProgram {
     pub(crate) fn new(prefix: Executable, linear: Executable, shapes: Vec<Vec<usize>>) -> Self {
         Self { prefix, linear, parts: Parts::new(shapes) }
@@ -48,7 +60,16 @@ impl ProductProgram {
     }
 
     /// For numbers of a type, with one vector.
-    pub(crate) fn footprint(&self, fusion: Fusion, dtype: DType) -> ProductFootprint {
+    pub(crate) fn facts(&self, fusion: Fusion, dtype: DType) -> ProductFacts {
+        ProductFacts {
+            footprint: self.footprint(fusion, dtype),
+            dimension: self.parts.dimension(),
+            flops: self.linear.flops(),
+            preparing_flops: self.prefix.flops(),
+        }
+    }
+
+    fn footprint(&self, fusion: Fusion, dtype: DType) -> ProductFootprint {
         let exact = Signature { compute: DType::F64, ..Signature::plain(self.prefix.inputs(), dtype) };
         let prefix = self.prefix.footprint(fusion, &exact);
         let applying = self.linear.footprint(fusion, &Signature::plain(self.linear.inputs(), dtype)).peak;
@@ -70,24 +91,9 @@ impl ProductProgram {
         &self.parts
     }
 
-    /// P, the number of scalars of the group.
-    pub(crate) fn dimension(&self) -> usize {
-        self.parts.dimension()
-    }
-
     /// How many operations there are.
     pub(crate) fn steps(&self) -> usize {
         self.prefix.steps() + self.linear.steps()
-    }
-
-    /// Floating-point operations of one product with one vector.
-    pub(crate) fn flops(&self) -> usize {
-        self.linear.flops()
-    }
-
-    /// Floating-point operations of the residuals.
-    pub(crate) fn preparing_flops(&self) -> usize {
-        self.prefix.flops()
     }
 }
 

@@ -10,13 +10,14 @@ use std::{
     },
 };
 
+use candle_core::DType;
 use eigenscape_program::{Loss, Network, Variables};
-use eigenscape_runtime::Result;
+use eigenscape_runtime::{Fusion, Result};
 
 use crate::{
     factor::{PullBack, PushForward},
     objective::{Function, Objective},
-    product::ProductProgram,
+    product::{ProductFacts, ProductProgram},
     streamed::Derivative,
 };
 
@@ -46,6 +47,7 @@ pub struct Programs {
     objectives: Kept<usize, Arc<Objective>>,
     functions: Kept<(Wanted, usize), Function>,
     products: Kept<(Derivative, Variables, usize), ProductProgram>,
+    facts: Kept<(Derivative, Variables, usize, Fusion, DType), ProductFacts>,
     pull_backs: Kept<(Variables, usize), Arc<PullBack>>,
     push_forwards: Kept<(Variables, usize), Arc<PushForward>>,
 }
@@ -70,6 +72,7 @@ impl Programs {
             objectives: Kept::default(),
             functions: Kept::default(),
             products: Kept::default(),
+            facts: Kept::default(),
             pull_backs: Kept::default(),
             push_forwards: Kept::default(),
         })
@@ -140,6 +143,20 @@ impl Programs {
         let make = || derivative.program(&*self.objective(samples)?, group);
         let key = (derivative, group.clone(), samples);
         self.products.get(key, &self.steps, ProductProgram::steps, make)
+    }
+
+    /// What products take, as they are fused and for numbers of a type. It is kept of all, so that a
+    /// product's program is made once to know it, and once more to run it where it was not kept.
+    pub(crate) fn product_facts(
+        &self,
+        derivative: Derivative,
+        group: &Variables,
+        samples: usize,
+        (fusion, dtype): (Fusion, DType),
+    ) -> Result<ProductFacts> {
+        let make = || Ok(self.product(derivative, group, samples)?.facts(fusion, dtype));
+        let key = (derivative, group.clone(), samples, fusion, dtype);
+        self.facts.get(key, &self.steps, |_| 0, make)
     }
 
     /// The passes backward for a group, with so many cotangents a sample.

@@ -1,6 +1,9 @@
 //! Products that are compiled for a number of samples, and not yet at a point.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use candle_core::DType;
 use eigenscape_program::Variables;
@@ -12,7 +15,7 @@ use super::{
 };
 use crate::{
     objective::Objective,
-    product::{ProductFootprint, ProductProgram},
+    product::{ProductFacts, ProductFootprint, ProductProgram},
     programs::Programs,
 };
 
@@ -29,11 +32,15 @@ pub(crate) enum Derivative {
 }
 
 /// v ↦ Mv for a symmetric matrix M of one group, a mean over so many samples: how they are split
-/// into micro-batches, and the programs of these.
+/// into micro-batches, and the programs of these, which are made when they are first needed.
 pub(super) struct CompiledProduct {
-    pub split: Split,
+    programs: Arc<Programs>,
+    derivative: Derivative,
+    group: Variables,
     /// By number of samples: two sizes at most.
-    pub programs: BTreeMap<usize, ProductProgram>,
+    facts: BTreeMap<usize, ProductFacts>,
+    made: OnceLock<BTreeMap<usize, ProductProgram>>,
+    pub split: Split,
     /// P.
     pub dimension: usize,
     /// Whether each sample has variables of its own.
@@ -49,36 +56,48 @@ impl CompiledProduct {
     /// The product over `samples` samples that takes at most `memory` bytes beside the point and
     /// the vectors.
     pub fn new(
-        programs: &Programs,
+        programs: &Arc<Programs>,
         (derivative, group): (Derivative, &Variables),
         (samples, memory): (usize, usize),
-        (fusion, dtype): (Fusion, DType),
+        numbers: (Fusion, DType),
     ) -> Result<Self> {
-        let program = |samples: usize| programs.product(derivative, group, samples);
-        let need = |samples: usize| Ok(program(samples)?.need(fusion, dtype));
-        let split = Split::new(samples, memory, programs.network().mixes_samples().is_none(), need)?;
+        let facts = |samples: usize| programs.product_facts(derivative, group, samples, numbers);
+        let divisible = programs.network().mixes_samples().is_none();
+        let split = Split::new(samples, memory, divisible, |samples| Ok(facts(samples)?.need()))?;
         let parts = split.parts();
         let sizes = [0, split.count - 1].map(|index| parts.range(index).len());
-        let programs: BTreeMap<usize, ProductProgram> =
-            sizes.into_iter().map(|samples| Ok((samples, program(samples)?))).collect::<Result<_>>()?;
-        let program = |index: usize| &programs[&parts.range(index).len()];
-        let largest = program(0);
-        let footprint = largest.footprint(fusion, dtype);
+        let facts: BTreeMap<usize, ProductFacts> =
+            sizes.into_iter().map(|samples| Ok((samples, facts(samples)?))).collect::<Result<_>>()?;
+        let of = |index: usize| &facts[&parts.range(index).len()];
+        let ProductFacts { footprint, flops, dimension, .. } = *of(0);
         let residuals = footprint.residuals * (split.kept + usize::from(split.kept < split.count));
-        let one = footprint.applying + EXACT * largest.dimension();
+        let one = footprint.applying + EXACT * dimension;
         let fit = memory.saturating_sub(residuals) / one.max(1);
-        let block = fit.min(WORTHWHILE.div_ceil(largest.flops().max(1))).max(1);
+        let block = fit.min(WORTHWHILE.div_ceil(flops.max(1))).max(1);
         let preparing = footprint.preparing.saturating_sub(footprint.residuals);
         let by_sample = matches!(group, Variables::Activation(_));
-        let sizes = (0..split.count).map(|index| program(index).dimension());
+        let sizes = (0..split.count).map(|index| of(index).dimension);
         let dimension = if by_sample { sizes.sum() } else { sizes.max().unwrap_or(0) };
         let memory = [residuals, one, preparing];
-        Ok(Self { split, dimension, by_sample, block, memory, programs })
+        let (programs, group, made) = (Arc::clone(programs), group.clone(), OnceLock::new());
+        Ok(Self { programs, derivative, group, facts, made, split, dimension, by_sample, block, memory })
+    }
+
+    /// What the program of a micro-batch takes.
+    pub fn facts(&self, index: usize) -> &ProductFacts {
+        &self.facts[&self.split.parts().range(index).len()]
     }
 
     /// The program of a micro-batch.
-    pub fn program(&self, index: usize) -> &ProductProgram {
-        &self.programs[&self.split.parts().range(index).len()]
+    pub fn program(&self, index: usize) -> Result<&ProductProgram> {
+        let samples = self.split.parts().range(index).len();
+        if let Some(made) = self.made.get() {
+            return Ok(&made[&samples]);
+        }
+        let program =
+            |&samples: &usize| Ok((samples, self.programs.product(self.derivative, &self.group, samples)?));
+        let made = self.facts.keys().map(program).collect::<Result<_>>()?;
+        Ok(&self.made.get_or_init(|| made)[&samples])
     }
 }
 
@@ -93,9 +112,9 @@ impl Derivative {
     }
 }
 
-impl ProductProgram {
-    fn need(&self, fusion: Fusion, dtype: DType) -> Need {
-        let ProductFootprint { residuals, preparing, applying } = self.footprint(fusion, dtype);
-        Need { residuals, peak: preparing.max(residuals + applying) + EXACT * self.dimension() }
+impl ProductFacts {
+    fn need(&self) -> Need {
+        let ProductFootprint { residuals, preparing, applying } = self.footprint;
+        Need { residuals, peak: preparing.max(residuals + applying) + EXACT * self.dimension }
     }
 }

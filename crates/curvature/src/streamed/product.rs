@@ -90,7 +90,7 @@ impl StreamedProduct {
     fn sum(&self, vectors: &Tensor) -> Result<Tensor> {
         /// So many terms take no more memory than their sum in f64 and one term.
         const TERMS: usize = 3;
-        let parts = self.compiled.program(0).parts();
+        let parts = self.compiled.program(0)?.parts();
         let (lens, dtype) = (parts.lens(), self.point.dtype());
         let add_up = |terms: &mut Vec<(f64, Vec<Tensor>)>, to| {
             let sum = self.point.backend.join(terms, &lens, vectors.dims()[0], to);
@@ -149,15 +149,15 @@ impl StreamedProduct {
 
     fn evaluate(&self, index: usize) -> Result<Product> {
         let range = self.compiled.split.parts().range(index);
-        self.compiled.program(index).at(&self.point.narrow(range)?)
+        self.compiled.program(index)?.at(&self.point.narrow(range)?)
     }
 
     /// Floating-point operations of one product, residuals that are evaluated again included.
     #[must_use]
     pub fn flops(&self) -> usize {
         let flops = |index: usize| {
-            let program = self.compiled.program(index);
-            program.flops() + if index < self.compiled.split.kept { 0 } else { program.preparing_flops() }
+            let facts = self.compiled.facts(index);
+            facts.flops + if index < self.compiled.split.kept { 0 } else { facts.preparing_flops }
         };
         (0..self.compiled.split.count).map(flops).sum()
     }
