@@ -1,10 +1,11 @@
 //! The registry: plugins by kind and name, each with its parameters as one checked type.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map},
     path::PathBuf,
 };
 
+use eigenscape_runtime::Definitions;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
@@ -28,6 +29,30 @@ pub struct Registry {
     pub default_losses: DefaultLosses,
     /// `train.regularizer.name`
     pub regularizers: Catalog<dyn Regularizer>,
+    /// How operations that are not built in are evaluated: networks, losses and penalties of plugins
+    /// may emit them.
+    pub operations: Definitions,
+}
+
+/// Two plugins of one kind that have the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clash {
+    /// "estimator", ...
+    pub kind: &'static str,
+    /// The name that both have.
+    pub name: &'static str,
+    /// What each does, in one line, in the order in which they were added.
+    pub summaries: [&'static str; 2],
+}
+
+impl From<&Clash> for Error {
+    fn from(Clash { kind, name, summaries: [first, second] }: &Clash) -> Self {
+        Self::input(
+            format!("{kind} `{name}`"),
+            format!("two plugins have this name: \"{first}\" and \"{second}\""),
+            "give one of them another name where it is registered, or register one alone",
+        )
+    }
 }
 
 /// The names of the losses that targets have where an experiment names none.
@@ -49,7 +74,31 @@ impl Default for Registry {
             losses: Catalog::new("loss"),
             default_losses: DefaultLosses::default(),
             regularizers: Catalog::new("regularizer"),
+            operations: Definitions::default(),
         }
+    }
+}
+
+impl Registry {
+    /// Every pair of plugins that have one name.
+    pub fn clashes(&self) -> impl Iterator<Item = &Clash> {
+        let Self { architectures, datasets, estimators, distances, losses, regularizers, .. } = self;
+        architectures
+            .clashes
+            .iter()
+            .chain(&datasets.clashes)
+            .chain(&estimators.clashes)
+            .chain(&distances.clashes)
+            .chain(&losses.clashes)
+            .chain(&regularizers.clashes)
+    }
+
+    /// Refuses plugins of one kind that have the same name: which of them was meant, nobody knows.
+    ///
+    /// # Errors
+    /// Names the first such pair.
+    pub fn check(&self) -> Result<(), Error> {
+        self.clashes().next().map_or(Ok(()), |clash| Err(clash.into()))
     }
 }
 
@@ -116,6 +165,7 @@ pub struct Catalog<T: ?Sized> {
     /// "estimator", ...
     pub kind: &'static str,
     entries: BTreeMap<&'static str, Entry<T>>,
+    clashes: Vec<Clash>,
 }
 
 /// A plugin built from parameters, with the keys that were ignored because only another plugin of its kind knows them.
@@ -129,7 +179,7 @@ pub struct Built<T: ?Sized> {
 
 impl<T: ?Sized + 'static> Catalog<T> {
     fn new(kind: &'static str) -> Self {
-        Self { kind, entries: BTreeMap::new() }
+        Self { kind, entries: BTreeMap::new(), clashes: Vec::new() }
     }
 
     /// The names of the plugins that have a key.
@@ -138,7 +188,8 @@ impl<T: ?Sized + 'static> Catalog<T> {
     }
 
     /// Adds a plugin whose parameters are the type `P` (with `#[serde(deny_unknown_fields)]`, documented defaults).
-    /// `construct` turns the raw parameters into the checked plugin. A later entry of the same name replaces an earlier.
+    /// `construct` turns the raw parameters into the checked plugin. A name that another plugin of this kind has is then
+    /// refused: by [`Registry::check`], and where it is [asked for](Self::build).
     pub fn add<P: DeserializeOwned + JsonSchema>(
         &mut self,
         name: &'static str,
@@ -158,7 +209,13 @@ impl<T: ?Sized + 'static> Catalog<T> {
             })?;
             construct(parameters, environment).map_err(PluginError::Build)
         });
-        self.entries.insert(name, Entry { summary, keys, schema, construct });
+        match self.entries.entry(name) {
+            btree_map::Entry::Vacant(free) => drop(free.insert(Entry { summary, keys, schema, construct })),
+            btree_map::Entry::Occupied(taken) => {
+                let summaries = [taken.get().summary, summary];
+                self.clashes.push(Clash { kind: self.kind, name, summaries });
+            }
+        }
     }
 
     /// Names with their entries, in alphabetical order.
@@ -169,7 +226,8 @@ impl<T: ?Sized + 'static> Catalog<T> {
     /// Builds the plugin `name` from its parameters (the table without the key `name`).
     ///
     /// # Errors
-    /// An unknown name, an unknown key that no plugin of this kind has, a wrong type, or a failure to build.
+    /// An unknown name, one that two plugins have, an unknown key that no plugin of this kind has, a wrong type, or a
+    /// failure to build.
     pub fn build(
         &self,
         name: &str,
@@ -182,6 +240,9 @@ impl<T: ?Sized + 'static> Catalog<T> {
             nearest: nearest(name, self.entries.keys().copied()),
             known: self.entries.keys().map(|k| (*k).to_owned()).collect(),
         })?;
+        if let Some(clash) = self.clashes.iter().find(|clash| clash.name == name) {
+            return Err(PluginError::Build(clash.into()));
+        }
         let mut ignored = Vec::new();
         let unknown: Vec<String> =
             parameters.keys().filter(|key| !entry.keys.contains(*key)).cloned().collect();
@@ -226,4 +287,57 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(similarity, _)| *similarity > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Spectrum, error::Result};
+
+    struct Zero;
+
+    impl Distance for Zero {
+        fn distance(&self, _left: &Spectrum, _right: &Spectrum) -> Result<f64> {
+            Ok(0.0)
+        }
+
+        fn is_metric(&self) -> bool {
+            false
+        }
+
+        fn description(&self) -> String {
+            "zero".to_owned()
+        }
+    }
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    struct NoKeys {}
+
+    fn add(registry: &mut Registry, name: &'static str, summary: &'static str) {
+        registry.distances.add::<NoKeys>(name, summary, |_, _| Ok(Box::new(Zero)));
+    }
+
+    #[test]
+    fn two_plugins_of_one_name_are_refused_with_both() {
+        let mut registry = Registry::default();
+        add(&mut registry, "mine", "the first");
+        add(&mut registry, "other", "another");
+        assert!(registry.check().is_ok());
+        add(&mut registry, "mine", "the second");
+        let error = registry.check().unwrap_err().to_string();
+        assert!(error.contains("distance `mine`"), "{error}");
+        assert!(error.contains("the first") && error.contains("the second"), "{error}");
+        let build = |name| registry.distances.build(name, toml::Table::new(), &Environment::default());
+        assert!(matches!(build("mine"), Err(PluginError::Build(again)) if again.to_string() == error));
+        assert!(build("other").is_ok());
+    }
+
+    /// An estimator and a distance may share a name: they are asked for in different places.
+    #[test]
+    fn one_name_for_two_kinds_is_no_clash() {
+        let mut registry = Registry::default();
+        add(&mut registry, "mine", "a distance");
+        registry.losses.add::<NoKeys>("mine", "a loss", |_, _| Err(Error::input("loss", "none", "none")));
+        assert!(registry.check().is_ok());
+    }
 }

@@ -13,6 +13,7 @@ use eigenscape_core::{
     Result, Split,
 };
 use eigenscape_program::Mode;
+use eigenscape_runtime::Backend;
 
 pub use crate::raw::Take;
 use crate::{
@@ -73,6 +74,8 @@ pub struct RunPlan {
     pub data: Arc<dyn Dataset>,
     /// How training images are changed at random.
     pub augment: Option<Augmentation>,
+    /// What programs run on: it knows the operations of plugins.
+    pub backend: Arc<dyn Backend>,
     /// The network.
     pub model: ModelPlan,
     /// The loss.

@@ -9,6 +9,7 @@ use eigenscape_core::{
     landscape::NetworkOperator,
     registry::{Environment, PluginError},
 };
+use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{MeanLoss, Objective, Point, StreamedProduct};
 use eigenscape_experiment::{Failure, Result, evaluate, labels::Labels, weights::Weights};
 use eigenscape_losses::cross_entropy;
@@ -89,7 +90,7 @@ impl Subject {
         let targets = Labels::of(&cross_entropy()).targets(&examples.targets, DType::F32)?;
         let targets = targets.mean().map_err(eigenscape_core::Error::from)?;
         Ok(Self {
-            point: evaluate::at(&weights, examples.inputs.all()?, targets),
+            point: evaluate::at(&Cpu::shared(), &weights, examples.inputs.all()?, targets),
             full: GroupSelector::Full.resolve(&network, batch)?.swap_remove(0),
             layers: GroupSelector::Layers.resolve(&network, batch)?,
             probes: 1,
