@@ -20,25 +20,13 @@ use std::{
 };
 
 use clap::Parser;
+pub use eigenscape::plugins;
 use eigenscape_core::Registry;
 use eigenscape_experiment::{Failure, Result};
 use miette::MietteHandlerOpts;
 use textwrap::{WordSeparator, WordSplitter};
 
 use crate::cli::{Arguments, Command};
-
-/// Every plugin of this repository.
-#[must_use]
-pub fn plugins() -> Registry {
-    let mut registry = Registry::default();
-    eigenscape_architectures::register(&mut registry);
-    eigenscape_datasets::register(&mut registry);
-    eigenscape_distances::register(&mut registry);
-    eigenscape_estimators::register(&mut registry);
-    eigenscape_losses::register(&mut registry);
-    eigenscape_regularizers::register(&mut registry);
-    registry
-}
 
 /// Reads the process' arguments and does what they say. Exit code 0: done; 1: failed, or stopped by a signal; 2: wrong usage or configuration.
 #[must_use]

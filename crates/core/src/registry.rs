@@ -260,6 +260,40 @@ impl<T: ?Sized + 'static> Catalog<T> {
         let plugin = (entry.construct)(parameters, environment)?;
         Ok(Built { plugin, ignored })
     }
+
+    /// The plugin `name` with its parameters as they stand in a TOML table (`"steps = 64"`), empty
+    /// for the defaults.
+    ///
+    /// # Errors
+    /// Those of [`Self::build`], and when a key is another plugin's.
+    pub fn named(&self, name: &str, parameters: &str) -> Result<Box<T>, Error> {
+        let refused = |problem: String, remedy: &str| {
+            Err(Error::input(format!("{} `{name}`", self.kind), problem, remedy))
+        };
+        let known = |word: &str, nearest: Option<String>, all: Vec<&str>| {
+            let meant = nearest.map(|nearest| format!("did you mean `{nearest}`? ")).unwrap_or_default();
+            format!("{meant}known {}: {}", plural(word), all.join(", "))
+        };
+        let keys = |of: Option<&Entry<T>>| {
+            known("key", None, of.iter().flat_map(|entry| &entry.keys).map(String::as_str).collect())
+        };
+        let table = match parameters.parse() {
+            Ok(table) => table,
+            Err(error) => return refused(format!("{error}"), "write its keys as in a TOML table"),
+        };
+        match self.build(name, table, &Environment::default()) {
+            Ok(Built { plugin, ignored }) if ignored.is_empty() => Ok(plugin),
+            Ok(Built { ignored, .. }) => {
+                refused(format!("it has no key `{}`", ignored.join("`, `")), &keys(self.entries.get(name)))
+            }
+            Err(PluginError::UnknownName { nearest, known: all, .. }) => {
+                let all = all.iter().map(String::as_str).collect();
+                refused("there is none of this name".to_owned(), &known(self.kind, nearest, all))
+            }
+            Err(PluginError::Parameter { problem, .. }) => refused(problem, &keys(self.entries.get(name))),
+            Err(PluginError::Build(error)) => Err(error),
+        }
+    }
 }
 
 /// "losses" of a "loss": several of a kind.
@@ -330,6 +364,21 @@ mod tests {
         let build = |name| registry.distances.build(name, toml::Table::new(), &Environment::default());
         assert!(matches!(build("mine"), Err(PluginError::Build(again)) if again.to_string() == error));
         assert!(build("other").is_ok());
+    }
+
+    #[test]
+    fn a_plugin_by_name_or_what_is_wrong_with_it() {
+        let mut registry = Registry::default();
+        add(&mut registry, "mine", "the first");
+        assert!(registry.distances.named("mine", "").is_ok());
+        for (name, parameters, words) in [
+            ("mind", "", "did you mean `mine`"),
+            ("mine", "order = 1", "no key `order`"),
+            ("mine", "order", "TOML"),
+        ] {
+            let error = registry.distances.named(name, parameters).map(drop).unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains(name), "{error}");
+        }
     }
 
     /// An estimator and a distance may share a name: they are asked for in different places.
