@@ -14,6 +14,8 @@ mod locate;
 mod signals;
 
 use std::{
+    env,
+    ffi::OsString,
     fmt::Display,
     io::{self, ErrorKind, Write},
     process::ExitCode,
@@ -31,7 +33,13 @@ use crate::cli::{Arguments, Command};
 /// Reads the process' arguments and does what they say. Exit code 0: done; 1: failed, or stopped by a signal; 2: wrong usage or configuration.
 #[must_use]
 pub fn run(registry: &Registry) -> ExitCode {
-    let done = match Arguments::try_parse() {
+    run_with(env::args_os(), registry)
+}
+
+/// As [`run`], with other arguments than the process', of which the first is the program's name.
+#[must_use]
+pub fn run_with(arguments: impl IntoIterator<Item = OsString>, registry: &Registry) -> ExitCode {
+    let done = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => distinct(registry).and_then(|()| dispatch(arguments.command, registry)),
         // What was asked for: help, or the version.
         Err(text) if !text.use_stderr() => written(text.print()),
@@ -101,4 +109,27 @@ fn report(failure: Failure) {
     // Where there is a hook, it is this one.
     drop(miette::set_hook(Box::new(move |_| Box::new(whole_words.clone().build()))));
     drop(writeln!(io::stderr(), "{:?}", miette::Report::new(failure)));
+}
+
+#[cfg(test)]
+mod tests {
+    use eigenscape::{Error, architectures::NoSettings};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_done_with_two_plugins_of_one_name() {
+        let list = || run_with(["xtask", "list", "estimator", "lanczos"].map(Into::into), &plugins());
+        assert_eq!(format!("{:?}", list()), format!("{:?}", ExitCode::SUCCESS));
+        let mut registry = plugins();
+        registry.estimators.add("lanczos", "my own", |NoSettings {}, _| {
+            Err(Error::input("lanczos", "is never built", "do not ask"))
+        });
+        let failure = distinct(&registry).unwrap_err();
+        assert_eq!(failure.exit_code(), 2);
+        let words = failure.to_string();
+        assert!(words.contains("estimator `lanczos`") && words.contains("my own"), "{words}");
+        let refused = run_with(["xtask", "list", "estimator"].map(Into::into), &registry);
+        assert_eq!(format!("{refused:?}"), format!("{:?}", ExitCode::from(2)));
+    }
 }

@@ -32,6 +32,8 @@ pub struct Registry {
     /// How operations that are not built in are evaluated: networks, losses and penalties of plugins
     /// may emit them.
     pub operations: Definitions,
+    /// How many plugins and operations [`Self::complete`] has seen.
+    own: usize,
 }
 
 /// Two plugins of one kind that have the same name.
@@ -75,11 +77,39 @@ impl Default for Registry {
             default_losses: DefaultLosses::default(),
             regularizers: Catalog::new("regularizer"),
             operations: Definitions::default(),
+            own: 0,
         }
     }
 }
 
 impl Registry {
+    /// Says that all plugins so far are those of Eigenscape's own sources: any more are
+    /// [others](Self::has_others).
+    #[must_use]
+    pub fn complete(self) -> Self {
+        Self { own: self.len(), ..self }
+    }
+
+    /// Whether there are plugins from elsewhere: then the version of Eigenscape does not say which
+    /// numbers a program computes.
+    #[must_use]
+    pub fn has_others(&self) -> bool {
+        self.len() != self.own
+    }
+
+    /// How many plugins and operations there are.
+    fn len(&self) -> usize {
+        let Self { architectures, datasets, estimators, distances, losses, regularizers, operations, .. } =
+            self;
+        architectures.entries.len()
+            + datasets.entries.len()
+            + estimators.entries.len()
+            + distances.entries.len()
+            + losses.entries.len()
+            + regularizers.entries.len()
+            + operations.len()
+    }
+
     /// Every pair of plugins that have one name.
     pub fn clashes(&self) -> impl Iterator<Item = &Clash> {
         let Self { architectures, datasets, estimators, distances, losses, regularizers, .. } = self;
@@ -356,7 +386,8 @@ mod tests {
         let mut registry = Registry::default();
         add(&mut registry, "mine", "the first");
         add(&mut registry, "other", "another");
-        assert!(registry.check().is_ok());
+        let mut registry = registry.complete();
+        assert!(registry.check().is_ok() && !registry.has_others());
         add(&mut registry, "mine", "the second");
         let error = registry.check().unwrap_err().to_string();
         assert!(error.contains("distance `mine`"), "{error}");
@@ -364,6 +395,9 @@ mod tests {
         let build = |name| registry.distances.build(name, toml::Table::new(), &Environment::default());
         assert!(matches!(build("mine"), Err(PluginError::Build(again)) if again.to_string() == error));
         assert!(build("other").is_ok());
+        assert!(!registry.has_others(), "what is refused is no plugin");
+        add(&mut registry, "more", "from elsewhere");
+        assert!(registry.has_others());
     }
 
     #[test]

@@ -30,7 +30,7 @@ const EIGENVALUES: usize = 3;
 /// Runs the example.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let network = Network::new(&[2], |scope, x| {
-        let x = nn::linear(&mut scope.at("hidden"), x, 8, true)?;
+        let x = nn::linear(&mut scope.at("hidden"), x, 24, true)?;
         let x = nn::activation(scope, x, nn::Activation::Tanh)?;
         nn::linear(&mut scope.at("out"), x, 1, true)
     })?;
@@ -79,7 +79,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     println!("a step of {n} parameters in {} products, {error:.1e} off", info.iter_count);
     assert!(error < 1e-11);
 
-    // Of A + δI the largest eigenvalues.
+    // Of A + δI the largest eigenvalues. (For fewer than 65 dimensions faer wants the matrix written out.)
     let mut vectors = Mat::<f64>::zeros(n, EIGENVALUES);
     let mut values = [0.0; EIGENVALUES];
     let start = Col::from_fn(n, |i| 1.0 + i as f64);

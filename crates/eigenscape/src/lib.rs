@@ -112,12 +112,13 @@ pub use eigenscape_estimators::{
 };
 pub use eigenscape_losses as losses;
 pub use eigenscape_program::{
-    Affinity, Graph, Init, InitRules, Linearity, Loss, LossFunction, Mode, Network, NodeRef, Operation,
-    Parameter, Primitive, Scope, Value, Variables, nn, operations, transforms,
+    Affinity, Error as ProgramError, Graph, Init, InitRules, Linearity, Loss, LossFunction, Mode, Network,
+    NodeRef, Operation, Parameter, Primitive, Scope, Value, Variables, nn, operations, transforms,
 };
 pub use eigenscape_regularizers as regularizers;
 pub use eigenscape_runtime::{Array, Backend, Definitions};
 pub use faer;
+pub use rand;
 
 pub use self::{
     candle::{Accuracy, CandleOperator},
@@ -134,5 +135,5 @@ pub fn plugins() -> Registry {
     estimators::register(&mut registry);
     losses::register(&mut registry);
     regularizers::register(&mut registry);
-    registry
+    registry.complete()
 }

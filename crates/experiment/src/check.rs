@@ -320,6 +320,7 @@ impl Checker<'_> {
             runs: 1,
             other_data: 0,
             backend: Arc::new(Cpu::with(self.registry.operations.clone())),
+            other_plugins: self.registry.has_others(),
             model: self.model(&raw.model)?,
             augment: self.augment(&raw.data, &*data, train.is_some())?,
             data,

@@ -76,6 +76,8 @@ pub struct RunPlan {
     pub augment: Option<Augmentation>,
     /// What programs run on: it knows the operations of plugins.
     pub backend: Arc<dyn Backend>,
+    /// Whether there are plugins of which the version of Eigenscape knows nothing.
+    pub other_plugins: bool,
     /// The network.
     pub model: ModelPlan,
     /// The loss.

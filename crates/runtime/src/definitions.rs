@@ -54,6 +54,18 @@ impl Definitions {
         self.0.insert(TypeId::of::<P>(), Arc::new(of_any));
     }
 
+    /// How many operations have a definition.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no operation has one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Evaluates an operation.
     ///
     /// # Errors
