@@ -95,5 +95,45 @@ fn the_example_obeys_its_laws_and_runs() {
     assert_eq!((of("gram"), of("two-atoms")), (4, 2), "{found:#}");
     assert!(!found["runs"][0]["distances"].as_array().unwrap().is_empty());
     let output = run(binary, &folder, &["list", "estimator", "two-atoms"]);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("probes = 8"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("probes (required)"), "{output:?}");
+}
+
+fn new(folder: &Path, kind: &str, name: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask")).args(["new", kind, name]).current_dir(folder).output().unwrap()
+}
+
+/// Each kind: its tests, and its experiment.
+#[test]
+fn what_new_writes_obeys_its_laws_and_runs() {
+    let folder = TempDir::new().unwrap();
+    for kind in ["architecture", "distance", "estimator", "primitive"] {
+        let name = format!("my-{kind}");
+        let output = new(folder.path(), kind, &name);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let krate = folder.path().join(&name);
+        cargo(&krate, &["test"]);
+        let output = run(&name, &krate, &["reproduce", "experiment.toml", "--quiet"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(krate.join("runs").join(&name).join("report.html").is_file());
+    }
+}
+
+#[test]
+fn new_replaces_nothing() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("mine")).unwrap();
+    fs::write(folder.path().join("yours"), "mine").unwrap();
+    for name in ["mine", "yours", "no name", "lanczos"] {
+        let output = new(folder.path(), "estimator", name);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+    }
+    assert_eq!(fs::read_dir(folder.path().join("mine")).unwrap().count(), 0);
+    assert_eq!(fs::read_to_string(folder.path().join("yours")).unwrap(), "mine");
+    // In the repository the way to its crates is relative.
+    let inside = tempfile::tempdir_in(binaries()).unwrap();
+    if inside.path().starts_with(root()) {
+        assert!(new(inside.path(), "distance", "near").status.success());
+        let manifest = fs::read_to_string(inside.path().join("near/Cargo.toml")).unwrap();
+        assert!(manifest.contains("\"../../../../crates/eigenscape\""), "{manifest}");
+    }
 }

@@ -76,6 +76,7 @@ fn dispatch(command: Command, registry: &Registry) -> Result<()> {
         Command::Report { directory } => commands::report::run(&directory),
         Command::Data { name } => commands::data::run(&name),
         Command::Verify(arguments) => commands::verify::run(&arguments, registry),
+        Command::New { kind, name } => commands::new::run(kind, &name, registry),
         Command::Schema => print(format_args!("{:#}", eigenscape_experiment::schema::experiment(registry))),
     }
 }
