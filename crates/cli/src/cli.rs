@@ -108,7 +108,10 @@ pub struct Overrides {
     /// Replace a value of the files, as in --set train.epochs=2
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Of a file with several experiments ([[case]]) the one of this name; more than once for more
+    // An attribute: rustdoc would take the brackets for a link.
+    #[arg(
+        help = "Of a file with several experiments ([[case]]) the one of this name; more than once for more"
+    )]
     #[arg(long, value_name = "CASE")]
     pub only: Vec<String>,
     /// The files' [profile.small], which shortens what would take days, or [profile.full] [default: small, without a GPU]

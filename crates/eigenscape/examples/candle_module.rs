@@ -22,7 +22,7 @@ struct Mlp {
 }
 
 impl Mlp {
-    fn new(variables: VarBuilder) -> candle_core::Result<Self> {
+    fn new(variables: &VarBuilder) -> candle_core::Result<Self> {
         Ok(Self {
             hidden: candle_nn::linear(2, 6, variables.pp("hidden"))?,
             out: candle_nn::linear(6, 1, variables.pp("out"))?,
@@ -44,7 +44,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     };
     let (inputs, targets) = (tensor(1.3, (SAMPLES, 2))?, tensor(0.7, (SAMPLES, 1))?);
     let variables = VarMap::new();
-    let module = Mlp::new(VarBuilder::from_varmap(&variables, DType::F64, &Device::Cpu))?;
+    let module = Mlp::new(&VarBuilder::from_varmap(&variables, DType::F64, &Device::Cpu))?;
     for (index, variable) in by_name(&variables).iter().map(|(_, variable)| variable).enumerate() {
         // Candle draws weights at random; here they are the same in every run.
         let count = variable.elem_count();

@@ -93,13 +93,16 @@ mod linear_operator;
 pub use candle_core;
 pub use candle_nn;
 pub use eigenscape_architectures as architectures;
+#[doc(inline)]
 pub use eigenscape_core::{
     Architecture, Context, Curvature, CurvatureOperator, Dataset, Distance, Error, Estimate, ExactFactor,
     FactorColumns, FactorSource, Group, GroupSelector, Interrupt, Landscape, Number, Probe, ProbeEstimator,
     Progress, Random, Registry, Regularizer, Result, Spectrum, Weights, landscape::NetworkOperator,
     registry::Environment,
 };
+#[doc(inline)]
 pub use eigenscape_cpu::{Cpu, Plain};
+#[doc(inline)]
 pub use eigenscape_curvature::{
     Factor, Function, KnownLoss, LossGradient, MeanLoss, Objective, Over, Penalty, PenaltyFunction,
     PenaltyScope, Point, Product, Programs, RowSize, Rows, TargetRows, TraceEstimate, class_targets,
@@ -111,11 +114,13 @@ pub use eigenscape_estimators::{
     lanczos::Lanczos, trace::Trace,
 };
 pub use eigenscape_losses as losses;
+#[doc(inline)]
 pub use eigenscape_program::{
     Affinity, Error as ProgramError, Graph, Init, InitRules, Linearity, Loss, LossFunction, Mode, Network,
     NodeRef, Operation, Parameter, Primitive, Scope, Value, Variables, nn, operations, transforms,
 };
 pub use eigenscape_regularizers as regularizers;
+#[doc(inline)]
 pub use eigenscape_runtime::{Array, Backend, Definitions};
 pub use faer;
 pub use rand;

@@ -1,7 +1,5 @@
 //! Each example runs, and finds what it is compared with.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 #[path = "../examples/my_network.rs"]
 mod my_network;
 

@@ -1,7 +1,5 @@
 //! Operators in faer's solvers: what happens where a product fails.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use eigenscape::{
     CurvatureOperator, Error, ExactFactor, LinearOperator, Result,
     candle_core::{DType, Device, Tensor},

@@ -108,7 +108,7 @@ fn all(choices: &Choices) -> Result<Vec<Named>> {
             Ok(found) => {
                 all.extend(found.into_iter().map(|experiment| {
                     (experiment.name().map_or_else(of_file, str::to_owned), Ok(experiment))
-                }))
+                }));
             }
             Err(why) => all.push((of_file(), Err(why))),
         }

@@ -112,7 +112,7 @@ pub struct Held<'a> {
 impl Held<'_> {
     /// ‖θ‖.
     pub fn norm(&self) -> Result<f64> {
-        let squares = self.origin.iter().map(|tensor| squared_norm(tensor));
+        let squares = self.origin.iter().map(squared_norm);
         Ok(squares.sum::<Result<f64>>()?.sqrt())
     }
 
