@@ -1,4 +1,5 @@
-//! Confident classifiers: every derivative in f32 and f64 against the truth that `tests/confident/generate.py` computed in 120 digits.
+//! Confident classifiers: every derivative in f32 and f64 against the truth that
+//! `tests/confident/generate.py` computed in 120 digits.
 
 use std::{collections::HashMap, path::Path};
 
@@ -12,8 +13,8 @@ type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 /// f32 products are as good as this, relative to the largest entry (at most λ_max).
 const PRODUCTS_F32: f64 = 1e-6;
 
-/// What the programs of a training step and of a penalty may lose: the forward pass itself is in their type, and an error of large outputs is one
-/// of the probabilities' exponents.
+/// What the programs of a training step and of a penalty may lose: the forward pass itself is in
+/// their type, and an error of large outputs is one of the probabilities' exponents.
 const STEPS: [f64; 2] = [1e-3, 1e-9];
 
 struct Case {

@@ -1,4 +1,5 @@
-//! The LeNet that PyTorch trained on Fashion-MNIST: exact spectra of every parameter tensor and of the whole network.
+//! The LeNet that PyTorch trained on Fashion-MNIST: exact spectra of every parameter tensor and of
+//! the whole network.
 
 use std::{collections::HashMap, path::Path};
 
@@ -41,7 +42,8 @@ impl Reference {
         let network = Network::new(&[1, 32, 32], |scope, x| LeNet.build(scope, x, 10))?;
         let weights =
             network.parameters().iter().map(|p| self.tensors[&format!("param.{}", p.name)].clone()).collect();
-        // u8/255, (x − 0.5)/0.5 in f32, as data loaders do; then two pixels of −1 around the image: zeros, shifted by 1.
+        // u8/255, (x − 0.5)/0.5 in f32, as data loaders do; then two pixels of −1 around the image:
+        // zeros, shifted by 1.
         let pixels = self.tensors["images_u8"].flatten_all()?.to_vec1::<u8>()?;
         let pixels: Vec<f32> = pixels.into_iter().map(|p| (f32::from(p) / 255.0 - 0.5) / 0.5).collect();
         let pixels = Tensor::from_vec(pixels, (100, 1, 28, 28), &Device::Cpu)?.to_dtype(DType::F64)?;
@@ -85,7 +87,8 @@ fn check(dtype: DType, memory: usize, exact: f64, lanczos: f64) -> Fallible<()> 
     let full = &GroupSelector::Full.resolve(&network, 100)?[0];
     let mut trace = 0.0;
     let groups = GroupSelector::Parameters.resolve(&network, 100)?;
-    // Of every tensor, and the Gauss-Newton matrix of the whole network, which is made of the same columns.
+    // Of every tensor, and the Gauss-Newton matrix of the whole network, which is made of the same
+    // columns.
     let mut operators: Vec<_> =
         groups.iter().map(|group| landscape.operator(Curvature::Hessian, group)).collect();
     operators.push(landscape.operator(Curvature::GaussNewton, full));

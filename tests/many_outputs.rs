@@ -1,4 +1,5 @@
-//! `gram` and `trace` where a sample has many more outputs than the group has parameters: an image that becomes an image.
+//! `gram` and `trace` where a sample has many more outputs than the group has parameters: an image
+//! that becomes an image.
 
 use std::time::Instant;
 
@@ -75,7 +76,8 @@ fn three_parameters_take_three_passes() -> Fallible<()> {
     Ok(())
 }
 
-/// Both sides, by the matrix itself: few outputs (passes backward) and many (passes forward), several groups at once.
+/// Both sides, by the matrix itself: few outputs (passes backward) and many (passes forward),
+/// several groups at once.
 #[test]
 fn either_side_gives_the_matrix() -> Fallible<()> {
     for (channels, side) in [(1, 2), (2, 8)] {

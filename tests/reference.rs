@@ -1,6 +1,8 @@
-//! Walks the reference cases that PyTorch computed and checks every derivative against them, in f64.
+//! Walks the reference cases that PyTorch computed and checks every derivative against them, in
+//! f64.
 //!
-//! The cases are those of `tests/reference/`, or of the folder that `EIGENSCAPE_REFERENCE` names, and those of `tests/layers/`.
+//! The cases are those of `tests/reference/`, or of the folder that `EIGENSCAPE_REFERENCE` names,
+//! and those of `tests/layers/`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -58,7 +60,8 @@ fn walk(folder: &Path) -> Fallible<()> {
         .collect::<Fallible<_>>()?;
     cases.sort();
     assert!(!cases.is_empty(), "no case in {}", folder.display());
-    // Written to the stream itself, which the test harness does not capture: the figures show even when all is well.
+    // Written to the stream itself, which the test harness does not capture: the figures show even
+    // when all is well.
     let mut out = std::io::stdout().lock();
     writeln!(out)?;
     let mut failures = Vec::new();

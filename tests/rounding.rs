@@ -59,8 +59,9 @@ impl Setting {
     }
 }
 
-/// Every eigenvalue that f32 lists is one of f64's, and what f32 leaves out is about below its rounding there: `of` eigenvalues, an error moves them by at
-/// most `of` the rounding (singular values of a factor, the eigenvalues themselves otherwise).
+/// Every eigenvalue that f32 lists is one of f64's, and what f32 leaves out is about below its
+/// rounding there: `of` eigenvalues, an error moves them by at most `of` the rounding (singular
+/// values of a factor, the eigenvalues themselves otherwise).
 fn assert_honest([single, double]: &[Spectrum; 2], of: fn(f64) -> f64, what: &str) {
     let rounding = single.rounding.expect("an exact spectrum has a rounding");
     assert!(single.exact && double.exact && rounding > double.rounding.unwrap_or(0.0));
@@ -123,7 +124,8 @@ fn gram_lists_no_eigenvalue_that_is_not_there() -> Fallible<()> {
             double.eigenvalues.len(),
             single.eigenvalues.first()
         );
-        // What f32 lists is in f64 the same to the accuracy of numbers in f32; what underflows there is not listed.
+        // What f32 lists is in f64 the same to the accuracy of numbers in f32; what underflows
+        // there is not listed.
         assert!(single.eigenvalues.len() <= double.eigenvalues.len(), "{scale}: {single:?} {double:?}");
         for (value, expected) in single.eigenvalues.iter().zip(&double.eigenvalues) {
             let allowed = 1e-5 * double.lambda_max();

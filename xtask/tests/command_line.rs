@@ -718,7 +718,8 @@ fn study() -> TempDir {
     let experiments = folder.path().join("experiments/layers");
     fs::create_dir_all(experiments.join("base")).unwrap();
     fs::copy(folder.path().join("xy.safetensors"), experiments.join("xy.safetensors")).unwrap();
-    fs::write(experiments.join("base/small.toml"), EXPERIMENT).unwrap();
+    let base = EXPERIMENT.replace("at = [0, 2]", "at = \"end\"");
+    fs::write(experiments.join("base/small.toml"), base).unwrap();
     fs::write(experiments.join("base/fast.toml"), "seed = 3\ntrain.optimizer.lr = 0.5\n").unwrap();
     fs::write(experiments.join("study.toml"), STUDY).unwrap();
     folder

@@ -345,13 +345,19 @@ fn a_report_on_results_that_do_not_fit_together_is_refused() {
             "no {problem:?} in {text}"
         );
     }
-    let mut twice = whole.clone();
-    let run = twice["runs"][0].clone();
-    twice["runs"].as_array_mut().unwrap().push(run);
-    twice.as_object_mut().unwrap().remove("variants");
-    fs::write(&file, serde_json::to_string(&twice).unwrap()).unwrap();
-    let text = says(here, &["report", "runs/small"], 1);
-    assert!(text.contains("runs/small/notes.json: runs: 1, and results.json has 2"), "{text}");
+    for (seed, problem) in [
+        (0, "runs/small/results.json: runs[1].name: `` is there twice"),
+        (1, "runs/small/notes.json: runs: 1, and results.json has 2"),
+    ] {
+        let mut twice = whole.clone();
+        let mut run = twice["runs"][0].clone();
+        run["seed"] = (run["seed"].as_u64().unwrap() + seed).into();
+        twice["runs"].as_array_mut().unwrap().push(run);
+        twice.as_object_mut().unwrap().remove("variants");
+        fs::write(&file, serde_json::to_string(&twice).unwrap()).unwrap();
+        let text = says(here, &["report", "runs/small"], 1);
+        assert!(text.contains(problem), "{text}");
+    }
     fs::write(&file, serde_json::to_string(&whole).unwrap()).unwrap();
     says(here, &["report", "runs/small"], 0);
     // Edited by hand, it is no longer what was measured: the run is made again, and the edited one kept.

@@ -26,7 +26,8 @@ pub struct AgainstTrace {
 }
 
 impl AgainstTrace {
-    /// Every pair that all runs have, where there are runs enough for a line; runs that diverged or miss one of the network's spectra have no part.
+    /// Every pair that all runs have, where there are runs enough for a line; runs that diverged or
+    /// miss one of the network's spectra have no part.
     #[must_use]
     pub fn all(runs: &[Run]) -> Vec<Self> {
         let ended: Vec<&Run> = runs.iter().filter(|run| run.diverged.is_none()).collect();

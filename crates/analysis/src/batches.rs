@@ -29,8 +29,9 @@ pub fn spreads(run: &Run) -> Vec<Spread<'_>> {
 
 /// The results with one record in the place of those of several samples.
 ///
-/// The spectrum of a mean is the mean of the measures; it is an estimate, whose trace has the standard error of a mean over samples. Its
-/// extreme eigenvalues, and distances, are means. Class means are those of the first sample.
+/// The spectrum of a mean is the mean of the measures; it is an estimate, whose trace has the
+/// standard error of a mean over samples. Its extreme eigenvalues, and distances, are means. Class
+/// means are those of the first sample.
 #[must_use]
 pub fn averaged(results: &Results) -> Results {
     Results { runs: results.runs.iter().map(averaged_run).collect(), ..results.clone() }
@@ -56,7 +57,8 @@ pub fn averaged_run(run: &Run) -> Run {
     }
 }
 
-/// Whether two records are of one matrix by one estimator, both on one of several samples or both on the only one.
+/// Whether two records are of one matrix by one estimator, both on one of several samples or both
+/// on the only one.
 fn same_matrix(a: &ProbeRecord, b: &ProbeRecord) -> bool {
     (a.epoch, a.batch.is_some(), &a.group, &a.curvature, &a.estimator)
         == (b.epoch, b.batch.is_some(), &b.group, &b.curvature, &b.estimator)

@@ -41,8 +41,9 @@ pub enum Errors {
 }
 
 impl Profile {
-    /// The distances by `metric` between spectra of `curvature`, each the mean over the batches of an epoch. Where the distance of a layer is
-    /// missing, that batch of that epoch does not count: the layer would seem nearer than it is.
+    /// The distances by `metric` between spectra of `curvature`, each the mean over the batches of
+    /// an epoch. Where the distance of a layer is missing, that batch of that epoch does not count:
+    /// the layer would seem nearer than it is.
     ///
     /// # Errors
     /// In words, why there are none.
@@ -141,7 +142,8 @@ impl Profile {
         self.band.iter().map(least).filter(move |(_, least)| *least != own)
     }
 
-    /// The bandwidths at which it is another answer whether the least distance is in the middle half.
+    /// The bandwidths at which it is another answer whether the least distance is in the middle
+    /// half.
     #[must_use]
     pub fn flips(&self) -> Vec<f64> {
         let own = self.is_least_in_the_middle_half();
@@ -236,8 +238,8 @@ fn at(record: &DistanceRecord, bandwidth: f64) -> Option<f64> {
     band.values.get(index).copied()
 }
 
-/// The layers in order of appearance, each with the sum over the epochs of the mean over an epoch's batches; `None` without layers, or where
-/// one has no value.
+/// The layers in order of appearance, each with the sum over the epochs of the mean over an epoch's
+/// batches; `None` without layers, or where one has no value.
 fn summed(
     records: &[(&str, &DistanceRecord)],
     moments: &BTreeSet<Moment>,

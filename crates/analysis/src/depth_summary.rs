@@ -1,4 +1,5 @@
-//! Distances by depth over several experiments: where in a network, whichever it is, the layers are that are most like the whole.
+//! Distances by depth over several experiments: where in a network, whichever it is, the layers are
+//! that are most like the whole.
 
 use eigenscape_core::results::Run;
 
@@ -8,7 +9,8 @@ use crate::{
     reruns::grouped,
 };
 
-/// The distances that the question is asked in: as it should be, the paper's other one, and what the published code computes.
+/// The distances that the question is asked in: as it should be, the paper's other one, and what
+/// the published code computes.
 pub const METRICS: [&str; 3] = ["wasserstein", "kl", "wasserstein-density-values"];
 /// The moments: summed over the epochs, and at the best.
 pub const MOMENTS: [When; 2] = [When::All, When::Best];
@@ -29,8 +31,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The variants of an experiment that were measured by all of [`METRICS`], each with its reruns' mean. A network of one or two layers has
-    /// no middle, a run that diverged has no last epoch, and one that misses a spectrum has not all layers: they are left out.
+    /// The variants of an experiment that were measured by all of [`METRICS`], each with its
+    /// reruns' mean. A network of one or two layers has no middle, a run that diverged has no last
+    /// epoch, and one that misses a spectrum has not all layers: they are left out.
     #[must_use]
     pub fn all(experiment: &str, runs: &[Run]) -> Vec<Self> {
         let mut entries = Vec::new();
@@ -54,7 +57,8 @@ impl Entry {
         entries
     }
 
-    /// The distances of its layers, divided by the largest; of `METRICS[metric]` at `MOMENTS[moment]`.
+    /// The distances of its layers, divided by the largest; of `METRICS[metric]` at
+    /// `MOMENTS[moment]`.
     #[must_use]
     pub fn profile(&self, metric: usize, moment: usize) -> &Profile {
         &self.profiles[metric * MOMENTS.len() + moment]

@@ -18,13 +18,16 @@ pub const FEWEST_CLASSES: usize = 3;
 /// Steps of gradient descent.
 const STEPS: usize = 2000;
 
-/// A place of each mean in the plane such that near ones are near: t-SNE (van der Maaten & Hinton 2008), exact, on the Euclidean distances
-/// between the means, with a perplexity of C − 1, as many as a mean has neighbours of its class (V. Papyan's code of 2019 has the same).
+/// A place of each mean in the plane such that near ones are near: t-SNE (van der Maaten & Hinton
+/// 2008), exact, on the Euclidean distances between the means, with a perplexity of C − 1, as many
+/// as a mean has neighbours of its class (V. Papyan's code of 2019 has the same).
 ///
-/// The descent starts from the same random places at each call and is sequential: the places follow from the means alone.
+/// The descent starts from the same random places at each call and is sequential: the places follow
+/// from the means alone.
 ///
 /// # Errors
-/// In words, why there is no picture: too few classes, or means that are all the same or not finite.
+/// In words, why there is no picture: too few classes, or means that are all the same or not
+/// finite.
 pub fn in_the_plane(means: &ClassMeans) -> Result<Vec<[f64; 2]>, String> {
     let classes = means.labels.iter().map(|label| label.0).collect::<BTreeSet<_>>().len();
     if classes < FEWEST_CLASSES {
@@ -44,7 +47,8 @@ pub fn in_the_plane(means: &ClassMeans) -> Result<Vec<[f64; 2]>, String> {
     }
 }
 
-/// Coordinates, a row a mean, with the same inner products (classical scaling): U √Λ of the Gram matrix U Λ Uᵀ.
+/// Coordinates, a row a mean, with the same inner products (classical scaling): U √Λ of the Gram
+/// matrix U Λ Uᵀ.
 ///
 /// # Errors
 /// In words, where the means are all the same or not finite.
@@ -83,7 +87,8 @@ mod tests {
 
     const CLASSES: usize = 5;
 
-    /// Means of P = 40 numbers: those of a class lie about a centre of its own, `spread` away from it.
+    /// Means of P = 40 numbers: those of a class lie about a centre of its own, `spread` away from
+    /// it.
     fn clusters(classes: usize, spread: f64) -> ClassMeans {
         // As good as random, between −1 and 1.
         let wave = |seed: usize, i: usize| (((seed * 40 + i) as f64 * 12.9898).sin() * 43758.5453).fract();

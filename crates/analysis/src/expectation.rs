@@ -29,7 +29,8 @@ pub enum Quantity {
     TrainAccuracy,
     /// Share of the test split that is classified rightly.
     TestAccuracy,
-    /// Training accuracy minus test accuracy; where there are no classes, test loss minus training loss.
+    /// Training accuracy minus test accuracy; where there are no classes, test loss minus training
+    /// loss.
     GeneralisationGap,
     /// The trace of a group's curvature.
     Trace,

@@ -1,8 +1,8 @@
-//! From results to what they say: functions from `results.json` to numbers and verdicts, of which neither an experiment nor a
-//! figure knows how they come about.
+//! From results to what they say: functions from `results.json` to numbers and verdicts, of which
+//! neither an experiment nor a figure knows how they come about.
 //!
-//! These are no plugins: an experiment states what it *expects* ([`expectation`]), and every report shows the rest where there
-//! is data for it.
+//! These are no plugins: an experiment states what it *expects* ([`expectation`]), and every report
+//! shows the rest where there is data for it.
 
 pub mod against_trace;
 pub mod batches;

@@ -8,8 +8,8 @@ use crate::{
     uncertainty::Number,
 };
 
-/// The record of the best epoch: of the highest test accuracy, or of the lowest test loss where there are no classes; the earliest
-/// where several are, and none without a test split.
+/// The record of the best epoch: of the highest test accuracy, or of the lowest test loss where
+/// there are no classes; the earliest where several are, and none without a test split.
 #[must_use]
 pub fn best(training: &[TrainingRecord]) -> Option<&TrainingRecord> {
     let merit = |record: &TrainingRecord| record.test_accuracy.or(record.test_loss.map(|loss| -loss));
@@ -17,7 +17,8 @@ pub fn best(training: &[TrainingRecord]) -> Option<&TrainingRecord> {
     with_merit.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(record, _)| record)
 }
 
-/// Training accuracy minus test accuracy; where there are no classes, test loss minus training loss. None without a test split.
+/// Training accuracy minus test accuracy; where there are no classes, test loss minus training
+/// loss. None without a test split.
 #[must_use]
 pub fn gap(record: &TrainingRecord) -> Option<f64> {
     match (record.train_accuracy, record.test_accuracy) {
@@ -39,9 +40,10 @@ pub fn of_training(quantity: Quantity, record: &TrainingRecord) -> Option<f64> {
     }
 }
 
-/// The records that a subject is about, by epoch: of anything but the trace those with eigenvalues. Where a group was measured by several
-/// estimators the exact one counts, else that with the narrowest interval of the trace or of the
-/// largest eigenvalue, where one of these is asked for, else the first.
+/// The records that a subject is about, by epoch: of anything but the trace those with eigenvalues.
+/// Where a group was measured by several estimators the exact one counts, else that with the
+/// narrowest interval of the trace or of the largest eigenvalue, where one of these is asked for,
+/// else the first.
 #[must_use]
 pub fn records<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
     let trace = subject.quantity == Quantity::Trace;
@@ -62,7 +64,8 @@ pub fn records<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
     records
 }
 
-/// The quantity after each epoch at which it was measured; `classes` is their number, where there are some.
+/// The quantity after each epoch at which it was measured; `classes` is their number, where there
+/// are some.
 ///
 /// # Errors
 /// In words, why there is none, or why it is not known after an epoch.

@@ -1,8 +1,8 @@
 //! How many eigenvalues stand out of the bulk.
 //!
-//! Both ways look at the logarithms of the largest positive eigenvalues, since the bulk of a network's spectrum reaches over many
-//! orders of magnitude down to zero, at most four times as many as there are classes: farther down every spectrum has
-//! gaps that say nothing about outliers.
+//! Both ways look at the logarithms of the largest positive eigenvalues, since the bulk of a
+//! network's spectrum reaches over many orders of magnitude down to zero, at most four times as
+//! many as there are classes: farther down every spectrum has gaps that say nothing about outliers.
 //!
 //! Of what Lanczos finds the converged Ritz values count, one for all probes. They end at the first
 //! Ritz value that has not converged and is near none that has: below it eigenvalues are not known,
@@ -117,7 +117,8 @@ fn largest_gap(descending: &[f64], known: usize) -> Option<usize> {
     others.into_iter().all(|gap| gap <= largest).then_some(index + 1)
 }
 
-/// How many are nearer to the upper one of two means (k-means with k = 2; its random starts are always the same).
+/// How many are nearer to the upper one of two means (k-means with k = 2; its random starts are
+/// always the same).
 fn upper_cluster(logarithms: &[f64]) -> Result<usize, String> {
     let failed = |error: &dyn std::fmt::Display| format!("the eigenvalues cannot be clustered: {error}");
     let column = Array2::from_shape_fn((logarithms.len(), 1), |(i, _)| logarithms[i]);

@@ -30,8 +30,8 @@ pub fn grouped(runs: &[Run]) -> Vec<(&str, Vec<&Run>)> {
     groups
 }
 
-/// One record a variant; none where nothing was trained. The last epoch of a run that diverged is no result of its variant: such runs are
-/// counted and left out.
+/// One record a variant; none where nothing was trained. The last epoch of a run that diverged is
+/// no result of its variant: such runs are counted and left out.
 #[must_use]
 pub fn statistics(runs: &[Run]) -> Vec<VariantRecord> {
     if runs.iter().all(|run| run.training.len() < 2 && run.diverged.is_none()) {
@@ -113,7 +113,8 @@ mod tests {
         assert_eq!((record.runs, record.diverged), (3, 1));
         let accuracy = record.statistics.iter().find(|s| s.quantity == "test-accuracy").unwrap();
         assert!((accuracy.mean - 0.85).abs() < 1e-12, "{accuracy:?}");
-        // A variant of which nothing is left is still told of, also where the first epoch was not reached.
+        // A variant of which nothing is left is still told of, also where the first epoch was not
+        // reached.
         let none = Run { training: vec![trained(0, 0.1)], diverged: Some(divergence()), ..Run::default() };
         let [record] = statistics(&[none]).try_into().unwrap();
         assert_eq!((record.runs, record.diverged, record.statistics), (1, 1, vec![]));

@@ -144,8 +144,9 @@ impl Number {
         self.half_width().map(|half| [self.value - half, self.value + half + self.above])
     }
 
-    /// The 95 % interval of the difference of two independent numbers whose errors may differ (Welch's, with the degrees of freedom of
-    /// Welch and Satterthwaite); `None` where an error is unknown.
+    /// The 95 % interval of the difference of two independent numbers whose errors may differ
+    /// (Welch's, with the degrees of freedom of Welch and Satterthwaite); `None` where an error is
+    /// unknown.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Option<[f64; 2]> {
         let half = self.spread().and(other.spread()).half_width()?;
@@ -165,7 +166,8 @@ impl Number {
     }
 }
 
-/// The squared standard error s² of a sum of independent terms, with Σ s⁴/ν over them: its degrees of freedom are (Σ s²)²/(Σ s⁴/ν).
+/// The squared standard error s² of a sum of independent terms, with Σ s⁴/ν over them: its degrees
+/// of freedom are (Σ s²)²/(Σ s⁴/ν).
 #[derive(Clone, Copy)]
 enum Spread {
     Known { square: f64, weight: f64 },
@@ -196,9 +198,10 @@ impl Spread {
 
 /// How many random vectors a record's estimate is the mean of; 1 for what is exact.
 ///
-/// Results of earlier versions do not say it, but each probe finds the eigenvalue of the largest size, the first to converge: it is
-/// there once a probe. Where it has not converged the number comes out too small, and intervals too wide; so at least 2 when a
-/// standard error shows that there were several.
+/// Results of earlier versions do not say it, but each probe finds the eigenvalue of the largest
+/// size, the first to converge: it is there once a probe. Where it has not converged the number
+/// comes out too small, and intervals too wide; so at least 2 when a standard error shows that
+/// there were several.
 #[must_use]
 pub fn probes(record: &ProbeRecord) -> usize {
     if let Some(probes) = record.probes {

@@ -16,11 +16,13 @@ use crate::{
 /// A run with the number of its classes, where it has some.
 pub type Classified<'a> = (&'a Run, Option<usize>);
 
-/// What was measured, in words, and whether it is what was expected; or why nothing could be measured.
+/// What was measured, in words, and whether it is what was expected; or why nothing could be
+/// measured.
 type Finding = Result<(String, Verdict), String>;
 
-/// Checks an expectation. Where a run diverged stands where it stopped, not where its training ends, and one that misses a spectrum of what is
-/// claimed does not tell all of it: such runs are left out, and that is said.
+/// Checks an expectation. Where a run diverged stands where it stopped, not where its training
+/// ends, and one that misses a spectrum of what is claimed does not tell all of it: such runs are
+/// left out, and that is said.
 #[must_use]
 pub fn check(expectation: &Expectation, runs: &[Classified]) -> ClaimRecord {
     let (diverged, ended): (Vec<Classified>, Vec<Classified>) =
@@ -83,7 +85,8 @@ fn certain(holds: bool) -> Verdict {
     if holds { Verdict::Holds } else { Verdict::DoesNotHold }
 }
 
-/// Whether a number whose interval this is goes in a direction: only an interval that lies on one side of 0 tells.
+/// Whether a number whose interval this is goes in a direction: only an interval that lies on one
+/// side of 0 tells.
 fn goes(direction: Direction, [low, high]: [f64; 2]) -> Verdict {
     match [direction.along(low), direction.along(high)] {
         [a, b] if a > 0.0 && b > 0.0 => Verdict::Holds,

@@ -108,10 +108,7 @@ pub struct Overrides {
     /// Replace a value of the files, as in --set train.epochs=2
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    // An attribute: rustdoc would take the brackets for a link.
-    #[arg(
-        help = "Of a file with several experiments ([[case]]) the one of this name; more than once for more"
-    )]
+    /// Of a file with several experiments (`[[case]]`) the one of this name; more than once for more
     #[arg(long, value_name = "CASE")]
     pub only: Vec<String>,
     /// The files' [profile.small], which shortens what would take days, or [profile.full] [default: small, without a GPU]

@@ -58,7 +58,8 @@ impl Account {
         self.entries.iter().fold(0, |total: usize, entry| total.saturating_add(entry.bytes))
     }
 
-    /// The items from the largest, in words: "12.0 GiB for the Krylov basis, 31.5 MiB for a product".
+    /// The items from the largest, in words: "12.0 GiB for the Krylov basis, 31.5 MiB for a
+    /// product".
     #[must_use]
     pub fn words(&self) -> String {
         let mut entries: Vec<&Entry> = self.entries.iter().collect();

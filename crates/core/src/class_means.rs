@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Mean gradients by class and cross-class, P numbers each, known by their inner products: enough for every distance between them,
-/// and for coordinates in which to draw them.
+/// Mean gradients by class and cross-class, P numbers each, known by their inner products: enough
+/// for every distance between them, and for coordinates in which to draw them.
 ///
 /// ```
 /// use eigenscape_core::class_means::{ClassMean, ClassMeans};
@@ -21,7 +21,8 @@ pub struct ClassMeans {
     pub products: Vec<f64>,
 }
 
-/// The class c of the samples, and the label c' that the gradients are of: `None` for the mean over all labels c' ≠ c.
+/// The class c of the samples, and the label c' that the gradients are of: `None` for the mean over
+/// all labels c' ≠ c.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassMean(pub usize, pub Option<usize>);
 

@@ -20,7 +20,8 @@ pub enum Split {
 /// What a network should say for each example.
 #[derive(Debug, Clone)]
 pub enum Targets {
-    /// Class indices of type `u32` or `i64`: \[N\], or \[N, ...\] with one for each token, pixel or voxel.
+    /// Class indices of type `u32` or `i64`: \[N\], or \[N, ...\] with one for each token, pixel or
+    /// voxel.
     Classes {
         /// The indices, below `classes`, but for labels that the loss ignores.
         labels: Tensor,
@@ -108,7 +109,8 @@ pub trait Dataset: Send + Sync {
     /// When the data cannot be read, or there is no such split.
     fn examples(&self, split: Split) -> Result<Examples>;
 
-    /// Whether there are examples held out. Without them nothing is known of test loss and accuracy.
+    /// Whether there are examples held out. Without them nothing is known of test loss and
+    /// accuracy.
     fn has_test_split(&self) -> bool {
         true
     }
@@ -124,7 +126,8 @@ pub trait Dataset: Send + Sync {
         &[]
     }
 
-    /// For images \[C, H, W\]: what a black pixel is in each channel, with which images are padded. `None` where examples are no images.
+    /// For images \[C, H, W\]: what a black pixel is in each channel, with which images are padded.
+    /// `None` where examples are no images.
     fn background(&self) -> Option<Vec<f32>> {
         None
     }

@@ -1,4 +1,5 @@
-//! Densities of spectra: derived from the atoms by Gaussian broadening, never stored instead of them.
+//! Densities of spectra: derived from the atoms by Gaussian broadening, never stored instead of
+//! them.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -6,11 +7,13 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 ///
 /// ρ(x) = Σᵢ wᵢ 𝒩(x; λᵢ, σ²) = Σᵢ wᵢ exp(−(x − λᵢ)²/2σ²) / (σ√(2π)),
 ///
-/// at each point of `grid`, from `spectrum_atoms`, the (λᵢ, wᵢ) of [`Spectrum::atoms`](crate::Spectrum::atoms).
-/// The unit is that of 1/λ, and the integral over the line is Σᵢ wᵢ. The grid may be spaced as the caller likes; what
-/// lies more than about 39 σ away from every atom underflows to 0. Costs |atoms|·|grid| exponentials.
+/// at each point of `grid`, from `spectrum_atoms`, the (λᵢ, wᵢ) of
+/// [`Spectrum::atoms`](crate::Spectrum::atoms). The unit is that of 1/λ, and the integral over the
+/// line is Σᵢ wᵢ. The grid may be spaced as the caller likes; what lies more than about 39 σ away
+/// from every atom underflows to 0. Costs |atoms|·|grid| exponentials.
 ///
-/// `sigma` must be positive and finite: there is no density otherwise, and the values returned are not finite.
+/// `sigma` must be positive and finite: there is no density otherwise, and the values returned are
+/// not finite.
 ///
 /// ```
 /// use eigenscape_core::{Spectrum, density::gaussian_density};

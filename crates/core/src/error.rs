@@ -1,4 +1,5 @@
-//! One error type for everything a user can cause: it names the subject, the problem and the remedy.
+//! One error type for everything a user can cause: it names the subject, the problem and the
+//! remedy.
 
 use std::path::Path;
 
@@ -127,6 +128,7 @@ impl From<eigenscape_runtime::Error> for Error {
                 let remedy = "raise `memory` (the experiment's key), or measure on fewer samples or in f32";
                 Self::input("memory", error.to_string(), remedy)
             }
+            eigenscape_runtime::Error::Interrupted => Self::Interrupted,
             other => Self::Evaluation(other),
         }
     }

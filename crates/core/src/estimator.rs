@@ -28,8 +28,8 @@ pub struct Context<'a> {
     pub random: Random,
     /// Who wants to know how far it has come.
     pub progress: &'a dyn Progress,
-    /// Bytes that it may hold beside what the operator's products take. What can work in less does, and what cannot takes what
-    /// [`ProbeEstimator::memory`] says.
+    /// Bytes that it may hold beside what the operator's products take. What can work in less does,
+    /// and what cannot takes what [`ProbeEstimator::memory`] says.
     pub memory: usize,
 }
 
@@ -41,7 +41,8 @@ impl Context<'_> {
     }
 }
 
-/// What an estimator finds of an operator: its spectrum, or one number. A number has no eigenvalues, and so no density and no distance.
+/// What an estimator finds of an operator: its spectrum, or one number. A number has no
+/// eigenvalues, and so no density and no distance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Estimate {
     /// The spectrum, exact or estimated.
@@ -118,10 +119,12 @@ impl From<Estimate> for Findings {
 
 /// Computes or estimates the spectrum of a curvature operator, or one number of it.
 pub trait ProbeEstimator: Send + Sync {
-    /// What it finds of `operator`, with the number of products used and, where probes are random, the standard error.
+    /// What it finds of `operator`, with the number of products used and, where probes are random,
+    /// the standard error.
     ///
     /// # Errors
-    /// When the estimator cannot be used on this operator: the error says why and what to use instead.
+    /// When the estimator cannot be used on this operator: the error says why and what to use
+    /// instead.
     fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate>;
 
     /// The spectrum of `operator`, from an estimator that finds one.
@@ -140,8 +143,8 @@ pub trait ProbeEstimator: Send + Sync {
         self.estimate_all(operators, context)?.into_iter().map(Estimate::into_spectrum).collect()
     }
 
-    /// What it finds of several operators: by default one after the other. An estimator that works on exact factors computes once
-    /// what they have in common.
+    /// What it finds of several operators: by default one after the other. An estimator that works
+    /// on exact factors computes once what they have in common.
     ///
     /// # Errors
     /// Those of [`Self::estimate`].
@@ -161,8 +164,8 @@ pub trait ProbeEstimator: Send + Sync {
         Ok(self.estimate_all(operators, context)?.into_iter().map(Findings::from).collect())
     }
 
-    /// Whether [`Self::estimate_all`] will be refused for what is known without evaluating anything: an operator that has no exact
-    /// factor, a matrix that does not fit into memory.
+    /// Whether [`Self::estimate_all`] will be refused for what is known without evaluating
+    /// anything: an operator that has no exact factor, a matrix that does not fit into memory.
     ///
     /// # Errors
     /// What stands in the way and what to use instead.
@@ -171,10 +174,12 @@ pub trait ProbeEstimator: Send + Sync {
         Ok(())
     }
 
-    /// What [`Self::estimate_all`] of these operators holds in memory at the same time, at most, with `allowed` bytes as
-    /// [`Context::memory`]: known from dimensions and types alone. An estimator that can do with less stays within `allowed`; where that
-    /// is not enough for the least of its ways to work, the account says what the least takes. What an operator's products take
-    /// ([`NetworkOperator::memory`](crate::landscape::NetworkOperator::memory)) is not in it, what is made of its exact factor is.
+    /// What [`Self::estimate_all`] of these operators holds in memory at the same time, at most,
+    /// with `allowed` bytes as [`Context::memory`]: known from dimensions and types alone. An
+    /// estimator that can do with less stays within `allowed`; where that is not enough for the
+    /// least of its ways to work, the account says what the least takes. What an operator's
+    /// products take ([`NetworkOperator::memory`](crate::landscape::NetworkOperator::memory)) is
+    /// not in it, what is made of its exact factor is.
     ///
     /// By default nothing is said and so nothing counted.
     ///
@@ -185,19 +190,21 @@ pub trait ProbeEstimator: Send + Sync {
         Ok(Account::default())
     }
 
-    /// How many vectors [`Self::estimate`] hands to one product of this operator at most, with `allowed` bytes as [`Context::memory`]. By default
-    /// as many as it likes.
+    /// How many vectors [`Self::estimate`] hands to one product of this operator at most, with
+    /// `allowed` bytes as [`Context::memory`]. By default as many as it likes.
     fn vectors(&self, operator: &dyn CurvatureOperator, allowed: usize) -> usize {
         let _ = (operator, allowed);
         usize::MAX
     }
 
-    /// How many eigenvalues a spectrum of this operator lists at most: what results keep of it. By default its dimension.
+    /// How many eigenvalues a spectrum of this operator lists at most: what results keep of it. By
+    /// default its dimension.
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
         operator.dimension()
     }
 
-    /// How many products [`Self::estimate`] will report for an operator of this dimension (for progress bars).
+    /// How many products [`Self::estimate`] will report for an operator of this dimension (for
+    /// progress bars).
     fn products(&self, dimension: usize) -> usize;
 
     /// What the one number is ("trace") that it finds instead of a spectrum.
@@ -210,7 +217,8 @@ pub trait ProbeEstimator: Send + Sync {
         true
     }
 
-    /// Whether it works on the operators' exact factors ([`CurvatureOperator::factor`]) and not on products.
+    /// Whether it works on the operators' exact factors ([`CurvatureOperator::factor`]) and not on
+    /// products.
     fn needs_factor(&self) -> bool {
         false
     }

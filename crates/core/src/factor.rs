@@ -6,15 +6,14 @@ use candle_core::DType;
 use eigenscape_curvature::{Factor, MeanLoss, RowSize, StreamedColumns, StreamedFactor};
 use eigenscape_program::{Predictions, Variables};
 
-use crate::{
-    Interrupt,
-    error::{Error, Result},
-};
+use crate::error::{Error, Result};
 
-/// Where the rows of a factor Φ come from. It has R rows for each of N samples, M = R·N in all, and some columns for each variable; a
-/// group's matrix is ΦᵀΦ for the columns of the group's variables.
+/// Where the rows of a factor Φ come from. It has R rows for each of N samples, M = R·N in all, and
+/// some columns for each variable; a group's matrix is ΦᵀΦ for the columns of the group's
+/// variables.
 ///
-/// Operators of the same source can be treated together: columns that several of them share are computed once.
+/// Operators of the same source can be treated together: columns that several of them share are
+/// computed once.
 pub trait FactorSource: Send + Sync {
     /// N.
     fn samples(&self) -> usize;
@@ -40,8 +39,9 @@ pub trait FactorSource: Send + Sync {
         ))
     }
 
-    /// The source of another factor of the same matrices, computed by passes forward, one a column, in place of passes backward, one a row of a
-    /// sample: where a sample has more outputs than there are parameters it is less work. `None` where there is no such source.
+    /// The source of another factor of the same matrices, computed by passes forward, one a column,
+    /// in place of passes backward, one a row of a sample: where a sample has more outputs than
+    /// there are parameters it is less work. `None` where there is no such source.
     fn by_columns(&self) -> Option<Arc<dyn FactorSource>> {
         None
     }
@@ -72,8 +72,8 @@ pub trait FactorColumns {
     /// When this is too little for one sample, or an operation fails.
     fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor>;
 
-    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\] over these rows φ̃ and the rows φ in f64; `None`
-    /// where that is not known.
+    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\]
+    /// over these rows φ̃ and the rows φ in f64; `None` where that is not known.
     ///
     /// # Errors
     /// When an operation fails.
@@ -109,7 +109,8 @@ impl ExactFactor {
     }
 }
 
-/// The given source, or its [`FactorSource::by_columns`] where the columns of these variables are less work so.
+/// The given source, or its [`FactorSource::by_columns`] where the columns of these variables are
+/// less work so.
 ///
 /// # Errors
 /// When the programs cannot be built.
@@ -119,21 +120,21 @@ pub fn cheaper(source: Arc<dyn FactorSource>, variables: &[usize]) -> Result<Arc
     Ok(if less { other } else { source })
 }
 
-/// The Gauss-Newton factor of all parameters of a network (variable i is parameter i), or of one activation (variable 0).
+/// The Gauss-Newton factor of all parameters of a network (variable i is parameter i), or of one
+/// activation (variable 0).
 #[derive(Clone)]
 pub(crate) struct LossFactor {
     loss: MeanLoss,
     rank: usize,
     activation: Option<Variables>,
     by_columns: bool,
-    interrupt: Interrupt,
 }
 
 impl LossFactor {
     /// For the parameters, or for the activation that `group` is.
-    pub fn new(loss: &MeanLoss, group: &Variables, interrupt: Interrupt) -> Result<Self> {
+    pub fn new(loss: &MeanLoss, group: &Variables) -> Result<Self> {
         let activation = matches!(group, Variables::Activation(_)).then(|| group.clone());
-        Ok(Self { loss: loss.clone(), rank: loss.rank()?, activation, by_columns: false, interrupt })
+        Ok(Self { loss: loss.clone(), rank: loss.rank()?, activation, by_columns: false })
     }
 }
 
@@ -173,7 +174,7 @@ impl FactorSource for LossFactor {
             true => Streamed::Columns(self.loss.columns(group)?),
             false => Streamed::Rows(self.loss.factor(group)?),
         };
-        Ok(Box::new(Columns { factor, interrupt: &self.interrupt }))
+        Ok(Box::new(Columns(factor)))
     }
 }
 
@@ -184,44 +185,39 @@ enum Streamed {
 }
 
 /// The columns of a [`LossFactor`].
-struct Columns<'a> {
-    factor: Streamed,
-    interrupt: &'a Interrupt,
-}
+struct Columns(Streamed);
 
-impl FactorColumns for Columns<'_> {
+impl FactorColumns for Columns {
     fn sizes(&self) -> Vec<RowSize> {
-        match &self.factor {
+        match &self.0 {
             Streamed::Rows(factor) => factor.sizes(),
             Streamed::Columns(factor) => factor.sizes(),
         }
     }
 
     fn evaluating(&self, samples: usize) -> usize {
-        match &self.factor {
+        match &self.0 {
             Streamed::Rows(factor) => factor.evaluating(samples),
             Streamed::Columns(factor) => factor.evaluating(samples),
         }
     }
 
     fn flops(&self) -> usize {
-        match &self.factor {
+        match &self.0 {
             Streamed::Rows(factor) => factor.flops(),
             Streamed::Columns(factor) => factor.flops(),
         }
     }
 
     fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor> {
-        self.interrupt.check()?;
-        Ok(match &self.factor {
+        Ok(match &self.0 {
             Streamed::Rows(factor) => factor.rows(samples, memory)?,
             Streamed::Columns(factor) => factor.rows(samples, memory)?,
         })
     }
 
     fn rounding(&self, sample: usize) -> Result<Option<Vec<[f64; 2]>>> {
-        self.interrupt.check()?;
-        Ok(match &self.factor {
+        Ok(match &self.0 {
             Streamed::Rows(factor) => factor.rounding(sample)?,
             Streamed::Columns(factor) => factor.rounding(sample)?,
         })

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 /// What is longer is cut: file systems take 255 bytes, and an extension or a number may follow.
 const LONGEST: usize = 120;
 
-/// A harmless name of a file or folder: letters, digits and `-_.=,`, neither empty nor hidden, and no step up.
+/// A harmless name of a file or folder: letters, digits and `-_.=,`, neither empty nor hidden, and
+/// no step up.
 ///
 /// ```
 /// use eigenscape_core::file_names::safe;
@@ -22,8 +23,9 @@ pub fn safe(text: &str) -> String {
     if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
 }
 
-/// A [`safe`] name for each text, all different, also where a file system does not tell `A` from `a`: of texts that would share one, the
-/// second has `-2` behind it, the third `-3`. A text that can be a name as it stands keeps it.
+/// A [`safe`] name for each text, all different, also where a file system does not tell `A` from
+/// `a`: of texts that would share one, the second has `-2` behind it, the third `-3`. A text that
+/// can be a name as it stands keeps it.
 ///
 /// ```
 /// use eigenscape_core::file_names::distinct;

@@ -6,8 +6,9 @@ use candle_core::Tensor;
 
 use crate::{account::size, error::Result};
 
-/// Rows that are made when they are asked for. Images are kept so, as bytes: a quarter of the memory of what a network sees.
-pub trait Rows: fmt::Debug + Send + Sync {
+/// Rows that are made when they are asked for. Images are kept so, as bytes: a quarter of the
+/// memory of what a network sees.
+pub trait RowSource: fmt::Debug + Send + Sync {
     /// \[N, ...\].
     fn dims(&self) -> &[usize];
 
@@ -16,7 +17,8 @@ pub trait Rows: fmt::Debug + Send + Sync {
         size(self.dims().iter().copied(), size_of::<f32>())
     }
 
-    /// The rows at `indices`, in that order, normalised as the network sees them, in a floating-point type.
+    /// The rows at `indices`, in that order, normalised as the network sees them, in a
+    /// floating-point type.
     ///
     /// # Errors
     /// When an index is out of range, or the tensor cannot be made.
@@ -29,7 +31,7 @@ pub enum Inputs {
     /// All of them as numbers.
     Tensor(Tensor),
     /// Numbers when they are asked for.
-    Rows(Arc<dyn Rows>),
+    Rows(Arc<dyn RowSource>),
 }
 
 impl Inputs {

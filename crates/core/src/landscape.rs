@@ -22,15 +22,14 @@ use crate::{
 pub struct Landscape {
     loss: MeanLoss,
     factors: Arc<Mutex<Factors>>,
-    interrupt: Interrupt,
 }
 
 /// The factor of all parameters, and those of activations by name.
 type Factors = BTreeMap<Option<String>, Arc<dyn FactorSource>>;
 
 impl Landscape {
-    /// The landscape of the mean loss over the samples of `point`. Products and factors stream over the samples so that they
-    /// take at most `memory` bytes beside the point.
+    /// The landscape of the mean loss over the samples of `point`. Products and factors stream over
+    /// the samples so that they take at most `memory` bytes beside the point.
     ///
     /// # Errors
     /// When the network's outputs do not fit the loss.
@@ -44,14 +43,14 @@ impl Landscape {
     /// When the network's outputs do not fit the loss.
     pub fn of(programs: &Arc<Programs>, point: Point, memory: usize) -> Result<Self> {
         let loss = MeanLoss::of(programs, point, memory)?;
-        Ok(Self { loss, factors: Arc::default(), interrupt: Interrupt::default() })
+        Ok(Self { loss, factors: Arc::default() })
     }
 
-    /// The same landscape, of which no product and no row of a factor is begun once an interrupt is requested: whoever asks for one gets
-    /// [`Error::Interrupted`].
+    /// The same landscape, of which no product and no row of a factor is begun once an interrupt is
+    /// requested: whoever asks for one gets [`Error::Interrupted`].
     #[must_use]
     pub fn until(self, interrupt: Interrupt) -> Self {
-        Self { interrupt, factors: Arc::default(), ..self }
+        Self { loss: self.loss.until(interrupt), factors: Arc::default() }
     }
 
     /// Bytes of the point, parameters and data, in f64.
@@ -88,7 +87,7 @@ impl Landscape {
         let source = match locked(&self.factors).entry(name) {
             Entry::Occupied(known) => Arc::clone(known.get()),
             Entry::Vacant(new) => {
-                let factor = LossFactor::new(&self.loss, &group.variables, self.interrupt.clone())?;
+                let factor = LossFactor::new(&self.loss, &group.variables)?;
                 Arc::clone(new.insert(Arc::new(factor)))
             }
         };
@@ -96,7 +95,8 @@ impl Landscape {
     }
 }
 
-/// The curvature matrix of one group, by products on a program that is built when it is first needed.
+/// The curvature matrix of one group, by products on a program that is built when it is first
+/// needed.
 pub struct NetworkOperator {
     landscape: Landscape,
     curvature: Curvature,
@@ -172,13 +172,15 @@ impl NetworkOperator {
         Ok(())
     }
 
-    /// The same operator, whose products take at most `memory` bytes; its factor's rows may take the landscape's.
+    /// The same operator, whose products take at most `memory` bytes; its factor's rows may take
+    /// the landscape's.
     #[must_use]
     pub fn within(self, memory: usize) -> Self {
         Self { memory, product: Mutex::default(), ..self }
     }
 
-    /// Bytes that products with so many vectors at a time hold at most, beside the vectors, without evaluating anything.
+    /// Bytes that products with so many vectors at a time hold at most, beside the vectors, without
+    /// evaluating anything.
     ///
     /// # Errors
     /// How much memory one would take, at the least, where that is more than it may.
@@ -229,7 +231,7 @@ impl CurvatureOperator for NetworkOperator {
     }
 
     fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
-        self.landscape.interrupt.check()?;
+        self.landscape.loss.interrupt().check()?;
         Ok(self.product()?.apply_rows(vectors)?)
     }
 
@@ -237,8 +239,9 @@ impl CurvatureOperator for NetworkOperator {
         if self.dtype() == DType::F64 {
             return Ok(None);
         }
-        self.landscape.interrupt.check()?;
-        // The residuals in both types would take more memory than is allowed; and what fits in f32 need not fit in f64.
+        self.landscape.loss.interrupt().check()?;
+        // The residuals in both types would take more memory than is allowed; and what fits in f32
+        // need not fit in f64.
         locked(&self.product).take();
         let Some(left) = self.memory.checked_sub(self.landscape.bytes_in_f64()) else { return Ok(None) };
         match self.product_of(&self.landscape.loss.in_f64()?.within(left)) {
@@ -252,7 +255,8 @@ impl CurvatureOperator for NetworkOperator {
         match self.curvature {
             _ if !self.landscape.loss.loss_function().is_convex() => false,
             Curvature::GaussNewton => true,
-            // It is the Gauss-Newton matrix then, also where samples see each other and there is no factor.
+            // It is the Gauss-Newton matrix then, also where samples see each other and there is no
+            // factor.
             Curvature::Hessian => matches!(self.landscape.why_not_affine(&self.group), Ok(None)),
             Curvature::Residual => false,
         }

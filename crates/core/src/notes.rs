@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Notes {
     /// What holds for all runs: versions, machine, threads, wall-clock time, ignored keys.
     pub lines: Vec<Note>,
-    /// What a profile changed, so that these are not the experiment's full numbers; `None` where none changed anything.
+    /// What a profile changed, so that these are not the experiment's full numbers; `None` where
+    /// none changed anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<ProfileNote>,
     /// What `--set` flags changed: "train.epochs=2 (10 in the file)".
@@ -22,16 +23,20 @@ pub struct Notes {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunNotes {
-    /// Identifies settings, data, weights to start from and the program's version: two runs with the same key are the same run.
+    /// Identifies settings, data, weights to start from and the program's version: two runs with
+    /// the same key are the same run.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
-    /// C, the number of classes, where the targets are classes: the stem plot marks the C largest eigenvalues.
+    /// C, the number of classes, where the targets are classes: the stem plot marks the C largest
+    /// eigenvalues.
     pub classes: Option<usize>,
     /// Data set, model, parameter count, optimiser, and whatever else the run should be known by.
     pub lines: Vec<Note>,
-    /// Each estimator's description; the label is its name in `results.json`. A name may occur more than once.
+    /// Each estimator's description; the label is its name in `results.json`. A name may occur more
+    /// than once.
     pub estimators: Vec<Note>,
-    /// Each distance's description; the label is its name in `results.json`. A name may occur more than once.
+    /// Each distance's description; the label is its name in `results.json`. A name may occur more
+    /// than once.
     pub distances: Vec<Note>,
 }
 

@@ -53,7 +53,8 @@ impl Number {
     }
 }
 
-/// The mean of independent samples with its standard error, the sample standard deviation over √n: unknown for one sample.
+/// The mean of independent samples with its standard error, the sample standard deviation over √n:
+/// unknown for one sample.
 #[must_use]
 pub fn mean(samples: &[f64]) -> (f64, Option<f64>) {
     let n = samples.len() as f64;

@@ -1,4 +1,5 @@
-//! Curvature operators: the symmetric matrices whose spectra are measured, known only by their products.
+//! Curvature operators: the symmetric matrices whose spectra are measured, known only by their
+//! products.
 
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
@@ -38,14 +39,15 @@ pub trait CurvatureOperator: Send + Sync {
     /// What the operator is, for messages: "hessian of fc1.weight".
     fn description(&self) -> String;
 
-    /// The products with the K rows of `vectors` \[K, P\], as rows of a \[K, P\] tensor of type [`Self::dtype`].
+    /// The products with the K rows of `vectors` \[K, P\], as rows of a \[K, P\] tensor of type
+    /// [`Self::dtype`].
     ///
     /// # Errors
     /// When the shape does not fit or an operation fails.
     fn apply(&self, vectors: &Tensor) -> Result<Tensor>;
 
-    /// The products with the rows of `vectors` \[K, P\] computed in f64, by which the rounding of [`Self::apply`] is measured; `None` where they
-    /// are in f64 anyhow, or cannot be had.
+    /// The products with the rows of `vectors` \[K, P\] computed in f64, by which the rounding of
+    /// [`Self::apply`] is measured; `None` where they are in f64 anyhow, or cannot be had.
     ///
     /// # Errors
     /// When the shape does not fit or an operation fails.
@@ -59,8 +61,9 @@ pub trait CurvatureOperator: Send + Sync {
         self.factor().is_ok()
     }
 
-    /// Φ with operator = Φᵀ Φ where such a factor is known *exactly*: always for the Gauss-Newton matrix of a loss that is convex in
-    /// the outputs, and for the Hessian where the network is proved (piecewise) affine in the group. Nothing is evaluated yet.
+    /// Φ with operator = Φᵀ Φ where such a factor is known *exactly*: always for the Gauss-Newton
+    /// matrix of a loss that is convex in the outputs, and for the Hessian where the network is
+    /// proved (piecewise) affine in the group. Nothing is evaluated yet.
     ///
     /// # Errors
     /// Names what stands in the way and what to use instead.

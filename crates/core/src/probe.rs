@@ -13,14 +13,17 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probe {
-    /// ±1 with probability ½ each: of all such vectors vᵀHv has the smallest variance, 2 Σ_{i≠j} H_ij² (Hutchinson 1990).
+    /// ±1 with probability ½ each: of all such vectors vᵀHv has the smallest variance, 2 Σ_{i≠j}
+    /// H_ij² (Hutchinson 1990).
     #[default]
     Rademacher,
-    /// Standard normal: the variance is 2 ‖H‖²_F, and uniform in direction, so that nothing depends on the choice of coordinates.
+    /// Standard normal: the variance is 2 ‖H‖²_F, and uniform in direction, so that nothing depends
+    /// on the choice of coordinates.
     Gaussian,
 }
 
-/// The most random vectors of one estimate: its standard error is a thousandth of one vector's deviation then.
+/// The most random vectors of one estimate: its standard error is a thousandth of one vector's
+/// deviation then.
 pub const MOST: usize = 1_000_000;
 
 /// Refuses a number of random vectors that no time suffices for.

@@ -1,9 +1,11 @@
-//! Randomness that does not depend on the order of work: one counter-based generator keyed by (seed, purpose, index).
+//! Randomness that does not depend on the order of work: one counter-based generator keyed by
+//! (seed, purpose, index).
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// A source of independent random streams: ChaCha8 keyed by the seed and a purpose, with the index as its stream.
+/// A source of independent random streams: ChaCha8 keyed by the seed and a purpose, with the index
+/// as its stream.
 ///
 /// ```
 /// use eigenscape_core::Random;

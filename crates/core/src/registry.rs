@@ -13,7 +13,8 @@ use crate::{Architecture, Dataset, Distance, LossFunction, ProbeEstimator, Regul
 
 /// Every plugin known to a binary.
 ///
-/// A plugin crate offers `pub fn register(registry: &mut Registry)`; the binary calls each in one visible list.
+/// A plugin crate offers `pub fn register(registry: &mut Registry)`; the binary calls each in one
+/// visible list.
 pub struct Registry {
     /// `model.name`
     pub architectures: Catalog<dyn Architecture>,
@@ -142,7 +143,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// `path` as it is when absolute or present in the current folder only; otherwise relative to the experiment's file.
+    /// `path` as it is when absolute or present in the current folder only; otherwise relative to
+    /// the experiment's file.
     #[must_use]
     pub fn resolve(&self, path: &std::path::Path) -> PathBuf {
         let beside = self.base.join(path);
@@ -198,12 +200,13 @@ pub struct Catalog<T: ?Sized> {
     clashes: Vec<Clash>,
 }
 
-/// A plugin built from parameters, with the keys that were ignored because only another plugin of its kind knows them.
+/// A plugin built from parameters, with the keys that were ignored because only another plugin of
+/// its kind knows them.
 pub struct Built<T: ?Sized> {
     /// The plugin.
     pub plugin: Box<T>,
-    /// Keys that this plugin has no use for but another plugin of the kind has: so that swapping `lanczos` for `gram` is
-    /// a change of one word.
+    /// Keys that this plugin has no use for but another plugin of the kind has: so that swapping
+    /// `lanczos` for `gram` is a change of one word.
     pub ignored: Vec<String>,
 }
 
@@ -217,9 +220,10 @@ impl<T: ?Sized + 'static> Catalog<T> {
         self.iter().filter(move |(_, entry)| entry.keys.contains(key)).map(|(name, _)| name)
     }
 
-    /// Adds a plugin whose parameters are the type `P` (with `#[serde(deny_unknown_fields)]`, documented defaults).
-    /// `construct` turns the raw parameters into the checked plugin. A name that another plugin of this kind has is then
-    /// refused: by [`Registry::check`], and where it is [asked for](Self::build).
+    /// Adds a plugin whose parameters are the type `P` (with `#[serde(deny_unknown_fields)]`,
+    /// documented defaults). `construct` turns the raw parameters into the checked plugin. A name
+    /// that another plugin of this kind has is then refused: by [`Registry::check`], and where it is
+    /// [asked for](Self::build).
     pub fn add<P: DeserializeOwned + JsonSchema>(
         &mut self,
         name: &'static str,
@@ -256,8 +260,8 @@ impl<T: ?Sized + 'static> Catalog<T> {
     /// Builds the plugin `name` from its parameters (the table without the key `name`).
     ///
     /// # Errors
-    /// An unknown name, one that two plugins have, an unknown key that no plugin of this kind has, a wrong type, or a
-    /// failure to build.
+    /// An unknown name, one that two plugins have, an unknown key that no plugin of this kind has, a
+    /// wrong type, or a failure to build.
     pub fn build(
         &self,
         name: &str,
@@ -338,8 +342,9 @@ fn property_names(schema: &Schema) -> BTreeSet<String> {
     properties.map(|map| map.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// The candidate most similar to `word`, if any is similar at all (Jaro-Winkler similarity above 0.7). What is too long for a word is similar to
-/// nothing: finding out takes time with the product of the lengths.
+/// The candidate most similar to `word`, if any is similar at all (Jaro-Winkler similarity above
+/// 0.7). What is too long for a word is similar to nothing: finding out takes time with the product
+/// of the lengths.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     const LONGEST: usize = 200;
     // "SGD" is nearer to "sgd" than to nothing.

@@ -1,4 +1,5 @@
-//! Files that are read whole. A device never ends, a FIFO waits for somebody to write: neither is opened.
+//! Files that are read whole. A device never ends, a FIFO waits for somebody to write: neither is
+//! opened.
 
 use std::{
     fs::{self, File, FileType},
@@ -19,7 +20,8 @@ const REMEDY: &str = "name a regular file, or a link to one";
 /// Opens a file, or what a link leads to.
 ///
 /// # Errors
-/// When there is none, it is no regular file, is larger than the machine's memory, or cannot be opened.
+/// When there is none, it is no regular file, is larger than the machine's memory, or cannot be
+/// opened.
 pub fn open(path: &Path) -> Result<File> {
     let metadata = fs::metadata(path).map_err(|error| Error::io(path, error))?;
     let refuse = |problem: String, remedy| Err(Error::input(path.display().to_string(), problem, remedy));

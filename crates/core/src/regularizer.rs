@@ -7,15 +7,17 @@ use rand::Rng;
 
 use crate::error::Result;
 
-/// A penalty on the parameters: from the training objective's program to a penalty's program. What is written is its value; its
-/// gradient is derived.
+/// A penalty on the parameters: from the training objective's program to a penalty's program. What
+/// is written is its value; its gradient is derived.
 ///
-/// Training minimises L + Σ strength · penalty, with strengths (and when a penalty is due) given by the experiment.
+/// Training minimises L + Σ strength · penalty, with strengths (and when a penalty is due) given by
+/// the experiment.
 pub trait Regularizer: Send + Sync {
     /// Emits the penalty, a scalar of shape \[\].
     ///
     /// # Errors
-    /// When it cannot be used on this network or loss: the error names the key at fault and what to use instead.
+    /// When it cannot be used on this network or loss: the error names the key at fault and what to
+    /// use instead.
     fn penalty(&self, scope: &mut PenaltyScope) -> Result<Value>;
 
     /// Whether it is a function of the whole batch, or a mean over samples.
@@ -23,12 +25,14 @@ pub trait Regularizer: Send + Sync {
         Over::Batch
     }
 
-    /// How many of a mini-batch's samples it is evaluated on: the first ones, which are random as the batch is.
+    /// How many of a mini-batch's samples it is evaluated on: the first ones, which are random as
+    /// the batch is.
     fn samples(&self, batch: usize) -> usize {
         batch
     }
 
-    /// K, the number of draws of random inputs of these shapes over which the penalty is the mean; 1 where nothing is random.
+    /// K, the number of draws of random inputs of these shapes over which the penalty is the mean;
+    /// 1 where nothing is random.
     fn draws(&self, shapes: &[Vec<usize>]) -> usize {
         let _ = shapes;
         1
@@ -57,7 +61,8 @@ impl dyn Regularizer + '_ {
         objective.penalty(self.over(), |scope| self.penalty(scope))
     }
 
-    /// The penalty on a mini-batch, by its program (that of the batch's size) and draws from `generator`; `known` are loss and gradient there.
+    /// The penalty on a mini-batch, by its program (that of the batch's size) and draws from
+    /// `generator`; `known` are loss and gradient there.
     ///
     /// # Errors
     /// When a draw or a tensor operation fails.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub use self::check::Misfit;
 use crate::ClassMeans;
 
-/// Stands between an experiment's name and a number in the name of a folder of earlier results. No experiment's name has it.
+/// Stands between an experiment's name and a number in the name of a folder of earlier results. No
+/// experiment's name has it.
 pub const EARLIER: char = '~';
 
 /// `results.json`: everything that was measured.
@@ -28,7 +29,8 @@ pub struct Results {
 /// One training run (or one analysis of a given model).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Run {
-    /// What distinguishes it from the other runs of the sweep ("model.name=lenet"); empty without a sweep.
+    /// What distinguishes it from the other runs of the sweep ("model.name=lenet"); empty without a
+    /// sweep.
     pub name: String,
     /// The name without the seed: runs that share it are reruns of one another.
     #[serde(default)]
@@ -119,7 +121,8 @@ impl std::fmt::Display for Divergence {
     }
 }
 
-/// What a training watches for numbers that are not finite. In `results.json` it is written in words: "the penalty `hessian-trace`".
+/// What a training watches for numbers that are not finite. In `results.json` it is written in
+/// words: "the penalty `hessian-trace`".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Diverging {
@@ -174,15 +177,18 @@ pub struct TrainingRecord {
     pub train_accuracy: Option<f64>,
     /// Mean loss over the test split; `None` where there is none.
     pub test_loss: Option<f64>,
-    /// Share of the test split classified rightly; `None` for real targets, and where there is no test split.
+    /// Share of the test split classified rightly; `None` for real targets, and where there is no
+    /// test split.
     pub test_accuracy: Option<f64>,
-    /// Share of the training split whose class is among the five likeliest; `None` for real targets and for five classes or fewer.
+    /// Share of the training split whose class is among the five likeliest; `None` for real targets
+    /// and for five classes or fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_top5: Option<f64>,
     /// The same of the test split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_top5: Option<f64>,
-    /// Mean over the epoch's steps of what was added to the loss: Σ strength · penalty, 0 in steps in which none is due.
+    /// Mean over the epoch's steps of what was added to the loss: Σ strength · penalty, 0 in steps
+    /// in which none is due.
     pub penalty: f64,
     /// One record a regularizer that was due in this epoch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -200,13 +206,15 @@ pub struct PenaltyRecord {
     pub count: usize,
     /// Mean of the penalty over these steps, without the strength.
     pub value: f64,
-    /// Standard error of that mean that is due to the random probes (null with one probe a step; nothing is random in some).
+    /// Standard error of that mean that is due to the random probes (null with one probe a step;
+    /// nothing is random in some).
     pub stderr: Option<f64>,
     /// Seconds that it took in all.
     pub seconds: f64,
 }
 
-/// One spectrum, or one number where the estimator finds no spectrum: then `value` is there, and there are no eigenvalues.
+/// One spectrum, or one number where the estimator finds no spectrum: then `value` is there, and
+/// there are no eigenvalues.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProbeRecord {
     /// The epoch after which it was measured (0: before training).
@@ -222,7 +230,8 @@ pub struct ProbeRecord {
     pub estimator: String,
     /// Whether the eigenvalues, or the number, are exact up to rounding.
     pub exact: bool,
-    /// The |λ| below which rounding does not tell an eigenvalue from 0, so that it is not listed; as it was found for this matrix.
+    /// The |λ| below which rounding does not tell an eigenvalue from 0, so that it is not listed;
+    /// as it was found for this matrix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<f64>,
     /// P, the number of parameters of the group.
@@ -256,13 +265,14 @@ pub struct ProbeRecord {
     /// Standard error of `value` (0 when exact, absent when unknown).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_stderr: Option<f64>,
-    /// How many random vectors the estimate is the mean of; absent where nothing is random. Student's t of a standard error has one
-    /// degree of freedom less. With a standard error of 0, as many as `dimension` are the unit
-    /// vectors of the coordinates, and nothing is random.
+    /// How many random vectors the estimate is the mean of; absent where nothing is random.
+    /// Student's t of a standard error has one degree of freedom less. With a standard error of 0,
+    /// as many as `dimension` are the unit vectors of the coordinates, and nothing is random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probes: Option<usize>,
-    /// The degrees of freedom of Student's interval of the trace; absent where they are `probes` − 1. Where a few
-    /// eigenvalues dominate, samples of the trace are skewed, and the degrees are fewer.
+    /// The degrees of freedom of Student's interval of the trace; absent where they are `probes` − 1.
+    /// Where a few eigenvalues dominate, samples of the trace are skewed, and the degrees are
+    /// fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_freedom: Option<f64>,
     /// Operator-vector products spent.
@@ -354,7 +364,8 @@ pub struct VariantRecord {
 pub struct StatisticRecord {
     /// "train-loss", "test-loss", "train-accuracy", "test-accuracy" or "generalisation-gap".
     pub quantity: String,
-    /// "last", or "best": the epoch of the highest test accuracy, or of the lowest test loss where there are no classes.
+    /// "last", or "best": the epoch of the highest test accuracy, or of the lowest test loss where
+    /// there are no classes.
     pub epoch: String,
     /// The mean.
     pub mean: f64,
@@ -406,7 +417,8 @@ impl std::fmt::Display for Verdict {
 }
 
 impl Run {
-    /// Whether a spectrum of the curvature was to be measured and is in no record: of the group, or of any group where none is named.
+    /// Whether a spectrum of the curvature was to be measured and is in no record: of the group, or
+    /// of any group where none is named.
     #[must_use]
     pub fn misses(&self, curvature: &str, group: Option<&str>) -> bool {
         let measured = |failure: &ProbeFailure| {

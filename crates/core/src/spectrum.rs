@@ -24,8 +24,9 @@ pub struct Node {
 /// The eigenvalue distribution of a symmetric operator of dimension P: the probability measure
 /// μ = Σᵢ wᵢ δ(λᵢ) + w₀ δ(0), with w₀ = 1 − Σᵢ wᵢ the mass at zero that is not listed.
 ///
-/// An *exact* spectrum lists every non-zero eigenvalue with weight 1/P. An *estimated* one (stochastic Lanczos
-/// quadrature, Ubaru, Chen & Saad 2017) lists Ritz values with quadrature weights that sum to 1.
+/// An *exact* spectrum lists every non-zero eigenvalue with weight 1/P. An *estimated* one
+/// (stochastic Lanczos quadrature, Ubaru, Chen & Saad 2017) lists Ritz values with quadrature
+/// weights that sum to 1.
 ///
 /// ```
 /// use eigenscape_core::Spectrum;
@@ -56,7 +57,8 @@ pub struct Spectrum {
     pub origins: Vec<u32>,
     /// Whether every eigenvalue is exact up to rounding (no sampling, no truncation).
     pub exact: bool,
-    /// The |λ| below which rounding does not tell an eigenvalue from 0, so that it is not listed; `None` where nothing is left out.
+    /// The |λ| below which rounding does not tell an eigenvalue from 0, so that it is not listed;
+    /// `None` where nothing is left out.
     #[serde(default)]
     pub rounding: Option<f64>,
     /// The trace: Σ of all eigenvalues, or its estimate.
@@ -67,8 +69,8 @@ pub struct Spectrum {
     /// trace has one degree of freedom less. As many as dimensions are the unit vectors of the
     /// coordinates where the trace has the standard error 0: nothing is random then.
     pub probes: Option<usize>,
-    /// The degrees of freedom of Student's interval of the trace, where they are known to be other than one
-    /// fewer than the random vectors.
+    /// The degrees of freedom of Student's interval of the trace, where they are known to be other
+    /// than one fewer than the random vectors.
     #[serde(default)]
     pub trace_freedom: Option<f64>,
     /// The number of operator-vector products spent.
@@ -110,7 +112,8 @@ impl Spectrum {
         })
     }
 
-    /// An estimated spectrum from (Ritz value, weight) pairs in any order; the weights are normalised to sum to 1.
+    /// An estimated spectrum from (Ritz value, weight) pairs in any order; the weights are
+    /// normalised to sum to 1.
     ///
     /// # Errors
     /// When a value or weight is not finite, or no weight is positive.
@@ -206,7 +209,8 @@ impl Spectrum {
         Self { trace_freedom: Some(freedom), ..self }
     }
 
-    /// The exact spectrum of all eigenvalues, in any order, of which those with |λ| ≤ `rounding` count to the mass at zero.
+    /// The exact spectrum of all eigenvalues, in any order, of which those with |λ| ≤ `rounding`
+    /// count to the mass at zero.
     ///
     /// # Errors
     /// Those of [`Self::exact`].
@@ -215,8 +219,8 @@ impl Spectrum {
         Ok(Self { rounding: Some(rounding), ..Self::exact(dimension, all, products)? })
     }
 
-    /// The spectrum of the operator plus `shift` times the identity: every eigenvalue moves by it, those at zero that are not listed too.
-    /// They become one entry with their whole weight.
+    /// The spectrum of the operator plus `shift` times the identity: every eigenvalue moves by it,
+    /// those at zero that are not listed too. They become one entry with their whole weight.
     #[must_use]
     pub fn shifted(mut self, shift: f64) -> Self {
         if shift == 0.0 {
@@ -243,7 +247,8 @@ impl Spectrum {
         (1.0 - self.weights.iter().sum::<f64>()).max(0.0)
     }
 
-    /// The measure as (location, weight) atoms from the smallest location, the mass at zero included.
+    /// The measure as (location, weight) atoms from the smallest location, the mass at zero
+    /// included.
     #[must_use]
     pub fn atoms(&self) -> Vec<(f64, f64)> {
         let mut atoms: Vec<_> = self.eigenvalues.iter().copied().zip(self.weights.iter().copied()).collect();

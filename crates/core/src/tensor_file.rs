@@ -10,8 +10,9 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
-//! Element types are the `safetensors` crate's. Its reader is not used: a header of a kilobyte makes it allocate tens of
-//! kilobytes, and offsets near 2⁶⁴ overflow in it. Here all shapes lie in one list, and every sum is checked.
+//! Element types are the `safetensors` crate's. Its reader is not used: a header of a kilobyte
+//! makes it allocate tens of kilobytes, and offsets near 2⁶⁴ overflow in it. Here all shapes lie in
+//! one list, and every sum is checked.
 
 use std::{borrow::Cow, fmt, ops::Range};
 
@@ -82,7 +83,8 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// That the elements of each tensor, in the order of their places, follow those of the one before.
+    /// That the elements of each tensor, in the order of their places, follow those of the one
+    /// before.
     fn check(&self) -> Result<(), String> {
         let mut start = 0;
         for entry in &self.entries {

@@ -17,8 +17,8 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// The network's initial values for a seed, in f32. Each tensor has a random stream of its own, so that one's values
-    /// do not depend on another's shape.
+    /// The network's initial values for a seed, in f32. Each tensor has a random stream of its own,
+    /// so that one's values do not depend on another's shape.
     ///
     /// # Errors
     /// When a tensor cannot be made.
@@ -33,7 +33,8 @@ impl Weights {
         })
     }
 
-    /// Zeros in the network's shapes that take no memory, for what depends on shapes and types alone.
+    /// Zeros in the network's shapes that take no memory, for what depends on shapes and types
+    /// alone.
     ///
     /// # Errors
     /// When a tensor cannot be made.
@@ -106,8 +107,9 @@ mod tests {
     fn have_the_stated_moments_and_bounds() {
         const COUNT: usize = 40_000;
         let uniform = 0.5 / 3_f64.sqrt();
-        // A normal variable cut at two standard deviations keeps 1 − 4φ(2)/(2Φ(2) − 1) of its variance; PyTorch's
-        // trunc_normal_(std=0.5, a=-1, b=1) gives a standard deviation of 0.43981 on 10⁸ draws.
+        // A normal variable cut at two standard deviations keeps 1 − 4φ(2)/(2Φ(2) − 1) of its
+        // variance; PyTorch's trunc_normal_(std=0.5, a=-1, b=1) gives a standard deviation of
+        // 0.43981 on 10⁸ draws.
         let cut = 0.5 * 0.773_741_303_5_f64.sqrt();
         for (init, std, bound) in [
             (Init::Uniform { bound: 0.5 }, uniform, 0.5),

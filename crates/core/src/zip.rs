@@ -1,4 +1,5 @@
-//! Zip archives, read where they lie in memory: entries that are stored, as `torch.save` writes them, or deflated, as data sets come.
+//! Zip archives, read where they lie in memory: entries that are stored, as `torch.save` writes
+//! them, or deflated, as data sets come.
 //!
 //! ```
 //! use eigenscape_core::zip::Archive;
@@ -8,12 +9,13 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
-//! A reader of our own, and not the `zip` crate that Candle brings along: a stored entry *is* a slice of the file, so that
-//! nothing needs to be copied or allocated, whereas that crate sets memory aside for as many entries as the directory claims.
-//! Nothing is ever written: an entry's name is compared with names that are asked for, wherever it points to.
+//! A reader of our own, and not the `zip` crate that Candle brings along: a stored entry *is* a
+//! slice of the file, so that nothing needs to be copied or allocated, whereas that crate sets
+//! memory aside for as many entries as the directory claims. Nothing is ever written: an entry's
+//! name is compared with names that are asked for, wherever it points to.
 //!
-//! The format is PKWARE's `APPNOTE`, sections 4.3.7 (local header), 4.3.12 (directory), 4.3.14 to 16 (its end, also in the
-//! 64-bit form that `torch.save` uses) and 4.5.3 (64-bit sizes).
+//! The format is PKWARE's `APPNOTE`, sections 4.3.7 (local header), 4.3.12 (directory), 4.3.14 to
+//! 16 (its end, also in the 64-bit form that `torch.save` uses) and 4.5.3 (64-bit sizes).
 
 use std::{borrow::Cow, io::Read};
 
@@ -25,7 +27,8 @@ use directory::{Directory, Header, MINIMUM_HEADER};
 
 /// How a zip archive begins.
 pub const MAGIC: &[u8] = b"PK\x03\x04";
-/// No deflate stream expands further than this, so that a size that promises more is wrong before a byte is read.
+/// No deflate stream expands further than this, so that a size that promises more is wrong before a
+/// byte is read.
 pub const DEFLATE_MAX_RATIO: u64 = 1032;
 
 /// An archive whose every entry lies within the file, apart from the others.
@@ -50,7 +53,8 @@ impl<'a> Archive<'a> {
             let header = Header::take(&mut rest).ok_or("its directory is damaged")?;
             let entry = Entry::find(&header, directory.before)?;
             total += entry.packed.len();
-            // Entries may not share bytes: reading all of them then takes no longer than reading the file.
+            // Entries may not share bytes: reading all of them then takes no longer than reading
+            // the file.
             if total > file.len() {
                 return Err("its entries overlap".to_owned());
             }
@@ -130,7 +134,8 @@ impl<'a> Entry<'a> {
         (self.packing == Packing::Stored).then_some(self.packed)
     }
 
-    /// Its contents, unpacked where needed. It takes no more memory than they are promised to have, nor than they can have.
+    /// Its contents, unpacked where needed. It takes no more memory than they are promised to have,
+    /// nor than they can have.
     ///
     /// # Errors
     /// When it is damaged, encrypted, or packed by a method other than deflate.
@@ -150,7 +155,8 @@ impl<'a> Entry<'a> {
         if self.size > most {
             return Err(format!("{} promises {} bytes, more than it can hold", self.shown(), self.size));
         }
-        // Grows with what is there, not with what is promised; one byte more shows that the promise is wrong.
+        // Grows with what is there, not with what is promised; one byte more shows that the promise
+        // is wrong.
         let mut contents = Vec::new();
         let mut stream = DeflateDecoder::new(self.packed).take(self.size + 1);
         stream

@@ -1,5 +1,5 @@
-//! The operations at the sizes of LeNet, VGG11 and ResNet18 on 100 images, in f32. Element-wise operations are in numbers a second, products
-//! in floating-point operations a second.
+//! The operations at the sizes of LeNet, VGG11 and ResNet18 on 100 images, in f32. Element-wise
+//! operations are in numbers a second, products in floating-point operations a second.
 //!
 //! `cargo bench -p eigenscape-cpu` (one group: `-- conv2d`)
 
@@ -81,7 +81,8 @@ impl Case {
     }
 }
 
-/// The cotangent of input `wrt` of a linear operation of two inputs, for the third input as the output's cotangent.
+/// The cotangent of input `wrt` of a linear operation of two inputs, for the third input as the
+/// output's cotangent.
 fn cotangent(graph: &mut Graph, inputs: &[Value], wrt: usize, output: Value) -> Result<Value> {
     let cotangents = transpose(graph, &[(output, inputs[2])], &[inputs[wrt]])?;
     Ok(cotangents[0].unwrap())

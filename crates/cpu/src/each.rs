@@ -30,8 +30,8 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// The result of an operation of which `evaluate` fills one element of the leading axis, in f64; rounded
-/// to `dtype`.
+/// The result of an operation of which `evaluate` fills one element of the leading axis, in f64;
+/// rounded to `dtype`.
 pub(crate) fn each(
     operation: &dyn Primitive,
     args: &[Operand],

@@ -57,7 +57,8 @@ fn measured(run: impl FnOnce() -> Vec<Tensor>) -> (usize, Vec<Tensor>) {
     (ALLOCATOR.peak_usage() - before, results)
 }
 
-/// Beside what a plan counts an eighth may be kept for later results, and threads have scratch memory.
+/// Beside what a plan counts an eighth may be kept for later results, and threads have scratch
+/// memory.
 fn assert_is_said(what: &str, held: usize, said: usize) {
     const SCRATCH: usize = 3 << 19;
     assert!(held <= said + said / 8 + SCRATCH, "{what}: {held} bytes are held, and {said} said");

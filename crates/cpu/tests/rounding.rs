@@ -11,7 +11,8 @@ fn rounded(program: &Executable, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
     program.run_rounded(&Cpu::default(), inputs.to_vec(), DType::F64, DType::F32)
 }
 
-/// Outputs that later steps use, views of which are outputs too, or that nothing uses; large enough to be recycled.
+/// Outputs that later steps use, views of which are outputs too, or that nothing uses; large enough
+/// to be recycled.
 #[test]
 fn are_what_rounding_at_the_end_gives() -> Result<()> {
     let mut graph = Graph::default();

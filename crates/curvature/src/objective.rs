@@ -1,7 +1,8 @@
 //! Objectives: a network's mean loss on N samples, and every derivative program of it.
 //!
-//! Nothing here is a derivative written by hand: gradient = transpose(linearize(loss)), Hv = linearize(gradient),
-//! Gv = Jᵀ H_out (J v), Rv = linearize(Jᵀ u) with the output's gradient u held fixed, and so on.
+//! Nothing here is a derivative written by hand: gradient = transpose(linearize(loss)), Hv =
+//! linearize(gradient), Gv = Jᵀ H_out (J v), Rv = linearize(Jᵀ u) with the output's gradient u held
+//! fixed, and so on.
 
 use std::sync::Arc;
 
@@ -46,7 +47,8 @@ pub struct Function {
 }
 
 impl Function {
-    /// Evaluates at `point`, with `direction` (one tensor a parameter of its group) where the function takes one.
+    /// Evaluates at `point`, with `direction` (one tensor a parameter of its group) where the
+    /// function takes one.
     ///
     /// # Errors
     /// When a shape does not fit or a tensor operation fails.
@@ -77,14 +79,15 @@ impl Function {
         self.program.steps()
     }
 
-    /// The most bytes that an evaluation in `dtype` holds at any time, its results included, beside the
-    /// point and the direction.
+    /// The most bytes that an evaluation in `dtype` holds at any time, its results included, beside
+    /// the point and the direction.
     #[must_use]
     pub fn peak(&self, fusion: Fusion, dtype: DType) -> usize {
         self.plan(fusion, dtype).footprint().peak
     }
 
-    /// Bytes that the operations of one evaluation in `dtype` read and write, each operand counted once.
+    /// Bytes that the operations of one evaluation in `dtype` read and write, each operand counted
+    /// once.
     #[must_use]
     pub fn bytes_moved(&self, fusion: Fusion, dtype: DType) -> usize {
         self.plan(fusion, dtype).bytes_moved()
@@ -99,7 +102,8 @@ impl Objective {
     /// The objective of `network` with `loss_function` on `samples` samples.
     ///
     /// # Errors
-    /// When there are no samples, the network cannot be built at this size, or its outputs do not fit the loss.
+    /// When there are no samples, the network cannot be built at this size, or its outputs do not
+    /// fit the loss.
     pub fn new(network: &Network, loss_function: &Loss, samples: usize) -> Result<Self> {
         if samples == 0 {
             return Err(Error::shape("objective", "a mean over no samples is asked for"));
@@ -132,7 +136,8 @@ impl Objective {
         self.function(&graph, &[], &[&[self.loss, self.outputs], gradient.as_slice()].concat())
     }
 
-    /// \[loss, outputs, ∂L/∂θ of each parameter..., what each buffer becomes...\] at a point: what a training step needs.
+    /// \[loss, outputs, ∂L/∂θ of each parameter..., what each buffer becomes...\] at a point: what
+    /// a training step needs.
     ///
     /// # Errors
     /// When the program cannot be built.
@@ -143,7 +148,8 @@ impl Objective {
         self.function(&graph, &[], &outputs)
     }
 
-    /// \[vᵀHv, its gradient in each parameter of `wrt`...\] at a point and a direction v in `group`: a third derivative.
+    /// \[vᵀHv, its gradient in each parameter of `wrt`...\] at a point and a direction v in
+    /// `group`: a third derivative.
     ///
     /// # Errors
     /// When the program cannot be built.
@@ -159,7 +165,8 @@ impl Objective {
         self.function(&graph, &direction, &[&[form], gradient.as_slice()].concat())
     }
 
-    /// v ↦ Hv for the Hessian block of `group`, with everything that does not depend on v evaluated once.
+    /// v ↦ Hv for the Hessian block of `group`, with everything that does not depend on v evaluated
+    /// once.
     ///
     /// # Errors
     /// When the program cannot be built or evaluated at the point.
@@ -207,8 +214,8 @@ impl Objective {
         self.product(&group.into(), |graph, seeds| self.emit_residual(graph, seeds))
     }
 
-    /// The module in which one sample's output depends on other samples, if there is one; then there is no
-    /// [factor](Self::factor).
+    /// The module in which one sample's output depends on other samples, if there is one; then
+    /// there is no [factor](Self::factor).
     #[must_use]
     pub fn mixes_samples(&self) -> Option<&str> {
         self.network.mixes_samples()
@@ -282,8 +289,8 @@ impl Objective {
         pull_back(graph, self.outputs, curved, &group)
     }
 
-    /// The derivative of Jᵀ u with the gradient u of the loss in the outputs held fixed: a difference Hv − Gv would lose what is small
-    /// beside both.
+    /// The derivative of Jᵀ u with the gradient u of the loss in the outputs held fixed: a
+    /// difference Hv − Gv would lose what is small beside both.
     fn emit_residual(&self, graph: &mut Graph, seeds: &[Seed]) -> Emitted<Vec<Value>> {
         let group: Vec<Value> = seeds.iter().map(|(value, _)| *value).collect();
         let out_gradient = gradient(graph, self.loss, &[self.outputs])?[0];

@@ -19,7 +19,8 @@ pub struct Point {
     /// The targets, in the shape that the loss takes: that of the outputs, as a rule. For classes
     /// see [`class_targets`](crate::class_targets).
     pub targets: Tensor,
-    /// One tensor \[N, ...\] for each of the network's [masks](eigenscape_program::Network::masks), of elements 0 or 1/keep.
+    /// One tensor \[N, ...\] for each of the network's [masks](eigenscape_program::Network::masks),
+    /// of elements 0 or 1/keep.
     pub masks: Vec<Tensor>,
 }
 
@@ -47,8 +48,8 @@ impl Point {
         })
     }
 
-    /// The same point at which programs run in f64. Weights and inputs stay what they are and take no more memory: each step converts those
-    /// that it uses.
+    /// The same point at which programs run in f64. Weights and inputs stay what they are and take
+    /// no more memory: each step converts those that it uses.
     ///
     /// # Errors
     /// When the conversion fails.

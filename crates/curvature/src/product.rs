@@ -55,8 +55,8 @@ impl ProductProgram {
         ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak, applying }
     }
 
-    /// Bytes that the operations of one product with `vectors` vectors at once read and write in `dtype`,
-    /// each operand counted once.
+    /// Bytes that the operations of one product with `vectors` vectors at once read and write in
+    /// `dtype`, each operand counted once.
     #[must_use]
     pub fn bytes_moved(&self, fusion: Fusion, dtype: DType, vectors: usize) -> usize {
         let residuals = self.linear.inputs() - self.parts.count();
@@ -91,8 +91,8 @@ impl ProductProgram {
     }
 }
 
-/// v ↦ Mv for a symmetric matrix M of one group at a point. Every residual was evaluated once, when the product was made; each
-/// application runs the linear program alone.
+/// v ↦ Mv for a symmetric matrix M of one group at a point. Every residual was evaluated once, when
+/// the product was made; each application runs the linear program alone.
 #[derive(Debug, Clone)]
 pub struct Product {
     linear: Executable,
@@ -109,7 +109,8 @@ impl Product {
         self.parts.dimension()
     }
 
-    /// Mv for v given as one tensor a variable of the group; all may have a leading axis of K vectors.
+    /// Mv for v given as one tensor a variable of the group; all may have a leading axis of K
+    /// vectors.
     ///
     /// # Errors
     /// When a shape does not fit or a tensor operation fails.
@@ -117,7 +118,8 @@ impl Product {
         self.linear.run(&*self.backend, self.inputs(v), self.dtype)
     }
 
-    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K, P\].
+    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K,
+    /// P\].
     ///
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.

@@ -20,8 +20,8 @@ use crate::{
     streamed::Derivative,
 };
 
-/// So many steps are kept, some 300 bytes each. What is asked for when there is no more room is made
-/// each time.
+/// So many steps are kept, some 300 bytes each. What is asked for when there is no more room is
+/// made each time.
 const MOST_STEPS: usize = 200_000;
 
 /// A network with a loss, and the programs that were made of them. A program is made when it is

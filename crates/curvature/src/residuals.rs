@@ -5,11 +5,12 @@ use eigenscape_runtime::{Executable, Result};
 
 use crate::point::Point;
 
-/// The outputs of `prefix`, evaluated in f64 and rounded once to the type of `point`, each as soon as no step needs it.
+/// The outputs of `prefix`, evaluated in f64 and rounded once to the type of `point`, each as soon
+/// as no step needs it.
 ///
-/// In f32 the rounding errors of a deep network put some units on the other side of a kink, and each is an error in every product
-/// (together 1e-4 of a product with the Hessian of a ResNet18). Residuals are evaluated once for hundreds of products, so that f64
-/// costs next to nothing.
+/// In f32 the rounding errors of a deep network put some units on the other side of a kink, and
+/// each is an error in every product (together 1e-4 of a product with the Hessian of a ResNet18).
+/// Residuals are evaluated once for hundreds of products, so that f64 costs next to nothing.
 pub(crate) fn evaluate_residuals(
     prefix: &Executable,
     point: &Point,

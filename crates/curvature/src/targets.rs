@@ -1,10 +1,12 @@
-//! Targets of a mean loss: from integer labels to rows of weights, and what each row counts in the mean.
+//! Targets of a mean loss: from integer labels to rows of weights, and what each row counts in the
+//! mean.
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::ClassCoding;
 use eigenscape_runtime::{Error, Result};
 
-/// Rows of targets \[N, ..., C\], in the shape of the outputs, of which each counts something in the mean over rows.
+/// Rows of targets \[N, ..., C\], in the shape of the outputs, of which each counts something in
+/// the mean over rows.
 #[derive(Debug, Clone)]
 pub struct TargetRows {
     rows: Tensor,
@@ -42,11 +44,13 @@ pub fn class_targets(
 }
 
 impl TargetRows {
-    /// Rows of integer labels \[N, ...\], in f64. The row of a label y is (1 − ε) w_y e_y + (ε/C) w and counts w_y, so that the mean
-    /// Σ rows / Σ counts is PyTorch's `cross_entropy(..., weight=w, label_smoothing=ε, ignore_index=...)`.
+    /// Rows of integer labels \[N, ...\], in f64. The row of a label y is (1 − ε) w_y e_y + (ε/C) w
+    /// and counts w_y, so that the mean Σ rows / Σ counts is PyTorch's `cross_entropy(...,
+    /// weight=w, label_smoothing=ε, ignore_index=...)`.
     ///
     /// # Errors
-    /// When a label that is not ignored is no class, there are not C weights, or ε is not in \[0, 1\].
+    /// When a label that is not ignored is no class, there are not C weights, or ε is not in \[0,
+    /// 1\].
     pub fn of_classes(labels: &Tensor, classes: usize, coding: ClassCoding) -> Result<Self> {
         let ClassCoding { smoothing, ignore_index, weight } = coding;
         if !(0.0..=1.0).contains(&smoothing) {
@@ -121,8 +125,8 @@ impl TargetRows {
         self.count
     }
 
-    /// The rows, scaled by R/Σ counts for R rows: targets of which a loss takes the mean over all rows. Where nothing counts they stay as
-    /// they are.
+    /// The rows, scaled by R/Σ counts for R rows: targets of which a loss takes the mean over all
+    /// rows. Where nothing counts they stay as they are.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -195,7 +199,8 @@ mod tests {
         Ok(())
     }
 
-    /// By hand: the labels 2, 0 and 0 count 4, 1 and 1; a sum of rows is divided by 6, a mean over four rows needs the factor 4/6.
+    /// By hand: the labels 2, 0 and 0 count 4, 1 and 1; a sum of rows is divided by 6, a mean over
+    /// four rows needs the factor 4/6.
     #[test]
     fn weights_of_classes_divide_by_the_weights_of_the_labels() -> Result<()> {
         let labels = Tensor::new(&[2_i64, 0, 9, 0], &Device::Cpu)?;

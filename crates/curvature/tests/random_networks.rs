@@ -1,5 +1,5 @@
-//! Random small networks of images: every derivative against finite differences of the one before it, the exact factor
-//! against the Gauss-Newton matrix, proofs of affinity against the residual.
+//! Random small networks of images: every derivative against finite differences of the one before
+//! it, the exact factor against the Gauss-Newton matrix, proofs of affinity against the residual.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -179,7 +179,8 @@ fn set_up(seed: u64, layers: &[Block], loss: &Loss, mode: Mode) -> Result<Case> 
 }
 
 proptest! {
-    // The seed is fixed: a difference quotient across a kink of a ReLU is wrong, and one in some thousand cases has one.
+    // The seed is fixed: a difference quotient across a kink of a ReLU is wrong, and one in some
+    // thousand cases has one.
     #![proptest_config(ProptestConfig { cases: 120, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     #[test]

@@ -29,7 +29,8 @@ fn lenet(scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value> {
     let x = nn::conv2d(&mut scope.at("conv1"), x, 3, 3, ConvSettings::default(), true)?;
     let x = relu(scope, x)?;
     let x = nn::max_pool2d(scope, x, POOL)?;
-    // Two positions, so that outer products are the cheaper form here, and explicit gradients in the first layer.
+    // Two positions, so that outer products are the cheaper form here, and explicit gradients in
+    // the first layer.
     let x = nn::conv2d(&mut scope.at("conv2"), x, 8, 2, ConvSettings::default(), true)?;
     let x = relu(scope, x)?;
     let x = nn::flatten(scope, x)?;
@@ -103,7 +104,8 @@ fn all_signs(count: usize) -> Result<Tensor> {
     Ok(Tensor::from_vec(signs, (1 << count, count), &Device::Cpu)?)
 }
 
-/// Every draw of an estimate; for Hutchinson's, scaled unit vectors, over which it has the same mean as over all signs.
+/// Every draw of an estimate; for Hutchinson's, scaled unit vectors, over which it has the same
+/// mean as over all signs.
 fn every_draw(estimate: TraceEstimate, function: &TraceFunction) -> Result<Vec<Tensor>> {
     let shapes = function.probe_shapes();
     let size = |shape: &[usize]| shape.iter().product::<usize>();
@@ -160,7 +162,8 @@ fn estimates_and_their_gradients_are_unbiased() -> Result<()> {
     Ok(())
 }
 
-/// N equal samples: the variance of the sum has N² times the products of one sample's gradients, that of the single norms N times.
+/// N equal samples: the variance of the sum has N² times the products of one sample's gradients,
+/// that of the single norms N times.
 #[test]
 fn without_products_between_samples_the_variance_is_n_times_smaller() -> Result<()> {
     for (name, build) in NETWORKS {

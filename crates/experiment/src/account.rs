@@ -1,7 +1,9 @@
-//! What a run holds in memory: known from shapes, types and settings, before anything of it is allocated or trained.
+//! What a run holds in memory: known from shapes, types and settings, before anything of it is
+//! allocated or trained.
 //!
-//! What measuring spectra takes must fit into the experiment's `memory`, where that is given; together with what is held all the time (the data, the
-//! weights, a training step) it must fit into the machine.
+//! What measuring spectra takes must fit into the experiment's `memory`, where that is given;
+//! together with what is held all the time (the data, the weights, a training step) it must fit
+//! into the machine.
 
 mod dearest;
 pub(crate) mod survey;
@@ -27,7 +29,8 @@ use crate::{
 pub struct RunAccount {
     /// All the time: the data, the weights, a training step.
     pub held: Account,
-    /// While spectra are measured, beside that: the records of all moments, and what the most demanding matrix takes.
+    /// While spectra are measured, beside that: the records of all moments, and what the most
+    /// demanding matrix takes.
     pub measuring: Account,
     /// Bytes that measuring may take, and whether the experiment says so.
     pub allowed: Allowed,
@@ -121,8 +124,9 @@ pub fn of_data(
         .with("the data sets of other runs", others)
 }
 
-/// What a network's weights take, `number` bytes a number: themselves, those in the types of probes, what a training has beside them between its
-/// steps, and a copy of the largest tensor, which is made where it is moved or written.
+/// What a network's weights take, `number` bytes a number: themselves, those in the types of
+/// probes, what a training has beside them between its steps, and a copy of the largest tensor,
+/// which is made where it is moved or written.
 pub fn of_weights(network: &Network, number: usize, plan: &RunPlan) -> Account {
     let declared = network.parameters().iter().chain(network.buffers());
     let largest = declared.map(|tensor| size(tensor.shape.iter().copied(), number)).max().unwrap_or(0);

@@ -1,7 +1,7 @@
 //! The folder of an experiment's results, which appears as a whole or not at all.
 //!
-//! Everything is written into a sibling folder `.NAME.partial`, which is renamed at the end. A run that fails or is
-//! interrupted leaves the results of an earlier run untouched.
+//! Everything is written into a sibling folder `.NAME.partial`, which is renamed at the end. A run
+//! that fails or is interrupted leaves the results of an earlier run untouched.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,8 @@ use crate::diagnostic::{Failure, Result};
 /// The file that marks a folder as one of results.
 pub const RESULTS: &str = "results.json";
 
-/// A folder of results in the making. Dropped before [`RunDirectory::finish`], it removes what was written.
+/// A folder of results in the making. Dropped before [`RunDirectory::finish`], it removes what was
+/// written.
 #[derive(Debug)]
 pub struct RunDirectory {
     target: PathBuf,
@@ -23,7 +24,8 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Prepares the folder that will become `target`, finding out now whether that will be possible.
+    /// Prepares the folder that will become `target`, finding out now whether that will be
+    /// possible.
     ///
     /// # Errors
     /// When nothing can be written there.
@@ -65,7 +67,8 @@ impl RunDirectory {
         Ok(path)
     }
 
-    /// Puts the files of a folder into one at a relative path, without copying where the file system can, and never onto a file that is there.
+    /// Puts the files of a folder into one at a relative path, without copying where the file
+    /// system can, and never onto a file that is there.
     ///
     /// # Errors
     /// When the operating system refuses, or a file of that name is there.
@@ -83,7 +86,8 @@ impl RunDirectory {
         Ok(())
     }
 
-    /// Gives the folder its name. Earlier results are kept under the name `aside`, or removed where there is none.
+    /// Gives the folder its name. Earlier results are kept under the name `aside`, or removed where
+    /// there is none.
     ///
     /// # Errors
     /// When the operating system refuses; earlier results are then back in their place.
@@ -129,7 +133,8 @@ pub fn followed(target: PathBuf) -> Result<PathBuf> {
     })
 }
 
-/// Removes what a process that was killed left beside `target`; earlier results that had just stepped aside are put back.
+/// Removes what a process that was killed left beside `target`; earlier results that had just
+/// stepped aside are put back.
 ///
 /// # Errors
 /// When the operating system refuses.

@@ -1,7 +1,9 @@
-//! Augmentation: training images changed at random, anew in each epoch, prepared ahead of the step that needs them.
+//! Augmentation: training images changed at random, anew in each epoch, prepared ahead of the step
+//! that needs them.
 //!
-//! What an image becomes follows from the seed, the epoch and the image's place in the training split, so that neither the batch it is
-//! in nor the number of threads matters. Probes and evaluation see images as they are.
+//! What an image becomes follows from the seed, the epoch and the image's place in the training
+//! split, so that neither the batch it is in nor the number of threads matters. Probes and
+//! evaluation see images as they are.
 
 use std::{
     sync::mpsc::{Receiver, sync_channel},
@@ -23,10 +25,11 @@ const READY: usize = 2;
 pub enum Change {
     /// Left and right exchanged, with probability 1/2.
     Flip,
-    /// A turn about the centre by an angle drawn evenly from −a to a degrees; colours between pixels are interpolated linearly in both
-    /// directions, and what was outside is black.
+    /// A turn about the centre by an angle drawn evenly from −a to a degrees; colours between
+    /// pixels are interpolated linearly in both directions, and what was outside is black.
     Rotate(f64),
-    /// A window of the image's size, placed at random in the image with a frame of so many black pixels.
+    /// A window of the image's size, placed at random in the image with a frame of so many black
+    /// pixels.
     Crop(usize),
 }
 
@@ -265,7 +268,8 @@ mod tests {
         assert_eq!(seen.len(), 9);
     }
 
-    /// Weights worked out by hand: half of each of two pixels, a quarter of each of four, and black beyond the edge.
+    /// Weights worked out by hand: half of each of two pixels, a quarter of each of four, and black
+    /// beyond the edge.
     #[test]
     fn between_pixels_is_linear_in_both_directions() {
         let plane = [0.0, 1.0, 2.0, 3.0];
@@ -274,7 +278,8 @@ mod tests {
         assert_eq!((at(-0.5, 0.0), at(0.0, 1.5), at(5.0, 5.0)), (-0.5, 0.0, -1.0));
     }
 
-    /// A plane whose value is linear in x and y stays so under rotation: its gradient turns by the angle, which is at most 30 degrees.
+    /// A plane whose value is linear in x and y stays so under rotation: its gradient turns by the
+    /// angle, which is at most 30 degrees.
     #[test]
     fn a_rotation_turns_about_the_centre() {
         const SIDE: usize = 9;

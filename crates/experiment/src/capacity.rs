@@ -1,4 +1,5 @@
-//! Whether the machine holds a network: known from shapes, before anything of the network is allocated.
+//! Whether the machine holds a network: known from shapes, before anything of the network is
+//! allocated.
 
 use candle_core::DType;
 use eigenscape_core::{
@@ -39,8 +40,9 @@ fn refuse_weights(model: &Located<String>, network: &Network, machine: usize) ->
     Err(too_large(model, "the parameters of", need, machine, &largest, "make that layer smaller"))
 }
 
-/// What evaluating a network or a training step takes, whichever is more. Refuses a network that cannot be evaluated, or trained, beside its
-/// weights in the machine's memory. `examples` is how many there are.
+/// What evaluating a network or a training step takes, whichever is more. Refuses a network that
+/// cannot be evaluated, or trained, beside its weights in the machine's memory. `examples` is how
+/// many there are.
 ///
 /// # Errors
 /// How much memory it would take, and which module gives the most numbers.
@@ -74,8 +76,9 @@ pub fn check_work(
     Ok(largest)
 }
 
-/// Bytes that a penalty takes. Refuses a penalty that cannot be evaluated in the machine's memory beside so many bytes of weights, which are held three times then: themselves,
-/// a draw, and the sum of gradients. Of each draw the value is kept.
+/// Bytes that a penalty takes. Refuses a penalty that cannot be evaluated in the machine's memory
+/// beside so many bytes of weights, which are held three times then: themselves, a draw, and the
+/// sum of gradients. Of each draw the value is kept.
 ///
 /// # Errors
 /// How much memory it would take.
@@ -97,8 +100,8 @@ pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights:
     Err(plan.node.at("name").site.error(problem, Some(help.to_owned())).into())
 }
 
-/// Refuses to measure on so many examples where the machine's memory does not hold them beside `held` bytes; each takes so many numbers of
-/// `number` bytes. Returns what they take.
+/// Refuses to measure on so many examples where the machine's memory does not hold them beside
+/// `held` bytes; each takes so many numbers of `number` bytes. Returns what they take.
 ///
 /// # Errors
 /// How much memory they would take.

@@ -96,8 +96,10 @@ pub fn document_plan(
         remedy: "give every list of [sweep] at least one value".to_owned(),
     })?;
     let count = runs.len();
+    let shared = Arc::default();
     for run in &mut runs {
         (run.runs, run.other_data) = (count, cache.bytes_beside(&run.data));
+        run.shared = Arc::clone(&shared);
     }
     profiles::check_others(document, environment, choices, registry)?;
     let same = twins.variants();
@@ -140,7 +142,8 @@ fn nothing_measured(raw: &raw::Experiment) -> Option<String> {
     Some(format!("there is no [[probe]]: {what}"))
 }
 
-/// Which file, and under which names, the checkpoint of a document's table \[model\] is; that there is one is not asked for.
+/// Which file, and under which names, the checkpoint of a document's table \[model\] is; that there
+/// is one is not asked for.
 ///
 /// # Errors
 /// When one of its keys cannot be used.
@@ -159,7 +162,8 @@ pub fn loss(document: &Node, registry: &Registry) -> Result<LossPlan, ConfigErro
     Checker::new(document, registry, &Environment::default()).loss(raw.as_ref())
 }
 
-/// Refuses whole numbers of a network's table that are no sizes of anything: what is computed of them would overflow.
+/// Refuses whole numbers of a network's table that are no sizes of anything: what is computed of
+/// them would overflow.
 fn small_sizes(node: &Node, path: &str) -> Result<(), ConfigError> {
     match &node.value {
         Tree::Scalar(toml::Value::Integer(size)) if size.unsigned_abs() > limits::SIZE.unsigned_abs() => {
@@ -321,6 +325,7 @@ impl Checker<'_> {
             other_data: 0,
             backend: Arc::new(Cpu::with(self.registry.operations.clone())),
             other_plugins: self.registry.has_others(),
+            shared: Arc::default(),
             model: self.model(&raw.model)?,
             augment: self.augment(&raw.data, &*data, train.is_some())?,
             data,
@@ -346,7 +351,8 @@ impl Checker<'_> {
         Ok(Measurements { train, probes, distances })
     }
 
-    /// Refuses lists that are longer, and sizes of a network that are larger, than anybody can mean.
+    /// Refuses lists that are longer, and sizes of a network that are larger, than anybody can
+    /// mean.
     fn sizes(&self, raw: &raw::Experiment) -> Result<(), ConfigError> {
         self.at_most("probe", raw.probe.len(), limits::ENTRIES)?;
         self.at_most("distance", raw.distance.len(), limits::ENTRIES)?;
@@ -383,6 +389,7 @@ impl Checker<'_> {
         Ok(ModelPlan {
             name: self.located("model.name", raw.name.clone()),
             architecture: architecture.into(),
+            parameters: raw.parameters.clone(),
             checkpoint,
             batch_norm: match raw.batch_norm {
                 raw::BatchNorm::Eval => Mode::Eval,

@@ -1,7 +1,9 @@
-//! Checkpoints: weights by PyTorch's names, from a safetensors file or from what `torch.save` wrote.
+//! Checkpoints: weights by PyTorch's names, from a safetensors file or from what `torch.save`
+//! wrote.
 //!
-//! Nothing of a file is executed, and nothing is allocated by what a file claims: tensors stay where they lie in the file
-//! ([`Stored`](eigenscape_core::tensor_file::Stored)) until the network asks for one of its shape.
+//! Nothing of a file is executed, and nothing is allocated by what a file claims: tensors stay
+//! where they lie in the file ([`Stored`](eigenscape_core::tensor_file::Stored)) until the network
+//! asks for one of its shape.
 
 mod contents;
 mod difference;
@@ -59,8 +61,9 @@ pub struct Loaded {
 /// Reads weights for a network.
 ///
 /// # Errors
-/// When the file cannot be read or is damaged, is of another format, has no dictionary of tensors or several; when names or
-/// shapes are not the network's (all differences are listed), or a value is not finite.
+/// When the file cannot be read or is damaged, is of another format, has no dictionary of tensors
+/// or several; when names or shapes are not the network's (all differences are listed), or a value
+/// is not finite.
 pub fn load(selection: &Selection, network: &Network) -> Result<Loaded> {
     let file = regular_file::read(&selection.path)?;
     read(&file, selection, network)
@@ -93,10 +96,12 @@ pub(crate) fn misfit(
     Ok(fit::misfit(names, network, &state.clone().lenient(names, is_kept)?))
 }
 
-/// Calls `then` with the file's name, the tensors that the selection is about, and notes on the choice.
+/// Calls `then` with the file's name, the tensors that the selection is about, and notes on the
+/// choice.
 ///
 /// # Errors
-/// When the contents are damaged, of another format, or have no dictionary of tensors or several, and those of `then`.
+/// When the contents are damaged, of another format, or have no dictionary of tensors or several,
+/// and those of `then`.
 pub fn with_state_dict<T>(
     file: &[u8],
     selection: &Selection,

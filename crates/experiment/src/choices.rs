@@ -1,4 +1,5 @@
-//! What the command line decides about an experiment: its profile, values that are set, the folder of its results.
+//! What the command line decides about an experiment: its profile, values that are set, the folder
+//! of its results.
 
 use std::path::PathBuf;
 
@@ -50,11 +51,12 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// Puts the profile's values and then the `--set` flags into the document, which has no profiles afterwards. Returns what the
-    /// profile changed, in words.
+    /// Puts the profile's values and then the `--set` flags into the document, which has no
+    /// profiles afterwards. Returns what the profile changed, in words.
     ///
     /// # Errors
-    /// When there is a profile of another name, an override leads nowhere, or changes what is read before it.
+    /// When there is a profile of another name, an override leads nowhere, or changes what is read
+    /// before it.
     pub fn apply(&self, document: &mut Node) -> Result<Vec<String>, ConfigError> {
         let profiles = document.remove(KEY);
         let mut changes = Vec::new();

@@ -1,4 +1,5 @@
-//! Whether what is claimed is of something that is measured: known when the groups of every run are.
+//! Whether what is claimed is of something that is measured: known when the groups of every run
+//! are.
 
 use eigenscape_analysis::expectation::{Expectation, Quantity, Subject};
 use eigenscape_core::registry::nearest;

@@ -1,7 +1,8 @@
-//! The course of one run: training and measuring by turns, from the beginning or from what an interrupted call kept.
+//! The course of one run: training and measuring by turns, from the beginning or from what an
+//! interrupted call kept.
 
 use eigenscape_core::{
-    Random,
+    Error, Random,
     notes::{Note, RunNotes},
     results::{Divergence, Diverging, Run, TrainingRecord},
 };
@@ -25,11 +26,13 @@ use crate::{
 /// Weights of larger networks are saved at the end only, not at each moment that is measured.
 const SAVED_AT_MOMENTS: usize = 1 << 22;
 
-/// Trains and measures a run that is ready to start, or goes on where an earlier call was interrupted.
+/// Trains and measures a run that is ready to start, or goes on where an earlier call was
+/// interrupted.
 ///
 /// # Errors
-/// When a loss cannot be evaluated, or is not finite before the first step, or a file of the results cannot be written; when an interrupt
-/// is requested. What was done is then kept in the run's folder, and the error says what.
+/// When a loss cannot be evaluated, or is not finite before the first step, or a file of the
+/// results cannot be written; when an interrupt is requested. What was done is then kept in the
+/// run's folder, and the error says what.
 pub fn run(prepared: &Prepared, folder: &Unfinished, display: &Display) -> Result<(Run, RunNotes)> {
     let mut course = Course { prepared, display, keeper: Keeper::new(prepared, folder, display) };
     course.follow().map_err(|failure| course.keeper.broken_off(failure))
@@ -126,7 +129,8 @@ impl Course<'_> {
         bar: &Bar,
     ) -> Result<Option<Divergence>> {
         let Some(plan) = &self.prepared.plan.train else { return Ok(None) };
-        self.keeper.unless_interrupted(self.display.interrupt().check(), standing, records)?;
+        let stopped = self.display.interrupt().check().map_err(Error::from);
+        self.keeper.unless_interrupted(stopped, standing, records)?;
         let watch = |standing: &Standing| {
             bar.skip(1);
             Ok(self.keeper.after_step(plan, standing, records)?)
@@ -208,7 +212,8 @@ fn check_finite(
     }
 }
 
-/// What may be wrong with a loss that is not finite before the first epoch: it is not the learning rate.
+/// What may be wrong with a loss that is not finite before the first epoch: it is not the learning
+/// rate.
 fn remedy(plan: &RunPlan) -> &'static str {
     match &plan.model.checkpoint {
         Some(_) => {

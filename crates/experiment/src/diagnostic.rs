@@ -16,7 +16,8 @@ pub enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Configuration(ConfigError),
-    /// The command line is at fault: a file that cannot be read, a name that does not exist (exit code 2).
+    /// The command line is at fault: a file that cannot be read, a name that does not exist (exit
+    /// code 2).
     #[error("{problem}")]
     Usage {
         /// What is wrong.
@@ -58,7 +59,8 @@ impl Failure {
 }
 
 impl Failure {
-    /// The same, with what is kept although it failed: "the training up to epoch 3 of 5 is kept in ...".
+    /// The same, with what is kept although it failed: "the training up to epoch 3 of 5 is kept in
+    /// ...".
     #[must_use]
     pub fn keeping(self, what: Option<String>) -> Self {
         match (self, what) {
@@ -89,8 +91,8 @@ impl From<eigenscape_core::Error> for Failure {
     }
 }
 
-/// Something in the experiment's file, or in a `--set` flag, that cannot be used: where it stands, what is wrong with it
-/// and what to do.
+/// Something in the experiment's file, or in a `--set` flag, that cannot be used: where it stands,
+/// what is wrong with it and what to do.
 #[derive(Debug, Clone, thiserror::Error, Diagnostic)]
 #[error(transparent)]
 #[diagnostic(transparent)]
@@ -163,7 +165,8 @@ impl Site {
         }))
     }
 
-    /// The part of the span on its first line: a table of twenty lines is named by its header. Of a long one the beginning.
+    /// The part of the span on its first line: a table of twenty lines is named by its header. Of a
+    /// long one the beginning.
     fn first_line(&self) -> Range<usize> {
         const UNDERLINED: usize = 200;
         let text = self.source.text.get(self.span.clone()).unwrap_or_default();

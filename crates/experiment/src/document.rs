@@ -1,7 +1,7 @@
 //! An experiment's file as a tree in which every key and value knows where it was written.
 //!
-//! Serde's types say *what* is wrong at which path; this tree says *where* that is, also after `--set` flags and a sweep
-//! have replaced values.
+//! Serde's types say *what* is wrong at which path; this tree says *where* that is, also after
+//! `--set` flags and a sweep have replaced values.
 
 mod nesting;
 
@@ -83,7 +83,8 @@ impl Node {
     /// Parses the value after the `=` at byte `equals` of the source; `None` when it is not TOML.
     #[must_use]
     pub fn parse_value(source: &Source, equals: usize) -> Option<Self> {
-        // A stand-in of the same length for the key: places in this document are places in the source.
+        // A stand-in of the same length for the key: places in this document are places in the
+        // source.
         let document = "k".repeat(equals) + source.text().get(equals..)?;
         if nesting::too_deep(&document).is_some() {
             return None;
@@ -198,7 +199,8 @@ impl Node {
         })
     }
 
-    /// The node at a path such as `probe[0].estimator.steps`, or the deepest one on the way to it that exists.
+    /// The node at a path such as `probe[0].estimator.steps`, or the deepest one on the way to it
+    /// that exists.
     #[must_use]
     pub fn at(&self, path: &str) -> &Self {
         let steps = path.split(['.', '[', ']']).filter(|step| !step.is_empty());

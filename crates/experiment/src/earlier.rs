@@ -1,4 +1,5 @@
-//! What stands in the folder of results before anything is run: results that are these already, or others, which are kept.
+//! What stands in the folder of results before anything is run: results that are these already, or
+//! others, which are kept.
 
 use std::{
     fs, io,
@@ -61,7 +62,8 @@ impl Earlier {
         }))
     }
 
-    /// The results, where they are those of the plan and nothing but the report is to be made again.
+    /// The results, where they are those of the plan and nothing but the report is to be made
+    /// again.
     #[must_use]
     pub fn of(&self, plan: &Plan, identities: &[Identity]) -> Option<&Results> {
         let whole = self.faults.iter().all(|fault| is_report(&fault.file)) && self.is_known(RESULTS);
@@ -90,7 +92,8 @@ impl Earlier {
         !self.strangers.iter().any(|stranger| stranger == file)
     }
 
-    /// Puts into `kept` what the plan has in common with these results, as far as its files are as they were written.
+    /// Puts into `kept` what the plan has in common with these results, as far as its files are as
+    /// they were written.
     ///
     /// # Errors
     /// When a copy cannot be written.
@@ -122,8 +125,9 @@ impl Earlier {
         !self.faults.iter().any(|fault| ours(&fault.file)) && !self.strangers.iter().any(strange)
     }
 
-    /// The name under which these results are kept when others take their place; `None` where nothing is lost with them: they are of the
-    /// same runs, and nobody has put or changed anything there.
+    /// The name under which these results are kept when others take their place; `None` where
+    /// nothing is lost with them: they are of the same runs, and nobody has put or changed anything
+    /// there.
     #[must_use]
     pub fn aside(&self, identities: &[Identity]) -> Option<PathBuf> {
         let untouched = self.strangers.is_empty() && self.faults.iter().all(|fault| fault.missing);
@@ -205,7 +209,8 @@ fn unused(target: &Path) -> PathBuf {
     target.with_file_name(format!("{name}{EARLIER}{}", last.saturating_add(1)))
 }
 
-/// The folder of each run in `checkpoints` and `tensorboard`: none of its own where there is but one without a name.
+/// The folder of each run in `checkpoints` and `tensorboard`: none of its own where there is but
+/// one without a name.
 pub fn run_folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let names: Vec<&str> = names.into_iter().collect();
     match names[..] {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use candle_core::{D, DType, Device, Tensor};
-use eigenscape_core::{Examples, Inputs, Interrupt, LossFunction, Result};
+use eigenscape_core::{Error, Examples, Inputs, LossFunction, Result};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{Point, Programs, TargetRows};
 use eigenscape_program::Graph;
-use eigenscape_runtime::{Backend, Executable};
+use eigenscape_runtime::{Backend, Executable, Interrupt, Part, Parts};
 
 use crate::{labels::Labels, weights::Weights};
 
@@ -103,13 +103,14 @@ impl Batches {
     /// # Errors
     /// When a tensor operation fails.
     pub fn point(&self, weights: &Weights, indices: &[u32]) -> Result<Point> {
-        // A batch's loss is the mean over its own labels, of which it may have ignored more than the split.
+        // A batch's loss is the mean over its own labels, of which it may have ignored more than
+        // the split.
         let targets = self.targets.select(&Tensor::new(indices, &Device::Cpu)?)?.mean()?;
         Ok(at(&self.backend, weights, self.inputs.select(indices)?.to_dtype(self.dtype)?, targets))
     }
 
-    /// How many of the outputs \[n, ...\] of examples from `start` on are on the right side: of 0 for labels 0 and 1, and of all other
-    /// outputs for classes.
+    /// How many of the outputs \[n, ...\] of examples from `start` on are on the right side: of 0
+    /// for labels 0 and 1, and of all other outputs for classes.
     fn right(&self, outputs: &Tensor, labels: &[Option<i64>]) -> Result<usize> {
         let guesses: Vec<i64> = if self.binary {
             let outputs = outputs.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
@@ -139,16 +140,15 @@ pub fn evaluate(
     weights: &Weights,
     interrupt: &Interrupt,
 ) -> Result<Evaluation> {
-    let (mut loss, mut right, mut near) = (0.0, 0, 0);
     let classes = split.targets.rows().dims().last().copied().unwrap_or(0);
     let ranked = classes > TOP && !split.binary;
     let labels_each = split.labels.as_ref().map_or(0, |labels| labels.len() / split.len().max(1));
     let backend = &split.backend;
     // What training keeps has other sizes.
     backend.release();
-    for start in (0..split.len()).step_by(BATCH) {
-        interrupt.check()?;
-        let count = BATCH.min(split.len() - start);
+    let parts = Parts::of_size(split.len(), BATCH);
+    let sums = parts.fold(interrupt, (0.0, 0, 0), |(mut loss, mut right, mut near), Part { range, .. }| {
+        let (start, count) = (range.start, range.len());
         let inputs = split.inputs.range(start, count)?.to_dtype(split.dtype)?;
         let targets = split.targets.narrow(start, count)?;
         let results = programs.loss(count)?.at(&at(backend, weights, inputs, targets.clone()), &[])?;
@@ -160,8 +160,10 @@ pub fn evaluate(
                 near += among_the_first(&results[1], labels)?;
             }
         }
-    }
+        Ok::<_, Error>((loss, right, near))
+    });
     backend.release();
+    let (loss, right, near) = sums?;
     let counted = |labels: &Vec<Option<i64>>| labels.iter().flatten().count();
     let share = |count: usize| split.labels.as_ref().map(|labels| count as f64 / counted(labels) as f64);
     Ok(Evaluation {
@@ -171,7 +173,8 @@ pub fn evaluate(
     })
 }
 
-/// How many labels are among the [`TOP`] classes of the largest outputs \[..., C\]: fewer classes than that are larger.
+/// How many labels are among the [`TOP`] classes of the largest outputs \[..., C\]: fewer classes
+/// than that are larger.
 fn among_the_first(outputs: &Tensor, labels: &[Option<i64>]) -> Result<usize> {
     let rows = outputs.to_dtype(DType::F64)?.flatten_to(outputs.rank() - 2)?.to_vec2::<f64>()?;
     let is_near = |(row, label): (&Vec<f64>, &Option<i64>)| {
@@ -198,7 +201,8 @@ mod tests {
     use super::*;
     use crate::labels::Coding;
 
-    /// More examples than are evaluated at once, of which the first batch ignores more labels than the second.
+    /// More examples than are evaluated at once, of which the first batch ignores more labels than
+    /// the second.
     #[test]
     fn the_mean_is_over_the_labels_that_count() {
         let samples = BATCH + 44;
@@ -237,7 +241,8 @@ mod tests {
         assert_eq!(found.top5, None);
     }
 
-    /// One logit for 0 and 1: a guess is its sign, and the loss PyTorch's `binary_cross_entropy_with_logits`.
+    /// One logit for 0 and 1: a guess is its sign, and the loss PyTorch's
+    /// `binary_cross_entropy_with_logits`.
     #[test]
     fn zero_or_one_is_guessed_by_the_sign() {
         let network = Network::new(&[1], |scope, x| nn::linear(scope, x, 1, true)).unwrap();

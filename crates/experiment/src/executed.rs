@@ -41,7 +41,8 @@ impl Executed {
         Self { finished_earlier: true, ..self }
     }
 
-    /// What went wrong, as an error: trainings that diverged, and spectra that could not be measured. Everything else is in the folder.
+    /// What went wrong, as an error: trainings that diverged, and spectra that could not be
+    /// measured. Everything else is in the folder.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         let parts: Vec<(String, Option<String>)> =

@@ -1,8 +1,9 @@
 //! `extends = "base.toml"`: a file that says only what it has of its own.
 //!
-//! The path is relative to the file in which it stands; of several, later ones win over earlier ones. Tables are merged key by
-//! key, everything else replaces what was inherited, lists too. Every value keeps the place where it was written, so that a
-//! message about an inherited value underlines it in the file that it comes from.
+//! The path is relative to the file in which it stands; of several, later ones win over earlier
+//! ones. Tables are merged key by key, everything else replaces what was inherited, lists too.
+//! Every value keeps the place where it was written, so that a message about an inherited value
+//! underlines it in the file that it comes from.
 
 use std::{
     collections::HashMap,
@@ -24,13 +25,14 @@ pub(crate) const KEY: &str = "extends";
 /// Reads a file with everything that it inherits.
 ///
 /// # Errors
-/// When a file cannot be read or is not TOML, `extends` is not a path or a list of paths, or a file inherits from itself.
+/// When a file cannot be read or is not TOML, `extends` is not a path or a list of paths, or a file
+/// inherits from itself.
 pub fn read(path: &Path) -> Result<Node> {
     inherited(path, &mut Vec::new(), &mut 0)
 }
 
-/// `descendants` are the files on the way from the experiment to this one, this one not included; `read` is how many were read beside the
-/// experiment's own.
+/// `descendants` are the files on the way from the experiment to this one, this one not included;
+/// `read` is how many were read beside the experiment's own.
 fn inherited(path: &Path, descendants: &mut Vec<PathBuf>, read: &mut usize) -> Result<Node> {
     let mut own = Node::read(path)?;
     if let Some((_, Node { value: Tree::Array(cases), .. })) = own.entry_mut(cases::KEY) {

@@ -11,7 +11,8 @@ use crate::{diagnostic::Result, prepare::Prepared};
 /// Rows of a tensor that are read at once.
 const ROWS: usize = 1024;
 
-/// What a run's numbers depend on: its settings and the program's build, the data, and the weights to start from.
+/// What a run's numbers depend on: its settings and the program's build, the data, and the weights
+/// to start from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Short, for folders.

@@ -1,4 +1,5 @@
-//! What is kept of a run under way, and when: so that little is lost with the process, and keeping costs little.
+//! What is kept of a run under way, and when: so that little is lost with the process, and keeping
+//! costs little.
 
 use eigenscape_core::{Error, Result};
 
@@ -70,7 +71,8 @@ impl<'a> Keeper<'a> {
         Some(state)
     }
 
-    /// Keeps the state where that is due, and always after the last step; stops where that is wanted.
+    /// Keeps the state where that is due, and always after the last step; stops where that is
+    /// wanted.
     ///
     /// # Errors
     /// When an interrupt is requested.
@@ -81,7 +83,7 @@ impl<'a> Keeper<'a> {
         if last || wanted || (ended && self.pace.is_cheap()) || self.pace.is_due(plan.keep_every) {
             self.save(standing, records);
         }
-        self.display.interrupt().check()
+        Ok(self.display.interrupt().check()?)
     }
 
     /// Before work beside the steps of training is stopped, what the training has come to is kept.

@@ -1,7 +1,8 @@
 //! The finished spectra of an unfinished run, so that none is computed twice.
 //!
-//! What is estimated together is kept together: alone it might be computed differently, and have other bits. Each is known by its moment,
-//! its probe, its place in the probe, and a checksum of the weights.
+//! What is estimated together is kept together: alone it might be computed differently, and have
+//! other bits. Each is known by its moment, its probe, its place in the probe, and a checksum of
+//! the weights.
 
 use std::{
     collections::BTreeMap,
@@ -37,7 +38,8 @@ pub struct KeptSpectra {
 }
 
 impl KeptSpectra {
-    /// Those in a folder, which need not exist. `warn` is told of what is not as it was written: it is removed, and computed again.
+    /// Those in a folder, which need not exist. `warn` is told of what is not as it was written: it
+    /// is removed, and computed again.
     pub fn read(folder: PathBuf, mut warn: impl FnMut(&str)) -> Self {
         let (mut known, mut files) = (BTreeMap::new(), BTreeMap::new());
         for name in names(&folder) {

@@ -48,7 +48,8 @@ impl Labels {
     /// Soft targets t become w ⊙ ((1 − ε) t + ε/C), each of which counts 1, as in PyTorch.
     ///
     /// # Errors
-    /// When a label is neither a class nor ignored, there are not C weights, or a tensor operation fails.
+    /// When a label is neither a class nor ignored, there are not C weights, or a tensor operation
+    /// fails.
     pub fn targets(&self, targets: &Targets, dtype: DType) -> Result<TargetRows> {
         let rows = match (targets, &self.coding) {
             (targets, Coding::Unused(outputs)) => {

@@ -1,13 +1,16 @@
 //! From an experiment's TOML file to a checked plan, to results.
 //!
-//! The way of a file: [`document`] (a tree that knows where everything was written) with what it inherits ([`extends`]), of
-//! several experiments in it each ([`cases`]) →
-//! [`choices`] of the command line (profile, `--set` flags: [`overrides`]) and [`sweep`] → [`raw`] (serde types) → [`check`] → [`plan`] (other types, with nothing left to doubt).
+//! The way of a file: [`document`] (a tree that knows where everything was written) with what it
+//! inherits ([`extends`]), of several experiments in it each ([`cases`]) → [`choices`] of the
+//! command line (profile, `--set` flags: [`overrides`]) and [`sweep`] → [`raw`] (serde types) →
+//! [`check`] → [`plan`] (other types, with nothing left to doubt).
 //!
-//! The way of a plan: [`prepare`] (data, network, weights, groups; the last errors that are the file's) → [`run`], each run of which
-//! alternates between [`mod@train`] and [`measure`], and which leaves everything in a folder of [`artifacts`] that it alone writes
-//! ([`lock`]). What an interrupted plan has done is kept: finished runs ([`resume`]), and of an unfinished one the training's state and its
-//! spectra ([`state_folder`]). So is what stood in the folder before ([`earlier`]).
+//! The way of a plan: [`prepare`] (data, network, weights, groups; the last errors that are the
+//! file's) → [`run`], each run of which alternates between [`mod@train`] and [`measure`], and which
+//! leaves everything in a folder of [`artifacts`] that it alone writes ([`lock`]). What an
+//! interrupted plan has done is kept: finished runs ([`resume`]), and of an unfinished one the
+//! training's state and its spectra ([`state_folder`]). So is what stood in the folder before
+//! ([`earlier`]).
 
 pub mod account;
 pub mod artifacts;
@@ -54,6 +57,7 @@ pub mod schedule;
 pub mod schema;
 pub mod sealed;
 mod shapes;
+pub mod shared;
 pub mod state_folder;
 mod sums;
 pub mod surveyed;

@@ -1,5 +1,6 @@
-//! How much an experiment may ask for where no array says what is too much: numbers of runs, of epochs, of entries in a list. All are far
-//! beyond what anybody runs, and small enough that a slip of the keyboard is a message at once and not a process that never ends.
+//! How much an experiment may ask for where no array says what is too much: numbers of runs, of
+//! epochs, of entries in a list. All are far beyond what anybody runs, and small enough that a slip
+//! of the keyboard is a message at once and not a process that never ends.
 
 /// Bytes of a file.
 pub const TEXT: usize = 4 << 20;

@@ -1,7 +1,8 @@
 //! One process at a time writes a folder of results.
 //!
-//! `OUT/.NAME.lock` is locked by the process that writes `OUT/NAME`, its sibling in the making and its kept runs, and says who that is. The
-//! operating system unlocks it when the process ends, however that happens: a file that a dead process left behind is taken over.
+//! `OUT/.NAME.lock` is locked by the process that writes `OUT/NAME`, its sibling in the making and
+//! its kept runs, and says who that is. The operating system unlocks it when the process ends,
+//! however that happens: a file that a dead process left behind is taken over.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -61,7 +62,8 @@ impl Lock {
                 Ok(()) if !is_at(&file, &self.path) => continue,
                 Ok(()) => {}
             }
-            // Who it is is told as well as it can be: a full disk does not make the lock less of one.
+            // Who it is is told as well as it can be: a full disk does not make the lock less of
+            // one.
             let _ = file.set_len(0).and_then(|()| file.write_all(this_process().as_bytes()));
             return Ok(file);
         }
@@ -135,7 +137,8 @@ fn this_process() -> String {
 /// "2026-11-27 00:35:40 UTC", of seconds since 1970.
 fn utc(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years from March on, of 400-year eras: leap days come last (H. Hinnant, "chrono-compatible low-level date algorithms").
+    // Years from March on, of 400-year eras: leap days come last (H. Hinnant, "chrono-compatible
+    // low-level date algorithms").
     let (era, day) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);

@@ -5,7 +5,8 @@ use eigenscape_core::Result;
 use eigenscape_program::Mask;
 use rand::{Rng, RngExt};
 
-/// For each mask so many samples of it, \[N, ...\]: each element is 1/keep with probability keep, otherwise 0.
+/// For each mask so many samples of it, \[N, ...\]: each element is 1/keep with probability keep,
+/// otherwise 0.
 ///
 /// # Errors
 /// When a tensor cannot be made.

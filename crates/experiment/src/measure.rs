@@ -62,7 +62,8 @@ pub struct Moment<'a> {
     pub interrupt: &'a Interrupt,
 }
 
-/// Every spectrum of the `number`-th probe (counted from 1) at a moment, on one sample, and those that could not be measured.
+/// Every spectrum of the `number`-th probe (counted from 1) at a moment, on one sample, and those
+/// that could not be measured.
 ///
 /// # Errors
 /// When an interrupt is requested.
@@ -138,8 +139,8 @@ pub fn probe(
     Ok((measured, failures))
 }
 
-/// An estimate of each operator, with the seconds that it took. Where one keeps all from being computed together, they are computed one by
-/// one: the others do not fail with it.
+/// An estimate of each operator, with the seconds that it took. Where one keeps all from being
+/// computed together, they are computed one by one: the others do not fail with it.
 fn estimates(
     estimator: &dyn ProbeEstimator,
     operators: &[&dyn CurvatureOperator],
@@ -158,7 +159,8 @@ fn estimates(
     }
 }
 
-/// What was found of a matrix, with the loss' weight decay where the probe asks for it, and of its parts.
+/// What was found of a matrix, with the loss' weight decay where the probe asks for it, and of its
+/// parts.
 fn with_parts(
     probe: &PreparedProbe,
     batch: Option<usize>,
@@ -251,8 +253,9 @@ impl Measured {
     }
 }
 
-/// The distances of a plan between the spectra of one moment. A distance that is not defined or not finite for a pair is left
-/// out, and the reason given: hours of training are not thrown away for it.
+/// The distances of a plan between the spectra of one moment. A distance that is not defined or not
+/// finite for a pair is left out, and the reason given: hours of training are not thrown away for
+/// it.
 #[must_use]
 pub fn distances(
     plan: &DistancePlan,
@@ -336,8 +339,9 @@ fn band(distance: &dyn Distance, left: &Spectrum, right: &Spectrum) -> Option<Ba
 /// A spectrum with what it is of.
 type Placed<'a> = (&'a Measured, &'a Spectrum);
 
-/// Pairs of different groups with the same curvature, on the same sample. A group measured by several estimators counts once, by an exact
-/// spectrum where there is one. Numbers are compared with nothing, and so are parts.
+/// Pairs of different groups with the same curvature, on the same sample. A group measured by
+/// several estimators counts once, by an exact spectrum where there is one. Numbers are compared
+/// with nothing, and so are parts.
 fn pairs(between: Between, measured: &[Measured]) -> Vec<(Placed<'_>, Placed<'_>)> {
     let mut once: Vec<Placed> = Vec::new();
     let whole = measured.iter().filter(|measured| measured.part.is_none());

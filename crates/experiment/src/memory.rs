@@ -5,8 +5,9 @@ use eigenscape_core::memory::of_machine;
 /// The share of the machine's memory that is taken by default: 1 / this.
 const SHARE: usize = 2;
 
-/// Bytes that products and factors may take where nothing else is said: half of the machine's memory. Of all of it, not of what
-/// happens to be free: the same experiment is split in the same way each time.
+/// Bytes that products and factors may take where nothing else is said: half of the machine's
+/// memory. Of all of it, not of what happens to be free: the same experiment is split in the same
+/// way each time.
 #[must_use]
 pub fn default() -> usize {
     of_machine() / SHARE

@@ -67,7 +67,8 @@ pub fn evaluate(
     Ok(())
 }
 
-/// Measures every probe that is due after an epoch, and the distances between its spectra. Spectra that are kept are not computed again.
+/// Measures every probe that is due after an epoch, and the distances between its spectra. Spectra
+/// that are kept are not computed again.
 ///
 /// # Errors
 /// When an interrupt is requested; what was finished before is then among `kept`.
@@ -92,7 +93,8 @@ pub fn measure(
     let mut spectra = Vec::new();
     let samples = due.into_iter().flat_map(|(index, probe)| probe.numbers().map(move |b| (index, probe, b)));
     for (index, probe, batch) in samples {
-        // Each sample has probe vectors of its own, so that the spread is that of samples and vectors.
+        // Each sample has probe vectors of its own, so that the spread is that of samples and
+        // vectors.
         let random = random.part("batch", batch.unwrap_or(0) as u64);
         let (name, interrupt) = (name.clone(), display.interrupt());
         let moment = Moment { epoch, weights, random, batch, name, interrupt };

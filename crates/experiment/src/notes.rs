@@ -124,7 +124,8 @@ fn spectra(probe: &PreparedProbe) -> String {
     )
 }
 
-/// "100 training examples drawn at random", and what else there is to say of the examples of a probe.
+/// "100 training examples drawn at random", and what else there is to say of the examples of a
+/// probe.
 #[must_use]
 pub fn sample(probe: &PreparedProbe) -> String {
     let plan = probe.plan;

@@ -1,25 +1,28 @@
-//! Data, loss and network brought together: which loss the targets ask for, how many outputs, what an output stands for.
+//! Data, loss and network brought together: which loss the targets ask for, how many outputs, what
+//! an output stands for.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{Architecture, Error, Examples, Loss, LossFunction, Targets};
-use eigenscape_program::{Needs, Network};
+use eigenscape_curvature::Programs;
+use eigenscape_program::{Mode, Needs, Network};
 
 use crate::{
-    diagnostic::{ConfigError, Result},
+    capacity,
+    diagnostic::Result,
     labels::{Coding, Labels, in_words, others_in_words},
     plan::RunPlan,
+    shared::{Compiled, Key},
 };
 
 /// A network with the loss of its outputs, and examples whose targets have the shape that the loss
 /// takes.
 pub struct Objective {
-    /// The network in eval mode; its last axis is that of classes.
-    pub network: Network,
-    /// The loss.
-    pub loss: Loss,
-    /// How it reads targets.
+    /// The programs of the network in eval mode and of that in train mode; its last axis is that of
+    /// classes.
+    pub programs: [Arc<Programs>; 2],
+    /// How the loss reads targets.
     pub labels: Labels,
     /// Training examples.
     pub train: Examples,
@@ -32,7 +35,8 @@ pub struct Objective {
 /// Chooses the loss, checks the labels, and builds the network for them.
 ///
 /// # Errors
-/// When the loss does not fit the targets, a label is neither a class nor ignored, or the network does not fit the data.
+/// When the loss does not fit the targets, a label is neither a class nor ignored, or the network
+/// does not fit the data.
 pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>) -> Result<Objective> {
     let loss = loss(plan, &train.targets)?;
     let mut labels = Labels::of(&loss);
@@ -40,9 +44,11 @@ pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>
     if let Some(test) = &test {
         check_labels(plan, &labels, test, "test")?;
     }
-    let (network, reading) = network(plan, &*loss, &train)?;
-    labels.coding = reading.coding;
-    if reading.classes_first {
+    let model = (plan.model.name.value.clone(), plan.model.parameters.clone());
+    let key = Key::new(model, (loss.name().to_owned(), plan.loss.parameters.clone()), &train);
+    let compiled = plan.shared.network(key, || compiled(plan, &labels, &train))?;
+    labels.coding = compiled.coding;
+    if compiled.classes_first {
         for examples in [&mut train].into_iter().chain(&mut test) {
             if let Targets::Values(values) = &mut examples.targets {
                 *values = values.permute(classes_last(values.rank())).map_err(Error::from)?;
@@ -51,7 +57,15 @@ pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>
     }
     check_weights(plan, &labels, &train)?;
     let warnings = gaps(&labels, &train, test.as_ref())?;
-    Ok(Objective { network, loss, labels, train, test, warnings })
+    Ok(Objective { programs: compiled.programs, labels, train, test, warnings })
+}
+
+fn compiled(plan: &RunPlan, labels: &Labels, train: &Examples) -> Result<Compiled> {
+    let (network, Reading { coding, classes_first }) = network(plan, labels, train)?;
+    capacity::check_weights(plan, &network)?;
+    let training = network.in_mode(Mode::Train).map_err(Error::from)?;
+    let programs = [&network, &training].map(|network| Programs::new(network, &labels.loss));
+    Ok(Compiled { programs, coding, classes_first })
 }
 
 fn loss(plan: &RunPlan, targets: &Targets) -> Result<Loss> {
@@ -103,7 +117,8 @@ fn interval(range: &RangeInclusive<f64>) -> String {
     }
 }
 
-/// Refuses labels that are neither classes nor ignored. The data is at fault, whatever network they are for.
+/// Refuses labels that are neither classes nor ignored. The data is at fault, whatever network they
+/// are for.
 fn check_labels(plan: &RunPlan, labels: &Labels, examples: &Examples, split: &str) -> Result<()> {
     let Targets::Classes { classes, .. } = &examples.targets else { return Ok(()) };
     if labels.loss.needs() == Needs::Nothing {
@@ -158,7 +173,8 @@ pub(crate) struct Reading {
 
 /// How outputs of a shape are read against targets; `None` where they do not fit.
 ///
-/// Of tokens the classes lie along the last axis, of pixels and voxels along the first, where the shapes leave it open.
+/// Of tokens the classes lie along the last axis, of pixels and voxels along the first, where the
+/// shapes leave it open.
 pub(crate) fn reading(outputs: &[usize], loss: &dyn LossFunction, targets: &Targets) -> Option<Reading> {
     let class = |classes_first| Some(Reading { coding: Coding::Class, classes_first });
     if loss.needs() == Needs::Nothing {
@@ -221,7 +237,8 @@ fn outputs(loss: &dyn LossFunction, examples: &Examples) -> Vec<usize> {
 }
 
 /// The network, with classes along its last axis.
-fn network(plan: &RunPlan, loss: &dyn LossFunction, examples: &Examples) -> Result<(Network, Reading)> {
+fn network(plan: &RunPlan, labels: &Labels, examples: &Examples) -> Result<(Network, Reading)> {
+    let loss = &*labels.loss;
     let shape = examples.inputs.dims().get(1..).unwrap_or_default();
     let (mut refusal, mut misfit) = (None, None);
     for outputs in outputs(loss, examples) {
@@ -243,17 +260,20 @@ fn network(plan: &RunPlan, loss: &dyn LossFunction, examples: &Examples) -> Resu
         }
     }
     let name = &plan.model.name;
-    let error = match (misfit, refusal) {
+    let (problem, help) = match (misfit, refusal) {
         (Some(network), _) => misfits(plan, network.output_shape(), &examples.targets)?,
         (None, refusal) => {
             let why = refusal.map(|error| error.to_string()).unwrap_or_default();
-            name.error(
-                format!("`{}` cannot be built for inputs of shape {shape:?}: {why}", name.value),
-                "mend the settings in [model], choose another architecture, or prepare the data differently",
-            )
+            let help =
+                "mend the settings in [model], choose another architecture, or prepare the data differently";
+            let problem = format!("`{}` cannot be built for inputs of shape {shape:?}: {why}", name.value);
+            (problem, help.to_owned())
         }
     };
-    Err(error.into())
+    // The network may be right, and the labels may leave out numbers of which it needs no outputs.
+    let gaps = gaps(labels, examples, None)?.concat();
+    let help = if gaps.is_empty() { help } else { format!("{gaps}; otherwise {help}") };
+    Err(name.error(problem, help).into())
 }
 
 /// The network of an architecture; where it gives classes first they are moved to the last axis.
@@ -278,7 +298,8 @@ pub(crate) fn classes_last(rank: usize) -> Vec<usize> {
     [0].into_iter().chain(2..rank).chain([1]).collect()
 }
 
-fn misfits(plan: &RunPlan, outputs: &[usize], targets: &Targets) -> Result<ConfigError> {
+/// What does not fit, and what to do.
+fn misfits(plan: &RunPlan, outputs: &[usize], targets: &Targets) -> Result<(String, String)> {
     let name = &plan.model.name;
     let (has, help) = match targets {
         Targets::Values(values) if are_whole(values)? => (
@@ -300,7 +321,7 @@ fn misfits(plan: &RunPlan, outputs: &[usize], targets: &Targets) -> Result<Confi
     };
     let problem =
         format!("`{}` gives outputs of shape {outputs:?} for an example, and the data has {has}", name.value);
-    Ok(name.error(problem, help))
+    Ok((problem, help))
 }
 
 /// Whether real targets may have been meant as classes.
@@ -312,32 +333,23 @@ fn are_whole(values: &Tensor) -> eigenscape_core::Result<bool> {
 /// Which loss may have been meant where outputs do not fit labels.
 fn perhaps(outputs: &[usize], labels: &Tensor, classes: usize) -> Option<String> {
     let count = |shape: &[usize]| shape.iter().product::<usize>();
-    if classes <= 2 && count(outputs) == count(&labels.dims()[1..]) {
-        return Some("for one logit a label set loss = \"binary-cross-entropy\"; otherwise ".to_owned());
-    }
-    let is_void = classes == VOID + 1 && !outputs.contains(&classes);
-    is_void.then(|| format!("{}; otherwise ", void()))
+    let is_binary = classes <= 2 && count(outputs) == count(&labels.dims()[1..]);
+    is_binary.then(|| "for one logit a label set loss = \"binary-cross-entropy\"; otherwise ".to_owned())
 }
 
 /// The label of pixels that belong to no class, in many data sets.
 const VOID: usize = 255;
 
 /// What to write where it occurs.
-fn void() -> String {
-    format!(
-        "if the label {VOID} stands for none, set loss = {{ name = \"cross-entropy\", ignore_index = {VOID} }}"
-    )
-}
+const VOID_HELP: &str =
+    "if the label 255 stands for none, set loss = { name = \"cross-entropy\", ignore_index = 255 }";
 
 /// The classes that no training label has, in words, and those of them that a test label has.
 fn gaps(labels: &Labels, train: &Examples, test: Option<&Examples>) -> Result<Vec<String>> {
     let Targets::Classes { classes, .. } = train.targets else { return Ok(Vec::new()) };
     let present = labels.present(&train.targets)?.unwrap_or_default();
-    let hint = if classes == VOID + 1 && !present.contains(&(VOID - 1)) {
-        format!("; {}", void())
-    } else {
-        String::new()
-    };
+    let is_void = classes == VOID + 1 && !present.contains(&(VOID - 1));
+    let hint = if is_void { format!("; {VOID_HELP}") } else { String::new() };
     let missing = others_in_words(classes, &present)
         .map(|missing| format!("of the {classes} classes no training example has {missing}{hint}"));
     let tested = test.map(|test| labels.present(&test.targets)).transpose()?.flatten().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Values put into a document before it is checked: by `--set key=value`, by a profile, by a case of a sweep.
+//! Values put into a document before it is checked: by `--set key=value`, by a profile, by a case
+//! of a sweep.
 
 use toml::Value;
 
@@ -10,8 +11,9 @@ use crate::{
 
 /// Applies one `--set` flag.
 ///
-/// The key is a path of dots (`model.name`, `probe.0.samples`); where it meets an array without an index, it means every
-/// element. The value is TOML; what is not valid TOML is taken as a string, so that quotes need no escaping.
+/// The key is a path of dots (`model.name`, `probe.0.samples`); where it meets an array without an
+/// index, it means every element. The value is TOML; what is not valid TOML is taken as a string,
+/// so that quotes need no escaping.
 ///
 /// # Errors
 /// When there is no `=`, a key is empty, or the path leads through a value that has no keys.
@@ -41,8 +43,9 @@ pub fn steps(source: &Source, path: &str) -> Vec<Step> {
     steps.collect()
 }
 
-/// Puts every value of a table of overrides into the document and returns what that changed, in words. Tables in it, and dots
-/// in its keys, lead on as those of a `--set` flag do; anything else replaces what is there.
+/// Puts every value of a table of overrides into the document and returns what that changed, in
+/// words. Tables in it, and dots in its keys, lead on as those of a `--set` flag do; anything else
+/// replaces what is there.
 ///
 /// # Errors
 /// When it is not a table, or a key leads nowhere.
@@ -84,7 +87,8 @@ fn collect<'n>(node: &'n Node, path: &mut Vec<Step>, leaves: &mut Vec<(Vec<Step>
     }
 }
 
-/// The table of overrides that makes `to` of `from`: what `to` has and `from` has not, or has otherwise.
+/// The table of overrides that makes `to` of `from`: what `to` has and `from` has not, or has
+/// otherwise.
 #[must_use]
 pub fn difference(from: &Node, to: &Node) -> toml::Table {
     let mut leaves = Vec::new();
@@ -137,7 +141,8 @@ fn put(node: &mut Node, key: &str, path: &[Step], value: &Node) -> Result<(), Co
     if step.is_empty() {
         return Err(site.error("a key is empty", Some("write keys as in model.name".to_owned())));
     }
-    // A bare plugin name is short for a table with that name, and a checkpoint's for one with that path.
+    // A bare plugin name is short for a table with that name, and a checkpoint's for one with that
+    // path.
     if let Tree::Scalar(Value::String(_)) = &node.value {
         let own = if key == "checkpoint" { "path" } else { "name" };
         node.value = Tree::Table(vec![(own.to_owned(), node.clone())]);

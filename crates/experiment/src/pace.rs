@@ -1,4 +1,5 @@
-//! When what has been worked out is written down: often enough that little is lost, and seldom enough that it costs little.
+//! When what has been worked out is written down: often enough that little is lost, and seldom
+//! enough that it costs little.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,8 @@ impl Pace {
         Self { last: Instant::now(), cost }
     }
 
-    /// From now on, of what is so large, on a disk that writes 200 MB a second and takes 2 ms for anything.
+    /// From now on, of what is so large, on a disk that writes 200 MB a second and takes 2 ms for
+    /// anything.
     #[must_use]
     pub fn of_bytes(bytes: usize) -> Self {
         Self::new(Duration::from_millis(2) + Duration::from_nanos(5 * bytes as u64))

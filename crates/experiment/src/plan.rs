@@ -1,8 +1,8 @@
 //! The checked plan: what will be run, with every name resolved and every value in its range.
 //!
-//! **Epochs** are counted as *completed* epochs everywhere: 0 is before training, E after the last epoch. "start" is 0,
-//! "end" is E, "every-epoch" is 1, 2, ..., E (0 where nothing is trained, the only moment there
-//! is), a list is any of "start", "end" and 0..=E.
+//! **Epochs** are counted as *completed* epochs everywhere: 0 is before training, E after the last
+//! epoch. "start" is 0, "end" is E, "every-epoch" is 1, 2, ..., E (0 where nothing is trained, the
+//! only moment there is), a list is any of "start", "end" and 0..=E.
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
@@ -18,7 +18,7 @@ use eigenscape_runtime::Backend;
 pub use crate::raw::Take;
 use crate::{
     augment::Augmentation, checkpoint::Selection, diagnostic::Located, document::Node, optimizer::Optimizer,
-    raw::Between, schedule::Schedule,
+    raw::Between, schedule::Schedule, shared::Shared,
 };
 
 /// A checked experiment.
@@ -29,13 +29,15 @@ pub struct Plan {
     pub directory: PathBuf,
     /// One run a combination of the sweep; exactly one without a sweep.
     pub runs: Vec<RunPlan>,
-    /// What is allowed but probably not meant: keys that only another plugin of the same kind knows.
+    /// What is allowed but probably not meant: keys that only another plugin of the same kind
+    /// knows.
     pub warnings: Vec<String>,
     /// The experiment with its defaults filled in, as TOML.
     pub resolved: String,
     /// What is expected of the results.
     pub expectations: Vec<Expectation>,
-    /// The list `expect`, or what is there instead, for messages that can only be written when groups are known.
+    /// The list `expect`, or what is there instead, for messages that can only be written when
+    /// groups are known.
     pub expect: Node,
     /// The profile, where the experiment has one of its name.
     pub profile: Option<Shortened>,
@@ -66,6 +68,8 @@ pub struct RunPlan {
     pub memory: Option<Located<usize>>,
     /// How many runs the plan has.
     pub runs: usize,
+    /// What it shares with the other runs.
+    pub shared: Arc<Shared>,
     /// Bytes of the data sets of other runs, which are held until all have run.
     pub other_data: usize,
     /// The data set's name with the place where it stands.
@@ -105,6 +109,8 @@ impl RunPlan {
 pub struct LossPlan {
     /// The one that the experiment names; otherwise the targets decide.
     pub named: Option<Located<Loss>>,
+    /// Its own keys.
+    pub parameters: toml::Table,
     /// What they decide.
     pub defaults: DefaultLosses,
 }
@@ -156,6 +162,8 @@ pub struct ModelPlan {
     pub name: Located<String>,
     /// The architecture.
     pub architecture: Arc<dyn Architecture>,
+    /// The architecture's own keys.
+    pub parameters: toml::Table,
     /// The weights to start from.
     pub checkpoint: Option<Located<Selection>>,
     /// The mode in which curvature is measured.
@@ -174,7 +182,8 @@ pub struct TrainPlan {
     pub schedule: Schedule,
     /// Penalties on the loss.
     pub regularizers: Vec<RegularizerPlan>,
-    /// Seconds of work that are lost at most when the process is killed, unless keeping the state takes a tenth of that.
+    /// Seconds of work that are lost at most when the process is killed, unless keeping the state
+    /// takes a tenth of that.
     pub keep_every: f64,
 }
 
@@ -195,7 +204,8 @@ pub struct RegularizerPlan {
 }
 
 impl RegularizerPlan {
-    /// Whether it is added in the step with this number, counted from 0 in its epoch, after so many completed epochs.
+    /// Whether it is added in the step with this number, counted from 0 in its epoch, after so many
+    /// completed epochs.
     #[must_use]
     pub fn is_due(&self, completed: usize, step: usize) -> bool {
         completed >= self.from_epoch && step.is_multiple_of(self.every.get())

@@ -1,5 +1,5 @@
-//! From a run's plan to what it works with: data, network, initial weights, groups. Whatever can be wrong is found here,
-//! before anything is trained.
+//! From a run's plan to what it works with: data, network, initial weights, groups. Whatever can be
+//! wrong is found here, before anything is trained.
 
 use std::sync::Arc;
 
@@ -82,8 +82,9 @@ pub struct Batch {
 /// Loads the data, builds the network and resolves everything that depends on them.
 ///
 /// # Errors
-/// When the network does not fit the data or the machine's memory, the loss does not fit the targets, the checkpoint does not fit the network, a
-/// group does not exist, there are fewer examples than asked for, or an estimator cannot be used on an operator.
+/// When the network does not fit the data or the machine's memory, the loss does not fit the
+/// targets, the checkpoint does not fit the network, a group does not exist, there are fewer
+/// examples than asked for, or an estimator cannot be used on an operator.
 pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let (mut prepared, samples) = look(plan)?;
     if plan.model.checkpoint.is_none() {
@@ -110,18 +111,17 @@ pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
 fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
     let train = plan.data.examples(Split::Train)?;
     let test = plan.data.has_test_split().then(|| plan.data.examples(Split::Test)).transpose()?;
-    let Objective { network, loss, labels, train, test, mut warnings } = objective(plan, train, test)?;
-    capacity::check_weights(plan, &network)?;
-    let Loaded { weights, notes: checkpoint_notes, warnings: doubts } = weights(plan, &network)?;
+    let Objective { programs: [programs, trained], labels, train, test, mut warnings } =
+        objective(plan, train, test)?;
+    let network = programs.network();
+    let Loaded { weights, notes: checkpoint_notes, warnings: doubts } = weights(plan, network)?;
     warnings.extend(doubts);
-    let training = network.in_mode(Mode::Train).map_err(Error::from)?;
-    let [programs, trained] = [&network, &training].map(|network| Programs::new(network, &loss));
     let examples = test.iter().map(Examples::len).fold(train.len(), usize::max);
     let number = weights.dtype().size_in_bytes();
     let held = account::of_data(&train, test.as_ref(), plan.other_data, &labels, number)
-        .and(account::of_weights(&network, number, plan))
+        .and(account::of_weights(network, number, plan))
         .and(capacity::check_work(plan, [&programs, &trained], examples, weights.dtype())?)
-        .and(check_regularizers(plan, &training, &loss, train.len(), size([network.dimension()], number))?);
+        .and(check_regularizers(plan, &trained, train.len(), size([network.dimension()], number))?);
     let measured = if plan.model.batch_norm == Mode::Train { &trained } else { &programs };
     warnings.extend_from_slice(plan.data.warnings());
     let draws = Draws { train: train.clone(), test: test.clone(), labels: labels.clone() };
@@ -300,14 +300,15 @@ impl PreparedProbe<'_> {
         self.batches.first().and_then(|batch| batch.inputs.dims().first()).copied().unwrap_or(0)
     }
 
-    /// The numbers of the samples; `None` for the only one of a probe that does not ask for several.
+    /// The numbers of the samples; `None` for the only one of a probe that does not ask for
+    /// several.
     pub fn numbers(&self) -> impl Iterator<Item = Option<usize>> {
         let several = self.plan.batches.is_some();
         (0..self.batches.len()).map(move |index| several.then_some(index))
     }
 
-    /// What the loss' weight decay adds to every eigenvalue of a matrix: nothing to the residual, which is a difference, and nothing
-    /// where the variables are no parameters.
+    /// What the loss' weight decay adds to every eigenvalue of a matrix: nothing to the residual,
+    /// which is a difference, and nothing where the variables are no parameters.
     #[must_use]
     pub fn shift(&self, curvature: Curvature, group: &Group) -> f64 {
         match (curvature, &group.variables) {
@@ -322,7 +323,8 @@ impl PreparedProbe<'_> {
         self.plan.curvatures.iter().flat_map(of)
     }
 
-    /// The landscape over one of the samples (the first where there is one) at these weights, in the probe's type.
+    /// The landscape over one of the samples (the first where there is one) at these weights, in
+    /// the probe's type.
     ///
     /// # Errors
     /// When there is no such sample, or a conversion fails.
@@ -368,7 +370,8 @@ impl PreparedProbe<'_> {
         self.shares.of_products(held.total())
     }
 
-    /// The curvature of a group, whose products take what the estimator leaves of the memory that there is for both.
+    /// The curvature of a group, whose products take what the estimator leaves of the memory that
+    /// there is for both.
     #[must_use]
     pub fn operator(&self, landscape: &Landscape, curvature: Curvature, group: &Group) -> NetworkOperator {
         let (operator, estimator) = (landscape.operator(curvature, group), &self.plan.estimator);
@@ -379,7 +382,8 @@ impl PreparedProbe<'_> {
         operator.within(self.memory_of_products(&held))
     }
 
-    /// Bytes that the estimator may hold beside the operator's products: see [`eigenscape_core::Context::memory`].
+    /// Bytes that the estimator may hold beside the operator's products: see
+    /// [`eigenscape_core::Context::memory`].
     #[must_use]
     pub fn memory_of_estimator(&self) -> usize {
         self.shares.of_estimator()
@@ -406,12 +410,11 @@ impl PreparedProbe<'_> {
     }
 }
 
-/// What penalties take. Finds out before training whether every regularizer can be used on this network and loss, and fits into memory beside so
-/// many bytes of weights.
+/// What penalties take. Finds out before training whether every regularizer can be used on this
+/// network and loss, and fits into memory beside so many bytes of weights.
 fn check_regularizers(
     plan: &RunPlan,
-    training: &Network,
-    loss: &Loss,
+    training: &Programs,
     examples: usize,
     weights: usize,
 ) -> Result<Account> {
@@ -419,7 +422,7 @@ fn check_regularizers(
     let batch = train.batch_size.get().min(examples);
     let mut largest = 0;
     for regularizer in &train.regularizers {
-        let program = regularizer.regularizer.program(training, loss, batch);
+        let program = regularizer.regularizer.program(training.network(), training.loss_function(), batch);
         let program = program.map_err(|error| failed(&regularizer.node, &error))?;
         largest = largest.max(capacity::check_penalty(regularizer, &program, weights)?);
     }

@@ -33,8 +33,9 @@ pub struct Experiment {
     /// The folder that takes the run's folder.
     #[serde(default = "runs")]
     pub out: PathBuf,
-    /// How much memory measuring may take beside weights and data, as in "4GiB": products, factors, Krylov bases, dense matrices, records.
-    /// By default what the machine has left, of which products and factors take half of the machine's at most.
+    /// How much memory measuring may take beside weights and data, as in "4GiB": products, factors,
+    /// Krylov bases, dense matrices, records. By default what the machine has left, of which
+    /// products and factors take half of the machine's at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<String>,
     /// The loss; without it the targets decide: cross-entropy for classes, mean squared error for
@@ -57,8 +58,8 @@ pub struct Experiment {
     /// What is written beside the results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Report>,
-    /// A grid: dotted keys with lists of values; every combination is a run. `case` is a list of tables with a `name` and several
-    /// keys each.
+    /// A grid: dotted keys with lists of values; every combination is a run. `case` is a list of
+    /// tables with a `name` and several keys each.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<String, Vec<serde_json::Value>>")]
     pub sweep: toml::Table,
@@ -69,15 +70,17 @@ pub struct Experiment {
     /// What is expected of the results.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expect>,
-    /// A file, or a list of files, whose values hold where this one says nothing; relative to this one.
+    /// A file, or a list of files, whose values hold where this one says nothing; relative to this
+    /// one.
     #[serde(default, skip_serializing)]
     pub extends: Option<Words>,
-    /// Several experiments in one file, each with a `name` and the keys in which it differs from what the file says; `--only
-    /// NAME` runs one of them.
+    /// Several experiments in one file, each with a `name` and the keys in which it differs from
+    /// what the file says; `--only NAME` runs one of them.
     #[serde(default, skip_serializing)]
     #[schemars(with = "Vec<std::collections::BTreeMap<String, serde_json::Value>>")]
     pub case: Vec<toml::Table>,
-    /// Overrides: keys of `small` hold for `--profile small` (the default where there is no GPU), of `full` for `--profile full`.
+    /// Overrides: keys of `small` hold for `--profile small` (the default where there is no GPU),
+    /// of `full` for `--profile full`.
     #[serde(default, skip_serializing)]
     pub profile: Option<Profiles>,
 }
@@ -113,7 +116,8 @@ fn runs() -> PathBuf {
     PathBuf::from("runs")
 }
 
-/// The loss between the network's outputs and the targets: its name, or a table of its name and its own keys.
+/// The loss between the network's outputs and the targets: its name, or a table of its name and its
+/// own keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a loss's name, or a table with `name` and the loss's keys")]
 pub enum Loss {
@@ -158,7 +162,8 @@ pub struct Plugin {
 pub struct Data {
     /// Which data set.
     pub name: String,
-    /// How training images are changed at random, one after the other: "flip", { rotate = 15 } (degrees), { crop = 4 } (pixels).
+    /// How training images are changed at random, one after the other: "flip", { rotate = 15 }
+    /// (degrees), { crop = 4 } (pixels).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub augment: Vec<Change>,
     /// The data set's own keys.
@@ -172,7 +177,8 @@ pub struct Data {
 pub struct Model {
     /// Which architecture.
     pub name: String,
-    /// Weights to start from, by PyTorch's names: a .safetensors file, or one that `torch.save` wrote (.pth, .pt, ...).
+    /// Weights to start from, by PyTorch's names: a .safetensors file, or one that `torch.save`
+    /// wrote (.pth, .pt, ...).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Checkpoint>,
     /// How BatchNorm normalises while curvature is measured; with "train" dropout drops too.
@@ -203,20 +209,22 @@ pub enum Checkpoint {
 pub struct CheckpointTable {
     /// The file.
     pub path: PathBuf,
-    /// The state dict's key in what was given to `torch.save`, as in "model" or "trainer.model"; without it the file's only
-    /// dictionary of tensors.
+    /// The state dict's key in what was given to `torch.save`, as in "model" or "trainer.model";
+    /// without it the file's only dictionary of tensors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What to take away from the beginning of names, as in "module."; of several, one after the other.
+    /// What to take away from the beginning of names, as in "module."; of several, one after the
+    /// other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strip_prefix: Option<Words>,
-    /// Names in the file (without the prefixes that are taken away) with what they are in the network, as in { "fc1.*" = "0.*" }: one star on
-    /// both sides, which stands for the same characters, or none. Of several that fit a name the one that says most of it counts.
+    /// Names in the file (without the prefixes that are taken away) with what they are in the
+    /// network, as in { "fc1.*" = "0.*" }: one star on both sides, which stands for the same
+    /// characters, or none. Of several that fit a name the one that says most of it counts.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
     pub rename: toml::Table,
-    /// Matrices that are stored the other way round, \[in, out\], as in "*.c_attn.weight": names in the file or, where none fits, in the network;
-    /// each star stands for any characters.
+    /// Matrices that are stored the other way round, \[in, out\], as in "*.c_attn.weight": names in
+    /// the file or, where none fits, in the network; each star stands for any characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transpose: Option<Words>,
     /// Keys that it has not, to be refused by name.
@@ -287,7 +295,8 @@ fn indexed<T>(items: &[T], single: bool) -> impl Iterator<Item = (String, &T)> {
 }
 
 impl Words {
-    /// The words with their paths relative to the key: "" for one word, "\[0\]", "\[1\]", ... for a list.
+    /// The words with their paths relative to the key: "" for one word, "\[0\]", "\[1\]", ... for a
+    /// list.
     pub fn iter(&self) -> impl Iterator<Item = (String, &str)> {
         let (words, single) = match self {
             Self::One(word) => (std::slice::from_ref(word), true),

@@ -1,4 +1,5 @@
-//! From the document to the raw types, with serde's complaints turned into words for the file's author.
+//! From the document to the raw types, with serde's complaints turned into words for the file's
+//! author.
 
 use eigenscape_core::registry::nearest;
 use serde::de::DeserializeOwned;
@@ -159,7 +160,8 @@ fn inside(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!(" in `{path}`") }
 }
 
-/// The entry of a table that has a value, where just one has it, with its path; otherwise what was given.
+/// The entry of a table that has a value, where just one has it, with its path; otherwise what was
+/// given.
 fn blamed<'n>(node: &'n Node, path: &str, value: &toml::Value) -> (&'n Node, String) {
     let Tree::Table(entries) = &node.value else { return (node, path.to_owned()) };
     let is_it = |node: &Node| matches!(&node.value, Tree::Scalar(scalar) if scalar == value);

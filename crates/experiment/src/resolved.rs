@@ -1,4 +1,5 @@
-//! The experiment with its defaults filled in, as TOML: what `experiment.toml` in the run's folder holds.
+//! The experiment with its defaults filled in, as TOML: what `experiment.toml` in the run's folder
+//! holds.
 
 use eigenscape_core::{Catalog, Registry};
 
@@ -23,7 +24,8 @@ pub fn toml(document: &Node, registry: &Registry) -> String {
     toml::to_string_pretty(&value).unwrap_or_default()
 }
 
-/// Every setting that a run's numbers depend on: of two runs with the same settings, data and weights to start from, one will do.
+/// Every setting that a run's numbers depend on: of two runs with the same settings, data and
+/// weights to start from, one will do.
 #[must_use]
 pub fn settings(raw: &raw::Experiment, registry: &Registry) -> String {
     toml::to_string(&settings_table(raw, registry)).unwrap_or_default()

@@ -1,10 +1,11 @@
 //! Runs that are kept until the plan is finished: what was interrupted goes on where it stopped.
 //!
-//! `OUT/.NAME.runs/KEY` holds a finished run: its record, its checkpoints and their sums. The key ([`Identity`]) is made of everything that
-//! the run's numbers depend on, so that whatever changes, a run of the past is not taken for another. The folder is renamed from
-//! `KEY.partial` when everything in it is on disk, and its sums are compared before it is used. `KEY.partial` itself stays while there is
-//! something in its folder `state`, from which the run can go on. When a plan's results are in their place, its runs are removed; those of
-//! other settings stay.
+//! `OUT/.NAME.runs/KEY` holds a finished run: its record, its checkpoints and their sums. The key
+//! ([`Identity`]) is made of everything that the run's numbers depend on, so that whatever changes,
+//! a run of the past is not taken for another. The folder is renamed from `KEY.partial` when
+//! everything in it is on disk, and its sums are compared before it is used. `KEY.partial` itself
+//! stays while there is something in its folder `state`, from which the run can go on. When a
+//! plan's results are in their place, its runs are removed; those of other settings stay.
 
 use std::{
     fs::{self, File},
@@ -185,8 +186,8 @@ fn read(folder: &Path) -> Result<Record, String> {
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The folder of a run that is not finished. Dropped before [`Unfinished::finish`] it is removed, unless there is something in its folder
-/// of [`Unfinished::state`].
+/// The folder of a run that is not finished. Dropped before [`Unfinished::finish`] it is removed,
+/// unless there is something in its folder of [`Unfinished::state`].
 pub struct Unfinished {
     partial: PathBuf,
     folder: PathBuf,
@@ -208,7 +209,8 @@ impl Unfinished {
         self.partial.join(CHECKPOINTS).join(format!("{name}.safetensors"))
     }
 
-    /// The folder of what the run can go on from, which need not exist. While there is something in it, the run's folder outlives the process.
+    /// The folder of what the run can go on from, which need not exist. While there is something in
+    /// it, the run's folder outlives the process.
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.partial.join(STATE)
@@ -245,7 +247,8 @@ impl Unfinished {
     /// Writes the record and the sums, and gives the folder its name.
     ///
     /// # Errors
-    /// When the operating system refuses; then there is no finished run, and its state is still there.
+    /// When the operating system refuses; then there is no finished run, and its state is still
+    /// there.
     pub fn finish(self, run: &Run, notes: &RunNotes) -> Result<()> {
         let record = Record { run: run.clone(), notes: notes.clone() };
         let path = self.partial.join(RECORD);

@@ -7,6 +7,7 @@ use std::{
 
 use eigenscape_analysis::{batches, reruns, verdict};
 use eigenscape_core::{
+    Error,
     notes::{Note, RunNotes},
     results::{Results, Run},
 };
@@ -31,16 +32,20 @@ use crate::{
 /// The note on a run whose folder is not named as the run is.
 const FOLDER: &str = "Folder";
 
-/// Runs every run of the plan and puts the results into its folder: `experiment.toml`, `results.json`, `notes.json`,
-/// `checkpoints/`, what `report` makes of these in the folder that it is given, and the sums of all files. A run whose training diverges
-/// ends there, with what was measured before, and a spectrum that cannot be measured is left out; the others go on.
+/// Runs every run of the plan and puts the results into its folder: `experiment.toml`,
+/// `results.json`, `notes.json`, `checkpoints/`, what `report` makes of these in the folder that it
+/// is given, and the sums of all files. A run whose training diverges ends there, with what was
+/// measured before, and a spectrum that cannot be measured is left out; the others go on.
 ///
-/// Everything that can be found wrong without training is found before anything is trained; the folder appears as a whole at
-/// the end, and no other process writes it meanwhile. Unless everything is to be `fresh`, nothing is run where the folder holds these very
-/// results, and no run that it holds or that an earlier call finished before it was interrupted. Other results are kept under another name.
+/// Everything that can be found wrong without training is found before anything is trained; the
+/// folder appears as a whole at the end, and no other process writes it meanwhile. Unless
+/// everything is to be `fresh`, nothing is run where the folder holds these very results, and no
+/// run that it holds or that an earlier call finished before it was interrupted. Other results are
+/// kept under another name.
 ///
 /// # Errors
-/// When the folder cannot be written or another process writes it, a run cannot be prepared, or a loss cannot be evaluated.
+/// When the folder cannot be written or another process writes it, a run cannot be prepared, or a
+/// loss cannot be evaluated.
 pub fn execute(
     plan: &Plan,
     fresh: bool,
@@ -118,7 +123,7 @@ fn run_all(
     let (mut runs, mut run_notes) = (Vec::new(), Vec::new());
     let folders = run_folders(plan.runs.iter().map(|run| run.name.as_str()));
     for ((run, identity), own) in plan.runs.iter().zip(identities).zip(&folders) {
-        let stopped = display.interrupt().check().map_err(Failure::from);
+        let stopped = display.interrupt().check().map_err(|stopped| Failure::from(Error::from(stopped)));
         let executed = stopped.and_then(|()| kept_or_executed(run, identity, kept, display));
         let (record, mut notes) = executed.map_err(|failure| failure.keeping(finished(runs.len())))?;
         let stored = kept.run(identity);

@@ -1,7 +1,9 @@
-//! Which examples a probe measures on: drawn by the seed or the first of the file, of all classes together or of each.
+//! Which examples a probe measures on: drawn by the seed or the first of the file, of all classes
+//! together or of each.
 //!
-//! The order in which examples are drawn follows from the seed and the split alone: probes of one run see the same examples, a
-//! smaller sample is part of a larger one, and the first of several batches is the sample that there would be without batches.
+//! The order in which examples are drawn follows from the seed and the split alone: probes of one
+//! run see the same examples, a smaller sample is part of a larger one, and the first of several
+//! batches is the sample that there would be without batches.
 
 use std::collections::BTreeMap;
 

@@ -24,7 +24,8 @@ pub enum Decay {
         /// The factor, positive.
         gamma: f64,
     },
-    /// It falls along half a cosine over E epochs, as `torch.optim.lr_scheduler.CosineAnnealingLR` with one step an epoch.
+    /// It falls along half a cosine over E epochs, as `torch.optim.lr_scheduler.CosineAnnealingLR`
+    /// with one step an epoch.
     Cosine {
         /// E.
         epochs: usize,
@@ -49,8 +50,9 @@ impl Default for Warmup {
 }
 
 impl Schedule {
-    /// The learning rate of a step, counted from 0 in its epoch of `steps` steps, after so many completed epochs: what [`Decay`] makes of `lr`, times
-    /// min(1, (t + 1)/W) with t the number of steps before it.
+    /// The learning rate of a step, counted from 0 in its epoch of `steps` steps, after so many
+    /// completed epochs: what [`Decay`] makes of `lr`, times min(1, (t + 1)/W) with t the number of
+    /// steps before it.
     #[must_use]
     pub fn rate(&self, lr: f64, completed: usize, step: usize, steps: usize) -> f64 {
         let (before, rise) = match self.warmup {

@@ -1,4 +1,5 @@
-//! What can be written in an experiment's file: plugins with their keys, and one JSON schema of it all.
+//! What can be written in an experiment's file: plugins with their keys, and one JSON schema of it
+//! all.
 
 mod partial;
 mod words;
@@ -172,8 +173,9 @@ fn name_or_table(definition: &mut Value, table: &str, kind: &Kind) {
     definition["anyOf"][0]["enum"] = kind.plugins.iter().map(|plugin| json!(plugin.name)).collect();
 }
 
-/// One alternative a plugin: the runner's keys of the table with the plugin's. Types that the plugin's keys refer to are
-/// added to the definitions under names of their own: plugins may use the same name for different types.
+/// One alternative a plugin: the runner's keys of the table with the plugin's. Types that the
+/// plugin's keys refer to are added to the definitions under names of their own: plugins may use
+/// the same name for different types.
 fn choices(table: &Value, kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
     let mut alternatives = Vec::new();
     for plugin in &kind.plugins {

@@ -1,7 +1,9 @@
-//! Files that say themselves whether they are whole: contents, then a seal of their length and checksum.
+//! Files that say themselves whether they are whole: contents, then a seal of their length and
+//! checksum.
 //!
-//! A file appears under its name by a rename when all of it is on disk, so that a process that is killed leaves the earlier one or the new
-//! one. What is left of damage, by a disk or by a hand, the seal shows.
+//! A file appears under its name by a rename when all of it is on disk, so that a process that is
+//! killed leaves the earlier one or the new one. What is left of damage, by a disk or by a hand,
+//! the seal shows.
 
 use std::{
     fs::{self, File},
@@ -19,8 +21,8 @@ const BLOCK: usize = 1 << 16;
 /// Writes a file of what `contents` writes, by way of another path on the same file system.
 ///
 /// # Errors
-/// Those of `contents`, and when the operating system refuses; then there is nothing at the other path, and what was at `path` is still
-/// there.
+/// Those of `contents`, and when the operating system refuses; then there is nothing at the other
+/// path, and what was at `path` is still there.
 pub fn write(
     path: &Path,
     by_way_of: &Path,
@@ -33,7 +35,8 @@ pub fn write(
     })
 }
 
-/// The contents of a file that [`write()`] wrote, which was read once to compare it with its seal; `None` where there is no file.
+/// The contents of a file that [`write()`] wrote, which was read once to compare it with its seal;
+/// `None` where there is no file.
 ///
 /// # Errors
 /// What is wrong with a file that cannot be read, or is not as it was written.

@@ -1,5 +1,5 @@
-//! Which keys are tables, lists of tables or words: serde would read a list as a table's values in their order, and says of a key with several
-//! forms only that none of them fits.
+//! Which keys are tables, lists of tables or words: serde would read a list as a table's values in
+//! their order, and says of a key with several forms only that none of them fits.
 
 use crate::{
     diagnostic::ConfigError,

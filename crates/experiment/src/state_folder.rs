@@ -1,8 +1,11 @@
-//! The folder that an unfinished run goes on from: its training's state, in two generations, and its finished spectra.
+//! The folder that an unfinished run goes on from: its training's state, in two generations, and
+//! its finished spectra.
 //!
-//! `training.N` is a generation; the one before stays until the next is written, so that damage to one loses little. A disk without room
-//! ends no training: weights that were to be written wait in memory, and what is there for safety alone makes room for what cannot
-//! be had again. That is the generation before, and a file of zeros that holds the place of the last state from the beginning on.
+//! `training.N` is a generation; the one before stays until the next is written, so that damage to
+//! one loses little. A disk without room ends no training: weights that were to be written wait in
+//! memory, and what is there for safety alone makes room for what cannot be had again. That is the
+//! generation before, and a file of zeros that holds the place of the last state from the beginning
+//! on.
 
 use std::{
     fs::{self, File},
@@ -75,7 +78,8 @@ impl<'a> StateFolder<'a> {
         &self.folder
     }
 
-    /// The newest state of a training of weights like these that is whole, and that all files are there for. `warn` is told of each that is not.
+    /// The newest state of a training of weights like these that is whole, and that all files are
+    /// there for. `warn` is told of each that is not.
     pub fn read(
         &mut self,
         optimizer: Optimizer,
@@ -111,7 +115,8 @@ impl<'a> StateFolder<'a> {
         Ok(state)
     }
 
-    /// Keeps a state; of the last one, which no step follows, what is there for safety alone makes room where there is none.
+    /// Keeps a state; of the last one, which no step follows, what is there for safety alone makes
+    /// room where there is none.
     ///
     /// # Errors
     /// When it cannot be written; the one before is then still there.
@@ -135,7 +140,8 @@ impl<'a> StateFolder<'a> {
     /// Writes weights as one of the run's files.
     ///
     /// # Errors
-    /// When they cannot be written; they are then kept in memory, and written with the next state that can be.
+    /// When they cannot be written; they are then kept in memory, and written with the next state
+    /// that can be.
     pub fn checkpoint(&mut self, name: &str, weights: &Weights) -> Result<()> {
         self.waiting.push((name.to_owned(), weights.clone()));
         self.settle()
@@ -176,7 +182,8 @@ impl<'a> StateFolder<'a> {
         fs::create_dir_all(&self.folder).map_err(|error| Error::io(&self.folder, error))
     }
 
-    /// Writes, and where there is no room gives up one thing after the other that is there for safety alone.
+    /// Writes, and where there is no room gives up one thing after the other that is there for
+    /// safety alone.
     fn with_room(&self, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
         let older = generations(&self.folder).into_iter().filter(|older| Some(*older) != self.good);
         let spare: Vec<PathBuf> =

@@ -47,13 +47,14 @@ pub struct Combination {
     pub document: Node,
 }
 
-/// Takes `[sweep]` out of the document and makes one document a run; cases vary slowest, then the first key, the reruns fastest.
+/// Takes `[sweep]` out of the document and makes one document a run; cases vary slowest, then the
+/// first key, the reruns fastest.
 ///
 /// What the command line chose wins over a case, and a list over what the command line chose.
 ///
 /// # Errors
-/// When an override leads nowhere, a key's value is not a list, a list is empty, a case has no name of its own, or the
-/// seed is given in two ways.
+/// When an override leads nowhere, a key's value is not a list, a list is empty, a case has no name
+/// of its own, or the seed is given in two ways.
 pub fn expand(document: &Node, choices: &Choices) -> Result<Expanded, ConfigError> {
     let mut base = document.clone();
     let mut changes = choices.apply(&mut base)?;

@@ -1,7 +1,8 @@
 //! Scalars as TensorBoard reads them: an event file of TFRecords, each a protobuf `Event`.
 //!
-//! A record is its length (u64), the masked CRC-32C of the length, the event, and the masked CRC-32C of the event, all little-endian.
-//! `Event { 1: wall_time double, 2: step int64, 3: file_version string, 5: Summary { 1: Value { 1: tag string, 2: simple_value float } } }`.
+//! A record is its length (u64), the masked CRC-32C of the length, the event, and the masked
+//! CRC-32C of the event, all little-endian. `Event { 1: wall_time double, 2: step int64, 3:
+//! file_version string, 5: Summary { 1: Value { 1: tag string, 2: simple_value float } } }`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -50,8 +51,8 @@ impl Scalars {
         self.record(&event);
     }
 
-    /// Adds what happened in the steps of an epoch of so many: each mini-batch's loss and learning rate, and each penalty. The axis is that of
-    /// steps.
+    /// Adds what happened in the steps of an epoch of so many: each mini-batch's loss and learning
+    /// rate, and each penalty. The axis is that of steps.
     pub fn steps(&mut self, plan: &RunPlan, epoch: usize, log: &EpochLog, steps: usize) {
         let first = epoch.saturating_sub(1) * steps;
         for (step, taken) in log.steps.iter().enumerate() {
@@ -108,7 +109,8 @@ impl Scalars {
     }
 }
 
-/// The checksum of TFRecords: a CRC of data that holds CRCs would say little, so it is rotated and shifted.
+/// The checksum of TFRecords: a CRC of data that holds CRCs would say little, so it is rotated and
+/// shifted.
 fn masked_crc(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -170,7 +172,8 @@ mod tests {
         scalars.add("loss", 300, 0.5);
         let events = events(scalars.bytes());
         assert_eq!(events[0][9..], [&[3 << 3 | 2, 13][..], b"brain.Event:2"].concat());
-        // After the time: step 300 as a varint; a summary of 13 bytes with one value of 11, tag "loss" and 0.5.
+        // After the time: step 300 as a varint; a summary of 13 bytes with one value of 11, tag
+        // "loss" and 0.5.
         let scalar = [&[1 << 3 | 2, 4][..], b"loss", &[2 << 3 | 5], &0.5_f32.to_le_bytes()].concat();
         let expected = [&[2 << 3, 0xac, 0x02, 5 << 3 | 2, 13, 1 << 3 | 2, 11][..], &scalar].concat();
         assert_eq!(events[1][9..], expected);

@@ -23,8 +23,8 @@ use crate::{
     weights::Weights,
 };
 
-/// How far a training has come: everything that the rest of it follows from, beside its settings and the data. What is random follows
-/// from the seed, the epoch and the step.
+/// How far a training has come: everything that the rest of it follows from, beside its settings
+/// and the data. What is random follows from the seed, the epoch and the step.
 #[derive(Debug, Clone)]
 pub struct Standing {
     /// The epoch under way, counted from 1; 0 before training.
@@ -160,8 +160,8 @@ impl<'a> Trainer<'a> {
         examples.div_ceil(plan.batch_size.get())
     }
 
-    /// The rest of the epoch under way: a pass over the examples, in an order that follows from the seed and the epoch alone. `watch` is called
-    /// after each step, and may stop it there.
+    /// The rest of the epoch under way: a pass over the examples, in an order that follows from the
+    /// seed and the epoch alone. `watch` is called after each step, and may stop it there.
     ///
     /// # Errors
     /// When the loss or a penalty is not finite: the training has diverged. Those of `watch`.

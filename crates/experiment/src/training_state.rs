@@ -1,7 +1,8 @@
 //! A training's state as bytes: everything that the rest of the run follows from.
 //!
-//! A length (u64, little-endian), so many bytes of JSON, and the elements of tensors, little-endian: parameters, buffers, the optimizer's
-//! moments; then the event file so far. Numbers are written so that they are read as the same bits.
+//! A length (u64, little-endian), so many bytes of JSON, and the elements of tensors,
+//! little-endian: parameters, buffers, the optimizer's moments; then the event file so far. Numbers
+//! are written so that they are read as the same bits.
 
 use std::{
     borrow::Cow,
@@ -59,7 +60,8 @@ struct Header<'a> {
     scalars: Option<usize>,
 }
 
-/// Writes the state. One that no step will follow does without the optimizer's moments, which are most of it.
+/// Writes the state. One that no step will follow does without the optimizer's moments, which are
+/// most of it.
 ///
 /// # Errors
 /// When it cannot be written, or a tensor cannot be read.

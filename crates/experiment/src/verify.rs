@@ -1,4 +1,5 @@
-//! Another program's derivatives compared with ours: can a user coming from PyTorch trust the numbers for their network?
+//! Another program's derivatives compared with ours: can a user coming from PyTorch trust the
+//! numbers for their network?
 
 mod target;
 
@@ -78,12 +79,12 @@ impl Errors {
     }
 }
 
-/// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`, `y`, the weights by
-/// PyTorch's names and a direction `v.NAME`, what the file holds as `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`,
-/// and compares. Where `loss` names none, integer targets mean its loss of classes, real ones that
-/// of real targets. Where the classes lie follows from the shapes, as in an experiment. NAMEs may
-/// be those that `names` makes the network's: by its `strip_prefix`, `rename` and `transpose`, of
-/// which none need fit.
+/// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`,
+/// `y`, the weights by PyTorch's names and a direction `v.NAME`, what the file holds as `loss`,
+/// `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`, and compares. Where `loss` names none, integer
+/// targets mean its loss of classes, real ones that of real targets. Where the classes lie follows
+/// from the shapes, as in an experiment. NAMEs may be those that `names` makes the network's: by
+/// its `strip_prefix`, `rename` and `transpose`, of which none need fit.
 ///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's, or
@@ -157,7 +158,8 @@ impl File {
         }
     }
 
-    /// The network for the examples of `x`, whose outputs are the examples of `logits`, with classes along their last axis.
+    /// The network for the examples of `x`, whose outputs are the examples of `logits`, with
+    /// classes along their last axis.
     fn network(
         &self,
         architecture: Arc<dyn Architecture>,
@@ -256,7 +258,8 @@ fn prefixed(name: &str) -> impl Iterator<Item = (&'static str, &str)> {
     PREFIXES.into_iter().filter_map(move |prefix| Some((prefix, name.strip_prefix(prefix)?)))
 }
 
-/// The file's tensors by its names and by those that `names` makes of these. What cannot be read matters only if it is asked for.
+/// The file's tensors by its names and by those that `names` makes of these. What cannot be read
+/// matters only if it is asked for.
 fn tensors(
     state: &StateDict,
     names: &Selection,
@@ -298,7 +301,8 @@ fn row(tensors: &[Tensor]) -> Result<Tensor> {
     Ok(Tensor::cat(&flat, 0)?.unsqueeze(0)?)
 }
 
-/// ‖ours − theirs‖ / ‖theirs‖ over all tensors together, accumulated in f64; NaN where there are not as many numbers.
+/// ‖ours − theirs‖ / ‖theirs‖ over all tensors together, accumulated in f64; NaN where there are
+/// not as many numbers.
 fn relative(ours: &[Tensor], theirs: &[Tensor]) -> Result<f64> {
     let count = |tensors: &[Tensor]| tensors.iter().map(Tensor::elem_count).sum::<usize>();
     if count(ours) != count(theirs) {

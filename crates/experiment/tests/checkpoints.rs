@@ -1,5 +1,5 @@
-//! What `torch.save` writes is read bit for bit, and what is no state dict is refused in words: the files of
-//! `tests/checkpoints`, made by PyTorch (see `generate.py` there).
+//! What `torch.save` writes is read bit for bit, and what is no state dict is refused in words: the
+//! files of `tests/checkpoints`, made by PyTorch (see `generate.py` there).
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

@@ -92,6 +92,7 @@ fn what_a_sweep_holds_of_data_is_in_the_account() {
     fs::write(&file, EXPERIMENT).unwrap();
     let mut registry = Registry::default();
     eigenscape_architectures::register(&mut registry);
+    eigenscape_losses::register(&mut registry);
     registry.datasets.add("zeros", "Zeros", |keys: Keys, _| zeros(keys));
     registry.estimators.add("none", "None", |_: NoKeys, _| Ok(Box::new(NoEstimator)));
     let before = ALLOCATOR.current_usage();

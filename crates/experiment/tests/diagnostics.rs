@@ -1,5 +1,6 @@
-//! Walks `tests/diagnostics`: each `.toml` file there is a mistake, the `.txt` beside it the message a user sees. A line
-//! `# set: FLAG` is a `--set` flag. `UPDATE_EXPECT=1 cargo test` rewrites the messages.
+//! Walks `tests/diagnostics`: each `.toml` file there is a mistake, the `.txt` beside it the
+//! message a user sees. A line `# set: FLAG` is a `--set` flag. `UPDATE_EXPECT=1 cargo test`
+//! rewrites the messages.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

@@ -53,7 +53,8 @@ impl ProbeEstimator for Fragile {
         Ok(Spectrum::exact(operator.dimension(), vec![1.0], 0)?.into())
     }
 
-    // The moments are counted by the network's spectrum, which is asked for first and, where all are asked for again, not again.
+    // The moments are counted by the network's spectrum, which is asked for first and, where all
+    // are asked for again, not again.
     fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Estimate>> {
         let before = self.moment.load(Ordering::Relaxed);
         let all: Result<Vec<Estimate>> = operators.iter().map(|o| self.estimate(*o, context)).collect();

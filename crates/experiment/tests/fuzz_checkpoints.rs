@@ -1,7 +1,8 @@
-//! Files changed at random, 100,000 of them: no panic, no memory beyond the file's size, no long computation.
+//! Files changed at random, 100,000 of them: no panic, no memory beyond the file's size, no long
+//! computation.
 //!
-//! The changes follow from the case's number, so that a failure can be repeated. Alone in its binary, because it measures
-//! the memory of the whole process.
+//! The changes follow from the case's number, so that a failure can be repeated. Alone in its
+//! binary, because it measures the memory of the whole process.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -20,7 +21,8 @@ use rand::{Rng, RngExt};
 static MEMORY: PeakAlloc = PeakAlloc;
 
 const CASES: u64 = 100_000;
-/// Bytes that a case may need beside as many as its file has: the network's weights, a message, what the file describes.
+/// Bytes that a case may need beside as many as its file has: the network's weights, a message,
+/// what the file describes.
 const CONSTANT: usize = 256 << 10;
 /// A case takes some microseconds.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -95,7 +97,8 @@ fn changes(rng: &mut impl Rng, bytes: &mut Vec<u8>, other: &[u8]) {
     }
 }
 
-/// An archive of changed entries: the checksums are right, so that the damage reaches what reads the entries.
+/// An archive of changed entries: the checksums are right, so that the damage reaches what reads
+/// the entries.
 fn changed_entries(rng: &mut impl Rng, seeds: &Seeds) -> Vec<u8> {
     let mut entries = one(rng, &seeds.entries).clone();
     let index = rng.random_range(0..entries.len());
@@ -198,6 +201,7 @@ fn changed_files_do_no_harm() {
         (slowest, most) = (slowest.max(time), most.max(memory.saturating_sub(file.len())));
     }
     println!("{accepted} of {CASES} read; at most {slowest:?} and {most} bytes beyond the file's size");
-    // Changes that mean nothing, and those of an optimiser's tensors, leave a file readable; most must be noticed.
+    // Changes that mean nothing, and those of an optimiser's tensors, leave a file readable; most
+    // must be noticed.
     assert!((1000..CASES / 2).contains(&accepted), "{accepted}");
 }

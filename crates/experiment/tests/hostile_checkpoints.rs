@@ -107,7 +107,8 @@ fn names_without_end() {
     assert_refused(&pickle(&[&text, &storages]), "a storage has an endless name");
 }
 
-/// A tensor of 3 floats as the pickle describes it: offset, shape and strides are written as tuples of integers.
+/// A tensor of 3 floats as the pickle describes it: offset, shape and strides are written as tuples
+/// of integers.
 fn tensor(count: &[u8], offset: &[u8], shape: &[u8], strides: &[u8]) -> Vec<u8> {
     let storage =
         [b"((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000N", count, b"tQ"].concat();
@@ -158,7 +159,8 @@ fn archives_that_lie() {
     let mut twice = entries.clone();
     twice.push(entries[0].clone());
     assert_refused(&pack(&twice), "is there twice");
-    // The directory's entries all lead to the same bytes: reading each would take a time that grows as the square.
+    // The directory's entries all lead to the same bytes: reading each would take a time that grows
+    // as the square.
     let big = pack(&vec![("a/data.pkl".to_owned(), vec![b'N'; 1 << 20])]);
     let at = big.len() - 22 - 46 - 10;
     let (front, entry) = (&big[..at], &big[at..big.len() - 22]);
@@ -204,7 +206,8 @@ fn headers_that_lie() {
     assert_refused(&lengths, "its header is cut short");
 }
 
-/// A dictionary that holds itself under "a" and "a.a": the ways through it to a key of n parts are as many as Fibonacci's numbers.
+/// A dictionary that holds itself under "a" and "a.a": the ways through it to a key of n parts are
+/// as many as Fibonacci's numbers.
 fn keys_that_lead_in_circles() {
     let file = pickle(&[b"}q\x00(X\x01\x00\x00\x00ah\x00X\x03\x00\x00\x00a.ah\x00u"]);
     let message = refusal_of(&file, Some("a.".repeat(500) + "b"));

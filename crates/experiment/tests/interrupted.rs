@@ -113,7 +113,8 @@ fn no_finished_spectrum_is_estimated_twice() {
         let made = Arc::new(AtomicUsize::new(0));
         let expected = execute(whole.path(), together, &made, 0).unwrap();
         assert_eq!(made.load(Ordering::Relaxed), SPECTRA);
-        // Those of a moment are estimated together: in the middle there is nowhere to stop. After the last there is nothing to stop.
+        // Those of a moment are estimated together: in the middle there is nowhere to stop. After
+        // the last there is nothing to stop.
         for stop_after in (1..SPECTRA - 2).step_by(if together { 3 } else { 1 }) {
             let folder = tempfile::tempdir().unwrap();
             let made = Arc::new(AtomicUsize::new(0));

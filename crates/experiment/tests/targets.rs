@@ -1,4 +1,5 @@
-//! Losses of every kind of target, with their gradients and second derivatives, against PyTorch's formulas written out by hand.
+//! Losses of every kind of target, with their gradients and second derivatives, against PyTorch's
+//! formulas written out by hand.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -36,7 +37,8 @@ fn shape(channels: usize, places: &[usize]) -> Vec<usize> {
     [&[SAMPLES, channels], places].concat()
 }
 
-/// Outputs \[N, O, P\] of the pointwise network at θ = (W, b), as rows of O numbers: z\[n\]\[p\]\[o\].
+/// Outputs \[N, O, P\] of the pointwise network at θ = (W, b), as rows of O numbers:
+/// z\[n\]\[p\]\[o\].
 fn outputs(theta: &[f64], x: &[f64], out: usize, places: usize) -> Vec<Vec<f64>> {
     let (weight, bias) = theta.split_at(out * IN);
     let z = |n: usize, p: usize, o: usize| {
@@ -53,7 +55,8 @@ fn surprises(z: &[f64]) -> Vec<f64> {
     z.iter().map(|z| normaliser - z).collect()
 }
 
-/// `torch.nn.functional.cross_entropy(z, y, weight, ignore_index=255, label_smoothing)` as its documentation writes it.
+/// `torch.nn.functional.cross_entropy(z, y, weight, ignore_index=255, label_smoothing)` as its
+/// documentation writes it.
 fn cross_entropy(z: &[Vec<f64>], y: &[i64], weight: &[f64], smoothing: f64) -> f64 {
     let (mut sum, mut weights) = (0.0, 0.0);
     for (z, y) in z.iter().zip(y).filter(|(_, y)| **y != 255) {
@@ -91,7 +94,8 @@ fn plan(loss: &str, given: &Given, out: usize) -> Plan {
     plan.unwrap_or_else(|failure| panic!("{}", message(failure)))
 }
 
-/// Compares loss, slope and curvature along a direction with those of `by_hand` at θ, and the evaluation with the loss.
+/// Compares loss, slope and curvature along a direction with those of `by_hand` at θ, and the
+/// evaluation with the loss.
 fn compare(what: &str, loss: &str, examples: Examples, out: usize, by_hand: &dyn Fn(&[f64]) -> f64) {
     let plan = plan(loss, &Given { train: examples, test: None }, out);
     let prepared = prepare(&plan.runs[0]).unwrap_or_else(|failure| panic!("{what}: {}", message(failure)));

@@ -1,4 +1,5 @@
-//! A network is traced for its programs once, however many moments are measured.
+//! A network is traced for its programs once, however many moments are measured, and however many
+//! runs have it.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -72,11 +73,11 @@ estimator = "class-structure"
 at = "every-epoch"
 "#;
 
-/// How often the network is traced by a run of so many epochs, and how many spectra the run has.
-fn traced(epochs: usize) -> (usize, usize) {
+/// How often the network is traced by runs of so many epochs, and how many spectra the first has.
+fn traced(epochs: usize, experiment: &str) -> (usize, usize) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("traced.toml");
-    fs::write(&file, EXPERIMENT.replace("EPOCHS", &epochs.to_string())).unwrap();
+    fs::write(&file, experiment.replace("EPOCHS", &epochs.to_string())).unwrap();
     let count = Arc::new(AtomicUsize::new(0));
     let mut registry = points::registry();
     eigenscape_estimators::register(&mut registry);
@@ -95,7 +96,19 @@ fn traced(epochs: usize) -> (usize, usize) {
 
 #[test]
 fn a_measured_epoch_traces_nothing() {
-    let (two, five) = (traced(2), traced(5));
+    let (two, five) = (traced(2, EXPERIMENT), traced(5, EXPERIMENT));
     assert!(five.1 > two.1);
     assert_eq!(two.0, five.0);
+}
+
+#[test]
+fn runs_that_differ_in_other_settings_trace_nothing() {
+    // Which activations there are is looked up in a trace of its own.
+    let experiment = EXPERIMENT.replace(", \"activation:first\"", "");
+    let one = traced(1, &experiment).0;
+    for sweep in
+        ["'train.optimizer.lr' = [0.1, 0.2, 0.3]", "'probe.0.estimator.steps' = [2, 3]", "seed = [4, 5]"]
+    {
+        assert_eq!(traced(1, &format!("{experiment}[sweep]\n{sweep}\n")).0, one, "{sweep}");
+    }
 }

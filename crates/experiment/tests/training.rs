@@ -1,4 +1,5 @@
-//! Training against PyTorch: three steps from the same weights and batches (`tests/training` of the workspace).
+//! Training against PyTorch: three steps from the same weights and batches (`tests/training` of the
+//! workspace).
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

@@ -51,7 +51,8 @@ fn verified(tensors: &Tensors, layers: &str) -> Result<Errors> {
     let built =
         registry.architectures.build("sequential", keys, &eigenscape_core::registry::Environment::default());
     let Ok(built) = built else { panic!("{layers} is no network") };
-    let loss = LossPlan { named: None, defaults: check::default_losses(&registry) };
+    let loss =
+        LossPlan { named: None, parameters: toml::Table::new(), defaults: check::default_losses(&registry) };
     let verified =
         verify(&path, Arc::from(built.plugin), &Selection::default(), &loss, (Cpu::shared(), DType::F32))?;
     Ok(verified.errors)

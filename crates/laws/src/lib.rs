@@ -1,8 +1,8 @@
 //! What every operation must obey, as checks that tests call.
 //!
 //! A [`Subject`] is what some emitted operations compute, at a random point. Its laws: tangents are
-//! derivatives, transposes are adjoints, leading axes are many evaluations, outputs are views or lie in
-//! memory of their own, and every backend agrees with the definitions ([`Plain`]).
+//! derivatives, transposes are adjoints, leading axes are many evaluations, outputs are views or
+//! lie in memory of their own, and every backend agrees with the definitions ([`Plain`]).
 //!
 //! Checks panic, as assertions do: this crate is for tests alone.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc)]
@@ -294,7 +294,8 @@ fn outer_products_sum_to_it(
     assert!(difference(&sum.flatten_all().unwrap(), &value.flatten_all().unwrap()) < 1e-12);
 }
 
-/// With a leading axis on any subset of the inputs, the outputs are those of separate evaluations, stacked.
+/// With a leading axis on any subset of the inputs, the outputs are those of separate evaluations,
+/// stacked.
 fn batch_law(backends: &Backends, program: &Executable, at: &[Tensor], numbers: &mut Numbers) {
     const BATCH: usize = 3;
     for subset in 1_usize..1 << at.len() {

@@ -1,4 +1,5 @@
-//! The graph: an append-only list of operations in single-assignment form, into which every transformation emits.
+//! The graph: an append-only list of operations in single-assignment form, into which every
+//! transformation emits.
 
 use std::{
     collections::HashMap,
@@ -66,9 +67,10 @@ struct Node {
 
 /// A program under construction.
 ///
-/// Operands always come before results, so that the order of values is a topological order. An operation that was
-/// emitted before on the same operands gives its earlier value (common-subexpression elimination): within a module that module's
-/// own, so that each module has its activation, and outside of all modules, where derivatives are emitted, anyone's.
+/// Operands always come before results, so that the order of values is a topological order. An
+/// operation that was emitted before on the same operands gives its earlier value
+/// (common-subexpression elimination): within a module that module's own, so that each module has
+/// its activation, and outside of all modules, where derivatives are emitted, anyone's.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
@@ -132,7 +134,8 @@ impl Graph {
         self.nodes.get(value.index()).filter(|node| node.stamp == value.stamp)
     }
 
-    /// The shape of a value; that of a scalar for a value of another graph, which nothing can be emitted on.
+    /// The shape of a value; that of a scalar for a value of another graph, which nothing can be
+    /// emitted on.
     #[must_use]
     pub fn shape(&self, value: Value) -> &[usize] {
         self.node(value).map_or(&[], |node| &node.shape)
@@ -186,7 +189,8 @@ impl Graph {
         }
     }
 
-    /// The values that `outputs` depend on and that are not behind one of `stops`, in topological order, `outputs` included.
+    /// The values that `outputs` depend on and that are not behind one of `stops`, in topological
+    /// order, `outputs` included.
     #[must_use]
     pub fn ancestors(&self, outputs: &[Value], stops: &[Value]) -> Vec<Value> {
         let mut seen = vec![false; self.nodes.len()];
@@ -227,7 +231,8 @@ impl Graph {
     fn push(&mut self, source: Source, shape: Vec<usize>) -> Value {
         static STAMPS: AtomicU64 = AtomicU64::new(0);
         let stamp = STAMPS.fetch_add(1, Ordering::Relaxed);
-        // A program of four billion operations does not fit in memory long before the index overflows.
+        // A program of four billion operations does not fit in memory long before the index
+        // overflows.
         let value = Value { index: self.nodes.len() as u32, stamp };
         let location = self.location.clone().unwrap_or_else(|| "".into());
         self.nodes.push(Node { stamp, source, shape, location });

@@ -7,7 +7,8 @@ use std::{
 
 use crate::primitive::Primitive;
 
-/// Equality and hash of an operation behind `dyn Primitive`. Every type with [`Eq`] and [`Hash`] has it.
+/// Equality and hash of an operation behind `dyn Primitive`. Every type with [`Eq`] and [`Hash`]
+/// has it.
 pub trait Identity: Any {
     /// Whether `other` is of this type and equal.
     fn equals(&self, other: &dyn Any) -> bool;
@@ -41,8 +42,8 @@ impl Hash for dyn Primitive {
     }
 }
 
-/// A number among an operation's settings. Two are equal when their bits are: 0 and −0 differ, as the
-/// results of an operation on them may.
+/// A number among an operation's settings. Two are equal when their bits are: 0 and −0 differ, as
+/// the results of an operation on them may.
 #[derive(Debug, Clone, Copy)]
 pub struct Real(pub f64);
 

@@ -1,4 +1,5 @@
-//! How parameters start: distributions, and an architecture's rules for the layers that it is made of.
+//! How parameters start: distributions, and an architecture's rules for the layers that it is made
+//! of.
 
 /// How a parameter starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +23,8 @@ pub enum Init {
         /// The standard deviation.
         std: f64,
     },
-    /// Normal with mean 0, given that it lies in \[−bound, bound\], as `torch.nn.init.trunc_normal_` draws.
+    /// Normal with mean 0, given that it lies in \[−bound, bound\], as
+    /// `torch.nn.init.trunc_normal_` draws.
     TruncatedNormal {
         /// The standard deviation of the normal distribution that is cut.
         std: f64,
@@ -33,13 +35,16 @@ pub enum Init {
 
 /// How a tensor of a layer starts, stated before the layer's size is known.
 ///
-/// The fan-in of a layer's weight is the number of inputs that one output sees, and its fan-out the number of outputs that one
-/// input reaches at stride 1: for a convolution \[O, I/groups, k, k\] they are I/groups·k² and O·k². A bias goes by the weight's.
+/// The fan-in of a layer's weight is the number of inputs that one output sees, and its fan-out the
+/// number of outputs that one input reaches at stride 1: for a convolution \[O, I/groups, k, k\]
+/// they are I/groups·k² and O·k². A bias goes by the weight's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum InitRule {
-    /// Uniform within 1/√fan-in: PyTorch's default for weights and biases (`kaiming_uniform_` with a = √5).
+    /// Uniform within 1/√fan-in: PyTorch's default for weights and biases (`kaiming_uniform_` with
+    /// a = √5).
     FanIn,
-    /// Normal with standard deviation √(2/fan-out): `kaiming_normal_` with `mode="fan_out"` (He et al. 2015).
+    /// Normal with standard deviation √(2/fan-out): `kaiming_normal_` with `mode="fan_out"` (He et
+    /// al. 2015).
     FanOut,
     /// The same at any size.
     Fixed(Init),
@@ -67,7 +72,8 @@ impl InitRule {
     }
 }
 
-/// An architecture's rules: how the layers that are emitted through a scope start (see [`Scope::with_init`]).
+/// An architecture's rules: how the layers that are emitted through a scope start (see
+/// [`Scope::with_init`]).
 ///
 /// Normalisation layers have no rule: their scales start as ones, their shifts as zeros.
 ///
@@ -98,7 +104,8 @@ pub struct InitRules {
 }
 
 impl InitRules {
-    /// What PyTorch's modules do by themselves; positions, for which it has no module, start as in BERT and ViT.
+    /// What PyTorch's modules do by themselves; positions, for which it has no module, start as in
+    /// BERT and ViT.
     pub const PYTORCH: Self = Self {
         conv_weight: InitRule::FanIn,
         conv_bias: InitRule::FanIn,

@@ -1,21 +1,22 @@
 //! Differentiable programs: derivatives to any order and proofs of affinity.
 //!
-//! A model is traced once, with shapes, into a [`Graph`] of [operations](Operation). Everything else
-//! is a function from programs to programs: [`transforms`] derive, and a [`Program`] is what some
-//! outputs need. Nothing is evaluated here: the crate `eigenscape-runtime` plans how a program runs,
-//! and a backend runs the plan.
+//! A model is traced once, with shapes, into a [`Graph`] of [operations](Operation). Everything
+//! else is a function from programs to programs: [`transforms`] derive, and a [`Program`] is what
+//! some outputs need. Nothing is evaluated here: the crate `eigenscape-runtime` plans how a program
+//! runs, and a backend runs the plan.
 //!
-//! What is deliberately absent: no operation knows of networks, losses or Hessians, and no derivative
-//! of a network is written by hand.
+//! What is deliberately absent: no operation knows of networks, losses or Hessians, and no
+//! derivative of a network is written by hand.
 //!
-//! This crate is an API boundary: architectures, losses and operations of plugins are written with it.
+//! This crate is an API boundary: architectures, losses and operations of plugins are written with
+//! it.
 
-mod activation;
 mod error;
 mod graph;
 mod identity;
 mod init;
 mod loss;
+mod module_output;
 mod network;
 pub mod nn;
 mod operation;
@@ -27,12 +28,12 @@ mod softmax;
 pub mod transforms;
 mod variables;
 
-pub use activation::activation;
 pub use error::{Error, Result};
 pub use graph::{Graph, Value};
 pub use identity::{Identity, Real};
 pub use init::{Init, InitRule, InitRules};
 pub use loss::{Categorical, ClassCoding, DiagonalRoot, Loss, LossFunction, LossRoot, Needs, Predictions};
+pub use module_output::activation;
 pub use network::{Network, Traced};
 pub use operation::Operation;
 pub use operations::{ConvSettings, Function as ElementwiseFunction, PoolSettings};

@@ -123,14 +123,15 @@ impl Network {
         &self.buffers
     }
 
-    /// Second names of parameters in PyTorch's `state_dict`, each with the name that the parameter has here: tied weights are
-    /// one parameter, and a checkpoint may list them twice.
+    /// Second names of parameters in PyTorch's `state_dict`, each with the name that the parameter
+    /// has here: tied weights are one parameter, and a checkpoint may list them twice.
     #[must_use]
     pub fn aliases(&self) -> &[(String, String)] {
         &self.aliases
     }
 
-    /// Names in PyTorch's `state_dict` that a checkpoint may have and that the network has no use for (masks, counters).
+    /// Names in PyTorch's `state_dict` that a checkpoint may have and that the network has no use
+    /// for (masks, counters).
     #[must_use]
     pub fn unused(&self) -> &[String] {
         &self.unused

@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     operations::{
-        Add, Argmax, ArgmaxPool, Broadcast, Concat, Conv2d, Detach, Differences, DifferencesTranspose, Dot,
-        Fill, Function, Gather, Matrix, Mul, Pad, Permute, PutRows, Reshape, Scale, ScatterAdd, Slice, Sum,
+        Add, Argmax, ArgmaxPool, Broadcast, Concat, Conv2d, Detach, Differences, DifferencesTranspose, Fill,
+        Function, Gather, MatMul, Matrix, Mul, Pad, Permute, PutRows, Reshape, Scale, ScatterAdd, Slice, Sum,
         SumPool, SumPoolTranspose, Take,
     },
     primitive::Primitive,
@@ -68,7 +68,7 @@ operations! {
     /// Their transpose.
     DifferencesTranspose,
     /// A general product of two arrays.
-    Dot,
+    MatMul,
     /// One repeated number.
     Fill,
     /// A function of each element.

@@ -12,8 +12,8 @@ use crate::{
 /// The rules of an operation: what it means, and what its derivatives are.
 ///
 /// No operation knows of networks, losses or Hessians, nor of how it is evaluated. `Eq` and `Hash`
-/// (of which [`Identity`] follows) must cover every setting: an operation that was emitted before on
-/// the same operands is not emitted again.
+/// (of which [`Identity`] follows) must cover every setting: an operation that was emitted before
+/// on the same operands is not emitted again.
 pub trait Primitive: Identity + Debug + Send + Sync {
     /// The name used in messages.
     fn name(&self) -> &'static str;
@@ -51,7 +51,8 @@ pub trait Primitive: Identity + Debug + Send + Sync {
         Ok(total)
     }
 
-    /// The cotangent of operand `wrt`, in which the primitive is linear, from the output's cotangent.
+    /// The cotangent of operand `wrt`, in which the primitive is linear, from the output's
+    /// cotangent.
     ///
     /// # Errors
     /// When the primitive is not linear in that operand.
@@ -77,8 +78,9 @@ pub trait Primitive: Identity + Debug + Send + Sync {
         }
     }
 
-    /// Emits l \[P, o\] and r \[P, i\] with output = Σ_p l_p ⊗ r_p (o·i elements, row-major), rearranged from one operand each;
-    /// `None` where the output is no such sum. P, o and i are told by the shapes.
+    /// Emits l \[P, o\] and r \[P, i\] with output = Σ_p l_p ⊗ r_p (o·i elements, row-major),
+    /// rearranged from one operand each; `None` where the output is no such sum. P, o and i are
+    /// told by the shapes.
     ///
     /// # Errors
     /// When the emitted operations do not fit together.
@@ -86,8 +88,8 @@ pub trait Primitive: Identity + Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Emits Σₙ of the outputs for operands that are all stacked along a new leading axis of n, without the single outputs; `None`
-    /// where there is no cheaper way than to add them up.
+    /// Emits Σₙ of the outputs for operands that are all stacked along a new leading axis of n,
+    /// without the single outputs; `None` where there is no cheaper way than to add them up.
     ///
     /// # Errors
     /// When the emitted operations do not fit together.
@@ -129,7 +131,8 @@ pub struct NodeRef {
 pub enum Linearity {
     /// Linear in all operands together: sums, views, reductions.
     Linear,
-    /// Linear in each of the listed operands while the others are fixed; locally constant in those not listed.
+    /// Linear in each of the listed operands while the others are fixed; locally constant in those
+    /// not listed.
     Multilinear(&'static [usize]),
     /// Piecewise constant: its derivative is zero almost everywhere.
     PiecewiseConstant,

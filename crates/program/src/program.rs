@@ -29,11 +29,12 @@ pub struct Program {
 }
 
 impl Program {
-    /// What `outputs` need, given `inputs` (any values of the graph: nothing behind them is computed).
+    /// What `outputs` need, given `inputs` (any values of the graph: nothing behind them is
+    /// computed).
     ///
     /// # Errors
-    /// When an input of the graph is needed that is not among `inputs`, or a value is one of another
-    /// graph.
+    /// When an input of the graph is needed that is not among `inputs`, or a value is one of
+    /// another graph.
     pub fn new(graph: &Graph, inputs: &[Value], outputs: &[Value]) -> Result<Self> {
         graph.check("program", &[inputs, outputs].concat())?;
         let mut slots: HashMap<Value, usize> = inputs.iter().enumerate().map(|(i, v)| (*v, i)).collect();

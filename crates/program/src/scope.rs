@@ -99,7 +99,8 @@ impl<'a> Scope<'a> {
         self.collected.updates.push((buffer, value));
     }
 
-    /// Declares that in this module one sample's output depends on other samples, so that no Jacobian has rows by sample.
+    /// Declares that in this module one sample's output depends on other samples, so that no
+    /// Jacobian has rows by sample.
     pub fn mixes_samples(&mut self) {
         self.collected.mixes_samples.get_or_insert_with(|| self.prefix.clone());
     }
@@ -116,7 +117,8 @@ impl<'a> Scope<'a> {
         self.collected.graph.shape(value).to_vec()
     }
 
-    /// Declares a parameter of this module; declaring a name again gives the same value (weight sharing).
+    /// Declares a parameter of this module; declaring a name again gives the same value (weight
+    /// sharing).
     ///
     /// # Errors
     /// When the name was declared before with another shape, or no memory holds it.
@@ -125,7 +127,8 @@ impl<'a> Scope<'a> {
         declare(&mut self.collected.graph, &mut self.collected.parameters, name, shape, init)
     }
 
-    /// Declares that PyTorch's `state_dict` also lists `parameter` as this module's tensor `name` (tied weights).
+    /// Declares that PyTorch's `state_dict` also lists `parameter` as this module's tensor `name`
+    /// (tied weights).
     ///
     /// # Errors
     /// When the value is not a parameter.
@@ -139,8 +142,9 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
-    /// Declares that PyTorch's `state_dict` may list, as this module's tensor `name`, a constant that the network computes by
-    /// itself (a mask, a counter), so that a checkpoint may hold it or not.
+    /// Declares that PyTorch's `state_dict` may list, as this module's tensor `name`, a constant
+    /// that the network computes by itself (a mask, a counter), so that a checkpoint may hold it or
+    /// not.
     pub fn unused(&mut self, name: &str) {
         let name = self.full_name(name);
         self.collected.unused.push(name);
@@ -155,8 +159,8 @@ impl<'a> Scope<'a> {
         declare(&mut self.collected.graph, &mut self.collected.buffers, name, shape, init)
     }
 
-    /// Declares a mask \[N, `shape`...\] of this module: an input whose elements are 0 or 1/`keep`, the latter with
-    /// probability `keep`. Each call is a mask of its own.
+    /// Declares a mask \[N, `shape`...\] of this module: an input whose elements are 0 or 1/`keep`,
+    /// the latter with probability `keep`. Each call is a mask of its own.
     pub fn mask(&mut self, shape: &[usize], keep: f64) -> Value {
         let mask = Mask { module: self.prefix.clone(), shape: shape.to_vec(), keep };
         let full: Vec<usize> = std::iter::once(self.collected.samples).chain(shape.iter().copied()).collect();

@@ -4,9 +4,10 @@ use crate::{Graph, Value, error::Result, operations::Function};
 
 /// The odds of a row of logits z against a reference class m, one of the likeliest.
 ///
-/// With oⱼ = exp(zⱼ − z_m) for j ≠ m and o_m = 0, log p_m = −log(1 + Σ o) and p_j = oⱼ p_m. A confident classifier has small odds, and
-/// 1 − p_m = Σ_{j≠m} p_j is a sum of them. Written with p_m instead, products with the derivative diag(p) − ppᵀ are p ⊙ (v − pᵀv), of
-/// which nothing is left at m once p_m is rounded to 1.
+/// With oⱼ = exp(zⱼ − z_m) for j ≠ m and o_m = 0, log p_m = −log(1 + Σ o) and p_j = oⱼ p_m. A
+/// confident classifier has small odds, and 1 − p_m = Σ_{j≠m} p_j is a sum of them. Written with
+/// p_m instead, products with the derivative diag(p) − ppᵀ are p ⊙ (v − pᵀv), of which nothing is
+/// left at m once p_m is rounded to 1.
 pub struct Odds {
     /// m \[..\].
     pub reference: Value,

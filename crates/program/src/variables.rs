@@ -10,8 +10,9 @@ use crate::{
 pub enum Variables {
     /// Parameters, as indices into [`Network::parameters`](crate::Network::parameters).
     Parameters(Vec<usize>),
-    /// The output \[N, ...\] of a module, by the module's name: one variable a sample and element. Everything before it counts
-    /// as constant. Where samples do not see each other, second derivatives are block-diagonal by sample.
+    /// The output \[N, ...\] of a module, by the module's name: one variable a sample and element.
+    /// Everything before it counts as constant. Where samples do not see each other, second
+    /// derivatives are block-diagonal by sample.
     Activation(String),
 }
 

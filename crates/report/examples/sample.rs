@@ -1,5 +1,6 @@
-//! Writes the report of a run directory again: `cargo run -p eigenscape-report --example sample -- DIR`.
-//! A directory without results is given made-up ones first, to look at the report without training anything.
+//! Writes the report of a run directory again: `cargo run -p eigenscape-report --example sample --
+//! DIR`. A directory without results is given made-up ones first, to look at the report without
+//! training anything.
 
 use std::{error::Error, fs, path::Path};
 

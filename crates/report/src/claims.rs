@@ -43,8 +43,8 @@ pub(crate) struct Finished {
     pub notes: Notes,
 }
 
-/// Writes `OUT/claims.html` over all results in folders of `out`, and its figures; `left_out` are experiments that did not run, each with
-/// the reason.
+/// Writes `OUT/claims.html` over all results in folders of `out`, and its figures; `left_out` are
+/// experiments that did not run, each with the reason.
 ///
 /// # Errors
 /// When a folder of results cannot be read, or the page cannot be written.
@@ -93,7 +93,8 @@ fn finished(out: &Path) -> Result<Vec<Finished>> {
     folders.iter().map(read).collect()
 }
 
-/// The results of a folder and the notes on them. Another process may replace the folder meanwhile: both are read until they were of one.
+/// The results of a folder and the notes on them. Another process may replace the folder meanwhile:
+/// both are read until they were of one.
 fn read_both(folder: &Path) -> Result<(Results, Notes)> {
     let mut before: Results = read_json(folder, RESULTS_FILE)?;
     loop {

@@ -36,12 +36,14 @@ pub fn curvatures(run: &Run) -> Vec<&str> {
     distinct(run.probes.iter().map(|p| p.curvature.as_str()))
 }
 
-/// Whether it is a part of another curvature that was measured: "gauss-newton G1" of "gauss-newton".
+/// Whether it is a part of another curvature that was measured: "gauss-newton G1" of
+/// "gauss-newton".
 pub fn is_part(run: &Run, curvature: &str) -> bool {
     curvature.split_once(' ').is_some_and(|(whole, _)| run.probes.iter().any(|p| p.curvature == whole))
 }
 
-/// The series of one curvature: the whole network first, then the groups in order of appearance (that is, of depth).
+/// The series of one curvature: the whole network first, then the groups in order of appearance
+/// (that is, of depth).
 pub fn series<'a>(run: &'a Run, curvature: &str) -> Vec<Series<'a>> {
     series_of(&run.probes.iter().filter(|p| p.curvature == curvature).collect::<Vec<_>>())
 }
@@ -118,7 +120,8 @@ impl Profile<'_> {
         self.records.iter().find(|(name, r)| *name == layer && r.epoch == epoch).map(|(_, r)| *r)
     }
 
-    /// The least and the largest distance of a layer at an epoch over bandwidths, where it has a band.
+    /// The least and the largest distance of a layer at an epoch over bandwidths, where it has a
+    /// band.
     pub fn band(&self, layer: &str, epoch: usize) -> Option<(f64, f64)> {
         band(self.record(layer, epoch)?)
     }
@@ -180,7 +183,8 @@ pub fn mass_at_zero(record: &ProbeRecord) -> f64 {
     if zero < 1e-12 { 0.0 } else { zero }
 }
 
-/// The |λ| below which rounding does not tell an eigenvalue of an exact spectrum from 0, where there are such.
+/// The |λ| below which rounding does not tell an eigenvalue of an exact spectrum from 0, where
+/// there are such.
 pub fn rounding(record: &ProbeRecord) -> Option<f64> {
     record.rounding.filter(|bound| record.exact && *bound > 0.0 && mass_at_zero(record) > 0.0)
 }

@@ -9,8 +9,8 @@ use std::{
 use eigenscape_core::{Error, Result, file_names::Names};
 use tempfile::{Builder, NamedTempFile};
 
-/// Files under temporary names beside their places, until [`Staging::publish`]; dropped before, they vanish, and so do
-/// the folders made for them.
+/// Files under temporary names beside their places, until [`Staging::publish`]; dropped before,
+/// they vanish, and so do the folders made for them.
 pub struct Staging {
     root: PathBuf,
     files: Vec<(NamedTempFile, PathBuf)>,
@@ -32,12 +32,14 @@ impl Staging {
         Ok(staging)
     }
 
-    /// A path like this one that no other file has: names that users choose may differ in characters alone that file names cannot have.
+    /// A path like this one that no other file has: names that users choose may differ in
+    /// characters alone that file names cannot have.
     pub fn unused(&mut self, path: &str) -> String {
         self.names.unused(path)
     }
 
-    /// Writes a file under a temporary name, in the folder of `path`, which is relative to the root.
+    /// Writes a file under a temporary name, in the folder of `path`, which is relative to the
+    /// root.
     ///
     /// # Errors
     /// When the folder or the file cannot be written.
@@ -54,8 +56,9 @@ impl Staging {
     /// Renames every file to its place, in the order in which they were added.
     ///
     /// # Errors
-    /// When a folder has taken a file's name; then nothing was renamed. When the system refuses a rename nevertheless;
-    /// then the files before it have been replaced, each whole, and it and the ones after it have not.
+    /// When a folder has taken a file's name; then nothing was renamed. When the system refuses a
+    /// rename nevertheless; then the files before it have been replaced, each whole, and it and the
+    /// ones after it have not.
     pub fn publish(mut self) -> Result<()> {
         if let Some((_, path)) = self.files.iter().find(|(_, path)| path.is_dir()) {
             return Err(Error::input(

@@ -13,7 +13,8 @@ use crate::{
     sample,
 };
 
-/// The corners of a text's box: from a fifth of an em below the baseline to three quarters above it.
+/// The corners of a text's box: from a fifth of an em below the baseline to three quarters above
+/// it.
 fn corners(text: &Text) -> [(f64, f64); 4] {
     let width = text.width();
     let left = match text.anchor {
@@ -27,7 +28,8 @@ fn corners(text: &Text) -> [(f64, f64); 4] {
         .map(|(x, y)| (text.at.0 + x * cosine - y * sine, text.at.1 + x * sine + y * cosine))
 }
 
-/// Whether two boxes are separated by a line along one of their sides (the separating axis theorem).
+/// Whether two boxes are separated by a line along one of their sides (the separating axis
+/// theorem).
 fn apart(a: &[(f64, f64); 4], b: &[(f64, f64); 4]) -> bool {
     let separates = |shape: &[(f64, f64); 4], side: usize| {
         let (from, to) = (shape[side], shape[(side + 1) % 4]);

@@ -1,8 +1,9 @@
 //! Figures and one self-contained HTML page from an experiment's results.
 //!
-//! [`write()`] turns [`Results`] into `report.html` and `figures/*.{svg,png}`; [`rebuild`] does it from the files of a
-//! run directory alone. A figure is a pure function from data to a list of shapes (`figures`, `draw`); the shapes are
-//! written as SVG, and the PNG is that SVG rasterised with an embedded font, so neither depends on the machine.
+//! [`write()`] turns [`Results`] into `report.html` and `figures/*.{svg,png}`; [`rebuild`] does it
+//! from the files of a run directory alone. A figure is a pure function from data to a list of
+//! shapes (`figures`, `draw`); the shapes are written as SVG, and the PNG is that SVG rasterised
+//! with an embedded font, so neither depends on the machine.
 
 // The sample experiment, which unit and integration tests share, names this crate.
 #[cfg(test)]
@@ -50,12 +51,14 @@ pub const FIGURES_FOLDER: &str = "figures";
 
 /// Writes `report.html` and the figures into `dir`, which is created where it does not exist.
 ///
-/// Every file appears whole (by rename), and none before all could be written; the page comes last. The page needs
-/// nothing but itself: figures are inline, and the links to the files beside it are an extra.
+/// Every file appears whole (by rename), and none before all could be written; the page comes last.
+/// The page needs nothing but itself: figures are inline, and the links to the files beside it are
+/// an extra.
 ///
 /// # Errors
-/// When a folder or file cannot be written, or a folder is in a file's place; then no file was changed. Only when the
-/// system refuses one of the final renames some figures have been replaced already, each whole, and the page has not.
+/// When a folder or file cannot be written, or a folder is in a file's place; then no file was
+/// changed. Only when the system refuses one of the final renames some figures have been replaced
+/// already, each whole, and the page has not.
 pub fn write(results: &Results, experiment_toml: &str, notes: &Notes, dir: &Path) -> Result<()> {
     let measured = &results.runs;
     let results = &batches::averaged(results);
@@ -91,10 +94,12 @@ fn write_figure(figure: Figure, folder: &str, staging: &mut Staging) -> Result<h
     Ok(html::Picture { title: figure.title, caption: figure.caption, svg, svg_file, png_file })
 }
 
-/// Writes the report of a run directory again, from [`RESULTS_FILE`], [`EXPERIMENT_FILE`] and [`NOTES_FILE`] in it.
+/// Writes the report of a run directory again, from [`RESULTS_FILE`], [`EXPERIMENT_FILE`] and
+/// [`NOTES_FILE`] in it.
 ///
 /// # Errors
-/// When one of the three is missing or not what it should be, the numbers do not fit together, or the report cannot be written.
+/// When one of the three is missing or not what it should be, the numbers do not fit together, or
+/// the report cannot be written.
 pub fn rebuild(dir: &Path) -> Result<()> {
     let results: Results = read_json(dir, RESULTS_FILE)?;
     results.check().map_err(|misfit| unfit(dir, RESULTS_FILE, misfit))?;

@@ -68,7 +68,8 @@ pub fn parted(epoch: usize, group: &str, classes: usize) -> Vec<ProbeRecord> {
     parts.map(record).collect()
 }
 
-/// Mean gradients of so many classes: those of a class near to one another, as in a trained network.
+/// Mean gradients of so many classes: those of a class near to one another, as in a trained
+/// network.
 pub fn means(epoch: usize, group: &str, classes: usize) -> MeansRecord {
     let mut labels = Vec::new();
     let mut points = Vec::new();

@@ -1,4 +1,5 @@
-//! How measurements grow with sizes: doubly logarithmic panels side by side, with the slopes of powers for comparison.
+//! How measurements grow with sizes: doubly logarithmic panels side by side, with the slopes of
+//! powers for comparison.
 
 use crate::draw::{
     Anchor, Axis, Colour, Drawing, Panel, Stroke, Text,

@@ -12,7 +12,8 @@ use eigenscape_report::{
     claims::{CLAIMS_FIGURES, write},
 };
 
-/// Results of an experiment with distances by all three metrics; `least` of five layers is nearest to the network.
+/// Results of an experiment with distances by all three metrics; `least` of five layers is nearest
+/// to the network.
 fn experiment(name: &str, least: usize) -> Results {
     let mut results = Results { name: name.into(), ..common::lenet() };
     let run = &mut results.runs[0];

@@ -173,7 +173,8 @@ fn runs_with_different_traces_are_set_against_their_generalisation() {
     assert!(!page.contains("test-accuracy on the trace"));
 }
 
-/// Half of the 95 % interval: 12.7, 3.18 and 2.36 standard errors of 22 for two, four and eight probes; nothing is known with one.
+/// Half of the 95 % interval: 12.7, 3.18 and 2.36 standard errors of 22 for two, four and eight
+/// probes; nothing is known with one.
 #[test]
 fn intervals_are_students_and_an_unknown_error_is_called_unknown() {
     let page_with = |probes, stderr| {

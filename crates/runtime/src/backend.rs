@@ -32,8 +32,8 @@ pub trait Backend: Debug + Send + Sync {
     /// What it fuses.
     fn fusion(&self) -> Fusion;
 
-    /// The outputs of a plan, given inputs of its [signature](crate::Signature). An input that nothing
-    /// else holds is freed after its last use.
+    /// The outputs of a plan, given inputs of its [signature](crate::Signature). An input that
+    /// nothing else holds is freed after its last use.
     ///
     /// # Errors
     /// When an operation fails, or there is no kernel for it.
@@ -46,7 +46,8 @@ pub trait Backend: Debug + Send + Sync {
     /// When there is no part, or an operation fails.
     fn join(&self, terms: &[(f64, Vec<Tensor>)], lens: &[usize], k: usize, dtype: DType) -> Result<Tensor>;
 
-    /// The `results` of a run, those copied that share their memory with each other or with `others`.
+    /// The `results` of a run, those copied that share their memory with each other or with
+    /// `others`.
     ///
     /// # Errors
     /// When a copy fails.

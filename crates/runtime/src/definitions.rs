@@ -22,9 +22,9 @@ pub struct Array<'a> {
 
 type Definition = dyn Fn(&dyn Any, &[Array], &mut [f64]) + Send + Sync;
 
-/// The definitions of operations that are not built in, by their types: each from its operands without
-/// a leading axis, in f64, to its result. Backends that have no kernel of their own for an operation
-/// evaluate its definition, once for each element of a leading axis.
+/// The definitions of operations that are not built in, by their types: each from its operands
+/// without a leading axis, in f64, to its result. Backends that have no kernel of their own for an
+/// operation evaluate its definition, once for each element of a leading axis.
 #[derive(Clone, Default)]
 pub struct Definitions(HashMap<TypeId, Arc<Definition>>);
 

@@ -19,6 +19,9 @@ pub enum Error {
         /// Bytes that it may take.
         allowed: usize,
     },
+    /// The work was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),

@@ -41,26 +41,26 @@ impl Executable {
     /// The program from `inputs` to `outputs`; see [`Program::new`].
     ///
     /// # Errors
-    /// When an input of the graph is needed that is not among `inputs`, or a value is one of another
-    /// graph.
+    /// When an input of the graph is needed that is not among `inputs`, or a value is one of
+    /// another graph.
     pub fn new(graph: &Graph, inputs: &[Value], outputs: &[Value]) -> Result<Self> {
         Ok(Program::new(graph, inputs, outputs)?.into())
     }
 
     /// Evaluates the program on `inputs`, in `dtype`. An input may have one more leading axis than
-    /// declared (many tangents, cotangents or samples), of the same size for all inputs that have it;
-    /// every output that depends on one of them then has that axis, too.
+    /// declared (many tangents, cotangents or samples), of the same size for all inputs that have
+    /// it; every output that depends on one of them then has that axis, too.
     ///
     /// # Errors
-    /// When an input's shape is not the declared one, leading axes differ or are empty, or an operation
-    /// fails.
+    /// When an input's shape is not the declared one, leading axes differ or are empty, or an
+    /// operation fails.
     pub fn run(&self, backend: &dyn Backend, inputs: Vec<Tensor>, dtype: DType) -> Result<Vec<Tensor>> {
         self.run_rounded(backend, inputs, dtype, dtype)
     }
 
-    /// As [`Self::run`]; each output that is not an input is rounded to `outputs` as soon as no step
-    /// needs it. Inputs of another floating-point type are converted by each step that uses them: a copy
-    /// of all weights would be held all the time.
+    /// As [`Self::run`]; each output that is not an input is rounded to `outputs` as soon as no
+    /// step needs it. Inputs of another floating-point type are converted by each step that uses
+    /// them: a copy of all weights would be held all the time.
     ///
     /// # Errors
     /// As [`Self::run`].

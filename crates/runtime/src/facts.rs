@@ -28,8 +28,8 @@ pub(crate) fn storage(operation: &Operation) -> Storage {
     }
 }
 
-/// The operation on single numbers, where each element of the result is made of the operands' elements
-/// at the same place by one of these.
+/// The operation on single numbers, where each element of the result is made of the operands'
+/// elements at the same place by one of these.
 pub(crate) fn element_wise(operation: &Operation) -> Option<ElementWise> {
     match operation {
         Operation::Add(_) => Some(ElementWise::Add),
@@ -77,7 +77,7 @@ pub(crate) fn flops(operation: &Operation, args: &[&[usize]], output: &[usize]) 
         | Operation::Concat(_) => 0,
         Operation::Sum(_) => elements(args[0]),
         Operation::Conv2d(Conv2d { shapes, .. }) => 2 * elements(&shapes.y) * elements(&shapes.w[1..]),
-        Operation::Dot(dot) => {
+        Operation::MatMul(dot) => {
             let inner: usize = dot.contract.iter().map(|[l, _]| args[0][*l]).product();
             2 * inner * elements(output)
         }

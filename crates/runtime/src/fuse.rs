@@ -24,8 +24,8 @@ fn of_axes(step: &LoweredStep) -> Option<&[usize]> {
     }
 }
 
-/// The same program with each element-wise step joined to the step that uses it, where only one does
-/// and that one is element-wise or a sum.
+/// The same program with each element-wise step joined to the step that uses it, where only one
+/// does and that one is element-wise or a sum.
 pub(crate) fn fuse(program: Lowered) -> Lowered {
     let absorbed = absorbed(&program);
     let Lowered { shapes, inputs, ref steps, ref outputs } = program;
@@ -51,7 +51,8 @@ pub(crate) fn fuse(program: Lowered) -> Lowered {
     fused
 }
 
-/// Which slots become part of the only step that uses them, or of all, where they are rematerialised.
+/// Which slots become part of the only step that uses them, or of all, where they are
+/// rematerialised.
 fn absorbed(program: &Lowered) -> Vec<bool> {
     let mut uses = vec![0; program.shapes.len()];
     let args = program.steps.iter().flat_map(|step| &step.args);

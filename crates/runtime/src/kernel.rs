@@ -9,7 +9,8 @@ pub enum Kernel {
     Operation(Operation),
     /// A chain of element-wise operations, and the sum at its end.
     Chain(Chain),
-    /// The sum of two results of one convolution: f(a₁, a₂) + f(b₁, b₂), the operands in this order.
+    /// The sum of two results of one convolution: f(a₁, a₂) + f(b₁, b₂), the operands in this
+    /// order.
     TwoConvolutions(Conv2d),
 }
 
@@ -36,8 +37,8 @@ pub struct Chain {
     pub sum: Option<Vec<usize>>,
 }
 
-/// An instruction of a stack machine: what an operation is applied to is on top of the stack, and is
-/// replaced by its result.
+/// An instruction of a stack machine: what an operation is applied to is on top of the stack, and
+/// is replaced by its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Instruction {
     /// Pushes an operand.
@@ -62,8 +63,9 @@ pub enum ElementWise {
 }
 
 impl ElementWise {
-    /// Whether the result is rematerialised at each use instead of stored: its operand is mostly stored
-    /// anyway, and a chain that reads the operand reads no more than one that reads the result.
+    /// Whether the result is rematerialised at each use instead of stored: its operand is mostly
+    /// stored anyway, and a chain that reads the operand reads no more than one that reads the
+    /// result.
     #[must_use]
     pub fn is_rematerialised(self) -> bool {
         matches!(self, Self::Step(_))

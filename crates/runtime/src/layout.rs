@@ -64,7 +64,8 @@ impl Layout {
         Self { dims, strides: self.strides.clone() }
     }
 
-    /// The axes of a range as one axis, its size and its step, if a single step walks them in order.
+    /// The axes of a range as one axis, its size and its step, if a single step walks them in
+    /// order.
     #[must_use]
     pub fn merged(&self, axes: Range<usize>) -> Option<(usize, usize)> {
         let axes = self.dims[axes.clone()].iter().zip(&self.strides[axes]);

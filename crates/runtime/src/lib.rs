@@ -1,10 +1,10 @@
 //! How a program runs: from a [`Program`](eigenscape_program::Program) to numbers.
 //!
-//! A program is [lowered](Lowered) once, which fuses its steps for a backend. For the inputs of a run,
-//! their types and leading axes, a [`Plan`] answers every question of memory and shape: which result
-//! is a view, which one is written over an operand, where memory becomes free, how many bytes are
-//! held and moved. A [`Backend`] follows the plan. [`split()`] is partial evaluation: a program as
-//! what does not depend on some inputs, and the rest.
+//! A program is [lowered](Lowered) once, which fuses its steps for a backend. For the inputs of a
+//! run, their types and leading axes, a [`Plan`] answers every question of memory and shape: which
+//! result is a view, which one is written over an operand, where memory becomes free, how many
+//! bytes are held and moved. A [`Backend`] follows the plan. [`split()`] is partial evaluation: a
+//! program as what does not depend on some inputs, and the rest.
 //!
 //! This crate is an API boundary: a new backend implements [`Backend`].
 
@@ -14,6 +14,7 @@ mod error;
 mod executable;
 mod facts;
 mod fuse;
+mod interrupt;
 mod kernel;
 mod layout;
 mod lowered;
@@ -21,6 +22,7 @@ mod memory;
 mod pairs;
 mod plan;
 mod product;
+mod samples;
 mod split;
 mod workspace;
 
@@ -28,10 +30,12 @@ pub use backend::{Backend, Fusion};
 pub use definitions::{Array, Definitions};
 pub use error::{Error, Result};
 pub use executable::Executable;
+pub use interrupt::Interrupt;
 pub use kernel::{Chain, ElementWise, Instruction, Kernel};
 pub use layout::Layout;
 pub use lowered::Lowered;
 pub use memory::Footprint;
 pub use plan::{Input, Plan, PlannedStep, Signature};
 pub use product::{ProductAxes, lead_is_rows};
+pub use samples::{Part, Parts};
 pub use split::split;

@@ -78,8 +78,8 @@ impl Memories {
         memory.owner == Owner::Plan
     }
 
-    /// A slot moves to memory of its own, of so many bytes; whether the plan's memory becomes free by
-    /// that. Both are held for a moment.
+    /// A slot moves to memory of its own, of so many bytes; whether the plan's memory becomes free
+    /// by that. Both are held for a moment.
     pub fn replace(&mut self, slot: usize, bytes: usize) -> bool {
         self.held = self.held.saturating_add(bytes);
         self.count(0);

@@ -9,8 +9,8 @@ use crate::{
     lowered::{Lowered, LoweredStep},
 };
 
-/// The same program with every sum of two results of one convolution, which nothing else uses, as one
-/// step.
+/// The same program with every sum of two results of one convolution, which nothing else uses, as
+/// one step.
 pub(crate) fn pair(program: Lowered) -> Lowered {
     let Lowered { shapes, inputs, steps, outputs } = program;
     let mut uses = vec![0_usize; shapes.len()];

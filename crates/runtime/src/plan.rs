@@ -18,8 +18,8 @@ use crate::{
 /// What a plan knows of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Input {
-    /// Its type: a floating-point type, which steps convert where it is another than they compute in, or
-    /// one of indices, which stays.
+    /// Its type: a floating-point type, which steps convert where it is another than they compute
+    /// in, or one of indices, which stays.
     pub dtype: DType,
     /// Whether it has one more leading axis than declared: many tangents, cotangents or samples.
     pub led: bool,
@@ -53,8 +53,8 @@ pub struct PlannedStep {
     pub kernel: Kernel,
     /// The slots of the operands.
     pub args: Vec<usize>,
-    /// Whether the result is a view of the first operand, or of one number; any other result lies in row-major
-    /// order.
+    /// Whether the result is a view of the first operand, or of one number; any other result lies
+    /// in row-major order.
     pub view: bool,
     /// The result's type.
     pub dtype: DType,
@@ -66,7 +66,8 @@ pub struct PlannedStep {
     pub dead: Vec<usize>,
     /// Those of them with whose death memory of the plan's own becomes free.
     pub frees: Vec<usize>,
-    /// Outputs that are rounded after this step, and whether the plan's memory becomes free by that.
+    /// Outputs that are rounded after this step, and whether the plan's memory becomes free by
+    /// that.
     pub rounds: Vec<(usize, bool)>,
 }
 
@@ -149,10 +150,10 @@ impl Plan {
         self.footprint
     }
 
-    /// Bytes that the steps of one run read and write: each step reads every operand once and writes its
-    /// result; views move nothing, and what is repeated by a view is read once. What really passes
-    /// through memory is less where a result is still in a cache, and more where a step reads an operand
-    /// again.
+    /// Bytes that the steps of one run read and write: each step reads every operand once and
+    /// writes its result; views move nothing, and what is repeated by a view is read once. What
+    /// really passes through memory is less where a result is still in a cache, and more where a
+    /// step reads an operand again.
     #[must_use]
     pub fn bytes_moved(&self) -> usize {
         self.bytes_moved
@@ -350,8 +351,8 @@ impl<'a> Build<'a> {
     }
 }
 
-/// Whose the memory of a result is. What is made of nothing a step may keep for itself, and indices are
-/// not kept for later results.
+/// Whose the memory of a result is. What is made of nothing a step may keep for itself, and indices
+/// are not kept for later results.
 fn owner(step: &LoweredStep, dtype: DType) -> Owner {
     if step.args.is_empty() || !dtype.is_float() { Owner::Result } else { Owner::Plan }
 }

@@ -1,6 +1,6 @@
 //! A general product of arrays as matrix products: the order of its operands' axes.
 
-use eigenscape_program::operations::Dot;
+use eigenscape_program::operations::MatMul;
 
 /// The axes of one operand of a product by what becomes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl ProductAxes {
     /// Those of operand `side` (0 or 1) of `rank` declared axes; `led` says which operands have the
     /// leading axis, which comes first.
     #[must_use]
-    pub fn new(dot: &Dot, side: usize, rank: usize, led: [bool; 2]) -> Self {
+    pub fn new(dot: &MatMul, side: usize, rank: usize, led: [bool; 2]) -> Self {
         let shift = usize::from(led[side]);
         let behind = |axis: usize| axis + shift;
         let of = |pairs: &[[usize; 2]]| pairs.iter().map(|pair| behind(pair[side])).collect();
@@ -34,9 +34,9 @@ impl ProductAxes {
     }
 }
 
-/// Whether the leading axis is more rows of one product, as one of the left operand alone is, and not a
-/// batch of products.
+/// Whether the leading axis is more rows of one product, as one of the left operand alone is, and
+/// not a batch of products.
 #[must_use]
-pub fn lead_is_rows(dot: &Dot, led: [bool; 2]) -> bool {
+pub fn lead_is_rows(dot: &MatMul, led: [bool; 2]) -> bool {
     led == [true, false] && dot.batch.is_empty()
 }

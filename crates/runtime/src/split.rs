@@ -8,10 +8,10 @@ use crate::{
     kernel::ElementWise,
 };
 
-/// The program from `fixed` and `varying` inputs to `outputs` as two programs. The first computes, from
-/// the fixed inputs alone, every residual that the second needs; the second has the residuals, then the
-/// varying inputs, as its inputs. Views and derivatives of max(x, 0) are rematerialised: what they are
-/// made from is kept.
+/// The program from `fixed` and `varying` inputs to `outputs` as two programs. The first computes,
+/// from the fixed inputs alone, every residual that the second needs; the second has the residuals,
+/// then the varying inputs, as its inputs. Views and derivatives of max(x, 0) are rematerialised:
+/// what they are made from is kept.
 ///
 /// # Errors
 /// When an input of the graph is needed that is in neither list.
@@ -49,8 +49,8 @@ fn kept_for(graph: &Graph, value: Value) -> Option<Value> {
     source.map_or(Some(stored), |source| kept_for(graph, source))
 }
 
-/// The value in whose memory the elements of `value` lie, itself unless it is a view; `None` where no
-/// memory is needed.
+/// The value in whose memory the elements of `value` lie, itself unless it is a view; `None` where
+/// no memory is needed.
 fn stored_in(graph: &Graph, value: Value) -> Option<Value> {
     let viewed = graph.args(value).first().copied();
     match (storage_of(graph, value), viewed) {

@@ -1,7 +1,7 @@
-//! Memory that a step takes for itself while it runs: copies of operands in another order, and partial
-//! results.
+//! Memory that a step takes for itself while it runs: copies of operands in another order, and
+//! partial results.
 
-use eigenscape_program::{Operation, operations::Dot};
+use eigenscape_program::{Operation, operations::MatMul};
 
 use crate::{kernel::Kernel, layout::Layout, product::ProductAxes};
 
@@ -24,7 +24,7 @@ pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: &Layout) -> u
         Kernel::TwoConvolutions(_) | Kernel::Operation(Operation::Conv2d(_)) => {
             args.iter().map(elements).sum::<usize>() + result.elements()
         }
-        Kernel::Operation(Operation::Dot(dot)) => {
+        Kernel::Operation(Operation::MatMul(dot)) => {
             let copied = (0..2).filter(|&side| is_copied(dot, side, args)).map(|side| elements(&args[side]));
             let copied = copied.sum::<usize>();
             // Long products of few rows are made apart and then put in their places.
@@ -43,13 +43,13 @@ pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: &Layout) -> u
 }
 
 /// How many terms each sum of a product has.
-fn terms(dot: &Dot, left: &Operand) -> usize {
+fn terms(dot: &MatMul, left: &Operand) -> usize {
     dot.contract.iter().map(|[l, _]| left.layout.dims[l + usize::from(left.led)]).product()
 }
 
-/// Whether no single step walks the free or the contracted axes of an operand of a product, so that it is
-/// copied first.
-fn is_copied(dot: &Dot, side: usize, args: &[Operand]) -> bool {
+/// Whether no single step walks the free or the contracted axes of an operand of a product, so that
+/// it is copied first.
+fn is_copied(dot: &MatMul, side: usize, args: &[Operand]) -> bool {
     let Operand { layout, led } = &args[side];
     let rank = layout.dims.len() - usize::from(*led);
     let ProductAxes { batch, free, contracted } =

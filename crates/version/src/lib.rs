@@ -1,7 +1,8 @@
 //! Which build this is.
 //!
-//! Two builds with the same [`VERSION`] compute the same numbers: it holds a hash of the sources and of the versions of all dependencies
-//! (`Cargo.lock`). It needs no git. Of a changed file only this crate and those that name it are compiled again.
+//! Two builds with the same [`VERSION`] compute the same numbers: it holds a hash of the sources
+//! and of the versions of all dependencies (`Cargo.lock`). It needs no git. Of a changed file only
+//! this crate and those that name it are compiled again.
 
 /// "0.1.0, sources 5f3a9c0d1b2e4f67".
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), ", sources ", env!("EIGENSCAPE_SOURCES"));

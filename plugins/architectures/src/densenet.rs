@@ -1,4 +1,5 @@
-//! DenseNet for 32x32 images (Huang, Liu, van der Maaten & Weinberger 2017), with the names of the paper's code.
+//! DenseNet for 32x32 images (Huang, Liu, van der Maaten & Weinberger 2017), with the names of the
+//! paper's code.
 
 use eigenscape_core::Architecture;
 use eigenscape_program::{
@@ -9,7 +10,8 @@ use eigenscape_program::{
 /// Channels that each layer adds.
 const GROWTH: usize = 12;
 
-/// Layers of each of the three blocks: with the first convolution, two transitions and the classifier, 40 in all.
+/// Layers of each of the three blocks: with the first convolution, two transitions and the
+/// classifier, 40 in all.
 const LAYERS: usize = 12;
 
 const INIT: InitRules =
@@ -17,12 +19,15 @@ const INIT: InitRules =
 
 /// densenet3-40: growth 12, no bottlenecks, and transitions that keep the number of channels.
 ///
-/// A 3x3 convolution to 24 channels (`conv1`), three blocks (`block1.layer.0`, ...) with two transitions between (`trans1`,
-/// `trans2`), then BatchNorm (`bn1`), ReLU, global average pooling and a linear layer (`fc`). A layer is BatchNorm, ReLU and a 3x3
-/// convolution to 12 channels, which are joined to its input; a transition is BatchNorm, ReLU, a 1x1 convolution and 2x2 average
-/// pooling. Convolutions start normal with variance 2/fan-out, the linear layer as PyTorch's default with a bias of 0.
+/// A 3x3 convolution to 24 channels (`conv1`), three blocks (`block1.layer.0`, ...) with two
+/// transitions between (`trans1`, `trans2`), then BatchNorm (`bn1`), ReLU, global average pooling
+/// and a linear layer (`fc`). A layer is BatchNorm, ReLU and a 3x3 convolution to 12 channels,
+/// which are joined to its input; a transition is BatchNorm, ReLU, a 1x1 convolution and 2x2
+/// average pooling. Convolutions start normal with variance 2/fan-out, the linear layer as
+/// PyTorch's default with a bias of 0.
 ///
-/// The published code pools windows of a quarter of the image at the end, which is the whole map: global pooling here.
+/// The published code pools windows of a quarter of the image at the end, which is the whole map:
+/// global pooling here.
 #[derive(Debug, Clone, Copy)]
 pub struct DenseNet;
 

@@ -24,13 +24,15 @@ fn paper_width() -> usize {
     500
 }
 
-/// A linear layer `layers.init`, blocks `layers.hidden0`, `hidden1`, ... and a linear layer `layers.last`. A block is
-/// ReLU(B ReLU(A x + a) + b), plus x with a skip; its linear layers are `lin.0` and `lin.2`. There is no activation after `init`.
-/// Every layer starts as PyTorch's default.
+/// A linear layer `layers.init`, blocks `layers.hidden0`, `hidden1`, ... and a linear layer
+/// `layers.last`. A block is ReLU(B ReLU(A x + a) + b), plus x with a skip; its linear layers are
+/// `lin.0` and `lin.2`. There is no activation after `init`. Every layer starts as PyTorch's
+/// default.
 ///
-/// The paper's code has the network twice. The copy by which its experiments build networks by name has an activation in and after each
-/// block, and gives the names 3, 5 and 8 to one, two and three blocks, thus to 4, 6 and 8 linear layers: that is this one. The other,
-/// never imported, has purely linear blocks and cannot be constructed (its modules do not initialise their base class).
+/// The paper's code has the network twice. The copy by which its experiments build networks by name
+/// has an activation in and after each block, and gives the names 3, 5 and 8 to one, two and three
+/// blocks, thus to 4, 6 and 8 linear layers: that is this one. The other, never imported, has
+/// purely linear blocks and cannot be constructed (its modules do not initialise their base class).
 #[derive(Debug, Clone, Copy)]
 pub struct FullyConnected {
     name: &'static str,

@@ -24,14 +24,15 @@ pub struct Parameters {
     /// Length of a token's vector.
     #[serde(default = "gpt2_width")]
     pub n_embd: usize,
-    /// Positions that have a vector; by default the length of the data's sequences. Needed only for a checkpoint that was made for
-    /// longer ones.
+    /// Positions that have a vector; by default the length of the data's sequences. Needed only for
+    /// a checkpoint that was made for longer ones.
     #[serde(default)]
     pub block_size: Option<usize>,
     /// Whether linear layers and LayerNorms have biases.
     #[serde(default = "yes")]
     pub bias: bool,
-    /// How GELU is computed: nanoGPT's way, or that of GPT-2 and of Hugging Face's models of it (`gelu_new`).
+    /// How GELU is computed: nanoGPT's way, or that of GPT-2 and of Hugging Face's models of it
+    /// (`gelu_new`).
     #[serde(default)]
     pub gelu: Gelu,
 }
@@ -77,13 +78,15 @@ const INIT: InitRules = InitRules {
     ..InitRules::PYTORCH
 };
 
-/// A decoder-only transformer: tokens \[N, T\], whole numbers below V, to logits \[N, T, V\] of each position's next token.
+/// A decoder-only transformer: tokens \[N, T\], whole numbers below V, to logits \[N, T, V\] of
+/// each position's next token.
 ///
-/// The vectors of tokens (`transformer.wte`) and of positions (`transformer.wpe`) are added; blocks follow (`transformer.h.0`, ...):
-/// x + attn(ln_1(x)), then x + mlp(ln_2(x)), with causal attention (`c_attn`, `c_proj`) and GELU (`c_fc`, `c_proj`); then
-/// LayerNorm (`transformer.ln_f`) and the product with the tokens' vectors. `lm_head.weight` is that table under another name: one
-/// parameter. Weights start normal with standard deviation 0.02, those that write into the residual stream (`c_proj`) with
-/// 0.02/√(2·n_layer), biases as 0.
+/// The vectors of tokens (`transformer.wte`) and of positions (`transformer.wpe`) are added; blocks
+/// follow (`transformer.h.0`, ...): x + attn(ln_1(x)), then x + mlp(ln_2(x)), with causal attention
+/// (`c_attn`, `c_proj`) and GELU (`c_fc`, `c_proj`); then LayerNorm (`transformer.ln_f`) and the
+/// product with the tokens' vectors. `lm_head.weight` is that table under another name: one
+/// parameter. Weights start normal with standard deviation 0.02, those that write into the residual
+/// stream (`c_proj`) with 0.02/√(2·n_layer), biases as 0.
 #[derive(Debug, Clone)]
 pub struct Gpt {
     settings: Parameters,
@@ -118,7 +121,8 @@ impl Gpt {
         Ok(Self { settings })
     }
 
-    /// The vectors of tokens with those of positions added \[N, T, D\], and the table of the tokens' vectors \[V, D\].
+    /// The vectors of tokens with those of positions added \[N, T, D\], and the table of the
+    /// tokens' vectors \[V, D\].
     fn embed(&self, scope: &mut Scope, x: Value, vocabulary: usize) -> Result<(Value, Value)> {
         let &[_, length] = scope.shape(x).as_slice() else {
             return Err(error(format!("needs tokens [N, T], not {:?}", scope.shape(x))));
@@ -147,8 +151,8 @@ impl Gpt {
     }
 
     fn attention(&self, scope: &mut Scope, x: Value) -> Result<Value> {
-        // The causal mask, which nanoGPT keeps as a buffer where PyTorch has no fused attention, and older files of Hugging Face's with
-        // what stands for minus infinity.
+        // The causal mask, which nanoGPT keeps as a buffer where PyTorch has no fused attention,
+        // and older files of Hugging Face's with what stands for minus infinity.
         scope.unused("bias");
         scope.unused("masked_bias");
         let Parameters { n_head, n_embd, bias, .. } = self.settings;

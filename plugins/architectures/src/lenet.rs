@@ -6,8 +6,8 @@ use eigenscape_program::{
     nn::{Activation, activation, conv2d, flatten, linear, max_pool2d},
 };
 
-/// Two convolutions 5x5 (6 and 16 channels), each with ReLU and 2x2 max pooling, then 120, 84 and C units
-/// (LeCun et al. 1998, with today's activations). Every layer starts as PyTorch's default.
+/// Two convolutions 5x5 (6 and 16 channels), each with ReLU and 2x2 max pooling, then 120, 84 and C
+/// units (LeCun et al. 1998, with today's activations). Every layer starts as PyTorch's default.
 #[derive(Debug, Clone, Copy)]
 pub struct LeNet;
 

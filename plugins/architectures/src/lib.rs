@@ -1,5 +1,5 @@
-//! Network architectures: each a small file that emits its program through a scope with PyTorch's names, and states how its parameters
-//! start.
+//! Network architectures: each a small file that emits its program through a scope with PyTorch's
+//! names, and states how its parameters start.
 
 mod conv_norm;
 pub mod densenet;

@@ -31,8 +31,8 @@ fn default_activation() -> Activation {
     Activation::Relu
 }
 
-/// A fully connected network whose layers are named as in a `torch.nn.Sequential` of Linear and activation modules:
-/// `0`, `2`, `4`, .... Every layer starts as PyTorch's default.
+/// A fully connected network whose layers are named as in a `torch.nn.Sequential` of Linear and
+/// activation modules: `0`, `2`, `4`, .... Every layer starts as PyTorch's default.
 #[derive(Debug, Clone)]
 pub struct Mlp {
     widths: Vec<usize>,

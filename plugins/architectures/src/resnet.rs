@@ -40,9 +40,9 @@ enum Block {
     Bottleneck,
 }
 
-/// A residual network of four stages of blocks, 64, 128, 256 and 512 channels wide. A stage's first block halves the image (not in the
-/// first stage), in the 3x3 convolution where there are three. Convolutions start normal with variance 2/fan-out, the linear layer as
-/// PyTorch's default.
+/// A residual network of four stages of blocks, 64, 128, 256 and 512 channels wide. A stage's first
+/// block halves the image (not in the first stage), in the 3x3 convolution where there are three.
+/// Convolutions start normal with variance 2/fan-out, the linear layer as PyTorch's default.
 #[derive(Debug, Clone)]
 pub struct ResNet {
     name: &'static str,

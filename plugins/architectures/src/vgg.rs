@@ -1,5 +1,5 @@
-//! VGG networks (Simonyan & Zisserman 2015) with and without batch normalisation, in the variant for 32x32 images: a classifier of two
-//! hidden layers of 4096 units.
+//! VGG networks (Simonyan & Zisserman 2015) with and without batch normalisation, in the variant
+//! for 32x32 images: a classifier of two hidden layers of 4096 units.
 
 use eigenscape_core::{Architecture, registry::Catalog};
 use eigenscape_program::{
@@ -20,13 +20,16 @@ const INIT: InitRules = InitRules {
     ..InitRules::PYTORCH
 };
 
-/// Five stages of 3x3 convolutions, 64, 128, 256, 512 and 512 channels wide, each followed by 2x2 max pooling, then two hidden layers of
-/// 4096 units. Convolutions start normal with variance 2/fan-out, linear weights normal with standard deviation 0.01, biases as 0.
+/// Five stages of 3x3 convolutions, 64, 128, 256, 512 and 512 channels wide, each followed by 2x2
+/// max pooling, then two hidden layers of 4096 units. Convolutions start normal with variance
+/// 2/fan-out, linear weights normal with standard deviation 0.01, biases as 0.
 ///
-/// With batch normalisation (`_bn`) it follows every convolution and both hidden layers, which then have no bias, as in the paper's code.
-/// Without, there is none anywhere and the hidden layers have biases; the paper's code keeps it in the classifier even then. In both,
-/// modules are numbered as torchvision numbers them: the linear layers are `classifier.0`, `classifier.3` and `classifier.6`, where
-/// torchvision has ReLU and Dropout between. There is no Dropout, as in the paper's code.
+/// With batch normalisation (`_bn`) it follows every convolution and both hidden layers, which then
+/// have no bias, as in the paper's code. Without, there is none anywhere and the hidden layers have
+/// biases; the paper's code keeps it in the classifier even then. In both, modules are numbered as
+/// torchvision numbers them: the linear layers are `classifier.0`, `classifier.3` and
+/// `classifier.6`, where torchvision has ReLU and Dropout between. There is no Dropout, as in the
+/// paper's code.
 #[derive(Debug, Clone, Copy)]
 pub struct Vgg {
     name: &'static str,
@@ -68,7 +71,8 @@ impl Architecture for Vgg {
 }
 
 impl Vgg {
-    /// Modules are numbered as in a `torch.nn.Sequential`: convolution, BatchNorm if any, ReLU, ..., max pooling.
+    /// Modules are numbered as in a `torch.nn.Sequential`: convolution, BatchNorm if any, ReLU,
+    /// ..., max pooling.
     fn features(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         let (mut x, mut index) = (x, 0);
         for (&count, channels) in self.convolutions.iter().zip(WIDTHS) {

@@ -1,4 +1,5 @@
-//! Vision transformers (Dosovitskiy et al. 2021; the small sizes of Touvron et al. 2021), with timm's names.
+//! Vision transformers (Dosovitskiy et al. 2021; the small sizes of Touvron et al. 2021), with
+//! timm's names.
 
 use eigenscape_core::{Architecture, Error as InputError, registry::Catalog};
 use eigenscape_program::{
@@ -12,7 +13,8 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
-    /// The side of a patch in pixels, a divisor of the image's; by default 4 for images below 64x64, otherwise 16.
+    /// The side of a patch in pixels, a divisor of the image's; by default 4 for images below
+    /// 64x64, otherwise 16.
     #[serde(default)]
     pub patch: Option<usize>,
 }
@@ -32,10 +34,12 @@ const INIT: InitRules =
 
 /// A vision transformer that classifies by a class token.
 ///
-/// Each patch of the image becomes a token (`patch_embed.proj`, a convolution whose stride is its kernel), a class token (`cls_token`) is
-/// put in front, and each position's vector (`pos_embed`) is added. Twelve blocks follow (`blocks.0`, ...): x + attn(norm1(x)), then
-/// x + mlp(norm2(x)), with the exact GELU and LayerNorm at ε = 1e-6. The class token, normalised (`norm`), gives the outputs (`head`).
-/// Linear weights and positions start normal with standard deviation 0.02, biases as 0, the class token normal with 1e-6.
+/// Each patch of the image becomes a token (`patch_embed.proj`, a convolution whose stride is its
+/// kernel), a class token (`cls_token`) is put in front, and each position's vector (`pos_embed`)
+/// is added. Twelve blocks follow (`blocks.0`, ...): x + attn(norm1(x)), then x + mlp(norm2(x)),
+/// with the exact GELU and LayerNorm at ε = 1e-6. The class token, normalised (`norm`), gives the
+/// outputs (`head`). Linear weights and positions start normal with standard deviation 0.02, biases
+/// as 0, the class token normal with 1e-6.
 #[derive(Debug, Clone)]
 pub struct Vit {
     name: &'static str,
@@ -83,7 +87,8 @@ impl Architecture for Vit {
 }
 
 impl Vit {
-    /// \[N, C, H, W\] to \[N, 1 + HW/p², D\]: the class token and the patches, with positions added.
+    /// \[N, C, H, W\] to \[N, 1 + HW/p², D\]: the class token and the patches, with positions
+    /// added.
     fn tokens(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         let shape = scope.shape(x);
         let &[samples, _, height, width] = shape.as_slice() else {

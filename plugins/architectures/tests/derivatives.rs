@@ -1,4 +1,5 @@
-//! Every architecture's Hessian-vector product against central finite differences of its gradient, in f64.
+//! Every architecture's Hessian-vector product against central finite differences of its gradient,
+//! in f64.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -79,7 +80,8 @@ fn vgg() {
 fn residual_networks() {
     let names = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"];
     agree(&names.map(|name| eval(name, SMALLEST, KINKED)));
-    // Statistics of fewer samples would multiply a step, the more the deeper the network, and more units be on its way.
+    // Statistics of fewer samples would multiply a step, the more the deeper the network, and more
+    // units be on its way.
     let many = |name| Case { samples: 8, ..train(name, SMALLEST) };
     agree(&["resnet18", "resnet34", "resnet50"].map(many));
     agree(&["resnet101", "resnet152"].map(|name| Case { step: 1e-9, ..many(name) }));
@@ -146,8 +148,9 @@ fn relative_error(case: &Case) -> Result<f64> {
     panic!("{}: every direction crosses a kink", case.name)
 }
 
-/// Whether the steps to the two sides change the gradient differently: g₊ − 2g + g₋ is of second order where the gradient is smooth,
-/// and not small beside g₊ − g₋ where it jumps between. No second derivative of ours is asked.
+/// Whether the steps to the two sides change the gradient differently: g₊ − 2g + g₋ is of second
+/// order where the gradient is smooth, and not small beside g₊ − g₋ where it jumps between. No
+/// second derivative of ours is asked.
 fn crosses_a_kink(here: &[Tensor], forward: &[Tensor], backward: &[Tensor], both: f64) -> Result<bool> {
     let sum = combine(forward, backward, 1.0)?;
     Ok(norm(&combine(&sum, here, -2.0)?)? > 1e-4 * both)

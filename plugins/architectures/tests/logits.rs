@@ -1,4 +1,5 @@
-//! Every architecture against PyTorch: the logits of `torch/logits.json`, whose parameters and inputs follow from the tensors' names.
+//! Every architecture against PyTorch: the logits of `torch/logits.json`, whose parameters and
+//! inputs follow from the tensors' names.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 

@@ -12,13 +12,16 @@ use eigenscape_program::{Init, Mode, Network, Parameter};
 
 /// Where a model's numbers come from.
 ///
-/// The counts were taken in PyTorch: for `Paper` from the modules of the paper's code (`Network.construct(...)` of its
-/// models/cifar/network.py, for images of 32x32 pixels and 10 classes), otherwise from modules written after the source.
+/// The counts were taken in PyTorch: for `Paper` from the modules of the paper's code
+/// (`Network.construct(...)` of its models/cifar/network.py, for images of 32x32 pixels and 10
+/// classes), otherwise from modules written after the source.
 #[derive(Debug, Clone, Copy)]
 enum Source {
-    /// The code published with the paper; names, shapes and the outputs for the same weights are equal.
+    /// The code published with the paper; names, shapes and the outputs for the same weights are
+    /// equal.
     Paper,
-    /// The paper's code but for the classifier's BatchNorm: its count less 2·2·4096, plus the two biases of 4096.
+    /// The paper's code but for the classifier's BatchNorm: its count less 2·2·4096, plus the two
+    /// biases of 4096.
     PaperWithoutNorm,
     /// torchvision 0.x, `resnetN()`.
     Torchvision,
@@ -106,7 +109,8 @@ fn no_architecture_is_missing_from_the_tables() {
     }
 }
 
-/// Name, settings, and some tensors in the order of declaration, the first and the last among them: PyTorch's name, shape, start.
+/// Name, settings, and some tensors in the order of declaration, the first and the last among them:
+/// PyTorch's name, shape, start.
 type Named =
     (&'static str, &'static str, &'static [usize], &'static [(&'static str, &'static [usize], Init)]);
 

@@ -4,7 +4,8 @@
 //! cargo run -p eigenscape-datasets --example embed_fashion_mnist -- [FOLDER]
 //! ```
 //!
-//! FOLDER holds the four published files; without it they are looked for where `source = "full"` looks.
+//! FOLDER holds the four published files; without it they are looked for where `source = "full"`
+//! looks.
 
 #![allow(missing_docs)]
 
@@ -14,7 +15,7 @@ use eigenscape_core::{Split, registry::Environment};
 use eigenscape_datasets::{
     fashion_mnist::{EMBEDDED_TEST_PER_CLASS, EMBEDDED_TRAIN_PER_CLASS},
     idx::Idx,
-    place::Roots,
+    location::Roots,
     sets::FASHION_MNIST,
 };
 use flate2::{Compression, GzBuilder};
@@ -45,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// As `gzip -9 --no-name`: no time and no name in the file, so that the same data give the same bytes.
+/// As `gzip -9 --no-name`: no time and no name in the file, so that the same data give the same
+/// bytes.
 fn write(path: &Path, array: &Idx) -> Result<(), Box<dyn Error>> {
     let mut encoder = GzBuilder::new().mtime(0).write(File::create(path)?, Compression::best());
     array.encode(&mut encoder)?;

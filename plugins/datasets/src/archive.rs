@@ -46,7 +46,8 @@ impl Wanted<'_> {
     }
 }
 
-/// The wanted files of an archive, which is compared with what was published before anything of it is read.
+/// The wanted files of an archive, which is compared with what was published before anything of it
+/// is read.
 ///
 /// # Errors
 /// When the archive is not the published one, is damaged, or lacks a file.

@@ -14,8 +14,9 @@ pub struct Checksum {
 }
 
 impl Checksum {
-    /// Refuses contents of the published size that are not the published contents. Contents of another size are somebody's own
-    /// (a part of the set, or compressed anew, as Debian's are): their reader checks them.
+    /// Refuses contents of the published size that are not the published contents. Contents of
+    /// another size are somebody's own (a part of the set, or compressed anew, as Debian's are):
+    /// their reader checks them.
     ///
     /// # Errors
     /// When the contents are damaged.

@@ -1,6 +1,8 @@
-//! CIFAR: 32x32 colour images, red plane first, in fixed records (the "binary version") or in Python's pickles.
+//! CIFAR: 32x32 colour images, red plane first, in fixed records (the "binary version") or in
+//! Python's pickles.
 //!
-//! Source: A. Krizhevsky, *The CIFAR-10 dataset; The CIFAR-100 dataset*, <https://www.cs.toronto.edu/~kriz/cifar.html>.
+//! Source: A. Krizhevsky, *The CIFAR-10 dataset; The CIFAR-100 dataset*,
+//! <https://www.cs.toronto.edu/~kriz/cifar.html>.
 
 use eigenscape_core::{
     Error, Result,
@@ -15,7 +17,8 @@ const DESCRIPTION: usize = 1 << 20;
 /// Images and labels, one after the other.
 pub type Examples = (Vec<u8>, Vec<u32>);
 
-/// Adds the records of a file: so many labels of a byte, of which the last counts (CIFAR-100 has a coarse one first), and an image.
+/// Adds the records of a file: so many labels of a byte, of which the last counts (CIFAR-100 has a
+/// coarse one first), and an image.
 ///
 /// # Errors
 /// When the file is no whole number of records, or has none.
@@ -33,8 +36,8 @@ pub fn records(subject: &str, contents: &[u8], labels: usize, into: &mut Example
     Ok(())
 }
 
-/// Adds what a pickled dictionary has under `data` (an array \[N, 3072\] of bytes) and under `labels` (a list of N integers).
-/// Nothing in the file is run.
+/// Adds what a pickled dictionary has under `data` (an array \[N, 3072\] of bytes) and under
+/// `labels` (a list of N integers). Nothing in the file is run.
 ///
 /// # Errors
 /// When the file is no such pickle, or is damaged.

@@ -52,8 +52,9 @@ impl EmnistSplit {
 pub struct EmnistParameters {
     /// Which characters, in which classes.
     pub split: EmnistSplit,
-    /// A folder with the published files, gzipped or not, torchvision's root (with `EMNIST/raw`), or `gzip.zip`. Only there is looked. Without it:
-    /// the customary places, which `cargo xtask data emnist-balanced` lists.
+    /// A folder with the published files, gzipped or not, torchvision's root (with `EMNIST/raw`),
+    /// or `gzip.zip`. Only there is looked. Without it: the customary places, which `cargo xtask
+    /// data emnist-balanced` lists.
     pub path: Option<PathBuf>,
     /// Black pixels added on each side; 2 without it, which makes 28x28 images 32x32.
     #[schemars(range(max = 98))]

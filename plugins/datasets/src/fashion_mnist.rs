@@ -24,11 +24,11 @@ const MAX_PAD: u16 = 98;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// The balanced subset inside the program, the first 600 training and 100 test images of each class: the same on
-    /// every machine.
+    /// The balanced subset inside the program, the first 600 training and 100 test images of each
+    /// class: the same on every machine.
     Embedded,
-    /// All 60,000 + 10,000 images: from Debian's package `dataset-fashion-mnist`, or from where torchvision or Keras put
-    /// them. `cargo xtask data fashion-mnist` says where it looks.
+    /// All 60,000 + 10,000 images: from Debian's package `dataset-fashion-mnist`, or from where
+    /// torchvision or Keras put them. `cargo xtask data fashion-mnist` says where it looks.
     Full,
 }
 
@@ -38,8 +38,8 @@ pub enum Source {
 pub struct FashionMnistParameters {
     /// `"embedded"` or `"full"`. Without it: `"full"` when `path` is given, otherwise `"embedded"`.
     pub source: Option<Source>,
-    /// A folder with the four published files, gzipped or not, or torchvision's root (with `FashionMNIST/raw`). Only this
-    /// folder is looked in.
+    /// A folder with the four published files, gzipped or not, or torchvision's root (with
+    /// `FashionMNIST/raw`). Only this folder is looked in.
     pub path: Option<PathBuf>,
     /// Black pixels added on each side; 2 makes 28x28 images 32x32, as the paper's code does.
     #[serde(deserialize_with = "pad")]
@@ -71,8 +71,8 @@ fn pad<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
 /// Reads both splits. Parameters decide from where, never what happens to be on the machine.
 ///
 /// # Errors
-/// When `path` and `source = "embedded"` are both given, a file is missing or unusable, or a class has fewer than
-/// `train_per_class` images.
+/// When `path` and `source = "embedded"` are both given, a file is missing or unusable, or a class
+/// has fewer than `train_per_class` images.
 pub fn load(parameters: &FashionMnistParameters, environment: &Environment) -> Result<ImageSet> {
     if parameters.path.is_some() && parameters.source == Some(Source::Embedded) {
         return Err(Error::input(

@@ -1,4 +1,5 @@
-//! A folder for each class, with PNG or JPEG files in it: `images`, as torchvision's `ImageFolder` reads it.
+//! A folder for each class, with PNG or JPEG files in it: `images`, as torchvision's `ImageFolder`
+//! reads it.
 //!
 //! `path` holds `train/CLASS/FILE` and, for the test split, `test/CLASS/FILE` or `val/CLASS/FILE`;
 //! or, without `train`, the classes themselves, without a test split. Classes are numbered in the
@@ -178,7 +179,8 @@ fn folders(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Reads files of known classes; all must have the size of the first, or are given `size`, height and width.
+/// Reads files of known classes; all must have the size of the first, or are given `size`, height
+/// and width.
 pub(crate) fn images(
     source: &Source,
     files: &[(u32, PathBuf)],
@@ -216,7 +218,8 @@ pub(crate) fn images(
     LabelledImages::new((&name, images), (&name, labels), classes)
 }
 
-/// Refuses images \[N, C, H, W\] that the machine's memory does not hold, a byte a pixel and channel.
+/// Refuses images \[N, C, H, W\] that the machine's memory does not hold, a byte a pixel and
+/// channel.
 fn check_memory(name: &str, dims: [usize; 4]) -> Result<()> {
     let need = dims.into_iter().fold(1, usize::saturating_mul);
     let machine = memory::of_machine();

@@ -41,7 +41,8 @@ impl Format {
         if self == Self::TinyImageNet { tiny_imagenet::FOLDERS } else { &[] }
     }
 
-    /// Images of a split from its files, all that the format has of them; what they name is in `source`.
+    /// Images of a split from its files, all that the format has of them; what they name is in
+    /// `source`.
     ///
     /// # Errors
     /// When a file is damaged or the files do not fit together.
@@ -155,7 +156,8 @@ fn svhn(file: &Contents<'_>, shape: [usize; 3], classes: usize) -> Result<Labell
             "`X` has images {h}x{w} of {c} channels, not {height}x{width} of {channels}"
         )));
     }
-    // With its first axis fastest the array has the planes one after the other, each column by column.
+    // With its first axis fastest the array has the planes one after the other, each column by
+    // column.
     transpose(&mut bytes, h);
     let labels = labels.numbers.whole().ok_or_else(|| refuse("`y` are no classes".to_owned()))?;
     let ten = classes as u32;

@@ -8,7 +8,8 @@
 //! | 4 each | the dimensions |
 //! | product of the dimensions | the elements, last dimension fastest |
 //!
-//! Source: the file-format section of Y. LeCun, C. Cortes and C. Burges, *The MNIST database of handwritten digits*.
+//! Source: the file-format section of Y. LeCun, C. Cortes and C. Burges, *The MNIST database of
+//! handwritten digits*.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -40,7 +41,8 @@ impl Idx {
     /// Reads a file that must hold an array of `rank` dimensions.
     ///
     /// # Errors
-    /// When the file is absent, unreadable, damaged, truncated, longer than its header says, or of another type or rank.
+    /// When the file is absent, unreadable, damaged, truncated, longer than its header says, or of
+    /// another type or rank.
     pub fn read(path: &Path, rank: usize) -> Result<Self> {
         let subject = path.display().to_string();
         let file = regular_file::open(path).map_err(|error| match error {
@@ -136,7 +138,8 @@ fn from_reader(subject: &str, mut reader: impl BufRead, stored: u64, rank: usize
     }
 }
 
-/// `most` bounds what `reader` can give: memory is only ever taken for bytes that exist and that the header asks for.
+/// `most` bounds what `reader` can give: memory is only ever taken for bytes that exist and that
+/// the header asks for.
 fn parse(subject: &str, mut reader: impl Read, most: u64, rank: usize) -> Result<Idx> {
     let shape = header(subject, &mut reader, rank)?;
     let product = shape.iter().try_fold(1_u64, |product, d| product.checked_mul(u64::from(*d)));
@@ -147,7 +150,8 @@ fn parse(subject: &str, mut reader: impl Read, most: u64, rank: usize) -> Result
         )
     })?;
     let mut bytes = Vec::new();
-    // One byte more than expected, to notice what follows and to let gzip check its checksum at the end.
+    // One byte more than expected, to notice what follows and to let gzip check its checksum at the
+    // end.
     reader
         .take(expected.saturating_add(1))
         .read_to_end(&mut bytes)

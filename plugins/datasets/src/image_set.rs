@@ -8,21 +8,25 @@ use eigenscape_core::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{labelled::LabelledImages, pixels::Preparation, place::Roots, published::PublishedSet};
+use crate::{labelled::LabelledImages, location::Roots, pixels::Preparation, published::PublishedSet};
 
 /// Parameters of a published set of images.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageParameters {
-    /// A folder with the published files, the root that torchvision downloads into, or the downloaded archive. Only there is looked.
-    /// Without it: the customary places, which `cargo xtask data NAME` lists.
+    /// A folder with the published files, the root that torchvision downloads into, or the
+    /// downloaded archive. Only there is looked. Without it: the customary places, which `cargo
+    /// xtask data NAME` lists.
     pub path: Option<PathBuf>,
-    /// Black pixels added on each side. Without it: 2 for images of 28x28, which become 32x32 as in the paper's code, otherwise 0.
+    /// Black pixels added on each side. Without it: 2 for images of 28x28, which become 32x32 as in
+    /// the paper's code, otherwise 0.
     #[schemars(range(max = 98))]
     pub pad: Option<u16>,
-    /// What is subtracted from pixels from 0 to 1: one number, or one a channel. Without it: the set's own, see docs/data.md.
+    /// What is subtracted from pixels from 0 to 1: one number, or one a channel. Without it: the
+    /// set's own, see docs/data.md.
     pub mean: Option<Vec<f32>>,
-    /// What they are then divided by: one number, or one a channel. Without it: the set's own, see docs/data.md.
+    /// What they are then divided by: one number, or one a channel. Without it: the set's own, see
+    /// docs/data.md.
     pub std: Option<Vec<f32>>,
     /// Keep only this many training images of each class, the first of the file. Without it: all.
     #[schemars(range(min = 1))]

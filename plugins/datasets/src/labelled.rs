@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use eigenscape_core::{Error, Examples, Inputs, Result, Rows, Targets};
+use eigenscape_core::{Error, Examples, Inputs, Result, RowSource, Targets};
 
 use crate::{idx::Idx, pixels::Preparation, subset::first_of_each_class};
 
-/// N >= 1 images of unsigned bytes, grey \[N, H, W\] or of several channels \[N, C, H, W\], with N labels, each below the number of
-/// classes.
+/// N >= 1 images of unsigned bytes, grey \[N, H, W\] or of several channels \[N, C, H, W\], with N
+/// labels, each below the number of classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledImages {
     images: Idx,
@@ -94,7 +94,8 @@ impl LabelledImages {
         }
     }
 
-    /// The balanced subset of the first `per_class` examples of each class, in the order of the file.
+    /// The balanced subset of the first `per_class` examples of each class, in the order of the
+    /// file.
     ///
     /// # Errors
     /// The class that has fewer examples, with how many it has.
@@ -104,8 +105,8 @@ impl LabelledImages {
         Ok(Self { images: self.images.select(&indices), labels, classes: self.classes })
     }
 
-    /// The examples as a network sees them: inputs \[N, C, H + 2 pad, W + 2 pad\] in `f32` (see [`Preparation`]), made of the bytes when
-    /// they are asked for, and class targets.
+    /// The examples as a network sees them: inputs \[N, C, H + 2 pad, W + 2 pad\] in `f32` (see
+    /// [`Preparation`]), made of the bytes when they are asked for, and class targets.
     ///
     /// # Errors
     /// When a tensor cannot be made.
@@ -127,7 +128,7 @@ struct Prepared {
     dims: [usize; 4],
 }
 
-impl Rows for Prepared {
+impl RowSource for Prepared {
     fn dims(&self) -> &[usize] {
         &self.dims
     }

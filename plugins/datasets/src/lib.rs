@@ -15,8 +15,8 @@
 //!
 //! Files of published sets are found as torchvision lays them out (`docs/data.md` lists them).
 //!
-//! Every file is checked in full before a number of it is used: a data set either loads or says in one error which file
-//! is wrong, how, and what to do.
+//! Every file is checked in full before a number of it is used: a data set either loads or says in
+//! one error which file is wrong, how, and what to do.
 
 pub mod archive;
 pub mod checksum;
@@ -29,9 +29,9 @@ pub mod idx;
 pub mod image_set;
 pub mod labelled;
 pub mod locate;
+pub mod location;
 pub mod mat;
 pub mod pixels;
-pub mod place;
 pub mod published;
 pub mod sets;
 pub mod source;

@@ -8,7 +8,7 @@ use eigenscape_core::{
 };
 
 use crate::{
-    place::{Opened, Place, Roots},
+    location::{Location, Opened, Roots},
     published::PublishedSet,
     sets::PUBLISHED,
 };
@@ -26,7 +26,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceReport {
     /// The place.
-    pub place: Place,
+    pub place: Location,
     /// The training split.
     pub train: SplitReport,
     /// The test split.
@@ -122,7 +122,7 @@ impl PlaceReport {
 }
 
 impl SplitReport {
-    fn new(set: &PublishedSet, place: &Place, opened: &Result<Opened, String>, split: Split) -> Self {
+    fn new(set: &PublishedSet, place: &Location, opened: &Result<Opened, String>, split: Split) -> Self {
         let file = |file: &crate::published::PublishedFile| {
             let path = match place.archive {
                 Some(_) => Some(place.folder.clone()).filter(|path| path.is_file()),

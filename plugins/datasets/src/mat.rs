@@ -1,4 +1,5 @@
-//! MATLAB's MAT-files of level 5: numeric arrays, plain or in zlib streams, which is what `save -v6` and `save -v7` write.
+//! MATLAB's MAT-files of level 5: numeric arrays, plain or in zlib streams, which is what `save
+//! -v6` and `save -v7` write.
 //!
 //! | bytes | meaning |
 //! | --- | --- |
@@ -6,10 +7,12 @@
 //! | 2 + 2 | the version, `0x0100`, and `IM` where numbers are little-endian |
 //! | then, for each variable | a tag (type, number of bytes; 4 bytes each) and the data; type 15 is a zlib stream of one such element |
 //!
-//! A matrix (type 14) is itself elements, each padded to 8 bytes: class and flags, dimensions, name, numbers. An element of up to 4
-//! bytes may have the number of bytes in the upper half of its type, with its data in the tag's second half.
+//! A matrix (type 14) is itself elements, each padded to 8 bytes: class and flags, dimensions,
+//! name, numbers. An element of up to 4 bytes may have the number of bytes in the upper half of its
+//! type, with its data in the tag's second half.
 //!
-//! Source: The MathWorks, *MAT-File Format*, chapter 1. Written anew because crates for it read whole files into `f64`.
+//! Source: The MathWorks, *MAT-File Format*, chapter 1. Written anew because crates for it read
+//! whole files into `f64`.
 
 use std::io::{self, Read};
 
@@ -83,8 +86,8 @@ impl Numbers {
     }
 }
 
-/// The variables of the given names, in the order asked for; others are passed over without being kept. `subject` names the file in
-/// errors.
+/// The variables of the given names, in the order asked for; others are passed over without being
+/// kept. `subject` names the file in errors.
 ///
 /// # Errors
 /// When the contents are no such file, are damaged or cut short, or lack a variable.
@@ -200,7 +203,8 @@ fn word(data: &mut impl Read) -> Result<u32, Problem> {
     Ok(u32::from_le_bytes(word))
 }
 
-/// The next element of a matrix, ordinary or with its data in its tag: type, number of bytes, the bytes.
+/// The next element of a matrix, ordinary or with its data in its tag: type, number of bytes, the
+/// bytes.
 fn element<R: Read>(data: &mut R) -> Result<(u32, u32, impl Read), Problem> {
     let head = word(data)?;
     let (kind, size) = if head >> 16 == 0 { (head, word(data)?) } else { (head & 0xffff, head >> 16) };

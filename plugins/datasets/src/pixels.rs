@@ -1,4 +1,5 @@
-//! From bytes to what a network sees, exactly as torchvision's `Pad`, `ToTensor` and `Normalize` do it.
+//! From bytes to what a network sees, exactly as torchvision's `Pad`, `ToTensor` and `Normalize` do
+//! it.
 
 use candle_core::{Device, Tensor};
 use eigenscape_core::{Error, Result};
@@ -6,13 +7,15 @@ use eigenscape_core::{Error, Result};
 /// 28 + 2·98 = 224: no network of the field's takes larger images.
 const MAX_PAD: usize = 98;
 
-/// Mean and deviation of each channel, of pixels scaled to \[0, 1\]; one entry stands for every channel.
+/// Mean and deviation of each channel, of pixels scaled to \[0, 1\]; one entry stands for every
+/// channel.
 pub type Statistics = [&'static [f32]; 2];
 
 /// (b/255 − 1/2) / (1/2), from −1 to 1.
 pub const HALVES: Statistics = [&[0.5], &[0.5]];
 
-/// A pixel's value normalised by [`HALVES`], with the roundings of torch's operations in their order.
+/// A pixel's value normalised by [`HALVES`], with the roundings of torch's operations in their
+/// order.
 ///
 /// ```
 /// use eigenscape_datasets::pixels::normalised;
@@ -37,11 +40,12 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// For images of so many channels. `mean` and `std` take the place of the set's own where they are given.
+    /// For images of so many channels. `mean` and `std` take the place of the set's own where they
+    /// are given.
     ///
     /// # Errors
-    /// When there are neither as many numbers as channels nor one, a deviation is not positive, pixels would not be finite, or `pad` is
-    /// above 98.
+    /// When there are neither as many numbers as channels nor one, a deviation is not positive,
+    /// pixels would not be finite, or `pad` is above 98.
     pub fn new(
         channels: usize,
         statistics: Statistics,
@@ -95,7 +99,8 @@ impl Preparation {
         [channels, height + 2 * self.pad, width + 2 * self.pad]
     }
 
-    /// N images \[C, H, W\], each row-major, as \[N, C, H + 2 pad, W + 2 pad\] of type `f32`: padded by black pixels, then normalised.
+    /// N images \[C, H, W\], each row-major, as \[N, C, H + 2 pad, W + 2 pad\] of type `f32`:
+    /// padded by black pixels, then normalised.
     ///
     /// # Errors
     /// When an image does not have that many bytes.
@@ -138,7 +143,8 @@ impl Preparation {
     }
 }
 
-/// Exchanges rows and columns of every plane of `size` × `size`: some sets store images column by column.
+/// Exchanges rows and columns of every plane of `size` × `size`: some sets store images column by
+/// column.
 pub fn transpose(bytes: &mut [u8], size: usize) {
     for plane in bytes.chunks_exact_mut((size * size).max(1)) {
         for row in 0..size {

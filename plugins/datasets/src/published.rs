@@ -8,8 +8,8 @@ use crate::{
     checksum::Checksum,
     format::Format,
     labelled::LabelledImages,
+    location::{Location, Opened, Roots, each_once},
     pixels::{Preparation, Statistics},
-    place::{Opened, Place, Roots, each_once},
     tiny_imagenet,
 };
 
@@ -149,10 +149,10 @@ impl PublishedSet {
 
     /// Where the set is looked for when no folder is given, in this order.
     #[must_use]
-    pub fn customary_places(&self, roots: &Roots) -> Vec<Place> {
+    pub fn customary_places(&self, roots: &Roots) -> Vec<Location> {
         let mut places = Vec::new();
         if let (Some(package), [first, ..]) = (self.debian_package, self.releases) {
-            places.push(Place::folder(
+            places.push(Location::folder(
                 first,
                 roots.system.join(self.name),
                 format!("Debian's package {package}"),
@@ -162,7 +162,7 @@ impl PublishedSet {
         if let Some(home) = &roots.home {
             places.extend(self.below(&home.join("data"), "torchvision's `root=\"data\"`"));
             if let (true, [first, ..]) = (self.keras, self.releases) {
-                places.push(Place::folder(
+                places.push(Location::folder(
                     first,
                     home.join(".keras/datasets").join(self.name),
                     "Keras's cache",
@@ -172,36 +172,36 @@ impl PublishedSet {
         places
     }
 
-    /// Where the set may lie in a folder that the user names: in it, as torchvision arranges it, or packed. The user may also name the
-    /// archive.
+    /// Where the set may lie in a folder that the user names: in it, as torchvision arranges it, or
+    /// packed. The user may also name the archive.
     #[must_use]
-    pub fn places_in(&self, folder: &Path) -> Vec<Place> {
-        let packed = |path: &dyn Fn(&Archive) -> Option<PathBuf>| -> Vec<Place> {
-            let place = |release| Place::archive(release, path, "`path`");
+    pub fn places_in(&self, folder: &Path) -> Vec<Location> {
+        let packed = |path: &dyn Fn(&Archive) -> Option<PathBuf>| -> Vec<Location> {
+            let place = |release| Location::archive(release, path, "`path`");
             self.releases.iter().filter_map(place).collect()
         };
         let named = packed(&|archive| folder.ends_with(archive.name()).then(|| folder.to_owned()));
         if !named.is_empty() {
             return named;
         }
-        let direct = self.releases.iter().map(|release| Place::folder(release, folder.to_owned(), "`path`"));
-        let mut places: Vec<Place> = direct.collect();
+        let direct =
+            self.releases.iter().map(|release| Location::folder(release, folder.to_owned(), "`path`"));
+        let mut places: Vec<Location> = direct.collect();
         places.extend(packed(&|archive| Some(folder.join(archive.name()))));
         places.extend(self.below(folder, "torchvision's layout in `path`"));
         each_once(places)
     }
 
     /// Where torchvision puts the releases in its root: unpacked, then packed.
-    fn below(&self, root: &Path, custom: &str) -> Vec<Place> {
+    fn below(&self, root: &Path, custom: &str) -> Vec<Location> {
         let unpacked = self.releases.iter().flat_map(|release| {
             let beside = release.archive.map(|archive| archive.unpacked());
             let folders = [Some(PathBuf::from(release.folder)), beside];
-            folders.into_iter().flatten().map(|folder| Place::folder(release, root.join(folder), custom))
+            folders.into_iter().flatten().map(|folder| Location::folder(release, root.join(folder), custom))
         });
-        let packed = self
-            .releases
-            .iter()
-            .filter_map(|release| Place::archive(release, &|archive| Some(root.join(archive.path)), custom));
+        let packed = self.releases.iter().filter_map(|release| {
+            Location::archive(release, &|archive| Some(root.join(archive.path)), custom)
+        });
         each_once(unpacked.chain(packed).collect())
     }
 
@@ -209,13 +209,13 @@ impl PublishedSet {
     ///
     /// # Errors
     /// When none has: what is missing in the place that has most, and what to do.
-    pub fn choose(&self, places: &[Place]) -> Result<Place> {
+    pub fn choose(&self, places: &[Location]) -> Result<Location> {
         if let Some(place) = places.iter().find(|place| place.missing().is_empty()) {
             return Ok(place.clone());
         }
         let folders: Vec<String> = places.iter().map(|place| place.folder.display().to_string()).collect();
         let subject = format!("{} in {}", self.title, folders.join(", "));
-        let found = |place: &&Place| place.release.files().count() - place.missing().len();
+        let found = |place: &&Location| place.release.files().count() - place.missing().len();
         let problem = match places.iter().max_by_key(found).filter(|place| found(place) > 0) {
             Some(place) => format!("{} lacks {}", place.folder.display(), place.missing().join(", ")),
             None => format!(

@@ -1,8 +1,10 @@
-//! The published sets: names, files, sums, classes, and the statistics by which pixels are normalised.
+//! The published sets: names, files, sums, classes, and the statistics by which pixels are
+//! normalised.
 //!
-//! MD5 sums are those of torchvision's lists and, for CIFAR's binary versions, of the page that publishes them. Statistics are those of
-//! the paper's code; for EMNIST, which it does not use, those that public code most often has for any of its splits (0.1751 and 0.3332 are seen
-//! as well); nobody says on which they were measured.
+//! MD5 sums are those of torchvision's lists and, for CIFAR's binary versions, of the page that
+//! publishes them. Statistics are those of the paper's code; for EMNIST, which it does not use,
+//! those that public code most often has for any of its splits (0.1751 and 0.3332 are seen as
+//! well); nobody says on which they were measured.
 
 use crate::{
     checksum::Checksum,
@@ -47,7 +49,8 @@ const fn archive(path: &'static str, folder: &'static str, bytes: u64, md5: &'st
 
 const DIGITS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// Y. LeCun, C. Cortes and C. Burges, *The MNIST database of handwritten digits*: 60,000 training and 10,000 test images.
+/// Y. LeCun, C. Cortes and C. Burges, *The MNIST database of handwritten digits*: 60,000 training
+/// and 10,000 test images.
 pub const MNIST: PublishedSet = PublishedSet {
     name: "mnist",
     title: "MNIST",
@@ -75,8 +78,8 @@ pub const MNIST: PublishedSet = PublishedSet {
     embedded: None,
 };
 
-/// H. Xiao, K. Rasul and R. Vollgraf, *Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms*,
-/// arXiv 1708.07747: 60,000 training and 10,000 test images.
+/// H. Xiao, K. Rasul and R. Vollgraf, *Fashion-MNIST: a Novel Image Dataset for Benchmarking
+/// Machine Learning Algorithms*, arXiv 1708.07747: 60,000 training and 10,000 test images.
 pub const FASHION_MNIST: PublishedSet = PublishedSet {
     name: "fashion-mnist",
     title: "Fashion-MNIST",
@@ -117,7 +120,8 @@ pub const FASHION_MNIST: PublishedSet = PublishedSet {
 
 macro_rules! emnist {
     ($constant:ident, $split:literal, $first:literal, $classes:expr) => {
-        /// G. Cohen, S. Afshar, J. Tapson and A. van Schaik, *EMNIST: an extension of MNIST to handwritten letters*, arXiv 1702.05373.
+        /// G. Cohen, S. Afshar, J. Tapson and A. van Schaik, *EMNIST: an extension of MNIST to
+        /// handwritten letters*, arXiv 1702.05373.
         pub const $constant: PublishedSet = PublishedSet {
             name: concat!("emnist-", $split),
             title: concat!("EMNIST, split ", $split),
@@ -378,7 +382,8 @@ pub const CIFAR_100: PublishedSet = PublishedSet {
     ..CIFAR_10
 };
 
-/// Y. Netzer et al., *Reading Digits in Natural Images with Unsupervised Feature Learning*: 73,257 training and 26,032 test images.
+/// Y. Netzer et al., *Reading Digits in Natural Images with Unsupervised Feature Learning*: 73,257
+/// training and 26,032 test images.
 pub const SVHN: PublishedSet = PublishedSet {
     name: "svhn",
     title: "SVHN",
@@ -400,8 +405,8 @@ pub const SVHN: PublishedSet = PublishedSet {
     embedded: None,
 };
 
-/// A. Coates, H. Lee and A. Ng, *An Analysis of Single-Layer Networks in Unsupervised Feature Learning*: 5,000 training and 8,000 test
-/// images; those without labels are not read.
+/// A. Coates, H. Lee and A. Ng, *An Analysis of Single-Layer Networks in Unsupervised Feature
+/// Learning*: 5,000 training and 8,000 test images; those without labels are not read.
 pub const STL_10: PublishedSet = PublishedSet {
     name: "stl-10",
     title: "STL-10",
@@ -434,7 +439,8 @@ pub const STL_10: PublishedSet = PublishedSet {
     embedded: None,
 };
 
-/// 100,000 training images of 200 of ImageNet's classes, and 10,000 for validation, which serve as the test split.
+/// 100,000 training images of 200 of ImageNet's classes, and 10,000 for validation, which serve as
+/// the test split.
 pub const TINY_IMAGENET: PublishedSet = PublishedSet {
     name: "tiny-imagenet",
     title: "Tiny ImageNet",

@@ -1,4 +1,5 @@
-//! Balanced subsets: a rule without randomness, so that the same file always gives the same examples.
+//! Balanced subsets: a rule without randomness, so that the same file always gives the same
+//! examples.
 
 /// The first `per_class` examples of each class, in the order of the file.
 ///

@@ -1,7 +1,9 @@
-//! `iris`, `wine-quality` and `diabetes`: small tables inside the program, as linfa-datasets publishes them.
+//! `iris`, `wine-quality` and `diabetes`: small tables inside the program, as linfa-datasets
+//! publishes them.
 //!
-//! The tables have no test split of their own: a share of the examples, drawn once and for all, is held out. Features (and real targets)
-//! are standardised by the mean and deviation of the training split.
+//! The tables have no test split of their own: a share of the examples, drawn once and for all, is
+//! held out. Features (and real targets) are standardised by the mean and deviation of the training
+//! split.
 
 use candle_core::{Device, Tensor};
 use eigenscape_core::{Dataset, Error, Examples, Random, Result, Split, Targets, dataset::no_test_split};
@@ -16,7 +18,8 @@ const SHUFFLE: u64 = 0;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TabularParameters {
-    /// Share of the examples that is held out as the test split, from 0 up to but not including 1; with 0 there is no test split.
+    /// Share of the examples that is held out as the test split, from 0 up to but not including 1;
+    /// with 0 there is no test split.
     pub test_share: f64,
     /// Whether features, and real targets, are given mean 0 and deviation 1.
     pub standardise: bool,
@@ -32,7 +35,8 @@ impl Default for TabularParameters {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WineParameters {
-    /// Share of the examples that is held out as the test split, from 0 up to but not including 1; with 0 there is no test split.
+    /// Share of the examples that is held out as the test split, from 0 up to but not including 1;
+    /// with 0 there is no test split.
     pub test_share: f64,
     /// Whether features, and real targets, are given mean 0 and deviation 1.
     pub standardise: bool,
@@ -94,8 +98,8 @@ pub fn iris(parameters: &TabularParameters) -> Result<Tabular> {
     table.split(parameters)
 }
 
-/// P. Cortez et al., *Modeling wine preferences by data mining from physicochemical properties*: 1,599 red wines, eleven measurements,
-/// and a quality from 3 to 8.
+/// P. Cortez et al., *Modeling wine preferences by data mining from physicochemical properties*:
+/// 1,599 red wines, eleven measurements, and a quality from 3 to 8.
 ///
 /// # Errors
 /// When a parameter is out of range.
@@ -115,8 +119,8 @@ pub fn wine_quality(parameters: &WineParameters) -> Result<Tabular> {
     table.split(&TabularParameters { test_share: parameters.test_share, standardise: parameters.standardise })
 }
 
-/// B. Efron et al., *Least Angle Regression*: 441 diabetes patients (linfa-datasets leaves out the first of 442), ten measurements, and
-/// how far the disease had progressed a year later.
+/// B. Efron et al., *Least Angle Regression*: 441 diabetes patients (linfa-datasets leaves out the
+/// first of 442), ten measurements, and how far the disease had progressed a year later.
 ///
 /// # Errors
 /// When a parameter is out of range.
@@ -184,7 +188,8 @@ impl Table {
     }
 }
 
-/// Gives each column mean 0 and deviation 1 over the given rows; a constant column keeps its deviation.
+/// Gives each column mean 0 and deviation 1 over the given rows; a constant column keeps its
+/// deviation.
 fn standardise(numbers: &mut [f64], columns: usize, rows: &[usize]) {
     for column in 0..columns {
         let at = |row: &usize| row * columns + column;

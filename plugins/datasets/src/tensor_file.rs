@@ -1,4 +1,5 @@
-//! A safetensors file read with care: every refusal names the file, the tensor, the element and the remedy.
+//! A safetensors file read with care: every refusal names the file, the tensor, the element and the
+//! remedy.
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{
@@ -26,7 +27,8 @@ pub(crate) struct Integers {
 }
 
 impl<'a> TensorFile<'a> {
-    /// Checks the header against the contents: types, shapes and offsets must cover the data exactly.
+    /// Checks the header against the contents: types, shapes and offsets must cover the data
+    /// exactly.
     pub(crate) fn parse(name: &'a str, contents: &'a [u8]) -> Result<Self> {
         let tensors = Tensors::parse(contents).map_err(|error| {
             // A zip archive or a pickle.
@@ -138,7 +140,8 @@ impl<'a> TensorFile<'a> {
     }
 }
 
-/// Little-endian elements; the length is a multiple of the element's size because the header was checked.
+/// Little-endian elements; the length is a multiple of the element's size because the header was
+/// checked.
 fn decode<T: Into<i128>, const SIZE: usize>(data: &[u8], from: impl Fn([u8; SIZE]) -> T) -> Vec<i128> {
     let (elements, _) = data.as_chunks::<SIZE>();
     elements.iter().map(|bytes| from(*bytes).into()).collect()

@@ -26,7 +26,8 @@ use serde::Deserialize;
 
 use crate::tensor_file::{TensorFile, multi_index};
 
-/// A label from here on is taken for a mistake unless `classes` says otherwise: each class costs an output.
+/// A label from here on is taken for a mistake unless `classes` says otherwise: each class costs an
+/// output.
 const MOST_INFERRED_CLASSES: u32 = 1 << 16;
 
 /// The largest whole number up to which float32 holds every one.
@@ -38,7 +39,8 @@ const LARGEST_TOKEN: i128 = 1 << 24;
 pub struct TensorsParameters {
     /// The safetensors file; a relative path is looked up beside the experiment's file first.
     pub path: PathBuf,
-    /// C for integer targets: the classes, or for tokens the size of the vocabulary. Without it: the largest label plus one.
+    /// C for integer targets: the classes, or for tokens the size of the vocabulary. Without it:
+    /// the largest label plus one.
     pub classes: Option<NonZeroU32>,
 }
 
@@ -67,8 +69,8 @@ impl Tensors {
     /// Reads the file.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged, lacks a tensor, or a tensor has a shape, a type or an element that cannot
-    /// be used.
+    /// When the file cannot be read, is damaged, lacks a tensor, or a tensor has a shape, a type or
+    /// an element that cannot be used.
     pub fn load(parameters: &TensorsParameters, environment: &Environment) -> Result<Self> {
         let path = environment.resolve(&parameters.path);
         let contents = regular_file::read(&path).map_err(|error| match error {
@@ -247,7 +249,8 @@ fn values(file: &TensorFile<'_>, key: &str, count: usize) -> Result<Tensor> {
     }
 }
 
-/// C: as asked for, otherwise the largest label of all splits plus one, where ignored labels are none. Of no use, and 0, for real targets.
+/// C: as asked for, otherwise the largest label of all splits plus one, where ignored labels are
+/// none. Of no use, and 0, for real targets.
 fn count_classes<'a>(
     file: &TensorFile<'_>,
     parts: impl Iterator<Item = &'a Part>,

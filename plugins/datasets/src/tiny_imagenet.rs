@@ -1,4 +1,5 @@
-//! Tiny ImageNet's folders: `train/WNID/images/FILE`, and `val/images/FILE` with the classes in `val/val_annotations.txt`.
+//! Tiny ImageNet's folders: `train/WNID/images/FILE`, and `val/images/FILE` with the classes in
+//! `val/val_annotations.txt`.
 
 use std::{
     ffi::OsStr,
@@ -21,8 +22,8 @@ pub const ANNOTATIONS: &str = "val/val_annotations.txt";
 pub const FOLDERS: &[&str] = &["train", VALIDATION];
 const VALIDATION: &str = "val/images";
 
-/// Reads the split that a file stands for: [`CLASSES`] for the training split, [`ANNOTATIONS`] for the test split (the published one
-/// has no labels, so that the validation split is used).
+/// Reads the split that a file stands for: [`CLASSES`] for the training split, [`ANNOTATIONS`] for
+/// the test split (the published one has no labels, so that the validation split is used).
 ///
 /// # Errors
 /// When a file is missing or damaged, or names what is not there.

@@ -14,7 +14,7 @@ use eigenscape_core::Split;
 use eigenscape_datasets::{
     archive::{Wanted, read, zipped as unzip},
     checksum::Checksum,
-    place::Place,
+    location::Location,
     published::{Archive, PublishedSet, Release},
     sets::{EMNIST_DIGITS, TINY_IMAGENET},
 };
@@ -140,7 +140,7 @@ fn with_archive(set: PublishedSet, contents: &[u8]) -> PublishedSet {
     PublishedSet { releases: vec![Release { archive, ..release }].leak(), ..set }
 }
 
-fn chosen(set: &PublishedSet, path: &Path) -> Place {
+fn chosen(set: &PublishedSet, path: &Path) -> Location {
     set.choose(&set.places_in(path)).unwrap()
 }
 

@@ -10,7 +10,7 @@ use candle_core::{DType, IndexOp};
 use eigenscape_core::{Split, Targets, registry::Environment};
 use eigenscape_datasets::{
     fashion_mnist::{EMBEDDED_TEST_PER_CLASS, EMBEDDED_TRAIN_PER_CLASS, embedded},
-    place::Roots,
+    location::Roots,
     sets::FASHION_MNIST,
 };
 

@@ -21,7 +21,8 @@ fn small_set(gzipped: bool) -> TempDir {
 
 #[test]
 fn pixels_have_the_bits_that_torch_gives_them() {
-    // torch.arange(256, dtype=torch.uint8).to(torch.float32).div(255).sub_(0.5).div_(0.5), viewed as int32.
+    // torch.arange(256, dtype=torch.uint8).to(torch.float32).div(255).sub_(0.5).div_(0.5), viewed
+    // as int32.
     for (byte, bits) in [
         (0, 0xbf80_0000),
         (1, 3_212_705_278),

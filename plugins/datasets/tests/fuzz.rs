@@ -1,8 +1,8 @@
-//! Every reader on changed files: each gives data that agree with themselves, or one error with a remedy. None panics, or takes more
-//! memory than follows from the size of its files.
+//! Every reader on changed files: each gives data that agree with themselves, or one error with a
+//! remedy. None panics, or takes more memory than follows from the size of its files.
 //!
-//! The changes follow from the reader and the case's number, so that a failure can be repeated. Alone in its binary, because it measures
-//! the memory of the whole process.
+//! The changes follow from the reader and the case's number, so that a failure can be repeated.
+//! Alone in its binary, because it measures the memory of the whole process.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -38,7 +38,8 @@ const CASES: u64 = 5000;
 const CLASSES_EACH: usize = 10;
 /// Bytes for messages and tables beside what the files account for.
 const CONSTANT: usize = 4 << 20;
-/// Images are decoded by libraries that are given this much, whatever a header claims, and twice: as stored, and converted.
+/// Images are decoded by libraries that are given this much, whatever a header claims, and twice:
+/// as stored, and converted.
 const DECODING: usize = 2 * (256 << 20);
 /// Memory by the size of files: numbers become 8 bytes, and buffers grow by doubling.
 const PLAIN: usize = 32;

@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 
 use common::{assert_says, write_set};
 use eigenscape_core::registry::Environment;
-use eigenscape_datasets::{locate, locate::Report, place::Roots, sets::FASHION_MNIST};
+use eigenscape_datasets::{locate, locate::Report, location::Roots, sets::FASHION_MNIST};
 
 fn roots(folder: &Path) -> Roots {
     Roots { system: folder.join("system"), home: Some(folder.join("home")), beside: folder.join("data") }

@@ -15,12 +15,13 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JensenShannonParameters {
-    /// Standard deviation of the smoothing Gaussian as a share of the range from the smallest to the largest eigenvalue of both
-    /// spectra; 0.01 by default.
+    /// Standard deviation of the smoothing Gaussian as a share of the range from the smallest to
+    /// the largest eigenvalue of both spectra; 0.01 by default.
     pub bandwidth: f64,
     /// Points of the grid, 1024 by default.
     pub points: usize,
-    /// The axis: "raw" (default) or "unit"; "common" gives the same number as "raw", as the bandwidth is relative.
+    /// The axis: "raw" (default) or "unit"; "common" gives the same number as "raw", as the
+    /// bandwidth is relative.
     pub support: Support,
 }
 
@@ -30,14 +31,17 @@ impl Default for JensenShannonParameters {
     }
 }
 
-/// The Jensen-Shannon distance √(½ KL₂(p ‖ m) + ½ KL₂(q ‖ m)), m = ½(p + q), with logarithms to base 2: between 0 and 1, which
-/// it reaches where the two have no mass in common (Endres & Schindelin 2003).
+/// The Jensen-Shannon distance √(½ KL₂(p ‖ m) + ½ KL₂(q ‖ m)), m = ½(p + q), with logarithms to
+/// base 2: between 0 and 1, which it reaches where the two have no mass in common (Endres &
+/// Schindelin 2003).
 ///
-/// p and q are the spectra smoothed as for [`kl`](crate::kl::Kl), without a floor: m is positive wherever p or q is.
+/// p and q are the spectra smoothed as for [`kl`](crate::kl::Kl), without a floor: m is positive
+/// wherever p or q is.
 ///
-/// For fixed probability vectors this is a metric. Here the bandwidth and the grid are relative to the pair's range, so the
-/// triangle inequality can fail between spectra of different ranges; with `support = "unit"` the range is always \[0, 1\] and
-/// the distance is a pseudometric (0 also for spectra that differ in scale only). [`Distance::is_metric`] therefore says no.
+/// For fixed probability vectors this is a metric. Here the bandwidth and the grid are relative to
+/// the pair's range, so the triangle inequality can fail between spectra of different ranges; with
+/// `support = "unit"` the range is always \[0, 1\] and the distance is a pseudometric (0 also for
+/// spectra that differ in scale only). [`Distance::is_metric`] therefore says no.
 ///
 /// ```
 /// use eigenscape_core::{Distance, Spectrum};

@@ -13,15 +13,18 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KlParameters {
-    /// Standard deviation of the smoothing Gaussian as a share of the range from the smallest to the largest eigenvalue of both
-    /// spectra; 0.01 by default (the densities of arXiv 2012.03801 at 64 Lanczos steps: 0.012).
+    /// Standard deviation of the smoothing Gaussian as a share of the range from the smallest to
+    /// the largest eigenvalue of both spectra; 0.01 by default (the densities of arXiv 2012.03801
+    /// at 64 Lanczos steps: 0.012).
     pub bandwidth: f64,
     /// Points of the grid, 1024 by default.
     pub points: usize,
-    /// The share of mass that each smoothed spectrum gives to a uniform background, so that no logarithm of 0 is taken;
-    /// between 0 and 1, 1e-10 by default. No divergence exceeds ln(points / floor).
+    /// The share of mass that each smoothed spectrum gives to a uniform background, so that no
+    /// logarithm of 0 is taken; between 0 and 1, 1e-10 by default. No divergence exceeds ln(points
+    /// / floor).
     pub floor: f64,
-    /// The axis: "raw" (default) or "unit"; "common" gives the same number as "raw", as the bandwidth is relative.
+    /// The axis: "raw" (default) or "unit"; "common" gives the same number as "raw", as the
+    /// bandwidth is relative.
     pub support: Support,
 }
 
@@ -38,13 +41,15 @@ impl Default for KlParameters {
 
 /// The Kullback-Leibler divergence KL(left ‖ right) = Σᵢ pᵢ ln(pᵢ / qᵢ), in nats.
 ///
-/// Measures with atoms have no densities, so both are smoothed first: with \[a, b\] the smallest interval that holds all
-/// eigenvalues of both, ρ = μ * 𝒩(0, σ²) with σ = `bandwidth`·(b − a) is evaluated on `points` equidistant points from
-/// a − 6σ to b + 6σ and normalised there, and p = (1 − `floor`)·ρ + `floor`/`points`.
+/// Measures with atoms have no densities, so both are smoothed first: with \[a, b\] the smallest
+/// interval that holds all eigenvalues of both, ρ = μ * 𝒩(0, σ²) with σ = `bandwidth`·(b − a) is
+/// evaluated on `points` equidistant points from a − 6σ to b + 6σ and normalised there, and p = (1
+/// − `floor`)·ρ + `floor`/`points`.
 ///
-/// The axis is linear and shared, so that an outlier at 40 and a mass of 0.98 at zero keep their places; what lies closer
-/// together than σ is not told apart, and a heavy mass at zero that both have in common contributes nothing. Where `left` has
-/// mass and `right` has none, the value is governed by `floor`: compare only values of equal settings.
+/// The axis is linear and shared, so that an outlier at 40 and a mass of 0.98 at zero keep their
+/// places; what lies closer together than σ is not told apart, and a heavy mass at zero that both
+/// have in common contributes nothing. Where `left` has mass and `right` has none, the value is
+/// governed by `floor`: compare only values of equal settings.
 ///
 /// Not a metric: not symmetric, no triangle inequality.
 ///
@@ -67,7 +72,8 @@ impl Kl {
     /// The divergence with checked parameters.
     ///
     /// # Errors
-    /// When the bandwidth is not positive, the grid is coarser than the bandwidth, or the floor is not between 0 and 1.
+    /// When the bandwidth is not positive, the grid is coarser than the bandwidth, or the floor is
+    /// not between 0 and 1.
     pub fn new(parameters: KlParameters) -> Result<Self> {
         let KlParameters { bandwidth, points, floor, support } = parameters;
         if !(floor > 0.0 && floor < 1.0) {
@@ -133,7 +139,8 @@ mod tests {
 
     #[test]
     fn of_two_diracs_is_that_of_two_gaussians() {
-        // KL(𝒩(a, σ²) ‖ 𝒩(b, σ²)) = (a − b)² / 2σ² and σ = bandwidth·|a − b|. The padding cuts off 1e-9 of the mass.
+        // KL(𝒩(a, σ²) ‖ 𝒩(b, σ²)) = (a − b)² / 2σ² and σ = bandwidth·|a − b|. The padding cuts off
+        // 1e-9 of the mass.
         for bandwidth in [0.2, 0.5, 1.0, 2.0_f64] {
             let distance = kl(KlParameters { bandwidth, floor: 1e-100, ..Default::default() });
             let value = distance.distance(&dirac(-3.0), &dirac(11.0)).unwrap();
@@ -167,7 +174,8 @@ mod tests {
 
     #[test]
     fn a_background_in_common_makes_spectra_more_alike() {
-        // Joint convexity: KL((1 − f)p + fu ‖ (1 − f)q + fu) ≤ (1 − f) KL(p ‖ q), which is 1/2 here without a floor.
+        // Joint convexity: KL((1 − f)p + fu ‖ (1 − f)q + fu) ≤ (1 − f) KL(p ‖ q), which is 1/2 here
+        // without a floor.
         for floor in [0.1, 0.5, 0.9] {
             let distance = kl(KlParameters { floor, bandwidth: 1.0, ..Default::default() });
             let value = distance.distance(&dirac(0.0), &dirac(1.0)).unwrap();

@@ -7,9 +7,10 @@
 //! | [`wasserstein_density_values`] | the published code's: between the values of the densities | yes | no: blind to places |
 //! | [`jensen_shannon`] | square root of the Jensen-Shannon divergence, in \[0, 1\] | yes | see there |
 //!
-//! `wasserstein` is the one to take when in doubt: it has no smoothing to choose, sees how far apart eigenvalues lie and
-//! not only whether they coincide, and is exact. The entropic distances answer another question: how well the two can
-//! be told apart by drawing from them, at the resolution of the bandwidth.
+//! `wasserstein` is the one to take when in doubt: it has no smoothing to choose, sees how far
+//! apart eigenvalues lie and not only whether they coincide, and is exact. The entropic distances
+//! answer another question: how well the two can be told apart by drawing from them, at the
+//! resolution of the bandwidth.
 
 pub mod jensen_shannon;
 pub mod kl;

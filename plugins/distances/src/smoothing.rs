@@ -4,7 +4,8 @@ use eigenscape_core::{Error, Result, Spectrum, account::size, density::gaussian_
 
 use crate::support::{Support, extent, hull};
 
-/// How far the grid reaches beyond the outermost eigenvalues, in standard deviations: 1e-9 of an atom's mass is cut off.
+/// How far the grid reaches beyond the outermost eigenvalues, in standard deviations: 1e-9 of an
+/// atom's mass is cut off.
 const PADDING: f64 = 6.0;
 
 /// The most points of a grid: beyond what any bandwidth in use needs.
@@ -19,8 +20,9 @@ const BAND: [f64; 5] = [0.2, 0.5, 1.0, 2.0, 5.0];
 
 /// Gaussian smoothing of two spectra on a common grid, with checked settings.
 ///
-/// With \[a, b\] the smallest interval that holds all eigenvalues of both (the zero of the mass at zero among them), σ is
-/// `bandwidth`·(b − a) and the grid has `points` equidistant points from a − 6σ to b + 6σ.
+/// With \[a, b\] the smallest interval that holds all eigenvalues of both (the zero of the mass at
+/// zero among them), σ is `bandwidth`·(b − a) and the grid has `points` equidistant points from a −
+/// 6σ to b + 6σ.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Smoothing {
     bandwidth: f64,
@@ -83,7 +85,8 @@ impl Smoothing {
         Ok(Self { bandwidth, points, support })
     }
 
-    /// Both spectra, smoothed; `None` when both are the same single atom, which has no range to be relative to.
+    /// Both spectra, smoothed; `None` when both are the same single atom, which has no range to be
+    /// relative to.
     pub fn apply(&self, left: &Spectrum, right: &Spectrum) -> Option<Smoothed> {
         let (left, right) = self.support.place(left.atoms(), right.atoms());
         let (low, high) = hull(extent(&left), extent(&right));
@@ -98,8 +101,8 @@ impl Smoothing {
         Some(Smoothed { left: masses(&left), right: masses(&right) })
     }
 
-    /// Bytes that [`Self::apply`] and a sum over the grid take: the grid, two densities and what is made of them; two lists of atoms. That of a band's finest
-    /// grid is more than all others.
+    /// Bytes that [`Self::apply`] and a sum over the grid take: the grid, two densities and what is
+    /// made of them; two lists of atoms. That of a band's finest grid is more than all others.
     pub fn memory(&self, eigenvalues: usize) -> usize {
         const GRIDS: usize = 5;
         const LISTS: usize = 4;
@@ -108,8 +111,8 @@ impl Smoothing {
             .saturating_add(size([LISTS, eigenvalues], size_of::<[f64; 2]>()))
     }
 
-    /// What a distance is at bandwidths from a fifth of its own to five times it, ascending, its own among them. Grids are refined where
-    /// the bandwidth asks for it.
+    /// What a distance is at bandwidths from a fifth of its own to five times it, ascending, its
+    /// own among them. Grids are refined where the bandwidth asks for it.
     pub fn band(&self, distance: impl Fn(&Self) -> f64) -> Vec<(f64, f64)> {
         let at = |factor: f64| {
             let bandwidth = factor * self.bandwidth;
@@ -139,7 +142,8 @@ fn normalised(mut density: Vec<f64>) -> Vec<f64> {
     let total: f64 = density.iter().sum();
     for value in &mut density {
         *value /= total;
-        // Half of the smallest subnormal number is 0, which would make a mixture vanish where its part does not.
+        // Half of the smallest subnormal number is 0, which would make a mixture vanish where its
+        // part does not.
         if *value < 2.0 * f64::MIN_POSITIVE {
             *value = 0.0;
         }

@@ -12,11 +12,13 @@ pub enum Support {
     /// The eigenvalues as they are.
     #[default]
     Raw,
-    /// Both spectra shifted and scaled together, so that the smallest and the largest eigenvalue of the two become 0 and 1:
-    /// numbers of networks with different scales of curvature become comparable.
+    /// Both spectra shifted and scaled together, so that the smallest and the largest eigenvalue of
+    /// the two become 0 and 1: numbers of networks with different scales of curvature become
+    /// comparable.
     Common,
-    /// Each spectrum shifted and scaled by its own smallest and largest eigenvalue to \[0, 1\]: compares shapes and forgets
-    /// scales. This is the rescaling that the code published with arXiv 2012.03801 computes (and leaves unused).
+    /// Each spectrum shifted and scaled by its own smallest and largest eigenvalue to \[0, 1\]:
+    /// compares shapes and forgets scales. This is the rescaling that the code published with arXiv
+    /// 2012.03801 computes (and leaves unused).
     Unit,
 }
 

@@ -13,7 +13,8 @@ const FLOOR: f64 = 1e-10;
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DensityValuesParameters {
-    /// Standard deviation of the smoothing Gaussian as a share of the range of both spectra; 0.01 by default.
+    /// Standard deviation of the smoothing Gaussian as a share of the range of both spectra; 0.01
+    /// by default.
     pub bandwidth: f64,
     /// Points of the grid, 1024 by default.
     pub points: usize,
@@ -25,12 +26,14 @@ impl Default for DensityValuesParameters {
     }
 }
 
-/// Between the *values* of two densities, not between the measures: both spectra are smoothed on one grid as for
-/// [`kl`](crate::kl), the logarithms of the masses (plus 1e-10) are moved to \[0, 1\] by their smallest and largest, divided by their sum, and
-/// sorted; the distance is the mean |uᵢ − vᵢ| of the sorted values, times the number of points.
+/// Between the *values* of two densities, not between the measures: both spectra are smoothed on
+/// one grid as for [`kl`](crate::kl), the logarithms of the masses (plus 1e-10) are moved to \[0,
+/// 1\] by their smallest and largest, divided by their sum, and sorted; the distance is the mean |uᵢ
+/// − vᵢ| of the sorted values, times the number of points.
 ///
-/// It does not see where on the axis an eigenvalue lies: spectra of mirrored densities have distance 0. It is here so that
-/// the paper's figures can be made again beside those of [`wasserstein`](crate::wasserstein), and for nothing else.
+/// It does not see where on the axis an eigenvalue lies: spectra of mirrored densities have
+/// distance 0. It is here so that the paper's figures can be made again beside those of
+/// [`wasserstein`](crate::wasserstein), and for nothing else.
 ///
 /// ```
 /// use eigenscape_core::{Distance, Spectrum};

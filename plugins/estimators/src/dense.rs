@@ -24,7 +24,8 @@ use crate::{
 pub struct DenseParameters {
     /// How many columns of the identity go into one product, 32 by default.
     pub block: NonZeroUsize,
-    /// The largest P that is accepted, 4096 by default: the matrix takes 8 P² bytes and its eigenvalues P³ time.
+    /// The largest P that is accepted, 4096 by default: the matrix takes 8 P² bytes and its
+    /// eigenvalues P³ time.
     pub max_dimension: usize,
 }
 
@@ -34,13 +35,16 @@ impl Default for DenseParameters {
     }
 }
 
-/// All eigenvalues of the whole P × P matrix: its products with the columns of the identity, in blocks, symmetrised in f64.
+/// All eigenvalues of the whole P × P matrix: its products with the columns of the identity, in
+/// blocks, symmetrised in f64.
 ///
-/// Exact up to rounding, which is measured: a few columns are computed in f64, too, the matrix is compared with its mirror image, and a matrix
-/// that is proved to be positive semidefinite has eigenvalues below zero by rounding alone. An eigenvalue that these do not tell from 0
-/// counts to the mass at zero, and the spectrum's `rounding` says up to which |λ| that is. (Of products in f64 there are no better ones: entries
-/// with independent relative errors ε move eigenvalues by about √P · ε · max|λ|.) A matrix that is less symmetric than √ε relative to its
-/// largest entry is an error.
+/// Exact up to rounding, which is measured: a few columns are computed in f64, too, the matrix is
+/// compared with its mirror image, and a matrix that is proved to be positive semidefinite has
+/// eigenvalues below zero by rounding alone. An eigenvalue that these do not tell from 0 counts to
+/// the mass at zero, and the spectrum's `rounding` says up to which |λ| that is. (Of products in
+/// f64 there are no better ones: entries with independent relative errors ε move eigenvalues by
+/// about √P · ε · max|λ|.) A matrix that is less symmetric than √ε relative to its largest entry is
+/// an error.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Dense {
     parameters: DenseParameters,
@@ -108,14 +112,15 @@ impl ProbeEstimator for Dense {
     }
 }
 
-/// What is held for all of the time: the matrix, which is symmetrised where it is, and the vectors that its eigenvalues and the columns in f64
-/// take.
+/// What is held for all of the time: the matrix, which is symmetrised where it is, and the vectors
+/// that its eigenvalues and the columns in f64 take.
 fn matrix(n: usize) -> Account {
     const VECTORS: usize = 112;
     Account::of("the dense matrix", size([n, n.saturating_add(VECTORS)], size_of::<f64>()))
 }
 
-/// Bytes of so many columns of the identity, `number` bytes a number: themselves, their products and a copy of these.
+/// Bytes of so many columns of the identity, `number` bytes a number: themselves, their products
+/// and a copy of these.
 fn of_block(n: usize, number: usize, columns: usize) -> usize {
     const COPIES: usize = 3;
     size([n, columns, COPIES], number)
@@ -135,7 +140,8 @@ impl Dense {
         ))
     }
 
-    /// How many columns go into one product: as many as are asked for and fit into `allowed` bytes beside the matrix, one at least.
+    /// How many columns go into one product: as many as are asked for and fit into `allowed` bytes
+    /// beside the matrix, one at least.
     fn block(&self, n: usize, number: usize, allowed: usize) -> usize {
         let left = allowed.saturating_sub(matrix(n).total());
         let fit = left / of_block(n, number, 1).max(1);
@@ -168,8 +174,8 @@ impl Dense {
     }
 }
 
-/// ½(A + Aᵀ), lower half, in the memory of A, and ½‖A − Aᵀ‖_F: as far as rounding errors are independent, what it leaves out of A is as
-/// large as what it keeps.
+/// ½(A + Aᵀ), lower half, in the memory of A, and ½‖A − Aᵀ‖_F: as far as rounding errors are
+/// independent, what it leaves out of A is as large as what it keeps.
 fn symmetrised(operator: &dyn CurvatureOperator, mut a: Mat<f64>, epsilon: f64) -> Result<(Mat<f64>, f64)> {
     let n = a.nrows();
     let (mut largest, mut asymmetry, mut squares, mut finite) = (0.0_f64, 0.0_f64, 0.0, true);

@@ -38,7 +38,8 @@ impl Default for HutchinsonParameters {
     }
 }
 
-/// The mean of vᵀHv over random vectors v with E\[v vᵀ\] = I, which has the expectation tr H (Hutchinson 1990), and its standard error.
+/// The mean of vᵀHv over random vectors v with E\[v vᵀ\] = I, which has the expectation tr H
+/// (Hutchinson 1990), and its standard error.
 ///
 /// Each v has the length √P, whatever its distribution: that of Gaussian vectors says nothing about
 /// H. Of as many vectors of signs as dimensions the sum of the diagonal is made instead, which is
@@ -55,7 +56,8 @@ impl Hutchinson {
         Self { parameters }
     }
 
-    /// How many vectors share a product so that all fits into `memory` bytes: one at least. `number` is the bytes of a number.
+    /// How many vectors share a product so that all fits into `memory` bytes: one at least.
+    /// `number` is the bytes of a number.
     fn together(&self, dimension: usize, number: usize, memory: usize) -> usize {
         let left = memory.saturating_sub(self.bytes_of_samples(dimension));
         (left / size([dimension, VECTORS], number).max(1)).clamp(1, self.probes(dimension).min(TOGETHER))
@@ -190,7 +192,8 @@ mod tests {
             let n = scores.len() as f64;
             let (mean, square) =
                 (scores.iter().sum::<f64>() / n, scores.iter().map(|z| z * z).sum::<f64>() / n);
-            // Student's t with 31 degrees of freedom has the variance 31/29; both bounds are four standard errors away.
+            // Student's t with 31 degrees of freedom has the variance 31/29; both bounds are four
+            // standard errors away.
             assert!(mean.abs() < 0.21, "{probe:?}: mean score {mean}");
             assert!((square - 31.0 / 29.0).abs() < 0.32, "{probe:?}: mean square score {square}");
         }

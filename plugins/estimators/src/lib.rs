@@ -9,8 +9,8 @@
 //! | [`hutchinson`] | one product a probe | the trace with its standard error | the trace of anything else |
 //! | [`lanczos`] | `steps` products a probe | the extreme eigenvalues, and the density by quadrature | anything else |
 //!
-//! All are deterministic: bitwise the same spectrum for the same seed on any number of threads. Matrices are decomposed in
-//! f64 whatever the type of the operator.
+//! All are deterministic: bitwise the same spectrum for the same seed on any number of threads.
+//! Matrices are decomposed in f64 whatever the type of the operator.
 
 pub mod class_structure;
 pub mod dense;

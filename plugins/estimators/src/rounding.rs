@@ -11,11 +11,13 @@ const COLUMNS: usize = 8;
 /// What was measured on a few is taken this many times, since others may be worse.
 pub(crate) const SAFETY: f64 = 2.0;
 
-/// About ‖M̃ − M‖_F, at least as large as ‖M̃ − M‖₂, by which eigenvalues move at most (Weyl): for the matrix M̃ with these columns, the products
-/// with unit vectors, against a few columns of M from products in f64. `None` where there are none.
+/// About ‖M̃ − M‖_F, at least as large as ‖M̃ − M‖₂, by which eigenvalues move at most (Weyl): for
+/// the matrix M̃ with these columns, the products with unit vectors, against a few columns of M
+/// from products in f64. `None` where there are none.
 ///
-/// Columns i chosen evenly give P·mean ‖e_i‖² for the errors e_i, and columns chosen with probability ∝ ‖M̃_i‖² give ‖M̃‖²·mean ‖e_i‖²/‖M̃_i‖²:
-/// the larger of the two is taken, since the one misses errors where the matrix is large, the other errors where it is small.
+/// Columns i chosen evenly give P·mean ‖e_i‖² for the errors e_i, and columns chosen with
+/// probability ∝ ‖M̃_i‖² give ‖M̃‖²·mean ‖e_i‖²/‖M̃_i‖²: the larger of the two is taken, since the
+/// one misses errors where the matrix is large, the other errors where it is small.
 pub(crate) fn of_products(
     operator: &dyn CurvatureOperator,
     columns: &Mat<f64>,

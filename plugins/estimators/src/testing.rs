@@ -61,7 +61,8 @@ impl DenseOperator {
         Self::new(Tensor::from_vec(values, (1, n), &Device::Cpu).unwrap().to_dtype(dtype).unwrap(), None)
     }
 
-    /// ΦᵀΦ with R·N random rows: sums of P outer products of o and i numbers, then explicit columns.
+    /// ΦᵀΦ with R·N random rows: sums of P outer products of o and i numbers, then explicit
+    /// columns.
     pub fn with_factor(
         r: usize,
         n: usize,
@@ -91,7 +92,8 @@ impl DenseOperator {
         Self::from_factor(KnownFactor::new(n, r, tensors, dtype), &phi, dtype)
     }
 
-    /// ΦᵀΦ with each of n random rows twice, but for relative errors of a few ε as a backward pass makes them.
+    /// ΦᵀΦ with each of n random rows twice, but for relative errors of a few ε as a backward pass
+    /// makes them.
     pub fn with_repeated_rows(n: usize, columns: usize, seed: u64, dtype: DType) -> Self {
         let (once, noise) = (normal(n, columns, seed), normal(n, columns, seed + 1));
         let epsilon = crate::float::epsilon(dtype).unwrap();

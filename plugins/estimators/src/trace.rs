@@ -17,9 +17,10 @@ use crate::operator::{dimension, not_finite};
 #[serde(deny_unknown_fields)]
 pub struct TraceParameters {}
 
-/// tr H = ‖Φ‖² for an operator H = ΦᵀΦ with a known factor, the sum of the squared norms of its rows: what `gram` computes, without the
-/// products of different rows and without the eigenproblem. A Hessian that has but the trace of
-/// such an operator will do ([`CurvatureOperator::trace_factor`]).
+/// tr H = ‖Φ‖² for an operator H = ΦᵀΦ with a known factor, the sum of the squared norms of its
+/// rows: what `gram` computes, without the products of different rows and without the eigenproblem.
+/// A Hessian that has but the trace of such an operator will do
+/// ([`CurvatureOperator::trace_factor`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trace;
 
@@ -71,7 +72,8 @@ impl ProbeEstimator for Trace {
     }
 }
 
-/// How many samples' rows are held at a time: half of the memory is theirs, the other is for what computes them.
+/// How many samples' rows are held at a time: half of the memory is theirs, the other is for what
+/// computes them.
 fn block(source: &dyn FactorSource, columns: &dyn FactorColumns) -> usize {
     const MOST: usize = 32;
     (source.memory() / 2 / of_a_sample(source, columns).max(1)).clamp(1, MOST)
@@ -123,7 +125,8 @@ fn square(rows: &Rows) -> Result<f64> {
     }
 }
 
-/// Σᵣ ‖Σₚ l\[r, n, p\] ⊗ x\[n, p\]‖², either of the rows themselves or as Σₚₚʼ ⟨l\[p\], l\[pʼ\]⟩⟨x\[p\], x\[pʼ\]⟩.
+/// Σᵣ ‖Σₚ l\[r, n, p\] ⊗ x\[n, p\]‖², either of the rows themselves or as Σₚₚʼ ⟨l\[p\],
+/// l\[pʼ\]⟩⟨x\[p\], x\[pʼ\]⟩.
 fn square_of_sample(left: &Tensor, right: &Tensor, n: usize) -> Result<f64> {
     let (one, other) = (left.narrow(1, n, 1)?, right.narrow(0, n, 1)?);
     let ((_, _, p, o), (_, _, i)) = (one.dims4()?, other.dims3()?);
@@ -156,7 +159,8 @@ mod tests {
 
     #[test]
     fn is_the_sum_of_the_eigenvalues() {
-        // Rows as they are; and as outer products whose norms are cheaper from the rows, or from the products' factors.
+        // Rows as they are; and as outer products whose norms are cheaper from the rows, or from
+        // the products' factors.
         for outer in [None, Some((6, 2, 3)), Some((1, 5, 4)), Some((2, 7, 8))] {
             let operator = DenseOperator::with_factor(3, 5, outer, Some(6), 1, DType::F64);
             let gram = Gram::default().spectrum(&operator, &Context::silent(0)).unwrap();

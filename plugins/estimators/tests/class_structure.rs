@@ -87,7 +87,8 @@ fn mean<'a>(items: impl Iterator<Item = (&'a Mat<f64>, f64)>) -> Option<Weighted
 /// A mean gradient.
 type Labelled = (ClassMean, Mat<f64>);
 
-/// G0, G1, G2, G1+2, G3 by their definitions, P × P, with the means that they are of: of each class δ_c, then each δ_{cc'}.
+/// G0, G1, G2, G1+2, G3 by their definitions, P × P, with the means that they are of: of each class
+/// δ_c, then each δ_{cc'}.
 fn parts(extended: &[Vec<Weighted>], plain: bool) -> ([Mat<f64>; 5], Vec<Labelled>) {
     let p = extended[0][0].0.nrows();
     let [mut g0, mut g1, mut g2, mut g3] = [(); 4].map(|()| Mat::<f64>::zeros(p, p));
@@ -221,7 +222,8 @@ fn what_the_parts_take_counts_to_the_memory() -> Fallible<()> {
         Ok(low)
     };
     let matrices = |rows: usize, columns: usize| size_of::<f64>() * rows * columns;
-    // Rows within classes as columns, their product with the Gram matrix, G3; the means' C² columns and the product with them.
+    // Rows within classes as columns, their product with the Gram matrix, G3; the means' C² columns
+    // and the product with them.
     let beside = 2 * matrices(3 * N, C * N) + matrices(C * N, C * N) + 2 * matrices(3 * N, C * C);
     let more = least("class-structure")? - least("gram")?;
     // A sixteenth of the memory is for what is held for a moment.

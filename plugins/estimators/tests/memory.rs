@@ -137,7 +137,8 @@ impl FactorColumns for Columns {
     }
 }
 
-/// The spectrum within `allowed` bytes, with what was counted while it was computed and what was said before.
+/// The spectrum within `allowed` bytes, with what was counted while it was computed and what was
+/// said before.
 fn measured(
     estimator: &dyn ProbeEstimator,
     operator: &dyn CurvatureOperator,
@@ -227,8 +228,8 @@ fn what_is_held_is_what_was_said() {
     assert_counted("large dense", &Dense::default(), &Diagonal::new(1_100, DType::F64), plenty);
 }
 
-/// Probes one after the other where their bases do not fit together, and the same numbers: nothing but the operator's products could make
-/// a difference, and here each is a row by itself.
+/// Probes one after the other where their bases do not fit together, and the same numbers: nothing
+/// but the operator's products could make a difference, and here each is a row by itself.
 #[test]
 fn what_can_work_in_less_does() {
     let _alone = ALONE.lock();
@@ -242,7 +243,8 @@ fn what_can_work_in_less_does() {
             assert!(said <= of_one.max(allowed) + (1 << 20), "{said} of {allowed}");
         }
     }
-    // A trace takes the same memory whatever the number of its probes, but for a few words for each.
+    // A trace takes the same memory whatever the number of its probes, but for a few words for
+    // each.
     let said = |probes| hutchinson(probes).memory(&[&operator], usize::MAX).unwrap().total();
     assert!(said(1_000_000) - said(1_000) < 50 << 20);
 }

@@ -30,8 +30,8 @@ pub enum Estimator {
     /// The mean of the squared norms of the samples' gradients.
     #[default]
     PerSample,
-    /// N times the squared norm of their mean: labels drawn from the model are independent, so that products between samples vanish in the
-    /// expectation; also where samples see each other.
+    /// N times the squared norm of their mean: labels drawn from the model are independent, so that
+    /// products between samples vanish in the expectation; also where samples see each other.
     OutputSpace,
 }
 
@@ -60,15 +60,16 @@ impl Default for FisherTraceParameters {
     }
 }
 
-/// tr F = (1/N) Σₙ E‖∇ log p(y | xₙ)‖² with labels y drawn from the model's p( · | xₙ), for the block of some parameters; or the empirical Fisher,
-/// (1/N) Σₙ ‖∇ℓₙ‖² with the data's labels.
+/// tr F = (1/N) Σₙ E‖∇ log p(y | xₙ)‖² with labels y drawn from the model's p( · | xₙ), for the
+/// block of some parameters; or the empirical Fisher, (1/N) Σₙ ‖∇ℓₙ‖² with the data's labels.
 ///
 /// The labels count as constants in the derivative, as in the paper: the gradient is the mean of
 /// those of the drawn terms, and leaves out how the distribution of labels changes. (tr F = tr G
 /// there, and the estimators of `hessian-trace` in output space differentiate all of it.)
 ///
-/// Drawn for each of the R rows of labels (samples, or tokens) with weights w of mean 1, the estimate is R ‖∇L̂‖², L̂ the mean loss for labels
-/// of weights √w: of one sample at a time, or of the whole batch.
+/// Drawn for each of the R rows of labels (samples, or tokens) with weights w of mean 1, the
+/// estimate is R ‖∇L̂‖², L̂ the mean loss for labels of weights √w: of one sample at a time, or of
+/// the whole batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FisherTrace {
     parameters: FisherTraceParameters,

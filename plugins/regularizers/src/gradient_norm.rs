@@ -16,8 +16,8 @@ pub struct GradientNormParameters {
     pub groups: Groups,
 }
 
-/// ‖∇L‖², the squared norm of the gradient of the mini-batch's mean loss in some parameters (arXiv 2009.11162, 2202.03599). Its gradient is
-/// 2 H ∇L.
+/// ‖∇L‖², the squared norm of the gradient of the mini-batch's mean loss in some parameters (arXiv
+/// 2009.11162, 2202.03599). Its gradient is 2 H ∇L.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct GradientNorm {
     parameters: GradientNormParameters,

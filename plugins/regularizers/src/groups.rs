@@ -7,8 +7,8 @@ use eigenscape_program::{Network, Variables};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The key `groups`: "full", "layers", "middle", "outer", ... or globs over parameter names; all that are named count together, each parameter
-/// once.
+/// The key `groups`: "full", "layers", "middle", "outer", ... or globs over parameter names; all
+/// that are named count together, each parameter once.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a word such as \"full\" or \"middle\", a glob, or a list of these")]
 pub enum Groups {

@@ -19,11 +19,14 @@ pub enum Estimator {
     /// vᵀHv for a random vector v over the parameters: on any network (Hutchinson 1990).
     #[default]
     Hutchinson,
-    /// (1/N) ‖Σₙ Jₙᵀ Sₙ sₙ‖² for random sₙ over the outputs of each sample, where tr H = tr G is proved.
+    /// (1/N) ‖Σₙ Jₙᵀ Sₙ sₙ‖² for random sₙ over the outputs of each sample, where tr H = tr G is
+    /// proved.
     OutputSpace,
-    /// (1/N) Σₙ ‖Jₙᵀ Sₙ sₙ‖², of which the variance falls with N: the cheapest; where tr H = tr G is proved.
+    /// (1/N) Σₙ ‖Jₙᵀ Sₙ sₙ‖², of which the variance falls with N: the cheapest; where tr H = tr G
+    /// is proved.
     PerSample,
-    /// The mean of the above over all D unit vectors of a sample's D outputs: the trace itself, where tr H = tr G is proved.
+    /// The mean of the above over all D unit vectors of a sample's D outputs: the trace itself,
+    /// where tr H = tr G is proved.
     Exact,
 }
 
@@ -39,7 +42,8 @@ pub struct HessianTraceParameters {
     pub probe: Probe,
     /// How many probes the estimate is the mean of: 10 by default for "hutchinson", otherwise 1.
     pub probes: Option<NonZeroUsize>,
-    /// The share of the parameters that a probe of "hutchinson" is on, drawn anew for each; 1 by default (arXiv 2208.05924).
+    /// The share of the parameters that a probe of "hutchinson" is on, drawn anew for each; 1 by
+    /// default (arXiv 2208.05924).
     pub keep: f64,
     /// How many samples of each mini-batch it is the mean over; all by default.
     pub samples: Option<NonZeroUsize>,
@@ -58,20 +62,23 @@ impl Default for HessianTraceParameters {
     }
 }
 
-/// tr H of the mini-batch's mean loss, for the block of some parameters. The plain trace: neither its absolute value nor a mean over parameters, and
-/// negative where the Hessian's is.
+/// tr H of the mini-batch's mean loss, for the block of some parameters. The plain trace: neither
+/// its absolute value nor a mean over parameters, and negative where the Hessian's is.
 ///
-/// A Hutchinson probe is v = m ∘ s/√keep with random s and a mask m of elements 1 with probability `keep`, otherwise 0, so that
-/// E\[v vᵀ\] = I and E\[vᵀHv\] = tr H: with signs, a mean over the kept parameters of 1/keep times their diagonal, and products between them.
+/// A Hutchinson probe is v = m ∘ s/√keep with random s and a mask m of elements 1 with probability
+/// `keep`, otherwise 0, so that E\[v vᵀ\] = I and E\[vᵀHv\] = tr H: with signs, a mean over the
+/// kept parameters of 1/keep times their diagonal, and products between them.
 ///
-/// A smaller share saves no time. Every layer keeps some elements, and a vector with zeros in it goes through the network like any other. Leaving
-/// out whole tensors would spare a draw the tangents of the layers before the first tensor that it keeps and no more (what comes after moves with it, and
-/// the gradient of vᵀHv goes back to every layer), for a program of its own for each choice. `keep` is the regularizer of arXiv 2208.05924 for comparison, whose
-/// noise is larger: with signs, its variance is that of the whole vector and (1/keep − 1) Σ H_ii². For less time there are `per-sample`, `samples`,
-/// `groups` and fewer `probes`.
+/// A smaller share saves no time. Every layer keeps some elements, and a vector with zeros in it
+/// goes through the network like any other. Leaving out whole tensors would spare a draw the
+/// tangents of the layers before the first tensor that it keeps and no more (what comes after moves
+/// with it, and the gradient of vᵀHv goes back to every layer), for a program of its own for each
+/// choice. `keep` is the regularizer of arXiv 2208.05924 for comparison, whose noise is larger:
+/// with signs, its variance is that of the whole vector and (1/keep − 1) Σ H_ii². For less time
+/// there are `per-sample`, `samples`, `groups` and fewer `probes`.
 ///
-/// The other estimators have the trace of the Gauss-Newton matrix G as their expectation; they are refused where
-/// [`Objective::trace_breaker`] does not prove that it is tr H.
+/// The other estimators have the trace of the Gauss-Newton matrix G as their expectation; they are
+/// refused where [`Objective::trace_breaker`] does not prove that it is tr H.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HessianTrace {
     parameters: HessianTraceParameters,
@@ -174,7 +181,8 @@ fn check_convex(scope: &PenaltyScope) -> Result<()> {
     Err(Error::input("estimator", problem, "use estimator = \"hutchinson\", which works with any loss"))
 }
 
-/// Refuses a group of which the Hessian block is not known to have the trace of the Gauss-Newton block.
+/// Refuses a group of which the Hessian block is not known to have the trace of the Gauss-Newton
+/// block.
 fn check_traces_are_equal(objective: &Objective, group: &Variables) -> Result<()> {
     let Some(breaker) = objective.trace_breaker(group)? else { return Ok(()) };
     let problem = format!(

@@ -28,8 +28,9 @@ impl Default for JacobianParameters {
     }
 }
 
-/// (1/N) Σₙ ‖∂f(xₙ)/∂xₙ‖²_F, estimated by (1/N) Σₙ ‖Jₙᵀ vₙ‖² with a random vₙ over the outputs of each sample, E\[vₙ vₙᵀ\] = I: one backward
-/// pass for all samples. Where samples see each other, J is the derivative of all outputs in all inputs, and the penalty (1/N) ‖J‖²_F.
+/// (1/N) Σₙ ‖∂f(xₙ)/∂xₙ‖²_F, estimated by (1/N) Σₙ ‖Jₙᵀ vₙ‖² with a random vₙ over the outputs of
+/// each sample, E\[vₙ vₙᵀ\] = I: one backward pass for all samples. Where samples see each other, J
+/// is the derivative of all outputs in all inputs, and the penalty (1/N) ‖J‖²_F.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Jacobian {
     parameters: JacobianParameters,

@@ -16,7 +16,8 @@ pub struct L2Parameters {
     pub groups: Groups,
 }
 
-/// ‖θ‖² = Σ θᵢ² over some parameters, without a factor ½: for plain SGD a strength λ is the weight decay 2λ.
+/// ‖θ‖² = Σ θᵢ² over some parameters, without a factor ½: for plain SGD a strength λ is the weight
+/// decay 2λ.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct L2 {
     parameters: L2Parameters,

@@ -1,4 +1,5 @@
-//! Regularizers: penalties that training adds to the loss, each written as a value of the objective's program. No gradient is written here.
+//! Regularizers: penalties that training adds to the loss, each written as a value of the
+//! objective's program. No gradient is written here.
 //!
 //! | name | penalty | draws | derivative behind its gradient |
 //! | --- | --- | --- | --- |

@@ -12,7 +12,8 @@ pub fn draw(probe: Probe, shape: &[usize], generator: &mut dyn Rng) -> Result<Te
     tensor(probe.draw(shape.iter().product(), generator, |x| x as f32), shape)
 }
 
-/// Elements 1/√keep with probability `keep`, otherwise 0: m ∘ v has E\[(m ∘ v)(m ∘ v)ᵀ\] = I where v has.
+/// Elements 1/√keep with probability `keep`, otherwise 0: m ∘ v has E\[(m ∘ v)(m ∘ v)ᵀ\] = I where
+/// v has.
 ///
 /// # Errors
 /// When the tensor cannot be made.
@@ -22,7 +23,8 @@ pub fn mask(keep: f64, shape: &[usize], generator: &mut dyn Rng) -> Result<Tenso
     tensor((0..shape.iter().product()).map(|_| element()).collect(), shape)
 }
 
-/// −log(−log u) with u uniform in (0, 1): argmax_c (z_c + g_c) is c with probability softmax(z)_c (Gumbel 1954).
+/// −log(−log u) with u uniform in (0, 1): argmax_c (z_c + g_c) is c with probability softmax(z)_c
+/// (Gumbel 1954).
 ///
 /// # Errors
 /// When the tensor cannot be made.
@@ -31,7 +33,8 @@ pub fn gumbel(shape: &[usize], generator: &mut dyn Rng) -> Result<Tensor> {
     tensor((0..shape.iter().product()).map(|_| element()).collect(), shape)
 }
 
-/// √D at one of the D elements of each sample \[N, ...\], otherwise 0: over all D of these E\[v vᵀ\] = I, exactly.
+/// √D at one of the D elements of each sample \[N, ...\], otherwise 0: over all D of these E\[v
+/// vᵀ\] = I, exactly.
 ///
 /// # Errors
 /// When the tensor cannot be made.

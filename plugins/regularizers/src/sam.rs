@@ -27,10 +27,12 @@ impl Default for SamParameters {
 /// What a norm is kept away from zero by, as in the published code.
 const TINY: f64 = 1e-12;
 
-/// L(θ + ε) − L(θ) with ε = ρ g/‖g‖, g the mini-batch's gradient in some parameters, and ε held fixed in the derivative: with strength 1 the
-/// objective is L(θ + ε), sharpness-aware minimisation; with strength α it is (1 − α) L(θ) + α L(θ + ε).
+/// L(θ + ε) − L(θ) with ε = ρ g/‖g‖, g the mini-batch's gradient in some parameters, and ε held
+/// fixed in the derivative: with strength 1 the objective is L(θ + ε), sharpness-aware
+/// minimisation; with strength α it is (1 − α) L(θ) + α L(θ + ε).
 ///
-/// It takes one gradient, that at θ + ε: L(θ) and g are those of the training step, which is two gradients in all.
+/// It takes one gradient, that at θ + ε: L(θ) and g are those of the training step, which is two
+/// gradients in all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sam {
     parameters: SamParameters,

@@ -118,7 +118,8 @@ impl Case {
     }
 }
 
-/// The slope of `f` along a direction, by central differences of two steps: a step across a kink is wrong, two seldom are.
+/// The slope of `f` along a direction, by central differences of two steps: a step across a kink is
+/// wrong, two seldom are.
 fn agrees(what: &str, ours: f64, f: impl Fn(f64) -> f64) {
     let error = |step: f64| {
         let slope = (f(step) - f(-step)) / (2.0 * step);
@@ -178,7 +179,8 @@ fn gradients_are_those_of_finite_differences() {
     }
 }
 
-/// The gradient of sharpness-aware minimisation is that at the moved point: the move itself is held fixed.
+/// The gradient of sharpness-aware minimisation is that at the moved point: the move itself is held
+/// fixed.
 #[test]
 fn sam_is_the_loss_at_a_moved_point() {
     const RHO: f64 = 0.2;
@@ -232,7 +234,8 @@ fn values_are_those_of_the_formulas() {
 #[test]
 fn estimates_are_unbiased() {
     let case = case(lenet, Mode::Eval);
-    // For the cross-entropy the Fisher information is the Gauss-Newton matrix, which has the Hessian's trace here.
+    // For the cross-entropy the Fisher information is the Gauss-Newton matrix, which has the
+    // Hessian's trace here.
     let trace = case.trace();
     for (name, keys) in [
         ("hessian-trace", "probes = 2000"),

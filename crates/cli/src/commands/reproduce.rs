@@ -106,9 +106,8 @@ fn all(choices: &Choices) -> Result<Vec<Named>> {
         let of_file = || file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         match cases::read(&file, choices) {
             Ok(found) => {
-                all.extend(found.into_iter().map(|experiment| {
-                    (experiment.name().map_or_else(of_file, str::to_owned), Ok(experiment))
-                }));
+                let named = |one: Experiment| (one.name().map_or_else(of_file, str::to_owned), Ok(one));
+                all.extend(found.into_iter().map(named));
             }
             Err(why) => all.push((of_file(), Err(why))),
         }

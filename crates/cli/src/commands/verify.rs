@@ -104,7 +104,11 @@ impl Model {
     fn of(argument: &str, registry: &Registry) -> Result<Self> {
         let path = Path::new(argument);
         if path.extension().is_none_or(|extension| extension != "toml") {
-            let loss = LossPlan { named: None, defaults: check::default_losses(registry) };
+            let loss = LossPlan {
+                named: None,
+                parameters: toml::Table::new(),
+                defaults: check::default_losses(registry),
+            };
             let (parameters, names) = (toml::Table::new(), Selection::default());
             return Ok(Self { name: argument.to_owned(), parameters, names, loss });
         }

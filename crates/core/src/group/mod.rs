@@ -11,7 +11,8 @@ pub use self::selector::GroupSelector;
 /// Variables analysed together: the rows and columns of one diagonal block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// "full", a parameter's name, a module's name, the glob that selected it, or the name that an experiment gave it.
+    /// "full", a parameter's name, a module's name, the glob that selected it, or the name that an
+    /// experiment gave it.
     pub name: String,
     /// Which variables.
     pub variables: Variables,

@@ -39,7 +39,8 @@ pub enum GroupSelector {
     Activation(String),
 }
 
-/// Braces may be nested as deep as they stand here; the regular expression behind a glob bears no more.
+/// Braces may be nested as deep as they stand here; the regular expression behind a glob bears no
+/// more.
 const LONGEST_GLOB: usize = 256;
 
 /// How an activation is written.

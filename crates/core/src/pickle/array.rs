@@ -38,7 +38,8 @@ pub(super) fn new(document: &mut Document) -> Value {
     Value::Array(document.arrays.len() as u32 - 1)
 }
 
-/// Describes an array by its state (version, shape, element type, whether the first axis is fastest, bytes).
+/// Describes an array by its state (version, shape, element type, whether the first axis is
+/// fastest, bytes).
 pub(super) fn describe(document: &mut Document, index: u32, state: Value) -> Result<(), &'static str> {
     let Value::Tuple(state) = state else { return Err(OTHER) };
     let description = match *state.of(&document.parts) {
@@ -98,7 +99,8 @@ impl ArrayRecord {
 mod tests {
     use super::super::{Array, Known, Limits, Trouble, Value, run};
 
-    /// As `cPickle` of Python 2 writes an array of two rows; `order` is `\x89` for C and `\x88` for Fortran.
+    /// As `cPickle` of Python 2 writes an array of two rows; `order` is `\x89` for C and `\x88` for
+    /// Fortran.
     fn pickle(order: &[u8], tail: &[u8]) -> Vec<u8> {
         let parts: [&[u8]; 5] = [
             b"\x80\x02}q\x01(U\x04dataq\x02cnumpy.core.multiarray\n_reconstruct\nq\x03cnumpy\nndarray\nq\x04K\x00\x85U\x01b\x87Rq\x05",
@@ -156,7 +158,8 @@ mod tests {
         assert_eq!(run(&many, Known::Numpy, LIMITS, &|_| None).map(|_| ()), Err(Trouble::TooMuch));
     }
 
-    /// Written by Python 3 with `generate_arrays.py` beside the files: {b"data": uint8 [2, 3], b"labels": [6, 256]}.
+    /// Written by Python 3 with `generate_arrays.py` beside the files: {b"data": uint8 [2, 3],
+    /// b"labels": [6, 256]}.
     #[test]
     fn every_protocol_is_read() {
         let files: [&[u8]; 4] = [

@@ -54,7 +54,8 @@ impl<'a> Cursor<'a> {
         line
     }
 
-    /// The number in the next `length` bytes, in two's complement, little-endian; the inner `None` beyond 64 bits.
+    /// The number in the next `length` bytes, in two's complement, little-endian; the inner `None`
+    /// beyond 64 bits.
     pub(super) fn integer(&mut self, length: usize) -> Option<Option<i64>> {
         let bytes = self.take(length)?.of(self.bytes);
         let negative = bytes.last().is_some_and(|last| *last >= 0x80);

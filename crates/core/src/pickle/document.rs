@@ -8,7 +8,8 @@ use super::{
 };
 use crate::tensor_file::Stored;
 
-/// Bytes for an entry of a dictionary, with what is needed to search it and to compare it with a network's names.
+/// Bytes for an entry of a dictionary, with what is needed to search it and to compare it with a
+/// network's names.
 const ROW_MEMORY: usize = 256;
 
 /// Everything that a pickle's values consist of.
@@ -89,7 +90,8 @@ impl<'a> Document<'a> {
         self.text(row.key)
     }
 
-    /// The last value of a dictionary under a key; `None` where the value is no dictionary or has no such key.
+    /// The last value of a dictionary under a key; `None` where the value is no dictionary or has
+    /// no such key.
     #[must_use]
     pub fn get(&self, value: Value, key: &str) -> Option<Value> {
         let Value::Dict(dictionary) = value else { return None };

@@ -14,7 +14,8 @@ type Result<T, E = &'static str> = std::result::Result<T, E>;
 /// Whose descriptions are understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// Dictionaries and tensors. What is in lists and bytes is left out: no state dict needs it, so that it costs no memory.
+    /// Dictionaries and tensors. What is in lists and bytes is left out: no state dict needs it, so
+    /// that it costs no memory.
     Torch,
     /// Dictionaries, lists, bytes and arrays.
     Numpy,
@@ -43,7 +44,8 @@ pub struct Limits {
 /// Time is proportional to the pickle's length, but for the sorts at the end.
 ///
 /// # Errors
-/// When the pickle is damaged, or of another kind than `known`, or describes more than the limits allow.
+/// When the pickle is damaged, or of another kind than `known`, or describes more than the limits
+/// allow.
 pub fn run<'a>(
     pickle: &'a [u8],
     known: Known,
@@ -76,8 +78,8 @@ pub fn run<'a>(
     Ok(document)
 }
 
-/// Bytes of a name. Names are looked at as often as they are referred to, so that the time would not be proportional to the
-/// pickle's length if they could be of any length.
+/// Bytes of a name. Names are looked at as often as they are referred to, so that the time would
+/// not be proportional to the pickle's length if they could be of any length.
 const LONGEST_NAME: u32 = 1024;
 /// The end of the pickle where there should be more.
 const END: &str = "it ends too early";
@@ -332,7 +334,8 @@ impl Machine<'_, '_> {
         if self.document.known == Known::Numpy { Value::Bytes(bytes) } else { Value::Opaque }
     }
 
-    /// Adds the keys and values from `start` on to the dictionary below. Those whose keys are no names are of no use.
+    /// Adds the keys and values from `start` on to the dictionary below. Those whose keys are no
+    /// names are of no use.
     fn add(&mut self, start: usize) -> Result<(), &'static str> {
         let target = start.checked_sub(1).and_then(|below| self.stack.get(below));
         let target = *target.ok_or("there is no dictionary to add to")?;

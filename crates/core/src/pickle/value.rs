@@ -15,7 +15,8 @@ pub enum Value {
     Global(u32),
     /// Bytes; for NumPy's only, where texts of old pickles that are not UTF-8 are bytes, too.
     Bytes(Span),
-    /// Bytes that are written as a text of characters below 256, as Python 3 does it for Python 2; for NumPy's only.
+    /// Bytes that are written as a text of characters below 256, as Python 3 does it for Python 2;
+    /// for NumPy's only.
     Latin1(Span),
     /// A list, by its number; for NumPy's only.
     List(u32),
@@ -29,7 +30,8 @@ pub enum Value {
     Storage(u32),
     /// A tensor, by its place in the list of tensors.
     Tensor(u32),
-    /// Something made by a class or function that is not known, by its place in the list of globals.
+    /// Something made by a class or function that is not known, by its place in the list of
+    /// globals.
     Object(u32),
 }
 

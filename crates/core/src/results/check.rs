@@ -20,14 +20,15 @@ const DEVIATIONS: f64 = 20.0;
 const MOST_FREEDOM: f64 = 1e6;
 
 impl Results {
-    /// Checks what their records say of one another: one weight an eigenvalue, weights that sum to 1 or are all
-    /// 1/dimension (the rest is mass at zero; an exact spectrum has no others), eigenvalues from
-    /// the largest, extreme eigenvalues and a trace that are theirs, no run and no record twice, finite
-    /// numbers, spectra of two groups behind every distance, which is not negative, and errors that
-    /// are those of the numbers beside them.
+    /// Checks what their records say of one another: one weight an eigenvalue, weights that sum to
+    /// 1 or are all 1/dimension (the rest is mass at zero; an exact spectrum has no others),
+    /// eigenvalues from the largest, extreme eigenvalues and a trace that are theirs, no run and no
+    /// record twice, finite numbers, spectra of two groups behind every distance, which is not
+    /// negative, and errors that are those of the numbers beside them.
     ///
     /// # Errors
-    /// The place of the first that does not fit, as in `runs[0].probes[3].weights`, and what is wrong.
+    /// The place of the first that does not fit, as in `runs[0].probes[3].weights`, and what is
+    /// wrong.
     pub fn check(&self) -> Result<(), Misfit> {
         let mut names = BTreeSet::new();
         for (index, run) in self.runs.iter().enumerate() {

@@ -10,14 +10,16 @@ use safetensors::Dtype;
 pub struct Stored<'a> {
     dtype: Dtype,
     shape: &'a [usize],
-    /// Steps in elements along each axis; `None` where the elements lie one after the other, the last axis fastest.
+    /// Steps in elements along each axis; `None` where the elements lie one after the other, the
+    /// last axis fastest.
     strides: Option<&'a [usize]>,
     /// From the first element on.
     bytes: &'a [u8],
 }
 
 impl<'a> Stored<'a> {
-    /// A tensor whose elements are all of `bytes` in their order; `None` where their number is another.
+    /// A tensor whose elements are all of `bytes` in their order; `None` where their number is
+    /// another.
     #[must_use]
     pub fn contiguous(dtype: Dtype, shape: &'a [usize], bytes: &'a [u8]) -> Option<Self> {
         let stored = Self { dtype, shape, strides: None, bytes };
@@ -25,8 +27,8 @@ impl<'a> Stored<'a> {
         (Some(bits) == bytes.len().checked_mul(8)).then_some(stored)
     }
 
-    /// A tensor whose element at index (i, j, ...) is the (i·s₀ + j·s₁ + ...)-th of `bytes`, s being the strides; `None`
-    /// where an element lies outside.
+    /// A tensor whose element at index (i, j, ...) is the (i·s₀ + j·s₁ + ...)-th of `bytes`, s
+    /// being the strides; `None` where an element lies outside.
     #[must_use]
     pub fn strided(dtype: Dtype, shape: &'a [usize], strides: &'a [usize], bytes: &'a [u8]) -> Option<Self> {
         let stored = Self { dtype, shape, strides: Some(strides), bytes };
@@ -71,7 +73,8 @@ impl<'a> Stored<'a> {
         self.shape
     }
 
-    /// The elements, little-endian, the last axis fastest. They are copied only where they do not lie so already.
+    /// The elements, little-endian, the last axis fastest. They are copied only where they do not
+    /// lie so already.
     #[must_use]
     pub fn elements(&self) -> Cow<'a, [u8]> {
         let count: usize = self.shape.iter().product();

@@ -89,7 +89,8 @@ impl<'a> Header<'a> {
         Some(header)
     }
 
-    /// Replaces what does not fit into 32 bits by the numbers of the 64-bit extra field, which stand there in this order.
+    /// Replaces what does not fit into 32 bits by the numbers of the 64-bit extra field, which
+    /// stand there in this order.
     fn widen(&mut self, mut extra: &[u8]) -> Option<()> {
         while extra.len() >= 4 {
             let (id, length) = (u16_at(extra, 0)?, usize::from(u16_at(extra, 2)?));

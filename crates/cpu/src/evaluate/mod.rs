@@ -1,8 +1,8 @@
 //! A kernel for each step of a plan.
 
 mod convolution;
-mod dot;
 mod function;
+mod matmul;
 mod rows;
 mod views;
 mod windows;
@@ -83,7 +83,7 @@ fn evaluate_operation(
         Operation::Detach(_) => Ok(args[0].tensor.clone()),
         Operation::Differences(_) => rows::differences(args),
         Operation::DifferencesTranspose(_) => rows::differences_transpose(args),
-        Operation::Dot(dot) => dot::evaluate(dot, &args[0], &args[1]),
+        Operation::MatMul(axes) => matmul::evaluate(axes, &args[0], &args[1]),
         Operation::Fill(fill) => views::fill(fill, dtype, &Device::Cpu),
         Operation::Function(function) => function::evaluate(*function, args[0].tensor),
         Operation::Gather(_) => rows::gather(args),

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use super::{Element, dispatch, recycle::buffer, with_slice};
 use crate::Result;
 
-/// `out`\[b, r, j\] = `x`\[b, r, `index`\[b, r, j\]\] for `x` \[B, R, I\] and `index` \[B, R, J\], where either B may be 1 (repeated).
+/// `out`\[b, r, j\] = `x`\[b, r, `index`\[b, r, j\]\] for `x` \[B, R, I\] and `index` \[B, R, J\],
+/// where either B may be 1 (repeated).
 pub(crate) fn gather(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     let (batch, rows, size, picks) = sizes(x, index)?;
     dispatch!(x, T => {
@@ -24,7 +25,8 @@ pub(crate) fn gather(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// The transpose of [`gather`]: `out`\[b, r, i\] = Σ_{j: index\[b, r, j\] = i} `x`\[b, r, j\], with I = `size`.
+/// The transpose of [`gather`]: `out`\[b, r, i\] = Σ_{j: index\[b, r, j\] = i} `x`\[b, r, j\], with
+/// I = `size`.
 pub(crate) fn scatter_add(x: &Tensor, index: &Tensor, size: usize) -> Result<Tensor> {
     let (batch, rows, _, picks) = sizes(x, index)?;
     dispatch!(x, T => {

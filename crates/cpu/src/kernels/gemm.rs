@@ -10,7 +10,7 @@ use super::{
     Element, cpu_slice, dispatch,
     panel::DEPTH,
     recycle::{buffer, give_back},
-    row_products::{self, Rows, row_products},
+    row_products::{self, RowSlices, row_products},
 };
 use crate::Result;
 
@@ -45,9 +45,11 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// `out` = `lhs` · `rhs`, or `out` += `lhs` · `rhs` when `accumulate`; `out` is dense and row-major.
+/// `out` = `lhs` · `rhs`, or `out` += `lhs` · `rhs` when `accumulate`; `out` is dense and
+/// row-major.
 ///
-/// The order of summation depends on the shapes only, whether or not `parallel` splits the work over threads.
+/// The order of summation depends on the shapes only, whether or not `parallel` splits the work
+/// over threads.
 pub(super) fn gemm<T: Element>(
     out: &mut [T],
     lhs: Matrix<'_, T>,
@@ -70,8 +72,9 @@ pub(super) fn gemm<T: Element>(
     assert!(lhs.last() < lhs.data.len() && rhs.last() < rhs.data.len(), "operand out of bounds");
     let parallelism = if parallel { Parallelism::Rayon(0) } else { Parallelism::None };
     let stride = |axis: Axis| axis.stride as isize;
-    // SAFETY: `out` holds m·n elements and is borrowed mutably, so it overlaps neither operand; the asserts above bound the
-    // last element that the strides of each operand reach, and all strides are non-negative.
+    // SAFETY: `out` holds m·n elements and is borrowed mutably, so it overlaps neither operand; the
+    // asserts above bound the last element that the strides of each operand reach, and all strides
+    // are non-negative.
     unsafe {
         gemm::gemm(
             m,
@@ -97,8 +100,8 @@ pub(super) fn gemm<T: Element>(
     }
 }
 
-/// The product of a vector with a matrix over many terms, in two levels: `gemm` adds up vector products in one running
-/// sum, and those of matrices in blocks.
+/// The product of a vector with a matrix over many terms, in two levels: `gemm` adds up vector
+/// products in one running sum, and those of matrices in blocks.
 fn long_vector_product<T: Element>(
     out: &mut [T],
     lhs: Matrix<'_, T>,
@@ -126,7 +129,8 @@ fn long_vector_product<T: Element>(
     give_back(part);
 }
 
-/// The strided view of one operand of a batch of products: batch axes, then one axis for rows and one for columns.
+/// The strided view of one operand of a batch of products: batch axes, then one axis for rows and
+/// one for columns.
 #[derive(Debug)]
 pub(crate) struct View<'a> {
     pub tensor: &'a Tensor,
@@ -135,7 +139,8 @@ pub(crate) struct View<'a> {
     pub columns: Axis,
 }
 
-/// `lhs`\[b\] · `rhs`\[b\] for every index b of the batch `sizes`, as a dense tensor \[Π sizes, m, n\].
+/// `lhs`\[b\] · `rhs`\[b\] for every index b of the batch `sizes`, as a dense tensor \[Π sizes, m,
+/// n\].
 pub(crate) fn matmul(sizes: &[usize], lhs: &View, rhs: &View) -> Result<Tensor> {
     let (count, m, n) = (sizes.iter().product::<usize>(), lhs.rows.size, rhs.columns.size);
     dispatch!(lhs.tensor, T => {
@@ -149,7 +154,7 @@ pub(crate) fn matmul(sizes: &[usize], lhs: &View, rhs: &View) -> Result<Tensor> 
             let right = &right[offset(index, sizes, &rhs.batch)..];
             let left = Matrix { data: left, rows: lhs.rows, columns: lhs.columns };
             let right = Matrix { data: right, rows: rhs.rows, columns: rhs.columns };
-            let (a, b) = (Rows::of(&left), Rows::of(&right.t()));
+            let (a, b) = (RowSlices::of(&left), RowSlices::of(&right.t()));
             match (a, b) {
                 (Some(a), Some(b)) if parallel && row_products::applies(m, n, left.columns.size) => {
                     row_products(left.columns.size, a, b, out);

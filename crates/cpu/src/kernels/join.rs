@@ -13,8 +13,8 @@ use crate::{Error, Result};
 /// Numbers of a task.
 const CHUNK: usize = 1 << 16;
 
-/// \[K, Σ n\]: Σ factor · vectors over terms whose vectors are in parts of K·n numbers, or of n numbers that all K rows have alike. The sum is
-/// taken in f64 and rounded once to `dtype`.
+/// \[K, Σ n\]: Σ factor · vectors over terms whose vectors are in parts of K·n numbers, or of n
+/// numbers that all K rows have alike. The sum is taken in f64 and rounded once to `dtype`.
 pub(crate) fn join(terms: &[(f64, Vec<Tensor>)], lens: &[usize], k: usize, dtype: DType) -> Result<Tensor> {
     let Some(first) = terms.first().and_then(|(_, parts)| parts.first()) else {
         return Err(Error::shape("join", "needs at least one part"));
@@ -73,7 +73,8 @@ impl Numbers<'_> {
         }
     }
 
-    /// Calls `f` with each element of `out` and the number for it, that of the first being at `start`.
+    /// Calls `f` with each element of `out` and the number for it, that of the first being at
+    /// `start`.
     fn for_each<T>(self, start: usize, out: &mut [T], f: impl Fn(&mut T, f64)) {
         match self {
             Self::F32(x) => out.iter_mut().zip(&x[start..]).for_each(|(out, &x)| f(out, f64::from(x))),

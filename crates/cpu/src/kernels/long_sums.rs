@@ -1,12 +1,13 @@
-//! Sums of more than 10⁵ terms in f32 are as accurate as those of a few hundred: they are made in two levels.
+//! Sums of more than 10⁵ terms in f32 are as accurate as those of a few hundred: they are made in
+//! two levels.
 
 use candle_core::{DType, Device, Tensor};
 
 use super::{Axis, Geometry, View, conv2d_weight_transpose, matmul, put_rows};
 use crate::Result;
 
-/// Of positive terms, so that every partial sum is rounded at the size of the result. One running sum
-/// of 10⁵ terms is off by 1e-5 and more.
+/// Of positive terms, so that every partial sum is rounded at the size of the result. One running
+/// sum of 10⁵ terms is off by 1e-5 and more.
 const BOUND: f64 = 2e-6;
 
 fn random(dims: &[usize]) -> Result<Tensor> {
@@ -54,8 +55,8 @@ fn matrix_products() -> Result<()> {
 
 #[test]
 fn weights_of_convolutions() -> Result<()> {
-    // Samples, channels, side, output channels, kernel, groups: many samples of few positions and few
-    // samples of many, by each way to the weights' cotangent.
+    // Samples, channels, side, output channels, kernel, groups: many samples of few positions and
+    // few samples of many, by each way to the weights' cotangent.
     for (samples, channels, side, outputs, kernel, groups) in [
         (30_000, 2, 2, 3, 1, 1),
         (30_000, 2, 2, 40, 1, 1),

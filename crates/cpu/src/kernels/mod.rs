@@ -1,7 +1,7 @@
 //! CPU kernels behind one small interface: plain functions from tensors to tensors.
 //!
-//! `unsafe` lives only in [`gemm`]. Reductions run in an order that depends on shapes alone, so that results are
-//! bitwise the same for any number of threads.
+//! `unsafe` lives only in [`gemm`]. Reductions run in an order that depends on shapes alone, so
+//! that results are bitwise the same for any number of threads.
 
 mod binary;
 mod conv;
@@ -104,7 +104,8 @@ macro_rules! dispatch {
 }
 pub(crate) use dispatch;
 
-/// Calls `f` with the elements of `tensor` in row-major order; copies only where its layout differs.
+/// Calls `f` with the elements of `tensor` in row-major order; copies only where its layout
+/// differs.
 pub(crate) fn with_slice<T: WithDType, R>(tensor: &Tensor, f: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();

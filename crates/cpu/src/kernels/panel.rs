@@ -1,8 +1,10 @@
-//! Matrix products whose right side is kept in panels: as many columns as a few vectors have, one row after the other.
+//! Matrix products whose right side is kept in panels: as many columns as a few vectors have, one
+//! row after the other.
 //!
-//! A tile of the result stays in registers while the inner index runs. Each entry is summed in two levels, whatever the
-//! tile, so that results do not depend on how the work is shared out: one running sum for each [`DEPTH`] of the inner
-//! index, added up in order. The rounding error then grows with the number of these sums and not of all terms.
+//! A tile of the result stays in registers while the inner index runs. Each entry is summed in two
+//! levels, whatever the tile, so that results do not depend on how the work is shared out: one
+//! running sum for each [`DEPTH`] of the inner index, added up in order. The rounding error then
+//! grows with the number of these sums and not of all terms.
 
 use std::{array::from_fn, marker::PhantomData};
 

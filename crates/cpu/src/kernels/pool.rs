@@ -1,4 +1,5 @@
-//! Windows over images: the argmax of max pooling, the sums of average pooling, and their transpose.
+//! Windows over images: the argmax of max pooling, the sums of average pooling, and their
+//! transpose.
 
 mod argmax;
 
@@ -46,7 +47,8 @@ pub(crate) fn sum_pool(x: &Tensor, geometry: &PoolGeometry, dims: &[usize]) -> R
     planes(x, (geometry.plane(), geometry.out_plane()), dims, &Sums(geometry))
 }
 
-/// The transpose of [`sum_pool`]: each element of `x` \[..., oH·oW\] added to all positions of its window.
+/// The transpose of [`sum_pool`]: each element of `x` \[..., oH·oW\] added to all positions of its
+/// window.
 pub(crate) fn sum_pool_transpose(x: &Tensor, geometry: &PoolGeometry, dims: &[usize]) -> Result<Tensor> {
     planes(x, (geometry.out_plane(), geometry.plane()), dims, &Spread(geometry))
 }

@@ -1,8 +1,9 @@
-//! Results in the memory of results that are dead: fresh memory costs more to get from the system, and to clear, than most operations
-//! on it.
+//! Results in the memory of results that are dead: fresh memory costs more to get from the system,
+//! and to clear, than most operations on it.
 //!
-//! A thread keeps what [`recycle`] and [`give_back`] bring until [`release`]. What is held, dead or alive, stays within what is alive
-//! at most and an eighth: a buffer is not used for less than that, and before new memory is asked for as much is freed.
+//! A thread keeps what [`recycle`] and [`give_back`] bring until [`release`]. What is held, dead or
+//! alive, stays within what is alive at most and an eighth: a buffer is not used for less than
+//! that, and before new memory is asked for as much is freed.
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
 
@@ -36,7 +37,8 @@ pub(super) fn buffer<T: Element>(len: usize) -> Vec<T> {
     })
 }
 
-/// Frees at least so many bytes of what this thread keeps, or all of it, before as much is taken elsewhere.
+/// Frees at least so many bytes of what this thread keeps, or all of it, before as much is taken
+/// elsewhere.
 pub(crate) fn make_room(bytes: usize) {
     let mut left = bytes;
     f64::recycled().with_borrow_mut(|kept| free_largest(kept, &mut left));
@@ -65,7 +67,8 @@ pub(super) fn give_back<T: Element>(buffer: Vec<T>) {
     }
 }
 
-/// Keeps the memory of a tensor for another use. No other tensor may share it: it would be left without its numbers.
+/// Keeps the memory of a tensor for another use. No other tensor may share it: it would be left
+/// without its numbers.
 pub(crate) fn recycle(tensor: &Tensor) {
     struct Take;
     impl InplaceOp1 for Take {
@@ -86,7 +89,8 @@ pub(crate) fn recycle(tensor: &Tensor) {
     drop(tensor.inplace_op1(&Take));
 }
 
-/// The `results`, those copied that share their memory with each other or with `others`: all may be [recycled](recycle) then.
+/// The `results`, those copied that share their memory with each other or with `others`: all may be
+/// [recycled](recycle) then.
 pub(crate) fn owned(results: Vec<Tensor>, others: &[Tensor]) -> candle_core::Result<Vec<Tensor>> {
     let addresses: Vec<Option<usize>> = results.iter().chain(others).map(address).collect();
     let alone = |own: &Option<usize>| addresses.iter().filter(|address| *address == own).count() == 1;
@@ -100,7 +104,8 @@ pub(crate) fn release() {
     f64::recycled().take();
 }
 
-/// Where a tensor's memory begins, the same for all its views; `None` where it is not to be recycled.
+/// Where a tensor's memory begins, the same for all its views; `None` where it is not to be
+/// recycled.
 pub(crate) fn address(tensor: &Tensor) -> Option<usize> {
     let (storage, _) = tensor.storage_and_layout();
     match &*storage {

@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use super::{Element, dispatch, recycle::buffer, with_slice};
 use crate::{Error, Result};
 
-/// For each row of `x` \[B, R, C\] the position of its first element that is at most `slack` below the largest.
+/// For each row of `x` \[B, R, C\] the position of its first element that is at most `slack` below
+/// the largest.
 pub(crate) fn argmax(x: &Tensor, slack: f64) -> Result<Vec<u32>> {
     let size = x.dims3()?.2.max(1);
     dispatch!(x, T => with_slice::<T, _>(x, |x| {
@@ -20,12 +21,14 @@ fn first_of_largest<T: Element>(row: &[T], slack: f64) -> u32 {
     row.iter().position(|x| *x >= bound).unwrap_or(0) as u32
 }
 
-/// x − x\[m\] for each row x of `x` \[B, R, C\] with m from `index` \[B, R\], where either B may be 1 (repeated). Exactly 0 at m.
+/// x − x\[m\] for each row x of `x` \[B, R, C\] with m from `index` \[B, R\], where either B may be
+/// 1 (repeated). Exactly 0 at m.
 pub(crate) fn differences(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     by_row(x, index, &Difference)
 }
 
-/// The transpose of [`differences`]: each row c without its m-th element, and there −Σ of the others, summed in f64.
+/// The transpose of [`differences`]: each row c without its m-th element, and there −Σ of the
+/// others, summed in f64.
 pub(crate) fn differences_transpose(c: &Tensor, index: &Tensor) -> Result<Tensor> {
     by_row(c, index, &Transpose)
 }

@@ -1,7 +1,7 @@
 //! Products of the rows of one matrix with those of another: A Bᵀ, as a linear layer has it.
 //!
-//! Where one of them has few rows, the other is used so seldom that a copy in the order of a general product costs more than the
-//! product. Here it is read where it lies.
+//! Where one of them has few rows, the other is used so seldom that a copy in the order of a
+//! general product costs more than the product. Here it is read where it lies.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -16,13 +16,13 @@ use super::{
 
 /// Rows of `k` numbers, `stride` apart.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rows<'a, T> {
+pub(super) struct RowSlices<'a, T> {
     pub data: &'a [T],
     pub count: usize,
     pub stride: usize,
 }
 
-impl<'a, T> Rows<'a, T> {
+impl<'a, T> RowSlices<'a, T> {
     /// Those of a matrix, where each lies in order.
     pub fn of(matrix: &Matrix<'a, T>) -> Option<Self> {
         let Matrix { data, rows, columns } = matrix;
@@ -40,7 +40,7 @@ pub(super) fn applies(m: usize, n: usize, k: usize) -> bool {
 }
 
 /// `out`\[i, j\] = Σ_k `a`\[i, k\] `b`\[j, k\].
-pub(super) fn row_products<T: Element>(k: usize, a: Rows<'_, T>, b: Rows<'_, T>, out: &mut [T]) {
+pub(super) fn row_products<T: Element>(k: usize, a: RowSlices<'_, T>, b: RowSlices<'_, T>, out: &mut [T]) {
     let (few, many) = if a.count < b.count { (a, b) } else { (b, a) };
     let arch = Arch::new();
     let width = panel::widest::<T>(arch);
@@ -53,7 +53,7 @@ pub(super) fn row_products<T: Element>(k: usize, a: Rows<'_, T>, b: Rows<'_, T>,
     let step = panels * width;
     let mut products = buffer(many.count * step);
     products.par_chunks_mut(ROWS * step).enumerate().for_each(|(i, out)| {
-        let rows = Rows { data: &many.data[i * ROWS * many.stride..], count: out.len() / step, ..many };
+        let rows = RowSlices { data: &many.data[i * ROWS * many.stride..], count: out.len() / step, ..many };
         multiply(arch, k, rows, &packed, width, out);
     });
     if a.count < b.count {
@@ -77,7 +77,7 @@ pub(super) fn row_products<T: Element>(k: usize, a: Rows<'_, T>, b: Rows<'_, T>,
 /// A panel of some of the few rows, side by side.
 struct Pack<'a, T> {
     k: usize,
-    few: Rows<'a, T>,
+    few: RowSlices<'a, T>,
     first: usize,
     width: usize,
     to: &'a mut [T],
@@ -98,7 +98,14 @@ impl<T: Element> WithSimd for Pack<'_, T> {
 }
 
 /// Some of the many rows with all panels: \[row, panel, width\].
-fn multiply<T: Element>(arch: Arch, k: usize, rows: Rows<'_, T>, packed: &[T], width: usize, out: &mut [T]) {
+fn multiply<T: Element>(
+    arch: Arch,
+    k: usize,
+    rows: RowSlices<'_, T>,
+    packed: &[T],
+    width: usize,
+    out: &mut [T],
+) {
     let step = packed.len() / k;
     for start in (0..k).step_by(DEPTH) {
         let depth = DEPTH.min(k - start);
@@ -125,8 +132,8 @@ mod tests {
             let b: Vec<f64> = (0..n * b_stride).map(|i| (0.7 * i as f64).cos()).collect();
             let mut out = vec![f64::NAN; m * n];
             let (rows_a, rows_b) = (
-                Rows { data: &a, count: m, stride: a_stride },
-                Rows { data: &b, count: n, stride: b_stride },
+                RowSlices { data: &a, count: m, stride: a_stride },
+                RowSlices { data: &b, count: n, stride: b_stride },
             );
             row_products(k, rows_a, rows_b, &mut out);
             for (i, row) in out.chunks(n).enumerate() {

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{Error, Result};
 
-/// `out`\[b, i, :\] = `table`\[b, `index`\[b, i\], :\] for a table \[B, V, D\] and an index \[B, I\], where either B may be 1
-/// (repeated).
+/// `out`\[b, i, :\] = `table`\[b, `index`\[b, i\], :\] for a table \[B, V, D\] and an index \[B,
+/// I\], where either B may be 1 (repeated).
 pub(crate) fn take_rows(table: &Tensor, index: &Tensor) -> Result<Tensor> {
     let (tables, rows, width) = table.dims3()?;
     let (indices, picks) = index.dims2()?;
@@ -33,8 +33,8 @@ pub(crate) fn take_rows(table: &Tensor, index: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// The transpose of [`take_rows`]: `out`\[b, v, :\] = Σ_{i: index\[b, i\] = v} `x`\[b, i, :\], with V = `rows`. The sums are
-/// taken in f64 and rounded once: a row may be named by every pick.
+/// The transpose of [`take_rows`]: `out`\[b, v, :\] = Σ_{i: index\[b, i\] = v} `x`\[b, i, :\], with
+/// V = `rows`. The sums are taken in f64 and rounded once: a row may be named by every pick.
 pub(crate) fn put_rows(x: &Tensor, index: &Tensor, rows: usize) -> Result<Tensor> {
     let (sources, picks, width) = x.dims3()?;
     let indices = index.dims2()?.0;

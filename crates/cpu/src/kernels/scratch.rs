@@ -1,4 +1,5 @@
-//! Buffers that a thread keeps from one kernel to the next: fresh memory costs more to get from the system than to compute on.
+//! Buffers that a thread keeps from one kernel to the next: fresh memory costs more to get from the
+//! system than to compute on.
 
 use super::Element;
 

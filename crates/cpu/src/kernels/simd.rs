@@ -1,4 +1,5 @@
-//! Vectors of the machine, whatever it has: AVX-512, AVX2 or plain loops, chosen when the program runs.
+//! Vectors of the machine, whatever it has: AVX-512, AVX2 or plain loops, chosen when the program
+//! runs.
 
 use pulp::{Simd, bytemuck::Pod};
 

@@ -42,7 +42,8 @@ impl<T: Lanes> WithSimd for Transposes<'_, T> {
     }
 }
 
-/// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, rows `from_stride` and `to_stride` apart. As [`transpose_with`].
+/// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, rows `from_stride` and `to_stride` apart.
+/// As [`transpose_with`].
 #[inline(always)]
 pub(super) fn transpose<T: Lanes, S: Simd>(
     simd: S,
@@ -63,8 +64,8 @@ pub(super) fn transpose<T: Lanes, S: Simd>(
     );
 }
 
-/// Calls `put(i, j, column)` with parts of the columns of a matrix of `rows` × `columns`: those of column j from row i on. Row i of
-/// `from` starts at `start(i)`.
+/// Calls `put(i, j, column)` with parts of the columns of a matrix of `rows` × `columns`: those of
+/// column j from row i on. Row i of `from` starts at `start(i)`.
 ///
 /// Always inlined, so that it is compiled for the instructions of the kernel that it is part of.
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use eigenscape_program::{
     ElementwiseFunction as Function, Operation, Primitive,
-    operations::{Conv2d, ConvArgument, ConvSettings, Dot, PoolWindows},
+    operations::{Conv2d, ConvArgument, ConvSettings, MatMul, PoolWindows},
 };
 use eigenscape_runtime::{Array, Definitions, Error};
 
@@ -76,7 +76,7 @@ pub(super) fn evaluate(
                 out[index(&position, &dims)] += x;
             }
         }
-        Operation::Dot(dot) => product(dot, args, out)?,
+        Operation::MatMul(dot) => product(dot, args, out)?,
         Operation::Conv2d(convolution) => convolve(convolution, args, out),
         Operation::Argmax(argmax) => {
             let size = args[0].dims.last().copied().unwrap_or(1);
@@ -196,7 +196,7 @@ fn apply(function: Function, x: f64) -> f64 {
 }
 
 /// out\[b, i, j\] = Σ_k lhs\[b, i, k\] rhs\[b, j, k\].
-fn product(dot: &Dot, args: &[Array], out: &mut [f64]) -> Result<()> {
+fn product(dot: &MatMul, args: &[Array], out: &mut [f64]) -> Result<()> {
     let [lhs, rhs] = [args[0], args[1]];
     let free = [dot.free(0, lhs.dims.len()), dot.free(1, rhs.dims.len())];
     let contracted: Vec<usize> = dot.contract.iter().map(|[l, _]| lhs.dims[*l]).collect();
@@ -266,7 +266,8 @@ fn windows(windows: &PoolWindows) -> impl Iterator<Item = impl Iterator<Item = u
     })
 }
 
-/// The position in its plane of the first largest element of each window; NaN counts as the largest.
+/// The position in its plane of the first largest element of each window; NaN counts as the
+/// largest.
 fn largest_of_windows(pool: &PoolWindows, x: &[f64], out: &mut [f64]) {
     let plane = pool.image[2] * pool.image[3];
     for (elements, out) in windows(pool).zip(out) {

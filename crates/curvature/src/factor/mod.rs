@@ -1,8 +1,9 @@
-//! Exact factors of a Gauss-Newton matrix: the per-sample rows whose Gram matrix has its non-zero spectrum.
+//! Exact factors of a Gauss-Newton matrix: the per-sample rows whose Gram matrix has its non-zero
+//! spectrum.
 
-mod plan;
 mod pull_back;
 mod push_forward;
+mod row_values;
 mod rows;
 
 use candle_core::Tensor;
@@ -14,10 +15,11 @@ pub(crate) use self::{pull_back::PullBack, push_forward::PushForward};
 use crate::{objective::Objective, point::Point};
 
 impl Objective {
-    /// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of `group`: its rows are Sₙᵀ Jₙ for each sample n.
+    /// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of `group`: its rows are Sₙᵀ Jₙ for each sample
+    /// n.
     ///
-    /// R backward passes (the columns of Sₙ) serve all variables at once. The columns of an activation are ordered by element,
-    /// then sample.
+    /// R backward passes (the columns of Sₙ) serve all variables at once. The columns of an
+    /// activation are ordered by element, then sample.
     ///
     /// # Errors
     /// When the program cannot be built or evaluated at the point.
@@ -26,7 +28,8 @@ impl Objective {
         self.pull_back_samples(point, &group.into(), &cotangents)
     }
 
-    /// The rows of the Jacobian of the outputs in `group`, for all samples at once: row c·N + n is ∂f_c(xₙ)/∂θ.
+    /// The rows of the Jacobian of the outputs in `group`, for all samples at once: row c·N + n is
+    /// ∂f_c(xₙ)/∂θ.
     ///
     /// # Errors
     /// When the program cannot be built or evaluated at the point.
@@ -36,7 +39,8 @@ impl Objective {
         self.pull_back_samples(point, &group.into(), &identity.repeat((point.samples(), 1, 1))?)
     }
 
-    /// Jₙᵀ u for each column u of `cotangents`\[n\] \[N, D, R\] (D outputs a sample) and each sample n.
+    /// Jₙᵀ u for each column u of `cotangents`\[n\] \[N, D, R\] (D outputs a sample) and each
+    /// sample n.
     fn pull_back_samples(&self, point: &Point, group: &Variables, cotangents: &Tensor) -> Result<Factor> {
         let (samples, _, columns) = cotangents.dims3()?;
         let pull_back = PullBack::new(&self.network, group, columns)?;

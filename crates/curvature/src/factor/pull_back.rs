@@ -9,15 +9,15 @@ use eigenscape_program::{
 use eigenscape_runtime::{Error, Executable, Fusion, Input, Result, Signature, split};
 
 use super::{
-    plan::Plan,
+    row_values::RowValues,
     rows::{Assembly, Factor, Form, RowSize},
 };
 use crate::{point::Point, residuals::evaluate_residuals};
 
 /// Jₙᵀ u for given cotangents u of each sample's outputs.
 ///
-/// The program is that of *one* sample; the samples are the extra leading axis, so that cotangents of parameters come
-/// out per sample.
+/// The program is that of *one* sample; the samples are the extra leading axis, so that cotangents
+/// of parameters come out per sample.
 pub(crate) struct PullBack {
     /// From parameters, buffers, one input and its masks to the residuals.
     prefix: Executable,
@@ -50,10 +50,10 @@ impl PullBack {
         let pulled = pull_back(&mut graph, outputs, cotangent, &values)?;
         let depends = graph.dependents(&[cotangent]);
         let plan = |graph: &mut Graph, value| match group {
-            Variables::Parameters(_) => Plan::cheapest(graph, value, &depends, columns),
-            Variables::Activation(_) => Ok(Plan::Activation(value)),
+            Variables::Parameters(_) => RowValues::cheapest(graph, value, &depends, columns),
+            Variables::Activation(_) => Ok(RowValues::Activation(value)),
         };
-        let plans: Vec<Plan> = pulled
+        let plans: Vec<RowValues> = pulled
             .into_iter()
             .map(|value| plan(&mut graph, value))
             .collect::<eigenscape_program::Result<_>>()?;
@@ -87,7 +87,8 @@ impl PullBack {
         self.linear.flops().saturating_mul(self.columns).saturating_add(self.prefix.flops())
     }
 
-    /// Bytes held at most while `samples` samples are evaluated in numbers of a type, beside the rows.
+    /// Bytes held at most while `samples` samples are evaluated in numbers of a type, beside the
+    /// rows.
     pub fn evaluating(&self, samples: usize, fusion: Fusion, dtype: DType) -> usize {
         let led: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
         let signature = |led: &[bool], compute| Signature {
@@ -110,8 +111,8 @@ impl PullBack {
         self.forms.iter().map(new).collect()
     }
 
-    /// Computes the rows of the samples of `point`, the first of which is the `start`-th of `rows`, for their `cotangents`
-    /// \[n, D, R\], D being all outputs of a sample.
+    /// Computes the rows of the samples of `point`, the first of which is the `start`-th of `rows`,
+    /// for their `cotangents` \[n, D, R\], D being all outputs of a sample.
     pub fn fill(
         &self,
         rows: &mut [Assembly],
@@ -144,12 +145,12 @@ impl PullBack {
     }
 }
 
-fn form(graph: &Graph, plan: &Plan) -> Form {
+fn form(graph: &Graph, plan: &RowValues) -> Form {
     let len = |value: Value| graph.shape(value).iter().product();
     match *plan {
-        Plan::Explicit(value) => Form::Explicit { len: len(value) },
-        Plan::Activation(value) => Form::Activation { len: len(value) },
-        Plan::Outer { left, right } => {
+        RowValues::Explicit(value) => Form::Explicit { len: len(value) },
+        RowValues::Activation(value) => Form::Activation { len: len(value) },
+        RowValues::Outer { left, right } => {
             let positions = graph.shape(left)[0];
             Form::Outer { positions, left: len(left) / positions, right: len(right) / positions }
         }

@@ -14,13 +14,15 @@ pub struct Factor {
     pub tensors: Vec<Rows>,
 }
 
-/// The M × Pₜ columns of Φ that belong to one variable. Row r·N + n belongs to column r of the loss factor Sₙ.
+/// The M × Pₜ columns of Φ that belong to one variable. Row r·N + n belongs to column r of the loss
+/// factor Sₙ.
 #[derive(Debug, Clone)]
 pub enum Rows {
     /// The rows themselves, \[M, Pₜ\].
     Explicit(Tensor),
-    /// Row (r, n) is Σₚ `left[r, n, p, :] ⊗ right[n, p, :]` with `left` \[R, N, P, o\] and `right` \[N, P, i\], Pₜ = o·i: a linear
-    /// layer (P = 1, or one position a token) or a convolution (one position an output pixel).
+    /// Row (r, n) is Σₚ `left[r, n, p, :] ⊗ right[n, p, :]` with `left` \[R, N, P, o\] and `right`
+    /// \[N, P, i\], Pₜ = o·i: a linear layer (P = 1, or one position a token) or a convolution (one
+    /// position an output pixel).
     Outer {
         /// The cotangents of the layer's outputs.
         left: Tensor,
@@ -51,8 +53,8 @@ impl Rows {
         })
     }
 
-    /// \[Σ(φ̃ − φ)², Σφ²\] for these rows φ̃ and what they should be, the rows φ of as many samples, in the same form; in f64, one row of each sample
-    /// at a time.
+    /// \[Σ(φ̃ − φ)², Σφ²\] for these rows φ̃ and what they should be, the rows φ of as many
+    /// samples, in the same form; in f64, one row of each sample at a time.
     ///
     /// # Errors
     /// When the two are not of the same shape.
@@ -182,7 +184,8 @@ impl Assembly {
                 left: self.left.reshape((m / n, n, positions, left))?,
                 right: inputs.reshape((n, positions, right))?,
             },
-            // Row (r, n) has its own sample's columns alone: it is the outer product with the n-th unit vector.
+            // Row (r, n) has its own sample's columns alone: it is the outer product with the n-th
+            // unit vector.
             (Form::Activation { len }, _) => Rows::Outer {
                 right: unit_vectors(first..first + n, all, &self.left)?.reshape((n, 1, all))?,
                 left: self.left.reshape((m / n, n, 1, len))?,
@@ -192,14 +195,16 @@ impl Assembly {
     }
 }
 
-/// The unit vectors of `range` in a space of dimension `all`, of the type and on the device of `like`.
+/// The unit vectors of `range` in a space of dimension `all`, of the type and on the device of
+/// `like`.
 fn unit_vectors(range: Range<usize>, all: usize, like: &Tensor) -> Result<Tensor> {
     let zeros = Tensor::zeros((range.len(), all), like.dtype(), like.device())?;
     zeros.slice_set(&Tensor::eye(range.len(), like.dtype(), like.device())?, 1, range.start)?;
     Ok(zeros)
 }
 
-/// Puts a result for `samples` samples into the rows from `start` on; one that is the same for all (zero) is repeated.
+/// Puts a result for `samples` samples into the rows from `start` on; one that is the same for all
+/// (zero) is repeated.
 fn put_rows(all: &Tensor, result: &Tensor, start: usize, samples: usize) -> Result<()> {
     let len = all.dims()[1];
     let rows = if result.elem_count() == samples * len {

@@ -1,7 +1,9 @@
-//! Penalties: functions of the parameters that training adds to the loss, emitted into the program of the loss itself.
+//! Penalties: functions of the parameters that training adds to the loss, emitted into the program
+//! of the loss itself.
 //!
-//! Whoever defines a penalty says what its value is ([`PenaltyScope`]); its gradient is derived. Random inputs (probes) are data of the
-//! program: whoever evaluates it draws them, and the penalty is the mean over the draws.
+//! Whoever defines a penalty says what its value is ([`PenaltyScope`]); its gradient is derived.
+//! Random inputs (probes) are data of the program: whoever evaluates it draws them, and the penalty
+//! is the mean over the draws.
 
 mod scope;
 
@@ -23,8 +25,8 @@ pub enum Over {
     /// Of the batch as a whole.
     #[default]
     Batch,
-    /// It is the mean over the samples of the penalty for each sample alone, where samples do not see each other. No sample's own
-    /// gradient is stored.
+    /// It is the mean over the samples of the penalty for each sample alone, where samples do not
+    /// see each other. No sample's own gradient is stored.
     Samples,
 }
 
@@ -36,7 +38,8 @@ pub struct PenaltyFunction {
     needs_loss: bool,
 }
 
-/// The mean loss at a point with its gradient in each parameter, as a training step has computed them before it evaluates penalties.
+/// The mean loss at a point with its gradient in each parameter, as a training step has computed
+/// them before it evaluates penalties.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownLoss<'a> {
     /// The loss, a scalar of shape \[\].
@@ -71,7 +74,8 @@ impl Penalty {
         self.values.iter().sum::<f64>() / self.values.len() as f64
     }
 
-    /// The standard error of the mean, s/√K with s the standard deviation of K draws; `None` for one draw.
+    /// The standard error of the mean, s/√K with s the standard deviation of K draws; `None` for
+    /// one draw.
     #[must_use]
     pub fn standard_error(&self) -> Option<f64> {
         let (mean, count) = (self.mean(), self.values.len() as f64);
@@ -87,12 +91,14 @@ impl PenaltyFunction {
         &self.probes
     }
 
-    /// Evaluates at `point` for each of `draws`, tensors of [these shapes](Self::probe_shapes): one empty draw where nothing is random. What no draw
-    /// changes is evaluated once, and one draw is held at a time. `known` are the loss and gradient at `point`; without them, penalties that
+    /// Evaluates at `point` for each of `draws`, tensors of [these shapes](Self::probe_shapes): one
+    /// empty draw where nothing is random. What no draw changes is evaluated once, and one draw is
+    /// held at a time. `known` are the loss and gradient at `point`; without them, penalties that
     /// [build on them](PenaltyScope::known_loss) are refused.
     ///
     /// # Errors
-    /// When a draw fails or there is none, `known` is needed and missing, a shape does not fit or a tensor operation fails.
+    /// When a draw fails or there is none, `known` is needed and missing, a shape does not fit or a
+    /// tensor operation fails.
     pub fn at<E: From<Error>>(
         &self,
         point: &Point,
@@ -150,8 +156,8 @@ impl PenaltyFunction {
         }
     }
 
-    /// The most bytes that an evaluation in `dtype` holds at any time beside the point and the draws; what it
-    /// has in common for all draws included.
+    /// The most bytes that an evaluation in `dtype` holds at any time beside the point and the
+    /// draws; what it has in common for all draws included.
     #[must_use]
     pub fn peak(&self, fusion: Fusion, dtype: DType) -> usize {
         match &self.evaluation {
@@ -180,10 +186,12 @@ fn sums(left: &[Tensor], right: &[Tensor]) -> Result<Vec<Tensor>> {
 }
 
 impl Objective {
-    /// The penalty that `emit` emits into this objective's program, with its gradient in every parameter.
+    /// The penalty that `emit` emits into this objective's program, with its gradient in every
+    /// parameter.
     ///
     /// # Errors
-    /// What `emit` refuses; when the program cannot be built; for [`Over::Samples`], where samples see each other.
+    /// What `emit` refuses; when the program cannot be built; for [`Over::Samples`], where samples
+    /// see each other.
     pub fn penalty<E: From<Error>>(
         &self,
         over: Over,

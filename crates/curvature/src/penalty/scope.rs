@@ -11,8 +11,9 @@ use crate::{
     trace::{TraceEstimate, squared_norm},
 };
 
-/// The program of an objective at N samples, to which a penalty is added: parameters, inputs, outputs and loss are values of it, and every
-/// derivative is another value. For a penalty [over samples](crate::Over::Samples) N is 1.
+/// The program of an objective at N samples, to which a penalty is added: parameters, inputs,
+/// outputs and loss are values of it, and every derivative is another value. For a penalty [over
+/// samples](crate::Over::Samples) N is 1.
 ///
 /// ```
 /// use eigenscape_curvature::{Objective, Over};
@@ -36,7 +37,8 @@ pub struct PenaltyScope<'a> {
     known: Option<Known>,
 }
 
-/// The loss and its gradient in every parameter as inputs of the program: what [`KnownLoss`](crate::KnownLoss) gives.
+/// The loss and its gradient in every parameter as inputs of the program: what
+/// [`KnownLoss`](crate::KnownLoss) gives.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     pub loss: Value,
@@ -84,13 +86,14 @@ impl<'a> PenaltyScope<'a> {
         self.objective.loss
     }
 
-    /// [`Self::loss`] as a training step knows it already: its value costs nothing here, and its derivative is the gradient that is known
-    /// with it.
+    /// [`Self::loss`] as a training step knows it already: its value costs nothing here, and its
+    /// derivative is the gradient that is known with it.
     pub fn known_loss(&mut self) -> Value {
         self.known().loss
     }
 
-    /// The gradient of [`Self::loss`] in each of `wrt` as a training step knows it already. It counts as a constant in every derivative.
+    /// The gradient of [`Self::loss`] in each of `wrt` as a training step knows it already. It
+    /// counts as a constant in every derivative.
     ///
     /// # Errors
     /// When one of `wrt` is no parameter.
@@ -152,8 +155,9 @@ impl<'a> PenaltyScope<'a> {
         self.objective.select(group)
     }
 
-    /// A new random input; whoever evaluates the penalty draws it. For a penalty [over samples](crate::Over::Samples) the first axis is that of the
-    /// sample and has the size 1: each sample gets one of its own.
+    /// A new random input; whoever evaluates the penalty draws it. For a penalty [over
+    /// samples](crate::Over::Samples) the first axis is that of the sample and has the size 1: each
+    /// sample gets one of its own.
     pub fn probe(&mut self, shape: &[usize]) -> Value {
         let probe = self.graph.input("probe", shape);
         self.probes.push(probe);
@@ -176,7 +180,8 @@ impl<'a> PenaltyScope<'a> {
         pull_back(&mut self.graph, of, cotangent, wrt)
     }
 
-    /// Whether `of` has a derivative in `wrt` that is not zero everywhere: it has none in indices, say.
+    /// Whether `of` has a derivative in `wrt` that is not zero everywhere: it has none in indices,
+    /// say.
     ///
     /// # Errors
     /// When a rule fails.
@@ -219,9 +224,10 @@ impl<'a> PenaltyScope<'a> {
         Ok(substitute(&mut self.graph, &[self.objective.loss], replacements)?[0])
     }
 
-    /// An estimate of the trace of `group`'s curvature block from one draw of random signs, which are [probes](Self::probe): one a parameter for
-    /// [`TraceEstimate::Hutchinson`], one an output and sample for the others. These are the same here: which one it is follows from
-    /// whether the penalty is one [over samples](crate::Over::Samples).
+    /// An estimate of the trace of `group`'s curvature block from one draw of random signs, which
+    /// are [probes](Self::probe): one a parameter for [`TraceEstimate::Hutchinson`], one an output
+    /// and sample for the others. These are the same here: which one it is follows from whether the
+    /// penalty is one [over samples](crate::Over::Samples).
     ///
     /// # Errors
     /// When the network has no such activation, the loss has no root that the estimate needs, or a
@@ -253,8 +259,8 @@ impl<'a> PenaltyScope<'a> {
         self.probes.iter().map(shape).collect()
     }
 
-    /// The gradient of `penalty` in each of `parameters`. What depends on the [known loss](Self::known_loss) depends on them by its known
-    /// gradient.
+    /// The gradient of `penalty` in each of `parameters`. What depends on the [known
+    /// loss](Self::known_loss) depends on them by its known gradient.
     pub(crate) fn whole_gradient(&mut self, penalty: Value, parameters: &[Value]) -> Result<Vec<Value>> {
         let Some(known) = self.known.clone() else { return self.gradient(penalty, parameters) };
         let mut gradient = self.gradient(penalty, &[parameters, &[known.loss]].concat())?;

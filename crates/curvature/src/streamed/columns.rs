@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::Variables;
-use eigenscape_runtime::Result;
+use eigenscape_runtime::{Error, Part, Result};
 
 use super::{MeanLoss, split::Need};
 use crate::{
@@ -15,8 +15,9 @@ use crate::{
 /// The most vectors that are pushed forward at once.
 const VECTORS: usize = 64;
 
-/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group of parameters, computed by its P columns: where samples have more outputs
-/// than the group has parameters, P passes forward are less work than the passes backward of [`StreamedFactor`](super::StreamedFactor). It has D rows a
+/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group of parameters, computed by its P
+/// columns: where samples have more outputs than the group has parameters, P passes forward are
+/// less work than the passes backward of [`StreamedFactor`](super::StreamedFactor). It has D rows a
 /// sample, one an output, and is another square root of the same matrix.
 pub struct StreamedColumns {
     loss: MeanLoss,
@@ -26,7 +27,8 @@ pub struct StreamedColumns {
 }
 
 impl MeanLoss {
-    /// The exact factor of the Gauss-Newton matrix of some parameters, by its columns. Nothing is evaluated yet.
+    /// The exact factor of the Gauss-Newton matrix of some parameters, by its columns. Nothing is
+    /// evaluated yet.
     ///
     /// # Errors
     /// When the loss has no root or the program cannot be built.
@@ -51,7 +53,8 @@ impl StreamedColumns {
         self.one.columns().into_iter().map(size).collect()
     }
 
-    /// Bytes held at most while so many samples are evaluated at once, beside the rows themselves: a copy of the rows, too.
+    /// Bytes held at most while so many samples are evaluated at once, beside the rows themselves:
+    /// a copy of the rows, too.
     #[must_use]
     pub fn evaluating(&self, samples: usize) -> usize {
         let (fusion, dtype) = self.loss.numbers();
@@ -65,7 +68,8 @@ impl StreamedColumns {
         self.loss.point.samples().saturating_mul(self.one.flops())
     }
 
-    /// The rows of some of the samples, in micro-batches that take at most `memory` bytes beside the rows.
+    /// The rows of some of the samples, in micro-batches that take at most `memory` bytes beside
+    /// the rows.
     ///
     /// # Errors
     /// When one sample takes more memory, or an operation fails.
@@ -73,9 +77,8 @@ impl StreamedColumns {
         let all = self.loss.point.samples();
         let need = |n| Ok(Need { residuals: 0, peak: self.evaluating(n) });
         let split = self.loss.split(samples.len(), memory, need)?;
-        let mut parts = Vec::with_capacity(split.count);
-        for index in 0..split.count {
-            let range = split.range(index);
+        let (parts, loss) = (Vec::with_capacity(split.count), &self.loss);
+        let parts = split.parts().fold(&loss.interrupt, parts, |mut parts, Part { range, .. }| {
             let count = range.len();
             let program = self.loss.programs.push_forward(&self.group, count)?;
             let left = memory.saturating_sub(self.evaluating(count));
@@ -87,11 +90,13 @@ impl StreamedColumns {
             // Each sample's root is that of a mean over `count` samples.
             let share = (count as f64 / all as f64).sqrt();
             parts.push(program.at(&point, vectors)?.affine(share, 0.0)?);
-        }
+            Ok::<_, Error>(parts)
+        })?;
         self.factor(&Tensor::cat(&parts, 1)?)
     }
 
-    /// How far rounding has moved the rows of one sample; see [`StreamedFactor::rounding`](super::StreamedFactor::rounding).
+    /// How far rounding has moved the rows of one sample; see
+    /// [`StreamedFactor::rounding`](super::StreamedFactor::rounding).
     ///
     /// # Errors
     /// When there is no such sample or an operation fails.

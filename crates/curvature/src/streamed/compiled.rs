@@ -46,8 +46,8 @@ pub(super) struct CompiledProduct {
 }
 
 impl CompiledProduct {
-    /// The product over `samples` samples that takes at most `memory` bytes beside the point and the
-    /// vectors.
+    /// The product over `samples` samples that takes at most `memory` bytes beside the point and
+    /// the vectors.
     pub fn new(
         programs: &Programs,
         (derivative, group): (Derivative, &Variables),
@@ -57,10 +57,11 @@ impl CompiledProduct {
         let program = |samples: usize| programs.product(derivative, group, samples);
         let need = |samples: usize| Ok(program(samples)?.need(fusion, dtype));
         let split = Split::new(samples, memory, programs.network().mixes_samples().is_none(), need)?;
-        let sizes = [0, split.count - 1].map(|index| split.range(index).len());
+        let parts = split.parts();
+        let sizes = [0, split.count - 1].map(|index| parts.range(index).len());
         let programs: BTreeMap<usize, ProductProgram> =
             sizes.into_iter().map(|samples| Ok((samples, program(samples)?))).collect::<Result<_>>()?;
-        let program = |index: usize| &programs[&split.range(index).len()];
+        let program = |index: usize| &programs[&parts.range(index).len()];
         let largest = program(0);
         let footprint = largest.footprint(fusion, dtype);
         let residuals = footprint.residuals * (split.kept + usize::from(split.kept < split.count));
@@ -77,7 +78,7 @@ impl CompiledProduct {
 
     /// The program of a micro-batch.
     pub fn program(&self, index: usize) -> &ProductProgram {
-        &self.programs[&self.split.range(index).len()]
+        &self.programs[&self.split.parts().range(index).len()]
     }
 }
 

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use candle_core::DType;
 use eigenscape_program::Variables;
-use eigenscape_runtime::{Error, Result};
+use eigenscape_runtime::{Error, Part, Result};
 
 use super::{MeanLoss, split::Need};
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     point::Point,
 };
 
-/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group, whose rows are computed when they are asked for. See
-/// [`Objective::factor`].
+/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group, whose rows are computed when they are
+/// asked for. See [`Objective::factor`].
 pub struct StreamedFactor {
     loss: MeanLoss,
     pull_back: Arc<PullBack>,
@@ -29,7 +29,8 @@ impl MeanLoss {
         Ok(StreamedFactor { loss: self.clone(), pull_back })
     }
 
-    /// R, the number of the factor's rows for each sample: the rank of the loss' Hessian in the outputs.
+    /// R, the number of the factor's rows for each sample: the rank of the loss' Hessian in the
+    /// outputs.
     ///
     /// # Errors
     /// When it is 0, or the loss has no root.
@@ -80,8 +81,8 @@ impl StreamedFactor {
         self.loss.point.samples().saturating_mul(self.pull_back.flops().saturating_add(root))
     }
 
-    /// The rows of some of the samples: R passes backward through the network, in micro-batches that take at most `memory` bytes
-    /// beside the rows.
+    /// The rows of some of the samples: R passes backward through the network, in micro-batches
+    /// that take at most `memory` bytes beside the rows.
     ///
     /// # Errors
     /// When one sample takes more memory, or an operation fails.
@@ -89,25 +90,25 @@ impl StreamedFactor {
         let all = self.loss.point.samples();
         let need = |n| Ok(Need { residuals: 0, peak: self.evaluating(n) });
         let split = self.loss.split(samples.len(), memory, need)?;
-        let mut rows = self.pull_back.allocate(
+        let rows = self.pull_back.allocate(
             samples.len(),
             self.loss.point.dtype(),
             self.loss.point.inputs.device(),
         )?;
-        for index in 0..split.count {
-            let range = split.range(index);
+        let rows = split.parts().fold(&self.loss.interrupt, rows, |mut rows, Part { range, .. }| {
             let (start, count) = (range.start, range.len());
             let point = self.loss.point.narrow(samples.start + start..samples.start + range.end)?;
             let cotangents = self.loss.programs.loss_factor(count)?.rounded_at(&point)?.remove(0);
             // Each sample's cotangents are those of a mean over `count` samples.
             let share = (count as f64 / all as f64).sqrt();
             self.pull_back.fill(&mut rows, &point, &cotangents.affine(share, 0.0)?, start)?;
-        }
+            Ok::<_, Error>(rows)
+        })?;
         self.pull_back.finish(rows, &samples, all)
     }
 
-    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\] over these rows φ̃ and the rows φ in f64 at the
-    /// same point. `None` where they are in f64.
+    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\]
+    /// over these rows φ̃ and the rows φ in f64 at the same point. `None` where they are in f64.
     ///
     /// # Errors
     /// When there is no such sample or an operation fails.

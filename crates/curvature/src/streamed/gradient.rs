@@ -1,7 +1,7 @@
 //! The mean loss and its gradient over all samples.
 
 use candle_core::{DType, Tensor};
-use eigenscape_runtime::Result;
+use eigenscape_runtime::{Error, Part, Result};
 
 use super::{EXACT, MeanLoss, split::Need};
 
@@ -17,8 +17,8 @@ pub struct LossGradient {
 }
 
 impl MeanLoss {
-    /// The mean loss, the outputs, and the gradient in the parameters of these indices: Σ_b (n_b/N) of those of the micro-batches, in
-    /// f64.
+    /// The mean loss, the outputs, and the gradient in the parameters of these indices: Σ_b (n_b/N)
+    /// of those of the micro-batches, in f64.
     ///
     /// # Errors
     /// When the program cannot be built, does not fit into memory, or a tensor operation fails.
@@ -33,21 +33,19 @@ impl MeanLoss {
             Ok(Need { residuals: 0, peak: peak + sum_bytes })
         };
         let split = self.split(self.point.samples(), self.memory, need)?;
-        let (mut sums, mut outputs) = (Vec::new(), Vec::with_capacity(split.count));
-        for index in 0..split.count {
-            let range = split.range(index);
-            let (samples, share) = (range.len(), range.len() as f64 / split.samples as f64);
-            let mut values = program(samples)?.at(&self.point.narrow(range)?, &[])?;
-            outputs.push(values.remove(1));
-            let parts = values.iter().map(|part| part.to_dtype(DType::F64)?.affine(share, 0.0));
-            let parts = parts.collect::<candle_core::Result<Vec<_>>>()?;
-            sums = if sums.is_empty() {
-                parts
-            } else {
-                let added = sums.iter().zip(&parts).map(|(sum, part)| sum + part);
-                added.collect::<candle_core::Result<_>>()?
-            };
-        }
+        let mut outputs = Vec::with_capacity(split.count);
+        let mut sums =
+            split.parts().fold(&self.interrupt, Vec::new(), |sums, Part { range, share, .. }| {
+                let mut values = program(range.len())?.at(&self.point.narrow(range)?, &[])?;
+                outputs.push(values.remove(1));
+                let terms = values.iter().map(|term| term.to_dtype(DType::F64)?.affine(share, 0.0));
+                let terms = terms.collect::<candle_core::Result<Vec<Tensor>>>()?;
+                if sums.is_empty() {
+                    return Ok(terms);
+                }
+                let added = sums.iter().zip(&terms).map(|(sum, term)| sum + term);
+                Ok::<_, Error>(added.collect::<candle_core::Result<_>>()?)
+            })?;
         let loss = sums.remove(0);
         Ok(LossGradient { loss, outputs: Tensor::cat(&outputs, 0)?, gradient: sums })
     }

@@ -1,7 +1,8 @@
 //! Curvature of a mean over many samples in bounded memory: micro-batches.
 //!
-//! With micro-batches b of n_b samples, H = Σ_b (n_b/N) H_b, and likewise for every mean; an activation has variables of its own in
-//! each sample, so that its products are joined instead of added.
+//! With micro-batches b of n_b samples, H = Σ_b (n_b/N) H_b, and likewise for every mean; an
+//! activation has variables of its own in each sample, so that its products are joined instead of
+//! added.
 
 mod columns;
 mod compiled;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use candle_core::DType;
 use eigenscape_program::{Affinity, Loss, Network, Variables, transforms::Breaker};
-use eigenscape_runtime::{Fusion, Result};
+use eigenscape_runtime::{Fusion, Interrupt, Result};
 
 pub(crate) use self::compiled::Derivative;
 pub use self::{
@@ -27,20 +28,23 @@ use self::{
 };
 use crate::{point::Point, programs::Programs};
 
-/// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit into memory. How the samples are
-/// split is chosen from the programs' own memory needs and changes results by rounding alone.
+/// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit
+/// into memory. How the samples are split is chosen from the programs' own memory needs and changes
+/// results by rounding alone.
 #[derive(Clone)]
 pub struct MeanLoss {
     programs: Arc<Programs>,
     point: Point,
     memory: usize,
+    interrupt: Interrupt,
 }
 
 /// Bytes of a number in f64: residuals are evaluated in it, and sums over micro-batches are.
 const EXACT: usize = size_of::<f64>();
 
 impl MeanLoss {
-    /// The mean loss over the samples of `point`, whose curvature may take `memory` bytes beside the point and the vectors.
+    /// The mean loss over the samples of `point`, whose curvature may take `memory` bytes beside
+    /// the point and the vectors.
     ///
     /// # Errors
     /// When the point has no samples, or the network's outputs do not fit the loss.
@@ -55,13 +59,26 @@ impl MeanLoss {
     pub fn of(programs: &Arc<Programs>, point: Point, memory: usize) -> Result<Self> {
         // Whatever is wrong with the loss is wrong for one sample, too.
         programs.objective(point.samples().min(1))?;
-        Ok(Self { programs: Arc::clone(programs), point, memory })
+        Ok(Self { programs: Arc::clone(programs), point, memory, interrupt: Interrupt::default() })
     }
 
     /// The same loss, whose curvature may take so much memory.
     #[must_use]
     pub fn within(&self, memory: usize) -> Self {
         Self { memory, ..self.clone() }
+    }
+
+    /// The same loss, of which no micro-batch is begun once an interrupt is requested: whoever asks
+    /// for something that is over samples gets [`Error::Interrupted`](eigenscape_runtime::Error).
+    #[must_use]
+    pub fn until(self, interrupt: Interrupt) -> Self {
+        Self { interrupt, ..self }
+    }
+
+    /// The interrupt that stops it.
+    #[must_use]
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// Which loss it is.
@@ -76,7 +93,8 @@ impl MeanLoss {
         &self.point
     }
 
-    /// The same mean, whose products and factors are computed in f64 at the same numbers: by it their rounding is measured.
+    /// The same mean, whose products and factors are computed in f64 at the same numbers: by it
+    /// their rounding is measured.
     ///
     /// # Errors
     /// When the conversion of the targets fails.
@@ -108,8 +126,8 @@ impl MeanLoss {
         self.product(Derivative::Residual, &group.into())
     }
 
-    /// The module in which one sample's output depends on other samples, if there is one: then there is no factor, and all samples
-    /// are evaluated at once.
+    /// The module in which one sample's output depends on other samples, if there is one: then
+    /// there is no factor, and all samples are evaluated at once.
     #[must_use]
     pub fn mixes_samples(&self) -> Option<&str> {
         self.network().mixes_samples()
@@ -135,7 +153,7 @@ impl MeanLoss {
     fn product(&self, derivative: Derivative, group: &Variables) -> Result<StreamedProduct> {
         let limits = (self.point.samples(), self.memory);
         let compiled = CompiledProduct::new(&self.programs, (derivative, group), limits, self.numbers())?;
-        Ok(StreamedProduct::new(&self.point, compiled))
+        Ok(StreamedProduct::new(&self.point, compiled, &self.interrupt))
     }
 
     fn network(&self) -> &Network {
@@ -281,7 +299,8 @@ mod tests {
             assert_eq!(expected.dims(), [whole.rank()? * SAMPLES, columns]);
             let gauss_newton = whole.gauss_newton(&group)?;
             let identity = Tensor::eye(gauss_newton.dimension(), DType::F64, &Device::Cpu)?;
-            // An activation's variables are in the product sample after sample, in the factor element after element.
+            // An activation's variables are in the product sample after sample, in the factor
+            // element after element.
             let by_sample = match &group {
                 Variables::Parameters(_) => expected.clone(),
                 Variables::Activation(_) => {

@@ -2,7 +2,7 @@
 
 use candle_core::DType;
 use eigenscape_program::Predictions;
-use eigenscape_runtime::{Error, Result};
+use eigenscape_runtime::{Error, Part, Result};
 
 use super::{MeanLoss, split::Need};
 
@@ -27,12 +27,12 @@ impl MeanLoss {
         let need =
             |samples| Ok(Need { residuals: 0, peak: self.programs.loss(samples)?.peak(fusion, DType::F64) });
         let split = self.split(self.point.samples(), self.memory, need)?;
-        let mut outputs = Vec::with_capacity(self.point.samples() * classes);
-        for index in 0..split.count {
-            let range = split.range(index);
+        let outputs = Vec::with_capacity(self.point.samples() * classes);
+        let outputs = split.parts().fold(&self.interrupt, outputs, |mut outputs, Part { range, .. }| {
             let results = self.programs.loss(range.len())?.at_in_f64(&self.point.narrow(range)?)?;
             outputs.extend(results[1].flatten_all()?.to_vec1::<f64>()?);
-        }
+            Ok::<_, Error>(outputs)
+        })?;
         let targets = self.point.targets.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
         Ok(categorical.predictions(classes, &outputs, &targets))
     }

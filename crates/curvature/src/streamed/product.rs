@@ -1,9 +1,9 @@
 //! Products over all samples.
 
-use std::{ops::Range, sync::OnceLock};
+use std::sync::OnceLock;
 
 use candle_core::{D, DType, Tensor};
-use eigenscape_runtime::{Error, Result};
+use eigenscape_runtime::{Error, Interrupt, Part, Result};
 
 use super::compiled::CompiledProduct;
 use crate::{point::Point, product::Product};
@@ -13,13 +13,14 @@ use crate::{point::Point, product::Product};
 pub struct StreamedProduct {
     point: Point,
     compiled: CompiledProduct,
+    interrupt: Interrupt,
     /// The first micro-batches, with their residuals.
     kept: OnceLock<Vec<Product>>,
 }
 
 impl StreamedProduct {
-    pub(super) fn new(point: &Point, compiled: CompiledProduct) -> Self {
-        Self { point: point.clone(), compiled, kept: OnceLock::new() }
+    pub(super) fn new(point: &Point, compiled: CompiledProduct, interrupt: &Interrupt) -> Self {
+        Self { point: point.clone(), compiled, interrupt: interrupt.clone(), kept: OnceLock::new() }
     }
 
     /// P, the number of scalars of the group.
@@ -28,7 +29,8 @@ impl StreamedProduct {
         self.compiled.dimension
     }
 
-    /// Bytes held at most between and during products with so many vectors at a time, beside the point, the vectors and their products.
+    /// Bytes held at most between and during products with so many vectors at a time, beside the
+    /// point, the vectors and their products.
     #[must_use]
     pub fn memory(&self, vectors: usize) -> usize {
         let [residuals, one, preparing] = self.compiled.memory;
@@ -51,7 +53,8 @@ impl StreamedProduct {
         self.compiled.split.count
     }
 
-    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K, P\].
+    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K,
+    /// P\].
     ///
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.
@@ -98,32 +101,31 @@ impl StreamedProduct {
             terms.clear();
             sum
         };
-        let mut terms = Vec::with_capacity(TERMS);
-        for index in 0..self.compiled.split.count {
+        let terms = Vec::with_capacity(TERMS);
+        let batches = self.compiled.split.parts();
+        let mut terms = batches.fold(&self.interrupt, terms, |mut terms, Part { index, share, .. }| {
             if terms.len() == TERMS {
                 let sum = add_up(&mut terms, DType::F64)?;
                 terms.push((1.0, parts.cut(&sum)?));
             }
-            terms.push((self.share(index), self.with_product(index, |p| p.results(vectors))?));
-        }
+            terms.push((share, self.with_product(index, |p| p.results(vectors))?));
+            Ok::<_, Error>(terms)
+        })?;
         add_up(&mut terms, dtype)
     }
 
     /// (n_b/N) M_b v_b, where v_b holds the variables of the samples of b: M is block-diagonal.
     fn join(&self, vectors: &Tensor) -> Result<Tensor> {
         let a_sample = self.compiled.dimension / self.compiled.split.samples;
-        let parts = (0..self.compiled.split.count).map(|index| {
-            let Range { start, end } = self.compiled.split.range(index);
-            let vectors = vectors.narrow(1, start * a_sample, (end - start) * a_sample)?.contiguous()?;
-            let part = self.with_product(index, |product| product.apply_rows(&vectors))?;
-            Ok(part.affine(self.share(index), 0.0)?)
-        });
-        Ok(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, D::Minus1)?)
-    }
-
-    /// n_b/N.
-    fn share(&self, index: usize) -> f64 {
-        self.compiled.split.range(index).len() as f64 / self.compiled.split.samples as f64
+        let batches = self.compiled.split.parts();
+        let products = batches.fold(&self.interrupt, Vec::new(), |mut products, part| {
+            let Part { index, range, share } = part;
+            let vectors = vectors.narrow(1, range.start * a_sample, range.len() * a_sample)?.contiguous()?;
+            let product = self.with_product(index, |product| product.apply_rows(&vectors))?;
+            products.push(product.affine(share, 0.0)?);
+            Ok::<_, Error>(products)
+        })?;
+        Ok(Tensor::cat(&products, D::Minus1)?)
     }
 
     fn with_product<R>(&self, index: usize, f: impl FnOnce(&Product) -> Result<R>) -> Result<R> {
@@ -137,12 +139,16 @@ impl StreamedProduct {
         if let Some(kept) = self.kept.get() {
             return Ok(kept);
         }
-        let kept = (0..self.compiled.split.kept).map(|index| self.evaluate(index)).collect::<Result<_>>()?;
+        let kept = (0..self.compiled.split.kept).map(|index| {
+            self.interrupt.check()?;
+            self.evaluate(index)
+        });
+        let kept = kept.collect::<Result<_>>()?;
         Ok(self.kept.get_or_init(|| kept))
     }
 
     fn evaluate(&self, index: usize) -> Result<Product> {
-        let range = self.compiled.split.range(index);
+        let range = self.compiled.split.parts().range(index);
         self.compiled.program(index).at(&self.point.narrow(range)?)
     }
 

@@ -1,13 +1,14 @@
 //! How many samples are evaluated at once.
 
-use eigenscape_runtime::{Error, Result};
+use eigenscape_runtime::{Error, Parts, Result};
 
-/// The micro-batch below which kernels lose speed: where residuals must be evaluated again for each product anyway, larger
-/// ones gain nothing and keep fewer.
+/// The micro-batch below which kernels lose speed: where residuals must be evaluated again for each
+/// product anyway, larger ones gain nothing and keep fewer.
 const EFFICIENT: usize = 32;
 
-/// What a product may take for its samples beside the residuals, in bytes, before they are split although all would fit: memory that
-/// is touched and freed again for each product buys no speed. What one sample takes is no reason to split.
+/// What a product may take for its samples beside the residuals, in bytes, before they are split
+/// although all would fit: memory that is touched and freed again for each product buys no speed.
+/// What one sample takes is no reason to split.
 const COMFORTABLE: usize = 512 << 20;
 
 /// Bytes that one micro-batch takes.
@@ -30,19 +31,19 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// The samples of micro-batch `index`: the first ones have one more where the number does not divide.
-    pub fn range(&self, index: usize) -> std::ops::Range<usize> {
-        let (size, larger) = (self.samples / self.count, self.samples % self.count);
-        let start = |index: usize| index * size + index.min(larger);
-        start(index)..start(index + 1)
+    /// The micro-batches.
+    pub fn parts(&self) -> Parts {
+        Parts::evenly(self.samples, self.count)
     }
 
-    /// The fewest operations under `memory` bytes. Everything at once if it fits comfortably; otherwise the largest micro-batches
-    /// that do and whose residuals can all be kept; otherwise micro-batches of [`EFFICIENT`] samples, or as many as fit, of which as many
-    /// as fit keep theirs.
+    /// The fewest operations under `memory` bytes. Everything at once if it fits comfortably;
+    /// otherwise the largest micro-batches that do and whose residuals can all be kept; otherwise
+    /// micro-batches of [`EFFICIENT`] samples, or as many as fit, of which as many as fit keep
+    /// theirs.
     ///
     /// # Errors
-    /// When not even one sample fits, or all samples must be evaluated at once (`divisible` is false) and do not fit.
+    /// When not even one sample fits, or all samples must be evaluated at once (`divisible` is
+    /// false) and do not fit.
     pub fn new(
         samples: usize,
         memory: usize,
@@ -151,16 +152,6 @@ mod tests {
             assert!(count <= asked, "{split:?} after {count}");
         }
         Ok(())
-    }
-
-    #[test]
-    fn covers_every_sample_once() {
-        for (samples, count) in [(10, 3), (7, 7), (5, 2), (4, 1)] {
-            let split = Split { samples, count, kept: 0 };
-            let covered: Vec<usize> = (0..count).flat_map(|index| split.range(index)).collect();
-            assert!(covered.into_iter().eq(0..samples));
-            assert!((0..count).all(|index| split.range(index).len() <= samples.div_ceil(count)));
-        }
     }
 
     #[test]

@@ -17,10 +17,12 @@ pub(crate) enum Reduction {
     Stack,
 }
 
-/// The program of one sample, evaluated for N samples at once, and the means over samples of its outputs.
+/// The program of one sample, evaluated for N samples at once, and the means over samples of its
+/// outputs.
 ///
-/// The mean gradient of a weight is the sum of N outer products (or convolutions): as one product that contracts the samples it
-/// costs what the gradient of a batch costs, and no sample's own gradient is stored.
+/// The mean gradient of a weight is the sum of N outer products (or convolutions): as one product
+/// that contracts the samples it costs what the gradient of a batch costs, and no sample's own
+/// gradient is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct SampleMean {
     /// From the inputs, those of each sample on a leading axis, to the terms.
@@ -33,7 +35,8 @@ pub(crate) struct SampleMean {
 }
 
 impl SampleMean {
-    /// The means of `outputs` in `graph`, which continues that of `one`: the objective of one sample. `probes` are data of each sample.
+    /// The means of `outputs` in `graph`, which continues that of `one`: the objective of one
+    /// sample. `probes` are data of each sample.
     pub fn new(
         one: &Objective,
         graph: &Graph,
@@ -131,7 +134,8 @@ impl Build<'_> {
         Ok(self.all.scale(sum, 1.0 / self.samples as f64)?)
     }
 
-    /// Whether the mean of the results is the result of the means, and to take them first makes nothing larger.
+    /// Whether the mean of the results is the result of the means, and to take them first makes
+    /// nothing larger.
     fn commutes(&self, node: &NodeRef) -> bool {
         let size = |value: Value| self.one.shape(value).iter().product::<usize>();
         let mut varying = (0..node.args.len()).filter(|&i| self.depends[node.args[i].index()]);

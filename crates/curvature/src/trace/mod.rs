@@ -1,4 +1,5 @@
-//! Unbiased estimates of a trace, with their gradients: what a penalty on the curvature costs in training.
+//! Unbiased estimates of a trace, with their gradients: what a penalty on the curvature costs in
+//! training.
 //!
 //! | [`TraceEstimate`] | of | one draw | derivative behind its gradient | variance |
 //! | --- | --- | --- | --- | --- |
@@ -6,9 +7,10 @@
 //! | `Summed` | tr G | a sign an output and sample | second | 2 Σ_{i≠j} K_ij² |
 //! | `PerSample` | tr G | the same | second | of that, the pairs i, j of one sample: it falls with the number of samples |
 //!
-//! K = (1/N) Sᵀ J Jᵀ S is the Gram matrix, with the non-zero eigenvalues of G. tr H = tr G wherever [`Objective::trace_breaker`] finds
-//! nothing. At some samples drawn at random ([`Point::narrow`] after a shuffle) `PerSample` is unbiased for all, too: where one draw
-//! of all is more accurate than is needed, a few samples are the cheaper estimate.
+//! K = (1/N) Sᵀ J Jᵀ S is the Gram matrix, with the non-zero eigenvalues of G. tr H = tr G wherever
+//! [`Objective::trace_breaker`] finds nothing. At some samples drawn at random ([`Point::narrow`]
+//! after a shuffle) `PerSample` is unbiased for all, too: where one draw of all is more accurate
+//! than is needed, a few samples are the cheaper estimate.
 
 mod mean;
 mod norm;
@@ -29,12 +31,14 @@ use crate::{objective::Objective, penalty::PenaltyScope, point::Point};
 
 /// How a trace is estimated from random signs, independent elements ±1 with probability ½ each.
 ///
-/// With Aₙ = Sₙ Sₙᵀ the Hessian of the loss in the outputs of sample n and sₙ random signs, gₙ = Jₙᵀ Sₙ sₙ has E\[gₙ gₙᵀ\] = Jₙᵀ Aₙ Jₙ, and
-/// gₙ of different samples are uncorrelated. The expectations hold at every θ, and the signs do not depend on θ: so the gradient
-/// of an estimate, in which Jₙ and Sₙ are differentiated, is an unbiased estimate of the gradient of the trace.
+/// With Aₙ = Sₙ Sₙᵀ the Hessian of the loss in the outputs of sample n and sₙ random signs, gₙ =
+/// Jₙᵀ Sₙ sₙ has E\[gₙ gₙᵀ\] = Jₙᵀ Aₙ Jₙ, and gₙ of different samples are uncorrelated. The
+/// expectations hold at every θ, and the signs do not depend on θ: so the gradient of an estimate,
+/// in which Jₙ and Sₙ are differentiated, is an unbiased estimate of the gradient of the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TraceEstimate {
-    /// vᵀHv for signs v of the group's shapes (Hutchinson 1990): of the Hessian, whatever the network.
+    /// vᵀHv for signs v of the group's shapes (Hutchinson 1990): of the Hessian, whatever the
+    /// network.
     Hutchinson,
     /// (1/N) ‖Σₙ gₙ‖²: of the Gauss-Newton matrix, by one backward pass of the mean loss' shape.
     Summed,
@@ -62,8 +66,8 @@ impl TraceFunction {
         &self.probes
     }
 
-    /// Evaluates at `point` with signs of [these shapes](Self::probe_shapes). All may have a leading axis of K draws: then the result is the
-    /// mean over the draws.
+    /// Evaluates at `point` with signs of [these shapes](Self::probe_shapes). All may have a
+    /// leading axis of K draws: then the result is the mean over the draws.
     ///
     /// # Errors
     /// When a shape does not fit or a tensor operation fails.
@@ -113,7 +117,8 @@ fn draws(probes: &[Tensor], shapes: &[Vec<usize>]) -> Result<Vec<Vec<Tensor>>> {
 }
 
 impl Objective {
-    /// \[estimate of the trace of `group`'s block, its gradient in each parameter of `wrt`...\] at a point, given signs.
+    /// \[estimate of the trace of `group`'s block, its gradient in each parameter of `wrt`...\] at
+    /// a point, given signs.
     ///
     /// # Errors
     /// When the program cannot be built; for `PerSample`, where samples see each other.
@@ -130,8 +135,9 @@ impl Objective {
         })
     }
 
-    /// \[loss, outputs, estimate, ∂(loss + `strength` · estimate)/∂θ of each parameter..., what each buffer becomes...\] at a point, given signs:
-    /// what a training step with a penalty on the trace of `group`'s block needs.
+    /// \[loss, outputs, estimate, ∂(loss + `strength` · estimate)/∂θ of each parameter..., what
+    /// each buffer becomes...\] at a point, given signs: what a training step with a penalty on the
+    /// trace of `group`'s block needs.
     ///
     /// # Errors
     /// When the program cannot be built; for `PerSample`, where samples see each other.
@@ -152,10 +158,12 @@ impl Objective {
         })
     }
 
-    /// Where it cannot be proved that the Hessian block of `group` has the trace of its Gauss-Newton block; `None` where it is proved.
+    /// Where it cannot be proved that the Hessian block of `group` has the trace of its
+    /// Gauss-Newton block; `None` where it is proved.
     ///
-    /// The traces are sums over the parameters' own blocks, so that it suffices that the outputs are piecewise affine in each parameter
-    /// tensor by itself: then the second derivative of the outputs has no diagonal.
+    /// The traces are sums over the parameters' own blocks, so that it suffices that the outputs
+    /// are piecewise affine in each parameter tensor by itself: then the second derivative of the
+    /// outputs has no diagonal.
     ///
     /// # Errors
     /// When the network has no such activation.

@@ -1,5 +1,5 @@
-//! Checks of a whole network: every derivative against finite differences of the one before it, the exact factor against the
-//! Gauss-Newton matrix, and proofs of affinity against the residual.
+//! Checks of a whole network: every derivative against finite differences of the one before it, the
+//! exact factor against the Gauss-Newton matrix, and proofs of affinity against the residual.
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_curvature::{Factor, MeanLoss, Objective, Point, TraceEstimate, class_targets};
@@ -20,7 +20,8 @@ pub fn modes() -> impl Strategy<Value = Mode> {
     prop::sample::select(vec![Mode::Eval, Mode::Train])
 }
 
-/// A deterministic stream of numbers in (−1, 1): a linear congruential generator (Knuth's MMIX constants).
+/// A deterministic stream of numbers in (−1, 1): a linear congruential generator (Knuth's MMIX
+/// constants).
 pub struct Numbers(pub u64);
 
 impl Numbers {
@@ -47,7 +48,8 @@ pub struct Case {
     point: Point,
 }
 
-/// The network that `build` emits, at a random point; targets are smoothed, and every fifth is ignored where there are tokens.
+/// The network that `build` emits, at a random point; targets are smoothed, and every fifth is
+/// ignored where there are tokens.
 pub fn set_up(
     seed: u64,
     loss: &Loss,
@@ -110,8 +112,9 @@ fn assert_close(what: &str, ours: &[f64], expected: &[f64]) {
     assert!(error < TOLERANCE, "{what} is off by {error:e}");
 }
 
-/// Whether ours is the derivative of `f` along `direction`. A quotient across a kink of a ReLU is wrong; a second, smaller step
-/// seldom meets the same kink, and agrees with no wrong derivative either.
+/// Whether ours is the derivative of `f` along `direction`. A quotient across a kink of a ReLU is
+/// wrong; a second, smaller step seldom meets the same kink, and agrees with no wrong derivative
+/// either.
 fn assert_derivative(
     what: &str,
     ours: &[f64],
@@ -148,7 +151,8 @@ pub fn derivatives_agree(case: &Case) -> Result<()> {
     Ok(())
 }
 
-/// ΦᵀΦ is the Gauss-Newton matrix, and the Jacobian's rows are those of the outputs; nothing where samples see each other.
+/// ΦᵀΦ is the Gauss-Newton matrix, and the Jacobian's rows are those of the outputs; nothing where
+/// samples see each other.
 pub fn factors_agree(case: &Case) -> Result<()> {
     let Case { seed, objective, point, .. } = case;
     if objective.mixes_samples().is_some() {
@@ -214,7 +218,8 @@ pub fn streams_agree(case: &Case) -> Result<()> {
     Ok(())
 }
 
-/// Estimates of the trace are what they say, given the random numbers, and their gradients what finite differences say.
+/// Estimates of the trace are what they say, given the random numbers, and their gradients what
+/// finite differences say.
 pub fn traces_agree(case: &Case) -> Result<()> {
     let Case { seed, network, loss, objective, point } = case;
     let mut numbers = Numbers(seed ^ 0x5eed);
@@ -236,7 +241,8 @@ pub fn traces_agree(case: &Case) -> Result<()> {
             TraceEstimate::Hutchinson => {
                 dot(&flat(&probes), &flat(&objective.hessian(point, &all)?.apply(&probes)?))
             }
-            // Products of the factor with other signs are no check of this root: the definition per sample is.
+            // Products of the factor with other signs are no check of this root: the definition per
+            // sample is.
             TraceEstimate::Summed => continue,
             TraceEstimate::PerSample => {
                 let one = Objective::new(network, loss, 1)?.trace(TraceEstimate::Summed, &all, &[])?;

@@ -1,4 +1,5 @@
-//! The account of a run whose probes are ready: what each matrix takes, asked of its estimator and its operator.
+//! The account of a run whose probes are ready: what each matrix takes, asked of its estimator and
+//! its operator.
 
 use candle_core::DType;
 use eigenscape_core::{
@@ -57,7 +58,8 @@ struct Measuring {
     shares: Shares,
 }
 
-/// The account of a run that holds so much beside its probes, and shares out the memory for measuring among these.
+/// The account of a run that holds so much beside its probes, and shares out the memory for
+/// measuring among these.
 ///
 /// # Errors
 /// When an estimator cannot be used on an operator, or something does not fit.
@@ -118,7 +120,8 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
 }
 
 impl Measuring {
-    /// What the most demanding matrix of a probe takes, or all of them together where they share a factor.
+    /// What the most demanding matrix of a probe takes, or all of them together where they share a
+    /// factor.
     fn of_probe(&self, probe: &PreparedProbe, landscape: &Landscape, seen: &mut Seen) -> Result<Account> {
         let operators: Vec<NetworkOperator> =
             probe.matrices().map(|(curvature, group)| landscape.operator(curvature, group)).collect();
@@ -153,7 +156,8 @@ impl Measuring {
         Ok(account)
     }
 
-    /// Refuses an estimator that holds more than is allowed, before a product's program is built, which takes time.
+    /// Refuses an estimator that holds more than is allowed, before a product's program is built,
+    /// which takes time.
     fn refuse(
         &self,
         probe: &PreparedProbe,

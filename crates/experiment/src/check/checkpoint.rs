@@ -91,7 +91,8 @@ impl Checker<'_> {
     }
 }
 
-/// Names with what they become, and where that stands. Dots of a key that is not quoted make tables in tables.
+/// Names with what they become, and where that stands. Dots of a key that is not quoted make tables
+/// in tables.
 fn flatten<'n>(
     table: &'n Node,
     prefix: &str,

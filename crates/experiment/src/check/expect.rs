@@ -10,7 +10,8 @@ use crate::{
     raw::{self, Is, Quantity, Than, When},
 };
 
-/// The key for which a claim needs a test split, if it does: the best epoch is that of the highest test accuracy or the lowest test loss.
+/// The key for which a claim needs a test split, if it does: the best epoch is that of the highest
+/// test accuracy or the lowest test loss.
 fn needs_test_split(quantity: Quantity, epoch: When) -> Option<&'static str> {
     let of_test =
         matches!(quantity, Quantity::TestLoss | Quantity::TestAccuracy | Quantity::GeneralisationGap);
@@ -248,7 +249,8 @@ impl Checker<'_> {
     }
 }
 
-/// The first epoch at which the quantity of any of these runs is measured, as far as the file tells.
+/// The first epoch at which the quantity of any of these runs is measured, as far as the file
+/// tells.
 fn first_epoch(subject: &Subject, variant: Option<&str>, runs: &[RunPlan]) -> usize {
     if subject.quantity.is_of_training() {
         return 0;
@@ -259,7 +261,8 @@ fn first_epoch(subject: &Subject, variant: Option<&str>, runs: &[RunPlan]) -> us
     of_it.filter_map(|probe| probe.epochs.first()).min().copied().unwrap_or_default()
 }
 
-/// The probes that may measure what a subject is about. Which layers there are is known when the network is.
+/// The probes that may measure what a subject is about. Which layers there are is known when the
+/// network is.
 fn probes<'a>(subject: &'a Subject, runs: &'a [RunPlan]) -> impl Iterator<Item = &'a ProbePlan> {
     let whole = subject.curvature.split(' ').next().unwrap_or_default();
     let measures = move |probe: &&ProbePlan| {
@@ -274,7 +277,8 @@ fn probes<'a>(subject: &'a Subject, runs: &'a [RunPlan]) -> impl Iterator<Item =
     runs.iter().flat_map(|run| &run.probes).filter(measures)
 }
 
-/// The estimator, and what it finds, where eigenvalues are asked for and numbers alone are measured.
+/// The estimator, and what it finds, where eigenvalues are asked for and numbers alone are
+/// measured.
 fn number_instead(subject: &Subject, runs: &[RunPlan]) -> Option<(String, &'static str)> {
     if !matches!(subject.quantity, Quantity::LambdaMax | Quantity::Outliers) {
         return None;

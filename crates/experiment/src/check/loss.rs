@@ -15,7 +15,8 @@ use crate::{
 impl Checker<'_> {
     pub(super) fn loss(&self, raw: Option<&raw::Loss>) -> Result<LossPlan, ConfigError> {
         let named = raw.map(|raw| self.named_loss(raw)).transpose()?;
-        Ok(LossPlan { named, defaults: default_losses(self.registry) })
+        let parameters = raw.map(raw::Loss::parameters).unwrap_or_default();
+        Ok(LossPlan { named, parameters, defaults: default_losses(self.registry) })
     }
 
     fn named_loss(&self, raw: &raw::Loss) -> Result<Located<Loss>, ConfigError> {

@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Checker<'_> {
-    /// Builds the plugin that the table (or bare name) at `path` asks for. `own` are the keys of that table which belong
-    /// to the runner and not to the plugin.
+    /// Builds the plugin that the table (or bare name) at `path` asks for. `own` are the keys of
+    /// that table which belong to the runner and not to the plugin.
     pub(super) fn build<T: ?Sized + 'static>(
         &mut self,
         catalog: &Catalog<T>,

@@ -10,7 +10,8 @@ use crate::{
     raw, read, sweep,
 };
 
-/// Checks what the file would be with each of the other profiles: everything but whether its data and checkpoints are on this machine.
+/// Checks what the file would be with each of the other profiles: everything but whether its data
+/// and checkpoints are on this machine.
 pub(super) fn check_others(
     document: &Node,
     environment: &Environment,

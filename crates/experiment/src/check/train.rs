@@ -129,7 +129,8 @@ impl Checker<'_> {
         let regularizer = self.build(catalog, &path, &raw.name, raw.parameters.clone(), &RUNNER_KEYS)?;
         self.in_range(&format!("{path}.strength"), raw.strength, "at least 0", |strength| strength >= 0.0)?;
         if raw.from_epoch >= epochs {
-            // No error: a training is shortened by --set, and the rest of the file should still hold.
+            // No error: a training is shortened by --set, and the rest of the file should still
+            // hold.
             self.warnings.push(format!(
                 "regularizer `{}` is never added: it waits for {} completed epochs, and {epochs} are trained",
                 raw.name, raw.from_epoch

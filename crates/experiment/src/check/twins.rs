@@ -1,4 +1,5 @@
-//! Runs of a sweep that have the settings of another: they are that run, and no second measurement of it.
+//! Runs of a sweep that have the settings of another: they are that run, and no second measurement
+//! of it.
 
 use std::collections::HashMap;
 
@@ -64,7 +65,8 @@ impl Twins {
     }
 }
 
-/// The same value however it is written: 1 and 1.0, "hessian" and \["hessian"\], "gram" and { name = "gram" }.
+/// The same value however it is written: 1 and 1.0, "hessian" and \["hessian"\], "gram" and { name =
+/// "gram" }.
 fn canonical(value: toml::Value) -> toml::Value {
     match value {
         toml::Value::Integer(number) if number.abs() < EXACT => toml::Value::Float(number as f64),

@@ -8,10 +8,11 @@ use eigenscape_core::{
 
 use super::refusal::{Refusal, Result};
 
-/// How the pickles begin that `torch.save` wrote before it wrote zip archives: protocol 2, and PyTorch's number as a long
-/// integer of ten bytes.
+/// How the pickles begin that `torch.save` wrote before it wrote zip archives: protocol 2, and
+/// PyTorch's number as a long integer of ten bytes.
 const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-/// Memory for what a file describes beside as many bytes as the file has itself: a small file describes more than it holds.
+/// Memory for what a file describes beside as many bytes as the file has itself: a small file
+/// describes more than it holds.
 const DESCRIPTION: usize = 1 << 20;
 /// At most so many classes are named.
 const LISTED: usize = 8;
@@ -43,7 +44,8 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// A note on classes and functions that the file names and that were not loaded, where there are any.
+    /// A note on classes and functions that the file names and that were not loaded, where there
+    /// are any.
     pub(super) fn left_out(&self) -> Option<String> {
         let Self::Pickled(document) = self else { return None };
         let foreign: Vec<_> = document.foreign().iter().take(LISTED).map(|names| names.join(".")).collect();

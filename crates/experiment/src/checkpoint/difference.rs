@@ -12,7 +12,8 @@ pub(super) const UNUSED: &str = "num_batches_tracked";
 /// So many of the names that a network has not are shown, however many it misses.
 const UNEXPECTED: usize = 5;
 
-/// A name with its shape in the network and what stands under it in the file, where these are not the same.
+/// A name with its shape in the network and what stands under it in the file, where these are not
+/// the same.
 pub(super) struct Difference<'a> {
     /// The name in the network.
     pub name: &'a str,
@@ -27,7 +28,8 @@ pub(super) fn declared(network: &Network) -> impl Iterator<Item = &Parameter> {
     network.parameters().iter().chain(network.buffers())
 }
 
-/// What stands under a parameter's name, or under another name of it: a file may list tied weights once or twice.
+/// What stands under a parameter's name, or under another name of it: a file may list tied weights
+/// once or twice.
 pub(super) fn lookup<'s, 'c>(
     network: &Network,
     state: &'s StateDict<'c>,
@@ -37,7 +39,8 @@ pub(super) fn lookup<'s, 'c>(
     state.entry(name).or_else(|| aliases.into_iter().find_map(|(alias, _)| state.entry(alias)))
 }
 
-/// The names that a file may have: of parameters and buffers, their other names, and those of constants that are not needed.
+/// The names that a file may have: of parameters and buffers, their other names, and those of
+/// constants that are not needed.
 pub(super) fn known(network: &Network) -> HashSet<&str> {
     let aliases = network.aliases().iter().map(|(alias, _)| alias.as_str());
     let unused = network.unused().iter().map(String::as_str);

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::weights::Weights;
 
-/// The parameters and buffers of a network in its order, in f64 where all are and in f32 otherwise, and what should be known about them.
+/// The parameters and buffers of a network in its order, in f64 where all are and in f32 otherwise,
+/// and what should be known about them.
 pub(super) fn weights(
     selection: &Selection,
     network: &Network,

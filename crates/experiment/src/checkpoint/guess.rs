@@ -125,7 +125,8 @@ impl<'a> Module<'a> {
         modules
     }
 
-    /// What modules must share to be the same; `either_way` does not look which way round a matrix is stored.
+    /// What modules must share to be the same; `either_way` does not look which way round a matrix
+    /// is stored.
     fn signature(&self, either_way: bool) -> Vec<(&'a str, Vec<usize>)> {
         let shape = |shape: &Vec<usize>| {
             let mut shape = shape.clone();
@@ -138,7 +139,8 @@ impl<'a> Module<'a> {
     }
 }
 
-/// Modules of the file with those of the network that have the same tensors, then single tensors of a shape that occurs once.
+/// Modules of the file with those of the network that have the same tensors, then single tensors of
+/// a shape that occurs once.
 fn by_module<'a>(
     stored: &[Tensor<'a>],
     missing: &[Tensor<'a>],

@@ -49,7 +49,8 @@ impl StateDict<'_> {
         Ok(self)
     }
 
-    /// The same tensors under the names that `rename` gives them, those turned over that `transpose` fits.
+    /// The same tensors under the names that `rename` gives them, those turned over that
+    /// `transpose` fits.
     pub(super) fn named(mut self, rename: &[Rename], transpose: &[String]) -> Result<Self> {
         let mut used = vec![false; rename.len()];
         for entry in &mut self.entries {
@@ -93,7 +94,8 @@ impl StateDict<'_> {
         Refusal::new(problem, remedy)
     }
 
-    /// Turns over the matrices that a pattern fits, by their names in the file or, where it fits none of these, in the network.
+    /// Turns over the matrices that a pattern fits, by their names in the file or, where it fits
+    /// none of these, in the network.
     fn transpose(&mut self, pattern: &str) -> Result<()> {
         let chosen = |name: &dyn Fn(&Entry) -> bool| -> Vec<usize> {
             (0..self.entries.len()).filter(|index| name(&self.entries[*index])).collect()
@@ -153,8 +155,8 @@ fn twice(a: &Entry, b: &Entry) -> Refusal {
     )
 }
 
-/// What `strip_prefix`, `rename` and `transpose` make of one name, where nothing need fit: the name in the network, and whether its matrix is
-/// turned over.
+/// What `strip_prefix`, `rename` and `transpose` make of one name, where nothing need fit: the name
+/// in the network, and whether its matrix is turned over.
 pub(crate) fn lenient(selection: &super::Selection, name: &str) -> Result<(String, bool)> {
     let stripped = selection
         .strip_prefix

@@ -1,4 +1,5 @@
-//! Files under other names, or with matrices the other way round: what the message proposes is what loads them.
+//! Files under other names, or with matrices the other way round: what the message proposes is what
+//! loads them.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -91,7 +92,8 @@ impl Case {
         }
     }
 
-    /// The message that the file is refused with, which proposes the keys with which it loads as it should.
+    /// The message that the file is refused with, which proposes the keys with which it loads as it
+    /// should.
     fn assert_proposed(&self, given: &str, proposed: &str) -> String {
         let message = self.load(given).unwrap_err().to_string();
         let (_, keys) =

@@ -1,5 +1,5 @@
-//! Which matrices of a file are stored the other way round, \[in, out\] instead of \[out, in\]: as Hugging Face's `Conv1D` stores them, TensorFlow
-//! and JAX. The shape tells of all but square ones.
+//! Which matrices of a file are stored the other way round, \[in, out\] instead of \[out, in\]: as
+//! Hugging Face's `Conv1D` stores them, TensorFlow and JAX. The shape tells of all but square ones.
 
 use eigenscape_program::Network;
 
@@ -9,8 +9,8 @@ use super::{
     state_dict::{Entry, Item, Selection, StateDict},
 };
 
-/// The layers of GPT-2 that are a `Conv1D` in Hugging Face's library. It has the layers of nanoGPT by the same names, but as linear layers:
-/// in one file all are of one kind.
+/// The layers of GPT-2 that are a `Conv1D` in Hugging Face's library. It has the layers of nanoGPT
+/// by the same names, but as linear layers: in one file all are of one kind.
 const CONV1D: [&str; 4] = ["c_attn", "c_proj", "c_fc", "q_attn"];
 /// Up to so many matrices are listed one by one.
 const LISTED: usize = 6;
@@ -20,7 +20,8 @@ struct Matrix<'a> {
     entry: &'a Entry<'a>,
     /// Whether its shape does not tell which way round it is stored.
     square: bool,
-    /// Whether it is stored the other way round, by its shape or, where that does not tell, by `transpose`.
+    /// Whether it is stored the other way round, by its shape or, where that does not tell, by
+    /// `transpose`.
     turned: bool,
 }
 
@@ -68,7 +69,8 @@ pub(super) struct Turning {
     pub why: String,
 }
 
-/// What `transpose` should list so that matrices fit; `None` where no matrix is stored the other way round.
+/// What `transpose` should list so that matrices fit; `None` where no matrix is stored the other
+/// way round.
 pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
     let matrices = matrices(network, state);
     let reversed = |matrix: &&Matrix| !matrix.square && matrix.turned;
@@ -81,7 +83,8 @@ pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
     let is_conv1d = missing.iter().any(|matrix| matrix.is_conv1d());
     let upright = matrices.iter().filter(|matrix| !matrix.square && !matrix.turned).count();
     let squares: Vec<&Matrix> = matrices.iter().filter(|matrix| matrix.square && !matrix.turned).collect();
-    // What the library stores the other way round is known by name, all else by what the others are.
+    // What the library stores the other way round is known by name, all else by what the others
+    // are.
     let most = matrices.iter().filter(reversed).count() > upright;
     let (too, unknown): (Vec<&Matrix>, Vec<&Matrix>) = squares
         .into_iter()
@@ -202,7 +205,8 @@ pub(super) fn doubt(selection: &Selection, network: &Network, state: &StateDict)
     }))
 }
 
-/// Where matrices that are not square are all stored one way round (`true`: the other), the square ones that are not.
+/// Where matrices that are not square are all stored one way round (`true`: the other), the square
+/// ones that are not.
 fn odd<'a>(matrices: &[&'a Matrix<'a>]) -> Option<(bool, Vec<&'a Matrix<'a>>)> {
     let mut telling = matrices.iter().filter(|matrix| !matrix.square).map(|matrix| matrix.turned);
     let turned = telling.next()?;

@@ -18,8 +18,8 @@ pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// One entry of `rename`: names in the file, and what they are in the network. Both sides have one star, which stands for the same
-/// characters, or none.
+/// One entry of `rename`: names in the file, and what they are in the network. Both sides have one
+/// star, which stands for the same characters, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
     from: String,
@@ -64,8 +64,8 @@ impl Rename {
         Some(self.to.replacen(STAR, middle, 1))
     }
 
-    /// Of several patterns that fit a name the one that says most of it counts: a whole name, then the one with most characters
-    /// beside the star.
+    /// Of several patterns that fit a name the one that says most of it counts: a whole name, then
+    /// the one with most characters beside the star.
     fn precision(&self) -> (bool, usize) {
         (!self.from.contains(STAR), self.from.len())
     }

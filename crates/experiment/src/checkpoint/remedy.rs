@@ -19,7 +19,8 @@ const NAMED: usize = 3;
 /// for each of its keys.
 const WIDTH: usize = 70;
 
-/// What to do about differences: what the keys of the checkpoint should be where these are at fault.
+/// What to do about differences: what the keys of the checkpoint should be where these are at
+/// fault.
 pub(super) fn of(
     selection: &Selection,
     network: &Network,

@@ -9,7 +9,8 @@ use super::{
     state_dict::StateDict,
 };
 
-/// Entries of `rename` that make of each name of the file its name in the network, and leave those alone that the network knows.
+/// Entries of `rename` that make of each name of the file its name in the network, and leave those
+/// alone that the network knows.
 pub(super) fn patterns(pairs: &[Pair], known: &HashSet<&str>, state: &StateDict) -> Vec<Rename> {
     let targets: HashMap<&str, &str> = pairs.iter().map(|(name, target)| (*name, target.as_str())).collect();
     let is_right = |rename: &Rename| {

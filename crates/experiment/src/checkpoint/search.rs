@@ -37,8 +37,9 @@ fn no_dictionary(place: &str, document: &Document, value: Value) -> Refusal {
     Refusal::new(problem, remedy)
 }
 
-/// What stands under a key, or under keys that are joined by dots, which keys may contain themselves: shorter first keys are
-/// tried first. What was tried is not tried again: dictionaries may contain each other.
+/// What stands under a key, or under keys that are joined by dots, which keys may contain
+/// themselves: shorter first keys are tried first. What was tried is not tried again: dictionaries
+/// may contain each other.
 fn lookup(document: &Document, root: u32, path: &str) -> Option<Value> {
     let (mut next, mut tried) = (vec![(root, 0)], HashSet::new());
     while let Some((dictionary, start)) = next.pop() {
@@ -81,7 +82,8 @@ struct Step<'c> {
 
 /// The only dictionary with tensors; what belongs to an optimiser does not count.
 ///
-/// Tensors beside such a dictionary (a best accuracy, say) do not make a state dict of the dictionary that both are in.
+/// Tensors beside such a dictionary (a best accuracy, say) do not make a state dict of the
+/// dictionary that both are in.
 fn search(document: &Document, root: u32) -> Result<(u32, Vec<String>)> {
     let mut steps = vec![Step { dictionary: root, parent: 0, key: "" }];
     let (mut seen, mut found) = (HashSet::from([root]), Vec::new());

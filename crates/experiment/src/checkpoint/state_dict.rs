@@ -27,14 +27,16 @@ pub struct Selection {
     pub path: PathBuf,
     /// The file as an experiment names it, for messages; empty where none does.
     pub written: PathBuf,
-    /// The dictionary of tensors in the file, keys joined by dots; `None` for the file's own, or the only one in it.
+    /// The dictionary of tensors in the file, keys joined by dots; `None` for the file's own, or
+    /// the only one in it.
     pub key: Option<String>,
     /// Prefixes to take away from names, one after the other.
     pub strip_prefix: Vec<String>,
     /// From names in the file, their prefixes taken away, to names in the network.
     pub rename: Vec<Rename>,
-    /// Patterns of names of matrices that are stored the other way round, \[in, out\]: names in the file, their prefixes taken away, or, where a
-    /// pattern fits none of these, names in the network.
+    /// Patterns of names of matrices that are stored the other way round, \[in, out\]: names in the
+    /// file, their prefixes taken away, or, where a pattern fits none of these, names in the
+    /// network.
     pub transpose: Vec<String>,
 }
 
@@ -123,7 +125,8 @@ impl<'c> Item<'c> {
     }
 }
 
-/// How to mend a tensor that is an object of a class that is not read: of eight bits, complex, sparse, quantised.
+/// How to mend a tensor that is an object of a class that is not read: of eight bits, complex,
+/// sparse, quantised.
 pub(super) fn unusual_tensor(class: [&str; 2]) -> Option<&'static str> {
     match class {
         ["torch._utils", kind] if kind.starts_with("_rebuild") => Some(

@@ -1,11 +1,12 @@
-//! How deep a text nests tables by dots: found before it is parsed, since a table of a hundred thousand tables within one another cannot even be
-//! freed.
+//! How deep a text nests tables by dots: found before it is parsed, since a table of a hundred
+//! thousand tables within one another cannot even be freed.
 
 use std::ops::Range;
 
 use crate::limits::DEPTH;
 
-/// The first key of more than [`DEPTH`] steps, from its first dot on. Dots within strings and comments are none.
+/// The first key of more than [`DEPTH`] steps, from its first dot on. Dots within strings and
+/// comments are none.
 pub fn too_deep(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let (mut at, mut first, mut dots) = (0, 0, 0);

@@ -3,7 +3,8 @@
 use candle_core::Tensor;
 use eigenscape_core::Result;
 
-/// Settings of Adam (Kingma & Ba 2015); AdamW where the weight decay is decoupled (Loshchilov & Hutter 2019).
+/// Settings of Adam (Kingma & Ba 2015); AdamW where the weight decay is decoupled (Loshchilov &
+/// Hutter 2019).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Adam {
     /// Learning rate, positive.
@@ -53,8 +54,9 @@ impl State {
         Self { steps, moments: pairs.collect() }
     }
 
-    /// Moves the parameters: with g ← g + weight_decay·θ (Adam) or θ ← (1 − lr·weight_decay)·θ (AdamW), m ← β₁ m + (1 − β₁) g,
-    /// v ← β₂ v + (1 − β₂) g², both from 0, and in step t θ ← θ − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps).
+    /// Moves the parameters: with g ← g + weight_decay·θ (Adam) or θ ← (1 − lr·weight_decay)·θ
+    /// (AdamW), m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², both from 0, and in step t θ ← θ −
+    /// lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps).
     ///
     /// # Errors
     /// When a tensor operation fails.

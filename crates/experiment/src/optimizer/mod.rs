@@ -31,7 +31,8 @@ impl Optimizer {
         }
     }
 
-    /// λ of the term λ/2 ‖θ‖² of the loss that it minimises; `None` where weights decay by themselves (AdamW), beside the loss.
+    /// λ of the term λ/2 ‖θ‖² of the loss that it minimises; `None` where weights decay by
+    /// themselves (AdamW), beside the loss.
     #[must_use]
     pub fn l2(&self) -> Option<f64> {
         match self {
@@ -69,7 +70,8 @@ impl State {
         }
     }
 
-    /// What the next step depends on beside the settings: the number of steps taken where it matters, and tensors.
+    /// What the next step depends on beside the settings: the number of steps taken where it
+    /// matters, and tensors.
     #[must_use]
     pub fn memory(&self) -> (i32, Vec<&Tensor>) {
         match self {

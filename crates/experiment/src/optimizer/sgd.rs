@@ -44,8 +44,9 @@ impl State {
         Self { momentum }
     }
 
-    /// Moves the parameters: with d = g + weight_decay·θ, the buffer becomes b ← momentum·b + (1 − dampening)·d (b = d in the first step), and
-    /// θ ← θ − lr·b, or θ ← θ − lr·(d + momentum·b) by Nesterov. Without momentum b is d.
+    /// Moves the parameters: with d = g + weight_decay·θ, the buffer becomes b ← momentum·b + (1 −
+    /// dampening)·d (b = d in the first step), and θ ← θ − lr·b, or θ ← θ − lr·(d + momentum·b) by
+    /// Nesterov. Without momentum b is d.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -94,8 +95,8 @@ mod tests {
 
     use super::*;
 
-    /// Three steps on ½ θ² (gradient θ) with the numbers of torch.optim.SGD(lr=0.1, momentum=0.9, weight_decay=0.5), worked out
-    /// by hand: d = 1.5 θ; b = 1.5, 0.9·1.5 + 1.5·0.85, ...
+    /// Three steps on ½ θ² (gradient θ) with the numbers of torch.optim.SGD(lr=0.1, momentum=0.9,
+    /// weight_decay=0.5), worked out by hand: d = 1.5 θ; b = 1.5, 0.9·1.5 + 1.5·0.85, ...
     #[test]
     fn three_steps_by_hand() {
         let sgd = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.0, nesterov: false, weight_decay: 0.5 };

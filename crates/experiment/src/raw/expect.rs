@@ -4,7 +4,8 @@ pub use eigenscape_analysis::expectation::{Counting, Is, Quantity, When};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Something that is expected of the results: it is checked and reported, and is no failure of the run.
+/// Something that is expected of the results: it is checked and reported, and is no failure of the
+/// run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
@@ -35,11 +36,12 @@ pub struct Expect {
     /// The distance's name; the experiment's first by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
-    /// "last", "best" (of the lowest test loss or highest test accuracy) or, for distances, "all" (their sum); distances "all", everything else
-    /// "last" by default.
+    /// "last", "best" (of the lowest test loss or highest test accuracy) or, for distances, "all"
+    /// (their sum); distances "all", everything else "last" by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<When>,
-    /// How outliers are counted: by the largest "gap" (the default) between the logarithms of eigenvalues, or by "clusters" of them.
+    /// How outliers are counted: by the largest "gap" (the default) between the logarithms of
+    /// eigenvalues, or by "clusters" of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Counting>,
 }

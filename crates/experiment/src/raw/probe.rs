@@ -31,11 +31,13 @@ pub struct Probe {
     /// Whether the examples are augmented as in training: each once, the same way at all moments.
     #[serde(default)]
     pub augment: bool,
-    /// Whether the curvature is that of the loss with the optimizer's weight decay λ/2 ‖θ‖², which adds λ to every eigenvalue.
+    /// Whether the curvature is that of the loss with the optimizer's weight decay λ/2 ‖θ‖², which
+    /// adds λ to every eigenvalue.
     #[serde(default)]
     pub weight_decay: bool,
-    /// Of which variables: "full", "layers", "parameters", "modules", "stages", "middle", "outer", globs over parameter names,
-    /// "activation:MODULE", or tables { name = ..., parameters = \[globs\] }.
+    /// Of which variables: "full", "layers", "parameters", "modules", "stages", "middle", "outer",
+    /// globs over parameter names, "activation:MODULE", or tables { name = ..., parameters =
+    /// \[globs\] }.
     #[serde(default = "full")]
     pub groups: Groups,
     /// Which matrix: "hessian", "gauss-newton", "residual".

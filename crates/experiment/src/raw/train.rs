@@ -21,8 +21,9 @@ pub struct Train {
     /// Penalties on the loss.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regularizer: Vec<Regularizer>,
-    /// The training's state is kept at the end of an epoch where that costs next to nothing, and at least after so many seconds of work: what
-    /// is killed goes on from there when the same command is given again. It changes no number.
+    /// The training's state is kept at the end of an epoch where that costs next to nothing, and at
+    /// least after so many seconds of work: what is killed goes on from there when the same command
+    /// is given again. It changes no number.
     #[serde(default = "keep_every")]
     #[schemars(range(min = 0))]
     pub keep_every: f64,
@@ -74,7 +75,8 @@ pub struct Optimizer {
     /// Of Adam: what the denominator is kept away from zero by; 1e-8 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eps: Option<f64>,
-    /// Added to the gradient, times the parameter; with "adamw" the weights decay by themselves. 0 by default, 0.01 for "adamw".
+    /// Added to the gradient, times the parameter; with "adamw" the weights decay by themselves. 0
+    /// by default, 0.01 for "adamw".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
 }

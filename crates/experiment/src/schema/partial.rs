@@ -1,5 +1,5 @@
-//! A file that `extends` others may leave out of a table what it inherits, and one with cases what they
-//! say.
+//! A file that `extends` others may leave out of a table what it inherits, and one with cases what
+//! they say.
 
 use serde_json::{Map, Value, json};
 

@@ -14,8 +14,8 @@ struct Factor<'a> {
     count: usize,
 }
 
-/// Refuses a sweep of more runs than an experiment has, or whose documents would be too large together, before one of them is made. `base` is
-/// the document without the sweep.
+/// Refuses a sweep of more runs than an experiment has, or whose documents would be too large
+/// together, before one of them is made. `base` is the document without the sweep.
 pub(super) fn check(base: &Node, sweep: Option<&Node>) -> Result<(), ConfigError> {
     let axes = sweep.map_or(Ok(Vec::new()), |sweep| axes(sweep, ""))?;
     let factor = |axis: &Axis<'_>| format!("`{}`", axis.path);

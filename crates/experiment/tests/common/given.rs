@@ -45,7 +45,8 @@ impl Dataset for Given {
     }
 }
 
-/// z\[n, o, p\] = Σᵢ W\[o, i\] x\[n, i, p\] + b\[o\] at every place p of inputs \[N, I, ...\], as a convolution of kernel 1.
+/// z\[n, o, p\] = Σᵢ W\[o, i\] x\[n, i, p\] + b\[o\] at every place p of inputs \[N, I, ...\], as a
+/// convolution of kernel 1.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pointwise {

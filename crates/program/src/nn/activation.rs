@@ -106,7 +106,8 @@ pub fn leaky_relu(scope: &mut Scope, x: Value, slope: f64) -> Result<Value> {
     scope.graph().function(Function::LeakyRelu { slope: Real(slope) }, x)
 }
 
-/// x for x > 0, otherwise a·x with a learned slope a, one or one a channel: parameter `weight` \[`slopes`\] (He et al. 2015).
+/// x for x > 0, otherwise a·x with a learned slope a, one or one a channel: parameter `weight`
+/// \[`slopes`\] (He et al. 2015).
 ///
 /// # Errors
 /// When `slopes` is neither 1 nor the size of axis 1.
@@ -152,7 +153,8 @@ pub fn elu(scope: &mut Scope, x: Value, alpha: f64) -> Result<Value> {
     graph.add(above, below)
 }
 
-/// log(1 + e^(`beta`·x)) / `beta`, and x for `beta`·x > 20, as PyTorch has it: affine there, to every derivative.
+/// log(1 + e^(`beta`·x)) / `beta`, and x for `beta`·x > 20, as PyTorch has it: affine there, to
+/// every derivative.
 ///
 /// # Errors
 /// When `beta` is not positive.
@@ -184,7 +186,8 @@ pub fn hardtanh(scope: &mut Scope, x: Value, min: f64, max: f64) -> Result<Value
     clamp(scope.graph(), x, min, max)
 }
 
-/// min + relu((max − min) − relu(max − x)): piecewise affine for all to see, with slope 0 at both ends as in PyTorch.
+/// min + relu((max − min) − relu(max − x)): piecewise affine for all to see, with slope 0 at both
+/// ends as in PyTorch.
 fn clamp(graph: &mut Graph, x: Value, min: f64, max: f64) -> Result<Value> {
     let negative = graph.scale(x, -1.0)?;
     let below_max = shift(graph, negative, max)?;

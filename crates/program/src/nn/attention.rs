@@ -5,7 +5,7 @@ use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
     init::Init,
-    operations::Dot,
+    operations::MatMul,
 };
 
 /// How attention turns its input into queries, keys and values, and under which names.
@@ -16,7 +16,8 @@ pub enum Projections {
     Fused,
     /// Linear layers `q_proj`, `k_proj`, `v_proj`, and `o_proj` after the heads.
     Separate,
-    /// `torch.nn.MultiheadAttention`: `in_proj_weight` \[3D, D\] and `in_proj_bias`, and a linear layer `out_proj`.
+    /// `torch.nn.MultiheadAttention`: `in_proj_weight` \[3D, D\] and `in_proj_bias`, and a linear
+    /// layer `out_proj`.
     Torch,
 }
 
@@ -43,8 +44,9 @@ impl AttentionSettings {
     }
 }
 
-/// Multi-head self-attention of x \[N, T, D\]: softmax(q kᵀ / √(D/heads)) v for each head, `causal` or not (Vaswani et al. 2017);
-/// children `qkv` (a linear layer to 3D: queries, keys, values) and `proj` (a linear layer).
+/// Multi-head self-attention of x \[N, T, D\]: softmax(q kᵀ / √(D/heads)) v for each head, `causal`
+/// or not (Vaswani et al. 2017); children `qkv` (a linear layer to 3D: queries, keys, values) and
+/// `proj` (a linear layer).
 ///
 /// # Errors
 /// When the heads do not divide D.
@@ -79,8 +81,9 @@ pub fn attention_with(scope: &mut Scope, x: Value, settings: &AttentionSettings)
     linear(&mut scope.at(output), mixed, d, bias)
 }
 
-/// softmax(q kᵀ / √(D/heads)) v for each head, with queries, keys and values \[N, T, D\] whose D axis is split by heads: \[N, T, D\].
-/// No parameters; of `settings` the heads, `causal` and `dropout` count.
+/// softmax(q kᵀ / √(D/heads)) v for each head, with queries, keys and values \[N, T, D\] whose D
+/// axis is split by heads: \[N, T, D\]. No parameters; of `settings` the heads, `causal` and
+/// `dropout` count.
 ///
 /// # Errors
 /// When the shapes differ, or the heads do not divide D.
@@ -104,7 +107,7 @@ pub fn scaled_dot_product_attention(
     };
     let (q, k, v) = (split(graph, q)?, split(graph, k)?, split(graph, v)?);
     let per_head = vec![[0, 0], [1, 1]];
-    let scores = graph.dot(q, k, Dot { batch: per_head.clone(), contract: vec![[3, 3]] })?;
+    let scores = graph.matmul(q, k, MatMul { batch: per_head.clone(), contract: vec![[3, 3]] })?;
     let mut scores = graph.scale(scores, ((d / heads) as f64).sqrt().recip())?;
     if causal {
         let mask = graph.causal_mask(t)?;
@@ -115,7 +118,7 @@ pub fn scaled_dot_product_attention(
     let weights = graph.softmax(scores)?;
     let weights = dropout(scope, weights, settings.dropout)?;
     let graph = scope.graph();
-    let mixed = graph.dot(weights, v, Dot { batch: per_head, contract: vec![[3, 2]] })?;
+    let mixed = graph.matmul(weights, v, MatMul { batch: per_head, contract: vec![[3, 2]] })?;
     let mixed = graph.permute(mixed, &[0, 2, 1, 3])?;
     graph.reshape(mixed, &[n, t, d])
 }
@@ -125,7 +128,8 @@ fn thirds(graph: &mut Graph, qkv: Value, d: usize) -> Result<[Value; 3]> {
     Ok([graph.slice(qkv, 2, 0, d)?, graph.slice(qkv, 2, d, d)?, graph.slice(qkv, 2, 2 * d, d)?])
 }
 
-/// The fused projection as parameters of the module itself, with PyTorch's initialisation (Glorot's, over all three at once).
+/// The fused projection as parameters of the module itself, with PyTorch's initialisation
+/// (Glorot's, over all three at once).
 fn torch_projection(scope: &mut Scope, x: Value, d: usize, bias: bool) -> Result<Value> {
     let bound = (6.0 / (4 * d) as f64).sqrt();
     let weight = scope.parameter("in_proj_weight", &[3 * d, d], Init::Uniform { bound })?;

@@ -8,7 +8,8 @@ use crate::{
     operations::ConvSettings,
 };
 
-/// A convolution of x \[N, C, H, W\]; parameters `weight` \[O, C/groups, k, k\] and, with `bias`, `bias` \[O\].
+/// A convolution of x \[N, C, H, W\]; parameters `weight` \[O, C/groups, k, k\] and, with `bias`,
+/// `bias` \[O\].
 ///
 /// # Errors
 /// When the kernel does not fit the input.
@@ -23,7 +24,8 @@ pub fn conv2d(
     rectangular_conv2d(scope, x, channels, [kernel; 2], [settings.padding; 2], settings, bias)
 }
 
-/// As [`conv2d`], with a kernel and a padding of \[height, width\]; the padding in `settings` does not count.
+/// As [`conv2d`], with a kernel and a padding of \[height, width\]; the padding in `settings` does
+/// not count.
 ///
 /// # Errors
 /// When the kernel does not fit the input.
@@ -49,7 +51,8 @@ pub fn rectangular_conv2d(
     if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
 }
 
-/// A convolution of x \[N, C, L\]; parameters `weight` \[O, C/groups, k\] and, with `bias`, `bias` \[O\].
+/// A convolution of x \[N, C, L\]; parameters `weight` \[O, C/groups, k\] and, with `bias`, `bias`
+/// \[O\].
 ///
 /// # Errors
 /// When the kernel does not fit the input.
@@ -80,8 +83,9 @@ pub fn conv1d(
     if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
 }
 
-/// A transposed convolution of x \[N, C, H, W\] to `channels` O of side (H − 1)·stride − 2·padding + dilation·(k − 1) +
-/// `output_padding` + 1; parameters `weight` \[C, O/groups, k, k\] and, with `bias`, `bias` \[O\].
+/// A transposed convolution of x \[N, C, H, W\] to `channels` O of side (H − 1)·stride − 2·padding +
+/// dilation·(k − 1) + `output_padding` + 1; parameters `weight` \[C, O/groups, k, k\] and, with
+/// `bias`, `bias` \[O\].
 ///
 /// # Errors
 /// When x is not an image, the groups do not divide the channels, or nothing is left of the image.
@@ -108,8 +112,8 @@ pub fn conv_transpose2d(
     if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
 }
 
-/// The patches of x \[N, C, H, W\] as tokens \[N, T, D\], row by row; child `proj`, a convolution whose stride is its kernel's side
-/// `patch` (Dosovitskiy et al. 2021).
+/// The patches of x \[N, C, H, W\] as tokens \[N, T, D\], row by row; child `proj`, a convolution
+/// whose stride is its kernel's side `patch` (Dosovitskiy et al. 2021).
 ///
 /// # Errors
 /// When the patches do not divide the image.
@@ -128,7 +132,8 @@ pub fn patch_embed(scope: &mut Scope, x: Value, patch: usize, width: usize, bias
     graph.permute(y, &[0, 2, 1])
 }
 
-/// How the weight and the bias start for a kernel of so many taps, with the channels that one output sees and one input reaches.
+/// How the weight and the bias start for a kernel of so many taps, with the channels that one
+/// output sees and one input reaches.
 fn inits(scope: &Scope, inputs: usize, outputs: usize, taps: usize) -> [Init; 2] {
     let rules = scope.init_rules();
     [rules.conv_weight, rules.conv_bias]

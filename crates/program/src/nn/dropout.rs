@@ -6,8 +6,9 @@ use crate::{
     scope::Mode,
 };
 
-/// Dropout (Srivastava et al. 2014): in train mode each element of x \[N, ...\] is dropped with this probability and the others
-/// are scaled by 1/(1 − probability), by a [mask](Scope::mask) that is data; in eval mode the identity.
+/// Dropout (Srivastava et al. 2014): in train mode each element of x \[N, ...\] is dropped with
+/// this probability and the others are scaled by 1/(1 − probability), by a [mask](Scope::mask) that
+/// is data; in eval mode the identity.
 ///
 /// # Errors
 /// When the probability is not in \[0, 1), or x is a scalar.

@@ -15,7 +15,8 @@ pub fn embedding(scope: &mut Scope, x: Value, rows: usize, width: usize) -> Resu
     scope.graph().take(weight, x)
 }
 
-/// x \[N, T, D\] plus a learned vector a position: parameter `weight` \[`rows`, D\], of which the first T count; T rows for `None`.
+/// x \[N, T, D\] plus a learned vector a position: parameter `weight` \[`rows`, D\], of which the
+/// first T count; T rows for `None`.
 ///
 /// # Errors
 /// When x is not \[N, T, D\] or has more positions than rows.
@@ -42,7 +43,8 @@ pub fn sinusoidal_embedding(scope: &mut Scope, x: Value) -> Result<Value> {
     add_to_all(scope, x, waves)
 }
 
-/// A learned token before those of x \[N, T, D\]: \[N, T + 1, D\]; parameter `cls_token` \[1, 1, D\] (Dosovitskiy et al. 2021).
+/// A learned token before those of x \[N, T, D\]: \[N, T + 1, D\]; parameter `cls_token` \[1, 1,
+/// D\] (Dosovitskiy et al. 2021).
 ///
 /// # Errors
 /// When x is not \[N, T, D\].

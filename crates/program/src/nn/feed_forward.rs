@@ -6,8 +6,8 @@ use crate::{
     error::{Error, Result},
 };
 
-/// SwiGLU: w2(silu(w1 x) ∘ w3 x) on the last axis of x \[..., D\] (Shazeer 2020); children `w1` and `w3`, linear layers to
-/// `hidden`, and `w2`, one back to D.
+/// SwiGLU: w2(silu(w1 x) ∘ w3 x) on the last axis of x \[..., D\] (Shazeer 2020); children `w1` and
+/// `w3`, linear layers to `hidden`, and `w2`, one back to D.
 ///
 /// # Errors
 /// When x is a scalar.

@@ -6,7 +6,8 @@ use crate::{
     init::Init,
 };
 
-/// x times a learned number a feature, along `axis`; parameter `gamma`, which starts at `init` (Touvron et al. 2021).
+/// x times a learned number a feature, along `axis`; parameter `gamma`, which starts at `init`
+/// (Touvron et al. 2021).
 ///
 /// # Errors
 /// When x has no such axis.

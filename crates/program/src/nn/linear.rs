@@ -6,7 +6,8 @@ use crate::{
     init::Init,
 };
 
-/// y = x Wᵀ + b on the last axis of x \[..., I\]; parameters `weight` \[O, I\] and, with `bias`, `bias` \[O\].
+/// y = x Wᵀ + b on the last axis of x \[..., I\]; parameters `weight` \[O, I\] and, with `bias`,
+/// `bias` \[O\].
 ///
 /// # Errors
 /// When x is a scalar.

@@ -6,7 +6,8 @@ use crate::{
     operations::PoolSettings,
 };
 
-/// The largest element of each window of x \[N, C, H, W\]; settings for both axes, or \[height, width\].
+/// The largest element of each window of x \[N, C, H, W\]; settings for both axes, or \[height,
+/// width\].
 ///
 /// # Errors
 /// When the windows do not fit.
@@ -14,7 +15,8 @@ pub fn max_pool2d(scope: &mut Scope, x: Value, settings: impl Into<[PoolSettings
     scope.graph().max_pool2d(x, settings)
 }
 
-/// The mean of each window of x \[N, C, H, W\], the zeros of the padding included; settings for both axes, or \[height, width\].
+/// The mean of each window of x \[N, C, H, W\], the zeros of the padding included; settings for
+/// both axes, or \[height, width\].
 ///
 /// # Errors
 /// When the windows do not fit.
@@ -34,7 +36,8 @@ pub fn avg_pool2d_inside(
     scope.graph().avg_pool2d_inside(x, settings)
 }
 
-/// The mean of each of \[oH, oW\] [adaptive windows](crate::Graph::adaptive_avg_pool2d) of x \[N, C, H, W\].
+/// The mean of each of \[oH, oW\] [adaptive windows](crate::Graph::adaptive_avg_pool2d) of x \[N,
+/// C, H, W\].
 ///
 /// # Errors
 /// When x is not an image, or a side is 0.
@@ -42,7 +45,8 @@ pub fn adaptive_avg_pool2d(scope: &mut Scope, x: Value, out: [usize; 2]) -> Resu
     scope.graph().adaptive_avg_pool2d(x, out)
 }
 
-/// The largest element of each of \[oH, oW\] [adaptive windows](crate::Graph::adaptive_avg_pool2d) of x \[N, C, H, W\].
+/// The largest element of each of \[oH, oW\] [adaptive windows](crate::Graph::adaptive_avg_pool2d)
+/// of x \[N, C, H, W\].
 ///
 /// # Errors
 /// When x is not an image, or a side is 0.

@@ -95,7 +95,8 @@ impl Primitive for Matrix {
 }
 
 impl Graph {
-    /// 0 on and below the diagonal of an n × n matrix, −∞ above it: added to scores, no position sees a later one.
+    /// 0 on and below the diagonal of an n × n matrix, −∞ above it: added to scores, no position
+    /// sees a later one.
     ///
     /// # Errors
     /// None at present; the signature is that of all emitters.
@@ -119,8 +120,8 @@ impl Graph {
         self.matrix(Formula::Identity, n, n)
     }
 
-    /// Waves of position, \[`positions`, `width`\]: column 2k is sin(t/10⁴^(2k/D)) and column 2k + 1 the cosine of the same
-    /// angle, at position t (Vaswani et al. 2017).
+    /// Waves of position, \[`positions`, `width`\]: column 2k is sin(t/10⁴^(2k/D)) and column 2k +
+    /// 1 the cosine of the same angle, at position t (Vaswani et al. 2017).
     ///
     /// # Errors
     /// None at present; the signature is that of all emitters.

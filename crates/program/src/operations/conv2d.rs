@@ -1,7 +1,8 @@
-//! Two-dimensional convolution (cross-correlation, as in the field) and its two transposes: a closed family.
+//! Two-dimensional convolution (cross-correlation, as in the field) and its two transposes: a
+//! closed family.
 //!
-//! The trilinear form ⟨y, x ∗ w⟩ with x \[N, C, H, W\], w \[O, C/groups, kH, kW\] and y \[N, O, oH, oW\] gives one primitive by
-//! leaving out each of its three arguments.
+//! The trilinear form ⟨y, x ∗ w⟩ with x \[N, C, H, W\], w \[O, C/groups, kH, kW\] and y \[N, O, oH,
+//! oW\] gives one primitive by leaving out each of its three arguments.
 
 use crate::{
     Graph, Value,
@@ -160,8 +161,8 @@ impl ConvArgument {
     }
 }
 
-/// The gradient of the trilinear form in one argument, from the two others: the convolution y = x ∗ w, the
-/// cotangent of x, or the cotangent of w.
+/// The gradient of the trilinear form in one argument, from the two others: the convolution y = x ∗
+/// w, the cotangent of x, or the cotangent of w.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Conv2d {
     /// In which argument.
@@ -198,7 +199,8 @@ impl Primitive for Conv2d {
         graph.emit(Self { of, shapes: self.shapes.clone() }, &args)
     }
 
-    /// Of the cotangent of w, one product a position: the cotangent's channels there, and the patch that the kernel saw.
+    /// Of the cotangent of w, one product a position: the cotangent's channels there, and the patch
+    /// that the kernel saw.
     fn outer_products(&self, graph: &mut Graph, node: &NodeRef) -> Result<Option<[Value; 2]>> {
         if self.of != ConvArgument::W || self.shapes.settings.groups != 1 {
             return Ok(None);
@@ -227,7 +229,8 @@ impl Primitive for Conv2d {
 }
 
 impl Graph {
-    /// The patches that a kernel sees, \[N, C·kH·kW, oH, oW\]: each channel by itself convolved with every one-hot kernel.
+    /// The patches that a kernel sees, \[N, C·kH·kW, oH, oW\]: each channel by itself convolved
+    /// with every one-hot kernel.
     fn patches(&mut self, x: Value, shapes: &ConvShapes) -> Result<Value> {
         let [_, c, kh, kw] = shapes.w;
         let taps = self.identity(kh * kw)?;
@@ -237,7 +240,8 @@ impl Graph {
         self.conv2d(x, taps, ConvSettings { groups: c, ..shapes.settings })
     }
 
-    /// The convolution y\[n, o\] = Σ_c x\[n, c\] ⋆ w\[o, c\] of x \[N, C, H, W\] with w \[O, C/groups, kH, kW\].
+    /// The convolution y\[n, o\] = Σ_c x\[n, c\] ⋆ w\[o, c\] of x \[N, C, H, W\] with w \[O,
+    /// C/groups, kH, kW\].
     ///
     /// # Errors
     /// When the weight does not fit the input.
@@ -246,8 +250,9 @@ impl Graph {
         self.emit(Conv2d { of: ConvArgument::Y, shapes }, &[x, w])
     }
 
-    /// The transpose in its input of the convolution with w \[O, C/groups, kH, kW\], as a map from `y` \[N, O, oH, oW\] to
-    /// \[N, C, H, W\] with H = (oH − 1)·stride − 2·padding + dilation·(kH − 1) + `output_padding` + 1.
+    /// The transpose in its input of the convolution with w \[O, C/groups, kH, kW\], as a map from
+    /// `y` \[N, O, oH, oW\] to \[N, C, H, W\] with H = (oH − 1)·stride − 2·padding + dilation·(kH − 1) +
+    /// `output_padding` + 1.
     ///
     /// # Errors
     /// When the weight does not fit the input, or nothing is left of the image.

@@ -6,7 +6,8 @@ use crate::{
     primitive::{Affinity, Linearity, Primitive},
 };
 
-/// x, with derivative zero: what is computed from the parameters and yet held fixed while one differentiates in them.
+/// x, with derivative zero: what is computed from the parameters and yet held fixed while one
+/// differentiates in them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Detach;
 

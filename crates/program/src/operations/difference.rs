@@ -6,11 +6,13 @@ use crate::{
     primitive::{Linearity, NodeRef, Primitive},
 };
 
-/// out\[.., j\] = x\[.., j\] − x\[.., m\] with m = index\[..\]: exactly 0 at m, whatever is differentiated.
+/// out\[.., j\] = x\[.., j\] − x\[.., m\] with m = index\[..\]: exactly 0 at m, whatever is
+/// differentiated.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Differences;
 
-/// out\[.., j\] = x\[.., j\] for j ≠ m, and out\[.., m\] = −Σ_{j ≠ m} x\[.., j\]: x\[.., m\] counts for nothing.
+/// out\[.., j\] = x\[.., j\] for j ≠ m, and out\[.., m\] = −Σ_{j ≠ m} x\[.., j\]: x\[.., m\] counts
+/// for nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DifferencesTranspose;
 

@@ -64,12 +64,14 @@ impl Primitive for ScatterAdd {
 }
 
 impl Graph {
-    /// The elements of each row of `x` \[R, I\] that the row of `index` \[R, J\] (of type `u32`) names.
+    /// The elements of each row of `x` \[R, I\] that the row of `index` \[R, J\] (of type `u32`)
+    /// names.
     pub(crate) fn gather(&mut self, x: Value, index: Value) -> Result<Value> {
         self.emit(Gather, &[x, index])
     }
 
-    /// The transpose of [`Self::gather`]: rows of `size` elements, with those of `x` \[R, J\] added at the positions in `index` \[R, J\].
+    /// The transpose of [`Self::gather`]: rows of `size` elements, with those of `x` \[R, J\] added
+    /// at the positions in `index` \[R, J\].
     pub(crate) fn scatter_add(&mut self, x: Value, index: Value, size: usize) -> Result<Value> {
         self.emit(ScatterAdd { size }, &[x, index])
     }

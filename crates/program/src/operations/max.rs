@@ -7,7 +7,8 @@ use crate::{
     primitive::{Linearity, Primitive},
 };
 
-/// For x \[.., C\] the position along the last axis of the first element that is at most `slack` below the largest: \[..\], of type `u32`.
+/// For x \[.., C\] the position along the last axis of the first element that is at most `slack`
+/// below the largest: \[..\], of type `u32`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Argmax {
     /// How far below the largest.
@@ -32,7 +33,8 @@ impl Primitive for Argmax {
 }
 
 impl Graph {
-    /// The position along the last axis of `x` \[.., C\] of the first element that is at most `slack` below the largest: \[..\].
+    /// The position along the last axis of `x` \[.., C\] of the first element that is at most
+    /// `slack` below the largest: \[..\].
     ///
     /// # Errors
     /// When `x` is a scalar.
@@ -40,7 +42,8 @@ impl Graph {
         self.emit(Argmax { slack: Real(slack) }, &[x])
     }
 
-    /// 1 where `x` is the largest along its last axis (at the first place, where several are), otherwise 0; piecewise constant.
+    /// 1 where `x` is the largest along its last axis (at the first place, where several are),
+    /// otherwise 0; piecewise constant.
     ///
     /// # Errors
     /// When `x` is a scalar.

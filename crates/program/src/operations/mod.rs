@@ -11,9 +11,9 @@ mod constant;
 mod conv2d;
 mod detach;
 mod difference;
-mod dot;
 mod function;
 mod gather;
+mod matmul;
 mod max;
 mod mul;
 mod permute;
@@ -32,9 +32,9 @@ pub use self::{
     conv2d::{Conv2d, ConvArgument, ConvSettings, ConvShapes},
     detach::Detach,
     difference::{Differences, DifferencesTranspose},
-    dot::Dot,
     function::Function,
     gather::{Gather, ScatterAdd},
+    matmul::MatMul,
     max::Argmax,
     mul::Mul,
     permute::Permute,

@@ -116,7 +116,8 @@ impl PoolWindows {
     }
 }
 
-/// For each window the position in its plane of the first largest element: \[N·C, oH·oW\], of type `u32`.
+/// For each window the position in its plane of the first largest element: \[N·C, oH·oW\], of type
+/// `u32`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ArgmaxPool(pub PoolWindows);
 
@@ -180,7 +181,8 @@ impl Primitive for SumPoolTranspose {
 }
 
 impl Graph {
-    /// The largest element of each window of `x` \[N, C, H, W\]; settings for both axes, or \[height, width\].
+    /// The largest element of each window of `x` \[N, C, H, W\]; settings for both axes, or
+    /// \[height, width\].
     ///
     /// # Errors
     /// When the windows do not fit the image.
@@ -189,8 +191,8 @@ impl Graph {
         self.largest(x, windows)
     }
 
-    /// The mean of each window of `x` \[N, C, H, W\], the zeros of the padding included; settings for both axes, or
-    /// \[height, width\].
+    /// The mean of each window of `x` \[N, C, H, W\], the zeros of the padding included; settings
+    /// for both axes, or \[height, width\].
     ///
     /// # Errors
     /// When the windows do not fit the image.
@@ -212,8 +214,9 @@ impl Graph {
         self.window_means(x, windows)
     }
 
-    /// The mean of each of `out` = \[oH, oW\] windows that cover `x` \[N, C, H, W\]: \[N, C, oH, oW\]. The i-th window
-    /// of an axis is ⌊i·H/oH⌋ .. ⌈(i + 1)·H/oH⌉, as PyTorch has it; neighbours overlap where oH does not divide H.
+    /// The mean of each of `out` = \[oH, oW\] windows that cover `x` \[N, C, H, W\]: \[N, C, oH,
+    /// oW\]. The i-th window of an axis is ⌊i·H/oH⌋ .. ⌈(i + 1)·H/oH⌉, as PyTorch has it;
+    /// neighbours overlap where oH does not divide H.
     ///
     /// # Errors
     /// When `x` is not an image, or a side is 0.

@@ -50,7 +50,8 @@ impl Graph {
         self.emit(Reshape { shape: shape.to_vec() }, &[x])
     }
 
-    /// `x` itself, as a value of its own: what the module hands on that emits this, where it changes nothing.
+    /// `x` itself, as a value of its own: what the module hands on that emits this, where it
+    /// changes nothing.
     ///
     /// # Errors
     /// None at present; the signature is that of all emitters.

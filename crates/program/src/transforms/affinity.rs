@@ -21,12 +21,12 @@ impl fmt::Display for Breaker {
     }
 }
 
-/// What can be proved of `output` as a function of `group`: a dataflow pass from the group's values on, one rule a
-/// primitive.
+/// What can be proved of `output` as a function of `group`: a dataflow pass from the group's values
+/// on, one rule a primitive.
 ///
-/// Where it is at most [`Affinity::Piecewise`] the second derivative of the output in the group vanishes almost
-/// everywhere, so that the group's Hessian block equals its Gauss-Newton block. Otherwise the breaker says where
-/// affinity ends. Nothing is proved of a value of another graph.
+/// Where it is at most [`Affinity::Piecewise`] the second derivative of the output in the group
+/// vanishes almost everywhere, so that the group's Hessian block equals its Gauss-Newton block.
+/// Otherwise the breaker says where affinity ends. Nothing is proved of a value of another graph.
 pub fn affinity(graph: &Graph, output: Value, group: &[Value]) -> (Affinity, Option<Breaker>) {
     if !graph.contains(output) {
         return (Affinity::General, Some(Breaker { node: graph.describe(output), multiplies: false }));

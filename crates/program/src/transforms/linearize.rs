@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use crate::{Graph, Value, error::Result};
 
-/// Emits J·v: the tangents of `outputs` when each value of `seeds` has the tangent paired with it (`None`: zero).
+/// Emits J·v: the tangents of `outputs` when each value of `seeds` has the tangent paired with it
+/// (`None`: zero).
 ///
-/// A seed may be any value, not only an input: what lies before it then counts as constant. Pearlmutter's R-operator
-/// (1994) is this transformation of a gradient.
+/// A seed may be any value, not only an input: what lies before it then counts as constant.
+/// Pearlmutter's R-operator (1994) is this transformation of a gradient.
 ///
 /// # Errors
 /// When a primitive's rule fails, or a value is one of another graph.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::{Graph, Value, error::Result};
 
-/// Emits what `outputs` are when each first value of `replacements` is replaced by the second, wherever it is used. The second may
-/// depend on the first.
+/// Emits what `outputs` are when each first value of `replacements` is replaced by the second,
+/// wherever it is used. The second may depend on the first.
 ///
 /// # Errors
 /// When a replacement has another shape than what it replaces, or a value is one of another graph.

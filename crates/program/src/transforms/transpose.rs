@@ -1,11 +1,13 @@
-//! Reverse mode: cotangents of inputs from cotangents of outputs, for a program that is linear in those inputs.
+//! Reverse mode: cotangents of inputs from cotangents of outputs, for a program that is linear in
+//! those inputs.
 
 use std::collections::HashMap;
 
 use crate::{Graph, Value, error::Result};
 
-/// Emits Jᵀ·u: the cotangents of `inputs` when each value of `outputs` has the cotangent paired with it (`None`: zero).
-/// The outputs must be linear in the inputs, as tangents are in their seeds.
+/// Emits Jᵀ·u: the cotangents of `inputs` when each value of `outputs` has the cotangent paired
+/// with it (`None`: zero). The outputs must be linear in the inputs, as tangents are in their
+/// seeds.
 ///
 /// # Errors
 /// When a primitive between inputs and outputs is not linear, or a value is one of another graph.

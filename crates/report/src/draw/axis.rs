@@ -9,7 +9,8 @@ pub enum Scale {
     Linear,
     /// log₁₀ x, for x > 0.
     Log,
-    /// sign(x) · log₁₀(1 + |x|/threshold): logarithmic on both sides of zero, linear within ± threshold.
+    /// sign(x) · log₁₀(1 + |x|/threshold): logarithmic on both sides of zero, linear within ±
+    /// threshold.
     SignedLog {
         /// Below this absolute value the scale is linear.
         threshold: f64,
@@ -96,8 +97,8 @@ impl Axis {
         Self { scale: Scale::Linear, low: -0.5, high: names.len().max(1) as f64 - 0.5, ticks }
     }
 
-    /// A logarithmic axis from `low` to `high` (both positive), with at most about `count` labels: plain numbers where
-    /// they are short.
+    /// A logarithmic axis from `low` to `high` (both positive), with at most about `count` labels:
+    /// plain numbers where they are short.
     #[must_use]
     pub fn log(range: (f64, f64), count: usize) -> Self {
         let mut axis = Self::log_with(range, count, (count.min(4) / 2 + 1).max(2));
@@ -124,7 +125,8 @@ impl Axis {
         Self { scale: Scale::Log, low, high, ticks }
     }
 
-    /// A signed logarithmic axis between transformed ends (see [`Scale::SignedLog`]); `threshold` is 10^`exponent`.
+    /// A signed logarithmic axis between transformed ends (see [`Scale::SignedLog`]); `threshold`
+    /// is 10^`exponent`.
     #[must_use]
     pub fn signed_log(exponent: i32, (low, high): (f64, f64), count: usize) -> Self {
         let scale = Scale::SignedLog { threshold: 10_f64.powi(exponent) };
@@ -145,8 +147,9 @@ impl Axis {
         Self { scale, low, high, ticks: ticks.into_iter().filter(inside).collect() }
     }
 
-    /// The axis that suits the finite ones among the values: logarithmic when they are positive and span more than a
-    /// factor 30, otherwise linear, from 0 when that does not waste most of it. `None` without finite values.
+    /// The axis that suits the finite ones among the values: logarithmic when they are positive and
+    /// span more than a factor 30, otherwise linear, from 0 when that does not waste most of it.
+    /// `None` without finite values.
     #[must_use]
     pub fn fitting(values: impl IntoIterator<Item = f64>, count: usize) -> Option<Self> {
         let (low, high) = range(values)?;
@@ -172,8 +175,9 @@ impl Axis {
     }
 }
 
-/// The smallest and largest of the values, as far as they can be placed: those that are not finite, or so large that
-/// differences of them would not be, are left out, and what is hardly a normal number is 0.
+/// The smallest and largest of the values, as far as they can be placed: those that are not finite,
+/// or so large that differences of them would not be, are left out, and what is hardly a normal
+/// number is 0.
 pub fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     const LARGEST: f64 = 1e300;
     const SMALLEST: f64 = 1e-304;
@@ -226,7 +230,8 @@ fn linear_label(value: f64, step: f64) -> String {
     format!("{value:.decimals$}").replace('-', "−")
 }
 
-/// Powers of ten where there are `enough` of them, otherwise 1, 2 and 5 times them, otherwise round steps.
+/// Powers of ten where there are `enough` of them, otherwise 1, 2 and 5 times them, otherwise round
+/// steps.
 fn log_ticks(low: f64, high: f64, count: usize, enough: usize) -> Vec<Tick> {
     let decades = (high.floor() - low.ceil()).max(-1.0) as usize + 1;
     if decades >= enough {
@@ -310,7 +315,8 @@ mod tests {
         let scale = Scale::SignedLog { threshold: 1e-6 };
         assert_eq!(scale.forward(0.0), 0.0);
         assert_eq!(scale.forward(-3.0), -scale.forward(3.0));
-        // Within the threshold the slope is 1/(threshold ln 10); far beyond it one decade is one unit.
+        // Within the threshold the slope is 1/(threshold ln 10); far beyond it one decade is one
+        // unit.
         let slope = scale.forward(1e-12) / 1e-12;
         assert!((slope * 1e-6 * std::f64::consts::LN_10 - 1.0).abs() < 1e-5);
         assert!((scale.forward(10.0) - scale.forward(1.0) - 1.0).abs() < 1e-6);

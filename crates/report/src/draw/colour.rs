@@ -49,7 +49,8 @@ impl Colour {
         self.mix(Self::WHITE, 0.6)
     }
 
-    /// The viridis colour at `t` in [0, 1], without its pale end, which is too faint for lines on white.
+    /// The viridis colour at `t` in [0, 1], without its pale end, which is too faint for lines on
+    /// white.
     #[must_use]
     pub fn ramp(t: f64) -> Self {
         // Matplotlib's viridis at 0, 1/8, ..., 6/8, interpolated linearly between.

@@ -2,9 +2,10 @@
 
 use super::text;
 
-/// The names, shortened alike until each is at most `limit` pixels wide: first without the components that all share at
-/// the start and at the end ("features.", ".weight"), then with fewer letters a component ("denseblock1.conv2" becomes
-/// "den1.con2"). Where that would make two alike or is not short enough, middles are left out instead.
+/// The names, shortened alike until each is at most `limit` pixels wide: first without the
+/// components that all share at the start and at the end ("features.", ".weight"), then with fewer
+/// letters a component ("denseblock1.conv2" becomes "den1.con2"). Where that would make two alike
+/// or is not short enough, middles are left out instead.
 #[must_use]
 pub fn shortened(names: &[&str], size: f64, limit: f64) -> Vec<String> {
     let fits = |names: &[String]| names.iter().all(|n| text::width(n, size) <= limit);
@@ -20,7 +21,8 @@ pub fn shortened(names: &[&str], size: f64, limit: f64) -> Vec<String> {
         .unwrap_or_else(|| bare.iter().map(|n| text::fit(n, size, limit)).collect())
 }
 
-/// The names without the components that all have at the end, then at the start; at least one component stays.
+/// The names without the components that all have at the end, then at the start; at least one
+/// component stays.
 #[must_use]
 pub fn without_shared_ends(names: &[&str]) -> Vec<String> {
     let mut parts: Vec<Vec<&str>> = names.iter().map(|n| n.split('.').collect()).collect();

@@ -55,7 +55,8 @@ impl Panel {
         y.ticks.iter().map(|t| text::width(&t.label, TICK_SIZE)).fold(0.0, f64::max) + TICK_LENGTH + TICK_GAP
     }
 
-    /// Grid lines, the left and lower sides, ticks and their labels; draw what lies above the grid afterwards.
+    /// Grid lines, the left and lower sides, ticks and their labels; draw what lies above the grid
+    /// afterwards.
     pub fn draw_axes(&self, drawing: &mut Drawing) {
         self.draw_y_axis(drawing);
         self.draw_x_axis(drawing, true);
@@ -120,7 +121,8 @@ impl Panel {
         drawing.text(Text::new(title, at, TITLE_SIZE, Anchor::Middle).rotated(-90.0));
     }
 
-    /// A line through values; it is interrupted where one is not finite, or not positive on a logarithmic axis.
+    /// A line through values; it is interrupted where one is not finite, or not positive on a
+    /// logarithmic axis.
     pub fn draw_line(&self, drawing: &mut Drawing, values: &[(f64, f64)], stroke: Stroke) {
         for piece in values.split(|v| !self.has(*v)) {
             drawing.line(piece.iter().map(|&(x, y)| self.at(x, y)).collect(), stroke);
@@ -134,7 +136,8 @@ impl Panel {
         }
     }
 
-    /// A pale area between the lowest and the highest value at each (x, lowest, highest), as far as both have a place.
+    /// A pale area between the lowest and the highest value at each (x, lowest, highest), as far as
+    /// both have a place.
     pub fn draw_band(&self, drawing: &mut Drawing, band: &[(f64, f64, f64)], colour: Colour) {
         for piece in band.split(|(x, low, high)| !self.has((*x, *low)) || !self.has((*x, *high))) {
             let lower = piece.iter().map(|&(x, low, _)| self.at(x, low));
@@ -155,7 +158,8 @@ impl Panel {
         const CAP: f64 = 5.0;
         let stroke = Stroke::solid(colour, 1.2);
         for &(x, y, error) in bars.iter().filter(|b| self.has((b.0, b.1)) && b.2.is_finite() && b.2 > 0.0) {
-            // Below zero a logarithmic axis has no place: the bar ends at the rectangle's lower side.
+            // Below zero a logarithmic axis has no place: the bar ends at the rectangle's lower
+            // side.
             let low = if self.y.is_log() && y <= error { f64::MIN_POSITIVE } else { y - error };
             let (bottom, top) = (self.at(x, low), self.at(x, y + error));
             drawing.line(vec![bottom, top], stroke);

@@ -9,7 +9,8 @@ use skrifa::{
 
 /// The font file (see `fonts/README.md`).
 pub const FONT: &[u8] = include_bytes!("../../fonts/DejaVuSans.ttf");
-/// What SVGs ask the browser for: the first is what widths are computed with, the others are no wider.
+/// What SVGs ask the browser for: the first is what widths are computed with, the others are no
+/// wider.
 pub const FAMILIES: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
 /// The width in em assumed for a character that the font lacks.
 const MISSING: f64 = 1.0;

@@ -1,4 +1,5 @@
-//! Mean gradients by class and cross-class in the plane: cross-classes as clusters about their classes.
+//! Mean gradients by class and cross-class in the plane: cross-classes as clusters about their
+//! classes.
 
 use eigenscape_analysis::embedding;
 use eigenscape_core::{
@@ -37,7 +38,8 @@ const SMALLEST: f64 = 6.0;
 /// The share of a panel's side that points keep away from its border.
 const MARGIN: f64 = 0.06;
 
-/// One figure a curvature, one panel a group at its last epoch; nothing where there are too few classes for clusters.
+/// One figure a curvature, one panel a group at its last epoch; nothing where there are too few
+/// classes for clusters.
 pub fn draw(run: &Run, notes: &RunNotes) -> Vec<Figure> {
     let curvatures = distinct(run.means.iter().map(|record| record.curvature.as_str()));
     curvatures.into_iter().filter_map(|curvature| draw_curvature(curvature, run, notes)).collect()

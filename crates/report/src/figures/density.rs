@@ -1,4 +1,5 @@
-//! Spectral densities: one panel a group under a common eigenvalue axis that shows bulk and outliers alike.
+//! Spectral densities: one panel a group under a common eigenvalue axis that shows bulk and
+//! outliers alike.
 
 use eigenscape_analysis::uncertainty::probes;
 use eigenscape_core::{density::gaussian_density, results::ProbeRecord};
@@ -21,10 +22,11 @@ use crate::{
     figure::Figure,
 };
 
-/// The axis is linear below this share of the largest |λ| of exact spectra: what f32 arithmetic cannot tell from zero.
+/// The axis is linear below this share of the largest |λ| of exact spectra: what f32 arithmetic
+/// cannot tell from zero.
 const FINEST_EXACT: f64 = 1e-6;
-/// The same where one is estimated: nearer to zero Ritz values stand for many eigenvalues each, so that bumps there would
-/// say nothing.
+/// The same where one is estimated: nearer to zero Ritz values stand for many eigenvalues each, so
+/// that bumps there would say nothing.
 const FINEST_ESTIMATED: f64 = 1e-4;
 /// The bandwidth is the axis' span divided by this.
 const RESOLUTION: f64 = 160.0;
@@ -125,8 +127,8 @@ impl EigenvalueAxis {
 /// Points of a density curve: about one a pixel.
 const POINTS: usize = 800;
 
-/// The power of ten below which the axis is linear: near the smaller of the |λ|, but not below `finest` times the
-/// largest.
+/// The power of ten below which the axis is linear: near the smaller of the |λ|, but not below
+/// `finest` times the largest.
 fn threshold_exponent(values: &[f64], finest: f64) -> i32 {
     let mut sizes: Vec<f64> = values.iter().map(|v| v.abs()).filter(|v| *v > 0.0).collect();
     sizes.sort_by(f64::total_cmp);

@@ -16,7 +16,8 @@ use crate::{
     figure::Figure,
 };
 
-/// One chart a moment, one line an experiment, the mean of several on top; `metric` counts [`METRICS`]. The entries are of one curvature.
+/// One chart a moment, one line an experiment, the mean of several on top; `metric` counts
+/// [`METRICS`]. The entries are of one curvature.
 pub fn draw(metric: usize, entries: &[&Entry]) -> Option<Figure> {
     let curvature = &entries.first()?.curvature;
     let strokes = strokes(entries);

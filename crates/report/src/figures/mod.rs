@@ -1,4 +1,5 @@
-//! One file a figure; each is a function from data to a drawing, or to nothing where there is no data.
+//! One file a figure; each is a function from data to a drawing, or to nothing where there is no
+//! data.
 
 pub mod against_trace;
 pub mod class_means;

@@ -1,4 +1,5 @@
-//! A matrix and its parts by class and cross-class, eigenvalue by eigenvalue: which part the outliers come from.
+//! A matrix and its parts by class and cross-class, eigenvalue by eigenvalue: which part the
+//! outliers come from.
 
 use eigenscape_core::results::{ProbeRecord, Run};
 
@@ -83,7 +84,8 @@ impl<'a> Parted<'a> {
         parted.ends().map(|_| parted)
     }
 
-    /// The ends of the axis: from below the smallest eigenvalue of the means, as far as that is not too deep, to above the largest of all.
+    /// The ends of the axis: from below the smallest eigenvalue of the means, as far as that is not
+    /// too deep, to above the largest of all.
     fn ends(&self) -> Option<(f64, f64)> {
         let largest = placed(self.whole).fold(0.0, f64::max);
         let means = self.parts[..PARTS.len() - 1].iter().flat_map(|part| placed(part));

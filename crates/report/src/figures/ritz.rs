@@ -1,8 +1,9 @@
 //! What the Ritz values of an estimated spectrum stand for.
 //!
-//! Stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017) gives one Gauss rule a probe; a record holds the union of the
-//! rules. A node of a Gauss rule stands for the mass around it, up to its neighbours in the same rule (the
-//! Chebyshev-Markov-Stieltjes inequalities), and says nothing about where between them that mass lies.
+//! Stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017) gives one Gauss rule a probe; a record
+//! holds the union of the rules. A node of a Gauss rule stands for the mass around it, up to its
+//! neighbours in the same rule (the Chebyshev-Markov-Stieltjes inequalities), and says nothing
+//! about where between them that mass lies.
 
 use eigenscape_analysis::uncertainty::probes;
 use eigenscape_core::results::ProbeRecord;
@@ -15,16 +16,17 @@ pub fn nodes(record: &ProbeRecord) -> Vec<(f64, f64)> {
     nodes
 }
 
-/// Whether every rule has a node for each of the operator's dimensions, all of which are eigenvalues then: there is
-/// nothing between them, and only their weights are estimates.
+/// Whether every rule has a node for each of the operator's dimensions, all of which are
+/// eigenvalues then: there is nothing between them, and only their weights are estimates.
 pub fn complete(record: &ProbeRecord, nodes: &[(f64, f64)]) -> bool {
     nodes.len() >= probes(record).saturating_mul(record.dimension)
 }
 
-/// Spreads the weight of each node over the space between its neighbours in the same rule, that is about the nodes
-/// `probes` places to its left and right: rising linearly from the left one to the node, falling to the right one. A
-/// single rule thus becomes its density (weight over spacing), interpolated linearly; outside the nodes there is
-/// nothing. The result is atoms nearer to one another than `step`; the total weight is unchanged.
+/// Spreads the weight of each node over the space between its neighbours in the same rule, that is
+/// about the nodes `probes` places to its left and right: rising linearly from the left one to the
+/// node, falling to the right one. A single rule thus becomes its density (weight over spacing),
+/// interpolated linearly; outside the nodes there is nothing. The result is atoms nearer to one
+/// another than `step`; the total weight is unchanged.
 pub fn spread(nodes: &[(f64, f64)], probes: usize, step: f64) -> Vec<(f64, f64)> {
     let last = nodes.len().saturating_sub(1);
     let hat = |(i, &(node, weight)): (usize, &(f64, f64))| {
@@ -56,8 +58,8 @@ pub struct NearZero {
     pub radius: f64,
 }
 
-/// The mass of the nodes nearest to zero, one a probe, and the interval up to their neighbours in which it lies; `None`
-/// where there are no neighbours, or the rules are [`complete`].
+/// The mass of the nodes nearest to zero, one a probe, and the interval up to their neighbours in
+/// which it lies; `None` where there are no neighbours, or the rules are [`complete`].
 pub fn near_zero(record: &ProbeRecord) -> Option<NearZero> {
     let nodes = nodes(record);
     if complete(record, &nodes) {
@@ -95,8 +97,8 @@ mod tests {
         let mass =
             |low: f64, high: f64| atoms.iter().filter(|a| low < a.0 && a.0 < high).map(|a| a.1).sum::<f64>();
         assert!((mass(-2.0, 4.0) - 1.0).abs() < 1e-12);
-        // A hat over (−2, 1) with its top at 0 has two thirds of its mass to the left; the node −2 has all its mass to
-        // the right of it, the node 1 a quarter between 0 and 1.
+        // A hat over (−2, 1) with its top at 0 has two thirds of its mass to the left; the node −2
+        // has all its mass to the right of it, the node 1 a quarter between 0 and 1.
         assert!((mass(-2.0, 0.0) - (0.1 + 0.6 * 2.0 / 3.0)).abs() < 1e-3);
         assert!((mass(0.0, 1.0) - (0.6 / 3.0 + 0.2 / 4.0)).abs() < 1e-3);
     }

@@ -37,7 +37,8 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
     let shown: Vec<&Series> = evenly(series.len(), MOST_PANELS).into_iter().map(|i| &series[i]).collect();
     let records: Vec<&ProbeRecord> = shown.iter().filter_map(|s| s.records.last().copied()).collect();
     let epoch = records.iter().map(|r| r.epoch).max()?;
-    // The outliers come with the Gauss-Newton part; what remains of the Hessian without it has none to be counted.
+    // The outliers come with the Gauss-Newton part; what remains of the Hessian without it has none
+    // to be counted.
     let classes = notes.classes.filter(|c| *c > 1 && curvature != "residual");
     let length = classes.map_or(STEMS, |c| (3 * c).clamp(STEMS, MOST_STEMS.max(c + c / 5)));
 

@@ -80,7 +80,8 @@ fn statistic(variant: &VariantRecord, quantity: Quantity, epoch: &str) -> String
     }
 }
 
-/// The numbers of outliers of the whole network's spectra at the last epoch, where there are classes.
+/// The numbers of outliers of the whole network's spectra at the last epoch, where there are
+/// classes.
 pub fn outliers(sections: &[Section]) -> Markup {
     let rows: Vec<[String; 5]> = sections.iter().flat_map(outlier_rows).collect();
     html! {
@@ -176,7 +177,8 @@ fn least(profile: &Profile) -> String {
     )
 }
 
-/// Test accuracy, test loss and the generalisation gap as straight lines of the trace, over the runs.
+/// Test accuracy, test loss and the generalisation gap as straight lines of the trace, over the
+/// runs.
 pub fn regressions(all: &[AgainstTrace], figures: &[Picture]) -> Markup {
     html! {
         @if !all.is_empty() {

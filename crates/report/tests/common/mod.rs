@@ -1,4 +1,5 @@
-//! A made-up but realistic experiment: LeNet at three epochs, the whole network by Lanczos, each layer exactly.
+//! A made-up but realistic experiment: LeNet at three epochs, the whole network by Lanczos, each
+//! layer exactly.
 
 use eigenscape_core::results::{DistanceRecord, ProbeRecord, Results, Run, TrainingRecord};
 use eigenscape_report::{Note, Notes, RunNotes};

@@ -49,7 +49,8 @@ pub enum Projections {
     Fused,
     /// Linear layers `q_proj`, `k_proj`, `v_proj`, and `o_proj` after the heads.
     Separate,
-    /// As torch.nn.MultiheadAttention: `in_proj_weight`, `in_proj_bias`, and `out_proj` after the heads.
+    /// As torch.nn.MultiheadAttention: `in_proj_weight`, `in_proj_bias`, and `out_proj` after the
+    /// heads.
     Torch,
 }
 

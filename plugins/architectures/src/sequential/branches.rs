@@ -6,7 +6,8 @@ use serde::{Deserialize, de::MapAccess};
 
 use super::Layer;
 
-/// The layers one after the other, each in the child scope of its index; `path` is where the list stands.
+/// The layers one after the other, each in the child scope of its index; `path` is where the list
+/// stands.
 pub(super) fn chain(scope: &mut Scope, x: Value, layers: &[Layer], path: &str) -> Result<Value> {
     let step = |x, (i, layer): (usize, &Layer)| layer.emit(&mut scope.at(i), x, &format!("{path}.{i}"));
     layers.iter().enumerate().try_fold(x, step)
@@ -40,7 +41,8 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Reads the value of such a list's key; false for another key, whose value is then still to be read.
+    /// Reads the value of such a list's key; false for another key, whose value is then still to be
+    /// read.
     pub(super) fn read<'de, M: MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<bool, M::Error> {
         match key {
             "body" => self.body = map.next_value()?,

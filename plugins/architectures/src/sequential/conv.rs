@@ -98,7 +98,8 @@ pub struct Conv2d {
     /// Step between the kernel's taps.
     #[serde(default = "one")]
     dilation: Size,
-    /// Groups of channels that do not see each other; as many as channels for a depthwise convolution.
+    /// Groups of channels that do not see each other; as many as channels for a depthwise
+    /// convolution.
     #[serde(default = "one")]
     groups: Size,
     /// Whether a bias is added.

@@ -21,8 +21,9 @@ pub(super) trait Emit {
     fn emit(&self, scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value>;
 }
 
-/// One layer, chosen by `op`. Sizes of the input (`in`, `features`, `dim`) may be left out, and are checked where they are given.
-/// Shapes are those of a batch: images \[N, C, H, W\], tokens \[N, T, D\], vectors \[N, D\].
+/// One layer, chosen by `op`. Sizes of the input (`in`, `features`, `dim`) may be left out, and are
+/// checked where they are given. Shapes are those of a batch: images \[N, C, H, W\], tokens \[N, T,
+/// D\], vectors \[N, D\].
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(remote = "Self", tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(rename = "Layer")]
@@ -135,8 +136,8 @@ pub enum Layer {
     Concat(branches::Concat),
 }
 
-/// Lists of layers are read where they stand, so that an error has the path of the very layer: of what is read by its tag serde
-/// knows no paths.
+/// Lists of layers are read where they stand, so that an error has the path of the very layer: of
+/// what is read by its tag serde knows no paths.
 impl<'de> Deserialize<'de> for Layer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Table)
@@ -156,7 +157,8 @@ impl<'de> Visitor<'de> for Table {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Layer, M::Error> {
         let (mut table, mut lists) = (toml::Table::new(), branches::Lists::default());
         while let Some(key) = map.next_key::<String>()? {
-            // An empty list stands for one that was read: whether the layer has such a list is still to be checked.
+            // An empty list stands for one that was read: whether the layer has such a list is
+            // still to be checked.
             let value =
                 if lists.read(&key, &mut map)? { toml::Value::Array(Vec::new()) } else { map.next_value()? };
             table.insert(key, value);

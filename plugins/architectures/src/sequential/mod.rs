@@ -1,6 +1,7 @@
 //! Networks written as a list of layers, in PyTorch's terms.
 //!
-//! [`Layer`] is the vocabulary; each family of layers stands in a file of its own, which holds its keys and what they emit.
+//! [`Layer`] is the vocabulary; each family of layers stands in a file of its own, which holds its
+//! keys and what they emit.
 
 mod activation;
 mod attention;
@@ -30,7 +31,8 @@ pub struct Parameters {
 /// The most layers, those within layers included.
 const MOST_LAYERS: usize = 2_000;
 
-/// Refuses a network of more layers than programs are made for: time grows faster than their number.
+/// Refuses a network of more layers than programs are made for: time grows faster than their
+/// number.
 ///
 /// # Errors
 /// How many there are.

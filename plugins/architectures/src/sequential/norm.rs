@@ -48,7 +48,8 @@ impl Emit for BatchNorm {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerNorm {
-    /// Units of the last axis, or a list of the sizes of the last axes, all of which are normalised together.
+    /// Units of the last axis, or a list of the sizes of the last axes, all of which are normalised
+    /// together.
     #[serde(default)]
     features: Option<Features>,
     /// Added to variances before their root.
@@ -147,7 +148,8 @@ pub struct LayerScale {
     /// What the factors start at.
     #[serde(default = "small")]
     init: f64,
-    /// The axis of the features: 1 for the channels of images; −1, the last, for tokens and vectors.
+    /// The axis of the features: 1 for the channels of images; −1, the last, for tokens and
+    /// vectors.
     #[serde(default = "minus_one")]
     axis: isize,
 }

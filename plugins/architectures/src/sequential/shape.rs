@@ -22,7 +22,8 @@ pub(super) fn last(scope: &Scope, x: Value) -> usize {
     scope.shape(x).len().saturating_sub(1)
 }
 
-/// An axis counted from 0, the samples, or from −1, the last. The axis of samples is refused: they do not see each other.
+/// An axis counted from 0, the samples, or from −1, the last. The axis of samples is refused: they
+/// do not see each other.
 pub(super) fn axis(scope: &Scope, x: Value, axis: isize) -> Result<usize> {
     let rank = scope.shape(x).len();
     let found = if axis < 0 { rank.checked_add_signed(axis) } else { usize::try_from(axis).ok() };

@@ -22,7 +22,8 @@ pub fn centred(name: &str, shape: &[usize]) -> Result<Tensor> {
     Ok(Tensor::from_vec(numbers.collect(), shape, &Device::Cpu)?)
 }
 
-/// The largest of a parameter's numbers about their centre: for weights such that the variance is 1/fan-in.
+/// The largest of a parameter's numbers about their centre: for weights such that the variance is
+/// 1/fan-in.
 pub fn spread(declared: &Parameter) -> f64 {
     match declared.shape.as_slice() {
         [_, fan_in @ ..] if !fan_in.is_empty() => (3.0 / fan_in.iter().product::<usize>() as f64).sqrt(),
@@ -30,7 +31,8 @@ pub fn spread(declared: &Parameter) -> f64 {
     }
 }
 
-/// Values of parameters or buffers, about 1 for scales and variances and otherwise about 0: nothing is zero or one by symmetry.
+/// Values of parameters or buffers, about 1 for scales and variances and otherwise about 0: nothing
+/// is zero or one by symmetry.
 pub fn values(declared: &[Parameter]) -> Result<Vec<Tensor>> {
     let value = |declared: &Parameter| {
         let Parameter { name, shape, .. } = declared;

@@ -52,7 +52,8 @@ pub fn zipped(files: &[(&str, &[u8])], deflated: bool) -> Vec<u8> {
         checksum.update(contents);
         let numbers = [checksum.sum(), packed.len() as u32, contents.len() as u32].map(u32::to_le_bytes);
         let method = if deflated { 8 } else { 0 };
-        // Version, flags, method, time and date, numbers, lengths of the name and of an extra field.
+        // Version, flags, method, time and date, numbers, lengths of the name and of an extra
+        // field.
         let header = [
             &[20, 0, 0, 0, method, 0, 0, 0, 0, 0][..],
             &numbers.concat(),
@@ -82,7 +83,8 @@ pub fn md5(contents: &[u8]) -> String {
     Md5::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The four files of a set with images of 28x28: `train` and `test` hold the labels, image n is full of n.
+/// The four files of a set with images of 28x28: `train` and `test` hold the labels, image n is
+/// full of n.
 pub fn write_set(folder: &Path, train: &[u8], test: &[u8], gzipped: bool) {
     fs::create_dir_all(folder).unwrap();
     for (stem, labels) in [("train", train), ("t10k", test)] {

@@ -1,4 +1,5 @@
-//! `class-structure`: the Gauss-Newton matrix of a classifier, taken apart by classes and cross-classes.
+//! `class-structure`: the Gauss-Newton matrix of a classifier, taken apart by classes and
+//! cross-classes.
 
 mod projections;
 
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use self::projections::Projections;
 use crate::{
     eigen::symmetric_eigenvalues,
-    gram::{self, Job, Plan, Rounding, Side, Target, planned, sum},
+    gram::{self, Job, Rounding, Schedule, Side, Target, planned, sum},
 };
 
 /// How class means are taken.
@@ -23,7 +24,8 @@ pub enum Means {
     /// Extended gradients weighted by their probabilities (Papyan 2020).
     #[default]
     Weighted,
-    /// The plain mean of extended gradients that are scaled by the roots of their probabilities (Papyan 2019).
+    /// The plain mean of extended gradients that are scaled by the roots of their probabilities
+    /// (Papyan 2019).
     Plain,
 }
 
@@ -48,31 +50,40 @@ const MOST_CLASSES: usize = 20;
 
 /// The spectra of G = G0 + G1 + G2 + G3 and of its four parts, and of G1+2 = G1 + G2.
 ///
-/// Under the cross-entropy the Gauss-Newton matrix is a second moment of *extended gradients*, G = Σ w_{i,c,c'} δ_{i,c,c'} δ_{i,c,c'}ᵀ:
-/// δ_{i,c,c'} is the gradient that the i-th sample of class c would have with the label c', and w_{i,c,c'} = p_{i,c'} / N. With
-/// W_{cc'} = Σᵢ w_{i,c,c'} and W_c = Σ_{c'≠c} W_{cc'}, means over samples are δ_{cc'} = Σᵢ w_{i,c,c'} δ_{i,c,c'} / W_{cc'}, and over cross-classes
-/// δ_c = Σ_{c'≠c} W_{cc'} δ_{cc'} / W_c (V. Papyan, "Traces of Class/Cross-Class Structure Pervade Deep Learning Spectra", JMLR 2020):
+/// Under the cross-entropy the Gauss-Newton matrix is a second moment of *extended gradients*, G =
+/// Σ w_{i,c,c'} δ_{i,c,c'} δ_{i,c,c'}ᵀ: δ_{i,c,c'} is the gradient that the i-th sample of class c
+/// would have with the label c', and w_{i,c,c'} = p_{i,c'} / N. With W_{cc'} = Σᵢ w_{i,c,c'} and
+/// W_c = Σ_{c'≠c} W_{cc'}, means over samples are δ_{cc'} = Σᵢ w_{i,c,c'} δ_{i,c,c'} / W_{cc'}, and
+/// over cross-classes δ_c = Σ_{c'≠c} W_{cc'} δ_{cc'} / W_c (V. Papyan, "Traces of Class/Cross-Class
+/// Structure Pervade Deep Learning Spectra", JMLR 2020):
 ///
 /// - G0 = Σ_c W_{cc} δ_{cc} δ_{cc}ᵀ: the gradients of the true labels;
 /// - G1 = Σ_c W_c δ_c δ_cᵀ: the classes, the origin of about C outliers;
-/// - G2 = Σ_{c'≠c} W_{cc'} (δ_{cc'} − δ_c)(δ_{cc'} − δ_c)ᵀ: the cross-classes, a smaller bump of C(C − 2) eigenvalues or fewer;
-/// - G3 = Σ w_{i,c,c'} (δ_{i,c,c'} − δ_{cc'})(δ_{i,c,c'} − δ_{cc'})ᵀ: the samples within the cross-classes, the bulk.
+/// - G2 = Σ_{c'≠c} W_{cc'} (δ_{cc'} − δ_c)(δ_{cc'} − δ_c)ᵀ: the cross-classes, a smaller bump of
+///   C(C − 2) eigenvalues or fewer;
+/// - G3 = Σ w_{i,c,c'} (δ_{i,c,c'} − δ_{cc'})(δ_{i,c,c'} − δ_{cc'})ᵀ: the samples within the
+///   cross-classes, the bulk.
 ///
-/// They add up to G by the law of total covariance; that paper names them G_{c=c'}, G_class, G_cross and G_within (its equation 6.4) and the extended
-/// gradients g (δ there are errors at a layer); the names here are those of 2019. Both papers have classes of one size, of which W is the
-/// generalisation: then W_{cc'} is the mean of p_{i,c'} over the class, divided by C. With `means = "plain"` the roots of the weights go with the gradients,
-/// √w δ, and means are plain, as in V. Papyan, "Measurements of Three-Level Hierarchical Structure in the Outliers in the Spectrum of
-/// Deepnet Hessians", ICML 2019: G0 = Ave_c δ_{cc} δ_{cc}ᵀ, G1 = (C − 1) Ave_c δ_c δ_cᵀ, G2 = (1/C) Σ_{c'≠c} and G3 the mean over all rows, for classes of one
-/// size (its equation 28). The code published with the latter counts c' = c to its G1+2, too, and so has larger eigenvalues there where G0 is not
-/// small.
+/// They add up to G by the law of total covariance; that paper names them G_{c=c'}, G_class,
+/// G_cross and G_within (its equation 6.4) and the extended gradients g (δ there are errors at a
+/// layer); the names here are those of 2019. Both papers have classes of one size, of which W is
+/// the generalisation: then W_{cc'} is the mean of p_{i,c'} over the class, divided by C. With
+/// `means = "plain"` the roots of the weights go with the gradients, √w δ, and means are plain, as
+/// in V. Papyan, "Measurements of Three-Level Hierarchical Structure in the Outliers in the
+/// Spectrum of Deepnet Hessians", ICML 2019: G0 = Ave_c δ_{cc} δ_{cc}ᵀ, G1 = (C − 1) Ave_c δ_c
+/// δ_cᵀ, G2 = (1/C) Σ_{c'≠c} and G3 the mean over all rows, for classes of one size (its equation
+/// 28). The code published with the latter counts c' = c to its G1+2, too, and so has larger
+/// eigenvalues there where G0 is not small.
 ///
-/// With the rows √w δ as a matrix Ψ, G = ΨᵀΨ, each part is Ψᵀ Q Ψ with an orthogonal projection Q that follows from labels and probabilities
-/// alone, and its eigenvalues are those of Q ΨΨᵀ Q: nothing of size P is ever formed but the rows of the factor, as in
-/// [`gram`]. Beside the Gram matrix it takes three more of about its size a group, which count to the experiment's `memory`.
+/// With the rows √w δ as a matrix Ψ, G = ΨᵀΨ, each part is Ψᵀ Q Ψ with an orthogonal projection Q
+/// that follows from labels and probabilities alone, and its eigenvalues are those of Q ΨΨᵀ Q:
+/// nothing of size P is ever formed but the rows of the factor, as in [`gram`]. Beside the Gram
+/// matrix it takes three more of about its size a group, which count to the experiment's `memory`.
 ///
-/// In `results.json` a part is a record of its own whose `curvature` is "gauss-newton G1" and the like. `means` there has the inner
-/// products of all δ_{cc'} and δ_c, from which the report draws them in the plane; with more than 20 classes it is left out, since
-/// it grows with the fourth power of their number.
+/// In `results.json` a part is a record of its own whose `curvature` is "gauss-newton G1" and the
+/// like. `means` there has the inner products of all δ_{cc'} and δ_c, from which the report draws
+/// them in the plane; with more than 20 classes it is left out, since it grows with the fourth
+/// power of their number.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ClassStructure {
     parameters: ClassStructureParameters,
@@ -85,7 +96,7 @@ impl ClassStructure {
         Self { parameters }
     }
 
-    fn planned<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Plan)>> {
+    fn planned<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Schedule)>> {
         planned(operators, Side::Rows, self.parameters.max_rows, Projections::bytes)
     }
 }

@@ -6,13 +6,14 @@ use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 
 use super::Means;
 
-/// The orthogonal projections of the rows √w δ onto their class means, in terms of the rows of the factor Φ: each row √w_{n,c'} δ_{n,c'} is
-/// a combination of the C − 1 rows of sample n.
+/// The orthogonal projections of the rows √w δ onto their class means, in terms of the rows of the
+/// factor Φ: each row √w_{n,c'} δ_{n,c'} is a combination of the C − 1 rows of sample n.
 ///
 /// Row n·(C − 1) + r of the matrices belongs to the r-th row of sample n.
 pub(super) struct Projections {
     classes: usize,
-    /// \[N(C − 1), C²\]: column c·C + c' is the unit vector of the mean over the samples of class c.
+    /// \[N(C − 1), C²\]: column c·C + c' is the unit vector of the mean over the samples of class
+    /// c.
     means: Mat<f64>,
     /// \[N(C − 1), N·C\]: column n·C + c' is the row √w_{n,c'} δ_{n,c'} less its part in the mean.
     within: Mat<f64>,
@@ -25,7 +26,8 @@ pub(super) struct Projections {
 impl Projections {
     pub fn new(predictions: &dyn Predictions, means: Means) -> Self {
         let (n, c) = (predictions.samples(), predictions.classes());
-        // What the rows are weighted by, squared: each unit vector has the roots of its class's shares.
+        // What the rows are weighted by, squared: each unit vector has the roots of its class's
+        // shares.
         let weight = |sample: usize, cross: usize| match means {
             Means::Weighted => predictions.weight(sample, cross),
             Means::Plain => 1.0,
@@ -74,7 +76,8 @@ impl Projections {
         projections
     }
 
-    /// Bytes that [`Self::parts`] takes at most beside ΦΦᵀ, the projections themselves included, for N samples and C − 1 rows of each.
+    /// Bytes that [`Self::parts`] takes at most beside ΦΦᵀ, the projections themselves included,
+    /// for N samples and C − 1 rows of each.
     pub fn bytes(samples: usize, rank: usize) -> usize {
         let (rows, classes) = (samples.saturating_mul(rank), rank + 1);
         let within = samples.saturating_mul(classes);
@@ -90,12 +93,14 @@ impl Projections {
         self.classes
     }
 
-    /// The inner products of the rows' parts along the means' unit vectors, √W_{cc'} δ_{cc'}: \[C², C²\], from ΦΦᵀ.
+    /// The inner products of the rows' parts along the means' unit vectors, √W_{cc'} δ_{cc'}: \[C²,
+    /// C²\], from ΦΦᵀ.
     pub fn products_of_means(&self, gram: &Mat<f64>) -> Mat<f64> {
         sandwich(&self.means, gram)
     }
 
-    /// The means δ_{cc'} and δ_c themselves of the classes that have samples, from [`Self::products_of_means`].
+    /// The means δ_{cc'} and δ_c themselves of the classes that have samples, from
+    /// [`Self::products_of_means`].
     pub fn class_means(&self, products: &Mat<f64>) -> ClassMeans {
         let c = self.classes;
         let others = |class: usize| (0..c).filter(move |&cross| cross != class);
@@ -121,7 +126,8 @@ impl Projections {
         ClassMeans { labels, products: products.collect() }
     }
 
-    /// For each part, a matrix with its non-zero eigenvalues, from ΦΦᵀ and [`Self::products_of_means`].
+    /// For each part, a matrix with its non-zero eigenvalues, from ΦΦᵀ and
+    /// [`Self::products_of_means`].
     pub fn parts(&self, gram: &Mat<f64>, means: &Mat<f64>) -> [(&'static str, Mat<f64>); 5] {
         let c = self.classes;
         let cross: Vec<(usize, usize)> = (0..c)

@@ -10,7 +10,8 @@ use faer::{
 
 use super::{diag, no_convergence, parameters};
 
-/// An eigenvalue θ of a Jacobi matrix with the first and the last component of its unit eigenvector.
+/// An eigenvalue θ of a Jacobi matrix with the first and the last component of its unit
+/// eigenvector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Ritz {
     pub value: f64,
@@ -25,7 +26,8 @@ impl Ritz {
     }
 }
 
-/// The eigenvalues, ascending, of the Jacobi matrix with this diagonal and off-diagonal, both finite.
+/// The eigenvalues, ascending, of the Jacobi matrix with this diagonal and off-diagonal, both
+/// finite.
 pub(crate) fn ritz_values(diagonal: &[f64], off_diagonal: &[f64]) -> Result<Vec<Ritz>> {
     Ok(ritz_projections(diagonal, off_diagonal, &[])?.into_iter().map(|(ritz, _)| ritz).collect())
 }
@@ -51,7 +53,8 @@ pub(crate) fn ritz_projections(
     Ok((0..n).map(|k| (ritz(k), along(k))).collect())
 }
 
-/// Bytes that [`ritz_values`] takes for a matrix of this order: its eigenvectors, what the iteration works in, and vectors.
+/// Bytes that [`ritz_values`] takes for a matrix of this order: its eigenvectors, what the
+/// iteration works in, and vectors.
 pub(crate) fn bytes_of_ritz_values(n: usize) -> usize {
     const VECTORS: usize = 12;
     /// Of such an order, one matrix is more than any memory.
@@ -66,8 +69,9 @@ fn scratch_of_ritz_values(n: usize) -> StackReq {
     self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, parameters())
 }
 
-/// The Gauss quadrature rule of the Jacobi matrix T with this diagonal and off-diagonal, both finite: the eigenvalues θ of T,
-/// ascending, each with the squared first component of its unit eigenvector (Golub & Welsch 1969). The weights sum to 1.
+/// The Gauss quadrature rule of the Jacobi matrix T with this diagonal and off-diagonal, both
+/// finite: the eigenvalues θ of T, ascending, each with the squared first component of its unit
+/// eigenvector (Golub & Welsch 1969). The weights sum to 1.
 ///
 /// # Errors
 /// When the iteration does not converge.

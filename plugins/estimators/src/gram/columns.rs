@@ -5,11 +5,17 @@ use eigenscape_core::Result;
 use eigenscape_curvature::Rows;
 use faer::{Accum, MatRef, Par, linalg::matmul::matmul};
 
-use super::tiles::{Place, Tile};
+use super::tiles::{Destination, Tile};
 
-/// Adds ΦᵀΦ for the rows Φ of `samples` samples, the columns of all variables beside one another; about `slab` numbers of Φ are held in
-/// f64 at a time.
-pub(super) fn add(place: &mut Place, phi: &[&Rows], rank: usize, samples: usize, slab: usize) -> Result<()> {
+/// Adds ΦᵀΦ for the rows Φ of `samples` samples, the columns of all variables beside one another;
+/// about `slab` numbers of Φ are held in f64 at a time.
+pub(super) fn add(
+    place: &mut Destination,
+    phi: &[&Rows],
+    rank: usize,
+    samples: usize,
+    slab: usize,
+) -> Result<()> {
     let a_sample = rank * place.rectangle.rows.len();
     let step = (slab / a_sample.max(1)).clamp(1, samples);
     for first in (0..samples).step_by(step) {

@@ -2,11 +2,12 @@
 
 use faer::Mat;
 
-/// The symmetric matrix with this lower half without its rows and columns of the smallest diagonal entries, which sum to at most `share` of
-/// the trace, and the sum of what is dropped.
+/// The symmetric matrix with this lower half without its rows and columns of the smallest diagonal
+/// entries, which sum to at most `share` of the trace, and the sum of what is dropped.
 ///
-/// The matrix is ΦΦᵀ or ΦᵀΦ, a diagonal entry the squared norm of a row (or column) φ of Φ. Without it ΦᵀΦ loses φφᵀ ⪰ 0: eigenvalues can only
-/// become smaller, and none by more than the sum of what is dropped (Weyl).
+/// The matrix is ΦΦᵀ or ΦᵀΦ, a diagonal entry the squared norm of a row (or column) φ of Φ. Without
+/// it ΦᵀΦ loses φφᵀ ⪰ 0: eigenvalues can only become smaller, and none by more than the sum of what
+/// is dropped (Weyl).
 pub(super) fn smallest(mut lower: Mat<f64>, share: f64) -> (Mat<f64>, f64) {
     if share == 0.0 {
         return (lower, 0.0);

@@ -6,14 +6,14 @@ use faer::{Accum, MatRef, Par, linalg::matmul::matmul};
 use rayon::prelude::*;
 
 use super::{
-    tiles::{Place, Tile},
+    tiles::{Destination, Tile},
     values::{Reader, read},
 };
 use crate::float::Float;
 
-/// Adds ΦΨᵀ for the rows Φ of the rectangle's rows and Ψ of its columns (`None` where these are the same rows), \[R·n, Pₜ\] each;
-/// `slab` numbers of each are held in f64 at a time.
-pub(super) fn add(place: &mut Place, phi: &Tensor, psi: Option<&Tensor>, slab: usize) -> Result<()> {
+/// Adds ΦΨᵀ for the rows Φ of the rectangle's rows and Ψ of its columns (`None` where these are the
+/// same rows), \[R·n, Pₜ\] each; `slab` numbers of each are held in f64 at a time.
+pub(super) fn add(place: &mut Destination, phi: &Tensor, psi: Option<&Tensor>, slab: usize) -> Result<()> {
     let (rows, columns) = phi.dims2()?;
     let width = (slab / rows.max(1)).clamp(1, columns.max(1));
     let (mut left, mut right) = (Vec::new(), Vec::new());
@@ -31,8 +31,8 @@ pub(super) fn add(place: &mut Place, phi: &Tensor, psi: Option<&Tensor>, slab: u
     Ok(())
 }
 
-/// Some columns of the rows in f64, sample after sample: row r·n + i becomes row i·R + r. They are put into `buffer` column by column,
-/// as products take them.
+/// Some columns of the rows in f64, sample after sample: row r·n + i becomes row i·R + r. They are
+/// put into `buffer` column by column, as products take them.
 fn transposed<'a>(
     buffer: &'a mut Vec<f64>,
     rows: &Tensor,

@@ -4,8 +4,8 @@ mod columns;
 mod drop;
 mod explicit;
 mod outer;
-mod plan;
 mod rounding;
+mod schedule;
 pub(crate) mod sum;
 mod target;
 mod tiles;
@@ -19,8 +19,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use self::{
-    plan::Plan,
     rounding::Rounding,
+    schedule::Schedule,
     target::{Job, Side, Target},
 };
 use crate::eigen::symmetric_eigenvalues;
@@ -29,12 +29,15 @@ use crate::eigen::symmetric_eigenvalues;
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GramParameters {
-    /// The largest Gram matrix that is accepted, as its number of rows min(M, P); 20000 by default. It takes 8 bytes an entry of the
-    /// experiment's `memory`, and time with the third power of its rows.
+    /// The largest Gram matrix that is accepted, as its number of rows min(M, P); 20000 by default.
+    /// It takes 8 bytes an entry of the experiment's `memory`, and time with the third power of its
+    /// rows.
     pub max_rows: usize,
-    /// The share ε of the trace that may be left out: rows of the Gram matrix whose squared norms sum to at most ε·trace are dropped before
-    /// its eigenvalues are computed. No eigenvalue becomes larger, and none smaller by more than ε·trace; the trace stays exact. On a trained
-    /// network most rows are tiny, and eigenvalues take time with the third power of those that are left. 0 by default, below 1.
+    /// The share ε of the trace that may be left out: rows of the Gram matrix whose squared norms
+    /// sum to at most ε·trace are dropped before its eigenvalues are computed. No eigenvalue
+    /// becomes larger, and none smaller by more than ε·trace; the trace stays exact. On a trained
+    /// network most rows are tiny, and eigenvalues take time with the third power of those that are
+    /// left. 0 by default, below 1.
     pub drop: f64,
 }
 
@@ -44,26 +47,33 @@ impl Default for GramParameters {
     }
 }
 
-/// All non-zero eigenvalues of an operator H = ΦᵀΦ with a known M × P factor Φ: those of the smaller of ΦᵀΦ (P × P) and the Gram
-/// matrix ΦΦᵀ (M × M), which have the same non-zero eigenvalues with the same multiplicities.
+/// All non-zero eigenvalues of an operator H = ΦᵀΦ with a known M × P factor Φ: those of the
+/// smaller of ΦᵀΦ (P × P) and the Gram matrix ΦΦᵀ (M × M), which have the same non-zero eigenvalues
+/// with the same multiplicities.
 ///
-/// With the Gauss-Newton factor of N examples and C outputs, M = N·C, this is the exact spectrum of a layer of any width from C
-/// backward passes (Papyan 2019; Dangel, Tatzel & Hennig 2022). For a linear layer Φ is never formed: a row is the outer
-/// product of a cotangent and an input, and ΦΦᵀ is the Hadamard product of two small Gram matrices.
+/// With the Gauss-Newton factor of N examples and C outputs, M = N·C, this is the exact spectrum of
+/// a layer of any width from C backward passes (Papyan 2019; Dangel, Tatzel & Hennig 2022). For a
+/// linear layer Φ is never formed: a row is the outer product of a cotangent and an input, and ΦΦᵀ
+/// is the Hadamard product of two small Gram matrices.
 ///
-/// Products and sums are in f64 for both types of operators. What limits the accuracy is then the rounding of Φ itself: an error E of Φ moves its
-/// *singular values* by at most ‖E‖, so that an eigenvalue up to ‖E‖² is not told from 0 and counts to the mass at zero. ‖E‖ is measured, on the
-/// rows of a few samples that are computed in f64, too (the rule is in `rounding.rs`), and the spectrum's `rounding` says where it ends.
-/// In f32 this resolves eigenvalues down to 1e-10 of the largest or so, a thousand times below what the f32 matrix itself would.
+/// Products and sums are in f64 for both types of operators. What limits the accuracy is then the
+/// rounding of Φ itself: an error E of Φ moves its *singular values* by at most ‖E‖, so that an
+/// eigenvalue up to ‖E‖² is not told from 0 and counts to the mass at zero. ‖E‖ is measured, on the
+/// rows of a few samples that are computed in f64, too (the rule is in `rounding.rs`), and the
+/// spectrum's `rounding` says where it ends. In f32 this resolves eigenvalues down to 1e-10 of the
+/// largest or so, a thousand times below what the f32 matrix itself would.
 ///
-/// With `drop = ε` rows that hardly count are left out of the eigenproblem, with a certificate: each eigenvalue is at most ε·trace below the
-/// operator's (the rule is in `drop.rs`). A spectrum of which something was dropped is not called exact.
+/// With `drop = ε` rows that hardly count are left out of the eigenproblem, with a certificate:
+/// each eigenvalue is at most ε·trace below the operator's (the rule is in `drop.rs`). A spectrum
+/// of which something was dropped is not called exact.
 ///
-/// Several operators of one landscape share the backward passes, and the product of columns that several have is computed once. All of it
-/// streams over the samples: matrices, rows and what is held for a moment fit into the landscape's memory, and how the samples are split
-/// changes results by rounding alone (the plan is in `plan.rs`).
+/// Several operators of one landscape share the backward passes, and the product of columns that
+/// several have is computed once. All of it streams over the samples: matrices, rows and what is
+/// held for a moment fit into the landscape's memory, and how the samples are split changes results
+/// by rounding alone (the plan is in `plan.rs`).
 ///
-/// `products` of the spectrum is 0: there are backward passes behind the factor, but no operator-vector product is spent.
+/// `products` of the spectrum is 0: there are backward passes behind the factor, but no
+/// operator-vector product is spent.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Gram {
     parameters: GramParameters,
@@ -134,26 +144,26 @@ impl ProbeEstimator for Gram {
     }
 }
 
-/// What is to be computed, and how. `beside` tells how many bytes are taken beside each matrix when it is done, for so many samples with so
-/// many rows each.
+/// What is to be computed, and how. `beside` tells how many bytes are taken beside each matrix when
+/// it is done, for so many samples with so many rows each.
 pub(crate) fn planned<'a>(
     operators: &[&'a dyn CurvatureOperator],
     side: Side,
     max_rows: usize,
     beside: fn(usize, usize) -> usize,
-) -> Result<Vec<(Job<'a>, Plan)>> {
+) -> Result<Vec<(Job<'a>, Schedule)>> {
     let jobs = Job::all(operators, side)?.into_iter().map(|mut job| {
         let bytes = beside(job.source.samples(), job.source.rank());
         job.targets.iter_mut().for_each(|target| target.beside = bytes);
         job.targets.iter().try_for_each(|target| check_rows(target, max_rows))?;
-        let plan = Plan::new(&job)?;
+        let plan = Schedule::new(&job)?;
         Ok((job, plan))
     });
     jobs.collect()
 }
 
 /// What the job that takes the most holds; they are done one after the other.
-pub(crate) fn memory(jobs: &[(Job, Plan)]) -> Result<Account> {
+pub(crate) fn memory(jobs: &[(Job, Schedule)]) -> Result<Account> {
     let accounts = jobs.iter().map(|(job, plan)| plan.memory(job)).collect::<Result<Vec<_>>>()?;
     Ok(accounts.into_iter().max_by_key(Account::total).unwrap_or_default())
 }
@@ -245,7 +255,8 @@ mod tests {
 
     #[test]
     fn agrees_with_the_dense_matrix_on_either_side() {
-        // R·N rows against o·i + explicit columns: M < P, M > P and M = P; an outer factor, an explicit one and both.
+        // R·N rows against o·i + explicit columns: M < P, M > P and M = P; an outer factor, an
+        // explicit one and both.
         let cases = [
             (3, 5, Some((1, 6, 7)), None),
             (3, 20, Some((1, 4, 5)), None),
@@ -331,7 +342,8 @@ mod tests {
 
     #[test]
     fn resolves_small_eigenvalues_of_an_f32_factor() {
-        // Orthogonal rows of norms 1, 1e-2, 1e-4: eigenvalues 1, 1e-4 and 1e-8, the last far below f32's ε.
+        // Orthogonal rows of norms 1, 1e-2, 1e-4: eigenvalues 1, 1e-4 and 1e-8, the last far below
+        // f32's ε.
         let operator = DenseOperator::with_row_norms(&[1.0, 1e-2, 1e-4], 10, DType::F32);
         let found = gram(&operator);
         assert_eq!(found.eigenvalues.len(), 3);
@@ -340,7 +352,8 @@ mod tests {
         }
     }
 
-    /// Blocks and unions of two outer variables and two explicit ones, 60 rows: ΦΦᵀ for some, ΦᵀΦ for others.
+    /// Blocks and unions of two outer variables and two explicit ones, 60 rows: ΦΦᵀ for some, ΦᵀΦ
+    /// for others.
     fn blocks(memory: usize, dtype: DType) -> Vec<DenseOperator> {
         let outer = [(1, 8, 9), (4, 5, 3)];
         let whole = DenseOperator::with_factor(3, 20, outer, [70, 4], 5, dtype).with_memory(memory);
@@ -365,7 +378,8 @@ mod tests {
         let mut splits = BTreeSet::new();
         for memory in (0..400).map(|i| 20_000 + 1_000 * i) {
             let operators = blocks(memory, DType::F64);
-            // In one order and in the other, in which some groups are told before the parts that they need.
+            // In one order and in the other, in which some groups are told before the parts that
+            // they need.
             let Ok(found) = spectra(&operators) else { continue };
             for (found, expected) in found.iter().zip(&expected) {
                 let tolerance = 1e-12 * expected.eigenvalues[0];

@@ -8,12 +8,13 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
 use rayon::prelude::*;
 
 use super::{
-    tiles::{Place, Tile},
+    tiles::{Destination, Tile},
     values::{Reader, read},
 };
 use crate::float::Float;
 
-/// The products of the inputs of some samples with those of others are computed together: about so many rows and columns.
+/// The products of the inputs of some samples with those of others are computed together: about so
+/// many rows and columns.
 const TOGETHER: usize = 512;
 
 /// The rows Σₚ l\[n, r, p\] ⊗ x\[n, p\] of some samples, in f64.
@@ -30,7 +31,8 @@ pub(super) struct Outer<'a> {
 }
 
 impl<'a> Outer<'a> {
-    /// From `left` \[R, n, P, o\] and `right` \[n, P, i\], which are copied into `buffer`; it grows where it must.
+    /// From `left` \[R, n, P, o\] and `right` \[n, P, i\], which are copied into `buffer`; it grows
+    /// where it must.
     pub fn new(buffer: &'a mut Vec<f64>, left: &Tensor, right: &Tensor) -> Result<Self> {
         let ((rank, samples, positions, o), (_, _, i)) = (left.dims4()?, right.dims3()?);
         let len = left.elem_count() + right.elem_count();
@@ -44,7 +46,7 @@ impl<'a> Outer<'a> {
     }
 
     /// Adds ΦΨᵀ for the rows Φ of the rectangle's rows and Ψ of its columns.
-    pub fn add(place: &mut Place, phi: Self, psi: Self) {
+    pub fn add(place: &mut Destination, phi: Self, psi: Self) {
         place.add(|tile| if phi.positions == 1 { phi.single(&psi, tile) } else { phi.several(&psi, tile) });
     }
 
@@ -62,7 +64,8 @@ impl<'a> Outer<'a> {
         }
     }
 
-    /// With X = x x'ᵀ \[P, P\], ⟨Σₚ l\[p\] ⊗ x\[p\], Σₚ l'\[p\] ⊗ x'\[p\]⟩ = Σₚₚʼ X\[p, pʼ\] ⟨l\[p\], lʼ\[pʼ\]⟩ = ⟨l, X lʼ⟩.
+    /// With X = x x'ᵀ \[P, P\], ⟨Σₚ l\[p\] ⊗ x\[p\], Σₚ l'\[p\] ⊗ x'\[p\]⟩ = Σₚₚʼ X\[p, pʼ\]
+    /// ⟨l\[p\], lʼ\[pʼ\]⟩ = ⟨l, X lʼ⟩.
     fn several(&self, other: &Self, Tile { rows, columns, product: mut out }: Tile) {
         let p = self.positions;
         let together = (TOGETHER / p).max(1);
@@ -148,7 +151,8 @@ fn chunks(range: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>>
     range.step_by(len).map(move |start| start..end.min(start + len))
 }
 
-/// Copies the numbers of a tensor \[R, n, ...\] (with R = 1 also \[n, ...\]) in f64, as \[n, R, ...\].
+/// Copies the numbers of a tensor \[R, n, ...\] (with R = 1 also \[n, ...\]) in f64, as \[n, R,
+/// ...\].
 struct BySample<'a> {
     to: &'a mut [f64],
     rank: usize,

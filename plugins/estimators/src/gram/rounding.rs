@@ -3,7 +3,7 @@
 use eigenscape_core::Result;
 
 use super::{
-    plan::Plan,
+    schedule::Schedule,
     target::{Job, Target},
 };
 use crate::{float::epsilon, rounding::SAFETY};
@@ -11,7 +11,8 @@ use crate::{float::epsilon, rounding::SAFETY};
 /// The share of the factor's rows that is rounding.
 pub(crate) struct Rounding {
     variables: Vec<usize>,
-    /// For some samples, \[Σ(φ̃ − φ)², Σφ²\] of each variable's rows; none where the rows are in f64.
+    /// For some samples, \[Σ(φ̃ − φ)², Σφ²\] of each variable's rows; none where the rows are in
+    /// f64.
     samples: Vec<Vec<[f64; 2]>>,
     /// The machine epsilon of the rows' type.
     epsilon: f64,
@@ -19,7 +20,7 @@ pub(crate) struct Rounding {
 
 impl Rounding {
     /// Measures it, some of the variables at a time as in the plan.
-    pub fn measured(job: &Job, plan: &Plan) -> Result<Self> {
+    pub fn measured(job: &Job, plan: &Schedule) -> Result<Self> {
         let all = job.source.samples();
         let mut few = vec![all / 4, 3 * all / 4];
         few.dedup();
@@ -36,8 +37,10 @@ impl Rounding {
 
     /// The eigenvalue up to which a target's eigenvalues, ascending, are not told from 0.
     ///
-    /// With the error E of the rows Φ, ‖E‖² ≤ ‖E‖_F² = ρ² ‖Φ‖_F² = ρ² tr, where ρ is the relative error of the rows of the samples. Where nothing was measured, independent relative errors ε have ‖E‖² of about max(M, P) ε² λ_max. The eigenproblem itself, in f64,
-    /// adds n ε₆₄ λ_max. A negative eigenvalue is rounding in any case.
+    /// With the error E of the rows Φ, ‖E‖² ≤ ‖E‖_F² = ρ² ‖Φ‖_F² = ρ² tr, where ρ is the relative
+    /// error of the rows of the samples. Where nothing was measured, independent relative errors ε
+    /// have ‖E‖² of about max(M, P) ε² λ_max. The eigenproblem itself, in f64, adds n ε₆₄ λ_max. A
+    /// negative eigenvalue is rounding in any case.
     pub fn of_eigenvalues(&self, target: &Target, eigenvalues: &[f64]) -> f64 {
         let largest = eigenvalues.last().copied().unwrap_or(0.0);
         let of_rows = match self.share(target) {
@@ -50,7 +53,8 @@ impl Rounding {
 
     /// ρ² of a target's columns.
     fn share(&self, target: &Target) -> Option<f64> {
-        /// Smaller numbers than 1e-30 lose digits in f32 for another reason: their products are no longer normal.
+        /// Smaller numbers than 1e-30 lose digits in f32 for another reason: their products are no
+        /// longer normal.
         const SMALL: f64 = 1e-60;
         let places: Vec<usize> = target
             .variables

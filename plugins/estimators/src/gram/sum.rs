@@ -10,16 +10,16 @@ use rayon::prelude::*;
 use super::{
     columns, explicit,
     outer::Outer,
-    plan::{Part, Plan},
+    schedule::{Part, Schedule},
     target::{Job, Target},
-    tiles::{Place, Rectangle},
+    tiles::{Destination, Rectangle},
 };
 use crate::operator::not_finite;
 
 /// What `make` makes of the lower half of each target's matrix (the upper half is not filled).
 pub(crate) fn each<T: Send>(
     job: &Job,
-    plan: &Plan,
+    plan: &Schedule,
     make: impl Fn(Mat<f64>) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     let mut sums: Vec<Sum> = job.targets.iter().map(|target| Sum { target, matrix: None }).collect();
@@ -128,13 +128,14 @@ impl Adding<'_> {
                 .collect();
             let all = 0..target.dimension;
             let rectangle = Rectangle { rows: all.clone(), columns: all };
-            let mut place = Place { matrices: vec![matrix], rectangle, rank: 1 };
+            let mut place = Destination { matrices: vec![matrix], rectangle, rank: 1 };
             columns::add(&mut place, &phi, self.job.source.rank(), block.samples.len(), self.slab)?;
         }
         Ok(())
     }
 
-    /// Adds the products of the rows of two blocks, the second before the first or (`None`) the same.
+    /// Adds the products of the rows of two blocks, the second before the first or (`None`) the
+    /// same.
     fn add_rows(&self, sums: &mut [Sum], block: &Block, before: Option<&Block>) -> Result<()> {
         let rank = self.job.source.rank();
         let range = |block: &Block| block.samples.start * rank..block.samples.end * rank;
@@ -146,7 +147,7 @@ impl Adding<'_> {
             let having = living.filter(|(target, _)| target.variables.binary_search(variable).is_ok());
             let matrices: Vec<MatMut<f64>> = having.map(|(_, matrix)| matrix).collect();
             if !matrices.is_empty() {
-                let mut place = Place { matrices, rectangle: rectangle.clone(), rank };
+                let mut place = Destination { matrices, rectangle: rectangle.clone(), rank };
                 let psi = before.map(|before| &before.tensors[index]);
                 self.add_product(&mut place, &block.tensors[index], psi, &mut buffers)?;
             }
@@ -157,7 +158,7 @@ impl Adding<'_> {
     /// Adds ΦΨᵀ for the rows of one variable; `None` where Ψ is Φ.
     fn add_product(
         &self,
-        place: &mut Place,
+        place: &mut Destination,
         phi: &Rows,
         psi: Option<&Rows>,
         buffers: &mut [Vec<f64>; 2],

@@ -100,8 +100,8 @@ impl<'a> Job<'a> {
         jobs.into_iter().map(Self::by_the_cheaper_passes).collect()
     }
 
-    /// The same matrices from the source that is less work. Passes forward, one a column, give no ΦΦᵀ, and where one is wanted there are more
-    /// columns than rows anyhow.
+    /// The same matrices from the source that is less work. Passes forward, one a column, give no
+    /// ΦΦᵀ, and where one is wanted there are more columns than rows anyhow.
     fn by_the_cheaper_passes(mut self) -> Result<Self> {
         if self.targets.iter().all(Target::by_columns) {
             self.source = cheaper(self.source.clone(), &self.variables())?;

@@ -14,8 +14,9 @@ pub(super) struct Rectangle {
     pub columns: Range<usize>,
 }
 
-/// Where products go: the same rectangle of several matrices. What lies above the diagonal need not be right.
-pub(super) struct Place<'a> {
+/// Where products go: the same rectangle of several matrices. What lies above the diagonal need not
+/// be right.
+pub(super) struct Destination<'a> {
     pub matrices: Vec<MatMut<'a, f64>>,
     pub rectangle: Rectangle,
     /// So many rows belong together: a tile has whole groups of them where they are small enough.
@@ -29,7 +30,7 @@ pub(super) struct Tile<'a> {
     pub product: MatMut<'a, f64>,
 }
 
-impl Place<'_> {
+impl Destination<'_> {
     /// Adds to all matrices a product whose tiles `compute` writes.
     pub fn add(&mut self, compute: impl Fn(Tile) + Sync) {
         let Rectangle { rows, columns } = &self.rectangle;
@@ -67,7 +68,7 @@ mod tests {
             for columns in &ranges[..=i] {
                 let rectangle = Rectangle { rows: rows.clone(), columns: columns.clone() };
                 let both = matrices.iter_mut().map(Mat::as_mut).collect();
-                Place { matrices: both, rectangle, rank: 3 }.add(|tile| {
+                Destination { matrices: both, rectangle, rank: 3 }.add(|tile| {
                     let Tile { rows: r, columns: c, mut product } = tile;
                     for (j, column) in c.enumerate() {
                         for (i, row) in r.clone().enumerate() {

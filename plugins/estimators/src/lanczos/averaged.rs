@@ -1,13 +1,16 @@
 //! The mean of two successive Gauss quadrature rules.
 //!
-//! The nodes of the rules of m − 1 and m steps interlace, and each rule's distribution function crosses the true one once at each node and once
-//! between two (Chebyshev, Markov and Stieltjes; Szegő, "Orthogonal Polynomials", §3.41), so that the errors of the two mostly have opposite
-//! signs: Laurie's averaged rules (1996) rest on the same. That matters most where one eigenvalue has much of the weight, as 0 has in a network's
-//! Hessian: whether a rule of a given number of steps has a node there or two beside it is a matter of parity.
+//! The nodes of the rules of m − 1 and m steps interlace, and each rule's distribution function
+//! crosses the true one once at each node and once between two (Chebyshev, Markov and Stieltjes;
+//! Szegő, "Orthogonal Polynomials", §3.41), so that the errors of the two mostly have opposite
+//! signs: Laurie's averaged rules (1996) rest on the same. That matters most where one eigenvalue
+//! has much of the weight, as 0 has in a network's Hessian: whether a rule of a given number of
+//! steps has a node there or two beside it is a matter of parity.
 
 use eigenscape_core::Node;
 
-/// Nodes of the two rules that are nearer than this share of the largest are one, which moves the measure by no more than that.
+/// Nodes of the two rules that are nearer than this share of the largest are one, which moves the
+/// measure by no more than that.
 const SAME: f64 = 1e-6;
 
 /// The mean of the rules of m and of m − 1 steps. Where both have found the same eigenvalue it is

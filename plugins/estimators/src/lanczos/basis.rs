@@ -11,9 +11,10 @@ pub(super) const PIECES: usize = 8;
 /// Vectors that lie together, where there are so many.
 const SLAB: usize = 8;
 
-/// Vectors of one length, in slabs of a few vectors. A slab is cut into pieces: the first piece of its vectors, then the second, and so on. A
-/// pass that uses all vectors piece by piece reads long stretches of memory in order, which takes a quarter less time where there are more than
-/// caches hold. Memory grows with the vectors by a slab at a time.
+/// Vectors of one length, in slabs of a few vectors. A slab is cut into pieces: the first piece of
+/// its vectors, then the second, and so on. A pass that uses all vectors piece by piece reads long
+/// stretches of memory in order, which takes a quarter less time where there are more than caches
+/// hold. Memory grows with the vectors by a slab at a time.
 pub(super) struct Basis<T> {
     slabs: Vec<Vec<T>>,
     /// Vectors of a slab.
@@ -43,7 +44,8 @@ impl<T: Float> Basis<T> {
         assert_eq!(vector.len(), self.length, "vectors of a basis have one length");
         let (slab, place) = (self.count / self.width, self.count % self.width);
         if place == 0 {
-            // Zeros that the system hands out when they are first written to: by all threads, below.
+            // Zeros that the system hands out when they are first written to: by all threads,
+            // below.
             self.slabs.push(vec![T::narrow(0.0); self.width * self.length]);
         }
         let pieces = self.slabs[slab].par_chunks_mut(self.width * PIECE).zip(vector.par_chunks(PIECE));

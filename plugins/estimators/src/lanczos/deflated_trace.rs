@@ -1,20 +1,24 @@
-//! The trace with deflation: what has converged is known, and random vectors are asked for the rest alone.
+//! The trace with deflation: what has converged is known, and random vectors are asked for the rest
+//! alone.
 //!
-//! For orthonormal vectors U, tr H = tr UᵀHU + tr (I − UUᵀ) H (I − UUᵀ), and a random unit vector v that U does not depend on gives an unbiased sample
-//! of the second: P·vᵀ(I − UUᵀ)H(I − UUᵀ)v (as in Hutch++: Meyer, Musco, Musco & Woodruff 2021). U are the converged Ritz vectors of *another* probe, so that
-//! no product is spent. It holds for multiple eigenvalues too, of whose eigenspaces U has a part: the rest has what is left of them.
+//! For orthonormal vectors U, tr H = tr UᵀHU + tr (I − UUᵀ) H (I − UUᵀ), and a random unit vector v
+//! that U does not depend on gives an unbiased sample of the second: P·vᵀ(I − UUᵀ)H(I − UUᵀ)v (as
+//! in Hutch++: Meyer, Musco, Musco & Woodruff 2021). U are the converged Ritz vectors of *another*
+//! probe, so that no product is spent. It holds for multiple eigenvalues too, of whose eigenspaces
+//! U has a part: the rest has what is left of them.
 //!
 //! The samples of a cycle of three probes or more are uncorrelated: each is unbiased whatever the
-//! vectors before it are. Fewer probes are asked with vectors of their own. The samples' spread is the
-//! standard error.
+//! vectors before it are. Fewer probes are asked with vectors of their own. The samples' spread is
+//! the standard error.
 
 use eigenscape_core::{Result, number::mean};
 
 use super::{deflation::likely, krylov::Krylov, skewness};
 use crate::{eigen::ritz_projections, float::Float};
 
-/// A Ritz vector counts as an eigenvector when its residual is at most this share of its value's distance to the next one. Where few of many outliers
-/// are known, the samples are more skewed than with none, and Student's intervals too narrow, so nothing that has half converged is taken.
+/// A Ritz vector counts as an eigenvector when its residual is at most this share of its value's
+/// distance to the next one. Where few of many outliers are known, the samples are more skewed than
+/// with none, and Student's intervals too narrow, so nothing that has half converged is taken.
 const SEPARATED: f64 = 1e-3;
 
 /// What the converged Ritz vectors U of a probe tell.
@@ -31,8 +35,9 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// From a probe that has ended, with a unit vector that it does not depend on. With the Ritz pair (θ, u = Q s), H u = θ u + r s' for the
-    /// residual vector r of the last step and the last component s' of s.
+    /// From a probe that has ended, with a unit vector that it does not depend on. With the Ritz
+    /// pair (θ, u = Q s), H u = θ u + r s' for the residual vector r of the last step and the last
+    /// component s' of s.
     pub fn of<T: Float>(probe: &Krylov<T>, vector: &[T]) -> Result<Self> {
         let ritz = ritz_projections(probe.diagonal(), probe.off_diagonal(), &probe.dots(vector))?;
         let (beta, across) = (probe.residual(), probe.rest_dot(vector));
@@ -63,8 +68,8 @@ impl Known {
     }
 }
 
-/// The trace with its standard error, from what each probe knows and the vᵀHv of the vector that it was asked with; `epsilon` is that of the
-/// operator's type.
+/// The trace with its standard error, from what each probe knows and the vᵀHv of the vector that it
+/// was asked with; `epsilon` is that of the operator's type.
 pub(super) fn trace(known: &[Known], squares: &[f64], dimension: usize, epsilon: f64) -> (f64, Option<f64>) {
     let samples = known.iter().zip(squares).map(|(known, square)| known.sample(*square, dimension));
     let (trace, stderr) = mean(&samples.collect::<Vec<_>>());

@@ -1,30 +1,39 @@
 //! Implicit deflation: converged Ritz values count as one eigenvalue each.
 //!
-//! The quadrature gives an eigenvalue λ with unit eigenvector u the weight (vᵀu)², whose mean over random v is 1/P and whose deviation is √2/P:
-//! where a few eigenvalues stand far out, most of the estimate's error is that of their weights. But a Ritz value that has converged is an
-//! eigenvalue, and an eigenvalue has the weight 1/P. What is left of v is a random vector of the other eigenvectors' span, and its quadrature
-//! rule, scaled to the weight that is left, estimates theirs: as if the converged eigenvectors had been projected out of operator and v before
-//! (Bhattacharjee, Jayaram, Musco, Musco & Ray, "Improved Spectral Density Estimation via Explicit and Implicit Deflation", SODA 2025).
+//! The quadrature gives an eigenvalue λ with unit eigenvector u the weight (vᵀu)², whose mean over
+//! random v is 1/P and whose deviation is √2/P: where a few eigenvalues stand far out, most of the
+//! estimate's error is that of their weights. But a Ritz value that has converged is an eigenvalue,
+//! and an eigenvalue has the weight 1/P. What is left of v is a random vector of the other
+//! eigenvectors' span, and its quadrature rule, scaled to the weight that is left, estimates
+//! theirs: as if the converged eigenvectors had been projected out of operator and v before
+//! (Bhattacharjee, Jayaram, Musco, Musco & Ray, "Improved Spectral Density Estimation via Explicit
+//! and Implicit Deflation", SODA 2025).
 //!
-//! A Krylov space holds one vector of the eigenspace of a *multiple* eigenvalue, whose weight is m/P for the multiplicity m. Only weights tell: P (vᵀu)²
-//! is χ²₁ for a simple eigenvalue and χ²ₘ for a multiple one, so that the sum over independent ones is tested ([`Multiple`]). What the test
-//! lets pass is wrong by less than a few deviations of what chance makes of the same weights.
+//! A Krylov space holds one vector of the eigenspace of a *multiple* eigenvalue, whose weight is
+//! m/P for the multiplicity m. Only weights tell: P (vᵀu)² is χ²₁ for a simple eigenvalue and χ²ₘ
+//! for a multiple one, so that the sum over independent ones is tested ([`Multiple`]). What the
+//! test lets pass is wrong by less than a few deviations of what chance makes of the same weights.
 
 use eigenscape_core::Node;
 
 use super::Rule;
 use crate::eigen::Ritz;
 
-/// A Ritz value has converged when its residual is at most this share of its distance to the next Ritz value: the interval of that radius
-/// around it contains an eigenvalue and meets no other such interval, and the error is of the order of residual² over distance.
+/// A Ritz value has converged when its residual is at most this share of its distance to the next
+/// Ritz value: the interval of that radius around it contains an eigenvalue and meets no other such
+/// interval, and the error is of the order of residual² over distance.
 ///
-/// The residual meant is that of a vector v with the weight 1/P in the eigenvector, √(P (vᵀu)²) times the residual. Those of large weights
-/// converge sooner: if they were counted sooner, too, large weights would be cut down to 1/P and small ones left as they are, and the mean of the
-/// spectrum would be underestimated by up to half of a probe's standard deviation. So it is by less than a tenth.
+/// The residual meant is that of a vector v with the weight 1/P in the eigenvector, √(P (vᵀu)²)
+/// times the residual. Those of large weights converge sooner: if they were counted sooner, too,
+/// large weights would be cut down to 1/P and small ones left as they are, and the mean of the
+/// spectrum would be underestimated by up to half of a probe's standard deviation. So it is by less
+/// than a tenth.
 const SEPARATED: f64 = 0.1;
-/// The normal quantile that a sum of weights must not exceed: of simple eigenvalues one in two hundred does, and keeps its weight.
+/// The normal quantile that a sum of weights must not exceed: of simple eigenvalues one in two
+/// hundred does, and keeps its weight.
 const UNLIKELY: f64 = 2.58;
-/// Converged Ritz values of different rules that are nearer than this share of the largest are one eigenvalue.
+/// Converged Ritz values of different rules that are nearer than this share of the largest are one
+/// eigenvalue.
 const SAME: f64 = 1e-6;
 
 /// For each Ritz value whether it has converged to one of P eigenvalues.
@@ -92,7 +101,8 @@ impl Multiple {
     }
 }
 
-/// The Gauss quadrature rule with the weight 1/P for Ritz values that have converged to one of P eigenvalues and the rest in proportion.
+/// The Gauss quadrature rule with the weight 1/P for Ritz values that have converged to one of P
+/// eigenvalues and the rest in proportion.
 pub(super) fn deflated(rule: &Rule, dimension: usize, multiple: &Multiple) -> Vec<Node> {
     let one = 1.0 / dimension as f64;
     // As many as dimensions are all there are.
@@ -105,7 +115,8 @@ pub(super) fn deflated(rule: &Rule, dimension: usize, multiple: &Multiple) -> Ve
     let rest: f64 =
         rule.iter().zip(&counted).filter(|(_, counted)| !**counted).map(|(node, _)| node.weight).sum();
     let left = 1.0 - one * counted.iter().filter(|counted| **counted).count() as f64;
-    // Nobody is left to take the weight that is left: then some eigenvalues are multiple, and chance is all there is.
+    // Nobody is left to take the weight that is left: then some eigenvalues are multiple, and
+    // chance is all there is.
     if rest <= 0.0 && left > 0.5 * one {
         return rule;
     }

@@ -1,8 +1,9 @@
-//! Dot products with, and linear combinations of, many long vectors at once.
+//! MatMul products with, and linear combinations of, many long vectors at once.
 //!
-//! Both are bound by reading the basis from memory, which lies in pieces ([`Basis`]): of one piece of `w`, widened to f64 in the first-level
-//! cache, all basis vectors are used before the next. Pieces are of fixed size and their sums are added in order, so that results
-//! do not depend on the number of threads.
+//! Both are bound by reading the basis from memory, which lies in pieces ([`Basis`]): of one piece
+//! of `w`, widened to f64 in the first-level cache, all basis vectors are used before the next.
+//! Pieces are of fixed size and their sums are added in order, so that results do not depend on the
+//! number of threads.
 
 use std::{array::from_fn, ops::Range};
 
@@ -32,8 +33,8 @@ pub(super) fn dots<T: Float>(basis: &Basis<T>, vectors: Range<usize>, w: &[T]) -
     total
 }
 
-/// w ← w − Q c with the vectors of the basis from `first` on, one for each coefficient, combined in f64 and rounded once. Returns ‖w‖² of
-/// the new `w`.
+/// w ← w − Q c with the vectors of the basis from `first` on, one for each coefficient, combined in
+/// f64 and rounded once. Returns ‖w‖² of the new `w`.
 pub(super) fn subtract<T: Float>(basis: &Basis<T>, first: usize, coefficients: &[f64], w: &mut [T]) -> f64 {
     let arch = Arch::new();
     let blocks: Vec<f64> = w
@@ -56,8 +57,8 @@ pub(super) fn scaled<T: Float>(v: &[T], s: f64) -> Vec<T> {
     v.par_iter().with_min_len(PIECE).map(|x| T::narrow(s * x.widen())).collect()
 }
 
-// What follows is inlined into `with_simd`, which `dispatch` compiles for the vector units that the processor has. A closure in its place is
-// compiled apart from it, and without them.
+// What follows is inlined into `with_simd`, which `dispatch` compiles for the vector units that the
+// processor has. A closure in its place is compiled apart from it, and without them.
 
 /// The dot products over the pieces from `start` on that `w` covers.
 struct Dots<'a, T> {

@@ -6,15 +6,18 @@ use super::{
 };
 use crate::float::Float;
 
-/// A pass that leaves less than this share of a vector's norm is repeated (Daniel, Gragg, Kaufman & Stewart 1976).
+/// A pass that leaves less than this share of a vector's norm is repeated (Daniel, Gragg, Kaufman &
+/// Stewart 1976).
 const KEPT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 /// In units of ε ‖T‖: so small a residual is that of an invariant space.
 const INVARIANT: f64 = 10.0;
 
-/// The orthonormal basis q₀, q₁, … of a Krylov space with the Jacobi matrix T = QᵀHQ: α on its diagonal, β beside it.
+/// The orthonormal basis q₀, q₁, … of a Krylov space with the Jacobi matrix T = QᵀHQ: α on its
+/// diagonal, β beside it.
 pub(super) struct Krylov<T> {
     basis: Basis<T>,
-    /// The newest vector of the basis, in one piece; after the last step what is left of its product.
+    /// The newest vector of the basis, in one piece; after the last step what is left of its
+    /// product.
     last: Vec<T>,
     diagonal: Vec<f64>,
     off_diagonal: Vec<f64>,
@@ -28,7 +31,8 @@ pub(super) struct Krylov<T> {
 }
 
 impl<T: Float> Krylov<T> {
-    /// The space of a unit vector, to be extended up to `steps` times; `epsilon` is the relative error of the products.
+    /// The space of a unit vector, to be extended up to `steps` times; `epsilon` is the relative
+    /// error of the products.
     pub fn start(vector: Vec<T>, steps: usize, epsilon: f64) -> Self {
         let mut basis = Basis::new(vector.len(), steps);
         basis.push(&vector);
@@ -100,7 +104,8 @@ impl<T: Float> Krylov<T> {
         let before = self.off_diagonal.last().copied();
         self.diagonal.push(alpha);
         self.norm = self.norm.max(before.unwrap_or(0.0) + alpha.abs());
-        // The recurrence w = H q − α q − β q₋ first: it takes away all but rounding, so that one full pass mostly suffices.
+        // The recurrence w = H q − α q − β q₋ first: it takes away all but rounding, so that one
+        // full pass mostly suffices.
         let left = match before {
             None => subtract(basis, newest, &[alpha], &mut w),
             Some(beta) => subtract(basis, newest - 1, &[beta, alpha], &mut w),
@@ -125,8 +130,9 @@ impl<T: Float> Krylov<T> {
     }
 }
 
-/// Makes `w`, of norm `norm`, orthogonal to an orthonormal basis by classical Gram-Schmidt, a second time where the first pass cancelled much
-/// of it ("twice is enough": Kahan in Parlett 1980, §6.9), and returns its norm: 0 where `w` lies in the span to rounding.
+/// Makes `w`, of norm `norm`, orthogonal to an orthonormal basis by classical Gram-Schmidt, a
+/// second time where the first pass cancelled much of it ("twice is enough": Kahan in Parlett 1980,
+/// §6.9), and returns its norm: 0 where `w` lies in the span to rounding.
 fn orthogonalise<T: Float>(basis: &Basis<T>, w: &mut [T], norm: f64) -> f64 {
     let mut before = norm;
     for _ in 0..2 {

@@ -5,19 +5,21 @@ use eigenscape_core::{Account, account::size};
 use super::{Lanczos, krylov::Krylov};
 use crate::eigen::bytes_of_ritz_values;
 
-/// The most probes that run at the same time: more would only take more memory, a product of so many vectors keeps every thread busy.
+/// The most probes that run at the same time: more would only take more memory, a product of so
+/// many vectors keeps every thread busy.
 const TOGETHER: usize = 32;
 /// Vectors of a probe on the way to the operator and back: itself, its product, and a copy of that.
 const ON_THE_WAY: usize = 3;
 /// Bytes of a node with its weight, its residual and its probe, while they are collected, sorted
 /// and taken apart.
 const NODE: usize = 10 * size_of::<f64>();
-/// Bytes of a node's Ritz value, the ends of its vector and what is left of it, which deflation keeps
-/// in lists that grow.
+/// Bytes of a node's Ritz value, the ends of its vector and what is left of it, which deflation
+/// keeps in lists that grow.
 const RITZ: usize = 9 * size_of::<f64>();
 
 impl Lanczos {
-    /// How many probes run at the same time so that all fits into `allowed` bytes: one at least. `number` is the bytes of a number.
+    /// How many probes run at the same time so that all fits into `allowed` bytes: one at least.
+    /// `number` is the bytes of a number.
     pub(super) fn together(&self, dimension: usize, number: usize, allowed: usize) -> usize {
         let left = allowed.saturating_sub(self.quadrature(dimension).total());
         let one = size([self.numbers(dimension)], number);

@@ -37,7 +37,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LanczosParameters {
-    /// Steps m of each probe, 128 by default; at most P are taken. The Krylov basis takes steps·P numbers a probe.
+    /// Steps m of each probe, 128 by default; at most P are taken. The Krylov basis takes steps·P
+    /// numbers a probe.
     pub steps: NonZeroUsize,
     /// How many random vectors the spectrum is averaged over, 1 by default. With one there is no
     /// standard error. As many as P or more are the P unit vectors of the coordinates, of which
@@ -48,12 +49,14 @@ pub struct LanczosParameters {
     /// eigenvector of two elements in half of all draws: intervals and bounds hold for uniform
     /// directions.
     pub probe: Probe,
-    /// Whether a converged Ritz value counts as one eigenvalue, with the weight 1/P, instead of with the weight that it has by chance in
-    /// the random vector: much closer where a few eigenvalues stand out. The trace is unbiased with it, too; with one or two probes it takes as many
-    /// products more. Off by default.
+    /// Whether a converged Ritz value counts as one eigenvalue, with the weight 1/P, instead of
+    /// with the weight that it has by chance in the random vector: much closer where a few
+    /// eigenvalues stand out. The trace is unbiased with it, too; with one or two probes it takes
+    /// as many products more. Off by default.
     pub deflation: bool,
-    /// Whether the spectrum of a probe is the mean of the quadrature rules of m and of m − 1 steps, whose errors mostly have opposite signs: as
-    /// close with about two thirds of the steps. Off by default.
+    /// Whether the spectrum of a probe is the mean of the quadrature rules of m and of m − 1 steps,
+    /// whose errors mostly have opposite signs: as close with about two thirds of the steps. Off by
+    /// default.
     pub averaged: bool,
 }
 
@@ -71,22 +74,28 @@ impl Default for LanczosParameters {
 
 /// Stochastic Lanczos quadrature with full reorthogonalisation.
 ///
-/// From a random unit vector v, m steps build an orthonormal basis Q of the Krylov space span{v, Hv, …, H^{m−1}v} and the tridiagonal
-/// QᵀHQ = T. The eigenvalues θ of T (Ritz values) converge first to the extreme eigenvalues of H; with the squared first components
-/// w of T's eigenvectors they are the Gauss quadrature rule Σ w θᵏ = vᵀHᵏv for all k ≤ 2m − 1 (Golub & Meurant 1994). The spectrum is the
-/// mean of the rules of all probes (Ubaru, Chen & Saad 2017). As E\[v vᵀ\] = I/P, each of its moments up to 2m − 1 is
-/// unbiased, and so is the trace: the mean of P·vᵀHv with the standard error of that mean.
+/// From a random unit vector v, m steps build an orthonormal basis Q of the Krylov space span{v,
+/// Hv, …, H^{m−1}v} and the tridiagonal QᵀHQ = T. The eigenvalues θ of T (Ritz values) converge
+/// first to the extreme eigenvalues of H; with the squared first components w of T's eigenvectors
+/// they are the Gauss quadrature rule Σ w θᵏ = vᵀHᵏv for all k ≤ 2m − 1 (Golub & Meurant 1994). The
+/// spectrum is the mean of the rules of all probes (Ubaru, Chen & Saad 2017). As E\[v vᵀ\] = I/P,
+/// each of its moments up to 2m − 1 is unbiased, and so is the trace: the mean of P·vᵀHv with the
+/// standard error of that mean.
 ///
-/// In floating-point arithmetic Lanczos' three-term recurrence loses orthogonality as soon as a Ritz value converges, and then finds it
-/// again and again ("ghosts"). Here each new vector is orthogonalised against all before, again where one pass was not
-/// enough: a multiple eigenvalue still appears once a probe, since one Krylov space holds one vector of its eigenspace.
+/// In floating-point arithmetic Lanczos' three-term recurrence loses orthogonality as soon as a
+/// Ritz value converges, and then finds it again and again ("ghosts"). Here each new vector is
+/// orthogonalised against all before, again where one pass was not enough: a multiple eigenvalue
+/// still appears once a probe, since one Krylov space holds one vector of its eigenspace.
 ///
-/// With `deflation`, what has converged no longer depends on chance (`deflation.rs`, and for the trace `deflated_trace.rs`); with `averaged`, the rules of m and of m − 1 steps are
-/// averaged, and unbiased are the moments up to 2m − 3 (`averaged.rs`).
+/// With `deflation`, what has converged no longer depends on chance (`deflation.rs`, and for the
+/// trace `deflated_trace.rs`); with `averaged`, the rules of m and of m − 1 steps are averaged, and
+/// unbiased are the moments up to 2m − 3 (`averaged.rs`).
 ///
-/// A probe whose residual β vanishes to rounding (β ≤ 10 ε ‖T‖) has found an invariant subspace and its quadrature is exact; it stops, the
-/// others go on. Probes run together as far as their bases fit into memory (up to 32), and then share one product of the operator a step; the rest
-/// follow when these are done. How many run together changes a spectrum by the rounding of the operator's products alone.
+/// A probe whose residual β vanishes to rounding (β ≤ 10 ε ‖T‖) has found an invariant subspace and
+/// its quadrature is exact; it stops, the others go on. Probes run together as far as their bases
+/// fit into memory (up to 32), and then share one product of the operator a step; the rest follow
+/// when these are done. How many run together changes a spectrum by the rounding of the operator's
+/// products alone.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Lanczos {
     parameters: LanczosParameters,
@@ -217,9 +226,9 @@ fn square<T: Float>(vector: &[T], operator: &dyn CurvatureOperator, context: &Co
     if square.is_finite() { Ok(square) } else { Err(not_finite(operator)) }
 }
 
-/// So few probes are asked with vectors of their own. Two that took turns would have much in common:
-/// of a multiple eigenvalue, what the first has of the second's start is what the second has of the
-/// first's.
+/// So few probes are asked with vectors of their own. Two that took turns would have much in
+/// common: of a multiple eigenvalue, what the first has of the second's start is what the second
+/// has of the first's.
 const FEW: usize = 2;
 
 /// The vector that a probe's converged Ritz vectors are asked with: the start of the probe after it

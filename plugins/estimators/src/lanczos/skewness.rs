@@ -1,22 +1,25 @@
 //! How far Student's interval of the trace can be trusted where a few eigenvalues dominate.
 //!
 //! A sample P vᵀHv of the trace by a random unit vector v is tr H + Σ (λᵢ − λ̄) gᵢ² with about
-//! independent normal gᵢ and the mean λ̄ of all eigenvalues (a multiple of the identity adds what is
-//! the same for all v). It is as skewed as a χ² variable with d = (Σ (λᵢ − λ̄)²)³ / (Σ (λᵢ − λ̄)³)²
-//! degrees of freedom: 1 for one eigenvalue alone, many for a flat spectrum. Of such samples, too few
-//! are large, and the mean of k of them with its standard error lies too low too often: of one
-//! dominating eigenvalue Student's 95 % interval with k − 1 degrees of freedom covers 82 % with k = 4.
+//! independent normal gᵢ and the mean λ̄ of all eigenvalues (a multiple of the identity adds what
+//! is the same for all v). It is as skewed as a χ² variable with d = (Σ (λᵢ − λ̄)²)³ / (Σ (λᵢ −
+//! λ̄)³)² degrees of freedom: 1 for one eigenvalue alone, many for a flat spectrum. Of such
+//! samples, too few are large, and the mean of k of them with its standard error lies too low too
+//! often: of one dominating eigenvalue Student's 95 % interval with k − 1 degrees of freedom covers
+//! 82 % with k = 4.
 
-/// Deviations from the mean that are smaller than this share of the largest eigenvalue are rounding.
+/// Deviations from the mean that are smaller than this share of the largest eigenvalue are
+/// rounding.
 const ROUNDING: f64 = 1e-14;
 
-/// Degrees of freedom ν ≤ k − 1 with which Student's 95 % interval covers the trace, for k probes whose
-/// rules have these eigenvalues, each with how many there are of it (P by every probe).
+/// Degrees of freedom ν ≤ k − 1 with which Student's 95 % interval covers the trace, for k probes
+/// whose rules have these eigenvalues, each with how many there are of it (P by every probe).
 ///
-/// ν = (k − 1) d / (d + 5.5 (k − 1)/(k + 6)), fitted to the coverage of means of k samples of Gamma(d/2)
-/// variables for k from 2 to 32 and d from 1 to ∞. d is estimated from the moments vᵀH²v and vᵀH³v of the
-/// same random vectors, which a rule of two steps has exactly, and is at least 1 whatever H is. For spectra
-/// of one to a hundred eigenvalues, definite and not, intervals then cover 92 to 98 %.
+/// ν = (k − 1) d / (d + 5.5 (k − 1)/(k + 6)), fitted to the coverage of means of k samples of
+/// Gamma(d/2) variables for k from 2 to 32 and d from 1 to ∞. d is estimated from the moments vᵀH²v
+/// and vᵀH³v of the same random vectors, which a rule of two steps has exactly, and is at least 1
+/// whatever H is. For spectra of one to a hundred eigenvalues, definite and not, intervals then
+/// cover 92 to 98 %.
 pub(super) fn degrees_of_freedom(probes: usize, eigenvalues: &[(f64, f64)]) -> f64 {
     // Relative to the largest, since cubes overflow.
     let largest = eigenvalues.iter().fold(0.0, |largest: f64, (value, _)| largest.max(value.abs()));

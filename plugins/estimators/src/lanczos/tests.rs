@@ -32,7 +32,8 @@ fn estimate(estimator: &Lanczos, operator: &DenseOperator, seed: u64) -> Spectru
     estimator.spectrum(operator, &Context::silent(seed)).unwrap()
 }
 
-/// What networks have: a few outliers far out, a bulk near zero that decays, a few negative ones, and a null space.
+/// What networks have: a few outliers far out, a bulk near zero that decays, a few negative ones,
+/// and a null space.
 fn network_like(dimension: usize) -> Vec<f64> {
     let mut spectrum = vec![0.0; dimension];
     spectrum[..6].copy_from_slice(&[40.0, 33.0, 20.0, 12.0, 7.0, -3.0]);
@@ -54,7 +55,8 @@ fn as_many_steps_as_dimensions_give_every_eigenvalue() {
     }
 }
 
-/// The moments of the quadrature agree with vᵀHᵏv below degree 2m, those of the averaged rules below 2(m − 1), and the next does not.
+/// The moments of the quadrature agree with vᵀHᵏv below degree 2m, those of the averaged rules
+/// below 2(m − 1), and the next does not.
 #[test]
 fn the_quadrature_is_exact_to_degree_twice_the_steps_less_one() {
     let spectrum: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.7).sin()).collect();
@@ -89,7 +91,8 @@ fn the_quadrature_is_exact_to_degree_twice_the_steps_less_one() {
 
 #[test]
 fn converged_eigenvalues_have_no_ghosts() {
-    // The outliers converge within 20 steps; without reorthogonalisation 100 more would find them again several times.
+    // The outliers converge within 20 steps; without reorthogonalisation 100 more would find them
+    // again several times.
     let spectrum = network_like(400);
     for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 3e-6)] {
         let operator = DenseOperator::with_spectrum(&spectrum, 5, dtype);
@@ -126,7 +129,8 @@ fn a_basis_stays_orthonormal_to_rounding() {
 
 #[test]
 fn an_invariant_subspace_ends_its_probe() {
-    // Three distinct eigenvalues: three steps, each eigenvalue once, weights near the multiplicities.
+    // Three distinct eigenvalues: three steps, each eigenvalue once, weights near the
+    // multiplicities.
     let mut spectrum = vec![0.0; 90];
     spectrum[..30].fill(1.0);
     spectrum[30..40].fill(-2.0);
@@ -147,7 +151,8 @@ fn an_invariant_subspace_ends_its_probe() {
 
 #[test]
 fn one_probe_ends_and_the_others_go_on() {
-    // Of the signs in three dimensions, ±(1, 1, 1) is an eigenvector and every other has parts in all three eigenspaces.
+    // Of the signs in three dimensions, ±(1, 1, 1) is an eigenvector and every other has parts in
+    // all three eigenspaces.
     let columns = [[1.0, 1.0, 1.0], [1.0, 2.0, -3.0], [5.0, -4.0, -1.0]];
     let operator = DenseOperator::with_eigenvectors(&columns, &[4.0, 1.0, -2.0], DType::F64);
     let steps_of = |seed, index| -> usize {
@@ -188,7 +193,8 @@ fn one_dimension_takes_one_step() {
     assert_eq!((found.trace, Lanczos::default().products(1)), (-3.0, 1));
 }
 
-/// The trace over many seeds: its bias is at most four standard errors, and the standard error that is stated is the one that is.
+/// The trace over many seeds: its bias is at most four standard errors, and the standard error that
+/// is stated is the one that is.
 fn assert_honest_trace(estimator: impl Fn(usize, Probe) -> Lanczos) {
     let spectrum = network_like(100);
     let truth: f64 = spectrum.iter().sum();
@@ -221,8 +227,8 @@ fn the_trace_with_deflation_is_unbiased_and_its_standard_error_honest() {
     assert_honest_trace(|probes, probe| averaging(deflating(20, probes, probe)));
 }
 
-/// How often Student's 95 % interval of the trace covers it, over 400 seeds, for 2, 4 and 8 probes, with
-/// deflation and without.
+/// How often Student's 95 % interval of the trace covers it, over 400 seeds, for 2, 4 and 8 probes,
+/// with deflation and without.
 fn assert_covered(operator: &DenseOperator, truth: f64, probe: Probe) {
     for deflation in [false, true] {
         for probes in [2, 4, 8] {
@@ -248,8 +254,8 @@ fn assert_coverage(spectrum: &[f64]) {
     }
 }
 
-/// An eigenvector of few elements, of which random signs see nothing in many draws, beside a multiple
-/// of the identity.
+/// An eigenvector of few elements, of which random signs see nothing in many draws, beside a
+/// multiple of the identity.
 #[test]
 fn intervals_cover_the_trace_of_an_eigenvector_of_few_elements() {
     let size = 120;
@@ -294,7 +300,8 @@ fn intervals_cover_the_trace_of_a_few_eigenvalues_over_a_flat_bulk() {
     assert_coverage(&outliers.into_iter().chain((0..95).map(|_| 0.1)).collect::<Vec<_>>());
 }
 
-/// What has converged is known: with one probe the trace is as unbiased as with several, at the price of one product.
+/// What has converged is known: with one probe the trace is as unbiased as with several, at the
+/// price of one product.
 #[test]
 fn deflation_takes_chance_out_of_the_trace() {
     let spectrum = network_like(200);
@@ -328,7 +335,8 @@ fn deflation_knows_multiple_eigenvalues_by_their_weights() {
             outliers.map(|(_, weight)| weight).sum::<f64>()
         };
         let mean = (0..20).map(share).sum::<f64>() / 20.0;
-        // Counted as one each they would have 5/400. The standard error is 0.125 √(2/50/20) and less.
+        // Counted as one each they would have 5/400. The standard error is 0.125 √(2/50/20) and
+        // less.
         assert!((mean - 0.125).abs() < 0.02, "{probes} probes: {mean}");
     }
     // One of them among simple ones.
@@ -398,8 +406,9 @@ fn deflation_counts_every_eigenvalue_of_a_whole_space_and_no_null_space_as_one()
 
 #[test]
 fn averaged_rules_are_closer_and_list_a_converged_eigenvalue_once() {
-    // Most of the weight near zero and values of both signs around it: an even rule has two nodes beside the mass, an odd one has one in it. Which of
-    // the two a number of steps gives is chance in general.
+    // Most of the weight near zero and values of both signs around it: an even rule has two nodes
+    // beside the mass, an odd one has one in it. Which of the two a number of steps gives is chance
+    // in general.
     let spectrum: Vec<f64> = (0..600).map(|i| (f64::from(i) / 299.5 - 1.0).powi(9)).collect();
     let operator = DenseOperator::with_spectrum(&spectrum, 5, DType::F64);
     let truth: Vec<f64> = spectrum.iter().rev().copied().collect();

@@ -14,7 +14,9 @@
 //! And the rows of Q but the m-th say how the columns of the first root, which are the extended
 //! gradients of the classes, are combinations of those of the second: [`combination`].
 
-use eigenscape_program::{ElementwiseFunction, Error, Graph, LossRoot, Odds, Result, Value, operations::Dot};
+use eigenscape_program::{
+    ElementwiseFunction, Error, Graph, LossRoot, Odds, Result, Value, operations::MatMul,
+};
 
 use super::CrossEntropy;
 use crate::rows::rows;
@@ -44,7 +46,7 @@ impl LossRoot for CrossEntropy {
         let inverse = graph.function(ElementwiseFunction::Recip, one_plus)?;
         let inverse = graph.broadcast(inverse, &[rows, c])?;
         let h = graph.mul(s, inverse)?;
-        let outer = graph.dot(g, h, Dot { batch: vec![[0, 0]], contract: vec![] })?;
+        let outer = graph.matmul(g, h, MatMul { batch: vec![[0, 0]], contract: vec![] })?;
         let diagonal = graph.diagonal(s)?;
         let all = graph.sub(diagonal, outer)?;
         let factor = without_column(graph, all, unit)?;

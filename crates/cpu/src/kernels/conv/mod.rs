@@ -1,7 +1,7 @@
 //! Two-dimensional convolution and its two transposes.
 //!
-//! 3×3 filters of stride 1 with channels enough go by Winograd's transforms; everything else goes with the samples side by side, and
-//! by unfolded patches where there are only few of them.
+//! 3×3 filters of stride 1 with channels enough go by Winograd's transforms; everything else goes
+//! with the samples side by side, and by unfolded patches where there are only few of them.
 
 mod interleaved;
 #[cfg(test)]
@@ -19,7 +19,8 @@ use super::{
 };
 use crate::Result;
 
-/// The sizes of a convolution of one sample: \[C, H, W\] with \[O, C/groups, kH, kW\] to \[O, oH, oW\].
+/// The sizes of a convolution of one sample: \[C, H, W\] with \[O, C/groups, kH, kW\] to \[O, oH,
+/// oW\].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Geometry {
     pub channels: usize,
@@ -73,13 +74,14 @@ impl Geometry {
 /// The two operands of each convolution of a sum of such.
 type Terms<'a, T> = &'a [[&'a [T]; 2]];
 
-/// y\[l, b\] = Σ x\[l, b\] ∗ w\[l\] over terms x \[L, B, C, H, W\] and w \[L, O, C/groups, kH, kW\], any L being 1 (repeated):
-/// \[L, B, O, oH, oW\].
+/// y\[l, b\] = Σ x\[l, b\] ∗ w\[l\] over terms x \[L, B, C, H, W\] and w \[L, O, C/groups, kH,
+/// kW\], any L being 1 (repeated): \[L, B, O, oH, oW\].
 pub(crate) fn conv2d(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
     let [x, w] = terms[0];
     let (lead, samples) = (lead(terms), x.dims()[1]);
     let sides = Sides::new(g);
-    // One filter for all: they are one larger batch. One batch for all: its patches serve all filters.
+    // One filter for all: they are one larger batch. One batch for all: its patches serve all
+    // filters.
     let joint = terms.len() == 1 && (x.dims()[0] == 1 || w.dims()[0] == 1);
     dispatch!(x, T => {
         let mut out = buffer::<T>(lead * samples * g.out_image());
@@ -98,8 +100,8 @@ pub(crate) fn conv2d(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
     })
 }
 
-/// The transpose in x: x\[l, b\] = Σ w\[l\]ᵀ y\[l, b\] over terms y \[L, B, O, oH, oW\] and w \[L, O, C/groups, kH, kW\], any L being
-/// 1 (repeated): \[L, B, C, H, W\].
+/// The transpose in x: x\[l, b\] = Σ w\[l\]ᵀ y\[l, b\] over terms y \[L, B, O, oH, oW\] and w \[L,
+/// O, C/groups, kH, kW\], any L being 1 (repeated): \[L, B, C, H, W\].
 pub(crate) fn conv2d_input_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
     let [y, w] = terms[0];
     let (lead, samples) = (lead(terms), y.dims()[1]);
@@ -122,8 +124,8 @@ pub(crate) fn conv2d_input_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> Re
     })
 }
 
-/// The transpose in w: w\[l\] = Σ Σ_b y\[l, b\] x\[l, b\]ᵀ over terms x \[L, B, C, H, W\] and y \[L, B, O, oH, oW\], any L being 1
-/// (repeated): \[L, O, C/groups, kH, kW\].
+/// The transpose in w: w\[l\] = Σ Σ_b y\[l, b\] x\[l, b\]ᵀ over terms x \[L, B, C, H, W\] and y
+/// \[L, B, O, oH, oW\], any L being 1 (repeated): \[L, O, C/groups, kH, kW\].
 pub(crate) fn conv2d_weight_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
     let x = terms[0][0];
     let (lead, samples) = (lead(terms), x.dims()[1]);
@@ -148,7 +150,8 @@ fn lead(terms: &[[&Tensor; 2]]) -> usize {
     terms.iter().flatten().map(|operand| operand.dims()[0]).max().unwrap_or(1)
 }
 
-/// Calls `f` for each part of `out` with the parts of the operands that it depends on; those of one round are whole.
+/// Calls `f` for each part of `out` with the parts of the operands that it depends on; those of one
+/// round are whole.
 fn by_rounds<T>(
     terms: Terms<'_, T>,
     rounds: usize,

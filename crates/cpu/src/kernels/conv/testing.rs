@@ -36,7 +36,8 @@ pub(super) fn numbers(count: usize, phase: f64) -> Vec<f64> {
     (0..count).map(|i| (i as f64 * 0.7 + phase).sin()).collect()
 }
 
-/// The trilinear form's terms: calls `f(x, w, y)` with the indices of each product of an input, a weight and an output.
+/// The trilinear form's terms: calls `f(x, w, y)` with the indices of each product of an input, a
+/// weight and an output.
 pub(super) fn terms(g: &Geometry, samples: usize, mut f: impl FnMut(usize, usize, usize)) {
     let (channels, (rows, columns)) = (g.channels / g.groups, g.kernel);
     let pairs = |a: usize, b: usize| (0..a).flat_map(move |i| (0..b).map(move |j| (i, j)));

@@ -1,7 +1,7 @@
 //! Convolutions of any kind: unfolded patches of a block of samples, then a matrix product.
 //!
-//! A block is as large as its patches fit into a core's cache, so that unfolding costs no memory traffic; blocks run in
-//! parallel.
+//! A block is as large as its patches fit into a core's cache, so that unfolding costs no memory
+//! traffic; blocks run in parallel.
 
 use rayon::prelude::*;
 
@@ -12,7 +12,8 @@ use crate::kernels::{
 };
 
 impl Geometry {
-    /// The outputs o with `o·stride + k·dilation − padding` in `0..size`, and the input position of the first.
+    /// The outputs o with `o·stride + k·dilation − padding` in `0..size`, and the input position of
+    /// the first.
     fn overlap(&self, k: usize, size: usize, out_size: usize) -> (std::ops::Range<usize>, usize) {
         let shift = k * self.dilation;
         let first = self.padding.saturating_sub(shift).div_ceil(self.stride);
@@ -21,8 +22,9 @@ impl Geometry {
         (first..end, (first * self.stride + shift).saturating_sub(self.padding))
     }
 
-    /// Calls `f(row of the patch matrix, first output position, first input position, length)` for each run of
-    /// outputs of one row that see the image; consecutive outputs see inputs `stride` apart.
+    /// Calls `f(row of the patch matrix, first output position, first input position, length)` for
+    /// each run of outputs of one row that see the image; consecutive outputs see inputs `stride`
+    /// apart.
     fn for_runs(&self, mut f: impl FnMut(usize, usize, usize, usize)) {
         let mut row = 0;
         for channel in 0..self.channels / self.groups {
@@ -48,8 +50,8 @@ impl Geometry {
         (CACHE / (self.patch() * self.positions() * size_of::<T>()).max(1)).clamp(1, 16)
     }
 
-    /// Writes the patches of one group's image into the columns `place.offset ..` of a matrix [C/groups·kH·kW, `place.columns`].
-    /// What the padding leaves out must be zero already.
+    /// Writes the patches of one group's image into the columns `place.offset ..` of a matrix
+    /// [C/groups·kH·kW, `place.columns`]. What the padding leaves out must be zero already.
     fn unfold<T: Element>(&self, image: &[T], patches: &mut [T], place: Columns) {
         self.for_runs(|row, output, input, len| {
             let out = &mut patches[row * place.columns + place.offset + output..][..len];
@@ -99,7 +101,8 @@ impl<T: Element> Scratch<T> {
     /// The patches [C/groups·kH·kW, B·oH·oW] of one group of a block of B images.
     fn unfold<'a>(&mut self, g: &Geometry, group: usize, images: impl ExactSizeIterator<Item = &'a [T]>) {
         let columns = images.len() * g.positions();
-        // Every block of one size writes the same places, so that what the padding leaves at zero stays zero.
+        // Every block of one size writes the same places, so that what the padding leaves at zero
+        // stays zero.
         if self.patches.len() != g.patch() * columns {
             self.patches.clear();
             self.patches.resize(g.patch() * columns, T::zero());

@@ -14,7 +14,8 @@ pub(super) struct Machine<'a, T> {
     operands: &'a [Strided<'a, T>],
 }
 
-/// One entry of the stack: an operand that lies in order where it is, or the numbers of the buffer at its place.
+/// One entry of the stack: an operand that lies in order where it is, or the numbers of the buffer
+/// at its place.
 #[derive(Debug, Clone, Copy)]
 enum Entry<'a, T> {
     Stored(&'a [T]),
@@ -31,7 +32,8 @@ impl<T> Default for Stack<T> {
     }
 }
 
-/// The results from element `start` on. A type of its own: what a closure does would be compiled without the machine's instructions.
+/// The results from element `start` on. A type of its own: what a closure does would be compiled
+/// without the machine's instructions.
 pub(super) struct Blocks<'a, 'b, T> {
     pub machine: &'b Machine<'a, T>,
     pub start: usize,

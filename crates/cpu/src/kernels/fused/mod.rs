@@ -1,4 +1,5 @@
-//! Chains of element-wise operations in one pass: a block at a time, so that only operands and result travel through memory.
+//! Chains of element-wise operations in one pass: a block at a time, so that only operands and
+//! result travel through memory.
 
 mod machine;
 mod reduction;
@@ -25,7 +26,8 @@ const BLOCK: usize = 1 << 11;
 /// Elements of a task.
 const CHUNK: usize = 1 << 15;
 
-/// The result of `code` on `operands` of shape `dims`, up to repetition; an operand may lack the leading axis.
+/// The result of `code` on `operands` of shape `dims`, up to repetition; an operand may lack the
+/// leading axis.
 pub(crate) fn fused(code: &[Instruction], operands: &[&Tensor], dims: &[usize]) -> Result<Tensor> {
     dispatch!(operands[0], T => {
         let mut out = buffer::<T>(dims.iter().product());
@@ -44,7 +46,8 @@ pub(crate) fn element_wise(operation: ElementWise, x: &Tensor) -> Result<Tensor>
     fused(&[Instruction::Operand(0), Instruction::Apply(operation)], &[x], x.dims())
 }
 
-/// The sum of that result over `axes`, which keep the size 1. The order of summation depends on the shapes alone.
+/// The sum of that result over `axes`, which keep the size 1. The order of summation depends on the
+/// shapes alone.
 pub(crate) fn fused_sum(
     code: &[Instruction],
     operands: &[&Tensor],
@@ -104,7 +107,8 @@ mod tests {
         Ok(Tensor::randn(0.0_f64, 1.0, dims, &Device::Cpu)?)
     }
 
-    /// Operands stored in order, repeated, transposed, a part of something, and without the leading axis.
+    /// Operands stored in order, repeated, transposed, a part of something, and without the leading
+    /// axis.
     fn operands() -> Result<[Tensor; 5]> {
         Ok([
             random(&[3, 40, 70])?,

@@ -4,7 +4,8 @@
 #[derive(Debug)]
 pub(super) struct Strided<'a, T> {
     data: &'a [T],
-    /// Axes as (size, stride) from the outermost, neighbours merged where one step walks both; never empty.
+    /// Axes as (size, stride) from the outermost, neighbours merged where one step walks both;
+    /// never empty.
     axes: Vec<(usize, usize)>,
 }
 

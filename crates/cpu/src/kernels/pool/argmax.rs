@@ -1,7 +1,8 @@
 //! Where the maxima of windows are.
 //!
-//! On data that nobody knows, branches on comparisons are mispredicted every other time, which costs more than all else: windows of 2 × 2, the
-//! commonest, are compared without, all windows of a plane side by side, since rows of windows are often shorter than the machine's vectors.
+//! On data that nobody knows, branches on comparisons are mispredicted every other time, which
+//! costs more than all else: windows of 2 × 2, the commonest, are compared without, all windows of
+//! a plane side by side, since rows of windows are often shorter than the machine's vectors.
 
 use candle_core::Tensor;
 use pulp::{Arch, Simd, WithSimd};
@@ -13,8 +14,8 @@ use crate::{
     kernels::{Element, dispatch, with_slice},
 };
 
-/// For each window of each plane of `x` \[..., H·W\] the position in the plane of its first largest element, as `u32`. NaN is
-/// taken as the largest, so that it is seen and not hidden.
+/// For each window of each plane of `x` \[..., H·W\] the position in the plane of its first largest
+/// element, as `u32`. NaN is taken as the largest, so that it is seen and not hidden.
 pub(crate) fn argmax_pool(x: &Tensor, geometry: &PoolGeometry) -> Result<Vec<u32>> {
     let halves = halves(geometry).then(|| Halves::new(geometry));
     let arch = Arch::new();
@@ -84,7 +85,8 @@ impl Halves {
     }
 }
 
-/// Those of one plane; `corners` are the windows' elements from left to right and from top to bottom, in memory that is used again.
+/// Those of one plane; `corners` are the windows' elements from left to right and from top to
+/// bottom, in memory that is used again.
 struct HalvesOf<'a, T> {
     halves: &'a Halves,
     x: &'a [T],

@@ -1,5 +1,5 @@
-//! Blocks by AVX-512: 16 bytes of each row are one lane of a vector, and whole columns come out of vectors of such lanes by
-//! exchanges within the lanes alone.
+//! Blocks by AVX-512: 16 bytes of each row are one lane of a vector, and whole columns come out of
+//! vectors of such lanes by exchanges within the lanes alone.
 
 use pulp::Simd;
 

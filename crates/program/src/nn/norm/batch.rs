@@ -8,9 +8,10 @@ use crate::{
     scope::Mode,
 };
 
-/// Batch normalisation: y = (x − μ) / √(σ² + ε) · γ + β along axis 1, ε = 1e-5 (Ioffe & Szegedy 2015). In eval mode μ and σ²
-/// are the running statistics; in train mode they are the batch's mean and biased variance, and are differentiated through.
-/// Parameters `weight` (γ) and `bias` (β), buffers `running_mean` and `running_var`.
+/// Batch normalisation: y = (x − μ) / √(σ² + ε) · γ + β along axis 1, ε = 1e-5 (Ioffe & Szegedy
+/// 2015). In eval mode μ and σ² are the running statistics; in train mode they are the batch's mean
+/// and biased variance, and are differentiated through. Parameters `weight` (γ) and `bias` (β),
+/// buffers `running_mean` and `running_var`.
 ///
 /// # Errors
 /// When x has no axis 1.

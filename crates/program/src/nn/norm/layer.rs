@@ -6,7 +6,8 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Layer normalisation over the last axis (Ba, Kiros & Hinton 2016); parameters `weight` and `bias` \[D\], ε = 1e-5.
+/// Layer normalisation over the last axis (Ba, Kiros & Hinton 2016); parameters `weight` and `bias`
+/// \[D\], ε = 1e-5.
 ///
 /// # Errors
 /// When x is a scalar.
@@ -14,7 +15,8 @@ pub fn layer_norm(scope: &mut Scope, x: Value) -> Result<Value> {
     layer_norm_with(scope, x, 1, NormSettings::default())
 }
 
-/// As [`layer_norm`] over so many of the last axes, with settings; the parameters have the shape of these axes.
+/// As [`layer_norm`] over so many of the last axes, with settings; the parameters have the shape of
+/// these axes.
 ///
 /// # Errors
 /// When x has not so many axes, or there is none.
@@ -26,7 +28,8 @@ pub fn layer_norm_with(scope: &mut Scope, x: Value, axes: usize, settings: NormS
     settings.scale_and_shift(scope, normal, axes)
 }
 
-/// Root-mean-square normalisation over the last axis, x / √(mean x² + ε) · γ (Zhang & Sennrich 2019); parameter `weight`, ε = 1e-5.
+/// Root-mean-square normalisation over the last axis, x / √(mean x² + ε) · γ (Zhang & Sennrich
+/// 2019); parameter `weight`, ε = 1e-5.
 ///
 /// # Errors
 /// When x is a scalar.

@@ -33,7 +33,8 @@ impl Default for NormSettings {
 }
 
 impl NormSettings {
-    /// x · γ + β with those of the parameters `weight` (γ) and `bias` (β) that there are, of the shape of `axes` of x.
+    /// x · γ + β with those of the parameters `weight` (γ) and `bias` (β) that there are, of the
+    /// shape of `axes` of x.
     fn scale_and_shift(self, scope: &mut Scope, x: Value, axes: std::ops::Range<usize>) -> Result<Value> {
         let shape = scope.shape(x);
         let own = &shape[axes.clone()];

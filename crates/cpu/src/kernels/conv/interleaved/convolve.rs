@@ -7,7 +7,7 @@ use rayon::{current_num_threads, prelude::*};
 
 use super::{
     super::{Terms, part},
-    Plan, Widths,
+    PaddedPositions, Widths,
     layout::{SideBySide, done, interleave_images},
     samples_at_once,
 };
@@ -22,7 +22,8 @@ use crate::kernels::{
 /// Positions whose outputs stay in a core's cache until they are moved to their images.
 const POSITIONS: usize = 16;
 
-/// y\[r, b\] = Σ x\[r, b\] ∗ w\[r\] over terms, in rounds r of so many samples. Each number is one running sum over the filters' taps.
+/// y\[r, b\] = Σ x\[r, b\] ∗ w\[r\] over terms, in rounds r of so many samples. Each number is one
+/// running sum over the filters' taps.
 pub(in super::super) fn convolve<T: Element>(
     arch: Arch,
     g: &Geometry,
@@ -30,7 +31,7 @@ pub(in super::super) fn convolve<T: Element>(
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
-    let plan = Plan::new(g);
+    let plan = PaddedPositions::new(g);
     let at_once = samples_at_once::<T>(g, samples);
     for first in (0..samples).step_by(at_once) {
         let count = at_once.min(samples - first);
@@ -54,7 +55,7 @@ pub(in super::super) fn convolve<T: Element>(
 type Term<'a, T> = (Cow<'a, [T]>, &'a [T]);
 
 /// Every task has some positions of all samples and channels; how many there are changes no number.
-fn share_out<T: Element>(arch: Arch, plan: &Plan, terms: &[Term<'_, T>], out: &mut [T]) {
+fn share_out<T: Element>(arch: Arch, plan: &PaddedPositions, terms: &[Term<'_, T>], out: &mut [T]) {
     let (positions, samples) = (plan.positions.len(), out.len() / plan.g.out_image());
     let blocks = positions.div_ceil(POSITIONS);
     let count = blocks.min(2 * current_num_threads());
@@ -78,7 +79,7 @@ fn share_out<T: Element>(arch: Arch, plan: &Plan, terms: &[Term<'_, T>], out: &m
 /// The convolutions of one round.
 struct Round<'a, T: Element> {
     arch: Arch,
-    plan: &'a Plan,
+    plan: &'a PaddedPositions,
     terms: &'a [Term<'a, T>],
     samples: usize,
     /// Numbers between two pixels.
@@ -112,7 +113,8 @@ impl<T: Element> Round<'_, T> {
         });
     }
 
-    /// The outputs \[position, channel, sample\] of some positions for the panel of samples from `column` on.
+    /// The outputs \[position, channel, sample\] of some positions for the panel of samples from
+    /// `column` on.
     fn products(
         &self,
         (images, w): &Term<'_, T>,
@@ -146,7 +148,7 @@ impl<T: Element> Round<'_, T> {
 
 /// Moves the outputs \[position, channel, sample\] of some samples to their images.
 struct Separate<'a, 'b, T> {
-    plan: &'a Plan,
+    plan: &'a PaddedPositions,
     outputs: &'a [T],
     positions: usize,
     samples: Range<usize>,

@@ -1,11 +1,12 @@
-//! The transpose in the input: for each position, what all samples' outputs there add to the patches that they saw.
+//! The transpose in the input: for each position, what all samples' outputs there add to the
+//! patches that they saw.
 
 use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{
     super::{Terms, part},
-    Plan, Widths,
+    PaddedPositions, Widths,
     layout::{SideBySide, done, interleave_outputs, separate_images},
     samples_at_once,
 };
@@ -16,7 +17,8 @@ use crate::kernels::{
     recycle::{buffer, give_back},
 };
 
-/// x\[r, b\] = Σ Σ w\[r\]ᵀ y\[r, b\] over terms, in rounds r of so many samples. The order of summation depends on the shapes alone.
+/// x\[r, b\] = Σ Σ w\[r\]ᵀ y\[r, b\] over terms, in rounds r of so many samples. The order of
+/// summation depends on the shapes alone.
 pub(in super::super) fn input_transpose<T: Element>(
     arch: Arch,
     g: &Geometry,
@@ -24,7 +26,7 @@ pub(in super::super) fn input_transpose<T: Element>(
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
-    let plan = Plan::new(g);
+    let plan = PaddedPositions::new(g);
     let at_once = samples_at_once::<T>(g, samples);
     for first in (0..samples).step_by(at_once) {
         let count = at_once.min(samples - first);
@@ -51,7 +53,7 @@ pub(in super::super) fn input_transpose<T: Element>(
 /// What interleaved outputs give to the padded images \[channel, height, width, sample\].
 fn products<T: Element>(
     arch: Arch,
-    plan: &Plan,
+    plan: &PaddedPositions,
     samples: usize,
     outputs: &[T],
     w: &[T],

@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{super::part, Plan, Widths};
+use super::{super::part, PaddedPositions, Widths};
 use crate::kernels::{
     Element,
     recycle::{buffer, give_back},
@@ -52,8 +52,9 @@ pub(super) fn done<T: Element>(round: Cow<'_, [T]>) {
     }
 }
 
-/// How often a channel of so many numbers is transposed, and how many at a time: row by row where padding lies between the rows.
-fn rows(plan: &Plan) -> [usize; 2] {
+/// How often a channel of so many numbers is transposed, and how many at a time: row by row where
+/// padding lies between the rows.
+fn rows(plan: &PaddedPositions) -> [usize; 2] {
     let g = &plan.g;
     if g.padding == 0 { [1, g.height * g.width] } else { [g.height, g.width] }
 }
@@ -66,7 +67,7 @@ fn clear_empty_lanes<T: Element>(pixels: &mut [T], step: usize, samples: usize) 
 }
 
 /// Padded images \[channel, height, width, sample\], from `x` \[sample, channel, height, width\].
-pub(super) fn interleave_images<T: Element>(arch: Arch, plan: &Plan, x: &[T]) -> Vec<T> {
+pub(super) fn interleave_images<T: Element>(arch: Arch, plan: &PaddedPositions, x: &[T]) -> Vec<T> {
     let (g, image) = (&plan.g, plan.g.image());
     let (samples, step) = (x.len() / image, Widths::new::<T>(arch).whole(x.len() / image));
     let [count, columns] = rows(plan);
@@ -90,7 +91,7 @@ pub(super) fn interleave_images<T: Element>(arch: Arch, plan: &Plan, x: &[T]) ->
 }
 
 /// The inverse of [`interleave_images`]: what lies on the padding is dropped.
-pub(super) fn separate_images<T: Element>(arch: Arch, plan: &Plan, x: &[T], out: &mut [T]) {
+pub(super) fn separate_images<T: Element>(arch: Arch, plan: &PaddedPositions, x: &[T], out: &mut [T]) {
     let (g, image) = (&plan.g, plan.g.image());
     let step = x.len() / (g.channels * plan.plane()).max(1);
     let [count, columns] = rows(plan);
@@ -111,7 +112,7 @@ pub(super) fn separate_images<T: Element>(arch: Arch, plan: &Plan, x: &[T], out:
 }
 
 /// Outputs \[position, channel, sample\], from `y` \[sample, channel, position\].
-pub(super) fn interleave_outputs<T: Element>(arch: Arch, plan: &Plan, y: &[T]) -> Vec<T> {
+pub(super) fn interleave_outputs<T: Element>(arch: Arch, plan: &PaddedPositions, y: &[T]) -> Vec<T> {
     /// Positions that are written at a time.
     const POSITIONS: usize = 16;
     let (g, positions) = (&plan.g, plan.positions.len());
@@ -128,7 +129,7 @@ pub(super) fn interleave_outputs<T: Element>(arch: Arch, plan: &Plan, y: &[T]) -
 /// Some positions of them.
 pub(super) fn interleave_positions<T: Element>(
     arch: Arch,
-    plan: &Plan,
+    plan: &PaddedPositions,
     y: &[T],
     positions: Range<usize>,
     out: &mut [T],

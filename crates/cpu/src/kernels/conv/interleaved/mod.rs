@@ -1,5 +1,6 @@
-//! Convolutions of many samples, of any kernel, stride and dilation, with the samples side by side: one vector holds one pixel of
-//! several samples, so that nothing is unfolded and a row of an image may be as short as it likes.
+//! Convolutions of many samples, of any kernel, stride and dilation, with the samples side by side:
+//! one vector holds one pixel of several samples, so that nothing is unfolded and a row of an image
+//! may be as short as it likes.
 
 mod convolve;
 mod input_transpose;
@@ -16,7 +17,8 @@ use crate::kernels::{panel, simd::Lanes};
 /// Samples that fill the vectors well enough.
 const FEWEST: usize = 16;
 
-/// How many tasks share a sum, at most: its parts depend on the sizes alone, so that it rounds alike for any number of threads.
+/// How many tasks share a sum, at most: its parts depend on the sizes alone, so that it rounds
+/// alike for any number of threads.
 const TASKS: usize = 8;
 
 /// Whether a convolution of so many samples is best done like this.
@@ -26,18 +28,19 @@ pub(super) fn applies(samples: usize) -> bool {
 
 /// A convolution on padded images \[channel, height, width, sample\].
 #[derive(Debug, Clone)]
-struct Plan {
+struct PaddedPositions {
     g: Geometry,
     /// Sides of a padded image.
     height: usize,
     width: usize,
-    /// Where each tap of a group's filter, \[channel, kH, kW\], finds its pixel, in pixels from the first.
+    /// Where each tap of a group's filter, \[channel, kH, kW\], finds its pixel, in pixels from the
+    /// first.
     taps: Vec<usize>,
     /// Where each output position's first pixel is.
     positions: Vec<usize>,
 }
 
-impl Plan {
+impl PaddedPositions {
     fn new(g: &Geometry) -> Self {
         let (height, width) = (g.height + 2 * g.padding, g.width + 2 * g.padding);
         let at = |channel: usize, y: usize, x: usize| (channel * height + y) * width + x;
@@ -105,7 +108,8 @@ impl Widths {
     }
 }
 
-/// How many samples are laid side by side at a time: enough to fill the vectors, in a bounded copy of images and outputs.
+/// How many samples are laid side by side at a time: enough to fill the vectors, in a bounded copy
+/// of images and outputs.
 fn samples_at_once<T>(g: &Geometry, samples: usize) -> usize {
     const BYTES: usize = 64 << 20;
     const MOST: usize = 144;

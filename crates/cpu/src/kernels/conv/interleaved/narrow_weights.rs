@@ -1,5 +1,6 @@
-//! The transpose in the weights for so few output channels that they would leave the vectors mostly empty (depthwise filters among them): the
-//! samples lie side by side instead, and are added up at last.
+//! The transpose in the weights for so few output channels that they would leave the vectors mostly
+//! empty (depthwise filters among them): the samples lie side by side instead, and are added up at
+//! last.
 
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 
 use super::{
     super::{Terms, part},
-    Plan, TASKS, Widths, applies,
+    PaddedPositions, TASKS, Widths, applies,
     layout::{SideBySide, done, interleave_images, interleave_positions},
     samples_at_once,
 };
@@ -24,14 +25,14 @@ use crate::kernels::{
 const TAPS: usize = 4;
 
 /// Whether the samples fill vectors better than the output channels of a group do.
-pub(super) fn is_narrow(plan: &Plan, widths: Widths, samples: usize) -> bool {
+pub(super) fn is_narrow(plan: &PaddedPositions, widths: Widths, samples: usize) -> bool {
     applies(samples) && 2 * plan.out_channels() <= widths.lanes
 }
 
 /// As [`weight_transpose`](super::weight_transpose).
 pub(super) fn weight_transpose<T: Element>(
     arch: Arch,
-    plan: &Plan,
+    plan: &PaddedPositions,
     samples: usize,
     terms: Terms<'_, T>,
     out: &mut [T],
@@ -69,7 +70,14 @@ pub(super) fn weight_transpose<T: Element>(
 }
 
 /// Adds what some rows of the outputs give to the sums \[output channel, tap, lane\].
-fn add_rows<T: Element>(arch: Arch, plan: &Plan, rows: Range<usize>, images: &[T], y: &[T], sums: &mut [T]) {
+fn add_rows<T: Element>(
+    arch: Arch,
+    plan: &PaddedPositions,
+    rows: Range<usize>,
+    images: &[T],
+    y: &[T],
+    sums: &mut [T],
+) {
     let g = &plan.g;
     let step = Widths::new::<T>(arch).whole(y.len() / g.out_image());
     with_buffers(|[outputs]: &mut [Vec<T>; 1]| {
@@ -84,7 +92,7 @@ fn add_rows<T: Element>(arch: Arch, plan: &Plan, rows: Range<usize>, images: &[T
 
 /// What a row of the outputs adds to the sums.
 struct Row<'a, T> {
-    plan: &'a Plan,
+    plan: &'a PaddedPositions,
     images: &'a [T],
     /// \[position, channel, sample\] of the row.
     outputs: &'a [T],
@@ -148,7 +156,7 @@ impl<T: Element> Row<'_, T> {
         channel: usize,
         tap: usize,
     ) {
-        let Plan { g, positions, taps, .. } = self.plan;
+        let PaddedPositions { g, positions, taps, .. } = self.plan;
         let lanes = T::lanes::<S>();
         let group = channel / self.plan.out_channels();
         let image = &self.images[group * self.plan.channels() * self.plan.plane() * self.step + lane..];

@@ -1,4 +1,5 @@
-//! The transpose in the weights: for each sample, its patches times its outputs with their channels side by side.
+//! The transpose in the weights: for each sample, its patches times its outputs with their channels
+//! side by side.
 
 use std::ops::Range;
 
@@ -7,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{
     super::{Terms, by_rounds},
-    Plan, TASKS, Widths, narrow_weights,
+    PaddedPositions, TASKS, Widths, narrow_weights,
 };
 use crate::kernels::{
     Element,
@@ -21,11 +22,12 @@ use crate::kernels::{
 /// Numbers that all tasks' sums may be.
 const SUMS: usize = 1 << 24;
 
-/// Terms that are summed in one go, at least. The sums of these are then added up: in one long sum in f32 each term
-/// would be rounded at the size of the whole.
+/// Terms that are summed in one go, at least. The sums of these are then added up: in one long sum
+/// in f32 each term would be rounded at the size of the whole.
 const TERMS: usize = 512;
 
-/// w\[r\] = Σ Σ_b y\[r, b\] x\[r, b\]ᵀ over terms, in rounds r of so many samples: \[R, O, C/groups, kH, kW\].
+/// w\[r\] = Σ Σ_b y\[r, b\] x\[r, b\]ᵀ over terms, in rounds r of so many samples: \[R, O,
+/// C/groups, kH, kW\].
 pub(in super::super) fn weight_transpose<T: Element>(
     arch: Arch,
     g: &Geometry,
@@ -33,7 +35,7 @@ pub(in super::super) fn weight_transpose<T: Element>(
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
-    let plan = Plan::new(g);
+    let plan = PaddedPositions::new(g);
     let widths = Widths::new::<T>(arch);
     if narrow_weights::is_narrow(&plan, widths, samples) {
         return narrow_weights::weight_transpose(arch, &plan, samples, terms, out);
@@ -42,7 +44,13 @@ pub(in super::super) fn weight_transpose<T: Element>(
     by_rounds(terms, rounds, sizes, out, |terms, out| one_round(arch, &plan, samples, terms, out));
 }
 
-fn one_round<T: Element>(arch: Arch, plan: &Plan, samples: usize, terms: Terms<'_, T>, out: &mut [T]) {
+fn one_round<T: Element>(
+    arch: Arch,
+    plan: &PaddedPositions,
+    samples: usize,
+    terms: Terms<'_, T>,
+    out: &mut [T],
+) {
     let (g, widths) = (&plan.g, Widths::new::<T>(arch));
     // [group, tap, output channel], the channels filled up to whole vectors.
     let step = widths.whole(plan.out_channels());
@@ -79,7 +87,7 @@ fn one_round<T: Element>(arch: Arch, plan: &Plan, samples: usize, terms: Terms<'
 /// Adds the products of some samples onto the `sums`.
 fn add_samples<T: Element>(
     arch: Arch,
-    plan: &Plan,
+    plan: &PaddedPositions,
     widths: Widths,
     [x, y]: [&[T]; 2],
     samples: Range<usize>,
@@ -131,7 +139,7 @@ fn add_onto<T: Element>(total: &mut [T], more: &[T]) {
 }
 
 /// Writes an image into the middle of a padded one.
-fn pad<T: Copy>(plan: &Plan, x: &[T], padded: &mut [T]) {
+fn pad<T: Copy>(plan: &PaddedPositions, x: &[T], padded: &mut [T]) {
     let g = &plan.g;
     for (row, x) in x.chunks_exact(g.width).enumerate() {
         let (channel, y) = (row / g.height, row % g.height);

@@ -24,9 +24,11 @@ pub(in super::super) struct Term<'a, T> {
     pub filters: Vec<Filters<T>>,
 }
 
-/// y\[v, b\] = Σ x\[b\] ∗ w\[v\] over `terms` of as many images and filters each: `out` \[V, B, outer, ...\].
+/// y\[v, b\] = Σ x\[b\] ∗ w\[v\] over `terms` of as many images and filters each: `out` \[V, B,
+/// outer, ...\].
 ///
-/// Each number of the result is one running sum over the terms' inner channels, however the work is shared out.
+/// Each number of the result is one running sum over the terms' inner channels, however the work is
+/// shared out.
 pub(in super::super) fn convolve<T: Element>(
     arch: Arch,
     sides: &Sides,
@@ -42,7 +44,8 @@ pub(in super::super) fn convolve<T: Element>(
     let (panels, width) = (sides.outer.div_ceil(first.width()), first.width());
     let groups = samples.div_ceil(sides.images::<T>(sides.inner + sides.outer)).max(1);
     let images = samples.div_ceil(groups).max(1);
-    // Where there are few tiles the outer channels are shared out, too; each share transforms the tiles for itself.
+    // Where there are few tiles the outer channels are shared out, too; each share transforms the
+    // tiles for itself.
     let shares = (2 * current_num_threads()).div_ceil(groups).min(panels);
     let panels_a_share = panels.div_ceil(shares);
     let shares = panels.div_ceil(panels_a_share);
@@ -174,7 +177,8 @@ impl<T: Element> Task<'_, '_, T> {
     }
 }
 
-/// Bᵀ d B of every tile of some images, channels side by side and filled up with zeros: \[point, tile, inner\].
+/// Bᵀ d B of every tile of some images, channels side by side and filled up with zeros: \[point,
+/// tile, inner\].
 #[inline(always)]
 pub(super) fn transform_tiles<T: Element, S: Simd>(
     simd: S,

@@ -36,7 +36,8 @@ impl ChannelsLast {
         self.width * self.channels
     }
 
-    /// Writes an image \[channels, height, width\] into one of these, `offset` pixels from the upper left corner.
+    /// Writes an image \[channels, height, width\] into one of these, `offset` pixels from the
+    /// upper left corner.
     #[inline(always)]
     pub fn take<T: Lanes, S: Simd>(&self, simd: S, from: &[T], planes: Planes, to: &mut [T], offset: usize) {
         let Planes { channels, height, width } = planes;
@@ -79,7 +80,8 @@ impl ChannelsLast {
         position / width * self.row() + position % width * self.channels
     }
 
-    /// Calls `f(where a tile starts, its number)` for the tiles of `images` images, each two pixels from the last.
+    /// Calls `f(where a tile starts, its number)` for the tiles of `images` images, each two pixels
+    /// from the last.
     #[inline(always)]
     pub fn for_tiles(&self, images: usize, [rows, columns]: [usize; 2], mut f: impl FnMut(usize, usize)) {
         let mut tile = 0;

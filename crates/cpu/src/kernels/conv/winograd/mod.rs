@@ -1,9 +1,11 @@
-//! 3×3 convolutions of stride 1 by Winograd's minimal filtering F(2×2, 3×3) (Lavin & Gray 2016), and both their transposes.
+//! 3×3 convolutions of stride 1 by Winograd's minimal filtering F(2×2, 3×3) (Lavin & Gray 2016),
+//! and both their transposes.
 //!
-//! With tiles of 4×4 pixels d that overlap by two, filters g and tiles of 2×2 outputs e, the trilinear form of the convolution is
-//! ⟨e, g ∗ d⟩ = Σ (A e Aᵀ) ∘ (G g Gᵀ) ∘ (Bᵀ d B) over the 16 points of a tile: one matrix product over channels a point, with 16
-//! multiplications instead of 36. Leaving out e, d or g gives the convolution and its transposes. The transpose in the input is itself
-//! a convolution, with the filters turned round.
+//! With tiles of 4×4 pixels d that overlap by two, filters g and tiles of 2×2 outputs e, the
+//! trilinear form of the convolution is ⟨e, g ∗ d⟩ = Σ (A e Aᵀ) ∘ (G g Gᵀ) ∘ (Bᵀ d B) over the 16
+//! points of a tile: one matrix product over channels a point, with 16 multiplications instead of 36.
+//! Leaving out e, d or g gives the convolution and its transposes. The transpose in the input is
+//! itself a convolution, with the filters turned round.
 //!
 //! Tiles are transformed with their channels side by side.
 
@@ -42,7 +44,8 @@ pub(super) struct Sides {
 }
 
 impl Sides {
-    /// Those of a convolution, where it is of this kind and has channels enough for the transforms to pay.
+    /// Those of a convolution, where it is of this kind and has channels enough for the transforms
+    /// to pay.
     pub fn new(g: &Geometry) -> Option<Self> {
         const FEWEST: usize = 12;
         let fits = g.kernel == (3, 3) && (g.stride, g.dilation, g.groups) == (1, 1, 1) && g.padding <= 2;
@@ -93,7 +96,8 @@ impl Sides {
         self.grid().iter().product()
     }
 
-    /// How many images one task transforms at a time: `channels` numbers a point of a tile, all sides together.
+    /// How many images one task transforms at a time: `channels` numbers a point of a tile, all
+    /// sides together.
     fn images<T>(&self, channels: usize) -> usize {
         let fit = SCRATCH / (POINTS * channels * size_of::<T>());
         (TILES.min(fit) / self.tiles()).max(1)

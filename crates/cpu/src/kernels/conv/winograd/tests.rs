@@ -57,7 +57,8 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
     }
 }
 
-/// In f32 the transforms cost accuracy: within three times the error of sums in the order of the definition.
+/// In f32 the transforms cost accuracy: within three times the error of sums in the order of the
+/// definition.
 #[test]
 fn rounding_errors_are_those_of_the_direct_form_up_to_a_small_factor() {
     let ((g, s), samples) = (case(64, 64, [8, 8], 1), 2);

@@ -1,7 +1,8 @@
 //! The three linear transforms of tiles, F(2×2, 3×3), and their transposes, on vectors of channels.
 //!
-//! Everything is always inlined, closures too, and arrays are filled by loops, not by closures that the standard library calls: only then
-//! is it compiled for the instructions of the kernel around it.
+//! Everything is always inlined, closures too, and arrays are filled by loops, not by closures that
+//! the standard library calls: only then is it compiled for the instructions of the kernel around
+//! it.
 
 use pulp::Simd;
 

@@ -23,10 +23,12 @@ use crate::kernels::{
 /// Sums that are kept at a time, in bytes.
 const SUMS: usize = 4 << 20;
 
-/// How many tasks share the work; it depends on the sizes alone, so that sums round alike for any number of threads.
+/// How many tasks share the work; it depends on the sizes alone, so that sums round alike for any
+/// number of threads.
 const TASKS: usize = 8;
 
-/// w = Σ Σ_b y\[b\] x\[b\]ᵀ over terms of images x \[B, inner, ...\] and y \[B, outer, ...\]: \[outer, inner, 3, 3\].
+/// w = Σ Σ_b y\[b\] x\[b\]ᵀ over terms of images x \[B, inner, ...\] and y \[B, outer, ...\]:
+/// \[outer, inner, 3, 3\].
 pub(in super::super) fn weight_transpose<T: Element>(
     arch: Arch,
     sides: &Sides,
@@ -61,7 +63,8 @@ struct Task<'a, 'b, T> {
     terms: Terms<'a, T>,
     outer: Range<usize>,
     samples: Range<usize>,
-    /// Σ (A e Aᵀ)ᵀ (Bᵀ d B) over the tiles: \[point, outer, inner\], the inner channels filled up to whole vectors.
+    /// Σ (A e Aᵀ)ᵀ (Bᵀ d B) over the tiles: \[point, outer, inner\], the inner channels filled up
+    /// to whole vectors.
     sums: &'a mut [T],
     /// Padded images, transformed tiles, padded outputs, transformed outputs.
     scratch: &'b mut [Vec<T>; 4],

@@ -8,8 +8,8 @@ use crate::{
     network::{Network, Traced},
 };
 
-/// The output \[N, ...\] of `module` in a network from `x` to `outputs`: the last value emitted in the module that depends on the
-/// input and is used outside.
+/// The output \[N, ...\] of `module` in a network from `x` to `outputs`: the last value emitted in
+/// the module that depends on the input and is used outside.
 ///
 /// # Errors
 /// When there is none, or its first axis is not that of the samples.
@@ -35,7 +35,8 @@ pub fn activation(graph: &Graph, x: Value, outputs: Value, module: &str) -> Resu
 }
 
 impl Network {
-    /// The modules that have an activation, with the shape of one sample's, in the order in which they are computed.
+    /// The modules that have an activation, with the shape of one sample's, in the order in which
+    /// they are computed.
     ///
     /// # Errors
     /// When the network cannot be built.

@@ -1,4 +1,4 @@
-//! Laws of `operations/dot.rs`.
+//! Laws of `operations/matmul.rs`.
 
 use proptest::prelude::*;
 
@@ -19,9 +19,9 @@ proptest! {
         let (left, right) = ([2, 3, 2, 2], [2, 3, 2, 3]);
         let place = |order: [usize; 4], role: usize| order.iter().position(|&r| r == role).unwrap_or(0);
         let pair = |role: usize| [place(lhs, role), place(rhs, role)];
-        let dot = Dot { batch: vec![pair(0)], contract: vec![pair(2), pair(1)] };
+        let dot = MatMul { batch: vec![pair(0)], contract: vec![pair(2), pair(1)] };
         let left: Vec<usize> = lhs.iter().map(|&role| left[role]).collect();
         let right: Vec<usize> = rhs.iter().map(|&role| right[role]).collect();
-        Subject::new(seed, &[&left, &right], |g, x| g.dot(x[0], x[1], dot.clone())).must_be_multilinear().obeys_all();
+        Subject::new(seed, &[&left, &right], |g, x| g.matmul(x[0], x[1], dot.clone())).must_be_multilinear().obeys_all();
     }
 }

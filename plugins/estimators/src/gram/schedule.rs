@@ -1,8 +1,9 @@
 //! In which order columns and samples are gone through, so that everything fits into memory.
 //!
-//! The variables are cut into *parts* of neighbours. A matrix lives from the part of its first variable to that of its last; the
-//! columns of a matrix ΦᵀΦ are in one part. In a part the samples are cut into *blocks*: ΦᵀΦ is a sum over blocks, and of ΦΦᵀ
-//! each block of rows is kept while the blocks before it are computed once more, one by one.
+//! The variables are cut into *parts* of neighbours. A matrix lives from the part of its first
+//! variable to that of its last; the columns of a matrix ΦᵀΦ are in one part. In a part the samples
+//! are cut into *blocks*: ΦᵀΦ is a sum over blocks, and of ΦΦᵀ each block of rows is kept while the
+//! blocks before it are computed once more, one by one.
 
 use std::ops::Range;
 
@@ -22,7 +23,7 @@ const MICRO_BATCH: usize = 32;
 const SLAB: usize = 1 << 20;
 
 /// What is done, in this order.
-pub(crate) struct Plan {
+pub(crate) struct Schedule {
     /// All variables of the job, ascending.
     pub variables: Vec<usize>,
     pub parts: Vec<Part>,
@@ -49,11 +50,12 @@ impl Part {
     }
 }
 
-impl Plan {
+impl Schedule {
     /// The plan with the fewest passes over the network.
     ///
     /// # Errors
-    /// When the rows of one sample and the matrices that they go into do not fit into memory; names the largest of these.
+    /// When the rows of one sample and the matrices that they go into do not fit into memory; names
+    /// the largest of these.
     pub fn new(job: &Job) -> Result<Self> {
         let variables = job.variables();
         let columns = job.source.columns(&variables)?;
@@ -133,7 +135,8 @@ impl<'a> Need<'a> {
         self.living(part).any(|target| !target.by_columns())
     }
 
-    /// Bytes that do not depend on the number of samples: the matrices, and what is held in f64 for a moment.
+    /// Bytes that do not depend on the number of samples: the matrices, and what is held in f64 for
+    /// a moment.
     fn fixed(&self, part: &Range<usize>) -> usize {
         let matrices = self.living(part).fold(0, |sum: usize, target| sum.saturating_add(target.bytes()));
         let slabs = self.living(part).map(|target| match target.by_columns() {
@@ -146,7 +149,8 @@ impl<'a> Need<'a> {
         matrices.saturating_add(bands.max(size_of::<f64>() * slabs.max().unwrap_or(0)))
     }
 
-    /// Bytes that the rows of a sample take: of one variable at a time, outer products are copied in f64.
+    /// Bytes that the rows of a sample take: of one variable at a time, outer products are copied
+    /// in f64.
     fn a_sample(&self, part: &Range<usize>) -> usize {
         let sizes = &self.sizes[part.clone()];
         let outer = sizes.iter().filter(|size| size.outer).map(|size| size.numbers).max();
@@ -174,7 +178,8 @@ impl<'a> Need<'a> {
         })
     }
 
-    /// Bytes of the rows that are held while a block of so many samples is treated: its own, and those of one before it.
+    /// Bytes of the rows that are held while a block of so many samples is treated: its own, and
+    /// those of one before it.
     fn stored(&self, part: &Part, samples: usize) -> usize {
         let kept = if part.blocks > 1 && self.pairs(&part.variables) { 2 } else { 1 };
         size([kept, samples], self.a_sample(&part.variables))
@@ -194,7 +199,8 @@ impl<'a> Need<'a> {
         (0..=self.sizes.len()).filter(|&cut| !within(cut)).collect()
     }
 
-    /// The parts with the fewest passes, if there are any that fit; `evaluating` bytes are for the evaluation.
+    /// The parts with the fewest passes, if there are any that fit; `evaluating` bytes are for the
+    /// evaluation.
     fn cheapest(&self, evaluating: usize) -> Option<Vec<Part>> {
         if let Some(whole) = self.part(0..self.sizes.len(), evaluating).filter(|part| part.blocks == 1) {
             return Some(vec![whole]);

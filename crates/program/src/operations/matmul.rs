@@ -6,18 +6,20 @@ use crate::{
     primitive::{Linearity, NodeRef, Primitive},
 };
 
-/// out\[b.., i.., j..\] = Σ_k lhs\[b, i, k\] rhs\[b, j, k\], the axes of either operand standing in any order.
+/// out\[b.., i.., j..\] = Σ_k lhs\[b, i, k\] rhs\[b, j, k\], the axes of either operand standing in
+/// any order.
 ///
-/// The output's axes are the batch pairs in the order given, the other axes of `lhs`, then those of `rhs`.
+/// The output's axes are the batch pairs in the order given, the other axes of `lhs`, then those of
+/// `rhs`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Dot {
+pub struct MatMul {
     /// (axis of lhs, axis of rhs) shared by operands and output.
     pub batch: Vec<[usize; 2]>,
     /// (axis of lhs, axis of rhs) summed over.
     pub contract: Vec<[usize; 2]>,
 }
 
-impl Dot {
+impl MatMul {
     /// The axes of one operand (side 0 or 1) that are neither shared nor summed over.
     #[must_use]
     pub fn free(&self, side: usize, rank: usize) -> Vec<usize> {
@@ -26,7 +28,7 @@ impl Dot {
     }
 }
 
-impl Primitive for Dot {
+impl Primitive for MatMul {
     fn name(&self) -> &'static str {
         "matmul"
     }
@@ -56,12 +58,13 @@ impl Primitive for Dot {
         let left_free = self.free(0, rank(0)).len();
         // Where the other operand's free axes stand in the cotangent.
         let start = self.batch.len() + if other == 1 { left_free } else { 0 };
-        let dot = Dot {
+        let product = MatMul {
             batch: self.batch.iter().enumerate().map(|(i, pair)| [i, pair[other]]).collect(),
             contract: other_free.iter().enumerate().map(|(i, axis)| [start + i, *axis]).collect(),
         };
-        let result = graph.dot(cotangent, node.args[other], dot)?;
-        // The result's axes, by the axis of the operand that each one is: batch, free, contracted (in the other's order).
+        let result = graph.matmul(cotangent, node.args[other], product)?;
+        // The result's axes, by the axis of the operand that each one is: batch, free, contracted
+        // (in the other's order).
         let mut contracted: Vec<[usize; 2]> = self.contract.clone();
         contracted.sort_by_key(|pair| pair[other]);
         let stands_for: Vec<usize> = (self.batch.iter().map(|pair| pair[wrt]))
@@ -92,11 +95,11 @@ impl Primitive for Dot {
 
     fn stacked_sum(&self, graph: &mut Graph, stacked: &[Value]) -> Result<Option<Value>> {
         let behind = |pairs: &[[usize; 2]]| pairs.iter().map(|[l, r]| [l + 1, r + 1]).collect::<Vec<_>>();
-        let dot = Self {
+        let product = Self {
             batch: behind(&self.batch),
             contract: std::iter::once([0, 0]).chain(behind(&self.contract)).collect(),
         };
-        graph.dot(stacked[0], stacked[1], dot).map(Some)
+        graph.matmul(stacked[0], stacked[1], product).map(Some)
     }
 }
 
@@ -105,11 +108,12 @@ impl Graph {
     ///
     /// # Errors
     /// When the axes do not fit.
-    pub fn dot(&mut self, lhs: Value, rhs: Value, dot: Dot) -> Result<Value> {
-        self.emit(dot, &[lhs, rhs])
+    pub fn matmul(&mut self, lhs: Value, rhs: Value, axes: MatMul) -> Result<Value> {
+        self.emit(axes, &[lhs, rhs])
     }
 
-    /// The matrix product of the last axis of `x` \[..., I\] with the last of `w` \[O, I\], as linear layers store their weights.
+    /// The matrix product of the last axis of `x` \[..., I\] with the last of `w` \[O, I\], as
+    /// linear layers store their weights.
     ///
     /// # Errors
     /// When the last axes differ.
@@ -119,6 +123,6 @@ impl Graph {
             let problem = format!("{:?} with a weight {:?}", self.shape(x), self.shape(w));
             return Err(Error::shape("linear", problem));
         }
-        self.dot(x, w, Dot { batch: vec![], contract: vec![[x_rank - 1, 1]] })
+        self.matmul(x, w, MatMul { batch: vec![], contract: vec![[x_rank - 1, 1]] })
     }
 }

@@ -38,7 +38,7 @@ impl Roots {
 
 /// A folder, or an archive, that may hold a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The folder, or the archive.
     pub folder: PathBuf,
     /// Whose custom it is to put the set there.
@@ -49,7 +49,7 @@ pub struct Place {
     pub archive: Option<Archive>,
 }
 
-impl Place {
+impl Location {
     pub(crate) fn folder(release: &Release, folder: PathBuf, custom: impl Into<String>) -> Self {
         Self { folder, custom: custom.into(), release: *release, archive: None }
     }
@@ -126,7 +126,7 @@ impl Opened {
 }
 
 /// "the files in FOLDER".
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = if self.archive.is_some() { "the archive" } else { "the files in" };
         write!(f, "{what} {}", self.folder.display())
@@ -134,10 +134,10 @@ impl fmt::Display for Place {
 }
 
 /// Without places that were there before.
-pub(crate) fn each_once(places: Vec<Place>) -> Vec<Place> {
-    let mut each: Vec<Place> = Vec::new();
+pub(crate) fn each_once(places: Vec<Location>) -> Vec<Location> {
+    let mut each: Vec<Location> = Vec::new();
     for place in places {
-        let same = |known: &Place| known.folder == place.folder && known.release == place.release;
+        let same = |known: &Location| known.folder == place.folder && known.release == place.release;
         if !each.iter().any(same) {
             each.push(place);
         }

@@ -7,11 +7,12 @@ use std::sync::{
 
 use crate::error::{Error, Result};
 
-/// A flag that may be raised at any time, by a signal, and that long work looks at where it can stop without losing anything.
-/// Clones are the same flag; the default one is never raised by anybody else.
+/// A flag that may be raised at any time, by a signal, and that long work looks at where it can
+/// stop without losing anything. Clones are the same flag; the default one is never raised by
+/// anybody else.
 ///
 /// ```
-/// use eigenscape_core::Interrupt;
+/// use eigenscape_runtime::Interrupt;
 /// let interrupt = Interrupt::default();
 /// let seen_by_the_work = interrupt.clone();
 /// assert!(seen_by_the_work.check().is_ok());

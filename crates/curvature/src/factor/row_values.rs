@@ -4,7 +4,7 @@ use eigenscape_program::{Graph, Result, Value};
 
 /// How one variable's rows come out of the program of one sample.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Plan {
+pub(super) enum RowValues {
     /// As they are.
     Explicit(Value),
     /// As P outer products of the cotangents `left` \[P, o\] and the inputs `right` \[P, i\].
@@ -13,9 +13,10 @@ pub(super) enum Plan {
     Activation(Value),
 }
 
-impl Plan {
-    /// The form in which the Gram matrix costs less. For each pair of samples with R rows each, explicit rows take R²·o·i
-    /// multiplications. Outer products take P²·i for the inputs' products X, R·P²·o for X·left, and R²·P·o for left·(X·left).
+impl RowValues {
+    /// The form in which the Gram matrix costs less. For each pair of samples with R rows each,
+    /// explicit rows take R²·o·i multiplications. Outer products take P²·i for the inputs' products
+    /// X, R·P²·o for X·left, and R²·P·o for left·(X·left).
     ///
     /// `depends` says which values depend on the cotangents.
     pub fn cheapest(graph: &mut Graph, value: Value, depends: &[bool], columns: usize) -> Result<Self> {
@@ -24,7 +25,8 @@ impl Plan {
         if !depends[left.index()] && !depends[right.index()] {
             return Ok(Self::Explicit(value));
         }
-        // In the output's order, rows before columns, the cotangents must come first; which operand that is, the primitive says.
+        // In the output's order, rows before columns, the cotangents must come first; which operand
+        // that is, the primitive says.
         let Some([rows, inputs]) = node.operation.rules().outer_products(graph, &node)? else {
             return Ok(Self::Explicit(value));
         };

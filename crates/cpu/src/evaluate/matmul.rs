@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use candle_core::Tensor;
-use eigenscape_program::{Primitive, operations::Dot};
+use eigenscape_program::{Primitive, operations::MatMul};
 use eigenscape_runtime::{Layout, ProductAxes, lead_is_rows};
 
 use super::{Operand, behind};
@@ -12,25 +12,26 @@ use crate::{
     kernels::{self, Axis, View},
 };
 
-pub(super) fn evaluate(dot: &Dot, lhs: &Operand, rhs: &Operand) -> Result<Tensor> {
+pub(super) fn evaluate(axes: &MatMul, lhs: &Operand, rhs: &Operand) -> Result<Tensor> {
     let led = [lhs.led, rhs.led];
     let arranged = |side: usize, operand: &Operand| {
-        let axes = ProductAxes::new(dot, side, operand.dims().len(), led);
-        Arranged::new(operand.tensor, &axes)
+        let ordered = ProductAxes::new(axes, side, operand.dims().len(), led);
+        Arranged::new(operand.tensor, &ordered)
     };
     let (left, right) = (arranged(0, lhs)?, arranged(1, rhs)?);
-    let lead = if lead_is_rows(dot, led) { None } else { lhs.lead().or(rhs.lead()) };
-    let sizes: Vec<usize> = lead.into_iter().chain(dot.batch.iter().map(|[l, _]| lhs.dims()[*l])).collect();
+    let lead = if lead_is_rows(axes, led) { None } else { lhs.lead().or(rhs.lead()) };
+    let sizes: Vec<usize> = lead.into_iter().chain(axes.batch.iter().map(|[l, _]| lhs.dims()[*l])).collect();
     let product = kernels::matmul(
         &sizes,
         &left.view(lead.is_some() && !lhs.led, false),
         &right.view(lead.is_some() && !rhs.led, true),
     )?;
-    let shape = dot.shape(&[lhs.dims(), rhs.dims()])?;
+    let shape = axes.shape(&[lhs.dims(), rhs.dims()])?;
     Ok(product.reshape(behind(lhs.lead().or(rhs.lead()), &shape))?)
 }
 
-/// An operand with its axes in the order batch, free, contracted, the last two groups each walked by one stride.
+/// An operand with its axes in the order batch, free, contracted, the last two groups each walked
+/// by one stride.
 struct Arranged {
     tensor: Tensor,
     batch: Vec<usize>,
