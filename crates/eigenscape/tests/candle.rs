@@ -1,7 +1,7 @@
 //! Candle modules as curvature operators: how accurate, what is refused, and that variables are put
 //! back.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
