@@ -1,9 +1,9 @@
 //! A crate outside the workspace adds plugins: the example, and what `new` writes.
 //!
-//! Its dependencies are those that the workspace's tests have compiled, in the same folder: the same
-//! versions (`Cargo.lock`), the same features and the same profile. Eigenscape's own crates are
-//! compiled again, since cargo tells crates in a folder apart by where the workspace lies; without
-//! optimisation that is a minute.
+//! Its dependencies are those that the workspace's tests have compiled, in the same folder: the
+//! same versions (`Cargo.lock`), the same features and the same profile. Eigenscape's own crates
+//! are compiled again, since cargo tells crates in a folder apart by where the workspace lies;
+//! without optimisation that is a minute.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

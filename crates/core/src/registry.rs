@@ -30,8 +30,8 @@ pub struct Registry {
     pub default_losses: DefaultLosses,
     /// `train.regularizer.name`
     pub regularizers: Catalog<dyn Regularizer>,
-    /// How operations that are not built in are evaluated: networks, losses and penalties of plugins
-    /// may emit them.
+    /// How operations that are not built in are evaluated: networks, losses and penalties of
+    /// plugins may emit them.
     pub operations: Definitions,
     /// How many plugins and operations [`Self::complete`] has seen.
     own: usize,
@@ -222,8 +222,8 @@ impl<T: ?Sized + 'static> Catalog<T> {
 
     /// Adds a plugin whose parameters are the type `P` (with `#[serde(deny_unknown_fields)]`,
     /// documented defaults). `construct` turns the raw parameters into the checked plugin. A name
-    /// that another plugin of this kind has is then refused: by [`Registry::check`], and where it is
-    /// [asked for](Self::build).
+    /// that another plugin of this kind has is then refused: by [`Registry::check`], and where it
+    /// is [asked for](Self::build).
     pub fn add<P: DeserializeOwned + JsonSchema>(
         &mut self,
         name: &'static str,
@@ -260,8 +260,8 @@ impl<T: ?Sized + 'static> Catalog<T> {
     /// Builds the plugin `name` from its parameters (the table without the key `name`).
     ///
     /// # Errors
-    /// An unknown name, one that two plugins have, an unknown key that no plugin of this kind has, a
-    /// wrong type, or a failure to build.
+    /// An unknown name, one that two plugins have, an unknown key that no plugin of this kind has,
+    /// a wrong type, or a failure to build.
     pub fn build(
         &self,
         name: &str,

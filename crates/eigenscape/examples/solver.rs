@@ -79,7 +79,8 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     println!("a step of {n} parameters in {} products, {error:.1e} off", info.iter_count);
     assert!(error < 1e-11);
 
-    // Of A + δI the largest eigenvalues. (For fewer than 65 dimensions faer wants the matrix written out.)
+    // Of A + δI the largest eigenvalues. (For fewer than 65 dimensions faer wants the matrix
+    // written out.)
     let mut vectors = Mat::<f64>::zeros(n, EIGENVALUES);
     let mut values = [0.0; EIGENVALUES];
     let start = Col::from_fn(n, |i| 1.0 + i as f64);

@@ -10,24 +10,27 @@
 //! | | formula | how |
 //! | --- | --- | --- |
 //! | [`Curvature::Hessian`] | H = ∇²L | products Hv by a derived program, to rounding |
-//! | [`Curvature::GaussNewton`] | G = (1/N) Σ Jₙᵀ Aₙ Jₙ, Aₙ the loss' Hessian in the outputs | as products, or as an exact factor ΦᵀΦ |
+//! | [`Curvature::GaussNewton`] | G = (1/N) Σ Jₙᵀ Aₙ Jₙ | products, or an exact factor ΦᵀΦ |
 //! | [`Curvature::Residual`] | R = H − G | products, derived as such |
-//! | any operator's spectrum | all eigenvalues | [`Gram`] from a factor, [`Dense`] from P products: to rounding, which is measured |
+//! | any operator's spectrum | every λ | [`Gram`] from a factor, [`Dense`] from P products |
 //! | | extreme eigenvalues, density | [`Lanczos`]: with standard errors and bounds |
 //! | its trace | Σ λ | [`Trace`] from a factor; [`Hutchinson`], with a standard error |
 //!
+//! J is the derivative of a sample's outputs, A the loss' Hessian in them. What is exact is so to
+//! rounding, which is measured ([`Spectrum::rounding`]).
+//!
 //! No derivative is written by hand or approximated: a network is a small program, and what is
 //! derived of it is another program ([`Objective`]). A network that is piecewise affine in a layer
-//! (ReLU, pooling) is proved to be so, and its Hessian there has an exact factor. One thing alone is
-//! approximate: a Candle module that exists already is known by its gradients, of which
+//! (ReLU, pooling) is proved to be so, and its Hessian there has an exact factor. One thing alone
+//! is approximate: a Candle module that exists already is known by its gradients, of which
 //! [`CandleOperator`] takes differences.
 //!
 //! # Where to start
 //!
 //! ```
 //! use eigenscape::{
-//!     Context, Cpu, Curvature, Gram, GroupSelector, Landscape, Network, Point, ProbeEstimator, Random,
-//!     Weights, candle_core::{Device, Tensor}, class_targets, losses, nn,
+//!     Context, Cpu, Curvature, Gram, GroupSelector, Landscape, Network, Point, ProbeEstimator,
+//!     Random, Weights, candle_core::{Device, Tensor}, class_targets, losses, nn,
 //! };
 //! // A network, its weights, and data.
 //! let network = Network::new(&[2], |scope, x| {
@@ -36,12 +39,14 @@
 //!     nn::linear(&mut scope.at("out"), x, 3, true)
 //! })?;
 //! let Weights { parameters, buffers } = Weights::initial(&network, Random::new(0))?;
-//! let inputs = Tensor::new(&[[0.0_f32, 1.0], [1.0, 0.0], [-1.0, -1.0], [0.5, 2.0]], &Device::Cpu)?;
+//! let inputs = [[0.0_f32, 1.0], [1.0, 0.0], [-1.0, -1.0], [0.5, 2.0]];
+//! let inputs = Tensor::new(&inputs, &Device::Cpu)?;
 //! let targets = class_targets(&Tensor::new(&[0_i64, 1, 2, 0], &Device::Cpu)?, 3, 0.0, None)?;
 //! let targets = targets.to_dtype(inputs.dtype())?;
-//! let point = Point { backend: Cpu::shared(), parameters, buffers, inputs, targets, masks: vec![] };
+//! let backend = Cpu::shared();
+//! let point = Point { backend, parameters, buffers, inputs, targets, masks: vec![] };
 //!
-//! // The mean loss around these weights, in at most 1 GiB, and the spectrum of each layer's Hessian.
+//! // The mean loss around these weights, in at most 1 GiB, and each layer's spectrum.
 //! let landscape = Landscape::new(&network, &losses::cross_entropy(), point, 1 << 30)?;
 //! for group in GroupSelector::Layers.resolve(&network, 4)? {
 //!     let hessian = landscape.operator(Curvature::Hessian, &group);
@@ -54,13 +59,13 @@
 //! | you want | you start with | example |
 //! | --- | --- | --- |
 //! | the spectrum of a network of yours | [`Network`] and [`nn`], [`Landscape`] | `my_network` |
-//! | a training loop of yours with a penalty on curvature | [`Objective`], [`Regularizer`] | `training_loop` |
-//! | a curvature matrix in a solver of yours | [`LinearOperator`], a `LinOp` of [`faer`] | `solver` |
+//! | a penalty in a training loop of yours | [`Objective`], [`Regularizer`] | `training_loop` |
+//! | a curvature matrix in a solver of yours | [`LinearOperator`] for [`faer`] | `solver` |
 //! | the spectrum of a matrix of yours | [`CurvatureOperator`] | `own_matrix` |
 //! | the curvature of a Candle module that you have | [`CandleOperator`] | `candle_module` |
 //!
-//! The examples are in this crate's `examples`; `cargo run --package eigenscape --example my_network`
-//! runs one, and each checks its numbers against something known.
+//! The examples are in this crate's `examples`; `cargo run --package eigenscape --example
+//! my_network` runs one, and each checks its numbers against something known.
 //!
 //! # Plugins
 //!
@@ -77,15 +82,16 @@
 //! ```
 //!
 //! A crate of your own adds more to a [`Registry`]; `examples/plugin` of the repository is one, and
-//! `cargo xtask new estimator NAME` writes the start of another. Experiments as files, with training,
-//! reports and checkpoints from PyTorch, are the command line's (the crate `eigenscape-cli`).
+//! `cargo xtask new estimator NAME` writes the start of another. Experiments as files, with
+//! training, reports and checkpoints from PyTorch, are the command line's (the crate
+//! `eigenscape-cli`).
 //!
 //! # Numbers
 //!
-//! Tensors are Candle's, on the CPU. The type of [`Point::targets`] is the type in which programs run,
-//! f32 or f64; [`Point::to_dtype`] and [`Point::in_f64`] change it. The same seed gives the same bits
-//! on one machine, on any number of threads. Operators are `Send` and `Sync`. Errors say what is wrong
-//! and what to do ([`Error`]).
+//! Tensors are Candle's, on the CPU. The type of [`Point::targets`] is the type in which programs
+//! run, f32 or f64; [`Point::to_dtype`] and [`Point::in_f64`] change it. The same seed gives the
+//! same bits on one machine, on any number of threads. Operators are `Send` and `Sync`. Errors say
+//! what is wrong and what to do ([`Error`]).
 
 mod candle;
 mod linear_operator;

@@ -17,8 +17,8 @@ use faer::{
 /// symmetric and real: it is its own transpose and conjugate).
 ///
 /// Products are made in the operator's own type, all right-hand sides at once, whatever `par` says.
-/// A [`LinOp`] has no way to say that a product failed: its result is NaN then, at which solvers give
-/// up, and [`Self::check`] has the error. Ask for it before you trust what a solver says.
+/// A [`LinOp`] has no way to say that a product failed: its result is NaN then, at which solvers
+/// give up, and [`Self::check`] has the error. Ask for it before you trust what a solver says.
 ///
 /// ```
 /// use eigenscape::{LinearOperator, faer::{Mat, matrix_free::LinOp}};
@@ -29,7 +29,7 @@ use faer::{
 /// #     fn dtype(&self) -> DType { DType::F64 }
 /// #     fn description(&self) -> String { "2 I".to_owned() }
 /// #     fn apply(&self, v: &Tensor) -> Result<Tensor> { Ok((v * 2.0)?) }
-/// #     fn factor(&self) -> Result<ExactFactor> { Err(Error::input("2 I", "no factor", "use lanczos")) }
+/// #     fn factor(&self) -> Result<ExactFactor> { Err(Error::input("2 I", "none", "use lanczos")) }
 /// # }
 /// # let curvature = Twice;
 /// // Any operator: of a network, of a Candle module, of your own.
@@ -37,7 +37,8 @@ use faer::{
 /// assert_eq!((operator.nrows(), operator.ncols()), (3, 3));
 /// # use eigenscape::faer::{Par, dyn_stack::{MemBuffer, MemStack, StackReq}};
 /// # let (v, mut product) = (Mat::<f64>::from_fn(3, 1, |i, _| i as f64), Mat::<f64>::zeros(3, 1));
-/// # operator.apply(product.as_mut(), v.as_ref(), Par::Seq, MemStack::new(&mut MemBuffer::new(StackReq::EMPTY)));
+/// # let mut memory = MemBuffer::new(StackReq::EMPTY);
+/// # operator.apply(product.as_mut(), v.as_ref(), Par::Seq, MemStack::new(&mut memory));
 /// # assert_eq!(product[(2, 0)], 5.0);
 /// operator.check()?;
 /// # Ok::<(), Error>(())
@@ -55,8 +56,8 @@ impl<'a> LinearOperator<'a> {
         Self { operator, damping: 0.0, failure: Mutex::default() }
     }
 
-    /// A + δI: positive definite for a semidefinite A and δ > 0, as the method of conjugate gradients
-    /// needs it.
+    /// A + δI: positive definite for a semidefinite A and δ > 0, as the method of conjugate
+    /// gradients needs it.
     #[must_use]
     pub fn damped(self, damping: f64) -> Self {
         Self { damping, ..self }

@@ -139,13 +139,13 @@ fn in_f64_the_error_is_what_the_model_says() {
     let first = operator.step();
     let mut operator = operator;
     for (factor, dominated) in [(1e3, true), (1e2, true), (1.0, false), (1e-2, false)] {
-        operator = operator.with_step(first * factor);
+        operator = operator.with_step(first * factor).unwrap();
         let found = operator.apply(&v.unsqueeze(0).unwrap()).unwrap().squeeze(0).unwrap();
         let epsilon = operator.step() * theta / norm(&v);
         let error = (found - &exact).unwrap();
         let truncation = (&third * (epsilon.powi(2) / 6.0)).unwrap();
-        // Gradients are sums of SAMPLES terms of about their own size, over five units: each addition
-        // rounds. The moved weights are rounded, too.
+        // Gradients are sums of SAMPLES terms of about their own size, over five units: each
+        // addition rounds. The moved weights are rounded, too.
         let additions = (SAMPLES * 5) as f64;
         let gradient = norm(&exact) * theta / norm(&v);
         let rounding = additions * roundoff * gradient / epsilon;
@@ -259,6 +259,11 @@ fn what_it_cannot_do_is_refused() {
     assert!(!operator.is_semidefinite());
     let error = operator.apply(&wave(&[1, 3], 1.0)).unwrap_err();
     assert!(error.to_string().contains("3 elements"), "{error}");
+
+    for step in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let error = case.operator().with_step(step).unwrap_err();
+        assert!(error.to_string().contains("relative step"), "{error}");
+    }
 
     let refused = |variables: Vec<(String, Var)>,
                    words: &str,

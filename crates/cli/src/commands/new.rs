@@ -198,8 +198,8 @@ fn check_name(kind: Kind, name: &str, registry: &Registry) -> Result<()> {
     Ok(())
 }
 
-/// Where the crates of Eigenscape lie, seen from a folder that is to be made: where this program was
-/// compiled.
+/// Where the crates of Eigenscape lie, seen from a folder that is to be made: where this program
+/// was compiled.
 fn sources_from(folder: &Path) -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let known = root.canonicalize().ok().filter(|root| root.join("crates/eigenscape/Cargo.toml").is_file());

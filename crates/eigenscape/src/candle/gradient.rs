@@ -5,11 +5,11 @@ use eigenscape_core::{Error, Result};
 
 use super::{CandleOperator, squared_norm, unit_roundoff, variables::Held};
 
-/// A derivative along a variable's gradient that is off by more than this part of it is wrong, where
-/// differences of the loss themselves are better than that.
+/// A derivative along a variable's gradient that is off by more than this part of it is wrong,
+/// where differences of the loss themselves are better than that.
 const TOLERANCE: f64 = 0.01;
-/// How many times larger than their change from ε to 2ε, and than the loss' last digit, the errors of
-/// differences may be.
+/// How many times larger than their change from ε to 2ε, and than the loss' last digit, the errors
+/// of differences may be.
 const SAFETY: f64 = 16.0;
 
 impl CandleOperator {

@@ -19,7 +19,8 @@ type LossFunction = dyn Fn() -> candle_core::Result<Tensor> + Send + Sync;
 /// already. A network written with [`nn`](crate::nn) has exact products, a Gauss-Newton matrix, and
 /// factors; a Candle module has its gradients, and so
 ///
-/// Hv ≈ D(ε) = (∇L(θ + εv) − ∇L(θ − εv)) / 2ε, with ε = h·‖θ‖/‖v‖ for a relative [step](Self::step) h.
+/// Hv ≈ D(ε) = (∇L(θ + εv) − ∇L(θ − εv)) / 2ε, with ε = h·‖θ‖/‖v‖ for a relative [step](Self::step)
+/// h.
 ///
 /// # How accurate it is
 ///
@@ -40,13 +41,13 @@ type LossFunction = dyn Fn() -> candle_core::Result<Tensor> + Send + Sync;
 ///   mode, is refused where two evaluations differ. Running statistics that lie in the `VarMap` are
 ///   variables to Candle; leave them out by [`Self::of_variables`].
 /// - Candle's gradients must be right, which [`Self::new`] checks against differences of the loss,
-///   variable by variable, and refuses otherwise. In Candle 0.11.1 the gradient of `max_pool2d`
-///   is wrong: where one element of a k × k window is largest it gets 1/k² of the cotangent instead
-///   of all of it, and where m are, each gets m/k² of it instead of 1/m in all. Whatever lies
-///   before a pooling has wrong gradients then. (It is right for k = 1 alone. For a stride other
-///   than k Candle has no gradient at all; where the last rows or columns fill no window, elements
-///   are compared with another window's maximum, and may get nothing.) A maximum over the axes of a reshaped tensor has a right
-///   gradient, where no two elements are equal.
+///   variable by variable, and refuses otherwise. In Candle 0.11.1 the gradient of `max_pool2d` is
+///   wrong: where one element of a k × k window is largest it gets 1/k² of the cotangent instead of
+///   all of it, and where m are, each gets m/k² of it instead of 1/m. Whatever lies before a pooling
+///   has wrong gradients then. (It is right for k = 1 alone. For a stride other than k Candle has no
+///   gradient at all; where the last rows or columns fill no window, elements are compared with
+///   another window's maximum, and may get nothing.) A maximum over the axes of a reshaped tensor
+///   has a right gradient, where no two elements are equal.
 ///
 /// # Sharing
 ///
@@ -99,9 +100,9 @@ impl CandleOperator {
     /// it is a function and the gradient its own.
     ///
     /// # Errors
-    /// When there are no variables, one has another type than f64 or f32 or than the first, the loss
-    /// fails, is no finite scalar or is not the same twice, or Candle's gradient in a variable is not
-    /// the loss' derivative.
+    /// When there are no variables, one has another type than f64 or f32 or than the first, the
+    /// loss fails, is no finite scalar or is not the same twice, or Candle's gradient in a variable
+    /// is not the loss' derivative.
     pub fn new(
         variables: &VarMap,
         loss: impl Fn() -> candle_core::Result<Tensor> + Send + Sync + 'static,
@@ -143,9 +144,16 @@ impl CandleOperator {
     }
 
     /// The same operator with the relative step h.
-    #[must_use]
-    pub fn with_step(self, step: f64) -> Self {
-        Self { step, ..self }
+    ///
+    /// # Errors
+    /// When h is not a positive number.
+    pub fn with_step(self, step: f64) -> Result<Self> {
+        if !(step.is_finite() && step > 0.0) {
+            let problem = format!("the relative step is {step}");
+            let remedy = "use a positive number, such as the default";
+            return Err(Error::input(self.description(), problem, remedy));
+        }
+        Ok(Self { step, ..self })
     }
 
     /// h: products move θ by h·‖θ‖ (by h where all of θ is zero).
@@ -184,7 +192,7 @@ impl CandleOperator {
             before = Some((step, product));
         }
         drop(held);
-        Ok(self.with_step(best.1))
+        self.with_step(best.1)
     }
 
     /// How accurate products are: D(ε) and D(2ε) in one random direction, and D(ε) in another.

@@ -22,7 +22,8 @@ pub struct Variables {
 impl Variables {
     /// Those of a map, by name.
     pub fn of_map(map: &VarMap) -> Result<Self> {
-        // Another thread may have panicked while it held the map; its variables are there all the same.
+        // Another thread may have panicked while it held the map; its variables are there all the
+        // same.
         let named = map.data().lock().unwrap_or_else(PoisonError::into_inner);
         let mut named: Vec<(String, Var)> =
             named.iter().map(|(name, variable)| (name.clone(), variable.clone())).collect();
