@@ -31,6 +31,7 @@ pub mod regularizer;
 pub mod results;
 pub mod spectrum;
 pub mod tensor_file;
+pub mod weights;
 pub mod zip;
 
 pub use account::Account;
@@ -53,3 +54,4 @@ pub use random::Random;
 pub use registry::{Catalog, Registry};
 pub use regularizer::Regularizer;
 pub use spectrum::{Node, Spectrum};
+pub use weights::Weights;

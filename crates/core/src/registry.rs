@@ -1,10 +1,11 @@
 //! The registry: plugins by kind and name, each with its parameters as one checked type.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map},
     path::PathBuf,
 };
 
+use eigenscape_runtime::Definitions;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
@@ -29,6 +30,32 @@ pub struct Registry {
     pub default_losses: DefaultLosses,
     /// `train.regularizer.name`
     pub regularizers: Catalog<dyn Regularizer>,
+    /// How operations that are not built in are evaluated: networks, losses and penalties of
+    /// plugins may emit them.
+    pub operations: Definitions,
+    /// How many plugins and operations [`Self::complete`] has seen.
+    own: usize,
+}
+
+/// Two plugins of one kind that have the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clash {
+    /// "estimator", ...
+    pub kind: &'static str,
+    /// The name that both have.
+    pub name: &'static str,
+    /// What each does, in one line, in the order in which they were added.
+    pub summaries: [&'static str; 2],
+}
+
+impl From<&Clash> for Error {
+    fn from(Clash { kind, name, summaries: [first, second] }: &Clash) -> Self {
+        Self::input(
+            format!("{kind} `{name}`"),
+            format!("two plugins have this name: \"{first}\" and \"{second}\""),
+            "give one of them another name where it is registered, or register one alone",
+        )
+    }
 }
 
 /// The names of the losses that targets have where an experiment names none.
@@ -50,7 +77,59 @@ impl Default for Registry {
             losses: Catalog::new("loss"),
             default_losses: DefaultLosses::default(),
             regularizers: Catalog::new("regularizer"),
+            operations: Definitions::default(),
+            own: 0,
         }
+    }
+}
+
+impl Registry {
+    /// Says that all plugins so far are those of Eigenscape's own sources: any more are
+    /// [others](Self::has_others).
+    #[must_use]
+    pub fn complete(self) -> Self {
+        Self { own: self.len(), ..self }
+    }
+
+    /// Whether there are plugins from elsewhere: then the version of Eigenscape does not say which
+    /// numbers a program computes.
+    #[must_use]
+    pub fn has_others(&self) -> bool {
+        self.len() != self.own
+    }
+
+    /// How many plugins and operations there are.
+    fn len(&self) -> usize {
+        let Self { architectures, datasets, estimators, distances, losses, regularizers, operations, .. } =
+            self;
+        architectures.entries.len()
+            + datasets.entries.len()
+            + estimators.entries.len()
+            + distances.entries.len()
+            + losses.entries.len()
+            + regularizers.entries.len()
+            + operations.len()
+    }
+
+    /// Every pair of plugins that have one name.
+    pub fn clashes(&self) -> impl Iterator<Item = &Clash> {
+        let Self { architectures, datasets, estimators, distances, losses, regularizers, .. } = self;
+        architectures
+            .clashes
+            .iter()
+            .chain(&datasets.clashes)
+            .chain(&estimators.clashes)
+            .chain(&distances.clashes)
+            .chain(&losses.clashes)
+            .chain(&regularizers.clashes)
+    }
+
+    /// Refuses plugins of one kind that have the same name: which of them was meant, nobody knows.
+    ///
+    /// # Errors
+    /// Names the first such pair.
+    pub fn check(&self) -> Result<(), Error> {
+        self.clashes().next().map_or(Ok(()), |clash| Err(clash.into()))
     }
 }
 
@@ -118,6 +197,7 @@ pub struct Catalog<T: ?Sized> {
     /// "estimator", ...
     pub kind: &'static str,
     entries: BTreeMap<&'static str, Entry<T>>,
+    clashes: Vec<Clash>,
 }
 
 /// A plugin built from parameters, with the keys that were ignored because only another plugin of
@@ -132,7 +212,7 @@ pub struct Built<T: ?Sized> {
 
 impl<T: ?Sized + 'static> Catalog<T> {
     fn new(kind: &'static str) -> Self {
-        Self { kind, entries: BTreeMap::new() }
+        Self { kind, entries: BTreeMap::new(), clashes: Vec::new() }
     }
 
     /// The names of the plugins that have a key.
@@ -141,8 +221,9 @@ impl<T: ?Sized + 'static> Catalog<T> {
     }
 
     /// Adds a plugin whose parameters are the type `P` (with `#[serde(deny_unknown_fields)]`,
-    /// documented defaults). `construct` turns the raw parameters into the checked plugin. A later
-    /// entry of the same name replaces an earlier.
+    /// documented defaults). `construct` turns the raw parameters into the checked plugin. A name
+    /// that another plugin of this kind has is then refused: by [`Registry::check`], and where it
+    /// is [asked for](Self::build).
     pub fn add<P: DeserializeOwned + JsonSchema>(
         &mut self,
         name: &'static str,
@@ -162,7 +243,13 @@ impl<T: ?Sized + 'static> Catalog<T> {
             })?;
             construct(parameters, environment).map_err(PluginError::Build)
         });
-        self.entries.insert(name, Entry { summary, keys, schema, construct });
+        match self.entries.entry(name) {
+            btree_map::Entry::Vacant(free) => drop(free.insert(Entry { summary, keys, schema, construct })),
+            btree_map::Entry::Occupied(taken) => {
+                let summaries = [taken.get().summary, summary];
+                self.clashes.push(Clash { kind: self.kind, name, summaries });
+            }
+        }
     }
 
     /// Names with their entries, in alphabetical order.
@@ -173,8 +260,8 @@ impl<T: ?Sized + 'static> Catalog<T> {
     /// Builds the plugin `name` from its parameters (the table without the key `name`).
     ///
     /// # Errors
-    /// An unknown name, an unknown key that no plugin of this kind has, a wrong type, or a failure
-    /// to build.
+    /// An unknown name, one that two plugins have, an unknown key that no plugin of this kind has,
+    /// a wrong type, or a failure to build.
     pub fn build(
         &self,
         name: &str,
@@ -187,6 +274,9 @@ impl<T: ?Sized + 'static> Catalog<T> {
             nearest: nearest(name, self.entries.keys().copied()),
             known: self.entries.keys().map(|k| (*k).to_owned()).collect(),
         })?;
+        if let Some(clash) = self.clashes.iter().find(|clash| clash.name == name) {
+            return Err(PluginError::Build(clash.into()));
+        }
         let mut ignored = Vec::new();
         let unknown: Vec<String> =
             parameters.keys().filter(|key| !entry.keys.contains(*key)).cloned().collect();
@@ -203,6 +293,40 @@ impl<T: ?Sized + 'static> Catalog<T> {
         }
         let plugin = (entry.construct)(parameters, environment)?;
         Ok(Built { plugin, ignored })
+    }
+
+    /// The plugin `name` with its parameters as they stand in a TOML table (`"steps = 64"`), empty
+    /// for the defaults.
+    ///
+    /// # Errors
+    /// Those of [`Self::build`], and when a key is another plugin's.
+    pub fn named(&self, name: &str, parameters: &str) -> Result<Box<T>, Error> {
+        let refused = |problem: String, remedy: &str| {
+            Err(Error::input(format!("{} `{name}`", self.kind), problem, remedy))
+        };
+        let known = |word: &str, nearest: Option<String>, all: Vec<&str>| {
+            let meant = nearest.map(|nearest| format!("did you mean `{nearest}`? ")).unwrap_or_default();
+            format!("{meant}known {}: {}", plural(word), all.join(", "))
+        };
+        let keys = |of: Option<&Entry<T>>| {
+            known("key", None, of.iter().flat_map(|entry| &entry.keys).map(String::as_str).collect())
+        };
+        let table = match parameters.parse() {
+            Ok(table) => table,
+            Err(error) => return refused(format!("{error}"), "write its keys as in a TOML table"),
+        };
+        match self.build(name, table, &Environment::default()) {
+            Ok(Built { plugin, ignored }) if ignored.is_empty() => Ok(plugin),
+            Ok(Built { ignored, .. }) => {
+                refused(format!("it has no key `{}`", ignored.join("`, `")), &keys(self.entries.get(name)))
+            }
+            Err(PluginError::UnknownName { nearest, known: all, .. }) => {
+                let all = all.iter().map(String::as_str).collect();
+                refused("there is none of this name".to_owned(), &known(self.kind, nearest, all))
+            }
+            Err(PluginError::Parameter { problem, .. }) => refused(problem, &keys(self.entries.get(name))),
+            Err(PluginError::Build(error)) => Err(error),
+        }
     }
 }
 
@@ -232,4 +356,76 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(similarity, _)| *similarity > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Spectrum, error::Result};
+
+    struct Zero;
+
+    impl Distance for Zero {
+        fn distance(&self, _left: &Spectrum, _right: &Spectrum) -> Result<f64> {
+            Ok(0.0)
+        }
+
+        fn is_metric(&self) -> bool {
+            false
+        }
+
+        fn description(&self) -> String {
+            "zero".to_owned()
+        }
+    }
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    struct NoKeys {}
+
+    fn add(registry: &mut Registry, name: &'static str, summary: &'static str) {
+        registry.distances.add::<NoKeys>(name, summary, |_, _| Ok(Box::new(Zero)));
+    }
+
+    #[test]
+    fn two_plugins_of_one_name_are_refused_with_both() {
+        let mut registry = Registry::default();
+        add(&mut registry, "mine", "the first");
+        add(&mut registry, "other", "another");
+        let mut registry = registry.complete();
+        assert!(registry.check().is_ok() && !registry.has_others());
+        add(&mut registry, "mine", "the second");
+        let error = registry.check().unwrap_err().to_string();
+        assert!(error.contains("distance `mine`"), "{error}");
+        assert!(error.contains("the first") && error.contains("the second"), "{error}");
+        let build = |name| registry.distances.build(name, toml::Table::new(), &Environment::default());
+        assert!(matches!(build("mine"), Err(PluginError::Build(again)) if again.to_string() == error));
+        assert!(build("other").is_ok());
+        assert!(!registry.has_others(), "what is refused is no plugin");
+        add(&mut registry, "more", "from elsewhere");
+        assert!(registry.has_others());
+    }
+
+    #[test]
+    fn a_plugin_by_name_or_what_is_wrong_with_it() {
+        let mut registry = Registry::default();
+        add(&mut registry, "mine", "the first");
+        assert!(registry.distances.named("mine", "").is_ok());
+        for (name, parameters, words) in [
+            ("mind", "", "did you mean `mine`"),
+            ("mine", "order = 1", "no key `order`"),
+            ("mine", "order", "TOML"),
+        ] {
+            let error = registry.distances.named(name, parameters).map(drop).unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains(name), "{error}");
+        }
+    }
+
+    /// An estimator and a distance may share a name: they are asked for in different places.
+    #[test]
+    fn one_name_for_two_kinds_is_no_clash() {
+        let mut registry = Registry::default();
+        add(&mut registry, "mine", "a distance");
+        registry.losses.add::<NoKeys>("mine", "a loss", |_, _| Err(Error::input("loss", "none", "none")));
+        assert!(registry.check().is_ok());
+    }
 }

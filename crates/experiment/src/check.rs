@@ -20,6 +20,7 @@ use eigenscape_core::{
     memory::of_machine,
     registry::{Environment, nearest},
 };
+use eigenscape_cpu::Cpu;
 use eigenscape_program::Mode;
 
 pub use self::loss::default_losses;
@@ -322,6 +323,8 @@ impl Checker<'_> {
             memory: self.memory(raw.memory.as_deref())?,
             runs: 1,
             other_data: 0,
+            backend: Arc::new(Cpu::with(self.registry.operations.clone())),
+            other_plugins: self.registry.has_others(),
             shared: Arc::default(),
             model: self.model(&raw.model)?,
             augment: self.augment(&raw.data, &*data, train.is_some())?,

@@ -51,10 +51,12 @@ impl Course<'_> {
         let (plan, network) = (prepared.plan, prepared.network());
         let (epochs, random) = (plan.epochs(), Random::new(plan.seed));
         let steps = self.keeper.steps();
-        let train = Batches::new(&prepared.train, &prepared.labels, prepared.weights.dtype())?;
-        let test = prepared.test.as_ref();
-        let test = test.map(|test| Batches::new(test, &prepared.labels, prepared.weights.dtype()));
-        let test = test.transpose()?;
+        let batches = |examples| -> Result<Batches> {
+            let split = Batches::new(examples, &prepared.labels, prepared.weights.dtype())?;
+            Ok(split.on(&plan.backend))
+        };
+        let train = batches(&prepared.train)?;
+        let test = prepared.test.as_ref().map(batches).transpose()?;
         let trainer =
             |train| Trainer::new(train, &prepared.training, random).augmented(plan.augment.as_ref());
         let mut trainer = plan.train.as_ref().map(trainer);

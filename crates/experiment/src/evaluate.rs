@@ -1,11 +1,13 @@
 //! Loss and accuracy over a split.
 
+use std::sync::Arc;
+
 use candle_core::{D, DType, Device, Tensor};
 use eigenscape_core::{Error, Examples, Inputs, LossFunction, Result};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{Point, Programs, TargetRows};
 use eigenscape_program::Graph;
-use eigenscape_runtime::{Executable, Interrupt, Part, Parts};
+use eigenscape_runtime::{Backend, Executable, Interrupt, Part, Parts};
 
 use crate::{labels::Labels, weights::Weights};
 
@@ -29,13 +31,18 @@ pub struct Evaluation {
 }
 
 /// The mean loss of outputs in f64, whatever type they were computed in.
-fn mean_loss(loss: &dyn LossFunction, outputs: &Tensor, targets: &Tensor) -> Result<f64> {
+fn mean_loss(
+    backend: &dyn Backend,
+    loss: &dyn LossFunction,
+    outputs: &Tensor,
+    targets: &Tensor,
+) -> Result<f64> {
     let mut graph = Graph::default();
     let [z, t] = [("outputs", outputs), ("targets", targets)].map(|(name, x)| graph.input(name, x.dims()));
     let mean = loss.emit(&mut graph, z, t)?;
     let inputs = vec![outputs.to_dtype(DType::F64)?, targets.to_dtype(DType::F64)?];
     let program = Executable::new(&graph, &[z, t], &[mean])?;
-    scalar(&program.run(&Cpu::default(), inputs, DType::F64)?[0])
+    scalar(&program.run(backend, inputs, DType::F64)?[0])
 }
 
 /// A split with its targets as the loss takes them, in the type of the weights.
@@ -48,10 +55,11 @@ pub struct Batches {
     /// Whether a label is 0 or 1, for an output of its own.
     binary: bool,
     dtype: DType,
+    backend: Arc<dyn Backend>,
 }
 
 impl Batches {
-    /// Prepares a split.
+    /// Prepares a split, for the CPU.
     ///
     /// # Errors
     /// When a label is neither a class nor ignored, or a tensor operation fails.
@@ -62,7 +70,14 @@ impl Batches {
             labels: labels.known(&examples.targets)?,
             binary: labels.is_binary(),
             dtype,
+            backend: Cpu::shared(),
         })
+    }
+
+    /// The same split, on whose points programs run there.
+    #[must_use]
+    pub fn on(self, backend: &Arc<dyn Backend>) -> Self {
+        Self { backend: Arc::clone(backend), ..self }
     }
 
     /// N.
@@ -91,7 +106,7 @@ impl Batches {
         // A batch's loss is the mean over its own labels, of which it may have ignored more than
         // the split.
         let targets = self.targets.select(&Tensor::new(indices, &Device::Cpu)?)?.mean()?;
-        Ok(at(weights, self.inputs.select(indices)?.to_dtype(self.dtype)?, targets))
+        Ok(at(&self.backend, weights, self.inputs.select(indices)?.to_dtype(self.dtype)?, targets))
     }
 
     /// How many of the outputs \[n, ...\] of examples from `start` on are on the right side: of 0
@@ -110,9 +125,9 @@ impl Batches {
 
 /// The point of these weights and data, for a network without masks (in eval mode none has any).
 #[must_use]
-pub fn at(weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
+pub fn at(backend: &Arc<dyn Backend>, weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
     let (parameters, buffers) = (weights.parameters.clone(), weights.buffers.clone());
-    Point { backend: Cpu::shared(), parameters, buffers, inputs, targets, masks: Vec::new() }
+    Point { backend: Arc::clone(backend), parameters, buffers, inputs, targets, masks: Vec::new() }
 }
 
 /// Mean loss and accuracy, accumulated in f64. `programs` are those of the network in eval mode.
@@ -128,7 +143,7 @@ pub fn evaluate(
     let classes = split.targets.rows().dims().last().copied().unwrap_or(0);
     let ranked = classes > TOP && !split.binary;
     let labels_each = split.labels.as_ref().map_or(0, |labels| labels.len() / split.len().max(1));
-    let backend = Cpu::shared();
+    let backend = &split.backend;
     // What training keeps has other sizes.
     backend.release();
     let parts = Parts::of_size(split.len(), BATCH);
@@ -136,8 +151,8 @@ pub fn evaluate(
         let (start, count) = (range.start, range.len());
         let inputs = split.inputs.range(start, count)?.to_dtype(split.dtype)?;
         let targets = split.targets.narrow(start, count)?;
-        let results = programs.loss(count)?.at(&at(weights, inputs, targets.clone()), &[])?;
-        loss += mean_loss(&**programs.loss_function(), &results[1], &targets)? * count as f64;
+        let results = programs.loss(count)?.at(&at(backend, weights, inputs, targets.clone()), &[])?;
+        loss += mean_loss(&**backend, &**programs.loss_function(), &results[1], &targets)? * count as f64;
         if let Some(labels) = &split.labels {
             let labels = &labels[start * labels_each..];
             right += split.right(&results[1], labels)?;

@@ -1,5 +1,7 @@
 //! What a run's numbers depend on, and its checksum.
 
+use std::{borrow::Cow, env, fs, sync::OnceLock};
+
 use candle_core::{DType, Tensor};
 use eigenscape_core::{Error, Examples, Inputs, Targets};
 use eigenscape_version::VERSION;
@@ -25,7 +27,8 @@ impl Identity {
     /// # Errors
     /// When a tensor cannot be read.
     pub fn new(prepared: &Prepared) -> Result<Self> {
-        let settings = format!("# Eigenscape {VERSION}\n{}", prepared.plan.settings);
+        let build = build(prepared.plan.other_plugins)?;
+        let settings = format!("# Eigenscape {build}\n{}", prepared.plan.settings);
         let mut data = crc32fast::Hasher::new();
         for examples in [&prepared.train].into_iter().chain(&prepared.test) {
             examples_into(&mut data, examples)?;
@@ -37,6 +40,24 @@ impl Identity {
         let parts = [crc32fast::hash(settings.as_bytes()), data.finalize(), weights.finalize()];
         Ok(Self { key: parts.map(|part| format!("{part:08x}")).concat(), settings })
     }
+}
+
+/// Which build this is. The sources of plugins from elsewhere are not known: the program as a whole
+/// stands for them.
+fn build(other_plugins: bool) -> Result<Cow<'static, str>> {
+    static PROGRAM: OnceLock<u32> = OnceLock::new();
+    if !other_plugins {
+        return Ok(VERSION.into());
+    }
+    let sum = match PROGRAM.get() {
+        Some(sum) => *sum,
+        None => {
+            let path = env::current_exe().map_err(|error| Error::io("this program", error))?;
+            let program = fs::read(&path).map_err(|error| Error::io(&path, error))?;
+            *PROGRAM.get_or_init(|| crc32fast::hash(&program))
+        }
+    };
+    Ok(format!("{VERSION}, program {sum:08x}").into())
 }
 
 fn examples_into(hasher: &mut crc32fast::Hasher, examples: &Examples) -> Result<()> {

@@ -66,6 +66,7 @@ pub mod tensorboard;
 pub mod train;
 pub mod training_state;
 pub mod verify;
-pub mod weights;
+
+pub use eigenscape_core::weights;
 
 pub use diagnostic::{ConfigError, Failure, Result};

@@ -297,10 +297,15 @@ pub fn distances(
 }
 
 /// The standard error of a distance, and what it is without each of the random vectors (or parts of
-/// them). Spectra of different numbers of vectors have none to leave out together; nor has one that
-/// a distance is not defined for.
+/// them). Spectra of different numbers of vectors have none to leave out together; nor has an
+/// estimate that does not say which vector gave what, and one that a distance is not defined for.
 fn error(distance: &dyn Distance, value: f64, left: &Spectrum, right: &Spectrum) -> (Option<f64>, Vec<f64>) {
-    let random = [left, right].into_iter().filter(|spectrum| !spectrum.origins.is_empty());
+    let sides = [left, right].into_iter().filter(|spectrum| !has_no_chance(spectrum));
+    let random: Vec<&Spectrum> = sides.collect();
+    if random.iter().any(|spectrum| spectrum.origins.is_empty()) {
+        return (None, Vec::new());
+    }
+    let random = random.into_iter();
     let mut probes: Vec<usize> = random.map(|spectrum| spectrum.probes.unwrap_or(1)).collect();
     probes.dedup();
     let parts = match probes.as_slice() {
@@ -316,6 +321,11 @@ fn error(distance: &dyn Distance, value: f64, left: &Spectrum, right: &Spectrum)
         Some(left_out) => (uncertainty::Number::jackknife(value, &left_out).stderr(), left_out),
         None => (None, Vec::new()),
     }
+}
+
+/// Whether nothing in a spectrum is random: it is exact, or of all unit vectors of the coordinates.
+fn has_no_chance(spectrum: &Spectrum) -> bool {
+    spectrum.exact || (spectrum.origins.is_empty() && spectrum.trace_stderr == Some(0.0))
 }
 
 /// The distance over bandwidths, as far as it is a number there.
@@ -442,6 +452,12 @@ mod tests {
         let shifted = estimated(&[11.0, 12.0, 16.0]);
         assert!(of(&three, &shifted).0.unwrap() < 1e-14);
         assert_eq!(of(&exact, &exact), (Some(0.0), Vec::new()));
+        // An estimate, as a plugin may find it, that does not say what is random.
+        let unsaid = Spectrum::estimated(2, vec![(1.0, 1.0)], 2.0, None, 1).unwrap();
+        assert_eq!(of(&unsaid, &exact), (None, Vec::new()));
+        assert_eq!(of(&three, &unsaid), (None, Vec::new()));
+        let coordinates = Spectrum::estimated(2, vec![(1.0, 1.0)], 2.0, Some(0.0), 2).unwrap();
+        assert_eq!(of(&coordinates, &exact), (Some(0.0), Vec::new()));
         for (left, right) in [(&one, &exact), (&one, &three), (&three, &one)] {
             assert_eq!(of(left, right), (None, Vec::new()));
         }

@@ -13,6 +13,7 @@ use eigenscape_core::{
     Result, Split,
 };
 use eigenscape_program::Mode;
+use eigenscape_runtime::Backend;
 
 pub use crate::raw::Take;
 use crate::{
@@ -77,6 +78,10 @@ pub struct RunPlan {
     pub data: Arc<dyn Dataset>,
     /// How training images are changed at random.
     pub augment: Option<Augmentation>,
+    /// What programs run on: it knows the operations of plugins.
+    pub backend: Arc<dyn Backend>,
+    /// Whether there are plugins of which the version of Eigenscape knows nothing.
+    pub other_plugins: bool,
     /// The network.
     pub model: ModelPlan,
     /// The loss.

@@ -10,6 +10,7 @@ use eigenscape_core::{
 };
 use eigenscape_curvature::Programs;
 use eigenscape_program::{Mode, Network, Variables};
+use eigenscape_runtime::Backend;
 
 use crate::{
     account::{self, RunAccount, Shares},
@@ -64,6 +65,7 @@ pub struct PreparedProbe<'a> {
     pub groups: Vec<Group>,
     /// Those of the network in the mode in which curvature is measured.
     programs: Arc<Programs>,
+    backend: Arc<dyn Backend>,
     shares: Shares,
 }
 
@@ -253,7 +255,8 @@ fn prepare_probe<'a>(
     };
     let batches = sample.indices.iter().map(batch).collect::<Result<_>>()?;
     let groups = groups(plan, network, sample.indices.first().map_or(0, Vec::len))?;
-    Ok(PreparedProbe { plan, batches, groups, programs: Arc::clone(programs), shares: Shares::default() })
+    let (programs, backend) = (Arc::clone(programs), Arc::clone(&run.backend));
+    Ok(PreparedProbe { plan, batches, groups, programs, backend, shares: Shares::default() })
 }
 
 /// Zeros that take no memory.
@@ -329,7 +332,7 @@ impl PreparedProbe<'_> {
         let batch = self.batches.get(batch.unwrap_or(0));
         let batch = batch.ok_or_else(|| Error::input("[[probe]]", "has no such batch", "report this"))?;
         let weights = weights.to_dtype(self.plan.dtype)?;
-        let mut point = evaluate::at(&weights, batch.inputs.clone(), batch.targets.clone());
+        let mut point = evaluate::at(&self.backend, &weights, batch.inputs.clone(), batch.targets.clone());
         point.masks.clone_from(&batch.masks);
         Landscape::of(&self.programs, point, self.shares.of_factors())
     }

@@ -11,9 +11,9 @@ use std::{
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{Architecture, Error, Result, regular_file};
-use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{MeanLoss, Point};
 use eigenscape_program::{Network, Parameter};
+use eigenscape_runtime::Backend;
 use serde::Serialize;
 
 use self::target::Target;
@@ -94,7 +94,7 @@ pub fn verify(
     architecture: Arc<dyn Architecture>,
     names: &Selection,
     loss: &LossPlan,
-    dtype: DType,
+    (backend, dtype): (Arc<dyn Backend>, DType),
 ) -> Result<Verified> {
     let file = File::read(path, names)?;
     let (x, logits) = (file.get("x")?, file.get("logits")?);
@@ -102,7 +102,7 @@ pub fn verify(
     let logits = &if classes_first { logits.permute(classes_last(logits.rank()))? } else { logits.clone() };
     let network = file.network(architecture, logits.dims(), classes_first)?;
     let point = Point {
-        backend: Cpu::shared(),
+        backend,
         parameters: file.all("", network.parameters())?,
         buffers: file.all("", network.buffers())?,
         inputs: x.clone(),

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs, sync::Arc};
 
 use candle_core::DType;
 use eigenscape_core::{Registry, Result};
+use eigenscape_cpu::Cpu;
 use eigenscape_experiment::{
     check,
     checkpoint::Selection,
@@ -52,7 +53,8 @@ fn verified(tensors: &Tensors, layers: &str) -> Result<Errors> {
     let Ok(built) = built else { panic!("{layers} is no network") };
     let loss =
         LossPlan { named: None, parameters: toml::Table::new(), defaults: check::default_losses(&registry) };
-    let verified = verify(&path, Arc::from(built.plugin), &Selection::default(), &loss, DType::F32)?;
+    let verified =
+        verify(&path, Arc::from(built.plugin), &Selection::default(), &loss, (Cpu::shared(), DType::F32))?;
     Ok(verified.errors)
 }
 

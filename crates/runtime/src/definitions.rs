@@ -29,12 +29,22 @@ type Definition = dyn Fn(&dyn Any, &[Array], &mut [f64]) + Send + Sync;
 pub struct Definitions(HashMap<TypeId, Arc<Definition>>);
 
 impl Definitions {
-    /// With the definition of the operation `P`, in row-major order.
+    /// With the definition of the operation `P`: from the operation and its operands to its result,
+    /// in row-major order.
     #[must_use]
     pub fn with<P: Primitive>(
         mut self,
         definition: impl Fn(&P, &[Array], &mut [f64]) + Send + Sync + 'static,
     ) -> Self {
+        self.add(definition);
+        self
+    }
+
+    /// Adds the definition of the operation `P`, as [`Self::with`] does.
+    pub fn add<P: Primitive>(
+        &mut self,
+        definition: impl Fn(&P, &[Array], &mut [f64]) + Send + Sync + 'static,
+    ) {
         let of_any = move |operation: &dyn Any, args: &[Array], result: &mut [f64]| {
             // The table is by type: any other finds another definition.
             if let Some(operation) = operation.downcast_ref() {
@@ -42,7 +52,18 @@ impl Definitions {
             }
         };
         self.0.insert(TypeId::of::<P>(), Arc::new(of_any));
-        self
+    }
+
+    /// How many operations have a definition.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no operation has one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Evaluates an operation.

@@ -283,8 +283,9 @@ impl DistanceRecord {
         })?;
         let Some(error) = self.stderr else { return Ok(()) };
         if count < 2 {
-            let exact = spectra.iter().any(|probe| probe.exact);
-            return demand(error == 0.0 && exact, "stderr", || {
+            let certain = |probe: &&ProbeRecord| probe.exact || probe.trace_stderr == Some(0.0);
+            let certain = spectra.iter().any(certain);
+            return demand(error == 0.0 && certain, "stderr", || {
                 format!("{error} is not known without `left_out`")
             });
         }

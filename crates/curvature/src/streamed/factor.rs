@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group, whose rows are computed when they are
-/// asked for. See [`Objective::factor`].
+/// asked for. See [`Objective::factor`](crate::Objective::factor).
 pub struct StreamedFactor {
     loss: MeanLoss,
     pull_back: Arc<PullBack>,

@@ -142,7 +142,7 @@ impl MeanLoss {
     }
 
     /// Where it cannot be proved that the Hessian block of `group` has the trace of its
-    /// Gauss-Newton block: see [`Objective::trace_breaker`].
+    /// Gauss-Newton block: see [`Objective::trace_breaker`](crate::Objective::trace_breaker).
     ///
     /// # Errors
     /// When the network has no such activation.

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
     Architecture, Catalog, Context, Curvature, CurvatureOperator, Examples, Group, GroupSelector, Landscape,
-    ProbeEstimator, Random, Registry, Spectrum, Targets,
-    landscape::NetworkOperator,
-    registry::{Environment, PluginError},
+    ProbeEstimator, Random, Registry, Spectrum, Targets, landscape::NetworkOperator,
 };
+use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{MeanLoss, Objective, Point, StreamedProduct};
-use eigenscape_experiment::{Failure, Result, evaluate, labels::Labels, weights::Weights};
+use eigenscape_experiment::{Result, evaluate, labels::Labels, weights::Weights};
 use eigenscape_losses::cross_entropy;
 use eigenscape_program::Network;
 use rand::RngExt;
@@ -89,7 +88,7 @@ impl Subject {
         let targets = Labels::of(&cross_entropy()).targets(&examples.targets, DType::F32)?;
         let targets = targets.mean().map_err(eigenscape_core::Error::from)?;
         Ok(Self {
-            point: evaluate::at(&weights, examples.inputs.all()?, targets),
+            point: evaluate::at(&Cpu::shared(), &weights, examples.inputs.all()?, targets),
             full: GroupSelector::Full.resolve(&network, batch)?.swap_remove(0),
             layers: GroupSelector::Layers.resolve(&network, batch)?,
             probes: 1,
@@ -291,15 +290,5 @@ fn normal(purpose: &str, index: u64, shape: &[usize]) -> Result<Tensor> {
 
 /// The plugin of this name, with parameters in TOML.
 pub fn plugin<T: ?Sized + 'static>(catalog: &Catalog<T>, name: &str, parameters: &str) -> Result<Box<T>> {
-    let failed = |why: String| Failure::Run {
-        problem: format!("the {} `{name}` cannot be built: {why}", catalog.kind),
-        remedy: Some("register the plugins of this repository".to_owned()),
-    };
-    let parameters = parameters.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
-    match catalog.build(name, parameters, &Environment::default()) {
-        Ok(built) => Ok(built.plugin),
-        Err(PluginError::UnknownName { .. }) => Err(failed("there is none of that name".to_owned())),
-        Err(PluginError::Parameter { problem, .. }) => Err(failed(problem)),
-        Err(PluginError::Build(error)) => Err(error.into()),
-    }
+    Ok(catalog.named(name, parameters)?)
 }

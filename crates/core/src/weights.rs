@@ -1,10 +1,11 @@
 //! The numbers of a network: initial values, and their type.
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_core::{Random, Result};
 use eigenscape_program::{Init, Network, Parameter};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
+
+use crate::{Random, error::Result};
 
 /// The values of a network's parameters and buffers, in its order.
 #[derive(Debug, Clone)]

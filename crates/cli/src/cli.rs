@@ -50,8 +50,26 @@ pub enum Command {
     },
     /// Compare another program's derivatives of a network with ours
     Verify(Verify),
+    /// Write the start of a crate that adds a plugin, with tests and an experiment: examples/plugin explains it
+    New {
+        /// Of which kind
+        #[arg(value_enum)]
+        kind: Kind,
+        /// The name of the plugin, of the crate and of the folder
+        name: String,
+    },
     /// Print the JSON schema of experiment files, for editors
     Schema,
+}
+
+/// The kinds of plugins of which `new` writes a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Architecture,
+    Distance,
+    Estimator,
+    /// An operation, with an architecture that uses it
+    Primitive,
 }
 
 #[derive(Debug, Args)]

@@ -1,12 +1,13 @@
 //! `verify`: PyTorch's derivatives of a network compared with ours.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use candle_core::DType;
 use eigenscape_core::{
     Registry,
     registry::{Environment, PluginError},
 };
+use eigenscape_cpu::Cpu;
 use eigenscape_experiment::{
     Failure, Result, check,
     checkpoint::Selection,
@@ -42,9 +43,10 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
         Precision::F32 => DType::F32,
         Precision::F64 => DType::F64,
     };
+    let backend = Arc::new(Cpu::with(registry.operations.clone()));
     let json = arguments.json.as_deref().map(JsonFile::create).transpose()?;
     let Verified { loss, errors } =
-        verify(&arguments.file, architecture.plugin.into(), &names, &loss, dtype)?;
+        verify(&arguments.file, architecture.plugin.into(), &names, &loss, (backend, dtype))?;
     crate::print(format_args!("derivatives of the loss: {loss}"))?;
     for (name, error) in errors.named() {
         crate::print(format_args!("{name:8} relative error {error:.1e}"))?;
