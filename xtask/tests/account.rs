@@ -14,7 +14,8 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 /// What threads, pools and short lists take.
 const BESIDE: usize = 4 << 20;
 
-/// Bytes held at most while the probe of a file is measured, those that the account says, and those that are allowed.
+/// Bytes held at most while the probe of a file is measured, those that the account says, and those
+/// that are allowed.
 fn measured(memory: &str, estimator: &str) -> (usize, usize, usize) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.toml");

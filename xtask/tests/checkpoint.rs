@@ -1,4 +1,5 @@
-//! Networks trained and saved in PyTorch, analysed from a TOML file alone: `tests/checkpoint/generate.py` made them.
+//! Networks trained and saved in PyTorch, analysed from a TOML file alone:
+//! `tests/checkpoint/generate.py` made them.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

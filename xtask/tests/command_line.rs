@@ -1,4 +1,5 @@
-//! The command line as a user meets it: a small experiment from end to end, and every mistake one clear error.
+//! The command line as a user meets it: a small experiment from end to end, and every mistake one
+//! clear error.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -254,7 +255,8 @@ fn a_training_that_diverges_keeps_what_was_measured_before() {
     assert_eq!(reproduce().0.status.code(), Some(1));
 }
 
-/// Activations of 1e20 and weights of 1e-3: the loss is finite in f32, and the last layer's curvature, 1e40, is not.
+/// Activations of 1e20 and weights of 1e-3: the loss is finite in f32, and the last layer's
+/// curvature, 1e40, is not.
 #[test]
 fn a_spectrum_that_cannot_be_measured_is_told_and_everything_else_is_kept() {
     let folder = folder();
@@ -410,7 +412,8 @@ groups = ["full"]
 estimator = "dense"
 "#;
 
-/// The layers of [`SEQUENTIAL`] replaced by others, and the message of an experiment that is refused.
+/// The layers of [`SEQUENTIAL`] replaced by others, and the message of an experiment that is
+/// refused.
 fn refused_layers(layers: &str) -> String {
     let folder = folder();
     let (before, rest) = SEQUENTIAL.split_once("layers = [").unwrap();
@@ -503,8 +506,8 @@ fn a_network_written_in_the_file_drops_as_the_seed_says() {
     };
     let first = run("a", &[]);
     assert_eq!(run("b", &[]), first);
-    // Nothing is dropped while the loss is computed and, in eval mode, while curvature is measured: before the first step the
-    // network is the same without dropout.
+    // Nothing is dropped while the loss is computed and, in eval mode, while curvature is measured:
+    // before the first step the network is the same without dropout.
     let layers = SEQUENTIAL.replace("p = 0.5", "p = 0.0");
     fs::write(folder.path().join("own.toml"), layers).unwrap();
     let without = run("c", &[]);
@@ -549,7 +552,8 @@ fn every_experiment_of_the_folder_is_usable() {
     let mut checked = 0;
     for file in &files {
         let text = fs::read_to_string(file).unwrap();
-        // No data set need be on this machine; one that is named in the file itself is stood in for.
+        // No data set need be on this machine; one that is named in the file itself is stood in
+        // for.
         let name = text.split_once("[data]\nname = \"").and_then(|(_, rest)| rest.split('"').next());
         let set = stand_in(data.path(), name.unwrap_or("fashion-mnist")).replace("data = ", "data=");
         let output = xtask(&folder, &["check", &file.to_string_lossy(), "--profile", "full", "--set", &set]);
@@ -687,7 +691,8 @@ is = "falls"
         serde_json::from_str(&fs::read_to_string(here.join("runs/good/results.json")).unwrap()).unwrap();
     assert_eq!(results["variants"][0]["runs"], 2);
     assert_eq!(results["claims"][0]["verdict"], "holds");
-    // Again: nothing is repeated. What goes wrong keeps nothing from being shown, and is the outcome.
+    // Again: nothing is repeated. What goes wrong keeps nothing from being shown, and is the
+    // outcome.
     let diverges = "extends = \"base/small.toml\"\nname = \"diverges\"\ntrain.optimizer.lr = 1e30\n";
     fs::write(here.join("experiments/diverges.toml"), diverges).unwrap();
     let output = xtask(here, &["reproduce"]);

@@ -1,4 +1,5 @@
-//! Experiments that ask for more than there is: each is refused in `check` by one message, before anything is allocated or trained.
+//! Experiments that ask for more than there is: each is refused in `check` by one message, before
+//! anything is allocated or trained.
 //!
 //! `hostile/` holds files, and beside each the words that its message has. What is too long for a
 //! file is made here. `hostile/quick` holds files that ask for much and may be accepted: what they
@@ -229,7 +230,8 @@ fn a_label_of_thousands_of_millions_is_no_reason_to_allocate() {
     assert!(message.contains("would take"), "{message}");
 }
 
-/// Every whole number that any plugin's table has, as large as numbers get: refused or accepted, at once and without a panic.
+/// Every whole number that any plugin's table has, as large as numbers get: refused or accepted, at
+/// once and without a panic.
 #[test]
 fn every_whole_number_of_every_plugin_is_bounded() {
     let registry: Registry = xtask::plugins();

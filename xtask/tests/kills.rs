@@ -1,6 +1,8 @@
-//! Runs that are killed or stopped, again and again: the same command goes on, and comes to the same bits.
+//! Runs that are killed or stopped, again and again: the same command goes on, and comes to the
+//! same bits.
 //!
-//! `EIGENSCAPE_KILLS=50 cargo test -p xtask --test kills` kills fifty times each; the default is a handful.
+//! `EIGENSCAPE_KILLS=50 cargo test -p xtask --test kills` kills fifty times each; the default is a
+//! handful.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
@@ -22,7 +24,8 @@ use rand::{Rng, RngExt};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Everything that has a state, or draws at random: dropout, batch normalisation, moments, penalties with probes, a schedule.
+/// Everything that has a state, or draws at random: dropout, batch normalisation, moments,
+/// penalties with probes, a schedule.
 const EXPERIMENT: &str = r#"
 name = "killed"
 seed = 3
@@ -75,7 +78,8 @@ fn command(folder: &Path, out: &str) -> Command {
     common::command(folder, &["reproduce", "killed.toml", "--out", out])
 }
 
-/// What the numbers of a folder of results are: `results.json` but for seconds, and the bytes of every checkpoint; of event files the length.
+/// What the numbers of a folder of results are: `results.json` but for seconds, and the bytes of
+/// every checkpoint; of event files the length.
 fn numbers(folder: &Path) -> (Value, BTreeMap<String, Vec<u8>>) {
     let text = fs::read_to_string(folder.join("results.json")).unwrap();
     let mut results: Value = serde_json::from_str(&text).unwrap();

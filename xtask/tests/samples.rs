@@ -1,4 +1,5 @@
-//! Samples, batches, weight decay and targets from the command line to `results.json` and the report.
+//! Samples, batches, weight decay and targets from the command line to `results.json` and the
+//! report.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 

@@ -1,4 +1,5 @@
-//! Folders of results as a user meets them: one process at a time, nothing lost, nothing mixed, nothing computed twice.
+//! Folders of results as a user meets them: one process at a time, nothing lost, nothing mixed,
+//! nothing computed twice.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -206,7 +207,8 @@ fn a_quick_try_takes_nothing_from_an_interrupted_sweep() {
     let text = says(here, &["reproduce", "try.toml"], 0);
     assert!(text.contains("of other settings are kept in runs/.small.runs"), "{text}");
     assert_eq!(kept(here).len(), 1);
-    // One of the sweep's own runs: it is in the results of the try, and is not computed again either.
+    // One of the sweep's own runs: it is in the results of the try, and is not computed again
+    // either.
     fs::write(here.join("try.toml"), format!("{EXPERIMENT}\n[[sweep.case]]\nname = \"the same\"\n")).unwrap();
     assert!(says(here, &["reproduce", "try.toml"], 0).contains("run the same: finished earlier"));
     fs::write(here.join("small.toml"), format!("{EXPERIMENT}{}", SLOW.replace("1000000", "3"))).unwrap();
@@ -360,7 +362,8 @@ fn a_report_on_results_that_do_not_fit_together_is_refused() {
     }
     fs::write(&file, serde_json::to_string(&whole).unwrap()).unwrap();
     says(here, &["report", "runs/small"], 0);
-    // Edited by hand, it is no longer what was measured: the run is made again, and the edited one kept.
+    // Edited by hand, it is no longer what was measured: the run is made again, and the edited one
+    // kept.
     let text = says(here, &["reproduce", "small.toml"], 0);
     assert!(text.contains("has been changed (results.json): it will be kept as runs/small~1"), "{text}");
 }

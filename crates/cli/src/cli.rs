@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eigenscape_experiment::choices::{Choices, Profile};
 
-/// Curvature spectra of neural networks: an experiment is a TOML file, its results a folder with a report.
+/// Curvature spectra of neural networks: an experiment is a TOML file, its results a folder with a
+/// report.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 pub struct Arguments {
@@ -27,7 +28,8 @@ pub enum Command {
     },
     /// List what can be chosen by name, with its keys; or the groups of an experiment
     List {
-        /// dataset, architecture, layer (of sequential), loss, estimator, distance, regularizer, optimizer or schedule; or groups
+        /// dataset, architecture, layer (of sequential), loss, estimator, distance, regularizer,
+        /// optimizer or schedule; or groups
         kind: Option<String>,
         /// One of the kind; with groups: the experiment file, or the name of a file in experiments/
         #[arg(value_name = "NAME|FILE")]
@@ -50,7 +52,8 @@ pub enum Command {
     },
     /// Compare another program's derivatives of a network with ours
     Verify(Verify),
-    /// Write the start of a crate that adds a plugin, with tests and an experiment: examples/plugin explains it
+    /// Write the start of a crate that adds a plugin, with tests and an experiment: examples/plugin
+    /// explains it
     New {
         /// Of which kind
         #[arg(value_enum)]
@@ -74,7 +77,8 @@ pub enum Kind {
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// A file, safetensors or of torch.save, with x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME
+    /// A file, safetensors or of torch.save, with x, y, the weights, v.NAME, loss, logits,
+    /// grad.NAME, hv.NAME and ggnv.NAME
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The architecture, as in lenet, or an experiment's file that says it
@@ -108,10 +112,12 @@ pub struct Overrides {
     /// Replace a value of the files, as in --set train.epochs=2
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Of a file with several experiments (`[[case]]`) the one of this name; more than once for more
+    /// Of a file with several experiments (`[[case]]`) the one of this name; more than once for
+    /// more
     #[arg(long, value_name = "CASE")]
     pub only: Vec<String>,
-    /// The files' [profile.small], which shortens what would take days, or [profile.full] [default: small, without a GPU]
+    /// The files' [profile.small], which shortens what would take days, or [profile.full] [default:
+    /// small, without a GPU]
     #[arg(long, value_enum)]
     pub profile: Option<Size>,
 }
@@ -135,10 +141,12 @@ impl Overrides {
 
 #[derive(Debug, Args)]
 pub struct Reproduce {
-    /// Experiment files, or names of files in experiments/; without any, all of experiments/ that can run here
+    /// Experiment files, or names of files in experiments/; without any, all of experiments/ that
+    /// can run here
     #[arg(value_name = "FILE|NAME")]
     pub experiments: Vec<String>,
-    /// The folder that takes each experiment's folder of results [default: the file's `out`, or runs]
+    /// The folder that takes each experiment's folder of results [default: the file's `out`, or
+    /// runs]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -153,7 +161,8 @@ pub struct Reproduce {
 
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// Models and works to measure, as in lenet or hvp; without any, all of them. Or studies: accuracy, growth, traces
+    /// Models and works to measure, as in lenet or hvp; without any, all of them. Or studies:
+    /// accuracy, growth, traces
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Write the results to this file, too

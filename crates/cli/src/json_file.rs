@@ -43,7 +43,8 @@ impl JsonFile {
     }
 }
 
-/// A temporary file with the permissions of a new file: those of a temporary file are for its owner alone.
+/// A temporary file with the permissions of a new file: those of a temporary file are for its owner
+/// alone.
 fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]

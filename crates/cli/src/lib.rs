@@ -1,5 +1,5 @@
-//! The command line of Eigenscape as a library, for this repository's binary (`xtask`) and for those that add plugins of
-//! their own:
+//! The command line of Eigenscape as a library, for this repository's binary (`xtask`) and for
+//! those that add plugins of their own:
 //!
 //! ```no_run
 //! let mut registry = eigenscape_cli::plugins();
@@ -30,7 +30,8 @@ use textwrap::{WordSeparator, WordSplitter};
 
 use crate::cli::{Arguments, Command};
 
-/// Reads the process' arguments and does what they say. Exit code 0: done; 1: failed, or stopped by a signal; 2: wrong usage or configuration.
+/// Reads the process' arguments and does what they say. Exit code 0: done; 1: failed, or stopped by
+/// a signal; 2: wrong usage or configuration.
 #[must_use]
 pub fn run(registry: &Registry) -> ExitCode {
     run_with(env::args_os(), registry)

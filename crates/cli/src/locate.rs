@@ -90,7 +90,8 @@ fn name(path: &Path) -> &str {
     path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
 }
 
-/// `experiments/` in this folder or the nearest above it, relative to this folder where it is in it.
+/// `experiments/` in this folder or the nearest above it, relative to this folder where it is in
+/// it.
 fn folder() -> Option<PathBuf> {
     let here = PathBuf::from("experiments");
     if here.is_dir() {

@@ -1,4 +1,5 @@
-//! Signals: the first asks everything to stop where nothing is lost, the second ends the process at once.
+//! Signals: the first asks everything to stop where nothing is lost, the second ends the process at
+//! once.
 
 use eigenscape_experiment::progress::Display;
 

@@ -145,8 +145,8 @@ impl Programs {
         self.products.get(key, &self.steps, ProductProgram::steps, make)
     }
 
-    /// What products take, as they are fused and for numbers of a type. It is kept of all, so that a
-    /// product's program is made once to know it, and once more to run it where it was not kept.
+    /// What products take, as they are fused and for numbers of a type. It is kept of all, so that
+    /// a product's program is made once to know it, and once more to run it where it was not kept.
     pub(crate) fn product_facts(
         &self,
         derivative: Derivative,

@@ -19,7 +19,7 @@ use crate::{
     document::{Node, Tree},
     extends,
     limits::ENTRIES,
-    plan::Plan,
+    plan::ExperimentPlan,
 };
 
 /// The key of the list of cases.
@@ -41,7 +41,7 @@ impl Experiment {
     ///
     /// # Errors
     /// The first thing in the document or the flags that cannot be used.
-    pub fn plan(&self, choices: &Choices, registry: &Registry) -> Result<Plan> {
+    pub fn plan(&self, choices: &Choices, registry: &Registry) -> Result<ExperimentPlan> {
         check::document_plan(&self.document, &self.environment, choices, registry)
     }
 

@@ -33,7 +33,7 @@ use crate::{
     diagnostic::{ConfigError, Failure, Located, Result, suggestion},
     document::{Node, Tree},
     limits,
-    plan::{DistancePlan, LossPlan, ModelPlan, Plan, ProbePlan, RunPlan, Shortened, TrainPlan},
+    plan::{DistancePlan, ExperimentPlan, LossPlan, ModelPlan, ProbePlan, RunPlan, Shortened, TrainPlan},
     raw, read, resolved,
     sweep::{self, Combination},
 };
@@ -47,7 +47,7 @@ const STUDY: [&str; 2] = ["claims.html", "claims-figures"];
 ///
 /// # Errors
 /// The first thing in the files or the flags that cannot be used.
-pub fn plan(file: &Path, choices: &Choices, registry: &Registry) -> Result<Plan> {
+pub fn plan(file: &Path, choices: &Choices, registry: &Registry) -> Result<ExperimentPlan> {
     match cases::read(file, choices)?.as_slice() {
         [one] => one.plan(choices, registry),
         several => {
@@ -69,7 +69,7 @@ pub fn document_plan(
     environment: &Environment,
     choices: &Choices,
     registry: &Registry,
-) -> Result<Plan> {
+) -> Result<ExperimentPlan> {
     let expanded = sweep::expand(document, choices)?;
     let mut cache = DataCache::default();
     let mut twins = Twins::default();
@@ -114,7 +114,7 @@ pub fn document_plan(
     let changes = expanded.changes;
     let profile = (!changes.is_empty()).then(|| Shortened { profile: choices.profile.name(), changes });
     let resolved = resolved::toml(&expanded.document, registry);
-    Ok(Plan {
+    Ok(ExperimentPlan {
         name: raw.name,
         directory,
         runs,

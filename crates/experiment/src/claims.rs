@@ -8,7 +8,7 @@ use crate::{
     check::CURVATURES,
     diagnostic::{ConfigError, suggestion},
     document::Node,
-    plan::Plan,
+    plan::ExperimentPlan,
     prepare::Prepared,
 };
 
@@ -17,7 +17,7 @@ const NAMED: usize = 20;
 
 /// What the runs of a plan measure, as far as they are prepared.
 pub struct Claims<'a> {
-    plan: &'a Plan,
+    plan: &'a ExperimentPlan,
     runs: Vec<Measured>,
 }
 
@@ -31,7 +31,7 @@ struct Measured {
 impl<'a> Claims<'a> {
     /// Of a plan of which no run is prepared.
     #[must_use]
-    pub fn of(plan: &'a Plan) -> Self {
+    pub fn of(plan: &'a ExperimentPlan) -> Self {
         Self { plan, runs: Vec::new() }
     }
 

@@ -16,7 +16,7 @@ use crate::{
     artifacts::{RESULTS, failed, unwritable},
     diagnostic::{Failure, Result},
     identity::Identity,
-    plan::Plan,
+    plan::ExperimentPlan,
     resume::{CHECKPOINTS, Kept, KeptRuns, SCALARS},
     sums::{Fault, Sums},
 };
@@ -65,7 +65,7 @@ impl Earlier {
     /// The results, where they are those of the plan and nothing but the report is to be made
     /// again.
     #[must_use]
-    pub fn of(&self, plan: &Plan, identities: &[Identity]) -> Option<&Results> {
+    pub fn of(&self, plan: &ExperimentPlan, identities: &[Identity]) -> Option<&Results> {
         let whole = self.faults.iter().all(|fault| is_report(&fault.file)) && self.is_known(RESULTS);
         (whole && self.experiment == plan.resolved && self.has_runs(identities)).then_some(&self.results)
     }
@@ -97,7 +97,7 @@ impl Earlier {
     ///
     /// # Errors
     /// When a copy cannot be written.
-    pub fn hand_over(&self, plan: &Plan, kept: &KeptRuns, identities: &[Identity]) -> Result<()> {
+    pub fn hand_over(&self, plan: &ExperimentPlan, kept: &KeptRuns, identities: &[Identity]) -> Result<()> {
         let folders = run_folders(self.results.runs.iter().map(|run| run.name.as_str()));
         let runs = self.results.runs.iter().zip(&self.notes.runs).zip(folders);
         let runs: Vec<((&Run, &RunNotes), String)> = runs.collect();
@@ -136,7 +136,7 @@ impl Earlier {
 
     /// Why they are kept, in words.
     #[must_use]
-    pub fn difference(&self, plan: &Plan, identities: &[Identity]) -> String {
+    pub fn difference(&self, plan: &ExperimentPlan, identities: &[Identity]) -> String {
         let mut reasons = Vec::new();
         if self.experiment != plan.resolved {
             reasons.push("is of other settings".to_owned());

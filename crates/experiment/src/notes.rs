@@ -7,7 +7,7 @@ use eigenscape_core::{
 
 use crate::{
     labels::Labels,
-    plan::{Plan, RegularizerPlan, Samples, Take},
+    plan::{ExperimentPlan, RegularizerPlan, Samples, Take},
     prepare::{Prepared, PreparedProbe},
     sampling,
 };
@@ -17,7 +17,7 @@ const LISTED: usize = 12;
 
 /// What holds for all runs.
 #[must_use]
-pub fn of_plan(plan: &Plan, seconds: f64, runs: Vec<RunNotes>) -> Notes {
+pub fn of_plan(plan: &ExperimentPlan, seconds: f64, runs: Vec<RunNotes>) -> Notes {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut lines = vec![
         Note::new("Version", format!("Eigenscape {}", eigenscape_version::VERSION)),

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A checked experiment.
-pub struct Plan {
+pub struct ExperimentPlan {
     /// The experiment's name.
     pub name: String,
     /// The folder in which everything is put: `OUT/NAME`.

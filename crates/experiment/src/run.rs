@@ -22,7 +22,7 @@ use crate::{
     identity::Identity,
     lock::Lock,
     notes,
-    plan::{Plan, RunPlan},
+    plan::{ExperimentPlan, RunPlan},
     prepare::prepare,
     progress::Display,
     resume::{CHECKPOINTS, Kept, KeptRuns, SCALARS},
@@ -47,7 +47,7 @@ const FOLDER: &str = "Folder";
 /// When the folder cannot be written or another process writes it, a run cannot be prepared, or a
 /// loss cannot be evaluated.
 pub fn execute(
-    plan: &Plan,
+    plan: &ExperimentPlan,
     fresh: bool,
     display: &Display,
     report: impl FnOnce(&Path) -> eigenscape_core::Result<()>,
@@ -113,7 +113,7 @@ fn finished(runs: usize) -> Option<String> {
 
 /// Runs what is not kept, and puts everything but the report into the folder.
 fn run_all(
-    plan: &Plan,
+    plan: &ExperimentPlan,
     identities: &[Identity],
     kept: &KeptRuns,
     directory: &RunDirectory,
@@ -176,7 +176,7 @@ fn kept_or_executed(
 }
 
 /// The runs with what they say together.
-fn summarised(plan: &Plan, runs: Vec<Run>, notes: &[RunNotes]) -> Results {
+fn summarised(plan: &ExperimentPlan, runs: Vec<Run>, notes: &[RunNotes]) -> Results {
     let averaged: Vec<Run> = runs.iter().map(batches::averaged_run).collect();
     let classified: Vec<_> = averaged.iter().zip(notes.iter().map(|notes| notes.classes)).collect();
     let claims =

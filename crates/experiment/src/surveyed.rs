@@ -3,7 +3,7 @@
 
 use crate::{
     diagnostic::Result,
-    plan::{Plan, RunPlan},
+    plan::{ExperimentPlan, RunPlan},
     prepare::{Draws, Prepared, survey},
 };
 
@@ -26,7 +26,7 @@ pub enum Surveyed<'a> {
 ///
 /// # Errors
 /// Those of [`survey`], of samples that cannot be drawn, and of `see`.
-pub fn each<'a>(plan: &'a Plan, mut see: impl FnMut(Surveyed<'a>) -> Result<()>) -> Result<()> {
+pub fn each<'a>(plan: &'a ExperimentPlan, mut see: impl FnMut(Surveyed<'a>) -> Result<()>) -> Result<()> {
     let mut variants: Vec<(&RunPlan, Draws)> = Vec::new();
     for run in &plan.runs {
         let known = variants.iter().find(|(first, _)| first.variant == run.variant);

@@ -11,7 +11,7 @@ use eigenscape_experiment::{
     augment::{Augmentation, Change},
     evaluate::Batches,
     labels::Labels,
-    plan::Plan,
+    plan::ExperimentPlan,
     train::{Standing, Trainer},
     weights::Weights,
 };
@@ -21,7 +21,7 @@ use eigenscape_program::{Mode, Network, nn};
 const EPOCH: usize = 1;
 
 /// The plan of a training in batches of 4, of which the last is smaller.
-fn plan() -> Plan {
+fn plan() -> ExperimentPlan {
     use eigenscape_experiment::{check, choices::Choices, diagnostic::Source, document::Node};
     let text = "name = 'x'\ndata.name = 'fashion-mnist'\nmodel.name = 'mlp'\n[train]\nepochs = 1\nbatch_size = 4\noptimizer = { name = 'sgd', lr = 0.1, momentum = 0.9 }";
     let document = Node::parse(&Source::new("experiment.toml", text)).unwrap();

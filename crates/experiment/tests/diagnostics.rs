@@ -17,11 +17,11 @@ use eigenscape_experiment::{
     choices::Choices,
     diagnostic::{Result, Source},
     document::Node,
-    plan::Plan,
+    plan::ExperimentPlan,
 };
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
-fn plan(case: &Path) -> Result<Plan> {
+fn plan(case: &Path) -> Result<ExperimentPlan> {
     let text = fs::read_to_string(case).unwrap();
     let document = Node::parse(&Source::new("experiment.toml", text.as_str()))?;
     let set = text.lines().filter_map(|line| line.strip_prefix("# set: ")).map(str::to_owned).collect();

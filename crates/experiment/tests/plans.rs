@@ -15,7 +15,7 @@ use eigenscape_experiment::{
     diagnostic::Source,
     document::Node,
     optimizer::{Optimizer, Sgd},
-    plan::{Plan, RunPlan, Samples},
+    plan::{ExperimentPlan, RunPlan, Samples},
     schema,
 };
 use eigenscape_program::ClassCoding;
@@ -49,7 +49,7 @@ estimator = "gram"
 name = "kl"
 "#;
 
-fn plan(text: &str, flags: &[&str]) -> Plan {
+fn plan(text: &str, flags: &[&str]) -> ExperimentPlan {
     let document = Node::parse(&Source::new("experiment.toml", text)).unwrap();
     let choices =
         Choices { set: flags.iter().map(|flag| (*flag).to_owned()).collect(), ..Choices::default() };

@@ -8,7 +8,8 @@ mod given;
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Curvature, Examples, registry::Environment};
 use eigenscape_experiment::{
-    Result, check, choices::Choices, diagnostic::Source, document::Node, plan::Plan, prepare::prepare,
+    Result, check, choices::Choices, diagnostic::Source, document::Node, plan::ExperimentPlan,
+    prepare::prepare,
 };
 use given::{Given, classes, message, registry};
 
@@ -23,12 +24,12 @@ fn sorted(each: usize) -> Examples {
     classes(inputs.reshape((count, 1)).unwrap(), labels, CLASSES)
 }
 
-fn checked(probe: &str, rest: &str) -> Result<Plan> {
+fn checked(probe: &str, rest: &str) -> Result<ExperimentPlan> {
     let test = Some(sorted(3));
     given(probe, rest, &Given { train: sorted(EACH), test })
 }
 
-fn given(probe: &str, rest: &str, given: &Given) -> Result<Plan> {
+fn given(probe: &str, rest: &str, given: &Given) -> Result<ExperimentPlan> {
     let text = format!(
         "name = 'samples'\ndata.name = 'given'\nmodel = {{ name = 'mlp', widths = [] }}\n{rest}\n\
          [[probe]]\nestimator = 'one'\n{probe}"

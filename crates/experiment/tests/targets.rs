@@ -15,7 +15,7 @@ use eigenscape_experiment::{
     diagnostic::Source,
     document::Node,
     evaluate::{Batches, evaluate},
-    plan::Plan,
+    plan::ExperimentPlan,
     prepare::prepare,
 };
 use given::{Given, classes, message, registry};
@@ -83,7 +83,7 @@ fn binary_cross_entropy(z: &[Vec<f64>], y: &[i64]) -> f64 {
     each.sum::<f64>() / y.len() as f64
 }
 
-fn plan(loss: &str, given: &Given, out: usize) -> Plan {
+fn plan(loss: &str, given: &Given, out: usize) -> ExperimentPlan {
     let text = format!(
         "name = 'targets'\nloss = {loss}\ndata.name = 'given'\nmodel = {{ name = 'pointwise', out = {out} }}\n\
          [[probe]]\nsamples = 'all'\ndtype = 'f64'\nestimator = 'one'"

@@ -10,7 +10,8 @@ use eigenscape_program::Parameter;
 
 use crate::locate;
 
-/// Lists the groups of every probe: tensors, dimension, and whether the network is provably affine in it.
+/// Lists the groups of every probe: tensors, dimension, and whether the network is provably affine
+/// in it.
 pub fn run(experiment: &str, choices: &Choices, registry: &Registry) -> Result<()> {
     let plan = check::plan(&locate::experiment(experiment)?, choices, registry)?;
     let mut lines = Vec::new();

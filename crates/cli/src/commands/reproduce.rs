@@ -8,14 +8,15 @@ use eigenscape_experiment::{
     cases::{self, Experiment},
     choices::Choices,
     executed::Executed,
-    plan::Plan,
+    plan::ExperimentPlan,
     progress::Display,
     run,
 };
 
 use crate::{cli::Reproduce, locate, signals};
 
-/// Where the page of all claims lies where no folder is given: beside the results of files that name none.
+/// Where the page of all claims lies where no folder is given: beside the results of files that
+/// name none.
 const OUT: &str = "runs";
 
 /// Runs the experiments that are named, or all that can run here.
@@ -32,7 +33,8 @@ pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
         let named = experiments.into_iter().map(|one| (one.name().unwrap_or_default().to_owned(), Ok(one)));
         return study(named.collect(), &choices, arguments.fresh, &display, registry);
     }
-    // All are checked before the first is run: a misspelt word in the last should not wait for hours.
+    // All are checked before the first is run: a misspelt word in the last should not wait for
+    // hours.
     let plans = experiments.iter().map(|experiment| experiment.plan(&choices, registry));
     let plans = plans.collect::<Result<Vec<_>>>()?;
     distinct(&plans)?;
@@ -49,7 +51,7 @@ pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
 }
 
 /// Writes the results and prints where the report is.
-fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<Executed> {
+fn execute(plan: &ExperimentPlan, fresh: bool, display: &Display) -> Result<Executed> {
     display.line(&format!("{} -> {}", plan.name, plan.directory.display()));
     if let Some(shortened) = &plan.profile {
         display.line(&format!("profile {}: {}", shortened.profile, shortened.changes.join("; ")));
@@ -63,8 +65,9 @@ fn execute(plan: &Plan, fresh: bool, display: &Display) -> Result<Executed> {
 /// An experiment by its name, or why it cannot be read.
 type Named = (String, Result<Experiment>);
 
-/// Runs every experiment that can run here, one after the other, and puts all claims on one page. What has been finished before is
-/// not repeated, and one that fails does not keep the others from running: what went wrong first is returned at last.
+/// Runs every experiment that can run here, one after the other, and puts all claims on one page.
+/// What has been finished before is not repeated, and one that fails does not keep the others from
+/// running: what went wrong first is returned at last.
 fn study(
     experiments: Vec<Named>,
     choices: &Choices,
@@ -116,9 +119,10 @@ fn all(choices: &Choices) -> Result<Vec<Named>> {
 }
 
 /// Refuses two experiments that would write to the same folder.
-fn distinct(plans: &[Plan]) -> Result<()> {
+fn distinct(plans: &[ExperimentPlan]) -> Result<()> {
     // `runs` and `./runs` are one folder.
-    let place = |plan: &Plan| path::absolute(&plan.directory).unwrap_or_else(|_| plan.directory.clone());
+    let place =
+        |plan: &ExperimentPlan| path::absolute(&plan.directory).unwrap_or_else(|_| plan.directory.clone());
     for (index, plan) in plans.iter().enumerate() {
         if plans[..index].iter().any(|other| place(other) == place(plan)) {
             return Err(Failure::Usage {

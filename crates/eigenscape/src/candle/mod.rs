@@ -43,11 +43,11 @@ type LossFunction = dyn Fn() -> candle_core::Result<Tensor> + Send + Sync;
 /// - Candle's gradients must be right, which [`Self::new`] checks against differences of the loss,
 ///   variable by variable, and refuses otherwise. In Candle 0.11.1 the gradient of `max_pool2d` is
 ///   wrong: where one element of a k × k window is largest it gets 1/k² of the cotangent instead of
-///   all of it, and where m are, each gets m/k² of it instead of 1/m. Whatever lies before a pooling
-///   has wrong gradients then. (It is right for k = 1 alone. For a stride other than k Candle has no
-///   gradient at all; where the last rows or columns fill no window, elements are compared with
-///   another window's maximum, and may get nothing.) A maximum over the axes of a reshaped tensor
-///   has a right gradient, where no two elements are equal.
+///   all of it, and where m are, each gets m/k² of it instead of 1/m. Whatever lies before a
+///   pooling has wrong gradients then. (It is right for k = 1 alone. For a stride other than k
+///   Candle has no gradient at all; where the last rows or columns fill no window, elements are
+///   compared with another window's maximum, and may get nothing.) A maximum over the axes of a
+///   reshaped tensor has a right gradient, where no two elements are equal.
 ///
 /// # Sharing
 ///

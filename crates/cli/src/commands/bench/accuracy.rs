@@ -1,4 +1,5 @@
-//! How many Lanczos steps are enough: the Wasserstein distance of estimated spectra from the truth, ours and those of the paper's procedure.
+//! How many Lanczos steps are enough: the Wasserstein distance of estimated spectra from the truth,
+//! ours and those of the paper's procedure.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -45,7 +46,8 @@ struct Case {
     truth: Spectrum,
 }
 
-/// Prints the distances, relative to the largest eigenvalue, and the setting of the fewest products that is no worse anywhere.
+/// Prints the distances, relative to the largest eigenvalue, and the setting of the fewest products
+/// that is no worse anywhere.
 pub fn report(registry: &Registry) -> Result<()> {
     let distance = plugin(&registry.distances, "wasserstein", "")?;
     let mut cases = Vec::new();
@@ -175,8 +177,9 @@ fn exactly(estimator: &dyn ProbeEstimator, subject: &Subject) -> Result<Spectrum
     Ok(estimator.spectrum(&operator, &Context::silent(TRUTH_SEED))?)
 }
 
-/// The paper's procedure: a run of 64 steps for the bounds, then one of 128 on the matrix mapped to \[−1, 1\], without reorthogonalisation,
-/// in f32. It starts from the vectors that our estimator draws from the seed, so that what differs is the procedure alone.
+/// The paper's procedure: a run of 64 steps for the bounds, then one of 128 on the matrix mapped to
+/// \[−1, 1\], without reorthogonalisation, in f32. It starts from the vectors that our estimator
+/// draws from the seed, so that what differs is the procedure alone.
 fn paper(operator: &dyn CurvatureOperator, ours: &dyn ProbeEstimator, seed: u64) -> Result<Spectrum> {
     let dimension = operator.dimension();
     let start = Recorder { dimension, vector: Mutex::default() };

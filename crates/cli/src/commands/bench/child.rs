@@ -1,4 +1,5 @@
-//! Measurements in processes of their own: memory is measured for a whole process, and an allocator keeps some of what was freed.
+//! Measurements in processes of their own: memory is measured for a whole process, and an allocator
+//! keeps some of what was freed.
 
 use std::{
     env,
@@ -10,7 +11,8 @@ use eigenscape_core::Error;
 use eigenscape_experiment::{Failure, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// What `bench` with these arguments prints in a process of its own, where it calls [`print()`]. Its progress goes to our stderr.
+/// What `bench` with these arguments prints in a process of its own, where it calls [`print()`].
+/// Its progress goes to our stderr.
 ///
 /// # Errors
 /// When the process fails.

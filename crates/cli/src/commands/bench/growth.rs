@@ -1,4 +1,5 @@
-//! How time and memory grow: with samples, classes, parameters, Lanczos steps and probes, at four sizes each.
+//! How time and memory grow: with samples, classes, parameters, Lanczos steps and probes, at four
+//! sizes each.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -16,7 +17,8 @@ use super::{
 
 const FIGURE: &str = "docs/growth.svg";
 
-/// What is measured: spectra of all layers by `gram`, or the spectrum of the whole Hessian by `lanczos`.
+/// What is measured: spectra of all layers by `gram`, or the spectrum of the whole Hessian by
+/// `lanczos`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spectra {
     Exact,

@@ -1,4 +1,5 @@
-//! How much of the machine other processes took meanwhile: what is timed on a busy machine says little.
+//! How much of the machine other processes took meanwhile: what is timed on a busy machine says
+//! little.
 
 use std::fs;
 
@@ -31,9 +32,11 @@ impl Ticks {
 /// From proc_stat(5) and proc_pid_stat(5).
 fn parse(machine: &str, process: &str) -> Option<Ticks> {
     let machine = numbers(machine.lines().next()?.strip_prefix("cpu ")?);
-    // The process' name stands in parentheses and may contain anything; utime is the twelfth field after it.
+    // The process' name stands in parentheses and may contain anything; utime is the twelfth field
+    // after it.
     let process = numbers(process.rsplit_once(") ")?.1.get(1..)?);
-    // user, nice, system, idle, iowait, irq, softirq, steal: what follows is contained in user and nice.
+    // user, nice, system, idle, iowait, irq, softirq, steal: what follows is contained in user and
+    // nice.
     let machine = machine.get(..8)?;
     Some(Ticks {
         all: machine.iter().sum(),
@@ -57,7 +60,8 @@ mod tests {
         };
         let before = parse("cpu  100 0 20 500 5 1 2 2 0 0\ncpu0 1 2\n", &process(40, 8)).unwrap();
         assert_eq!(before, Ticks { all: 630.0, idle: 505.0, own: 59.0 });
-        // 200 ticks more: 60 idle, 90 ours, 30 of them by a child; the other 50 are others', 10 of them stolen.
+        // 200 ticks more: 60 idle, 90 ours, 30 of them by a child; the other 50 are others', 10 of
+        // them stolen.
         let after = parse("cpu  220 0 30 550 15 1 2 12 9 9\n", &process(100, 38)).unwrap();
         assert!((before.taken_by_others(after) - 0.25).abs() < 1e-12);
         assert_eq!(before.taken_by_others(before), 0.0);

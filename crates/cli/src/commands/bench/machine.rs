@@ -8,7 +8,8 @@ use eigenscape_experiment::Result;
 
 use super::timing::median;
 
-/// Rows and columns of the matrices that are multiplied: large enough that nothing but arithmetic counts.
+/// Rows and columns of the matrices that are multiplied: large enough that nothing but arithmetic
+/// counts.
 const SIDE: usize = 2048;
 /// Numbers of the array that is copied: far more than a cache holds.
 const COPIED: usize = 64 << 20;

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-/// Forgets the peak so far. Where the system refuses, [`peak_mb`] stays the peak since the start: never too small.
+/// Forgets the peak so far. Where the system refuses, [`peak_mb`] stays the peak since the start:
+/// never too small.
 pub fn reset_peak() {
     // "5" resets the peak resident set size (Linux, proc_pid_clear_refs(5)).
     let _ = fs::write("/proc/self/clear_refs", "5");

@@ -114,7 +114,8 @@ fn threads() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
-/// Says whether the machine was ours. PyTorch's threads wait by spinning and lose more to other processes than ours do.
+/// Says whether the machine was ours. PyTorch's threads wait by spinning and lose more to other
+/// processes than ours do.
 fn verdict(others: f64) -> String {
     let share = format!("other processes took {:.0} % of the processors' time", 100.0 * others);
     if others > 0.05 { format!("{share}: measure again on a quiet machine") } else { share }
@@ -127,7 +128,8 @@ struct Selection {
     studies: Vec<Study>,
 }
 
-/// What has these names: all models where no model is named, all works where neither a work nor a study is.
+/// What has these names: all models where no model is named, all works where neither a work nor a
+/// study is.
 fn select(names: &[String]) -> Result<Selection> {
     let mut known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
     known.extend(Work::ALL.map(Work::name));

@@ -35,7 +35,8 @@ impl Part {
     }
 }
 
-/// What the peer's program prints, in milliseconds where nothing else is said; `None` for parts that were not asked for.
+/// What the peer's program prints, in milliseconds where nothing else is said; `None` for parts
+/// that were not asked for.
 #[derive(Debug, Default, Deserialize)]
 pub struct Peer {
     /// PyTorch's version.
@@ -111,7 +112,8 @@ fn feed(python: &Path, program: &str, arguments: &[&str]) -> Result<Output> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| cannot(&error))?;
-    // Dropped, the pipe tells Python that the program is complete. A Python that stops reading says why on stderr.
+    // Dropped, the pipe tells Python that the program is complete. A Python that stops reading says
+    // why on stderr.
     let written = child.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(program.as_bytes()));
     let output = child.wait_with_output().map_err(|error| cannot(&error))?;
     if !output.status.success() {

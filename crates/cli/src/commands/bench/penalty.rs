@@ -1,4 +1,5 @@
-//! The step of training with a penalty on the trace of the Hessian: which estimate of the trace is the cheapest at equal standard error.
+//! The step of training with a penalty on the trace of the Hessian: which estimate of the trace is
+//! the cheapest at equal standard error.
 
 use std::hint::black_box;
 
@@ -20,7 +21,8 @@ const STRENGTH: f64 = 1e-3;
 const DRAWS: [u64; 2] = [16, 64];
 const MANY: usize = 1_000_000;
 
-/// An estimate of the trace from one draw of signs, and, where these are not all samples, of samples.
+/// An estimate of the trace from one draw of signs, and, where these are not all samples, of
+/// samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Estimator {
     estimate: TraceEstimate,
@@ -101,7 +103,8 @@ impl Estimator {
     }
 }
 
-/// The estimate per sample of the fewest samples whose standard error is at most `wanted`; of all, if none is.
+/// The estimate per sample of the fewest samples whose standard error is at most `wanted`; of all,
+/// if none is.
 fn cheapest(subject: &Subject, wanted: f64) -> Result<(Estimator, Spread)> {
     let mut samples = subject.batch().div_ceil(16);
     loop {

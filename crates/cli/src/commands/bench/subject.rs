@@ -17,7 +17,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// The paper's number of Lanczos steps, from one random vector.
 const PAPER: &str = "steps = 128\nprobes = 1";
-/// The fewest products whose spectrum is no less accurate than that of the paper's procedure, as `cargo xtask bench accuracy` shows.
+/// The fewest products whose spectrum is no less accurate than that of the paper's procedure, as
+/// `cargo xtask bench accuracy` shows.
 const ENOUGH: &str = "steps = 56\nprobes = 1\ndeflation = true\naveraged = true";
 const SEED: u64 = 0;
 /// Bytes that products and factors may take.
@@ -43,8 +44,9 @@ pub const MODELS: [Model; 3] = [
     Model { name: "resnet18", image: &[1, 32, 32], classes: 10, probes: 3 },
 ];
 
-/// A model at a point: initial weights, running means of variance 0.01 and running variances in (0.8, 1.2), standard normal images, labels 0,
-/// 1, ..., C − 1, 0, ... in f32, cross-entropy, BatchNorm in eval mode.
+/// A model at a point: initial weights, running means of variance 0.01 and running variances in
+/// (0.8, 1.2), standard normal images, labels 0, 1, ..., C − 1, 0, ... in f32, cross-entropy,
+/// BatchNorm in eval mode.
 pub struct Subject {
     network: Network,
     point: Point,
@@ -193,7 +195,8 @@ impl Subject {
         shapes.iter().map(&mut tensor).collect()
     }
 
-    /// Products with the full Hessian as an experiment makes them: the samples in micro-batches where memory asks for it.
+    /// Products with the full Hessian as an experiment makes them: the samples in micro-batches
+    /// where memory asks for it.
     ///
     /// # Errors
     /// When the program cannot be built.

@@ -16,7 +16,8 @@ pub struct Repetitions {
     pub time: Duration,
 }
 
-/// Seconds of each run of `work`, after one run to warm up; of the first run alone where it takes long.
+/// Seconds of each run of `work`, after one run to warm up; of the first run alone where it takes
+/// long.
 ///
 /// # Errors
 /// The first that `work` has.

@@ -23,16 +23,18 @@ pub enum Work {
     Hvp,
     /// Eight products at once; times are those of one.
     Hvp8,
-    /// The gradient of the loss with a penalty on the trace, estimated in output space with no larger standard error than the
-    /// peer's estimate has.
+    /// The gradient of the loss with a penalty on the trace, estimated in output space with no
+    /// larger standard error than the peer's estimate has.
     PenalisedStep,
-    /// The spectrum of every layer's Hessian, exactly. Everything is included: tracing, deriving, per-sample Jacobians, Gram matrices,
-    /// eigenproblems.
+    /// The spectrum of every layer's Hessian, exactly. Everything is included: tracing, deriving,
+    /// per-sample Jacobians, Gram matrices, eigenproblems.
     LayerSpectra,
-    /// The spectrum of the full Hessian by Lanczos, no less accurate than the paper's procedure gives it. Everything is included: tracing,
-    /// deriving, residuals, products, reorthogonalisation.
+    /// The spectrum of the full Hessian by Lanczos, no less accurate than the paper's procedure
+    /// gives it. Everything is included: tracing, deriving, residuals, products,
+    /// reorthogonalisation.
     FullSpectrum,
-    /// One epoch's analysis at the paper's setting: the full Hessian by 128 Lanczos steps, every layer exactly.
+    /// One epoch's analysis at the paper's setting: the full Hessian by 128 Lanczos steps, every
+    /// layer exactly.
     PaperEpoch,
 }
 
@@ -48,10 +50,11 @@ pub struct Task<'a> {
     pub bytes_moved: Option<usize>,
 }
 
-/// Passes through the network, of the cost of a forward pass each, that a gradient consists of: the outputs, and the cotangents of
-/// activations and weights.
+/// Passes through the network, of the cost of a forward pass each, that a gradient consists of: the
+/// outputs, and the cotangents of activations and weights.
 const PASSES_OF_A_GRADIENT: usize = 3;
-/// Those of a product on the cached linear program: two each of tangents, cotangents and cotangents of weights.
+/// Those of a product on the cached linear program: two each of tangents, cotangents and cotangents
+/// of weights.
 const PASSES_OF_A_PRODUCT: usize = 6;
 
 impl Work {
@@ -92,7 +95,8 @@ impl Work {
         }
     }
 
-    /// What PyTorch takes for it, in seconds. Spectra: as the paper's code computes them. Products: the faster of the two ways.
+    /// What PyTorch takes for it, in seconds. Spectra: as the paper's code computes them. Products:
+    /// the faster of the two ways.
     #[must_use]
     pub fn peer_seconds(self, peer: &Peer) -> Option<f64> {
         match self {
