@@ -31,9 +31,18 @@ impl Roots {
         Self {
             system: PathBuf::from("/usr/share/datasets"),
             home: env::home_dir(),
-            beside: environment.resolve(Path::new("data")),
+            beside: beside(environment),
         }
     }
+}
+
+/// `data` beside the experiment, or in one of the two folders above, so that the folders of a study
+/// share it.
+fn beside(environment: &Environment) -> PathBuf {
+    let data = Path::new("data");
+    let nearest = environment.resolve(data);
+    let mut above = environment.base.ancestors().skip(1).take(2).map(|folder| folder.join(data));
+    if nearest.exists() { nearest } else { above.find(|folder| folder.exists()).unwrap_or(nearest) }
 }
 
 /// A folder, or an archive, that may hold a release.
@@ -143,4 +152,24 @@ pub(crate) fn each_once(places: Vec<Location>) -> Vec<Location> {
         }
     }
     each
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn studies_share_the_data_above_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = folder.path().join("experiments/study");
+        fs::create_dir_all(&study).unwrap();
+        let environment = Environment { base: study.clone(), ..Environment::default() };
+        assert_eq!(Roots::new(&environment).beside, study.join("data"));
+        for place in [folder.path(), &folder.path().join("experiments"), &study] {
+            fs::create_dir(place.join("data")).unwrap();
+            assert_eq!(Roots::new(&environment).beside, place.join("data"));
+        }
+    }
 }
