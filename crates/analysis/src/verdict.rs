@@ -1,5 +1,7 @@
 //! Whether what was expected was measured.
 
+use std::collections::BTreeSet;
+
 use eigenscape_core::results::{ClaimRecord, Run, Verdict};
 
 use crate::{
@@ -71,7 +73,16 @@ fn finding(expectation: &Expectation, runs: &[Classified]) -> Finding {
                     Compared::Mean(variant, sample(&of_variant(runs, Some(variant)), subject)?)
                 }
             };
-            against(subject, &sample(&ours, subject)?, &reference, *direction, *strict)
+            // Runs of different settings are no sample of one quantity.
+            let variants: BTreeSet<&str> = ours.iter().map(|(run, _)| run.variant.as_str()).collect();
+            let of = |variant: &&str| {
+                let mean = sample(&of_variant(&ours, Some(variant)), subject)?;
+                against(subject, &mean, &reference, *direction, *strict)
+            };
+            let compared = variants.iter().filter(|variant| !reference.is_of(variant));
+            let compared: Vec<&str> = compared.copied().collect();
+            let findings = compared.iter().map(of).collect::<Result<_, _>>()?;
+            all(&compared, findings, "variants")
         }
     }
 }
@@ -106,7 +117,13 @@ fn goes_or_stays(direction: Direction, interval: [f64; 2]) -> Verdict {
 
 /// What must be so in every run.
 fn every(runs: &[Classified], of: impl Fn(Classified) -> Finding) -> Finding {
-    let findings: Vec<(String, Verdict)> = runs.iter().map(|run| of(*run)).collect::<Result<_, _>>()?;
+    let findings = runs.iter().map(|run| of(*run)).collect::<Result<_, _>>()?;
+    let names: Vec<&str> = runs.iter().map(|(run, _)| run.name.as_str()).collect();
+    all(&names, findings, "runs")
+}
+
+/// What must be so in everything of these names, which are so many `what`.
+fn all(names: &[&str], findings: Vec<(String, Verdict)>, what: &str) -> Finding {
     match findings.as_slice() {
         [] => Err("there are no such runs".to_owned()),
         [only] => Ok(only.clone()),
@@ -117,11 +134,10 @@ fn every(runs: &[Classified], of: impl Fn(Classified) -> Finding) -> Finding {
                 0 if holds < several.len() => Verdict::Undecided,
                 _ => certain(fails == 0),
             };
-            let name =
-                |run: &Run| if run.name.is_empty() { String::new() } else { format!("{}: ", run.name) };
+            let name = |name: &str| if name.is_empty() { String::new() } else { format!("{name}: ") };
             let each: Vec<String> =
-                runs.iter().zip(several).map(|((run, _), (words, _))| name(run) + words).collect();
-            Ok((format!("in {holds} of {} runs ({})", several.len(), each.join("; ")), verdict))
+                names.iter().zip(several).map(|(one, (words, _))| name(one) + words).collect();
+            Ok((format!("in {holds} of {} {what} ({})", several.len(), each.join("; ")), verdict))
         }
     }
 }
@@ -205,6 +221,12 @@ fn sample(runs: &[Classified], subject: &Subject) -> Result<Mean, String> {
 enum Compared<'a> {
     Number(f64),
     Mean(&'a str, Mean),
+}
+
+impl Compared<'_> {
+    fn is_of(&self, variant: &str) -> bool {
+        matches!(self, Self::Mean(other, _) if *other == variant)
+    }
 }
 
 fn against(

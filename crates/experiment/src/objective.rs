@@ -56,7 +56,8 @@ pub fn objective(plan: &RunPlan, mut train: Examples, mut test: Option<Examples>
         }
     }
     check_weights(plan, &labels, &train)?;
-    let warnings = gaps(&labels, &train, test.as_ref())?;
+    let mut warnings = gaps(&labels, &train, test.as_ref())?;
+    warnings.extend(one_hot(&labels, &train.targets));
     Ok(Objective { programs: compiled.programs, labels, train, test, warnings })
 }
 
@@ -343,6 +344,16 @@ const VOID: usize = 255;
 /// What to write where it occurs.
 const VOID_HELP: &str =
     "if the label 255 stands for none, set loss = { name = \"cross-entropy\", ignore_index = 255 }";
+
+/// That a loss of numbers is one of classes here.
+fn one_hot(labels: &Labels, targets: &Targets) -> Option<String> {
+    let of_numbers = labels.loss.needs() == Needs::Rows && !labels.loss.compares_classes();
+    let classes = matches!(targets, Targets::Classes { .. }) && labels.coding == Coding::Class;
+    (of_numbers && classes).then(|| {
+        let name = labels.loss.name();
+        format!("{name} takes integer targets as classes, rows of zeros with a one (one-hot): save numbers as floats")
+    })
+}
 
 /// The classes that no training label has, in words, and those of them that a test label has.
 fn gaps(labels: &Labels, train: &Examples, test: Option<&Examples>) -> Result<Vec<String>> {

@@ -40,9 +40,8 @@ impl Roots {
 /// share it.
 fn beside(environment: &Environment) -> PathBuf {
     let data = Path::new("data");
-    let nearest = environment.resolve(data);
-    let mut above = environment.base.ancestors().skip(1).take(2).map(|folder| folder.join(data));
-    if nearest.exists() { nearest } else { above.find(|folder| folder.exists()).unwrap_or(nearest) }
+    let mut folders = environment.base.ancestors().take(3).map(|folder| folder.join(data));
+    folders.find(|folder| folder.exists()).unwrap_or_else(|| environment.resolve(data))
 }
 
 /// A folder, or an archive, that may hold a release.
@@ -166,7 +165,7 @@ mod tests {
         let study = folder.path().join("experiments/study");
         fs::create_dir_all(&study).unwrap();
         let environment = Environment { base: study.clone(), ..Environment::default() };
-        assert_eq!(Roots::new(&environment).beside, study.join("data"));
+        assert_eq!(Roots::new(&environment).beside, environment.resolve(Path::new("data")));
         for place in [folder.path(), &folder.path().join("experiments"), &study] {
             fs::create_dir(place.join("data")).unwrap();
             assert_eq!(Roots::new(&environment).beside, place.join("data"));

@@ -258,6 +258,28 @@ fn an_accuracy_is_compared_by_its_interval() {
     assert_eq!(against(false, &equal, &equal), Verdict::Holds);
 }
 
+/// Runs of different settings are no sample of one quantity: what fails in a variant does not hold.
+#[test]
+fn a_mean_is_compared_in_every_variant() {
+    let runs: Vec<Run> =
+        [("good", [0.9, 0.91, 0.92]), ("bad", [0.2, 0.21, 0.22]), ("fine", [0.8, 0.81, 0.82])]
+            .iter()
+            .flat_map(|(variant, values)| values.iter().map(|accuracy| run(variant, *accuracy, 1.0)))
+            .collect();
+    let above = |reference, runs: &[Run]| {
+        let relation = Relation::Against { direction: Direction::Up, strict: true, reference };
+        verdict(Quantity::TestAccuracy, relation, None, runs)
+    };
+    let found = above(Reference::Number(0.5), &runs);
+    assert_eq!(found.verdict, Verdict::DoesNotHold, "{}", found.measured);
+    assert!(found.measured.starts_with("in 2 of 3 variants (bad: "), "{}", found.measured);
+    assert_eq!(above(Reference::Number(0.1), &runs).verdict, Verdict::Holds);
+    // A variant is not compared with itself.
+    assert_eq!(above(Reference::Variant("bad".into()), &runs).verdict, Verdict::Holds);
+    assert_eq!(above(Reference::Variant("good".into()), &runs).verdict, Verdict::DoesNotHold);
+    assert_eq!(above(Reference::Variant("good".into()), &runs[..3]).verdict, Verdict::NotMeasured);
+}
+
 /// Of contrary claims at most one holds, however wide the interval is.
 #[test]
 fn an_accuracy_is_compared_with_a_number_by_its_interval_between_0_and_1() {

@@ -129,7 +129,12 @@ impl Measuring {
         let (plan, estimator) = (probe.plan, &*probe.plan.estimator);
         if estimator.needs_factor() {
             for operator in &operators {
-                operator.factor().map_err(|error| plan.estimator_name.caused(error))?;
+                // A trace may be known where the factor is not.
+                let factor = match estimator.number() {
+                    Some(_) => operator.trace_factor(),
+                    None => operator.factor(),
+                };
+                factor.map_err(|error| plan.estimator_name.caused(error))?;
             }
         }
         estimator.check(&all).map_err(|error| self.told(probe, error, &Account::default()))?;

@@ -193,7 +193,15 @@ impl Checker<'_> {
                 let help = "add `than`: a variant of the sweep, or a number";
                 return Err(self.error(&format!("{path}.is"), "it is not said what to compare with", help));
             }
-            Some(Than::Number(number)) => Reference::Number(*number),
+            Some(Than::Number(number)) => {
+                let is_share = matches!(raw.quantity, Quantity::TrainAccuracy | Quantity::TestAccuracy);
+                if is_share && !(0.0..=1.0).contains(number) {
+                    let help = "write 90 % as 0.9";
+                    let problem = format!("an accuracy is a share from 0 to 1, and `than` is {number}");
+                    return Err(self.error(&format!("{path}.than"), problem, help));
+                }
+                Reference::Number(*number)
+            }
             Some(Than::Variant(variant)) => {
                 self.variant(&format!("{path}.than"), variant, runs)?;
                 Reference::Variant(variant.clone())
