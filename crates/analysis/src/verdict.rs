@@ -81,8 +81,8 @@ fn finding(expectation: &Expectation, runs: &[Classified]) -> Finding {
             };
             let compared = variants.iter().filter(|variant| !reference.is_of(variant));
             let compared: Vec<&str> = compared.copied().collect();
-            let findings = compared.iter().map(of).collect::<Result<_, _>>()?;
-            all(&compared, findings, "variants")
+            let findings: Vec<(String, Verdict)> = compared.iter().map(of).collect::<Result<_, _>>()?;
+            all(&compared, &findings, "variants")
         }
     }
 }
@@ -117,14 +117,14 @@ fn goes_or_stays(direction: Direction, interval: [f64; 2]) -> Verdict {
 
 /// What must be so in every run.
 fn every(runs: &[Classified], of: impl Fn(Classified) -> Finding) -> Finding {
-    let findings = runs.iter().map(|run| of(*run)).collect::<Result<_, _>>()?;
+    let findings: Vec<(String, Verdict)> = runs.iter().map(|run| of(*run)).collect::<Result<_, _>>()?;
     let names: Vec<&str> = runs.iter().map(|(run, _)| run.name.as_str()).collect();
-    all(&names, findings, "runs")
+    all(&names, &findings, "runs")
 }
 
 /// What must be so in everything of these names, which are so many `what`.
-fn all(names: &[&str], findings: Vec<(String, Verdict)>, what: &str) -> Finding {
-    match findings.as_slice() {
+fn all(names: &[&str], findings: &[(String, Verdict)], what: &str) -> Finding {
+    match findings {
         [] => Err("there are no such runs".to_owned()),
         [only] => Ok(only.clone()),
         several => {
