@@ -14,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PURGE_DELAY: c_int = 15;
 /// Longer than the steps of a training or of Lanczos are apart, and shorter than what follows on
 /// these.
-const MILLISECONDS: i64 = 100;
+const MILLISECONDS: i64 = 200;
 
 /// Sets when freed memory goes back to the system, unless MIMALLOC_PURGE_DELAY says it.
 pub fn set_up() {

@@ -268,7 +268,14 @@ fn network(plan: &RunPlan, labels: &Labels, examples: &Examples) -> Result<(Netw
             let help =
                 "mend the settings in [model], choose another architecture, or prepare the data differently";
             let problem = format!("`{}` cannot be built for inputs of shape {shape:?}: {why}", name.value);
-            (problem, help.to_owned())
+            let of_classes = match &examples.targets {
+                Targets::Values(values) if are_whole(values)? => {
+                    "the targets are whole numbers: if they are classes, save them as integers, as in y.long(); \
+                     otherwise "
+                }
+                _ => "",
+            };
+            (problem, of_classes.to_owned() + help)
         }
     };
     // The network may be right, and the labels may leave out numbers of which it needs no outputs.
