@@ -7,7 +7,7 @@ mod common;
 
 use std::{collections::HashMap, fs, path::Path};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use common::{words, xtask};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -523,51 +523,6 @@ fn a_network_written_in_the_file_drops_as_the_seed_says() {
     assert_eq!(run("f", &["model.batch_norm=train"]), with);
 }
 
-/// Zeros in the shape of a data set's images, with labels of every class, instead of the data set.
-fn stand_in(folder: &Path, data: &str) -> String {
-    let (channels, classes) = match data {
-        "cifar-100" => (3, 100),
-        "cifar-10" | "svhn" => (3, 10),
-        _ => (1, 10),
-    };
-    let path = folder.join(format!("{channels}-{classes}.safetensors"));
-    if !path.exists() {
-        let count = 10 * classes;
-        let x = Tensor::zeros((count, channels, 32, 32), DType::F32, &Device::Cpu).unwrap();
-        let y = Tensor::from_iter((0..count).map(|i| (i % classes) as i64), &Device::Cpu).unwrap();
-        let test = [("x_test", x.clone()), ("y_test", y.clone())];
-        let tensors: HashMap<_, _> = [("x", x), ("y", y)].into_iter().chain(test).collect();
-        candle_core::safetensors::save(&tensors, &path).unwrap();
-    }
-    format!("data = {{ name = \"tensors\", path = \"{}\" }}", path.display())
-}
-
-#[test]
-fn every_experiment_of_the_folder_is_usable() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
-    let data = tempfile::tempdir().unwrap();
-    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
-    assert!(files.iter().any(|path| path.ends_with("sequential.toml")));
-    let mut checked = 0;
-    for file in &files {
-        let text = fs::read_to_string(file).unwrap();
-        // No data set need be on this machine; one that is named in the file itself is stood in
-        // for.
-        let name = text.split_once("[data]\nname = \"").and_then(|(_, rest)| rest.split('"').next());
-        let set = stand_in(data.path(), name.unwrap_or("fashion-mnist")).replace("data = ", "data=");
-        let output = xtask(&folder, &["check", &file.to_string_lossy(), "--profile", "full", "--set", &set]);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        // Passes away with the branch that brings them.
-        if stderr.contains("regularizers are not available yet") {
-            continue;
-        }
-        assert!(output.status.success(), "{}: {stderr}", file.display());
-        checked += 1;
-    }
-    assert!(checked > files.len() / 2, "{checked} of {} experiments were checked", files.len());
-}
-
 /// A sweep of which the second run takes long, killed when the first is finished.
 #[cfg(unix)]
 #[test]
@@ -700,121 +655,4 @@ is = "falls"
     assert!(stderr.contains("good: finished earlier"), "{stderr}");
     assert!(output.status.code() == Some(1) && stderr.contains("last finite loss"), "{stderr}");
     assert!(stdout.contains("missing is left out") && stdout.contains("claims.html"), "{stdout}");
-}
-
-const STUDY: &str = r#"
-extends = "base/small.toml"
-name = "study"
-[[case]]
-name = "slow"
-train.optimizer.lr = 1e-3
-[[case]]
-name = "fast"
-extends = "base/fast.toml"
-profile.small = { "train.epochs" = 1 }
-[[case]]
-name = "elsewhere"
-data.path = "nowhere.safetensors"
-"#;
-
-/// A folder with a study of three cases.
-fn study() -> TempDir {
-    let folder = folder();
-    let experiments = folder.path().join("experiments/layers");
-    fs::create_dir_all(experiments.join("base")).unwrap();
-    fs::copy(folder.path().join("xy.safetensors"), experiments.join("xy.safetensors")).unwrap();
-    let base = EXPERIMENT.replace("at = [0, 2]", "at = \"end\"");
-    fs::write(experiments.join("base/small.toml"), base).unwrap();
-    fs::write(experiments.join("base/fast.toml"), "seed = 3\ntrain.optimizer.lr = 0.5\n").unwrap();
-    fs::write(experiments.join("study.toml"), STUDY).unwrap();
-    folder
-}
-
-#[test]
-fn one_case_of_a_file_is_an_experiment_of_its_own() {
-    let folder = study();
-    let output = xtask(folder.path(), &["reproduce", "study", "--only", "fast"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let resolved = fs::read_to_string(folder.path().join("runs/study-fast/experiment.toml")).unwrap();
-    let resolved: toml::Table = resolved.parse().unwrap();
-    assert_eq!(resolved["name"].as_str(), Some("study-fast"));
-    assert_eq!(resolved["train"]["epochs"].as_integer(), Some(1));
-    // What a case inherits wins over what the file says.
-    assert_eq!(resolved["seed"].as_integer(), Some(3));
-    assert_eq!(resolved["train"]["optimizer"]["lr"].as_float(), Some(0.5));
-    assert!(!folder.path().join("runs/study-slow").exists() && !resolved.contains_key("case"));
-}
-
-#[test]
-fn all_cases_of_a_file_are_run_but_those_that_cannot_be() {
-    let folder = study();
-    let output = xtask(folder.path(), &["reproduce", "study", "--set", "train.epochs=1"]);
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{stderr}");
-    for name in ["study-slow", "study-fast"] {
-        assert!(folder.path().join("runs").join(name).join("report.html").exists(), "{stderr}");
-    }
-    assert!(stdout.contains("study-elsewhere is left out") && stdout.contains("claims.html"), "{stdout}");
-    let output = xtask(folder.path(), &["check", "study"]);
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(stdout.contains("study-slow") && stdout.contains("study-fast"), "{stdout}");
-    let wrong = "1 of 3 experiments cannot run: study --only elsewhere";
-    assert!(output.status.code() == Some(2) && stderr.contains(wrong), "{stderr}");
-}
-
-#[test]
-fn what_is_no_case_is_told_from_those_that_are() {
-    let folder = study();
-    let wrong = |arguments: &[&str], parts: &[&str]| {
-        let output = xtask(folder.path(), arguments);
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{stderr}");
-        parts.iter().for_each(|part| assert!(stderr.contains(part), "no {part:?} in {stderr}"));
-    };
-    wrong(&["reproduce", "study-fast"], &["no experiment `study-fast`", "study --only fast"]);
-    wrong(&["reproduce", "study", "--only", "fats"], &["no such case", "did you mean `fast`"]);
-    wrong(&["check", "small.toml", "--only", "fast"], &["small.toml has no [[case]]", "leave --only out"]);
-    wrong(&["list", "groups", "study"], &["has 3 experiments", "--only: slow, fast, elsewhere"]);
-    wrong(&["check", "experiments/study.toml"], &["experiments/layers/study.toml"]);
-    for (cases, problem) in [
-        ("case = 7", "`case` must be a list of tables"),
-        ("case = []", "`case` lists 0 cases"),
-        ("[[case]]\nseed = 1", "a case has no name"),
-        ("[[case]]\nname = 'a'\n[[case]]\nname = 'a'", "two cases are named \"a\""),
-        ("[[case]]\nname = 'a'\nextends = 'nowhere.toml'", "there is no file"),
-        ("[[case]]\nname = 'a'\n[[case.case]]\nname = 'b'", "`case` has no effect here"),
-        ("profile.small.case = []", "`case` has no effect here"),
-    ] {
-        let text = format!("extends = 'base/small.toml'\nname = 'wrong'\n{cases}\n");
-        fs::write(folder.path().join("experiments/layers/wrong.toml"), text).unwrap();
-        wrong(&["check", "wrong"], &[problem]);
-    }
-}
-
-/// Each tensor of a network of ReLUs is proved by itself, the whole network is not: the trace of its
-/// Hessian is known all the same.
-#[test]
-fn the_trace_of_a_whole_network_of_relus_is_exact() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = r#"
-name = "traces"
-[data]
-name = "iris"
-[model]
-name = "mlp"
-widths = [5]
-[[probe]]
-samples = 20
-groups = ["full", "parameters"]
-estimator = "trace"
-"#;
-    fs::write(folder.path().join("traces.toml"), file).unwrap();
-    let output = xtask(folder.path(), &["reproduce", "traces.toml"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = fs::read_to_string(folder.path().join("runs/traces/results.json")).unwrap();
-    let results: Value = serde_json::from_str(&text).unwrap();
-    let probes = results["runs"][0]["probes"].as_array().unwrap();
-    let traces: Vec<f64> = probes.iter().map(|probe| probe["trace"].as_f64().unwrap()).collect();
-    let sum: f64 = traces[1..].iter().sum();
-    assert!(traces.len() == 5 && (traces[0] - sum).abs() < 1e-5 * sum, "{traces:?}");
 }

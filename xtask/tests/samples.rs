@@ -199,3 +199,31 @@ fn an_encoding_is_called_by_its_name() {
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("not text in UTF-8: the byte at 10"), "{stderr}");
 }
+
+/// Each tensor of a network of ReLUs is proved by itself, the whole network is not: the trace of
+/// its Hessian is known all the same.
+#[test]
+fn the_trace_of_a_whole_network_of_relus_is_exact() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = r#"
+name = "traces"
+[data]
+name = "iris"
+[model]
+name = "mlp"
+widths = [5]
+[[probe]]
+samples = 20
+groups = ["full", "parameters"]
+estimator = "trace"
+"#;
+    fs::write(folder.path().join("traces.toml"), file).unwrap();
+    let output = xtask(folder.path(), &["reproduce", "traces.toml"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(folder.path().join("runs/traces/results.json")).unwrap();
+    let results: Value = serde_json::from_str(&text).unwrap();
+    let probes = results["runs"][0]["probes"].as_array().unwrap();
+    let traces: Vec<f64> = probes.iter().map(|probe| probe["trace"].as_f64().unwrap()).collect();
+    let sum: f64 = traces[1..].iter().sum();
+    assert!(traces.len() == 5 && (traces[0] - sum).abs() < 1e-5 * sum, "{traces:?}");
+}

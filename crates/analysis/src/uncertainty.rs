@@ -1,6 +1,9 @@
 //! Numbers with what is known of their error.
 
-use eigenscape_core::results::{DistanceRecord, ProbeRecord};
+use eigenscape_core::{
+    number::jackknife,
+    results::{DistanceRecord, ProbeRecord},
+};
 
 use crate::statistics::quantile;
 
@@ -77,14 +80,9 @@ impl Number {
     /// ```
     #[must_use]
     pub fn jackknife(value: f64, left_out: &[f64]) -> Self {
-        let k = left_out.len() as f64;
-        let mean = left_out.iter().sum::<f64>() / k;
-        let squares: f64 = left_out.iter().map(|without| (without - mean).powi(2)).sum();
-        let error = match left_out.len() {
-            0 | 1 => Uncertainty::Unknown,
-            _ => Uncertainty::Sampled { error: ((k - 1.0) / k * squares).sqrt(), freedom: k - 1.0 },
-        };
-        Self::new(value, error)
+        let freedom = left_out.len() as f64 - 1.0;
+        let sampled = |error| Uncertainty::Sampled { error, freedom };
+        Self::new(value, jackknife(left_out).map_or(Uncertainty::Unknown, sampled))
     }
 
     /// Its standard error: 0 when exact, `None` when unknown.

@@ -63,6 +63,23 @@ pub fn mean(samples: &[f64]) -> (f64, Option<f64>) {
     (mean, (samples.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt()))
 }
 
+/// The standard error of the jackknife: √((k − 1)/k Σ (xᵢ − x̄)²) of what a number is without each of k
+/// independent samples in turn (Efron & Stein 1981); unknown for fewer than two.
+///
+/// ```
+/// use eigenscape_core::number::jackknife;
+/// // The mean of 1, 2 and 6 without each of them has the standard error √(7/3) of the mean.
+/// assert!((jackknife(&[4.0, 3.5, 1.5]).unwrap() - (7.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+/// assert_eq!(jackknife(&[3.0]), None);
+/// ```
+#[must_use]
+pub fn jackknife(left_out: &[f64]) -> Option<f64> {
+    let k = left_out.len() as f64;
+    let mean = left_out.iter().sum::<f64>() / k;
+    let squares: f64 = left_out.iter().map(|without| (without - mean).powi(2)).sum();
+    (left_out.len() > 1).then(|| ((k - 1.0) / k * squares).sqrt())
+}
+
 fn check_finite(value: f64) -> Result<()> {
     if value.is_finite() {
         return Ok(());

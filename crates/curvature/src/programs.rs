@@ -21,9 +21,9 @@ use crate::{
     streamed::Derivative,
 };
 
-/// So many steps are kept, some 300 bytes each. What is asked for when there is no more room is
-/// made each time.
-const MOST_STEPS: usize = 200_000;
+/// So many steps are kept, of about a kilobyte each with its plans. What is asked for when there is
+/// no more room is made each time.
+const MOST_STEPS: usize = 50_000;
 
 /// A network with a loss, and the programs that were made of them. A program is made when it is
 /// first asked for, and then kept: of all weights at which one measures, only the first pay for it.

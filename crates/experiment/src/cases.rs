@@ -70,7 +70,11 @@ pub fn read(file: &Path, choices: &Choices) -> Result<Vec<Experiment>> {
             }),
         };
     };
-    let cases = named(&list)?;
+    let cases = named(&list, &WORDS)?;
+    if cases.is_empty() || cases.len() > ENTRIES {
+        let help = format!("write from 1 to {ENTRIES} tables [[case]]");
+        return Err(list.key.error(format!("`case` lists {} cases", cases.len()), Some(help)).into());
+    }
     for name in &choices.only {
         chosen(name, &cases, file)?;
     }
@@ -84,19 +88,35 @@ pub fn read(file: &Path, choices: &Choices) -> Result<Vec<Experiment>> {
     Ok(cases.iter().filter(is_chosen).map(experiment).collect())
 }
 
-/// The cases by their names.
-fn named(list: &Node) -> Result<Vec<(&str, &Node)>, ConfigError> {
+/// The words of messages about a list of cases.
+pub(crate) struct Words {
+    /// The key of the list.
+    pub key: &'static str,
+    /// What one of them is.
+    pub case: &'static str,
+    /// A name that one might have.
+    pub example: &'static str,
+}
+
+const WORDS: Words = Words { key: KEY, case: "a case", example: "lenet-mnist" };
+
+/// The tables of a list by their names, of which each has one of its own.
+///
+/// # Errors
+/// When it is no list of tables, one has no name, or two have the same.
+pub(crate) fn named<'n>(list: &'n Node, words: &Words) -> Result<Vec<(&'n str, &'n Node)>, ConfigError> {
+    let Words { key, case, example } = words;
     let Tree::Array(elements) = &list.value else {
-        let help = "write every case as a table [[case]] with a name and the keys it sets".to_owned();
-        return Err(list.key.error("`case` must be a list of tables", Some(help)));
+        let help = format!("write every case as a table [[{key}]] with a name and the keys it sets");
+        return Err(list.key.error(format!("`{key}` must be a list of tables"), Some(help)));
     };
-    if elements.is_empty() || elements.len() > ENTRIES {
-        let help = format!("write from 1 to {ENTRIES} tables [[case]]");
-        return Err(list.key.error(format!("`case` lists {} cases", elements.len()), Some(help)));
-    }
     let mut seen = HashSet::new();
-    let named = |element| {
-        let (name, site) = name(element)?;
+    let named = |element: &'n Node| {
+        let name = element.get("name").and_then(|node| Some((word(node)?, &node.site)));
+        let Some((name, site)) = name.filter(|(name, _)| !name.is_empty()) else {
+            let help = format!("give it one as in name = \"{example}\"");
+            return Err(element.site.error(format!("{case} has no name"), Some(help)));
+        };
         if !seen.insert(name) {
             let help = "give each case a name of its own".to_owned();
             return Err(site.error(format!("two cases are named \"{name}\""), Some(help)));
@@ -104,14 +124,6 @@ fn named(list: &Node) -> Result<Vec<(&str, &Node)>, ConfigError> {
         Ok((name, element))
     };
     elements.iter().map(named).collect()
-}
-
-fn name(case: &Node) -> Result<(&str, &crate::diagnostic::Site), ConfigError> {
-    let named = case.get("name").and_then(|node| Some((word(node)?, &node.site)));
-    named.filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-        let help = "give it one as in name = \"lenet-mnist\"".to_owned();
-        case.site.error("a case has no name", Some(help))
-    })
 }
 
 fn word(node: &Node) -> Option<&str> {

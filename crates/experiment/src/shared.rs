@@ -12,9 +12,9 @@ use crate::{diagnostic::Result, labels::Coding};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     /// The architecture's name and keys.
-    pub model: (String, toml::Table),
+    model: (String, toml::Table),
     /// The loss' name and keys.
-    pub loss: (String, toml::Table),
+    loss: (String, toml::Table),
     /// The shape of an example.
     inputs: Vec<usize>,
     /// The type of targets, their shape for an example, and how many classes there are.

@@ -13,6 +13,7 @@ mod bounds;
 use std::collections::HashSet;
 
 use crate::{
+    cases::{self, Words},
     choices::Choices,
     diagnostic::{ConfigError, Site},
     document::{Node, Tree},
@@ -100,34 +101,21 @@ pub fn expand(document: &Node, choices: &Choices) -> Result<Expanded, ConfigErro
     Ok(Expanded { document: base, runs, changes })
 }
 
+const WORDS: Words = Words { key: "sweep.case", case: "a case of the sweep", example: "with-l2" };
+
 /// The names and overrides of the cases.
 fn cases(sweep: &Node) -> Result<Vec<(String, Node)>, ConfigError> {
     let Some(list) = sweep.get(CASE) else { return Ok(Vec::new()) };
-    let Tree::Array(elements) = &list.value else {
-        let help = "write every case as a table [[sweep.case]] with a name and the keys it sets".to_owned();
-        return Err(list.key.error("`sweep.case` must be a list of tables", Some(help)));
-    };
-    let mut cases: Vec<(String, Node)> = Vec::new();
-    for element in elements {
+    let mut cases = Vec::new();
+    for (name, element) in cases::named(list, &WORDS)? {
         let mut case = element.clone();
-        let name = case.remove("name").and_then(|node| match (node.value, node.site) {
-            (Tree::Scalar(toml::Value::String(name)), site) => Some((name, site)),
-            _ => None,
-        });
-        let Some((name, site)) = name.filter(|(name, _)| !name.is_empty()) else {
-            let help = "give it one as in name = \"with-l2\"".to_owned();
-            return Err(element.site.error("a case of the sweep has no name", Some(help)));
-        };
-        if cases.iter().any(|(other, _)| *other == name) {
-            let help = "give each case a name of its own".to_owned();
-            return Err(site.error(format!("two cases are named \"{name}\""), Some(help)));
-        }
+        case.remove("name");
         if let Tree::Table(entries) = &case.value
             && let Some((key, node)) = entries.iter().find(|(key, _)| SHARED.contains(&first_step(key)))
         {
             return Err(cannot_be_swept(key, node));
         }
-        cases.push((name, case));
+        cases.push((name.to_owned(), case));
     }
     Ok(cases)
 }

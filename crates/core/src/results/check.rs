@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DistanceRecord, MeansRecord, PARTS, ProbeRecord, Results, Run, TrainingRecord};
+use crate::number::jackknife;
 
 /// Of what a spectrum is: epoch, sample, curvature and group.
 type Matrix<'a> = (usize, Option<usize>, &'a str, &'a str);
@@ -282,17 +283,14 @@ impl DistanceRecord {
             format!("{count} for spectra of other numbers of random vectors")
         })?;
         let Some(error) = self.stderr else { return Ok(()) };
-        if count < 2 {
+        let Some(expected) = jackknife(&self.left_out) else {
             let certain = |probe: &&ProbeRecord| probe.exact || probe.trace_stderr == Some(0.0);
             let certain = spectra.iter().any(certain);
             return demand(error == 0.0 && certain, "stderr", || {
                 format!("{error} is not known without `left_out`")
             });
-        }
-        let k = count as f64;
-        let mean = self.left_out.iter().sum::<f64>() / k;
-        let squares: f64 = self.left_out.iter().map(|without| (without - mean).powi(2)).sum();
-        let expected = ((k - 1.0) / k * squares).sqrt();
+        };
+        let mean = self.left_out.iter().sum::<f64>() / count as f64;
         let rounding = ROUNDING * (expected + mean.abs());
         demand((error - expected).abs() <= rounding, "stderr", || {
             format!("{error} is not {expected}, what follows from `left_out`")

@@ -49,20 +49,20 @@ impl PullBack {
         };
         let pulled = pull_back(&mut graph, outputs, cotangent, &values)?;
         let depends = graph.dependents(&[cotangent]);
-        let plan = |graph: &mut Graph, value| match group {
+        let of_variable = |graph: &mut Graph, value| match group {
             Variables::Parameters(_) => RowValues::cheapest(graph, value, &depends, columns),
             Variables::Activation(_) => Ok(RowValues::Activation(value)),
         };
-        let plans: Vec<RowValues> = pulled
+        let values_of_rows: Vec<RowValues> = pulled
             .into_iter()
-            .map(|value| plan(&mut graph, value))
+            .map(|value| of_variable(&mut graph, value))
             .collect::<eigenscape_program::Result<_>>()?;
-        let wanted: Vec<Value> = plans.iter().flat_map(|plan| plan.values()).collect();
+        let wanted: Vec<Value> = values_of_rows.iter().flat_map(|rows| rows.values()).collect();
         let weights = parameters.iter().chain(&buffers);
         let fixed = weights.clone().count();
         let inputs: Vec<Value> = weights.chain([&x]).chain(&masks).copied().collect();
         let (prefix, linear) = split(&graph, &inputs, &[cotangent], &wanted)?;
-        let forms = plans.iter().map(|plan| form(&graph, plan)).collect();
+        let forms = values_of_rows.iter().map(|rows| form(&graph, rows)).collect();
         let (prefix, linear) = (prefix.into(), linear.into());
         Ok(Self { prefix, linear, forms, columns, fixed, outputs: shape })
     }
@@ -145,9 +145,9 @@ impl PullBack {
     }
 }
 
-fn form(graph: &Graph, plan: &RowValues) -> Form {
+fn form(graph: &Graph, rows: &RowValues) -> Form {
     let len = |value: Value| graph.shape(value).iter().product();
-    match *plan {
+    match *rows {
         RowValues::Explicit(value) => Form::Explicit { len: len(value) },
         RowValues::Activation(value) => Form::Activation { len: len(value) },
         RowValues::Outer { left, right } => {

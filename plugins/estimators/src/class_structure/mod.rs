@@ -14,7 +14,7 @@ use serde::Deserialize;
 use self::projections::Projections;
 use crate::{
     eigen::symmetric_eigenvalues,
-    gram::{self, Job, Rounding, Schedule, Side, Target, planned, sum},
+    gram::{self, Job, Rounding, Schedule, Side, Target, scheduled, sum},
 };
 
 /// How class means are taken.
@@ -96,8 +96,8 @@ impl ClassStructure {
         Self { parameters }
     }
 
-    fn planned<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Schedule)>> {
-        planned(operators, Side::Rows, self.parameters.max_rows, Projections::bytes)
+    fn scheduled<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Schedule)>> {
+        scheduled(operators, Side::Rows, self.parameters.max_rows, Projections::bytes)
     }
 }
 
@@ -112,10 +112,10 @@ impl ProbeEstimator for ClassStructure {
         _context: &Context,
     ) -> Result<Vec<Findings>> {
         let mut all_findings: Vec<Option<Findings>> = vec![None; operators.len()];
-        for (job, plan) in self.planned(operators)? {
-            let rounding = Rounding::measured(&job, &plan)?;
+        for (job, schedule) in self.scheduled(operators)? {
+            let rounding = Rounding::measured(&job, &schedule)?;
             let projections = Projections::new(&*job.source.predictions()?, self.parameters.means);
-            let all = sum::each(&job, &plan, |lower| taken_apart(lower, &projections))?;
+            let all = sum::each(&job, &schedule, |lower| taken_apart(lower, &projections))?;
             for (target, apart) in job.targets.iter().zip(all) {
                 let findings = findings(target, apart, &rounding)?;
                 target.operators.iter().for_each(|&index| all_findings[index] = Some(findings.clone()));
@@ -125,11 +125,11 @@ impl ProbeEstimator for ClassStructure {
     }
 
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
-        self.planned(operators).map(|_| ())
+        self.scheduled(operators).map(|_| ())
     }
 
     fn memory(&self, operators: &[&dyn CurvatureOperator], _allowed: usize) -> Result<Account> {
-        gram::memory(&self.planned(operators)?)
+        gram::memory(&self.scheduled(operators)?)
     }
 
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {

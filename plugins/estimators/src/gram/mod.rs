@@ -70,7 +70,7 @@ impl Default for GramParameters {
 /// Several operators of one landscape share the backward passes, and the product of columns that
 /// several have is computed once. All of it streams over the samples: matrices, rows and what is
 /// held for a moment fit into the landscape's memory, and how the samples are split changes results
-/// by rounding alone (the plan is in `plan.rs`).
+/// by rounding alone (the schedule is in `schedule.rs`).
 ///
 /// `products` of the spectrum is 0: there are backward passes behind the factor, but no
 /// operator-vector product is spent.
@@ -104,9 +104,9 @@ impl ProbeEstimator for Gram {
         _context: &Context,
     ) -> Result<Vec<Estimate>> {
         let mut spectra: Vec<Option<Spectrum>> = vec![None; operators.len()];
-        for (job, plan) in planned(operators, Side::Smaller, self.parameters.max_rows, nothing)? {
-            let rounding = Rounding::measured(&job, &plan)?;
-            let found = sum::each(&job, &plan, |matrix| Found::new(matrix, self.parameters.drop))?;
+        for (job, schedule) in scheduled(operators, Side::Smaller, self.parameters.max_rows, nothing)? {
+            let rounding = Rounding::measured(&job, &schedule)?;
+            let found = sum::each(&job, &schedule, |matrix| Found::new(matrix, self.parameters.drop))?;
             for (target, found) in job.targets.iter().zip(found) {
                 let spectrum = found.spectrum(target, &rounding)?;
                 target.operators.iter().for_each(|&index| spectra[index] = Some(spectrum.clone()));
@@ -116,11 +116,11 @@ impl ProbeEstimator for Gram {
     }
 
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
-        planned(operators, Side::Smaller, self.parameters.max_rows, nothing).map(|_| ())
+        scheduled(operators, Side::Smaller, self.parameters.max_rows, nothing).map(|_| ())
     }
 
     fn memory(&self, operators: &[&dyn CurvatureOperator], _allowed: usize) -> Result<Account> {
-        memory(&planned(operators, Side::Smaller, self.parameters.max_rows, nothing)?)
+        memory(&scheduled(operators, Side::Smaller, self.parameters.max_rows, nothing)?)
     }
 
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
@@ -146,7 +146,7 @@ impl ProbeEstimator for Gram {
 
 /// What is to be computed, and how. `beside` tells how many bytes are taken beside each matrix when
 /// it is done, for so many samples with so many rows each.
-pub(crate) fn planned<'a>(
+pub(crate) fn scheduled<'a>(
     operators: &[&'a dyn CurvatureOperator],
     side: Side,
     max_rows: usize,
@@ -156,15 +156,15 @@ pub(crate) fn planned<'a>(
         let bytes = beside(job.source.samples(), job.source.rank());
         job.targets.iter_mut().for_each(|target| target.beside = bytes);
         job.targets.iter().try_for_each(|target| check_rows(target, max_rows))?;
-        let plan = Schedule::new(&job)?;
-        Ok((job, plan))
+        let schedule = Schedule::new(&job)?;
+        Ok((job, schedule))
     });
     jobs.collect()
 }
 
 /// What the job that takes the most holds; they are done one after the other.
 pub(crate) fn memory(jobs: &[(Job, Schedule)]) -> Result<Account> {
-    let accounts = jobs.iter().map(|(job, plan)| plan.memory(job)).collect::<Result<Vec<_>>>()?;
+    let accounts = jobs.iter().map(|(job, schedule)| schedule.memory(job)).collect::<Result<Vec<_>>>()?;
     Ok(accounts.into_iter().max_by_key(Account::total).unwrap_or_default())
 }
 
@@ -386,9 +386,9 @@ mod tests {
                 assert_close(&found.eigenvalues, &expected.eigenvalues, tolerance);
             }
             let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|o| o as _).collect();
-            let plan =
-                &super::planned(&operators, super::Side::Smaller, usize::MAX, super::nothing).unwrap()[0].1;
-            splits.insert(plan.parts.iter().map(|part| part.blocks).collect::<Vec<_>>());
+            let schedule =
+                &super::scheduled(&operators, super::Side::Smaller, usize::MAX, super::nothing).unwrap()[0].1;
+            splits.insert(schedule.parts.iter().map(|part| part.blocks).collect::<Vec<_>>());
         }
         assert!(splits.contains(&vec![1]), "all at once");
         assert!(splits.iter().any(|parts| parts.len() > 1), "several parts: {splits:?}");

@@ -19,20 +19,20 @@ pub(crate) struct Rounding {
 }
 
 impl Rounding {
-    /// Measures it, some of the variables at a time as in the plan.
-    pub fn measured(job: &Job, plan: &Schedule) -> Result<Self> {
+    /// Measures it, some of the variables at a time as in the schedule.
+    pub fn measured(job: &Job, schedule: &Schedule) -> Result<Self> {
         let all = job.source.samples();
         let mut few = vec![all / 4, 3 * all / 4];
         few.dedup();
         let mut samples = vec![Vec::new(); few.len()];
-        for part in &plan.parts {
-            let columns = job.source.columns(&plan.variables[part.variables.clone()])?;
+        for part in &schedule.parts {
+            let columns = job.source.columns(&schedule.variables[part.variables.clone()])?;
             for (sample, deviations) in few.iter().zip(&mut samples) {
                 deviations.extend(columns.rounding(*sample)?.into_iter().flatten());
             }
         }
-        samples.retain(|deviations| deviations.len() == plan.variables.len());
-        Ok(Self { variables: plan.variables.clone(), samples, epsilon: epsilon(job.source.dtype())? })
+        samples.retain(|deviations| deviations.len() == schedule.variables.len());
+        Ok(Self { variables: schedule.variables.clone(), samples, epsilon: epsilon(job.source.dtype())? })
     }
 
     /// The eigenvalue up to which a target's eigenvalues, ascending, are not told from 0.

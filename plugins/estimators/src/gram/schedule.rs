@@ -34,7 +34,7 @@ pub(crate) struct Schedule {
 /// Some of the variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// Positions in the plan's variables.
+    /// Positions in the schedule's variables.
     pub variables: Range<usize>,
     /// In how many blocks the samples come.
     pub blocks: usize,
@@ -51,7 +51,7 @@ impl Part {
 }
 
 impl Schedule {
-    /// The plan with the fewest passes over the network.
+    /// The schedule with the fewest passes over the network.
     ///
     /// # Errors
     /// When the rows of one sample and the matrices that they go into do not fit into memory; names

@@ -19,15 +19,15 @@ use crate::operator::not_finite;
 /// What `make` makes of the lower half of each target's matrix (the upper half is not filled).
 pub(crate) fn each<T: Send>(
     job: &Job,
-    plan: &Schedule,
+    schedule: &Schedule,
     make: impl Fn(Mat<f64>) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     let mut sums: Vec<Sum> = job.targets.iter().map(|target| Sum { target, matrix: None }).collect();
     let mut made: Vec<Option<T>> = sums.iter().map(|_| None).collect();
-    for part in &plan.parts {
-        let variables = &plan.variables[part.variables.clone()];
+    for part in &schedule.parts {
+        let variables = &schedule.variables[part.variables.clone()];
         sums.iter_mut().for_each(|sum| sum.begin(variables));
-        Adding { job, part, variables, slab: plan.slab }.add(&mut sums)?;
+        Adding { job, part, variables, slab: schedule.slab }.add(&mut sums)?;
         let finished = sums.iter_mut().enumerate().filter_map(|(i, sum)| Some((i, sum.finish(variables)?)));
         let finished: Vec<(usize, Mat<f64>)> =
             finished.map(|(i, matrix)| Ok((i, matrix?))).collect::<Result<_>>()?;

@@ -31,12 +31,12 @@ pub(in super::super) fn convolve<T: Element>(
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
-    let plan = PaddedPositions::new(g);
+    let padded = PaddedPositions::new(g);
     let at_once = samples_at_once::<T>(g, samples);
     for first in (0..samples).step_by(at_once) {
         let count = at_once.min(samples - first);
         let interleave =
-            |x: &[T]| interleave_images(arch, &plan, &x[first * g.image()..][..count * g.image()]);
+            |x: &[T]| interleave_images(arch, &padded, &x[first * g.image()..][..count * g.image()]);
         let images = terms.iter().map(|[x, _]| SideBySide::new(x, samples * g.image(), interleave));
         let images: Vec<_> = images.collect();
         for (round, out) in out.chunks_mut(samples * g.out_image()).enumerate() {
@@ -44,7 +44,7 @@ pub(in super::super) fn convolve<T: Element>(
             let terms = terms.iter().zip(&images);
             let terms = terms.map(|([_, w], images)| (images.round(round), part(w, g.weight(), round)));
             let terms: Vec<_> = terms.collect();
-            share_out(arch, &plan, &terms, out);
+            share_out(arch, &padded, &terms, out);
             terms.into_iter().for_each(|(images, _)| done(images));
         }
         images.into_iter().for_each(SideBySide::give_back);
@@ -55,13 +55,13 @@ pub(in super::super) fn convolve<T: Element>(
 type Term<'a, T> = (Cow<'a, [T]>, &'a [T]);
 
 /// Every task has some positions of all samples and channels; how many there are changes no number.
-fn share_out<T: Element>(arch: Arch, plan: &PaddedPositions, terms: &[Term<'_, T>], out: &mut [T]) {
-    let (positions, samples) = (plan.positions.len(), out.len() / plan.g.out_image());
+fn share_out<T: Element>(arch: Arch, padded: &PaddedPositions, terms: &[Term<'_, T>], out: &mut [T]) {
+    let (positions, samples) = (padded.positions.len(), out.len() / padded.g.out_image());
     let blocks = positions.div_ceil(POSITIONS);
     let count = blocks.min(2 * current_num_threads());
     let bound = |task: usize| (task * blocks / count * POSITIONS).min(positions);
     let mut tasks: Vec<(Range<usize>, Vec<&mut [T]>)> = (0..count)
-        .map(|task| (bound(task)..bound(task + 1), Vec::with_capacity(samples * plan.g.out_channels)))
+        .map(|task| (bound(task)..bound(task + 1), Vec::with_capacity(samples * padded.g.out_channels)))
         .collect();
     for mut channel in out.chunks_mut(positions.max(1)) {
         for (range, outs) in &mut tasks {
@@ -71,15 +71,15 @@ fn share_out<T: Element>(arch: Arch, plan: &PaddedPositions, terms: &[Term<'_, T
         }
     }
     let step = Widths::new::<T>(arch).whole(samples);
-    let taps: Vec<usize> = plan.taps.iter().map(|tap| tap * step).collect();
-    let round = Round { arch, plan, terms, samples, step, taps };
+    let taps: Vec<usize> = padded.taps.iter().map(|tap| tap * step).collect();
+    let round = Round { arch, padded, terms, samples, step, taps };
     tasks.into_par_iter().for_each(|(range, mut outs)| round.positions(range, &mut outs));
 }
 
 /// The convolutions of one round.
 struct Round<'a, T: Element> {
     arch: Arch,
-    plan: &'a PaddedPositions,
+    padded: &'a PaddedPositions,
     terms: &'a [Term<'a, T>],
     samples: usize,
     /// Numbers between two pixels.
@@ -91,17 +91,17 @@ struct Round<'a, T: Element> {
 impl<T: Element> Round<'_, T> {
     /// Some positions of all samples and channels; `outs` are those of each channel of each sample.
     fn positions(&self, range: Range<usize>, outs: &mut [&mut [T]]) {
-        let Self { arch, plan, samples, .. } = *self;
+        let Self { arch, padded, samples, .. } = *self;
         with_buffers(|[outputs]: &mut [Vec<T>; 1]| {
             for (column, width) in Widths::new::<T>(arch).panels(samples) {
-                let outputs = sized(outputs, POSITIONS * plan.g.out_channels * width);
+                let outputs = sized(outputs, POSITIONS * padded.g.out_channels * width);
                 for start in range.clone().step_by(POSITIONS) {
                     let positions = start..range.end.min(start + POSITIONS);
                     for (i, term) in self.terms.iter().enumerate() {
                         self.products(term, positions.clone(), column, outputs, i > 0);
                     }
                     arch.dispatch(Separate {
-                        plan,
+                        padded,
                         outputs,
                         positions: positions.len(),
                         samples: column..samples.min(column + width),
@@ -123,15 +123,15 @@ impl<T: Element> Round<'_, T> {
         outputs: &mut [T],
         accumulate: bool,
     ) {
-        let (plan, g) = (self.plan, &self.plan.g);
+        let (padded, g) = (self.padded, &self.padded.g);
         let width = outputs.len() / (POSITIONS * g.out_channels);
-        let pixels = outputs.chunks_mut(g.out_channels * width).zip(&plan.positions[positions]);
+        let pixels = outputs.chunks_mut(g.out_channels * width).zip(&padded.positions[positions]);
         for (out, position) in pixels {
-            for (group, out) in out.chunks_mut(plan.out_channels() * width).enumerate() {
-                let first = group * plan.channels() * plan.plane() + position;
+            for (group, out) in out.chunks_mut(padded.out_channels() * width).enumerate() {
+                let first = group * padded.channels() * padded.plane() + position;
                 let left = Left {
                     data: &w[group * g.group_weight()..][..g.group_weight()],
-                    rows: plan.out_channels(),
+                    rows: padded.out_channels(),
                     layout: Layout::Rows(g.patch()),
                 };
                 let data = &images[first * self.step + column..];
@@ -148,7 +148,7 @@ impl<T: Element> Round<'_, T> {
 
 /// Moves the outputs \[position, channel, sample\] of some samples to their images.
 struct Separate<'a, 'b, T> {
-    plan: &'a PaddedPositions,
+    padded: &'a PaddedPositions,
     outputs: &'a [T],
     positions: usize,
     samples: Range<usize>,
@@ -163,8 +163,8 @@ impl<T: Element> WithSimd for Separate<'_, '_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { plan, outputs, positions, samples, outs, offset } = self;
-        let channels = plan.g.out_channels;
+        let Self { padded, outputs, positions, samples, outs, offset } = self;
+        let channels = padded.g.out_channels;
         let width = outputs.len() / (POSITIONS * channels);
         for channel in 0..channels {
             transpose_with(

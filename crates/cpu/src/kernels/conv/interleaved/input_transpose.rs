@@ -26,24 +26,24 @@ pub(in super::super) fn input_transpose<T: Element>(
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
-    let plan = PaddedPositions::new(g);
+    let padded = PaddedPositions::new(g);
     let at_once = samples_at_once::<T>(g, samples);
     for first in (0..samples).step_by(at_once) {
         let count = at_once.min(samples - first);
         let interleave =
-            |y: &[T]| interleave_outputs(arch, &plan, &y[first * g.out_image()..][..count * g.out_image()]);
+            |y: &[T]| interleave_outputs(arch, &padded, &y[first * g.out_image()..][..count * g.out_image()]);
         let outputs = terms.iter().map(|[y, _]| SideBySide::new(y, samples * g.out_image(), interleave));
         let outputs: Vec<_> = outputs.collect();
         for (round, out) in out.chunks_mut(samples * g.image()).enumerate() {
             let out = &mut out[first * g.image()..][..count * g.image()];
-            let mut images = buffer(g.channels * plan.plane() * Widths::new::<T>(arch).whole(count));
+            let mut images = buffer(g.channels * padded.plane() * Widths::new::<T>(arch).whole(count));
             for (i, ([_, w], outputs)) in terms.iter().zip(&outputs).enumerate() {
                 let w = part(w, g.weight(), round);
                 let outputs = outputs.round(round);
-                products(arch, &plan, count, &outputs, w, &mut images, i > 0);
+                products(arch, &padded, count, &outputs, w, &mut images, i > 0);
                 done(outputs);
             }
-            separate_images(arch, &plan, &images, out);
+            separate_images(arch, &padded, &images, out);
             give_back(images);
         }
         outputs.into_iter().for_each(SideBySide::give_back);
@@ -53,22 +53,22 @@ pub(in super::super) fn input_transpose<T: Element>(
 /// What interleaved outputs give to the padded images \[channel, height, width, sample\].
 fn products<T: Element>(
     arch: Arch,
-    plan: &PaddedPositions,
+    padded: &PaddedPositions,
     samples: usize,
     outputs: &[T],
     w: &[T],
     images: &mut [T],
     accumulate: bool,
 ) {
-    let (g, widths) = (&plan.g, Widths::new::<T>(arch));
+    let (g, widths) = (&padded.g, Widths::new::<T>(arch));
     let step = widths.whole(samples);
     let taps = g.kernel.0 * g.kernel.1;
-    let places: Vec<usize> = plan.taps[..taps].iter().map(|tap| tap * step).collect();
-    images.par_chunks_mut((plan.plane() * step).max(1)).enumerate().for_each(|(channel, image)| {
+    let places: Vec<usize> = padded.taps[..taps].iter().map(|tap| tap * step).collect();
+    images.par_chunks_mut((padded.plane() * step).max(1)).enumerate().for_each(|(channel, image)| {
         if !accumulate {
             image.fill(T::zero());
         }
-        let (group, channel) = (channel / plan.channels(), channel % plan.channels());
+        let (group, channel) = (channel / padded.channels(), channel % padded.channels());
         let left = Left {
             data: &w[group * g.group_weight() + channel * taps..],
             rows: taps,
@@ -76,11 +76,11 @@ fn products<T: Element>(
         };
         // One panel's pixels of a few rows stay in a core's first cache.
         for (column, width) in widths.panels(samples) {
-            for (i, position) in plan.positions.iter().enumerate() {
-                let first = (i * g.out_channels + group * plan.out_channels()) * step;
+            for (i, position) in padded.positions.iter().enumerate() {
+                let first = (i * g.out_channels + group * padded.out_channels()) * step;
                 let out = &mut image[position * step + column..];
                 arch.dispatch(Product {
-                    depth: plan.out_channels(),
+                    depth: padded.out_channels(),
                     left,
                     panel: Panel { data: &outputs[first + column..], steps: Steps::Even(step), width },
                     out: Out { data: out, steps: Steps::Table(&places), accumulate: true },

@@ -54,8 +54,8 @@ pub(super) fn done<T: Element>(round: Cow<'_, [T]>) {
 
 /// How often a channel of so many numbers is transposed, and how many at a time: row by row where
 /// padding lies between the rows.
-fn rows(plan: &PaddedPositions) -> [usize; 2] {
-    let g = &plan.g;
+fn rows(padded: &PaddedPositions) -> [usize; 2] {
+    let g = &padded.g;
     if g.padding == 0 { [1, g.height * g.width] } else { [g.height, g.width] }
 }
 
@@ -67,44 +67,44 @@ fn clear_empty_lanes<T: Element>(pixels: &mut [T], step: usize, samples: usize) 
 }
 
 /// Padded images \[channel, height, width, sample\], from `x` \[sample, channel, height, width\].
-pub(super) fn interleave_images<T: Element>(arch: Arch, plan: &PaddedPositions, x: &[T]) -> Vec<T> {
-    let (g, image) = (&plan.g, plan.g.image());
+pub(super) fn interleave_images<T: Element>(arch: Arch, padded: &PaddedPositions, x: &[T]) -> Vec<T> {
+    let (g, image) = (&padded.g, padded.g.image());
     let (samples, step) = (x.len() / image, Widths::new::<T>(arch).whole(x.len() / image));
-    let [count, columns] = rows(plan);
-    let mut out = buffer(g.channels * plan.plane() * step);
-    out.par_chunks_mut((plan.plane() * step).max(1)).enumerate().for_each(|(channel, out)| {
+    let [count, columns] = rows(padded);
+    let mut out = buffer(g.channels * padded.plane() * step);
+    out.par_chunks_mut((padded.plane() * step).max(1)).enumerate().for_each(|(channel, out)| {
         if g.padding == 0 {
             clear_empty_lanes(out, step, samples);
         } else {
             out.fill(T::zero());
         }
-        let first = g.padding * plan.width + g.padding;
+        let first = g.padding * padded.width + g.padding;
         let from = &x[channel * g.height * g.width..];
         arch.dispatch(Transposes {
             count,
             sizes: [samples, columns],
             from: Matrices { data: from, stride: image, step: g.width },
-            to: Matrices { data: &mut out[first * step..], stride: step, step: plan.width * step },
+            to: Matrices { data: &mut out[first * step..], stride: step, step: padded.width * step },
         });
     });
     out
 }
 
 /// The inverse of [`interleave_images`]: what lies on the padding is dropped.
-pub(super) fn separate_images<T: Element>(arch: Arch, plan: &PaddedPositions, x: &[T], out: &mut [T]) {
-    let (g, image) = (&plan.g, plan.g.image());
-    let step = x.len() / (g.channels * plan.plane()).max(1);
-    let [count, columns] = rows(plan);
+pub(super) fn separate_images<T: Element>(arch: Arch, padded: &PaddedPositions, x: &[T], out: &mut [T]) {
+    let (g, image) = (&padded.g, padded.g.image());
+    let step = x.len() / (g.channels * padded.plane()).max(1);
+    let [count, columns] = rows(padded);
     out.par_chunks_mut(BLOCK * image).enumerate().for_each(|(block, out)| {
         let samples = out.len() / image;
         for channel in 0..g.channels {
-            let first = (channel * plan.height + g.padding) * plan.width + g.padding;
+            let first = (channel * padded.height + g.padding) * padded.width + g.padding;
             let from = &x[first * step + block * BLOCK..];
             let to = &mut out[channel * g.height * g.width..];
             arch.dispatch(Transposes {
                 count,
                 sizes: [columns, samples],
-                from: Matrices { data: from, stride: step, step: plan.width * step },
+                from: Matrices { data: from, stride: step, step: padded.width * step },
                 to: Matrices { data: to, stride: image, step: g.width },
             });
         }
@@ -112,16 +112,16 @@ pub(super) fn separate_images<T: Element>(arch: Arch, plan: &PaddedPositions, x:
 }
 
 /// Outputs \[position, channel, sample\], from `y` \[sample, channel, position\].
-pub(super) fn interleave_outputs<T: Element>(arch: Arch, plan: &PaddedPositions, y: &[T]) -> Vec<T> {
+pub(super) fn interleave_outputs<T: Element>(arch: Arch, padded: &PaddedPositions, y: &[T]) -> Vec<T> {
     /// Positions that are written at a time.
     const POSITIONS: usize = 16;
-    let (g, positions) = (&plan.g, plan.positions.len());
+    let (g, positions) = (&padded.g, padded.positions.len());
     let samples = y.len() / g.out_image();
     let pixel = g.out_channels * Widths::new::<T>(arch).whole(samples);
     let mut out = buffer(positions * pixel);
     out.par_chunks_mut(POSITIONS * pixel).enumerate().for_each(|(block, out)| {
         let first = block * POSITIONS;
-        interleave_positions(arch, plan, y, first..first + out.len() / pixel, out);
+        interleave_positions(arch, padded, y, first..first + out.len() / pixel, out);
     });
     out
 }
@@ -129,18 +129,18 @@ pub(super) fn interleave_outputs<T: Element>(arch: Arch, plan: &PaddedPositions,
 /// Some positions of them.
 pub(super) fn interleave_positions<T: Element>(
     arch: Arch,
-    plan: &PaddedPositions,
+    padded: &PaddedPositions,
     y: &[T],
     positions: Range<usize>,
     out: &mut [T],
 ) {
-    let (g, image) = (&plan.g, plan.g.out_image());
+    let (g, image) = (&padded.g, padded.g.out_image());
     let (samples, step) = (y.len() / image, Widths::new::<T>(arch).whole(y.len() / image));
     clear_empty_lanes(out, step, samples);
     arch.dispatch(Transposes {
         count: g.out_channels,
         sizes: [samples, positions.len()],
-        from: Matrices { data: &y[positions.start..], stride: image, step: plan.positions.len() },
+        from: Matrices { data: &y[positions.start..], stride: image, step: padded.positions.len() },
         to: Matrices { data: out, stride: g.out_channels * step, step },
     });
 }

@@ -25,19 +25,19 @@ use crate::kernels::{
 const TAPS: usize = 4;
 
 /// Whether the samples fill vectors better than the output channels of a group do.
-pub(super) fn is_narrow(plan: &PaddedPositions, widths: Widths, samples: usize) -> bool {
-    applies(samples) && 2 * plan.out_channels() <= widths.lanes
+pub(super) fn is_narrow(padded: &PaddedPositions, widths: Widths, samples: usize) -> bool {
+    applies(samples) && 2 * padded.out_channels() <= widths.lanes
 }
 
 /// As [`weight_transpose`](super::weight_transpose).
 pub(super) fn weight_transpose<T: Element>(
     arch: Arch,
-    plan: &PaddedPositions,
+    padded: &PaddedPositions,
     samples: usize,
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
-    let (g, widths) = (&plan.g, Widths::new::<T>(arch));
+    let (g, widths) = (&padded.g, Widths::new::<T>(arch));
     let at_once = samples_at_once::<T>(g, samples);
     let (count, tasks) = (g.weight() * widths.lanes, TASKS.min(g.out_height));
     let mut sums = zeros(out.len() * widths.lanes * tasks);
@@ -45,7 +45,7 @@ pub(super) fn weight_transpose<T: Element>(
         let samples_now = at_once.min(samples - first);
         for [x, y] in terms {
             let images = SideBySide::new(x, samples * g.image(), |x: &[T]| {
-                interleave_images(arch, plan, &x[first * g.image()..][..samples_now * g.image()])
+                interleave_images(arch, padded, &x[first * g.image()..][..samples_now * g.image()])
             });
             for (round, sums) in sums.chunks_mut(tasks * count).enumerate() {
                 let y = part(y, samples * g.out_image(), round);
@@ -53,7 +53,7 @@ pub(super) fn weight_transpose<T: Element>(
                 let images = images.round(round);
                 sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
                     let rows = task * g.out_height / tasks..(task + 1) * g.out_height / tasks;
-                    add_rows(arch, plan, rows, &images, y, sums);
+                    add_rows(arch, padded, rows, &images, y, sums);
                 });
                 done(images);
             }
@@ -72,27 +72,27 @@ pub(super) fn weight_transpose<T: Element>(
 /// Adds what some rows of the outputs give to the sums \[output channel, tap, lane\].
 fn add_rows<T: Element>(
     arch: Arch,
-    plan: &PaddedPositions,
+    padded: &PaddedPositions,
     rows: Range<usize>,
     images: &[T],
     y: &[T],
     sums: &mut [T],
 ) {
-    let g = &plan.g;
+    let g = &padded.g;
     let step = Widths::new::<T>(arch).whole(y.len() / g.out_image());
     with_buffers(|[outputs]: &mut [Vec<T>; 1]| {
         let outputs = sized(outputs, g.out_width * g.out_channels * step);
         for row in rows {
             let start = row * g.out_width;
-            interleave_positions(arch, plan, y, start..start + g.out_width, outputs);
-            arch.dispatch(Row { plan, images, outputs, step, start, sums });
+            interleave_positions(arch, padded, y, start..start + g.out_width, outputs);
+            arch.dispatch(Row { padded, images, outputs, step, start, sums });
         }
     });
 }
 
 /// What a row of the outputs adds to the sums.
 struct Row<'a, T> {
-    plan: &'a PaddedPositions,
+    padded: &'a PaddedPositions,
     images: &'a [T],
     /// \[position, channel, sample\] of the row.
     outputs: &'a [T],
@@ -110,10 +110,10 @@ impl<T: Element> WithSimd for Row<'_, T> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         // As many output channels at a time as the registers hold sums of, shared out evenly.
         let most = if S::REGISTER_COUNT >= 32 { 6 } else { 2 };
-        let channels = self.plan.out_channels();
+        let channels = self.padded.out_channels();
         // The pixels of one vector of samples stay in a core's first cache.
         for lane in (0..self.step).step_by(T::lanes::<S>()) {
-            for group in 0..self.plan.g.groups {
+            for group in 0..self.padded.g.groups {
                 let (mut channel, end) = (group * channels, (group + 1) * channels);
                 while channel < end {
                     let rest = end - channel;
@@ -137,7 +137,7 @@ impl<T: Element> Row<'_, T> {
     /// All taps of O output channels.
     #[inline(always)]
     fn channels<S: Simd, const O: usize>(&mut self, simd: S, lane: usize, channel: usize) {
-        let patch = self.plan.g.patch();
+        let patch = self.padded.g.patch();
         let whole = patch / TAPS * TAPS;
         for tap in (0..whole).step_by(TAPS) {
             self.tile::<S, O, TAPS>(simd, lane, channel, tap);
@@ -156,10 +156,10 @@ impl<T: Element> Row<'_, T> {
         channel: usize,
         tap: usize,
     ) {
-        let PaddedPositions { g, positions, taps, .. } = self.plan;
+        let PaddedPositions { g, positions, taps, .. } = self.padded;
         let lanes = T::lanes::<S>();
-        let group = channel / self.plan.out_channels();
-        let image = &self.images[group * self.plan.channels() * self.plan.plane() * self.step + lane..];
+        let group = channel / self.padded.out_channels();
+        let image = &self.images[group * self.padded.channels() * self.padded.plane() * self.step + lane..];
         let mut sums = [[T::splat(simd, T::zeroed()); R]; O];
         for (i, position) in positions[self.start..][..g.out_width].iter().enumerate() {
             let first = (i * g.out_channels + channel) * self.step + lane;

@@ -35,27 +35,27 @@ pub(in super::super) fn weight_transpose<T: Element>(
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
-    let plan = PaddedPositions::new(g);
+    let padded = PaddedPositions::new(g);
     let widths = Widths::new::<T>(arch);
-    if narrow_weights::is_narrow(&plan, widths, samples) {
-        return narrow_weights::weight_transpose(arch, &plan, samples, terms, out);
+    if narrow_weights::is_narrow(&padded, widths, samples) {
+        return narrow_weights::weight_transpose(arch, &padded, samples, terms, out);
     }
     let (rounds, sizes) = (out.len() / g.weight().max(1), [samples * g.image(), samples * g.out_image()]);
-    by_rounds(terms, rounds, sizes, out, |terms, out| one_round(arch, &plan, samples, terms, out));
+    by_rounds(terms, rounds, sizes, out, |terms, out| one_round(arch, &padded, samples, terms, out));
 }
 
 fn one_round<T: Element>(
     arch: Arch,
-    plan: &PaddedPositions,
+    padded: &PaddedPositions,
     samples: usize,
     terms: Terms<'_, T>,
     out: &mut [T],
 ) {
-    let (g, widths) = (&plan.g, Widths::new::<T>(arch));
+    let (g, widths) = (&padded.g, Widths::new::<T>(arch));
     // [group, tap, output channel], the channels filled up to whole vectors.
-    let step = widths.whole(plan.out_channels());
+    let step = widths.whole(padded.out_channels());
     let count = g.groups * g.patch() * step;
-    let at_once = TERMS.div_ceil(plan.positions.len().max(1));
+    let at_once = TERMS.div_ceil(padded.positions.len().max(1));
     let tasks = (SUMS / count.max(1)).clamp(2, TASKS).min(samples.max(1));
     let mut sums = zeros(tasks * count);
     sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
@@ -66,7 +66,7 @@ fn one_round<T: Element>(
             {
                 let samples = first..samples.end.min(first + at_once);
                 let block = zeroed(block, count);
-                add_samples(arch, plan, widths, *term, samples, [image, outputs], block);
+                add_samples(arch, padded, widths, *term, samples, [image, outputs], block);
                 add_onto(sums, block);
             }
         });
@@ -76,7 +76,7 @@ fn one_round<T: Element>(
     for (sums, out) in total.chunks(g.patch() * step).zip(out.chunks_mut(g.group_weight())) {
         arch.dispatch(Transposes {
             count: 1,
-            sizes: [g.patch(), plan.out_channels()],
+            sizes: [g.patch(), padded.out_channels()],
             from: Matrices { data: sums, stride: step, step: 0 },
             to: Matrices { data: out, stride: g.patch(), step: 0 },
         });
@@ -87,23 +87,23 @@ fn one_round<T: Element>(
 /// Adds the products of some samples onto the `sums`.
 fn add_samples<T: Element>(
     arch: Arch,
-    plan: &PaddedPositions,
+    padded: &PaddedPositions,
     widths: Widths,
     [x, y]: [&[T]; 2],
     samples: Range<usize>,
     [image, outputs]: [&mut Vec<T>; 2],
     sums: &mut [T],
 ) {
-    let g = &plan.g;
-    let (positions, rows) = (plan.positions.len(), plan.out_channels());
+    let g = &padded.g;
+    let (positions, rows) = (padded.positions.len(), padded.out_channels());
     let step = widths.whole(rows);
-    let image = zeroed(image, if g.padding > 0 { g.channels * plan.plane() } else { 0 });
+    let image = zeroed(image, if g.padding > 0 { g.channels * padded.plane() } else { 0 });
     let outputs = zeroed(outputs, positions * step);
-    let span = plan.positions.last().map_or(0, |last| last + 1);
+    let span = padded.positions.last().map_or(0, |last| last + 1);
     for sample in samples {
         let x = &x[sample * g.image()..][..g.image()];
         let x = if g.padding > 0 {
-            pad(plan, x, image);
+            pad(padded, x, image);
             &*image
         } else {
             x
@@ -117,9 +117,9 @@ fn add_samples<T: Element>(
                 to: Matrices { data: &mut *outputs, stride: step, step: 0 },
             });
             let left = Left {
-                data: &x[group * plan.channels() * plan.plane()..],
+                data: &x[group * padded.channels() * padded.plane()..],
                 rows: g.patch(),
-                layout: Layout::Table { rows: &plan.taps, columns: &plan.positions, span },
+                layout: Layout::Table { rows: &padded.taps, columns: &padded.positions, span },
             };
             let sums = &mut sums[group * g.patch() * step..][..g.patch() * step];
             for (column, width) in widths.panels(rows) {
@@ -139,11 +139,11 @@ fn add_onto<T: Element>(total: &mut [T], more: &[T]) {
 }
 
 /// Writes an image into the middle of a padded one.
-fn pad<T: Copy>(plan: &PaddedPositions, x: &[T], padded: &mut [T]) {
-    let g = &plan.g;
+fn pad<T: Copy>(padded: &PaddedPositions, x: &[T], image: &mut [T]) {
+    let g = &padded.g;
     for (row, x) in x.chunks_exact(g.width).enumerate() {
         let (channel, y) = (row / g.height, row % g.height);
-        let first = (channel * plan.height + y + g.padding) * plan.width + g.padding;
-        padded[first..][..g.width].copy_from_slice(x);
+        let first = (channel * padded.height + y + g.padding) * padded.width + g.padding;
+        image[first..][..g.width].copy_from_slice(x);
     }
 }
