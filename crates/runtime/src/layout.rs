@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-/// Sizes with the step in memory along each axis.
+/// Sizes with the step in memory along each axis, and where the first element lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
+    /// Where the first element lies, in numbers from the beginning of the memory.
+    pub start: usize,
     /// The size of each axis.
     pub dims: Vec<usize>,
     /// The step along each axis, in numbers.
@@ -12,14 +14,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Row-major order.
+    /// Row-major order from the beginning of the memory.
     #[must_use]
     pub fn in_order(dims: &[usize]) -> Self {
         let mut strides = vec![1; dims.len()];
         for axis in (1..dims.len()).rev() {
             strides[axis - 1] = strides[axis] * dims[axis];
         }
-        Self { dims: dims.to_vec(), strides }
+        Self { start: 0, dims: dims.to_vec(), strides }
     }
 
     /// Whether the elements lie in row-major order without gaps.
@@ -35,11 +37,17 @@ impl Layout {
         true
     }
 
+    /// The elements of this, which lie in row-major order, in other dimensions.
+    #[must_use]
+    pub fn reshape(&self, dims: &[usize]) -> Self {
+        Self { start: self.start, ..Self::in_order(dims) }
+    }
+
     /// Axis i is axis `axes[i]` of this.
     #[must_use]
     pub fn permute(&self, axes: &[usize]) -> Self {
         let pick = |of: &[usize]| axes.iter().map(|&axis| of[axis]).collect();
-        Self { dims: pick(&self.dims), strides: pick(&self.strides) }
+        Self { start: self.start, dims: pick(&self.dims), strides: pick(&self.strides) }
     }
 
     /// Axes of size 1 repeated up to `dims`.
@@ -47,21 +55,22 @@ impl Layout {
     pub fn broadcast(&self, dims: &[usize]) -> Self {
         let axes = self.dims.iter().zip(&self.strides).zip(dims);
         let strides = axes.map(|((&from, &stride), &to)| if from == to { stride } else { 0 }).collect();
-        Self { dims: dims.to_vec(), strides }
+        Self { start: self.start, dims: dims.to_vec(), strides }
     }
 
     /// One number repeated up to `dims`.
     #[must_use]
     pub fn repeated(dims: &[usize]) -> Self {
-        Self { dims: dims.to_vec(), strides: vec![0; dims.len()] }
+        Self { start: 0, dims: dims.to_vec(), strides: vec![0; dims.len()] }
     }
 
-    /// `len` elements along an axis.
+    /// `len` elements along an axis, from the `start`-th on.
     #[must_use]
-    pub fn narrow(&self, axis: usize, len: usize) -> Self {
-        let mut dims = self.dims.clone();
-        dims[axis] = len;
-        Self { dims, strides: self.strides.clone() }
+    pub fn narrow(&self, axis: usize, start: usize, len: usize) -> Self {
+        let mut narrowed = self.clone();
+        narrowed.start += start * self.strides[axis];
+        narrowed.dims[axis] = len;
+        narrowed
     }
 
     /// The axes of a range as one axis, its size and its step, if a single step walks them in
@@ -103,13 +112,23 @@ mod tests {
             (tensor.permute((2, 0, 3, 1))?, layout.permute(&[2, 0, 3, 1])),
             (tensor.permute((2, 0, 1, 3))?, layout.permute(&[2, 0, 1, 3])),
             (tensor.broadcast_as((2, 3, 5, 4))?, layout.broadcast(&[2, 3, 5, 4])),
-            (tensor.narrow(0, 1, 1)?, layout.narrow(0, 1)),
-            (tensor.narrow(1, 1, 2)?, layout.narrow(1, 2)),
-            (tensor.narrow(3, 1, 1)?, layout.narrow(3, 1)),
+            (tensor.narrow(0, 1, 1)?, layout.narrow(0, 1, 1)),
+            (tensor.narrow(1, 1, 2)?, layout.narrow(1, 1, 2)),
+            (tensor.narrow(3, 1, 1)?, layout.narrow(3, 1, 1)),
+            (tensor.narrow(0, 1, 1)?.reshape((3, 4))?, layout.narrow(0, 1, 1).reshape(&[3, 4])),
+            (
+                tensor.narrow(1, 1, 2)?.permute((3, 0, 1, 2))?.narrow(0, 2, 2)?,
+                layout.narrow(1, 1, 2).permute(&[3, 0, 1, 2]).narrow(0, 2, 2),
+            ),
+            (
+                tensor.narrow(3, 3, 1)?.broadcast_as((2, 3, 1, 5))?,
+                layout.narrow(3, 3, 1).broadcast(&[2, 3, 1, 5]),
+            ),
         ];
         for (view, layout) in cases {
             assert_eq!(view.dims(), layout.dims);
             assert_eq!(view.stride(), layout.strides);
+            assert_eq!(view.layout().start_offset(), layout.start);
             assert_eq!(view.is_contiguous(), layout.is_in_order(), "{layout:?}");
         }
         Ok(())

@@ -100,8 +100,8 @@ fn bytes(elements: usize, dtype: DType) -> usize {
 pub struct Plan {
     signature: Signature,
     steps: Vec<PlannedStep>,
-    /// Whether each slot has the leading axis.
-    led: Vec<bool>,
+    /// Each slot as the steps see it.
+    slots: Vec<Slot>,
     outputs: Vec<usize>,
     footprint: Footprint,
     bytes_moved: usize,
@@ -115,9 +115,9 @@ impl Plan {
         let uses = LastUses::new(lowered);
         let steps: Vec<PlannedStep> =
             lowered.steps.iter().enumerate().map(|(i, step)| build.step(i, step, &uses)).collect();
-        let led = build.slots.iter().map(|slot| slot.led).collect();
+        let slots = (0..build.slots.len()).map(|slot| build.operand(slot)).collect();
         let (footprint, bytes_moved) = (build.memories.footprint(), build.moved);
-        Self { steps, led, outputs: lowered.outputs.clone(), footprint, bytes_moved, signature }
+        Self { steps, slots, outputs: lowered.outputs.clone(), footprint, bytes_moved, signature }
     }
 
     /// What it is made for.
@@ -135,7 +135,22 @@ impl Plan {
     /// Whether a slot has the leading axis.
     #[must_use]
     pub fn is_led(&self, slot: usize) -> bool {
-        self.led[slot]
+        self.slots[slot].led
+    }
+
+    /// Where the elements of a slot lie in its memory, as the steps see it: an output's before it
+    /// is rounded, which puts it in order in memory of its own.
+    #[must_use]
+    pub fn layout(&self, slot: usize) -> &Layout {
+        &self.slots[slot].layout
+    }
+
+    /// The type of a slot, as the steps see it: an output's before it is rounded, and that to which
+    /// an input is converted. The type in which an input is given is in the
+    /// [signature](Self::signature).
+    #[must_use]
+    pub fn dtype(&self, slot: usize) -> DType {
+        self.slots[slot].dtype
     }
 
     /// The slots of the outputs.
@@ -251,12 +266,16 @@ impl<'a> Build<'a> {
             }
             self.slots.push(Slot { layout, dtype, led });
         } else {
-            let slot = Slot { layout: Layout::in_order(&dims), dtype, led };
+            let mut slot = Slot { layout: Layout::in_order(&dims), dtype, led };
             let read = |&arg: &usize| self.operand(arg).distinct();
             self.moved += step.args.iter().map(read).sum::<usize>() + slot.bytes();
             over = self.over(step, &dead, &slot);
             match over {
-                Some(operand) => self.memories.share(step.args[operand]),
+                Some(operand) => {
+                    // The operand may be a slice.
+                    slot.layout = self.slots[step.args[operand]].layout.reshape(&dims);
+                    self.memories.share(step.args[operand]);
+                }
                 None => self.memories.add(slot.bytes(), owner(step, dtype)),
             }
             self.slots.push(slot);
@@ -307,9 +326,9 @@ impl<'a> Build<'a> {
         let (layout, lead) = (&operand.layout, usize::from(operand.led));
         match operation {
             Operation::Detach(_) => Some(layout.clone()),
-            Operation::Reshape(_) => layout.is_in_order().then(|| Layout::in_order(dims)),
+            Operation::Reshape(_) => layout.is_in_order().then(|| layout.reshape(dims)),
             Operation::Broadcast(_) => Some(layout.broadcast(dims)),
-            Operation::Slice(slice) => Some(layout.narrow(slice.axis + lead, slice.len)),
+            Operation::Slice(slice) => Some(layout.narrow(slice.axis + lead, slice.start, slice.len)),
             Operation::Permute(permute) => {
                 let axes: Vec<usize> = (0..lead).chain(permute.axes.iter().map(|a| a + lead)).collect();
                 Some(layout.permute(&axes))
@@ -339,10 +358,8 @@ impl<'a> Build<'a> {
         let to = self.signature.outputs;
         let mut rounds = Vec::new();
         for &slot in finished {
-            let Slot { dtype, layout, .. } = &mut self.slots[slot];
+            let Slot { dtype, layout, .. } = &self.slots[slot];
             if dtype.is_float() && *dtype != to {
-                *dtype = to;
-                *layout = Layout::in_order(&layout.dims);
                 let bytes = bytes(layout.elements(), to);
                 rounds.push((slot, self.memories.replace(slot, bytes)));
             }
@@ -439,6 +456,59 @@ mod tests {
         assert_eq!(plan(&graph, x, &[sum], led)?.footprint(), Footprint { peak: 240, outputs: 12 });
         let kept = plan(&graph, x, &[rows, sum], |_| ())?;
         assert_eq!(kept.footprint(), Footprint { peak: 84, outputs: 44 });
+        Ok(())
+    }
+
+    #[test]
+    fn says_where_slots_lie_before_outputs_are_rounded() -> Result<()> {
+        let mut graph = Graph::default();
+        let x = graph.input("x", &[4, 6]);
+        let exp = graph.function(ElementwiseFunction::Exp, x)?;
+        let below = graph.slice(exp, 0, 2, 2)?;
+        let turned = graph.permute(below, &[1, 0])?;
+        let flat = graph.reshape(below, &[12])?;
+        let tanh = graph.function(ElementwiseFunction::Tanh, flat)?;
+        let change = |signature: &mut Signature| {
+            in_f64(signature);
+            (signature.lead, signature.inputs[0].led) = (3, true);
+        };
+        let planned = plan(&graph, x, &[turned, tanh], change)?;
+        let at = |start: usize, dims: &[usize], strides: &[usize]| Layout {
+            start,
+            dims: dims.to_vec(),
+            strides: strides.to_vec(),
+        };
+        let expected = [
+            at(0, &[3, 4, 6], &[24, 6, 1]),
+            at(0, &[3, 4, 6], &[24, 6, 1]),
+            at(12, &[3, 2, 6], &[24, 6, 1]),
+            at(12, &[3, 6, 2], &[24, 1, 6]),
+            // Gaps between the rows of the leading axis: a copy.
+            at(0, &[3, 12], &[12, 1]),
+            at(0, &[3, 12], &[12, 1]),
+        ];
+        for (slot, expected) in expected.iter().enumerate() {
+            assert_eq!((planned.layout(slot), planned.dtype(slot)), (expected, DType::F64), "{slot}");
+        }
+        let rounded: Vec<usize> =
+            planned.steps().iter().flat_map(|step| &step.rounds).map(|(slot, _)| *slot).collect();
+        assert_eq!(rounded, [3, 5]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_sum_over_a_slice_lies_where_the_slice_does() -> Result<()> {
+        let mut graph = Graph::default();
+        let x = graph.input("x", &[4, 4]);
+        let square = graph.linear(x, x)?;
+        let below = graph.slice(square, 0, 2, 2)?;
+        let above = graph.slice(x, 0, 0, 2)?;
+        let sum = graph.add(below, above)?;
+        let last = graph.linear(sum, x)?;
+        let planned = plan(&graph, x, &[last], |_| ())?;
+        let added = planned.steps().iter().position(|step| step.over.is_some());
+        let added = added.map(|step| planned.layout(step + 1));
+        assert_eq!(added, Some(&Layout { start: 8, ..Layout::in_order(&[2, 4]) }));
         Ok(())
     }
 

@@ -44,7 +44,11 @@ impl Arranged {
         let ProductAxes { batch, free, contracted } = axes;
         let permuted = tensor.permute([&**batch, free, contracted].concat())?;
         let (b, f) = (batch.len(), batch.len() + free.len());
-        let layout = Layout { dims: permuted.dims().to_vec(), strides: permuted.stride().to_vec() };
+        let layout = Layout {
+            start: permuted.layout().start_offset(),
+            dims: permuted.dims().to_vec(),
+            strides: permuted.stride().to_vec(),
+        };
         let (free, contracted) = (one_axis(&layout, b..f), one_axis(&layout, f..permuted.rank()));
         if let (Some(free), Some(contracted)) = (free, contracted) {
             let batch = permuted.stride()[..b].to_vec();
