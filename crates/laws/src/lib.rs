@@ -7,8 +7,11 @@
 //! Checks panic, as assertions do: this crate is for tests alone.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc)]
 
+use std::sync::OnceLock;
+
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use eigenscape_cpu::{Cpu, Plain};
+use eigenscape_cuda::{Cuda, Folders, Settings};
 use eigenscape_program::{
     Graph, Result, Value,
     transforms::{linearize, transpose},
@@ -73,11 +76,13 @@ pub fn evaluate_in(
 struct Backends {
     cpu: Cpu,
     plain: Plain,
+    definitions: Definitions,
 }
 
 impl Backends {
     fn with(definitions: Definitions) -> Self {
-        Self { cpu: Cpu::with(definitions.clone()), plain: Plain::with(definitions) }
+        let (cpu, plain) = (Cpu::with(definitions.clone()), Plain::with(definitions.clone()));
+        Self { cpu, plain, definitions }
     }
 
     fn run(&self, program: &Executable, at: &[Tensor]) -> eigenscape_runtime::Result<Vec<Tensor>> {
@@ -92,11 +97,34 @@ impl Backends {
     ) -> eigenscape_runtime::Result<Vec<Tensor>> {
         let run = |backend: &dyn Backend| program.run(backend, at.to_vec(), dtype);
         let (found, defined) = (run(&self.cpu)?, run(&self.plain)?);
-        for (found, defined) in found.iter().zip(&defined) {
-            agree(found, defined, if dtype == DType::F64 { 1e-12 } else { 1e-6 });
+        let on_gpu = run(&gpu().with(self.definitions.clone()))?;
+        let tolerance = if dtype == DType::F64 { 1e-12 } else { 1e-6 };
+        for ((found, on_gpu), defined) in found.iter().zip(&on_gpu).zip(&defined) {
+            agree(found, defined, tolerance);
+            agree(on_gpu, defined, tolerance);
         }
         Ok(found)
     }
+}
+
+/// The GPU of tests: an emulated one, or the card that the variable `EIGENSCAPE_TEST_GPU` names by its
+/// number.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn gpu() -> &'static Cuda {
+    static GPU: OnceLock<Cuda> = OnceLock::new();
+    GPU.get_or_init(|| {
+        let settings = match std::env::var("EIGENSCAPE_TEST_GPU") {
+            Ok(number) => Settings { ordinal: number.parse().unwrap(), ..Settings::default() },
+            Err(_) => {
+                let emulated = Folders::only(eigenscape_cuda_emulator::libraries().unwrap());
+                Settings { folders: Some(emulated), ..Settings::default() }
+            }
+        };
+        Cuda::open(&settings).unwrap()
+    })
 }
 
 /// Numbers agree to rounding; infinite ones, NaN and indices are the same.

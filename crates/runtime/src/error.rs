@@ -22,6 +22,9 @@ pub enum Error {
     /// The work was asked to stop.
     #[error("interrupted")]
     Interrupted,
+    /// A device, or a library of its maker, failed or is missing.
+    #[error("{0}")]
+    Device(String),
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),

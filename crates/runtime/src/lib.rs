@@ -9,6 +9,7 @@
 //! This crate is an API boundary: a new backend implements [`Backend`].
 
 mod backend;
+mod buffer;
 mod definitions;
 mod error;
 mod executable;
@@ -21,12 +22,14 @@ mod lowered;
 mod memory;
 mod pairs;
 mod plan;
+mod prepared;
 mod product;
 mod samples;
 mod split;
 mod workspace;
 
 pub use backend::{Backend, Fusion};
+pub use buffer::{Buffer, DeviceBuffer};
 pub use definitions::{Array, Definitions};
 pub use error::{Error, Result};
 pub use executable::Executable;

@@ -1,17 +1,19 @@
 //! Plans: a lowered program for the inputs of a run, in which every question of memory and shape is
 //! answered.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{any::Any, collections::HashMap, sync::Arc};
 
 use candle_core::DType;
 use eigenscape_program::Operation;
 
 use crate::{
+    error::Result,
     facts::{self, Storage, storage},
     kernel::Kernel,
     layout::Layout,
     lowered::{Lowered, LoweredStep},
     memory::{Footprint, Memories, Owner},
+    prepared::Prepared,
     workspace::{Operand, workspace},
 };
 
@@ -105,6 +107,7 @@ pub struct Plan {
     outputs: Vec<usize>,
     footprint: Footprint,
     bytes_moved: usize,
+    prepared: Prepared,
 }
 
 impl Plan {
@@ -117,13 +120,27 @@ impl Plan {
             lowered.steps.iter().enumerate().map(|(i, step)| build.step(i, step, &uses)).collect();
         let slots = (0..build.slots.len()).map(|slot| build.operand(slot)).collect();
         let (footprint, bytes_moved) = (build.memories.footprint(), build.moved);
-        Self { steps, slots, outputs: lowered.outputs.clone(), footprint, bytes_moved, signature }
+        let (outputs, prepared) = (lowered.outputs.clone(), Prepared::default());
+        Self { steps, slots, outputs, footprint, bytes_moved, signature, prepared }
     }
 
     /// What it is made for.
     #[must_use]
     pub fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    /// What a backend has prepared of this plan (kernels, addresses): the first of type `T` that
+    /// `fits`, or what `prepare` makes now.
+    ///
+    /// # Errors
+    /// When preparing fails.
+    pub fn prepared<T: Any + Send + Sync>(
+        &self,
+        fits: impl Fn(&T) -> bool,
+        prepare: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        self.prepared.get(fits, prepare)
     }
 
     /// The steps in order.
@@ -395,7 +412,7 @@ mod tests {
     use eigenscape_program::{ElementwiseFunction, Graph, Program, Value};
 
     use super::*;
-    use crate::{backend::Fusion, error::Result};
+    use crate::backend::Fusion;
 
     /// The plan for one input, which may have a leading axis.
     fn plan(graph: &Graph, input: Value, outputs: &[Value], change: impl Fn(&mut Signature)) -> Result<Plan> {

@@ -1,0 +1,81 @@
+/* What the three emulated libraries share. The failure counter lives in libcuda; the other two
+ * find it beside themselves, whatever else of that name the process has loaded. */
+
+#ifndef EIGENSCAPE_COMMON_H
+#define EIGENSCAPE_COMMON_H
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* For misuse that corrupts memory on a card without an error code: a test must not pass it by. */
+__attribute__((unused, noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("eigenscape-cuda-emulator: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    abort();
+}
+
+/* The path of a file in the folder of this library; the caller frees it. */
+__attribute__((unused)) static char *beside(const char *name)
+{
+    static const char here;
+    Dl_info info;
+    if (!dladdr(&here, &info) || !info.dli_fname)
+        die("the folder of the emulated libraries is unknown");
+    const char *slash = strrchr(info.dli_fname, '/');
+    int folder = slash ? (int)(slash - info.dli_fname) : 1;
+    size_t size = (size_t)folder + strlen(name) + 2;
+    char *path = malloc(size);
+    if (!path)
+        die("out of memory");
+    snprintf(path, size, "%.*s/%s", folder, slash ? info.dli_fname : ".", name);
+    return path;
+}
+
+#ifndef EIGENSCAPE_LIBCUDA
+
+/* The exported hooks of the emulated libcuda. */
+static struct {
+    int (*fails)(void *stream);
+    int (*enqueue)(void *stream, void (*work)(const void *), const void *data, size_t size);
+    void (*require)(const void *address, size_t size, const char *what);
+} cuda;
+
+static void find_cuda(void)
+{
+    char *path = beside("libcuda.so.1");
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        die("%s", dlerror());
+    /* A function's address comes as an object's: POSIX has it so, ISO C has no cast for it. */
+    *(void **)&cuda.fails = dlsym(library, "eigenscape_emulator_fails");
+    *(void **)&cuda.enqueue = dlsym(library, "eigenscape_emulator_enqueue");
+    *(void **)&cuda.require = dlsym(library, "eigenscape_emulator_require");
+    if (!cuda.fails || !cuda.enqueue || !cuda.require)
+        die("%s is not of this emulator", path);
+    free(path);
+}
+
+/* Counts a call; whether it is the one that must fail. */
+static int fails(void *stream)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_cuda);
+    return cuda.fails(stream);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,87 @@
+//! Tensors in a device's memory.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Tensor};
+
+use crate::{
+    Result,
+    device::{Device, Memory},
+    host,
+};
+
+/// Numbers in row-major order in the memory of a device. Clones share them; they never change.
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceTensor {
+    memory: Arc<Memory>,
+    dims: Vec<usize>,
+    dtype: DType,
+}
+
+impl DeviceTensor {
+    /// Memory for a tensor; somebody writes it.
+    pub fn new(device: &Arc<Device>, dims: &[usize], dtype: DType) -> Result<Self> {
+        let bytes = dims.iter().product::<usize>() * dtype.size_in_bytes();
+        let memory = Arc::new(device.allocate(bytes)?);
+        Ok(Self { memory, dims: dims.to_vec(), dtype })
+    }
+
+    /// The numbers of a tensor of the host. Whatever is no floating-point number becomes a `u32`.
+    pub fn upload(device: &Arc<Device>, tensor: &Tensor) -> Result<Self> {
+        let dtype = stored_as(tensor.dtype());
+        let placed = Self::new(device, tensor.dims(), dtype)?;
+        let flat = tensor.to_dtype(dtype)?.flatten_all()?;
+        placed.memory.upload(&host::bytes(&flat)?)?;
+        Ok(placed)
+    }
+
+    /// The numbers, on the host.
+    pub fn download(&self) -> Result<Tensor> {
+        let mut bytes = vec![0; self.elements() * self.dtype.size_in_bytes()];
+        self.memory.download(&mut bytes)?;
+        host::tensor(&bytes, &self.dims, self.dtype)
+    }
+
+    /// Zeros everywhere.
+    pub fn zero(&self) -> Result<()> {
+        let _alone = self.memory.device().work();
+        // SAFETY: so many bytes are this tensor's.
+        unsafe {
+            self.memory.device().driver()?.zero(self.address(), self.elements() * self.dtype.size_in_bytes())
+        }
+    }
+
+    /// Sizes of the axes.
+    pub fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    /// The type of the numbers.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// How many numbers there are.
+    pub fn elements(&self) -> usize {
+        self.dims.iter().product()
+    }
+
+    /// Where they lie.
+    pub fn address(&self) -> u64 {
+        self.memory.address()
+    }
+
+    /// Whether they lie on this device.
+    pub fn is_on(&self, device: &Arc<Device>) -> bool {
+        Arc::ptr_eq(self.memory.device(), device)
+    }
+}
+
+/// The type in which a device keeps numbers of a type.
+pub(crate) fn stored_as(dtype: DType) -> DType {
+    match dtype {
+        DType::F64 | DType::F32 => dtype,
+        other if other.is_float() => DType::F32,
+        _ => DType::U32,
+    }
+}

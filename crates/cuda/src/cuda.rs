@@ -1,0 +1,154 @@
+//! The backend.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Tensor};
+use eigenscape_runtime::{Backend, Buffer, Definitions, DeviceBuffer, Error, Fusion, Plan};
+
+use crate::{Result, buffer::DeviceTensor, device::Device, library::Folders, run::Runnable, vectors};
+
+/// Which device, and how it computes.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The device's number, from 0 on.
+    pub ordinal: usize,
+    /// Whether matrix products in f32 may be rounded to TF32 first: 10 bits of each factor.
+    pub tf32: bool,
+    /// Where libraries are looked for; [everywhere](Folders::of_system) by default.
+    pub folders: Option<Folders>,
+}
+
+/// Runs plans on one NVIDIA GPU.
+#[derive(Debug, Clone)]
+pub struct Cuda {
+    device: Arc<Device>,
+    definitions: Definitions,
+}
+
+impl Cuda {
+    /// The backend on a device.
+    ///
+    /// # Errors
+    /// When the driver, one of its libraries or the device is missing, with what was looked for.
+    pub fn open(settings: &Settings) -> Result<Self> {
+        let folders = settings.folders.clone().unwrap_or_else(Folders::of_system);
+        let device = Device::open(&folders, settings.ordinal, settings.tf32)?;
+        Ok(Self { device, definitions: Definitions::default() })
+    }
+
+    /// The same device, which also knows operations of plugins, by their definitions: they are
+    /// evaluated on the host.
+    #[must_use]
+    pub fn with(&self, definitions: Definitions) -> Self {
+        Self { device: Arc::clone(&self.device), definitions }
+    }
+
+    /// What the device is called, and its memory in bytes: free, and all of it.
+    ///
+    /// # Errors
+    /// When the driver fails.
+    pub fn describe(&self) -> Result<(String, [usize; 2])> {
+        let driver = self.device.driver()?;
+        Ok((driver.name().to_owned(), driver.memory()?))
+    }
+
+    /// Bytes of its memory that this backend holds, those that are kept for later tensors included.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.device.held()
+    }
+
+    /// Waits until everything that was begun is done.
+    ///
+    /// # Errors
+    /// When something of it failed.
+    pub fn synchronize(&self) -> Result<()> {
+        self.device.driver()?.synchronize()
+    }
+
+    /// A buffer of this device.
+    fn placed(&self, buffer: &Buffer) -> Result<DeviceTensor> {
+        match buffer {
+            Buffer::Host(tensor) => DeviceTensor::upload(&self.device, tensor),
+            Buffer::Device(_) => match buffer.device::<DeviceTensor>() {
+                Some(tensor) if tensor.is_on(&self.device) => Ok(tensor.clone()),
+                _ => DeviceTensor::upload(&self.device, &buffer.to_host()?),
+            },
+        }
+    }
+}
+
+impl DeviceBuffer for DeviceTensor {
+    fn dims(&self) -> &[usize] {
+        self.dims()
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype()
+    }
+
+    fn to_host(&self) -> Result<Tensor> {
+        self.download()
+    }
+}
+
+impl From<DeviceTensor> for Buffer {
+    fn from(tensor: DeviceTensor) -> Self {
+        Self::Device(Arc::new(tensor))
+    }
+}
+
+impl Backend for Cuda {
+    fn name(&self) -> &'static str {
+        "cuda"
+    }
+
+    fn fusion(&self) -> Fusion {
+        Fusion { chains: true, pairs: false }
+    }
+
+    fn place(&self, tensor: &Tensor) -> Result<Buffer> {
+        Ok(DeviceTensor::upload(&self.device, tensor)?.into())
+    }
+
+    fn run(&self, plan: &Plan, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {
+        let make = || Runnable::new(&self.device, plan);
+        let runnable = plan.prepared(|known: &Runnable| known.is_for(&self.device), make)?;
+        let placed: Vec<DeviceTensor> =
+            inputs.iter().map(|input| self.placed(input)).collect::<Result<_>>()?;
+        let results = runnable.run(&placed, &self.definitions)?;
+        let output = |&slot: &usize| -> Result<Buffer> {
+            if let Some(input) = inputs.get(slot) {
+                return Ok(input.clone());
+            }
+            let result = results.iter().find(|(made, _)| *made == slot);
+            let (_, tensor) = result.ok_or_else(|| Error::Device("a result that is not made".to_owned()))?;
+            Ok(tensor.clone().into())
+        };
+        plan.outputs().iter().map(output).collect()
+    }
+
+    fn cut(&self, vectors: &Buffer, shapes: &[Vec<usize>]) -> Result<Vec<Buffer>> {
+        let parts = vectors::cut(&self.device, &self.placed(vectors)?, shapes)?;
+        Ok(parts.into_iter().map(Buffer::from).collect())
+    }
+
+    fn join(&self, terms: &[(f64, Vec<Buffer>)], lens: &[usize], k: usize, dtype: DType) -> Result<Buffer> {
+        let placed = |(factor, parts): &(f64, Vec<Buffer>)| -> Result<(f64, Vec<DeviceTensor>)> {
+            Ok((*factor, parts.iter().map(|part| self.placed(part)).collect::<Result<_>>()?))
+        };
+        let terms: Vec<(f64, Vec<DeviceTensor>)> = terms.iter().map(placed).collect::<Result<_>>()?;
+        Ok(vectors::join(&self.device, &terms, lens, k, dtype)?.into())
+    }
+
+    /// They never change: what shares memory may go on to do so.
+    fn own(&self, results: Vec<Buffer>, _: &[Buffer]) -> Result<Vec<Buffer>> {
+        Ok(results)
+    }
+
+    /// When the last buffer of some memory is dropped, later results may lie there.
+    fn recycle(&self, _: &[Buffer]) {}
+
+    /// Freeing waits for the device: it is done when there is no other memory.
+    fn release(&self) {}
+}

@@ -1,0 +1,317 @@
+//! The CUDA driver: contexts, memory, modules, launches.
+
+use std::{
+    ffi::{CStr, CString, c_char, c_uint, c_void},
+    ptr,
+};
+
+use crate::{
+    Result,
+    error::failure,
+    library::{Folders, Library, functions},
+};
+
+type Handle = *mut c_void;
+
+functions! {
+    /// Functions of libcuda.
+    Functions {
+        init = "cuInit": fn(c_uint);
+        device_count = "cuDeviceGetCount": fn(*mut i32);
+        device = "cuDeviceGet": fn(*mut i32, i32);
+        device_name = "cuDeviceGetName": fn(*mut c_char, i32, i32);
+        attribute = "cuDeviceGetAttribute": fn(*mut i32, i32, i32);
+        retain = "cuDevicePrimaryCtxRetain": fn(*mut Handle, i32);
+        set_current = "cuCtxSetCurrent": fn(Handle);
+        memory_info = "cuMemGetInfo_v2": fn(*mut usize, *mut usize);
+        allocate = "cuMemAlloc_v2": fn(*mut u64, usize);
+        free = "cuMemFree_v2": fn(u64);
+        upload = "cuMemcpyHtoDAsync_v2": fn(u64, *const c_void, usize, Handle);
+        download = "cuMemcpyDtoHAsync_v2": fn(*mut c_void, u64, usize, Handle);
+        fill = "cuMemsetD8Async": fn(u64, u8, usize, Handle);
+        create_stream = "cuStreamCreate": fn(*mut Handle, c_uint);
+        synchronize = "cuStreamSynchronize": fn(Handle);
+        load = "cuModuleLoadData": fn(*mut Handle, *const c_void);
+        function = "cuModuleGetFunction": fn(*mut Handle, Handle, *const c_char);
+        launch = "cuLaunchKernel": fn(Handle, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, Handle, *mut *mut c_void, *mut *mut c_void);
+        begin_capture = "cuStreamBeginCapture_v2": fn(Handle, i32);
+        end_capture = "cuStreamEndCapture": fn(Handle, *mut Handle);
+        instantiate = "cuGraphInstantiateWithFlags": fn(*mut Handle, Handle, u64);
+        launch_graph = "cuGraphLaunch": fn(Handle, Handle);
+        destroy_graph = "cuGraphDestroy": fn(Handle);
+        destroy_replay = "cuGraphExecDestroy": fn(Handle);
+        error_name = "cuGetErrorName": fn(i32, *mut *const c_char);
+        error_text = "cuGetErrorString": fn(i32, *mut *const c_char);
+    }
+}
+
+/// CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR.
+const CAPABILITY: [i32; 2] = [75, 76];
+
+/// CUDA_ERROR_OUT_OF_MEMORY.
+const OUT_OF_MEMORY: i32 = 2;
+
+/// CU_STREAM_NON_BLOCKING.
+const NON_BLOCKING: c_uint = 1;
+
+/// CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: what other threads do is not part of it.
+const THREAD_LOCAL: i32 = 1;
+
+/// Threads of a block: every kernel is written for so many.
+pub(crate) const THREADS: u32 = 256;
+
+/// A kernel that was loaded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Function(Handle);
+
+/// A recorded sequence of launches.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    graph: Handle,
+    replay: Handle,
+}
+
+/// One device with its primary context and one stream, on which everything happens in order.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    functions: Functions,
+    context: Handle,
+    stream: Handle,
+    name: String,
+    capability: [i32; 2],
+}
+
+// SAFETY: handles of the driver may be used from any thread on which the context is current, which
+// `enter` sees to; whoever holds a `Driver` calls it under one lock (see `Device`).
+unsafe impl Send for Driver {}
+// SAFETY: as above.
+unsafe impl Sync for Driver {}
+// SAFETY: a function belongs to its context, not to a thread.
+unsafe impl Send for Function {}
+// SAFETY: as above.
+unsafe impl Sync for Function {}
+// SAFETY: as above.
+unsafe impl Send for Recording {}
+
+impl Driver {
+    /// Device number `ordinal`.
+    pub fn open(folders: &Folders, ordinal: usize) -> Result<Self> {
+        let remedy = "install NVIDIA's driver, or set device = \"cpu\"";
+        let library = Library::open(folders, &["libcuda.so.1", "libcuda.so"], remedy)?;
+        let functions = Functions::of(library)?;
+        let mut driver = Self {
+            functions,
+            context: ptr::null_mut(),
+            stream: ptr::null_mut(),
+            name: String::new(),
+            capability: [0; 2],
+        };
+        // SAFETY: the driver may be initialised at any time; results are written to places of our own.
+        unsafe {
+            driver.check("start the driver", (functions.init)(0))?;
+            let (mut count, mut device) = (0, 0);
+            driver.check("count devices", (functions.device_count)(&raw mut count))?;
+            if ordinal >= count as usize {
+                let devices =
+                    if count == 1 { "1 device is".to_owned() } else { format!("{count} devices are") };
+                return Err(failure(format!(
+                    "there is no cuda:{ordinal}: {devices} visible, counted from 0"
+                )));
+            }
+            driver.check("find the device", (functions.device)(&raw mut device, ordinal as i32))?;
+            let mut name = [0 as c_char; 128];
+            driver.check("ask for its name", (functions.device_name)(name.as_mut_ptr(), 128, device))?;
+            driver.name = CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned();
+            for (place, attribute) in CAPABILITY.into_iter().enumerate() {
+                let result = (functions.attribute)(&raw mut driver.capability[place], attribute, device);
+                driver.check("ask for its compute capability", result)?;
+            }
+            let result = (functions.retain)(&raw mut driver.context, device);
+            driver.check("open the device", result)?;
+            driver.enter()?;
+            let result = (functions.create_stream)(&raw mut driver.stream, NON_BLOCKING);
+            driver.check("create a stream", result)?;
+        }
+        Ok(driver)
+    }
+
+    /// What the device is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its compute capability: \[9, 0\] for sm_90.
+    pub fn capability(&self) -> [i32; 2] {
+        self.capability
+    }
+
+    /// The stream, for libraries that work on it.
+    pub fn stream(&self) -> *mut c_void {
+        self.stream
+    }
+
+    /// Makes the context this thread's.
+    pub fn enter(&self) -> Result<()> {
+        // SAFETY: the context was retained and is never released.
+        self.check("enter the device", unsafe { (self.functions.set_current)(self.context) })
+    }
+
+    /// Bytes that are free, and all.
+    pub fn memory(&self) -> Result<[usize; 2]> {
+        let (mut free, mut total) = (0, 0);
+        // SAFETY: both are places of our own.
+        self.check("ask for free memory", unsafe {
+            (self.functions.memory_info)(&raw mut free, &raw mut total)
+        })?;
+        Ok([free, total])
+    }
+
+    /// The address of so many new bytes; `None` where there is no such piece.
+    pub fn allocate(&self, bytes: usize) -> Result<Option<u64>> {
+        let mut address = 0;
+        // SAFETY: the address is written to a place of our own.
+        let result = unsafe { (self.functions.allocate)(&raw mut address, bytes) };
+        if result == OUT_OF_MEMORY {
+            return Ok(None);
+        }
+        self.check("allocate memory", result)?;
+        Ok(Some(address))
+    }
+
+    /// Frees what [`Self::allocate`] gave.
+    ///
+    /// # Safety
+    /// No later work on the stream uses it.
+    pub unsafe fn free(&self, address: u64) -> Result<()> {
+        // SAFETY: the driver waits for work that was begun before.
+        self.check("free memory", unsafe { (self.functions.free)(address) })
+    }
+
+    /// Copies numbers to the device.
+    ///
+    /// # Safety
+    /// So many bytes were allocated there.
+    pub unsafe fn upload(&self, to: u64, from: &[u8]) -> Result<()> {
+        // SAFETY: the caller's promise; a copy from pageable memory has read it when it returns.
+        let result = unsafe { (self.functions.upload)(to, from.as_ptr().cast(), from.len(), self.stream) };
+        self.check("copy to the device", result)
+    }
+
+    /// Copies numbers from the device, behind all work that was begun.
+    ///
+    /// # Safety
+    /// So many bytes were allocated there.
+    pub unsafe fn download(&self, to: &mut [u8], from: u64) -> Result<()> {
+        // SAFETY: the caller's promise; `to` is not used before the stream is done.
+        let result =
+            unsafe { (self.functions.download)(to.as_mut_ptr().cast(), from, to.len(), self.stream) };
+        // Waited for even where the copy failed to begin: errors of earlier work surface here.
+        self.check("copy from the device", result).and(self.synchronize())
+    }
+
+    /// Zeros.
+    ///
+    /// # Safety
+    /// So many bytes were allocated there.
+    pub unsafe fn zero(&self, at: u64, bytes: usize) -> Result<()> {
+        // SAFETY: the caller's promise.
+        self.check("clear memory", unsafe { (self.functions.fill)(at, 0, bytes, self.stream) })
+    }
+
+    /// Waits for all work that was begun.
+    pub fn synchronize(&self) -> Result<()> {
+        // SAFETY: the stream is never destroyed.
+        self.check("finish its work", unsafe { (self.functions.synchronize)(self.stream) })
+    }
+
+    /// The kernels of these names in an image that NVRTC made.
+    pub fn load(&self, image: &[u8], names: &[String]) -> Result<Vec<Function>> {
+        let mut module = ptr::null_mut();
+        // SAFETY: the image is NVRTC's; the module is never unloaded, so that its functions stay.
+        unsafe {
+            self.check("load kernels", (self.functions.load)(&raw mut module, image.as_ptr().cast()))?;
+        }
+        let function = |name: &String| {
+            let mut function = ptr::null_mut();
+            let c_name = CString::new(name.as_str()).map_err(|_| failure("a kernel's name has a zero"))?;
+            // SAFETY: as above, and the name ends in a zero.
+            let result = unsafe { (self.functions.function)(&raw mut function, module, c_name.as_ptr()) };
+            self.check("find a kernel", result)?;
+            Ok(Function(function))
+        };
+        names.iter().map(function).collect()
+    }
+
+    /// Starts a kernel on its table of words.
+    ///
+    /// # Safety
+    /// The words are what the kernel takes: as many, and addresses of memory that is large enough.
+    pub unsafe fn launch(&self, function: Function, blocks: u32, words: &mut [u64]) -> Result<()> {
+        let mut parameters = [words.as_mut_ptr().cast::<c_void>()];
+        // SAFETY: the caller's promise; the driver copies the parameters before it returns.
+        let result = unsafe {
+            (self.functions.launch)(
+                function.0,
+                blocks,
+                1,
+                1,
+                THREADS,
+                1,
+                1,
+                0,
+                self.stream,
+                parameters.as_mut_ptr(),
+                ptr::null_mut(),
+            )
+        };
+        self.check("start a kernel", result)
+    }
+
+    /// Records what `work` starts instead of running it.
+    pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Recording> {
+        let mut recording = Recording { graph: ptr::null_mut(), replay: ptr::null_mut() };
+        // SAFETY: the stream exists; results go to places of our own.
+        unsafe {
+            self.check("record", (self.functions.begin_capture)(self.stream, THREAD_LOCAL))?;
+            let done = work();
+            let ended = (self.functions.end_capture)(self.stream, &raw mut recording.graph);
+            done?;
+            self.check("end a recording", ended)?;
+            let result = (self.functions.instantiate)(&raw mut recording.replay, recording.graph, 0);
+            self.check("prepare a recording", result)?;
+        }
+        Ok(recording)
+    }
+
+    /// Runs a recording.
+    pub fn replay(&self, recording: &Recording) -> Result<()> {
+        // SAFETY: the recording is alive, and so is all memory that it names: see `Replays`.
+        self.check("run a recording", unsafe { (self.functions.launch_graph)(recording.replay, self.stream) })
+    }
+
+    /// Forgets a recording.
+    pub fn forget(&self, recording: &Recording) {
+        // SAFETY: nobody else has it; the driver keeps what still runs.
+        unsafe {
+            (self.functions.destroy_replay)(recording.replay);
+            (self.functions.destroy_graph)(recording.graph);
+        }
+    }
+
+    fn check(&self, what: &str, result: i32) -> Result<()> {
+        if result == 0 {
+            return Ok(());
+        }
+        let text = |function: unsafe extern "C" fn(i32, *mut *const c_char) -> i32| {
+            let mut text = ptr::null();
+            // SAFETY: the driver gives a text of its own that stays, or none.
+            unsafe {
+                (function(result, &raw mut text) == 0 && !text.is_null())
+                    .then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+            }
+        };
+        let name = text(self.functions.error_name).unwrap_or_else(|| format!("error {result}"));
+        let meaning = text(self.functions.error_text).map(|text| format!(" ({text})")).unwrap_or_default();
+        Err(failure(format!("the GPU cannot {what}: {name}{meaning}")))
+    }
+}

@@ -1,0 +1,114 @@
+//! Elements and rows by index.
+
+use candle_core::DType;
+use eigenscape_program::operations::{Argmax, PutRows, ScatterAdd};
+
+use super::place;
+use crate::{
+    Result,
+    command::{Place, Word},
+    compile::{Builder, View},
+    source::KernelSource,
+};
+
+/// An operand in row-major order, and its step from one leading element to the next: 0 without a
+/// leading axis.
+fn ordered(builder: &mut Builder, view: &View, dtype: DType) -> Result<(Place, usize)> {
+    let at = builder.in_order(view, dtype)?;
+    let step = if view.led { view.declared().iter().product() } else { 0 };
+    Ok((at, step))
+}
+
+/// Numbers and the positions among them, in order.
+fn both(builder: &mut Builder, args: &[View]) -> Result<[(Place, usize); 2]> {
+    let compute = builder.compute();
+    Ok([ordered(builder, &args[0], compute)?, ordered(builder, &args[1], DType::U32)?])
+}
+
+fn kernel(builder: &Builder, name: &str) -> KernelSource {
+    KernelSource::by_hand(name, builder.compute())
+}
+
+/// Emits where each row is largest.
+pub(super) fn argmax(builder: &mut Builder, argmax: &Argmax, x: &View, out: &View) -> Result<()> {
+    let (compute, rows) = (builder.compute(), out.layout.elements());
+    let at = builder.in_order(x, compute)?;
+    let size = x.layout.dims.last().copied().unwrap_or(1);
+    let words = vec![place(out)?.into(), at.into(), rows.into(), size.into(), argmax.slack.0.into()];
+    builder.launch(kernel(builder, "argmax"), rows, words)
+}
+
+/// Emits differences from one of a row, or their transpose.
+pub(super) fn differences(builder: &mut Builder, name: &str, args: &[View], out: &View) -> Result<()> {
+    let [(x, x_step), (index, index_step)] = both(builder, args)?;
+    let (size, elements) = (args[0].layout.dims.last().copied().unwrap_or(1), out.layout.elements());
+    let rows: usize = args[1].declared().iter().product();
+    let words = [place(out)?.into(), x.into(), index.into()].into_iter();
+    let words = words.chain([elements, size, rows, x_step, index_step].map(Word::from)).collect();
+    builder.launch(kernel(builder, name), elements, words)
+}
+
+/// Emits the elements of rows that an index names.
+pub(super) fn gather(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
+    let [(x, x_step), (index, index_step)] = both(builder, args)?;
+    let (rows, size, picks) = (args[0].declared()[0], args[0].declared()[1], args[1].declared()[1]);
+    let elements = out.layout.elements();
+    let words = [place(out)?.into(), x.into(), index.into()].into_iter();
+    let words = words.chain([elements, picks, size, rows, x_step, index_step].map(Word::from)).collect();
+    builder.launch(kernel(builder, "gather"), elements, words)
+}
+
+/// Emits rows of a table.
+pub(super) fn take(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
+    let [(table, table_step), (index, index_step)] = both(builder, args)?;
+    let (rows, width) = (args[0].declared()[0], args[0].declared()[1]);
+    let picks: usize = args[1].declared().iter().product();
+    let elements = out.layout.elements();
+    let words = [place(out)?.into(), table.into(), index.into()].into_iter();
+    let words = words.chain([elements, picks, width, rows, table_step, index_step].map(Word::from)).collect();
+    builder.launch(kernel(builder, "take"), elements, words)
+}
+
+/// Emits elements of each row, added up by index.
+pub(super) fn scatter_add(
+    builder: &mut Builder,
+    scatter: &ScatterAdd,
+    args: &[View],
+    out: &View,
+) -> Result<()> {
+    let (rows, picks) = (args[1].declared()[0], args[1].declared()[1]);
+    put_at(builder, args, out, Sizes { rows, picks, width: 1, positions: scatter.size })
+}
+
+/// Emits rows, added up by index.
+pub(super) fn put(builder: &mut Builder, put: &PutRows, args: &[View], out: &View) -> Result<()> {
+    let picks = args[1].declared().iter().product();
+    let width = args[0].layout.dims.last().copied().unwrap_or(1);
+    put_at(builder, args, out, Sizes { rows: 1, picks, width, positions: put.rows })
+}
+
+/// In each of `rows` rows, `picks` pieces of `width` numbers each go to `positions` positions.
+#[derive(Clone, Copy)]
+struct Sizes {
+    rows: usize,
+    picks: usize,
+    width: usize,
+    positions: usize,
+}
+
+fn put_at(builder: &mut Builder, args: &[View], out: &View, sizes: Sizes) -> Result<()> {
+    let [(x, x_step), (index, index_step)] = both(builder, args)?;
+    let Sizes { rows, picks, width, positions } = sizes;
+    let to = place(out)?;
+    builder.zero(to, out.layout.elements() * out.dtype.size_in_bytes());
+    let indices = args[1].layout.elements();
+    let (next, first) = (builder.scratch(indices, DType::U32), builder.scratch(indices, DType::U32));
+    let words = vec![next.into(), first.into(), index.into(), indices.into(), picks.into()];
+    builder.launch(kernel(builder, "chains"), indices, words)?;
+    let lead = if out.led { builder.lead() } else { 1 };
+    let elements = lead * rows * picks * width;
+    let words = [to, x, index, next, first].map(Word::from).into_iter();
+    let sizes = [elements, picks, width, rows, positions, x_step, index_step];
+    let words = words.chain(sizes.map(Word::from)).collect();
+    builder.launch(kernel(builder, "put"), elements, words)
+}

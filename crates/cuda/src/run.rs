@@ -1,0 +1,182 @@
+//! Compiled plans, run on one stream.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::Tensor;
+use eigenscape_runtime::{Definitions, Error, Plan};
+
+use crate::{
+    Result,
+    buffer::DeviceTensor,
+    command::{Base, Command, HostStep, Place, Word},
+    compile::{Compiled, compile},
+    device::Device,
+    driver::{Driver, Recording},
+    host,
+};
+
+/// Choices of addresses that a plan remembers.
+const REMEMBERED: usize = 8;
+
+/// A compiled plan with recordings of its commands.
+#[derive(Debug)]
+pub(crate) struct Runnable {
+    device: Arc<Device>,
+    compiled: Compiled,
+    runs: Mutex<Vec<Seen>>,
+}
+
+/// Addresses at which a plan ran before, and the recording of its commands there.
+#[derive(Debug)]
+struct Seen {
+    addresses: Vec<u64>,
+    recording: Option<Recording>,
+}
+
+impl Runnable {
+    /// The plan, compiled for a device.
+    pub fn new(device: &Arc<Device>, plan: &Plan) -> Result<Self> {
+        let compiled = compile(device, plan)?;
+        Ok(Self { device: Arc::clone(device), compiled, runs: Mutex::default() })
+    }
+
+    /// Whether it is compiled for this device.
+    pub fn is_for(&self, device: &Arc<Device>) -> bool {
+        Arc::ptr_eq(&self.device, device)
+    }
+
+    /// Begins a run; the results by their slots. They are complete when the stream has come to them.
+    pub fn run(
+        &self,
+        inputs: &[DeviceTensor],
+        definitions: &Definitions,
+    ) -> Result<Vec<(usize, DeviceTensor)>> {
+        let made = self.compiled.results.iter();
+        let results =
+            made.map(|made| Ok((made.slot, DeviceTensor::new(&self.device, &made.dims, made.dtype)?)));
+        let results: Vec<(usize, DeviceTensor)> = results.collect::<Result<_>>()?;
+        // From here on no other thread begins anything: the arena is this run's.
+        let mut work = self.device.work();
+        let arena = work.arena(&self.device, self.compiled.arena)?;
+        let at = Addresses { arena, inputs, results: &results, constants: &self.compiled.constants };
+        self.begin(&at, definitions)?;
+        Ok(results)
+    }
+
+    /// Begins the commands: one by one, or by a recording where the addresses were seen before.
+    fn begin(&self, at: &Addresses, definitions: &Definitions) -> Result<()> {
+        let driver = self.device.driver()?;
+        let commands = &self.compiled.commands;
+        if commands.len() < 2 || commands.iter().any(|command| matches!(command, Command::OnHost(_))) {
+            return self.each(driver, at, definitions);
+        }
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let addresses = at.all();
+        let Some(seen) = runs.iter_mut().find(|seen| seen.addresses == addresses) else {
+            if runs.len() == REMEMBERED {
+                let oldest = runs.remove(0);
+                oldest.recording.into_iter().for_each(|recording| driver.forget(&recording));
+            }
+            runs.push(Seen { addresses, recording: None });
+            return self.each(driver, at, definitions);
+        };
+        if seen.recording.is_none() {
+            seen.recording = Some(driver.record(|| self.each(driver, at, definitions))?);
+        }
+        match &seen.recording {
+            Some(recording) => driver.replay(recording),
+            None => self.each(driver, at, definitions),
+        }
+    }
+
+    fn each(&self, driver: &Driver, at: &Addresses, definitions: &Definitions) -> Result<()> {
+        for command in &self.compiled.commands {
+            match command {
+                Command::Launch { kernel, blocks, words } => {
+                    let mut words: Vec<u64> = words.iter().map(|word| at.word(word)).collect();
+                    let kernel = self.compiled.kernels.get(*kernel).copied();
+                    let kernel =
+                        kernel.ok_or_else(|| Error::Device("a kernel that is not loaded".to_owned()))?;
+                    // SAFETY: `compile` gave the kernel as many words as it takes, and memory for
+                    // all that it reads and writes; the arena is this run's as long as its lock is
+                    // held, and on the stream what was begun before comes before.
+                    unsafe { driver.launch(kernel, *blocks, &mut words)? };
+                }
+                Command::Multiply(product) => {
+                    let product = product.at(|place| at.of(place));
+                    // SAFETY: as above.
+                    unsafe { self.device.blas().multiply(&product, self.device.tf32())? };
+                }
+                Command::Zero { at: place, bytes } => {
+                    // SAFETY: as above.
+                    unsafe { driver.zero(at.of(*place), *bytes)? };
+                }
+                Command::OnHost(step) => self.on_host(driver, step, at, definitions)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn on_host(
+        &self,
+        driver: &Driver,
+        step: &HostStep,
+        at: &Addresses,
+        definitions: &Definitions,
+    ) -> Result<()> {
+        let operand = |(place, dims, _): &(Place, Vec<usize>, bool)| -> Result<Tensor> {
+            let mut bytes = vec![0; dims.iter().product::<usize>() * step.dtype.size_in_bytes()];
+            // SAFETY: `compile` gave the operand so much memory.
+            unsafe { driver.download(&mut bytes, at.of(*place))? };
+            host::tensor(&bytes, dims, step.dtype)
+        };
+        let operands: Vec<Tensor> = step.args.iter().map(operand).collect::<Result<_>>()?;
+        let led: Vec<bool> = step.args.iter().map(|(_, _, led)| *led).collect();
+        let result = host::evaluate(&*step.operation, definitions, &operands, &led, step.dtype)?;
+        // SAFETY: as above, of the result.
+        unsafe { driver.upload(at.of(step.result), &host::bytes(&result)?) }
+    }
+}
+
+impl Drop for Runnable {
+    fn drop(&mut self) {
+        let runs = self.runs.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(driver) = self.device.driver() {
+            runs.drain(..).filter_map(|seen| seen.recording).for_each(|recording| driver.forget(&recording));
+        }
+    }
+}
+
+/// Where everything lies in one run.
+struct Addresses<'a> {
+    arena: u64,
+    inputs: &'a [DeviceTensor],
+    results: &'a [(usize, DeviceTensor)],
+    constants: &'a [DeviceTensor],
+}
+
+impl Addresses<'_> {
+    fn of(&self, place: Place) -> u64 {
+        let start = match place.base {
+            Base::Arena => self.arena,
+            Base::Input(input) => self.inputs[input].address(),
+            Base::Output(result) => self.results[result].1.address(),
+            Base::Constant(constant) => self.constants[constant].address(),
+        };
+        start + place.offset as u64
+    }
+
+    fn word(&self, word: &Word) -> u64 {
+        match word {
+            Word::Number(number) => *number,
+            Word::At(place) => self.of(*place),
+        }
+    }
+
+    /// All that may differ from run to run.
+    fn all(&self) -> Vec<u64> {
+        let inputs = self.inputs.iter().map(DeviceTensor::address);
+        let results = self.results.iter().map(|(_, tensor)| tensor.address());
+        std::iter::once(self.arena).chain(inputs).chain(results).collect()
+    }
+}

@@ -1,0 +1,90 @@
+//! The source of kernels: what is the same for all, those of some operations, and those that are
+//! generated.
+
+use std::{
+    fmt::Write,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use candle_core::DType;
+
+const PRELUDE: &str = include_str!("source/prelude.cu");
+
+/// Kernels that are written by hand, for floating-point numbers of type T. Names begin with
+/// `NAME_`, which stands for the type.
+const BY_HAND: [&str; 4] = [
+    include_str!("source/vectors.cu"),
+    include_str!("source/rows.cu"),
+    include_str!("source/windows.cu"),
+    include_str!("source/convolution.cu"),
+];
+
+/// A kernel by its name, with its text where it is generated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KernelSource {
+    pub name: String,
+    text: Option<String>,
+}
+
+impl KernelSource {
+    /// One that is written by hand.
+    pub fn by_hand(name: &str, dtype: DType) -> Self {
+        Self { name: format!("{}_{name}", short(dtype)), text: None }
+    }
+
+    /// One of so many words that is generated: the same text is the same kernel.
+    pub fn generated(what: &str, words: usize, body: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (what, words, body).hash(&mut hasher);
+        let name = format!("{what}_{:016x}", hasher.finish());
+        let text = format!("KERNEL({name}, {words}) {{\n{body}}}\n");
+        Self { name, text: Some(text) }
+    }
+
+    /// The type whose kernels by hand this is one of.
+    fn of_type(&self) -> Option<DType> {
+        self.text.is_none().then(|| if self.name.starts_with("f64") { DType::F64 } else { DType::F32 })
+    }
+}
+
+/// A type's name in kernels' names.
+fn short(dtype: DType) -> &'static str {
+    if dtype == DType::F64 { "f64" } else { "f32" }
+}
+
+/// A type's name in C.
+pub(crate) fn c_type(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F64 => "double",
+        DType::F32 => "float",
+        _ => "u32",
+    }
+}
+
+/// A module with these kernels, and the names of all in it: those by hand come together, so that
+/// they are compiled once.
+pub(crate) fn module(kernels: &[&KernelSource]) -> (String, Vec<String>) {
+    let mut source = PRELUDE.to_owned();
+    let mut names = Vec::new();
+    for dtype in [DType::F32, DType::F64] {
+        if kernels.iter().any(|kernel| kernel.of_type() == Some(dtype)) {
+            let text = BY_HAND.concat().replace("NAME_", &format!("{}_", short(dtype)));
+            names.extend(names_in(&text));
+            // Writing to a text cannot fail.
+            let _ = write!(source, "#define T {}\n{text}#undef T\n", c_type(dtype));
+        }
+    }
+    for kernel in kernels {
+        if let Some(text) = &kernel.text {
+            source.push_str(text);
+            names.push(kernel.name.clone());
+        }
+    }
+    (source, names)
+}
+
+/// The names of all kernels of a source.
+fn names_in(source: &str) -> Vec<String> {
+    let starts = source.split("\nKERNEL(").skip(1);
+    starts.filter_map(|rest| rest.split_once(',')).map(|(name, _)| name.to_owned()).collect()
+}

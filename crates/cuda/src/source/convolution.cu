@@ -1,0 +1,139 @@
+/* Convolutions: the image as a matrix of patches and back, and the three products of a grouped
+   convolution by their definitions.
+   Sizes in words s .. s+10: N, C, H, W, kH, kW, oH, oW, stride, padding, dilation. */
+
+/* patches[(c, kh, kw)][(n, oh, ow)] of x [N, C, H, W].
+   w: out, x, elements, then the sizes. */
+KERNEL(NAME_unfold, 14) {
+    u32 i = thread();
+    if (i >= (u32)args.w[2]) return;
+    const u64 *s = &args.w[3];
+    u32 n_all = (u32)s[0], channels = (u32)s[1], height = (u32)s[2], width = (u32)s[3], kh_all = (u32)s[4],
+        kw_all = (u32)s[5], outs = (u32)s[6], across = (u32)s[7];
+    u32 ow = i % across, rest = i / across;
+    u32 oh = rest % outs;
+    rest /= outs;
+    u32 n = rest % n_all;
+    rest /= n_all;
+    u32 kw = rest % kw_all;
+    rest /= kw_all;
+    u32 kh = rest % kh_all, c = rest / kh_all;
+    long long h = (long long)oh * s[8] + (long long)kh * s[10] - (long long)s[9];
+    long long v = (long long)ow * s[8] + (long long)kw * s[10] - (long long)s[9];
+    int inside = h >= 0 && h < height && v >= 0 && v < width;
+    const T *x = (const T *)args.w[1];
+    ((T *)args.w[0])[i] = inside ? x[(((u64)n * channels + c) * height + h) * width + v] : (T)0;
+}
+
+/* x [N, C, H, W] from patches: each pixel is the sum over the patches that contain it.
+   w: out, patches, elements, then the sizes. */
+KERNEL(NAME_fold, 14) {
+    u32 i = thread();
+    if (i >= (u32)args.w[2]) return;
+    const u64 *s = &args.w[3];
+    u32 n_all = (u32)s[0], channels = (u32)s[1], height = (u32)s[2], width = (u32)s[3], kh_all = (u32)s[4],
+        kw_all = (u32)s[5], outs = (u32)s[6], across = (u32)s[7];
+    u32 v = i % width, rest = i / width;
+    u32 h = rest % height;
+    rest /= height;
+    u32 c = rest % channels, n = rest / channels;
+    const T *patches = (const T *)args.w[1];
+    double sum = 0.0;
+    for (u32 kh = 0; kh < kh_all; kh++) {
+        long long top = (long long)h + (long long)s[9] - (long long)kh * s[10];
+        if (top < 0 || top % (long long)s[8] != 0 || top / (long long)s[8] >= outs) continue;
+        u32 oh = (u32)(top / (long long)s[8]);
+        for (u32 kw = 0; kw < kw_all; kw++) {
+            long long left = (long long)v + (long long)s[9] - (long long)kw * s[10];
+            if (left < 0 || left % (long long)s[8] != 0 || left / (long long)s[8] >= across) continue;
+            u32 ow = (u32)(left / (long long)s[8]);
+            u64 row = ((u64)c * kh_all + kh) * kw_all + kw;
+            sum += (double)patches[((row * n_all + n) * outs + oh) * across + ow];
+        }
+    }
+    ((T *)args.w[0])[i] = (T)sum;
+}
+
+/* y [N, O, oH, oW] of x [N, C, H, W] and w [O, C/groups, kH, kW].
+   w: out, x, w, elements, O, groups, then the sizes. */
+KERNEL(NAME_grouped_y, 17) {
+    u32 i = thread();
+    if (i >= (u32)args.w[3]) return;
+    const u64 *s = &args.w[6];
+    u32 outputs = (u32)args.w[4], groups = (u32)args.w[5], channels = (u32)s[1], height = (u32)s[2],
+        width = (u32)s[3], kh_all = (u32)s[4], kw_all = (u32)s[5], outs = (u32)s[6], across = (u32)s[7];
+    u32 ow = i % across, oh = i / across % outs, o = i / (across * outs) % outputs;
+    u32 n = i / (across * outs * outputs), depth = channels / groups, from = o / (outputs / groups) * depth;
+    const T *x = (const T *)args.w[1], *w = (const T *)args.w[2];
+    double sum = 0.0;
+    for (u32 c = 0; c < depth; c++) {
+        for (u32 kh = 0; kh < kh_all; kh++) {
+            long long h = (long long)oh * s[8] + (long long)kh * s[10] - (long long)s[9];
+            if (h < 0 || h >= height) continue;
+            for (u32 kw = 0; kw < kw_all; kw++) {
+                long long v = (long long)ow * s[8] + (long long)kw * s[10] - (long long)s[9];
+                if (v < 0 || v >= width) continue;
+                sum += (double)x[(((u64)n * channels + from + c) * height + h) * width + v]
+                    * (double)w[(((u64)o * depth + c) * kh_all + kh) * kw_all + kw];
+            }
+        }
+    }
+    ((T *)args.w[0])[i] = (T)sum;
+}
+
+/* x [N, C, H, W] of y [N, O, oH, oW] and w. w: out, y, w, elements, O, groups, then the sizes. */
+KERNEL(NAME_grouped_x, 17) {
+    u32 i = thread();
+    if (i >= (u32)args.w[3]) return;
+    const u64 *s = &args.w[6];
+    u32 outputs = (u32)args.w[4], groups = (u32)args.w[5], channels = (u32)s[1], height = (u32)s[2],
+        width = (u32)s[3], kh_all = (u32)s[4], kw_all = (u32)s[5], outs = (u32)s[6], across = (u32)s[7];
+    u32 v = i % width, h = i / width % height, channel = i / (width * height) % channels;
+    u32 n = i / (width * height * channels), depth = channels / groups, each = outputs / groups;
+    u32 group = channel / depth, c = channel % depth;
+    const T *y = (const T *)args.w[1], *w = (const T *)args.w[2];
+    double sum = 0.0;
+    for (u32 kh = 0; kh < kh_all; kh++) {
+        long long top = (long long)h + (long long)s[9] - (long long)kh * s[10];
+        if (top < 0 || top % (long long)s[8] != 0 || top / (long long)s[8] >= outs) continue;
+        for (u32 kw = 0; kw < kw_all; kw++) {
+            long long left = (long long)v + (long long)s[9] - (long long)kw * s[10];
+            if (left < 0 || left % (long long)s[8] != 0 || left / (long long)s[8] >= across) continue;
+            u64 at = (u64)(top / (long long)s[8]) * across + (u64)(left / (long long)s[8]);
+            for (u32 o = group * each; o < (group + 1) * each; o++) {
+                sum += (double)y[((u64)n * outputs + o) * outs * across + at]
+                    * (double)w[(((u64)o * depth + c) * kh_all + kh) * kw_all + kw];
+            }
+        }
+    }
+    ((T *)args.w[0])[i] = (T)sum;
+}
+
+/* Partial sums over parts of the samples of the cotangent of w: sums[part][O, C/groups, kH, kW] in
+   double precision. w: sums, x, y, elements (with the parts), O, groups, parts, then the sizes. */
+KERNEL(NAME_grouped_w, 18) {
+    u32 i = thread();
+    if (i >= (u32)args.w[3]) return;
+    const u64 *s = &args.w[7];
+    u32 outputs = (u32)args.w[4], groups = (u32)args.w[5], parts = (u32)args.w[6], n_all = (u32)s[0],
+        channels = (u32)s[1], height = (u32)s[2], width = (u32)s[3], kh_all = (u32)s[4], kw_all = (u32)s[5],
+        outs = (u32)s[6], across = (u32)s[7];
+    u32 depth = channels / groups, kw = i % kw_all, kh = i / kw_all % kh_all;
+    u32 c = i / (kw_all * kh_all) % depth, o = i / (kw_all * kh_all * depth) % outputs;
+    u32 part = i / (kw_all * kh_all * depth * outputs), channel = o / (outputs / groups) * depth + c;
+    const T *x = (const T *)args.w[1], *y = (const T *)args.w[2];
+    double sum = 0.0;
+    for (u32 n = part; n < n_all; n += parts) {
+        for (u32 oh = 0; oh < outs; oh++) {
+            long long h = (long long)oh * s[8] + (long long)kh * s[10] - (long long)s[9];
+            if (h < 0 || h >= height) continue;
+            for (u32 ow = 0; ow < across; ow++) {
+                long long v = (long long)ow * s[8] + (long long)kw * s[10] - (long long)s[9];
+                if (v < 0 || v >= width) continue;
+                sum += (double)x[(((u64)n * channels + channel) * height + h) * width + v]
+                    * (double)y[(((u64)n * outputs + o) * outs + oh) * across + ow];
+            }
+        }
+    }
+    ((double *)args.w[0])[i] = sum;
+}

@@ -1,0 +1,36 @@
+/* What all kernels share. Every kernel takes one table of 64-bit words, args.w: addresses, sizes,
+   and numbers as their bits. The subset of C++ that is C, too: tests compile it for the CPU. */
+#ifndef EIGENSCAPE_EMULATED
+#define KERNEL(name, words)                                                                        \
+    struct name##_args { unsigned long long w[words]; };                                           \
+    extern "C" __global__ void __launch_bounds__(256) name(const struct name##_args args)
+#endif
+#define EIGENSCAPE_INLINE static __device__ __forceinline__
+
+typedef unsigned long long u64;
+typedef unsigned int u32;
+
+/* floor(n / d) for a constant d > 1, given ceil(2^64 / d): exact for all n and d below 2^32. */
+EIGENSCAPE_INLINE u32 divided(u32 n, u64 inverse) {
+#ifdef EIGENSCAPE_EMULATED
+    return (u32)(((unsigned __int128)inverse * n) >> 64);
+#else
+    return (u32)__umul64hi(inverse, n);
+#endif
+}
+
+EIGENSCAPE_INLINE double number(u64 bits) {
+#ifdef EIGENSCAPE_EMULATED
+    union { u64 bits; double number; } both;
+    both.bits = bits;
+    return both.number;
+#else
+    return __longlong_as_double((long long)bits);
+#endif
+}
+
+/* NVRTC has no constants for these. */
+#define NOT_A_NUMBER number(0x7ff8000000000000ULL)
+#define INFINITE number(0x7ff0000000000000ULL)
+
+EIGENSCAPE_INLINE u32 thread(void) { return blockIdx.x * 256u + threadIdx.x; }

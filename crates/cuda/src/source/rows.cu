@@ -1,0 +1,119 @@
+/* Elements and rows by index. Operands lie in row-major order behind a leading axis; where one
+   lacks it, its step from one leading element to the next is 0. An index that is out of range gives
+   NaN. */
+
+/* out[k, r, j] = x[k, r, index[k, r, j]].
+   w: out, x, index, elements, J, I, R, step of x, step of index. */
+KERNEL(NAME_gather, 9) {
+    u32 i = thread();
+    if (i >= (u32)args.w[3]) return;
+    u32 picks = (u32)args.w[4], size = (u32)args.w[5], rows = (u32)args.w[6];
+    u32 row = i / picks, k = row / rows;
+    row -= k * rows;
+    const T *x = (const T *)args.w[1] + k * args.w[7] + (u64)row * size;
+    u32 at = ((const u32 *)args.w[2] + k * args.w[8])[(u64)row * picks + (i % picks)];
+    ((T *)args.w[0])[i] = at < size ? x[at] : (T)NOT_A_NUMBER;
+}
+
+/* For each pick of a row the next one of the same position, or ~0; in first[] whether it is the
+   first of its position. w: next, first, index, elements (of the index), J. */
+KERNEL(NAME_chains, 5) {
+    u32 i = thread();
+    if (i >= (u32)args.w[3]) return;
+    u32 picks = (u32)args.w[4], j = i % picks;
+    const u32 *index = (const u32 *)args.w[2] + (i - j);
+    u32 at = index[j], next = ~0u, first = 1;
+    for (u32 other = 0; other < j; other++) {
+        if (index[other] == at) { first = 0; break; }
+    }
+    for (u32 other = j + 1; other < picks; other++) {
+        if (index[other] == at) { next = other; break; }
+    }
+    ((u32 *)args.w[0])[i] = next;
+    ((u32 *)args.w[1])[i] = first;
+}
+
+/* out[k, r, index[k, r, j], d] += x[k, r, j, d] on zeros: the thread of the first pick of a position
+   adds up all picks of it, in their order.
+   w: out, x, index, next, first, elements of x (with the leading axis), J, D, R, positions,
+   step of x, step of index. */
+KERNEL(NAME_put, 12) {
+    u32 i = thread();
+    if (i >= (u32)args.w[5]) return;
+    u32 picks = (u32)args.w[6], width = (u32)args.w[7], rows = (u32)args.w[8], size = (u32)args.w[9];
+    u32 d = i % width, pick = i / width, j = pick % picks, row = pick / picks, k = row / rows;
+    row -= k * rows;
+    u64 start = k * args.w[11] + (u64)row * picks;
+    const u32 *next = (const u32 *)args.w[3] + start, *first = (const u32 *)args.w[4] + start;
+    if (!first[j]) return;
+    u32 at = ((const u32 *)args.w[2] + start)[j];
+    T *out = (T *)args.w[0] + ((u64)k * rows + row) * size * width;
+    if (at >= size) { out[d] = (T)NOT_A_NUMBER; return; }
+    const T *x = (const T *)args.w[1] + k * args.w[10] + (u64)row * picks * width + d;
+    double sum = 0.0;
+    for (u32 p = j; p != ~0u; p = next[p]) sum += (double)x[(u64)p * width];
+    out[(u64)at * width + d] = (T)sum;
+}
+
+/* out[k, i, :] = table[k, index[k, i], :].
+   w: out, table, index, elements, I, D, V, step of table, step of index. */
+KERNEL(NAME_take, 9) {
+    u32 i = thread();
+    if (i >= (u32)args.w[3]) return;
+    u32 picks = (u32)args.w[4], width = (u32)args.w[5], rows = (u32)args.w[6];
+    u32 d = i % width, pick = i / width, k = pick / picks;
+    pick -= k * picks;
+    u32 at = ((const u32 *)args.w[2] + k * args.w[8])[pick];
+    const T *table = (const T *)args.w[1] + k * args.w[7];
+    ((T *)args.w[0])[i] = at < rows ? table[(u64)at * width + d] : (T)NOT_A_NUMBER;
+}
+
+/* The first position of each row that is at most slack below the largest; NaN counts for nothing.
+   w: out, x, rows, size, slack. */
+KERNEL(NAME_argmax, 5) {
+    u32 i = thread();
+    if (i >= (u32)args.w[2]) return;
+    u32 size = (u32)args.w[3];
+    const T *x = (const T *)args.w[1] + (u64)i * size;
+    T largest = (T)-INFINITE;
+    for (u32 j = 0; j < size; j++) largest = x[j] > largest ? x[j] : largest;
+    double bound = (double)largest - number(args.w[4]);
+    u32 at = 0;
+    for (u32 j = 0; j < size; j++) {
+        if ((double)x[j] >= bound) { at = j; break; }
+    }
+    ((u32 *)args.w[0])[i] = at;
+}
+
+/* out[k, r, j] = x[k, r, j] - x[k, r, m], m = index[k, r].
+   w: out, x, index, elements, C, R, step of x, step of index. */
+KERNEL(NAME_differences, 8) {
+    u32 i = thread();
+    if (i >= (u32)args.w[3]) return;
+    u32 size = (u32)args.w[4], rows = (u32)args.w[5];
+    u32 row = i / size, k = row / rows;
+    row -= k * rows;
+    const T *x = (const T *)args.w[1] + k * args.w[6] + (u64)row * size;
+    u32 m = ((const u32 *)args.w[2] + k * args.w[7])[row];
+    ((T *)args.w[0])[i] = m < size ? x[i % size] - x[m] : (T)NOT_A_NUMBER;
+}
+
+/* out[k, r, j] = x[k, r, j] for j != m; out[k, r, m] = -(sum of the others).
+   w: out, x, index, elements, C, R, step of x, step of index. */
+KERNEL(NAME_differences_transpose, 8) {
+    u32 i = thread();
+    if (i >= (u32)args.w[3]) return;
+    u32 size = (u32)args.w[4], rows = (u32)args.w[5];
+    u32 row = i / size, j = i % size, k = row / rows;
+    row -= k * rows;
+    const T *x = (const T *)args.w[1] + k * args.w[6] + (u64)row * size;
+    u32 m = ((const u32 *)args.w[2] + k * args.w[7])[row];
+    T value = x[j];
+    if (m >= size) value = (T)NOT_A_NUMBER;
+    if (j == m) {
+        double sum = 0.0;
+        for (u32 other = 0; other < size; other++) sum += other == m ? 0.0 : (double)x[other];
+        value = (T)-sum;
+    }
+    ((T *)args.w[0])[i] = value;
+}
