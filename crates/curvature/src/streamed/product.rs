@@ -3,15 +3,15 @@
 use std::sync::OnceLock;
 
 use candle_core::{D, DType, Tensor};
-use eigenscape_runtime::{Error, Interrupt, Part, Result};
+use eigenscape_runtime::{Buffer, Error, Interrupt, Part, Result};
 
 use super::compiled::CompiledProduct;
-use crate::{point::Point, product::Product};
+use crate::{placed::PlacedPoint, product::Product};
 
 /// v ↦ Mv for a symmetric matrix M of one group, a mean over all samples. Nothing is evaluated
 /// before the first application.
 pub struct StreamedProduct {
-    point: Point,
+    point: PlacedPoint,
     compiled: CompiledProduct,
     interrupt: Interrupt,
     /// The first micro-batches, with their residuals.
@@ -19,7 +19,7 @@ pub struct StreamedProduct {
 }
 
 impl StreamedProduct {
-    pub(super) fn new(point: &Point, compiled: CompiledProduct, interrupt: &Interrupt) -> Self {
+    pub(super) fn new(point: &PlacedPoint, compiled: CompiledProduct, interrupt: &Interrupt) -> Self {
         Self { point: point.clone(), compiled, interrupt: interrupt.clone(), kept: OnceLock::new() }
     }
 
@@ -91,13 +91,14 @@ impl StreamedProduct {
         /// So many terms take no more memory than their sum in f64 and one term.
         const TERMS: usize = 3;
         let parts = self.compiled.program(0)?.parts();
-        let (lens, dtype) = (parts.lens(), self.point.dtype());
-        let add_up = |terms: &mut Vec<(f64, Vec<Tensor>)>, to| {
-            let sum = self.point.backend.join(terms, &lens, vectors.dims()[0], to);
+        let (lens, dtype, backend) = (parts.lens(), self.point.dtype(), &*self.point.backend);
+        let vectors = backend.place(vectors)?;
+        let add_up = |terms: &mut Vec<(f64, Vec<Buffer>)>, to| {
+            let sum = backend.join(terms, &lens, vectors.dims()[0], to);
             // Programs have no use for what is in another type.
             let used = terms.iter().flat_map(|(_, results)| results);
-            let used: Vec<Tensor> = used.filter(|tensor| tensor.dtype() == dtype).cloned().collect();
-            self.point.backend.recycle(&used);
+            let used: Vec<Buffer> = used.filter(|part| part.dtype() == dtype).cloned().collect();
+            backend.recycle(&used);
             terms.clear();
             sum
         };
@@ -106,12 +107,12 @@ impl StreamedProduct {
         let mut terms = batches.fold(&self.interrupt, terms, |mut terms, Part { index, share, .. }| {
             if terms.len() == TERMS {
                 let sum = add_up(&mut terms, DType::F64)?;
-                terms.push((1.0, parts.cut(&sum)?));
+                terms.push((1.0, parts.cut(backend, &sum)?));
             }
-            terms.push((share, self.with_product(index, |p| p.results(vectors))?));
+            terms.push((share, self.with_product(index, |p| p.results(&vectors))?));
             Ok::<_, Error>(terms)
         })?;
-        add_up(&mut terms, dtype)
+        add_up(&mut terms, dtype)?.to_host()
     }
 
     /// (n_b/N) M_b v_b, where v_b holds the variables of the samples of b: M is block-diagonal.
@@ -149,7 +150,7 @@ impl StreamedProduct {
 
     fn evaluate(&self, index: usize) -> Result<Product> {
         let range = self.compiled.split.parts().range(index);
-        self.compiled.program(index)?.at(&self.point.narrow(range)?)
+        self.compiled.program(index)?.at_placed(&self.point.narrow(range)?)
     }
 
     /// Floating-point operations of one product, residuals that are evaluated again included.
