@@ -136,10 +136,18 @@ impl Product {
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.
     pub fn apply_rows(&self, vectors: &Tensor) -> Result<Tensor> {
-        let terms = [(1.0, self.results(&self.backend.place(vectors)?)?)];
+        self.apply_placed(&self.backend.place(vectors)?)?.to_host()
+    }
+
+    /// As [`Self::apply_rows`], between numbers where the backend keeps them.
+    ///
+    /// # Errors
+    /// As [`Self::apply_rows`].
+    pub fn apply_placed(&self, vectors: &Buffer) -> Result<Buffer> {
+        let terms = [(1.0, self.results(vectors)?)];
         let joined = self.backend.join(&terms, &self.parts.lens(), vectors.dims()[0], self.dtype);
         terms.iter().for_each(|(_, results)| self.backend.recycle(results));
-        joined?.to_host()
+        joined
     }
 
     /// Mv for each row v of `vectors` \[K, P\] as one buffer a variable, in memory of their own.

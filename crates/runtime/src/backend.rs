@@ -4,7 +4,11 @@ use std::fmt::Debug;
 
 use candle_core::{DType, Tensor};
 
-use crate::{buffer::Buffer, error::Result, plan::Plan};
+use crate::{
+    buffer::Buffer,
+    error::{Error, Result},
+    plan::Plan,
+};
 
 /// Which steps of a program a backend runs as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +70,17 @@ pub trait Backend: Debug + Send + Sync {
     /// When there is no part, or an operation fails.
     fn join(&self, terms: &[(f64, Vec<Buffer>)], lens: &[usize], k: usize, dtype: DType) -> Result<Buffer>;
 
+    /// The dot product of each of `vectors` with `w`, which all have as many numbers, in f64. With
+    /// [`Self::join`] for linear combinations it is the algebra of a Krylov basis.
+    ///
+    /// # Errors
+    /// When the numbers of vectors differ, or an operation fails.
+    fn dots(&self, vectors: &[Buffer], w: &Buffer) -> Result<Vec<f64>> {
+        let row = |buffer: &Buffer| Ok::<_, Error>(buffer.to_host()?.flatten_all()?.to_dtype(DType::F64)?);
+        let w = row(w)?;
+        vectors.iter().map(|vector| Ok((row(vector)? * &w)?.sum_all()?.to_scalar()?)).collect()
+    }
+
     /// The `results` of a run, those copied that share their memory with each other or with
     /// `others`.
     ///
@@ -73,7 +88,8 @@ pub trait Backend: Debug + Send + Sync {
     /// When a copy fails.
     fn own(&self, results: Vec<Buffer>, others: &[Buffer]) -> Result<Vec<Buffer>>;
 
-    /// Takes the memory of buffers for later results. Nothing else may share it: see [`Self::own`].
+    /// Takes the memory of buffers for later results. Nothing else than these may share it: see
+    /// [`Self::own`].
     fn recycle(&self, buffers: &[Buffer]);
 
     /// Frees the memory that is kept for later results.

@@ -59,13 +59,7 @@ impl StreamedProduct {
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.
     pub fn apply_rows(&self, vectors: &Tensor) -> Result<Tensor> {
-        let k = match vectors.dims() {
-            &[k, p] if p == self.compiled.dimension => k,
-            other => {
-                let problem = format!("needs vectors [K, {}], not {other:?}", self.compiled.dimension);
-                return Err(Error::shape("product", problem));
-            }
-        };
+        let k = self.vectors(vectors.dims())?;
         if k <= self.compiled.block {
             return self.apply_block(vectors);
         }
@@ -77,22 +71,57 @@ impl StreamedProduct {
         Ok(products)
     }
 
+    /// As [`Self::apply_rows`], between numbers where the backend keeps them: what a basis of many
+    /// vectors that lies there needs, beside the algebra of the backend. Vectors that are not
+    /// multiplied at once, and those of samples in several micro-batches, pass through the host.
+    ///
+    /// # Errors
+    /// As [`Self::apply_rows`].
+    pub fn apply_placed(&self, vectors: &Buffer) -> Result<Buffer> {
+        if self.vectors(vectors.dims())? > self.compiled.block || self.is_joined() {
+            return self.point.backend.place(&self.apply_rows(&vectors.to_host()?)?);
+        }
+        self.apply_at_once(vectors)
+    }
+
+    /// K for vectors \[K, P\].
+    fn vectors(&self, dims: &[usize]) -> Result<usize> {
+        match dims {
+            &[k, p] if p == self.compiled.dimension => Ok(k),
+            other => {
+                let problem = format!("needs vectors [K, {}], not {other:?}", self.compiled.dimension);
+                Err(Error::shape("product", problem))
+            }
+        }
+    }
+
+    /// Whether each micro-batch has variables of its own.
+    fn is_joined(&self) -> bool {
+        self.compiled.split.count > 1 && self.compiled.by_sample
+    }
+
     /// Vectors of one block.
     fn apply_block(&self, vectors: &Tensor) -> Result<Tensor> {
-        match (self.compiled.split.count, self.compiled.by_sample) {
-            (1, _) => self.with_product(0, |whole| whole.apply_rows(vectors)),
-            (_, true) => self.join(vectors),
-            (_, false) => self.sum(vectors),
+        if self.is_joined() {
+            return self.join(vectors);
+        }
+        self.apply_at_once(&self.point.backend.place(vectors)?)?.to_host()
+    }
+
+    /// Vectors of one block, whose variables all micro-batches share.
+    fn apply_at_once(&self, vectors: &Buffer) -> Result<Buffer> {
+        match self.compiled.split.count {
+            1 => self.with_product(0, |whole| whole.apply_placed(vectors)),
+            _ => self.sum(vectors),
         }
     }
 
     /// Σ_b (n_b/N) M_b v.
-    fn sum(&self, vectors: &Tensor) -> Result<Tensor> {
+    fn sum(&self, vectors: &Buffer) -> Result<Buffer> {
         /// So many terms take no more memory than their sum in f64 and one term.
         const TERMS: usize = 3;
         let parts = self.compiled.program(0)?.parts();
         let (lens, dtype, backend) = (parts.lens(), self.point.dtype(), &*self.point.backend);
-        let vectors = backend.place(vectors)?;
         let add_up = |terms: &mut Vec<(f64, Vec<Buffer>)>, to| {
             let sum = backend.join(terms, &lens, vectors.dims()[0], to);
             // Programs have no use for what is in another type.
@@ -109,10 +138,10 @@ impl StreamedProduct {
                 let sum = add_up(&mut terms, DType::F64)?;
                 terms.push((1.0, parts.cut(backend, &sum)?));
             }
-            terms.push((share, self.with_product(index, |p| p.results(&vectors))?));
+            terms.push((share, self.with_product(index, |p| p.results(vectors))?));
             Ok::<_, Error>(terms)
         })?;
-        add_up(&mut terms, dtype)?.to_host()
+        add_up(&mut terms, dtype)
     }
 
     /// (n_b/N) M_b v_b, where v_b holds the variables of the samples of b: M is block-diagonal.
