@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::Operation;
-use eigenscape_runtime::{Backend, Definitions, Fusion, Kernel, Plan, PlannedStep};
+use eigenscape_runtime::{Backend, Buffer, Definitions, Fusion, Kernel, Plan, PlannedStep};
 
 use crate::{
     Result,
@@ -78,8 +78,8 @@ impl Backend for Cpu {
         Fusion::ALL
     }
 
-    fn run(&self, plan: &Plan, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
-        let mut slots: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
+    fn run(&self, plan: &Plan, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {
+        let mut slots: Vec<Option<Tensor>> = Buffer::all_to_host(inputs)?.into_iter().map(Some).collect();
         for step in plan.steps() {
             let result = self.step(plan, step, &slots)?;
             slots.push(Some(result));
@@ -99,22 +99,30 @@ impl Backend for Cpu {
                 }
             }
         }
-        Ok(plan.outputs().iter().filter_map(|&slot| slots[slot].clone()).collect())
+        Ok(plan.outputs().iter().filter_map(|&slot| slots[slot].clone()).map(Buffer::from).collect())
     }
 
-    fn join(&self, terms: &[(f64, Vec<Tensor>)], lens: &[usize], k: usize, dtype: DType) -> Result<Tensor> {
-        kernels::join(terms, lens, k, dtype)
+    fn join(&self, terms: &[(f64, Vec<Buffer>)], lens: &[usize], k: usize, dtype: DType) -> Result<Buffer> {
+        Ok(kernels::join(&on_host(terms)?, lens, k, dtype)?.into())
     }
 
-    fn own(&self, results: Vec<Tensor>, others: &[Tensor]) -> Result<Vec<Tensor>> {
-        Ok(kernels::owned(results, others)?)
+    fn own(&self, results: Vec<Buffer>, others: &[Buffer]) -> Result<Vec<Buffer>> {
+        let others: Vec<Tensor> = others.iter().filter_map(Buffer::host).cloned().collect();
+        let owned = kernels::owned(Buffer::all_to_host(results)?, &others)?;
+        Ok(owned.into_iter().map(Buffer::from).collect())
     }
 
-    fn recycle(&self, tensors: &[Tensor]) {
-        tensors.iter().for_each(kernels::recycle);
+    fn recycle(&self, buffers: &[Buffer]) {
+        buffers.iter().filter_map(Buffer::host).for_each(kernels::recycle);
     }
 
     fn release(&self) {
         kernels::release();
     }
+}
+
+/// The terms of a sum as tensors.
+pub(crate) fn on_host(terms: &[(f64, Vec<Buffer>)]) -> Result<Vec<(f64, Vec<Tensor>)>> {
+    let parts = |parts: &[Buffer]| parts.iter().map(Buffer::to_host).collect::<Result<_>>();
+    terms.iter().map(|(factor, of_term)| Ok((*factor, parts(of_term)?))).collect()
 }

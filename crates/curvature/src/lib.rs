@@ -12,6 +12,7 @@ mod factor;
 mod objective;
 mod parts;
 mod penalty;
+mod placed;
 mod point;
 mod product;
 mod programs;

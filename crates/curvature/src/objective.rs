@@ -11,9 +11,10 @@ use eigenscape_program::{
     Affinity, Graph, Loss, Network, Traced, Value, Variables, activation, chosen,
     transforms::{Breaker, Seed, affinity, gradient, linearize, or_zero, pull_back, seeds, zeros_where_none},
 };
-use eigenscape_runtime::{Error, Executable, Fusion, Plan, Result, Signature, split};
+use eigenscape_runtime::{Buffer, Error, Executable, Fusion, Plan, Result, Signature, split};
 
 use crate::{
+    placed::PlacedPoint,
     point::Point,
     product::{Product, ProductProgram},
     residuals::evaluate_residuals,
@@ -58,14 +59,20 @@ impl Function {
         point.run(&self.program, inputs)
     }
 
-    /// As [`Self::at`], in f64 whatever the type of the point.
-    pub(crate) fn at_in_f64(&self, point: &Point) -> Result<Vec<Tensor>> {
-        self.program.run(&*point.backend, point.tensors(), DType::F64)
+    /// As [`Self::at`], with the weights where they are.
+    pub(crate) fn at_placed(&self, point: &PlacedPoint) -> Result<Vec<Tensor>> {
+        Buffer::all_to_host(point.run_placed(&self.program, point.inputs()?)?)
     }
 
-    /// As [`Self::at`], evaluated in f64 and rounded once to the type of the point.
-    pub(crate) fn rounded_at(&self, point: &Point) -> Result<Vec<Tensor>> {
-        evaluate_residuals(&self.program, point, point.tensors())
+    /// As [`Self::at_placed`], in f64 whatever the type of the point.
+    pub(crate) fn at_in_f64(&self, point: &PlacedPoint) -> Result<Vec<Tensor>> {
+        let inputs = point.inputs()?;
+        Buffer::all_to_host(self.program.run_placed(&*point.backend, inputs, DType::F64, DType::F64)?)
+    }
+
+    /// As [`Self::at_placed`], evaluated in f64 and rounded once to the type of the point.
+    pub(crate) fn rounded_at(&self, point: &PlacedPoint) -> Result<Vec<Buffer>> {
+        evaluate_residuals(&self.program, point, point.inputs()?)
     }
 
     /// Floating-point operations of one evaluation.

@@ -1,7 +1,6 @@
 //! Vectors of a group, in one row or cut into the group's variables.
 
-use candle_core::Tensor;
-use eigenscape_runtime::{Error, Result};
+use eigenscape_runtime::{Backend, Buffer, Error, Result};
 
 /// The shapes of a group's variables, which lie end to end in a vector.
 #[derive(Debug, Clone)]
@@ -27,8 +26,8 @@ impl Parts {
         self.lens().iter().sum()
     }
 
-    /// Vectors \[K, P\] as one tensor a variable. One vector needs no leading axis.
-    pub fn cut(&self, vectors: &Tensor) -> Result<Vec<Tensor>> {
+    /// Vectors \[K, P\] as one buffer a variable. One vector needs no leading axis.
+    pub fn cut(&self, backend: &dyn Backend, vectors: &Buffer) -> Result<Vec<Buffer>> {
         let &[k, p] = vectors.dims() else {
             return Err(Error::shape("product", format!("needs vectors [K, P], not {:?}", vectors.dims())));
         };
@@ -39,14 +38,6 @@ impl Parts {
         if k == 0 {
             return Err(Error::shape("product", "needs a vector at least"));
         }
-        let mut start = 0;
-        let parts = self.0.iter().zip(self.lens()).map(|(shape, len)| {
-            let lead = (k > 1).then_some(k);
-            let dims: Vec<usize> = lead.into_iter().chain(shape.iter().copied()).collect();
-            let part = vectors.narrow(1, start, len)?.reshape(dims)?;
-            start += len;
-            Ok(part)
-        });
-        parts.collect()
+        backend.cut(vectors, &self.0)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_runtime::{Backend, Executable, Result};
+use eigenscape_runtime::{Backend, Buffer, Executable, Result};
 
 /// Parameters and data, and where they are.
 #[derive(Debug, Clone)]
@@ -83,10 +83,18 @@ impl Point {
         program.run(&*self.backend, inputs, self.dtype())
     }
 
+    /// As [`Self::run`], between numbers where the backend keeps them.
+    pub(crate) fn run_placed(&self, program: &Executable, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {
+        program.run_placed(&*self.backend, inputs, self.dtype(), self.dtype())
+    }
+
     /// All tensors in the order of an objective's inputs.
     pub(crate) fn tensors(&self) -> Vec<Tensor> {
-        let data = [self.inputs.clone(), self.targets.clone()];
-        let weights = self.parameters.iter().chain(&self.buffers).cloned();
-        weights.chain(data).chain(self.masks.iter().cloned()).collect()
+        self.parameters.iter().chain(&self.buffers).cloned().chain(self.data()).collect()
+    }
+
+    /// Those of them that are no weights.
+    pub(crate) fn data(&self) -> impl Iterator<Item = Tensor> {
+        [&self.inputs, &self.targets].into_iter().chain(&self.masks).cloned()
     }
 }

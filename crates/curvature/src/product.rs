@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_runtime::{Backend, Executable, Fusion, Result, Signature};
+use eigenscape_runtime::{Backend, Buffer, Executable, Fusion, Result, Signature};
 
-use crate::{parts::Parts, point::Point, residuals::evaluate_residuals};
+use crate::{parts::Parts, placed::PlacedPoint, point::Point, residuals::evaluate_residuals};
 
 /// v ↦ Mv for a symmetric matrix M of one group, not yet at a point.
 #[derive(Debug, Clone)]
@@ -50,9 +50,14 @@ impl ProductProgram {
     /// # Errors
     /// When a shape does not fit or a tensor operation fails.
     pub fn at(&self, point: &Point) -> Result<Product> {
+        self.at_placed(&point.clone().into())
+    }
+
+    /// As [`Self::at`].
+    pub(crate) fn at_placed(&self, point: &PlacedPoint) -> Result<Product> {
         Ok(Product {
             linear: self.linear.clone(),
-            residuals: evaluate_residuals(&self.prefix, point, point.tensors())?,
+            residuals: evaluate_residuals(&self.prefix, point, point.inputs()?)?,
             backend: point.backend.clone(),
             dtype: point.dtype(),
             parts: self.parts.clone(),
@@ -98,11 +103,12 @@ impl ProductProgram {
 }
 
 /// v ↦ Mv for a symmetric matrix M of one group at a point. Every residual was evaluated once, when
-/// the product was made; each application runs the linear program alone.
+/// the product was made, and stays where the backend keeps numbers; each application runs the linear
+/// program alone.
 #[derive(Debug, Clone)]
 pub struct Product {
     linear: Executable,
-    residuals: Vec<Tensor>,
+    residuals: Vec<Buffer>,
     backend: Arc<dyn Backend>,
     dtype: DType,
     parts: Parts,
@@ -121,7 +127,7 @@ impl Product {
     /// # Errors
     /// When a shape does not fit or a tensor operation fails.
     pub fn apply(&self, v: &[Tensor]) -> Result<Vec<Tensor>> {
-        self.linear.run(&*self.backend, self.inputs(v), self.dtype)
+        Buffer::all_to_host(self.run(self.inputs(v.iter().cloned().map(Buffer::from)))?)
     }
 
     /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K,
@@ -130,21 +136,33 @@ impl Product {
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.
     pub fn apply_rows(&self, vectors: &Tensor) -> Result<Tensor> {
+        self.apply_placed(&self.backend.place(vectors)?)?.to_host()
+    }
+
+    /// As [`Self::apply_rows`], between numbers where the backend keeps them.
+    ///
+    /// # Errors
+    /// As [`Self::apply_rows`].
+    pub fn apply_placed(&self, vectors: &Buffer) -> Result<Buffer> {
         let terms = [(1.0, self.results(vectors)?)];
         let joined = self.backend.join(&terms, &self.parts.lens(), vectors.dims()[0], self.dtype);
         terms.iter().for_each(|(_, results)| self.backend.recycle(results));
         joined
     }
 
-    /// Mv for each row v of `vectors` \[K, P\] as one tensor a variable, in memory of their own.
-    pub(crate) fn results(&self, vectors: &Tensor) -> Result<Vec<Tensor>> {
-        let inputs = self.inputs(&self.parts.cut(vectors)?);
-        let results = self.linear.run(&*self.backend, inputs.clone(), self.dtype)?;
+    /// Mv for each row v of `vectors` \[K, P\] as one buffer a variable, in memory of their own.
+    pub(crate) fn results(&self, vectors: &Buffer) -> Result<Vec<Buffer>> {
+        let inputs = self.inputs(self.parts.cut(&*self.backend, vectors)?);
+        let results = self.run(inputs.clone())?;
         self.backend.own(results, &inputs)
     }
 
-    fn inputs(&self, v: &[Tensor]) -> Vec<Tensor> {
-        self.residuals.iter().chain(v).cloned().collect()
+    fn inputs(&self, v: impl IntoIterator<Item = Buffer>) -> Vec<Buffer> {
+        self.residuals.iter().cloned().chain(v).collect()
+    }
+
+    fn run(&self, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {
+        self.linear.run_placed(&*self.backend, inputs, self.dtype, self.dtype)
     }
 
     /// Floating-point operations of one product.

@@ -1,7 +1,7 @@
 //! Residuals: the numbers of a cached linear program.
 
-use candle_core::{DType, Tensor};
-use eigenscape_runtime::{Executable, Result};
+use candle_core::DType;
+use eigenscape_runtime::{Buffer, Executable, Result};
 
 use crate::point::Point;
 
@@ -14,9 +14,9 @@ use crate::point::Point;
 pub(crate) fn evaluate_residuals(
     prefix: &Executable,
     point: &Point,
-    inputs: Vec<Tensor>,
-) -> Result<Vec<Tensor>> {
-    let residuals = prefix.run_rounded(&*point.backend, inputs, DType::F64, point.dtype())?;
+    inputs: Vec<Buffer>,
+) -> Result<Vec<Buffer>> {
+    let residuals = prefix.run_placed(&*point.backend, inputs, DType::F64, point.dtype())?;
     // What comes next is smaller, and in another type.
     point.backend.release();
     Ok(residuals)

@@ -127,7 +127,7 @@ pub use eigenscape_program::{
 };
 pub use eigenscape_regularizers as regularizers;
 #[doc(inline)]
-pub use eigenscape_runtime::{Array, Backend, Definitions};
+pub use eigenscape_runtime::{Array, Backend, Buffer, Definitions, DeviceBuffer};
 pub use faer;
 pub use rand;
 

@@ -10,6 +10,7 @@ use eigenscape_program::{Graph, Program, Value};
 
 use crate::{
     backend::{Backend, Fusion},
+    buffer::Buffer,
     error::{Error, Result},
     facts,
     lowered::Lowered,
@@ -71,13 +72,28 @@ impl Executable {
         compute: DType,
         outputs: DType,
     ) -> Result<Vec<Tensor>> {
+        let inputs = inputs.into_iter().map(Buffer::from).collect();
+        Buffer::all_to_host(self.run_placed(backend, inputs, compute, outputs)?)
+    }
+
+    /// As [`Self::run_rounded`], between numbers where the backend keeps them: what is used again
+    /// may stay there. Inputs that are elsewhere are placed for this run.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_placed(
+        &self,
+        backend: &dyn Backend,
+        inputs: Vec<Buffer>,
+        compute: DType,
+        outputs: DType,
+    ) -> Result<Vec<Buffer>> {
         let lead = self.lead(&inputs)?;
         let known = inputs.iter().zip(self.program.shapes());
         let known =
             known.map(|(input, declared)| Input { dtype: input.dtype(), led: input.rank() > declared.len() });
         let signature = Signature { inputs: known.collect(), lead, compute, outputs };
-        let in_order = inputs.into_iter().map(|input| input.contiguous());
-        let inputs = in_order.collect::<candle_core::Result<_>>()?;
+        let inputs = inputs.into_iter().map(Buffer::in_order).collect::<Result<_>>()?;
         backend.run(&self.plan(backend.fusion(), &signature), inputs)
     }
 
@@ -142,7 +158,7 @@ impl Executable {
     }
 
     /// The size of the inputs' leading axis, 1 where none has one.
-    fn lead(&self, inputs: &[Tensor]) -> Result<usize> {
+    fn lead(&self, inputs: &[Buffer]) -> Result<usize> {
         if inputs.len() != self.inputs() {
             let problem = format!("{} inputs instead of {}", inputs.len(), self.inputs());
             return Err(Error::shape("program", problem));

@@ -156,7 +156,8 @@ impl Plan {
     }
 
     /// Where the elements of a slot lie in its memory, as the steps see it: an output's before it
-    /// is rounded, which puts it in order in memory of its own.
+    /// is rounded, which puts it in order in memory of its own. An input's memory begins with its
+    /// first element.
     #[must_use]
     pub fn layout(&self, slot: usize) -> &Layout {
         &self.slots[slot].layout

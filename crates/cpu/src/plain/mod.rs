@@ -4,9 +4,14 @@ mod array;
 mod operations;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_runtime::{Backend, Definitions, Error, Fusion, Kernel, Plan, PlannedStep};
+use eigenscape_runtime::{Backend, Buffer, Definitions, Error, Fusion, Kernel, Plan, PlannedStep};
 
-use crate::{Result, each::each, evaluate::Operand, run::in_type};
+use crate::{
+    Result,
+    each::each,
+    evaluate::Operand,
+    run::{in_type, on_host},
+};
 
 /// A backend of loops, in f64 on one thread: no vectors, no fusion, and memory of its own for each
 /// result. Other backends are compared with it.
@@ -44,7 +49,8 @@ impl Backend for Plain {
         Fusion::NONE
     }
 
-    fn run(&self, plan: &Plan, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+    fn run(&self, plan: &Plan, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {
+        let inputs = Buffer::all_to_host(inputs)?;
         let signature = plan.signature();
         let mut slots = inputs.clone();
         for input in &mut slots {
@@ -56,16 +62,16 @@ impl Backend for Plain {
         }
         // An input among the outputs is what it was.
         let output = |&slot: &usize| match inputs.get(slot) {
-            Some(input) => Ok(input.clone()),
-            None => in_type(&slots[slot], signature.outputs),
+            Some(input) => Ok(input.clone().into()),
+            None => Ok(in_type(&slots[slot], signature.outputs)?.into()),
         };
         plan.outputs().iter().map(output).collect()
     }
 
-    fn join(&self, terms: &[(f64, Vec<Tensor>)], lens: &[usize], k: usize, dtype: DType) -> Result<Tensor> {
+    fn join(&self, terms: &[(f64, Vec<Buffer>)], lens: &[usize], k: usize, dtype: DType) -> Result<Buffer> {
         let mut sum = vec![0.0; k * lens.iter().sum::<usize>()];
         let total = lens.iter().sum::<usize>();
-        for (factor, parts) in terms {
+        for (factor, parts) in on_host(terms)? {
             let mut start = 0;
             for (part, &len) in parts.iter().zip(lens) {
                 let part = part.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
@@ -78,14 +84,14 @@ impl Backend for Plain {
                 start += len;
             }
         }
-        Ok(Tensor::from_vec(sum, (k, total), &Device::Cpu)?.to_dtype(dtype)?)
+        Ok(Tensor::from_vec(sum, (k, total), &Device::Cpu)?.to_dtype(dtype)?.into())
     }
 
-    fn own(&self, results: Vec<Tensor>, _: &[Tensor]) -> Result<Vec<Tensor>> {
+    fn own(&self, results: Vec<Buffer>, _: &[Buffer]) -> Result<Vec<Buffer>> {
         Ok(results)
     }
 
-    fn recycle(&self, _: &[Tensor]) {}
+    fn recycle(&self, _: &[Buffer]) {}
 
     fn release(&self) {}
 }

@@ -12,7 +12,7 @@ use eigenscape_runtime::Result;
 
 pub use self::rows::{Factor, RowSize, Rows};
 pub(crate) use self::{pull_back::PullBack, push_forward::PushForward};
-use crate::{objective::Objective, point::Point};
+use crate::{objective::Objective, placed::PlacedPoint, point::Point};
 
 impl Objective {
     /// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of `group`: its rows are Sₙᵀ Jₙ for each sample
@@ -24,8 +24,9 @@ impl Objective {
     /// # Errors
     /// When the program cannot be built or evaluated at the point.
     pub fn factor(&self, point: &Point, group: impl Into<Variables>) -> Result<Factor> {
-        let cotangents = self.loss_factor()?.rounded_at(point)?.remove(0);
-        self.pull_back_samples(point, &group.into(), &cotangents)
+        let point = point.clone().into();
+        let cotangents = self.loss_factor()?.rounded_at(&point)?.remove(0).to_host()?;
+        self.pull_back_samples(&point, &group.into(), &cotangents)
     }
 
     /// The rows of the Jacobian of the outputs in `group`, for all samples at once: row c·N + n is
@@ -36,12 +37,21 @@ impl Objective {
     pub fn jacobian(&self, point: &Point, group: impl Into<Variables>) -> Result<Factor> {
         let outputs: usize = self.network.output_shape().iter().product();
         let identity = Tensor::eye(outputs, point.dtype(), point.inputs.device())?;
-        self.pull_back_samples(point, &group.into(), &identity.repeat((point.samples(), 1, 1))?)
+        self.pull_back_samples(
+            &point.clone().into(),
+            &group.into(),
+            &identity.repeat((point.samples(), 1, 1))?,
+        )
     }
 
     /// Jₙᵀ u for each column u of `cotangents`\[n\] \[N, D, R\] (D outputs a sample) and each
     /// sample n.
-    fn pull_back_samples(&self, point: &Point, group: &Variables, cotangents: &Tensor) -> Result<Factor> {
+    fn pull_back_samples(
+        &self,
+        point: &PlacedPoint,
+        group: &Variables,
+        cotangents: &Tensor,
+    ) -> Result<Factor> {
         let (samples, _, columns) = cotangents.dims3()?;
         let pull_back = PullBack::new(&self.network, group, columns)?;
         let mut rows = pull_back.allocate(samples, point.dtype(), point.inputs.device())?;

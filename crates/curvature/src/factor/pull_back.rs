@@ -6,13 +6,13 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape_program::{
     Graph, Network, Traced, Value, Variables, activation, chosen, transforms::pull_back,
 };
-use eigenscape_runtime::{Error, Executable, Fusion, Input, Result, Signature, split};
+use eigenscape_runtime::{Buffer, Error, Executable, Fusion, Input, Result, Signature, split};
 
 use super::{
     row_values::RowValues,
     rows::{Assembly, Factor, Form, RowSize},
 };
-use crate::{point::Point, residuals::evaluate_residuals};
+use crate::{placed::PlacedPoint, residuals::evaluate_residuals};
 
 /// Jₙᵀ u for given cotangents u of each sample's outputs.
 ///
@@ -116,21 +116,24 @@ impl PullBack {
     pub fn fill(
         &self,
         rows: &mut [Assembly],
-        point: &Point,
+        point: &PlacedPoint,
         cotangents: &Tensor,
         start: usize,
     ) -> Result<()> {
         let data = std::iter::once(&point.inputs).chain(&point.masks).map(|data| data.unsqueeze(1));
-        let weights = point.parameters.iter().chain(&point.buffers).cloned();
-        let inputs = weights.map(Ok).chain(data).collect::<candle_core::Result<Vec<Tensor>>>()?;
+        let mut inputs = point.weights()?.to_vec();
+        for data in data {
+            inputs.push(data?.into());
+        }
         let mut residuals = evaluate_residuals(&self.prefix, point, inputs)?;
         let (samples, _, columns) = cotangents.dims3()?;
         let cotangents = cotangents.permute((2, 0, 1))?.contiguous()?;
         let lead: Vec<usize> = std::iter::once(samples).chain(self.outputs.iter().copied()).collect();
         for r in 0..columns {
-            residuals.push(cotangents.get(r)?.reshape(lead.as_slice())?);
-            let mut results = point.run(&self.linear, residuals.clone())?.into_iter();
+            residuals.push(cotangents.get(r)?.reshape(lead.as_slice())?.into());
+            let results = point.run_placed(&self.linear, residuals.clone())?;
             residuals.pop();
+            let mut results = Buffer::all_to_host(results)?.into_iter();
             for assembly in rows.iter_mut() {
                 assembly.put(r, start, samples, &mut results)?;
             }

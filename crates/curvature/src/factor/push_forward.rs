@@ -8,7 +8,7 @@ use eigenscape_program::{
 };
 use eigenscape_runtime::{Executable, Fusion, Result, Signature, split};
 
-use crate::{objective::Objective, parts::Parts, point::Point, residuals::evaluate_residuals};
+use crate::{objective::Objective, parts::Parts, placed::PlacedPoint, residuals::evaluate_residuals};
 
 /// v ↦ Sᵀ J v for the outputs of N samples and the root S of the loss (see
 /// [`LossRoot::times`](eigenscape_program::LossRoot)): the columns of a factor Φ with ΦᵀΦ = G are
@@ -75,17 +75,17 @@ impl PushForward {
     }
 
     /// The columns \[P, N, D\] at a point, `vectors` at once.
-    pub fn at(&self, point: &Point, vectors: usize) -> Result<Tensor> {
+    pub fn at(&self, point: &PlacedPoint, vectors: usize) -> Result<Tensor> {
         let (dtype, device) = (point.dtype(), point.inputs.device());
-        let mut inputs = evaluate_residuals(&self.prefix, point, point.tensors())?;
+        let mut inputs = evaluate_residuals(&self.prefix, point, point.inputs()?)?;
         let (p, residuals, vectors) = (self.parts.dimension(), inputs.len(), vectors.max(1));
         let columns = Tensor::zeros((p, self.samples, self.outputs), dtype, device)?;
         for first in (0..p).step_by(vectors) {
             let count = vectors.min(p - first);
             let units = Tensor::zeros((count, p), dtype, device)?;
             units.slice_set(&Tensor::eye(count, DType::F64, device)?.to_dtype(dtype)?, 1, first)?;
-            inputs.extend(self.parts.cut(&units)?);
-            let result = point.run(&self.linear, inputs.clone())?.remove(0);
+            inputs.extend(self.parts.cut(&*point.backend, &units.into())?);
+            let result = point.run_placed(&self.linear, inputs.clone())?.remove(0).to_host()?;
             inputs.truncate(residuals);
             // A column that depends on no parameter is zero, and has no leading axis.
             let shape = (count, self.samples, self.outputs);

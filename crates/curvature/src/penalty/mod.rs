@@ -9,7 +9,7 @@ mod scope;
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::Value;
-use eigenscape_runtime::{Error, Executable, Fusion, Result, Signature, split};
+use eigenscape_runtime::{Buffer, Error, Executable, Fusion, Result, Signature, split};
 
 use self::scope::Known;
 pub use self::scope::PenaltyScope;
@@ -107,7 +107,8 @@ impl PenaltyFunction {
     ) -> Result<Penalty, E> {
         let known = match &self.evaluation {
             Evaluation::Batch { fixed, .. } => {
-                point.run(fixed, [point.tensors(), self.known_tensors(known)?].concat())?
+                let inputs = point.tensors().into_iter().chain(self.known_tensors(known)?);
+                point.run_placed(fixed, inputs.map(Buffer::from).collect())?
             }
             Evaluation::Samples(_) => Vec::new(),
         };
@@ -116,7 +117,8 @@ impl PenaltyFunction {
             let draw = draw?;
             let mut results = match &self.evaluation {
                 Evaluation::Batch { rest, .. } => {
-                    point.run(rest, known.iter().cloned().chain(draw).collect())?
+                    let inputs = known.iter().cloned().chain(draw.into_iter().map(Buffer::from));
+                    Buffer::all_to_host(point.run_placed(rest, inputs.collect())?)?
                 }
                 Evaluation::Samples(mean) => mean.at(point, &draw)?,
             };

@@ -9,7 +9,7 @@ use eigenscape_runtime::{Error, Part, Result};
 use super::{MeanLoss, split::Need};
 use crate::{
     factor::{Factor, PushForward, RowSize, Rows},
-    point::Point,
+    placed::PlacedPoint,
 };
 
 /// The most vectors that are pushed forward at once.
@@ -104,7 +104,7 @@ impl StreamedColumns {
         if self.loss.point.dtype() == DType::F64 {
             return Ok(None);
         }
-        let of_one = |point: &Point| self.factor(&self.one.at(point, VECTORS)?);
+        let of_one = |point: &PlacedPoint| self.factor(&self.one.at(point, VECTORS)?);
         let point = self.loss.point.narrow(sample..sample + 1)?;
         let (rounded, exact) = (of_one(&point)?, of_one(&point.in_f64()?)?);
         let pairs = rounded.tensors.iter().zip(&exact.tensors);

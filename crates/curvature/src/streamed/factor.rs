@@ -9,7 +9,7 @@ use eigenscape_runtime::{Error, Part, Result};
 use super::{MeanLoss, split::Need};
 use crate::{
     factor::{Factor, PullBack, RowSize},
-    point::Point,
+    placed::PlacedPoint,
 };
 
 /// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group, whose rows are computed when they are
@@ -98,7 +98,8 @@ impl StreamedFactor {
         let rows = split.parts().fold(&self.loss.interrupt, rows, |mut rows, Part { range, .. }| {
             let (start, count) = (range.start, range.len());
             let point = self.loss.point.narrow(samples.start + start..samples.start + range.end)?;
-            let cotangents = self.loss.programs.loss_factor(count)?.rounded_at(&point)?.remove(0);
+            let cotangents =
+                self.loss.programs.loss_factor(count)?.rounded_at(&point)?.remove(0).to_host()?;
             // Each sample's cotangents are those of a mean over `count` samples.
             let share = (count as f64 / all as f64).sqrt();
             self.pull_back.fill(&mut rows, &point, &cotangents.affine(share, 0.0)?, start)?;
@@ -123,9 +124,9 @@ impl StreamedFactor {
     }
 
     /// The rows of the loss of one sample.
-    fn of_one(&self, point: &Point) -> Result<Factor> {
+    fn of_one(&self, point: &PlacedPoint) -> Result<Factor> {
         let mut rows = self.pull_back.allocate(1, point.dtype(), point.inputs.device())?;
-        let cotangents = self.loss.programs.loss_factor(1)?.rounded_at(point)?.remove(0);
+        let cotangents = self.loss.programs.loss_factor(1)?.rounded_at(point)?.remove(0).to_host()?;
         self.pull_back.fill(&mut rows, point, &cotangents, 0)?;
         self.pull_back.finish(rows, &(0..1), 1)
     }

@@ -36,7 +36,7 @@ impl MeanLoss {
         let mut outputs = Vec::with_capacity(split.count);
         let mut sums =
             split.parts().fold(&self.interrupt, Vec::new(), |sums, Part { range, share, .. }| {
-                let mut values = program(range.len())?.at(&self.point.narrow(range)?, &[])?;
+                let mut values = program(range.len())?.at_placed(&self.point.narrow(range)?)?;
                 outputs.push(values.remove(1));
                 let terms = values.iter().map(|term| term.to_dtype(DType::F64)?.affine(share, 0.0));
                 let terms = terms.collect::<candle_core::Result<Vec<Tensor>>>()?;

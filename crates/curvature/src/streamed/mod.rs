@@ -26,7 +26,7 @@ use self::{
     compiled::CompiledProduct,
     split::{Need, Split},
 };
-use crate::{point::Point, programs::Programs};
+use crate::{placed::PlacedPoint, point::Point, programs::Programs};
 
 /// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit
 /// into memory. How the samples are split is chosen from the programs' own memory needs and changes
@@ -34,7 +34,7 @@ use crate::{point::Point, programs::Programs};
 #[derive(Clone)]
 pub struct MeanLoss {
     programs: Arc<Programs>,
-    point: Point,
+    point: PlacedPoint,
     memory: usize,
     interrupt: Interrupt,
 }
@@ -59,7 +59,12 @@ impl MeanLoss {
     pub fn of(programs: &Arc<Programs>, point: Point, memory: usize) -> Result<Self> {
         // Whatever is wrong with the loss is wrong for one sample, too.
         programs.objective(point.samples().min(1))?;
-        Ok(Self { programs: Arc::clone(programs), point, memory, interrupt: Interrupt::default() })
+        Ok(Self {
+            programs: Arc::clone(programs),
+            point: point.into(),
+            memory,
+            interrupt: Interrupt::default(),
+        })
     }
 
     /// The same loss, whose curvature may take so much memory.

@@ -3,15 +3,15 @@
 use std::sync::OnceLock;
 
 use candle_core::{D, DType, Tensor};
-use eigenscape_runtime::{Error, Interrupt, Part, Result};
+use eigenscape_runtime::{Buffer, Error, Interrupt, Part, Result};
 
 use super::compiled::CompiledProduct;
-use crate::{point::Point, product::Product};
+use crate::{placed::PlacedPoint, product::Product};
 
 /// v ↦ Mv for a symmetric matrix M of one group, a mean over all samples. Nothing is evaluated
 /// before the first application.
 pub struct StreamedProduct {
-    point: Point,
+    point: PlacedPoint,
     compiled: CompiledProduct,
     interrupt: Interrupt,
     /// The first micro-batches, with their residuals.
@@ -19,7 +19,7 @@ pub struct StreamedProduct {
 }
 
 impl StreamedProduct {
-    pub(super) fn new(point: &Point, compiled: CompiledProduct, interrupt: &Interrupt) -> Self {
+    pub(super) fn new(point: &PlacedPoint, compiled: CompiledProduct, interrupt: &Interrupt) -> Self {
         Self { point: point.clone(), compiled, interrupt: interrupt.clone(), kept: OnceLock::new() }
     }
 
@@ -59,13 +59,7 @@ impl StreamedProduct {
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.
     pub fn apply_rows(&self, vectors: &Tensor) -> Result<Tensor> {
-        let k = match vectors.dims() {
-            &[k, p] if p == self.compiled.dimension => k,
-            other => {
-                let problem = format!("needs vectors [K, {}], not {other:?}", self.compiled.dimension);
-                return Err(Error::shape("product", problem));
-            }
-        };
+        let k = self.vectors(vectors.dims())?;
         if k <= self.compiled.block {
             return self.apply_block(vectors);
         }
@@ -77,27 +71,63 @@ impl StreamedProduct {
         Ok(products)
     }
 
+    /// As [`Self::apply_rows`], between numbers where the backend keeps them: what a basis of many
+    /// vectors that lies there needs, beside the algebra of the backend. Vectors that are not
+    /// multiplied at once, and those of samples in several micro-batches, pass through the host.
+    ///
+    /// # Errors
+    /// As [`Self::apply_rows`].
+    pub fn apply_placed(&self, vectors: &Buffer) -> Result<Buffer> {
+        if self.vectors(vectors.dims())? > self.compiled.block || self.is_joined() {
+            return self.point.backend.place(&self.apply_rows(&vectors.to_host()?)?);
+        }
+        self.apply_at_once(vectors)
+    }
+
+    /// K for vectors \[K, P\].
+    fn vectors(&self, dims: &[usize]) -> Result<usize> {
+        match dims {
+            &[k, p] if p == self.compiled.dimension => Ok(k),
+            other => {
+                let problem = format!("needs vectors [K, {}], not {other:?}", self.compiled.dimension);
+                Err(Error::shape("product", problem))
+            }
+        }
+    }
+
+    /// Whether each micro-batch has variables of its own.
+    fn is_joined(&self) -> bool {
+        self.compiled.split.count > 1 && self.compiled.by_sample
+    }
+
     /// Vectors of one block.
     fn apply_block(&self, vectors: &Tensor) -> Result<Tensor> {
-        match (self.compiled.split.count, self.compiled.by_sample) {
-            (1, _) => self.with_product(0, |whole| whole.apply_rows(vectors)),
-            (_, true) => self.join(vectors),
-            (_, false) => self.sum(vectors),
+        if self.is_joined() {
+            return self.join(vectors);
+        }
+        self.apply_at_once(&self.point.backend.place(vectors)?)?.to_host()
+    }
+
+    /// Vectors of one block, whose variables all micro-batches share.
+    fn apply_at_once(&self, vectors: &Buffer) -> Result<Buffer> {
+        match self.compiled.split.count {
+            1 => self.with_product(0, |whole| whole.apply_placed(vectors)),
+            _ => self.sum(vectors),
         }
     }
 
     /// Σ_b (n_b/N) M_b v.
-    fn sum(&self, vectors: &Tensor) -> Result<Tensor> {
+    fn sum(&self, vectors: &Buffer) -> Result<Buffer> {
         /// So many terms take no more memory than their sum in f64 and one term.
         const TERMS: usize = 3;
         let parts = self.compiled.program(0)?.parts();
-        let (lens, dtype) = (parts.lens(), self.point.dtype());
-        let add_up = |terms: &mut Vec<(f64, Vec<Tensor>)>, to| {
-            let sum = self.point.backend.join(terms, &lens, vectors.dims()[0], to);
+        let (lens, dtype, backend) = (parts.lens(), self.point.dtype(), &*self.point.backend);
+        let add_up = |terms: &mut Vec<(f64, Vec<Buffer>)>, to| {
+            let sum = backend.join(terms, &lens, vectors.dims()[0], to);
             // Programs have no use for what is in another type.
             let used = terms.iter().flat_map(|(_, results)| results);
-            let used: Vec<Tensor> = used.filter(|tensor| tensor.dtype() == dtype).cloned().collect();
-            self.point.backend.recycle(&used);
+            let used: Vec<Buffer> = used.filter(|part| part.dtype() == dtype).cloned().collect();
+            backend.recycle(&used);
             terms.clear();
             sum
         };
@@ -106,7 +136,7 @@ impl StreamedProduct {
         let mut terms = batches.fold(&self.interrupt, terms, |mut terms, Part { index, share, .. }| {
             if terms.len() == TERMS {
                 let sum = add_up(&mut terms, DType::F64)?;
-                terms.push((1.0, parts.cut(&sum)?));
+                terms.push((1.0, parts.cut(backend, &sum)?));
             }
             terms.push((share, self.with_product(index, |p| p.results(vectors))?));
             Ok::<_, Error>(terms)
@@ -149,7 +179,7 @@ impl StreamedProduct {
 
     fn evaluate(&self, index: usize) -> Result<Product> {
         let range = self.compiled.split.parts().range(index);
-        self.compiled.program(index)?.at(&self.point.narrow(range)?)
+        self.compiled.program(index)?.at_placed(&self.point.narrow(range)?)
     }
 
     /// Floating-point operations of one product, residuals that are evaluated again included.

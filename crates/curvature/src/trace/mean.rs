@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::{Graph, Linearity, NodeRef, Value};
-use eigenscape_runtime::{Executable, Fusion, Result, Signature};
+use eigenscape_runtime::{Buffer, Executable, Fusion, Result, Signature};
 
 use crate::{objective::Objective, point::Point};
 
@@ -72,8 +72,9 @@ impl SampleMean {
         // A leading axis before the one that is 1 for one sample.
         let inputs = inputs.map(|(i, tensor)| if i < self.fixed { Ok(tensor) } else { tensor.unsqueeze(1) });
         let inputs = inputs.collect::<candle_core::Result<Vec<Tensor>>>()?;
-        let terms = point.run(&self.terms, inputs)?;
-        point.run(&self.results, terms)
+        let inputs = inputs.into_iter().map(Buffer::from).collect();
+        let terms = point.run_placed(&self.terms, inputs)?;
+        Buffer::all_to_host(point.run_placed(&self.results, terms)?)
     }
 
     pub fn flops(&self) -> usize {

@@ -1,0 +1,60 @@
+//! Points whose weights stay where the backend keeps numbers.
+
+use std::{
+    ops::{Deref, Range},
+    sync::{Arc, OnceLock},
+};
+
+use eigenscape_runtime::{Buffer, Result};
+
+use crate::point::Point;
+
+/// A point whose weights are placed once, when they are first needed: micro-batches and whatever
+/// else is evaluated at them share them. Its data are placed for each run.
+#[derive(Debug, Clone)]
+pub(crate) struct PlacedPoint {
+    point: Point,
+    weights: Arc<OnceLock<Vec<Buffer>>>,
+}
+
+impl From<Point> for PlacedPoint {
+    fn from(point: Point) -> Self {
+        Self { point, weights: Arc::default() }
+    }
+}
+
+impl Deref for PlacedPoint {
+    type Target = Point;
+
+    fn deref(&self) -> &Point {
+        &self.point
+    }
+}
+
+impl PlacedPoint {
+    /// As [`Point::in_f64`]: the weights are the same.
+    pub fn in_f64(&self) -> Result<Self> {
+        Ok(Self { point: self.point.in_f64()?, weights: self.weights.clone() })
+    }
+
+    /// As [`Point::narrow`].
+    pub fn narrow(&self, range: Range<usize>) -> Result<Self> {
+        Ok(Self { point: self.point.narrow(range)?, weights: self.weights.clone() })
+    }
+
+    /// Parameters and buffers, in this order.
+    pub fn weights(&self) -> Result<&[Buffer]> {
+        if let Some(placed) = self.weights.get() {
+            return Ok(placed);
+        }
+        let weights = self.point.parameters.iter().chain(&self.point.buffers);
+        let placed = weights.map(|weight| self.point.backend.place(weight)).collect::<Result<_>>()?;
+        Ok(self.weights.get_or_init(|| placed))
+    }
+
+    /// All in the order of an objective's inputs.
+    pub fn inputs(&self) -> Result<Vec<Buffer>> {
+        let data = self.point.data().map(Buffer::from);
+        Ok(self.weights()?.iter().cloned().chain(data).collect())
+    }
+}
