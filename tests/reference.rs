@@ -1,5 +1,5 @@
 //! Walks the reference cases that PyTorch computed and checks every derivative against them, in
-//! f64.
+//! f64, on every backend.
 //!
 //! The cases are those of `tests/reference/`, or of the folder that `EIGENSCAPE_REFERENCE` names,
 //! and those of `tests/layers/`.
@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io::Write,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use candle_core::{DType, Device, Tensor};
@@ -16,6 +17,7 @@ use eigenscape_core::Architecture;
 use eigenscape_curvature::{Objective, Point, Product, class_targets};
 use eigenscape_losses::{binary_cross_entropy, cross_entropy, mean_squared_error};
 use eigenscape_program::{Mode, Network, Scope};
+use eigenscape_runtime::Backend;
 use serde::Deserialize;
 
 /// The largest relative error allowed.
@@ -67,22 +69,25 @@ fn walk(folder: &Path) -> Fallible<()> {
     let mut failures = Vec::new();
     for path in &cases {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        match check(path) {
-            Ok(Errors { worst, quantity }) => {
-                writeln!(out, "{name:24} worst relative error {worst:.1e} ({quantity})")?;
-                if worst.is_nan() || worst > TOLERANCE {
-                    failures.push(format!("{name}: {quantity} is off by {worst:.1e}"));
+        for backend in eigenscape_laws::backends() {
+            let name = format!("{name} ({})", backend.name());
+            match check(path, &backend) {
+                Ok(Errors { worst, quantity }) => {
+                    writeln!(out, "{name:32} worst relative error {worst:.1e} ({quantity})")?;
+                    if worst.is_nan() || worst > TOLERANCE {
+                        failures.push(format!("{name}: {quantity} is off by {worst:.1e}"));
+                    }
                 }
-            }
-            Err(error) => {
-                writeln!(out, "{name:24} FAILED: {error}")?;
-                failures.push(format!("{name}: {error}"));
+                Err(error) => {
+                    writeln!(out, "{name:32} FAILED: {error}")?;
+                    failures.push(format!("{name}: {error}"));
+                }
             }
         }
     }
     assert!(
         failures.is_empty(),
-        "{} of {} cases failed:\n{}",
+        "{} of {} cases failed on some backend:\n{}",
         failures.len(),
         cases.len(),
         failures.join("\n")
@@ -119,11 +124,12 @@ impl Errors {
     }
 }
 
-fn check(path: &Path) -> Fallible<Errors> {
+fn check(path: &Path, backend: &Arc<dyn Backend>) -> Fallible<Errors> {
     let case: Case = serde_json::from_str(&std::fs::read_to_string(path)?)?;
     let layers: Vec<Layer> = serde_json::from_value(case.layers.clone())?;
     let tensors = candle_core::safetensors::load(path.with_extension("safetensors"), &Device::Cpu)?;
     let (network, objective, point) = set_up(&case, layers, &tensors)?;
+    let point = Point { backend: Arc::clone(backend), ..point };
     let names: Vec<&str> = network.parameters().iter().map(|p| p.name.as_str()).collect();
     let mut errors = Errors::default();
     check_derivatives(&mut errors, &objective, &point, &names, &tensors)?;

@@ -7,7 +7,7 @@
 //! Checks panic, as assertions do: this crate is for tests alone.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc)]
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use eigenscape_cpu::{Cpu, Plain};
@@ -105,6 +105,12 @@ impl Backends {
         }
         Ok(found)
     }
+}
+
+/// Every backend: the CPU's, the specification, and the [GPU](gpu).
+#[must_use]
+pub fn backends() -> [Arc<dyn Backend>; 3] {
+    [Cpu::shared(), Arc::new(Plain::default()), Arc::new(gpu().clone())]
 }
 
 /// The GPU of tests: an emulated one, or the card that the variable `EIGENSCAPE_TEST_GPU` names by its
