@@ -2,6 +2,7 @@
 
 mod augment;
 mod checkpoint;
+mod device;
 mod expect;
 mod loss;
 mod memory;
@@ -20,7 +21,6 @@ use eigenscape_core::{
     memory::of_machine,
     registry::{Environment, nearest},
 };
-use eigenscape_cpu::Cpu;
 use eigenscape_program::Mode;
 
 pub use self::loss::default_losses;
@@ -289,15 +289,6 @@ impl Checker<'_> {
             let problem = format!("\"{}\" cannot be the name of a folder of results", raw.name);
             return Err(self.error("name", problem, help));
         }
-        if raw.device != "cpu" {
-            let cuda = raw.device.starts_with("cuda");
-            let problem = if cuda { "is not available yet" } else { "is not known" };
-            return Err(self.error(
-                "device",
-                format!("the device \"{}\" {problem}", raw.device),
-                "use \"cpu\"",
-            ));
-        }
         Ok(())
     }
 
@@ -308,6 +299,7 @@ impl Checker<'_> {
         cache: &mut DataCache,
     ) -> Result<RunPlan, ConfigError> {
         self.sizes(raw)?;
+        let (backend, of_card) = self.device(&raw.device, raw.tf32)?;
         let Measurements { train, probes, distances } = self.measurements(raw)?;
         let loss = self.loss(raw.loss.as_ref())?;
         self.environment.ignored_label = loss.ignored_label();
@@ -320,10 +312,10 @@ impl Checker<'_> {
             variant: combination.variant.clone(),
             settings: resolved::settings(raw, self.registry),
             seed: raw.seed,
-            memory: self.memory(raw.memory.as_deref())?,
+            memory: self.memory(raw.memory.as_deref())?.or(of_card),
             runs: 1,
             other_data: 0,
-            backend: Arc::new(Cpu::with(self.registry.operations.clone())),
+            backend,
             other_plugins: self.registry.has_others(),
             shared: Arc::default(),
             model: self.model(&raw.model)?,

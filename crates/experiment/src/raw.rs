@@ -27,9 +27,13 @@ pub struct Experiment {
     /// Everything random follows from it: initial weights, order of batches, probes.
     #[serde(default)]
     pub seed: u64,
-    /// Where tensors live: "cpu".
+    /// What computes: "cpu", "cuda:0" (an NVIDIA GPU by its number), "cuda" (the first one), or
+    /// "auto" (a GPU where there is one).
     #[serde(default = "cpu")]
     pub device: String,
+    /// Whether matrix products in f32 on a GPU may be rounded to TF32 first: 10 bits of each factor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tf32: bool,
     /// The folder that takes the run's folder.
     #[serde(default = "runs")]
     pub out: PathBuf,

@@ -107,11 +107,18 @@ impl Backends {
     }
 }
 
-/// Every backend: the CPU's, the specification, and the [GPU](gpu).
+/// Every backend: the CPU's, the specification, and the [GPU](gpu); where a card is named, that alone.
 #[must_use]
-pub fn backends() -> [Arc<dyn Backend>; 3] {
-    [Cpu::shared(), Arc::new(Plain::default()), Arc::new(gpu().clone())]
+pub fn backends() -> Vec<Arc<dyn Backend>> {
+    let mut backends: Vec<Arc<dyn Backend>> = vec![Arc::new(gpu().clone())];
+    if std::env::var_os(CARD).is_none() {
+        backends.extend([Cpu::shared(), Arc::new(Plain::default())]);
+    }
+    backends
 }
+
+/// The variable that names a card for tests by its number.
+const CARD: &str = "EIGENSCAPE_TEST_GPU";
 
 /// The GPU of tests: an emulated one, or the card that the variable `EIGENSCAPE_TEST_GPU` names by its
 /// number.
@@ -122,7 +129,7 @@ pub fn backends() -> [Arc<dyn Backend>; 3] {
 pub fn gpu() -> &'static Cuda {
     static GPU: OnceLock<Cuda> = OnceLock::new();
     GPU.get_or_init(|| {
-        let settings = match std::env::var("EIGENSCAPE_TEST_GPU") {
+        let settings = match std::env::var(CARD) {
             Ok(number) => Settings { ordinal: number.parse().unwrap(), ..Settings::default() },
             Err(_) => {
                 let emulated = Folders::only(eigenscape_cuda_emulator::libraries().unwrap());

@@ -5,7 +5,7 @@ use candle_core::DType;
 use eigenscape_program::operations::{Conv2d, ConvArgument, ConvShapes};
 use eigenscape_runtime::Layout;
 
-use super::{element_wise::copy, place, sum};
+use super::{element_wise::copy, place, sum, walk::inverse};
 use crate::{
     Result,
     command::{Place, Word},
@@ -93,17 +93,20 @@ impl One<'_> {
         .into_iter()
     }
 
+    /// A kernel of so many samples; the first of `numbers` is how many elements it makes, and it
+    /// divides by `divisors`.
     fn launch(
         &self,
         builder: &mut Builder,
         name: &str,
         places: &[Place],
         numbers: &[usize],
-        samples: usize,
+        (samples, divisors): (usize, &[usize]),
     ) -> Result<()> {
         let words = places.iter().map(|&place| Word::from(place));
         let words = words.chain(numbers.iter().map(|&number| Word::from(number)));
-        let words = words.chain(self.sizes(samples)).collect();
+        let inverses = divisors.iter().map(|&divisor| Word::Number(inverse(divisor)));
+        let words = words.chain(self.sizes(samples)).chain(inverses).collect();
         builder.launch(KernelSource::by_hand(name, self.dtype), numbers[0], words)
     }
 
@@ -127,8 +130,9 @@ impl One<'_> {
                 ConvArgument::X => {
                     parts.copy_columns(builder, from(self.args[0], result), false)?;
                     parts.multiply(builder, of, self.args[1], false);
-                    let numbers = [samples * image];
-                    self.launch(builder, "fold", &[from(self.out, image), patches], &numbers, samples)?;
+                    let places = [from(self.out, image), patches];
+                    let divisors = [self.shapes.x[3], self.shapes.x[2], self.shapes.x[1]];
+                    self.launch(builder, "fold", &places, &[samples * image], (samples, &divisors))?;
                 }
                 ConvArgument::W => {
                     parts.unfold(builder, from(self.args[0], image))?;
@@ -147,17 +151,17 @@ impl One<'_> {
         match of {
             ConvArgument::Y => {
                 let numbers = [self.samples * all(&self.shapes.y), outputs, groups];
-                self.launch(builder, "grouped_y", &[self.out, first, second], &numbers, self.samples)
+                self.launch(builder, "grouped_y", &[self.out, first, second], &numbers, (self.samples, &[]))
             }
             ConvArgument::X => {
                 let numbers = [self.samples * all(&self.shapes.x), outputs, groups];
-                self.launch(builder, "grouped_x", &[self.out, first, second], &numbers, self.samples)
+                self.launch(builder, "grouped_x", &[self.out, first, second], &numbers, (self.samples, &[]))
             }
             ConvArgument::W => {
                 let (parts, weight) = (PARTS.min(self.samples), self.shapes.w.iter().product::<usize>());
                 let sums = builder.scratch(parts * weight, DType::F64);
                 let numbers = [parts * weight, outputs, groups, parts];
-                self.launch(builder, "grouped_w", &[sums, first, second], &numbers, self.samples)?;
+                self.launch(builder, "grouped_w", &[sums, first, second], &numbers, (self.samples, &[]))?;
                 sum::of_parts(builder, sums, [parts, weight], (self.out, self.dtype))
             }
         }
@@ -180,7 +184,7 @@ impl Parts<'_> {
 
     fn unfold(&self, builder: &mut Builder, image: Place) -> Result<()> {
         let numbers = [self.one.taps() * self.width()];
-        self.one.launch(builder, "unfold", &[self.patches, image], &numbers, self.samples)
+        self.one.launch(builder, "unfold", &[self.patches, image], &numbers, (self.samples, &[]))
     }
 
     /// Results [n, O, P] from columns [O, n, P], or the other way round.

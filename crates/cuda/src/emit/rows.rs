@@ -3,7 +3,7 @@
 use candle_core::DType;
 use eigenscape_program::operations::{Argmax, PutRows, ScatterAdd};
 
-use super::place;
+use super::{place, sum};
 use crate::{
     Result,
     command::{Place, Word},
@@ -38,14 +38,44 @@ pub(super) fn argmax(builder: &mut Builder, argmax: &Argmax, x: &View, out: &Vie
     builder.launch(kernel(builder, "argmax"), rows, words)
 }
 
-/// Emits differences from one of a row, or their transpose.
-pub(super) fn differences(builder: &mut Builder, name: &str, args: &[View], out: &View) -> Result<()> {
-    let [(x, x_step), (index, index_step)] = both(builder, args)?;
-    let (size, elements) = (args[0].layout.dims.last().copied().unwrap_or(1), out.layout.elements());
-    let rows: usize = args[1].declared().iter().product();
-    let words = [place(out)?.into(), x.into(), index.into()].into_iter();
-    let words = words.chain([elements, size, rows, x_step, index_step].map(Word::from)).collect();
-    builder.launch(kernel(builder, name), elements, words)
+/// Emits differences from one of a row.
+pub(super) fn differences(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
+    let Rows { places, sizes } = Rows::new(builder, args, out)?;
+    let words = places.into_iter().map(Word::from).chain(sizes.map(Word::from)).collect();
+    builder.launch(kernel(builder, "differences"), sizes[0], words)
+}
+
+/// Emits the transpose of differences: first the sums of the other elements of each row.
+pub(super) fn differences_transpose(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
+    let Rows { places, sizes } = Rows::new(builder, args, out)?;
+    let [elements, size, rows, x_step, index_step] = sizes;
+    let all = elements / size;
+    let parts = size.div_ceil(64).min(64);
+    let partial = builder.scratch(parts * all, DType::F64);
+    let sums = builder.scratch(all, DType::F64);
+    let words = [partial, places[1], places[2]].map(Word::from).into_iter();
+    let numbers = [parts * all, size, all, rows, x_step, index_step, parts];
+    let words = words.chain(numbers.map(Word::from)).collect();
+    builder.launch(kernel(builder, "others"), parts * all, words)?;
+    sum::of_parts(builder, partial, [parts, all], (sums, DType::F64))?;
+    let words = places.into_iter().map(Word::from).chain(sizes.map(Word::from));
+    let words = words.chain([sums.into()]).collect();
+    builder.launch(kernel(builder, "differences_transpose"), elements, words)
+}
+
+/// The result, rows and a position in each; elements, C, R, step of the rows and of the positions.
+struct Rows {
+    places: [Place; 3],
+    sizes: [usize; 5],
+}
+
+impl Rows {
+    fn new(builder: &mut Builder, args: &[View], out: &View) -> Result<Self> {
+        let [(x, x_step), (index, index_step)] = both(builder, args)?;
+        let (size, elements) = (args[0].layout.dims.last().copied().unwrap_or(1), out.layout.elements());
+        let rows: usize = args[1].declared().iter().product();
+        Ok(Self { places: [place(out)?, x, index], sizes: [elements, size, rows, x_step, index_step] })
+    }
 }
 
 /// Emits the elements of rows that an index names.

@@ -94,9 +94,9 @@ impl Walk {
     }
 }
 
-/// ⌈2⁶⁴ / d⌉ for d > 1: see `divided` in the kernels' prelude.
+/// ⌈2⁶⁴ / d⌉, and 0 for d = 1: see `divided` in the kernels' prelude.
 pub(super) fn inverse(d: usize) -> u64 {
-    u64::MAX / d as u64 + 1
+    (u64::MAX / d as u64).wrapping_add(1)
 }
 
 #[cfg(test)]

@@ -3,52 +3,48 @@
    Sizes in words s .. s+10: N, C, H, W, kH, kW, oH, oW, stride, padding, dilation. */
 
 /* patches[(c, kh, kw)][(n, oh, ow)] of x [N, C, H, W].
-   w: out, x, elements, then the sizes. */
-KERNEL(NAME_unfold, 14) {
+   w: out, x, elements, then the sizes, then the inverses of oW, oH, N, kW, kH. */
+KERNEL(NAME_unfold, 19) {
     u32 i = thread();
     if (i >= (u32)args.w[2]) return;
-    const u64 *s = &args.w[3];
-    u32 n_all = (u32)s[0], channels = (u32)s[1], height = (u32)s[2], width = (u32)s[3], kh_all = (u32)s[4],
-        kw_all = (u32)s[5], outs = (u32)s[6], across = (u32)s[7];
-    u32 ow = i % across, rest = i / across;
-    u32 oh = rest % outs;
-    rest /= outs;
-    u32 n = rest % n_all;
-    rest /= n_all;
-    u32 kw = rest % kw_all;
-    rest /= kw_all;
-    u32 kh = rest % kh_all, c = rest / kh_all;
-    long long h = (long long)oh * s[8] + (long long)kh * s[10] - (long long)s[9];
-    long long v = (long long)ow * s[8] + (long long)kw * s[10] - (long long)s[9];
+    u32 n_all = (u32)args.w[3], channels = (u32)args.w[4], kh_all = (u32)args.w[7], kw_all = (u32)args.w[8],
+        outs = (u32)args.w[9], across = (u32)args.w[10];
+    int height = (int)args.w[5], width = (int)args.w[6], stride = (int)args.w[11], padding = (int)args.w[12],
+        dilation = (int)args.w[13];
+    u32 rest = divided(i, args.w[14]), ow = i - rest * across;
+    u32 next = divided(rest, args.w[15]), oh = rest - next * outs;
+    rest = divided(next, args.w[16]);
+    u32 n = next - rest * n_all;
+    next = divided(rest, args.w[17]);
+    u32 kw = rest - next * kw_all, c = divided(next, args.w[18]), kh = next - c * kh_all;
+    int h = (int)oh * stride + (int)kh * dilation - padding, v = (int)ow * stride + (int)kw * dilation - padding;
     int inside = h >= 0 && h < height && v >= 0 && v < width;
     const T *x = (const T *)args.w[1];
-    ((T *)args.w[0])[i] = inside ? x[(((u64)n * channels + c) * height + h) * width + v] : (T)0;
+    ((T *)args.w[0])[i] = inside ? x[(((u64)n * channels + c) * (u32)height + (u32)h) * (u32)width + (u32)v] : (T)0;
 }
 
 /* x [N, C, H, W] from patches: each pixel is the sum over the patches that contain it.
-   w: out, patches, elements, then the sizes. */
-KERNEL(NAME_fold, 14) {
+   w: out, patches, elements, then the sizes, then the inverses of W, H, C. */
+KERNEL(NAME_fold, 17) {
     u32 i = thread();
     if (i >= (u32)args.w[2]) return;
-    const u64 *s = &args.w[3];
-    u32 n_all = (u32)s[0], channels = (u32)s[1], height = (u32)s[2], width = (u32)s[3], kh_all = (u32)s[4],
-        kw_all = (u32)s[5], outs = (u32)s[6], across = (u32)s[7];
-    u32 v = i % width, rest = i / width;
-    u32 h = rest % height;
-    rest /= height;
-    u32 c = rest % channels, n = rest / channels;
+    u32 n_all = (u32)args.w[3], channels = (u32)args.w[4], height = (u32)args.w[5], width = (u32)args.w[6],
+        kh_all = (u32)args.w[7], kw_all = (u32)args.w[8];
+    int outs = (int)args.w[9], across = (int)args.w[10], stride = (int)args.w[11], padding = (int)args.w[12],
+        dilation = (int)args.w[13];
+    u32 rest = divided(i, args.w[14]), v = i - rest * width;
+    u32 next = divided(rest, args.w[15]), h = rest - next * height;
+    u32 n = divided(next, args.w[16]), c = next - n * channels;
     const T *patches = (const T *)args.w[1];
     double sum = 0.0;
     for (u32 kh = 0; kh < kh_all; kh++) {
-        long long top = (long long)h + (long long)s[9] - (long long)kh * s[10];
-        if (top < 0 || top % (long long)s[8] != 0 || top / (long long)s[8] >= outs) continue;
-        u32 oh = (u32)(top / (long long)s[8]);
+        int top = (int)h + padding - (int)kh * dilation, oh = stride == 1 ? top : top / stride;
+        if (top < 0 || oh * stride != top || oh >= outs) continue;
         for (u32 kw = 0; kw < kw_all; kw++) {
-            long long left = (long long)v + (long long)s[9] - (long long)kw * s[10];
-            if (left < 0 || left % (long long)s[8] != 0 || left / (long long)s[8] >= across) continue;
-            u32 ow = (u32)(left / (long long)s[8]);
+            int left = (int)v + padding - (int)kw * dilation, ow = stride == 1 ? left : left / stride;
+            if (left < 0 || ow * stride != left || ow >= across) continue;
             u64 row = ((u64)c * kh_all + kh) * kw_all + kw;
-            sum += (double)patches[((row * n_all + n) * outs + oh) * across + ow];
+            sum += (double)patches[((row * n_all + n) * (u32)outs + (u32)oh) * (u32)across + (u32)ow];
         }
     }
     ((T *)args.w[0])[i] = (T)sum;

@@ -10,8 +10,9 @@
 typedef unsigned long long u64;
 typedef unsigned int u32;
 
-/* floor(n / d) for a constant d > 1, given ceil(2^64 / d): exact for all n and d below 2^32. */
+/* floor(n / d), given ceil(2^64 / d), or 0 for d = 1: exact for all n and d below 2^32. */
 EIGENSCAPE_INLINE u32 divided(u32 n, u64 inverse) {
+    if (inverse == 0) return n;
 #ifdef EIGENSCAPE_EMULATED
     return (u32)(((unsigned __int128)inverse * n) >> 64);
 #else

@@ -98,22 +98,29 @@ KERNEL(NAME_differences, 8) {
     ((T *)args.w[0])[i] = m < size ? x[i % size] - x[m] : (T)NOT_A_NUMBER;
 }
 
+/* Partial sums of a row without its element m, in double precision: sums[part][k, r].
+   w: sums, x, index, threads, C, rows with the leading axis, R, step of x, step of index, parts. */
+KERNEL(NAME_others, 10) {
+    u32 i = thread();
+    if (i >= (u32)args.w[3]) return;
+    u32 size = (u32)args.w[4], all = (u32)args.w[5], rows = (u32)args.w[6], parts = (u32)args.w[9];
+    u32 part = i % parts, place = i / parts, k = place / rows, row = place - k * rows;
+    const T *x = (const T *)args.w[1] + k * args.w[7] + (u64)row * size;
+    u32 m = ((const u32 *)args.w[2] + k * args.w[8])[row];
+    double sum = 0.0;
+    for (u32 j = part; j < size; j += parts) sum += j == m ? 0.0 : (double)x[j];
+    ((double *)args.w[0])[part * all + place] = sum;
+}
+
 /* out[k, r, j] = x[k, r, j] for j != m; out[k, r, m] = -(sum of the others).
-   w: out, x, index, elements, C, R, step of x, step of index. */
-KERNEL(NAME_differences_transpose, 8) {
+   w: out, x, index, elements, C, R, step of x, step of index, sums of the others [k, r]. */
+KERNEL(NAME_differences_transpose, 9) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;
     u32 size = (u32)args.w[4], rows = (u32)args.w[5];
-    u32 row = i / size, j = i % size, k = row / rows;
-    row -= k * rows;
+    u32 place = i / size, j = i - place * size, k = place / rows, row = place - k * rows;
     const T *x = (const T *)args.w[1] + k * args.w[6] + (u64)row * size;
     u32 m = ((const u32 *)args.w[2] + k * args.w[7])[row];
-    T value = x[j];
-    if (m >= size) value = (T)NOT_A_NUMBER;
-    if (j == m) {
-        double sum = 0.0;
-        for (u32 other = 0; other < size; other++) sum += other == m ? 0.0 : (double)x[other];
-        value = (T)-sum;
-    }
-    ((T *)args.w[0])[i] = value;
+    T value = j == m ? (T)-((const double *)args.w[8])[place] : x[j];
+    ((T *)args.w[0])[i] = m < size ? value : (T)NOT_A_NUMBER;
 }

@@ -1,0 +1,278 @@
+//! Times gradients and Hessian-vector products on a card: one line of JSON for each measurement, as
+//! soon as it is made.
+//!
+//!     card [SECONDS] [NAME]...
+//!
+//! Names: lenet, resnet18, gpt2, vgg11_bn, vit, nano; all by default. What would begin after so many
+//! seconds is left out. Times are medians in milliseconds; of products between vectors that are on
+//! the card already. `error` is ‖ours − reference‖ / ‖reference‖ against products in f64.
+#![allow(clippy::print_stdout)]
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape_core::{Architecture, Context, Curvature, Landscape, Registry};
+use eigenscape_cuda::{Cuda, Settings};
+use eigenscape_curvature::{MeanLoss, Point};
+use eigenscape_losses::cross_entropy;
+use eigenscape_program::Network;
+use eigenscape_runtime::Backend;
+
+type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Bytes that residuals and results may take.
+const MEMORY: usize = 56 << 30;
+
+/// A network and its data.
+struct Work {
+    name: &'static str,
+    architecture: &'static str,
+    settings: &'static str,
+    /// Shape of one sample; of tokens, the length of a sequence.
+    sample: &'static [usize],
+    classes: usize,
+    batch: usize,
+    /// Many vectors at once, beside one.
+    many: usize,
+    tf32: bool,
+}
+
+const IMAGE: Work = Work {
+    name: "",
+    architecture: "",
+    settings: "",
+    sample: &[1, 32, 32],
+    classes: 10,
+    batch: 100,
+    many: 8,
+    tf32: false,
+};
+
+const WORKS: [Work; 6] = [
+    Work { name: "lenet", architecture: "lenet", many: 64, ..IMAGE },
+    Work {
+        name: "resnet18",
+        architecture: "resnet18",
+        sample: &[3, 32, 32],
+        batch: 512,
+        many: 1,
+        tf32: true,
+        ..IMAGE
+    },
+    Work { name: "vgg11_bn", architecture: "vgg11_bn", ..IMAGE },
+    Work {
+        name: "nano",
+        architecture: "gpt",
+        settings: "n_layer = 6\nn_head = 8\nn_embd = 256",
+        sample: &[128],
+        classes: 512,
+        batch: 8,
+        ..IMAGE
+    },
+    Work {
+        name: "gpt2",
+        architecture: "gpt",
+        sample: &[1024],
+        classes: 50_257,
+        batch: 4,
+        many: 1,
+        tf32: true,
+        ..IMAGE
+    },
+    Work { name: "vit", architecture: "vit-tiny", sample: &[3, 32, 32], batch: 32, ..IMAGE },
+];
+
+fn main() -> Fallible<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let budget = arguments.first().and_then(|first| first.parse().ok()).unwrap_or(u64::MAX);
+    let named = |work: &&Work| arguments.len() < 2 || arguments.iter().any(|name| name == work.name);
+    let start = Instant::now();
+    let cuda = Cuda::open(&Settings::default())?;
+    let (name, [free, total]) = cuda.describe()?;
+    println!("{{\"device\": \"{name}\", \"free\": {free}, \"total\": {total}}}");
+    for work in WORKS.iter().filter(named) {
+        if start.elapsed() > Duration::from_secs(budget) {
+            println!("{{\"work\": \"{}\", \"left_out\": true}}", work.name);
+            continue;
+        }
+        if let Err(error) = measure(work, &cuda, start) {
+            println!("{{\"work\": \"{}\", \"error\": {:?}}}", work.name, error.to_string());
+        }
+    }
+    Ok(())
+}
+
+fn measure(work: &Work, cuda: &Cuda, start: Instant) -> Fallible<()> {
+    let say = |what: &str, figures: String| {
+        println!(
+            "{{\"work\": \"{}\", \"what\": \"{what}\", {figures}, \"at_s\": {:.1}}}",
+            work.name,
+            start.elapsed().as_secs_f64()
+        );
+    };
+    let (network, point) = subject(work, cuda)?;
+    let loss = MeanLoss::new(&network, &cross_entropy(), point.clone(), MEMORY)?;
+    let all: Vec<usize> = (0..network.parameters().len()).collect();
+    let began = Instant::now();
+    loss.gradient(&all)?;
+    say(
+        "gradient",
+        format!(
+            "\"first_ms\": {:.1}, \"ms\": {:.3}",
+            ms(began),
+            median(|| {
+                loss.gradient(&all)?;
+                Ok(())
+            })?
+        ),
+    );
+    let began = Instant::now();
+    let product = loss.hessian(&all)?;
+    let prepared = ms(began);
+    let p = product.dimension();
+    let v = cuda.place(&noise(7, &[1, p])?)?;
+    let began = Instant::now();
+    let first = product.apply_placed(&v)?.to_host()?;
+    let first_ms = ms(began);
+    let apply = |v| -> Fallible<()> {
+        product.apply_placed(v)?;
+        cuda.synchronize()?;
+        Ok(())
+    };
+    let one = median(|| apply(&v))?;
+    let again = product.apply_placed(&v)?.to_host()?;
+    let same = (&first - &again)?.abs()?.max_all()?.to_scalar::<f32>()? == 0.0;
+    say(
+        "hvp",
+        format!(
+            "\"parameters\": {p}, \"prepare_ms\": {prepared:.1}, \"first_ms\": {first_ms:.1}, \"ms\": {one:.4}, \
+         \"same_bits\": {same}, \"micro_batches\": {}, \"held_mib\": {}",
+            product.micro_batches(),
+            cuda.held() >> 20
+        ),
+    );
+    if work.many > 1 {
+        let many = cuda.place(&noise(8, &[work.many, p])?)?;
+        let time = median(|| apply(&many))? / work.many as f64;
+        say(&format!("hvp-{}", work.many), format!("\"ms\": {time:.4}"));
+    }
+    drop(product);
+    if work.name != "gpt2" {
+        let exact = loss.in_f64()?.hessian(&all)?;
+        let exact = exact.apply_rows(&noise(7, &[1, p])?.to_dtype(DType::F64)?)?;
+        let norm = |x: &Tensor| -> Fallible<f64> { Ok(x.sqr()?.sum_all()?.to_scalar::<f64>()?.sqrt()) };
+        let error = norm(&(first.to_dtype(DType::F64)? - &exact)?)? / norm(&exact)?;
+        say("accuracy", format!("\"error\": {error:.3e}"));
+    }
+    if work.tf32 {
+        let fast = Cuda::open(&Settings { tf32: true, ..Settings::default() })?;
+        let point = Point { backend: Arc::new(fast.clone()), ..point.clone() };
+        let product = MeanLoss::new(&network, &cross_entropy(), point, MEMORY)?.hessian(&all)?;
+        let v = fast.place(&noise(7, &[1, p])?)?;
+        product.apply_placed(&v)?;
+        let time = median(|| {
+            product.apply_placed(&v)?;
+            fast.synchronize()?;
+            Ok(())
+        })?;
+        say("hvp-tf32", format!("\"ms\": {time:.4}"));
+    }
+    if ["lenet", "resnet18"].contains(&work.name) {
+        spectra(work, &network, point, &say)?;
+    }
+    Ok(())
+}
+
+/// The exact spectrum of every layer, on 100 samples.
+fn spectra(work: &Work, network: &Network, point: Point, say: &dyn Fn(&str, String)) -> Fallible<()> {
+    let point = point.narrow(0..work.batch.min(100))?;
+    let mut registry = Registry::default();
+    eigenscape_estimators::register(&mut registry);
+    let gram = registry.estimators.named("gram", "")?;
+    for what in ["layer-spectra-first", "layer-spectra"] {
+        let landscape = Landscape::new(network, &cross_entropy(), point.clone(), 16 << 30)?;
+        let groups = eigenscape_core::GroupSelector::Layers.resolve(network, work.batch.min(100))?;
+        let operators: Vec<_> =
+            groups.iter().map(|group| landscape.operator(Curvature::Hessian, group)).collect();
+        let operators: Vec<&dyn eigenscape_core::CurvatureOperator> =
+            operators.iter().map(|operator| operator as _).collect();
+        let began = Instant::now();
+        let found = gram.spectra(&operators, &Context::silent(0))?;
+        say(what, format!("\"ms\": {:.1}, \"layers\": {}", ms(began), found.len()));
+    }
+    Ok(())
+}
+
+fn subject(work: &Work, cuda: &Cuda) -> Fallible<(Network, Point)> {
+    let mut registry = Registry::default();
+    eigenscape_architectures::register(&mut registry);
+    let architecture: Arc<dyn Architecture> =
+        registry.architectures.named(work.architecture, work.settings)?.into();
+    let (classes, batch) = (work.classes, work.batch);
+    let network = Network::new(work.sample, move |scope, x| architecture.build(scope, x, classes))?;
+    let tokens = work.architecture == "gpt";
+    let parameters = network.parameters().iter().enumerate().map(|(i, parameter)| {
+        // Small enough for any network, large enough that nothing vanishes.
+        let fan: usize = parameter.shape.iter().skip(1).product();
+        let scale = if parameter.shape.len() < 2 { 0.1 } else { (2.0 / fan as f64).sqrt().min(0.3) };
+        let shift = if parameter.shape.len() == 1 && parameter.name.ends_with("weight") { 1.0 } else { 0.0 };
+        Ok(noise(100 + i as u64, &parameter.shape)?.affine(scale, shift)?)
+    });
+    let parameters = parameters.collect::<Fallible<_>>()?;
+    let buffers = network.buffers().iter().enumerate().map(|(i, buffer)| {
+        let noise = noise(9000 + i as u64, &buffer.shape)?;
+        let variance = buffer.name.ends_with("running_var");
+        Ok(if variance { noise.clamp(-1.0, 1.0)?.affine(0.2, 1.0)? } else { (noise * 0.1)? })
+    });
+    let buffers = buffers.collect::<Fallible<_>>()?;
+    let inputs = if tokens {
+        let count = batch * work.sample[0];
+        let tokens = (0..count as u64).map(|i| (mixed(i) % classes as u64) as u32);
+        Tensor::from_iter(tokens, &Device::Cpu)?.reshape((batch, work.sample[0]))?
+    } else {
+        noise(1, &[&[batch], work.sample].concat())?
+    };
+    let shape: Vec<usize> = if tokens { vec![batch, work.sample[0]] } else { vec![batch] };
+    let count: usize = shape.iter().product();
+    let labels = (0..count as u64).map(|i| mixed(i + 77) as i64 % classes as i64).map(i64::abs);
+    let labels = Tensor::from_iter(labels, &Device::Cpu)?.reshape(shape)?;
+    let targets = eigenscape_curvature::class_targets(&labels, classes, 0.0, None)?.to_dtype(DType::F32)?;
+    let backend: Arc<dyn Backend> = Arc::new(cuda.clone());
+    Ok((network, Point { backend, parameters, buffers, inputs, targets, masks: vec![] }))
+}
+
+fn mixed(seed: u64) -> u64 {
+    // SplitMix64 (Steele, Lea & Flood 2014).
+    let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Numbers of variance 1, nearly normal.
+fn noise(stream: u64, shape: &[usize]) -> Fallible<Tensor> {
+    let uniform = |i: u64| mixed(i.wrapping_add(stream << 40)) as f64 / u64::MAX as f64 - 0.5;
+    let number = |i: u64| ((0..3).map(|j| uniform(3 * i + j)).sum::<f64>() * 2.0) as f32;
+    let count: usize = shape.iter().product();
+    Ok(Tensor::from_iter((0..count as u64).map(number), &Device::Cpu)?.reshape(shape)?)
+}
+
+fn ms(since: Instant) -> f64 {
+    1e3 * since.elapsed().as_secs_f64()
+}
+
+/// The median of as many runs as fit into a second, of 5 at least.
+fn median(work: impl Fn() -> Fallible<()>) -> Fallible<f64> {
+    (0..3).try_for_each(|_| work())?;
+    let (began, mut times) = (Instant::now(), Vec::new());
+    while times.len() < 5 || (began.elapsed() < Duration::from_secs(1) && times.len() < 200) {
+        let start = Instant::now();
+        work()?;
+        times.push(ms(start));
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}
