@@ -103,8 +103,8 @@ impl ProductProgram {
 }
 
 /// v ↦ Mv for a symmetric matrix M of one group at a point. Every residual was evaluated once, when
-/// the product was made, and stays where the backend keeps numbers; each application runs the linear
-/// program alone.
+/// the product was made, and stays where the backend keeps numbers; each application runs the
+/// linear program alone.
 #[derive(Debug, Clone)]
 pub struct Product {
     linear: Executable,

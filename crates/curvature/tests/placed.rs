@@ -1,5 +1,5 @@
-//! What stays where a backend keeps numbers, by a backend with memory of its own that counts what is
-//! brought there and back.
+//! What stays where a backend keeps numbers, by a backend with memory of its own that counts what
+//! is brought there and back.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{

@@ -44,10 +44,10 @@ pub trait Backend: Debug + Send + Sync {
         Ok(tensor.clone().into())
     }
 
-    /// The outputs of a plan, given inputs of its [signature](crate::Signature), in row-major order.
-    /// Those that are not where the backend keeps numbers are [placed](Self::place) for this run.
-    /// An input that nothing else holds is freed after its last use. An output that is an input is
-    /// what was given, or that placed.
+    /// The outputs of a plan, given inputs of its [signature](crate::Signature) in row-major
+    /// order. Those that are not where the backend keeps numbers are [placed](Self::place) for this
+    /// run. An input that nothing else holds is freed after its last use. An output that is an
+    /// input is what was given, or that placed.
     ///
     /// # Errors
     /// When an operation fails, or there is no kernel for it.

@@ -3,9 +3,9 @@
 //! A program is [lowered](Lowered) once, which fuses its steps for a backend. For the inputs of a
 //! run, their types and leading axes, a [`Plan`] answers every question of memory and shape: which
 //! result is a view, which one is written over an operand, where memory becomes free, how many
-//! bytes are held and moved. A [`Backend`] follows the plan, from [`Buffer`]s to [`Buffer`]s: numbers
-//! stay where it keeps them. [`split()`] is partial evaluation: a
-//! program as what does not depend on some inputs, and the rest.
+//! bytes are held and moved. A [`Backend`] follows the plan, from [`Buffer`]s to [`Buffer`]s:
+//! numbers stay where it keeps them. [`split()`] is partial evaluation: a program as what does not
+//! depend on some inputs, and the rest.
 //!
 //! This crate is an API boundary: a new backend implements [`Backend`].
 
