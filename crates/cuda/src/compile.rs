@@ -203,6 +203,14 @@ impl Builder<'_> {
         if threads == 0 {
             return Ok(());
         }
+        if words.len() != kernel.words {
+            return Err(Error::Device(format!(
+                "{} words for {}, not {}",
+                words.len(),
+                kernel.name,
+                kernel.words
+            )));
+        }
         let threads = u32::try_from(threads).map_err(|_| {
             Error::unsupported("a result of more than 4 billion numbers on a GPU: take fewer samples at once")
         })?;

@@ -23,13 +23,15 @@ const BY_HAND: [&str; 4] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KernelSource {
     pub name: String,
+    /// Words of its table.
+    pub words: usize,
     text: Option<String>,
 }
 
 impl KernelSource {
     /// One that is written by hand.
     pub fn by_hand(name: &str, dtype: DType) -> Self {
-        Self { name: format!("{}_{name}", short(dtype)), text: None }
+        Self { name: format!("{}_{name}", short(dtype)), words: words_of(name), text: None }
     }
 
     /// One of so many words that is generated: the same text is the same kernel.
@@ -38,7 +40,7 @@ impl KernelSource {
         (what, words, body).hash(&mut hasher);
         let name = format!("{what}_{:016x}", hasher.finish());
         let text = format!("KERNEL({name}, {words}) {{\n{body}}}\n");
-        Self { name, text: Some(text) }
+        Self { name, words, text: Some(text) }
     }
 
     /// The type whose kernels by hand this is one of.
@@ -81,6 +83,13 @@ pub(crate) fn module(kernels: &[&KernelSource]) -> (String, Vec<String>) {
         }
     }
     (source, names)
+}
+
+/// How many words a kernel that is written by hand takes; none where there is no such kernel.
+fn words_of(name: &str) -> usize {
+    let head = format!("\nKERNEL(NAME_{name}, ");
+    let rest = BY_HAND.iter().find_map(|source| source.split_once(&head)).map_or("", |(_, rest)| rest);
+    rest.split(')').next().and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 /// The names of all kernels of a source.

@@ -86,19 +86,25 @@ pub(crate) fn join(
 /// A kernel outside of all plans.
 struct Kernel<'a> {
     device: &'a Arc<Device>,
+    source: KernelSource,
     function: Function,
 }
 
 impl<'a> Kernel<'a> {
     fn load(device: &'a Arc<Device>, name: &str, dtype: DType) -> Result<Self> {
-        let functions = device.load(&[KernelSource::by_hand(name, dtype)])?;
+        let source = KernelSource::by_hand(name, dtype);
+        let functions = device.load(std::slice::from_ref(&source))?;
         let function = functions.first().copied().ok_or_else(|| Error::Device(name.to_owned()))?;
-        Ok(Self { device, function })
+        Ok(Self { device, source, function })
     }
 
     fn launch(&self, threads: usize, mut words: Vec<u64>) -> Result<()> {
         if threads == 0 {
             return Ok(());
+        }
+        let (found, name) = (words.len(), &self.source.name);
+        if found != self.source.words {
+            return Err(Error::Device(format!("{found} words for {name}, not {}", self.source.words)));
         }
         let threads = u32::try_from(threads).map_err(|_| {
             Error::unsupported("vectors of more than 4 billion numbers on a GPU: take fewer at once")

@@ -184,7 +184,9 @@ impl Parts<'_> {
 
     fn unfold(&self, builder: &mut Builder, image: Place) -> Result<()> {
         let numbers = [self.one.taps() * self.width()];
-        self.one.launch(builder, "unfold", &[self.patches, image], &numbers, (self.samples, &[]))
+        let (w, y) = (self.one.shapes.w, self.one.shapes.y);
+        let divisors = [y[3], y[2], self.samples, w[3], w[2]];
+        self.one.launch(builder, "unfold", &[self.patches, image], &numbers, (self.samples, &divisors))
     }
 
     /// Results [n, O, P] from columns [O, n, P], or the other way round.
