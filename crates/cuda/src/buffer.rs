@@ -30,16 +30,14 @@ impl DeviceTensor {
     pub fn upload(device: &Arc<Device>, tensor: &Tensor) -> Result<Self> {
         let dtype = stored_as(tensor.dtype());
         let placed = Self::new(device, tensor.dims(), dtype)?;
-        let flat = tensor.to_dtype(dtype)?.flatten_all()?;
-        placed.memory.upload(&host::bytes(&flat)?)?;
+        let tensor = tensor.to_dtype(dtype)?;
+        host::with_bytes(&tensor, |bytes| placed.memory.upload(bytes))?;
         Ok(placed)
     }
 
     /// The numbers, on the host.
     pub fn download(&self) -> Result<Tensor> {
-        let mut bytes = vec![0; self.elements() * self.dtype.size_in_bytes()];
-        self.memory.download(&mut bytes)?;
-        host::tensor(&bytes, &self.dims, self.dtype)
+        host::filled(&self.dims, self.dtype, |bytes| self.memory.download(bytes))
     }
 
     /// Zeros everywhere.

@@ -23,6 +23,8 @@ use crate::{
 pub(crate) struct Compiled {
     pub commands: Vec<Command>,
     pub kernels: Vec<Function>,
+    /// The names of the kernels.
+    pub names: Vec<String>,
     /// Bytes of intermediate results.
     pub arena: usize,
     pub constants: Vec<DeviceTensor>,
@@ -133,8 +135,9 @@ pub(crate) fn compile(device: &Arc<Device>, plan: &Plan) -> Result<Compiled> {
     }
     builder.finish()?;
     let Builder { commands, kernels, constants, results, arena, .. } = builder;
+    let names = kernels.iter().map(|kernel| kernel.name.clone()).collect();
     let kernels = device.load(&kernels)?;
-    Ok(Compiled { commands, kernels, arena: arena.size(), constants, results })
+    Ok(Compiled { commands, kernels, names, arena: arena.size(), constants, results })
 }
 
 /// Each result that is no input, once.

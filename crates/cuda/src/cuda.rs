@@ -5,7 +5,15 @@ use std::sync::Arc;
 use candle_core::{DType, Tensor};
 use eigenscape_runtime::{Backend, Buffer, Definitions, DeviceBuffer, Error, Fusion, Plan};
 
-use crate::{Result, buffer::DeviceTensor, device::Device, library::Folders, run::Runnable, vectors};
+use crate::{
+    Result,
+    buffer::DeviceTensor,
+    device::Device,
+    library::Folders,
+    profile::{Profile, Spent},
+    run::Runnable,
+    vectors,
+};
 
 /// Which device, and how it computes.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +74,19 @@ impl Cuda {
         self.device.driver()?.synchronize()
     }
 
+    /// Does some work and tells where its time goes on the device: kernels by their names, products of
+    /// matrices by their number, sizes and type; the longest first. Each is waited for, so that the
+    /// whole takes longer than without.
+    ///
+    /// # Errors
+    /// When the work fails.
+    pub fn profiled(&self, work: impl FnOnce() -> Result<()>) -> Result<Vec<(String, Spent)>> {
+        *self.device.profile() = Some(Profile::default());
+        let done = work();
+        let profile = self.device.profile().take().unwrap_or_default();
+        done.map(|()| profile.sorted())
+    }
+
     /// A buffer of this device.
     fn placed(&self, buffer: &Buffer) -> Result<DeviceTensor> {
         match buffer {
@@ -104,7 +125,11 @@ impl Backend for Cuda {
     }
 
     fn fusion(&self) -> Fusion {
-        Fusion { chains: true, pairs: false }
+        Fusion::ALL
+    }
+
+    fn worthwhile(&self) -> usize {
+        1 << 42
     }
 
     fn place(&self, tensor: &Tensor) -> Result<Buffer> {

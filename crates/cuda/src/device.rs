@@ -14,6 +14,7 @@ use crate::{
     driver::{Driver, Function},
     library::Folders,
     nvrtc::Compiler,
+    profile::Profile,
     source::KernelSource,
 };
 
@@ -31,6 +32,7 @@ pub(crate) struct Device {
     tf32: bool,
     pool: Mutex<Pool>,
     work: Mutex<Work>,
+    profile: Mutex<Option<Profile>>,
 }
 
 /// What is kept from run to run.
@@ -61,8 +63,8 @@ impl Device {
         let workspace = driver.allocate(WORKSPACE)?.ok_or_else(|| no_room(WORKSPACE))?;
         // SAFETY: stream and workspace are never freed.
         let blas = unsafe { Blas::open(folders, driver.stream(), (workspace, WORKSPACE))? };
-        let (pool, work) = (Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { driver, compiler, blas, tf32, pool, work }))
+        let (pool, work, profile) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { driver, compiler, blas, tf32, pool, work, profile }))
     }
 
     /// The driver, for this thread.
@@ -85,6 +87,11 @@ impl Device {
     /// stream holds it, or it would become part of another thread's recording.
     pub fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where time goes, where somebody asks.
+    pub fn profile(&self) -> MutexGuard<'_, Option<Profile>> {
+        self.profile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Memory of so many bytes.

@@ -1,33 +1,45 @@
 //! Numbers on the host: as bytes, and operations of plugins by their definitions.
 
-use candle_core::{DType, Device, Tensor};
+use bytemuck::Pod;
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use eigenscape_program::Primitive;
-use eigenscape_runtime::{Array, Definitions};
+use eigenscape_runtime::{Array, Definitions, Error};
 
 use crate::Result;
 
-/// The numbers of a tensor of type f64, f32 or u32, in row-major order.
-pub(crate) fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
-    let flat = tensor.flatten_all()?;
-    Ok(match tensor.dtype() {
-        DType::F64 => flat.to_vec1::<f64>()?.into_iter().flat_map(f64::to_ne_bytes).collect(),
-        DType::F32 => flat.to_vec1::<f32>()?.into_iter().flat_map(f32::to_ne_bytes).collect(),
-        _ => flat.to_vec1::<u32>()?.into_iter().flat_map(u32::to_ne_bytes).collect(),
-    })
+/// Hands the numbers of a tensor of type f64, f32 or u32 on as bytes, in row-major order: where they
+/// are, if they lie in this order.
+pub(crate) fn with_bytes<R>(tensor: &Tensor, f: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    let range = layout.start_offset()..layout.start_offset() + tensor.elem_count();
+    match &*storage {
+        Storage::Cpu(CpuStorage::F64(numbers)) => f(bytemuck::cast_slice(&numbers[range])),
+        Storage::Cpu(CpuStorage::F32(numbers)) => f(bytemuck::cast_slice(&numbers[range])),
+        Storage::Cpu(CpuStorage::U32(numbers)) => f(bytemuck::cast_slice(&numbers[range])),
+        _ => Err(Error::Device(format!("numbers of type {:?} are not copied", tensor.dtype()))),
+    }
 }
 
-/// The tensor of such bytes.
-pub(crate) fn tensor(bytes: &[u8], dims: &[usize], dtype: DType) -> Result<Tensor> {
+/// The tensor of the numbers that `fill` writes.
+pub(crate) fn filled(
+    dims: &[usize],
+    dtype: DType,
+    fill: impl FnOnce(&mut [u8]) -> Result<()>,
+) -> Result<Tensor> {
+    let count = dims.iter().product();
     let device = &Device::Cpu;
     Ok(match dtype {
-        DType::F64 => Tensor::from_vec(numbers(bytes, f64::from_ne_bytes), dims, device)?,
-        DType::F32 => Tensor::from_vec(numbers(bytes, f32::from_ne_bytes), dims, device)?,
-        _ => Tensor::from_vec(numbers(bytes, u32::from_ne_bytes), dims, device)?,
+        DType::F64 => Tensor::from_vec(numbers::<f64>(count, fill)?, dims, device)?,
+        DType::F32 => Tensor::from_vec(numbers::<f32>(count, fill)?, dims, device)?,
+        _ => Tensor::from_vec(numbers::<u32>(count, fill)?, dims, device)?,
     })
 }
 
-fn numbers<T, const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
-    bytes.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)).collect()
+fn numbers<T: Pod>(count: usize, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Vec<T>> {
+    let mut numbers = vec![T::zeroed(); count];
+    fill(bytemuck::cast_slice_mut(&mut numbers))?;
+    Ok(numbers)
 }
 
 /// An operation by its definition, once for each element of the leading axis that some operands have.

@@ -12,7 +12,7 @@ use crate::{
     compile::{Compiled, compile},
     device::Device,
     driver::{Driver, Recording},
-    host,
+    host, profile,
 };
 
 /// Choices of addresses that a plan remembers.
@@ -67,6 +67,13 @@ impl Runnable {
     fn begin(&self, at: &Addresses, definitions: &Definitions) -> Result<()> {
         let driver = self.device.driver()?;
         let commands = &self.compiled.commands;
+        let mut profile = self.device.profile();
+        if let Some(profile) = &mut *profile {
+            return commands.iter().try_for_each(|command| {
+                let name = profile::name(command, &self.compiled.names);
+                profile.time(driver, name, || self.once(driver, command, at, definitions))
+            });
+        }
         if commands.len() < 2 || commands.iter().any(|command| matches!(command, Command::OnHost(_))) {
             return self.each(driver, at, definitions);
         }
@@ -90,31 +97,37 @@ impl Runnable {
     }
 
     fn each(&self, driver: &Driver, at: &Addresses, definitions: &Definitions) -> Result<()> {
-        for command in &self.compiled.commands {
-            match command {
-                Command::Launch { kernel, blocks, words } => {
-                    let mut words: Vec<u64> = words.iter().map(|word| at.word(word)).collect();
-                    let kernel = self.compiled.kernels.get(*kernel).copied();
-                    let kernel =
-                        kernel.ok_or_else(|| Error::Device("a kernel that is not loaded".to_owned()))?;
-                    // SAFETY: `compile` gave the kernel as many words as it takes, and memory for
-                    // all that it reads and writes; the arena is this run's as long as its lock is
-                    // held, and on the stream what was begun before comes before.
-                    unsafe { driver.launch(kernel, *blocks, &mut words)? };
-                }
-                Command::Multiply(product) => {
-                    let product = product.at(|place| at.of(place));
-                    // SAFETY: as above.
-                    unsafe { self.device.blas().multiply(&product, self.device.tf32())? };
-                }
-                Command::Zero { at: place, bytes } => {
-                    // SAFETY: as above.
-                    unsafe { driver.zero(at.of(*place), *bytes)? };
-                }
-                Command::OnHost(step) => self.on_host(driver, step, at, definitions)?,
+        self.compiled.commands.iter().try_for_each(|command| self.once(driver, command, at, definitions))
+    }
+
+    fn once(
+        &self,
+        driver: &Driver,
+        command: &Command,
+        at: &Addresses,
+        definitions: &Definitions,
+    ) -> Result<()> {
+        match command {
+            Command::Launch { kernel, blocks, words } => {
+                let mut words: Vec<u64> = words.iter().map(|word| at.word(word)).collect();
+                let kernel = self.compiled.kernels.get(*kernel).copied();
+                let kernel = kernel.ok_or_else(|| Error::Device("a kernel that is not loaded".to_owned()))?;
+                // SAFETY: `compile` gave the kernel as many words as it takes, and memory for all
+                // that it reads and writes; the arena is this run's as long as its lock is held,
+                // and on the stream what was begun before comes before.
+                unsafe { driver.launch(kernel, *blocks, &mut words) }
             }
+            Command::Multiply(product) => {
+                let product = product.at(|place| at.of(place));
+                // SAFETY: as above.
+                unsafe { self.device.blas().multiply(&product, self.device.tf32()) }
+            }
+            Command::Zero { at: place, bytes } => {
+                // SAFETY: as above.
+                unsafe { driver.zero(at.of(*place), *bytes) }
+            }
+            Command::OnHost(step) => self.on_host(driver, step, at, definitions),
         }
-        Ok(())
     }
 
     fn on_host(
@@ -125,16 +138,14 @@ impl Runnable {
         definitions: &Definitions,
     ) -> Result<()> {
         let operand = |(place, dims, _): &(Place, Vec<usize>, bool)| -> Result<Tensor> {
-            let mut bytes = vec![0; dims.iter().product::<usize>() * step.dtype.size_in_bytes()];
             // SAFETY: `compile` gave the operand so much memory.
-            unsafe { driver.download(&mut bytes, at.of(*place))? };
-            host::tensor(&bytes, dims, step.dtype)
+            host::filled(dims, step.dtype, |bytes| unsafe { driver.download(bytes, at.of(*place)) })
         };
         let operands: Vec<Tensor> = step.args.iter().map(operand).collect::<Result<_>>()?;
         let led: Vec<bool> = step.args.iter().map(|(_, _, led)| *led).collect();
         let result = host::evaluate(&*step.operation, definitions, &operands, &led, step.dtype)?;
         // SAFETY: as above, of the result.
-        unsafe { driver.upload(at.of(step.result), &host::bytes(&result)?) }
+        host::with_bytes(&result, |bytes| unsafe { driver.upload(at.of(step.result), bytes) })
     }
 }
 

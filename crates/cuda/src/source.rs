@@ -19,6 +19,9 @@ const BY_HAND: [&str; 4] = [
     include_str!("source/convolution.cu"),
 ];
 
+/// Parts of vectors that one kernel cuts or joins, at most: as in `source/vectors.cu`.
+pub(crate) const PARTS: usize = 64;
+
 /// A kernel by its name, with its text where it is generated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KernelSource {
@@ -89,7 +92,11 @@ pub(crate) fn module(kernels: &[&KernelSource]) -> (String, Vec<String>) {
 fn words_of(name: &str) -> usize {
     let head = format!("\nKERNEL(NAME_{name}, ");
     let rest = BY_HAND.iter().find_map(|source| source.split_once(&head)).map_or("", |(_, rest)| rest);
-    rest.split(')').next().and_then(|count| count.parse().ok()).unwrap_or(0)
+    let count = rest.split(')').next().unwrap_or("").replace("PARTS", &PARTS.to_string());
+    // A sum of products.
+    let number = |factor: &str| factor.trim().parse::<usize>().ok();
+    let product = |factors: &str| factors.split('*').map(number).product::<Option<usize>>();
+    count.split('+').map(product).sum::<Option<usize>>().unwrap_or(0)
 }
 
 /// The names of all kernels of a source.

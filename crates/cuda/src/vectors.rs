@@ -10,7 +10,7 @@ use crate::{
     buffer::DeviceTensor,
     device::Device,
     driver::{Function, THREADS},
-    source::KernelSource,
+    source::{KernelSource, PARTS},
 };
 
 /// Vectors \[K, Σ n\] as one tensor for each of `shapes`, with a leading axis where K > 1.
@@ -26,17 +26,14 @@ pub(crate) fn cut(
     if lens.iter().sum::<usize>() != all {
         return Err(Error::shape("cut", format!("{all} numbers for parts of {lens:?}")));
     }
-    let kernel = Kernel::load(device, "cut_part", vectors.dtype())?;
-    let mut start = 0;
-    let mut parts = Vec::new();
-    for (shape, len) in shapes.iter().zip(lens) {
+    let part = |shape: &Vec<usize>| {
         let dims: Vec<usize> = (k > 1).then_some(k).into_iter().chain(shape.iter().copied()).collect();
-        let part = DeviceTensor::new(device, &dims, vectors.dtype())?;
-        let words = [part.address(), vectors.address()].into_iter();
-        let words = words.chain([k * len, len, all, start].map(|number| number as u64)).collect();
-        kernel.launch(k * len, words)?;
-        parts.push(part);
-        start += len;
+        DeviceTensor::new(device, &dims, vectors.dtype())
+    };
+    let parts: Vec<DeviceTensor> = shapes.iter().map(part).collect::<Result<_>>()?;
+    let kernel = Kernel::load(device, "cut_parts", vectors.dtype())?;
+    for table in Table::of(&parts, &lens) {
+        kernel.launch(k * table.numbers, table.words(vectors.address(), [k, all]))?;
     }
     Ok(parts)
 }
@@ -51,29 +48,25 @@ pub(crate) fn join(
 ) -> Result<DeviceTensor> {
     let all: usize = lens.iter().sum();
     let out = DeviceTensor::new(device, &[k, all], dtype)?;
-    let first = terms.first().and_then(|(_, parts)| parts.first());
-    let one_type = first.ok_or_else(|| Error::shape("join", "there is no part"))?.dtype();
     // What is one term of the result's own type needs no sum.
-    let direct = terms.len() == 1 && one_type == dtype;
+    let direct = matches!(terms, [(_, parts)] if parts.iter().all(|part| part.dtype() == dtype));
     let sum = if direct { out.clone() } else { DeviceTensor::new(device, &[k, all], DType::F64)? };
     if !direct {
         sum.zero()?;
     }
     for (factor, parts) in terms {
-        let mut start = 0;
-        for (part, &len) in parts.iter().zip(lens) {
-            let kernel = Kernel::load(device, if direct { "put_part" } else { "add_part" }, part.dtype())?;
-            let step = if part.elements() == len { 0 } else { len };
-            if part.elements() != len && part.elements() != k * len {
-                return Err(Error::shape(
-                    "join",
-                    format!("a part of {} numbers, not {k} x {len}", part.elements()),
-                ));
-            }
-            let words = [sum.address(), part.address()].into_iter();
-            let words = words.chain([k * len, len, all, start, step].map(|number| number as u64));
-            kernel.launch(k * len, words.chain([factor.to_bits()]).collect())?;
-            start += len;
+        let dtype = parts.first().ok_or_else(|| Error::shape("join", "there is no part"))?.dtype();
+        let fits = |(part, &len): (&DeviceTensor, &usize)| {
+            (part.elements() == len || part.elements() == k * len) && part.dtype() == dtype
+        };
+        if parts.len() != lens.len() || !parts.iter().zip(lens).all(fits) {
+            return Err(Error::shape("join", format!("parts that are not {k} x {lens:?} of one type")));
+        }
+        let kernel = Kernel::load(device, if direct { "put_parts" } else { "add_parts" }, dtype)?;
+        for table in Table::of(parts, lens) {
+            let mut words = table.words(sum.address(), [k, all]);
+            words.extend([factor.to_bits(), table.led]);
+            kernel.launch(k * table.numbers, words)?;
         }
     }
     if !direct {
@@ -81,6 +74,49 @@ pub(crate) fn join(
         Kernel::load(device, "rounded", dtype)?.launch(k * all, words)?;
     }
     Ok(out)
+}
+
+/// Some consecutive parts.
+struct Table {
+    /// Address, length and beginning of each.
+    entries: Vec<u64>,
+    /// The sum of the lengths.
+    numbers: usize,
+    /// Bit p: whether part p has more numbers than its length.
+    led: u64,
+}
+
+impl Table {
+    /// All parts, as many at a time as a kernel takes; empty ones are left out.
+    fn of(parts: &[DeviceTensor], lens: &[usize]) -> Vec<Self> {
+        let mut start = 0;
+        let mut entries = Vec::new();
+        for (part, &len) in parts.iter().zip(lens) {
+            if len > 0 {
+                entries.push(([part.address(), len as u64, start as u64], part.elements() > len));
+            }
+            start += len;
+        }
+        let table = |entries: &[([u64; 3], bool)]| {
+            let mut table = Self { entries: Vec::new(), numbers: 0, led: 0 };
+            for (place, (entry, led)) in entries.iter().enumerate() {
+                table.entries.extend(entry);
+                table.numbers += entry[1] as usize;
+                table.led |= u64::from(*led) << place;
+            }
+            table
+        };
+        entries.chunks(PARTS).map(table).collect()
+    }
+
+    /// The words of a kernel up to its table, filled up.
+    fn words(&self, vectors: u64, [k, all]: [usize; 2]) -> Vec<u64> {
+        let (numbers, parts) = (self.numbers as u64, self.entries.len() as u64 / 3);
+        let mut words = vec![vectors, k as u64 * numbers, numbers, all as u64, parts];
+        words.extend(&self.entries);
+        words.resize(5 + 3 * PARTS, 0);
+        words
+    }
 }
 
 /// A kernel outside of all plans.

@@ -36,6 +36,12 @@ pub trait Backend: Debug + Send + Sync {
     /// What it fuses.
     fn fusion(&self) -> Fusion;
 
+    /// Operations after which one run keeps everything busy: more vectors at once would only take
+    /// more memory, and pass through it more slowly.
+    fn worthwhile(&self) -> usize {
+        1 << 32
+    }
+
     /// A tensor where the backend keeps numbers; for what many runs use.
     ///
     /// # Errors

@@ -20,49 +20,44 @@ const PATCHES: usize = 1 << 26;
 /// Parts into which the samples are cut where a grouped convolution's weight is summed over them.
 const PARTS: usize = 64;
 
-/// Emits a convolution or one of its transposes.
+/// Emits a convolution or one of its transposes; of four operands, the sum of two results.
 pub(super) fn emit(builder: &mut Builder, convolution: &Conv2d, args: &[View], out: &View) -> Result<()> {
-    let shapes = &convolution.shapes;
     let compute = builder.compute();
-    let (first, second) = (builder.in_order(&args[0], compute)?, builder.in_order(&args[1], compute)?);
-    let led = [args[0].led, args[1].led];
-    let to = place(out)?;
-    let lead = if out.led { builder.lead() } else { 1 };
-    let sizes = |view: &View| view.declared().iter().product::<usize>();
-    let elements = [sizes(&args[0]), sizes(&args[1]), sizes(out)];
-    // Many images with one weight are one batch of images.
-    let images_alone = led == [true, false] && convolution.of != ConvArgument::W;
-    let (runs, images) = if images_alone { (1, lead) } else { (lead, 1) };
-    let bytes = compute.size_in_bytes();
-    for run in 0..runs {
-        let at =
-            |place: Place, led: bool, count: usize| if led { place.plus(run * count * bytes) } else { place };
-        let one = One {
-            shapes,
-            samples: shapes.x[0] * images,
-            args: [at(first, led[0] && !images_alone, elements[0]), at(second, led[1], elements[1])],
-            out: at(to, out.led && !images_alone, elements[2]),
-            dtype: compute,
-        };
-        if shapes.settings.groups > 1 {
-            one.grouped(builder, convolution.of)?;
-        } else {
-            one.by_patches(builder, convolution.of)?;
-        }
+    let mut operands = Vec::new();
+    for arg in args {
+        let at = builder.in_order(arg, compute)?;
+        let step = if arg.led { arg.declared().iter().product() } else { 0 };
+        operands.push(Operand { at, step });
     }
-    Ok(())
+    let result = Operand { at: place(out)?, step: if out.led { out.declared().iter().product() } else { 0 } };
+    let terms: Vec<[Operand; 2]> = operands.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
+    let lead = if out.led { builder.lead() } else { 1 };
+    let work = Work { of: convolution.of, shapes: &convolution.shapes, lead, dtype: compute };
+    if convolution.shapes.settings.groups > 1 {
+        work.grouped(builder, &terms, result)
+    } else {
+        work.by_patches(builder, &terms, result)
+    }
 }
 
-/// One convolution of so many samples.
-struct One<'a> {
+/// Numbers in row-major order, and the step from one leading element to the next: 0 where all have
+/// the same.
+#[derive(Debug, Clone, Copy)]
+struct Operand {
+    at: Place,
+    step: usize,
+}
+
+/// What is convolved.
+struct Work<'a> {
+    of: ConvArgument,
     shapes: &'a ConvShapes,
-    samples: usize,
-    args: [Place; 2],
-    out: Place,
+    /// Elements of the leading axis.
+    lead: usize,
     dtype: DType,
 }
 
-impl One<'_> {
+impl Work<'_> {
     /// Rows of a matrix of patches: C·kH·kW.
     fn taps(&self) -> usize {
         self.shapes.w[1..].iter().product()
@@ -73,140 +68,191 @@ impl One<'_> {
         self.shapes.y[2] * self.shapes.y[3]
     }
 
-    /// The words that kernels of convolutions end with, for so many samples.
+    /// The words for so many samples that kernels of convolutions have.
     fn sizes(&self, samples: usize) -> impl Iterator<Item = Word> {
         let (x, w, y, settings) = (self.shapes.x, self.shapes.w, self.shapes.y, self.shapes.settings);
-        [
-            samples,
-            x[1],
-            x[2],
-            x[3],
-            w[2],
-            w[3],
-            y[2],
-            y[3],
-            settings.stride,
-            settings.padding,
-            settings.dilation,
-        ]
-        .map(Word::from)
-        .into_iter()
+        let image = [samples, x[1], x[2], x[3]].into_iter();
+        let kernel = [w[2], w[3], y[2], y[3], settings.stride, settings.padding, settings.dilation];
+        image.chain(kernel).map(Word::from)
     }
 
-    /// A kernel of so many samples; the first of `numbers` is how many elements it makes, and it
-    /// divides by `divisors`.
-    fn launch(
-        &self,
-        builder: &mut Builder,
-        name: &str,
-        places: &[Place],
-        numbers: &[usize],
-        (samples, divisors): (usize, &[usize]),
-    ) -> Result<()> {
-        let words = places.iter().map(|&place| Word::from(place));
-        let words = words.chain(numbers.iter().map(|&number| Word::from(number)));
-        let inverses = divisors.iter().map(|&divisor| Word::Number(inverse(divisor)));
-        let words = words.chain(self.sizes(samples)).chain(inverses).collect();
-        builder.launch(KernelSource::by_hand(name, self.dtype), numbers[0], words)
+    /// The sum over `terms`, which have two operands each.
+    fn by_patches(&self, builder: &mut Builder, terms: &[[Operand; 2]], result: Operand) -> Result<()> {
+        let bytes = self.dtype.size_in_bytes();
+        let sample = self.taps() * self.positions();
+        let at_once = (PATCHES / (sample * self.lead)).clamp(1, self.shapes.x[0]);
+        let patches = builder.scratch(self.lead * sample * at_once, self.dtype);
+        let columns = self.lead * self.shapes.y[1] * at_once * self.positions();
+        let columns = builder.scratch(columns, self.dtype);
+        let (image, outputs) =
+            (self.shapes.x[1..].iter().product::<usize>(), self.shapes.y[1] * self.positions());
+        for start in (0..self.shapes.x[0]).step_by(at_once) {
+            let samples = at_once.min(self.shapes.x[0] - start);
+            let from = |operand: Operand, each: usize| Operand {
+                at: operand.at.plus(start * each * bytes),
+                ..operand
+            };
+            let part = Part { work: self, samples, patches, columns };
+            for (index, &[first, second]) in terms.iter().enumerate() {
+                let again = index > 0;
+                match self.of {
+                    ConvArgument::Y => {
+                        part.unfold(builder, from(first, image))?;
+                        part.multiply(builder, [first, second], result, again);
+                    }
+                    ConvArgument::X => {
+                        part.copy_columns(builder, from(first, outputs), false)?;
+                        part.multiply(builder, [first, second], result, again);
+                    }
+                    ConvArgument::W => {
+                        part.unfold(builder, from(first, image))?;
+                        part.copy_columns(builder, from(second, outputs), false)?;
+                        part.multiply(builder, [first, second], result, again || start > 0);
+                    }
+                }
+            }
+            match self.of {
+                ConvArgument::Y => part.copy_columns(builder, from(result, outputs), true)?,
+                ConvArgument::X => part.fold(builder, from(result, image))?,
+                ConvArgument::W => {}
+            }
+        }
+        Ok(())
     }
 
-    fn by_patches(&self, builder: &mut Builder, of: ConvArgument) -> Result<()> {
-        let (taps, positions, bytes) = (self.taps(), self.positions(), self.dtype.size_in_bytes());
-        let (image, result) = (self.shapes.x[1..].iter().product::<usize>(), self.shapes.y[1] * positions);
-        let at_once = (PATCHES / (taps * positions)).clamp(1, self.samples);
-        let patches = builder.scratch(taps * at_once * positions, self.dtype);
-        // Where a sample is one column after the other of y as a matrix [O, n·P].
-        let columns = builder.scratch(self.shapes.y[1] * at_once * positions, self.dtype);
-        for start in (0..self.samples).step_by(at_once) {
-            let samples = at_once.min(self.samples - start);
-            let from = |place: Place, each: usize| place.plus(start * each * bytes);
-            let parts = Parts { one: self, samples, patches, columns };
-            match of {
-                ConvArgument::Y => {
-                    parts.unfold(builder, from(self.args[0], image))?;
-                    parts.multiply(builder, of, self.args[1], false);
-                    parts.copy_columns(builder, from(self.out, result), true)?;
-                }
-                ConvArgument::X => {
-                    parts.copy_columns(builder, from(self.args[0], result), false)?;
-                    parts.multiply(builder, of, self.args[1], false);
-                    let places = [from(self.out, image), patches];
-                    let divisors = [self.shapes.x[3], self.shapes.x[2], self.shapes.x[1]];
-                    self.launch(builder, "fold", &places, &[samples * image], (samples, &divisors))?;
-                }
-                ConvArgument::W => {
-                    parts.unfold(builder, from(self.args[0], image))?;
-                    parts.copy_columns(builder, from(self.args[1], result), false)?;
-                    parts.multiply(builder, of, self.out, start > 0);
+    /// Each element by its definition, for one leading element after the other.
+    fn grouped(&self, builder: &mut Builder, terms: &[[Operand; 2]], result: Operand) -> Result<()> {
+        let bytes = self.dtype.size_in_bytes();
+        let all = match self.of {
+            ConvArgument::Y => self.shapes.y,
+            ConvArgument::X => self.shapes.x,
+            ConvArgument::W => self.shapes.w,
+        };
+        let elements: usize = all.iter().product();
+        for k in 0..self.lead {
+            let at = |operand: &Operand| operand.at.plus(k * operand.step * bytes);
+            let to = at(&result);
+            for (index, term) in terms.iter().enumerate() {
+                let [first, second] = [at(&term[0]), at(&term[1])];
+                let place = if index == 0 { to } else { builder.scratch(elements, self.dtype) };
+                self.grouped_once(builder, [first, second], place)?;
+                if index > 0 {
+                    let view = |at: Place| View::in_order(at, &[elements], self.dtype);
+                    super::add(builder, &[view(to), view(place)], &view(to))?;
                 }
             }
         }
         Ok(())
     }
 
-    fn grouped(&self, builder: &mut Builder, of: ConvArgument) -> Result<()> {
-        let (outputs, groups) = (self.shapes.w[0], self.shapes.settings.groups);
-        let [first, second] = self.args;
-        let all = |shape: &[usize; 4]| shape[1..].iter().product::<usize>();
-        match of {
-            ConvArgument::Y => {
-                let numbers = [self.samples * all(&self.shapes.y), outputs, groups];
-                self.launch(builder, "grouped_y", &[self.out, first, second], &numbers, (self.samples, &[]))
-            }
-            ConvArgument::X => {
-                let numbers = [self.samples * all(&self.shapes.x), outputs, groups];
-                self.launch(builder, "grouped_x", &[self.out, first, second], &numbers, (self.samples, &[]))
-            }
+    fn grouped_once(&self, builder: &mut Builder, [first, second]: [Place; 2], to: Place) -> Result<()> {
+        let (samples, outputs, groups) = (self.shapes.x[0], self.shapes.w[0], self.shapes.settings.groups);
+        let launch = |builder: &mut Builder, name: &str, to: Place, numbers: &[usize]| {
+            let words = [to, first, second].map(Word::from).into_iter();
+            let words = words.chain(numbers.iter().map(|&number| Word::from(number)));
+            let words = words.chain(self.sizes(samples)).collect();
+            builder.launch(KernelSource::by_hand(name, self.dtype), numbers[0], words)
+        };
+        let elements = |shape: &[usize; 4]| shape.iter().product::<usize>();
+        match self.of {
+            ConvArgument::Y => launch(builder, "grouped_y", to, &[elements(&self.shapes.y), outputs, groups]),
+            ConvArgument::X => launch(builder, "grouped_x", to, &[elements(&self.shapes.x), outputs, groups]),
             ConvArgument::W => {
-                let (parts, weight) = (PARTS.min(self.samples), self.shapes.w.iter().product::<usize>());
+                let (parts, weight) = (PARTS.min(samples), elements(&self.shapes.w));
                 let sums = builder.scratch(parts * weight, DType::F64);
-                let numbers = [parts * weight, outputs, groups, parts];
-                self.launch(builder, "grouped_w", &[sums, first, second], &numbers, (self.samples, &[]))?;
-                sum::of_parts(builder, sums, [parts, weight], (self.out, self.dtype))
+                launch(builder, "grouped_w", sums, &[parts * weight, outputs, groups, parts])?;
+                sum::of_parts(builder, sums, [parts, weight], (to, self.dtype))
             }
         }
     }
 }
 
-/// Some samples of a convolution: their patches as a matrix [C·kH·kW, n·P] and their results as one
-/// [O, n·P].
-struct Parts<'a> {
-    one: &'a One<'a>,
+/// Some samples of a convolution: their patches as matrices \[K, C·kH·kW, n·P\] and their results as
+/// \[K, O, n·P\].
+struct Part<'a> {
+    work: &'a Work<'a>,
     samples: usize,
     patches: Place,
     columns: Place,
 }
 
-impl Parts<'_> {
+impl Part<'_> {
+    /// n·P.
     fn width(&self) -> usize {
-        self.samples * self.one.positions()
+        self.samples * self.work.positions()
     }
 
-    fn unfold(&self, builder: &mut Builder, image: Place) -> Result<()> {
-        let numbers = [self.one.taps() * self.width()];
-        let (w, y) = (self.one.shapes.w, self.one.shapes.y);
-        let divisors = [y[3], y[2], self.samples, w[3], w[2]];
-        self.one.launch(builder, "unfold", &[self.patches, image], &numbers, (self.samples, &divisors))
+    /// How many matrices an operand makes.
+    fn count(&self, operand: Operand) -> usize {
+        if operand.step == 0 { 1 } else { self.work.lead }
     }
 
-    /// Results [n, O, P] from columns [O, n, P], or the other way round.
-    fn copy_columns(&self, builder: &mut Builder, results: Place, to_results: bool) -> Result<()> {
-        let (outputs, positions) = (self.one.shapes.y[1], self.one.positions());
-        let dims = [self.samples, outputs, positions];
-        let results = View::in_order(results, &dims, self.one.dtype);
-        let columns = Layout::in_order(&[outputs, self.samples, positions]).permute(&[1, 0, 2]);
-        let columns = View::in_order(self.columns, &dims, self.one.dtype).by(columns);
+    fn launch(
+        &self,
+        builder: &mut Builder,
+        name: &str,
+        places: [Place; 2],
+        [elements, step]: [usize; 2],
+        divisors: &[usize],
+    ) -> Result<()> {
+        let words = places.map(Word::from).into_iter().chain([elements.into()]);
+        let inverses = divisors.iter().map(|&divisor| Word::Number(inverse(divisor)));
+        let words = words.chain(self.work.sizes(self.samples)).chain(inverses).chain([step.into()]).collect();
+        builder.launch(KernelSource::by_hand(name, self.work.dtype), elements, words)
+    }
+
+    fn unfold(&self, builder: &mut Builder, images: Operand) -> Result<()> {
+        let (x, w, y) = (self.work.shapes.x, self.work.shapes.w, self.work.shapes.y);
+        let elements = self.count(images) * self.work.taps() * self.width();
+        let divisors = [y[3], y[2], self.samples, w[3], w[2], x[1]];
+        self.launch(builder, "unfold", [self.patches, images.at], [elements, images.step], &divisors)
+    }
+
+    fn fold(&self, builder: &mut Builder, images: Operand) -> Result<()> {
+        let x = self.work.shapes.x;
+        let elements = self.count(images) * self.samples * x[1..].iter().product::<usize>();
+        let divisors = [x[3], x[2], x[1], self.samples];
+        self.launch(builder, "fold", [images.at, self.patches], [elements, images.step], &divisors)
+    }
+
+    /// Results \[K, n, O, P\] from columns \[K, O, n, P\], or the other way round.
+    fn copy_columns(&self, builder: &mut Builder, results: Operand, to_results: bool) -> Result<()> {
+        let (outputs, positions) = (self.work.shapes.y[1], self.work.positions());
+        let lead = self.count(results);
+        let dims = [lead, self.samples, outputs, positions];
+        let mut layout = Layout::in_order(&dims);
+        layout.strides[0] = results.step;
+        let results = View::in_order(results.at, &dims, self.work.dtype).by(layout);
+        let columns = Layout::in_order(&[lead, outputs, self.samples, positions]).permute(&[0, 2, 1, 3]);
+        let columns = View::in_order(self.columns, &dims, self.work.dtype).by(columns);
         if to_results { copy(builder, &columns, &results) } else { copy(builder, &results, &columns) }
     }
 
-    /// The product that makes the columns, the patches, or the weight at `weight`.
-    fn multiply(&self, builder: &mut Builder, of: ConvArgument, weight: Place, accumulates: bool) {
-        let (outputs, taps, width) = (self.one.shapes.y[1], self.one.taps(), self.width());
-        let factor = |at: Place, stored: Stored, leading: usize| Factor { at, stored, leading, step: 0 };
+    /// The product that makes the columns, the patches, or the weight: one for each leading element,
+    /// or one for all where they are more rows of it.
+    fn multiply(&self, builder: &mut Builder, args: [Operand; 2], result: Operand, accumulates: bool) {
+        let (of, lead, width, taps) = (self.work.of, self.work.lead, self.width(), self.work.taps());
+        let mut outputs = self.work.shapes.y[1];
         // In column-major order the columns are n·P × O, the patches n·P × taps, the weight taps × O.
-        let columns = |stored| factor(self.columns, stored, width);
-        let patches = |stored| factor(self.patches, stored, width);
-        let weight = |stored| factor(weight, stored, taps);
+        let matrix = |at: Place, stored: Stored, leading: usize, all: usize, led: bool| {
+            let step = if led { leading * all } else { 0 };
+            Factor { at, stored, leading, step }
+        };
+        let (images_led, results_led, weight) = match of {
+            ConvArgument::Y => (args[0].step > 0, result.step > 0, args[1]),
+            ConvArgument::X => (result.step > 0, args[0].step > 0, args[1]),
+            ConvArgument::W => (args[0].step > 0, args[1].step > 0, result),
+        };
+        let weight_led = weight.step > 0;
+        let mut batch = lead;
+        // Many weights on the same patches, or many cotangents: more outputs.
+        if weight_led && results_led && !images_led && of != ConvArgument::X {
+            outputs *= lead;
+            batch = 1;
+        }
+        let columns = |stored| matrix(self.columns, stored, width, outputs, results_led);
+        let patches = |stored| matrix(self.patches, stored, width, taps, images_led);
+        let weight = |stored| matrix(weight.at, stored, taps, outputs, weight_led);
         let (sizes, factors, result) = match of {
             ConvArgument::Y => {
                 let factors = [patches(Stored::AsIs), weight(Stored::AsIs)];
@@ -221,6 +267,6 @@ impl Parts<'_> {
                 ([taps, outputs, width], factors, weight(Stored::AsIs))
             }
         };
-        builder.multiply(Product { sizes, batch: 1, factors, result, accumulates, dtype: self.one.dtype });
+        builder.multiply(Product { sizes, batch, factors, result, accumulates, dtype: self.work.dtype });
     }
 }

@@ -32,10 +32,10 @@ pub(crate) fn step(builder: &mut Builder, kernel: &Kernel, args: &[View], out: &
             };
         }
         Kernel::Operation(operation) => operation,
-        Kernel::TwoConvolutions(_) => return Err(Error::unsupported("two convolutions in one step")),
+        Kernel::TwoConvolutions(convolution) => return convolution::emit(builder, convolution, args, out),
     };
     match operation {
-        Operation::Add(_) => element_wise::emit(builder, &Code::add(), args, out),
+        Operation::Add(_) => add(builder, args, out),
         Operation::Mul(_) => element_wise::emit(builder, &Code::mul(), args, out),
         Operation::Scale(scale) => element_wise::emit(builder, &Code::scale(scale.factor), args, out),
         Operation::Function(function) => element_wise::emit(builder, &Code::function(*function), args, out),
@@ -93,6 +93,11 @@ pub(crate) fn step(builder: &mut Builder, kernel: &Kernel, args: &[View], out: &
         }
         Operation::Fill(_) | Operation::Matrix(_) => Err(Error::unsupported("a constant that is computed")),
     }
+}
+
+/// Emits x + y.
+fn add(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
+    element_wise::emit(builder, &Code::add(), args, out)
 }
 
 /// `shape` behind the leading axis of the operands, if one has it.

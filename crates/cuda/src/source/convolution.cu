@@ -2,9 +2,10 @@
    convolution by their definitions.
    Sizes in words s .. s+10: N, C, H, W, kH, kW, oH, oW, stride, padding, dilation. */
 
-/* patches[(c, kh, kw)][(n, oh, ow)] of x [N, C, H, W].
-   w: out, x, elements, then the sizes, then the inverses of oW, oH, N, kW, kH. */
-KERNEL(NAME_unfold, 19) {
+/* patches[k][(c, kh, kw)][(n, oh, ow)] of x [k][n, C, H, W].
+   w: out, x, elements, then the sizes, then the inverses of oW, oH, N, kW, kH, C, then the step from
+   one k of x to the next. */
+KERNEL(NAME_unfold, 21) {
     u32 i = thread();
     if (i >= (u32)args.w[2]) return;
     u32 n_all = (u32)args.w[3], channels = (u32)args.w[4], kh_all = (u32)args.w[7], kw_all = (u32)args.w[8],
@@ -16,16 +17,19 @@ KERNEL(NAME_unfold, 19) {
     rest = divided(next, args.w[16]);
     u32 n = next - rest * n_all;
     next = divided(rest, args.w[17]);
-    u32 kw = rest - next * kw_all, c = divided(next, args.w[18]), kh = next - c * kh_all;
+    u32 kw = rest - next * kw_all;
+    rest = divided(next, args.w[18]);
+    u32 kh = next - rest * kh_all, k = divided(rest, args.w[19]), c = rest - k * channels;
     int h = (int)oh * stride + (int)kh * dilation - padding, v = (int)ow * stride + (int)kw * dilation - padding;
     int inside = h >= 0 && h < height && v >= 0 && v < width;
-    const T *x = (const T *)args.w[1];
+    const T *x = (const T *)args.w[1] + k * args.w[20];
     ((T *)args.w[0])[i] = inside ? x[(((u64)n * channels + c) * (u32)height + (u32)h) * (u32)width + (u32)v] : (T)0;
 }
 
-/* x [N, C, H, W] from patches: each pixel is the sum over the patches that contain it.
-   w: out, patches, elements, then the sizes, then the inverses of W, H, C. */
-KERNEL(NAME_fold, 17) {
+/* x [k][n, C, H, W] from patches: each pixel is the sum over the patches that contain it.
+   w: out, patches, elements, then the sizes, then the inverses of W, H, C, N, then the step from one
+   k of x to the next. */
+KERNEL(NAME_fold, 19) {
     u32 i = thread();
     if (i >= (u32)args.w[2]) return;
     u32 n_all = (u32)args.w[3], channels = (u32)args.w[4], height = (u32)args.w[5], width = (u32)args.w[6],
@@ -34,7 +38,8 @@ KERNEL(NAME_fold, 17) {
         dilation = (int)args.w[13];
     u32 rest = divided(i, args.w[14]), v = i - rest * width;
     u32 next = divided(rest, args.w[15]), h = rest - next * height;
-    u32 n = divided(next, args.w[16]), c = next - n * channels;
+    rest = divided(next, args.w[16]);
+    u32 c = next - rest * channels, k = divided(rest, args.w[17]), n = rest - k * n_all;
     const T *patches = (const T *)args.w[1];
     double sum = 0.0;
     for (u32 kh = 0; kh < kh_all; kh++) {
@@ -43,11 +48,12 @@ KERNEL(NAME_fold, 17) {
         for (u32 kw = 0; kw < kw_all; kw++) {
             int left = (int)v + padding - (int)kw * dilation, ow = stride == 1 ? left : left / stride;
             if (left < 0 || ow * stride != left || ow >= across) continue;
-            u64 row = ((u64)c * kh_all + kh) * kw_all + kw;
+            u64 row = (((u64)k * channels + c) * kh_all + kh) * kw_all + kw;
             sum += (double)patches[((row * n_all + n) * (u32)outs + (u32)oh) * (u32)across + (u32)ow];
         }
     }
-    ((T *)args.w[0])[i] = (T)sum;
+    T *out = (T *)args.w[0] + k * args.w[18];
+    out[(((u64)n * channels + c) * height + h) * width + v] = (T)sum;
 }
 
 /* y [N, O, oH, oW] of x [N, C, H, W] and w [O, C/groups, kH, kW].

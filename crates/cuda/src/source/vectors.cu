@@ -1,30 +1,54 @@
-/* Vectors and their parts. */
+/* Vectors and their parts. A table of at most 64 parts: the address of each, its length, and where
+   it begins in a vector. Threads of one part after the other; a place is found in the table. */
 
-/* sum[k, start + i] += factor * part[k, i], in double precision; a part without a leading axis is
-   the same for all k. w: sum, part, elements (K*n), n, all, start, step of the part, factor. */
-KERNEL(NAME_add_part, 8) {
+#define PARTS 64
+
+/* The part that contains place `at` of those that the table lists. */
+#define FIND_PART(table, count, at)                                                                \
+    u32 part = 0;                                                                                  \
+    while (part + 1 < (count) && (at) >= (u32)(table)[3 * part + 1]) {                             \
+        (at) -= (u32)(table)[3 * part + 1];                                                        \
+        part++;                                                                                    \
+    }
+
+/* vectors[k, begin + i] to part[k, i].
+   w: vectors, elements, numbers of a k, all numbers of a vector, parts, then for each part its
+   address, length and beginning. */
+KERNEL(NAME_cut_parts, 5 + 3 * PARTS) {
     u32 i = thread();
-    if (i >= (u32)args.w[2]) return;
-    u32 len = (u32)args.w[3], k = i / len, at = i - k * len;
-    double *sum = (double *)args.w[0] + k * args.w[4] + args.w[5];
-    sum[at] += number(args.w[7]) * (double)((const T *)args.w[1])[k * args.w[6] + at];
+    if (i >= (u32)args.w[1]) return;
+    u32 k = i / (u32)args.w[2], at = i - k * (u32)args.w[2];
+    const u64 *table = &args.w[5];
+    FIND_PART(table, (u32)args.w[4], at)
+    const T *vector = (const T *)args.w[0] + (u64)k * args.w[3] + table[3 * part + 2];
+    ((T *)table[3 * part])[(u64)k * table[3 * part + 1] + at] = vector[at];
 }
 
-/* out[k, start + i] = factor * part[k, i]. w: as above, out instead of sum. */
-KERNEL(NAME_put_part, 8) {
+/* out[k, begin + i] = factor * part[k, i]; bit p of `led` says whether part p has the axis k.
+   w: out, elements, numbers of a k, all numbers of a vector, parts, then the parts, factor, led. */
+KERNEL(NAME_put_parts, 7 + 3 * PARTS) {
     u32 i = thread();
-    if (i >= (u32)args.w[2]) return;
-    u32 len = (u32)args.w[3], k = i / len, at = i - k * len;
-    T *out = (T *)args.w[0] + k * args.w[4] + args.w[5];
-    out[at] = (T)(number(args.w[7]) * (double)((const T *)args.w[1])[k * args.w[6] + at]);
+    if (i >= (u32)args.w[1]) return;
+    u32 k = i / (u32)args.w[2], at = i - k * (u32)args.w[2];
+    const u64 *table = &args.w[5];
+    FIND_PART(table, (u32)args.w[4], at)
+    const T *from = (const T *)table[3 * part];
+    if (args.w[6 + 3 * PARTS] >> part & 1) from += (u64)k * table[3 * part + 1];
+    T *out = (T *)args.w[0] + (u64)k * args.w[3] + table[3 * part + 2];
+    out[at] = (T)(number(args.w[5 + 3 * PARTS]) * (double)from[at]);
 }
 
-/* part[k, i] = vectors[k, start + i]. w: part, vectors, elements (K*n), n, all, start. */
-KERNEL(NAME_cut_part, 6) {
+/* sum[k, begin + i] += factor * part[k, i], in double precision. w: as above. */
+KERNEL(NAME_add_parts, 7 + 3 * PARTS) {
     u32 i = thread();
-    if (i >= (u32)args.w[2]) return;
-    u32 len = (u32)args.w[3], k = i / len, at = i - k * len;
-    ((T *)args.w[0])[i] = ((const T *)args.w[1])[k * args.w[4] + args.w[5] + at];
+    if (i >= (u32)args.w[1]) return;
+    u32 k = i / (u32)args.w[2], at = i - k * (u32)args.w[2];
+    const u64 *table = &args.w[5];
+    FIND_PART(table, (u32)args.w[4], at)
+    const T *from = (const T *)table[3 * part];
+    if (args.w[6 + 3 * PARTS] >> part & 1) from += (u64)k * table[3 * part + 1];
+    double *sum = (double *)args.w[0] + (u64)k * args.w[3] + table[3 * part + 2];
+    sum[at] += number(args.w[5 + 3 * PARTS]) * (double)from[at];
 }
 
 /* out = x, rounded. w: out, x in double precision, elements. */

@@ -19,10 +19,6 @@ use crate::{
     programs::Programs,
 };
 
-/// Operations after which one evaluation keeps all threads and vectors busy: more vectors at once
-/// would only take more memory, and pass through it more slowly.
-const WORTHWHILE: usize = 1 << 32;
-
 /// Which curvature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Derivative {
@@ -54,12 +50,13 @@ pub(super) struct CompiledProduct {
 
 impl CompiledProduct {
     /// The product over `samples` samples that takes at most `memory` bytes beside the point and
-    /// the vectors.
+    /// the vectors; more vectors at once than take `worthwhile` operations gain nothing.
     pub fn new(
         programs: &Arc<Programs>,
         (derivative, group): (Derivative, &Variables),
         (samples, memory): (usize, usize),
         numbers: (Fusion, DType),
+        worthwhile: usize,
     ) -> Result<Self> {
         let facts = |samples: usize| programs.product_facts(derivative, group, samples, numbers);
         let divisible = programs.network().mixes_samples().is_none();
@@ -73,7 +70,7 @@ impl CompiledProduct {
         let residuals = footprint.residuals * (split.kept + usize::from(split.kept < split.count));
         let one = footprint.applying + EXACT * dimension;
         let fit = memory.saturating_sub(residuals) / one.max(1);
-        let block = fit.min(WORTHWHILE.div_ceil(flops.max(1))).max(1);
+        let block = fit.min(worthwhile.div_ceil(flops.max(1))).max(1);
         let preparing = footprint.preparing.saturating_sub(footprint.residuals);
         let by_sample = matches!(group, Variables::Activation(_));
         let sizes = (0..split.count).map(|index| of(index).dimension);

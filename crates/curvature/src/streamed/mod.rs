@@ -157,7 +157,9 @@ impl MeanLoss {
 
     fn product(&self, derivative: Derivative, group: &Variables) -> Result<StreamedProduct> {
         let limits = (self.point.samples(), self.memory);
-        let compiled = CompiledProduct::new(&self.programs, (derivative, group), limits, self.numbers())?;
+        let (numbers, worthwhile) = (self.numbers(), self.point.backend.worthwhile());
+        let compiled =
+            CompiledProduct::new(&self.programs, (derivative, group), limits, numbers, worthwhile)?;
         Ok(StreamedProduct::new(&self.point, compiled, &self.interrupt))
     }
 
