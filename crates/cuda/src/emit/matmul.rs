@@ -108,6 +108,8 @@ fn arrange(
     let ordered = view.layout.permute(&[batch, free, contracted].concat());
     let as_it_lies = || {
         let Home::At(at) = view.home else { return None };
+        // Batches that no single step walks would be as many calls: a copy costs less.
+        ordered.merged(0..b)?;
         let (free, contracted) = (ordered.merged(b..f)?, ordered.merged(f..ordered.dims.len())?);
         // Either may be rows or columns for cuBLAS.
         stored(free, contracted).filter(|_| view.dtype == dtype)?;

@@ -7,6 +7,12 @@
 #endif
 #define EIGENSCAPE_INLINE static __device__ __forceinline__
 
+#ifdef EIGENSCAPE_EMULATED
+#define ALIGNED __attribute__((aligned(16)))
+#else
+#define ALIGNED __align__(16)
+#endif
+
 typedef unsigned long long u64;
 typedef unsigned int u32;
 
