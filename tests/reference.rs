@@ -1,8 +1,8 @@
 //! Walks the reference cases that PyTorch computed and checks every derivative against them, in
 //! f64, on every backend.
 //!
-//! The cases are those of `tests/reference/`, or of the folder that `EIGENSCAPE_REFERENCE` names,
-//! and those of `tests/layers/`.
+//! The cases are those of `tests/reference/` and `tests/layers/`, or of the folders that
+//! `EIGENSCAPE_REFERENCE` and `EIGENSCAPE_LAYERS` name.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -40,17 +40,18 @@ struct Case {
 
 #[test]
 fn every_case_agrees_with_pytorch() -> Fallible<()> {
-    let folder = std::env::var_os("EIGENSCAPE_REFERENCE").map_or_else(|| here("reference"), PathBuf::from);
-    walk(&folder)
+    walk(&folder("EIGENSCAPE_REFERENCE", "reference"))
 }
 
 #[test]
 fn every_layer_agrees_with_pytorch() -> Fallible<()> {
-    walk(&here("layers"))
+    walk(&folder("EIGENSCAPE_LAYERS", "layers"))
 }
 
-fn here(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
+/// The folder that a variable names, or one of the repository.
+fn folder(variable: &str, name: &str) -> PathBuf {
+    let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::env::var_os(variable).map_or_else(here, PathBuf::from)
 }
 
 fn walk(folder: &Path) -> Fallible<()> {

@@ -96,7 +96,7 @@ unsafe impl Send for Recording {}
 impl Driver {
     /// Device number `ordinal`.
     pub fn open(folders: &Folders, ordinal: usize) -> Result<Self> {
-        let remedy = "install NVIDIA's driver, or set device = \"cpu\"";
+        let remedy = "install NVIDIA's driver";
         let library = Library::open(folders, &["libcuda.so.1", "libcuda.so"], remedy)?;
         let functions = Functions::of(library)?;
         let mut driver = Self {

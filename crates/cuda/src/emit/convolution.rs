@@ -204,7 +204,9 @@ impl Part<'_> {
     fn unfold(&self, builder: &mut Builder, images: Operand) -> Result<()> {
         let (x, w, y) = (self.work.shapes.x, self.work.shapes.w, self.work.shapes.y);
         let elements = self.count(images) * self.work.taps() * self.width();
-        let (name, each) = if y[3].is_multiple_of(4) { ("unfold4", 4) } else { ("unfold", 1) };
+        let neighbours =
+            [("unfold4", 4), ("unfold2", 2)].into_iter().find(|(_, each)| y[3].is_multiple_of(*each));
+        let (name, each) = neighbours.unwrap_or(("unfold", 1));
         let divisors = [y[3] / each, y[2], self.samples, w[3], w[2], x[1]];
         self.launch(builder, name, [self.patches, images.at], [elements / each, images.step], &divisors)
     }

@@ -2,59 +2,43 @@
    convolution by their definitions.
    Sizes in words s .. s+10: N, C, H, W, kH, kW, oH, oW, stride, padding, dilation. */
 
-/* patches[k][(c, kh, kw)][(n, oh, ow)] of x [k][n, C, H, W]; each thread makes 4 neighbours, so
-   that it divides once for all, and writes them at once: oW is a multiple of 4.
-   w: out, x, a quarter of the elements, then the sizes, then the inverses of oW / 4, oH, N, kW, kH,
-   C, then the step from one k of x to the next. */
-struct ALIGNED NAME_quad { T of[4]; };
+/* patches[k][(c, kh, kw)][(n, oh, ow)] of x [k][n, C, H, W]; each thread makes so many neighbours,
+   of which oW is a multiple: it divides once for all of them, and writes them at once.
+   w: out, x, elements / each, then the sizes, then the inverses of oW / each, oH, N, kW, kH, C, then
+   the step from one k of x to the next. */
+#define UNFOLD(each)                                                                               \
+    struct ALIGNED(4 * each) neighbours { T of[each]; };                                           \
+    u32 i = thread();                                                                              \
+    if (i >= (u32)args.w[2]) return;                                                               \
+    u32 n_all = (u32)args.w[3], channels = (u32)args.w[4], kh_all = (u32)args.w[7],                \
+        kw_all = (u32)args.w[8], outs = (u32)args.w[9], across = (u32)args.w[10] / each;           \
+    int height = (int)args.w[5], width = (int)args.w[6], stride = (int)args.w[11],                 \
+        padding = (int)args.w[12], dilation = (int)args.w[13];                                     \
+    u32 rest = divided(i, args.w[14]), ow = each * (i - rest * across);                            \
+    u32 next = divided(rest, args.w[15]), oh = rest - next * outs;                                 \
+    rest = divided(next, args.w[16]);                                                              \
+    u32 n = next - rest * n_all;                                                                   \
+    next = divided(rest, args.w[17]);                                                              \
+    u32 kw = rest - next * kw_all;                                                                 \
+    rest = divided(next, args.w[18]);                                                              \
+    u32 kh = next - rest * kh_all, k = divided(rest, args.w[19]), c = rest - k * channels;         \
+    int h = (int)oh * stride + (int)kh * dilation - padding;                                       \
+    int v = (int)ow * stride + (int)kw * dilation - padding;                                       \
+    int inside = h >= 0 && h < height;                                                             \
+    const T *x = (const T *)args.w[1] + k * args.w[20]                                             \
+        + ((u64)n * channels + c) * (u32)height * (u32)width;                                      \
+    struct neighbours made;                                                                        \
+    for (int j = 0; j < each; j++) {                                                               \
+        int at = v + j * stride;                                                                   \
+        made.of[j] = inside && at >= 0 && at < width ? x[h * width + at] : (T)0;                   \
+    }                                                                                              \
+    ((struct neighbours *)args.w[0])[i] = made;
 
-KERNEL(NAME_unfold4, 21) {
-    u32 i = thread();
-    if (i >= (u32)args.w[2]) return;
-    u32 n_all = (u32)args.w[3], channels = (u32)args.w[4], kh_all = (u32)args.w[7], kw_all = (u32)args.w[8],
-        outs = (u32)args.w[9], quarter = (u32)args.w[10] / 4;
-    int height = (int)args.w[5], width = (int)args.w[6], stride = (int)args.w[11], padding = (int)args.w[12],
-        dilation = (int)args.w[13];
-    u32 rest = divided(i, args.w[14]), ow = 4 * (i - rest * quarter);
-    u32 next = divided(rest, args.w[15]), oh = rest - next * outs;
-    rest = divided(next, args.w[16]);
-    u32 n = next - rest * n_all;
-    next = divided(rest, args.w[17]);
-    u32 kw = rest - next * kw_all;
-    rest = divided(next, args.w[18]);
-    u32 kh = next - rest * kh_all, k = divided(rest, args.w[19]), c = rest - k * channels;
-    int h = (int)oh * stride + (int)kh * dilation - padding, v = (int)ow * stride + (int)kw * dilation - padding;
-    const T *x = (const T *)args.w[1] + k * args.w[20] + (((u64)n * channels + c) * (u32)height) * (u32)width;
-    int inside = h >= 0 && h < height;
-    struct NAME_quad quad;
-    for (int j = 0; j < 4; j++) {
-        int at = v + j * stride;
-        quad.of[j] = inside && at >= 0 && at < width ? x[h * width + at] : (T)0;
-    }
-    ((struct NAME_quad *)args.w[0])[i] = quad;
-}
+KERNEL(NAME_unfold, 21) { UNFOLD(1) }
 
-/* The same for any oW, one element a thread. w: as above, with all elements and the inverse of oW. */
-KERNEL(NAME_unfold, 21) {
-    u32 i = thread();
-    if (i >= (u32)args.w[2]) return;
-    u32 n_all = (u32)args.w[3], channels = (u32)args.w[4], kh_all = (u32)args.w[7], kw_all = (u32)args.w[8],
-        outs = (u32)args.w[9], across = (u32)args.w[10];
-    int height = (int)args.w[5], width = (int)args.w[6], stride = (int)args.w[11], padding = (int)args.w[12],
-        dilation = (int)args.w[13];
-    u32 rest = divided(i, args.w[14]), ow = i - rest * across;
-    u32 next = divided(rest, args.w[15]), oh = rest - next * outs;
-    rest = divided(next, args.w[16]);
-    u32 n = next - rest * n_all;
-    next = divided(rest, args.w[17]);
-    u32 kw = rest - next * kw_all;
-    rest = divided(next, args.w[18]);
-    u32 kh = next - rest * kh_all, k = divided(rest, args.w[19]), c = rest - k * channels;
-    int h = (int)oh * stride + (int)kh * dilation - padding, v = (int)ow * stride + (int)kw * dilation - padding;
-    int inside = h >= 0 && h < height && v >= 0 && v < width;
-    const T *x = (const T *)args.w[1] + k * args.w[20];
-    ((T *)args.w[0])[i] = inside ? x[(((u64)n * channels + c) * (u32)height + (u32)h) * (u32)width + (u32)v] : (T)0;
-}
+KERNEL(NAME_unfold2, 21) { UNFOLD(2) }
+
+KERNEL(NAME_unfold4, 21) { UNFOLD(4) }
 
 /* x [k][n, C, H, W] from patches: each pixel is the sum over the patches that contain it.
    w: out, patches, elements, then the sizes, then the inverses of W, H, C, N, then the step from one

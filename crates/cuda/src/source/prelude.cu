@@ -8,9 +8,9 @@
 #define EIGENSCAPE_INLINE static __device__ __forceinline__
 
 #ifdef EIGENSCAPE_EMULATED
-#define ALIGNED __attribute__((aligned(16)))
+#define ALIGNED(bytes) __attribute__((aligned(bytes)))
 #else
-#define ALIGNED __align__(16)
+#define ALIGNED(bytes) __align__(bytes)
 #endif
 
 typedef unsigned long long u64;

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Checks the CUDA backend on a card, in at most eight minutes:
+#
+#     check.sh OUT [SECONDS]
+#
+# in the folder that prepare.sh made. Every law of every operation, the reference cases, an experiment
+# from its file to its report on the card and on the CPU, our times, and PyTorch's (eager and compiled)
+# in the SECONDS that are left for it (200). OUT/check.json has it all. Needs Python with PyTorch.
+set -uo pipefail
+cd "$(dirname "$0")"
+out=$(mkdir -p "$1" && cd "$1" && pwd)
+export EIGENSCAPE_TEST_GPU=0 EIGENSCAPE_REFERENCE=$PWD/tests/reference EIGENSCAPE_LAYERS=$PWD/tests/layers
+run() { # NAME LIMIT COMMAND...
+    local name=$1 limit=$2
+    shift 2
+    local start=$SECONDS
+    timeout "$limit" "$@" > "$out/$name.out" 2> "$out/$name.err"
+    echo "$name $? $((SECONDS - start))" | tee -a "$out/steps"
+}
+: > "$out/steps"
+nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader > "$out/card.txt"
+run times 120 ./card 90
+run operations 90 ./operations &
+run reference 90 ./reference --nocapture &
+wait
+run gpu 90 ./xtask reproduce quickstart.toml --set device=cuda:0 --out "$out/gpu"
+run cpu 60 ./xtask reproduce quickstart.toml --out "$out/cpu"
+run torch $((${2:-200} + 15)) python3 torch_peer.py "$out/torch.json" "${2:-200}"
+python3 combine.py "$out"

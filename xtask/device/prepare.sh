@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Builds what check.sh runs on a machine with a card, into target/device: nothing is built there.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+out=target/device
+mkdir -p "$out"
+
+# The path of the executable that cargo's messages (JSON) name last.
+executable() { python3 -c '
+import json, sys
+paths = [json.loads(line).get("executable") for line in sys.stdin if line.startswith("{")]
+print([path for path in paths if path][-1])'; }
+
+test() { cargo test --workspace --no-run --message-format=json --test "$1" | executable; }
+strip -o "$out/operations" "$(test operations)"
+strip -o "$out/reference" "$(test reference)"
+strip -o "$out/card" "$(cargo build --release --workspace --example card --message-format=json | executable)"
+strip -o "$out/xtask" "$(cargo build --release --workspace --bin xtask --message-format=json | executable)"
+cp -r xtask/device/check.sh xtask/device/combine.py xtask/device/torch_peer.py experiments/quickstart.toml "$out"
+cp -r tests "$out/tests"
+ls -la "$out"
