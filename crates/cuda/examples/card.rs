@@ -155,7 +155,7 @@ fn measure(work: &Work, cuda: &Cuda, start: Instant) -> Fallible<()> {
         ),
     );
     let spent = cuda.profiled(|| product.apply_placed(&v).map(|_| ()))?;
-    for (name, spent) in spent.iter().take(12) {
+    for (name, spent) in spent.iter().take(24) {
         say(
             "spent",
             format!("\"on\": \"{name}\", \"count\": {}, \"ms\": {:.3}", spent.count, 1e3 * spent.seconds),
@@ -166,7 +166,7 @@ fn measure(work: &Work, cuda: &Cuda, start: Instant) -> Fallible<()> {
         let time = median(|| apply(&many))? / work.many as f64;
         say(&format!("hvp-{}", work.many), format!("\"ms\": {time:.4}"));
         let spent = cuda.profiled(|| product.apply_placed(&many).map(|_| ()))?;
-        for (name, spent) in spent.iter().take(12) {
+        for (name, spent) in spent.iter().take(24) {
             say(
                 "spent-many",
                 format!("\"on\": \"{name}\", \"count\": {}, \"ms\": {:.3}", spent.count, 1e3 * spent.seconds),
