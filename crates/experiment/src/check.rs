@@ -25,7 +25,7 @@ use eigenscape_program::Mode;
 
 pub use self::loss::default_losses;
 pub(crate) use self::probe::CURVATURES;
-use self::twins::Twins;
+use self::{device::Computing, twins::Twins};
 use crate::{
     artifacts, cases,
     checkpoint::Selection,
@@ -299,7 +299,7 @@ impl Checker<'_> {
         cache: &mut DataCache,
     ) -> Result<RunPlan, ConfigError> {
         self.sizes(raw)?;
-        let (backend, of_card) = self.device(&raw.device, raw.tf32)?;
+        let Computing { backend, of_card } = self.device(&raw.device, raw.tf32)?;
         let Measurements { train, probes, distances } = self.measurements(raw)?;
         let loss = self.loss(raw.loss.as_ref())?;
         self.environment.ignored_label = loss.ignored_label();

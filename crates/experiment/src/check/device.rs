@@ -37,33 +37,40 @@ impl Device {
     }
 }
 
+/// What computes.
+pub(super) struct Computing {
+    pub backend: Arc<dyn Backend>,
+    /// Bytes that measuring may take of a card's memory.
+    pub of_card: Option<Located<usize>>,
+}
+
 impl Checker<'_> {
-    /// The backend of the device, and bytes that measuring may take of a card's memory.
-    pub(super) fn device(
-        &self,
-        name: &str,
-        tf32: bool,
-    ) -> Result<(Arc<dyn Backend>, Option<Located<usize>>), ConfigError> {
+    /// What computes on the device of this name.
+    pub(super) fn device(&self, name: &str, tf32: bool) -> Result<Computing, ConfigError> {
         let Some(device) = Device::parse(name) else {
             let problem = format!("the device \"{name}\" is not known");
             return Err(self.error("device", problem, "use \"cpu\", \"cuda:0\", \"cuda\" or \"auto\""));
         };
-        let cpu = || -> Arc<dyn Backend> { Arc::new(Cpu::with(self.registry.operations.clone())) };
+        let cpu = || {
+            let backend = Arc::new(Cpu::with(self.registry.operations.clone()));
+            Computing { backend, of_card: None }
+        };
         let ordinal = match device {
             Device::Cpu if tf32 => {
                 let problem = "TF32 is a type of GPUs, and the device is the CPU";
                 return Err(self.error("tf32", problem, "take it out, or set device = \"cuda:0\""));
             }
-            Device::Cpu => return Ok((cpu(), None)),
+            Device::Cpu => return Ok(cpu()),
             Device::Cuda(ordinal) => ordinal,
             Device::Auto => 0,
         };
         match card(ordinal, tf32) {
             Ok((cuda, total)) => {
                 let backend = Arc::new(cuda.with(self.registry.operations.clone()));
-                Ok((backend, Some(self.located("device", total / SHARE[1] * SHARE[0]))))
+                let of_card = Some(self.located("device", total / SHARE[1] * SHARE[0]));
+                Ok(Computing { backend, of_card })
             }
-            Err(_) if device == Device::Auto && !tf32 => Ok((cpu(), None)),
+            Err(_) if device == Device::Auto && !tf32 => Ok(cpu()),
             Err(problem) => {
                 Err(self.error("device", problem, "set device = \"cpu\" where there is no NVIDIA GPU"))
             }
