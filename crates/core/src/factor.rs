@@ -27,6 +27,14 @@ pub trait FactorSource: Send + Sync {
     /// Bytes that the rows, and whatever is made of them, may take.
     fn memory(&self) -> usize;
 
+    /// Whether there are [predictions](Self::predictions): known before anything is evaluated.
+    ///
+    /// # Errors
+    /// When samples have no classes.
+    fn check_classes(&self) -> Result<()> {
+        self.predictions().map(|_| ())
+    }
+
     /// The labels and predictions that the rows belong to, R being one less than there are classes.
     ///
     /// # Errors
@@ -153,6 +161,10 @@ impl FactorSource for LossFactor {
 
     fn memory(&self) -> usize {
         self.loss.memory()
+    }
+
+    fn check_classes(&self) -> Result<()> {
+        Ok(self.loss.classes().map(|_| ())?)
     }
 
     fn predictions(&self) -> Result<Box<dyn Predictions>> {

@@ -1,18 +1,18 @@
 //! What a classifier predicts for each sample.
 
 use candle_core::DType;
-use eigenscape_program::Predictions;
+use eigenscape_program::{Categorical, Predictions};
 use eigenscape_runtime::{Error, Part, Result};
 
 use super::{MeanLoss, split::Need};
 
 impl MeanLoss {
-    /// What the network predicts for each sample.
+    /// How many classes the network tells apart, and what it says of them.
     ///
     /// # Errors
     /// When the loss is not [categorical](eigenscape_program::LossFunction::categorical) with one
-    /// label a sample, or the network cannot be evaluated.
-    pub fn predictions(&self) -> Result<Box<dyn Predictions>> {
+    /// label a sample.
+    pub fn classes(&self) -> Result<(usize, &dyn Categorical)> {
         let &[classes] = self.network().output_shape() else {
             return Err(Error::shape("predictions", "need one row of outputs a sample"));
         };
@@ -23,6 +23,15 @@ impl MeanLoss {
             );
             return Err(Error::shape("predictions", problem));
         };
+        Ok((classes, categorical))
+    }
+
+    /// What the network predicts for each sample.
+    ///
+    /// # Errors
+    /// When there are no [classes](Self::classes), or the network cannot be evaluated.
+    pub fn predictions(&self) -> Result<Box<dyn Predictions>> {
+        let (classes, categorical) = self.classes()?;
         let fusion = self.point.backend.fusion();
         let need =
             |samples| Ok(Need { residuals: 0, peak: self.programs.loss(samples)?.peak(fusion, DType::F64) });

@@ -125,7 +125,7 @@ impl ProbeEstimator for ClassStructure {
     }
 
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
-        self.scheduled(operators).map(|_| ())
+        self.scheduled(operators)?.iter().try_for_each(|(job, _)| job.source.check_classes())
     }
 
     fn memory(&self, operators: &[&dyn CurvatureOperator], _allowed: usize) -> Result<Account> {
