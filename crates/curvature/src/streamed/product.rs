@@ -72,16 +72,25 @@ impl StreamedProduct {
     }
 
     /// As [`Self::apply_rows`], between numbers where the backend keeps them: what a basis of many
-    /// vectors that lies there needs, beside the algebra of the backend. Vectors that are not
-    /// multiplied at once, and those of samples in several micro-batches, pass through the host.
+    /// vectors that lies there needs, beside the algebra of the backend. Vectors of activations
+    /// pass through the host where samples are in several micro-batches.
     ///
     /// # Errors
     /// As [`Self::apply_rows`].
     pub fn apply_placed(&self, vectors: &Buffer) -> Result<Buffer> {
-        if self.vectors(vectors.dims())? > self.compiled.block || self.is_joined() {
-            return self.point.backend.place(&self.apply_rows(&vectors.to_host()?)?);
+        let backend = &*self.point.backend;
+        let k = self.vectors(vectors.dims())?;
+        if self.is_joined() {
+            return backend.place(&self.apply_rows(&vectors.to_host()?)?);
         }
-        self.apply_at_once(vectors)
+        if k <= self.compiled.block {
+            return self.apply_at_once(vectors);
+        }
+        let mut products = Vec::with_capacity(k);
+        for rows in backend.rows(vectors)?.chunks(self.compiled.block) {
+            products.extend(backend.rows(&self.apply_at_once(&backend.stack(rows)?)?)?);
+        }
+        backend.stack(&products)
     }
 
     /// K for vectors \[K, P\].
