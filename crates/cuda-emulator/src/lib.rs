@@ -71,6 +71,15 @@ pub fn calls() -> u64 {
     function.map_or(0, |function| u64::try_from(unsafe { function() }).unwrap_or(0))
 }
 
+/// How many bytes were copied to the device, and how many from there, since the process began.
+pub fn copied() -> [u64; 2] {
+    // SAFETY: the type is that of the function in cuda.c.
+    let function = unsafe { find::<unsafe extern "C" fn(c_int) -> c_long>(b"eigenscape_emulator_copied\0") };
+    // SAFETY: it may be called from any thread.
+    let bytes = |back| function.as_ref().map_or(0, |function| unsafe { function(back) });
+    [0, 1].map(|back| u64::try_from(bytes(back)).unwrap_or(0))
+}
+
 static MADE: OnceLock<std::result::Result<PathBuf, (ErrorKind, String)>> = OnceLock::new();
 
 fn make() -> Result<PathBuf> {

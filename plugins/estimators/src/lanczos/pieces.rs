@@ -34,11 +34,6 @@ impl<T: Float> Pieces<T> {
         length.saturating_mul(vectors.div_ceil(width(vectors)).saturating_mul(width(vectors)))
     }
 
-    /// The number of vectors.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
     /// Adds a vector.
     pub fn push(&mut self, vector: &[T]) {
         assert_eq!(vector.len(), self.length, "vectors of a basis have one length");
@@ -82,7 +77,7 @@ mod tests {
                 .collect();
             let mut basis = Pieces::new(length, count);
             vectors.iter().for_each(|vector| basis.push(vector));
-            assert_eq!(basis.count(), vectors.len());
+            assert_eq!(basis.count, vectors.len());
             let numbers: usize = basis.slabs.iter().map(Vec::len).sum();
             assert_eq!(numbers, Pieces::<f64>::numbers(length, count));
             for (k, vector) in vectors.iter().enumerate() {
