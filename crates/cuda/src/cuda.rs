@@ -151,8 +151,9 @@ impl Backend for Cuda {
         let placed = self.all_placed(&inputs)?;
         let results = runnable.run(&placed, &self.definitions)?;
         let output = |&slot: &usize| -> Result<Buffer> {
-            if let Some(input) = inputs.get(slot) {
-                return Ok(input.clone());
+            // Placed: what is kept of a run is not brought there again by the next.
+            if let Some(input) = placed.get(slot) {
+                return Ok(input.clone().into());
             }
             let result = results.iter().find(|(made, _)| *made == slot);
             let (_, tensor) = result.ok_or_else(|| Error::Device("a result that is not made".to_owned()))?;
