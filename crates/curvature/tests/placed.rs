@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{MeanLoss, Objective, Point};
 use eigenscape_losses::mean_squared_error;
-use eigenscape_program::{Network, nn};
+use eigenscape_program::{Network, Variables, nn};
 use eigenscape_runtime::{Backend, Buffer, DeviceBuffer, Fusion, Plan, Result};
 
 /// How many numbers were moved.
@@ -257,6 +257,32 @@ fn several_vectors_stay_where_they_are() -> Result<()> {
         assert!(rows(&found.to_host()?) == rows(&expected), "{memory}: other bits");
     }
     assert!(alone > 0, "all are multiplied at once in every memory");
+    Ok(())
+}
+
+/// Each micro-batch has its own part of them, and of them alone.
+#[test]
+fn vectors_of_activations_stay_where_they_are() -> Result<()> {
+    let group = Variables::Activation("0".to_owned());
+    let mut split = 0;
+    for memory in (0..30).map(|i| (1_000.0 * 1.3_f64.powi(i)) as usize) {
+        let away = Away::default();
+        let Ok(product) = loss(Arc::new(away.clone()), memory).hessian(group.clone()) else { continue };
+        split += usize::from(product.micro_batches() > 1);
+        for k in [1, 5] {
+            let vectors = wave(&[k, product.dimension()], 0.4);
+            let placed = away.place(&vectors)?;
+            away.moved.take();
+            let found = product.apply_placed(&placed)?;
+            assert_eq!(away.moved.take()[1], 0, "{memory}");
+            let expected = loss(Cpu::shared(), memory).hessian(group.clone())?.apply_rows(&vectors)?;
+            assert_eq!(found.dims(), expected.dims());
+            for (found, expected) in rows(&found.to_host()?).concat().iter().zip(rows(&expected).concat()) {
+                assert!((found - expected).abs() <= 1e-6 * expected.abs(), "{memory}: {found}, {expected}");
+            }
+        }
+    }
+    assert!(split > 0, "all samples fit into every memory");
     Ok(())
 }
 
