@@ -1,4 +1,5 @@
 //! Whatever fails of the driver, NVRTC or cuBLAS is one clear error, and nothing is left broken.
+#![expect(clippy::panic, reason = "a test")]
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_cuda::{Cuda, Folders, Settings};
