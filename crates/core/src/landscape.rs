@@ -8,6 +8,7 @@ use std::{
 use candle_core::{DType, Tensor};
 use eigenscape_curvature::{MeanLoss, Point, Programs, StreamedProduct};
 use eigenscape_program::{Loss, Network, Variables};
+use eigenscape_runtime::{Backend, Buffer};
 
 use crate::{
     Curvature, CurvatureOperator, ExactFactor, FactorSource, Group, Interrupt,
@@ -233,6 +234,15 @@ impl CurvatureOperator for NetworkOperator {
     fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
         self.landscape.loss.interrupt().check()?;
         Ok(self.product()?.apply_rows(vectors)?)
+    }
+
+    fn backend(&self) -> Option<&dyn Backend> {
+        Some(&*self.landscape.loss.point().backend)
+    }
+
+    fn apply_placed(&self, vectors: &Buffer) -> Result<Buffer> {
+        self.landscape.loss.interrupt().check()?;
+        Ok(self.product()?.apply_placed(vectors)?)
     }
 
     fn apply_in_f64(&self, vectors: &Tensor) -> Result<Option<Tensor>> {

@@ -2,6 +2,7 @@
 //! products.
 
 use candle_core::{DType, Tensor};
+use eigenscape_runtime::{Backend, Buffer};
 use serde::{Deserialize, Serialize};
 
 use crate::{ExactFactor, error::Result};
@@ -45,6 +46,25 @@ pub trait CurvatureOperator: Send + Sync {
     /// # Errors
     /// When the shape does not fit or an operation fails.
     fn apply(&self, vectors: &Tensor) -> Result<Tensor>;
+
+    /// The backend that computes products, where there is one: [`Self::apply_placed`] takes and gives
+    /// vectors where it keeps numbers.
+    fn backend(&self) -> Option<&dyn Backend> {
+        None
+    }
+
+    /// As [`Self::apply`], between numbers where [`Self::backend`] keeps them. Without a backend they
+    /// are in the host's memory.
+    ///
+    /// # Errors
+    /// Those of [`Self::apply`], and when a copy fails.
+    fn apply_placed(&self, vectors: &Buffer) -> Result<Buffer> {
+        let products = self.apply(&vectors.to_host()?)?;
+        Ok(match self.backend() {
+            Some(backend) => backend.place(&products)?,
+            None => products.into(),
+        })
+    }
 
     /// The products with the rows of `vectors` \[K, P\] computed in f64, by which the rounding of
     /// [`Self::apply`] is measured; `None` where they are in f64 anyhow, or cannot be had.

@@ -43,6 +43,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static long calls;
 static long fail_at;
+/* Bytes from the host to the device, and back. */
+static long copied_there, copied_back;
 static int initialised;
 static int retained;
 static struct context {
@@ -154,6 +156,14 @@ EXPORT long eigenscape_emulator_calls(void)
     long count = calls;
     pthread_mutex_unlock(&lock);
     return count;
+}
+
+EXPORT long eigenscape_emulator_copied(int back)
+{
+    pthread_mutex_lock(&lock);
+    long bytes = back ? copied_back : copied_there;
+    pthread_mutex_unlock(&lock);
+    return bytes;
 }
 
 /* Call n from now on fails; of 0 the environment decides again, of less none fails. */
@@ -470,6 +480,8 @@ static CUresult copy(void *stream, int waits, CUdeviceptr to, int to_device, CUd
         return leave(INVALID_VALUE);
     if (size && ((to_device && !is_device(node.to, size)) || (from_device && !is_device(node.from, size))))
         return leave(INVALID_VALUE);
+    copied_there += from_device ? 0 : (long)size;
+    copied_back += to_device ? 0 : (long)size;
     return submit(stream, node, 0);
 }
 

@@ -12,6 +12,7 @@
 //! | --- | --- |
 //! | `EIGENSCAPE_EMULATOR_ORDER=reversed` | the last block and thread run first |
 //! | `EIGENSCAPE_EMULATOR_FAIL_AT=n` | call n of the process fails, see [`fail_at`] |
+//! | `EIGENSCAPE_REAL_NVRTC=path` | the real NVRTC there compiles every source, too, for sm_80 and sm_90 |
 //! | `EIGENSCAPE_EMULATOR_MEMORY=bytes` | the device's memory, 8 GiB by default |
 
 #![allow(unsafe_code, reason = "calls functions of the libraries that it compiles")]
@@ -69,6 +70,15 @@ pub fn calls() -> u64 {
     let function = unsafe { find::<unsafe extern "C" fn() -> c_long>(b"eigenscape_emulator_calls\0") };
     // SAFETY: it may be called from any thread.
     function.map_or(0, |function| u64::try_from(unsafe { function() }).unwrap_or(0))
+}
+
+/// How many bytes were copied to the device, and how many from there, since the process began.
+pub fn copied() -> [u64; 2] {
+    // SAFETY: the type is that of the function in cuda.c.
+    let function = unsafe { find::<unsafe extern "C" fn(c_int) -> c_long>(b"eigenscape_emulator_copied\0") };
+    // SAFETY: it may be called from any thread.
+    let bytes = |back| function.as_ref().map_or(0, |function| unsafe { function(back) });
+    [0, 1].map(|back| u64::try_from(bytes(back)).unwrap_or(0))
 }
 
 static MADE: OnceLock<std::result::Result<PathBuf, (ErrorKind, String)>> = OnceLock::new();

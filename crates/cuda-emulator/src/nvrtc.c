@@ -4,6 +4,7 @@
 
 #include "common.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -93,6 +94,50 @@ static int run_gcc(const char *source, const char *library, const char *log, con
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* Compiles for one architecture by the real library; NULL, or what it complains of. */
+static char *complaint_of_real(void *library, const char *source, const char *name, const char *option)
+{
+    int (*create)(void **, const char *, const char *, int, const char *const *, const char *const *);
+    int (*build)(void *, int, const char *const *);
+    int (*size_of_log)(void *, size_t *);
+    int (*log_of)(void *, char *);
+    int (*destroy)(void **);
+    *(void **)&create = dlsym(library, "nvrtcCreateProgram");
+    *(void **)&build = dlsym(library, "nvrtcCompileProgram");
+    *(void **)&size_of_log = dlsym(library, "nvrtcGetProgramLogSize");
+    *(void **)&log_of = dlsym(library, "nvrtcGetProgramLog");
+    *(void **)&destroy = dlsym(library, "nvrtcDestroyProgram");
+    if (!create || !build || !size_of_log || !log_of || !destroy)
+        die("EIGENSCAPE_REAL_NVRTC is not NVRTC");
+    void *program = NULL;
+    const char *options[] = {option, "--std=c++14"};
+    if (create(&program, source, name, 0, NULL, NULL))
+        die("the real NVRTC does not take a source");
+    char *complaint = NULL;
+    if (build(program, 2, options)) {
+        size_t size = 0;
+        size_of_log(program, &size);
+        complaint = must(calloc(1, size + 1));
+        log_of(program, complaint);
+    }
+    destroy(&program);
+    return complaint;
+}
+
+/* Where EIGENSCAPE_REAL_NVRTC names the real library, it compiles every source, too, for two
+ * generations of cards: what gcc takes as C must be C++ there. */
+static char *complaint_of_real_nvrtc(const char *source, const char *name)
+{
+    const char *path = getenv("EIGENSCAPE_REAL_NVRTC");
+    if (!path)
+        return NULL;
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    if (!library)
+        die("EIGENSCAPE_REAL_NVRTC: %s", dlerror());
+    char *complaint = complaint_of_real(library, source, name, "--gpu-architecture=sm_80");
+    return complaint ? complaint : complaint_of_real(library, source, name, "--gpu-architecture=sm_90");
+}
+
 static void compile(struct compiled *entry, const char *name, unsigned long number)
 {
     char file[96];
@@ -117,6 +162,12 @@ static void compile(struct compiled *entry, const char *name, unsigned long numb
     entry->log = read_file(log, 0, &size);
     if (!entry->log)
         entry->log = must(strdup(""));
+    char *complaint = fine ? complaint_of_real_nvrtc(entry->source, name) : NULL;
+    if (complaint) {
+        free(entry->log);
+        entry->log = complaint;
+        fine = 0;
+    }
     if (fine) {
         char *image = read_file(library, 16, &size);
         if (!image)

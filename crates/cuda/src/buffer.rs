@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
+use eigenscape_runtime::Error;
 
 use crate::{
     Result,
@@ -47,6 +48,14 @@ impl DeviceTensor {
         unsafe {
             self.memory.device().driver()?.zero(self.address(), self.elements() * self.dtype.size_in_bytes())
         }
+    }
+
+    /// The same numbers with other axes.
+    pub fn reshaped(&self, dims: &[usize]) -> Result<Self> {
+        if dims.iter().product::<usize>() != self.elements() {
+            return Err(Error::shape("reshaped", format!("{:?} as {dims:?}", self.dims)));
+        }
+        Ok(Self { dims: dims.to_vec(), ..self.clone() })
     }
 
     /// Sizes of the axes.

@@ -6,7 +6,7 @@ use candle_core::{DType, Tensor};
 use eigenscape_runtime::{Backend, Buffer, Definitions, DeviceBuffer, Error, Fusion, Plan};
 
 use crate::{
-    Result,
+    Result, basis,
     buffer::DeviceTensor,
     device::Device,
     library::Folders,
@@ -87,6 +87,11 @@ impl Cuda {
         done.map(|()| profile.sorted())
     }
 
+    /// Buffers of this device.
+    fn all_placed(&self, buffers: &[Buffer]) -> Result<Vec<DeviceTensor>> {
+        buffers.iter().map(|buffer| self.placed(buffer)).collect()
+    }
+
     /// A buffer of this device.
     fn placed(&self, buffer: &Buffer) -> Result<DeviceTensor> {
         match buffer {
@@ -132,6 +137,10 @@ impl Backend for Cuda {
         1 << 42
     }
 
+    fn is_host(&self) -> bool {
+        false
+    }
+
     fn place(&self, tensor: &Tensor) -> Result<Buffer> {
         Ok(DeviceTensor::upload(&self.device, tensor)?.into())
     }
@@ -139,12 +148,12 @@ impl Backend for Cuda {
     fn run(&self, plan: &Plan, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {
         let make = || Runnable::new(&self.device, plan);
         let runnable = plan.prepared(|known: &Runnable| known.is_for(&self.device), make)?;
-        let placed: Vec<DeviceTensor> =
-            inputs.iter().map(|input| self.placed(input)).collect::<Result<_>>()?;
+        let placed = self.all_placed(&inputs)?;
         let results = runnable.run(&placed, &self.definitions)?;
         let output = |&slot: &usize| -> Result<Buffer> {
-            if let Some(input) = inputs.get(slot) {
-                return Ok(input.clone());
+            // Placed: what is kept of a run is not brought there again by the next.
+            if let Some(input) = placed.get(slot) {
+                return Ok(input.clone().into());
             }
             let result = results.iter().find(|(made, _)| *made == slot);
             let (_, tensor) = result.ok_or_else(|| Error::Device("a result that is not made".to_owned()))?;
@@ -160,10 +169,28 @@ impl Backend for Cuda {
 
     fn join(&self, terms: &[(f64, Vec<Buffer>)], lens: &[usize], k: usize, dtype: DType) -> Result<Buffer> {
         let placed = |(factor, parts): &(f64, Vec<Buffer>)| -> Result<(f64, Vec<DeviceTensor>)> {
-            Ok((*factor, parts.iter().map(|part| self.placed(part)).collect::<Result<_>>()?))
+            Ok((*factor, self.all_placed(parts)?))
         };
         let terms: Vec<(f64, Vec<DeviceTensor>)> = terms.iter().map(placed).collect::<Result<_>>()?;
         Ok(vectors::join(&self.device, &terms, lens, k, dtype)?.into())
+    }
+
+    fn dots(&self, vectors: &[Buffer], w: &Buffer) -> Result<Vec<f64>> {
+        basis::dots(&self.device, &self.all_placed(vectors)?, &self.placed(w)?)
+    }
+
+    fn combine(&self, terms: &[(f64, &Buffer)], dtype: DType) -> Result<Buffer> {
+        let placed = terms.iter().map(|(factor, vector)| Ok((*factor, self.placed(vector)?)));
+        Ok(basis::combine(&self.device, &placed.collect::<Result<Vec<_>>>()?, dtype)?.into())
+    }
+
+    fn rows(&self, vectors: &Buffer) -> Result<Vec<Buffer>> {
+        let rows = vectors::rows(&self.device, &self.placed(vectors)?)?;
+        Ok(rows.into_iter().map(Buffer::from).collect())
+    }
+
+    fn stack(&self, rows: &[Buffer]) -> Result<Buffer> {
+        Ok(vectors::stack(&self.device, &self.all_placed(rows)?)?.into())
     }
 
     /// They never change: what shares memory may go on to do so.

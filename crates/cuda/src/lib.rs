@@ -17,6 +17,7 @@
 #![allow(unsafe_code)]
 
 mod arena;
+mod basis;
 mod buffer;
 mod command;
 mod compile;
@@ -27,6 +28,7 @@ mod driver;
 mod emit;
 mod error;
 mod host;
+mod kernel;
 mod library;
 mod nvrtc;
 mod profile;

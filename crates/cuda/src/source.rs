@@ -12,14 +12,15 @@ const PRELUDE: &str = include_str!("source/prelude.cu");
 
 /// Kernels that are written by hand, for floating-point numbers of type T. Names begin with
 /// `NAME_`, which stands for the type.
-const BY_HAND: [&str; 4] = [
+const BY_HAND: [&str; 5] = [
     include_str!("source/vectors.cu"),
+    include_str!("source/basis.cu"),
     include_str!("source/rows.cu"),
     include_str!("source/windows.cu"),
     include_str!("source/convolution.cu"),
 ];
 
-/// Parts of vectors that one kernel cuts or joins, at most: as in `source/vectors.cu`.
+/// Parts of vectors that one kernel cuts or joins, and vectors that it adds up, at most: as in `source/vectors.cu`.
 pub(crate) const PARTS: usize = 64;
 
 /// A kernel by its name, with its text where it is generated.

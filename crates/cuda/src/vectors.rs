@@ -5,13 +5,7 @@ use std::sync::Arc;
 use candle_core::DType;
 use eigenscape_runtime::Error;
 
-use crate::{
-    Result,
-    buffer::DeviceTensor,
-    device::Device,
-    driver::{Function, THREADS},
-    source::{KernelSource, PARTS},
-};
+use crate::{Result, buffer::DeviceTensor, device::Device, kernel::Kernel, source::PARTS};
 
 /// Vectors \[K, Σ n\] as one tensor for each of `shapes`, with a leading axis where K > 1.
 pub(crate) fn cut(
@@ -76,6 +70,27 @@ pub(crate) fn join(
     Ok(out)
 }
 
+/// Each row \[1, P\] of vectors \[K, P\].
+pub(crate) fn rows(device: &Arc<Device>, vectors: &DeviceTensor) -> Result<Vec<DeviceTensor>> {
+    match vectors.dims() {
+        &[1, _] => Ok(vec![vectors.clone()]),
+        &[k, p] => cut(device, &vectors.reshaped(&[1, k * p])?, &vec![vec![1, p]; k]),
+        dims => Err(Error::shape("rows", format!("vectors of shape {dims:?}"))),
+    }
+}
+
+/// Vectors \[K, P\] of rows \[1, P\].
+pub(crate) fn stack(device: &Arc<Device>, rows: &[DeviceTensor]) -> Result<DeviceTensor> {
+    let first = rows.first().ok_or_else(|| Error::shape("stack", "there is no row"))?;
+    let dims = [rows.len(), first.elements()];
+    match rows {
+        [row] => row.reshaped(&dims),
+        _ => {
+            join(device, &[(1.0, rows.to_vec())], &vec![dims[1]; dims[0]], 1, first.dtype())?.reshaped(&dims)
+        }
+    }
+}
+
 /// Some consecutive parts.
 struct Table {
     /// Address, length and beginning of each.
@@ -116,37 +131,5 @@ impl Table {
         words.extend(&self.entries);
         words.resize(5 + 3 * PARTS, 0);
         words
-    }
-}
-
-/// A kernel outside of all plans.
-struct Kernel<'a> {
-    device: &'a Arc<Device>,
-    source: KernelSource,
-    function: Function,
-}
-
-impl<'a> Kernel<'a> {
-    fn load(device: &'a Arc<Device>, name: &str, dtype: DType) -> Result<Self> {
-        let source = KernelSource::by_hand(name, dtype);
-        let functions = device.load(std::slice::from_ref(&source))?;
-        let function = functions.first().copied().ok_or_else(|| Error::Device(name.to_owned()))?;
-        Ok(Self { device, source, function })
-    }
-
-    fn launch(&self, threads: usize, mut words: Vec<u64>) -> Result<()> {
-        if threads == 0 {
-            return Ok(());
-        }
-        let (found, name) = (words.len(), &self.source.name);
-        if found != self.source.words {
-            return Err(Error::Device(format!("{found} words for {name}, not {}", self.source.words)));
-        }
-        let threads = u32::try_from(threads).map_err(|_| {
-            Error::unsupported("vectors of more than 4 billion numbers on a GPU: take fewer at once")
-        })?;
-        let _alone = self.device.work();
-        // SAFETY: the words are those of the kernel, at tensors as large as it takes them to be.
-        unsafe { self.device.driver()?.launch(self.function, threads.div_ceil(THREADS), &mut words) }
     }
 }

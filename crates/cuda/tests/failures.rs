@@ -9,7 +9,7 @@ use eigenscape_runtime::{Backend, Executable, Result};
 /// Opens the device and runs a program of kernels, products and patches three times at the same
 /// addresses: as commands, as they are recorded, and as a recording.
 fn work() -> Result<Tensor> {
-    let folders = Some(Folders::only(libraries().unwrap_or_else(|error| panic!("{error}"))));
+    let folders = Some(Folders::only(libraries().map_err(candle_core::Error::wrap)?));
     let cuda = Cuda::open(&Settings { folders, ..Settings::default() })?;
     let mut graph = Graph::default();
     let (x, w) = (graph.input("x", &[2, 3, 6, 6]), graph.input("w", &[4, 3, 3, 3]));
@@ -68,7 +68,7 @@ fn a_library_that_is_missing_is_named_with_a_remedy() {
     let nowhere = std::env::temp_dir().join("eigenscape-no-cuda-here");
     let settings = Settings { folders: Some(Folders::only(&nowhere)), ..Settings::default() };
     let message = Cuda::open(&settings).map(|_| ()).map_err(|error| error.to_string());
-    let message = message.expect_err("there is no library");
+    let message = message.err().unwrap_or_default();
     for text in ["libcuda.so.1", "install NVIDIA's driver"] {
         assert!(message.contains(text), "{message}");
     }

@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{MeanLoss, Objective, Point};
 use eigenscape_losses::mean_squared_error;
-use eigenscape_program::{Network, nn};
+use eigenscape_program::{Network, Variables, nn};
 use eigenscape_runtime::{Backend, Buffer, DeviceBuffer, Fusion, Plan, Result};
 
 /// How many numbers were moved.
@@ -90,6 +90,10 @@ impl Backend for Away {
         self.cpu.fusion()
     }
 
+    fn is_host(&self) -> bool {
+        false
+    }
+
     fn place(&self, tensor: &Tensor) -> Result<Buffer> {
         self.moved.there.fetch_add(tensor.elem_count(), Ordering::Relaxed);
         self.outside(&tensor.force_contiguous()?.into())
@@ -110,6 +114,14 @@ impl Backend for Away {
 
     fn dots(&self, vectors: &[Buffer], w: &Buffer) -> Result<Vec<f64>> {
         self.cpu.dots(&self.all_inside(vectors)?, &self.inside(w)?)
+    }
+
+    fn rows(&self, vectors: &Buffer) -> Result<Vec<Buffer>> {
+        self.all_outside(&self.cpu.rows(&self.inside(vectors)?)?)
+    }
+
+    fn stack(&self, rows: &[Buffer]) -> Result<Buffer> {
+        self.outside(&self.cpu.stack(&self.all_inside(rows)?)?)
     }
 
     fn own(&self, results: Vec<Buffer>, others: &[Buffer]) -> Result<Vec<Buffer>> {
@@ -227,6 +239,53 @@ fn all_derivatives_have_the_bits_of_tensors_on_the_host() -> Result<()> {
     Ok(())
 }
 
+/// However few of them are multiplied at once.
+#[test]
+fn several_vectors_stay_where_they_are() -> Result<()> {
+    let vectors = wave(&[5, 363], 0.4);
+    let mut alone = 0;
+    for memory in (0..30).map(|i| (10_000.0 * 1.2_f64.powi(i)) as usize) {
+        let away = Away::default();
+        let Ok(product) = loss(Arc::new(away.clone()), memory).hessian(&ALL) else { continue };
+        let placed = away.place(&vectors)?;
+        away.moved.take();
+        let found = product.apply_placed(&placed)?;
+        let [_, back] = away.moved.take();
+        assert_eq!(back, 0, "{memory}");
+        alone += usize::from(product.memory(5) == product.memory(1));
+        let expected = loss(Cpu::shared(), memory).hessian(&ALL)?.apply_rows(&vectors)?;
+        assert!(rows(&found.to_host()?) == rows(&expected), "{memory}: other bits");
+    }
+    assert!(alone > 0, "all are multiplied at once in every memory");
+    Ok(())
+}
+
+/// Each micro-batch has its own part of them, and of them alone.
+#[test]
+fn vectors_of_activations_stay_where_they_are() -> Result<()> {
+    let group = Variables::Activation("0".to_owned());
+    let mut split = 0;
+    for memory in (0..30).map(|i| (1_000.0 * 1.3_f64.powi(i)) as usize) {
+        let away = Away::default();
+        let Ok(product) = loss(Arc::new(away.clone()), memory).hessian(group.clone()) else { continue };
+        split += usize::from(product.micro_batches() > 1);
+        for k in [1, 5] {
+            let vectors = wave(&[k, product.dimension()], 0.4);
+            let placed = away.place(&vectors)?;
+            away.moved.take();
+            let found = product.apply_placed(&placed)?;
+            assert_eq!(away.moved.take()[1], 0, "{memory}");
+            let expected = loss(Cpu::shared(), memory).hessian(group.clone())?.apply_rows(&vectors)?;
+            assert_eq!(found.dims(), expected.dims());
+            for (found, expected) in rows(&found.to_host()?).concat().iter().zip(rows(&expected).concat()) {
+                assert!((found - expected).abs() <= 1e-6 * expected.abs(), "{memory}: {found}, {expected}");
+            }
+        }
+    }
+    assert!(split > 0, "all samples fit into every memory");
+    Ok(())
+}
+
 #[test]
 fn a_basis_is_made_where_the_vectors_are() -> Result<()> {
     let away = Away::default();
@@ -234,10 +293,7 @@ fn a_basis_is_made_where_the_vectors_are() -> Result<()> {
     let p = product.dimension();
     let start = away.place(&wave(&[1, p], 0.4))?;
     let norm = away.dots(std::slice::from_ref(&start), &start)?[0].sqrt();
-    let combine = |terms: &[(f64, &Buffer)]| {
-        let terms: Vec<_> = terms.iter().map(|(factor, vector)| (*factor, vec![(*vector).clone()])).collect();
-        away.join(&terms, &[p], 1, DType::F32)
-    };
+    let combine = |terms: &[(f64, &Buffer)]| away.combine(terms, DType::F32);
     let mut basis = vec![combine(&[(norm.recip(), &start)])?];
     product.apply_placed(&basis[0])?;
     away.moved.take();

@@ -42,6 +42,12 @@ pub trait Backend: Debug + Send + Sync {
         1 << 32
     }
 
+    /// Whether it keeps numbers in the host's memory, so that whatever works on tensors works on
+    /// them.
+    fn is_host(&self) -> bool {
+        true
+    }
+
     /// A tensor where the backend keeps numbers; for what many runs use.
     ///
     /// # Errors
@@ -77,7 +83,7 @@ pub trait Backend: Debug + Send + Sync {
     fn join(&self, terms: &[(f64, Vec<Buffer>)], lens: &[usize], k: usize, dtype: DType) -> Result<Buffer>;
 
     /// The dot product of each of `vectors` with `w`, which all have as many numbers, in f64. With
-    /// [`Self::join`] for linear combinations it is the algebra of a Krylov basis.
+    /// [`Self::combine`] it is the algebra of a Krylov basis.
     ///
     /// # Errors
     /// When the numbers of vectors differ, or an operation fails.
@@ -85,6 +91,39 @@ pub trait Backend: Debug + Send + Sync {
         let row = |buffer: &Buffer| Ok::<_, Error>(buffer.to_host()?.flatten_all()?.to_dtype(DType::F64)?);
         let w = row(w)?;
         vectors.iter().map(|vector| Ok((row(vector)? * &w)?.sum_all()?.to_scalar()?)).collect()
+    }
+
+    /// \[1, P\]: Σ factor · vector over vectors of P numbers. The sum is taken in f64 and rounded
+    /// once to `dtype`.
+    ///
+    /// # Errors
+    /// When there is no vector, the numbers of vectors differ, or an operation fails.
+    fn combine(&self, terms: &[(f64, &Buffer)], dtype: DType) -> Result<Buffer> {
+        let len = terms.first().map_or(0, |(_, vector)| vector.dims().iter().product());
+        let terms: Vec<(f64, Vec<Buffer>)> =
+            terms.iter().map(|(factor, vector)| (*factor, vec![(*vector).clone()])).collect();
+        self.join(&terms, &[len], 1, dtype)
+    }
+
+    /// Each row \[1, P\] of vectors \[K, P\]. They may share the memory of the vectors.
+    ///
+    /// # Errors
+    /// When there are no rows, or a copy fails.
+    fn rows(&self, vectors: &Buffer) -> Result<Vec<Buffer>> {
+        let vectors = vectors.to_host()?;
+        let (k, _) = vectors.dims2()?;
+        (0..k).map(|row| self.place(&vectors.narrow(0, row, 1)?)).collect()
+    }
+
+    /// Vectors \[K, P\] of rows \[1, P\] of one type: what [`Self::rows`] takes apart.
+    ///
+    /// # Errors
+    /// When there is no row, shapes or types differ, or a copy fails.
+    fn stack(&self, rows: &[Buffer]) -> Result<Buffer> {
+        if let [row] = rows {
+            return Ok(row.clone());
+        }
+        self.place(&Tensor::cat(&Buffer::all_to_host(rows.to_vec())?, 0)?)
     }
 
     /// The `results` of a run, those copied that share their memory with each other or with

@@ -21,14 +21,21 @@ pub(crate) fn products<T: Float>(
 ) -> Result<Vec<Vec<T>>> {
     let shape = (vectors.len() / dimension, dimension);
     let product = operator.apply(&Tensor::from_vec(vectors, shape, &Device::Cpu)?)?;
-    if product.dims2().ok() != Some(shape) {
-        return Err(Error::input(
-            operator.description(),
-            format!("the products with {shape:?} vectors have the shape {:?}", product.dims()),
-            "report this: an operator's products have the shape of its vectors",
-        ));
-    }
+    check_shape(operator, product.dims(), shape.0)?;
     rows(&product)
+}
+
+/// Refuses products with so many vectors that have another shape.
+pub(crate) fn check_shape(operator: &dyn CurvatureOperator, found: &[usize], vectors: usize) -> Result<()> {
+    let shape = (vectors, operator.dimension());
+    if found == [shape.0, shape.1] {
+        return Ok(());
+    }
+    Err(Error::input(
+        operator.description(),
+        format!("the products with {shape:?} vectors have the shape {found:?}"),
+        "report this: an operator's products have the shape of its vectors",
+    ))
 }
 
 /// The error for a product (or factor) with NaN or infinite values.

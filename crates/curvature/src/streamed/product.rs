@@ -72,16 +72,21 @@ impl StreamedProduct {
     }
 
     /// As [`Self::apply_rows`], between numbers where the backend keeps them: what a basis of many
-    /// vectors that lies there needs, beside the algebra of the backend. Vectors that are not
-    /// multiplied at once, and those of samples in several micro-batches, pass through the host.
+    /// vectors that lies there needs, beside the algebra of the backend.
     ///
     /// # Errors
     /// As [`Self::apply_rows`].
     pub fn apply_placed(&self, vectors: &Buffer) -> Result<Buffer> {
-        if self.vectors(vectors.dims())? > self.compiled.block || self.is_joined() {
-            return self.point.backend.place(&self.apply_rows(&vectors.to_host()?)?);
+        let backend = &*self.point.backend;
+        let k = self.vectors(vectors.dims())?;
+        if k <= self.compiled.block {
+            return self.apply_placed_block(vectors);
         }
-        self.apply_at_once(vectors)
+        let mut products = Vec::with_capacity(k);
+        for rows in backend.rows(vectors)?.chunks(self.compiled.block) {
+            products.extend(backend.rows(&self.apply_placed_block(&backend.stack(rows)?)?)?);
+        }
+        backend.stack(&products)
     }
 
     /// K for vectors \[K, P\].
@@ -106,6 +111,16 @@ impl StreamedProduct {
             return self.join(vectors);
         }
         self.apply_at_once(&self.point.backend.place(vectors)?)?.to_host()
+    }
+
+    /// As [`Self::apply_block`], between numbers where the backend keeps them.
+    fn apply_placed_block(&self, vectors: &Buffer) -> Result<Buffer> {
+        match self.is_joined() {
+            // In f32 the shares are rounded otherwise there.
+            true if self.point.backend.is_host() => Ok(self.join(&vectors.to_host()?)?.into()),
+            true => self.join_placed(vectors),
+            false => self.apply_at_once(vectors),
+        }
     }
 
     /// Vectors of one block, whose variables all micro-batches share.
@@ -156,6 +171,25 @@ impl StreamedProduct {
             Ok::<_, Error>(products)
         })?;
         Ok(Tensor::cat(&products, D::Minus1)?)
+    }
+
+    /// As [`Self::join`], between numbers where the backend keeps them.
+    fn join_placed(&self, vectors: &Buffer) -> Result<Buffer> {
+        let (backend, dtype, k) = (&*self.point.backend, self.point.dtype(), vectors.dims()[0]);
+        let a_sample = self.compiled.dimension / self.compiled.split.samples;
+        let batches = self.compiled.split.parts();
+        let lens: Vec<usize> =
+            (0..self.compiled.split.count).map(|index| batches.range(index).len() * a_sample).collect();
+        // A part is [K, n], of one vector as well.
+        let shape = |&len: &usize| if k == 1 { vec![1, len] } else { vec![len] };
+        let parts = backend.cut(vectors, &lens.iter().map(shape).collect::<Vec<_>>())?;
+        let products =
+            batches.fold(&self.interrupt, Vec::new(), |mut products, Part { index, share, .. }| {
+                let product = self.with_product(index, |product| product.apply_placed(&parts[index]))?;
+                products.push(backend.join(&[(share, vec![product])], &lens[index..=index], k, dtype)?);
+                Ok::<_, Error>(products)
+            })?;
+        backend.join(&[(1.0, products)], &lens, k, dtype)
     }
 
     fn with_product<R>(&self, index: usize, f: impl FnOnce(&Product) -> Result<R>) -> Result<R> {

@@ -12,8 +12,7 @@
 
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use super::krylov::Krylov;
-use crate::float::Float;
+use super::{krylov::Krylov, vectors::Vectors};
 
 /// The probability with which a sum of squares is too small.
 const TOO_SMALL: f64 = 0.05;
@@ -30,7 +29,7 @@ pub(super) struct Recurrence {
 }
 
 impl Recurrence {
-    pub fn of<T: Float>(probe: &Krylov<T>) -> Self {
+    pub fn of<V: Vectors>(probe: &Krylov<V>) -> Self {
         let beta = probe.off_diagonal().iter().copied().chain([probe.residual()]);
         Self { alpha: probe.diagonal().to_vec(), beta: beta.collect() }
     }

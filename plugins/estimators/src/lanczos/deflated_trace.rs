@@ -13,8 +13,8 @@
 
 use eigenscape_core::{Result, number::mean};
 
-use super::{deflation::likely, krylov::Krylov, skewness};
-use crate::{eigen::ritz_projections, float::Float};
+use super::{deflation::likely, krylov::Krylov, skewness, vectors::Vectors};
+use crate::eigen::ritz_projections;
 
 /// A Ritz vector counts as an eigenvector when its residual is at most this share of its value's
 /// distance to the next one. Where few of many outliers are known, the samples are more skewed than
@@ -38,16 +38,16 @@ impl Known {
     /// From a probe that has ended, with a unit vector that it does not depend on. With the Ritz
     /// pair (θ, u = Q s), H u = θ u + r s' for the residual vector r of the last step and the last
     /// component s' of s.
-    pub fn of<T: Float>(probe: &Krylov<T>, vector: &[T]) -> Result<Self> {
-        let ritz = ritz_projections(probe.diagonal(), probe.off_diagonal(), &probe.dots(vector))?;
-        let (beta, across) = (probe.residual(), probe.rest_dot(vector));
+    pub fn of<V: Vectors>(probe: &Krylov<V>, vector: &V::Vector, dimension: usize) -> Result<Self> {
+        let ritz = ritz_projections(probe.diagonal(), probe.off_diagonal(), &probe.dots(vector)?)?;
+        let (beta, across) = (probe.residual(), probe.rest_dot(vector)?);
         let mut known = Self { trace: 0.0, size: 0.0, seen: 0.0, rest: Vec::new() };
         for (k, (pair, along)) in ritz.iter().enumerate() {
             let next =
                 [k.checked_sub(1), Some(k + 1)].into_iter().flatten().filter_map(|next| ritz.get(next));
             let distance =
                 next.map(|(next, _)| (next.value - pair.value).abs()).fold(f64::INFINITY, f64::min);
-            let share = pair.first * pair.first * vector.len() as f64;
+            let share = pair.first * pair.first * dimension as f64;
             if beta * pair.last.abs() <= SEPARATED * distance {
                 known.trace += pair.value;
                 known.size += pair.value.abs();

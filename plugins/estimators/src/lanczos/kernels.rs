@@ -1,6 +1,6 @@
 //! MatMul products with, and linear combinations of, many long vectors at once.
 //!
-//! Both are bound by reading the basis from memory, which lies in pieces ([`Basis`]): of one piece
+//! Both are bound by reading the basis from memory, which lies in pieces ([`Pieces`]): of one piece
 //! of `w`, widened to f64 in the first-level cache, all basis vectors are used before the next.
 //! Pieces are of fixed size and their sums are added in order, so that results do not depend on the
 //! number of threads.
@@ -10,7 +10,7 @@ use std::{array::from_fn, ops::Range};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::basis::{Basis, PIECE, PIECES};
+use super::pieces::{PIECE, PIECES, Pieces};
 use crate::float::Float;
 
 /// Basis vectors that share one writing of `w`.
@@ -19,7 +19,7 @@ const GROUP: usize = 4;
 const LANES: usize = 16;
 
 /// Qᵀw: the dot product of each of these vectors of the basis with `w`, accumulated in f64.
-pub(super) fn dots<T: Float>(basis: &Basis<T>, vectors: Range<usize>, w: &[T]) -> Vec<f64> {
+pub(super) fn dots<T: Float>(basis: &Pieces<T>, vectors: Range<usize>, w: &[T]) -> Vec<f64> {
     let arch = Arch::new();
     let blocks: Vec<Vec<f64>> = w
         .par_chunks(PIECES * PIECE)
@@ -35,7 +35,7 @@ pub(super) fn dots<T: Float>(basis: &Basis<T>, vectors: Range<usize>, w: &[T]) -
 
 /// w ← w − Q c with the vectors of the basis from `first` on, one for each coefficient, combined in
 /// f64 and rounded once. Returns ‖w‖² of the new `w`.
-pub(super) fn subtract<T: Float>(basis: &Basis<T>, first: usize, coefficients: &[f64], w: &mut [T]) -> f64 {
+pub(super) fn subtract<T: Float>(basis: &Pieces<T>, first: usize, coefficients: &[f64], w: &mut [T]) -> f64 {
     let arch = Arch::new();
     let blocks: Vec<f64> = w
         .par_chunks_mut(PIECES * PIECE)
@@ -62,7 +62,7 @@ pub(super) fn scaled<T: Float>(v: &[T], s: f64) -> Vec<T> {
 
 /// The dot products over the pieces from `start` on that `w` covers.
 struct Dots<'a, T> {
-    basis: &'a Basis<T>,
+    basis: &'a Pieces<T>,
     vectors: Range<usize>,
     start: usize,
     w: &'a [T],
@@ -87,7 +87,7 @@ impl<T: Float> WithSimd for Dots<'_, T> {
 
 /// w ← w − Q c on the pieces from `start` on that `w` covers; ‖w‖² of them.
 struct Subtraction<'a, T> {
-    basis: &'a Basis<T>,
+    basis: &'a Pieces<T>,
     first: usize,
     coefficients: &'a [f64],
     start: usize,
@@ -184,7 +184,7 @@ fn subtract_combination<T: Float, const G: usize>(coefficients: &[f64; G], group
 
 #[cfg(test)]
 mod tests {
-    use super::{Basis, PIECE, PIECES, dots, scaled, square, subtract};
+    use super::{PIECE, PIECES, Pieces, dots, scaled, square, subtract};
     use crate::{float::Float, testing::on_threads};
 
     /// Lengths around every boundary of pieces, blocks and lanes.
@@ -194,8 +194,8 @@ mod tests {
         (0..length).map(|i| ((i * 7 + seed * 13) % 31) as f32 - 15.0).collect()
     }
 
-    fn basis<T: Float>(vectors: &[Vec<T>]) -> Basis<T> {
-        let mut basis = Basis::new(vectors[0].len(), vectors.len());
+    fn basis<T: Float>(vectors: &[Vec<T>]) -> Pieces<T> {
+        let mut basis = Pieces::new(vectors[0].len(), vectors.len());
         vectors.iter().for_each(|vector| basis.push(vector));
         basis
     }

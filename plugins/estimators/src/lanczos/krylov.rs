@@ -1,10 +1,8 @@
 //! One probe's Krylov space.
 
-use super::{
-    basis::Basis,
-    kernels::{dots, scaled, subtract},
-};
-use crate::float::Float;
+use eigenscape_core::Result;
+
+use super::{pieces::Pieces, vectors::Vectors};
 
 /// A pass that leaves less than this share of a vector's norm is repeated (Daniel, Gragg, Kaufman &
 /// Stewart 1976).
@@ -14,11 +12,11 @@ const INVARIANT: f64 = 10.0;
 
 /// The orthonormal basis q₀, q₁, … of a Krylov space with the Jacobi matrix T = QᵀHQ: α on its
 /// diagonal, β beside it.
-pub(super) struct Krylov<T> {
-    basis: Basis<T>,
-    /// The newest vector of the basis, in one piece; after the last step what is left of its
-    /// product.
-    last: Vec<T>,
+pub(super) struct Krylov<'a, V: Vectors> {
+    vectors: &'a V,
+    basis: V::Basis,
+    /// The newest vector of the basis by itself; after the last step what is left of its product.
+    last: V::Vector,
     diagonal: Vec<f64>,
     off_diagonal: Vec<f64>,
     /// ‖H q − α q − β q₋‖ for the newest basis vector q: what keeps the space from being invariant.
@@ -30,13 +28,19 @@ pub(super) struct Krylov<T> {
     runs: bool,
 }
 
-impl<T: Float> Krylov<T> {
+/// Numbers that a space of `steps` steps takes: the basis, and the newest vector by itself.
+pub(super) fn numbers(dimension: usize, steps: usize) -> usize {
+    Pieces::<f64>::numbers(dimension, steps).saturating_add(dimension)
+}
+
+impl<'a, V: Vectors> Krylov<'a, V> {
     /// The space of a unit vector, to be extended up to `steps` times; `epsilon` is the relative
     /// error of the products.
-    pub fn start(vector: Vec<T>, steps: usize, epsilon: f64) -> Self {
-        let mut basis = Basis::new(vector.len(), steps);
-        basis.push(&vector);
-        Self {
+    pub fn start(vectors: &'a V, vector: V::Vector, steps: usize, epsilon: f64) -> Result<Self> {
+        let mut basis = vectors.basis(steps);
+        vectors.push(&mut basis, &vector)?;
+        Ok(Self {
+            vectors,
             basis,
             last: vector,
             diagonal: Vec::with_capacity(steps),
@@ -46,12 +50,7 @@ impl<T: Float> Krylov<T> {
             steps,
             epsilon,
             runs: true,
-        }
-    }
-
-    /// Numbers that a space of `steps` steps takes: the basis, and the newest vector by itself.
-    pub fn numbers(dimension: usize, steps: usize) -> usize {
-        Basis::<T>::numbers(dimension, steps).saturating_add(dimension)
+        })
     }
 
     /// Whether there is a step left to take.
@@ -60,7 +59,7 @@ impl<T: Float> Krylov<T> {
     }
 
     /// The newest basis vector: the one whose product is needed next.
-    pub fn last(&self) -> &[T] {
+    pub fn last(&self) -> &V::Vector {
         &self.last
     }
 
@@ -83,67 +82,74 @@ impl<T: Float> Krylov<T> {
     }
 
     /// Qᵀv.
-    pub fn dots(&self, vector: &[T]) -> Vec<f64> {
-        dots(&self.basis, 0..self.basis.count(), vector)
+    pub fn dots(&self, vector: &V::Vector) -> Result<Vec<f64>> {
+        self.vectors.dots(&self.basis, 0..self.count(), vector)
     }
 
     /// rᵀv with what is left of the last product, r = H q − α q − β q₋; 0 in an invariant space.
-    pub fn rest_dot(&self, vector: &[T]) -> f64 {
+    pub fn rest_dot(&self, vector: &V::Vector) -> Result<f64> {
         match self.residual {
-            0.0 => 0.0,
-            _ => self.last.iter().zip(vector).map(|(r, v)| r.widen() * v.widen()).sum(),
+            0.0 => Ok(0.0),
+            _ => self.vectors.dot(&self.last, vector),
         }
     }
 
+    /// How many vectors the basis has.
+    fn count(&self) -> usize {
+        self.off_diagonal.len() + 1
+    }
+
     /// Takes the step from H q, q being the newest basis vector; `None` when it is not finite.
-    pub fn extend(&mut self, product: Vec<T>) -> Option<()> {
+    pub fn extend(&mut self, product: V::Vector) -> Result<Option<()>> {
         let mut w = product;
-        let basis = &self.basis;
-        let newest = basis.count() - 1;
-        let alpha = finite(dots(basis, newest..basis.count(), &w)[0])?;
+        let (vectors, count) = (self.vectors, self.count());
+        let newest = count - 1;
+        let along = vectors.dots(&self.basis, newest..count, &w)?;
+        let Some(alpha) = finite(along[0]) else { return Ok(None) };
         let before = self.off_diagonal.last().copied();
         self.diagonal.push(alpha);
         self.norm = self.norm.max(before.unwrap_or(0.0) + alpha.abs());
         // The recurrence w = H q − α q − β q₋ first: it takes away all but rounding, so that one
         // full pass mostly suffices.
         let left = match before {
-            None => subtract(basis, newest, &[alpha], &mut w),
-            Some(beta) => subtract(basis, newest - 1, &[beta, alpha], &mut w),
+            None => vectors.subtract(&self.basis, newest, &[alpha], &mut w)?,
+            Some(beta) => vectors.subtract(&self.basis, newest - 1, &[beta, alpha], &mut w)?,
         };
         if self.diagonal.len() == self.steps {
-            self.residual = finite(left.sqrt())?;
+            let Some(residual) = finite(left.sqrt()) else { return Ok(None) };
+            self.residual = residual;
             self.last = w;
             self.runs = false;
-            return Some(());
+            return Ok(Some(()));
         }
-        let beta = finite(orthogonalise(basis, &mut w, left.sqrt()))?;
+        let Some(beta) = finite(self.orthogonalise(&mut w, left.sqrt())?) else { return Ok(None) };
         self.norm = self.norm.max(before.unwrap_or(0.0) + alpha.abs() + beta);
         if beta <= INVARIANT * self.epsilon * self.norm {
             self.residual = 0.0;
             self.runs = false;
-            return Some(());
+            return Ok(Some(()));
         }
         self.off_diagonal.push(beta);
-        self.last = scaled(&w, 1.0 / beta);
-        self.basis.push(&self.last);
-        Some(())
+        self.last = vectors.scaled(&w, 1.0 / beta)?;
+        vectors.push(&mut self.basis, &self.last)?;
+        Ok(Some(()))
     }
-}
 
-/// Makes `w`, of norm `norm`, orthogonal to an orthonormal basis by classical Gram-Schmidt, a
-/// second time where the first pass cancelled much of it ("twice is enough": Kahan in Parlett 1980,
-/// §6.9), and returns its norm: 0 where `w` lies in the span to rounding.
-fn orthogonalise<T: Float>(basis: &Basis<T>, w: &mut [T], norm: f64) -> f64 {
-    let mut before = norm;
-    for _ in 0..2 {
-        let coefficients = dots(basis, 0..basis.count(), w);
-        let after = subtract(basis, 0, &coefficients, w).sqrt();
-        if after >= KEPT * before || after.is_nan() {
-            return after;
+    /// Makes `w`, of norm `norm`, orthogonal to the basis by classical Gram-Schmidt, a second time
+    /// where the first pass cancelled much of it ("twice is enough": Kahan in Parlett 1980, §6.9),
+    /// and returns its norm: 0 where `w` lies in the span to rounding.
+    fn orthogonalise(&self, w: &mut V::Vector, norm: f64) -> Result<f64> {
+        let mut before = norm;
+        for _ in 0..2 {
+            let coefficients = self.dots(w)?;
+            let after = self.vectors.subtract(&self.basis, 0, &coefficients, w)?.sqrt();
+            if after >= KEPT * before || after.is_nan() {
+                return Ok(after);
+            }
+            before = after;
         }
-        before = after;
+        Ok(0.0)
     }
-    0.0
 }
 
 fn finite(value: f64) -> Option<f64> {

@@ -2,7 +2,7 @@
 
 use eigenscape_core::{Account, account::size};
 
-use super::{Lanczos, krylov::Krylov};
+use super::{Lanczos, krylov};
 use crate::eigen::bytes_of_ritz_values;
 
 /// The most probes that run at the same time: more would only take more memory, a product of so
@@ -60,6 +60,6 @@ impl Lanczos {
     /// Numbers that a probe takes.
     fn numbers(&self, dimension: usize) -> usize {
         let on_the_way = size([dimension], ON_THE_WAY);
-        Krylov::<f64>::numbers(dimension, self.steps(dimension)).saturating_add(on_the_way)
+        krylov::numbers(dimension, self.steps(dimension)).saturating_add(on_the_way)
     }
 }

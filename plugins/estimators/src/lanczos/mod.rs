@@ -1,15 +1,18 @@
 //! `lanczos`: Ritz values and stochastic Lanczos quadrature.
 
 mod averaged;
-mod basis;
 mod bounds;
 mod deflated_trace;
 mod deflation;
 mod kernels;
 mod krylov;
 mod memory;
+mod on_host;
+mod pieces;
+mod placed;
 mod skewness;
 mod starts;
+mod vectors;
 
 use std::num::NonZeroUsize;
 
@@ -22,15 +25,18 @@ use eigenscape_core::{
     number::mean, probe::check_count,
 };
 use krylov::Krylov;
+use on_host::OnHost;
+use placed::Placed;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use skewness::degrees_of_freedom;
 pub(crate) use starts::Starts;
+use vectors::Vectors;
 
 use crate::{
     eigen::{Ritz, ritz_values},
     float::{Float, epsilon},
-    operator::{dimension, not_finite, products},
+    operator::{dimension, not_finite},
 };
 
 /// Parameters of `lanczos`.
@@ -96,6 +102,8 @@ impl Default for LanczosParameters {
 /// fit into memory (up to 32), and then share one product of the operator a step; the rest follow
 /// when these are done. How many run together changes a spectrum by the rounding of the operator's
 /// products alone.
+///
+/// Vectors stay where the operator's backend keeps numbers, from their draw on.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Lanczos {
     parameters: LanczosParameters,
@@ -108,8 +116,22 @@ impl Lanczos {
         Self { parameters }
     }
 
+    /// Runs where the operator's backend keeps numbers.
     fn run<T: Float>(
         &self,
+        operator: &dyn CurvatureOperator,
+        context: &Context,
+        epsilon: f64,
+    ) -> Result<Spectrum> {
+        match operator.backend().filter(|backend| !backend.is_host()) {
+            Some(backend) => self.run_on(&Placed::<T>::new(operator, backend), operator, context, epsilon),
+            None => self.run_on(&OnHost::<T>::new(operator), operator, context, epsilon),
+        }
+    }
+
+    fn run_on<V: Vectors>(
+        &self,
+        vectors: &V,
         operator: &dyn CurvatureOperator,
         context: &Context,
         epsilon: f64,
@@ -120,18 +142,21 @@ impl Lanczos {
         let (probes, exact) = (starts.count(), starts.are_coordinates());
         let deflation = self.parameters.deflation;
         // With deflation the vector after a probe's own must not depend on it.
-        let vector = |index| match deflation && !exact {
-            true => starts.independent::<T>(index),
-            false => starts.different::<T>(index),
+        let vector = |index| {
+            vectors.place(match deflation && !exact {
+                true => starts.independent(index),
+                false => starts.different(index),
+            })
         };
-        let together = self.together(dimension, size_of::<T>(), context.memory);
+        let together = self.together(dimension, size_of::<V::Number>(), context.memory);
         let (mut rules, mut squares, mut known, mut spent) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let (mut quadrature, mut recurrences): (Vec<Nodes>, Vec<Recurrence>) = (Vec::new(), Vec::new());
         let mut rounding: f64 = 0.0;
         for first in (0..probes).step_by(together) {
-            let start = |index| Krylov::start(vector(index), steps, epsilon);
-            let mut spaces: Vec<Krylov<T>> = (first..probes.min(first + together)).map(start).collect();
-            spent += extend(&mut spaces, operator, context, dimension)?;
+            let start = |index| Krylov::start(vectors, vector(index)?, steps, epsilon);
+            let spaces = (first..probes.min(first + together)).map(start);
+            let mut spaces: Vec<Krylov<V>> = spaces.collect::<Result<_>>()?;
+            spent += extend(&mut spaces, vectors, operator, context)?;
             for (space, index) in spaces.iter().zip(first..) {
                 let of_space = self.rules(space)?;
                 squares.push(space.diagonal()[0]);
@@ -139,7 +164,7 @@ impl Lanczos {
                 rounding = rounding.max(space.rounding());
                 if deflation {
                     if !exact {
-                        known.push(Known::of(space, &vector(next(index, probes)))?);
+                        known.push(Known::of(space, &vector(next(index, probes))?, dimension)?);
                     }
                     rules.push(of_space);
                 } else {
@@ -174,7 +199,10 @@ impl Lanczos {
         }
         // Each with the square of the vector that it was asked with.
         if probes <= FEW {
-            let further = (0..probes).map(|index| square(&vector(next(index, probes)), operator, context));
+            let further = (0..probes).map(|index| {
+                let v = vector(next(index, probes))?;
+                square(&v, vectors, operator, context)
+            });
             squares = further.collect::<Result<_>>()?;
             spent += probes;
         } else {
@@ -201,7 +229,7 @@ impl Lanczos {
     }
 
     /// One probe's quadrature rules.
-    fn rules<T: Float>(&self, probe: &Krylov<T>) -> Result<Rules> {
+    fn rules<V: Vectors>(&self, probe: &Krylov<V>) -> Result<Rules> {
         let (diagonal, off_diagonal) = (probe.diagonal(), probe.off_diagonal());
         let rounding = probe.rounding();
         let longer =
@@ -219,10 +247,15 @@ impl Lanczos {
 }
 
 /// vᵀHv of a vector that no probe starts with.
-fn square<T: Float>(vector: &[T], operator: &dyn CurvatureOperator, context: &Context) -> Result<f64> {
-    let product = products(operator, vector.to_vec(), vector.len())?.swap_remove(0);
+fn square<V: Vectors>(
+    v: &V::Vector,
+    vectors: &V,
+    operator: &dyn CurvatureOperator,
+    context: &Context,
+) -> Result<f64> {
+    let product = vectors.products(&[v])?.swap_remove(0);
     context.progress.advance(1);
-    let square: f64 = vector.iter().zip(product).map(|(v, w)| v.widen() * w.widen()).sum();
+    let square = vectors.dot(v, &product)?;
     if square.is_finite() { Ok(square) } else { Err(not_finite(operator)) }
 }
 
@@ -274,11 +307,11 @@ impl Rules {
 }
 
 /// Takes all steps of some probes; returns how many products that took.
-fn extend<T: Float>(
-    spaces: &mut [Krylov<T>],
+fn extend<V: Vectors>(
+    spaces: &mut [Krylov<V>],
+    vectors: &V,
     operator: &dyn CurvatureOperator,
     context: &Context,
-    dimension: usize,
 ) -> Result<usize> {
     let mut spent = 0;
     loop {
@@ -286,10 +319,11 @@ fn extend<T: Float>(
         if running.is_empty() {
             return Ok(spent);
         }
-        let vectors = running.iter().flat_map(|space| space.last()).copied().collect();
         let advance = running.len();
-        for (space, product) in running.iter_mut().zip(products(operator, vectors, dimension)?) {
-            space.extend(product).ok_or_else(|| not_finite(operator))?;
+        let newest: Vec<&V::Vector> = running.iter().map(|space| space.last()).collect();
+        let products = vectors.products(&newest)?;
+        for (space, product) in running.iter_mut().zip(products) {
+            space.extend(product)?.ok_or_else(|| not_finite(operator))?;
         }
         spent += advance;
         context.progress.advance(advance);

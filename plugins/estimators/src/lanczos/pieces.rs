@@ -15,7 +15,7 @@ const SLAB: usize = 8;
 /// its vectors, then the second, and so on. A pass that uses all vectors piece by piece reads long
 /// stretches of memory in order, which takes a quarter less time where there are more than caches
 /// hold. Memory grows with the vectors by a slab at a time.
-pub(super) struct Basis<T> {
+pub(super) struct Pieces<T> {
     slabs: Vec<Vec<T>>,
     /// Vectors of a slab.
     width: usize,
@@ -23,7 +23,7 @@ pub(super) struct Basis<T> {
     count: usize,
 }
 
-impl<T: Float> Basis<T> {
+impl<T: Float> Pieces<T> {
     /// An empty basis of vectors of this length, for `most` of them.
     pub fn new(length: usize, most: usize) -> Self {
         Self { slabs: Vec::new(), width: width(most), length, count: 0 }
@@ -32,11 +32,6 @@ impl<T: Float> Basis<T> {
     /// Numbers that so many vectors of this length take.
     pub fn numbers(length: usize, vectors: usize) -> usize {
         length.saturating_mul(vectors.div_ceil(width(vectors)).saturating_mul(width(vectors)))
-    }
-
-    /// The number of vectors.
-    pub fn count(&self) -> usize {
-        self.count
     }
 
     /// Adds a vector.
@@ -71,7 +66,7 @@ fn width(vectors: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Basis, PIECE, SLAB};
+    use super::{PIECE, Pieces, SLAB};
 
     #[test]
     fn every_piece_of_every_slab_is_found_again() {
@@ -80,11 +75,11 @@ mod tests {
             let vectors: Vec<Vec<f64>> = (0..count)
                 .map(|vector| (0..length).map(|i| (vector * length + i) as f64).collect())
                 .collect();
-            let mut basis = Basis::new(length, count);
+            let mut basis = Pieces::new(length, count);
             vectors.iter().for_each(|vector| basis.push(vector));
-            assert_eq!(basis.count(), vectors.len());
+            assert_eq!(basis.count, vectors.len());
             let numbers: usize = basis.slabs.iter().map(Vec::len).sum();
-            assert_eq!(numbers, Basis::<f64>::numbers(length, count));
+            assert_eq!(numbers, Pieces::<f64>::numbers(length, count));
             for (k, vector) in vectors.iter().enumerate() {
                 for (index, piece) in vector.chunks(PIECE).enumerate() {
                     assert_eq!(basis.piece(k, index), piece);

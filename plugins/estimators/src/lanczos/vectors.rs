@@ -1,0 +1,49 @@
+//! Where the vectors of Krylov spaces lie.
+
+use std::ops::Range;
+
+use eigenscape_core::Result;
+
+use crate::float::Float;
+
+/// Vectors of one operator where its products are computed, and the algebra of a Krylov basis on
+/// them. Sums are taken in f64.
+pub(super) trait Vectors {
+    /// What a vector is drawn in.
+    type Number: Float;
+    /// P numbers.
+    type Vector;
+    /// A growing list of vectors.
+    type Basis;
+
+    /// A vector that was drawn on the host.
+    fn place(&self, vector: Vec<Self::Number>) -> Result<Self::Vector>;
+
+    /// The products of the operator with some vectors.
+    fn products(&self, vectors: &[&Self::Vector]) -> Result<Vec<Self::Vector>>;
+
+    /// vᵀw.
+    fn dot(&self, v: &Self::Vector, w: &Self::Vector) -> Result<f64>;
+
+    /// s·v.
+    fn scaled(&self, v: &Self::Vector, s: f64) -> Result<Self::Vector>;
+
+    /// An empty basis, for `most` vectors.
+    fn basis(&self, most: usize) -> Self::Basis;
+
+    /// Adds a vector to a basis.
+    fn push(&self, basis: &mut Self::Basis, vector: &Self::Vector) -> Result<()>;
+
+    /// The dot product of each of these vectors of a basis with `w`.
+    fn dots(&self, basis: &Self::Basis, vectors: Range<usize>, w: &Self::Vector) -> Result<Vec<f64>>;
+
+    /// w ← w − Q c with the vectors of a basis from `first` on, one for each coefficient, rounded
+    /// once. Returns ‖w‖² of the new `w`.
+    fn subtract(
+        &self,
+        basis: &Self::Basis,
+        first: usize,
+        coefficients: &[f64],
+        w: &mut Self::Vector,
+    ) -> Result<f64>;
+}
