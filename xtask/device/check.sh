@@ -20,9 +20,9 @@ run() { # NAME LIMIT COMMAND...
 : > "$out/steps"
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader > "$out/card.txt"
 # Each network in a process of its own: what one takes of memory does not count for the next.
-times() { for network in lenet resnet18 gpt2 nano vit vgg11_bn; do timeout 50 ./card 40 "$network" "$@"; done; }
+times() { for network in lenet resnet18 gpt2 nano vit vgg11_bn; do timeout 40 ./card 30 "$network" "$@"; done; }
 export -f times
-run times 180 bash -c times
+run times 180 bash -c 'times no-spectra'
 run operations 90 ./operations &
 run reference 90 ./reference --nocapture &
 wait

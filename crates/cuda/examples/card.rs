@@ -194,8 +194,27 @@ fn measure(work: &Work, cuda: &Cuda, start: Instant) -> Fallible<()> {
         })?;
         say("hvp-tf32", format!("\"ms\": {time:.4}"));
     }
+    if work.name != "gpt2" {
+        lanczos(work, &network, &point, &say)?;
+    }
     if ["lenet", "resnet18"].contains(&work.name) && std::env::args().all(|word| word != "no-spectra") {
         spectra(work, &network, &point, &say)?;
+    }
+    Ok(())
+}
+
+/// The spectrum of the whole Hessian by 30 steps of Lanczos, residuals included.
+fn lanczos(work: &Work, network: &Network, point: &Point, say: &dyn Fn(&str, String)) -> Fallible<()> {
+    let mut registry = Registry::default();
+    eigenscape_estimators::register(&mut registry);
+    let lanczos = registry.estimators.named("lanczos", "steps = 30\nprobes = 1")?;
+    let group = eigenscape_core::GroupSelector::Full.resolve(network, work.batch)?.swap_remove(0);
+    for what in ["lanczos-30-first", "lanczos-30"] {
+        let landscape = Landscape::new(network, &cross_entropy(), point.clone(), MEMORY)?;
+        let operator = landscape.operator(Curvature::Hessian, &group);
+        let began = Instant::now();
+        let spectrum = lanczos.spectrum(&operator, &Context::silent(0))?;
+        say(what, format!("\"ms\": {:.1}, \"lambda_max\": {}", ms(began), spectrum.lambda_max()));
     }
     Ok(())
 }
