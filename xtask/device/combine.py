@@ -26,11 +26,12 @@ def lines_of_json(name):
 
 
 def spectra(folder):
-    """The largest eigenvalue and the trace of every spectrum of an experiment."""
+    """The largest eigenvalue and the trace of every spectrum of an experiment, before training: afterwards
+    rounding has led two machines elsewhere."""
     found = {}
     for path in out.glob(f"{folder}/*/results.json"):
         for run in json.loads(path.read_text())["runs"]:
-            for probe in run["probes"]:
+            for probe in (probe for probe in run["probes"] if probe["epoch"] == 0):
                 key = "/".join(str(probe[name]) for name in ("epoch", "group", "curvature"))
                 found[key] = [probe["lambda_max"], probe["trace"]]
     return found
