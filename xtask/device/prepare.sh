@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=target/device
+rm -rf "$out"
 mkdir -p "$out"
 
 # The path of the executable that cargo's messages (JSON) name last.
