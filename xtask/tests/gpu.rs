@@ -89,6 +89,10 @@ fn what_is_missing_is_said_before_anything_runs() {
     let (code, words) = run(eigenscape_cuda_emulator::libraries().unwrap(), "cuda:1");
     assert_eq!(code, Some(2), "{words}");
     assert!(words.contains("there is no cuda:1: 1 device is visible"), "{words}");
+    let mut command = common::command(folder.path(), &["check", "small.toml", "--set", "device=cuda"]);
+    command.env("EIGENSCAPE_CUDA_PATH", eigenscape_cuda_emulator::libraries().unwrap());
+    let words = common::words(&command.env("EIGENSCAPE_EMULATOR_MEMORY", "20000000").output().unwrap());
+    assert!(words.contains("the GPU has no room for the workspace of matrix products of 32 MiB"), "{words}");
     // A GPU where there is one, and here there is none.
     assert_eq!(run(folder.path(), "auto").0, Some(0));
 }

@@ -12,6 +12,7 @@ use crate::{
     Result,
     cublas::Blas,
     driver::{Driver, Function},
+    error::failure,
     library::Folders,
     nvrtc::Compiler,
     profile::Profile,
@@ -60,7 +61,9 @@ impl Device {
     pub fn open(folders: &Folders, ordinal: usize, tf32: bool) -> Result<Arc<Self>> {
         let driver = Driver::open(folders, ordinal)?;
         let compiler = Compiler::open(folders)?;
-        let workspace = driver.allocate(WORKSPACE)?.ok_or_else(|| no_room(WORKSPACE))?;
+        let workspace = driver
+            .allocate(WORKSPACE)?
+            .ok_or_else(|| no_room("the workspace of matrix products", WORKSPACE, 0))?;
         // SAFETY: stream and workspace are never freed.
         let blas = unsafe { Blas::open(folders, driver.stream(), (workspace, WORKSPACE))? };
         let (pool, work, profile) = (Mutex::default(), Mutex::default(), Mutex::default());
@@ -108,7 +111,7 @@ impl Device {
             address = driver.allocate(bytes)?;
         }
         let address = address.ok_or_else(|| match driver.memory() {
-            Ok([free, _]) => Error::Memory { what: "a tensor on the GPU", need: bytes, allowed: free },
+            Ok([free, _]) => no_room("a tensor", bytes, free),
             Err(error) => error,
         })?;
         pool.held += bytes;
@@ -141,8 +144,10 @@ impl Device {
     }
 }
 
-fn no_room(bytes: usize) -> Error {
-    Error::Memory { what: "the workspace of matrix products on the GPU", need: bytes, allowed: 0 }
+/// There is no piece of so many bytes, and so many are free.
+fn no_room(what: &str, bytes: usize, free: usize) -> Error {
+    let [bytes, free] = [bytes, free].map(|count| count.div_ceil(1 << 20));
+    failure(format!("the GPU has no room for {what} of {bytes} MiB: {free} MiB of its memory are free"))
 }
 
 impl Work {

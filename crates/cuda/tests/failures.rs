@@ -53,7 +53,7 @@ fn each_call_that_fails_is_an_error() -> Result<()> {
             }
             Err(error) => error.to_string(),
         };
-        let names = ["the GPU cannot ", "NVRTC ", "cuBLAS ", "on the GPU would take "];
+        let names = ["the GPU cannot ", "NVRTC ", "cuBLAS ", "the GPU has no room "];
         assert!(names.iter().any(|name| message.contains(name)), "call {call}: {message}");
         assert!(!message.contains('\n'), "call {call}: {message}");
     }
