@@ -63,8 +63,8 @@ pub fn mean(samples: &[f64]) -> (f64, Option<f64>) {
     (mean, (samples.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt()))
 }
 
-/// The standard error of the jackknife: √((k − 1)/k Σ (xᵢ − x̄)²) of what a number is without each of k
-/// independent samples in turn (Efron & Stein 1981); unknown for fewer than two.
+/// The standard error of the jackknife: √((k − 1)/k Σ (xᵢ − x̄)²) of what a number is without each
+/// of k independent samples in turn (Efron & Stein 1981); unknown for fewer than two.
 ///
 /// ```
 /// use eigenscape_core::number::jackknife;

@@ -47,14 +47,14 @@ pub trait CurvatureOperator: Send + Sync {
     /// When the shape does not fit or an operation fails.
     fn apply(&self, vectors: &Tensor) -> Result<Tensor>;
 
-    /// The backend that computes products, where there is one: [`Self::apply_placed`] takes and gives
-    /// vectors where it keeps numbers.
+    /// The backend that computes products, where there is one: [`Self::apply_placed`] takes and
+    /// gives vectors where it keeps numbers.
     fn backend(&self) -> Option<&dyn Backend> {
         None
     }
 
-    /// As [`Self::apply`], between numbers where [`Self::backend`] keeps them. Without a backend they
-    /// are in the host's memory.
+    /// As [`Self::apply`], between numbers where [`Self::backend`] keeps them. Without a backend
+    /// they are in the host's memory.
     ///
     /// # Errors
     /// Those of [`Self::apply`], and when a copy fails.

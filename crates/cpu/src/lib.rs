@@ -7,7 +7,6 @@
 //! [`Plain`] is the specification: every operation by its definition, element by element, without
 //! vectors, threads or fusion. Backends are compared with it.
 
-mod each;
 mod evaluate;
 mod kernels;
 mod plain;

@@ -78,7 +78,8 @@ pub(crate) enum Command {
 #[derive(Debug, Clone)]
 pub(crate) struct HostStep {
     pub operation: std::sync::Arc<dyn eigenscape_program::Primitive>,
-    /// The operands in row-major order, their shapes with the leading axis, and whether they have it.
+    /// The operands in row-major order, their shapes with the leading axis, and whether they have
+    /// it.
     pub args: Vec<(Place, Vec<usize>, bool)>,
     pub dtype: candle_core::DType,
     pub result: Place,

@@ -13,7 +13,7 @@ use crate::{
     command::{Base, Command, Place, Word},
     cublas::Product,
     device::Device,
-    driver::{Function, THREADS},
+    driver::Function,
     emit,
     source::KernelSource,
 };
@@ -206,23 +206,13 @@ impl Builder<'_> {
         if threads == 0 {
             return Ok(());
         }
-        if words.len() != kernel.words {
-            return Err(Error::Device(format!(
-                "{} words for {}, not {}",
-                words.len(),
-                kernel.name,
-                kernel.words
-            )));
-        }
-        let threads = u32::try_from(threads).map_err(|_| {
-            Error::unsupported("a result of more than 4 billion numbers on a GPU: take fewer samples at once")
-        })?;
+        let blocks = kernel.blocks(threads, words.len())?;
         let known = self.kernels.iter().position(|known| *known == kernel);
         let kernel = known.unwrap_or_else(|| {
             self.kernels.push(kernel);
             self.kernels.len() - 1
         });
-        self.commands.push(Command::Launch { kernel, blocks: threads.div_ceil(THREADS), words });
+        self.commands.push(Command::Launch { kernel, blocks, words });
         Ok(())
     }
 
@@ -260,7 +250,8 @@ impl Builder<'_> {
     fn view(&self, slot: usize) -> View {
         let inputs = &self.plan.signature().inputs;
         let dtype = inputs.get(slot).map_or_else(|| self.plan.dtype(slot), |input| input.dtype);
-        // A view of an input is stored as the input is, whatever it is converted to when it is used.
+        // A view of an input is stored as the input is, whatever it is converted to when it is
+        // used.
         let home = self.pieces[self.of_slot[slot]].home;
         let dtype = match home {
             Home::At(Place { base: Base::Input(input), .. }) => inputs[input].dtype,

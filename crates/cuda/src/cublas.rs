@@ -88,8 +88,8 @@ unsafe impl Send for Blas {}
 unsafe impl Sync for Blas {}
 
 impl Blas {
-    /// A handle on `stream`, with `workspace` (address and bytes): one of its own would be allocated
-    /// during recordings.
+    /// A handle on `stream`, with `workspace` (address and bytes): one of its own would be
+    /// allocated during recordings.
     ///
     /// # Safety
     /// The stream and the workspace exist as long as the handle.

@@ -74,9 +74,9 @@ impl Cuda {
         self.device.driver()?.synchronize()
     }
 
-    /// Does some work and tells where its time goes on the device: kernels by their names, products of
-    /// matrices by their number, sizes and type; the longest first. Each is waited for, so that the
-    /// whole takes longer than without.
+    /// Does some work and tells where its time goes on the device: kernels by their names, products
+    /// of matrices by their number, sizes and type; the longest first. Each is waited for, so that
+    /// the whole takes longer than without.
     ///
     /// # Errors
     /// When the work fails.

@@ -106,7 +106,8 @@ impl Driver {
             name: String::new(),
             capability: [0; 2],
         };
-        // SAFETY: the driver may be initialised at any time; results are written to places of our own.
+        // SAFETY: the driver may be initialised at any time; results are written to places of our
+        // own.
         unsafe {
             driver.check("start the driver", (functions.init)(0))?;
             let (mut count, mut device) = (0, 0);

@@ -5,12 +5,7 @@ use std::sync::Arc;
 use candle_core::DType;
 use eigenscape_runtime::Error;
 
-use crate::{
-    Result,
-    device::Device,
-    driver::{Function, THREADS},
-    source::KernelSource,
-};
+use crate::{Result, device::Device, driver::Function, source::KernelSource};
 
 /// A kernel outside of all plans.
 pub(crate) struct Kernel<'a> {
@@ -33,16 +28,10 @@ impl<'a> Kernel<'a> {
         if threads == 0 {
             return Ok(());
         }
-        let (found, name) = (words.len(), &self.source.name);
-        if found != self.source.words {
-            return Err(Error::Device(format!("{found} words for {name}, not {}", self.source.words)));
-        }
-        let threads = u32::try_from(threads).map_err(|_| {
-            Error::unsupported("vectors of more than 4 billion numbers on a GPU: take fewer at once")
-        })?;
+        let blocks = self.source.blocks(threads, words.len())?;
         let _alone = self.device.work();
         // SAFETY: the words are those of the kernel, at tensors as large as it takes them to be.
-        unsafe { self.device.driver()?.launch(self.function, threads.div_ceil(THREADS), &mut words) }
+        unsafe { self.device.driver()?.launch(self.function, blocks, &mut words) }
     }
 
     /// As [`Self::launch`], with zeros for the words that are missing: of a table's empty end.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::Tensor;
-use eigenscape_runtime::{Definitions, Error, Plan};
+use eigenscape_runtime::{Definitions, Error, Plan, each};
 
 use crate::{
     Result,
@@ -45,7 +45,8 @@ impl Runnable {
         Arc::ptr_eq(&self.device, device)
     }
 
-    /// Begins a run; the results by their slots. They are complete when the stream has come to them.
+    /// Begins a run; the results by their slots. They are complete when the stream has come to
+    /// them.
     pub fn run(
         &self,
         inputs: &[DeviceTensor],
@@ -142,8 +143,11 @@ impl Runnable {
             host::filled(dims, step.dtype, |bytes| unsafe { driver.download(bytes, at.of(*place)) })
         };
         let operands: Vec<Tensor> = step.args.iter().map(operand).collect::<Result<_>>()?;
-        let led: Vec<bool> = step.args.iter().map(|(_, _, led)| *led).collect();
-        let result = host::evaluate(&*step.operation, definitions, &operands, &led, step.dtype)?;
+        let operands: Vec<(&Tensor, bool)> =
+            operands.iter().zip(&step.args).map(|(operand, (_, _, led))| (operand, *led)).collect();
+        let result = each(&*step.operation, &operands, step.dtype, |args, result| {
+            definitions.evaluate(&*step.operation, args, result)
+        })?;
         // SAFETY: as above, of the result.
         host::with_bytes(&result, |bytes| unsafe { driver.upload(at.of(step.result), bytes) })
     }

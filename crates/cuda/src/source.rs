@@ -7,6 +7,9 @@ use std::{
 };
 
 use candle_core::DType;
+use eigenscape_runtime::Error;
+
+use crate::{Result, driver::THREADS};
 
 const PRELUDE: &str = include_str!("source/prelude.cu");
 
@@ -20,7 +23,8 @@ const BY_HAND: [&str; 5] = [
     include_str!("source/convolution.cu"),
 ];
 
-/// Parts of vectors that one kernel cuts or joins, and vectors that it adds up, at most: as in `source/vectors.cu`.
+/// Parts of vectors that one kernel cuts or joins, and vectors that it adds up, at most: `PARTS` in
+/// their source.
 pub(crate) const PARTS: usize = 64;
 
 /// A kernel by its name, with its text where it is generated.
@@ -47,6 +51,17 @@ impl KernelSource {
         Self { name, words, text: Some(text) }
     }
 
+    /// How many blocks make so many threads, given the words that it takes.
+    pub fn blocks(&self, threads: usize, words: usize) -> Result<u32> {
+        if words != self.words {
+            return Err(Error::Device(format!("{words} words for {}, not {}", self.name, self.words)));
+        }
+        let threads = u32::try_from(threads).map_err(|_| {
+            Error::unsupported("more than 4 billion numbers at once on a GPU: take fewer samples or vectors")
+        })?;
+        Ok(threads.div_ceil(THREADS))
+    }
+
     /// The type whose kernels by hand this is one of.
     fn of_type(&self) -> Option<DType> {
         self.text.is_none().then(|| if self.name.starts_with("f64") { DType::F64 } else { DType::F32 })
@@ -70,7 +85,7 @@ pub(crate) fn c_type(dtype: DType) -> &'static str {
 /// A module with these kernels, and the names of all in it: those by hand come together, so that
 /// they are compiled once.
 pub(crate) fn module(kernels: &[&KernelSource]) -> (String, Vec<String>) {
-    let mut source = PRELUDE.to_owned();
+    let mut source = format!("{PRELUDE}\n#define PARTS {PARTS}\n");
     let mut names = Vec::new();
     for dtype in [DType::F32, DType::F64] {
         if kernels.iter().any(|kernel| kernel.of_type() == Some(dtype)) {

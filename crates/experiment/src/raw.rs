@@ -31,7 +31,8 @@ pub struct Experiment {
     /// "auto" (a GPU where there is one).
     #[serde(default = "cpu")]
     pub device: String,
-    /// Whether matrix products in f32 on a GPU may be rounded to TF32 first: 10 bits of each factor.
+    /// Whether matrix products in f32 on a GPU may be rounded to TF32 first: 10 bits of each
+    /// factor.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tf32: bool,
     /// The folder that takes the run's folder.

@@ -107,7 +107,8 @@ impl Backends {
     }
 }
 
-/// Every backend: the CPU's, the specification, and the [GPU](gpu); where a card is named, that alone.
+/// Every backend: the CPU's, the specification, and the [GPU](gpu); where a card is named, that
+/// alone.
 #[must_use]
 pub fn backends() -> Vec<Arc<dyn Backend>> {
     let mut backends: Vec<Arc<dyn Backend>> = vec![Arc::new(gpu().clone())];
@@ -120,8 +121,8 @@ pub fn backends() -> Vec<Arc<dyn Backend>> {
 /// The variable that names a card for tests by its number.
 const CARD: &str = "EIGENSCAPE_TEST_GPU";
 
-/// The GPU of tests: an emulated one, or the card that the variable `EIGENSCAPE_TEST_GPU` names by its
-/// number.
+/// The GPU of tests: an emulated one, or the card that the variable `EIGENSCAPE_TEST_GPU` names by
+/// its number.
 ///
 /// # Panics
 /// When there is none.

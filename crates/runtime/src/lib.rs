@@ -12,6 +12,7 @@
 mod backend;
 mod buffer;
 mod definitions;
+mod each;
 mod error;
 mod executable;
 mod facts;
@@ -32,6 +33,7 @@ mod workspace;
 pub use backend::{Backend, Fusion};
 pub use buffer::{Buffer, DeviceBuffer};
 pub use definitions::{Array, Definitions};
+pub use each::each;
 pub use error::{Error, Result};
 pub use executable::Executable;
 pub use interrupt::Interrupt;

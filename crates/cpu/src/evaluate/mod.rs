@@ -9,9 +9,9 @@ mod windows;
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_program::Operation;
-use eigenscape_runtime::{Chain, Definitions, Kernel};
+use eigenscape_runtime::{Chain, Definitions, Kernel, each};
 
-use crate::{Result, each::each, kernels};
+use crate::{Result, kernels};
 
 /// An operand of a step: the declared shape, or one more leading axis (many tangents, cotangents or
 /// samples).
@@ -78,7 +78,8 @@ fn evaluate_operation(
         Operation::Concat(concat) => views::concat(concat, args),
         Operation::Conv2d(convolution) => convolution::one(convolution, args),
         Operation::Custom(operation) => {
-            each(&**operation, args, dtype, |args, result| definitions.evaluate(&**operation, args, result))
+            let args: Vec<(&Tensor, bool)> = args.iter().map(|arg| (arg.tensor, arg.led)).collect();
+            each(&**operation, &args, dtype, |args, result| definitions.evaluate(&**operation, args, result))
         }
         Operation::Detach(_) => Ok(args[0].tensor.clone()),
         Operation::Differences(_) => rows::differences(args),

@@ -4,12 +4,10 @@ mod array;
 mod operations;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_runtime::{Backend, Buffer, Definitions, Error, Fusion, Kernel, Plan, PlannedStep};
+use eigenscape_runtime::{Backend, Buffer, Definitions, Error, Fusion, Kernel, Plan, PlannedStep, each};
 
 use crate::{
     Result,
-    each::each,
-    evaluate::Operand,
     run::{in_type, on_host},
 };
 
@@ -32,8 +30,8 @@ impl Plain {
         let Kernel::Operation(operation) = &step.kernel else {
             return Err(Error::unsupported(format!("{}: nothing is fused here", step.kernel.name())));
         };
-        let operand = |&slot: &usize| Operand { tensor: &slots[slot], led: plan.is_led(slot) };
-        let operands: Vec<Operand> = step.args.iter().map(operand).collect();
+        let operand = |&slot: &usize| (&slots[slot], plan.is_led(slot));
+        let operands: Vec<(&Tensor, bool)> = step.args.iter().map(operand).collect();
         each(operation.rules(), &operands, step.dtype, |args, result| {
             operations::evaluate(operation, &self.definitions, args, result)
         })

@@ -167,8 +167,8 @@ impl Work<'_> {
     }
 }
 
-/// Some samples of a convolution: their patches as matrices \[K, C·kH·kW, n·P\] and their results as
-/// \[K, O, n·P\].
+/// Some samples of a convolution: their patches as matrices \[K, C·kH·kW, n·P\] and their results
+/// as \[K, O, n·P\].
 struct Part<'a> {
     work: &'a Work<'a>,
     samples: usize,
@@ -231,12 +231,13 @@ impl Part<'_> {
         if to_results { copy(builder, &columns, &results) } else { copy(builder, &results, &columns) }
     }
 
-    /// The product that makes the columns, the patches, or the weight: one for each leading element,
-    /// or one for all where they are more rows of it.
+    /// The product that makes the columns, the patches, or the weight: one for each leading
+    /// element, or one for all where they are more rows of it.
     fn multiply(&self, builder: &mut Builder, args: [Operand; 2], result: Operand, accumulates: bool) {
         let (of, lead, width, taps) = (self.work.of, self.work.lead, self.width(), self.work.taps());
         let mut outputs = self.work.shapes.y[1];
-        // In column-major order the columns are n·P × O, the patches n·P × taps, the weight taps × O.
+        // In column-major order the columns are n·P × O, the patches n·P × taps, the weight taps ×
+        // O.
         let matrix = |at: Place, stored: Stored, leading: usize, all: usize, led: bool| {
             let step = if led { leading * all } else { 0 };
             Factor { at, stored, leading, step }

@@ -149,7 +149,8 @@ impl Operands {
         self.layouts.iter().map(|layout| strides(layout, dims)).collect()
     }
 
-    /// Names the offsets after an index that walks all memory in order, or 0 where nothing is walked.
+    /// Names the offsets after an index that walks all memory in order, or 0 where nothing is
+    /// walked.
     fn read_along(&mut self, index: &str, walk: &Walk) {
         for (name, steps) in self.names.iter_mut().zip(&walk.strides) {
             let moves = steps.contains(&1);

@@ -1,14 +1,19 @@
 /* Pooling. The windows of an axis are a table of pairs: where each begins and ends. */
 
+/* The window of this thread, and the plane that it lies in. */
+#define WINDOW                                                                                     \
+    u32 i = thread();                                                                              \
+    if (i >= (u32)args.w[2]) return;                                                               \
+    u32 height = (u32)args.w[3], width = (u32)args.w[4], outs = (u32)args.w[5],                    \
+        across = (u32)args.w[6];                                                                   \
+    u32 ow = i % across, oh = i / across % outs, plane = i / (across * outs);                      \
+    const u32 *rows = (const u32 *)args.w[7] + 2 * oh, *columns = (const u32 *)args.w[8] + 2 * ow; \
+    const T *x = (const T *)args.w[1] + (u64)plane * height * width;
+
 /* Position in its plane of the first largest element of each window; NaN counts as the largest.
    w: out, x, elements, H, W, oH, oW, table of rows, table of columns. */
 KERNEL(NAME_argmax_pool, 9) {
-    u32 i = thread();
-    if (i >= (u32)args.w[2]) return;
-    u32 height = (u32)args.w[3], width = (u32)args.w[4], outs = (u32)args.w[5], across = (u32)args.w[6];
-    u32 ow = i % across, oh = i / across % outs, plane = i / (across * outs);
-    const u32 *rows = (const u32 *)args.w[7] + 2 * oh, *columns = (const u32 *)args.w[8] + 2 * ow;
-    const T *x = (const T *)args.w[1] + (u64)plane * height * width;
+    WINDOW
     u32 best = rows[0] * width + columns[0];
     for (u32 h = rows[0]; h < rows[1]; h++) {
         for (u32 c = columns[0]; c < columns[1]; c++) {
@@ -22,12 +27,7 @@ KERNEL(NAME_argmax_pool, 9) {
 
 /* The sum over each window. w: as above. */
 KERNEL(NAME_sum_pool, 9) {
-    u32 i = thread();
-    if (i >= (u32)args.w[2]) return;
-    u32 height = (u32)args.w[3], width = (u32)args.w[4], outs = (u32)args.w[5], across = (u32)args.w[6];
-    u32 ow = i % across, oh = i / across % outs, plane = i / (across * outs);
-    const u32 *rows = (const u32 *)args.w[7] + 2 * oh, *columns = (const u32 *)args.w[8] + 2 * ow;
-    const T *x = (const T *)args.w[1] + (u64)plane * height * width;
+    WINDOW
     double sum = 0.0;
     for (u32 h = rows[0]; h < rows[1]; h++) {
         for (u32 c = columns[0]; c < columns[1]; c++) sum += (double)x[h * width + c];

@@ -1,4 +1,5 @@
-//! Vectors in the memory of an operator's backend: of a basis nothing but numbers comes to the host.
+//! Vectors in the memory of an operator's backend: of a basis nothing but numbers comes to the
+//! host.
 
 use std::{marker::PhantomData, ops::Range, slice::from_ref};
 
