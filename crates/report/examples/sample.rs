@@ -1,6 +1,6 @@
 //! Writes the report of a run directory again: `cargo run -p eigenscape-report --example sample --
-//! DIR`. A directory without results is given made-up ones first, to look at the report without
-//! training anything.
+//! DIR`. A directory without results first gets made-up ones, to look at the report without
+//! training.
 
 use std::{error::Error, fs, path::Path};
 

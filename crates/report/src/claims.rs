@@ -21,12 +21,12 @@ use crate::{
     read_json, write_figure,
 };
 
-/// The page.
+/// The page's file name.
 pub const CLAIMS_FILE: &str = "claims.html";
 /// The folder of the page's figures.
 pub const CLAIMS_FIGURES: &str = "claims-figures";
 
-/// What [`write()`] made.
+/// The result of [`write()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The page's path.
@@ -43,8 +43,8 @@ pub(crate) struct Finished {
     pub notes: Notes,
 }
 
-/// Writes `OUT/claims.html` over all results in folders of `out`, and its figures; `left_out` are
-/// experiments that did not run, each with the reason.
+/// Writes `OUT/claims.html` and its figures from all results in the folders of `out`. `left_out`
+/// lists the experiments that did not run, each with the reason.
 ///
 /// # Errors
 /// When a folder of results cannot be read, or the page cannot be written.
@@ -60,7 +60,7 @@ pub fn write(out: &Path, left_out: &[(String, String)]) -> Result<Written> {
     Ok(Written { page: out.join(CLAIMS_FILE), table: table(&finished, left_out) })
 }
 
-/// What was measured by depth, curvature by curvature.
+/// Distances by depth, one element per curvature.
 fn depths<'a>(entries: &'a [Entry], staging: &mut Staging) -> Result<Vec<Depths<'a>>> {
     let curvatures = distinct(entries.iter().map(|entry| entry.curvature.as_str()));
     let of_curvature = |curvature: &str| {
@@ -73,7 +73,7 @@ fn depths<'a>(entries: &'a [Entry], staging: &mut Staging) -> Result<Vec<Depths<
     curvatures.into_iter().map(of_curvature).collect()
 }
 
-/// Every folder of results, by name.
+/// All folders of results, sorted by name.
 fn finished(out: &Path) -> Result<Vec<Finished>> {
     let entries = match fs::read_dir(out) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -81,7 +81,7 @@ fn finished(out: &Path) -> Result<Vec<Finished>> {
     };
     let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    // A hidden folder is one in the making, one with a number holds results of the past.
+    // Hidden folders are still being written; folders with a `~` hold earlier results.
     let shown = |name: &str| !name.starts_with('.') && !name.contains(EARLIER);
     let is_ours = |path: &PathBuf| shown(&name(path)) && path.join(RESULTS_FILE).is_file();
     let mut folders: Vec<PathBuf> = folders.filter(is_ours).collect();
@@ -93,8 +93,8 @@ fn finished(out: &Path) -> Result<Vec<Finished>> {
     folders.iter().map(read).collect()
 }
 
-/// The results of a folder and the notes on them. Another process may replace the folder meanwhile:
-/// both are read until they were of one.
+/// Reads the results of a folder and the notes on them. Another process may replace the folder
+/// meanwhile: reads both again until the results are the same before and after the notes.
 fn read_both(folder: &Path) -> Result<(Results, Notes)> {
     let mut before: Results = read_json(folder, RESULTS_FILE)?;
     loop {
@@ -107,7 +107,7 @@ fn read_both(folder: &Path) -> Result<(Results, Notes)> {
     }
 }
 
-/// Plain text, one claim a paragraph.
+/// The claims as plain text, two lines per claim.
 fn table(finished: &[Finished], left_out: &[(String, String)]) -> String {
     let mut lines = Vec::new();
     for Finished { folder, results, notes } in finished.iter().filter(|f| !f.results.claims.is_empty()) {
@@ -124,7 +124,8 @@ fn table(finished: &[Finished], left_out: &[(String, String)]) -> String {
     lines.join("\n")
 }
 
-/// "claims: 8; holding: 5; not holding: 1; undecided: 1; not measured: 1".
+/// The counts by verdict, as in "claims: 8; holding: 5; not holding: 1; undecided: 1; not measured:
+/// 1".
 pub(crate) fn counts(finished: &[Finished]) -> String {
     let claims = || finished.iter().flat_map(|f| &f.results.claims);
     let count = |verdict| claims().filter(|claim| claim.verdict == verdict).count();

@@ -11,7 +11,7 @@ pub const FULL: &str = "full";
 /// One group's spectra over the epochs, for one curvature and one estimator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series<'a> {
-    /// The group, with the estimator where the group was measured by several.
+    /// The group's name, followed by the estimator if several estimators measured the group.
     pub label: String,
     /// The group's name.
     pub group: &'a str,
@@ -25,7 +25,7 @@ impl<'a> Series<'a> {
         self.records.iter().find(|r| r.epoch == epoch).copied()
     }
 
-    /// Whether it is the whole network.
+    /// Whether the group is the whole network.
     pub fn is_full(&self) -> bool {
         self.group == FULL
     }
@@ -36,19 +36,19 @@ pub fn curvatures(run: &Run) -> Vec<&str> {
     distinct(run.probes.iter().map(|p| p.curvature.as_str()))
 }
 
-/// Whether it is a part of another curvature that was measured: "gauss-newton G1" of
+/// Whether the curvature is a part of another measured curvature, as "gauss-newton G1" is a part of
 /// "gauss-newton".
 pub fn is_part(run: &Run, curvature: &str) -> bool {
     curvature.split_once(' ').is_some_and(|(whole, _)| run.probes.iter().any(|p| p.curvature == whole))
 }
 
-/// The series of one curvature: the whole network first, then the groups in order of appearance
-/// (that is, of depth).
+/// The series of one curvature: the whole network first, then the groups in order of appearance,
+/// which is by depth.
 pub fn series<'a>(run: &'a Run, curvature: &str) -> Vec<Series<'a>> {
     series_of(&run.probes.iter().filter(|p| p.curvature == curvature).collect::<Vec<_>>())
 }
 
-/// Those of them that are of spectra, and not of numbers.
+/// The series of one curvature whose records hold spectra, not single numbers.
 pub fn spectra<'a>(run: &'a Run, curvature: &str) -> Vec<Series<'a>> {
     let ours = |p: &&ProbeRecord| p.curvature == curvature && p.has_spectrum();
     series_of(&run.probes.iter().filter(ours).collect::<Vec<_>>())
@@ -71,9 +71,11 @@ fn series_of<'a>(probes: &[&'a ProbeRecord]) -> Vec<Series<'a>> {
     keys.iter().map(series).collect()
 }
 
-/// The labels of series (the whole network's first), the layers' shortened to `limit` pixels.
+/// The labels of the series, shortened to `limit` pixels: the whole network's first, then the
+/// layers'.
 pub fn short_labels(series: &[&Series], size: f64, limit: f64) -> Vec<String> {
-    // "full" shares no component with the layers and must not keep them from losing theirs.
+    // "full" shares no component with the layers' names: shortened with them, it would keep their
+    // shared components from being dropped.
     let (full, layers): (Vec<&Series>, Vec<&Series>) = series.iter().partition(|s| s.is_full());
     let short = |of: &[&Series]| {
         let labels: Vec<&str> = of.iter().map(|s| s.label.as_str()).collect();
@@ -102,12 +104,12 @@ impl Profile<'_> {
         self.record(layer, epoch).map(|record| record.value)
     }
 
-    /// Half of the 95 % interval of a distance of which something is random, where it is known.
+    /// Half the width of the 95 % interval of a distance, if it is known and not 0.
     pub fn error(&self, layer: &str, epoch: usize) -> Option<f64> {
         Number::distance(self.record(layer, epoch)?).half_width().filter(|half| *half > 0.0)
     }
 
-    /// Whether the error of any distance is known, and whether that of any is not.
+    /// Whether any distance has a known error, and whether any has an unknown error.
     pub fn errors(&self) -> [bool; 2] {
         let errors = || self.records.iter().map(|(_, record)| Number::distance(record).error);
         [
@@ -120,13 +122,13 @@ impl Profile<'_> {
         self.records.iter().find(|(name, r)| *name == layer && r.epoch == epoch).map(|(_, r)| *r)
     }
 
-    /// The least and the largest distance of a layer at an epoch over bandwidths, where it has a
-    /// band.
+    /// The smallest and the largest distance over all bandwidths of a layer at an epoch, if its
+    /// record has a band.
     pub fn band(&self, layer: &str, epoch: usize) -> Option<(f64, f64)> {
         band(self.record(layer, epoch)?)
     }
 
-    /// The bandwidths of a record that has a band.
+    /// The smallest and the largest bandwidth of the first record with a band.
     pub fn bandwidths(&self) -> Option<(f64, f64)> {
         let band = self.records.iter().find_map(|(_, record)| record.band.as_ref())?;
         range(band.bandwidths.iter().copied())
@@ -143,7 +145,7 @@ impl Profile<'_> {
     }
 }
 
-/// The least and the largest distance over bandwidths, its own among them.
+/// The smallest and the largest distance over all bandwidths, including the record's own.
 pub fn band(record: &DistanceRecord) -> Option<(f64, f64)> {
     range(record.band.as_ref()?.values.iter().copied().chain([record.value]))
 }
@@ -168,7 +170,7 @@ pub fn profiles(run: &Run) -> Vec<Profile<'_>> {
     keys.into_iter().map(profile).filter(|p| !p.records.is_empty()).collect()
 }
 
-/// The other one, where exactly one of the two is the whole network.
+/// The layer, if exactly one of the two groups is the whole network.
 fn layer_against_full(distance: &DistanceRecord) -> Option<&str> {
     match (distance.left.as_str(), distance.right.as_str()) {
         (FULL, FULL) => None,
@@ -177,33 +179,32 @@ fn layer_against_full(distance: &DistanceRecord) -> Option<&str> {
     }
 }
 
-/// The mass at zero; a difference of the weights' sum from 1 within rounding is none.
+/// The mass at zero. Less than 1e-12 counts as 0: the weights add up to 1 only within rounding.
 pub fn mass_at_zero(record: &ProbeRecord) -> f64 {
     let zero = record.mass_at_zero();
     if zero < 1e-12 { 0.0 } else { zero }
 }
 
-/// The |λ| below which rounding does not tell an eigenvalue of an exact spectrum from 0, where
-/// there are such.
+/// The |λ| below which rounding makes an eigenvalue of an exact spectrum indistinguishable from 0;
+/// `None` if the spectrum has no such eigenvalues.
 pub fn rounding(record: &ProbeRecord) -> Option<f64> {
     record.rounding.filter(|bound| record.exact && *bound > 0.0 && mass_at_zero(record) > 0.0)
 }
 
-/// The largest size of a record's extreme eigenvalues.
+/// The larger absolute value of a record's two extreme eigenvalues.
 fn size(record: &ProbeRecord) -> Option<f64> {
     record.lambda_max.into_iter().chain(record.lambda_min).map(f64::abs).reduce(f64::max)
 }
 
-/// Of the largest and the smallest eigenvalue, where it has not converged, the interval in which it
-/// lies.
+/// The intervals in which the largest and the smallest eigenvalue lie; `None` for a converged one.
 pub fn unconverged(record: &ProbeRecord) -> [Option<[f64; 2]>; 2] {
     let told = |[low, high]: &[f64; 2]| size(record).is_some_and(|size| high - low > CONVERGED * size);
     let of = |which: usize| record.extremes().map(|extremes| extremes[which]).filter(told);
     [of(1), of(0)]
 }
 
-/// The largest and the smallest eigenvalue: "33.0 [33.0, 34.1]" where it has not converged, "–"
-/// without eigenvalues.
+/// The largest and the smallest eigenvalue as text: "33.0 [33.0, 34.1]" if not converged, "–" if
+/// there are no eigenvalues.
 pub fn extremes(record: &ProbeRecord, digits: usize) -> [String; 2] {
     let [largest, smallest] = unconverged(record);
     let of = |value: Option<f64>, open: Option<[f64; 2]>| {
@@ -216,12 +217,12 @@ pub fn extremes(record: &ProbeRecord, digits: usize) -> [String; 2] {
     [of(record.lambda_max, largest), of(record.lambda_min, smallest)]
 }
 
-/// Whether f64 would tell more eigenvalues from 0: what rounding hides is far above its own.
+/// Whether f64 would separate more eigenvalues from 0: the rounding bound is far above that of f64.
 pub fn wants_f64(record: &ProbeRecord) -> bool {
     rounding(record).zip(size(record)).is_some_and(|(rounding, largest)| rounding > 1e-9 * largest)
 }
 
-/// A curvature's name as prose spells it.
+/// A curvature's name as written in prose.
 pub fn prose(curvature: &str) -> String {
     match curvature {
         "hessian" => "Hessian".into(),
@@ -229,7 +230,7 @@ pub fn prose(curvature: &str) -> String {
         "fisher" => "Fisher".into(),
         "empirical-fisher" => "empirical Fisher".into(),
         other => match other.split_once(' ') {
-            // A part of it.
+            // A part of a curvature, such as "gauss-newton G1".
             Some((whole, part)) => format!("{}, {part}", prose(whole)),
             None => other.to_owned(),
         },

@@ -1,4 +1,4 @@
-//! Figures: a drawing, what it is called, and what to read in it.
+//! Figures: a drawing with its name, title and caption.
 
 use eigenscape_core::{file_names, results::Run};
 
@@ -13,16 +13,16 @@ use crate::{
 pub struct Figure {
     /// The file name without extension: letters, digits, '-', '_' and '.'.
     pub slug: String,
-    /// What it is called.
+    /// The title.
     pub title: String,
-    /// What is seen and how it was computed.
+    /// The caption: what is shown and how it was computed.
     pub caption: String,
-    /// What is drawn.
+    /// The drawing.
     pub drawing: Drawing,
 }
 
 impl Figure {
-    /// A figure; `name` becomes a file name.
+    /// A figure whose file name is derived from `name`.
     pub fn new(name: &str, title: impl Into<String>, caption: String, drawing: Drawing) -> Self {
         Self { slug: slug(name), title: title.into(), caption, drawing }
     }
@@ -37,7 +37,7 @@ impl Figure {
 pub fn of_run(run: &Run, notes: &RunNotes) -> Vec<Figure> {
     let profiles = data::profiles(run);
     let measured: Vec<_> = data::curvatures(run).into_iter().map(|c| (c, data::series(run, c))).collect();
-    // Parts of a matrix are seen beside it; a number has no density and no eigenvalues.
+    // Parts of a matrix are drawn beside it; a single number has neither a density nor eigenvalues.
     let whole = data::curvatures(run).into_iter().filter(|c| !data::is_part(run, c));
     let whole: Vec<_> = whole.map(|c| (c, data::spectra(run, c))).collect();
     let mut all = Vec::new();
@@ -52,7 +52,7 @@ pub fn of_run(run: &Run, notes: &RunNotes) -> Vec<Figure> {
     all
 }
 
-/// A file name for any text, as a link has it without escapes.
+/// Turns any text into a file name that needs no escapes in a link.
 pub fn slug(text: &str) -> String {
     file_names::safe(text).replace(['=', ','], "-")
 }

@@ -1,4 +1,4 @@
-//! Files that appear whole, and none before all could be written.
+//! Files that appear whole, and only once all of them could be written.
 
 use std::{
     fs,
@@ -9,22 +9,22 @@ use std::{
 use eigenscape_core::{Error, Result, file_names::Names};
 use tempfile::{Builder, NamedTempFile};
 
-/// Files under temporary names beside their places, until [`Staging::publish`]; dropped before,
-/// they vanish, and so do the folders made for them.
+/// Files under temporary names next to their destinations until [`Staging::publish`]. Dropping the
+/// staging before that removes them and the folders created for them.
 pub struct Staging {
     root: PathBuf,
     files: Vec<(NamedTempFile, PathBuf)>,
-    /// Folders that did not exist, outer ones first.
+    /// The folders created, outer ones first.
     made: Vec<PathBuf>,
-    /// Paths without extension that are given away.
+    /// The paths without extension that are in use.
     names: Names,
 }
 
 impl Staging {
-    /// Starts staging in `root`, which is made where it does not exist.
+    /// Starts staging in `root`, which is created if missing.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When the folder cannot be created.
     pub fn in_folder(root: &Path) -> Result<Self> {
         let mut staging =
             Self { root: root.to_owned(), files: Vec::new(), made: Vec::new(), names: Names::default() };
@@ -32,13 +32,13 @@ impl Staging {
         Ok(staging)
     }
 
-    /// A path like this one that no other file has: names that users choose may differ in
-    /// characters alone that file names cannot have.
+    /// A path based on `path` that no other file has: names chosen by users may differ only in
+    /// characters that file names cannot contain.
     pub fn unused(&mut self, path: &str) -> String {
         self.names.unused(path)
     }
 
-    /// Writes a file under a temporary name, in the folder of `path`, which is relative to the
+    /// Writes a file under a temporary name into the folder of `path`, which is relative to the
     /// root.
     ///
     /// # Errors
@@ -53,12 +53,12 @@ impl Staging {
         Ok(())
     }
 
-    /// Renames every file to its place, in the order in which they were added.
+    /// Renames every file to its destination, in the order in which the files were added.
     ///
     /// # Errors
-    /// When a folder has taken a file's name; then nothing was renamed. When the system refuses a
-    /// rename nevertheless; then the files before it have been replaced, each whole, and it and the
-    /// ones after it have not.
+    /// When a destination is a folder: then nothing was renamed. When the system refuses a rename:
+    /// then the files before it have been replaced, each as a whole, and it and the files after it
+    /// have not.
     pub fn publish(mut self) -> Result<()> {
         if let Some((_, path)) = self.files.iter().find(|(_, path)| path.is_dir()) {
             return Err(Error::input(
@@ -89,7 +89,7 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         self.files.clear();
-        // Only empty folders go; one in which something appeared meanwhile is not ours to remove.
+        // Removes only empty folders: a folder with other contents is not ours to remove.
         for folder in self.made.drain(..).rev() {
             let _ = fs::remove_dir(folder);
         }
@@ -99,7 +99,8 @@ impl Drop for Staging {
 fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(".report-");
-    // As any new file, not for the owner alone as temporary files are; the umask applies.
+    // Default permissions of a new file (less the umask), instead of a temporary file's, for the
+    // owner only.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)

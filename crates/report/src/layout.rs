@@ -128,7 +128,7 @@ fn parts_and_means_by_class_are_legible() {
             "parts-gauss-newton",
             "class-means-gauss-newton",
         ];
-        // Of two classes there are too few means for clusters.
+        // Two classes give too few means for clusters.
         assert_eq!(slugs, drawn[..if classes > 2 { 4 } else { 3 }], "{classes} classes, {groups} groups");
         figures.iter().for_each(assert_legible);
     }

@@ -1,11 +1,11 @@
 //! Figures and one self-contained HTML page from an experiment's results.
 //!
-//! [`write()`] turns [`Results`] into `report.html` and `figures/*.{svg,png}`; [`rebuild`] does it
-//! from the files of a run directory alone. A figure is a pure function from data to a list of
-//! shapes (`figures`, `draw`); the shapes are written as SVG, and the PNG is that SVG rasterised
+//! [`write()`] turns [`Results`] into `report.html` and `figures/*.{svg,png}`; [`rebuild`] reads
+//! the files of a run directory and does the same. A figure is a pure function from data to a list
+//! of shapes (`figures`, `draw`). The shapes are written as SVG, and the PNG is that SVG rasterised
 //! with an embedded font, so neither depends on the machine.
 
-// The sample experiment, which unit and integration tests share, names this crate.
+// The sample experiment, shared by unit and integration tests, refers to this crate by name.
 #[cfg(test)]
 extern crate self as eigenscape_report;
 
@@ -46,19 +46,19 @@ pub const EXPERIMENT_FILE: &str = "experiment.toml";
 pub const NOTES_FILE: &str = "notes.json";
 /// The page that [`write()`] makes.
 pub const REPORT_FILE: &str = "report.html";
-/// The folder of the figures that [`write()`] makes; with several runs each has a folder in it.
+/// The folder of the figures that [`write()`] makes; with several runs each has its own subfolder.
 pub const FIGURES_FOLDER: &str = "figures";
 
-/// Writes `report.html` and the figures into `dir`, which is created where it does not exist.
+/// Writes `report.html` and the figures into `dir`, which is created if missing.
 ///
-/// Every file appears whole (by rename), and none before all could be written; the page comes last.
-/// The page needs nothing but itself: figures are inline, and the links to the files beside it are
-/// an extra.
+/// Every file appears whole (by a rename), and only once all of them could be written; the page
+/// comes last. The page is self-contained: its figures are inline, and the links to files next to
+/// it are optional.
 ///
 /// # Errors
-/// When a folder or file cannot be written, or a folder is in a file's place; then no file was
-/// changed. Only when the system refuses one of the final renames some figures have been replaced
-/// already, each whole, and the page has not.
+/// When a folder or file cannot be written, or a folder exists at a file's path: then no file was
+/// changed. Only when the system refuses one of the final renames, some figures have already been
+/// replaced, each as a whole, and the page has not.
 pub fn write(results: &Results, experiment_toml: &str, notes: &Notes, dir: &Path) -> Result<()> {
     let measured = &results.runs;
     let results = &batches::averaged(results);
@@ -94,12 +94,12 @@ fn write_figure(figure: Figure, folder: &str, staging: &mut Staging) -> Result<h
     Ok(html::Picture { title: figure.title, caption: figure.caption, svg, svg_file, png_file })
 }
 
-/// Writes the report of a run directory again, from [`RESULTS_FILE`], [`EXPERIMENT_FILE`] and
-/// [`NOTES_FILE`] in it.
+/// Rewrites the report of a run directory from its [`RESULTS_FILE`], [`EXPERIMENT_FILE`] and
+/// [`NOTES_FILE`].
 ///
 /// # Errors
-/// When one of the three is missing or not what it should be, the numbers do not fit together, or
-/// the report cannot be written.
+/// When one of the three files is missing or invalid, the numbers are inconsistent, or the report
+/// cannot be written.
 pub fn rebuild(dir: &Path) -> Result<()> {
     let results: Results = read_json(dir, RESULTS_FILE)?;
     results.check().map_err(|misfit| unfit(dir, RESULTS_FILE, misfit))?;

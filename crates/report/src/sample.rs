@@ -55,7 +55,7 @@ pub fn trained(epoch: usize) -> TrainingRecord {
     }
 }
 
-/// A Gauss-Newton matrix taken apart by so many classes: the whole, then its parts.
+/// A Gauss-Newton matrix of `classes` classes and its parts: first the whole, then the parts.
 pub fn parted(epoch: usize, group: &str, classes: usize) -> Vec<ProbeRecord> {
     let parts = [("", 9 * classes), (" G0", classes), (" G1", classes), (" G2", classes * (classes - 1))];
     let parts = parts.into_iter().chain([(" G1+2", classes * classes), (" G3", 8 * classes)]);
@@ -68,7 +68,7 @@ pub fn parted(epoch: usize, group: &str, classes: usize) -> Vec<ProbeRecord> {
     parts.map(record).collect()
 }
 
-/// Mean gradients of so many classes: those of a class near to one another, as in a trained
+/// Mean gradients of `classes` classes; those of a class are close to one another, as in a trained
 /// network.
 pub fn means(epoch: usize, group: &str, classes: usize) -> MeansRecord {
     let mut labels = Vec::new();

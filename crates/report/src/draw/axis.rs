@@ -1,8 +1,8 @@
-//! Axes: from values to positions, with ticks at round numbers.
+//! Axes, which map values to positions and have ticks at round numbers.
 
 use super::labels::{power_of_ten, typeset};
 
-/// A monotone map of values before they are placed linearly.
+/// The monotone transformation of values before they are placed linearly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scale {
     /// x.
@@ -31,7 +31,7 @@ impl Scale {
         }
     }
 
-    /// The value that [`Self::forward`] takes there.
+    /// The value at a transformed position: the inverse of [`Self::forward`].
     #[must_use]
     pub fn backward(self, position: f64) -> f64 {
         match self {
@@ -48,9 +48,9 @@ impl Scale {
 /// A mark on an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
-    /// The value it marks.
+    /// The marked value.
     pub value: f64,
-    /// What is written there; a minor tick has nothing.
+    /// The label; empty for a minor tick.
     pub label: String,
 }
 
@@ -64,7 +64,7 @@ impl Tick {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
     scale: Scale,
-    /// The ends, transformed.
+    /// The transformed lower and upper end.
     low: f64,
     high: f64,
     /// The marks, all within the range.
@@ -97,8 +97,8 @@ impl Axis {
         Self { scale: Scale::Linear, low: -0.5, high: names.len().max(1) as f64 - 0.5, ticks }
     }
 
-    /// A logarithmic axis from `low` to `high` (both positive), with at most about `count` labels:
-    /// plain numbers where they are short.
+    /// A logarithmic axis from `low` to `high` (both positive), with at most about `count` labels,
+    /// written as plain numbers where these are short.
     #[must_use]
     pub fn log(range: (f64, f64), count: usize) -> Self {
         let mut axis = Self::log_with(range, count, (count.min(4) / 2 + 1).max(2));
@@ -112,7 +112,8 @@ impl Axis {
         axis
     }
 
-    /// The same with powers of ten throughout, so that several such axes read alike.
+    /// A logarithmic axis labelled with powers of ten wherever the range contains one, so that
+    /// several axes look alike.
     #[must_use]
     pub fn powers(range: (f64, f64), count: usize) -> Self {
         Self::log_with(range, count, 1)
@@ -131,7 +132,8 @@ impl Axis {
     pub fn signed_log(exponent: i32, (low, high): (f64, f64), count: usize) -> Self {
         let scale = Scale::SignedLog { threshold: 10_f64.powi(exponent) };
         let stride = ((high - low) / count.max(1) as f64).ceil().max(1.0) as i32;
-        // The first power beyond the linear part: nearer ones would run into the 0.
+        // Ticks start at the first power beyond the linear part: nearer ones would overlap the
+        // label 0.
         let powers = exponent + 1..=exponent + high.max(-low).ceil() as i32;
         let mut ticks = vec![Tick::new(0.0, "0")];
         for (i, power) in powers.enumerate() {
@@ -147,9 +149,9 @@ impl Axis {
         Self { scale, low, high, ticks: ticks.into_iter().filter(inside).collect() }
     }
 
-    /// The axis that suits the finite ones among the values: logarithmic when they are positive and
-    /// span more than a factor 30, otherwise linear, from 0 when that does not waste most of it.
-    /// `None` without finite values.
+    /// An axis that suits the finite values: logarithmic if they are positive and span more than a
+    /// factor of 30, otherwise linear, starting at 0 if that leaves less than 60 % of the axis
+    /// empty. `None` without finite values.
     #[must_use]
     pub fn fitting(values: impl IntoIterator<Item = f64>, count: usize) -> Option<Self> {
         let (low, high) = range(values)?;
@@ -161,23 +163,23 @@ impl Axis {
         Some(Self::linear((low, high), count))
     }
 
-    /// Where the value lies: 0 at the low end, 1 at the high end; clamped to just outside.
+    /// The position of a value: 0 at the low end, 1 at the high end, clamped to [−0.01, 1.01].
     #[must_use]
     pub fn position(&self, value: f64) -> f64 {
         let position = (self.scale.forward(value) - self.low) / (self.high - self.low);
         position.clamp(-0.01, 1.01)
     }
 
-    /// Whether values that are not positive have no place on it.
+    /// Whether the axis is logarithmic, so that it has no place for values ≤ 0.
     #[must_use]
     pub fn is_log(&self) -> bool {
         self.scale == Scale::Log
     }
 }
 
-/// The smallest and largest of the values, as far as they can be placed: those that are not finite,
-/// or so large that differences of them would not be, are left out, and what is hardly a normal
-/// number is 0.
+/// The smallest and the largest value that can be placed. Ignores values that are not finite or
+/// exceed 1e300 in absolute value, so that differences are finite; values below 1e-304 in absolute
+/// value count as 0.
 pub fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     const LARGEST: f64 = 1e300;
     const SMALLEST: f64 = 1e-304;
@@ -222,7 +224,7 @@ fn linear_label(value: f64, step: f64) -> String {
         return "0".into();
     }
     if value.abs().max(step) >= 1e5 || step < 1e-4 {
-        // As many digits as tell neighbours apart.
+        // As many digits as distinguish neighbouring ticks.
         let digits = (value.abs() / step).log10().floor().max(0.0) as usize + 1;
         return typeset(value, digits);
     }
@@ -230,8 +232,8 @@ fn linear_label(value: f64, step: f64) -> String {
     format!("{value:.decimals$}").replace('-', "−")
 }
 
-/// Powers of ten where there are `enough` of them, otherwise 1, 2 and 5 times them, otherwise round
-/// steps.
+/// Ticks of a logarithmic axis: at powers of ten if the range has `enough` of them, otherwise at 1,
+/// 2 and 5 times powers of ten, otherwise at round steps.
 fn log_ticks(low: f64, high: f64, count: usize, enough: usize) -> Vec<Tick> {
     let decades = (high.floor() - low.ceil()).max(-1.0) as usize + 1;
     if decades >= enough {

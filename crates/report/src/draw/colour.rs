@@ -11,7 +11,7 @@ impl Colour {
     pub const INK: Self = Self(0x22, 0x22, 0x22);
     /// Axes, ticks and secondary text.
     pub const AXIS: Self = Self(0x55, 0x55, 0x55);
-    /// What is drawn for comparison only.
+    /// Elements drawn for comparison only.
     pub const FAINT: Self = Self(0x8c, 0x8c, 0x8c);
     /// Grid lines.
     pub const GRID: Self = Self(0xe4, 0xe4, 0xe4);
@@ -25,7 +25,7 @@ impl Colour {
     /// Text on a coloured ground.
     pub const WHITE: Self = Self(0xff, 0xff, 0xff);
 
-    /// The `index`-th of colours for things without an order: ten, then again from the first.
+    /// The `index`-th of ten colours for unordered items, repeated cyclically.
     #[must_use]
     pub fn of_class(index: usize) -> Self {
         const CLASSES: [Colour; 10] = [
@@ -43,7 +43,7 @@ impl Colour {
         CLASSES[index % CLASSES.len()]
     }
 
-    /// The colour, paler: what goes with something drawn in it.
+    /// A paler shade of the colour, for lines under dots of that colour.
     #[must_use]
     pub fn pale(self) -> Self {
         self.mix(Self::WHITE, 0.6)

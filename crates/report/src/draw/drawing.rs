@@ -1,4 +1,4 @@
-//! A drawing as plain data: what is to be drawn where, in pixels from the top left corner.
+//! A drawing as plain data: shapes with positions in pixels from the top left corner.
 
 use super::{Colour, text};
 
@@ -30,7 +30,7 @@ impl Stroke {
     }
 }
 
-/// Which point of a text lies at its position.
+/// The point of a text's baseline that lies at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
     /// The left end of its baseline.
@@ -44,7 +44,7 @@ pub enum Anchor {
 /// A line of text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Text {
-    /// What it says.
+    /// The characters.
     pub content: String,
     /// The position of the anchor.
     pub at: Point,
@@ -65,13 +65,13 @@ impl Text {
         Self { content: content.into(), at, size, colour: Colour::INK, anchor, angle: 0.0 }
     }
 
-    /// The same in another colour.
+    /// The text in another colour.
     #[must_use]
     pub fn coloured(self, colour: Colour) -> Self {
         Self { colour, ..self }
     }
 
-    /// The same rotated clockwise by `angle` degrees about its anchor.
+    /// The text rotated clockwise by `angle` degrees about its anchor.
     #[must_use]
     pub fn rotated(self, angle: f64) -> Self {
         Self { angle, ..self }
@@ -116,14 +116,14 @@ pub enum Shape {
     Text(Text),
 }
 
-/// What a figure shows, on white, from the back to the front.
+/// The shapes of a figure on a white background.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawing {
     /// Width in pixels.
     pub width: f64,
     /// Height in pixels.
     pub height: f64,
-    /// Its elements.
+    /// The shapes, from back to front.
     pub shapes: Vec<Shape>,
 }
 
@@ -134,7 +134,7 @@ impl Drawing {
         Self { width, height, shapes: Vec::new() }
     }
 
-    /// Adds an open line; nothing for fewer than two points.
+    /// Adds an open line; fewer than two points draw nothing.
     pub fn line(&mut self, points: Vec<Point>, stroke: Stroke) {
         if points.len() > 1 {
             self.shapes.push(Shape::Line { points, stroke });

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers formatted for readers.
 
 pub use eigenscape_analysis::significant;
 use eigenscape_analysis::uncertainty::Number;
@@ -16,7 +16,7 @@ pub fn typeset(value: f64, digits: usize) -> String {
     text.replace('-', "−")
 }
 
-/// A number with half of its 95 % interval: "275.6 ± 70"; "± ?" where that is unknown.
+/// A number with half of its 95 % interval: "275.6 ± 70"; "± ?" if the interval is unknown.
 #[must_use]
 pub fn with_interval(number: Number, digits: usize) -> String {
     let value = significant(number.value, digits);
@@ -58,7 +58,7 @@ pub fn count(value: usize) -> String {
     grouped
 }
 
-/// A share in percent, never rounded to 0 % or 100 % where it is neither.
+/// A share in percent. Only an exact 0 or 1 is written as 0 % or 100 %.
 #[must_use]
 pub fn percent(share: f64) -> String {
     let text = format!("{:.2} %", 100.0 * share);
@@ -71,7 +71,7 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// At most `limit` indices of `count` items, evenly spaced, the first and the last among them.
+/// At most `limit` of the indices below `count`, evenly spaced, including the first and the last.
 #[must_use]
 pub fn evenly(count: usize, limit: usize) -> Vec<usize> {
     if count <= limit || limit < 2 {

@@ -6,7 +6,7 @@ const SAMPLE: f64 = 18.0;
 const GAP: f64 = 6.0;
 const LINE: f64 = 18.0;
 
-/// What stands beside a legend's label.
+/// The symbol beside a legend's label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sample {
     /// A piece of a line.
@@ -21,11 +21,11 @@ pub enum Sample {
     Ring(Colour),
     /// A filled patch under a line.
     Patch(Colour),
-    /// Nothing: a remark.
+    /// No symbol: the label is a remark.
     None,
 }
 
-/// One entry: its sample and what it says.
+/// An entry: its symbol and its label.
 pub type Entry = (Sample, String);
 
 /// The width of a legend column, at most `limit`.
@@ -41,7 +41,7 @@ pub fn height(entries: &[Entry]) -> f64 {
     LINE * entries.len() as f64
 }
 
-/// Entries under one another from the top left corner; labels are shortened to fit `width`.
+/// Draws the entries as a column whose top left corner is `corner`; shortens labels to fit `width`.
 pub fn column(drawing: &mut Drawing, corner: Point, width: f64, entries: &[Entry]) {
     for (i, (sample, label)) in entries.iter().enumerate() {
         let at = (corner.0, corner.1 + LINE * (i as f64 + 0.5));
@@ -50,7 +50,7 @@ pub fn column(drawing: &mut Drawing, corner: Point, width: f64, entries: &[Entry
     }
 }
 
-/// Entries beside one another, ending at the given x.
+/// Draws the entries as a row that ends at x = `right`.
 pub fn row(drawing: &mut Drawing, right: f64, y: f64, entries: &[Entry]) {
     let widths = entries.iter().map(|(sample, label)| {
         let room = if *sample == Sample::None { 0.0 } else { SAMPLE + GAP };

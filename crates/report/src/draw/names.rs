@@ -1,11 +1,11 @@
-//! Short forms of parameters' names that still tell them apart.
+//! Short forms of parameter names that remain distinct.
 
 use super::text;
 
-/// The names, shortened alike until each is at most `limit` pixels wide: first without the
-/// components that all share at the start and at the end ("features.", ".weight"), then with fewer
-/// letters a component ("denseblock1.conv2" becomes "den1.con2"). Where that would make two alike
-/// or is not short enough, middles are left out instead.
+/// Shortens all names in the same way until each is at most `limit` pixels wide. First drops the
+/// components that all names share at the start and at the end ("features.", ".weight"), then keeps
+/// fewer letters per component ("denseblock1.conv2" becomes "den1.con2"). If no such form is short
+/// enough and distinct for every name, replaces the middle of each name by "…".
 #[must_use]
 pub fn shortened(names: &[&str], size: f64, limit: f64) -> Vec<String> {
     let fits = |names: &[String]| names.iter().all(|n| text::width(n, size) <= limit);
@@ -21,8 +21,8 @@ pub fn shortened(names: &[&str], size: f64, limit: f64) -> Vec<String> {
         .unwrap_or_else(|| bare.iter().map(|n| text::fit(n, size, limit)).collect())
 }
 
-/// The names without the components that all have at the end, then at the start; at least one
-/// component stays.
+/// The names without the components that all of them share, first at the end, then at the start;
+/// each keeps at least one component.
 #[must_use]
 pub fn without_shared_ends(names: &[&str]) -> Vec<String> {
     let mut parts: Vec<Vec<&str>> = names.iter().map(|n| n.split('.').collect()).collect();
@@ -40,7 +40,7 @@ pub fn without_shared_ends(names: &[&str]) -> Vec<String> {
     parts.iter().map(|p| p.join(".")).collect()
 }
 
-/// At most so many characters of each component, and the number at its end.
+/// Clips each component to `letters` characters plus the number at its end.
 fn clipped(name: &str, letters: usize) -> String {
     let clip = |part: &str| {
         let stem = part.trim_end_matches(|c: char| c.is_ascii_digit());

@@ -9,7 +9,7 @@ pub const TITLE_SIZE: f64 = 13.0;
 const TICK_LENGTH: f64 = 4.0;
 const TICK_GAP: f64 = 3.0;
 
-/// The plotting rectangle in pixels, and what its sides mean.
+/// A plotting rectangle in pixels with its two axes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
     /// Left side.
@@ -39,7 +39,7 @@ impl Panel {
         self.top + self.height
     }
 
-    /// The pixel of a pair of values.
+    /// The position in pixels of a pair of values.
     #[must_use]
     pub fn at(&self, x: f64, y: f64) -> Point {
         (self.x_at(x), self.bottom() - self.y.position(y) * self.height)
@@ -49,20 +49,20 @@ impl Panel {
         self.left + self.x.position(x) * self.width
     }
 
-    /// Room that the vertical axis' labels need to the left of the rectangle.
+    /// The width in pixels that the vertical axis' labels need to the left of the rectangle.
     #[must_use]
     pub fn label_room(y: &Axis) -> f64 {
         y.ticks.iter().map(|t| text::width(&t.label, TICK_SIZE)).fold(0.0, f64::max) + TICK_LENGTH + TICK_GAP
     }
 
-    /// Grid lines, the left and lower sides, ticks and their labels; draw what lies above the grid
-    /// afterwards.
+    /// Draws the grid lines, the left and lower sides, the ticks and their labels. Draw the data
+    /// afterwards, above the grid.
     pub fn draw_axes(&self, drawing: &mut Drawing) {
         self.draw_y_axis(drawing);
         self.draw_x_axis(drawing, true);
     }
 
-    /// The same without labels below: for panels above one that has them.
+    /// Draws the axes without labels below: for a panel above another one that has them.
     pub fn draw_axes_unlabelled_below(&self, drawing: &mut Drawing) {
         self.draw_y_axis(drawing);
         self.draw_x_axis(drawing, false);
@@ -96,55 +96,56 @@ impl Panel {
         drawing.line(vec![(self.left, bottom), (self.right(), bottom)], Stroke::solid(Colour::AXIS, 1.0));
     }
 
-    /// The labels alone under the rectangle: for the last of several panels under one another.
+    /// Draws only the horizontal axis' labels: for the lowest of several stacked panels.
     pub fn draw_x_labels(&self, drawing: &mut Drawing) {
         let labels = TickLabels::fitting(&self.x, self.width);
         let y = self.bottom() + TICK_LENGTH + TICK_GAP;
         self.x.ticks.iter().for_each(|t| label(drawing, labels.text(&t.label, (self.x_at(t.value), y))));
     }
 
-    /// Room that a horizontal axis of this width needs below the rectangle for its labels.
+    /// The height in pixels that the labels of a horizontal axis of this width need below the
+    /// rectangle.
     #[must_use]
     pub fn room_below(x: &Axis, width: f64) -> f64 {
         TICK_LENGTH + TICK_GAP + TickLabels::fitting(x, width).height
     }
 
-    /// A title under the tick labels.
+    /// Draws a title below the tick labels.
     pub fn draw_x_title(&self, drawing: &mut Drawing, title: &str) {
         let y = self.bottom() + Self::room_below(&self.x, self.width) + 5.0 + TITLE_SIZE;
         drawing.text(Text::new(title, (self.left + 0.5 * self.width, y), TITLE_SIZE, Anchor::Middle));
     }
 
-    /// A title to the left of the tick labels, upwards.
+    /// Draws a title to the left of the tick labels, reading upwards.
     pub fn draw_y_title(&self, drawing: &mut Drawing, title: &str) {
         let at = (self.left - Self::label_room(&self.y) - 10.0, self.top + 0.5 * self.height);
         drawing.text(Text::new(title, at, TITLE_SIZE, Anchor::Middle).rotated(-90.0));
     }
 
-    /// A line through values; it is interrupted where one is not finite, or not positive on a
-    /// logarithmic axis.
+    /// Draws a line through values, interrupted at values that are not finite or, on a logarithmic
+    /// vertical axis, not positive.
     pub fn draw_line(&self, drawing: &mut Drawing, values: &[(f64, f64)], stroke: Stroke) {
         for piece in values.split(|v| !self.has(*v)) {
             drawing.line(piece.iter().map(|&(x, y)| self.at(x, y)).collect(), stroke);
         }
     }
 
-    /// A dot at each value that has a place.
+    /// Draws a dot at each value that has a position on the axes.
     pub fn draw_dots(&self, drawing: &mut Drawing, values: &[(f64, f64)], radius: f64, colour: Colour) {
         for &(x, y) in values.iter().filter(|v| self.has(**v)) {
             drawing.dot(self.at(x, y), radius, colour);
         }
     }
 
-    /// A pale area between the lowest and the highest value at each (x, lowest, highest), as far as
-    /// both have a place.
+    /// Draws a pale area between `low` and `high` at each (x, low, high) for which both have a
+    /// position on the axes.
     pub fn draw_band(&self, drawing: &mut Drawing, band: &[(f64, f64, f64)], colour: Colour) {
         for piece in band.split(|(x, low, high)| !self.has((*x, *low)) || !self.has((*x, *high))) {
             let lower = piece.iter().map(|&(x, low, _)| self.at(x, low));
             let upper = piece.iter().rev().map(|&(x, _, high)| self.at(x, high));
             match piece {
                 [] => {}
-                // A single place has no width.
+                // An area at a single x has no width: draw a vertical line.
                 [_] => {
                     drawing.line(lower.chain(upper).collect(), Stroke { colour, width: 5.0, dashed: true });
                 }
@@ -153,13 +154,13 @@ impl Panel {
         }
     }
 
-    /// A vertical bar of ± `error` with caps at each (x, y, error).
+    /// Draws a vertical bar of ± `error` with caps at each (x, y, error).
     pub fn draw_error_bars(&self, drawing: &mut Drawing, bars: &[(f64, f64, f64)], colour: Colour) {
         const CAP: f64 = 5.0;
         let stroke = Stroke::solid(colour, 1.2);
         for &(x, y, error) in bars.iter().filter(|b| self.has((b.0, b.1)) && b.2.is_finite() && b.2 > 0.0) {
-            // Below zero a logarithmic axis has no place: the bar ends at the rectangle's lower
-            // side.
+            // A logarithmic axis has no place for values ≤ 0: the bar ends at the lower side of the
+            // rectangle.
             let low = if self.y.is_log() && y <= error { f64::MIN_POSITIVE } else { y - error };
             let (bottom, top) = (self.at(x, low), self.at(x, y + error));
             drawing.line(vec![bottom, top], stroke);

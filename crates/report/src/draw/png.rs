@@ -1,4 +1,4 @@
-//! SVG to PNG: the two files of a figure cannot differ.
+//! Rasterises the SVG of a figure to PNG, so that both files show the same.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,13 +10,13 @@ use resvg::{
 
 use super::text::FONT;
 
-/// Pixels of the PNG per pixel of the drawing: sharp on screens of high resolution and in print.
+/// Pixels of the PNG per pixel of the drawing: sharp on high-resolution screens and in print.
 pub const PIXEL_RATIO: f32 = 2.0;
 
 /// Rasterises an SVG that [`super::svg::write`] wrote.
 ///
 /// # Errors
-/// When the SVG is not valid or too large to rasterise, which only a fault of this crate can cause.
+/// When the SVG is invalid or too large to rasterise, which only a bug in this crate can cause.
 pub fn rasterise(svg: &str) -> Result<Vec<u8>> {
     let options = Options { fontdb: fonts(), font_family: "DejaVu Sans".into(), ..Options::default() };
     let tree = Tree::from_str(svg, &options).map_err(|e| fault(&e.to_string()))?;

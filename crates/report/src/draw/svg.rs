@@ -6,7 +6,7 @@ use maud::{Markup, PreEscaped, Render, html};
 
 use super::{Anchor, Drawing, Point, Stroke, Text, drawing::Shape, text::FAMILIES};
 
-/// The drawing as a complete SVG document; `title` is what a screen reader says.
+/// The drawing as a complete SVG document; `title` is the text for screen readers.
 #[must_use]
 pub fn write(drawing: &Drawing, title: &str) -> String {
     let (width, height) = (number(drawing.width), number(drawing.height));
@@ -75,7 +75,7 @@ fn number(value: f64) -> String {
     if text == "-0" { "0".into() } else { text.into() }
 }
 
-/// The text without the characters that XML does not allow even when escaped.
+/// The text with characters that XML forbids even when escaped replaced by U+FFFD.
 fn printable(text: &str) -> String {
     let forbidden = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().map(|c| if forbidden(c) { '\u{fffd}' } else { c }).collect()

@@ -9,8 +9,7 @@ use skrifa::{
 
 /// The font file (see `fonts/README.md`).
 pub const FONT: &[u8] = include_bytes!("../../fonts/DejaVuSans.ttf");
-/// What SVGs ask the browser for: the first is what widths are computed with, the others are no
-/// wider.
+/// The font families in SVGs: widths are computed with the first; the others are no wider.
 pub const FAMILIES: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
 /// The width in em assumed for a character that the font lacks.
 const MISSING: f64 = 1.0;
@@ -40,7 +39,7 @@ pub fn fit(text: &str, size: f64, limit: f64) -> String {
         let tail = characters.len() - (kept - head);
         characters[..head].iter().chain(&['…']).chain(&characters[tail..]).collect()
     };
-    // The end of a parameter's name tells as much as its start, so what is dropped is the middle.
+    // The end of a parameter's name is as informative as its start, so the middle is dropped.
     (0..characters.len()).rev().map(shortened).find(|s| width(s, size) <= limit).unwrap_or_else(|| "…".into())
 }
 

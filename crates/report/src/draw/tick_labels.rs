@@ -1,24 +1,24 @@
-//! Labels under a horizontal axis: level where they fit, else slanted, else upright.
+//! Labels under a horizontal axis: horizontal if they fit, otherwise slanted, otherwise vertical.
 
 use super::{Anchor, Axis, Point, Text, panel::TICK_SIZE, text};
 
-/// Longer labels are shortened.
+/// The maximum width of a label in pixels; longer labels are shortened.
 pub const LONGEST: f64 = 150.0;
-/// The longest labels that are slanted: longer ones would leave the drawing at the left.
+/// The maximum width of slanted labels in pixels: longer ones would leave the drawing at the left.
 const LONGEST_SLANTED: f64 = 84.0;
 const SLANT: f64 = 40.0;
 
 /// How the labels of one axis are written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TickLabels {
-    /// How far they are turned upwards, in degrees: 0, [`SLANT`] or 90.
+    /// The counter-clockwise rotation in degrees: 0, [`SLANT`] or 90.
     angle: f64,
-    /// What they need below the axis in pixels.
+    /// The height in pixels that the labels need below the axis.
     pub height: f64,
 }
 
 impl TickLabels {
-    /// The most level way in which the labels do not touch.
+    /// The smallest rotation at which the labels do not touch.
     #[must_use]
     pub fn fitting(axis: &Axis, width: f64) -> Self {
         let labelled: Vec<_> = axis.ticks.iter().filter(|t| !t.label.is_empty()).collect();
@@ -36,13 +36,13 @@ impl TickLabels {
         }
     }
 
-    /// A label whose upper end is under `at`.
+    /// A label whose upper end is below (x, y).
     #[must_use]
     pub fn text(&self, label: &str, (x, y): Point) -> Text {
         if self.angle == 0.0 {
             return Text::new(label, (x, y + 0.8 * TICK_SIZE), TICK_SIZE, Anchor::Middle);
         }
-        // Half the height of an x to the right, so that the label's middle line meets the tick.
+        // Shift right by half the height of an x, so that the label's middle line meets the tick.
         let at = if self.angle == SLANT {
             (x + 0.3 * TICK_SIZE, y + 0.6 * TICK_SIZE)
         } else {

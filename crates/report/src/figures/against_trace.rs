@@ -1,4 +1,4 @@
-//! Generalisation against the trace: a dot a run, and the line through them.
+//! Generalisation against the trace: one dot per run, and the regression line.
 
 use eigenscape_analysis::{against_trace::AgainstTrace, expectation::Quantity};
 
@@ -12,10 +12,10 @@ use crate::{
     figure::Figure,
 };
 
-/// Places on a line, which is curved where the trace's axis is logarithmic.
+/// The number of points of a line, which is curved on a logarithmic trace axis.
 const PLACES: usize = 100;
 
-/// One figure a curvature, one panel a quantity.
+/// One figure per curvature, one panel per quantity.
 pub fn draw(all: &[AgainstTrace]) -> Vec<Figure> {
     let curvatures = distinct(all.iter().map(|pair| pair.curvature.as_str()));
     curvatures.into_iter().filter_map(|curvature| draw_curvature(curvature, all)).collect()
@@ -45,7 +45,7 @@ fn chart(pair: &AgainstTrace) -> Option<Chart> {
     let (low, high) = traces.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
     let fitted = (0..=PLACES).map(|i| {
         let share = i as f64 / PLACES as f64;
-        // Dense where a logarithmic axis is wide.
+        // Denser at small traces, which a logarithmic axis stretches.
         let trace = low + (high - low) * share.powi(3);
         (trace, pair.line.intercept + pair.line.slope * trace)
     });

@@ -6,13 +6,13 @@ use crate::draw::{
     legend::{Entry, Sample},
 };
 
-/// One line with its marks.
+/// A line with optional error bars and a band.
 pub struct Curve {
     /// Its points (x, y).
     pub points: Vec<(f64, f64)>,
-    /// (x, y, half the width of an interval) where one is known.
+    /// (x, y, half the width of an interval) where an interval is known.
     pub errors: Vec<(f64, f64, f64)>,
-    /// (x, lowest, highest) of an area about it, where one is known.
+    /// (x, lowest, highest) of a shaded area around the line, where it is known.
     pub band: Vec<(f64, f64, f64)>,
     /// How it looks.
     pub stroke: Stroke,
@@ -24,12 +24,12 @@ impl Curve {
         Self { points, errors: Vec::new(), band: Vec::new(), stroke }
     }
 
-    /// What stands for it in a legend.
+    /// The curve's symbol in a legend.
     pub fn sample(&self) -> Sample {
         if self.has_dots() { Sample::Marked(self.stroke) } else { Sample::Line(self.stroke) }
     }
 
-    /// Dots on many points would only thicken the line.
+    /// Whether points are marked by dots: on many points, dots would only thicken the line.
     fn has_dots(&self) -> bool {
         self.points.len() <= MOST_DOTS
     }
@@ -39,11 +39,11 @@ impl Curve {
 pub struct Chart {
     /// The horizontal axis.
     pub x: Axis,
-    /// Its title.
+    /// The horizontal axis' title.
     pub x_title: String,
     /// The vertical axis' title.
     pub y_title: String,
-    /// Its curves, from the back to the front.
+    /// The curves, from back to front.
     pub curves: Vec<Curve>,
 }
 
@@ -56,12 +56,12 @@ const LEGEND_GAP: f64 = 22.0;
 const TITLE_ROOM: f64 = 32.0;
 const RIGHT: f64 = 10.0;
 
-/// The charts from left to right; `None` when one has no finite value to show.
+/// Draws the charts from left to right; `None` if one of them has no finite value.
 pub fn side_by_side(charts: &[Chart], entries: &[Entry]) -> Option<Drawing> {
     Some(on_axes(charts, charts.iter().map(y_axis).collect::<Option<Vec<_>>>()?, entries))
 }
 
-/// The charts from left to right on these vertical axes.
+/// Draws the charts from left to right on the given vertical axes.
 pub fn on_axes(charts: &[Chart], y_axes: Vec<Axis>, entries: &[Entry]) -> Drawing {
     let legend_width = if entries.is_empty() { 0.0 } else { legend::column_width(entries, LEGEND_LIMIT) };
     let margins: Vec<f64> = y_axes.iter().map(|y| Panel::label_room(y) + TITLE_ROOM).collect();
@@ -89,7 +89,8 @@ pub fn on_axes(charts: &[Chart], y_axes: Vec<Axis>, entries: &[Entry]) -> Drawin
 
 fn y_axis(chart: &Chart) -> Option<Axis> {
     let points = chart.curves.iter().flat_map(|c| c.points.iter().map(|p| p.1));
-    // A bar that reaches below zero has its place on a linear axis only, and is not to be cut off.
+    // A bar that reaches below zero makes the axis linear, since a logarithmic one would cut it
+    // off.
     let ends = chart.curves.iter().flat_map(|c| &c.errors).flat_map(|&(_, y, error)| [y - error, y + error]);
     let bands = chart.curves.iter().flat_map(|c| &c.band).flat_map(|&(_, low, high)| [low, high]);
     let values = points.chain(ends).chain(bands);

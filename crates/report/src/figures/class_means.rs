@@ -1,5 +1,5 @@
-//! Mean gradients by class and cross-class in the plane: cross-classes as clusters about their
-//! classes.
+//! Mean gradients by class and cross-class, embedded in the plane: cross-classes cluster around
+//! their classes.
 
 use eigenscape_analysis::embedding;
 use eigenscape_core::{
@@ -23,22 +23,22 @@ use crate::{
 
 const COLUMNS: usize = 3;
 const MOST_PANELS: usize = 9;
-/// Classes that have an entry in the legend.
+/// The number of classes listed in the legend.
 const MOST_NAMED: usize = 10;
 const GAP: f64 = 14.0;
 const HEADER: f64 = 22.0;
 const TOP: f64 = 6.0;
 const LEGEND_LIMIT: f64 = 230.0;
-/// The side of an only panel.
+/// The maximum side of a panel in pixels.
 const LARGEST: f64 = 560.0;
 /// The radius of a cross-class's dot in the largest panel.
 const RADIUS: f64 = 6.0;
-/// Numbers that would be smaller are left out.
+/// Smaller numbers are left out.
 const SMALLEST: f64 = 6.0;
-/// The share of a panel's side that points keep away from its border.
+/// The margin between points and a panel's border, as a share of the panel's side.
 const MARGIN: f64 = 0.06;
 
-/// One figure a curvature, one panel a group at its last epoch; nothing where there are too few
+/// One figure per curvature, one panel per group at the last epoch; empty if there are too few
 /// classes for clusters.
 pub fn draw(run: &Run, notes: &RunNotes) -> Vec<Figure> {
     let curvatures = distinct(run.means.iter().map(|record| record.curvature.as_str()));
@@ -52,7 +52,7 @@ fn draw_curvature(curvature: &str, run: &Run, notes: &RunNotes) -> Option<Figure
     let shown = evenly(last.len(), MOST_PANELS).into_iter().map(|i| last[i]);
     let placed: Vec<(&MeansRecord, Vec<[f64; 2]>)> =
         shown.filter_map(|record| Some((record, embedding::in_the_plane(&record.means).ok()?))).collect();
-    // Small panels have no room for the labels' numbers.
+    // Small panels have no room for numbers in the dots.
     let numbered = placed.len() == 1;
     let entries = entries(&placed.first()?.0.means.labels, numbered);
     let legend_width = legend::column_width(&entries, LEGEND_LIMIT);
@@ -112,7 +112,7 @@ fn draw_panel(
         drawing.dot(*point, 1.7 * RADIUS * scale, Colour::of_class(*class));
     }
     let mut numbered = Vec::new();
-    // Classes first: their numbers are the larger ones.
+    // Classes first: their numbers are larger.
     for is_class in [true, false] {
         for (ClassMean(class, cross), point) in labels.iter().zip(&points) {
             let (number, radius) = match cross {
@@ -126,7 +126,7 @@ fn draw_panel(
     }
 }
 
-/// The number in a dot, where it would not run into another one.
+/// Writes the number into a dot unless it would overlap another one.
 fn write_number(
     drawing: &mut Drawing,
     number: usize,
@@ -143,7 +143,7 @@ fn write_number(
     }
 }
 
-/// The places in a square, both directions on the same scale.
+/// Scales the positions to a square, both directions equally.
 fn fitted(places: &[[f64; 2]], (left, top): Point, side: f64) -> Vec<Point> {
     let ends = |axis: usize| {
         let values = || places.iter().map(|place| place[axis]);

@@ -1,5 +1,5 @@
-//! Spectral densities: one panel a group under a common eigenvalue axis that shows bulk and
-//! outliers alike.
+//! Spectral densities: one panel per group, all with a common eigenvalue axis that shows both the
+//! bulk and the outliers.
 
 use eigenscape_analysis::uncertainty::probes;
 use eigenscape_core::{density::gaussian_density, results::ProbeRecord};
@@ -22,11 +22,11 @@ use crate::{
     figure::Figure,
 };
 
-/// The axis is linear below this share of the largest |λ| of exact spectra: what f32 arithmetic
-/// cannot tell from zero.
+/// The threshold below which the axis is linear, as a share of the largest |λ|, for exact spectra:
+/// f32 arithmetic cannot distinguish smaller eigenvalues from zero.
 const FINEST_EXACT: f64 = 1e-6;
-/// The same where one is estimated: nearer to zero Ritz values stand for many eigenvalues each, so
-/// that bumps there would say nothing.
+/// The same threshold if any spectrum is estimated: closer to zero each Ritz value stands for many
+/// eigenvalues, and bumps would be meaningless.
 const FINEST_ESTIMATED: f64 = 1e-4;
 /// The bandwidth is the axis' span divided by this.
 const RESOLUTION: f64 = 160.0;
@@ -36,7 +36,7 @@ const TOP: f64 = 30.0;
 const HEADER: f64 = 20.0;
 const GAP: f64 = 12.0;
 
-/// One panel a group: the last epoch filled, the first one as a grey line for comparison.
+/// One panel per group: the last epoch filled, the first one as a grey line for comparison.
 pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figure> {
     let shown: Vec<&Series> = evenly(series.len(), MOST).into_iter().map(|i| &series[i]).collect();
     let last = shown.iter().filter_map(|s| s.records.last()).map(|r| r.epoch).max()?;
@@ -50,7 +50,7 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
     Some(Figure::new(&format!("density-{curvature}"), title, caption, drawing))
 }
 
-/// What one panel shows.
+/// The records of one panel.
 struct Curves<'a> {
     label: &'a str,
     now: &'a ProbeRecord,
@@ -69,14 +69,14 @@ impl<'a> Curves<'a> {
     }
 }
 
-/// The signed logarithmic axis on which the densities are taken.
+/// The signed logarithmic axis on which densities are computed.
 struct EigenvalueAxis {
     /// The axis is linear for |λ| < 10^exponent.
     exponent: i32,
     scale: Scale,
-    /// Its ends, transformed.
+    /// The transformed ends.
     ends: (f64, f64),
-    /// σ of the broadening, in units of the transformed axis: decades, away from zero.
+    /// σ of the broadening in units of the transformed axis, which are decades away from zero.
     bandwidth: f64,
 }
 
@@ -108,7 +108,7 @@ impl EigenvalueAxis {
         grid.into_iter().map(|u| self.scale.backward(u)).zip(density).collect()
     }
 
-    /// The measure on the transformed axis: the eigenvalues, or what the Ritz values stand for.
+    /// The measure on the transformed axis: the eigenvalues, or the spread mass of the Ritz values.
     fn atoms(&self, record: &ProbeRecord) -> Vec<(f64, f64)> {
         let nodes = ritz::nodes(record);
         let placed: Vec<(f64, f64)> = nodes.iter().map(|(v, w)| (self.scale.forward(*v), *w)).collect();
@@ -118,23 +118,23 @@ impl EigenvalueAxis {
         ritz::spread(&placed, probes(record), 0.5 * self.bandwidth)
     }
 
-    /// The height of one eigenvalue of an operator of this dimension that has no neighbours.
+    /// The peak height of one isolated eigenvalue of an operator of this dimension.
     fn one_eigenvalue(&self, dimension: usize) -> f64 {
         1.0 / (dimension.max(1) as f64 * self.bandwidth * (2.0 * std::f64::consts::PI).sqrt())
     }
 }
 
-/// Points of a density curve: about one a pixel.
+/// The number of intervals of a density curve: about one per pixel.
 const POINTS: usize = 800;
 
-/// The power of ten below which the axis is linear: near the smaller of the |λ|, but not below
-/// `finest` times the largest.
+/// The exponent of the power of ten below which the axis is linear: from the lowest decile of the
+/// |λ|, limited to between `finest` and 1e-2 times the largest.
 fn threshold_exponent(values: &[f64], finest: f64) -> i32 {
     let mut sizes: Vec<f64> = values.iter().map(|v| v.abs()).filter(|v| *v > 0.0).collect();
     sizes.sort_by(f64::total_cmp);
     let Some(largest) = sizes.last() else { return 0 };
     let small = sizes[sizes.len() / 10].clamp(finest * largest, 1e-2 * largest);
-    // Far below the normal range of f64 a power of ten would vanish.
+    // The power of ten must not underflow.
     small.log10().floor().max(-300.0) as i32
 }
 
@@ -186,7 +186,7 @@ fn draw_panel(drawing: &mut Drawing, curves: &Curves, axis: &EigenvalueAxis, (to
     drawing.text(remark.coloured(Colour::AXIS));
 }
 
-/// The dimension and where the mass is that the curve cannot show.
+/// The dimension, and the mass at or near zero that the curve cannot show.
 fn mass(record: &ProbeRecord) -> String {
     let dimension = count(record.dimension);
     if record.exact {
@@ -216,7 +216,7 @@ fn roughly(share: f64) -> String {
     }
 }
 
-/// The curve where it or a neighbour rises above the floor.
+/// The curve, clipped at the floor; NaN where neither the point nor a neighbour is above it.
 fn above(curve: &[(f64, f64)], floor: f64) -> Vec<(f64, f64)> {
     let visible = |i: usize| {
         let around = i.saturating_sub(1)..(i + 2).min(curve.len());

@@ -1,4 +1,4 @@
-//! Distances of layers to their networks by depth, several experiments in one chart.
+//! Distances of layers to their networks by depth, with several experiments in one chart.
 
 use eigenscape_analysis::{
     depth::Profile,
@@ -16,8 +16,8 @@ use crate::{
     figure::Figure,
 };
 
-/// One chart a moment, one line an experiment, the mean of several on top; `metric` counts
-/// [`METRICS`]. The entries are of one curvature.
+/// One chart per moment: one line per experiment, and on top the means of the estimated and of the
+/// exact ones. `metric` is an index into [`METRICS`]; all entries have the same curvature.
 pub fn draw(metric: usize, entries: &[&Entry]) -> Option<Figure> {
     let curvature = &entries.first()?.curvature;
     let strokes = strokes(entries);
@@ -49,7 +49,7 @@ pub fn draw(metric: usize, entries: &[&Entry]) -> Option<Figure> {
         (Sample::Line(mean_stroke(of[0].exact)), format!("mean of {}{kind}", of.len()))
     });
     let legend: Vec<legend::Entry> = averaged.chain(named).collect();
-    // One scale for both, that they can be compared.
+    // One vertical axis for all charts, to make them comparable.
     let all = charts.iter().flat_map(|chart| &chart.curves).flat_map(|curve| &curve.points);
     let y = Axis::fitting(all.map(|(_, value)| *value), 6)?;
     let drawing = on_axes(&charts, vec![y; charts.len()], &legend);
@@ -63,7 +63,7 @@ fn points(profile: &Profile) -> Vec<(f64, f64)> {
     layers.map(|(i, (_, value))| (profile.depth(i), *value)).collect()
 }
 
-/// Colours along the names, which begin with the network's; exact ones dashed.
+/// Colours in the order of the names, which start with the network's; dashed for exact experiments.
 fn strokes(entries: &[&Entry]) -> Vec<Stroke> {
     let stroke = |(i, entry): (usize, &&Entry)| Stroke {
         dashed: entry.exact,
@@ -76,14 +76,14 @@ fn mean_stroke(exact: bool) -> Stroke {
     Stroke { dashed: exact, ..Stroke::solid(Colour::VERMILLION, 3.4) }
 }
 
-/// What an experiment is called in a chart of the like.
+/// The short name of an experiment in the legend and the table.
 pub fn name(entry: &Entry) -> String {
     let name = entry.name.strip_prefix("layerwise-").unwrap_or(&entry.name);
-    // Some are called so already.
+    // Some names say so already.
     if entry.exact && !name.contains("exact") { format!("{name} (exact)") } else { name.to_owned() }
 }
 
-/// "summed over epochs".
+/// The moment in words, such as "summed over epochs".
 pub fn words(when: When) -> &'static str {
     match when {
         When::All => "summed over epochs",

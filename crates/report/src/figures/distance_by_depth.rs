@@ -18,12 +18,12 @@ use crate::{
     figure::Figure,
 };
 
-/// The narrowest room for an upright label in pixels.
+/// The minimum width of a vertical label in pixels.
 const NARROWEST: f64 = 14.0;
-/// More lines than this hide one another.
+/// The maximum number of lines: more would hide one another.
 const MOST_EPOCHS: usize = 6;
 
-/// One line an epoch, the last one emphasised.
+/// One line per epoch, the last one emphasised.
 pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
     let shown: Vec<usize> =
         evenly(profile.epochs.len(), MOST_EPOCHS).into_iter().map(|i| profile.epochs[i]).collect();
@@ -78,12 +78,13 @@ fn points(profile: &Profile, epoch: usize) -> Vec<(f64, f64)> {
     profile.layers.iter().map(value).enumerate().map(|(i, v)| (i as f64, v)).collect()
 }
 
-/// Few layers have room for level names of a slot's width, many for upright ones.
+/// The maximum width of a name in pixels: larger for few layers, whose names are horizontal, than
+/// for many, whose names are vertical.
 fn longest_name(layers: usize) -> f64 {
     (0.7 * WIDTH / layers.max(1) as f64).clamp(0.8 * tick_labels::LONGEST, tick_labels::LONGEST)
 }
 
-/// The names, but only as many as have room to stand upright beside one another.
+/// Blanks out names so that the remaining ones fit side by side as vertical labels.
 fn thinned(names: Vec<String>) -> Vec<String> {
     let room = (0.75 * WIDTH / NARROWEST) as usize;
     let stride = names.len().div_ceil(room).max(1);

@@ -18,7 +18,7 @@ use crate::{
     figure::Figure,
 };
 
-/// One line a layer, coloured by depth; nothing for a single epoch.
+/// One line per layer, coloured by depth; `None` for a single epoch.
 pub fn draw(profile: &Profile, notes: &RunNotes) -> Option<Figure> {
     let [first, .., last] = profile.epochs[..] else { return None };
     let shown = evenly(profile.layers.len(), MOST);

@@ -21,7 +21,7 @@ use crate::{
     figure::Figure,
 };
 
-/// The whole network and each layer; nothing for a single epoch.
+/// Draws the whole network and each layer; `None` for a single epoch.
 pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figure> {
     let epochs = series.iter().flat_map(|s| &s.records).map(|r| r.epoch as f64);
     let (first, last) = range(epochs).filter(|(first, last)| first < last)?;
@@ -71,7 +71,8 @@ fn lambda_max(series: &Series, stroke: Stroke) -> Curve {
     }
 }
 
-/// The whole network's series in ink (several estimators: solid, then dashed), the layers by depth.
+/// The strokes: the whole network's series in ink (the first estimator's solid, the others dashed),
+/// the layers coloured by depth.
 fn strokes(series: &[Series]) -> Vec<Stroke> {
     let full = series.iter().filter(|s| s.is_full()).count();
     let stroke = |i: usize| match i {
@@ -82,7 +83,7 @@ fn strokes(series: &[Series]) -> Vec<Stroke> {
     (0..series.len()).map(stroke).collect()
 }
 
-/// The whole network's series and an even choice of the others.
+/// The indices of the whole network's series and of an even selection of the others.
 fn shown(series: &[Series]) -> Vec<usize> {
     let full = series.iter().filter(|s| s.is_full()).count();
     (0..full).chain(evenly(series.len() - full, MOST).into_iter().map(|i| full + i)).collect()

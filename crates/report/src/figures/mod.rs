@@ -1,5 +1,4 @@
-//! One file a figure; each is a function from data to a drawing, or to nothing where there is no
-//! data.
+//! One file per figure; each is a function from data to a drawing, or to `None` without data.
 
 pub mod against_trace;
 pub mod class_means;
@@ -18,7 +17,7 @@ mod ritz;
 
 /// The width of every figure in pixels.
 const WIDTH: f64 = 880.0;
-/// At most so many curves or rows of panels; more are thinned out evenly by depth.
+/// The maximum number of curves or rows of panels; more are thinned out evenly by depth.
 const MOST: usize = 10;
-/// The widest name in a legend in pixels.
+/// The maximum width of a name in a legend in pixels.
 const LEGEND_NAME: f64 = 150.0;

@@ -1,5 +1,5 @@
-//! A matrix and its parts by class and cross-class, eigenvalue by eigenvalue: which part the
-//! outliers come from.
+//! A matrix and its parts by class and cross-class, eigenvalue by eigenvalue, to show which part
+//! the outliers come from.
 
 use eigenscape_core::results::{ProbeRecord, Run};
 
@@ -15,7 +15,7 @@ use crate::{
     figure::Figure,
 };
 
-/// The parts from the top, with what they are of and their colour.
+/// The parts from top to bottom: name, origin and colour.
 const PARTS: [(&str, &str, Colour); 5] = [
     ("G1", "classes", Colour::VERMILLION),
     ("G1+2", "both", Colour(0x8c, 0x56, 0x4b)),
@@ -23,18 +23,18 @@ const PARTS: [(&str, &str, Colour); 5] = [
     ("G0", "true labels", Colour(0xcc, 0x79, 0xa7)),
     ("G3", "within cross-classes", Colour::FAINT),
 ];
-/// More groups than this are thinned out.
+/// The maximum number of groups; more are thinned out.
 const MOST_PANELS: usize = 6;
 const ROW: f64 = 26.0;
 /// Half the height of an eigenvalue's mark.
 const MARK: f64 = 8.0;
 const HEADER: f64 = 26.0;
 const BELOW: f64 = 52.0;
-/// Room for what is said at the right of a row.
+/// The width of the remark to the right of a row, in pixels.
 const REMARK: f64 = 175.0;
-/// The axis reaches at most so far below the largest eigenvalue.
+/// Eigenvalues below this share of the largest one do not extend the axis.
 const DEEPEST: f64 = 1e-4;
-/// The widest name above a panel.
+/// The maximum width of the name above a panel, in pixels.
 const LABEL: f64 = 300.0;
 
 /// The spectra of one group at its last epoch.
@@ -44,7 +44,7 @@ struct Parted<'a> {
     parts: Vec<&'a ProbeRecord>,
 }
 
-/// One panel a group, one row a matrix; nothing where no group was taken apart.
+/// One panel per group, one row per matrix; `None` if no group has parts.
 pub fn draw(curvature: &str, series: &[Series], run: &Run, notes: &RunNotes) -> Option<Figure> {
     let found: Vec<(&Series, Parted)> =
         series.iter().filter_map(|s| Some((s, Parted::of(s, curvature, run)?))).collect();
@@ -84,8 +84,8 @@ impl<'a> Parted<'a> {
         parted.ends().map(|_| parted)
     }
 
-    /// The ends of the axis: from below the smallest eigenvalue of the means, as far as that is not
-    /// too deep, to above the largest of all.
+    /// The ends of the axis: from below the smallest eigenvalue of the class means' parts that is
+    /// at least `DEEPEST` of the largest, to above the largest of all.
     fn ends(&self) -> Option<(f64, f64)> {
         let largest = placed(self.whole).fold(0.0, f64::max);
         let means = self.parts[..PARTS.len() - 1].iter().flat_map(|part| placed(part));
@@ -98,7 +98,7 @@ impl<'a> Parted<'a> {
         let records = || std::iter::once(self.whole).chain(self.parts.iter().copied());
         let colours = std::iter::once(Colour::INK).chain(PARTS.map(|(.., colour)| colour));
         let rows = PARTS.len() + 1;
-        // The first row is the uppermost.
+        // The axis counts from below, so the names are reversed.
         let names = PARTS.iter().rev().map(|(name, of, _)| format!("{name} ({of})"));
         let names: Vec<String> = names.chain(["G".to_owned()]).collect();
         let y = Axis::categories(&names);
@@ -133,7 +133,7 @@ impl<'a> Parted<'a> {
         drawing.text(trace.coloured(Colour::AXIS));
     }
 
-    /// "90 eigenvalues, 12.34 % of tr".
+    /// The number of eigenvalues and the share of the trace, as in "90 eigenvalues, 12.34 %".
     fn remark(&self, record: &ProbeRecord, is_whole: bool) -> String {
         let values = placed(record).count();
         let counted = format!("{} eigenvalue{}", count(values), if values == 1 { "" } else { "s" });
@@ -142,7 +142,7 @@ impl<'a> Parted<'a> {
     }
 }
 
-/// The eigenvalues that have a place on a logarithmic axis, from the largest.
+/// The eigenvalues that a logarithmic axis can show, in the order of the record.
 fn placed(record: &ProbeRecord) -> impl Iterator<Item = f64> {
     record.eigenvalues.iter().copied().filter(|value| (1e-300..=1e300).contains(value))
 }

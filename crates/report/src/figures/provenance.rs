@@ -7,7 +7,7 @@ use crate::{
     data::{Profile, distinct},
 };
 
-/// How the spectra were computed: one clause an estimator, with the groups it was used for.
+/// How the spectra were computed: one clause per estimator, with the groups it was used for.
 pub fn spectra<'a>(records: impl IntoIterator<Item = &'a ProbeRecord>, estimators: &[Note]) -> String {
     let records: Vec<&ProbeRecord> = records.into_iter().collect();
     let keys = distinct(records.iter().map(|r| (r.estimator.as_str(), r.exact)));
@@ -26,7 +26,7 @@ pub fn distance(metric: &str, distances: &[Note]) -> String {
     about(distances, metric).map_or(String::new(), |d| format!(" {metric}: {d}."))
 }
 
-/// What bars are of distances, and why some have none.
+/// What the error bars of distances show, and why some are missing.
 pub fn errors(profile: &Profile) -> String {
     let [known, unknown] = profile.errors();
     let bars = " Bars: the 95 % interval by Student's t, by the jackknife over the random vectors of estimated spectra.";
@@ -34,19 +34,19 @@ pub fn errors(profile: &Profile) -> String {
     [(known, bars), (unknown, none)].into_iter().filter(|(is, _)| *is).map(|(_, words)| words).collect()
 }
 
-/// The key to shortened names, where they are: one example tells the rest.
+/// Explains shortened names by one example; empty if no name is shortened.
 pub fn shortening<'a>(short: &[String], names: impl IntoIterator<Item = &'a str>) -> String {
     let example = short.iter().zip(names).find(|(short, name)| short.as_str() != *name);
     example.map_or(String::new(), |(short, name)| format!(" Names are shortened: “{short}” is {name}."))
 }
 
-/// Everything the notes say about `label`, as one text; `None` when nothing.
+/// All values of the notes with this label, joined; `None` if there are none.
 fn about(notes: &[Note], label: &str) -> Option<String> {
     let values: Vec<&str> = notes.iter().filter(|n| n.label == label).map(|n| n.value.as_str()).collect();
     (!values.is_empty()).then(|| values.join("; or "))
 }
 
-/// "a", "a and b", "a, b and c", "a to z (26 groups)".
+/// Joins names: "a", "a and b", "a, b and c", "a to z (26 groups)".
 fn enumerate(names: &[&str]) -> String {
     match names {
         [] => String::new(),

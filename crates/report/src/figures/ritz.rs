@@ -1,6 +1,6 @@
 //! What the Ritz values of an estimated spectrum stand for.
 //!
-//! Stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017) gives one Gauss rule a probe; a record
+//! Stochastic Lanczos quadrature (Ubaru, Chen & Saad 2017) gives one Gauss rule per probe; a record
 //! holds the union of the rules. A node of a Gauss rule stands for the mass around it, up to its
 //! neighbours in the same rule (the Chebyshev-Markov-Stieltjes inequalities), and says nothing
 //! about where between them that mass lies.
@@ -8,7 +8,7 @@
 use eigenscape_analysis::uncertainty::probes;
 use eigenscape_core::results::ProbeRecord;
 
-/// (node, weight) from the smallest node, those that are not finite left out.
+/// The finite nodes as (node, weight), in ascending order.
 pub fn nodes(record: &ProbeRecord) -> Vec<(f64, f64)> {
     let listed = record.eigenvalues.iter().copied().zip(record.weights.iter().copied());
     let mut nodes: Vec<_> = listed.filter(|(node, _)| node.is_finite()).collect();
@@ -16,17 +16,17 @@ pub fn nodes(record: &ProbeRecord) -> Vec<(f64, f64)> {
     nodes
 }
 
-/// Whether every rule has a node for each of the operator's dimensions, all of which are
-/// eigenvalues then: there is nothing between them, and only their weights are estimates.
+/// Whether every rule has as many nodes as the operator has dimensions. Then all nodes are
+/// eigenvalues, there are none between them, and only their weights are estimates.
 pub fn complete(record: &ProbeRecord, nodes: &[(f64, f64)]) -> bool {
     nodes.len() >= probes(record).saturating_mul(record.dimension)
 }
 
-/// Spreads the weight of each node over the space between its neighbours in the same rule, that is
-/// about the nodes `probes` places to its left and right: rising linearly from the left one to the
-/// node, falling to the right one. A single rule thus becomes its density (weight over spacing),
-/// interpolated linearly; outside the nodes there is nothing. The result is atoms nearer to one
-/// another than `step`; the total weight is unchanged.
+/// Spreads the weight of each node over the interval between its neighbours in the same rule, which
+/// are the nodes `probes` places to its left and right. The density rises linearly from the left
+/// neighbour to the node and falls linearly to the right one, so that a single rule becomes its
+/// density (weight over spacing), interpolated linearly; outside the nodes it is zero. Returns
+/// atoms closer to one another than `step`; the total weight is unchanged.
 pub fn spread(nodes: &[(f64, f64)], probes: usize, step: f64) -> Vec<(f64, f64)> {
     let last = nodes.len().saturating_sub(1);
     let hat = |(i, &(node, weight)): (usize, &(f64, f64))| {
@@ -36,7 +36,7 @@ pub fn spread(nodes: &[(f64, f64)], probes: usize, step: f64) -> Vec<(f64, f64)>
     nodes.iter().enumerate().flat_map(hat).collect()
 }
 
-/// Atoms that share `weight` in proportion to the height of a triangle.
+/// Atoms that share `weight` in proportion to the height of a triangle over (left, top, right).
 fn hat((left, top, right): (f64, f64, f64), weight: f64, step: f64) -> Vec<(f64, f64)> {
     let count = ((right - left) / step).ceil();
     if count.is_nan() || count <= 1.0 {
@@ -49,17 +49,17 @@ fn hat((left, top, right): (f64, f64, f64), weight: f64, step: f64) -> Vec<(f64,
     atoms.into_iter().map(|(x, height)| (x, weight * height / total)).collect()
 }
 
-/// The mass that cannot be told from zero.
+/// The mass that cannot be distinguished from zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NearZero {
-    /// How much it is.
+    /// The share of the total mass.
     pub share: f64,
-    /// It lies within ± this.
+    /// The mass lies within ± this radius.
     pub radius: f64,
 }
 
-/// The mass of the nodes nearest to zero, one a probe, and the interval up to their neighbours in
-/// which it lies; `None` where there are no neighbours, or the rules are [`complete`].
+/// The mass of the nodes nearest to zero, one per probe, and the radius up to their neighbours
+/// within which it lies; `None` if no node is inside that radius or the rules are [`complete`].
 pub fn near_zero(record: &ProbeRecord) -> Option<NearZero> {
     let nodes = nodes(record);
     if complete(record, &nodes) {
@@ -110,7 +110,7 @@ mod tests {
         let mass = |atoms: Vec<(f64, f64)>| atoms.iter().filter(|a| a.0 < 0.2).map(|a| a.1).sum::<f64>();
         let (alone, united) = (mass(spread(&one, 1, 1e-3)), mass(spread(&twice, 2, 1e-3)));
         assert!((alone - united).abs() < 1e-12, "{alone} {united}");
-        // Taken for one probe's, the same nodes would claim twice the resolution.
+        // Attributed to a single probe, the same nodes would imply twice the resolution.
         assert!((mass(spread(&twice, 1, 1e-3)) - alone).abs() > 0.01);
     }
 
@@ -139,7 +139,8 @@ mod tests {
         let NearZero { share, radius } = near_zero(&estimated(&one, None)).unwrap();
         assert_eq!(radius, 0.036);
         assert!((share - 0.94).abs() < 1e-12, "{share}");
-        // Semidefinite, with the null space found: there are neighbours on one side only.
+        // Positive semidefinite with a known null space: the nodes have neighbours on one side
+        // only.
         let semidefinite = [(2e-7, 0.45), (3e-7, 0.45), (0.2, 0.02), (0.3, 0.02), (8.0, 0.03), (8.0, 0.03)];
         let NearZero { share, radius } = near_zero(&estimated(&semidefinite, Some(1.0))).unwrap();
         assert_eq!(radius, 0.3);

@@ -1,4 +1,4 @@
-//! The largest eigenvalues as stems by rank, with as many of them marked as there are classes.
+//! The largest eigenvalues as stems by rank, as many of them marked as there are classes.
 
 use eigenscape_analysis::uncertainty::SAME;
 use eigenscape_core::results::ProbeRecord;
@@ -17,28 +17,27 @@ use crate::{
     figure::Figure,
 };
 
-/// Stems without known classes.
+/// The number of stems if the number of classes is unknown.
 const STEMS: usize = 30;
-/// More stems than this are not told apart.
+/// More stems cannot be distinguished; the limit is higher for more than 100 classes.
 const MOST_STEMS: usize = 120;
 const COLUMNS: usize = 3;
 const MOST_PANELS: usize = 12;
 const HEIGHT: f64 = 130.0;
 const ROW: f64 = 190.0;
 const TOP: f64 = 56.0;
-/// Room for the vertical axes' title.
+/// The width of the vertical axes' title in pixels.
 const TITLE_ROOM: f64 = 28.0;
 const GAP: f64 = 8.0;
-/// The widest label beside the largest eigenvalue.
+/// The maximum width of a group's label, which stands beside the largest eigenvalue.
 const LABEL: f64 = 125.0;
 
-/// One panel a group at its last epoch.
+/// One panel per group at its last epoch.
 pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figure> {
     let shown: Vec<&Series> = evenly(series.len(), MOST_PANELS).into_iter().map(|i| &series[i]).collect();
     let records: Vec<&ProbeRecord> = shown.iter().filter_map(|s| s.records.last().copied()).collect();
     let epoch = records.iter().map(|r| r.epoch).max()?;
-    // The outliers come with the Gauss-Newton part; what remains of the Hessian without it has none
-    // to be counted.
+    // Outliers come from the Gauss-Newton part; the residual has none to count.
     let classes = notes.classes.filter(|c| *c > 1 && curvature != "residual");
     let length = classes.map_or(STEMS, |c| (3 * c).clamp(STEMS, MOST_STEMS.max(c + c / 5)));
 
@@ -57,7 +56,7 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
         let panel = Panel { left, top, width: pitch - margin - GAP, height: HEIGHT, x, y };
         draw_panel(&mut drawing, &panel, stems, classes);
         draw_header(&mut drawing, &panel, &labels[i], records[i]);
-        // Titles only at the outer panels: they are the same everywhere.
+        // All panels have the same titles, so only the outer ones show them.
         if i % columns == 0 {
             panel.draw_y_title(&mut drawing, "eigenvalue λ");
         }
@@ -73,7 +72,7 @@ pub fn draw(curvature: &str, series: &[Series], notes: &RunNotes) -> Option<Figu
     Some(Figure::new(&format!("eigenvalues-{curvature}"), title, caption, drawing))
 }
 
-/// The `length` largest eigenvalues; of Ritz values that several probes found, one each.
+/// The `length` largest eigenvalues; Ritz values that several probes found count once.
 fn largest(record: &ProbeRecord, length: usize) -> Vec<f64> {
     let finite = record.eigenvalues.iter().copied().filter(|v| v.is_finite());
     if record.exact {

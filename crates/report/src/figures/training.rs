@@ -8,10 +8,10 @@ use crate::{
     figure::Figure,
 };
 
-/// A number of a record, where there is one.
+/// A quantity of a training record, if it was recorded.
 type Value = fn(&TrainingRecord) -> Option<f64>;
 
-/// Nothing without training, or where it has one record only.
+/// Draws the curves; `None` with fewer than two records.
 pub fn draw(training: &[TrainingRecord]) -> Option<Figure> {
     let [first, .., last] = training else { return None };
     let (train, test) = (Stroke::solid(Colour::BLUE, 2.0), Stroke::dashed(Colour::VERMILLION, 2.0));
@@ -25,7 +25,7 @@ pub fn draw(training: &[TrainingRecord]) -> Option<Figure> {
         y_title: title.into(),
         curves,
     };
-    // Without a test split there is one curve.
+    // Without a test split there is only the training curve.
     let tested = training.iter().any(|r| r.test_loss.is_some());
     let curves = |of_train: Value, of_test: Value| {
         let on_test = tested.then(|| curve(test, of_test));

@@ -1,4 +1,4 @@
-//! Claims beside what was measured: of one experiment, and of a whole study.
+//! Claims next to what was measured, for one experiment and for a whole study.
 
 use eigenscape_core::results::ClaimRecord;
 use maud::{Markup, html};

@@ -1,4 +1,4 @@
-//! Distances by depth over several experiments: what the study says of the paper's first question.
+//! Distances by depth over several experiments: the study's answer to the paper's first question.
 
 use eigenscape_analysis::depth_summary::{Entry, METRICS, MOMENTS};
 use maud::{Markup, html};
@@ -11,13 +11,13 @@ use crate::{
 
 /// One curvature's experiments with their figures.
 pub struct Depths<'a> {
-    /// At least one; all of one curvature.
+    /// At least one entry; all have the same curvature.
     pub entries: Vec<&'a Entry>,
-    /// One a metric.
+    /// At most one figure per metric.
     pub figures: Vec<Picture>,
 }
 
-/// The section; nothing where no experiment has a part in it.
+/// The section; empty if no experiment has an entry.
 pub fn section(all: &[Depths]) -> Markup {
     html! {
         @if !all.is_empty() {

@@ -1,4 +1,4 @@
-//! The page: everything in one file that needs no network.
+//! The page: one file that needs no network access.
 
 pub mod claims;
 pub mod depth;
@@ -18,35 +18,35 @@ use crate::{EXPERIMENT_FILE, NOTES_FILE, Note, RESULTS_FILE, RunNotes};
 
 /// A figure as the page shows it.
 pub struct Picture {
-    /// What it is called.
+    /// The title.
     pub title: String,
-    /// What is seen and how it was computed.
+    /// The caption: what is shown and how it was computed.
     pub caption: String,
-    /// The SVG document, which stands in the page.
+    /// The SVG document, which is embedded in the page.
     pub svg: String,
-    /// Where the SVG lies, relative to the page.
+    /// The path of the SVG file, relative to the page.
     pub svg_file: String,
-    /// Where the PNG lies, relative to the page.
+    /// The path of the PNG file, relative to the page.
     pub png_file: String,
 }
 
-/// One run's part of the page.
+/// The part of the page about one run.
 pub struct Section<'a> {
-    /// Its numbers, the means over samples where there are several.
+    /// The run's numbers, averaged over samples if there are several.
     pub run: &'a Run,
-    /// Its numbers as they were measured.
+    /// The run's numbers as measured.
     pub measured: &'a Run,
-    /// How they were computed.
+    /// How the numbers were computed.
     pub notes: RunNotes,
-    /// Its figures, in order.
+    /// The run's figures, in order.
     pub figures: Vec<Picture>,
 }
 
-/// What the runs say together about generalisation.
+/// Generalisation against the trace over all runs.
 pub struct Generalisation {
     /// The regressions.
     pub against_trace: Vec<AgainstTrace>,
-    /// Their figures.
+    /// The figures of the regressions.
     pub figures: Vec<Picture>,
 }
 
@@ -144,7 +144,7 @@ fn figure(picture: &Picture) -> Markup {
     }
 }
 
-/// Says first that these are not the full experiment's numbers.
+/// Warns that these are not the numbers of the full experiment.
 fn shortened(profile: &ProfileNote) -> Markup {
     html! {
         section {
@@ -157,7 +157,7 @@ fn shortened(profile: &ProfileNote) -> Markup {
     }
 }
 
-/// Says first what the command line changed of the file.
+/// Lists what the command line changed in the experiment's file.
 fn set(changes: &[String]) -> Markup {
     html! {
         @if !changes.is_empty() {
@@ -169,7 +169,7 @@ fn set(changes: &[String]) -> Markup {
     }
 }
 
-/// Says first what is allowed and probably not meant.
+/// Warns of settings that are allowed but probably unintended.
 fn warnings(lines: &[Note]) -> Markup {
     html! {
         @for line in lines.iter().filter(|line| line.label == "Warning") {
@@ -178,7 +178,7 @@ fn warnings(lines: &[Note]) -> Markup {
     }
 }
 
-/// Says first whose numbers end before their training should.
+/// Lists the runs that diverged, whose numbers end before training was complete.
 fn diverged(runs: &[Run]) -> Markup {
     let diverged: Vec<_> =
         runs.iter().enumerate().filter_map(|(i, run)| Some((i, run, run.diverged.as_ref()?))).collect();
@@ -197,7 +197,7 @@ fn diverged(runs: &[Run]) -> Markup {
     }
 }
 
-/// Says which spectra are missing, and why.
+/// Lists the spectra that could not be measured, with the reasons.
 fn not_measured(runs: &[Run]) -> Markup {
     let failures: Vec<_> = runs
         .iter()

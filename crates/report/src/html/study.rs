@@ -1,4 +1,4 @@
-//! What the runs say together: reruns, outliers, distances by depth, regressions.
+//! Results over all runs: reruns, outliers, distances by depth, regressions.
 
 use eigenscape_analysis::{
     against_trace::AgainstTrace,
@@ -16,7 +16,7 @@ use crate::{
     draw::labels::significant,
 };
 
-/// The quantities of training in a table's order.
+/// The quantities of training in the order of a table.
 const QUANTITIES: [Quantity; 5] = [
     Quantity::TestAccuracy,
     Quantity::TestLoss,
@@ -25,7 +25,7 @@ const QUANTITIES: [Quantity; 5] = [
     Quantity::GeneralisationGap,
 ];
 
-/// A table over the variants, where there are reruns.
+/// A table over the variants, if there are reruns.
 pub fn reruns(variants: &[VariantRecord]) -> Markup {
     let given = |quantity: Quantity, epoch: &str| {
         let has = |s: &StatisticRecord| s.quantity == quantity.name() && s.epoch == epoch;
@@ -61,7 +61,7 @@ pub fn reruns(variants: &[VariantRecord]) -> Markup {
     }
 }
 
-/// "3", or "3, 1 diverged".
+/// The number of runs, as "3" or "3, 1 diverged".
 fn runs(variant: &VariantRecord) -> String {
     match variant.diverged {
         0 => variant.runs.to_string(),
@@ -80,8 +80,8 @@ fn statistic(variant: &VariantRecord, quantity: Quantity, epoch: &str) -> String
     }
 }
 
-/// The numbers of outliers of the whole network's spectra at the last epoch, where there are
-/// classes.
+/// The numbers of outliers of the whole network's spectra at the last epoch, if the number of
+/// classes is known.
 pub fn outliers(sections: &[Section]) -> Markup {
     let rows: Vec<[String; 5]> = sections.iter().flat_map(outlier_rows).collect();
     html! {
@@ -112,7 +112,8 @@ fn outlier_rows(section: &Section) -> Vec<[String; 5]> {
     let row = |curvature: &str| {
         let subject = Subject::of_network(Quantity::Outliers, curvature);
         let record = *measured::records(section.run, &subject).last()?;
-        // What is merged of several samples is no spectrum of one matrix.
+        // The mean over several samples is not the spectrum of one matrix, so its outliers are not
+        // counted.
         let several =
             section.measured.probes.iter().any(|probe| probe.curvature == curvature && probe.batch.is_some());
         let count = |how| match outliers::count(record, Some(classes), how) {
@@ -123,11 +124,11 @@ fn outlier_rows(section: &Section) -> Vec<[String; 5]> {
         let [gap, clusters] = [Counting::Gap, Counting::Clusters].map(count);
         Some([section.run.name.clone(), prose(curvature), gap, clusters, classes.to_string()])
     };
-    // A residual has no outliers of classes.
+    // The residual has no outliers.
     curvatures(section.run).into_iter().filter(|c| *c != "residual").filter_map(row).collect()
 }
 
-/// Where the layer most like the whole network is, for each run and distance.
+/// The position of the layer closest to the whole network, for each run and distance.
 pub fn depth(runs: &[Run]) -> Markup {
     let mut rows = Vec::new();
     for run in runs {
@@ -177,7 +178,7 @@ fn least(profile: &Profile) -> String {
     )
 }
 
-/// Test accuracy, test loss and the generalisation gap as straight lines of the trace, over the
+/// The regressions of test accuracy, test loss and the generalisation gap on the trace, over the
 /// runs.
 pub fn regressions(all: &[AgainstTrace], figures: &[Picture]) -> Markup {
     html! {

@@ -1,4 +1,4 @@
-//! What a reader wants to know first.
+//! The summary: the facts a reader wants first.
 
 use eigenscape_analysis::{
     depth,
@@ -15,14 +15,14 @@ use crate::{
     draw::labels::{percent, significant, with_interval},
 };
 
-/// One fact: what it is, how much, and under which circumstances.
+/// A fact: what it is, its value, and under which circumstances.
 struct Fact {
     label: String,
     value: String,
     remark: String,
 }
 
-/// The facts of the only run, or a table that compares the runs.
+/// The facts of a single run, or a table that compares several runs.
 pub fn of(runs: &[Run]) -> Markup {
     let facts: Vec<Vec<Fact>> = runs.iter().map(facts).collect();
     html! {
@@ -102,7 +102,7 @@ fn facts(run: &Run) -> Vec<Fact> {
     facts
 }
 
-/// " (0.07 to 0.28 over bandwidths)".
+/// The range of a distance over bandwidths, as " (0.07 to 0.28 over bandwidths)".
 fn over(profile: &Profile, layer: &str, epoch: usize) -> String {
     profile.band(layer, epoch).map_or(String::new(), |(low, high)| {
         format!(" ({} to {} over bandwidths)", significant(low, 2), significant(high, 2))

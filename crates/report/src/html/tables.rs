@@ -16,11 +16,11 @@ use crate::{
     },
 };
 
-/// Longer tables are folded.
+/// Tables with more rows are folded.
 const LONG: usize = 40;
 const DIGITS: usize = 4;
 
-/// The tables for which the run has data; `measured` is the run before samples were averaged.
+/// The tables for which the run has data; `measured` is the run before averaging over samples.
 pub fn of(run: &Run, measured: &Run) -> Vec<Markup> {
     let mut tables = Vec::new();
     if !run.probes.is_empty() {
@@ -76,7 +76,7 @@ fn listed(probe: &ProbeRecord) -> String {
     if probe.has_spectrum() { count(probe.eigenvalues.len()) } else { "–".into() }
 }
 
-/// One row a matrix, and below it one a sample.
+/// One row per matrix, followed by one row per sample.
 fn spread(spreads: &[Spread]) -> Markup {
     let rows: usize = spreads.iter().map(|spread| 1 + spread.records.len()).sum();
     let table = html! {
@@ -110,7 +110,7 @@ fn mean_and_deviation(sample: &Sample) -> String {
     }
 }
 
-/// An estimate has no atom at zero to speak of: its Ritz values near zero stand for it.
+/// Only exact spectra have an atom at zero; in an estimate, Ritz values near zero represent it.
 fn mass_at_zero(probe: &ProbeRecord) -> String {
     match data::rounding(probe) {
         _ if !probe.exact || !probe.has_spectrum() => "–".into(),
@@ -119,7 +119,7 @@ fn mass_at_zero(probe: &ProbeRecord) -> String {
     }
 }
 
-/// One row a pair, one column an epoch.
+/// One row per pair, one column per epoch.
 fn distances(records: &[DistanceRecord], metric: &str, curvature: &str) -> Markup {
     let of_key = |d: &&DistanceRecord| d.metric == metric && d.curvature == curvature;
     let records: Vec<&DistanceRecord> = records.iter().filter(of_key).collect();
@@ -147,11 +147,11 @@ fn distances(records: &[DistanceRecord], metric: &str, curvature: &str) -> Marku
     folded(&format!("Distances: {metric}, {curvature}"), pairs.len(), &table, &remark)
 }
 
-/// What ± is of a distance.
+/// The meaning of ± for a distance.
 const ERROR: &str = "±: half of the 95 % interval by Student's t, by the jackknife over the random vectors of estimated spectra (“?”: unknown, as \
                      with one); what too few steps leave out is not in it.";
 
-/// "0.21 ± 0.01 [0.07, 0.28]": with its band, where it has one.
+/// A distance as "0.21 ± 0.01 [0.07, 0.28]", the brackets only if it has a band.
 fn distance(record: &DistanceRecord) -> String {
     let value = with_interval(Number::distance(record), DIGITS);
     match data::band(record) {
