@@ -1,5 +1,5 @@
-//! How measurements grow with sizes: doubly logarithmic panels side by side, with the slopes of
-//! powers for comparison.
+//! How measurements grow with size: log-log panels side by side, with the slopes of powers for
+//! comparison.
 
 use crate::draw::{
     Anchor, Axis, Colour, Drawing, Panel, Stroke, Text,
@@ -12,9 +12,9 @@ use crate::draw::{
 /// One measured quantity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScalingCurve {
-    /// What stands in the legend.
+    /// The label in the legend.
     pub label: String,
-    /// Curves of one number share a colour.
+    /// The index of the colour; curves with the same index share a colour.
     pub colour: usize,
     /// Whether its line is dashed.
     pub dashed: bool,
@@ -22,7 +22,7 @@ pub struct ScalingCurve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A panel of curves; the n-th curves of all panels share an entry of the legend.
+/// A panel of curves; the n-th curves of all panels share a legend entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScalingPanel {
     /// The vertical axis' title.
@@ -40,7 +40,7 @@ const LEGEND: f64 = 230.0;
 /// The powers whose slopes are drawn.
 const POWERS: [i32; 3] = [1, 2, 3];
 
-/// The panels as an SVG document; `None` where one has no positive value.
+/// The panels as an SVG document; `None` if a panel has no positive value.
 #[must_use]
 pub fn scaling(title: &str, x_title: &str, panels: &[ScalingPanel]) -> Option<String> {
     let mut drawing = Drawing::new(WIDTH, TOP + HEIGHT + BELOW);
@@ -66,7 +66,7 @@ fn draw_panel(
 ) -> Option<()> {
     let points = || panel.curves.iter().flat_map(|curve| &curve.points).filter(|(x, y)| *x > 0.0 && *y > 0.0);
     let (x, y) = (range(points().map(|point| point.0))?, range(points().map(|point| point.1))?);
-    // A tenth more on each side, so that no dot lies on the frame.
+    // A margin of 10 % on each side keeps dots off the frame.
     let wider = |(low, high): (f64, f64)| (low / 1.1, high * 1.1);
     let (x, y) = (wider(x), wider(y));
     let frame = Panel { left, top: TOP, width, height: HEIGHT, x: Axis::log(x, 5), y: Axis::log(y, 6) };

@@ -12,7 +12,7 @@ use eigenscape_report::{
     claims::{CLAIMS_FIGURES, write},
 };
 
-/// Results of an experiment with distances by all three metrics; `least` of five layers is nearest
+/// Results of an experiment with distances by all three metrics; layer `least` of five is nearest
 /// to the network.
 fn experiment(name: &str, least: usize) -> Results {
     let mut results = Results { name: name.into(), ..common::lenet() };
@@ -40,7 +40,7 @@ fn experiment(name: &str, least: usize) -> Results {
     results
 }
 
-/// The page over these results.
+/// The page made from these results.
 fn page(experiments: &[Results]) -> (tempfile::TempDir, String) {
     let out = tempfile::tempdir().unwrap();
     for results in experiments {

@@ -56,7 +56,7 @@ fn assert_figure(path: &Path) {
     assert!((big_endian(20) - 2.0 * side("height")).abs() <= 2.0, "{}", path.display());
 }
 
-/// Every element that must be closed is, in order.
+/// Asserts that every element that must be closed is closed, in order.
 fn assert_balanced(page: &str) {
     const VOID: [&str; 1] = ["meta"];
     let mut open = Vec::new();
@@ -169,12 +169,12 @@ fn runs_with_different_traces_are_set_against_their_generalisation() {
     let (dir, page) = written(&results, &common::notes());
     assert!(dir.path().join("figures/against-trace-hessian.png").is_file());
     assert!(page.contains("test-loss on the trace (Hessian)") && page.contains("a run, of 3"));
-    // The accuracies are equal: no line goes through them, and no panel is drawn.
+    // All accuracies are equal: no line can be fitted, and no panel is drawn.
     assert!(!page.contains("test-accuracy on the trace"));
 }
 
 /// Half of the 95 % interval: 12.7, 3.18 and 2.36 standard errors of 22 for two, four and eight
-/// probes; nothing is known with one.
+/// probes; unknown for one probe.
 #[test]
 fn intervals_are_students_and_an_unknown_error_is_called_unknown() {
     let page_with = |probes, stderr| {
@@ -193,7 +193,7 @@ fn intervals_are_students_and_an_unknown_error_is_called_unknown() {
     assert!(page.contains("275.6 ± ?") && page.contains("one probe has no standard error"));
 }
 
-/// What finds one number has no eigenvalues to show: neither a density nor a largest one.
+/// An estimator of a single number gives no eigenvalues, hence neither a density nor a largest one.
 #[test]
 fn a_number_is_shown_as_a_trace_and_nothing_else() {
     let mut results = common::lenet();
@@ -216,7 +216,7 @@ fn a_number_is_shown_as_a_trace_and_nothing_else() {
     }
 }
 
-/// The Kullback-Leibler divergence at other bandwidths is drawn, and its ends are told.
+/// The Kullback-Leibler divergence at other bandwidths is drawn, and its range is stated.
 #[test]
 fn a_distance_has_its_band_over_bandwidths() {
     let mut results = common::lenet();
@@ -313,7 +313,7 @@ fn degenerate_spectra_are_drawn_without_complaint() {
     }
 }
 
-/// Gives every group these eigenvalues, and the rest of the run their extremes.
+/// Gives every group these eigenvalues, and the distances and training losses their extremes.
 fn degrade(run: &mut Run, eigenvalues: &[f64], exact: bool, variant: usize) {
     let first = eigenvalues.first().copied();
     let last = eigenvalues.last().copied();

@@ -142,7 +142,7 @@ impl<'a> Parted<'a> {
     }
 }
 
-/// The eigenvalues that a logarithmic axis can show, in the order of the record.
+/// The eigenvalues that a logarithmic axis can show, largest first.
 fn placed(record: &ProbeRecord) -> impl Iterator<Item = f64> {
     record.eigenvalues.iter().copied().filter(|value| (1e-300..=1e300).contains(value))
 }

@@ -45,7 +45,7 @@ pub fn lenet() -> Results {
     Results { name: "layerwise-lenet".into(), runs: vec![run], ..Results::default() }
 }
 
-/// What the experiment would note down about it.
+/// The notes that such an experiment would write.
 pub fn notes() -> Notes {
     Notes {
         profile: None,
@@ -80,7 +80,7 @@ fn growth(epoch: usize) -> f64 {
     [0.15, 0.5, 0.7, 0.9, 1.0][epoch]
 }
 
-/// Ten outliers above a bulk that falls by many decades, as networks have it.
+/// Ten outliers above a bulk that decays over many decades, as is typical of networks.
 fn spectrum(count: usize, largest: f64) -> Vec<f64> {
     let outlier = |i: usize| largest * (-0.22 * i as f64).exp();
     let bulk = |i: usize| 0.08 * largest * 10_f64.powf(-7.0 * ((i - 10) as f64 / count as f64).powf(0.7));
@@ -106,7 +106,7 @@ fn full(epoch: usize) -> ProbeRecord {
     let positive = spectrum(80, 38.0 * growth(epoch));
     let negative = (0..48).map(|i| -2.5 * growth(epoch) * 10_f64.powf(-5.0 * (47 - i) as f64 / 48.0));
     let eigenvalues: Vec<f64> = positive.into_iter().chain(negative).collect();
-    // Most of the mass lies near zero; an outlier weighs about one eigenvalue.
+    // Most of the mass lies near zero; an outlier has about the weight of one eigenvalue.
     let size = |v: f64| if v.abs() < 1e-3 { 500.0 } else { (0.2 / v.abs()).clamp(1.0, 100.0) };
     let total: f64 = eigenvalues.iter().map(|v| size(*v)).sum();
     let weights = eigenvalues.iter().map(|v| size(*v) / total).collect();
