@@ -1,4 +1,4 @@
-//! How generalisation goes with the trace, over runs.
+//! Generalisation against the trace, over runs.
 
 use eigenscape_core::results::Run;
 
@@ -9,25 +9,25 @@ use crate::{
     regression::Regression,
 };
 
-/// What is set against the trace.
+/// The quantities compared with the trace.
 const QUANTITIES: [Quantity; 3] = [Quantity::TestAccuracy, Quantity::TestLoss, Quantity::GeneralisationGap];
 
 /// A quantity of training against the whole network's trace, both after the last epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgainstTrace {
-    /// The curvature whose trace it is.
+    /// The curvature whose trace is used.
     pub curvature: String,
     /// The quantity.
     pub quantity: Quantity,
-    /// (trace, quantity) of each run that ended.
+    /// (trace, quantity) of each run used.
     pub points: Vec<(f64, f64)>,
-    /// The quantity as a straight line of the trace.
+    /// The regression of the quantity on the trace.
     pub line: Regression,
 }
 
 impl AgainstTrace {
-    /// Every pair that all runs have, where there are runs enough for a line; runs that diverged or
-    /// miss one of the network's spectra have no part.
+    /// Every pair of a curvature and a quantity that all runs have, if there are enough runs for a
+    /// regression. Excludes runs that diverged or miss one of the network's spectra.
     #[must_use]
     pub fn all(runs: &[Run]) -> Vec<Self> {
         let ended: Vec<&Run> = runs.iter().filter(|run| run.diverged.is_none()).collect();
@@ -95,7 +95,7 @@ mod tests {
             last_finite_loss: None,
         });
         let all = AgainstTrace::all(&runs);
-        // The loss is the same in all runs, and there is no training accuracy for a gap.
+        // The runs have no test loss, and no training accuracy for a gap.
         let [only] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!(
             (only.curvature.as_str(), only.quantity, only.points.len()),

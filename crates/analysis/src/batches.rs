@@ -1,17 +1,17 @@
-//! Several samples of one matrix as one: their mean, and how far they lie apart.
+//! Merges several samples of one matrix: their mean and their spread.
 
 use eigenscape_core::results::{Band, DistanceRecord, ProbeRecord, Results, Run};
 
 use crate::{statistics::Sample, uncertainty::Number};
 
-/// How far the spectra of one matrix on disjoint samples lie apart.
+/// The spread of one matrix's spectra over disjoint samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spread<'a> {
-    /// Their records, in order; at least one.
+    /// The records, one per sample, in order; at least one.
     pub records: Vec<&'a ProbeRecord>,
     /// The traces.
     pub trace: Sample,
-    /// The largest eigenvalues, where there are eigenvalues.
+    /// The largest eigenvalues, if there are eigenvalues.
     pub lambda_max: Option<Sample>,
 }
 
@@ -27,17 +27,17 @@ pub fn spreads(run: &Run) -> Vec<Spread<'_>> {
     several.into_iter().filter_map(spread).collect()
 }
 
-/// The results with one record in the place of those of several samples.
+/// The results with the records of several samples merged into one.
 ///
-/// The spectrum of a mean is the mean of the measures; it is an estimate, whose trace has the
-/// standard error of a mean over samples. Its extreme eigenvalues, and distances, are means. Class
+/// The spectrum of a mean is the mean of the spectral measures. It is an estimate; its trace has
+/// the standard error of a mean over samples. Extreme eigenvalues and distances are averaged. Class
 /// means are those of the first sample.
 #[must_use]
 pub fn averaged(results: &Results) -> Results {
     Results { runs: results.runs.iter().map(averaged_run).collect(), ..results.clone() }
 }
 
-/// The same of one run.
+/// [`averaged`] for a single run.
 #[must_use]
 pub fn averaged_run(run: &Run) -> Run {
     let probes = grouped(&run.probes, |_| true, same_matrix);
@@ -57,14 +57,15 @@ pub fn averaged_run(run: &Run) -> Run {
     }
 }
 
-/// Whether two records are of one matrix by one estimator, both on one of several samples or both
-/// on the only one.
+/// Whether two records are of the same matrix by the same estimator, both on one of several samples
+/// or both on the only sample.
 fn same_matrix(a: &ProbeRecord, b: &ProbeRecord) -> bool {
     (a.epoch, a.batch.is_some(), &a.group, &a.curvature, &a.estimator)
         == (b.epoch, b.batch.is_some(), &b.group, &b.curvature, &b.estimator)
 }
 
-/// Records that belong together, in order of the first of them.
+/// Groups the records that are the `same`, out of those that `counts` accepts, in order of the
+/// first of each group.
 fn grouped<T>(records: &[T], counts: impl Fn(&T) -> bool, same: impl Fn(&T, &T) -> bool) -> Vec<Vec<&T>> {
     let mut groups: Vec<Vec<&T>> = Vec::new();
     for record in records.iter().filter(|record| counts(record)) {
@@ -76,7 +77,7 @@ fn grouped<T>(records: &[T], counts: impl Fn(&T) -> bool, same: impl Fn(&T, &T) 
     groups
 }
 
-/// One record of several samples; others as they are.
+/// Merges the records of several samples into one; keeps other records as they are.
 fn merged<T: Clone>(records: &[&T], is_batch: impl Fn(&T) -> bool, mean: impl Fn(&[&T]) -> T) -> Vec<T> {
     match records {
         [first, ..] if is_batch(first) => vec![mean(records)],
@@ -84,7 +85,7 @@ fn merged<T: Clone>(records: &[&T], is_batch: impl Fn(&T) -> bool, mean: impl Fn
     }
 }
 
-/// A number of each record; `None` where one has none.
+/// A number of each record; `None` if any record lacks it.
 fn numbers(records: &[&ProbeRecord], of: fn(&ProbeRecord) -> Option<f64>) -> Option<Vec<f64>> {
     records.iter().map(|record| of(record)).collect()
 }
@@ -124,7 +125,7 @@ fn spectrum(records: &[&ProbeRecord]) -> ProbeRecord {
     }
 }
 
-/// The eigenvalues of one of so many records, each with its weight and its residual.
+/// The eigenvalues of one of `count` records, each with its weight in the mean and its residual.
 fn atoms(record: &ProbeRecord, count: f64) -> impl Iterator<Item = [f64; 3]> {
     let residuals = record.residuals.iter().copied().chain(std::iter::repeat(0.0));
     let listed = record.eigenvalues.iter().zip(&record.weights).zip(residuals);
@@ -136,7 +137,7 @@ fn distance(records: &[&DistanceRecord]) -> DistanceRecord {
     let sum = records.iter().map(|record| record.value).sum::<f64>();
     let value = sum / count;
     let of_mean = DistanceRecord { batch: None, value, band: band(records), ..records[0].clone() };
-    // What the samples scatter by has what random vectors do in it.
+    // The scatter between samples includes the scatter due to random vectors.
     match records.len() {
         1 => of_mean,
         _ => {
@@ -147,7 +148,7 @@ fn distance(records: &[&DistanceRecord]) -> DistanceRecord {
     }
 }
 
-/// The mean over bandwidths, where all have the same.
+/// The mean at each bandwidth; `None` unless all records have the same bandwidths.
 fn band(records: &[&DistanceRecord]) -> Option<Band> {
     let bands: Vec<&Band> = records.iter().map(|record| record.band.as_ref()).collect::<Option<_>>()?;
     let bandwidths = bands.first()?.bandwidths.clone();
@@ -187,12 +188,12 @@ mod tests {
             (&[8.0, 4.0, 2.0][..], &[5e-4; 3][..])
         );
         assert_eq!((full.trace, full.lambda_max, full.exact, full.batch), (7.0, Some(6.0), false, None));
-        // The traces 6 and 8: a deviation of √2, of their mean 1.
+        // The traces 6 and 8 have the deviation √2, their mean the standard error 1.
         assert!((full.trace_stderr.unwrap() - 1.0).abs() < 1e-15);
         assert_eq!(a.trace_stderr, None, "one sample has no standard error");
         assert_eq!([first.trace, second.trace], [7.0, 7.5], "two probes of one matrix are not batches");
         assert_eq!(results.runs[0].distances.iter().map(|d| d.value).collect::<Vec<_>>(), [2.5]);
-        // The distances 1 and 4: a deviation of 3/√2, of their mean 3/2.
+        // The distances 1 and 4 have the deviation 3/√2, their mean the standard error 3/2.
         assert!((results.runs[0].distances[0].stderr.unwrap() - 1.5).abs() < 1e-15);
         let spreads = spreads(&run);
         assert_eq!(spreads.len(), 2);

@@ -1,4 +1,4 @@
-//! Which layers are most like the whole network: distances by normalised depth.
+//! Which layers are most similar to the whole network: distances by normalised depth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::{
 /// The group of all parameters.
 pub(crate) const FULL: &str = "full";
 
-/// At most so many layers are named that may be in another's place.
+/// The maximum number of a layer's rivals that are listed by name.
 const NAMED: usize = 3;
 
 /// The distances of a run's layers to the whole network, at an epoch or summed over epochs.
@@ -21,32 +21,32 @@ const NAMED: usize = 3;
 pub struct Profile {
     /// (layer, distance) in the order of depth; at least one.
     pub layers: Vec<(String, f64)>,
-    /// The layers' distances at other bandwidths, where the distance smooths.
+    /// (bandwidth, distances of the layers) at other bandwidths, if the metric smooths spectra.
     pub band: Vec<(f64, Vec<f64>)>,
     /// What is known of the errors of the layers' distances.
     pub errors: Errors,
 }
 
-/// What is known of the errors of several distances to one spectrum, which they have in common.
+/// What is known of the errors of several distances to the same spectrum.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Errors {
-    /// Nothing is random.
+    /// The distances have no random error.
     #[default]
     Exact,
-    /// Something is, and nothing tells how much: the spectra of one random vector, or of different
-    /// numbers of them.
+    /// The distances have random errors of unknown size: the spectra come from a single random
+    /// vector, or from different numbers of them.
     Unknown,
-    /// The distances of all layers without each of the random vectors in turn.
+    /// The distances of all layers, recomputed without each random vector in turn.
     LeftOut(Vec<Vec<f64>>),
 }
 
 impl Profile {
-    /// The distances by `metric` between spectra of `curvature`, each the mean over the batches of
-    /// an epoch. Where the distance of a layer is missing, that batch of that epoch does not count:
-    /// the layer would seem nearer than it is.
+    /// The distances by `metric` between spectra of `curvature`, averaged over the batches of an
+    /// epoch. Ignores a batch of an epoch if any layer's distance is missing there: otherwise that
+    /// layer would seem nearer than it is.
     ///
     /// # Errors
-    /// In words, why there are none.
+    /// Says in words why there are no distances.
     pub fn new(run: &Run, metric: &str, curvature: &str, when: When) -> Result<Self, String> {
         let ours = |d: &&DistanceRecord| d.metric == metric && d.curvature == curvature;
         let records: Vec<_> =
@@ -80,9 +80,9 @@ impl Profile {
         Ok(Self { layers, band, errors })
     }
 
-    /// By how much a layer is farther than another, with its error: that of the difference without
-    /// each of the random vectors, by the jackknife. What both distances owe to the same vector is
-    /// not counted twice.
+    /// How much farther one layer is than another, with the jackknife error of the difference,
+    /// which is recomputed without each random vector. Effects of a random vector on both distances
+    /// thus cancel.
     #[must_use]
     pub fn difference(&self, farther: usize, nearer: usize) -> Number {
         let value = self.layers[farther].1 - self.layers[nearer].1;
@@ -96,8 +96,8 @@ impl Profile {
         }
     }
 
-    /// The layers that may as well be at that layer's place in the order: the 95 % interval of the
-    /// difference has 0 in it, or is unknown.
+    /// The layers that may have layer `of`'s place in the order: the 95 % interval of the
+    /// difference contains 0 or is unknown.
     #[must_use]
     pub fn rivals(&self, of: usize) -> Vec<usize> {
         let is_rival = |&other: &usize| {
@@ -109,8 +109,8 @@ impl Profile {
         (0..self.layers.len()).filter(is_rival).collect()
     }
 
-    /// Whether the least distance is in the middle half of the depth; `None` where the errors leave
-    /// both open.
+    /// Whether the least distance is in the middle half of the depth; `None` if the errors leave
+    /// this undecided.
     #[must_use]
     pub fn tells_the_middle_half(&self) -> Option<bool> {
         let found = self.is_least_in_the_middle_half();
@@ -119,8 +119,8 @@ impl Profile {
         (!open).then_some(found)
     }
 
-    /// Which other layer may be in its place, in words: "or conv2.weight: the probes do not tell".
-    /// `None` where none may.
+    /// Says which other layers may have a layer's place in the order, as in "or conv2.weight: the
+    /// probes do not tell"; `None` if none may.
     #[must_use]
     pub fn in_doubt(&self, layer: usize) -> Option<String> {
         let rivals: Vec<&str> =
@@ -142,8 +142,8 @@ impl Profile {
         self.band.iter().map(least).filter(move |(_, least)| *least != own)
     }
 
-    /// The bandwidths at which it is another answer whether the least distance is in the middle
-    /// half.
+    /// The bandwidths at which the answer to whether the least distance is in the middle half
+    /// differs.
     #[must_use]
     pub fn flips(&self) -> Vec<f64> {
         let own = self.is_least_in_the_middle_half();
@@ -151,13 +151,13 @@ impl Profile {
         other.map(|(bandwidth, _)| bandwidth).collect()
     }
 
-    /// i/(n − 1) of the i-th of n layers, from 0; 0 for an only one.
+    /// The normalised depth index/(n − 1) of a layer, counted from 0; 0 for a single layer.
     #[must_use]
     pub fn depth(&self, index: usize) -> f64 {
         index as f64 / self.layers.len().saturating_sub(1).max(1) as f64
     }
 
-    /// The index of the layer at the least distance, the first of several.
+    /// The index of the layer at the least distance; the first one if several are equal.
     #[must_use]
     pub fn least(&self) -> usize {
         least(self.layers.iter().map(|(_, value)| *value))
@@ -175,7 +175,7 @@ impl Profile {
         self.is_in_the_middle_half(self.least())
     }
 
-    /// The distance at a depth from 0 to 1, linear between the layers.
+    /// The distance at a depth from 0 to 1, interpolated linearly between layers.
     #[must_use]
     pub fn at(&self, depth: f64) -> f64 {
         let place = depth.clamp(0.0, 1.0) * self.layers.len().saturating_sub(1) as f64;
@@ -187,8 +187,8 @@ impl Profile {
 }
 
 impl Errors {
-    /// Of the sums of the distances of two runs, whose random vectors are independent: those of the
-    /// same place are left out together.
+    /// The errors of the summed distances of two runs with independent random vectors: vectors with
+    /// the same index are left out together.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         let add = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a + b).collect();
@@ -201,8 +201,8 @@ impl Errors {
         }
     }
 
-    /// Of the sums over moments: without the same random vector at all of them, since each moment
-    /// draws the same.
+    /// The errors of sums over moments: a random vector is left out at all moments at once, since
+    /// each moment uses the same vectors.
     fn of(records: &[(&str, &DistanceRecord)], moments: &BTreeSet<Moment>) -> Self {
         let mut used =
             records.iter().map(|(_, record)| record).filter(|record| moments.contains(&moment(record)));
@@ -225,21 +225,21 @@ impl Errors {
     }
 }
 
-/// The index of the least value, the first of several.
+/// The index of the least value; the first one if several are equal.
 fn least(values: impl Iterator<Item = f64>) -> usize {
     let indexed = values.enumerate();
     indexed.reduce(|least, next| if next.1 < least.1 { next } else { least }).map_or(0, |(index, _)| index)
 }
 
-/// The distance at a bandwidth of its band.
+/// The distance at one of the bandwidths of the record's band.
 fn at(record: &DistanceRecord, bandwidth: f64) -> Option<f64> {
     let band = record.band.as_ref()?;
     let index = band.bandwidths.iter().position(|other| *other == bandwidth)?;
     band.values.get(index).copied()
 }
 
-/// The layers in order of appearance, each with the sum over the epochs of the mean over an epoch's
-/// batches; `None` without layers, or where one has no value.
+/// The layers in order of appearance, each with the sum over epochs of its mean over an epoch's
+/// batches; `None` if there are no layers or a value is missing.
 fn summed(
     records: &[(&str, &DistanceRecord)],
     moments: &BTreeSet<Moment>,
@@ -258,7 +258,7 @@ fn summed(
     (!layers.is_empty()).then_some(layers)
 }
 
-/// An epoch, and which of its batches where there are several.
+/// An epoch, and one of its batches if there are several.
 type Moment = (usize, Option<usize>);
 
 fn moment(record: &DistanceRecord) -> Moment {
@@ -276,7 +276,7 @@ fn complete(records: &[(&str, &DistanceRecord)]) -> BTreeSet<Moment> {
     all.map(|(moment, _)| moment).collect()
 }
 
-/// The other one, where exactly one of the two is the whole network.
+/// The layer, if exactly one of the two groups is the whole network.
 fn layer(distance: &DistanceRecord) -> Option<&str> {
     match (distance.left.as_str(), distance.right.as_str()) {
         (FULL, FULL) => None,
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(least(When::Best), (1, 1.0, true));
         assert_eq!(least(When::Last), (0, 0.0, false));
         assert!(Profile::new(&run, "kl", "hessian", When::All).is_err());
-        // Without a distance of b's after epoch 3 that epoch counts for no layer.
+        // Epoch 3 lacks b's distance, so it counts for no layer.
         let mut partial = run.clone();
         partial.distances.retain(|d| (d.epoch, d.left.as_str()) != (3, "b"));
         let profile = |when| Profile::new(&partial, "wasserstein", "hessian", when).unwrap();
@@ -320,7 +320,8 @@ mod tests {
         assert_eq!(values(When::Last), [3.0, 1.0, 9.0]);
     }
 
-    /// Two probes of four layers: what both distances have in common is no doubt about their order.
+    /// Four probes of four layers: effects common to both distances do not make their order
+    /// uncertain.
     #[test]
     fn an_order_is_told_by_paired_differences() {
         let record = |epoch, layer: &str, left_out: [f64; 4]| DistanceRecord {
@@ -328,7 +329,7 @@ mod tests {
             left_out: left_out.to_vec(),
             ..distance(epoch, layer, left_out.iter().sum::<f64>() / 4.0)
         };
-        // b is 0.1 nearer than a whatever is left out; c and b change places.
+        // b is 0.1 nearer than a whichever probe is left out; b and c change places.
         let moved = [-0.5, 0.5, 0.2, -0.2];
         let run = |epochs: usize| Run {
             distances: (0..epochs)
@@ -352,7 +353,7 @@ mod tests {
             assert_eq!(profile.in_doubt(1).unwrap(), "or c: the probes do not tell");
             assert_eq!(profile.in_doubt(3), None);
         }
-        // Without d, c is the last.
+        // Without d, c is the last layer.
         let mut three = run(1);
         three.distances.pop();
         let profile = Profile::new(&three, "wasserstein", "hessian", When::Last).unwrap();
@@ -384,7 +385,7 @@ mod tests {
         assert_eq!((found.least(), found.is_least_in_the_middle_half()), (1, true));
         assert_eq!(found.other_least().collect::<Vec<_>>(), [(0.002, 2), (0.05, 3)]);
         assert_eq!(found.flips(), [0.05]);
-        // Where one layer has no band there is none.
+        // If one layer has no band, the profile has none.
         run.distances[2].band = None;
         assert!(profile(&run).flips().is_empty());
     }

@@ -1,5 +1,5 @@
-//! Distances by depth over several experiments: where in a network, whichever it is, the layers are
-//! that are most like the whole.
+//! Distances by depth over several experiments: at which depth the layers most similar to the whole
+//! network are.
 
 use eigenscape_core::results::Run;
 
@@ -9,31 +9,31 @@ use crate::{
     reruns::grouped,
 };
 
-/// The distances that the question is asked in: as it should be, the paper's other one, and what
-/// the published code computes.
+/// The metrics: the Wasserstein distance, the paper's other distance, and what the published code
+/// computes.
 pub const METRICS: [&str; 3] = ["wasserstein", "kl", "wasserstein-density-values"];
-/// The moments: summed over the epochs, and at the best.
+/// The moments: summed over the epochs, and at the best epoch.
 pub const MOMENTS: [When; 2] = [When::All, When::Best];
-/// Steps of the grid of depths on which means are taken.
+/// The number of steps of the depth grid on which means are computed.
 const STEPS: usize = 40;
 
 /// One network on one data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// The experiment, with the variant where it has several.
+    /// The experiment's name, followed by the variant if it has several.
     pub name: String,
-    /// The matrix.
+    /// The curvature.
     pub curvature: String,
     /// Whether the spectra of all layers are exact.
     pub exact: bool,
-    /// By metric and moment.
+    /// The profiles in the order of [`METRICS`], then [`MOMENTS`].
     profiles: Vec<Profile>,
 }
 
 impl Entry {
-    /// The variants of an experiment that were measured by all of [`METRICS`], each with its
-    /// reruns' mean. A network of one or two layers has no middle, a run that diverged has no last
-    /// epoch, and one that misses a spectrum has not all layers: they are left out.
+    /// The variants of an experiment that were measured by all of [`METRICS`], each averaged over
+    /// its reruns. Excludes networks of one or two layers (they have no middle), runs that diverged
+    /// (they have no last epoch), and runs that miss a spectrum (they lack layers).
     #[must_use]
     pub fn all(experiment: &str, runs: &[Run]) -> Vec<Self> {
         let mut entries = Vec::new();
@@ -57,14 +57,14 @@ impl Entry {
         entries
     }
 
-    /// The distances of its layers, divided by the largest; of `METRICS[metric]` at
-    /// `MOMENTS[moment]`.
+    /// The distances of the layers by `METRICS[metric]` at `MOMENTS[moment]`, divided by the
+    /// largest.
     #[must_use]
     pub fn profile(&self, metric: usize, moment: usize) -> &Profile {
         &self.profiles[metric * MOMENTS.len() + moment]
     }
 
-    /// How probable it is that a layer taken at random is in the middle half of the depth.
+    /// The probability that a random layer is in the middle half of the depth.
     #[must_use]
     pub fn chance(&self) -> f64 {
         let profile = &self.profiles[0];
@@ -108,7 +108,7 @@ fn relative(runs: &[&Run], metric: &str, curvature: &str, when: When) -> Option<
         for ((name, total), (theirs, value)) in sum.layers.iter_mut().zip(&profile.layers) {
             (name == theirs).then(|| *total += value)?;
         }
-        // A bandwidth that not all reruns have is left out.
+        // Keeps only bandwidths that all reruns have.
         sum.band.retain_mut(|(bandwidth, totals)| {
             let theirs = profile.band.iter().find(|(other, _)| other == bandwidth);
             if let Some((_, values)) = theirs {
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use crate::verdict::tests::{distance, divergence, probe, trained};
 
-    /// Three epochs of these distances, by all metrics, the second epoch being the best.
+    /// Three epochs of these distances, by all metrics; the second epoch is the best.
     fn run(seed: u64, epochs: [[f64; 5]; 3]) -> Run {
         let mut run = Run { seed, ..Run::default() };
         for (epoch, values) in epochs.iter().enumerate() {
@@ -177,7 +177,7 @@ mod tests {
             }
             run
         };
-        // Alone the second one has its least in the middle half.
+        // The second run alone has its least distance in the middle half.
         let runs = [banded(0, [0.0, 8.0, 8.0, 8.0, 8.0]), banded(1, [4.0, 4.0, 2.0, 4.0, 4.0])];
         let [entry] = Entry::all("lenet", &runs).try_into().unwrap();
         let profile = entry.profile(0, 1);

@@ -1,6 +1,7 @@
-//! Numbers as people read them: as many digits as mean something.
+//! Numbers formatted for readers, to a given number of significant digits.
 
-/// `value` to `digits` significant digits: plain from 10⁻³ to 10⁶, "1.234e-5" beyond; "NaN", "∞".
+/// `value` to `digits` significant digits: plain from 10⁻³ to 10⁶, otherwise as "1.234e-5"; "NaN",
+/// "∞".
 ///
 /// ```
 /// # use eigenscape_analysis::significant;

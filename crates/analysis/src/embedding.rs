@@ -1,4 +1,4 @@
-//! Class means of gradients in the plane, by t-SNE.
+//! Class means of gradients, embedded in the plane by t-SNE.
 
 use std::collections::BTreeSet;
 
@@ -13,21 +13,21 @@ use linfa::traits::Transformer;
 use linfa_tsne::TSneParams;
 use ndarray::Array2;
 
-/// With fewer classes there are fewer means than a picture of clusters takes.
+/// The minimum number of classes: fewer give too few means to show clusters.
 pub const FEWEST_CLASSES: usize = 3;
-/// Steps of gradient descent.
+/// The number of gradient-descent steps.
 const STEPS: usize = 2000;
 
-/// A place of each mean in the plane such that near ones are near: t-SNE (van der Maaten & Hinton
-/// 2008), exact, on the Euclidean distances between the means, with a perplexity of C − 1, as many
-/// as a mean has neighbours of its class (V. Papyan's code of 2019 has the same).
+/// Embeds the means in the plane so that close means stay close: exact t-SNE (van der Maaten &
+/// Hinton 2008) on the Euclidean distances between the means. The perplexity is C − 1, the number
+/// of neighbours of a mean within its class, as in V. Papyan's code of 2019.
 ///
-/// The descent starts from the same random places at each call and is sequential: the places follow
-/// from the means alone.
+/// The descent is sequential and starts from the same random positions at each call: the result
+/// depends on the means alone.
 ///
 /// # Errors
-/// In words, why there is no picture: too few classes, or means that are all the same or not
-/// finite.
+/// Says in words why there is no embedding: too few classes, means that are all the same or not
+/// finite, or a descent that did not converge.
 pub fn in_the_plane(means: &ClassMeans) -> Result<Vec<[f64; 2]>, String> {
     let classes = means.labels.iter().map(|label| label.0).collect::<BTreeSet<_>>().len();
     if classes < FEWEST_CLASSES {
@@ -35,7 +35,7 @@ pub fn in_the_plane(means: &ClassMeans) -> Result<Vec<[f64; 2]>, String> {
     }
     let n = means.labels.len();
     let coordinates = coordinates(means)?;
-    // What t-SNE takes at most is a third of the other points.
+    // t-SNE allows a perplexity of at most a third of the number of other points.
     let perplexity = ((classes - 1) as f64).min((n - 1) as f64 / 3.0);
     let parameters =
         TSneParams::embedding_size(2).perplexity(perplexity).approx_threshold(0.0).max_iter(STEPS);
@@ -47,11 +47,11 @@ pub fn in_the_plane(means: &ClassMeans) -> Result<Vec<[f64; 2]>, String> {
     }
 }
 
-/// Coordinates, a row a mean, with the same inner products (classical scaling): U √Λ of the Gram
-/// matrix U Λ Uᵀ.
+/// Coordinates, one row per mean, with the same inner products (classical scaling): U √Λ of the
+/// Gram matrix U Λ Uᵀ.
 ///
 /// # Errors
-/// In words, where the means are all the same or not finite.
+/// Says in words that the means are all the same or not finite.
 pub fn coordinates(means: &ClassMeans) -> Result<Array2<f64>, String> {
     let n = means.labels.len();
     let gram = Mat::from_fn(n, n, |i, j| means.product(i, j));
@@ -62,7 +62,7 @@ pub fn coordinates(means: &ClassMeans) -> Result<Array2<f64>, String> {
         return Err("the means are all the same".to_owned());
     }
     let (mut values, mut vectors) = (Diag::<f64>::zeros(n), Mat::<f64>::zeros(n, n));
-    // Sequential: t-SNE makes another picture of other rounding errors.
+    // Sequential: other rounding errors would change the picture that t-SNE makes.
     let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Spec::default());
     let mut buffer = MemBuffer::new(scratch);
     self_adjoint_evd(
@@ -75,7 +75,7 @@ pub fn coordinates(means: &ClassMeans) -> Result<Array2<f64>, String> {
     )
     .map_err(|error| format!("the eigenproblem failed: {error:?}"))?;
     let values = values.column_vector();
-    // Rounding makes zeros negative.
+    // Rounding can make zero eigenvalues negative.
     Ok(Array2::from_shape_fn((n, n), |(i, j)| vectors[(i, j)] * values[j].max(0.0).sqrt()))
 }
 
@@ -87,10 +87,10 @@ mod tests {
 
     const CLASSES: usize = 5;
 
-    /// Means of P = 40 numbers: those of a class lie about a centre of its own, `spread` away from
-    /// it.
+    /// Means of P = 40 numbers: those of a class are scattered by `spread` around the class's own
+    /// centre.
     fn clusters(classes: usize, spread: f64) -> ClassMeans {
-        // As good as random, between −1 and 1.
+        // Pseudo-random, between −1 and 1.
         let wave = |seed: usize, i: usize| (((seed * 40 + i) as f64 * 12.9898).sin() * 43758.5453).fract();
         let (mut labels, mut points) = (Vec::new(), Vec::<Vec<f64>>::new());
         for class in 0..classes {
@@ -152,7 +152,7 @@ mod tests {
         let mut means = clusters(CLASSES, 0.2);
         means.products.iter_mut().for_each(|product| *product = 1.0);
         assert!(in_the_plane(&means).unwrap_err().contains("the same"));
-        // Also of a file that was cut.
+        // A truncated file fails, too.
         means.products.truncate(7);
         assert!(in_the_plane(&means).unwrap_err().contains("finite"));
     }

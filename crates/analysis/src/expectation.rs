@@ -1,15 +1,19 @@
 //! What can be expected of results: a small closed language of quantities and relations.
 //!
-//! | `is` | holds when |
-//! | --- | --- |
-//! | `falls`, `rises` | the quantity after the last epoch lies below (above) that after the first, by the 95 % interval of the difference (Student's t) where it is an estimate; that of one random vector has none |
-//! | `above`, `below` | the 95 % interval of the difference to `than` lies above (below) 0 as a whole |
-//! | `at-least`, `at-most` | it does, 0 included |
-//! | `equal-to-classes` | it is the number of classes |
-//! | `least-in-the-middle-half` | the layer where it is least is in the middle half of the normalised depth, 0.25 to 0.75 |
-//! | `rises-with`, `falls-with` | the 95 % interval of the slope of its regression on `with`, over all runs, lies above (below) 0 as a whole |
+//! The values of `is`, and when each holds:
 //!
-//! What is said of every run must be so in every run that it is said of.
+//! - `falls`, `rises`: the quantity after the last epoch is below (above) that after the first. For
+//!   estimates the whole 95 % interval of the difference (Student's t) is; an estimate from one
+//!   random vector has no interval.
+//! - `above`, `below`: the whole 95 % interval of the difference to `than` is above (below) 0.
+//! - `at-least`, `at-most`: the same, including 0.
+//! - `equal-to-classes`: the quantity equals the number of classes.
+//! - `least-in-the-middle-half`: the layer with the least value is in the middle half of the
+//!   normalised depth, 0.25 to 0.75.
+//! - `rises-with`, `falls-with`: the whole 95 % interval of the slope of the quantity's regression
+//!   on `with`, over all runs, is above (below) 0.
+//!
+//! A claim about every run holds if it holds in each run that it is about.
 
 use eigenscape_core::results::Run;
 use schemars::JsonSchema;
@@ -17,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::depth::FULL;
 
-/// What a claim is about.
+/// The quantity that a claim is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Quantity {
@@ -25,58 +29,57 @@ pub enum Quantity {
     TrainLoss,
     /// Mean loss over the test split.
     TestLoss,
-    /// Share of the training split that is classified rightly.
+    /// Share of the training split classified correctly.
     TrainAccuracy,
-    /// Share of the test split that is classified rightly.
+    /// Share of the test split classified correctly.
     TestAccuracy,
-    /// Training accuracy minus test accuracy; where there are no classes, test loss minus training
-    /// loss.
+    /// Training accuracy minus test accuracy; without classes, test loss minus training loss.
     GeneralisationGap,
     /// The trace of a group's curvature.
     Trace,
     /// The largest eigenvalue of a group's curvature.
     LambdaMax,
-    /// How far the spectra of the layers lie from that of the network.
+    /// The distances of the layers' spectra from that of the network.
     Distance,
-    /// How many eigenvalues of a group's curvature stand out.
+    /// The number of eigenvalues of a group's curvature that stand out from the bulk.
     Outliers,
 }
 
-/// What is expected.
+/// The expected relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Is {
-    /// Over training.
+    /// Falls over training.
     Falls,
-    /// Over training.
+    /// Rises over training.
     Rises,
-    /// Higher than `than` or equal, by the whole interval.
+    /// Greater than or equal to `than`, for the whole interval.
     AtLeast,
-    /// Lower than `than` or equal, by the whole interval.
+    /// Less than or equal to `than`, for the whole interval.
     AtMost,
-    /// Higher than `than`, by the whole interval.
+    /// Greater than `than`, for the whole interval.
     Above,
-    /// Lower than `than`, by the whole interval.
+    /// Less than `than`, for the whole interval.
     Below,
-    /// Of outliers: as many as classes.
+    /// For outliers: equal to the number of classes.
     EqualToClasses,
-    /// Of distances: in the layers in the middle half of the depth.
+    /// For distances: least in a layer in the middle half of the depth.
     LeastInTheMiddleHalf,
-    /// With the quantity `with`, over all runs.
+    /// Rises with the quantity `with`, over all runs.
     RisesWith,
-    /// With the quantity `with`, over all runs.
+    /// Falls with the quantity `with`, over all runs.
     FallsWith,
 }
 
-/// At which epoch.
+/// The epoch at which a quantity is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum When {
-    /// The last one.
+    /// The last epoch.
     Last,
-    /// That of the highest test accuracy; where there are no classes, of the lowest test loss.
+    /// The epoch of the highest test accuracy; without classes, of the lowest test loss.
     Best,
-    /// The sum over all of them.
+    /// The sum over all epochs.
     All,
 }
 
@@ -91,59 +94,59 @@ pub enum Counting {
     Clusters,
 }
 
-/// A checked expectation.
+/// A validated expectation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expectation {
-    /// What is claimed, in words.
+    /// The claim in words.
     pub claim: String,
     /// What the paper says or measured.
     pub paper: Option<String>,
-    /// Of what.
+    /// The quantity that the claim is about.
     pub subject: Subject,
-    /// What is expected of it.
+    /// The expected relation.
     pub relation: Relation,
-    /// The runs that it is about; all of them by default.
+    /// The variant whose runs the claim is about; all runs by default.
     pub variant: Option<String>,
-    /// The first epoch at which its quantity is measured: 0 is before training.
+    /// The first epoch at which the quantity is measured; 0 is before training.
     pub from: usize,
 }
 
-/// What a claim is about, precisely.
+/// The quantity that a claim is about, with the epoch, group, curvature and metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// Which quantity.
+    /// The quantity.
     pub quantity: Quantity,
-    /// At which epoch.
+    /// The epoch.
     pub epoch: When,
-    /// The group, where it is one of a spectrum.
+    /// The group, for a quantity of a spectrum.
     pub group: String,
-    /// The matrix, where it is one of spectra.
+    /// The curvature, for a quantity of spectra.
     pub curvature: String,
-    /// The distance's name, where it is one.
+    /// The distance's name, for a distance.
     pub metric: String,
     /// How outliers are counted.
     pub counting: Counting,
 }
 
-/// A relation with what it relates to.
+/// A relation and what it relates to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Relation {
-    /// From the first epoch to the last.
+    /// Between the first epoch and the last.
     OverTraining(Direction),
-    /// Against another variant or a number.
+    /// Compared with another variant or a number.
     Against {
         /// Upwards or downwards.
         direction: Direction,
-        /// Whether they must differ.
+        /// Whether equality is excluded.
         strict: bool,
-        /// Against what.
+        /// What the quantity is compared with.
         reference: Reference,
     },
-    /// As many as classes.
+    /// Equal to the number of classes.
     EqualToClasses,
-    /// In the middle half of the depth.
+    /// Least in the middle half of the depth.
     LeastInTheMiddleHalf,
-    /// Over runs, with another quantity.
+    /// In a regression on another quantity, over runs.
     With(Direction, Box<Subject>),
 }
 
@@ -157,7 +160,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The number, so that this direction is upwards.
+    /// The value, negated for [`Self::Down`], so that larger means farther in this direction.
     #[must_use]
     pub fn along(self, value: f64) -> f64 {
         match self {
@@ -166,7 +169,7 @@ impl Direction {
         }
     }
 
-    /// The other one.
+    /// The other direction.
     #[must_use]
     pub fn opposite(self) -> Self {
         match self {
@@ -202,7 +205,7 @@ impl Quantity {
         }
     }
 
-    /// Whether it is read from the record of training, and not from spectra.
+    /// Whether the quantity is read from training records, not from spectra.
     #[must_use]
     pub fn is_of_training(self) -> bool {
         matches!(
@@ -215,7 +218,7 @@ impl Quantity {
         )
     }
 
-    /// An interval of it without what it cannot be: an accuracy lies between 0 and 1.
+    /// An interval limited to the quantity's possible values: an accuracy is between 0 and 1.
     #[must_use]
     pub fn cut(self, interval: [f64; 2]) -> [f64; 2] {
         match self {
@@ -251,7 +254,7 @@ impl Subject {
         }
     }
 
-    /// "trace of full (hessian)".
+    /// The subject in words, as in "trace of full (hessian)".
     #[must_use]
     pub fn words(&self) -> String {
         let Self { group, curvature, metric, .. } = self;
@@ -273,7 +276,7 @@ impl Subject {
         }
     }
 
-    /// Whether a spectrum that it is about was to be measured in the run and could not be.
+    /// Whether a spectrum that the subject needs was to be measured in the run and could not be.
     #[must_use]
     pub fn is_missing_in(&self, run: &Run) -> bool {
         match self.quantity {
@@ -285,7 +288,7 @@ impl Subject {
 }
 
 impl Expectation {
-    /// What it is about: one quantity, or two that are set against each other.
+    /// The quantities that the expectation is about: one, or two for a regression.
     pub fn subjects(&self) -> impl Iterator<Item = &Subject> {
         let other = match &self.relation {
             Relation::With(_, other) => Some(&**other),
@@ -294,7 +297,7 @@ impl Expectation {
         std::iter::once(&self.subject).chain(other)
     }
 
-    /// Whether the runs of a variant are among those that it speaks of.
+    /// Whether the expectation uses runs of this variant.
     #[must_use]
     pub fn is_about(&self, variant: &str) -> bool {
         let other = match &self.relation {
@@ -305,7 +308,7 @@ impl Expectation {
             || other.is_some_and(|other| other == variant)
     }
 
-    /// How it is checked, in words.
+    /// How the expectation is checked, in words.
     #[must_use]
     pub fn words(&self) -> String {
         let relation = match &self.relation {

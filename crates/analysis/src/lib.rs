@@ -1,8 +1,8 @@
-//! From results to what they say: functions from `results.json` to numbers and verdicts, of which
-//! neither an experiment nor a figure knows how they come about.
+//! Analyses of results: functions from `results.json` to numbers and verdicts, independent of how
+//! experiments run and how figures look.
 //!
-//! These are no plugins: an experiment states what it *expects* ([`expectation`]), and every report
-//! shows the rest where there is data for it.
+//! Analyses are not plugins: an experiment states what it *expects* ([`expectation`]), and every
+//! report shows the other analyses for which it has data.
 
 pub mod against_trace;
 pub mod batches;

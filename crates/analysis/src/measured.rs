@@ -1,4 +1,4 @@
-//! A run's quantities, one number each.
+//! The quantities of a run, one number each.
 
 use eigenscape_core::results::{ProbeRecord, Run, TrainingRecord};
 
@@ -8,8 +8,8 @@ use crate::{
     uncertainty::Number,
 };
 
-/// The record of the best epoch: of the highest test accuracy, or of the lowest test loss where
-/// there are no classes; the earliest where several are, and none without a test split.
+/// The record of the best epoch: of the highest test accuracy or, without classes, of the lowest
+/// test loss. The earliest if several are equal; `None` without a test split.
 #[must_use]
 pub fn best(training: &[TrainingRecord]) -> Option<&TrainingRecord> {
     let merit = |record: &TrainingRecord| record.test_accuracy.or(record.test_loss.map(|loss| -loss));
@@ -17,8 +17,8 @@ pub fn best(training: &[TrainingRecord]) -> Option<&TrainingRecord> {
     with_merit.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(record, _)| record)
 }
 
-/// Training accuracy minus test accuracy; where there are no classes, test loss minus training
-/// loss. None without a test split.
+/// Training accuracy minus test accuracy; without classes, test loss minus training loss. `None`
+/// without a test split.
 #[must_use]
 pub fn gap(record: &TrainingRecord) -> Option<f64> {
     match (record.train_accuracy, record.test_accuracy) {
@@ -27,7 +27,7 @@ pub fn gap(record: &TrainingRecord) -> Option<f64> {
     }
 }
 
-/// A quantity of training.
+/// A quantity of training; `None` for quantities of spectra.
 #[must_use]
 pub fn of_training(quantity: Quantity, record: &TrainingRecord) -> Option<f64> {
     match quantity {
@@ -40,10 +40,10 @@ pub fn of_training(quantity: Quantity, record: &TrainingRecord) -> Option<f64> {
     }
 }
 
-/// The records that a subject is about, by epoch: of anything but the trace those with eigenvalues.
-/// Where a group was measured by several estimators the exact one counts, else that with the
-/// narrowest interval of the trace or of the largest eigenvalue, where one of these is asked for,
-/// else the first.
+/// The records of a subject, by epoch; except for the trace, only records with eigenvalues. If
+/// several estimators measured a group, the exact record is used, otherwise the one with the
+/// narrowest interval of the trace or the largest eigenvalue if the subject is one of these,
+/// otherwise the first.
 #[must_use]
 pub fn records<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
     let trace = subject.quantity == Quantity::Trace;
@@ -64,11 +64,11 @@ pub fn records<'a>(run: &'a Run, subject: &Subject) -> Vec<&'a ProbeRecord> {
     records
 }
 
-/// The quantity after each epoch at which it was measured; `classes` is their number, where there
-/// are some.
+/// The quantity after each epoch at which it was measured; `classes` is the number of classes, if
+/// there are classes.
 ///
 /// # Errors
-/// In words, why there is none, or why it is not known after an epoch.
+/// Says in words why there is no quantity, or why it is unknown after an epoch.
 pub fn over_training(
     run: &Run,
     subject: &Subject,
@@ -97,10 +97,11 @@ pub fn over_training(
     if found.is_empty() { Err(format!("there is no {}", subject.words())) } else { Ok(found) }
 }
 
-/// The quantity at the subject's epoch: the last, or the last one measured up to the best.
+/// The quantity at the subject's epoch: the last one measured, or the last one up to the best
+/// epoch.
 ///
 /// # Errors
-/// In words, why there is none.
+/// Says in words why there is no quantity.
 pub fn at_epoch(run: &Run, subject: &Subject, classes: Option<usize>) -> Result<Number, String> {
     let all = over_training(run, subject, classes)?;
     let until = match subject.epoch {

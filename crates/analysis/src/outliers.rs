@@ -1,16 +1,16 @@
-//! How many eigenvalues stand out of the bulk.
+//! The number of eigenvalues that stand out from the bulk.
 //!
-//! Both ways look at the logarithms of the largest positive eigenvalues, since the bulk of a
-//! network's spectrum reaches over many orders of magnitude down to zero, at most four times as
-//! many as there are classes: farther down every spectrum has gaps that say nothing about outliers.
+//! Both methods use the logarithms of the largest positive eigenvalues, since the bulk of a
+//! network's spectrum spans many orders of magnitude down to zero. They use at most four
+//! eigenvalues per class: further down every spectrum has gaps that are unrelated to outliers.
 //!
-//! Of what Lanczos finds the converged Ritz values count, one for all probes. They end at the first
-//! Ritz value that has not converged and is near none that has: below it eigenvalues are not known,
-//! but bounded. From above by the last one known; from below, since the k-th largest Ritz value of
-//! a random vector is at most the k-th largest eigenvalue (Cauchy), and an interval between two
-//! eigenvalues contains one Ritz value at most (Chebyshev, Markov & Stieltjes). The count is known
-//! where it is the same at both ends. A multiple eigenvalue counts once, as each random vector
-//! finds it.
+//! Of a Lanczos spectrum the converged Ritz values count, once for all probes. They end at the
+//! first Ritz value that has not converged and is near no converged one. The eigenvalues below it
+//! are unknown but bounded: from above by the last known eigenvalue; from below because the k-th
+//! largest Ritz value of a random vector is at most the k-th largest eigenvalue (Cauchy) and an
+//! interval between two eigenvalues contains at most one Ritz value (Chebyshev, Markov &
+//! Stieltjes). The number of outliers is known if it is the same for both bounds. A multiple
+//! eigenvalue counts once, since each random vector finds it once.
 
 use eigenscape_core::results::ProbeRecord;
 use linfa::{DatasetBase, traits::Fit};
@@ -22,14 +22,14 @@ use crate::{
     uncertainty::{CONVERGED, SAME, probes},
 };
 
-/// So many eigenvalues a class are looked at.
+/// The number of eigenvalues used per class.
 const PER_CLASS: usize = 4;
 
-/// The number of outliers of a spectrum; `classes` bounds where they are looked for.
+/// The number of outliers of a spectrum; `classes` limits the number of eigenvalues used.
 ///
 /// # Errors
-/// In words, why they cannot be counted: fewer than three positive eigenvalues, all of them equal,
-/// or too few known.
+/// Says in words why outliers cannot be counted: fewer than three positive eigenvalues, all of them
+/// equal, or too few known.
 pub fn count(record: &ProbeRecord, classes: Option<usize>, how: Counting) -> Result<usize, String> {
     let Candidates { known, bounds } = Candidates::of(record, classes)?;
     let all: Vec<f64> = known.iter().chain(&bounds).copied().collect();
@@ -58,11 +58,11 @@ fn not_converged(known: usize) -> String {
     )
 }
 
-/// Logarithms of the largest positive eigenvalues, descending: at most [`PER_CLASS`] a class.
+/// Logarithms of the largest positive eigenvalues, descending: at most [`PER_CLASS`] per class.
 struct Candidates {
-    /// Those that are known.
+    /// The known eigenvalues.
     known: Vec<f64>,
-    /// Lower bounds of the others.
+    /// Lower bounds of the unknown eigenvalues.
     bounds: Vec<f64>,
 }
 
@@ -86,8 +86,8 @@ impl Candidates {
         };
         let open = |node: &(f64, f64)| !converged.iter().any(|other| near(*node, *other));
         let end = nodes.iter().position(open).unwrap_or(nodes.len());
-        // Every rule finds the same eigenvalue once: of values that are one, or too near to be told
-        // apart, there are as many eigenvalues as that takes.
+        // Every rule finds an eigenvalue once, so k equal or indistinguishable values come from at
+        // least k/`rules` eigenvalues.
         let rules = rules(record);
         let before = converged.partition_point(|(value, _)| end == nodes.len() || *value > nodes[end].0);
         let known =
@@ -100,25 +100,25 @@ impl Candidates {
     }
 }
 
-/// How many quadrature rules a record is the mean of: a rule has at most as many nodes as it took
-/// products, and two averaged ones have more.
+/// The number of quadrature rules that a record averages. A rule has at most one node per product;
+/// a record with more nodes than products averages several.
 fn rules(record: &ProbeRecord) -> usize {
     probes(record) * record.eigenvalues.len().div_ceil(record.products.max(1)).max(1)
 }
 
-/// How many lie above the largest gap between neighbours; `None` where one that is not known may be
-/// larger.
+/// The number of values above the largest gap between neighbours; `None` if a gap between unknown
+/// eigenvalues may be larger.
 fn largest_gap(descending: &[f64], known: usize) -> Option<usize> {
     let gaps = descending[..known].windows(2).map(|pair| pair[0] - pair[1]).enumerate();
     let (index, largest) = gaps.reduce(|largest, gap| if gap.1 > largest.1 { gap } else { largest })?;
-    // From a Ritz value to the one after next, or to the last.
+    // The largest possible gaps: from each value to the one after the next, or to the last.
     let open = &descending[known.saturating_sub(1)..];
     let others = (0..open.len()).map(|from| open[from] - open[(from + 2).min(open.len() - 1)]);
     others.into_iter().all(|gap| gap <= largest).then_some(index + 1)
 }
 
-/// How many are nearer to the upper one of two means (k-means with k = 2; its random starts are
-/// always the same).
+/// The number of values closer to the upper of two means (k-means with k = 2 and fixed random
+/// starts).
 fn upper_cluster(logarithms: &[f64]) -> Result<usize, String> {
     let failed = |error: &dyn std::fmt::Display| format!("the eigenvalues cannot be clustered: {error}");
     let column = Array2::from_shape_fn((logarithms.len(), 1), |(i, _)| logarithms[i]);
@@ -158,8 +158,8 @@ mod tests {
         assert_eq!(count(&record, Some(5), Counting::Gap), Ok(5));
     }
 
-    /// Of probes that have converged to the first so many eigenvalues; their other Ritz values are
-    /// every tenth eigenvalue or lie between two, shifted a little by each probe.
+    /// A record of probes that converged to the `converged` largest eigenvalues. Their other Ritz
+    /// values are at every tenth eigenvalue, shifted slightly by each probe.
     fn lanczos(probes: usize, converged: usize) -> ProbeRecord {
         let of_probe = |probe: usize| {
             let share = move |index: usize| if index < converged { 0.0 } else { 0.01 * probe as f64 };
@@ -180,7 +180,7 @@ mod tests {
         record
     }
 
-    /// 20 values are looked at, and a Ritz value of the bulk is 0.97¹⁰ = 0.74 of the one before.
+    /// 20 eigenvalues are used; a Ritz value of the bulk is 0.97¹⁰ = 0.74 times the previous one.
     #[test]
     fn what_has_converged_counts_once_and_what_has_not_only_bounds() {
         for probes in [1, 4] {
@@ -188,9 +188,9 @@ mod tests {
             for how in [Counting::Gap, Counting::Clusters] {
                 assert_eq!(counted(25, how), Ok(5), "{how:?}, {probes} probes, all of 20 known");
             }
-            // The gap of ln 20.5 is larger than any that may be among the others.
+            // The gap of ln 20.5 is larger than any possible gap between the others.
             assert_eq!(counted(12, Counting::Gap), Ok(5), "{probes} probes");
-            // The cut lies at the last one known, or below it.
+            // The cut is at the last known eigenvalue or below it.
             for (converged, how) in
                 [(5, Counting::Gap), (5, Counting::Clusters), (3, Counting::Gap), (3, Counting::Clusters)]
             {
@@ -198,7 +198,7 @@ mod tests {
                 assert!(why.contains("converged to the") && why.contains("more steps"), "{why}");
             }
         }
-        // Ritz values of a bulk without outliers: as many as steps, and none of them known.
+        // Ritz values of a bulk without outliers, none of them converged.
         let record = lanczos(8, 0);
         assert!(count(&record, Some(5), Counting::Clusters).is_err());
         let old = ProbeRecord { residuals: Vec::new(), ..lanczos(1, 25) };

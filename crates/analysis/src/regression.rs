@@ -1,4 +1,4 @@
-//! One quantity as a straight line of another, with the interval of its slope.
+//! Linear regression of one quantity on another, with the interval of its slope.
 
 use linfa::{Dataset, traits::Fit};
 use linfa_linear::LinearRegression;
@@ -22,10 +22,10 @@ pub struct Regression {
 }
 
 impl Regression {
-    /// The line through (x, y) points.
+    /// Fits a line to (x, y) points.
     ///
     /// # Errors
-    /// In words, why there is none: fewer than three points, or x or y does not vary.
+    /// Says in words why there is no line: fewer than three points, or a constant x or y.
     pub fn fit(points: &[(f64, f64)]) -> Result<Self, String> {
         let count = points.len();
         if count < 3 {
@@ -40,7 +40,7 @@ impl Regression {
         if x_squares == 0.0 || y_squares == 0.0 {
             return Err("one of the quantities is the same in all runs".to_owned());
         }
-        // In units of x's and y's deviations, so that no fit is ill-conditioned.
+        // In units of x's and y's deviations, which makes the fit well-conditioned.
         let (x_unit, y_unit) = (x_squares.sqrt(), y_squares.sqrt());
         let x = Array2::from_shape_fn((count, 1), |(i, _)| (points[i].0 - x_mean) / x_unit);
         let y: Array1<f64> = points.iter().map(|p| (p.1 - y_mean) / y_unit).collect();

@@ -1,4 +1,4 @@
-//! Statistics over runs that differ in their seed alone.
+//! Statistics over runs that differ only in their seeds.
 
 use eigenscape_core::results::{Run, StatisticRecord, TrainingRecord, VariantRecord};
 
@@ -8,7 +8,7 @@ use crate::{
     statistics::Sample,
 };
 
-/// What is told of every variant, at the last epoch and at the best.
+/// The quantities reported for every variant, at the last epoch and at the best.
 const QUANTITIES: [Quantity; 5] = [
     Quantity::TrainLoss,
     Quantity::TestLoss,
@@ -30,8 +30,8 @@ pub fn grouped(runs: &[Run]) -> Vec<(&str, Vec<&Run>)> {
     groups
 }
 
-/// One record a variant; none where nothing was trained. The last epoch of a run that diverged is
-/// no result of its variant: such runs are counted and left out.
+/// One record per variant; none if nothing was trained. A run that diverged has no result after the
+/// last epoch: it is counted but excluded from the statistics.
 #[must_use]
 pub fn statistics(runs: &[Run]) -> Vec<VariantRecord> {
     if runs.iter().all(|run| run.training.len() < 2 && run.diverged.is_none()) {
@@ -93,7 +93,7 @@ mod tests {
             records[variant].statistics.iter().find(of).unwrap().clone()
         };
         let last = find(0, "last");
-        // 0.85 ± 12.7 · 0.05: no accuracy is above 1.
+        // 0.85 ± 12.7 · 0.05, limited to 1.
         let [low, high] = last.interval.unwrap();
         assert!((last.mean - 0.85).abs() < 1e-12 && (low - 0.214_69).abs() < 1e-5 && high == 1.0);
         assert!((find(0, "best").mean - 0.95).abs() < 1e-12);
@@ -113,8 +113,7 @@ mod tests {
         assert_eq!((record.runs, record.diverged), (3, 1));
         let accuracy = record.statistics.iter().find(|s| s.quantity == "test-accuracy").unwrap();
         assert!((accuracy.mean - 0.85).abs() < 1e-12, "{accuracy:?}");
-        // A variant of which nothing is left is still told of, also where the first epoch was not
-        // reached.
+        // A variant whose runs all diverged is still listed, even if none reached the first epoch.
         let none = Run { training: vec![trained(0, 0.1)], diverged: Some(divergence()), ..Run::default() };
         let [record] = statistics(&[none]).try_into().unwrap();
         assert_eq!((record.runs, record.diverged, record.statistics), (1, 1, vec![]));

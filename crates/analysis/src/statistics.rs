@@ -4,7 +4,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::uncertainty::{Number, Uncertainty};
 
-/// The probability with which a confidence interval covers what it is about.
+/// The confidence level of all intervals.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// Independent measurements of one quantity.
@@ -22,12 +22,12 @@ pub struct Sample {
     pub count: usize,
     /// The mean.
     pub mean: f64,
-    /// The variance with n − 1; 0 with one measurement, which tells nothing of it.
+    /// The variance with n − 1 degrees of freedom; a meaningless 0 for a single measurement.
     variance: f64,
 }
 
 impl Sample {
-    /// `None` without measurements.
+    /// The sample of these values; `None` without values.
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
         let count = values.len();
@@ -45,7 +45,7 @@ impl Sample {
         (self.count > 1).then(|| self.variance.sqrt())
     }
 
-    /// The mean, as a number with its standard error; unknown with one measurement.
+    /// The mean with its standard error, which is unknown for a single measurement.
     #[must_use]
     pub fn number(&self) -> Number {
         let error = match self.deviation() {

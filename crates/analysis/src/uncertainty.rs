@@ -7,10 +7,11 @@ use eigenscape_core::{
 
 use crate::statistics::quantile;
 
-/// Ritz values of different probes nearer than this, relative to the largest, are one eigenvalue.
+/// Ritz values of different probes count as one eigenvalue if they differ by less than this,
+/// relative to the largest.
 pub const SAME: f64 = 1e-4;
 
-/// An eigenvalue counts as converged when what is open about it is at most this share of it.
+/// An eigenvalue counts as converged if its remaining uncertainty is at most this share of it.
 pub const CONVERGED: f64 = 1e-3;
 
 /// A number with what is known of its error.
@@ -20,29 +21,31 @@ pub struct Number {
     pub value: f64,
     /// Its error.
     pub error: Uncertainty,
-    /// By how much it may be larger for what was not computed to the end, beside the error: 0 but
-    /// for a largest eigenvalue.
+    /// How much larger the number may be, beyond its error, because a computation has not
+    /// converged: 0 except for a largest eigenvalue.
     pub above: f64,
 }
 
 /// What is known of a number's error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Uncertainty {
-    /// Nothing about it is random.
+    /// The number has no random error.
     Exact,
-    /// It is random, and nothing tells how much: the estimate of one random vector.
+    /// The number has a random error of unknown size: it is estimated from a single random vector.
     Unknown,
-    /// The mean of independent samples.
+    /// The number is the mean of independent samples.
     Sampled {
-        /// Its standard error: their sample standard deviation over the root of their number.
+        /// The standard error: the samples' standard deviation over the square root of their
+        /// number.
         error: f64,
-        /// The degrees of freedom: their number less one, or fewer where the samples are skewed.
+        /// The degrees of freedom: the number of samples minus 1, or fewer if the samples are
+        /// skewed.
         freedom: f64,
     },
 }
 
 impl Number {
-    /// A number about which nothing is random.
+    /// A number without a random error.
     #[must_use]
     pub fn exact(value: f64) -> Self {
         Self::new(value, Uncertainty::Exact)
@@ -67,8 +70,9 @@ impl Number {
         Self::new(record.value, error)
     }
 
-    /// A number with the standard error of the jackknife: √((k − 1)/k Σ (xᵢ − x̄)²) of what it is
-    /// without each of k independent samples (Efron & Stein 1981), with k − 1 degrees of freedom.
+    /// A number with the standard error of the jackknife, √((k − 1)/k Σ (xᵢ − x̄)²), where xᵢ is
+    /// the number without the i-th of k independent samples (Efron & Stein 1981), and k − 1 degrees
+    /// of freedom.
     ///
     /// ```
     /// use eigenscape_analysis::uncertainty::{Number, Uncertainty};
@@ -85,7 +89,7 @@ impl Number {
         Self::new(value, jackknife(left_out).map_or(Uncertainty::Unknown, sampled))
     }
 
-    /// Its standard error: 0 when exact, `None` when unknown.
+    /// The standard error: 0 if exact, `None` if unknown.
     #[must_use]
     pub fn stderr(&self) -> Option<f64> {
         match self.error {
@@ -97,8 +101,8 @@ impl Number {
 
     /// The largest eigenvalue of a record; `None` without a spectrum.
     ///
-    /// The largest Ritz value is at most the largest eigenvalue, and `extreme_bounds` has a bound
-    /// from above: the two are its interval. Without the bound nothing is known.
+    /// Its interval goes from the largest Ritz value, which is at most the largest eigenvalue, to
+    /// the upper bound in `extreme_bounds`. Without that bound the error is unknown.
     #[must_use]
     pub fn lambda_max(record: &ProbeRecord) -> Option<Self> {
         let value = record.lambda_max?;
@@ -108,7 +112,7 @@ impl Number {
         })
     }
 
-    /// Whether what was not computed to the end is next to nothing.
+    /// Whether the uncertainty from incomplete convergence is negligible.
     #[must_use]
     pub fn has_converged(&self) -> bool {
         self.above <= CONVERGED * self.value.abs()
@@ -119,7 +123,7 @@ impl Number {
     pub fn trace(record: &ProbeRecord) -> Self {
         let error = match record.trace_stderr {
             _ if record.exact => Uncertainty::Exact,
-            // Without random vectors; or with the unit vectors of all coordinates.
+            // No random vectors, or the unit vectors of all coordinates.
             Some(0.0) if record.probes.is_none_or(|probes| probes == record.dimension) => Uncertainty::Exact,
             Some(error) if error.is_finite() => {
                 let freedom = || (probes(record).max(2) - 1) as f64;
@@ -130,20 +134,20 @@ impl Number {
         Self::new(record.trace, error)
     }
 
-    /// Half the width of the 95 % interval by Student's t: 0 when exact, `None` when unknown.
+    /// Half the width of the 95 % interval by Student's t: 0 if exact, `None` if unknown.
     #[must_use]
     pub fn half_width(&self) -> Option<f64> {
         self.spread().half_width()
     }
 
-    /// Its 95 % interval; `None` where the error is unknown.
+    /// The 95 % interval; `None` if the error is unknown.
     #[must_use]
     pub fn interval(&self) -> Option<[f64; 2]> {
         self.half_width().map(|half| [self.value - half, self.value + half + self.above])
     }
 
     /// The 95 % interval of the difference of two independent numbers whose errors may differ
-    /// (Welch's, with the degrees of freedom of Welch and Satterthwaite); `None` where an error is
+    /// (Welch's, with the degrees of freedom of Welch and Satterthwaite); `None` if an error is
     /// unknown.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Option<[f64; 2]> {
@@ -164,8 +168,8 @@ impl Number {
     }
 }
 
-/// The squared standard error s² of a sum of independent terms, with Σ s⁴/ν over them: its degrees
-/// of freedom are (Σ s²)²/(Σ s⁴/ν).
+/// The squared standard error s² of a sum of independent terms, and Σ s⁴/ν over the terms: the sum
+/// has (Σ s²)²/(Σ s⁴/ν) degrees of freedom.
 #[derive(Clone, Copy)]
 enum Spread {
     Known { square: f64, weight: f64 },
@@ -194,12 +198,12 @@ impl Spread {
     }
 }
 
-/// How many random vectors a record's estimate is the mean of; 1 for what is exact.
+/// The number of random vectors that a record's estimate averages; 1 for an exact record.
 ///
-/// Results of earlier versions do not say it, but each probe finds the eigenvalue of the largest
-/// size, the first to converge: it is there once a probe. Where it has not converged the number
-/// comes out too small, and intervals too wide; so at least 2 when a standard error shows that
-/// there were several.
+/// Results of earlier versions do not state it. Each probe finds the eigenvalue of largest absolute
+/// value, the first to converge, so this eigenvalue occurs once per probe. If it has not converged,
+/// the number is too small and intervals are too wide. The number is at least 2 if there is a
+/// standard error, which takes several probes.
 #[must_use]
 pub fn probes(record: &ProbeRecord) -> usize {
     if let Some(probes) = record.probes {
@@ -236,15 +240,15 @@ mod tests {
     #[test]
     fn a_difference_has_the_errors_of_both() {
         assert_eq!(Number::exact(5.0).minus(&Number::exact(2.0)), Some([3.0, 3.0]));
-        // An exact number leaves the other one's degrees of freedom.
+        // An exact number does not change the other's degrees of freedom.
         let [low, high] = sampled(5.0, 2.0, 3.0).minus(&Number::exact(2.0)).unwrap();
         assert!((high - low - 2.0 * 6.364_892_6).abs() < 1e-6 && (high + low - 6.0).abs() < 1e-12);
-        // Equal errors have the sum of both: t(0.975; 6) = 2.446912.
+        // For equal errors the degrees of freedom add up: t(0.975; 6) = 2.446912.
         let [low, high] = sampled(5.0, 1.0, 3.0).minus(&sampled(2.0, 1.0, 3.0)).unwrap();
         assert!((high - low - 2.0 * 2.446_911_85 * 2_f64.sqrt()).abs() < 1e-6);
     }
 
-    /// 3 to 3.5 against 2.8 to 2.9, and the other way round.
+    /// 3 to 3.5 compared with 2.8 to 2.9, and vice versa.
     #[test]
     fn a_ritz_value_is_at_most_the_eigenvalue() {
         let record = |value, above: Option<f64>, exact| ProbeRecord {
@@ -287,7 +291,7 @@ mod tests {
         assert_eq!(Number::trace(&record(None, true, Some(0.0), &[])).error, Uncertainty::Exact);
         let coordinates = ProbeRecord { dimension: 3, ..record(Some(3), false, Some(0.0), &[]) };
         assert_eq!(Number::trace(&coordinates).error, Uncertainty::Exact);
-        // Of earlier versions: the largest in size is there three times.
+        // Earlier versions: the eigenvalue of largest absolute value occurs three times.
         let three = [2.0, 1e-7, 0.0, -5.0, -5.0, -5.00001];
         assert_eq!(freedom(&record(None, false, Some(1.0), &three)), Some(2.0));
         assert_eq!(freedom(&record(None, false, Some(1.0), &[2.0, 0.0])), Some(1.0));

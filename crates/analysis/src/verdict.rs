@@ -1,4 +1,4 @@
-//! Whether what was expected was measured.
+//! Checks expectations against measurements.
 
 use std::collections::BTreeSet;
 
@@ -15,16 +15,14 @@ use crate::{
     uncertainty::{Number, Uncertainty},
 };
 
-/// A run with the number of its classes, where it has some.
+/// A run with its number of classes, if it has classes.
 pub type Classified<'a> = (&'a Run, Option<usize>);
 
-/// What was measured, in words, and whether it is what was expected; or why nothing could be
-/// measured.
+/// What was measured, in words, and the verdict; or why nothing could be measured.
 type Finding = Result<(String, Verdict), String>;
 
-/// Checks an expectation. Where a run diverged stands where it stopped, not where its training
-/// ends, and one that misses a spectrum of what is claimed does not tell all of it: such runs are
-/// left out, and that is said.
+/// Checks an expectation. Excludes runs that diverged, whose last record is not the end of
+/// training, and runs that miss a spectrum of the claim; the result mentions them.
 #[must_use]
 pub fn check(expectation: &Expectation, runs: &[Classified]) -> ClaimRecord {
     let (diverged, ended): (Vec<Classified>, Vec<Classified>) =
@@ -73,7 +71,7 @@ fn finding(expectation: &Expectation, runs: &[Classified]) -> Finding {
                     Compared::Mean(variant, sample(&of_variant(runs, Some(variant)), subject)?)
                 }
             };
-            // Runs of different settings are no sample of one quantity.
+            // Runs with different settings are not a sample of one quantity.
             let variants: BTreeSet<&str> = ours.iter().map(|(run, _)| run.variant.as_str()).collect();
             let of = |variant: &&str| {
                 let mean = sample(&of_variant(&ours, Some(variant)), subject)?;
@@ -91,13 +89,13 @@ fn of_variant<'a>(runs: &[Classified<'a>], variant: Option<&str>) -> Vec<Classif
     runs.iter().copied().filter(|(run, _)| variant.is_none_or(|variant| run.variant == variant)).collect()
 }
 
-/// What nothing is uncertain about.
+/// The verdict on a fact without uncertainty.
 fn certain(holds: bool) -> Verdict {
     if holds { Verdict::Holds } else { Verdict::DoesNotHold }
 }
 
-/// Whether a number whose interval this is goes in a direction: only an interval that lies on one
-/// side of 0 tells.
+/// Whether a number with this interval goes in a direction: undecided unless the interval is on one
+/// side of 0.
 fn goes(direction: Direction, [low, high]: [f64; 2]) -> Verdict {
     match [direction.along(low), direction.along(high)] {
         [a, b] if a > 0.0 && b > 0.0 => Verdict::Holds,
@@ -106,7 +104,7 @@ fn goes(direction: Direction, [low, high]: [f64; 2]) -> Verdict {
     }
 }
 
-/// Whether it goes there or stays: whether it does not go the other way.
+/// Whether a number goes in a direction or stays: whether it does not go in the opposite one.
 fn goes_or_stays(direction: Direction, interval: [f64; 2]) -> Verdict {
     match goes(direction.opposite(), interval) {
         Verdict::Holds => Verdict::DoesNotHold,
@@ -115,14 +113,14 @@ fn goes_or_stays(direction: Direction, interval: [f64; 2]) -> Verdict {
     }
 }
 
-/// What must be so in every run.
+/// Checks what must hold in every run.
 fn every(runs: &[Classified], of: impl Fn(Classified) -> Finding) -> Finding {
     let findings: Vec<(String, Verdict)> = runs.iter().map(|run| of(*run)).collect::<Result<_, _>>()?;
     let names: Vec<&str> = runs.iter().map(|(run, _)| run.name.as_str()).collect();
     all(&names, &findings, "runs")
 }
 
-/// What must be so in everything of these names, which are so many `what`.
+/// Combines findings that must all hold; `names` are the names of the `what` (runs or variants).
 fn all(names: &[&str], findings: &[(String, Verdict)], what: &str) -> Finding {
     match findings {
         [] => Err("there are no such runs".to_owned()),
@@ -182,7 +180,7 @@ fn in_the_middle(run: &Run, subject: &Subject) -> Finding {
     Ok((words, profile.tells_the_middle_half().map_or(Verdict::Undecided, certain)))
 }
 
-/// Why nothing is known of the error of a spectrum's number, and what to do.
+/// Why the error of a quantity of a spectrum is unknown, and what to do.
 fn without_error(quantity: Quantity) -> &'static str {
     match quantity {
         Quantity::LambdaMax => {
@@ -198,8 +196,8 @@ struct Mean {
     number: Number,
 }
 
-/// The subject of every run. What the numbers of runs may be larger by, their mean may be on
-/// average.
+/// The mean of the subject over all runs. It may be larger by the mean of what the runs' numbers
+/// may be larger by.
 fn sample(runs: &[Classified], subject: &Subject) -> Result<Mean, String> {
     let one = |(run, classes): &Classified| {
         let number = at_epoch(run, subject, *classes)?;
@@ -258,7 +256,7 @@ fn against(
 }
 
 fn slope(runs: &[Classified], subject: &Subject, other: &Subject, direction: Direction) -> Finding {
-    // A regression knows of errors that scatter, and not of those that all have one sign.
+    // A regression accounts for errors that scatter, not for errors that all have the same sign.
     let value = |subject: &Subject, number: Number| match (subject.quantity, number.error) {
         (Quantity::LambdaMax, Uncertainty::Unknown) => Err(without_error(subject.quantity).to_owned()),
         _ if !number.has_converged() => Err(format!(
@@ -301,7 +299,7 @@ fn with_error(quantity: Quantity, number: &Number) -> String {
     }
 }
 
-/// Half of an interval, or a deviation, in the unit of its quantity: to two digits.
+/// Half of an interval, or a deviation, in the unit of its quantity, to two significant digits.
 #[must_use]
 pub fn error(quantity: Quantity, value: f64) -> String {
     match quantity {
@@ -310,8 +308,8 @@ pub fn error(quantity: Quantity, value: f64) -> String {
     }
 }
 
-/// "90.00 % ± 1.50 %", or "99.00 % [97.50 %, 100.00 %]" where the interval was cut
-/// ([`Quantity::cut`]).
+/// A mean with its interval: "90.00 % ± 1.50 %", or "99.00 % [97.50 %, 100.00 %]" if the interval
+/// was limited ([`Quantity::cut`]).
 #[must_use]
 pub fn with_interval(quantity: Quantity, mean: f64, [low, high]: [f64; 2]) -> String {
     let (half, mean_of_ends) = ((high - low) / 2.0, f64::midpoint(low, high));

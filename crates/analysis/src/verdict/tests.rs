@@ -103,7 +103,7 @@ fn a_trace_falls_or_rises_beyond_its_interval() {
         (last.exact, last.trace_stderr, last.probes) = (false, error, Some(probes));
         verdict(Quantity::Trace, Relation::OverTraining(Direction::Down), None, &[run])
     };
-    // From an exact 100. Student's t: 12.71 with one degree of freedom, 2.36 with seven.
+    // Starting from an exact 100. Student's t: 12.71 with one degree of freedom, 2.36 with seven.
     for (trace, error, probes, verdict) in [
         (50.0, 0.0, 8, Verdict::Holds),
         (150.0, 0.0, 8, Verdict::DoesNotHold),
@@ -121,7 +121,7 @@ fn a_trace_falls_or_rises_beyond_its_interval() {
     }
 }
 
-/// Of unknown standard errors nothing follows, whatever the numbers are.
+/// Nothing follows from unknown standard errors, whatever the numbers are.
 #[test]
 fn one_probe_measures_no_fall() {
     for trace in [1.0, 99.0, 150.0] {
@@ -133,7 +133,7 @@ fn one_probe_measures_no_fall() {
         assert_eq!(found.verdict, Verdict::NotMeasured);
         assert!(found.measured.starts_with("one probe has no standard error"), "{}", found.measured);
         assert!(found.measured.contains("probes = 4") && found.measured.contains("± ?"), "{found:?}");
-        // Another estimator of the same group that has one is asked instead.
+        // Another estimator of the same group whose error is known takes precedence.
         let known = ProbeRecord { trace_stderr: Some(0.1), probes: Some(8), ..run.probes[0].clone() };
         let number = |epoch, value| ProbeRecord { epoch, trace: value, value: Some(value), ..known.clone() };
         run.probes.extend([number(0, 100.0), number(1, 50.0)]);
@@ -142,7 +142,8 @@ fn one_probe_measures_no_fall() {
     }
 }
 
-/// A run whose largest eigenvalue is found as `values`, each with how much more it may be.
+/// A run whose largest Ritz values are `values`, each with the amount by which the eigenvalue may
+/// exceed it.
 fn ritz(values: [(f64, f64); 2]) -> Run {
     let record = |(epoch, (value, above)): (usize, (f64, f64))| ProbeRecord {
         exact: false,
@@ -186,8 +187,8 @@ fn a_largest_eigenvalue_falls_or_rises_beyond_what_has_not_converged() {
     assert_eq!(found.verdict, Verdict::NotMeasured, "{}", found.measured);
 }
 
-/// What each of the runs may be larger by, their mean may be, too; a regression takes converged
-/// values alone.
+/// The mean over runs may be larger by the mean of what each run may be larger by; a regression
+/// uses only converged values.
 #[test]
 fn runs_are_compared_with_what_has_not_converged() {
     let runs = |above: f64| -> Vec<Run> {
@@ -210,7 +211,7 @@ fn runs_are_compared_with_what_has_not_converged() {
     assert!(found.measured.contains("more steps"), "{}", found.measured);
 }
 
-/// What finds one number has no eigenvalue to speak of.
+/// An estimator of a single number gives no eigenvalues.
 #[test]
 fn a_number_has_no_largest_eigenvalue() {
     let mut run = run("", 0.5, 50.0);
@@ -252,13 +253,14 @@ fn an_accuracy_is_compared_by_its_interval() {
     assert_eq!(against(true, &low, &high), Verdict::DoesNotHold);
     assert_eq!(against(false, &low, &high), Verdict::DoesNotHold);
     assert_eq!(against(false, &[0.9], &low), Verdict::NotMeasured);
-    // Where nothing is between them, neither is above, and each is at least the other.
+    // With equal means neither is above the other, and each is at least the other.
     let equal = [0.9, 0.9];
     assert_eq!(against(true, &equal, &equal), Verdict::DoesNotHold);
     assert_eq!(against(false, &equal, &equal), Verdict::Holds);
 }
 
-/// Runs of different settings are no sample of one quantity: what fails in a variant does not hold.
+/// Runs with different settings are not a sample of one quantity: a claim that fails in one variant
+/// does not hold.
 #[test]
 fn a_mean_is_compared_in_every_variant() {
     let runs: Vec<Run> =
@@ -280,7 +282,7 @@ fn a_mean_is_compared_in_every_variant() {
     assert_eq!(above(Reference::Variant("good".into()), &runs[..3]).verdict, Verdict::NotMeasured);
 }
 
-/// Of contrary claims at most one holds, however wide the interval is.
+/// Of two opposite claims at most one holds, however wide the interval is.
 #[test]
 fn an_accuracy_is_compared_with_a_number_by_its_interval_between_0_and_1() {
     let against = |direction, number, ours: &[f64]| {
@@ -358,7 +360,7 @@ fn a_run_that_misses_a_spectrum_of_what_is_claimed_proves_nothing() {
     let relation = Relation::With(Direction::Down, Box::new(subject(Quantity::Trace)));
     let found = verdict(Quantity::TestAccuracy, relation, None, &[missing()]);
     assert!(found.measured.ends_with("is missing is left out)"), "{found:?}");
-    // Not a word where the claim is about other matrices.
+    // No remark if the claim is about other matrices.
     for found in [
         verdict(Quantity::Trace, falls(), None, &[partial("fc.weight")]),
         verdict(Quantity::TrainLoss, falls(), None, &[missing()]),
@@ -375,7 +377,7 @@ fn a_run_that_diverged_proves_nothing() {
     assert_eq!(found.verdict, Verdict::Holds);
     assert!(found.measured.ends_with("(a run that diverged is left out)"), "{}", found.measured);
     assert_eq!(verdict(Quantity::Trace, falls(), None, &[diverged()]).verdict, Verdict::NotMeasured);
-    // Not a word where the claim is about others.
+    // No remark if the claim is about other runs.
     let found = verdict(Quantity::Trace, falls(), Some("a"), &[run("a", 0.5, 50.0), diverged()]);
     assert!(!found.measured.contains("diverged"), "{}", found.measured);
 }
