@@ -3,8 +3,8 @@
 //! The values of `is`, and when each holds:
 //!
 //! - `falls`, `rises`: the quantity after the last epoch is below (above) that after the first. For
-//!   estimates the whole 95 % interval of the difference (Student's t) is; an estimate from one
-//!   random vector has no interval.
+//!   an estimate, the whole 95 % interval of the difference (Student's t) must be below (above) 0;
+//!   a single random vector gives no interval.
 //! - `above`, `below`: the whole 95 % interval of the difference to `than` is above (below) 0.
 //! - `at-least`, `at-most`: the same, including 0.
 //! - `equal-to-classes`: the quantity equals the number of classes.

@@ -1,12 +1,12 @@
-//! What can be written on the command line.
+//! The arguments of the command line.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eigenscape_experiment::choices::{Choices, Profile};
 
-/// Curvature spectra of neural networks: an experiment is a TOML file, its results a folder with a
-/// report.
+/// Curvature spectra of neural networks: an experiment is a TOML file, its results are a folder
+/// with a report.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 pub struct Arguments {
@@ -18,7 +18,7 @@ pub struct Arguments {
 pub enum Command {
     /// Run experiments: train, measure spectra and distances, write results and a report
     Reproduce(Reproduce),
-    /// Say what would be run, without running it
+    /// Show what would be run, without running it
     Check {
         /// Experiment files, or names of files in experiments/
         #[arg(required = true, value_name = "FILE|NAME")]
@@ -26,18 +26,19 @@ pub enum Command {
         #[command(flatten)]
         overrides: Overrides,
     },
-    /// List what can be chosen by name, with its keys; or the groups of an experiment
+    /// List everything that can be chosen by name, with its keys, or the groups of an experiment
     List {
         /// dataset, architecture, layer (of sequential), loss, estimator, distance, regularizer,
         /// optimizer or schedule; or groups
         kind: Option<String>,
-        /// One of the kind; with groups: the experiment file, or the name of a file in experiments/
+        /// One name of this kind; with groups: the experiment file, or the name of a file in
+        /// experiments/
         #[arg(value_name = "NAME|FILE")]
         name: Option<String>,
         #[command(flatten)]
         overrides: Overrides,
     },
-    /// Measure speed and memory, beside PyTorch where a Python with it is given
+    /// Measure speed and memory, next to those of PyTorch if --torch is given
     Bench(Bench),
     /// Write the report of a finished run again, from the results in its folder
     Report {
@@ -45,17 +46,17 @@ pub enum Command {
         #[arg(value_name = "RUN_DIR")]
         directory: PathBuf,
     },
-    /// Say where a data set was looked for, what was found, and what to do
+    /// Show where a data set was looked for, what was found, and what to do
     Data {
         /// The data set's name, as in fashion-mnist
         name: String,
     },
-    /// Compare another program's derivatives of a network with ours
+    /// Compare another program's derivatives of a network with those of Eigenscape
     Verify(Verify),
-    /// Write the start of a crate that adds a plugin, with tests and an experiment: examples/plugin
-    /// explains it
+    /// Write a template of a crate that adds a plugin, with tests and an experiment;
+    /// examples/plugin explains it
     New {
-        /// Of which kind
+        /// The kind of plugin
         #[arg(value_enum)]
         kind: Kind,
         /// The name of the plugin, of the crate and of the folder
@@ -65,7 +66,7 @@ pub enum Command {
     Schema,
 }
 
-/// The kinds of plugins of which `new` writes a start.
+/// The kinds of plugins that `new` has templates for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     Architecture,
@@ -77,20 +78,20 @@ pub enum Kind {
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// A file, safetensors or of torch.save, with x, y, the weights, v.NAME, loss, logits,
-    /// grad.NAME, hv.NAME and ggnv.NAME
+    /// A safetensors or torch.save file with x, y, the weights, v.NAME, loss, logits, grad.NAME,
+    /// hv.NAME and ggnv.NAME
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The architecture, as in lenet, or an experiment's file that says it
+    /// The architecture, as in lenet, or an experiment's file that names it
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub model: String,
     /// The floating-point type to compute in
     #[arg(long, value_enum, default_value = "f32")]
     pub dtype: Precision,
-    /// The largest relative error that is no failure
+    /// The largest relative error that counts as agreement
     #[arg(long, default_value_t = 1e-3, value_parser = tolerance, allow_negative_numbers = true)]
     pub tolerance: f64,
-    /// Write {loss, logits, grad, hv, ggnv} to this file, too
+    /// Also write {loss, logits, grad, hv, ggnv} to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }
@@ -106,18 +107,17 @@ pub enum Precision {
     F64,
 }
 
-/// What is changed in experiments' files.
+/// Changes to the experiments' files.
 #[derive(Debug, Args)]
 pub struct Overrides {
     /// Replace a value of the files, as in --set train.epochs=2
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Of a file with several experiments (`[[case]]`) the one of this name; more than once for
-    /// more
+    /// Only the experiment of this name, from a file with several (`[[case]]`); may be repeated
     #[arg(long, value_name = "CASE")]
     pub only: Vec<String>,
-    /// The files' [profile.small], which shortens what would take days, or [profile.full] [default:
-    /// small, without a GPU]
+    /// Use the files' [profile.small], which shortens runs that would take days, or [profile.full]
+    /// [default: small, without a GPU]
     #[arg(long, value_enum)]
     pub profile: Option<Size>,
 }
@@ -129,7 +129,7 @@ pub enum Size {
 }
 
 impl Overrides {
-    /// The same, with the folder that takes the results.
+    /// The choices with these overrides and with `out` as the folder for the results.
     pub fn choices(&self, out: Option<&Path>) -> Choices {
         let profile = self.profile.map_or_else(Profile::default, |size| match size {
             Size::Small => Profile::Small,
@@ -141,40 +141,39 @@ impl Overrides {
 
 #[derive(Debug, Args)]
 pub struct Reproduce {
-    /// Experiment files, or names of files in experiments/; without any, all of experiments/ that
-    /// can run here
+    /// Experiment files, or names of files in experiments/; if none is given, all of experiments/
+    /// that can run here
     #[arg(value_name = "FILE|NAME")]
     pub experiments: Vec<String>,
-    /// The folder that takes each experiment's folder of results [default: the file's `out`, or
-    /// runs]
+    /// The folder for the experiments' folders of results [default: the file's `out`, or runs]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub overrides: Overrides,
-    /// Start anew: repeat what an interrupted call has finished
+    /// Start from scratch: repeat what an interrupted call has finished
     #[arg(long)]
     pub fresh: bool,
-    /// Print nothing but errors and the reports' paths
+    /// Print only errors and the reports' paths
     #[arg(long, short)]
     pub quiet: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// Models and works to measure, as in lenet or hvp; without any, all of them. Or studies:
+    /// Models and works to measure, as in lenet or hvp; if none is given, all of them. Or studies:
     /// accuracy, growth, traces
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Write the results to this file, too
+    /// Also write the results to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// A Python that has PyTorch: the same work is measured there, between our own runs
+    /// A Python with PyTorch: measures the same works there, between our own runs
     #[arg(long, value_name = "PYTHON")]
     pub torch: Option<PathBuf>,
-    /// One sitting of one work: in a process of its own, whose memory is that of this work alone
+    /// Measure one work in this process, whose peak memory is then that of this work alone
     #[arg(long, hide = true, num_args = 2, value_names = ["MODEL", "WORK"])]
     pub sitting: Option<Vec<String>>,
-    /// The same for one size of one line of `growth`
+    /// Measure one size of one line of `growth` in this process
     #[arg(long, hide = true, num_args = 2, value_names = ["LINE", "SIZE"])]
     pub growth_point: Option<Vec<usize>>,
 }

@@ -1,4 +1,4 @@
-//! Files for machines, asked for with `--json FILE`.
+//! JSON files that are requested with `--json FILE`.
 
 use std::{
     io::Write,
@@ -10,14 +10,14 @@ use eigenscape_experiment::{Failure, Result};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-/// A JSON file that appears whole, at the end.
+/// A JSON file that appears whole, once it is complete.
 pub struct JsonFile {
     path: PathBuf,
     file: NamedTempFile,
 }
 
 impl JsonFile {
-    /// Finds out now whether the file can be written.
+    /// Checks at the start that the file can be written.
     pub fn create(path: &Path) -> Result<Self> {
         let folder = match path.parent() {
             Some(folder) if folder != Path::new("") => folder,
@@ -33,7 +33,7 @@ impl JsonFile {
         Ok(Self { path: path.to_owned(), file: temporary(folder).map_err(refused)? })
     }
 
-    /// Puts `value` into the file.
+    /// Writes `value` to the file.
     pub fn write(mut self, value: &impl Serialize) -> Result<()> {
         let json =
             serde_json::to_string_pretty(value).map_err(|error| Error::io(&self.path, error.into()))?;
@@ -43,8 +43,7 @@ impl JsonFile {
     }
 }
 
-/// A temporary file with the permissions of a new file: those of a temporary file are for its owner
-/// alone.
+/// A temporary file with the permissions of a new file; by default only its owner could read it.
 fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]

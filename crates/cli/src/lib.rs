@@ -1,5 +1,5 @@
 //! The command line of Eigenscape as a library, for this repository's binary (`xtask`) and for
-//! those that add plugins of their own:
+//! binaries that add plugins of their own:
 //!
 //! ```no_run
 //! let mut registry = eigenscape_cli::plugins();
@@ -30,19 +30,19 @@ use textwrap::{WordSeparator, WordSplitter};
 
 use crate::cli::{Arguments, Command};
 
-/// Reads the process' arguments and does what they say. Exit code 0: done; 1: failed, or stopped by
+/// Parses the process' arguments and runs the command. Exit code 0: done; 1: failed, or stopped by
 /// a signal; 2: wrong usage or configuration.
 #[must_use]
 pub fn run(registry: &Registry) -> ExitCode {
     run_with(env::args_os(), registry)
 }
 
-/// As [`run`], with other arguments than the process', of which the first is the program's name.
+/// [`run`] with these arguments instead of the process'; the first one is the program's name.
 #[must_use]
 pub fn run_with(arguments: impl IntoIterator<Item = OsString>, registry: &Registry) -> ExitCode {
     let done = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => distinct(registry).and_then(|()| dispatch(arguments.command, registry)),
-        // What was asked for: help, or the version.
+        // Help or the version was requested.
         Err(text) if !text.use_stderr() => written(text.print()),
         Err(wrong) => wrong.exit(),
     };
@@ -82,10 +82,10 @@ fn dispatch(command: Command, registry: &Registry) -> Result<()> {
     }
 }
 
-/// Prints a line on stdout. A reader that went away (`| head`) is no failure.
+/// Prints a line on stdout. A closed pipe (`| head`) is not a failure.
 ///
 /// # Errors
-/// When stdout takes no more: a full disk.
+/// When stdout cannot be written, as on a full disk.
 fn print(text: impl Display) -> Result<()> {
     let mut stdout = io::stdout();
     written(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
@@ -101,14 +101,14 @@ fn written(done: io::Result<()>) -> Result<()> {
     }
 }
 
-/// Prints a failure on stderr, with colours where it is a terminal. Paths, and lines to be written
-/// into a file, stay whole.
+/// Prints a failure on stderr, with colours on a terminal. Does not break paths or lines to be
+/// copied into a file.
 fn report(failure: Failure) {
     let whole_words = MietteHandlerOpts::new()
         .break_words(false)
         .word_separator(WordSeparator::AsciiSpace)
         .word_splitter(WordSplitter::NoHyphenation);
-    // Where there is a hook, it is this one.
+    // Fails only if a hook is set already, which is this same one.
     drop(miette::set_hook(Box::new(move |_| Box::new(whole_words.clone().build()))));
     drop(writeln!(io::stderr(), "{:?}", miette::Report::new(failure)));
 }

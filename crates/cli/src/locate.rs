@@ -1,4 +1,4 @@
-//! From what is written on the command line to experiment files.
+//! Finds experiment files by words of the command line.
 
 use std::{
     fs,
@@ -8,10 +8,10 @@ use std::{
 use eigenscape_core::registry::nearest;
 use eigenscape_experiment::{Failure, Result, cases, choices::Choices, diagnostic::suggestion};
 
-/// Folders of this name hold what experiments share.
+/// The name of folders with files that experiments share.
 const BASE: &str = "base";
 
-/// The file that `word` means: a path, or the name of a file in `experiments/` or a folder in it.
+/// The file that `word` names: a path, or the name of a file in `experiments/` or a folder in it.
 ///
 /// # Errors
 /// When there is no such file.
@@ -21,7 +21,7 @@ pub fn experiment(word: &str) -> Result<PathBuf> {
         path.extension().is_some_and(|extension| extension == "toml") || path.components().count() > 1;
     let all = all().unwrap_or_default();
     if is_path {
-        // Whether it can be read is seen, and said, when it is read.
+        // Whether the file can be read is checked when it is read.
         let elsewhere = all.iter().find(|other| other.file_name() == path.file_name());
         return match elsewhere.filter(|_| !path.exists()) {
             None => Ok(path.to_owned()),
@@ -51,10 +51,10 @@ pub fn experiment(word: &str) -> Result<PathBuf> {
     })
 }
 
-/// The file and the case of an experiment that stands with others in one file.
+/// The file and the case of an experiment from a file with several experiments.
 fn case<'f>(word: &str, files: &'f [PathBuf]) -> Option<(&'f Path, String)> {
     files.iter().find_map(|file| {
-        // Only what looks like it is read.
+        // Read only files whose name fits.
         word.strip_prefix(name(file))?.strip_prefix('-')?;
         let experiments = cases::read(file, &Choices::default()).ok()?;
         let found = experiments.into_iter().find(|experiment| experiment.name() == Some(word))?;
@@ -62,10 +62,10 @@ fn case<'f>(word: &str, files: &'f [PathBuf]) -> Option<(&'f Path, String)> {
     })
 }
 
-/// Every file of `experiments/` and the folders in it, the quickstart first, the others by name.
+/// All files of `experiments/` and of the folders in it, the quickstart first, the others by name.
 ///
 /// # Errors
-/// When there is no such folder here or above.
+/// When there is no folder `experiments/` here or above.
 pub fn all() -> Result<Vec<PathBuf>> {
     let folder = folder().ok_or_else(|| Failure::Usage {
         problem: "there is no folder experiments/ here or above".to_owned(),
@@ -90,8 +90,7 @@ fn name(path: &Path) -> &str {
     path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
 }
 
-/// `experiments/` in this folder or the nearest above it, relative to this folder where it is in
-/// it.
+/// `experiments/` in this folder, as a relative path, or in the nearest folder above it.
 fn folder() -> Option<PathBuf> {
     let here = PathBuf::from("experiments");
     if here.is_dir() {

@@ -1,5 +1,5 @@
-//! Signals: the first asks everything to stop where nothing is lost, the second ends the process at
-//! once.
+//! Signals: the first requests a stop at a point where nothing is lost, the second ends the process
+//! at once.
 
 use eigenscape_experiment::progress::Display;
 
@@ -14,11 +14,11 @@ pub fn listen(display: &Display) {
         iterator::Signals,
         low_level::emulate_default_handler,
     };
-    // A file that would be larger than it may be is then an error of writing, as a full disk is.
+    // Handling SIGXFSZ turns exceeding the file size limit into a write error, like a full disk.
     let too_large = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     let mut signals = match too_large.and_then(|_| Signals::new([SIGINT, SIGTERM])) {
         Ok(signals) => signals,
-        // Then they end the process, which loses little.
+        // Signals then end the process, which loses little.
         Err(error) => return display.line(&format!("warning: signals are not heard ({error})")),
     };
     let display = display.clone();
@@ -33,6 +33,6 @@ pub fn listen(display: &Display) {
     });
 }
 
-/// Elsewhere they end the process, which loses little.
+/// On other systems signals end the process, which loses little.
 #[cfg(not(unix))]
 pub fn listen(_: &Display) {}

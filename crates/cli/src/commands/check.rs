@@ -19,7 +19,7 @@ use eigenscape_experiment::{
 
 use crate::locate;
 
-/// Checks every file and says what it would run. All are checked, whatever is wrong with the first.
+/// Checks every file and prints what it would run. An error in one file does not stop the others.
 pub fn run(experiments: &[String], choices: &Choices, registry: &Registry) -> Result<()> {
     let mut all: Vec<(String, Result<String>)> = Vec::new();
     for word in experiments {
@@ -91,11 +91,11 @@ fn one(experiment: &Experiment, file: &Path, choices: &Choices, registry: &Regis
     Ok(lines.join("\n"))
 }
 
-/// What is said of a run.
+/// A line about a run.
 #[derive(Clone)]
 struct Line {
     text: String,
-    /// Whether another seed may have another.
+    /// Whether the line may differ for another seed.
     of_seed: bool,
 }
 
@@ -111,13 +111,13 @@ fn warning(text: &str, of_seed: bool) -> Line {
     Line { text: format!("warning: {text}"), of_seed }
 }
 
-/// The lines of each run; of several first those that they share.
+/// The lines of each run; with several runs, first the lines that all share.
 fn common_first(runs: &[(&str, Vec<Line>)]) -> Vec<String> {
     let indented = |line: &Line| format!("    {}", line.text);
     if let [(_, only)] = runs {
         return ["  run:".to_owned()].into_iter().chain(only.iter().map(indented)).collect();
     }
-    // In how many runs each line is.
+    // The number of runs that have each line.
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for (_, lines) in runs {
         let distinct: HashSet<&str> = lines.iter().map(|line| line.text.as_str()).collect();
@@ -173,7 +173,7 @@ fn probe(number: usize, probe: &PreparedProbe, trained: bool) -> String {
     )
 }
 
-/// "1, 2, 5", and of many that follow one another "1 to 100".
+/// Epochs as "1, 2, 5", and many consecutive ones as "1 to 100".
 fn moments(epochs: &[usize]) -> String {
     const LISTED: usize = 12;
     match epochs {

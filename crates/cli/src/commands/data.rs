@@ -3,7 +3,7 @@
 use eigenscape_core::registry::Environment;
 use eigenscape_experiment::{Failure, Result};
 
-/// Says where the data set was looked for, what was found and what to do.
+/// Prints where the data set was looked for, what was found and what to do.
 pub fn run(name: &str) -> Result<()> {
     let environment = Environment::default();
     let report = eigenscape_datasets::locate(name, &environment).map_err(|error| match error {

@@ -1,4 +1,4 @@
-//! `list groups`: what an experiment's groups stand for.
+//! `list groups`: the groups of an experiment.
 
 use eigenscape_core::{Group, Registry};
 use eigenscape_experiment::{
@@ -35,14 +35,14 @@ pub fn run(experiment: &str, choices: &Choices, registry: &Registry) -> Result<(
     crate::print(lines.join("\n"))
 }
 
-/// What follows from the last column.
+/// Explains the last column.
 const MEANING: &str = "affine: where it is proved that the outputs are (piecewise) affine in a group, its Hessian is its Gauss-Newton matrix, and \
 `gram` finds\nall eigenvalues of both. Elsewhere `gram` takes curvature = \"gauss-newton\"; for the Hessian use `lanczos`, or `dense` where it is small.";
 
-/// Lines of tensors are at most so long where a name is not longer.
+/// The maximum length of a line of tensors, unless a single name is longer.
 const WIDTH: usize = 100;
 
-/// The tensors of a group with their shapes, where there are others than that of its name.
+/// The tensors of a group with their shapes; empty if the group is the one tensor of its name.
 fn members(prepared: &Prepared, group: &Group) -> Vec<String> {
     let all = prepared.network().parameters();
     let tensors: Vec<&Parameter> =
@@ -75,7 +75,7 @@ fn rows(prepared: &Prepared, probe: &PreparedProbe) -> Result<Vec<[String; 4]>> 
     Ok(rows)
 }
 
-/// How many parameter tensors there are; an activation has none.
+/// The number of parameter tensors; "-" for an activation, which has none.
 fn tensors(group: &Group) -> String {
     match group.variables.parameters().len() {
         0 => "-".to_owned(),
@@ -83,7 +83,7 @@ fn tensors(group: &Group) -> String {
     }
 }
 
-/// Columns side by side, numbers to the right.
+/// Aligns the columns, numbers to the right.
 fn table(rows: &[[String; 4]]) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let [name, tensors, dimension] = [0, 1, 2].map(width);

@@ -11,7 +11,7 @@ use eigenscape_experiment::{
     schema::{Key, Kind, kinds},
 };
 
-/// Lists the groups of an experiment, or the plugins of a kind, or one of them, or all.
+/// Lists the groups of an experiment, the plugins of a kind, one plugin, or all of them.
 pub fn run(kind: Option<&str>, name: Option<&str>, choices: &Choices, registry: &Registry) -> Result<()> {
     match (kind, name) {
         (Some("groups"), Some(file)) => super::groups::run(file, choices, registry),
@@ -41,7 +41,7 @@ fn plugins(kind: Option<&str>, name: Option<&str>, registry: &Registry) -> Resul
     crate::print(texts.join("\n\n"))
 }
 
-/// Leaves the plugin of this name alone.
+/// Keeps only the plugin of this name.
 fn only(kind: &mut Kind, name: &str) -> Result<()> {
     let known: Vec<String> = kind.plugins.iter().map(|plugin| plugin.name.clone().into_owned()).collect();
     kind.plugins.retain(|plugin| plugin.name == name);

@@ -1,7 +1,7 @@
-//! `new`: the start of a crate that adds a plugin.
+//! `new`: a template of a crate that adds a plugin.
 //!
-//! What it writes are the files of `examples/plugin`, under another name: they are compiled and run
-//! by a test, and so is what is made of them.
+//! It writes the files of `examples/plugin` under another name. A test compiles and runs both these
+//! files and crates written from them.
 
 use std::{
     env, fs,
@@ -14,7 +14,7 @@ use eigenscape_experiment::{Failure, Result};
 
 use crate::cli::Kind;
 
-/// A file of the example.
+/// The text of a file of the example.
 macro_rules! example {
     ($path:literal) => {
         include_str!(concat!("../../../../examples/plugin/", $path))
@@ -23,9 +23,9 @@ macro_rules! example {
 
 /// A plugin of the example.
 struct Part {
-    /// Its file and its module.
+    /// The name of its file and of its module.
     name: &'static str,
-    /// Its name in experiments' files, or the operation's.
+    /// Its name in experiment files; for an operation, the operation's name.
     plugin: &'static str,
     source: &'static str,
     test: &'static str,
@@ -57,13 +57,13 @@ const ESTIMATOR: Part = Part {
 };
 const PARTS: [Part; 4] = [OPERATION, ARCHITECTURE, DISTANCE, ESTIMATOR];
 
-/// The example's crate, for cargo and in Rust.
+/// The name of the example's crate, for cargo and in Rust.
 const CRATE: [&str; 2] = ["eigenscape-example-plugin", "eigenscape_example_plugin"];
-/// Where the example finds Eigenscape's crates.
+/// The path from the example to Eigenscape's crates.
 const CRATES: &str = "../../crates/";
 
-/// Words that a crate cannot have as its name: Rust's own, those of cargo's folders, and the crates
-/// that it depends on.
+/// Names that a crate cannot have: keywords of Rust, names of cargo's folders, and the crates that
+/// it depends on.
 const TAKEN: [&str; 70] = [
     "abstract",
     "as",
@@ -152,7 +152,7 @@ pub fn run(kind: Kind, name: &str, registry: &Registry) -> Result<()> {
     for (path, text) in files(kind, name, &sources) {
         write(&folder.join(path), &text)?;
     }
-    // The versions of dependencies that Eigenscape was tested with.
+    // Use the versions of dependencies that Eigenscape was tested with.
     let (from, to) = (folder.join(&sources).join("../Cargo.lock"), folder.join("Cargo.lock"));
     fs::copy(&from, &to).map_err(|error| Error::io(&from, error))?;
     crate::print(format_args!(
@@ -167,7 +167,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     Ok(fs::write(path, text).map_err(|error| Error::io(path, error))?)
 }
 
-/// Refuses what is no crate's name, and the name of a plugin that there is.
+/// Refuses invalid crate names and the names of existing plugins.
 fn check_name(kind: Kind, name: &str, registry: &Registry) -> Result<()> {
     let refused = |problem: String, remedy: &str| Err(Failure::Usage { problem, remedy: remedy.to_owned() });
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
@@ -198,8 +198,7 @@ fn check_name(kind: Kind, name: &str, registry: &Registry) -> Result<()> {
     Ok(())
 }
 
-/// Where the crates of Eigenscape lie, seen from a folder that is to be made: where this program
-/// was compiled.
+/// The path from a new folder to Eigenscape's crates, which are where this program was compiled.
 fn sources_from(folder: &Path) -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let known = root.canonicalize().ok().filter(|root| root.join("crates/eigenscape/Cargo.toml").is_file());
@@ -209,14 +208,14 @@ fn sources_from(folder: &Path) -> Result<PathBuf> {
     })?;
     let here = env::current_dir().and_then(|here| here.canonicalize());
     let here = here.map_err(|error| Error::io(".", error))?.join(folder);
-    // In the repository by a relative path: it may move as a whole.
+    // Relative inside the repository, which may be moved as a whole.
     Ok(match here.strip_prefix(&root) {
         Ok(below) => below.components().map(|_| "..").collect::<PathBuf>().join("crates"),
         Err(_) => root.join("crates"),
     })
 }
 
-/// The files of the crate, by their paths in it.
+/// The files of the new crate, as (path in the crate, text).
 fn files(kind: Kind, name: &str, sources: &Path) -> Vec<(String, String)> {
     let parts = kind.parts();
     let renamed = |text: &str| {
@@ -240,7 +239,7 @@ fn files(kind: Kind, name: &str, sources: &Path) -> Vec<(String, String)> {
     files
 }
 
-/// The example's manifest with the places of its dependencies.
+/// The example's manifest with the paths of its dependencies adapted.
 fn manifest(kind: Kind, text: &str, sources: &Path) -> String {
     let line = |line: &str| {
         if line.starts_with("description = ") {
@@ -254,7 +253,7 @@ fn manifest(kind: Kind, text: &str, sources: &Path) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The example's `lib.rs` without the modules of other parts.
+/// The example's `lib.rs` without the modules of parts that are not written.
 fn library(parts: &[Part]) -> String {
     let left_out: Vec<&Part> =
         PARTS.iter().filter(|part| parts.iter().all(|chosen| chosen.name != part.name)).collect();
@@ -265,7 +264,7 @@ fn library(parts: &[Part]) -> String {
     kept.map(|line| format!("{line}\n")).collect()
 }
 
-/// An experiment that uses the plugin, on data that comes with the program.
+/// An experiment that uses the plugin, on a data set that is part of the program.
 fn experiment(kind: Kind, name: &str) -> String {
     let or = |is_it: bool, other: &str| if is_it { name.to_owned() } else { other.to_owned() };
     let architecture = or(matches!(kind, Kind::Architecture | Kind::Primitive), "mlp");
@@ -303,7 +302,7 @@ name = "{distance}"
 }
 
 impl Kind {
-    /// In words.
+    /// The kind in words.
     fn word(self) -> &'static str {
         match self {
             Self::Architecture => "architecture",
@@ -313,7 +312,7 @@ impl Kind {
         }
     }
 
-    /// The example's plugins that are written: an operation alone is of no use to an experiment.
+    /// The example's plugins to write: an operation is written with an architecture that uses it.
     fn parts(self) -> Vec<Part> {
         match self {
             Self::Architecture | Self::Primitive => vec![OPERATION, ARCHITECTURE],
@@ -345,7 +344,7 @@ mod tests {
         assert!(check("lanczos").unwrap_err().to_string().contains("already"));
     }
 
-    /// Whatever the example is called in, it is not left in what is written.
+    /// The written files contain none of the example's names.
     #[test]
     fn nothing_of_the_examples_names_is_left() {
         for kind in [Kind::Architecture, Kind::Distance, Kind::Estimator, Kind::Primitive] {

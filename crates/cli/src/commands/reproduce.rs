@@ -1,4 +1,4 @@
-//! `reproduce`: run experiments.
+//! `reproduce`: runs experiments.
 
 use std::path::{self, PathBuf};
 
@@ -15,11 +15,10 @@ use eigenscape_experiment::{
 
 use crate::{cli::Reproduce, locate, signals};
 
-/// Where the page of all claims lies where no folder is given: beside the results of files that
-/// name none.
+/// The default folder of the page of all claims, which is also that of results.
 const OUT: &str = "runs";
 
-/// Runs the experiments that are named, or all that can run here.
+/// Runs the named experiments, or all that can run here.
 pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
     let display = Display::new(arguments.quiet);
     signals::listen(&display);
@@ -33,8 +32,7 @@ pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
         let named = experiments.into_iter().map(|one| (one.name().unwrap_or_default().to_owned(), Ok(one)));
         return study(named.collect(), &choices, arguments.fresh, &display, registry);
     }
-    // All are checked before the first is run: a misspelt word in the last should not wait for
-    // hours.
+    // Check all before running the first: a typo in the last should not surface after hours.
     let plans = experiments.iter().map(|experiment| experiment.plan(&choices, registry));
     let plans = plans.collect::<Result<Vec<_>>>()?;
     distinct(&plans)?;
@@ -50,7 +48,7 @@ pub fn run(arguments: &Reproduce, registry: &Registry) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-/// Writes the results and prints where the report is.
+/// Runs an experiment, which writes its results, and prints the report's path.
 fn execute(plan: &ExperimentPlan, fresh: bool, display: &Display) -> Result<Executed> {
     display.line(&format!("{} -> {}", plan.name, plan.directory.display()));
     if let Some(shortened) = &plan.profile {
@@ -62,12 +60,12 @@ fn execute(plan: &ExperimentPlan, fresh: bool, display: &Display) -> Result<Exec
     Ok(executed)
 }
 
-/// An experiment by its name, or why it cannot be read.
+/// An experiment's name, and the experiment or why it cannot be read.
 type Named = (String, Result<Experiment>);
 
-/// Runs every experiment that can run here, one after the other, and puts all claims on one page.
-/// What has been finished before is not repeated, and one that fails does not keep the others from
-/// running: what went wrong first is returned at last.
+/// Runs every experiment that can run here, one after another, and puts all claims on one page.
+/// Skips experiments that have finished before. A failing experiment does not stop the others; the
+/// first failure is returned at the end.
 fn study(
     experiments: Vec<Named>,
     choices: &Choices,
@@ -77,7 +75,7 @@ fn study(
 ) -> Result<()> {
     let (mut left_out, mut failure) = (Vec::new(), None);
     for (name, experiment) in experiments {
-        // Planned one by one: their data sets together may not fit into memory.
+        // Plan one at a time: all data sets together may not fit into memory.
         let planned = experiment.and_then(|experiment| experiment.plan(choices, registry));
         match planned.and_then(|plan| execute(&plan, fresh, display)) {
             Ok(executed) => {
@@ -90,7 +88,8 @@ fn study(
             Err(why) => {
                 display.line(&format!("{name} is left out: {why}"));
                 left_out.push((name, why.to_string()));
-                // What does not fit this machine is no failure; what went wrong on the way is.
+                // An experiment that does not fit this machine is not a failure; an error during a
+                // run is.
                 failure = failure.or((why.exit_code() == 1).then_some(why));
             }
         }
@@ -102,7 +101,7 @@ fn study(
     failure.map_or(Ok(()), Err)
 }
 
-/// Every experiment of `experiments/`.
+/// All experiments of `experiments/`.
 fn all(choices: &Choices) -> Result<Vec<Named>> {
     let mut all = Vec::new();
     for file in locate::all()? {
@@ -120,7 +119,7 @@ fn all(choices: &Choices) -> Result<Vec<Named>> {
 
 /// Refuses two experiments that would write to the same folder.
 fn distinct(plans: &[ExperimentPlan]) -> Result<()> {
-    // `runs` and `./runs` are one folder.
+    // `runs` and `./runs` are the same folder.
     let place =
         |plan: &ExperimentPlan| path::absolute(&plan.directory).unwrap_or_else(|_| plan.directory.clone());
     for (index, plan) in plans.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! `verify`: PyTorch's derivatives of a network compared with ours.
+//! `verify`: compares PyTorch's derivatives of a network with ours.
 
 use std::{path::Path, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::{
     json_file::JsonFile,
 };
 
-/// Prints the relative errors; fails when one exceeds the tolerance.
+/// Prints the relative errors; fails if one exceeds the tolerance.
 pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
     let environment = Environment::default();
     if !arguments.file.is_file() {
@@ -86,21 +86,21 @@ fn remedy(error: PluginError) -> String {
     }
 }
 
-/// What `--model` says.
+/// The model that `--model` names.
 struct Model {
     /// The architecture's name.
     name: String,
-    /// Its keys.
+    /// The architecture's keys.
     parameters: toml::Table,
-    /// What the names of its checkpoint are.
+    /// How the names in its checkpoint map to those of the network.
     names: Selection,
     /// The loss.
     loss: LossPlan,
 }
 
 impl Model {
-    /// An architecture's name, or an experiment's file, which stands for its table \[model\] and
-    /// its loss.
+    /// From an architecture's name, or from an experiment's file, of which only the table \[model\]
+    /// and the loss are used.
     fn of(argument: &str, registry: &Registry) -> Result<Self> {
         let path = Path::new(argument);
         if path.extension().is_none_or(|extension| extension != "toml") {

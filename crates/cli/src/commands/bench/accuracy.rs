@@ -1,5 +1,5 @@
-//! How many Lanczos steps are enough: the Wasserstein distance of estimated spectra from the truth,
-//! ours and those of the paper's procedure.
+//! How many Lanczos steps are enough: the Wasserstein distances of our spectra and of the spectra
+//! by the paper's procedure from the true ones.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ use eigenscape_experiment::Result;
 
 use super::subject::{Subject, plugin};
 
-/// Settings of `lanczos` that are compared: steps, probes, what else.
+/// The compared settings of `lanczos`: steps, probes, further options that are switched on.
 const SETTINGS: [(usize, usize, &[&str]); 14] = [
     (64, 1, &[]),
     (96, 1, &[]),
@@ -30,13 +30,13 @@ const SETTINGS: [(usize, usize, &[&str]); 14] = [
     (64, 1, &["deflation", "averaged"]),
     (96, 1, &["deflation", "averaged"]),
 ];
-/// Steps of the paper's procedure: for the bounds, then for the spectrum.
+/// Lanczos steps of the paper's procedure: for the bounds, then for the spectrum.
 const PAPER: [usize; 2] = [64, 128];
-/// Independent spectra of each procedure.
+/// The number of independent spectra of each procedure.
 const SEEDS: u64 = 16;
-/// The truth's random vectors are none of those of the estimates.
+/// The seed of the true spectra: their random vectors differ from those of the estimates.
 const TRUTH_SEED: u64 = 1 << 32;
-/// What LeNet's truth is computed with, in f64.
+/// The settings for LeNet's true spectrum, which is computed in f64.
 const LONG: &str = "steps = 256\nprobes = 16\ndeflation = true";
 
 /// A network at a point whose spectrum is known.
@@ -46,8 +46,8 @@ struct Case {
     truth: Spectrum,
 }
 
-/// Prints the distances, relative to the largest eigenvalue, and the setting of the fewest products
-/// that is no worse anywhere.
+/// Prints the distances, relative to the largest eigenvalue, and the cheapest setting that is
+/// nowhere worse than the paper's procedure.
 pub fn report(registry: &Registry) -> Result<()> {
     let distance = plugin(&registry.distances, "wasserstein", "")?;
     let mut cases = Vec::new();
@@ -91,14 +91,14 @@ layers = [
 ]
 "#;
 
-/// One procedure: for each case the mean distance from the truth and its standard error.
+/// A procedure with its mean distance from the true spectrum and the standard error, for each case.
 struct Row {
     name: String,
     products: usize,
     distances: Vec<(f64, f64)>,
 }
 
-/// From an operator and a seed to a spectrum.
+/// A function from an operator and a seed to a spectrum.
 type Procedure<'a> = dyn Fn(&dyn CurvatureOperator, u64) -> Result<Spectrum> + 'a;
 
 fn row(
@@ -148,7 +148,8 @@ fn print(cases: &[Case], rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// The procedure of the fewest products whose mean distances are all at most those of the first.
+/// Of the procedures whose mean distances are all at most those of the first, the one with the
+/// fewest products.
 fn enough(rows: &[Row]) -> Option<&Row> {
     let (paper, ours) = rows.split_first()?;
     let no_worse =
@@ -156,7 +157,7 @@ fn enough(rows: &[Row]) -> Option<&Row> {
     ours.iter().filter(no_worse).min_by_key(|row| row.products)
 }
 
-/// After some steps of gradient descent on its own batch.
+/// The subject after some steps of gradient descent on its own batch.
 fn trained(subject: Subject, steps: usize) -> Result<Subject> {
     const RATE: f64 = 0.1;
     let gradient = subject.objective()?.gradient(subject.parameters()).map_err(Error::from)?;
@@ -169,7 +170,7 @@ fn trained(subject: Subject, steps: usize) -> Result<Subject> {
     Ok(subject.moved(point))
 }
 
-/// The spectrum in f64.
+/// The spectrum, computed in f64.
 fn exactly(estimator: &dyn ProbeEstimator, subject: &Subject) -> Result<Spectrum> {
     let point: Point = subject.point().to_dtype(DType::F64).map_err(Error::from)?;
     let landscape = subject.landscape_at(point)?;
@@ -177,9 +178,9 @@ fn exactly(estimator: &dyn ProbeEstimator, subject: &Subject) -> Result<Spectrum
     Ok(estimator.spectrum(&operator, &Context::silent(TRUTH_SEED))?)
 }
 
-/// The paper's procedure: a run of 64 steps for the bounds, then one of 128 on the matrix mapped to
-/// \[−1, 1\], without reorthogonalisation, in f32. It starts from the vectors that our estimator
-/// draws from the seed, so that what differs is the procedure alone.
+/// The paper's procedure: 64 Lanczos steps for the bounds, then 128 on the matrix mapped to \[−1,
+/// 1\], without reorthogonalisation, in f32. It starts from the vector that our estimator draws
+/// from the seed, so that only the procedures differ.
 fn paper(operator: &dyn CurvatureOperator, ours: &dyn ProbeEstimator, seed: u64) -> Result<Spectrum> {
     let dimension = operator.dimension();
     let start = Recorder { dimension, vector: Mutex::default() };
@@ -196,7 +197,7 @@ fn paper(operator: &dyn CurvatureOperator, ours: &dyn ProbeEstimator, seed: u64)
     Ok(Spectrum::estimated(dimension, nodes, trace, None, PAPER.iter().sum())?)
 }
 
-/// The identity, which remembers the vector that it is applied to.
+/// The identity, which records the vector that it is applied to.
 struct Recorder {
     dimension: usize,
     vector: Mutex<Vec<f32>>,

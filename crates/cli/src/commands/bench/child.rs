@@ -1,5 +1,5 @@
-//! Measurements in processes of their own: memory is measured for a whole process, and an allocator
-//! keeps some of what was freed.
+//! Measurements in child processes: peak memory is measured per process, and an allocator keeps
+//! some of the freed memory.
 
 use std::{
     env,
@@ -11,11 +11,11 @@ use eigenscape_core::Error;
 use eigenscape_experiment::{Failure, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// What `bench` with these arguments prints in a process of its own, where it calls [`print()`].
-/// Its progress goes to our stderr.
+/// Runs `bench` with these arguments in a child process and returns the value that it passes to
+/// [`print()`]. The child's progress output goes to our stderr.
 ///
 /// # Errors
-/// When the process fails.
+/// When the child process fails.
 pub fn measure<T: DeserializeOwned>(arguments: &[&str]) -> Result<T> {
     let failed = |why: &dyn std::fmt::Display| Failure::Run {
         problem: format!("the process that measures `bench {}` failed: {why}", arguments.join(" ")),
@@ -31,7 +31,7 @@ pub fn measure<T: DeserializeOwned>(arguments: &[&str]) -> Result<T> {
     serde_json::from_slice(&output.stdout).map_err(|error| failed(&error))
 }
 
-/// Tells the process that measures.
+/// Passes a value to the parent process, which called [`measure`].
 ///
 /// # Errors
 /// When the value cannot be written as JSON.

@@ -1,4 +1,4 @@
-//! How time and memory grow: with samples, classes, parameters, Lanczos steps and probes, at four
+//! How time and memory grow with samples, classes, parameters, Lanczos steps and probes, at four
 //! sizes each.
 
 use std::{fs, path::Path, time::Duration};
@@ -17,15 +17,14 @@ use super::{
 
 const FIGURE: &str = "docs/growth.svg";
 
-/// What is measured: spectra of all layers by `gram`, or the spectrum of the whole Hessian by
-/// `lanczos`.
+/// The measured spectra: those of all layers by `gram`, or that of the whole Hessian by `lanczos`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spectra {
     Exact,
     Lanczos,
 }
 
-/// What grows.
+/// The quantity that grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Axis {
     Samples,
@@ -35,18 +34,18 @@ enum Axis {
     Probes,
 }
 
-/// One setting of everything that can grow.
+/// A value of every quantity that can grow.
 #[derive(Debug, Clone, Copy)]
 struct Size {
     samples: usize,
     classes: usize,
-    /// A multiple of the channels; LeNet itself for 0.
+    /// A factor of the numbers of channels; 0 stands for LeNet itself.
     width: usize,
     steps: usize,
     probes: usize,
 }
 
-/// A line of the table: what grows, what it may cost, and what it costs.
+/// A line of the table: what grows, and the time and memory measured at each size.
 struct Line {
     spectra: Spectra,
     axis: Axis,
@@ -76,7 +75,7 @@ impl Spectra {
 
     fn base(self) -> Size {
         match self {
-            // Few enough samples that forty classes are still a moderate Gram matrix.
+            // Few samples, so that the Gram matrix of forty classes is still moderate.
             Self::Exact => Size { samples: 50, classes: 10, width: 0, steps: 0, probes: 0 },
             Self::Lanczos => Size { samples: 100, classes: 10, width: 0, steps: 32, probes: 1 },
         }
@@ -104,12 +103,13 @@ impl Axis {
         })
     }
 
-    /// The exponents of time and memory that the mathematics allows at most.
+    /// Upper bounds of the exponents of time and memory, from the algorithms.
     fn bounds(self, spectra: Spectra) -> [f64; 2] {
         match (spectra, self) {
-            // The eigenproblem of the Gram matrix, N(C − 1) rows, where it is the smaller side.
+            // The eigenproblem of the Gram matrix, which has N(C − 1) rows if that is the smaller
+            // side.
             (Spectra::Exact, Self::Samples | Self::Classes) => [3.0, 2.0],
-            // Reorthogonalisation: each of m steps against all before.
+            // Reorthogonalisation: each of m steps against all previous ones.
             (Spectra::Lanczos, Self::Steps) => [2.0, 1.0],
             _ => [1.0, 1.0],
         }
@@ -166,7 +166,7 @@ pub fn report() -> Result<()> {
     crate::print(FIGURE)
 }
 
-/// What the process that measures one size prints.
+/// The measurement of one size, as the child process prints it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Point {
     size: usize,
@@ -191,7 +191,7 @@ fn measure(index: usize) -> Result<Line> {
 /// Measures one size of one line and prints it.
 ///
 /// # Errors
-/// When there is none of these numbers, or an estimator fails.
+/// When there is no such line or size, or an estimator fails.
 pub fn point(line: usize, size: usize, registry: &Registry) -> Result<()> {
     let sizes = LINES.get(line).map(|&(spectra, axis)| (spectra, axis, axis.sizes(spectra.base())));
     let Some((spectra, axis, Some(size))) = sizes.map(|(s, a, sizes)| (s, a, sizes.get(size).copied()))

@@ -1,16 +1,16 @@
-//! How much of the machine other processes took meanwhile: what is timed on a busy machine says
-//! little.
+//! The share of the machine used by other processes during a measurement: timings on a busy machine
+//! mean little.
 
 use std::fs;
 
-/// The processors' time so far, in the system's ticks.
+/// The processors' time so far, in system ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ticks {
-    /// Of all processors, idle time included.
+    /// Time of all processors, including idle time.
     all: f64,
-    /// Of all processors, idle or waiting for a disk.
+    /// Time of all processors while idle or waiting for a disk.
     idle: f64,
-    /// Spent by this process and by the children that it waited for.
+    /// Time spent by this process and by the children that it waited for.
     own: f64,
 }
 
@@ -21,7 +21,7 @@ impl Ticks {
         parse(&read("/proc/stat")?, &read("/proc/self/stat")?)
     }
 
-    /// The share of all processors' time since `self` that was neither idle nor our own: from 0 to 1.
+    /// The share of the processors' time since `self` that was neither idle nor our own, from 0 to 1.
     pub fn taken_by_others(self, now: Self) -> f64 {
         let all = now.all - self.all;
         let others = all - (now.idle - self.idle) - (now.own - self.own);
@@ -29,14 +29,14 @@ impl Ticks {
     }
 }
 
-/// From proc_stat(5) and proc_pid_stat(5).
+/// Parses proc_stat(5) and proc_pid_stat(5).
 fn parse(machine: &str, process: &str) -> Option<Ticks> {
     let machine = numbers(machine.lines().next()?.strip_prefix("cpu ")?);
-    // The process' name stands in parentheses and may contain anything; utime is the twelfth field
+    // The process' name is in parentheses and may contain any character; utime is the twelfth field
     // after it.
     let process = numbers(process.rsplit_once(") ")?.1.get(1..)?);
-    // user, nice, system, idle, iowait, irq, softirq, steal: what follows is contained in user and
-    // nice.
+    // user, nice, system, idle, iowait, irq, softirq, steal; the fields after these are included in
+    // user and nice.
     let machine = machine.get(..8)?;
     Some(Ticks {
         all: machine.iter().sum(),
@@ -60,8 +60,8 @@ mod tests {
         };
         let before = parse("cpu  100 0 20 500 5 1 2 2 0 0\ncpu0 1 2\n", &process(40, 8)).unwrap();
         assert_eq!(before, Ticks { all: 630.0, idle: 505.0, own: 59.0 });
-        // 200 ticks more: 60 idle, 90 ours, 30 of them by a child; the other 50 are others', 10 of
-        // them stolen.
+        // 200 ticks later: 60 idle, 90 ours (30 of a child), 50 of other processes (10 of them
+        // stolen).
         let after = parse("cpu  220 0 30 550 15 1 2 12 9 9\n", &process(100, 38)).unwrap();
         assert!((before.taken_by_others(after) - 0.25).abs() < 1e-12);
         assert_eq!(before.taken_by_others(before), 0.0);

@@ -1,4 +1,4 @@
-//! What the machine itself can do: the rates that everything else is measured against.
+//! The machine's own rates, which the measurements are compared with.
 
 use std::{hint::black_box, thread, time::Instant};
 
@@ -8,24 +8,23 @@ use eigenscape_experiment::Result;
 
 use super::timing::median;
 
-/// Rows and columns of the matrices that are multiplied: large enough that nothing but arithmetic
-/// counts.
+/// Rows and columns of the multiplied matrices: large enough that only arithmetic counts.
 const SIDE: usize = 2048;
-/// Numbers of the array that is copied: far more than a cache holds.
+/// Length of the copied array: far larger than a cache.
 const COPIED: usize = 64 << 20;
 const REPETITIONS: usize = 7;
 
 /// Rates of all processors together, in f32.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Machine {
-    /// 10⁹ floating-point operations a second in a product of large matrices.
+    /// 10⁹ floating-point operations per second in a product of large matrices.
     pub gemm_gflops: f64,
-    /// 10⁹ bytes a second read and written by a copy of a large array.
+    /// 10⁹ bytes per second read and written by a copy of a large array.
     pub copy_gbps: f64,
 }
 
 impl Machine {
-    /// Measures both on so many threads: medians.
+    /// Measures the median of both rates; copies on `threads` threads.
     ///
     /// # Errors
     /// When a tensor operation fails.

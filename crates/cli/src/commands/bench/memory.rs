@@ -1,15 +1,16 @@
-//! This process' peak resident memory, where the system tells it.
+//! This process' peak resident memory, if the system reports it.
 
 use std::fs;
 
-/// Forgets the peak so far. Where the system refuses, [`peak_mb`] stays the peak since the start:
+/// Resets the peak. If the system refuses, [`peak_mb`] remains the peak since the start, which is
 /// never too small.
 pub fn reset_peak() {
     // "5" resets the peak resident set size (Linux, proc_pid_clear_refs(5)).
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
-/// Mebibytes (the unit of the peer's `peak_rss_mb`); `None` on systems other than Linux.
+/// The peak in mebibytes (the unit of the peer's `peak_rss_mb`); `None` on systems other than
+/// Linux.
 pub fn peak_mb() -> Option<f64> {
     parse(&fs::read_to_string("/proc/self/status").ok()?)
 }

@@ -1,4 +1,4 @@
-//! `bench`: how fast we are, and PyTorch on the same machine in the same sitting.
+//! `bench`: our speed, next to that of PyTorch on the same machine in the same session.
 
 mod accuracy;
 mod child;
@@ -29,17 +29,17 @@ use self::{
 };
 use crate::{cli::Bench, json_file::JsonFile};
 
-/// The paper's number of examples.
+/// The paper's batch size.
 const BATCH: usize = 100;
 
-/// What is looked into once and not at every measurement: only where it is named.
+/// Measurements that run only if they are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Study {
-    /// How far the spectra of Lanczos are from the truth.
+    /// The distance of Lanczos' spectra from the true ones.
     Accuracy,
     /// How time and memory grow.
     Growth,
-    /// What the estimates of a trace cost at equal standard error.
+    /// The cost of estimates of a trace at equal standard error.
     Traces,
 }
 
@@ -65,7 +65,7 @@ impl Study {
     }
 }
 
-/// Measures the models and works that are named, and prints the table.
+/// Measures the named models and works, and prints the table.
 pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
     if let Some([line, size]) = arguments.growth_point.as_deref() {
         return growth::point(*line, *size, registry);
@@ -74,7 +74,7 @@ pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
         return sitting(model, work, registry);
     }
     let selection = select(&arguments.names)?;
-    // What can be wrong is found out before minutes are spent.
+    // Report wrong arguments before spending minutes on measurements.
     let file = arguments.json.as_deref().map(JsonFile::create).transpose()?;
     arguments.torch.as_deref().map(peer::check).transpose()?;
     let start = Ticks::now();
@@ -114,8 +114,8 @@ fn threads() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
-/// Says whether the machine was ours. PyTorch's threads wait by spinning and lose more to other
-/// processes than ours do.
+/// Says whether other processes disturbed the measurement. PyTorch's threads wait by spinning and
+/// lose more time to other processes than ours do.
 fn verdict(others: f64) -> String {
     let share = format!("other processes took {:.0} % of the processors' time", 100.0 * others);
     if others > 0.05 { format!("{share}: measure again on a quiet machine") } else { share }
@@ -128,8 +128,8 @@ struct Selection {
     studies: Vec<Study>,
 }
 
-/// What has these names: all models where no model is named, all works where neither a work nor a
-/// study is.
+/// The selection by these names: all models if no model is named, all works if neither a work nor a
+/// study is named.
 fn select(names: &[String]) -> Result<Selection> {
     let mut known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
     known.extend(Work::ALL.map(Work::name));
@@ -157,7 +157,7 @@ fn select(names: &[String]) -> Result<Selection> {
     Ok(Selection { models, works, studies })
 }
 
-/// Seconds of every run of a work, with the highest of its sittings' peaks of memory.
+/// Seconds of each run of a work, and the highest memory peak of its sittings.
 #[derive(Debug, Serialize, Deserialize)]
 struct Timed {
     seconds: Vec<f64>,
@@ -166,7 +166,7 @@ struct Timed {
     peak_mb: Option<f64>,
 }
 
-/// Ours, the peer, ours again: what changes on the machine meanwhile changes for both.
+/// Measures ours, the peer, and ours again, so that a change of the machine affects both.
 fn measure(model: &Model, works: &[Work], python: Option<&Path>) -> Result<Vec<Line>> {
     crate::print(format_args!("{}: batch {BATCH}, f32", model.name))?;
     let mut timed = sittings(model, works)?;
@@ -188,7 +188,7 @@ fn measure(model: &Model, works: &[Work], python: Option<&Path>) -> Result<Vec<L
     Ok(works.iter().zip(&timed).map(|(work, timed)| timed.line(model, *work, peer.as_ref())).collect())
 }
 
-/// Each work in a process of its own.
+/// Measures each work in a process of its own.
 fn sittings(model: &Model, works: &[Work]) -> Result<Vec<Timed>> {
     let sitting = |work: &Work| {
         eprintln!("{}: {}", model.name, work.name());

@@ -1,4 +1,4 @@
-//! The same work in PyTorch, on the same machine.
+//! The same works in PyTorch, on the same machine.
 
 use std::{
     collections::BTreeMap,
@@ -10,12 +10,12 @@ use std::{
 use eigenscape_experiment::{Failure, Result};
 use serde::Deserialize;
 
-/// The peer's program; it says what each of its results is.
+/// The peer's program, which documents its results.
 const PROGRAM: &str = include_str!("../../../peer/peer.py");
-/// Products that the paper's code spends on a spectrum: 64 for its bounds, 128 for the spectrum.
+/// Products per spectrum in the paper's code: 64 for the bounds, 128 for the spectrum.
 const PAPER_PRODUCTS: f64 = 192.0;
 
-/// What the peer's program measures together.
+/// What the peer's program can measure, one part at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     Gradient,
@@ -35,13 +35,13 @@ impl Part {
     }
 }
 
-/// What the peer's program prints, in milliseconds where nothing else is said; `None` for parts
-/// that were not asked for.
+/// The output of the peer's program, in milliseconds unless stated otherwise; `None` for parts that
+/// were not requested.
 #[derive(Debug, Default, Deserialize)]
 pub struct Peer {
     /// PyTorch's version.
     pub torch: String,
-    /// How many threads it had.
+    /// The number of threads.
     pub threads: usize,
     pub gradient: Option<f64>,
     pub hvp_fresh: Option<f64>,
@@ -52,7 +52,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Seconds of the faster way to a product.
+    /// Seconds of one product, by the faster of the two ways.
     #[must_use]
     pub fn product_seconds(&self) -> Option<f64> {
         self.hvp_fresh.zip(self.hvp_cached).map(|(fresh, cached)| 1e-3 * fresh.min(cached))
@@ -71,18 +71,18 @@ impl Peer {
     }
 }
 
-/// Finds out whether a Python has PyTorch, before anything is measured.
+/// Checks that a Python has PyTorch, before anything is measured.
 ///
 /// # Errors
-/// When it cannot be started, or has none.
+/// When Python cannot be started or lacks PyTorch.
 pub fn check(python: &Path) -> Result<()> {
     feed(python, "import torch", &[]).map(drop)
 }
 
-/// Runs these parts of the peer's program on a model, with so many threads.
+/// Runs these parts of the peer's program on a model with `threads` threads.
 ///
 /// # Errors
-/// When Python fails, or prints something else.
+/// When Python fails or its output cannot be parsed.
 pub fn measure(python: &Path, model: &str, parts: &[Part], threads: usize) -> Result<Peer> {
     let threads = threads.to_string();
     let mut arguments = vec![threads.as_str(), model];
@@ -94,7 +94,7 @@ pub fn measure(python: &Path, model: &str, parts: &[Part], threads: usize) -> Re
     })
 }
 
-/// Runs `PYTHON - ARGUMENTS...` on a program.
+/// Runs `PYTHON - ARGUMENTS...` with the program on stdin.
 fn feed(python: &Path, program: &str, arguments: &[&str]) -> Result<Output> {
     let cannot = |why: &dyn std::fmt::Display| {
         Failure::Usage {
@@ -112,8 +112,8 @@ fn feed(python: &Path, program: &str, arguments: &[&str]) -> Result<Output> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| cannot(&error))?;
-    // Dropped, the pipe tells Python that the program is complete. A Python that stops reading says
-    // why on stderr.
+    // Dropping the pipe marks the end of the program. A Python that stops reading says why on
+    // stderr.
     let written = child.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(program.as_bytes()));
     let output = child.wait_with_output().map_err(|error| cannot(&error))?;
     if !output.status.success() {

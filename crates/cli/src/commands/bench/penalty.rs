@@ -1,5 +1,5 @@
-//! The step of training with a penalty on the trace of the Hessian: which estimate of the trace is
-//! the cheapest at equal standard error.
+//! A training step with a penalty on the trace of the Hessian: which estimate of the trace is the
+//! cheapest at equal standard error.
 
 use std::hint::black_box;
 
@@ -17,11 +17,11 @@ use super::{
 
 /// The penalty's factor, as in the peer's program.
 const STRENGTH: f64 = 1e-3;
-/// Draws from which standard deviations are estimated: of many parameters, and of few.
+/// The number of draws for estimating standard deviations: with many parameters, and with few.
 const DRAWS: [u64; 2] = [16, 64];
 const MANY: usize = 1_000_000;
 
-/// An estimate of the trace from one draw of signs, and, where these are not all samples, of
+/// An estimate of the trace from one draw of signs and, if it uses fewer samples than the batch, of
 /// samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Estimator {
@@ -29,7 +29,7 @@ struct Estimator {
     samples: usize,
 }
 
-/// The mean and the standard deviation of one draw.
+/// The mean and the standard deviation of single draws.
 #[derive(Debug, Clone, Copy)]
 struct Spread {
     mean: f64,
@@ -62,7 +62,7 @@ impl Estimator {
         let objective = subject.objective()?;
         let group = subject.parameters();
         if self.samples == subject.batch() {
-            // One program for both: their cotangents go back together.
+            // One program for both, so that their cotangents share the backward pass.
             let function = objective.penalised_step(self.estimate, group, STRENGTH).map_err(Error::from)?;
             let signs = subject.signs(function.probe_shapes(), 0)?;
             let flops = Some(function.flops());
@@ -103,8 +103,8 @@ impl Estimator {
     }
 }
 
-/// The estimate per sample of the fewest samples whose standard error is at most `wanted`; of all,
-/// if none is.
+/// The per-sample estimate with the fewest samples whose standard error is at most `wanted`, or
+/// with all samples if none is good enough.
 fn cheapest(subject: &Subject, wanted: f64) -> Result<(Estimator, Spread)> {
     let mut samples = subject.batch().div_ceil(16);
     loop {
@@ -117,13 +117,14 @@ fn cheapest(subject: &Subject, wanted: f64) -> Result<(Estimator, Spread)> {
     }
 }
 
-/// The peer's standard error: of Hutchinson's estimate with its number of probes.
+/// The spread of Hutchinson's estimate, and the peer's standard error: that of Hutchinson's
+/// estimate with the peer's number of probes.
 fn wanted(subject: &Subject) -> Result<(Spread, f64)> {
     let spread = Estimator::hutchinson(subject).spread(subject)?;
     Ok((spread, spread.deviation / (subject.probes() as f64).sqrt()))
 }
 
-/// The step with the cheapest estimate, chosen by standard errors that are measured here and now.
+/// The step with the cheapest estimate, chosen by standard errors measured here.
 pub fn step(subject: &Subject) -> Result<Task<'_>> {
     let (peer, wanted) = wanted(subject)?;
     let (estimator, spread) = cheapest(subject, wanted)?;
@@ -138,7 +139,7 @@ pub fn step(subject: &Subject) -> Result<Task<'_>> {
     estimator.step(subject)
 }
 
-/// Every estimate at the standard error of the peer's: as a Markdown table.
+/// Prints the cost of every estimate at the peer's standard error, as a Markdown table.
 ///
 /// # Errors
 /// When a program cannot be built or evaluated.
@@ -173,7 +174,7 @@ pub fn report(model: &Model, subject: &Subject) -> Result<()> {
     for (name, estimator, spread) in rows {
         let draws = (spread.deviation / wanted).powi(2).ceil().max(1.0);
         let draw = time(estimator.draw(subject)?)?;
-        // One draw of all samples shares the loss' passes.
+        // A single draw of all samples shares the passes of the loss.
         let step = if draws > 1.0 || estimator.samples < subject.batch() {
             gradient + draws * draw
         } else {

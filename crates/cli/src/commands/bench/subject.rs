@@ -1,4 +1,4 @@
-//! What is measured: a network at its initial weights, with a batch of random images.
+//! What is measured: a network at its initial weights with a batch of random images.
 
 use std::sync::Arc;
 
@@ -17,36 +17,36 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// The paper's number of Lanczos steps, from one random vector.
 const PAPER: &str = "steps = 128\nprobes = 1";
-/// The fewest products whose spectrum is no less accurate than that of the paper's procedure, as
-/// `cargo xtask bench accuracy` shows.
+/// The settings with the fewest products whose spectrum is as accurate as by the paper's procedure,
+/// as `cargo xtask bench accuracy` shows.
 const ENOUGH: &str = "steps = 56\nprobes = 1\ndeflation = true\naveraged = true";
 const SEED: u64 = 0;
-/// Bytes that products and factors may take.
+/// The memory limit of products and factors in bytes.
 const MEMORY: usize = 4 << 30;
 
-/// A network of the list of models.
+/// A benchmarked network.
 #[derive(Debug)]
 pub struct Model {
-    /// The architecture's name, and the model's, here and in the peer's program.
+    /// The name of the architecture, which is also the model's name here and in the peer's program.
     pub name: &'static str,
     /// One image, \[channels, height, width\].
     pub image: &'static [usize],
-    /// C.
+    /// The number of classes C.
     pub classes: usize,
-    /// Random vectors of the trace penalty in the paper's code.
+    /// The number of random vectors of the trace penalty in the paper's code.
     pub probes: usize,
 }
 
-/// Every model, by name.
+/// All models.
 pub const MODELS: [Model; 3] = [
     Model { name: "lenet", image: &[1, 32, 32], classes: 10, probes: 10 },
     Model { name: "vgg11_bn", image: &[1, 32, 32], classes: 10, probes: 3 },
     Model { name: "resnet18", image: &[1, 32, 32], classes: 10, probes: 3 },
 ];
 
-/// A model at a point: initial weights, running means of variance 0.01 and running variances in
-/// (0.8, 1.2), standard normal images, labels 0, 1, ..., C − 1, 0, ... in f32, cross-entropy,
-/// BatchNorm in eval mode.
+/// A model at a point in f32: initial weights, running means of variance 0.01, running variances in
+/// (0.8, 1.2), standard normal images, labels 0, 1, ..., C − 1, 0, ...; with the cross-entropy and
+/// BatchNorm in evaluation mode.
 pub struct Subject {
     network: Network,
     point: Point,
@@ -68,7 +68,7 @@ impl Subject {
         Ok(Self { probes: model.probes, ..subject })
     }
 
-    /// The same for any architecture with its settings.
+    /// [`Self::new`] for any architecture with its settings.
     ///
     /// # Errors
     /// When a plugin is missing or the network cannot be built.
@@ -101,13 +101,13 @@ impl Subject {
         })
     }
 
-    /// P.
+    /// The number of parameters P.
     #[must_use]
     pub fn dimension(&self) -> usize {
         self.full.dimension
     }
 
-    /// N.
+    /// The number of samples N.
     #[must_use]
     pub fn batch(&self) -> usize {
         self.point.samples()
@@ -125,13 +125,13 @@ impl Subject {
         &self.point
     }
 
-    /// The same network elsewhere.
+    /// The same network at another point.
     #[must_use]
     pub fn moved(self, point: Point) -> Self {
         Self { point, ..self }
     }
 
-    /// Random vectors of the trace penalty in the paper's code.
+    /// The number of random vectors of the trace penalty in the paper's code.
     #[must_use]
     pub fn probes(&self) -> usize {
         self.probes
@@ -143,18 +143,18 @@ impl Subject {
         &self.full
     }
 
-    /// The loss' program, traced anew.
+    /// The program of the loss, newly traced.
     ///
     /// # Errors
-    /// When it cannot be built.
+    /// When the program cannot be built.
     pub fn objective(&self) -> Result<Objective> {
         self.objective_of(self.batch())
     }
 
-    /// The same for another number of samples.
+    /// [`Self::objective`] for another number of samples.
     ///
     /// # Errors
-    /// When it cannot be built.
+    /// When the program cannot be built.
     pub fn objective_of(&self, samples: usize) -> Result<Objective> {
         let objective = Objective::new(&self.network, &cross_entropy(), samples);
         Ok(objective.map_err(eigenscape_core::Error::from)?)
@@ -195,8 +195,7 @@ impl Subject {
         shapes.iter().map(&mut tensor).collect()
     }
 
-    /// Products with the full Hessian as an experiment makes them: the samples in micro-batches
-    /// where memory asks for it.
+    /// Products with the full Hessian as in an experiment: in micro-batches if memory requires it.
     ///
     /// # Errors
     /// When the program cannot be built.
@@ -206,7 +205,7 @@ impl Subject {
         Ok(product.map_err(eigenscape_core::Error::from)?)
     }
 
-    /// The landscape, its programs not yet built.
+    /// The landscape; its programs are not built yet.
     ///
     /// # Errors
     /// When the loss' program cannot be built.
@@ -214,7 +213,7 @@ impl Subject {
         self.landscape_at(self.point.clone())
     }
 
-    /// The same around another point.
+    /// The landscape at another point.
     ///
     /// # Errors
     /// When the loss' program cannot be built.
@@ -222,7 +221,8 @@ impl Subject {
         Ok(Landscape::new(&self.network, &cross_entropy(), point, MEMORY)?)
     }
 
-    /// The spectrum of the full Hessian by Lanczos, no less accurate than by the paper's procedure.
+    /// The spectrum of the full Hessian by Lanczos, at least as accurate as by the paper's
+    /// procedure.
     ///
     /// # Errors
     /// When the estimator fails.
@@ -230,7 +230,7 @@ impl Subject {
         estimate(&*self.enough, landscape, &self.full)
     }
 
-    /// The spectrum of the full Hessian by as many Lanczos steps as the paper takes.
+    /// The spectrum of the full Hessian by Lanczos with the paper's number of steps.
     ///
     /// # Errors
     /// When the estimator fails.
@@ -270,7 +270,7 @@ fn examples(image: &[usize], classes: usize, batch: usize) -> Result<Examples> {
     Ok(Examples { inputs: inputs.into(), targets: Targets::Classes { labels, classes } })
 }
 
-/// Running statistics as after some training: means around 0, variances around 1.
+/// Running statistics as after some training: means near 0, variances near 1.
 fn statistics(network: &Network) -> Result<Vec<Tensor>> {
     let buffers = network.buffers().iter().enumerate().map(|(index, buffer)| {
         let normal = normal("bench-statistics", index as u64, &buffer.shape)?;

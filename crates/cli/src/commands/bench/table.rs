@@ -1,10 +1,10 @@
-//! The result: one line a work, as a table for people and as JSON for machines.
+//! The results, one line per work: as a table for readers and as JSON for programs.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-/// What was measured of one work. `None`: not measured, or not known.
+/// The measurements of one work; `None` if not measured or unknown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
     /// The model's name.
@@ -17,13 +17,14 @@ pub struct Line {
     pub peer_s: Option<f64>,
     /// `peer_s` / `ours_s`.
     pub ratio: Option<f64>,
-    /// 10⁹ floating-point operations a second.
+    /// 10⁹ floating-point operations per second.
     pub gflops: Option<f64>,
     /// `gflops` as a share of the rate of large matrix products on this machine.
     pub share_of_gemm: Option<f64>,
-    /// Our peak resident memory while it was measured, in MiB, the process' code and data included.
+    /// Our peak resident memory during the measurement in MiB, including the process' code and
+    /// data.
     pub peak_mb: Option<f64>,
-    /// 10⁹ bytes moved a second, each operand of an operation counted once.
+    /// 10⁹ bytes moved per second, counting each operand of an operation once.
     #[serde(skip)]
     pub gbps: Option<f64>,
     /// The peer's peak resident memory, in MiB.
@@ -58,7 +59,7 @@ pub fn markdown(lines: &[Line]) -> String {
     text
 }
 
-/// Three significant digits, in seconds or milliseconds.
+/// A time in seconds or milliseconds, to three significant digits.
 #[must_use]
 pub fn seconds(value: f64) -> String {
     let (value, unit) = if value < 1.0 { (1e3 * value, "ms") } else { (value, "s") };

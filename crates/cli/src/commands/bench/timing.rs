@@ -4,23 +4,22 @@ use std::time::{Duration, Instant};
 
 use eigenscape_experiment::Result;
 
-/// A run that takes longer is not repeated: its warm-up is a small part of it.
+/// A run that takes longer is not repeated: warming up is a small part of it.
 const LONG: Duration = Duration::from_secs(15);
 
 /// How often a work is repeated in one sitting.
 #[derive(Debug, Clone, Copy)]
 pub struct Repetitions {
-    /// At least so often,
+    /// The minimum number of runs.
     pub least: usize,
-    /// and, where it is short, until so much time has passed.
+    /// Runs are repeated until this time has passed.
     pub time: Duration,
 }
 
-/// Seconds of each run of `work`, after one run to warm up; of the first run alone where it takes
-/// long.
+/// Seconds of each run of `work` after one run to warm up; only of the first run if it takes long.
 ///
 /// # Errors
-/// The first that `work` has.
+/// The first error of `work`.
 pub fn samples(repetitions: Repetitions, work: &dyn Fn() -> Result<()>) -> Result<Vec<f64>> {
     let start = Instant::now();
     work()?;
@@ -37,7 +36,7 @@ pub fn samples(repetitions: Repetitions, work: &dyn Fn() -> Result<()>) -> Resul
     Ok(seconds)
 }
 
-/// The middle value, or the mean of the two middle ones; NaN of nothing.
+/// The middle value, or the mean of the two middle values; NaN without values.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();

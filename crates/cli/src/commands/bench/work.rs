@@ -1,4 +1,4 @@
-//! The works that are timed, each by name.
+//! The works that are timed, each with a name.
 
 use std::{hint::black_box, time::Duration};
 
@@ -14,51 +14,50 @@ use super::{
     timing::Repetitions,
 };
 
-/// A piece of work, with its counterpart in PyTorch.
+/// A timed work, with its counterpart in PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// The loss and its gradient.
     Gradient,
-    /// One product of the full Hessian with a vector, on the cached linear program.
+    /// One product of the full Hessian with a vector, by the cached linear program.
     Hvp,
-    /// Eight products at once; times are those of one.
+    /// Eight products at once; times are per product.
     Hvp8,
-    /// The gradient of the loss with a penalty on the trace, estimated in output space with no
-    /// larger standard error than the peer's estimate has.
+    /// The gradient of the loss with a penalty on the trace. The trace is estimated in output
+    /// space, with a standard error at most that of the peer's estimate.
     PenalisedStep,
-    /// The spectrum of every layer's Hessian, exactly. Everything is included: tracing, deriving,
+    /// The exact spectrum of every layer's Hessian. Includes everything: tracing, deriving,
     /// per-sample Jacobians, Gram matrices, eigenproblems.
     LayerSpectra,
-    /// The spectrum of the full Hessian by Lanczos, no less accurate than the paper's procedure
-    /// gives it. Everything is included: tracing, deriving, residuals, products,
-    /// reorthogonalisation.
+    /// The spectrum of the full Hessian by Lanczos, at least as accurate as by the paper's
+    /// procedure. Includes everything: tracing, deriving, residuals, products, reorthogonalisation.
     FullSpectrum,
-    /// One epoch's analysis at the paper's setting: the full Hessian by 128 Lanczos steps, every
-    /// layer exactly.
+    /// The analysis of one epoch with the paper's settings: the full Hessian by 128 Lanczos steps,
+    /// every layer exactly.
     PaperEpoch,
 }
 
-/// A work made ready on a subject: what is done once is done.
+/// A work prepared on a subject: everything that is needed only once is done.
 pub struct Task<'a> {
     /// Does the work.
     pub run: Box<dyn Fn() -> Result<()> + 'a>,
-    /// How many of what is reported one run does.
+    /// The number of reported items per run.
     pub count: usize,
-    /// Floating-point operations of one of them, where they are known.
+    /// Floating-point operations per item, if known.
     pub flops: Option<usize>,
-    /// Numbers that one run moves, each operand of an operation counted once.
+    /// Bytes that one run moves, counting each operand of an operation once.
     pub bytes_moved: Option<usize>,
 }
 
-/// Passes through the network, of the cost of a forward pass each, that a gradient consists of: the
-/// outputs, and the cotangents of activations and weights.
+/// The passes through the network in a gradient, each as costly as a forward pass: the outputs, the
+/// cotangents of activations and the cotangents of weights.
 const PASSES_OF_A_GRADIENT: usize = 3;
-/// Those of a product on the cached linear program: two each of tangents, cotangents and cotangents
-/// of weights.
+/// The passes in a product by the cached linear program: two each of tangents, cotangents and
+/// cotangents of weights.
 const PASSES_OF_A_PRODUCT: usize = 6;
 
 impl Work {
-    /// Every work, in the order of the table.
+    /// All works, in the order of the table.
     pub const ALL: [Self; 7] = [
         Self::Gradient,
         Self::Hvp,
@@ -69,7 +68,7 @@ impl Work {
         Self::PaperEpoch,
     ];
 
-    /// Its name in the table and in JSON.
+    /// The name in the table and in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -83,7 +82,7 @@ impl Work {
         }
     }
 
-    /// What of the peer's program it is compared with.
+    /// The parts of the peer's program that the work is compared with.
     #[must_use]
     pub fn parts(self) -> &'static [Part] {
         match self {
@@ -95,8 +94,8 @@ impl Work {
         }
     }
 
-    /// What PyTorch takes for it, in seconds. Spectra: as the paper's code computes them. Products:
-    /// the faster of the two ways.
+    /// PyTorch's time in seconds: for spectra with the paper's code, for products by the faster of
+    /// the two ways.
     #[must_use]
     pub fn peer_seconds(self, peer: &Peer) -> Option<f64> {
         match self {
@@ -109,20 +108,20 @@ impl Work {
         }
     }
 
-    /// The peer's memory, in MiB, where it is measured: for products.
+    /// The peer's memory in MiB, which is measured for products only.
     #[must_use]
     pub fn peer_peak_mb(self, peer: &Peer) -> Option<f64> {
         matches!(self, Self::Hvp | Self::Hvp8).then_some(peer.peak_products_mb).flatten()
     }
 
-    /// How often one sitting repeats it, unless it takes long.
+    /// How often a sitting repeats the work, unless it takes long.
     #[must_use]
     pub fn repetitions(self) -> Repetitions {
         let least = if matches!(self, Self::PaperEpoch | Self::PenalisedStep) { 3 } else { 5 };
         Repetitions { least, time: Duration::from_secs(1) }
     }
 
-    /// Makes it ready.
+    /// Prepares the work on a subject.
     ///
     /// # Errors
     /// When a program cannot be built.
@@ -160,7 +159,7 @@ fn products(subject: &Subject, count: usize) -> Result<Task<'_>> {
     let product = subject.product()?;
     let program = subject.objective()?.hessian_program(subject.parameters()).map_err(Error::from)?;
     let vectors = subject.vectors(count)?;
-    // The residuals are evaluated once for hundreds of products.
+    // Evaluate the residuals before timing: one evaluation serves hundreds of products.
     let first = vectors.narrow(0, 0, 1).map_err(Error::from)?;
     product.apply_rows(&first).map_err(Error::from)?;
     let flops = Some(PASSES_OF_A_PRODUCT * forward_flops(subject)?);
@@ -210,7 +209,7 @@ mod tests {
         assert_eq!(dimensions, [61_706, 28_156_554, 11_172_810]);
     }
 
-    /// The criterion's terms: 128 products for the full Hessian, every layer's weight exactly.
+    /// The paper's settings: 128 products for the full Hessian, every layer's weight exactly.
     #[test]
     fn the_spectra_are_those_of_the_paper() {
         let subject = Subject::new(&MODELS[0], 2, &crate::plugins()).unwrap();
