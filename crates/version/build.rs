@@ -1,11 +1,11 @@
-//! Hashes the sources that numbers come from.
+//! Hashes the sources that determine the numbers of a run.
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
 };
 
-/// Crates that no number of a run comes from.
+/// Crates that do not affect the numbers of a run.
 const LEFT_OUT: [&str; 6] = ["report", "version", "analysis", "laws", "cli", "eigenscape"];
 
 fn main() {
@@ -23,7 +23,7 @@ fn main() {
     files.iter().for_each(|file| println!("cargo::rerun-if-changed={}", file.display()));
     let mut hash = Fnv::default();
     for file in &files {
-        // By its place in the repository: where that lies is no difference.
+        // The path in the repository, so that the repository's location does not matter.
         let name = file.strip_prefix(&root).unwrap_or(file).to_string_lossy().replace('\\', "/");
         let contents = fs::read(file).unwrap_or_default();
         hash.update(name.as_bytes());

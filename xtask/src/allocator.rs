@@ -1,25 +1,27 @@
 //! The allocator of the binary.
 //!
-//! Networks allocate and free large buffers of the same sizes all the time. The system's allocator
-//! gives each back to the system, and fresh pages cost more than most operations on them; an
-//! allocator that keeps everything holds up to a third more than an experiment's account says.
+//! Training allocates and frees large buffers of the same sizes all the time. The system's
+//! allocator returns each of them to the system, and fresh pages cost more than most operations on
+//! them. An allocator that keeps everything holds up to a third more than an experiment's memory
+//! account says.
 
 use std::ffi::c_int;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// `mi_option_purge_delay`, which the bindings do not name: after how many milliseconds freed
-/// memory goes back to the system.
+/// `mi_option_purge_delay`, which the bindings do not define: the delay in milliseconds after which
+/// freed memory is returned to the system.
 const PURGE_DELAY: c_int = 15;
-/// Longer than the steps of a training or of Lanczos are apart, and shorter than what follows on
-/// these.
+/// Longer than the time between steps of training or of Lanczos, and shorter than the work that
+/// follows these.
 const MILLISECONDS: i64 = 200;
 
-/// Sets when freed memory goes back to the system, unless MIMALLOC_PURGE_DELAY says it.
+/// Sets the delay after which freed memory is returned to the system, unless MIMALLOC_PURGE_DELAY
+/// is set.
 pub fn set_up() {
     // SAFETY: the option exists (mimalloc.h), any number is a valid delay, and no other thread runs
-    // yet, which is all that the function asks for.
+    // yet; the function has no other requirements.
     #[expect(unsafe_code, reason = "the allocator has no other interface")]
     unsafe {
         libmimalloc_sys::mi_option_set_default(PURGE_DELAY, MILLISECONDS);
@@ -30,8 +32,8 @@ pub fn set_up() {
 mod tests {
     use super::*;
 
-    /// A second is the default of this option and of no other: a version of the allocator that
-    /// numbers its options otherwise is noticed.
+    /// Only this option has a default of one second, so the test fails if a version of the
+    /// allocator numbers its options differently.
     #[test]
     fn the_option_is_the_delay_of_purges() {
         // SAFETY: as above; no other test of this binary reads or sets options.

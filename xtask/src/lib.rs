@@ -1,3 +1,3 @@
-//! The command line of this repository, which is [`eigenscape_cli`]'s with every plugin of it.
+//! The command line of this repository: [`eigenscape_cli`] with all of its plugins.
 
 pub use eigenscape_cli::{plugins, run};

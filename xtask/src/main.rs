@@ -1,4 +1,4 @@
-//! The command line of Eigenscape: every plugin of this repository, and nothing else.
+//! The command line of Eigenscape with the plugins of this repository.
 
 mod allocator;
 

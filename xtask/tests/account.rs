@@ -1,4 +1,4 @@
-//! The account of a run against what an allocator counts while its spectra are measured.
+//! Compares a run's memory account with what an allocator counts while spectra are measured.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -11,11 +11,11 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// What threads, pools and short lists take.
+/// The memory of threads, pools and short lists.
 const BESIDE: usize = 4 << 20;
 
-/// Bytes held at most while the probe of a file is measured, those that the account says, and those
-/// that are allowed.
+/// The peak of bytes held while the probe of a file is measured, the bytes of the account, and the
+/// limit.
 fn measured(memory: &str, estimator: &str) -> (usize, usize, usize) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.toml");
@@ -40,7 +40,7 @@ fn measured(memory: &str, estimator: &str) -> (usize, usize, usize) {
 
 #[test]
 fn what_is_held_is_in_the_account_and_within_what_is_allowed() {
-    // What matrix products keep for each thread is made once.
+    // Allocates what matrix products keep for each thread, which happens once.
     assert!(measured("100MiB", "{ name = \"lanczos\", steps = 20 }").0 > 0);
     for (memory, estimator) in [
         ("100MiB", "{ name = \"lanczos\", steps = 40, probes = 3 }"),

@@ -1,5 +1,5 @@
-//! Networks trained and saved in PyTorch, analysed from a TOML file alone:
-//! `tests/checkpoint/generate.py` made them.
+//! Networks trained and saved in PyTorch (by `checkpoint/generate.py`), analysed from a TOML file
+//! alone.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -21,7 +21,7 @@ fn xtask(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_xtask")).args(arguments).current_dir(fixtures()).output().unwrap()
 }
 
-/// The loss, and the eigenvalues of the Hessian in all parameters from the largest, zeros included.
+/// The loss, and all eigenvalues of the Hessian in all parameters, largest first, including zeros.
 fn found(name: &str) -> (f64, Vec<f64>) {
     let out = tempfile::tempdir().unwrap();
     let output = xtask(&["reproduce", &format!("{name}.toml"), "-q", "--out", out.path().to_str().unwrap()]);
@@ -81,8 +81,8 @@ fn a_network_of_a_file_is_verified() {
 #[test]
 fn a_network_is_verified_by_the_loss_of_its_file() {
     let folder = tempfile::tempdir().unwrap();
-    // What the loss becomes, what is said of it, and whether that is the loss of the file with
-    // PyTorch's numbers.
+    // A file, a text in it and its replacement, words of the message, and whether the loss is then
+    // that of the file with PyTorch's numbers.
     let cases: &[(&str, &str, &str, &str, bool)] = &[
         ("images", "", "", "cross-entropy", true),
         ("pixels", "", "", "cross-entropy, classes weighted by [1.0, 2.0, 0.5], labels 255 ignored", true),
@@ -177,7 +177,7 @@ fn a_file_of_a_class_of_the_users_own_is_verified_by_the_names_of_its_checkpoint
     );
 }
 
-/// The weights of a small GPT by nanoGPT's names, and how Hugging Face's library saves them.
+/// The weights of a small GPT with nanoGPT's names, and as Hugging Face's library saves them.
 fn gpt2() -> [HashMap<String, Tensor>; 2] {
     let mut shapes = vec![
         ("transformer.wte.weight".to_owned(), vec![7, 4]),
@@ -250,7 +250,7 @@ fn gpt2_of_hugging_face_has_the_loss_of_the_right_network_once_its_message_is_fo
     let message = run("hf", "").unwrap_err();
     let line = message.lines().find_map(|line| Some(&line[line.find("transpose = [")?..])).unwrap();
     assert_eq!(run("hf", line).unwrap(), right, "{line}");
-    // As the shapes alone would have it.
+    // The transposed tensors as the shapes alone suggest.
     let message =
         run("hf", r#"transpose = ["*.c_attn.weight", "*.c_fc.weight", "*.mlp.c_proj.weight"]"#).unwrap_err();
     assert!(message.contains("c_proj.weight"), "{message}");

@@ -1,5 +1,5 @@
-//! The command line as a user meets it: a small experiment from end to end, and every mistake one
-//! clear error.
+//! The command line as a user sees it: a small experiment from end to end, and one clear error for
+//! every mistake.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -76,13 +76,13 @@ fn an_experiment_from_end_to_end() {
         record["training"].as_array().unwrap().iter().map(|r| r["train_loss"].as_f64().unwrap()).collect();
     assert!(losses[2] < losses[0], "{losses:?}");
 
-    // The same seed gives the same numbers, bit for bit; also from the resolved experiment.
+    // The same seed gives the same numbers, bit for bit, also from the resolved experiment.
     let resolved = run.join("experiment.toml");
     fs::copy(&resolved, folder.path().join("again.toml")).unwrap();
     assert!(xtask(folder.path(), &["reproduce", "again.toml", "-q", "--out", "again"]).status.success());
     assert_eq!(results(&folder.path().join("again/small")), first);
 
-    // The weights at the end, analysed as they are, have the spectra of the end.
+    // The final weights, analysed without training, have the spectra from the end of training.
     let set = "model.checkpoint=runs/small/checkpoints/final.safetensors";
     let given = fs::read_to_string(folder.path().join("small.toml")).unwrap();
     let (before, after) = given.split_once("[train]").unwrap();
@@ -266,7 +266,7 @@ fn a_training_that_diverges_keeps_what_was_measured_before() {
     let page = fs::read_to_string(run.join("report.html")).unwrap();
     assert!(page.contains("training diverged: the loss") && page.contains("2, 2 diverged"), "{page}");
     assert!(!run.join(".small.runs").exists());
-    // The same again is the same failure.
+    // The same call fails in the same way.
     assert_eq!(reproduce().0.status.code(), Some(1));
 }
 
@@ -427,8 +427,7 @@ groups = ["full"]
 estimator = "dense"
 "#;
 
-/// The layers of [`SEQUENTIAL`] replaced by others, and the message of an experiment that is
-/// refused.
+/// Replaces the layers of [`SEQUENTIAL`] and returns the message of the refused experiment.
 fn refused_layers(layers: &str) -> String {
     let folder = folder();
     let (before, rest) = SEQUENTIAL.split_once("layers = [").unwrap();
@@ -521,15 +520,15 @@ fn a_network_written_in_the_file_drops_as_the_seed_says() {
     };
     let first = run("a", &[]);
     assert_eq!(run("b", &[]), first);
-    // Nothing is dropped while the loss is computed and, in eval mode, while curvature is measured:
-    // before the first step the network is the same without dropout.
+    // The loss, and in evaluation mode the curvature, are computed without dropout: before the
+    // first step the network is the same without dropout.
     let layers = SEQUENTIAL.replace("p = 0.5", "p = 0.0");
     fs::write(folder.path().join("own.toml"), layers).unwrap();
     let without = run("c", &[]);
     assert_eq!(without["training"][0], first["training"][0]);
     assert_eq!(without["probes"][0], first["probes"][0]);
     assert_ne!(without["training"][1], first["training"][1]);
-    // In train mode masks are part of what is measured.
+    // In training mode the masks are part of what is measured.
     let without = run("d", &["model.batch_norm=train"]);
     fs::write(folder.path().join("own.toml"), SEQUENTIAL).unwrap();
     let with = run("e", &["model.batch_norm=train"]);
@@ -538,7 +537,7 @@ fn a_network_written_in_the_file_drops_as_the_seed_says() {
     assert_eq!(run("f", &["model.batch_norm=train"]), with);
 }
 
-/// A sweep of which the second run takes long, killed when the first is finished.
+/// A sweep whose second run takes long, killed after the first has finished.
 #[cfg(unix)]
 #[test]
 fn a_sweep_that_was_killed_goes_on_where_it_stopped() {
@@ -585,7 +584,7 @@ fn a_sweep_that_was_killed_goes_on_where_it_stopped() {
     assert!(run.join("checkpoints/quick/final.safetensors").is_file());
     assert!(!kept.exists(), "finished runs of a finished plan are kept");
 
-    // What was taken over is what would have been computed again.
+    // The reused results equal those of a new computation.
     say(&["reproduce", "small.toml", "--out", "again", "--fresh"]);
     let again = fs::read_to_string(folder.path().join("again/small/results.json")).unwrap();
     let without_times = |text: &str| {
@@ -612,7 +611,7 @@ fn half_a_record_is_no_finished_run() {
         serde_json::from_str(&fs::read_to_string(folder.path().join("runs/small/notes.json")).unwrap())
             .unwrap();
     let key = notes["runs"][0]["key"].as_str().unwrap();
-    // Otherwise nothing would be run at all.
+    // Otherwise nothing would be run.
     fs::remove_dir_all(folder.path().join("runs/small")).unwrap();
     let kept = folder.path().join("runs/.small.runs").join(key);
     fs::create_dir_all(kept.join("checkpoints")).unwrap();
@@ -661,8 +660,8 @@ is = "falls"
         serde_json::from_str(&fs::read_to_string(here.join("runs/good/results.json")).unwrap()).unwrap();
     assert_eq!(results["variants"][0]["runs"], 2);
     assert_eq!(results["claims"][0]["verdict"], "holds");
-    // Again: nothing is repeated. What goes wrong keeps nothing from being shown, and is the
-    // outcome.
+    // A second call repeats no finished experiment. A failing experiment still leaves all others on
+    // the page, and determines the exit code.
     let diverges = "extends = \"base/small.toml\"\nname = \"diverges\"\ntrain.optimizer.lr = 1e30\n";
     fs::write(here.join("experiments/diverges.toml"), diverges).unwrap();
     let output = xtask(here, &["reproduce"]);

@@ -1,4 +1,4 @@
-//! An experiment on a GPU, emulated: from its file to its results.
+//! An experiment on an emulated GPU, from its file to its results.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -38,7 +38,7 @@ curvature = "gauss-newton"
 estimator = "gram"
 "#;
 
-/// The only run of the experiment on a device.
+/// The results of the experiment's only run on a device.
 fn run(folder: &Path, device: &str) -> Value {
     let out = folder.join(device.replace(':', "-"));
     let set = format!("device={device}");
@@ -93,6 +93,6 @@ fn what_is_missing_is_said_before_anything_runs() {
     command.env("EIGENSCAPE_CUDA_PATH", eigenscape_cuda_emulator::libraries().unwrap());
     let words = common::words(&command.env("EIGENSCAPE_EMULATOR_MEMORY", "20000000").output().unwrap());
     assert!(words.contains("the GPU has no room for the workspace of matrix products of 32 MiB"), "{words}");
-    // A GPU where there is one, and here there is none.
+    // `auto` uses a GPU if there is one; here there is none.
     assert_eq!(run(folder.path(), "auto").0, Some(0));
 }

@@ -1,9 +1,9 @@
-//! Experiments that ask for more than there is: each is refused in `check` by one message, before
+//! Experiments that request more than is available: `check` refuses each with one message, before
 //! anything is allocated or trained.
 //!
-//! `hostile/` holds files, and beside each the words that its message has. What is too long for a
-//! file is made here. `hostile/quick` holds files that ask for much and may be accepted: what they
-//! ask for is counted, and not gone through.
+//! `hostile/` holds the files, and next to each the words that its message must contain. Texts that
+//! are too long for a file are made here. `hostile/quick` holds files that request much and may be
+//! accepted: `check` counts what they request without iterating over it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -19,14 +19,14 @@ use eigenscape_core::{Catalog, Registry};
 use eigenscape_experiment::{Failure, check, choices::Choices, surveyed};
 use miette::Diagnostic;
 
-/// As the command does: everything but printing.
+/// Checks a file as the command does, without printing.
 fn checked(file: &Path, set: &[String]) -> Result<(), Failure> {
     let choices = Choices { set: set.to_vec(), ..Choices::default() };
     let plan = check::plan(file, &choices, &xtask::plugins())?;
     surveyed::each(&plan, |_| Ok(()))
 }
 
-/// The message, with what to do and the whole report.
+/// The message of a refusal, with the remedy; asserts that the whole report is short.
 fn refusal(file: &Path, set: &[String]) -> String {
     let name = file.display();
     let Err(failure) = checked(file, set) else { panic!("{name} is accepted") };
@@ -35,7 +35,7 @@ fn refusal(file: &Path, set: &[String]) -> String {
     let message = format!("{failure}\n{help}");
     let report = format!("{:?}", miette::Report::new(failure));
     assert!(report.len() < 12_000, "{name}: a report of {} bytes", report.len());
-    // What type a value has to have says what to do.
+    // A message with the expected type is its own remedy.
     let told = !help.is_empty() || message.contains("not valid TOML") || message.contains("expected a");
     assert!(told, "{name} has no remedy: {message}");
     message
@@ -65,8 +65,7 @@ fn each_file_is_refused_by_the_message_beside_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Ten times as much as the slowest takes where nothing else runs, in a build that is hardly
-/// optimised.
+/// Ten times what the slowest case takes on an idle machine in a hardly optimised build.
 const AT_ONCE: Duration = Duration::from_secs(30);
 
 #[test]
@@ -108,7 +107,7 @@ fn what_is_large_is_counted_and_not_gone_through() {
 const REST: &str = "[data]\nname = \"iris\"\n[model]\nname = \"mlp\"\n";
 const PROBE: &str = "[[probe]]\nsamples = 10\nestimator = \"gram\"\n";
 
-/// The message about a file of this text in a folder of these.
+/// The message about a file of this text in a folder with these other files.
 fn refusal_of(text: &str, others: &[(String, String)], set: &[String]) -> String {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in others {
@@ -128,7 +127,7 @@ fn what_is_long_is_refused_before_it_is_followed() {
         .collect();
     let message = refusal_of("extends = \"0.toml\"\n", &chain, &[]);
     assert!(message.contains("more than 64 files are inherited"), "{message}");
-    // Thirty files, each twice of each other: a thousand million readings.
+    // Thirty files, each of which inherits twice from the next: about 10⁹ reads.
     let doubling: Vec<_> = (0..30)
         .map(|i| (format!("{i}.toml"), format!("extends = [\"{0}.toml\", \"{0}.toml\"]\n", i + 1)))
         .chain([("30.toml".to_owned(), head.clone())])
@@ -212,7 +211,7 @@ fn what_is_long_is_refused_before_it_is_followed() {
     assert!(message.contains("is not a TOML value"), "{message}");
 }
 
-/// Labels up to a number: that many outputs, and targets of that many numbers an example.
+/// A huge number of classes requires as many outputs, and as many target numbers per example.
 #[test]
 fn a_label_of_thousands_of_millions_is_no_reason_to_allocate() {
     let folder = tempfile::tempdir().unwrap();
@@ -230,8 +229,8 @@ fn a_label_of_thousands_of_millions_is_no_reason_to_allocate() {
     assert!(message.contains("would take"), "{message}");
 }
 
-/// Every whole number that any plugin's table has, as large as numbers get: refused or accepted, at
-/// once and without a panic.
+/// Every integer key of every plugin with very large values: refused or accepted, at once and
+/// without a panic.
 #[test]
 fn every_whole_number_of_every_plugin_is_bounded() {
     let registry: Registry = xtask::plugins();
@@ -282,7 +281,7 @@ fn value(size: i64, list: bool) -> String {
     if list { format!("[{size}, {size}]") } else { size.to_string() }
 }
 
-/// The keys of each plugin that are whole numbers, or lists of them.
+/// The keys of each plugin that are integers or lists of integers.
 fn integers<T: ?Sized + 'static>(catalog: &Catalog<T>) -> Vec<(&'static str, String, bool)> {
     let is = |schema: &serde_json::Value| {
         let kind = &schema["type"];

@@ -1,8 +1,8 @@
-//! Runs that are killed or stopped, again and again: the same command goes on, and comes to the
-//! same bits.
+//! Runs that are killed or stopped repeatedly: the same command resumes them, and the results have
+//! the same bits.
 //!
-//! `EIGENSCAPE_KILLS=50 cargo test -p xtask --test kills` kills fifty times each; the default is a
-//! handful.
+//! `EIGENSCAPE_KILLS=50 cargo test -p xtask --test kills` kills each run fifty times; the default
+//! is three.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
@@ -24,7 +24,7 @@ use rand::{Rng, RngExt};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Everything that has a state, or draws at random: dropout, batch normalisation, moments,
+/// Uses everything that has a state or draws at random: dropout, batch normalisation, moments,
 /// penalties with probes, a schedule.
 const EXPERIMENT: &str = r#"
 name = "killed"
@@ -78,8 +78,8 @@ fn command(folder: &Path, out: &str) -> Command {
     common::command(folder, &["reproduce", "killed.toml", "--out", out])
 }
 
-/// What the numbers of a folder of results are: `results.json` but for seconds, and the bytes of
-/// every checkpoint; of event files the length.
+/// The numbers in a folder of results: `results.json` without seconds, the bytes of every
+/// checkpoint, and the lengths of event files.
 fn numbers(folder: &Path) -> (Value, BTreeMap<String, Vec<u8>>) {
     let text = fs::read_to_string(folder.join("results.json")).unwrap();
     let mut results: Value = serde_json::from_str(&text).unwrap();
@@ -117,7 +117,7 @@ fn kills() -> usize {
     std::env::var("EIGENSCAPE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3)
 }
 
-/// Kills a process after so long; whether it had ended before.
+/// Kills a process after a delay; returns whether it had already ended.
 fn killed(mut process: Child, after: Duration) -> bool {
     let start = Instant::now();
     while start.elapsed() < after {
@@ -132,7 +132,8 @@ fn killed(mut process: Child, after: Duration) -> bool {
     false
 }
 
-/// Runs an experiment as it is, and again with so many kills at random moments, and compares.
+/// Runs an experiment without interruption and again with kills at random moments, and compares the
+/// results.
 fn survives(experiment: &str, seed: u64) {
     let folder = folder(experiment);
     let start = Instant::now();
@@ -162,7 +163,8 @@ fn survives(experiment: &str, seed: u64) {
     }
 }
 
-/// Numbers from 0 to 1, more of them near 1: the last steps are short, and many.
+/// Random numbers between 0 and about 1, more of them near 1, since the last steps are short and
+/// many.
 fn moments(seed: u64) -> impl FnMut() -> f64 {
     let mut stream = eigenscape_core::Random::new(seed).stream("kills", 0);
     move || {
@@ -182,7 +184,7 @@ fn a_sweep_that_is_killed_comes_to_the_same_bits() {
     survives(&format!("{}\n[sweep]\nseed = [1, 2]\n", short.replace("[0, 5, 8]", "[4]")), 2);
 }
 
-/// Reads what a process says until one line has this in it.
+/// Reads a process' stderr until a line contains `text`.
 fn said(process: &mut Child, text: &str) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     for line in BufReader::with_capacity(1, process.stderr.as_mut().unwrap()).lines() {
@@ -232,7 +234,7 @@ fn a_signal_stops_where_nothing_is_lost_and_says_what_is_kept() {
             let mut process = command(folder.path(), "out").stderr(Stdio::piped()).spawn().unwrap();
             let said = said(&mut process, "epoch ");
             assert!(said.last().unwrap().contains("goes on from epoch "), "{said:#?}");
-            // The second signal does not wait.
+            // The second signal ends the process at once.
             signal(&process, "INT");
             signal(&process, "INT");
             process.wait().unwrap();
@@ -253,7 +255,7 @@ fn state(out: &Path) -> PathBuf {
     runs.join(partial).join("state")
 }
 
-/// Runs until a line is said, and kills.
+/// Runs until a line contains `text`, then kills the process.
 fn killed_after(folder: &Path, text: &str) {
     let mut process = command(folder, "out").stderr(Stdio::piped()).spawn().unwrap();
     said(&mut process, text);
@@ -261,7 +263,7 @@ fn killed_after(folder: &Path, text: &str) {
     process.wait().unwrap();
 }
 
-/// The numbers of the generations in a folder, ascending.
+/// The numbers of the generations in a state folder, ascending.
 fn generations(state: &Path) -> Vec<u64> {
     let generation = |name: &String| name.strip_prefix("training.")?.parse::<u64>().ok();
     let mut generations: Vec<u64> = names(state).iter().filter_map(generation).collect();
@@ -289,7 +291,7 @@ fn what_is_damaged_is_named_and_not_used() {
             killed_after(folder.path(), "epoch 5/");
             let state = state(&out);
             let generations = generations(&state);
-            // While one is written there is one other.
+            // While a generation is being written, there is only one other.
             if generations.len() == 2 {
                 break (state, generations);
             }
@@ -314,7 +316,7 @@ fn what_is_damaged_is_named_and_not_used() {
             }
             _ => {
                 fs::remove_file(&checkpoint).unwrap();
-                // A state from before it was written may still be there.
+                // A state from before the checkpoint was written may still exist.
                 (&checkpoint, None)
             }
         };
@@ -330,7 +332,7 @@ fn what_is_damaged_is_named_and_not_used() {
     }
 }
 
-/// A file system of so little room, where this process may mount one.
+/// A small file system, if this process may mount one.
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
@@ -348,7 +350,7 @@ impl SmallDisk {
         assert!(status.unwrap().success());
     }
 
-    /// Takes all the room that there is.
+    /// Fills the disk.
     fn fill(&self) {
         let mut file = fs::File::create(self.0.path().join("filling")).unwrap();
         while file.write_all(&[1; 512]).is_ok() {}
@@ -367,7 +369,7 @@ fn a_full_disk_at_the_end_of_a_training_keeps_the_training() {
         eprintln!("skipped: only root can mount a disk of 2 MiB");
         return;
     };
-    // 60 kB of weights. The disk is filled in the fifth of many epochs.
+    // 60 kB of weights; the disk is filled during the fifth of many epochs.
     let experiment = EXPERIMENT.replace("out = 24", "out = 120").replace("epochs = 8", "epochs = 40");
     let experiment =
         experiment.replace("at = [0, 3, 5, 8]", "at = [0, 3]").replace("at = [0, 5, 8]", "at = [40]");

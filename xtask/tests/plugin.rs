@@ -1,9 +1,9 @@
-//! A crate outside the workspace adds plugins: the example, and what `new` writes.
+//! Crates outside the workspace that add plugins: the example, and what `new` writes.
 //!
-//! Its dependencies are those that the workspace's tests have compiled, in the same folder: the
-//! same versions (`Cargo.lock`), the same features and the same profile. Eigenscape's own crates
-//! are compiled again, since cargo tells crates in a folder apart by where the workspace lies;
-//! without optimisation that is a minute.
+//! They use the dependencies that were compiled for the workspace's tests, in the same target
+//! folder: the same versions (`Cargo.lock`), features and profile. Eigenscape's own crates are
+//! compiled again, since cargo distinguishes crates in a target folder by the location of their
+//! workspace; without optimisation this takes a minute.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -17,19 +17,19 @@ use std::{
 
 use tempfile::TempDir;
 
-/// Builds wait for each other anyhow; and each writes the lock file.
+/// Serialises cargo: builds wait for one another anyway, and each writes the lock file.
 static CARGO: Mutex<()> = Mutex::new(());
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-/// The folder of this test's profile: `target/debug` of `target/debug/deps/plugin-...`.
+/// The folder of this test's profile, such as `target/debug` for `target/debug/deps/plugin-...`.
 fn binaries() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
 }
 
-/// The workspace's profiles, with Eigenscape's crates as the dependencies that they are here.
+/// The workspace's profiles, with Eigenscape's crates, which are dependencies here, unoptimised.
 fn profiles() -> String {
     let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     let mut text = toml::Table::from_iter([("profile".to_owned(), manifest["profile"].clone())]).to_string();
@@ -41,7 +41,7 @@ fn profiles() -> String {
     text
 }
 
-/// Runs cargo on a crate of its own workspace.
+/// Runs cargo on a crate that is a workspace of its own.
 fn cargo(folder: &Path, arguments: &[&str]) -> Output {
     let _alone = CARGO.lock().unwrap_or_else(PoisonError::into_inner);
     let config = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
@@ -63,13 +63,13 @@ fn cargo(folder: &Path, arguments: &[&str]) -> Output {
     output
 }
 
-/// What a crate's binary says, in a folder.
+/// Runs a crate's binary in a folder.
 fn run(binary: &str, folder: &Path, arguments: &[&str]) -> Output {
     let name = format!("{binary}{}", std::env::consts::EXE_SUFFIX);
     Command::new(binaries().join(name)).args(arguments).current_dir(folder).output().unwrap()
 }
 
-/// Lines of all files that are not empty.
+/// The number of non-empty lines of all files in a folder.
 fn lines_of_code(folder: &Path) -> usize {
     let files = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
     files.map(|text| text.lines().filter(|line| !line.trim().is_empty()).count()).sum()
@@ -80,7 +80,7 @@ fn the_example_obeys_its_laws_and_runs() {
     let folder = root().join("examples/plugin");
     let lines = lines_of_code(&folder.join("src"));
     assert!(lines < 150, "it has {lines} lines");
-    // Its tests, of the laws among them, and its binary.
+    // Its tests, including the laws, and its binary.
     cargo(&folder, &["test"]);
     let binary = "eigenscape-example-plugin";
     let results = TempDir::new().unwrap();
@@ -91,7 +91,7 @@ fn the_example_obeys_its_laws_and_runs() {
     let found: serde_json::Value = serde_json::from_str(&found).unwrap();
     let probes = found["runs"][0]["probes"].as_array().unwrap();
     let of = |estimator: &str| probes.iter().filter(|probe| probe["estimator"] == estimator).count();
-    // Two layers and one whole, before training and after.
+    // Two layers and the whole network, before and after training.
     assert_eq!((of("gram"), of("two-atoms")), (4, 2), "{found:#}");
     assert!(!found["runs"][0]["distances"].as_array().unwrap().is_empty());
     let output = run(binary, &folder, &["list", "estimator", "two-atoms"]);
@@ -102,7 +102,7 @@ fn new(folder: &Path, kind: &str, name: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_xtask")).args(["new", kind, name]).current_dir(folder).output().unwrap()
 }
 
-/// Each kind: its tests, and its experiment.
+/// Runs the tests and the experiment of each kind's template.
 #[test]
 fn what_new_writes_obeys_its_laws_and_runs() {
     let folder = TempDir::new().unwrap();
@@ -129,7 +129,7 @@ fn new_replaces_nothing() {
     }
     assert_eq!(fs::read_dir(folder.path().join("mine")).unwrap().count(), 0);
     assert_eq!(fs::read_to_string(folder.path().join("yours")).unwrap(), "mine");
-    // In the repository the way to its crates is relative.
+    // Inside the repository the path to its crates is relative.
     let inside = tempfile::tempdir_in(binaries()).unwrap();
     if inside.path().starts_with(root()) {
         assert!(new(inside.path(), "distance", "near").status.success());

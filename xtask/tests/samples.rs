@@ -1,4 +1,4 @@
-//! Samples, batches, weight decay and targets from the command line to `results.json` and the
+//! Samples, batches, weight decay and targets, from the command line to `results.json` and the
 //! report.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
@@ -26,7 +26,7 @@ batch_size = 8
 optimizer = { name = "sgd", lr = 0.1, weight_decay = 0.125 }
 "#;
 
-/// A folder with data, x of a shape and labels, and the experiment with more lines.
+/// A folder with the experiment, extended by `lines`, and data: x and labels of these shapes.
 fn folder(shape: &[usize], labels: &[usize], label: impl Fn(usize) -> i64, lines: &str) -> TempDir {
     let folder = common::folder("small", &format!("{EXPERIMENT}{lines}"));
     let count = shape.iter().product::<usize>();
@@ -36,7 +36,7 @@ fn folder(shape: &[usize], labels: &[usize], label: impl Fn(usize) -> i64, lines
     folder
 }
 
-/// The only run's record, and what was said.
+/// The record of the only run, and the text on stderr.
 fn reproduced(folder: &Path, set: &[&str]) -> (Value, String) {
     let set = set.iter().flat_map(|set| ["--set", set]);
     let arguments: Vec<&str> = ["reproduce", "small.toml", "--fresh"].into_iter().chain(set).collect();
@@ -72,7 +72,7 @@ fn weight_decay_moves_every_eigenvalue_by_itself() {
         let mut expected: Vec<(f64, f64)> = before_atoms.iter().map(|(v, w)| (v + 0.125, *w)).collect();
         let zero = 1.0 - before_atoms.iter().map(|(_, w)| w).sum::<f64>();
         if zero > 1e-9 {
-            // Positive semidefinite: what was zero comes last.
+            // Positive semidefinite: the eigenvalues that were zero come last.
             expected.push((0.125, zero));
         }
         assert_eq!(after_atoms.len(), expected.len(), "{estimator}");
@@ -111,7 +111,7 @@ fn batches_are_measured_one_by_one_and_shown_by_their_spread() {
         distances.iter().map(|d| d["batch"].as_u64().unwrap()).collect::<Vec<_>>(),
         [0, 1, 2, 0, 1, 2]
     );
-    // The first is the sample that there is without batches.
+    // The first batch is the sample that is used without batches.
     let (alone, _) = reproduced(folder.path(), &["probe.samples=4", "probe.batches=1"]);
     assert_eq!(alone["probes"][0]["eigenvalues"], at(0, "full")[0]["eigenvalues"]);
     reproduced(folder.path(), &[]);
@@ -120,7 +120,7 @@ fn batches_are_measured_one_by_one_and_shown_by_their_spread() {
         page.contains("Spread over batches")
             && page.contains("3 batches of 4 training examples drawn at random")
     );
-    // Claims are of the mean over batches, with its standard error.
+    // Claims are about the mean over batches, with its standard error.
     let mean = |epoch| at(epoch, "full").iter().map(|p| p["trace"].as_f64().unwrap()).sum::<f64>() / 3.0;
     assert!(said.contains(&format!("{:.4} ±", mean(1))), "{} in {said}", mean(1));
     let output = xtask(folder.path(), &["check", "small.toml", "--set", "probe.batches=5"]);
@@ -170,7 +170,7 @@ fn pixels_are_classified_and_ignored_ones_are_no_class() {
     let (run, _) = reproduced(folder.path(), &set);
     assert_eq!(run["probes"][0]["dimension"], 3 * 2 + 3);
     assert!(run["training"][0]["train_accuracy"].is_number());
-    // 256 classes would ask for 256 outputs.
+    // 256 classes would require 256 outputs.
     let output =
         xtask(folder.path(), &["check", "small.toml", "--set", set[0], "--set", "loss=cross-entropy"]);
     let stderr = words(&output);
@@ -200,8 +200,8 @@ fn an_encoding_is_called_by_its_name() {
     assert!(stderr.contains("not text in UTF-8: the byte at 10"), "{stderr}");
 }
 
-/// Each tensor of a network of ReLUs is proved by itself, the whole network is not: the trace of
-/// its Hessian is known all the same.
+/// In a ReLU network affinity is proved for each tensor but not for the whole network; the trace of
+/// the whole Hessian is exact nevertheless.
 #[test]
 fn the_trace_of_a_whole_network_of_relus_is_exact() {
     let folder = tempfile::tempdir().unwrap();

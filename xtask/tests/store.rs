@@ -1,5 +1,5 @@
-//! Folders of results as a user meets them: one process at a time, nothing lost, nothing mixed,
-//! nothing computed twice.
+//! Folders of results as a user sees them: one process at a time, and nothing is lost, mixed up or
+//! computed twice.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -39,16 +39,16 @@ estimator = "dense"
 name = "wasserstein"
 "#;
 
-/// A sweep of a quick run and one that takes longer than any test.
+/// A sweep with a quick run and a run that takes longer than any test.
 const SLOW: &str =
     "\n[[sweep.case]]\nname = \"quick\"\n[[sweep.case]]\nname = \"slow\"\n\"train.epochs\" = 1000000\n";
 
-/// A folder with the experiment, something added to it, and its data.
+/// A folder with the experiment, extended by `added`, and its data.
 fn folder(added: &str) -> TempDir {
     common::small(&format!("{EXPERIMENT}{added}"))
 }
 
-/// What a call says, whose exit code must be this.
+/// The text of a call on stderr; asserts its exit code.
 fn says(folder: &Path, arguments: &[&str], code: i32) -> String {
     let output = xtask(folder, arguments);
     let text = words(&output);
@@ -60,7 +60,7 @@ fn start(folder: &Path, arguments: &[&str]) -> Child {
     command(folder, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Waits until `ready`, while the process runs.
+/// Waits until `ready`; the process must keep running.
 fn wait(process: &mut Child, ready: impl Fn() -> bool) {
     let start = Instant::now();
     while !ready() {
@@ -75,26 +75,26 @@ fn kill(mut process: Child) {
     process.wait().unwrap();
 }
 
-/// Whether the process has written who it is.
+/// Whether the process has written its lock file.
 fn locked(folder: &Path) -> bool {
     fs::metadata(folder.join("runs/.small.lock")).is_ok_and(|file| file.len() > 0)
 }
 
-/// The finished runs that are kept.
+/// The finished runs that are kept for later calls.
 fn kept(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder.join("runs/.small.runs")).into_iter().flatten();
     let paths = entries.map(|entry| entry.unwrap().path());
     paths.filter(|path| path.extension().is_none()).collect()
 }
 
-/// Starts the sweep and kills it when its first run is finished.
+/// Starts the sweep and kills it once its first run has finished.
 fn interrupted_sweep(folder: &Path) {
     let mut process = start(folder, &["reproduce", "small.toml", "-q"]);
     wait(&mut process, || !kept(folder).is_empty());
     kill(process);
 }
 
-/// Everything that was computed in a folder of results: what is not time, and the weights.
+/// All numbers in a folder of results: the results without times, and the weights.
 fn numbers(folder: &Path) -> (Value, BTreeMap<String, Vec<u8>>) {
     let text = fs::read_to_string(folder.join("results.json")).unwrap();
     let mut results: Value = serde_json::from_str(&text).unwrap();
@@ -142,7 +142,7 @@ fn a_second_process_is_told_of_the_first_and_a_dead_one_is_no_hindrance() {
     }
     assert_eq!(numbers(&here.join("runs/small")), before);
     says(here, &["reproduce", "small.toml", "--out", "elsewhere"], 0);
-    // Two files of one name, told before anything is run.
+    // Two files with the same name are refused before anything is run.
     fs::write(here.join("other.toml"), format!("out = \"./runs\"\n{EXPERIMENT}")).unwrap();
     let text = says(here, &["reproduce", "small.toml", "other.toml"], 2);
     assert!(text.contains("two experiments would write to"), "{text}");
@@ -207,8 +207,7 @@ fn a_quick_try_takes_nothing_from_an_interrupted_sweep() {
     let text = says(here, &["reproduce", "try.toml"], 0);
     assert!(text.contains("of other settings are kept in runs/.small.runs"), "{text}");
     assert_eq!(kept(here).len(), 1);
-    // One of the sweep's own runs: it is in the results of the try, and is not computed again
-    // either.
+    // One of the sweep's own runs: it is in the results of the try, and not computed again either.
     fs::write(here.join("try.toml"), format!("{EXPERIMENT}\n[[sweep.case]]\nname = \"the same\"\n")).unwrap();
     assert!(says(here, &["reproduce", "try.toml"], 0).contains("run the same: finished earlier"));
     fs::write(here.join("small.toml"), format!("{EXPERIMENT}{}", SLOW.replace("1000000", "3"))).unwrap();
@@ -265,7 +264,8 @@ fn what_has_finished_is_run_again_only_when_it_is_asked_for() {
     assert!(text.contains("has finished with these settings") && text.contains("--fresh"), "{text}");
     assert!(!text.contains("epoch 2/2"), "{text}");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "runs/small/report.html");
-    // The report alone is drawn again, a checkpoint with its run, and the other run is taken over.
+    // Only the report is redrawn; a missing checkpoint repeats its run, and the other run is
+    // reused.
     fs::remove_file(run.join("report.html")).unwrap();
     assert!(says(here, &["reproduce", "small.toml"], 0).contains("has finished"));
     assert!(run.join("report.html").is_file());
@@ -281,7 +281,7 @@ fn what_has_finished_is_run_again_only_when_it_is_asked_for() {
     assert!(text.contains("epoch 2/2") && !text.contains("finished earlier"), "{text}");
     assert_eq!(numbers(&run), first);
     assert_eq!(names(&here.join("runs")), ["small"], "the same results are replaced");
-    // One more seed: the two others are there already.
+    // One more seed: the other two runs are reused.
     let text = says(here, &["reproduce", "small.toml", "--set", "sweep.seed=[1, 2, 4]"], 0);
     assert!(
         text.contains("run seed=1: finished earlier run seed=2: finished earlier run seed=4 epoch 0/2"),
@@ -300,7 +300,7 @@ fn results_of_other_settings_and_files_of_ones_own_are_kept() {
     assert!(text.contains("runs/small is of other settings: it will be kept as runs/small~1"), "{text}");
     assert_eq!(numbers(&runs.join("small~1")), first);
     assert_ne!(numbers(&runs.join("small")), first);
-    // Other data at the same place.
+    // Files of the user among the results.
     fs::write(runs.join("small/thoughts.md"), "mine").unwrap();
     fs::write(runs.join("small/checkpoints/own.safetensors"), "mine").unwrap();
     for (arguments, aside) in [
@@ -315,7 +315,7 @@ fn results_of_other_settings_and_files_of_ones_own_are_kept() {
     // A run that fails changes nothing.
     says(here, &["reproduce", "small.toml", "--set", "train.optimizer.lr=-1"], 2);
     assert_eq!(names(&runs), ["small", "small~1", "small~2", "small~3"]);
-    // Results of the past are no experiments of a study.
+    // Earlier results are not experiments of a study.
     fs::create_dir(here.join("experiments")).unwrap();
     says(here, &["reproduce"], 0);
     let page = fs::read_to_string(runs.join("claims.html")).unwrap();
@@ -362,8 +362,8 @@ fn a_report_on_results_that_do_not_fit_together_is_refused() {
     }
     fs::write(&file, serde_json::to_string(&whole).unwrap()).unwrap();
     says(here, &["report", "runs/small"], 0);
-    // Edited by hand, it is no longer what was measured: the run is made again, and the edited one
-    // kept.
+    // Results edited by hand are not what was measured: the run is repeated, and the edited results
+    // are kept.
     let text = says(here, &["reproduce", "small.toml"], 0);
     assert!(text.contains("has been changed (results.json): it will be kept as runs/small~1"), "{text}");
 }
@@ -400,7 +400,7 @@ fn a_full_stdout_is_a_failure_and_a_reader_that_went_away_is_none() {
     }
 }
 
-/// Who links a folder of results to another disk finds them there, and the link stays a link.
+/// A link to a folder of results on another disk is followed and remains a link.
 #[test]
 fn a_link_is_followed_and_one_that_leads_nowhere_is_refused_at_once() {
     use std::os::unix::fs::symlink;

@@ -11,7 +11,7 @@ use common::xtask;
 use eigenscape_experiment::{cases, choices::Choices};
 use tempfile::TempDir;
 
-/// What the cases share.
+/// The settings that the cases share.
 const SMALL: &str = r#"
 name = "small"
 [data]
@@ -31,7 +31,7 @@ groups = ["full", "layers"]
 estimator = "dense"
 "#;
 
-/// Zeros in the shape of a data set's images, with labels of every class, instead of the data set.
+/// Zero images in a data set's shape with labels of every class, instead of the data set.
 fn stand_in(folder: &Path, data: &str) -> String {
     let (channels, classes) = match data {
         "cifar-100" => (3, 100),
@@ -50,7 +50,7 @@ fn stand_in(folder: &Path, data: &str) -> String {
     format!("data = {{ name = \"tensors\", path = \"{}\" }}", path.display())
 }
 
-/// A data set that an experiment names need not be on this machine.
+/// The data sets that experiments name need not be on this machine.
 #[test]
 fn every_experiment_of_the_folder_is_usable() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
@@ -113,7 +113,7 @@ fn one_case_of_a_file_is_an_experiment_of_its_own() {
     let resolved: toml::Table = resolved.parse().unwrap();
     assert_eq!(resolved["name"].as_str(), Some("study-fast"));
     assert_eq!(resolved["train"]["epochs"].as_integer(), Some(1));
-    // What a case inherits wins over what the file says.
+    // What a case inherits overrides the file.
     assert_eq!(resolved["seed"].as_integer(), Some(3));
     assert_eq!(resolved["train"]["optimizer"]["lr"].as_float(), Some(0.5));
     assert!(!folder.path().join("runs/study-slow").exists() && !resolved.contains_key("case"));

@@ -1,7 +1,7 @@
-//! The curvature of a Candle module that exists already: its Hessian by differences of Candle's own
-//! gradients, with what they are off.
+//! The curvature of an existing Candle module: its Hessian by differences of Candle's own
+//! gradients, with the measured error.
 //!
-//! What it is checked against: the exact Hessian of the same network, written once more with `nn`.
+//! It is checked against the exact Hessian of the same network, written again with `nn`.
 
 use std::error::Error;
 
@@ -15,7 +15,7 @@ use eigenscape::{
 
 const SAMPLES: usize = 15;
 
-/// A module as Candle's users write it.
+/// A module as users of Candle write it.
 struct Mlp {
     hidden: candle_nn::Linear,
     out: candle_nn::Linear,
@@ -46,7 +46,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     let variables = VarMap::new();
     let module = Mlp::new(&VarBuilder::from_varmap(&variables, DType::F64, &Device::Cpu))?;
     for (index, variable) in by_name(&variables).iter().map(|(_, variable)| variable).enumerate() {
-        // Candle draws weights at random; here they are the same in every run.
+        // Candle draws weights at random; these are the same in every run.
         let count = variable.elem_count();
         let values = wave(count, 0.9 + index as f64).map(|value| 0.8 * value);
         variable.set(&Tensor::from_iter(values, &Device::Cpu)?.reshape(variable.shape())?)?;
@@ -76,7 +76,8 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     let full = GroupSelector::Full.resolve(&network, SAMPLES)?.remove(0);
     let exact = Dense::default().spectrum(&landscape.operator(Curvature::Hessian, &full), &context)?;
 
-    // Eigenvalues are off by no more than the matrix is; a few directions measure that.
+    // The error of an eigenvalue is at most that of the matrix, which was measured in a few
+    // directions.
     let allowed = 10.0 * accuracy.difference * exact.lambda_max();
     for (name, one, other) in [
         ("largest", found.lambda_max(), exact.lambda_max()),

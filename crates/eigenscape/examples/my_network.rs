@@ -1,6 +1,7 @@
-//! The spectrum of a network of one's own: exact for each layer, by Lanczos for all of it.
+//! The spectrum of your own network: exact for each layer, by Lanczos for the whole.
 //!
-//! What it is checked against: the whole matrix from products, decomposed (`Dense`).
+//! It is checked against the decomposition of the whole matrix, which is computed by products
+//! (`Dense`).
 
 use std::error::Error;
 
@@ -14,7 +15,7 @@ use eigenscape::{
 const SAMPLES: usize = 30;
 const CLASSES: usize = 3;
 
-/// Points on three rays, and which ray each is on.
+/// Points on three rays, and the ray of each point as its class.
 fn data() -> Result<(Tensor, Tensor), Box<dyn Error>> {
     let place = |i: usize| {
         let (angle, radius) = (2.0 * (i % CLASSES) as f64, 1.0 + i as f64 / 10.0);
@@ -27,7 +28,8 @@ fn data() -> Result<(Tensor, Tensor), Box<dyn Error>> {
 
 /// Runs the example.
 pub fn main() -> Result<(), Box<dyn Error>> {
-    // A network by PyTorch's names: "hidden.weight", "hidden.bias", "out.weight", "out.bias".
+    // A network with PyTorch's parameter names: "hidden.weight", "hidden.bias", "out.weight",
+    // "out.bias".
     let network = Network::new(&[2], |scope, x| {
         let x = nn::linear(&mut scope.at("hidden"), x, 6, true)?;
         let x = nn::activation(scope, x, nn::Activation::Relu)?;
@@ -39,8 +41,8 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     let landscape = Landscape::new(&network, &losses::cross_entropy(), point.to_dtype(DType::F64)?, 1 << 30)?;
     let context = Context::silent(0);
 
-    // A layer of a ReLU network is piecewise affine: every eigenvalue of its Hessian, from a small
-    // Gram matrix.
+    // A ReLU network is piecewise affine in each layer: a small Gram matrix gives all eigenvalues
+    // of the layer's Hessian.
     for group in GroupSelector::Layers.resolve(&network, SAMPLES)? {
         let hessian = landscape.operator(Curvature::Hessian, &group);
         let exact = Gram::default().spectrum(&hessian, &context)?;
@@ -52,7 +54,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    // The whole network is not: Gram refuses, and says what to use instead.
+    // It is not piecewise affine in all layers together: Gram refuses and names an alternative.
     let full = GroupSelector::Full.resolve(&network, SAMPLES)?.remove(0);
     let hessian = landscape.operator(Curvature::Hessian, &full);
     let refused = Gram::default().spectrum(&hessian, &context);

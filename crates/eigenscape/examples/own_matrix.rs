@@ -1,7 +1,7 @@
-//! A matrix of one's own through every estimator that needs products alone: here the Laplacian of a
-//! path, of which all is known.
+//! Your own matrix with the estimators that only need products: here the Laplacian of a path, whose
+//! spectrum is known.
 //!
-//! What it is checked against: the eigenvalues 4 sin²(πk/2(n + 1)) and the trace 2n.
+//! It is checked against the eigenvalues 4 sin²(πk/2(n + 1)) and the trace 2n.
 
 use std::{error::Error, f64::consts::PI};
 
@@ -11,7 +11,7 @@ use eigenscape::{
     plugins,
 };
 
-/// 2 on the diagonal, −1 beside it.
+/// The matrix with 2 on the diagonal and −1 next to it.
 struct Path(usize);
 
 impl CurvatureOperator for Path {
@@ -36,7 +36,7 @@ impl CurvatureOperator for Path {
         Ok(Tensor::from_vec(products, vectors.shape(), &Device::Cpu)?)
     }
 
-    // It has one, but nobody wrote it down: estimators that need a factor are refused.
+    // A factor exists but is not implemented: estimators that need a factor refuse the matrix.
     fn factor(&self) -> Result<ExactFactor> {
         let remedy = "use dense, lanczos or hutchinson";
         Err(eigenscape::Error::input(self.description(), "no factor is known", remedy))
@@ -55,13 +55,13 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         assert!((value - eigenvalue(k)).abs() < 1e-13 * n as f64, "{value} is not {}", eigenvalue(k));
     }
 
-    // As many steps as dimensions: the Krylov space is all of space.
+    // As many steps as dimensions: the Krylov space is the whole space.
     let lanczos = Lanczos::default().spectrum(&path, &context)?;
     println!("from {:.9} to {:.9}", lanczos.lambda_min(), lanczos.lambda_max());
     assert!((lanczos.lambda_max() - eigenvalue(n)).abs() < 1e-12);
     assert!((lanczos.lambda_min() - eigenvalue(1)).abs() < 1e-12);
 
-    // By name, as an experiment's file does it.
+    // By name, as in an experiment's file.
     let hutchinson = plugins().estimators.named("hutchinson", "probes = 40")?;
     let Estimate::Number(trace) = hutchinson.estimate(&path, &context)? else {
         return Err("hutchinson finds a number".into());

@@ -1,7 +1,7 @@
-//! A curvature matrix in a solver of one's own: a damped Gauss-Newton step (G + δI) d = −∇L by
-//! faer's method of conjugate gradients, and the largest eigenvalues by its Krylov-Schur iteration.
+//! A curvature matrix in your own solver: a damped Gauss-Newton step (G + δI) d = −∇L by faer's
+//! conjugate gradients, and the largest eigenvalues by its Krylov-Schur iteration.
 //!
-//! What it is checked against: the same matrix, written out, decomposed.
+//! Both are checked against decompositions of the same matrix, formed explicitly.
 
 use std::error::Error;
 
@@ -53,7 +53,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     let gauss_newton =
         Landscape::new(&network, &loss, point, 1 << 30)?.operator(Curvature::GaussNewton, &full);
 
-    // The step, by products alone.
+    // The step, by products only.
     let operator = LinearOperator::new(&gauss_newton).damped(DAMPING);
     let (precondition, mut step) = (IdentityPrecond { dim: n }, Mat::<f64>::zeros(n, 1));
     let scratch = conjugate_gradient_scratch(precondition, &operator, 1, Par::Seq);
@@ -71,7 +71,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     operator.check()?;
     let info = info.map_err(|error| format!("{error:?}"))?;
 
-    // The same with the matrix written out.
+    // The same step with the explicit matrix.
     let rows = gauss_newton.apply(&Tensor::eye(n, DType::F64, &Device::Cpu)?)?.to_vec2::<f64>()?;
     let matrix = Mat::from_fn(n, n, |i, j| rows[i][j] + if i == j { DAMPING } else { 0.0 });
     let expected = matrix.partial_piv_lu().solve(&descent);
@@ -79,8 +79,8 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     println!("a step of {n} parameters in {} products, {error:.1e} off", info.iter_count);
     assert!(error < 1e-11);
 
-    // Of A + δI the largest eigenvalues. (For fewer than 65 dimensions faer wants the matrix
-    // written out.)
+    // The largest eigenvalues of A + δI. (For fewer than 65 dimensions faer requires the explicit
+    // matrix.)
     let mut vectors = Mat::<f64>::zeros(n, EIGENVALUES);
     let mut values = [0.0; EIGENVALUES];
     let start = Col::from_fn(n, |i| 1.0 + i as f64);

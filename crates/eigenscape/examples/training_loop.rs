@@ -1,8 +1,8 @@
-//! A training loop of one's own with a penalty on curvature: the trace of the Hessian, whose
-//! gradient is a third derivative, and a penalty that is written here.
+//! Your own training loop with a penalty on curvature: the trace of the Hessian, whose gradient is
+//! a third derivative, and a penalty defined in this file.
 //!
-//! What it is checked against: the gradient of ‖∇L‖² is 2 H∇L, a product that is asked for
-//! otherwise; and the penalised training ends where the trace, computed exactly, is smaller.
+//! Two checks: the gradient of ‖∇L‖² is 2 H∇L, a product that is computed in another way; and the
+//! penalised training ends at a smaller trace, which is computed exactly.
 
 use std::error::Error;
 
@@ -24,22 +24,22 @@ fn data() -> Result<(Tensor, Tensor), Box<dyn Error>> {
     Ok((column(x.clone().collect())?, column(x.map(f64::sin).collect())?))
 }
 
-/// Gradient descent on L + strength·penalty: the last loss, and where it ends.
+/// Gradient descent on L + strength·penalty; returns the last loss and the final point.
 fn train(
     (network, loss): (&Network, &Loss),
     (penalty, strength): (&dyn Regularizer, f64),
     mut point: Point,
 ) -> Result<(f64, Point), Box<dyn Error>> {
-    // Programs are made once; a step evaluates them at another point.
+    // Programs are built once; a step evaluates them at another point.
     let step = Objective::new(network, loss, SAMPLES)?.training_step()?;
     let program = penalty.program(network, loss, SAMPLES)?;
     let mut generator = Random::new(0).stream("penalty", 0);
     let mut reached = f64::NAN;
     for _ in 0..STEPS {
-        // [loss, outputs, ∂L/∂θ of each parameter, what each buffer becomes]
+        // [loss, outputs, ∂L/∂θ of each parameter, new value of each buffer]
         let results = step.at(&point, &[])?;
         let gradient = &results[2..2 + point.parameters.len()];
-        // What the step has computed anyhow is not computed again.
+        // The penalty reuses what the step has computed.
         let known = KnownLoss { loss: &results[0], gradient };
         let penalised = penalty.evaluate(&program, &point, known, &mut generator)?;
         let slopes = gradient.iter().zip(&penalised.gradient);
@@ -52,7 +52,8 @@ fn train(
     Ok((reached, point))
 }
 
-/// tr G of all parameters, exactly: that of H, too, for a network that is piecewise affine in each.
+/// The exact tr G of all parameters. It equals tr H if the network is piecewise affine in each
+/// tensor.
 fn trace(network: &Network, loss: &Loss, point: Point) -> Result<f64, Box<dyn Error>> {
     let full = GroupSelector::Full.resolve(network, SAMPLES)?.remove(0);
     let operator = Landscape::new(network, loss, point, 1 << 30)?.operator(Curvature::Hessian, &full);
@@ -74,7 +75,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     let (inputs, targets) = data()?;
     let point = Point { backend: Cpu::shared(), parameters, buffers, inputs, targets, masks: vec![] };
 
-    // A penalty of one's own is a value in the objective's program; its gradient is derived.
+    // Your own penalty is a value in the objective's program; its gradient is derived.
     let objective = Objective::new(&network, &loss, SAMPLES)?;
     let squared_norm = objective.penalty(Over::Batch, |scope| -> Result<_, eigenscape::Error> {
         let (loss, parameters) = (scope.loss(), scope.parameters().to_vec());
@@ -86,7 +87,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     let error = error.abs()?.max_all()?.to_scalar::<f64>()?;
     assert!(error < 1e-13, "the penalty's gradient is off by {error:e}");
 
-    // One by name, as in an experiment's file.
+    // A penalty by name, as in an experiment's file.
     let penalty = plugins().regularizers.named("hessian-trace", "estimator = \"exact\"")?;
     let run = |strength| train((&network, &loss), (&*penalty, strength), point.clone());
     let ((plain, end), (penalised, flatter)) = (run(0.0)?, run(0.003)?);
@@ -97,7 +98,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// All elements in a row.
+/// All elements as one vector.
 fn flat(tensors: &[Tensor]) -> Result<Tensor, Box<dyn Error>> {
     let parts = tensors.iter().map(Tensor::flatten_all).collect::<Result<Vec<_>, _>>()?;
     Ok(Tensor::cat(&parts, 0)?)

@@ -1,7 +1,7 @@
-//! Curvature of neural networks' losses: the Hessian, its Gauss-Newton and residual parts, of the
-//! whole network and of every layer; products with them, their spectra and traces, how far spectra
-//! lie apart, and penalties on them in training. This crate is what a user of Rust needs, in one
-//! import.
+//! Curvature of the losses of neural networks: the Hessian and its Gauss-Newton and residual parts,
+//! for the whole network and for each layer; products with these matrices, their spectra and
+//! traces, distances between spectra, and curvature penalties in training. This crate provides
+//! everything that a Rust user needs, in one import.
 //!
 //! # What is computed, and how exactly
 //!
@@ -11,19 +11,19 @@
 //! | --- | --- | --- |
 //! | [`Curvature::Hessian`] | H = ∇²L | products Hv by a derived program, to rounding |
 //! | [`Curvature::GaussNewton`] | G = (1/N) Σ Jₙᵀ Aₙ Jₙ | products, or an exact factor ΦᵀΦ |
-//! | [`Curvature::Residual`] | R = H − G | products, derived as such |
+//! | [`Curvature::Residual`] | R = H − G | products by a derived program |
 //! | any operator's spectrum | every λ | [`Gram`] from a factor, [`Dense`] from P products |
 //! | | extreme eigenvalues, density | [`Lanczos`]: with standard errors and bounds |
 //! | its trace | Σ λ | [`Trace`] from a factor; [`Hutchinson`], with a standard error |
 //!
-//! J is the derivative of a sample's outputs, A the loss' Hessian in them. What is exact is so to
-//! rounding, which is measured ([`Spectrum::rounding`]).
+//! J is the Jacobian of a sample's outputs, A the Hessian of the loss in the outputs. "Exact" means
+//! up to rounding, which is measured ([`Spectrum::rounding`]).
 //!
-//! No derivative is written by hand or approximated: a network is a small program, and what is
-//! derived of it is another program ([`Objective`]). A network that is piecewise affine in a layer
-//! (ReLU, pooling) is proved to be so, and its Hessian there has an exact factor. One thing alone
-//! is approximate: a Candle module that exists already is known by its gradients, of which
-//! [`CandleOperator`] takes differences.
+//! No derivative is written by hand or approximated: a network is a small program, and its
+//! derivatives are programs derived from it ([`Objective`]). If a network is piecewise affine in a
+//! layer (ReLU, pooling), this is proved, and the layer's Hessian has an exact factor. The only
+//! approximation concerns existing Candle modules, which only provide gradients: [`CandleOperator`]
+//! takes their differences.
 //!
 //! # Where to start
 //!
@@ -58,19 +58,19 @@
 //!
 //! | you want | you start with | example |
 //! | --- | --- | --- |
-//! | the spectrum of a network of yours | [`Network`] and [`nn`], [`Landscape`] | `my_network` |
-//! | a penalty in a training loop of yours | [`Objective`], [`Regularizer`] | `training_loop` |
-//! | a curvature matrix in a solver of yours | [`LinearOperator`] for [`faer`] | `solver` |
-//! | the spectrum of a matrix of yours | [`CurvatureOperator`] | `own_matrix` |
-//! | the curvature of a Candle module that you have | [`CandleOperator`] | `candle_module` |
+//! | your network's spectrum | [`Network`] and [`nn`], [`Landscape`] | `my_network` |
+//! | a penalty in your training loop | [`Objective`], [`Regularizer`] | `training_loop` |
+//! | a curvature matrix in your solver | [`LinearOperator`] for [`faer`] | `solver` |
+//! | your matrix' spectrum | [`CurvatureOperator`] | `own_matrix` |
+//! | your Candle module's curvature | [`CandleOperator`] | `candle_module` |
 //!
 //! The examples are in this crate's `examples`; `cargo run --package eigenscape --example
-//! my_network` runs one, and each checks its numbers against something known.
+//! my_network` runs one. Each checks its numbers against known ones.
 //!
 //! # Plugins
 //!
-//! Architectures, losses, estimators, distances and regularizers have names, as in experiments'
-//! files; [`plugins`] knows all of this repository, and settings are TOML:
+//! Architectures, losses, estimators, distances and regularizers have names, as in experiment
+//! files. [`plugins`] has all plugins of this repository; their settings are TOML:
 //!
 //! ```
 //! let plugins = eigenscape::plugins();
@@ -81,17 +81,17 @@
 //! # Ok::<(), eigenscape::Error>(())
 //! ```
 //!
-//! A crate of your own adds more to a [`Registry`]; `examples/plugin` of the repository is one, and
-//! `cargo xtask new estimator NAME` writes the start of another. Experiments as files, with
-//! training, reports and checkpoints from PyTorch, are the command line's (the crate
+//! Your own crate can add plugins to a [`Registry`]: `examples/plugin` in the repository is such a
+//! crate, and `cargo xtask new estimator NAME` writes a template of another. Experiments as files,
+//! with training, reports and checkpoints from PyTorch, are run by the command line (the crate
 //! `eigenscape-cli`).
 //!
 //! # Numbers
 //!
-//! Tensors are Candle's, on the CPU. The type of [`Point::targets`] is the type in which programs
-//! run, f32 or f64; [`Point::to_dtype`] and [`Point::in_f64`] change it. The same seed gives the
-//! same bits on one machine, on any number of threads. Operators are `Send` and `Sync`. Errors say
-//! what is wrong and what to do ([`Error`]).
+//! Tensors are Candle's, on the CPU. Programs run in the type of [`Point::targets`], f32 or f64;
+//! [`Point::to_dtype`] and [`Point::in_f64`] change it. The same seed gives the same bits on one
+//! machine, for any number of threads. Operators are `Send` and `Sync`. Errors say what is wrong
+//! and what to do ([`Error`]).
 
 mod candle;
 mod linear_operator;
@@ -136,7 +136,7 @@ pub use self::{
     linear_operator::LinearOperator,
 };
 
-/// Every plugin of this repository.
+/// A registry with every plugin of this repository.
 #[must_use]
 pub fn plugins() -> Registry {
     let mut registry = Registry::default();

@@ -16,9 +16,10 @@ use faer::{
 /// A curvature operator A, or A + δI with a damping δ, as faer's [`LinOp`] and [`BiLinOp`] (A is
 /// symmetric and real: it is its own transpose and conjugate).
 ///
-/// Products are made in the operator's own type, all right-hand sides at once, whatever `par` says.
-/// A [`LinOp`] has no way to say that a product failed: its result is NaN then, at which solvers
-/// give up, and [`Self::check`] has the error. Ask for it before you trust what a solver says.
+/// Products are computed in the operator's own type and for all right-hand sides at once, whatever
+/// `par` is. A [`LinOp`] cannot report that a product failed: the result is then NaN, so that
+/// solvers give up, and [`Self::check`] returns the error. Call it before you trust a solver's
+/// result.
 ///
 /// ```
 /// use eigenscape::{LinearOperator, faer::{Mat, matrix_free::LinOp}};
@@ -29,7 +30,9 @@ use faer::{
 /// #     fn dtype(&self) -> DType { DType::F64 }
 /// #     fn description(&self) -> String { "2 I".to_owned() }
 /// #     fn apply(&self, v: &Tensor) -> Result<Tensor> { Ok((v * 2.0)?) }
-/// #     fn factor(&self) -> Result<ExactFactor> { Err(Error::input("2 I", "none", "use lanczos")) }
+/// #     fn factor(&self) -> Result<ExactFactor> {
+/// #         Err(Error::input("2 I", "none", "use lanczos"))
+/// #     }
 /// # }
 /// # let curvature = Twice;
 /// // Any operator: of a network, of a Candle module, of your own.
@@ -56,22 +59,22 @@ impl<'a> LinearOperator<'a> {
         Self { operator, damping: 0.0, failure: Mutex::default() }
     }
 
-    /// A + δI: positive definite for a semidefinite A and δ > 0, as the method of conjugate
-    /// gradients needs it.
+    /// A + δI, which is positive definite for a semidefinite A and δ > 0, as conjugate gradients
+    /// require.
     #[must_use]
     pub fn damped(self, damping: f64) -> Self {
         Self { damping, ..self }
     }
 
-    /// Whether every product so far was made.
+    /// Whether every product since the last call succeeded.
     ///
     /// # Errors
-    /// The first error of a product since the last call.
+    /// The first error since the last call.
     pub fn check(&self) -> Result<()> {
         self.failure().take().map_or(Ok(()), Err)
     }
 
-    /// A panic elsewhere leaves nothing half-made here.
+    /// The first error. A poisoned lock is valid: a panic leaves no partial state here.
     fn failure(&self) -> MutexGuard<'_, Option<Error>> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }

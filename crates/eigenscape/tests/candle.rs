@@ -1,5 +1,4 @@
-//! Candle modules as curvature operators: how accurate, what is refused, and that variables are put
-//! back.
+//! Candle modules as curvature operators: accuracy, refusals, and that variables are restored.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -25,7 +24,7 @@ fn wave(shape: &[usize], pitch: f64) -> Tensor {
     Tensor::from_iter(values, &Device::Cpu).unwrap().reshape(shape).unwrap()
 }
 
-/// A perceptron with tanh, as Candle computes it and as we do.
+/// A tanh perceptron, as Candle variables and as our network.
 struct Case {
     variables: Vec<(String, Var)>,
     network: Network,
@@ -95,7 +94,7 @@ fn flat(tensors: &[Tensor]) -> Tensor {
     Tensor::cat(&parts, 0).unwrap()
 }
 
-/// The direction v as one tensor a parameter.
+/// Splits the direction v into one tensor per parameter.
 fn cut(case: &Case, vector: &Tensor) -> Vec<Tensor> {
     let mut first = 0;
     let part = |parameter: &Tensor| {
@@ -106,8 +105,8 @@ fn cut(case: &Case, vector: &Tensor) -> Vec<Tensor> {
     case.point.parameters.iter().map(part).collect()
 }
 
-/// ∂³/∂s³ ∇L(θ + sv) at s = 0, of which the truncation error is ε²/6: a difference of exact third
-/// derivatives.
+/// ∂³/∂s³ ∇L(θ + sv) at s = 0, by a difference of exact third derivatives. The truncation error is
+/// ε²/6 times this.
 fn third_derivative(case: &Case, v: &Tensor) -> Tensor {
     const STEP: f64 = 1e-4;
     let all: Vec<usize> = (0..case.point.parameters.len()).collect();
@@ -125,7 +124,7 @@ fn third_derivative(case: &Case, v: &Tensor) -> Tensor {
     ((at(STEP) - at(-STEP)).unwrap() / (2.0 * STEP)).unwrap()
 }
 
-/// Every bound here is the model's: (ε²/6)·third derivative + rounding/ε.
+/// Every bound here is that of the error model, (ε²/6)·third derivative + rounding/ε.
 #[test]
 fn in_f64_the_error_is_what_the_model_says() {
     let case = Case::new(DType::F64);
@@ -144,8 +143,8 @@ fn in_f64_the_error_is_what_the_model_says() {
         let epsilon = operator.step() * theta / norm(&v);
         let error = (found - &exact).unwrap();
         let truncation = (&third * (epsilon.powi(2) / 6.0)).unwrap();
-        // Gradients are sums of SAMPLES terms of about their own size, over five units: each
-        // addition rounds. The moved weights are rounded, too.
+        // Gradients are sums of SAMPLES terms of similar size, over five units: each addition
+        // rounds. The moved weights are rounded, too.
         let additions = (SAMPLES * 5) as f64;
         let gradient = norm(&exact) * theta / norm(&v);
         let rounding = additions * roundoff * gradient / epsilon;
@@ -177,7 +176,7 @@ fn the_measured_accuracy_bounds_the_error() {
             let exact = case.exact(&vectors);
             let error = norm(&(found.to_dtype(DType::F64).unwrap() - &exact).unwrap()) / norm(&exact);
             println!("{dtype:?}: {error:.1e} off, {accuracy:?}");
-            // Another direction has another error: a few times this one's.
+            // The error in another direction may be a few times larger.
             assert!(error < 4.0 * accuracy.difference, "{error:e}, {accuracy:?}");
             assert!(accuracy.difference < expected && accuracy.asymmetry < expected, "{accuracy:?}");
         }
@@ -190,7 +189,7 @@ fn a_zero_vector_has_a_zero_product_and_zero_weights_a_step() {
     let operator = case.operator();
     let zeros = Tensor::zeros((1, operator.dimension()), DType::F64, &Device::Cpu).unwrap();
     assert_eq!(norm(&operator.apply(&zeros).unwrap()), 0.0);
-    // At 0 the Hessian of Σ w² is 2 I all the same.
+    // At 0 the Hessian of Σ w² is still 2 I.
     let w = Var::zeros(3, DType::F64, &Device::Cpu).unwrap();
     let variable = w.clone();
     let operator =
@@ -225,7 +224,7 @@ fn variables_are_put_back_bit_for_bit() {
     assert!(catch_unwind(AssertUnwindSafe(|| operator.apply(&vectors).map(drop))).is_err());
     assert_eq!(case.bits(), before);
     panics.store(false, Ordering::SeqCst);
-    // The lock is free again, and the same bits come out.
+    // The lock is free again, and the product has the same bits.
     let again = operator.apply(&vectors).unwrap();
     assert_eq!(norm(&(again - product).unwrap()), 0.0);
     assert_eq!(case.bits(), before);
@@ -285,17 +284,17 @@ fn what_it_cannot_do_is_refused() {
     refused(named(&w), "shape [2]", Box::new(move || w.sqr()));
     let w = one(DType::F64);
     refused(named(&w), "NaN", Box::new(move || w.affine(-1.0, 0.0)?.log()?.sum_all()));
-    // As dropout: another loss each time.
+    // Like dropout: a different loss each time.
     let (w, calls) = (one(DType::F64), AtomicUsize::new(0));
     let random = move || w.sqr()?.sum_all()?.affine(1.0, calls.fetch_add(1, Ordering::SeqCst) as f64);
     refused(named(&one(DType::F64)), "again", Box::new(random));
-    // A gradient that was lost on the way.
+    // A gradient lost by `detach`.
     let w = one(DType::F64);
     refused(named(&w), "gradient is wrong", Box::new(move || w.detach().sqr()?.sum_all()));
 }
 
-/// Which part of the cotangent each input of one pooled plane gets in Candle, and which by finite
-/// differences of the pooling itself.
+/// The share of the cotangent that each input of a pooled plane gets: in Candle, and by finite
+/// differences of the pooling.
 fn pooled(plane: &[f64], side: usize, window: usize) -> (Vec<f64>, Vec<f64>) {
     const STEP: f64 = 1e-6;
     let pool = |x: &Tensor| x.max_pool2d(window).unwrap().sum_all().unwrap();
@@ -311,11 +310,11 @@ fn pooled(plane: &[f64], side: usize, window: usize) -> (Vec<f64>, Vec<f64>) {
     (gradient.to_vec1().unwrap(), (0..plane.len()).map(difference).collect())
 }
 
-/// What the documentation of [`CandleOperator`] says of Candle 0.11.1: should this fail after an
-/// update, that page has to change.
+/// What the documentation of [`CandleOperator`] says about Candle 0.11.1: if this fails after an
+/// update, correct that documentation.
 #[test]
 fn candles_gradient_of_max_pooling_is_wrong() {
-    // Without ties the largest element of a window gets 1/k² of what it should.
+    // Without ties the largest element of a window gets 1/k² of the right value.
     for window in [1, 2, 3] {
         let side = 2 * window;
         let plane: Vec<f64> = (0..side * side).map(|i| (1.7 * i as f64).sin()).collect();
@@ -325,21 +324,21 @@ fn candles_gradient_of_max_pooling_is_wrong() {
             assert!((found * (window * window) as f64 - derivative).abs() < 1e-6, "{found} for {derivative}");
         }
     }
-    // Of m equal ones each gets m/k² (1/m each, or all to one, would be subgradients).
+    // Each of m equal elements gets m/k² (1/m each, or all to one, would be subgradients).
     assert_eq!(pooled(&[1.0, 1.0, 0.0, 0.0], 2, 2).0, [0.5, 0.5, 0.0, 0.0]);
     assert_eq!(pooled(&[1.0; 4], 2, 2).0, [1.0; 4]);
-    // A last row and column that fill no window: an element is compared with another window's
-    // maximum, and may get nothing at all.
+    // The last row and column fill no window: elements are compared with another window's maximum
+    // and may get nothing.
     let plane: Vec<f64> = (0..25).map(|i| -f64::from(i)).collect();
     let (candle, true_one) = pooled(&plane, 5, 2);
     assert_eq!(true_one.iter().filter(|x| (**x - 1.0).abs() < 1e-6).count(), 4);
     assert_eq!((candle[0], candle.iter().sum()), (0.25, 0.25));
-    // Another stride has none.
+    // Other strides have no gradient.
     let x = Var::from_tensor(&wave(&[1, 1, 4, 4], 1.0)).unwrap();
     assert!(x.max_pool2d_with_stride(2, 1).unwrap().sum_all().unwrap().backward().is_err());
 }
 
-/// A pooling behind a convolution is refused, and the same maximum over reshaped axes is not.
+/// A pooling after a convolution is refused; the same maximum over reshaped axes is not.
 #[test]
 fn a_module_with_max_pooling_is_refused() {
     let x = wave(&[2, 1, 4, 4], 1.3);

@@ -1,4 +1,4 @@
-//! Each example runs, and finds what it is compared with.
+//! Runs each example, which checks its own results.
 
 #[path = "../examples/my_network.rs"]
 mod my_network;

@@ -1,4 +1,4 @@
-//! Operators in faer's solvers: what happens where a product fails.
+//! Operators in faer's solvers when a product fails.
 
 use eigenscape::{
     CurvatureOperator, Error, ExactFactor, LinearOperator, Result,

@@ -1,10 +1,10 @@
-//! What every operation must obey, as checks that tests call.
+//! The laws of operations, as checks that tests call.
 //!
-//! A [`Subject`] is what some emitted operations compute, at a random point. Its laws: tangents are
-//! derivatives, transposes are adjoints, leading axes are many evaluations, outputs are views or
-//! lie in memory of their own, and every backend agrees with the definitions ([`Plain`]).
+//! A [`Subject`] is a program of some operations at a random point. Its laws: tangents are
+//! derivatives, transposes are adjoints, a leading axis stands for many evaluations, outputs are
+//! views or in memory of their own, and every backend agrees with the definitions ([`Plain`]).
 //!
-//! Checks panic, as assertions do: this crate is for tests alone.
+//! Checks panic, as assertions do: this crate is for tests only.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc)]
 
 use std::sync::{Arc, OnceLock};
@@ -22,7 +22,7 @@ use eigenscape_runtime::{Backend, Definitions, Executable};
 pub struct Numbers(u64);
 
 impl Numbers {
-    /// A stream for each seed.
+    /// The stream of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
@@ -44,7 +44,8 @@ impl Numbers {
     }
 }
 
-/// The outputs of a program at some inputs, in f64, on the CPU; the plain backend must agree.
+/// The outputs of a program at some inputs, in f64 on the CPU; asserts that the plain backend
+/// agrees.
 ///
 /// # Errors
 /// When the program cannot be built or evaluated.
@@ -57,10 +58,10 @@ pub fn evaluate(
     evaluate_in(DType::F64, graph, inputs, outputs, at)
 }
 
-/// As [`evaluate`], in another type.
+/// [`evaluate`] in another type.
 ///
 /// # Errors
-/// As [`evaluate`].
+/// Those of [`evaluate`].
 pub fn evaluate_in(
     dtype: DType,
     graph: &Graph,
@@ -107,8 +108,8 @@ impl Backends {
     }
 }
 
-/// Every backend: the CPU's, the specification, and the [GPU](gpu); where a card is named, that
-/// alone.
+/// Every backend: the CPU's, the specification, and the [GPU](gpu); only the GPU if a card is
+/// named.
 #[must_use]
 pub fn backends() -> Vec<Arc<dyn Backend>> {
     let mut backends: Vec<Arc<dyn Backend>> = vec![Arc::new(gpu().clone())];
@@ -118,14 +119,14 @@ pub fn backends() -> Vec<Arc<dyn Backend>> {
     backends
 }
 
-/// The variable that names a card for tests by its number.
+/// The environment variable with the number of a card for tests.
 const CARD: &str = "EIGENSCAPE_TEST_GPU";
 
-/// The GPU of tests: an emulated one, or the card that the variable `EIGENSCAPE_TEST_GPU` names by
-/// its number.
+/// The GPU for tests: an emulated one, or the card whose number is in the environment variable
+/// `EIGENSCAPE_TEST_GPU`.
 ///
 /// # Panics
-/// When there is none.
+/// When the GPU cannot be opened.
 #[must_use]
 pub fn gpu() -> &'static Cuda {
     static GPU: OnceLock<Cuda> = OnceLock::new();
@@ -141,7 +142,7 @@ pub fn gpu() -> &'static Cuda {
     })
 }
 
-/// Numbers agree to rounding; infinite ones, NaN and indices are the same.
+/// Asserts that numbers agree to rounding, and that infinities and NaN are the same.
 fn agree(found: &Tensor, defined: &Tensor, tolerance: f64) {
     assert_eq!((found.dims(), found.dtype()), (defined.dims(), defined.dtype()));
     let numbers = |tensor: &Tensor| -> Vec<f64> {
@@ -158,7 +159,7 @@ fn agree(found: &Tensor, defined: &Tensor, tolerance: f64) {
     }
 }
 
-/// Where a tensor's memory begins, the same for all its views.
+/// The start of a tensor's memory, which is the same for all its views.
 fn address(tensor: &Tensor) -> Option<usize> {
     let (storage, _) = tensor.storage_and_layout();
     match &*storage {
@@ -179,7 +180,7 @@ fn difference(x: &Tensor, y: &Tensor) -> f64 {
     (x - y).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
 }
 
-/// An operation of some inputs under test.
+/// An operation under test, at a random point.
 pub struct Subject {
     graph: Graph,
     inputs: Vec<Value>,
@@ -190,7 +191,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// What `build` emits, at a random point of inputs of these shapes.
+    /// The operations that `build` emits, at a random point of inputs of these shapes.
     pub fn new(
         seed: u64,
         shapes: &[&[usize]],
@@ -204,20 +205,20 @@ impl Subject {
         Self { graph, inputs, output, at, numbers, backends: Backends::default() }
     }
 
-    /// The same with operations of plugins, by their definitions.
+    /// The same subject with the definitions of plugins' operations.
     #[must_use]
     pub fn defined_by(self, definitions: Definitions) -> Self {
         Self { backends: Backends::with(definitions), ..self }
     }
 
-    /// The same at a point with every input replaced by f(input).
+    /// The same subject with every input x replaced by f(x).
     #[must_use]
     pub fn moved(mut self, f: impl Fn(&Tensor) -> candle_core::Result<Tensor>) -> Self {
         self.at = self.at.iter().map(|x| f(x).unwrap()).collect();
         self
     }
 
-    /// All laws of an operation that is differentiable in every input.
+    /// Checks all laws of an operation that is differentiable in every input.
     pub fn obeys_all(mut self) {
         self.tangents_are_derivatives();
         self.transpose_is_adjoint();
@@ -225,7 +226,8 @@ impl Subject {
         self.output_is_a_view_or_its_own();
     }
 
-    /// Memory that is not an operand's is another one each time: the operation keeps no hold of it.
+    /// An output that is not a view of an operand must have new memory at each evaluation: the
+    /// operation keeps no reference to it.
     fn output_is_a_view_or_its_own(&self) {
         let program = Executable::new(&self.graph, &self.inputs, &[self.output]).unwrap();
         let evaluate = || self.backends.run(&program, &self.at).unwrap().remove(0);
@@ -235,7 +237,7 @@ impl Subject {
         assert!(viewed || nothing || address(&first) != address(&again), "an output that is kept");
     }
 
-    /// It is linear in each input while the others are fixed.
+    /// Asserts that the output is linear in each input while the others are fixed.
     #[must_use]
     pub fn must_be_multilinear(mut self) -> Self {
         let program = Executable::new(&self.graph, &self.inputs, &[self.output]).unwrap();
@@ -272,7 +274,7 @@ impl Subject {
         assert!(error < 1e-7, "tangent is off by {error:e}");
     }
 
-    /// ⟨u, J v⟩ = ⟨Jᵀ u, v⟩, and J and Jᵀ take leading axes as many evaluations.
+    /// ⟨u, J v⟩ = ⟨Jᵀ u, v⟩; for J and Jᵀ, too, leading axes stand for many evaluations.
     fn transpose_is_adjoint(&mut self) {
         let (mut graph, seeds, tangent) = self.tangent();
         let tangents: Vec<Value> = seeds.iter().map(|(_, v)| *v).collect();
@@ -320,7 +322,7 @@ impl Subject {
     }
 }
 
-/// Where a value is said to be a sum of outer products, it is.
+/// A value that is declared to be a sum of outer products must equal that sum.
 fn outer_products_sum_to_it(
     backends: &Backends,
     graph: &mut Graph,
@@ -336,8 +338,8 @@ fn outer_products_sum_to_it(
     assert!(difference(&sum.flatten_all().unwrap(), &value.flatten_all().unwrap()) < 1e-12);
 }
 
-/// With a leading axis on any subset of the inputs, the outputs are those of separate evaluations,
-/// stacked.
+/// With a leading axis on any subset of the inputs, the outputs must be those of separate
+/// evaluations, stacked.
 fn batch_law(backends: &Backends, program: &Executable, at: &[Tensor], numbers: &mut Numbers) {
     const BATCH: usize = 3;
     for subset in 1_usize..1 << at.len() {

@@ -1,10 +1,10 @@
-//! Which build this is.
+//! The version of this build.
 //!
-//! Two builds with the same [`VERSION`] compute the same numbers: it holds a hash of the sources
-//! and of the versions of all dependencies (`Cargo.lock`). It needs no git. Of a changed file only
-//! this crate and those that name it are compiled again.
+//! Two builds with the same [`VERSION`] compute the same numbers: it contains a hash of the sources
+//! and of the versions of all dependencies (`Cargo.lock`). It needs no git. If a source file
+//! changes, only its crate, this crate and those that use them are compiled again.
 
-/// "0.1.0, sources 5f3a9c0d1b2e4f67".
+/// The version, as in "0.1.0, sources 5f3a9c0d1b2e4f67".
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), ", sources ", env!("EIGENSCAPE_SOURCES"));
 
 #[cfg(test)]

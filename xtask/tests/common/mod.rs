@@ -1,4 +1,4 @@
-//! The command in a folder of its own, with an experiment and data.
+//! Runs the command in a folder of its own, with an experiment and data.
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test target uses its part of it")]
 
@@ -19,14 +19,14 @@ pub fn folder(name: &str, experiment: &str) -> TempDir {
     folder
 }
 
-/// Puts inputs and targets into `xy.safetensors`.
+/// Writes inputs and targets to `xy.safetensors`.
 pub fn save(folder: &Path, x: Tensor, y: Tensor) {
     let tensors = HashMap::from([("x", x), ("y", y)]);
     candle_core::safetensors::save(&tensors, folder.join("xy.safetensors")).unwrap();
 }
 
-/// Puts so many points in three classes, by turns, into `xy.safetensors`: each at an angle and a
-/// radius.
+/// Writes `count` points, of three classes in turn, to `xy.safetensors`; `place` gives a point's
+/// angle and radius.
 pub fn save_points(folder: &Path, count: i64, place: impl Fn(i64) -> (f64, f64)) {
     let points = (0..count).flat_map(|i| {
         let (angle, radius) = place(i);
@@ -55,13 +55,13 @@ pub fn xtask(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().unwrap()
 }
 
-/// What was said, without the lines that the terminal's width makes.
+/// The text on stderr without the line breaks and bars of the terminal's layout.
 pub fn words(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr).replace('│', " ");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The names of what is in a folder, sorted; none where there is no folder.
+/// The names in a folder, sorted; empty if there is no folder.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut names: Vec<String> =

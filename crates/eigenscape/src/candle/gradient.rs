@@ -1,24 +1,24 @@
-//! Candle's gradients, and whether they are the loss'.
+//! Candle's gradients, and checks that they are the loss' gradients.
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{Error, Result};
 
 use super::{CandleOperator, squared_norm, unit_roundoff, variables::Held};
 
-/// A derivative along a variable's gradient that is off by more than this part of it is wrong,
-/// where differences of the loss themselves are better than that.
+/// The relative error of a derivative along a variable's gradient from which on the gradient is
+/// wrong, provided that differences of the loss are more accurate.
 const TOLERANCE: f64 = 0.01;
-/// How many times larger than their change from ε to 2ε, and than the loss' last digit, the errors
-/// of differences may be.
+/// The bound on the errors of differences, in multiples of their change from ε to 2ε and of the
+/// loss' rounding error.
 const SAFETY: f64 = 16.0;
 
 impl CandleOperator {
-    /// ∇L where the variables are now, as one vector.
+    /// ∇L at the variables' current values, as one vector.
     pub(super) fn gradient(&self) -> Result<Tensor> {
         self.variables.gather(&(self.loss)()?.backward()?)
     }
 
-    /// L where the variables are now.
+    /// L at the variables' current values.
     fn value(&self) -> Result<f64> {
         let loss = (self.loss)()?;
         if loss.elem_count() != 1 {
@@ -28,7 +28,7 @@ impl CandleOperator {
         Ok(loss.flatten_all()?.get(0)?.to_dtype(DType::F64)?.to_scalar()?)
     }
 
-    /// Refuses a loss that is no function of the variables.
+    /// Refuses a loss that is not finite or differs when evaluated again.
     pub(super) fn check_loss(&self) -> Result<()> {
         let _held = self.variables.hold()?;
         let (first, again) = (self.value()?, self.value()?);
@@ -50,8 +50,9 @@ impl CandleOperator {
         Ok(())
     }
 
-    /// Refuses gradients that are not the loss': in each variable the derivative along its own
-    /// gradient must be the gradient's length, and zero anywhere where that is zero.
+    /// Refuses gradients that are not those of the loss. For each variable, the derivative of the
+    /// loss along the variable's gradient must be the gradient's norm; if the gradient is zero, the
+    /// derivative in a random direction must be zero.
     pub(super) fn check_gradient(&self) -> Result<()> {
         let held = self.variables.hold()?;
         let loss = self.value()?;
@@ -61,7 +62,7 @@ impl CandleOperator {
         for (index, name) in self.names().iter().enumerate() {
             let along = self.variables.only(index, &gradient)?;
             let claimed = squared_norm(&along)?.sqrt();
-            // What has no gradient may have lost it on the way: any direction tells.
+            // A zero gradient may have been lost: check a random direction.
             let along = if claimed > 0.0 { along } else { self.variables.only(index, &anywhere)? };
             let length = squared_norm(&along)?.sqrt();
             if length == 0.0 {
@@ -72,7 +73,7 @@ impl CandleOperator {
             let far = self.slope(&held, &direction, 2.0 * epsilon)?;
             let rounding = unit_roundoff(self.variables.dtype()) * loss.abs() / epsilon;
             let doubt = TOLERANCE * claimed + SAFETY * ((far - near).abs() + rounding);
-            // Written so that a NaN is refused.
+            // This form refuses NaN.
             let agrees = (near - claimed).abs() <= doubt;
             if !agrees {
                 return Err(Error::input(

@@ -12,49 +12,50 @@ use rand_distr::{Distribution, StandardNormal};
 
 use self::variables::{Held, Variables, squared_norm};
 
-/// A loss of Candle variables.
+/// A loss that depends on Candle variables.
 type LossFunction = dyn Fn() -> candle_core::Result<Tensor> + Send + Sync;
 
-/// The Hessian H = ∇²L of a loss L that Candle computes from variables θ, for modules that exist
-/// already. A network written with [`nn`](crate::nn) has exact products, a Gauss-Newton matrix, and
-/// factors; a Candle module has its gradients, and so
+/// The Hessian H = ∇²L of a loss L that Candle computes from variables θ, for existing modules. A
+/// network written with [`nn`](crate::nn) has exact products, a Gauss-Newton matrix, and factors. A
+/// Candle module only provides gradients, so that products are differences of gradients:
 ///
 /// Hv ≈ D(ε) = (∇L(θ + εv) − ∇L(θ − εv)) / 2ε, with ε = h·‖θ‖/‖v‖ for a relative [step](Self::step)
 /// h.
 ///
-/// # How accurate it is
+/// # Accuracy
 ///
-/// D(ε) − Hv = (ε²/6)·∂³/∂s³ ∇L(θ + sv) + O(ε⁴) + ρ/ε: a truncation error, which falls with the
-/// square of the step, and the gradients' rounding ρ ~ u·‖∇L‖ (u is 1.1e-16 in f64 and 6e-8 in f32)
-/// and that of θ ± εv, which grow as it falls. Where L varies on the scale of θ itself their sum is
-/// least near h = u^⅓, which is the default: 4.8e-6 in f64, for about ten right digits, and 3.9e-3
-/// in f32, for about four. [`Self::calibrated`] looks for the best step of the loss at hand, and
-/// [`Self::accuracy`] measures what is reached.
+/// D(ε) − Hv = (ε²/6)·∂³/∂s³ ∇L(θ + sv) + O(ε⁴) + ρ/ε. The truncation error falls with the square
+/// of the step. The rounding errors ρ ~ u·‖∇L‖ of the gradients (u is 1.1e-16 in f64 and 6e-8 in
+/// f32) and those of θ ± εv are divided by ε and grow as the step falls. If L varies on the scale
+/// of θ itself, the sum of both is least near h = u^⅓, the default: 4.8e-6 in f64, for about ten
+/// correct digits, and 3.9e-3 in f32, for about four. [`Self::calibrated`] finds the best step for
+/// a given loss, and [`Self::accuracy`] measures the accuracy.
 ///
-/// # What it cannot do
+/// # Limitations
 ///
-/// - It has no exact [factor](CurvatureOperator::factor), and no Gauss-Newton matrix: `gram` and
-///   `trace` refuse it; take `lanczos`, `hutchinson` or `dense`.
-/// - Where ReLUs or maxima change their side within ε of θ, the gradient jumps, and the difference
-///   is off by the jump over 2ε: the error falls no faster than the number of such units does.
-/// - The loss must be a function: the same number twice. Dropout, or batch normalisation in train
-///   mode, is refused where two evaluations differ. Running statistics that lie in the `VarMap` are
-///   variables to Candle; leave them out by [`Self::of_variables`].
-/// - Candle's gradients must be right, which [`Self::new`] checks against differences of the loss,
-///   variable by variable, and refuses otherwise. In Candle 0.11.1 the gradient of `max_pool2d` is
-///   wrong: where one element of a k × k window is largest it gets 1/k² of the cotangent instead of
-///   all of it, and where m are, each gets m/k² of it instead of 1/m. Whatever lies before a
-///   pooling has wrong gradients then. (It is right for k = 1 alone. For a stride other than k
-///   Candle has no gradient at all; where the last rows or columns fill no window, elements are
-///   compared with another window's maximum, and may get nothing.) A maximum over the axes of a
-///   reshaped tensor has a right gradient, where no two elements are equal.
+/// - There is no exact [factor](CurvatureOperator::factor) and no Gauss-Newton matrix: `gram` and
+///   `trace` refuse the operator; use `lanczos`, `hutchinson` or `dense`.
+/// - Where ReLUs or maxima switch within ε of θ, the gradient jumps, and the difference contains
+///   the jump divided by 2ε. As the step falls, this error only falls with the number of units that
+///   switch.
+/// - The loss must be deterministic. Dropout, or batch normalisation in training mode, is refused
+///   if two evaluations differ. Running statistics in the `VarMap` count as variables; leave them
+///   out with [`Self::of_variables`].
+/// - Candle's gradients must be correct. [`Self::new`] compares them with differences of the loss,
+///   variable by variable, and refuses wrong ones. In Candle 0.11.1 the gradient of `max_pool2d` is
+///   wrong: a unique largest element of a k × k window gets 1/k² of the cotangent instead of all of
+///   it, and each of m equal largest elements gets m/k² of it instead of 1/m. All variables before
+///   a pooling then have wrong gradients. (Only for k = 1 the gradient is correct. For a stride
+///   other than k Candle has no gradient at all. If the last rows or columns do not fill a window,
+///   elements are compared with another window's maximum and may get nothing.) A maximum over the
+///   axes of a reshaped tensor has a correct gradient if no two elements are equal.
 ///
 /// # Sharing
 ///
-/// While a product is made, the variables are moved; they are then as they were, bit for bit, also
-/// after an error or a panic in the loss. Products of all operators in a process wait for each
-/// other. Whoever reads the variables elsewhere meanwhile, or changes them, gets or makes a mess; a
-/// loss must not ask for products itself.
+/// A product moves the variables and then restores them bit for bit, also after an error or a panic
+/// in the loss. Products of all operators in a process wait for one another. During a product,
+/// other code must neither read nor change the variables, and the loss must not compute products
+/// itself.
 ///
 /// ```
 /// use eigenscape::{
@@ -79,30 +80,30 @@ pub struct CandleOperator {
     step: f64,
 }
 
-/// How far the products of a [`CandleOperator`] are off, as random directions tell.
+/// The accuracy of a [`CandleOperator`]'s products, measured in random directions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Accuracy {
-    /// The relative step h that was used.
+    /// The relative step h.
     pub step: f64,
     /// ‖D(2ε) − D(ε)‖/‖D(ε)‖: three times the truncation error of D(ε), or 1.1 times its rounding
-    /// error. It is an estimate of the relative error from above, where the loss is smooth.
+    /// error. For a smooth loss it is an upper estimate of the relative error.
     pub difference: f64,
     /// |⟨u, Av⟩ − ⟨v, Au⟩| / (½ (‖u‖ ‖Av‖ + ‖v‖ ‖Au‖)) for independent u and v: 0 for a Hessian. A
-    /// number that is not small tells of gradients that are not the loss'.
+    /// value that is not small means that the gradients are not those of the loss.
     pub asymmetry: f64,
 }
 
 impl CandleOperator {
     /// The Hessian of a loss in all variables of a map, in the order of their names. The loss is a
-    /// scalar; it is evaluated, with gradient, wherever a product moves the variables.
+    /// scalar; every product evaluates it and its gradient at moved variables.
     ///
-    /// Before anything else the loss is evaluated twice, and a few times a variable, to see whether
-    /// it is a function and the gradient its own.
+    /// At first the loss is evaluated twice, and a few times per variable, to check that it is
+    /// deterministic and that the gradient is its derivative.
     ///
     /// # Errors
-    /// When there are no variables, one has another type than f64 or f32 or than the first, the
-    /// loss fails, is no finite scalar or is not the same twice, or Candle's gradient in a variable
-    /// is not the loss' derivative.
+    /// When there are no variables, when a variable's type is not f64 or f32 or differs from the
+    /// first one's, when the loss fails, is not a finite scalar or differs when evaluated again, or
+    /// when Candle's gradient in a variable is not the derivative of the loss.
     pub fn new(
         variables: &VarMap,
         loss: impl Fn() -> candle_core::Result<Tensor> + Send + Sync + 'static,
@@ -123,8 +124,7 @@ impl CandleOperator {
         Self::new(variables, move || loss(&module.forward(&inputs)?))
     }
 
-    /// The block of the Hessian that belongs to some variables, in this order; all others are held
-    /// fixed.
+    /// The block of the Hessian for some variables, in this order; all others are held fixed.
     ///
     /// # Errors
     /// Those of [`Self::new`].
@@ -156,7 +156,7 @@ impl CandleOperator {
         Ok(Self { step, ..self })
     }
 
-    /// h: products move θ by h·‖θ‖ (by h where all of θ is zero).
+    /// The relative step h: products move θ by h·‖θ‖ (by h if θ is zero).
     #[must_use]
     pub fn step(&self) -> f64 {
         self.step
@@ -168,8 +168,8 @@ impl CandleOperator {
         self.variables.names()
     }
 
-    /// The same operator with the step at which D(2ε) and D(ε) differ least in a random direction,
-    /// among powers of two times the default. It takes 36 gradients.
+    /// The same operator with the step for which D(2ε) and D(ε) differ least in a random direction,
+    /// among powers of two times the default. This computes 36 gradients.
     ///
     /// # Errors
     /// When the loss fails.
@@ -195,7 +195,8 @@ impl CandleOperator {
         self.with_step(best.1)
     }
 
-    /// How accurate products are: D(ε) and D(2ε) in one random direction, and D(ε) in another.
+    /// Measures the accuracy of products, by D(ε) and D(2ε) in one random direction and D(ε) in
+    /// another.
     ///
     /// # Errors
     /// When the loss fails.
@@ -208,7 +209,7 @@ impl CandleOperator {
         };
         let norm = |tensor: &Tensor| Ok::<f64, Error>(squared_norm(tensor)?.sqrt());
         let size = (norm(&u)? * norm(&av)? + norm(&v)? * norm(&au)?) / 2.0;
-        // Of a Hessian that is zero nothing is off.
+        // A zero Hessian has no error: count 0/0 as 0.
         let relative = |error: f64, size: f64| if error == 0.0 { 0.0 } else { error / size };
         Ok(Accuracy {
             step: self.step,
@@ -226,7 +227,7 @@ impl CandleOperator {
         Ok(vector.to_dtype(self.dtype())?.to_device(self.variables.device())?)
     }
 
-    /// D for one vector \[P\].
+    /// D(ε) for one vector \[P\].
     fn difference(&self, held: &Held, vector: &Tensor, step: f64) -> Result<Tensor> {
         let length = squared_norm(vector)?.sqrt();
         if length == 0.0 {
@@ -240,13 +241,13 @@ impl CandleOperator {
         Ok(((ahead - behind)? / (2.0 * epsilon))?)
     }
 
-    /// ‖θ‖, or 1 where it is 0.
+    /// ‖θ‖, or 1 if θ is zero.
     fn scale(&self, held: &Held) -> Result<f64> {
         Ok(Some(held.norm()?).filter(|norm| *norm > 0.0).unwrap_or(1.0))
     }
 }
 
-/// u: half the distance from 1 to the next number.
+/// The unit roundoff u: half the distance from 1 to the next number.
 fn unit_roundoff(dtype: DType) -> f64 {
     if dtype == DType::F64 { f64::EPSILON / 2.0 } else { f64::from(f32::EPSILON) / 2.0 }
 }

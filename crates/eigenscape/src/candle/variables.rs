@@ -1,4 +1,4 @@
-//! The variables of a Candle module as one vector, and how they are moved and put back.
+//! The variables of a Candle module as one vector, and moving and restoring them.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,9 +6,10 @@ use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
 use candle_nn::VarMap;
 use eigenscape_core::{Error, Result};
 
-/// Modules share their variables with whoever has the `VarMap`: while one product moves some of
-/// them, no other may read them. Which operators share variables is not known, so that all of them
-/// wait for each other. (Within a product, Candle's operations run on all threads.)
+/// Serialises products. Modules share their variables with every holder of the `VarMap`: while a
+/// product moves some of them, no other product may read them. Which operators share variables is
+/// unknown, so all of them wait for one another. (Within a product, Candle's operations use all
+/// threads.)
 static MOVING: Mutex<()> = Mutex::new(());
 
 /// Named variables, in the order of the vector θ.
@@ -20,10 +21,10 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Those of a map, by name.
+    /// The variables of a map, in the order of their names.
     pub fn of_map(map: &VarMap) -> Result<Self> {
-        // Another thread may have panicked while it held the map; its variables are there all the
-        // same.
+        // Another thread may have panicked while it held the map; the variables are valid
+        // nevertheless.
         let named = map.data().lock().unwrap_or_else(PoisonError::into_inner);
         let mut named: Vec<(String, Var)> =
             named.iter().map(|(name, variable)| (name.clone(), variable.clone())).collect();
@@ -31,7 +32,7 @@ impl Variables {
         Self::new(named)
     }
 
-    /// These, in this order.
+    /// These variables, in this order.
     pub fn new(named: Vec<(String, Var)>) -> Result<Self> {
         let (names, variables): (Vec<String>, Vec<Var>) = named.into_iter().unzip();
         let Some(first) = variables.first() else {
@@ -75,7 +76,7 @@ impl Variables {
         self.variables.iter().map(|variable| variable.elem_count()).sum()
     }
 
-    /// A vector of zeros but for one variable's elements, which are those of `of`.
+    /// A vector with the elements of `of` for one variable, and zeros for all others.
     pub fn only(&self, index: usize, of: &Tensor) -> Result<Tensor> {
         let before: usize = self.variables[..index].iter().map(|variable| variable.elem_count()).sum();
         let count = self.variables[index].elem_count();
@@ -83,7 +84,7 @@ impl Variables {
         Ok(part.pad_with_zeros(0, before, self.dimension() - before - count)?)
     }
 
-    /// The gradient as one vector; zero in what the loss does not depend on.
+    /// The gradient as one vector; zero for variables that the loss does not depend on.
     pub fn gather(&self, gradients: &GradStore) -> Result<Tensor> {
         let parts = self.variables.iter().map(|variable| match gradients.get(variable) {
             Some(gradient) => gradient.flatten_all(),
@@ -92,17 +93,16 @@ impl Variables {
         Ok(Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
     }
 
-    /// Takes the variables for oneself.
+    /// Takes exclusive access to the variables.
     pub fn hold(&self) -> Result<Held<'_>> {
-        // A panic while they were moved has put them back.
+        // A product that panicked has restored the variables.
         let lock = MOVING.lock().unwrap_or_else(PoisonError::into_inner);
         let origin = self.variables.iter().map(|variable| variable.as_tensor().copy());
         Ok(Held { variables: self, origin: origin.collect::<candle_core::Result<_>>()?, _lock: lock })
     }
 }
 
-/// Variables that one thread has for itself: whatever happens, they are then as they were, bit for
-/// bit.
+/// Exclusive access to the variables. Dropping it restores them bit for bit, whatever has happened.
 pub struct Held<'a> {
     variables: &'a Variables,
     /// Copies that share no memory with the variables.
@@ -117,7 +117,7 @@ impl Held<'_> {
         Ok(squares.sum::<Result<f64>>()?.sqrt())
     }
 
-    /// Makes the variables θ + factor·vector.
+    /// Sets the variables to θ + factor·vector.
     pub fn move_by(&self, vector: &Tensor, factor: f64) -> Result<()> {
         let mut first = 0;
         for (variable, origin) in self.variables.variables.iter().zip(&self.origin) {
@@ -132,7 +132,7 @@ impl Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         for (variable, origin) in self.variables.variables.iter().zip(&self.origin) {
-            // Shapes and types are those of the variable itself: there is nothing that can fail.
+            // Shapes and types are the variable's own, so this cannot fail.
             let restored = variable.set(origin);
             debug_assert!(restored.is_ok(), "{restored:?}");
         }

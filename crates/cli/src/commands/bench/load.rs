@@ -21,7 +21,7 @@ impl Ticks {
         parse(&read("/proc/stat")?, &read("/proc/self/stat")?)
     }
 
-    /// The share of the processors' time since `self` that was neither idle nor our own, from 0 to 1.
+    /// The share of all processors' time since `self` that was neither idle nor ours (0 to 1).
     pub fn taken_by_others(self, now: Self) -> f64 {
         let all = now.all - self.all;
         let others = all - (now.idle - self.idle) - (now.own - self.own);
