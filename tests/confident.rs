@@ -1,5 +1,5 @@
-//! Confident classifiers: every derivative in f32 and f64 against the truth that
-//! `tests/confident/generate.py` computed in 120 digits.
+//! Confident classifiers: every derivative in f32 and f64, compared with true values that
+//! `tests/confident/generate.py` computed with 120 digits.
 
 use std::{collections::HashMap, path::Path};
 
@@ -10,11 +10,11 @@ use eigenscape_program::{Network, nn};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// f32 products are as good as this, relative to the largest entry (at most λ_max).
+/// The tolerance of f32 products, relative to the largest entry (at most λ_max).
 const PRODUCTS_F32: f64 = 1e-6;
 
-/// What the programs of a training step and of a penalty may lose: the forward pass itself is in
-/// their type, and an error of large outputs is one of the probabilities' exponents.
+/// The tolerance of the programs of a training step and of a penalty, in f32 and f64. Their forward
+/// pass has their own type, and an error of large outputs is one of the probabilities' exponents.
 const STEPS: [f64; 2] = [1e-3, 1e-9];
 
 struct Case {
@@ -73,7 +73,7 @@ impl Case {
         self.point.targets.dtype()
     }
 
-    /// A vector over all parameters as one tensor a parameter.
+    /// Splits a vector over all parameters into one tensor per parameter.
     fn cut(&self, vector: &str) -> Fallible<Vec<Tensor>> {
         let (vector, mut start) = (self.tensors[vector].to_dtype(self.dtype())?, 0);
         let part = |parameter: &Tensor| {

@@ -42,8 +42,8 @@ impl Reference {
         let network = Network::new(&[1, 32, 32], |scope, x| LeNet.build(scope, x, 10))?;
         let weights =
             network.parameters().iter().map(|p| self.tensors[&format!("param.{}", p.name)].clone()).collect();
-        // u8/255, (x − 0.5)/0.5 in f32, as data loaders do; then two pixels of −1 around the image:
-        // zeros, shifted by 1.
+        // u8/255, then (x − 0.5)/0.5 in f32, as in data loaders; then a border of two pixels of −1:
+        // zero padding, shifted by 1.
         let pixels = self.tensors["images_u8"].flatten_all()?.to_vec1::<u8>()?;
         let pixels: Vec<f32> = pixels.into_iter().map(|p| (f32::from(p) / 255.0 - 0.5) / 0.5).collect();
         let pixels = Tensor::from_vec(pixels, (100, 1, 28, 28), &Device::Cpu)?.to_dtype(DType::F64)?;
@@ -71,7 +71,7 @@ fn estimate(name: &str, operators: &[&dyn CurvatureOperator]) -> Fallible<Vec<Sp
     Ok(estimator.spectra(operators, &Context::silent(0))?)
 }
 
-/// Compares the listed eigenvalues, the shorter list continued by zeros, relative to the largest.
+/// Compares eigenvalues, the shorter list continued by zeros, relative to the largest.
 fn assert_spectrum(name: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
     let at = |list: &[f64], i: usize| list.get(i).copied().unwrap_or(0.0);
     let count = ours.len().max(theirs.len());
@@ -87,8 +87,8 @@ fn check(dtype: DType, memory: usize, exact: f64, lanczos: f64) -> Fallible<()> 
     let full = &GroupSelector::Full.resolve(&network, 100)?[0];
     let mut trace = 0.0;
     let groups = GroupSelector::Parameters.resolve(&network, 100)?;
-    // Of every tensor, and the Gauss-Newton matrix of the whole network, which is made of the same
-    // columns.
+    // The Hessian of every tensor, and the Gauss-Newton matrix of the whole network, which consists
+    // of the same columns.
     let mut operators: Vec<_> =
         groups.iter().map(|group| landscape.operator(Curvature::Hessian, group)).collect();
     operators.push(landscape.operator(Curvature::GaussNewton, full));
@@ -141,7 +141,7 @@ fn spectra_agree_with_pytorch_in_little_memory() -> Fallible<()> {
     check(DType::F64, 24 << 20, 1e-9, 1e-8)
 }
 
-/// Gradient, Hessian products and factor, as numbers.
+/// Gradient, Hessian products and factor, as one list of numbers.
 fn everything(objective: &Objective, point: &Point) -> Fallible<Vec<f32>> {
     let all: Vec<usize> = (0..point.parameters.len()).collect();
     let mut tensors = objective.gradient(&all)?.at(point, &[])?;

@@ -1,5 +1,5 @@
-//! What follows from whether a loss is convex in the outputs: exact factors, and what is known of
-//! the sign of eigenvalues.
+//! Consequences of whether a loss is convex in the outputs: exact factors, and known signs of
+//! eigenvalues.
 
 use std::sync::Arc;
 
@@ -101,7 +101,7 @@ fn without_convexity_there_is_no_factor_and_there_are_negative_eigenvalues() -> 
     Ok(())
 }
 
-/// The network's own output: the Gauss-Newton matrix is zero, and that is found exactly.
+/// With the network's own output as the loss, the Gauss-Newton matrix is exactly zero.
 #[test]
 fn a_loss_that_is_linear_in_the_outputs_has_a_factor_of_zeros() -> Fallible<()> {
     let loss: Loss = Arc::new(Output);
@@ -112,7 +112,7 @@ fn a_loss_that_is_linear_in_the_outputs_has_a_factor_of_zeros() -> Fallible<()> 
     assert_eq!((exact.lambda_max(), exact.trace), (0.0, 0.0), "{exact:?}");
     let exact = spectrum(&Gram::default(), &landscape.operator(Curvature::Hessian, &group))?;
     assert_eq!((exact.lambda_max(), exact.trace), (0.0, 0.0), "{exact:?}");
-    // What curvature there is lies between the layers: the residual.
+    // All curvature is between the layers: the residual.
     let units = Tensor::eye(44, DType::F64, &Device::Cpu)?;
     let hessian = landscape.operator(Curvature::Hessian, &all).apply(&units)?;
     let residual = landscape.operator(Curvature::Residual, &all).apply(&units)?;

@@ -1,5 +1,5 @@
-//! `gram` and `trace` where a sample has many more outputs than the group has parameters: an image
-//! that becomes an image.
+//! `gram` and `trace` for samples with many more outputs than the group has parameters: networks
+//! from images to images.
 
 use std::time::Instant;
 
@@ -76,8 +76,8 @@ fn three_parameters_take_three_passes() -> Fallible<()> {
     Ok(())
 }
 
-/// Both sides, by the matrix itself: few outputs (passes backward) and many (passes forward),
-/// several groups at once.
+/// Both sides of the factor, compared with the matrix itself: few outputs (backward passes) and
+/// many (forward passes), several groups at once.
 #[test]
 fn either_side_gives_the_matrix() -> Fallible<()> {
     for (channels, side) in [(1, 2), (2, 8)] {
@@ -114,7 +114,7 @@ fn either_side_gives_the_matrix() -> Fallible<()> {
     Ok(())
 }
 
-/// The choice follows the work: R passes backward against P forward.
+/// The cheaper of R backward passes and P forward passes is chosen.
 #[test]
 fn the_cheaper_passes_are_taken() -> Fallible<()> {
     let rank = |side: usize, variables: &[usize]| -> Fallible<[usize; 2]> {
@@ -124,15 +124,15 @@ fn the_cheaper_passes_are_taken() -> Fallible<()> {
         let backward = factor.source.rank();
         Ok([backward, factor.cheaper()?.source.rank()])
     };
-    // 2·8·8 outputs of a sample, in rows of eight classes: 7/8 of them are the rank.
+    // 2·8·8 outputs of a sample, in rows of eight classes: the rank is 7/8 of them.
     assert_eq!(rank(8, &[3])?, [112, 128]);
     // 2·2·2 outputs, and 36 weights.
     assert_eq!(rank(2, &[2])?, [4, 4]);
     Ok(())
 }
 
-/// The outputs are bilinear in both layers together, and piecewise affine in each tensor: the
-/// Hessian has the Gauss-Newton matrix's trace, and is another matrix.
+/// The outputs are piecewise affine in each tensor, and bilinear in both layers together: the
+/// Hessian has the trace of the Gauss-Newton matrix, but is a different matrix.
 #[test]
 fn the_trace_of_all_parameters_is_that_of_each() -> Fallible<()> {
     let landscape = landscape(2, 4, &cross_entropy(), DType::F64, usize::MAX)?;

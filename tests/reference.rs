@@ -1,8 +1,8 @@
-//! Walks the reference cases that PyTorch computed and checks every derivative against them, in
-//! f64, on every backend.
+//! Checks every derivative against the reference cases that PyTorch computed, in f64, on every
+//! backend.
 //!
-//! The cases are those of `tests/reference/` and `tests/layers/`, or of the folders that
-//! `EIGENSCAPE_REFERENCE` and `EIGENSCAPE_LAYERS` name.
+//! The cases are in `tests/reference/` and `tests/layers/`, or in the folders named by the
+//! environment variables `EIGENSCAPE_REFERENCE` and `EIGENSCAPE_LAYERS`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -48,7 +48,7 @@ fn every_layer_agrees_with_pytorch() -> Fallible<()> {
     walk(&folder("EIGENSCAPE_LAYERS", "layers"))
 }
 
-/// The folder that a variable names, or one of the repository.
+/// The folder that an environment variable names; by default one of the repository.
 fn folder(variable: &str, name: &str) -> PathBuf {
     let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     std::env::var_os(variable).map_or_else(here, PathBuf::from)
@@ -63,8 +63,8 @@ fn walk(folder: &Path) -> Fallible<()> {
         .collect::<Fallible<_>>()?;
     cases.sort();
     assert!(!cases.is_empty(), "no case in {}", folder.display());
-    // Written to the stream itself, which the test harness does not capture: the figures show even
-    // when all is well.
+    // Written to the stream itself, which the test harness does not capture, so that the numbers
+    // are shown even if all tests pass.
     let mut out = std::io::stdout().lock();
     writeln!(out)?;
     let mut failures = Vec::new();
@@ -104,7 +104,7 @@ struct Errors {
 }
 
 impl Errors {
-    /// ‖ours − theirs‖∞ / ‖theirs‖∞; where theirs is zero, ours must be zero to rounding.
+    /// ‖ours − theirs‖∞ / ‖theirs‖∞; if theirs is zero, ours must be zero to rounding.
     fn compare(&mut self, quantity: &str, ours: &[f64], theirs: &[f64]) {
         assert_eq!(ours.len(), theirs.len(), "{quantity}");
         let scale = theirs.iter().fold(0.0_f64, |m, x| m.max(x.abs())).max(1e-6);
@@ -189,7 +189,7 @@ fn numbers(tensors: &[Tensor]) -> Fallible<Vec<f64>> {
     Ok(all)
 }
 
-/// The tensors `prefix.NAME` for every parameter, end to end.
+/// The tensors `prefix.NAME` of all parameters, in order.
 fn stored(tensors: &HashMap<String, Tensor>, prefix: &str, names: &[&str]) -> Fallible<Vec<Tensor>> {
     let get = |name: &&str| {
         let key = format!("{prefix}.{name}");

@@ -1,4 +1,4 @@
-//! What exact spectra in f32 leave to rounding, against those in f64.
+//! Rounding errors of exact spectra in f32, compared with spectra in f64.
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
@@ -11,7 +11,7 @@ use eigenscape_program::{Network, nn};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// 4 → 6 → 3, whose parameters are multiplied by `scale`.
+/// A network 4 → 6 → 3 whose parameters are multiplied by `scale`.
 struct Setting {
     activation: nn::Activation,
     scale: f64,
@@ -53,15 +53,15 @@ impl Setting {
         Ok(estimator.spectrum(&landscape.operator(curvature, &group), &Context::silent(0))?)
     }
 
-    /// Both types, from the same estimator.
+    /// The spectra in f32 and in f64, by the same estimator.
     fn both(&self, estimator: &dyn ProbeEstimator) -> Fallible<[Spectrum; 2]> {
         Ok([self.spectrum(estimator, DType::F32)?, self.spectrum(estimator, DType::F64)?])
     }
 }
 
-/// Every eigenvalue that f32 lists is one of f64's, and what f32 leaves out is about below its
-/// rounding there: `of` eigenvalues, an error moves them by at most `of` the rounding (singular
-/// values of a factor, the eigenvalues themselves otherwise).
+/// Asserts that every eigenvalue listed in f32 is one of f64's to rounding, and that those missing
+/// in f32 are below twice the rounding. Errors are compared after applying `of`: singular values
+/// for a factor, otherwise the eigenvalues themselves.
 fn assert_honest([single, double]: &[Spectrum; 2], of: fn(f64) -> f64, what: &str) {
     let rounding = single.rounding.expect("an exact spectrum has a rounding");
     assert!(single.exact && double.exact && rounding > double.rounding.unwrap_or(0.0));
@@ -107,7 +107,7 @@ fn what_f32_hides_is_below_the_rounding_that_is_said() -> Fallible<()> {
     Ok(())
 }
 
-/// Logits of thousands: hardly a probability that is not 0 or 1.
+/// Logits in the thousands: almost all probabilities are 0 or 1.
 #[test]
 fn gram_lists_no_eigenvalue_that_is_not_there() -> Fallible<()> {
     for scale in [10.0, 20.0, 40.0, 80.0] {
@@ -124,8 +124,8 @@ fn gram_lists_no_eigenvalue_that_is_not_there() -> Fallible<()> {
             double.eigenvalues.len(),
             single.eigenvalues.first()
         );
-        // What f32 lists is in f64 the same to the accuracy of numbers in f32; what underflows
-        // there is not listed.
+        // Eigenvalues listed in f32 agree with f64 to the accuracy of f32; eigenvalues that
+        // underflow in f32 are not listed.
         assert!(single.eigenvalues.len() <= double.eigenvalues.len(), "{scale}: {single:?} {double:?}");
         for (value, expected) in single.eigenvalues.iter().zip(&double.eigenvalues) {
             let allowed = 1e-5 * double.lambda_max();

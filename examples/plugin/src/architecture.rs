@@ -21,7 +21,7 @@ impl Architecture for Mirror {
     }
 }
 
-/// Adds it to the registry.
+/// Adds the architecture to the registry.
 pub fn register(registry: &mut Registry) {
     registry.architectures.add("mirror", "a mirrored layer", |NoSettings {}, _| Ok(Box::new(Mirror)));
 }

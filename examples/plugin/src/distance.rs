@@ -1,8 +1,8 @@
-//! A distance: of the largest eigenvalues.
+//! A distance: between the largest eigenvalues.
 
 use eigenscape::{Distance, Registry, Result, Spectrum, architectures::NoSettings};
 
-/// |max λ − max μ|. Spectra that differ elsewhere are not told apart: it is no metric.
+/// |max λ − max μ|. Not a metric: spectra that only differ elsewhere have the distance 0.
 pub struct Largest;
 
 impl Distance for Largest {
@@ -19,7 +19,7 @@ impl Distance for Largest {
     }
 }
 
-/// Adds it to the registry.
+/// Adds the distance to the registry.
 pub fn register(registry: &mut Registry) {
     registry.distances.add("largest", "of largest eigenvalues", |NoSettings {}, _| Ok(Box::new(Largest)));
 }

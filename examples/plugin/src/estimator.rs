@@ -6,19 +6,19 @@ use eigenscape::candle_core::{DType, Device, Tensor};
 use eigenscape::rand::RngExt;
 use eigenscape::{Context, CurvatureOperator, Estimate, ProbeEstimator, Registry, Result, Spectrum};
 
-/// The measure of two atoms that has the eigenvalues' mean and variance, from vectors v of random
+/// The measure of two atoms with the eigenvalues' mean and variance, from vectors v of random
 /// signs: E vᵀHv = tr H and E ‖Hv‖² = tr H².
 #[derive(Debug, Clone, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TwoAtoms {
-    /// How many random vectors.
+    /// The number of random vectors.
     pub probes: NonZeroUsize,
 }
 
 impl ProbeEstimator for TwoAtoms {
     fn estimate(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Estimate> {
         let (k, p) = (self.probes.get(), operator.dimension());
-        // All that is random comes from the context: the same seed, the same numbers.
+        // All randomness comes from the context: the same seed gives the same numbers.
         let mut random = context.random.stream("two-atoms", 0);
         let signs = (0..k * p).map(|_| if random.random() { 1.0 } else { -1.0 }).collect();
         let v = Tensor::from_vec(signs, (k, p), &Device::Cpu)?.to_dtype(operator.dtype())?;
@@ -39,7 +39,7 @@ impl ProbeEstimator for TwoAtoms {
     }
 }
 
-/// Adds it to the registry.
+/// Adds the estimator to the registry.
 pub fn register(registry: &mut Registry) {
     registry.estimators.add("two-atoms", "mean and variance", |two: TwoAtoms, _| Ok(Box::new(two)));
 }

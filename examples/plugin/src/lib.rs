@@ -1,12 +1,12 @@
-//! Plugins of one's own, one a file. A plugin is a type with a trait and an entry in the registry;
-//! its settings are a type, too, whose documentation `list` shows.
+//! Your own plugins, one per file. A plugin is a type that implements a trait, and an entry in the
+//! registry. Its settings are a type, too, whose documentation `list` shows.
 
 pub mod architecture;
 pub mod distance;
 pub mod estimator;
 pub mod operation;
 
-/// Adds all of them.
+/// Adds all plugins to the registry.
 pub fn register(registry: &mut eigenscape::Registry) {
     architecture::register(registry);
     distance::register(registry);

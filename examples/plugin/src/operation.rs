@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eigenscape::{Array, Graph, Linearity, NodeRef, Primitive, ProgramError, Registry, Value};
 
-/// The operation. Tangents follow from its being linear; it is its own transpose.
+/// The operation. Tangents follow from its linearity; it is its own transpose.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Reverse;
 
@@ -31,7 +31,7 @@ pub fn reverse(graph: &mut Graph, x: Value) -> Result<Value, ProgramError> {
     graph.emit(Arc::new(Reverse) as Arc<dyn Primitive>, &[x])
 }
 
-/// What it computes, for backends that have no kernel of their own for it: numbers row by row.
+/// The definition, row by row, for backends that have no kernel for the operation.
 pub fn define(_: &Reverse, args: &[Array], result: &mut [f64]) {
     let width = args[0].dims.last().copied().unwrap_or(1).max(1);
     for (row, reversed) in args[0].numbers.chunks(width).zip(result.chunks_mut(width)) {
@@ -39,7 +39,7 @@ pub fn define(_: &Reverse, args: &[Array], result: &mut [f64]) {
     }
 }
 
-/// Says how it is evaluated.
+/// Adds the definition to the registry.
 pub fn register(registry: &mut Registry) {
     registry.operations.add(define);
 }

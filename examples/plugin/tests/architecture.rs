@@ -1,4 +1,4 @@
-//! The architecture has the parameters and the affinity that it should have.
+//! The architecture has the expected parameters and affinity.
 
 use eigenscape::{Architecture, Network, Result, transforms::affinity};
 use eigenscape_example_plugin::architecture::Mirror;

@@ -1,4 +1,4 @@
-//! The distance is what it should be where that is known.
+//! The distance has the expected value for known spectra.
 
 use eigenscape::{Distance, Result, Spectrum};
 use eigenscape_example_plugin::distance::Largest;

@@ -1,4 +1,4 @@
-//! The estimator finds what is known of a matrix.
+//! The estimator finds the moments of a known matrix.
 
 use std::num::NonZeroUsize;
 

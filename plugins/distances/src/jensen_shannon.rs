@@ -20,7 +20,7 @@ pub struct JensenShannonParameters {
     pub bandwidth: f64,
     /// Points of the grid, 1024 by default.
     pub points: usize,
-    /// The axis: "raw" (default) or "unit"; "common" gives the same number as "raw", as the
+    /// The axis: "raw" (default) or "unit"; "common" gives the same number as "raw", since the
     /// bandwidth is relative.
     pub support: Support,
 }
@@ -32,16 +32,16 @@ impl Default for JensenShannonParameters {
 }
 
 /// The Jensen-Shannon distance √(½ KL₂(p ‖ m) + ½ KL₂(q ‖ m)), m = ½(p + q), with logarithms to
-/// base 2: between 0 and 1, which it reaches where the two have no mass in common (Endres &
-/// Schindelin 2003).
+/// base 2. It is between 0 and 1, and 1 if the two have no mass in common (Endres & Schindelin
+/// 2003).
 ///
 /// p and q are the spectra smoothed as for [`kl`](crate::kl::Kl), without a floor: m is positive
 /// wherever p or q is.
 ///
 /// For fixed probability vectors this is a metric. Here the bandwidth and the grid are relative to
-/// the pair's range, so the triangle inequality can fail between spectra of different ranges; with
-/// `support = "unit"` the range is always \[0, 1\] and the distance is a pseudometric (0 also for
-/// spectra that differ in scale only). [`Distance::is_metric`] therefore says no.
+/// the pair's range, so the triangle inequality can fail between spectra of different ranges. With
+/// `support = "unit"` the range is always \[0, 1\], and the distance is a pseudometric (0 also for
+/// spectra that differ only in scale). [`Distance::is_metric`] is therefore false.
 ///
 /// ```
 /// use eigenscape_core::{Distance, Spectrum};

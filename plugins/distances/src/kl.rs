@@ -19,11 +19,11 @@ pub struct KlParameters {
     pub bandwidth: f64,
     /// Points of the grid, 1024 by default.
     pub points: usize,
-    /// The share of mass that each smoothed spectrum gives to a uniform background, so that no
-    /// logarithm of 0 is taken; between 0 and 1, 1e-10 by default. No divergence exceeds ln(points
-    /// / floor).
+    /// The share of mass that each smoothed spectrum gives to a uniform background, to avoid
+    /// logarithms of 0; between 0 and 1, 1e-10 by default. No divergence exceeds ln(points /
+    /// floor).
     pub floor: f64,
-    /// The axis: "raw" (default) or "unit"; "common" gives the same number as "raw", as the
+    /// The axis: "raw" (default) or "unit"; "common" gives the same number as "raw", since the
     /// bandwidth is relative.
     pub support: Support,
 }
@@ -41,22 +41,22 @@ impl Default for KlParameters {
 
 /// The Kullback-Leibler divergence KL(left ‖ right) = Σᵢ pᵢ ln(pᵢ / qᵢ), in nats.
 ///
-/// Measures with atoms have no densities, so both are smoothed first: with \[a, b\] the smallest
-/// interval that holds all eigenvalues of both, ρ = μ * 𝒩(0, σ²) with σ = `bandwidth`·(b − a) is
+/// Measures with atoms have no densities, so both are smoothed first. With \[a, b\] the smallest
+/// interval that contains all eigenvalues of both, ρ = μ * 𝒩(0, σ²) with σ = `bandwidth`·(b − a) is
 /// evaluated on `points` equidistant points from a − 6σ to b + 6σ and normalised there, and p = (1
 /// − `floor`)·ρ + `floor`/`points`.
 ///
-/// The axis is linear and shared, so that an outlier at 40 and a mass of 0.98 at zero keep their
-/// places; what lies closer together than σ is not told apart, and a heavy mass at zero that both
-/// have in common contributes nothing. Where `left` has mass and `right` has none, the value is
-/// governed by `floor`: compare only values of equal settings.
+/// The axis is linear and common to both, so that an outlier at 40 and a mass of 0.98 at zero keep
+/// their places. Eigenvalues closer together than σ are not distinguished, and a large mass at zero
+/// that both have contributes nothing. If `left` has mass where `right` has none, `floor`
+/// determines the value: compare only values with equal settings.
 ///
-/// Not a metric: not symmetric, no triangle inequality.
+/// It is not a metric: it is not symmetric, and the triangle inequality does not hold.
 ///
 /// ```
 /// use eigenscape_core::{Distance, Spectrum};
 /// use eigenscape_distances::kl::{Kl, KlParameters};
-/// // With σ equal to their distance, two atoms have the divergence of unit Gaussians one apart: 1/2.
+/// // Two atoms at distance σ have the divergence of unit Gaussians at distance 1: 1/2.
 /// let kl = Kl::new(KlParameters { bandwidth: 1.0, ..KlParameters::default() })?;
 /// let (left, right) = (Spectrum::exact(1, vec![], 0)?, Spectrum::exact(1, vec![3.0], 0)?);
 /// assert!((kl.distance(&left, &right)? - 0.5).abs() < 1e-6);
@@ -167,7 +167,7 @@ mod tests {
         let value = |floor| {
             kl(KlParameters { floor, ..Default::default() }).distance(&dirac(0.0), &dirac(1.0)).unwrap()
         };
-        // A thousandfold smaller floor costs ln 1000 more.
+        // A thousand times smaller floor adds ln 1000.
         assert!((value(1e-13) - value(1e-10) - 1000.0_f64.ln()).abs() < 1e-6);
         assert!(value(1e-10) < (1024.0_f64 / 1e-10).ln());
     }

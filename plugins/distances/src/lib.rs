@@ -1,16 +1,16 @@
 //! Distances between spectra, as probability measures on the eigenvalue axis.
 //!
-//! | name | what | needs smoothing | metric |
+//! | name | what | smoothed | metric |
 //! | --- | --- | --- | --- |
-//! | [`wasserstein`] | mass × how far it must move | no | yes, on the raw axis |
-//! | [`kl`] | relative entropy of `left` with respect to `right`, in nats | yes | no: not symmetric |
-//! | [`wasserstein_density_values`] | the published code's: between the values of the densities | yes | no: blind to places |
-//! | [`jensen_shannon`] | square root of the Jensen-Shannon divergence, in \[0, 1\] | yes | see there |
+//! | [`wasserstein`] | mass × the distance it moves | no | yes, on the raw axis |
+//! | [`kl`] | relative entropy of `left` to `right`, in nats | yes | no: not symmetric |
+//! | [`wasserstein_density_values`] | the published code's | yes | no: ignores locations |
+//! | [`jensen_shannon`] | √ of the Jensen-Shannon divergence, in \[0, 1\] | yes | see there |
 //!
-//! `wasserstein` is the one to take when in doubt: it has no smoothing to choose, sees how far
-//! apart eigenvalues lie and not only whether they coincide, and is exact. The entropic distances
-//! answer another question: how well the two can be told apart by drawing from them, at the
-//! resolution of the bandwidth.
+//! When in doubt use `wasserstein`: it needs no smoothing, depends on how far apart eigenvalues are
+//! and not only on whether they coincide, and is exact. The entropic distances answer a different
+//! question: how well samples from the two spectra can be told apart, at the resolution of the
+//! bandwidth.
 
 pub mod jensen_shannon;
 pub mod kl;

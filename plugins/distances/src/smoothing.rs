@@ -1,4 +1,4 @@
-//! Densities of two spectra on one grid: what entropies need.
+//! Densities of two spectra on one grid, for entropies.
 
 use eigenscape_core::{Error, Result, Spectrum, account::size, density::gaussian_density};
 
@@ -8,11 +8,10 @@ use crate::support::{Support, extent, hull};
 /// atom's mass is cut off.
 const PADDING: f64 = 6.0;
 
-/// The most points of a grid: beyond what any bandwidth in use needs.
+/// The maximum number of points of a grid, which exceeds what any useful bandwidth needs.
 const MOST_POINTS: usize = 1 << 20;
 
-/// The widest bandwidth: beyond it two densities differ by less than a part in 1e4, whatever the
-/// spectra are.
+/// The maximum bandwidth: beyond it any two densities differ by less than a part in 1e4.
 const WIDEST: f64 = 100.0;
 
 /// The bandwidths of a band, as multiples of the distance's own.
@@ -20,8 +19,8 @@ const BAND: [f64; 5] = [0.2, 0.5, 1.0, 2.0, 5.0];
 
 /// Gaussian smoothing of two spectra on a common grid, with checked settings.
 ///
-/// With \[a, b\] the smallest interval that holds all eigenvalues of both (the zero of the mass at
-/// zero among them), σ is `bandwidth`·(b − a) and the grid has `points` equidistant points from a −
+/// With \[a, b\] the smallest interval that contains all eigenvalues of both, including the zero of
+/// a mass at zero, σ is `bandwidth`·(b − a), and the grid has `points` equidistant points from a −
 /// 6σ to b + 6σ.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Smoothing {
@@ -38,11 +37,13 @@ pub(crate) struct Smoothed {
 }
 
 impl Smoothing {
-    /// Bandwidth used unless told otherwise, relative to the common range.
+    /// The default bandwidth, relative to the common range.
     pub const BANDWIDTH: f64 = 0.01;
-    /// Points used unless told otherwise.
+    /// The default number of points.
     pub const POINTS: usize = 1024;
 
+    /// The smoothing with checked settings.
+    ///
     /// # Errors
     /// When the bandwidth is not positive, or the grid would be coarser than the bandwidth.
     pub fn new(distance: &str, bandwidth: f64, points: usize, support: Support) -> Result<Self> {
@@ -85,8 +86,8 @@ impl Smoothing {
         Ok(Self { bandwidth, points, support })
     }
 
-    /// Both spectra, smoothed; `None` when both are the same single atom, which has no range to be
-    /// relative to.
+    /// Smooths both spectra; `None` if both are the same single atom, which has no range for the
+    /// relative bandwidth.
     pub fn apply(&self, left: &Spectrum, right: &Spectrum) -> Option<Smoothed> {
         let (left, right) = self.support.place(left.atoms(), right.atoms());
         let (low, high) = hull(extent(&left), extent(&right));
@@ -101,8 +102,8 @@ impl Smoothing {
         Some(Smoothed { left: masses(&left), right: masses(&right) })
     }
 
-    /// Bytes that [`Self::apply`] and a sum over the grid take: the grid, two densities and what is
-    /// made of them; two lists of atoms. That of a band's finest grid is more than all others.
+    /// Bytes that [`Self::apply`] and a sum over the grid need: the grid, two densities and what is
+    /// derived from them, and lists of atoms. The finest grid of a band needs the most.
     pub fn memory(&self, eigenvalues: usize) -> usize {
         const GRIDS: usize = 5;
         const LISTS: usize = 4;
@@ -111,8 +112,8 @@ impl Smoothing {
             .saturating_add(size([LISTS, eigenvalues], size_of::<[f64; 2]>()))
     }
 
-    /// What a distance is at bandwidths from a fifth of its own to five times it, ascending, its
-    /// own among them. Grids are refined where the bandwidth asks for it.
+    /// The values of a distance at bandwidths from a fifth of its own to five times it, ascending,
+    /// including its own. Grids are refined if the bandwidth requires it.
     pub fn band(&self, distance: impl Fn(&Self) -> f64) -> Vec<(f64, f64)> {
         let at = |factor: f64| {
             let bandwidth = factor * self.bandwidth;
@@ -133,7 +134,8 @@ impl Smoothing {
     }
 }
 
-/// On a grid no coarser than σ a sum over it is the integral to a relative 2·exp(−2π²) = 5e-9.
+/// The number of points of a grid no coarser than σ: a sum over it is the integral to a relative
+/// error of 2·exp(−2π²) = 5e-9.
 fn enough(bandwidth: f64) -> f64 {
     ((1.0 + 2.0 * PADDING * bandwidth) / bandwidth).ceil() + 1.0
 }
@@ -142,8 +144,8 @@ fn normalised(mut density: Vec<f64>) -> Vec<f64> {
     let total: f64 = density.iter().sum();
     for value in &mut density {
         *value /= total;
-        // Half of the smallest subnormal number is 0, which would make a mixture vanish where its
-        // part does not.
+        // Half of the smallest subnormal number is 0: a mixture could vanish where one of its parts
+        // does not.
         if *value < 2.0 * f64::MIN_POSITIVE {
             *value = 0.0;
         }

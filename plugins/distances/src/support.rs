@@ -1,24 +1,24 @@
-//! On which axis two spectra are compared.
+//! The axis on which two spectra are compared.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The axis on which two spectra are compared.
 ///
-/// In `unit` a spectrum that is a single atom has no extent; its atom is placed at 0.
+/// `unit` places the atom of a spectrum with a single atom, which has no extent, at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Support {
     /// The eigenvalues as they are.
     #[default]
     Raw,
-    /// Both spectra shifted and scaled together, so that the smallest and the largest eigenvalue of
-    /// the two become 0 and 1: numbers of networks with different scales of curvature become
-    /// comparable.
+    /// Both spectra shifted and scaled together such that the smallest and the largest eigenvalue
+    /// of the two become 0 and 1. This makes numbers for networks with different scales of
+    /// curvature comparable.
     Common,
     /// Each spectrum shifted and scaled by its own smallest and largest eigenvalue to \[0, 1\]:
-    /// compares shapes and forgets scales. This is the rescaling that the code published with arXiv
-    /// 2012.03801 computes (and leaves unused).
+    /// compares shapes and ignores scales. The code published with arXiv 2012.03801 computes this
+    /// rescaling but does not use it.
     Unit,
 }
 
@@ -26,7 +26,7 @@ pub enum Support {
 pub(crate) type Atoms = Vec<(f64, f64)>;
 
 impl Support {
-    /// Both measures, placed on this axis.
+    /// Places both measures on this axis.
     pub(crate) fn place(self, left: Atoms, right: Atoms) -> (Atoms, Atoms) {
         match self {
             Self::Raw => (left, right),
@@ -59,7 +59,7 @@ pub(crate) fn extent(atoms: &[(f64, f64)]) -> (f64, f64) {
     }
 }
 
-/// The smallest interval that holds both.
+/// The smallest interval that contains both.
 pub(crate) fn hull(a: (f64, f64), b: (f64, f64)) -> (f64, f64) {
     (a.0.min(b.0), a.1.max(b.1))
 }

@@ -9,7 +9,7 @@ pub fn measure(atoms: &[(f64, f64)]) -> Spectrum {
     Spectrum::estimated(1, atoms.to_vec(), trace, None, 0).unwrap()
 }
 
-/// All mass at one place.
+/// All mass at one location.
 pub fn dirac(location: f64) -> Spectrum {
     measure(&[(location, 1.0)])
 }

@@ -26,13 +26,13 @@ impl Default for WassersteinParameters {
 /// quantile functions F⁻¹ and G⁻¹; for p = 1 this is ∫ |F(x) − G(x)| dx with the distribution
 /// functions F and G.
 ///
-/// Exact for the atoms that the spectra list, with the mass at zero: on the line the optimal
-/// coupling is the monotone one (Villani, *Topics in Optimal Transportation*, 2003, theorem 2.18),
-/// found in one merge of the two sorted lists. The unit is that of the eigenvalues on the raw axis,
-/// none otherwise.
+/// It is exact for the listed atoms and the mass at zero: on the line the optimal coupling is the
+/// monotone one (Villani, *Topics in Optimal Transportation*, 2003, theorem 2.18), which one merge
+/// of the two sorted lists finds. On the raw axis the unit is that of the eigenvalues; on the
+/// others there is none.
 ///
-/// A metric on the raw axis. Not on the others: under `common` the scale depends on the pair, so
-/// the triangle inequality can fail; under `unit` spectra of equal shape have distance 0 (a
+/// It is a metric on the raw axis only. Under `common` the scale depends on the pair, so the
+/// triangle inequality can fail; under `unit` spectra of equal shape have the distance 0 (a
 /// pseudometric).
 ///
 /// ```
@@ -96,8 +96,8 @@ impl Distance for Wasserstein {
     }
 }
 
-/// The monotone coupling of two sorted lists of atoms, as (mass, |x − y|) of each piece of mass
-/// that goes from x to y. What one list has more than the other by rounding stays where it is.
+/// The monotone coupling of two sorted lists of atoms: (mass, |x − y|) for each piece of mass that
+/// moves from x to y. Excess mass of one list due to rounding does not move.
 fn monotone_coupling(left: &[(f64, f64)], right: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut moves = Vec::with_capacity(left.len() + right.len());
     let (mut from, mut to) = (left.iter().copied(), right.iter().copied());

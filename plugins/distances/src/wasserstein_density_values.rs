@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{smoothing::Smoothing, support::Support};
 
-/// Added to a density before its logarithm is taken.
+/// Added to a mass before its logarithm is taken.
 const FLOOR: f64 = 1e-10;
 
 /// Parameters of `wasserstein-density-values`.
@@ -26,14 +26,14 @@ impl Default for DensityValuesParameters {
     }
 }
 
-/// Between the *values* of two densities, not between the measures: both spectra are smoothed on
-/// one grid as for [`kl`](crate::kl), the logarithms of the masses (plus 1e-10) are moved to \[0,
-/// 1\] by their smallest and largest, divided by their sum, and sorted; the distance is the mean |uᵢ
-/// − vᵢ| of the sorted values, times the number of points.
+/// A distance between the *values* of two densities, not between the measures. Both spectra are
+/// smoothed on one grid as for [`kl`](crate::kl). The logarithms of the masses (plus 1e-10) are
+/// shifted and scaled to \[0, 1\], divided by their sum, and sorted. The distance is the mean |uᵢ −
+/// vᵢ| of the sorted values, times the number of points.
 ///
-/// It does not see where on the axis an eigenvalue lies: spectra of mirrored densities have
-/// distance 0. It is here so that the paper's figures can be made again beside those of
-/// [`wasserstein`](crate::wasserstein), and for nothing else.
+/// It ignores where on the axis an eigenvalue lies: spectra with mirrored densities have the
+/// distance 0. Its only purpose is to reproduce the paper's figures next to those of
+/// [`wasserstein`](crate::wasserstein).
 ///
 /// ```
 /// use eigenscape_core::{Distance, Spectrum};
@@ -52,7 +52,7 @@ impl WassersteinDensityValues {
     /// The distance with checked parameters.
     ///
     /// # Errors
-    /// When the bandwidth is not positive, or the grid would be coarser than it.
+    /// When the bandwidth is not positive, or the grid would be coarser than the bandwidth.
     pub fn new(parameters: DensityValuesParameters) -> Result<Self> {
         let DensityValuesParameters { bandwidth, points } = parameters;
         Smoothing::new("wasserstein-density-values", bandwidth, points, Support::Raw).map(Self)
@@ -90,7 +90,7 @@ fn between(smoothing: &Smoothing, left: &Spectrum, right: &Spectrum) -> f64 {
     left.iter().zip(&right).map(|(u, v)| (u - v).abs()).sum()
 }
 
-/// Logarithms, rescaled to \[0, 1\] and to the sum 1, sorted; zeros where all are equal.
+/// The sorted logarithms, rescaled to \[0, 1\] and to the sum 1; zeros if all are equal.
 fn values(masses: Vec<f64>) -> Vec<f64> {
     let mut values: Vec<f64> = masses.into_iter().map(|mass| (mass + FLOOR).ln()).collect();
     values.sort_by(f64::total_cmp);
@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn values_are_shares_of_the_logarithms() {
-        // ln(m + 1e-10) is -23.03 and 0: moved to 0 and 1, twice 1 shared.
+        // ln(m + 1e-10) is −23.03, 0 and 0, sorted: rescaled to 0, 1 and 1, then divided by the sum
+        // 2.
         let found = values(vec![1.0, 0.0, 1.0]);
         assert!((found[0]).abs() < 1e-12 && (found[1] - 0.5).abs() < 1e-9 && (found[2] - 0.5).abs() < 1e-9);
         assert_eq!(values(vec![0.25; 4]), [0.0; 4]);

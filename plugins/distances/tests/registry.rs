@@ -1,4 +1,4 @@
-//! The distances as an experiment's file names them.
+//! Distances by name, as in an experiment's file.
 
 use eigenscape_core::{
     Registry, Spectrum,
@@ -20,7 +20,7 @@ fn every_distance_is_built_from_its_defaults_and_vanishes_for_equal_spectra() {
         let built = registry.distances.build(name, toml::Table::new(), &Environment::default()).unwrap();
         assert_eq!(built.plugin.distance(&spectrum, &spectrum).unwrap(), 0.0, "{name}");
         assert!(!built.plugin.description().contains('\n'));
-        // What smooths has a band, in which its own bandwidth has its own value.
+        // A distance that smooths has a band, which contains its value at its own bandwidth.
         let other = Spectrum::exact(10, vec![1.0, 0.1], 0).unwrap();
         let (value, band) = (
             built.plugin.distance(&spectrum, &other).unwrap(),

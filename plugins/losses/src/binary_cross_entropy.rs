@@ -1,4 +1,4 @@
-//! `binary-cross-entropy`: −log of the sigmoid's probability of 0 or 1.
+//! `binary-cross-entropy`: −log of the sigmoid probability of 0 or 1.
 
 use std::ops::RangeInclusive;
 
@@ -32,8 +32,8 @@ impl LossFunction for BinaryCrossEntropy {
     }
 
     fn emit(&self, graph: &mut Graph, z: Value, target: Value) -> Result<Value> {
-        // log(1 + e^−z) + z on the side of z > 0: of a confident output no derivative is a small
-        // difference from t = 1.
+        // For z > 0 written as log(1 + e^−z) + (1 − t) z: for a confident output no derivative is a
+        // small difference from t = 1.
         let shape = graph.shape(z).to_vec();
         let side = graph.function(ElementwiseFunction::Step { slope: Real(0.0) }, z)?;
         let sign = graph.scale(side, -2.0)?;

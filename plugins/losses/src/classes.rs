@@ -1,12 +1,12 @@
-//! The keys of losses that are about classes.
+//! The keys that losses on classes share.
 
 use eigenscape_core::{Error, Result};
 use eigenscape_program::ClassCoding;
 
-/// PyTorch's label that belongs to no class.
+/// PyTorch's default label of ignored samples.
 pub(crate) const IGNORE_INDEX: i64 = -100;
 
-/// How labels become rows of targets, checked.
+/// How labels become rows of targets, with checked settings.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Classes {
     weight: Option<Vec<f64>>,
@@ -21,7 +21,7 @@ impl Default for Classes {
 }
 
 impl Classes {
-    /// From the values of the keys. How many weights there must be follows from the data.
+    /// Checks the values of the keys. The required number of weights follows from the data.
     pub fn new(weight: Option<Vec<f64>>, ignore_index: i64, label_smoothing: f64) -> Result<Self> {
         if !(0.0..1.0).contains(&label_smoothing) {
             let problem = format!("is {label_smoothing:?}");
@@ -39,7 +39,7 @@ impl Classes {
         }
     }
 
-    /// What is not the default, after `text`: ", label smoothing 0.1".
+    /// Appends what differs from the defaults to `text`, as in ", label smoothing 0.1".
     pub fn describe(&self, mut text: String) -> String {
         if self.smoothing > 0.0 {
             text += &format!(", label smoothing {}", self.smoothing);
@@ -54,7 +54,7 @@ impl Classes {
     }
 }
 
-/// Refuses what are no weights of classes.
+/// Refuses invalid weights of classes.
 fn check(weight: &[f64]) -> Result<()> {
     let example = "give a weight for each class, as in [1.0, 2.0, 0.5]";
     let is_weight = |weight: &f64| weight.is_finite() && *weight >= 0.0;

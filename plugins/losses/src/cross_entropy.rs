@@ -1,4 +1,4 @@
-//! `cross-entropy`: −log of the softmax's probability of a class.
+//! `cross-entropy`: −log of the softmax probability of a class.
 
 mod predictions;
 mod root;
@@ -24,13 +24,13 @@ pub(crate) const NAME: &str = "cross-entropy";
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CrossEntropyParameters {
-    /// What each class counts, as in PyTorch: the mean is divided by the weights of the labels. All
-    /// count the same by default.
+    /// The weight of each class, as in PyTorch: the mean is divided by the weights of the labels.
+    /// All weights are equal by default.
     pub weight: Option<Vec<f64>>,
     /// The share ε of a label that is spread over all classes, from 0 (the default) up to but not
     /// including 1.
     pub label_smoothing: f64,
-    /// The label that belongs to no class and is left out of the mean; -100 by default.
+    /// The label of samples that are left out of the mean; -100 by default.
     pub ignore_index: i64,
 }
 
@@ -43,9 +43,9 @@ impl Default for CrossEntropyParameters {
 /// (1/R) Σᵣ \[(Σ_c t) log Σ_c e^z − Σ_c t z\], the cross-entropy −Σ_c t log softmax(z) of each row.
 ///
 /// A row of targets holds non-negative weights of the classes: one-hot for a class, smoothed
-/// labels, soft targets. A row of zeros is ignored; for a mean over the others, the rows are scaled
-/// so that their sums have the mean 1, as `eigenscape_curvature::TargetRows` does.
-/// With its keys it is PyTorch's `cross_entropy`.
+/// labels, or soft targets. A row of zeros is ignored: for a mean over the other rows, the rows are
+/// scaled so that their sums have the mean 1, as `eigenscape_curvature::TargetRows` does. With its
+/// keys this is PyTorch's `cross_entropy`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CrossEntropy {
     classes: Classes,

@@ -1,4 +1,4 @@
-//! `focal`: a cross-entropy that counts what is right already for less.
+//! `focal`: a cross-entropy in which samples that are classified correctly count less.
 
 use std::ops::RangeInclusive;
 
@@ -18,15 +18,16 @@ const NAME: &str = "focal";
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FocalParameters {
-    /// γ: how much less; not negative, 2 by default, and 0 is the cross-entropy.
+    /// γ: how much less correctly classified samples count; not negative, 2 by default; 0 gives the
+    /// cross-entropy.
     pub gamma: f64,
-    /// α: what each class counts. The mean is divided by the weights of the labels, as that of the
-    /// cross-entropy. All count the same by default.
+    /// α: the weight of each class. The mean is divided by the weights of the labels, as for the
+    /// cross-entropy. All weights are equal by default.
     pub weight: Option<Vec<f64>>,
     /// The share ε of a label that is spread over all classes, from 0 (the default) up to but not
     /// including 1.
     pub label_smoothing: f64,
-    /// The label that belongs to no class and is left out of the mean; -100 by default.
+    /// The label of samples that are left out of the mean; -100 by default.
     pub ignore_index: i64,
 }
 
@@ -37,14 +38,15 @@ impl Default for FocalParameters {
 }
 
 /// (1/R) Σᵣ Σ_c t (1 − p)^γ (−log p) with p = softmax(z): the focal loss (Lin et al. 2017) over
-/// classes, its α in the weights of the targets.
+/// classes, with its α in the weights of the targets.
 ///
-/// Rows of targets are those of the cross-entropy, which γ = 0 is. It is not convex in the outputs
-/// for γ > 0.
+/// Rows of targets are those of the cross-entropy, which is the case γ = 0. For γ > 0 the loss is
+/// not convex in the outputs.
 ///
-/// Everything is written in logarithms of odds: log(1 − p) of the odds' reference m is log Σ_{j≠m}
-/// o − log(1 + Σ_{j≠m} o), the first a sum over the other classes relative to the likeliest of
-/// them, so that neither it nor a derivative is a small difference for a confident classifier.
+/// Everything is written in logarithms of odds. For the odds' reference m, log(1 − p) is log
+/// Σ_{j≠m} o − log(1 + Σ_{j≠m} o), where the first term is a sum over the other classes relative to
+/// the likeliest of them. For a confident classifier neither this nor a derivative is then a small
+/// difference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Focal {
     gamma: f64,
@@ -105,7 +107,7 @@ impl LossFunction for Focal {
     }
 }
 
-/// log(1 − p) \[.., C\] for two classes or more.
+/// log(1 − p) \[.., C\], for two or more classes.
 fn log_complements(graph: &mut Graph, odds: &Odds) -> Result<Value> {
     let shape = graph.shape(odds.odds).to_vec();
     let hot = graph.one_hot(odds.reference, shape.last().copied().unwrap_or(1))?;
@@ -125,8 +127,8 @@ fn log_complements(graph: &mut Graph, odds: &Odds) -> Result<Value> {
     graph.sub(relative, normaliser)
 }
 
-/// log Σ_{j≠m} o \[.., 1\], also where all these odds are too small for a number: by the odds of
-/// the other classes, `cold`, among themselves.
+/// log Σ_{j≠m} o \[.., 1\], even if all these odds underflow: by the odds of the other classes,
+/// which `cold` marks, among themselves.
 fn log_total(graph: &mut Graph, odds: &Odds, cold: Value) -> Result<Value> {
     let shape = graph.shape(cold).to_vec();
     let (last, size) = (shape.len() - 1, shape.last().copied().unwrap_or(1));

@@ -1,5 +1,5 @@
-//! `gaussian-nll`: −log of a normal distribution's density, of which the network gives mean and
-//! variance.
+//! `gaussian-nll`: −log of the density of a normal distribution whose mean and variance are outputs
+//! of the network.
 
 use eigenscape_core::Registry;
 use eigenscape_program::{ElementwiseFunction, Error, Graph, LossFunction, Needs, Real, Result, Value};
@@ -25,12 +25,12 @@ pub enum Variance {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GaussianNllParameters {
-    /// How the second half of the outputs becomes variances: "exp" (the default; they are their
-    /// logarithms) or "softplus".
+    /// How the second half of the outputs becomes variances: "exp" (the default; they are
+    /// log-variances) or "softplus".
     pub variance: Variance,
-    /// ε: smaller variances count as this one, as in PyTorch; not negative, 1e-6 by default.
+    /// ε: the minimum of the variances, as in PyTorch; not negative, 1e-6 by default.
     pub eps: f64,
-    /// Whether the constant ½ log 2π is part of the loss; not by default.
+    /// Whether to include the constant ½ log 2π; not by default.
     pub full: bool,
 }
 
@@ -44,9 +44,9 @@ impl Default for GaussianNllParameters {
 /// = (m, s) \[N, ..., 2D\] and targets \[N, ..., D\]. The first D outputs along the last axis are
 /// the means m, the other D become the variances v by `variance`.
 ///
-/// Where v < ε the value is that of ε, and derivatives are those of v as it stands in the formula,
-/// as if nothing had been cut off: so it is in PyTorch, whose clamp is not differentiated. A second
-/// derivative in (m, s) has any sign: it is not convex.
+/// Where v < ε, v is replaced by ε, but derivatives are taken as if v had only been shifted: like
+/// PyTorch's, the clamp is not differentiated. The second derivative in (m, s) may have any sign,
+/// so the loss is not convex.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GaussianNll {
     parameters: GaussianNllParameters,
@@ -65,7 +65,7 @@ impl GaussianNll {
         Ok(Self { parameters })
     }
 
-    /// v, cut off at ε, and log v.
+    /// v, clamped at ε, and log v.
     fn variance(&self, graph: &mut Graph, s: Value) -> Result<[Value; 2]> {
         let GaussianNllParameters { variance, eps, .. } = self.parameters;
         let own = match variance {
@@ -81,8 +81,8 @@ impl GaussianNll {
         if variance == Variance::Softplus {
             return Ok([v, graph.function(ElementwiseFunction::Log, v)?]);
         }
-        // s itself where nothing is cut off: the second derivative of log e^s is 0, and no
-        // difference of two that are 1.
+        // log v is s itself where v is not clamped: its second derivative is then 0 and not a
+        // difference of two ones.
         let is_cut = graph.function(ElementwiseFunction::Step { slope: Real(0.0) }, missing)?;
         let is_own = graph.one_minus(is_cut)?;
         let cut = graph.mul(is_cut, v)?;

@@ -1,4 +1,4 @@
-//! `huber`: a square near the target, a line beyond.
+//! `huber`: quadratic near the target, linear beyond.
 
 use eigenscape_core::{Error, Registry};
 use eigenscape_program::{
@@ -15,7 +15,7 @@ const NAME: &str = "huber";
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HuberParameters {
-    /// δ: how far from the target the square becomes a line; above 0, 1 by default.
+    /// δ: the distance from the target at which the loss becomes linear; above 0, 1 by default.
     pub delta: f64,
 }
 
@@ -27,8 +27,8 @@ impl Default for HuberParameters {
 
 /// (1/RC) Σ h(z − t) with h(d) = ½ d² for |d| ≤ δ and δ (|d| − ½ δ) beyond: PyTorch's `huber_loss`.
 ///
-/// Its second derivative is a step: 1 for |d| ≤ δ, otherwise 0. There is none at |d| = δ, where the
-/// one from inside is taken.
+/// Its second derivative is a step: 1 for |d| ≤ δ, otherwise 0. At |d| = δ, where it does not
+/// exist, the value from inside is used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Huber {
     delta: f64,
@@ -46,8 +46,7 @@ impl Huber {
         Ok(Self { delta })
     }
 
-    /// Of d = z − t: d itself, and where it is above δ, where below −δ, and where neither, as ones
-    /// among zeros.
+    /// d = z − t, and the indicators (1 or 0) of d > δ, of d < −δ and of neither.
     fn parts(self, graph: &mut Graph, z: Value, target: Value) -> Result<[Value; 4]> {
         let difference = graph.sub(z, target)?;
         let shape = graph.shape(difference).to_vec();
@@ -74,7 +73,7 @@ impl LossFunction for Huber {
     }
 
     fn emit(&self, graph: &mut Graph, z: Value, target: Value) -> Result<Value> {
-        // c (d − c/2) with c = d, cut off at ±δ.
+        // c (d − c/2), with c = d clamped to ±δ.
         let [difference, above, below, inside] = self.parts(graph, z, target)?;
         let side = graph.sub(above, below)?;
         let side = graph.scale(side, self.delta)?;

@@ -11,9 +11,9 @@
 //! | [`gaussian_nll`] | ½ (log v + (m − t)²/v) | numbers, half as many | none: not convex |
 //! | [`output`] | z | unused | zero |
 //!
-//! `docs/experiments.md` has their keys. A loss is everything that is known of it: its program, the
-//! square root of its Hessian in the outputs where it is convex in them, how it reads targets, and
-//! what it is called.
+//! `docs/experiments.md` documents their keys. The file of a loss has everything that is known of
+//! it: its program, the square root of its Hessian in the outputs if it is convex in them, how it
+//! reads targets, and its name.
 
 pub mod binary_cross_entropy;
 mod classes;
@@ -35,7 +35,7 @@ use self::{
     mean_squared_error::MeanSquaredError,
 };
 
-/// The cross-entropy without keys.
+/// The cross-entropy with its default keys.
 #[must_use]
 pub fn cross_entropy() -> Loss {
     Arc::new(CrossEntropy::default())
@@ -53,8 +53,7 @@ pub fn binary_cross_entropy() -> Loss {
     Arc::new(BinaryCrossEntropy)
 }
 
-/// Adds all losses to the registry, and says which ones classes and real targets have where an
-/// experiment names none.
+/// Adds all losses to the registry, and sets the default losses for classes and for real targets.
 pub fn register(registry: &mut Registry) {
     binary_cross_entropy::register(registry);
     cross_entropy::register(registry);

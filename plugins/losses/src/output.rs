@@ -1,4 +1,4 @@
-//! `output`: the network says itself what its loss is.
+//! `output`: the network computes its own loss.
 
 use eigenscape_core::Registry;
 use eigenscape_program::{DiagonalRoot, Graph, LossFunction, LossRoot, Needs, Result, Value};
@@ -14,8 +14,8 @@ const NAME: &str = "output";
 #[serde(deny_unknown_fields)]
 pub struct OutputParameters {}
 
-/// (1/RC) Σ z: the network's output is the loss of the sample, or its mean is. Targets are not
-/// used.
+/// (1/RC) Σ z: the loss of a sample is the network's output, or the mean of its outputs. Targets
+/// are not used.
 ///
 /// It is linear in the outputs: the Gauss-Newton matrix is zero, and the Hessian is its residual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

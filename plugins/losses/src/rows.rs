@@ -2,7 +2,8 @@
 
 use eigenscape_program::{Error, Graph, Result, Value};
 
-/// The axis of a row's outputs, and R: the number of rows, over all axes but that one.
+/// The axis of a row's outputs, which is the last one, and the number R of rows over all other
+/// axes.
 pub(crate) fn rows(graph: &Graph, z: Value) -> Result<(usize, usize)> {
     match graph.shape(z).split_last() {
         Some((_, rows)) => Ok((rows.len(), rows.iter().product())),

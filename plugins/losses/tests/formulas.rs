@@ -1,5 +1,5 @@
-//! Values and derivatives up to the third, against PyTorch's in `pytorch/`, and against 60 digits
-//! in `confident/` (`generate.py` wrote both); and against difference quotients of each other.
+//! Values and derivatives up to the third, compared with PyTorch's in `pytorch/`, with 60 digits in
+//! `confident/` (`generate.py` wrote both), and with difference quotients.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -32,7 +32,7 @@ fn tensor(numbers: &Value, dims: &Value) -> Tensor {
     Tensor::from_vec(list(numbers), shape(dims), &Device::Cpu).unwrap()
 }
 
-/// The targets of a case, as the loss takes them.
+/// The targets of a case in the form that the loss takes.
 fn targets(loss: &Loss, case: &Value, classes: usize) -> Tensor {
     if case["labels"].is_null() {
         return tensor(&case["values"]["numbers"], &case["values"]["shape"]);
@@ -113,8 +113,7 @@ fn derivatives_are_those_of_the_values() {
     }
 }
 
-/// Where the odds of all other classes are too small for a number, every derivative of the focal
-/// loss still is one.
+/// Every derivative of the focal loss is finite even if the odds of all other classes underflow.
 #[test]
 fn odds_beyond_the_smallest_number_are_no_error() {
     for gap in [700.0, 2_000.0] {

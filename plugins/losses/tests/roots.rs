@@ -1,5 +1,5 @@
-//! Square roots of each loss' Hessian in the outputs, against the derived Hessian; and what there
-//! is where there is none.
+//! Square roots of each loss' Hessian in the outputs, compared with the derived Hessian; and what
+//! is refused for losses without a root.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -13,7 +13,7 @@ use eigenscape_losses::{cross_entropy, mean_squared_error};
 use eigenscape_program::{Graph, Loss, Network, nn};
 use eigenscape_runtime::Result;
 
-/// The losses that have a root, with how many columns fewer than outputs it has a row.
+/// The losses that have a root, with the number by which a row's outputs exceed the root's columns.
 fn convex() -> [(Loss, usize); 6] {
     [
         (cross_entropy(), 1),
@@ -46,7 +46,7 @@ fn factor(loss: &Loss, z: &Tensor, t: &Tensor) -> Result<Tensor> {
     Ok(evaluate(&graph, &[zs, ts], &[factor], &[z.clone(), t.clone()])?.remove(0))
 }
 
-/// Non-negative targets of which every third row is zeros, as ignored ones are.
+/// Non-negative targets in which every third row is zero, as for ignored samples.
 fn weighted_rows(shape: &[usize]) -> Result<Tensor> {
     let rows: usize = shape[..shape.len() - 1].iter().product();
     let keep: Vec<f64> = (0..rows).map(|row| if row % 3 == 1 { 0.0 } else { 1.0 }).collect();
@@ -80,8 +80,8 @@ fn the_factor_squares_to_the_hessian_in_the_outputs() -> Result<()> {
     Ok(())
 }
 
-/// S Sᵀ is the same for [`eigenscape_program::LossRoot::times`] and for the factor, which is
-/// compared with the derived Hessian.
+/// [`eigenscape_program::LossRoot::times`] and the factor, which is compared with the derived
+/// Hessian, have the same S Sᵀ.
 #[test]
 fn times_signs_is_a_root_of_the_same_matrix() -> Result<()> {
     for shape in [vec![2, 4], vec![2, 3, 4]] {
@@ -205,14 +205,14 @@ fn only_a_loss_of_classes_predicts_them() -> Result<()> {
     Ok(())
 }
 
-/// k, the roundings that are allowed on the way from a vector to an element of its product: linear
-/// programs of these losses have some tens of steps, and sums over few classes and samples.
+/// k, the number of roundings allowed from a vector to an element of its product: linear programs
+/// of these losses have some tens of steps, and sums over few classes and samples.
 const ROUNDINGS: f64 = 32.0;
 
-/// In f32 a product is off by the roundings of its linear steps alone, for a confident classifier,
-/// too: what it is made of is evaluated in f64. To first order the error is below k u κ for k
-/// roundings by at most u = ε/2 each, where κ is the condition of the sums: the terms of an
-/// element, each by its magnitude, over the largest element.
+/// The error of a product in f32 comes only from the roundings of its linear steps, also for a
+/// confident classifier, since its residuals are evaluated in f64. To first order it is below k u κ
+/// for k roundings of at most u = ε/2 each, where κ is the condition of the sums: the sum of the
+/// terms' magnitudes in an element over the largest element.
 #[test]
 fn products_in_f32_are_those_in_f64() -> Result<()> {
     let losses = [
@@ -252,7 +252,8 @@ fn largest(t: &Tensor) -> Result<f64> {
     Ok(t.abs()?.max_all()?.to_scalar()?)
 }
 
-/// Σₙ Aₙ ⊗ (|x| |x|ᵀ)ₙ with x = (x, 1), for Aₙ the blocks of a matrix in the outputs, \[N·C, N·C\].
+/// Σₙ Aₙ ⊗ (|x| |x|ᵀ)ₙ with x extended by 1, where Aₙ are the diagonal blocks of a matrix in the
+/// outputs, \[N·C, N·C\].
 fn of_parameters(all: &Tensor, x: &Tensor) -> Result<Tensor> {
     let samples = x.dims()[0];
     let classes = all.dims()[0] / samples;
@@ -269,9 +270,9 @@ fn of_parameters(all: &Tensor, x: &Tensor) -> Result<Tensor> {
     Ok(sum)
 }
 
-/// The terms of which the Hessian in the outputs consists, each by its magnitude. They are its
-/// elements, where nothing cancels; the focal loss of a label y has, for ℓ = log p_y, q = 1 − p_y
-/// and f = −w q² ℓ, the Hessian f″ ggᵀ − f′ (diag(p) − ppᵀ) with g = e_y − p, and f″ is a sum of
+/// The terms of the Hessian in the outputs, each by its magnitude. Without cancellation these are
+/// the magnitudes of its elements. The focal loss of a label y has, for ℓ = log p_y, q = 1 − p_y
+/// and f = −w q² ℓ, the Hessian f″ ggᵀ − f′ (diag(p) − ppᵀ) with g = e_y − p, where f″ is a sum of
 /// terms of both signs.
 fn magnitudes(loss: &Loss, z: &Tensor, t: &Tensor) -> Result<Tensor> {
     if loss.name() != "focal" {

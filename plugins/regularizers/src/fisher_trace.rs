@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{groups::Groups, probe};
 
-/// Whose labels.
+/// The source of the labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Labels {
@@ -30,8 +30,9 @@ pub enum Estimator {
     /// The mean of the squared norms of the samples' gradients.
     #[default]
     PerSample,
-    /// N times the squared norm of their mean: labels drawn from the model are independent, so that
-    /// products between samples vanish in the expectation; also where samples see each other.
+    /// N times the squared norm of the mean gradient: labels drawn from the model are independent,
+    /// so that products between samples have the expectation zero. Works also where samples are
+    /// coupled (BatchNorm in training mode).
     OutputSpace,
 }
 
@@ -39,9 +40,9 @@ pub enum Estimator {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FisherTraceParameters {
-    /// Of which parameters' block.
+    /// The parameters whose block is used.
     pub groups: Groups,
-    /// Whose labels: "model" (default), or "data" for the empirical Fisher.
+    /// The source of the labels: "model" (default), or "data" for the empirical Fisher.
     pub labels: Labels,
     /// How the trace is estimated: "per-sample" (default) or "output-space".
     pub estimator: Estimator,
@@ -63,13 +64,13 @@ impl Default for FisherTraceParameters {
 /// tr F = (1/N) Σₙ E‖∇ log p(y | xₙ)‖² with labels y drawn from the model's p( · | xₙ), for the
 /// block of some parameters; or the empirical Fisher, (1/N) Σₙ ‖∇ℓₙ‖² with the data's labels.
 ///
-/// The labels count as constants in the derivative, as in the paper: the gradient is the mean of
-/// those of the drawn terms, and leaves out how the distribution of labels changes. (tr F = tr G
-/// there, and the estimators of `hessian-trace` in output space differentiate all of it.)
+/// Labels are constants in the derivative, as in the paper: the gradient is the mean of those of
+/// the drawn terms, and ignores how the distribution of labels changes. (For these losses tr F = tr
+/// G, and the output-space estimators of `hessian-trace` differentiate all of it.)
 ///
-/// Drawn for each of the R rows of labels (samples, or tokens) with weights w of mean 1, the
-/// estimate is R ‖∇L̂‖², L̂ the mean loss for labels of weights √w: of one sample at a time, or of
-/// the whole batch.
+/// For labels drawn for each of the R rows (samples or tokens), with weights w of mean 1, the
+/// estimate is R ‖∇L̂‖², where L̂ is the mean loss for drawn labels of weights √w: of one sample at
+/// a time, or of the whole batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FisherTrace {
     parameters: FisherTraceParameters,
@@ -79,7 +80,7 @@ impl FisherTrace {
     /// The regularizer with these parameters.
     ///
     /// # Errors
-    /// When the data's labels are to be used in output space, or drawn several times.
+    /// When the data's labels are used in output space, or with several probes.
     pub fn new(parameters: FisherTraceParameters) -> Result<Self> {
         check_count(parameters.probes)?;
         if parameters.labels == Labels::Data {

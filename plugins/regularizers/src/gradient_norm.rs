@@ -12,7 +12,7 @@ use crate::groups::Groups;
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GradientNormParameters {
-    /// In which parameters.
+    /// The parameters in which the gradient is taken.
     pub groups: Groups,
 }
 

@@ -1,4 +1,4 @@
-//! Of which parameters a penalty is a function.
+//! The parameters that a penalty depends on.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use eigenscape_program::{Network, Variables};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The key `groups`: "full", "layers", "middle", "outer", ... or globs over parameter names; all
-/// that are named count together, each parameter once.
+/// The key `groups`: "full", "layers", "middle", "outer", ... or globs over parameter names. All
+/// named parameters count together, each of them once.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a word such as \"full\" or \"middle\", a glob, or a list of these")]
 pub enum Groups {
     /// One word or glob.
     One(String),
-    /// Several.
+    /// Several words or globs.
     Several(Vec<String>),
 }
 
@@ -32,10 +32,10 @@ impl Groups {
         }
     }
 
-    /// The parameters of `network` that are named, ascending.
+    /// The named parameters of `network`, in ascending order.
     ///
     /// # Errors
-    /// When nothing is named, or something that the network has not, or an activation.
+    /// When nothing is named, or a name is an activation or unknown to the network.
     pub fn parameters(&self, network: &Network) -> Result<Variables> {
         let mut all = Vec::new();
         for word in self.words() {

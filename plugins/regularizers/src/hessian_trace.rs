@@ -16,17 +16,17 @@ use crate::{groups::Groups, probe};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
-    /// vᵀHv for a random vector v over the parameters: on any network (Hutchinson 1990).
+    /// vᵀHv for a random vector v over the parameters; works on any network (Hutchinson 1990).
     #[default]
     Hutchinson,
-    /// (1/N) ‖Σₙ Jₙᵀ Sₙ sₙ‖² for random sₙ over the outputs of each sample, where tr H = tr G is
+    /// (1/N) ‖Σₙ Jₙᵀ Sₙ sₙ‖² for random sₙ over the outputs of each sample; only if tr H = tr G is
     /// proved.
     OutputSpace,
-    /// (1/N) Σₙ ‖Jₙᵀ Sₙ sₙ‖², of which the variance falls with N: the cheapest; where tr H = tr G
-    /// is proved.
+    /// (1/N) Σₙ ‖Jₙᵀ Sₙ sₙ‖², whose variance falls with N: the cheapest; only if tr H = tr G is
+    /// proved.
     PerSample,
-    /// The mean of the above over all D unit vectors of a sample's D outputs: the trace itself,
-    /// where tr H = tr G is proved.
+    /// The mean of the per-sample estimate over all D unit vectors of a sample's D outputs: the
+    /// exact trace; only if tr H = tr G is proved.
     Exact,
 }
 
@@ -34,18 +34,18 @@ pub enum Estimator {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HessianTraceParameters {
-    /// Of which parameters' block.
+    /// The parameters whose block is used.
     pub groups: Groups,
     /// How the trace is estimated: "hutchinson" (default), "output-space", "per-sample", "exact".
     pub estimator: Estimator,
-    /// What probes are: "rademacher" (default) or "gaussian".
+    /// The distribution of probes: "rademacher" (default) or "gaussian".
     pub probe: Probe,
-    /// How many probes the estimate is the mean of: 10 by default for "hutchinson", otherwise 1.
+    /// The number of probes that are averaged: 10 by default for "hutchinson", otherwise 1.
     pub probes: Option<NonZeroUsize>,
-    /// The share of the parameters that a probe of "hutchinson" is on, drawn anew for each; 1 by
-    /// default (arXiv 2208.05924).
+    /// The share of the parameters that a probe of "hutchinson" covers, drawn anew for each probe;
+    /// 1 by default (arXiv 2208.05924).
     pub keep: f64,
-    /// How many samples of each mini-batch it is the mean over; all by default.
+    /// The number of samples of each mini-batch that are used; all by default.
     pub samples: Option<NonZeroUsize>,
 }
 
@@ -62,23 +62,23 @@ impl Default for HessianTraceParameters {
     }
 }
 
-/// tr H of the mini-batch's mean loss, for the block of some parameters. The plain trace: neither
-/// its absolute value nor a mean over parameters, and negative where the Hessian's is.
+/// tr H of the mini-batch's mean loss, for the block of some parameters. It is the plain trace: not
+/// its absolute value, not a mean over parameters, and negative if that of the Hessian is.
 ///
 /// A Hutchinson probe is v = m ∘ s/√keep with random s and a mask m of elements 1 with probability
-/// `keep`, otherwise 0, so that E\[v vᵀ\] = I and E\[vᵀHv\] = tr H: with signs, a mean over the
-/// kept parameters of 1/keep times their diagonal, and products between them.
+/// `keep`, otherwise 0, so that E\[v vᵀ\] = I and E\[vᵀHv\] = tr H. With signs, vᵀHv is 1/keep
+/// times the sum of the kept parameters' diagonal, plus products between them.
 ///
-/// A smaller share saves no time. Every layer keeps some elements, and a vector with zeros in it
-/// goes through the network like any other. Leaving out whole tensors would spare a draw the
-/// tangents of the layers before the first tensor that it keeps and no more (what comes after moves
-/// with it, and the gradient of vᵀHv goes back to every layer), for a program of its own for each
-/// choice. `keep` is the regularizer of arXiv 2208.05924 for comparison, whose noise is larger:
-/// with signs, its variance is that of the whole vector and (1/keep − 1) Σ H_ii². For less time
-/// there are `per-sample`, `samples`, `groups` and fewer `probes`.
+/// A smaller share saves no time. Every layer keeps some elements, and a vector that contains zeros
+/// costs as much as any other. Leaving out whole tensors would only save the tangents of the layers
+/// before the first kept tensor (later layers have tangents anyway, and the gradient of vᵀHv goes
+/// back to every layer), and need a separate program for each choice. `keep` exists for comparison
+/// with the regularizer of arXiv 2208.05924, whose noise is larger: with signs, its variance is
+/// that of the whole vector plus (1/keep − 1) Σ H_ii². To save time use `per-sample`, `samples`,
+/// `groups` or fewer `probes`.
 ///
-/// The other estimators have the trace of the Gauss-Newton matrix G as their expectation; they are
-/// refused where [`Objective::trace_breaker`] does not prove that it is tr H.
+/// The expectation of the other estimators is the trace of the Gauss-Newton matrix G; they are
+/// refused unless [`Objective::trace_breaker`] proves that it equals tr H.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HessianTrace {
     parameters: HessianTraceParameters,
@@ -89,7 +89,7 @@ impl HessianTrace {
     /// The regularizer with these parameters.
     ///
     /// # Errors
-    /// When `keep` is not in (0, 1], or a key has no meaning for the estimator.
+    /// When `keep` is not in (0, 1], or a key does not apply to the estimator.
     pub fn new(parameters: HessianTraceParameters) -> Result<Self> {
         let HessianTraceParameters { estimator, probes, keep, .. } = parameters;
         probes.map_or(Ok(()), check_count)?;
@@ -169,8 +169,8 @@ impl Regularizer for HessianTrace {
     }
 }
 
-/// Refuses a loss whose Hessian in the outputs has no square root, which the estimates in output
-/// space are made of.
+/// Refuses a loss whose Hessian in the outputs has no square root, which output-space estimates
+/// need.
 fn check_convex(scope: &PenaltyScope) -> Result<()> {
     let loss = scope.loss_function();
     if loss.is_convex() {
@@ -181,8 +181,7 @@ fn check_convex(scope: &PenaltyScope) -> Result<()> {
     Err(Error::input("estimator", problem, "use estimator = \"hutchinson\", which works with any loss"))
 }
 
-/// Refuses a group of which the Hessian block is not known to have the trace of the Gauss-Newton
-/// block.
+/// Refuses a group whose Hessian block is not proved to have the trace of the Gauss-Newton block.
 fn check_traces_are_equal(objective: &Objective, group: &Variables) -> Result<()> {
     let Some(breaker) = objective.trace_breaker(group)? else { return Ok(()) };
     let problem = format!(

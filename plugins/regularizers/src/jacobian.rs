@@ -1,4 +1,4 @@
-//! `jacobian`: the norm of the outputs' derivative in the inputs (arXiv 1908.02729).
+//! `jacobian`: the norm of the outputs' Jacobian in the inputs (arXiv 1908.02729).
 
 use std::num::NonZeroUsize;
 
@@ -16,9 +16,9 @@ use crate::probe;
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JacobianParameters {
-    /// What probes are: "rademacher" (default) or "gaussian".
+    /// The distribution of probes: "rademacher" (default) or "gaussian".
     pub probe: Probe,
-    /// How many random projections of the outputs the estimate is the mean of, 1 by default.
+    /// The number of random projections of the outputs that are averaged, 1 by default.
     pub probes: NonZeroUsize,
 }
 
@@ -29,8 +29,9 @@ impl Default for JacobianParameters {
 }
 
 /// (1/N) Σₙ ‖∂f(xₙ)/∂xₙ‖²_F, estimated by (1/N) Σₙ ‖Jₙᵀ vₙ‖² with a random vₙ over the outputs of
-/// each sample, E\[vₙ vₙᵀ\] = I: one backward pass for all samples. Where samples see each other, J
-/// is the derivative of all outputs in all inputs, and the penalty (1/N) ‖J‖²_F.
+/// each sample, E\[vₙ vₙᵀ\] = I: one backward pass for all samples. Where samples are coupled
+/// (BatchNorm in training mode), J is the derivative of all outputs in all inputs, and the penalty
+/// is (1/N) ‖J‖²_F.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Jacobian {
     parameters: JacobianParameters,

@@ -12,12 +12,12 @@ use crate::groups::Groups;
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct L2Parameters {
-    /// Of which parameters.
+    /// The parameters that are penalised.
     pub groups: Groups,
 }
 
-/// ‖θ‖² = Σ θᵢ² over some parameters, without a factor ½: for plain SGD a strength λ is the weight
-/// decay 2λ.
+/// ‖θ‖² = Σ θᵢ² over some parameters, without a factor ½: for plain SGD a strength λ is equivalent
+/// to the weight decay 2λ.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct L2 {
     parameters: L2Parameters,

@@ -1,7 +1,7 @@
-//! Regularizers: penalties that training adds to the loss, each written as a value of the
-//! objective's program. No gradient is written here.
+//! Regularizers: penalties that training adds to the loss, each written as a value in the program
+//! of the objective. Their gradients are derived.
 //!
-//! | name | penalty | draws | derivative behind its gradient |
+//! | name | penalty | random draws | derivatives in its gradient |
 //! | --- | --- | --- | --- |
 //! | [`hessian_trace`] | tr H of a group | probes | third; second in output space |
 //! | [`fisher_trace`] | tr F of a group | labels from the model | second |
@@ -10,7 +10,7 @@
 //! | [`l2`] | ‖θ‖² | none | first |
 //! | [`sam`] | L(θ + ρ g/‖g‖) − L(θ) | none | first, at two points |
 //!
-//! `docs/training.md` has the formulas, the keys and when to take which.
+//! `docs/training.md` has the formulas, the keys and advice on the choice.
 
 pub mod fisher_trace;
 pub mod gradient_norm;

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use eigenscape_core::{Probe, Result};
 use rand::{Rng, RngExt};
 
-/// A probe of this shape.
+/// A random probe of this shape.
 ///
 /// # Errors
 /// When the tensor cannot be made.
@@ -12,8 +12,8 @@ pub fn draw(probe: Probe, shape: &[usize], generator: &mut dyn Rng) -> Result<Te
     tensor(probe.draw(shape.iter().product(), generator, |x| x as f32), shape)
 }
 
-/// Elements 1/√keep with probability `keep`, otherwise 0: m ∘ v has E\[(m ∘ v)(m ∘ v)ᵀ\] = I where
-/// v has.
+/// A mask m of elements 1/√keep with probability `keep`, otherwise 0: E\[(m ∘ v)(m ∘ v)ᵀ\] = I if
+/// E\[v vᵀ\] = I.
 ///
 /// # Errors
 /// When the tensor cannot be made.
@@ -23,8 +23,8 @@ pub fn mask(keep: f64, shape: &[usize], generator: &mut dyn Rng) -> Result<Tenso
     tensor((0..shape.iter().product()).map(|_| element()).collect(), shape)
 }
 
-/// −log(−log u) with u uniform in (0, 1): argmax_c (z_c + g_c) is c with probability softmax(z)_c
-/// (Gumbel 1954).
+/// Gumbel noise g = −log(−log u) with u uniform in (0, 1): argmax_c (z_c + g_c) is c with
+/// probability softmax(z)_c (Gumbel 1954).
 ///
 /// # Errors
 /// When the tensor cannot be made.
@@ -33,8 +33,8 @@ pub fn gumbel(shape: &[usize], generator: &mut dyn Rng) -> Result<Tensor> {
     tensor((0..shape.iter().product()).map(|_| element()).collect(), shape)
 }
 
-/// √D at one of the D elements of each sample \[N, ...\], otherwise 0: over all D of these E\[v
-/// vᵀ\] = I, exactly.
+/// √D at element `index` of the D elements of each sample \[N, ...\], otherwise 0. The mean of v vᵀ
+/// over all D of these v is exactly I.
 ///
 /// # Errors
 /// When the tensor cannot be made.
@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// The mean and the mean square of many draws, within five standard errors.
+    /// The mean and the mean square of many draws are right within five standard errors.
     #[test]
     fn probes_have_mean_zero_and_variance_one() {
         const COUNT: usize = 20_000;

@@ -12,9 +12,9 @@ use crate::groups::Groups;
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamParameters {
-    /// How far the parameters are moved, 0.05 by default.
+    /// The distance by which the parameters are moved, 0.05 by default.
     pub rho: f64,
-    /// Which parameters are moved.
+    /// The parameters that are moved.
     pub groups: Groups,
 }
 
@@ -24,15 +24,15 @@ impl Default for SamParameters {
     }
 }
 
-/// What a norm is kept away from zero by, as in the published code.
+/// Added to a norm to keep it above zero, as in the published code.
 const TINY: f64 = 1e-12;
 
 /// L(θ + ε) − L(θ) with ε = ρ g/‖g‖, g the mini-batch's gradient in some parameters, and ε held
 /// fixed in the derivative: with strength 1 the objective is L(θ + ε), sharpness-aware
 /// minimisation; with strength α it is (1 − α) L(θ) + α L(θ + ε).
 ///
-/// It takes one gradient, that at θ + ε: L(θ) and g are those of the training step, which is two
-/// gradients in all.
+/// It costs one gradient, at θ + ε, since L(θ) and g are those of the training step: two gradients
+/// in all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sam {
     parameters: SamParameters,

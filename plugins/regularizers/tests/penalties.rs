@@ -1,4 +1,4 @@
-//! Every penalty is what its formula says, and its derived gradient is what finite differences say.
+//! Every penalty equals its formula, and its derived gradient agrees with finite differences.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -118,8 +118,8 @@ impl Case {
     }
 }
 
-/// The slope of `f` along a direction, by central differences of two steps: a step across a kink is
-/// wrong, two seldom are.
+/// Compares a slope with central differences of `f` for two steps: one may cross a kink, two seldom
+/// do.
 fn agrees(what: &str, ours: f64, f: impl Fn(f64) -> f64) {
     let error = |step: f64| {
         let slope = (f(step) - f(-step)) / (2.0 * step);
@@ -179,8 +179,7 @@ fn gradients_are_those_of_finite_differences() {
     }
 }
 
-/// The gradient of sharpness-aware minimisation is that at the moved point: the move itself is held
-/// fixed.
+/// The gradient of sharpness-aware minimisation is that at the moved point: the move is held fixed.
 #[test]
 fn sam_is_the_loss_at_a_moved_point() {
     const RHO: f64 = 0.2;
@@ -200,7 +199,7 @@ fn sam_is_the_loss_at_a_moved_point() {
     }
 }
 
-/// Beside the gradient of the training step it takes one more.
+/// SAM costs one gradient beyond that of the training step.
 #[test]
 fn sam_takes_two_gradients_a_step() {
     for (build, mode) in [(tanh as Build, Mode::Eval), (lenet, Mode::Eval), (batch_norm, Mode::Train)] {
@@ -230,7 +229,7 @@ fn values_are_those_of_the_formulas() {
     close("exact trace", value("hessian-trace", "estimator = 'exact'"), case.trace());
 }
 
-/// Means over many draws, within five standard errors of what they estimate.
+/// Means over many draws are within five standard errors of the true values.
 #[test]
 fn estimates_are_unbiased() {
     let case = case(lenet, Mode::Eval);

@@ -1,4 +1,4 @@
-//! What a softmax predicts for each sample.
+//! The predictions of a softmax for each sample.
 
 use eigenscape_program::{Odds, Predictions};
 
@@ -18,7 +18,7 @@ pub(super) struct Softmax {
 }
 
 impl Softmax {
-    /// From the outputs, evaluated in f64, and targets of each sample, C numbers each.
+    /// From the outputs, evaluated in f64, and the targets: C numbers per sample each.
     pub fn new(classes: usize, outputs: &[f64], targets: &[f64]) -> Self {
         let mut predictions =
             Self { classes, labels: vec![], references: vec![], roots: vec![], weights: vec![] };

@@ -1,18 +1,17 @@
-//! The square root of a cross-entropy's Hessian in the outputs, in the three forms in which it is
-//! used.
+//! The square root of a cross-entropy's Hessian in the outputs, in the three forms that are used.
 //!
-//! Of a row of weight w the Hessian is w (diag(p) − ppᵀ)/R, of rank C − 1. With s = √p, diag(s)(I −
-//! ssᵀ) is a root of diag(p) − ppᵀ with C columns, of which S s costs no more than the softmax:
-//! [`LossRoot::times`].
+//! The Hessian of a row of weight w is w (diag(p) − ppᵀ)/R, of rank C − 1. With s = √p, S =
+//! diag(s)(I − ssᵀ) is a root of diag(p) − ppᵀ with C columns, whose product with a vector costs no
+//! more than the softmax: [`LossRoot::times`].
 //!
-//! With the Householder reflection Q = I − 2uuᵀ, u ∝ s + e_m, which maps s to −e_m for a class m,
-//! it is diag(s) Q (I − e_m e_mᵀ) Q: the columns of diag(s) Q but the m-th are a root of full rank,
-//! [`LossRoot::emit`], F_ik = s_i δ_ik − s_i (s_i + δ_im) s_k / (1 + s_m). Nothing cancels for a
-//! likely class m: the reference of the [odds](Odds). Column k of S is that of F, the last taking
-//! the place of the m-th.
+//! With the Householder reflection Q = I − 2uuᵀ, u ∝ s + e_m, which maps s to −e_m for a class m, S
+//! is diag(s) Q (I − e_m e_mᵀ) Q. The columns of diag(s) Q except the m-th are a root of full rank,
+//! [`LossRoot::emit`]: F_ik = s_i δ_ik − s_i (s_i + δ_im) s_k / (1 + s_m). Nothing cancels if m is
+//! a likely class: the reference of the [odds](Odds). The columns are in the order of k, with the
+//! last one in the place of the m-th.
 //!
-//! And the rows of Q but the m-th say how the columns of the first root, which are the extended
-//! gradients of the classes, are combinations of those of the second: [`combination`].
+//! The rows of Q except the m-th give the columns of S, which are the extended gradients of the
+//! classes, as combinations of the columns of F: [`combination`].
 
 use eigenscape_program::{
     ElementwiseFunction, Error, Graph, LossRoot, Odds, Result, Value, operations::MatMul,
@@ -55,8 +54,8 @@ impl LossRoot for CrossEntropy {
         graph.mul(factor, weight)
     }
 
-    /// Since 1ᵀ S = 0, the element of S s that belongs to the odds' reference is −Σ of the others,
-    /// of which little is left where it is computed by itself.
+    /// Since 1ᵀ S = 0, the element of the product that belongs to the odds' reference is computed
+    /// as −Σ of the others; computed by itself it would lose its accuracy to cancellation.
     fn times(&self, graph: &mut Graph, z: Value, target: Value, signs: Value) -> Result<Value> {
         let shape = graph.shape(z).to_vec();
         let (last, _) = rows(graph, z)?;
@@ -75,8 +74,8 @@ impl LossRoot for CrossEntropy {
     }
 }
 
-/// Column `class` of B, C − 1 numbers, with diag(s)(I − ssᵀ) = F B: the rows of Q but the
-/// `reference`-th, the last taking its place.
+/// Column `class` of B, C − 1 numbers, with diag(s)(I − ssᵀ) = F B: the rows of Q except the
+/// `reference`-th, with the last one in its place.
 pub(super) fn combination(s: &[f64], reference: usize, class: usize) -> Vec<f64> {
     let (last, m) = (s.len() - 1, reference);
     let axis = s[class] + f64::from(u8::from(class == m));
@@ -93,8 +92,8 @@ fn root_of_weight(graph: &mut Graph, target: Value) -> Result<Value> {
     graph.function(ElementwiseFunction::Sqrt, weight)
 }
 
-/// The columns of each of the matrices \[R, C, C\] but the one that `unit` \[R, C\] marks, the last
-/// taking its place: \[R, C, C − 1\].
+/// Removes the column that `unit` \[R, C\] marks from each of the matrices \[R, C, C\], and puts
+/// the last column in its place: \[R, C, C − 1\].
 fn without_column(graph: &mut Graph, all: Value, unit: Value) -> Result<Value> {
     let &[rows, c, _] = graph.shape(all) else { return Err(Error::shape("columns", "needs [R, C, C]")) };
     let shape = [rows, c, c - 1];

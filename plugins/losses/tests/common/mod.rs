@@ -1,4 +1,4 @@
-//! Losses by name, and their derivatives in the outputs as the transforms give them.
+//! Losses by name, and their derivatives in the outputs by the transforms.
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses some of it, and fails by panicking")]
 
@@ -11,12 +11,12 @@ use eigenscape_program::{
 };
 use eigenscape_runtime::Executable;
 
-/// The loss of a name with keys as TOML.
+/// The loss with this name, and keys in TOML.
 pub fn loss(name: &str, keys: &str) -> Loss {
     built(name, keys).unwrap()
 }
 
-/// As [`loss`]; otherwise the message.
+/// [`loss`], or the error message.
 pub fn built(name: &str, keys: &str) -> std::result::Result<Loss, String> {
     let mut registry = Registry::default();
     eigenscape_losses::register(&mut registry);
@@ -24,7 +24,7 @@ pub fn built(name: &str, keys: &str) -> std::result::Result<Loss, String> {
     built.map(|built| built.plugin.into()).map_err(|error| format!("{error:?}"))
 }
 
-/// Numbers without a pattern, from −`scale` to `scale`.
+/// Irregular numbers from −`scale` to `scale`.
 pub fn wave(shape: &[usize], phase: f64, scale: f64) -> Tensor {
     let count = shape.iter().product::<usize>();
     let values: Vec<f64> = (0..count).map(|i| scale * (i as f64 * 1.7 + phase).sin()).collect();
