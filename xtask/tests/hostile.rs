@@ -65,7 +65,7 @@ fn each_file_is_refused_by_the_message_beside_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Ten times what the slowest case takes on an idle machine in a hardly optimised build.
+/// Ten times what the slowest case takes on an idle machine in a nearly unoptimised build.
 const AT_ONCE: Duration = Duration::from_secs(30);
 
 #[test]

@@ -58,11 +58,11 @@
 //!
 //! | you want | you start with | example |
 //! | --- | --- | --- |
-//! | your network's spectrum | [`Network`] and [`nn`], [`Landscape`] | `my_network` |
+//! | the spectrum of your network | [`Network`] and [`nn`], [`Landscape`] | `my_network` |
 //! | a penalty in your training loop | [`Objective`], [`Regularizer`] | `training_loop` |
 //! | a curvature matrix in your solver | [`LinearOperator`] for [`faer`] | `solver` |
-//! | your matrix' spectrum | [`CurvatureOperator`] | `own_matrix` |
-//! | your Candle module's curvature | [`CandleOperator`] | `candle_module` |
+//! | the spectrum of your matrix | [`CurvatureOperator`] | `own_matrix` |
+//! | the curvature of your Candle module | [`CandleOperator`] | `candle_module` |
 //!
 //! The examples are in this crate's `examples`; `cargo run --package eigenscape --example
 //! my_network` runs one. Each checks its numbers against known ones.

@@ -61,7 +61,7 @@ pub fn evaluate(
 /// [`evaluate`] in another type.
 ///
 /// # Errors
-/// Those of [`evaluate`].
+/// The errors of [`evaluate`].
 pub fn evaluate_in(
     dtype: DType,
     graph: &Graph,

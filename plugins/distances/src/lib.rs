@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | [`wasserstein`] | mass × the distance it moves | no | yes, on the raw axis |
 //! | [`kl`] | relative entropy of `left` to `right`, in nats | yes | no: not symmetric |
-//! | [`wasserstein_density_values`] | the published code's | yes | no: ignores locations |
+//! | [`wasserstein_density_values`] | densities' values, as in the published code | yes | no |
 //! | [`jensen_shannon`] | √ of the Jensen-Shannon divergence, in \[0, 1\] | yes | see there |
 //!
 //! When in doubt use `wasserstein`: it needs no smoothing, depends on how far apart eigenvalues are

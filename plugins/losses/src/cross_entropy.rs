@@ -24,7 +24,7 @@ pub(crate) const NAME: &str = "cross-entropy";
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CrossEntropyParameters {
-    /// The weight of each class, as in PyTorch: the mean is divided by the weights of the labels.
+    /// The weight of each class, as in PyTorch: the loss is a mean weighted by those of the labels.
     /// All weights are equal by default.
     pub weight: Option<Vec<f64>>,
     /// The share ε of a label that is spread over all classes, from 0 (the default) up to but not

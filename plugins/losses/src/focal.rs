@@ -21,7 +21,7 @@ pub struct FocalParameters {
     /// γ: how much less correctly classified samples count; not negative, 2 by default; 0 gives the
     /// cross-entropy.
     pub gamma: f64,
-    /// α: the weight of each class. The mean is divided by the weights of the labels, as for the
+    /// α: the weight of each class. The loss is a mean weighted by those of the labels, as for the
     /// cross-entropy. All weights are equal by default.
     pub weight: Option<Vec<f64>>,
     /// The share ε of a label that is spread over all classes, from 0 (the default) up to but not

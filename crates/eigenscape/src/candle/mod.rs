@@ -114,7 +114,7 @@ impl CandleOperator {
     /// The Hessian of `loss(module(inputs))` in all variables of a map.
     ///
     /// # Errors
-    /// Those of [`Self::new`].
+    /// The errors of [`Self::new`].
     pub fn of_module(
         variables: &VarMap,
         module: impl Module + Send + Sync + 'static,
@@ -127,7 +127,7 @@ impl CandleOperator {
     /// The block of the Hessian for some variables, in this order; all others are held fixed.
     ///
     /// # Errors
-    /// Those of [`Self::new`].
+    /// The errors of [`Self::new`].
     pub fn of_variables(
         variables: Vec<(String, Var)>,
         loss: impl Fn() -> candle_core::Result<Tensor> + Send + Sync + 'static,
