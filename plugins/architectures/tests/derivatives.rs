@@ -1,5 +1,5 @@
-//! Every architecture's Hessian-vector product against central finite differences of its gradient,
-//! in f64.
+//! Compares every architecture's Hessian-vector product with central finite differences of its
+//! gradient, in f64.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 

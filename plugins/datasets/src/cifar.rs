@@ -40,7 +40,7 @@ pub fn records(subject: &str, contents: &[u8], labels: usize, into: &mut Example
 /// the entry with the key `labels` is a list of N integers. Nothing in the file is executed.
 ///
 /// # Errors
-/// When the file is no such pickle, or is damaged.
+/// When the file is not a pickle of this form, or is damaged.
 pub fn pickled(subject: &str, contents: &[u8], labels: &str, into: &mut Examples) -> Result<()> {
     let refuse = |problem: String| {
         Error::input(

@@ -27,7 +27,7 @@ pub enum Format {
     CifarRecords(usize),
     /// CIFAR's pickles, with the labels under this key.
     CifarPickles(&'static str),
-    /// SVHN's MAT-file: `X` \[32, 32, 3, N\], first axis fastest, and `y`, where 10 is the digit 0.
+    /// SVHN's MAT-file: `X` \[32, 32, 3, N\], column-major, and `y`, where 10 is the digit 0.
     Svhn,
     /// STL-10: images column by column, and labels from 1 on.
     Stl,

@@ -14,7 +14,7 @@ use crate::{
     sets::PUBLISHED,
 };
 
-/// Where a published set was looked for and what was found.
+/// Where a published set was searched for and what was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// The set.

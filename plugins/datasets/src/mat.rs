@@ -41,7 +41,7 @@ const REMEDY: &str = "fetch the file again; it must be a MAT-file of version 5 w
 /// An array of numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
-    /// The lengths along each axis; the first axis is the fastest.
+    /// The lengths along each axis; the array is column-major: the first axis varies fastest.
     pub shape: Vec<usize>,
     /// The numbers, as they are stored.
     pub numbers: Numbers,

@@ -131,7 +131,7 @@ impl Preparation {
         values.resize(values.len() + pad * wide, black);
     }
 
-    /// "pixels normalised by mean 0.5 and deviation 0.5".
+    /// A text like "pixels from 0 to 1 normalised by mean 0.5000 and deviation 0.5000".
     #[must_use]
     pub fn description(&self) -> String {
         let numbers = |index: usize| -> String {

@@ -51,7 +51,7 @@ impl Archive {
         self.path.rsplit('/').next().unwrap_or(self.path)
     }
 
-    /// The folder of its files below torchvision's root, if it was unpacked where it lies.
+    /// The folder of its files below torchvision's root, if it was unpacked next to the archive.
     fn unpacked(&self) -> PathBuf {
         Path::new(self.path).with_file_name(self.folder)
     }

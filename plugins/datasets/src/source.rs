@@ -18,7 +18,7 @@ const IMAGES: [&str; 3] = ["png", "jpg", "jpeg"];
 pub struct Contents<'a> {
     /// Its name for errors.
     pub subject: String,
-    /// What is in it.
+    /// The contents of the file.
     pub bytes: Cow<'a, [u8]>,
 }
 

@@ -1,4 +1,4 @@
-//! `class-structure` against dense matrices that are built from the definitions.
+//! Compares `class-structure` with dense matrices that are built from the definitions.
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{

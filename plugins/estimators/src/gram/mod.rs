@@ -51,10 +51,11 @@ impl Default for GramParameters {
 /// smaller of ΦᵀΦ (P × P) and the Gram matrix ΦΦᵀ (M × M), which have the same non-zero eigenvalues
 /// with the same multiplicities.
 ///
-/// With the Gauss-Newton factor of N examples and C outputs, M = N·C, this is the exact spectrum of
-/// a layer of any width from C backward passes (Papyan 2019; Dangel, Tatzel & Hennig 2022). For a
-/// linear layer Φ is never formed: a row is the outer product of a cotangent and an input, and ΦΦᵀ
-/// is the Hadamard product of two small Gram matrices.
+/// With the Gauss-Newton factor of N examples, whose number of rows per example R is the rank of
+/// the loss' Hessian in the outputs (M = N·R), this is the exact spectrum of a layer of any width
+/// from R backward passes (Papyan 2019; Dangel, Tatzel & Hennig 2022). For a linear layer Φ is
+/// never formed: a row is the outer product of a cotangent and an input, and ΦΦᵀ is the Hadamard
+/// product of two small Gram matrices.
 ///
 /// Products and sums are computed in f64 for f32 operators, too, so that only the rounding of Φ
 /// itself limits the accuracy: an error E of Φ moves its *singular values* by at most ‖E‖. An

@@ -1,4 +1,4 @@
-//! How far beyond the extreme Ritz values the extreme eigenvalues may lie.
+//! Bounds on how far the extreme eigenvalues lie beyond the extreme Ritz values.
 //!
 //! The largest Ritz value is a lower bound on the largest eigenvalue λ. An upper bound holds with a
 //! given probability over the random vectors. With the orthonormal polynomials p₀ … p_m of the

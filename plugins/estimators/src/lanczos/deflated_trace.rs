@@ -8,8 +8,8 @@
 //! of whose eigenspaces U contains a part: the second term accounts for the rest.
 //!
 //! With three or more probes, v is the start vector of the next probe in a cycle. The samples are
-//! uncorrelated, since each is unbiased whatever the vectors before it are. With one or two probes,
-//! v is an additional random vector. The standard error follows from the spread of the samples.
+//! uncorrelated, since each is unbiased given the vectors before it. With one or two probes, v is
+//! an additional random vector. The standard error follows from the spread of the samples.
 
 use eigenscape_core::{Result, number::mean};
 

@@ -10,8 +10,8 @@ const KEPT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 /// The space counts as invariant when the residual is at most this number times ε ‖T‖.
 const INVARIANT: f64 = 10.0;
 
-/// The orthonormal basis q₀, q₁, … of a Krylov space with the Jacobi matrix T = QᵀHQ: α on its
-/// diagonal, β beside it.
+/// The orthonormal basis q₀, q₁, … of a Krylov space, and the Jacobi matrix T = QᵀHQ with the
+/// diagonal α and the off-diagonal β.
 pub(super) struct Krylov<'a, V: Vectors> {
     vectors: &'a V,
     basis: V::Basis,
