@@ -5,7 +5,7 @@
 //! | [`gram`] | Φ, eigenproblem of size min(M, P) | every eigenvalue, exactly | operators ΦᵀΦ |
 //! | [`dense`] | P products, eigenproblem of size P | every eigenvalue, exactly | P up to 4096 |
 //! | [`trace`] | Φ | the trace, exactly | operators ΦᵀΦ |
-//! | [`class_structure`] | as `gram` | G and its parts by class, exactly | classifiers |
+//! | [`class_structure`] | Φ, eigenproblems of size M | G and its parts, exactly | classifiers |
 //! | [`hutchinson`] | a product per probe | the trace with its standard error | any operator |
 //! | [`lanczos`] | `steps` products per probe | extreme eigenvalues, density | any operator |
 //!
