@@ -1,4 +1,4 @@
-//! Convolution and batch normalisation, the pair that residual networks and MobileNet are made of.
+//! Convolution followed by batch normalisation, as in residual networks and MobileNet.
 
 use eigenscape_program::{
     ConvSettings, Result, Scope, Value,
@@ -16,7 +16,7 @@ pub(crate) struct Conv {
 }
 
 impl Conv {
-    /// A convolution in which every output channel sees every input channel.
+    /// A convolution in one group: every output channel depends on every input channel.
     pub(crate) fn dense(channels: usize, kernel: usize, stride: usize) -> Self {
         Self { channels, kernel, stride, groups: 1 }
     }

@@ -10,8 +10,8 @@ use eigenscape_program::{
 /// Channels that each layer adds.
 const GROWTH: usize = 12;
 
-/// Layers of each of the three blocks: with the first convolution, two transitions and the
-/// classifier, 40 in all.
+/// Layers of each of the three blocks. With the first convolution, two transitions and the
+/// classifier these are 40 layers.
 const LAYERS: usize = 12;
 
 const INIT: InitRules =
@@ -22,12 +22,12 @@ const INIT: InitRules =
 /// A 3x3 convolution to 24 channels (`conv1`), three blocks (`block1.layer.0`, ...) with two
 /// transitions between (`trans1`, `trans2`), then BatchNorm (`bn1`), ReLU, global average pooling
 /// and a linear layer (`fc`). A layer is BatchNorm, ReLU and a 3x3 convolution to 12 channels,
-/// which are joined to its input; a transition is BatchNorm, ReLU, a 1x1 convolution and 2x2
-/// average pooling. Convolutions start normal with variance 2/fan-out, the linear layer as
-/// PyTorch's default with a bias of 0.
+/// which are concatenated with its input; a transition is BatchNorm, ReLU, a 1x1 convolution and
+/// 2x2 average pooling. Convolution weights are initialised normally with variance 2/fan-out, the
+/// linear layer by PyTorch's default with a bias of 0.
 ///
-/// The published code pools windows of a quarter of the image at the end, which is the whole map:
-/// global pooling here.
+/// The published code ends with pooling over windows of a quarter of the image's side, which cover
+/// the whole feature map: this is global pooling here.
 #[derive(Debug, Clone, Copy)]
 pub struct DenseNet;
 

@@ -1,4 +1,4 @@
-//! The fully connected networks of the paper, with and without skips.
+//! The fully connected networks of the paper, with and without skip connections.
 
 use eigenscape_core::{Architecture, Error, registry::Catalog};
 use eigenscape_program::{
@@ -24,15 +24,16 @@ fn paper_width() -> usize {
     500
 }
 
-/// A linear layer `layers.init`, blocks `layers.hidden0`, `hidden1`, ... and a linear layer
-/// `layers.last`. A block is ReLU(B ReLU(A x + a) + b), plus x with a skip; its linear layers are
-/// `lin.0` and `lin.2`. There is no activation after `init`. Every layer starts as PyTorch's
-/// default.
+/// The paper's fully connected network: a linear layer `layers.init`, blocks `layers.hidden0`,
+/// `hidden1`, ... and a linear layer `layers.last`. A block is ReLU(B ReLU(A x + a) + b), plus x
+/// with a skip; its linear layers are `lin.0` and `lin.2`. There is no activation after `init`. All
+/// layers have PyTorch's default initialisation.
 ///
-/// The paper's code has the network twice. The copy by which its experiments build networks by name
-/// has an activation in and after each block, and gives the names 3, 5 and 8 to one, two and three
-/// blocks, thus to 4, 6 and 8 linear layers: that is this one. The other, never imported, has
-/// purely linear blocks and cannot be constructed (its modules do not initialise their base class).
+/// The paper's code contains two versions of the network. This is the version that its experiments
+/// build by name: it has an activation in and after each block, and the names 3, 5 and 8 stand for
+/// one, two and three blocks, which are 4, 6 and 8 linear layers. The other version is never
+/// imported, has purely linear blocks and cannot be constructed (its modules do not initialise
+/// their base class).
 #[derive(Debug, Clone, Copy)]
 pub struct FullyConnected {
     name: &'static str,

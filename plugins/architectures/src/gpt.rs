@@ -15,24 +15,24 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
-    /// Blocks of attention and a perceptron of one hidden layer.
+    /// The number of blocks, each of attention and a perceptron with one hidden layer.
     #[serde(default = "gpt2_layers")]
     pub n_layer: usize,
-    /// Heads of attention, a divisor of `n_embd`.
+    /// The number of attention heads, a divisor of `n_embd`.
     #[serde(default = "gpt2_heads")]
     pub n_head: usize,
-    /// Length of a token's vector.
+    /// The width of the network: the length of a token's vector.
     #[serde(default = "gpt2_width")]
     pub n_embd: usize,
-    /// Positions that have a vector; by default the length of the data's sequences. Needed only for
-    /// a checkpoint that was made for longer ones.
+    /// The number of learned positions; by default the length of the data's sequences. Needed only
+    /// for a checkpoint of a network for longer sequences.
     #[serde(default)]
     pub block_size: Option<usize>,
     /// Whether linear layers and LayerNorms have biases.
     #[serde(default = "yes")]
     pub bias: bool,
-    /// How GELU is computed: nanoGPT's way, or that of GPT-2 and of Hugging Face's models of it
-    /// (`gelu_new`).
+    /// How GELU is computed: "exact" (default) as in nanoGPT, or "tanh" as in GPT-2 and in Hugging
+    /// Face's models of it (`gelu_new`).
     #[serde(default)]
     pub gelu: Gelu,
 }
@@ -64,10 +64,11 @@ fn yes() -> bool {
     true
 }
 
-/// The most blocks: each is built, operation by operation, before anything is known of the whole.
+/// The largest number of blocks: each is built, operation by operation, before the size of the
+/// network is known.
 const MOST_LAYERS: usize = 1_000;
 
-/// Standard deviation of every weight at the start.
+/// The standard deviation of initial weights.
 const STD: f64 = 0.02;
 
 const INIT: InitRules = InitRules {
@@ -78,15 +79,16 @@ const INIT: InitRules = InitRules {
     ..InitRules::PYTORCH
 };
 
-/// A decoder-only transformer: tokens \[N, T\], whole numbers below V, to logits \[N, T, V\] of
-/// each position's next token.
+/// A decoder-only transformer from tokens \[N, T\], integers below V, to logits \[N, T, V\] of the
+/// next token at each position.
 ///
-/// The vectors of tokens (`transformer.wte`) and of positions (`transformer.wpe`) are added; blocks
-/// follow (`transformer.h.0`, ...): x + attn(ln_1(x)), then x + mlp(ln_2(x)), with causal attention
-/// (`c_attn`, `c_proj`) and GELU (`c_fc`, `c_proj`); then LayerNorm (`transformer.ln_f`) and the
-/// product with the tokens' vectors. `lm_head.weight` is that table under another name: one
-/// parameter. Weights start normal with standard deviation 0.02, those that write into the residual
-/// stream (`c_proj`) with 0.02/√(2·n_layer), biases as 0.
+/// The embeddings of tokens (`transformer.wte`) and of positions (`transformer.wpe`) are added.
+/// Blocks follow (`transformer.h.0`, ...): x + attn(ln_1(x)), then x + mlp(ln_2(x)), with causal
+/// attention (`c_attn`, `c_proj`) and GELU (`c_fc`, `c_proj`). Then come LayerNorm
+/// (`transformer.ln_f`) and the product with the table of token embeddings. `lm_head.weight` is
+/// another name of this table, so that both are one parameter. Weights are initialised normally
+/// with standard deviation 0.02, those that write into the residual stream (`c_proj`) with
+/// 0.02/√(2·n_layer); biases are 0.
 #[derive(Debug, Clone)]
 pub struct Gpt {
     settings: Parameters,
@@ -96,7 +98,7 @@ impl Gpt {
     /// The network with these settings.
     ///
     /// # Errors
-    /// When a size is zero or the heads do not divide the width.
+    /// When a size is zero, the heads do not divide the width, or there are more than 1000 blocks.
     pub fn new(settings: Parameters) -> Result<Self, InputError> {
         let Parameters { n_layer, n_head, n_embd, block_size, .. } = settings;
         let sizes = [
@@ -121,8 +123,8 @@ impl Gpt {
         Ok(Self { settings })
     }
 
-    /// The vectors of tokens with those of positions added \[N, T, D\], and the table of the
-    /// tokens' vectors \[V, D\].
+    /// The sum of the embeddings of tokens and positions \[N, T, D\], and the table of token
+    /// embeddings \[V, D\].
     fn embed(&self, scope: &mut Scope, x: Value, vocabulary: usize) -> Result<(Value, Value)> {
         let &[_, length] = scope.shape(x).as_slice() else {
             return Err(error(format!("needs tokens [N, T], not {:?}", scope.shape(x))));
@@ -135,7 +137,7 @@ impl Gpt {
         }
         let wte = &mut scope.at("wte");
         let tokens = embedding(wte, x, vocabulary, width)?;
-        // Declared again, a name gives the same parameter.
+        // Declaring a name again gives the same parameter.
         let table = wte.parameter("weight", &[vocabulary, width], INIT.embedding.at(vocabulary, width))?;
         let placed = positional_embedding(&mut scope.at("wpe"), tokens, Some(positions))?;
         Ok((placed, table))
@@ -151,8 +153,9 @@ impl Gpt {
     }
 
     fn attention(&self, scope: &mut Scope, x: Value) -> Result<Value> {
-        // The causal mask, which nanoGPT keeps as a buffer where PyTorch has no fused attention,
-        // and older files of Hugging Face's with what stands for minus infinity.
+        // Checkpoints may contain the causal mask: nanoGPT stores it as a buffer where PyTorch has
+        // no fused attention, and older files of Hugging Face store it with the value for minus
+        // infinity.
         scope.unused("bias");
         scope.unused("masked_bias");
         let Parameters { n_head, n_embd, bias, .. } = self.settings;
@@ -179,7 +182,8 @@ impl Gpt {
         self.project(scope, y)
     }
 
-    /// The linear layer that writes into the residual stream: 2·n_layer of them add up.
+    /// The linear layer that writes into the residual stream, which is the sum of 2·n_layer of
+    /// them.
     fn project(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         let Parameters { n_layer, n_embd, bias, .. } = self.settings;
         let std = STD / (2.0 * n_layer as f64).sqrt();

@@ -1,4 +1,4 @@
-//! LeNet, as the paper's code has it.
+//! LeNet, as in the paper's code.
 
 use eigenscape_core::Architecture;
 use eigenscape_program::{
@@ -6,8 +6,9 @@ use eigenscape_program::{
     nn::{Activation, activation, conv2d, flatten, linear, max_pool2d},
 };
 
-/// Two convolutions 5x5 (6 and 16 channels), each with ReLU and 2x2 max pooling, then 120, 84 and C
-/// units (LeCun et al. 1998, with today's activations). Every layer starts as PyTorch's default.
+/// Two 5x5 convolutions (6 and 16 channels), each with ReLU and 2x2 max pooling, then fully
+/// connected layers of 120, 84 and C units (LeCun et al. 1998, with modern activations). All layers
+/// have PyTorch's default initialisation.
 #[derive(Debug, Clone, Copy)]
 pub struct LeNet;
 

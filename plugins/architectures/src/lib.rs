@@ -1,5 +1,5 @@
-//! Network architectures: each a small file that emits its program through a scope with PyTorch's
-//! names, and states how its parameters start.
+//! Network architectures. Each is a small file that emits its program through a scope with
+//! PyTorch's names, and defines how parameters are initialised.
 
 mod conv_norm;
 pub mod densenet;
@@ -18,7 +18,7 @@ pub mod vit;
 use eigenscape_core::Registry;
 pub use no_settings::NoSettings;
 
-/// Adds every architecture of this crate.
+/// Adds every architecture of this crate to the registry.
 pub fn register(registry: &mut Registry) {
     let architectures = &mut registry.architectures;
     architectures.add("mlp", "fully connected network: widths, activation", |p: mlp::Parameters, _| {

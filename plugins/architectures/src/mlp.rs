@@ -20,7 +20,7 @@ pub struct Parameters {
     pub activation: Activation,
 }
 
-/// The most hidden layers.
+/// The largest number of hidden layers.
 const MOST_LAYERS: usize = 1_000;
 
 fn default_widths() -> Vec<usize> {
@@ -32,7 +32,7 @@ fn default_activation() -> Activation {
 }
 
 /// A fully connected network whose layers are named as in a `torch.nn.Sequential` of Linear and
-/// activation modules: `0`, `2`, `4`, .... Every layer starts as PyTorch's default.
+/// activation modules: `0`, `2`, `4`, .... All layers have PyTorch's default initialisation.
 #[derive(Debug, Clone)]
 pub struct Mlp {
     widths: Vec<usize>,
@@ -43,7 +43,7 @@ impl Mlp {
     /// The network with these settings.
     ///
     /// # Errors
-    /// When a width is zero.
+    /// When a width is zero, or there are more than 1000 hidden layers.
     pub fn new(parameters: Parameters) -> Result<Self, Error> {
         let Parameters { widths, activation } = parameters;
         if widths.contains(&0) {

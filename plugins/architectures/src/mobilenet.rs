@@ -27,11 +27,11 @@ const BLOCKS: [(usize, usize); 13] = [
 
 /// A 3x3 convolution to 32 channels (`conv1`, `bn1`), 13 blocks (`layers.0`, ...), global average
 /// pooling and a linear layer (`linear`). A block is a depthwise 3x3 convolution (`conv1`, `bn1`)
-/// and a 1x1 convolution (`conv2`, `bn2`), each with BatchNorm and ReLU. Every layer starts as
-/// PyTorch's default.
+/// and a 1x1 convolution (`conv2`, `bn2`), each with BatchNorm and ReLU. All layers have PyTorch's
+/// default initialisation.
 ///
-/// The published code pools windows of 2x2 at the end, which for 32x32 is the whole map: global
-/// pooling here, at any size.
+/// The published code ends with pooling over windows of 2x2, which for 32x32 images cover the whole
+/// feature map: this is global pooling here, for any image size.
 #[derive(Debug, Clone, Copy)]
 pub struct MobileNet;
 

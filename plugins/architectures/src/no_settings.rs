@@ -1,9 +1,9 @@
-//! The settings of architectures that have none.
+//! The settings of architectures without settings.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// No settings: the data alone decide the network's sizes.
+/// No settings: the data determine the network's sizes.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}

@@ -16,7 +16,7 @@ const INIT: InitRules = InitRules { conv_weight: InitRule::FanOut, ..InitRules::
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
-    /// How the image enters; by default small for images below 64x64, otherwise large.
+    /// The layers before the first block; by default small for images below 64x64, otherwise large.
     #[serde(default)]
     pub stem: Option<Stem>,
 }
@@ -40,9 +40,10 @@ enum Block {
     Bottleneck,
 }
 
-/// A residual network of four stages of blocks, 64, 128, 256 and 512 channels wide. A stage's first
-/// block halves the image (not in the first stage), in the 3x3 convolution where there are three.
-/// Convolutions start normal with variance 2/fan-out, the linear layer as PyTorch's default.
+/// A residual network of four stages of blocks, 64, 128, 256 and 512 channels wide. The first block
+/// of each stage after the first halves the image; in bottleneck blocks the 3x3 convolution does.
+/// Convolution weights are initialised normally with variance 2/fan-out, the linear layer by
+/// PyTorch's default.
 #[derive(Debug, Clone)]
 pub struct ResNet {
     name: &'static str,

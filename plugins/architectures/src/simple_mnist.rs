@@ -6,10 +6,10 @@ use eigenscape_program::{
     nn::{Activation, activation, conv2d, flatten, linear, max_pool2d},
 };
 
-/// Two convolutions 3x3 (32 channels with a border of one pixel, 64 without), each with ReLU and
-/// 2x2 max pooling, then 128 and C units; modules `conv1`, `conv2`, `lin3`, `lin4`. Made for 28x28
-/// pixels, of which 64 maps of 6x6 are left; for images of another size the width of `lin3`
-/// follows. Every layer starts as PyTorch's default.
+/// Two 3x3 convolutions (32 channels with a padding of 1, 64 without padding), each with ReLU and
+/// 2x2 max pooling, then fully connected layers of 128 and C units; modules `conv1`, `conv2`,
+/// `lin3`, `lin4`. Designed for images of 28x28, which become 64 maps of 6x6; `lin3` adapts its
+/// input width to other image sizes. All layers have PyTorch's default initialisation.
 #[derive(Debug, Clone, Copy)]
 pub struct SimpleMnist;
 

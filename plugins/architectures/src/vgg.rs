@@ -21,15 +21,15 @@ const INIT: InitRules = InitRules {
 };
 
 /// Five stages of 3x3 convolutions, 64, 128, 256, 512 and 512 channels wide, each followed by 2x2
-/// max pooling, then two hidden layers of 4096 units. Convolutions start normal with variance
-/// 2/fan-out, linear weights normal with standard deviation 0.01, biases as 0.
+/// max pooling, then two hidden layers of 4096 units. Convolution weights are initialised normally
+/// with variance 2/fan-out, linear weights normally with standard deviation 0.01; biases are 0.
 ///
-/// With batch normalisation (`_bn`) it follows every convolution and both hidden layers, which then
-/// have no bias, as in the paper's code. Without, there is none anywhere and the hidden layers have
-/// biases; the paper's code keeps it in the classifier even then. In both, modules are numbered as
-/// torchvision numbers them: the linear layers are `classifier.0`, `classifier.3` and
-/// `classifier.6`, where torchvision has ReLU and Dropout between. There is no Dropout, as in the
-/// paper's code.
+/// In the variants `_bn`, batch normalisation follows every convolution and both hidden layers,
+/// which then have no bias, as in the paper's code. The other variants have no batch normalisation,
+/// and their hidden layers have biases; the paper's code keeps batch normalisation in their
+/// classifier. In both, modules have torchvision's numbers: the linear layers are `classifier.0`,
+/// `classifier.3` and `classifier.6`, between which torchvision has ReLU and Dropout. There is no
+/// Dropout, as in the paper's code.
 #[derive(Debug, Clone, Copy)]
 pub struct Vgg {
     name: &'static str,

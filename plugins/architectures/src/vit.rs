@@ -13,13 +13,13 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
-    /// The side of a patch in pixels, a divisor of the image's; by default 4 for images below
-    /// 64x64, otherwise 16.
+    /// The side of a patch in pixels, which must divide the image's sides; by default 4 for images
+    /// below 64x64, otherwise 16.
     #[serde(default)]
     pub patch: Option<usize>,
 }
 
-/// Blocks of attention and a perceptron of one hidden layer.
+/// The number of blocks, each of attention and a perceptron with one hidden layer.
 const DEPTH: usize = 12;
 
 /// Units of the perceptron's hidden layer as a multiple of the width.
@@ -28,18 +28,18 @@ const EXPANSION: usize = 4;
 /// timm truncates at ±2, a hundred standard deviations.
 const SMALL: Init = Init::TruncatedNormal { std: 0.02, bound: 2.0 };
 
-/// The convolution that embeds the patches starts as PyTorch's default.
+/// The convolution that embeds the patches has PyTorch's default initialisation.
 const INIT: InitRules =
     InitRules { linear_weight: InitRule::Fixed(SMALL), linear_bias: InitRule::ZEROS, ..InitRules::PYTORCH };
 
 /// A vision transformer that classifies by a class token.
 ///
 /// Each patch of the image becomes a token (`patch_embed.proj`, a convolution whose stride is its
-/// kernel), a class token (`cls_token`) is put in front, and each position's vector (`pos_embed`)
-/// is added. Twelve blocks follow (`blocks.0`, ...): x + attn(norm1(x)), then x + mlp(norm2(x)),
-/// with the exact GELU and LayerNorm at ε = 1e-6. The class token, normalised (`norm`), gives the
-/// outputs (`head`). Linear weights and positions start normal with standard deviation 0.02, biases
-/// as 0, the class token normal with 1e-6.
+/// kernel), a class token (`cls_token`) is put before them, and position embeddings (`pos_embed`)
+/// are added. Twelve blocks follow (`blocks.0`, ...): x + attn(norm1(x)), then x + mlp(norm2(x)),
+/// with the exact GELU and LayerNorm at ε = 1e-6. A linear layer (`head`) computes the outputs from
+/// the normalised (`norm`) class token. Linear weights and position embeddings are initialised
+/// normally with standard deviation 0.02, the class token with 1e-6; biases are 0.
 #[derive(Debug, Clone)]
 pub struct Vit {
     name: &'static str,
@@ -87,8 +87,8 @@ impl Architecture for Vit {
 }
 
 impl Vit {
-    /// \[N, C, H, W\] to \[N, 1 + HW/p², D\]: the class token and the patches, with positions
-    /// added.
+    /// \[N, C, H, W\] to \[N, 1 + HW/p², D\]: the class token and the patches, with position
+    /// embeddings added.
     fn tokens(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         let shape = scope.shape(x);
         let &[samples, _, height, width] = shape.as_slice() else {

@@ -1,5 +1,5 @@
-//! Every architecture's Hessian-vector product against central finite differences of its gradient,
-//! in f64.
+//! Compares every architecture's Hessian-vector product with central finite differences of its
+//! gradient, in f64.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -17,16 +17,16 @@ use numbers::{centred, inputs, spread, uniform, values};
 /// The largest relative error allowed, in norm over all parameters.
 const TOLERANCE: f64 = 1e-6;
 
-/// Step of the differences for networks that are smooth, as a multiple of the parameters' size.
+/// Step of the differences for smooth networks, as a multiple of the parameters' size.
 const SMOOTH: f64 = 1e-6;
 
-/// Step for networks of ReLU and max pooling: so small that hardly a unit crosses a kink.
+/// Step for networks with ReLU and max pooling, so small that units rarely cross a kink.
 const KINKED: f64 = 1e-8;
 
-/// Directions that are tried before one is found along which no unit crosses a kink.
+/// The number of directions that are tried to find one along which no unit crosses a kink.
 const DRAWS: u64 = 12;
 
-/// A network at a size at which its derivatives are computed quickly.
+/// A network that is small enough for its derivatives to be computed quickly.
 struct Case {
     name: &'static str,
     settings: &'static str,
@@ -48,10 +48,10 @@ const fn train(name: &'static str, sample: &'static [usize]) -> Case {
     Case { samples: 4, mode: Mode::Train, ..eval(name, sample, KINKED) }
 }
 
-/// The smallest image that five poolings leave a pixel of.
+/// The smallest image of which one pixel is left after five poolings.
 const VGG_IMAGE: &[usize] = &[1, 32, 32];
 
-/// The smallest image of which a pixel is left after three halvings.
+/// The smallest image of which one pixel is left after three halvings.
 const SMALLEST: &[usize] = &[1, 8, 8];
 
 #[test]
@@ -80,8 +80,8 @@ fn vgg() {
 fn residual_networks() {
     let names = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"];
     agree(&names.map(|name| eval(name, SMALLEST, KINKED)));
-    // Statistics of fewer samples would multiply a step, the more the deeper the network, and more
-    // units be on its way.
+    // The batch statistics of fewer samples would amplify a step, more so in deeper networks, so
+    // that more units would cross a kink.
     let many = |name| Case { samples: 8, ..train(name, SMALLEST) };
     agree(&["resnet18", "resnet34", "resnet50"].map(many));
     agree(&["resnet101", "resnet152"].map(|name| Case { step: 1e-9, ..many(name) }));
@@ -106,7 +106,7 @@ fn transformers() {
     ]);
 }
 
-/// Checks every case before it says which fail.
+/// Checks all cases, then reports those that fail.
 fn agree(cases: &[Case]) {
     let mut failures = Vec::new();
     for case in cases {
@@ -149,8 +149,8 @@ fn relative_error(case: &Case) -> Result<f64> {
 }
 
 /// Whether the steps to the two sides change the gradient differently: g₊ − 2g + g₋ is of second
-/// order where the gradient is smooth, and not small beside g₊ − g₋ where it jumps between. No
-/// second derivative of ours is asked.
+/// order where the gradient is smooth, but not small relative to g₊ − g₋ where it jumps in between.
+/// This does not use the second derivatives under test.
 fn crosses_a_kink(here: &[Tensor], forward: &[Tensor], backward: &[Tensor], both: f64) -> Result<bool> {
     let sum = combine(forward, backward, 1.0)?;
     Ok(norm(&combine(&sum, here, -2.0)?)? > 1e-4 * both)
@@ -185,7 +185,7 @@ fn point(network: &Network, case: &Case) -> Result<Point> {
     })
 }
 
-/// A direction in which every parameter moves by as much as its own size.
+/// A direction that changes every parameter in proportion to its size.
 fn direction(network: &Network, draw: u64) -> Result<Vec<Tensor>> {
     let tangent = |parameter: &Parameter| {
         let tangent = centred(&format!("{} along {draw}", parameter.name), &parameter.shape)?;

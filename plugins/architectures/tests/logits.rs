@@ -1,5 +1,5 @@
-//! Every architecture against PyTorch: the logits of `torch/logits.json`, whose parameters and
-//! inputs follow from the tensors' names.
+//! Compares every architecture with PyTorch: the logits of `torch/logits.json`, for parameters and
+//! inputs that are generated from the tensors' names.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 

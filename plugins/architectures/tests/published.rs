@@ -1,4 +1,4 @@
-//! Every architecture against the published model: sizes, names, shapes, and how parameters start.
+//! Compares every architecture with the published model: sizes, names, shapes, initialisation.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -14,13 +14,13 @@ use eigenscape_program::{Init, Mode, Network, Parameter};
 ///
 /// The counts were taken in PyTorch: for `Paper` from the modules of the paper's code
 /// (`Network.construct(...)` of its models/cifar/network.py, for images of 32x32 pixels and 10
-/// classes), otherwise from modules written after the source.
+/// classes), otherwise from modules that reproduce the source.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     /// The code published with the paper; names, shapes and the outputs for the same weights are
     /// equal.
     Paper,
-    /// The paper's code but for the classifier's BatchNorm: its count less 2·2·4096, plus the two
+    /// The paper's code without the classifier's BatchNorm: its count minus 2·2·4096, plus the two
     /// biases of 4096.
     PaperWithoutNorm,
     /// torchvision 0.x, `resnetN()`.
@@ -29,7 +29,7 @@ enum Source {
     Timm,
     /// timm's module at another size.
     LikeTimm,
-    /// nanoGPT; the tied table counted once.
+    /// nanoGPT, with the tied table counted once.
     NanoGpt,
     /// A `torch.nn.Sequential`.
     PyTorch,
@@ -109,15 +109,15 @@ fn no_architecture_is_missing_from_the_tables() {
     }
 }
 
-/// Name, settings, and some tensors in the order of declaration, the first and the last among them:
-/// PyTorch's name, shape, start.
+/// Name, settings, shape of a sample, and some tensors in the order of declaration, including the
+/// first and the last: PyTorch's name, shape and initialisation.
 type Named =
     (&'static str, &'static str, &'static [usize], &'static [(&'static str, &'static [usize], Init)]);
 
 const ONES: Init = Init::Ones;
 const ZEROS: Init = Init::Zeros;
 
-/// PyTorch's default at this fan-in (a square): uniform within its inverse root.
+/// PyTorch's default initialisation for the fan-in root²: uniform between ±1/root.
 const fn within(root: f64) -> Init {
     Init::Uniform { bound: 1.0 / root }
 }
@@ -467,7 +467,7 @@ fn every_model_has_the_published_names_and_starts() {
         assert_eq!(ends, [expected[0].0, expected[expected.len() - 1].0], "{name}");
         let mut rest = parameters.iter();
         for (tensor, shape, init) in *expected {
-            // Searching on from where the last was found checks the order too.
+            // Searching on from the last tensor that was found checks the order, too.
             let found = rest.find(|parameter| parameter.name == *tensor);
             let found = found.ok_or_else(|| format!("{name}: no {tensor}, or not in this place")).unwrap();
             assert_eq!(found.shape, *shape, "{name} {tensor}");
@@ -476,7 +476,7 @@ fn every_model_has_the_published_names_and_starts() {
     }
 }
 
-/// Equal to rounding.
+/// Whether two initialisations are equal up to rounding.
 fn same(ours: Init, theirs: Init) -> bool {
     let close = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-14;
     match (ours, theirs) {
@@ -511,7 +511,7 @@ fn gpt_states_what_else_a_checkpoint_of_it_may_hold() {
     let masks =
         [0, 1].map(|block| ["bias", "masked_bias"].map(|name| format!("transformer.h.{block}.attn.{name}")));
     assert_eq!(network.unused(), masks.as_flattened());
-    // The mask's name is a parameter's name elsewhere in the block, and is none itself.
+    // The masks are not parameters, although parameters elsewhere in the block are named `bias`.
     assert!(network.parameters().iter().all(|parameter| !network.unused().contains(&parameter.name)));
 }
 

@@ -4,8 +4,8 @@
 //! cargo run -p eigenscape-datasets --example embed_fashion_mnist -- [FOLDER]
 //! ```
 //!
-//! FOLDER holds the four published files; without it they are looked for where `source = "full"`
-//! looks.
+//! FOLDER contains the four published files; without it, the places of `source = "full"` are
+//! searched.
 
 #![allow(missing_docs)]
 
@@ -46,8 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// As `gzip -9 --no-name`: no time and no name in the file, so that the same data give the same
-/// bytes.
+/// Writes as `gzip -9 --no-name`: the file contains no time and no name, so that the same data give
+/// the same bytes.
 fn write(path: &Path, array: &Idx) -> Result<(), Box<dyn Error>> {
     let mut encoder = GzBuilder::new().mtime(0).write(File::create(path)?, Compression::best());
     array.encode(&mut encoder)?;

@@ -1,4 +1,4 @@
-//! Files within a downloaded `.tar.gz` or `.zip`, read without unpacking it on the disk.
+//! Reads files of a downloaded `.tar.gz` or `.zip` without unpacking it to disk.
 
 use std::{
     collections::BTreeMap,
@@ -11,22 +11,23 @@ use flate2::read::GzDecoder;
 
 use crate::checksum::Checksum;
 
-/// Contents by their paths in the folder that was asked for.
+/// Contents of files by their paths relative to [`Wanted::folder`].
 pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Which files of an archive are read.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// The folder of the archive that holds them all.
+    /// The folder of the archive that contains all of them.
     pub folder: &'a str,
-    /// Files that have to be there, by their paths in it.
+    /// Files that must exist, by their paths in the folder.
     pub files: &'a [PathBuf],
-    /// Folders in it of which everything is read.
+    /// Subfolders of the folder that are read completely.
     pub folders: &'a [&'a str],
 }
 
 impl Wanted<'_> {
-    /// The path in the folder; `None` for what is not wanted, such as paths that lead elsewhere.
+    /// The path relative to the folder; `None` for entries that are not wanted, such as paths that
+    /// lead outside.
     fn path(&self, name: &Path) -> Option<PathBuf> {
         let name: PathBuf = name.components().filter(|part| *part != Component::CurDir).collect();
         let path = name.strip_prefix(self.folder).ok()?;
@@ -36,7 +37,7 @@ impl Wanted<'_> {
         (inside && wanted).then(|| path.to_owned())
     }
 
-    /// The first file that has to be there and is not.
+    /// The first required file that was not found.
     fn missing(&self, found: &Files) -> Option<&PathBuf> {
         self.files.iter().find(|file| !found.contains_key(*file))
     }
@@ -46,8 +47,7 @@ impl Wanted<'_> {
     }
 }
 
-/// The wanted files of an archive, which is compared with what was published before anything of it
-/// is read.
+/// The wanted files of an archive, which is compared with its published checksum before it is read.
 ///
 /// # Errors
 /// When the archive is not the published one, is damaged, or lacks a file.
@@ -72,12 +72,12 @@ pub fn read(path: &Path, checksum: &Checksum, wanted: Wanted<'_>) -> Result<File
 /// The wanted files of a zip archive.
 ///
 /// # Errors
-/// What is wrong with it.
+/// When the archive is damaged; describes the damage.
 pub fn zipped(contents: &[u8], wanted: Wanted<'_>) -> Result<Files, String> {
     let archive = zip::Archive::parse(contents)?;
     let mut found = Files::new();
     for entry in archive.entries() {
-        // Folders have entries of their own, with a slash at the end.
+        // Folders have separate entries, whose names end with a slash.
         let name = entry.name().filter(|name| !name.ends_with('/'));
         if let Some(path) = name.and_then(|name| wanted.path(Path::new(name))) {
             found.insert(path, entry.contents()?.into_owned());
@@ -89,13 +89,14 @@ pub fn zipped(contents: &[u8], wanted: Wanted<'_>) -> Result<Files, String> {
 /// The wanted files of a gzipped tar archive.
 ///
 /// # Errors
-/// What is wrong with it.
+/// When the archive is damaged; describes the damage.
 pub fn tarred(contents: impl Read, wanted: Wanted<'_>) -> Result<Files, String> {
     let mut found = Files::new();
     let read = || -> std::io::Result<()> {
         for entry in tar::Archive::new(GzDecoder::new(contents)).entries()? {
             let mut entry = entry?;
-            // Others than plain files may claim any size without having it: holes, links.
+            // Entries that are not plain files (sparse files, links) may declare any size without
+            // having it.
             let path = wanted.path(&entry.path()?).filter(|_| entry.header().entry_type().is_file());
             if let Some(path) = path {
                 let mut bytes = Vec::new();

@@ -1,10 +1,10 @@
-//! Whether a file is the one that was published.
+//! Checks whether a file is the published one.
 
 use std::path::Path;
 
 use eigenscape_core::{Error, Result, checksum::md5, regular_file};
 
-/// What is published of a file, or known of it from torchvision's lists.
+/// The size and the MD5 of a file, as published or as listed by torchvision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checksum {
     /// Its size.
@@ -14,9 +14,9 @@ pub struct Checksum {
 }
 
 impl Checksum {
-    /// Refuses contents of the published size that are not the published contents. Contents of
-    /// another size are somebody's own (a part of the set, or compressed anew, as Debian's are):
-    /// their reader checks them.
+    /// Refuses contents that have the published size but another MD5. Contents of another size are
+    /// accepted, since they may be a modified copy (a part of the set, or compressed again as in
+    /// Debian's package); the reader of the format checks them.
     ///
     /// # Errors
     /// When the contents are damaged.

@@ -11,17 +11,17 @@ use eigenscape_core::{
 
 /// Bytes of an image.
 const IMAGE: usize = 3 * 32 * 32;
-/// Memory for what a small pickle describes beside as many bytes as it has itself.
+/// Memory for the objects that a pickle describes, in addition to the size of the pickle.
 const DESCRIPTION: usize = 1 << 20;
 
-/// Images and labels, one after the other.
+/// The concatenated bytes of the images, and their labels.
 pub type Examples = (Vec<u8>, Vec<u32>);
 
-/// Adds the records of a file: so many labels of a byte, of which the last counts (CIFAR-100 has a
-/// coarse one first), and an image.
+/// Adds the records of a file. A record is `labels` labels of one byte each and an image; the last
+/// label is used (CIFAR-100 has a coarse label before it).
 ///
 /// # Errors
-/// When the file is no whole number of records, or has none.
+/// When the file is empty or not a whole number of records.
 pub fn records(subject: &str, contents: &[u8], labels: usize, into: &mut Examples) -> Result<()> {
     let record = labels + IMAGE;
     if contents.is_empty() || !contents.len().is_multiple_of(record) {
@@ -36,11 +36,11 @@ pub fn records(subject: &str, contents: &[u8], labels: usize, into: &mut Example
     Ok(())
 }
 
-/// Adds what a pickled dictionary has under `data` (an array \[N, 3072\] of bytes) and under
-/// `labels` (a list of N integers). Nothing in the file is run.
+/// Adds the images and labels of a pickled dictionary: `data` is an array \[N, 3072\] of bytes, and
+/// the entry with the key `labels` is a list of N integers. Nothing in the file is executed.
 ///
 /// # Errors
-/// When the file is no such pickle, or is damaged.
+/// When the file is not a pickle of this form, or is damaged.
 pub fn pickled(subject: &str, contents: &[u8], labels: &str, into: &mut Examples) -> Result<()> {
     let refuse = |problem: String| {
         Error::input(

@@ -12,27 +12,28 @@ use crate::{
     sets,
 };
 
-/// Which characters, in which classes.
+/// Which characters the split contains, and their classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EmnistSplit {
     /// 47 classes of equal size.
     #[default]
     Balanced,
-    /// 62 classes: digits, large and small letters.
+    /// 62 classes: digits, upper-case and lower-case letters.
     ByClass,
-    /// 47 classes: small letters that look like the large ones are the large ones.
+    /// 47 classes: as `byclass`, with lower-case letters merged into upper-case letters that look
+    /// alike.
     ByMerge,
     /// 10 classes: digits.
     Digits,
-    /// 26 classes: letters, large and small together.
+    /// 26 classes: letters, upper and lower case together.
     Letters,
     /// 10 classes: as many digits as MNIST has.
     Mnist,
 }
 
 impl EmnistSplit {
-    /// The set.
+    /// The published set of the split.
     #[must_use]
     pub fn set(self) -> PublishedSet {
         match self {
@@ -50,20 +51,20 @@ impl EmnistSplit {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmnistParameters {
-    /// Which characters, in which classes.
+    /// Which characters the split contains, and their classes.
     pub split: EmnistSplit,
     /// A folder with the published files, gzipped or not, torchvision's root (with `EMNIST/raw`),
-    /// or `gzip.zip`. Only there is looked. Without it: the customary places, which `cargo xtask
-    /// data emnist-balanced` lists.
+    /// or `gzip.zip`; no other place is searched. Without it, the default places are searched,
+    /// which `cargo xtask data emnist-balanced` lists.
     pub path: Option<PathBuf>,
-    /// Black pixels added on each side; 2 without it, which makes 28x28 images 32x32.
+    /// Black pixels added on each side; 2 by default, which makes 28x28 images 32x32.
     #[schemars(range(max = 98))]
     pub pad: Option<u16>,
-    /// What is subtracted from pixels from 0 to 1; 0.1736 without it.
+    /// The mean that is subtracted from pixels scaled to 0 to 1; 0.1736 by default.
     pub mean: Option<Vec<f32>>,
-    /// What they are then divided by; 0.3317 without it.
+    /// The standard deviation by which pixels are then divided; 0.3317 by default.
     pub std: Option<Vec<f32>>,
-    /// Keep only this many training images of each class, the first of the file. Without it: all.
+    /// How many training images of each class to keep, the first in the file; all by default.
     #[schemars(range(min = 1))]
     pub train_per_class: Option<NonZeroUsize>,
 }

@@ -1,4 +1,4 @@
-//! `fashion-mnist`: a balanced subset inside the program, or the published files.
+//! `fashion-mnist`: a balanced subset embedded in the program, or the published files.
 
 use std::path::PathBuf;
 
@@ -17,18 +17,18 @@ use crate::{
 pub const EMBEDDED_TRAIN_PER_CLASS: usize = 600;
 /// Test images of each class in the embedded subset.
 pub const EMBEDDED_TEST_PER_CLASS: usize = 100;
-/// 28 + 2·98 = 224: no network of the field's takes larger images.
+/// 28 + 2·98 = 224, the size of the largest images that common networks take.
 const MAX_PAD: u16 = 98;
 
-/// Which images.
+/// Where the images come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// The balanced subset inside the program, the first 600 training and 100 test images of each
-    /// class: the same on every machine.
+    /// The balanced subset embedded in the program, the first 600 training and 100 test images of
+    /// each class: the same on every machine.
     Embedded,
     /// All 60,000 + 10,000 images: from Debian's package `dataset-fashion-mnist`, or from where
-    /// torchvision or Keras put them. `cargo xtask data fashion-mnist` says where it looks.
+    /// torchvision or Keras put them. `cargo xtask data fashion-mnist` lists the places.
     Full,
 }
 
@@ -39,17 +39,19 @@ pub struct FashionMnistParameters {
     /// `"embedded"` or `"full"`. Without it: `"full"` when `path` is given, otherwise `"embedded"`.
     pub source: Option<Source>,
     /// A folder with the four published files, gzipped or not, or torchvision's root (with
-    /// `FashionMNIST/raw`). Only this folder is looked in.
+    /// `FashionMNIST/raw`); no other place is searched.
     pub path: Option<PathBuf>,
     /// Black pixels added on each side; 2 makes 28x28 images 32x32, as the paper's code does.
     #[serde(deserialize_with = "pad")]
     #[schemars(range(max = 98))]
     pub pad: u16,
-    /// What is subtracted from pixels from 0 to 1: 0.5 without it, as in the paper's code.
+    /// The mean that is subtracted from pixels scaled to 0 to 1; 0.5 by default, as in the paper's
+    /// code.
     pub mean: Option<Vec<f32>>,
-    /// What they are then divided by: 0.5 without it, as in the paper's code.
+    /// The standard deviation by which pixels are then divided; 0.5 by default, as in the paper's
+    /// code.
     pub std: Option<Vec<f32>>,
-    /// Keep only this many training images of each class, the first of the file. Without it: all.
+    /// How many training images of each class to keep, the first in the file; all by default.
     #[schemars(range(min = 1))]
     pub train_per_class: Option<std::num::NonZeroUsize>,
 }
@@ -68,7 +70,8 @@ fn pad<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     Ok(pad)
 }
 
-/// Reads both splits. Parameters decide from where, never what happens to be on the machine.
+/// Reads both splits. Which images are read depends only on the parameters, not on the files that
+/// exist on the machine.
 ///
 /// # Errors
 /// When `path` and `source = "embedded"` are both given, a file is missing or unusable, or a class

@@ -1,10 +1,10 @@
 //! A folder for each class, with PNG or JPEG files in it: `images`, as torchvision's `ImageFolder`
 //! reads it.
 //!
-//! `path` holds `train/CLASS/FILE` and, for the test split, `test/CLASS/FILE` or `val/CLASS/FILE`;
-//! or, without `train`, the classes themselves, without a test split. Classes are numbered in the
-//! alphabetical order of their folders. Hidden files and folders are none of them; what else is in
-//! a class's folder and is not read is said.
+//! `path` contains `train/CLASS/FILE` and, for the test split, `test/CLASS/FILE`, `val/CLASS/FILE`
+//! or `valid/CLASS/FILE`. Without a folder `train`, it contains `CLASS/FILE` and there is no test
+//! split. Classes are numbered in the alphabetical order of their folders. Hidden files and folders
+//! are ignored; a warning lists other entries of class folders that are not read.
 
 use std::{
     cmp::Reverse,
@@ -27,31 +27,34 @@ use crate::{
     source::{Contents, Source, entries, is_hidden, is_image},
 };
 
-/// Bytes that decoding one file may take: a damaged header claims more.
+/// Limit on the bytes for decoding one file, since a damaged header may declare any size.
 const DECODING: u64 = 256 << 20;
 const LARGEST_SIDE: u32 = 16384;
-/// So many kinds of files that are not read are named.
+/// The number of kinds of unread files that a warning lists.
 const LISTED: usize = 5;
 
 /// Parameters of `images`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FolderParameters {
-    /// The folder.
+    /// The folder with the images.
     pub path: PathBuf,
-    /// Height and width to which every image is resized; without it all must have the same.
+    /// Height and width to which every image is resized; without it, all images must have the same
+    /// size.
     pub size: Option<[NonZeroU16; 2]>,
-    /// 3 for colours, 1 for grey; what the files have is converted.
+    /// "rgb" (default) for three channels or "grey" for one; files are converted.
     #[serde(default)]
     pub channels: Channels,
     /// Black pixels added on each side.
     #[serde(default)]
     pub pad: u16,
-    /// What is subtracted from pixels from 0 to 1: one number, or one a channel; 0.5 without it.
+    /// The mean that is subtracted from pixels scaled to 0 to 1: one number, or one per channel;
+    /// 0.5 by default.
     pub mean: Option<Vec<f32>>,
-    /// What they are then divided by: one number, or one a channel; 0.5 without it.
+    /// The standard deviation by which pixels are then divided: one number, or one per channel; 0.5
+    /// by default.
     pub std: Option<Vec<f32>>,
-    /// Keep only this many training images of each class, the first by name. Without it: all.
+    /// How many training images of each class to keep, the first by name; all by default.
     #[schemars(range(min = 1))]
     pub train_per_class: Option<NonZeroUsize>,
 }
@@ -60,7 +63,7 @@ pub struct FolderParameters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Channels {
-    /// One.
+    /// One channel.
     Grey,
     /// Red, green and blue.
     #[default]
@@ -119,7 +122,7 @@ pub fn load(parameters: &FolderParameters, environment: &Environment) -> Result<
         .with_warnings(warnings))
 }
 
-/// What the folders of the classes hold that is not read: "2 .bmp, 1 .txt", in words.
+/// A warning that lists the entries of class folders that are not read, such as "2 .bmp, 1 .txt".
 fn left_out(folder: &Path, names: &[String]) -> Result<Option<String>> {
     let mut kinds = BTreeMap::<String, usize>::new();
     for name in names.iter().filter(|name| folder.join(name).is_dir()) {
@@ -166,7 +169,7 @@ fn classes(folder: &Path) -> Result<Vec<String>> {
 fn folders(folder: &Path) -> Result<Vec<String>> {
     let name = |path: PathBuf| {
         let name = path.file_name().unwrap_or_default();
-        // Shown with what is no text escaped: whoever looks for the folder finds it by that.
+        // `{name:?}` escapes bytes that are not text, so that the user can identify the folder.
         let refuse = || {
             let problem = format!("the name of the folder {name:?} is not text in UTF-8");
             Error::input(folder.display().to_string(), problem, "give the class a name in UTF-8")
@@ -179,8 +182,8 @@ fn folders(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Reads files of known classes; all must have the size of the first, or are given `size`, height
-/// and width.
+/// Reads image files of known classes. They are resized to `size`, height and width, or without it
+/// must all have the size of the first.
 pub(crate) fn images(
     source: &Source,
     files: &[(u32, PathBuf)],
@@ -218,7 +221,7 @@ pub(crate) fn images(
     LabelledImages::new((&name, images), (&name, labels), classes)
 }
 
-/// Refuses images \[N, C, H, W\] that the machine's memory does not hold, a byte a pixel and
+/// Refuses images \[N, C, H, W\] that exceed the machine's memory, at one byte per pixel and
 /// channel.
 fn check_memory(name: &str, dims: [usize; 4]) -> Result<()> {
     let need = dims.into_iter().fold(1, usize::saturating_mul);
@@ -245,7 +248,7 @@ fn append(bytes: &mut Vec<u8>, image: &DynamicImage, channels: usize) {
     }
 }
 
-/// Decodes a file by what is in it; memory is bounded whatever it claims.
+/// Decodes a file, whose format follows from its contents; memory is bounded whatever it declares.
 fn decode(file: &Contents<'_>) -> Result<DynamicImage> {
     let failed = |error: ImageError| {
         let remedy = "replace or remove the file; PNG and JPEG are read";

@@ -1,4 +1,4 @@
-//! How the files of a split become images with labels.
+//! File formats of published sets: reads the files of a split as labelled images.
 
 use eigenscape_core::{Error, Result};
 
@@ -12,21 +12,22 @@ use crate::{
     tiny_imagenet,
 };
 
-/// A format.
+/// The format of the files of a published set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Two IDX files, images and labels.
     Idx,
-    /// The same as EMNIST has it: images column by column, classes counted from `first`.
+    /// EMNIST's IDX files: images are stored column by column, and classes are counted from
+    /// `first`.
     Emnist {
         /// The number of the first class.
         first: u8,
     },
-    /// CIFAR's records, with so many labels each.
+    /// CIFAR's binary records, with this many labels each.
     CifarRecords(usize),
     /// CIFAR's pickles, with the labels under this key.
     CifarPickles(&'static str),
-    /// SVHN's MAT-file: `X` \[32, 32, 3, N\], first axis fastest, and `y`, where 10 is the digit 0.
+    /// SVHN's MAT-file: `X` \[32, 32, 3, N\], column-major, and `y`, where 10 is the digit 0.
     Svhn,
     /// STL-10: images column by column, and labels from 1 on.
     Stl,
@@ -35,14 +36,14 @@ pub enum Format {
 }
 
 impl Format {
-    /// Folders of a release that hold files beside those that it lists.
+    /// Folders of a release with files that the release does not list.
     #[must_use]
     pub fn folders(self) -> &'static [&'static str] {
         if self == Self::TinyImageNet { tiny_imagenet::FOLDERS } else { &[] }
     }
 
-    /// Images of a split from its files, all that the format has of them; what they name is in
-    /// `source`.
+    /// Reads the images of a split from `files`, which are all files that the release lists for it.
+    /// Other files that these refer to are read from `source`.
     ///
     /// # Errors
     /// When a file is damaged or the files do not fit together.
@@ -87,7 +88,7 @@ fn idx<'a>(file: &'a Contents<'_>, rank: usize) -> Result<(&'a str, Idx)> {
     Ok((&file.subject, Idx::decode(&file.subject, &file.bytes, rank)?))
 }
 
-/// Images with labels from the same files.
+/// Combines the images and labels of CIFAR's files.
 fn together(
     file: &Contents<'_>,
     (bytes, labels): cifar::Examples,
@@ -128,7 +129,7 @@ fn emnist(
     LabelledImages::new((images_name, images), (labels_name, labels), classes)
 }
 
-/// Labels that are counted from `first`, counted from 0.
+/// Renumbers labels that are counted from `first` to count from 0.
 fn from(subject: &str, labels: impl Iterator<Item = u32>, first: u32) -> Result<Vec<u32>> {
     let labels: Option<Vec<u32>> = labels.map(|label| label.checked_sub(first)).collect();
     labels.ok_or_else(|| {
@@ -156,8 +157,7 @@ fn svhn(file: &Contents<'_>, shape: [usize; 3], classes: usize) -> Result<Labell
             "`X` has images {h}x{w} of {c} channels, not {height}x{width} of {channels}"
         )));
     }
-    // With its first axis fastest the array has the planes one after the other, each column by
-    // column.
+    // The array is column-major: the planes follow each other, each stored column by column.
     transpose(&mut bytes, h);
     let labels = labels.numbers.whole().ok_or_else(|| refuse("`y` are no classes".to_owned()))?;
     let ten = classes as u32;

@@ -23,7 +23,8 @@ const UNSIGNED_BYTE: u8 = 0x08;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const REMEDY: &str = "fetch the file again; it must be an IDX file of unsigned bytes, plain or gzipped";
 
-/// An array of unsigned bytes, row-major: its length is the product of its dimensions, always.
+/// An array of unsigned bytes, row-major. It always has as many bytes as the product of its
+/// dimensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idx {
     shape: Vec<usize>,
@@ -96,7 +97,7 @@ impl Idx {
         &self.bytes
     }
 
-    /// The elements alone.
+    /// The elements, without the shape.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
@@ -127,7 +128,7 @@ impl Idx {
     }
 }
 
-/// `stored` is the number of bytes that `reader` can give, before any decompression.
+/// `stored` is the number of bytes in `reader`, before decompression.
 fn from_reader(subject: &str, mut reader: impl BufRead, stored: u64, rank: usize) -> Result<Idx> {
     let head = reader.fill_buf().map_err(|error| Error::io(subject, error))?;
     if head.starts_with(&GZIP_MAGIC) {
@@ -138,8 +139,8 @@ fn from_reader(subject: &str, mut reader: impl BufRead, stored: u64, rank: usize
     }
 }
 
-/// `most` bounds what `reader` can give: memory is only ever taken for bytes that exist and that
-/// the header asks for.
+/// `most` is an upper bound on the bytes in `reader`. Memory is allocated only for bytes that exist
+/// and that the header declares.
 fn parse(subject: &str, mut reader: impl Read, most: u64, rank: usize) -> Result<Idx> {
     let shape = header(subject, &mut reader, rank)?;
     let product = shape.iter().try_fold(1_u64, |product, d| product.checked_mul(u64::from(*d)));
@@ -150,8 +151,8 @@ fn parse(subject: &str, mut reader: impl Read, most: u64, rank: usize) -> Result
         )
     })?;
     let mut bytes = Vec::new();
-    // One byte more than expected, to notice what follows and to let gzip check its checksum at the
-    // end.
+    // Reads one byte more than expected, to detect trailing data and to make gzip verify its
+    // checksum at the end.
     reader
         .take(expected.saturating_add(1))
         .read_to_end(&mut bytes)
@@ -199,7 +200,7 @@ fn fill(subject: &str, reader: &mut impl Read, buffer: &mut [u8]) -> Result<()> 
     reader.read_exact(buffer).map_err(|error| unreadable(subject, error))
 }
 
-/// Damage in the file is the file's fault; anything else is the operating system's.
+/// An error about the file where its contents are damaged, otherwise an I/O error.
 fn unreadable(subject: &str, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => damaged(subject, "truncated: the file ends too early".to_owned()),

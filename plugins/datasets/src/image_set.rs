@@ -1,4 +1,4 @@
-//! Images of both splits with how they are prepared: what every set of images becomes.
+//! The images of both splits with their preparation: the common type of all image sets.
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
@@ -15,20 +15,20 @@ use crate::{labelled::LabelledImages, location::Roots, pixels::Preparation, publ
 #[serde(deny_unknown_fields, default)]
 pub struct ImageParameters {
     /// A folder with the published files, the root that torchvision downloads into, or the
-    /// downloaded archive. Only there is looked. Without it: the customary places, which `cargo
-    /// xtask data NAME` lists.
+    /// downloaded archive; no other place is searched. Without it, the default places are searched,
+    /// which `cargo xtask data NAME` lists.
     pub path: Option<PathBuf>,
-    /// Black pixels added on each side. Without it: 2 for images of 28x28, which become 32x32 as in
+    /// Black pixels added on each side. By default 2 for images of 28x28, which become 32x32 as in
     /// the paper's code, otherwise 0.
     #[schemars(range(max = 98))]
     pub pad: Option<u16>,
-    /// What is subtracted from pixels from 0 to 1: one number, or one a channel. Without it: the
-    /// set's own, see docs/data.md.
+    /// The mean that is subtracted from pixels scaled to 0 to 1: one number, or one per channel. By
+    /// default that of the set, see docs/data.md.
     pub mean: Option<Vec<f32>>,
-    /// What they are then divided by: one number, or one a channel. Without it: the set's own, see
-    /// docs/data.md.
+    /// The standard deviation by which pixels are then divided: one number, or one per channel. By
+    /// default that of the set, see docs/data.md.
     pub std: Option<Vec<f32>>,
-    /// Keep only this many training images of each class, the first of the file. Without it: all.
+    /// How many training images of each class to keep, the first in the file; all by default.
     #[schemars(range(min = 1))]
     pub train_per_class: Option<NonZeroUsize>,
 }
@@ -38,7 +38,7 @@ pub struct ImageParameters {
 pub struct ImageSet {
     title: String,
     train: Arc<LabelledImages>,
-    /// `None` where no images are held out.
+    /// `None` without a test split.
     test: Option<Arc<LabelledImages>>,
     preparation: Preparation,
     class_names: Vec<String>,
@@ -47,7 +47,7 @@ pub struct ImageSet {
 }
 
 impl ImageSet {
-    /// Puts splits together.
+    /// Combines the splits.
     ///
     /// # Errors
     /// When the test images have another size than the training images.
@@ -73,7 +73,7 @@ impl ImageSet {
         Ok(Self { title, train, test, preparation, class_names, origin, warnings: Vec::new() })
     }
 
-    /// The same images, of whose origin something is to be said.
+    /// The same images, with warnings about their files.
     #[must_use]
     pub fn with_warnings(self, warnings: Vec<String>) -> Self {
         Self { warnings, ..self }
@@ -98,7 +98,7 @@ impl ImageSet {
             .limited(parameters.train_per_class)
     }
 
-    /// With so many training images of each class, where a number is given.
+    /// Keeps only the first `train_per_class` training images of each class, if that is given.
     ///
     /// # Errors
     /// When a class has fewer.

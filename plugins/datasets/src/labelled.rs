@@ -17,7 +17,7 @@ pub struct LabelledImages {
 }
 
 impl LabelledImages {
-    /// Joins images of one file with labels of another; the names are for the errors.
+    /// Combines the images of one file with the labels of another; the names are for errors.
     ///
     /// # Errors
     /// When there is no image or no pixel, the counts differ, or a label is not below `classes`.
@@ -66,7 +66,7 @@ impl LabelledImages {
         self.labels.len()
     }
 
-    /// Never: there is at least one image.
+    /// Always false: there is at least one image.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
@@ -78,7 +78,7 @@ impl LabelledImages {
         &self.images
     }
 
-    /// The labels, N of them.
+    /// The N labels.
     #[must_use]
     pub fn labels(&self) -> &[u32] {
         &self.labels
@@ -98,15 +98,15 @@ impl LabelledImages {
     /// file.
     ///
     /// # Errors
-    /// The class that has fewer examples, with how many it has.
+    /// The first class with fewer examples, and how many it has.
     pub fn balanced(&self, per_class: usize) -> Result<Self, (usize, usize)> {
         let indices = first_of_each_class(&self.labels, self.classes, per_class)?;
         let labels = indices.iter().map(|index| self.labels[*index]).collect();
         Ok(Self { images: self.images.select(&indices), labels, classes: self.classes })
     }
 
-    /// The examples as a network sees them: inputs \[N, C, H + 2 pad, W + 2 pad\] in `f32` (see
-    /// [`Preparation`]), made of the bytes when they are asked for, and class targets.
+    /// The examples: inputs \[N, C, H + 2 pad, W + 2 pad\] in `f32` (see [`Preparation`]), computed
+    /// from the bytes on request, and class targets.
     ///
     /// # Errors
     /// When a tensor cannot be made.
@@ -120,7 +120,7 @@ impl LabelledImages {
     }
 }
 
-/// Images that are prepared when they are asked for.
+/// Images that are prepared on request.
 #[derive(Debug)]
 struct Prepared {
     images: Arc<LabelledImages>,

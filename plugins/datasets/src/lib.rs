@@ -2,21 +2,22 @@
 //!
 //! | name | what | where from |
 //! | --- | --- | --- |
-//! | `mnist` | 28x28 grey images of digits, 10 classes | the published IDX files |
-//! | `fashion-mnist` | 28x28 grey images of clothes, 10 classes | a balanced subset inside the program, or the published IDX files |
-//! | `emnist` | 28x28 grey images of digits and letters, 10 to 62 classes by `split` | the published IDX files, unpacked or in `gzip.zip` |
-//! | `cifar-10`, `cifar-100` | 32x32 colour images, 10 or 100 classes | the Python or binary version, unpacked or as `.tar.gz` |
-//! | `svhn` | 32x32 colour images of house numbers, 10 classes | the published MAT-files |
-//! | `stl-10` | 96x96 colour images, 10 classes | the binary version, unpacked or as `.tar.gz` |
-//! | `tiny-imagenet` | 64x64 colour images, 200 classes | JPEG files, unpacked or in the `.zip` |
+//! | `mnist` | 28x28 grey images of digits, 10 classes | IDX files |
+//! | `fashion-mnist` | 28x28 grey images of clothes, 10 classes | embedded subset, or IDX files |
+//! | `emnist` | 28x28 grey images of characters, 10 to 62 classes | IDX files, or `gzip.zip` |
+//! | `cifar-10`, `cifar-100` | 32x32 colour images, 10 or 100 classes | Python or binary version |
+//! | `svhn` | 32x32 colour images of house numbers, 10 classes | MAT-files |
+//! | `stl-10` | 96x96 colour images, 10 classes | binary version |
+//! | `tiny-imagenet` | 64x64 colour images, 200 classes | JPEG files |
 //! | `images` | any images, a folder for each class | PNG and JPEG files |
 //! | `tensors` | any inputs and targets | a safetensors file |
-//! | `iris`, `wine-quality`, `diabetes` | small tables, classes or real targets | inside the program (linfa-datasets) |
+//! | `iris`, `wine-quality`, `diabetes` | small tables, classes or real targets | embedded |
 //!
-//! Files of published sets are found as torchvision lays them out (`docs/data.md` lists them).
+//! Published sets are read from their unpacked files, or from the downloaded archive where there is
+//! one. `docs/data.md` lists the places that are searched.
 //!
-//! Every file is checked in full before a number of it is used: a data set either loads or says in
-//! one error which file is wrong, how, and what to do.
+//! Every file is checked completely before any of its numbers is used. A data set either loads, or
+//! fails with one error that names the file, the problem and the remedy.
 
 pub mod archive;
 pub mod checksum;
@@ -49,7 +50,7 @@ pub use tensors::{Tensors, TensorsParameters};
 
 use eigenscape_core::Registry;
 
-/// Offers every data set of this crate.
+/// Adds every data set of this crate to the registry.
 ///
 /// ```
 /// let mut registry = eigenscape_core::Registry::default();
@@ -103,7 +104,7 @@ pub fn register(registry: &mut Registry) {
     );
 }
 
-/// Offers a published set with the parameters that all of them have.
+/// Adds a published set, with the parameters that all published sets share.
 fn published(registry: &mut Registry, set: PublishedSet, summary: &'static str) {
     registry.datasets.add(set.name, summary, move |parameters: ImageParameters, environment| {
         Ok(Box::new(ImageSet::load(&set, &parameters, environment)?))

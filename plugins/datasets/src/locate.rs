@@ -1,4 +1,5 @@
-//! What `cargo xtask data NAME` says: where a set is looked for, what is there, and what to do.
+//! The report of `cargo xtask data NAME`: where a set is searched for, what was found, and what to
+//! do.
 
 use std::{fmt, fs, path::PathBuf};
 
@@ -13,16 +14,16 @@ use crate::{
     sets::PUBLISHED,
 };
 
-/// Where a published set was looked for and what was found.
+/// Where a published set was searched for and what was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// The set.
     pub set: PublishedSet,
-    /// The places, in the order in which they are looked in.
+    /// The places, in the order in which they are searched.
     pub places: Vec<PlaceReport>,
 }
 
-/// What is in a place.
+/// What was found in a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceReport {
     /// The place.
@@ -36,7 +37,7 @@ pub struct PlaceReport {
 /// The files of a split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitReport {
-    /// In the order in which the set has them.
+    /// The files, in the order of the release.
     pub files: Vec<FileReport>,
     /// The number of images, or why the split cannot be used; `None` when a file is missing.
     pub verdict: Option<Result<usize, String>>,
@@ -51,7 +52,7 @@ pub struct FileReport {
     pub found: Option<(PathBuf, u64)>,
 }
 
-/// Looks for a published set wherever it is customary to put it, reading every file that is there.
+/// Searches the default places for a published set, and reads every file that is there.
 ///
 /// # Errors
 /// When no published set has the name.
@@ -63,7 +64,7 @@ pub fn locate(name: &str, environment: &Environment) -> Result<Report> {
     Ok(Report::new(*set, &Roots::new(environment)))
 }
 
-/// What a name is that no set with published files has, and what to do.
+/// The problem and the remedy for a name that is not that of a set with published files.
 fn not_published(name: &str) -> (String, String) {
     let names: Vec<&str> = PUBLISHED.iter().map(|set| set.name).collect();
     let variants: Vec<&str> = names
@@ -89,7 +90,7 @@ fn not_published(name: &str) -> (String, String) {
 }
 
 impl Report {
-    /// Looks for a set below the given roots.
+    /// Searches for a set below the given roots.
     #[must_use]
     pub fn new(set: PublishedSet, roots: &Roots) -> Self {
         let places = set.customary_places(roots).into_iter().map(|place| {
@@ -101,7 +102,7 @@ impl Report {
         Self { set, places: places.collect() }
     }
 
-    /// The place that `source = "full"` takes: the first that has all four files.
+    /// The place that an experiment uses: the first that has all files of both splits.
     #[must_use]
     pub fn chosen(&self) -> Option<&PlaceReport> {
         self.places.iter().find(|place| place.train.verdict.is_some() && place.test.verdict.is_some())

@@ -1,4 +1,4 @@
-//! Where a release may lie, and its files when one is there.
+//! Places where a release may be, and access to its files.
 
 use std::{
     env, fmt,
@@ -13,14 +13,14 @@ use crate::{
     source::{Contents, Source},
 };
 
-/// The folders below which published sets are looked for.
+/// The folders below which published sets are searched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roots {
     /// Where Debian's packages install data sets.
     pub system: PathBuf,
     /// The user's home.
     pub home: Option<PathBuf>,
-    /// torchvision's customary root beside the experiment.
+    /// torchvision's usual root, next to the experiment.
     pub beside: PathBuf,
 }
 
@@ -36,8 +36,8 @@ impl Roots {
     }
 }
 
-/// `data` beside the experiment, or in one of the two folders above, so that the folders of a study
-/// share it.
+/// The folder `data` next to the experiment, or in one of the two folders above it, so that the
+/// folders of a study share it.
 fn beside(environment: &Environment) -> PathBuf {
     let data = Path::new("data");
     let mut folders = environment.base.ancestors().take(3).map(|folder| folder.join(data));
@@ -47,11 +47,11 @@ fn beside(environment: &Environment) -> PathBuf {
 /// A folder, or an archive, that may hold a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// The folder, or the archive.
+    /// The path of the folder or of the archive.
     pub folder: PathBuf,
-    /// Whose custom it is to put the set there.
+    /// What puts the set there, such as "Keras's cache".
     pub custom: String,
-    /// What may be there.
+    /// The release that may be there.
     pub release: Release,
     /// The archive, where the place is one.
     pub archive: Option<Archive>,
@@ -62,7 +62,8 @@ impl Location {
         Self { folder, custom: custom.into(), release: *release, archive: None }
     }
 
-    /// The place of a release's archive, where it has one and `path` knows a place for it.
+    /// The place of a release's archive; `None` if there is no archive or `path` gives no place for
+    /// it.
     pub(crate) fn archive(
         release: &Release,
         path: &dyn Fn(&Archive) -> Option<PathBuf>,
@@ -73,14 +74,14 @@ impl Location {
         Some(Self { folder, custom: custom.into(), release: *release, archive: Some(archive) })
     }
 
-    /// The file of a folder, gzipped or plain; `None` when there is neither.
+    /// The path of a file in the folder, gzipped or plain; `None` when neither exists.
     #[must_use]
     pub fn find(&self, file: &PublishedFile) -> Option<PathBuf> {
         let gzipped = file.gzipped.then(|| self.folder.join(format!("{}.gz", file.name)));
         gzipped.into_iter().chain([self.folder.join(file.name)]).find(|path| path.is_file())
     }
 
-    /// What is not there of both splits; nothing where the archive is.
+    /// The missing files of both splits; none if the archive exists.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
         let there = self.archive.is_some() && self.folder.is_file();
@@ -88,7 +89,7 @@ impl Location {
         self.release.files().filter(lacks).map(|file| file.name).collect()
     }
 
-    /// Opens it: an archive is compared with what was published, and read.
+    /// Opens the place: an archive is compared with its published checksum, and read.
     ///
     /// # Errors
     /// When the archive is not the published one, is damaged, or lacks a file.
@@ -106,7 +107,7 @@ impl Location {
     }
 }
 
-/// A place whose files are at hand.
+/// A place whose files can be read.
 #[derive(Debug, Clone)]
 pub struct Opened {
     pub(crate) release: Release,
@@ -114,12 +115,12 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The contents of a split's files, compared with what was published.
+    /// The contents of a split's files, compared with their published checksums.
     pub(crate) fn contents(&self, split: Split) -> Result<Vec<Contents<'_>>> {
         self.release.split(split).iter().map(|file| self.file(file)).collect()
     }
 
-    /// A file as it was published where it is so, otherwise plain.
+    /// Reads a file in its published form if that exists, otherwise plain.
     fn file(&self, file: &PublishedFile) -> Result<Contents<'_>> {
         let published = file.published();
         if !self.source.has(&published) {
@@ -133,7 +134,7 @@ impl Opened {
     }
 }
 
-/// "the files in FOLDER".
+/// Shows "the files in FOLDER" or "the archive FILE".
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = if self.archive.is_some() { "the archive" } else { "the files in" };
@@ -141,7 +142,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// Without places that were there before.
+/// Removes places that already occur earlier in the list.
 pub(crate) fn each_once(places: Vec<Location>) -> Vec<Location> {
     let mut each: Vec<Location> = Vec::new();
     for place in places {

@@ -3,16 +3,17 @@
 //!
 //! | bytes | meaning |
 //! | --- | --- |
-//! | 116 + 8 | a text, and an offset that is of no use here |
+//! | 116 + 8 | a text, and an offset that is not used here |
 //! | 2 + 2 | the version, `0x0100`, and `IM` where numbers are little-endian |
-//! | then, for each variable | a tag (type, number of bytes; 4 bytes each) and the data; type 15 is a zlib stream of one such element |
+//! | then, for each variable | a tag (type, number of bytes; 4 bytes each) and the data |
 //!
-//! A matrix (type 14) is itself elements, each padded to 8 bytes: class and flags, dimensions,
-//! name, numbers. An element of up to 4 bytes may have the number of bytes in the upper half of its
-//! type, with its data in the tag's second half.
+//! Type 15 is a zlib stream of one element with its tag. A matrix (type 14) consists of elements,
+//! each padded to 8 bytes: class and flags, dimensions, name, numbers. An element of up to 4 bytes
+//! may store its number of bytes in the upper half of its type, and its data in the second half of
+//! the tag.
 //!
-//! Source: The MathWorks, *MAT-File Format*, chapter 1. Written anew because crates for it read
-//! whole files into `f64`.
+//! Source: The MathWorks, *MAT-File Format*, chapter 1. Implemented here because existing crates
+//! read whole files into `f64`.
 
 use std::io::{self, Read};
 
@@ -29,18 +30,18 @@ const UINT32: u32 = 6;
 const DOUBLE: u32 = 9;
 const MATRIX: u32 = 14;
 const COMPRESSED: u32 = 15;
-/// Of a matrix: complex numbers.
+/// The flag of a matrix of complex numbers.
 const COMPLEX: u32 = 0x0800;
 /// Classes double to uint32: arrays of numbers.
 const NUMERIC: std::ops::RangeInclusive<u32> = 6..=13;
-/// Small elements (flags, dimensions, names) have no more bytes than this.
+/// Limit on the bytes of small elements (flags, dimensions, names).
 const LONGEST_SMALL: u64 = 1024;
 const REMEDY: &str = "fetch the file again; it must be a MAT-file of version 5 with arrays of numbers";
 
 /// An array of numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
-    /// The lengths along each axis; the first axis is the fastest.
+    /// The lengths along each axis; the array is column-major: the first axis varies fastest.
     pub shape: Vec<usize>,
     /// The numbers, as they are stored.
     pub numbers: Numbers,
@@ -51,12 +52,12 @@ pub struct Array {
 pub enum Numbers {
     /// Unsigned bytes.
     Bytes(Vec<u8>),
-    /// Anything else.
+    /// Numbers of any other type.
     Other(Vec<f64>),
 }
 
 impl Numbers {
-    /// How many there are.
+    /// How many numbers there are.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -65,13 +66,13 @@ impl Numbers {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no numbers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whole numbers that are not negative; `None` where there are others.
+    /// The numbers as non-negative integers; `None` if one of them is not.
     #[must_use]
     pub fn whole(&self) -> Option<Vec<u32>> {
         match self {
@@ -86,11 +87,11 @@ impl Numbers {
     }
 }
 
-/// The variables of the given names, in the order asked for; others are passed over without being
-/// kept. `subject` names the file in errors.
+/// The variables with the given names, in this order; other variables are skipped without being
+/// stored. `subject` names the file in errors.
 ///
 /// # Errors
-/// When the contents are no such file, are damaged or cut short, or lack a variable.
+/// When the contents are not a MAT-file of version 5, are damaged or truncated, or lack a variable.
 pub fn read<const N: usize>(subject: &str, contents: &[u8], names: [&str; N]) -> Result<[Array; N]> {
     let refuse = |problem: String| Error::input(subject, problem, REMEDY);
     let mut rest = match contents.get(124..HEADER) {
@@ -111,13 +112,13 @@ pub fn read<const N: usize>(subject: &str, contents: &[u8], names: [&str; N]) ->
     if let Some(index) = found.iter().position(Option::is_none) {
         return Err(refuse(format!("it has no array `{}`", names[index])));
     }
-    // Every entry is there: the default is never taken.
+    // Every entry is `Some`: the default is never used.
     Ok(found.map(|array| array.unwrap_or(Array { shape: Vec::new(), numbers: Numbers::Bytes(Vec::new()) })))
 }
 
 type Problem = std::borrow::Cow<'static, str>;
 
-/// The next variable, where it is one of the names: which, and its array.
+/// Reads the next variable: if it has one of the names, the index of the name and the array.
 fn variable(rest: &mut &[u8], names: &[&str]) -> Result<Option<(usize, Array)>, Problem> {
     let (kind, size) = tag(rest)?;
     let size = usize::try_from(size).ok().filter(|size| *size <= rest.len());
@@ -126,7 +127,7 @@ fn variable(rest: &mut &[u8], names: &[&str]) -> Result<Option<(usize, Array)>, 
     match kind {
         COMPRESSED => {
             let mut stream = ZlibDecoder::new(data);
-            // What the stream says of itself bounds what is taken from it.
+            // The size that the stream declares limits what is read from it.
             let (kind, size) = tag(&mut stream)?;
             if kind == MATRIX { matrix(&mut stream.take(size.into()), names) } else { Ok(None) }
         }
@@ -151,7 +152,7 @@ fn matrix(data: &mut impl Read, names: &[&str]) -> Result<Option<(usize, Array)>
         .ok_or_else(|| {
             format!("`{}` has {size} bytes of numbers of type {kind} for the shape {shape:?}", names[index])
         })?;
-    // Grows with what is there, not with what is promised.
+    // Memory grows with the bytes that exist, not with the declared size.
     let mut bytes = Vec::new();
     data.read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
     if bytes.len() != size as usize {
@@ -166,7 +167,7 @@ fn matrix(data: &mut impl Read, names: &[&str]) -> Result<Option<(usize, Array)>
     Ok(Some((index, Array { shape, numbers })))
 }
 
-/// Bytes of a number of a type; `None` for types that are not read.
+/// Bytes per number of a type; `None` for types that are not supported.
 fn width(kind: u32) -> Option<u64> {
     Some(match kind {
         INT8 | UINT8 => 1,
@@ -203,8 +204,8 @@ fn word(data: &mut impl Read) -> Result<u32, Problem> {
     Ok(u32::from_le_bytes(word))
 }
 
-/// The next element of a matrix, ordinary or with its data in its tag: type, number of bytes, the
-/// bytes.
+/// The next element of a matrix, ordinary or with its data in its tag: type, number of bytes, and a
+/// reader of the bytes.
 fn element<R: Read>(data: &mut R) -> Result<(u32, u32, impl Read), Problem> {
     let head = word(data)?;
     let (kind, size) = if head >> 16 == 0 { (head, word(data)?) } else { (head & 0xffff, head >> 16) };
@@ -214,7 +215,7 @@ fn element<R: Read>(data: &mut R) -> Result<(u32, u32, impl Read), Problem> {
     Ok((kind, size, data.take(size.into())))
 }
 
-/// The next element, which is small, and the padding behind it.
+/// The next element, which must be small, without the padding after it.
 fn small(data: &mut impl Read) -> Result<(u32, Vec<u8>), Problem> {
     let head = word(data)?;
     let (kind, size, place) = match head >> 16 {
@@ -233,7 +234,7 @@ fn small(data: &mut impl Read) -> Result<(u32, Vec<u8>), Problem> {
     Ok((kind, bytes))
 }
 
-/// The next element, 32-bit integers.
+/// The next element, which must be 32-bit integers.
 fn integers(data: &mut impl Read) -> Result<Vec<u32>, Problem> {
     let (kind, bytes) = small(data)?;
     if !matches!(kind, INT32 | UINT32) {

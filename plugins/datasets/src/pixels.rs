@@ -1,21 +1,20 @@
-//! From bytes to what a network sees, exactly as torchvision's `Pad`, `ToTensor` and `Normalize` do
-//! it.
+//! Converts bytes to inputs of a network, exactly as torchvision's `Pad`, `ToTensor` and
+//! `Normalize`.
 
 use candle_core::{Device, Tensor};
 use eigenscape_core::{Error, Result};
 
-/// 28 + 2·98 = 224: no network of the field's takes larger images.
+/// 28 + 2·98 = 224, the size of the largest images that common networks take.
 const MAX_PAD: usize = 98;
 
-/// Mean and deviation of each channel, of pixels scaled to \[0, 1\]; one entry stands for every
+/// Mean and deviation of each channel, of pixels scaled to \[0, 1\]; a single entry holds for every
 /// channel.
 pub type Statistics = [&'static [f32]; 2];
 
-/// (b/255 − 1/2) / (1/2), from −1 to 1.
+/// Normalises to (b/255 − 1/2) / (1/2), from −1 to 1.
 pub const HALVES: Statistics = [&[0.5], &[0.5]];
 
-/// A pixel's value normalised by [`HALVES`], with the roundings of torch's operations in their
-/// order.
+/// A pixel's value normalised by [`HALVES`], rounded as by torch's operations in their order.
 ///
 /// ```
 /// use eigenscape_datasets::pixels::normalised;
@@ -40,12 +39,12 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// For images of so many channels. `mean` and `std` take the place of the set's own where they
+    /// For images of `channels` channels. `mean` and `std` replace those of `statistics` if they
     /// are given.
     ///
     /// # Errors
-    /// When there are neither as many numbers as channels nor one, a deviation is not positive,
-    /// pixels would not be finite, or `pad` is above 98.
+    /// When the number of means or deviations is neither 1 nor `channels`, a deviation is not
+    /// positive, pixels would not be finite, or `pad` is above 98.
     pub fn new(
         channels: usize,
         statistics: Statistics,
@@ -87,13 +86,13 @@ impl Preparation {
         self.pad
     }
 
-    /// What a black pixel becomes, in each channel: the padding.
+    /// The value of a black pixel in each channel, which is also that of the padding.
     #[must_use]
     pub fn black(&self) -> Vec<f32> {
         self.channels.iter().map(|[mean, deviation]| normalised_by(0, *mean, *deviation)).collect()
     }
 
-    /// What becomes of an image's size C, H and W.
+    /// The size C, H and W of an image after padding.
     #[must_use]
     pub fn prepared(&self, [channels, height, width]: [usize; 3]) -> [usize; 3] {
         [channels, height + 2 * self.pad, width + 2 * self.pad]
@@ -119,7 +118,7 @@ impl Preparation {
         Ok(Tensor::from_vec(values, (images.len(), channels, tall, wide), &Device::Cpu)?)
     }
 
-    /// Adds a plane of rows of `width` bytes in its frame.
+    /// Appends a plane with rows of `width` bytes, surrounded by padding.
     fn frame(&self, plane: &[u8], width: usize, table: &[f32; 256], values: &mut Vec<f32>) {
         let (pad, black) = (self.pad, table[0]);
         let wide = width + 2 * pad;
@@ -132,7 +131,7 @@ impl Preparation {
         values.resize(values.len() + pad * wide, black);
     }
 
-    /// "pixels normalised by mean 0.5 and deviation 0.5".
+    /// A text like "pixels from 0 to 1 normalised by mean 0.5000 and deviation 0.5000".
     #[must_use]
     pub fn description(&self) -> String {
         let numbers = |index: usize| -> String {
@@ -143,8 +142,7 @@ impl Preparation {
     }
 }
 
-/// Exchanges rows and columns of every plane of `size` × `size`: some sets store images column by
-/// column.
+/// Transposes every plane of `size` × `size`: some sets store images column by column.
 pub fn transpose(bytes: &mut [u8], size: usize) {
     for plane in bytes.chunks_exact_mut((size * size).max(1)) {
         for row in 0..size {

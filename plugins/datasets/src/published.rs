@@ -1,4 +1,4 @@
-//! Published sets of images: what they are made of, and where each is looked for.
+//! Published image sets: their files, and the places where they are searched for.
 
 use std::path::{Path, PathBuf};
 
@@ -18,14 +18,14 @@ use crate::{
 pub struct PublishedFile {
     /// Its name, without `.gz`.
     pub name: &'static str,
-    /// Whether it is published gzipped; it is then read in both forms.
+    /// Whether it is published gzipped; the uncompressed file is then accepted, too.
     pub gzipped: bool,
-    /// What is known of it, as it is published.
+    /// Size and MD5 of the published file, if they are known.
     pub checksum: Option<Checksum>,
 }
 
 impl PublishedFile {
-    /// Its name as it is published.
+    /// Its published name, with `.gz` if it is gzipped.
     #[must_use]
     pub fn published(&self) -> PathBuf {
         let ending = if self.gzipped { ".gz" } else { "" };
@@ -36,11 +36,11 @@ impl PublishedFile {
 /// An archive to download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Archive {
-    /// Where torchvision puts it below its root, or would.
+    /// Where torchvision puts it below its root, or would put it.
     pub path: &'static str,
     /// The folder in it that holds the files.
     pub folder: &'static str,
-    /// What is known of it.
+    /// Its size and MD5.
     pub checksum: Checksum,
 }
 
@@ -51,7 +51,7 @@ impl Archive {
         self.path.rsplit('/').next().unwrap_or(self.path)
     }
 
-    /// Where its files are below torchvision's root when it was unpacked in its place.
+    /// The folder of its files below torchvision's root, if it was unpacked next to the archive.
     fn unpacked(&self) -> PathBuf {
         Path::new(self.path).with_file_name(self.folder)
     }
@@ -98,7 +98,7 @@ impl Release {
     }
 }
 
-/// A published set. Another one is another constant of this type in [`crate::sets`].
+/// A published set. To add one, add a constant of this type to [`crate::sets`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PublishedSet {
     /// The data set's name in an experiment.
@@ -111,9 +111,9 @@ pub struct PublishedSet {
     pub licence: &'static str,
     /// The Debian package that installs it below `/usr/share/datasets/NAME`.
     pub debian_package: Option<&'static str>,
-    /// Whether Keras's cache has the files of the first release.
+    /// Whether Keras's cache stores the files of the first release.
     pub keras: bool,
-    /// The forms in which it is published; of those found, the first is taken.
+    /// The forms in which it is published; the first one that is found is used.
     pub releases: &'static [Release],
     /// Channels, height and width of an image.
     pub shape: [usize; 3],
@@ -123,7 +123,7 @@ pub struct PublishedSet {
     pub statistics: Statistics,
     /// Black pixels added on each side.
     pub pad: u16,
-    /// What of it is inside the program, and taken unless asked otherwise.
+    /// What part of it is embedded in the program and used by default.
     pub embedded: Option<&'static str>,
 }
 
@@ -134,10 +134,10 @@ impl PublishedSet {
         format!("{} ({}; licence {})", self.title, self.publisher, self.licence)
     }
 
-    /// How its images are prepared; what is not given is the set's own.
+    /// The preparation of its images; values that are not given are those of the set.
     ///
     /// # Errors
-    /// When what is given does not fit images of so many channels.
+    /// When the given values do not fit the number of channels.
     pub fn preparation(
         &self,
         pad: Option<u16>,
@@ -147,7 +147,7 @@ impl PublishedSet {
         Preparation::new(self.shape[0], self.statistics, mean, std, pad.unwrap_or(self.pad).into())
     }
 
-    /// Where the set is looked for when no folder is given, in this order.
+    /// The places that are searched when no folder is given, in this order.
     #[must_use]
     pub fn customary_places(&self, roots: &Roots) -> Vec<Location> {
         let mut places = Vec::new();
@@ -172,8 +172,8 @@ impl PublishedSet {
         places
     }
 
-    /// Where the set may lie in a folder that the user names: in it, as torchvision arranges it, or
-    /// packed. The user may also name the archive.
+    /// The places of the set in a folder that the user names: the folder itself, the archive in it,
+    /// and torchvision's layout. The user may also name the archive.
     #[must_use]
     pub fn places_in(&self, folder: &Path) -> Vec<Location> {
         let packed = |path: &dyn Fn(&Archive) -> Option<PathBuf>| -> Vec<Location> {
@@ -192,7 +192,7 @@ impl PublishedSet {
         each_once(places)
     }
 
-    /// Where torchvision puts the releases in its root: unpacked, then packed.
+    /// The places of the releases below torchvision's root: unpacked, then as archives.
     fn below(&self, root: &Path, custom: &str) -> Vec<Location> {
         let unpacked = self.releases.iter().flat_map(|release| {
             let beside = release.archive.map(|archive| archive.unpacked());
@@ -208,7 +208,8 @@ impl PublishedSet {
     /// The first place that has all files.
     ///
     /// # Errors
-    /// When none has: what is missing in the place that has most, and what to do.
+    /// When no place is complete: names the files that the most complete place lacks, and the
+    /// remedy.
     pub fn choose(&self, places: &[Location]) -> Result<Location> {
         if let Some(place) = places.iter().find(|place| place.missing().is_empty()) {
             return Ok(place.clone());
@@ -229,7 +230,7 @@ impl PublishedSet {
     /// Reads a split from a place.
     ///
     /// # Errors
-    /// When a file is missing or unusable, or the images have not the set's size.
+    /// When a file is missing or unusable, or the images do not have the set's size.
     pub fn read(&self, opened: &Opened, split: Split) -> Result<LabelledImages> {
         let mut contents = opened.contents(split)?;
         let subject = contents.first().map(|file| file.subject.clone()).unwrap_or_default();

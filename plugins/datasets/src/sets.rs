@@ -2,9 +2,9 @@
 //! normalised.
 //!
 //! MD5 sums are those of torchvision's lists and, for CIFAR's binary versions, of the page that
-//! publishes them. Statistics are those of the paper's code; for EMNIST, which it does not use,
-//! those that public code most often has for any of its splits (0.1751 and 0.3332 are seen as
-//! well); nobody says on which they were measured.
+//! publishes them. Statistics are those of the paper's code. It does not use EMNIST, for which they
+//! are the most common ones in public code, for any split (0.1751 and 0.3332 occur, too); on which
+//! split they were measured is not documented.
 
 use crate::{
     checksum::Checksum,
@@ -14,7 +14,7 @@ use crate::{
     tiny_imagenet,
 };
 
-/// Every published set that this crate knows, each of EMNIST's splits once.
+/// All published sets of this crate; each split of EMNIST is a set.
 pub const PUBLISHED: &[PublishedSet] = &[
     MNIST,
     FASHION_MNIST,
@@ -180,7 +180,7 @@ const CHARACTERS: &[&str] = &[
     "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W", "X", "Y", "Z", "a", "b", "c", "d", "e", "f",
     "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z",
 ];
-/// Small letters that look like the large ones are the large ones.
+/// Lower-case letters are merged into upper-case letters that look alike.
 const MERGED: &[&str] = &[
     "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K",
     "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W", "X", "Y", "Z", "a", "b", "d", "e", "f", "g",

@@ -1,4 +1,4 @@
-//! The files of a release at hand: in a folder, or out of an archive.
+//! Reads the files of a release from a folder or an archive.
 
 use std::{
     borrow::Cow,
@@ -10,7 +10,7 @@ use eigenscape_core::{Error, Result, regular_file};
 
 use crate::archive::Files;
 
-/// Endings of the files that are images.
+/// File extensions of images.
 const IMAGES: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// A file that was read.
@@ -18,16 +18,16 @@ const IMAGES: [&str; 3] = ["png", "jpg", "jpeg"];
 pub struct Contents<'a> {
     /// Its name for errors.
     pub subject: String,
-    /// What is in it.
+    /// The contents of the file.
     pub bytes: Cow<'a, [u8]>,
 }
 
-/// Where files are read from, by their paths in it.
+/// Where files are read from, by relative paths.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// A folder.
     Folder(PathBuf),
-    /// An archive, and what was read of it.
+    /// An archive, and the files that were read from it.
     Archive(PathBuf, Files),
 }
 
@@ -49,7 +49,7 @@ impl Source {
         }
     }
 
-    /// Whether there is such a file.
+    /// Whether the file exists.
     #[must_use]
     pub fn has(&self, path: &Path) -> bool {
         match self {
@@ -76,8 +76,8 @@ impl Source {
         Ok(Contents { subject: self.subject_of(path), bytes })
     }
 
-    /// The PNG and JPEG files in a folder of it that are not hidden, sorted; none where there is no
-    /// folder.
+    /// The PNG and JPEG files in a folder that are not hidden, sorted; empty if the folder does not
+    /// exist.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -89,7 +89,7 @@ impl Source {
             }
             Self::Folder(_) => Vec::new(),
             Self::Archive(_, files) => {
-                // Paths are in order, so that those of a folder follow it.
+                // Paths are sorted, so that those in a folder directly follow it.
                 let from = files.range(folder.to_owned()..).map(|(path, _)| path);
                 let below = from.take_while(|path| path.starts_with(folder));
                 below.filter(|path| path.parent() == Some(folder)).cloned().collect()
@@ -112,7 +112,7 @@ pub(crate) fn is_image(path: &Path) -> bool {
     IMAGES.contains(&extension.to_ascii_lowercase().as_str())
 }
 
-/// What is in a folder.
+/// The entries of a folder.
 ///
 /// # Errors
 /// When there is no such folder, or it cannot be read.

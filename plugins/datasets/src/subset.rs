@@ -1,5 +1,4 @@
-//! Balanced subsets: a rule without randomness, so that the same file always gives the same
-//! examples.
+//! Balanced subsets, chosen without randomness: the same file always gives the same examples.
 
 /// The first `per_class` examples of each class, in the order of the file.
 ///
@@ -9,7 +8,7 @@
 /// ```
 ///
 /// # Errors
-/// The first class below `classes` that has fewer examples, with how many it has.
+/// The first class with fewer examples, and how many it has.
 pub fn first_of_each_class(
     labels: &[u32],
     classes: usize,

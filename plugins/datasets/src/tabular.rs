@@ -1,9 +1,8 @@
-//! `iris`, `wine-quality` and `diabetes`: small tables inside the program, as linfa-datasets
+//! `iris`, `wine-quality` and `diabetes`: small tables embedded in the program, as linfa-datasets
 //! publishes them.
 //!
-//! The tables have no test split of their own: a share of the examples, drawn once and for all, is
-//! held out. Features (and real targets) are standardised by the mean and deviation of the training
-//! split.
+//! The tables have no published test split: a fixed random share of the examples is held out.
+//! Features (and real targets) are standardised by the mean and deviation of the training split.
 
 use candle_core::{Device, Tensor};
 use eigenscape_core::{Dataset, Error, Examples, Random, Result, Split, Targets, dataset::no_test_split};
@@ -11,17 +10,17 @@ use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The key of the shuffle: the split is the same in every run.
+/// The seed of the shuffle, fixed so that the split is the same in every run.
 const SHUFFLE: u64 = 0;
 
-/// Parameters of a table of classes.
+/// Parameters of `iris` and `diabetes`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TabularParameters {
     /// Share of the examples that is held out as the test split, from 0 up to but not including 1;
     /// with 0 there is no test split.
     pub test_share: f64,
-    /// Whether features, and real targets, are given mean 0 and deviation 1.
+    /// Whether features and real targets are scaled to mean 0 and deviation 1.
     pub standardise: bool,
 }
 
@@ -38,9 +37,9 @@ pub struct WineParameters {
     /// Share of the examples that is held out as the test split, from 0 up to but not including 1;
     /// with 0 there is no test split.
     pub test_share: f64,
-    /// Whether features, and real targets, are given mean 0 and deviation 1.
+    /// Whether features and real targets are scaled to mean 0 and deviation 1.
     pub standardise: bool,
-    /// Whether the quality is a real target, and not one of six classes.
+    /// Whether the quality is a real target instead of one of six classes.
     pub regression: bool,
 }
 
@@ -60,7 +59,7 @@ pub struct Tabular {
     standardised: bool,
 }
 
-/// One row an example.
+/// One row per example.
 struct Table {
     title: &'static str,
     /// \[N, F\], row-major.
@@ -188,8 +187,8 @@ impl Table {
     }
 }
 
-/// Gives each column mean 0 and deviation 1 over the given rows; a constant column keeps its
-/// deviation.
+/// Scales each column to mean 0 and deviation 1 over the given rows; a constant column is only
+/// shifted.
 fn standardise(numbers: &mut [f64], columns: usize, rows: &[usize]) {
     for column in 0..columns {
         let at = |row: &usize| row * columns + column;

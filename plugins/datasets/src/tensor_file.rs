@@ -1,5 +1,4 @@
-//! A safetensors file read with care: every refusal names the file, the tensor, the element and the
-//! remedy.
+//! Reads a safetensors file; errors name the file, the tensor, the element and the remedy.
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{
@@ -9,7 +8,7 @@ use eigenscape_core::{
 };
 use safetensors::Dtype;
 
-/// Names that mean something: none of them is another mistyped.
+/// Names with a meaning, which are never suggested as misspellings of one another.
 const NAMES: [&str; 4] = ["x", "y", "x_test", "y_test"];
 
 /// The tensors of a file, and the file's name for errors.
@@ -60,7 +59,7 @@ impl<'a> TensorFile<'a> {
         Ok(matches!(self.view(key)?.dtype(), I8 | I16 | I32 | I64 | U8 | U16 | U32 | U64))
     }
 
-    /// Whether a tensor holds truth values.
+    /// Whether a tensor holds booleans.
     pub(crate) fn is_boolean(&self, key: &str) -> Result<bool> {
         Ok(self.view(key)?.dtype() == Dtype::BOOL)
     }

@@ -4,11 +4,11 @@
 //! | --- | --- | --- |
 //! | `x` | \[N, ...\] | float32 or float64, kept; float16 and bfloat16 become float32 |
 //! | `x`, tokens | \[N, T\] | any integer, becomes float32, which holds them exactly up to 2²⁴ |
-//! | `y`, classes | \[N\], or \[N, ...\] with one a token, pixel or voxel | any integer |
+//! | `y`, classes | \[N\], or \[N, ...\] with one per token, pixel or voxel | any integer |
 //! | `y`, values | \[N, ..., C\], or \[N\] for C = 1 | float types as `x` |
-//! | `x_test`, `y_test` | both or neither; as `x` and `y` but for N | the types of `x` and `y` |
+//! | `x_test`, `y_test` | both or neither; as `x` and `y` except for N | the types of `x` and `y` |
 //!
-//! Other tensors of the file are not looked at.
+//! Other tensors in the file are ignored.
 
 use std::{
     io,
@@ -26,30 +26,30 @@ use serde::Deserialize;
 
 use crate::tensor_file::{TensorFile, multi_index};
 
-/// A label from here on is taken for a mistake unless `classes` says otherwise: each class costs an
-/// output.
+/// Labels from this value on are rejected as mistakes unless `classes` is given, since each class
+/// needs an output.
 const MOST_INFERRED_CLASSES: u32 = 1 << 16;
 
-/// The largest whole number up to which float32 holds every one.
+/// The largest integer up to which float32 represents every integer.
 const LARGEST_TOKEN: i128 = 1 << 24;
 
 /// Parameters of `tensors`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TensorsParameters {
-    /// The safetensors file; a relative path is looked up beside the experiment's file first.
+    /// The safetensors file; a relative path is first searched for next to the experiment's file.
     pub path: PathBuf,
-    /// C for integer targets: the classes, or for tokens the size of the vocabulary. Without it:
-    /// the largest label plus one.
+    /// C for integer targets: the number of classes, or for tokens the size of the vocabulary. By
+    /// default the largest label plus one.
     pub classes: Option<NonZeroU32>,
 }
 
-/// What is known of the classes beside the labels.
+/// The settings of an experiment's file about classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Classes {
     /// C, where it is given.
     pub asked: Option<NonZeroU32>,
-    /// The label that is no class: the loss leaves it out.
+    /// The label that is not a class, which the loss ignores.
     pub ignored: Option<i64>,
 }
 
@@ -123,7 +123,7 @@ struct Part {
 }
 
 enum RawTargets {
-    /// Their shape, \[N\] or \[N, ...\], and the labels.
+    /// The shape, \[N\] or \[N, ...\], and the labels.
     Labels(Vec<usize>, Vec<i64>),
     Values(Tensor),
 }
@@ -192,7 +192,7 @@ fn describe(tensor: &Tensor) -> String {
     format!("{:?} {:?}", tensor.dtype(), tensor.dims())
 }
 
-/// Tokens as floats that hold whole numbers.
+/// Tokens in float32, which represents them exactly.
 fn tokens(file: &TensorFile<'_>, key: &str) -> Result<Tensor> {
     let stored = file.integers(key)?;
     if stored.shape.len() != 2 {
@@ -249,8 +249,8 @@ fn values(file: &TensorFile<'_>, key: &str, count: usize) -> Result<Tensor> {
     }
 }
 
-/// C: as asked for, otherwise the largest label of all splits plus one, where ignored labels are
-/// none. Of no use, and 0, for real targets.
+/// The number of classes C: as given, otherwise the largest label of all splits plus one, without
+/// ignored labels. 0 for real targets.
 fn count_classes<'a>(
     file: &TensorFile<'_>,
     parts: impl Iterator<Item = &'a Part>,
@@ -288,7 +288,7 @@ fn count_classes<'a>(
     Ok(classes as usize)
 }
 
-/// The error of a label with its place that is neither a class nor ignored.
+/// The error for a label, with its position, that is neither a class nor ignored.
 fn no_class(file: &TensorFile<'_>, key: &str, (place, label): (String, i64), limit: u32) -> Error {
     let ignore = format!(
         "leave such labels out of the mean: ignore_index = {label} in [loss], for a loss that has this key (docs/experiments.md)"

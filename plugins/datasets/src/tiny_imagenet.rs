@@ -14,19 +14,19 @@ use crate::{
     source::{Contents, Source},
 };
 
-/// The list of the classes, sorted by it as torchvision's `ImageFolder` sorts folders.
+/// The list of the classes, which are numbered in sorted order as by torchvision's `ImageFolder`.
 pub const CLASSES: &str = "wnids.txt";
-/// File, class and box of each image of the test split.
+/// File, class and bounding box of each image of the test split.
 pub const ANNOTATIONS: &str = "val/val_annotations.txt";
-/// Where the images are.
+/// The folders with the images.
 pub const FOLDERS: &[&str] = &["train", VALIDATION];
 const VALIDATION: &str = "val/images";
 
-/// Reads the split that a file stands for: [`CLASSES`] for the training split, [`ANNOTATIONS`] for
-/// the test split (the published one has no labels, so that the validation split is used).
+/// Reads the split that a file belongs to: [`CLASSES`] to the training split, [`ANNOTATIONS`] to
+/// the test split (which is the validation split, since the published test split has no labels).
 ///
 /// # Errors
-/// When a file is missing or damaged, or names what is not there.
+/// When a file is missing or damaged, or refers to a missing file.
 pub fn read(
     source: &Source,
     file: &Contents<'_>,
@@ -79,7 +79,7 @@ pub fn classes(source: &Source) -> Result<Vec<String>> {
     Ok(classes)
 }
 
-/// Whether a name leads to nowhere but a file of that name.
+/// Whether a name is a file name without a path.
 fn is_plain(name: &str) -> bool {
     Path::new(name).file_name() == Some(OsStr::new(name))
 }

@@ -1,4 +1,4 @@
-//! Downloaded archives, read as they are: `.tar.gz` and `.zip`.
+//! Downloaded archives, `.tar.gz` and `.zip`, are read without unpacking them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -33,7 +33,7 @@ fn checksum(contents: &[u8]) -> Checksum {
     Checksum { bytes: contents.len() as u64, md5: md5(contents).leak() }
 }
 
-/// The files of these names in the folder `set` of an archive with right sums.
+/// The files with these names in the folder `set` of an archive whose checksum is correct.
 fn found(name: &str, contents: &[u8], names: &[&str]) -> Result<Vec<Vec<u8>>, String> {
     let folder = tempdir().unwrap();
     let path = folder.path().join(name);
@@ -54,7 +54,7 @@ fn files_are_read_where_they_are() {
     ] {
         assert_eq!(found(name, &contents, &["a", "b"]).unwrap(), [b"one", b"two"]);
         assert_says(&found(name, &contents, &["a", "c"]).unwrap_err(), &[name, "no file set/c"]);
-        // A path with steps upwards is that of no file, even where it leads to one.
+        // A path with `..` names no file, even if it leads to one.
         assert_says(&found(name, &contents, &["d"]).unwrap_err(), &["no file set/d"]);
         assert_says(&found(name, &contents, &["../other/c"]).unwrap_err(), &["no file"]);
     }
@@ -74,7 +74,7 @@ fn nothing_is_read_of_an_archive_that_is_not_the_published_one() {
     assert_says(&refused(&[&whole[1..], &[0]].concat()), &["set.zip", "damaged: its MD5"]);
 }
 
-/// Written by Python's `zipfile`, see `generate_archives.py` beside them.
+/// The archives were written by Python's `zipfile`, see `generate_archives.py` next to them.
 #[test]
 fn pythons_archives_are_read() {
     for contents in [
@@ -103,14 +103,14 @@ fn a_zip_that_lies_is_refused() {
     assert_says(&with(20, &[7, 0]), &["x.zip", "set/a"]);
     assert_says(&with(20, &[3, 0]), &["more than it can hold"]);
     assert_says(&with(20, &[0xff; 2]), &["set/a is not where it should be"]);
-    // A size that is wrong, and one that nothing so short can have.
+    // Wrong sizes, and one that is too large for so short a file.
     for size in [4999_u32, 5001] {
         assert_says(&with(24, &size.to_le_bytes()), &["set/a has not the"]);
     }
     assert_says(&with(24, &[0xff, 0xff, 0xff, 0x7f]), &["more than it can hold"]);
     assert_says(&with(42, &[9]), &["set/a is not where it should be"]);
     assert_says(&found("x.zip", &whole[..whole.len() / 2], &["a"]).unwrap_err(), &["cut short"]);
-    // A bomb: what it holds is more than it says, and is read no further.
+    // A zip bomb: its contents exceed the declared size, and are read no further than that.
     let bomb = zipped(&[("set/a", &vec![0; 20_000_000])], true);
     let at = bomb.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap() + 24;
     let lie = [&bomb[..at], &10_u32.to_le_bytes(), &bomb[at + 4..]].concat();
@@ -119,7 +119,7 @@ fn a_zip_that_lies_is_refused() {
     assert!(unzip(&lie, nothing).unwrap().is_empty(), "what is not wanted is not unpacked");
 }
 
-/// A tar entry that claims to be holes throughout, as sparse files may.
+/// A tar entry that declares nothing but holes, as sparse files may.
 #[test]
 fn holes_in_a_tar_take_no_memory() {
     let mut header = tar::Header::new_gnu();
@@ -133,7 +133,7 @@ fn holes_in_a_tar_take_no_memory() {
     found("x.tar.gz", &file, &["a"]).unwrap_err();
 }
 
-/// A set as it is published, but with an archive of ours.
+/// A published set with the checksum of an archive that was written here.
 fn with_archive(set: PublishedSet, contents: &[u8]) -> PublishedSet {
     let release = set.releases[0];
     let archive = release.archive.map(|archive| Archive { checksum: checksum(contents), ..archive });
@@ -172,7 +172,8 @@ fn emnist_is_read_from_its_archive_in_torchvisions_layout() {
         assert_eq!(set.read(&opened, Split::Train).unwrap().labels(), [0, 9, 4]);
         assert_eq!(set.read(&opened, Split::Test).unwrap().labels(), [7]);
     }
-    // Unpacked in its place, and as torchvision leaves it: these come before the archive.
+    // Files that are unpacked next to the archive, or in torchvision's layout, come before the
+    // archive.
     for (place, unpack) in [("EMNIST/raw/gzip", false), ("EMNIST/raw", true)] {
         fs::create_dir_all(folder.path().join(place)).unwrap();
         for (name, contents) in &files {

@@ -1,4 +1,4 @@
-//! The embedded subset is what its README says it is.
+//! The embedded subset is as its README describes it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -61,7 +61,7 @@ fn it_is_the_default() {
         assert!(description.contains(part), "no {part:?} in: {description}");
     }
 
-    // The mean over the inner 28x28 pixels is that of the bytes, scaled.
+    // The mean over the inner 28x28 pixels is the scaled mean of the bytes.
     let inner = inputs.i((.., .., 2..30, 2..30)).unwrap();
     let mean = inner.to_dtype(DType::F64).unwrap().mean_all().unwrap().to_scalar::<f64>().unwrap();
     let expected = 2.0 * 344_160_204.0 / 255.0 / (6000.0 * 784.0) - 1.0;

@@ -1,4 +1,4 @@
-//! `fashion-mnist` from files: where they are looked for, how they are prepared, what is refused.
+//! `fashion-mnist` from files: where they are searched for, how they are prepared, what is refused.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 

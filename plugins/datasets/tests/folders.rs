@@ -1,4 +1,4 @@
-//! Folders of PNG and JPEG files, and Tiny ImageNet's.
+//! Folders of PNG and JPEG files, and the folders of Tiny ImageNet.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -72,7 +72,7 @@ fn what_is_not_read_is_said() {
     assert!(test.contains("set/test, 1 is") && test.ends_with("left out: 1 .txt"), "{test}");
 }
 
-/// Its name cannot be a class', and without it the classes would be others.
+/// Its name cannot be that of a class, and without it the other classes would have other numbers.
 #[test]
 #[cfg(unix)]
 fn a_class_whose_name_is_not_utf_8_is_refused() {
@@ -122,7 +122,7 @@ fn what_cannot_be_used_is_named() {
         fs::write(root.join("b/2.png"), damaged).unwrap();
         assert_says(&message("path = 'set'"), &["2.png", "cannot be decoded"]);
     }
-    // A header that claims 2^31 - 1 pixels a side.
+    // A header that declares 2^31 - 1 pixels per side.
     let mut bomb = whole.clone();
     bomb[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
     fs::write(root.join("b/2.png"), bomb).unwrap();
@@ -166,7 +166,7 @@ fn tiny_imagenets_annotations_are_followed() {
     }
 }
 
-/// A FIFO waits for a writer and a device never ends: a test that reads one does not come back.
+/// Reading a FIFO waits for a writer, and reading a device never ends: a test that did would hang.
 #[test]
 #[cfg(unix)]
 fn what_is_no_file_is_not_read() {

@@ -1,8 +1,9 @@
-//! Every reader on changed files: each gives data that agree with themselves, or one error with a
-//! remedy. None panics, or takes more memory than follows from the size of its files.
+//! Runs every reader on changed files: each returns consistent data, or one error with a remedy.
+//! None panics, or takes more memory than the size of its files justifies.
 //!
-//! The changes follow from the reader and the case's number, so that a failure can be repeated.
-//! Alone in its binary, because it measures the memory of the whole process.
+//! The changes depend only on the reader and the number of the case, so that a failure can be
+//! reproduced. The test is alone in its binary, because it measures the memory of the whole
+//! process.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -32,34 +33,34 @@ use safetensors::{Dtype, tensor::TensorView};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// For each reader.
+/// Cases per reader.
 const CASES: u64 = 5000;
-/// Of each set.
+/// Classes per set.
 const CLASSES_EACH: usize = 10;
-/// Bytes for messages and tables beside what the files account for.
+/// Bytes for messages and tables, in addition to those that the files justify.
 const CONSTANT: usize = 4 << 20;
-/// Images are decoded by libraries that are given this much, whatever a header claims, and twice:
-/// as stored, and converted.
+/// The memory limit of the image decoders, whatever a header declares, twice: for the stored and
+/// for the converted image.
 const DECODING: usize = 2 * (256 << 20);
-/// Memory by the size of files: numbers become 8 bytes, and buffers grow by doubling.
+/// Memory per byte of plain files: numbers become 8 bytes, and buffers grow by doubling.
 const PLAIN: usize = 32;
-/// What is packed may unpack to 1032 times as much.
+/// Memory per byte of compressed files, which may unpack to 1032 times their size.
 const PACKED: usize = 3 * 1032;
 
-/// Numbers that lengths, counts and places are replaced by.
+/// Numbers that replace lengths, counts and offsets.
 const NUMBERS: [u64; 12] =
     [0, 1, 2, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 32, u64::MAX >> 1, u64::MAX - 7, u64::MAX];
 
-/// From files to the number of bytes that were read of them.
+/// Reads files and returns the number of bytes that were read.
 type Read = dyn Fn(&[Vec<u8>]) -> Result<usize>;
 
-/// A reader with files that it reads.
+/// A reader, with files that it accepts.
 struct Reader {
     name: &'static str,
     files: Vec<Vec<u8>>,
-    /// Checks what was read against itself, too.
+    /// Also checks that the data are consistent.
     read: Box<Read>,
-    /// Memory by the size of the files, and beside it.
+    /// The memory per byte of the files, and the constant part.
     memory: [usize; 2],
 }
 
@@ -73,7 +74,7 @@ impl Reader {
         Self { name, files: files.to_vec(), read: Box::new(read), memory }
     }
 
-    /// Of a format whose files are a split.
+    /// The reader of a format, whose files are one split.
     fn of(name: &'static str, format: Format, shape: [usize; 3], factor: usize, files: &[Vec<u8>]) -> Self {
         Self::new(name, files, [factor, CONSTANT], move |files| {
             let contents =
@@ -115,7 +116,7 @@ impl Reader {
     }
 }
 
-/// The number of bytes of images that agree with their labels.
+/// Checks that images and labels are consistent; returns the number of bytes of the images.
 fn checked(images: &LabelledImages, classes: usize) -> usize {
     let bytes = images.images().bytes().len();
     assert_eq!(images.len() * images.size().iter().product::<usize>(), bytes);
@@ -123,7 +124,7 @@ fn checked(images: &LabelledImages, classes: usize) -> usize {
     bytes
 }
 
-/// One change of a file.
+/// Makes one random change to a file.
 fn change(file: &mut Vec<u8>, generator: &mut impl Rng) {
     if file.is_empty() {
         file.push(generator.random());
@@ -140,7 +141,7 @@ fn change(file: &mut Vec<u8>, generator: &mut impl Rng) {
             file.splice(at..at, twice);
         }
         5 => file.insert(at, generator.random()),
-        // The rest is chance.
+        // Replaces the rest by random bytes.
         6 => file[at..].iter_mut().for_each(|byte| *byte = generator.random()),
         which => {
             let number = NUMBERS[generator.random_range(0..NUMBERS.len())];
@@ -152,7 +153,7 @@ fn change(file: &mut Vec<u8>, generator: &mut impl Rng) {
     }
 }
 
-/// A file out of an archive that is damaged.
+/// The result of reading an archive, as a [`Reader`] returns it.
 fn damaged(found: Result<Files, String>) -> Result<usize> {
     let found = found.map_err(|why| Error::input("FILE", why, "download it again"))?;
     Ok(found.values().map(Vec::len).sum())
@@ -206,7 +207,7 @@ fn formats() -> Vec<Reader> {
     ]
 }
 
-/// A variable within a zlib stream: changes reach the matrix.
+/// A variable that is compressed after it was changed, so that changes reach the matrix.
 fn variable() -> Reader {
     let y = matrix("y", 9, &[3, 1], 2, &[1, 2, 3]);
     Reader::new("mat in zlib", &[y], [PACKED, CONSTANT], |files| {

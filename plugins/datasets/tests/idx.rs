@@ -1,4 +1,4 @@
-//! The IDX reader: what is whole is read, and everything else is one clear error.
+//! The IDX reader accepts complete files, and refuses all others with one clear error.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -103,7 +103,7 @@ fn a_header_that_lies_takes_no_memory() {
         assert_says(&refusal(&lie, 3), &["truncated", "more than the file can hold"]);
     }
     assert_says(&refusal(&gzip(&idx(&[u32::MAX; 3], &[])), 3), &["more than the file can hold"]);
-    // Small enough to be compressed data, so it is read, as far as there is any.
+    // Compressed data may have this size, so that they are read until they end.
     assert_says(
         &refusal(&gzip(&idx(&[10_000, 1, 1], &[0; 100])), 3),
         &["promises 10000 bytes", "100 are there"],

@@ -1,4 +1,4 @@
-//! `locate`: where a published set is looked for, what is there, what to do.
+//! `locate`: where a published set is searched for, what was found, and what to do.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 

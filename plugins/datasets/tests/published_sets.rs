@@ -1,4 +1,4 @@
-//! Published sets from small files in their exact formats, laid out as torchvision does it.
+//! Published sets, read from small files in their exact formats and in torchvision's layout.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -20,7 +20,7 @@ use eigenscape_datasets::{
 use proptest::prelude::*;
 use tempfile::tempdir;
 
-/// A pixel that tells its image, channel, row and column.
+/// A pixel whose value depends on the image, channel, row and column.
 fn pixel(n: usize, channel: usize, row: usize, column: usize) -> u8 {
     ((n * 89 + channel * 53 + row * 7 + column * 3) % 256) as u8
 }
@@ -103,7 +103,7 @@ fn mnist_and_emnist_lie_below_torchvisions_root() {
     assert_says(&refusal("emnist", PLAIN, folder.path()), &problem);
 }
 
-/// CIFAR-10's six files as records, from the labels of each.
+/// Writes files of CIFAR's records with the given labels; `prefix` comes before each label.
 fn write_records(folder: &Path, prefix: &[u8], files: &[(&str, &[u8])]) {
     for (name, labels) in files {
         let pixels = images(labels.len(), 3, 32, false);
@@ -181,14 +181,14 @@ fn cifar_pickles_are_read_and_nothing_in_them_is_run() {
     assert_says(&refused(&file("fine_labels", &[1])), &["no dictionary with the key `labels`"]);
     assert_says(&refused(&pickle("labels", &[1, 2], &[0; 3072])), &["test_batch", "not [N, 3072]"]);
     assert_says(&refused(&file("labels", &[1])[..3000]), &["test_batch", "ends too early"]);
-    // A file of the published size is compared with the published sum.
+    // A file of the published size is compared with the published MD5.
     assert_says(
         &refused(&vec![0; 31_035_526]),
         &["test_batch", "damaged: its MD5", "40351d587109b95175f43aff81a1287e"],
     );
 }
 
-/// As SVHN is published: 10 stands for 0.
+/// A MAT-file as SVHN publishes it: the label 10 is the digit 0.
 fn svhn(labels: &[u8], pack: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let count = labels.len() as u32;
     let x = matrix("X", 9, &[32, 32, 3, count], 2, &images(labels.len(), 3, 32, true));
@@ -229,12 +229,12 @@ fn mat_files_hold_numbers_of_several_types() {
     let message = |file: &[u8]| mat::read("FILE", file, ["y"]).unwrap_err().to_string();
     assert_says(&message(&mat_file(&[])), &["FILE", "no array `y`"]);
     assert_says(&message(b"<!DOCTYPE html>"), &["no MAT-file"]);
-    // A lie about the shape takes no memory.
+    // A wrong shape takes no memory.
     let lie = mat_file(&[compressed(&matrix("y", 9, &[u32::MAX, u32::MAX], 2, &[1]))]);
     assert_says(&message(&lie), &["1 bytes of numbers"]);
 }
 
-/// Written by `scipy.io.savemat`, see `generate_mat.py` beside it.
+/// The files were written by `scipy.io.savemat`, see `generate_mat.py` next to them.
 #[test]
 fn scipys_mat_files_are_read() {
     for (file, name) in [
@@ -243,7 +243,7 @@ fn scipys_mat_files_are_read() {
     ] {
         let [x, y] = mat::read(name, file, ["X", "y"]).unwrap();
         assert_eq!(x.shape, [2, 3, 1, 2]);
-        // X[i, j, 0, n] = 100 n + 10 i + j, first axis fastest.
+        // X[i, j, 0, n] = 100 n + 10 i + j, column-major.
         assert_eq!(x.numbers, Numbers::Bytes(vec![0, 10, 1, 11, 2, 12, 100, 110, 101, 111, 102, 112]));
         assert_eq!(y.numbers.whole(), Some(vec![10, 1]));
     }

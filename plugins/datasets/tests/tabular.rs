@@ -1,4 +1,4 @@
-//! The tables inside the program.
+//! The tables that are embedded in the program.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 

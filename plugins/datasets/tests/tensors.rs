@@ -247,7 +247,7 @@ fn labels_that_are_no_classes_are_refused() {
     assert_says(&with([-100, -100, -100]), &["`y`", "every label is -100, which the loss ignores"]);
 }
 
-/// 255 is how data sets of pixels mark what is no class.
+/// Data sets with a label per pixel often mark pixels without a class by 255.
 #[test]
 fn ignored_labels_are_no_classes() {
     let parsed = |labels: &[i64; 4], asked: Option<u32>| {

@@ -1,5 +1,4 @@
-//! What the eigenproblem of `gram` costs, on one thread and on more: its matrix costs next to
-//! nothing here.
+//! Times the eigenproblem of `gram` on one thread and on all; computing the matrix is cheap here.
 //!
 //! `cargo bench -p eigenscape-estimators --bench gram`
 
@@ -15,8 +14,8 @@ use eigenscape_curvature::{Factor, RowSize, Rows};
 use eigenscape_estimators::gram::Gram;
 use rayon::ThreadPoolBuilder;
 
-/// Rows of the factor, one a sample, are outer products of random vectors of so many numbers: the
-/// Gram matrix is an entry-wise product.
+/// The length of the random vectors whose outer products are the rows of the factor, one per
+/// sample: the Gram matrix is an entry-wise product.
 const SIDE: usize = 128;
 
 #[derive(Clone)]
@@ -92,7 +91,7 @@ impl FactorColumns for Outer {
     }
 }
 
-/// The median of `repetitions`, in seconds.
+/// The median time of `work` over `repetitions` runs, in seconds.
 fn median(repetitions: usize, mut work: impl FnMut()) -> f64 {
     let mut time = |_| {
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! What Lanczos itself costs beside the operator's products.
+//! Times Lanczos itself, with an operator whose products are cheap.
 //!
 //! `cargo bench -p eigenscape-estimators --bench lanczos`
 
@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Context, CurvatureOperator, Error, ExactFactor, Probe, ProbeEstimator, Result};
 use eigenscape_estimators::lanczos::{Lanczos, LanczosParameters};
 
-/// A diagonal matrix, by its entries: products that cost next to nothing.
+/// A diagonal matrix, given by its entries; its products are cheap.
 struct Diagonal(Tensor);
 
 impl Diagonal {

@@ -1,4 +1,4 @@
-//! `dense`: the whole matrix.
+//! `dense`: all eigenvalues of the explicitly formed matrix.
 
 use std::num::NonZeroUsize;
 
@@ -22,10 +22,10 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DenseParameters {
-    /// How many columns of the identity go into one product, 32 by default.
+    /// The number of columns of the identity in one call of the operator, 32 by default.
     pub block: NonZeroUsize,
-    /// The largest P that is accepted, 4096 by default: the matrix takes 8 P² bytes and its
-    /// eigenvalues P³ time.
+    /// The largest accepted P, 4096 by default: the matrix takes 8 P² bytes, and its eigenvalues
+    /// take time proportional to P³.
     pub max_dimension: usize,
 }
 
@@ -35,16 +35,16 @@ impl Default for DenseParameters {
     }
 }
 
-/// All eigenvalues of the whole P × P matrix: its products with the columns of the identity, in
-/// blocks, symmetrised in f64.
+/// All eigenvalues of the P × P matrix, formed by products with the columns of the identity, in
+/// blocks, and symmetrised in f64.
 ///
-/// Exact up to rounding, which is measured: a few columns are computed in f64, too, the matrix is
-/// compared with its mirror image, and a matrix that is proved to be positive semidefinite has
-/// eigenvalues below zero by rounding alone. An eigenvalue that these do not tell from 0 counts to
-/// the mass at zero, and the spectrum's `rounding` says up to which |λ| that is. (Of products in
-/// f64 there are no better ones: entries with independent relative errors ε move eigenvalues by
-/// about √P · ε · max|λ|.) A matrix that is less symmetric than √ε relative to its largest entry is
-/// an error.
+/// Exact up to rounding, which is measured: a few columns are recomputed in f64, the matrix is
+/// compared with its transpose, and negative eigenvalues of a matrix that is proved positive
+/// semidefinite are rounding. An eigenvalue that these errors do not distinguish from 0 counts
+/// towards the mass at zero, and the spectrum's `rounding` is the threshold on |λ|. (For products
+/// in f64 there is no more accurate reference; there, independent relative errors ε of the entries
+/// are assumed, which move eigenvalues by about √P · ε · max|λ|.) A matrix whose asymmetry exceeds
+/// √ε times its largest entry is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Dense {
     parameters: DenseParameters,
@@ -112,22 +112,22 @@ impl ProbeEstimator for Dense {
     }
 }
 
-/// What is held for all of the time: the matrix, which is symmetrised where it is, and the vectors
-/// that its eigenvalues and the columns in f64 take.
+/// The memory held throughout: the matrix, which is symmetrised in place, and the vectors for its
+/// eigenvalues and for the columns in f64.
 fn matrix(n: usize) -> Account {
     const VECTORS: usize = 112;
     Account::of("the dense matrix", size([n, n.saturating_add(VECTORS)], size_of::<f64>()))
 }
 
-/// Bytes of so many columns of the identity, `number` bytes a number: themselves, their products
-/// and a copy of these.
+/// Bytes of `columns` columns of the identity, of their products and of a copy of the products;
+/// `number` is the size of a number in bytes.
 fn of_block(n: usize, number: usize, columns: usize) -> usize {
     const COPIES: usize = 3;
     size([n, columns, COPIES], number)
 }
 
 impl Dense {
-    /// P, which is not 0 nor too large.
+    /// P; an error where it is 0 or exceeds `max_dimension`.
     fn dimension(&self, operator: &dyn CurvatureOperator) -> Result<usize> {
         let (n, most) = (dimension(operator)?, self.parameters.max_dimension);
         if n <= most {
@@ -140,8 +140,8 @@ impl Dense {
         ))
     }
 
-    /// How many columns go into one product: as many as are asked for and fit into `allowed` bytes
-    /// beside the matrix, one at least.
+    /// The number of columns in one call of the operator: the parameter `block`, or fewer where
+    /// only these fit into `allowed` bytes beside the matrix; at least one.
     fn block(&self, n: usize, number: usize, allowed: usize) -> usize {
         let left = allowed.saturating_sub(matrix(n).total());
         let fit = left / of_block(n, number, 1).max(1);
@@ -174,8 +174,8 @@ impl Dense {
     }
 }
 
-/// ½(A + Aᵀ), lower half, in the memory of A, and ½‖A − Aᵀ‖_F: as far as rounding errors are
-/// independent, what it leaves out of A is as large as what it keeps.
+/// ½(A + Aᵀ), lower half, in the memory of A, and ½‖A − Aᵀ‖_F. For independent rounding errors, the
+/// discarded antisymmetric part of the error is about as large as the symmetric part that remains.
 fn symmetrised(operator: &dyn CurvatureOperator, mut a: Mat<f64>, epsilon: f64) -> Result<(Mat<f64>, f64)> {
     let n = a.nrows();
     let (mut largest, mut asymmetry, mut squares, mut finite) = (0.0_f64, 0.0_f64, 0.0, true);

@@ -3,7 +3,7 @@
 use candle_core::{DType, WithDType};
 use eigenscape_core::{Error, Result};
 
-/// f32 or f64: what an operator's vectors are stored in. Sums are taken in f64 throughout.
+/// f32 or f64: the type of an operator's vectors. Sums are accumulated in f64.
 pub(crate) trait Float: WithDType {
     fn widen(self) -> f64;
     fn narrow(value: f64) -> Self;
@@ -33,7 +33,7 @@ impl Float for f64 {
     }
 }
 
-/// The machine epsilon of a type that an operator may have.
+/// The machine epsilon of an operator's type; an error for types other than f32 and f64.
 pub(crate) fn epsilon(dtype: DType) -> Result<f64> {
     match dtype {
         DType::F32 => Ok(f64::from(f32::EPSILON)),

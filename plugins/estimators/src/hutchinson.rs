@@ -16,19 +16,19 @@ use crate::{
     operator::{dimension, not_finite, products},
 };
 
-/// So many vectors share a product, where memory allows.
+/// The number of vectors that share one call of the operator, where memory allows.
 const TOGETHER: usize = 16;
-/// Copies of a vector: itself, what goes to the operator, its product and a copy of that.
+/// Copies per vector: the vector, the operator's input, the product and a copy of the product.
 const VECTORS: usize = 4;
 
 /// Parameters of `hutchinson`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HutchinsonParameters {
-    /// How many random vectors, 32 by default. With one there is no standard error. As many as P or
-    /// more are the P unit vectors of the coordinates: the trace is exact.
+    /// The number of random vectors, 32 by default. A single one gives no standard error. With P or
+    /// more, the P coordinate unit vectors are used instead and the trace is exact.
     pub probes: NonZeroUsize,
-    /// What the random vectors are: "rademacher" (default) or "gaussian".
+    /// The distribution of the random vectors: "rademacher" (default) or "gaussian".
     pub probe: Probe,
 }
 
@@ -38,12 +38,12 @@ impl Default for HutchinsonParameters {
     }
 }
 
-/// The mean of vᵀHv over random vectors v with E\[v vᵀ\] = I, which has the expectation tr H
-/// (Hutchinson 1990), and its standard error.
+/// The trace by Hutchinson's estimate (1990): the mean of vᵀHv over random vectors v with
+/// E\[v vᵀ\] = I, whose expectation is tr H, with its standard error.
 ///
-/// Each v has the length √P, whatever its distribution: that of Gaussian vectors says nothing about
-/// H. Of as many vectors of signs as dimensions the sum of the diagonal is made instead, which is
-/// the trace.
+/// Each v is scaled to the length √P, since the length of a Gaussian vector carries no information
+/// about H. With P or more probes the P coordinate unit vectors are used instead, which give the
+/// exact trace.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Hutchinson {
     parameters: HutchinsonParameters,
@@ -56,19 +56,19 @@ impl Hutchinson {
         Self { parameters }
     }
 
-    /// How many vectors share a product so that all fits into `memory` bytes: one at least.
-    /// `number` is the bytes of a number.
+    /// The number of vectors, at least one, that share one call of the operator within `memory`
+    /// bytes. `number` is the size of a number in bytes.
     fn together(&self, dimension: usize, number: usize, memory: usize) -> usize {
         let left = memory.saturating_sub(self.bytes_of_samples(dimension));
         (left / size([dimension, VECTORS], number).max(1)).clamp(1, self.probes(dimension).min(TOGETHER))
     }
 
-    /// Bytes of a number for each vector, in a list that grows.
+    /// Bytes of the samples, one number per vector in a growing list.
     fn bytes_of_samples(&self, dimension: usize) -> usize {
         size([self.probes(dimension), 2], size_of::<f64>())
     }
 
-    /// How many vectors there are for an operator of this dimension.
+    /// The number of vectors for an operator of this dimension.
     fn probes(&self, dimension: usize) -> usize {
         self.starts(Random::new(0), dimension).count()
     }
@@ -199,9 +199,9 @@ mod tests {
         }
     }
 
-    /// In few dimensions random signs are often the same: with as many as dimensions the trace is
-    /// exact, with fewer it is unbiased, and no two are the same, so that a standard error of 0 is
-    /// not by chance.
+    /// In few dimensions random sign vectors often coincide. With as many probes as dimensions the
+    /// trace is exact; with fewer it is unbiased and no two vectors coincide, so that the standard
+    /// error is never 0 by chance.
     #[test]
     fn in_few_dimensions_the_trace_is_exact_or_unbiased() {
         const SEEDS: u64 = 400;

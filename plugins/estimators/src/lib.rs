@@ -1,13 +1,17 @@
 //! Estimators of curvature spectra.
 //!
-//! | name | cost | gives | take it when |
+//! | name | cost | result | for |
 //! | --- | --- | --- | --- |
-//! | [`gram`] | one factor Φ, one eigenproblem of size min(M, P) | every eigenvalue, exactly | the operator is ΦᵀΦ: Gauss-Newton, or a Hessian where the network is piecewise affine |
-//! | [`dense`] | P products, one eigenproblem of size P | every eigenvalue, exactly | P is at most a few thousand |
-//! | [`trace`] | one factor Φ | the trace, exactly, and nothing else | as `gram`, where its eigenproblem is too large |
-//! | [`class_structure`] | as `gram` on the side of the samples | every eigenvalue of G and of its parts by class | where do the outliers come from? |
-//! | [`hutchinson`] | one product a probe | the trace with its standard error | the trace of anything else |
-//! | [`lanczos`] | `steps` products a probe | the extreme eigenvalues, and the density by quadrature | anything else |
+//! | [`gram`] | Φ, eigenproblem of size min(M, P) | every eigenvalue, exactly | operators ΦᵀΦ |
+//! | [`dense`] | P products, eigenproblem of size P | every eigenvalue, exactly | P up to 4096 |
+//! | [`trace`] | Φ | the trace, exactly | operators ΦᵀΦ |
+//! | [`class_structure`] | Φ, eigenproblems of size M | G and its parts, exactly | classifiers |
+//! | [`hutchinson`] | a product per probe | the trace with its standard error | any operator |
+//! | [`lanczos`] | `steps` products per probe | extreme eigenvalues, density | any operator |
+//!
+//! Operators ΦᵀΦ with a known M × P factor Φ are the Gauss-Newton matrix, and the Hessian where the
+//! network is piecewise affine. `trace` is for those whose eigenproblem is too large for `gram`;
+//! `class_structure` shows which classes the outliers of the Gauss-Newton matrix G come from.
 //!
 //! All are deterministic: bitwise the same spectrum for the same seed on any number of threads.
 //! Matrices are decomposed in f64 whatever the type of the operator.

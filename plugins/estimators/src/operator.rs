@@ -1,11 +1,11 @@
-//! What every estimator checks of an operator, and how its products are read.
+//! Checks that every estimator makes of an operator, and reading its products into vectors.
 
 use candle_core::{Device, Storage, Tensor};
 use eigenscape_core::{CurvatureOperator, Error, Result};
 
 use crate::float::Float;
 
-/// P, which must not be 0.
+/// The operator's dimension P; an error where it is 0.
 pub(crate) fn dimension(operator: &dyn CurvatureOperator) -> Result<usize> {
     match operator.dimension() {
         0 => Err(Error::input(operator.description(), "has no parameters", "choose a group that has some")),
@@ -13,7 +13,7 @@ pub(crate) fn dimension(operator: &dyn CurvatureOperator) -> Result<usize> {
     }
 }
 
-/// The products with the rows of `vectors` \[K, P\] (row-major), one vector each.
+/// The products with the rows of `vectors` \[K, P\] (row-major), one vector per row.
 pub(crate) fn products<T: Float>(
     operator: &dyn CurvatureOperator,
     vectors: Vec<T>,
@@ -25,7 +25,7 @@ pub(crate) fn products<T: Float>(
     rows(&product)
 }
 
-/// Refuses products with so many vectors that have another shape.
+/// Refuses products whose shape is not \[`vectors`, P\].
 pub(crate) fn check_shape(operator: &dyn CurvatureOperator, found: &[usize], vectors: usize) -> Result<()> {
     let shape = (vectors, operator.dimension());
     if found == [shape.0, shape.1] {

@@ -1,23 +1,26 @@
-//! How much of a matrix is rounding: measured against f64, not assumed.
+//! Measures the rounding error of a matrix by recomputing a few of its columns in f64.
 
 use candle_core::{Device, Tensor};
 use eigenscape_core::{CurvatureOperator, Random, Result};
 use faer::Mat;
 use rand::RngExt;
 
-/// Of so many columns chosen evenly, and of as many chosen by their size, the error is measured.
+/// The number of evenly spaced columns whose error is measured, and of columns sampled by their
+/// norm.
 const COLUMNS: usize = 8;
 
-/// What was measured on a few is taken this many times, since others may be worse.
+/// Factor on a measured error, since columns that were not measured may be worse.
 pub(crate) const SAFETY: f64 = 2.0;
 
-/// About ‖M̃ − M‖_F, at least as large as ‖M̃ − M‖₂, by which eigenvalues move at most (Weyl): for
-/// the matrix M̃ with these columns, the products with unit vectors, against a few columns of M
-/// from products in f64. `None` where there are none.
+/// An estimate of ‖M̃ − M‖_F ≥ ‖M̃ − M‖₂, which bounds how far rounding moves an eigenvalue (Weyl).
 ///
-/// Columns i chosen evenly give P·mean ‖e_i‖² for the errors e_i, and columns chosen with
-/// probability ∝ ‖M̃_i‖² give ‖M̃‖²·mean ‖e_i‖²/‖M̃_i‖²: the larger of the two is taken, since the
-/// one misses errors where the matrix is large, the other errors where it is small.
+/// `columns` is M̃, the operator's products with the unit vectors; a few columns of M are computed
+/// in f64. `None` when the operator has no products in f64, or when M̃ is zero or not finite.
+///
+/// With the error e_i of column i, evenly spaced columns estimate P·mean ‖e_i‖², and columns
+/// sampled with probability ∝ ‖M̃_i‖² estimate ‖M̃‖_F²·mean ‖e_i‖²/‖M̃_i‖². The result is the root
+/// of the larger: the first may miss errors where the matrix is large, the second where it is
+/// small.
 pub(crate) fn of_products(
     operator: &dyn CurvatureOperator,
     columns: &Mat<f64>,
@@ -49,7 +52,7 @@ pub(crate) fn of_products(
     Ok(Some(evenly.max(by_size).sqrt()))
 }
 
-/// Some columns, evenly spread, and some by their size, with repetition.
+/// Column indices: evenly spaced, and sampled with replacement with probability ∝ ‖M̃_i‖².
 fn choices(squares: &[f64], total: f64, random: &Random) -> [Vec<usize>; 2] {
     let n = squares.len();
     let count = COLUMNS.min(n);

@@ -1,4 +1,4 @@
-//! Operators of which everything is known.
+//! Test operators with known matrices, spectra and factors.
 
 use std::{
     ops::Range,
@@ -18,7 +18,7 @@ use rand_distr::StandardNormal;
 /// A symmetric matrix, as an operator.
 #[derive(Clone)]
 pub struct DenseOperator {
-    /// [P, P] in the operator's type; for a diagonal one [1, P].
+    /// [P, P] in the operator's type; [1, P] for a diagonal matrix.
     matrix: Tensor,
     factor: Option<(Arc<KnownFactor>, Vec<usize>)>,
     calls: Arc<AtomicUsize>,
@@ -36,7 +36,7 @@ impl DenseOperator {
         Self::new(tensor(&matrix, dtype), None)
     }
 
-    /// Σ λₖ uₖ uₖᵀ, uₖ being the orthogonal vectors `columns`, normalised.
+    /// Σ λₖ uₖ uₖᵀ, where uₖ are the orthogonal vectors `columns`, normalised.
     pub fn with_eigenvectors<const N: usize>(
         columns: &[[f64; N]; N],
         spectrum: &[f64; N],
@@ -55,13 +55,14 @@ impl DenseOperator {
         Self::new(tensor(&Mat::from_fn(n, n, entry), DType::F64), None)
     }
 
-    /// The diagonal matrix of i/P.
+    /// The diagonal matrix with entries i/P.
     pub fn diagonal(n: usize, dtype: DType) -> Self {
         let values: Vec<f64> = (0..n).map(|i| i as f64 / n as f64).collect();
         Self::new(Tensor::from_vec(values, (1, n), &Device::Cpu).unwrap().to_dtype(dtype).unwrap(), None)
     }
 
-    /// ΦᵀΦ with R·N random rows: sums of P outer products of o and i numbers, then explicit
+    /// ΦᵀΦ with R·N random rows. Each (P, o, i) of `outer` is a variable whose rows are sums of P
+    /// outer products of o and i numbers; each entry of `explicit` is a variable with that many
     /// columns.
     pub fn with_factor(
         r: usize,
@@ -92,8 +93,8 @@ impl DenseOperator {
         Self::from_factor(KnownFactor::new(n, r, tensors, dtype), &phi, dtype)
     }
 
-    /// ΦᵀΦ with each of n random rows twice, but for relative errors of a few ε as a backward pass
-    /// makes them.
+    /// ΦᵀΦ where each of n random rows appears twice, equal up to relative errors of a few ε as
+    /// from a backward pass.
     pub fn with_repeated_rows(n: usize, columns: usize, seed: u64, dtype: DType) -> Self {
         let (once, noise) = (normal(n, columns, seed), normal(n, columns, seed + 1));
         let epsilon = crate::float::epsilon(dtype).unwrap();
@@ -128,14 +129,14 @@ impl DenseOperator {
         Self { matrix, factor, calls: Arc::default() }
     }
 
-    /// With `by` added to one entry.
+    /// Adds `by` to one entry of the matrix.
     pub fn perturbed(self, i: usize, j: usize, by: f64) -> Self {
         let mut entries = matrix(&self.matrix);
         entries[(i, j)] += by;
         Self::new(tensor(&entries, self.matrix.dtype()), self.factor)
     }
 
-    /// With a NaN in the first row of an explicit factor.
+    /// Puts a NaN into the first row of each explicit variable.
     pub fn with_nan_in_factor(mut self) -> Self {
         if let Some((factor, _)) = &mut self.factor {
             for rows in &mut Arc::make_mut(factor).tensors {
@@ -149,13 +150,13 @@ impl DenseOperator {
         self
     }
 
-    /// With so many bytes for what is made of the factor.
+    /// Limits the memory for the factor and everything computed from it to this many bytes.
     pub fn with_memory(mut self, memory: usize) -> Self {
         Arc::make_mut(&mut self.factor.as_mut().unwrap().0).memory = memory;
         self
     }
 
-    /// The block of some variables, with the same source of the factor.
+    /// The block of some variables, which shares the source of the factor.
     pub fn block(&self, variables: &[usize]) -> Self {
         let (factor, _) = self.factor.as_ref().unwrap();
         let columns = |variable: &usize| {
@@ -169,7 +170,7 @@ impl DenseOperator {
         Self::new(tensor(&block, self.matrix.dtype()), factor)
     }
 
-    /// All eigenvalues of the matrix as it is stored, from the largest.
+    /// All eigenvalues of the stored matrix, in descending order.
     pub fn eigenvalues(&self) -> Vec<f64> {
         let mut values = matrix(&self.matrix).self_adjoint_eigenvalues(Side::Lower).unwrap();
         values.reverse();
@@ -223,14 +224,14 @@ impl CurvatureOperator for DenseOperator {
     }
 }
 
-/// A factor that lies in memory.
+/// A factor that is held in memory.
 #[derive(Clone)]
 pub struct KnownFactor {
     samples: usize,
     rank: usize,
     dtype: DType,
     memory: usize,
-    /// One entry a variable.
+    /// One entry per variable.
     tensors: Vec<Rows>,
 }
 
@@ -290,7 +291,7 @@ impl FactorColumns for KnownFactor {
     }
 }
 
-/// Whether two lists have the same length and agree within an absolute tolerance.
+/// Asserts that two lists have the same length and agree within an absolute tolerance.
 #[track_caller]
 pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{found:?} against {expected:?}");
@@ -299,7 +300,7 @@ pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
     }
 }
 
-/// Runs `work` in a pool of its own.
+/// Runs `work` in a separate pool of `threads` threads.
 pub fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
 }

@@ -1,14 +1,14 @@
-//! Matrices in tiles: each tile is the work of one task with sequential products inside, so that
-//! sums do not depend on the number of threads.
+//! Partitions matrices into tiles. Each tile is one task with sequential products, so that sums do
+//! not depend on the number of threads.
 
 use std::ops::Range;
 
 use faer::MatMut;
 
-/// Rows and columns of a tile: small enough to share the work out, large enough for full speed.
+/// Rows and columns of a tile: small enough to balance the load, large enough for full speed.
 const TILE: usize = 128;
 
-/// The tiles to `keep`, column after column: their rows and their columns.
+/// The row and column ranges of the tiles that `keep` selects, column by column.
 pub(crate) fn places<'a>(
     down: &'a [Range<usize>],
     across: &'a [Range<usize>],
@@ -18,7 +18,7 @@ pub(crate) fn places<'a>(
     all.filter(|(r, c)| keep(r, c)).collect()
 }
 
-/// The same tiles of a matrix.
+/// The tiles of `matrix` that `keep` selects, in the order of [`places`].
 pub(crate) fn split<'a>(
     matrix: MatMut<'a, f64>,
     down: &[Range<usize>],
@@ -40,8 +40,8 @@ pub(crate) fn split<'a>(
     tiles
 }
 
-/// 0..len in ranges of about [`TILE`], of whole groups of `grain` where these are smaller, within a
-/// group where they are not.
+/// Splits 0..len into ranges of at most [`TILE`]: multiples of `grain` where `grain` is at most
+/// [`TILE`], otherwise pieces of one group of `grain`.
 pub(crate) fn ranges(len: usize, grain: usize) -> Vec<Range<usize>> {
     let (outer, inner) = if grain <= TILE { (TILE / grain * grain, TILE) } else { (grain, TILE) };
     let step = |start: usize, end: usize, by: usize| {

@@ -17,9 +17,11 @@ use crate::operator::{dimension, not_finite};
 #[serde(deny_unknown_fields)]
 pub struct TraceParameters {}
 
-/// tr H = ‖Φ‖² for an operator H = ΦᵀΦ with a known factor, the sum of the squared norms of its
-/// rows: what `gram` computes, without the products of different rows and without the eigenproblem.
-/// A Hessian that has but the trace of such an operator will do
+/// The exact trace tr H = ‖Φ‖_F² of an operator H = ΦᵀΦ with a known factor: the sum of the squared
+/// norms of the rows of Φ. Unlike `gram`, this needs no products of different rows and no
+/// eigenproblem.
+///
+/// A Hessian that only shares its trace with such an operator is accepted, too
 /// ([`CurvatureOperator::trace_factor`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trace;
@@ -72,8 +74,8 @@ impl ProbeEstimator for Trace {
     }
 }
 
-/// How many samples' rows are held at a time: half of the memory is theirs, the other is for what
-/// computes them.
+/// The number of samples whose rows are held at a time. Rows take at most half of the memory; the
+/// other half is for computing them.
 fn block(source: &dyn FactorSource, columns: &dyn FactorColumns) -> usize {
     const MOST: usize = 32;
     (source.memory() / 2 / of_a_sample(source, columns).max(1)).clamp(1, MOST)
@@ -85,7 +87,7 @@ fn of_a_sample(source: &dyn FactorSource, columns: &dyn FactorColumns) -> usize 
     size([numbers], source.dtype().size_in_bytes())
 }
 
-/// What is held while a block of samples is treated.
+/// The memory held while one block of samples is processed.
 fn account(operator: &dyn CurvatureOperator) -> Result<Account> {
     let factor = operator.trace_factor()?;
     let (source, columns) = (&*factor.source, factor.source.columns(&factor.variables)?);
@@ -95,7 +97,7 @@ fn account(operator: &dyn CurvatureOperator) -> Result<Account> {
         .with("the passes that compute them", passes))
 }
 
-/// Refuses an operator of which the rows of one sample do not fit into memory.
+/// Refuses an operator when the rows of one sample do not fit into memory.
 fn check(operator: &dyn CurvatureOperator) -> Result<()> {
     let factor = operator.trace_factor()?;
     let (source, columns) = (&*factor.source, factor.source.columns(&factor.variables)?);
@@ -125,8 +127,8 @@ fn square(rows: &Rows) -> Result<f64> {
     }
 }
 
-/// Σᵣ ‖Σₚ l\[r, n, p\] ⊗ x\[n, p\]‖², either of the rows themselves or as Σₚₚʼ ⟨l\[p\],
-/// l\[pʼ\]⟩⟨x\[p\], x\[pʼ\]⟩.
+/// Σᵣ ‖Σₚ l\[r, n, p\] ⊗ x\[n, p\]‖² for sample n, from the explicit rows or as Σᵣ Σₚₚʼ
+/// ⟨l\[r, n, p\], l\[r, n, pʼ\]⟩⟨x\[n, p\], x\[n, pʼ\]⟩, whichever takes fewer operations.
 fn square_of_sample(left: &Tensor, right: &Tensor, n: usize) -> Result<f64> {
     let (one, other) = (left.narrow(1, n, 1)?, right.narrow(0, n, 1)?);
     let ((_, _, p, o), (_, _, i)) = (one.dims4()?, other.dims3()?);
@@ -159,8 +161,8 @@ mod tests {
 
     #[test]
     fn is_the_sum_of_the_eigenvalues() {
-        // Rows as they are; and as outer products whose norms are cheaper from the rows, or from
-        // the products' factors.
+        // Explicit rows; and outer products whose norms are cheaper from explicit rows, or from
+        // inner products of the factors.
         for outer in [None, Some((6, 2, 3)), Some((1, 5, 4)), Some((2, 7, 8))] {
             let operator = DenseOperator::with_factor(3, 5, outer, Some(6), 1, DType::F64);
             let gram = Gram::default().spectrum(&operator, &Context::silent(0)).unwrap();

@@ -1,4 +1,4 @@
-//! `class-structure` against dense matrices that are built from the definitions.
+//! Compares `class-structure` with dense matrices that are built from the definitions.
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
@@ -78,22 +78,22 @@ fn extended(network: &Network, point: &Point, group: &Group) -> Fallible<Vec<Vec
     Ok((0..N).map(of_sample).collect())
 }
 
-/// Σ wᵢ vᵢ / Σ wᵢ with Σ wᵢ; `None` of nothing.
+/// Σ wᵢ vᵢ / Σ wᵢ and Σ wᵢ; `None` without items.
 fn mean<'a>(items: impl Iterator<Item = (&'a Mat<f64>, f64)>) -> Option<Weighted> {
     let (sum, total) = items.map(|(v, w)| (v * faer::Scale(w), w)).reduce(|a, b| (a.0 + b.0, a.1 + b.1))?;
     Some((sum * faer::Scale(1.0 / total), total))
 }
 
-/// A mean gradient.
+/// A mean gradient with its label.
 type Labelled = (ClassMean, Mat<f64>);
 
-/// G0, G1, G2, G1+2, G3 by their definitions, P × P, with the means that they are of: of each class
-/// δ_c, then each δ_{cc'}.
+/// G0, G1, G2, G1+2, G3 by their definitions, P × P, and the means that they consist of: for each
+/// class δ_c, then each δ_{cc'}.
 fn parts(extended: &[Vec<Weighted>], plain: bool) -> ([Mat<f64>; 5], Vec<Labelled>) {
     let p = extended[0][0].0.nrows();
     let [mut g0, mut g1, mut g2, mut g3] = [(); 4].map(|()| Mat::<f64>::zeros(p, p));
     let add = |to: &mut Mat<f64>, v: &Mat<f64>, weight: f64| *to += v * v.transpose() * faer::Scale(weight);
-    // In the plain form the roots of the weights go with the gradients.
+    // With plain means the gradients are scaled by the roots of the weights.
     let item = |n: usize, cross: usize| {
         let (delta, weight) = &extended[n][cross];
         if plain { (delta * faer::Scale(weight.sqrt()), 1.0) } else { (delta.clone(), *weight) }
@@ -147,7 +147,7 @@ fn assert_eigenvalues(name: &str, found: &[f64], matrix: &Mat<f64>) -> Fallible<
     Ok(())
 }
 
-/// Three classes have samples: three means each of four labels, and three over labels.
+/// Compares class means. Three classes have samples, each with four means δ_{cc'} and one δ_c.
 fn assert_means(found: &ClassMeans, expected: &[Labelled]) {
     assert_eq!(found.labels, expected.iter().map(|(label, _)| *label).collect::<Vec<_>>());
     assert_eq!((found.labels.len(), found.products.len()), (15, 15 * 16 / 2));
@@ -205,7 +205,7 @@ fn a_loss_without_classes_is_refused() -> Fallible<()> {
 fn what_the_parts_take_counts_to_the_memory() -> Fallible<()> {
     let (network, point) = point()?;
     let full = &GroupSelector::Full.resolve(&network, N)?[0];
-    // The least memory with which the estimator is not refused.
+    // The least memory with which the estimator accepts the operator.
     let least = |name: &str| -> Fallible<usize> {
         let estimator = estimator(name, toml::Table::new())?;
         let enough = |memory: usize| {
@@ -222,11 +222,11 @@ fn what_the_parts_take_counts_to_the_memory() -> Fallible<()> {
         Ok(low)
     };
     let matrices = |rows: usize, columns: usize| size_of::<f64>() * rows * columns;
-    // Rows within classes as columns, their product with the Gram matrix, G3; the means' C² columns
-    // and the product with them.
+    // The projections within classes, their product with the Gram matrix, and G3; the C² columns of
+    // the means, and their product.
     let beside = 2 * matrices(3 * N, C * N) + matrices(C * N, C * N) + 2 * matrices(3 * N, C * C);
     let more = least("class-structure")? - least("gram")?;
-    // A sixteenth of the memory is for what is held for a moment.
+    // A sixteenth of the memory is for temporaries.
     assert!(more >= beside && more < beside + beside / 14, "{more} bytes more, not {beside}");
     let landscape = Landscape::new(&network, &cross_entropy(), point.clone(), least("gram")?)?;
     let refused = estimate(&landscape.operator(Curvature::GaussNewton, full), "weighted");

@@ -1,4 +1,4 @@
-//! What estimators say that they hold, against what an allocator counts.
+//! Compares the memory that estimators declare with what an allocator counts.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -25,10 +25,10 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// What threads, pools and short lists take.
+/// Bytes for threads, pools and short lists.
 const BESIDE: usize = 300 << 10;
 
-/// diag(d), each product a row by itself.
+/// diag(d), which computes each product independently of the others.
 struct Diagonal(Tensor);
 
 impl Diagonal {
@@ -61,10 +61,10 @@ impl CurvatureOperator for Diagonal {
     }
 }
 
-/// ΦᵀΦ of known rows.
+/// ΦᵀΦ of a [`Factored`] factor.
 struct FromFactor(Arc<Factored>);
 
-/// Rows that are made when they are asked for.
+/// A factor whose rows are computed on request.
 #[derive(Clone, Copy)]
 struct Factored {
     samples: usize,
@@ -137,8 +137,8 @@ impl FactorColumns for Columns {
     }
 }
 
-/// The spectrum within `allowed` bytes, with what was counted while it was computed and what was
-/// said before.
+/// The estimate within `allowed` bytes, the peak memory counted while it was computed, and the
+/// memory declared before.
 fn measured(
     estimator: &dyn ProbeEstimator,
     operator: &dyn CurvatureOperator,
@@ -152,7 +152,7 @@ fn measured(
     (spectrum, ALLOCATOR.peak_usage() - before, said)
 }
 
-/// What is held is no more than was said, and what was said no more than half as much again.
+/// Asserts that the held memory is at most the declared, and the declared at most 3/2 of the held.
 fn assert_counted(
     name: &str,
     estimator: &dyn ProbeEstimator,
@@ -179,7 +179,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 #[test]
 fn what_is_held_is_what_was_said() {
     let _alone = ALONE.lock();
-    // What matrix products keep for each thread is made once.
+    // Warm up: matrix products allocate buffers for each thread once.
     let factored = |samples, columns, memory| FromFactor(Arc::new(Factored { samples, columns, memory }));
     drop(measured(&Gram::default(), &factored(300, 3_000, usize::MAX), usize::MAX));
     drop(measured(&Gram::default(), &factored(3_000, 300, usize::MAX), usize::MAX));
@@ -201,7 +201,7 @@ fn what_is_held_is_what_was_said() {
             assert_counted("dense", &dense, &Diagonal::new(600, dtype), allowed);
         }
     }
-    // Where eigenvectors of the tridiagonal matrix are what counts, and where nodes are.
+    // The eigenvectors of the tridiagonal matrix dominate the first case, the nodes the others.
     assert_counted("many steps", &lanczos(700, 1, false), &Diagonal::new(800, DType::F32), plenty);
     let gaussian = |parameters| Lanczos::new(LanczosParameters { probe: Probe::Gaussian, ..parameters });
     let (steps, probes) = (30.try_into().unwrap(), 3000.try_into().unwrap());
@@ -221,15 +221,15 @@ fn what_is_held_is_what_was_said() {
         assert_counted("gram by columns", &Gram::default(), &by_columns, plenty);
         assert_counted("trace", &Trace, &by_rows, plenty);
     }
-    // Eigenvalues by way of a band.
+    // Eigenvalues via a band matrix.
     for memory in [plenty, 16 << 20] {
         assert_counted("large gram", &Gram::default(), &factored(1_100, 2_000, memory), plenty);
     }
     assert_counted("large dense", &Dense::default(), &Diagonal::new(1_100, DType::F64), plenty);
 }
 
-/// Probes one after the other where their bases do not fit together, and the same numbers: nothing
-/// but the operator's products could make a difference, and here each is a row by itself.
+/// Where the bases of all probes do not fit, probes run one after another, with the same results:
+/// only the operator's products could change them, and here each is computed independently.
 #[test]
 fn what_can_work_in_less_does() {
     let _alone = ALONE.lock();
@@ -243,8 +243,7 @@ fn what_can_work_in_less_does() {
             assert!(said <= of_one.max(allowed) + (1 << 20), "{said} of {allowed}");
         }
     }
-    // A trace takes the same memory whatever the number of its probes, but for a few words for
-    // each.
+    // The memory of a trace grows by only a few words per probe.
     let said = |probes| hutchinson(probes).memory(&[&operator], usize::MAX).unwrap().total();
     assert!(said(1_000_000) - said(1_000) < 50 << 20);
 }

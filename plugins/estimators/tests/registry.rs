@@ -1,4 +1,4 @@
-//! The estimators as an experiment's file names them.
+//! Estimators are built by the names that an experiment's file uses.
 
 use eigenscape_core::{
     Registry,

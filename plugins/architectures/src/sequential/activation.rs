@@ -23,7 +23,7 @@ fn hundredth() -> f64 {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prelu {
-    /// Slopes: 1, or as many as channels.
+    /// The number of slopes: 1, or the number of channels.
     #[serde(default = "one")]
     pub(super) num: Size,
 }
@@ -56,12 +56,12 @@ fn unit() -> f64 {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gelu {
-    /// How Φ is computed.
+    /// How the normal distribution function Φ is computed.
     #[serde(default)]
     approximate: Approximate,
 }
 
-/// How Φ is computed.
+/// How the normal distribution function Φ is computed.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Approximate {
@@ -94,7 +94,7 @@ pub struct Elu {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Softplus {
-    /// How sharp the bend at zero is.
+    /// The sharpness of the bend at zero.
     #[serde(default = "unit")]
     pub(super) beta: f64,
 }
@@ -103,7 +103,7 @@ pub struct Softplus {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Softmax {
-    /// The axis: 1 is the one after the samples; −1, the default, is the last.
+    /// The axis: 1 is the first after the samples; −1 (default) is the last.
     #[serde(default = "minus_one", alias = "dim")]
     axis: isize,
 }
@@ -128,7 +128,7 @@ impl Softmax {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dropout {
-    /// The probability of being dropped.
+    /// The probability with which an element or a channel is dropped.
     #[serde(default = "half")]
     pub(super) p: f64,
 }

@@ -1,4 +1,4 @@
-//! The two halves of a transformer's block.
+//! The two parts of a transformer block: attention and a feed-forward layer.
 
 use eigenscape_program::{
     Result, Scope, Value,
@@ -21,26 +21,26 @@ fn yes() -> bool {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attention {
-    /// D.
+    /// D, the width of a token.
     #[serde(default)]
     dim: Option<usize>,
-    /// Heads, which divide D.
+    /// The number of heads, which must divide D.
     heads: Size,
-    /// Whether no position sees a later one.
+    /// Whether each position attends only to itself and to earlier ones.
     #[serde(default)]
     causal: bool,
     /// Whether the projections have biases.
     #[serde(default = "yes")]
     bias: bool,
-    /// How queries, keys and values are made, and under which names.
+    /// How queries, keys and values are computed, and the names of the parameters.
     #[serde(default)]
     projections: Projections,
-    /// The probability with which train mode drops an attention weight.
+    /// The probability with which training mode drops an attention weight.
     #[serde(default)]
     dropout: f64,
 }
 
-/// How queries, keys and values are made, and under which names.
+/// How queries, keys and values are computed, and the names of the parameters.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Projections {
@@ -75,10 +75,10 @@ impl Emit for Attention {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Swiglu {
-    /// D.
+    /// D, the width of a token.
     #[serde(default)]
     dim: Option<usize>,
-    /// Units between.
+    /// Units of the hidden layer.
     hidden: Size,
     /// Whether the linear layers have biases.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! Layers that hold layers, and where in them an error arose.
+//! Layers that contain lists of layers, and the paths of layers in errors.
 
 use eigenscape_program::{Error, Result, Scope, Value};
 use schemars::JsonSchema;
@@ -6,14 +6,14 @@ use serde::{Deserialize, de::MapAccess};
 
 use super::Layer;
 
-/// The layers one after the other, each in the child scope of its index; `path` is where the list
-/// stands.
+/// Emits the layers one after another, each in the child scope of its index; `path` is that of the
+/// list.
 pub(super) fn chain(scope: &mut Scope, x: Value, layers: &[Layer], path: &str) -> Result<Value> {
     let step = |x, (i, layer): (usize, &Layer)| layer.emit(&mut scope.at(i), x, &format!("{path}.{i}"));
     layers.iter().enumerate().try_fold(x, step)
 }
 
-/// How many layers these are, with all that they hold.
+/// The number of layers, including nested ones.
 pub(super) fn count(layers: &[Layer]) -> usize {
     let within = |layer: &Layer| match layer {
         Layer::Residual(residual) => count(&residual.body) + count(&residual.shortcut),
@@ -23,7 +23,7 @@ pub(super) fn count(layers: &[Layer]) -> usize {
     layers.iter().map(|layer| 1 + within(layer)).sum()
 }
 
-/// `error` with the place of the layer and the shape of its input.
+/// Adds the path of the layer and the shape of its input to `error`.
 pub(super) fn located(path: &str, input: &[usize], error: &Error) -> Error {
     let input = input.get(1..).unwrap_or_default();
     Error::Shape {
@@ -32,7 +32,7 @@ pub(super) fn located(path: &str, input: &[usize], error: &Error) -> Error {
     }
 }
 
-/// The lists of layers that a layer's table may have.
+/// The lists of layers that a layer's table may contain.
 #[derive(Default)]
 pub(super) struct Lists {
     body: Vec<Layer>,
@@ -41,8 +41,8 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Reads the value of such a list's key; false for another key, whose value is then still to be
-    /// read.
+    /// Reads the value of `key` if it is one of these lists; otherwise returns false and leaves the
+    /// value unread.
     pub(super) fn read<'de, M: MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<bool, M::Error> {
         match key {
             "body" => self.body = map.next_value()?,
@@ -63,7 +63,7 @@ pub struct Residual {
     /// The layers of the shortcut.
     #[serde(default)]
     shortcut: Vec<Layer>,
-    /// What the body's result is multiplied by.
+    /// The factor by which the body's result is multiplied.
     #[serde(default = "one")]
     scale: f64,
 }

@@ -28,7 +28,7 @@ pub struct Linear {
     /// Units of the output.
     #[serde(rename = "out")]
     outputs: Size,
-    /// Whether b is there.
+    /// Whether a bias b is added.
     #[serde(default = "yes")]
     bias: bool,
 }
@@ -61,7 +61,7 @@ pub struct Conv1d {
     /// Step between the kernel's taps.
     #[serde(default = "one")]
     dilation: Size,
-    /// Groups of channels that do not see each other.
+    /// The number of groups of channels that are convolved separately.
     #[serde(default = "one")]
     groups: Size,
     /// Whether a bias is added.
@@ -98,8 +98,8 @@ pub struct Conv2d {
     /// Step between the kernel's taps.
     #[serde(default = "one")]
     dilation: Size,
-    /// Groups of channels that do not see each other; as many as channels for a depthwise
-    /// convolution.
+    /// The number of groups of channels that are convolved separately; as many as channels for a
+    /// depthwise convolution.
     #[serde(default = "one")]
     groups: Size,
     /// Whether a bias is added.
@@ -128,7 +128,7 @@ pub struct ConvTranspose2d {
     outputs: Size,
     /// The kernel's side, or \[height, width\].
     kernel: Sides<Size>,
-    /// Step between the input's pixels on the output.
+    /// Step between the input's pixels in the output.
     #[serde(default = "one")]
     stride: Size,
     /// Pixels cut off around the output.
@@ -140,7 +140,7 @@ pub struct ConvTranspose2d {
     /// Step between the kernel's taps.
     #[serde(default = "one")]
     dilation: Size,
-    /// Groups of channels that do not see each other.
+    /// The number of groups of channels that are convolved separately.
     #[serde(default = "one")]
     groups: Size,
     /// Whether a bias is added.

@@ -1,4 +1,4 @@
-//! The vocabulary.
+//! The layers of `sequential`.
 
 use eigenscape_program::{
     Scope, Value,
@@ -12,7 +12,7 @@ use serde::{
 
 use super::{activation, attention, branches, conv, norm, pool, shape, sides::Size, tokens};
 
-/// A layer's keys, with what they emit.
+/// The keys of a layer, which emit the layer.
 pub(super) trait Emit {
     /// Emits the layer on x \[N, ...\].
     ///
@@ -21,9 +21,9 @@ pub(super) trait Emit {
     fn emit(&self, scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value>;
 }
 
-/// One layer, chosen by `op`. Sizes of the input (`in`, `features`, `dim`) may be left out, and are
-/// checked where they are given. Shapes are those of a batch: images \[N, C, H, W\], tokens \[N, T,
-/// D\], vectors \[N, D\].
+/// One layer, chosen by `op`. Sizes of the input (`in`, `features`, `dim`) are optional, and
+/// checked if they are given. Shapes are those of a batch: images \[N, C, H, W\], tokens
+/// \[N, T, D\], vectors \[N, D\].
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(remote = "Self", tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(rename = "Layer")]
@@ -39,10 +39,11 @@ pub enum Layer {
     /// A transposed convolution of an image, which makes it larger.
     #[serde(rename = "conv_transpose2d")]
     ConvTranspose2d(conv::ConvTranspose2d),
-    /// Batch normalisation of images: by the running statistics, or in train mode by the batch's.
+    /// Batch normalisation of images, by the running statistics or in training mode by the batch's.
     #[serde(rename = "batch_norm2d")]
     BatchNorm2d(norm::BatchNorm),
-    /// Batch normalisation of vectors: by the running statistics, or in train mode by the batch's.
+    /// Batch normalisation of vectors, by the running statistics or in training mode by the
+    /// batch's.
     #[serde(rename = "batch_norm1d")]
     BatchNorm1d(norm::BatchNorm),
     /// Layer normalisation over the last axis, or several last axes.
@@ -51,11 +52,11 @@ pub enum Layer {
     RmsNorm(norm::RmsNorm),
     /// Normalisation of groups of channels.
     GroupNorm(norm::GroupNorm),
-    /// A vector for each index.
+    /// A learned vector for each index.
     Embedding(tokens::Embedding),
-    /// A learned vector a position, added to the tokens; parameter `weight` \[num, D\].
+    /// A learned vector per position, added to the tokens; parameter `weight` \[num, D\].
     PositionalEmbedding(tokens::PositionalEmbedding),
-    /// Waves of position, added to the tokens; no parameters.
+    /// Sines and cosines of the position, added to the tokens; no parameters.
     SinusoidalEmbedding(tokens::Tokens),
     /// The patches of an image as tokens, row by row, by a convolution `proj`.
     PatchEmbed(tokens::PatchEmbed),
@@ -69,15 +70,15 @@ pub enum Layer {
     Attention(attention::Attention),
     /// The gated feed-forward layer w2(silu(w1 x) ∘ w3 x) on the last axis.
     Swiglu(attention::Swiglu),
-    /// A learned factor a feature; parameter `gamma`.
+    /// A learned factor per feature; parameter `gamma`.
     LayerScale(norm::LayerScale),
     /// exp(x) / Σ exp(x) over an axis.
     Softmax(activation::Softmax),
     /// The logarithm of softmax.
     LogSoftmax(activation::Softmax),
-    /// In train mode drops elements and scales the others up; otherwise the identity.
+    /// In training mode drops elements and scales the others up; otherwise the identity.
     Dropout(activation::Dropout),
-    /// In train mode drops whole channels and scales the others up; otherwise the identity.
+    /// In training mode drops whole channels and scales the others up; otherwise the identity.
     #[serde(rename = "dropout2d")]
     Dropout2d(activation::Dropout),
     /// The largest element of each window.
@@ -86,10 +87,10 @@ pub enum Layer {
     /// The mean of each window.
     #[serde(rename = "avg_pool2d")]
     AvgPool2d(pool::AvgPool),
-    /// The mean of each of so many windows that cover the image, whatever its size.
+    /// The mean of each window, for a given number of windows that cover the image.
     #[serde(rename = "adaptive_avg_pool2d")]
     AdaptiveAvgPool2d(pool::Adaptive),
-    /// The largest element of each of so many windows that cover the image, whatever its size.
+    /// The largest element of each window, for a given number of windows that cover the image.
     #[serde(rename = "adaptive_max_pool2d")]
     AdaptiveMaxPool2d(pool::Adaptive),
     /// The mean over the image: \[N, C, H, W\] to \[N, C, 1, 1\].
@@ -102,13 +103,13 @@ pub enum Layer {
     Identity {},
     /// max(x, 0)
     Relu {},
-    /// x between 0 and 6, which are the bounds.
+    /// min(max(x, 0), 6)
     Relu6 {},
     /// x for x > 0, otherwise slope·x.
     LeakyRelu(activation::LeakyRelu),
     /// x for x > 0, otherwise a·x with learned a; parameter `weight`.
     Prelu(activation::Prelu),
-    /// x between two bounds.
+    /// x limited to the range between two bounds.
     Hardtanh(activation::Hardtanh),
     /// tanh(x)
     Tanh {},
@@ -126,25 +127,25 @@ pub enum Layer {
     Mish {},
     /// x for x > 0, otherwise alpha·(e^x − 1).
     Elu(activation::Elu),
-    /// Scaled elu, which keeps mean and variance.
+    /// Scaled elu, which preserves mean and variance.
     Selu {},
     /// log(1 + e^(beta·x)) / beta; x where beta·x > 20.
     Softplus(activation::Softplus),
     /// scale·body(x) + shortcut(x); an empty shortcut is the identity.
     Residual(branches::Residual),
-    /// The branches' results joined on axis 1; an empty branch is the identity.
+    /// The branches' results, concatenated along axis 1; an empty branch is the identity.
     Concat(branches::Concat),
 }
 
-/// Lists of layers are read where they stand, so that an error has the path of the very layer: of
-/// what is read by its tag serde knows no paths.
+/// Nested lists of layers are read directly from the map, so that an error has the path of the
+/// nested layer: serde buffers the contents of enums with a tag, and loses the paths in them.
 impl<'de> Deserialize<'de> for Layer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Table)
     }
 }
 
-/// A layer's table.
+/// Reads a layer's table.
 struct Table;
 
 impl<'de> Visitor<'de> for Table {
@@ -157,8 +158,8 @@ impl<'de> Visitor<'de> for Table {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Layer, M::Error> {
         let (mut table, mut lists) = (toml::Table::new(), branches::Lists::default());
         while let Some(key) = map.next_key::<String>()? {
-            // An empty list stands for one that was read: whether the layer has such a list is
-            // still to be checked.
+            // An empty list replaces a list that was read, so that serde still checks whether the
+            // layer has this key.
             let value =
                 if lists.read(&key, &mut map)? { toml::Value::Array(Vec::new()) } else { map.next_value()? };
             table.insert(key, value);
@@ -174,12 +175,12 @@ impl<'de> Visitor<'de> for Table {
 }
 
 impl Layer {
-    /// Emits the layer, which stands at `path`.
+    /// Emits the layer, whose path is `path`.
     pub(super) fn emit(&self, scope: &mut Scope, x: Value, path: &str) -> eigenscape_program::Result<Value> {
         let shape = scope.shape(x);
         let mut activation = |kind| nn::activation(scope, x, kind);
         let result = match self {
-            // They hold layers, and find their own errors' places.
+            // These contain layers, and add paths to errors themselves.
             Self::Residual(residual) => return residual.emit(scope, x, path),
             Self::Concat(concat) => return concat.emit(scope, x, path),
             Self::Linear(layer) => layer.emit(scope, x),

@@ -1,7 +1,6 @@
 //! Networks written as a list of layers, in PyTorch's terms.
 //!
-//! [`Layer`] is the vocabulary; each family of layers stands in a file of its own, which holds its
-//! keys and what they emit.
+//! [`Layer`] lists all layers; each family of layers has a file with their keys and what they emit.
 
 mod activation;
 mod attention;
@@ -24,18 +23,18 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
-    /// The layers, in order; the i-th one's parameters are named `i.weight`, `i.bias`, ...
+    /// The layers, in order; the parameters of the i-th layer are named `i.weight`, `i.bias`, ...
     pub layers: Vec<Layer>,
 }
 
-/// The most layers, those within layers included.
+/// The largest number of layers, including nested ones.
 const MOST_LAYERS: usize = 2_000;
 
-/// Refuses a network of more layers than programs are made for: time grows faster than their
+/// Refuses a network with too many layers: the time to build a program grows faster than their
 /// number.
 ///
 /// # Errors
-/// How many there are.
+/// When there are more than 2000 layers, including nested ones.
 pub fn check_count(layers: &[Layer]) -> Result<(), InputError> {
     let count = branches::count(layers);
     if count <= MOST_LAYERS {
@@ -63,7 +62,7 @@ impl Architecture for Sequential {
     fn build(&self, scope: &mut Scope, x: Value, outputs: usize) -> Result<Value> {
         let y = branches::chain(scope, x, &self.layers, "layers")?;
         let shape = scope.shape(y);
-        // Of pixels and voxels the classes lie along the first axis of a sample.
+        // For pixels and voxels, the classes lie along the first axis of a sample.
         let channels = shape.get(1).filter(|_| shape.len() > 2);
         if shape.len() > 1 && (shape.last() == Some(&outputs) || channels == Some(&outputs)) {
             return Ok(y);

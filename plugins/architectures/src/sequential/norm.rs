@@ -25,10 +25,10 @@ fn epsilon() -> f64 {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchNorm {
-    /// Channels.
+    /// The number of channels.
     #[serde(default)]
     features: Option<usize>,
-    /// Added to variances before their root.
+    /// Added to variances before the square root.
     #[serde(default = "epsilon")]
     eps: f64,
     /// Whether there are a learned scale and shift.
@@ -52,24 +52,24 @@ pub struct LayerNorm {
     /// together.
     #[serde(default)]
     features: Option<Features>,
-    /// Added to variances before their root.
+    /// Added to variances before the square root.
     #[serde(default = "epsilon")]
     eps: f64,
     /// Whether there is a learned scale.
     #[serde(default = "yes")]
     affine: bool,
-    /// Whether there is a learned shift beside the scale.
+    /// Whether there is a learned shift in addition to the scale.
     #[serde(default = "yes")]
     bias: bool,
 }
 
-/// Sizes of the last axis, or of several.
+/// Sizes of the last axis, or of several last axes.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a number, or a list of the sizes of the last axes")]
 pub enum Features {
-    /// That of the last axis.
+    /// The size of the last axis.
     One(usize),
-    /// Those of the last axes, in order.
+    /// The sizes of the last axes, in order.
     Several(Vec<usize>),
 }
 
@@ -95,10 +95,10 @@ impl Emit for LayerNorm {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RmsNorm {
-    /// Units.
+    /// Units of the last axis.
     #[serde(default)]
     features: Option<usize>,
-    /// Added to the mean square before its root.
+    /// Added to the mean square before the square root.
     #[serde(default = "epsilon")]
     eps: f64,
     /// Whether there is a learned scale.
@@ -117,12 +117,13 @@ impl Emit for RmsNorm {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupNorm {
-    /// Groups; 1 for all channels together, as many as channels for instance normalisation.
+    /// The number of groups; 1 normalises all channels together, one group per channel is instance
+    /// normalisation.
     groups: Size,
-    /// Channels.
+    /// The number of channels.
     #[serde(default)]
     features: Option<usize>,
-    /// Added to variances before their root.
+    /// Added to variances before the square root.
     #[serde(default = "epsilon")]
     eps: f64,
     /// Whether there are a learned scale and shift.
@@ -142,14 +143,14 @@ impl Emit for GroupNorm {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerScale {
-    /// Features.
+    /// The number of features.
     #[serde(default)]
     features: Option<usize>,
-    /// What the factors start at.
+    /// The initial value of the factors.
     #[serde(default = "small")]
     init: f64,
-    /// The axis of the features: 1 for the channels of images; −1, the last, for tokens and
-    /// vectors.
+    /// The axis of the features: 1 for the channels of images; −1 (default), the last, for tokens
+    /// and vectors.
     #[serde(default = "minus_one")]
     axis: isize,
 }

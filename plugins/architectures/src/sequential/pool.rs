@@ -22,7 +22,7 @@ pub struct MaxPool {
     /// Step between windows; the kernel's side by default.
     #[serde(default)]
     stride: Option<Sides<Size>>,
-    /// Border of −∞ around the image.
+    /// Width of the border of −∞ around the image.
     #[serde(default = "Sides::zero")]
     padding: Sides<usize>,
 }
@@ -42,10 +42,10 @@ pub struct AvgPool {
     /// Step between windows; the kernel's side by default.
     #[serde(default)]
     stride: Option<Sides<Size>>,
-    /// Border of zeros around the image.
+    /// Width of the border of zeros around the image.
     #[serde(default = "Sides::zero")]
     padding: Sides<usize>,
-    /// Whether the border's zeros count.
+    /// Whether the zeros of the border count in the mean.
     #[serde(default = "yes")]
     count_include_pad: bool,
 }

@@ -1,4 +1,4 @@
-//! Shapes: of inputs as stated, of axes by number, of results on request.
+//! Checks of input sizes and of axes, and the layer `reshape`.
 
 use eigenscape_program::{Error, Result, Scope, Value, nn};
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::layer::Emit;
 
-/// Checks the size that a layer states under `key` against its input's on `axis`.
+/// Checks the size that a layer declares under `key` against the size of its input along `axis`.
 pub(super) fn check(scope: &Scope, x: Value, axis: usize, key: &str, stated: Option<usize>) -> Result<()> {
     match (stated, scope.shape(x).get(axis)) {
         (Some(stated), Some(&size)) if stated != size => {
@@ -22,8 +22,8 @@ pub(super) fn last(scope: &Scope, x: Value) -> usize {
     scope.shape(x).len().saturating_sub(1)
 }
 
-/// An axis counted from 0, the samples, or from −1, the last. The axis of samples is refused: they
-/// do not see each other.
+/// Resolves an axis that is counted from 0 (the samples) or from −1 (the last). The axis of samples
+/// is refused, since a layer must not couple samples.
 pub(super) fn axis(scope: &Scope, x: Value, axis: isize) -> Result<usize> {
     let rank = scope.shape(x).len();
     let found = if axis < 0 { rank.checked_add_signed(axis) } else { usize::try_from(axis).ok() };

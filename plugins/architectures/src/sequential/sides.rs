@@ -1,4 +1,4 @@
-//! Sizes: positive ones, and those that may differ along height and width.
+//! Sizes: positive numbers, and sizes that may differ along height and width.
 
 use std::num::NonZeroUsize;
 

@@ -1,4 +1,4 @@
-//! Tokens: where they come from, where they stand, how they become one vector.
+//! Layers that create tokens, add positions, and reduce tokens to one vector.
 
 use eigenscape_program::{Result, Scope, Value, nn};
 use schemars::JsonSchema;
@@ -18,7 +18,7 @@ fn yes() -> bool {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Embedding {
-    /// Rows of the table.
+    /// The number of rows of the table.
     num: Size,
     /// Length of a row.
     dim: Size,
@@ -34,10 +34,10 @@ impl Emit for Embedding {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PositionalEmbedding {
-    /// Positions that have a vector; as many as the input's by default.
+    /// The number of learned positions; by default that of the input.
     #[serde(default)]
     num: Option<Size>,
-    /// D.
+    /// D, the width of a token.
     #[serde(default)]
     dim: Option<usize>,
 }
@@ -49,11 +49,11 @@ impl Emit for PositionalEmbedding {
     }
 }
 
-/// The keys of layers of tokens that need none.
+/// The keys of `sinusoidal_embedding`, `class_token` and `token_mean`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tokens {
-    /// D.
+    /// D, the width of a token.
     #[serde(default)]
     dim: Option<usize>,
 }
@@ -79,7 +79,7 @@ pub struct PatchEmbed {
     inputs: Option<usize>,
     /// D, the width of a token.
     dim: Size,
-    /// The side of a patch, which divides those of the image.
+    /// The side of a patch, which must divide the sides of the image.
     patch: Size,
     /// Whether a bias is added.
     #[serde(default = "yes")]
@@ -97,7 +97,7 @@ impl Emit for PatchEmbed {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
-    /// Which one; 0, the default, is the class token where there is one.
+    /// The index of the token; 0 (default) is the class token if there is one.
     #[serde(default)]
     index: usize,
 }

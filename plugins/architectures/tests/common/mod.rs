@@ -1,4 +1,4 @@
-//! Networks by the names and settings that an experiment's file gives.
+//! Builds networks from names and settings as in an experiment's file.
 
 use eigenscape_core::{Architecture, Registry, registry::Environment};
 use eigenscape_program::{Mode, Network};

@@ -1,10 +1,11 @@
-//! Parameters and inputs whose numbers follow from names; `torch/generate.py` makes the same.
+//! Parameters and inputs that are generated from names; `torch/generate.py` generates the same.
 
 use candle_core::{Device, Tensor};
 use eigenscape_program::Parameter;
 use eigenscape_runtime::Result;
 
-/// `count` numbers in [0, 1) that follow from `name`: the key by FNV-1a, the numbers by SplitMix64.
+/// `count` numbers in [0, 1), generated from `name` by SplitMix64 whose key is the FNV-1a hash of
+/// `name`.
 pub fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> + use<> {
     let hash = |key: u64, byte| (key ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let key = name.bytes().fold(0xcbf2_9ce4_8422_2325, hash);
@@ -16,14 +17,14 @@ pub fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> + use<> {
     })
 }
 
-/// Numbers between −1 and 1 that follow from `name`.
+/// Numbers between −1 and 1, generated from `name`.
 pub fn centred(name: &str, shape: &[usize]) -> Result<Tensor> {
     let numbers = uniform(name, shape.iter().product()).map(|u| 2.0 * u - 1.0);
     Ok(Tensor::from_vec(numbers.collect(), shape, &Device::Cpu)?)
 }
 
-/// The largest of a parameter's numbers about their centre: for weights such that the variance is
-/// 1/fan-in.
+/// The largest distance of a parameter's numbers from their centre; for weights such that their
+/// variance is 1/fan-in.
 pub fn spread(declared: &Parameter) -> f64 {
     match declared.shape.as_slice() {
         [_, fan_in @ ..] if !fan_in.is_empty() => (3.0 / fan_in.iter().product::<usize>() as f64).sqrt(),
@@ -31,8 +32,8 @@ pub fn spread(declared: &Parameter) -> f64 {
     }
 }
 
-/// Values of parameters or buffers, about 1 for scales and variances and otherwise about 0: nothing
-/// is zero or one by symmetry.
+/// Values of parameters or buffers, around 1 for scales and variances and otherwise around 0, so
+/// that none is exactly zero or one.
 pub fn values(declared: &[Parameter]) -> Result<Vec<Tensor>> {
     let value = |declared: &Parameter| {
         let Parameter { name, shape, .. } = declared;

@@ -1,10 +1,10 @@
-//! Files of single formats, as they are published.
+//! Writes files in published formats.
 
 use std::io::Write;
 
 use flate2::{Compression, write::ZlibEncoder};
 
-/// What `cPickle.dump({"data": ..., "filenames": ..., labels: ...}, protocol=2)` writes in Python 2.
+/// The output of `cPickle.dump({"data": ..., "filenames": ..., key: ...}, protocol=2)` in Python 2.
 pub fn pickle(key: &str, labels: &[u8], pixels: &[u8]) -> Vec<u8> {
     let rows = u16::try_from(labels.len()).unwrap().to_le_bytes();
     let mut file = b"\x80\x02}q\x01(U\x04dataq\x02cnumpy.core.multiarray\n_reconstruct\nq\x03cnumpy\nndarray\nq\x04K\x00\x85U\x01b\x87Rq\x05".to_vec();
@@ -35,7 +35,7 @@ pub fn element(kind: u32, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A matrix element; `class` 9 is uint8 and 6 double, `kind` how its numbers are stored.
+/// A matrix element; `class` 9 is uint8 and 6 double, `kind` is the type of its stored numbers.
 pub fn matrix(name: &str, class: u8, shape: &[u32], kind: u32, numbers: &[u8]) -> Vec<u8> {
     let dimensions: Vec<u8> = shape.iter().flat_map(|d| d.to_le_bytes()).collect();
     // A name of up to four characters is written into its tag.

@@ -1,4 +1,4 @@
-//! Small data sets in the published formats, written by the tests themselves.
+//! Small data sets in the published formats, written by the tests.
 
 #![allow(dead_code, missing_docs, reason = "each test target uses its part of it")]
 
@@ -35,7 +35,7 @@ pub fn tarred(files: &[(&str, &[u8])]) -> Vec<u8> {
     for (name, contents) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(contents.len() as u64);
-        // The field itself: steps upwards are for the reader to refuse.
+        // Sets the field itself, so that a path may contain `..`, which the reader must refuse.
         header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_cksum();
         builder.append(&header, *contents).unwrap();
@@ -77,14 +77,14 @@ fn deflate(contents: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// In hexadecimal digits.
+/// The MD5 in hexadecimal digits.
 pub fn md5(contents: &[u8]) -> String {
     use md5::{Digest, Md5};
     Md5::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The four files of a set with images of 28x28: `train` and `test` hold the labels, image n is
-/// full of n.
+/// Writes the four files of a set with images of 28x28: `train` and `test` are the labels, and
+/// every pixel of image n is n.
 pub fn write_set(folder: &Path, train: &[u8], test: &[u8], gzipped: bool) {
     fs::create_dir_all(folder).unwrap();
     for (stem, labels) in [("train", train), ("t10k", test)] {

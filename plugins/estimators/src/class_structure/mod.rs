@@ -1,5 +1,4 @@
-//! `class-structure`: the Gauss-Newton matrix of a classifier, taken apart by classes and
-//! cross-classes.
+//! `class-structure`: the Gauss-Newton matrix of a classifier, decomposed by class and cross-class.
 
 mod projections;
 
@@ -17,15 +16,15 @@ use crate::{
     gram::{self, Job, Rounding, Schedule, Side, Target, scheduled, sum},
 };
 
-/// How class means are taken.
+/// How class means are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Means {
-    /// Extended gradients weighted by their probabilities (Papyan 2020).
+    /// The mean of extended gradients weighted by their probabilities (Papyan 2020).
     #[default]
     Weighted,
-    /// The plain mean of extended gradients that are scaled by the roots of their probabilities
-    /// (Papyan 2019).
+    /// The unweighted mean of extended gradients that are scaled by the roots of their
+    /// probabilities (Papyan 2019).
     Plain,
 }
 
@@ -33,9 +32,10 @@ pub enum Means {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClassStructureParameters {
-    /// "weighted" by probabilities (the default; Papyan 2020) or "plain" (Papyan 2019).
+    /// How class means are computed: "weighted" by probabilities (default; Papyan 2020) or "plain"
+    /// (Papyan 2019).
     pub means: Means,
-    /// The largest Gram matrix that is accepted, as its number of rows N(C − 1); 20000 by default.
+    /// The largest accepted number of rows of the Gram matrix, N(C − 1); 20000 by default.
     pub max_rows: usize,
 }
 
@@ -45,7 +45,7 @@ impl Default for ClassStructureParameters {
     }
 }
 
-/// With more classes the means are not handed out.
+/// The largest number of classes for which the findings include the class means.
 const MOST_CLASSES: usize = 20;
 
 /// The spectra of G = G0 + G1 + G2 + G3 and of its four parts, and of G1+2 = G1 + G2.
@@ -64,26 +64,27 @@ const MOST_CLASSES: usize = 20;
 /// - G3 = Σ w_{i,c,c'} (δ_{i,c,c'} − δ_{cc'})(δ_{i,c,c'} − δ_{cc'})ᵀ: the samples within the
 ///   cross-classes, the bulk.
 ///
-/// They add up to G by the law of total covariance; that paper names them G_{c=c'}, G_class,
-/// G_cross and G_within (its equation 6.4) and the extended gradients g (δ there are errors at a
-/// layer); the names here are those of 2019. Both papers have classes of one size, of which W is
-/// the generalisation: then W_{cc'} is the mean of p_{i,c'} over the class, divided by C. With
-/// `means = "plain"` the roots of the weights go with the gradients, √w δ, and means are plain, as
-/// in V. Papyan, "Measurements of Three-Level Hierarchical Structure in the Outliers in the
-/// Spectrum of Deepnet Hessians", ICML 2019: G0 = Ave_c δ_{cc} δ_{cc}ᵀ, G1 = (C − 1) Ave_c δ_c
-/// δ_cᵀ, G2 = (1/C) Σ_{c'≠c} and G3 the mean over all rows, for classes of one size (its equation
-/// 28). The code published with the latter counts c' = c to its G1+2, too, and so has larger
-/// eigenvalues there where G0 is not small.
+/// The parts sum to G by the law of total covariance. That paper names them G_{c=c'}, G_class,
+/// G_cross and G_within (its equation 6.4) and the extended gradients g (its δ are errors at a
+/// layer); the names used here are those of 2019. Both papers assume classes of equal size, which W
+/// generalises: for equal sizes, W_{cc'} is the mean of p_{i,c'} over the class, divided by C. With
+/// `means = "plain"` the gradients are scaled by the roots of the weights, √w δ, and the means are
+/// unweighted, as in V. Papyan, "Measurements of Three-Level Hierarchical Structure in the Outliers
+/// in the Spectrum of Deepnet Hessians", ICML 2019: G0 = Ave_c δ_{cc} δ_{cc}ᵀ, G1 = (C − 1) Ave_c
+/// δ_c δ_cᵀ, G2 = (1/C) Σ_{c'≠c} and G3 the mean over all rows, for classes of equal size (its
+/// equation 28). The code published with the 2019 paper also includes c' = c in its G1+2, whose
+/// eigenvalues are therefore larger where G0 is not small.
 ///
-/// With the rows √w δ as a matrix Ψ, G = ΨᵀΨ, each part is Ψᵀ Q Ψ with an orthogonal projection Q
-/// that follows from labels and probabilities alone, and its eigenvalues are those of Q ΨΨᵀ Q:
-/// nothing of size P is ever formed but the rows of the factor, as in [`gram`]. Beside the Gram
-/// matrix it takes three more of about its size a group, which count to the experiment's `memory`.
+/// With the rows √w δ as a matrix Ψ, G = ΨᵀΨ, and each part is Ψᵀ Q Ψ with an orthogonal projection
+/// Q that depends only on labels and probabilities. Its non-zero eigenvalues are those of Q ΨΨᵀ Q,
+/// so that only the rows of the factor have size P, as in [`gram`]. In addition to the Gram matrix,
+/// each group takes three matrices of about that size, which count towards the experiment's
+/// `memory`.
 ///
-/// In `results.json` a part is a record of its own whose `curvature` is "gauss-newton G1" and the
-/// like. `means` there has the inner products of all δ_{cc'} and δ_c, from which the report draws
-/// them in the plane; with more than 20 classes it is left out, since it grows with the fourth
-/// power of their number.
+/// In `results.json` each part is a separate record, whose `curvature` is "gauss-newton G1" and so
+/// on. The field `means` holds the inner products of all δ_{cc'} and δ_c, from which the report
+/// draws them in the plane. It is left out for more than 20 classes, since its size grows with the
+/// fourth power of their number.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ClassStructure {
     parameters: ClassStructureParameters,
@@ -133,7 +134,7 @@ impl ProbeEstimator for ClassStructure {
     }
 
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
-        /// The whole and its five parts.
+        /// G and its five parts.
         const SPECTRA: usize = 6;
         gram::eigenvalues(operator).saturating_mul(SPECTRA)
     }
@@ -157,14 +158,14 @@ impl ProbeEstimator for ClassStructure {
     }
 }
 
-/// All eigenvalues, ascending, of the whole and of each part, and what the parts are made of.
+/// All eigenvalues, ascending, of G and of each part, and the class means.
 struct Apart {
     whole: Vec<f64>,
     parts: Vec<(&'static str, Vec<f64>)>,
     means: Option<ClassMeans>,
 }
 
-/// From the lower half of the Gram matrix ΦΦᵀ.
+/// Decomposes the Gram matrix ΦΦᵀ, given by its lower half.
 fn taken_apart(mut gram: Mat<f64>, projections: &Projections) -> Result<Apart> {
     for j in 0..gram.ncols() {
         (0..j).for_each(|i| gram[(i, j)] = gram[(j, i)]);
@@ -178,7 +179,7 @@ fn taken_apart(mut gram: Mat<f64>, projections: &Projections) -> Result<Apart> {
 }
 
 fn findings(target: &Target, Apart { whole, parts, means }: Apart, rounding: &Rounding) -> Result<Findings> {
-    // What rounding leaves of a part is relative to the whole.
+    // The rounding error of a part is relative to the whole matrix.
     let cut = rounding.of_eigenvalues(target, &whole);
     let spectrum = |mut values: Vec<f64>| {
         values.retain(|value| *value > cut);

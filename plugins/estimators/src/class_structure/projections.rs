@@ -7,7 +7,7 @@ use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 use super::Means;
 
 /// The orthogonal projections of the rows √w δ onto their class means, in terms of the rows of the
-/// factor Φ: each row √w_{n,c'} δ_{n,c'} is a combination of the C − 1 rows of sample n.
+/// factor Φ: each row √w_{n,c'} δ_{n,c'} is a linear combination of the C − 1 rows of sample n.
 ///
 /// Row n·(C − 1) + r of the matrices belongs to the r-th row of sample n.
 pub(super) struct Projections {
@@ -15,19 +15,20 @@ pub(super) struct Projections {
     /// \[N(C − 1), C²\]: column c·C + c' is the unit vector of the mean over the samples of class
     /// c.
     means: Mat<f64>,
-    /// \[N(C − 1), N·C\]: column n·C + c' is the row √w_{n,c'} δ_{n,c'} less its part in the mean.
+    /// \[N(C − 1), N·C\]: column n·C + c' is the row √w_{n,c'} δ_{n,c'} minus its component along
+    /// the mean.
     within: Mat<f64>,
     /// \[C, C\]: row c is the unit vector of the mean over the cross-classes c' ≠ c, 0 for c' = c.
     across: Mat<f64>,
-    /// \[C, C\]: W_{cc'}; in the plain form the numbers of samples. 0 for a class without samples.
+    /// \[C, C\]: W_{cc'}; with plain means the number of samples. 0 for a class without samples.
     total: Mat<f64>,
 }
 
 impl Projections {
     pub fn new(predictions: &dyn Predictions, means: Means) -> Self {
         let (n, c) = (predictions.samples(), predictions.classes());
-        // What the rows are weighted by, squared: each unit vector has the roots of its class's
-        // shares.
+        // The squared weight of a row: the entries of a mean's unit vector are the roots of the
+        // rows' shares of the total weight.
         let weight = |sample: usize, cross: usize| match means {
             Means::Weighted => predictions.weight(sample, cross),
             Means::Plain => 1.0,
@@ -76,8 +77,8 @@ impl Projections {
         projections
     }
 
-    /// Bytes that [`Self::parts`] takes at most beside ΦΦᵀ, the projections themselves included,
-    /// for N samples and C − 1 rows of each.
+    /// An upper bound on the bytes that [`Self::parts`] takes in addition to ΦΦᵀ, including the
+    /// projections, for N samples with C − 1 rows each.
     pub fn bytes(samples: usize, rank: usize) -> usize {
         let (rows, classes) = (samples.saturating_mul(rank), rank + 1);
         let within = samples.saturating_mul(classes);
@@ -93,13 +94,13 @@ impl Projections {
         self.classes
     }
 
-    /// The inner products of the rows' parts along the means' unit vectors, √W_{cc'} δ_{cc'}: \[C²,
-    /// C²\], from ΦΦᵀ.
+    /// The inner products \[C², C²\] of the vectors √W_{cc'} δ_{cc'}, which the means' unit vectors
+    /// combine from the rows; computed from ΦΦᵀ.
     pub fn products_of_means(&self, gram: &Mat<f64>) -> Mat<f64> {
         sandwich(&self.means, gram)
     }
 
-    /// The means δ_{cc'} and δ_c themselves of the classes that have samples, from
+    /// The inner products of the means δ_{cc'} and δ_c of all classes with samples, from
     /// [`Self::products_of_means`].
     pub fn class_means(&self, products: &Mat<f64>) -> ClassMeans {
         let c = self.classes;
@@ -108,7 +109,7 @@ impl Projections {
         for class in 0..c {
             let whole: f64 = others(class).map(|cross| self.total[(class, cross)]).sum();
             if whole > 0.0 {
-                // δ_c is along Σ √(W_{cc'} / W_c) √W_{cc'} δ_{cc'}, which is √W_c δ_c.
+                // Σ √(W_{cc'} / W_c) √W_{cc'} δ_{cc'} over c' ≠ c is √W_c δ_c.
                 labels.push(ClassMean(class, None));
                 let entry = |cross| (class * c + cross, self.across[(class, cross)] / whole.sqrt());
                 columns.push(others(class).map(entry).collect());
@@ -135,7 +136,8 @@ impl Projections {
             .filter(|(a, b)| a != b)
             .collect();
         let unit = |row: usize, place: usize| f64::from(u8::from(row == place));
-        // Along δ_c, and onto each cross-class's mean with and without that.
+        // Coefficients of δ_{cc} (`own`), of δ_c (`along`), of each δ_{cc'} with c' ≠ c (`both`),
+        // and of δ_{cc'} without its component along δ_c (`beside`).
         let own = Mat::from_fn(c * c, c, |row, class| unit(row, class * c + class));
         let along =
             Mat::from_fn(
@@ -160,15 +162,15 @@ impl Projections {
     }
 }
 
-/// The non-zero entries of a combination of the C² means, by place.
+/// A linear combination of the C² means, as (index, coefficient) pairs.
 type Column = Vec<(usize, f64)>;
 
-/// The samples that have a class, with it.
+/// The samples with a label, as (sample, class) pairs.
 fn labelled(predictions: &dyn Predictions) -> impl Iterator<Item = (usize, usize)> + '_ {
     (0..predictions.samples()).filter_map(|sample| Some((sample, predictions.label(sample)?)))
 }
 
-/// √(part / whole); 0 of nothing.
+/// √(part / whole), or 0 where `whole` is 0.
 fn root_of_share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { (part / whole).sqrt() } else { 0.0 }
 }

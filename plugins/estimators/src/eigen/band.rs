@@ -1,10 +1,10 @@
-//! A symmetric matrix becomes one with a narrow band, by products of matrices.
+//! Reduces a symmetric matrix to a band matrix by matrix products.
 //!
-//! One reflection after the other, as in faer's tridiagonalisation, reads and writes the whole
-//! matrix for each: a matrix that no cache holds is then as slow as memory. Here those of [`WIDTH`]
-//! columns go to the rest of the matrix together. (The first of two stages in C. Bischof, B. Lang &
-//! X. Sun, "A framework for symmetric band reduction", ACM TOMS 26, 2000; `bulges.rs` is the
-//! second.)
+//! Applying one reflection at a time, as faer's tridiagonalisation does, reads and writes the whole
+//! matrix for each of them, so that memory limits the speed where the matrix exceeds the caches.
+//! Here the reflections of [`WIDTH`] columns are applied to the rest of the matrix together. This
+//! is the first of two stages in C. Bischof, B. Lang & X. Sun, "A framework for symmetric band
+//! reduction", ACM TOMS 26, 2000; `bulges.rs` is the second.
 
 use std::ops::Range;
 
@@ -27,15 +27,15 @@ use rayon::prelude::*;
 use super::reflection::{annihilate, reflect};
 use crate::tiles::{places, ranges, split};
 
-/// How far from the diagonal entries are at most that are not 0. More is faster here and slower in
-/// the second stage.
+/// The largest distance of a non-zero entry from the diagonal. A larger value makes this stage
+/// faster and the second slower.
 pub(super) const WIDTH: usize = 32;
 
-/// A column of a band matrix from its diagonal entry down: the band, and as many entries as a bulge
+/// A column of a band matrix from its diagonal entry down: the band, then the entries that a bulge
 /// takes below it.
 pub(super) type Column = [f64; 2 * WIDTH];
 
-/// A band matrix of n rows that is 0, and WIDTH columns behind it.
+/// A zero band matrix of n rows, padded by WIDTH further columns.
 pub(super) fn zeros(n: usize) -> Vec<Column> {
     vec![[0.0; 2 * WIDTH]; n + WIDTH]
 }
@@ -45,8 +45,8 @@ pub(super) fn bytes(n: usize) -> usize {
     size([n.saturating_add(WIDTH)], size_of::<Column>())
 }
 
-/// A band matrix with the eigenvalues of the symmetric matrix with this lower half (the upper is
-/// not read, but written to), as in [`zeros`].
+/// A band matrix, laid out as in [`zeros`], with the eigenvalues of the symmetric matrix with this
+/// lower half. The upper half is not read, and serves as workspace.
 pub(super) fn banded(mut lower: Mat<f64>) -> Vec<Column> {
     let n = lower.nrows();
     let mut band = zeros(n);
@@ -65,8 +65,8 @@ pub(super) fn banded(mut lower: Mat<f64>) -> Vec<Column> {
     band
 }
 
-/// QR by reflections: R on and above the diagonal, below it their vectors without the first entry.
-/// Returns their scales 1 / τ.
+/// QR factorisation by reflections, in place: R on and above the diagonal, below it the
+/// reflections' vectors without their first entry. Returns their scales 1 / τ.
 fn triangularise(mut panel: MatMut<f64>) -> Vec<f64> {
     let steps = panel.nrows().min(panel.ncols());
     let reduce = |k| {
@@ -80,7 +80,7 @@ fn triangularise(mut panel: MatMut<f64>) -> Vec<f64> {
     (0..steps).map(reduce).collect()
 }
 
-/// The columns of the band, from a block on the diagonal and the triangle below it.
+/// Writes columns of the band from a block on the diagonal and the triangle below it.
 fn store(columns: &mut [Column], block: MatRef<f64>, triangle: MatRef<f64>) {
     let width = columns.len();
     for (c, column) in columns.iter_mut().enumerate() {
@@ -89,16 +89,16 @@ fn store(columns: &mut [Column], block: MatRef<f64>, triangle: MatRef<f64>) {
     }
 }
 
-/// In the place of R, what is known of the reflections' vectors: 1 on the diagonal, 0 above.
+/// Overwrites R by the implied entries of the reflections' vectors: 1 on the diagonal, 0 above.
 fn write_out(mut panel: MatMut<f64>) {
     for c in 0..panel.ncols() {
         (0..panel.nrows().min(c + 1)).for_each(|i| panel[(i, c)] = if i == c { 1.0 } else { 0.0 });
     }
 }
 
-/// A ← QᵀAQ, lower half, for the product Q of reflections; `space` has a column for each row of A.
-/// Each tile is the work of one sequential task, so that the bits do not depend on the number of
-/// threads.
+/// A ← QᵀAQ, lower half, for the product Q of the reflections; `space` is workspace with a column
+/// for each row of A. Each tile is one sequential task, so that the bits do not depend on the
+/// number of threads.
 ///
 /// Q = I − V S Vᵀ, where S⁻¹ = T is upper triangular: VᵀV above the diagonal, τ on it. With
 /// X = A V S and W = X − ½ V (Sᵀ Vᵀ X), QᵀAQ = A − V Wᵀ − W Vᵀ.
@@ -124,7 +124,7 @@ fn by_columns<'a>(matrix: MatMut<'a, f64>, tiles: &[Range<usize>]) -> Vec<MatMut
     split(matrix, &[rows], tiles, |_, _| true)
 }
 
-/// Some rows of A V, from the lower half of A.
+/// The given rows of A V, from the lower half of A.
 fn multiply(mut out: MatMut<f64>, a: MatRef<f64>, v: MatRef<f64>, rows: &Range<usize>) {
     let Range { start, end } = *rows;
     let (left, block) = a.subrows(start, end - start).split_at_col(start);
@@ -175,7 +175,7 @@ fn subtract(a: MatMut<f64>, v: MatRef<f64>, w: MatRef<f64>, tiles: &[Range<usize
     });
 }
 
-/// A column of a matrix, as it lies in memory.
+/// A column of a column-major matrix as a slice.
 fn slice_mut(column: ColMut<'_, f64>) -> &mut [f64] {
     column.try_as_col_major_mut().map_or(&mut [], ColMut::as_slice_mut)
 }

@@ -1,14 +1,14 @@
-//! A band matrix becomes tridiagonal, by chasing bulges (K. Murata & K. Horikoshi, "A new method
-//! for the tridiagonalization of the symmetric band matrix", Information Processing in Japan 15,
-//! 1975).
+//! Reduces a band matrix to a tridiagonal matrix by chasing bulges (K. Murata & K. Horikoshi, "A
+//! new method for the tridiagonalization of the symmetric band matrix", Information Processing in
+//! Japan 15, 1975).
 //!
-//! A sweep makes one column tridiagonal, by a reflection of the WIDTH rows below its diagonal
-//! entry. From the other side the reflection fills entries below the band, a bulge. The sweep's
-//! next step takes the bulge's first column away, by a reflection of the next WIDTH rows, which
-//! makes the next bulge; and so on, down to the last row.
+//! A sweep makes one column tridiagonal by a reflection of the WIDTH rows below its diagonal entry.
+//! Applied from the other side, the reflection fills entries below the band: a bulge. The next step
+//! of the sweep eliminates the first column of the bulge by a reflection of the next WIDTH rows,
+//! which creates the next bulge, and so on down to the last row.
 //!
-//! Step k of sweep s works on the WIDTH columns from s + 1 + (k − 1) WIDTH on (step 0 on column s),
-//! and after step k + 1 of sweep s − 1, with which it has one column in common.
+//! Step k of sweep s works on the WIDTH columns from s + 1 + (k − 1) WIDTH on (step 0 on column s).
+//! It must follow step k + 1 of sweep s − 1, with which it has one column in common.
 
 use std::{collections::VecDeque, ops::Range};
 
@@ -20,14 +20,15 @@ use super::{
     reflection::{add, annihilate, dot},
 };
 
-/// So many sweeps go so many steps together, in columns that a cache holds.
+/// The number of sweeps in a group, and of steps that they take together on columns that fit into a
+/// cache.
 const DEPTH: usize = 8;
 
-/// The diagonal of a tridiagonal matrix with the eigenvalues of a band matrix of n rows, and what
-/// is next to it.
+/// The diagonal and the subdiagonal of a tridiagonal matrix with the eigenvalues of a band matrix
+/// of n rows.
 ///
-/// Groups of sweeps are under way at the same time, on columns of which no two have any in common:
-/// the bits do not depend on the number of threads.
+/// Several groups of sweeps run at the same time on disjoint columns, so that the bits do not
+/// depend on the number of threads.
 pub(super) fn tridiagonal(mut band: Vec<Column>, n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut waiting = (0..n.saturating_sub(2)).step_by(DEPTH).map(|first| Group::new(first, n));
     let mut under_way = VecDeque::new();
@@ -36,7 +37,7 @@ pub(super) fn tridiagonal(mut band: Vec<Column>, n: usize) -> (Vec<f64>, Vec<f64
         if under_way.is_empty() {
             break;
         }
-        // The next group follows at a distance of two stretches.
+        // Each group starts two stretches after the one before it.
         advance(&mut under_way, &mut band);
         advance(&mut under_way, &mut band);
     }
@@ -44,7 +45,7 @@ pub(super) fn tridiagonal(mut band: Vec<Column>, n: usize) -> (Vec<f64>, Vec<f64
     (band[..n].iter().map(|column| column[0]).collect(), below)
 }
 
-/// Takes each group a stretch further.
+/// Advances each group by one stretch.
 fn advance(groups: &mut VecDeque<Group>, band: &mut [Column]) {
     let (mut rest, mut passed) = (band, 0);
     // Later groups are further left.
@@ -62,13 +63,13 @@ fn advance(groups: &mut VecDeque<Group>, band: &mut [Column]) {
     }
 }
 
-/// Sweeps that follow each other, each a step behind the one before.
+/// DEPTH consecutive sweeps, each one step behind the one before it.
 struct Group {
-    /// The column of the first of them.
+    /// The column of the first sweep.
     first: usize,
-    /// How many stretches of DEPTH steps each are done.
+    /// The number of finished stretches of DEPTH steps each.
     done: usize,
-    /// Of each sweep, the reflection that its last step has made.
+    /// The reflection that the last step of each sweep has made.
     reflections: [Reflection; DEPTH],
     /// Rows of the matrix.
     n: usize,
@@ -110,13 +111,13 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// WIDTH columns.
+    /// The WIDTH columns from `column` on.
     #[inline(always)]
     fn from(&mut self, column: usize) -> &mut [Column] {
         &mut self.columns[column - self.left..][..WIDTH]
     }
 
-    /// WIDTH entries of a column from some row down.
+    /// The WIDTH entries of `column` from `row` down.
     #[inline(always)]
     fn piece(&mut self, row: usize, column: usize) -> &mut [f64] {
         &mut self.columns[column - self.left][row - column..][..WIDTH]
@@ -129,8 +130,8 @@ struct Stretch<'a> {
     part: Part<'a>,
 }
 
-// What follows is inlined into `with_simd`, which `dispatch` compiles for the vector units that the
-// processor has.
+// The functions below are inlined into `with_simd`, which `dispatch` compiles for the processor's
+// vector units.
 
 impl WithSimd for Stretch<'_> {
     type Output = ();
@@ -153,7 +154,8 @@ impl WithSimd for Stretch<'_> {
 }
 
 impl Reflection {
-    /// The one that leaves nothing of a piece of a column but the first entry.
+    /// The reflection that eliminates all but the first entry of a piece of a column, applied to
+    /// it.
     #[inline(always)]
     fn of(piece: &mut [f64]) -> Self {
         let scale = annihilate(piece);
@@ -163,8 +165,8 @@ impl Reflection {
         Self { v, scale }
     }
 
-    /// Reflects the rows and columns from `start` on; then becomes the next one, which is applied
-    /// to these columns.
+    /// Applies the reflection to the rows and columns from `start` on; then replaces it by the
+    /// sweep's next reflection, which is applied to the rows below in the same columns.
     #[inline(always)]
     fn step<S: Simd>(&mut self, simd: S, part: &mut Part, start: usize, n: usize) {
         if start >= n {
@@ -184,8 +186,8 @@ impl Reflection {
     }
 
     /// A ← (I − s v vᵀ) A (I − s v vᵀ) = A − v wᵀ − w vᵀ, where w = s A v − ½ s² (vᵀA v) v, for
-    /// WIDTH columns from their diagonal entries down. Below the rows of v, where it is 0, come
-    /// those of the next bulge, and below these A is 0.
+    /// WIDTH columns from their diagonal entries down. v is 0 on the rows of the next bulge, which
+    /// follow its own, and A is 0 below those.
     #[inline(always)]
     fn reflect<S: Simd>(&self, simd: S, columns: &mut [Column]) {
         const LEN: usize = 2 * WIDTH;

@@ -1,4 +1,4 @@
-//! Eigenproblems on the small side, in f64.
+//! Dense symmetric and tridiagonal eigenproblems in f64.
 
 mod band;
 mod bulges;
@@ -20,15 +20,15 @@ use faer::{
 pub use self::ritz::gauss_quadrature;
 pub(crate) use self::ritz::{Ritz, bytes_of_ritz_values, ritz_projections, ritz_values};
 
-/// From so many rows on a matrix is larger than a cache.
+/// The number of rows from which a matrix exceeds the caches.
 const LARGE: usize = 1024;
 
-/// All eigenvalues, ascending, of the symmetric matrix with this lower half (the upper is not
-/// read), whose memory is used. Its entries are finite. The bits do not depend on the number of
-/// threads.
+/// All eigenvalues, ascending, of the symmetric matrix with this lower half, computed in its
+/// memory. The upper half is not read; entries must be finite. The bits do not depend on the number
+/// of threads.
 ///
-/// A small matrix is made tridiagonal by faer, on one thread; a large one by way of a band matrix,
-/// on all.
+/// A small matrix is reduced to tridiagonal form by faer on one thread; a large one via a band
+/// matrix on all threads.
 pub(crate) fn symmetric_eigenvalues(lower: Mat<f64>) -> Result<Vec<f64>> {
     let n = lower.nrows();
     let (diagonal, below) =
@@ -36,15 +36,15 @@ pub(crate) fn symmetric_eigenvalues(lower: Mat<f64>) -> Result<Vec<f64>> {
     tridiagonal_eigenvalues(&diagonal, &below)
 }
 
-/// Bytes that [`symmetric_eigenvalues`] takes beside a matrix of n rows and a few vectors.
+/// Bytes that [`symmetric_eigenvalues`] takes in addition to a matrix of n rows and a few vectors.
 pub(crate) fn bytes_of_band(n: usize) -> usize {
     if n < LARGE { 0 } else { band::bytes(n) }
 }
 
-/// The diagonal of a tridiagonal matrix with the same eigenvalues, and what is next to it.
+/// The diagonal and the subdiagonal of a tridiagonal matrix with the same eigenvalues.
 ///
-/// Sequential: faer's parallel one adds up in an order that depends on the number of threads that
-/// it is given.
+/// Sequential, since the order of summation in faer's parallel version depends on its number of
+/// threads.
 fn tridiagonal(mut lower: Mat<f64>) -> (Vec<f64>, Vec<f64>) {
     let n = lower.nrows();
     let mut reflections = Mat::zeros(1, n.saturating_sub(1));
@@ -118,7 +118,7 @@ mod tests {
         tridiagonal_eigenvalues(&diagonal, &below).unwrap()
     }
 
-    /// As good as random, between −1 and 1.
+    /// Pseudo-random numbers between −1 and 1.
     fn noise(i: usize, j: usize) -> f64 {
         ((i * 7919 + j * 104_729 + 13) as f64 * 0.618_033).sin()
     }

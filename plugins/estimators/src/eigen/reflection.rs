@@ -3,15 +3,14 @@
 use faer::{ColMut, linalg::householder::make_householder_in_place};
 use pulp::{Arch, Simd, WithSimd};
 
-/// Reflects x to a multiple of the first unit vector, whose factor takes the place of the first
-/// entry; the others become those of v. Returns 1 / τ, which is 0 where there is nothing to
-/// reflect.
+/// Reflects x onto a multiple of the first unit vector. The multiple replaces the first entry of x,
+/// the entries of v replace the others. Returns 1 / τ, which is 0 where x needs no reflection.
 pub(super) fn annihilate(x: &mut [f64]) -> f64 {
     let Some((head, tail)) = x.split_first_mut() else { return 0.0 };
     make_householder_in_place(head, ColMut::from_slice_mut(tail)).tau.recip()
 }
 
-/// The reflection of each of these columns, for the v of which `tail` is all but the first entry.
+/// Reflects each of these columns; `tail` is v without its first entry.
 pub(super) fn reflect<'a>(columns: impl Iterator<Item = &'a mut [f64]>, tail: &[f64], scale: f64) {
     Arch::new().dispatch(Reflect { columns, tail, scale });
 }

@@ -1,4 +1,4 @@
-//! Jacobi matrices: Ritz values, and quadrature rules of them.
+//! Ritz values and Gauss quadrature rules of Jacobi matrices.
 
 use eigenscape_core::{Result, account::size};
 use faer::{
@@ -20,7 +20,7 @@ pub(crate) struct Ritz {
 }
 
 impl Ritz {
-    /// As a node of the Gauss quadrature rule, with its weight.
+    /// The node and the weight of the Ritz value in the Gauss quadrature rule.
     pub fn node(&self) -> (f64, f64) {
         (self.value, self.first * self.first)
     }
@@ -32,7 +32,7 @@ pub(crate) fn ritz_values(diagonal: &[f64], off_diagonal: &[f64]) -> Result<Vec<
     Ok(ritz_projections(diagonal, off_diagonal, &[])?.into_iter().map(|(ritz, _)| ritz).collect())
 }
 
-/// The same, each with the inner product of its unit eigenvector and a vector.
+/// As [`ritz_values`], each with the inner product of its unit eigenvector and `vector`.
 pub(crate) fn ritz_projections(
     diagonal: &[f64],
     off_diagonal: &[f64],
@@ -53,11 +53,11 @@ pub(crate) fn ritz_projections(
     Ok((0..n).map(|k| (ritz(k), along(k))).collect())
 }
 
-/// Bytes that [`ritz_values`] takes for a matrix of this order: its eigenvectors, what the
-/// iteration works in, and vectors.
+/// Bytes that [`ritz_values`] takes for a matrix of order `n`: its eigenvectors, scratch space and
+/// a few vectors.
 pub(crate) fn bytes_of_ritz_values(n: usize) -> usize {
     const VECTORS: usize = 12;
-    /// Of such an order, one matrix is more than any memory.
+    /// A matrix of this order exceeds any memory.
     const TOO_LARGE: usize = 1 << 26;
     if n > TOO_LARGE {
         return usize::MAX;

@@ -1,4 +1,4 @@
-//! ΦᵀΦ for a factor of fewer columns than rows: a sum over samples.
+//! ΦᵀΦ for a factor with fewer columns than rows, summed over samples.
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::Result;
@@ -7,8 +7,8 @@ use faer::{Accum, MatRef, Par, linalg::matmul::matmul};
 
 use super::tiles::{Destination, Tile};
 
-/// Adds ΦᵀΦ for the rows Φ of `samples` samples, the columns of all variables beside one another;
-/// about `slab` numbers of Φ are held in f64 at a time.
+/// Adds ΦᵀΦ for the rows Φ of `samples` samples. The columns of all variables in `phi` are
+/// concatenated; about `slab` numbers of Φ are held in f64 at a time.
 pub(super) fn add(
     place: &mut Destination,
     phi: &[&Rows],

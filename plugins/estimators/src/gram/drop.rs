@@ -1,13 +1,14 @@
-//! Rows that hardly count.
+//! Drops the rows and columns of a Gram matrix that contribute least to its trace.
 
 use faer::Mat;
 
-/// The symmetric matrix with this lower half without its rows and columns of the smallest diagonal
-/// entries, which sum to at most `share` of the trace, and the sum of what is dropped.
+/// Removes the rows and columns with the smallest diagonal entries, which sum to at most `share` of
+/// the trace, from the symmetric matrix with this lower half. Returns the remaining matrix and the
+/// sum of the dropped entries.
 ///
-/// The matrix is ΦΦᵀ or ΦᵀΦ, a diagonal entry the squared norm of a row (or column) φ of Φ. Without
-/// it ΦᵀΦ loses φφᵀ ⪰ 0: eigenvalues can only become smaller, and none by more than the sum of what
-/// is dropped (Weyl).
+/// The matrix is ΦΦᵀ or ΦᵀΦ, and a diagonal entry is the squared norm of a row (or column) φ of Φ.
+/// Without a row, ΦᵀΦ loses φφᵀ ⪰ 0 (without a column, ΦΦᵀ does): eigenvalues can only decrease,
+/// and none by more than the sum of the dropped entries (Weyl).
 pub(super) fn smallest(mut lower: Mat<f64>, share: f64) -> (Mat<f64>, f64) {
     if share == 0.0 {
         return (lower, 0.0);
@@ -17,7 +18,7 @@ pub(super) fn smallest(mut lower: Mat<f64>, share: f64) -> (Mat<f64>, f64) {
     let allowed = share * diagonal.iter().sum::<f64>();
     let mut ascending: Vec<usize> = (0..n).collect();
     ascending.sort_by(|&i, &j| diagonal[i].total_cmp(&diagonal[j]));
-    // One row at least is left.
+    // At least one row is kept.
     let (mut dropped, mut sum) = (0, 0.0);
     while dropped + 1 < n && sum + diagonal[ascending[dropped]] <= allowed {
         sum += diagonal[ascending[dropped]];
@@ -25,7 +26,7 @@ pub(super) fn smallest(mut lower: Mat<f64>, share: f64) -> (Mat<f64>, f64) {
     }
     let mut kept = ascending.split_off(dropped);
     kept.sort_unstable();
-    // In place: what is overwritten has been read.
+    // In place: every entry is read before it is overwritten.
     for (j, &column) in kept.iter().enumerate() {
         for (i, &row) in kept.iter().enumerate().skip(j) {
             lower[(i, j)] = lower[(row, column)];

@@ -1,4 +1,4 @@
-//! Products of rows that are stored as they are, in slabs of columns.
+//! Products of explicitly stored rows, one slab of columns at a time.
 
 use candle_core::Tensor;
 use eigenscape_core::Result;
@@ -11,8 +11,8 @@ use super::{
 };
 use crate::float::Float;
 
-/// Adds ΦΨᵀ for the rows Φ of the rectangle's rows and Ψ of its columns (`None` where these are the
-/// same rows), \[R·n, Pₜ\] each; `slab` numbers of each are held in f64 at a time.
+/// Adds ΦΨᵀ, where Φ holds the rows for the rectangle's rows and Ψ those for its columns (`None`:
+/// Ψ = Φ), \[R·n, Pₜ\] each. About `slab` numbers of each are held in f64 at a time.
 pub(super) fn add(place: &mut Destination, phi: &Tensor, psi: Option<&Tensor>, slab: usize) -> Result<()> {
     let (rows, columns) = phi.dims2()?;
     let width = (slab / rows.max(1)).clamp(1, columns.max(1));
@@ -31,8 +31,8 @@ pub(super) fn add(place: &mut Destination, phi: &Tensor, psi: Option<&Tensor>, s
     Ok(())
 }
 
-/// Some columns of the rows in f64, sample after sample: row r·n + i becomes row i·R + r. They are
-/// put into `buffer` column by column, as products take them.
+/// The columns from `first` on, `width` of them, in f64 and sample by sample: row r·n + i becomes
+/// row i·R + r. They are written to `buffer` in column-major order, which the matrix products read.
 fn transposed<'a>(
     buffer: &'a mut Vec<f64>,
     rows: &Tensor,
@@ -46,7 +46,7 @@ fn transposed<'a>(
     Ok(MatRef::from_column_major_slice(buffer, m, width))
 }
 
-/// Columns that are read together: a cache line of f32.
+/// Columns that are copied together: a cache line of f32.
 const STRIP: usize = 16;
 
 struct Transpose<'a> {

@@ -29,15 +29,15 @@ use crate::eigen::symmetric_eigenvalues;
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GramParameters {
-    /// The largest Gram matrix that is accepted, as its number of rows min(M, P); 20000 by default.
-    /// It takes 8 bytes an entry of the experiment's `memory`, and time with the third power of its
-    /// rows.
+    /// The largest accepted number of rows of the Gram matrix, min(M, P); 20000 by default. The
+    /// matrix takes 8 bytes per entry out of the experiment's `memory`, and its eigenvalues take
+    /// time proportional to the cube of its rows.
     pub max_rows: usize,
-    /// The share ε of the trace that may be left out: rows of the Gram matrix whose squared norms
-    /// sum to at most ε·trace are dropped before its eigenvalues are computed. No eigenvalue
-    /// becomes larger, and none smaller by more than ε·trace; the trace stays exact. On a trained
-    /// network most rows are tiny, and eigenvalues take time with the third power of those that are
-    /// left. 0 by default, below 1.
+    /// The share ε of the trace that may be dropped: the rows and columns of the Gram matrix with
+    /// the smallest diagonal entries, which sum to at most ε·trace, are removed before its
+    /// eigenvalues are computed. No eigenvalue increases, and none decreases by more than ε·trace;
+    /// the trace stays exact. On a trained network most rows are tiny, and eigenvalues take time
+    /// proportional to the cube of the remaining rows. At least 0 and below 1; 0 by default.
     pub drop: f64,
 }
 
@@ -51,29 +51,30 @@ impl Default for GramParameters {
 /// smaller of ΦᵀΦ (P × P) and the Gram matrix ΦΦᵀ (M × M), which have the same non-zero eigenvalues
 /// with the same multiplicities.
 ///
-/// With the Gauss-Newton factor of N examples and C outputs, M = N·C, this is the exact spectrum of
-/// a layer of any width from C backward passes (Papyan 2019; Dangel, Tatzel & Hennig 2022). For a
-/// linear layer Φ is never formed: a row is the outer product of a cotangent and an input, and ΦΦᵀ
-/// is the Hadamard product of two small Gram matrices.
+/// With the Gauss-Newton factor of N examples, whose number of rows per example R is the rank of
+/// the loss' Hessian in the outputs (M = N·R), this is the exact spectrum of a layer of any width
+/// from R backward passes (Papyan 2019; Dangel, Tatzel & Hennig 2022). For a linear layer Φ is
+/// never formed: a row is the outer product of a cotangent and an input, and ΦΦᵀ is the Hadamard
+/// product of two small Gram matrices.
 ///
-/// Products and sums are in f64 for both types of operators. What limits the accuracy is then the
-/// rounding of Φ itself: an error E of Φ moves its *singular values* by at most ‖E‖, so that an
-/// eigenvalue up to ‖E‖² is not told from 0 and counts to the mass at zero. ‖E‖ is measured, on the
-/// rows of a few samples that are computed in f64, too (the rule is in `rounding.rs`), and the
-/// spectrum's `rounding` says where it ends. In f32 this resolves eigenvalues down to 1e-10 of the
-/// largest or so, a thousand times below what the f32 matrix itself would.
+/// Products and sums are computed in f64 for f32 operators, too, so that only the rounding of Φ
+/// itself limits the accuracy: an error E of Φ moves its *singular values* by at most ‖E‖. An
+/// eigenvalue of at most ‖E‖² cannot be distinguished from 0 and counts towards the mass at zero.
+/// ‖E‖ is measured by recomputing the rows of a few samples in f64 (see `rounding.rs`), and the
+/// spectrum's `rounding` is the resulting threshold. In f32 this resolves eigenvalues down to about
+/// 1e-10 of the largest, a thousand times smaller than the f32 matrix itself would.
 ///
-/// With `drop = ε` rows that hardly count are left out of the eigenproblem, with a certificate:
-/// each eigenvalue is at most ε·trace below the operator's (the rule is in `drop.rs`). A spectrum
-/// of which something was dropped is not called exact.
+/// With `drop = ε`, the rows with the smallest norms are left out of the eigenproblem, and each
+/// eigenvalue is guaranteed to be at most ε·trace below the operator's (see `drop.rs`). A spectrum
+/// with dropped rows is not marked as exact.
 ///
-/// Several operators of one landscape share the backward passes, and the product of columns that
-/// several have is computed once. All of it streams over the samples: matrices, rows and what is
-/// held for a moment fit into the landscape's memory, and how the samples are split changes results
-/// by rounding alone (the schedule is in `schedule.rs`).
+/// Operators of one landscape share the backward passes, and products of columns that several
+/// operators share are computed once. The computation streams over the samples, so that matrices,
+/// rows and temporaries fit into the landscape's memory; how the samples are split changes results
+/// only by rounding (see `schedule.rs`).
 ///
-/// `products` of the spectrum is 0: there are backward passes behind the factor, but no
-/// operator-vector product is spent.
+/// `products` of the spectrum is 0: the factor costs backward passes, but no operator-vector
+/// product.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Gram {
     parameters: GramParameters,
@@ -83,7 +84,7 @@ impl Gram {
     /// The estimator with these parameters.
     ///
     /// # Errors
-    /// When `drop` is not a share below 1.
+    /// When `drop` is negative, at least 1 or NaN.
     pub fn new(parameters: GramParameters) -> Result<Self> {
         let GramParameters { drop, .. } = parameters;
         if !(0.0..1.0).contains(&drop) {
@@ -144,8 +145,9 @@ impl ProbeEstimator for Gram {
     }
 }
 
-/// What is to be computed, and how. `beside` tells how many bytes are taken beside each matrix when
-/// it is done, for so many samples with so many rows each.
+/// The jobs for these operators, each with its schedule. `beside(samples, rank)` is the number of
+/// bytes that processing a finished matrix takes in addition to the matrix itself, for that many
+/// samples with `rank` rows each.
 pub(crate) fn scheduled<'a>(
     operators: &[&'a dyn CurvatureOperator],
     side: Side,
@@ -162,19 +164,19 @@ pub(crate) fn scheduled<'a>(
     jobs.collect()
 }
 
-/// What the job that takes the most holds; they are done one after the other.
+/// The memory of the job that needs the most; jobs run one after another.
 pub(crate) fn memory(jobs: &[(Job, Schedule)]) -> Result<Account> {
     let accounts = jobs.iter().map(|(job, schedule)| schedule.memory(job)).collect::<Result<Vec<_>>>()?;
     Ok(accounts.into_iter().max_by_key(Account::total).unwrap_or_default())
 }
 
-/// The most eigenvalues other than 0 that ΦᵀΦ can have: min(M, P).
+/// The largest possible number of non-zero eigenvalues of ΦᵀΦ, min(M, P).
 pub(crate) fn eigenvalues(operator: &dyn CurvatureOperator) -> usize {
     let rows = operator.factor().map(|factor| factor.source.samples().saturating_mul(factor.source.rank()));
     rows.unwrap_or(usize::MAX).min(operator.dimension())
 }
 
-/// Eigenvalues are computed in the matrix' own memory.
+/// The `beside` of `gram`: eigenvalues are computed in the memory of the matrix.
 fn nothing(_samples: usize, _rank: usize) -> usize {
     0
 }
@@ -194,16 +196,17 @@ fn check_rows(target: &Target, max_rows: usize) -> Result<()> {
     ))
 }
 
-/// What is known of an operator from its smaller matrix.
+/// The result for one target.
 struct Found {
     /// Ascending.
     eigenvalues: Vec<f64>,
-    /// The whole trace, where something of it was dropped.
+    /// The full trace, where rows were dropped.
     trace: Option<f64>,
 }
 
 impl Found {
-    /// From the matrix' lower half; rows of at most a share of the trace are dropped.
+    /// From the lower half of the matrix, after dropping rows of at most the share `drop` of the
+    /// trace.
     fn new(lower: Mat<f64>, drop: f64) -> Result<Self> {
         let trace = lower.diagonal().column_vector().iter().sum();
         let (lower, dropped) = drop::smallest(lower, drop);
@@ -215,7 +218,7 @@ impl Found {
         let cut = rounding.of_eigenvalues(target, &self.eigenvalues);
         let exact = Spectrum::exact_above(target.dimension, cut, self.eigenvalues, 0)?;
         Ok(match self.trace {
-            // No eigenvalue becomes smaller by more than what was dropped has of the trace.
+            // No eigenvalue decreases by more than the dropped part of the trace.
             Some(trace) => {
                 let dropped = (trace - exact.trace).max(0.0);
                 let residuals = vec![dropped; exact.eigenvalues.len()];
@@ -316,7 +319,7 @@ mod tests {
                 }
             }
         }
-        // Rows of zeros (dead units) are no loss, whether they are dropped or not.
+        // Zero rows (dead units) contribute nothing, whether they are dropped or not.
         let dead = DenseOperator::with_row_norms(&[1.0, 0.0, 0.5, 0.0], 10, DType::F64);
         for share in [0.0, 1e-3] {
             let estimator = Gram::new(GramParameters { drop: share, ..GramParameters::default() }).unwrap();
@@ -331,7 +334,7 @@ mod tests {
 
     #[test]
     fn tells_the_rank_of_a_deficient_factor() {
-        // Each of 8 rows twice, to rounding: rank 8 of 16 rows.
+        // Each of 8 rows appears twice, equal up to rounding: 16 rows of rank 8.
         for dtype in [DType::F64, DType::F32] {
             let operator = DenseOperator::with_repeated_rows(8, 40, 5, dtype);
             let found = gram(&operator);
@@ -352,8 +355,8 @@ mod tests {
         }
     }
 
-    /// Blocks and unions of two outer variables and two explicit ones, 60 rows: ΦΦᵀ for some, ΦᵀΦ
-    /// for others.
+    /// Groups of one and of several variables out of two outer and two explicit ones, 60 rows: some
+    /// use ΦΦᵀ, others ΦᵀΦ.
     fn blocks(memory: usize, dtype: DType) -> Vec<DenseOperator> {
         let outer = [(1, 8, 9), (4, 5, 3)];
         let whole = DenseOperator::with_factor(3, 20, outer, [70, 4], 5, dtype).with_memory(memory);
@@ -378,8 +381,7 @@ mod tests {
         let mut splits = BTreeSet::new();
         for memory in (0..400).map(|i| 20_000 + 1_000 * i) {
             let operators = blocks(memory, DType::F64);
-            // In one order and in the other, in which some groups are told before the parts that
-            // they need.
+            // Skip sizes that are too small for every schedule.
             let Ok(found) = spectra(&operators) else { continue };
             for (found, expected) in found.iter().zip(&expected) {
                 let tolerance = 1e-12 * expected.eigenvalues[0];

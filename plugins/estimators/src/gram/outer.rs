@@ -13,8 +13,8 @@ use super::{
 };
 use crate::float::Float;
 
-/// The products of the inputs of some samples with those of others are computed together: about so
-/// many rows and columns.
+/// Approximate number of rows and columns of the block of inner products of inputs that is computed
+/// at a time.
 const TOGETHER: usize = 512;
 
 /// The rows Σₚ l\[n, r, p\] ⊗ x\[n, p\] of some samples, in f64.
@@ -31,8 +31,8 @@ pub(super) struct Outer<'a> {
 }
 
 impl<'a> Outer<'a> {
-    /// From `left` \[R, n, P, o\] and `right` \[n, P, i\], which are copied into `buffer`; it grows
-    /// where it must.
+    /// Copies `left` \[R, n, P, o\] and `right` \[n, P, i\] into `buffer`, which grows if it is too
+    /// small.
     pub fn new(buffer: &'a mut Vec<f64>, left: &Tensor, right: &Tensor) -> Result<Self> {
         let ((rank, samples, positions, o), (_, _, i)) = (left.dims4()?, right.dims3()?);
         let len = left.elem_count() + right.elem_count();
@@ -45,12 +45,12 @@ impl<'a> Outer<'a> {
         Ok(Self { left: cotangents, right: inputs, rank, positions, o, i })
     }
 
-    /// Adds ΦΨᵀ for the rows Φ of the rectangle's rows and Ψ of its columns.
+    /// Adds ΦΨᵀ, where Φ holds the rows for the rectangle's rows and Ψ those for its columns.
     pub fn add(place: &mut Destination, phi: Self, psi: Self) {
         place.add(|tile| if phi.positions == 1 { phi.single(&psi, tile) } else { phi.several(&psi, tile) });
     }
 
-    /// ⟨l ⊗ x, l' ⊗ x'⟩ = ⟨l, l'⟩⟨x, x'⟩.
+    /// One tile for a single position (P = 1): ⟨l ⊗ x, l' ⊗ x'⟩ = ⟨l, l'⟩⟨x, x'⟩.
     fn single(&self, other: &Self, Tile { rows, columns, product: mut out }: Tile) {
         product(out.as_mut(), self.cotangents(rows.clone()), other.cotangents(columns.clone()).transpose());
         let (samples, others) = (self.samples(&rows), self.samples(&columns));
@@ -64,8 +64,8 @@ impl<'a> Outer<'a> {
         }
     }
 
-    /// With X = x x'ᵀ \[P, P\], ⟨Σₚ l\[p\] ⊗ x\[p\], Σₚ l'\[p\] ⊗ x'\[p\]⟩ = Σₚₚʼ X\[p, pʼ\]
-    /// ⟨l\[p\], lʼ\[pʼ\]⟩ = ⟨l, X lʼ⟩.
+    /// One tile for several positions. With X = x x'ᵀ \[P, P\], ⟨Σₚ l\[p\] ⊗ x\[p\], Σₚ l'\[p\] ⊗
+    /// x'\[p\]⟩ = Σₚₚʼ X\[p, pʼ\] ⟨l\[p\], lʼ\[pʼ\]⟩ = ⟨l, X lʼ⟩.
     fn several(&self, other: &Self, Tile { rows, columns, product: mut out }: Tile) {
         let p = self.positions;
         let together = (TOGETHER / p).max(1);
@@ -90,7 +90,7 @@ impl<'a> Outer<'a> {
         }
     }
 
-    /// ⟨l, X lʼ⟩ for some rows of one sample and of another.
+    /// ⟨l, X lʼ⟩ for `rows` of one sample and `others` of another.
     fn pair(
         &self,
         rows: Range<usize>,
@@ -110,17 +110,17 @@ impl<'a> Outer<'a> {
         product(block, self.cotangents(rows), images.transpose());
     }
 
-    /// To which samples some rows belong.
+    /// The samples that `rows` belong to.
     fn samples(&self, rows: &Range<usize>) -> Range<usize> {
         rows.start / self.rank..rows.end.div_ceil(self.rank)
     }
 
-    /// The rows of sample n among some rows.
+    /// The part of `rows` that belongs to sample n.
     fn of_sample(&self, n: usize, rows: &Range<usize>) -> Range<usize> {
         rows.start.max(n * self.rank)..rows.end.min((n + 1) * self.rank)
     }
 
-    /// x of some samples, \[n·P, i\].
+    /// x of `samples`, \[n·P, i\].
     fn inputs(&self, samples: Range<usize>) -> MatRef<'_, f64> {
         let (positions, i) = (self.positions, self.i);
         let values = &self.right[samples.start * positions * i..samples.end * positions * i];
@@ -133,26 +133,25 @@ impl<'a> Outer<'a> {
         &self.left[row * len..][..len]
     }
 
-    /// l of some rows, \[rows, P·o\].
+    /// l of `rows`, \[rows, P·o\].
     fn cotangents(&self, rows: Range<usize>) -> MatRef<'_, f64> {
         let len = self.positions * self.o;
         MatRef::from_row_major_slice(&self.left[rows.start * len..rows.end * len], rows.len(), len)
     }
 }
 
-/// Sequential: each tile is one task.
+/// `out` = `left`·`right`. Sequential, since each tile is one task.
 fn product(out: MatMut<f64>, left: MatRef<f64>, right: MatRef<f64>) {
     matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
 }
 
-/// A range in ranges of at most `len`.
+/// Splits a range into ranges of at most `len`.
 fn chunks(range: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> {
     let end = range.end;
     range.step_by(len).map(move |start| start..end.min(start + len))
 }
 
-/// Copies the numbers of a tensor \[R, n, ...\] (with R = 1 also \[n, ...\]) in f64, as \[n, R,
-/// ...\].
+/// Copies a tensor \[R, n, ...\] (or \[n, ...\] with R = 1) to f64 in the order \[n, R, ...\].
 struct BySample<'a> {
     to: &'a mut [f64],
     rank: usize,

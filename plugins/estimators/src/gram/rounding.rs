@@ -1,4 +1,4 @@
-//! How far rounding has moved the rows of a factor, measured on a few samples.
+//! The rounding error of a factor's rows, measured on a few samples.
 
 use eigenscape_core::Result;
 
@@ -8,18 +8,19 @@ use super::{
 };
 use crate::{float::epsilon, rounding::SAFETY};
 
-/// The share of the factor's rows that is rounding.
+/// The relative rounding error of a factor's rows.
 pub(crate) struct Rounding {
     variables: Vec<usize>,
-    /// For some samples, \[Σ(φ̃ − φ)², Σφ²\] of each variable's rows; none where the rows are in
-    /// f64.
+    /// For each measured sample, \[Σ(φ̃ − φ)², Σφ²\] of each variable's rows; empty where rounding
+    /// is not measured, as for rows in f64.
     samples: Vec<Vec<[f64; 2]>>,
     /// The machine epsilon of the rows' type.
     epsilon: f64,
 }
 
 impl Rounding {
-    /// Measures it, some of the variables at a time as in the schedule.
+    /// Measures the error on up to two samples, for the variables of one part of the schedule at a
+    /// time.
     pub fn measured(job: &Job, schedule: &Schedule) -> Result<Self> {
         let all = job.source.samples();
         let mut few = vec![all / 4, 3 * all / 4];
@@ -35,12 +36,14 @@ impl Rounding {
         Ok(Self { variables: schedule.variables.clone(), samples, epsilon: epsilon(job.source.dtype())? })
     }
 
-    /// The eigenvalue up to which a target's eigenvalues, ascending, are not told from 0.
+    /// The threshold up to which a target's `eigenvalues` (ascending) cannot be distinguished
+    /// from 0.
     ///
-    /// With the error E of the rows Φ, ‖E‖² ≤ ‖E‖_F² = ρ² ‖Φ‖_F² = ρ² tr, where ρ is the relative
-    /// error of the rows of the samples. Where nothing was measured, independent relative errors ε
-    /// have ‖E‖² of about max(M, P) ε² λ_max. The eigenproblem itself, in f64, adds n ε₆₄ λ_max. A
-    /// negative eigenvalue is rounding in any case.
+    /// The error E of the rows Φ satisfies ‖E‖² ≤ ‖E‖_F² = ρ² ‖Φ‖_F² = ρ² tr, where ρ is the
+    /// relative error measured on the samples. Without a measurement, independent relative errors ε
+    /// give ‖E‖² of about max(M, P) ε² λ_max. The eigenproblem, in f64, adds n ε₆₄ λ_max. The
+    /// threshold is at least the absolute value of the smallest eigenvalue where that is negative,
+    /// which only rounding can make it.
     pub fn of_eigenvalues(&self, target: &Target, eigenvalues: &[f64]) -> f64 {
         let largest = eigenvalues.last().copied().unwrap_or(0.0);
         let of_rows = match self.share(target) {
@@ -51,10 +54,10 @@ impl Rounding {
         cut.max(-eigenvalues.first().copied().unwrap_or(0.0))
     }
 
-    /// ρ² of a target's columns.
+    /// ρ² of a target's columns; `None` where it was not measured.
     fn share(&self, target: &Target) -> Option<f64> {
-        /// Smaller numbers than 1e-30 lose digits in f32 for another reason: their products are no
-        /// longer normal.
+        /// Squared norm up to which nothing is concluded: numbers below 1e-30 lose digits in f32
+        /// for another reason, since their products are subnormal.
         const SMALL: f64 = 1e-60;
         let places: Vec<usize> = target
             .variables

@@ -1,9 +1,9 @@
-//! In which order columns and samples are gone through, so that everything fits into memory.
+//! The order in which columns and samples are processed, so that everything fits into memory.
 //!
-//! The variables are cut into *parts* of neighbours. A matrix lives from the part of its first
-//! variable to that of its last; the columns of a matrix ΦᵀΦ are in one part. In a part the samples
-//! are cut into *blocks*: ΦᵀΦ is a sum over blocks, and of ΦΦᵀ each block of rows is kept while the
-//! blocks before it are computed once more, one by one.
+//! The variables are split into *parts*, which are contiguous ranges. A matrix is allocated from
+//! the part of its first variable to the part of its last; all columns of a matrix ΦᵀΦ lie in one
+//! part. Within a part the samples are split into *blocks*. ΦᵀΦ is a sum over blocks. For ΦΦᵀ each
+//! block of rows is held while all earlier blocks are recomputed one by one.
 
 use std::ops::Range;
 
@@ -16,13 +16,13 @@ use eigenscape_curvature::RowSize;
 use super::target::{Job, Target};
 use crate::eigen::bytes_of_band;
 
-/// So many samples are evaluated at once, if memory allows: fewer cost speed.
+/// Samples that are evaluated at once where memory allows; fewer are slower.
 const MICRO_BATCH: usize = 32;
 
-/// The most numbers of Φ that are held in f64 at a time, for each of two blocks.
+/// Upper limit on the numbers of Φ that are held in f64 at a time, for each of two blocks.
 const SLAB: usize = 1 << 20;
 
-/// What is done, in this order.
+/// The parts to process, in order.
 pub(crate) struct Schedule {
     /// All variables of the job, ascending.
     pub variables: Vec<usize>,
@@ -31,14 +31,14 @@ pub(crate) struct Schedule {
     pub slab: usize,
 }
 
-/// Some of the variables.
+/// A contiguous range of variables, and how the samples are processed for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     /// Positions in the schedule's variables.
     pub variables: Range<usize>,
-    /// In how many blocks the samples come.
+    /// The number of blocks that the samples are split into.
     pub blocks: usize,
-    /// Bytes that the evaluation of a block may take beside what is stored.
+    /// Bytes that evaluating a block may take in addition to the stored rows.
     pub evaluating: usize,
 }
 
@@ -54,8 +54,8 @@ impl Schedule {
     /// The schedule with the fewest passes over the network.
     ///
     /// # Errors
-    /// When the rows of one sample and the matrices that they go into do not fit into memory; names
-    /// the largest of these.
+    /// When the rows of one sample and the matrices that they contribute to do not fit into memory;
+    /// names the target with the largest of these matrices.
     pub fn new(job: &Job) -> Result<Self> {
         let variables = job.variables();
         let columns = job.source.columns(&variables)?;
@@ -63,13 +63,13 @@ impl Schedule {
         let evaluating = need.micro_batch(&*columns);
         let parts = match need.cheapest(evaluating) {
             Some(parts) => parts,
-            // Each by itself takes less than all together.
+            // The smallest parts, evaluated one sample at a time, take the least memory.
             None => need.one_by_one(job, &variables)?,
         };
         Ok(Self { parts, slab: need.slab, variables })
     }
 
-    /// What is held in the part that takes the most.
+    /// The memory of the part that needs the most.
     ///
     /// # Errors
     /// When the program that computes the rows cannot be built.
@@ -88,10 +88,10 @@ impl Schedule {
     }
 }
 
-/// What takes how much memory.
+/// The memory requirements of a job.
 struct Need<'a> {
     targets: &'a [Target<'a>],
-    /// Where each target's variables are.
+    /// For each target, the positions from its first variable to its last.
     spans: Vec<Range<usize>>,
     sizes: Vec<RowSize>,
     /// Bytes of a number.
@@ -119,38 +119,37 @@ impl<'a> Need<'a> {
             samples: job.source.samples(),
             rank: job.source.rank(),
             allowed,
-            // In f64, of two blocks: a sixteenth of the memory.
+            // Two slabs in f64 take a sixteenth of the memory.
             slab: (allowed / 256).clamp(1, SLAB),
         })
     }
 
-    /// The targets that have variables in a part, or before and after it.
+    /// The targets whose matrix is allocated during a part.
     fn living(&self, part: &Range<usize>) -> impl Iterator<Item = &'a Target<'a>> {
         let overlaps = |span: &Range<usize>| span.start < part.end && part.start < span.end;
         self.targets.iter().zip(&self.spans).filter(move |(_, span)| overlaps(span)).map(|(target, _)| target)
     }
 
-    /// Whether rows of different samples meet.
+    /// Whether the part needs products of rows of different samples: it contributes to a ΦΦᵀ.
     fn pairs(&self, part: &Range<usize>) -> bool {
         self.living(part).any(|target| !target.by_columns())
     }
 
-    /// Bytes that do not depend on the number of samples: the matrices, and what is held in f64 for
-    /// a moment.
+    /// Bytes that do not depend on the number of samples: matrices and temporaries in f64.
     fn fixed(&self, part: &Range<usize>) -> usize {
         let matrices = self.living(part).fold(0, |sum: usize, target| sum.saturating_add(target.bytes()));
         let slabs = self.living(part).map(|target| match target.by_columns() {
             true => 3 * self.slab.max(self.rank * target.dimension),
             false => 2 * self.slab,
         });
-        // The bands that eigenvalues take come when the slabs have gone.
+        // The band matrices of the eigenproblems are allocated after the slabs are freed.
         let bands =
             self.living(part).fold(0, |sum: usize, target| sum.saturating_add(bytes_of_band(target.n())));
         matrices.saturating_add(bands.max(size_of::<f64>() * slabs.max().unwrap_or(0)))
     }
 
-    /// Bytes that the rows of a sample take: of one variable at a time, outer products are copied
-    /// in f64.
+    /// Bytes per sample: its stored rows, and the f64 copy of its outer products for one variable
+    /// at a time.
     fn a_sample(&self, part: &Range<usize>) -> usize {
         let sizes = &self.sizes[part.clone()];
         let outer = sizes.iter().filter(|size| size.outer).map(|size| size.numbers).max();
@@ -158,12 +157,12 @@ impl<'a> Need<'a> {
         self.number * stored + size_of::<f64>() * outer.unwrap_or(0)
     }
 
-    /// Bytes that are left for rows.
+    /// Bytes that are left for rows; `None` where matrices and evaluation alone exceed the memory.
     fn left(&self, part: &Range<usize>, evaluating: usize) -> Option<usize> {
         self.allowed.checked_sub(self.fixed(part).saturating_add(evaluating))
     }
 
-    /// A part with the largest blocks that fit.
+    /// The part with the largest blocks that fit; `None` where not even single samples do.
     fn part(&self, variables: Range<usize>, evaluating: usize) -> Option<Part> {
         let a_sample = self.a_sample(&variables).max(1);
         let left = self.left(&variables, evaluating)?;
@@ -178,19 +177,19 @@ impl<'a> Need<'a> {
         })
     }
 
-    /// Bytes of the rows that are held while a block of so many samples is treated: its own, and
-    /// those of one before it.
+    /// Bytes of the rows that are held while a block of `samples` samples is processed: its own
+    /// and, for ΦΦᵀ, those of one earlier block.
     fn stored(&self, part: &Part, samples: usize) -> usize {
         let kept = if part.blocks > 1 && self.pairs(&part.variables) { 2 } else { 1 };
         size([kept, samples], self.a_sample(&part.variables))
     }
 
-    /// Passes over all samples, times two.
+    /// Twice the number of passes over all samples, an integer.
     fn passes(&self, part: &Part) -> usize {
         if self.pairs(&part.variables) { part.blocks + 1 } else { 2 }
     }
 
-    /// Where variables may be cut: not within ΦᵀΦ.
+    /// The positions at which the variables may be split: not within the columns of a ΦᵀΦ.
     fn cuts(&self) -> Vec<usize> {
         let within = |cut: usize| {
             let inside = |span: &Range<usize>| span.start < cut && cut < span.end;
@@ -199,13 +198,13 @@ impl<'a> Need<'a> {
         (0..=self.sizes.len()).filter(|&cut| !within(cut)).collect()
     }
 
-    /// The parts with the fewest passes, if there are any that fit; `evaluating` bytes are for the
-    /// evaluation.
+    /// The parts with the fewest passes that fit beside `evaluating` bytes for the evaluation;
+    /// `None` where there are none.
     fn cheapest(&self, evaluating: usize) -> Option<Vec<Part>> {
         if let Some(whole) = self.part(0..self.sizes.len(), evaluating).filter(|part| part.blocks == 1) {
             return Some(vec![whole]);
         }
-        // For each cut, the fewest passes up to it and the last part.
+        // For each cut: the fewest passes up to it, and the start of the last part with that part.
         let cuts = self.cuts();
         let mut best: Vec<Option<(usize, usize, Part)>> = vec![None; cuts.len()];
         for end in 1..cuts.len() {
@@ -230,7 +229,7 @@ impl<'a> Need<'a> {
         Some(parts)
     }
 
-    /// The smallest parts.
+    /// The smallest possible parts, evaluated one sample at a time.
     fn one_by_one(&self, job: &Job, variables: &[usize]) -> Result<Vec<Part>> {
         let cuts = self.cuts();
         let part = |cut: &[usize]| {
@@ -261,7 +260,8 @@ impl<'a> Need<'a> {
         )
     }
 
-    /// Bytes for the evaluation of as many samples at once as are worth it.
+    /// Bytes for evaluating [`MICRO_BATCH`] samples at once, or fewer where that would exceed a
+    /// quarter of the memory.
     fn micro_batch(&self, columns: &dyn FactorColumns) -> usize {
         let mut samples = MICRO_BATCH.min(self.samples);
         while samples > 1 && columns.evaluating(samples) > self.allowed / 4 {

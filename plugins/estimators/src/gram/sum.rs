@@ -1,4 +1,4 @@
-//! The matrices of a job and what is made of them, part by part.
+//! Sums the matrices of a job, part by part, and passes each finished matrix on.
 
 use std::ops::Range;
 
@@ -16,7 +16,8 @@ use super::{
 };
 use crate::operator::not_finite;
 
-/// What `make` makes of the lower half of each target's matrix (the upper half is not filled).
+/// Applies `make` to the lower half of each target's matrix; the upper half is not filled. The
+/// results are in the order of the targets.
 pub(crate) fn each<T: Send>(
     job: &Job,
     schedule: &Schedule,
@@ -31,7 +32,7 @@ pub(crate) fn each<T: Send>(
         let finished = sums.iter_mut().enumerate().filter_map(|(i, sum)| Some((i, sum.finish(variables)?)));
         let finished: Vec<(usize, Mat<f64>)> =
             finished.map(|(i, matrix)| Ok((i, matrix?))).collect::<Result<_>>()?;
-        // Each with the same bits on any number of threads.
+        // In parallel over matrices; each result is bitwise the same on any number of threads.
         let found = finished.into_par_iter().map(|(i, matrix)| Ok((i, make(matrix)?)));
         for (i, result) in found.collect::<Result<Vec<_>>>()? {
             made[i] = Some(result);
@@ -40,7 +41,8 @@ pub(crate) fn each<T: Send>(
     Ok(made.into_iter().flatten().collect())
 }
 
-/// A target's matrix, from the part of its first variable to that of its last.
+/// A target with its matrix, which is allocated from the part of its first variable to that of its
+/// last.
 struct Sum<'a> {
     target: &'a Target<'a>,
     matrix: Option<Mat<f64>>,
@@ -53,23 +55,24 @@ impl Sum<'_> {
         }
     }
 
-    /// The matrix, when its last variable has been added.
+    /// The matrix, once its last variable has been added.
     fn finish(&mut self, variables: &[usize]) -> Option<Result<Mat<f64>>> {
         let last = self.target.variables.last().is_some_and(|last| variables.contains(last));
         let matrix = self.matrix.take_if(|_| last)?;
-        // A diagonal entry is a sum of squares: finite only if all that goes into it is.
+        // A diagonal entry is a sum of squares, which is finite only if all its terms are.
         let finite = (0..matrix.nrows()).all(|i| matrix[(i, i)].is_finite());
         Some(if finite { Ok(matrix) } else { Err(not_finite(self.target.operator)) })
     }
 
-    /// The matrix ΦΦᵀ or ΦᵀΦ while it is summed.
+    /// The target with its matrix, if that is allocated and is ΦᵀΦ (with `by_columns`) or ΦΦᵀ
+    /// (without).
     fn living(&mut self, by_columns: bool) -> Option<(&Target<'_>, MatMut<'_, f64>)> {
         let matrix = self.matrix.as_mut().filter(|_| self.target.by_columns() == by_columns)?;
         Some((self.target, matrix.as_mut()))
     }
 }
 
-/// Adds what the variables of one part contribute.
+/// Adds the contributions of the variables of one part to the matrices.
 struct Adding<'a> {
     job: &'a Job<'a>,
     part: &'a Part,
@@ -77,7 +80,7 @@ struct Adding<'a> {
     slab: usize,
 }
 
-/// The rows of some samples, one entry a variable of the part.
+/// The rows of some samples, one entry per variable of the part.
 struct Block {
     samples: Range<usize>,
     tensors: Vec<Rows>,
@@ -134,13 +137,13 @@ impl Adding<'_> {
         Ok(())
     }
 
-    /// Adds the products of the rows of two blocks, the second before the first or (`None`) the
-    /// same.
+    /// Adds the products of the rows of `block` with those of an earlier block, or with themselves
+    /// (`None`).
     fn add_rows(&self, sums: &mut [Sum], block: &Block, before: Option<&Block>) -> Result<()> {
         let rank = self.job.source.rank();
         let range = |block: &Block| block.samples.start * rank..block.samples.end * rank;
         let rectangle = Rectangle { rows: range(block), columns: range(before.unwrap_or(block)) };
-        // For what is copied in f64, one variable after the other.
+        // Reused for the f64 copies of one variable after another.
         let mut buffers = [Vec::new(), Vec::new()];
         for (index, variable) in self.variables.iter().enumerate() {
             let living = sums.iter_mut().filter_map(|sum| sum.living(false));

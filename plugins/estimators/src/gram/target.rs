@@ -1,4 +1,4 @@
-//! What is to be computed: one matrix for each set of columns.
+//! The matrices to compute: one for each set of columns.
 
 use std::{ops::Range, sync::Arc};
 
@@ -6,9 +6,9 @@ use eigenscape_core::{CurvatureOperator, Error, ExactFactor, FactorSource, Resul
 
 use crate::operator::dimension;
 
-/// One of ΦᵀΦ (P × P) and ΦΦᵀ (M × M), by default the smaller, for the columns Φ of some variables.
+/// One matrix to compute: ΦᵀΦ (P × P) or ΦΦᵀ (M × M) for the columns Φ of some variables.
 pub(crate) struct Target<'a> {
-    /// The operators whose matrix this is, by index.
+    /// The indices of the operators that have this matrix.
     pub operators: Vec<usize>,
     /// The first of them.
     pub operator: &'a dyn CurvatureOperator,
@@ -18,12 +18,12 @@ pub(crate) struct Target<'a> {
     pub dimension: usize,
     /// M.
     pub rows: usize,
-    /// Bytes that are taken beside the matrix when it is done.
+    /// Bytes that processing the finished matrix takes in addition to it.
     pub beside: usize,
     side: Side,
 }
 
-/// Which matrix of a factor.
+/// Which of the two matrices of a factor to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     /// The smaller one.
@@ -32,19 +32,19 @@ pub(crate) enum Side {
     Rows,
 }
 
-/// All targets of one source.
+/// All targets that share one source of the factor.
 pub(crate) struct Job<'a> {
     pub source: Arc<dyn FactorSource>,
     pub targets: Vec<Target<'a>>,
 }
 
 impl Target<'_> {
-    /// What it is, for messages.
+    /// The description of the target's first operator, for messages.
     pub fn description(&self) -> String {
         self.operator.description()
     }
 
-    /// The error for a source that hands out other rows or columns than it says.
+    /// The error for a source whose rows or columns are not as many as it declares.
     pub fn wrong_shape(&self) -> Error {
         Error::input(
             self.description(),
@@ -53,7 +53,7 @@ impl Target<'_> {
         )
     }
 
-    /// Whether it is ΦᵀΦ.
+    /// Whether the matrix is ΦᵀΦ.
     pub fn by_columns(&self) -> bool {
         self.side == Side::Smaller && self.dimension < self.rows
     }
@@ -63,18 +63,19 @@ impl Target<'_> {
         if self.by_columns() { self.dimension } else { self.rows }
     }
 
-    /// Bytes of the matrix and of the vectors that its eigenvalues take.
+    /// Bytes of the matrix and of the vectors that computing its eigenvalues takes.
     pub fn of_matrix(&self) -> usize {
         const VECTORS: usize = 8;
         size_of::<f64>().saturating_mul(self.n().saturating_mul(self.n() + VECTORS))
     }
 
-    /// Bytes of the matrix and of what is taken beside it.
+    /// Bytes of the matrix and of its processing.
     pub fn bytes(&self) -> usize {
         self.of_matrix().saturating_add(self.beside)
     }
 
-    /// From its first variable to its last, as positions in `union`, which has them all.
+    /// The positions in `union`, which contains all variables of the target, from its first to its
+    /// last.
     pub fn span(&self, union: &[usize]) -> Range<usize> {
         let position = |variable: Option<&usize>| union.iter().position(|v| Some(v) == variable).unwrap_or(0);
         position(self.variables.first())..position(self.variables.last()) + 1
@@ -82,7 +83,7 @@ impl Target<'_> {
 }
 
 impl<'a> Job<'a> {
-    /// The matrices of these operators, those of one source together and each once.
+    /// The jobs for these operators: one per source, with each distinct matrix once.
     pub fn all(operators: &[&'a dyn CurvatureOperator], side: Side) -> Result<Vec<Self>> {
         let mut jobs: Vec<Self> = Vec::new();
         for (index, operator) in operators.iter().enumerate() {
@@ -100,8 +101,10 @@ impl<'a> Job<'a> {
         jobs.into_iter().map(Self::by_the_cheaper_passes).collect()
     }
 
-    /// The same matrices from the source that is less work. Passes forward, one a column, give no
-    /// ΦΦᵀ, and where one is wanted there are more columns than rows anyhow.
+    /// The same matrices from the source that costs fewer operations. Forward passes, one per
+    /// column, give a factor with the same ΦᵀΦ but another ΦΦᵀ, so they are considered only where
+    /// every target is ΦᵀΦ. A job with a ΦΦᵀ mostly has more columns than rows, which favours
+    /// backward passes anyway.
     fn by_the_cheaper_passes(mut self) -> Result<Self> {
         if self.targets.iter().all(Target::by_columns) {
             self.source = cheaper(self.source.clone(), &self.variables())?;

@@ -1,4 +1,4 @@
-//! Products that are added to rectangles of symmetric matrices, tile by tile.
+//! Adds products to rectangles of symmetric matrices, tile by tile.
 
 use std::ops::Range;
 
@@ -14,16 +14,16 @@ pub(super) struct Rectangle {
     pub columns: Range<usize>,
 }
 
-/// Where products go: the same rectangle of several matrices. What lies above the diagonal need not
-/// be right.
+/// The same rectangle of several matrices, to which products are added. Entries above the diagonal
+/// are unspecified.
 pub(super) struct Destination<'a> {
     pub matrices: Vec<MatMut<'a, f64>>,
     pub rectangle: Rectangle,
-    /// So many rows belong together: a tile has whole groups of them where they are small enough.
+    /// Rows per sample: a tile consists of whole samples where they fit into one.
     pub rank: usize,
 }
 
-/// The ranges of a tile's rows and columns within the rectangle, and where their product goes.
+/// The ranges of a tile's rows and columns within the rectangle, and the buffer for its product.
 pub(super) struct Tile<'a> {
     pub rows: Range<usize>,
     pub columns: Range<usize>,
@@ -31,7 +31,7 @@ pub(super) struct Tile<'a> {
 }
 
 impl Destination<'_> {
-    /// Adds to all matrices a product whose tiles `compute` writes.
+    /// Adds a product to all matrices; `compute` writes each of its tiles.
     pub fn add(&mut self, compute: impl Fn(Tile) + Sync) {
         let Rectangle { rows, columns } = &self.rectangle;
         let (down, across) = (ranges(rows.len(), self.rank), ranges(columns.len(), self.rank));

@@ -1,16 +1,17 @@
-//! The numbers of a tensor, as they lie in memory.
+//! Access to the numbers of a tensor as a slice.
 
 use candle_core::{DType, Device, Storage, Tensor};
 use eigenscape_core::Result;
 
 use crate::float::Float;
 
-/// What is done with the numbers of a tensor, whichever of the two types they are of.
+/// A function of a tensor's numbers, for both floating-point types.
 pub(super) trait Reader {
     fn read<T: Float>(self, values: &[T]);
 }
 
-/// Hands the numbers of a tensor, row-major, to `reader`; those of another type than f32 in f64.
+/// Passes the numbers of a tensor, row-major, to `reader`: f32 as they are, other types converted
+/// to f64.
 pub(super) fn read(tensor: &Tensor, reader: impl Reader) -> Result<()> {
     let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
     match tensor.dtype() {

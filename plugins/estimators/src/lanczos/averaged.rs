@@ -1,20 +1,20 @@
 //! The mean of two successive Gauss quadrature rules.
 //!
-//! The nodes of the rules of m − 1 and m steps interlace, and each rule's distribution function
-//! crosses the true one once at each node and once between two (Chebyshev, Markov and Stieltjes;
-//! Szegő, "Orthogonal Polynomials", §3.41), so that the errors of the two mostly have opposite
-//! signs: Laurie's averaged rules (1996) rest on the same. That matters most where one eigenvalue
-//! has much of the weight, as 0 has in a network's Hessian: whether a rule of a given number of
-//! steps has a node there or two beside it is a matter of parity.
+//! The nodes of the rules of m − 1 and m steps interlace, and the distribution function of each
+//! rule crosses the true one once at each node and once between neighbouring nodes (Chebyshev,
+//! Markov and Stieltjes; Szegő, "Orthogonal Polynomials", §3.41). The errors of the two rules
+//! therefore mostly have opposite signs, which Laurie's averaged rules (1996) use, too. The effect
+//! is largest where one eigenvalue has much of the weight, as 0 has in a network's Hessian: whether
+//! a rule has one node there or two nodes beside it depends on the parity of the number of steps.
 
 use eigenscape_core::Node;
 
-/// Nodes of the two rules that are nearer than this share of the largest are one, which moves the
-/// measure by no more than that.
+/// Nodes of the two rules that differ by at most this share of the largest are merged, which moves
+/// the measure by no more than that.
 const SAME: f64 = 1e-6;
 
-/// The mean of the rules of m and of m − 1 steps. Where both have found the same eigenvalue it is
-/// listed once, as the longer one has it.
+/// The mean of the rules of m and of m − 1 steps. An eigenvalue that both have found is listed
+/// once, with the value of the longer rule.
 pub(super) fn mean(mut rule: Vec<Node>, shorter: Vec<Node>) -> Vec<Node> {
     let scale = rule.iter().fold(0.0, |largest: f64, node| largest.max(node.value.abs()));
     rule.iter_mut().for_each(|node| node.weight *= 0.5);

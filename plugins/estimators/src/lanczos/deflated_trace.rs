@@ -1,43 +1,43 @@
-//! The trace with deflation: what has converged is known, and random vectors are asked for the rest
-//! alone.
+//! The trace with deflation: converged Ritz vectors contribute exactly, and random vectors estimate
+//! the rest.
 //!
 //! For orthonormal vectors U, tr H = tr UᵀHU + tr (I − UUᵀ) H (I − UUᵀ), and a random unit vector v
-//! that U does not depend on gives an unbiased sample of the second: P·vᵀ(I − UUᵀ)H(I − UUᵀ)v (as
-//! in Hutch++: Meyer, Musco, Musco & Woodruff 2021). U are the converged Ritz vectors of *another*
-//! probe, so that no product is spent. It holds for multiple eigenvalues too, of whose eigenspaces
-//! U has a part: the rest has what is left of them.
+//! that is independent of U gives an unbiased sample of the second term: P·vᵀ(I − UUᵀ)H(I − UUᵀ)v
+//! (as in Hutch++: Meyer, Musco, Musco & Woodruff 2021). U holds the converged Ritz vectors of
+//! *another* probe, so that it costs no products. The identity also holds for multiple eigenvalues,
+//! of whose eigenspaces U contains a part: the second term accounts for the rest.
 //!
-//! The samples of a cycle of three probes or more are uncorrelated: each is unbiased whatever the
-//! vectors before it are. Fewer probes are asked with vectors of their own. The samples' spread is
-//! the standard error.
+//! With three or more probes, v is the start vector of the next probe in a cycle. The samples are
+//! uncorrelated, since each is unbiased given the vectors before it. With one or two probes, v is
+//! an additional random vector. The standard error follows from the spread of the samples.
 
 use eigenscape_core::{Result, number::mean};
 
 use super::{deflation::likely, krylov::Krylov, skewness, vectors::Vectors};
 use crate::eigen::ritz_projections;
 
-/// A Ritz vector counts as an eigenvector when its residual is at most this share of its value's
-/// distance to the next one. Where few of many outliers are known, the samples are more skewed than
-/// with none, and Student's intervals too narrow, so nothing that has half converged is taken.
+/// A Ritz vector counts as an eigenvector when its residual is at most this share of the distance
+/// to the next Ritz value. The threshold is strict: if only a few of many outliers were deflated,
+/// the samples would be more skewed than without deflation, and Student's intervals too narrow.
 const SEPARATED: f64 = 1e-3;
 
-/// What the converged Ritz vectors U of a probe tell.
+/// What the converged Ritz vectors U of a probe contribute to the trace.
 pub(super) struct Known {
     /// tr UᵀHU.
     trace: f64,
-    /// Σ |θ|: what rounding is relative to.
+    /// Σ |θ|, the scale of the rounding error.
     size: f64,
-    /// vᵀHv − vᵀ(I − UUᵀ)H(I − UUᵀ)v of another probe's vector v.
+    /// vᵀHv − vᵀ(I − UUᵀ)H(I − UUᵀ)v for a random vector v that is independent of U.
     seen: f64,
-    /// The eigenvalues of (I − UUᵀ)H(I − UUᵀ), as far as the probe's rule tells, and how many there
-    /// are of each.
+    /// The eigenvalues of (I − UUᵀ)H(I − UUᵀ) as the probe's rule estimates them, each with its
+    /// multiplicity.
     rest: Vec<(f64, f64)>,
 }
 
 impl Known {
-    /// From a probe that has ended, with a unit vector that it does not depend on. With the Ritz
-    /// pair (θ, u = Q s), H u = θ u + r s' for the residual vector r of the last step and the last
-    /// component s' of s.
+    /// From a finished probe and a unit vector that is independent of it. A Ritz pair (θ, u = Q s)
+    /// has H u = θ u + r s', where r is the residual vector of the last step and s' the last
+    /// component of s.
     pub fn of<V: Vectors>(probe: &Krylov<V>, vector: &V::Vector, dimension: usize) -> Result<Self> {
         let ritz = ritz_projections(probe.diagonal(), probe.off_diagonal(), &probe.dots(vector)?)?;
         let (beta, across) = (probe.residual(), probe.rest_dot(vector)?);
@@ -52,7 +52,7 @@ impl Known {
                 known.trace += pair.value;
                 known.size += pair.value.abs();
                 known.seen += along * (pair.value * along + 2.0 * pair.last * across);
-                // A larger share than chance gives to one eigenvalue is that of several.
+                // A share larger than chance gives to one eigenvalue is that of several.
                 let others = if share > likely(1) { share - 1.0 } else { 0.0 };
                 known.rest.extend([(0.0, 1.0), (pair.value, others)]);
             } else {
@@ -62,18 +62,18 @@ impl Known {
         Ok(known)
     }
 
-    /// The sample of the trace that the vector v with this vᵀHv gives.
+    /// The sample of the trace from the vector v with vᵀHv = `square`.
     fn sample(&self, square: f64, dimension: usize) -> f64 {
         self.trace + dimension as f64 * (square - self.seen)
     }
 }
 
-/// The trace with its standard error, from what each probe knows and the vᵀHv of the vector that it
-/// was asked with; `epsilon` is that of the operator's type.
+/// The trace with its standard error, from each probe's Ritz vectors and vᵀHv of the vector that
+/// they are combined with; `epsilon` is the machine epsilon of the operator's type.
 pub(super) fn trace(known: &[Known], squares: &[f64], dimension: usize, epsilon: f64) -> (f64, Option<f64>) {
     let samples = known.iter().zip(squares).map(|(known, square)| known.sample(*square, dimension));
     let (trace, stderr) = mean(&samples.collect::<Vec<_>>());
-    // Where next to nothing is left to chance, rounding is what is not known.
+    // Where deflation leaves almost no variance, rounding dominates the error.
     let size = known.iter().fold(0.0, |size: f64, known| size.max(known.size));
     (trace, stderr.map(|stderr| stderr.hypot(epsilon * size)))
 }

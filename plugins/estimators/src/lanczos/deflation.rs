@@ -1,18 +1,19 @@
 //! Implicit deflation: converged Ritz values count as one eigenvalue each.
 //!
-//! The quadrature gives an eigenvalue λ with unit eigenvector u the weight (vᵀu)², whose mean over
-//! random v is 1/P and whose deviation is √2/P: where a few eigenvalues stand far out, most of the
-//! estimate's error is that of their weights. But a Ritz value that has converged is an eigenvalue,
-//! and an eigenvalue has the weight 1/P. What is left of v is a random vector of the other
-//! eigenvectors' span, and its quadrature rule, scaled to the weight that is left, estimates
-//! theirs: as if the converged eigenvectors had been projected out of operator and v before
-//! (Bhattacharjee, Jayaram, Musco, Musco & Ray, "Improved Spectral Density Estimation via Explicit
-//! and Implicit Deflation", SODA 2025).
+//! The quadrature gives an eigenvalue λ with unit eigenvector u the weight (vᵀu)², which has the
+//! mean 1/P and the standard deviation √2/P over random v. Where a few eigenvalues are large
+//! outliers, the error of their weights dominates the error of the estimate. But a converged Ritz
+//! value is an eigenvalue, whose true weight is 1/P. The remainder of v is a random vector in the
+//! span of the other eigenvectors. Its quadrature rule, scaled to the remaining weight, estimates
+//! their part of the spectrum, as if the converged eigenvectors had been projected out of the
+//! operator and of v in advance (Bhattacharjee, Jayaram, Musco, Musco & Ray, "Improved Spectral
+//! Density Estimation via Explicit and Implicit Deflation", SODA 2025).
 //!
-//! A Krylov space holds one vector of the eigenspace of a *multiple* eigenvalue, whose weight is
-//! m/P for the multiplicity m. Only weights tell: P (vᵀu)² is χ²₁ for a simple eigenvalue and χ²ₘ
-//! for a multiple one, so that the sum over independent ones is tested ([`Multiple`]). What the
-//! test lets pass is wrong by less than a few deviations of what chance makes of the same weights.
+//! A Krylov space contains one vector of the eigenspace of a *multiple* eigenvalue, whose true
+//! weight is m/P for the multiplicity m. Multiplicity shows only in the weights: P (vᵀu)² is χ²₁
+//! for a simple eigenvalue and χ²ₘ for a multiple one, so that sums of independent weights are
+//! tested ([`Multiple`]). A multiple eigenvalue that passes as simple causes an error of at most a
+//! few standard deviations of its random weights.
 
 use eigenscape_core::Node;
 
@@ -20,23 +21,23 @@ use super::Rule;
 use crate::eigen::Ritz;
 
 /// A Ritz value has converged when its residual is at most this share of its distance to the next
-/// Ritz value: the interval of that radius around it contains an eigenvalue and meets no other such
-/// interval, and the error is of the order of residual² over distance.
+/// Ritz value. The interval around it with the residual as radius then contains an eigenvalue and
+/// meets no other such interval, and the error is of the order of residual² / distance.
 ///
-/// The residual meant is that of a vector v with the weight 1/P in the eigenvector, √(P (vᵀu)²)
-/// times the residual. Those of large weights converge sooner: if they were counted sooner, too,
-/// large weights would be cut down to 1/P and small ones left as they are, and the mean of the
-/// spectrum would be underestimated by up to half of a probe's standard deviation. So it is by less
-/// than a tenth.
+/// The residual is first multiplied by √(P (vᵀu)²), which makes it that of a vector v with the
+/// weight 1/P in the eigenvector. Ritz values with large weights converge sooner; without this
+/// factor they would also be counted sooner, so that large weights would be reduced to 1/P while
+/// small ones stayed as they are, and the mean of the spectrum would be underestimated by up to
+/// half of a probe's standard deviation. With the factor the bias is less than a tenth of it.
 const SEPARATED: f64 = 0.1;
-/// The normal quantile that a sum of weights must not exceed: of simple eigenvalues one in two
-/// hundred does, and keeps its weight.
+/// The normal quantile that a sum of weights must not exceed. One in two hundred simple eigenvalues
+/// exceeds it by chance, and keeps its random weight.
 const UNLIKELY: f64 = 2.58;
-/// Converged Ritz values of different rules that are nearer than this share of the largest are one
-/// eigenvalue.
+/// Converged Ritz values of different rules count as one eigenvalue when they differ by at most
+/// this share of the largest.
 const SAME: f64 = 1e-6;
 
-/// For each Ritz value whether it has converged to one of P eigenvalues.
+/// For each Ritz value, whether it has converged to a single one of P eigenvalues.
 fn converged(Rule { ritz, residual, .. }: &Rule, dimension: usize) -> Vec<bool> {
     let has = |k: usize| {
         let distance = [k.checked_sub(1), Some(k + 1)]
@@ -51,29 +52,31 @@ fn converged(Rule { ritz, residual, .. }: &Rule, dimension: usize) -> Vec<bool> 
     (0..ritz.len()).map(has).collect()
 }
 
-/// The weight of a Ritz value in units of that of one eigenvalue, 1/P.
+/// The weight of a Ritz value in units of 1/P, the weight of one eigenvalue.
 fn share(ritz: &Ritz, dimension: usize) -> f64 {
     ritz.first * ritz.first * dimension as f64
 }
 
-/// What the sum of so many χ²₁ variables hardly exceeds (Wilson & Hilferty 1931).
+/// The value that a sum of `count` independent χ²₁ variables exceeds with a probability of 1/200
+/// (Wilson & Hilferty 1931).
 pub(super) fn likely(count: usize) -> f64 {
     let (n, spread) = (count as f64, 2.0 / (9.0 * count as f64));
     n * (1.0 - spread + UNLIKELY * spread.sqrt()).powi(3)
 }
 
-/// Which converged Ritz values stand for several eigenvalues, as far as their weights tell.
+/// The converged Ritz values that stand for several eigenvalues, judged by their weights.
 #[derive(Debug, Default)]
 pub(super) struct Multiple {
-    /// Those that are alone too heavy over all probes.
+    /// Ritz values whose own weights, summed over all probes, are too large for a simple
+    /// eigenvalue.
     values: Vec<f64>,
-    /// All of them are too heavy together.
+    /// Whether the other weights are too large in sum, so that every Ritz value counts as multiple.
     all: bool,
     tolerance: f64,
 }
 
 impl Multiple {
-    /// From one rule a probe.
+    /// From one rule per probe.
     pub fn of<'a>(rules: impl Iterator<Item = &'a Rule>, dimension: usize) -> Self {
         let mut found: Vec<(f64, f64)> = Vec::new();
         for rule in rules {
@@ -101,11 +104,11 @@ impl Multiple {
     }
 }
 
-/// The Gauss quadrature rule with the weight 1/P for Ritz values that have converged to one of P
-/// eigenvalues and the rest in proportion.
+/// The Gauss quadrature rule in which each Ritz value that has converged to one of P eigenvalues
+/// has the weight 1/P, and the other weights are scaled to sum to the rest.
 pub(super) fn deflated(rule: &Rule, dimension: usize, multiple: &Multiple) -> Vec<Node> {
     let one = 1.0 / dimension as f64;
-    // As many as dimensions are all there are.
+    // As many Ritz values as dimensions: these are all eigenvalues.
     if rule.ritz.len() == dimension {
         return rule.nodes().into_iter().map(|node| Node { weight: one, ..node }).collect();
     }
@@ -115,8 +118,8 @@ pub(super) fn deflated(rule: &Rule, dimension: usize, multiple: &Multiple) -> Ve
     let rest: f64 =
         rule.iter().zip(&counted).filter(|(_, counted)| !**counted).map(|(node, _)| node.weight).sum();
     let left = 1.0 - one * counted.iter().filter(|counted| **counted).count() as f64;
-    // Nobody is left to take the weight that is left: then some eigenvalues are multiple, and
-    // chance is all there is.
+    // No other node can take the remaining weight, so some eigenvalues are multiple: keep the
+    // random weights.
     if rest <= 0.0 && left > 0.5 * one {
         return rule;
     }

@@ -1,9 +1,9 @@
-//! MatMul products with, and linear combinations of, many long vectors at once.
+//! Dot products with, and linear combinations of, many long vectors at once.
 //!
-//! Both are bound by reading the basis from memory, which lies in pieces ([`Pieces`]): of one piece
-//! of `w`, widened to f64 in the first-level cache, all basis vectors are used before the next.
-//! Pieces are of fixed size and their sums are added in order, so that results do not depend on the
-//! number of threads.
+//! Both are limited by reading the basis from memory, where it lies in pieces ([`Pieces`]). Each
+//! piece of `w` is widened to f64 in the first-level cache and combined with that piece of every
+//! basis vector before the next piece. Pieces have a fixed size and their sums are added in order,
+//! so that results do not depend on the number of threads.
 
 use std::{array::from_fn, ops::Range};
 
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::pieces::{PIECE, PIECES, Pieces};
 use crate::float::Float;
 
-/// Basis vectors that share one writing of `w`.
+/// Basis vectors that are subtracted in one pass over a piece of `w`.
 const GROUP: usize = 4;
 /// Independent sums in a dot product, for the processor's vector units.
 const LANES: usize = 16;
@@ -57,8 +57,8 @@ pub(super) fn scaled<T: Float>(v: &[T], s: f64) -> Vec<T> {
     v.par_iter().with_min_len(PIECE).map(|x| T::narrow(s * x.widen())).collect()
 }
 
-// What follows is inlined into `with_simd`, which `dispatch` compiles for the vector units that the
-// processor has. A closure in its place is compiled apart from it, and without them.
+// The functions below are inlined into `with_simd`, which `dispatch` compiles for the processor's
+// vector units. A closure would be compiled separately, without these units.
 
 /// The dot products over the pieces from `start` on that `w` covers.
 struct Dots<'a, T> {
@@ -85,7 +85,7 @@ impl<T: Float> WithSimd for Dots<'_, T> {
     }
 }
 
-/// w ← w − Q c on the pieces from `start` on that `w` covers; ‖w‖² of them.
+/// w ← w − Q c on the pieces from `start` on that `w` covers; returns ‖w‖² of these.
 struct Subtraction<'a, T> {
     basis: &'a Pieces<T>,
     first: usize,

@@ -4,22 +4,24 @@ use eigenscape_core::Result;
 
 use super::{pieces::Pieces, vectors::Vectors};
 
-/// A pass that leaves less than this share of a vector's norm is repeated (Daniel, Gragg, Kaufman &
-/// Stewart 1976).
+/// An orthogonalisation that leaves less than this share of a vector's norm is repeated (Daniel,
+/// Gragg, Kaufman & Stewart 1976).
 const KEPT: f64 = std::f64::consts::FRAC_1_SQRT_2;
-/// In units of ε ‖T‖: so small a residual is that of an invariant space.
+/// The space counts as invariant when the residual is at most this number times ε ‖T‖.
 const INVARIANT: f64 = 10.0;
 
-/// The orthonormal basis q₀, q₁, … of a Krylov space with the Jacobi matrix T = QᵀHQ: α on its
-/// diagonal, β beside it.
+/// The orthonormal basis q₀, q₁, … of a Krylov space, and the Jacobi matrix T = QᵀHQ with the
+/// diagonal α and the off-diagonal β.
 pub(super) struct Krylov<'a, V: Vectors> {
     vectors: &'a V,
     basis: V::Basis,
-    /// The newest vector of the basis by itself; after the last step what is left of its product.
+    /// A separate copy of the newest basis vector; after the last step, the residual vector of its
+    /// product.
     last: V::Vector,
     diagonal: Vec<f64>,
     off_diagonal: Vec<f64>,
-    /// ‖H q − α q − β q₋‖ for the newest basis vector q: what keeps the space from being invariant.
+    /// After the last step, ‖H q − α q − β q₋‖ for the newest basis vector q; 0 for an invariant
+    /// space.
     residual: f64,
     /// The largest row sum |β| + |α| + |β| so far, which bounds ‖T‖.
     norm: f64,
@@ -28,14 +30,14 @@ pub(super) struct Krylov<'a, V: Vectors> {
     runs: bool,
 }
 
-/// Numbers that a space of `steps` steps takes: the basis, and the newest vector by itself.
+/// Numbers stored for a space of `steps` steps: the basis and a separate copy of the newest vector.
 pub(super) fn numbers(dimension: usize, steps: usize) -> usize {
     Pieces::<f64>::numbers(dimension, steps).saturating_add(dimension)
 }
 
 impl<'a, V: Vectors> Krylov<'a, V> {
-    /// The space of a unit vector, to be extended up to `steps` times; `epsilon` is the relative
-    /// error of the products.
+    /// The Krylov space of a unit vector, to be extended up to `steps` times; `epsilon` is the
+    /// relative error of the products.
     pub fn start(vectors: &'a V, vector: V::Vector, steps: usize, epsilon: f64) -> Result<Self> {
         let mut basis = vectors.basis(steps);
         vectors.push(&mut basis, &vector)?;
@@ -53,12 +55,12 @@ impl<'a, V: Vectors> Krylov<'a, V> {
         })
     }
 
-    /// Whether there is a step left to take.
+    /// Whether another step can be taken.
     pub fn runs(&self) -> bool {
         self.runs
     }
 
-    /// The newest basis vector: the one whose product is needed next.
+    /// The newest basis vector, whose product the next step needs.
     pub fn last(&self) -> &V::Vector {
         &self.last
     }
@@ -76,7 +78,7 @@ impl<'a, V: Vectors> Krylov<'a, V> {
         self.residual
     }
 
-    /// 10 ε ‖T‖: below it a residual is rounding.
+    /// 10 ε ‖T‖: a smaller residual is rounding.
     pub fn rounding(&self) -> f64 {
         INVARIANT * self.epsilon * self.norm
     }
@@ -86,7 +88,7 @@ impl<'a, V: Vectors> Krylov<'a, V> {
         self.vectors.dots(&self.basis, 0..self.count(), vector)
     }
 
-    /// rᵀv with what is left of the last product, r = H q − α q − β q₋; 0 in an invariant space.
+    /// rᵀv for the residual vector r = H q − α q − β q₋ of the last step; 0 for an invariant space.
     pub fn rest_dot(&self, vector: &V::Vector) -> Result<f64> {
         match self.residual {
             0.0 => Ok(0.0),
@@ -99,7 +101,7 @@ impl<'a, V: Vectors> Krylov<'a, V> {
         self.off_diagonal.len() + 1
     }
 
-    /// Takes the step from H q, q being the newest basis vector; `None` when it is not finite.
+    /// Takes one step, given H q for the newest basis vector q; `None` when a value is not finite.
     pub fn extend(&mut self, product: V::Vector) -> Result<Option<()>> {
         let mut w = product;
         let (vectors, count) = (self.vectors, self.count());
@@ -109,8 +111,8 @@ impl<'a, V: Vectors> Krylov<'a, V> {
         let before = self.off_diagonal.last().copied();
         self.diagonal.push(alpha);
         self.norm = self.norm.max(before.unwrap_or(0.0) + alpha.abs());
-        // The recurrence w = H q − α q − β q₋ first: it takes away all but rounding, so that one
-        // full pass mostly suffices.
+        // The three-term recurrence w = H q − α q − β q₋ comes first. It leaves only rounding
+        // errors along the basis, so that one full pass mostly suffices.
         let left = match before {
             None => vectors.subtract(&self.basis, newest, &[alpha], &mut w)?,
             Some(beta) => vectors.subtract(&self.basis, newest - 1, &[beta, alpha], &mut w)?,
@@ -135,9 +137,9 @@ impl<'a, V: Vectors> Krylov<'a, V> {
         Ok(Some(()))
     }
 
-    /// Makes `w`, of norm `norm`, orthogonal to the basis by classical Gram-Schmidt, a second time
-    /// where the first pass cancelled much of it ("twice is enough": Kahan in Parlett 1980, §6.9),
-    /// and returns its norm: 0 where `w` lies in the span to rounding.
+    /// Orthogonalises `w`, of norm `norm`, against the basis by classical Gram-Schmidt, with a
+    /// second pass where the first cancelled much of it ("twice is enough": Kahan in Parlett 1980,
+    /// §6.9). Returns the new norm, 0 where `w` lies in the span up to rounding.
     fn orthogonalise(&self, w: &mut V::Vector, norm: f64) -> Result<f64> {
         let mut before = norm;
         for _ in 0..2 {

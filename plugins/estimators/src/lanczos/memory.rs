@@ -1,32 +1,33 @@
-//! What Lanczos holds in memory, and how many probes run together within it.
+//! The memory that Lanczos holds, and how many probes run together within a limit.
 
 use eigenscape_core::{Account, account::size};
 
 use super::{Lanczos, krylov};
 use crate::eigen::bytes_of_ritz_values;
 
-/// The most probes that run at the same time: more would only take more memory, a product of so
-/// many vectors keeps every thread busy.
+/// The largest number of probes that run together. A product with this many vectors keeps every
+/// thread busy; more would only take more memory.
 const TOGETHER: usize = 32;
-/// Vectors of a probe on the way to the operator and back: itself, its product, and a copy of that.
+/// Vectors per probe during a product: the operator's input, the product and a copy of the product.
 const ON_THE_WAY: usize = 3;
-/// Bytes of a node with its weight, its residual and its probe, while they are collected, sorted
-/// and taken apart.
+/// Bytes per node, with its weight, residual and probe, while nodes are collected, sorted and
+/// split.
 const NODE: usize = 10 * size_of::<f64>();
-/// Bytes of a node's Ritz value, the ends of its vector and what is left of it, which deflation
-/// keeps in lists that grow.
+/// Bytes per node that deflation keeps in growing lists: the Ritz value, the end components of its
+/// vector, and its entry in the deflated rest.
 const RITZ: usize = 9 * size_of::<f64>();
 
 impl Lanczos {
-    /// How many probes run at the same time so that all fits into `allowed` bytes: one at least.
-    /// `number` is the bytes of a number.
+    /// The number of probes, at least one, that run together within `allowed` bytes. `number` is
+    /// the size of a number in bytes.
     pub(super) fn together(&self, dimension: usize, number: usize, allowed: usize) -> usize {
         let left = allowed.saturating_sub(self.quadrature(dimension).total());
         let one = size([self.numbers(dimension)], number);
         (left / one.max(1)).clamp(1, self.probes(dimension).min(TOGETHER))
     }
 
-    /// What is held for an operator of this dimension within `allowed` bytes, or at the least.
+    /// The memory for an operator of this dimension: within `allowed` bytes, or the minimum if that
+    /// is more.
     pub(super) fn account(&self, dimension: usize, number: usize, allowed: usize) -> Account {
         let (steps, probes) = (self.steps(dimension), self.probes(dimension));
         let together = self.together(dimension, number, allowed);
@@ -38,7 +39,7 @@ impl Lanczos {
         Account::of(what, size([together, self.numbers(dimension)], number)).and(self.quadrature(dimension))
     }
 
-    /// Quadrature nodes of all probes.
+    /// The number of quadrature nodes of all probes.
     pub(super) fn nodes(&self, dimension: usize) -> usize {
         let rules = if self.parameters.averaged { 2 } else { 1 };
         size([self.steps(dimension), self.probes(dimension)], rules)
@@ -49,7 +50,7 @@ impl Lanczos {
         self.parameters.steps.get().min(dimension)
     }
 
-    /// What the quadrature takes, however many probes run together.
+    /// The memory of the quadrature, which does not depend on how many probes run together.
     fn quadrature(&self, dimension: usize) -> Account {
         Account::of("Ritz values and vectors", bytes_of_ritz_values(self.steps(dimension))).with(
             "quadrature nodes",
@@ -57,7 +58,7 @@ impl Lanczos {
         )
     }
 
-    /// Numbers that a probe takes.
+    /// Numbers stored per probe.
     fn numbers(&self, dimension: usize) -> usize {
         let on_the_way = size([dimension], ON_THE_WAY);
         krylov::numbers(dimension, self.steps(dimension)).saturating_add(on_the_way)

@@ -43,26 +43,25 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LanczosParameters {
-    /// Steps m of each probe, 128 by default; at most P are taken. The Krylov basis takes steps·P
-    /// numbers a probe.
+    /// The number of steps m of each probe, 128 by default; at most P are taken. The Krylov basis
+    /// takes m·P numbers per probe.
     pub steps: NonZeroUsize,
-    /// How many random vectors the spectrum is averaged over, 1 by default. With one there is no
-    /// standard error. As many as P or more are the P unit vectors of the coordinates, of which
-    /// nothing is random: the trace is exact.
+    /// The number of random vectors over which the spectrum is averaged, 1 by default. A single one
+    /// gives no standard error. With P or more, the P coordinate unit vectors are used instead:
+    /// nothing is random and the trace is exact.
     pub probes: NonZeroUsize,
-    /// What the random vectors are: "gaussian" (default), uniform in direction, or "rademacher".
-    /// Random signs scatter less where the matrix is nearly diagonal, but see nothing of an
-    /// eigenvector of two elements in half of all draws: intervals and bounds hold for uniform
-    /// directions.
+    /// The distribution of the random vectors: "gaussian" (default), uniform in direction, or
+    /// "rademacher". Random signs have a smaller variance where the matrix is nearly diagonal, but
+    /// half of them are orthogonal to an eigenvector with two equal non-zero elements: intervals
+    /// and bounds hold for uniform directions.
     pub probe: Probe,
-    /// Whether a converged Ritz value counts as one eigenvalue, with the weight 1/P, instead of
-    /// with the weight that it has by chance in the random vector: much closer where a few
-    /// eigenvalues stand out. The trace is unbiased with it, too; with one or two probes it takes
-    /// as many products more. Off by default.
+    /// Whether a converged Ritz value gets the weight 1/P of one eigenvalue instead of its random
+    /// weight: much more accurate where there are a few outliers. The trace stays unbiased; with
+    /// one or two probes this costs one additional product per probe. Off by default.
     pub deflation: bool,
     /// Whether the spectrum of a probe is the mean of the quadrature rules of m and of m − 1 steps,
-    /// whose errors mostly have opposite signs: as close with about two thirds of the steps. Off by
-    /// default.
+    /// whose errors mostly have opposite signs: the same accuracy with about two thirds of the
+    /// steps. Off by default.
     pub averaged: bool,
 }
 
@@ -88,22 +87,22 @@ impl Default for LanczosParameters {
 /// each of its moments up to 2m − 1 is unbiased, and so is the trace: the mean of P·vᵀHv with the
 /// standard error of that mean.
 ///
-/// In floating-point arithmetic Lanczos' three-term recurrence loses orthogonality as soon as a
-/// Ritz value converges, and then finds it again and again ("ghosts"). Here each new vector is
-/// orthogonalised against all before, again where one pass was not enough: a multiple eigenvalue
-/// still appears once a probe, since one Krylov space holds one vector of its eigenspace.
+/// In floating-point arithmetic the three-term recurrence loses orthogonality as soon as a Ritz
+/// value converges, and then finds this value repeatedly ("ghosts"). Here each new vector is
+/// orthogonalised against all earlier ones, twice where one pass is not enough. A multiple
+/// eigenvalue appears once per probe, since a Krylov space contains one vector of its eigenspace.
 ///
-/// With `deflation`, what has converged no longer depends on chance (`deflation.rs`, and for the
-/// trace `deflated_trace.rs`); with `averaged`, the rules of m and of m − 1 steps are averaged, and
-/// unbiased are the moments up to 2m − 3 (`averaged.rs`).
+/// With `deflation`, the weights of converged Ritz values do not depend on chance (`deflation.rs`;
+/// for the trace `deflated_trace.rs`). With `averaged`, the rules of m and of m − 1 steps are
+/// averaged, and the moments up to 2m − 3 are unbiased (`averaged.rs`).
 ///
-/// A probe whose residual β vanishes to rounding (β ≤ 10 ε ‖T‖) has found an invariant subspace and
-/// its quadrature is exact; it stops, the others go on. Probes run together as far as their bases
-/// fit into memory (up to 32), and then share one product of the operator a step; the rest follow
-/// when these are done. How many run together changes a spectrum by the rounding of the operator's
-/// products alone.
+/// A probe whose residual β vanishes up to rounding (β ≤ 10 ε ‖T‖) has found an invariant subspace:
+/// its quadrature is exact and it stops, while the others continue. Up to 32 probes run together,
+/// as many as fit into memory, and share one call of the operator per step; the remaining probes
+/// follow. How many run together changes a spectrum only by the rounding of the operator's
+/// products.
 ///
-/// Vectors stay where the operator's backend keeps numbers, from their draw on.
+/// Vectors are moved to the memory of the operator's backend once they are drawn, and stay there.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Lanczos {
     parameters: LanczosParameters,
@@ -116,7 +115,7 @@ impl Lanczos {
         Self { parameters }
     }
 
-    /// Runs where the operator's backend keeps numbers.
+    /// Runs with vectors in the memory of the operator's backend.
     fn run<T: Float>(
         &self,
         operator: &dyn CurvatureOperator,
@@ -141,7 +140,7 @@ impl Lanczos {
         let starts = self.starts(context, dimension);
         let (probes, exact) = (starts.count(), starts.are_coordinates());
         let deflation = self.parameters.deflation;
-        // With deflation the vector after a probe's own must not depend on it.
+        // With deflation, a probe must not depend on the vector that follows its own.
         let vector = |index| {
             vectors.place(match deflation && !exact {
                 true => starts.independent(index),
@@ -197,7 +196,7 @@ impl Lanczos {
         if exact {
             return Ok(finished(Spectrum::of_probes(dimension, rules, of_coordinates, spent)?));
         }
-        // Each with the square of the vector that it was asked with.
+        // For each probe, vᵀHv of the vector that its Ritz vectors are combined with.
         if probes <= FEW {
             let further = (0..probes).map(|index| {
                 let v = vector(next(index, probes))?;
@@ -209,7 +208,7 @@ impl Lanczos {
             squares.rotate_left(1);
         }
         let (trace, stderr) = deflated_trace::trace(&known, &squares, dimension, epsilon);
-        // Of vectors that are the same by chance the spread is too small.
+        // If vectors coincide by chance, the spread is too small.
         let drawn = if probes <= FEW { 2 * probes } else { probes };
         let stderr = stderr.filter(|_| starts.independent_ones_differ(drawn));
         let found = finished(Spectrum::of_probes(dimension, rules, (trace, stderr), spent)?);
@@ -217,13 +216,13 @@ impl Lanczos {
         Ok(if probes > 1 { found.with_trace_freedom(freedom) } else { found })
     }
 
-    /// The vectors that probes start with.
+    /// The start vectors of the probes.
     fn starts(&self, context: &Context, dimension: usize) -> Starts {
         let LanczosParameters { probe, probes, .. } = self.parameters;
         Starts { probe, asked: probes, dimension, random: context.random }
     }
 
-    /// How many probes there are for an operator of this dimension.
+    /// The number of probes for an operator of this dimension.
     fn probes(&self, dimension: usize) -> usize {
         starts::count(self.parameters.probes, dimension)
     }
@@ -234,7 +233,7 @@ impl Lanczos {
         let rounding = probe.rounding();
         let longer =
             Rule { ritz: ritz_values(diagonal, off_diagonal)?, residual: probe.residual(), rounding };
-        // That of an invariant subspace is exact.
+        // The rule of an invariant subspace is exact.
         let averaged = self.parameters.averaged && probe.residual() > 0.0;
         let shorter = match (diagonal, off_diagonal) {
             ([diagonal @ .., _], [off_diagonal @ .., last]) if averaged => {
@@ -246,7 +245,7 @@ impl Lanczos {
     }
 }
 
-/// vᵀHv of a vector that no probe starts with.
+/// vᵀHv of an additional vector, at the cost of one product.
 fn square<V: Vectors>(
     v: &V::Vector,
     vectors: &V,
@@ -259,13 +258,13 @@ fn square<V: Vectors>(
     if square.is_finite() { Ok(square) } else { Err(not_finite(operator)) }
 }
 
-/// So few probes are asked with vectors of their own. Two that took turns would have much in
-/// common: of a multiple eigenvalue, what the first has of the second's start is what the second
-/// has of the first's.
+/// Up to this number, probes are combined with additional vectors instead of each other's start
+/// vectors. Two probes combined with each other's would be correlated: for a multiple eigenvalue,
+/// both samples depend on the inner product of the two starts' components in its eigenspace.
 const FEW: usize = 2;
 
-/// The vector that a probe's converged Ritz vectors are asked with: the start of the probe after it
-/// in the cycle; of few probes, a vector that no probe starts with.
+/// The index of the vector that a probe's converged Ritz vectors are combined with: the start of
+/// the next probe in the cycle or, for at most [`FEW`] probes, an additional vector.
 fn next(index: usize, probes: usize) -> usize {
     if probes <= FEW { index + probes } else { (index + 1) % probes }
 }
@@ -277,7 +276,7 @@ type Nodes = Vec<Node>;
 struct Rule {
     ritz: Vec<Ritz>,
     residual: f64,
-    /// What rounding adds to the residual of every Ritz pair.
+    /// The rounding error, a lower limit for the residual of every Ritz pair.
     rounding: f64,
 }
 
@@ -291,7 +290,7 @@ impl Rule {
     }
 }
 
-/// The rule of all steps of a probe and, where two are averaged, that of one step fewer.
+/// The rule of all steps of a probe and, if two are averaged, the rule of one step fewer.
 struct Rules {
     longer: Rule,
     shorter: Option<Rule>,
@@ -306,7 +305,7 @@ impl Rules {
     }
 }
 
-/// Takes all steps of some probes; returns how many products that took.
+/// Takes all steps of some probes together; returns the number of products.
 fn extend<V: Vectors>(
     spaces: &mut [Krylov<V>],
     vectors: &V,

@@ -1,4 +1,4 @@
-//! Vectors in the host's memory, for operators whose products are there.
+//! Vectors in the host's memory, for operators that compute their products there.
 
 use std::{marker::PhantomData, ops::Range};
 
@@ -7,7 +7,7 @@ use eigenscape_core::{CurvatureOperator, Result};
 use super::{kernels, pieces::Pieces, vectors::Vectors};
 use crate::{float::Float, operator::products};
 
-/// The vectors of an operator as slices, by the kernels of this crate on all threads.
+/// The vectors of an operator as slices, processed by this crate's kernels on all threads.
 pub(super) struct OnHost<'a, T> {
     operator: &'a dyn CurvatureOperator,
     number: PhantomData<T>,

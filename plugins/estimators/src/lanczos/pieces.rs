@@ -6,30 +6,30 @@ use crate::float::Float;
 
 /// Numbers in a piece: 8 KiB in f64.
 pub(super) const PIECE: usize = 1024;
-/// Pieces of one task.
+/// Pieces per parallel task.
 pub(super) const PIECES: usize = 8;
-/// Vectors that lie together, where there are so many.
+/// Vectors per slab, unless a basis has fewer.
 const SLAB: usize = 8;
 
-/// Vectors of one length, in slabs of a few vectors. A slab is cut into pieces: the first piece of
-/// its vectors, then the second, and so on. A pass that uses all vectors piece by piece reads long
-/// stretches of memory in order, which takes a quarter less time where there are more than caches
-/// hold. Memory grows with the vectors by a slab at a time.
+/// Vectors of one length, stored in slabs of a few vectors. A slab holds the first piece of each of
+/// its vectors, then the second piece of each, and so on. A pass over all vectors, piece by piece,
+/// reads long contiguous stretches of memory, which takes a quarter less time where the vectors
+/// exceed the caches. Memory grows by one slab at a time.
 pub(super) struct Pieces<T> {
     slabs: Vec<Vec<T>>,
-    /// Vectors of a slab.
+    /// Vectors per slab.
     width: usize,
     length: usize,
     count: usize,
 }
 
 impl<T: Float> Pieces<T> {
-    /// An empty basis of vectors of this length, for `most` of them.
+    /// An empty basis for up to `most` vectors of this length.
     pub fn new(length: usize, most: usize) -> Self {
         Self { slabs: Vec::new(), width: width(most), length, count: 0 }
     }
 
-    /// Numbers that so many vectors of this length take.
+    /// Numbers stored for `vectors` vectors of this length.
     pub fn numbers(length: usize, vectors: usize) -> usize {
         length.saturating_mul(vectors.div_ceil(width(vectors)).saturating_mul(width(vectors)))
     }
@@ -39,7 +39,7 @@ impl<T: Float> Pieces<T> {
         assert_eq!(vector.len(), self.length, "vectors of a basis have one length");
         let (slab, place) = (self.count / self.width, self.count % self.width);
         if place == 0 {
-            // Zeros that the system hands out when they are first written to: by all threads,
+            // The system allocates zeroed pages on the first write, which all threads do together
             // below.
             self.slabs.push(vec![T::narrow(0.0); self.width * self.length]);
         }
@@ -50,7 +50,7 @@ impl<T: Float> Pieces<T> {
         self.count += 1;
     }
 
-    /// A piece of a vector.
+    /// The piece `index` of a vector.
     #[inline(always)]
     pub fn piece(&self, vector: usize, index: usize) -> &[T] {
         let start = index * PIECE;
@@ -59,7 +59,7 @@ impl<T: Float> Pieces<T> {
     }
 }
 
-/// Vectors of a slab of a basis of so many.
+/// Vectors per slab in a basis of `vectors` vectors.
 fn width(vectors: usize) -> usize {
     vectors.clamp(1, SLAB)
 }

@@ -1,5 +1,4 @@
-//! Vectors in the memory of an operator's backend: of a basis nothing but numbers comes to the
-//! host.
+//! Vectors in the memory of an operator's backend; only dot products are copied to the host.
 
 use std::{marker::PhantomData, ops::Range, slice::from_ref};
 
@@ -10,7 +9,7 @@ use eigenscape_runtime::{Backend, Buffer};
 use super::vectors::Vectors;
 use crate::{float::Float, operator::check_shape};
 
-/// The vectors \[1, P\] of an operator where its backend keeps numbers.
+/// The vectors \[1, P\] of an operator, in the memory of its backend.
 pub(super) struct Placed<'a, T> {
     operator: &'a dyn CurvatureOperator,
     backend: &'a dyn Backend,
@@ -18,7 +17,7 @@ pub(super) struct Placed<'a, T> {
 }
 
 impl<'a, T> Placed<'a, T> {
-    /// The vectors of an operator whose type is `T`, and whose backend this is.
+    /// The vectors of an operator whose type is `T` and whose backend is `backend`.
     pub fn new(operator: &'a dyn CurvatureOperator, backend: &'a dyn Backend) -> Self {
         Self { operator, backend, number: PhantomData }
     }

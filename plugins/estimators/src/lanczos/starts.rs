@@ -1,11 +1,12 @@
-//! The vectors that estimates of a trace or a spectrum are made of.
+//! The random vectors of estimates of a trace or a spectrum.
 //!
-//! Of ±1 in P coordinates there are 2^(P − 1) different vectors up to their sign, which changes
-//! nothing. In few dimensions some of a few would be the same, and their spread would say that
-//! nothing is uncertain; so each is drawn again until it is a new one. Each is still any of them
-//! with the same probability, and nothing is biased; what is drawn without replacement scatters
-//! less about its mean than its spread says. For as many as there are dimensions, the unit vectors
-//! do better: they leave nothing to chance.
+//! There are 2^(P − 1) different vectors of ±1 in P coordinates, up to the sign of the whole
+//! vector, which changes nothing. In few dimensions independent draws often coincide, and their
+//! spread would then show no uncertainty; so each vector is redrawn until it differs from all
+//! before it. Each vector is still uniformly distributed, so that estimates stay unbiased; drawn
+//! without replacement, they have a smaller variance than their spread suggests. With as many
+//! vectors as dimensions, the coordinate unit vectors are used instead, which make the estimate
+//! exact.
 
 use std::num::NonZeroUsize;
 
@@ -14,42 +15,42 @@ use eigenscape_core::{Probe, Random};
 use super::kernels::{scaled, square};
 use crate::float::Float;
 
-/// In more dimensions two vectors of random signs are not the same in any time that there is.
+/// In more dimensions two vectors of random signs practically never coincide.
 const FEW: usize = 64;
 
-/// Unit vectors v with E\[v vᵀ\] = I/P, or all unit vectors of the coordinates.
+/// Unit vectors v with E\[v vᵀ\] = I/P, or all coordinate unit vectors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Starts {
     pub probe: Probe,
-    /// How many are asked for.
+    /// The number of vectors that was requested.
     pub asked: NonZeroUsize,
     /// P.
     pub dimension: usize,
     pub random: Random,
 }
 
-/// Whether unit vectors are taken in the place of random ones.
+/// Whether coordinate unit vectors are used instead of random ones.
 pub(crate) fn are_coordinates(asked: NonZeroUsize, dimension: usize) -> bool {
     asked.get() >= dimension
 }
 
-/// How many vectors there are where so many are asked for.
+/// The number of vectors that are used when `asked` are requested.
 pub(crate) fn count(asked: NonZeroUsize, dimension: usize) -> usize {
     if are_coordinates(asked, dimension) { dimension } else { asked.get() }
 }
 
 impl Starts {
-    /// Whether nothing is random.
+    /// Whether the vectors are the coordinate unit vectors, so that nothing is random.
     pub fn are_coordinates(&self) -> bool {
         are_coordinates(self.asked, self.dimension)
     }
 
-    /// How many there are.
+    /// The number of vectors.
     pub fn count(&self) -> usize {
         count(self.asked, self.dimension)
     }
 
-    /// The vector of an index, different from all before.
+    /// The vector of an index, different from all vectors before it.
     pub fn different<T: Float>(&self, index: usize) -> Vec<T> {
         if self.are_coordinates() {
             let mut vector = vec![T::narrow(0.0); self.dimension];
@@ -74,13 +75,14 @@ impl Starts {
         unit(&signs)
     }
 
-    /// The vector of an index, whatever the others are.
+    /// The vector of an index, drawn independently of all others.
     pub fn independent<T: Float>(&self, index: usize) -> Vec<T> {
         let mut generator = self.random.stream("lanczos", index as u64);
         unit(&self.probe.draw(self.dimension, &mut generator, T::narrow))
     }
 
-    /// Whether no two of the first `count` independent ones are the same, up to their sign.
+    /// Whether the first `count` of the [independent](Self::independent) vectors all differ, up to
+    /// their sign.
     pub fn independent_ones_differ(&self, count: usize) -> bool {
         if self.probe == Probe::Gaussian || self.dimension > FEW {
             return true;
@@ -118,7 +120,7 @@ mod tests {
             for index in 0..draws {
                 let v: Vec<f64> = starts.different(index);
                 assert!((v.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-14);
-                // Coordinates of different words: 3 and 66.
+                // Coordinates 3 and 66 take their signs from different 64-bit words.
                 square += dimension as f64 * v[3] * v[3] / draws as f64;
                 product += dimension as f64 * v[3] * v[66] / draws as f64;
             }
@@ -136,8 +138,8 @@ mod tests {
         assert_eq!(draw(1), starts(Probe::Rademacher, 3, 100, 5).independent::<f32>(1));
     }
 
-    /// In P dimensions up to P − 1 vectors of signs, all different up to their sign, each as often
-    /// as any other.
+    /// In P dimensions up to P − 1 vectors of signs all differ, up to their sign, and each occurs
+    /// equally often.
     #[test]
     fn in_few_dimensions_signs_differ_and_none_is_preferred() {
         for dimension in 2..=5 {

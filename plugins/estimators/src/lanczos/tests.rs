@@ -22,7 +22,7 @@ fn averaging(estimator: Lanczos) -> Lanczos {
     Lanczos::new(LanczosParameters { averaged: true, ..estimator.parameters })
 }
 
-/// The vector that a probe of an index starts with.
+/// The start vector of the probe with this index.
 fn start<T: Float>(probe: Probe, dimension: usize, probes: usize, seed: u64, index: usize) -> Vec<T> {
     let starts = Starts { probe, asked: probes.try_into().unwrap(), dimension, random: Random::new(seed) };
     starts.different(index)
@@ -32,8 +32,8 @@ fn estimate(estimator: &Lanczos, operator: &DenseOperator, seed: u64) -> Spectru
     estimator.spectrum(operator, &Context::silent(seed)).unwrap()
 }
 
-/// What networks have: a few outliers far out, a bulk near zero that decays, a few negative ones,
-/// and a null space.
+/// A spectrum like that of a network: a few large outliers, a bulk that decays towards zero, a
+/// negative eigenvalue, and a null space.
 fn network_like(dimension: usize) -> Vec<f64> {
     let mut spectrum = vec![0.0; dimension];
     spectrum[..6].copy_from_slice(&[40.0, 33.0, 20.0, 12.0, 7.0, -3.0]);
@@ -55,8 +55,8 @@ fn as_many_steps_as_dimensions_give_every_eigenvalue() {
     }
 }
 
-/// The moments of the quadrature agree with vᵀHᵏv below degree 2m, those of the averaged rules
-/// below 2(m − 1), and the next does not.
+/// The moments of the quadrature equal vᵀHᵏv for degrees below 2m, those of the averaged rules
+/// below 2(m − 1); the moment of the next degree differs.
 #[test]
 fn the_quadrature_is_exact_to_degree_twice_the_steps_less_one() {
     let spectrum: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.7).sin()).collect();
@@ -91,8 +91,8 @@ fn the_quadrature_is_exact_to_degree_twice_the_steps_less_one() {
 
 #[test]
 fn converged_eigenvalues_have_no_ghosts() {
-    // The outliers converge within 20 steps; without reorthogonalisation 100 more would find them
-    // again several times.
+    // The outliers converge within 20 steps; without reorthogonalisation, the other 100 steps would
+    // find each of them several times.
     let spectrum = network_like(400);
     for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 3e-6)] {
         let operator = DenseOperator::with_spectrum(&spectrum, 5, dtype);
@@ -152,8 +152,8 @@ fn an_invariant_subspace_ends_its_probe() {
 
 #[test]
 fn one_probe_ends_and_the_others_go_on() {
-    // Of the signs in three dimensions, ±(1, 1, 1) is an eigenvector and every other has parts in
-    // all three eigenspaces.
+    // Of the vectors of signs in three dimensions, ±(1, 1, 1) is an eigenvector, and all others
+    // have components in all three eigenspaces.
     let columns = [[1.0, 1.0, 1.0], [1.0, 2.0, -3.0], [5.0, -4.0, -1.0]];
     let operator = DenseOperator::with_eigenvectors(&columns, &[4.0, 1.0, -2.0], DType::F64);
     let steps_of = |seed, index| -> usize {
@@ -194,8 +194,8 @@ fn one_dimension_takes_one_step() {
     assert_eq!((found.trace, Lanczos::default().products(1)), (-3.0, 1));
 }
 
-/// The trace over many seeds: its bias is at most four standard errors, and the standard error that
-/// is stated is the one that is.
+/// Over many seeds, the bias of the trace is at most four standard errors, and the stated standard
+/// error agrees with the observed one.
 fn assert_honest_trace(estimator: impl Fn(usize, Probe) -> Lanczos) {
     let spectrum = network_like(100);
     let truth: f64 = spectrum.iter().sum();
@@ -228,8 +228,8 @@ fn the_trace_with_deflation_is_unbiased_and_its_standard_error_honest() {
     assert_honest_trace(|probes, probe| averaging(deflating(20, probes, probe)));
 }
 
-/// How often Student's 95 % interval of the trace covers it, over 400 seeds, for 2, 4 and 8 probes,
-/// with deflation and without.
+/// Asserts that Student's 95 % interval covers the trace for about 95 % of 400 seeds, with 2, 4 and
+/// 8 probes, with deflation and without.
 fn assert_covered(operator: &DenseOperator, truth: f64, probe: Probe) {
     for deflation in [false, true] {
         for probes in [2, 4, 8] {
@@ -255,8 +255,8 @@ fn assert_coverage(spectrum: &[f64]) {
     }
 }
 
-/// An eigenvector of few elements, of which random signs see nothing in many draws, beside a
-/// multiple of the identity.
+/// An eigenvector with few non-zero elements, to which many vectors of random signs are orthogonal,
+/// plus a multiple of the identity.
 #[test]
 fn intervals_cover_the_trace_of_an_eigenvector_of_few_elements() {
     let size = 120;
@@ -274,7 +274,8 @@ fn intervals_cover_the_trace_of_a_spectrum_that_decays() {
     assert_coverage(&(0..90).map(|i| 10.0 * 0.93_f64.powi(i)).collect::<Vec<_>>());
 }
 
-/// The last layer under the mean squared error with ten outputs: each eigenvalue ten times.
+/// As in the last layer under the mean squared error with ten outputs, each eigenvalue has the
+/// multiplicity ten.
 #[test]
 fn intervals_cover_the_trace_of_multiple_eigenvalues() {
     assert_coverage(&(0..100).map(|i| 10.0 * 0.6_f64.powi(i / 10)).collect::<Vec<_>>());
@@ -294,15 +295,15 @@ fn intervals_cover_the_trace_of_an_indefinite_matrix_with_outliers() {
     assert_coverage(&outliers.into_iter().chain((0..85).map(bulk)).collect::<Vec<_>>());
 }
 
-/// Samples are skewed: with the degrees of freedom of normal ones the interval covers 91 %.
+/// The samples are skewed: with the degrees of freedom of normal samples the interval covers 91 %.
 #[test]
 fn intervals_cover_the_trace_of_a_few_eigenvalues_over_a_flat_bulk() {
     let outliers = [50.0, 40.0, 30.0, 20.0, 10.0];
     assert_coverage(&outliers.into_iter().chain((0..95).map(|_| 0.1)).collect::<Vec<_>>());
 }
 
-/// What has converged is known: with one probe the trace is as unbiased as with several, at the
-/// price of one product.
+/// Converged eigenvalues contribute exactly, so that the trace has a smaller error; with one probe
+/// this costs one additional product.
 #[test]
 fn deflation_takes_chance_out_of_the_trace() {
     let spectrum = network_like(200);
@@ -316,12 +317,12 @@ fn deflation_takes_chance_out_of_the_trace() {
     assert!(root_mean_square(&known) < 0.1 * root_mean_square(&plain));
     let found = estimate(&known, &operator, 0);
     assert_eq!((found.products, known.products(200), found.trace_stderr), (41, 41, None));
-    // Nothing is left where all of a space is known.
+    // With as many steps as dimensions, the trace is exact.
     let found = estimate(&deflating(200, 2, Probe::Rademacher), &operator, 0);
     assert!((found.trace - truth).abs() < 1e-10 && found.trace_stderr.unwrap() < 1e-10, "{found:?}");
 }
 
-/// A multiple eigenvalue keeps its share of the spectrum.
+/// A multiple eigenvalue keeps its weight in the spectrum.
 #[test]
 fn deflation_knows_multiple_eigenvalues_by_their_weights() {
     let mut spectrum = vec![0.0; 400];
@@ -336,11 +337,11 @@ fn deflation_knows_multiple_eigenvalues_by_their_weights() {
             outliers.map(|(_, weight)| weight).sum::<f64>()
         };
         let mean = (0..20).map(share).sum::<f64>() / 20.0;
-        // Counted as one each they would have 5/400. The standard error is 0.125 √(2/50/20) and
-        // less.
+        // Counted once each, the five would have the weight 5/400. The standard error is at most
+        // 0.125 √(2/50/20).
         assert!((mean - 0.125).abs() < 0.02, "{probes} probes: {mean}");
     }
-    // One of them among simple ones.
+    // One multiple eigenvalue among simple ones.
     let mut spectrum = network_like(400);
     spectrum[100..130].fill(60.0);
     let operator = DenseOperator::with_spectrum(&spectrum, 5, DType::F64);
@@ -397,7 +398,7 @@ fn deflation_counts_every_eigenvalue_of_a_whole_space_and_no_null_space_as_one()
     let found = estimate(&deflating(50, 1, Probe::Rademacher), &operator, 0);
     assert_close(&found.eigenvalues, &[5.0, 3.0, 0.0, -2.0], 1e-12);
     assert_close(&found.weights, &[1.0 / 200.0, 1.0 / 200.0, 197.0 / 200.0, 1.0 / 200.0], 1e-12);
-    // Two eigenvalues of multiplicity 10 and nothing else: chance is all there is.
+    // Two eigenvalues of multiplicity 10 and no others: the weights stay random.
     let spectrum: Vec<f64> = (0..20).map(|i| f64::from(i % 2)).collect();
     let operator = DenseOperator::with_spectrum(&spectrum, 2, DType::F64);
     let found = estimate(&deflating(20, 1, Probe::Rademacher), &operator, 0);
@@ -407,9 +408,9 @@ fn deflation_counts_every_eigenvalue_of_a_whole_space_and_no_null_space_as_one()
 
 #[test]
 fn averaged_rules_are_closer_and_list_a_converged_eigenvalue_once() {
-    // Most of the weight near zero and values of both signs around it: an even rule has two nodes
-    // beside the mass, an odd one has one in it. Which of the two a number of steps gives is chance
-    // in general.
+    // Most of the weight lies near zero, between eigenvalues of both signs: a rule with an even
+    // number of nodes has two nodes beside it, a rule with an odd number has one node in it. In
+    // general it is not known which number of steps gives which case.
     let spectrum: Vec<f64> = (0..600).map(|i| (f64::from(i) / 299.5 - 1.0).powi(9)).collect();
     let operator = DenseOperator::with_spectrum(&spectrum, 5, DType::F64);
     let truth: Vec<f64> = spectrum.iter().rev().copied().collect();
@@ -482,7 +483,7 @@ fn describes_itself() {
 }
 
 /// With as many vectors of signs as dimensions nothing is random, with deflation or without; with
-/// fewer, no two are the same.
+/// fewer, all vectors differ.
 #[test]
 fn in_few_dimensions_the_trace_is_exact_or_its_error_is_not_by_chance_zero() {
     for dimension in 1..=4 {
@@ -509,12 +510,12 @@ fn in_few_dimensions_the_trace_is_exact_or_its_error_is_not_by_chance_zero() {
     }
 }
 
-/// Some eigenvalue lies within the residual of every Ritz value, and the largest one is at least
-/// the largest of them.
+/// An eigenvalue lies within the residual of every Ritz value, and no Ritz value exceeds the
+/// largest eigenvalue.
 #[test]
 fn every_ritz_value_has_an_eigenvalue_within_its_residual() {
     let spectrum = network_like(200);
-    // Beside the rounding of products.
+    // The slack is for the rounding of the products.
     for (dtype, slack) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
         let operator = DenseOperator::with_spectrum(&spectrum, 5, dtype);
         for (steps, probes) in [(1, 1), (3, 1), (12, 1), (40, 1), (3, 4), (20, 4)] {
@@ -537,8 +538,8 @@ fn every_ritz_value_has_an_eigenvalue_within_its_residual() {
     }
 }
 
-/// The bounds hold in 95 % of all cases or more, from one step to convergence, and are narrow in
-/// the end.
+/// The bounds hold in at least 95 % of all cases, from one step to convergence, and are narrow
+/// after convergence.
 #[test]
 fn extreme_eigenvalues_lie_within_their_bounds() {
     let near: Vec<f64> =
@@ -564,7 +565,7 @@ fn extreme_eigenvalues_lie_within_their_bounds() {
             assert!(steps < 40 || width < 0.01 * largest, "{steps} steps, {probes} probes: {width}");
         }
     }
-    // As many as dimensions leave nothing to chance, even of three steps.
+    // With as many probes as dimensions nothing is random, and the bounds always hold.
     let operator = DenseOperator::with_spectrum(&[3.0, 1.0, 0.5, -2.0], 5, DType::F64);
     for steps in 1..=4 {
         let [low, high] =

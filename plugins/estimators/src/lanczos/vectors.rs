@@ -1,4 +1,4 @@
-//! Where the vectors of Krylov spaces lie.
+//! Abstracts from where the vectors of Krylov spaces are stored.
 
 use std::ops::Range;
 
@@ -6,17 +6,17 @@ use eigenscape_core::Result;
 
 use crate::float::Float;
 
-/// Vectors of one operator where its products are computed, and the algebra of a Krylov basis on
-/// them. Sums are taken in f64.
+/// Vectors of one operator, stored where its products are computed, and the operations on them that
+/// a Krylov basis needs. Sums are accumulated in f64.
 pub(super) trait Vectors {
-    /// What a vector is drawn in.
+    /// The type in which vectors are drawn.
     type Number: Float;
-    /// P numbers.
+    /// A vector of P numbers.
     type Vector;
     /// A growing list of vectors.
     type Basis;
 
-    /// A vector that was drawn on the host.
+    /// Moves a vector that was drawn on the host to where vectors are stored.
     fn place(&self, vector: Vec<Self::Number>) -> Result<Self::Vector>;
 
     /// The products of the operator with some vectors.
@@ -28,7 +28,7 @@ pub(super) trait Vectors {
     /// s·v.
     fn scaled(&self, v: &Self::Vector, s: f64) -> Result<Self::Vector>;
 
-    /// An empty basis, for `most` vectors.
+    /// An empty basis for up to `most` vectors.
     fn basis(&self, most: usize) -> Self::Basis;
 
     /// Adds a vector to a basis.
