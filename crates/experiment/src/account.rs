@@ -1,9 +1,9 @@
-//! What a run holds in memory: known from shapes, types and settings, before anything of it is
-//! allocated or trained.
+//! Memory account of a run, computed from shapes, types and settings before anything is allocated
+//! or trained.
 //!
-//! What measuring spectra takes must fit into the experiment's `memory`, where that is given;
-//! together with what is held all the time (the data, the weights, a training step) it must fit
-//! into the machine.
+//! Measuring spectra must fit into the experiment's `memory`, where that is set. Measuring together
+//! with everything held throughout the run (data, weights, a training step) must fit into the
+//! machine's memory.
 
 mod dearest;
 pub(crate) mod survey;
@@ -24,24 +24,24 @@ use crate::{
     plan::RunPlan,
 };
 
-/// What one run holds.
+/// The memory that one run needs.
 #[derive(Debug, Clone, Default)]
 pub struct RunAccount {
-    /// All the time: the data, the weights, a training step.
+    /// Held throughout the run: the data, the weights, a training step.
     pub held: Account,
-    /// While spectra are measured, beside that: the records of all moments, and what the most
-    /// demanding matrix takes.
+    /// Held in addition while spectra are measured: the records of all moments and the most
+    /// demanding matrix.
     pub measuring: Account,
-    /// Bytes that measuring may take, and whether the experiment says so.
+    /// The memory that measuring may take, and where the limit comes from.
     pub allowed: Allowed,
 }
 
-/// Bytes that measuring may take.
+/// The limit on the memory for measuring, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowed {
-    /// As the experiment's `memory` says.
+    /// The experiment's `memory` key.
     Said(usize),
-    /// What the machine has beside what is held.
+    /// The machine's memory minus what the run holds throughout; used without a `memory` key.
     Left(usize),
 }
 
@@ -52,14 +52,14 @@ impl Default for Allowed {
 }
 
 impl Allowed {
-    /// What the experiment says, or what is left.
+    /// The limit `said` by the experiment, or else the machine's memory minus `held`.
     #[must_use]
     pub fn new(said: Option<&Located<usize>>, held: &Account) -> Self {
         let left = || of_machine().saturating_sub(held.total());
         said.map_or_else(|| Self::Left(left()), |said| Self::Said(said.value))
     }
 
-    /// How many.
+    /// The number of bytes.
     #[must_use]
     pub fn bytes(self) -> usize {
         let (Self::Said(bytes) | Self::Left(bytes)) = self;
@@ -67,17 +67,18 @@ impl Allowed {
     }
 }
 
-/// How what measuring may take is shared out while one matrix is measured.
+/// Divides the memory for measuring among estimator, products and factors while one matrix is
+/// measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Shares {
-    /// Beside records and grids.
+    /// Bytes left after records and distances are accounted for.
     all: usize,
-    /// For products and factors: half of the machine's where the experiment says nothing.
+    /// Bytes for products and factors; without a `memory` key at most half of the machine's memory.
     products: usize,
 }
 
 impl Shares {
-    /// Of what is allowed, `beside` which so many bytes are taken.
+    /// Divides `allowed` bytes, of which `beside` are already taken.
     #[must_use]
     pub fn new(allowed: Allowed, beside: usize) -> Self {
         let all = allowed.bytes().saturating_sub(beside);
@@ -88,27 +89,28 @@ impl Shares {
         Self { all, products }
     }
 
-    /// For an estimator, which takes more only where it cannot do with less: half.
+    /// Bytes for an estimator: half of the total. An estimator exceeds this share only if it cannot
+    /// work with less.
     #[must_use]
     pub fn of_estimator(self) -> usize {
         self.all / 2
     }
 
-    /// For an operator's products, beside an estimator that holds so many.
+    /// Bytes for an operator's products, given that the estimator holds `held` bytes.
     #[must_use]
     pub fn of_products(self, held: usize) -> usize {
         self.products.min(self.all.saturating_sub(held))
     }
 
-    /// For factors and what is made of them.
+    /// Bytes for factors and everything computed from them.
     #[must_use]
     pub fn of_factors(self) -> usize {
         self.products
     }
 }
 
-/// What the data of a run takes, beside the data sets of `others`: its examples, and targets in the
-/// shape that the loss takes, `number` bytes a number.
+/// Memory for a run's data: its examples, and their targets in the shape that the loss takes, at
+/// `number` bytes per number. `others` is the size of the other runs' data sets.
 pub fn of_data(
     train: &Examples,
     test: Option<&Examples>,
@@ -124,9 +126,9 @@ pub fn of_data(
         .with("the data sets of other runs", others)
 }
 
-/// What a network's weights take, `number` bytes a number: themselves, those in the types of
-/// probes, what a training has beside them between its steps, and a copy of the largest tensor,
-/// which is made where it is moved or written.
+/// Memory for a network's weights, at `number` bytes per number: the weights, the weights in the
+/// probes' types, the optimizer's state, and a copy of the largest tensor, made when it is moved or
+/// written.
 pub fn of_weights(network: &Network, number: usize, plan: &RunPlan) -> Account {
     let declared = network.parameters().iter().chain(network.buffers());
     let largest = declared.map(|tensor| size(tensor.shape.iter().copied(), number)).max().unwrap_or(0);
@@ -143,13 +145,13 @@ pub fn of_weights(network: &Network, number: usize, plan: &RunPlan) -> Account {
         .with("the optimizer's state", size([dimension, states], number))
 }
 
-/// What the records of a training take until all runs are done, and when they are written.
+/// Memory for the records of all epochs, kept until all runs are done, and for writing them.
 ///
-/// `examples` is how many there are to train on.
+/// `examples` is the number of training examples.
 pub fn of_epochs(plan: &RunPlan, examples: usize) -> Account {
-    /// A record, and its lines in results.json.
+    /// Bytes of a record and its lines in results.json.
     const RECORD: usize = 1024;
-    /// A step's or a penalty's entry in its epoch's log, and a scalar of it for TensorBoard.
+    /// Bytes of a step's or penalty's entry in the epoch log and its TensorBoard scalar.
     const STEP: usize = 64;
     let Some(train) = &plan.train else { return Account::default() };
     let kinds = 1 + train.regularizers.len();
@@ -160,23 +162,24 @@ pub fn of_epochs(plan: &RunPlan, examples: usize) -> Account {
         .with("the scalars of all steps", if plan.tensorboard { steps } else { 0 })
 }
 
-/// Bytes that an eigenvalue takes until its run is written: itself, its weight and its residual,
-/// twice while they are recorded, the random vector that it comes from, and their lines in
+/// Bytes per eigenvalue until its run is written: the eigenvalue, its weight and its residual, each
+/// twice while they are recorded; the index of the random vector it comes from; and their lines in
 /// results.json.
 pub const EIGENVALUE: usize = 48 + 4 + 144;
 
-/// Bytes of an eigenvalue in a spectrum of which a part of the random vectors is left out.
+/// Bytes per eigenvalue in a spectrum without one part of its random vectors (for the jackknife).
 pub const LEFT_OUT: usize = 24;
 
-/// Bytes that a distance takes until its run is written: its record, what it is without each part
-/// of the random vectors, and their lines in results.json.
+/// Bytes per distance until its run is written: its record, its values without each part of the
+/// random vectors, and their lines in results.json.
 pub const DISTANCE: usize = 512 + PARTS * (8 + 32);
 
 impl RunAccount {
-    /// Refuses what does not fit.
+    /// Refuses a run that does not fit into memory.
     ///
     /// # Errors
-    /// What is needed for what, what is allowed, and what to do.
+    /// When measuring exceeds its limit, or the whole run exceeds the machine's memory. The message
+    /// lists the parts with their sizes.
     pub fn check(&self, plan: &RunPlan) -> Result<()> {
         let (needed, allowed) = (self.measuring.total(), self.allowed.bytes());
         if let (Some(said), true) = (&plan.memory, needed > allowed) {
@@ -203,7 +206,7 @@ impl RunAccount {
         Ok(())
     }
 
-    /// The account in lines: what measuring takes, what is held beside it, and the sum.
+    /// The account as lines of text: memory held, memory to measure, and the total.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let machine = of_machine();
@@ -227,10 +230,10 @@ impl RunAccount {
     }
 }
 
-/// What to do about a network or a data set that the machine does not hold.
+/// The remedy where the network or the data set does not fit into the machine's memory.
 const SMALLER: &str = "make the network or the data set smaller, train in smaller batches (train.batch_size) or by an optimizer without state, or take a \
                        machine with more memory";
 
-/// What to do about too little memory for measuring.
+/// The remedy where measuring exceeds its memory limit.
 pub const REMEDY: &str = "raise `memory` (the experiment's key) where the machine has more; or measure smaller groups or fewer samples, let the estimator \
                           do less (`steps`, `probes`, `points`), take \"hutchinson\" where the trace will do, or train and measure in fewer epochs";

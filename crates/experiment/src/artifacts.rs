@@ -11,11 +11,11 @@ use std::{
 
 use crate::diagnostic::{Failure, Result};
 
-/// The file that marks a folder as one of results.
+/// The file that marks a folder as a results folder.
 pub const RESULTS: &str = "results.json";
 
-/// A folder of results in the making. Dropped before [`RunDirectory::finish`], it removes what was
-/// written.
+/// A results folder under construction. Dropping it before [`RunDirectory::finish`] removes
+/// everything written.
 #[derive(Debug)]
 pub struct RunDirectory {
     target: PathBuf,
@@ -24,8 +24,7 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Prepares the folder that will become `target`, finding out now whether that will be
-    /// possible.
+    /// Creates the partial folder that will become `target`, and checks that it is writable.
     ///
     /// # Errors
     /// When nothing can be written there.
@@ -40,13 +39,13 @@ impl RunDirectory {
         Ok(directory)
     }
 
-    /// Where files are written until the end.
+    /// The partial folder, where files are written until [`RunDirectory::finish`].
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.partial
     }
 
-    /// Writes a file at a relative path, making folders on the way.
+    /// Writes a file at a relative path, creating parent folders.
     ///
     /// # Errors
     /// When the operating system refuses.
@@ -55,7 +54,7 @@ impl RunDirectory {
         fs::write(&path, contents).map_err(|error| failed(&path, &error))
     }
 
-    /// The path of a file about to be written, with its folder made.
+    /// The path of a file about to be written; creates its parent folder.
     ///
     /// # Errors
     /// When the operating system refuses.
@@ -67,11 +66,11 @@ impl RunDirectory {
         Ok(path)
     }
 
-    /// Puts the files of a folder into one at a relative path, without copying where the file
-    /// system can, and never onto a file that is there.
+    /// Hard-links the files of `folder` into a folder at a relative path, or copies them where
+    /// linking fails. Never overwrites a file.
     ///
     /// # Errors
-    /// When the operating system refuses, or a file of that name is there.
+    /// When the operating system refuses, or a file of that name exists.
     pub fn adopt(&self, folder: &Path, relative: impl AsRef<Path>) -> Result<()> {
         let entries = fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
         for entry in entries {
@@ -86,15 +85,16 @@ impl RunDirectory {
         Ok(())
     }
 
-    /// Gives the folder its name. Earlier results are kept under the name `aside`, or removed where
-    /// there is none.
+    /// Renames the partial folder to its final name. Earlier results are moved to `aside`, or
+    /// removed if it is `None`.
     ///
     /// # Errors
     /// When the operating system refuses; earlier results are then back in their place.
     pub fn finish(mut self, aside: Option<&Path>) -> Result<PathBuf> {
         let old = sibling(&self.target, "old");
         let aside = aside.unwrap_or(&old);
-        // No system renames a folder over another that is not empty: the earlier one steps aside.
+        // A non-empty folder cannot be replaced by renaming, so the earlier results are moved away
+        // first.
         let earlier = self.target.exists();
         if earlier {
             fs::rename(&self.target, aside).map_err(|error| failed(&self.target, &error))?;
@@ -120,11 +120,11 @@ impl Drop for RunDirectory {
     }
 }
 
-/// The folder in which results are put where `target` is asked for: what a link leads to. They are
-/// made beside that, so that the link stays as it is.
+/// The folder that results for `target` go into: `target`, or the folder it links to. Results are
+/// made beside the link's destination, so that the link itself stays unchanged.
 ///
 /// # Errors
-/// When a link leads nowhere: the folder would fail to get its name when all is done.
+/// When a link is dangling: the final rename would fail.
 pub fn followed(target: PathBuf) -> Result<PathBuf> {
     let Ok(end) = fs::read_link(&target) else { return Ok(target) };
     fs::canonicalize(&target).map_err(|error| Failure::Run {
@@ -133,8 +133,8 @@ pub fn followed(target: PathBuf) -> Result<PathBuf> {
     })
 }
 
-/// Removes what a process that was killed left beside `target`; earlier results that had just
-/// stepped aside are put back.
+/// Removes what a killed process left beside `target`, and restores earlier results that it had
+/// already moved away.
 ///
 /// # Errors
 /// When the operating system refuses.
@@ -148,13 +148,13 @@ pub fn tidy(target: &Path) -> Result<()> {
     tidied.map_err(|error| failed(&old, &error))
 }
 
-/// Copies a file to where there is none.
+/// Copies a file to a path that must not exist yet.
 pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut new = File::create_new(to)?;
     io::copy(&mut File::open(from)?, &mut new).map(drop)
 }
 
-/// `OUT/.NAME.SUFFIX`.
+/// The sibling path `OUT/.NAME.SUFFIX`.
 pub(crate) fn sibling(target: &Path, suffix: &str) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!(".{name}.{suffix}"))

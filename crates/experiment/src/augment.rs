@@ -1,9 +1,9 @@
-//! Augmentation: training images changed at random, anew in each epoch, prepared ahead of the step
-//! that needs them.
+//! Augmentation: random changes of the training images, drawn anew in each epoch and prepared ahead
+//! of the step that needs them.
 //!
-//! What an image becomes follows from the seed, the epoch and the image's place in the training
-//! split, so that neither the batch it is in nor the number of threads matters. Probes and
-//! evaluation see images as they are.
+//! An augmented image depends only on the seed, the epoch and the image's index in the training
+//! split, not on its batch or the number of threads. Evaluation uses the original images, and so
+//! does a probe unless it sets `augment`.
 
 use std::{
     sync::mpsc::{Receiver, sync_channel},
@@ -16,7 +16,7 @@ use rand::{Rng, RngExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Batches that lie ready: one that is taken, and one in case its step was short.
+/// Batches prepared in advance: one for the next step, and one more in case that step is short.
 const READY: usize = 2;
 
 /// A random change of an image.
@@ -25,33 +25,34 @@ const READY: usize = 2;
 pub enum Change {
     /// Left and right exchanged, with probability 1/2.
     Flip,
-    /// A turn about the centre by an angle drawn evenly from −a to a degrees; colours between
-    /// pixels are interpolated linearly in both directions, and what was outside is black.
+    /// A rotation about the centre by an angle drawn uniformly from −a to a degrees, with bilinear
+    /// interpolation; pixels from outside the image are black.
     Rotate(f64),
-    /// A window of the image's size, placed at random in the image with a frame of so many black
+    /// A window of the image's size, placed at random in the image with a black frame of this many
     /// pixels.
     Crop(usize),
 }
 
-/// The changes of an experiment, in their order, for images of a data set.
+/// The random changes of an experiment, in order, for images of a data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Augmentation {
     changes: Vec<Change>,
-    /// What black is, in each channel.
+    /// The value of black in each channel.
     background: Vec<f32>,
 }
 
 impl Augmentation {
-    /// The changes for images whose black is `background`, one number a channel.
+    /// Changes for images in which black is `background`, one number per channel.
     #[must_use]
     pub fn new(changes: Vec<Change>, background: Vec<f32>) -> Self {
         Self { changes, background }
     }
 
-    /// Images \[N, C, H, W\] at `indices` as they are in an epoch.
+    /// The images \[N, C, H, W\] at `indices`, as changed in an epoch.
     ///
     /// # Errors
-    /// When an index is out of range or the inputs are no images of that many channels.
+    /// When an index is out of range, or the inputs are not images with one channel per number of
+    /// the background.
     pub fn batch(&self, inputs: &Inputs, indices: &[u32], random: Random, epoch: usize) -> Result<Tensor> {
         let picked = inputs.select(indices)?;
         let (count, channels, height, width) = picked.dims4()?;
@@ -78,7 +79,7 @@ impl Augmentation {
         let (augmentation, inputs, order) = (self.clone(), inputs.clone(), order.to_vec());
         thread::spawn(move || {
             for indices in order.chunks(size) {
-                // Nobody waits for the rest when an epoch was broken off.
+                // The receiver is gone if the epoch was interrupted.
                 if sender.send(augmentation.batch(&inputs, indices, random, epoch)).is_err() {
                     return;
                 }
@@ -88,7 +89,7 @@ impl Augmentation {
     }
 }
 
-/// Batches under preparation.
+/// Batches that another thread prepares.
 pub struct Ahead {
     batches: Receiver<Result<Tensor>>,
 }
@@ -97,18 +98,19 @@ impl Ahead {
     /// The next batch's inputs.
     ///
     /// # Errors
-    /// When they could not be made, or there are no more.
+    /// When the batch could not be prepared, or no batch is left.
     pub fn inputs(&mut self) -> Result<Tensor> {
         let ended = |_| Error::input("data.augment", "the preparation of images broke off", "report this");
         self.batches.recv().map_err(ended)?
     }
 }
 
-/// What a plane's pixel becomes: from the plane, its black, the row and the column.
+/// Computes a pixel's new value from its channel's plane, the channel's black, the row and the
+/// column.
 type NewPixel = dyn Fn(&[f32], f32, usize, usize) -> f32;
 
 impl Change {
-    /// Changes an image \[C, H, W\].
+    /// Changes an image \[C, H, W\] in place.
     fn apply(
         self,
         image: &mut [f32],
@@ -116,7 +118,7 @@ impl Change {
         background: &[f32],
         random: &mut impl Rng,
     ) {
-        // Drawn once for all channels.
+        // The random numbers are drawn once for all channels.
         let change: Box<NewPixel> = match self {
             Self::Flip => {
                 if random.random::<bool>() {
@@ -159,7 +161,7 @@ impl Change {
     }
 }
 
-/// A pixel; `None` outside.
+/// The pixel at (y, x); `None` outside the plane.
 fn pixel(plane: &[f32], [height, width]: [usize; 2], y: isize, x: isize) -> Option<f32> {
     let (y, x) = (usize::try_from(y).ok()?, usize::try_from(x).ok()?);
     (y < height && x < width).then(|| plane[y * width + x])
@@ -219,7 +221,7 @@ mod tests {
             assert_eq!(numbers(&ahead.inputs().unwrap()), numbers(&expected));
         }
         assert!(ahead.inputs().is_err());
-        // An epoch that is broken off leaves no one waiting.
+        // Dropping the receiver early must not block the preparing thread.
         drop(all.ahead(&images(), &order, 1, Random::new(3), 4));
     }
 
@@ -240,7 +242,7 @@ mod tests {
                 assert!(before.iter().eq(after.iter().rev()));
             }
         }
-        // Five deviations of a fair coin: sqrt(200)/2 = 7.1.
+        // Half of 200 flips, ± 5 standard deviations of √200/2 = 7.1.
         assert!((65..=135).contains(&flipped), "{flipped}");
     }
 

@@ -1,4 +1,4 @@
-//! Whether the machine holds a network: known from shapes, before anything of the network is
+//! Checks from shapes alone that the machine's memory holds a network, before anything is
 //! allocated.
 
 use candle_core::DType;
@@ -17,13 +17,13 @@ use crate::{
     plan::{RegularizerPlan, RunPlan, Samples},
 };
 
-/// Bytes of a number before it is known in which type a checkpoint is.
+/// Bytes per number, assumed before the type of a checkpoint is known.
 const SINGLE: usize = size_of::<f32>();
 
-/// Refuses parameters and buffers that are more than the machine's memory.
+/// Refuses a network whose parameters and buffers exceed the machine's memory.
 ///
 /// # Errors
-/// How much memory they would take, and which tensor takes the most.
+/// When they do. The message says how much memory they would take and which tensor is the largest.
 pub fn check_weights(plan: &RunPlan, network: &Network) -> Result<()> {
     refuse_weights(&plan.model.name, network, of_machine())
 }
@@ -40,12 +40,13 @@ fn refuse_weights(model: &Located<String>, network: &Network, machine: usize) ->
     Err(too_large(model, "the parameters of", need, machine, &largest, "make that layer smaller"))
 }
 
-/// What evaluating a network or a training step takes, whichever is more. Refuses a network that
-/// cannot be evaluated, or trained, beside its weights in the machine's memory. `examples` is how
-/// many there are.
+/// The memory of evaluating the network or of a training step, whichever is larger. Refuses a
+/// network for which either does not fit into the machine's memory beside the weights. `examples`
+/// is the number of examples.
 ///
 /// # Errors
-/// How much memory it would take, and which module gives the most numbers.
+/// When it does not fit. The message says how much memory it would take and which module has the
+/// largest output.
 pub fn check_work(
     plan: &RunPlan,
     [evaluated, trained]: [&Programs; 2],
@@ -62,7 +63,7 @@ pub fn check_work(
     });
     let mut largest = Account::default();
     for (network, program, what, samples) in std::iter::once(evaluation).chain(step) {
-        // What is too large for a program is too large for any machine.
+        // A program too large to be built would not fit into any machine.
         let need = program.map_or(usize::MAX, |f| f.peak(Fusion::ALL, dtype));
         if need > machine {
             let largest = largest_activation(network, samples);
@@ -76,12 +77,12 @@ pub fn check_work(
     Ok(largest)
 }
 
-/// Bytes that a penalty takes. Refuses a penalty that cannot be evaluated in the machine's memory
-/// beside so many bytes of weights, which are held three times then: themselves, a draw, and the
-/// sum of gradients. Of each draw the value is kept.
+/// Bytes that a penalty takes. Refuses a penalty that does not fit into the machine's memory.
+/// Evaluating it holds the weights (of `weights` bytes) three times: the weights themselves, a
+/// draw, and the sum of gradients. The value of each draw is kept, too.
 ///
 /// # Errors
-/// How much memory it would take.
+/// When the penalty does not fit. The message says how much memory it would take.
 pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights: usize) -> Result<usize> {
     let draws = size([plan.regularizer.draws(program.probe_shapes())], size_of::<f64>());
     let tensors = program.peak(Fusion::ALL, DType::F32).saturating_add(weights.saturating_mul(3));
@@ -100,11 +101,11 @@ pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights:
     Err(plan.node.at("name").site.error(problem, Some(help.to_owned())).into())
 }
 
-/// Refuses to measure on so many examples where the machine's memory does not hold them beside
-/// `held` bytes; each takes so many numbers of `number` bytes. Returns what they take.
+/// Refuses to measure on `count` examples of `each` numbers, of `number` bytes per number, if they
+/// do not fit into the machine's memory beside `held` bytes. Returns the bytes they take.
 ///
 /// # Errors
-/// How much memory they would take.
+/// When the examples do not fit. The message says how much memory they would take.
 pub fn check_samples(
     samples: &Located<Samples>,
     [count, each]: [usize; 2],
@@ -138,7 +139,7 @@ fn too_large(
     model.error(problem, help).into()
 }
 
-/// The module that gives the most numbers, in words.
+/// The module with the largest output, as text for a message.
 fn largest_activation(network: &Network, samples: usize) -> String {
     let activations = network.activations().unwrap_or_default();
     let largest = activations.iter().max_by_key(|(_, shape)| shape.iter().product::<usize>());

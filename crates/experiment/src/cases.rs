@@ -1,8 +1,9 @@
-//! `[[case]]`: one file, several experiments.
+//! `[[case]]`: several experiments in one file.
 //!
-//! A case is what a file would be that `extends` this one: its keys win over the file's, and it may
-//! have an `extends` of its own in between. The experiment of the case `lenet-mnist` in the file of
-//! `layerwise` is called `layerwise-lenet-mnist`, and its results lie in a folder of that name.
+//! A case is equivalent to a file that `extends` this one: its keys override the file's. Its own
+//! `extends`, if any, overrides the file and is overridden by the case's keys. The case
+//! `lenet-mnist` in the file of `layerwise` is the experiment `layerwise-lenet-mnist`, with a
+//! results folder of that name.
 
 use std::{collections::HashSet, path::Path};
 
@@ -25,22 +26,22 @@ use crate::{
 /// The key of the list of cases.
 pub(crate) const KEY: &str = "case";
 
-/// An experiment of a file, with everything that it inherits; not yet checked.
+/// An unchecked experiment of a file, with everything that it inherits.
 #[derive(Clone)]
 pub struct Experiment {
     /// The name of its case; `None` in a file without cases.
     pub case: Option<String>,
-    /// Its keys.
+    /// The experiment's keys and values.
     pub document: Node,
     environment: Environment,
 }
 
 impl Experiment {
-    /// Applies what the command line chose, and checks everything that can be known before the
+    /// Applies the command line's choices and checks everything that can be checked before the
     /// network is built.
     ///
     /// # Errors
-    /// The first thing in the document or the flags that cannot be used.
+    /// The first invalid value in the document or the flags.
     pub fn plan(&self, choices: &Choices, registry: &Registry) -> Result<ExperimentPlan> {
         check::document_plan(&self.document, &self.environment, choices, registry)
     }
@@ -52,11 +53,11 @@ impl Experiment {
     }
 }
 
-/// The experiments of a file: of one with cases those that the command line chose, without a choice
-/// all of them.
+/// Reads the experiments of a file. If the file has cases, these are the cases chosen by `--only`,
+/// or all cases without `--only`.
 ///
 /// # Errors
-/// When a file cannot be read, a case has no name of its own, or there is no case that was chosen.
+/// When a file cannot be read, a case has no unique name, or a chosen case does not exist.
 pub fn read(file: &Path, choices: &Choices) -> Result<Vec<Experiment>> {
     let mut document = extends::read(file)?;
     let environment =
@@ -88,22 +89,22 @@ pub fn read(file: &Path, choices: &Choices) -> Result<Vec<Experiment>> {
     Ok(cases.iter().filter(is_chosen).map(experiment).collect())
 }
 
-/// The words of messages about a list of cases.
+/// Terms used in messages about a list of cases.
 pub(crate) struct Words {
     /// The key of the list.
     pub key: &'static str,
-    /// What one of them is.
+    /// What an element of the list is called.
     pub case: &'static str,
-    /// A name that one might have.
+    /// An example of a name.
     pub example: &'static str,
 }
 
 const WORDS: Words = Words { key: KEY, case: "a case", example: "lenet-mnist" };
 
-/// The tables of a list by their names, of which each has one of its own.
+/// The tables of a list by name. Names must be unique.
 ///
 /// # Errors
-/// When it is no list of tables, one has no name, or two have the same.
+/// When `list` is not a list of tables, a table has no name, or two tables have the same name.
 pub(crate) fn named<'n>(list: &'n Node, words: &Words) -> Result<Vec<(&'n str, &'n Node)>, ConfigError> {
     let Words { key, case, example } = words;
     let Tree::Array(elements) = &list.value else {
@@ -144,7 +145,7 @@ fn chosen(name: &str, cases: &[(&str, &Node)], file: &Path) -> Result<()> {
     })
 }
 
-/// The document of a case: `base` with the case's keys, and both names.
+/// The document of a case: `base` overridden by the case's keys, with both names joined.
 fn experiment(base: Node, name: &str, case: &Node) -> Node {
     let mut own = case.clone();
     if let (Some(study), Tree::Table(entries)) = (base.get("name").and_then(word), &mut own.value) {

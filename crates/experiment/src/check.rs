@@ -38,15 +38,15 @@ use crate::{
     sweep::{self, Combination},
 };
 
-/// What stands beside the folders of results: the page of all claims and its figures.
+/// Names reserved beside the results folders: the page of all claims and its figures.
 const STUDY: [&str; 2] = ["claims.html", "claims-figures"];
 
-/// Reads the file of one experiment with what it inherits, applies what the command line chose, and
-/// checks everything that can be known before the network is built. For a file of several see
-/// [`cases::read`].
+/// Reads the file of a single experiment with everything that it inherits, applies the command
+/// line's choices, and checks everything that can be checked before the network is built. For a
+/// file with several experiments see [`cases::read`].
 ///
 /// # Errors
-/// The first thing in the files or the flags that cannot be used.
+/// The first invalid value in the files or the flags.
 pub fn plan(file: &Path, choices: &Choices, registry: &Registry) -> Result<ExperimentPlan> {
     match cases::read(file, choices)?.as_slice() {
         [one] => one.plan(choices, registry),
@@ -60,10 +60,10 @@ pub fn plan(file: &Path, choices: &Choices, registry: &Registry) -> Result<Exper
     }
 }
 
-/// As [`plan`], for a document.
+/// Like [`plan`], for a document that was already read.
 ///
 /// # Errors
-/// The first thing in the document that cannot be used.
+/// The first invalid value in the document.
 pub fn document_plan(
     document: &Node,
     environment: &Environment,
@@ -127,12 +127,12 @@ pub fn document_plan(
     })
 }
 
-/// Whether a value is this word.
+/// Whether a value is the string `word`.
 fn is(node: &Node, word: &str) -> bool {
     matches!(&node.value, Tree::Scalar(toml::Value::String(other)) if other == word)
 }
 
-/// A warning for a file that asks for no spectrum.
+/// A warning for an experiment without probes.
 fn nothing_measured(raw: &raw::Experiment) -> Option<String> {
     let what = match (raw.probe.is_empty(), &raw.train) {
         (false, _) => return None,
@@ -142,8 +142,8 @@ fn nothing_measured(raw: &raw::Experiment) -> Option<String> {
     Some(format!("there is no [[probe]]: {what}"))
 }
 
-/// Which file, and under which names, the checkpoint of a document's table \[model\] is; that there
-/// is one is not asked for.
+/// The file and renaming of the checkpoint in a document's table \[model\]. The file need not
+/// exist.
 ///
 /// # Errors
 /// When one of its keys cannot be used.
@@ -153,16 +153,16 @@ pub fn checkpoint_names(document: &Node, model: &raw::Model) -> Result<Selection
     model.checkpoint.as_ref().map_or_else(|| Ok(Selection::default()), |raw| checker.selection(raw))
 }
 
-/// The loss that a document names, and those of targets where it names none.
+/// The loss that a document names, with the default losses.
 ///
 /// # Errors
-/// When it cannot be used.
+/// When the named loss cannot be used.
 pub fn loss(document: &Node, registry: &Registry) -> Result<LossPlan, ConfigError> {
     let raw: Option<raw::Loss> = document.get("loss").map(|_| read::part(document, "loss")).transpose()?;
     Checker::new(document, registry, &Environment::default()).loss(raw.as_ref())
 }
 
-/// Refuses whole numbers of a network's table that are no sizes of anything: what is computed of
+/// Refuses integers in the model's table that are too large to be sizes, because computations with
 /// them would overflow.
 fn small_sizes(node: &Node, path: &str) -> Result<(), ConfigError> {
     match &node.value {
@@ -181,7 +181,7 @@ fn small_sizes(node: &Node, path: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// Data sets already loaded, so that the runs of a sweep share them.
+/// Loaded data sets, shared by the runs of a sweep.
 #[derive(Default)]
 struct DataCache(Vec<Loaded>);
 
@@ -192,10 +192,10 @@ struct Loaded {
     bytes: usize,
 }
 
-/// The name, the parameters, and the label that is no class.
+/// The data set's name, its parameters, and the ignored label.
 type DataKey = (String, toml::Table, Option<i64>);
 
-/// What is trained and measured.
+/// Plans of training, probes and distances.
 struct Measurements {
     train: Option<TrainPlan>,
     probes: Vec<ProbePlan>,
@@ -204,32 +204,33 @@ struct Measurements {
 
 impl DataCache {
     fn add(&mut self, key: DataKey, data: &Arc<dyn Dataset>) {
-        // What cannot be read is found when it is used.
+        // A split that cannot be read is reported when it is used.
         let of = |split| data.examples(split).map_or(0, |examples| examples.bytes());
         let test = if data.has_test_split() { of(Split::Test) } else { 0 };
         let bytes = of(Split::Train).saturating_add(test);
         self.0.push(Loaded { key, data: Arc::clone(data), bytes });
     }
 
-    /// Bytes that all data sets hold: as long as there are runs to come, none is freed.
+    /// Bytes held by all data sets; none is freed until all runs are done.
     fn bytes(&self) -> usize {
         self.0.iter().map(|loaded| loaded.bytes).fold(0, usize::saturating_add)
     }
 
-    /// Bytes that all but this one hold.
+    /// Bytes held by all data sets except `data`.
     fn bytes_beside(&self, data: &Arc<dyn Dataset>) -> usize {
         let others = self.0.iter().filter(|loaded| !Arc::ptr_eq(&loaded.data, data));
         others.map(|loaded| loaded.bytes).fold(0, usize::saturating_add)
     }
 }
 
-/// What checks need to know: where values stand, what plugins there are.
+/// The context of checks: the document with source locations, and the registered plugins.
 struct Checker<'a> {
     document: &'a Node,
     registry: &'a Registry,
     environment: Environment,
     warnings: Vec<String>,
-    /// Variants that are not run because another has their settings, with that other.
+    /// Variants that are not run because another has the same settings, each with that other
+    /// variant.
     same: &'a [(String, String)],
 }
 
@@ -240,17 +241,17 @@ impl<'a> Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// The error that the value at `path` is at fault.
+    /// An error at the value at `path`.
     fn error(&self, path: &str, problem: impl Into<String>, help: impl Into<String>) -> ConfigError {
         self.document.at(path).site.error(problem, Some(help.into()))
     }
 
-    /// `value` with the place of `path`.
+    /// `value` with the location of `path`.
     fn located<T>(&self, path: &str, value: T) -> Located<T> {
         Located { value, site: self.document.at(path).site.clone() }
     }
 
-    /// Refuses keys of the table at `path` that it has not.
+    /// Refuses unknown keys of the table at `path`.
     fn no_other_key(&self, path: &str, unknown: &toml::Table, known: &[&str]) -> Result<(), ConfigError> {
         let Some(key) = unknown.keys().next() else { return Ok(()) };
         let table = self.document.at(path);
@@ -259,7 +260,7 @@ impl Checker<'_> {
         Err(table.get(key).unwrap_or(table).key.error(problem, Some(help)))
     }
 
-    /// Refuses more moments in all runs so far than an experiment has.
+    /// Refuses more than `limits::MOMENTS` moments in all runs so far.
     fn at_most_moments(&self, moments: usize) -> Result<(), ConfigError> {
         if moments <= limits::MOMENTS {
             return Ok(());
@@ -330,7 +331,7 @@ impl Checker<'_> {
         })
     }
 
-    /// What is trained and measured, whatever the data is.
+    /// Checks training, probes and distances, which do not depend on the data.
     fn measurements(&mut self, raw: &raw::Experiment) -> Result<Measurements, ConfigError> {
         let train = raw.train.as_ref().map(|train| self.train(train)).transpose()?;
         let probes = raw.probe.iter().enumerate();
@@ -343,8 +344,7 @@ impl Checker<'_> {
         Ok(Measurements { train, probes, distances })
     }
 
-    /// Refuses lists that are longer, and sizes of a network that are larger, than anybody can
-    /// mean.
+    /// Refuses lists and network sizes beyond the limits of an experiment.
     fn sizes(&self, raw: &raw::Experiment) -> Result<(), ConfigError> {
         self.at_most("probe", raw.probe.len(), limits::ENTRIES)?;
         self.at_most("distance", raw.distance.len(), limits::ENTRIES)?;

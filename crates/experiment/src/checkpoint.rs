@@ -1,9 +1,9 @@
-//! Checkpoints: weights by PyTorch's names, from a safetensors file or from what `torch.save`
-//! wrote.
+//! Checkpoints: weights under PyTorch's names, from a safetensors file or a file written by
+//! `torch.save`.
 //!
-//! Nothing of a file is executed, and nothing is allocated by what a file claims: tensors stay
-//! where they lie in the file ([`Stored`](eigenscape_core::tensor_file::Stored)) until the network
-//! asks for one of its shape.
+//! No code of a file is executed, and no allocation is sized by what a file claims: tensors stay in
+//! the file ([`Stored`](eigenscape_core::tensor_file::Stored)) until the network needs one of their
+//! shape.
 
 mod contents;
 mod difference;
@@ -47,29 +47,29 @@ pub fn save(path: &Path, network: &Network, weights: &Weights) -> io::Result<()>
     })
 }
 
-/// Weights from a file, with what should be known about where they come from.
+/// Weights from a file, with notes and warnings about their origin.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The weights, in f64 where all are in the file and in f32 otherwise.
+    /// The weights, in f64 if all of them are f64 in the file, otherwise in f32.
     pub weights: Weights,
-    /// Which dictionary was chosen where nobody said, what was left out.
+    /// Which dictionary was chosen without a `key`, and what was left out.
     pub notes: Vec<String>,
-    /// What of the network is probably not as the file's.
+    /// How the network probably differs from the one that wrote the file.
     pub warnings: Vec<String>,
 }
 
 /// Reads weights for a network.
 ///
 /// # Errors
-/// When the file cannot be read or is damaged, is of another format, has no dictionary of tensors
-/// or several; when names or shapes are not the network's (all differences are listed), or a value
-/// is not finite.
+/// When the file cannot be read, is damaged or of another format, or has no dictionary of tensors
+/// or several; when names or shapes differ from the network's (all differences are listed), or a
+/// value is not finite.
 pub fn load(selection: &Selection, network: &Network) -> Result<Loaded> {
     let file = regular_file::read(&selection.path)?;
     read(&file, selection, network)
 }
 
-/// As [`load`], for a file's contents; the path is but the file's name in messages.
+/// Like [`load`], for a file's contents. The path is used only as the file's name in messages.
 ///
 /// # Errors
 /// As [`load`].
@@ -82,11 +82,11 @@ pub fn read(file: &[u8], selection: &Selection, network: &Network) -> Result<Loa
     })
 }
 
-/// Why those of a state dict's tensors that are kept are not a network's, under the names that
-/// `names` makes of them.
+/// Why the kept tensors of a state dict do not fit a network under the names that `names` maps them
+/// to; `None` if they fit. `is_kept` selects tensors by their names in the file.
 ///
 /// # Errors
-/// When two entries of `rename` say equally much of a name.
+/// When two equally specific entries of `rename` give a name different targets.
 pub(crate) fn misfit(
     state: &StateDict,
     names: &Selection,
@@ -96,12 +96,11 @@ pub(crate) fn misfit(
     Ok(fit::misfit(names, network, &state.clone().lenient(names, is_kept)?))
 }
 
-/// Calls `then` with the file's name, the tensors that the selection is about, and notes on the
-/// choice.
+/// Calls `then` with the file's name, the selected tensors, and notes on the selection.
 ///
 /// # Errors
-/// When the contents are damaged, of another format, or have no dictionary of tensors or several,
-/// and those of `then`.
+/// When the contents are damaged, of another format, or have no dictionary of tensors or several;
+/// and the errors of `then`.
 pub fn with_state_dict<T>(
     file: &[u8],
     selection: &Selection,
@@ -170,7 +169,7 @@ mod tests {
         }
     }
 
-    /// A table that serves as the output layer, too, under another name.
+    /// A network whose embedding table is also the output layer's weight, under another name.
     fn tied() -> Network {
         Network::new(&[2], |scope, x| {
             let x = nn::embedding(&mut scope.at("wte"), x, 3, 2)?;

@@ -1,5 +1,4 @@
-//! What the command line decides about an experiment: its profile, values that are set, the folder
-//! of its results.
+//! The command line's choices for an experiment: profile, `--set` values, results folder, cases.
 
 use std::path::PathBuf;
 
@@ -10,21 +9,21 @@ use crate::{
     extends, overrides,
 };
 
-/// The table of profiles.
+/// The key of the table of profiles.
 const KEY: &str = "profile";
 
 /// Which of the experiment's `[profile.NAME]` tables of overrides applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
-    /// What would take days, shortened: the default, since there are no GPUs yet.
+    /// Shortens what would take days; the default.
     #[default]
     Small,
-    /// The experiment as it should be.
+    /// The experiment at full length.
     Full,
 }
 
 impl Profile {
-    /// All of them.
+    /// All profiles.
     pub const ALL: [Self; 2] = [Self::Small, Self::Full];
 
     /// The name in files and on the command line.
@@ -37,26 +36,26 @@ impl Profile {
     }
 }
 
-/// What the command line decides.
+/// The choices made on the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Choices {
     /// The profile.
     pub profile: Profile,
-    /// `--set` flags, in their order.
+    /// `--set` flags, in order.
     pub set: Vec<String>,
-    /// The folder that takes the folder of results, instead of the file's own.
+    /// The parent folder of the results folder, instead of the file's `out`.
     pub out: Option<PathBuf>,
-    /// `--only` flags: the cases that are meant; all, where there is none.
+    /// `--only` flags: names of the cases to run; all cases if empty.
     pub only: Vec<String>,
 }
 
 impl Choices {
-    /// Puts the profile's values and then the `--set` flags into the document, which has no
-    /// profiles afterwards. Returns what the profile changed, in words.
+    /// Applies the profile's values, then the `--set` flags, to the document, and removes its
+    /// profiles. Returns the profile's changes as text.
     ///
     /// # Errors
-    /// When there is a profile of another name, an override leads nowhere, or changes what is read
-    /// before it.
+    /// When a profile has an unknown name, the path of an override cannot be followed, or an
+    /// override sets a key that is read before overrides apply.
     pub fn apply(&self, document: &mut Node) -> Result<Vec<String>, ConfigError> {
         let profiles = document.remove(KEY);
         let mut changes = Vec::new();
@@ -80,7 +79,8 @@ impl Choices {
         }
     }
 
-    /// What the `--set` flags change of a file, in words: "train.epochs=2 (10 in the file)".
+    /// The changes that the `--set` flags make to a file, as text: "train.epochs=2 (10 in the
+    /// file)".
     #[must_use]
     pub fn set_words(&self, document: &Node) -> Vec<String> {
         let words = |flag: &String| {
@@ -94,14 +94,14 @@ impl Choices {
         self.set.iter().filter_map(words).collect()
     }
 
-    /// The same for the other profiles.
+    /// The same choices with each of the other profiles.
     pub fn others(&self) -> impl Iterator<Item = Self> {
         let others = Profile::ALL.into_iter().filter(|profile| *profile != self.profile);
         others.map(|profile| Self { profile, ..self.clone() })
     }
 }
 
-/// Whether a document, or one of its cases, says something of a profile.
+/// Whether a document, or one of its sweep's cases, has a table for a profile.
 #[must_use]
 pub fn mentions(document: &Node, profile: Profile) -> bool {
     let says = |node: &Node| node.get(KEY).is_some_and(|profiles| profiles.get(profile.name()).is_some());

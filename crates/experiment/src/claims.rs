@@ -1,5 +1,4 @@
-//! Whether what is claimed is of something that is measured: known when the groups of every run
-//! are.
+//! Checks that claims are about something that is measured, once the groups of every run are known.
 
 use eigenscape_analysis::expectation::{Expectation, Quantity, Subject};
 use eigenscape_core::registry::nearest;
@@ -12,10 +11,10 @@ use crate::{
     prepare::Prepared,
 };
 
-/// At most so many groups are named.
+/// The maximum number of groups named in a message.
 const NAMED: usize = 20;
 
-/// What the runs of a plan measure, as far as they are prepared.
+/// What the prepared runs of a plan measure.
 pub struct Claims<'a> {
     plan: &'a ExperimentPlan,
     runs: Vec<Measured>,
@@ -24,29 +23,29 @@ pub struct Claims<'a> {
 /// What one run measures.
 struct Measured {
     variant: String,
-    /// Curvatures with groups.
+    /// The measured matrices, by curvature and group.
     spectra: Vec<(String, String)>,
 }
 
 impl<'a> Claims<'a> {
-    /// Of a plan of which no run is prepared.
+    /// The claims of a plan before any of its runs is prepared.
     #[must_use]
     pub fn of(plan: &'a ExperimentPlan) -> Self {
         Self { plan, runs: Vec::new() }
     }
 
-    /// Takes note of what a run measures.
+    /// Records what a run measures.
     pub fn see(&mut self, prepared: &Prepared) {
         let spectra = prepared.probes.iter().flat_map(|probe| probe.matrices());
         let spectra = spectra.map(|(curvature, group)| (curvature.to_string(), group.name.clone()));
         self.runs.push(Measured { variant: prepared.plan.variant.clone(), spectra: spectra.collect() });
     }
 
-    /// Checks every claim against what was seen.
+    /// Checks every claim against the recorded runs.
     ///
     /// # Errors
-    /// The first claim about a spectrum where there is none, a group that a run does not have, or a
-    /// curvature that there is not or that is not measured of the group.
+    /// The first claim about a spectrum in a run without spectra, a group that a run does not have,
+    /// or a curvature that does not exist or is not measured for the group.
     pub fn check(&self) -> Result<(), ConfigError> {
         for (index, claim) in self.plan.expectations.iter().enumerate() {
             for subject in claim.subjects().filter(|subject| !subject.quantity.is_of_training()) {
@@ -103,7 +102,7 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// The key, or the quantity where the key has its default.
+/// The node of `key`, or of `quantity` if `key` has its default.
 fn blamed<'n>(node: &'n Node, key: &str) -> &'n Node {
     node.get(key).unwrap_or(node.at("quantity"))
 }

@@ -1,5 +1,5 @@
-//! The course of one run: training and measuring by turns, from the beginning or from what an
-//! interrupted call kept.
+//! The course of one run, which alternates between training and measuring, from the beginning or
+//! from the state that an interrupted call kept.
 
 use eigenscape_core::{
     Error, Random,
@@ -23,22 +23,22 @@ use crate::{
     training_state::{Records, State},
 };
 
-/// Weights of larger networks are saved at the end only, not at each moment that is measured.
+/// The maximum number of parameters for which weights are saved at each measured moment. Weights of
+/// larger networks are saved only at the end.
 const SAVED_AT_MOMENTS: usize = 1 << 22;
 
-/// Trains and measures a run that is ready to start, or goes on where an earlier call was
-/// interrupted.
+/// Trains and measures a prepared run, or resumes it where an earlier call was interrupted.
 ///
 /// # Errors
-/// When a loss cannot be evaluated, or is not finite before the first step, or a file of the
-/// results cannot be written; when an interrupt is requested. What was done is then kept in the
-/// run's folder, and the error says what.
+/// When a loss cannot be evaluated, or is not finite before the first step; when a results file
+/// cannot be written; when an interrupt is requested. Finished work is then kept in the run's
+/// folder, and the error describes it.
 pub fn run(prepared: &Prepared, folder: &Unfinished, display: &Display) -> Result<(Run, RunNotes)> {
     let mut course = Course { prepared, display, keeper: Keeper::new(prepared, folder, display) };
     course.follow().map_err(|failure| course.keeper.broken_off(failure))
 }
 
-/// A run under way.
+/// A run in progress.
 struct Course<'a> {
     prepared: &'a Prepared<'a>,
     display: &'a Display,
@@ -105,7 +105,7 @@ impl Course<'_> {
         self.finish(&standing, records)
     }
 
-    /// What an earlier call kept of the training, or the weights to start from.
+    /// The training state that an earlier call kept, or the initial state.
     fn beginning(&mut self) -> (Standing, Records) {
         let Prepared { plan, weights, .. } = self.prepared;
         let (name, variant) = (plan.name.clone(), plan.variant.clone());
@@ -119,7 +119,7 @@ impl Course<'_> {
         (Standing::new(optimizer, weights.clone()), Records { run, scalars, ..Records::default() })
     }
 
-    /// The rest of an epoch; the divergence that it came to.
+    /// Trains the rest of an epoch. Returns the divergence, if the training diverged.
     fn train(
         &mut self,
         trainer: &mut Trainer,
@@ -142,7 +142,7 @@ impl Course<'_> {
         }
     }
 
-    /// Adds what was found at a moment to the records.
+    /// Adds the measurements of a moment to the records.
     fn record(
         &mut self,
         record: TrainingRecord,
@@ -153,7 +153,7 @@ impl Course<'_> {
         if let Some(scalars) = scalars {
             scalars.epoch(self.prepared.plan, &record, &standing.log, self.keeper.steps());
         }
-        // The last state has the spectra of all moments but the last in it.
+        // The last state contains the spectra of all moments but the last: reserve space for them.
         if self.prepared.plan.train.is_some() && record.epoch < self.prepared.plan.epochs() {
             self.keeper.folder.reserve(measures.bytes());
         }
@@ -165,7 +165,7 @@ impl Course<'_> {
         left_out.extend(measures.left_out.into_iter().map(|why| Note::new("Left out", why)));
     }
 
-    /// Writes the files of results beside the records.
+    /// Writes the run's remaining files, and returns its record and notes.
     fn finish(&mut self, standing: &Standing, records: Records) -> Result<(Run, RunNotes)> {
         self.keeper.write_spectra();
         let folder = &mut self.keeper.folder;
@@ -182,10 +182,10 @@ impl Course<'_> {
     }
 }
 
-/// Whether the training diverged in the steps before this record, which its losses show.
+/// The divergence of the training before this record, if one of the record's losses is not finite.
 ///
 /// # Errors
-/// When they are not finite before the first step.
+/// When a loss is not finite before the first step.
 fn check_finite(
     plan: &RunPlan,
     trainer: Option<&Trainer>,
@@ -212,8 +212,8 @@ fn check_finite(
     }
 }
 
-/// What may be wrong with a loss that is not finite before the first epoch: it is not the learning
-/// rate.
+/// The remedy for a loss that is not finite before the first epoch, where the learning rate is not
+/// the cause.
 fn remedy(plan: &RunPlan) -> &'static str {
     match &plan.model.checkpoint {
         Some(_) => {

@@ -9,7 +9,7 @@ use crate::excerpt::{Excerpt, boundary, shortened};
 /// The result of functions that can fail because of the experiment's file or while it runs.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
-/// Why an experiment did not happen.
+/// Why an experiment failed.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum Failure {
     /// The experiment's file or a `--set` flag is at fault (exit code 2).
@@ -26,17 +26,17 @@ pub enum Failure {
         #[help]
         remedy: String,
     },
-    /// The user wanted it to stop (exit code 1).
+    /// The user interrupted the experiment (exit code 1).
     #[error("interrupted{}", if kept.is_empty() { " before anything was finished".to_owned() } else { format!(": {kept}") })]
     #[diagnostic(help(
         "give the same command again{}",
         if kept.is_empty() { ": it starts anew" } else { " (without --fresh): it goes on from there" }
     ))]
     Interrupted {
-        /// What was done and is kept: "the training up to epoch 3 of 5 is kept in ...".
+        /// The finished work that is kept: "the training up to epoch 3 of 5 is kept in ...".
         kept: String,
     },
-    /// Something went wrong on the way (exit code 1).
+    /// Something failed while running (exit code 1).
     #[error("{problem}")]
     Run {
         /// What went wrong, with the file or object at fault.
@@ -59,8 +59,7 @@ impl Failure {
 }
 
 impl Failure {
-    /// The same, with what is kept although it failed: "the training up to epoch 3 of 5 is kept in
-    /// ...".
+    /// Adds what is kept in spite of the failure: "the training up to epoch 3 of 5 is kept in ...".
     #[must_use]
     pub fn keeping(self, what: Option<String>) -> Self {
         match (self, what) {
@@ -91,15 +90,15 @@ impl From<eigenscape_core::Error> for Failure {
     }
 }
 
-/// Something in the experiment's file, or in a `--set` flag, that cannot be used: where it stands,
-/// what is wrong with it and what to do.
+/// An invalid value in the experiment's file or in a `--set` flag: its location, the problem and
+/// the remedy.
 #[derive(Debug, Clone, thiserror::Error, Diagnostic)]
 #[error(transparent)]
 #[diagnostic(transparent)]
 pub struct ConfigError(Box<Details>);
 
 impl ConfigError {
-    /// The same error, which is one under a condition alone.
+    /// The same error, marked as occurring only under a condition.
     #[must_use]
     pub(crate) fn when(mut self, condition: &str) -> Self {
         self.0.problem = format!("{} ({condition})", self.0.problem);
@@ -119,7 +118,7 @@ struct Details {
     help: Option<String>,
 }
 
-/// A text that configuration comes from: the experiment's file or a `--set` flag.
+/// A source of configuration: the experiment's file or a `--set` flag.
 #[derive(Debug, Clone)]
 pub struct Source {
     name: Arc<str>,
@@ -127,7 +126,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// A text with the name that messages give it.
+    /// A text with its name in messages.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
         Self { name: name.into(), text: text.into() }
@@ -139,14 +138,14 @@ impl Source {
         &self.text
     }
 
-    /// The place of these bytes.
+    /// The location of these bytes.
     #[must_use]
     pub fn site(&self, span: Range<usize>) -> Site {
         Site { source: self.clone(), span }
     }
 }
 
-/// Where a key or a value stands.
+/// The location of a key or a value.
 #[derive(Debug, Clone)]
 pub struct Site {
     source: Source,
@@ -154,7 +153,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// The error that this place is at fault.
+    /// An error at this location.
     #[must_use]
     pub fn error(&self, problem: impl Into<String>, help: Option<String>) -> ConfigError {
         ConfigError(Box::new(Details {
@@ -165,8 +164,8 @@ impl Site {
         }))
     }
 
-    /// The part of the span on its first line: a table of twenty lines is named by its header. Of a
-    /// long one the beginning.
+    /// The first line of the span, cut to a maximum length: of a table, only the header is
+    /// underlined.
     fn first_line(&self) -> Range<usize> {
         const UNDERLINED: usize = 200;
         let text = self.source.text.get(self.span.clone()).unwrap_or_default();
@@ -176,16 +175,16 @@ impl Site {
     }
 }
 
-/// A value with the place it was read from, for messages that can only be written later.
+/// A value with its location, for errors that are found after parsing.
 #[derive(Debug, Clone)]
 pub struct Located<T> {
     /// The value.
     pub value: T,
-    /// Where it stands.
+    /// The location.
     pub site: Site,
 }
 
-/// "did you mean `lanczos`? known estimators: dense, gram, lanczos".
+/// Help for an unknown name: "did you mean `lanczos`? known estimators: dense, gram, lanczos".
 #[must_use]
 pub fn suggestion(nearest: Option<&str>, what: &str, known: &[impl AsRef<str>]) -> String {
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();

@@ -1,6 +1,6 @@
-//! An experiment's file as a tree in which every key and value knows where it was written.
+//! An experiment's file as a tree in which every key and value has its source location.
 //!
-//! Serde's types say *what* is wrong at which path; this tree says *where* that is, also after
+//! Serde's types say *what* is wrong at which path. This tree says *where* it is, even after
 //! `--set` flags and a sweep have replaced values.
 
 mod nesting;
@@ -22,15 +22,15 @@ use crate::{
 /// A key or element of the document.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Where the key stands; for an element of an array, where the element stands.
+    /// The location of the key, or of the element if the node is an element of an array.
     pub key: Site,
-    /// Where the value stands.
+    /// The location of the value.
     pub site: Site,
     /// The value.
     pub value: Tree,
 }
 
-/// A TOML value whose parts know where they stand.
+/// A TOML value whose parts have source locations.
 #[derive(Debug, Clone)]
 pub enum Tree {
     /// Anything without parts.
@@ -83,7 +83,7 @@ impl Node {
     /// Parses the value after the `=` at byte `equals` of the source; `None` when it is not TOML.
     #[must_use]
     pub fn parse_value(source: &Source, equals: usize) -> Option<Self> {
-        // A stand-in of the same length for the key: places in this document are places in the
+        // A placeholder of the same length replaces the key, so that offsets stay those of the
         // source.
         let document = "k".repeat(equals) + source.text().get(equals..)?;
         if nesting::too_deep(&document).is_some() {
@@ -137,7 +137,7 @@ impl Node {
         Ok(Self { key, site, value })
     }
 
-    /// How many values it has, tables and lists included.
+    /// The number of values in this node, including tables and lists.
     #[must_use]
     pub fn values(&self) -> usize {
         1 + match &self.value {
@@ -147,7 +147,7 @@ impl Node {
         }
     }
 
-    /// The value without places.
+    /// The value without locations.
     #[must_use]
     pub fn to_value(&self) -> toml::Value {
         match &self.value {
@@ -219,7 +219,7 @@ impl Node {
     }
 }
 
-/// How many values a document may still have, and how deep the present one is.
+/// The number of values that a document may still have, and the current nesting depth.
 struct Room {
     values: usize,
     depth: usize,
@@ -232,7 +232,7 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Counts a value that begins at a place.
+    /// Counts a value at a location and enters it.
     fn enter(&mut self, place: &Site) -> Result<(), ConfigError> {
         if self.depth > DEPTH {
             return Err(too_deep(place));
@@ -250,7 +250,7 @@ impl Room {
     }
 }
 
-/// The error for a value within too many others.
+/// The error for a value that is nested too deeply.
 pub(crate) fn too_deep(place: &Site) -> ConfigError {
     let problem = format!("more than {DEPTH} tables and lists within one another");
     place.error(problem, Some("no key of an experiment stands so deep: write it in fewer steps".to_owned()))

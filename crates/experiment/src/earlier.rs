@@ -1,5 +1,5 @@
-//! What stands in the folder of results before anything is run: results that are these already, or
-//! others, which are kept.
+//! Results that the target folder holds before a run: reused if they match the plan, otherwise kept
+//! under another name.
 
 use std::{
     fs, io,
@@ -21,12 +21,12 @@ use crate::{
     sums::{Fault, Sums},
 };
 
-/// The resolved experiment in a folder of results.
+/// The file of the resolved experiment in a results folder.
 pub const EXPERIMENT: &str = "experiment.toml";
-/// How the results were computed.
+/// The file of notes on how the results were computed.
 pub const NOTES: &str = "notes.json";
 
-/// A folder of results.
+/// The results found in a folder.
 pub struct Earlier {
     folder: PathBuf,
     experiment: String,
@@ -37,10 +37,10 @@ pub struct Earlier {
 }
 
 impl Earlier {
-    /// What stands at `target`; `None` where there is nothing.
+    /// Reads the results at `target`; `None` if there is nothing.
     ///
     /// # Errors
-    /// When there is something that is no folder of results, or it cannot be read.
+    /// When `target` is something other than a results folder, or cannot be read.
     pub fn at(target: &Path) -> Result<Option<Self>> {
         match fs::read_dir(target) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -48,7 +48,7 @@ impl Earlier {
             Ok(_) if is_results(target) => {}
             Ok(mut entries) => return entries.next().map_or(Ok(None), |_| Err(no_results(target))),
         }
-        // Without sums nothing is known to be as it was written.
+        // Without a list of sums no file can be verified.
         let sums = Sums::read(target).unwrap_or_default();
         let strangers = sums.strangers(target).map_err(|error| failed(target, &error))?;
         let text = |file: &str| fs::read_to_string(target.join(file)).unwrap_or_default();
@@ -62,18 +62,17 @@ impl Earlier {
         }))
     }
 
-    /// The results, where they are those of the plan and nothing but the report is to be made
-    /// again.
+    /// The results, if they match the plan and no file outside the report is missing or changed.
     #[must_use]
     pub fn of(&self, plan: &ExperimentPlan, identities: &[Identity]) -> Option<&Results> {
         let whole = self.faults.iter().all(|fault| is_report(&fault.file)) && self.is_known(RESULTS);
         (whole && self.experiment == plan.resolved && self.has_runs(identities)).then_some(&self.results)
     }
 
-    /// Makes the report again where files of it are missing or were changed.
+    /// Makes the report again if a file of it is missing or was changed.
     ///
     /// # Errors
-    /// Those of `report`, and when the list of sums cannot be written.
+    /// Errors of `report`, and when the list of sums cannot be written.
     pub fn complete_report(&self, report: impl FnOnce(&Path) -> eigenscape_core::Result<()>) -> Result<()> {
         if self.faults.is_empty() {
             return Ok(());
@@ -87,13 +86,13 @@ impl Earlier {
         keys.eq(identities.iter().map(|identity| &identity.key))
     }
 
-    /// Whether a file is one that was written here.
+    /// Whether a file is listed in the sums, or does not exist.
     fn is_known(&self, file: &str) -> bool {
         !self.strangers.iter().any(|stranger| stranger == file)
     }
 
-    /// Puts into `kept` what the plan has in common with these results, as far as its files are as
-    /// they were written.
+    /// Copies the runs that the plan shares with these results into `kept`, if their files are
+    /// unchanged.
     ///
     /// # Errors
     /// When a copy cannot be written.
@@ -115,7 +114,7 @@ impl Earlier {
         Ok(())
     }
 
-    /// Whether the numbers and the files of the run with this folder are as they were written.
+    /// Whether the records and files of the run with this folder are unchanged.
     fn is_whole(&self, folder: &str) -> bool {
         let ours = |file: &str| {
             let part = |of: &str| Path::new(file).starts_with(Path::new(of).join(folder));
@@ -125,16 +124,15 @@ impl Earlier {
         !self.faults.iter().any(|fault| ours(&fault.file)) && !self.strangers.iter().any(strange)
     }
 
-    /// The name under which these results are kept when others take their place; `None` where
-    /// nothing is lost with them: they are of the same runs, and nobody has put or changed anything
-    /// there.
+    /// The name under which these results are kept when others replace them. `None` if nothing is
+    /// lost by replacing them: they have the same runs, and no file was added or changed.
     #[must_use]
     pub fn aside(&self, identities: &[Identity]) -> Option<PathBuf> {
         let untouched = self.strangers.is_empty() && self.faults.iter().all(|fault| fault.missing);
         (!untouched || !self.has_runs(identities)).then(|| unused(&self.folder))
     }
 
-    /// Why they are kept, in words.
+    /// Why these results are kept, as text.
     #[must_use]
     pub fn difference(&self, plan: &ExperimentPlan, identities: &[Identity]) -> String {
         let mut reasons = Vec::new();
@@ -160,7 +158,7 @@ impl Earlier {
         format!("{} {}", self.folder.display(), reasons.join(" and "))
     }
 
-    /// What is missing or was changed, the report left out.
+    /// The files that are missing or were changed, except those of the report.
     #[must_use]
     pub fn damage(&self) -> Vec<String> {
         let faults = self.faults.iter().filter(|fault| !is_report(&fault.file));
@@ -174,7 +172,7 @@ pub fn is_results(folder: &Path) -> bool {
     folder.join(RESULTS).is_file()
 }
 
-/// Notes that the report of a folder of results has been made again.
+/// Updates the list of sums after the report of a results folder was made again.
 ///
 /// # Errors
 /// When a file cannot be read, or the list of sums not be written.
@@ -184,12 +182,12 @@ pub fn renew_report(folder: &Path) -> Result<()> {
     renewed.map_err(|error| failed(folder, &error))
 }
 
-/// Whether a file is made again from the results.
+/// Whether a file belongs to the report, which can be made again from the results.
 fn is_report(file: &str) -> bool {
     file == "report.html" || file.starts_with("figures/")
 }
 
-/// "a, b and 3 more".
+/// A short list of files: "a, b and 3 more".
 fn listed(files: &[&str]) -> String {
     match files {
         [a, b, _, rest @ ..] if !rest.is_empty() => format!("{a}, {b} and {} more", rest.len() + 1),
@@ -197,7 +195,7 @@ fn listed(files: &[&str]) -> String {
     }
 }
 
-/// `OUT/NAME~K`, K larger than that of any there is.
+/// `OUT/NAME~K`, with K one larger than any existing K.
 fn unused(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -209,8 +207,8 @@ fn unused(target: &Path) -> PathBuf {
     target.with_file_name(format!("{name}{EARLIER}{}", last.saturating_add(1)))
 }
 
-/// The folder of each run in `checkpoints` and `tensorboard`: none of its own where there is but
-/// one without a name.
+/// The subfolder of each run in `checkpoints` and `tensorboard`. It is empty for a single run
+/// without a name.
 pub fn run_folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let names: Vec<&str> = names.into_iter().collect();
     match names[..] {

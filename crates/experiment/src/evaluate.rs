@@ -14,7 +14,7 @@ use crate::{labels::Labels, weights::Weights};
 /// Examples evaluated at once: enough for full speed, few enough for small memory.
 pub(crate) const BATCH: usize = 256;
 
-/// How many guesses an example has in the weaker measure of accuracy.
+/// The k of the top-k accuracy.
 const TOP: usize = 5;
 
 /// Means over a split.
@@ -22,15 +22,15 @@ const TOP: usize = 5;
 pub struct Evaluation {
     /// Mean loss.
     pub loss: f64,
-    /// Share classified rightly of what is not ignored; `None` for real targets, and where the loss
-    /// asks for no class.
+    /// The fraction of labels classified correctly, not counting ignored labels; `None` for real
+    /// targets and for a loss without targets.
     pub accuracy: Option<f64>,
-    /// Share of which the class is among the five likeliest; `None` there, too, and for five
-    /// classes or fewer.
+    /// The fraction of labels among the five largest outputs; `None` where `accuracy` is, for five
+    /// classes or fewer, and for labels 0 and 1.
     pub top5: Option<f64>,
 }
 
-/// The mean loss of outputs in f64, whatever type they were computed in.
+/// The mean loss of outputs, computed in f64 regardless of their type.
 fn mean_loss(
     backend: &dyn Backend,
     loss: &dyn LossFunction,
@@ -49,10 +49,10 @@ fn mean_loss(
 pub struct Batches {
     inputs: Inputs,
     targets: TargetRows,
-    /// Labels in order, one or several an example; `None` for what is ignored. None at all where
-    /// the network guesses none.
+    /// Labels in order, one or several per example, with `None` for ignored labels; `None` if there
+    /// are no labels to compare with.
     labels: Option<Vec<Option<i64>>>,
-    /// Whether a label is 0 or 1, for an output of its own.
+    /// Whether labels are 0 or 1, each the target of one output.
     binary: bool,
     dtype: DType,
     backend: Arc<dyn Backend>,
@@ -74,13 +74,13 @@ impl Batches {
         })
     }
 
-    /// The same split, on whose points programs run there.
+    /// The same split, with programs running on `backend`.
     #[must_use]
     pub fn on(self, backend: &Arc<dyn Backend>) -> Self {
         Self { backend: Arc::clone(backend), ..self }
     }
 
-    /// N.
+    /// N, the number of examples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.inputs.len()
@@ -92,25 +92,25 @@ impl Batches {
         self.len() == 0
     }
 
-    /// \[N, ...\].
+    /// The inputs \[N, ...\].
     #[must_use]
     pub fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 
-    /// The examples at `indices` with the weights.
+    /// The point of the examples at `indices` and the weights.
     ///
     /// # Errors
     /// When a tensor operation fails.
     pub fn point(&self, weights: &Weights, indices: &[u32]) -> Result<Point> {
-        // A batch's loss is the mean over its own labels, of which it may have ignored more than
-        // the split.
+        // A batch's loss is the mean over its own labels. The share of ignored labels differs from
+        // that of the split.
         let targets = self.targets.select(&Tensor::new(indices, &Device::Cpu)?)?.mean()?;
         Ok(at(&self.backend, weights, self.inputs.select(indices)?.to_dtype(self.dtype)?, targets))
     }
 
-    /// How many of the outputs \[n, ...\] of examples from `start` on are on the right side: of 0
-    /// for labels 0 and 1, and of all other outputs for classes.
+    /// The number of outputs \[n, ...\] that agree with `labels`: by sign for labels 0 and 1, and
+    /// by the largest output for classes.
     fn right(&self, outputs: &Tensor, labels: &[Option<i64>]) -> Result<usize> {
         let guesses: Vec<i64> = if self.binary {
             let outputs = outputs.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
@@ -123,7 +123,7 @@ impl Batches {
     }
 }
 
-/// The point of these weights and data, for a network without masks (in eval mode none has any).
+/// The point of these weights and data, without dropout masks (a network in eval mode has none).
 #[must_use]
 pub fn at(backend: &Arc<dyn Backend>, weights: &Weights, inputs: Tensor, targets: Tensor) -> Point {
     let (parameters, buffers) = (weights.parameters.clone(), weights.buffers.clone());
@@ -144,7 +144,7 @@ pub fn evaluate(
     let ranked = classes > TOP && !split.binary;
     let labels_each = split.labels.as_ref().map_or(0, |labels| labels.len() / split.len().max(1));
     let backend = &split.backend;
-    // What training keeps has other sizes.
+    // The buffers that the backend keeps from training have other sizes.
     backend.release();
     let parts = Parts::of_size(split.len(), BATCH);
     let sums = parts.fold(interrupt, (0.0, 0, 0), |(mut loss, mut right, mut near), Part { range, .. }| {
@@ -173,8 +173,8 @@ pub fn evaluate(
     })
 }
 
-/// How many labels are among the [`TOP`] classes of the largest outputs \[..., C\]: fewer classes
-/// than that are larger.
+/// The number of labels among the [`TOP`] largest outputs \[..., C\]: fewer than [`TOP`] outputs
+/// are larger than the label's.
 fn among_the_first(outputs: &Tensor, labels: &[Option<i64>]) -> Result<usize> {
     let rows = outputs.to_dtype(DType::F64)?.flatten_to(outputs.rank() - 2)?.to_vec2::<f64>()?;
     let is_near = |(row, label): (&Vec<f64>, &Option<i64>)| {
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(found.top5, None);
     }
 
-    /// One logit for 0 and 1: a guess is its sign, and the loss PyTorch's
+    /// One logit for labels 0 and 1: its sign is the prediction, and the loss is PyTorch's
     /// `binary_cross_entropy_with_logits`.
     #[test]
     fn zero_or_one_is_guessed_by_the_sign() {

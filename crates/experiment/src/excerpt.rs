@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
-/// Bytes that are shown whole; of longer lines a part is.
+/// The maximum number of bytes shown whole; of a longer excerpt only a part is shown.
 const SHOWN: usize = 2000;
-/// Bytes of a long line that are shown on either side of what is underlined.
+/// Bytes of a long line shown on either side of the underlined part.
 const AROUND: usize = 60;
 
-/// A text of which long lines are shown in part.
+/// A text whose long lines are shown in part.
 #[derive(Debug, Clone)]
 pub struct Excerpt(pub Arc<str>);
 
@@ -37,7 +37,7 @@ impl SourceCode for Excerpt {
     }
 }
 
-/// The nearest place before which a character ends.
+/// The nearest character boundary at or before `place`.
 pub fn boundary(text: &str, mut place: usize) -> usize {
     while !text.is_char_boundary(place) {
         place -= 1;
@@ -45,7 +45,7 @@ pub fn boundary(text: &str, mut place: usize) -> usize {
     place
 }
 
-/// A message of which a long middle is left out.
+/// A message whose middle is left out if it is long.
 pub fn shortened(message: String) -> String {
     const LONGEST: usize = 1600;
     const KEPT: usize = 600;

@@ -1,4 +1,4 @@
-//! What came of a plan, and what of it went wrong.
+//! The outcome of a plan, and what failed.
 
 use std::{fmt::Display, path::PathBuf};
 
@@ -6,10 +6,10 @@ use eigenscape_core::results::{Divergence, ProbeFailure, Run};
 
 use crate::{diagnostic::Failure, train};
 
-/// So many things that went wrong are told one by one; the report has all of them.
+/// The maximum number of failures listed one by one; the report has all of them.
 const LISTED: usize = 10;
 
-/// What came of a plan whose results are written.
+/// The outcome of a plan whose results are written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Executed {
     /// The folder of results.
@@ -36,13 +36,13 @@ impl Executed {
         Self { folder, diverged, failures, finished_earlier: false, runs: runs.len() }
     }
 
-    /// The same of results that were there before.
+    /// Marks the results as written before this call.
     pub(crate) fn earlier(self) -> Self {
         Self { finished_earlier: true, ..self }
     }
 
-    /// What went wrong, as an error: trainings that diverged, and spectra that could not be
-    /// measured. Everything else is in the folder.
+    /// The failures as one error: trainings that diverged and spectra that could not be measured.
+    /// All other results are in the folder.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         let parts: Vec<(String, Option<String>)> =
@@ -79,7 +79,7 @@ impl Executed {
     }
 }
 
-/// A title, and below it what happened in which run.
+/// A title, with one line below it for each run's failure.
 fn listed<T: Display>(title: String, all: &[(String, T)]) -> String {
     let line = |(name, what): &(String, T)| match name.as_str() {
         "" => what.to_string(),

@@ -1,9 +1,9 @@
-//! `extends = "base.toml"`: a file that says only what it has of its own.
+//! `extends = "base.toml"`: a file that inherits from others and sets only what differs.
 //!
-//! The path is relative to the file in which it stands; of several, later ones win over earlier
-//! ones. Tables are merged key by key, everything else replaces what was inherited, lists too.
-//! Every value keeps the place where it was written, so that a message about an inherited value
-//! underlines it in the file that it comes from.
+//! The path is relative to the file that contains it. Later files of a list override earlier ones.
+//! Tables are merged key by key; everything else, including a list, replaces the inherited value.
+//! Every value keeps its location, so that a message about an inherited value underlines it in the
+//! file that it comes from.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ use crate::{
     limits::FILES,
 };
 
-/// The key.
+/// The key of the inherited files.
 pub(crate) const KEY: &str = "extends";
 
 /// Reads a file with everything that it inherits.
@@ -31,8 +31,8 @@ pub fn read(path: &Path) -> Result<Node> {
     inherited(path, &mut Vec::new(), &mut 0)
 }
 
-/// `descendants` are the files on the way from the experiment to this one, this one not included;
-/// `read` is how many were read beside the experiment's own.
+/// Reads a file with everything that it inherits. `descendants` are the files on the path from the
+/// experiment to this one, excluding it. `read` counts the files read besides the experiment's own.
 fn inherited(path: &Path, descendants: &mut Vec<PathBuf>, read: &mut usize) -> Result<Node> {
     let mut own = Node::read(path)?;
     if let Some((_, Node { value: Tree::Array(cases), .. })) = own.entry_mut(cases::KEY) {
@@ -43,7 +43,7 @@ fn inherited(path: &Path, descendants: &mut Vec<PathBuf>, read: &mut usize) -> R
     over(path, own, descendants, read)
 }
 
-/// What `own`, a file or a case in it, has over what it inherits.
+/// Merges `own`, a file or a case in it, over the files that it inherits.
 fn over(path: &Path, mut own: Node, descendants: &mut Vec<PathBuf>, read: &mut usize) -> Result<Node> {
     let Some(extends) = own.remove(KEY) else { return Ok(own) };
     descendants.push(path.to_owned());
@@ -70,7 +70,7 @@ fn over(path: &Path, mut own: Node, descendants: &mut Vec<PathBuf>, read: &mut u
     })
 }
 
-/// The paths with the places where they stand.
+/// The inherited paths with their nodes.
 fn words(extends: &Node) -> Result<Vec<(&str, &Node)>, ConfigError> {
     match &extends.value {
         Tree::Array(elements) => elements.iter().map(word).collect(),
@@ -118,7 +118,7 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// `own` over `base`: tables key by key, everything else replaced.
+/// Merges `own` over `base`: tables key by key, everything else replaced.
 pub(crate) fn merge(base: Node, own: Node) -> Node {
     let (mut entries, own_entries) = match (base.value, own.value) {
         (Tree::Table(base), Tree::Table(own)) => (base, own),

@@ -1,4 +1,4 @@
-//! What a run's numbers depend on, and its checksum.
+//! The identity of a run: a checksum of everything that its numbers depend on.
 
 use std::{borrow::Cow, env, fs, sync::OnceLock};
 
@@ -11,11 +11,11 @@ use crate::{diagnostic::Result, prepare::Prepared};
 /// Rows of a tensor that are read at once.
 const ROWS: usize = 1024;
 
-/// What a run's numbers depend on: its settings and the program's build, the data, and the weights
-/// to start from.
+/// Everything that a run's numbers depend on: its settings, the program's build, the data, and the
+/// initial weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Short, for folders.
+    /// A short key, for folder names.
     pub key: String,
     /// The settings and the build, as text.
     pub(crate) settings: String,
@@ -42,8 +42,8 @@ impl Identity {
     }
 }
 
-/// Which build this is. The sources of plugins from elsewhere are not known: the program as a whole
-/// stands for them.
+/// The build of the program. The sources of external plugins are unknown; a checksum of the whole
+/// program stands for them.
 fn build(other_plugins: bool) -> Result<Cow<'static, str>> {
     static PROGRAM: OnceLock<u32> = OnceLock::new();
     if !other_plugins {
@@ -68,7 +68,7 @@ fn examples_into(hasher: &mut crc32fast::Hasher, examples: &Examples) -> Result<
 }
 
 fn tensor_into(hasher: &mut crc32fast::Hasher, tensor: &Tensor) -> Result<()> {
-    // A single number is one row of none.
+    // A scalar is treated as one row.
     let rows = if tensor.rank() == 0 { tensor.unsqueeze(0).map_err(Error::from)? } else { tensor.clone() };
     rows_into(hasher, &rows.into())
 }

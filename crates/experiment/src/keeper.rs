@@ -1,5 +1,5 @@
-//! What is kept of a run under way, and when: so that little is lost with the process, and keeping
-//! costs little.
+//! Decides what is saved of a run in progress, and when: little work is lost if the process ends,
+//! and saving costs little.
 
 use eigenscape_core::{Error, Result};
 
@@ -17,28 +17,29 @@ use crate::{
     weights::Weights,
 };
 
-/// Bytes beside the weights for which place is held: the records of a training without spectra.
+/// Bytes of disk space that are reserved besides the weights: the records of a training without
+/// spectra.
 const RECORDS: usize = 1 << 16;
 
-/// The keeper of a run.
+/// Saves the progress of a run.
 pub struct Keeper<'a> {
-    /// Where the training's state is kept.
+    /// The folder of the training's state.
     pub folder: StateFolder<'a>,
-    /// The spectra of the moment that is being measured, and of those after the state that is kept.
+    /// The finished spectra of moments after the saved state, including the current moment.
     pub spectra: KeptSpectra,
     prepared: &'a Prepared<'a>,
     display: &'a Display,
-    /// Steps of an epoch.
+    /// Steps per epoch.
     steps: usize,
     pace: Pace,
-    /// Epoch and step of the state that is kept.
+    /// Epoch and step of the saved state.
     saved: Option<(usize, usize)>,
-    /// Whether the last attempt to keep something failed.
+    /// Whether the last attempt to save something failed.
     failing: bool,
 }
 
 impl<'a> Keeper<'a> {
-    /// For a run with this folder.
+    /// A keeper for a run with this folder. Reserves disk space for the training's state.
     #[must_use]
     pub fn new(prepared: &'a Prepared, folder: &'a Unfinished, display: &'a Display) -> Self {
         let (Prepared { plan, weights, .. }, network) = (prepared, prepared.network());
@@ -54,13 +55,13 @@ impl<'a> Keeper<'a> {
         Self { folder, spectra, prepared, display, steps, pace, saved: None, failing: false }
     }
 
-    /// Steps of an epoch.
+    /// Steps per epoch.
     #[must_use]
     pub fn steps(&self) -> usize {
         self.steps
     }
 
-    /// What an earlier call kept of the training.
+    /// The training state that an earlier call saved, if any.
     pub fn state(&mut self) -> Option<State> {
         let train = self.prepared.plan.train.as_ref()?;
         let warn = |why: &str| not_used(self.display, why);
@@ -71,8 +72,7 @@ impl<'a> Keeper<'a> {
         Some(state)
     }
 
-    /// Keeps the state where that is due, and always after the last step; stops where that is
-    /// wanted.
+    /// Saves the state if that is due, after the last step, and on an interrupt.
     ///
     /// # Errors
     /// When an interrupt is requested.
@@ -86,10 +86,11 @@ impl<'a> Keeper<'a> {
         Ok(self.display.interrupt().check()?)
     }
 
-    /// Before work beside the steps of training is stopped, what the training has come to is kept.
+    /// Passes on the result of work outside the training's steps. If the work was interrupted,
+    /// saves the training's state first.
     ///
     /// # Errors
-    /// Those of the work.
+    /// The error of the work.
     pub fn unless_interrupted<T>(
         &mut self,
         done: Result<T>,
@@ -102,7 +103,7 @@ impl<'a> Keeper<'a> {
         Ok(done?)
     }
 
-    /// Writes weights as one of the run's files, at once or when there is room.
+    /// Writes weights to a file of the run, now or once there is disk space.
     pub fn checkpoint(&mut self, name: &str, weights: &Weights) {
         let written = self.folder.checkpoint(name, weights);
         self.told(written, "the weights wait in memory");
@@ -123,12 +124,13 @@ impl<'a> Keeper<'a> {
         let saved = self.pace.write(|| self.folder.save(standing, records, last));
         if self.told(saved, "the training goes on without it") {
             self.saved = Some(place);
-            // Spectra of the moments before are in the records.
+            // The saved records contain the spectra of earlier moments.
             self.spectra.forget_before(standing.epoch);
         }
     }
 
-    /// Says once that something cannot be kept, and what that means; whether it was.
+    /// Warns about the first of several failures in a row, with the consequence. Returns whether
+    /// saving succeeded.
     fn told(&mut self, kept: Result<()>, consequence: &str) -> bool {
         let failed = kept.is_err();
         if let (Err(error), false) = (kept, self.failing) {
@@ -140,7 +142,7 @@ impl<'a> Keeper<'a> {
         !failed
     }
 
-    /// The failure that ends the run, with what is kept of it.
+    /// The failure that ends the run, with a description of what is kept.
     #[must_use]
     pub fn broken_off(&mut self, failure: Failure) -> Failure {
         self.write_spectra();
@@ -156,7 +158,7 @@ impl<'a> Keeper<'a> {
         failure.keeping((!parts.is_empty()).then_some(kept))
     }
 
-    /// "epoch 45 of 50, step 3 of 60".
+    /// A position in the training: "epoch 45 of 50, step 3 of 60".
     fn name(&self, (epoch, step): (usize, usize)) -> String {
         let steps = self.steps;
         let step = if step == steps { String::new() } else { format!(", step {step} of {steps}") };

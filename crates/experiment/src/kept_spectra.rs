@@ -1,8 +1,8 @@
-//! The finished spectra of an unfinished run, so that none is computed twice.
+//! The finished spectra of an unfinished run, saved so that none is computed twice.
 //!
-//! What is estimated together is kept together: alone it might be computed differently, and have
-//! other bits. Each is known by its moment, its probe, its place in the probe, and a checksum of
-//! the weights.
+//! Spectra that are estimated together are saved together: estimated alone, they might have other
+//! bits. Each set is identified by its moment, its probe, its position in the probe, and a checksum
+//! of the weights.
 
 use std::{
     collections::BTreeMap,
@@ -16,30 +16,30 @@ use eigenscape_core::{Error, Findings, Result};
 
 use crate::{pace::Pace, sealed, state_folder::names, weights::Weights};
 
-/// What files of spectra are called, before their number.
+/// The prefix of the names of spectra files, before their number.
 const FILE: &str = "spectra.";
-/// What a file is called while it is written.
+/// The name of a file while it is written.
 const NEW: &str = "spectra.new";
-/// What the first file will probably take to be written.
+/// The expected time to write the first file.
 const COST: Duration = Duration::from_millis(5);
 
 /// Estimates with the seconds that each took, in the order of their operators.
 pub type Estimates = Vec<(Findings, f64)>;
 
-/// The spectra that are kept in a folder.
+/// The spectra saved in a folder.
 pub struct KeptSpectra {
     folder: PathBuf,
     known: BTreeMap<String, Estimates>,
     /// The keys in each file, by its number.
     files: BTreeMap<u64, Vec<String>>,
-    /// Of `known`, those that are not in the folder yet.
+    /// The keys in `known` that are not in the folder yet.
     waiting: Vec<String>,
     pace: Pace,
 }
 
 impl KeptSpectra {
-    /// Those in a folder, which need not exist. `warn` is told of what is not as it was written: it
-    /// is removed, and computed again.
+    /// Reads the spectra in a folder, which need not exist. A damaged file is reported to `warn`
+    /// and removed; its spectra are computed again.
     pub fn read(folder: PathBuf, mut warn: impl FnMut(&str)) -> Self {
         let (mut known, mut files) = (BTreeMap::new(), BTreeMap::new());
         for name in names(&folder) {
@@ -61,13 +61,13 @@ impl KeptSpectra {
         Self { folder, known, files, waiting: Vec::new(), pace: Pace::new(COST) }
     }
 
-    /// How many are kept.
+    /// The number of saved spectra.
     #[must_use]
     pub fn all(&self) -> usize {
         self.known.values().map(Vec::len).sum()
     }
 
-    /// How many are kept of a moment with these weights.
+    /// The number of saved spectra whose keys begin with `moment`.
     #[must_use]
     pub fn count(&self, moment: &str) -> usize {
         self.known
@@ -77,23 +77,24 @@ impl KeptSpectra {
             .sum()
     }
 
-    /// What is kept under a key.
+    /// The estimates under a key.
     #[must_use]
     pub fn find(&self, key: &str) -> Option<&Estimates> {
         self.known.get(key)
     }
 
-    /// Keeps finished estimates: at once, or soon where they took next to no time.
+    /// Saves finished estimates: now if writing is cheap at this time, otherwise with a later
+    /// write.
     ///
     /// # Errors
-    /// When they cannot be written; they are tried again with the next.
+    /// When they cannot be written; the next write tries again.
     pub fn keep(&mut self, key: String, estimates: Estimates) -> Result<()> {
         self.waiting.push(key.clone());
         self.known.insert(key, estimates);
         if self.pace.is_cheap() { self.write() } else { Ok(()) }
     }
 
-    /// Writes what is not in the folder yet.
+    /// Writes the estimates that are not in the folder yet.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -114,7 +115,7 @@ impl KeptSpectra {
         Ok(())
     }
 
-    /// Removes those of the moments before an epoch's end: they are recorded elsewhere.
+    /// Removes the spectra of moments before an epoch, which are recorded elsewhere.
     pub fn forget_before(&mut self, epoch: usize) {
         let past = |key: &String| {
             key.split_once(':').is_some_and(|(of, _)| of.parse().is_ok_and(|of: usize| of < epoch))
@@ -138,7 +139,7 @@ fn spectra(path: &Path) -> Result<BTreeMap<String, Estimates>, String> {
     serde_json::from_reader(contents).map_err(|error| format!("{} cannot be read ({error})", path.display()))
 }
 
-/// What the keys of a moment begin with: the epoch and a checksum of the weights.
+/// The prefix of a moment's keys: the epoch and a checksum of the weights.
 ///
 /// # Errors
 /// When a tensor cannot be read.

@@ -1,4 +1,5 @@
-//! What a loss makes of targets: rows in the shape of the network's outputs, and what each counts.
+//! Converts targets for a loss: into rows in the shape of the network's outputs, each with a
+//! weight.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +8,13 @@ use eigenscape_core::{Loss, Result, Targets, account::size};
 use eigenscape_curvature::TargetRows;
 use eigenscape_program::ClassCoding;
 
-/// So many ranges of classes are named one by one.
+/// The maximum number of class ranges that are listed.
 const LISTED: usize = 5;
 
 /// How a loss reads targets, for a network whose outputs are known.
 #[derive(Debug, Clone)]
 pub struct Labels {
-    /// The loss, which says what classes count and which labels it leaves out.
+    /// The loss, which defines the class weights and the ignored label.
     pub loss: Loss,
     /// What a label stands for.
     pub coding: Coding,
@@ -24,9 +25,9 @@ pub struct Labels {
 pub enum Coding {
     /// One of C classes, with an output for each.
     Class,
-    /// 0 or 1, the target of one output itself; a sample's outputs have this shape.
+    /// 0 or 1, which is itself the target of one output. Holds the shape of a sample's outputs.
     Binary(Vec<usize>),
-    /// Nothing, as any target: the loss asks for none. A sample's outputs have this shape.
+    /// Nothing: the loss uses no targets. Holds the shape of a sample's outputs.
     Unused(Vec<usize>),
 }
 
@@ -45,11 +46,11 @@ impl Labels {
 
     /// Targets in the shape that the loss takes.
     ///
-    /// Soft targets t become w ⊙ ((1 − ε) t + ε/C), each of which counts 1, as in PyTorch.
+    /// Soft targets t become w ⊙ ((1 − ε) t + ε/C), and each row counts 1, as in PyTorch.
     ///
     /// # Errors
-    /// When a label is neither a class nor ignored, there are not C weights, or a tensor operation
-    /// fails.
+    /// When a label is neither a class nor ignored, the number of weights is not C, or a tensor
+    /// operation fails.
     pub fn targets(&self, targets: &Targets, dtype: DType) -> Result<TargetRows> {
         let rows = match (targets, &self.coding) {
             (targets, Coding::Unused(outputs)) => {
@@ -70,7 +71,7 @@ impl Labels {
         Ok(rows.to_dtype(dtype)?)
     }
 
-    /// The shape of [`Self::targets`] for so many examples.
+    /// The shape of [`Self::targets`] for `examples` examples.
     #[must_use]
     pub fn shape(&self, targets: &Targets, examples: usize) -> Vec<usize> {
         let each = |tensor: &Tensor| tensor.dims().get(1..).unwrap_or_default().to_vec();
@@ -84,14 +85,14 @@ impl Labels {
         [vec![examples], each].concat()
     }
 
-    /// The numbers of one example's target in that shape.
+    /// The number of elements of one example's target in that shape.
     #[must_use]
     pub fn target_size(&self, targets: &Targets) -> usize {
         size(self.shape(targets, 1), 1)
     }
 
-    /// Whether a mean over these targets is one of anything: not where every label is ignored, or
-    /// of a class of weight 0.
+    /// Whether a mean over these targets is defined: at least one label is neither ignored nor of a
+    /// class of weight 0.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -121,8 +122,8 @@ impl Labels {
         Ok(values)
     }
 
-    /// The labels that a network's guesses are compared with, as [`Self::classes`]; `None` where
-    /// the loss asks for none.
+    /// The labels that a network's predictions are compared with, as in [`Self::classes`]; `None`
+    /// if the loss uses no targets.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -130,7 +131,7 @@ impl Labels {
         if matches!(self.coding, Coding::Unused(_)) { Ok(None) } else { self.classes(targets) }
     }
 
-    /// The labels in their order, `None` for what is ignored; `None` for real targets.
+    /// The labels in order, with `None` for an ignored label; `None` for real targets.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -142,7 +143,7 @@ impl Labels {
         Ok(Some(labels.into_iter().map(counted).collect()))
     }
 
-    /// The classes of which there is a label; `None` for real targets.
+    /// The classes that occur among the labels; `None` for real targets.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -153,8 +154,8 @@ impl Labels {
     }
 }
 
-/// Those of 0..`classes` that are not `present`, in words as by [`in_words`]. There may be more of
-/// them than can be walked through.
+/// The classes in 0..`classes` that are not `present`, as text like [`in_words`]. There may be too
+/// many classes to enumerate.
 #[must_use]
 pub fn others_in_words(classes: usize, present: &BTreeSet<usize>) -> Option<String> {
     let mut from = 0;
@@ -166,7 +167,7 @@ pub fn others_in_words(classes: usize, present: &BTreeSet<usize>) -> Option<Stri
     ranges_in_words(&gaps.collect::<Vec<_>>())
 }
 
-/// "class 3", "classes 2 to 49 and 51": ascending classes, in words; `None` where there is none.
+/// Ascending classes as text: "class 3", "classes 2 to 49, 51"; `None` if there are none.
 #[must_use]
 pub fn in_words(classes: impl IntoIterator<Item = usize>) -> Option<String> {
     let mut ranges = Vec::<[usize; 2]>::new();
@@ -179,7 +180,7 @@ pub fn in_words(classes: impl IntoIterator<Item = usize>) -> Option<String> {
     ranges_in_words(&ranges)
 }
 
-/// The same for ranges of classes, by the first and the last of each.
+/// Like [`in_words`], for ranges given by their first and last class.
 fn ranges_in_words(ranges: &[[usize; 2]]) -> Option<String> {
     let count: usize = ranges.iter().map(|[first, last]| last - first + 1).sum();
     let range = |[first, last]: &[usize; 2]| match last - first {

@@ -1,16 +1,15 @@
-//! From an experiment's TOML file to a checked plan, to results.
+//! Turns an experiment's TOML file into a checked plan, and the plan into results.
 //!
-//! The way of a file: [`document`] (a tree that knows where everything was written) with what it
-//! inherits ([`extends`]), of several experiments in it each ([`cases`]) → [`choices`] of the
-//! command line (profile, `--set` flags: [`overrides`]) and [`sweep`] → [`raw`] (serde types) →
-//! [`check`] → [`plan`] (other types, with nothing left to doubt).
+//! From a file to a plan: [`document`] (a tree with source locations), with inherited files
+//! ([`extends`]) and possibly several experiments ([`cases`]) → [`choices`] of the command line
+//! (profile, `--set` flags: [`overrides`]) and [`sweep`] → [`raw`] (serde types) → [`check`] →
+//! [`plan`] (types in which every value is valid).
 //!
-//! The way of a plan: [`prepare`] (data, network, weights, groups; the last errors that are the
-//! file's) → [`run`], each run of which alternates between [`mod@train`] and [`measure`], and which
-//! leaves everything in a folder of [`artifacts`] that it alone writes ([`lock`]). What an
-//! interrupted plan has done is kept: finished runs ([`resume`]), and of an unfinished one the
-//! training's state and its spectra ([`state_folder`]). So is what stood in the folder before
-//! ([`earlier`]).
+//! From a plan to results: [`prepare`] (data, network, weights, groups; the last errors that the
+//! file can cause) → [`run`]. Each run alternates between [`mod@train`] and [`measure`] and writes
+//! into a folder of [`artifacts`], which one process writes at a time ([`lock`]). An interrupted
+//! plan keeps its finished runs ([`resume`]) and, for an unfinished run, the training's state and
+//! spectra ([`state_folder`]). Earlier results in the folder are kept, too ([`earlier`]).
 
 pub mod account;
 pub mod artifacts;

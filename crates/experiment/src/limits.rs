@@ -1,16 +1,16 @@
-//! How much an experiment may ask for where no array says what is too much: numbers of runs, of
-//! epochs, of entries in a list. All are far beyond what anybody runs, and small enough that a slip
-//! of the keyboard is a message at once and not a process that never ends.
+//! Upper bounds on counts that no memory limit bounds: runs, epochs, entries of a list. They are
+//! far beyond practical use, and small enough that a typing error gives an immediate message
+//! instead of a process that never ends.
 
-/// Bytes of a file.
+/// Bytes of an experiment's file.
 pub const TEXT: usize = 4 << 20;
 /// Values of a document, tables and lists included.
 pub const VALUES: usize = 100_000;
 /// Keys of a table.
 pub const KEYS: usize = 5_000;
-/// Tables and lists within one another, and steps of a path to a value.
+/// Nesting depth of tables and lists, and steps of a path to a value.
 pub const DEPTH: usize = 64;
-/// Files that are read for one experiment, each as often as `extends` names it.
+/// Files read for one experiment, each counted as often as `extends` names it.
 pub const FILES: usize = 64;
 /// Runs of one experiment.
 pub const RUNS: usize = 1_000;
@@ -24,7 +24,7 @@ pub const MOMENTS: usize = 50_000_000;
 pub const ENTRIES: usize = 100;
 /// Entries of the list of expectations.
 pub const EXPECTATIONS: usize = 1_000;
-/// Bytes of an experiment's name: file systems have room for 255, and something is added.
+/// Bytes of an experiment's name: file systems allow 255, and suffixes are added.
 pub const NAME: usize = 200;
-/// The largest size that an architecture's keys may state: products of two are numbers yet.
+/// The largest size in an architecture's keys: a product of two sizes does not overflow.
 pub const SIZE: i64 = 1 << 31;

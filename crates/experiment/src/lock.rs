@@ -1,8 +1,8 @@
-//! One process at a time writes a folder of results.
+//! A lock that lets one process at a time write a results folder.
 //!
-//! `OUT/.NAME.lock` is locked by the process that writes `OUT/NAME`, its sibling in the making and
-//! its kept runs, and says who that is. The operating system unlocks it when the process ends,
-//! however that happens: a file that a dead process left behind is taken over.
+//! The process that writes `OUT/NAME`, its partial folder and its kept runs locks `OUT/.NAME.lock`
+//! and writes a description of itself into that file. The operating system releases the lock when
+//! the process ends in any way; the lock file of a dead process is taken over.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -17,29 +17,30 @@ use crate::{
     diagnostic::{Failure, Result},
 };
 
-/// So often a file is tried that others remove meanwhile.
+/// The maximum number of attempts to lock a file that other processes keep removing.
 const TRIES: usize = 100;
 
-/// The right to write a folder of results, until it is dropped.
+/// The exclusive right to write a results folder, until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
-    /// Dropped last: the file is unlocked after it is removed.
+    /// The locked file. It is dropped, and so unlocked, after it is removed.
     file: Option<File>,
-    /// Folders above that did not exist before, the innermost first.
+    /// Parent folders that did not exist before, the innermost first.
     made: Vec<PathBuf>,
 }
 
 impl Lock {
-    /// The right to write `target`.
+    /// Acquires the right to write `target`.
     ///
     /// # Errors
-    /// When another process has it, which is named, or nothing can be written there.
+    /// When another process holds the lock, which the message describes, or nothing can be written
+    /// there.
     pub fn of(target: &Path) -> Result<Self> {
         let path = sibling(target, "lock");
         let above = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
         let made = above.take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
-        // Made at once, so that whatever goes wrong, the folders above are removed.
+        // Constructed before locking, so that the created folders are removed on any failure.
         let mut lock = Self { path, file: None, made };
         lock.file = Some(lock.acquire(target)?);
         Ok(lock)
@@ -49,21 +50,20 @@ impl Lock {
         let refused = |error: io::Error| unwritable(target, &error);
         for more in (0..TRIES).rev() {
             let mut file = match self.open() {
-                // Another process that ends has removed the folder.
+                // Another process has removed the folder as it ended.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && more > 0 => continue,
                 opened => opened.map_err(refused)?,
             };
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Err(busy(target, &mut file)),
-                // A file system without locks: as good as it gets.
+                // Without support for locks in the file system, go on without one.
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
                 Err(TryLockError::Error(error)) => return Err(refused(error)),
-                // The process before may have removed the file between its opening and its locking.
+                // The previous holder may have removed the file after it was opened: try again.
                 Ok(()) if !is_at(&file, &self.path) => continue,
                 Ok(()) => {}
             }
-            // Who it is is told as well as it can be: a full disk does not make the lock less of
-            // one.
+            // The lock is valid even if the description cannot be written (on a full disk).
             let _ = file.set_len(0).and_then(|()| file.write_all(this_process().as_bytes()));
             return Ok(file);
         }
@@ -83,12 +83,12 @@ impl Drop for Lock {
         if self.file.is_some() {
             let _ = fs::remove_file(&self.path);
         }
-        // Folders in which something has appeared are not empty and stay.
+        // A folder that has other contents stays.
         self.made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
     }
 }
 
-/// Whether the file is the one that has this path.
+/// Whether `path` still leads to this open file.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -98,16 +98,16 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Elsewhere a file that is open keeps its name.
+/// On other systems an open file keeps its name.
 #[cfg(not(unix))]
 fn is_at(_: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// That another process has the lock, in its own words.
+/// The failure that another process holds the lock, with that process's description of itself.
 fn busy(target: &Path, file: &mut File) -> Failure {
     let mut who = String::new();
-    // It has written them unless it got the lock this very moment.
+    // Right after the lock is taken, the description may be missing.
     for _ in 0..10 {
         if file.rewind().and_then(|()| file.read_to_string(&mut who)).is_ok_and(|length| length > 0) {
             break;
@@ -123,7 +123,8 @@ fn busy(target: &Path, file: &mut File) -> Failure {
     }
 }
 
-/// "process 4711 on laptop, since 2026-11-27 00:35:40 UTC: xtask reproduce quickstart".
+/// A description of this process: "process 4711 on laptop, since 2026-11-27 00:35:40 UTC: xtask
+/// reproduce quickstart".
 fn this_process() -> String {
     let host = sysinfo::System::host_name().unwrap_or_else(|| "an unknown host".to_owned());
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
@@ -134,11 +135,11 @@ fn this_process() -> String {
     format!("process {} on {host}, since {}: {command}", process::id(), utc(now.as_secs()))
 }
 
-/// "2026-11-27 00:35:40 UTC", of seconds since 1970.
+/// Seconds since 1970 as a date: "2026-11-27 00:35:40 UTC".
 fn utc(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years from March on, of 400-year eras: leap days come last (H. Hinnant, "chrono-compatible
-    // low-level date algorithms").
+    // Years begin in March, so that a leap day comes last, and form eras of 400 years (H. Hinnant,
+    // "chrono-compatible low-level date algorithms").
     let (era, day) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn seconds_are_dates() {
-        // date -u -d @N
+        // The dates are from `date -u -d @N`.
         for (seconds, date) in [
             (0, "1970-01-01 00:00:00 UTC"),
             (951_782_399, "2000-02-28 23:59:59 UTC"),

@@ -1,11 +1,11 @@
-//! The masks of dropout: drawn where a program is evaluated, constant for every derivative.
+//! Dropout masks: drawn for each evaluation of a program, and constant under differentiation.
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::Result;
 use eigenscape_program::Mask;
 use rand::{Rng, RngExt};
 
-/// For each mask so many samples of it, \[N, ...\]: each element is 1/keep with probability keep,
+/// Draws each mask for `samples` samples, \[N, ...\]: an element is 1/keep with probability keep,
 /// otherwise 0.
 ///
 /// # Errors

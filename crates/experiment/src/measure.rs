@@ -18,13 +18,13 @@ use crate::{
     weights::Weights,
 };
 
-/// A spectrum, or one number, with what it is of.
+/// A measured spectrum or number, with the matrix that it belongs to.
 pub struct Measured {
-    /// The matrix.
+    /// The curvature.
     pub curvature: Curvature,
-    /// Which of several samples it was measured on.
+    /// The index of the sample, if there are several.
     pub batch: Option<usize>,
-    /// Which part of it ("G1"); `None` for the whole.
+    /// The part of the matrix ("G1"); `None` for the whole matrix.
     pub part: Option<Cow<'static, str>>,
     /// The group's name.
     pub group: String,
@@ -32,13 +32,13 @@ pub struct Measured {
     pub estimator: String,
     /// The spectrum, or the number.
     pub estimate: Estimate,
-    /// The class means of a whole that was taken apart by classes.
+    /// The class means, if the whole matrix was decomposed by classes.
     pub means: Option<ClassMeans>,
-    /// Wall-clock seconds; the mean of those that were computed together.
+    /// Wall-clock seconds; the mean over matrices that were estimated together.
     pub seconds: f64,
 }
 
-/// How many products a probe will take at one moment.
+/// The number of products that a probe takes at one moment.
 #[must_use]
 pub fn products(probe: &PreparedProbe) -> usize {
     let group = |dimension| probe.plan.estimator.products(dimension);
@@ -46,24 +46,24 @@ pub fn products(probe: &PreparedProbe) -> usize {
     groups.saturating_mul(probe.plan.curvatures.len()).saturating_mul(probe.batches.len())
 }
 
-/// A moment of a training.
+/// A measurement point of a training.
 pub struct Moment<'a> {
-    /// The epoch after which it is.
+    /// The number of completed epochs.
     pub epoch: usize,
-    /// The weights then.
+    /// The weights at this moment.
     pub weights: &'a Weights,
-    /// The source of probes.
+    /// The random source of probe vectors.
     pub random: Random,
-    /// Which of several samples is looked at.
+    /// The index of the sample to measure on, if there are several.
     pub batch: Option<usize>,
-    /// What its spectra are kept under ([`crate::kept_spectra::moment`]).
+    /// The prefix of the keys of its kept spectra ([`crate::kept_spectra::moment`]).
     pub name: String,
-    /// Whether to stop.
+    /// The interrupt that stops the measurement.
     pub interrupt: &'a Interrupt,
 }
 
-/// Every spectrum of the `number`-th probe (counted from 1) at a moment, on one sample, and those
-/// that could not be measured.
+/// Measures every spectrum of the `number`-th probe (counted from 1) at a moment, on one sample.
+/// Returns the spectra and the failures.
 ///
 /// # Errors
 /// When an interrupt is requested.
@@ -99,7 +99,7 @@ pub fn probe(
     let matrices: Vec<(Curvature, &Group)> = probe.matrices().collect();
     let estimator = &*probe.plan.estimator;
     let context = Context { random: moment.random, progress, memory: probe.memory_of_estimator() };
-    // What shares a factor is computed together, anything else one after the other.
+    // Matrices that share a factor are estimated together, others one at a time.
     let together = if estimator.needs_factor() { matrices.len().max(1) } else { 1 };
     for (index, matrices) in matrices.chunks(together).enumerate() {
         moment.interrupt.check()?;
@@ -117,7 +117,7 @@ pub fn probe(
         announce(&description(&operators));
         let operators: Vec<&dyn CurvatureOperator> = operators.iter().map(|operator| operator as _).collect();
         let estimated = estimates(estimator, &operators, &context);
-        // What failed fails again; only what is whole is kept.
+        // Estimates are kept only if all of them succeeded: a failed one would fail again.
         let mut finished = Estimates::new();
         for (matrix, estimated) in matrices.iter().zip(estimated) {
             if let Ok(estimated) = &estimated {
@@ -132,15 +132,15 @@ pub fn probe(
             }
         }
         if finished.len() == matrices.len() {
-            // What cannot be kept now is tried again later; the spectra themselves are there.
+            // A failed write is tried again later; the spectra are still in memory.
             drop(kept.keep(key, finished));
         }
     }
     Ok((measured, failures))
 }
 
-/// An estimate of each operator, with the seconds that it took. Where one keeps all from being
-/// computed together, they are computed one by one: the others do not fail with it.
+/// Estimates each operator, with the seconds that it took. If estimating all of them together
+/// fails, each is estimated alone, so that one failure does not affect the others.
 fn estimates(
     estimator: &dyn ProbeEstimator,
     operators: &[&dyn CurvatureOperator],
@@ -153,14 +153,14 @@ fn estimates(
             all.into_iter().map(|findings| Ok((findings, seconds))).collect()
         }
         Err(error) if operators.len() == 1 => vec![Err(error)],
-        // The same for each.
+        // An interrupt stops all of them.
         Err(Error::Interrupted) => operators.iter().map(|_| Err(Error::Interrupted)).collect(),
         Err(_) => operators.chunks(1).flat_map(|one| estimates(estimator, one, context)).collect(),
     }
 }
 
-/// What was found of a matrix, with the loss' weight decay where the probe asks for it, and of its
-/// parts.
+/// The findings for a matrix and its parts. The whole matrix includes the loss's weight decay if
+/// the probe asks for it.
 fn with_parts(
     probe: &PreparedProbe,
     batch: Option<usize>,
@@ -183,7 +183,7 @@ fn with_parts(
     })
 }
 
-/// "hessian of fc1.weight" or "24 matrices".
+/// A label for the progress bar: "hessian of fc1.weight" or "24 matrices".
 fn description(operators: &[NetworkOperator]) -> String {
     match operators {
         [operator] => operator.description(),
@@ -253,9 +253,8 @@ impl Measured {
     }
 }
 
-/// The distances of a plan between the spectra of one moment. A distance that is not defined or not
-/// finite for a pair is left out, and the reason given: hours of training are not thrown away for
-/// it.
+/// The distances of a plan between the spectra of one moment. A pair whose distance is undefined or
+/// not finite is left out with a reason, and does not fail the run.
 #[must_use]
 pub fn distances(
     plan: &DistancePlan,
@@ -296,9 +295,10 @@ pub fn distances(
     (records, left_out)
 }
 
-/// The standard error of a distance, and what it is without each of the random vectors (or parts of
-/// them). Spectra of different numbers of vectors have none to leave out together; nor has an
-/// estimate that does not say which vector gave what, and one that a distance is not defined for.
+/// The standard error of a distance, and its values without each of the random vectors (or parts of
+/// them). There is no error if the spectra have different numbers of vectors or a single one, if a
+/// spectrum does not record which vector gave which eigenvalue, or if a distance without a part is
+/// undefined.
 fn error(distance: &dyn Distance, value: f64, left: &Spectrum, right: &Spectrum) -> (Option<f64>, Vec<f64>) {
     let sides = [left, right].into_iter().filter(|spectrum| !has_no_chance(spectrum));
     let random: Vec<&Spectrum> = sides.collect();
@@ -323,12 +323,13 @@ fn error(distance: &dyn Distance, value: f64, left: &Spectrum, right: &Spectrum)
     }
 }
 
-/// Whether nothing in a spectrum is random: it is exact, or of all unit vectors of the coordinates.
+/// Whether a spectrum has no randomness: it is exact, or its vectors are all coordinate unit
+/// vectors.
 fn has_no_chance(spectrum: &Spectrum) -> bool {
     spectrum.exact || (spectrum.origins.is_empty() && spectrum.trace_stderr == Some(0.0))
 }
 
-/// The distance over bandwidths, as far as it is a number there.
+/// The distance as a function of the bandwidth, where it is finite.
 fn band(distance: &dyn Distance, left: &Spectrum, right: &Spectrum) -> Option<Band> {
     let mut points = distance.band(left, right).ok()?;
     points.retain(|(_, value)| value.is_finite());
@@ -336,12 +337,12 @@ fn band(distance: &dyn Distance, left: &Spectrum, right: &Spectrum) -> Option<Ba
     Some(Band { bandwidths, values }).filter(|band| !band.values.is_empty())
 }
 
-/// A spectrum with what it is of.
+/// A spectrum with its matrix.
 type Placed<'a> = (&'a Measured, &'a Spectrum);
 
-/// Pairs of different groups with the same curvature, on the same sample. A group measured by
-/// several estimators counts once, by an exact spectrum where there is one. Numbers are compared
-/// with nothing, and so are parts.
+/// Pairs of spectra of different groups with the same curvature, on the same sample. A group
+/// measured by several estimators counts once, with an exact spectrum if there is one. Numbers and
+/// parts are not compared.
 fn pairs(between: Between, measured: &[Measured]) -> Vec<(Placed<'_>, Placed<'_>)> {
     let mut once: Vec<Placed> = Vec::new();
     let whole = measured.iter().filter(|measured| measured.part.is_none());
@@ -411,7 +412,7 @@ mod tests {
         assert!(pairs(Between::AllPairs, &[estimated, exact]).is_empty());
     }
 
-    /// |mean − mean|.
+    /// The absolute difference of the means.
     struct Means;
 
     impl Distance for Means {
@@ -429,8 +430,8 @@ mod tests {
         }
     }
 
-    /// The mean of samples has their standard error, whichever side they are on; with one sample,
-    /// and where sides have different numbers, none is known.
+    /// A distance to an exact spectrum has the standard error of the samples' mean, on either side.
+    /// There is no error for a single sample or for different numbers of samples on the two sides.
     #[test]
     fn a_distance_has_the_error_of_its_random_vectors() {
         let estimated = |values: &[f64]| {
@@ -448,11 +449,11 @@ mod tests {
             assert!((stderr.unwrap() - (7.0_f64 / 3.0).sqrt()).abs() < 1e-14, "{stderr:?}");
             assert_eq!(left_out, [4.0, 3.5, 1.5]);
         }
-        // The same vectors on both sides: what they have in common is no error.
+        // With the same vectors on both sides, their common error cancels.
         let shifted = estimated(&[11.0, 12.0, 16.0]);
         assert!(of(&three, &shifted).0.unwrap() < 1e-14);
         assert_eq!(of(&exact, &exact), (Some(0.0), Vec::new()));
-        // An estimate, as a plugin may find it, that does not say what is random.
+        // An estimate, as from a plugin, that does not record its random vectors.
         let unsaid = Spectrum::estimated(2, vec![(1.0, 1.0)], 2.0, None, 1).unwrap();
         assert_eq!(of(&unsaid, &exact), (None, Vec::new()));
         assert_eq!(of(&three, &unsaid), (None, Vec::new()));
@@ -461,7 +462,7 @@ mod tests {
         for (left, right) in [(&one, &exact), (&one, &three), (&three, &one)] {
             assert_eq!(of(left, right), (None, Vec::new()));
         }
-        // A thousand vectors, 32 parts: the same error but for chance, 1/√1000 of a deviation of 1.
+        // A thousand vectors in 32 parts: about the same error, 1/√1000 for a deviation of 1.
         let phase = |i: u32| f64::from(i * i % 100_003);
         let many: Vec<f64> = (0..1000).map(|i| 100.0 + 2_f64.sqrt() * phase(i).sin()).collect();
         let (stderr, left_out) = of(&estimated(&many), &exact);

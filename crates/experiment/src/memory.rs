@@ -1,19 +1,18 @@
-//! How much memory there is.
+//! The default memory limit.
 
 use eigenscape_core::memory::of_machine;
 
-/// The share of the machine's memory that is taken by default: 1 / this.
+/// The default limit is the machine's memory divided by this.
 const SHARE: usize = 2;
 
-/// Bytes that products and factors may take where nothing else is said: half of the machine's
-/// memory. Of all of it, not of what happens to be free: the same experiment is split in the same
-/// way each time.
+/// The default limit for products and factors, in bytes: half of the machine's memory. It refers to
+/// the total memory, not the free memory, so that an experiment is split the same way each time.
 #[must_use]
 pub fn default() -> usize {
     of_machine() / SHARE
 }
 
-/// A number of bytes; more than can be addressed is as much as can.
+/// A number of bytes, saturating at the largest address.
 pub(crate) fn saturated(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -1,4 +1,4 @@
-//! What is found at one moment of a training: losses, spectra, distances.
+//! Measurements at one moment of a training: losses, spectra, distances.
 
 use std::time::Instant;
 
@@ -17,14 +17,14 @@ use crate::{
     weights::Weights,
 };
 
-/// Spectra and distances of a moment, as they are recorded.
+/// The records of a moment's spectra and distances.
 #[derive(Debug, Default)]
 pub struct Measures {
     /// Spectra.
     pub probes: Vec<ProbeRecord>,
-    /// Class means behind some of them.
+    /// Class means that belong to some of the spectra.
     pub means: Vec<MeansRecord>,
-    /// Distances between them.
+    /// Distances between the spectra.
     pub distances: Vec<DistanceRecord>,
     /// Spectra that could not be measured.
     pub failures: Vec<ProbeFailure>,
@@ -33,7 +33,7 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// About what the records take as text.
+    /// The approximate size of the records as text, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         const RECORD: usize = 400;
@@ -44,7 +44,8 @@ impl Measures {
     }
 }
 
-/// Puts losses and accuracies on both splits (there may be no test split) into a record.
+/// Evaluates losses and accuracies on the training split and on the test split, if any, into a
+/// record.
 ///
 /// # Errors
 /// When a program cannot be built or evaluated, or an interrupt is requested.
@@ -67,8 +68,8 @@ pub fn evaluate(
     Ok(())
 }
 
-/// Measures every probe that is due after an epoch, and the distances between its spectra. Spectra
-/// that are kept are not computed again.
+/// Measures every probe that is due after an epoch, and the distances between its spectra. Kept
+/// spectra are not computed again.
 ///
 /// # Errors
 /// When an interrupt is requested; what was finished before is then among `kept`.
@@ -93,7 +94,7 @@ pub fn measure(
     let mut spectra = Vec::new();
     let samples = due.into_iter().flat_map(|(index, probe)| probe.numbers().map(move |b| (index, probe, b)));
     for (index, probe, batch) in samples {
-        // Each sample has probe vectors of its own, so that the spread is that of samples and
+        // Each sample has its own probe vectors, so that the spread covers both samples and
         // vectors.
         let random = random.part("batch", batch.unwrap_or(0) as u64);
         let (name, interrupt) = (name.clone(), display.interrupt());

@@ -1,4 +1,4 @@
-//! How the results were computed, in words for the report.
+//! Notes for the report on how the results were computed.
 
 use eigenscape_core::{
     Targets,
@@ -12,10 +12,10 @@ use crate::{
     sampling,
 };
 
-/// So many groups are named one by one.
+/// The maximum number of groups that are listed one by one.
 const LISTED: usize = 12;
 
-/// What holds for all runs.
+/// The notes that apply to all runs.
 #[must_use]
 pub fn of_plan(plan: &ExperimentPlan, seconds: f64, runs: Vec<RunNotes>) -> Notes {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -35,7 +35,7 @@ pub fn of_plan(plan: &ExperimentPlan, seconds: f64, runs: Vec<RunNotes>) -> Note
     Notes { lines, profile, set: plan.set.clone(), runs }
 }
 
-/// What holds for one run.
+/// The notes that apply to one run.
 #[must_use]
 pub fn of_run(prepared: &Prepared) -> RunNotes {
     let plan = prepared.plan;
@@ -59,7 +59,7 @@ pub fn of_run(prepared: &Prepared) -> RunNotes {
     }
 }
 
-/// Data, network, loss and training of a run.
+/// Notes on data, network, loss and training of a run.
 #[must_use]
 pub fn settings(prepared: &Prepared) -> Vec<Note> {
     let plan = prepared.plan;
@@ -88,7 +88,7 @@ pub fn settings(prepared: &Prepared) -> Vec<Note> {
     lines
 }
 
-/// "1000 training, 200 test".
+/// The numbers of examples: "1000 training, 200 test".
 fn examples(prepared: &Prepared) -> String {
     let test = match &prepared.test {
         Some(test) => format!("{} test", test.len()),
@@ -97,7 +97,8 @@ fn examples(prepared: &Prepared) -> String {
     format!("{} training, {test}", prepared.train.len())
 }
 
-/// "0.001 times the trace of ..., every 50 steps, from epoch 10 on".
+/// A penalty: "0.001 times the trace of ..., every 50 steps of an epoch, once 10 epochs are
+/// completed".
 fn penalty(plan: &RegularizerPlan) -> Note {
     let RegularizerPlan { regularizer, strength, every, from_epoch, .. } = plan;
     let when = match every.get() {
@@ -109,7 +110,8 @@ fn penalty(plan: &RegularizerPlan) -> Note {
     Note::new("Penalty", format!("{strength} times {}, {when}{from}", regularizer.description()))
 }
 
-/// "hessian of full, by lanczos, on 100 training examples drawn at random, in f32".
+/// The matrices of a probe: "hessian of full, by lanczos, on 100 training examples drawn at random,
+/// in f32".
 fn spectra(probe: &PreparedProbe) -> String {
     let plan = probe.plan;
     let curvatures: Vec<String> = plan.curvatures.iter().map(ToString::to_string).collect();
@@ -124,8 +126,8 @@ fn spectra(probe: &PreparedProbe) -> String {
     )
 }
 
-/// "100 training examples drawn at random", and what else there is to say of the examples of a
-/// probe.
+/// The examples of a probe: "100 training examples drawn at random", with augmentation, batches and
+/// weight decay.
 #[must_use]
 pub fn sample(probe: &PreparedProbe) -> String {
     let plan = probe.plan;
@@ -149,7 +151,7 @@ pub fn sample(probe: &PreparedProbe) -> String {
     text
 }
 
-/// The loss, with what is not the default, and what labels are to it.
+/// The loss with its non-default settings, and the meaning of binary labels.
 pub(crate) fn loss_text(labels: &Labels) -> String {
     let bits = if labels.is_binary() { ", labels 0 and 1 for one output each" } else { "" };
     labels.loss.description() + bits

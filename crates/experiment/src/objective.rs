@@ -1,5 +1,5 @@
-//! Data, loss and network brought together: which loss the targets ask for, how many outputs, what
-//! an output stands for.
+//! Combines data, loss and network: which loss suits the targets, how many outputs there are, and
+//! what an output means.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -16,11 +16,10 @@ use crate::{
     shared::{Compiled, Key},
 };
 
-/// A network with the loss of its outputs, and examples whose targets have the shape that the loss
-/// takes.
+/// A network with its loss, and examples whose targets have the shape that the loss takes.
 pub struct Objective {
-    /// The programs of the network in eval mode and of that in train mode; its last axis is that of
-    /// classes.
+    /// The programs of the network in eval mode and in train mode. The last axis of the outputs is
+    /// that of classes.
     pub programs: [Arc<Programs>; 2],
     /// How the loss reads targets.
     pub labels: Labels,
@@ -28,7 +27,7 @@ pub struct Objective {
     pub train: Examples,
     /// Test examples, where there are some.
     pub test: Option<Examples>,
-    /// What of the data is allowed but probably not meant.
+    /// Warnings about data that is valid but probably not intended.
     pub warnings: Vec<String>,
 }
 
@@ -83,7 +82,7 @@ fn loss(plan: &RunPlan, targets: &Targets) -> Result<Loss> {
     Err(named.error(problem, help).into())
 }
 
-/// Why these are no targets of the loss, where they are not.
+/// Why the targets do not suit the loss, if they do not.
 pub(crate) fn unsuitable(
     loss: &dyn LossFunction,
     targets: &Targets,
@@ -110,7 +109,7 @@ fn is_bounded(range: &RangeInclusive<f64>) -> bool {
     range.start().is_finite() || range.end().is_finite()
 }
 
-/// The numbers of a range, in words.
+/// A range of numbers, as text.
 fn interval(range: &RangeInclusive<f64>) -> String {
     match (*range.start(), *range.end()) {
         (0.0, f64::INFINITY) => "that are not negative (soft targets)".to_owned(),
@@ -118,8 +117,8 @@ fn interval(range: &RangeInclusive<f64>) -> String {
     }
 }
 
-/// Refuses labels that are neither classes nor ignored. The data is at fault, whatever network they
-/// are for.
+/// Refuses labels that are neither classes nor ignored, and a split whose labels are all ignored.
+/// The data is at fault, whatever the network.
 fn check_labels(plan: &RunPlan, labels: &Labels, examples: &Examples, split: &str) -> Result<()> {
     let Targets::Classes { classes, .. } = &examples.targets else { return Ok(()) };
     if labels.loss.needs() == Needs::Nothing {
@@ -149,7 +148,8 @@ fn check_labels(plan: &RunPlan, labels: &Labels, examples: &Examples, split: &st
     Ok(())
 }
 
-/// Refuses weights of classes that are not one a class, or none for all the labels there are.
+/// Refuses class weights that are not one per class, or that are 0 for all labels of the training
+/// split.
 fn check_weights(plan: &RunPlan, labels: &Labels, train: &Examples) -> Result<()> {
     let (Some(weight), Some(loss)) = (labels.loss.coding().weight, &plan.loss.named) else { return Ok(()) };
     let classes = train.outputs();
@@ -165,17 +165,17 @@ fn check_weights(plan: &RunPlan, labels: &Labels, train: &Examples) -> Result<()
     Ok(())
 }
 
-/// What a network's outputs for one example stand for.
+/// How a network's outputs for one example are read.
 pub(crate) struct Reading {
     pub coding: Coding,
     /// Whether classes lie along the first axis, as in PyTorch, and not along the last.
     pub classes_first: bool,
 }
 
-/// How outputs of a shape are read against targets; `None` where they do not fit.
+/// How outputs of a shape are read for the targets; `None` if they do not fit.
 ///
-/// Of tokens the classes lie along the last axis, of pixels and voxels along the first, where the
-/// shapes leave it open.
+/// If the shapes leave it open, classes lie along the last axis for tokens, and along the first
+/// axis for pixels and voxels.
 pub(crate) fn reading(outputs: &[usize], loss: &dyn LossFunction, targets: &Targets) -> Option<Reading> {
     let class = |classes_first| Some(Reading { coding: Coding::Class, classes_first });
     if loss.needs() == Needs::Nothing {
@@ -209,7 +209,7 @@ pub(crate) fn reading(outputs: &[usize], loss: &dyn LossFunction, targets: &Targ
     }
 }
 
-/// The shape of real targets of one example for outputs of this shape, with classes along the last
+/// The shapes of one example's real targets for outputs of this shape: with classes along the last
 /// axis, and along the first.
 pub(crate) fn target_shapes(outputs: &[usize], loss: &dyn LossFunction) -> [Option<Vec<usize>>; 2] {
     let first = || {
@@ -222,11 +222,12 @@ pub(crate) fn target_shapes(outputs: &[usize], loss: &dyn LossFunction) -> [Opti
     [loss.target_shape(outputs).ok(), (outputs.len() > 1).then(first).flatten()]
 }
 
-/// The numbers of outputs that a network may be asked for, the likeliest first.
+/// The numbers of outputs that the network may need, the likeliest first.
 fn outputs(loss: &dyn LossFunction, examples: &Examples) -> Vec<usize> {
     let binary = match &examples.targets {
         Targets::Classes { labels, classes } if loss.takes_binary_labels() && *classes <= 2 => {
-            // One logit a label: of a row of them, of a pixel, or the channels of an image.
+            // One logit per label: for a row of labels, for a pixel, or for the channels of an
+            // image.
             Some(match *labels.dims() {
                 [_, outputs] | [_, outputs, _, _] => outputs,
                 _ => 1,
@@ -237,7 +238,7 @@ fn outputs(loss: &dyn LossFunction, examples: &Examples) -> Vec<usize> {
     binary.into_iter().chain([loss.outputs(examples.outputs())]).collect()
 }
 
-/// The network, with classes along its last axis.
+/// Builds the network, with classes along the last axis of its outputs.
 fn network(plan: &RunPlan, labels: &Labels, examples: &Examples) -> Result<(Network, Reading)> {
     let loss = &*labels.loss;
     let shape = examples.inputs.dims().get(1..).unwrap_or_default();
@@ -278,13 +279,14 @@ fn network(plan: &RunPlan, labels: &Labels, examples: &Examples) -> Result<(Netw
             (problem, of_classes.to_owned() + help)
         }
     };
-    // The network may be right, and the labels may leave out numbers of which it needs no outputs.
+    // The network may be right if the labels skip class numbers for which it needs no outputs.
     let gaps = gaps(labels, examples, None)?.concat();
     let help = if gaps.is_empty() { help } else { format!("{gaps}; otherwise {help}") };
     Err(name.error(problem, help).into())
 }
 
-/// The network of an architecture; where it gives classes first they are moved to the last axis.
+/// The network of an architecture. With `classes_first`, the outputs' first axis is moved to the
+/// end.
 pub(crate) fn build(
     architecture: Arc<dyn Architecture>,
     shape: &[usize],
@@ -301,12 +303,12 @@ pub(crate) fn build(
     })
 }
 
-/// The axes of \[N, C, ...\] in the order of \[N, ..., C\].
+/// The permutation of axes from \[N, C, ...\] to \[N, ..., C\].
 pub(crate) fn classes_last(rank: usize) -> Vec<usize> {
     [0].into_iter().chain(2..rank).chain([1]).collect()
 }
 
-/// What does not fit, and what to do.
+/// The problem and the remedy for outputs that do not fit the targets.
 fn misfits(plan: &RunPlan, outputs: &[usize], targets: &Targets) -> Result<(String, String)> {
     let name = &plan.model.name;
     let (has, help) = match targets {
@@ -332,13 +334,13 @@ fn misfits(plan: &RunPlan, outputs: &[usize], targets: &Targets) -> Result<(Stri
     Ok((problem, help))
 }
 
-/// Whether real targets may have been meant as classes.
+/// Whether real targets are non-negative whole numbers, and so may have been meant as classes.
 fn are_whole(values: &Tensor) -> eigenscape_core::Result<bool> {
     let values = values.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
     Ok(values.iter().all(|value| *value >= 0.0 && value.fract() == 0.0))
 }
 
-/// Which loss may have been meant where outputs do not fit labels.
+/// A hint at the loss that may have been meant, if outputs do not fit labels.
 fn perhaps(outputs: &[usize], labels: &Tensor, classes: usize) -> Option<String> {
     let count = |shape: &[usize]| shape.iter().product::<usize>();
     let is_binary = classes <= 2 && count(outputs) == count(&labels.dims()[1..]);
@@ -348,11 +350,11 @@ fn perhaps(outputs: &[usize], labels: &Tensor, classes: usize) -> Option<String>
 /// The label of pixels that belong to no class, in many data sets.
 const VOID: usize = 255;
 
-/// What to write where it occurs.
+/// The remedy for the label [`VOID`].
 const VOID_HELP: &str =
     "if the label 255 stands for none, set loss = { name = \"cross-entropy\", ignore_index = 255 }";
 
-/// That a loss of numbers is one of classes here.
+/// A warning that a loss of numbers treats these targets as classes.
 fn one_hot(labels: &Labels, targets: &Targets) -> Option<String> {
     let of_numbers = labels.loss.needs() == Needs::Rows && !labels.loss.compares_classes();
     let classes = matches!(targets, Targets::Classes { .. }) && labels.coding == Coding::Class;
@@ -362,7 +364,7 @@ fn one_hot(labels: &Labels, targets: &Targets) -> Option<String> {
     })
 }
 
-/// The classes that no training label has, in words, and those of them that a test label has.
+/// Warnings about classes without a training label, and about those of them that have a test label.
 fn gaps(labels: &Labels, train: &Examples, test: Option<&Examples>) -> Result<Vec<String>> {
     let Targets::Classes { classes, .. } = train.targets else { return Ok(Vec::new()) };
     let present = labels.present(&train.targets)?.unwrap_or_default();
@@ -392,7 +394,7 @@ mod tests {
         Targets::Classes { labels: Tensor::zeros(shape, DType::U32, &Device::Cpu).unwrap(), classes }
     }
 
-    /// "first", "last", "binary" or "none".
+    /// The reading as a word: "first", "last", "binary", "unused" or "none".
     fn read(outputs: &[usize], loss: &Loss, targets: &Targets) -> &'static str {
         match reading(outputs, &**loss, targets) {
             None => "none",

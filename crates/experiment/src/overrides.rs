@@ -11,9 +11,9 @@ use crate::{
 
 /// Applies one `--set` flag.
 ///
-/// The key is a path of dots (`model.name`, `probe.0.samples`); where it meets an array without an
-/// index, it means every element. The value is TOML; what is not valid TOML is taken as a string,
-/// so that quotes need no escaping.
+/// The key is a dotted path (`model.name`, `probe.0.samples`). An array without an index in the
+/// path stands for all its elements. The value is TOML; anything that is not valid TOML is taken as
+/// a string, so that quotes need no escaping.
 ///
 /// # Errors
 /// When there is no `=`, a key is empty, or the path leads through a value that has no keys.
@@ -29,10 +29,10 @@ pub fn apply(document: &mut Node, flag: &str) -> Result<(), ConfigError> {
     set(document, &steps(&source, flag[..equals].trim_end()), &value)
 }
 
-/// A step of a path with the place where it was written.
+/// A step of a path with its location.
 pub type Step = (String, Site);
 
-/// Splits a path at its dots; `source`'s text starts with it.
+/// Splits a path at its dots. The text of `source` starts with the path.
 pub fn steps(source: &Source, path: &str) -> Vec<Step> {
     let mut start = 0;
     let steps = path.split('.').map(|step| {
@@ -43,12 +43,12 @@ pub fn steps(source: &Source, path: &str) -> Vec<Step> {
     steps.collect()
 }
 
-/// Puts every value of a table of overrides into the document and returns what that changed, in
-/// words. Tables in it, and dots in its keys, lead on as those of a `--set` flag do; anything else
-/// replaces what is there.
+/// Puts every value of a table of overrides into the document, and returns the changes as text.
+/// Nested tables and dotted keys are paths, as in a `--set` flag; any other value replaces the
+/// existing one.
 ///
 /// # Errors
-/// When it is not a table, or a key leads nowhere.
+/// When it is not a table, or a path cannot be followed.
 pub fn merge(document: &mut Node, overrides: &Node) -> Result<Vec<String>, ConfigError> {
     let Tree::Table(_) = &overrides.value else {
         let help = "write a table of keys, as in { \"train.epochs\" = 2 }".to_owned();
@@ -70,7 +70,7 @@ pub fn merge(document: &mut Node, overrides: &Node) -> Result<Vec<String>, Confi
     Ok(changes)
 }
 
-/// The values below a table with the paths to them; an empty table is a value.
+/// Collects the values below a table, with their paths. An empty table is a value.
 fn collect<'n>(node: &'n Node, path: &mut Vec<Step>, leaves: &mut Vec<(Vec<Step>, &'n Node)>) {
     match &node.value {
         Tree::Table(entries) if !entries.is_empty() => {
@@ -81,14 +81,14 @@ fn collect<'n>(node: &'n Node, path: &mut Vec<Step>, leaves: &mut Vec<(Vec<Step>
                 path.truncate(depth);
             }
         }
-        // The document itself is no value: an empty case changes nothing.
+        // The document itself is not a value, so an empty case changes nothing.
         _ if path.is_empty() => {}
         _ => leaves.push((path.clone(), node)),
     }
 }
 
-/// The table of overrides that makes `to` of `from`: what `to` has and `from` has not, or has
-/// otherwise.
+/// The table of overrides that turns `from` into `to`: the values of `to` that `from` lacks or has
+/// with another value.
 #[must_use]
 pub fn difference(from: &Node, to: &Node) -> toml::Table {
     let mut leaves = Vec::new();
@@ -120,7 +120,7 @@ fn value(source: &Source, equals: usize) -> Result<Node, ConfigError> {
     Ok(Node { key: site.clone(), site, value: Tree::Scalar(Value::String(word.to_owned())) })
 }
 
-/// Puts `value` at the end of the path, making tables on the way where there are none.
+/// Sets the value at a path, and creates missing tables on the way.
 ///
 /// # Errors
 /// When a step is empty, an index is out of range, or a value on the way has no keys.
@@ -131,7 +131,7 @@ pub fn set(node: &mut Node, path: &[Step], value: &Node) -> Result<(), ConfigErr
     put(node, "", path, value)
 }
 
-/// As [`set`], for the value of `key`.
+/// Like [`set`], for the value of `key`.
 fn put(node: &mut Node, key: &str, path: &[Step], value: &Node) -> Result<(), ConfigError> {
     let Some(((step, site), rest)) = path.split_first() else {
         node.site = value.site.clone();
@@ -141,8 +141,8 @@ fn put(node: &mut Node, key: &str, path: &[Step], value: &Node) -> Result<(), Co
     if step.is_empty() {
         return Err(site.error("a key is empty", Some("write keys as in model.name".to_owned())));
     }
-    // A bare plugin name is short for a table with that name, and a checkpoint's for one with that
-    // path.
+    // A bare plugin name is short for a table with that `name`, a bare checkpoint for one with that
+    // `path`.
     if let Tree::Scalar(Value::String(_)) = &node.value {
         let own = if key == "checkpoint" { "path" } else { "name" };
         node.value = Tree::Table(vec![(own.to_owned(), node.clone())]);

@@ -1,14 +1,14 @@
-//! When what has been worked out is written down: often enough that little is lost, and seldom
-//! enough that it costs little.
+//! Decides when results are saved: often enough that little is lost, and rarely enough that saving
+//! costs little.
 
 use std::time::{Duration, Instant};
 
-/// Writing takes this share of the time at most where it could wait as well, 2 %.
+/// A cheap write takes at most 1/50 (2 %) of the time since the last write.
 const CHEAP: u32 = 50;
-/// Writing takes this share of the time at most, 10 %.
+/// Any other write takes at most 1/10 (10 %) of the time since the last write.
 const BEARABLE: u32 = 10;
 
-/// The time since something was last written, and what that cost.
+/// The time of the last write, and what it cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     last: Instant,
@@ -16,33 +16,32 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// From now on, of what will probably take so long to write.
+    /// Starts now, with the expected cost of a write.
     #[must_use]
     pub fn new(cost: Duration) -> Self {
         Self { last: Instant::now(), cost }
     }
 
-    /// From now on, of what is so large, on a disk that writes 200 MB a second and takes 2 ms for
-    /// anything.
+    /// Starts now, for writes of `bytes` to a disk with 200 MB/s and a latency of 2 ms.
     #[must_use]
     pub fn of_bytes(bytes: usize) -> Self {
         Self::new(Duration::from_millis(2) + Duration::from_nanos(5 * bytes as u64))
     }
 
-    /// Whether so much was done since that writing costs next to nothing.
+    /// Whether enough time has passed that a write costs next to nothing.
     #[must_use]
     pub fn is_cheap(&self) -> bool {
         self.last.elapsed() >= self.cost * CHEAP
     }
 
-    /// Whether so many seconds have passed, unless that is too little for what writing costs.
+    /// Whether `seconds` have passed, and long enough for the cost of a write.
     #[must_use]
     pub fn is_due(&self, seconds: f64) -> bool {
         let elapsed = self.last.elapsed();
         elapsed.as_secs_f64() >= seconds && elapsed >= self.cost * BEARABLE
     }
 
-    /// Writes; what it cost, even in vain, counts from now on.
+    /// Calls `write`, and records the time and the cost even if it fails.
     pub fn write<T>(&mut self, write: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let written = write();

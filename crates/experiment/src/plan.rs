@@ -1,8 +1,8 @@
 //! The checked plan: what will be run, with every name resolved and every value in its range.
 //!
 //! **Epochs** are counted as *completed* epochs everywhere: 0 is before training, E after the last
-//! epoch. "start" is 0, "end" is E, "every-epoch" is 1, 2, ..., E (0 where nothing is trained, the
-//! only moment there is), a list is any of "start", "end" and 0..=E.
+//! epoch. "start" is 0, "end" is E, "every-epoch" is 1, 2, ..., E (without training only 0), a list
+//! is any of "start", "end" and 0..=E.
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
@@ -25,62 +25,62 @@ use crate::{
 pub struct ExperimentPlan {
     /// The experiment's name.
     pub name: String,
-    /// The folder in which everything is put: `OUT/NAME`.
+    /// The results folder: `OUT/NAME`.
     pub directory: PathBuf,
-    /// One run a combination of the sweep; exactly one without a sweep.
+    /// One run per combination of the sweep; exactly one without a sweep.
     pub runs: Vec<RunPlan>,
-    /// What is allowed but probably not meant: keys that only another plugin of the same kind
-    /// knows.
+    /// Warnings about settings that are valid but probably not intended, such as keys that only
+    /// another plugin of the same kind has.
     pub warnings: Vec<String>,
     /// The experiment with its defaults filled in, as TOML.
     pub resolved: String,
     /// What is expected of the results.
     pub expectations: Vec<Expectation>,
-    /// The list `expect`, or what is there instead, for messages that can only be written when
-    /// groups are known.
+    /// The node of `expect`, for errors that are found once groups are known.
     pub expect: Node,
-    /// The profile, where the experiment has one of its name.
+    /// The profile, if it changed something.
     pub profile: Option<Shortened>,
-    /// What `--set` flags changed, in words.
+    /// The changes made by `--set` flags, as text.
     pub set: Vec<String>,
 }
 
-/// What a profile changed.
+/// The changes made by a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortened {
     /// The profile's name.
     pub profile: &'static str,
-    /// "train.epochs = 5 instead of 50".
+    /// The changes, as text: "train.epochs = 5 instead of 50".
     pub changes: Vec<String>,
 }
 
 /// One training, or the analysis of one given model.
 pub struct RunPlan {
-    /// "model.name=lenet,seed=1"; empty without a sweep.
+    /// The run's name: "model.name=lenet,seed=1"; empty without a sweep.
     pub name: String,
     /// The name without the seed: runs that share it are reruns of one another.
     pub variant: String,
     /// Every setting that the run's numbers depend on, the defaults included, as TOML.
     pub settings: String,
-    /// Everything random follows from it.
+    /// The seed of all random numbers.
     pub seed: u64,
-    /// Bytes that measuring may take beside the weights and the data, where the experiment says so.
+    /// The limit on the memory for measuring, beside weights and data, in bytes; `None` if there is
+    /// none.
     pub memory: Option<Located<usize>>,
-    /// How many runs the plan has.
+    /// The number of runs of the plan.
     pub runs: usize,
-    /// What it shares with the other runs.
+    /// What the run shares with the other runs.
     pub shared: Arc<Shared>,
-    /// Bytes of the data sets of other runs, which are held until all have run.
+    /// Bytes of the other runs' data sets, which are held until all runs are done.
     pub other_data: usize,
-    /// The data set's name with the place where it stands.
+    /// The data set's name with its location.
     pub data_name: Located<String>,
     /// The data set.
     pub data: Arc<dyn Dataset>,
-    /// How training images are changed at random.
+    /// The augmentation of training images, if any.
     pub augment: Option<Augmentation>,
-    /// What programs run on: it knows the operations of plugins.
+    /// The backend that runs programs, including the plugins' operations.
     pub backend: Arc<dyn Backend>,
-    /// Whether there are plugins of which the version of Eigenscape knows nothing.
+    /// Whether there are external plugins, which Eigenscape's version does not cover.
     pub other_plugins: bool,
     /// The network.
     pub model: ModelPlan,
@@ -92,7 +92,7 @@ pub struct RunPlan {
     pub probes: Vec<ProbePlan>,
     /// Distances to compute.
     pub distances: Vec<DistancePlan>,
-    /// Whether scalars are also written as TensorBoard reads them.
+    /// Whether scalars are also written as a TensorBoard event file.
     pub tensorboard: bool,
 }
 
@@ -104,37 +104,37 @@ impl RunPlan {
     }
 }
 
-/// Which loss.
+/// The loss of a run.
 #[derive(Debug, Clone)]
 pub struct LossPlan {
-    /// The one that the experiment names; otherwise the targets decide.
+    /// The loss that the experiment names; without it the targets decide.
     pub named: Option<Located<Loss>>,
-    /// Its own keys.
+    /// The named loss's own keys.
     pub parameters: toml::Table,
-    /// What they decide.
+    /// The losses among which the targets decide without a named loss.
     pub defaults: DefaultLosses,
 }
 
-/// The losses of targets where an experiment names none. A registry need not have them.
+/// The default losses for classes and for real targets. A registry need not have them.
 #[derive(Debug, Clone)]
 pub struct DefaultLosses {
-    /// Of classes.
+    /// The loss for classes.
     pub classes: Option<Loss>,
-    /// Of real targets.
+    /// The loss for real targets.
     pub values: Option<Loss>,
 }
 
 impl LossPlan {
-    /// The loss that is named; otherwise that of classes, or of real targets.
+    /// The named loss, or else the default loss for classes or for real targets.
     ///
     /// # Errors
-    /// When none is named and the registry names none.
+    /// When no loss is named, and the registry has no default.
     pub fn of(&self, classes: bool) -> Result<&Loss> {
         self.named.as_ref().map_or_else(|| self.defaults.of(classes), |loss| Ok(&loss.value))
     }
 
-    /// The label that belongs to no class, where the loss leaves one out: of a loss that the
-    /// targets decide, that of classes.
+    /// The label that the loss ignores, if any. Without a named loss, that of the default loss for
+    /// classes.
     #[must_use]
     pub fn ignored_label(&self) -> Option<i64> {
         let named = self.named.as_ref().map(|loss| &loss.value);
@@ -143,10 +143,10 @@ impl LossPlan {
 }
 
 impl DefaultLosses {
-    /// The loss of classes, or of real targets.
+    /// The default loss for classes, or for real targets.
     ///
     /// # Errors
-    /// When the registry names none.
+    /// When the registry has none.
     pub fn of(&self, classes: bool) -> Result<&Loss> {
         let (loss, what) = if classes { (&self.classes, "classes") } else { (&self.values, "real targets") };
         loss.as_ref().ok_or_else(|| {
@@ -158,15 +158,15 @@ impl DefaultLosses {
 
 /// The network.
 pub struct ModelPlan {
-    /// The architecture's name with the place where it stands.
+    /// The architecture's name with its location.
     pub name: Located<String>,
     /// The architecture.
     pub architecture: Arc<dyn Architecture>,
     /// The architecture's own keys.
     pub parameters: toml::Table,
-    /// The weights to start from.
+    /// The checkpoint of the initial weights, if any.
     pub checkpoint: Option<Located<Selection>>,
-    /// The mode in which curvature is measured.
+    /// The mode of the network while curvature is measured.
     pub batch_norm: Mode,
 }
 
@@ -174,16 +174,16 @@ pub struct ModelPlan {
 pub struct TrainPlan {
     /// E: passes over the training split.
     pub epochs: NonZeroUsize,
-    /// Examples a step.
+    /// Examples per step.
     pub batch_size: NonZeroUsize,
-    /// How a gradient moves the parameters.
+    /// The optimizer.
     pub optimizer: Optimizer,
-    /// How the learning rate changes.
+    /// The schedule of the learning rate.
     pub schedule: Schedule,
     /// Penalties on the loss.
     pub regularizers: Vec<RegularizerPlan>,
-    /// Seconds of work that are lost at most when the process is killed, unless keeping the state
-    /// takes a tenth of that.
+    /// The maximum seconds of work that are lost when the process is killed, unless saving the
+    /// state takes more than a tenth of that.
     pub keep_every: f64,
 }
 
@@ -191,21 +191,22 @@ pub struct TrainPlan {
 pub struct RegularizerPlan {
     /// The regularizer's name.
     pub name: String,
-    /// Its table in the file, for messages that can only be written when the network is known.
+    /// Its table in the file, for errors that are found once the network is known.
     pub node: Node,
     /// The regularizer.
     pub regularizer: Box<dyn Regularizer>,
-    /// What the penalty is multiplied by, not negative.
+    /// The factor of the penalty, not negative.
     pub strength: f64,
-    /// It is added in the first step of each epoch and then in every so many-th.
+    /// The interval in steps: the penalty is added in the first step of each epoch, and every
+    /// `every` steps after it.
     pub every: NonZeroUsize,
-    /// It is added when at least so many epochs are completed: 0 is from the first step on.
+    /// The number of completed epochs from which the penalty is added; 0 means from the first step.
     pub from_epoch: usize,
 }
 
 impl RegularizerPlan {
-    /// Whether it is added in the step with this number, counted from 0 in its epoch, after so many
-    /// completed epochs.
+    /// Whether the penalty is added in `step`, counted from 0 in its epoch, after `completed`
+    /// epochs.
     #[must_use]
     pub fn is_due(&self, completed: usize, step: usize) -> bool {
         completed >= self.from_epoch && step.is_multiple_of(self.every.get())
@@ -214,25 +215,25 @@ impl RegularizerPlan {
 
 /// Spectra to measure.
 pub struct ProbePlan {
-    /// At which numbers of completed epochs, ascending.
+    /// The numbers of completed epochs to measure after, ascending.
     pub epochs: Vec<usize>,
-    /// The examples over which the curvature is a mean.
+    /// How many examples the curvature is averaged over.
     pub samples: Located<Samples>,
-    /// Which ones.
+    /// Which examples are taken.
     pub take: Take,
-    /// From where.
+    /// The split that the examples are from.
     pub split: Split,
-    /// So many disjoint samples, with a spectrum of each.
+    /// The number of disjoint samples, each with its own spectrum; `None` for a single sample.
     pub batches: Option<NonZeroUsize>,
-    /// Whether they are changed as in training.
+    /// Whether the examples are augmented as in training.
     pub augment: bool,
-    /// λ of the term λ/2 ‖θ‖² that the loss has beside its mean over examples; 0 without one.
+    /// λ of the weight-decay term λ/2 ‖θ‖² in the loss; 0 without it.
     pub weight_decay: f64,
-    /// Of which parameters; which groups these are is known when the network is.
+    /// The groups to measure, which are resolved once the network is known.
     pub groups: Vec<Located<GroupSelector>>,
-    /// Which matrices.
+    /// The curvatures to measure.
     pub curvatures: Vec<Curvature>,
-    /// The estimator's name with the place where it stands.
+    /// The estimator's name with its location.
     pub estimator_name: Located<String>,
     /// The estimator.
     pub estimator: Box<dyn ProbeEstimator>,
@@ -243,9 +244,9 @@ pub struct ProbePlan {
 /// How many examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Samples {
-    /// So many of each class.
+    /// This number of each class.
     PerClass(NonZeroUsize),
-    /// So many.
+    /// This number in total.
     Count(NonZeroUsize),
     /// The whole split.
     All,
@@ -257,6 +258,6 @@ pub struct DistancePlan {
     pub name: String,
     /// The distance.
     pub distance: Box<dyn Distance>,
-    /// Between which spectra.
+    /// The pairs of spectra to compare.
     pub between: Between,
 }

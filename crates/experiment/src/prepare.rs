@@ -1,5 +1,5 @@
-//! From a run's plan to what it works with: data, network, initial weights, groups. Whatever can be
-//! wrong is found here, before anything is trained.
+//! Prepares a run from its plan: data, network, initial weights, groups. All errors that can be
+//! found without training are found here.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::{
 
 /// A run, ready to start.
 pub struct Prepared<'a> {
-    /// What is to be done.
+    /// The run's plan.
     pub plan: &'a RunPlan,
     /// Training examples.
     pub train: Examples,
@@ -37,45 +37,45 @@ pub struct Prepared<'a> {
     pub test: Option<Examples>,
     /// The programs of the network in eval mode and its loss.
     pub programs: Arc<Programs>,
-    /// Those of the network in train mode.
+    /// The programs of the network in train mode and its loss.
     pub training: Arc<Programs>,
-    /// How it reads labels.
+    /// How the loss reads labels.
     pub labels: Labels,
     /// The weights before training.
     pub weights: Weights,
-    /// Where the weights come from, beside the file's name.
+    /// Notes on the origin of the weights, besides the file's name.
     pub checkpoint_notes: Vec<String>,
-    /// What of data and samples is allowed but probably not meant.
+    /// Warnings about data and samples that are valid but probably not intended.
     pub warnings: Vec<String>,
-    /// What the samples of its probes miss, in words.
+    /// The classes that the probes' samples miss, as text.
     pub missing: Vec<String>,
-    /// One entry a probe of the plan.
+    /// One entry per probe of the plan.
     pub probes: Vec<PreparedProbe<'a>>,
-    /// What it all takes of memory.
+    /// The memory account of the run.
     pub account: RunAccount,
 }
 
 /// A probe, ready to measure.
 pub struct PreparedProbe<'a> {
-    /// What is to be measured.
+    /// The probe's plan.
     pub plan: &'a ProbePlan,
     /// Disjoint samples of one size, one or more.
     pub batches: Vec<Batch>,
     /// The groups, each once.
     pub groups: Vec<Group>,
-    /// Those of the network in the mode in which curvature is measured.
+    /// The programs of the network in the mode in which curvature is measured.
     programs: Arc<Programs>,
     backend: Arc<dyn Backend>,
     shares: Shares,
 }
 
-/// The examples over which a curvature is a mean.
+/// The sample of examples over which a curvature is averaged.
 pub struct Batch {
     /// \[N, ...\], in the probe's type.
     pub inputs: Tensor,
     /// Their targets, in the shape that the loss takes.
     pub targets: Tensor,
-    /// The masks of dropout, one for each example, where it is measured in train mode.
+    /// The dropout masks, each with one mask per example; none in eval mode.
     pub masks: Vec<Tensor>,
 }
 
@@ -98,16 +98,16 @@ pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     Ok(prepared)
 }
 
-/// As [`prepare`], for those who want to know what would be run: initial weights and samples are
-/// zeros that take no memory.
+/// Like [`prepare`], but only to describe the run: samples, and initial weights without a
+/// checkpoint, are zeros that take no memory.
 ///
 /// # Errors
-/// Those of [`prepare`].
+/// Errors of [`prepare`].
 pub fn survey(plan: &RunPlan) -> Result<Prepared<'_>> {
     Ok(look(plan)?.0)
 }
 
-/// What is known of a run without its numbers, and which examples its probes see.
+/// Prepares a run without values, and draws the examples of its probes.
 fn look(plan: &RunPlan) -> Result<(Prepared<'_>, Vec<Sample>)> {
     let train = plan.data.examples(Split::Train)?;
     let test = plan.data.has_test_split().then(|| plan.data.examples(Split::Test)).transpose()?;
@@ -164,7 +164,7 @@ impl Prepared<'_> {
     }
 }
 
-/// What the samples of a run are drawn from: the same for runs that differ in their seed alone.
+/// The data that a run's samples are drawn from, shared by runs that differ only in their seed.
 pub struct Draws {
     train: Examples,
     test: Option<Examples>,
@@ -172,14 +172,14 @@ pub struct Draws {
 }
 
 impl Draws {
-    /// Those of a run that was surveyed.
+    /// The data of a surveyed run.
     #[must_use]
     pub fn of(prepared: &Prepared) -> Self {
         let Prepared { train, test, labels, .. } = prepared;
         Self { train: train.clone(), test: test.clone(), labels: labels.clone() }
     }
 
-    /// What the samples of a run with another seed miss, in words.
+    /// The classes that the samples of a run with another seed miss, as text.
     ///
     /// # Errors
     /// When the samples cannot be drawn.
@@ -205,21 +205,21 @@ fn split_of<'e>(probe: &ProbePlan, train: &'e Examples, test: Option<&'e Example
     }
 }
 
-/// The weights to start from, with what is to be known of where they come from.
+/// The initial weights, with notes on their origin.
 fn weights(plan: &RunPlan, network: &Network) -> Result<Loaded> {
     let Some(selection) = &plan.model.checkpoint else {
         let weights = Weights::shapes(network, DType::F32)?;
         return Ok(Loaded { weights, notes: Vec::new(), warnings: Vec::new() });
     };
     let mut loaded = checkpoint::load(&selection.value, network).map_err(|error| selection.caused(error))?;
-    // A given model is analysed in the precision it came in; training is in f32.
+    // A checkpoint is analysed in its own precision; training is in f32.
     if plan.train.is_some() {
         loaded.weights = loaded.weights.to_dtype(DType::F32)?;
     }
     Ok(loaded)
 }
 
-/// A probe whose samples are zeros; `taken` is how many bytes are held so far.
+/// Prepares a probe with samples of zeros. `taken` is the number of bytes held so far.
 fn prepare_probe<'a>(
     run: &RunPlan,
     plan: &'a ProbePlan,
@@ -230,7 +230,7 @@ fn prepare_probe<'a>(
 ) -> Result<PreparedProbe<'a>> {
     let network = programs.network();
     let count: usize = sample.indices.iter().map(Vec::len).sum();
-    // All of what is a tensor of this type is there already.
+    // A sample of all examples, if they are a tensor of this type, shares that tensor.
     let shared = match &from.inputs {
         Inputs::Tensor(all) if count == from.len() && all.dtype() == plan.dtype => Some(all),
         _ => None,
@@ -265,7 +265,7 @@ fn zeros(shape: &[usize], dtype: DType) -> Result<Tensor> {
     Ok(zeros.map_err(Error::from)?)
 }
 
-/// What a probe measures on.
+/// The samples of a probe.
 fn batches(
     run: &RunPlan,
     plan: &ProbePlan,
@@ -280,12 +280,12 @@ fn batches(
         let all = indices.len() == from.len();
         let mut examples = if all { from.clone() } else { from.select(indices)? };
         if let Some(augment) = augment {
-            // Before any training there is an epoch 0, whose images no training sees.
+            // Epoch 0 is before training, so that training does not see these augmented images.
             examples.inputs = augment.batch(&from.inputs, indices, random, 0)?.into();
         }
         let targets = labels.targets(&examples.targets, plan.dtype)?.mean().map_err(Error::from)?;
         let inputs = examples.inputs.all()?.to_dtype(plan.dtype).map_err(Error::from)?;
-        // The same at every moment, so that spectra differ by the weights alone.
+        // The masks are the same at every moment, so that spectra differ only by the weights.
         let mut generator = random.stream("dropout-probe", number);
         let masks = masks::draw(network.masks(), indices.len(), plan.dtype, &mut generator)?;
         Ok(Batch { inputs, targets, masks })
@@ -294,21 +294,20 @@ fn batches(
 }
 
 impl PreparedProbe<'_> {
-    /// N, of each batch.
+    /// N, the number of examples of each batch.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.batches.first().and_then(|batch| batch.inputs.dims().first()).copied().unwrap_or(0)
     }
 
-    /// The numbers of the samples; `None` for the only one of a probe that does not ask for
-    /// several.
+    /// The indices of the samples; `None` for the single sample of a probe without `batches`.
     pub fn numbers(&self) -> impl Iterator<Item = Option<usize>> {
         let several = self.plan.batches.is_some();
         (0..self.batches.len()).map(move |index| several.then_some(index))
     }
 
-    /// What the loss' weight decay adds to every eigenvalue of a matrix: nothing to the residual,
-    /// which is a difference, and nothing where the variables are no parameters.
+    /// What the loss's weight decay adds to every eigenvalue of a matrix: 0 for the residual, which
+    /// is a difference, and for an activation, which is not a parameter.
     #[must_use]
     pub fn shift(&self, curvature: Curvature, group: &Group) -> f64 {
         match (curvature, &group.variables) {
@@ -317,14 +316,14 @@ impl PreparedProbe<'_> {
         }
     }
 
-    /// What is measured: every curvature of every group.
+    /// The matrices to measure: every curvature of every group.
     pub fn matrices(&self) -> impl Iterator<Item = (Curvature, &Group)> {
         let of = |&curvature| self.groups.iter().map(move |group| (curvature, group));
         self.plan.curvatures.iter().flat_map(of)
     }
 
-    /// The landscape over one of the samples (the first where there is one) at these weights, in
-    /// the probe's type.
+    /// The landscape over one of the samples (the first if `None`) at these weights, in the probe's
+    /// type.
     ///
     /// # Errors
     /// When there is no such sample, or a conversion fails.
@@ -337,7 +336,7 @@ impl PreparedProbe<'_> {
         Landscape::of(&self.programs, point, self.shares.of_factors())
     }
 
-    /// The landscape of which only shapes matter.
+    /// A landscape that is used for its shapes only.
     ///
     /// # Errors
     /// When a conversion fails.
@@ -345,13 +344,13 @@ impl PreparedProbe<'_> {
         self.landscape(None, &Weights::shapes(self.programs.network(), self.plan.dtype)?)
     }
 
-    /// How many parameter tensors the network has.
+    /// The number of parameter tensors of the network.
     pub(crate) fn tensors(&self) -> usize {
         self.programs.network().parameters().len()
     }
 
-    /// A group that contains what the groups of parameters do, or the one of the activations that
-    /// the others are computed from.
+    /// A group that bounds the others: the union of the parameter groups or, for activations, the
+    /// one that is computed first.
     pub(crate) fn containing(&self, activations: bool) -> Option<Group> {
         if !activations {
             return Some(Group::of_all(&self.groups, self.programs.network().parameters()));
@@ -365,13 +364,13 @@ impl PreparedProbe<'_> {
         modules.iter().find_map(|(module, _)| of(module))
     }
 
-    /// Bytes that products of an operator may take beside what an estimator holds.
+    /// Bytes that an operator's products may take, given what the estimator holds.
     pub(crate) fn memory_of_products(&self, held: &Account) -> usize {
         self.shares.of_products(held.total())
     }
 
-    /// The curvature of a group, whose products take what the estimator leaves of the memory that
-    /// there is for both.
+    /// The curvature operator of a group. Its products may take the memory that the estimator
+    /// leaves.
     #[must_use]
     pub fn operator(&self, landscape: &Landscape, curvature: Curvature, group: &Group) -> NetworkOperator {
         let (operator, estimator) = (landscape.operator(curvature, group), &self.plan.estimator);
@@ -382,19 +381,19 @@ impl PreparedProbe<'_> {
         operator.within(self.memory_of_products(&held))
     }
 
-    /// Bytes that the estimator may hold beside the operator's products: see
+    /// Bytes that the estimator may hold in addition to the operator's products: see
     /// [`eigenscape_core::Context::memory`].
     #[must_use]
     pub fn memory_of_estimator(&self) -> usize {
         self.shares.of_estimator()
     }
 
-    /// How the memory for measuring is shared out.
+    /// Sets the shares of the memory for measuring.
     pub(crate) fn share(&mut self, shares: Shares) {
         self.shares = shares;
     }
 
-    /// Bytes of what is kept for this probe all the time, beside the training examples.
+    /// Bytes held for this probe throughout the run, besides the training examples.
     pub(crate) fn bytes(&self, train: &Examples) -> usize {
         let shared = |tensor: &&Tensor| match &train.inputs {
             Inputs::Tensor(inputs) => inputs.id() == tensor.id(),
@@ -410,8 +409,8 @@ impl PreparedProbe<'_> {
     }
 }
 
-/// What penalties take. Finds out before training whether every regularizer can be used on this
-/// network and loss, and fits into memory beside so many bytes of weights.
+/// The memory of the largest penalty. Checks before training that every regularizer supports this
+/// network and loss, and fits into memory beside `weights` bytes of weights.
 fn check_regularizers(
     plan: &RunPlan,
     training: &Programs,
@@ -429,7 +428,7 @@ fn check_regularizers(
     Ok(Account::of("a penalty", largest))
 }
 
-/// The groups that a probe asks for, each once.
+/// The groups that a probe selects, without duplicates.
 fn groups(plan: &ProbePlan, network: &Network, samples: usize) -> Result<Vec<Group>> {
     let mut groups: Vec<Group> = Vec::new();
     for selector in &plan.groups {
@@ -449,12 +448,12 @@ fn groups(plan: &ProbePlan, network: &Network, samples: usize) -> Result<Vec<Gro
 }
 
 impl<T> Located<T> {
-    /// The error that this value is at fault.
+    /// An error at the location of this value.
     pub(crate) fn error(&self, problem: impl Into<String>, help: impl Into<String>) -> ConfigError {
         self.site.error(problem, Some(help.into()))
     }
 
-    /// The error that this value led to `error`.
+    /// The error at this value that was caused by `error`.
     pub(crate) fn caused(&self, error: Error) -> ConfigError {
         match error {
             Error::Input { subject, problem, remedy } => self.error(format!("{subject}: {problem}"), remedy),

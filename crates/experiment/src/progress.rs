@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use eigenscape_core::{Interrupt, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The user: where progress goes, and where the wish to stop comes from.
+/// The user's side of a run: shows progress, and passes on the wish to stop.
 #[derive(Clone)]
 pub struct Display {
     bars: MultiProgress,
@@ -21,7 +21,7 @@ impl Display {
         Self { bars: MultiProgress::with_draw_target(target), quiet, interrupt: Interrupt::default() }
     }
 
-    /// What is raised when the user wants everything to stop.
+    /// The interrupt that is raised when the user wants everything to stop.
     #[must_use]
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
@@ -30,7 +30,7 @@ impl Display {
     /// Prints a line above the bars.
     pub fn line(&self, text: &str) {
         if !self.quiet {
-            // Nobody reading is no reason to stop.
+            // A closed stderr does not stop the run.
             self.bars.suspend(|| drop(writeln!(io::stderr(), "{text}")));
         }
     }
@@ -49,7 +49,7 @@ impl Display {
 
     fn bar(&self, label: &str, length: usize, template: &str) -> Bar {
         let bar = ProgressBar::new(length as u64).with_prefix(label.to_owned());
-        // The template is a constant; were it wrong, the plain bar would do.
+        // The template is a constant; if it were invalid, the default bar would be used.
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
         Bar(self.bars.add(bar))
@@ -60,12 +60,12 @@ impl Display {
 pub struct Bar(ProgressBar);
 
 impl Bar {
-    /// So much is done.
+    /// Advances the bar by `work`.
     pub fn skip(&self, work: usize) {
         self.0.inc(work as u64);
     }
 
-    /// What is being done, or how it goes.
+    /// Sets the message next to the bar.
     pub fn message(&self, text: impl Into<String>) {
         self.0.set_message(text.into());
     }

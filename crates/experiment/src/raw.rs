@@ -22,25 +22,25 @@ use crate::augment::Change;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// The experiment's name, also of its folder of results: letters, digits, `-`, `_` and `.`.
+    /// The experiment's name, also that of its results folder: letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// Everything random follows from it: initial weights, order of batches, probes.
+    /// The seed of all random numbers: initial weights, order of batches, probes.
     #[serde(default)]
     pub seed: u64,
-    /// What computes: "cpu", "cuda:0" (an NVIDIA GPU by its number), "cuda" (the first one), or
-    /// "auto" (a GPU where there is one).
+    /// The device: "cpu", "cuda:0" (an NVIDIA GPU by its number), "cuda" (the first one), or "auto"
+    /// (a GPU if there is one).
     #[serde(default = "cpu")]
     pub device: String,
-    /// Whether matrix products in f32 on a GPU may be rounded to TF32 first: 10 bits of each
-    /// factor.
+    /// Whether matrix products in f32 on a GPU may round their factors to TF32, with 10 mantissa
+    /// bits.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tf32: bool,
-    /// The folder that takes the run's folder.
+    /// The parent folder of the results folder.
     #[serde(default = "runs")]
     pub out: PathBuf,
-    /// How much memory measuring may take beside weights and data, as in "4GiB": products, factors,
-    /// Krylov bases, dense matrices, records. By default what the machine has left, of which
-    /// products and factors take half of the machine's at most.
+    /// The memory that measuring may take in addition to weights and data, as in "4GiB": products,
+    /// factors, Krylov bases, dense matrices, records. By default all that the machine has left,
+    /// with at most half of the machine's memory for products and factors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<String>,
     /// The loss; without it the targets decide: cross-entropy for classes, mean squared error for
@@ -51,7 +51,7 @@ pub struct Experiment {
     pub data: Data,
     /// The network.
     pub model: Model,
-    /// How it is trained; without it the model is analysed as it is.
+    /// The training; without it the model is analysed as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<Train>,
     /// Spectra to measure.
@@ -60,7 +60,7 @@ pub struct Experiment {
     /// Distances between spectra to compute.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distance: Vec<Distance>,
-    /// What is written beside the results.
+    /// Output in addition to the results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Report>,
     /// A grid: dotted keys with lists of values; every combination is a run. `case` is a list of
@@ -68,24 +68,24 @@ pub struct Experiment {
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<String, Vec<serde_json::Value>>")]
     pub sweep: toml::Table,
-    /// How often everything is run: with the seeds `seed`, `seed` + 1, ...
+    /// The number of times every run is executed, with the seeds `seed`, `seed` + 1, ...
     #[serde(default = "one", skip_serializing_if = "is_one")]
     #[schemars(range(min = 1))]
     pub reruns: usize,
     /// What is expected of the results.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expect>,
-    /// A file, or a list of files, whose values hold where this one says nothing; relative to this
-    /// one.
+    /// A file, or a list of files, relative to this one. Their values apply where this file sets
+    /// none.
     #[serde(default, skip_serializing)]
     pub extends: Option<Words>,
-    /// Several experiments in one file, each with a `name` and the keys in which it differs from
-    /// what the file says; `--only NAME` runs one of them.
+    /// Several experiments in one file, each with a `name` and the keys that differ from the rest
+    /// of the file; `--only NAME` runs one of them.
     #[serde(default, skip_serializing)]
     #[schemars(with = "Vec<std::collections::BTreeMap<String, serde_json::Value>>")]
     pub case: Vec<toml::Table>,
-    /// Overrides: keys of `small` hold for `--profile small` (the default where there is no GPU),
-    /// of `full` for `--profile full`.
+    /// Overrides: the keys of `small` apply with `--profile small` (the default), those of `full`
+    /// with `--profile full`.
     #[serde(default, skip_serializing)]
     pub profile: Option<Profiles>,
 }
@@ -94,11 +94,11 @@ pub struct Experiment {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profiles {
-    /// Dotted keys and tables, of what would take days.
+    /// Dotted keys and tables that shorten what would take days.
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     pub small: toml::Table,
-    /// Dotted keys and tables.
+    /// Dotted keys and tables for the full length.
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     pub full: toml::Table,
@@ -154,7 +154,7 @@ impl Loss {
 /// A plugin by name, with its own keys beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plugin {
-    /// Which plugin.
+    /// The plugin's name.
     pub name: String,
     /// The plugin's own keys.
     #[serde(flatten)]
@@ -165,10 +165,10 @@ pub struct Plugin {
 /// The data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Data {
-    /// Which data set.
+    /// The data set's name.
     pub name: String,
-    /// How training images are changed at random, one after the other: "flip", { rotate = 15 }
-    /// (degrees), { crop = 4 } (pixels).
+    /// Random changes of the training images, applied in order: "flip", { rotate = 15 } (degrees),
+    /// { crop = 4 } (pixels).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub augment: Vec<Change>,
     /// The data set's own keys.
@@ -180,13 +180,13 @@ pub struct Data {
 /// The network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Model {
-    /// Which architecture.
+    /// The architecture's name.
     pub name: String,
-    /// Weights to start from, by PyTorch's names: a .safetensors file, or one that `torch.save`
-    /// wrote (.pth, .pt, ...).
+    /// The initial weights under PyTorch's names: a .safetensors file, or a file written by
+    /// `torch.save` (.pth, .pt, ...).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Checkpoint>,
-    /// How BatchNorm normalises while curvature is measured; with "train" dropout drops too.
+    /// How BatchNorm normalises while curvature is measured; "train" also enables dropout.
     #[serde(default)]
     pub batch_norm: BatchNorm,
     /// The architecture's own keys.
@@ -195,7 +195,7 @@ pub struct Model {
     pub parameters: toml::Table,
 }
 
-/// A file of weights: its path, or a table of its path and which part of it under which names.
+/// A file of weights: its path, or a table with the path and other keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
@@ -204,35 +204,34 @@ pub struct Model {
 pub enum Checkpoint {
     /// The path only.
     Path(PathBuf),
-    /// The path with more.
+    /// The path with other keys.
     Table(Box<CheckpointTable>),
 }
 
-/// Which weights.
+/// A file of weights, with the state dict in it and the names of its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct CheckpointTable {
     /// The file.
     pub path: PathBuf,
-    /// The state dict's key in what was given to `torch.save`, as in "model" or "trainer.model";
-    /// without it the file's only dictionary of tensors.
+    /// The state dict's key in the object given to `torch.save`, as in "model" or "trainer.model";
+    /// by default the file's only dictionary of tensors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What to take away from the beginning of names, as in "module."; of several, one after the
-    /// other.
+    /// A prefix to remove from names, as in "module.", or several, removed one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strip_prefix: Option<Words>,
-    /// Names in the file (without the prefixes that are taken away) with what they are in the
-    /// network, as in { "fc1.*" = "0.*" }: one star on both sides, which stands for the same
-    /// characters, or none. Of several that fit a name the one that says most of it counts.
+    /// Names in the file (without the removed prefixes) and the corresponding names in the network,
+    /// as in { "fc1.*" = "0.*" }: one star on both sides, which stands for the same characters, or
+    /// none. The most specific of several entries that match a name applies.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
     pub rename: toml::Table,
-    /// Matrices that are stored the other way round, \[in, out\], as in "*.c_attn.weight": names in
-    /// the file or, where none fits, in the network; each star stands for any characters.
+    /// Matrices stored as \[in, out\], as in "*.c_attn.weight": names in the file or, if none
+    /// matches, in the network; each star stands for any characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transpose: Option<Words>,
-    /// Keys that it has not, to be refused by name.
+    /// Unknown keys, to be refused by name.
     #[serde(flatten)]
     #[schemars(skip)]
     pub unknown: toml::Table,
@@ -249,11 +248,11 @@ pub enum BatchNorm {
     Train,
 }
 
-/// What is written beside the results.
+/// Output in addition to the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// Whether training's scalars are also written as TensorBoard reads them.
+    /// Whether the training's scalars are also written as a TensorBoard event file.
     #[serde(default)]
     pub tensorboard: bool,
 }
@@ -261,9 +260,9 @@ pub struct Report {
 /// Distances to compute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Distance {
-    /// Which distance.
+    /// The distance's name.
     pub name: String,
-    /// Between which spectra of the same epoch and curvature.
+    /// The pairs of spectra, of the same epoch and curvature, to compare.
     #[serde(default)]
     pub between: Between,
     /// The distance's own keys.
@@ -279,7 +278,7 @@ pub enum Between {
     /// Every other group with the group "full".
     #[default]
     LayersAndFull,
-    /// Every two groups.
+    /// Every pair of groups.
     AllPairs,
 }
 

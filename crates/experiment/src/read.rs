@@ -1,4 +1,4 @@
-//! From the document to the raw types, with serde's complaints turned into words for the file's
+//! Deserialises the document into the raw types, with serde's errors reworded for the file's
 //! author.
 
 use eigenscape_core::registry::nearest;
@@ -21,7 +21,7 @@ pub fn experiment(document: &Node) -> Result<Experiment, ConfigError> {
     part(document, "")
 }
 
-/// Reads what stands at `path` of the document, in the words of its keys.
+/// Deserialises the value at `path` of the document.
 ///
 /// # Errors
 /// As [`experiment`].
@@ -41,7 +41,7 @@ pub fn part<T: DeserializeOwned>(document: &Node, path: &str) -> Result<T, Confi
 /// Refuses numbers that are NaN or infinite: no key has a use for them.
 ///
 /// # Errors
-/// The first one.
+/// The first such number.
 pub fn finite(node: &Node, path: &str) -> Result<(), ConfigError> {
     match &node.value {
         Tree::Scalar(toml::Value::Float(number)) if !number.is_finite() => {
@@ -59,7 +59,7 @@ pub fn finite(node: &Node, path: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// Words a message of serde's about the value at `path`.
+/// Rewords a message from serde about the value at `path`.
 #[must_use]
 pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
     let mut quoted = message.split('`').skip(1).step_by(2);
@@ -67,7 +67,7 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
     let known: Vec<&str> = quoted.collect();
     let help = |what| Some(suggestion(nearest(word, known.iter().copied()).as_deref(), what, &known));
     if message.starts_with("unknown field") {
-        // Where serde lost the way the path leads to the table, not to the key.
+        // If serde lost track of the position, the path leads to the table, not to the key.
         let within = node.get(word).filter(|_| last_step(path) != word);
         let (key, table) = within.map_or((node, parent(path)), |within| (within, path));
         return key.key.error(format!("unknown key `{word}`{}", inside(table)), help("keys"));
@@ -79,7 +79,7 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
     if message.starts_with("missing field") {
         let help = match word {
             "data" | "model" => format!("add a table `[{word}]`"),
-            // Where other keys are for a plugin to know, a misspelt one is no unknown field.
+            // A misspelt key of a table with plugin keys is not an unknown field for serde.
             _ => match misspelt(node, word) {
                 Some(written) => format!("add `{word} = ...`, or correct `{written}`"),
                 None => format!("add `{word} = ...`"),
@@ -96,7 +96,7 @@ pub fn complaint(node: &Node, path: &str, message: &str) -> ConfigError {
 fn example(path: &str, message: &str, found: &toml::Value) -> String {
     let key = match last_step(path.trim_end_matches(']')) {
         "" => "key",
-        // An element of a list is shown in the list.
+        // An element of a list has no key.
         step if step.bytes().all(|byte| byte.is_ascii_digit()) => "element",
         step => step,
     };
@@ -124,7 +124,7 @@ fn example(path: &str, message: &str, found: &toml::Value) -> String {
     format!("write it as in {key} = {value}")
 }
 
-/// "invalid type: string "ten", expected usize" in words that do not presume knowledge of Rust.
+/// Rewords "invalid type: string "ten", expected usize" without the names of Rust's types.
 fn wrong_type(message: &str, value: &toml::Value) -> String {
     if message.starts_with("wanted exactly 1 element") {
         return "expected a word, or a table of one key".to_owned();
@@ -160,8 +160,8 @@ fn inside(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!(" in `{path}`") }
 }
 
-/// The entry of a table that has a value, where just one has it, with its path; otherwise what was
-/// given.
+/// The entry of a table with this value, and its path, if there is only one; otherwise the given
+/// node and path.
 fn blamed<'n>(node: &'n Node, path: &str, value: &toml::Value) -> (&'n Node, String) {
     let Tree::Table(entries) = &node.value else { return (node, path.to_owned()) };
     let is_it = |node: &Node| matches!(&node.value, Tree::Scalar(scalar) if scalar == value);
@@ -172,7 +172,7 @@ fn blamed<'n>(node: &'n Node, path: &str, value: &toml::Value) -> (&'n Node, Str
     }
 }
 
-/// The key of a table that is nearly this one.
+/// The key of a table that is similar to `word`.
 fn misspelt(node: &Node, word: &str) -> Option<String> {
     let Tree::Table(entries) = &node.value else { return None };
     nearest(word, entries.iter().map(|(key, _)| key.as_str()))

@@ -1,13 +1,13 @@
-//! The experiment with its defaults filled in, as TOML: what `experiment.toml` in the run's folder
-//! holds.
+//! The experiment with its defaults filled in, as TOML: the content of `experiment.toml` in the
+//! results folder.
 
 use eigenscape_core::{Catalog, Registry};
 
 use crate::{document::Node, raw, read};
 
-/// Writes the document back with every default that is known.
+/// The document as TOML, with every known default filled in.
 ///
-/// With a sweep the base document need not be complete; it is then written as it was given.
+/// With a sweep, the base document may be incomplete; it is then written as given.
 #[must_use]
 pub fn toml(document: &Node, registry: &Registry) -> String {
     let given = document.to_value();
@@ -24,14 +24,14 @@ pub fn toml(document: &Node, registry: &Registry) -> String {
     toml::to_string_pretty(&value).unwrap_or_default()
 }
 
-/// Every setting that a run's numbers depend on: of two runs with the same settings, data and
-/// weights to start from, one will do.
+/// Every setting that a run's numbers depend on. Runs with the same settings, data and initial
+/// weights give the same results.
 #[must_use]
 pub fn settings(raw: &raw::Experiment, registry: &Registry) -> String {
     toml::to_string(&settings_table(raw, registry)).unwrap_or_default()
 }
 
-/// As [`settings`], as a table.
+/// Like [`settings`], as a table.
 #[must_use]
 pub fn settings_table(raw: &raw::Experiment, registry: &Registry) -> toml::Table {
     let mut raw = raw.clone();

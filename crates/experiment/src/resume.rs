@@ -1,11 +1,12 @@
-//! Runs that are kept until the plan is finished: what was interrupted goes on where it stopped.
+//! Keeps the runs of a plan until the plan is finished, so that an interrupted plan resumes where
+//! it stopped.
 //!
 //! `OUT/.NAME.runs/KEY` holds a finished run: its record, its checkpoints and their sums. The key
-//! ([`Identity`]) is made of everything that the run's numbers depend on, so that whatever changes,
-//! a run of the past is not taken for another. The folder is renamed from `KEY.partial` when
-//! everything in it is on disk, and its sums are compared before it is used. `KEY.partial` itself
-//! stays while there is something in its folder `state`, from which the run can go on. When a
-//! plan's results are in their place, its runs are removed; those of other settings stay.
+//! ([`Identity`]) depends on everything that the run's numbers depend on, so that a run is not
+//! mistaken for another after a change. The folder is renamed from `KEY.partial` when everything in
+//! it is on disk, and its sums are compared before it is used. `KEY.partial` itself stays as long
+//! as its folder `state` contains something to resume from. A plan's runs are removed when its
+//! results are in place; runs of other settings stay.
 
 use std::{
     fs::{self, File},
@@ -25,15 +26,15 @@ use crate::{
     tensorboard,
 };
 
-/// The record of a run.
+/// The file of a run's record.
 const RECORD: &str = "run.json";
 /// The folder of a run's weights.
 pub const CHECKPOINTS: &str = "checkpoints";
 /// The folder of a run's event file.
 pub const SCALARS: &str = "tensorboard";
-/// The folder of what an unfinished run goes on from.
+/// The folder that an unfinished run resumes from.
 const STATE: &str = "state";
-/// The settings of a run.
+/// The file of a run's settings.
 const SETTINGS: &str = "settings.toml";
 
 /// The contents of a finished run's record.
@@ -43,30 +44,30 @@ struct Record {
     notes: RunNotes,
 }
 
-/// What is kept of a run.
+/// The result of looking for a kept run.
 pub enum Kept {
-    /// Nothing that is finished.
+    /// No finished run.
     Nothing,
-    /// The run, under its present name.
+    /// The finished run, under its present name.
     Finished(Box<(Run, RunNotes)>),
-    /// Something that cannot be used: what is wrong with it.
+    /// A run that cannot be used, with the reason.
     Damaged(String),
 }
 
-/// The runs of a plan that are kept, and the folder for more.
+/// The store of a plan's kept runs.
 pub struct KeptRuns<'a> {
     folder: PathBuf,
     identities: &'a [Identity],
 }
 
 impl<'a> KeptRuns<'a> {
-    /// Those of the plan with these runs, whose results will be in `target`.
+    /// The store of a plan with these runs, whose results will be in `target`.
     #[must_use]
     pub fn of(target: &Path, identities: &'a [Identity]) -> Self {
         Self { folder: sibling(target, "runs"), identities }
     }
 
-    /// Removes what killed processes left of runs that cannot go on.
+    /// Removes what killed processes left of runs that cannot be resumed.
     ///
     /// # Errors
     /// When the operating system refuses.
@@ -79,7 +80,7 @@ impl<'a> KeptRuns<'a> {
         Ok(())
     }
 
-    /// Whether nothing of this plan's runs is kept, finished or begun.
+    /// Whether none of this plan's runs is kept, finished or begun.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.identities.iter().all(|run| !self.run(run).exists() && !self.partial(run).exists())
@@ -90,7 +91,7 @@ impl<'a> KeptRuns<'a> {
         fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path())
     }
 
-    /// A run that was finished earlier, with its files as they were written.
+    /// Finds a run that was finished earlier, and checks that its files are unchanged.
     #[must_use]
     pub fn find(&self, identity: &Identity, plan: &RunPlan) -> Kept {
         let folder = self.run(identity);
@@ -99,7 +100,7 @@ impl<'a> KeptRuns<'a> {
         }
         match read(&folder) {
             Err(why) => Kept::Damaged(why),
-            // Another run with the same key.
+            // A run of other settings with the same key.
             Ok(_) if !identity.is_written(&folder) => Kept::Nothing,
             Ok(Record { run, notes }) => {
                 let run = Run { name: plan.name.clone(), variant: plan.variant.clone(), ..run };
@@ -108,7 +109,7 @@ impl<'a> KeptRuns<'a> {
         }
     }
 
-    /// The folder of a run that starts, or goes on from its saved state.
+    /// Opens the folder of a run that starts, or resumes from its saved state.
     ///
     /// # Errors
     /// When the operating system refuses.
@@ -155,24 +156,24 @@ impl<'a> KeptRuns<'a> {
 
 impl Drop for KeptRuns<'_> {
     fn drop(&mut self) {
-        // A folder with a run in it stays.
+        // A folder that contains a run stays.
         let _ = fs::remove_dir(&self.folder);
     }
 }
 
 impl Identity {
-    /// Whether these are the settings of the run in a folder.
+    /// Whether the run in a folder has these settings.
     fn is_written(&self, folder: &Path) -> bool {
         fs::read_to_string(folder.join(SETTINGS)).is_ok_and(|text| text == self.settings)
     }
 }
 
-/// Whether an unfinished run can go on.
+/// Whether an unfinished run can be resumed.
 fn has_state(partial: &Path) -> bool {
     fs::read_dir(partial.join(STATE)).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// A record whose files are as they were written.
+/// Reads a run's record, if the files are unchanged.
 fn read(folder: &Path) -> Result<Record, String> {
     let Some(sums) = Sums::read(folder).filter(|sums| sums.files().any(|file| file == RECORD)) else {
         return Err(format!("{} is missing or damaged", folder.join(sums::FILE).display()));
@@ -186,15 +187,15 @@ fn read(folder: &Path) -> Result<Record, String> {
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The folder of a run that is not finished. Dropped before [`Unfinished::finish`] it is removed,
-/// unless there is something in its folder of [`Unfinished::state`].
+/// The folder of an unfinished run. Dropping it before [`Unfinished::finish`] removes the folder,
+/// unless the folder of [`Unfinished::state`] contains something.
 pub struct Unfinished {
     partial: PathBuf,
     folder: PathBuf,
 }
 
 impl Unfinished {
-    /// Keeps what the same run has saved, and nothing else.
+    /// Creates the folder. Its contents are kept only if the same run saved a state in it.
     fn open(&self, identity: &Identity) -> io::Result<()> {
         if !(has_state(&self.partial) && identity.is_written(&self.partial)) {
             remove(&self.partial)?;
@@ -209,14 +210,14 @@ impl Unfinished {
         self.partial.join(CHECKPOINTS).join(format!("{name}.safetensors"))
     }
 
-    /// The folder of what the run can go on from, which need not exist. While there is something in
-    /// it, the run's folder outlives the process.
+    /// The folder that the run resumes from, which need not exist. As long as it contains
+    /// something, the run's folder outlives the process.
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.partial.join(STATE)
     }
 
-    /// Writes the event file.
+    /// Writes the TensorBoard event file.
     ///
     /// # Errors
     /// When the operating system refuses.
@@ -226,7 +227,7 @@ impl Unfinished {
         write().map_err(|error| failed(&path, &error))
     }
 
-    /// Copies the files of a folder, where it exists, into one of this run's.
+    /// Copies the files of a folder, if it exists, into a folder of this run.
     ///
     /// # Errors
     /// When the operating system refuses.
@@ -244,10 +245,10 @@ impl Unfinished {
         Ok(())
     }
 
-    /// Writes the record and the sums, and gives the folder its name.
+    /// Writes the record and the sums, and renames the folder to its final name.
     ///
     /// # Errors
-    /// When the operating system refuses; then there is no finished run, and its state is still
+    /// When the operating system refuses; the run is then still unfinished, and its state still
     /// there.
     pub fn finish(self, run: &Run, notes: &RunNotes) -> Result<()> {
         let record = Record { run: run.clone(), notes: notes.clone() };
@@ -339,7 +340,7 @@ mod tests {
         unfinished.finish(&Run::default(), &RunNotes::default()).unwrap();
         assert_eq!(names(&store), ["1"]);
         assert_eq!(names(&kept.run(&one[0])), ["MD5SUMS", "checkpoints", "run.json", "settings.toml"]);
-        // The same key of other settings: its state is of no use.
+        // The same key with other settings: the saved state is not used.
         let other = [Identity { settings: "others".to_owned(), ..identity("1") }];
         let unfinished = kept.start(&one[0]).unwrap();
         fs::create_dir(unfinished.state()).unwrap();

@@ -29,19 +29,19 @@ use crate::{
     sums,
 };
 
-/// The note on a run whose folder is not named as the run is.
+/// The label of the note on a run whose folder is not named like the run.
 const FOLDER: &str = "Folder";
 
-/// Runs every run of the plan and puts the results into its folder: `experiment.toml`,
-/// `results.json`, `notes.json`, `checkpoints/`, what `report` makes of these in the folder that it
-/// is given, and the sums of all files. A run whose training diverges ends there, with what was
-/// measured before, and a spectrum that cannot be measured is left out; the others go on.
+/// Executes every run of the plan and writes the results into its folder: `experiment.toml`,
+/// `results.json`, `notes.json`, `checkpoints/`, the files that `report` makes in the folder passed
+/// to it, and the sums of all files. A run whose training diverges ends there and keeps what was
+/// measured before. A spectrum that cannot be measured is left out. Everything else goes on.
 ///
-/// Everything that can be found wrong without training is found before anything is trained; the
-/// folder appears as a whole at the end, and no other process writes it meanwhile. Unless
-/// everything is to be `fresh`, nothing is run where the folder holds these very results, and no
-/// run that it holds or that an earlier call finished before it was interrupted. Other results are
-/// kept under another name.
+/// All errors that can be found without training are found before any training. The folder appears
+/// as a whole at the end, and no other process writes it meanwhile. Unless `fresh` is set, results
+/// of the same plan in the folder are returned without running anything, and runs are reused that
+/// the folder holds or that an interrupted call finished. Other results are kept under another
+/// name.
 ///
 /// # Errors
 /// When the folder cannot be written or another process writes it, a run cannot be prepared, or a
@@ -73,7 +73,7 @@ pub fn execute(
                 earlier.complete_report(report)?;
                 return Ok(Executed::new(plan.directory.clone(), &results.runs).earlier());
             }
-            // The same runs once more: a `fresh` call was interrupted, and goes on.
+            // The same runs again: an interrupted `fresh` call is resumed.
             Some(_) => {}
             None => {
                 earlier.damage().iter().for_each(|damage| display.line(&format!("warning: {damage}")));
@@ -94,7 +94,7 @@ pub fn execute(
         directory.finish(aside.as_deref())
     };
     let folder = put().map_err(|failure| failure.keeping(finished(results.runs.len())))?;
-    // The results are in their place; what cannot be removed now is removed by the next call.
+    // The results are in place; what cannot be removed now is removed by the next call.
     let _ = kept.remove();
     if let Some((folder, count)) = kept.others() {
         display.line(&format!("{count} runs of other settings are kept in {}", folder.display()));
@@ -102,7 +102,7 @@ pub fn execute(
     Ok(Executed::new(folder, &results.runs))
 }
 
-/// "3 finished runs are kept": in the store, although the results are not in their place.
+/// The text "3 finished runs are kept", for runs in the store when the results are not in place.
 fn finished(runs: usize) -> Option<String> {
     match runs {
         0 => None,
@@ -111,7 +111,7 @@ fn finished(runs: usize) -> Option<String> {
     }
 }
 
-/// Runs what is not kept, and puts everything but the report into the folder.
+/// Executes the runs that are not kept, and writes everything but the report into the folder.
 fn run_all(
     plan: &ExperimentPlan,
     identities: &[Identity],
@@ -149,7 +149,7 @@ fn run_all(
     Ok(results)
 }
 
-/// A run as it was finished earlier, or else as it is now.
+/// A run's result from an earlier call, or else from executing it now.
 fn kept_or_executed(
     run: &RunPlan,
     identity: &Identity,
@@ -175,7 +175,7 @@ fn kept_or_executed(
     Ok((record, notes))
 }
 
-/// The runs with what they say together.
+/// The results of the runs, with statistics over reruns and verdicts on claims.
 fn summarised(plan: &ExperimentPlan, runs: Vec<Run>, notes: &[RunNotes]) -> Results {
     let averaged: Vec<Run> = runs.iter().map(batches::averaged_run).collect();
     let classified: Vec<_> = averaged.iter().zip(notes.iter().map(|notes| notes.classes)).collect();

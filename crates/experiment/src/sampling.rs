@@ -1,9 +1,9 @@
-//! Which examples a probe measures on: drawn by the seed or the first of the file, of all classes
-//! together or of each.
+//! Selects the examples that a probe measures on: drawn by the seed or the first of the file, from
+//! all classes together or from each class.
 //!
-//! The order in which examples are drawn follows from the seed and the split alone: probes of one
-//! run see the same examples, a smaller sample is part of a larger one, and the first of several
-//! batches is the sample that there would be without batches.
+//! The order in which examples are drawn depends only on the seed and the split. Probes of one run
+//! therefore see the same examples, a smaller sample is part of a larger one, and the first of
+//! several batches is the sample without batches.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,12 @@ use crate::{
     plan::{ProbePlan, Samples, Take},
 };
 
-/// The indices of the examples of each batch, ascending; one batch where the probe asks for none.
+/// The indices of the examples of each batch, ascending; one batch if the probe does not set
+/// `batches`.
 ///
 /// # Errors
-/// When there are fewer examples than asked for, or none has a class.
+/// When there are too few examples, or examples of each class are requested and the data has no
+/// class per example.
 pub fn batches(plan: &ProbePlan, random: Random, labels: &Labels, from: &Examples) -> Result<Vec<Vec<u32>>> {
     let mut order: Vec<u32> = (0..from.len() as u32).collect();
     if plan.take == Take::Random {
@@ -35,7 +37,7 @@ pub fn batches(plan: &ProbePlan, random: Random, labels: &Labels, from: &Example
     Ok(batches)
 }
 
-/// `count` batches of `samples` examples, in their order.
+/// Cuts the first `count` batches of `samples` examples from `order`.
 fn cut(plan: &ProbePlan, order: &[u32], samples: usize, count: usize) -> Result<Vec<Vec<u32>>> {
     let available = order.len();
     if samples.checked_mul(count).is_some_and(|all| all <= available) {
@@ -59,7 +61,7 @@ fn cut(plan: &ProbePlan, order: &[u32], samples: usize, count: usize) -> Result<
     Err(error.into())
 }
 
-/// "24".
+/// The product as text, for a message.
 fn product(samples: usize, count: usize) -> String {
     samples.checked_mul(count).map_or_else(|| "more than can be counted".to_owned(), |all| all.to_string())
 }
@@ -92,7 +94,7 @@ fn of_each_class(
     let mut found = BTreeMap::new();
     let mut batches = vec![Vec::new(); count];
     for &index in order {
-        // What belongs to no class is left out.
+        // Examples without a class are left out.
         let class = class_of[index as usize].and_then(|label| usize::try_from(label).ok());
         let Some(class) = class.filter(|class| class < classes) else { continue };
         let found: &mut usize = found.entry(class).or_default();
@@ -101,7 +103,7 @@ fn of_each_class(
         }
         *found += 1;
     }
-    // Classes without any example are told of elsewhere.
+    // Classes without any example are reported elsewhere.
     let few = |found: usize| samples.checked_mul(count).is_none_or(|need| found < need);
     let Some((class, found)) = found.into_iter().find(|(_, found)| few(*found)) else { return Ok(batches) };
     let split = split_name(plan.split);
@@ -115,18 +117,18 @@ fn of_each_class(
     Err(refuse(&problem, "ask for fewer").into())
 }
 
-/// The examples of a probe that were drawn, without their inputs.
+/// The examples drawn for a probe, by index.
 pub struct Sample {
-    /// Those of each batch, ascending.
+    /// The indices of each batch, ascending.
     pub indices: Vec<Vec<u32>>,
-    /// What they miss of the split, in words.
+    /// The classes of the split that the examples miss, as text.
     pub missing: Vec<String>,
 }
 
-/// Draws the examples of the probe that is the `number`-th, counted from 1.
+/// Draws the examples of the `number`-th probe, counted from 1.
 ///
 /// # Errors
-/// Those of [`batches`], and when nothing counts in the mean over a batch.
+/// Those of [`batches`], and when no label counts in the mean over a batch.
 pub fn sample(
     plan: &ProbePlan,
     number: usize,

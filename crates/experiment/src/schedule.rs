@@ -1,45 +1,45 @@
-//! Schedules: how the learning rate changes.
+//! Schedules of the learning rate.
 
 use std::f64::consts::PI;
 
 /// How the learning rate changes over completed epochs, with a warm-up over the first steps.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Schedule {
-    /// Over completed epochs.
+    /// The decay over completed epochs.
     pub decay: Decay,
-    /// Over the first steps.
+    /// The warm-up over the first steps.
     pub warmup: Warmup,
 }
 
 /// How the learning rate changes over completed epochs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Decay {
-    /// Not at all.
+    /// The rate stays the same.
     #[default]
     Constant,
-    /// It is multiplied by `gamma` at each milestone.
+    /// The rate is multiplied by `gamma` at each milestone.
     MultiStep {
         /// Numbers of completed epochs, increasing.
         milestones: Vec<usize>,
         /// The factor, positive.
         gamma: f64,
     },
-    /// It falls along half a cosine over E epochs, as `torch.optim.lr_scheduler.CosineAnnealingLR`
-    /// with one step an epoch.
+    /// The rate falls along half a cosine over E epochs, as in
+    /// `torch.optim.lr_scheduler.CosineAnnealingLR` with one step per epoch.
     Cosine {
-        /// E.
+        /// E, the number of epochs.
         epochs: usize,
-        /// What it falls to, not negative.
+        /// The final rate, not negative.
         min_lr: f64,
     },
 }
 
-/// W, the number of steps over which the learning rate rises from 1/W of itself.
+/// The number W of steps over which the learning rate rises linearly from 1/W of its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Warmup {
-    /// So many steps; 0 for none.
+    /// This number of steps; 0 for no warm-up.
     Steps(usize),
-    /// The steps of so many epochs.
+    /// The steps of this number of epochs.
     Epochs(usize),
 }
 
@@ -50,9 +50,9 @@ impl Default for Warmup {
 }
 
 impl Schedule {
-    /// The learning rate of a step, counted from 0 in its epoch of `steps` steps, after so many
-    /// completed epochs: what [`Decay`] makes of `lr`, times min(1, (t + 1)/W) with t the number of
-    /// steps before it.
+    /// The learning rate of `step` (counted from 0 in its epoch of `steps` steps) after `completed`
+    /// epochs: `lr` changed by [`Decay`], times min(1, (t + 1)/W), where t is the number of steps
+    /// before it.
     #[must_use]
     pub fn rate(&self, lr: f64, completed: usize, step: usize, steps: usize) -> f64 {
         let (before, rise) = match self.warmup {
@@ -63,7 +63,8 @@ impl Schedule {
         if before >= rise { rate } else { rate * (before + 1) as f64 / rise as f64 }
     }
 
-    /// ", times 0.25 after epochs \[10, 20\]": nothing for a constant rate.
+    /// A suffix for descriptions: "; times 0.25 after epochs \[10, 20\]"; empty for a constant
+    /// rate.
     #[must_use]
     pub fn description(&self) -> String {
         let decay = match &self.decay {

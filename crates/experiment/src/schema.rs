@@ -1,5 +1,5 @@
-//! What can be written in an experiment's file: plugins with their keys, and one JSON schema of it
-//! all.
+//! Describes what can be written in an experiment's file: plugins with their keys, and one JSON
+//! schema of the whole file.
 
 mod partial;
 mod words;
@@ -14,13 +14,13 @@ use crate::raw;
 
 /// The plugins of one kind.
 pub struct Kind {
-    /// "architecture", ...
+    /// The kind's name: "architecture", ...
     pub name: &'static str,
     /// In alphabetical order.
     pub plugins: Vec<Plugin>,
 }
 
-/// A plugin, or whatever else has a name and keys, described.
+/// The description of a plugin, or of anything else with a name and keys.
 pub struct Plugin {
     /// Its name.
     pub name: Cow<'static, str>,
@@ -36,7 +36,7 @@ pub struct Plugin {
 pub struct Key {
     /// Its name.
     pub name: String,
-    /// "integer", "number", "\"a\" | \"b\"", ...
+    /// The type: "integer", "number", "\"a\" | \"b\"", ...
     pub kind: String,
     /// Its default as TOML; `None` for a key that must be given or has no value by default.
     pub default: Option<String>,
@@ -46,7 +46,7 @@ pub struct Key {
     pub summary: String,
 }
 
-/// Every plugin of the registry, and what else is chosen by name.
+/// Every plugin of the registry, and the other choices by name.
 #[must_use]
 pub fn kinds(registry: &Registry) -> Vec<Kind> {
     let mut kinds = vec![kind(&registry.datasets), kind(&registry.architectures)];
@@ -70,7 +70,7 @@ fn kind<T: ?Sized + 'static>(catalog: &Catalog<T>) -> Kind {
     Kind { name: catalog.kind, plugins: plugins.collect() }
 }
 
-/// The keys of a table; `schema` has the types that it refers to.
+/// The keys of a table. `schema` has the types that the keys refer to.
 fn keys(table: &Value, schema: &Value) -> Vec<Key> {
     let required = |name: &str| {
         table["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name))
@@ -86,14 +86,14 @@ fn keys(table: &Value, schema: &Value) -> Vec<Key> {
     properties.map(key).collect()
 }
 
-/// The text of a property, or of the type it refers to.
+/// The description of a property, or of the type it refers to.
 fn description(property: &Value, schema: &Value) -> String {
     let own = property["description"].as_str();
     let text = own.or_else(|| referred(property, schema)?["description"].as_str());
     plain(text.unwrap_or_default())
 }
 
-/// A text of the sources without what is for their documentation alone.
+/// The text of a doc comment without line breaks and escapes.
 fn plain(text: &str) -> String {
     text.replace('\n', " ").replace("\\[", "[").replace("\\]", "]")
 }
@@ -102,7 +102,7 @@ fn referred<'a>(property: &Value, schema: &'a Value) -> Option<&'a Value> {
     schema.pointer(property["$ref"].as_str()?.strip_prefix('#')?)
 }
 
-/// A property's type in the words of TOML.
+/// A property's type, in terms of TOML.
 fn type_name(property: &Value, schema: &Value) -> String {
     if let Some(target) = referred(property, schema) {
         return type_name(target, schema);
@@ -167,15 +167,16 @@ pub fn experiment(registry: &Registry) -> Value {
     partial::where_inherited(schema)
 }
 
-/// Of what is a plugin's name or its table: which names there are, and where the tables are.
+/// Completes the schema of a plugin that is given by name or by table: the known names, and a
+/// reference to the tables.
 fn name_or_table(definition: &mut Value, table: &str, kind: &Kind) {
     redirect(definition, "Plugin", table);
     definition["anyOf"][0]["enum"] = kind.plugins.iter().map(|plugin| json!(plugin.name)).collect();
 }
 
-/// One alternative a plugin: the runner's keys of the table with the plugin's. Types that the
-/// plugin's keys refer to are added to the definitions under names of their own: plugins may use
-/// the same name for different types.
+/// A schema with one alternative per plugin: the runner's keys of the table and the plugin's keys.
+/// Types that the plugin's keys refer to are added to the definitions under prefixed names, since
+/// plugins may use the same name for different types.
 fn choices(table: &Value, kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
     let mut alternatives = Vec::new();
     for plugin in &kind.plugins {
@@ -202,13 +203,13 @@ fn choices(table: &Value, kind: &Kind, definitions: &mut Map<String, Value>) -> 
     json!({ "description": format!("The {}, with its keys.", kind.name), "oneOf": alternatives })
 }
 
-/// The runner's keys that must be given, beside the name.
+/// The runner's required keys, other than the name.
 fn own_required(table: &Value) -> impl Iterator<Item = Value> {
     let required = table["required"].as_array().cloned().unwrap_or_default();
     required.into_iter().filter(|key| key != "name")
 }
 
-/// Makes references to definitions whose names start with `from` start with `to` instead.
+/// Replaces the prefix `from` of definitions' names by `to` in all references.
 fn redirect(schema: &mut Value, from: &str, to: &str) {
     match schema {
         Value::Object(map) => {

@@ -1,9 +1,7 @@
-//! Files that say themselves whether they are whole: contents, then a seal of their length and
-//! checksum.
+//! Files that show whether they are intact: contents, then a seal of their length and checksum.
 //!
-//! A file appears under its name by a rename when all of it is on disk, so that a process that is
-//! killed leaves the earlier one or the new one. What is left of damage, by a disk or by a hand,
-//! the seal shows.
+//! A file is renamed to its name when it is completely on disk, so that a killed process leaves the
+//! old file or the new one. Any other damage is detected by the seal.
 
 use std::{
     fs::{self, File},
@@ -18,11 +16,12 @@ const SEAL: usize = 12;
 /// Bytes that are read at once.
 const BLOCK: usize = 1 << 16;
 
-/// Writes a file of what `contents` writes, by way of another path on the same file system.
+/// Writes a sealed file with the output of `contents`, through another path on the same file
+/// system.
 ///
 /// # Errors
 /// Those of `contents`, and when the operating system refuses; then there is nothing at the other
-/// path, and what was at `path` is still there.
+/// path, and `path` is unchanged.
 pub fn write(
     path: &Path,
     by_way_of: &Path,
@@ -35,11 +34,11 @@ pub fn write(
     })
 }
 
-/// The contents of a file that [`write()`] wrote, which was read once to compare it with its seal;
-/// `None` where there is no file.
+/// Opens the contents of a file written by [`write()`], after comparing them with the seal; `None`
+/// if there is no file.
 ///
 /// # Errors
-/// What is wrong with a file that cannot be read, or is not as it was written.
+/// When a file cannot be read, or was changed: the problem, as text.
 pub fn open(path: &Path) -> Result<Option<BufReader<Take<File>>>, String> {
     match compared(path) {
         Ok(Some(contents)) => Ok(Some(contents)),
@@ -49,7 +48,7 @@ pub fn open(path: &Path) -> Result<Option<BufReader<Take<File>>>, String> {
     }
 }
 
-/// The contents, unless they differ from the seal.
+/// The contents; `None` if they differ from the seal.
 fn compared(path: &Path) -> io::Result<Option<BufReader<Take<File>>>> {
     let mut file = File::open(path)?;
     let Some(length) = file.metadata()?.len().checked_sub(SEAL as u64) else { return Ok(None) };
@@ -67,7 +66,7 @@ fn compared(path: &Path) -> io::Result<Option<BufReader<Take<File>>>> {
     Ok((found == seal(length, sum)).then(|| BufReader::new(file.take(length))))
 }
 
-/// Writes a file, by way of another path on the same file system.
+/// Writes a file through another path on the same file system.
 ///
 /// # Errors
 /// As [`write()`].
@@ -77,7 +76,7 @@ pub fn replace(path: &Path, by_way_of: &Path, write: impl FnOnce(&Path) -> io::R
         fs::rename(by_way_of, path)
     });
     written.inspect_err(|_| drop(fs::remove_file(by_way_of)))?;
-    // The new name is on disk with the folder; not every file system knows that.
+    // The new name is on disk after syncing the folder, which not every file system supports.
     path.parent().and_then(|folder| File::open(folder).ok()).map(|folder| folder.sync_all());
     Ok(())
 }
@@ -89,7 +88,7 @@ fn seal(length: u64, sum: Hasher) -> [u8; SEAL] {
     seal
 }
 
-/// A file under way.
+/// A file being written, with the data of its seal.
 struct Sealing {
     file: BufWriter<File>,
     length: u64,

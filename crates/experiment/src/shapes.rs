@@ -1,5 +1,5 @@
-//! Which keys are tables, lists of tables or words: serde would read a list as a table's values in
-//! their order, and says of a key with several forms only that none of them fits.
+//! Checks which keys are tables, lists of tables or strings. Serde would read a list as a table's
+//! values in order, and would report only that no form fits for a key with several forms.
 
 use crate::{
     diagnostic::ConfigError,
@@ -19,7 +19,7 @@ enum Shape {
     Words(&'static str),
 }
 
-/// Keys of which this is known whatever else the file says.
+/// Keys whose shape does not depend on the rest of the file.
 const KEYS: [(&str, Shape); 16] = [
     ("data", Shape::Table("name = \"fashion-mnist\"")),
     ("model", Shape::Table("name = \"lenet\"")),
@@ -39,10 +39,10 @@ const KEYS: [(&str, Shape); 16] = [
     ("model.checkpoint.transpose", Shape::Words("*.c_attn.weight")),
 ];
 
-/// Checks every key that is there.
+/// Checks every key that is present.
 ///
 /// # Errors
-/// The first that is something else.
+/// The first key of another shape.
 pub fn check(document: &Node) -> Result<(), ConfigError> {
     KEYS.iter()
         .try_for_each(|(path, shape)| document.find(path).map_or(Ok(()), |node| one(path, *shape, node)))

@@ -1,4 +1,4 @@
-//! What the runs of a plan share: a network that several of them have is traced once.
+//! State that the runs of a plan share: a network of several runs is traced once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use eigenscape_curvature::Programs;
 
 use crate::{diagnostic::Result, labels::Coding};
 
-/// What a network with its loss follows from.
+/// Everything that a compiled network with its loss depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     /// The architecture's name and keys.
@@ -22,7 +22,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// That of a network for these examples.
+    /// The key of a network for these examples.
     #[must_use]
     pub fn new(model: (String, toml::Table), loss: (String, toml::Table), examples: &Examples) -> Self {
         let each = |dims: &[usize]| dims.get(1..).unwrap_or_default().to_vec();
@@ -45,16 +45,16 @@ pub struct Compiled {
     pub classes_first: bool,
 }
 
-/// The network of the run before: of a sweep over anything but the network it is that of all runs,
-/// and one that is swept over would only be kept for nothing.
+/// The network of the previous run. All runs of a sweep over other settings have the same network;
+/// the networks of a sweep over the network itself would not be used again.
 #[derive(Default)]
 pub struct Shared(Mutex<Option<(Key, Compiled)>>);
 
 impl Shared {
-    /// The network of a key, by `make` where the run before had another.
+    /// The network of a key: that of the previous run, or else made by `make`.
     ///
     /// # Errors
-    /// Those of `make`.
+    /// Errors of `make`.
     pub fn network(&self, key: Key, make: impl FnOnce() -> Result<Compiled>) -> Result<Compiled> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {

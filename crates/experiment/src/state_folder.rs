@@ -1,11 +1,11 @@
-//! The folder that an unfinished run goes on from: its training's state, in two generations, and
+//! The folder that an unfinished run resumes from: its training's state, in two generations, and
 //! its finished spectra.
 //!
-//! `training.N` is a generation; the one before stays until the next is written, so that damage to
-//! one loses little. A disk without room ends no training: weights that were to be written wait in
-//! memory, and what is there for safety alone makes room for what cannot be had again. That is the
-//! generation before, and a file of zeros that holds the place of the last state from the beginning
-//! on.
+//! `training.N` is a generation. The previous one stays until the next is written, so that damage
+//! to one loses little. A full disk does not end a training: weights that cannot be written wait in
+//! memory, and redundant files are removed to make room for data that cannot be recomputed. The
+//! redundant files are the previous generation, and a file of zeros that reserves space for the
+//! last state from the beginning.
 
 use std::{
     fs::{self, File},
@@ -27,23 +27,23 @@ use crate::{
     weights::Weights,
 };
 
-/// What generations of the training's state are called, before their number.
+/// The prefix of the names of generations of the training's state, before their number.
 const GENERATION: &str = "training.";
-/// What a file is called while it is written.
+/// The suffix of a file's name while it is written.
 const NEW: &str = ".new";
-/// The file of zeros, beside the folder.
+/// The name of the file of zeros, beside the folder.
 const RESERVE: &str = "reserve";
 /// Bytes of zeros that are written at once.
 const ZEROS: usize = 1 << 20;
 /// Bytes that are read at once.
 const BLOCK: usize = 1 << 16;
 
-/// The folder, and what is known of it. Dropped, it gives back the place that it held.
+/// The folder and what is known about it. Dropping it releases the reserved space.
 pub struct StateFolder<'a> {
     unfinished: &'a Unfinished,
     network: &'a Network,
     folder: PathBuf,
-    /// The generation that can be gone on from.
+    /// The generation to resume from.
     good: Option<u64>,
     next: u64,
     checkpoints: Checkpoints,
@@ -52,7 +52,7 @@ pub struct StateFolder<'a> {
 }
 
 impl<'a> StateFolder<'a> {
-    /// That of a run of a network, without the halves of files that a killed process left.
+    /// The folder of a run of a network. Removes incomplete files that a killed process left.
     #[must_use]
     pub fn of(unfinished: &'a Unfinished, network: &'a Network) -> Self {
         let folder = unfinished.state();
@@ -66,20 +66,20 @@ impl<'a> StateFolder<'a> {
         state
     }
 
-    /// The run whose folder it is.
+    /// The run that the folder belongs to.
     #[must_use]
     pub fn unfinished(&self) -> &Unfinished {
         self.unfinished
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.folder
     }
 
-    /// The newest state of a training of weights like these that is whole, and that all files are
-    /// there for. `warn` is told of each that is not.
+    /// The newest intact state of a training of weights like these, whose checkpoint files are all
+    /// unchanged. Every other state is reported to `warn`.
     pub fn read(
         &mut self,
         optimizer: Optimizer,
@@ -104,7 +104,7 @@ impl<'a> StateFolder<'a> {
         None
     }
 
-    /// A state whose files of weights are as they were written.
+    /// The state, if its checkpoint files are unchanged.
     fn complete(&self, state: State) -> Result<State, String> {
         for (name, sum) in &state.checkpoints {
             let path = self.unfinished.checkpoint(name);
@@ -115,13 +115,13 @@ impl<'a> StateFolder<'a> {
         Ok(state)
     }
 
-    /// Keeps a state; of the last one, which no step follows, what is there for safety alone makes
-    /// room where there is none.
+    /// Saves a state. For the last one, which no step follows, redundant files are removed if the
+    /// disk is full.
     ///
     /// # Errors
-    /// When it cannot be written; the one before is then still there.
+    /// When it cannot be written; the previous state is then still there.
     pub fn save(&mut self, standing: &Standing, records: &Records, last: bool) -> Result<()> {
-        // A state stands for everything before it.
+        // A state implies that all earlier checkpoints are written.
         self.settle()?;
         self.make()?;
         for older in generations(&self.folder).into_iter().filter(|older| Some(*older) != self.good) {
@@ -137,7 +137,7 @@ impl<'a> StateFolder<'a> {
         Ok(())
     }
 
-    /// Writes weights as one of the run's files.
+    /// Writes weights to a file of the run.
     ///
     /// # Errors
     /// When they cannot be written; they are then kept in memory, and written with the next state
@@ -147,10 +147,10 @@ impl<'a> StateFolder<'a> {
         self.settle()
     }
 
-    /// Writes what could not be written before.
+    /// Writes the weights that could not be written before.
     ///
     /// # Errors
-    /// When it still cannot be.
+    /// When they still cannot be written.
     pub fn settle(&mut self) -> Result<()> {
         while let Some((name, weights)) = self.waiting.first() {
             self.make()?;
@@ -165,7 +165,7 @@ impl<'a> StateFolder<'a> {
         Ok(())
     }
 
-    /// Holds the place of so many bytes more for the last state, where there is room for them.
+    /// Reserves `bytes` more of disk space for the last state, if there is room.
     pub fn reserve(&self, bytes: usize) {
         let path = self.reserved();
         let hold = || -> io::Result<()> {
@@ -182,8 +182,8 @@ impl<'a> StateFolder<'a> {
         fs::create_dir_all(&self.folder).map_err(|error| Error::io(&self.folder, error))
     }
 
-    /// Writes, and where there is no room gives up one thing after the other that is there for
-    /// safety alone.
+    /// Calls `write`. While the disk is full, removes one redundant file after the other and tries
+    /// again.
     fn with_room(&self, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
         let older = generations(&self.folder).into_iter().filter(|older| Some(*older) != self.good);
         let spare: Vec<PathBuf> =
@@ -234,7 +234,7 @@ fn generations(folder: &Path) -> Vec<u64> {
     numbers
 }
 
-/// The names of what is in a folder, of none where there is no folder.
+/// The names of a folder's entries; none if there is no folder.
 pub(crate) fn names(folder: &Path) -> impl Iterator<Item = String> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok())

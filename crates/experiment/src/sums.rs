@@ -1,4 +1,4 @@
-//! `MD5SUMS`: what was written into a folder, as `md5sum -c MD5SUMS` compares it.
+//! `MD5SUMS`: checksums of the files in a folder, for `md5sum -c MD5SUMS`.
 
 use std::{
     collections::BTreeMap,
@@ -12,19 +12,19 @@ use eigenscape_core::checksum::md5;
 
 use crate::{artifacts::failed, diagnostic::Result};
 
-/// The list's name.
+/// The name of the list.
 pub const FILE: &str = "MD5SUMS";
 
-/// The files of a folder, as their list has them: by path, with `/` between its parts.
+/// The checksums of a folder's files, by path with `/` between its parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sums(BTreeMap<String, String>);
 
-/// A file that is not as it was written.
+/// A file that is missing or was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Its path in the folder.
     pub file: String,
-    /// Whether it is gone, rather than changed.
+    /// Whether the file is missing, rather than changed.
     pub missing: bool,
 }
 
@@ -36,10 +36,10 @@ impl fmt::Display for Fault {
 }
 
 impl Sums {
-    /// Of all files that are in the folder now, those below its folder `except` left out.
+    /// The sums of all files in the folder, except those below its subfolder `except`.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// When a file cannot be read.
     pub fn of(folder: &Path, except: Option<&str>) -> io::Result<Self> {
         let files = files(folder)?
             .into_iter()
@@ -48,7 +48,7 @@ impl Sums {
         files.map(sum).collect::<io::Result<_>>().map(Self)
     }
 
-    /// What the folder's list says; `None` where there is none that can be read.
+    /// Reads the folder's list; `None` if there is none, or it is invalid.
     #[must_use]
     pub fn read(folder: &Path) -> Option<Self> {
         let text = fs::read_to_string(folder.join(FILE)).ok()?;
@@ -69,10 +69,10 @@ impl Sums {
         fs::rename(new, folder.join(FILE))
     }
 
-    /// Takes the sums of some files anew: they have been written again.
+    /// Computes the sums of some files again, after they were rewritten.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// When a file cannot be read.
     pub fn renew(&mut self, folder: &Path, which: impl Fn(&str) -> bool) -> io::Result<()> {
         for (file, kept) in self.0.iter_mut().filter(|(file, _)| which(file)) {
             *kept = sum(&folder.join(file))?;
@@ -85,7 +85,7 @@ impl Sums {
         self.0.keys().map(String::as_str)
     }
 
-    /// Those that are not in the folder as they were written.
+    /// The listed files that are missing or were changed.
     #[must_use]
     pub fn faults(&self, folder: &Path) -> Vec<Fault> {
         let fault = |(file, written): (&String, &String)| match sum(&folder.join(file)) {
@@ -98,7 +98,7 @@ impl Sums {
         self.0.iter().filter_map(fault).collect()
     }
 
-    /// The files of the folder that are not listed: somebody else's.
+    /// The files of the folder that are not listed.
     ///
     /// # Errors
     /// When a folder cannot be read.
@@ -109,24 +109,24 @@ impl Sums {
     }
 }
 
-/// Lists the files of a folder of results.
+/// Writes the list of the files of a results folder.
 ///
 /// # Errors
-/// When one cannot be read, or the list not be written.
+/// When a file cannot be read, or the list cannot be written.
 pub fn write(folder: &Path) -> Result<()> {
     let list = Sums::of(folder, None).and_then(|sums| sums.write(folder));
     list.map_err(|error| failed(&folder.join(FILE), &error))
 }
 
 fn sum(path: &Path) -> io::Result<String> {
-    // A link, or a folder in a file's place, is not what was written.
+    // A link, or a folder in a file's place, counts as changed.
     if !fs::symlink_metadata(path)?.is_file() {
         return Ok(String::new());
     }
     md5(File::open(path)?)
 }
 
-/// Everything below a folder that is no folder itself, by path.
+/// The paths of everything below a folder that is not a folder.
 fn files(folder: &Path) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut waiting = vec![PathBuf::new()];

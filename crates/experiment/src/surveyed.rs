@@ -1,5 +1,5 @@
-//! All runs of a plan, surveyed: of those that differ in their seed alone the first stands for the
-//! others, but for which examples are drawn.
+//! Surveys all runs of a plan. Of runs that differ only in their seed, the first stands for the
+//! others, except for the examples that are drawn.
 
 use crate::{
     diagnostic::Result,
@@ -7,17 +7,17 @@ use crate::{
     prepare::{Draws, Prepared, survey},
 };
 
-/// A run that was looked at.
+/// A surveyed run.
 pub enum Surveyed<'a> {
-    /// The first of its variant.
+    /// The first run of its variant.
     First(Box<Prepared<'a>>),
     /// Another seed of a variant.
     Rerun {
         /// The run.
         run: &'a RunPlan,
-        /// The first of its variant, of which everything else is known.
+        /// The first run of its variant, which stands for everything else.
         first: &'a RunPlan,
-        /// What its samples miss, in words.
+        /// The classes that its samples miss, as text.
         missing: Vec<String>,
     },
 }
@@ -25,7 +25,7 @@ pub enum Surveyed<'a> {
 /// Calls `see` with each run in order.
 ///
 /// # Errors
-/// Those of [`survey`], of samples that cannot be drawn, and of `see`.
+/// Errors of [`survey`] and of `see`, and when samples cannot be drawn.
 pub fn each<'a>(plan: &'a ExperimentPlan, mut see: impl FnMut(Surveyed<'a>) -> Result<()>) -> Result<()> {
     let mut variants: Vec<(&RunPlan, Draws)> = Vec::new();
     for run in &plan.runs {

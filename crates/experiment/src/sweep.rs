@@ -2,11 +2,11 @@
 //!
 //! | in the file | runs |
 //! | --- | --- |
-//! | `[sweep]` with `"model.name" = ["lenet", "mlp"]` | one for each value; of several keys, every combination |
+//! | `[sweep]` with `"model.name" = ["lenet", "mlp"]` | one for each combination of values |
 //! | `[[sweep.case]]` with a `name` and any keys | one for each case, combined with the lists |
 //! | `reruns = 3` | each of these with the seeds seed, seed + 1, seed + 2 |
 //!
-//! Runs that differ in their seed alone are reruns of one *variant*.
+//! Runs that differ only in their seed are reruns of one *variant*.
 
 mod bounds;
 
@@ -27,13 +27,13 @@ const CASE: &str = "case";
 /// The key of the seed.
 const SEED: &str = "seed";
 
-/// The runs that a document asks for.
+/// The runs of a document.
 pub struct Expanded {
-    /// The document as the command line made it, with the cases as they are then.
+    /// The document after the command line's choices, with resolved cases.
     pub document: Node,
     /// The runs.
     pub runs: Vec<Combination>,
-    /// What the profile changed, in words.
+    /// The profile's changes, as text.
     pub changes: Vec<String>,
 }
 
@@ -44,18 +44,18 @@ pub struct Combination {
     pub name: String,
     /// The name without the seed.
     pub variant: String,
-    /// The document with the values put in.
+    /// The document with the run's values.
     pub document: Node,
 }
 
-/// Takes `[sweep]` out of the document and makes one document a run; cases vary slowest, then the
-/// first key, the reruns fastest.
+/// Removes `[sweep]` from the document and makes one document per run. Cases vary slowest, then the
+/// first key; the reruns vary fastest.
 ///
-/// What the command line chose wins over a case, and a list over what the command line chose.
+/// The command line's choices override cases, and lists override the command line's choices.
 ///
 /// # Errors
-/// When an override leads nowhere, a key's value is not a list, a list is empty, a case has no name
-/// of its own, or the seed is given in two ways.
+/// When the path of an override cannot be followed, a key's value is not a list, a list is empty, a
+/// case has no unique name, or the seed is given in two ways.
 pub fn expand(document: &Node, choices: &Choices) -> Result<Expanded, ConfigError> {
     let mut base = document.clone();
     let mut changes = choices.apply(&mut base)?;
@@ -129,7 +129,7 @@ fn cannot_be_swept(key: &str, node: &Node) -> ConfigError {
     node.key.error(format!("`{key}` cannot be swept"), Some(help))
 }
 
-/// A case as a table that says what it ended up with.
+/// A case as a table of its name and its differences from the base document.
 fn resolved_case(name: &str, base: &Node, given: &Node) -> toml::Value {
     let mut table = toml::Table::new();
     table.insert("name".to_owned(), name.into());
@@ -137,7 +137,7 @@ fn resolved_case(name: &str, base: &Node, given: &Node) -> toml::Value {
     table.into()
 }
 
-/// A value that was not written in a file; its parts are not asked for.
+/// A node for a value that is not in a file. Its parts have no nodes.
 fn literal(site: &Site, value: toml::Value) -> Node {
     Node { key: site.clone(), site: site.clone(), value: Tree::Scalar(value) }
 }
@@ -148,7 +148,7 @@ struct Axis<'a> {
     values: &'a [Node],
 }
 
-/// The lists below a table; unquoted dotted keys (`model.name = [...]`) are tables in tables.
+/// The lists below a table; unquoted dotted keys (`model.name = [...]`) are nested tables.
 fn axes<'a>(table: &'a Node, prefix: &str) -> Result<Vec<Axis<'a>>, ConfigError> {
     let Tree::Table(entries) = &table.value else {
         let help =
@@ -168,7 +168,7 @@ fn axes<'a>(table: &'a Node, prefix: &str) -> Result<Vec<Axis<'a>>, ConfigError>
     }
     for axis in &axes {
         let first = first_step(&axis.path);
-        // A profile is chosen before the lists apply; a case may say what it is for that case.
+        // A profile is applied before the lists. A case may set its own profile values.
         if SHARED.contains(&first) || first == "profile" {
             return Err(cannot_be_swept(&axis.path, axis.key));
         }
@@ -181,13 +181,13 @@ fn not_a_list(node: &Node, path: &str) -> ConfigError {
     node.site.error(format!("`sweep.{path}` must be a list of at least one value"), Some(help))
 }
 
-/// The run once for each seed.
+/// Repeats the run for each seed.
 fn reruns(run: &Combination, swept: bool) -> Result<Vec<Combination>, ConfigError> {
     let integer = |key| match run.document.get(key) {
         Some(Node { value: Tree::Scalar(toml::Value::Integer(number)), .. }) => Some(*number),
         _ => None,
     };
-    // What is not a number is refused where types are read.
+    // A value that is not an integer is refused later, where types are read.
     let (Some(node), Some(count)) = (run.document.get("reruns"), integer("reruns")) else {
         return Ok(vec![run.clone()]);
     };
@@ -217,7 +217,8 @@ fn reruns(run: &Combination, swept: bool) -> Result<Vec<Combination>, ConfigErro
 impl Combination {
     fn with(&self, axis: &Axis, value: &Node) -> Result<Self, ConfigError> {
         let mut document = self.document.clone();
-        // The path was written in the file; a step that leads nowhere is shown there.
+        // Steps have the location of the key in the file, for errors about a path that cannot be
+        // followed.
         let path: Vec<_> =
             axis.path.split('.').map(|step| (step.trim().to_owned(), axis.key.key.clone())).collect();
         overrides::set(&mut document, &path, value)?;

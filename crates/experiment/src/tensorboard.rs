@@ -13,7 +13,7 @@ use crate::{plan::RunPlan, train::EpochLog};
 /// The name of an event file: TensorBoard looks for "tfevents".
 pub const FILE: &str = "events.out.tfevents.0.eigenscape";
 
-/// An event file in the making.
+/// An event file in memory.
 #[derive(Debug, Clone)]
 pub struct Scalars {
     bytes: Vec<u8>,
@@ -51,8 +51,8 @@ impl Scalars {
         self.record(&event);
     }
 
-    /// Adds what happened in the steps of an epoch of so many: each mini-batch's loss and learning
-    /// rate, and each penalty. The axis is that of steps.
+    /// Adds the log of an epoch of `steps` steps: each mini-batch's loss and learning rate, and
+    /// each penalty. The horizontal axis is the step.
     pub fn steps(&mut self, plan: &RunPlan, epoch: usize, log: &EpochLog, steps: usize) {
         let first = epoch.saturating_sub(1) * steps;
         for (step, taken) in log.steps.iter().enumerate() {
@@ -71,7 +71,7 @@ impl Scalars {
         }
     }
 
-    /// The same, with the losses and accuracies after it.
+    /// Like [`Self::steps`], with the losses and accuracies after the epoch.
     pub fn epoch(&mut self, plan: &RunPlan, record: &TrainingRecord, log: &EpochLog, steps: usize) {
         self.steps(plan, record.epoch, log, steps);
         for (tag, value) in [
@@ -94,7 +94,7 @@ impl Scalars {
         &self.bytes
     }
 
-    /// The file of these bytes, to which more can be added.
+    /// An event file with these bytes, to which more can be added.
     #[must_use]
     pub fn of_bytes(bytes: Vec<u8>) -> Self {
         Self { bytes }
@@ -109,8 +109,8 @@ impl Scalars {
     }
 }
 
-/// The checksum of TFRecords: a CRC of data that holds CRCs would say little, so it is rotated and
-/// shifted.
+/// The checksum of TFRecords. A CRC of data that contains CRCs is weak, so the CRC is rotated and
+/// offset.
 fn masked_crc(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -120,7 +120,7 @@ const FIXED_64: u8 = 1;
 const LENGTH: u8 = 2;
 const FIXED_32: u8 = 5;
 
-/// An event with the time of now as its first field.
+/// An event with the current time as its first field.
 fn wall_time() -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let mut event = Vec::new();
@@ -139,7 +139,8 @@ fn text(message: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     message.extend(bytes);
 }
 
-/// Seven bits a byte, the lowest first; the eighth says that more follow.
+/// Appends a number with seven bits per byte, the lowest first; the eighth bit says that more
+/// follow.
 fn varint(message: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         message.push(value as u8 | 0x80);
@@ -172,8 +173,8 @@ mod tests {
         scalars.add("loss", 300, 0.5);
         let events = events(scalars.bytes());
         assert_eq!(events[0][9..], [&[3 << 3 | 2, 13][..], b"brain.Event:2"].concat());
-        // After the time: step 300 as a varint; a summary of 13 bytes with one value of 11, tag
-        // "loss" and 0.5.
+        // After the time: step 300 as a varint; a summary of 13 bytes with one value of 11 bytes:
+        // the tag "loss" and 0.5.
         let scalar = [&[1 << 3 | 2, 4][..], b"loss", &[2 << 3 | 5], &0.5_f32.to_le_bytes()].concat();
         let expected = [&[2 << 3, 0xac, 0x02, 5 << 3 | 2, 13, 1 << 3 | 2, 11][..], &scalar].concat();
         assert_eq!(events[1][9..], expected);

@@ -23,43 +23,43 @@ use crate::{
     weights::Weights,
 };
 
-/// How far a training has come: everything that the rest of it follows from, beside its settings
-/// and the data. What is random follows from the seed, the epoch and the step.
+/// The state of a training: everything that its continuation depends on, besides its settings and
+/// the data. Random numbers depend only on the seed, the epoch and the step.
 #[derive(Debug, Clone)]
 pub struct Standing {
-    /// The epoch under way, counted from 1; 0 before training.
+    /// The current epoch, counted from 1; 0 before training.
     pub epoch: usize,
-    /// What has happened in it so far: it has come as far as the steps in here.
+    /// The log of the current epoch. The number of its steps is the position in the epoch.
     pub log: EpochLog,
     /// The weights.
     pub weights: Weights,
-    /// The optimizer's.
+    /// The optimizer's state.
     pub optimizer: optimizer::State,
     /// The loss of the last mini-batch, for messages.
     pub last_loss: Option<f64>,
 }
 
 impl Standing {
-    /// Before training.
+    /// The state before training.
     #[must_use]
     pub fn new(optimizer: Optimizer, weights: Weights) -> Self {
         let optimizer = optimizer::State::new(optimizer);
         Self { epoch: 0, log: EpochLog::default(), weights, optimizer, last_loss: None }
     }
 
-    /// Before the first step of an epoch.
+    /// The state before the first step of an epoch.
     #[must_use]
     pub fn at_start_of(self, epoch: usize) -> Self {
         Self { epoch, log: EpochLog::default(), ..self }
     }
 }
 
-/// What trains a network: programs and settings. What changes is a [`Standing`].
+/// The programs and settings of a training. What changes is a [`Standing`].
 pub struct Trainer<'a> {
     plan: &'a TrainPlan,
     programs: &'a Programs,
     random: Random,
-    /// By regularizer and number of samples.
+    /// Penalty programs by regularizer and number of samples.
     penalties: BTreeMap<(usize, usize), PenaltyFunction>,
     augment: Option<&'a Augmentation>,
 }
@@ -67,7 +67,7 @@ pub struct Trainer<'a> {
 /// Why an epoch was not finished.
 #[derive(Debug)]
 pub enum Stop {
-    /// The training came to a number that is not finite.
+    /// The loss or a penalty is not finite.
     Diverged(Divergence),
     /// A program could not be built or evaluated.
     Failed(Error),
@@ -91,7 +91,7 @@ impl From<candle_core::Error> for Stop {
     }
 }
 
-/// What happened in an epoch.
+/// The log of an epoch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochLog {
     /// Every step.
@@ -100,71 +100,72 @@ pub struct EpochLog {
     pub penalties: Vec<PenaltyLog>,
 }
 
-/// A step.
+/// The log of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct StepLog {
-    /// The mini-batch's loss before it, without penalties.
+    /// The mini-batch's loss before the step, without penalties.
     pub loss: f64,
     /// The learning rate.
     pub lr: f64,
 }
 
-/// A penalty in one step.
+/// The log of a penalty in one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PenaltyLog {
-    /// Which of the plan's regularizers.
+    /// The index of the regularizer in the plan.
     pub regularizer: usize,
     /// The step, counted from 0 in its epoch.
     pub step: usize,
     /// The penalty, without its strength.
     pub value: f64,
-    /// Its standard error over the probes; `None` where there is one.
+    /// Its standard error over the random vectors; `None` for fewer than two.
     pub stderr: Option<f64>,
-    /// What it took.
+    /// The time it took, in seconds.
     pub seconds: f64,
 }
 
-/// Where in a training something happens.
+/// The position of a step in a training.
 #[derive(Debug, Clone, Copy)]
 struct Moment {
     epoch: usize,
-    /// Counted from 0.
+    /// The step in its epoch, counted from 0.
     step: usize,
     lr: f64,
 }
 
 impl Moment {
-    /// The index of random streams: one a step.
+    /// The index of the step's random streams, unique for each step.
     fn index(self) -> u64 {
         (self.epoch as u64) << 32 | self.step as u64
     }
 }
 
 impl<'a> Trainer<'a> {
-    /// What trains the network of these programs, which is in train mode.
+    /// A trainer of the network of these programs, which is in train mode.
     #[must_use]
     pub fn new(plan: &'a TrainPlan, programs: &'a Programs, random: Random) -> Self {
         Self { plan, programs, random, penalties: BTreeMap::new(), augment: None }
     }
 
-    /// The same, with images changed at random.
+    /// The same trainer, with images changed at random.
     #[must_use]
     pub fn augmented(mut self, augment: Option<&'a Augmentation>) -> Self {
         self.augment = augment;
         self
     }
 
-    /// Steps of an epoch over so many examples; the last batch may be smaller than the others.
+    /// Steps per epoch over `examples` examples; the last batch may be smaller than the others.
     #[must_use]
     pub fn steps(plan: &TrainPlan, examples: usize) -> usize {
         examples.div_ceil(plan.batch_size.get())
     }
 
-    /// The rest of the epoch under way: a pass over the examples, in an order that follows from the
-    /// seed and the epoch alone. `watch` is called after each step, and may stop it there.
+    /// Runs the rest of the current epoch: a pass over the examples, in an order that depends only
+    /// on the seed and the epoch. `watch` is called after each step, and may stop the epoch.
     ///
     /// # Errors
-    /// When the loss or a penalty is not finite: the training has diverged. Those of `watch`.
+    /// When the loss or a penalty is not finite (the training has diverged), a program fails, or
+    /// `watch` stops the epoch.
     pub fn epoch(
         &mut self,
         data: &Batches,
@@ -206,7 +207,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The divergence that a loss shows which is not finite after the steps of an epoch.
+    /// The divergence of a training whose loss is not finite after an epoch.
     #[must_use]
     pub fn diverged_after(&self, what: Diverging, value: f64, standing: &Standing) -> Divergence {
         let Standing { epoch, log, last_loss, .. } = standing;
@@ -215,7 +216,8 @@ impl<'a> Trainer<'a> {
         divergence(what, value, moment, *last_loss)
     }
 
-    /// The gradient with those of the penalties that are due; `None` where none is.
+    /// The sum of the gradient and of the gradients of the penalties that are due; `None` if none
+    /// is due.
     fn penalise(
         &mut self,
         known: KnownLoss,
@@ -278,15 +280,15 @@ pub fn remedy(divergence: &Divergence) -> &'static str {
 }
 
 impl EpochLog {
-    /// Mean over the steps of what was added to the loss.
+    /// The penalty added to the loss, averaged over the steps.
     #[must_use]
     pub fn mean_penalty(&self, plan: &TrainPlan) -> f64 {
         let added = |log: &PenaltyLog| plan.regularizers[log.regularizer].strength * log.value;
-        // Not `sum`, which is -0 of nothing.
+        // Not `sum`, which is -0.0 for an empty iterator.
         self.penalties.iter().map(added).fold(0.0, |sum, added| sum + added) / self.steps.len().max(1) as f64
     }
 
-    /// What became of each regularizer that was due.
+    /// The records of the regularizers that were due.
     #[must_use]
     pub fn penalty_records(&self, plan: &TrainPlan) -> Vec<PenaltyRecord> {
         let record = |(index, plan): (usize, &crate::plan::RegularizerPlan)| {

@@ -1,8 +1,8 @@
-//! A training's state as bytes: everything that the rest of the run follows from.
+//! Writes and reads a training's state: everything that the rest of the run depends on.
 //!
-//! A length (u64, little-endian), so many bytes of JSON, and the elements of tensors,
-//! little-endian: parameters, buffers, the optimizer's moments; then the event file so far. Numbers
-//! are written so that they are read as the same bits.
+//! The format is a length (u64, little-endian), that many bytes of JSON, the elements of tensors
+//! (little-endian: parameters, buffers, the optimizer's moments), and the event file so far.
+//! Numbers are read with the same bits as they were written.
 
 use std::{
     borrow::Cow,
@@ -21,7 +21,7 @@ use crate::{
     weights::Weights,
 };
 
-/// What a run has come to before the epoch under way.
+/// The records of a run before the current epoch.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
     /// For `results.json`.
@@ -32,16 +32,16 @@ pub struct Records {
     pub scalars: Option<Scalars>,
 }
 
-/// Files of weights that were written, by name, each with its checksum.
+/// The checksums of written files of weights, by name.
 pub type Checkpoints = BTreeMap<String, u32>;
 
-/// A state that was read.
+/// A state read from a file.
 pub struct State {
-    /// Where the training stands.
+    /// The training's state.
     pub standing: Standing,
-    /// What was recorded before.
+    /// The records before the current epoch.
     pub records: Records,
-    /// What was written before.
+    /// The files of weights written before.
     pub checkpoints: Checkpoints,
 }
 
@@ -51,7 +51,7 @@ struct Header<'a> {
     log: Cow<'a, EpochLog>,
     last_loss: Option<f64>,
     optimizer_steps: i32,
-    /// How many tensors of the optimizer there are.
+    /// The number of the optimizer's tensors.
     moments: usize,
     run: Cow<'a, Run>,
     left_out: Cow<'a, [Note]>,
@@ -60,8 +60,8 @@ struct Header<'a> {
     scalars: Option<usize>,
 }
 
-/// Writes the state. One that no step will follow does without the optimizer's moments, which are
-/// most of it.
+/// Writes the state. If no step follows, the optimizer's moments are left out, which are most of
+/// it.
 ///
 /// # Errors
 /// When it cannot be written, or a tensor cannot be read.
@@ -90,7 +90,7 @@ pub fn write(
     out.write_all(&header)?;
     let Weights { parameters, buffers } = &standing.weights;
     for tensor in parameters.iter().chain(buffers).chain(moments) {
-        // One at a time: a state may be as large as the machine's memory allows.
+        // One tensor at a time: a state may be as large as the machine's memory allows.
         let mut elements = Vec::with_capacity(tensor.elem_count() * tensor.dtype().size_in_bytes());
         tensor.write_bytes(&mut elements).map_err(io::Error::other)?;
         out.write_all(&elements)?;
@@ -98,7 +98,7 @@ pub fn write(
     out.write_all(scalars.unwrap_or_default())
 }
 
-/// Reads the state of a training of weights like these; `None` where it is none.
+/// Reads the state of a training of weights like these; `None` if the contents are something else.
 pub fn read(contents: &mut dyn Read, optimizer: Optimizer, like: &Weights) -> Option<State> {
     let mut length = [0; 8];
     contents.read_exact(&mut length).ok()?;
@@ -129,14 +129,14 @@ pub fn read(contents: &mut dyn Read, optimizer: Optimizer, like: &Weights) -> Op
     Some(State { standing, records, checkpoints: header.checkpoints.into_owned() })
 }
 
-/// So many bytes, if there are as many.
+/// Reads `length` bytes; `None` if there are fewer.
 fn bytes(contents: &mut dyn Read, length: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     contents.take(length).read_to_end(&mut bytes).ok()?;
     (bytes.len() as u64 == length).then_some(bytes)
 }
 
-/// A tensor of another's shape and type.
+/// Reads a tensor with the shape and type of `like`.
 fn tensor(contents: &mut dyn Read, like: &Tensor) -> Option<Tensor> {
     let size = like.elem_count() * like.dtype().size_in_bytes();
     let elements = bytes(contents, size as u64)?;

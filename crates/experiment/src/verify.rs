@@ -1,5 +1,5 @@
-//! Another program's derivatives compared with ours: can a user coming from PyTorch trust the
-//! numbers for their network?
+//! Compares another program's derivatives with ours, so that a user coming from PyTorch can check
+//! the numbers for their network.
 
 mod target;
 
@@ -24,24 +24,24 @@ use crate::{
     plan::LossPlan,
 };
 
-/// What to do where something is missing.
+/// The remedy for a missing tensor.
 const EVERYTHING: &str =
     "write x, y, the weights, v.NAME, loss, logits, grad.NAME, hv.NAME and ggnv.NAME from the same network";
 
-/// What to do where shapes are another network's.
+/// The remedy for shapes of another network.
 const ANOTHER_MODEL: &str = "name the model that wrote the file (--model)";
 
-/// What stands before a parameter's name.
+/// The prefixes of a parameter's name.
 const PREFIXES: [&str; 4] = ["v.", "grad.", "hv.", "ggnv."];
-/// What has no parameter's name.
+/// The names that are not of parameters.
 const OTHERS: [&str; 4] = ["x", "y", "loss", "logits"];
 
-/// What was compared.
+/// The result of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
-    /// The loss of which these are the derivatives, in words.
+    /// The loss whose derivatives were compared, as text.
     pub loss: String,
-    /// How far they lie apart.
+    /// The differences.
     pub errors: Errors,
 }
 
@@ -71,7 +71,7 @@ impl Errors {
     /// The largest; NaN if any is.
     #[must_use]
     pub fn worst(&self) -> f64 {
-        // `max` would prefer any number to NaN.
+        // `f64::max` ignores NaN.
         let larger = |worst: f64, (_, error): (_, f64)| {
             if worst.is_nan() || error.is_nan() { f64::NAN } else { worst.max(error) }
         };
@@ -79,12 +79,13 @@ impl Errors {
     }
 }
 
-/// Computes, from a file (safetensors, or a dictionary given to `torch.save`) with the tensors `x`,
-/// `y`, the weights by PyTorch's names and a direction `v.NAME`, what the file holds as `loss`,
-/// `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`, and compares. Where `loss` names none, integer
-/// targets mean its loss of classes, real ones that of real targets. Where the classes lie follows
-/// from the shapes, as in an experiment. NAMEs may be those that `names` makes the network's: by
-/// its `strip_prefix`, `rename` and `transpose`, of which none need fit.
+/// Compares the derivatives in a file (safetensors, or a dictionary given to `torch.save`) with
+/// ours. From the tensors `x`, `y`, the weights under PyTorch's names and a direction `v.NAME`, it
+/// computes `loss`, `logits`, `grad.NAME`, `hv.NAME` and `ggnv.NAME`, which the file holds, too. If
+/// `loss` names no loss, integer targets have its default loss for classes, real targets that for
+/// real targets. The axis of classes is inferred from the shapes, as in an experiment. A NAME may
+/// also be one that `names` maps to the network's, by its `strip_prefix`, `rename` and `transpose`,
+/// none of which needs to match.
 ///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's, or
@@ -114,7 +115,7 @@ pub fn verify(
     let v = theirs("v.")?.iter().map(|v| v.to_dtype(dtype)).collect::<candle_core::Result<Vec<_>>>()?;
     let (all, v) = ((0..v.len()).collect::<Vec<usize>>(), row(&v)?);
     let mean = MeanLoss::new(&network, &loss, point, memory::default())?;
-    // One after the other: each holds its residuals for one statement alone.
+    // One at a time: each holds its residuals for one statement only.
     let ours = mean.gradient(&all).map_err(|error| file.evaluation(error))?;
     let hv = mean.hessian(&all)?.apply_rows(&v)?;
     let ggnv = mean.gauss_newton(&all)?.apply_rows(&v)?;
@@ -158,8 +159,8 @@ impl File {
         }
     }
 
-    /// The network for the examples of `x`, whose outputs are the examples of `logits`, with
-    /// classes along their last axis.
+    /// Builds the network for inputs `x` and outputs `logits`, with classes along the outputs' last
+    /// axis, and checks that the file has its weights.
     fn network(
         &self,
         architecture: Arc<dyn Architecture>,
@@ -195,7 +196,7 @@ impl File {
         Err(self.refuse(problem, ANOTHER_MODEL))
     }
 
-    /// Refuses a file that has not all weights of the network, with what its names and shapes tell.
+    /// Refuses a file that lacks weights of the network, with a proposal from its names and shapes.
     fn check_names(&self, network: &Network) -> Result<()> {
         let mut declared = network.parameters().iter().chain(network.buffers());
         let Some(missing) = declared.find(|declared| !self.tensors.contains_key(&declared.name)) else {
@@ -216,7 +217,7 @@ impl File {
         })
     }
 
-    /// An evaluation that failed: on integers, where the network takes numbers.
+    /// The error of a failed evaluation. If `x` has integers, it proposes floating-point numbers.
     fn evaluation(&self, error: eigenscape_runtime::Error) -> Error {
         match self.get("x").map(Tensor::dtype) {
             Ok(dtype) if !dtype.is_float() => self.refuse(
@@ -227,7 +228,7 @@ impl File {
         }
     }
 
-    /// `prefix`NAME for each declared tensor.
+    /// The tensors `prefix`NAME for all declared tensors.
     fn all(&self, prefix: &str, declared: &[Parameter]) -> Result<Vec<Tensor>> {
         let one = |declared: &Parameter| {
             let name = format!("{prefix}{}", declared.name);
@@ -248,18 +249,18 @@ impl File {
     }
 }
 
-/// A file of which everything is read.
+/// The selection of a whole file.
 fn selection(path: &Path) -> Selection {
     Selection { path: path.to_owned(), ..Selection::default() }
 }
 
-/// What stands before a parameter's name, and the name, as far as this is such a tensor's.
+/// The prefixes that the name begins with, each with the rest of the name.
 fn prefixed(name: &str) -> impl Iterator<Item = (&'static str, &str)> {
     PREFIXES.into_iter().filter_map(move |prefix| Some((prefix, name.strip_prefix(prefix)?)))
 }
 
-/// The file's tensors by its names and by those that `names` makes of these. What cannot be read
-/// matters only if it is asked for.
+/// The file's tensors by its names, and by the names that `names` maps these to. A tensor that
+/// cannot be read is an error only when it is used.
 fn tensors(
     state: &StateDict,
     names: &Selection,
@@ -277,7 +278,7 @@ fn tensors(
     }
     let is_named = |(name, _): &(&str, Item)| !OTHERS.contains(name);
     for (name, item) in state.iter().filter(is_named) {
-        // A weight's own name may begin as a prefix does.
+        // A weight's own name may begin like a prefix.
         for (prefix, own) in prefixed(name).chain([("", name)]) {
             let (renamed, turned) =
                 checkpoint::lenient(names, own).map_err(|refusal| refusal.about(subject))?;
@@ -295,14 +296,14 @@ fn tensors(
     Ok(tensors)
 }
 
-/// All numbers end to end, \[1, P\].
+/// All elements concatenated, \[1, P\].
 fn row(tensors: &[Tensor]) -> Result<Tensor> {
     let flat: Vec<Tensor> = tensors.iter().map(Tensor::flatten_all).collect::<candle_core::Result<_>>()?;
     Ok(Tensor::cat(&flat, 0)?.unsqueeze(0)?)
 }
 
-/// ‖ours − theirs‖ / ‖theirs‖ over all tensors together, accumulated in f64; NaN where there are
-/// not as many numbers.
+/// ‖ours − theirs‖ / ‖theirs‖ over all tensors together, accumulated in f64; NaN if the numbers of
+/// elements differ.
 fn relative(ours: &[Tensor], theirs: &[Tensor]) -> Result<f64> {
     let count = |tensors: &[Tensor]| tensors.iter().map(Tensor::elem_count).sum::<usize>();
     if count(ours) != count(theirs) {
@@ -316,7 +317,7 @@ fn relative(ours: &[Tensor], theirs: &[Tensor]) -> Result<f64> {
             norm += b * b;
         }
     }
-    // Nothing differs from nothing by nothing.
+    // 0/0 counts as no difference.
     Ok(if difference == 0.0 { 0.0 } else { (difference / norm).sqrt() })
 }
 

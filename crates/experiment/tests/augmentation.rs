@@ -35,7 +35,8 @@ fn examples(inputs: &Tensor) -> Batches {
     Batches::new(&examples, &Labels::of(&cross_entropy()), DType::F32).unwrap()
 }
 
-/// The parameters after an epoch that was broken off after each of these numbers of steps.
+/// The parameters after an epoch that was interrupted after each of these numbers of steps, and
+/// resumed.
 fn trained(inputs: &Tensor, augment: Option<&Augmentation>, broken_off: &[usize]) -> Vec<Vec<f32>> {
     let network = Network::new(&[2, 5, 5], |scope, x| {
         let x = nn::flatten(scope, x)?;

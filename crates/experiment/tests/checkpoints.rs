@@ -1,5 +1,5 @@
-//! What `torch.save` writes is read bit for bit, and what is no state dict is refused in words: the
-//! files of `tests/checkpoints`, made by PyTorch (see `generate.py` there).
+//! Files of `torch.save` are read bit for bit, and files without a state dict are refused with a
+//! message. The files in `tests/checkpoints` were made by PyTorch (see `generate.py` there).
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -33,7 +33,7 @@ fn network() -> Network {
     .unwrap()
 }
 
-/// That a file has exactly the tensors of its twin, types, shapes and bits.
+/// Asserts that a file has exactly the tensors of its twin, with equal types, shapes and bits.
 fn assert_equals_twin(selection: &Selection, twin: &str) {
     let contents = fs::read(&selection.path).unwrap();
     let expected = fs::read(file(twin)).unwrap();
@@ -114,7 +114,7 @@ fn what_was_chosen_and_left_out_is_said() {
     assert_eq!(load("nested.pth", Some("model"), &[]).unwrap().notes, notes[1..]);
 }
 
-/// Each text is in the message.
+/// Asserts that the message contains each text.
 fn assert_refused(result: eigenscape_core::Result<Loaded>, texts: &[&str]) {
     let message = result.unwrap_err().to_string();
     for text in texts {

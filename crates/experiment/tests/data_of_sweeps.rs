@@ -1,4 +1,4 @@
-//! The data sets that a sweep holds at once are all in the account of each run.
+//! The account of each run contains all data sets that a sweep holds at once.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Keys {
-    /// How many rows of 1 KiB.
+    /// The number of rows, of 1 KiB each.
     rows: usize,
 }
 
@@ -64,7 +64,7 @@ estimator = "none"
 "data.rows" = [4000, 5000, 6000, 7000]
 "#;
 
-/// Never used.
+/// An estimator that is never used.
 struct NoEstimator;
 
 impl ProbeEstimator for NoEstimator {

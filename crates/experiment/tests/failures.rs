@@ -1,4 +1,4 @@
-//! An estimator that fails at one moment loses that spectrum, and nothing else.
+//! If an estimator fails at one moment, only that spectrum is lost.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -25,7 +25,7 @@ use serde::Deserialize;
 struct FragileKeys {
     /// Whether groups are estimated together.
     together: bool,
-    /// The moment, counted from 0, at which the output layer's spectrum cannot be had.
+    /// The moment, counted from 0, at which estimating the output layer's spectrum fails.
     fails_at: usize,
 }
 
@@ -53,8 +53,8 @@ impl ProbeEstimator for Fragile {
         Ok(Spectrum::exact(operator.dimension(), vec![1.0], 0)?.into())
     }
 
-    // The moments are counted by the network's spectrum, which is asked for first and, where all
-    // are asked for again, not again.
+    // The spectrum of the full network counts the moments. It is estimated first; when all spectra
+    // of a moment are estimated again, it must not count again.
     fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Estimate>> {
         let before = self.moment.load(Ordering::Relaxed);
         let all: Result<Vec<Estimate>> = operators.iter().map(|o| self.estimate(*o, context)).collect();

@@ -1,8 +1,7 @@
-//! Files changed at random, 100,000 of them: no panic, no memory beyond the file's size, no long
-//! computation.
+//! 100,000 randomly changed files: no panic, no memory beyond the file's size, no long computation.
 //!
-//! The changes follow from the case's number, so that a failure can be repeated. Alone in its
-//! binary, because it measures the memory of the whole process.
+//! The changes depend on the case's number, so that a failure can be reproduced. The test is alone
+//! in its binary, because it measures the memory of the whole process.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -21,10 +20,10 @@ use rand::{Rng, RngExt};
 static MEMORY: PeakAlloc = PeakAlloc;
 
 const CASES: u64 = 100_000;
-/// Bytes that a case may need beside as many as its file has: the network's weights, a message,
-/// what the file describes.
+/// Bytes that a case may need in addition to its file's size: the network's weights, a message, the
+/// description of the file's contents.
 const CONSTANT: usize = 256 << 10;
-/// A case takes some microseconds.
+/// The time limit of a case, which usually takes some microseconds.
 const LONGEST: Duration = Duration::from_secs(2);
 
 const PICKLED: [&str; 8] = [
@@ -39,10 +38,10 @@ const PICKLED: [&str; 8] = [
 ];
 const SAFETENSORS: [&str; 2] = ["state_dict.safetensors", "types.safetensors"];
 
-/// Numbers that lengths, counts and places are replaced by.
+/// Replacements for lengths, counts and positions.
 const NUMBERS: [u64; 12] =
     [0, 1, 2, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 32, u64::MAX >> 1, u64::MAX - 7, u64::MAX];
-/// Every instruction of pickles, and some bytes that are none.
+/// Every instruction of pickles, and some bytes that are not instructions.
 const INSTRUCTIONS: &[u8] =
     b"\x80\x95N\x88\x89GCB\x8e\x96U\x8cTX\x8dKMJ\x8a\x8b]\x8f}l\x91dae\x90su)\x85\x86\x87tc\x93R\x81\x92bQqr\x94hj(012.I\xff";
 
@@ -97,8 +96,8 @@ fn changes(rng: &mut impl Rng, bytes: &mut Vec<u8>, other: &[u8]) {
     }
 }
 
-/// An archive of changed entries: the checksums are right, so that the damage reaches what reads
-/// the entries.
+/// An archive of changed entries with correct checksums, so that the damage reaches the code that
+/// reads the entries.
 fn changed_entries(rng: &mut impl Rng, seeds: &Seeds) -> Vec<u8> {
     let mut entries = one(rng, &seeds.entries).clone();
     let index = rng.random_range(0..entries.len());
@@ -125,7 +124,7 @@ fn random_pickle(rng: &mut impl Rng, seeds: &Seeds) -> Vec<u8> {
     pack(&entries)
 }
 
-/// A safetensors file whose header is changed and whose length of the header is right.
+/// A safetensors file with a changed header of correct length.
 fn changed_header(rng: &mut impl Rng, seeds: &Seeds) -> Vec<u8> {
     let file = one(rng, &seeds.safetensors);
     let length = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
@@ -153,7 +152,7 @@ fn case(rng: &mut impl Rng, seeds: &Seeds) -> Vec<u8> {
     raw
 }
 
-/// Says which case was under way when a test panics.
+/// Prints the number of the current case when a test panics.
 struct Case(u64);
 
 impl Drop for Case {

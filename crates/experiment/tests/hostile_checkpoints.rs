@@ -1,4 +1,4 @@
-//! Files made to do harm: each is refused in words, at once, without much memory.
+//! Malicious files: each is refused with a message, in a short time and with little memory.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -14,17 +14,17 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// What the reader may need beside the file: see `checkpoint/contents.rs`. Lists grow by doubling.
+/// Bytes that the reader may need: see `checkpoint/contents.rs`. Lists grow by doubling.
 fn allowed(file: usize) -> usize {
     3 * (file + (1 << 20))
 }
 
-/// The message about a file, with the time and memory that it took.
+/// The message about a file. Asserts that reading it takes little time and memory.
 fn refusal(file: &[u8]) -> String {
     refusal_of(file, None)
 }
 
-/// The message about what stands under a key of a file.
+/// The message about the value under a key of a file.
 fn refusal_of(file: &[u8], key: Option<String>) -> String {
     let network = Network::new(&[3], |scope, x| nn::linear(&mut scope.at("0"), x, 4, true)).unwrap();
     let selection = Selection { path: "a.pth".into(), key, ..Selection::default() };
@@ -68,7 +68,7 @@ fn pickles_that_grow() {
     for instruction in *b"}](N" {
         assert_refused(&pickle(&[&[instruction].repeat(MANY)]), "describes more than its size allows");
     }
-    // A text and a dictionary that are referred to over and over.
+    // A text and a dictionary with many references to them.
     let rows = b"h\x00h\x01s".repeat(MANY / 5);
     assert_refused(
         &pickle(&[b"X\x01\x00\x00\x00aq\x00}q\x01", &rows]),
@@ -134,7 +134,7 @@ fn tensors_out_of_bounds() {
     assert_refused(&tensor(b"K\x03", b"K\x00", b"K\x03", b"K\x01K\x01"), "differ in number");
     assert_refused(&tensor(b"K\x03", b"K\x00", b"J\xff\xff\xff\xff", b"K\x01"), "negative");
     assert_refused(&tensor(b"K\x03", b"K\x00", b"N", b"K\x01"), "a tensor's shape is no shape");
-    // 10¹² elements by repetition take no memory until a network has such a parameter.
+    // 10¹² repeated elements take no memory until a network has a parameter of that size.
     let trillion = b"\x8a\x06\x00\x10\xa5\xd4\xe8\x00";
     assert_refused(&tensor(b"K\x03", b"K\x00", trillion, b"K\x00"), "[1000000000000]");
 }
@@ -159,8 +159,7 @@ fn archives_that_lie() {
     let mut twice = entries.clone();
     twice.push(entries[0].clone());
     assert_refused(&pack(&twice), "is there twice");
-    // The directory's entries all lead to the same bytes: reading each would take a time that grows
-    // as the square.
+    // All entries of the directory refer to the same bytes: reading each would take quadratic time.
     let big = pack(&vec![("a/data.pkl".to_owned(), vec![b'N'; 1 << 20])]);
     let at = big.len() - 22 - 46 - 10;
     let (front, entry) = (&big[..at], &big[at..big.len() - 22]);
@@ -191,7 +190,7 @@ fn headers_that_lie() {
     assert_refused(&one("18446744073709551615", 0, u64::MAX), "are not where they should be");
     assert_refused(&one("4294967296,4294967296", 0, 0), "are not where they should be");
     assert_refused(&one(&"0,".repeat(100_000), 0, 0), "more than 64 axes");
-    // Eight tensors of 2⁶¹ bytes: the sum of the sizes overflows.
+    // Seven tensors of 2⁶¹ bytes, together nearly 2⁶⁴ bytes.
     let part = 1_u64 << 61;
     let tensors: Vec<_> =
         (0..7).map(|i| format!(r#""{i}":{}"#, tensor(&part.to_string(), i * part, (i + 1) * part))).collect();
@@ -206,13 +205,13 @@ fn headers_that_lie() {
     assert_refused(&lengths, "its header is cut short");
 }
 
-/// A dictionary that holds itself under "a" and "a.a": the ways through it to a key of n parts are
-/// as many as Fibonacci's numbers.
+/// A dictionary that contains itself under "a" and "a.a": the number of paths through it to a key
+/// of n parts grows like the Fibonacci numbers.
 fn keys_that_lead_in_circles() {
     let file = pickle(&[b"}q\x00(X\x01\x00\x00\x00ah\x00X\x03\x00\x00\x00a.ah\x00u"]);
     let message = refusal_of(&file, Some("a.".repeat(500) + "b"));
     assert!(message.contains("its keys are: a, a.a"), "{message}");
-    // It holds itself under the key, too.
+    // This key leads to the dictionary itself.
     let message = refusal_of(&file, Some("a.".repeat(500) + "a"));
     assert!(message.contains("holds no tensors") || message.contains("does not fit"), "{message}");
 }

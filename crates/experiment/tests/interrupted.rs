@@ -1,4 +1,5 @@
-//! A run that is stopped among its spectra goes on with the next one: none is estimated twice.
+//! A run that is interrupted between its spectra resumes with the next one: none is estimated
+//! twice.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -27,7 +28,7 @@ struct Keys {
     together: bool,
 }
 
-/// Estimates made so far, and after which of them an interrupt is requested.
+/// An estimator that counts its estimates, and requests an interrupt after one of them.
 struct Counted {
     together: bool,
     made: Arc<AtomicUsize>,
@@ -76,10 +77,10 @@ at = [0, 1, 2]
 [sweep]
 "seed" = [0, 1]
 "#;
-/// Spectra of the experiment.
+/// The number of spectra of the experiment.
 const SPECTRA: usize = 2 * 3 * 3;
 
-/// Runs the experiment in a folder, and stops it after so many estimates.
+/// Runs the experiment in a folder, and interrupts it after `stop_after` estimates.
 fn execute(
     folder: &Path,
     together: bool,
@@ -113,8 +114,8 @@ fn no_finished_spectrum_is_estimated_twice() {
         let made = Arc::new(AtomicUsize::new(0));
         let expected = execute(whole.path(), together, &made, 0).unwrap();
         assert_eq!(made.load(Ordering::Relaxed), SPECTRA);
-        // Those of a moment are estimated together: in the middle there is nowhere to stop. After
-        // the last there is nothing to stop.
+        // With `together`, the spectra of a moment are estimated without a possible interrupt
+        // between them. After the last moment nothing is left to interrupt.
         for stop_after in (1..SPECTRA - 2).step_by(if together { 3 } else { 1 }) {
             let folder = tempfile::tempdir().unwrap();
             let made = Arc::new(AtomicUsize::new(0));
@@ -127,7 +128,7 @@ fn no_finished_spectrum_is_estimated_twice() {
             for (part, is_said) in [
                 ("1 finished run is kept", first >= SPECTRA / 2),
                 ("the training up to", first % 9 > 2),
-                // Those of a whole moment are in the training's records.
+                // The spectra of a complete moment are in the training's records.
                 ("finished spect", !first.is_multiple_of(3)),
             ] {
                 assert!(!is_said || words.contains(part), "after {first}: no {part:?} in {words}");

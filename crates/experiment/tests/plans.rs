@@ -1,4 +1,4 @@
-//! What becomes of files without mistakes.
+//! The plans of valid files.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -175,7 +175,7 @@ fn the_resolved_experiment_is_the_same_experiment() {
     }
 }
 
-/// A property that has this definition, or none.
+/// The schema of the optional key `train`, with this definition.
 fn schema_of(schema: &serde_json::Value, name: &str) -> serde_json::Value {
     let mut property = schema["then"]["properties"]["train"].clone();
     property["anyOf"][0]["$ref"] = format!("#/$defs/{name}").into();
@@ -193,7 +193,7 @@ fn the_schema_knows_the_plugins() {
         let pointer = reference.split('"').next().unwrap();
         assert!(schema.pointer(pointer).is_some(), "{pointer} leads nowhere");
     }
-    // What is inherited may be left out; entries of lists are whole.
+    // Inherited keys may be left out; entries of lists are complete.
     assert_eq!(schema["then"]["required"], serde_json::json!(["name", "data", "model"]));
     assert_eq!(schema["then"]["properties"]["train"], schema_of(&schema, "Train"));
     assert_eq!(schema["properties"]["train"], schema_of(&schema, "Partial-Train"));
@@ -241,7 +241,7 @@ fn cases_lists_and_reruns_are_combined() {
     assert_eq!(names[0], ("plain,train.batch_size=8,seed=3", "plain,train.batch_size=8"));
     assert_eq!(names[1], ("plain,train.batch_size=8,seed=4", "plain,train.batch_size=8"));
     assert_eq!(names[7], ("longer,train.batch_size=16,seed=41", "longer,train.batch_size=16"));
-    // The profile wins over the case, and the case may say more for the profile.
+    // The profile overrides the case, and the case may add to the profile.
     let of = |index: usize| (plan.runs[index].epochs(), plan.runs[index].model.name.value.as_str());
     assert_eq!((of(0), of(7)), ((2, "lenet"), (2, "mlp")));
     assert!(plan.runs.iter().all(|run| run.probes[0].epochs == [2]));
@@ -251,7 +251,7 @@ fn cases_lists_and_reruns_are_combined() {
     for change in changes {
         assert!(shortened.changes.iter().any(|found| found == change), "{:?}", shortened.changes);
     }
-    // What was resolved is the same plan, whatever the profile.
+    // The resolved experiment gives the same plan with any profile.
     let document = Node::parse(&Source::new("experiment.toml", plan.resolved.as_str())).unwrap();
     let choices = Choices { profile: Profile::Full, ..Choices::default() };
     let again =
@@ -262,7 +262,7 @@ fn cases_lists_and_reruns_are_combined() {
     assert_eq!(settings(&again.runs), settings(&plan.runs));
 }
 
-/// How many runs there are, and what is said of those that are another's.
+/// The names of the runs, and the warnings.
 fn once(tables: &str, flags: &[&str]) -> (Vec<String>, Vec<String>) {
     let plan = plan(&format!("{FULL}{tables}"), flags);
     (plan.runs.into_iter().map(|run| run.name).collect(), plan.warnings)
@@ -358,7 +358,7 @@ fn a_checkpoint_can_be_renamed_from_anywhere() {
         "[model.checkpoint]\npath = 'Cargo.toml'\ntranspose = ['*.weight']\n[model.checkpoint.rename]\n";
     for text in [
         table(&format!("{own}'fc1.*' = '0.*'")),
-        // Dots of a key that is not quoted make tables in tables.
+        // Unquoted dotted keys are nested tables.
         table(&format!("{own}fc1.'*' = '0.*'")),
         table(
             "checkpoint = 'Cargo.toml'\n[profile.small.model.checkpoint]\ntranspose = '*.weight'\nrename = { 'fc1.*' = '0.*' }",

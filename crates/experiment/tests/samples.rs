@@ -1,4 +1,4 @@
-//! Which examples a probe measures on, and what is said of them.
+//! The examples that a probe measures on, and the messages about them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
@@ -16,7 +16,7 @@ use given::{Given, classes, message, registry};
 const EACH: usize = 25;
 const CLASSES: usize = 4;
 
-/// Examples sorted by class, as folders are, of which the only number is their index.
+/// Examples sorted by class, as in a folder of images. Each has its index as its only number.
 fn sorted(each: usize) -> Examples {
     let count = each * CLASSES;
     let inputs = Tensor::from_iter((0..count).map(|i| i as f32), &Device::Cpu).unwrap();
@@ -127,7 +127,7 @@ fn classes_that_a_sample_misses_are_said() {
     let prepared = prepare(&plan.runs[0]).map_err(message).unwrap();
     let second = "[[probe]] number 1: the 25 training examples of batch 1 miss classes 0, 2, 3";
     assert_eq!(prepared.missing[1], second);
-    // A class that occurs nowhere is no class that a sample of each could have.
+    // A class without examples is not required in a sample of each class.
     let labels = Tensor::from_iter((0..20_i64).map(|i| 2 * (i % 2)), &Device::Cpu).unwrap();
     let inputs = Tensor::zeros((20, 1), DType::F32, &Device::Cpu).unwrap();
     let gap = Given { train: classes(inputs, labels, 3), test: None };

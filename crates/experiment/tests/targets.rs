@@ -49,7 +49,7 @@ fn outputs(theta: &[f64], x: &[f64], out: usize, places: usize) -> Vec<Vec<f64>>
     (0..SAMPLES).flat_map(|n| (0..places).map(move |p| (n, p))).map(|(n, p)| row(n, p)).collect()
 }
 
-/// −log softmax(z), each of them.
+/// −log softmax(z) of each class.
 fn surprises(z: &[f64]) -> Vec<f64> {
     let normaliser = z.iter().map(|z| z.exp()).sum::<f64>().ln();
     z.iter().map(|z| normaliser - z).collect()
@@ -68,7 +68,7 @@ fn cross_entropy(z: &[Vec<f64>], y: &[i64], weight: &[f64], smoothing: f64) -> f
     sum / weights
 }
 
-/// The same for soft targets: the mean over all rows.
+/// The same for soft targets, as the mean over all rows.
 fn soft_cross_entropy(z: &[Vec<f64>], t: &[Vec<f64>], weight: &[f64], smoothing: f64) -> f64 {
     let row = |(z, t): (&Vec<f64>, &Vec<f64>)| -> f64 {
         let each = surprises(z).into_iter().zip(t).zip(weight);
@@ -134,7 +134,7 @@ fn compare(what: &str, loss: &str, examples: Examples, out: usize, by_hand: &dyn
         let curvature = along(&numbers(&product.unwrap().apply_rows(&direction).unwrap()));
         assert!((curvature - expected).abs() < 1e-8, "{what}: curvature {curvature} {expected}");
     }
-    // In training and evaluation the loss of the split is the same mean.
+    // The evaluated loss of the split is the same mean.
     let split = Batches::new(&prepared.train, &prepared.labels, DType::F64).unwrap();
     let weights = eigenscape_experiment::weights::Weights { parameters: parameters(&theta), buffers: vec![] };
     let evaluated = evaluate(&prepared.programs, &split, &weights, &Interrupt::default()).unwrap();
@@ -201,7 +201,7 @@ fn what_is_right_already_counts_less() {
     }
 }
 
-/// Real targets \[N, OUT, ...\] with them as rows, as [`outputs`] has them.
+/// Real targets \[N, OUT, ...\], also as rows in the order of [`outputs`].
 fn real_targets(places: &[usize]) -> (Targets, Vec<Vec<f64>>) {
     let count: usize = places.iter().product();
     let t = wave(SAMPLES * OUT * count, 0.5);
@@ -224,7 +224,7 @@ fn numbers_are_told_with_or_without_their_variance() {
             };
             z.iter().zip(&rows).map(of_row).sum::<f64>() / (rows.len() * OUT) as f64
         };
-        // Distances from −δ to δ, and all others.
+        // Quadratic up to the distance δ = 0.6, linear beyond it.
         let huber = |z: &[f64], c: usize, t: f64| {
             let d = (z[c] - t).abs();
             if d <= 0.6 { 0.5 * d * d } else { 0.6 * (d - 0.3) }
@@ -250,7 +250,7 @@ fn a_network_says_itself_what_its_loss_is() {
     for places in [&[][..], &[3, 2]] {
         let count: usize = places.iter().product();
         let x = wave(SAMPLES * IN * count, 0.1);
-        // Targets of another shape than the outputs, and labels that are no classes.
+        // The targets have another shape than the outputs, and the labels are not classes.
         let inputs = || tensor(x.clone(), &shape(IN, places));
         let real = Examples { inputs: inputs().into(), targets: real_targets(&[]).0 };
         let labels = Tensor::new(&[7_i64, -3, 255], &Device::Cpu).unwrap();
@@ -316,7 +316,7 @@ fn what_is_wrong_with_targets_is_called_by_its_name() {
             assert!(message.contains(part), "no {part:?} in {message}");
         }
     };
-    // The network would not fit two classes: what is wrong is the label.
+    // The network does not fit two classes either, but the label is at fault.
     assert(
         refusal("'cross-entropy'", labelled(&[0, -1, 1], 2), 3),
         &["label [1]", "is -1, not a class", "= -1"],

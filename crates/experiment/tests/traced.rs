@@ -1,5 +1,5 @@
-//! A network is traced for its programs once, however many moments are measured, and however many
-//! runs have it.
+//! The programs of a network are traced once, for any number of measured moments and of runs that
+//! have the network.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -21,7 +21,7 @@ use eigenscape_program::{
     nn::{Activation, activation, linear},
 };
 
-/// Counts how often it is traced.
+/// An architecture that counts how often it is traced.
 struct Traced(Arc<AtomicUsize>);
 
 impl Architecture for Traced {
@@ -73,7 +73,7 @@ estimator = "class-structure"
 at = "every-epoch"
 "#;
 
-/// How often the network is traced by runs of so many epochs, and how many spectra the first has.
+/// How often runs of `epochs` epochs trace the network, and how many spectra the first run has.
 fn traced(epochs: usize, experiment: &str) -> (usize, usize) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("traced.toml");
@@ -103,7 +103,7 @@ fn a_measured_epoch_traces_nothing() {
 
 #[test]
 fn runs_that_differ_in_other_settings_trace_nothing() {
-    // Which activations there are is looked up in a trace of its own.
+    // Looking up the activations takes a trace of its own.
     let experiment = EXPERIMENT.replace(", \"activation:first\"", "");
     let one = traced(1, &experiment).0;
     for sweep in

@@ -34,7 +34,7 @@ const STEPS: usize = 3;
 const BATCH: u32 = 32;
 const SGD: Sgd = Sgd { lr: 0.05, momentum: 0.9, dampening: 0.0, nesterov: false, weight_decay: 5e-4 };
 
-/// What the file's tensors of this prefix are, in the network's order.
+/// The file's tensors with this prefix, in the network's order.
 fn parameters(tensors: &HashMap<String, Tensor>, prefix: &str, network: &Network) -> Vec<Tensor> {
     network
         .parameters()
@@ -46,7 +46,7 @@ fn parameters(tensors: &HashMap<String, Tensor>, prefix: &str, network: &Network
 fn examples(tensors: &HashMap<String, Tensor>, pad: usize) -> Examples {
     let pixels = tensors["images"].to_dtype(DType::F32).unwrap();
     let scaled = (((pixels / 255.0).unwrap() - 0.5).unwrap() / 0.5).unwrap().unsqueeze(1).unwrap();
-    // Padding pixels are −1: 0 before a shift by one.
+    // Padding pixels are −1: shift by 1, pad with 0, shift back.
     let shifted = (scaled + 1.0).unwrap();
     let padded = shifted.pad_with_zeros(2, pad, pad).unwrap().pad_with_zeros(3, pad, pad).unwrap();
     let labels = tensors["labels"].to_dtype(DType::U32).unwrap();

@@ -1,4 +1,4 @@
-//! What is wrong with a file that `verify` is given is said by file, tensor and remedy.
+//! Errors about a file given to `verify` name the file, the tensor and a remedy.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -18,7 +18,7 @@ use safetensors::{Dtype, tensor::TensorView};
 /// Types and shapes by name; every number is 0.
 type Tensors = BTreeMap<String, (Dtype, Vec<usize>)>;
 
-/// What is written for a linear layer from 3 to 2 on two examples.
+/// The tensors of a file for a linear layer from 3 to 2 on two examples.
 fn tensors() -> Tensors {
     let mut tensors = Tensors::new();
     let mut put = |name: String, shape: &[usize]| tensors.insert(name, (Dtype::F32, shape.to_vec()));

@@ -1,10 +1,10 @@
-//! Which matrix of a probe takes the most memory, without building the program of each, which takes
-//! long where there are many.
+//! Finds the matrix of a probe that takes the most memory without building a program for each
+//! matrix, which is slow for many matrices.
 //!
-//! Products of some variables hold no more than products of all of them while all samples are
-//! evaluated at once; where that is too much for the memory there is, both hold at most what they
-//! may. So one program bounds all others of its curvature, and only what may be the largest is
-//! looked at.
+//! While all samples are evaluated at once, products for some of the variables hold no more than
+//! products for all of them. Where that exceeds the memory limit, both hold at most the limit. One
+//! program therefore bounds all others of the same curvature, and only candidates that may be the
+//! largest are examined.
 
 use std::cmp::Reverse;
 
@@ -13,26 +13,27 @@ use eigenscape_program::Variables;
 
 use crate::prepare::PreparedProbe;
 
-/// Programs that are built for the probes of one run, at most, each counted by the tensors of the
-/// network: beyond them a bound is said to be taken.
+/// The budget for programs built for the probes of one run, counted in parameter tensors of the
+/// network. Once it is spent, upper bounds are reported instead of exact sizes.
 pub(super) const TENSORS: usize = 8_000;
 
-/// A matrix with what is known of it at once.
+/// A matrix with the numbers that are known without building its program.
 pub(super) struct Candidate<'a> {
     pub curvature: Curvature,
     pub group: &'a Group,
-    /// What the estimator holds.
+    /// The memory that the estimator holds.
     pub held: Account,
-    /// How many vectors it hands to one product.
+    /// The maximum number of vectors that the estimator passes to one product.
     pub vectors: usize,
     /// Bytes that products may take.
     pub allowed: usize,
 }
 
-/// What is the same of two probes on as many samples whose matrices take the same.
+/// Identifies probes whose matrices take the same memory, given the same number of samples and the
+/// same type.
 pub(super) type Signature = Vec<(Curvature, Variables, [usize; 3])>;
 
-/// The candidates as far as what they take depends on them.
+/// The properties of the candidates that determine their memory.
 pub(super) fn signature(candidates: &[Candidate]) -> Signature {
     let of = |one: &Candidate| {
         let numbers = [one.held.total(), one.vectors, one.allowed];
@@ -41,7 +42,7 @@ pub(super) fn signature(candidates: &[Candidate]) -> Signature {
     candidates.iter().map(of).collect()
 }
 
-/// What is known of the bytes that products take.
+/// What is known about the bytes that a candidate's products take.
 #[derive(Clone, Copy)]
 enum Known {
     Nothing,
@@ -58,10 +59,11 @@ impl Known {
     }
 }
 
-/// What the most demanding of these matrices takes; `affordable` is what is left of [`TENSORS`].
+/// The memory of the most demanding candidate. `affordable` is what is left of the budget
+/// [`TENSORS`].
 ///
 /// # Errors
-/// The number of a candidate whose products cannot be taken, and why.
+/// When the products of a candidate cannot be built: its index and the reason.
 pub(super) fn dearest(
     probe: &PreparedProbe,
     landscape: &Landscape,
@@ -69,7 +71,7 @@ pub(super) fn dearest(
     affordable: &mut usize,
 ) -> Result<Account, (usize, Error)> {
     let known = bounds(probe, landscape, candidates);
-    // The first of several that take the same.
+    // Ties go to the first candidate.
     let key =
         |index: usize, bytes: usize| (candidates[index].held.total().saturating_add(bytes), Reverse(index));
     let mut order: Vec<_> = (0..known.len()).map(|index| key(index, known[index].at_most())).collect();
@@ -101,8 +103,8 @@ pub(super) fn dearest(
     Ok(held.clone().with(format!("products with the {description}"), bytes))
 }
 
-/// What is known of each candidate's products from one program for all parameters that the groups
-/// have, and one for the activation that is computed first.
+/// Bounds on each candidate's products. For each curvature, one program for all parameters of the
+/// groups bounds the others, and so does one program for the activation that is computed first.
 fn bounds(probe: &PreparedProbe, landscape: &Landscape, candidates: &[Candidate]) -> Vec<Known> {
     let mut known = vec![Known::Nothing; candidates.len()];
     let is_activation = |group: &Group| matches!(group.variables, Variables::Activation(_));
@@ -117,7 +119,7 @@ fn bounds(probe: &PreparedProbe, landscape: &Landscape, candidates: &[Candidate]
             let (Some(allowed), true) = (allowed, ours.len() > 1) else { continue };
             let Some(all) = probe.containing(activations) else { continue };
             let operator = landscape.operator(curvature, &all).within(allowed);
-            // What does not fit says nothing of its parts.
+            // A program that does not fit gives no bound for its parts.
             if operator.memory(1).is_err() {
                 continue;
             }

@@ -1,5 +1,5 @@
-//! The account of a run whose probes are ready: what each matrix takes, asked of its estimator and
-//! its operator.
+//! The memory account of a run whose probes are prepared: estimators and operators report what each
+//! matrix takes.
 
 use candle_core::DType;
 use eigenscape_core::{
@@ -20,15 +20,15 @@ use crate::{
     raw::Between,
 };
 
-/// What is known from the probes of a run that were looked at.
+/// Accounts of the probes examined so far.
 struct Seen {
-    /// Samples, type and matrices of each, and what the most demanding matrix takes.
+    /// Samples, type and matrices of each probe, with the account of its most demanding matrix.
     accounts: Vec<((usize, DType, Signature), Account)>,
-    /// How much more may be built.
+    /// What is left of the budget `dearest::TENSORS` for building programs.
     affordable: usize,
 }
 
-/// The landscapes of which only shapes matter: one for all probes on as many samples in one type.
+/// Landscapes that are used for their shapes only: one for each number of samples and type.
 struct Landscapes(Vec<(usize, DType, Landscape)>);
 
 impl Landscapes {
@@ -50,16 +50,17 @@ impl Landscapes {
     }
 }
 
-/// What the probes of a run share while one matrix after the other is measured.
+/// The memory that a run's probes share while matrices are measured one at a time.
 struct Measuring {
-    /// What is taken whatever is measured: the records, the spectra of all moments, a distance.
+    /// Memory taken whichever matrix is measured: the records, the spectra of all moments, a
+    /// distance.
     beside: Account,
     allowed: Allowed,
     shares: Shares,
 }
 
-/// The account of a run that holds so much beside its probes, and shares out the memory for
-/// measuring among these.
+/// The account of a run that holds `held` outside its probes. Sets each probe's share of the memory
+/// for measuring.
 ///
 /// # Errors
 /// When an estimator cannot be used on an operator, or something does not fit.
@@ -90,7 +91,7 @@ pub fn run(
     Ok(account)
 }
 
-/// What is kept of all spectra, and what a distance between two of them takes.
+/// Memory for the recorded spectra and distances of all moments, and for computing one distance.
 fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
     let (mut all, mut longest, mut groups, mut moments_of_all) = (0_usize, 0, 0_usize, 0_usize);
     let landscapes = Landscapes::of(probes)?;
@@ -107,7 +108,7 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
     }
     let kept = all.saturating_mul(plan.runs).saturating_mul(EIGENVALUE);
     let grid = plan.distances.iter().map(|plan| plan.distance.memory(longest)).max().unwrap_or(0);
-    // Both spectra without a part of their random vectors.
+    // Copies of both spectra, each without one part of its random vectors.
     let parts = if plan.distances.is_empty() { 0 } else { size([2, longest], LEFT_OUT) };
     let pairs = plan.distances.iter().map(|plan| match plan.between {
         Between::LayersAndFull => groups,
@@ -120,8 +121,8 @@ fn of_spectra(plan: &RunPlan, probes: &[PreparedProbe]) -> Result<Account> {
 }
 
 impl Measuring {
-    /// What the most demanding matrix of a probe takes, or all of them together where they share a
-    /// factor.
+    /// The account of a probe's most demanding matrix, or of all its matrices together where they
+    /// share a factor.
     fn of_probe(&self, probe: &PreparedProbe, landscape: &Landscape, seen: &mut Seen) -> Result<Account> {
         let operators: Vec<NetworkOperator> =
             probe.matrices().map(|(curvature, group)| landscape.operator(curvature, group)).collect();
@@ -129,7 +130,7 @@ impl Measuring {
         let (plan, estimator) = (probe.plan, &*probe.plan.estimator);
         if estimator.needs_factor() {
             for operator in &operators {
-                // A trace may be known where the factor is not.
+                // A trace factor may exist where the full factor does not.
                 let factor = match estimator.number() {
                     Some(_) => operator.trace_factor(),
                     None => operator.factor(),
@@ -161,7 +162,7 @@ impl Measuring {
         Ok(account)
     }
 
-    /// Refuses an estimator that holds more than is allowed, before a product's program is built,
+    /// Refuses an estimator that holds more than is allowed before building a product's program,
     /// which takes time.
     fn refuse(
         &self,
@@ -184,7 +185,8 @@ impl Measuring {
         Err(probe.plan.estimator_name.error(problem, REMEDY))
     }
 
-    /// An error of what has to fit beside what an estimator holds and what is taken anyhow.
+    /// Converts an operator's error. An error about memory also lists what the estimator and the
+    /// records take.
     fn told(&self, probe: &PreparedProbe, error: Error, held: &Account) -> ConfigError {
         let beside = held.clone().and(self.beside.clone());
         match error {

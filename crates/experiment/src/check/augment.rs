@@ -1,4 +1,4 @@
-//! Augmentation: ranges, and whether there are images.
+//! Checks of augmentation: parameter ranges, and whether the data set has images.
 
 use eigenscape_core::Dataset;
 
@@ -9,11 +9,11 @@ use crate::{
     raw,
 };
 
-/// No frame is larger: the image would be gone from most windows.
+/// The largest frame of a crop: a larger one would cut the image out of most windows.
 const WIDEST_FRAME: usize = 98;
 
 impl Checker<'_> {
-    /// How training images are changed; `None` where they are not.
+    /// The augmentation of training images, if any.
     pub(super) fn augment(
         &mut self,
         raw: &raw::Data,

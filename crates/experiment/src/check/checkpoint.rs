@@ -1,4 +1,4 @@
-//! Checkpoints: a file that exists, prefixes that are some, names that can be renamed.
+//! Checks of checkpoints: the file exists, prefixes are not empty, renames are valid.
 
 use super::Checker;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     raw,
 };
 
-/// The key.
+/// The key of the checkpoint.
 const PATH: &str = "model.checkpoint";
 /// The keys of its table.
 const KEYS: [&str; 5] = ["path", "key", "strip_prefix", "rename", "transpose"];
@@ -36,7 +36,7 @@ impl Checker<'_> {
         Ok(self.located(PATH, Selection { path: resolved, ..selection }))
     }
 
-    /// What the key says, whether or not there is such a file.
+    /// The selection that the key describes; the file need not exist.
     pub(super) fn selection(&self, raw: &raw::Checkpoint) -> Result<Selection, ConfigError> {
         let table = match raw {
             raw::Checkpoint::Path(path) => {
@@ -55,7 +55,7 @@ impl Checker<'_> {
         })
     }
 
-    /// The words of a key, none of them empty.
+    /// The strings of a key; empty strings are refused.
     fn words(
         &self,
         key: &str,
@@ -83,7 +83,7 @@ impl Checker<'_> {
                 let (problem, remedy) = refusal.into_words();
                 node.key.error(problem, Some(remedy))
             })?;
-            // Said again, by an override, it counts as it was said last.
+            // The last entry for a name wins, since an override may repeat it.
             rename.retain(|other| other.from() != from);
             rename.push(entry);
         }
@@ -91,8 +91,7 @@ impl Checker<'_> {
     }
 }
 
-/// Names with what they become, and where that stands. Dots of a key that is not quoted make tables
-/// in tables.
+/// Collects each old name with the new name and its node. Unquoted dotted keys are nested tables.
 fn flatten<'n>(
     table: &'n Node,
     prefix: &str,

@@ -1,4 +1,4 @@
-//! Where an experiment runs.
+//! The device that an experiment runs on.
 
 use std::{
     collections::HashMap,
@@ -12,8 +12,8 @@ use eigenscape_runtime::Backend;
 use super::Checker;
 use crate::diagnostic::{ConfigError, Located};
 
-/// The share of a card's memory that measuring may take where nothing else is said: of all of it,
-/// not of what happens to be free, so that the same experiment is split in the same way each time.
+/// The default fraction of a card's memory that measuring may take. It refers to the total memory,
+/// not the free memory, so that an experiment is split the same way each time.
 const SHARE: [usize; 2] = [3, 4];
 
 /// A device that a file names.
@@ -37,15 +37,15 @@ impl Device {
     }
 }
 
-/// What computes.
+/// The backend of a device and its memory limit.
 pub(super) struct Computing {
     pub backend: Arc<dyn Backend>,
-    /// Bytes that measuring may take of a card's memory.
+    /// Bytes of the card's memory that measuring may take.
     pub of_card: Option<Located<usize>>,
 }
 
 impl Checker<'_> {
-    /// What computes on the device of this name.
+    /// Opens the device with this name.
     pub(super) fn device(&self, name: &str, tf32: bool) -> Result<Computing, ConfigError> {
         let Some(device) = Device::parse(name) else {
             let problem = format!("the device \"{name}\" is not known");
@@ -78,7 +78,8 @@ impl Checker<'_> {
     }
 }
 
-/// The card of this number, opened once a process, with all of its memory; or why there is none.
+/// The card with this number and its total memory in bytes, or why it cannot be opened. A process
+/// opens each card once.
 fn card(ordinal: usize, tf32: bool) -> Result<(Cuda, usize), String> {
     type Cards = HashMap<(usize, bool), Result<(Cuda, usize), String>>;
     static CARDS: OnceLock<Mutex<Cards>> = OnceLock::new();

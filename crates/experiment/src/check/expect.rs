@@ -1,4 +1,5 @@
-//! Expectations: a relation that its quantity can have, of what the experiment measures.
+//! Checks of expectations: the relation suits the quantity, and the experiment measures the
+//! quantity.
 
 use eigenscape_analysis::expectation::{Direction, Expectation, Reference, Relation, Subject};
 use eigenscape_core::{GroupSelector, registry::nearest};
@@ -10,8 +11,8 @@ use crate::{
     raw::{self, Is, Quantity, Than, When},
 };
 
-/// The key for which a claim needs a test split, if it does: the best epoch is that of the highest
-/// test accuracy or the lowest test loss.
+/// The key because of which a claim needs a test split, if any. The best epoch needs one: it is the
+/// epoch of the highest test accuracy or the lowest test loss.
 fn needs_test_split(quantity: Quantity, epoch: When) -> Option<&'static str> {
     let of_test =
         matches!(quantity, Quantity::TestLoss | Quantity::TestAccuracy | Quantity::GeneralisationGap);
@@ -55,7 +56,7 @@ impl Checker<'_> {
         Ok(Expectation { claim, paper, subject, relation, variant: raw.variant.clone(), from })
     }
 
-    /// Refuses keys that say more of a spectrum or a distance where the claim is about neither.
+    /// Refuses keys about spectra or distances that the claim's quantities do not use.
     fn useless_keys(&self, path: &str, raw: &raw::Expect) -> Result<(), ConfigError> {
         let about = |is: fn(Quantity) -> bool| is(raw.quantity) || raw.with.is_some_and(is);
         let spectra = about(|quantity| !quantity.is_of_training());
@@ -98,7 +99,8 @@ impl Checker<'_> {
             return Err(self.error(&format!("{path}.{key}"), problem, help));
         }
         let batches = |run: &RunPlan| run.probes.iter().any(|probe| probe.batches.is_some());
-        // Of several samples the trace alone has a standard error by which it could be judged.
+        // Of the quantities averaged over samples, only the trace has a standard error to judge it
+        // by.
         if matches!(quantity, Quantity::Outliers | Quantity::LambdaMax) && runs.iter().any(batches) {
             let problem = format!(
                 "`{}` is judged in the spectrum of one sample, and a [[probe]] has `batches`",
@@ -168,7 +170,7 @@ impl Checker<'_> {
         let uses = [
             ("than", raw.than.is_some(), matches!(relation, Relation::Against { .. })),
             ("with", raw.with.is_some(), matches!(relation, Relation::With(..))),
-            // From the first moment to the last.
+            // These relations compare the first moment with the last.
             ("epoch", raw.epoch.is_some(), !matches!(relation, Relation::OverTraining(_))),
         ];
         match uses.iter().find(|(_, given, used)| *given && !*used) {
@@ -257,8 +259,8 @@ impl Checker<'_> {
     }
 }
 
-/// The first epoch at which the quantity of any of these runs is measured, as far as the file
-/// tells.
+/// The first epoch at which any of the runs measures the quantity, as far as the file determines
+/// it.
 fn first_epoch(subject: &Subject, variant: Option<&str>, runs: &[RunPlan]) -> usize {
     if subject.quantity.is_of_training() {
         return 0;
@@ -269,8 +271,8 @@ fn first_epoch(subject: &Subject, variant: Option<&str>, runs: &[RunPlan]) -> us
     of_it.filter_map(|probe| probe.epochs.first()).min().copied().unwrap_or_default()
 }
 
-/// The probes that may measure what a subject is about. Which layers there are is known when the
-/// network is.
+/// The probes that may measure a subject. A selector of layers matches any group except "full",
+/// since the layers are unknown until the network is built.
 fn probes<'a>(subject: &'a Subject, runs: &'a [RunPlan]) -> impl Iterator<Item = &'a ProbePlan> {
     let whole = subject.curvature.split(' ').next().unwrap_or_default();
     let measures = move |probe: &&ProbePlan| {
@@ -285,8 +287,8 @@ fn probes<'a>(subject: &'a Subject, runs: &'a [RunPlan]) -> impl Iterator<Item =
     runs.iter().flat_map(|run| &run.probes).filter(measures)
 }
 
-/// The estimator, and what it finds, where eigenvalues are asked for and numbers alone are
-/// measured.
+/// The estimator and the number it finds, if a subject needs eigenvalues and its probes measure
+/// only numbers.
 fn number_instead(subject: &Subject, runs: &[RunPlan]) -> Option<(String, &'static str)> {
     if !matches!(subject.quantity, Quantity::LambdaMax | Quantity::Outliers) {
         return None;
@@ -296,12 +298,12 @@ fn number_instead(subject: &Subject, runs: &[RunPlan]) -> Option<(String, &'stat
     numbers.first().map(|(probe, number)| (probe.estimator_name.value.clone(), *number))
 }
 
-/// A warning where a trace is to fall or rise and no probe of it will have a standard error.
+/// A warning if a trace is claimed to fall or rise and no probe of it has a standard error.
 fn without_standard_error(expectation: &Expectation, runs: &[RunPlan]) -> Option<String> {
     let Expectation { claim, subject, relation, .. } = expectation;
     let judged = subject.quantity == Quantity::Trace && matches!(relation, Relation::OverTraining(_));
     let mut probes = probes(subject, runs).peekable();
-    // Batches have a spread, whatever each of them has.
+    // The spread of batches is a standard error, whatever the estimator gives.
     let has_none = |probe: &ProbePlan| probe.batches.is_none() && !probe.estimator.has_standard_error();
     (judged && probes.peek().is_some() && probes.all(has_none)).then(|| {
         format!(

@@ -1,4 +1,4 @@
-//! The loss that an experiment names, and those of targets where it names none.
+//! The loss that an experiment names, and the default losses.
 
 use eigenscape_core::{
     Catalog, Loss, LossFunction, Registry,
@@ -22,7 +22,7 @@ impl Checker<'_> {
     fn named_loss(&self, raw: &raw::Loss) -> Result<Located<Loss>, ConfigError> {
         let (catalog, name) = (&self.registry.losses, raw.name());
         let Built { plugin, ignored } = self.built(catalog, "loss", name, raw.parameters(), &[])?;
-        // Without the key it would be another loss than the one that is meant.
+        // Ignoring the key would silently use a different loss.
         if let Some(key) = ignored.first() {
             let others: Vec<&str> = catalog.with_key(key).collect();
             let problem = format!("loss `{name}` has no key `{key}`");
@@ -33,7 +33,7 @@ impl Checker<'_> {
     }
 }
 
-/// The losses of targets where an experiment names none, as the registry says.
+/// The registry's default losses, used where an experiment names none.
 #[must_use]
 pub fn default_losses(registry: &Registry) -> DefaultLosses {
     let names = registry.default_losses;
@@ -43,7 +43,7 @@ pub fn default_losses(registry: &Registry) -> DefaultLosses {
     }
 }
 
-/// The plugin of a name without keys.
+/// The loss with this name and default parameters.
 fn plain(losses: &Catalog<dyn LossFunction>, name: &str) -> Option<Loss> {
     let built = losses.build(name, toml::Table::new(), &Environment::default());
     built.ok().map(|built| built.plugin.into())

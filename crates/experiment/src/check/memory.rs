@@ -1,4 +1,4 @@
-//! How much memory may be taken.
+//! The memory limit of an experiment.
 
 use bytesize::ByteSize;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Checker<'_> {
-    /// Bytes that measuring may take, where the file says so.
+    /// Bytes that measuring may take, if the file sets `memory`.
     pub(super) fn memory(&self, raw: Option<&str>) -> Result<Option<Located<usize>>, ConfigError> {
         let Some(text) = raw else { return Ok(None) };
         if text.trim().bytes().all(|byte| byte.is_ascii_digit()) && text.contains(|c| c != '0') {

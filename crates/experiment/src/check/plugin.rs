@@ -1,4 +1,4 @@
-//! Plugins by name, and what is wrong when there is none.
+//! Builds plugins by name and reports their errors at the right place in the file.
 
 use eigenscape_core::{
     Catalog, Error,
@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Checker<'_> {
-    /// Builds the plugin that the table (or bare name) at `path` asks for. `own` are the keys of
-    /// that table which belong to the runner and not to the plugin.
+    /// Builds the plugin that the table (or bare name) at `path` names, and warns about ignored
+    /// keys. `own` lists the table's keys that belong to the runner rather than the plugin.
     pub(super) fn build<T: ?Sized + 'static>(
         &mut self,
         catalog: &Catalog<T>,
@@ -29,7 +29,7 @@ impl Checker<'_> {
         Ok(plugin)
     }
 
-    /// As [`Self::build`], with the keys that are another plugin's.
+    /// Like [`Self::build`], but returns the ignored keys, which only other plugins use.
     pub(super) fn built<T: ?Sized + 'static>(
         &self,
         catalog: &Catalog<T>,
@@ -70,13 +70,13 @@ fn parameter<T: ?Sized + 'static>(
     if !key.is_empty() && node.get(key).is_some() && !known.contains(&key) {
         return node.at(key).key.error(problem, Some(help));
     }
-    // A key that is missing has no place: the plugin's name stands for it.
+    // An error without a key, such as a missing key, points at the plugin's name.
     let at = if key.is_empty() { node.at("name") } else { node.at(key) };
     crate::read::complaint(at, key, problem)
 }
 
-/// A plugin that does not like its values: the error stands at the value that it names, or the
-/// element of it, or at the plugin's name.
+/// The error of a plugin that refuses its values. It points at the value, or the element of it,
+/// that the error names, or else at the plugin's name.
 pub(crate) fn failed(node: &Node, error: &Error) -> ConfigError {
     let (subject, problem) = match error {
         Error::Input { subject, problem, .. } => (subject.as_str(), format!("{subject}: {problem}")),
@@ -92,7 +92,7 @@ pub(crate) fn failed(node: &Node, error: &Error) -> ConfigError {
     culprit.map_or(node.at("name"), |(_, value)| value.at(index)).site.error(problem, Some(help))
 }
 
-/// Whether the subject of an error is this key, or the file that it names.
+/// Whether the subject of an error is this key, or the file that the key's value names.
 fn names(subject: &str, key: &str, value: &Node) -> bool {
     let whole = subject.split('[').next().unwrap_or_default();
     let last = whole.rsplit('.').next();

@@ -1,4 +1,4 @@
-//! Probes: moments, samples, groups, curvatures.
+//! Checks of probes: moments, samples, groups, curvatures.
 
 use candle_core::DType;
 use eigenscape_core::{Curvature, Dataset, GroupSelector, Split, registry::nearest};
@@ -15,7 +15,7 @@ pub(crate) const CURVATURES: [Curvature; 3] =
     [Curvature::Hessian, Curvature::GaussNewton, Curvature::Residual];
 
 impl Checker<'_> {
-    /// Checks the `index`-th probe of an experiment that trains as planned, or not at all.
+    /// Checks the `index`-th probe. `train` is the experiment's training, if any.
     pub(super) fn probe(
         &mut self,
         index: usize,
@@ -53,7 +53,7 @@ impl Checker<'_> {
         })
     }
 
-    /// λ of the loss' term λ/2 ‖θ‖²; 0 where the probe does not ask for it.
+    /// λ of the term λ/2 ‖θ‖² in the probed loss; 0 unless the probe sets `weight_decay`.
     fn weight_decay(
         &mut self,
         path: &str,
@@ -86,7 +86,8 @@ impl Checker<'_> {
         Ok(decay)
     }
 
-    /// Refuses what a probe asks of its examples and the data set has not.
+    /// Refuses augmentation that the experiment does not declare and a test split that its data
+    /// lacks.
     pub(super) fn probe_data(
         &self,
         index: usize,
@@ -219,7 +220,7 @@ impl Checker<'_> {
             raw::Group::Word(word) => return Ok(self.located(path, GroupSelector::from(word.as_str()))),
             raw::Group::Named(named) => named,
         };
-        // A word, or an activation: results would not tell them apart.
+        // A built-in selector or an activation: results could not be told apart.
         if name.is_empty() || !matches!(GroupSelector::from(name.as_str()), GroupSelector::Glob(_)) {
             let problem = format!("\"{name}\" cannot be the name of a group of your own");
             return Err(self.error(

@@ -1,4 +1,4 @@
-//! Profiles that are not chosen: a mistake in one is found before it is.
+//! Checks of the profiles that are not chosen, so that their mistakes are found early.
 
 use eigenscape_core::{Registry, registry::Environment};
 
@@ -10,8 +10,8 @@ use crate::{
     raw, read, sweep,
 };
 
-/// Checks what the file would be with each of the other profiles: everything but whether its data
-/// and checkpoints are on this machine.
+/// Checks the file with each of the other profiles, except whether its data and checkpoints exist
+/// on this machine.
 pub(super) fn check_others(
     document: &Node,
     environment: &Environment,
@@ -20,7 +20,8 @@ pub(super) fn check_others(
 ) -> Result<(), ConfigError> {
     let others = chosen.others().filter(|other| choices::mentions(document, other.profile));
     for other in others {
-        // A flag may be of use to the chosen profile alone, and may be needed by all.
+        // A flag may be valid only with the chosen profile, or be needed by all: try with and
+        // without flags.
         let without_flags = Choices { set: Vec::new(), ..other.clone() };
         check(document, environment, &other, registry)
             .or_else(|error| check(document, environment, &without_flags, registry).map_err(|_| error))
@@ -49,7 +50,7 @@ fn check(
 }
 
 impl Checker<'_> {
-    /// Checks that the data set and the architecture exist, and have the keys that they are given.
+    /// Checks that the data set, architecture and loss exist and have the given keys.
     fn names(&mut self, raw: &raw::Experiment) -> Result<(), ConfigError> {
         let own = ["checkpoint", "batch_norm"];
         let model = &raw.model;
@@ -59,7 +60,7 @@ impl Checker<'_> {
         }
         let entry = self.registry.datasets.iter().find(|(name, _)| *name == raw.data.name);
         let Some((_, entry)) = entry else {
-            // It says that there is none of this name.
+            // Building it fails with the message that there is no data set of this name.
             return self
                 .build(&self.registry.datasets, "data", &raw.data.name, raw.data.parameters.clone(), &[])
                 .map(drop);

@@ -18,7 +18,7 @@ use crate::{
     schedule::{Decay, Schedule, Warmup},
 };
 
-/// The keys of a regularizer's table that are the runner's.
+/// The keys of a regularizer's table that belong to the runner.
 const RUNNER_KEYS: [&str; 3] = ["strength", "every", "from_epoch"];
 
 impl Checker<'_> {
@@ -129,8 +129,8 @@ impl Checker<'_> {
         let regularizer = self.build(catalog, &path, &raw.name, raw.parameters.clone(), &RUNNER_KEYS)?;
         self.in_range(&format!("{path}.strength"), raw.strength, "at least 0", |strength| strength >= 0.0)?;
         if raw.from_epoch >= epochs {
-            // No error: a training is shortened by --set, and the rest of the file should still
-            // hold.
+            // Only a warning: `--set` may shorten a training, and the rest of the file should stay
+            // valid.
             self.warnings.push(format!(
                 "regularizer `{}` is never added: it waits for {} completed epochs, and {epochs} are trained",
                 raw.name, raw.from_epoch
@@ -152,7 +152,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Refuses a count, or a list of so many entries, that nobody can mean.
+    /// Refuses a count or a list length above `most`.
     pub(super) fn at_most(&self, path: &str, count: usize, most: usize) -> Result<(), ConfigError> {
         if count <= most {
             return Ok(());
@@ -177,7 +177,7 @@ impl Checker<'_> {
         Err(self.error(path, format!("`{path}` is {value}"), format!("it must be {range}")))
     }
 
-    /// The known name that this is; refuses any other.
+    /// The known name that equals `name`; refuses any other.
     fn one_of(
         &self,
         path: &str,
@@ -192,7 +192,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Refuses keys of the table at `path` that what is named there has no use for.
+    /// Refuses keys of the table at `path` that `name` does not have.
     fn only_keys(&self, path: &str, name: &str, known: &[&str]) -> Result<(), ConfigError> {
         let table = self.document.at(path);
         let Some(key) = table.keys().find(|key| !known.contains(key)) else { return Ok(()) };

@@ -1,5 +1,4 @@
-//! Runs of a sweep that have the settings of another: they are that run, and no second measurement
-//! of it.
+//! Finds runs of a sweep with equal settings. They are executed once and do not count as reruns.
 
 use std::collections::HashMap;
 
@@ -7,26 +6,26 @@ use eigenscape_core::Registry;
 
 use crate::{raw, resolved, sweep::Combination};
 
-/// At most so many are named.
+/// The maximum number of duplicates that the warning names.
 const NAMED: usize = 5;
-/// Whole numbers up to here are the same in floating point.
+/// Integers below this are exact in floating point.
 const EXACT: i64 = 1 << 53;
 
 /// The runs seen so far.
 #[derive(Default)]
 pub(super) struct Twins {
-    /// Names and variants by settings.
+    /// Name and variant of the first run with given settings.
     first: HashMap<String, (String, String)>,
-    /// What was asked for again, in words.
+    /// Descriptions of the duplicates.
     again: Vec<String>,
-    /// Variants of runs that are another's, with that other.
+    /// Variants of duplicate runs, each with the variant of the first equal run.
     variants: Vec<(String, String)>,
-    /// Variants of runs that are not.
+    /// Variants of runs that are not duplicates.
     own: Vec<String>,
 }
 
 impl Twins {
-    /// Whether the settings of a run are those of one that was seen before.
+    /// Whether an earlier run has the same settings. Remembers the run if not.
     pub(super) fn is_seen(&mut self, run: &Combination, raw: &raw::Experiment, registry: &Registry) -> bool {
         let settings = canonical(resolved::settings_table(raw, registry).into()).to_string();
         let Some((name, variant)) = self.first.get(&settings) else {
@@ -48,13 +47,13 @@ impl Twins {
         true
     }
 
-    /// Variants of which every run is another's, with that other.
+    /// Variants whose runs are all duplicates, each with the variant that they duplicate.
     pub(super) fn variants(&self) -> Vec<(String, String)> {
         let without_own = |(variant, _): &&(String, String)| !self.own.contains(variant);
         self.variants.iter().filter(without_own).cloned().collect()
     }
 
-    /// What to say about them.
+    /// The warning about duplicates, if any.
     pub(super) fn warning(&self) -> Option<String> {
         let more = match self.again.len().saturating_sub(NAMED) {
             0 => String::new(),
@@ -65,8 +64,8 @@ impl Twins {
     }
 }
 
-/// The same value however it is written: 1 and 1.0, "hessian" and \["hessian"\], "gram" and { name =
-/// "gram" }.
+/// A canonical form, in which equivalent values are equal: 1 and 1.0, "hessian" and \["hessian"\],
+/// "gram" and { name = "gram" }.
 fn canonical(value: toml::Value) -> toml::Value {
     match value {
         toml::Value::Integer(number) if number.abs() < EXACT => toml::Value::Float(number as f64),

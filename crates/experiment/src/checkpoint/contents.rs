@@ -1,4 +1,4 @@
-//! A file of either format, recognised by how it begins.
+//! A checkpoint file of either format, recognised by its first bytes.
 
 use eigenscape_core::{
     pickle::{self, Document, Known, Limits, Trouble},
@@ -8,25 +8,25 @@ use eigenscape_core::{
 
 use super::refusal::{Refusal, Result};
 
-/// How the pickles begin that `torch.save` wrote before it wrote zip archives: protocol 2, and
-/// PyTorch's number as a long integer of ten bytes.
+/// The first bytes of a pickle in the format that `torch.save` used before zip archives: protocol
+/// 2, and PyTorch's magic number as a ten-byte integer.
 const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-/// Memory for what a file describes beside as many bytes as the file has itself: a small file
-/// describes more than it holds.
+/// Bytes that the description of a file's contents may take beyond the file's own size: a small
+/// file's description can be larger than the file.
 const DESCRIPTION: usize = 1 << 20;
-/// At most so many classes are named.
+/// The maximum number of classes named in a note.
 const LISTED: usize = 8;
 
-/// What a file holds.
+/// The parsed contents of a file.
 pub(super) enum Contents<'a> {
-    /// Names with tensors.
+    /// Tensors by name.
     Safetensors(Tensors<'a>),
-    /// Whatever was given to `torch.save`.
+    /// The object that was given to `torch.save`.
     Pickled(Document<'a>),
 }
 
 impl<'a> Contents<'a> {
-    /// Reads a file.
+    /// Parses a file of either format.
     pub(super) fn parse(file: &'a [u8]) -> Result<Self> {
         let remedy = "save it again with torch.save(model.state_dict(), path), which writes a zip archive, or with \
                       safetensors.torch.save_file";
@@ -44,8 +44,7 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// A note on classes and functions that the file names and that were not loaded, where there
-    /// are any.
+    /// A note on the classes and functions that the file names and that were not loaded, if any.
     pub(super) fn left_out(&self) -> Option<String> {
         let Self::Pickled(document) = self else { return None };
         let foreign: Vec<_> = document.foreign().iter().take(LISTED).map(|names| names.join(".")).collect();
@@ -53,12 +52,12 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// Whether a file begins with the number of a pickle protocol.
+/// Whether a file begins with the header of a pickle protocol.
 fn is_pickle(file: &[u8]) -> bool {
     matches!(file, [0x80, 2..=5, ..])
 }
 
-/// The pickle in an archive of `torch.save`.
+/// The pickle in an archive written by `torch.save`.
 fn pickled(file: &[u8]) -> Result<Document<'_>> {
     let archive = Archive::parse(file).map_err(|why| {
         Refusal::damaged(format!("is not a complete zip archive as torch.save writes it: {why}"))

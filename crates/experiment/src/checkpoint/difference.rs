@@ -6,30 +6,29 @@ use eigenscape_program::{Network, Parameter};
 
 use super::state_dict::{Entry, Item, SHOWN, StateDict, short};
 
-/// PyTorch counts a BatchNorm's batches in a tensor that no computation uses.
+/// The name of PyTorch's counter of BatchNorm batches, a tensor that no computation uses.
 pub(super) const UNUSED: &str = "num_batches_tracked";
 
-/// So many of the names that a network has not are shown, however many it misses.
+/// The number of lines kept for names that the network does not have, however many it misses.
 const UNEXPECTED: usize = 5;
 
-/// A name with its shape in the network and what stands under it in the file, where these are not
-/// the same.
+/// A tensor that differs between the network and the file.
 pub(super) struct Difference<'a> {
     /// The name in the network.
     pub name: &'a str,
-    /// The shape in the network; `None` where it has no such tensor.
+    /// The shape in the network; `None` if the network has no such tensor.
     pub expected: Option<&'a [usize]>,
-    /// What the file has; `None` where it has nothing of the name.
+    /// The entry in the file; `None` if the file has none of this name.
     pub found: Option<&'a Entry<'a>>,
 }
 
-/// The parameters and buffers.
+/// The network's parameters, then its buffers.
 pub(super) fn declared(network: &Network) -> impl Iterator<Item = &Parameter> {
     network.parameters().iter().chain(network.buffers())
 }
 
-/// What stands under a parameter's name, or under another name of it: a file may list tied weights
-/// once or twice.
+/// The file's entry for a parameter, under its name or an alias: a file may list tied weights once
+/// or twice.
 pub(super) fn lookup<'s, 'c>(
     network: &Network,
     state: &'s StateDict<'c>,
@@ -39,15 +38,16 @@ pub(super) fn lookup<'s, 'c>(
     state.entry(name).or_else(|| aliases.into_iter().find_map(|(alias, _)| state.entry(alias)))
 }
 
-/// The names that a file may have: of parameters and buffers, their other names, and those of
-/// constants that are not needed.
+/// The names that a file may have: parameters and buffers, their aliases, and constants that are
+/// not needed.
 pub(super) fn known(network: &Network) -> HashSet<&str> {
     let aliases = network.aliases().iter().map(|(alias, _)| alias.as_str());
     let unused = network.unused().iter().map(String::as_str);
     declared(network).map(|declared| declared.name.as_str()).chain(aliases).chain(unused).collect()
 }
 
-/// All of them: first what the network has, in its order, then what it has not.
+/// All differences: first the network's tensors in order, then tensors that the network does not
+/// have.
 pub(super) fn differences<'a>(network: &'a Network, state: &'a StateDict) -> Vec<Difference<'a>> {
     let missing = declared(network).filter_map(|declared| {
         let found = lookup(network, state, &declared.name);
@@ -63,10 +63,10 @@ pub(super) fn differences<'a>(network: &'a Network, state: &'a StateDict) -> Vec
     missing.chain(unexpected).collect()
 }
 
-/// One line each, below a header.
+/// The differences as a table, one line each below a header.
 pub(super) fn table(differences: &[Difference]) -> String {
     let header = ["tensor", "network", "file"].map(str::to_owned);
-    // Names that the network has not say what those that it misses are called.
+    // Names unknown to the network show what the missing tensors may be called in the file.
     let is_unexpected = |difference: &&Difference| difference.expected.is_none();
     let unexpected = differences.iter().filter(is_unexpected).count();
     let missing = SHOWN - unexpected.min(UNEXPECTED);
@@ -97,7 +97,7 @@ fn row(difference: &Difference) -> [String; 3] {
 }
 
 impl Difference<'_> {
-    /// How to mend what is no tensor.
+    /// The remedy if the file's entry is not a tensor.
     pub(super) fn refusal(&self) -> Option<String> {
         let item = self.found.map(|entry| entry.item).filter(|item| matches!(item, Item::Other(_)))?;
         Some(item.refuse(self.name).remedy)

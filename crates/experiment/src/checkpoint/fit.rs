@@ -14,8 +14,8 @@ use super::{
 };
 use crate::weights::Weights;
 
-/// The parameters and buffers of a network in its order, in f64 where all are and in f32 otherwise,
-/// and what should be known about them.
+/// A network's parameters and buffers, in f64 if all of them are f64 in the file and in f32
+/// otherwise, with a note on doubtful orientations.
 pub(super) fn weights(
     selection: &Selection,
     network: &Network,
@@ -49,7 +49,7 @@ pub(super) fn weights(
     Ok((weights, note))
 }
 
-/// How names or shapes differ from the network's, where they do.
+/// How names or shapes differ from the network's, if they do.
 pub(super) fn misfit(selection: &Selection, network: &Network, state: &StateDict) -> Option<Refusal> {
     let differences = differences(network, state);
     (!differences.is_empty()).then(|| {
@@ -58,8 +58,8 @@ pub(super) fn misfit(selection: &Selection, network: &Network, state: &StateDict
     })
 }
 
-/// A warning where a file of Hugging Face's GPT-2, whose GELU is the tanh form, is read into a
-/// network with the exact one: names and shapes are the same.
+/// A warning if a file of Hugging Face's GPT-2, which uses the tanh form of GELU, is read into a
+/// network with the exact form. Names and shapes are the same for both.
 pub(super) fn other_gelu(network: &Network, state: &StateDict) -> Result<Option<String>> {
     let is_other = orientation::is_of_gpt2(network, state)
         && network.applies(ElementwiseFunction::NormalCdf).map_err(Error::from)?;
@@ -70,7 +70,7 @@ pub(super) fn other_gelu(network: &Network, state: &StateDict) -> Result<Option<
     }))
 }
 
-/// Whether two tensors, both stored the same way round, are the same bits.
+/// Whether two tensors of the same orientation have the same bits.
 fn equal(a: Item, b: Item) -> bool {
     match (a, b) {
         (Item::Tensor(a), Item::Tensor(b)) | (Item::Transposed(a), Item::Transposed(b)) => {

@@ -1,4 +1,5 @@
-//! Which names of a file are which of the network's, where shapes, or the order of modules, tell.
+//! Guesses which names of a file correspond to which of the network's, from shapes and the order of
+//! modules.
 
 use std::{
     cmp::Ordering,
@@ -14,24 +15,24 @@ use super::{
     state_dict::{Entry, StateDict, shown},
 };
 
-/// Names longer than this, in bytes, are nobody's.
+/// The maximum length of a name that is considered, in bytes.
 const LONGEST: usize = 500;
-/// At most so many prefixes are tried.
+/// The maximum number of prefixes that are tried.
 const PREFIXES: usize = 8;
 
-/// What `rename` could be.
+/// A proposal for `rename`.
 #[derive(Default)]
 pub(super) struct Guess {
-    /// Its entries; none where nothing can be guessed.
+    /// The entries; empty if nothing can be guessed.
     pub rename: Vec<Rename>,
-    /// What tells so, and what it leaves open.
+    /// The reasons for the guess, and what it leaves open.
     pub why: Vec<String>,
 }
 
 /// A tensor's name in the file and in the network.
 pub(super) type Pair<'a> = (&'a str, String);
 
-/// What to rename so that names which the network has not become those that the file has not.
+/// Proposes renames from names that the network does not have to names that the file lacks.
 pub(super) fn names(network: &Network, state: &StateDict) -> Guess {
     let known = known(network);
     let is_extra = |entry: &&Entry| {
@@ -56,7 +57,7 @@ pub(super) fn names(network: &Network, state: &StateDict) -> Guess {
     Guess { rename: patterns(&pairs, &known, state), why }
 }
 
-/// A prefix with which the file has every name that is missing.
+/// A prefix that turns names of the file into all missing names, with the resulting pairs.
 fn prefixed<'a>(
     known: &HashSet<&str>,
     missing: &[Tensor],
@@ -79,13 +80,13 @@ fn prefixed<'a>(
 /// A name with a shape.
 type Tensor<'a> = (&'a str, Vec<usize>);
 
-/// A module's tensors: what follows its name, with shapes.
+/// A module's tensors: the last part of each name, with the shape.
 struct Module<'a> {
     name: &'a str,
     tensors: BTreeMap<&'a str, Vec<usize>>,
 }
 
-/// What PyTorch calls a tensor that Keras and Flax call otherwise.
+/// Tensor names of Keras and Flax, with PyTorch's names.
 const CALLED: [(&str, &str); 8] = [
     ("kernel", "weight"),
     ("gamma", "weight"),
@@ -97,12 +98,13 @@ const CALLED: [(&str, &str); 8] = [
     ("moving_variance", "running_var"),
 ];
 
-/// The module's name and what follows it.
+/// Splits a name into the module's name and the last part.
 fn split(name: &str) -> (&str, &str) {
     name.rsplit_once('.').unwrap_or(("", name))
 }
 
-/// What the network calls what the file calls `leaf`: the same where it has that name.
+/// The network's name for the file's `leaf`: `leaf` itself, unless the missing names have only
+/// PyTorch's equivalent.
 fn called<'a>(leaf: &'a str, missing: &[Tensor]) -> &'a str {
     let has = |leaf: &str| missing.iter().any(|(name, _)| split(name).1 == leaf);
     let other = CALLED.iter().find(|(theirs, ours)| *theirs == leaf && !has(leaf) && has(ours));
@@ -110,7 +112,7 @@ fn called<'a>(leaf: &'a str, missing: &[Tensor]) -> &'a str {
 }
 
 impl<'a> Module<'a> {
-    /// The modules of tensors, by what the network `called` their leaves.
+    /// Groups tensors by module. `called` translates the last part of a name into the network's.
     fn all(tensors: &[Tensor<'a>], called: impl Fn(&'a str) -> &'a str) -> Vec<Self> {
         let mut modules: Vec<Self> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
@@ -125,8 +127,8 @@ impl<'a> Module<'a> {
         modules
     }
 
-    /// What modules must share to be the same; `either_way` does not look which way round a matrix
-    /// is stored.
+    /// The names and shapes that two modules must share to correspond. With `either_way`, the
+    /// orientation of matrices is ignored.
     fn signature(&self, either_way: bool) -> Vec<(&'a str, Vec<usize>)> {
         let shape = |shape: &Vec<usize>| {
             let mut shape = shape.clone();
@@ -139,8 +141,8 @@ impl<'a> Module<'a> {
     }
 }
 
-/// Modules of the file with those of the network that have the same tensors, then single tensors of
-/// a shape that occurs once.
+/// Pairs modules of the file with modules of the network that have the same tensors, then single
+/// tensors whose shape occurs once on each side.
 fn by_module<'a>(
     stored: &[Tensor<'a>],
     missing: &[Tensor<'a>],
@@ -179,7 +181,7 @@ fn by_module<'a>(
     (pairs, why)
 }
 
-/// Tensors that are left, where there is just one of a shape on either side.
+/// Pairs the remaining tensors whose shape occurs exactly once on each side.
 fn single<'a>(stored: &[Tensor<'a>], missing: &[Tensor<'a>], pairs: &mut Vec<Pair<'a>>) {
     let is_left = |name: &str| pairs.iter().all(|(ours, theirs)| *ours != name && theirs != name);
     let left: Vec<&Tensor> = stored.iter().filter(|(name, _)| is_left(name)).collect();
@@ -196,12 +198,13 @@ fn single<'a>(stored: &[Tensor<'a>], missing: &[Tensor<'a>], pairs: &mut Vec<Pai
     }
 }
 
-/// Modules of a file with modules of a network.
+/// Modules of a file, paired with modules of a network.
 struct Paired<'m, 'a> {
     modules: Vec<(&'m Module<'a>, &'m Module<'a>)>,
-    /// Those of the file of which there are several of a kind, which were taken in order.
+    /// Modules of the file that were paired in order, because several have the same signature.
     in_order: Vec<&'a str>,
-    /// Those of the file of which there are as many as in the network, in no order that is known.
+    /// Modules of the file that were not paired: file and network have equally many with their
+    /// signature, but the order is unknown.
     open: Vec<&'a str>,
 }
 
@@ -232,13 +235,13 @@ impl<'m, 'a> Paired<'m, 'a> {
     }
 }
 
-/// Whether names differ in their numbers alone, so that these tell the order.
+/// Whether names differ only in their numbers, which then define the order.
 fn numbered(modules: &[&Module]) -> bool {
     let words = |module: &Module| module.name.replace(|c: char| c.is_ascii_digit(), "");
     modules.windows(2).all(|pair| words(pair[0]) == words(pair[1]))
 }
 
-/// Numbers in names by their size: "fc2" before "fc10".
+/// Compares names by the numbers in them: "fc2" before "fc10".
 fn natural(a: &str, b: &str) -> Ordering {
     let numbers = |name: &str| -> Vec<u64> {
         name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()

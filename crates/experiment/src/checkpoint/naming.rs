@@ -10,11 +10,11 @@ use super::{
     state_dict::{Entry, Item, StateDict, short, shown},
 };
 
-/// At most so many prefixes of a name are tried.
+/// The maximum number of prefixes of a name that are tried.
 const PREFIXES: usize = 8;
 
 impl StateDict<'_> {
-    /// Takes a prefix away from the names that have it.
+    /// Removes a prefix from the names that have it. At least one name must have it.
     pub(super) fn strip(&mut self, prefix: &str) -> Result<()> {
         let mut stripped = false;
         for entry in &mut self.entries {
@@ -32,8 +32,8 @@ impl StateDict<'_> {
         ))
     }
 
-    /// Those tensors alone whose names in the file are kept, under the names that a selection makes
-    /// of them where none of its patterns need fit.
+    /// Keeps the tensors whose names in the file satisfy `is_kept`, and renames and transposes them
+    /// by a selection whose patterns need not match.
     pub(super) fn lenient(
         mut self,
         selection: &super::Selection,
@@ -49,8 +49,7 @@ impl StateDict<'_> {
         Ok(self)
     }
 
-    /// The same tensors under the names that `rename` gives them, those turned over that
-    /// `transpose` fits.
+    /// Renames the tensors by `rename` and transposes the matrices that `transpose` matches.
     pub(super) fn named(mut self, rename: &[Rename], transpose: &[String]) -> Result<Self> {
         let mut used = vec![false; rename.len()];
         for entry in &mut self.entries {
@@ -94,8 +93,8 @@ impl StateDict<'_> {
         Refusal::new(problem, remedy)
     }
 
-    /// Turns over the matrices that a pattern fits, by their names in the file or, where it fits
-    /// none of these, in the network.
+    /// Transposes the matrices that a pattern matches, by their names in the file or, if it matches
+    /// none of these, by their names in the network.
     fn transpose(&mut self, pattern: &str) -> Result<()> {
         let chosen = |name: &dyn Fn(&Entry) -> bool| -> Vec<usize> {
             (0..self.entries.len()).filter(|index| name(&self.entries[*index])).collect()
@@ -129,13 +128,13 @@ impl StateDict<'_> {
         Ok(())
     }
 
-    /// The first names in the file.
+    /// The first names in the file, as text.
     fn stored_names(&self) -> String {
         shown(self.entries.iter().map(|entry| entry.stored_as))
     }
 }
 
-/// The shortest prefix, ending in a dot, without which a pattern fits a name.
+/// The shortest prefix, ending in a dot, after which a pattern matches the rest of a name.
 fn before<'n>(pattern: &str, name: &'n str) -> Option<&'n str> {
     let dots = name.match_indices('.').map(|(dot, _)| dot + 1);
     dots.take(PREFIXES).find(|end| fits(pattern, &name[*end..])).map(|end| &name[..end])
@@ -155,8 +154,8 @@ fn twice(a: &Entry, b: &Entry) -> Refusal {
     )
 }
 
-/// What `strip_prefix`, `rename` and `transpose` make of one name, where nothing need fit: the name
-/// in the network, and whether its matrix is turned over.
+/// Applies `strip_prefix`, `rename` and `transpose` to one name; none of them needs to match.
+/// Returns the name in the network, and whether its matrix is transposed.
 pub(crate) fn lenient(selection: &super::Selection, name: &str) -> Result<(String, bool)> {
     let stripped = selection
         .strip_prefix
@@ -169,7 +168,7 @@ pub(crate) fn lenient(selection: &super::Selection, name: &str) -> Result<(Strin
 }
 
 impl<'c> Item<'c> {
-    /// A matrix turned over; `None` for anything else.
+    /// A transposed matrix; `None` for anything else.
     fn transposed(self) -> Option<Self> {
         match self {
             Self::Tensor(stored) | Self::Transposed(stored) if stored.shape().len() == 2 => {
@@ -179,7 +178,7 @@ impl<'c> Item<'c> {
         }
     }
 
-    /// As it lies in the file.
+    /// The item in the orientation of the file.
     fn as_stored(self) -> Self {
         match self {
             Self::Transposed(stored) => Self::Tensor(stored),

@@ -1,5 +1,5 @@
-//! Files under other names, or with matrices the other way round: what the message proposes is what
-//! loads them.
+//! Files with other names or transposed matrices: the keys that the error message proposes load
+//! them.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A network with values, and what a file of it holds.
+/// A network with weights, and the tensors of a file for it.
 struct Case {
     network: Network,
     weights: Weights,
@@ -27,7 +27,7 @@ impl Case {
         let Ok(built) = built else { panic!("{keys} is no network") };
         let network = Network::new(sample, move |scope, x| built.plugin.build(scope, x, outputs)).unwrap();
         let mut weights = Weights::initial(&network, Random::new(1)).unwrap();
-        // Biases and scales that are all equal would hide that they are exchanged.
+        // Biases and scales with equal values would hide an exchange.
         for (index, tensor) in weights.parameters.iter_mut().chain(&mut weights.buffers).enumerate() {
             *tensor = (tensor.ones_like().unwrap() * (1.0 + index as f64) + &*tensor).unwrap();
         }
@@ -36,13 +36,13 @@ impl Case {
         Self { network, weights, folder: tempfile::tempdir().unwrap(), tensors }
     }
 
-    /// The file has other names.
+    /// Renames the file's tensors.
     fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
         self.tensors = self.tensors.into_iter().map(|(key, tensor)| (name(&key), tensor)).collect();
         self
     }
 
-    /// The file has matrices the other way round.
+    /// Transposes matrices of the file.
     fn turned(mut self, is_turned: impl Fn(&str) -> bool) -> Self {
         for (_, tensor) in self.tensors.iter_mut().filter(|(name, _)| is_turned(name)) {
             *tensor = tensor.t().unwrap().contiguous().unwrap();
@@ -61,7 +61,7 @@ impl Case {
         path
     }
 
-    /// What a table [model.checkpoint] with these keys beside `path` loads.
+    /// Loads the file with these keys added to [model.checkpoint].
     fn load(&self, keys: &str) -> Result<Loaded> {
         let words = |value: &toml::Value| -> Vec<String> {
             let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
@@ -92,8 +92,8 @@ impl Case {
         }
     }
 
-    /// The message that the file is refused with, which proposes the keys with which it loads as it
-    /// should.
+    /// Asserts that the keys `given` are refused, and that the message proposes the keys
+    /// `proposed`, which load the file correctly. Returns the message.
     fn assert_proposed(&self, given: &str, proposed: &str) -> String {
         let message = self.load(given).unwrap_err().to_string();
         let (_, keys) =
@@ -128,7 +128,7 @@ fn all_matrices_of_gpt2_are_named_the_square_one_too() {
     for text in ["Hugging Face's GPT-2", "[12, 4]", "transformer.h.0.attn.c_proj.weight", "square"] {
         assert!(message.contains(text), "no {text} in {message}");
     }
-    // Whoever lists only what the shapes show is not let through.
+    // Listing only the matrices that are identified by shape is refused.
     gpt2().assert_proposed(r#"transpose = ["*.c_attn.weight"]"#, CONV1D);
     let half = r#"transpose = ["*.c_attn.weight", "*.mlp.*.weight"]"#;
     let message = gpt2().load(half).unwrap_err().to_string();
@@ -141,7 +141,7 @@ fn all_matrices_of_gpt2_are_named_the_square_one_too() {
         message.contains("take out of `transpose` what fits as it is stored: transformer.wte.weight"),
         "{message}"
     );
-    // Nor is a file of nanoGPT with the square one turned over.
+    // A file of nanoGPT with only the square matrix transposed is refused, too.
     let nano = Case::new("gpt", "n_layer = 1\nn_head = 2\nn_embd = 4", &[5], 7);
     let message = nano.load(r#"transpose = ["*.attn.c_proj.weight"]"#).unwrap_err().to_string();
     assert!(message.contains("take it out of `transpose`"), "{message}");
@@ -189,7 +189,7 @@ const LAYERS: &str = r#"layers = [
     { op = "linear", out = 2 },
 ]"#;
 
-/// As a class of the user's own saves it.
+/// A file as a user's own PyTorch class saves it.
 fn own(names: [&str; 4]) -> Case {
     let case = Case::new("sequential", LAYERS, &[3], 2).renamed(|name| {
         let (module, leaf) = name.split_once('.').unwrap();
@@ -204,7 +204,7 @@ fn own(names: [&str; 4]) -> Case {
 fn modules_of_other_names_are_found_by_their_shapes() {
     let table = "[model.checkpoint.rename]\n\"fc1.*\" = \"0.*\"\n\"bn.*\" = \"1.*\"\n\"fc2.*\" = \"3.*\"\n\"out.*\" = \"5.*\"";
     own(["fc1", "bn", "fc2", "out"]).assert_proposed("", table);
-    // Where some are said, the others are found.
+    // With some renames given, the message proposes the others.
     own(["fc1", "bn", "fc2", "out"]).assert_proposed(r#"rename = { "fc1.*" = "0.*" }"#, table);
     let long = own(["encoder.first_linear", "encoder.normalisation", "encoder.second_linear", "decoder"]);
     long.assert_proposed(
@@ -230,7 +230,7 @@ fn what_shapes_do_not_tell_is_said() {
     let message = case(["fc1", "fc2", "fc3"])
         .assert_proposed("", "rename = { \"fc1.*\" = \"0.*\", \"fc2.*\" = \"1.*\", \"fc3.*\" = \"2.*\" }");
     assert!(message.contains("fc1, fc2 have equal shapes and are taken in order"), "{message}");
-    // A safetensors file has no order of its own, and these names have none either.
+    // Neither a safetensors file nor these names define an order.
     let message = case(["inner", "outer", "head"]).load("").unwrap_err().to_string();
     assert!(message.contains("which modules inner, outer are"), "{message}");
     assert!(message.contains("\"head.*\" = \"2.*\""), "{message}");
@@ -290,7 +290,7 @@ fn names_to_transpose_are_the_files_or_else_the_networks() {
     }
 }
 
-/// As Keras and Flax save linear layers: \[in, out\], under names of their own.
+/// Keras and Flax save linear layers as \[in, out\], under their own names.
 #[test]
 fn kernels_are_renamed_and_turned() {
     let case = |inputs: usize, layers: &str| {
@@ -312,7 +312,7 @@ fn kernels_are_renamed_and_turned() {
 \"fc3.kernel\" = \"2.weight\"";
     let transpose = "transpose = [\"fc1.kernel\", \"fc2.kernel\", \"fc3.kernel\"]";
     case(4, layers).assert_proposed("", &format!("{transpose}\n{rename}"));
-    // Of square ones alone the name tells.
+    // For square matrices only the name shows the orientation.
     let one = case(4, r#"layers = [{ op = "linear", out = 4 }]"#);
     let rename = "rename = { \"fc1.bias\" = \"0.bias\", \"fc1.kernel\" = \"0.weight\" }";
     one.assert_proposed("", &format!("transpose = [\"fc1.kernel\"]\n{rename}"));
@@ -320,7 +320,8 @@ fn kernels_are_renamed_and_turned() {
     assert!(notes[0].contains("fc1.kernel, square") && notes[0].contains("Keras"), "{notes:?}");
 }
 
-/// GPT-2's GELU is not in its file: with the exact one the same weights are another network.
+/// A file of GPT-2 does not record its GELU: with the exact form, the same weights are another
+/// network.
 #[test]
 fn the_exact_gelu_under_gpt2s_weights_is_a_warning() {
     let warnings = |case: Case, keys: &str| case.load(keys).unwrap().warnings;
@@ -328,6 +329,6 @@ fn the_exact_gelu_under_gpt2s_weights_is_a_warning() {
     let exact = || Case::new("gpt", "n_layer = 2\nn_head = 2\nn_embd = 4", &[5], 7);
     let [warning] = warnings(exact().turned(is_conv1d), CONV1D).try_into().unwrap();
     assert!(warning.contains("add gelu = \"tanh\" to [model]"), "{warning}");
-    // nanoGPT's linear layers of the same names come with the exact one.
+    // nanoGPT's linear layers have the same names, but use the exact GELU.
     assert!(warnings(exact(), "").is_empty());
 }

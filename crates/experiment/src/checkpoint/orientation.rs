@@ -1,5 +1,5 @@
-//! Which matrices of a file are stored the other way round, \[in, out\] instead of \[out, in\]: as
-//! Hugging Face's `Conv1D` stores them, TensorFlow and JAX. The shape tells of all but square ones.
+//! Finds matrices that are stored as \[in, out\] instead of \[out, in\], as by Hugging Face's
+//! `Conv1D`, TensorFlow and JAX. The shape shows the orientation of all but square matrices.
 
 use eigenscape_program::Network;
 
@@ -9,19 +9,18 @@ use super::{
     state_dict::{Entry, Item, Selection, StateDict},
 };
 
-/// The layers of GPT-2 that are a `Conv1D` in Hugging Face's library. It has the layers of nanoGPT
-/// by the same names, but as linear layers: in one file all are of one kind.
+/// The layers of GPT-2 that are a `Conv1D` in Hugging Face's library. nanoGPT has linear layers of
+/// the same names; in one file all are of the same kind.
 const CONV1D: [&str; 4] = ["c_attn", "c_proj", "c_fc", "q_attn"];
-/// Up to so many matrices are listed one by one.
+/// The maximum number of matrices that are listed one by one.
 const LISTED: usize = 6;
 
-/// A matrix of the network that the file has in the same shape, whichever way round.
+/// A matrix of the network that the file has in the same or the transposed shape.
 struct Matrix<'a> {
     entry: &'a Entry<'a>,
-    /// Whether its shape does not tell which way round it is stored.
+    /// Whether it is square, so that its shape does not show its orientation.
     square: bool,
-    /// Whether it is stored the other way round, by its shape or, where that does not tell, by
-    /// `transpose`.
+    /// Whether it is stored as \[in, out\], according to `transpose` or else to its shape.
     turned: bool,
 }
 
@@ -31,14 +30,14 @@ impl Matrix<'_> {
     }
 }
 
-/// The layer's name, where it is one that can be a `Conv1D`.
+/// The layer's name, if the layer can be a `Conv1D`.
 fn conv1d(entry: &Entry) -> Option<&'static str> {
     let (module, leaf) = entry.stored_as.rsplit_once('.')?;
     let layer = module.rsplit('.').next()?;
     CONV1D.into_iter().find(|known| *known == layer && leaf == "weight")
 }
 
-/// Whether Keras or Flax named it, which store it the other way round.
+/// Whether the tensor has the name that Keras and Flax give to a matrix stored as \[in, out\].
 fn is_kernel(entry: &Entry) -> bool {
     entry.stored_as.rsplit('.').next() == Some("kernel")
 }
@@ -61,16 +60,16 @@ fn matrices<'a>(network: &'a Network, state: &'a StateDict) -> Vec<Matrix<'a>> {
         .collect()
 }
 
-/// What `transpose` should list beside what it lists, and why.
+/// Patterns to add to `transpose`, and why.
 pub(super) struct Turning {
     /// The patterns.
     pub patterns: Vec<String>,
-    /// Why, in words.
+    /// The reason, as text.
     pub why: String,
 }
 
-/// What `transpose` should list so that matrices fit; `None` where no matrix is stored the other
-/// way round.
+/// The patterns to add to `transpose` so that matrices fit; `None` if no matrix needs to be
+/// transposed.
 pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
     let matrices = matrices(network, state);
     let reversed = |matrix: &&Matrix| !matrix.square && matrix.turned;
@@ -83,8 +82,8 @@ pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
     let is_conv1d = missing.iter().any(|matrix| matrix.is_conv1d());
     let upright = matrices.iter().filter(|matrix| !matrix.square && !matrix.turned).count();
     let squares: Vec<&Matrix> = matrices.iter().filter(|matrix| matrix.square && !matrix.turned).collect();
-    // What the library stores the other way round is known by name, all else by what the others
-    // are.
+    // `Conv1D` layers and kernels are recognised by name. In files without `Conv1D` layers, other
+    // square matrices follow the majority of the non-square ones.
     let most = matrices.iter().filter(reversed).count() > upright;
     let (too, unknown): (Vec<&Matrix>, Vec<&Matrix>) = squares
         .into_iter()
@@ -120,7 +119,7 @@ pub(super) fn turning(network: &Network, state: &StateDict) -> Option<Turning> {
     Some(Turning { patterns, why })
 }
 
-/// A pattern for each kind of layer that the file has.
+/// One pattern for each kind of `Conv1D` layer in the file.
 fn conv1d_patterns(state: &StateDict) -> Vec<String> {
     let has = |layer: &&str| {
         state
@@ -131,7 +130,7 @@ fn conv1d_patterns(state: &StateDict) -> Vec<String> {
     CONV1D.into_iter().filter(has).map(|layer| format!("*.{layer}.weight")).collect()
 }
 
-/// Patterns that fit these names of the file and no others; many by what their names end with.
+/// Patterns that match exactly these names of the file; many names are matched by a common ending.
 fn listed(wanted: &[&Entry], state: &StateDict) -> Vec<String> {
     let mut patterns: Vec<String> = Vec::new();
     for entry in wanted {
@@ -160,10 +159,10 @@ pub(super) fn is_of_gpt2(network: &Network, state: &StateDict) -> bool {
     matrices(network, state).iter().any(|matrix| matrix.is_conv1d() && matrix.turned)
 }
 
-/// What a square matrix, of which the shape does not tell, leaves open in a file that fits.
+/// A note on square matrices of doubtful orientation, for a file that fits.
 ///
 /// # Errors
-/// When it is one of Hugging Face's `Conv1D` layers, and is not stored as the others are.
+/// When a square `Conv1D` matrix has another orientation than the other `Conv1D` matrices.
 pub(super) fn doubt(selection: &Selection, network: &Network, state: &StateDict) -> Result<Option<String>> {
     let matrices = matrices(network, state);
     let (known, others): (Vec<&Matrix>, Vec<&Matrix>) =
@@ -205,8 +204,8 @@ pub(super) fn doubt(selection: &Selection, network: &Network, state: &StateDict)
     }))
 }
 
-/// Where matrices that are not square are all stored one way round (`true`: the other), the square
-/// ones that are not.
+/// If all matrices that are not square have one orientation (`true`: \[in, out\]), that orientation
+/// and the square matrices of the other.
 fn odd<'a>(matrices: &[&'a Matrix<'a>]) -> Option<(bool, Vec<&'a Matrix<'a>>)> {
     let mut telling = matrices.iter().filter(|matrix| !matrix.square).map(|matrix| matrix.turned);
     let turned = telling.next()?;

@@ -1,11 +1,11 @@
-//! Names with stars in them: which names they fit, and what becomes of these.
+//! Name patterns with stars: matching and renaming.
 
 use super::refusal::{Refusal, Result};
 
-/// What stands for any characters, dots included.
+/// The wildcard, which stands for any characters, including dots.
 pub(crate) const STAR: char = '*';
 
-/// Whether a name is of a pattern in which each star stands for any characters.
+/// Whether a name matches a pattern in which each star stands for any characters.
 pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split(STAR);
     let first = parts.next().unwrap_or_default();
@@ -18,8 +18,8 @@ pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// One entry of `rename`: names in the file, and what they are in the network. Both sides have one
-/// star, which stands for the same characters, or none.
+/// One entry of `rename`: names in the file and the corresponding names in the network. Both sides
+/// have one star, which stands for the same characters, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
     from: String,
@@ -27,7 +27,7 @@ pub struct Rename {
 }
 
 impl Rename {
-    /// `from` of the file becomes `to` of the network.
+    /// Renames `from` in the file to `to` in the network.
     ///
     /// # Errors
     /// When a side is empty, has more than one star, or one side has a star and the other has none.
@@ -55,7 +55,7 @@ impl Rename {
         &self.to
     }
 
-    /// What becomes of a name; `None` where the pattern does not fit it.
+    /// The new name; `None` if the pattern does not match.
     pub(crate) fn apply(&self, name: &str) -> Option<String> {
         let Some((start, end)) = self.from.split_once(STAR) else {
             return (self.from == name).then(|| self.to.clone());
@@ -64,17 +64,17 @@ impl Rename {
         Some(self.to.replacen(STAR, middle, 1))
     }
 
-    /// Of several patterns that fit a name the one that says most of it counts: a whole name, then
-    /// the one with most characters beside the star.
+    /// How specific the entry is. Of several entries that match a name, the most specific one
+    /// applies: a whole name first, then the pattern with the most characters besides the star.
     fn precision(&self) -> (bool, usize) {
         (!self.from.contains(STAR), self.from.len())
     }
 }
 
-/// The entry that counts for a name, by index.
+/// The index of the entry that applies to a name, with the new name.
 ///
 /// # Errors
-/// When two that say equally much of it make different names of it.
+/// When two equally specific entries give the name different targets.
 pub(crate) fn chosen(rename: &[Rename], name: &str) -> Result<Option<(usize, String)>> {
     let mut best: Option<(usize, String)> = None;
     for (index, entry) in rename.iter().enumerate() {

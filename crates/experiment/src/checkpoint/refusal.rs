@@ -1,4 +1,4 @@
-//! Why a file cannot be used, before the file has a name.
+//! Errors about a file before its name is known.
 
 use eigenscape_core::Error;
 
@@ -17,7 +17,7 @@ impl Refusal {
         Self { problem: problem.into(), remedy: remedy.into() }
     }
 
-    /// A file that is cut short or changed.
+    /// The refusal of a file that is truncated or changed.
     pub(super) fn damaged(problem: impl Into<String>) -> Self {
         Self::new(
             problem,
@@ -26,7 +26,7 @@ impl Refusal {
         )
     }
 
-    /// What is wrong, and what to do about it.
+    /// The problem and the remedy.
     pub(crate) fn into_words(self) -> (String, String) {
         (self.problem, self.remedy)
     }

@@ -1,4 +1,4 @@
-//! What to write so that a file fits the network.
+//! Proposes the checkpoint keys with which a file fits the network.
 
 use eigenscape_program::Network;
 
@@ -9,18 +9,18 @@ use super::{
     state_dict::{Item, Selection, StateDict, short, shown},
 };
 
-/// With more tensors than these, of the file and the network together, nothing is proposed.
+/// The maximum number of tensors, of the file and the network together, for which keys are
+/// proposed.
 const LARGEST: usize = 10_000;
-/// At most so many prefixes are tried.
+/// The maximum number of prefixes that are tried.
 const PREFIXES: usize = 8;
-/// At most so many tensors that still differ are named.
+/// The maximum number of remaining differences that are named.
 const NAMED: usize = 3;
-/// A line is at most so long, so that it stays whole where it is shown: beyond, a table has a line
-/// for each of its keys.
+/// The maximum length of a line, so that it is shown without wrapping. A longer table is written
+/// with one line per key.
 const WIDTH: usize = 70;
 
-/// What to do about differences: what the keys of the checkpoint should be where these are at
-/// fault.
+/// The remedy for differences: corrected checkpoint keys, if these are at fault.
 pub(super) fn of(
     selection: &Selection,
     network: &Network,
@@ -33,7 +33,7 @@ pub(super) fn of(
             .filter(|difference| difference.expected.is_some() == of_network)
             .find_map(Difference::refusal)
     };
-    // What stands where a parameter should; then whatever else there is beside tensors.
+    // Non-tensors under a parameter's name come first, other non-tensors last.
     no_tensor(true)
         .or_else(|| upright(differences))
         .or_else(|| keys(selection, network, state, differences.len()))
@@ -43,7 +43,7 @@ pub(super) fn of(
         })
 }
 
-/// What to take out of `transpose`: matrices that fit as they are stored.
+/// Advice to remove matrices from `transpose` that fit as they are stored.
 fn upright(differences: &[Difference]) -> Option<String> {
     let fits = |difference: &&Difference| matches!(difference.found.map(|entry| entry.item), Some(Item::Transposed(stored)) if Some(stored.shape()) == difference.expected);
     let names = differences.iter().filter(fits).filter_map(|difference| Some(difference.found?.stored_as));
@@ -52,7 +52,7 @@ fn upright(differences: &[Difference]) -> Option<String> {
         .then(|| format!("take out of `transpose` what fits as it is stored: {}", shown(names.into_iter())))
 }
 
-/// The keys with which fewer tensors differ than these, and what differs then.
+/// Keys with which fewer than `before` tensors differ, and the remaining differences.
 fn keys(selection: &Selection, network: &Network, state: &StateDict, before: usize) -> Option<String> {
     if state.entries.len() + declared(network).count() > LARGEST {
         return None;
@@ -97,8 +97,8 @@ fn keys(selection: &Selection, network: &Network, state: &StateDict, before: usi
     })
 }
 
-/// The tensors under their names in the file, where `rename` is what keeps the network's from being
-/// found: all of the network's are there then, or the network has all of the file's.
+/// The tensors under their names in the file, if `rename` is at fault: under these names the file
+/// has all of the network's tensors, or the network knows all of the file's names.
 fn without_rename<'c>(
     selection: &Selection,
     network: &Network,
@@ -116,7 +116,7 @@ fn without_rename<'c>(
     (has_all || is_part).then_some(plain)
 }
 
-/// The whole table, as it is to be written.
+/// The whole table \[model.checkpoint\], as TOML.
 fn block(selection: &Selection) -> String {
     let Selection { path, written, key, strip_prefix, rename, transpose } = selection;
     let path = if written.as_os_str().is_empty() { path } else { written }.to_string_lossy();
@@ -126,12 +126,12 @@ fn block(selection: &Selection) -> String {
     lines.extend(key.iter().map(|key| format!("  key = {}", quoted(key))));
     lines.extend((!transpose.is_empty()).then(|| transpose_line(transpose)));
     lines.extend((!strip_prefix.is_empty()).then(|| list("strip_prefix", strip_prefix)));
-    // It may be a table of its own, which would take in what stands below it.
+    // `rename` comes last: as a table of its own, it would take in the keys below it.
     lines.extend((!rename.is_empty()).then(|| rename_lines(rename)));
     lines.join("\n")
 }
 
-/// What still differs.
+/// The remaining differences, as text.
 fn remaining(rest: &[Difference]) -> String {
     if rest.is_empty() {
         return String::new();
@@ -159,7 +159,7 @@ fn list(key: &str, words: &[String]) -> String {
     }
 }
 
-/// `rename = { ... }`, or a table with a line for each pair where that is too long.
+/// `rename = { ... }`, or a table with one line per pair if that is too long.
 fn rename_lines(rename: &[Rename]) -> String {
     let pairs: Vec<String> =
         rename.iter().map(|pair| format!("{} = {}", quoted(pair.from()), quoted(pair.to()))).collect();
@@ -170,7 +170,7 @@ fn rename_lines(rename: &[Rename]) -> String {
     format!("  [model.checkpoint.rename]\n  {}", pairs.join("\n  "))
 }
 
-/// As TOML writes a string.
+/// A string as TOML.
 fn quoted(word: &str) -> String {
     toml::Value::from(word).to_string()
 }

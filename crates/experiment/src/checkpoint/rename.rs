@@ -1,4 +1,4 @@
-//! The fewest patterns that say how names are to be changed.
+//! Finds few patterns that perform given renames.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,8 +9,8 @@ use super::{
     state_dict::StateDict,
 };
 
-/// Entries of `rename` that make of each name of the file its name in the network, and leave those
-/// alone that the network knows.
+/// Entries of `rename` that map each name in the file to its name in the network, and leave other
+/// names that the network knows unchanged.
 pub(super) fn patterns(pairs: &[Pair], known: &HashSet<&str>, state: &StateDict) -> Vec<Rename> {
     let targets: HashMap<&str, &str> = pairs.iter().map(|(name, target)| (*name, target.as_str())).collect();
     let is_right = |rename: &Rename| {
@@ -37,7 +37,7 @@ pub(super) fn patterns(pairs: &[Pair], known: &HashSet<&str>, state: &StateDict)
     rename
 }
 
-/// Patterns that make `target` of `name`, those that say least first.
+/// Patterns that map `name` to `target`, the most general first.
 fn candidates(name: &str, target: &str) -> Vec<(String, String)> {
     let (ours, theirs): (Vec<&str>, Vec<&str>) = (name.split('.').collect(), target.split('.').collect());
     let same = ours.iter().rev().zip(theirs.iter().rev()).take_while(|(a, b)| a == b).count();
@@ -63,7 +63,7 @@ fn candidates(name: &str, target: &str) -> Vec<(String, String)> {
         }
     }
     all.push((name.to_owned(), target.to_owned()));
-    // A star in a name of the file would not stand for itself.
+    // A star within a name of the file would act as a wildcard.
     all.retain(|(from, to)| from.matches(STAR).count() == to.matches(STAR).count());
     all
 }

@@ -1,4 +1,4 @@
-//! Which dictionary of what was given to `torch.save` is the state dict.
+//! Finds the state dict among the dictionaries of an object given to `torch.save`.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,7 +9,8 @@ use super::{
     state_dict::{SHOWN, shown, unusual_tensor},
 };
 
-/// The dictionary of tensors that is asked for, or the one that must be meant.
+/// The dictionary under `key`, or without a key the only dictionary of tensors; with notes on the
+/// choice.
 pub(super) fn dictionary(document: &Document, key: Option<&str>) -> Result<(u32, Vec<String>)> {
     let Value::Dict(root) = document.root() else { return Err(no_dictionary("", document, document.root())) };
     let Some(key) = key else { return search(document, root) };
@@ -37,9 +38,9 @@ fn no_dictionary(place: &str, document: &Document, value: Value) -> Refusal {
     Refusal::new(problem, remedy)
 }
 
-/// What stands under a key, or under keys that are joined by dots, which keys may contain
-/// themselves: shorter first keys are tried first. What was tried is not tried again: dictionaries
-/// may contain each other.
+/// The value under a key, or under keys joined by dots. Keys may contain dots themselves: a shorter
+/// first key is tried first. Each dictionary is tried once per position in the path, since
+/// dictionaries may contain each other.
 fn lookup(document: &Document, root: u32, path: &str) -> Option<Value> {
     let (mut next, mut tried) = (vec![(root, 0)], HashSet::new());
     while let Some((dictionary, start)) = next.pop() {
@@ -47,7 +48,7 @@ fn lookup(document: &Document, root: u32, path: &str) -> Option<Value> {
             continue;
         }
         let rest = &path[start..];
-        // Of several rows of one key the last counts.
+        // The last of several rows with the same key counts.
         let mut inner = BTreeMap::new();
         let mut found = None;
         for row in document.rows(dictionary) {
@@ -62,7 +63,7 @@ fn lookup(document: &Document, root: u32, path: &str) -> Option<Value> {
         if found.is_some() {
             return found;
         }
-        // The last one is the next to be tried.
+        // The entry pushed last, with the shortest key, is tried next.
         let inner = inner.into_iter().rev();
         next.extend(inner.filter_map(|(start, value)| match value {
             Value::Dict(inner) => Some((inner, start)),
@@ -75,15 +76,14 @@ fn lookup(document: &Document, root: u32, path: &str) -> Option<Value> {
 /// A dictionary on the way down from the root.
 struct Step<'c> {
     dictionary: u32,
-    /// The dictionary that this one is in, by place in the search, and its key there.
+    /// The index of the step whose dictionary contains this one. `key` is the key there.
     parent: usize,
     key: &'c str,
 }
 
-/// The only dictionary with tensors; what belongs to an optimiser does not count.
+/// The only dictionary with tensors, not counting the state of an optimiser.
 ///
-/// Tensors beside such a dictionary (a best accuracy, say) do not make a state dict of the
-/// dictionary that both are in.
+/// Tensors beside a dictionary of tensors (a best accuracy, say) do not make the root a state dict.
 fn search(document: &Document, root: u32) -> Result<(u32, Vec<String>)> {
     let mut steps = vec![Step { dictionary: root, parent: 0, key: "" }];
     let (mut seen, mut found) = (HashSet::from([root]), Vec::new());
@@ -133,7 +133,7 @@ fn search(document: &Document, root: u32) -> Result<(u32, Vec<String>)> {
     }
 }
 
-/// The keys from the root on, joined by dots.
+/// The keys from the root to a dictionary, joined by dots.
 fn path(steps: &[Step], mut index: usize) -> String {
     let mut keys = Vec::new();
     while index > 0 {

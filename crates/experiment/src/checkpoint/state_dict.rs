@@ -15,68 +15,68 @@ use super::{
     search::dictionary,
 };
 
-/// At most so many names of a list are shown.
+/// The maximum number of names shown in a list.
 pub(super) const SHOWN: usize = 20;
-/// At most so many characters of a name are shown.
+/// The maximum number of characters shown of a name.
 const LONGEST_SHOWN: usize = 100;
 
-/// Which file, and which part of it, under which names.
+/// Selects a file, the state dict in it, and the names of its tensors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// The file.
     pub path: PathBuf,
-    /// The file as an experiment names it, for messages; empty where none does.
+    /// The path as written in the experiment, for messages; empty outside an experiment.
     pub written: PathBuf,
-    /// The dictionary of tensors in the file, keys joined by dots; `None` for the file's own, or
-    /// the only one in it.
+    /// The key of the dictionary of tensors, with nested keys joined by dots; `None` for the only
+    /// dictionary of tensors in the file.
     pub key: Option<String>,
-    /// Prefixes to take away from names, one after the other.
+    /// Prefixes to remove from names, one after the other.
     pub strip_prefix: Vec<String>,
-    /// From names in the file, their prefixes taken away, to names in the network.
+    /// Renames from names in the file (without the removed prefixes) to names in the network.
     pub rename: Vec<Rename>,
-    /// Patterns of names of matrices that are stored the other way round, \[in, out\]: names in the
-    /// file, their prefixes taken away, or, where a pattern fits none of these, names in the
+    /// Patterns for matrices that are stored as \[in, out\]. A pattern is matched with names in the
+    /// file (without the removed prefixes) or, if it matches none of these, with names in the
     /// network.
     pub transpose: Vec<String>,
 }
 
-/// Names with what stands under them, sorted.
+/// Named items of a file, sorted by name.
 #[derive(Debug, Clone)]
 pub struct StateDict<'c> {
     pub(super) entries: Vec<Entry<'c>>,
-    /// Whether the file's own order is that in which the network's tensors were declared.
+    /// Whether the file lists tensors in the order in which its network declared them.
     pub(super) ordered: bool,
 }
 
-/// A tensor of a file, or whatever else has a name there.
+/// A named item of a file: a tensor or anything else.
 #[derive(Debug, Clone)]
 pub(super) struct Entry<'c> {
     /// Its name in the network.
     pub name: Cow<'c, str>,
-    /// Its name in the file, without the prefixes that are taken away.
+    /// Its name in the file, without the removed prefixes.
     pub stored_as: &'c str,
-    /// Its place in the file's own order.
+    /// Its position in the file.
     pub place: usize,
-    /// What it is.
+    /// The item.
     pub item: Item<'c>,
 }
 
-/// What stands under a name.
+/// What a name in a file refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item<'c> {
     /// A tensor.
     Tensor(Stored<'c>),
-    /// A matrix that is stored the other way round.
+    /// A matrix that is stored transposed, as \[in, out\].
     Transposed(Stored<'c>),
-    /// Anything else: module and name of its class, where it is an object.
+    /// Anything else: the module and name of its class if it is an object.
     Other(Option<[&'c str; 2]>),
 }
 
-/// How to mend a tensor of a type that is not read.
+/// The remedy for a tensor of an unsupported type.
 const OTHER_TYPE: &str = "save it as float32, as in tensor.float(), or classes as int64, as in tensor.long()";
 
 impl<'c> Item<'c> {
-    /// The tensor as it lies in the file.
+    /// The tensor as it is stored in the file.
     pub(super) fn stored(self) -> Option<Stored<'c>> {
         match self {
             Self::Tensor(stored) | Self::Transposed(stored) => Some(stored),
@@ -84,7 +84,7 @@ impl<'c> Item<'c> {
         }
     }
 
-    /// The length of each axis of a tensor.
+    /// The shape of a tensor, after transposition.
     pub(super) fn shape(self) -> Option<Vec<usize>> {
         match self {
             Self::Tensor(stored) => Some(stored.shape().to_vec()),
@@ -93,7 +93,8 @@ impl<'c> Item<'c> {
         }
     }
 
-    /// A copy of a tensor's elements, of type `from`, in type `to`; `None` where it is no tensor.
+    /// A copy of a tensor's elements of type `from`, converted to type `to`; `None` if it is not a
+    /// tensor.
     pub(super) fn read(self, from: DType, to: DType) -> Option<candle_core::Result<Tensor>> {
         let tensor = self.stored()?.to_tensor(from, to);
         Some(match self {
@@ -116,7 +117,7 @@ impl<'c> Item<'c> {
         self.read(dtype, dtype).ok_or_else(|| self.refuse(name))
     }
 
-    /// Why something else than a tensor cannot be used as one.
+    /// The refusal of an item that is not a tensor.
     pub(super) fn refuse(&self, name: &str) -> Refusal {
         let class = if let Self::Other(class) = self { *class } else { None };
         let remedy = class.and_then(unusual_tensor);
@@ -125,8 +126,8 @@ impl<'c> Item<'c> {
     }
 }
 
-/// How to mend a tensor that is an object of a class that is not read: of eight bits, complex,
-/// sparse, quantised.
+/// The remedy for a tensor that is stored as an object of an unsupported class: 8-bit, complex,
+/// sparse or quantised.
 pub(super) fn unusual_tensor(class: [&str; 2]) -> Option<&'static str> {
     match class {
         ["torch._utils", kind] if kind.starts_with("_rebuild") => Some(
@@ -137,7 +138,7 @@ pub(super) fn unusual_tensor(class: [&str; 2]) -> Option<&'static str> {
     }
 }
 
-/// What it is, for messages.
+/// Describes the item for messages.
 impl fmt::Display for Item<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
@@ -153,7 +154,8 @@ impl fmt::Display for Item<'_> {
 }
 
 impl<'c> StateDict<'c> {
-    /// The dictionary that is asked for, and what should be known about the choice.
+    /// Finds the selected dictionary and applies the selection's names. Also returns notes on the
+    /// choice.
     pub(super) fn find(contents: &'c Contents, selection: &Selection) -> Result<(Self, Vec<String>)> {
         let (mut found, notes) = match contents {
             Contents::Safetensors(tensors) => {
@@ -164,7 +166,7 @@ impl<'c> StateDict<'c> {
                     ));
                 }
                 let tensors = tensors.iter().map(|(name, tensor)| (name, Item::Tensor(tensor)));
-                // Their order is by type and name.
+                // Safetensors files are sorted by type and name.
                 (Self { ordered: false, ..Self::of(tensors) }, Vec::new())
             }
             Contents::Pickled(document) => {
@@ -183,25 +185,25 @@ impl<'c> StateDict<'c> {
         Self { entries: tensors.enumerate().map(entry).collect(), ordered: true }
     }
 
-    /// Names with what stands under them, sorted.
+    /// Names with their items, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Item<'c>)> {
         self.entries.iter().map(|entry| (&*entry.name, entry.item))
     }
 
-    /// What stands under a name.
+    /// The item of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Item<'c>> {
         self.entry(name).map(|entry| entry.item)
     }
 
-    /// What stands under a name, with its name in the file.
+    /// The entry of a name.
     pub(super) fn entry(&self, name: &str) -> Option<&Entry<'c>> {
         let index = self.entries.binary_search_by(|entry| (*entry.name).cmp(name)).ok()?;
         Some(&self.entries[index])
     }
 }
 
-/// The entries of a dictionary, the last of each key.
+/// The entries of a dictionary; the last of several with the same key counts.
 fn entries<'c>(document: &'c Document, dictionary: u32) -> StateDict<'c> {
     let item = |row: &Row| {
         let other = || Item::Other(document.class(row.value));
@@ -213,7 +215,7 @@ fn entries<'c>(document: &'c Document, dictionary: u32) -> StateDict<'c> {
     found
 }
 
-/// A name as it is shown: a file may have names as long as itself.
+/// A name shortened for messages: a name may be as long as its file.
 pub(super) fn short(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(LONGEST_SHOWN) {
         None => Cow::Borrowed(name),
@@ -221,7 +223,7 @@ pub(super) fn short(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The first names of a list.
+/// The first names of a list, as text.
 pub(super) fn shown<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let mut names = names.peekable();
     let mut text = names.by_ref().take(SHOWN).map(short).collect::<Vec<_>>().join(", ");

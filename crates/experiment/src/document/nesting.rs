@@ -1,12 +1,12 @@
-//! How deep a text nests tables by dots: found before it is parsed, since a table of a hundred
-//! thousand tables within one another cannot even be freed.
+//! Checks how deeply a text nests tables by dotted keys before it is parsed: a table nested a
+//! hundred thousand levels deep cannot even be freed.
 
 use std::ops::Range;
 
 use crate::limits::DEPTH;
 
-/// The first key of more than [`DEPTH`] steps, from its first dot on. Dots within strings and
-/// comments are none.
+/// The first key of more than [`DEPTH`] steps, from its first dot on. Dots in strings and comments
+/// do not count.
 pub fn too_deep(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let (mut at, mut first, mut dots) = (0, 0, 0);
@@ -37,7 +37,7 @@ pub fn too_deep(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// The place after the string that begins at `start`.
+/// The position after the string that begins at `start`.
 fn after_string(bytes: &[u8], start: usize) -> usize {
     let quote = bytes[start];
     let long = [quote; 3];
@@ -45,7 +45,7 @@ fn after_string(bytes: &[u8], start: usize) -> usize {
     let end: &[u8] = if multiline { &long } else { &long[..1] };
     let mut at = start + end.len();
     while at < bytes.len() && !bytes[at..].starts_with(end) {
-        // A string of one line that does not end there is none.
+        // A single-line string must end on its line; otherwise it is not a string.
         if bytes[at] == b'\n' && !multiline {
             return at;
         }
@@ -54,7 +54,7 @@ fn after_string(bytes: &[u8], start: usize) -> usize {
     (at + end.len()).min(bytes.len())
 }
 
-/// Where the line ends that goes on at `start`.
+/// The end of the line that contains `start`.
 fn line_end(bytes: &[u8], start: usize) -> usize {
     bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |offset| start + offset)
 }

@@ -11,11 +11,11 @@ pub struct Adam {
     pub lr: f64,
     /// β₁ and β₂, each in \[0, 1).
     pub betas: [f64; 2],
-    /// Positive.
+    /// The constant ε in the denominator, positive.
     pub eps: f64,
-    /// Not negative.
+    /// Weight decay, not negative.
     pub weight_decay: f64,
-    /// Whether weights decay by themselves (AdamW) and not through the gradient.
+    /// Whether the weight decay is decoupled from the gradient (AdamW).
     pub decoupled: bool,
 }
 
@@ -31,7 +31,7 @@ impl Adam {
     }
 }
 
-/// The moments of each parameter, and how many steps were taken.
+/// The moments of each parameter, and the number of steps taken.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     steps: i32,
@@ -54,9 +54,11 @@ impl State {
         Self { steps, moments: pairs.collect() }
     }
 
-    /// Moves the parameters: with g ← g + weight_decay·θ (Adam) or θ ← (1 − lr·weight_decay)·θ
-    /// (AdamW), m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², both from 0, and in step t θ ← θ −
-    /// lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps).
+    /// Updates the parameters:
+    ///
+    /// - Adam: g ← g + weight_decay·θ; AdamW: θ ← (1 − lr·weight_decay)·θ.
+    /// - m ← β₁ m + (1 − β₁) g and v ← β₂ v + (1 − β₂) g², both starting at 0.
+    /// - In step t: θ ← θ − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps).
     ///
     /// # Errors
     /// When a tensor operation fails.

@@ -18,7 +18,7 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
-    /// One that moves nothing: of a run without training.
+    /// An optimizer that changes nothing, for a run without training.
     pub const NONE: Self =
         Self::Sgd(Sgd { lr: 0.0, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0 });
 
@@ -31,8 +31,8 @@ impl Optimizer {
         }
     }
 
-    /// λ of the term λ/2 ‖θ‖² of the loss that it minimises; `None` where weights decay by
-    /// themselves (AdamW), beside the loss.
+    /// λ of the term λ/2 ‖θ‖² in the loss that the optimizer minimises; `None` if the weight decay
+    /// is decoupled from the loss (AdamW).
     #[must_use]
     pub fn l2(&self) -> Option<f64> {
         match self {
@@ -51,7 +51,7 @@ impl Optimizer {
     }
 }
 
-/// An optimizer under way.
+/// An optimizer with its state.
 #[derive(Debug, Clone)]
 pub enum State {
     /// Of SGD.
@@ -61,7 +61,7 @@ pub enum State {
 }
 
 impl State {
-    /// Before the first step.
+    /// The state before the first step.
     #[must_use]
     pub fn new(optimizer: Optimizer) -> Self {
         match optimizer {
@@ -70,8 +70,8 @@ impl State {
         }
     }
 
-    /// What the next step depends on beside the settings: the number of steps taken where it
-    /// matters, and tensors.
+    /// What the next step depends on besides the settings: the number of steps taken (0 if it does
+    /// not matter), and tensors.
     #[must_use]
     pub fn memory(&self) -> (i32, Vec<&Tensor>) {
         match self {
@@ -80,7 +80,7 @@ impl State {
         }
     }
 
-    /// The state with this [`Self::memory`].
+    /// Restores a state from its [`Self::memory`].
     #[must_use]
     pub fn remembering(optimizer: Optimizer, steps: i32, tensors: Vec<Tensor>) -> Self {
         match optimizer {
@@ -89,7 +89,7 @@ impl State {
         }
     }
 
-    /// Moves the parameters at a learning rate.
+    /// Updates the parameters at a learning rate.
     ///
     /// # Errors
     /// When a tensor operation fails.

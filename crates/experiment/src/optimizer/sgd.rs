@@ -8,13 +8,13 @@ use eigenscape_core::Result;
 pub struct Sgd {
     /// Learning rate, positive.
     pub lr: f64,
-    /// In \[0, 1).
+    /// Momentum, in \[0, 1).
     pub momentum: f64,
     /// The share of a gradient that the momentum buffer leaves out, in \[0, 1\].
     pub dampening: f64,
     /// Whether the step looks ahead along the buffer (Nesterov).
     pub nesterov: bool,
-    /// Not negative.
+    /// Weight decay, not negative.
     pub weight_decay: f64,
 }
 
@@ -29,7 +29,7 @@ impl Sgd {
     }
 }
 
-/// The momentum buffers, one a parameter; none before the first step.
+/// The momentum buffers, one per parameter; empty before the first step.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     momentum: Vec<Tensor>,
@@ -44,9 +44,10 @@ impl State {
         Self { momentum }
     }
 
-    /// Moves the parameters: with d = g + weight_decay·θ, the buffer becomes b ← momentum·b + (1 −
-    /// dampening)·d (b = d in the first step), and θ ← θ − lr·b, or θ ← θ − lr·(d + momentum·b) by
-    /// Nesterov. Without momentum b is d.
+    /// Updates the parameters, with d = g + weight_decay·θ:
+    ///
+    /// - b ← momentum·b + (1 − dampening)·d; b = d in the first step and without momentum.
+    /// - θ ← θ − lr·b, or with Nesterov θ ← θ − lr·(d + momentum·b).
     ///
     /// # Errors
     /// When a tensor operation fails.

@@ -4,8 +4,7 @@ pub use eigenscape_analysis::expectation::{Counting, Is, Quantity, When};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Something that is expected of the results: it is checked and reported, and is no failure of the
-/// run.
+/// An expectation of the results. It is checked and reported, and does not fail the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
@@ -14,34 +13,35 @@ pub struct Expect {
     /// What the paper says or measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paper: Option<String>,
-    /// Of what.
+    /// The quantity of the claim.
     pub quantity: Quantity,
-    /// What is expected of it.
+    /// The expected relation.
     pub is: Is,
-    /// What it is compared with, where `is` compares: a variant of the sweep, or a number.
+    /// What the quantity is compared with, if `is` compares: a variant of the sweep, or a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub than: Option<Than>,
-    /// The other quantity, where `is` relates two.
+    /// The other quantity, if `is` relates two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<Quantity>,
-    /// The runs that it is about: a variant of the sweep; all of them by default.
+    /// The variant of the sweep that the claim is about; all runs by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// The group whose spectrum it is; "full" by default.
+    /// The group of the spectrum; "full" by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// The matrix; "hessian" by default.
+    /// The curvature; "hessian" by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curvature: Option<String>,
     /// The distance's name; the experiment's first by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
-    /// "last", "best" (of the lowest test loss or highest test accuracy) or, for distances, "all"
-    /// (their sum); distances "all", everything else "last" by default.
+    /// The epoch: "last", "best" (of the lowest test loss or highest test accuracy) or, for
+    /// distances, "all" (their sum). The default is "all" for distances, and "last" for everything
+    /// else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<When>,
-    /// How outliers are counted: by the largest "gap" (the default) between the logarithms of
-    /// eigenvalues, or by "clusters" of them.
+    /// How outliers are counted: by the largest "gap" between the logarithms of eigenvalues (the
+    /// default), or by "clusters" of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Counting>,
 }

@@ -9,41 +9,41 @@ use super::{Plugin, Words, indexed};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
-    /// When: "start" (before training), "end", "every-epoch" (after each, and not before training),
-    /// or a list of "start", "end" and numbers of completed epochs.
+    /// When to measure: "start" (before training), "end", "every-epoch" (after each epoch, and not
+    /// before training), or a list of "start", "end" and numbers of completed epochs.
     #[serde(default = "end")]
     pub at: Moments,
-    /// How many examples of each class the curvature is the mean over.
+    /// How many examples of each class the curvature is averaged over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples_per_class: Option<Amount>,
-    /// How many examples the curvature is the mean over, or "all".
+    /// How many examples the curvature is averaged over, or "all".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<Amount>,
-    /// Which ones: "random", drawn by the seed, or "first".
+    /// Which examples: "random", drawn by the seed, or "first".
     #[serde(default)]
     pub take: Take,
-    /// From where: "train" or "test".
+    /// The split of the examples: "train" or "test".
     #[serde(default)]
     pub split: SplitName,
-    /// So many disjoint samples: a spectrum of each, and their spread.
+    /// The number of disjoint samples: each has its own spectrum, and their spread is reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batches: Option<usize>,
     /// Whether the examples are augmented as in training: each once, the same way at all moments.
     #[serde(default)]
     pub augment: bool,
-    /// Whether the curvature is that of the loss with the optimizer's weight decay λ/2 ‖θ‖², which
-    /// adds λ to every eigenvalue.
+    /// Whether the loss includes the optimizer's weight decay λ/2 ‖θ‖², which adds λ to every
+    /// eigenvalue.
     #[serde(default)]
     pub weight_decay: bool,
-    /// Of which variables: "full", "layers", "parameters", "modules", "stages", "middle", "outer",
-    /// globs over parameter names, "activation:MODULE", or tables { name = ..., parameters =
-    /// \[globs\] }.
+    /// The groups of variables: "full", "layers", "parameters", "modules", "stages", "middle",
+    /// "outer", globs over parameter names, "activation:MODULE", or tables
+    /// { name = ..., parameters = \[globs\] }.
     #[serde(default = "full")]
     pub groups: Groups,
-    /// Which matrix: "hessian", "gauss-newton", "residual".
+    /// The curvature: "hessian", "gauss-newton", "residual".
     #[serde(default = "hessian")]
     pub curvature: Words,
-    /// How the spectrum is computed.
+    /// The estimator of the spectrum.
     pub estimator: Estimator,
     /// The floating-point type of the products.
     #[serde(default)]
@@ -62,18 +62,18 @@ fn hessian() -> Words {
     Words::One("hessian".to_owned())
 }
 
-/// Which examples.
+/// Which examples are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Take {
-    /// A sample without replacement that follows from the seed.
+    /// A random sample without replacement, drawn by the seed.
     #[default]
     Random,
     /// The first ones.
     First,
 }
 
-/// Which split.
+/// A split of the data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SplitName {
@@ -108,7 +108,7 @@ pub enum Groups {
     One(Group),
 }
 
-/// What stands for a group of variables, or for several.
+/// A selector of one or several groups of variables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Group {
@@ -119,17 +119,17 @@ pub enum Group {
     Named(NamedGroup),
 }
 
-/// A table alone: serde would read a list of two words as the fields of one.
+/// Accepts only a table: serde would read a list of two strings as the fields of one.
 fn named_group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NamedGroup, D::Error> {
     let table = toml::Table::deserialize(deserializer)?;
     NamedGroup::deserialize(table).map_err(|error| D::Error::custom(error.message()))
 }
 
-/// One group of all parameters that match a glob.
+/// A named group of all parameters that match one of the globs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamedGroup {
-    /// What the group is called in results.
+    /// The group's name in results.
     pub name: String,
     /// Globs over parameter names.
     pub parameters: Words,
@@ -152,7 +152,7 @@ pub enum Moments {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum At {
-    /// After so many completed epochs.
+    /// After this number of completed epochs.
     Epoch(usize),
     /// "start" or "end".
     Word(String),
@@ -162,7 +162,7 @@ pub enum At {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a whole number of examples or \"all\"")]
 pub enum Amount {
-    /// So many.
+    /// A number of examples.
     Count(usize),
     /// "all".
     Word(String),

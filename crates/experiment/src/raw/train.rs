@@ -11,19 +11,19 @@ use super::one;
 pub struct Train {
     /// Passes over the training split.
     pub epochs: usize,
-    /// Examples a step; the last batch of an epoch may be smaller.
+    /// Examples per step; the last batch of an epoch may be smaller.
     pub batch_size: usize,
-    /// How a gradient moves the parameters.
+    /// The optimizer.
     pub optimizer: Optimizer,
-    /// How the learning rate changes over epochs.
+    /// The schedule of the learning rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
     /// Penalties on the loss.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regularizer: Vec<Regularizer>,
-    /// The training's state is kept at the end of an epoch where that costs next to nothing, and at
-    /// least after so many seconds of work: what is killed goes on from there when the same command
-    /// is given again. It changes no number.
+    /// The training's state is saved at the end of an epoch if that is cheap, and at the latest
+    /// after this many seconds of work. When a killed training is started again with the same
+    /// command, it resumes from there. The results do not depend on this key.
     #[serde(default = "keep_every")]
     #[schemars(range(min = 0))]
     pub keep_every: f64,
@@ -36,14 +36,15 @@ fn keep_every() -> f64 {
 /// A penalty on the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Regularizer {
-    /// Which regularizer.
+    /// The regularizer's name.
     pub name: String,
-    /// What the penalty is multiplied by.
+    /// The factor of the penalty.
     pub strength: f64,
-    /// It is added in the first step of each epoch and then in every so many-th.
+    /// The interval in steps: the penalty is added in the first step of each epoch, and every
+    /// `every` steps after it.
     #[serde(default = "one")]
     pub every: usize,
-    /// It is added when at least so many epochs are completed.
+    /// The number of completed epochs from which the penalty is added.
     #[serde(default)]
     pub from_epoch: usize,
     /// The regularizer's own keys.
@@ -52,7 +53,7 @@ pub struct Regularizer {
     pub parameters: toml::Table,
 }
 
-/// How a gradient moves the parameters, as `torch.optim` defines it.
+/// An optimizer, as `torch.optim` defines it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Optimizer {
@@ -60,52 +61,52 @@ pub struct Optimizer {
     pub name: String,
     /// Learning rate.
     pub lr: f64,
-    /// Of SGD: share of the last step that is kept, from 0 up to but not including 1; 0 by default.
+    /// SGD: the momentum, from 0 up to but not including 1; 0 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub momentum: Option<f64>,
-    /// Of SGD: share of a gradient that the momentum leaves out, from 0 to 1; 0 by default.
+    /// SGD: the dampening of the momentum, from 0 to 1; 0 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dampening: Option<f64>,
-    /// Of SGD: whether the step looks ahead along the momentum.
+    /// SGD: whether to use Nesterov's momentum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nesterov: Option<bool>,
-    /// Of Adam: shares of the last moments that are kept; \[0.9, 0.999\] by default.
+    /// Adam: the decay rates β₁ and β₂ of the moments; \[0.9, 0.999\] by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub betas: Option<[f64; 2]>,
-    /// Of Adam: what the denominator is kept away from zero by; 1e-8 by default.
+    /// Adam: the constant ε in the denominator; 1e-8 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eps: Option<f64>,
-    /// Added to the gradient, times the parameter; with "adamw" the weights decay by themselves. 0
-    /// by default, 0.01 for "adamw".
+    /// The weight decay: its product with the parameter is added to the gradient, or with "adamw"
+    /// applied apart from the gradient. 0 by default, 0.01 for "adamw".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
 }
 
-/// How the learning rate changes.
+/// A schedule of the learning rate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// "constant", "multi-step" or "cosine".
     pub name: String,
-    /// Of "multi-step": numbers of completed epochs, increasing.
+    /// "multi-step": the milestones, increasing numbers of completed epochs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub milestones: Option<Vec<usize>>,
-    /// Of "multi-step": what the rate is multiplied by at each milestone.
+    /// "multi-step": the factor of the learning rate at each milestone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gamma: Option<f64>,
-    /// Of "cosine": what the rate falls to, 0 by default.
+    /// "cosine": the final learning rate, 0 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_lr: Option<f64>,
-    /// Steps over which the rate first rises, as a line.
+    /// The number of steps of a linear warm-up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warmup_steps: Option<usize>,
-    /// Epochs over which the rate first rises, as a line.
+    /// The number of epochs of a linear warm-up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warmup_epochs: Option<usize>,
 }
 
 impl Optimizer {
-    /// Gives the keys that the optimizer has, and that are not given, their defaults.
+    /// Sets the defaults of keys that the optimizer has and that are not given.
     pub fn fill_defaults(&mut self) {
         if self.name == "sgd" {
             self.momentum.get_or_insert(0.0);

@@ -1,14 +1,14 @@
-//! A file that `extends` others may leave out of a table what it inherits, and one with cases what
-//! they say.
+//! Schemas of files that may be incomplete: a file with `extends` may leave out inherited keys, and
+//! a file with cases the keys that the cases set.
 
 use serde_json::{Map, Value, json};
 
-/// What begins the names of definitions in which nothing is required.
+/// The prefix of the names of definitions in which no key is required.
 const PARTIAL: &str = "Partial-";
 const DEFINITIONS: &str = "#/$defs/";
 
-/// The schema of whole files and of those with `extends`, whose tables need not have every key.
-/// Lists replace what was inherited, so that their entries are whole.
+/// The schema of whole files and of those with `extends` or `case`, whose tables may be incomplete.
+/// Lists replace inherited ones, so that their entries are complete.
 pub(super) fn where_inherited(mut schema: Value) -> Value {
     let (required, whole) = (schema["required"].take(), schema["properties"].clone());
     let mut open = Vec::new();
@@ -37,13 +37,13 @@ pub(super) fn where_inherited(mut schema: Value) -> Value {
     schema
 }
 
-/// Loosens each value of a table of schemas.
+/// Loosens each schema of a table of schemas.
 fn values(schemas: &mut Value, open: &mut Vec<String>) {
     schemas.as_object_mut().into_iter().flatten().for_each(|(_, schema)| loosen(schema, open));
 }
 
-/// Requires nothing of tables, and refers to definitions that require nothing: their names are put
-/// into `open`.
+/// Removes requirements from tables, and redirects references to definitions without requirements,
+/// whose names are added to `open`.
 fn loosen(schema: &mut Value, open: &mut Vec<String>) {
     match schema {
         Value::Object(map) => {

@@ -1,4 +1,4 @@
-//! What is chosen by name and is no plugin: layers of `sequential`, optimizers, schedules.
+//! Choices by name that are not plugins: layers of `sequential`, optimizers, schedules.
 
 use eigenscape_core::Registry;
 use schemars::schema_for;
@@ -10,7 +10,7 @@ use crate::{check::names, raw};
 /// The architecture whose layers are chosen by name.
 const OF_LAYERS: &str = "sequential";
 
-/// The layers of `sequential`, where it is there.
+/// The layers of `sequential`, if it is registered.
 pub(super) fn layers(registry: &Registry) -> Option<Kind> {
     let (_, entry) = registry.architectures.iter().find(|(name, _)| *name == OF_LAYERS)?;
     let schema = entry.schema.as_value();
@@ -56,7 +56,7 @@ pub(super) fn schedules() -> Kind {
     kind("schedule", schema_for!(raw::Schedule).as_value(), &names::SCHEDULES, names::schedule_keys, summary)
 }
 
-/// Names with those of a table's keys that each has.
+/// A kind of choices by name. `own` lists those of the table's keys that a choice has.
 fn kind(
     name: &'static str,
     schema: &Value,

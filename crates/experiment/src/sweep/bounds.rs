@@ -1,4 +1,4 @@
-//! How many runs a sweep may be.
+//! Limits on the number of runs of a sweep.
 
 use super::{Axis, CASE, axes};
 use crate::{
@@ -7,15 +7,15 @@ use crate::{
     limits::{RUNS, VALUES_OF_RUNS},
 };
 
-/// What the number of runs is a product of.
+/// A factor of the number of runs.
 struct Factor<'a> {
     key: String,
     node: &'a Node,
     count: usize,
 }
 
-/// Refuses a sweep of more runs than an experiment has, or whose documents would be too large
-/// together, before one of them is made. `base` is the document without the sweep.
+/// Refuses a sweep with too many runs, or with documents that are too large together, before any
+/// document is made. `base` is the document without the sweep.
 pub(super) fn check(base: &Node, sweep: Option<&Node>) -> Result<(), ConfigError> {
     let axes = sweep.map_or(Ok(Vec::new()), |sweep| axes(sweep, ""))?;
     let factor = |axis: &Axis<'_>| format!("`{}`", axis.path);

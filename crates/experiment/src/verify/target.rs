@@ -1,4 +1,4 @@
-//! What a file's outputs are compared with: its `y`, read by a loss as an experiment reads labels.
+//! The targets of a file's outputs: its `y`, read by a loss as in an experiment.
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{Loss, LossFunction, Result, Targets};
@@ -12,23 +12,23 @@ use crate::{
     plan::LossPlan,
 };
 
-/// What to do where an output may be a logit or a number.
+/// The remedy where an output may be a logit or a number.
 const BINARY: &str = "name the experiment's file whose loss it is (--model), as in loss = \"binary-cross-entropy\"; or write y as floats for the \
                       mean squared error";
 
 /// Targets with their loss.
 pub(super) struct Target {
     pub loss: Loss,
-    /// The loss, in words.
+    /// The loss, as text.
     pub words: String,
-    /// \[N, ..., C\]
+    /// The targets \[N, ..., C\].
     pub targets: Tensor,
     /// Whether classes lie along the first axis of an example's outputs.
     pub classes_first: bool,
 }
 
 impl File {
-    /// The targets of `logits` for the loss that is named, or for that which `y` asks for.
+    /// The targets of `logits` for the named loss, or for the default loss that suits `y`.
     pub(super) fn target(&self, plan: &LossPlan) -> Result<Target> {
         let (y, logits) = (self.get("y")?, self.get("logits")?.dims());
         let loss = plan.of(!y.dtype().is_float())?.clone();
@@ -55,7 +55,7 @@ impl File {
         Ok(Target { loss: labels.loss, words, targets, classes_first })
     }
 
-    /// `y` as targets of `logits` \[N, ..., C\] or \[N, C, ...\], and how it is read.
+    /// `y` as targets of `logits` \[N, ..., C\] or \[N, C, ...\], and how the outputs are read.
     fn reading(
         &self,
         y: &Tensor,
@@ -67,8 +67,8 @@ impl File {
             return Err(self.refuse(format!("`logits` has shape {logits:?}, not [N, ..., C]"), EVERYTHING));
         };
         let count = |shape: &[usize]| shape.iter().product::<usize>();
-        // Axes may be joined, and an axis of one output left out, but not others put in their
-        // place.
+        // `y` may have joined axes, or lack an axis of one output; with as many axes as expected,
+        // its shape must be equal.
         let fits = |shape: &[usize]| {
             shape.first() == logits.first()
                 && y.elem_count() == count(shape)
@@ -101,7 +101,7 @@ impl File {
     }
 }
 
-/// The shapes that `y` may have, the likeliest first, and how many classes there are then; none for
+/// The shapes that `y` may have, the likeliest first, each with the number of classes; `None` for
 /// real targets.
 fn candidates(y: &Tensor, logits: &[usize], loss: &dyn LossFunction) -> Vec<(Vec<usize>, Option<usize>)> {
     let [samples, outputs @ ..] = logits else { return Vec::new() };
@@ -113,7 +113,7 @@ fn candidates(y: &Tensor, logits: &[usize], loss: &dyn LossFunction) -> Vec<(Vec
         let shapes = objective::target_shapes(outputs, loss).into_iter().flatten();
         return shapes.map(|shape| (of_each(&shape), None)).collect();
     }
-    // Labels 0 and 1, one an output; then classes along the last axis, or the first.
+    // Labels 0 and 1, one per output; then classes along the last axis, or along the first.
     let mut candidates = vec![(y.dims().to_vec(), 2)];
     if let [rows @ .., classes] = outputs {
         candidates.push((of_each(rows), *classes));

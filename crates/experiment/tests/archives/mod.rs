@@ -1,4 +1,4 @@
-//! Zip archives by their entries, so that tests can change what a checksum protects.
+//! Packs and unpacks zip archives, so that tests can change contents that a checksum protects.
 
 #![allow(dead_code, clippy::unwrap_used, reason = "tests use what they need, and fail by panicking")]
 

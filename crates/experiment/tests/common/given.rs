@@ -1,4 +1,4 @@
-//! A data set of tensors that a test gives, and plugins around it.
+//! A data set of tensors that a test supplies, and plugins for it.
 
 use candle_core::Tensor;
 use eigenscape_core::{
@@ -13,7 +13,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub struct NoKeys {}
 
-/// Examples that are given, with or without a test split.
+/// A data set of given examples, with or without a test split.
 #[derive(Clone)]
 pub struct Given {
     pub train: Examples,
@@ -67,7 +67,7 @@ impl Architecture for Pointwise {
     }
 }
 
-/// The eigenvalue 1 once.
+/// An estimator that finds the eigenvalue 1 once.
 struct One;
 
 impl ProbeEstimator for One {
@@ -96,12 +96,12 @@ pub fn registry(given: &Given) -> Registry {
     registry
 }
 
-/// Classes for inputs.
+/// Examples with class labels.
 pub fn classes(inputs: Tensor, labels: Tensor, classes: usize) -> Examples {
     Examples { inputs: inputs.into(), targets: Targets::Classes { labels, classes } }
 }
 
-/// What stands in the way of a plan or a run.
+/// A failure's message with its help.
 #[allow(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 pub fn message(failure: eigenscape_experiment::Failure) -> String {
     let help = miette::Diagnostic::help(&failure).map(|help| help.to_string()).unwrap_or_default();

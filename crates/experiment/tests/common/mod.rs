@@ -1,4 +1,4 @@
-//! Plugins that do nothing, for tests of what is around them.
+//! Plugins that do nothing, for tests of the code around them.
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
@@ -96,7 +96,7 @@ impl ProbeEstimator for Nothing {
     }
 }
 
-/// Finds a trace, and nothing else.
+/// An estimator that finds only a trace.
 struct Trace;
 
 impl ProbeEstimator for Trace {

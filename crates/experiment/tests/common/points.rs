@@ -1,4 +1,4 @@
-//! Two classes of four points, and plugins around an estimator that a test brings.
+//! Four points of two classes, and plugins for a test that supplies its own estimator.
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Dataset, Examples, Registry, Result, Split, Targets};
