@@ -1,14 +1,16 @@
 //! The operations at the sizes of LeNet, VGG11 and ResNet18 on 100 images, in f32. Element-wise
 //! operations are in numbers a second, products in floating-point operations a second.
 //!
-//! `cargo bench -p eigenscape-cpu` (one group: `-- conv2d`)
+//! `cargo bench -p eigenscape-cpu` (groups by a part of their names: `-- conv2d`)
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{hint::black_box, time::Duration};
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use candle_core::{DType, Device, Tensor};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use eigenscape_cpu::Cpu;
 use eigenscape_program::{
     ConvSettings, ElementwiseFunction, Graph, PoolSettings, Result, Value, transforms::transpose,
@@ -56,29 +58,45 @@ impl Case {
         Self { graph, inputs, at: shapes.iter().map(random).collect() }
     }
 
-    /// Measures `emit`; `work` is what one evaluation counts for.
+    /// Prints the median time of `emit`, and `work` over it: what one evaluation counts for.
     fn bench(
         mut self,
-        criterion: &mut Criterion,
         group: &str,
         name: &str,
         work: usize,
         emit: impl FnOnce(&mut Graph, &[Value]) -> Result<Value>,
     ) {
+        if std::env::args().nth(1).is_some_and(|filter| !filter.starts_with("--") && !group.contains(&filter))
+        {
+            return;
+        }
         let output = emit(&mut self.graph, &self.inputs).unwrap();
         let program = Executable::new(&self.graph, &self.inputs, &[output]).unwrap();
         let cpu = Cpu::default();
-        let mut group = criterion.benchmark_group(group);
-        group
-            .sample_size(10)
-            .warm_up_time(Duration::from_millis(300))
-            .measurement_time(Duration::from_secs(1));
-        group.throughput(Throughput::Elements(work as u64));
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(program.run(&cpu, self.at.clone(), DType::F32).unwrap()));
+        let seconds = median(|| {
+            black_box(program.run(&cpu, self.at.clone(), DType::F32).unwrap());
         });
-        group.finish();
+        let (micros, rate) = (seconds * 1e6, work as f64 / seconds / 1e9);
+        println!("{group:32} {name:28} {micros:10.1} us {rate:8.2} G/s");
     }
+}
+
+/// The median time of one run in seconds, over a second of runs after a warm-up.
+fn median(mut run: impl FnMut()) -> f64 {
+    let mut time = || {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    };
+    for _ in 0..3 {
+        time();
+    }
+    let (mut times, whole) = (Vec::new(), Instant::now());
+    while times.len() < 10 || whole.elapsed() < Duration::from_secs(1) {
+        times.push(time());
+    }
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64()
 }
 
 /// The cotangent of input `wrt` of a linear operation of two inputs, for the third input as the
@@ -90,47 +108,33 @@ fn cotangent(graph: &mut Graph, inputs: &[Value], wrt: usize, output: Value) -> 
 
 const TRANSPOSES: [(&str, usize); 2] = [("transposed in the input", 0), ("transposed in the weight", 1)];
 
-fn convolutions(criterion: &mut Criterion) {
+fn convolutions() {
     for (name, x, w, padding, stride) in CONVOLUTIONS {
         let settings = ConvSettings { padding, stride, ..ConvSettings::default() };
         let side = (x[2] + 2 * padding - w[2]) / stride + 1;
         let y = [x[0], w[0], side, side];
         let flops = 2 * y.iter().product::<usize>() * w[1..].iter().product::<usize>();
-        Case::new(&[&x, &w]).bench(criterion, "conv2d", name, flops, |graph, inputs| {
-            graph.conv2d(inputs[0], inputs[1], settings)
-        });
+        Case::new(&[&x, &w])
+            .bench("conv2d", name, flops, |graph, inputs| graph.conv2d(inputs[0], inputs[1], settings));
         for (which, wrt) in TRANSPOSES {
-            Case::new(&[&x, &w, &y]).bench(
-                criterion,
-                &format!("conv2d {which}"),
-                name,
-                flops,
-                |graph, inputs| {
-                    let output = graph.conv2d(inputs[0], inputs[1], settings)?;
-                    cotangent(graph, inputs, wrt, output)
-                },
-            );
+            Case::new(&[&x, &w, &y]).bench(&format!("conv2d {which}"), name, flops, |graph, inputs| {
+                let output = graph.conv2d(inputs[0], inputs[1], settings)?;
+                cotangent(graph, inputs, wrt, output)
+            });
         }
     }
 }
 
-fn dots(criterion: &mut Criterion) {
+fn dots() {
     for (name, [n, inputs, outputs]) in LINEAR {
         let (x, w, y) = ([n, inputs], [outputs, inputs], [n, outputs]);
         let flops = 2 * n * inputs * outputs;
-        Case::new(&[&x, &w])
-            .bench(criterion, "dot", name, flops, |graph, inputs| graph.linear(inputs[0], inputs[1]));
+        Case::new(&[&x, &w]).bench("dot", name, flops, |graph, inputs| graph.linear(inputs[0], inputs[1]));
         for (which, wrt) in TRANSPOSES {
-            Case::new(&[&x, &w, &y]).bench(
-                criterion,
-                &format!("dot {which}"),
-                name,
-                flops,
-                |graph, inputs| {
-                    let output = graph.linear(inputs[0], inputs[1])?;
-                    cotangent(graph, inputs, wrt, output)
-                },
-            );
+            Case::new(&[&x, &w, &y]).bench(&format!("dot {which}"), name, flops, |graph, inputs| {
+                let output = graph.linear(inputs[0], inputs[1])?;
+                cotangent(graph, inputs, wrt, output)
+            });
         }
     }
 }
@@ -159,21 +163,24 @@ const ELEMENTWISE: [(&str, Emit); 4] = [
     ("exp", |graph, x| graph.function(ElementwiseFunction::Exp, x[0])),
 ];
 
-fn images(criterion: &mut Criterion) {
+fn images() {
     for (size, shape) in IMAGES {
         let numbers = shape.iter().product();
         for (name, emit) in REDUCTIONS {
-            Case::new(&[&shape]).bench(criterion, name, size, numbers, emit);
+            Case::new(&[&shape]).bench(name, size, numbers, emit);
         }
         for (name, emit) in ELEMENTWISE {
-            Case::new(&[&shape, &shape]).bench(criterion, name, size, numbers, emit);
+            Case::new(&[&shape, &shape]).bench(name, size, numbers, emit);
         }
-        Case::new(&[&shape, &[1, shape[1], 1, 1]]).bench(criterion, "bias", size, numbers, |graph, x| {
+        Case::new(&[&shape, &[1, shape[1], 1, 1]]).bench("bias", size, numbers, |graph, x| {
             let wide = graph.broadcast(x[1], &shape)?;
             graph.add(x[0], wide)
         });
     }
 }
 
-criterion_group!(benches, convolutions, dots, images);
-criterion_main!(benches);
+fn main() {
+    convolutions();
+    dots();
+    images();
+}

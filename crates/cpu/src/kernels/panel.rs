@@ -6,7 +6,7 @@
 //! running sum for each [`DEPTH`] of the inner index, added up in order. The rounding error then
 //! grows with the number of these sums and not of all terms.
 
-use std::{array::from_fn, marker::PhantomData};
+use std::marker::PhantomData;
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -17,6 +17,18 @@ pub(super) const DEPTH: usize = 512;
 
 /// Vectors in a row of a panel.
 const WIDTH: usize = 3;
+
+/// \[f(0), ..., f(N - 1)\], for an array that begins as N times `start`. `std::array::from_fn`
+/// does the same in several functions an element type, length and closure, of which the compiler
+/// would have to optimise thousands.
+#[inline(always)]
+fn array<T: Copy, const N: usize>(start: T, f: impl Fn(usize) -> T) -> [T; N] {
+    let mut elements = [start; N];
+    for (i, element) in elements.iter_mut().enumerate() {
+        *element = f(i);
+    }
+    elements
+}
 
 /// Columns of a panel.
 pub(super) fn columns<T: Lanes, S: Simd>() -> usize {
@@ -147,10 +159,10 @@ impl<T: Lanes> Product<'_, T> {
             let rest = self.left.rows - row;
             let count = rest.div_ceil(rest.div_ceil(most));
             match count {
-                8 if S::REGISTER_COUNT >= 32 => self.rows::<S, 8>(simd, row),
-                7 if S::REGISTER_COUNT >= 32 => self.rows::<S, 7>(simd, row),
-                6 if S::REGISTER_COUNT >= 32 => self.rows::<S, 6>(simd, row),
-                5 if S::REGISTER_COUNT >= 32 => self.rows::<S, 5>(simd, row),
+                8 if const { S::REGISTER_COUNT >= 32 } => self.rows::<S, 8>(simd, row),
+                7 if const { S::REGISTER_COUNT >= 32 } => self.rows::<S, 7>(simd, row),
+                6 if const { S::REGISTER_COUNT >= 32 } => self.rows::<S, 6>(simd, row),
+                5 if const { S::REGISTER_COUNT >= 32 } => self.rows::<S, 5>(simd, row),
                 4 => self.rows::<S, 4>(simd, row),
                 3 => self.rows::<S, 3>(simd, row),
                 2 => self.rows::<S, 2>(simd, row),
@@ -176,17 +188,12 @@ impl<T: Lanes> Product<'_, T> {
         let Left { data, layout, .. } = self.left;
         match layout {
             Layout::Rows(stride) => {
-                let rows: [&[T]; R] = from_fn(|r| &data[(row + r) * stride..][..self.depth]);
+                let rows: [&[T]; R] = array(&[], |r| &data[(row + r) * stride..][..self.depth]);
                 self.sum::<S, R, W>(
                     simd,
                     row,
                     #[inline(always)]
-                    |k| {
-                        from_fn(
-                            #[inline(always)]
-                            |r| rows[r][k],
-                        )
-                    },
+                    |k| array(T::zeroed(), |r| rows[r][k]),
                 );
             }
             Layout::Columns(stride) => self.sum::<S, R, W>(
@@ -195,24 +202,18 @@ impl<T: Lanes> Product<'_, T> {
                 #[inline(always)]
                 |k| {
                     let column = &data[k * stride + row..][..R];
-                    from_fn(
-                        #[inline(always)]
-                        |r| column[r],
-                    )
+                    array(T::zeroed(), |r| column[r])
                 },
             ),
             Layout::Table { rows, columns, span } => {
-                let rows: [&[T]; R] = from_fn(|r| &data[rows[row + r]..][..span]);
+                let rows: [&[T]; R] = array(&[], |r| &data[rows[row + r]..][..span]);
                 self.sum::<S, R, W>(
                     simd,
                     row,
                     #[inline(always)]
                     |k| {
                         let column = columns[k];
-                        from_fn(
-                            #[inline(always)]
-                            |r| rows[r][column],
-                        )
+                        array(T::zeroed(), |r| rows[r][column])
                     },
                 );
             }
@@ -231,7 +232,7 @@ impl<T: Lanes> Product<'_, T> {
         let mut sums = [[T::splat(simd, T::zeroed()); W]; R];
         for k in 0..self.depth {
             let right = T::vectors::<S>(&self.panel.data[self.panel.steps.at(k)..][..width]).0;
-            let right: [T::Vector<S>; W] = from_fn(|w| right[w]);
+            let right: [T::Vector<S>; W] = array(T::splat(simd, T::zeroed()), |w| right[w]);
             let left = left(k);
             for r in 0..R {
                 let x = T::splat(simd, left[r]);

@@ -119,10 +119,10 @@ impl<T: Element> WithSimd for Row<'_, T> {
                     let rest = end - channel;
                     let count = rest.div_ceil(rest.div_ceil(most));
                     match count {
-                        6 if S::REGISTER_COUNT >= 32 => self.channels::<S, 6>(simd, lane, channel),
-                        5 if S::REGISTER_COUNT >= 32 => self.channels::<S, 5>(simd, lane, channel),
-                        4 if S::REGISTER_COUNT >= 32 => self.channels::<S, 4>(simd, lane, channel),
-                        3 if S::REGISTER_COUNT >= 32 => self.channels::<S, 3>(simd, lane, channel),
+                        6 if const { S::REGISTER_COUNT >= 32 } => self.channels::<S, 6>(simd, lane, channel),
+                        5 if const { S::REGISTER_COUNT >= 32 } => self.channels::<S, 5>(simd, lane, channel),
+                        4 if const { S::REGISTER_COUNT >= 32 } => self.channels::<S, 4>(simd, lane, channel),
+                        3 if const { S::REGISTER_COUNT >= 32 } => self.channels::<S, 3>(simd, lane, channel),
                         2 => self.channels::<S, 2>(simd, lane, channel),
                         _ => self.channels::<S, 1>(simd, lane, channel),
                     }
