@@ -1,6 +1,6 @@
 //! The default memory limit.
 
-use eigenscape_core::memory::of_machine;
+use eigenscape_formats::memory::of_machine;
 
 /// The default limit is the machine's memory divided by this.
 const SHARE: usize = 2;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use eigenscape_core::{Error, Result, checksum::md5, regular_file};
+use eigenscape_core::{Error, Result};
+use eigenscape_formats::{checksum::md5, regular_file};
 
 /// The size and the MD5 of a file, as published or as listed by torchvision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,11 @@
 //! File formats of published sets: reads the files of a split as labelled images.
 
 use eigenscape_core::{Error, Result};
+use eigenscape_formats::{idx::Idx, mat};
 
 use crate::{
     cifar,
-    idx::Idx,
     labelled::LabelledImages,
-    mat,
     pixels::transpose,
     source::{Contents, Source},
     tiny_imagenet,

@@ -1,11 +1,8 @@
 //! Reads a safetensors file; errors name the file, the tensor, the element and the remedy.
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{
-    Error, Result,
-    registry::nearest,
-    tensor_file::{Stored, Tensors},
-};
+use eigenscape_core::{Error, Result, registry::nearest};
+use eigenscape_formats::{Stored, safetensors::Tensors};
 use safetensors::Dtype;
 
 /// Names with a meaning, which are never suggested as misspellings of one another.

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use eigenscape_core::registry::nearest;
+use eigenscape_formats::Refusal;
 
 use super::{
     pattern::{self, Rename, fits},
-    refusal::{Refusal, Result},
     state_dict::{Entry, Item, StateDict, short, shown},
 };
 
@@ -15,7 +15,7 @@ const PREFIXES: usize = 8;
 
 impl StateDict<'_> {
     /// Removes a prefix from the names that have it. At least one name must have it.
-    pub(super) fn strip(&mut self, prefix: &str) -> Result<()> {
+    pub(super) fn strip(&mut self, prefix: &str) -> Result<(), Refusal> {
         let mut stripped = false;
         for entry in &mut self.entries {
             if let Some(rest) = entry.stored_as.strip_prefix(prefix) {
@@ -38,7 +38,7 @@ impl StateDict<'_> {
         mut self,
         selection: &super::Selection,
         is_kept: impl Fn(&str) -> bool,
-    ) -> Result<Self> {
+    ) -> Result<Self, Refusal> {
         self.entries.retain(|entry| is_kept(entry.stored_as));
         for entry in &mut self.entries {
             let (name, turned) = lenient(selection, entry.stored_as)?;
@@ -50,7 +50,7 @@ impl StateDict<'_> {
     }
 
     /// Renames the tensors by `rename` and transposes the matrices that `transpose` matches.
-    pub(super) fn named(mut self, rename: &[Rename], transpose: &[String]) -> Result<Self> {
+    pub(super) fn named(mut self, rename: &[Rename], transpose: &[String]) -> Result<Self, Refusal> {
         let mut used = vec![false; rename.len()];
         for entry in &mut self.entries {
             entry.name = match pattern::chosen(rename, entry.stored_as)? {
@@ -95,7 +95,7 @@ impl StateDict<'_> {
 
     /// Transposes the matrices that a pattern matches, by their names in the file or, if it matches
     /// none of these, by their names in the network.
-    fn transpose(&mut self, pattern: &str) -> Result<()> {
+    fn transpose(&mut self, pattern: &str) -> Result<(), Refusal> {
         let chosen = |name: &dyn Fn(&Entry) -> bool| -> Vec<usize> {
             (0..self.entries.len()).filter(|index| name(&self.entries[*index])).collect()
         };
@@ -156,7 +156,7 @@ fn twice(a: &Entry, b: &Entry) -> Refusal {
 
 /// Applies `strip_prefix`, `rename` and `transpose` to one name; none of them needs to match.
 /// Returns the name in the network, and whether its matrix is transposed.
-pub(crate) fn lenient(selection: &super::Selection, name: &str) -> Result<(String, bool)> {
+pub(crate) fn lenient(selection: &super::Selection, name: &str) -> Result<(String, bool), Refusal> {
     let stripped = selection
         .strip_prefix
         .iter()

@@ -1,11 +1,11 @@
 //! Finds matrices that are stored as \[in, out\] instead of \[out, in\], as by Hugging Face's
 //! `Conv1D`, TensorFlow and JAX. The shape shows the orientation of all but square matrices.
 
+use eigenscape_formats::Refusal;
 use eigenscape_program::Network;
 
 use super::{
     difference::{declared, lookup},
-    refusal::{Refusal, Result},
     state_dict::{Entry, Item, Selection, StateDict},
 };
 
@@ -163,7 +163,11 @@ pub(super) fn is_of_gpt2(network: &Network, state: &StateDict) -> bool {
 ///
 /// # Errors
 /// When a square `Conv1D` matrix has another orientation than the other `Conv1D` matrices.
-pub(super) fn doubt(selection: &Selection, network: &Network, state: &StateDict) -> Result<Option<String>> {
+pub(super) fn doubt(
+    selection: &Selection,
+    network: &Network,
+    state: &StateDict,
+) -> Result<Option<String>, Refusal> {
     let matrices = matrices(network, state);
     let (known, others): (Vec<&Matrix>, Vec<&Matrix>) =
         matrices.iter().partition(|matrix| matrix.is_conv1d());
