@@ -21,14 +21,12 @@ mod streamed;
 mod targets;
 #[cfg(test)]
 mod testing;
-mod trace;
 
 pub use factor::{Factor, RowSize, Rows};
 pub use objective::{Function, Objective};
-pub use penalty::{KnownLoss, Over, Penalty, PenaltyFunction, PenaltyScope};
+pub use penalty::{KnownLoss, Over, Penalty, PenaltyFunction, PenaltyScope, TraceEstimate};
 pub use point::Point;
 pub use product::{Product, ProductProgram};
 pub use programs::Programs;
 pub use streamed::{LossGradient, MeanLoss, StreamedColumns, StreamedFactor, StreamedProduct};
 pub use targets::{TargetRows, class_targets};
-pub use trace::{TraceEstimate, TraceFunction};

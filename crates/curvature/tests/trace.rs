@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_curvature::{Objective, Point, TraceEstimate, TraceFunction};
+use eigenscape_curvature::{Objective, Penalty, PenaltyFunction, Point, TraceEstimate};
 use eigenscape_losses::{binary_cross_entropy, cross_entropy, mean_squared_error};
 use eigenscape_program::{ConvSettings, Loss, Mode, Network, PoolSettings, Scope, Value, nn};
-use eigenscape_runtime::Result;
+use eigenscape_runtime::{Error, Result};
 
 const SAMPLES: usize = 3;
 const CLASSES: usize = 3;
@@ -106,7 +106,7 @@ fn all_signs(count: usize) -> Result<Tensor> {
 
 /// Every draw of an estimate; for Hutchinson's, scaled unit vectors, over which it has the same
 /// mean as over all signs.
-fn every_draw(estimate: TraceEstimate, function: &TraceFunction) -> Result<Vec<Tensor>> {
+fn every_draw(estimate: TraceEstimate, function: &PenaltyFunction) -> Result<Vec<Vec<Tensor>>> {
     let shapes = function.probe_shapes();
     let size = |shape: &[usize]| shape.iter().product::<usize>();
     let total: usize = shapes.iter().map(|shape| size(shape)).sum();
@@ -115,13 +115,21 @@ fn every_draw(estimate: TraceEstimate, function: &TraceFunction) -> Result<Vec<T
     } else {
         all_signs(total)?
     };
-    let (count, mut start) = (draws.dims()[0], 0);
-    let part = |shape: &Vec<usize>| {
-        let part = draws.narrow(1, start, size(shape))?;
-        start += size(shape);
-        Ok(part.reshape([&[count], shape.as_slice()].concat())?)
+    let draw = |k: usize| {
+        let (draw, mut start) = (draws.get(k)?, 0);
+        let part = |shape: &Vec<usize>| {
+            let part = draw.narrow(0, start, size(shape))?;
+            start += size(shape);
+            Ok(part.reshape(shape.as_slice())?)
+        };
+        shapes.iter().map(part).collect()
     };
-    shapes.iter().map(part).collect()
+    (0..draws.dims()[0]).map(draw).collect()
+}
+
+/// The estimate by these draws.
+fn over(trace: &PenaltyFunction, point: &Point, draws: Vec<Vec<Tensor>>) -> Result<Penalty> {
+    trace.at(point, None, draws.into_iter().map(Ok::<_, Error>))
 }
 
 fn scalar(tensor: &Tensor) -> f64 {
@@ -151,10 +159,10 @@ fn estimates_and_their_gradients_are_unbiased() -> Result<()> {
             let slope = (moved(STEP)[1] - moved(-STEP)[1]) / (2.0 * STEP);
             for estimate in [TraceEstimate::Hutchinson, TraceEstimate::Summed, TraceEstimate::PerSample] {
                 let trace = case.objective.trace(estimate, &all, &all)?;
-                let mean = trace.at(&case.point, &every_draw(estimate, &trace)?)?;
-                let error = scalar(&mean[0]) / gauss_newton - 1.0;
+                let found = over(&trace, &case.point, every_draw(estimate, &trace)?)?;
+                let error = found.mean() / gauss_newton - 1.0;
                 assert!(error.abs() < 1e-12, "{name} {loss:?} {estimate:?}: {error:e}");
-                let error = (dot(&mean[1..], &w) - slope).abs() / slope.abs().max(gauss_newton);
+                let error = (dot(&found.gradient, &w) - slope).abs() / slope.abs().max(gauss_newton);
                 assert!(error < 1e-7, "gradient, {name} {loss:?} {estimate:?}: {error:e} of {slope}");
             }
         }
@@ -172,9 +180,7 @@ fn without_products_between_samples_the_variance_is_n_times_smaller() -> Result<
         case.point.targets = case.point.targets.narrow(0, 0, 1)?.repeat((SAMPLES, 1))?;
         let variance = |estimate| -> Result<f64> {
             let trace = case.objective.trace(estimate, &case.all(), &[])?;
-            let draws = every_draw(estimate, &trace)?.remove(0);
-            let one = |k: usize| Ok(scalar(&trace.at(&case.point, &[draws.get(k)?])?[0]));
-            let values: Vec<f64> = (0..draws.dims()[0]).map(one).collect::<Result<_>>()?;
+            let values = over(&trace, &case.point, every_draw(estimate, &trace)?)?.values;
             let mean = values.iter().sum::<f64>() / values.len() as f64;
             Ok(values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64)
         };
@@ -202,20 +208,18 @@ fn a_penalised_step_is_the_step_and_the_penalty() -> Result<()> {
                 let trace = case.objective.trace(estimate, &group, &all)?;
                 let probes: Vec<Tensor> =
                     trace.probe_shapes().iter().map(|shape| wave(shape, 0.9).sign().unwrap()).collect();
-                let penalty = trace.at(&case.point, &probes)?;
+                let penalty = over(&trace, &case.point, vec![probes.clone()])?;
                 let penalised = case.objective.penalised_step(estimate, &group, STRENGTH)?;
-                let ours = penalised.at(&case.point, &probes)?;
-                assert_eq!(ours.len(), step.len() + 1);
-                let gradients = step[2..].iter().zip(&penalty[1..]).map(|(g, t)| g + (t * STRENGTH)?);
+                let ours = over(&penalised, &case.point, vec![probes])?;
+                let error = (ours.mean() - penalty.mean()).abs();
+                assert!(error < 1e-12, "{name} {estimate:?} {mode:?}: the estimate is off by {error:e}");
+                let ours = [ours.others[..2].to_vec(), ours.gradient, ours.others[2..].to_vec()].concat();
+                assert_eq!(ours.len(), step.len());
+                let gradients = step[2..].iter().zip(&penalty.gradient).map(|(g, t)| g + (t * STRENGTH)?);
                 let gradients = gradients.collect::<candle_core::Result<Vec<_>>>()?;
                 let updates = step[2 + all.len()..].iter().cloned();
-                let expected: Vec<Tensor> = step[..2]
-                    .iter()
-                    .cloned()
-                    .chain([penalty[0].clone()])
-                    .chain(gradients)
-                    .chain(updates)
-                    .collect();
+                let expected: Vec<Tensor> =
+                    step[..2].iter().cloned().chain(gradients).chain(updates).collect();
                 for (i, (ours, expected)) in ours.iter().zip(&expected).enumerate() {
                     assert_eq!(ours.dims(), expected.dims(), "{name} {estimate:?}: result {i}");
                     let error = scalar(&(ours - expected)?.abs()?.max_all()?);

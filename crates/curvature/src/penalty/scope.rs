@@ -6,10 +6,8 @@ use eigenscape_program::{
     transforms::{linearize, substitute},
 };
 
-use crate::{
-    objective::Objective,
-    trace::{TraceEstimate, squared_norm},
-};
+use super::squared_norm::squared_norm;
+use crate::objective::Objective;
 
 /// The program of an objective at N samples, to which a penalty is added: parameters, inputs,
 /// outputs and loss are values of it, and every derivative is another value. For a penalty [over
@@ -40,7 +38,7 @@ pub struct PenaltyScope<'a> {
 /// The loss and its gradient in every parameter as inputs of the program: what
 /// [`KnownLoss`](crate::KnownLoss) gives.
 #[derive(Debug, Clone)]
-pub(crate) struct Known {
+pub(super) struct Known {
     pub loss: Value,
     pub gradient: Vec<Value>,
 }
@@ -53,7 +51,7 @@ impl Known {
 }
 
 impl<'a> PenaltyScope<'a> {
-    pub(crate) fn new(objective: &'a Objective) -> Self {
+    pub(super) fn new(objective: &'a Objective) -> Self {
         Self { objective, graph: objective.graph.clone(), probes: Vec::new(), known: None }
     }
 
@@ -164,6 +162,12 @@ impl<'a> PenaltyScope<'a> {
         probe
     }
 
+    /// A [probe](Self::probe) of a value's shape.
+    pub(super) fn probe_like(&mut self, value: Value) -> Value {
+        let shape = self.graph.shape(value).to_vec();
+        self.probe(&shape)
+    }
+
     /// ∂`of`/∂v for each value v of `wrt`; `of` is a scalar.
     ///
     /// # Errors
@@ -224,31 +228,8 @@ impl<'a> PenaltyScope<'a> {
         Ok(substitute(&mut self.graph, &[self.objective.loss], replacements)?[0])
     }
 
-    /// An estimate of the trace of `group`'s curvature block from one draw of random signs, which
-    /// are [probes](Self::probe): one a parameter for [`TraceEstimate::Hutchinson`], one an output
-    /// and sample for the others. These are the same here: which one it is follows from whether the
-    /// penalty is one [over samples](crate::Over::Samples).
-    ///
-    /// # Errors
-    /// When the network has no such activation, the loss has no root that the estimate needs, or a
-    /// rule fails.
-    pub fn trace(&mut self, estimate: TraceEstimate, group: &Variables) -> Result<Value> {
-        if estimate == TraceEstimate::Hutchinson {
-            let (seeds, probes) = self.objective.seeds(&mut self.graph, group)?;
-            self.probes.extend(probes);
-            return self.objective.emit_form(&mut self.graph, &seeds);
-        }
-        let shape = self.graph.shape(self.objective.outputs).to_vec();
-        let signs = self.probe(&shape);
-        let Objective { loss_function, outputs, target, .. } = self.objective;
-        let cotangent = loss_function.root_times(&mut self.graph, *outputs, *target, signs)?;
-        let values = self.select(group)?;
-        let gradients = self.pull_back(*outputs, cotangent, &values)?;
-        self.squared_norm(&gradients)
-    }
-
     /// The shapes of the probes; with as many samples on their first axis where these are told.
-    pub(crate) fn probe_shapes(&self, samples: Option<usize>) -> Vec<Vec<usize>> {
+    pub(super) fn probe_shapes(&self, samples: Option<usize>) -> Vec<Vec<usize>> {
         let shape = |probe: &Value| {
             let mut shape = self.graph.shape(*probe).to_vec();
             if let (Some(samples), Some(first)) = (samples, shape.first_mut()) {
@@ -261,7 +242,7 @@ impl<'a> PenaltyScope<'a> {
 
     /// The gradient of `penalty` in each of `parameters`. What depends on the [known
     /// loss](Self::known_loss) depends on them by its known gradient.
-    pub(crate) fn whole_gradient(&mut self, penalty: Value, parameters: &[Value]) -> Result<Vec<Value>> {
+    pub(super) fn whole_gradient(&mut self, penalty: Value, parameters: &[Value]) -> Result<Vec<Value>> {
         let Some(known) = self.known.clone() else { return self.gradient(penalty, parameters) };
         let mut gradient = self.gradient(penalty, &[parameters, &[known.loss]].concat())?;
         let slope = gradient.split_off(parameters.len())[0];
@@ -273,7 +254,7 @@ impl<'a> PenaltyScope<'a> {
     }
 
     /// The program, its random inputs, and those that a training step knows.
-    pub(crate) fn finish(self) -> (Graph, Vec<Value>, Option<Known>) {
+    pub(super) fn finish(self) -> (Graph, Vec<Value>, Option<Known>) {
         (self.graph, self.probes, self.known)
     }
 }

@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape_curvature::{Factor, MeanLoss, Objective, Point, TraceEstimate, class_targets};
 use eigenscape_losses::{binary_cross_entropy, cross_entropy, mean_squared_error};
 use eigenscape_program::{Loss, Mode, Network, Scope, Value};
-use eigenscape_runtime::Result;
+use eigenscape_runtime::{Error, Result};
 use proptest::prelude::*;
 
 pub const SAMPLES: usize = 3;
@@ -233,9 +233,10 @@ pub fn traces_agree(case: &Case) -> Result<()> {
         }
         let trace = trace?;
         let probes: Vec<Tensor> = trace.probe_shapes().iter().map(|shape| numbers.tensor(shape)).collect();
-        let results = trace.at(point, &probes)?;
-        let value = |point: &Point| flat(&trace.at(point, &probes).unwrap()[..1]);
-        let gradient = [dot(&flat(&results[1..]), &flat(&w))];
+        let at = |point: &Point| trace.at(point, None, [Ok::<_, Error>(probes.clone())]);
+        let found = at(point)?;
+        let value = |point: &Point| at(point).unwrap().values;
+        let gradient = [dot(&flat(&found.gradient), &flat(&w))];
         assert_derivative(&format!("the gradient of {estimate:?}"), &gradient, value, point, &w);
         let expected = match estimate {
             TraceEstimate::Hutchinson => {
@@ -248,12 +249,12 @@ pub fn traces_agree(case: &Case) -> Result<()> {
                 let one = Objective::new(network, loss, 1)?.trace(TraceEstimate::Summed, &all, &[])?;
                 let each = (0..SAMPLES).map(|n| {
                     let signs = probes[0].narrow(0, n, 1)?;
-                    Ok(flat(&one.at(&point.narrow(n..n + 1)?, &[signs])?)[0])
+                    Ok(one.at(&point.narrow(n..n + 1)?, None, [Ok::<_, Error>(vec![signs])])?.mean())
                 });
                 each.sum::<Result<f64>>()? / SAMPLES as f64
             }
         };
-        assert_close(&format!("{estimate:?}"), &flat(&results[..1]), &[expected]);
+        assert_close(&format!("{estimate:?}"), &found.values, &[expected]);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use eigenscape_program::{Graph, Result, Value};
 /// Emits ‖g‖² for a cotangent g. Where g = Σ_p l_p ⊗ r_p is a sum of P outer products of o and i
 /// elements and Σ_pq (l_p·l_q)(r_p·r_q) takes fewer operations, g itself is never formed: for a
 /// linear layer it is ‖l‖²‖r‖².
-pub(crate) fn squared_norm(graph: &mut Graph, cotangent: Value) -> Result<Value> {
+pub(super) fn squared_norm(graph: &mut Graph, cotangent: Value) -> Result<Value> {
     if let Some(norm) = norm_of_outer_products(graph, cotangent)? {
         return Ok(norm);
     }

@@ -10,7 +10,7 @@ use crate::{objective::Objective, point::Point};
 
 /// What becomes of an output of each sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reduction {
+pub(super) enum Reduction {
     /// Its mean over samples.
     Mean,
     /// All of them, \[N, ...\].
@@ -24,7 +24,7 @@ pub(crate) enum Reduction {
 /// that contracts the samples it costs what the gradient of a batch costs, and no sample's own
 /// gradient is stored.
 #[derive(Debug, Clone)]
-pub(crate) struct SampleMean {
+pub(super) struct SampleMean {
     /// From the inputs, those of each sample on a leading axis, to the terms.
     terms: Executable,
     /// From the terms to the results.

@@ -1,0 +1,144 @@
+//! Unbiased estimates of a trace, with their gradients: what a penalty on the curvature costs in
+//! training.
+//!
+//! | [`TraceEstimate`] | of | one draw | derivative behind its gradient | variance |
+//! | --- | --- | --- | --- | --- |
+//! | `Hutchinson` | tr H | a sign a parameter | third | 2 Σ_{i≠j} H_ij², the residual's part included |
+//! | `Summed` | tr G | a sign an output and sample | second | 2 Σ_{i≠j} K_ij² |
+//! | `PerSample` | tr G | the same | second | of that, the pairs i, j of one sample: it falls with the number of samples |
+//!
+//! K = (1/N) Sᵀ J Jᵀ S is the Gram matrix, with the non-zero eigenvalues of G. tr H = tr G wherever
+//! [`Objective::trace_breaker`] finds nothing. At some samples drawn at random ([`Point::narrow`]
+//! after a shuffle) `PerSample` is unbiased for all, too: where one draw of all is more accurate
+//! than is needed, a few samples are the cheaper estimate.
+//!
+//! [`Point::narrow`]: crate::Point::narrow
+
+use eigenscape_program::{
+    Value, Variables,
+    transforms::{Breaker, Seed, affinity, gradient},
+};
+use eigenscape_runtime::Result;
+
+use super::{
+    function::{Beside, Over, PenaltyFunction},
+    sample_mean::Reduction,
+    scope::PenaltyScope,
+};
+use crate::objective::Objective;
+
+/// How a trace is estimated from random signs, independent elements ±1 with probability ½ each.
+///
+/// With Aₙ = Sₙ Sₙᵀ the Hessian of the loss in the outputs of sample n and sₙ random signs, gₙ =
+/// Jₙᵀ Sₙ sₙ has E\[gₙ gₙᵀ\] = Jₙᵀ Aₙ Jₙ, and gₙ of different samples are uncorrelated. The
+/// expectations hold at every θ, and the signs do not depend on θ: so the gradient of an estimate,
+/// in which Jₙ and Sₙ are differentiated, is an unbiased estimate of the gradient of the trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TraceEstimate {
+    /// vᵀHv for signs v of the group's shapes (Hutchinson 1990): of the Hessian, whatever the
+    /// network.
+    Hutchinson,
+    /// (1/N) ‖Σₙ gₙ‖²: of the Gauss-Newton matrix, by one backward pass of the mean loss' shape.
+    Summed,
+    /// (1/N) Σₙ ‖gₙ‖²: of the Gauss-Newton matrix, where samples do not see each other.
+    PerSample,
+}
+
+impl TraceEstimate {
+    pub(super) fn over(self) -> Over {
+        match self {
+            Self::Hutchinson | Self::Summed => Over::Batch,
+            Self::PerSample => Over::Samples,
+        }
+    }
+}
+
+impl PenaltyScope<'_> {
+    /// An estimate of the trace of `group`'s curvature block from one draw of random signs, which
+    /// are [probes](Self::probe): one a parameter for [`TraceEstimate::Hutchinson`], one an output
+    /// and sample for the others. These are the same here: which one it is follows from whether the
+    /// penalty is one [over samples](crate::Over::Samples).
+    ///
+    /// # Errors
+    /// When the network has no such activation, the loss has no root that the estimate needs, or a
+    /// rule fails.
+    pub fn trace(&mut self, estimate: TraceEstimate, group: &Variables) -> eigenscape_program::Result<Value> {
+        let (objective, values) = (self.objective(), self.select(group)?);
+        if estimate == TraceEstimate::Hutchinson {
+            let seeds: Vec<Seed> = values.iter().map(|value| (*value, self.probe_like(*value))).collect();
+            return objective.emit_form(self.graph(), &seeds);
+        }
+        let signs = self.probe_like(objective.outputs);
+        let cotangent =
+            objective.loss_function.root_times(self.graph(), objective.outputs, objective.target, signs)?;
+        let gradients = self.pull_back(objective.outputs, cotangent, &values)?;
+        self.squared_norm(&gradients)
+    }
+}
+
+impl Objective {
+    /// An estimate of the trace of `group`'s block with its gradient in each parameter of `wrt`; a
+    /// draw is one of random signs.
+    ///
+    /// # Errors
+    /// When the program cannot be built; for [`TraceEstimate::PerSample`], where samples see each
+    /// other.
+    pub fn trace(
+        &self,
+        estimate: TraceEstimate,
+        group: impl Into<Variables>,
+        wrt: impl Into<Variables>,
+    ) -> Result<PenaltyFunction> {
+        let (group, wrt) = (group.into(), wrt.into());
+        let emit = |scope: &mut PenaltyScope| Ok(scope.trace(estimate, &group)?);
+        self.penalty_with(estimate.over(), emit, |scope, trace| {
+            Ok(Beside { gradient: scope.gradient(trace, &scope.select(&wrt)?)?, others: Vec::new() })
+        })
+    }
+
+    /// What a training step needs that penalises the trace of `group`'s block, in one program: the
+    /// estimate of the trace, ∂(loss + `strength` · estimate)/∂θ of each parameter as its gradient,
+    /// and \[loss, outputs, what each buffer becomes...\] as the [others](crate::Penalty::others).
+    ///
+    /// # Errors
+    /// Those of [`Self::trace`].
+    pub fn penalised_step(
+        &self,
+        estimate: TraceEstimate,
+        group: impl Into<Variables>,
+        strength: f64,
+    ) -> Result<PenaltyFunction> {
+        let group = group.into();
+        let emit = |scope: &mut PenaltyScope| Ok(scope.trace(estimate, &group)?);
+        self.penalty_with(estimate.over(), emit, |scope, trace| {
+            let objective = scope.objective();
+            let graph = scope.graph();
+            let penalty = graph.scale(trace, strength)?;
+            let total = graph.add(objective.loss, penalty)?;
+            let gradient = gradient(graph, total, &objective.parameters)?;
+            let step = [(objective.loss, Reduction::Mean), (objective.outputs, Reduction::Stack)];
+            let updates = objective.updates.iter().map(|update| (*update, Reduction::Mean));
+            Ok(Beside { gradient, others: step.into_iter().chain(updates).collect() })
+        })
+    }
+
+    /// Where it cannot be proved that the Hessian block of `group` has the trace of its
+    /// Gauss-Newton block; `None` where it is proved.
+    ///
+    /// The traces are sums over the parameters' own blocks, so that it suffices that the outputs
+    /// are piecewise affine in each parameter tensor by itself: then the second derivative of the
+    /// outputs has no diagonal.
+    ///
+    /// # Errors
+    /// When the network has no such activation.
+    pub fn trace_breaker(&self, group: impl Into<Variables>) -> Result<Option<Breaker>> {
+        for value in self.select(&group.into())? {
+            let (level, breaker) = affinity(&self.graph, self.outputs, &[value]);
+            if !level.is_affine() {
+                let nowhere = || Breaker { node: self.graph.describe(self.outputs), multiplies: false };
+                return Ok(Some(breaker.unwrap_or_else(nowhere)));
+            }
+        }
+        Ok(None)
+    }
+}
