@@ -4,7 +4,7 @@
 use std::{collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_curvature::{MeanLoss, Objective, Point, Product, TraceEstimate};
+use eigenscape_curvature::{MeanLoss, Objective, Point, Product, Residuals, TraceEstimate};
 use eigenscape_losses::{binary_cross_entropy, cross_entropy};
 use eigenscape_program::{Network, nn};
 
@@ -130,6 +130,22 @@ fn products_are_right_at_any_confidence() -> Fallible<()> {
         }
         Ok(())
     })
+}
+
+/// What residuals in f64 are for: in f32 they lose as much as a training step does.
+#[test]
+fn residuals_in_f32_cost_digits_where_the_classifier_is_confident() -> Fallible<()> {
+    let mut worst = 0.0_f64;
+    each(|case, i| {
+        let product = case.loss.clone().with_residuals(Residuals::OfPoint).hessian(&case.all)?;
+        let units = Tensor::eye(product.dimension(), case.dtype(), &Device::Cpu)?;
+        let error = case.error("hessian", &[product.apply_rows(&units)?])?;
+        assert_below(case, "hessian", error, [STEPS[0], 1e-11][i]);
+        worst = worst.max(error);
+        Ok(())
+    })?;
+    assert!(worst > 10.0 * PRODUCTS_F32, "{worst:e}");
+    Ok(())
 }
 
 #[test]

@@ -47,6 +47,8 @@ fn what_is_held_is_in_the_account_and_within_what_is_allowed() {
         ("20MiB", "{ name = \"lanczos\", steps = 40, probes = 3 }"),
         ("50MiB", "{ name = \"hutchinson\", probes = 60 }"),
         ("10MiB", "{ name = \"hutchinson\", probes = 20 }"),
+        ("100MiB", "{ name = \"lanczos\", steps = 40, probes = 3 }\nresiduals = \"f32\""),
+        ("10MiB", "{ name = \"hutchinson\", probes = 20 }\nresiduals = \"f32\""),
     ] {
         let (held, said, allowed) = measured(memory, estimator);
         assert!(held <= said + BESIDE, "{memory}, {estimator}: {held} bytes are held, and {said} were said");

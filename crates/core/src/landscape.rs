@@ -6,7 +6,7 @@ use std::{
 };
 
 use candle_core::{DType, Tensor};
-use eigenscape_curvature::{MeanLoss, Point, Programs, StreamedProduct};
+use eigenscape_curvature::{MeanLoss, Point, Programs, Residuals, StreamedProduct};
 use eigenscape_program::{Loss, Network, Variables};
 use eigenscape_runtime::{Backend, Buffer};
 
@@ -52,6 +52,13 @@ impl Landscape {
     #[must_use]
     pub fn until(self, interrupt: Interrupt) -> Self {
         Self { loss: self.loss.until(interrupt), factors: Arc::default() }
+    }
+
+    /// The same landscape, whose products and factors have residuals that are evaluated in this
+    /// type: in f64 where nobody says otherwise.
+    #[must_use]
+    pub fn with_residuals(self, residuals: Residuals) -> Self {
+        Self { loss: self.loss.with_residuals(residuals), factors: Arc::default() }
     }
 
     /// Bytes of the point, parameters and data, in f64.

@@ -28,5 +28,6 @@ pub use penalty::{KnownLoss, Over, Penalty, PenaltyFunction, PenaltyScope, Trace
 pub use point::Point;
 pub use product::{Product, ProductProgram};
 pub use programs::Programs;
+pub use residuals::Residuals;
 pub use streamed::{LossGradient, MeanLoss, StreamedColumns, StreamedFactor, StreamedProduct};
 pub use targets::{TargetRows, class_targets};

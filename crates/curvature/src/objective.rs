@@ -70,7 +70,7 @@ impl Function {
         Buffer::all_to_host(self.program.run_placed(&*point.backend, inputs, DType::F64, DType::F64)?)
     }
 
-    /// As [`Self::at_placed`], evaluated in f64 and rounded once to the type of the point.
+    /// As [`Self::at_placed`], evaluated as [residuals](crate::Residuals) are.
     pub(crate) fn rounded_at(&self, point: &PlacedPoint) -> Result<Vec<Buffer>> {
         evaluate_residuals(&self.program, point, point.inputs()?)
     }

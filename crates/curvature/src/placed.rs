@@ -7,7 +7,7 @@ use std::{
 
 use eigenscape_runtime::{Buffer, Result};
 
-use crate::point::Point;
+use crate::{point::Point, residuals::Residuals};
 
 /// A point whose weights are placed once, when they are first needed: micro-batches and whatever
 /// else is evaluated at them share them. Its data are placed for each run.
@@ -15,11 +15,12 @@ use crate::point::Point;
 pub(crate) struct PlacedPoint {
     point: Point,
     weights: Arc<OnceLock<Vec<Buffer>>>,
+    residuals: Residuals,
 }
 
 impl From<Point> for PlacedPoint {
     fn from(point: Point) -> Self {
-        Self { point, weights: Arc::default() }
+        Self { point, weights: Arc::default(), residuals: Residuals::default() }
     }
 }
 
@@ -32,14 +33,24 @@ impl Deref for PlacedPoint {
 }
 
 impl PlacedPoint {
+    /// The same point, whose residuals are evaluated in another type.
+    pub fn with_residuals(self, residuals: Residuals) -> Self {
+        Self { residuals, ..self }
+    }
+
+    /// The type in which residuals are evaluated.
+    pub fn residuals(&self) -> Residuals {
+        self.residuals
+    }
+
     /// As [`Point::in_f64`]: the weights are the same.
     pub fn in_f64(&self) -> Result<Self> {
-        Ok(Self { point: self.point.in_f64()?, weights: self.weights.clone() })
+        Ok(Self { point: self.point.in_f64()?, ..self.clone() })
     }
 
     /// As [`Point::narrow`].
     pub fn narrow(&self, range: Range<usize>) -> Result<Self> {
-        Ok(Self { point: self.point.narrow(range)?, weights: self.weights.clone() })
+        Ok(Self { point: self.point.narrow(range)?, ..self.clone() })
     }
 
     /// Parameters and buffers, in this order.

@@ -5,7 +5,12 @@ use std::sync::Arc;
 use candle_core::{DType, Tensor};
 use eigenscape_runtime::{Backend, Buffer, Executable, Fusion, Result, Signature};
 
-use crate::{parts::Parts, placed::PlacedPoint, point::Point, residuals::evaluate_residuals};
+use crate::{
+    parts::Parts,
+    placed::PlacedPoint,
+    point::Point,
+    residuals::{Numbers, evaluate_residuals},
+};
 
 /// v ↦ Mv for a symmetric matrix M of one group, not yet at a point.
 #[derive(Debug, Clone)]
@@ -64,19 +69,19 @@ impl ProductProgram {
         })
     }
 
-    /// For numbers of a type, with one vector.
-    pub(crate) fn facts(&self, fusion: Fusion, dtype: DType) -> ProductFacts {
+    /// For one vector.
+    pub(crate) fn facts(&self, numbers: Numbers) -> ProductFacts {
         ProductFacts {
-            footprint: self.footprint(fusion, dtype),
+            footprint: self.footprint(numbers),
             dimension: self.parts.dimension(),
             flops: self.linear.flops(),
             preparing_flops: self.prefix.flops(),
         }
     }
 
-    fn footprint(&self, fusion: Fusion, dtype: DType) -> ProductFootprint {
-        let exact = Signature { compute: DType::F64, ..Signature::plain(self.prefix.inputs(), dtype) };
-        let prefix = self.prefix.footprint(fusion, &exact);
+    fn footprint(&self, numbers: Numbers) -> ProductFootprint {
+        let Numbers { fusion, dtype, .. } = numbers;
+        let prefix = self.prefix.footprint(fusion, &numbers.of_residuals(self.prefix.inputs()));
         let applying = self.linear.footprint(fusion, &Signature::plain(self.linear.inputs(), dtype)).peak;
         ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak, applying }
     }

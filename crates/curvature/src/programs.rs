@@ -10,14 +10,14 @@ use std::{
     },
 };
 
-use candle_core::DType;
 use eigenscape_program::{Loss, Network, Variables};
-use eigenscape_runtime::{Fusion, Result};
+use eigenscape_runtime::Result;
 
 use crate::{
     factor::{PullBack, PushForward},
     objective::{Function, Objective},
     product::{ProductFacts, ProductProgram},
+    residuals::Numbers,
     streamed::Derivative,
 };
 
@@ -47,7 +47,7 @@ pub struct Programs {
     objectives: Kept<usize, Arc<Objective>>,
     functions: Kept<(Wanted, usize), Function>,
     products: Kept<(Derivative, Variables, usize), ProductProgram>,
-    facts: Kept<(Derivative, Variables, usize, Fusion, DType), ProductFacts>,
+    facts: Kept<(Derivative, Variables, usize, Numbers), ProductFacts>,
     pull_backs: Kept<(Variables, usize), Arc<PullBack>>,
     push_forwards: Kept<(Variables, usize), Arc<PushForward>>,
 }
@@ -145,17 +145,17 @@ impl Programs {
         self.products.get(key, &self.steps, ProductProgram::steps, make)
     }
 
-    /// What products take, as they are fused and for numbers of a type. It is kept of all, so that
+    /// What products take, for these numbers. It is kept of all, so that
     /// a product's program is made once to know it, and once more to run it where it was not kept.
     pub(crate) fn product_facts(
         &self,
         derivative: Derivative,
         group: &Variables,
         samples: usize,
-        (fusion, dtype): (Fusion, DType),
+        numbers: Numbers,
     ) -> Result<ProductFacts> {
-        let make = || Ok(self.product(derivative, group, samples)?.facts(fusion, dtype));
-        let key = (derivative, group.clone(), samples, fusion, dtype);
+        let make = || Ok(self.product(derivative, group, samples)?.facts(numbers));
+        let key = (derivative, group.clone(), samples, numbers);
         self.facts.get(key, &self.steps, |_| 0, make)
     }
 

@@ -89,9 +89,10 @@
 //! # Numbers
 //!
 //! Tensors are Candle's, on the CPU. The type of [`Point::targets`] is the type in which programs
-//! run, f32 or f64; [`Point::to_dtype`] and [`Point::in_f64`] change it. The same seed gives the
-//! same bits on one machine, on any number of threads. Operators are `Send` and `Sync`. Errors say
-//! what is wrong and what to do ([`Error`]).
+//! run, f32 or f64; [`Point::to_dtype`] and [`Point::in_f64`] change it. What products are made of
+//! is evaluated in f64 either way, unless [`Residuals`] say otherwise. The same seed gives the same
+//! bits on one machine, on any number of threads. Operators are `Send` and `Sync`. Errors say what
+//! is wrong and what to do ([`Error`]).
 
 mod candle;
 mod linear_operator;
@@ -111,7 +112,8 @@ pub use eigenscape_cpu::{Cpu, Plain};
 #[doc(inline)]
 pub use eigenscape_curvature::{
     Factor, Function, KnownLoss, LossGradient, MeanLoss, Objective, Over, Penalty, PenaltyFunction,
-    PenaltyScope, Point, Product, Programs, RowSize, Rows, TargetRows, TraceEstimate, class_targets,
+    PenaltyScope, Point, Product, Programs, Residuals, RowSize, Rows, TargetRows, TraceEstimate,
+    class_targets,
 };
 pub use eigenscape_datasets as datasets;
 pub use eigenscape_distances as distances;

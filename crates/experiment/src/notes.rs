@@ -120,7 +120,7 @@ fn spectra(probe: &PreparedProbe) -> String {
         curvatures.join(" and "),
         plan.estimator_name.value,
         sample(probe),
-        plan.dtype.as_str()
+        plan.types()
     )
 }
 

@@ -12,6 +12,7 @@ use eigenscape_core::{
     Architecture, Curvature, Dataset, Distance, Error, GroupSelector, Loss, ProbeEstimator, Regularizer,
     Result, Split,
 };
+use eigenscape_curvature::Residuals;
 use eigenscape_program::Mode;
 use eigenscape_runtime::Backend;
 
@@ -238,6 +239,20 @@ pub struct ProbePlan {
     pub estimator: Box<dyn ProbeEstimator>,
     /// The floating-point type of the products.
     pub dtype: DType,
+    /// The type in which their residuals are evaluated.
+    pub residuals: Residuals,
+}
+
+impl ProbePlan {
+    /// "f32", and what else there is to say of types.
+    #[must_use]
+    pub fn types(&self) -> String {
+        let of_residuals = match self.residuals {
+            Residuals::F64 => "",
+            Residuals::OfPoint => " (residuals, too)",
+        };
+        format!("{}{of_residuals}", self.dtype.as_str())
+    }
 }
 
 /// How many examples.

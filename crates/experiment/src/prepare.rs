@@ -334,7 +334,8 @@ impl PreparedProbe<'_> {
         let weights = weights.to_dtype(self.plan.dtype)?;
         let mut point = evaluate::at(&self.backend, &weights, batch.inputs.clone(), batch.targets.clone());
         point.masks.clone_from(&batch.masks);
-        Landscape::of(&self.programs, point, self.shares.of_factors())
+        let landscape = Landscape::of(&self.programs, point, self.shares.of_factors())?;
+        Ok(landscape.with_residuals(self.plan.residuals))
     }
 
     /// The landscape of which only shapes matter.

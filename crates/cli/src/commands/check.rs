@@ -168,7 +168,7 @@ fn probe(number: usize, probe: &PreparedProbe, trained: bool) -> String {
         plan.estimator_name.value,
         plan.estimator.description(),
         notes::sample(probe),
-        plan.dtype.as_str(),
+        plan.types(),
         list(probe.groups.iter().map(|group| format!("{} ({})", group.name, group.dimension)).collect()),
     )
 }

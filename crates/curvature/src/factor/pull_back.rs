@@ -6,13 +6,16 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape_program::{
     Graph, Network, Traced, Value, Variables, activation, chosen, transforms::pull_back,
 };
-use eigenscape_runtime::{Buffer, Error, Executable, Fusion, Input, Result, Signature, split};
+use eigenscape_runtime::{Buffer, Error, Executable, Input, Result, Signature, split};
 
 use super::{
     row_values::RowValues,
     rows::{Assembly, Factor, Form, RowSize},
 };
-use crate::{placed::PlacedPoint, residuals::evaluate_residuals};
+use crate::{
+    placed::PlacedPoint,
+    residuals::{Numbers, evaluate_residuals},
+};
 
 /// Jₙᵀ u for given cotangents u of each sample's outputs.
 ///
@@ -87,21 +90,20 @@ impl PullBack {
         self.linear.flops().saturating_mul(self.columns).saturating_add(self.prefix.flops())
     }
 
-    /// Bytes held at most while `samples` samples are evaluated in numbers of a type, beside the
-    /// rows.
-    pub fn evaluating(&self, samples: usize, fusion: Fusion, dtype: DType) -> usize {
+    /// Bytes held at most while `samples` samples are evaluated, beside the rows.
+    pub fn evaluating(&self, samples: usize, numbers: Numbers) -> usize {
+        let Numbers { fusion, dtype, .. } = numbers;
         let led: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
-        let signature = |led: &[bool], compute| Signature {
-            inputs: led.iter().map(|&led| Input { dtype, led }).collect(),
-            lead: samples,
-            compute,
-            outputs: dtype,
+        let of_samples = |signature: Signature, led: &[bool]| {
+            let inputs = led.iter().map(|&led| Input { dtype, led }).collect();
+            Signature { inputs, lead: samples, ..signature }
         };
-        // Residuals are evaluated in f64.
-        let prefix = self.prefix.footprint(fusion, &signature(&led, DType::F64));
+        let prefix = of_samples(numbers.of_residuals(led.len()), &led);
+        let prefix = self.prefix.footprint(fusion, &prefix);
         let mut residuals = self.prefix.led_outputs(&led);
         residuals.push(true);
-        let linear = self.linear.footprint(fusion, &signature(&residuals, dtype));
+        let linear = of_samples(Signature::plain(residuals.len(), dtype), &residuals);
+        let linear = self.linear.footprint(fusion, &linear);
         prefix.peak.max(prefix.outputs + linear.peak)
     }
 

@@ -6,9 +6,14 @@ use eigenscape_program::{
     transforms::or_zero,
     transforms::{linearize, transpose},
 };
-use eigenscape_runtime::{Executable, Fusion, Result, Signature, split};
+use eigenscape_runtime::{Executable, Result, Signature, split};
 
-use crate::{objective::Objective, parts::Parts, placed::PlacedPoint, residuals::evaluate_residuals};
+use crate::{
+    objective::Objective,
+    parts::Parts,
+    placed::PlacedPoint,
+    residuals::{Numbers, evaluate_residuals},
+};
 
 /// v ↦ Sᵀ J v for the outputs of N samples and the root S of the loss (see
 /// [`LossRoot::times`](eigenscape_program::LossRoot)): the columns of a factor Φ with ΦᵀΦ = G are
@@ -62,10 +67,10 @@ impl PushForward {
         self.linear.flops().saturating_mul(self.parts.dimension()).saturating_add(self.prefix.flops())
     }
 
-    /// Bytes held at most in numbers of a type, beside the columns, with `vectors` vectors at once.
-    pub fn evaluating(&self, vectors: usize, fusion: Fusion, dtype: DType) -> usize {
-        let exact = Signature { compute: DType::F64, ..Signature::plain(self.prefix.inputs(), dtype) };
-        let prefix = self.prefix.footprint(fusion, &exact);
+    /// Bytes held at most beside the columns, with `vectors` vectors at once.
+    pub fn evaluating(&self, vectors: usize, numbers: Numbers) -> usize {
+        let Numbers { fusion, dtype, .. } = numbers;
+        let prefix = self.prefix.footprint(fusion, &numbers.of_residuals(self.prefix.inputs()));
         let residuals = self.linear.inputs() - self.parts.count();
         let mut signature = Signature { lead: vectors, ..Signature::plain(self.linear.inputs(), dtype) };
         signature.inputs[residuals..].iter_mut().for_each(|input| input.led = true);

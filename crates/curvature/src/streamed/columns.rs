@@ -57,9 +57,8 @@ impl StreamedColumns {
     /// a copy of the rows, too.
     #[must_use]
     pub fn evaluating(&self, samples: usize) -> usize {
-        let (fusion, dtype) = self.loss.numbers();
         let rows = self.sizes().iter().map(|size| size.numbers).sum::<usize>() * self.loss.number();
-        samples.saturating_mul(self.one.evaluating(1, fusion, dtype).saturating_add(rows))
+        samples.saturating_mul(self.one.evaluating(1, self.loss.numbers()).saturating_add(rows))
     }
 
     /// Floating-point operations for the rows of all samples.
@@ -82,9 +81,8 @@ impl StreamedColumns {
             let count = range.len();
             let program = self.loss.programs.push_forward(&self.group, count)?;
             let left = memory.saturating_sub(self.evaluating(count));
-            let (fusion, dtype) = self.loss.numbers();
-            let vector =
-                program.evaluating(2, fusion, dtype).saturating_sub(program.evaluating(1, fusion, dtype));
+            let numbers = self.loss.numbers();
+            let vector = program.evaluating(2, numbers).saturating_sub(program.evaluating(1, numbers));
             let vectors = (1 + left / vector.max(1)).min(VECTORS);
             let point = self.loss.point.narrow(samples.start + range.start..samples.start + range.end)?;
             // Each sample's root is that of a mean over `count` samples.

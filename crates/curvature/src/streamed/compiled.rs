@@ -5,9 +5,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use candle_core::DType;
 use eigenscape_program::Variables;
-use eigenscape_runtime::{Fusion, Result};
+use eigenscape_runtime::Result;
 
 use super::{
     EXACT,
@@ -17,6 +16,7 @@ use crate::{
     objective::Objective,
     product::{ProductFacts, ProductFootprint, ProductProgram},
     programs::Programs,
+    residuals::Numbers,
 };
 
 /// Which curvature.
@@ -55,7 +55,7 @@ impl CompiledProduct {
         programs: &Arc<Programs>,
         (derivative, group): (Derivative, &Variables),
         (samples, memory): (usize, usize),
-        numbers: (Fusion, DType),
+        numbers: Numbers,
         worthwhile: usize,
     ) -> Result<Self> {
         let facts = |samples: usize| programs.product_facts(derivative, group, samples, numbers);

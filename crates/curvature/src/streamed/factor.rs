@@ -59,12 +59,11 @@ impl StreamedFactor {
     /// Bytes held at most while so many samples are evaluated at once, beside the rows themselves.
     #[must_use]
     pub fn evaluating(&self, samples: usize) -> usize {
-        let (fusion, dtype) = self.loss.numbers();
-        let number = dtype.size_in_bytes();
+        let number = self.loss.number();
         // The loss' root, and a copy of it whose axes are in another order.
         let root =
             2_usize.saturating_mul(number).saturating_mul(samples).saturating_mul(self.numbers_of_root());
-        self.pull_back.evaluating(samples, fusion, dtype).saturating_add(root)
+        self.pull_back.evaluating(samples, self.loss.numbers()).saturating_add(root)
     }
 
     /// D·R, the numbers of the loss' root for each sample.

@@ -14,9 +14,8 @@ mod split;
 
 use std::sync::Arc;
 
-use candle_core::DType;
 use eigenscape_program::{Affinity, Loss, Network, Variables, transforms::Breaker};
-use eigenscape_runtime::{Fusion, Interrupt, Result};
+use eigenscape_runtime::{Interrupt, Result};
 
 pub(crate) use self::compiled::Derivative;
 pub use self::{
@@ -26,7 +25,12 @@ use self::{
     compiled::CompiledProduct,
     split::{Need, Split},
 };
-use crate::{placed::PlacedPoint, point::Point, programs::Programs};
+use crate::{
+    placed::PlacedPoint,
+    point::Point,
+    programs::Programs,
+    residuals::{Numbers, Residuals},
+};
 
 /// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit
 /// into memory. How the samples are split is chosen from the programs' own memory needs and changes
@@ -39,7 +43,7 @@ pub struct MeanLoss {
     interrupt: Interrupt,
 }
 
-/// Bytes of a number in f64: residuals are evaluated in it, and sums over micro-batches are.
+/// Bytes of a number in f64: sums over micro-batches are in it.
 const EXACT: usize = size_of::<f64>();
 
 impl MeanLoss {
@@ -78,6 +82,13 @@ impl MeanLoss {
     #[must_use]
     pub fn until(self, interrupt: Interrupt) -> Self {
         Self { interrupt, ..self }
+    }
+
+    /// The same loss, whose products and factors have residuals that are evaluated in this type:
+    /// in f64 where nobody says otherwise.
+    #[must_use]
+    pub fn with_residuals(self, residuals: Residuals) -> Self {
+        Self { point: self.point.with_residuals(residuals), ..self }
     }
 
     /// The interrupt that stops it.
@@ -171,9 +182,9 @@ impl MeanLoss {
         Split::new(samples, memory, self.mixes_samples().is_none(), need)
     }
 
-    /// What its programs are fused for, and their numbers' type.
-    fn numbers(&self) -> (Fusion, DType) {
-        (self.point.backend.fusion(), self.point.dtype())
+    fn numbers(&self) -> Numbers {
+        let Point { backend, .. } = self.point();
+        Numbers { fusion: backend.fusion(), dtype: self.point.dtype(), residuals: self.point.residuals() }
     }
 
     /// Bytes of a number.
@@ -188,6 +199,7 @@ mod tests {
 
     use candle_core::{DType, Device, Tensor};
     use eigenscape_program::{Scope, Value, nn};
+    use eigenscape_runtime::Fusion;
 
     use super::*;
     use crate::testing::cross_entropy;

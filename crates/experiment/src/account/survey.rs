@@ -7,6 +7,7 @@ use eigenscape_core::{
     account::{bytes, size},
     landscape::NetworkOperator,
 };
+use eigenscape_curvature::Residuals;
 
 use super::{
     Allowed, DISTANCE, EIGENVALUE, LEFT_OUT, REMEDY, RunAccount, Shares,
@@ -20,33 +21,39 @@ use crate::{
     raw::Between,
 };
 
+/// On how many samples a probe is, and the types of its numbers.
+type Over = (usize, DType, Residuals);
+
+fn over(probe: &PreparedProbe) -> Over {
+    (probe.samples(), probe.plan.dtype, probe.plan.residuals)
+}
+
 /// What is known from the probes of a run that were looked at.
 struct Seen {
-    /// Samples, type and matrices of each, and what the most demanding matrix takes.
-    accounts: Vec<((usize, DType, Signature), Account)>,
+    /// Samples, types and matrices of each, and what the most demanding matrix takes.
+    accounts: Vec<((Over, Signature), Account)>,
     /// How much more may be built.
     affordable: usize,
 }
 
-/// The landscapes of which only shapes matter: one for all probes on as many samples in one type.
-struct Landscapes(Vec<(usize, DType, Landscape)>);
+/// The landscapes of which only shapes matter: one for all probes on as many samples in the same
+/// types.
+struct Landscapes(Vec<(Over, Landscape)>);
 
 impl Landscapes {
     fn of(probes: &[PreparedProbe]) -> Result<Self> {
         let mut all = Self(Vec::new());
         for probe in probes {
             if all.find(probe).is_none() {
-                all.0.push((probe.samples(), probe.plan.dtype, probe.landscape_of_shapes()?));
+                all.0.push((over(probe), probe.landscape_of_shapes()?));
             }
         }
         Ok(all)
     }
 
     fn find(&self, probe: &PreparedProbe) -> Option<&Landscape> {
-        let is_it = |(samples, dtype, _): &&(usize, DType, Landscape)| {
-            (*samples, *dtype) == (probe.samples(), probe.plan.dtype)
-        };
-        self.0.iter().find(is_it).map(|(_, _, landscape)| landscape)
+        let is_it = |(known, _): &&(Over, Landscape)| *known == over(probe);
+        self.0.iter().find(is_it).map(|(_, landscape)| landscape)
     }
 }
 
@@ -151,7 +158,7 @@ impl Measuring {
             let allowed = probe.memory_of_products(&held);
             candidates.push(Candidate { curvature, group, held, vectors, allowed });
         }
-        let signature = (probe.samples(), plan.dtype, dearest::signature(&candidates));
+        let signature = (over(probe), dearest::signature(&candidates));
         if let Some((_, account)) = seen.accounts.iter().find(|(other, _)| *other == signature) {
             return Ok(account.clone());
         }

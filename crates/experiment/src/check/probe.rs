@@ -2,6 +2,7 @@
 
 use candle_core::DType;
 use eigenscape_core::{Curvature, Dataset, GroupSelector, Split, registry::nearest};
+use eigenscape_curvature::Residuals;
 
 use super::Checker;
 use crate::{
@@ -50,7 +51,19 @@ impl Checker<'_> {
                 raw::Float::F32 => DType::F32,
                 raw::Float::F64 => DType::F64,
             },
+            residuals: self.residuals(&format!("{path}.residuals"), raw)?,
         })
+    }
+
+    fn residuals(&self, path: &str, raw: &raw::Probe) -> Result<Residuals, ConfigError> {
+        match (raw.dtype, raw.residuals) {
+            (_, raw::Float::F64) => Ok(Residuals::F64),
+            (raw::Float::F32, raw::Float::F32) => Ok(Residuals::OfPoint),
+            (raw::Float::F64, raw::Float::F32) => {
+                let problem = "products in f64 have residuals in f64";
+                Err(self.error(path, problem, "remove `residuals`, or use dtype = \"f32\""))
+            }
+        }
     }
 
     /// λ of the loss' term λ/2 ‖θ‖²; 0 where the probe does not ask for it.

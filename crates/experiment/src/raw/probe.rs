@@ -48,6 +48,14 @@ pub struct Probe {
     /// The floating-point type of the products.
     #[serde(default)]
     pub dtype: Float,
+    /// The type in which what products are made of is evaluated, once for all of them: "f64", or
+    /// "f32" for less memory and time, and larger errors.
+    #[serde(default = "double")]
+    pub residuals: Float,
+}
+
+fn double() -> Float {
+    Float::F64
 }
 
 fn end() -> Moments {
