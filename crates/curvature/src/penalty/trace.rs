@@ -8,9 +8,11 @@
 //! | `PerSample` | tr G | the same | second | of that, the pairs i, j of one sample: it falls with the number of samples |
 //!
 //! K = (1/N) Sᵀ J Jᵀ S is the Gram matrix, with the non-zero eigenvalues of G. tr H = tr G wherever
-//! [`Objective::trace_breaker`] finds nothing. At some samples drawn at random ([`Point::narrow`](crate::Point::narrow)
+//! [`Objective::trace_breaker`] finds nothing. At some samples drawn at random ([`Point::narrow`]
 //! after a shuffle) `PerSample` is unbiased for all, too: where one draw of all is more accurate
 //! than is needed, a few samples are the cheaper estimate.
+//!
+//! [`Point::narrow`]: crate::Point::narrow
 
 use eigenscape_program::{
     Value, Variables,
