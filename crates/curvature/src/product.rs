@@ -77,8 +77,8 @@ impl ProductProgram {
     fn footprint(&self, fusion: Fusion, dtype: DType) -> ProductFootprint {
         let exact = Signature { compute: DType::F64, ..Signature::plain(self.prefix.inputs(), dtype) };
         let prefix = self.prefix.footprint(fusion, &exact);
-        let applying = self.linear.footprint(fusion, &Signature::plain(self.linear.inputs(), dtype)).peak;
-        ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak, applying }
+        let linear = self.linear.footprint(fusion, &Signature::plain(self.linear.inputs(), dtype));
+        ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak(), applying: linear.peak() }
     }
 
     /// Bytes that the operations of one product with `vectors` vectors at once read and write in

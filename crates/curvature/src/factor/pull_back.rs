@@ -102,7 +102,7 @@ impl PullBack {
         let mut residuals = self.prefix.led_outputs(&led);
         residuals.push(true);
         let linear = self.linear.footprint(fusion, &signature(&residuals, dtype));
-        prefix.peak.max(prefix.outputs + linear.peak)
+        prefix.peak().max(prefix.outputs + linear.peak())
     }
 
     /// Memory for the rows of `samples` samples.
