@@ -111,7 +111,8 @@ impl<'a> Stored<'a> {
         Ok(View { data: numbers(self.bytes)?, dims, strides })
     }
 
-    /// Writes the numbers in row-major order, rounded where their type is another.
+    /// Writes the numbers in row-major order, rounded where their type is another: indices may come
+    /// as floating-point numbers.
     pub fn copy_to(&self, out: &mut [u8], dtype: DType) -> Result<()> {
         match (self.dtype, dtype) {
             (DType::F32, DType::F32) => self.view::<f32>()?.copy_to(numbers_mut(out)?),
@@ -119,6 +120,8 @@ impl<'a> Stored<'a> {
             (DType::U32, DType::U32) => self.view::<u32>()?.copy_to(numbers_mut(out)?),
             (DType::F32, DType::F64) => convert(&self.view::<f32>()?, numbers_mut(out)?, f64::from),
             (DType::F64, DType::F32) => convert(&self.view::<f64>()?, numbers_mut(out)?, |x| x as f32),
+            (DType::F32, DType::U32) => convert(&self.view::<f32>()?, numbers_mut(out)?, |x| x as u32),
+            (DType::F64, DType::U32) => convert(&self.view::<f64>()?, numbers_mut(out)?, |x| x as u32),
             (DType::F32 | DType::F64 | DType::U32, other) | (other, _) => return Err(unsupported(other)),
         }
         Ok(())

@@ -29,6 +29,11 @@ impl Operand<'_> {
         array(self.layout.elements(), self.dtype)
     }
 
+    /// Bytes of a copy as indices, where they are none or do not lie one after the other.
+    fn index(&self) -> usize {
+        if self.dtype.is_float() { array(self.layout.elements(), DType::U32) } else { self.copy() }
+    }
+
     /// Bytes of a copy, where the elements do not lie one after the other.
     fn copy(&self) -> usize {
         if self.layout.is_in_order() { 0 } else { self.bytes() }
@@ -71,6 +76,13 @@ pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: &Layout, comp
         | Operation::Pad(_)
         | Operation::Reshape(_)
         | Operation::Scale(_) => 0,
+        // An index may come as floating-point numbers.
+        Operation::Take(_)
+        | Operation::PutRows(_)
+        | Operation::Gather(_)
+        | Operation::ScatterAdd(_)
+        | Operation::Differences(_)
+        | Operation::DifferencesTranspose(_) => args[0].copy() + args[1].index(),
         // The others take their operands in row-major order.
         _ => copies(),
     }

@@ -1,6 +1,8 @@
 //! Elements and rows by index.
 
+use candle_core::DType;
 use eigenscape_program::operations::{Argmax, PutRows};
+use pulp::bytemuck;
 
 use super::Operand;
 use crate::{
@@ -12,7 +14,17 @@ use crate::{
 type Indexed<'w, T> = (InOrder<'w, T>, InOrder<'w, u32>);
 
 fn indexed<'s, T: Element>(args: &[Operand<'s>], work: &mut Workspace<'s>) -> Result<Indexed<'s, T>> {
-    Ok((args[0].in_order(work)?, args[1].in_order(work)?))
+    Ok((args[0].in_order(work)?, positions(&args[1], work)?))
+}
+
+/// An index, which may be in floating-point numbers.
+fn positions<'s>(index: &Operand<'s>, work: &mut Workspace<'s>) -> Result<InOrder<'s, u32>> {
+    if index.numbers.dtype == DType::U32 {
+        return index.in_order(work);
+    }
+    let mut positions = work.take::<u32>(index.numbers.layout.elements());
+    index.numbers.copy_to(bytemuck::cast_slice_mut(&mut positions), DType::U32)?;
+    Ok(InOrder::Copied(positions))
 }
 
 pub(super) fn argmax<'s, T: Element>(
