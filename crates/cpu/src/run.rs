@@ -1,128 +1,238 @@
-//! The CPU backend.
+//! One run of a plan, in this thread's arena.
 
-use std::sync::Arc;
+use std::ops::Deref;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Storage, Tensor};
 use eigenscape_program::Operation;
-use eigenscape_runtime::{Backend, Buffer, Definitions, Fusion, Kernel, Plan, PlannedStep};
-
-use crate::{
-    Result,
-    evaluate::{Operand, evaluate},
-    kernels,
+use eigenscape_runtime::{
+    ALIGNMENT, Buffer, Conversion, Definitions, Home, Kernel, Layout, Plan, PlannedStep,
 };
 
-/// Runs plans on the CPU, on all threads of the pool.
-#[derive(Debug, Clone, Default)]
-pub struct Cpu {
-    definitions: Definitions,
+use crate::{
+    Error, Result,
+    arena::{Carved, carve, with_arena},
+    evaluate::{Operand, Target, add_onto, evaluate},
+    kernels::Workspace,
+    numbers::{Numbers, Stored, kept_as, numbers_mut, of_tensor},
+};
+
+/// The outputs of a plan, given inputs in row-major order.
+pub(crate) fn run(plan: &Plan, definitions: &Definitions, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {
+    // An output that is an input is what was given.
+    let given: Vec<Option<Buffer>> = plan.outputs().iter().map(|&slot| inputs.get(slot).cloned()).collect();
+    let inputs = Buffer::all_to_host(inputs)?.into_iter().map(|input| readable(plan, input));
+    let inputs = inputs.collect::<Result<_>>()?;
+    let results = plan.results().iter().map(|_| None).collect();
+    let mut run = Run { plan, definitions, inputs, results };
+    let first = plan.signature().inputs.len();
+    with_arena(plan.arena(), |arena| {
+        plan.steps().iter().enumerate().try_for_each(|(i, step)| run.step(first + i, step, arena))
+    })?;
+    let made: Vec<Tensor> = run.into_tensors()?;
+    let output = |(&slot, given): (&usize, Option<Buffer>)| {
+        let place = plan.results().iter().position(|&result| result == slot);
+        given.or_else(|| Some(made.get(place?)?.clone().into()))
+    };
+    Ok(plan.outputs().iter().zip(given).filter_map(output).collect())
 }
 
-impl Cpu {
-    /// The backend, for a point: without operations of plugins.
-    #[must_use]
-    pub fn shared() -> Arc<dyn Backend> {
-        Arc::new(Self::default())
+/// An input in a type that kernels read.
+fn readable(plan: &Plan, input: Tensor) -> Result<Option<Tensor>> {
+    Ok(Some(match input.dtype() {
+        DType::F32 | DType::F64 | DType::U32 => input,
+        dtype if dtype.is_float() => input.to_dtype(plan.signature().compute)?,
+        _ => input.to_dtype(DType::U32)?,
+    }))
+}
+
+/// A run under way.
+struct Run<'p> {
+    plan: &'p Plan,
+    definitions: &'p Definitions,
+    /// Those that are still needed.
+    inputs: Vec<Option<Tensor>>,
+    /// Those that were begun.
+    results: Vec<Option<Numbers>>,
+}
+
+impl Run<'_> {
+    /// A step and what follows it. Its result is a slot.
+    fn step(&mut self, slot: usize, step: &PlannedStep, arena: &mut [u8]) -> Result<()> {
+        match &step.kernel {
+            Kernel::Operation(Operation::Fill(fill)) => self.fill(slot, fill.value.0, arena)?,
+            _ if step.view => (),
+            _ => self.compute(slot, step, arena)?,
+        }
+        step.settles.iter().try_for_each(|&slot| self.settle(slot, arena))?;
+        step.frees.iter().for_each(|&input| self.inputs[input] = None);
+        Ok(())
     }
 
-    /// A backend that also knows operations of plugins, by their definitions.
-    #[must_use]
-    pub fn with(definitions: Definitions) -> Self {
-        Self { definitions }
+    /// Writes the one number that a slot repeats.
+    fn fill(&self, slot: usize, value: f64, arena: &mut [u8]) -> Result<()> {
+        let Home::Arena(start) = self.plan.home(slot) else { return Err(misplaced()) };
+        let at = &mut arena[start..][..self.plan.dtype(slot).size_in_bytes()];
+        match self.plan.dtype(slot) {
+            DType::F32 => numbers_mut(at)?.fill(value as f32),
+            _ => numbers_mut(at)?.fill(value),
+        }
+        Ok(())
     }
 
-    /// The result of a step, given the values of the slots before it.
-    fn step(&self, plan: &Plan, step: &PlannedStep, slots: &[Option<Tensor>]) -> Result<Tensor> {
-        let compute = plan.signature().compute;
-        let value = |&slot: &usize| Some(in_type(slots[slot].as_ref()?, compute));
-        let tensors: Vec<Tensor> = step.args.iter().filter_map(value).collect::<Result<_>>()?;
+    /// A step that is no view.
+    fn compute(&mut self, slot: usize, step: &PlannedStep, arena: &mut [u8]) -> Result<()> {
+        let (layout, size) = (self.plan.layout(slot), kept_as(step.dtype).size_in_bytes());
+        let range = layout.start * size..(layout.start + layout.elements()) * size;
+        match self.plan.home(slot) {
+            Home::Arena(at) => {
+                let carved = carve(arena, [at + range.start..at + range.end, step.own.clone()]);
+                let mut carved = carved.ok_or_else(misplaced)?;
+                let [out, own] = std::mem::take(&mut carved.written);
+                self.write(slot, step, &carved, [out, own])
+            }
+            Home::Result(result) => {
+                let mut made = self.begun(result)?;
+                let mut carved = carve(arena, [0..0, step.own.clone()]).ok_or_else(misplaced)?;
+                let [_, own] = std::mem::take(&mut carved.written);
+                self.write(slot, step, &carved, [&mut made.bytes_mut()[range], own])?;
+                self.results[result] = Some(made);
+                Ok(())
+            }
+            Home::Input(_) => Err(misplaced()),
+        }
+    }
+
+    /// Writes a step's result to `out`; the step has `own` for itself.
+    fn write(
+        &self,
+        slot: usize,
+        step: &PlannedStep,
+        carved: &Carved,
+        [out, own]: [&mut [u8]; 2],
+    ) -> Result<()> {
+        let Self { plan, definitions, .. } = *self;
+        let guards: Vec<_> = step.args.iter().map(|&arg| self.input(arg)).collect();
+        let inputs = guards.iter().map(|guard| guard.as_ref().map(|(s, l)| of_tensor(s, l)).transpose());
+        let inputs: Vec<_> = inputs.collect::<Result<_>>()?;
+        let (converted, work) = converted(plan, step, &inputs, own)?;
+        let operand = |place: usize| {
+            let arg = step.args[place];
+            let conversion = step.converts.iter().find(|conversion| conversion.operand == place);
+            let numbers = match conversion {
+                Some(conversion) => of_conversion(plan, arg, conversion, converted),
+                None => self.stored(arg, inputs[place], carved)?,
+            };
+            Ok::<_, Error>(Operand { numbers, led: plan.is_led(arg) })
+        };
         if let Some(over) = step.over {
-            return kernels::add_onto(&tensors[over], &tensors[1 - over]);
+            return add_onto(out, &operand(1 - over)?);
         }
-        if is_allocated_elsewhere(&step.kernel) {
-            kernels::make_room(step.bytes);
+        let args: Vec<Operand> = (0..step.args.len()).map(operand).collect::<Result<_>>()?;
+        let target = Target { bytes: out, dims: &plan.layout(slot).dims, dtype: kept_as(step.dtype) };
+        let compute = plan.signature().compute;
+        evaluate(&step.kernel, compute, definitions, &args, target, &mut Workspace::new(work))
+    }
+
+    /// Writes an output to its own memory.
+    fn settle(&mut self, slot: usize, arena: &mut [u8]) -> Result<()> {
+        let results = self.plan.results();
+        let result = results.iter().position(|&result| result == slot).ok_or_else(misplaced)?;
+        let mut made = self.begun(result)?;
+        let carved = carve(arena, [0..0, 0..0]).ok_or_else(misplaced)?;
+        {
+            let guard = self.input(slot);
+            let input = guard.as_ref().map(|(s, layout)| of_tensor(s, layout)).transpose()?;
+            let dtype = kept_as(self.plan.result_dtype(slot));
+            self.stored(slot, input, &carved)?.copy_to(made.bytes_mut(), dtype)?;
         }
-        let operands = tensors.iter().zip(&step.args);
-        let operands = operands.map(|(tensor, &slot)| Operand { tensor, led: plan.is_led(slot) });
-        let result = evaluate(&step.kernel, compute, &self.definitions, &operands.collect::<Vec<_>>())?;
-        // What the plan says of later views of it rests on this.
-        Ok(if step.view { result } else { result.contiguous()? })
-    }
-}
-
-/// Whether Candle allocates the result, and not the pool of dead results: room is made there first.
-fn is_allocated_elsewhere(kernel: &Kernel) -> bool {
-    matches!(
-        kernel,
-        Kernel::Operation(
-            Operation::Scale(_) | Operation::Concat(_) | Operation::Pad(_) | Operation::Reshape(_)
-        )
-    )
-}
-
-/// A tensor in a floating-point type; indices (tokens, argmaxes) stay what they are.
-pub(crate) fn in_type(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
-    if !tensor.dtype().is_float() || tensor.dtype() == dtype {
-        return Ok(tensor.clone());
-    }
-    kernels::make_room(tensor.elem_count() * dtype.size_in_bytes());
-    Ok(tensor.to_dtype(dtype)?)
-}
-
-impl Backend for Cpu {
-    fn name(&self) -> &'static str {
-        "cpu"
+        self.results[result] = Some(made);
+        Ok(())
     }
 
-    fn fusion(&self) -> Fusion {
-        Fusion::ALL
+    /// The memory of a result, which is not among the results until it is put back.
+    fn begun(&mut self, result: usize) -> Result<Numbers> {
+        let (plan, slot) = (self.plan, self.plan.results()[result]);
+        let new = || Numbers::new(kept_as(plan.result_dtype(slot)), plan.layout(slot).elements());
+        self.results[result].take().map_or_else(new, Ok)
     }
 
-    fn run(&self, plan: &Plan, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {
-        let mut slots: Vec<Option<Tensor>> = Buffer::all_to_host(inputs)?.into_iter().map(Some).collect();
-        for step in plan.steps() {
-            let result = self.step(plan, step, &slots)?;
-            slots.push(Some(result));
-            for &slot in &step.dead {
-                let dead = slots[slot].take();
-                if step.frees.contains(&slot)
-                    && let Some(tensor) = dead
-                {
-                    kernels::recycle(&tensor);
-                }
+    /// The memory of the input in which a slot lies, if it does in one.
+    fn input(&self, slot: usize) -> Option<(impl Deref<Target = Storage>, &candle_core::Layout)> {
+        match self.plan.home(slot) {
+            Home::Input(input) => self.inputs[input].as_ref().map(Tensor::storage_and_layout),
+            _ => None,
+        }
+    }
+
+    /// A slot's numbers: some of `input` where it lies in one.
+    fn stored<'s>(
+        &'s self,
+        slot: usize,
+        input: Option<(&'s [u8], DType)>,
+        carved: &Carved<'s>,
+    ) -> Result<Stored<'s>> {
+        let layout = self.plan.layout(slot);
+        let bytes_of = |dtype: DType, start: usize| {
+            let (reach, size) = (layout.reach(), dtype.size_in_bytes());
+            start + reach.start * size..start + reach.end * size
+        };
+        let own = kept_as(self.plan.dtype(slot));
+        let (bytes, dtype) = match self.plan.home(slot) {
+            Home::Arena(start) => (carved.read(bytes_of(own, start)), own),
+            Home::Result(result) => {
+                let made = self.results[result].as_ref();
+                (made.and_then(|made| made.bytes().get(bytes_of(own, 0))), own)
             }
-            for &(slot, frees) in &step.rounds {
-                let Some(exact) = slots[slot].take() else { continue };
-                slots[slot] = Some(in_type(&exact, plan.signature().outputs)?);
-                if frees {
-                    kernels::recycle(&exact);
-                }
+            Home::Input(_) => {
+                let (bytes, dtype) = input.ok_or_else(misplaced)?;
+                (bytes.get(bytes_of(dtype, 0)), dtype)
             }
-        }
-        Ok(plan.outputs().iter().filter_map(|&slot| slots[slot].clone()).map(Buffer::from).collect())
+        };
+        Ok(Stored { bytes: bytes.ok_or_else(misplaced)?, dtype, layout })
     }
 
-    fn join(&self, terms: &[(f64, Vec<Buffer>)], lens: &[usize], k: usize, dtype: DType) -> Result<Buffer> {
-        Ok(kernels::join(&on_host(terms)?, lens, k, dtype)?.into())
-    }
-
-    fn own(&self, results: Vec<Buffer>, others: &[Buffer]) -> Result<Vec<Buffer>> {
-        let others: Vec<Tensor> = others.iter().filter_map(Buffer::host).cloned().collect();
-        let owned = kernels::owned(Buffer::all_to_host(results)?, &others)?;
-        Ok(owned.into_iter().map(Buffer::from).collect())
-    }
-
-    fn recycle(&self, buffers: &[Buffer]) {
-        buffers.iter().filter_map(Buffer::host).for_each(kernels::recycle);
-    }
-
-    fn release(&self) {
-        kernels::release();
+    fn into_tensors(self) -> Result<Vec<Tensor>> {
+        let results = self.plan.results().iter().zip(self.results);
+        let tensor = |(&slot, made): (&usize, Option<Numbers>)| {
+            made.ok_or_else(misplaced)?.into_tensor(&self.plan.layout(slot).dims)
+        };
+        results.map(tensor).collect()
     }
 }
 
-/// The terms of a sum as tensors.
-pub(crate) fn on_host(terms: &[(f64, Vec<Buffer>)]) -> Result<Vec<(f64, Vec<Tensor>)>> {
-    let parts = |parts: &[Buffer]| parts.iter().map(Buffer::to_host).collect::<Result<_>>();
-    terms.iter().map(|(factor, of_term)| Ok((*factor, parts(of_term)?))).collect()
+/// Converts the operands of a step that are of another type; the bytes with these, and what is left
+/// of the step's own.
+fn converted<'s>(
+    plan: &Plan,
+    step: &PlannedStep,
+    inputs: &[Option<(&[u8], DType)>],
+    own: &'s mut [u8],
+) -> Result<(&'s [u8], &'s mut [u8])> {
+    let mut end = 0;
+    for Conversion { operand, numbers, offset } in &step.converts {
+        let (bytes, dtype) = inputs[*operand].ok_or_else(misplaced)?;
+        let (from, to) = (dtype.size_in_bytes(), plan.dtype(step.args[*operand]));
+        let bytes = bytes.get(numbers.start * from..numbers.end * from).ok_or_else(misplaced)?;
+        let out = &mut own[*offset..][..numbers.len() * to.size_in_bytes()];
+        Stored { bytes, dtype, layout: &Layout::in_order(&[numbers.len()]) }.copy_to(out, to)?;
+        end = (offset + out.len()).next_multiple_of(ALIGNMENT);
+    }
+    let (converted, work) = own.split_at_mut(end);
+    Ok((converted, work))
+}
+
+/// An operand that was converted.
+fn of_conversion<'s>(
+    plan: &'s Plan,
+    slot: usize,
+    conversion: &Conversion,
+    converted: &'s [u8],
+) -> Stored<'s> {
+    let (dtype, layout) = (plan.dtype(slot), plan.layout(slot));
+    let bytes = conversion.numbers.len() * dtype.size_in_bytes();
+    Stored { bytes: &converted[conversion.offset..][..bytes], dtype, layout }
+}
+
+fn misplaced() -> Error {
+    Error::unsupported("a plan whose steps are misplaced in memory")
 }

@@ -48,8 +48,10 @@ fn attention(scope: &mut Scope, x: Value) -> Result<Value> {
 
 const SAMPLES: usize = 40;
 
-/// Bytes that a run holds at most beside what was there before, its results included.
-fn measured(run: impl FnOnce() -> Vec<Tensor>) -> (usize, Vec<Tensor>) {
+/// Bytes that a run holds at most beside what was there before, its results included. What threads
+/// keep for themselves was there before.
+fn measured(run: impl Fn() -> Vec<Tensor>) -> (usize, Vec<Tensor>) {
+    drop(run());
     Cpu::default().release();
     ALLOCATOR.reset_peak_usage();
     let before = ALLOCATOR.current_usage();
@@ -57,12 +59,12 @@ fn measured(run: impl FnOnce() -> Vec<Tensor>) -> (usize, Vec<Tensor>) {
     (ALLOCATOR.peak_usage() - before, results)
 }
 
-/// Beside what a plan counts an eighth may be kept for later results, and threads have scratch
-/// memory.
+/// What a plan counts is held, and beside it what matrix products of threads take for a moment, and
+/// short lists.
 fn assert_is_said(what: &str, held: usize, said: usize) {
-    const SCRATCH: usize = 3 << 19;
-    assert!(held <= said + said / 8 + SCRATCH, "{what}: {held} bytes are held, and {said} said");
-    assert!(held >= said / 3 * 2, "{what}: {held} bytes are held, and as many as {said} said");
+    const BESIDE: usize = 1 << 18;
+    assert!(held <= said + BESIDE, "{what}: {held} bytes are held, and {said} said");
+    assert!(held >= said, "{what}: {held} bytes are held, and as many as {said} said");
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn plans_say_what_runs_hold() {
         let random = |value: &Value| Tensor::randn(0.0_f32, 0.1, graph.shape(*value), &Device::Cpu).unwrap();
         let at: Vec<Tensor> = inputs.iter().map(|v| random(v).abs().unwrap()).collect();
         let exact = Signature { compute: DType::F64, ..Signature::plain(at.len(), DType::F32) };
-        let said = prefix.footprint(Fusion::ALL, &exact).peak;
+        let said = prefix.footprint(Fusion::ALL, &exact).peak();
         let (held, residuals) =
             measured(|| prefix.run_rounded(&cpu, at.clone(), DType::F64, DType::F32).unwrap());
         assert_is_said(&format!("{name}: residuals"), held, said);
@@ -106,7 +108,7 @@ fn plans_say_what_runs_hold() {
                 }
                 given.push(Tensor::randn(0.0_f32, 1.0, dims, &Device::Cpu).unwrap());
             }
-            let said = linear.footprint(Fusion::ALL, &signature).peak;
+            let said = linear.footprint(Fusion::ALL, &signature).peak();
             let (held, _) = measured(|| linear.run(&cpu, given.clone(), DType::F32).unwrap());
             assert_is_said(&format!("{name}: {lead} products"), held, said);
         }

@@ -1,18 +1,17 @@
 //! From a plan to commands: where everything lies, and what is begun in which order.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::{DType, Device as CandleDevice, Tensor};
 use eigenscape_program::{Operation, operations::Matrix};
-use eigenscape_runtime::{Error, Kernel, Layout, Plan, PlannedStep};
+use eigenscape_runtime::{Error, Home as Planned, Kernel, Layout, Plan, PlannedStep};
 
 use crate::{
     Result,
-    arena::Arena,
     buffer::{DeviceTensor, stored_as},
     command::{Base, Command, Place, Word},
     cublas::Product,
-    device::Device,
+    device::{ALIGNMENT, Device},
     driver::Function,
     emit,
     source::KernelSource,
@@ -25,7 +24,7 @@ pub(crate) struct Compiled {
     pub kernels: Vec<Function>,
     /// The names of the kernels.
     pub names: Vec<String>,
-    /// Bytes of intermediate results.
+    /// Bytes of the plan's arena, and of what steps hold for themselves behind it.
     pub arena: usize,
     pub constants: Vec<DeviceTensor>,
     /// The results that a run makes.
@@ -82,15 +81,6 @@ impl View {
     }
 }
 
-/// A piece of memory with the slots that lie in it.
-#[derive(Debug)]
-struct Piece {
-    home: Home,
-    /// Bytes of the arena; 0 elsewhere.
-    bytes: usize,
-    living: usize,
-}
-
 /// Commands under construction.
 pub(crate) struct Builder<'a> {
     device: &'a Arc<Device>,
@@ -99,12 +89,13 @@ pub(crate) struct Builder<'a> {
     kernels: Vec<KernelSource>,
     constants: Vec<DeviceTensor>,
     results: Vec<Made>,
-    arena: Arena,
-    /// What the step under way holds for itself.
-    scratch: Vec<(usize, usize)>,
-    pieces: Vec<Piece>,
-    /// The piece of each slot.
-    of_slot: Vec<usize>,
+    /// Bytes of the arena that the step under way may still take for itself: what the plan gives
+    /// it, and what is behind the plan's.
+    free: [Range<usize>; 2],
+    /// The end of what any step takes.
+    arena: usize,
+    /// What stands behind each slot.
+    homes: Vec<Home>,
 }
 
 /// The commands of a plan on a device.
@@ -120,49 +111,26 @@ pub(crate) fn compile(device: &Arc<Device>, plan: &Plan) -> Result<Compiled> {
         kernels: Vec::new(),
         constants: Vec::new(),
         results: results(plan),
-        arena: Arena::default(),
-        scratch: Vec::new(),
-        pieces: Vec::new(),
-        of_slot: Vec::new(),
+        free: [0..0, 0..0],
+        arena: plan.arena(),
+        homes: Vec::new(),
     };
-    for input in 0..plan.signature().inputs.len() {
-        builder.put(Piece { home: Home::At(Place::start(Base::Input(input))), bytes: 0, living: 1 });
-    }
-    let roots = roots(plan);
-    for (index, step) in plan.steps().iter().enumerate() {
-        builder.step(builder.of_slot.len(), step, &roots)?;
-        debug_assert_eq!(builder.of_slot.len(), plan.signature().inputs.len() + index + 1);
-    }
-    builder.finish()?;
+    let inputs = 0..plan.signature().inputs.len();
+    builder.homes.extend(inputs.map(|input| Home::At(Place::start(Base::Input(input)))));
+    plan.steps().iter().try_for_each(|step| builder.step(step))?;
     let Builder { commands, kernels, constants, results, arena, .. } = builder;
     let names = kernels.iter().map(|kernel| kernel.name.clone()).collect();
     let kernels = device.load(&kernels)?;
-    Ok(Compiled { commands, kernels, names, arena: arena.size(), constants, results })
+    Ok(Compiled { commands, kernels, names, arena, constants, results })
 }
 
-/// Each result that is no input, once.
+/// The results of a run.
 fn results(plan: &Plan) -> Vec<Made> {
-    let signature = plan.signature();
-    let mut results: Vec<Made> = Vec::new();
-    for &slot in plan.outputs().iter().filter(|&&slot| slot >= signature.inputs.len()) {
-        if results.iter().all(|made| made.slot != slot) {
-            let dtype = plan.dtype(slot);
-            let dtype = if dtype.is_float() { signature.outputs } else { dtype };
-            results.push(Made { slot, dims: plan.layout(slot).dims.clone(), dtype: stored_as(dtype) });
-        }
-    }
-    results
-}
-
-/// For each slot the one whose memory it lies in.
-fn roots(plan: &Plan) -> Vec<usize> {
-    let inputs = plan.signature().inputs.len();
-    let mut roots: Vec<usize> = (0..inputs).collect();
-    for step in plan.steps() {
-        let shared = if step.view { step.args.first() } else { step.over.map(|place| &step.args[place]) };
-        roots.push(shared.map_or(roots.len(), |&slot| roots[slot]));
-    }
-    roots
+    let made = |&slot: &usize| {
+        let (dims, dtype) = (plan.layout(slot).dims.clone(), stored_as(plan.result_dtype(slot)));
+        Made { slot, dims, dtype }
+    };
+    plan.results().iter().map(made).collect()
 }
 
 impl Builder<'_> {
@@ -176,17 +144,14 @@ impl Builder<'_> {
         self.plan.signature().lead
     }
 
-    /// Memory for this step alone.
+    /// Memory for this step alone: the plan's, as long as there is enough of it.
     pub fn scratch(&mut self, elements: usize, dtype: DType) -> Place {
-        let bytes = elements * dtype.size_in_bytes();
-        let start = self.arena.allocate(bytes);
-        self.scratch.push((start, bytes));
+        let bytes = (elements * dtype.size_in_bytes()).next_multiple_of(ALIGNMENT);
+        let region = usize::from(self.free[0].len() < bytes);
+        let start = self.free[region].start;
+        self.free[region].start += bytes;
+        self.arena = self.arena.max(start + bytes);
         Place { base: Base::Arena, offset: start }
-    }
-
-    /// Frees what the step holds for itself: nothing that is begun later needs it.
-    pub fn free_scratch(&mut self) {
-        self.scratch.drain(..).for_each(|(start, bytes)| self.arena.free(start, bytes));
     }
 
     /// A table that is placed now.
@@ -248,110 +213,53 @@ impl Builder<'_> {
 
     /// A slot as steps see it.
     fn view(&self, slot: usize) -> View {
-        let inputs = &self.plan.signature().inputs;
-        let dtype = inputs.get(slot).map_or_else(|| self.plan.dtype(slot), |input| input.dtype);
-        // A view of an input is stored as the input is, whatever it is converted to when it is
-        // used.
-        let home = self.pieces[self.of_slot[slot]].home;
-        let dtype = match home {
-            Home::At(Place { base: Base::Input(input), .. }) => inputs[input].dtype,
-            _ => dtype,
-        };
-        let led = self.plan.is_led(slot);
-        View { home, layout: self.plan.layout(slot).clone(), dtype: stored_as(dtype), led }
+        let (layout, led) = (self.plan.layout(slot).clone(), self.plan.is_led(slot));
+        View { home: self.homes[slot], layout, dtype: stored_as(self.plan.stored(slot)), led }
     }
 
-    fn put(&mut self, piece: Piece) {
-        self.of_slot.push(self.pieces.len());
-        self.pieces.push(piece);
-    }
-
-    fn share(&mut self, slot: usize) {
-        let piece = self.of_slot[slot];
-        self.pieces[piece].living += 1;
-        self.of_slot.push(piece);
-    }
-
-    fn step(&mut self, slot: usize, step: &PlannedStep, roots: &[usize]) -> Result<()> {
+    fn step(&mut self, step: &PlannedStep) -> Result<()> {
+        let (slot, behind) = (self.homes.len(), self.plan.arena().next_multiple_of(ALIGNMENT));
+        // What is begun later needs nothing of what an earlier step held for itself.
+        self.free = [step.own.clone(), behind..usize::MAX];
         match &step.kernel {
-            Kernel::Operation(Operation::Fill(fill)) => {
-                self.put(Piece { home: Home::Repeated(fill.value.0), bytes: 0, living: 1 });
-            }
+            Kernel::Operation(Operation::Fill(fill)) => self.homes.push(Home::Repeated(fill.value.0)),
             Kernel::Operation(Operation::Matrix(matrix)) => {
                 let at = self.constant(&elements(matrix, self.compute())?)?;
-                self.put(Piece { home: Home::At(at), bytes: 0, living: 1 });
+                self.homes.push(Home::At(at));
+                if let Planned::Result(result) = self.plan.home(slot) {
+                    self.write_result(slot, result)?;
+                }
             }
-            _ if step.view => self.share(step.args[0]),
+            _ if step.view => self.homes.push(self.homes[step.args[0]]),
             kernel => {
                 let args: Vec<View> = step.args.iter().map(|&arg| self.view(arg)).collect();
-                match step.over {
-                    Some(place) => self.share(step.args[place]),
-                    None => self.put_result(slot, step, roots),
-                }
+                self.homes.push(Home::At(self.place(slot)));
                 let out = self.view(slot);
                 emit::step(self, kernel, &args, &out)?;
-                self.free_scratch();
             }
         }
-        step.dead.iter().for_each(|&slot| self.release(slot));
-        for &(slot, _) in &step.rounds {
-            self.write_result(slot)?;
-            self.release(slot);
+        for slot in &step.settles {
+            let result = self.results.iter().position(|made| made.slot == *slot);
+            result.map_or(Ok(()), |result| self.write_result(*slot, result))?;
         }
         Ok(())
     }
 
-    /// New memory for a result: that of a result of the run, where it is one as it stands.
-    fn put_result(&mut self, slot: usize, step: &PlannedStep, roots: &[usize]) {
-        let output = self.stands_as(slot, roots);
-        let piece = match output {
-            Some(output) => Piece { home: Home::At(Place::start(Base::Output(output))), bytes: 0, living: 1 },
-            None => {
-                let start = self.arena.allocate(step.bytes);
-                let home = Home::At(Place { base: Base::Arena, offset: start });
-                Piece { home, bytes: step.bytes, living: 1 }
-            }
-        };
-        self.put(piece);
+    /// Where the plan puts a slot.
+    fn place(&self, slot: usize) -> Place {
+        match self.plan.home(slot) {
+            Planned::Input(input) => Place::start(Base::Input(input)),
+            Planned::Arena(offset) => Place { base: Base::Arena, offset },
+            Planned::Result(result) => Place::start(Base::Output(result)),
+        }
     }
 
-    /// The result of the run that the memory of a slot becomes as it stands, if one does.
-    fn stands_as(&self, slot: usize, roots: &[usize]) -> Option<usize> {
-        let mut inside = self.results.iter().enumerate().filter(|(_, made)| roots[made.slot] == slot);
-        let ((place, made), None) = (inside.next()?, inside.next()) else { return None };
-        let layout = self.plan.layout(made.slot);
-        let whole = layout.elements() == self.plan.layout(slot).elements();
-        let same = stored_as(self.plan.dtype(slot)) == made.dtype;
-        (whole && same && layout.start == 0 && layout.is_in_order()).then_some(place)
-    }
-
-    /// Writes a slot that is a result of the run to its memory, unless it lies there.
-    fn write_result(&mut self, slot: usize) -> Result<()> {
-        let Some(place) = self.results.iter().position(|made| made.slot == slot) else { return Ok(()) };
+    /// Writes a slot to the memory of a result of the run.
+    fn write_result(&mut self, slot: usize, result: usize) -> Result<()> {
+        let Made { dims, dtype, .. } = self.results[result].clone();
+        let at = Place::start(Base::Output(result));
         let view = self.view(slot);
-        let at = Place::start(Base::Output(place));
-        if view.home != Home::At(at) {
-            let Made { dims, dtype, .. } = self.results[place].clone();
-            emit::copy(self, &view, &View::in_order(at, &dims, dtype))?;
-        }
-        Ok(())
-    }
-
-    /// Results that were not rounded are written at the end.
-    fn finish(&mut self) -> Result<()> {
-        let rounded: Vec<usize> =
-            self.plan.steps().iter().flat_map(|step| step.rounds.iter().map(|(slot, _)| *slot)).collect();
-        let slots: Vec<usize> = self.results.iter().map(|made| made.slot).collect();
-        slots.into_iter().filter(|slot| !rounded.contains(slot)).try_for_each(|slot| self.write_result(slot))
-    }
-
-    fn release(&mut self, slot: usize) {
-        let piece = &mut self.pieces[self.of_slot[slot]];
-        piece.living -= 1;
-        if let (0, Home::At(Place { base: Base::Arena, offset })) = (piece.living, piece.home) {
-            let bytes = piece.bytes;
-            self.arena.free(offset, bytes);
-        }
+        emit::copy(self, &view, &View::in_order(at, &dims, dtype))
     }
 }
 

@@ -17,7 +17,6 @@
 // The driver and its libraries are C: each call stands behind a function that says why it is sound.
 #![allow(unsafe_code)]
 
-mod arena;
 mod basis;
 mod buffer;
 mod command;

@@ -90,7 +90,7 @@ impl Function {
     /// the point and the direction.
     #[must_use]
     pub fn peak(&self, fusion: Fusion, dtype: DType) -> usize {
-        self.plan(fusion, dtype).footprint().peak
+        self.plan(fusion, dtype).footprint().peak()
     }
 
     /// Bytes that the operations of one evaluation in `dtype` read and write, each operand counted

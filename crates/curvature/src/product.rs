@@ -82,8 +82,8 @@ impl ProductProgram {
     fn footprint(&self, numbers: Numbers) -> ProductFootprint {
         let Numbers { fusion, dtype, .. } = numbers;
         let prefix = self.prefix.footprint(fusion, &numbers.of_residuals(self.prefix.inputs()));
-        let applying = self.linear.footprint(fusion, &Signature::plain(self.linear.inputs(), dtype)).peak;
-        ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak, applying }
+        let linear = self.linear.footprint(fusion, &Signature::plain(self.linear.inputs(), dtype));
+        ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak(), applying: linear.peak() }
     }
 
     /// Bytes that the operations of one product with `vectors` vectors at once read and write in

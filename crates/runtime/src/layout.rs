@@ -89,6 +89,16 @@ impl Layout {
         Some(merged.unwrap_or((1, 1)))
     }
 
+    /// The numbers of the memory from the first to the last element.
+    #[must_use]
+    pub fn reach(&self) -> Range<usize> {
+        if self.dims.contains(&0) {
+            return self.start..self.start;
+        }
+        let steps = self.dims.iter().zip(&self.strides).map(|(size, stride)| (size - 1) * stride);
+        self.start..self.start + steps.sum::<usize>() + 1
+    }
+
     /// How many elements there are.
     #[must_use]
     pub fn elements(&self) -> usize {

@@ -2,9 +2,9 @@
 //!
 //! A program is [lowered](Lowered) once, which fuses its steps for a backend. For the inputs of a
 //! run, their types and leading axes, a [`Plan`] answers every question of memory and shape: which
-//! result is a view, which one is written over an operand, where memory becomes free, how many
-//! bytes are held and moved. A [`Backend`] follows the plan, from [`Buffer`]s to [`Buffer`]s:
-//! numbers stay where it keeps them. [`split()`] is partial evaluation: a program as what does not
+//! result is a view, which one is written over an operand, where each lies in the one arena of the
+//! plan, how many bytes are held and moved. A [`Backend`] follows the plan, from [`Buffer`]s to
+//! [`Buffer`]s: numbers stay where it keeps them. [`split()`] is partial evaluation: a program as what does not
 //! depend on some inputs, and the rest.
 //!
 //! This crate is an API boundary: a new backend implements [`Backend`].
@@ -23,6 +23,7 @@ mod layout;
 mod lowered;
 mod memory;
 mod pairs;
+mod placement;
 mod plan;
 mod prepared;
 mod product;
@@ -40,8 +41,10 @@ pub use interrupt::Interrupt;
 pub use kernel::{Chain, ElementWise, Instruction, Kernel};
 pub use layout::Layout;
 pub use lowered::Lowered;
-pub use memory::Footprint;
-pub use plan::{Input, Plan, PlannedStep, Signature};
+pub use memory::{Footprint, Home};
+pub use placement::ALIGNMENT;
+pub use plan::{Conversion, Input, Plan, PlannedStep, Signature};
 pub use product::{ProductAxes, lead_is_rows};
 pub use samples::{Part, Parts};
 pub use split::split;
+pub use workspace::partial_sums;

@@ -1,96 +1,150 @@
-//! Which memory is held while a plan runs, and when it becomes free.
+//! Which memory a plan deals out, and from which step to which it is needed.
+
+use crate::placement::{Placement, Request, place};
 
 /// Bytes held while a plan runs, beside its inputs, which the caller holds anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Footprint {
-    /// The most that are held at any time, the outputs included.
-    pub peak: usize,
-    /// What is held at the end: the outputs.
+    /// The arena, which no run needs after it and the next run of any plan may use again.
+    pub arena: usize,
+    /// The outputs, each in memory of its own.
     pub outputs: usize,
 }
 
-/// A piece of memory.
-#[derive(Debug, Clone, Copy)]
-struct Memory {
-    bytes: usize,
-    /// How many living slots lie in it.
-    living: usize,
-    owner: Owner,
+impl Footprint {
+    /// All that is held while the plan runs.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        self.arena.saturating_add(self.outputs)
+    }
 }
 
-/// Whose memory it is.
+/// Where the numbers of a slot lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// The caller's: an input.
-    Caller,
-    /// The plan's: free for other results once nothing lies in it.
-    Plan,
-    /// A result's own: it goes with the result, and no other result is put there.
-    Result,
+pub enum Home {
+    /// In the memory of an input, in the type in which it is given.
+    Input(usize),
+    /// In the plan's arena, so many bytes from its beginning.
+    Arena(usize),
+    /// In the memory of an output, by its place in [`Plan::results`](crate::Plan::results).
+    Result(usize),
+}
+
+/// Whose a piece of memory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Input(usize),
+    Arena,
+    Result(usize),
+}
+
+/// A piece of memory.
+#[derive(Debug)]
+struct Piece {
+    owner: Owner,
+    bytes: usize,
+    /// The step that writes it first.
+    first: usize,
+    /// The last step that needs it, once nothing lives in it any more.
+    last: Option<usize>,
+    /// How many living slots lie in it.
+    living: usize,
+    /// Whether a step may write its result over what lies there.
+    reusable: bool,
 }
 
 /// All memory that a plan has dealt out so far.
 #[derive(Debug, Default)]
-pub(crate) struct Memories {
-    all: Vec<Memory>,
-    /// The index of each slot's memory.
+pub(crate) struct Pieces {
+    all: Vec<Piece>,
+    /// The index of each slot's piece.
     of_slot: Vec<usize>,
-    held: usize,
-    footprint: Footprint,
 }
 
-impl Memories {
-    /// A slot in memory of so many bytes.
-    pub fn add(&mut self, bytes: usize, owner: Owner) {
+impl Pieces {
+    /// A slot in the memory of an input.
+    pub fn input(&mut self, input: usize) {
+        self.add(Owner::Input(input), 0, 0, false);
+    }
+
+    /// A slot in new memory of the arena, which a step writes. `reusable`: whether another may
+    /// write over it later.
+    pub fn new_slot(&mut self, bytes: usize, step: usize, reusable: bool) {
+        self.add(Owner::Arena, bytes, step, reusable);
+    }
+
+    fn add(&mut self, owner: Owner, bytes: usize, first: usize, reusable: bool) {
         self.of_slot.push(self.all.len());
-        self.all.push(Memory { bytes, living: 1, owner });
-        if owner != Owner::Caller {
-            self.held = self.held.saturating_add(bytes);
-        }
+        self.all.push(Piece { owner, bytes, first, last: None, living: 1, reusable });
     }
 
     /// A slot in the memory of another.
     pub fn share(&mut self, slot: usize) {
-        let memory = self.of_slot[slot];
-        self.all[memory].living += 1;
-        self.of_slot.push(memory);
+        let piece = self.of_slot[slot];
+        self.all[piece].living += 1;
+        self.of_slot.push(piece);
     }
 
-    /// Whether a slot lies in the plan's memory, and no other living one does.
+    /// Whether a slot lies where a result may be written over it: no other living one does.
     pub fn is_alone(&self, slot: usize) -> bool {
-        let memory = self.all[self.of_slot[slot]];
-        memory.owner == Owner::Plan && memory.living == 1
+        let piece = &self.all[self.of_slot[slot]];
+        piece.reusable && piece.living == 1
     }
 
-    /// Records what is held now, and `more` bytes for a moment.
-    pub fn count(&mut self, more: usize) {
-        self.footprint.peak = self.footprint.peak.max(self.held.saturating_add(more));
-    }
-
-    /// A slot is dead; whether the plan's memory becomes free by that.
-    pub fn release(&mut self, slot: usize) -> bool {
-        let memory = &mut self.all[self.of_slot[slot]];
-        memory.living -= 1;
-        if memory.living > 0 || memory.owner == Owner::Caller {
-            return false;
+    /// The input in whose memory a slot lies.
+    pub fn in_input(&self, slot: usize) -> Option<usize> {
+        match self.all[self.of_slot[slot]].owner {
+            Owner::Input(input) => Some(input),
+            _ => None,
         }
-        self.held = self.held.saturating_sub(memory.bytes);
-        memory.owner == Owner::Plan
     }
 
-    /// A slot moves to memory of its own, of so many bytes; whether the plan's memory becomes free
-    /// by that. Both are held for a moment.
-    pub fn replace(&mut self, slot: usize, bytes: usize) -> bool {
-        self.held = self.held.saturating_add(bytes);
-        self.count(0);
-        let freed = self.release(slot);
-        self.of_slot[slot] = self.all.len();
-        self.all.push(Memory { bytes, living: 1, owner: Owner::Result });
-        freed
+    /// The output in whose memory a slot lies.
+    pub fn in_result(&self, slot: usize) -> Option<usize> {
+        match self.all[self.of_slot[slot]].owner {
+            Owner::Result(result) => Some(result),
+            _ => None,
+        }
     }
 
-    /// The account of all.
-    pub fn footprint(&self) -> Footprint {
-        Footprint { outputs: self.held, ..self.footprint }
+    /// Makes the memory in which a slot lies that of an output, where it has so many bytes and is
+    /// no other's.
+    pub fn hand_over(&mut self, slot: usize, bytes: usize, result: usize) {
+        let piece = &mut self.all[self.of_slot[slot]];
+        let fits = piece.owner == Owner::Arena && piece.reusable && piece.bytes == bytes;
+        if fits {
+            piece.owner = Owner::Result(result);
+        }
+    }
+
+    /// A slot is not needed after a step; the input that nothing needs any more, if there is one by
+    /// that.
+    pub fn release(&mut self, slot: usize, step: usize) -> Option<usize> {
+        let piece = &mut self.all[self.of_slot[slot]];
+        piece.living -= 1;
+        piece.last = (piece.living == 0).then_some(step);
+        match piece.owner {
+            Owner::Input(input) if piece.living == 0 => Some(input),
+            _ => None,
+        }
+    }
+
+    /// Where each slot lies, where the memory of each step alone does, which takes so many bytes,
+    /// and the size of the arena.
+    pub fn placed(&self, alone: &[usize]) -> (Vec<Home>, Vec<usize>, usize) {
+        let end = alone.len().saturating_sub(1);
+        let pieces = self.all.iter().map(|piece| Request {
+            bytes: if piece.owner == Owner::Arena { piece.bytes } else { 0 },
+            steps: piece.first..=piece.last.unwrap_or(end),
+        });
+        let steps = alone.iter().enumerate().map(|(i, &bytes)| Request { bytes, steps: i..=i });
+        let Placement { mut offsets, size } = place(&pieces.chain(steps).collect::<Vec<_>>());
+        let alone = offsets.split_off(self.all.len());
+        let home = |&piece: &usize| match self.all[piece].owner {
+            Owner::Input(input) => Home::Input(input),
+            Owner::Arena => Home::Arena(offsets[piece]),
+            Owner::Result(result) => Home::Result(result),
+        };
+        (self.of_slot.iter().map(home).collect(), alone, size)
     }
 }

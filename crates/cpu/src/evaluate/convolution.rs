@@ -1,42 +1,30 @@
 //! Convolutions and their transposes.
 
-use candle_core::Tensor;
 use eigenscape_program::operations::{Conv2d, ConvArgument, ConvSettings, ConvShapes};
 
-use super::{Operand, common_lead};
+use super::Operand;
 use crate::{
     Result,
-    kernels::{self, Geometry},
+    kernels::{self, Element, Geometry, InOrder, Workspace},
 };
 
-pub(super) fn one(convolution: &Conv2d, args: &[Operand]) -> Result<Tensor> {
-    unled(evaluate(convolution, &[[&led(&args[0])?, &led(&args[1])?]])?, args)
-}
-
-/// f(a₁, a₂) + f(b₁, b₂), summed as they are computed.
-pub(super) fn sum_of_two(convolution: &Conv2d, args: &[Operand]) -> Result<Tensor> {
-    let led: Vec<Tensor> = args.iter().map(led).collect::<Result<_>>()?;
-    unled(evaluate(convolution, &[[&led[0], &led[1]], [&led[2], &led[3]]])?, args)
-}
-
-/// The sum over pairs of operands, each with a leading axis.
-fn evaluate(convolution: &Conv2d, pairs: &[[&Tensor; 2]]) -> Result<Tensor> {
+/// The sum over pairs of operands: one convolution, or f(a₁, a₂) + f(b₁, b₂).
+pub(super) fn evaluate<'s, T: Element>(
+    convolution: &Conv2d,
+    args: &[Operand<'s>],
+    out: &mut [T],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    let operands: Vec<InOrder<'_, T>> = args.iter().map(|arg| arg.in_order(work)).collect::<Result<_>>()?;
+    let operands: Vec<&[T]> = operands.iter().map(|operand| &**operand).collect();
+    let (terms, samples) = (operands.as_chunks().0, convolution.shapes.x[0]);
     let geometry = geometry(&convolution.shapes);
     match convolution.of {
-        ConvArgument::Y => kernels::conv2d(pairs, &geometry),
-        ConvArgument::X => kernels::conv2d_input_transpose(pairs, &geometry),
-        ConvArgument::W => kernels::conv2d_weight_transpose(pairs, &geometry),
+        ConvArgument::Y => kernels::conv2d(terms, &geometry, samples, out, work),
+        ConvArgument::X => kernels::conv2d_input_transpose(terms, &geometry, samples, out, work),
+        ConvArgument::W => kernels::conv2d_weight_transpose(terms, &geometry, samples, out, work),
     }
-}
-
-/// An operand with a leading axis, of size 1 where it has none.
-fn led(operand: &Operand) -> Result<Tensor> {
-    Ok(if operand.led { operand.tensor.clone() } else { operand.tensor.unsqueeze(0)? })
-}
-
-/// The result with the leading axis dropped unless an operand has one.
-fn unled(result: Tensor, args: &[Operand]) -> Result<Tensor> {
-    Ok(if common_lead(args).is_some() { result } else { result.squeeze(0)? })
+    Ok(())
 }
 
 fn geometry(shapes: &ConvShapes) -> Geometry {

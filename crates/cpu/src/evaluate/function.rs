@@ -1,35 +1,27 @@
 //! Element-wise functions.
 
-use candle_core::Tensor;
 use eigenscape_program::ElementwiseFunction as Function;
 use eigenscape_runtime::ElementWise;
 
-use crate::{
-    Result,
-    kernels::{self, Element, dispatch},
-};
+use crate::kernels::{self, Element, View};
 
-pub(super) fn evaluate(function: Function, x: &Tensor) -> Result<Tensor> {
-    dispatch!(x, T => evaluate_in::<T>(function, x))
-}
-
-fn evaluate_in<T: Element>(function: Function, x: &Tensor) -> Result<Tensor> {
+pub(super) fn evaluate<T: Element>(function: Function, x: View<'_, T>, out: &mut [T]) {
     let (zero, one) = (T::zero(), T::one());
     let number = |value: f64| T::from_f64(value);
     match function {
-        Function::Relu => kernels::element_wise(ElementWise::Relu, x),
-        Function::Step { slope } => kernels::element_wise(ElementWise::Step(slope), x),
+        Function::Relu => kernels::element_wise(ElementWise::Relu, x, out),
+        Function::Step { slope } => kernels::element_wise(ElementWise::Step(slope), x, out),
         Function::LeakyRelu { slope } => {
             let slope = number(slope.0);
-            kernels::map::<T>(x, |x| if x > zero { x } else { slope * x })
+            kernels::map(&x, out, |x| if x > zero { x } else { slope * x })
         }
-        Function::Tanh => kernels::map::<T>(x, T::tanh),
-        Function::Sigmoid => kernels::map::<T>(x, sigmoid),
-        Function::SigmoidComplement => kernels::map::<T>(x, |x| sigmoid(-x)),
+        Function::Tanh => kernels::map(&x, out, T::tanh),
+        Function::Sigmoid => kernels::map(&x, out, sigmoid),
+        Function::SigmoidComplement => kernels::map(&x, out, |x| sigmoid(-x)),
         Function::Softplus => {
-            kernels::map::<T>(x, |x| (if x > zero { x } else { zero }) + (-x.abs()).exp().ln_1p())
+            kernels::map(&x, out, |x| (if x > zero { x } else { zero }) + (-x.abs()).exp().ln_1p())
         }
-        Function::Elu { order } => kernels::map::<T>(x, |x| match order {
+        Function::Elu { order } => kernels::map(&x, out, |x| match order {
             0 => {
                 if x > zero {
                     x
@@ -55,13 +47,13 @@ fn evaluate_in<T: Element>(function: Function, x: &Tensor) -> Result<Tensor> {
         }),
         Function::NormalCdf => {
             let (half, scale) = (number(0.5), number(-std::f64::consts::FRAC_1_SQRT_2));
-            kernels::map::<T>(x, |x| half * (scale * x).erfc())
+            kernels::map(&x, out, |x| half * (scale * x).erfc())
         }
-        Function::Exp => kernels::map::<T>(x, T::exp),
-        Function::Log => kernels::map::<T>(x, T::ln),
-        Function::LogOnePlus => kernels::map::<T>(x, T::ln_1p),
-        Function::Sqrt => kernels::map::<T>(x, T::sqrt),
-        Function::Recip => kernels::map::<T>(x, T::recip),
+        Function::Exp => kernels::map(&x, out, T::exp),
+        Function::Log => kernels::map(&x, out, T::ln),
+        Function::LogOnePlus => kernels::map(&x, out, T::ln_1p),
+        Function::Sqrt => kernels::map(&x, out, T::sqrt),
+        Function::Recip => kernels::map(&x, out, T::recip),
     }
 }
 

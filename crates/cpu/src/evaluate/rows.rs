@@ -1,58 +1,100 @@
 //! Elements and rows by index.
 
-use candle_core::{DType, Tensor};
-use eigenscape_program::operations::{Argmax, PutRows, ScatterAdd};
+use candle_core::DType;
+use eigenscape_program::operations::{Argmax, PutRows};
+use pulp::bytemuck;
 
-use super::{Operand, behind, common_lead};
-use crate::{Result, kernels};
+use super::Operand;
+use crate::{
+    Result,
+    kernels::{self, Element, InOrder, Picks, Table, Workspace},
+};
 
-/// An operand as \[K, R, D\] with its last axis as it is; K = 1 without a leading axis.
-fn rows(x: &Operand) -> Result<Tensor> {
-    let (width, rows) = x.dims().split_last().unwrap_or((&1, &[]));
-    Ok(x.tensor.reshape((x.lead().unwrap_or(1), rows.iter().product::<usize>(), *width))?)
+/// Numbers and an index of them, both in row-major order.
+type Indexed<'w, T> = (InOrder<'w, T>, InOrder<'w, u32>);
+
+fn indexed<'s, T: Element>(args: &[Operand<'s>], work: &mut Workspace<'s>) -> Result<Indexed<'s, T>> {
+    Ok((args[0].in_order(work)?, positions(&args[1], work)?))
 }
 
-/// An index as \[K, I\] of type `u32`.
-fn positions(index: &Operand) -> Result<Tensor> {
-    let len = index.dims().iter().product::<usize>();
-    Ok(index.tensor.to_dtype(DType::U32)?.reshape((index.lead().unwrap_or(1), len))?)
+/// An index, which may be in floating-point numbers.
+fn positions<'s>(index: &Operand<'s>, work: &mut Workspace<'s>) -> Result<InOrder<'s, u32>> {
+    if index.numbers.dtype == DType::U32 {
+        return index.in_order(work);
+    }
+    let mut positions = work.take::<u32>(index.numbers.layout.elements());
+    index.numbers.copy_to(bytemuck::cast_slice_mut(&mut positions), DType::U32)?;
+    Ok(InOrder::Copied(positions))
 }
 
-pub(super) fn argmax(argmax: &Argmax, x: &Operand) -> Result<Tensor> {
-    let index = kernels::argmax(&rows(x)?, argmax.slack.0)?;
-    let kept = &x.dims()[..x.dims().len().saturating_sub(1)];
-    Ok(Tensor::from_vec(index, behind(x.lead(), kept), x.tensor.device())?)
+pub(super) fn argmax<'s, T: Element>(
+    argmax: &Argmax,
+    x: &Operand<'s>,
+    out: &mut [u32],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    kernels::argmax::<T>(&x.in_order(work)?, x.width(), argmax.slack.0, out);
+    Ok(())
 }
 
-pub(super) fn differences(args: &[Operand]) -> Result<Tensor> {
-    let out = kernels::differences(&rows(&args[0])?, &positions(&args[1])?)?;
-    Ok(out.reshape(behind(common_lead(args), args[0].dims()))?)
+pub(super) fn differences<'s, T: Element>(
+    args: &[Operand<'s>],
+    out: &mut [T],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    let (x, index) = indexed(args, work)?;
+    kernels::differences(&x, args[0].width(), &index, out)
 }
 
-pub(super) fn differences_transpose(args: &[Operand]) -> Result<Tensor> {
-    let out = kernels::differences_transpose(&rows(&args[0])?, &positions(&args[1])?)?;
-    Ok(out.reshape(behind(common_lead(args), args[0].dims()))?)
+pub(super) fn differences_transpose<'s, T: Element>(
+    args: &[Operand<'s>],
+    out: &mut [T],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    let (x, index) = indexed(args, work)?;
+    kernels::differences_transpose(&x, args[0].width(), &index, out)
 }
 
-pub(super) fn gather(args: &[Operand]) -> Result<Tensor> {
-    let out = kernels::gather(&rows(&args[0])?, &rows(&args[1])?)?;
-    Ok(out.reshape(behind(common_lead(args), args[1].dims()))?)
+pub(super) fn gather<'s, T: Element>(
+    args: &[Operand<'s>],
+    out: &mut [T],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    let (x, index) = indexed(args, work)?;
+    kernels::gather(&x, &index, Picks { size: args[0].width(), picks: args[1].width() }, out);
+    Ok(())
 }
 
-pub(super) fn scatter_add(scatter: &ScatterAdd, args: &[Operand]) -> Result<Tensor> {
-    let out = kernels::scatter_add(&rows(&args[0])?, &rows(&args[1])?, scatter.size)?;
-    Ok(out.reshape(behind(common_lead(args), &[args[0].dims()[0], scatter.size]))?)
+pub(super) fn scatter_add<'s, T: Element>(
+    args: &[Operand<'s>],
+    dims: &[usize],
+    out: &mut [T],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    let (x, index) = indexed(args, work)?;
+    let size = dims.last().copied().unwrap_or(1);
+    kernels::scatter_add(&x, &index, Picks { size, picks: args[1].width() }, out);
+    Ok(())
 }
 
-pub(super) fn take(args: &[Operand]) -> Result<Tensor> {
-    let table = rows(&args[0])?;
-    let out = kernels::take_rows(&table, &positions(&args[1])?)?;
-    let shape = [args[1].dims(), &[table.dims()[2]]].concat();
-    Ok(out.reshape(behind(common_lead(args), &shape))?)
+pub(super) fn take<'s, T: Element>(
+    args: &[Operand<'s>],
+    out: &mut [T],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    let (x, index) = indexed(args, work)?;
+    let (width, picks) = (args[0].width(), args[1].dims().iter().product());
+    let rows = args[0].dims().iter().product::<usize>() / width.max(1);
+    kernels::take_rows(Table { rows, width, picks }, &x, &index, out)
 }
 
-pub(super) fn put(put: &PutRows, args: &[Operand]) -> Result<Tensor> {
-    let x = rows(&args[0])?;
-    let out = kernels::put_rows(&x, &positions(&args[1])?, put.rows)?;
-    Ok(out.reshape(behind(common_lead(args), &[put.rows, x.dims()[2]]))?)
+pub(super) fn put<'s, T: Element>(
+    put: &PutRows,
+    args: &[Operand<'s>],
+    out: &mut [T],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    let (x, index) = indexed(args, work)?;
+    let (width, picks) = (args[0].width(), args[1].dims().iter().product());
+    kernels::put_rows(Table { rows: put.rows, width, picks }, &x, &index, out)
 }

@@ -1,12 +1,11 @@
 //! Pooling.
 
-use candle_core::Tensor;
 use eigenscape_program::operations::PoolWindows;
 
-use super::{Operand, behind};
+use super::Operand;
 use crate::{
     Result,
-    kernels::{self, PoolGeometry},
+    kernels::{self, Element, PoolGeometry, Workspace},
 };
 
 fn geometry(windows: &PoolWindows) -> PoolGeometry {
@@ -14,16 +13,32 @@ fn geometry(windows: &PoolWindows) -> PoolGeometry {
     PoolGeometry { height, width, rows: windows.rows.clone(), columns: windows.columns.clone() }
 }
 
-pub(super) fn argmax(windows: &PoolWindows, x: &Operand) -> Result<Tensor> {
-    let index = kernels::argmax_pool(x.tensor, &geometry(windows))?;
-    let [n, c, h, w] = windows.pooled();
-    Ok(Tensor::from_vec(index, behind(x.lead(), &[n * c, h * w]), x.tensor.device())?)
+pub(super) fn argmax<'s, T: Element>(
+    windows: &PoolWindows,
+    x: &Operand<'s>,
+    out: &mut [u32],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    kernels::argmax_pool::<T>(&x.in_order(work)?, &geometry(windows), out);
+    Ok(())
 }
 
-pub(super) fn sum(windows: &PoolWindows, x: &Operand) -> Result<Tensor> {
-    kernels::sum_pool(x.tensor, &geometry(windows), &behind(x.lead(), &windows.pooled()))
+pub(super) fn sum<'s, T: Element>(
+    windows: &PoolWindows,
+    x: &Operand<'s>,
+    out: &mut [T],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    kernels::sum_pool(&x.in_order(work)?, &geometry(windows), out);
+    Ok(())
 }
 
-pub(super) fn sum_transpose(windows: &PoolWindows, x: &Operand) -> Result<Tensor> {
-    kernels::sum_pool_transpose(x.tensor, &geometry(windows), &behind(x.lead(), &windows.image))
+pub(super) fn sum_transpose<'s, T: Element>(
+    windows: &PoolWindows,
+    x: &Operand<'s>,
+    out: &mut [T],
+    work: &mut Workspace<'s>,
+) -> Result<()> {
+    kernels::sum_pool_transpose(&x.in_order(work)?, &geometry(windows), out);
+    Ok(())
 }

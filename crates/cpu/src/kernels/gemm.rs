@@ -2,17 +2,15 @@
 
 #![allow(unsafe_code)]
 
-use candle_core::Tensor;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::{
-    Element, cpu_slice, dispatch,
+    Element, Workspace,
     panel::DEPTH,
-    recycle::{buffer, give_back},
     row_products::{self, RowSlices, row_products},
+    scratch::{sized, with_buffers},
 };
-use crate::Result;
 
 /// A matrix in a slice: element (i, j) at `i * rows.stride + j * columns.stride`.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +64,10 @@ pub(super) fn gemm<T: Element>(
         }
         return;
     }
-    if (m == 1 || n == 1) && k > DEPTH {
-        return long_vector_product(out, lhs, rhs, accumulate, parallel);
+    if is_long_vector_product(&lhs, &rhs) {
+        return with_buffers(|[part]: &mut [Vec<T>; 1]| {
+            long_vector_product(out, lhs, rhs, (accumulate, parallel), sized(part, m * n));
+        });
     }
     assert!(lhs.last() < lhs.data.len() && rhs.last() < rhs.data.len(), "operand out of bounds");
     let parallelism = if parallel { Parallelism::Rayon(0) } else { Parallelism::None };
@@ -100,20 +100,24 @@ pub(super) fn gemm<T: Element>(
     }
 }
 
-/// The product of a vector with a matrix over many terms, in two levels: `gemm` adds up vector
-/// products in one running sum, and those of matrices in blocks.
+/// Whether a product is of a vector, over many terms.
+fn is_long_vector_product<T>(lhs: &Matrix<'_, T>, rhs: &Matrix<'_, T>) -> bool {
+    (lhs.rows.size == 1 || rhs.columns.size == 1) && lhs.columns.size > DEPTH
+}
+
+/// Such a product, in two levels: `gemm` adds up vector products in one running sum, and those of
+/// matrices in blocks. `part` has room for the result.
 fn long_vector_product<T: Element>(
     out: &mut [T],
     lhs: Matrix<'_, T>,
     rhs: Matrix<'_, T>,
-    accumulate: bool,
-    parallel: bool,
+    (accumulate, parallel): (bool, bool),
+    part: &mut [T],
 ) {
     if !accumulate {
         out.fill(T::zero());
     }
     let k = lhs.columns.size;
-    let mut part = buffer(out.len());
     for start in (0..k).step_by(DEPTH) {
         let size = DEPTH.min(k - start);
         let left = Matrix {
@@ -123,54 +127,75 @@ fn long_vector_product<T: Element>(
         };
         let right =
             Matrix { data: &rhs.data[start * rhs.rows.stride..], rows: Axis { size, ..rhs.rows }, ..rhs };
-        gemm(&mut part, left, right, false, parallel);
-        out.iter_mut().zip(&part).for_each(|(out, x)| *out += *x);
+        gemm(part, left, right, false, parallel);
+        out.iter_mut().zip(&*part).for_each(|(out, x)| *out += *x);
     }
-    give_back(part);
 }
 
-/// The strided view of one operand of a batch of products: batch axes, then one axis for rows and
-/// one for columns.
+/// One operand of a batch of products: batch axes, then one axis for rows and one for columns.
 #[derive(Debug)]
-pub(crate) struct View<'a> {
-    pub tensor: &'a Tensor,
-    pub batch: Vec<usize>,
+pub(crate) struct Batch<'a, T> {
+    pub data: &'a [T],
+    pub strides: Vec<usize>,
     pub rows: Axis,
     pub columns: Axis,
 }
 
-/// `lhs`\[b\] · `rhs`\[b\] for every index b of the batch `sizes`, as a dense tensor \[Π sizes, m,
-/// n\].
-pub(crate) fn matmul(sizes: &[usize], lhs: &View, rhs: &View) -> Result<Tensor> {
-    let (count, m, n) = (sizes.iter().product::<usize>(), lhs.rows.size, rhs.columns.size);
-    dispatch!(lhs.tensor, T => {
-        let mut out = buffer::<T>(count * m * n);
-        let (left, left_layout) = lhs.tensor.storage_and_layout();
-        let (right, right_layout) = rhs.tensor.storage_and_layout();
-        let left = &cpu_slice::<T>(&left)?[left_layout.start_offset()..];
-        let right = &cpu_slice::<T>(&right)?[right_layout.start_offset()..];
-        let product = |index: usize, out: &mut [T], parallel: bool| {
-            let left = &left[offset(index, sizes, &lhs.batch)..];
-            let right = &right[offset(index, sizes, &rhs.batch)..];
-            let left = Matrix { data: left, rows: lhs.rows, columns: lhs.columns };
-            let right = Matrix { data: right, rows: rhs.rows, columns: rhs.columns };
-            let (a, b) = (RowSlices::of(&left), RowSlices::of(&right.t()));
-            match (a, b) {
-                (Some(a), Some(b)) if parallel && row_products::applies(m, n, left.columns.size) => {
-                    row_products(left.columns.size, a, b, out);
-                }
-                _ => gemm(out, left, right, false, parallel),
-            }
-        };
-        if m * n > 0 {
-            if count >= 4 {
-                out.par_chunks_mut(m * n).enumerate().for_each(|(index, out)| product(index, out, false));
-            } else {
-                out.chunks_mut(m * n).enumerate().for_each(|(index, out)| product(index, out, true));
-            }
+impl<T> Batch<'_, T> {
+    /// The matrix of the `index`-th element of a batch of these `sizes`.
+    fn matrix(&self, index: usize, sizes: &[usize]) -> Matrix<'_, T> {
+        Matrix {
+            data: &self.data[offset(index, sizes, &self.strides)..],
+            rows: self.rows,
+            columns: self.columns,
         }
-        Ok(Tensor::from_vec(out, (count, m, n), lhs.tensor.device())?)
-    })
+    }
+}
+
+/// `lhs`\[b\] · `rhs`\[b\] for every index b of the batch `sizes`: \[Π sizes, m, n\].
+pub(crate) fn matmul<T: Element>(
+    sizes: &[usize],
+    lhs: &Batch<'_, T>,
+    rhs: &Batch<'_, T>,
+    out: &mut [T],
+    work: &mut Workspace,
+) {
+    /// Products from which on each is made by one thread.
+    const MANY: usize = 4;
+    let (count, result) = (sizes.iter().product::<usize>(), lhs.rows.size * rhs.columns.size);
+    if result == 0 {
+        return;
+    }
+    let products = |index: usize| (lhs.matrix(index, sizes), rhs.matrix(index, sizes));
+    if count >= MANY {
+        out.par_chunks_mut(result).enumerate().for_each(|(index, out)| {
+            let (left, right) = products(index);
+            gemm(out, left, right, false, false);
+        });
+    } else {
+        for (index, out) in out.chunks_mut(result).enumerate() {
+            let (left, right) = products(index);
+            by_all_threads(left, right, out, work.rest());
+        }
+    }
+}
+
+/// One product that all threads share.
+fn by_all_threads<T: Element>(
+    left: Matrix<'_, T>,
+    right: Matrix<'_, T>,
+    out: &mut [T],
+    mut work: Workspace<'_>,
+) {
+    let (m, n, k) = (left.rows.size, right.columns.size, left.columns.size);
+    match (RowSlices::of(&left), RowSlices::of(&right.t())) {
+        (Some(a), Some(b)) if row_products::applies(m, n, k) => row_products(k, a, b, out, work),
+        _ if is_long_vector_product(&left, &right) => {
+            let mut part = work.take(m * n);
+            long_vector_product(out, left, right, (false, true), &mut part);
+        }
+        _ => gemm(out, left, right, false, true),
+    }
 }
 
 /// The offset of the `index`-th element of a row-major batch.

@@ -37,8 +37,7 @@ pub(crate) fn join(terms: &[(f64, Vec<Tensor>)], lens: &[usize], k: usize, dtype
         factors.iter().copied().zip(slices.iter().skip(i).step_by(lens.len()).copied()).collect()
     };
     let total: usize = lens.iter().sum();
-    let zero = Tensor::zeros((), dtype, first.device())?;
-    dispatch!(zero, T => {
+    dispatch!(dtype, T => {
         // Handed out, it does not come back: it is not taken from what programs recycle.
         let mut out = vec![T::zero(); k * total];
         let mut tasks = Vec::new();

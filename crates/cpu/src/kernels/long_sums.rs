@@ -1,60 +1,84 @@
 //! Sums of more than 10⁵ terms in f32 are as accurate as those of a few hundred: they are made in
 //! two levels.
 
-use candle_core::{DType, Device, Tensor};
-
-use super::{Axis, Geometry, View, conv2d_weight_transpose, matmul, put_rows};
-use crate::Result;
+use super::{Axis, Batch, Element, Geometry, Table, Workspace, conv2d_weight_transpose, matmul, put_rows};
 
 /// Of positive terms, so that every partial sum is rounded at the size of the result. One running
 /// sum of 10⁵ terms is off by 1e-5 and more.
 const BOUND: f64 = 2e-6;
 
-fn random(dims: &[usize]) -> Result<Tensor> {
-    Ok(Tensor::rand(0.0_f32, 1.0, dims, &Device::Cpu)?)
+/// Numbers between 0 and 1 that repeat only after a long time.
+fn numbers(count: usize, phase: f64) -> Vec<f32> {
+    (0..count).map(|i| ((i as f64 * 0.7 + phase).sin().abs()) as f32).collect()
 }
 
-/// The largest relative error of f(operands) in f32.
-fn error(operands: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<f64> {
-    let wide: Vec<Tensor> = operands.iter().map(in_f64).collect::<Result<_>>()?;
-    let (found, exact) = (in_f64(&f(operands)?)?, f(&wide)?);
-    Ok(((found - &exact)? / exact)?.abs()?.max_all()?.to_scalar()?)
+/// A result of two operands.
+trait OfTwo {
+    fn result<T: Element>(&self, a: &[T], b: &[T]) -> Vec<T>;
 }
 
-fn in_f64(x: &Tensor) -> Result<Tensor> {
-    Ok(if x.dtype() == DType::F32 { x.to_dtype(DType::F64)? } else { x.clone() })
+/// The largest relative error of a result in f32.
+fn error(of: &impl OfTwo, a: &[f32], b: &[f32]) -> f64 {
+    let wide = |numbers: &[f32]| numbers.iter().copied().map(f64::from).collect::<Vec<f64>>();
+    let (found, exact) = (of.result(a, b), of.result(&wide(a), &wide(b)));
+    let errors = found.iter().zip(&exact).map(|(found, exact)| (f64::from(*found) - exact).abs() / exact);
+    errors.fold(0.0, f64::max)
+}
+
+const TERMS: usize = 120_000;
+
+/// A product of so many rows and columns, either side with the summed axis inside or outside.
+struct Product {
+    rows: usize,
+    columns: usize,
+    inside: [bool; 2],
+}
+
+impl OfTwo for Product {
+    fn result<T: Element>(&self, a: &[T], b: &[T]) -> Vec<T> {
+        let axes = |rows: usize, inside: bool| {
+            let (row, term) = if inside { (TERMS, 1) } else { (1, rows) };
+            [Axis { size: rows, stride: row }, Axis { size: TERMS, stride: term }]
+        };
+        let [rows, terms] = axes(self.rows, self.inside[0]);
+        let [columns, inner] = axes(self.columns, self.inside[1]);
+        let left = Batch { data: a, strides: vec![], rows, columns: terms };
+        let right = Batch { data: b, strides: vec![], rows: inner, columns };
+        let mut out = vec![T::zero(); self.rows * self.columns];
+        matmul(&[], &left, &right, &mut out, &mut Workspace::on_heap());
+        out
+    }
 }
 
 #[test]
-fn matrix_products() -> Result<()> {
-    const TERMS: usize = 120_000;
-    for (m, n) in [(1, 1), (1, 7), (5, 1), (3, 150), (40, 40)] {
-        // Either side with the summed axis inside and outside.
+fn matrix_products() {
+    for (rows, columns) in [(1, 1), (1, 7), (5, 1), (3, 150), (40, 40)] {
+        let (a, b) = (numbers(rows * TERMS, 0.1), numbers(columns * TERMS, 0.2));
         for layout in 0..4 {
-            let stored =
-                |rows: usize, inside: bool| random(&if inside { [rows, TERMS] } else { [TERMS, rows] });
-            let (left, right) = (layout & 1 == 1, layout & 2 == 2);
-            let operands = [stored(m, left)?, stored(n, right)?];
-            let axes = |rows: usize, inside: bool| {
-                let (row, term) = if inside { (TERMS, 1) } else { (1, rows) };
-                [Axis { size: rows, stride: row }, Axis { size: TERMS, stride: term }]
-            };
-            let error = error(&operands, |operands| {
-                let ([rows, terms], [columns, inner]) = (axes(m, left), axes(n, right));
-                matmul(
-                    &[],
-                    &View { tensor: &operands[0], batch: vec![], rows, columns: terms },
-                    &View { tensor: &operands[1], batch: vec![], rows: inner, columns },
-                )
-            })?;
-            assert!(error < BOUND, "{m} x {n}, layout {layout}: {error:e}");
+            let inside = [layout & 1 == 1, layout & 2 == 2];
+            let error = error(&Product { rows, columns, inside }, &a, &b);
+            assert!(error < BOUND, "{rows} x {columns}, layout {layout}: {error:e}");
         }
     }
-    Ok(())
+}
+
+struct Weights {
+    geometry: Geometry,
+    samples: usize,
+}
+
+impl OfTwo for Weights {
+    fn result<T: Element>(&self, x: &[T], y: &[T]) -> Vec<T> {
+        let g = &self.geometry;
+        let (inner, taps) = (g.channels / g.groups, g.kernel.0 * g.kernel.1);
+        let mut out = vec![T::zero(); g.out_channels * inner * taps];
+        conv2d_weight_transpose(&[[x, y]], g, self.samples, &mut out, &mut Workspace::on_heap());
+        out
+    }
 }
 
 #[test]
-fn weights_of_convolutions() -> Result<()> {
+fn weights_of_convolutions() {
     // Samples, channels, side, output channels, kernel, groups: many samples of few positions and
     // few samples of many, by each way to the weights' cotangent.
     for (samples, channels, side, outputs, kernel, groups) in [
@@ -66,7 +90,7 @@ fn weights_of_convolutions() -> Result<()> {
         (140, 16, 28, 16, 3, 1),
         (2, 16, 230, 16, 3, 1),
     ] {
-        let g = Geometry {
+        let geometry = Geometry {
             channels,
             height: side,
             width: side,
@@ -79,23 +103,29 @@ fn weights_of_convolutions() -> Result<()> {
             dilation: 1,
             groups,
         };
-        let operands =
-            [random(&[1, samples, channels, side, side])?, random(&[1, samples, outputs, side, side])?];
-        let error =
-            error(&operands, |operands| conv2d_weight_transpose(&[[&operands[0], &operands[1]]], &g))?;
+        let x = numbers(samples * channels * side * side, 0.1);
+        let y = numbers(samples * outputs * side * side, 0.2);
+        let error = error(&Weights { geometry, samples }, &x, &y);
         assert!(error < BOUND, "{samples} samples of side {side}, {channels} -> {outputs}: {error:e}");
     }
-    Ok(())
+}
+
+struct Rows(Vec<u32>);
+
+impl OfTwo for Rows {
+    fn result<T: Element>(&self, x: &[T], _: &[T]) -> Vec<T> {
+        let width = x.len() / self.0.len();
+        let mut out = vec![T::zero(); 3 * width];
+        put_rows(Table { rows: 3, width, picks: self.0.len() }, x, &self.0, &mut out).unwrap();
+        // A row that nothing is put into stays 0.
+        assert!(out.split_off(2 * width).iter().all(|x| *x == T::zero()));
+        out
+    }
 }
 
 #[test]
-fn rows_of_tables() -> Result<()> {
-    const TERMS: usize = 120_000;
-    let index = Tensor::from_iter((0..TERMS as u32).map(|i| i % 3 % 2), &Device::Cpu)?.unsqueeze(0)?;
-    let error = error(&[random(&[1, TERMS, 5])?], |x| {
-        // A row that nothing is put into stays 0.
-        Ok(put_rows(&x[0], &index, 3)?.narrow(1, 0, 2)?)
-    })?;
+fn rows_of_tables() {
+    let index = Rows((0..TERMS as u32).map(|i| i % 3 % 2).collect());
+    let error = error(&index, &numbers(TERMS * 5, 0.1), &[]);
     assert!(error < BOUND, "{error:e}");
-    Ok(())
 }

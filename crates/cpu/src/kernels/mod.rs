@@ -1,4 +1,6 @@
-//! CPU kernels behind one small interface: plain functions from tensors to tensors.
+//! CPU kernels behind one small interface: plain functions from numbers to numbers. Operands come
+//! as [views](View), or in row-major order; the result's memory is the caller's, and so is the
+//! [workspace](Workspace).
 //!
 //! `unsafe` lives only in [`gemm`]. Reductions run in an order that depends on shapes alone, so
 //! that results are bitwise the same for any number of threads.
@@ -20,26 +22,31 @@ mod row_products;
 mod rows;
 mod scratch;
 mod simd;
+pub(crate) mod strided;
 mod sum;
+#[cfg(test)]
+mod testing;
 mod transpose;
+mod view;
+mod workspace;
 
 use std::{cell::RefCell, thread::LocalKey};
 
 pub(crate) use binary::{add, add_onto, mul};
-use candle_core::{CpuStorage, Storage, Tensor, WithDType};
+use candle_core::WithDType;
 pub(crate) use conv::{Geometry, conv2d, conv2d_input_transpose, conv2d_weight_transpose};
 pub(crate) use fused::{element_wise, fused, fused_sum};
-pub(crate) use gather::{gather, scatter_add};
-pub(crate) use gemm::{Axis, View, matmul};
+pub(crate) use gather::{Picks, gather, scatter_add};
+pub(crate) use gemm::{Axis, Batch, matmul};
 pub(crate) use join::join;
 pub(crate) use map::map;
 pub(crate) use pool::{PoolGeometry, argmax_pool, sum_pool, sum_pool_transpose};
-pub(crate) use recycle::{make_room, owned, recycle, release};
+pub(crate) use recycle::{buffer, owned, recycle, release};
 pub(crate) use reference::{argmax, differences, differences_transpose};
-pub(crate) use rows::{put_rows, take_rows};
+pub(crate) use rows::{Table, put_rows, take_rows};
 pub(crate) use sum::sum;
-
-use crate::{Error, Result};
+pub(crate) use view::{InOrder, View};
+pub(crate) use workspace::Workspace;
 
 /// The floating-point types of programs.
 pub(crate) trait Element:
@@ -50,7 +57,7 @@ pub(crate) trait Element:
     /// This thread's [buffers](scratch).
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 
-    /// What this thread keeps of [dead results](mod@recycle).
+    /// What this thread keeps of [outputs](mod@recycle) that were given back.
     fn recycled() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
 
@@ -86,10 +93,10 @@ impl Element for f64 {
     }
 }
 
-/// Runs `$body` with `$t` bound to the floating-point type of `$tensor`.
+/// Runs `$body` with `$t` bound to a floating-point type of programs.
 macro_rules! dispatch {
-    ($tensor:expr, $t:ident => $body:expr) => {
-        match $tensor.dtype() {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
             candle_core::DType::F32 => {
                 type $t = f32;
                 $body
@@ -103,20 +110,3 @@ macro_rules! dispatch {
     };
 }
 pub(crate) use dispatch;
-
-/// Calls `f` with the elements of `tensor` in row-major order; copies only where its layout
-/// differs.
-pub(crate) fn with_slice<T: WithDType, R>(tensor: &Tensor, f: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
-    let tensor = tensor.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    let start = layout.start_offset();
-    f(&cpu_slice::<T>(&storage)?[start..start + layout.shape().elem_count()])
-}
-
-/// The whole storage as a slice.
-fn cpu_slice<T: WithDType>(storage: &Storage) -> Result<&[T]> {
-    match storage {
-        Storage::Cpu(cpu) => Ok(<T as WithDType>::cpu_storage_as_slice(cpu as &CpuStorage)?),
-        _ => Err(Error::unsupported("this operation runs on the CPU only")),
-    }
-}

@@ -5,12 +5,10 @@ mod argmax;
 
 use std::ops::Range;
 
-use candle_core::Tensor;
 use rayon::prelude::*;
 
 pub(crate) use self::argmax::argmax_pool;
-use super::{Element, dispatch, recycle::zeros, with_slice};
-use crate::Result;
+use super::Element;
 
 /// Windows over planes of `height` × `width`: each range of rows with each range of columns.
 #[derive(Debug, Clone)]
@@ -43,17 +41,17 @@ impl PoolGeometry {
 }
 
 /// The sum over each window of each plane of `x` \[..., H·W\].
-pub(crate) fn sum_pool(x: &Tensor, geometry: &PoolGeometry, dims: &[usize]) -> Result<Tensor> {
-    planes(x, (geometry.plane(), geometry.out_plane()), dims, &Sums(geometry))
+pub(crate) fn sum_pool<T: Element>(x: &[T], geometry: &PoolGeometry, out: &mut [T]) {
+    planes(x, (geometry.plane(), geometry.out_plane()), out, &Sums(geometry));
 }
 
 /// The transpose of [`sum_pool`]: each element of `x` \[..., oH·oW\] added to all positions of its
 /// window.
-pub(crate) fn sum_pool_transpose(x: &Tensor, geometry: &PoolGeometry, dims: &[usize]) -> Result<Tensor> {
-    planes(x, (geometry.out_plane(), geometry.plane()), dims, &Spread(geometry))
+pub(crate) fn sum_pool_transpose<T: Element>(x: &[T], geometry: &PoolGeometry, out: &mut [T]) {
+    planes(x, (geometry.out_plane(), geometry.plane()), out, &Spread(geometry));
 }
 
-/// A linear map of planes.
+/// A linear map of planes, added onto what is there.
 trait PlaneMap: Sync {
     fn apply<T: Element>(&self, x: &[T], out: &mut [T]);
 }
@@ -78,13 +76,9 @@ impl PlaneMap for Spread<'_> {
     }
 }
 
-fn planes(x: &Tensor, (from, to): (usize, usize), dims: &[usize], map: &impl PlaneMap) -> Result<Tensor> {
-    dispatch!(x, T => {
-        let mut out = zeros::<T>(dims.iter().product());
-        with_slice::<T, _>(x, |x| {
-            out.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(out, x)| map.apply(x, out));
-            Ok(())
-        })?;
-        Ok(Tensor::from_vec(out, dims, x.device())?)
-    })
+fn planes<T: Element>(x: &[T], (from, to): (usize, usize), out: &mut [T], map: &impl PlaneMap) {
+    out.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(out, x)| {
+        out.fill(T::zero());
+        map.apply(x, out);
+    });
 }

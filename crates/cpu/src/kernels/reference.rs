@@ -1,18 +1,15 @@
 //! Rows against one of their elements.
 
-use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::{Element, dispatch, recycle::buffer, with_slice};
+use super::Element;
 use crate::{Error, Result};
 
-/// For each row of `x` \[B, R, C\] the position of its first element that is at most `slack` below
-/// the largest.
-pub(crate) fn argmax(x: &Tensor, slack: f64) -> Result<Vec<u32>> {
-    let size = x.dims3()?.2.max(1);
-    dispatch!(x, T => with_slice::<T, _>(x, |x| {
-        Ok(x.par_chunks(size).map(|row| first_of_largest(row, slack)).collect())
-    }))
+/// For each row of `x`, of so many numbers, the position of its first element that is at most
+/// `slack` below the largest.
+pub(crate) fn argmax<T: Element>(x: &[T], size: usize, slack: f64, out: &mut [u32]) {
+    let rows = out.par_iter_mut().zip(x.par_chunks(size.max(1)));
+    rows.for_each(|(out, row)| *out = first_of_largest(row, slack));
 }
 
 fn first_of_largest<T: Element>(row: &[T], slack: f64) -> u32 {
@@ -21,16 +18,21 @@ fn first_of_largest<T: Element>(row: &[T], slack: f64) -> u32 {
     row.iter().position(|x| *x >= bound).unwrap_or(0) as u32
 }
 
-/// x − x\[m\] for each row x of `x` \[B, R, C\] with m from `index` \[B, R\], where either B may be
-/// 1 (repeated). Exactly 0 at m.
-pub(crate) fn differences(x: &Tensor, index: &Tensor) -> Result<Tensor> {
-    by_row(x, index, &Difference)
+/// x − x\[m\] for each row x of `x` \[B, R, C\], C being `size`, with m from `index` \[B, R\], where
+/// either B may be 1 (repeated). Exactly 0 at m.
+pub(crate) fn differences<T: Element>(x: &[T], size: usize, index: &[u32], out: &mut [T]) -> Result<()> {
+    by_row(x, size, index, out, &Difference)
 }
 
 /// The transpose of [`differences`]: each row c without its m-th element, and there −Σ of the
 /// others, summed in f64.
-pub(crate) fn differences_transpose(c: &Tensor, index: &Tensor) -> Result<Tensor> {
-    by_row(c, index, &Transpose)
+pub(crate) fn differences_transpose<T: Element>(
+    c: &[T],
+    size: usize,
+    index: &[u32],
+    out: &mut [T],
+) -> Result<()> {
+    by_row(c, size, index, out, &Transpose)
 }
 
 /// A linear map of a row, given m.
@@ -68,25 +70,18 @@ fn sum<T: Element>(x: &[T]) -> f64 {
     lanes.iter().sum::<f64>() + rest.iter().map(widened).sum::<f64>()
 }
 
-fn by_row(x: &Tensor, index: &Tensor, map: &impl RowMap) -> Result<Tensor> {
+fn by_row<T: Element>(x: &[T], size: usize, index: &[u32], out: &mut [T], map: &impl RowMap) -> Result<()> {
     const NUMBERS_A_TASK: usize = 1 << 14;
-    let ((sources, rows, size), indices) = (x.dims3()?, index.dims2()?.0);
-    let (batch, together) = (sources.max(indices), (NUMBERS_A_TASK / size.max(1)).max(1));
-    dispatch!(x, T => {
-        let mut out = buffer::<T>(batch * rows * size);
-        with_slice::<T, _>(x, |x| with_slice::<u32, _>(index, |index| {
-            if let Some(m) = index.iter().find(|&&m| m as usize >= size) {
-                return Err(Error::shape("differences", format!("position {m} in rows of {size}")));
-            }
-            out.par_chunks_mut((size * together).max(1)).enumerate().for_each(|(task, out)| {
-                for (i, out) in out.chunks_mut(size).enumerate() {
-                    let row = task * together + i;
-                    let x = &x[row % (sources * rows) * size..][..size];
-                    map.apply(x, index[row % index.len()] as usize, out);
-                }
-            });
-            Ok(())
-        }))?;
-        Ok(Tensor::from_vec(out, (batch, rows, size), x.device())?)
-    })
+    if let Some(m) = index.iter().find(|&&m| m as usize >= size) {
+        return Err(Error::shape("differences", format!("position {m} in rows of {size}")));
+    }
+    let together = (NUMBERS_A_TASK / size.max(1)).max(1);
+    out.par_chunks_mut((size * together).max(1)).enumerate().for_each(|(task, out)| {
+        for (i, out) in out.chunks_mut(size).enumerate() {
+            let row = task * together + i;
+            let x = &x[row % (x.len() / size) * size..][..size];
+            map.apply(x, index[row % index.len()] as usize, out);
+        }
+    });
+    Ok(())
 }

@@ -7,10 +7,9 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    Element,
+    Element, Workspace,
     gemm::Matrix,
     panel::{self, DEPTH, Layout, Left, Out, Panel, Product, Steps},
-    recycle::{buffer, give_back},
     transpose::{Matrices, Transposes, transpose},
 };
 
@@ -40,18 +39,24 @@ pub(super) fn applies(m: usize, n: usize, k: usize) -> bool {
 }
 
 /// `out`\[i, j\] = Σ_k `a`\[i, k\] `b`\[j, k\].
-pub(super) fn row_products<T: Element>(k: usize, a: RowSlices<'_, T>, b: RowSlices<'_, T>, out: &mut [T]) {
+pub(super) fn row_products<T: Element>(
+    k: usize,
+    a: RowSlices<'_, T>,
+    b: RowSlices<'_, T>,
+    out: &mut [T],
+    mut work: Workspace<'_>,
+) {
     let (few, many) = if a.count < b.count { (a, b) } else { (b, a) };
     let arch = Arch::new();
     let width = panel::widest::<T>(arch);
     let panels = few.count.div_ceil(width);
-    let mut packed = buffer(panels * k * width);
+    let mut packed = work.take(panels * k * width);
     packed
         .par_chunks_mut(k * width)
         .enumerate()
         .for_each(|(i, to)| arch.dispatch(Pack { k, few, first: i * width, width, to }));
     let step = panels * width;
-    let mut products = buffer(many.count * step);
+    let mut products = work.take(many.count * step);
     products.par_chunks_mut(ROWS * step).enumerate().for_each(|(i, out)| {
         let rows = RowSlices { data: &many.data[i * ROWS * many.stride..], count: out.len() / step, ..many };
         multiply(arch, k, rows, &packed, width, out);
@@ -70,8 +75,6 @@ pub(super) fn row_products<T: Element>(k: usize, a: RowSlices<'_, T>, b: RowSlic
         let rows = out.par_chunks_mut(b.count).zip(products.par_chunks(step));
         rows.for_each(|(out, products)| out.copy_from_slice(&products[..b.count]));
     }
-    give_back(packed);
-    give_back(products);
 }
 
 /// A panel of some of the few rows, side by side.
@@ -135,7 +138,7 @@ mod tests {
                 RowSlices { data: &a, count: m, stride: a_stride },
                 RowSlices { data: &b, count: n, stride: b_stride },
             );
-            row_products(k, rows_a, rows_b, &mut out);
+            row_products(k, rows_a, rows_b, &mut out, Workspace::on_heap());
             for (i, row) in out.chunks(n).enumerate() {
                 for (j, found) in row.iter().enumerate() {
                     let expected: f64 = (0..k).map(|l| a[i * a_stride + l] * b[j * b_stride + l]).sum();

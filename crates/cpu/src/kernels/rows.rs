@@ -1,56 +1,65 @@
 //! Rows of tables by index.
 
-use candle_core::{Tensor, WithDType};
+use candle_core::WithDType;
 use rayon::prelude::*;
 
-use super::{
-    dispatch,
-    recycle::{buffer, zeros},
-    with_slice,
-};
+use super::Element;
 use crate::{Error, Result};
 
-/// `out`\[b, i, :\] = `table`\[b, `index`\[b, i\], :\] for a table \[B, V, D\] and an index \[B,
-/// I\], where either B may be 1 (repeated).
-pub(crate) fn take_rows(table: &Tensor, index: &Tensor) -> Result<Tensor> {
-    let (tables, rows, width) = table.dims3()?;
-    let (indices, picks) = index.dims2()?;
-    let batch = tables.max(indices);
-    dispatch!(table, T => {
-        let mut out = buffer::<T>(batch * picks * width);
-        with_slice::<T, _>(table, |table| with_slice::<u32, _>(index, |index| {
-            check(index, rows)?;
-            out.par_chunks_mut((picks * width).max(1)).enumerate().for_each(|(b, out)| {
-                let table = &table[b % tables * rows * width..][..rows * width];
-                let index = &index[b % indices * picks..][..picks];
-                for (out, &row) in out.chunks_mut(width).zip(index) {
-                    out.copy_from_slice(&table[row as usize * width..][..width]);
-                }
-            });
-            Ok(())
-        }))?;
-        Ok(Tensor::from_vec(out, (batch, picks, width), table.device())?)
-    })
+/// Sizes of a table \[B, V, D\] and picks of its rows \[B, I\], where either B may be 1 (repeated).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table {
+    /// V.
+    pub rows: usize,
+    /// D.
+    pub width: usize,
+    /// I.
+    pub picks: usize,
 }
 
-/// The transpose of [`take_rows`]: `out`\[b, v, :\] = Σ_{i: index\[b, i\] = v} `x`\[b, i, :\], with
-/// V = `rows`. The sums are taken in f64 and rounded once: a row may be named by every pick.
-pub(crate) fn put_rows(x: &Tensor, index: &Tensor, rows: usize) -> Result<Tensor> {
-    let (sources, picks, width) = x.dims3()?;
-    let indices = index.dims2()?.0;
-    let batch = sources.max(indices);
-    dispatch!(x, T => {
-        let mut out = zeros::<T>(batch * rows * width);
-        with_slice::<T, _>(x, |x| with_slice::<u32, _>(index, |index| {
-            check(index, rows)?;
-            let by_row: Vec<ByRow> = index.chunks(picks.max(1)).map(|index| ByRow::new(index, rows)).collect();
-            out.par_chunks_mut(width.max(1)).enumerate().for_each_init(Vec::new, |sums, (i, out)| {
-                let (b, row) = (i / rows, i % rows);
-                let x = &x[b % sources * picks * width..][..picks * width];
-                let Some(named) = by_row.get(b % indices).map(|by_row| by_row.picks(row)) else { return };
-                if let [only] = *named {
-                    return out.copy_from_slice(&x[only as usize * width..][..width]);
-                }
+impl Table {
+    /// The part of an operand for an element of the batch, of so many numbers.
+    fn part<T>(operand: &[T], b: usize, size: usize) -> &[T] {
+        let start = if operand.len() == size { 0 } else { b * size };
+        &operand[start..][..size]
+    }
+
+    fn check(&self, index: &[u32]) -> Result<()> {
+        let rows = self.rows;
+        match index.iter().find(|&&i| i as usize >= rows) {
+            None => Ok(()),
+            Some(i) => Err(Error::shape("embedding", format!("index {i} for a table of {rows} rows"))),
+        }
+    }
+}
+
+/// `out`\[b, i, :\] = `x`\[b, `index`\[b, i\], :\] for a table x.
+pub(crate) fn take_rows<T: Element>(table: Table, x: &[T], index: &[u32], out: &mut [T]) -> Result<()> {
+    let Table { rows, width, picks, .. } = table;
+    table.check(index)?;
+    out.par_chunks_mut((picks * width).max(1)).enumerate().for_each(|(b, out)| {
+        let (x, index) = (Table::part(x, b, rows * width), Table::part(index, b, picks));
+        for (out, &row) in out.chunks_mut(width).zip(index) {
+            out.copy_from_slice(&x[row as usize * width..][..width]);
+        }
+    });
+    Ok(())
+}
+
+/// The transpose of [`take_rows`]: `out`\[b, v, :\] = Σ_{i: index\[b, i\] = v} `x`\[b, i, :\]. The
+/// sums are taken in f64 and rounded once: a row may be named by every pick.
+pub(crate) fn put_rows<T: Element>(table: Table, x: &[T], index: &[u32], out: &mut [T]) -> Result<()> {
+    let Table { rows, width, picks, .. } = table;
+    table.check(index)?;
+    let by_row: Vec<ByRow> = index.chunks(picks.max(1)).map(|index| ByRow::new(index, rows)).collect();
+    out.par_chunks_mut(width.max(1)).enumerate().for_each_init(Vec::new, |sums, (i, out)| {
+        let (b, row) = (i / rows, i % rows);
+        let x = Table::part(x, b, picks * width);
+        let named = by_row.get(if by_row.len() == 1 { 0 } else { b }).map(|by_row| by_row.picks(row));
+        match named {
+            None | Some([]) => out.fill(T::zero()),
+            Some(&[only]) => out.copy_from_slice(&x[only as usize * width..][..width]),
+            Some(named) => {
                 sums.clear();
                 sums.resize(width, 0.0);
                 for &pick in named {
@@ -58,11 +67,10 @@ pub(crate) fn put_rows(x: &Tensor, index: &Tensor, rows: usize) -> Result<Tensor
                     sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += WithDType::to_f64(*x));
                 }
                 out.iter_mut().zip(&*sums).for_each(|(out, sum)| *out = T::from_f64(*sum));
-            });
-            Ok(())
-        }))?;
-        Ok(Tensor::from_vec(out, (batch, rows, width), x.device())?)
-    })
+            }
+        }
+    });
+    Ok(())
 }
 
 /// The picks of an index, in order of the rows that they name.
@@ -91,12 +99,5 @@ impl ByRow {
 
     fn picks(&self, row: usize) -> &[u32] {
         &self.picks[self.starts[row]..self.starts[row + 1]]
-    }
-}
-
-fn check(index: &[u32], rows: usize) -> Result<()> {
-    match index.iter().find(|&&i| i as usize >= rows) {
-        None => Ok(()),
-        Some(i) => Err(Error::shape("embedding", format!("index {i} for a table of {rows} rows"))),
     }
 }

@@ -6,10 +6,7 @@ mod operations;
 use candle_core::{DType, Device, Tensor};
 use eigenscape_runtime::{Backend, Buffer, Definitions, Error, Fusion, Kernel, Plan, PlannedStep, each};
 
-use crate::{
-    Result,
-    run::{in_type, on_host},
-};
+use crate::{Result, backend::on_host};
 
 /// A backend of loops, in f64 on one thread: no vectors, no fusion, and memory of its own for each
 /// result. Other backends are compared with it.
@@ -36,6 +33,11 @@ impl Plain {
             operations::evaluate(operation, &self.definitions, args, result)
         })
     }
+}
+
+/// A tensor in a floating-point type; indices (tokens, argmaxes) stay what they are.
+fn in_type(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
+    Ok(if tensor.dtype().is_float() { tensor.to_dtype(dtype)? } else { tensor.clone() })
 }
 
 impl Backend for Plain {

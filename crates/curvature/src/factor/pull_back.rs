@@ -104,7 +104,7 @@ impl PullBack {
         residuals.push(true);
         let linear = of_samples(Signature::plain(residuals.len(), dtype), &residuals);
         let linear = self.linear.footprint(fusion, &linear);
-        prefix.peak.max(prefix.outputs + linear.peak)
+        prefix.peak().max(prefix.outputs + linear.peak())
     }
 
     /// Memory for the rows of `samples` samples.

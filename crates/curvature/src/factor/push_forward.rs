@@ -76,7 +76,7 @@ impl PushForward {
         signature.inputs[residuals..].iter_mut().for_each(|input| input.led = true);
         let linear = self.linear.footprint(fusion, &signature);
         let units = vectors.saturating_mul(self.parts.dimension()).saturating_mul(dtype.size_in_bytes());
-        prefix.peak.max(prefix.outputs + linear.peak.saturating_add(units))
+        prefix.peak().max(prefix.outputs + linear.peak().saturating_add(units))
     }
 
     /// The columns \[P, N, D\] at a point, `vectors` at once.

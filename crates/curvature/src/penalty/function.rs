@@ -166,7 +166,8 @@ impl PenaltyFunction {
                     program.footprint(fusion, &Signature::plain(program.inputs(), dtype))
                 };
                 let (fixed, rest) = (alone(fixed), alone(rest));
-                fixed.peak.max(fixed.outputs + rest.peak + rest.outputs)
+                // One arena serves both; a draw's results are held until they are added to others.
+                fixed.arena.max(rest.arena) + fixed.outputs + 2 * rest.outputs
             }
             Evaluation::Samples(mean) => mean.peak(fusion, dtype),
         }

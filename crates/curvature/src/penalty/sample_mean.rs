@@ -87,7 +87,8 @@ impl SampleMean {
         signature.inputs[self.fixed..].iter_mut().for_each(|input| input.led = true);
         let terms = self.terms.footprint(fusion, &signature);
         let results = self.results.footprint(fusion, &Signature::plain(self.results.inputs(), dtype));
-        terms.peak.max(terms.outputs + results.peak)
+        // One arena serves both.
+        terms.arena.max(results.arena) + terms.outputs + results.outputs
     }
 }
 

@@ -9,15 +9,10 @@ mod testing;
 mod unfolded;
 mod winograd;
 
-use candle_core::Tensor;
 use pulp::Arch;
 
 use self::winograd::{Filters, Role, Sides, Term};
-use super::{
-    Element, cpu_slice, dispatch,
-    recycle::{buffer, give_back},
-};
-use crate::Result;
+use super::{Element, Workspace};
 
 /// The sizes of a convolution of one sample: \[C, H, W\] with \[O, C/groups, kH, kW\] to \[O, oH,
 /// oW\].
@@ -72,82 +67,85 @@ impl Geometry {
 }
 
 /// The two operands of each convolution of a sum of such.
-type Terms<'a, T> = &'a [[&'a [T]; 2]];
+pub(crate) type Terms<'a, T> = &'a [[&'a [T]; 2]];
 
 /// y\[l, b\] = Σ x\[l, b\] ∗ w\[l\] over terms x \[L, B, C, H, W\] and w \[L, O, C/groups, kH,
-/// kW\], any L being 1 (repeated): \[L, B, O, oH, oW\].
-pub(crate) fn conv2d(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
-    let [x, w] = terms[0];
-    let (lead, samples) = (lead(terms), x.dims()[1]);
-    let sides = Sides::new(g);
+/// kW\], any L being 1 (repeated): \[L, B, O, oH, oW\]. B is `samples`.
+pub(crate) fn conv2d<T: Element>(
+    terms: Terms<'_, T>,
+    g: &Geometry,
+    samples: usize,
+    out: &mut [T],
+    work: &mut Workspace,
+) {
+    let (image, sides) = (samples * g.image(), Sides::new(g));
     // One filter for all: they are one larger batch. One batch for all: its patches serve all
     // filters.
-    let joint = terms.len() == 1 && (x.dims()[0] == 1 || w.dims()[0] == 1);
-    dispatch!(x, T => {
-        let mut out = buffer::<T>(lead * samples * g.out_image());
-        let (rounds, batch) = if joint { (1, x.dims()[0] * samples) } else { (lead, samples) };
-        with_terms::<T, _>(terms, |terms| {
-            if sides.is_none() && interleaved::applies(batch) {
-                return interleaved::convolve(Arch::new(), g, batch, terms, &mut out);
-            }
-            by_rounds(terms, rounds, [samples * g.image(), g.weight()], &mut out, |terms, out| match sides {
-                Some(sides) => winograd(&sides, terms, Role::Forward, out),
-                None => one_by_one(terms, out, |[x, w], out| unfolded::convolve(g, x, w, out)),
-            });
-        })?;
-        let dims = (lead, samples, g.out_channels, g.out_height, g.out_width);
-        Ok(Tensor::from_vec(out, dims, x.device())?)
-    })
+    let joint = matches!(terms, [[x, w]] if x.len() == image || w.len() == g.weight());
+    let (rounds, batch) =
+        rounds(terms, joint, (samples, image), out.len() / (samples * g.out_image()).max(1));
+    if sides.is_none() && interleaved::applies(batch) {
+        return interleaved::convolve(Arch::new(), g, batch, terms, out, work);
+    }
+    by_rounds(terms, rounds, [image, g.weight()], out, |terms, out| match sides {
+        Some(sides) => winograd(&sides, terms, Role::Forward, out, work.rest()),
+        None => one_by_one(terms, out, work.rest(), |[x, w], out| unfolded::convolve(g, x, w, out)),
+    });
 }
 
 /// The transpose in x: x\[l, b\] = Σ w\[l\]ᵀ y\[l, b\] over terms y \[L, B, O, oH, oW\] and w \[L,
-/// O, C/groups, kH, kW\], any L being 1 (repeated): \[L, B, C, H, W\].
-pub(crate) fn conv2d_input_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
-    let [y, w] = terms[0];
-    let (lead, samples) = (lead(terms), y.dims()[1]);
-    let sides = Sides::new(g).map(Sides::transposed);
-    let joint = terms.len() == 1 && (w.dims()[0] == 1 || y.dims()[0] == 1 && sides.is_some());
-    dispatch!(y, T => {
-        let mut out = buffer::<T>(lead * samples * g.image());
-        let (rounds, batch) = if joint { (1, y.dims()[0] * samples) } else { (lead, samples) };
-        with_terms::<T, _>(terms, |terms| {
-            if sides.is_none() && interleaved::applies(batch) {
-                return interleaved::input_transpose(Arch::new(), g, batch, terms, &mut out);
-            }
-            by_rounds(terms, rounds, [samples * g.out_image(), g.weight()], &mut out, |terms, out| match sides {
-                Some(sides) => winograd(&sides, terms, Role::InputTranspose, out),
-                None => one_by_one(terms, out, |[y, w], out| unfolded::input_transpose(g, y, w, out)),
-            });
-        })?;
-        let dims = (lead, samples, g.channels, g.height, g.width);
-        Ok(Tensor::from_vec(out, dims, y.device())?)
-    })
+/// O, C/groups, kH, kW\], any L being 1 (repeated): \[L, B, C, H, W\]. B is `samples`.
+pub(crate) fn conv2d_input_transpose<T: Element>(
+    terms: Terms<'_, T>,
+    g: &Geometry,
+    samples: usize,
+    out: &mut [T],
+    work: &mut Workspace,
+) {
+    let (image, sides) = (samples * g.out_image(), Sides::new(g).map(Sides::transposed));
+    let one_batch = |y: &[T]| y.len() == image && sides.is_some();
+    let joint = matches!(terms, [[y, w]] if w.len() == g.weight() || one_batch(y));
+    let (rounds, batch) = rounds(terms, joint, (samples, image), out.len() / (samples * g.image()).max(1));
+    if sides.is_none() && interleaved::applies(batch) {
+        return interleaved::input_transpose(Arch::new(), g, batch, terms, out, work);
+    }
+    by_rounds(terms, rounds, [image, g.weight()], out, |terms, out| match sides {
+        Some(sides) => winograd(&sides, terms, Role::InputTranspose, out, work.rest()),
+        None => one_by_one(terms, out, work.rest(), |[y, w], out| unfolded::input_transpose(g, y, w, out)),
+    });
 }
 
 /// The transpose in w: w\[l\] = Σ Σ_b y\[l, b\] x\[l, b\]ᵀ over terms x \[L, B, C, H, W\] and y
-/// \[L, B, O, oH, oW\], any L being 1 (repeated): \[L, O, C/groups, kH, kW\].
-pub(crate) fn conv2d_weight_transpose(terms: &[[&Tensor; 2]], g: &Geometry) -> Result<Tensor> {
-    let x = terms[0][0];
-    let (lead, samples) = (lead(terms), x.dims()[1]);
-    dispatch!(x, T => {
-        let mut out = buffer::<T>(lead * g.weight());
-        with_terms::<T, _>(terms, |terms| {
-            let Some(sides) = Sides::new(g) else {
-                return interleaved::weight_transpose(Arch::new(), g, samples, terms, &mut out);
-            };
-            let sizes = [samples * g.image(), samples * g.out_image()];
-            by_rounds(terms, lead, sizes, &mut out, |terms, out| {
-                winograd::weight_transpose(Arch::new(), &sides, terms, out);
-            });
-        })?;
-        let dims = (lead, g.out_channels, g.channels / g.groups, g.kernel.0, g.kernel.1);
-        Ok(Tensor::from_vec(out, dims, x.device())?)
-    })
+/// \[L, B, O, oH, oW\], any L being 1 (repeated): \[L, O, C/groups, kH, kW\]. B is `samples`.
+pub(crate) fn conv2d_weight_transpose<T: Element>(
+    terms: Terms<'_, T>,
+    g: &Geometry,
+    samples: usize,
+    out: &mut [T],
+    work: &mut Workspace,
+) {
+    let Some(sides) = Sides::new(g) else {
+        return interleaved::weight_transpose(Arch::new(), g, samples, terms, out, work);
+    };
+    let (rounds, sizes) = (out.len() / g.weight().max(1), [samples * g.image(), samples * g.out_image()]);
+    by_rounds(terms, rounds, sizes, out, |terms, out| {
+        winograd::weight_transpose(Arch::new(), &sides, terms, out, work.rest());
+    });
 }
 
-/// L: the largest leading axis.
-fn lead(terms: &[[&Tensor; 2]]) -> usize {
-    terms.iter().flatten().map(|operand| operand.dims()[0]).max().unwrap_or(1)
+/// How many rounds there are, each of how many samples: all in one where they are `joint`. The
+/// first operand has `samples` samples in `image` numbers, as often as it has a leading axis.
+fn rounds<T>(
+    terms: Terms<'_, T>,
+    joint: bool,
+    (samples, image): (usize, usize),
+    lead: usize,
+) -> (usize, usize) {
+    if !joint {
+        return (lead, samples);
+    }
+    let own = terms.first().map_or(1, |[x, _]| x.len() / image.max(1));
+    (1, own * samples)
 }
 
 /// Calls `f` for each part of `out` with the parts of the operands that it depends on; those of one
@@ -157,7 +155,7 @@ fn by_rounds<T>(
     rounds: usize,
     sizes: [usize; 2],
     out: &mut [T],
-    f: impl Fn(Terms<'_, T>, &mut [T]),
+    mut f: impl FnMut(Terms<'_, T>, &mut [T]),
 ) {
     if rounds == 1 {
         return f(terms, out);
@@ -174,32 +172,31 @@ fn part<T>(operand: &[T], size: usize, round: usize) -> &[T] {
     &operand[round % parts * size..][..size]
 }
 
-/// Calls `f` with the elements of all operands in row-major order.
-fn with_terms<T: Element, R>(terms: &[[&Tensor; 2]], f: impl FnOnce(Terms<'_, T>) -> R) -> Result<R> {
-    let in_order: Vec<Tensor> =
-        terms.iter().flatten().map(|operand| operand.contiguous()).collect::<candle_core::Result<_>>()?;
-    let stored: Vec<_> = in_order.iter().map(Tensor::storage_and_layout).collect();
-    let operands = stored.iter().map(|(storage, layout)| {
-        Ok(&cpu_slice::<T>(storage)?[layout.start_offset()..][..layout.shape().elem_count()])
-    });
-    let operands: Vec<&[T]> = operands.collect::<Result<_>>()?;
-    Ok(f(operands.as_chunks().0))
-}
-
 /// The sum of what `f` writes for each term.
-fn one_by_one<'a, T: Element>(terms: Terms<'a, T>, out: &mut [T], f: impl Fn([&'a [T]; 2], &mut [T])) {
+fn one_by_one<'a, T: Element>(
+    terms: Terms<'a, T>,
+    out: &mut [T],
+    mut work: Workspace<'_>,
+    f: impl Fn([&'a [T]; 2], &mut [T]),
+) {
     let Some((first, others)) = terms.split_first() else { return };
     f(*first, out);
     for term in others {
-        let mut more = buffer(out.len());
+        let mut rest = work.rest();
+        let mut more = rest.take(out.len());
         f(*term, &mut more);
-        out.iter_mut().zip(&more).for_each(|(out, x)| *out += *x);
-        give_back(more);
+        out.iter_mut().zip(&*more).for_each(|(out, x)| *out += *x);
     }
 }
 
 /// Every image with every filter; the filters are transformed some at a time.
-fn winograd<T: Element>(sides: &Sides, terms: Terms<'_, T>, role: Role, out: &mut [T]) {
+fn winograd<T: Element>(
+    sides: &Sides,
+    terms: Terms<'_, T>,
+    role: Role,
+    out: &mut [T],
+    mut work: Workspace<'_>,
+) {
     const AT_A_TIME: usize = 1 << 24;
     let weight = 9 * sides.inner * sides.outer;
     let vectors = terms.first().map_or(0, |[_, w]| w.len() / weight).max(1);
@@ -207,14 +204,13 @@ fn winograd<T: Element>(sides: &Sides, terms: Terms<'_, T>, role: Role, out: &mu
     let arch = Arch::new();
     let results = (out.len() / vectors * count).max(1);
     for (first, out) in (0..vectors).step_by(count).zip(out.chunks_mut(results)) {
-        let count = count.min(vectors - first);
-        let filters = |w: &[T]| {
-            let w = &w[first * weight..][..count * weight];
-            w.chunks(weight).map(|w| Filters::new(arch, sides, w, role)).collect()
-        };
-        let terms: Vec<Term<'_, T>> =
-            terms.iter().map(|[x, w]| Term { images: x, filters: filters(w) }).collect();
-        winograd::convolve(arch, sides, &terms, out);
-        terms.into_iter().flat_map(|term| term.filters).for_each(|filters| give_back(filters.data));
+        let (count, mut rest) = (count.min(vectors - first), work.rest());
+        let mut transformed = Vec::with_capacity(terms.len());
+        for [images, w] in terms {
+            let filters = w[first * weight..][..count * weight].chunks(weight);
+            let filters = filters.map(|w| Filters::new(arch, sides, w, role, &mut rest)).collect();
+            transformed.push(Term { images, filters });
+        }
+        winograd::convolve(arch, sides, &transformed, out);
     }
 }

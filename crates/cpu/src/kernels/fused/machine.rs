@@ -5,8 +5,8 @@ use std::ops::Range;
 use eigenscape_runtime::{ElementWise, Instruction};
 use pulp::{Simd, WithSimd};
 
-use super::{BLOCK, reduction::Reduction, strided::Strided};
-use crate::kernels::Element;
+use super::{BLOCK, reduction::Reduction};
+use crate::kernels::{Element, strided::Strided};
 
 /// A chain with its operands.
 pub(super) struct Machine<'a, T> {
@@ -57,22 +57,21 @@ pub(super) struct Sums<'a, 'b, T> {
     pub machine: &'b Machine<'a, T>,
     pub range: Range<usize>,
     pub reduction: &'b Reduction,
-    pub sums: Vec<f64>,
+    pub sums: &'b mut [f64],
 }
 
 impl<T: Element> WithSimd for Sums<'_, '_, T> {
-    type Output = Vec<f64>;
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Vec<f64> {
-        let Self { machine, range, reduction, mut sums } = self;
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { machine, range, reduction, sums } = self;
         let (mut stack, mut block) = (Stack::default(), vec![T::zero(); BLOCK]);
         for start in range.clone().step_by(BLOCK) {
             let block = &mut block[..BLOCK.min(range.end - start)];
             machine.run(start, block, &mut stack);
-            reduction.add(start, block, &mut sums);
+            reduction.add(start, block, sums);
         }
-        sums
     }
 }
 

@@ -3,22 +3,16 @@
 
 mod machine;
 mod reduction;
-mod strided;
 
-use std::ops::Range;
-
-use candle_core::{Tensor, WithDType};
-use eigenscape_runtime::{ElementWise, Instruction};
+use eigenscape_runtime::{ElementWise, Instruction, partial_sums};
 use pulp::Arch;
 use rayon::prelude::*;
 
 use self::{
     machine::{Blocks, Machine, Stack, Sums},
     reduction::Reduction,
-    strided::Strided,
 };
-use super::{Element, cpu_slice, dispatch, recycle::buffer};
-use crate::Result;
+use super::{Element, View, Workspace, strided::Strided};
 
 /// Elements of a block: a few blocks fit into a core's first cache.
 const BLOCK: usize = 1 << 11;
@@ -28,80 +22,63 @@ const CHUNK: usize = 1 << 15;
 
 /// The result of `code` on `operands` of shape `dims`, up to repetition; an operand may lack the
 /// leading axis.
-pub(crate) fn fused(code: &[Instruction], operands: &[&Tensor], dims: &[usize]) -> Result<Tensor> {
-    dispatch!(operands[0], T => {
-        let mut out = buffer::<T>(dims.iter().product());
-        with_machine::<T, _>(code, operands, dims, |machine| {
-            let chunks = out.par_chunks_mut(CHUNK).enumerate();
-            chunks.for_each_init(Stack::default, |stack, (i, out)| {
-                Arch::new().dispatch(Blocks { machine, start: i * CHUNK, out, stack });
-            });
-        })?;
-        Ok(Tensor::from_vec(out, dims, operands[0].device())?)
-    })
+pub(crate) fn fused<T: Element>(
+    code: &[Instruction],
+    operands: &[View<'_, T>],
+    dims: &[usize],
+    out: &mut [T],
+) {
+    let operands = strided(operands, dims);
+    let machine = &Machine::new(code, &operands);
+    out.par_chunks_mut(CHUNK).enumerate().for_each_init(Stack::default, |stack, (i, out)| {
+        Arch::new().dispatch(Blocks { machine, start: i * CHUNK, out, stack });
+    });
 }
 
 /// One operation of one operand.
-pub(crate) fn element_wise(operation: ElementWise, x: &Tensor) -> Result<Tensor> {
-    fused(&[Instruction::Operand(0), Instruction::Apply(operation)], &[x], x.dims())
+pub(crate) fn element_wise<T: Element>(operation: ElementWise, x: View<'_, T>, out: &mut [T]) {
+    fused(&[Instruction::Operand(0), Instruction::Apply(operation)], &[x], x.dims, out);
 }
 
 /// The sum of that result over `axes`, which keep the size 1. The order of summation depends on the
 /// shapes alone.
-pub(crate) fn fused_sum(
+pub(crate) fn fused_sum<T: Element>(
     code: &[Instruction],
-    operands: &[&Tensor],
-    dims: &[usize],
-    axes: &[usize],
-) -> Result<Tensor> {
-    let mut kept = dims.to_vec();
-    axes.iter().for_each(|&axis| kept[axis] = 1);
-    let count: usize = kept.iter().product();
-    let reduction = Reduction::new(dims, axes);
-    dispatch!(operands[0], T => {
-        let partials = with_machine::<T, _>(code, operands, dims, |machine| {
-            let partial = |range: Range<usize>| {
-                Arch::new().dispatch(Sums { machine, range, reduction: &reduction, sums: vec![0.0; count] })
-            };
-            let ranges = ranges(dims.iter().product(), count);
-            ranges.into_par_iter().map(partial).collect::<Vec<Vec<f64>>>()
-        })?;
-        let total = |i: usize| T::from_f64(partials.iter().map(|partial| partial[i]).sum());
-        let out: Vec<T> = (0..count).map(total).collect();
-        Ok(Tensor::from_vec(out, kept, operands[0].device())?)
-    })
-}
-
-/// Ranges of about equal size, so few that partial results of `kept` numbers each are cheap.
-fn ranges(elements: usize, kept: usize) -> Vec<Range<usize>> {
-    const MOST: usize = 16;
-    let count = (elements / CHUNK.max(4 * kept)).clamp(1, MOST);
-    (0..count).map(|i| i * elements / count..(i + 1) * elements / count).collect()
-}
-
-fn with_machine<T: Element, R>(
-    code: &[Instruction],
-    operands: &[&Tensor],
-    dims: &[usize],
-    f: impl FnOnce(&Machine<'_, T>) -> R,
-) -> Result<R> {
-    let views = operands.iter().map(|x| x.broadcast_as(dims));
-    let views: Vec<Tensor> = views.collect::<candle_core::Result<_>>()?;
-    let stored: Vec<_> = views.iter().map(Tensor::storage_and_layout).collect();
-    let operands = stored.iter().map(|(storage, layout)| {
-        Ok(Strided::new(&cpu_slice::<T>(storage)?[layout.start_offset()..], dims, layout.stride()))
+    operands: &[View<'_, T>],
+    (dims, axes): (&[usize], &[usize]),
+    out: &mut [T],
+    work: &mut Workspace,
+) {
+    let (elements, kept) = (dims.iter().product::<usize>(), out.len());
+    let (operands, reduction) = (strided(operands, dims), Reduction::new(dims, axes));
+    let machine = &Machine::new(code, &operands);
+    let count = partial_sums(elements, kept);
+    // Ranges of about equal size.
+    let range = |i: usize| i * elements / count..(i + 1) * elements / count;
+    let mut partials = work.zeros::<f64>(count * kept);
+    partials.par_chunks_mut(kept.max(1)).enumerate().for_each(|(i, sums)| {
+        Arch::new().dispatch(Sums { machine, range: range(i), reduction: &reduction, sums });
     });
-    let operands: Vec<Strided<'_, T>> = operands.collect::<Result<_>>()?;
-    Ok(f(&Machine::new(code, &operands)))
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = T::from_f64(partials.iter().skip(i).step_by(kept).sum());
+    }
+}
+
+fn strided<'a, T: Element>(operands: &[View<'a, T>], dims: &[usize]) -> Vec<Strided<'a, T>> {
+    operands.iter().map(|operand| operand.onto(dims)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
+    use candle_core::{Device, Tensor};
     use eigenscape_program::Real;
     use eigenscape_runtime::ElementWise::{Add, Mul, Scale};
 
     use super::{Instruction::*, *};
+    use crate::{
+        Result,
+        kernels::testing::{Stored, made},
+    };
 
     fn random(dims: &[usize]) -> Result<Tensor> {
         Ok(Tensor::randn(0.0_f64, 1.0, dims, &Device::Cpu)?)
@@ -144,8 +121,9 @@ mod tests {
     #[test]
     fn agrees_with_candle_on_views() -> Result<()> {
         let x = operands()?;
-        let refs: Vec<&Tensor> = x.iter().collect();
-        let found = fused(&CODE, &refs, &[3, 40, 70])?;
+        let stored = x.iter().map(Stored::<f64>::of).collect::<Result<Vec<_>>>()?;
+        let views: Vec<_> = stored.iter().map(Stored::view).collect();
+        let found = made(&[3, 40, 70], |out| fused(&CODE, &views, &[3, 40, 70], out))?;
         assert_eq!(largest(&(found - expected(&x)?)?)?, 0.0);
         Ok(())
     }
@@ -153,11 +131,14 @@ mod tests {
     #[test]
     fn sums_agree_with_candle_on_every_choice_of_axes() -> Result<()> {
         let x = operands()?;
-        let refs: Vec<&Tensor> = x.iter().collect();
+        let stored = x.iter().map(Stored::<f64>::of).collect::<Result<Vec<_>>>()?;
+        let views: Vec<_> = stored.iter().map(Stored::view).collect();
         for mask in 0_usize..8 {
             let axes: Vec<usize> = (0..3).filter(|axis| mask >> axis & 1 == 1).collect();
-            let found = fused_sum(&CODE, &refs, &[3, 40, 70], &axes)?;
             let expected = expected(&x)?.sum_keepdim(axes.as_slice())?;
+            let found = made(expected.dims(), |out| {
+                fused_sum(&CODE, &views, (&[3, 40, 70], &axes), out, &mut Workspace::on_heap());
+            })?;
             assert_eq!(found.dims(), expected.dims());
             assert!(largest(&(found - expected)?)? < 1e-11, "axes {axes:?}");
         }
@@ -169,8 +150,12 @@ mod tests {
         let x = Tensor::randn(0.0_f32, 1.0, (40, 16, 1000), &Device::Cpu)?;
         let sum = |threads: usize, axes: &[usize]| -> Result<Vec<f32>> {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let sum = pool.install(|| fused_sum(&[Operand(0)], &[&x], x.dims(), axes))?;
-            Ok(sum.flatten_all()?.to_vec1()?)
+            let (stored, mut sum) = (Stored::of(&x)?, vec![0.0; x.sum_keepdim(axes)?.elem_count()]);
+            pool.install(|| {
+                let (axes, work) = ((x.dims(), axes), &mut Workspace::on_heap());
+                fused_sum(&[Operand(0)], &[stored.view()], axes, &mut sum, work);
+            });
+            Ok(sum)
         };
         for axes in [&[0, 2][..], &[0], &[1, 2], &[0, 1, 2]] {
             assert_eq!(sum(1, axes)?, sum(3, axes)?);

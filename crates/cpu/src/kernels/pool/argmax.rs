@@ -4,30 +4,22 @@
 //! costs more than all else: windows of 2 × 2, the commonest, are compared without, all windows of
 //! a plane side by side, since rows of windows are often shorter than the machine's vectors.
 
-use candle_core::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::PoolGeometry;
-use crate::{
-    Result,
-    kernels::{Element, dispatch, with_slice},
-};
+use crate::kernels::Element;
 
 /// For each window of each plane of `x` \[..., H·W\] the position in the plane of its first largest
 /// element, as `u32`. NaN is taken as the largest, so that it is seen and not hidden.
-pub(crate) fn argmax_pool(x: &Tensor, geometry: &PoolGeometry) -> Result<Vec<u32>> {
+pub(crate) fn argmax_pool<T: Element>(x: &[T], geometry: &PoolGeometry, out: &mut [u32]) {
     let halves = halves(geometry).then(|| Halves::new(geometry));
     let arch = Arch::new();
-    dispatch!(x, T => with_slice::<T, _>(x, |x| {
-        let mut out = vec![0_u32; x.len() / geometry.plane() * geometry.out_plane()];
-        let planes = out.par_chunks_mut(geometry.out_plane()).zip(x.par_chunks(geometry.plane()));
-        planes.with_min_len(PLANES).for_each_init(Default::default, |corners, (out, x)| match &halves {
-            Some(halves) => arch.dispatch(HalvesOf { halves, x, corners, out }),
-            None => argmax_plane(x, out, geometry),
-        });
-        Ok(out)
-    }))
+    let planes = out.par_chunks_mut(geometry.out_plane()).zip(x.par_chunks(geometry.plane()));
+    planes.with_min_len(PLANES).for_each_init(Default::default, |corners, (out, x)| match &halves {
+        Some(halves) => arch.dispatch(HalvesOf { halves, x, corners, out }),
+        None => argmax_plane(x, out, geometry),
+    });
 }
 
 /// Planes of a task.

@@ -1,6 +1,6 @@
 //! The convolution itself: for each position, filters times the patches of all samples there.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::{current_num_threads, prelude::*};
@@ -8,11 +8,11 @@ use rayon::{current_num_threads, prelude::*};
 use super::{
     super::{Terms, part},
     PaddedPositions, Widths,
-    layout::{SideBySide, done, interleave_images},
+    layout::{SideBySide, interleave_images},
     samples_at_once,
 };
 use crate::kernels::{
-    Element,
+    Element, Workspace,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
     scratch::{sized, with_buffers},
@@ -30,29 +30,32 @@ pub(in super::super) fn convolve<T: Element>(
     samples: usize,
     terms: Terms<'_, T>,
     out: &mut [T],
+    work: &mut Workspace,
 ) {
     let padded = PaddedPositions::new(g);
     let at_once = samples_at_once::<T>(g, samples);
     for first in (0..samples).step_by(at_once) {
         let count = at_once.min(samples - first);
-        let interleave =
-            |x: &[T]| interleave_images(arch, &padded, &x[first * g.image()..][..count * g.image()]);
-        let images = terms.iter().map(|[x, _]| SideBySide::new(x, samples * g.image(), interleave));
+        let (mut work, len) = (work.rest(), padded.images::<T>(arch, count));
+        let interleave = |x: &[T], to: &mut [T]| {
+            interleave_images(arch, &padded, &x[first * g.image()..][..count * g.image()], to);
+        };
+        let images =
+            terms.iter().map(|[x, _]| SideBySide::new(x, samples * g.image(), len, interleave, &mut work));
         let images: Vec<_> = images.collect();
         for (round, out) in out.chunks_mut(samples * g.out_image()).enumerate() {
             let out = &mut out[first * g.out_image()..][..count * g.out_image()];
-            let terms = terms.iter().zip(&images);
-            let terms = terms.map(|([_, w], images)| (images.round(round), part(w, g.weight(), round)));
-            let terms: Vec<_> = terms.collect();
-            share_out(arch, &padded, &terms, out);
-            terms.into_iter().for_each(|(images, _)| done(images));
+            let mut work = work.rest();
+            let images: Vec<_> = images.iter().map(|images| images.round(round, &mut work)).collect();
+            let terms = images.iter().zip(terms);
+            let terms = terms.map(|(images, [_, w])| (&**images, part(w, g.weight(), round)));
+            share_out(arch, &padded, &terms.collect::<Vec<_>>(), out);
         }
-        images.into_iter().for_each(SideBySide::give_back);
     }
 }
 
 /// Images side by side, and a filter.
-type Term<'a, T> = (Cow<'a, [T]>, &'a [T]);
+type Term<'a, T> = (&'a [T], &'a [T]);
 
 /// Every task has some positions of all samples and channels; how many there are changes no number.
 fn share_out<T: Element>(arch: Arch, padded: &PaddedPositions, terms: &[Term<'_, T>], out: &mut [T]) {

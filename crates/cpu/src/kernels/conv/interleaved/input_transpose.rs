@@ -7,14 +7,13 @@ use rayon::prelude::*;
 use super::{
     super::{Terms, part},
     PaddedPositions, Widths,
-    layout::{SideBySide, done, interleave_outputs, separate_images},
+    layout::{SideBySide, interleave_outputs, separate_images},
     samples_at_once,
 };
 use crate::kernels::{
-    Element,
+    Element, Workspace,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
-    recycle::{buffer, give_back},
 };
 
 /// x\[r, b\] = Σ Σ w\[r\]ᵀ y\[r, b\] over terms, in rounds r of so many samples. The order of
@@ -25,28 +24,30 @@ pub(in super::super) fn input_transpose<T: Element>(
     samples: usize,
     terms: Terms<'_, T>,
     out: &mut [T],
+    work: &mut Workspace,
 ) {
     let padded = PaddedPositions::new(g);
     let at_once = samples_at_once::<T>(g, samples);
     for first in (0..samples).step_by(at_once) {
         let count = at_once.min(samples - first);
-        let interleave =
-            |y: &[T]| interleave_outputs(arch, &padded, &y[first * g.out_image()..][..count * g.out_image()]);
-        let outputs = terms.iter().map(|[y, _]| SideBySide::new(y, samples * g.out_image(), interleave));
+        let (mut work, len) = (work.rest(), padded.outputs::<T>(arch, count));
+        let interleave = |y: &[T], to: &mut [T]| {
+            interleave_outputs(arch, &padded, &y[first * g.out_image()..][..count * g.out_image()], to);
+        };
+        let size = samples * g.out_image();
+        let outputs = terms.iter().map(|[y, _]| SideBySide::new(y, size, len, interleave, &mut work));
         let outputs: Vec<_> = outputs.collect();
+        let mut images = work.take(padded.images::<T>(arch, count));
         for (round, out) in out.chunks_mut(samples * g.image()).enumerate() {
             let out = &mut out[first * g.image()..][..count * g.image()];
-            let mut images = buffer(g.channels * padded.plane() * Widths::new::<T>(arch).whole(count));
             for (i, ([_, w], outputs)) in terms.iter().zip(&outputs).enumerate() {
                 let w = part(w, g.weight(), round);
-                let outputs = outputs.round(round);
+                let mut work = work.rest();
+                let outputs = outputs.round(round, &mut work);
                 products(arch, &padded, count, &outputs, w, &mut images, i > 0);
-                done(outputs);
             }
             separate_images(arch, &padded, &images, out);
-            give_back(images);
         }
-        outputs.into_iter().for_each(SideBySide::give_back);
     }
 }
 

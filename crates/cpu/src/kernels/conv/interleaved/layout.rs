@@ -1,54 +1,72 @@
 //! Images \[sample, channel, height, width\] with the samples side by side, and back.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::{Deref, Range};
 
 use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{super::part, PaddedPositions, Widths};
 use crate::kernels::{
-    Element,
-    recycle::{buffer, give_back},
+    Element, Workspace,
     transpose::{Matrices, Transposes},
+    workspace::Taken,
 };
 
 /// Samples that are written at a time.
 const BLOCK: usize = 16;
 
 /// An operand of some samples with these side by side: made once where all rounds have the same.
-pub(super) struct SideBySide<'a, T, F> {
+pub(super) struct SideBySide<'a, 'w, T, F> {
     operand: &'a [T],
     /// Numbers of a round.
     size: usize,
+    /// Numbers of its samples side by side.
+    len: usize,
     make: F,
-    shared: Option<Vec<T>>,
+    shared: Option<Taken<'w, T>>,
 }
 
-impl<'a, T: Element, F: Fn(&'a [T]) -> Vec<T>> SideBySide<'a, T, F> {
-    /// `make` lays the wanted samples of a round side by side.
-    pub fn new(operand: &'a [T], size: usize, make: F) -> Self {
-        let shared = (operand.len() == size).then(|| make(operand));
-        Self { operand, size, make, shared }
+/// One round of it.
+pub(super) enum Round<'s, 'w, T> {
+    /// That of all rounds.
+    Shared(&'s [T]),
+    /// Its own.
+    Own(Taken<'w, T>),
+}
+
+impl<T> Deref for Round<'_, '_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::Shared(shared) => shared,
+            Self::Own(own) => own,
+        }
+    }
+}
+
+impl<'a, 'w, T: Element, F: Fn(&'a [T], &mut [T])> SideBySide<'a, 'w, T, F> {
+    /// `make` lays the wanted samples of a round side by side, in `len` numbers.
+    pub fn new(operand: &'a [T], size: usize, len: usize, make: F, work: &mut Workspace<'w>) -> Self {
+        let mut new = Self { operand, size, len, make, shared: None };
+        if operand.len() == size {
+            new.shared = Some(new.laid(operand, work));
+        }
+        new
     }
 
-    /// Those of a round, which [`done`] takes back.
-    pub fn round(&self, round: usize) -> Cow<'_, [T]> {
+    /// Those of a round.
+    pub fn round<'r>(&self, round: usize, work: &mut Workspace<'r>) -> Round<'_, 'r, T> {
         match &self.shared {
-            Some(shared) => Cow::Borrowed(shared),
-            None => Cow::Owned((self.make)(part(self.operand, self.size, round))),
+            Some(shared) => Round::Shared(shared),
+            None => Round::Own(self.laid(part(self.operand, self.size, round), work)),
         }
     }
 
-    /// Keeps its memory for another use.
-    pub fn give_back(self) {
-        self.shared.into_iter().for_each(give_back);
-    }
-}
-
-/// Keeps the memory of what a round had for itself.
-pub(super) fn done<T: Element>(round: Cow<'_, [T]>) {
-    if let Cow::Owned(own) = round {
-        give_back(own);
+    fn laid<'r>(&self, operand: &'a [T], work: &mut Workspace<'r>) -> Taken<'r, T> {
+        let mut laid = work.take(self.len);
+        (self.make)(operand, &mut laid);
+        laid
     }
 }
 
@@ -67,11 +85,10 @@ fn clear_empty_lanes<T: Element>(pixels: &mut [T], step: usize, samples: usize) 
 }
 
 /// Padded images \[channel, height, width, sample\], from `x` \[sample, channel, height, width\].
-pub(super) fn interleave_images<T: Element>(arch: Arch, padded: &PaddedPositions, x: &[T]) -> Vec<T> {
+pub(super) fn interleave_images<T: Element>(arch: Arch, padded: &PaddedPositions, x: &[T], out: &mut [T]) {
     let (g, image) = (&padded.g, padded.g.image());
     let (samples, step) = (x.len() / image, Widths::new::<T>(arch).whole(x.len() / image));
     let [count, columns] = rows(padded);
-    let mut out = buffer(g.channels * padded.plane() * step);
     out.par_chunks_mut((padded.plane() * step).max(1)).enumerate().for_each(|(channel, out)| {
         if g.padding == 0 {
             clear_empty_lanes(out, step, samples);
@@ -87,7 +104,6 @@ pub(super) fn interleave_images<T: Element>(arch: Arch, padded: &PaddedPositions
             to: Matrices { data: &mut out[first * step..], stride: step, step: padded.width * step },
         });
     });
-    out
 }
 
 /// The inverse of [`interleave_images`]: what lies on the padding is dropped.
@@ -112,18 +128,16 @@ pub(super) fn separate_images<T: Element>(arch: Arch, padded: &PaddedPositions, 
 }
 
 /// Outputs \[position, channel, sample\], from `y` \[sample, channel, position\].
-pub(super) fn interleave_outputs<T: Element>(arch: Arch, padded: &PaddedPositions, y: &[T]) -> Vec<T> {
+pub(super) fn interleave_outputs<T: Element>(arch: Arch, padded: &PaddedPositions, y: &[T], out: &mut [T]) {
     /// Positions that are written at a time.
     const POSITIONS: usize = 16;
-    let (g, positions) = (&padded.g, padded.positions.len());
+    let g = &padded.g;
     let samples = y.len() / g.out_image();
     let pixel = g.out_channels * Widths::new::<T>(arch).whole(samples);
-    let mut out = buffer(positions * pixel);
     out.par_chunks_mut(POSITIONS * pixel).enumerate().for_each(|(block, out)| {
         let first = block * POSITIONS;
         interleave_positions(arch, padded, y, first..first + out.len() / pixel, out);
     });
-    out
 }
 
 /// Some positions of them.

@@ -64,6 +64,16 @@ impl PaddedPositions {
         self.height * self.width
     }
 
+    /// Numbers of so many padded images, in whole vectors of samples.
+    fn images<T: Lanes>(&self, arch: Arch, samples: usize) -> usize {
+        self.g.channels * self.plane() * Widths::new::<T>(arch).whole(samples)
+    }
+
+    /// Numbers of so many outputs, in whole vectors of samples.
+    fn outputs<T: Lanes>(&self, arch: Arch, samples: usize) -> usize {
+        self.positions.len() * self.g.out_channels * Widths::new::<T>(arch).whole(samples)
+    }
+
     /// Input channels of a group.
     fn channels(&self) -> usize {
         self.g.channels / self.g.groups

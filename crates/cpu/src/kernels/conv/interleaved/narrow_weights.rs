@@ -11,12 +11,11 @@ use rayon::prelude::*;
 use super::{
     super::{Terms, part},
     PaddedPositions, TASKS, Widths, applies,
-    layout::{SideBySide, done, interleave_images, interleave_positions},
+    layout::{SideBySide, interleave_images, interleave_positions},
     samples_at_once,
 };
 use crate::kernels::{
-    Element,
-    recycle::{give_back, zeros},
+    Element, Workspace,
     scratch::{sized, with_buffers},
     simd::Lanes,
 };
@@ -36,28 +35,30 @@ pub(super) fn weight_transpose<T: Element>(
     samples: usize,
     terms: Terms<'_, T>,
     out: &mut [T],
+    work: &mut Workspace,
 ) {
     let (g, widths) = (&padded.g, Widths::new::<T>(arch));
     let at_once = samples_at_once::<T>(g, samples);
     let (count, tasks) = (g.weight() * widths.lanes, TASKS.min(g.out_height));
-    let mut sums = zeros(out.len() * widths.lanes * tasks);
+    let mut sums = work.zeros(out.len() * widths.lanes * tasks);
     for first in (0..samples).step_by(at_once) {
         let samples_now = at_once.min(samples - first);
         for [x, y] in terms {
-            let images = SideBySide::new(x, samples * g.image(), |x: &[T]| {
-                interleave_images(arch, padded, &x[first * g.image()..][..samples_now * g.image()])
-            });
+            let (mut work, len) = (work.rest(), padded.images::<T>(arch, samples_now));
+            let interleave = |x: &[T], to: &mut [T]| {
+                interleave_images(arch, padded, &x[first * g.image()..][..samples_now * g.image()], to);
+            };
+            let images = SideBySide::new(x, samples * g.image(), len, interleave, &mut work);
             for (round, sums) in sums.chunks_mut(tasks * count).enumerate() {
                 let y = part(y, samples * g.out_image(), round);
                 let y = &y[first * g.out_image()..][..samples_now * g.out_image()];
-                let images = images.round(round);
+                let mut work = work.rest();
+                let images = images.round(round, &mut work);
                 sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
                     let rows = task * g.out_height / tasks..(task + 1) * g.out_height / tasks;
                     add_rows(arch, padded, rows, &images, y, sums);
                 });
-                done(images);
             }
-            images.give_back();
         }
     }
     for (sums, out) in sums.chunks(tasks * count).zip(out.chunks_mut(g.weight())) {
@@ -66,7 +67,6 @@ pub(super) fn weight_transpose<T: Element>(
             *out = T::from_f64(lanes.map(|x| WithDType::to_f64(*x)).sum());
         }
     }
-    give_back(sums);
 }
 
 /// Adds what some rows of the outputs give to the sums \[output channel, tap, lane\].

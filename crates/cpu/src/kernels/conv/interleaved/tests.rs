@@ -1,4 +1,5 @@
 use super::{super::testing, *};
+use crate::kernels::Workspace;
 
 fn cases() -> Vec<(Geometry, usize)> {
     let image =
@@ -23,13 +24,20 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
         let expected = testing::by_definition(&g, samples, &x, &w, &y);
         for arch in testing::levels() {
             let mut found = vec![f64::NAN; expected.y.len()];
-            convolve(arch, &g, samples, &[[&x, &w]], &mut found);
+            convolve(arch, &g, samples, &[[&x, &w]], &mut found, &mut Workspace::on_heap());
             assert!(testing::largest_difference(&found, &expected.y) < 1e-12, "{g:?} {arch:?}");
             let mut found = vec![f64::NAN; x.len()];
-            input_transpose(arch, &g, samples, &[[&y, &w[..g.weight()]]], &mut found);
+            input_transpose(
+                arch,
+                &g,
+                samples,
+                &[[&y, &w[..g.weight()]]],
+                &mut found,
+                &mut Workspace::on_heap(),
+            );
             assert!(testing::largest_difference(&found, &expected.x) < 1e-12, "{g:?} {arch:?}");
             let mut found = vec![f64::NAN; g.weight()];
-            weight_transpose(arch, &g, samples, &[[&x, &y]], &mut found);
+            weight_transpose(arch, &g, samples, &[[&x, &y]], &mut found, &mut Workspace::on_heap());
             assert!(testing::largest_difference(&found, &expected.w) < 1e-11, "{g:?} {arch:?}");
 
             // Two terms, the second with the opposite sign and half as large.
@@ -37,16 +45,37 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
             let [half_x, half_y] = [&x, &y].map(|v| v.iter().map(|x| -0.5 * x).collect::<Vec<f64>>());
             let first = &w[..g.weight()];
             let mut found = vec![f64::NAN; y.len()];
-            convolve(arch, &g, samples, &[[&x, first], [&half_x, first]], &mut found);
+            convolve(
+                arch,
+                &g,
+                samples,
+                &[[&x, first], [&half_x, first]],
+                &mut found,
+                &mut Workspace::on_heap(),
+            );
             assert!(
                 testing::largest_difference(&doubled(found), &expected.y[..y.len()]) < 1e-12,
                 "{g:?} {arch:?}"
             );
             let mut found = vec![f64::NAN; x.len()];
-            input_transpose(arch, &g, samples, &[[&y, first], [&half_y, first]], &mut found);
+            input_transpose(
+                arch,
+                &g,
+                samples,
+                &[[&y, first], [&half_y, first]],
+                &mut found,
+                &mut Workspace::on_heap(),
+            );
             assert!(testing::largest_difference(&doubled(found), &expected.x) < 1e-12, "{g:?} {arch:?}");
             let mut found = vec![f64::NAN; g.weight()];
-            weight_transpose(arch, &g, samples, &[[&x, &y], [&half_x, &y]], &mut found);
+            weight_transpose(
+                arch,
+                &g,
+                samples,
+                &[[&x, &y], [&half_x, &y]],
+                &mut found,
+                &mut Workspace::on_heap(),
+            );
             assert!(testing::largest_difference(&doubled(found), &expected.w) < 1e-11, "{g:?} {arch:?}");
         }
     }
@@ -67,22 +96,40 @@ fn rounds_are_what_they_are_one_by_one() {
             f(&mut out);
             out
         };
-        let convolved = together(out_image, &|out| convolve(arch, &g, samples, &[[&x, &ws], [&xs, &w]], out));
-        let backwards =
-            together(image, &|out| input_transpose(arch, &g, samples, &[[&y, &ws], [&ys, &w]], out));
-        let weights =
-            together(g.weight(), &|out| weight_transpose(arch, &g, samples, &[[&x, &ys], [&xs, &y]], out));
+        let convolved = together(out_image, &|out| {
+            convolve(arch, &g, samples, &[[&x, &ws], [&xs, &w]], out, &mut Workspace::on_heap())
+        });
+        let backwards = together(image, &|out| {
+            input_transpose(arch, &g, samples, &[[&y, &ws], [&ys, &w]], out, &mut Workspace::on_heap())
+        });
+        let weights = together(g.weight(), &|out| {
+            weight_transpose(arch, &g, samples, &[[&x, &ys], [&xs, &y]], out, &mut Workspace::on_heap())
+        });
         for round in 0..3 {
             let [x_own, y_own, w_own] = [(&xs, image), (&ys, out_image), (&ws, g.weight())]
                 .map(|(all, size)| &all[round * size..][..size]);
             let mut one = vec![f64::NAN; out_image];
-            convolve(arch, &g, samples, &[[&x, w_own], [x_own, &w]], &mut one);
+            convolve(arch, &g, samples, &[[&x, w_own], [x_own, &w]], &mut one, &mut Workspace::on_heap());
             assert_eq!(one, convolved[round * out_image..][..out_image], "{g:?}");
             let mut one = vec![f64::NAN; image];
-            input_transpose(arch, &g, samples, &[[&y, w_own], [y_own, &w]], &mut one);
+            input_transpose(
+                arch,
+                &g,
+                samples,
+                &[[&y, w_own], [y_own, &w]],
+                &mut one,
+                &mut Workspace::on_heap(),
+            );
             assert_eq!(one, backwards[round * image..][..image], "{g:?}");
             let mut one = vec![f64::NAN; g.weight()];
-            weight_transpose(arch, &g, samples, &[[&x, y_own], [x_own, &y]], &mut one);
+            weight_transpose(
+                arch,
+                &g,
+                samples,
+                &[[&x, y_own], [x_own, &y]],
+                &mut one,
+                &mut Workspace::on_heap(),
+            );
             assert_eq!(one, weights[round * g.weight()..][..g.weight()], "{g:?}");
         }
     }
@@ -98,9 +145,9 @@ fn threads_do_not_change_a_bit() {
         pool.install(|| {
             let arch = Arch::new();
             let mut out = [vec![0.0; y.len()], vec![0.0; x.len()], vec![0.0; w.len()]];
-            convolve(arch, &g, samples, &[[&x, &w]], &mut out[0]);
-            input_transpose(arch, &g, samples, &[[&y, &w]], &mut out[1]);
-            weight_transpose(arch, &g, samples, &[[&x, &y]], &mut out[2]);
+            convolve(arch, &g, samples, &[[&x, &w]], &mut out[0], &mut Workspace::on_heap());
+            input_transpose(arch, &g, samples, &[[&y, &w]], &mut out[1], &mut Workspace::on_heap());
+            weight_transpose(arch, &g, samples, &[[&x, &y]], &mut out[2], &mut Workspace::on_heap());
             out
         })
     };

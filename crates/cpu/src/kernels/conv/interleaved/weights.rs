@@ -11,10 +11,9 @@ use super::{
     PaddedPositions, TASKS, Widths, narrow_weights,
 };
 use crate::kernels::{
-    Element,
+    Element, Workspace,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
-    recycle::{give_back, zeros},
     scratch::{with_buffers, zeroed},
     transpose::{Matrices, Transposes},
 };
@@ -34,14 +33,17 @@ pub(in super::super) fn weight_transpose<T: Element>(
     samples: usize,
     terms: Terms<'_, T>,
     out: &mut [T],
+    work: &mut Workspace,
 ) {
     let padded = PaddedPositions::new(g);
     let widths = Widths::new::<T>(arch);
     if narrow_weights::is_narrow(&padded, widths, samples) {
-        return narrow_weights::weight_transpose(arch, &padded, samples, terms, out);
+        return narrow_weights::weight_transpose(arch, &padded, samples, terms, out, work);
     }
     let (rounds, sizes) = (out.len() / g.weight().max(1), [samples * g.image(), samples * g.out_image()]);
-    by_rounds(terms, rounds, sizes, out, |terms, out| one_round(arch, &padded, samples, terms, out));
+    by_rounds(terms, rounds, sizes, out, |terms, out| {
+        one_round(arch, &padded, samples, terms, out, work.rest());
+    });
 }
 
 fn one_round<T: Element>(
@@ -50,6 +52,7 @@ fn one_round<T: Element>(
     samples: usize,
     terms: Terms<'_, T>,
     out: &mut [T],
+    mut work: Workspace<'_>,
 ) {
     let (g, widths) = (&padded.g, Widths::new::<T>(arch));
     // [group, tap, output channel], the channels filled up to whole vectors.
@@ -57,7 +60,7 @@ fn one_round<T: Element>(
     let count = g.groups * g.patch() * step;
     let at_once = TERMS.div_ceil(padded.positions.len().max(1));
     let tasks = (SUMS / count.max(1)).clamp(2, TASKS).min(samples.max(1));
-    let mut sums = zeros(tasks * count);
+    let mut sums = work.zeros(tasks * count);
     sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
         let samples = task * samples / tasks..(task + 1) * samples / tasks;
         with_buffers(|[image, outputs, block]: &mut [Vec<T>; 3]| {
@@ -81,7 +84,6 @@ fn one_round<T: Element>(
             to: Matrices { data: out, stride: g.patch(), step: 0 },
         });
     }
-    give_back(sums);
 }
 
 /// Adds the products of some samples onto the `sums`.

@@ -17,11 +17,11 @@ use crate::kernels::{
 };
 
 /// Images with filters, one term of a sum of convolutions.
-pub(in super::super) struct Term<'a, T> {
+pub(in super::super) struct Term<'a, 'w, T> {
     /// \[B, inner, height, width\].
     pub images: &'a [T],
     /// V of them.
-    pub filters: Vec<Filters<T>>,
+    pub filters: Vec<Filters<'w, T>>,
 }
 
 /// y\[v, b\] = Σ x\[b\] ∗ w\[v\] over `terms` of as many images and filters each: `out` \[V, B,
@@ -32,7 +32,7 @@ pub(in super::super) struct Term<'a, T> {
 pub(in super::super) fn convolve<T: Element>(
     arch: Arch,
     sides: &Sides,
-    terms: &[Term<'_, T>],
+    terms: &[Term<'_, '_, T>],
     out: &mut [T],
 ) {
     let Some((images_of_all, first)) =
@@ -69,7 +69,7 @@ pub(in super::super) fn convolve<T: Element>(
 /// Some images with some outer channels.
 struct Task<'a, 'b, T> {
     sides: &'a Sides,
-    terms: &'a [Term<'a, T>],
+    terms: &'a [Term<'a, 'a, T>],
     images: Range<usize>,
     first_panel: usize,
     /// For each filter each image's outer channels of this task.
@@ -114,7 +114,7 @@ impl<T: Element> Task<'_, '_, T> {
     fn multiply<S: Simd>(
         &mut self,
         simd: S,
-        filters: &Filters<T>,
+        filters: &Filters<'_, T>,
         tiles: usize,
         width: usize,
         accumulate: bool,

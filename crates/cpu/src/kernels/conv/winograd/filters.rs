@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd, bytemuck::Zeroable};
 use rayon::prelude::*;
 
 use super::{POINTS, Sides, layout::store_points, transform};
-use crate::kernels::{Element, panel, recycle::zeros, simd::MOST_LANES};
+use crate::kernels::{Element, Workspace, panel, simd::MOST_LANES, workspace::Taken};
 
 /// How a convolution uses the weights \[O, C, 3, 3\].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,21 +16,21 @@ pub(in super::super) enum Role {
 }
 
 /// G g Gᵀ of every filter, as \[panel of outer channels, point, inner channel, outer channel\].
-pub(in super::super) struct Filters<T> {
-    pub data: Vec<T>,
+pub(in super::super) struct Filters<'w, T> {
+    data: Taken<'w, T>,
     /// Outer channels of a panel.
     width: usize,
     inner: usize,
 }
 
-impl<T: Element> Filters<T> {
+impl<'w, T: Element> Filters<'w, T> {
     /// Transforms the weights of a convolution with these sides.
-    pub fn new(arch: Arch, sides: &Sides, weights: &[T], role: Role) -> Self {
+    pub fn new(arch: Arch, sides: &Sides, weights: &[T], role: Role, work: &mut Workspace<'w>) -> Self {
         let width = panel::widest::<T>(arch);
         let Sides { inner, outer, .. } = *sides;
         let panel = POINTS * inner * width;
         // The last panel's channels beyond the last one are multiplied with, and dropped.
-        let mut data = zeros(outer.div_ceil(width) * panel);
+        let mut data = work.zeros(outer.div_ceil(width) * panel);
         data.par_chunks_mut(panel).enumerate().for_each(|(i, to)| {
             arch.dispatch(Transform { weights, sides, role, first: i * width, to });
         });

@@ -1,11 +1,16 @@
 use pulp::Arch;
 
 use super::{super::testing, *};
+use crate::kernels::{Element, Workspace};
 
 fn case(channels: usize, out_channels: usize, sides: [usize; 2], padding: usize) -> (Geometry, Sides) {
     let case = testing::Case { channels, out_channels, sides, kernel: (3, 3) };
     let g = case.geometry(1, padding, 1, 1);
     (g, Sides::new(&g).unwrap())
+}
+
+fn transformed<T: Element>(arch: Arch, sides: &Sides, weights: &[T], role: Role) -> Filters<'static, T> {
+    Filters::new(arch, sides, weights, role, &mut Workspace::on_heap())
 }
 
 #[test]
@@ -24,33 +29,33 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
         let expected = testing::by_definition(&g, samples, &x, &w, &y);
         for arch in testing::levels() {
             let filters: Vec<_> =
-                w.chunks(g.weight()).map(|w| Filters::new(arch, &s, w, Role::Forward)).collect();
+                w.chunks(g.weight()).map(|w| transformed(arch, &s, w, Role::Forward)).collect();
             let mut found = vec![f64::NAN; expected.y.len()];
             convolve(arch, &s, &[Term { images: &x, filters }], &mut found);
             assert!(testing::largest_difference(&found, &expected.y) < 1e-12, "{s:?} {arch:?}");
 
             let transposed = s.transposed();
-            let filters = vec![Filters::new(arch, &transposed, &w[..g.weight()], Role::InputTranspose)];
+            let filters = vec![transformed(arch, &transposed, &w[..g.weight()], Role::InputTranspose)];
             let mut found = vec![f64::NAN; x.len()];
             convolve(arch, &transposed, &[Term { images: &y, filters }], &mut found);
             assert!(testing::largest_difference(&found, &expected.x) < 1e-12, "{s:?} {arch:?}");
 
             let mut found = vec![f64::NAN; g.weight()];
-            weight_transpose(arch, &s, &[[&x, &y]], &mut found);
+            weight_transpose(arch, &s, &[[&x, &y]], &mut found, Workspace::on_heap());
             assert!(testing::largest_difference(&found, &expected.w) < 1e-11, "{s:?} {arch:?}");
 
             // Two terms, the second with the opposite sign and half as large.
             let half: Vec<f64> = x.iter().map(|x| -0.5 * x).collect();
             let term = |images| Term {
                 images,
-                filters: vec![Filters::new(arch, &s, &w[..g.weight()], Role::Forward)],
+                filters: vec![transformed(arch, &s, &w[..g.weight()], Role::Forward)],
             };
             let mut found = vec![f64::NAN; y.len()];
             convolve(arch, &s, &[term(&x), term(&half)], &mut found);
             let doubled: Vec<f64> = found.iter().map(|y| 2.0 * y).collect();
             assert!(testing::largest_difference(&doubled, &expected.y[..y.len()]) < 1e-12, "{s:?} {arch:?}");
             let mut found = vec![f64::NAN; g.weight()];
-            weight_transpose(arch, &s, &[[&x, &y], [&half, &y]], &mut found);
+            weight_transpose(arch, &s, &[[&x, &y], [&half, &y]], &mut found, Workspace::on_heap());
             let doubled: Vec<f64> = found.iter().map(|w| 2.0 * w).collect();
             assert!(testing::largest_difference(&doubled, &expected.w) < 1e-11, "{s:?} {arch:?}");
         }
@@ -74,7 +79,7 @@ fn rounding_errors_are_those_of_the_direct_form_up_to_a_small_factor() {
         found.iter().zip(&exact).map(|(found, exact)| (f64::from(*found) - exact).powi(2)).sum::<f64>().sqrt()
     };
     for arch in testing::levels() {
-        let filters = vec![Filters::new(arch, &s, &w, Role::Forward)];
+        let filters = vec![transformed(arch, &s, &w, Role::Forward)];
         let mut found = vec![f32::NAN; exact.len()];
         convolve(arch, &s, &[Term { images: &x, filters }], &mut found);
         let (ours, direct) = (error(&found), error(&direct));
@@ -91,11 +96,11 @@ fn threads_do_not_change_a_bit() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let arch = Arch::new();
-            let filters = vec![Filters::new(arch, &s, &w, Role::Forward)];
+            let filters = vec![transformed(arch, &s, &w, Role::Forward)];
             let mut out = vec![0.0; y.len()];
             convolve(arch, &s, &[Term { images: &x, filters }], &mut out);
             let mut weights = vec![0.0; w.len()];
-            weight_transpose(arch, &s, &[[&x, &y]], &mut weights);
+            weight_transpose(arch, &s, &[[&x, &y]], &mut weights, Workspace::on_heap());
             (out, weights)
         })
     };

@@ -13,9 +13,8 @@ use super::{
     transform,
 };
 use crate::kernels::{
-    Element,
+    Element, Workspace,
     panel::{self, Layout, Left, Out, Panel, Product, Steps},
-    recycle::{buffer, give_back},
     scratch::{sized, with_buffers, zeroed},
     simd::MOST_LANES,
 };
@@ -34,6 +33,7 @@ pub(in super::super) fn weight_transpose<T: Element>(
     sides: &Sides,
     terms: Terms<'_, T>,
     out: &mut [T],
+    mut work: Workspace<'_>,
 ) {
     let samples = terms.first().map_or(0, |[x, _]| x.len() / sides.image());
     let sums = POINTS * sides.outer * sides.inner * size_of::<T>();
@@ -42,7 +42,7 @@ pub(in super::super) fn weight_transpose<T: Element>(
     let shares = sides.outer.div_ceil(channels);
     let parts = (TASKS / shares).clamp(1, samples.max(1));
     let part_sums = POINTS * channels * sides.inner.next_multiple_of(MOST_LANES);
-    let mut sums = buffer(shares * parts * part_sums);
+    let mut sums = work.take(shares * parts * part_sums);
     sums.par_chunks_mut(part_sums).enumerate().for_each(|(task, sums)| {
         let (share, part) = (task / parts, task % parts);
         let outer = share * channels..sides.outer.min((share + 1) * channels);
@@ -54,7 +54,6 @@ pub(in super::super) fn weight_transpose<T: Element>(
         let parts: Vec<&[T]> = sums.chunks(part_sums).collect();
         arch.dispatch(Finish { inner: sides.inner, parts: &parts, out });
     });
-    give_back(sums);
 }
 
 /// Some samples with some outer channels.

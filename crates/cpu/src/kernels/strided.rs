@@ -2,7 +2,7 @@
 
 /// Numbers of a strided array.
 #[derive(Debug)]
-pub(super) struct Strided<'a, T> {
+pub(crate) struct Strided<'a, T> {
     data: &'a [T],
     /// Axes as (size, stride) from the outermost, neighbours merged where one step walks both;
     /// never empty.

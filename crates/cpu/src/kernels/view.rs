@@ -1,0 +1,94 @@
+//! Operands of kernels: numbers in memory, by strides.
+
+use std::ops::Deref;
+
+use rayon::prelude::*;
+
+use super::{
+    strided::Strided,
+    workspace::{Taken, Workspace},
+};
+
+/// Numbers of a task that copies.
+const CHUNK: usize = 1 << 15;
+
+/// Numbers in memory, the first of `data` being the first element.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a, T> {
+    pub data: &'a [T],
+    /// The size of each axis.
+    pub dims: &'a [usize],
+    /// The step along each axis, in numbers.
+    pub strides: &'a [usize],
+}
+
+/// Elements in row-major order.
+pub(crate) enum InOrder<'w, T> {
+    /// Where they are.
+    Stored(&'w [T]),
+    /// In a copy.
+    Copied(Taken<'w, T>),
+}
+
+impl<T> Deref for InOrder<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::Stored(stored) => stored,
+            Self::Copied(copied) => copied,
+        }
+    }
+}
+
+impl<'a, T: pulp::bytemuck::Pod + Send + Sync> View<'a, T> {
+    /// How many elements there are.
+    pub fn elements(&self) -> usize {
+        self.dims.iter().product()
+    }
+
+    /// The elements, if they lie in row-major order without gaps.
+    fn stored(&self) -> Option<&'a [T]> {
+        let mut expected = 1;
+        for (&size, &stride) in self.dims.iter().zip(self.strides).rev() {
+            if size > 1 && stride != expected {
+                return None;
+            }
+            expected *= size;
+        }
+        self.data.get(..expected)
+    }
+
+    /// The elements in row-major order: copied where they do not lie so.
+    pub fn in_order<'w>(&self, work: &mut Workspace<'w>) -> InOrder<'w, T>
+    where
+        'a: 'w,
+    {
+        if let Some(stored) = self.stored() {
+            return InOrder::Stored(stored);
+        }
+        let mut copy = work.take(self.elements());
+        self.copy_to(&mut copy);
+        InOrder::Copied(copy)
+    }
+
+    /// Writes the elements in row-major order.
+    pub fn copy_to(&self, out: &mut [T]) {
+        let from = Strided::new(self.data, self.dims, self.strides);
+        out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| from.copy(i * CHUNK, out));
+    }
+
+    /// The steps along the axes of an array of shape `dims` in which axes of size 1 are repeated,
+    /// and the leading axis, where this lacks it.
+    pub fn strides_onto(&self, dims: &[usize]) -> Vec<usize> {
+        let missing = dims.len().saturating_sub(self.dims.len());
+        let own = self.dims.iter().zip(self.strides).zip(&dims[missing..]);
+        let own = own.map(|((&from, &stride), &to)| if from == to { stride } else { 0 });
+        std::iter::repeat_n(0, missing).chain(own).collect()
+    }
+
+    /// As an operand in the order of an array of shape `dims`: see [`Self::strides_onto`].
+    pub fn onto(&self, dims: &[usize]) -> Strided<'a, T> {
+        Strided::new(self.data, dims, &self.strides_onto(dims))
+    }
+}

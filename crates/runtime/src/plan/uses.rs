@@ -1,0 +1,34 @@
+//! When slots are used last.
+
+use crate::lowered::Lowered;
+
+/// Where slots are used last.
+pub(super) struct LastUses {
+    /// For each step the slots that no later step uses, and that are no output.
+    pub dead: Vec<Vec<usize>>,
+    /// For each step the outputs of steps that no later step uses, nor makes.
+    pub finished: Vec<Vec<usize>>,
+}
+
+impl LastUses {
+    pub fn new(lowered: &Lowered) -> Self {
+        let Lowered { steps, inputs, outputs, shapes } = lowered;
+        let mut needed = vec![false; shapes.len()];
+        let mut unfinished = needed.clone();
+        outputs.iter().for_each(|&slot| needed[slot] = true);
+        outputs.iter().filter(|&&slot| slot >= *inputs).for_each(|&slot| unfinished[slot] = true);
+        let mut uses = Self { dead: vec![Vec::new(); steps.len()], finished: vec![Vec::new(); steps.len()] };
+        for (i, step) in steps.iter().enumerate().rev() {
+            let mut used = step.args.clone();
+            used.push(inputs + i);
+            used.sort_unstable();
+            used.dedup();
+            let last = |slot: &usize| std::mem::replace(&mut unfinished[*slot], false);
+            uses.finished[i] = used.iter().copied().filter(last).collect();
+            used.retain(|&slot| slot != inputs + i);
+            uses.dead[i] =
+                used.into_iter().filter(|&slot| !std::mem::replace(&mut needed[slot], true)).collect();
+        }
+        uses
+    }
+}
