@@ -3,7 +3,7 @@
 /// The result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of a program.
+/// An error of building or differentiating a program.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Operands whose shapes do not fit together.
@@ -20,7 +20,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Operands that do not fit, of an operation or layer.
+    /// A shape error of an operation or layer.
     pub fn shape(operation: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Shape { operation: operation.into(), problem: problem.into() }
     }

@@ -15,12 +15,13 @@ use crate::{
     primitive::NodeRef,
 };
 
-/// No memory holds a tensor of more elements; sizes in a user's file may be any.
+/// The largest allowed number of elements of a tensor: sizes in a user's file may be arbitrarily
+/// large.
 const MOST_ELEMENTS: usize = 1 << 40;
 
-/// Refuses a tensor that no memory holds.
+/// Refuses a tensor that is too large for any memory.
 pub(crate) fn check_size(name: &str, shape: &[usize]) -> Result<()> {
-    // An empty axis makes strides no smaller.
+    // An axis of size 0 counts as 1: the product of the other sizes must not overflow either.
     let elements = shape.iter().try_fold(1_usize, |count, size| count.checked_mul((*size).max(1)));
     match elements {
         Some(count) if count <= MOST_ELEMENTS => Ok(()),
@@ -34,19 +35,19 @@ pub(crate) fn check_size(name: &str, shape: &[usize]) -> Result<()> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Value {
     index: u32,
-    /// No two values that were emitted have the same.
+    /// Unique among all values that were ever emitted.
     stamp: u64,
 }
 
 impl Value {
-    /// Its place in the graph: operands come before results.
+    /// Its position in the graph: operands come before results.
     #[must_use]
     pub fn index(self) -> usize {
         self.index as usize
     }
 }
 
-/// What stands behind a value.
+/// The origin of a value.
 #[derive(Debug, Clone)]
 enum Source {
     Input(String),
@@ -67,10 +68,11 @@ struct Node {
 
 /// A program under construction.
 ///
-/// Operands always come before results, so that the order of values is a topological order. An
-/// operation that was emitted before on the same operands gives its earlier value
-/// (common-subexpression elimination): within a module that module's own, so that each module has
-/// its activation, and outside of all modules, where derivatives are emitted, anyone's.
+/// Operands always come before results, so that the order of values is a topological order.
+/// Emitting the same operation on the same operands again gives the earlier value
+/// (common-subexpression elimination). Within a module only values of that module are reused, so
+/// that each module has its own activation; outside all modules, where derivatives are emitted, any
+/// value is reused.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
@@ -87,7 +89,8 @@ impl Graph {
     /// The result of `operation` on `args`.
     ///
     /// # Errors
-    /// When the operands' shapes do not fit, or one is a value of another graph.
+    /// When the operands' shapes do not fit, the result is too large, or an operand belongs to
+    /// another graph.
     pub fn emit(&mut self, operation: impl Into<Operation>, args: &[Value]) -> Result<Value> {
         let operation = operation.into();
         let name = operation.rules().name();
@@ -107,16 +110,16 @@ impl Graph {
         Ok(value)
     }
 
-    /// Whether a value is one of this graph.
+    /// Whether a value belongs to this graph.
     #[must_use]
     pub fn contains(&self, value: Value) -> bool {
         self.node(value).is_some()
     }
 
-    /// Refuses values of another graph, for an operation of this name.
+    /// Refuses values of other graphs; `operation` is the name in the error.
     ///
     /// # Errors
-    /// When one is not of this graph.
+    /// When a value belongs to another graph.
     pub fn check(&self, operation: &str, values: &[Value]) -> Result<()> {
         if values.iter().all(|value| self.contains(*value)) {
             return Ok(());
@@ -124,7 +127,7 @@ impl Graph {
         Err(Error::shape(operation, "a value of another graph is given"))
     }
 
-    /// `x` itself, where an operation changes nothing.
+    /// Returns `x` itself, for an operation that would leave it unchanged.
     pub(crate) fn unchanged(&self, x: Value) -> Result<Value> {
         self.check("identity", &[x])?;
         Ok(x)
@@ -134,8 +137,7 @@ impl Graph {
         self.nodes.get(value.index()).filter(|node| node.stamp == value.stamp)
     }
 
-    /// The shape of a value; that of a scalar for a value of another graph, which nothing can be
-    /// emitted on.
+    /// The shape of a value; \[\] for a value of another graph, which no operation accepts.
     #[must_use]
     pub fn shape(&self, value: Value) -> &[usize] {
         self.node(value).map_or(&[], |node| &node.shape)
@@ -161,7 +163,7 @@ impl Graph {
         }
     }
 
-    /// What a value is and where in the network it stands, for messages: "tanh in 3.body.1".
+    /// A value's operation and module, for messages: "tanh in 3.body.1".
     #[must_use]
     pub fn describe(&self, value: Value) -> String {
         let Some(node) = self.node(value) else { return "a value of another graph".to_owned() };
@@ -182,15 +184,15 @@ impl Graph {
         self.node(value).map_or("", |node| &node.location)
     }
 
-    /// Sets the place in the network that [`Self::describe`] gives for nodes emitted from now on.
+    /// Sets the module of nodes that are emitted from here on.
     pub fn set_location(&mut self, location: &str) {
         if self.location.as_deref() != Some(location) {
             self.location = Some(location.into());
         }
     }
 
-    /// The values that `outputs` depend on and that are not behind one of `stops`, in topological
-    /// order, `outputs` included.
+    /// The values that `outputs` depend on, in topological order, `outputs` included. The search
+    /// includes `stops` but does not continue to their operands.
     #[must_use]
     pub fn ancestors(&self, outputs: &[Value], stops: &[Value]) -> Vec<Value> {
         let mut seen = vec![false; self.nodes.len()];
@@ -208,7 +210,7 @@ impl Graph {
         values.zip(seen).filter(|(_, seen)| *seen).map(|(value, _)| value).collect()
     }
 
-    /// For every value whether it is one of `values`.
+    /// For every value of the graph, whether it is one of `values`.
     pub(crate) fn marked(&self, values: &[Value]) -> Vec<bool> {
         let mut marked = vec![false; self.nodes.len()];
         let own = values.iter().filter(|value| self.contains(**value));
@@ -216,7 +218,7 @@ impl Graph {
         marked
     }
 
-    /// For every value whether it depends on one of `inputs`.
+    /// For every value of the graph, whether it is one of `inputs` or depends on one.
     #[must_use]
     pub fn dependents(&self, inputs: &[Value]) -> Vec<bool> {
         let mut depends = self.marked(inputs);
@@ -231,8 +233,7 @@ impl Graph {
     fn push(&mut self, source: Source, shape: Vec<usize>) -> Value {
         static STAMPS: AtomicU64 = AtomicU64::new(0);
         let stamp = STAMPS.fetch_add(1, Ordering::Relaxed);
-        // A program of four billion operations does not fit in memory long before the index
-        // overflows.
+        // The index cannot overflow: a graph of 2³² operations does not fit in memory.
         let value = Value { index: self.nodes.len() as u32, stamp };
         let location = self.location.clone().unwrap_or_else(|| "".into());
         self.nodes.push(Node { stamp, source, shape, location });

@@ -1,4 +1,4 @@
-//! When two operations are the same: when they are of one type and all their settings are equal.
+//! Equality of operations: the same type and equal settings.
 
 use std::{
     any::{Any, TypeId},
@@ -7,13 +7,13 @@ use std::{
 
 use crate::primitive::Primitive;
 
-/// Equality and hash of an operation behind `dyn Primitive`. Every type with [`Eq`] and [`Hash`]
-/// has it.
+/// Equality and hash of an operation behind `dyn Primitive`. Implemented for every type with [`Eq`]
+/// and [`Hash`].
 pub trait Identity: Any {
     /// Whether `other` is of this type and equal.
     fn equals(&self, other: &dyn Any) -> bool;
 
-    /// Feeds the type and the value to `state`.
+    /// Hashes the type and the value into `state`.
     fn hash_into(&self, state: &mut dyn Hasher);
 }
 
@@ -42,8 +42,8 @@ impl Hash for dyn Primitive {
     }
 }
 
-/// A number among an operation's settings. Two are equal when their bits are: 0 and −0 differ, as
-/// the results of an operation on them may.
+/// A floating-point setting of an operation, compared by its bits: 0 and −0 differ, because an
+/// operation may give different results for them.
 #[derive(Debug, Clone, Copy)]
 pub struct Real(pub f64);
 
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::{Graph, Linearity, Result};
 
-    /// A plugin's operation with the name, the settings and the text of a built-in one.
+    /// A plugin's operation with the name, the settings and the `Debug` text of a built-in one.
     #[derive(Debug, PartialEq, Eq, Hash)]
     struct Mul;
 

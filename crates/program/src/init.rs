@@ -1,14 +1,13 @@
-//! How parameters start: distributions, and an architecture's rules for the layers that it is made
-//! of.
+//! Initialisation of parameters: distributions, and an architecture's rules for its layers.
 
-/// How a parameter starts.
+/// The initial distribution of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     /// All 0.
     Zeros,
     /// All 1.
     Ones,
-    /// All one number.
+    /// All equal to one number.
     Constant {
         /// The number.
         value: f64,
@@ -23,21 +22,20 @@ pub enum Init {
         /// The standard deviation.
         std: f64,
     },
-    /// Normal with mean 0, given that it lies in \[−bound, bound\], as
-    /// `torch.nn.init.trunc_normal_` draws.
+    /// Normal with mean 0, truncated to \[−bound, bound\], as in `torch.nn.init.trunc_normal_`.
     TruncatedNormal {
-        /// The standard deviation of the normal distribution that is cut.
+        /// The standard deviation before truncation.
         std: f64,
-        /// The bound: a number, not a multiple of `std`.
+        /// The bound, absolute and not in units of `std`.
         bound: f64,
     },
 }
 
-/// How a tensor of a layer starts, stated before the layer's size is known.
+/// The initialisation of a layer's tensor, as a function of the layer's size.
 ///
-/// The fan-in of a layer's weight is the number of inputs that one output sees, and its fan-out the
-/// number of outputs that one input reaches at stride 1: for a convolution \[O, I/groups, k, k\]
-/// they are I/groups·k² and O·k². A bias goes by the weight's.
+/// As in PyTorch, for a convolution \[O, I/groups, k, k\] the fan-in (the number of inputs of one
+/// output) is I/groups·k², and the fan-out (the number of outputs that one input contributes to at
+/// stride 1, without regard to groups) is O·k². A bias uses the fan-in and fan-out of its weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum InitRule {
     /// Uniform within 1/√fan-in: PyTorch's default for weights and biases (`kaiming_uniform_` with
@@ -46,7 +44,7 @@ pub enum InitRule {
     /// Normal with standard deviation √(2/fan-out): `kaiming_normal_` with `mode="fan_out"` (He et
     /// al. 2015).
     FanOut,
-    /// The same at any size.
+    /// The same distribution at any size.
     Fixed(Init),
 }
 
@@ -72,7 +70,7 @@ impl InitRule {
     }
 }
 
-/// An architecture's rules: how the layers that are emitted through a scope start (see
+/// An architecture's initialisation rules for the layers emitted through a scope (see
 /// [`Scope::with_init`]).
 ///
 /// Normalisation layers have no rule: their scales start as ones, their shifts as zeros.
@@ -104,7 +102,7 @@ pub struct InitRules {
 }
 
 impl InitRules {
-    /// What PyTorch's modules do by themselves; positions, for which it has no module, start as in
+    /// The defaults of PyTorch's modules. Positions, for which PyTorch has no module, start as in
     /// BERT and ViT.
     pub const PYTORCH: Self = Self {
         conv_weight: InitRule::FanIn,

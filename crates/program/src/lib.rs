@@ -1,15 +1,14 @@
 //! Differentiable programs: derivatives to any order and proofs of affinity.
 //!
-//! A model is traced once, with shapes, into a [`Graph`] of [operations](Operation). Everything
-//! else is a function from programs to programs: [`transforms`] derive, and a [`Program`] is what
-//! some outputs need. Nothing is evaluated here: the crate `eigenscape-runtime` plans how a program
+//! A model is traced once, with shapes, into a [`Graph`] of [operations](Operation). [`transforms`]
+//! emit derivatives into the same graph, and a [`Program`] is the part of a graph that given
+//! outputs depend on. Nothing is evaluated here: the crate `eigenscape-runtime` plans how a program
 //! runs, and a backend runs the plan.
 //!
-//! What is deliberately absent: no operation knows of networks, losses or Hessians, and no
-//! derivative of a network is written by hand.
+//! By design, operations know nothing of networks, losses or Hessians, and no derivative of a
+//! network is written by hand.
 //!
-//! This crate is an API boundary: architectures, losses and operations of plugins are written with
-//! it.
+//! This crate is an API boundary: plugins define architectures, losses and operations with it.
 
 mod error;
 mod graph;

@@ -1,4 +1,4 @@
-//! Losses: what a network's outputs and a data set's targets are together, as a program.
+//! Losses of a network's outputs and a data set's targets, as programs.
 
 mod predictions;
 mod reading;
@@ -13,20 +13,21 @@ pub use self::{
 };
 use crate::{Graph, Value, error::Result};
 
-/// A loss that networks and objectives share.
+/// A shared loss.
 pub type Loss = Arc<dyn LossFunction>;
 
 /// A loss of outputs z \[N, C\] or, for outputs by token, \[N, T, C\] (any axes may stand between N
-/// and C): a mean over samples, written as a program. Its derivatives are derived.
+/// and C): a mean over rows, written as a program. Its derivatives follow by differentiation of the
+/// program.
 ///
-/// What a loss says of itself beside its program is what others ask: how it reads targets, and
-/// whether there is a square root of its Hessian in the outputs. Products with the Hessian and the
-/// Gauss-Newton matrix need neither.
+/// The other methods describe how the loss reads targets, and a square root of its Hessian in the
+/// outputs, if there is one. Products with the Hessian and the Gauss-Newton matrix need only the
+/// program.
 ///
 /// ```
 /// use eigenscape_program::{Error, Graph, LossFunction, Value};
 ///
-/// /// (1/RC) Σ |z − t|, without a root: what needs one is refused.
+/// /// (1/RC) Σ |z − t|, without a root: computations that need a root are refused.
 /// #[derive(Debug)]
 /// struct MeanAbsoluteError;
 ///
@@ -56,36 +57,35 @@ pub trait LossFunction: fmt::Debug + Send + Sync {
     /// Its name among the plugins, for messages.
     fn name(&self) -> &'static str;
 
-    /// What it is, with the settings that are not the defaults, in one line for the report.
+    /// A description in one line for the report, with the settings that differ from the defaults.
     fn description(&self) -> String;
 
-    /// Emits the loss, a scalar of shape \[\]: for rows z and t, the mean over the R rows, which
-    /// are all axes but the last.
+    /// Emits the loss, a scalar of shape \[\]: the mean over the R rows of outputs and targets,
+    /// where rows run along the last axis.
     ///
     /// # Errors
     /// When targets have another shape than [`Self::target_shape`] for these outputs.
     fn emit(&self, graph: &mut Graph, outputs: Value, targets: Value) -> Result<Value>;
 
-    /// A square root of its Hessian in the outputs, for a loss that is convex in them. Without one
-    /// there is no exact factor of a Gauss-Newton matrix, and no estimate of its trace in output
-    /// space.
+    /// A square root of its Hessian in the outputs, for a loss that is convex in them. Exact
+    /// factors of a Gauss-Newton matrix and estimates of its trace in output space need it.
     fn root(&self) -> Option<&dyn LossRoot> {
         None
     }
 
-    /// Whether it is known to be convex in the outputs: then Gauss-Newton matrices are positive
-    /// semidefinite.
+    /// Whether the loss is known to be convex in the outputs, so that Gauss-Newton matrices are
+    /// positive semidefinite.
     fn is_convex(&self) -> bool {
         self.root().is_some()
     }
 
-    /// What a classifier under this loss predicts, where the loss is −log p(class) with the softmax
-    /// p of the last axis.
+    /// Access to a classifier's predictions, for a loss that is −log p(class) with the softmax p
+    /// over the last axis.
     fn categorical(&self) -> Option<&dyn Categorical> {
         None
     }
 
-    /// What it needs of targets.
+    /// The kind of targets that the loss needs.
     fn needs(&self) -> Needs {
         Needs::Rows
     }
@@ -95,33 +95,33 @@ pub trait LossFunction: fmt::Debug + Send + Sync {
         ClassCoding::default()
     }
 
-    /// Whether a label 0 or 1 may be the target of one output itself.
+    /// Whether a label 0 or 1 may be the target of a single output.
     fn takes_binary_labels(&self) -> bool {
         false
     }
 
-    /// The numbers that real targets may be.
+    /// The range of allowed real targets.
     fn range(&self) -> RangeInclusive<f64> {
         f64::NEG_INFINITY..=f64::INFINITY
     }
 
-    /// Whether the outputs of a row, along the last axis, are those of classes, which the loss
-    /// compares with each other.
+    /// Whether the last axis of the outputs runs over classes, which the loss compares with each
+    /// other.
     fn compares_classes(&self) -> bool {
         false
     }
 
-    /// How many outputs an architecture is asked for, where the targets have so many numbers
-    /// (classes, or elements of a row).
+    /// The number of outputs that an architecture needs for targets of this size (classes, or
+    /// elements of a row).
     fn outputs(&self, targets: usize) -> usize {
         targets
     }
 
-    /// The shape of the targets for outputs of this shape (of all samples, or of one): that of the
-    /// outputs, unless the loss says otherwise.
+    /// The shape of the targets for outputs of this shape (of all samples, or of one); by default
+    /// the same shape.
     ///
     /// # Errors
-    /// When it has no use for such outputs.
+    /// When the loss does not support outputs of this shape.
     fn target_shape(&self, outputs: &[usize]) -> Result<Vec<usize>> {
         Ok(outputs.to_vec())
     }

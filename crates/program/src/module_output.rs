@@ -1,4 +1,4 @@
-//! Activations: the values that modules hand on.
+//! Activations: the outputs of modules.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use crate::{
 };
 
 /// The output \[N, ...\] of `module` in a network from `x` to `outputs`: the last value emitted in
-/// the module that depends on the input and is used outside.
+/// the module that depends on the input and is used outside the module.
 ///
 /// # Errors
-/// When there is none, or its first axis is not that of the samples.
+/// When there is none, or its first axis is not the sample axis.
 pub fn activation(graph: &Graph, x: Value, outputs: Value, module: &str) -> Result<Value> {
     let depends = graph.dependents(&[x]);
     let inside = |value: Value| is_within(graph.location(value), module);
@@ -35,8 +35,7 @@ pub fn activation(graph: &Graph, x: Value, outputs: Value, module: &str) -> Resu
 }
 
 impl Network {
-    /// The modules that have an activation, with the shape of one sample's, in the order in which
-    /// they are computed.
+    /// The modules that have an activation, with its shape for one sample, in order of computation.
     ///
     /// # Errors
     /// When the network cannot be built.
@@ -60,7 +59,7 @@ impl Network {
     }
 }
 
-/// Whether a module, by its full name, is `ancestor` or in it.
+/// Whether `module` is `ancestor` or inside it, by full names.
 fn is_within(module: &str, ancestor: &str) -> bool {
     module.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -1,4 +1,4 @@
-//! Networks: a program that can be traced at any number of samples, and its parameters.
+//! Networks: programs that can be traced for any number of samples, with their parameters.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
 
 type Build = dyn Fn(&mut Scope, Value) -> Result<Value> + Send + Sync;
 
-/// A network: how it is built, and the parameters and buffers that it has.
+/// A network: a function that emits it for any number of samples, and its parameters and buffers.
 ///
 /// ```
 /// use eigenscape_program::{Network, nn};
@@ -50,7 +50,7 @@ pub struct Traced {
     pub buffers: Vec<Value>,
     /// The masks in the order of declaration.
     pub masks: Vec<Value>,
-    /// What each buffer becomes in a training step.
+    /// The value of each buffer after a training step.
     pub updates: Vec<Value>,
     /// The outputs \[N, ...\].
     pub outputs: Value,
@@ -123,15 +123,15 @@ impl Network {
         &self.buffers
     }
 
-    /// Second names of parameters in PyTorch's `state_dict`, each with the name that the parameter
-    /// has here: tied weights are one parameter, and a checkpoint may list them twice.
+    /// Second names of tied weights in PyTorch's `state_dict`, as pairs (second name, name here).
+    /// Tied weights are one parameter, which a checkpoint may list twice.
     #[must_use]
     pub fn aliases(&self) -> &[(String, String)] {
         &self.aliases
     }
 
-    /// Names in PyTorch's `state_dict` that a checkpoint may have and that the network has no use
-    /// for (masks, counters).
+    /// Names in PyTorch's `state_dict` that a checkpoint may contain and that the network ignores
+    /// (masks, counters).
     #[must_use]
     pub fn unused(&self) -> &[String] {
         &self.unused
@@ -161,13 +161,13 @@ impl Network {
         &self.output_shape
     }
 
-    /// The module in which one sample's output depends on other samples, if there is one.
+    /// The first module in which one sample's output depends on other samples, if there is one.
     #[must_use]
     pub fn mixes_samples(&self) -> Option<&str> {
         self.mixes_samples.as_deref()
     }
 
-    /// Whether the outputs depend on `function` of some value.
+    /// Whether the computation of the outputs applies `function` to some value.
     ///
     /// # Errors
     /// When the network cannot be built.
@@ -180,7 +180,7 @@ impl Network {
         Ok(graph.ancestors(&[outputs], &[]).into_iter().any(is_it))
     }
 
-    /// The network for so many samples, as a graph.
+    /// The network as a graph, for this number of samples.
     ///
     /// # Errors
     /// When it cannot be built at this size.

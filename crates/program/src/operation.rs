@@ -1,4 +1,4 @@
-//! Operations as data: a closed set of built-in ones, and those of plugins.
+//! Operations as data: the built-in ones, and those of plugins.
 
 use std::{
     hash::{Hash, Hasher},
@@ -16,21 +16,20 @@ use crate::{
 
 macro_rules! operations {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// An operation of a program: a value with equality and hash, so that one that was emitted
-        /// before on the same operands is found again.
+        /// An operation of a program. Equality and hash serve to eliminate common subexpressions.
         ///
-        /// What it means is in its [rules](Self::rules). How it is evaluated, fused, stored and
-        /// counted is not known here: that is in the crates that do so, each of which goes through
-        /// all of these.
+        /// Its [rules](Self::rules) define its shape and derivatives. How it is evaluated, fused,
+        /// stored and counted is defined in the crates that do so, each of which matches on this
+        /// enum.
         #[derive(Debug, Clone)]
         pub enum Operation {
             $($(#[$doc])* $name($name),)*
-            /// A plugin's.
+            /// An operation of a plugin.
             Custom(Arc<dyn Primitive>),
         }
 
         impl Operation {
-            /// Its shape, derivatives and affinity.
+            /// The rules for its shape, derivatives and affinity.
             #[must_use]
             pub fn rules(&self) -> &dyn Primitive {
                 match self {
@@ -51,53 +50,53 @@ macro_rules! operations {
 operations! {
     /// x + y.
     Add,
-    /// Where a row is largest.
+    /// The position of each row's largest element.
     Argmax,
-    /// Where each window is largest.
+    /// The position of each window's largest element.
     ArgmaxPool,
     /// Repetition along axes of size 1.
     Broadcast,
-    /// One after the other along an axis.
+    /// Concatenation along an axis.
     Concat,
     /// A convolution or one of its transposes.
     Conv2d,
-    /// x, which counts as a constant.
+    /// x, treated as a constant by derivatives.
     Detach,
-    /// Differences of a row's elements from one of them.
+    /// Each row minus one of its elements.
     Differences,
-    /// Their transpose.
+    /// The transpose of [`Self::Differences`].
     DifferencesTranspose,
-    /// A general product of two arrays.
+    /// A general product of two arrays: batch, free and contracted axes.
     MatMul,
-    /// One repeated number.
+    /// A tensor filled with one number.
     Fill,
-    /// A function of each element.
+    /// An element-wise function.
     Function,
     /// Elements of each row by index.
     Gather,
-    /// A matrix by a formula.
+    /// A constant matrix given by a formula.
     Matrix,
     /// x ∘ y.
     Mul,
-    /// Zeros around an axis.
+    /// Zero-padding along an axis.
     Pad,
-    /// Axes in another order.
+    /// A permutation of axes.
     Permute,
-    /// Rows added up by index.
+    /// Rows added to a table by index: the transpose of [`Self::Take`].
     PutRows,
     /// The same elements under another shape.
     Reshape,
     /// c·x.
     Scale,
-    /// Elements of each row added up by index.
+    /// Elements added to each row by index: the transpose of [`Self::Gather`].
     ScatterAdd,
-    /// A part of an axis.
+    /// A range of an axis.
     Slice,
     /// The sum over axes.
     Sum,
     /// The sum over each window.
     SumPool,
-    /// Its transpose.
+    /// The transpose of [`Self::SumPool`].
     SumPoolTranspose,
     /// Rows of a table by index.
     Take,

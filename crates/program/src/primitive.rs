@@ -1,4 +1,4 @@
-//! The contract of an operation: its shape, its derivatives, its affinity.
+//! The interface of an operation: its shape, its derivatives, its affinity.
 
 use std::fmt::Debug;
 
@@ -9,16 +9,16 @@ use crate::{
     operation::Operation,
 };
 
-/// The rules of an operation: what it means, and what its derivatives are.
+/// The rules of an operation: its shape, derivatives and affinity.
 ///
-/// No operation knows of networks, losses or Hessians, nor of how it is evaluated. `Eq` and `Hash`
-/// (of which [`Identity`] follows) must cover every setting: an operation that was emitted before
-/// on the same operands is not emitted again.
+/// The rules know nothing of networks, losses, Hessians or evaluation. `Eq` and `Hash`, which imply
+/// [`Identity`], must cover every setting: equal operations on the same operands become one node of
+/// the graph.
 pub trait Primitive: Identity + Debug + Send + Sync {
     /// The name used in messages.
     fn name(&self) -> &'static str;
 
-    /// The output's shape from the operands'.
+    /// The output's shape, given the operands' shapes.
     ///
     /// # Errors
     /// When the operands do not fit together.
@@ -27,9 +27,10 @@ pub trait Primitive: Identity + Debug + Send + Sync {
     /// How the output depends on the operands.
     fn linearity(&self) -> Linearity;
 
-    /// The output's tangent from the operands' (`None`: zero).
+    /// Emits the output's tangent, given the operands' tangents (`None`: zero).
     ///
-    /// The default serves every linear and multilinear primitive, by the product rule.
+    /// The default applies the product rule, which is correct for every linear and multilinear
+    /// primitive, and gives `None` for others.
     ///
     /// # Errors
     /// When the emitted operations do not fit together.
@@ -51,7 +52,7 @@ pub trait Primitive: Identity + Debug + Send + Sync {
         Ok(total)
     }
 
-    /// The cotangent of operand `wrt`, in which the primitive is linear, from the output's
+    /// Emits the cotangent of operand `wrt`, in which the primitive is linear, given the output's
     /// cotangent.
     ///
     /// # Errors
@@ -60,7 +61,7 @@ pub trait Primitive: Identity + Debug + Send + Sync {
         Err(Error::Unsupported(format!("{} is not linear in operand {wrt}", node.operation.rules().name())))
     }
 
-    /// How affinity in a group of parameters passes from the operands to the output.
+    /// The output's affinity in a group of parameters, given the operands' affinities.
     fn affinity(&self, args: &[Affinity]) -> Affinity {
         match self.linearity() {
             Linearity::Linear => args.iter().copied().fold(Affinity::Constant, Affinity::join),
@@ -78,9 +79,9 @@ pub trait Primitive: Identity + Debug + Send + Sync {
         }
     }
 
-    /// Emits l \[P, o\] and r \[P, i\] with output = Σ_p l_p ⊗ r_p (o·i elements, row-major),
-    /// rearranged from one operand each; `None` where the output is no such sum. P, o and i are
-    /// told by the shapes.
+    /// Emits l \[P, o\] and r \[P, i\] with output = Σ_p l_p ⊗ r_p (o·i elements, row-major), each
+    /// rearranged from one operand; `None` where the output is not such a sum. P, o and i are
+    /// inferred from the returned shapes.
     ///
     /// # Errors
     /// When the emitted operations do not fit together.
@@ -88,8 +89,8 @@ pub trait Primitive: Identity + Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Emits Σₙ of the outputs for operands that are all stacked along a new leading axis of n,
-    /// without the single outputs; `None` where there is no cheaper way than to add them up.
+    /// Emits Σₙ of the outputs, for operands that are all stacked along a new leading axis n,
+    /// without computing each output; `None` where nothing is cheaper than adding the outputs.
     ///
     /// # Errors
     /// When the emitted operations do not fit together.
@@ -115,7 +116,7 @@ fn joint_jvp(graph: &mut Graph, node: &NodeRef, tangents: &[Option<Value>]) -> R
     graph.emit(node.operation.clone(), &args).map(Some)
 }
 
-/// A node as a rule sees it: its operation, its operands and its own value.
+/// A node of the graph, as passed to the rules: its operation, operands and result.
 #[derive(Debug, Clone)]
 pub struct NodeRef {
     /// The operation.
@@ -129,7 +130,7 @@ pub struct NodeRef {
 /// How a primitive's output depends on its operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linearity {
-    /// Linear in all operands together: sums, views, reductions.
+    /// Jointly linear in all operands: sums, views, reductions.
     Linear,
     /// Linear in each of the listed operands while the others are fixed; locally constant in those
     /// not listed.
@@ -140,7 +141,7 @@ pub enum Linearity {
     Nonlinear,
 }
 
-/// What a dataflow pass knows of a value as a function of a parameter group.
+/// How a value depends on a parameter group, as far as a dataflow pass can prove it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Affinity {
     /// Does not depend on the group.
@@ -151,7 +152,7 @@ pub enum Affinity {
     Affine,
     /// Affine on each of finitely many pieces.
     Piecewise,
-    /// None of these can be proved.
+    /// None of the above could be proved.
     General,
 }
 

@@ -1,4 +1,4 @@
-//! Programs: a graph cut down to what some outputs need.
+//! Programs: the part of a graph that given outputs depend on.
 
 use std::collections::HashMap;
 
@@ -17,9 +17,9 @@ pub struct Step {
     pub args: Vec<usize>,
 }
 
-/// A closed program: inputs, steps in order, outputs. Dead code is gone.
+/// A program: inputs, steps in order, outputs, without dead code.
 ///
-/// Its slots are numbered: the inputs first, then one slot a step.
+/// Slots are numbered: the inputs first, then the result of each step.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Program {
     shapes: Vec<Vec<usize>>,
@@ -29,12 +29,12 @@ pub struct Program {
 }
 
 impl Program {
-    /// What `outputs` need, given `inputs` (any values of the graph: nothing behind them is
-    /// computed).
+    /// The program that computes `outputs` from `inputs`. Inputs may be any values of the graph;
+    /// what they depend on is not computed.
     ///
     /// # Errors
-    /// When an input of the graph is needed that is not among `inputs`, or a value is one of
-    /// another graph.
+    /// When `outputs` depend on an input of the graph that is not among `inputs`, or a value
+    /// belongs to another graph.
     pub fn new(graph: &Graph, inputs: &[Value], outputs: &[Value]) -> Result<Self> {
         graph.check("program", &[inputs, outputs].concat())?;
         let mut slots: HashMap<Value, usize> = inputs.iter().enumerate().map(|(i, v)| (*v, i)).collect();

@@ -1,4 +1,5 @@
-//! Scopes: where a network's parameters get their names, as in PyTorch and Candle's `VarBuilder`.
+//! Scopes: the module tree that names a network's parameters, as in PyTorch and Candle's
+//! `VarBuilder`.
 
 use crate::{
     Graph, Value,
@@ -14,22 +15,22 @@ pub struct Parameter {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// How it starts.
+    /// Its initial distribution.
     pub init: Init,
 }
 
-/// A mask of a network in train mode: data of each sample that every derivative takes as constant.
+/// A mask of a network in train mode: data for each sample, constant in every derivative.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mask {
     /// The module that it belongs to.
     pub module: String,
     /// Its shape for one sample.
     pub shape: Vec<usize>,
-    /// The probability that an element is 1/keep, and not 0.
+    /// The probability that an element is 1/`keep` and not 0.
     pub keep: f64,
 }
 
-/// What the scopes of one network have collected.
+/// Everything declared through the scopes of one network.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     pub graph: Graph,
@@ -37,19 +38,19 @@ pub(crate) struct Collected {
     pub buffers: Vec<(Parameter, Value)>,
     pub masks: Vec<(Mask, Value)>,
     pub mode: Mode,
-    /// N.
+    /// The number of samples, N.
     pub samples: usize,
-    /// Buffers with what they become in a training step.
+    /// Buffers, each with its value after a training step.
     pub updates: Vec<(Value, Value)>,
-    /// The first layer in which samples see each other.
+    /// The first module in which samples are coupled (batch normalisation in train mode).
     pub mixes_samples: Option<String>,
-    /// Second names with the parameters that they are.
+    /// Second names of tied weights, each with the parameter's name.
     pub aliases: Vec<(String, String)>,
-    /// Names that hold nothing for the network.
+    /// Names in a checkpoint that the network ignores.
     pub unused: Vec<String>,
 }
 
-/// How layers behave that are not the same in training and afterwards.
+/// Training or evaluation, for layers that behave differently in the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// Batch normalisation uses its running statistics; dropout is the identity.
@@ -59,7 +60,8 @@ pub enum Mode {
     Train,
 }
 
-/// A place in a network: emits operations, and names the parameters that it declares.
+/// A module of a network under construction: emits operations, and declares parameters under the
+/// module's name.
 pub struct Scope<'a> {
     collected: &'a mut Collected,
     prefix: String,
@@ -77,12 +79,12 @@ impl<'a> Scope<'a> {
         Scope { collected: self.collected, prefix, rules: self.rules }
     }
 
-    /// The same place, in which layers start by `rules`, as do those of its children.
+    /// The same module, with `rules` for the initialisation of its layers and of its children's.
     pub fn with_init(&mut self, rules: InitRules) -> Scope<'_> {
         Scope { collected: self.collected, prefix: self.prefix.clone(), rules }
     }
 
-    /// How layers start here.
+    /// The initialisation rules of this scope.
     #[must_use]
     pub fn init_rules(&self) -> InitRules {
         self.rules
@@ -94,18 +96,19 @@ impl<'a> Scope<'a> {
         self.collected.mode
     }
 
-    /// Declares what a buffer becomes in a training step.
+    /// Declares `value` as the buffer's value after a training step.
     pub fn update(&mut self, buffer: Value, value: Value) {
         self.collected.updates.push((buffer, value));
     }
 
-    /// Declares that in this module one sample's output depends on other samples, so that no
-    /// Jacobian has rows by sample.
+    /// Declares that one sample's output of this module depends on other samples, so that a
+    /// Jacobian has no separate rows for each sample.
     pub fn mixes_samples(&mut self) {
         self.collected.mixes_samples.get_or_insert_with(|| self.prefix.clone());
     }
 
-    /// The graph into which the network is emitted: what is emitted counts as part of this module.
+    /// The graph into which the network is emitted; operations emitted through it belong to this
+    /// module.
     pub fn graph(&mut self) -> &mut Graph {
         self.collected.graph.set_location(&self.prefix);
         &mut self.collected.graph
@@ -121,7 +124,7 @@ impl<'a> Scope<'a> {
     /// sharing).
     ///
     /// # Errors
-    /// When the name was declared before with another shape, or no memory holds it.
+    /// When the name was declared before with another shape, or the tensor is too large.
     pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value> {
         let name = self.full_name(name);
         declare(&mut self.collected.graph, &mut self.collected.parameters, name, shape, init)
@@ -142,9 +145,9 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
-    /// Declares that PyTorch's `state_dict` may list, as this module's tensor `name`, a constant
-    /// that the network computes by itself (a mask, a counter), so that a checkpoint may hold it or
-    /// not.
+    /// Declares a tensor `name` of this module that PyTorch's `state_dict` lists and this network
+    /// does not load: a constant that the network computes itself, or a counter. A checkpoint may
+    /// contain it or not.
     pub fn unused(&mut self, name: &str) {
         let name = self.full_name(name);
         self.collected.unused.push(name);
@@ -153,14 +156,14 @@ impl<'a> Scope<'a> {
     /// Declares a buffer of this module.
     ///
     /// # Errors
-    /// When the name was declared before with another shape, or no memory holds it.
+    /// When the name was declared before with another shape, or the tensor is too large.
     pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value> {
         let name = self.full_name(name);
         declare(&mut self.collected.graph, &mut self.collected.buffers, name, shape, init)
     }
 
     /// Declares a mask \[N, `shape`...\] of this module: an input whose elements are 0 or 1/`keep`,
-    /// the latter with probability `keep`. Each call is a mask of its own.
+    /// the latter with probability `keep`. Each call declares a new mask.
     pub fn mask(&mut self, shape: &[usize], keep: f64) -> Value {
         let mask = Mask { module: self.prefix.clone(), shape: shape.to_vec(), keep };
         let full: Vec<usize> = std::iter::once(self.collected.samples).chain(shape.iter().copied()).collect();

@@ -1,15 +1,15 @@
-//! The softmax by odds: nothing that is differentiated is a small difference of large numbers.
+//! Softmax in terms of odds, whose derivatives do not suffer from cancellation.
 
 use crate::{Graph, Value, error::Result, operations::Function};
 
-/// The odds of a row of logits z against a reference class m, one of the likeliest.
+/// The odds of a row of logits z relative to a reference class m, one of the likeliest.
 ///
 /// With oⱼ = exp(zⱼ − z_m) for j ≠ m and o_m = 0, log p_m = −log(1 + Σ o) and p_j = oⱼ p_m. A
-/// confident classifier has small odds, and 1 − p_m = Σ_{j≠m} p_j is a sum of them. Written with
-/// p_m instead, products with the derivative diag(p) − ppᵀ are p ⊙ (v − pᵀv), of which nothing is
-/// left at m once p_m is rounded to 1.
+/// confident classifier has small odds, and 1 − p_m = Σ_{j≠m} p_j is a sum of small numbers,
+/// without cancellation. The usual form p ⊙ (v − pᵀv) of products with the derivative diag(p) − ppᵀ
+/// loses all digits at m once p_m is rounded to 1.
 pub struct Odds {
-    /// m \[..\].
+    /// The reference classes m \[..\].
     pub reference: Value,
     /// zⱼ − z_m \[.., C\].
     pub differences: Value,
@@ -20,12 +20,13 @@ pub struct Odds {
 }
 
 impl Odds {
-    /// How far below the likeliest class the reference may be. Which one it is changes nothing but
-    /// rounding; with some slack rounding does not change which one of several equally likely
-    /// classes it is either, and everyone who asks finds the same.
+    /// How far the reference's logit may lie below the largest logit. The choice of the reference
+    /// affects rounding only. The slack makes the choice robust: if several classes are almost
+    /// equally likely, rounding errors in their logits do not change it, and separate evaluations
+    /// agree.
     pub const SLACK: f64 = 0.1;
 
-    /// Of the last axis of `z`.
+    /// The odds along the last axis of `z`.
     ///
     /// # Errors
     /// When `z` is a scalar.
@@ -49,7 +50,7 @@ impl Odds {
     /// −log p_m \[.., 1\].
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When `graph` is not the graph of these odds.
     pub fn normaliser(&self, graph: &mut Graph) -> Result<Value> {
         graph.function(Function::LogOnePlus, self.total)
     }
@@ -57,7 +58,7 @@ impl Odds {
     /// log p \[.., C\].
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When `graph` is not the graph of these odds.
     pub fn log_probabilities(&self, graph: &mut Graph) -> Result<Value> {
         let shape = graph.shape(self.differences).to_vec();
         let normaliser = self.normaliser(graph)?;
@@ -68,7 +69,7 @@ impl Odds {
     /// √p \[.., C\].
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When `graph` is not the graph of these odds.
     pub fn root_probabilities(&self, graph: &mut Graph) -> Result<Value> {
         let log_p = self.log_probabilities(graph)?;
         let half = graph.scale(log_p, 0.5)?;
@@ -77,7 +78,7 @@ impl Odds {
 }
 
 impl Graph {
-    /// exp(x) / Σ exp(x) over the last axis of `x`; entries of −∞ get 0.
+    /// exp(x) / Σ exp(x) over the last axis of `x`; entries of −∞ give 0.
     ///
     /// # Errors
     /// When `x` is a scalar.

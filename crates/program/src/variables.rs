@@ -1,18 +1,18 @@
-//! Variables: in what a derivative is taken.
+//! Variables of differentiation: parameters, or the output of a module.
 
 use crate::{
     Value,
     error::{Error, Result},
 };
 
-/// A group of variables: parameters of a network, or an intermediate value of it.
+/// The variables of a derivative: parameters of a network, or the output of one of its modules.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Variables {
     /// Parameters, as indices into [`Network::parameters`](crate::Network::parameters).
     Parameters(Vec<usize>),
-    /// The output \[N, ...\] of a module, by the module's name: one variable a sample and element.
-    /// Everything before it counts as constant. Where samples do not see each other, second
-    /// derivatives are block-diagonal by sample.
+    /// The output \[N, ...\] of the module of this name: one variable for each element of each
+    /// sample. Everything computed before it is held constant. Where samples are not coupled,
+    /// second derivatives are block-diagonal over samples.
     Activation(String),
 }
 
@@ -27,10 +27,10 @@ impl Variables {
     }
 }
 
-/// Those of a network's parameters that have these indices.
+/// The parameters at these indices.
 ///
 /// # Errors
-/// When there is no parameter of an index, or one occurs twice.
+/// When an index is out of range or occurs twice.
 pub fn chosen(indices: &[usize], parameters: &[Value]) -> Result<Vec<Value>> {
     let mut values = Vec::with_capacity(indices.len());
     for &index in indices {

@@ -1,4 +1,4 @@
-//! Activations at their kinks and far out, against PyTorch.
+//! Activations at their kinks and for large inputs, compared with PyTorch.
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor};
@@ -12,7 +12,7 @@ use eigenscape_runtime::Result;
 
 type Emitted = eigenscape_program::Result<Value>;
 
-/// f, f′ and f″ at each point, by tangents of 1.
+/// f, f′ and f″ at each point, from tangents of 1.
 fn derivatives(
     f: impl Fn(&mut Scope, Value) -> Emitted + Send + Sync + 'static,
     at: &[f64],
@@ -36,10 +36,10 @@ fn slopes(f: impl Fn(&mut Scope, Value) -> Emitted + Send + Sync + 'static, at: 
     Ok(slopes)
 }
 
-/// Points with f′ and f″ there.
+/// Triples (x, f′(x), f″(x)).
 type Kinks = &'static [(f64, f64, f64)];
 
-/// What torch 2.15 gives by autograd at the very kinks.
+/// The derivatives that torch 2.15's autograd gives exactly at the kinks.
 #[test]
 fn kinks_are_those_of_pytorch() -> Result<()> {
     const THIRD: f64 = 1.0 / 3.0;
@@ -49,7 +49,7 @@ fn kinks_are_those_of_pytorch() -> Result<()> {
         (Activation::Relu6, &[(0.0, 0.0, 0.0), (6.0, 0.0, 0.0)]),
         (Activation::LeakyRelu, &[(0.0, 0.01, 0.0)]),
         (Activation::Hardtanh, &[(-1.0, 0.0, 0.0), (1.0, 0.0, 0.0)]),
-        // Torch has no second derivative, and 1/6 in single precision.
+        // Torch gives no second derivative, and rounds 1/6 to single precision.
         (Activation::Hardsigmoid, &[(-3.0, 0.0, 0.0), (0.0, 1.0 / 6.0, 0.0), (3.0, 0.0, 0.0)]),
         (Activation::Hardswish, &[(-3.0, 0.0, 0.0), (0.0, 0.5, THIRD), (3.0, 1.0, 0.0)]),
         (Activation::Elu, &[(0.0, 1.0, 0.0)]),

@@ -1,4 +1,4 @@
-//! What is composed of operations: the softmax, and programs with values replaced.
+//! Compositions of operations: the softmax, and programs with replaced values.
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{Device, Tensor};

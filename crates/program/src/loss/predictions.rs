@@ -1,4 +1,4 @@
-//! What a classifier predicts for each sample, and the extended gradients that follow from it.
+//! Predictions of a classifier, and the extended gradients that follow from them.
 
 /// Labels and predicted probabilities of N samples under a cross-entropy over C classes.
 ///
@@ -7,26 +7,27 @@
 /// sign), and G = Σ_{n,c'} w_{n,c'} δ_{n,c'} δ_{n,c'}ᵀ with the weights w_{n,c'} = tₙ p_{n,c'} / N,
 /// where tₙ is the sum of the sample's targets: 1 for a label, 0 for one that is ignored.
 pub trait Predictions {
-    /// N.
+    /// N, the number of samples.
     fn samples(&self) -> usize;
 
-    /// C.
+    /// C, the number of classes.
     fn classes(&self) -> usize;
 
     /// The class of a sample, the one with the largest target; `None` for a sample that is ignored.
     fn label(&self, sample: usize) -> Option<usize>;
 
-    /// w_{n,c'}.
+    /// The weight w_{n,c'}.
     fn weight(&self, sample: usize, class: usize) -> f64;
 
-    /// The column of Bₙ, C − 1 numbers, with √w_{n,c'} δ_{n,c'} = Φₙᵀ Bₙ e_{c'} for the C − 1 rows
-    /// Φₙ of sample n in the exact factor.
+    /// Column c' of Bₙ (C − 1 numbers), defined by √w_{n,c'} δ_{n,c'} = Φₙᵀ Bₙ e_{c'}, where Φₙ
+    /// consists of the C − 1 rows of sample n in the exact factor.
     fn combination(&self, sample: usize, class: usize) -> Vec<f64>;
 }
 
-/// A loss that is the cross-entropy of classes: of a row of weight w, its Hessian in the outputs is
-/// w (diag(p) − ppᵀ)/R.
+/// A cross-entropy over classes: its Hessian in the outputs of a row of weight w is w (diag(p) −
+/// ppᵀ)/R.
 pub trait Categorical {
-    /// What is predicted for each sample, from its outputs in f64 and its targets, C numbers each.
+    /// The predictions for all samples, from their outputs in f64 and their targets, each C numbers
+    /// a sample.
     fn predictions(&self, classes: usize, outputs: &[f64], targets: &[f64]) -> Box<dyn Predictions>;
 }

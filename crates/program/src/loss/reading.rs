@@ -1,14 +1,14 @@
 //! How a loss reads a data set.
 
-/// What a loss needs of a data set's targets.
+/// The kind of targets that a loss needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
-    /// A row for each row of outputs: integer labels become one, of which the largest output is the
-    /// guess, and real targets are rows.
+    /// One row of targets for each row of outputs: integer labels are coded as rows, and the
+    /// largest output is the predicted class; real targets are rows already.
     Rows,
-    /// Real targets alone: there are no classes, and no accuracy.
+    /// Real targets only: there are no classes, and no accuracy.
     Values,
-    /// Nothing: what the targets are is not asked.
+    /// No targets: the loss ignores them.
     Nothing,
 }
 
@@ -18,8 +18,8 @@ pub struct ClassCoding<'a> {
     /// ε in \[0, 1\]: a label counts 1 − ε for its class and ε/C for every class (Szegedy et al.
     /// 2016).
     pub smoothing: f64,
-    /// The label whose row is zeros and counts nothing.
+    /// The label to ignore: its row of targets is zero.
     pub ignore_index: Option<i64>,
-    /// w: what each of the C classes counts, not negative; 1 without it.
+    /// w: the weight of each of the C classes, at least 0; `None`: 1 for all.
     pub weight: Option<&'a [f64]>,
 }

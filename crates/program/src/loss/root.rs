@@ -6,13 +6,13 @@ use crate::{
     error::{Error, Result},
 };
 
-/// A square root of a loss' Hessian in the outputs: S with A = S Sᵀ. Rows do not see each other, so
-/// that there is one for each of the R rows.
+/// A square root of a loss' Hessian in the outputs: S with A = S Sᵀ. Rows are not coupled, so that
+/// each of the R rows has its own root.
 ///
-/// It is the one formula about a loss beside its program. Tests compare it with the derived
+/// The root is the only derivative that a loss states by hand; tests compare it with the derived
 /// Hessian.
 pub trait LossRoot {
-    /// K, the columns of S for a row of C outputs.
+    /// K, the number of columns of S for a row of C outputs.
     fn columns(&self, outputs: usize) -> usize {
         outputs
     }
@@ -20,12 +20,12 @@ pub trait LossRoot {
     /// Emits S \[R, C, K\] for rows z and t \[R, C\], the mean's factor 1/R included.
     ///
     /// # Errors
-    /// When the loss has no use for such rows.
+    /// When the loss does not support rows of this shape.
     fn emit(&self, graph: &mut Graph, z: Value, target: Value) -> Result<Value>;
 
-    /// Emits S s for signs (or any vectors) s in the shape of the outputs \[N, ..., C\]. This may
-    /// be another root than that of [`Self::emit`], with C columns: one of which the product takes
-    /// no more operations than the loss, and has finite derivatives.
+    /// Emits S s for signs (or any vectors) s in the shape of the outputs \[N, ..., C\]. The root
+    /// may differ from that of [`Self::emit`]: it has C columns, and its product takes no more
+    /// operations than the loss and has finite derivatives.
     ///
     /// # Errors
     /// When the shapes of outputs, targets and signs differ.
@@ -35,7 +35,7 @@ pub trait LossRoot {
 /// The root of a loss that is a mean over all n elements: S = √(c/n) diag(d), where c d² is the
 /// second derivative of an element's loss.
 pub trait DiagonalRoot {
-    /// c, not negative.
+    /// c, at least 0.
     fn scale(&self) -> f64 {
         1.0
     }
@@ -77,7 +77,7 @@ impl dyn LossFunction + '_ {
     /// The root of its Hessian in the outputs.
     ///
     /// # Errors
-    /// When it has none.
+    /// When the loss has no root.
     pub fn known_root(&self) -> Result<&dyn LossRoot> {
         self.root().ok_or_else(|| {
             Error::Unsupported(format!(
@@ -88,7 +88,7 @@ impl dyn LossFunction + '_ {
         })
     }
 
-    /// K, the columns of `factor` for samples with outputs of this shape \[..., C\].
+    /// K, the number of columns of `factor` for samples with outputs of this shape \[..., C\].
     ///
     /// # Errors
     /// When the loss has no root.
@@ -99,9 +99,9 @@ impl dyn LossFunction + '_ {
     }
 
     /// Emits S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ, where Aₙ is the Hessian of the loss in the D outputs
-    /// of sample n, flattened; the mean's factor included. Rows do not see each other, so that S is
-    /// block diagonal over the T rows (tokens) of a sample: D = T·C and K = T·K₁, with K₁ columns a
-    /// row.
+    /// of sample n, flattened; the mean's factor is included. Rows are not coupled, so that Sₙ is
+    /// block-diagonal over the T rows (tokens) of a sample: D = T·C and K = T·K₁, with K₁ columns
+    /// for each row.
     ///
     /// # Errors
     /// When the loss has no root, or z has fewer than two axes or another shape than the targets.
@@ -156,7 +156,8 @@ impl Graph {
     }
 }
 
-/// The blocks \[N·T, C, K\] of N samples of T rows as one matrix a sample: \[N, T·C, T·K\].
+/// Arranges blocks \[N·T, C, K\], T for each of N samples, as one block-diagonal matrix for each
+/// sample: \[N, T·C, T·K\].
 fn block_diagonal(graph: &mut Graph, blocks: Value, n: usize, t: usize) -> Result<Value> {
     let &[_, c, k] = graph.shape(blocks) else { return Err(Error::shape("blocks", "needs [R, C, K]")) };
     if t == 1 {

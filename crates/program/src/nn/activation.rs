@@ -19,11 +19,11 @@ pub enum Activation {
     Identity,
     /// max(x, 0)
     Relu,
-    /// x between 0 and 6, which are the bounds
+    /// max(0, min(x, 6))
     Relu6,
     /// x for x > 0, otherwise 0.01·x
     LeakyRelu,
-    /// x between −1 and 1, which are the bounds
+    /// max(−1, min(x, 1))
     Hardtanh,
     /// tanh(x)
     Tanh,
@@ -43,7 +43,7 @@ pub enum Activation {
     Mish,
     /// x for x > 0, otherwise e^x − 1
     Elu,
-    /// 1.0507·elu with α = 1.6733, which keep mean and variance
+    /// 1.0507·elu with α = 1.6733, which preserve mean and variance
     Selu,
     /// log(1 + e^x); x for x > 20
     Softplus,
@@ -52,7 +52,7 @@ pub enum Activation {
 /// The activation of each element of x.
 ///
 /// # Errors
-/// None at present; the signature is that of all layers.
+/// When x belongs to another graph.
 pub fn activation(scope: &mut Scope, x: Value, activation: Activation) -> Result<Value> {
     let graph = scope.graph();
     match activation {
@@ -106,8 +106,8 @@ pub fn leaky_relu(scope: &mut Scope, x: Value, slope: f64) -> Result<Value> {
     scope.graph().function(Function::LeakyRelu { slope: Real(slope) }, x)
 }
 
-/// x for x > 0, otherwise a·x with a learned slope a, one or one a channel: parameter `weight`
-/// \[`slopes`\] (He et al. 2015).
+/// x for x > 0, otherwise a·x with a learned slope a, shared or one for each channel: parameter
+/// `weight` \[`slopes`\] (He et al. 2015).
 ///
 /// # Errors
 /// When `slopes` is neither 1 nor the size of axis 1.
@@ -153,8 +153,8 @@ pub fn elu(scope: &mut Scope, x: Value, alpha: f64) -> Result<Value> {
     graph.add(above, below)
 }
 
-/// log(1 + e^(`beta`·x)) / `beta`, and x for `beta`·x > 20, as PyTorch has it: affine there, to
-/// every derivative.
+/// log(1 + e^(`beta`·x)) / `beta`, and x for `beta`·x > 20 as in PyTorch, where all derivatives are
+/// those of x.
 ///
 /// # Errors
 /// When `beta` is not positive.
@@ -174,7 +174,7 @@ pub fn softplus(scope: &mut Scope, x: Value, beta: f64) -> Result<Value> {
     graph.scale(sum, beta.recip())
 }
 
-/// x between `min` and `max`, which are the bounds.
+/// x clamped to \[`min`, `max`\].
 ///
 /// # Errors
 /// When `min` is not below `max`, or one of them is not finite.
@@ -186,8 +186,8 @@ pub fn hardtanh(scope: &mut Scope, x: Value, min: f64, max: f64) -> Result<Value
     clamp(scope.graph(), x, min, max)
 }
 
-/// min + relu((max − min) − relu(max − x)): piecewise affine for all to see, with slope 0 at both
-/// ends as in PyTorch.
+/// min + relu((max − min) − relu(max − x)): composed of relus, so that it is proved piecewise
+/// affine, with slope 0 at both bounds as in PyTorch.
 fn clamp(graph: &mut Graph, x: Value, min: f64, max: f64) -> Result<Value> {
     let negative = graph.scale(x, -1.0)?;
     let below_max = shift(graph, negative, max)?;

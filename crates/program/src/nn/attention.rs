@@ -8,7 +8,7 @@ use crate::{
     operations::MatMul,
 };
 
-/// How attention turns its input into queries, keys and values, and under which names.
+/// The projections of attention to queries, keys and values, and their parameters' names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Projections {
     /// One linear layer `qkv` to 3D, and one `proj` after the heads.
@@ -24,29 +24,30 @@ pub enum Projections {
 /// The settings of attention.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AttentionSettings {
-    /// Heads, which divide D.
+    /// The number of heads, which must divide D.
     pub heads: usize,
-    /// Whether no position sees a later one.
+    /// Whether a position attends only to itself and to earlier ones.
     pub causal: bool,
     /// Whether the projections have biases.
     pub bias: bool,
     /// The projections.
     pub projections: Projections,
-    /// The probability with which train mode drops a weight of the mean over values.
+    /// The probability of dropping an attention weight in train mode.
     pub dropout: f64,
 }
 
 impl AttentionSettings {
-    /// So many heads that see everything, with biases, a fused projection and no dropout.
+    /// Settings for this number of heads, without a causal mask, with biases, a fused projection
+    /// and no dropout.
     #[must_use]
     pub fn new(heads: usize) -> Self {
         Self { heads, causal: false, bias: true, projections: Projections::Fused, dropout: 0.0 }
     }
 }
 
-/// Multi-head self-attention of x \[N, T, D\]: softmax(q kᵀ / √(D/heads)) v for each head, `causal`
-/// or not (Vaswani et al. 2017); children `qkv` (a linear layer to 3D: queries, keys, values) and
-/// `proj` (a linear layer).
+/// Multi-head self-attention of x \[N, T, D\]: softmax(q kᵀ / √(D/heads)) v for each head, with a
+/// causal mask if `causal` (Vaswani et al. 2017); children `qkv` (a linear layer to 3D: queries,
+/// keys, values) and `proj` (a linear layer).
 ///
 /// # Errors
 /// When the heads do not divide D.
@@ -82,8 +83,8 @@ pub fn attention_with(scope: &mut Scope, x: Value, settings: &AttentionSettings)
 }
 
 /// softmax(q kᵀ / √(D/heads)) v for each head, with queries, keys and values \[N, T, D\] whose D
-/// axis is split by heads: \[N, T, D\]. No parameters; of `settings` the heads, `causal` and
-/// `dropout` count.
+/// axis is split into heads; the result is \[N, T, D\]. There are no parameters. Only `heads`,
+/// `causal` and `dropout` of `settings` are used.
 ///
 /// # Errors
 /// When the shapes differ, or the heads do not divide D.
@@ -123,7 +124,7 @@ pub fn scaled_dot_product_attention(
     graph.reshape(mixed, &[n, t, d])
 }
 
-/// Queries, keys and values of \[N, T, 3D\].
+/// Splits \[N, T, 3D\] into queries, keys and values.
 fn thirds(graph: &mut Graph, qkv: Value, d: usize) -> Result<[Value; 3]> {
     Ok([graph.slice(qkv, 2, 0, d)?, graph.slice(qkv, 2, d, d)?, graph.slice(qkv, 2, 2 * d, d)?])
 }

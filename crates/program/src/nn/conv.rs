@@ -24,8 +24,8 @@ pub fn conv2d(
     rectangular_conv2d(scope, x, channels, [kernel; 2], [settings.padding; 2], settings, bias)
 }
 
-/// As [`conv2d`], with a kernel and a padding of \[height, width\]; the padding in `settings` does
-/// not count.
+/// As [`conv2d`], with a kernel and a padding of \[height, width\]; the padding in `settings` is
+/// ignored.
 ///
 /// # Errors
 /// When the kernel does not fit the input.
@@ -43,7 +43,7 @@ pub fn rectangular_conv2d(
     let [init, bias_init] = inits(scope, inputs, channels, kernel[0].saturating_mul(kernel[1]));
     let weight = scope.parameter("weight", &[channels, inputs, kernel[0], kernel[1]], init)?;
     let graph = scope.graph();
-    // The convolution pads both axes alike; what one axis has more is padded before.
+    // The convolution pads both axes equally; the extra padding of one axis is added before it.
     let common = padding[0].min(padding[1]);
     let x = graph.pad(x, 2, padding[0] - common, padding[0] - common)?;
     let x = graph.pad(x, 3, padding[1] - common, padding[1] - common)?;
@@ -71,7 +71,7 @@ pub fn conv1d(
     let [init, bias_init] = inits(scope, group, channels, kernel);
     let weight = scope.parameter("weight", &[channels, group, kernel], init)?;
     let graph = scope.graph();
-    // An image of height 1, padded along its width alone.
+    // As an image of height 1, padded along its width only.
     let x = graph.reshape(x, &[n, inputs, 1, length])?;
     let x = graph.pad(x, 3, settings.padding, settings.padding)?;
     let weight = graph.reshape(weight, &[channels, group, 1, kernel])?;
@@ -83,12 +83,12 @@ pub fn conv1d(
     if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
 }
 
-/// A transposed convolution of x \[N, C, H, W\] to `channels` O of side (H − 1)·stride − 2·padding +
-/// dilation·(k − 1) + `output_padding` + 1; parameters `weight` \[C, O/groups, k, k\] and, with
-/// `bias`, `bias` \[O\].
+/// A transposed convolution of x \[N, C, H, W\] to O = `channels` channels of side (H − 1)·stride −
+/// 2·padding + dilation·(k − 1) + `output_padding` + 1; parameters `weight` \[C, O/groups, k, k\]
+/// and, with `bias`, `bias` \[O\].
 ///
 /// # Errors
-/// When x is not an image, the groups do not divide the channels, or nothing is left of the image.
+/// When x is not an image, the groups do not divide the channels, or the result would be empty.
 pub fn conv_transpose2d(
     scope: &mut Scope,
     x: Value,
@@ -105,7 +105,7 @@ pub fn conv_transpose2d(
         return Err(Error::shape("conv_transpose2d", problem));
     }
     let group = channels / groups;
-    // PyTorch counts the fan-in on axis 1 here too.
+    // As in PyTorch, the fan-in counts axis 1 of the weight here, too.
     let [init, bias_init] = inits(scope, group, inputs, kernel[0].saturating_mul(kernel[1]));
     let weight = scope.parameter("weight", &[inputs, group, kernel[0], kernel[1]], init)?;
     let y = scope.graph().conv_transpose2d(x, weight, settings, output_padding)?;
@@ -113,7 +113,7 @@ pub fn conv_transpose2d(
 }
 
 /// The patches of x \[N, C, H, W\] as tokens \[N, T, D\], row by row; child `proj`, a convolution
-/// whose stride is its kernel's side `patch` (Dosovitskiy et al. 2021).
+/// with kernel and stride `patch` (Dosovitskiy et al. 2021).
 ///
 /// # Errors
 /// When the patches do not divide the image.
@@ -132,8 +132,8 @@ pub fn patch_embed(scope: &mut Scope, x: Value, patch: usize, width: usize, bias
     graph.permute(y, &[0, 2, 1])
 }
 
-/// How the weight and the bias start for a kernel of so many taps, with the channels that one
-/// output sees and one input reaches.
+/// The initial distributions of weight and bias, for a kernel of `taps` positions, `inputs`
+/// channels that one output depends on and `outputs` channels that one input contributes to.
 fn inits(scope: &Scope, inputs: usize, outputs: usize, taps: usize) -> [Init; 2] {
     let rules = scope.init_rules();
     [rules.conv_weight, rules.conv_bias]

@@ -7,8 +7,8 @@ use crate::{
 };
 
 /// Dropout (Srivastava et al. 2014): in train mode each element of x \[N, ...\] is dropped with
-/// this probability and the others are scaled by 1/(1 − probability), by a [mask](Scope::mask) that
-/// is data; in eval mode the identity.
+/// this probability and the others are scaled by 1/(1 − probability), through multiplication by a
+/// [mask](Scope::mask); in eval mode the identity.
 ///
 /// # Errors
 /// When the probability is not in \[0, 1), or x is a scalar.
@@ -30,7 +30,7 @@ pub fn channel_dropout(scope: &mut Scope, x: Value, probability: f64) -> Result<
     masked(scope, x, probability, &mask)
 }
 
-/// x times a mask \[N, `shape`...\] that is repeated where it has the size 1.
+/// x times a mask \[N, `shape`...\] that is broadcast along its axes of size 1.
 fn masked(scope: &mut Scope, x: Value, probability: f64, shape: &[usize]) -> Result<Value> {
     if !(0.0..1.0).contains(&probability) {
         return Err(Error::shape("dropout", format!("the probability is {probability}, not in [0, 1)")));

@@ -8,15 +8,15 @@ use crate::{
 /// Rows of a table by index: x \[...\] of integers to \[..., D\]; parameter `weight` \[V, D\].
 ///
 /// # Errors
-/// None at present; the signature is that of all layers.
+/// When the table is too large, or `weight` was declared before with another shape.
 pub fn embedding(scope: &mut Scope, x: Value, rows: usize, width: usize) -> Result<Value> {
     let init = scope.init_rules().embedding.at(rows, width);
     let weight = scope.parameter("weight", &[rows, width], init)?;
     scope.graph().take(weight, x)
 }
 
-/// x \[N, T, D\] plus a learned vector a position: parameter `weight` \[`rows`, D\], of which the
-/// first T count; T rows for `None`.
+/// x \[N, T, D\] plus a learned vector for each position: the first T rows of the parameter
+/// `weight` \[`rows`, D\]; `None` stands for T rows.
 ///
 /// # Errors
 /// When x is not \[N, T, D\] or has more positions than rows.
@@ -33,7 +33,7 @@ pub fn positional_embedding(scope: &mut Scope, x: Value, rows: Option<usize>) ->
     add_to_all(scope, x, weight)
 }
 
-/// x \[N, T, D\] plus [waves of position](crate::Graph::sinusoids); no parameters.
+/// x \[N, T, D\] plus [sinusoidal position encodings](crate::Graph::sinusoids); no parameters.
 ///
 /// # Errors
 /// When x is not \[N, T, D\].
@@ -43,8 +43,8 @@ pub fn sinusoidal_embedding(scope: &mut Scope, x: Value) -> Result<Value> {
     add_to_all(scope, x, waves)
 }
 
-/// A learned token before those of x \[N, T, D\]: \[N, T + 1, D\]; parameter `cls_token` \[1, 1,
-/// D\] (Dosovitskiy et al. 2021).
+/// x \[N, T, D\] with a learned token in front: \[N, T + 1, D\]; parameter `cls_token` \[1, 1, D\]
+/// (Dosovitskiy et al. 2021).
 ///
 /// # Errors
 /// When x is not \[N, T, D\].

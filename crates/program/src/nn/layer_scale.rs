@@ -6,7 +6,7 @@ use crate::{
     init::Init,
 };
 
-/// x times a learned number a feature, along `axis`; parameter `gamma`, which starts at `init`
+/// x times a learned number for each feature along `axis`; parameter `gamma`, initialised to `init`
 /// (Touvron et al. 2021).
 ///
 /// # Errors

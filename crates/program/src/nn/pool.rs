@@ -24,7 +24,8 @@ pub fn avg_pool2d(scope: &mut Scope, x: Value, settings: impl Into<[PoolSettings
     scope.graph().avg_pool2d(x, settings)
 }
 
-/// As [`avg_pool2d`], but the mean of those elements of a window that lie on the image.
+/// As [`avg_pool2d`], but the mean is over the elements of a window inside the image, without the
+/// padding.
 ///
 /// # Errors
 /// When the windows do not fit.

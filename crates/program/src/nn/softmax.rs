@@ -21,7 +21,7 @@ pub fn log_softmax(scope: &mut Scope, x: Value, axis: usize) -> Result<Value> {
     on_last_axis(scope, x, axis, Graph::log_softmax)
 }
 
-/// `f` of x with `axis` and the last axis exchanged, and back.
+/// Applies `f`, which works along the last axis, along `axis`.
 fn on_last_axis(
     scope: &mut Scope,
     x: Value,

@@ -6,7 +6,7 @@ use crate::{
     primitive::{Linearity, NodeRef, Primitive},
 };
 
-/// x + y, of one shape.
+/// x + y, for operands of the same shape.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Add;
 
@@ -61,7 +61,7 @@ impl Graph {
         self.add(x, negative)
     }
 
-    /// `total` + `term`, where nothing is zero.
+    /// `total` + `term`, where `None` stands for zero.
     ///
     /// # Errors
     /// When the shapes differ.

@@ -6,7 +6,7 @@ use crate::{
     primitive::{Linearity, NodeRef, Primitive},
 };
 
-/// Axes of size 1 repeated up to `shape`; a view, nothing is copied.
+/// Axes of size 1 repeated up to `shape`; a view, without a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Broadcast {
     /// The result's shape.
@@ -44,7 +44,7 @@ impl Graph {
     /// `x` repeated along its axes of size 1 up to `shape`.
     ///
     /// # Errors
-    /// When another axis differs.
+    /// When an axis of another size than 1 differs.
     pub fn broadcast(&mut self, x: Value, shape: &[usize]) -> Result<Value> {
         if self.shape(x) == shape {
             return self.unchanged(x);
@@ -55,7 +55,7 @@ impl Graph {
     /// A vector \[C\] repeated over all other axes of `shape`, along its axis `axis` (of size C).
     ///
     /// # Errors
-    /// When there is no such axis, or the vector's length is another.
+    /// When there is no such axis, or its size is not the vector's length.
     pub fn broadcast_along(&mut self, vector: Value, axis: usize, shape: &[usize]) -> Result<Value> {
         let mut aligned = vec![1; shape.len()];
         let Some(own) = aligned.get_mut(axis) else {

@@ -9,7 +9,7 @@ use crate::{
 /// The operands one after the other along `axis`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Concat {
-    /// Along which axis.
+    /// The axis of concatenation.
     pub axis: usize,
 }
 

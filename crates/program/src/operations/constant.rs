@@ -30,10 +30,10 @@ impl Primitive for Fill {
     }
 }
 
-/// A matrix by a formula.
+/// A matrix whose elements are given by a formula.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Matrix {
-    /// What its elements are.
+    /// The formula of its elements.
     pub formula: Formula,
     /// How many rows it has.
     pub rows: usize,
@@ -41,19 +41,19 @@ pub struct Matrix {
     pub columns: usize,
 }
 
-/// What the elements of a [`Matrix`] are.
+/// A formula for the elements of a [`Matrix`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Formula {
     /// 1 on the diagonal, 0 elsewhere.
     Identity,
     /// 0 on and below the diagonal, −∞ above it.
     CausalMask,
-    /// Waves of position; see [`Graph::sinusoids`].
+    /// Sinusoidal position encodings; see [`Graph::sinusoids`].
     Sinusoids,
 }
 
 impl Formula {
-    /// The element at row i and column j of a matrix of so many columns.
+    /// The element at row i and column j of a matrix with this number of columns.
     fn element(self, i: usize, j: usize, columns: usize) -> f64 {
         match self {
             Self::Identity => f64::from(u8::from(i == j)),
@@ -95,11 +95,11 @@ impl Primitive for Matrix {
 }
 
 impl Graph {
-    /// 0 on and below the diagonal of an n × n matrix, −∞ above it: added to scores, no position
-    /// sees a later one.
+    /// 0 on and below the diagonal of an n × n matrix, −∞ above it. Added to attention scores, it
+    /// hides later positions.
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When the tensor is too large.
     pub fn causal_mask(&mut self, n: usize) -> Result<Value> {
         self.matrix(Formula::CausalMask, n, n)
     }
@@ -107,7 +107,7 @@ impl Graph {
     /// A tensor filled with `value`.
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When the tensor is too large.
     pub fn fill(&mut self, value: f64, shape: &[usize]) -> Result<Value> {
         self.emit(Fill { value: Real(value), shape: shape.to_vec() }, &[])
     }
@@ -115,16 +115,17 @@ impl Graph {
     /// The n × n identity matrix.
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When the tensor is too large.
     pub fn identity(&mut self, n: usize) -> Result<Value> {
         self.matrix(Formula::Identity, n, n)
     }
 
-    /// Waves of position, \[`positions`, `width`\]: column 2k is sin(t/10⁴^(2k/D)) and column 2k +
-    /// 1 the cosine of the same angle, at position t (Vaswani et al. 2017).
+    /// Sinusoidal position encodings \[`positions`, `width`\]: at position t, column 2k is
+    /// sin(t/10⁴^(2k/D)) and column 2k + 1 is the cosine of the same angle, with D = `width`
+    /// (Vaswani et al. 2017).
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When the tensor is too large.
     pub fn sinusoids(&mut self, positions: usize, width: usize) -> Result<Value> {
         self.matrix(Formula::Sinusoids, positions, width)
     }

@@ -1,8 +1,9 @@
-//! Two-dimensional convolution (cross-correlation, as in the field) and its two transposes: a
-//! closed family.
+//! Two-dimensional convolution (cross-correlation, as usual in neural networks) and its two
+//! transposes.
 //!
 //! The trilinear form ⟨y, x ∗ w⟩ with x \[N, C, H, W\], w \[O, C/groups, kH, kW\] and y \[N, O, oH,
-//! oW\] gives one primitive by leaving out each of its three arguments.
+//! oW\] gives three primitives: its gradient in each argument, as a function of the two others.
+//! They are closed under transposition.
 
 use crate::{
     Graph, Value,
@@ -19,7 +20,7 @@ pub struct ConvSettings {
     pub padding: usize,
     /// Step between the kernel's taps.
     pub dilation: usize,
-    /// Groups of channels that do not see each other.
+    /// The number of groups of channels, which are convolved separately.
     pub groups: usize,
 }
 
@@ -42,7 +43,7 @@ pub struct ConvShapes {
     pub settings: ConvSettings,
 }
 
-/// The pixels that a kernel of `k` taps spans, `None` beyond all numbers.
+/// The number of pixels that a kernel of `k` taps spans; `None` on overflow.
 fn extent(dilation: usize, k: usize) -> Option<usize> {
     (k - 1).checked_mul(dilation)?.checked_add(1)
 }
@@ -56,7 +57,7 @@ impl ConvShapes {
         }
     }
 
-    /// Those of the convolution of x \[N, C, H, W\] with w \[O, C/groups, kH, kW\].
+    /// The shapes of the convolution of x \[N, C, H, W\] with w \[O, C/groups, kH, kW\].
     ///
     /// # Errors
     /// When the weight does not fit the input.
@@ -86,11 +87,11 @@ impl ConvShapes {
         }
     }
 
-    /// Those of the transpose as a layer, from `y` \[N, O, oH, oW\] to the image x of side
-    /// (oH − 1)·stride − 2·padding + dilation·(kH − 1) + `output_padding` + 1.
+    /// The shapes of the transposed convolution as a layer, from `y` \[N, O, oH, oW\] to the image
+    /// x of side (oH − 1)·stride − 2·padding + dilation·(kH − 1) + `output_padding` + 1.
     ///
     /// # Errors
-    /// When the weight does not fit the input, or nothing is left of the image.
+    /// When the weight does not fit the input, or the image would be empty.
     pub fn transposed(
         y: &[usize],
         w: &[usize],
@@ -151,7 +152,7 @@ pub enum ConvArgument {
 }
 
 impl ConvArgument {
-    /// The two others, in the order in which they are the operands of what computes this one.
+    /// The two other arguments, in their order as operands of the primitive that computes this one.
     fn operands(self) -> [Self; 2] {
         match self {
             Self::Y => [Self::X, Self::W],
@@ -165,9 +166,9 @@ impl ConvArgument {
 /// w, the cotangent of x, or the cotangent of w.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Conv2d {
-    /// In which argument.
+    /// The argument in which the gradient is taken.
     pub of: ConvArgument,
-    /// The shapes of all three.
+    /// The shapes of all three arguments.
     pub shapes: ConvShapes,
 }
 
@@ -192,15 +193,15 @@ impl Primitive for Conv2d {
 
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, wrt: usize, cotangent: Value) -> Result<Value> {
         let of = self.of.operands()[wrt];
-        // The two arguments that are not asked for: this operation's result, whose cotangent is
-        // given, and its other operand.
+        // The operands of the transpose: the given cotangent of this operation's result, and the
+        // other operand.
         let args =
             of.operands().map(|operand| if operand == self.of { cotangent } else { node.args[1 - wrt] });
         graph.emit(Self { of, shapes: self.shapes.clone() }, &args)
     }
 
-    /// Of the cotangent of w, one product a position: the cotangent's channels there, and the patch
-    /// that the kernel saw.
+    /// For the cotangent of w: one product for each output position, of the channels of y there and
+    /// the patch of x under the kernel.
     fn outer_products(&self, graph: &mut Graph, node: &NodeRef) -> Result<Option<[Value; 2]>> {
         if self.of != ConvArgument::W || self.shapes.settings.groups != 1 {
             return Ok(None);
@@ -214,7 +215,8 @@ impl Primitive for Conv2d {
         Ok(Some([by_position(node.args[1])?, by_position(patches)?]))
     }
 
-    /// Of the cotangent of w: the samples of all are the samples of one.
+    /// For the cotangent of w: the stacked samples become one batch, over which the result is
+    /// summed.
     fn stacked_sum(&self, graph: &mut Graph, stacked: &[Value]) -> Result<Option<Value>> {
         if self.of != ConvArgument::W {
             return Ok(None);
@@ -229,8 +231,8 @@ impl Primitive for Conv2d {
 }
 
 impl Graph {
-    /// The patches that a kernel sees, \[N, C·kH·kW, oH, oW\]: each channel by itself convolved
-    /// with every one-hot kernel.
+    /// The patches of x under the kernel, \[N, C·kH·kW, oH, oW\]: each channel is convolved
+    /// separately with every one-hot kernel.
     fn patches(&mut self, x: Value, shapes: &ConvShapes) -> Result<Value> {
         let [_, c, kh, kw] = shapes.w;
         let taps = self.identity(kh * kw)?;
@@ -250,12 +252,12 @@ impl Graph {
         self.emit(Conv2d { of: ConvArgument::Y, shapes }, &[x, w])
     }
 
-    /// The transpose in its input of the convolution with w \[O, C/groups, kH, kW\], as a map from
-    /// `y` \[N, O, oH, oW\] to \[N, C, H, W\] with H = (oH − 1)·stride − 2·padding + dilation·(kH − 1) +
-    /// `output_padding` + 1.
+    /// Maps `y` \[N, O, oH, oW\] to an image \[N, C, H, W\] by the transpose, in its input, of the
+    /// convolution with w \[O, C/groups, kH, kW\]. The height is H = (oH − 1)·stride − 2·padding +
+    /// dilation·(kH − 1) + `output_padding` + 1.
     ///
     /// # Errors
-    /// When the weight does not fit the input, or nothing is left of the image.
+    /// When the weight does not fit the input, or the image would be empty.
     pub fn conv_transpose2d(
         &mut self,
         y: Value,

@@ -1,4 +1,4 @@
-//! A value that counts as a constant.
+//! Detached values, which derivatives treat as constants.
 
 use crate::{
     Graph, Value,
@@ -6,8 +6,8 @@ use crate::{
     primitive::{Affinity, Linearity, Primitive},
 };
 
-/// x, with derivative zero: what is computed from the parameters and yet held fixed while one
-/// differentiates in them.
+/// x with derivative zero: a value that may be computed from the parameters but is held fixed by
+/// derivatives.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Detach;
 
@@ -24,17 +24,17 @@ impl Primitive for Detach {
         Linearity::PiecewiseConstant
     }
 
-    // Its value is not piecewise constant, whatever its derivative is said to be.
+    // The value is not piecewise constant, although its derivative is defined as zero.
     fn affinity(&self, args: &[Affinity]) -> Affinity {
         if args[0] == Affinity::Constant { Affinity::Constant } else { Affinity::General }
     }
 }
 
 impl Graph {
-    /// `x`, which counts as a constant in every derivative.
+    /// `x`, treated as a constant by every derivative.
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When `x` belongs to another graph.
     pub fn detach(&mut self, x: Value) -> Result<Value> {
         self.emit(Detach, &[x])
     }

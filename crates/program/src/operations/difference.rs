@@ -1,4 +1,4 @@
-//! Differences of a row's elements from one of them, and their transpose.
+//! Differences between a row's elements and one of them, and the transpose.
 
 use crate::{
     Graph, Value,
@@ -6,13 +6,13 @@ use crate::{
     primitive::{Linearity, NodeRef, Primitive},
 };
 
-/// out\[.., j\] = x\[.., j\] − x\[.., m\] with m = index\[..\]: exactly 0 at m, whatever is
-/// differentiated.
+/// out\[.., j\] = x\[.., j\] − x\[.., m\] with m = index\[..\]: exactly 0 at m, as are all
+/// derivatives there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Differences;
 
-/// out\[.., j\] = x\[.., j\] for j ≠ m, and out\[.., m\] = −Σ_{j ≠ m} x\[.., j\]: x\[.., m\] counts
-/// for nothing.
+/// out\[.., j\] = x\[.., j\] for j ≠ m, and out\[.., m\] = −Σ_{j ≠ m} x\[.., j\]: x\[.., m\] is
+/// ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DifferencesTranspose;
 
@@ -63,7 +63,7 @@ impl Graph {
     /// x\[.., j\] − x\[.., m\] for x \[.., C\] and the positions m \[..\] (of type `u32`).
     ///
     /// # Errors
-    /// When there is not one position a row.
+    /// When there is not exactly one position for each row.
     pub fn differences(&mut self, x: Value, index: Value) -> Result<Value> {
         self.emit(Differences, &[x, index])
     }
@@ -71,7 +71,7 @@ impl Graph {
     /// The transpose of [`Self::differences`]: x, with −Σ of the others at m.
     ///
     /// # Errors
-    /// When there is not one position a row.
+    /// When there is not exactly one position for each row.
     pub fn differences_transpose(&mut self, x: Value, index: Value) -> Result<Value> {
         self.emit(DifferencesTranspose, &[x, index])
     }

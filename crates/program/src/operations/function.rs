@@ -7,7 +7,7 @@ use crate::{
     primitive::{Affinity, Linearity, NodeRef, Primitive},
 };
 
-/// A function of one number; derivatives of each are built from the others.
+/// A function of one number. The derivatives of each are built from the functions of this enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
     /// max(x, 0), with derivative 0 at 0.
@@ -30,9 +30,9 @@ pub enum Function {
     SigmoidComplement,
     /// log(1 + e^x)
     Softplus,
-    /// The derivative of order 0, 1 or 2 (and so every higher one) of: x for x > 0, otherwise e^x − 1.
+    /// The derivative of order `order` of ELU (x for x > 0, otherwise e^x − 1).
     Elu {
-        /// The order of the derivative.
+        /// The order of the derivative: 0, 1, or 2, which equals every higher one.
         order: u8,
     },
     /// Φ(x), the distribution function of the standard normal.
@@ -41,7 +41,7 @@ pub enum Function {
     Exp,
     /// log x
     Log,
-    /// log(1 + x), as exact for small x as for others
+    /// log(1 + x), accurate also for small x
     LogOnePlus,
     /// √x
     Sqrt,
@@ -50,13 +50,13 @@ pub enum Function {
 }
 
 impl Function {
-    /// f′(x) as a program, given x and y = f(x).
+    /// Emits f′(x), given x and y = f(x).
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When `x` belongs to another graph.
     pub fn derivative(self, graph: &mut Graph, x: Value, y: Value) -> Result<Value> {
         match self {
-            // As good as of x, which then need not be kept.
+            // The step of y equals the step of x, so that x need not be stored.
             Self::Relu => graph.function(Self::Step { slope: Real(0.0) }, y),
             Self::LeakyRelu { slope } => graph.function(Self::Step { slope }, x),
             Self::Step { .. } => {
@@ -158,7 +158,7 @@ impl Graph {
     /// f(x), element by element.
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When `x` belongs to another graph.
     pub fn function(&mut self, function: Function, x: Value) -> Result<Value> {
         self.emit(function, &[x])
     }
@@ -166,7 +166,7 @@ impl Graph {
     /// 1 − x.
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When `x` belongs to another graph.
     pub fn one_minus(&mut self, x: Value) -> Result<Value> {
         let shape = self.shape(x).to_vec();
         let one = self.fill(1.0, &shape)?;

@@ -13,7 +13,7 @@ pub struct Gather;
 /// out\[r, i\] = Σ_{j: index\[r, j\] = i} x\[r, j\] for x and index \[R, J\], i < `size`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ScatterAdd {
-    /// I, how many elements a row of the result has.
+    /// I, the number of elements in a row of the result.
     pub size: usize,
 }
 

@@ -6,8 +6,8 @@ use crate::{
     primitive::{Linearity, NodeRef, Primitive},
 };
 
-/// out\[b.., i.., j..\] = Σ_k lhs\[b, i, k\] rhs\[b, j, k\], the axes of either operand standing in
-/// any order.
+/// out\[b.., i.., j..\] = Σ_k lhs\[b, i, k\] rhs\[b, j, k\], with the axes of each operand in any
+/// order.
 ///
 /// The output's axes are the batch pairs in the order given, the other axes of `lhs`, then those of
 /// `rhs`.
@@ -56,15 +56,15 @@ impl Primitive for MatMul {
         let rank = |side: usize| graph.shape(node.args[side]).len();
         let (free, other_free) = (self.free(wrt, rank(wrt)), self.free(other, rank(other)));
         let left_free = self.free(0, rank(0)).len();
-        // Where the other operand's free axes stand in the cotangent.
+        // The position of the other operand's free axes in the cotangent.
         let start = self.batch.len() + if other == 1 { left_free } else { 0 };
         let product = MatMul {
             batch: self.batch.iter().enumerate().map(|(i, pair)| [i, pair[other]]).collect(),
             contract: other_free.iter().enumerate().map(|(i, axis)| [start + i, *axis]).collect(),
         };
         let result = graph.matmul(cotangent, node.args[other], product)?;
-        // The result's axes, by the axis of the operand that each one is: batch, free, contracted
-        // (in the other's order).
+        // For each axis of the result, the axis of operand `wrt` that it stands for: batch, free,
+        // contracted (in the other operand's order).
         let mut contracted: Vec<[usize; 2]> = self.contract.clone();
         contracted.sort_by_key(|pair| pair[other]);
         let stands_for: Vec<usize> = (self.batch.iter().map(|pair| pair[wrt]))
@@ -112,11 +112,11 @@ impl Graph {
         self.emit(axes, &[lhs, rhs])
     }
 
-    /// The matrix product of the last axis of `x` \[..., I\] with the last of `w` \[O, I\], as
-    /// linear layers store their weights.
+    /// x wᵀ: contracts the last axes of `x` \[..., I\] and `w` \[O, I\], the shape in which linear
+    /// layers store their weights.
     ///
     /// # Errors
-    /// When the last axes differ.
+    /// When `x` is a scalar, `w` is not a matrix, or the last axes differ.
     pub fn linear(&mut self, x: Value, w: Value) -> Result<Value> {
         let (x_rank, w_rank) = (self.shape(x).len(), self.shape(w).len());
         if x_rank == 0 || w_rank != 2 {

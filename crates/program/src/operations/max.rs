@@ -1,4 +1,4 @@
-//! Where a row is largest: a choice on which no derivative depends.
+//! The position of a row's largest element: piecewise constant, with derivative zero.
 
 use crate::{
     Graph, Value,
@@ -11,7 +11,7 @@ use crate::{
 /// below the largest: \[..\], of type `u32`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Argmax {
-    /// How far below the largest.
+    /// How far the chosen element may lie below the largest.
     pub slack: Real,
 }
 
@@ -42,8 +42,7 @@ impl Graph {
         self.emit(Argmax { slack: Real(slack) }, &[x])
     }
 
-    /// 1 where `x` is the largest along its last axis (at the first place, where several are),
-    /// otherwise 0; piecewise constant.
+    /// 1 at the first largest element of `x` along its last axis, 0 elsewhere; piecewise constant.
     ///
     /// # Errors
     /// When `x` is a scalar.
@@ -56,7 +55,7 @@ impl Graph {
     /// The unit vectors \[.., C\] of the positions `index` \[..\], with C = `size`.
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When the result is too large, or `index` belongs to another graph.
     pub fn one_hot(&mut self, index: Value, size: usize) -> Result<Value> {
         let rows = self.shape(index).to_vec();
         let all = rows.iter().product();

@@ -7,7 +7,7 @@ use crate::{
     primitive::{Linearity, NodeRef, Primitive},
 };
 
-/// x ∘ y, of one shape.
+/// x ∘ y, the element-wise product of operands of the same shape.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mul;
 

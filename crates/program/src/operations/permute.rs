@@ -46,7 +46,7 @@ impl Graph {
     /// `x` with its axes in the order `axes`.
     ///
     /// # Errors
-    /// When `axes` is no permutation of the axes of `x`.
+    /// When `axes` is not a permutation of the axes of `x`.
     pub fn permute(&mut self, x: Value, axes: &[usize]) -> Result<Value> {
         if axes.iter().copied().eq(0..axes.len()) && axes.len() == self.shape(x).len() {
             return self.unchanged(x);

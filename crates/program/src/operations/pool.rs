@@ -9,14 +9,14 @@ use crate::{
     primitive::{Linearity, NodeRef, Primitive},
 };
 
-/// PoolWindows that slide along an axis of an image, or along both.
+/// Windows that slide along an axis of an image, or along both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSettings {
     /// The window's side.
     pub kernel: usize,
     /// Step between windows.
     pub stride: usize,
-    /// Border around the image: −∞ for the maximum, zeros (which count) for the average.
+    /// Border around the image: −∞ for the maximum, zeros for the average.
     pub padding: usize,
 }
 
@@ -27,7 +27,7 @@ impl From<PoolSettings> for [PoolSettings; 2] {
     }
 }
 
-/// What windows leave on an axis of the image; the border is cut off.
+/// The range of each window along an axis of the image, without the border.
 type Ranges = Vec<Range<usize>>;
 
 impl PoolSettings {
@@ -49,13 +49,15 @@ impl PoolSettings {
     }
 }
 
-/// More windows on a side of the image are taken for a mistake: each is kept.
+/// The largest allowed number of sliding windows along an axis. Each is stored; more are taken for
+/// a mistake.
 const MOST_SLIDING: usize = 1 << 20;
 
-/// Longer sides are taken for a mistake.
+/// The largest allowed side of image and output with adaptive windows; longer sides are taken for a
+/// mistake.
 const MOST_WINDOWS: usize = 1 << 16;
 
-/// `out` windows that cover an axis, of nearly one length: ⌊i·size/out⌋ .. ⌈(i + 1)·size/out⌉.
+/// `out` windows of nearly equal length that cover an axis: ⌊i·size/out⌋ .. ⌈(i + 1)·size/out⌉.
 fn adaptive(size: usize, out: usize) -> Result<Ranges, &'static str> {
     if size == 0 || out == 0 {
         return Err("image and output must not be empty");
@@ -100,13 +102,13 @@ impl PoolWindows {
         Self::new(name, shape, |axis, size| adaptive(size, out[axis]))
     }
 
-    /// \[N, C, oH, oW\], one element a window.
+    /// \[N, C, oH, oW\], one element for each window.
     #[must_use]
     pub fn pooled(&self) -> [usize; 4] {
         [self.image[0], self.image[1], self.rows.len(), self.columns.len()]
     }
 
-    /// The number of elements of each window, if it is one.
+    /// The number of elements of a window, if it is the same for all.
     fn common_size(&self) -> Option<usize> {
         let len = |ranges: &Ranges| {
             let len = ranges.first()?.len();
@@ -200,12 +202,13 @@ impl Graph {
         let settings = settings.into();
         let windows = PoolWindows::sliding("avg_pool2d", self.shape(x), settings)?;
         let sum = self.emit(SumPool(windows), &[x])?;
-        // As floating-point numbers: the product of two sides in a file may be beyond all integers.
+        // In floating point: the product of two sides read from a file may overflow an integer.
         let [height, width] = settings.map(|axis| axis.kernel as f64);
         self.scale(sum, 1.0 / (height * width))
     }
 
-    /// As [`Self::avg_pool2d`], but the mean of those elements of a window that lie on the image.
+    /// As [`Self::avg_pool2d`], but the mean is over the elements of a window inside the image,
+    /// without the padding.
     ///
     /// # Errors
     /// When the windows do not fit the image.
@@ -215,8 +218,8 @@ impl Graph {
     }
 
     /// The mean of each of `out` = \[oH, oW\] windows that cover `x` \[N, C, H, W\]: \[N, C, oH,
-    /// oW\]. The i-th window of an axis is ⌊i·H/oH⌋ .. ⌈(i + 1)·H/oH⌉, as PyTorch has it;
-    /// neighbours overlap where oH does not divide H.
+    /// oW\]. The i-th window of an axis is ⌊i·H/oH⌋ .. ⌈(i + 1)·H/oH⌉, as in PyTorch; neighbours
+    /// overlap where oH does not divide H.
     ///
     /// # Errors
     /// When `x` is not an image, or a side is 0.
@@ -248,7 +251,7 @@ impl Graph {
         if let Some(size) = common {
             return self.scale(sum, 1.0 / size as f64);
         }
-        // The sizes are the sums of an image of ones.
+        // The sizes of the windows are the sums over an image of ones.
         let ones = self.fill(1.0, &[1, 1, h, w])?;
         let sizes = self.emit(SumPool(PoolWindows { image: [1, 1, h, w], ..windows }), &[ones])?;
         let inverse = self.function(Function::Recip, sizes)?;

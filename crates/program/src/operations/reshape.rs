@@ -19,7 +19,7 @@ impl Primitive for Reshape {
     }
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>> {
-        // Sizes in a file may be any.
+        // Sizes read from a file may overflow.
         let wanted = self.shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
         if wanted == Some(args[0].iter().product()) {
             Ok(self.shape.clone())
@@ -50,17 +50,16 @@ impl Graph {
         self.emit(Reshape { shape: shape.to_vec() }, &[x])
     }
 
-    /// `x` itself, as a value of its own: what the module hands on that emits this, where it
-    /// changes nothing.
+    /// `x` as a new value: the activation of a module that leaves its input unchanged.
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When `x` belongs to another graph.
     pub(crate) fn again(&mut self, x: Value) -> Result<Value> {
         let shape = self.shape(x).to_vec();
         self.emit(Reshape { shape }, &[x])
     }
 
-    /// `x` [N, ...] as [N, D]: all axes from `start` on become one.
+    /// `x` with all axes from `start` on merged into one.
     ///
     /// # Errors
     /// When `x` has no axis `start`.

@@ -36,7 +36,7 @@ impl Graph {
     /// c·x.
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When `x` belongs to another graph.
     pub fn scale(&mut self, x: Value, factor: f64) -> Result<Value> {
         if factor == 1.0 {
             return self.unchanged(x);

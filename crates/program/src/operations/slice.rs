@@ -9,7 +9,7 @@ use crate::{
 /// The elements `start .. start + len` along `axis`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Slice {
-    /// Along which axis.
+    /// The axis.
     pub axis: usize,
     /// The first element.
     pub start: usize,
@@ -52,11 +52,11 @@ impl Primitive for Slice {
 /// `before` and `after` zeros around the elements along `axis`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pad {
-    /// Along which axis.
+    /// The axis.
     pub axis: usize,
     /// Zeros before the elements.
     pub before: usize,
-    /// Zeros after them.
+    /// Zeros after the elements.
     pub after: usize,
 }
 
@@ -88,7 +88,7 @@ impl Graph {
     /// The elements `start .. start + len` of `x` along `axis`.
     ///
     /// # Errors
-    /// When there are no such elements.
+    /// When the range exceeds the axis, or there is no such axis.
     pub fn slice(&mut self, x: Value, axis: usize, start: usize, len: usize) -> Result<Value> {
         if start == 0 && self.shape(x).get(axis) == Some(&len) {
             return self.unchanged(x);

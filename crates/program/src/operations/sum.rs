@@ -6,10 +6,10 @@ use crate::{
     primitive::{Linearity, NodeRef, Primitive},
 };
 
-/// The sum over `axes`, which keep the size 1.
+/// The sum over `axes`, which are kept with size 1.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sum {
-    /// What is summed over.
+    /// The axes to sum over.
     pub axes: Vec<usize>,
 }
 
@@ -37,7 +37,7 @@ impl Primitive for Sum {
 }
 
 impl Graph {
-    /// The sum of `x` over `axes`, which keep the size 1.
+    /// The sum of `x` over `axes`, which are kept with size 1.
     ///
     /// # Errors
     /// When `x` has no such axis.
@@ -49,14 +49,14 @@ impl Graph {
         self.emit(Sum { axes: axes.to_vec() }, &[x])
     }
 
-    /// The mean of `x` over `axes`, which keep the size 1.
+    /// The mean of `x` over `axes`, which are kept with size 1.
     ///
     /// # Errors
     /// When `x` has no such axis, or one of them is empty.
     pub fn mean(&mut self, x: Value, axes: &[usize]) -> Result<Value> {
         let sum = self.sum(x, axes)?;
         let shape = self.shape(x);
-        // An axis that is named twice is one.
+        // An axis listed twice counts once.
         let sizes = shape.iter().enumerate().filter(|(axis, _)| axes.contains(axis));
         let count: usize = sizes.map(|(_, size)| size).product();
         if count == 0 {
@@ -68,7 +68,7 @@ impl Graph {
     /// The sum of all elements, a scalar of shape \[\].
     ///
     /// # Errors
-    /// None at present; the signature is that of all emitters.
+    /// When `x` belongs to another graph.
     pub fn sum_all(&mut self, x: Value) -> Result<Value> {
         let axes: Vec<usize> = (0..self.shape(x).len()).collect();
         let sum = self.sum(x, &axes)?;

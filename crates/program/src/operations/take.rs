@@ -13,7 +13,7 @@ pub struct Take;
 /// out\[v, :\] = Σ_{i: index\[i\] = v} x\[i.., :\] for x \[I.., D\], v < `rows`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PutRows {
-    /// V, how many rows the result has.
+    /// V, the number of rows of the result.
     pub rows: usize,
 }
 

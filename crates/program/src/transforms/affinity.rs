@@ -7,10 +7,10 @@ use crate::{Graph, Value, primitive::Affinity};
 /// Where a proof of affinity fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breaker {
-    /// The first operation that is affine in the group in its operands but not in its result.
+    /// The first operation whose operands are affine in the group and whose result is not.
     pub node: String,
-    /// Whether it multiplies operands of which several depend on the group; otherwise it is curved
-    /// itself.
+    /// Whether it multiplies several operands that depend on the group; otherwise it is nonlinear
+    /// in one.
     pub multiplies: bool,
 }
 
@@ -21,12 +21,13 @@ impl fmt::Display for Breaker {
     }
 }
 
-/// What can be proved of `output` as a function of `group`: a dataflow pass from the group's values
-/// on, one rule a primitive.
+/// How `output` depends on `group`, as far as it can be proved by a dataflow pass with one rule for
+/// each primitive.
 ///
-/// Where it is at most [`Affinity::Piecewise`] the second derivative of the output in the group
-/// vanishes almost everywhere, so that the group's Hessian block equals its Gauss-Newton block.
-/// Otherwise the breaker says where affinity ends. Nothing is proved of a value of another graph.
+/// Where the affinity is at most [`Affinity::Piecewise`], the second derivative of the output in
+/// the group vanishes almost everywhere, so that the group's Hessian block equals its Gauss-Newton
+/// block. Otherwise the breaker says where affinity ends. A value of another graph is
+/// [`Affinity::General`].
 pub fn affinity(graph: &Graph, output: Value, group: &[Value]) -> (Affinity, Option<Breaker>) {
     if !graph.contains(output) {
         return (Affinity::General, Some(Breaker { node: graph.describe(output), multiplies: false }));

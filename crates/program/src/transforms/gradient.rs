@@ -6,7 +6,7 @@ use crate::{Graph, Value, error::Result};
 /// A value with its tangent.
 pub type Seed = (Value, Value);
 
-/// A new input for each value, as its tangent.
+/// Adds an input for each value, as its tangent.
 pub fn seeds(graph: &mut Graph, values: &[Value]) -> Vec<Seed> {
     let tangent = |value: &Value| {
         let shape = graph.shape(*value).to_vec();
@@ -18,7 +18,7 @@ pub fn seeds(graph: &mut Graph, values: &[Value]) -> Vec<Seed> {
 /// ∂output/∂value of a scalar for each of `values`: transpose(linearize(output)).
 ///
 /// # Errors
-/// When the output is no scalar, or a rule fails.
+/// When the output is not a scalar, or a rule fails.
 pub fn gradient(graph: &mut Graph, output: Value, values: &[Value]) -> Result<Vec<Value>> {
     let one = graph.fill(1.0, &[])?;
     pull_back(graph, output, one, values)
@@ -38,10 +38,10 @@ pub fn pull_back(graph: &mut Graph, output: Value, cotangent: Value, values: &[V
     zeros_where_none(graph, cotangents, values)
 }
 
-/// Each value, or zeros in the shape of what it belongs to where there is none.
+/// The values, with each `None` replaced by zeros in the shape of the value in `like`.
 ///
 /// # Errors
-/// None at present; the signature is that of all emitters.
+/// When a shape is too large.
 pub fn zeros_where_none(graph: &mut Graph, values: Vec<Option<Value>>, like: &[Value]) -> Result<Vec<Value>> {
     let fill = |(value, like): (Option<Value>, &Value)| {
         let shape = graph.shape(*like).to_vec();
@@ -50,10 +50,10 @@ pub fn zeros_where_none(graph: &mut Graph, values: Vec<Option<Value>>, like: &[V
     values.into_iter().zip(like).map(fill).collect()
 }
 
-/// The value, or zeros of this shape where there is none.
+/// The value, or zeros of this shape for `None`.
 ///
 /// # Errors
-/// None at present; the signature is that of all emitters.
+/// When a shape is too large.
 pub fn or_zero(graph: &mut Graph, value: Option<Value>, shape: &[usize]) -> Result<Value> {
     value.map_or_else(|| graph.fill(0.0, shape), Ok)
 }

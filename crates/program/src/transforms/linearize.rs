@@ -7,11 +7,11 @@ use crate::{Graph, Value, error::Result};
 /// Emits J·v: the tangents of `outputs` when each value of `seeds` has the tangent paired with it
 /// (`None`: zero).
 ///
-/// A seed may be any value, not only an input: what lies before it then counts as constant.
+/// A seed may be any value, not only an input; everything computed before it is then held constant.
 /// Pearlmutter's R-operator (1994) is this transformation of a gradient.
 ///
 /// # Errors
-/// When a primitive's rule fails, or a value is one of another graph.
+/// When a primitive's rule fails, or a value belongs to another graph.
 pub fn linearize(
     graph: &mut Graph,
     outputs: &[Value],

@@ -1,4 +1,4 @@
-//! Transformations of programs: each walks a graph once and emits into it what it derives.
+//! Transformations of programs: each walks a graph once and emits its result into the same graph.
 
 mod affinity;
 mod gradient;

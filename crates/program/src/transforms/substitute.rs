@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use crate::{Graph, Value, error::Result};
 
-/// Emits what `outputs` are when each first value of `replacements` is replaced by the second,
-/// wherever it is used. The second may depend on the first.
+/// Emits `outputs` with each first value of `replacements` replaced by the second, wherever it is
+/// used. The second may depend on the first.
 ///
 /// # Errors
-/// When a replacement has another shape than what it replaces, or a value is one of another graph.
+/// When a replacement's shape does not fit where it is used, or a value belongs to another graph.
 pub fn substitute(
     graph: &mut Graph,
     outputs: &[Value],

@@ -10,7 +10,7 @@ use crate::{Graph, Value, error::Result};
 /// seeds.
 ///
 /// # Errors
-/// When a primitive between inputs and outputs is not linear, or a value is one of another graph.
+/// When a primitive between inputs and outputs is not linear, or a value belongs to another graph.
 pub fn transpose(
     graph: &mut Graph,
     outputs: &[(Value, Value)],

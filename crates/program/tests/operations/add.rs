@@ -2,7 +2,8 @@
 
 use crate::common::*;
 
-/// The sums here stand alone, between products: what is dead there is written over.
+/// The sums are between matrix products, so that they are not fused, and may be written over
+/// operands that are no longer needed.
 #[test]
 fn only_what_is_dead_is_written_over() -> Result<()> {
     let mut graph = Graph::default();

@@ -1,4 +1,4 @@
-//! What the laws of all operations need.
+//! Imports shared by the tests of all operations.
 
 pub use candle_core::{DType, Device, Tensor};
 pub use eigenscape_cpu::Cpu;

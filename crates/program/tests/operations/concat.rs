@@ -16,8 +16,7 @@ fn a_part_without_a_tangent_counts_as_zero() {
     .obeys_all();
 }
 
-/// Operands in another order: what is made of them lies in order, as whoever views it later
-/// expects.
+/// Permuted operands: their concatenation is row-major, as later views of it require.
 #[test]
 fn parts_in_another_order_and_views_of_their_concatenation() {
     Subject::new(2, &[&[3, 4, 2], &[3, 1, 1]], |g, x| {

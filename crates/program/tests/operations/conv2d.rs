@@ -71,7 +71,7 @@ fn the_cotangent_of_a_weight_is_an_outer_product_a_position() -> Result<()> {
     Ok(())
 }
 
-/// ⟨y, x ∗ w⟩ = ⟨x, the transpose of y⟩, with sides that the transpose made of y.
+/// ⟨y, x ∗ w⟩ = ⟨x, the transpose of y⟩, with the sides of x computed from those of y.
 #[test]
 fn the_transpose_as_a_layer_is_the_adjoint_and_obeys_the_laws() -> Result<()> {
     let settings = |stride, padding, dilation, groups| ConvSettings { stride, padding, dilation, groups };
@@ -79,7 +79,7 @@ fn the_transpose_as_a_layer_is_the_adjoint_and_obeys_the_laws() -> Result<()> {
         (settings(1, 0, 1, 1), 0, [5, 5]),
         (settings(2, 1, 1, 2), 1, [6, 7]),
         (settings(3, 0, 1, 1), 2, [11, 13]),
-        // The output padding may reach the dilation, where more outputs would fit.
+        // The output padding may exceed the stride if it is below the dilation.
         (settings(1, 0, 3, 2), 2, [11, 9]),
     ];
     for (seed, (s, output_padding, sides)) in (1..).zip(cases) {

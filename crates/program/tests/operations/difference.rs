@@ -4,7 +4,7 @@ use crate::common::*;
 
 #[test]
 fn laws() {
-    // The index has no derivative in x₁, which is a factor, too, so that there is one.
+    // The index has derivative zero in x₁; the factor x₁ adds a nonzero one.
     Subject::new(1, &[&[2, 3, 4], &[2, 3, 4]], |g, x| {
         let index = g.argmax(x[1], 0.0)?;
         let y = g.differences(x[0], index)?;
@@ -19,7 +19,7 @@ fn laws() {
     .obeys_all();
 }
 
-/// What is large at m does not swamp what is small elsewhere.
+/// A large cotangent at m does not absorb small ones elsewhere.
 #[test]
 fn the_reference_has_the_sum_of_the_others() -> Result<()> {
     let mut graph = Graph::default();

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 
-/// The values of a program of one image whose elements count up from 0.
+/// Evaluates a program on one image whose elements count up from 0.
 fn of_counting_image(
     shape: [usize; 4],
     build: impl Fn(&mut Graph, Value) -> eigenscape_program::Result<Value>,
@@ -18,7 +18,7 @@ fn of_counting_image(
 
 #[test]
 fn adaptive_windows_are_those_of_pytorch() -> Result<()> {
-    // Rows 0 5 10, of which the windows 0..2 and 1..3; columns 0..2, 1..4, 3..5.
+    // The windows are the rows 0..2 and 1..3 and the columns 0..2, 1..4 and 3..5.
     let mean = of_counting_image([1, 1, 3, 5], |g, x| g.adaptive_avg_pool2d(x, [2, 3]))?;
     let expected = [3.0, 4.5, 6.0, 8.0, 9.5, 11.0];
     assert!(mean.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14), "{mean:?}");
@@ -92,7 +92,7 @@ fn the_first_of_equal_elements_is_taken_and_the_padding_never() -> Result<()> {
     let mut graph = Graph::default();
     let image = graph.input("x", x.dims());
     let largest = graph.max_pool2d(image, PoolSettings { kernel: 3, stride: 2, padding: 1 })?;
-    // The largest are gathered by their positions, two values before.
+    // The result is a reshape of a gather, whose second operand holds the positions.
     let gather = graph.operation(graph.args(largest)[0]).unwrap();
     let found = evaluate(&graph, &[image], &[gather.args[1]], &[x])?.remove(0);
     assert_eq!(found.to_vec2::<u32>()?, [[0, 1, 4, 5]]);

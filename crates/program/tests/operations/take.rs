@@ -4,7 +4,7 @@ use crate::common::*;
 
 #[test]
 fn laws() {
-    // The index is the step function of an input, which has no derivative: rows 0 and 1.
+    // The index is the step function of an input, with derivative zero: rows 0 and 1.
     Subject::new(1, &[&[2, 3], &[4, 2]], |g, x| {
         let index = g.function(ElementwiseFunction::Step { slope: Real(0.0) }, x[1])?;
         let taken = g.take(x[0], index)?;

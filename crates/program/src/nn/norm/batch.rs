@@ -36,7 +36,7 @@ pub fn batch_norm_with(scope: &mut Scope, x: Value, settings: NormSettings) -> R
     scope.mixes_samples();
     let axes: Vec<usize> = (0..shape.len()).filter(|&axis| axis != 1).collect();
     let moments = Moments::new(scope.graph(), x, &axes)?;
-    // PyTorch keeps the unbiased variance.
+    // PyTorch's running variance is the unbiased one.
     let count = shape.iter().product::<usize>() / features.max(1);
     let correction = count as f64 / count.saturating_sub(1).max(1) as f64;
     update_running(scope, mean, moments.mean, 1.0)?;
@@ -45,7 +45,7 @@ pub fn batch_norm_with(scope: &mut Scope, x: Value, settings: NormSettings) -> R
     settings.scale_and_shift(scope, normal, 1..2)
 }
 
-/// One product and one sum an element: x · γ/σ + (β − μ γ/σ).
+/// x · γ/σ + (β − μ γ/σ): one product and one sum for each element.
 fn by_running_statistics(
     scope: &mut Scope,
     x: Value,

@@ -6,8 +6,8 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Group normalisation of x \[N, C, ...\]: each of `groups` groups of channels by its own mean and
-/// variance (Wu & He 2018); parameters `weight` and `bias` \[C\], ε = 1e-5.
+/// Group normalisation of x \[N, C, ...\]: each of `groups` groups of channels is normalised by its
+/// own mean and variance (Wu & He 2018); parameters `weight` and `bias` \[C\], ε = 1e-5.
 ///
 /// # Errors
 /// When the groups do not divide the channels.
@@ -15,8 +15,8 @@ pub fn group_norm(scope: &mut Scope, x: Value, groups: usize) -> Result<Value> {
     group_norm_with(scope, x, groups, NormSettings::default())
 }
 
-/// As [`group_norm`], with settings. One group a channel is instance normalisation (Ulyanov et al.
-/// 2016).
+/// As [`group_norm`], with settings. One group for each channel is instance normalisation (Ulyanov
+/// et al. 2016).
 ///
 /// # Errors
 /// When the groups do not divide the channels.

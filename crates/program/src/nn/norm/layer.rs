@@ -15,11 +15,11 @@ pub fn layer_norm(scope: &mut Scope, x: Value) -> Result<Value> {
     layer_norm_with(scope, x, 1, NormSettings::default())
 }
 
-/// As [`layer_norm`] over so many of the last axes, with settings; the parameters have the shape of
+/// As [`layer_norm`], over the last `axes` axes and with settings; the parameters have the shape of
 /// these axes.
 ///
 /// # Errors
-/// When x has not so many axes, or there is none.
+/// When `axes` is 0 or greater than the number of axes of x.
 pub fn layer_norm_with(scope: &mut Scope, x: Value, axes: usize, settings: NormSettings) -> Result<Value> {
     let axes = last_axes(scope, "layer_norm", x, axes)?;
     let over: Vec<usize> = axes.clone().collect();

@@ -15,10 +15,10 @@ use crate::{
     operations::Function,
 };
 
-/// What normalisation layers have in common.
+/// Settings common to all normalisation layers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NormSettings {
-    /// ε, added to variances before their root.
+    /// ε, added to the variance before taking its square root.
     pub epsilon: f64,
     /// Whether there is a learned scale, `weight`.
     pub weight: bool,
@@ -33,8 +33,8 @@ impl Default for NormSettings {
 }
 
 impl NormSettings {
-    /// x · γ + β with those of the parameters `weight` (γ) and `bias` (β) that there are, of the
-    /// shape of `axes` of x.
+    /// x · γ + β, where the parameters `weight` (γ) and `bias` (β) have the shape of `axes` of x
+    /// and are left out according to the settings.
     fn scale_and_shift(self, scope: &mut Scope, x: Value, axes: std::ops::Range<usize>) -> Result<Value> {
         let shape = scope.shape(x);
         let own = &shape[axes.clone()];
@@ -53,7 +53,7 @@ impl NormSettings {
     }
 }
 
-/// x − μ, μ and the biased variance σ² over some axes, which keep the size 1.
+/// x − μ, μ and the biased variance σ² over some axes, which are kept with size 1.
 struct Moments {
     centred: Value,
     mean: Value,
