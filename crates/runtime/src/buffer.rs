@@ -1,4 +1,4 @@
-//! Numbers where a backend keeps them.
+//! Buffers: numbers in a backend's memory.
 
 use std::{any::Any, fmt::Debug, sync::Arc};
 
@@ -6,12 +6,12 @@ use candle_core::{DType, Tensor};
 
 use crate::error::Result;
 
-/// Numbers where a backend keeps them. Clones are the same numbers in the same memory.
+/// Numbers in the memory of the host or of a backend. Clones share the memory.
 #[derive(Debug, Clone)]
 pub enum Buffer {
-    /// In the host's memory, in any order.
+    /// In the host's memory, with any strides.
     Host(Tensor),
-    /// In memory of a backend's own, in row-major order.
+    /// In a backend's own memory, in row-major order.
     Device(Arc<dyn DeviceBuffer>),
 }
 
@@ -23,10 +23,10 @@ pub trait DeviceBuffer: Any + Debug + Send + Sync {
     /// The type of the numbers.
     fn dtype(&self) -> DType;
 
-    /// A copy in the host's memory, when whatever computes the numbers is done.
+    /// A copy in the host's memory. Waits until the numbers are computed.
     ///
     /// # Errors
-    /// When that fails, or the copy does.
+    /// When the computation or the copy fails.
     fn to_host(&self) -> Result<Tensor>;
 }
 
@@ -55,10 +55,10 @@ impl Buffer {
         }
     }
 
-    /// The numbers in the host's memory: no copy of those that are there.
+    /// The numbers in the host's memory; copied only if they are not there already.
     ///
     /// # Errors
-    /// When a copy fails, or what computes the numbers does.
+    /// When the copy fails, or the computation of the numbers.
     pub fn to_host(&self) -> Result<Tensor> {
         match self {
             Self::Host(tensor) => Ok(tensor.clone()),
@@ -66,7 +66,8 @@ impl Buffer {
         }
     }
 
-    /// As [`Self::to_host`] for many, each of which is let go as soon as it is there.
+    /// As [`Self::to_host`] for many buffers, each of which is dropped once its numbers are in the
+    /// host's memory.
     ///
     /// # Errors
     /// As [`Self::to_host`].
@@ -74,7 +75,7 @@ impl Buffer {
         buffers.into_iter().map(|buffer| buffer.to_host()).collect()
     }
 
-    /// The tensor that is in the host's memory.
+    /// The tensor, for a buffer in the host's memory.
     #[must_use]
     pub fn host(&self) -> Option<&Tensor> {
         match self {
@@ -83,7 +84,8 @@ impl Buffer {
         }
     }
 
-    /// What is in the memory of the backend whose buffers are `B`.
+    /// The buffer as the backend's type `B`; `None` if it is in the host's memory or of another
+    /// type.
     #[must_use]
     pub fn device<B: DeviceBuffer>(&self) -> Option<&B> {
         match self {
@@ -95,7 +97,7 @@ impl Buffer {
         }
     }
 
-    /// The same in row-major order.
+    /// The same numbers in row-major order.
     pub(crate) fn in_order(self) -> Result<Self> {
         match self {
             Self::Host(tensor) => Ok(tensor.contiguous()?.into()),
@@ -116,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    /// Zeros somewhere.
+    /// Zeros in the memory of a pretended device.
     #[derive(Debug)]
     struct Elsewhere([usize; 2]);
 

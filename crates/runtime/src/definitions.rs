@@ -1,4 +1,4 @@
-//! How operations of plugins are evaluated.
+//! Definitions of plugins' operations, which backends evaluate.
 
 use std::{
     any::{Any, TypeId},
@@ -22,15 +22,15 @@ pub struct Array<'a> {
 
 type Definition = dyn Fn(&dyn Any, &[Array], &mut [f64]) + Send + Sync;
 
-/// The definitions of operations that are not built in, by their types: each from its operands
-/// without a leading axis, in f64, to its result. Backends that have no kernel of their own for an
-/// operation evaluate its definition, once for each element of a leading axis.
+/// The definitions of operations that are not built in, by type. A definition computes the result
+/// from operands in f64 without a leading axis. A backend without a kernel for an operation
+/// evaluates its definition once for each element of the leading axis.
 #[derive(Clone, Default)]
 pub struct Definitions(HashMap<TypeId, Arc<Definition>>);
 
 impl Definitions {
-    /// With the definition of the operation `P`: from the operation and its operands to its result,
-    /// in row-major order.
+    /// Adds the definition of the operation `P`, a function that fills the result, in row-major
+    /// order, from the operation and its operands.
     #[must_use]
     pub fn with<P: Primitive>(
         mut self,
@@ -46,7 +46,7 @@ impl Definitions {
         definition: impl Fn(&P, &[Array], &mut [f64]) + Send + Sync + 'static,
     ) {
         let of_any = move |operation: &dyn Any, args: &[Array], result: &mut [f64]| {
-            // The table is by type: any other finds another definition.
+            // Never `None`: the table is keyed by type.
             if let Some(operation) = operation.downcast_ref() {
                 definition(operation, args, result);
             }
@@ -60,7 +60,7 @@ impl Definitions {
         self.0.len()
     }
 
-    /// Whether no operation has one.
+    /// Whether no operation has a definition.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -69,7 +69,7 @@ impl Definitions {
     /// Evaluates an operation.
     ///
     /// # Errors
-    /// When it has no definition here.
+    /// When the operation has no definition.
     pub fn evaluate(&self, operation: &dyn Primitive, args: &[Array], result: &mut [f64]) -> Result<()> {
         let any: &dyn Any = operation;
         let Some(definition) = self.0.get(&any.type_id()) else {

@@ -1,11 +1,11 @@
-//! Evaluation without a leading axis, once for each element of it.
+//! Evaluation of an operation once for each element of the leading axis.
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_program::Primitive;
 
 use crate::{definitions::Array, error::Result};
 
-/// An operand's numbers, for each element of the leading axis or for all.
+/// An operand's numbers, with or without the leading axis.
 struct Numbers<'a> {
     numbers: Vec<f64>,
     dims: &'a [usize],
@@ -18,7 +18,7 @@ impl<'a> Numbers<'a> {
         Ok(Self { numbers, dims: &tensor.dims()[usize::from(led)..], led })
     }
 
-    /// Those of one element of the leading axis.
+    /// The operand for element k of the leading axis.
     fn at(&self, k: usize) -> Array<'_> {
         let len = self.dims.iter().product::<usize>();
         let start = if self.led { k * len } else { 0 };
@@ -26,8 +26,9 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// The result of an operation of which `evaluate` fills one element of the leading axis, in f64;
-/// rounded to `dtype`. Each operand comes with whether it has the leading axis.
+/// The result of an operation, computed in f64 and rounded to `dtype`. `evaluate` fills the result
+/// for one element of the leading axis. Each operand is paired with whether it has the leading
+/// axis.
 ///
 /// # Errors
 /// When the operands do not fit the operation, or an evaluation fails.

@@ -6,23 +6,24 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// An error of an evaluation.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A program cannot be built, or is given what does not fit.
+    /// A program cannot be built, or its inputs do not fit.
     #[error(transparent)]
     Program(#[from] eigenscape_program::Error),
-    /// Not even the smallest piece of the work fits into the memory that is allowed.
+    /// Even the smallest unit of work (one sample, if samples are not coupled) needs more memory
+    /// than is allowed.
     #[error("{what} would take {} of memory, and {} are allowed", bytes(*need), bytes(*allowed))]
     Memory {
-        /// Whose memory.
+        /// The work that needs the memory.
         what: &'static str,
-        /// Bytes that it takes.
+        /// Bytes that are needed.
         need: usize,
-        /// Bytes that it may take.
+        /// Bytes that are allowed.
         allowed: usize,
     },
-    /// The work was asked to stop.
+    /// A stop was requested: see [`Interrupt`](crate::Interrupt).
     #[error("interrupted")]
     Interrupted,
-    /// A device, or a library of its maker, failed or is missing.
+    /// A device, or a library of its vendor, failed or is missing.
     #[error("{0}")]
     Device(String),
     /// A tensor operation failed.
@@ -31,12 +32,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Operands that do not fit, of an operation or a layer.
+    /// A shape error of an operation or a layer.
     pub fn shape(operation: impl Into<String>, problem: impl Into<String>) -> Self {
         eigenscape_program::Error::shape(operation, problem).into()
     }
 
-    /// What cannot be done.
+    /// An error for an unsupported operation or setting.
     pub fn unsupported(problem: impl Into<String>) -> Self {
         eigenscape_program::Error::Unsupported(problem.into()).into()
     }

@@ -1,4 +1,4 @@
-//! Programs ready to run: lowered and planned when they are first needed, and then kept.
+//! Executable programs, lowered and planned on first use and cached.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use crate::{
     plan::{Input, Plan, Plans, Signature},
 };
 
-/// A program with its plans. Clones share them.
+/// A program with its cached plans, which clones share.
 #[derive(Debug, Clone)]
 pub struct Executable {
     program: Arc<Program>,
@@ -42,15 +42,15 @@ impl Executable {
     /// The program from `inputs` to `outputs`; see [`Program::new`].
     ///
     /// # Errors
-    /// When an input of the graph is needed that is not among `inputs`, or a value is one of
-    /// another graph.
+    /// When `outputs` depend on an input of the graph that is not among `inputs`, or a value
+    /// belongs to another graph.
     pub fn new(graph: &Graph, inputs: &[Value], outputs: &[Value]) -> Result<Self> {
         Ok(Program::new(graph, inputs, outputs)?.into())
     }
 
     /// Evaluates the program on `inputs`, in `dtype`. An input may have one more leading axis than
     /// declared (many tangents, cotangents or samples), of the same size for all inputs that have
-    /// it; every output that depends on one of them then has that axis, too.
+    /// it; every output that depends on one of these inputs then has that axis, too.
     ///
     /// # Errors
     /// When an input's shape is not the declared one, leading axes differ or are empty, or an
@@ -59,9 +59,9 @@ impl Executable {
         self.run_rounded(backend, inputs, dtype, dtype)
     }
 
-    /// As [`Self::run`]; each output that is not an input is rounded to `outputs` as soon as no
-    /// step needs it. Inputs of another floating-point type are converted by each step that uses
-    /// them: a copy of all weights would be held all the time.
+    /// As [`Self::run`]; each output that is not an input is rounded to `outputs` after its last
+    /// use. Inputs of another floating-point type are converted by each step that uses them, so
+    /// that no copy of all weights is held.
     ///
     /// # Errors
     /// As [`Self::run`].
@@ -76,8 +76,8 @@ impl Executable {
         Buffer::all_to_host(self.run_placed(backend, inputs, compute, outputs)?)
     }
 
-    /// As [`Self::run_rounded`], between numbers where the backend keeps them: what is used again
-    /// may stay there. Inputs that are elsewhere are placed for this run.
+    /// As [`Self::run_rounded`], on buffers: inputs and outputs may stay in the backend's memory
+    /// between runs. Inputs outside it are placed for this run.
     ///
     /// # Errors
     /// As [`Self::run`].
@@ -112,13 +112,13 @@ impl Executable {
         self.plan(fusion, signature).footprint()
     }
 
-    /// Its steps as a backend runs them.
+    /// The lowered program for a backend with this fusion.
     #[must_use]
     pub fn lowered(&self, fusion: Fusion) -> Lowered {
         Lowered::new(&self.program, fusion)
     }
 
-    /// How many operations there are.
+    /// The number of operations, before fusion.
     #[must_use]
     pub fn steps(&self) -> usize {
         self.program.steps().len()
@@ -135,7 +135,7 @@ impl Executable {
         self.program.outputs().iter().map(|&slot| self.program.shapes()[slot].as_slice())
     }
 
-    /// Which outputs have a leading axis when these inputs have one.
+    /// For each output, whether it has the leading axis if the inputs marked in `inputs` have it.
     #[must_use]
     pub fn led_outputs(&self, inputs: &[bool]) -> Vec<bool> {
         let mut slots = inputs.to_vec();
@@ -157,7 +157,7 @@ impl Executable {
         flops.sum()
     }
 
-    /// The size of the inputs' leading axis, 1 where none has one.
+    /// The size of the inputs' leading axis; 1 if no input has one.
     fn lead(&self, inputs: &[Buffer]) -> Result<usize> {
         if inputs.len() != self.inputs() {
             let problem = format!("{} inputs instead of {}", inputs.len(), self.inputs());

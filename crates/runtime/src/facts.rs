@@ -1,5 +1,5 @@
-//! What the plan knows of each operation: where its result is stored, whether it works on single
-//! numbers, and what it costs.
+//! Facts about operations that plans need: where results are stored, which operations are
+//! element-wise, and what they cost.
 
 use candle_core::DType;
 use eigenscape_program::{ElementwiseFunction, Operation, operations::Conv2d};
@@ -9,13 +9,13 @@ use crate::kernel::{ElementWise, Kernel};
 /// Where the elements of a result are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Storage {
-    /// In memory of their own.
+    /// In new memory.
     New,
-    /// Where those of the operand are, in the same order; copied where these are not in order.
+    /// In the operand's memory, in the same order; copied if the operand is not in row-major order.
     Same,
-    /// Where those of the operand are, by other strides.
+    /// In the operand's memory, with other strides.
     Strided,
-    /// Nowhere: one number that is repeated.
+    /// In no array: a single number is repeated.
     Nowhere,
 }
 
@@ -28,8 +28,7 @@ pub(crate) fn storage(operation: &Operation) -> Storage {
     }
 }
 
-/// The operation on single numbers, where each element of the result is made of the operands'
-/// elements at the same place by one of these.
+/// The operation on single numbers, if the operation is element-wise and can be fused into chains.
 pub(crate) fn element_wise(operation: &Operation) -> Option<ElementWise> {
     match operation {
         Operation::Add(_) => Some(ElementWise::Add),
@@ -41,7 +40,7 @@ pub(crate) fn element_wise(operation: &Operation) -> Option<ElementWise> {
     }
 }
 
-/// The axes that the operation sums over, if that is all it does.
+/// The axes that the operation sums over, if it is a sum.
 pub(crate) fn summed_axes(operation: &Operation) -> Option<&[usize]> {
     match operation {
         Operation::Sum(sum) => Some(&sum.axes),
@@ -49,17 +48,17 @@ pub(crate) fn summed_axes(operation: &Operation) -> Option<&[usize]> {
     }
 }
 
-/// Whether the result is of indices, of type `u32`.
+/// Whether the result consists of indices, of type `u32`.
 fn finds_indices(operation: &Operation) -> bool {
     matches!(operation, Operation::Argmax(_) | Operation::ArgmaxPool(_))
 }
 
-/// The type of a result from its operands' and that of floating-point numbers.
+/// The type of a result, given the operands' types and the floating-point type of the computation.
 pub(crate) fn dtype(kernel: &Kernel, args: &[DType], float: DType) -> DType {
     let Kernel::Operation(operation) = kernel else { return float };
     match (storage(operation), args) {
         _ if finds_indices(operation) => DType::U32,
-        // What only moves elements moves indices, too.
+        // Operations that only move elements keep the type of indices.
         (Storage::Same | Storage::Strided, [moved]) if !moved.is_float() => *moved,
         _ => float,
     }

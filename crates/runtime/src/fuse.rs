@@ -7,7 +7,7 @@ use crate::{
     lowered::{Lowered, LoweredStep},
 };
 
-/// Operands of a chain, at most: their blocks share a core's first cache.
+/// The most operands of a chain: one block of each must fit in a core's L1 cache.
 const MOST_OPERANDS: usize = 12;
 
 fn of_element(step: &LoweredStep) -> Option<ElementWise> {
@@ -24,8 +24,8 @@ fn of_axes(step: &LoweredStep) -> Option<&[usize]> {
     }
 }
 
-/// The same program with each element-wise step joined to the step that uses it, where only one
-/// does and that one is element-wise or a sum.
+/// Joins each element-wise step to the only step that uses it, if that step is element-wise or a
+/// sum.
 pub(crate) fn fuse(program: Lowered) -> Lowered {
     let absorbed = absorbed(&program);
     let Lowered { shapes, inputs, ref steps, ref outputs } = program;
@@ -51,19 +51,19 @@ pub(crate) fn fuse(program: Lowered) -> Lowered {
     fused
 }
 
-/// Which slots become part of the only step that uses them, or of all, where they are
-/// rematerialised.
+/// The slots that become part of the only step that uses them or, if rematerialised, of every step
+/// that uses them.
 fn absorbed(program: &Lowered) -> Vec<bool> {
     let mut uses = vec![0; program.shapes.len()];
     let args = program.steps.iter().flat_map(|step| &step.args);
     args.chain(&program.outputs).for_each(|&slot| uses[slot] += 1);
     let joins = |step: &LoweredStep| of_element(step).is_some() || of_axes(step).is_some();
-    // Slots that are an output, or that a step uses which is no part of a chain.
+    // Slots that are an output, or that are used by a step outside chains.
     let mut needed = vec![false; program.shapes.len()];
     let args = program.steps.iter().filter(|step| !joins(step)).flat_map(|step| &step.args);
     args.chain(&program.outputs).for_each(|&slot| needed[slot] = true);
     let mut absorbed = vec![false; program.shapes.len()];
-    // Operands of the chain that ends in a slot.
+    // The number of operands of the chain that ends in each slot.
     let mut operands = vec![1; program.shapes.len()];
     for (i, step) in program.steps.iter().enumerate() {
         if !joins(step) {
@@ -97,7 +97,7 @@ fn chain(
     let shape = if sum.is_some() { &shapes[last.args[0]] } else { &shapes[end] };
     let mut chain = Chain { code: Vec::new(), shape: shape.clone(), sum };
     let mut operands = Vec::new();
-    // A step is met twice: before its operands, and when they are on the stack.
+    // Each step is visited twice: before its operands, and after them.
     let mut pending = vec![(end, false)];
     while let Some((slot, operands_done)) = pending.pop() {
         let Some(step) =

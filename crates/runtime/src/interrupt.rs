@@ -1,4 +1,4 @@
-//! The wish of whoever started the work that it should stop.
+//! Interruption of long computations on request.
 
 use std::sync::{
     Arc,
@@ -7,9 +7,9 @@ use std::sync::{
 
 use crate::error::{Error, Result};
 
-/// A flag that may be raised at any time, by a signal, and that long work looks at where it can
-/// stop without losing anything. Clones are the same flag; the default one is never raised by
-/// anybody else.
+/// A flag that requests that a long computation stop. It may be raised at any time, for example by
+/// a signal handler; the computation checks it at points where it can stop without losing results.
+/// Clones share the flag; `default()` makes a new one.
 ///
 /// ```
 /// use eigenscape_runtime::Interrupt;
@@ -23,21 +23,21 @@ use crate::error::{Error, Result};
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Raises the flag; returns whether it was up already.
+    /// Raises the flag; returns whether it was raised already.
     pub fn request(&self) -> bool {
         self.0.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether the work should stop.
+    /// Whether a stop is requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Stops work that can stop here.
+    /// Returns an error if a stop is requested.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when it should.
+    /// [`Error::Interrupted`] if a stop is requested.
     pub fn check(&self) -> Result<()> {
         if self.is_requested() { Err(Error::Interrupted) } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! What a backend runs: operations, and steps that stand for several of them.
+//! Kernels: what a backend runs as one step, either one operation or several fused ones.
 
 use eigenscape_program::{Operation, Real, operations::Conv2d};
 
@@ -9,8 +9,8 @@ pub enum Kernel {
     Operation(Operation),
     /// A chain of element-wise operations, and the sum at its end.
     Chain(Chain),
-    /// The sum of two results of one convolution: f(a₁, a₂) + f(b₁, b₂), the operands in this
-    /// order.
+    /// The sum of two results of the same convolution: f(a₁, a₂) + f(b₁, b₂), with the operands in
+    /// this order.
     TwoConvolutions(Conv2d),
 }
 
@@ -29,25 +29,25 @@ impl Kernel {
 /// A chain of element-wise operations in one pass over memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Chain {
-    /// What is done with each element, for a stack machine.
+    /// The program for each element, for a stack machine.
     pub code: Vec<Instruction>,
     /// The shape of the chain's result, before the sum.
     pub shape: Vec<usize>,
-    /// The axes that are summed at the end, which keep the size 1.
+    /// The axes that are summed at the end, which are kept with size 1.
     pub sum: Option<Vec<usize>>,
 }
 
-/// An instruction of a stack machine: what an operation is applied to is on top of the stack, and
-/// is replaced by its result.
+/// An instruction of a stack machine: an operation replaces its operands on top of the stack by its
+/// result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Instruction {
     /// Pushes an operand.
     Operand(usize),
-    /// Takes as many entries as it needs, the right operand on top.
+    /// Pops the operands, the right one on top, and pushes the result.
     Apply(ElementWise),
 }
 
-/// Operations on single numbers that may be joined into chains.
+/// Operations on single numbers that can be fused into chains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ElementWise {
     /// x + y.
@@ -58,7 +58,7 @@ pub enum ElementWise {
     Scale(Real),
     /// max(x, 0).
     Relu,
-    /// 1 for x > 0, otherwise this.
+    /// 1 for x > 0, otherwise this number.
     Step(Real),
 }
 

@@ -1,15 +1,15 @@
-//! Where the elements of a value lie in its memory.
+//! Layouts: where the elements of a value lie in its memory.
 
 use std::ops::Range;
 
-/// Sizes with the step in memory along each axis, and where the first element lies.
+/// The size and stride of each axis, and the position of the first element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// Where the first element lies, in numbers from the beginning of the memory.
+    /// The position of the first element, in numbers from the beginning of the memory.
     pub start: usize,
     /// The size of each axis.
     pub dims: Vec<usize>,
-    /// The step along each axis, in numbers.
+    /// The stride of each axis, in numbers.
     pub strides: Vec<usize>,
 }
 
@@ -37,13 +37,13 @@ impl Layout {
         true
     }
 
-    /// The elements of this, which lie in row-major order, in other dimensions.
+    /// The same elements in other dimensions; they must lie in row-major order.
     #[must_use]
     pub fn reshape(&self, dims: &[usize]) -> Self {
         Self { start: self.start, ..Self::in_order(dims) }
     }
 
-    /// Axis i is axis `axes[i]` of this.
+    /// The axes in another order: axis i is axis `axes[i]` of this layout.
     #[must_use]
     pub fn permute(&self, axes: &[usize]) -> Self {
         let pick = |of: &[usize]| axes.iter().map(|&axis| of[axis]).collect();
@@ -73,8 +73,7 @@ impl Layout {
         narrowed
     }
 
-    /// The axes of a range as one axis, its size and its step, if a single step walks them in
-    /// order.
+    /// The axes of a range as one axis: its size and stride, if one stride walks them in order.
     #[must_use]
     pub fn merged(&self, axes: Range<usize>) -> Option<(usize, usize)> {
         let axes = self.dims[axes.clone()].iter().zip(&self.strides[axes]);
@@ -89,7 +88,7 @@ impl Layout {
         Some(merged.unwrap_or((1, 1)))
     }
 
-    /// The numbers of the memory from the first to the last element.
+    /// The range of positions in memory from the first to the last element.
     #[must_use]
     pub fn reach(&self) -> Range<usize> {
         if self.dims.contains(&0) {
@@ -112,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said of a view is what Candle makes of it.
+    /// Layouts of views equal those of Candle's tensors.
     #[test]
     fn is_candles() -> candle_core::Result<()> {
         let tensor = Tensor::zeros((2, 3, 1, 4), DType::F32, &Device::Cpu)?;

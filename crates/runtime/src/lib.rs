@@ -1,11 +1,11 @@
-//! How a program runs: from a [`Program`](eigenscape_program::Program) to numbers.
+//! Planning and running programs: from a [`Program`](eigenscape_program::Program) to numbers.
 //!
-//! A program is [lowered](Lowered) once, which fuses its steps for a backend. For the inputs of a
-//! run, their types and leading axes, a [`Plan`] answers every question of memory and shape: which
-//! result is a view, which one is written over an operand, where each lies in the one arena of the
-//! plan, how many bytes are held and moved. A [`Backend`] follows the plan, from [`Buffer`]s to
-//! [`Buffer`]s: numbers stay where it keeps them. [`split()`] is partial evaluation: a program as what does not
-//! depend on some inputs, and the rest.
+//! A program is [lowered](Lowered) once, which fuses its steps for a backend. For the types and
+//! leading axes of a run's inputs, a [`Plan`] decides all memory and shapes: which results are
+//! views, which are written over an operand, where each lies in the plan's arena, and how many
+//! bytes are held and moved. A [`Backend`] runs the plan on [`Buffer`]s in its own memory.
+//! [`split()`] is partial evaluation: it separates the part of a program that does not depend on
+//! some inputs from the rest.
 //!
 //! This crate is an API boundary: a new backend implements [`Backend`].
 

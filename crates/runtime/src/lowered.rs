@@ -1,4 +1,4 @@
-//! Lowered programs: steps that a backend runs, fused for it.
+//! Lowered programs: the steps that a backend runs, after fusion.
 
 use eigenscape_program::Program;
 
@@ -11,7 +11,8 @@ pub(crate) struct LoweredStep {
     pub args: Vec<usize>,
 }
 
-/// A program as a backend runs it: the inputs' slots first, then one slot a step.
+/// A program as a backend runs it. Slots are numbered: the inputs first, then the result of each
+/// step.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lowered {
     pub(crate) shapes: Vec<Vec<usize>>,
@@ -21,7 +22,7 @@ pub struct Lowered {
 }
 
 impl Lowered {
-    /// A program with its steps fused as a backend can run them.
+    /// Lowers a program, fusing the steps that `fusion` allows.
     #[must_use]
     pub fn new(program: &Program, fusion: Fusion) -> Self {
         let steps = program.steps().iter().map(|step| LoweredStep {

@@ -1,36 +1,36 @@
-//! Which memory a plan deals out, and from which step to which it is needed.
+//! The memory of a plan: its pieces, and the steps during which each is needed.
 
 use crate::placement::{Placement, Request, place};
 
-/// Bytes held while a plan runs, beside its inputs, which the caller holds anyway.
+/// Bytes held while a plan runs, without its inputs, which the caller holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Footprint {
-    /// The arena, which no run needs after it and the next run of any plan may use again.
+    /// The arena, free after the run and reusable by the next run of any plan.
     pub arena: usize,
-    /// The outputs, each in memory of its own.
+    /// The outputs, each in its own memory.
     pub outputs: usize,
 }
 
 impl Footprint {
-    /// All that is held while the plan runs.
+    /// All bytes held while the plan runs.
     #[must_use]
     pub fn peak(&self) -> usize {
         self.arena.saturating_add(self.outputs)
     }
 }
 
-/// Where the numbers of a slot lie.
+/// The memory in which the numbers of a slot lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Home {
     /// In the memory of an input, in the type in which it is given.
     Input(usize),
-    /// In the plan's arena, so many bytes from its beginning.
+    /// In the plan's arena, at this offset in bytes.
     Arena(usize),
-    /// In the memory of an output, by its place in [`Plan::results`](crate::Plan::results).
+    /// In the memory of an output, by its index in [`Plan::results`](crate::Plan::results).
     Result(usize),
 }
 
-/// Whose a piece of memory is.
+/// The owner of a piece of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
     Input(usize),
@@ -45,15 +45,15 @@ struct Piece {
     bytes: usize,
     /// The step that writes it first.
     first: usize,
-    /// The last step that needs it, once nothing lives in it any more.
+    /// The last step that needs it; `None` while a live slot lies in it.
     last: Option<usize>,
-    /// How many living slots lie in it.
+    /// The number of live slots in it.
     living: usize,
-    /// Whether a step may write its result over what lies there.
+    /// Whether a step may write its result over its contents.
     reusable: bool,
 }
 
-/// All memory that a plan has dealt out so far.
+/// All memory that a plan has assigned so far.
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
     all: Vec<Piece>,
@@ -62,13 +62,13 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// A slot in the memory of an input.
+    /// Adds a slot in the memory of an input.
     pub fn input(&mut self, input: usize) {
         self.add(Owner::Input(input), 0, 0, false);
     }
 
-    /// A slot in new memory of the arena, which a step writes. `reusable`: whether another may
-    /// write over it later.
+    /// Adds a slot in new memory of the arena, written by `step`. `reusable`: whether a later step
+    /// may write over it.
     pub fn new_slot(&mut self, bytes: usize, step: usize, reusable: bool) {
         self.add(Owner::Arena, bytes, step, reusable);
     }
@@ -78,20 +78,21 @@ impl Pieces {
         self.all.push(Piece { owner, bytes, first, last: None, living: 1, reusable });
     }
 
-    /// A slot in the memory of another.
+    /// Adds a slot in the memory of `slot`.
     pub fn share(&mut self, slot: usize) {
         let piece = self.of_slot[slot];
         self.all[piece].living += 1;
         self.of_slot.push(piece);
     }
 
-    /// Whether a slot lies where a result may be written over it: no other living one does.
+    /// Whether a result may be written over the slot: its memory is reusable and holds no other
+    /// live slot.
     pub fn is_alone(&self, slot: usize) -> bool {
         let piece = &self.all[self.of_slot[slot]];
         piece.reusable && piece.living == 1
     }
 
-    /// The input in whose memory a slot lies.
+    /// The input in whose memory a slot lies, if it lies in one.
     pub fn in_input(&self, slot: usize) -> Option<usize> {
         match self.all[self.of_slot[slot]].owner {
             Owner::Input(input) => Some(input),
@@ -99,7 +100,7 @@ impl Pieces {
         }
     }
 
-    /// The output in whose memory a slot lies.
+    /// The output in whose memory a slot lies, if it lies in one.
     pub fn in_result(&self, slot: usize) -> Option<usize> {
         match self.all[self.of_slot[slot]].owner {
             Owner::Result(result) => Some(result),
@@ -107,8 +108,8 @@ impl Pieces {
         }
     }
 
-    /// Makes the memory in which a slot lies that of an output, where it has so many bytes and is
-    /// no other's.
+    /// Gives the slot's memory to an output, if the memory is reusable memory of the arena of
+    /// exactly `bytes` bytes.
     pub fn hand_over(&mut self, slot: usize, bytes: usize, result: usize) {
         let piece = &mut self.all[self.of_slot[slot]];
         let fits = piece.owner == Owner::Arena && piece.reusable && piece.bytes == bytes;
@@ -117,8 +118,8 @@ impl Pieces {
         }
     }
 
-    /// A slot is not needed after a step; the input that nothing needs any more, if there is one by
-    /// that.
+    /// Releases a slot that is not needed after `step`. Returns the input in whose memory it lay,
+    /// if no live slot lies there.
     pub fn release(&mut self, slot: usize, step: usize) -> Option<usize> {
         let piece = &mut self.all[self.of_slot[slot]];
         piece.living -= 1;
@@ -129,8 +130,8 @@ impl Pieces {
         }
     }
 
-    /// Where each slot lies, where the memory of each step alone does, which takes so many bytes,
-    /// and the size of the arena.
+    /// The home of each slot, the offset of each step's own memory (of `alone[i]` bytes for step
+    /// i), and the size of the arena.
     pub fn placed(&self, alone: &[usize]) -> (Vec<Home>, Vec<usize>, usize) {
         let end = alone.len().saturating_sub(1);
         let pieces = self.all.iter().map(|piece| Request {

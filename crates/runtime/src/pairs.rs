@@ -1,6 +1,6 @@
 //! Fuses f(a) + f(b) into one step, for convolutions.
 //!
-//! The product rule makes such sums of every bilinear operation: W ∗ ẋ + Ẇ ∗ x.
+//! The product rule gives such a sum for every bilinear operation: W ∗ ẋ + Ẇ ∗ x.
 
 use eigenscape_program::{Operation, operations::Conv2d};
 
@@ -9,8 +9,8 @@ use crate::{
     lowered::{Lowered, LoweredStep},
 };
 
-/// The same program with every sum of two results of one convolution, which nothing else uses, as
-/// one step.
+/// Fuses every sum of two results of the same convolution into one step, if nothing else uses the
+/// two.
 pub(crate) fn pair(program: Lowered) -> Lowered {
     let Lowered { shapes, inputs, steps, outputs } = program;
     let mut uses = vec![0_usize; shapes.len()];
@@ -43,7 +43,7 @@ pub(crate) fn pair(program: Lowered) -> Lowered {
     paired
 }
 
-/// The two steps that a step adds up, where both are one convolution.
+/// The two steps that `sum` adds, if both are the same convolution.
 fn summed_pair<'a>(
     sum: &LoweredStep,
     steps: &'a [LoweredStep],

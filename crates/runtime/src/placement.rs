@@ -1,9 +1,9 @@
-//! Where pieces of memory lie in one arena, given when each is needed.
+//! Placement of pieces of memory in one arena, given the steps that need each.
 
 use std::ops::RangeInclusive;
 
-/// Every piece of an arena begins at a multiple of so many bytes: a line of a cache, and the widest
-/// vector.
+/// Every piece of an arena begins at a multiple of this number of bytes: a cache line, which is
+/// also the width of the widest vector.
 pub const ALIGNMENT: usize = 64;
 
 /// A piece of memory that is needed during some steps.
@@ -14,7 +14,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Bytes that it takes in the arena.
+    /// Its bytes in the arena, rounded up to the alignment.
     fn size(&self) -> usize {
         aligned(self.bytes)
     }
@@ -24,23 +24,24 @@ impl Request {
     }
 }
 
-/// So many bytes, and those up to where the next piece may begin.
+/// This number of bytes, rounded up to the alignment.
 pub(crate) fn aligned(bytes: usize) -> usize {
     bytes.checked_next_multiple_of(ALIGNMENT).unwrap_or(usize::MAX)
 }
 
-/// Where each piece begins, and the size of the arena.
+/// The offset of each piece, and the size of the arena.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Placement {
     pub offsets: Vec<usize>,
     pub size: usize,
 }
 
-/// Pieces that are needed at one time never overlap.
+/// Places all pieces so that pieces needed at the same step never overlap.
 ///
-/// They are placed one by one, each into the smallest gap that holds it: once in the order of time,
-/// once the largest first, and the smaller arena is taken. The least that any arena has is what is
-/// needed at some one step; neither order always comes to it, the problem being NP-hard.
+/// Pieces are placed one by one, each into the smallest gap that holds it: once in order of their
+/// first steps and once by decreasing size, and the smaller arena is taken. The peak of the live
+/// memory over the steps is a lower bound of the arena's size. Neither order always reaches it: the
+/// problem is NP-hard.
 pub(crate) fn place(requests: &[Request]) -> Placement {
     let mut order: Vec<usize> = (0..requests.len()).collect();
     order.sort_by_key(|&i| *requests[i].steps.start());
@@ -48,21 +49,21 @@ pub(crate) fn place(requests: &[Request]) -> Placement {
     if by_time.size == least(requests) {
         return by_time;
     }
-    // Of equal ones those that are needed longest first.
+    // Among pieces of equal size, those that are needed longest come first.
     let length = |request: &Request| request.steps.end() - request.steps.start();
     order.sort_by_key(|&i| std::cmp::Reverse((requests[i].size(), length(&requests[i]))));
     let by_size = place_in(&order, requests);
     if by_size.size < by_time.size { by_size } else { by_time }
 }
 
-/// The most that is needed at one step.
+/// The peak live memory: the most bytes needed at any step.
 fn least(requests: &[Request]) -> usize {
     let mut changes: Vec<(usize, bool, usize)> = Vec::with_capacity(2 * requests.len());
     for request in requests {
         changes.push((*request.steps.start(), true, request.size()));
         changes.push((request.steps.end().saturating_add(1), false, request.size()));
     }
-    // What ends before a step is gone when others begin.
+    // At the same step, `false` sorts first: ends count before beginnings.
     changes.sort_unstable();
     let (mut held, mut most) = (0_usize, 0);
     for (_, begins, bytes) in changes {
@@ -74,7 +75,7 @@ fn least(requests: &[Request]) -> usize {
 
 fn place_in(order: &[usize], requests: &[Request]) -> Placement {
     let mut placement = Placement { offsets: vec![0; requests.len()], size: 0 };
-    // Those that are placed, from the lowest.
+    // The placed pieces, by offset.
     let mut placed: Vec<(usize, &Request)> = Vec::with_capacity(order.len());
     for &i in order {
         let request = &requests[i];
@@ -90,7 +91,8 @@ fn place_in(order: &[usize], requests: &[Request]) -> Placement {
     placement
 }
 
-/// Where the smallest gap is between pieces that are needed at the same time, or the end of them.
+/// The offset of the smallest sufficient gap between placed pieces that are needed at the same
+/// time, or their end if there is none.
 fn smallest_gap(request: &Request, placed: &[(usize, &Request)]) -> usize {
     let size = request.size();
     let (mut end, mut best) = (0_usize, None);
@@ -113,7 +115,7 @@ mod tests {
         Request { bytes, steps }
     }
 
-    /// Those of a program of many steps, by a generator of numbers of our own.
+    /// The requests of a program of many steps, from a deterministic generator of random numbers.
     fn many(count: usize) -> Vec<Request> {
         let mut state = 1_u64;
         let mut number = |below: usize| {
@@ -148,7 +150,7 @@ mod tests {
     fn memory_is_used_again() {
         let chain: Vec<Request> = (0..9).map(|step| request(100, step..=step + 1)).collect();
         assert_eq!(place(&chain).size, 256);
-        // In the order of time the third finds no gap.
+        // In order of time the last request finds no gap.
         let [small, large] = [64, 128];
         let requests =
             [request(small, 0..=1), request(small, 0..=3), request(small, 0..=1), request(large, 2..=3)];

@@ -1,5 +1,4 @@
-//! Plans: a lowered program for the inputs of a run, in which every question of memory and shape is
-//! answered.
+//! Plans: lowered programs for the inputs of a run, with all memory and shapes decided.
 
 mod build;
 #[cfg(test)]
@@ -23,31 +22,32 @@ use crate::{
     prepared::Prepared,
 };
 
-/// What a plan knows of an input.
+/// The properties of an input that a plan depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Input {
-    /// Its type: a floating-point type, which steps convert where it is another than they compute
-    /// in, or one of indices, which stays.
+    /// Its type. Floating-point inputs of another type than the steps compute in are converted by
+    /// each step that uses them; indices keep their type.
     pub dtype: DType,
     /// Whether it has one more leading axis than declared: many tangents, cotangents or samples.
     pub led: bool,
 }
 
-/// What a plan is made for.
+/// The inputs and types for which a plan is made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Signature {
     /// The inputs, which lie in row-major order.
     pub inputs: Vec<Input>,
-    /// The size of the leading axis of all that have one.
+    /// The size of the leading axis, common to all inputs that have one.
     pub lead: usize,
     /// The floating-point type in which steps compute.
     pub compute: DType,
-    /// The one to which outputs are rounded, each as soon as no step needs it.
+    /// The floating-point type to which each output is rounded after its last use.
     pub outputs: DType,
 }
 
 impl Signature {
-    /// Inputs of one type without a leading axis, in which everything is computed.
+    /// The signature of inputs without a leading axis, with `dtype` as the type of inputs, steps
+    /// and outputs.
     #[must_use]
     pub fn plain(inputs: usize, dtype: DType) -> Self {
         Self { inputs: vec![Input { dtype, led: false }; inputs], lead: 1, compute: dtype, outputs: dtype }
@@ -61,34 +61,33 @@ pub struct PlannedStep {
     pub kernel: Kernel,
     /// The slots of the operands.
     pub args: Vec<usize>,
-    /// Whether the result is a view of the first operand, or of one number; any other result lies
-    /// in row-major order.
+    /// Whether the result is a view of the first operand, or one repeated number; any other result
+    /// lies in row-major order.
     pub view: bool,
     /// The result's type.
     pub dtype: DType,
-    /// The operand over which the result is written, by its place among the operands.
+    /// The position in `args` of the operand over which the result is written, if there is one.
     pub over: Option<usize>,
     /// Operands that the step converts before it begins.
     pub converts: Vec<Conversion>,
-    /// Bytes of the arena that are this step's alone: its converted operands, then whatever else it
-    /// holds for a moment.
+    /// The bytes of the arena that only this step uses: its converted operands, then its workspace.
     pub own: Range<usize>,
-    /// Outputs that no later step uses, and that do not lie in their own memory yet: they are
-    /// written there after this step, in row-major order, rounded where their type is another.
+    /// Outputs that no later step uses and that do not lie in their own memory yet. After this step
+    /// they are copied there, in row-major order and rounded to the output type.
     pub settles: Vec<usize>,
-    /// Inputs whose memory nothing needs after that.
+    /// Inputs whose memory is not needed after this step and its `settles`.
     pub frees: Vec<usize>,
 }
 
-/// An operand in the memory of an input of another floating-point type.
+/// The conversion of an operand that lies in an input of another floating-point type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversion {
-    /// Its place among the operands.
+    /// The operand's position in [`PlannedStep::args`].
     pub operand: usize,
-    /// Which numbers of the input are converted: all that the operand's [layout](Plan::layout)
-    /// reaches.
+    /// The range of numbers of the input that is converted: all that the operand's
+    /// [layout](Plan::layout) reaches.
     pub numbers: Range<usize>,
-    /// Where they go: so many bytes into the step's own.
+    /// The offset of the converted numbers in the step's [own](PlannedStep::own) memory, in bytes.
     pub offset: usize,
 }
 
@@ -105,7 +104,7 @@ impl Slot {
         bytes(self.layout.elements(), self.dtype)
     }
 
-    /// Bytes that stand behind the elements: what is repeated counts once.
+    /// Bytes of the distinct elements: elements repeated by stride 0 count once.
     fn distinct(&self) -> usize {
         let axes = self.layout.dims.iter().zip(&self.layout.strides);
         bytes(axes.filter(|(_, stride)| **stride != 0).map(|(size, _)| size).product(), self.dtype)
@@ -121,7 +120,7 @@ fn bytes(elements: usize, dtype: DType) -> usize {
 pub struct Plan {
     signature: Signature,
     steps: Vec<PlannedStep>,
-    /// Each slot as the steps see it.
+    /// Each slot as the steps read it.
     slots: Vec<Slot>,
     /// Where each slot lies.
     homes: Vec<Home>,
@@ -133,7 +132,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for inputs of this signature, one an input of the program.
+    /// The plan for inputs of this signature, which has one entry for each input of the program.
     #[must_use]
     pub fn new(lowered: &Lowered, signature: Signature) -> Self {
         let results = results(lowered);
@@ -147,14 +146,14 @@ impl Plan {
         Self { signature, steps, slots, homes, outputs, results, footprint, bytes_moved: moved, prepared }
     }
 
-    /// What it is made for.
+    /// The signature for which the plan is made.
     #[must_use]
     pub fn signature(&self) -> &Signature {
         &self.signature
     }
 
-    /// What a backend has prepared of this plan (kernels, addresses): the first of type `T` that
-    /// `fits`, or what `prepare` makes now.
+    /// An object that a backend has prepared for this plan (kernels, addresses): the first of type
+    /// `T` that `fits`; if there is none, the result of `prepare`, which is stored.
     ///
     /// # Errors
     /// When preparing fails.
@@ -178,22 +177,21 @@ impl Plan {
         self.slots[slot].led
     }
 
-    /// Where the elements of a slot lie in its memory, as the steps see it: an output's before it
-    /// is written to memory of its own. An input's memory begins with its first element.
+    /// The layout of a slot in its memory, as the steps read it: an output's before it is copied to
+    /// its own memory. An input's memory begins with its first element.
     #[must_use]
     pub fn layout(&self, slot: usize) -> &Layout {
         &self.slots[slot].layout
     }
 
-    /// The type of a slot, as the steps see it: an output's before it is rounded, and that to which
-    /// an input is converted. The type in which an input is given is in the
-    /// [signature](Self::signature).
+    /// The type of a slot, as the steps read it: an output's before rounding, an input's after
+    /// conversion. The type of an input before conversion is in the [signature](Self::signature).
     #[must_use]
     pub fn dtype(&self, slot: usize) -> DType {
         self.slots[slot].dtype
     }
 
-    /// The type in which a slot's numbers are stored: that of the input, where they lie in one.
+    /// The type in which a slot's numbers are stored: the input's type if they lie in an input.
     #[must_use]
     pub fn stored(&self, slot: usize) -> DType {
         match self.homes[slot] {
@@ -202,8 +200,8 @@ impl Plan {
         }
     }
 
-    /// Where the numbers of a slot lie. Those of no two slots that are needed at the same time
-    /// overlap, but where one is a view of the other, or written over it.
+    /// The memory in which the numbers of a slot lie. Slots that are needed at the same time do not
+    /// overlap, unless one is a view of the other or is written over it.
     #[must_use]
     pub fn home(&self, slot: usize) -> Home {
         self.homes[slot]
@@ -215,8 +213,8 @@ impl Plan {
         &self.outputs
     }
 
-    /// The slots of the outputs that a run makes, each once: those that are no inputs. Each gets
-    /// memory of its own, in which it lies in row-major order.
+    /// The slots of the outputs that a run computes (all that are not inputs), each once. Each has
+    /// its own memory, in which it lies in row-major order.
     #[must_use]
     pub fn results(&self) -> &[usize] {
         &self.results
@@ -235,24 +233,23 @@ impl Plan {
         self.footprint
     }
 
-    /// Bytes of the arena: the one piece of memory in which all lies that is no input and no
-    /// output.
+    /// Bytes of the arena: one allocation for everything except inputs and outputs.
     #[must_use]
     pub fn arena(&self) -> usize {
         self.footprint.arena
     }
 
     /// Bytes that the steps of one run read and write: each step reads every operand once and
-    /// writes its result; views move nothing, and what is repeated by a view is read once. What
-    /// really passes through memory is less where a result is still in a cache, and more where a
-    /// step reads an operand again.
+    /// writes its result; views move nothing, and elements repeated by a view are read once. The
+    /// actual memory traffic is less where a result is still in a cache, and more where a step
+    /// reads an operand several times.
     #[must_use]
     pub fn bytes_moved(&self) -> usize {
         self.bytes_moved
     }
 }
 
-/// The outputs that are no inputs, each once.
+/// The outputs that are not inputs, each once.
 fn results(lowered: &Lowered) -> Vec<usize> {
     let mut results = Vec::new();
     for &slot in lowered.outputs.iter().filter(|&&slot| slot >= lowered.inputs) {
@@ -263,7 +260,7 @@ fn results(lowered: &Lowered) -> Vec<usize> {
     results
 }
 
-/// Plans by what they are made for.
+/// Plans by signature.
 #[derive(Debug, Default)]
 pub(crate) struct Plans(HashMap<Signature, Arc<Plan>>);
 

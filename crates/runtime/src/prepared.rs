@@ -1,4 +1,4 @@
-//! What backends have prepared of a plan.
+//! What backends have prepared for a plan (kernels, addresses).
 
 use std::{
     any::Any,
@@ -8,12 +8,13 @@ use std::{
 
 use crate::error::Result;
 
-/// Things of any types. Clones share them.
+/// Prepared objects of any types, shared by clones.
 #[derive(Clone, Default)]
 pub(crate) struct Prepared(Arc<Mutex<Vec<Arc<dyn Any + Send + Sync>>>>);
 
 impl Prepared {
-    /// The first of type `T` that `fits`, or what `prepare` makes now.
+    /// The first object of type `T` that `fits`; if there is none, the result of `prepare`, which
+    /// is stored.
     pub fn get<T: Any + Send + Sync>(
         &self,
         fits: impl Fn(&T) -> bool,

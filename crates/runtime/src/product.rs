@@ -1,11 +1,11 @@
-//! A general product of arrays as matrix products: the order of its operands' axes.
+//! General products of arrays as matrix products: the roles of the operands' axes.
 
 use eigenscape_program::operations::MatMul;
 
-/// The axes of one operand of a product by what becomes of them.
+/// The axes of one operand of a product, by role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductAxes {
-    /// Shared by both operands: one matrix product each.
+    /// Shared by both operands: one matrix product for each index.
     pub batch: Vec<usize>,
     /// Rows (of the left operand) or columns (of the right one).
     pub free: Vec<usize>,
@@ -14,8 +14,8 @@ pub struct ProductAxes {
 }
 
 impl ProductAxes {
-    /// Those of operand `side` (0 or 1) of `rank` declared axes; `led` says which operands have the
-    /// leading axis, which comes first.
+    /// The axes of operand `side` (0 or 1) of `rank` declared axes; `led` says which operands have
+    /// the leading axis, which comes first.
     #[must_use]
     pub fn new(dot: &MatMul, side: usize, rank: usize, led: [bool; 2]) -> Self {
         let shift = usize::from(led[side]);
@@ -34,8 +34,8 @@ impl ProductAxes {
     }
 }
 
-/// Whether the leading axis is more rows of one product, as one of the left operand alone is, and
-/// not a batch of products.
+/// Whether the leading axis adds rows to one product rather than making a batch of products: it
+/// does if only the left operand has it and the product has no batch axes.
 #[must_use]
 pub fn lead_is_rows(dot: &MatMul, led: [bool; 2]) -> bool {
     led == [true, false] && dot.batch.is_empty()

@@ -1,4 +1,4 @@
-//! Going through samples: every mean over data is a fold over parts of it.
+//! Division of samples into parts: every mean over data is a fold over parts.
 
 use std::ops::Range;
 
@@ -7,16 +7,16 @@ use crate::{error::Error, interrupt::Interrupt};
 /// Consecutive samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// Which of the parts it is.
+    /// The index of the part.
     pub index: usize,
     /// The samples.
     pub range: Range<usize>,
-    /// n/N, their share of all: the weight of their mean in the mean over all.
+    /// n/N, the part's share of all samples: the weight of its mean in the overall mean.
     pub share: f64,
 }
 
-/// All samples in consecutive parts, which follow from numbers alone: sums over them have the same
-/// bits wherever and whenever they are taken.
+/// All samples in consecutive parts, determined by the number of samples and the number or size of
+/// the parts alone, so that sums over the parts are bitwise reproducible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
     samples: usize,
@@ -26,14 +26,14 @@ pub struct Parts {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
-    /// Into parts that differ by one sample at most, the larger ones first.
+    /// Into parts whose sizes differ by at most one, the larger ones first.
     Evenly,
     /// Into parts of this size, of which the last may be smaller.
     Every(usize),
 }
 
 impl Parts {
-    /// Parts whose sizes differ by one at most, the larger ones first.
+    /// `count` parts whose sizes differ by at most one, the larger ones first.
     #[must_use]
     pub fn evenly(samples: usize, count: usize) -> Self {
         Self { samples, count, cut: Cut::Evenly }
@@ -78,7 +78,7 @@ impl Parts {
         })
     }
 
-    /// Goes through the parts in their order, unless `interrupt` is requested.
+    /// Folds over the parts in order; stops before the next part if `interrupt` is requested.
     ///
     /// # Errors
     /// Those of `each`, and [`Error::Interrupted`].

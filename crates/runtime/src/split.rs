@@ -1,4 +1,4 @@
-//! Partial evaluation: a program as what does not depend on some inputs, and the rest.
+//! Partial evaluation: separates the part of a program that does not depend on some inputs.
 
 use eigenscape_program::{Graph, Program, Value};
 
@@ -8,13 +8,13 @@ use crate::{
     kernel::ElementWise,
 };
 
-/// The program from `fixed` and `varying` inputs to `outputs` as two programs. The first computes,
-/// from the fixed inputs alone, every residual that the second needs; the second has the residuals,
-/// then the varying inputs, as its inputs. Views and derivatives of max(x, 0) are rematerialised:
-/// what they are made from is kept.
+/// Splits the program from `fixed` and `varying` inputs to `outputs` in two. The first program
+/// computes the residuals from the fixed inputs alone; the inputs of the second are the residuals,
+/// then the varying inputs. The second rematerialises views, and derivatives of max(x, 0), from
+/// residuals.
 ///
 /// # Errors
-/// When an input of the graph is needed that is in neither list.
+/// When `outputs` depend on an input of the graph that is in neither list.
 pub fn split(
     graph: &Graph,
     fixed: &[Value],
@@ -38,8 +38,9 @@ pub fn split(
     Ok((prefix, Program::new(graph, &inputs, outputs)?))
 }
 
-/// What has to be kept so that `value` can be had again at no cost: what it views, or what it is
-/// [rematerialised](ElementWise::is_rematerialised) from; `None` where no memory is needed.
+/// The residual to store for `value`: the value that it is a view of or that it is
+/// [rematerialised](ElementWise::is_rematerialised) from, possibly itself; `None` where no memory
+/// is needed.
 fn kept_for(graph: &Graph, value: Value) -> Option<Value> {
     let stored = stored_in(graph, value)?;
     let source = graph.operation(stored).and_then(|node| {
@@ -56,7 +57,7 @@ fn stored_in(graph: &Graph, value: Value) -> Option<Value> {
     match (storage_of(graph, value), viewed) {
         (Storage::New, _) => Some(value),
         (Storage::Nowhere, _) | (_, None) => None,
-        // What is not stored in order is copied.
+        // A reshape of a value that is not in row-major order is copied.
         (Storage::Same, Some(viewed))
             if matches!(storage_of(graph, viewed), Storage::Strided | Storage::Nowhere) =>
         {

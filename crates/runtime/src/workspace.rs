@@ -1,6 +1,6 @@
-//! Memory that a step takes for itself while it runs: copies of operands in another order, and
-//! partial results. Backends take these from the arena; how much it is, the plan says for all of
-//! them, for the widest vectors.
+//! The workspace of a step: memory that it needs only while it runs, for reordered copies of
+//! operands and for partial results. It lies in the arena. Its size is an upper bound for all
+//! backends, computed for the widest vectors.
 
 mod convolution;
 
@@ -9,10 +9,10 @@ use eigenscape_program::{Operation, operations::MatMul};
 
 use crate::{kernel::Kernel, layout::Layout, placement::aligned, product::ProductAxes};
 
-/// Columns of a panel of a matrix: three of the widest vectors, in bytes.
+/// The width of a panel of matrix columns: three of the widest vectors, in bytes.
 const PANEL: usize = 3 * VECTOR;
 
-/// The widest vectors, in bytes.
+/// The width of the widest vectors, in bytes.
 const VECTOR: usize = 64;
 
 /// An operand of a step.
@@ -24,28 +24,29 @@ pub(crate) struct Operand<'a> {
 }
 
 impl Operand<'_> {
-    /// Bytes of its elements, one after the other.
+    /// Bytes of its elements without gaps.
     fn bytes(&self) -> usize {
         array(self.layout.elements(), self.dtype)
     }
 
-    /// Bytes of a copy as indices, where they are none or do not lie one after the other.
+    /// Bytes of a copy as indices, needed if the numbers are floating-point or not in row-major
+    /// order.
     fn index(&self) -> usize {
         if self.dtype.is_float() { array(self.layout.elements(), DType::U32) } else { self.copy() }
     }
 
-    /// Bytes of a copy, where the elements do not lie one after the other.
+    /// Bytes of a copy, needed if the elements are not in row-major order.
     fn copy(&self) -> usize {
         if self.layout.is_in_order() { 0 } else { self.bytes() }
     }
 }
 
-/// Bytes of so many numbers, up to where the next array may begin.
+/// Bytes of an array of this many numbers, rounded up to the alignment.
 fn array(numbers: usize, dtype: DType) -> usize {
     aligned(numbers.saturating_mul(dtype.size_in_bytes()))
 }
 
-/// How many bytes a step holds beside its operands and its result, at most.
+/// The most bytes that a step holds in addition to its operands and its result.
 pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: &Layout, compute: DType) -> usize {
     let copies = || args.iter().map(Operand::copy).sum();
     let operation = match kernel {
@@ -66,9 +67,9 @@ pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: &Layout, comp
         }
         Operation::MatMul(dot) => product(dot, args, compute),
         Operation::Sum(sum) => args.first().map_or(0, |arg| sums(&arg.layout.dims, &sum.axes, arg.led)),
-        // What a definition takes is the plugin's.
+        // The memory that a plugin's definition takes is not planned.
         Operation::Custom(_) => 0,
-        // These walk their operands as they lie.
+        // These read their operands by their strides.
         Operation::Add(_)
         | Operation::Concat(_)
         | Operation::Function(_)
@@ -83,20 +84,21 @@ pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: &Layout, comp
         | Operation::ScatterAdd(_)
         | Operation::Differences(_)
         | Operation::DifferencesTranspose(_) => args[0].copy() + args[1].index(),
-        // The others take their operands in row-major order.
+        // The others need their operands in row-major order.
         _ => copies(),
     }
 }
 
-/// Ranges of about equal size in which `elements` elements are summed to `kept` numbers each, which
-/// are then added up: so few that partial results are cheap. It depends on shapes alone.
+/// The number of ranges of about equal size into which a sum of `elements` elements to `kept`
+/// numbers is split. The partial sums of all ranges are added at the end; the number is small
+/// enough that they are cheap. It depends on shapes alone.
 pub fn partial_sums(elements: usize, kept: usize) -> usize {
     const MOST: usize = 16;
     const FEWEST_TERMS: usize = 1 << 15;
     (elements / FEWEST_TERMS.max(4 * kept)).clamp(1, MOST)
 }
 
-/// Partial sums in f64 of an array over some of its declared axes.
+/// Bytes of the partial sums, in f64, of an array over some of its declared axes.
 fn sums(dims: &[usize], axes: &[usize], led: bool) -> usize {
     let summed = |axis: usize| axes.iter().any(|&summed| summed + usize::from(led) == axis);
     let kept = dims.iter().enumerate().filter(|(axis, _)| !summed(*axis));
@@ -104,8 +106,8 @@ fn sums(dims: &[usize], axes: &[usize], led: bool) -> usize {
     array(kept * partial_sums(dims.iter().product(), kept), DType::F64)
 }
 
-/// Copies of operands that are walked by no single step, and what long products of few rows are
-/// made of.
+/// Bytes of a matrix product: copies of operands that no single stride walks, and panels and
+/// partial sums of products with few rows or columns.
 fn product(dot: &MatMul, args: &[Operand], compute: DType) -> usize {
     let sides = [Side::new(dot, 0, args), Side::new(dot, 1, args)];
     let [rows, columns] = [sides[0].free, sides[1].free];
@@ -114,11 +116,12 @@ fn product(dot: &MatMul, args: &[Operand], compute: DType) -> usize {
     copies + if count < MANY { of_few_rows(rows, columns, terms, compute) } else { 0 }
 }
 
-/// Products from which on each is made by one thread, in memory of the thread's own.
+/// From this number of products on, each is computed by one thread, in scratch memory of the
+/// thread.
 const MANY: usize = 4;
 
-/// What one product that all threads share takes: where it has few rows or columns, these in panels
-/// and the products with them; where it is a long one of a vector, a part of its sums.
+/// Bytes of one product that all threads share: with few rows or columns, panels of these and the
+/// products with them; for a long product with a vector, its partial sums.
 fn of_few_rows(rows: usize, columns: usize, terms: usize, compute: DType) -> usize {
     const FEW: usize = 256;
     const MANY: usize = 128;
@@ -138,7 +141,7 @@ struct Side {
     batch: usize,
     free: usize,
     contracted: usize,
-    /// Bytes of the copy, if no single step walks the free or the contracted axes.
+    /// Bytes of the copy, needed if no single stride walks the free or the contracted axes.
     copy: usize,
 }
 

@@ -1,4 +1,4 @@
-//! How a plan is made, step by step.
+//! Construction of a plan, step by step.
 
 use candle_core::DType;
 use eigenscape_program::Operation;
@@ -14,7 +14,7 @@ use crate::{
     workspace::{Operand, workspace},
 };
 
-/// What a plan consists of.
+/// The parts of a plan.
 pub(super) struct Built {
     pub steps: Vec<PlannedStep>,
     pub slots: Vec<Slot>,
@@ -29,7 +29,7 @@ pub(super) struct Built {
 pub(super) struct Build<'a> {
     lowered: &'a Lowered,
     signature: &'a Signature,
-    /// The outputs that are no inputs.
+    /// The outputs that are not inputs.
     results: &'a [usize],
     slots: Vec<Slot>,
     pieces: Pieces,
@@ -37,7 +37,7 @@ pub(super) struct Build<'a> {
 }
 
 impl<'a> Build<'a> {
-    /// The whole plan of a program, `results` being those of its outputs that are no inputs.
+    /// Builds the whole plan of a program; `results` are its outputs that are not inputs.
     pub fn run(lowered: &'a Lowered, signature: &'a Signature, results: &'a [usize]) -> Built {
         let (slots, pieces) = (Vec::new(), Pieces::default());
         let mut build = Self { lowered, signature, results, slots, pieces, moved: 0 };
@@ -107,7 +107,7 @@ impl<'a> Build<'a> {
         PlannedStep { kernel, args, view: is_view, dtype, over, converts, own: 0..own, settles, frees }
     }
 
-    /// Bytes that the step takes for itself. Its result is the last slot.
+    /// Bytes of the step's workspace. Its result is the last slot.
     fn workspace(&self, step: &LoweredStep) -> usize {
         let operand = |&slot: &usize| {
             let Slot { layout, dtype, led } = &self.slots[slot];
@@ -135,7 +135,8 @@ impl<'a> Build<'a> {
         (converts, offset)
     }
 
-    /// Makes the memory of a slot that of an output, where the slot is one as it stands.
+    /// Gives the slot's memory to an output, if the slot is that output without copying or
+    /// rounding.
     fn hand_over(&mut self, slot: usize) {
         let Some(result) = self.results.iter().position(|&result| result == slot) else { return };
         let Slot { layout, dtype, .. } = &self.slots[slot];
@@ -149,8 +150,8 @@ impl<'a> Build<'a> {
         !dtype.is_float() || dtype == self.signature.outputs
     }
 
-    /// The layout of the result in the memory of the first operand, or in none; `None` where it has
-    /// memory of its own.
+    /// The layout of a result that is a view of the first operand or one repeated number; `None`
+    /// for a result in new memory.
     fn view(&self, step: &LoweredStep, dims: &[usize]) -> Option<Layout> {
         let Kernel::Operation(operation) = &step.kernel else { return None };
         if storage(operation) == Storage::Nowhere {
@@ -171,7 +172,8 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// The operand of a sum that dies here, in memory that nothing else needs.
+    /// The operand of a sum over which the result is written: its last use is here, and nothing
+    /// else needs its memory.
     fn over(&self, step: &LoweredStep, dead: &[usize], result: &Slot) -> Option<usize> {
         if !matches!(step.kernel, Kernel::Operation(Operation::Add(_))) {
             return None;
@@ -188,7 +190,7 @@ impl<'a> Build<'a> {
         (0..step.args.len()).find(fits)
     }
 
-    /// Those of some outputs that do not lie in their own memory.
+    /// The finished outputs that do not lie in their own memory yet.
     fn settled(&self, finished: &[usize]) -> Vec<usize> {
         let is_placed =
             |&slot: &usize| self.pieces.in_result(slot).is_some_and(|result| self.results[result] == slot);

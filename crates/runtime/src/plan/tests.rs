@@ -26,7 +26,7 @@ fn outputs_that_are_rounded_take_less_as_soon_as_they_are_finished() -> Result<(
     let whole = plan(&graph, x, &chain[1..], |_| ())?;
     assert_eq!(whole.footprint(), Footprint { arena: 0, outputs: 4 * 40 });
     let rounded = plan(&graph, x, &chain[1..], in_f64)?;
-    // Two in f64 at a time, of 80 bytes each in whole lines.
+    // Two values in f64 at a time, each of 80 bytes rounded up to 128.
     assert_eq!(rounded.footprint(), Footprint { arena: 2 * 128, outputs: 4 * 40 });
     Ok(())
 }
@@ -38,9 +38,9 @@ fn inputs_that_are_converted_are_so_by_each_step_that_uses_them() -> Result<()> 
     let rows = graph.permute(x, &[1, 0])?;
     let exp = graph.function(ElementwiseFunction::Exp, rows)?;
     let sum = graph.sum_all(exp)?;
-    // The exponentials, 80 bytes in whole lines, and a partial sum.
+    // The exponentials, 80 bytes rounded up to 128, and a partial sum.
     assert_eq!(plan(&graph, x, &[sum], |_| ())?.footprint(), Footprint { arena: 128 + 64, outputs: 4 });
-    // The exponentials in f64 beside what their step has converted, through a view.
+    // The exponentials in f64, and their converted operand, which is a view of the input.
     let exact = plan(&graph, x, &[sum], in_f64)?;
     assert_eq!(exact.footprint(), Footprint { arena: 2 * 192, outputs: 4 });
     assert_eq!((exact.stored(1), exact.dtype(1)), (DType::F32, DType::F64));
@@ -59,9 +59,9 @@ fn counts_each_memory_once_and_frees_it_with_its_last_view() -> Result<()> {
     let copy = graph.reshape(rows, &[10])?; // 10: a view out of order cannot be reshaped in place
     let both = graph.mul(copy, copy)?; // none: summed as it is computed
     let sum = graph.sum_all(both)?; // 1
-    // exp and its copy, then the copy and the sum.
+    // exp and its copy, then the copy and the partial sum.
     assert_eq!(plan(&graph, x, &[sum], |_| ())?.footprint(), Footprint { arena: 2 * 64, outputs: 4 });
-    // A leading axis of 3 on the input is one of everything that depends on it.
+    // A leading axis of 3 on the input is inherited by everything that depends on it.
     let led = |signature: &mut Signature| (signature.lead, signature.inputs[0].led) = (3, true);
     assert_eq!(plan(&graph, x, &[sum], led)?.footprint(), Footprint { arena: 2 * 128, outputs: 12 });
     let kept = plan(&graph, x, &[rows, sum], |_| ())?;
@@ -93,7 +93,7 @@ fn says_where_slots_lie_before_outputs_are_rounded() -> Result<()> {
         at(0, &[3, 4, 6], &[24, 6, 1]),
         at(12, &[3, 2, 6], &[24, 6, 1]),
         at(12, &[3, 6, 2], &[24, 1, 6]),
-        // Gaps between the rows of the leading axis: a copy.
+        // A copy, since the slice has gaps between elements of the leading axis.
         at(0, &[3, 12], &[12, 1]),
         at(0, &[3, 12], &[12, 1]),
     ];
@@ -131,9 +131,9 @@ fn a_sum_takes_the_memory_of_an_operand_that_dies_in_it() -> Result<()> {
     let last = graph.linear(sum, x)?;
     let planned = plan(&graph, x, &[last], |_| ())?;
     assert_eq!(planned.steps()[2].over, Some(0));
-    // The square and the cube.
+    // The arena holds the square and the cube.
     assert_eq!(planned.footprint(), Footprint { arena: 2 * 448, outputs: 400 });
-    // Not where another step needs it.
+    // An operand that another step needs is not written over.
     let beside = graph.linear(square, sum)?;
     assert_eq!(plan(&graph, x, &[last, beside], |_| ())?.steps()[2].over, Some(1));
     Ok(())
@@ -162,18 +162,19 @@ fn an_output_is_computed_in_its_own_memory_where_it_is_all_of_a_result() -> Resu
     let ones = graph.fill(1.0, &[3])?;
     let planned = plan(&graph, x, &[part, x, flat, ones, flat], |_| ())?;
     assert_eq!(planned.results(), [3, 2, 4]);
-    // The exponentials are the second output, in another shape; the first is a part of it.
+    // The exponentials lie in the memory of the second output, in another shape; the first output
+    // is a part of it.
     assert_eq!([1, 2, 3].map(|slot| planned.home(slot)), [Home::Result(1); 3]);
     let settled = planned.steps().iter().map(|step| step.settles.clone());
     assert_eq!(settled.collect::<Vec<_>>(), [vec![], vec![], vec![3], vec![4]]);
     assert_eq!(planned.footprint(), Footprint { arena: 64, outputs: 80 + 40 + 12 });
-    // An output that is rounded is none of them.
+    // An output that is rounded is not computed in its own memory.
     let rounded = plan(&graph, x, &[part, flat], in_f64)?;
     assert!(matches!(rounded.home(2), Home::Arena(_)) && rounded.steps()[2].settles == [2, 3]);
     Ok(())
 }
 
-/// Bytes of the arena in which a slot lies.
+/// The range of bytes of the arena in which a slot lies.
 fn range(plan: &Plan, slot: usize) -> Option<Range<usize>> {
     let Home::Arena(start) = plan.home(slot) else { return None };
     let size = plan.dtype(slot).size_in_bytes();

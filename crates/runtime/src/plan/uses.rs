@@ -1,12 +1,13 @@
-//! When slots are used last.
+//! The last use of each slot.
 
 use crate::lowered::Lowered;
 
-/// Where slots are used last.
+/// For each step, the slots that no later step uses.
 pub(super) struct LastUses {
-    /// For each step the slots that no later step uses, and that are no output.
+    /// For each step, its operands that no later step uses and that are not outputs.
     pub dead: Vec<Vec<usize>>,
-    /// For each step the outputs of steps that no later step uses, nor makes.
+    /// For each step, the outputs (except inputs) among its operands and its result that no later
+    /// step uses.
     pub finished: Vec<Vec<usize>>,
 }
 

@@ -1,5 +1,5 @@
-//! What convolutions take: transformed filters, samples side by side with a border, and sums of
-//! several tasks.
+//! The workspace of convolutions: transformed filters, interleaved samples with a border, and
+//! partial sums of several tasks.
 
 use candle_core::DType;
 use eigenscape_program::operations::{Conv2d, ConvArgument, ConvShapes};
@@ -7,14 +7,14 @@ use eigenscape_program::operations::{Conv2d, ConvArgument, ConvShapes};
 use super::{Operand, PANEL, VECTOR, array};
 use crate::layout::Layout;
 
-/// Tasks that share a sum, at most.
+/// The most tasks that share a sum.
 const TASKS: usize = 8;
 
-/// Samples that are laid side by side at a time: as many as 64 MiB hold, but at least and at most
-/// these.
+/// The fewest and the most samples that are interleaved at a time; between these, as many as fit in
+/// 64 MiB.
 const SIDE_BY_SIDE: [usize; 2] = [16, 144];
 
-/// Beside the operands in row-major order and the result.
+/// Bytes in addition to the operands in row-major order and the result.
 pub(super) fn workspace(convolution: &Conv2d, args: &[Operand], result: &Layout, compute: DType) -> usize {
     let lead = if args.iter().any(|arg| arg.led) { result.dims[0] } else { 1 };
     let (terms, samples) = (args.len() / 2, convolution.shapes.x[0]);
@@ -24,7 +24,7 @@ pub(super) fn workspace(convolution: &Conv2d, args: &[Operand], result: &Layout,
         (ConvArgument::W, false) => sizes.sums(),
         (of, true) => sizes.filters(of == ConvArgument::X),
         (of, false) => {
-            // Few samples are unfolded, and the terms of a sum then made one by one.
+            // Few samples are unfolded, and the terms of a sum are then computed one by one.
             let one_by_one = if terms > 1 { array(result.elements(), compute) } else { 0 };
             let few = lead * samples < SIDE_BY_SIDE[0];
             one_by_one.max(if few { 0 } else { sizes.images_and_outputs(of == ConvArgument::X) })
@@ -37,7 +37,7 @@ struct Sizes<'a> {
     shapes: &'a ConvShapes,
     compute: DType,
     lead: usize,
-    /// Convolutions that are summed.
+    /// The number of convolutions that are summed.
     terms: usize,
     samples: usize,
 }
@@ -47,12 +47,12 @@ impl Sizes<'_> {
         count.next_multiple_of(VECTOR / self.compute.size_in_bytes())
     }
 
-    /// Numbers of the filters.
+    /// The number of elements of the filters.
     fn weight(&self) -> usize {
         self.shapes.w.iter().product()
     }
 
-    /// Whether it goes by Winograd's transforms.
+    /// Whether Winograd's transforms are used.
     fn is_transformed(&self) -> bool {
         const FEWEST: usize = 12;
         let settings = &self.shapes.settings;
@@ -64,7 +64,8 @@ impl Sizes<'_> {
             && self.shapes.y[2] * self.shapes.y[3] > 0
     }
 
-    /// Filters at 16 points each, some at a time, the outer channels filled up to panels.
+    /// Bytes of transformed filters, 16 points each, for several elements of the leading axis at a
+    /// time, with the outer channels padded to whole panels.
     fn filters(&self, is_transpose: bool) -> usize {
         const AT_A_TIME: usize = 1 << 24;
         let (channels, outputs) = (self.shapes.x[1], self.shapes.w[0]);
@@ -74,7 +75,7 @@ impl Sizes<'_> {
         self.terms * count * array(16 * inner * panels, self.compute)
     }
 
-    /// Sums at 16 points, of several tasks.
+    /// Bytes of the partial sums of several tasks, at 16 points.
     fn transformed_sums(&self) -> usize {
         const SUMS: usize = 4 << 20;
         const MOST_LANES: usize = 16;
@@ -86,7 +87,7 @@ impl Sizes<'_> {
         array(shares * parts * 16 * channels * inner.next_multiple_of(MOST_LANES), self.compute)
     }
 
-    /// Images with their borders, samples side by side.
+    /// Bytes of images with their borders, for interleaved samples.
     fn images(&self) -> usize {
         let [_, channels, height, width] = self.shapes.x;
         let border = 2 * self.shapes.settings.padding;
@@ -94,7 +95,7 @@ impl Sizes<'_> {
         array(pixels * self.whole_vectors(self.side_by_side()), self.compute)
     }
 
-    /// Samples that are laid side by side at a time, of all that make one batch.
+    /// The number of samples that are interleaved at a time.
     fn side_by_side(&self) -> usize {
         const BYTES: usize = 64 << 20;
         let [fewest, most] = SIDE_BY_SIDE;
@@ -104,8 +105,8 @@ impl Sizes<'_> {
         (self.lead * self.samples).min(fit.clamp(fewest, most))
     }
 
-    /// Images of all terms; for the transpose in the input outputs of all, and the images that they
-    /// are added onto.
+    /// Bytes of the interleaved images of all terms; for the transpose in the input, of the outputs
+    /// of all terms and of the images to which they are added.
     fn images_and_outputs(&self, is_transpose: bool) -> usize {
         if !is_transpose {
             return self.terms * self.images();
@@ -115,8 +116,9 @@ impl Sizes<'_> {
         self.terms * outputs + self.images()
     }
 
-    /// Sums of several tasks: of each sample's lanes beside one term's images where the output
-    /// channels of a group are few, else of whole vectors of these.
+    /// Bytes of the partial sums of several tasks, in whole vectors of output channels. If a group
+    /// has few output channels, at least those of separate sums for each sample lane, together with
+    /// one term's images.
     fn sums(&self) -> usize {
         const NUMBERS: usize = 1 << 24;
         let groups = self.shapes.settings.groups;
@@ -125,7 +127,7 @@ impl Sizes<'_> {
         let narrow = self.lead * weight * lanes * TASKS.min(self.shapes.y[2]);
         let narrow = array(narrow, self.compute) + self.images();
         let count = weight / self.shapes.w[0].max(1) * groups * self.whole_vectors(outputs);
-        // Vectors may be narrower, and tasks more then.
+        // With narrower vectors there may be more tasks.
         let all = (TASKS * count).min((2 * count).max(NUMBERS)).min(self.samples.max(1) * count);
         let wide = array(all, self.compute);
         if 2 * outputs <= lanes { wide.max(narrow) } else { wide }
