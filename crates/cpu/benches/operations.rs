@@ -1,7 +1,9 @@
-//! The operations at the sizes of LeNet, VGG11 and ResNet18 on 100 images, in f32. Element-wise
-//! operations are in numbers a second, products in floating-point operations a second.
+//! Benchmarks of the operations at the sizes of LeNet, VGG11 and ResNet18 on 100 images, in f32.
+//! Rates are numbers per second for element-wise operations and reductions, and floating-point
+//! operations per second for convolutions and matrix products.
 //!
-//! `cargo bench -p eigenscape-cpu` (groups by a part of their names: `-- conv2d`)
+//! `cargo bench -p eigenscape-cpu -- conv2d` runs the groups whose names contain `conv2d`; all
+//! groups run by default.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -32,7 +34,7 @@ const CONVOLUTIONS: [Convolution; 9] = [
     ("resnet 64->128@32 1x1 /2", [100, 64, 32, 32], [128, 64, 1, 1], 0, 2),
 ];
 
-/// N, inputs and outputs of linear layers.
+/// Names of linear layers, with batch size N, inputs and outputs.
 const LINEAR: [(&str, [usize; 3]); 3] = [
     ("lenet 400->120", [100, 400, 120]),
     ("vgg 512->4096", [100, 512, 4096]),
@@ -43,7 +45,7 @@ const LINEAR: [(&str, [usize; 3]); 3] = [
 const IMAGES: [(&str, [usize; 4]); 2] =
     [("lenet 6@28", [100, 6, 28, 28]), ("resnet 64@32", [100, 64, 32, 32])];
 
-/// A program of inputs of these shapes at random numbers.
+/// A graph under construction, with random tensors for its inputs.
 struct Case {
     graph: Graph,
     inputs: Vec<Value>,
@@ -58,7 +60,8 @@ impl Case {
         Self { graph, inputs, at: shapes.iter().map(random).collect() }
     }
 
-    /// Prints the median time of `emit`, and `work` over it: what one evaluation counts for.
+    /// Prints the median time of the program that `emit` builds, and its rate for `work` units per
+    /// run.
     fn bench(
         mut self,
         group: &str,
@@ -81,7 +84,7 @@ impl Case {
     }
 }
 
-/// The median time of one run in seconds, over a second of runs after a warm-up.
+/// The median time of a run in seconds, after a warm-up: over at least ten runs and one second.
 fn median(mut run: impl FnMut()) -> f64 {
     let mut time = || {
         let start = Instant::now();
@@ -99,8 +102,8 @@ fn median(mut run: impl FnMut()) -> f64 {
     times[times.len() / 2].as_secs_f64()
 }
 
-/// The cotangent of input `wrt` of a linear operation of two inputs, for the third input as the
-/// output's cotangent.
+/// The cotangent of input `wrt` of a bilinear operation on the first two inputs, given the third
+/// input as the output's cotangent.
 fn cotangent(graph: &mut Graph, inputs: &[Value], wrt: usize, output: Value) -> Result<Value> {
     let cotangents = transpose(graph, &[(output, inputs[2])], &[inputs[wrt]])?;
     Ok(cotangents[0].unwrap())

@@ -1,11 +1,11 @@
-//! The memory of intermediate results: one arena a thread, which is kept from run to run.
+//! The memory of intermediate results: one arena per thread, reused from run to run.
 
 use std::{cell::RefCell, ops::Range};
 
 use eigenscape_runtime::ALIGNMENT;
 use pulp::bytemuck;
 
-/// Memory that begins where the widest vectors may.
+/// A block of memory, with room to align its contents to `ALIGNMENT`.
 #[derive(Debug, Default)]
 struct Arena(Vec<u64>);
 
@@ -15,7 +15,7 @@ impl Arena {
         Self(vec![0; words])
     }
 
-    /// So many bytes, if there are as many.
+    /// `bytes` bytes from the first aligned address; `None` if the arena is too small.
     fn bytes(&mut self, bytes: usize) -> Option<&mut [u8]> {
         let all: &mut [u8] = bytemuck::cast_slice_mut(&mut self.0);
         let start = if bytes == 0 { 0 } else { all.as_ptr().align_offset(ALIGNMENT) };
@@ -25,10 +25,11 @@ impl Arena {
 
 thread_local!(static KEPT: RefCell<Option<Arena>> = const { RefCell::new(None) });
 
-/// Calls `f` with so many bytes of this thread's arena, whatever they are. The arena grows where it
-/// is smaller, and is not held beside the larger one.
+/// Calls `f` with `bytes` bytes of this thread's arena, with arbitrary contents. An arena that is
+/// too small is freed before a larger one is allocated.
 pub(crate) fn with_arena<R>(bytes: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
-    // Taken out while it is used: what waits for other threads may run another plan meanwhile.
+    // The arena is taken out of the thread-local while in use: while this thread waits for other
+    // threads, Rayon may run another plan on it.
     let mut arena = KEPT.take().unwrap_or_default();
     if arena.bytes(bytes).is_none() {
         drop(std::mem::take(&mut arena));
@@ -48,15 +49,15 @@ pub(crate) fn release() {
     KEPT.take();
 }
 
-/// An arena while a step runs: two ranges that it writes, and all else to be read.
+/// An arena split for one step: two ranges to write, and the rest to read.
 #[derive(Debug)]
 pub(crate) struct Carved<'a> {
     pub written: [&'a mut [u8]; 2],
-    /// The rest, by where each part begins.
+    /// The parts around the written ranges, each with its offset in the arena.
     rest: [(usize, &'a [u8]); 3],
 }
 
-/// An arena with two ranges cut out; `None` where these overlap, or are none of its.
+/// Splits two ranges off an arena; `None` if they overlap or exceed the arena.
 pub(crate) fn carve(arena: &mut [u8], ranges: [Range<usize>; 2]) -> Option<Carved<'_>> {
     let [a, b] = ranges.map(|range| if range.is_empty() { 0..0 } else { range });
     let swapped = (b.start, b.end) < (a.start, a.end);
@@ -70,7 +71,7 @@ pub(crate) fn carve(arena: &mut [u8], ranges: [Range<usize>; 2]) -> Option<Carve
 }
 
 impl<'a> Carved<'a> {
-    /// Some bytes that are not written.
+    /// The bytes of `range`; `None` unless they all lie in one part that is not written.
     pub fn read(&self, range: Range<usize>) -> Option<&'a [u8]> {
         let inside = |&(start, part): &(usize, &'a [u8])| {
             part.get(range.start.checked_sub(start)?..range.end.checked_sub(start)?)

@@ -14,13 +14,13 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// The backend, for a point: without operations of plugins.
+    /// A shared backend without plugin operations.
     #[must_use]
     pub fn shared() -> Arc<dyn Backend> {
         Arc::new(Self::default())
     }
 
-    /// A backend that also knows operations of plugins, by their definitions.
+    /// A backend that also evaluates plugin operations, by their definitions.
     #[must_use]
     pub fn with(definitions: Definitions) -> Self {
         Self { definitions }
@@ -60,7 +60,7 @@ impl Backend for Cpu {
     }
 }
 
-/// The terms of a sum as tensors.
+/// The terms of a sum, as tensors on the host.
 pub(crate) fn on_host(terms: &[(f64, Vec<Buffer>)]) -> Result<Vec<(f64, Vec<Tensor>)>> {
     let parts = |parts: &[Buffer]| parts.iter().map(Buffer::to_host).collect::<Result<_>>();
     terms.iter().map(|(factor, of_term)| Ok((*factor, parts(of_term)?))).collect()

@@ -1,12 +1,12 @@
-//! The CPU backend: programs from Candle tensors to Candle tensors, by kernels of our own.
+//! The CPU backend: runs programs on Candle tensors with its own kernels.
 //!
-//! [`Cpu`] follows a [`Plan`](eigenscape_runtime::Plan): a run has one `arena`, in which all lies
-//! that is no input and no output. `evaluate` has a kernel for each operation, `kernels` are plain
-//! functions from numbers to numbers. Reductions run in an order that depends on shapes alone, so
-//! that results are the same bits for any number of threads.
+//! [`Cpu`] executes a [`Plan`](eigenscape_runtime::Plan). All intermediate results of a run lie in
+//! one `arena`; inputs and outputs have their own memory. `evaluate` has a kernel for each
+//! operation; `kernels` are plain functions on slices of numbers. Reductions run in an order that
+//! depends on shapes alone, so that results are bitwise the same for any number of threads.
 //!
-//! [`Plain`] is the specification: every operation by its definition, element by element, without
-//! vectors, threads or fusion. Backends are compared with it.
+//! [`Plain`] is the specification: it evaluates every operation by its definition, element by
+//! element, without SIMD, threads or fusion. Other backends are compared with it.
 
 mod arena;
 mod backend;

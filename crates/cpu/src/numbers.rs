@@ -1,4 +1,4 @@
-//! Numbers of a type that is known when a plan runs.
+//! Numbers whose type is known only at run time.
 
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor, WithDType, backend::BackendStorage};
 use eigenscape_runtime::Layout;
@@ -10,13 +10,13 @@ use crate::{
     kernels::{View, buffer, strided::Strided},
 };
 
-/// The type in which numbers of a type are kept: floating-point ones as they are, all others as
-/// indices.
+/// The type in which values of `dtype` are stored: floating-point types as they are, all others as
+/// `u32` indices.
 pub(crate) fn kept_as(dtype: DType) -> DType {
     if dtype.is_float() { dtype } else { DType::U32 }
 }
 
-/// Numbers in memory of their own: an output.
+/// The numbers of an output, in their own memory.
 #[derive(Debug)]
 pub(crate) enum Numbers {
     F32(Vec<f32>),
@@ -25,7 +25,7 @@ pub(crate) enum Numbers {
 }
 
 impl Numbers {
-    /// So many, whatever they are.
+    /// `len` numbers with arbitrary contents.
     pub fn new(dtype: DType, len: usize) -> Result<Self> {
         match dtype {
             DType::F32 => Ok(Self::F32(buffer(len))),
@@ -51,7 +51,7 @@ impl Numbers {
         }
     }
 
-    /// The tensor of these, without a copy.
+    /// Converts the numbers into a tensor without copying.
     pub fn into_tensor(self, dims: &[usize]) -> Result<Tensor> {
         Ok(match self {
             Self::F32(numbers) => Tensor::from_vec(numbers, dims, &Device::Cpu)?,
@@ -65,7 +65,7 @@ fn unsupported(dtype: DType) -> Error {
     Error::unsupported(format!("programs run in f32 or f64, not {dtype:?}"))
 }
 
-/// The numbers of a tensor in row-major order, as bytes, with their type.
+/// The numbers of a contiguous tensor, as bytes, with their type.
 pub(crate) fn of_tensor<'s>(storage: &'s Storage, layout: &candle_core::Layout) -> Result<(&'s [u8], DType)> {
     let range = layout.start_offset()..layout.start_offset() + layout.shape().elem_count();
     let Storage::Cpu(storage) = storage else {
@@ -79,12 +79,12 @@ pub(crate) fn of_tensor<'s>(storage: &'s Storage, layout: &candle_core::Layout) 
     }
 }
 
-/// Bytes as numbers.
+/// Reinterprets bytes as numbers.
 pub(crate) fn numbers<T: Pod>(bytes: &[u8]) -> Result<&[T]> {
     bytemuck::try_cast_slice(bytes).map_err(misplaced)
 }
 
-/// As [`numbers`].
+/// Like [`numbers`], mutable.
 pub(crate) fn numbers_mut<T: Pod>(bytes: &mut [u8]) -> Result<&mut [T]> {
     bytemuck::try_cast_slice_mut(bytes).map_err(misplaced)
 }
@@ -93,7 +93,8 @@ fn misplaced(problem: bytemuck::PodCastError) -> Error {
     Error::unsupported(format!("numbers that are misplaced in memory ({problem})"))
 }
 
-/// An operand: numbers of some type, from its first element on, by a layout.
+/// An operand: numbers of a runtime type, arranged by a layout. `bytes` starts at the first
+/// element.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stored<'a> {
     pub bytes: &'a [u8],
@@ -102,7 +103,7 @@ pub(crate) struct Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
-    /// As numbers of type `T`, which they must be.
+    /// A view as numbers of type `T`; an error if they have another type.
     pub fn view<T: WithDType + Pod>(&self) -> Result<View<'a, T>> {
         if self.dtype != T::DTYPE {
             return Err(Error::unsupported(format!("{:?} where {:?} is needed", self.dtype, T::DTYPE)));
@@ -111,8 +112,8 @@ impl<'a> Stored<'a> {
         Ok(View { data: numbers(self.bytes)?, dims, strides })
     }
 
-    /// Writes the numbers in row-major order, rounded where their type is another: indices may come
-    /// as floating-point numbers.
+    /// Writes the numbers in row-major order, converted to `dtype`. Indices may be stored in
+    /// floating point.
     pub fn copy_to(&self, out: &mut [u8], dtype: DType) -> Result<()> {
         match (self.dtype, dtype) {
             (DType::F32, DType::F32) => self.view::<f32>()?.copy_to(numbers_mut(out)?),
@@ -128,9 +129,9 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// f(x) of each element, in row-major order.
+/// Writes f(x) for each element x, in row-major order.
 fn convert<S: Pod + Send + Sync, T: Send>(x: &View<'_, S>, out: &mut [T], f: impl Fn(S) -> T + Sync) {
-    /// Numbers of a task.
+    /// Numbers per task.
     const CHUNK: usize = 1 << 14;
     let x = Strided::new(x.data, x.dims, x.strides);
     out.par_chunks_mut(CHUNK).enumerate().for_each_init(Vec::new, |copy, (i, out)| {

@@ -1,4 +1,4 @@
-//! One run of a plan, in this thread's arena.
+//! Runs a plan in this thread's arena.
 
 use std::ops::Deref;
 
@@ -16,9 +16,9 @@ use crate::{
     numbers::{Numbers, Stored, kept_as, numbers_mut, of_tensor},
 };
 
-/// The outputs of a plan, given inputs in row-major order.
+/// Runs a plan and returns its outputs; the inputs are in row-major order.
 pub(crate) fn run(plan: &Plan, definitions: &Definitions, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {
-    // An output that is an input is what was given.
+    // An output that is an input is returned as it was given, unconverted.
     let given: Vec<Option<Buffer>> = plan.outputs().iter().map(|&slot| inputs.get(slot).cloned()).collect();
     let inputs = Buffer::all_to_host(inputs)?.into_iter().map(|input| readable(plan, input));
     let inputs = inputs.collect::<Result<_>>()?;
@@ -36,7 +36,7 @@ pub(crate) fn run(plan: &Plan, definitions: &Definitions, inputs: Vec<Buffer>) -
     Ok(plan.outputs().iter().zip(given).filter_map(output).collect())
 }
 
-/// An input in a type that kernels read.
+/// Converts an input to a type that kernels read.
 fn readable(plan: &Plan, input: Tensor) -> Result<Option<Tensor>> {
     Ok(Some(match input.dtype() {
         DType::F32 | DType::F64 | DType::U32 => input,
@@ -45,18 +45,18 @@ fn readable(plan: &Plan, input: Tensor) -> Result<Option<Tensor>> {
     }))
 }
 
-/// A run under way.
+/// The state of a run.
 struct Run<'p> {
     plan: &'p Plan,
     definitions: &'p Definitions,
-    /// Those that are still needed.
+    /// The inputs; `None` once no later step needs them.
     inputs: Vec<Option<Tensor>>,
-    /// Those that were begun.
+    /// The memory of results; `None` until a step starts to write one.
     results: Vec<Option<Numbers>>,
 }
 
 impl Run<'_> {
-    /// A step and what follows it. Its result is a slot.
+    /// Runs the step whose result is `slot`, then settles and frees what the step lists.
     fn step(&mut self, slot: usize, step: &PlannedStep, arena: &mut [u8]) -> Result<()> {
         match &step.kernel {
             Kernel::Operation(Operation::Fill(fill)) => self.fill(slot, fill.value.0, arena)?,
@@ -79,7 +79,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A step that is no view.
+    /// Runs a step that computes its result, unlike a view.
     fn compute(&mut self, slot: usize, step: &PlannedStep, arena: &mut [u8]) -> Result<()> {
         let (layout, size) = (self.plan.layout(slot), kept_as(step.dtype).size_in_bytes());
         let range = layout.start * size..(layout.start + layout.elements()) * size;
@@ -102,7 +102,8 @@ impl Run<'_> {
         }
     }
 
-    /// Writes a step's result to `out`; the step has `own` for itself.
+    /// Writes a step's result to `out`. `own` is the step's scratch memory: converted operands,
+    /// then the kernel's workspace.
     fn write(
         &self,
         slot: usize,
@@ -133,7 +134,7 @@ impl Run<'_> {
         evaluate(&step.kernel, compute, definitions, &args, target, &mut Workspace::new(work))
     }
 
-    /// Writes an output to its own memory.
+    /// Copies an output from where it was computed to its own memory, rounded to the output's type.
     fn settle(&mut self, slot: usize, arena: &mut [u8]) -> Result<()> {
         let results = self.plan.results();
         let result = results.iter().position(|&result| result == slot).ok_or_else(misplaced)?;
@@ -149,14 +150,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The memory of a result, which is not among the results until it is put back.
+    /// Takes the memory of a result out of `results`, or allocates it. The caller puts it back.
     fn begun(&mut self, result: usize) -> Result<Numbers> {
         let (plan, slot) = (self.plan, self.plan.results()[result]);
         let new = || Numbers::new(kept_as(plan.result_dtype(slot)), plan.layout(slot).elements());
         self.results[result].take().map_or_else(new, Ok)
     }
 
-    /// The memory of the input in which a slot lies, if it does in one.
+    /// The storage of the input that holds a slot; `None` if the slot lies elsewhere.
     fn input(&self, slot: usize) -> Option<(impl Deref<Target = Storage>, &candle_core::Layout)> {
         match self.plan.home(slot) {
             Home::Input(input) => self.inputs[input].as_ref().map(Tensor::storage_and_layout),
@@ -164,7 +165,7 @@ impl Run<'_> {
         }
     }
 
-    /// A slot's numbers: some of `input` where it lies in one.
+    /// A slot's numbers. `input` holds the numbers of the input in which the slot lies, if any.
     fn stored<'s>(
         &'s self,
         slot: usize,
@@ -200,8 +201,8 @@ impl Run<'_> {
     }
 }
 
-/// Converts the operands of a step that are of another type; the bytes with these, and what is left
-/// of the step's own.
+/// Converts the operands that `step.converts` lists to their planned types. Returns the bytes with
+/// the converted operands and the rest of `own`.
 fn converted<'s>(
     plan: &Plan,
     step: &PlannedStep,
@@ -221,7 +222,7 @@ fn converted<'s>(
     Ok((converted, work))
 }
 
-/// An operand that was converted.
+/// A converted operand.
 fn of_conversion<'s>(
     plan: &'s Plan,
     slot: usize,

@@ -1,4 +1,4 @@
-//! Steps that are fused, against the same steps one by one.
+//! Fused steps, compared with the same steps run one by one.
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor};
@@ -19,7 +19,8 @@ fn parts(graph: &Graph, fixed: Value, varying: Value, outputs: &[Value]) -> Resu
     Ok((prefix.into(), linear.into()))
 }
 
-/// The mask of a ReLU is neither kept nor written: both chains read the ReLU's result.
+/// The mask of a ReLU is neither a residual nor stored: each chain computes it from the ReLU's
+/// result.
 #[test]
 fn steps_are_made_again_in_every_chain_that_uses_them() -> Result<()> {
     let mut graph = Graph::default();
@@ -34,7 +35,7 @@ fn steps_are_made_again_in_every_chain_that_uses_them() -> Result<()> {
     let (prefix, linear) = parts(&graph, x, v, &[sum, other])?;
     assert_eq!(names(&prefix), ["relu"]);
     assert_eq!(names(&linear), ["fused", "fused"]);
-    // Where something else needs it, too, it is written once.
+    // If the mask is an output too, it is computed and stored once.
     let kept = Executable::new(&graph, &[y, v], &[sum, other, mask])?;
     assert_eq!(names(&kept), ["step", "fused", "fused"]);
     let [x, v] = [0, 1].map(|_| Tensor::randn(0.0_f64, 1.0, (3, 4), &Device::Cpu));
@@ -57,7 +58,7 @@ fn chains_and_the_sums_behind_them_become_one_step() -> Result<()> {
     let wide = graph.broadcast_along(y, 1, &[4, 3])?;
     let product = graph.mul(x, wide)?;
     let half = graph.scale(product, 0.5)?;
-    let twice = graph.add(half, x)?; // used twice: stays
+    let twice = graph.add(half, x)?; // used twice: stored
     let square = graph.mul(twice, twice)?;
     let sum = graph.sum(square, &[0])?;
     let program = Executable::new(&graph, &[x, y], &[twice, sum])?;
@@ -77,7 +78,8 @@ fn chains_and_the_sums_behind_them_become_one_step() -> Result<()> {
     Ok(())
 }
 
-/// 3x3 with many channels, and 5x5 with few; the sum of both terms and its parts by themselves.
+/// Covers 3×3 filters with many channels and 5×5 filters with few; compares the fused sum with the
+/// sum of separate convolutions.
 #[test]
 fn two_convolutions_and_their_sum_are_one_step() -> Result<()> {
     for (channels, kernel, samples) in [(16, 3, 5), (3, 5, 20), (3, 5, 2)] {

@@ -1,4 +1,4 @@
-//! What a plan says that a run holds, against what an allocator counts.
+//! The memory that a plan predicts for a run, compared with what an allocator counts.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 type Build = fn(&mut Scope, Value) -> Result<Value>;
 
-/// Convolutions by each algorithm, pooling and a linear layer.
+/// Two convolutions with batch normalisation, and a linear layer.
 fn convolutions(scope: &mut Scope, x: Value) -> Result<Value> {
     let settings = ConvSettings { padding: 1, ..ConvSettings::default() };
     let x = nn::conv2d(&mut scope.at("0"), x, 8, 3, settings, true)?;
@@ -48,8 +48,8 @@ fn attention(scope: &mut Scope, x: Value) -> Result<Value> {
 
 const SAMPLES: usize = 40;
 
-/// Bytes that a run holds at most beside what was there before, its results included. What threads
-/// keep for themselves was there before.
+/// The peak memory of a run in bytes, beyond the memory held before it; results are included. A
+/// first run allocates the buffers that threads keep, so that these are not counted.
 fn measured(run: impl Fn() -> Vec<Tensor>) -> (usize, Vec<Tensor>) {
     drop(run());
     Cpu::default().release();
@@ -59,8 +59,8 @@ fn measured(run: impl Fn() -> Vec<Tensor>) -> (usize, Vec<Tensor>) {
     (ALLOCATOR.peak_usage() - before, results)
 }
 
-/// What a plan counts is held, and beside it what matrix products of threads take for a moment, and
-/// short lists.
+/// Checks that a run holds the predicted memory, and little more: temporary buffers of matrix
+/// products and short lists.
 fn assert_is_said(what: &str, held: usize, said: usize) {
     const BESIDE: usize = 1 << 18;
     assert!(held <= said + BESIDE, "{what}: {held} bytes are held, and {said} said");

@@ -1,4 +1,4 @@
-//! Outputs that are rounded as soon as no step needs them.
+//! Outputs are rounded as soon as no later step needs them.
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor};
@@ -6,13 +6,13 @@ use eigenscape_cpu::Cpu;
 use eigenscape_program::{ElementwiseFunction, Graph};
 use eigenscape_runtime::{Executable, Result};
 
-/// Computed in f64, rounded to f32.
+/// Runs a program in f64, with outputs rounded to f32.
 fn rounded(program: &Executable, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
     program.run_rounded(&Cpu::default(), inputs.to_vec(), DType::F64, DType::F32)
 }
 
-/// Outputs that later steps use, views of which are outputs too, or that nothing uses; large enough
-/// to be recycled.
+/// The outputs include values that later steps use, values with views that are outputs too, and
+/// values that no step uses. They are large enough to be recycled.
 #[test]
 fn are_what_rounding_at_the_end_gives() -> Result<()> {
     let mut graph = Graph::default();
@@ -41,7 +41,7 @@ fn are_what_rounding_at_the_end_gives() -> Result<()> {
 
 #[test]
 fn are_rounded_once() -> Result<()> {
-    // 1 + 1e-8 − 1: nothing is left of it in f32.
+    // 1 + 1e-8 − 1 is 0 in f32.
     let mut graph = Graph::default();
     let x = graph.input("x", &[]);
     let (one, small) = (graph.fill(1.0, &[])?, graph.scale(x, 1e-8)?);

@@ -1,11 +1,13 @@
-//! Times gradients and Hessian-vector products on a card: one line of JSON for each measurement, as
-//! soon as it is made.
+//! Times gradients and Hessian-vector products on a card, and prints one line of JSON as soon as
+//! each measurement is done.
 //!
 //!     card [SECONDS] [NAME]...
 //!
-//! With the word `no-spectra` exact spectra of layers are left out. Names: lenet, resnet18, gpt2, vgg11_bn, vit, nano; all by default. What would begin after so many
-//! seconds is left out. Times are medians in milliseconds; of products between vectors that are on
-//! the card already. `error` is ‖ours − reference‖ / ‖reference‖ against products in f64.
+//! The names are lenet, resnet18, gpt2, vgg11_bn, vit and nano; all run by default. Networks that
+//! would start after `SECONDS` are skipped. The word `no-spectra` skips the exact spectra of
+//! layers. Times are medians in milliseconds; products are timed between vectors that are already
+//! on the card. `error` is ‖ours − reference‖ / ‖reference‖, where the reference is the product in
+//! f64.
 #![allow(clippy::print_stdout)]
 
 use std::{
@@ -31,11 +33,11 @@ struct Work {
     name: &'static str,
     architecture: &'static str,
     settings: &'static str,
-    /// Shape of one sample; of tokens, the length of a sequence.
+    /// Shape of one sample; the sequence length for tokens.
     sample: &'static [usize],
     classes: usize,
     batch: usize,
-    /// Many vectors at once, beside one.
+    /// Vectors per product in the batched measurement; 1 skips it.
     many: usize,
     tf32: bool,
 }
@@ -203,7 +205,7 @@ fn measure(work: &Work, cuda: &Cuda, start: Instant) -> Fallible<()> {
     Ok(())
 }
 
-/// The spectrum of the whole Hessian by 30 steps of Lanczos, residuals included.
+/// Times the spectrum of the whole Hessian by 30 Lanczos steps, including the residuals.
 fn lanczos(work: &Work, network: &Network, point: &Point, say: &dyn Fn(&str, String)) -> Fallible<()> {
     let mut registry = Registry::default();
     eigenscape_estimators::register(&mut registry);
@@ -219,7 +221,7 @@ fn lanczos(work: &Work, network: &Network, point: &Point, say: &dyn Fn(&str, Str
     Ok(())
 }
 
-/// The exact spectrum of every layer, on 100 samples.
+/// Times the exact spectra of all layers, on at most 100 samples.
 fn spectra(work: &Work, network: &Network, point: &Point, say: &dyn Fn(&str, String)) -> Fallible<()> {
     let point = point.narrow(0..work.batch.min(100))?;
     let mut registry = Registry::default();
@@ -285,7 +287,7 @@ fn mixed(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Numbers of variance 1, nearly normal.
+/// Nearly normal numbers of variance 1.
 fn noise(stream: u64, shape: &[usize]) -> Fallible<Tensor> {
     let uniform = |i: u64| mixed(i.wrapping_add(stream << 40)) as f64 / u64::MAX as f64 - 0.5;
     let number = |i: u64| ((0..3).map(|j| uniform(3 * i + j)).sum::<f64>() * 2.0) as f32;
@@ -297,7 +299,8 @@ fn ms(since: Instant) -> f64 {
     1e3 * since.elapsed().as_secs_f64()
 }
 
-/// The median of as many runs as fit into a second, of 5 at least.
+/// The median time of a run in milliseconds, after two warm-up runs: over 3 to 200 runs in about
+/// 0.7 seconds.
 fn median(work: impl Fn() -> Fallible<()>) -> Fallible<f64> {
     (0..2).try_for_each(|_| work())?;
     let (began, mut times) = (Instant::now(), Vec::new());

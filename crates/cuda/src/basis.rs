@@ -1,4 +1,4 @@
-//! The algebra of a basis: dot products with, and linear combinations of, many vectors at once.
+//! The algebra of a basis: dot products with many vectors at once, and their linear combinations.
 
 use std::sync::Arc;
 
@@ -7,19 +7,19 @@ use eigenscape_runtime::Error;
 
 use crate::{Result, buffer::DeviceTensor, device::Device, kernel::Kernel, source::PARTS};
 
-/// Vectors that one thread multiplies, as in `source/basis.cu`.
+/// Vectors per thread of `dot_parts`, as in `source/basis.cu`.
 const GROUP: usize = 4;
-/// Threads that keep the memory of any card busy.
+/// Threads that saturate the memory bandwidth of any card.
 const BUSY: usize = 1 << 18;
-/// Numbers that a thread adds up at least.
+/// The fewest numbers that a thread adds up.
 const TERMS: usize = 16;
-/// Threads that read neighbouring numbers together.
+/// Threads of a warp, which read neighbouring numbers together.
 const WARP: usize = 32;
-/// Sums of a vector that are left to one thread.
+/// Partial sums of a vector that one thread can add up.
 const FEW: usize = 64;
 
 /// The dot product of each of `vectors` with `w` in f64, in an order that depends on shapes alone.
-/// Only these numbers are copied to the host, all at once.
+/// Only the results are copied to the host, in one transfer.
 pub(crate) fn dots(device: &Arc<Device>, vectors: &[DeviceTensor], w: &DeviceTensor) -> Result<Vec<f64>> {
     check(vectors, w, "dots")?;
     if vectors.is_empty() {
@@ -40,7 +40,7 @@ pub(crate) fn dots(device: &Arc<Device>, vectors: &[DeviceTensor], w: &DeviceTen
     Ok(totals.download()?.flatten_all()?.to_vec1()?)
 }
 
-/// Of the sums \[V, n\] of each vector at most `parts` sums.
+/// Reduces the partial sums \[V, n\] of each vector to at most `parts`.
 fn folded(device: &Arc<Device>, sums: &DeviceTensor, parts: usize) -> Result<DeviceTensor> {
     let (vectors, all) = (sums.dims()[0], sums.dims()[1]);
     let parts = parts.min(all);
@@ -51,7 +51,7 @@ fn folded(device: &Arc<Device>, sums: &DeviceTensor, parts: usize) -> Result<Dev
     Ok(out)
 }
 
-/// Σ factor · vector, \[1, P\]: the sum in f64, rounded once.
+/// Σ factor · vector, \[1, P\]: the sum is taken in f64 and rounded once.
 pub(crate) fn combine(
     device: &Arc<Device>,
     terms: &[(f64, DeviceTensor)],
@@ -64,7 +64,7 @@ pub(crate) fn combine(
     let kernel = Kernel::load(device, "combine", first.dtype())?;
     let out = DeviceTensor::new(device, &dims, dtype)?;
     let is_rounded = dtype == first.dtype();
-    // Between launches, and for one that rounds to another type, the sum is kept in f64.
+    // The sum is kept in f64 between launches, and if the result's type is not that of the vectors.
     let kept = (terms.len() > PARTS || !is_rounded)
         .then(|| DeviceTensor::new(device, &dims, DType::F64))
         .transpose()?;
@@ -84,7 +84,8 @@ pub(crate) fn combine(
     Ok(out)
 }
 
-/// Refuses vectors of other sizes or types than `w`, which kernels would read beyond their ends.
+/// Rejects vectors whose size or type differs from that of `w`: kernels would read beyond their
+/// ends.
 fn check(vectors: &[DeviceTensor], w: &DeviceTensor, what: &'static str) -> Result<()> {
     let fits = |vector: &DeviceTensor| vector.elements() == w.elements() && vector.dtype() == w.dtype();
     if vectors.iter().all(fits) && matches!(w.dtype(), DType::F32 | DType::F64) {

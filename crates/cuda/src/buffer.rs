@@ -11,7 +11,8 @@ use crate::{
     host,
 };
 
-/// Numbers in row-major order in the memory of a device. Clones share them; they never change.
+/// A tensor in row-major order in a device's memory. Clones share the memory, whose contents never
+/// change.
 #[derive(Debug, Clone)]
 pub(crate) struct DeviceTensor {
     memory: Arc<Memory>,
@@ -20,14 +21,14 @@ pub(crate) struct DeviceTensor {
 }
 
 impl DeviceTensor {
-    /// Memory for a tensor; somebody writes it.
+    /// Allocates memory for a tensor, which the caller writes.
     pub fn new(device: &Arc<Device>, dims: &[usize], dtype: DType) -> Result<Self> {
         let bytes = dims.iter().product::<usize>() * dtype.size_in_bytes();
         let memory = Arc::new(device.allocate(bytes)?);
         Ok(Self { memory, dims: dims.to_vec(), dtype })
     }
 
-    /// The numbers of a tensor of the host. Whatever is no floating-point number becomes a `u32`.
+    /// Copies a tensor from the host. Numbers that are not floating-point become `u32`.
     pub fn upload(device: &Arc<Device>, tensor: &Tensor) -> Result<Self> {
         let dtype = stored_as(tensor.dtype());
         let placed = Self::new(device, tensor.dims(), dtype)?;
@@ -36,21 +37,21 @@ impl DeviceTensor {
         Ok(placed)
     }
 
-    /// The numbers, on the host.
+    /// Copies the tensor to the host.
     pub fn download(&self) -> Result<Tensor> {
         host::filled(&self.dims, self.dtype, |bytes| self.memory.download(bytes))
     }
 
-    /// Zeros everywhere.
+    /// Sets all numbers to zero.
     pub fn zero(&self) -> Result<()> {
         let _alone = self.memory.device().work();
-        // SAFETY: so many bytes are this tensor's.
+        // SAFETY: this tensor has as many bytes.
         unsafe {
             self.memory.device().driver()?.zero(self.address(), self.elements() * self.dtype.size_in_bytes())
         }
     }
 
-    /// The same numbers with other axes.
+    /// The same numbers in another shape.
     pub fn reshaped(&self, dims: &[usize]) -> Result<Self> {
         if dims.iter().product::<usize>() != self.elements() {
             return Err(Error::shape("reshaped", format!("{:?} as {dims:?}", self.dims)));
@@ -68,23 +69,23 @@ impl DeviceTensor {
         self.dtype
     }
 
-    /// How many numbers there are.
+    /// The number of elements.
     pub fn elements(&self) -> usize {
         self.dims.iter().product()
     }
 
-    /// Where they lie.
+    /// The device address of the first number.
     pub fn address(&self) -> u64 {
         self.memory.address()
     }
 
-    /// Whether they lie on this device.
+    /// Whether the tensor lies on this device.
     pub fn is_on(&self, device: &Arc<Device>) -> bool {
         Arc::ptr_eq(self.memory.device(), device)
     }
 }
 
-/// The type in which a device keeps numbers of a type.
+/// The type in which a device stores values of `dtype`.
 pub(crate) fn stored_as(dtype: DType) -> DType {
     match dtype {
         DType::F64 | DType::F32 => dtype,

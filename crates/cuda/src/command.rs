@@ -1,8 +1,8 @@
-//! What a compiled plan does: commands at places whose addresses a run fills in.
+//! The commands of a compiled plan. They refer to places, whose addresses a run fills in.
 
 use crate::cublas::Product;
 
-/// Where something lies: so many bytes into a piece of memory.
+/// A location: an offset in bytes into a piece of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub base: Base,
@@ -16,9 +16,9 @@ pub(crate) enum Base {
     Input(usize),
     /// The memory of intermediate results.
     Arena,
-    /// A result of the run, by its slot.
+    /// A result of the run, by its index among the results.
     Output(usize),
-    /// A table or matrix that was placed when the plan was compiled.
+    /// A table or matrix that was uploaded when the plan was compiled.
     Constant(usize),
 }
 
@@ -28,7 +28,7 @@ impl Place {
         Self { base, offset: 0 }
     }
 
-    /// So many bytes further.
+    /// The place `bytes` bytes further.
     pub fn plus(self, bytes: usize) -> Self {
         Self { offset: self.offset + bytes, ..self }
     }
@@ -37,7 +37,7 @@ impl Place {
 /// An entry of a kernel's table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Word {
-    /// A number as it is.
+    /// A literal number.
     Number(u64),
     /// An address.
     At(Place),
@@ -61,16 +61,16 @@ impl From<Place> for Word {
     }
 }
 
-/// Something that is begun on the stream.
+/// Work that is enqueued on the stream.
 #[derive(Debug, Clone)]
 pub(crate) enum Command {
-    /// A kernel, by its number among those of the plan.
+    /// Launches a kernel, given by its index among the plan's kernels.
     Launch { kernel: usize, blocks: u32, words: Vec<Word> },
-    /// A batch of matrix products.
+    /// Computes a batch of matrix products.
     Multiply(Product<Place>),
-    /// Zeros.
+    /// Sets memory to zero.
     Zero { at: Place, bytes: usize },
-    /// An operation of a plugin, by its definition, on the host.
+    /// Evaluates a plugin operation on the host, by its definition.
     OnHost(Box<HostStep>),
 }
 
@@ -78,8 +78,8 @@ pub(crate) enum Command {
 #[derive(Debug, Clone)]
 pub(crate) struct HostStep {
     pub operation: std::sync::Arc<dyn eigenscape_program::Primitive>,
-    /// The operands in row-major order, their shapes with the leading axis, and whether they have
-    /// it.
+    /// The operands in row-major order: the place, the shape with the leading axis, and whether
+    /// there is a leading axis.
     pub args: Vec<(Place, Vec<usize>, bool)>,
     pub dtype: candle_core::DType,
     pub result: Place,

@@ -1,4 +1,5 @@
-//! From a plan to commands: where everything lies, and what is begun in which order.
+//! Compiles a plan to commands: decides where all values lie, and which commands run in which
+//! order.
 
 use std::{ops::Range, sync::Arc};
 
@@ -24,10 +25,10 @@ pub(crate) struct Compiled {
     pub kernels: Vec<Function>,
     /// The names of the kernels.
     pub names: Vec<String>,
-    /// Bytes of the plan's arena, and of what steps hold for themselves behind it.
+    /// Bytes of the arena: the plan's, followed by further scratch memory of steps.
     pub arena: usize,
     pub constants: Vec<DeviceTensor>,
-    /// The results that a run makes.
+    /// The results of a run.
     pub results: Vec<Made>,
 }
 
@@ -39,12 +40,12 @@ pub(crate) struct Made {
     pub dtype: DType,
 }
 
-/// What stands behind a value.
+/// Where the numbers of a value come from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Home {
     /// Numbers in memory.
     At(Place),
-    /// One number that is repeated.
+    /// One repeated number.
     Repeated(f64),
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Numbers in row-major order.
+    /// A view of numbers in row-major order.
     pub fn in_order(at: Place, dims: &[usize], dtype: DType) -> Self {
         Self { home: Home::At(at), layout: Layout::in_order(dims), dtype, led: false }
     }
@@ -89,16 +90,16 @@ pub(crate) struct Builder<'a> {
     kernels: Vec<KernelSource>,
     constants: Vec<DeviceTensor>,
     results: Vec<Made>,
-    /// Bytes of the arena that the step under way may still take for itself: what the plan gives
-    /// it, and what is behind the plan's.
+    /// The free scratch memory of the current step, as byte ranges of the arena: what the plan
+    /// gives to the step, then everything behind the plan's arena.
     free: [Range<usize>; 2],
-    /// The end of what any step takes.
+    /// The end of the memory that any step uses.
     arena: usize,
-    /// What stands behind each slot.
+    /// The home of each slot.
     homes: Vec<Home>,
 }
 
-/// The commands of a plan on a device.
+/// Compiles a plan for a device.
 pub(crate) fn compile(device: &Arc<Device>, plan: &Plan) -> Result<Compiled> {
     let compute = plan.signature().compute;
     if !matches!(compute, DType::F32 | DType::F64) {
@@ -144,7 +145,8 @@ impl Builder<'_> {
         self.plan.signature().lead
     }
 
-    /// Memory for this step alone: the plan's, as long as there is enough of it.
+    /// Scratch memory for the current step: from the plan's range if there is enough, else behind
+    /// the plan's arena.
     pub fn scratch(&mut self, elements: usize, dtype: DType) -> Place {
         let bytes = (elements * dtype.size_in_bytes()).next_multiple_of(ALIGNMENT);
         let region = usize::from(self.free[0].len() < bytes);
@@ -154,7 +156,7 @@ impl Builder<'_> {
         Place { base: Base::Arena, offset: start }
     }
 
-    /// A table that is placed now.
+    /// Uploads a table to the device.
     pub fn table(&mut self, numbers: Vec<u32>) -> Result<Place> {
         let len = numbers.len();
         let table = Tensor::from_vec(numbers, len, &CandleDevice::Cpu)?;
@@ -166,7 +168,7 @@ impl Builder<'_> {
         Ok(Place::start(Base::Constant(self.constants.len() - 1)))
     }
 
-    /// Starts a kernel with at least so many threads.
+    /// Adds the launch of a kernel with at least `threads` threads.
     pub fn launch(&mut self, kernel: KernelSource, threads: usize, words: Vec<Word>) -> Result<()> {
         if threads == 0 {
             return Ok(());
@@ -181,24 +183,25 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A batch of matrix products, of which none is empty.
+    /// Adds a batch of matrix products; no size may be 0.
     pub fn multiply(&mut self, product: Product<Place>) {
         self.commands.push(Command::Multiply(product));
     }
 
-    /// Zeros.
+    /// Adds a command that sets `bytes` bytes to zero.
     pub fn zero(&mut self, at: Place, bytes: usize) {
         if bytes > 0 {
             self.commands.push(Command::Zero { at, bytes });
         }
     }
 
-    /// Any other command.
+    /// Adds any other command.
     pub fn command(&mut self, command: Command) {
         self.commands.push(command);
     }
 
-    /// Where the numbers of a view lie in row-major order in `dtype`: where they are, or in a copy.
+    /// The place of a view's numbers in row-major order and in type `dtype`: the original or a
+    /// copy.
     pub fn in_order(&mut self, view: &View, dtype: DType) -> Result<Place> {
         if let Home::At(at) = view.home
             && view.dtype == dtype
@@ -219,7 +222,7 @@ impl Builder<'_> {
 
     fn step(&mut self, step: &PlannedStep) -> Result<()> {
         let (slot, behind) = (self.homes.len(), self.plan.arena().next_multiple_of(ALIGNMENT));
-        // What is begun later needs nothing of what an earlier step held for itself.
+        // Commands run in order, so this step may reuse the scratch memory of earlier steps.
         self.free = [step.own.clone(), behind..usize::MAX];
         match &step.kernel {
             Kernel::Operation(Operation::Fill(fill)) => self.homes.push(Home::Repeated(fill.value.0)),
@@ -254,7 +257,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Writes a slot to the memory of a result of the run.
+    /// Emits the copy of a slot to the memory of a result.
     fn write_result(&mut self, slot: usize, result: usize) -> Result<()> {
         let Made { dims, dtype, .. } = self.results[result].clone();
         let at = Place::start(Base::Output(result));
@@ -263,7 +266,7 @@ impl Builder<'_> {
     }
 }
 
-/// A matrix by its formula, on the host.
+/// The elements of a matrix operation, evaluated on the host.
 fn elements(matrix: &Matrix, dtype: DType) -> Result<Tensor> {
     let Matrix { rows, columns, .. } = *matrix;
     let numbers = (0..rows * columns).map(|i| matrix.element(i / columns, i % columns));

@@ -34,8 +34,8 @@ pub(crate) enum Stored {
     Transposed = 1,
 }
 
-/// One operand of a batch of products: its address, how it is stored, the step from one of its
-/// columns (rows, where it is transposed) to the next, and from one product to the next.
+/// One operand of a batch of products: its address, its storage order, the stride between its
+/// columns (between its rows, if transposed), and the stride between products.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Factor<A> {
     pub at: A,
@@ -56,7 +56,7 @@ pub(crate) struct Product<A> {
 }
 
 impl<A: Copy> Product<A> {
-    /// The same at other addresses.
+    /// The same products at the addresses that `address` gives.
     pub fn at<B>(&self, address: impl Fn(A) -> B) -> Product<B> {
         let of = |factor: &Factor<A>| Factor {
             at: address(factor.at),
@@ -88,8 +88,8 @@ unsafe impl Send for Blas {}
 unsafe impl Sync for Blas {}
 
 impl Blas {
-    /// A handle on `stream`, with `workspace` (address and bytes): one of its own would be
-    /// allocated during recordings.
+    /// Creates a handle on `stream` with `workspace` (address and bytes). Without it, cuBLAS would
+    /// allocate its own workspace during recordings.
     ///
     /// # Safety
     /// The stream and the workspace exist as long as the handle.
@@ -108,11 +108,12 @@ impl Blas {
         Ok(Self { functions, handle })
     }
 
-    /// Starts a batch of products; in single precision by TF32, where that is asked for.
+    /// Enqueues a batch of products. If `tf32` is set, products in f32 use TF32.
     ///
     /// # Safety
     /// All operands lie in memory of the device that is large enough.
     pub unsafe fn multiply(&self, product: &Product<u64>, tf32: bool) -> Result<()> {
+        // (cudaDataType, cublasComputeType_t) for f32, f32 by TF32, and f64.
         const FROM_HERE: [(i32, i32); 3] = [(0, 68), (0, 77), (1, 70)];
         let (number, compute) = match (product.dtype, tf32) {
             (DType::F64, _) => FROM_HERE[2],
@@ -132,7 +133,7 @@ impl Blas {
         } else {
             [(&raw const one_single).cast(), (&raw const scale_single).cast()]
         };
-        // SAFETY: the caller's promise; α and β are read before the call returns.
+        // SAFETY: the caller's promise; cuBLAS reads α and β before the call returns.
         let result = unsafe {
             (self.functions.product)(
                 self.handle,

@@ -1,4 +1,4 @@
-//! The backend.
+//! The CUDA backend.
 
 use std::sync::Arc;
 
@@ -15,14 +15,15 @@ use crate::{
     vectors,
 };
 
-/// Which device, and how it computes.
+/// The device to use, and its precision.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// The device's number, from 0 on.
+    /// The device's number, counted from 0.
     pub ordinal: usize,
-    /// Whether matrix products in f32 may be rounded to TF32 first: 10 bits of each factor.
+    /// Whether matrix products in f32 may round their factors to TF32, which has 10 mantissa bits.
     pub tf32: bool,
-    /// Where libraries are looked for; [everywhere](Folders::of_system) by default.
+    /// The folders that are searched for libraries; [those of the system](Folders::of_system) by
+    /// default.
     pub folders: Option<Folders>,
 }
 
@@ -34,24 +35,25 @@ pub struct Cuda {
 }
 
 impl Cuda {
-    /// The backend on a device.
+    /// Opens a device.
     ///
     /// # Errors
-    /// When the driver, one of its libraries or the device is missing, with what was looked for.
+    /// When the driver, one of its libraries or the device is missing; the message names what was
+    /// tried.
     pub fn open(settings: &Settings) -> Result<Self> {
         let folders = settings.folders.clone().unwrap_or_else(Folders::of_system);
         let device = Device::open(&folders, settings.ordinal, settings.tf32)?;
         Ok(Self { device, definitions: Definitions::default() })
     }
 
-    /// The same device, which also knows operations of plugins, by their definitions: they are
-    /// evaluated on the host.
+    /// The same device with plugin operations, which are evaluated on the host by their
+    /// definitions.
     #[must_use]
     pub fn with(&self, definitions: Definitions) -> Self {
         Self { device: Arc::clone(&self.device), definitions }
     }
 
-    /// What the device is called, and its memory in bytes: free, and all of it.
+    /// The device's name, and its free and total memory in bytes.
     ///
     /// # Errors
     /// When the driver fails.
@@ -60,23 +62,24 @@ impl Cuda {
         Ok((driver.name().to_owned(), driver.memory()?))
     }
 
-    /// Bytes of its memory that this backend holds, those that are kept for later tensors included.
+    /// Bytes of device memory that this backend holds for tensors, including memory kept for later
+    /// tensors.
     #[must_use]
     pub fn held(&self) -> usize {
         self.device.held()
     }
 
-    /// Waits until everything that was begun is done.
+    /// Waits for all enqueued work.
     ///
     /// # Errors
-    /// When something of it failed.
+    /// When any of that work failed.
     pub fn synchronize(&self) -> Result<()> {
         self.device.driver()?.synchronize()
     }
 
-    /// Does some work and tells where its time goes on the device: kernels by their names, products
-    /// of matrices by their number, sizes and type; the longest first. Each is waited for, so that
-    /// the whole takes longer than without.
+    /// Runs `work` and returns the time that its commands take, longest first: kernels by name,
+    /// matrix products by batch size, sizes and type. Each command is waited for, so that the total
+    /// is longer than without profiling.
     ///
     /// # Errors
     /// When the work fails.
@@ -87,12 +90,12 @@ impl Cuda {
         done.map(|()| profile.sorted())
     }
 
-    /// Buffers of this device.
+    /// The buffers on this device; those that lie elsewhere are uploaded.
     fn all_placed(&self, buffers: &[Buffer]) -> Result<Vec<DeviceTensor>> {
         buffers.iter().map(|buffer| self.placed(buffer)).collect()
     }
 
-    /// A buffer of this device.
+    /// The buffer on this device; it is uploaded if it lies elsewhere.
     fn placed(&self, buffer: &Buffer) -> Result<DeviceTensor> {
         match buffer {
             Buffer::Host(tensor) => DeviceTensor::upload(&self.device, tensor),
@@ -151,7 +154,7 @@ impl Backend for Cuda {
         let placed = self.all_placed(&inputs)?;
         let results = runnable.run(&placed, &self.definitions)?;
         let output = |&slot: &usize| -> Result<Buffer> {
-            // Placed: what is kept of a run is not brought there again by the next.
+            // The uploaded input is returned, so that a later run need not upload it again.
             if let Some(input) = placed.get(slot) {
                 return Ok(input.clone().into());
             }
@@ -193,14 +196,16 @@ impl Backend for Cuda {
         Ok(vectors::stack(&self.device, &self.all_placed(rows)?)?.into())
     }
 
-    /// They never change: what shares memory may go on to do so.
+    /// Returns the results unchanged: the contents of buffers never change, so they may share
+    /// memory.
     fn own(&self, results: Vec<Buffer>, _: &[Buffer]) -> Result<Vec<Buffer>> {
         Ok(results)
     }
 
-    /// When the last buffer of some memory is dropped, later results may lie there.
+    /// Does nothing: memory becomes free for later tensors when its last buffer is dropped.
     fn recycle(&self, _: &[Buffer]) {}
 
-    /// Freeing waits for the device: it is done when there is no other memory.
+    /// Does nothing: freeing memory waits for the device, so it happens only when an allocation
+    /// fails.
     fn release(&self) {}
 }

@@ -1,4 +1,4 @@
-//! A device: its driver, compiler and matrix products, its memory, and the kernels it has loaded.
+//! A device: its driver, compiler, cuBLAS handle, memory and loaded kernels.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,13 +19,13 @@ use crate::{
     source::KernelSource,
 };
 
-/// Bytes of cuBLAS' workspace: what its documentation asks for on Hopper.
+/// Bytes of cuBLAS' workspace, as its documentation recommends for Hopper.
 const WORKSPACE: usize = 32 << 20;
 
 /// Pieces of memory begin at multiples of this.
 pub(crate) const ALIGNMENT: usize = 256;
 
-/// One device. Whoever works on it holds its lock ([`Self::work`]) while things are begun.
+/// One device. Its lock ([`Self::work`]) is held while work is enqueued.
 pub(crate) struct Device {
     driver: Driver,
     compiler: Compiler,
@@ -36,14 +36,14 @@ pub(crate) struct Device {
     profile: Mutex<Option<Profile>>,
 }
 
-/// What is kept from run to run.
+/// The loaded kernels and the arena, which are kept from run to run.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     functions: HashMap<String, Function>,
     arena: Option<Memory>,
 }
 
-/// Pieces of memory that were freed, by their sizes.
+/// Freed pieces of memory by size, and the bytes of all allocated pieces.
 #[derive(Debug, Default)]
 struct Pool {
     free: BTreeMap<usize, Vec<u64>>,
@@ -57,7 +57,7 @@ impl fmt::Debug for Device {
 }
 
 impl Device {
-    /// Device number `ordinal`, with the libraries in `folders`.
+    /// Opens device number `ordinal`, with the libraries in `folders`.
     pub fn open(folders: &Folders, ordinal: usize, tf32: bool) -> Result<Arc<Self>> {
         let driver = Driver::open(folders, ordinal)?;
         let compiler = Compiler::open(folders)?;
@@ -70,34 +70,34 @@ impl Device {
         Ok(Arc::new(Self { driver, compiler, blas, tf32, pool, work, profile }))
     }
 
-    /// The driver, for this thread.
+    /// The driver, with its context current on this thread.
     pub fn driver(&self) -> Result<&Driver> {
         self.driver.enter()?;
         Ok(&self.driver)
     }
 
-    /// Products of matrices.
+    /// The cuBLAS handle.
     pub fn blas(&self) -> &Blas {
         &self.blas
     }
 
-    /// Whether products in single precision may be rounded to TF32 first.
+    /// Whether matrix products in f32 may use TF32.
     pub fn tf32(&self) -> bool {
         self.tf32
     }
 
-    /// What is kept from run to run, for one thread at a time: whoever begins something on the
-    /// stream holds it, or it would become part of another thread's recording.
+    /// Locks what is kept from run to run. A thread must hold this lock while it enqueues work:
+    /// otherwise the work could become part of another thread's recording.
     pub fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where time goes, where somebody asks.
+    /// The profile, if profiling is on.
     pub fn profile(&self) -> MutexGuard<'_, Option<Profile>> {
         self.profile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Memory of so many bytes.
+    /// Allocates at least `bytes` bytes.
     pub fn allocate(self: &Arc<Self>, bytes: usize) -> Result<Memory> {
         let bytes = bytes.max(1).next_multiple_of(if bytes < 1 << 20 { ALIGNMENT } else { 1 << 16 });
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,12 +118,12 @@ impl Device {
         Ok(Memory { device: Arc::clone(self), address, bytes })
     }
 
-    /// Bytes that are held, those that are kept for later tensors included.
+    /// Bytes allocated for tensors, including memory kept for later tensors.
     pub fn held(&self) -> usize {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).held
     }
 
-    /// Loads the kernels that are not known yet, all in one go.
+    /// Loads kernels. Those that are not loaded yet are compiled as one module.
     pub fn load(&self, kernels: &[KernelSource]) -> Result<Vec<Function>> {
         let mut work = self.work();
         let mut missing: Vec<&KernelSource> =
@@ -144,22 +144,22 @@ impl Device {
     }
 }
 
-/// There is no piece of so many bytes, and so many are free.
+/// The error for an allocation of `bytes` bytes that fails while `free` bytes are free.
 fn no_room(what: &str, bytes: usize, free: usize) -> Error {
     let [bytes, free] = [bytes, free].map(|count| count.div_ceil(1 << 20));
     failure(format!("the GPU has no room for {what} of {bytes} MiB: {free} MiB of its memory are free"))
 }
 
 impl Work {
-    /// Memory for the intermediate results of a run, of at least so many bytes: one for all runs,
-    /// which follow one another on the stream.
+    /// The arena for intermediate results, of at least `bytes` bytes. All runs share it, because
+    /// they follow one another on the stream.
     pub fn arena(&mut self, device: &Arc<Device>, bytes: usize) -> Result<u64> {
         if let Some(arena) = &self.arena
             && arena.bytes >= bytes
         {
             return Ok(arena.address);
         }
-        // Freed before there is a larger one: both may not fit.
+        // The old arena is freed first, since both may not fit.
         self.arena = None;
         let arena = device.allocate(bytes)?;
         let address = arena.address;
@@ -169,7 +169,7 @@ impl Work {
 }
 
 impl Pool {
-    /// A piece that is hardly larger.
+    /// Takes a piece of at least `bytes` and at most 9/8 · `bytes` bytes.
     fn take(&mut self, bytes: usize) -> Option<(u64, usize)> {
         let (&size, pieces) = self.free.range_mut(bytes..=bytes + bytes / 8).next()?;
         let address = pieces.pop();
@@ -183,7 +183,7 @@ impl Pool {
         for (bytes, pieces) in std::mem::take(&mut self.free) {
             for address in pieces {
                 self.held -= bytes;
-                // SAFETY: nobody has it any more; the driver waits for work that uses it.
+                // SAFETY: no tensor uses the piece; the driver waits for work that does.
                 unsafe { driver.free(address)? };
             }
         }
@@ -191,7 +191,7 @@ impl Pool {
     }
 }
 
-/// Memory of a device; when it is dropped, later tensors may lie there.
+/// A piece of a device's memory, which later tensors reuse once it is dropped.
 #[derive(Debug)]
 pub(crate) struct Memory {
     device: Arc<Device>,
@@ -200,40 +200,40 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Where it begins.
+    /// The address of its first byte.
     pub fn address(&self) -> u64 {
         self.address
     }
 
-    /// Whose it is.
+    /// The device on which it lies.
     pub fn device(&self) -> &Arc<Device> {
         &self.device
     }
 
-    /// Copies numbers there.
+    /// Copies numbers from the host.
     pub fn upload(&self, numbers: &[u8]) -> Result<()> {
         if numbers.len() > self.bytes {
             return Err(Error::Device("more numbers than memory".to_owned()));
         }
         let _alone = self.device.work();
-        // SAFETY: so many bytes are there.
+        // SAFETY: the piece has as many bytes, as checked above.
         unsafe { self.device.driver()?.upload(self.address, numbers) }
     }
 
-    /// Copies numbers from there.
+    /// Copies numbers to the host.
     pub fn download(&self, numbers: &mut [u8]) -> Result<()> {
         if numbers.len() > self.bytes {
             return Err(Error::Device("more numbers than memory".to_owned()));
         }
         let _alone = self.device.work();
-        // SAFETY: so many bytes are there.
+        // SAFETY: the piece has as many bytes, as checked above.
         unsafe { self.device.driver()?.download(numbers, self.address) }
     }
 }
 
 impl Drop for Memory {
-    /// Work that was begun may still use it: what is put there later begins after that work, on the
-    /// same stream.
+    /// Keeps the memory for later tensors. Enqueued work may still use it; work on later tensors
+    /// follows on the same stream.
     fn drop(&mut self) {
         let mut pool = self.device.pool.lock().unwrap_or_else(PoisonError::into_inner);
         pool.free.entry(self.bytes).or_default().push(self.address);

@@ -54,13 +54,13 @@ const OUT_OF_MEMORY: i32 = 2;
 /// CU_STREAM_NON_BLOCKING.
 const NON_BLOCKING: c_uint = 1;
 
-/// CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: what other threads do is not part of it.
+/// CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: calls on other threads do not invalidate a capture.
 const THREAD_LOCAL: i32 = 1;
 
-/// Threads of a block: every kernel is written for so many.
+/// Threads per block, which all kernels assume.
 pub(crate) const THREADS: u32 = 256;
 
-/// A kernel that was loaded.
+/// A loaded kernel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Function(Handle);
 
@@ -71,7 +71,7 @@ pub(crate) struct Recording {
     replay: Handle,
 }
 
-/// One device with its primary context and one stream, on which everything happens in order.
+/// One device with its primary context and one stream, on which all work runs in order.
 #[derive(Debug)]
 pub(crate) struct Driver {
     functions: Functions,
@@ -81,8 +81,8 @@ pub(crate) struct Driver {
     capability: [i32; 2],
 }
 
-// SAFETY: handles of the driver may be used from any thread on which the context is current, which
-// `enter` sees to; whoever holds a `Driver` calls it under one lock (see `Device`).
+// SAFETY: the driver's handles may be used from any thread on which the context is current, which
+// `enter` ensures; work is enqueued under one lock (see `Device`).
 unsafe impl Send for Driver {}
 // SAFETY: as above.
 unsafe impl Sync for Driver {}
@@ -94,7 +94,7 @@ unsafe impl Sync for Function {}
 unsafe impl Send for Recording {}
 
 impl Driver {
-    /// Device number `ordinal`.
+    /// Opens device number `ordinal`.
     pub fn open(folders: &Folders, ordinal: usize) -> Result<Self> {
         let remedy = "install NVIDIA's driver";
         let library = Library::open(folders, &["libcuda.so.1", "libcuda.so"], remedy)?;
@@ -106,8 +106,8 @@ impl Driver {
             name: String::new(),
             capability: [0; 2],
         };
-        // SAFETY: the driver may be initialised at any time; results are written to places of our
-        // own.
+        // SAFETY: the driver may be initialised at any time; results are written to our own
+        // variables.
         unsafe {
             driver.check("start the driver", (functions.init)(0))?;
             let (mut count, mut device) = (0, 0);
@@ -136,7 +136,7 @@ impl Driver {
         Ok(driver)
     }
 
-    /// What the device is called.
+    /// The device's name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -151,26 +151,26 @@ impl Driver {
         self.stream
     }
 
-    /// Makes the context this thread's.
+    /// Makes the context current on this thread.
     pub fn enter(&self) -> Result<()> {
         // SAFETY: the context was retained and is never released.
         self.check("enter the device", unsafe { (self.functions.set_current)(self.context) })
     }
 
-    /// Bytes that are free, and all.
+    /// The free and the total memory in bytes.
     pub fn memory(&self) -> Result<[usize; 2]> {
         let (mut free, mut total) = (0, 0);
-        // SAFETY: both are places of our own.
+        // SAFETY: results are written to our own variables.
         self.check("ask for free memory", unsafe {
             (self.functions.memory_info)(&raw mut free, &raw mut total)
         })?;
         Ok([free, total])
     }
 
-    /// The address of so many new bytes; `None` where there is no such piece.
+    /// Allocates `bytes` bytes and returns their address; `None` if there is not enough memory.
     pub fn allocate(&self, bytes: usize) -> Result<Option<u64>> {
         let mut address = 0;
-        // SAFETY: the address is written to a place of our own.
+        // SAFETY: the address is written to our own variable.
         let result = unsafe { (self.functions.allocate)(&raw mut address, bytes) };
         if result == OUT_OF_MEMORY {
             return Ok(None);
@@ -179,63 +179,64 @@ impl Driver {
         Ok(Some(address))
     }
 
-    /// Frees what [`Self::allocate`] gave.
+    /// Frees memory from [`Self::allocate`].
     ///
     /// # Safety
     /// No later work on the stream uses it.
     pub unsafe fn free(&self, address: u64) -> Result<()> {
-        // SAFETY: the driver waits for work that was begun before.
+        // SAFETY: the driver waits for work that was enqueued before.
         self.check("free memory", unsafe { (self.functions.free)(address) })
     }
 
     /// Copies numbers to the device.
     ///
     /// # Safety
-    /// So many bytes were allocated there.
+    /// At least `from.len()` bytes are allocated at `to`.
     pub unsafe fn upload(&self, to: u64, from: &[u8]) -> Result<()> {
-        // SAFETY: the caller's promise; a copy from pageable memory has read it when it returns.
+        // SAFETY: the caller's promise; the call returns after it has read pageable memory.
         let result = unsafe { (self.functions.upload)(to, from.as_ptr().cast(), from.len(), self.stream) };
         self.check("copy to the device", result)
     }
 
-    /// Copies numbers from the device, behind all work that was begun.
+    /// Copies numbers from the device, after all enqueued work.
     ///
     /// # Safety
-    /// So many bytes were allocated there.
+    /// At least `to.len()` bytes are allocated at `from`.
     pub unsafe fn download(&self, to: &mut [u8], from: u64) -> Result<()> {
-        // SAFETY: the caller's promise; `to` is not used before the stream is done.
+        // SAFETY: the caller's promise; `to` stays borrowed until the stream is synchronised below.
         let result =
             unsafe { (self.functions.download)(to.as_mut_ptr().cast(), from, to.len(), self.stream) };
-        // Waited for even where the copy failed to begin: errors of earlier work surface here.
+        // Synchronise even if the copy was not enqueued: errors of earlier work surface here.
         self.check("copy from the device", result).and(self.synchronize())
     }
 
-    /// Zeros.
+    /// Sets `bytes` bytes to zero.
     ///
     /// # Safety
-    /// So many bytes were allocated there.
+    /// At least `bytes` bytes are allocated at `at`.
     pub unsafe fn zero(&self, at: u64, bytes: usize) -> Result<()> {
         // SAFETY: the caller's promise.
         self.check("clear memory", unsafe { (self.functions.fill)(at, 0, bytes, self.stream) })
     }
 
-    /// Waits for all work that was begun.
+    /// Waits for all enqueued work.
     pub fn synchronize(&self) -> Result<()> {
         // SAFETY: the stream is never destroyed.
         self.check("finish its work", unsafe { (self.functions.synchronize)(self.stream) })
     }
 
-    /// The kernels of these names in an image that NVRTC made.
+    /// Loads the kernels with these names from an image that NVRTC compiled.
     pub fn load(&self, image: &[u8], names: &[String]) -> Result<Vec<Function>> {
         let mut module = ptr::null_mut();
-        // SAFETY: the image is NVRTC's; the module is never unloaded, so that its functions stay.
+        // SAFETY: the image is NVRTC's; the module is never unloaded, so that its functions stay
+        // valid.
         unsafe {
             self.check("load kernels", (self.functions.load)(&raw mut module, image.as_ptr().cast()))?;
         }
         let function = |name: &String| {
             let mut function = ptr::null_mut();
             let c_name = CString::new(name.as_str()).map_err(|_| failure("a kernel's name has a zero"))?;
-            // SAFETY: as above, and the name ends in a zero.
+            // SAFETY: as above, and the name is NUL-terminated.
             let result = unsafe { (self.functions.function)(&raw mut function, module, c_name.as_ptr()) };
             self.check("find a kernel", result)?;
             Ok(Function(function))
@@ -243,10 +244,10 @@ impl Driver {
         names.iter().map(function).collect()
     }
 
-    /// Starts a kernel on its table of words.
+    /// Enqueues a kernel with its table of words.
     ///
     /// # Safety
-    /// The words are what the kernel takes: as many, and addresses of memory that is large enough.
+    /// The words are those of the kernel: the right number, with addresses of large enough memory.
     pub unsafe fn launch(&self, function: Function, blocks: u32, words: &mut [u64]) -> Result<()> {
         let mut parameters = [words.as_mut_ptr().cast::<c_void>()];
         // SAFETY: the caller's promise; the driver copies the parameters before it returns.
@@ -268,10 +269,10 @@ impl Driver {
         self.check("start a kernel", result)
     }
 
-    /// Records what `work` starts instead of running it.
+    /// Records the work that `work` enqueues, instead of running it.
     pub fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Recording> {
         let mut recording = Recording { graph: ptr::null_mut(), replay: ptr::null_mut() };
-        // SAFETY: the stream exists; results go to places of our own.
+        // SAFETY: the stream exists; results are written to our own variables.
         unsafe {
             self.check("record", (self.functions.begin_capture)(self.stream, THREAD_LOCAL))?;
             let done = work();
@@ -284,15 +285,17 @@ impl Driver {
         Ok(recording)
     }
 
-    /// Runs a recording.
+    /// Enqueues a recording.
     pub fn replay(&self, recording: &Recording) -> Result<()> {
-        // SAFETY: the recording is alive, and so is all memory that it names: see `Replays`.
+        // SAFETY: the recording is alive, and so is all memory that it uses: `Runnable` replays it
+        // only for runs with the same addresses.
         self.check("run a recording", unsafe { (self.functions.launch_graph)(recording.replay, self.stream) })
     }
 
-    /// Forgets a recording.
+    /// Destroys a recording.
     pub fn forget(&self, recording: &Recording) {
-        // SAFETY: nobody else has it; the driver keeps what still runs.
+        // SAFETY: the caller does not use the recording again; the driver keeps it until it has
+        // run.
         unsafe {
             (self.functions.destroy_replay)(recording.replay);
             (self.functions.destroy_graph)(recording.graph);
@@ -305,7 +308,7 @@ impl Driver {
         }
         let text = |function: unsafe extern "C" fn(i32, *mut *const c_char) -> i32| {
             let mut text = ptr::null();
-            // SAFETY: the driver gives a text of its own that stays, or none.
+            // SAFETY: the driver returns a static string or null.
             unsafe {
                 (function(result, &raw mut text) == 0 && !text.is_null())
                     .then(|| CStr::from_ptr(text).to_string_lossy().into_owned())

@@ -2,7 +2,7 @@
 
 use eigenscape_runtime::Error;
 
-/// What the driver or one of its libraries said.
+/// An error that the driver or one of its libraries reports.
 pub(crate) fn failure(problem: impl Into<String>) -> Error {
     Error::Device(problem.into())
 }

@@ -6,8 +6,8 @@ use eigenscape_runtime::Error;
 
 use crate::Result;
 
-/// Hands the numbers of a tensor of type f64, f32 or u32 on as bytes, in row-major order: where
-/// they are, if they lie in this order.
+/// Calls `f` with the bytes of a tensor of type f64, f32 or u32 in row-major order. The tensor is
+/// copied only if it is not contiguous.
 pub(crate) fn with_bytes<R>(tensor: &Tensor, f: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();

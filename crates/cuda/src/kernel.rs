@@ -1,4 +1,4 @@
-//! Kernels that are begun by themselves.
+//! Kernels that are launched outside of plans.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use eigenscape_runtime::Error;
 
 use crate::{Result, device::Device, driver::Function, source::KernelSource};
 
-/// A kernel outside of all plans.
+/// A loaded kernel that belongs to no plan.
 pub(crate) struct Kernel<'a> {
     device: &'a Arc<Device>,
     source: KernelSource,
@@ -15,7 +15,7 @@ pub(crate) struct Kernel<'a> {
 }
 
 impl<'a> Kernel<'a> {
-    /// The kernel of this name that is written by hand, for numbers of a type.
+    /// Loads the handwritten kernel of this name, for numbers of type `dtype`.
     pub fn load(device: &'a Arc<Device>, name: &str, dtype: DType) -> Result<Self> {
         let source = KernelSource::by_hand(name, dtype);
         let functions = device.load(std::slice::from_ref(&source))?;
@@ -23,18 +23,18 @@ impl<'a> Kernel<'a> {
         Ok(Self { device, source, function })
     }
 
-    /// Begins it with these words.
+    /// Enqueues the kernel with these words.
     pub fn launch(&self, threads: usize, mut words: Vec<u64>) -> Result<()> {
         if threads == 0 {
             return Ok(());
         }
         let blocks = self.source.blocks(threads, words.len())?;
         let _alone = self.device.work();
-        // SAFETY: the words are those of the kernel, at tensors as large as it takes them to be.
+        // SAFETY: the words are those of the kernel, with addresses of large enough tensors.
         unsafe { self.device.driver()?.launch(self.function, blocks, &mut words) }
     }
 
-    /// As [`Self::launch`], with zeros for the words that are missing: of a table's empty end.
+    /// Like [`Self::launch`]; zeros fill the unused end of the kernel's table.
     pub fn launch_filled(&self, threads: usize, mut words: Vec<u64>) -> Result<()> {
         words.resize(self.source.words.max(words.len()), 0);
         self.launch(threads, words)

@@ -1,20 +1,20 @@
-//! The CUDA backend: plans on one NVIDIA GPU.
+//! The CUDA backend: runs plans on one NVIDIA GPU.
 //!
-//! Nothing of CUDA is needed to build it. The driver, NVRTC (which compiles kernels) and cuBLAS
-//! (products of matrices) are found at run time; what is missing is said.
+//! Building it does not need CUDA. The driver, NVRTC (which compiles kernels) and cuBLAS (matrix
+//! products) are loaded at run time; if one is missing, the error message names it.
 //!
-//! A [`Plan`](eigenscape_runtime::Plan) becomes a list of commands once (`compile`): each step is
-//! emitted by its file in `emit`, all memory within one arena is decided, and kernels for its
-//! chains of element-wise operations are generated. A run fills in the addresses of inputs and
-//! outputs and starts the commands on one stream; when the same addresses come again, a recording
-//! of them is replayed.
+//! A [`Plan`](eigenscape_runtime::Plan) is compiled to a list of commands once (`compile`): each
+//! step is emitted by its file in `emit`, kernels are generated for chains of element-wise
+//! operations, and all intermediate memory is placed in one arena. A run fills in the addresses of
+//! inputs and outputs and enqueues the commands on one stream. When the same addresses recur, a
+//! recording of the commands (a CUDA graph) is replayed.
 //!
-//! No kernel uses atomic operations, shared memory or a barrier: each element of a result is made
-//! by one thread in an order that depends on shapes alone, long sums in stages. So the same program
-//! on the same card gives the same bits, and kernels can be compiled as C and tested without a
-//! card.
+//! No kernel uses atomic operations, shared memory or a barrier: each element of a result is
+//! computed by one thread in an order that depends on shapes alone, and long sums are computed in
+//! stages. So the same program on the same card gives the same bits, and kernels can be compiled as
+//! C and tested without a card.
 
-// The driver and its libraries are C: each call stands behind a function that says why it is sound.
+// The driver and its libraries are C: each call is in a function that says why the call is sound.
 #![allow(unsafe_code)]
 
 mod basis;

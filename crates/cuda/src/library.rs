@@ -1,4 +1,4 @@
-//! Shared libraries that are found at run time: nothing of CUDA is needed to build this program.
+//! Shared libraries that are loaded at run time, so that building this program does not need CUDA.
 
 use std::{
     env,
@@ -9,29 +9,29 @@ use std::{
 
 use crate::{Result, error::failure};
 
-/// Where shared libraries are looked for.
+/// The folders that are searched for shared libraries.
 #[derive(Debug, Clone, Default)]
 pub struct Folders {
-    /// If any are given, nowhere else.
+    /// If set, only these folders are searched.
     only: Option<Vec<PathBuf>>,
 }
 
 impl Folders {
-    /// Wherever the system, a CUDA toolkit or a Python environment keeps them; in the folders of
-    /// the variable `EIGENSCAPE_CUDA_PATH` (separated by colons) alone, where it is set.
+    /// The folders of the system, of CUDA toolkits and of Python environments. If the variable
+    /// `EIGENSCAPE_CUDA_PATH` is set, only its folders (separated by colons).
     #[must_use]
     pub fn of_system() -> Self {
         let only = env::var_os("EIGENSCAPE_CUDA_PATH").map(|paths| env::split_paths(&paths).collect());
         Self { only }
     }
 
-    /// In one folder and nowhere else.
+    /// Only this folder.
     #[must_use]
     pub fn only(folder: &Path) -> Self {
         Self { only: Some(vec![folder.to_owned()]) }
     }
 
-    /// What to try for a library, in this order: names that the system resolves, then files.
+    /// The paths to try for a library, in this order: names that the system resolves, then files.
     fn candidates(&self, names: &[&str]) -> Vec<PathBuf> {
         let folders = match &self.only {
             Some(folders) => folders.clone(),
@@ -43,8 +43,8 @@ impl Folders {
     }
 }
 
-/// Folders of toolkits, of drivers in containers, and of the Python packages that PyTorch brings
-/// along.
+/// The folders of toolkits, of drivers in containers, and of the Python packages that come with
+/// PyTorch.
 fn known_folders() -> Vec<PathBuf> {
     let toolkits = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(env::var_os).map(PathBuf::from);
     let mut folders: Vec<PathBuf> = toolkits.map(|root| root.join("lib64")).collect();
@@ -54,7 +54,7 @@ fn known_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// Where Python environments are: those that are active, and that of the first `python3`.
+/// The folders of Python environments: the active ones, and that of the first `python3` in `PATH`.
 fn python_prefixes() -> Vec<PathBuf> {
     let active = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os).map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
@@ -62,7 +62,7 @@ fn python_prefixes() -> Vec<PathBuf> {
     active.chain(found.and_then(|folder| Some(folder.parent()?.to_owned()))).collect()
 }
 
-/// The folders of libraries of NVIDIA's packages in an environment.
+/// The library folders of NVIDIA's packages in a Python environment.
 fn packages(prefix: &Path) -> Vec<PathBuf> {
     let children = |folder: &Path| -> Vec<PathBuf> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -73,7 +73,8 @@ fn packages(prefix: &Path) -> Vec<PathBuf> {
     nvidia.flat_map(|folder| children(&folder)).map(|package| package.join("lib")).collect()
 }
 
-/// A library that was opened; it stays open as long as the process runs, since what it started may.
+/// An open library. It is never closed, because threads that it started may run until the process
+/// ends.
 #[derive(Debug)]
 pub(crate) struct Library(libloading::Library);
 
@@ -104,7 +105,7 @@ impl Library {
     }
 }
 
-/// A struct of functions of a library, each under its name there.
+/// Defines a struct with functions of a library, each loaded by its symbol.
 macro_rules! functions {
     ($(#[$doc:meta])* $name:ident { $($field:ident = $symbol:literal: fn($($arg:ty),*);)* }) => {
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! NVRTC: from the source of kernels to an image for one kind of device.
+//! NVRTC: compiles the source of kernels to an image for one compute capability.
 
 use std::{
     ffi::{CString, c_char, c_void},
@@ -33,7 +33,7 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// The compiler, wherever it is found.
+    /// Opens the compiler in the given folders.
     ///
     /// # Errors
     /// When it is not found.
@@ -44,10 +44,10 @@ impl Compiler {
         Ok(Self { functions: Functions::of(Library::open(folders, &names, remedy)?)? })
     }
 
-    /// The image of `source` for devices of this compute capability.
+    /// Compiles `source` to an image for devices of this compute capability.
     ///
     /// # Errors
-    /// When it does not compile; with the compiler's messages.
+    /// When the source does not compile; the message contains the compiler's messages.
     pub fn compile(&self, source: &str, [major, minor]: [i32; 2]) -> Result<Vec<u8>> {
         let text = CString::new(source).map_err(|_| failure("the kernels' source has a zero"))?;
         let options = [format!("--gpu-architecture=sm_{major}{minor}"), "--std=c++14".to_owned()];
@@ -55,8 +55,8 @@ impl Compiler {
             options.into_iter().filter_map(|option| CString::new(option).ok()).collect();
         let options: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
         let mut program = ptr::null_mut();
-        // SAFETY: all texts end in a zero and outlive the calls; sizes are asked for before what
-        // has them is written; the program is destroyed once, at the end.
+        // SAFETY: all strings are NUL-terminated and outlive the calls; buffers have the sizes that
+        // NVRTC reports; the program is destroyed once, at the end.
         unsafe {
             let name = c"eigenscape.cu";
             let none = ptr::null();
@@ -72,7 +72,7 @@ impl Compiler {
     /// The program was compiled.
     unsafe fn image(&self, program: Program) -> Result<Vec<u8>> {
         let mut size = 0;
-        // SAFETY: the caller's promise, and the image has as many bytes as were said.
+        // SAFETY: the caller's promise; the image has the size that NVRTC reports.
         unsafe {
             check((self.functions.image_size)(program, &raw mut size))?;
             let mut image = vec![0_u8; size];
@@ -85,7 +85,7 @@ impl Compiler {
     /// The program exists.
     unsafe fn complaint(&self, program: Program, result: i32) -> eigenscape_runtime::Error {
         let mut size = 0;
-        // SAFETY: the caller's promise, and the log has as many bytes as were said.
+        // SAFETY: the caller's promise; the log has the size that NVRTC reports.
         let log = unsafe {
             (self.functions.log_size)(program, &raw mut size);
             let mut log = vec![0_u8; size];

@@ -1,19 +1,19 @@
-//! Where time goes on a device.
+//! The time that commands take on a device.
 
 use std::{collections::HashMap, time::Instant};
 
 use crate::{Result, command::Command, driver::Driver};
 
-/// Time that commands took, by what they are. While there is one, each command is waited for.
+/// The time that commands took, by their names. While profiling is on, each command is waited for.
 #[derive(Debug, Default)]
 pub(crate) struct Profile(HashMap<String, Spent>);
 
-/// How often something was begun, and how long it took.
+/// The number of runs of a command, and the time that they took.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Spent {
-    /// How often.
+    /// The number of runs.
     pub count: usize,
-    /// Seconds in all, each time to the end and with the way there.
+    /// Total seconds, from the start of each command to its completion on the device.
     pub seconds: f64,
 }
 
@@ -35,7 +35,7 @@ impl Profile {
         Ok(())
     }
 
-    /// All of it, the longest first.
+    /// All entries, longest first.
     pub fn sorted(self) -> Vec<(String, Spent)> {
         let mut all: Vec<(String, Spent)> = self.0.into_iter().collect();
         all.sort_by(|(_, a), (_, b)| b.seconds.total_cmp(&a.seconds));
@@ -43,7 +43,7 @@ impl Profile {
     }
 }
 
-/// What a command is called: a kernel by its name, a product by its sizes.
+/// The name of a command: that of its kernel, or the sizes of its product.
 pub(crate) fn name(command: &Command, names: &[String]) -> String {
     match command {
         Command::Launch { kernel, .. } => names.get(*kernel).cloned().unwrap_or_default(),

@@ -15,7 +15,7 @@ use crate::{
     host, profile,
 };
 
-/// Choices of addresses that a plan remembers.
+/// The number of sets of addresses that a plan remembers.
 const REMEMBERED: usize = 8;
 
 /// A compiled plan with recordings of its commands.
@@ -34,7 +34,7 @@ struct Seen {
 }
 
 impl Runnable {
-    /// The plan, compiled for a device.
+    /// Compiles a plan for a device.
     pub fn new(device: &Arc<Device>, plan: &Plan) -> Result<Self> {
         let compiled = compile(device, plan)?;
         Ok(Self { device: Arc::clone(device), compiled, runs: Mutex::default() })
@@ -45,8 +45,8 @@ impl Runnable {
         Arc::ptr_eq(&self.device, device)
     }
 
-    /// Begins a run; the results by their slots. They are complete when the stream has come to
-    /// them.
+    /// Enqueues a run, and returns its results with their slots. The results are complete when the
+    /// stream has executed the run.
     pub fn run(
         &self,
         inputs: &[DeviceTensor],
@@ -56,7 +56,7 @@ impl Runnable {
         let results =
             made.map(|made| Ok((made.slot, DeviceTensor::new(&self.device, &made.dims, made.dtype)?)));
         let results: Vec<(usize, DeviceTensor)> = results.collect::<Result<_>>()?;
-        // From here on no other thread begins anything: the arena is this run's.
+        // While this lock is held, no other thread enqueues work, so the arena belongs to this run.
         let mut work = self.device.work();
         let arena = work.arena(&self.device, self.compiled.arena)?;
         let at = Addresses { arena, inputs, results: &results, constants: &self.compiled.constants };
@@ -64,7 +64,7 @@ impl Runnable {
         Ok(results)
     }
 
-    /// Begins the commands: one by one, or by a recording where the addresses were seen before.
+    /// Enqueues the commands: one by one, or as a recording if the addresses were seen before.
     fn begin(&self, at: &Addresses, definitions: &Definitions) -> Result<()> {
         let driver = self.device.driver()?;
         let commands = &self.compiled.commands;
@@ -113,9 +113,9 @@ impl Runnable {
                 let mut words: Vec<u64> = words.iter().map(|word| at.word(word)).collect();
                 let kernel = self.compiled.kernels.get(*kernel).copied();
                 let kernel = kernel.ok_or_else(|| Error::Device("a kernel that is not loaded".to_owned()))?;
-                // SAFETY: `compile` gave the kernel as many words as it takes, and memory for all
-                // that it reads and writes; the arena is this run's as long as its lock is held,
-                // and on the stream what was begun before comes before.
+                // SAFETY: `compile` gave the kernel the words that it takes, and memory for all
+                // that it reads and writes. The arena belongs to this run while the lock is held,
+                // and the stream executes work in order.
                 unsafe { driver.launch(kernel, *blocks, &mut words) }
             }
             Command::Multiply(product) => {
@@ -139,7 +139,7 @@ impl Runnable {
         definitions: &Definitions,
     ) -> Result<()> {
         let operand = |(place, dims, _): &(Place, Vec<usize>, bool)| -> Result<Tensor> {
-            // SAFETY: `compile` gave the operand so much memory.
+            // SAFETY: `compile` gave the operand as much memory.
             host::filled(dims, step.dtype, |bytes| unsafe { driver.download(bytes, at.of(*place)) })
         };
         let operands: Vec<Tensor> = step.args.iter().map(operand).collect::<Result<_>>()?;
@@ -148,7 +148,7 @@ impl Runnable {
         let result = each(&*step.operation, &operands, step.dtype, |args, result| {
             definitions.evaluate(&*step.operation, args, result)
         })?;
-        // SAFETY: as above, of the result.
+        // SAFETY: as above, for the result.
         host::with_bytes(&result, |bytes| unsafe { driver.upload(at.of(step.result), bytes) })
     }
 }
@@ -162,7 +162,7 @@ impl Drop for Runnable {
     }
 }
 
-/// Where everything lies in one run.
+/// The addresses of one run.
 struct Addresses<'a> {
     arena: u64,
     inputs: &'a [DeviceTensor],
@@ -188,7 +188,7 @@ impl Addresses<'_> {
         }
     }
 
-    /// All that may differ from run to run.
+    /// All addresses that may differ from run to run.
     fn all(&self) -> Vec<u64> {
         let inputs = self.inputs.iter().map(DeviceTensor::address);
         let results = self.results.iter().map(|(_, tensor)| tensor.address());

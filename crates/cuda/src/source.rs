@@ -1,5 +1,4 @@
-//! The source of kernels: what is the same for all, those of some operations, and those that are
-//! generated.
+//! The source of kernels: the common prelude, the handwritten kernels and the generated kernels.
 
 use std::{
     fmt::Write,
@@ -13,8 +12,8 @@ use crate::{Result, driver::THREADS};
 
 const PRELUDE: &str = include_str!("source/prelude.cu");
 
-/// Kernels that are written by hand, for floating-point numbers of type T. Names begin with
-/// `NAME_`, which stands for the type.
+/// Handwritten kernels, for floating-point numbers of type T. Their names begin with `NAME_`, which
+/// is replaced by the type's name.
 const BY_HAND: [&str; 5] = [
     include_str!("source/vectors.cu"),
     include_str!("source/basis.cu"),
@@ -23,26 +22,26 @@ const BY_HAND: [&str; 5] = [
     include_str!("source/convolution.cu"),
 ];
 
-/// Parts of vectors that one kernel cuts or joins, and vectors that it adds up, at most: `PARTS` in
-/// their source.
+/// The most parts of vectors that one kernel cuts or joins, and the most vectors that it adds up:
+/// `PARTS` in the kernels' source.
 pub(crate) const PARTS: usize = 64;
 
-/// A kernel by its name, with its text where it is generated.
+/// The name of a kernel, and its source if it is generated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KernelSource {
     pub name: String,
-    /// Words of its table.
+    /// The number of words in its table.
     pub words: usize,
     text: Option<String>,
 }
 
 impl KernelSource {
-    /// One that is written by hand.
+    /// A handwritten kernel.
     pub fn by_hand(name: &str, dtype: DType) -> Self {
         Self { name: format!("{}_{name}", short(dtype)), words: words_of(name), text: None }
     }
 
-    /// One of so many words that is generated: the same text is the same kernel.
+    /// A generated kernel, named by a hash of its source: the same source is the same kernel.
     pub fn generated(what: &str, words: usize, body: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         (what, words, body).hash(&mut hasher);
@@ -51,7 +50,8 @@ impl KernelSource {
         Self { name, words, text: Some(text) }
     }
 
-    /// How many blocks make so many threads, given the words that it takes.
+    /// The number of blocks with at least `threads` threads; an error unless the kernel takes
+    /// `words` words.
     pub fn blocks(&self, threads: usize, words: usize) -> Result<u32> {
         if words != self.words {
             return Err(Error::Device(format!("{words} words for {}, not {}", self.name, self.words)));
@@ -62,18 +62,18 @@ impl KernelSource {
         Ok(threads.div_ceil(THREADS))
     }
 
-    /// The type whose kernels by hand this is one of.
+    /// The type of a handwritten kernel; `None` for a generated one.
     fn of_type(&self) -> Option<DType> {
         self.text.is_none().then(|| if self.name.starts_with("f64") { DType::F64 } else { DType::F32 })
     }
 }
 
-/// A type's name in kernels' names.
+/// The name of a type in the names of kernels.
 fn short(dtype: DType) -> &'static str {
     if dtype == DType::F64 { "f64" } else { "f32" }
 }
 
-/// A type's name in C.
+/// The name of a type in C.
 pub(crate) fn c_type(dtype: DType) -> &'static str {
     match dtype {
         DType::F64 => "double",
@@ -82,8 +82,8 @@ pub(crate) fn c_type(dtype: DType) -> &'static str {
     }
 }
 
-/// A module with these kernels, and the names of all in it: those by hand come together, so that
-/// they are compiled once.
+/// The source of a module with these kernels, and the names of all kernels in it. All handwritten
+/// kernels of a type are included at once, so that they are compiled once.
 pub(crate) fn module(kernels: &[&KernelSource]) -> (String, Vec<String>) {
     let mut source = format!("{PRELUDE}\n#define PARTS {PARTS}\n");
     let mut names = Vec::new();
@@ -91,7 +91,7 @@ pub(crate) fn module(kernels: &[&KernelSource]) -> (String, Vec<String>) {
         if kernels.iter().any(|kernel| kernel.of_type() == Some(dtype)) {
             let text = BY_HAND.concat().replace("NAME_", &format!("{}_", short(dtype)));
             names.extend(names_in(&text));
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(source, "#define T {}\n{text}#undef T\n", c_type(dtype));
         }
     }
@@ -104,18 +104,18 @@ pub(crate) fn module(kernels: &[&KernelSource]) -> (String, Vec<String>) {
     (source, names)
 }
 
-/// How many words a kernel that is written by hand takes; none where there is no such kernel.
+/// The number of words that a handwritten kernel takes; 0 if there is no such kernel.
 fn words_of(name: &str) -> usize {
     let head = format!("\nKERNEL(NAME_{name}, ");
     let rest = BY_HAND.iter().find_map(|source| source.split_once(&head)).map_or("", |(_, rest)| rest);
     let count = rest.split(')').next().unwrap_or("").replace("PARTS", &PARTS.to_string());
-    // A sum of products.
+    // The number is written as a sum of products.
     let number = |factor: &str| factor.trim().parse::<usize>().ok();
     let product = |factors: &str| factors.split('*').map(number).product::<Option<usize>>();
     count.split('+').map(product).sum::<Option<usize>>().unwrap_or(0)
 }
 
-/// The names of all kernels of a source.
+/// The names of all kernels in a source.
 fn names_in(source: &str) -> Vec<String> {
     let starts = source.split("\nKERNEL(").skip(1);
     starts.filter_map(|rest| rest.split_once(',')).map(|(name, _)| name.to_owned()).collect()

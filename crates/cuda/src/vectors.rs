@@ -1,4 +1,4 @@
-//! Vectors on a device: cut into parts, and joined again.
+//! Vectors on a device: cutting them into parts, and joining parts.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(crate) fn cut(
     Ok(parts)
 }
 
-/// Σ factor · vectors over terms of parts, \[K, Σ n\]; the sum in f64, rounded once.
+/// Σ factor · vectors over terms of parts, \[K, Σ n\]: the sum is taken in f64 and rounded once.
 pub(crate) fn join(
     device: &Arc<Device>,
     terms: &[(f64, Vec<DeviceTensor>)],
@@ -42,7 +42,7 @@ pub(crate) fn join(
 ) -> Result<DeviceTensor> {
     let all: usize = lens.iter().sum();
     let out = DeviceTensor::new(device, &[k, all], dtype)?;
-    // What is one term of the result's own type needs no sum.
+    // A single term of the result's type needs no sum in f64.
     let direct = matches!(terms, [(_, parts)] if parts.iter().all(|part| part.dtype() == dtype));
     let sum = if direct { out.clone() } else { DeviceTensor::new(device, &[k, all], DType::F64)? };
     if !direct {
@@ -79,7 +79,7 @@ pub(crate) fn rows(device: &Arc<Device>, vectors: &DeviceTensor) -> Result<Vec<D
     }
 }
 
-/// Vectors \[K, P\] of rows \[1, P\].
+/// Stacks rows \[1, P\] to vectors \[K, P\].
 pub(crate) fn stack(device: &Arc<Device>, rows: &[DeviceTensor]) -> Result<DeviceTensor> {
     let first = rows.first().ok_or_else(|| Error::shape("stack", "there is no row"))?;
     let dims = [rows.len(), first.elements()];
@@ -91,18 +91,18 @@ pub(crate) fn stack(device: &Arc<Device>, rows: &[DeviceTensor]) -> Result<Devic
     }
 }
 
-/// Some consecutive parts.
+/// Consecutive parts of vectors, as a kernel takes them.
 struct Table {
-    /// Address, length and beginning of each.
+    /// The address, the length and the start of each part.
     entries: Vec<u64>,
     /// The sum of the lengths.
     numbers: usize,
-    /// Bit p: whether part p has more numbers than its length.
+    /// Bit p: whether part p has the leading axis, and so more numbers than its length.
     led: u64,
 }
 
 impl Table {
-    /// All parts, as many at a time as a kernel takes; empty ones are left out.
+    /// Tables of all parts, with at most [`PARTS`] parts each; empty parts are left out.
     fn of(parts: &[DeviceTensor], lens: &[usize]) -> Vec<Self> {
         let mut start = 0;
         let mut entries = Vec::new();
@@ -124,7 +124,7 @@ impl Table {
         entries.chunks(PARTS).map(table).collect()
     }
 
-    /// The words of a kernel up to its table, filled up.
+    /// The words of a kernel up to the end of its table, padded with zeros.
     fn words(&self, vectors: u64, [k, all]: [usize; 2]) -> Vec<u64> {
         let (numbers, parts) = (self.numbers as u64, self.entries.len() as u64 / 3);
         let mut words = vec![vectors, k as u64 * numbers, numbers, all as u64, parts];

@@ -1,4 +1,5 @@
-//! A Krylov basis on an emulated card: its algebra, and a spectrum of which no vector comes back.
+//! A Krylov basis on an emulated card: its algebra, and a spectrum that copies no vector back to
+//! the host.
 #![allow(clippy::unwrap_used, reason = "also in what several tests share")]
 
 use std::{
@@ -19,7 +20,7 @@ use eigenscape_losses::mean_squared_error;
 use eigenscape_program::{Network, nn};
 use eigenscape_runtime::{Backend, Buffer};
 
-/// Copies are counted for the whole process: tests take turns.
+/// Serialises the tests, because copies are counted for the whole process.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn cuda() -> Cuda {
@@ -27,7 +28,7 @@ fn cuda() -> Cuda {
     Cuda::open(&Settings { folders, ..Settings::default() }).unwrap()
 }
 
-/// Numbers that repeat only after a long time.
+/// Numbers that do not repeat.
 fn wave(shape: &[usize], phase: f64, dtype: DType) -> Tensor {
     let numbers = (0..shape.iter().product::<usize>()).map(|i| (i as f64 * 0.7 + phase).sin());
     let numbers = Tensor::from_iter(numbers, &Device::Cpu).unwrap();
@@ -38,8 +39,8 @@ fn wide(tensor: &Tensor) -> Vec<f64> {
     tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Lengths around those of a thread's numbers and of a group of threads; counts around those of a
-/// thread's vectors and of a launch.
+/// The lengths are around the numbers of a thread and of a group of threads; the counts are around
+/// the vectors of a thread and of a launch.
 #[test]
 fn dots_and_combinations_are_those_of_the_host() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -156,7 +157,7 @@ fn a_spectrum_is_the_hosts_and_no_vector_comes_back() {
             lanczos.spectrum(operator, &Context::silent(3)).unwrap()
         };
         let cuda = operator(Arc::new(cuda()));
-        // What is moved once for all products is the point's.
+        // The first product uploads the point's data, which all products share.
         cuda.apply(&wave(&[1, cuda.dimension()], 0.1, DType::F64)).unwrap();
         let before = copied();
         let found = spectrum(&cuda);
@@ -170,7 +171,7 @@ fn a_spectrum_is_the_hosts_and_no_vector_comes_back() {
             (true, 1) => 2,
             (true, _) => probes,
         };
-        // The dot products of a step: with the newest vector, twice with all, and three norms.
+        // Dot products per step: with the newest vector, twice with all vectors, and three norms.
         let numbers = probes * (0..=steps).map(|step| 2 * step + 4).sum::<usize>() + 2 * steps;
         assert!(back <= numbers, "{back} numbers came back, {numbers} are asked for");
         assert_eq!(there, (probes + further) * cuda.dimension(), "start vectors alone are placed");

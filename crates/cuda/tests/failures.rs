@@ -1,4 +1,5 @@
-//! Whatever fails of the driver, NVRTC or cuBLAS is one clear error, and nothing is left broken.
+//! Every failing call of the driver, NVRTC or cuBLAS gives one clear error and leaves nothing
+//! broken.
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_cuda::{Cuda, Folders, Settings};
@@ -6,8 +7,8 @@ use eigenscape_cuda_emulator::{calls, fail_at, libraries};
 use eigenscape_program::{ConvSettings, Graph};
 use eigenscape_runtime::{Backend, Executable, Result};
 
-/// Opens the device and runs a program of kernels, products and patches three times at the same
-/// addresses: as commands, as they are recorded, and as a recording.
+/// Opens the device and runs a program of kernels, matrix products and patches three times at the
+/// same addresses: as single commands, then recorded and replayed, then replayed.
 fn work() -> Result<Tensor> {
     let folders = Some(Folders::only(libraries().map_err(candle_core::Error::wrap)?));
     let cuda = Cuda::open(&Settings { folders, ..Settings::default() })?;
@@ -36,7 +37,7 @@ fn work() -> Result<Tensor> {
 fn each_call_that_fails_is_an_error() -> Result<()> {
     fail_at(None);
     let expected = work()?.flatten_all()?.to_vec1::<f64>()?;
-    // The first run had compilers' results of its own to wait for; calls are the same each time.
+    // Counts the calls of a run without failures; every run makes the same calls.
     fail_at(Some(u64::MAX));
     work()?;
     let all = calls();
@@ -45,7 +46,7 @@ fn each_call_that_fails_is_an_error() -> Result<()> {
     for call in 1..=all {
         fail_at(Some(call));
         let message = match work() {
-            // Where there is no memory, what is kept for later is freed, and it is asked for again.
+            // A failed allocation frees the memory that is kept for later tensors, and is retried.
             Ok(found) => {
                 assert_eq!(found.flatten_all()?.to_vec1::<f64>()?, expected, "call {call} of {all}");
                 again += 1;

@@ -8,7 +8,8 @@ use crate::{
     kernels::{self, Element, Geometry, InOrder, Workspace},
 };
 
-/// The sum over pairs of operands: one convolution, or f(a₁, a₂) + f(b₁, b₂).
+/// Evaluates a convolution or transpose f: f(a₁, a₂) for two operands, f(a₁, a₂) + f(b₁, b₂) for
+/// four.
 pub(super) fn evaluate<'s, T: Element>(
     convolution: &Conv2d,
     args: &[Operand<'s>],

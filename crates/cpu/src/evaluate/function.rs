@@ -36,7 +36,7 @@ pub(super) fn evaluate<T: Element>(function: Function, x: View<'_, T>, out: &mut
                     x.exp()
                 }
             }
-            // From the second derivative on 0 belongs to the other side, as in PyTorch.
+            // From the second derivative on, x = 0 counts as positive, as in PyTorch.
             _ => {
                 if x < zero {
                     x.exp()

@@ -1,4 +1,4 @@
-//! General products of arrays, as matrix products.
+//! Tensor contractions, as batched matrix products.
 
 use std::ops::Range;
 
@@ -32,8 +32,8 @@ pub(super) fn evaluate<'s, T: Element>(
     Ok(())
 }
 
-/// An operand with its axes in the order batch, free, contracted, the last two groups each walked
-/// by one stride.
+/// An operand with its axes in the order batch, free, contracted. The free axes are merged into one
+/// axis, and so are the contracted axes.
 struct Arranged<'w, T> {
     numbers: InOrder<'w, T>,
     batch: Vec<usize>,
@@ -69,7 +69,7 @@ impl<'w, T: Element> Arranged<'w, T> {
     }
 }
 
-/// The axes of a range as one axis, if a single stride walks them in order.
+/// The axes of a range merged into one; `None` if no single stride covers them.
 fn one_axis(layout: &Layout, axes: Range<usize>) -> Option<Axis> {
     layout.merged(axes).map(|(size, stride)| Axis { size, stride })
 }

@@ -18,13 +18,13 @@ use crate::{
     numbers::{Numbers, Stored, numbers_mut, of_tensor},
 };
 
-/// An operand of a step: the declared shape, or one more leading axis (many tangents, cotangents or
-/// samples).
+/// An operand of a step: an array of the declared shape, or of this shape behind a leading axis
+/// (tangents, cotangents or samples).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operand<'a> {
     /// The numbers.
     pub numbers: Stored<'a>,
-    /// Whether they have the leading axis.
+    /// Whether the operand has the leading axis.
     pub led: bool,
 }
 
@@ -32,13 +32,13 @@ pub(crate) struct Operand<'a> {
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     pub bytes: &'a mut [u8],
-    /// Its sizes, with the leading axis.
+    /// The result's shape, with the leading axis.
     pub dims: &'a [usize],
     pub dtype: DType,
 }
 
 impl<'a> Operand<'a> {
-    /// 1 with a leading axis, else 0: how far the declared axes are shifted.
+    /// The offset of the declared axes: 1 with a leading axis, else 0.
     fn shift(&self) -> usize {
         usize::from(self.led)
     }
@@ -58,7 +58,7 @@ impl<'a> Operand<'a> {
         self.dims().last().copied().unwrap_or(1)
     }
 
-    /// As numbers of a type.
+    /// A view as numbers of type `T`.
     fn view<T: WithDType + Pod>(&self) -> Result<View<'a, T>> {
         self.numbers.view()
     }
@@ -72,12 +72,12 @@ impl<'a> Operand<'a> {
     }
 }
 
-/// The size of the operands' leading axis, if one has it.
+/// The size of the leading axis, if any operand has one.
 fn common_lead(args: &[Operand]) -> Option<usize> {
     args.iter().find_map(Operand::lead)
 }
 
-/// Runs a step in floating-point numbers of type `compute`.
+/// Runs a step that computes in type `compute`.
 pub(crate) fn evaluate<'s>(
     kernel: &Kernel,
     compute: DType,
@@ -97,7 +97,7 @@ pub(crate) fn evaluate<'s>(
                 dispatch!(compute, T => windows::argmax::<T>(&pool.0, &args[0], out, work))
             }
             Operation::Custom(operation) => custom(&**operation, compute, definitions, args, target),
-            // This may be of indices.
+            // The operand may hold indices, whose type is not `compute`.
             Operation::Reshape(_) => args[0].numbers.copy_to(target.bytes, target.dtype),
             _ => dispatch!(compute, T => operation_in::<T>(operation, args, target, work)),
         },
@@ -108,7 +108,7 @@ pub(crate) fn evaluate<'s>(
     }
 }
 
-/// x + y in the memory of x.
+/// Adds y to x in place.
 pub(crate) fn add_onto(x: &mut [u8], y: &Operand) -> Result<()> {
     dispatch!(y.numbers.dtype, T => {
         kernels::add_onto::<T>(numbers_mut(x)?, &y.view()?);
@@ -137,7 +137,7 @@ fn operation_in<'s, T: Element>(
         Operation::Pad(pad) => moved::pad(pad, &args[0], out)?,
         Operation::PutRows(put) => rows::put(put, args, out, work)?,
         Operation::Scale(scale) => {
-            // A zero has the sign of zero.
+            // Adding zero turns −0 into +0.
             let factor = T::from_f64(scale.factor.0);
             kernels::map(&args[0].view()?, out, |x| x * factor + T::zero());
         }
@@ -171,7 +171,7 @@ fn chain_in<T: Element>(chain: &Chain, args: &[Operand], target: Target, work: &
     Ok(())
 }
 
-/// An operation of a plugin, by its definition on tensors.
+/// Evaluates a plugin operation by its definition.
 fn custom(
     operation: &dyn Primitive,
     compute: DType,

@@ -1,4 +1,4 @@
-//! What moves elements, and constants.
+//! Concatenation, padding and constant matrices.
 
 use eigenscape_program::operations::{Concat, Matrix, Pad};
 use rayon::prelude::*;

@@ -1,4 +1,4 @@
-//! Elements and rows by index.
+//! Operations on rows, and on elements and rows by index.
 
 use candle_core::DType;
 use eigenscape_program::operations::{Argmax, PutRows};
@@ -10,14 +10,14 @@ use crate::{
     kernels::{self, Element, InOrder, Picks, Table, Workspace},
 };
 
-/// Numbers and an index of them, both in row-major order.
+/// Numbers and the indices into them, both in row-major order.
 type Indexed<'w, T> = (InOrder<'w, T>, InOrder<'w, u32>);
 
 fn indexed<'s, T: Element>(args: &[Operand<'s>], work: &mut Workspace<'s>) -> Result<Indexed<'s, T>> {
     Ok((args[0].in_order(work)?, positions(&args[1], work)?))
 }
 
-/// An index, which may be in floating-point numbers.
+/// An index operand as `u32`; it may be stored in floating point.
 fn positions<'s>(index: &Operand<'s>, work: &mut Workspace<'s>) -> Result<InOrder<'s, u32>> {
     if index.numbers.dtype == DType::U32 {
         return index.in_order(work);

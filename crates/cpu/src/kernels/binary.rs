@@ -1,18 +1,18 @@
-//! Element-wise functions of two operands, of one shape up to repetition.
+//! Element-wise functions of two operands, with broadcasting.
 
 use rayon::prelude::*;
 
 use super::{Element, View};
 
-/// Below this many elements threads cost more than they save.
+/// Elements per task: for fewer, threads cost more than they save.
 const CHUNK: usize = 1 << 15;
 
-/// x + y; either may lack the other's leading axis.
+/// x + y; either operand may lack the leading axis.
 pub(crate) fn add<T: Element>(x: &View<'_, T>, y: &View<'_, T>, out: &mut [T]) {
     binary(x, y, out, |x, y| x + y);
 }
 
-/// x + y of one shape in the memory of x.
+/// Adds y to x in place; both have the same shape.
 pub(crate) fn add_onto<T: Element>(x: &mut [T], y: &View<'_, T>) {
     let y = y.onto(y.dims);
     let chunks = x.par_chunks_mut(CHUNK).enumerate();
@@ -26,7 +26,7 @@ pub(crate) fn add_onto<T: Element>(x: &mut [T], y: &View<'_, T>) {
     });
 }
 
-/// x ∘ y; either may lack the other's leading axis.
+/// x ∘ y; either operand may lack the leading axis.
 pub(crate) fn mul<T: Element>(x: &View<'_, T>, y: &View<'_, T>, out: &mut [T]) {
     binary(x, y, out, |x, y| x * y);
 }
@@ -57,7 +57,7 @@ fn binary<T: Element>(x: &View<'_, T>, y: &View<'_, T>, out: &mut [T], f: impl F
     }
 }
 
-/// An axis with the step that each operand takes along it.
+/// An axis with the stride of each operand.
 #[derive(Debug, Clone, Copy)]
 struct Walk {
     size: usize,
@@ -65,7 +65,7 @@ struct Walk {
     y: usize,
 }
 
-/// The axes, with neighbours merged where one step walks both operands.
+/// The axes; neighbouring axes that one stride covers in both operands are merged.
 fn merged(dims: &[usize], x: &[usize], y: &[usize]) -> Vec<Walk> {
     let mut axes: Vec<Walk> = Vec::new();
     for ((&size, &x), &y) in dims.iter().zip(x).zip(y).filter(|((size, _), _)| **size != 1) {
@@ -79,7 +79,7 @@ fn merged(dims: &[usize], x: &[usize], y: &[usize]) -> Vec<Walk> {
     axes
 }
 
-/// Where the `index`-th row of each operand starts.
+/// The offset of the `index`-th row in each operand.
 fn offsets(mut index: usize, outer: &[Walk]) -> (usize, usize) {
     let (mut x, mut y) = (0, 0);
     for axis in outer.iter().rev() {
@@ -90,7 +90,7 @@ fn offsets(mut index: usize, outer: &[Walk]) -> (usize, usize) {
     (x, y)
 }
 
-/// One row; the common steps have loops of their own, which vectorise.
+/// Computes one row. The common strides have separate loops, which the compiler vectorises.
 fn run<T: Element>(out: &mut [T], x: &[T], y: &[T], inner: Walk, f: &impl Fn(T, T) -> T) {
     match (inner.x, inner.y) {
         (1, 1) => out.iter_mut().zip(x).zip(y).for_each(|((out, x), y)| *out = f(*x, *y)),

@@ -4,17 +4,17 @@ use rayon::prelude::*;
 
 use super::Element;
 
-/// Sizes of the last axes.
+/// The sizes of the last axes of a gather.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Picks {
-    /// I, of the operand that is indexed.
+    /// I, of the indexed operand.
     pub size: usize,
     /// J, of the index.
     pub picks: usize,
 }
 
-/// `out`\[b, r, j\] = `x`\[b, r, `index`\[b, r, j\]\] for `x` \[B, R, I\] and `index` \[B, R, J\],
-/// where either B may be 1 (repeated).
+/// `out`\[b, r, j\] = `x`\[b, r, `index`\[b, r, j\]\] for `x` \[B, R, I\] and `index` \[B, R, J\];
+/// either B may be 1 (repeated).
 pub(crate) fn gather<T: Element>(x: &[T], index: &[u32], Picks { size, picks }: Picks, out: &mut [T]) {
     for_rows(out, picks, |row, out| {
         let x = &x[row % (x.len() / size) * size..][..size];

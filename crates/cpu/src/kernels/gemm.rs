@@ -1,4 +1,4 @@
-//! Strided matrix products on the `gemm` crate.
+//! Strided matrix products by the `gemm` crate.
 
 #![allow(unsafe_code)]
 
@@ -33,7 +33,7 @@ impl<'a, T> Matrix<'a, T> {
         Self { data, rows: Axis { size: rows, stride: columns }, columns: Axis { size: columns, stride: 1 } }
     }
 
-    /// Its transpose, a view.
+    /// The transpose, as a view.
     pub(super) fn t(self) -> Self {
         Self { data: self.data, rows: self.columns, columns: self.rows }
     }
@@ -100,13 +100,14 @@ pub(super) fn gemm<T: Element>(
     }
 }
 
-/// Whether a product is of a vector, over many terms.
+/// Whether one operand is a vector and each sum has many terms.
 fn is_long_vector_product<T>(lhs: &Matrix<'_, T>, rhs: &Matrix<'_, T>) -> bool {
     (lhs.rows.size == 1 || rhs.columns.size == 1) && lhs.columns.size > DEPTH
 }
 
-/// Such a product, in two levels: `gemm` adds up vector products in one running sum, and those of
-/// matrices in blocks. `part` has room for the result.
+/// A product with a vector, summed in two levels: blocks of `DEPTH` terms, then the sums of the
+/// blocks. `gemm` itself would add up a vector product in one running sum, unlike a matrix product,
+/// which it sums in blocks. `part` is scratch memory of the size of `out`.
 fn long_vector_product<T: Element>(
     out: &mut [T],
     lhs: Matrix<'_, T>,
@@ -132,7 +133,7 @@ fn long_vector_product<T: Element>(
     }
 }
 
-/// One operand of a batch of products: batch axes, then one axis for rows and one for columns.
+/// One operand of a batch of products: the strides of the batch axes, then the row and column axes.
 #[derive(Debug)]
 pub(crate) struct Batch<'a, T> {
     pub data: &'a [T],
@@ -142,7 +143,7 @@ pub(crate) struct Batch<'a, T> {
 }
 
 impl<T> Batch<'_, T> {
-    /// The matrix of the `index`-th element of a batch of these `sizes`.
+    /// The matrix of the `index`-th element of a batch with these `sizes`.
     fn matrix(&self, index: usize, sizes: &[usize]) -> Matrix<'_, T> {
         Matrix {
             data: &self.data[offset(index, sizes, &self.strides)..],
@@ -160,7 +161,7 @@ pub(crate) fn matmul<T: Element>(
     out: &mut [T],
     work: &mut Workspace,
 ) {
-    /// Products from which on each is made by one thread.
+    /// The number of products from which each is computed by one thread.
     const MANY: usize = 4;
     let (count, result) = (sizes.iter().product::<usize>(), lhs.rows.size * rhs.columns.size);
     if result == 0 {
@@ -180,7 +181,7 @@ pub(crate) fn matmul<T: Element>(
     }
 }
 
-/// One product that all threads share.
+/// Computes one product on all threads.
 fn by_all_threads<T: Element>(
     left: Matrix<'_, T>,
     right: Matrix<'_, T>,

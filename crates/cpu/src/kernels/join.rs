@@ -1,4 +1,4 @@
-//! Vectors in parts laid end to end, and weighted sums of such.
+//! Weighted sums of vectors that are given in parts.
 
 use candle_core::{CpuStorage, DType, Storage, Tensor};
 use num_traits::Zero;
@@ -10,11 +10,12 @@ use super::{
 };
 use crate::{Error, Result};
 
-/// Numbers of a task.
+/// Numbers per task.
 const CHUNK: usize = 1 << 16;
 
-/// \[K, Σ n\]: Σ factor · vectors over terms whose vectors are in parts of K·n numbers, or of n
-/// numbers that all K rows have alike. The sum is taken in f64 and rounded once to `dtype`.
+/// Σ factor · vectors over terms, as one array \[K, Σ n\]. The vectors of a term are given in parts
+/// of K·n numbers, or of n numbers that all K rows share. The sum is taken in f64 and rounded once
+/// to `dtype`.
 pub(crate) fn join(terms: &[(f64, Vec<Tensor>)], lens: &[usize], k: usize, dtype: DType) -> Result<Tensor> {
     let Some(first) = terms.first().and_then(|(_, parts)| parts.first()) else {
         return Err(Error::shape("join", "needs at least one part"));
@@ -38,7 +39,7 @@ pub(crate) fn join(terms: &[(f64, Vec<Tensor>)], lens: &[usize], k: usize, dtype
     };
     let total: usize = lens.iter().sum();
     dispatch!(dtype, T => {
-        // Handed out, it does not come back: it is not taken from what programs recycle.
+        // The caller keeps this memory, so it is not taken from the recycled buffers.
         let mut out = vec![T::zero(); k * total];
         let mut tasks = Vec::new();
         for (row, mut rest) in out.chunks_mut(total.max(1)).enumerate() {
@@ -63,7 +64,7 @@ enum Numbers<'a> {
 }
 
 impl Numbers<'_> {
-    /// A row of `len` numbers, or the only one.
+    /// Row `row` of `len` numbers, or the only row.
     fn row(self, row: usize, len: usize) -> Self {
         let start = |all: usize| if all == len { 0 } else { row * len };
         match self {
@@ -72,7 +73,7 @@ impl Numbers<'_> {
         }
     }
 
-    /// Calls `f` with each element of `out` and the number for it, that of the first being at
+    /// Calls `f` with each element of `out` and the matching number; the first number is at
     /// `start`.
     fn for_each<T>(self, start: usize, out: &mut [T], f: impl Fn(&mut T, f64)) {
         match self {
@@ -118,7 +119,7 @@ mod tests {
         let term = |factor: f64, value: f64, dtype| -> Result<(f64, Vec<Tensor>)> {
             Ok((factor, vec![Tensor::full(value, (3, 70_000), &Device::Cpu)?.to_dtype(dtype)?]))
         };
-        // In f32 the small term would be lost beside 1.
+        // In f32, adding the small term to 1 would lose it.
         let terms = [term(1.0, 1.0, DType::F32)?, term(0.5, 2e-9, DType::F64)?, term(-1.0, 1.0, DType::F64)?];
         let sum = join(&terms, &[70_000], 3, DType::F32)?;
         assert_eq!((sum.dtype(), sum.dims()), (DType::F32, &[3, 70_000][..]));

@@ -1,23 +1,23 @@
-//! Sums of more than 10⁵ terms in f32 are as accurate as those of a few hundred: they are made in
-//! two levels.
+//! Tests that f32 sums of more than 10⁵ terms are as accurate as sums of a few hundred terms,
+//! because they are taken in two levels.
 
 use super::{Axis, Batch, Element, Geometry, Table, Workspace, conv2d_weight_transpose, matmul, put_rows};
 
-/// Of positive terms, so that every partial sum is rounded at the size of the result. One running
-/// sum of 10⁵ terms is off by 1e-5 and more.
+/// The largest relative error allowed. All terms are positive, so that partial sums are rounded at
+/// the magnitude of the result: one running sum of 10⁵ terms has an error of 1e-5 or more.
 const BOUND: f64 = 2e-6;
 
-/// Numbers between 0 and 1 that repeat only after a long time.
+/// Numbers between 0 and 1 that do not repeat.
 fn numbers(count: usize, phase: f64) -> Vec<f32> {
     (0..count).map(|i| ((i as f64 * 0.7 + phase).sin().abs()) as f32).collect()
 }
 
-/// A result of two operands.
+/// An operation with two operands.
 trait OfTwo {
     fn result<T: Element>(&self, a: &[T], b: &[T]) -> Vec<T>;
 }
 
-/// The largest relative error of a result in f32.
+/// The largest relative error of the result in f32, compared with f64.
 fn error(of: &impl OfTwo, a: &[f32], b: &[f32]) -> f64 {
     let wide = |numbers: &[f32]| numbers.iter().copied().map(f64::from).collect::<Vec<f64>>();
     let (found, exact) = (of.result(a, b), of.result(&wide(a), &wide(b)));
@@ -27,7 +27,7 @@ fn error(of: &impl OfTwo, a: &[f32], b: &[f32]) -> f64 {
 
 const TERMS: usize = 120_000;
 
-/// A product of so many rows and columns, either side with the summed axis inside or outside.
+/// A matrix product. `inside` says for each operand whether the summed axis is contiguous.
 struct Product {
     rows: usize,
     columns: usize,
@@ -79,8 +79,8 @@ impl OfTwo for Weights {
 
 #[test]
 fn weights_of_convolutions() {
-    // Samples, channels, side, output channels, kernel, groups: many samples of few positions and
-    // few samples of many, by each way to the weights' cotangent.
+    // Samples, channels, side, output channels, kernel, groups. For each algorithm of the weight
+    // transpose there are many samples with few positions, and few samples with many positions.
     for (samples, channels, side, outputs, kernel, groups) in [
         (30_000, 2, 2, 3, 1, 1),
         (30_000, 2, 2, 40, 1, 1),
@@ -117,7 +117,7 @@ impl OfTwo for Rows {
         let width = x.len() / self.0.len();
         let mut out = vec![T::zero(); 3 * width];
         put_rows(Table { rows: 3, width, picks: self.0.len() }, x, &self.0, &mut out).unwrap();
-        // A row that nothing is put into stays 0.
+        // A row that no index names stays 0.
         assert!(out.split_off(2 * width).iter().all(|x| *x == T::zero()));
         out
     }

@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use super::{Element, View};
 
-/// Below this many elements threads cost more than they save.
+/// Elements per task: for fewer, threads cost more than they save.
 const CHUNK: usize = 1 << 14;
 
-/// f(x) for each element.
+/// Writes f(x) for each element x.
 pub(crate) fn map<T: Element>(x: &View<'_, T>, out: &mut [T], f: impl Fn(T) -> T + Sync) {
     let x = x.onto(x.dims);
     out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| match x.in_order(i * CHUNK, out.len()) {

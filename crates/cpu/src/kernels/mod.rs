@@ -1,6 +1,5 @@
-//! CPU kernels behind one small interface: plain functions from numbers to numbers. Operands come
-//! as [views](View), or in row-major order; the result's memory is the caller's, and so is the
-//! [workspace](Workspace).
+//! CPU kernels: plain functions on slices of numbers. Operands are [views](View) or slices in
+//! row-major order. The caller provides the memory of the result and of the [workspace](Workspace).
 //!
 //! `unsafe` lives only in [`gemm`]. Reductions run in an order that depends on shapes alone, so
 //! that results are bitwise the same for any number of threads.
@@ -57,7 +56,7 @@ pub(crate) trait Element:
     /// This thread's [buffers](scratch).
     fn buffers() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 
-    /// What this thread keeps of [outputs](mod@recycle) that were given back.
+    /// This thread's [recycled outputs](mod@recycle).
     fn recycled() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
 }
 

@@ -1,10 +1,11 @@
-//! Matrix products whose right side is kept in panels: as many columns as a few vectors have, one
-//! row after the other.
+//! Matrix products whose right side is stored in panels. A panel is a few SIMD vectors wide; its
+//! rows are stored one after the other.
 //!
-//! A tile of the result stays in registers while the inner index runs. Each entry is summed in two
-//! levels, whatever the tile, so that results do not depend on how the work is shared out: one
-//! running sum for each [`DEPTH`] of the inner index, added up in order. The rounding error then
-//! grows with the number of these sums and not of all terms.
+//! A tile of the result stays in registers during the loop over the inner index. Each entry is
+//! summed in two levels: one running sum per [`DEPTH`] inner indices, and these sums added up in
+//! order. This order does not depend on the tile, so results do not depend on how the work is
+//! distributed. The rounding error grows with the number of running sums instead of the number of
+//! terms.
 
 use std::marker::PhantomData;
 
@@ -18,9 +19,9 @@ pub(super) const DEPTH: usize = 512;
 /// Vectors in a row of a panel.
 const WIDTH: usize = 3;
 
-/// \[f(0), ..., f(N - 1)\], for an array that begins as N times `start`. `std::array::from_fn`
-/// does the same in several functions an element type, length and closure, of which the compiler
-/// would have to optimise thousands.
+/// The array \[f(0), ..., f(N - 1)\]; `start` is any initial value. `std::array::from_fn` would
+/// generate several functions per element type, length and closure, of which the compiler would
+/// have to optimise thousands.
 #[inline(always)]
 fn array<T: Copy, const N: usize>(start: T, f: impl Fn(usize) -> T) -> [T; N] {
     let mut elements = [start; N];
@@ -35,7 +36,7 @@ pub(super) fn columns<T: Lanes, S: Simd>() -> usize {
     WIDTH * T::lanes::<S>()
 }
 
-/// Columns of a panel at run time.
+/// Columns of a panel for the instruction set `arch`.
 pub(super) fn widest<T: Lanes>(arch: Arch) -> usize {
     struct Ask<T>(PhantomData<T>);
     impl<T: Lanes> WithSimd for Ask<T> {
@@ -64,16 +65,16 @@ pub(super) enum Layout<'a> {
     Rows(usize),
     /// At `k * stride + row`.
     Columns(usize),
-    /// At `rows[row] + columns[k]`, within `span` of `rows[row]`.
+    /// At `rows[row] + columns[k]`, where every `columns[k]` is below `span`.
     Table { rows: &'a [usize], columns: &'a [usize], span: usize },
 }
 
 /// Where rows start.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Steps<'a> {
-    /// As far apart as this.
+    /// At multiples of this stride.
     Even(usize),
-    /// One by one.
+    /// At these offsets.
     Table(&'a [usize]),
 }
 
@@ -87,7 +88,8 @@ impl Steps<'_> {
     }
 }
 
-/// The right side: rows of `width` columns (a multiple of the lanes), of at most a panel.
+/// The right side: rows of `width` columns, a multiple of the lanes and at most the width of a
+/// panel.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Panel<'a, T> {
     pub data: &'a [T],
@@ -99,7 +101,7 @@ pub(super) struct Panel<'a, T> {
 pub(super) struct Out<'a, T> {
     pub data: &'a mut [T],
     pub steps: Steps<'a>,
-    /// Whether the product is added to what is there.
+    /// Whether the product is added to the existing values.
     pub accumulate: bool,
 }
 
@@ -117,7 +119,7 @@ impl<T: Lanes> WithSimd for Product<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let mut start = 0;
-        // An empty sum is written, too.
+        // The loop runs at least once, so that an empty sum is written as zeros.
         loop {
             let depth = DEPTH.min(self.depth - start);
             self.part(start, depth).multiply(simd);
@@ -130,7 +132,7 @@ impl<T: Lanes> WithSimd for Product<'_, T> {
 }
 
 impl<T: Lanes> Product<'_, T> {
-    /// The terms from `start` on, so many of them.
+    /// The product over the `depth` terms from `start` on.
     #[inline(always)]
     fn part(&mut self, start: usize, depth: usize) -> Product<'_, T> {
         let Left { data, rows, layout } = self.left;
@@ -152,7 +154,7 @@ impl<T: Lanes> Product<'_, T> {
 
     #[inline(always)]
     fn multiply<S: Simd>(mut self, simd: S) {
-        // As many rows at a time as the registers hold sums of, shared out evenly.
+        // Blocks of rows of nearly equal size, small enough that their sums fit into registers.
         let most = if S::REGISTER_COUNT >= 32 { 8 } else { 4 };
         let mut row = 0;
         while row < self.left.rows {
@@ -172,7 +174,7 @@ impl<T: Lanes> Product<'_, T> {
         }
     }
 
-    /// R rows of the result.
+    /// Computes R rows of the result.
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize) {
         match self.panel.width / T::lanes::<S>() {
@@ -182,7 +184,7 @@ impl<T: Lanes> Product<'_, T> {
         }
     }
 
-    /// R rows of W vectors of the result.
+    /// Computes R rows of W vectors of the result.
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const W: usize>(&mut self, simd: S, row: usize) {
         let Left { data, layout, .. } = self.left;
@@ -220,7 +222,7 @@ impl<T: Lanes> Product<'_, T> {
         }
     }
 
-    /// The tile at `row`, where `left(k)` is column k of its rows of the left side.
+    /// Computes the tile at `row`; `left(k)` is column k of the tile's rows of the left side.
     #[inline(always)]
     fn sum<S: Simd, const R: usize, const W: usize>(
         &mut self,

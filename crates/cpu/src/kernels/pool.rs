@@ -1,5 +1,4 @@
-//! Windows over images: the argmax of max pooling, the sums of average pooling, and their
-//! transpose.
+//! Pooling: the argmax of max pooling, and the sums of average pooling with their transpose.
 
 mod argmax;
 
@@ -10,7 +9,7 @@ use rayon::prelude::*;
 pub(crate) use self::argmax::argmax_pool;
 use super::Element;
 
-/// Windows over planes of `height` × `width`: each range of rows with each range of columns.
+/// Windows over planes of `height` × `width`: all pairs of a row range and a column range.
 #[derive(Debug, Clone)]
 pub(crate) struct PoolGeometry {
     pub height: usize,
@@ -51,7 +50,7 @@ pub(crate) fn sum_pool_transpose<T: Element>(x: &[T], geometry: &PoolGeometry, o
     planes(x, (geometry.out_plane(), geometry.plane()), out, &Spread(geometry));
 }
 
-/// A linear map of planes, added onto what is there.
+/// A linear map of planes; `apply` adds its result to `out`.
 trait PlaneMap: Sync {
     fn apply<T: Element>(&self, x: &[T], out: &mut [T]);
 }

@@ -1,18 +1,19 @@
-//! Outputs in the memory of outputs that their owners gave back: fresh memory costs more to get
-//! from the system, and to clear, than most operations on it.
+//! Reuse of the memory of outputs that their owners gave back. Allocating and clearing fresh memory
+//! costs more than most operations on it.
 //!
-//! A thread keeps what [`recycle`] brings until [`release`]. The outputs of the next run of the
-//! same plan have the same sizes; where none is of the size that is asked for, as much is freed
-//! first, so that what is held, given back or not, stays within what is in use at most.
+//! Each thread keeps the buffers passed to [`recycle`] until [`release`]. The next run of the same
+//! plan needs buffers of the same sizes. If no kept buffer has the requested size, at least as many
+//! bytes of kept buffers are freed before a new buffer is allocated, so that the total held memory
+//! does not exceed the peak of the memory in use.
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
 
 use super::Element;
 
-/// Smaller ones the allocator keeps well.
+/// The smallest buffer that is kept, in numbers; the allocator itself reuses smaller ones.
 const SMALLEST: usize = 1 << 12;
 
-/// A buffer of `len` numbers, whatever they are.
+/// A buffer of `len` numbers with arbitrary contents.
 pub(crate) fn buffer<T: Element>(len: usize) -> Vec<T> {
     if len < SMALLEST {
         return vec![T::zero(); len];
@@ -27,7 +28,7 @@ pub(crate) fn buffer<T: Element>(len: usize) -> Vec<T> {
     })
 }
 
-/// Frees at least so many bytes of what this thread keeps, or all of it.
+/// Frees at least `bytes` bytes of the buffers that this thread keeps, or all of them.
 fn make_room(bytes: usize) {
     let mut left = bytes;
     f64::recycled().with_borrow_mut(|kept| free_largest(kept, &mut left));
@@ -42,15 +43,15 @@ fn free_largest<T>(kept: &mut Vec<Vec<T>>, left: &mut usize) {
     }
 }
 
-/// Keeps a buffer for another use.
+/// Keeps a buffer for reuse.
 fn give_back<T: Element>(buffer: Vec<T>) {
     if buffer.capacity() >= SMALLEST {
         T::recycled().with_borrow_mut(|kept| kept.push(buffer));
     }
 }
 
-/// Keeps the memory of a tensor for another use. No other tensor may share it: it would be left
-/// without its numbers.
+/// Keeps the memory of a tensor for reuse. No other tensor may share this memory: it would lose its
+/// numbers.
 pub(crate) fn recycle(tensor: &Tensor) {
     struct Take;
     impl InplaceOp1 for Take {
@@ -67,12 +68,12 @@ pub(crate) fn recycle(tensor: &Tensor) {
             Ok(())
         }
     }
-    // A tensor that cannot be taken apart is dropped as any other.
+    // If the memory cannot be taken, it is freed with the tensor as usual.
     drop(tensor.inplace_op1(&Take));
 }
 
-/// The `results`, those copied that share their memory with each other or with `others`: all may be
-/// [recycled](recycle) then.
+/// The `results`, with copies of those that share memory with each other or with `others`, so that
+/// all may be [recycled](recycle).
 pub(crate) fn owned(results: Vec<Tensor>, others: &[Tensor]) -> candle_core::Result<Vec<Tensor>> {
     let addresses: Vec<Option<usize>> = results.iter().chain(others).map(address).collect();
     let alone = |own: &Option<usize>| addresses.iter().filter(|address| *address == own).count() == 1;
@@ -80,13 +81,13 @@ pub(crate) fn owned(results: Vec<Tensor>, others: &[Tensor]) -> candle_core::Res
     results.map(|(result, own)| if alone(own) { Ok(result) } else { result.copy() }).collect()
 }
 
-/// Frees what this thread keeps.
+/// Frees the buffers that this thread keeps.
 pub(crate) fn release() {
     f32::recycled().take();
     f64::recycled().take();
 }
 
-/// Where a tensor's memory begins, the same for all its views; `None` where it is not to be
+/// The address of a tensor's storage, the same for all its views; `None` if the storage cannot be
 /// recycled.
 pub(crate) fn address(tensor: &Tensor) -> Option<usize> {
     let (storage, _) = tensor.storage_and_layout();
@@ -113,7 +114,7 @@ mod tests {
         recycle(&tensor);
         let again = buffer::<f64>(8192);
         assert_eq!(again.as_ptr().addr(), start.unwrap_or(0));
-        // For other sizes room is made, and nothing else is freed.
+        // A request for another size frees no more buffers than needed.
         give_back(vec![0.0_f64; 6000]);
         give_back(vec![0.0_f32; 4096]);
         assert_eq!(buffer::<f64>(5000).len(), 5000);

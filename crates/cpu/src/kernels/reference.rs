@@ -1,12 +1,12 @@
-//! Rows against one of their elements.
+//! Argmax of rows, and differences of rows from one of their elements.
 
 use rayon::prelude::*;
 
 use super::Element;
 use crate::{Error, Result};
 
-/// For each row of `x`, of so many numbers, the position of its first element that is at most
-/// `slack` below the largest.
+/// For each row of `size` numbers of `x`, the position of its first element that is at most `slack`
+/// below the largest.
 pub(crate) fn argmax<T: Element>(x: &[T], size: usize, slack: f64, out: &mut [u32]) {
     let rows = out.par_iter_mut().zip(x.par_chunks(size.max(1)));
     rows.for_each(|(out, row)| *out = first_of_largest(row, slack));
@@ -18,14 +18,14 @@ fn first_of_largest<T: Element>(row: &[T], slack: f64) -> u32 {
     row.iter().position(|x| *x >= bound).unwrap_or(0) as u32
 }
 
-/// x − x\[m\] for each row x of `x` \[B, R, C\], C being `size`, with m from `index` \[B, R\], where
+/// x − x\[m\] for each row x of `x` \[B, R, C\], with C = `size` and m from `index` \[B, R\];
 /// either B may be 1 (repeated). Exactly 0 at m.
 pub(crate) fn differences<T: Element>(x: &[T], size: usize, index: &[u32], out: &mut [T]) -> Result<()> {
     by_row(x, size, index, out, &Difference)
 }
 
-/// The transpose of [`differences`]: each row c without its m-th element, and there −Σ of the
-/// others, summed in f64.
+/// The transpose of [`differences`]: each row c with its m-th element replaced by −Σ of the others,
+/// summed in f64.
 pub(crate) fn differences_transpose<T: Element>(
     c: &[T],
     size: usize,
@@ -59,7 +59,7 @@ impl RowMap for Transpose {
     }
 }
 
-/// In f64, in lanes that do not wait for each other.
+/// Σ x in f64, in independent lanes.
 fn sum<T: Element>(x: &[T]) -> f64 {
     let widened = |x: &T| x.to_f64().unwrap_or(f64::NAN);
     let (chunks, rest) = x.as_chunks::<8>();

@@ -1,7 +1,8 @@
-//! Products of the rows of one matrix with those of another: A Bᵀ, as a linear layer has it.
+//! Products of the rows of two matrices: A Bᵀ, as in a linear layer.
 //!
-//! Where one of them has few rows, the other is used so seldom that a copy in the order of a
-//! general product costs more than the product. Here it is read where it lies.
+//! If one matrix has few rows, each element of the other is used only a few times: packing it for a
+//! general matrix product would cost more than the product. Here the larger matrix is read in
+//! place.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -22,17 +23,17 @@ pub(super) struct RowSlices<'a, T> {
 }
 
 impl<'a, T> RowSlices<'a, T> {
-    /// Those of a matrix, where each lies in order.
+    /// The rows of a matrix; `None` unless each row is contiguous.
     pub fn of(matrix: &Matrix<'a, T>) -> Option<Self> {
         let Matrix { data, rows, columns } = matrix;
         (columns.stride == 1).then_some(Self { data, count: rows.size, stride: rows.stride })
     }
 }
 
-/// Rows of the larger matrix in one task.
+/// Rows of the larger matrix per task.
 const ROWS: usize = 64;
 
-/// Whether m·n products of rows of k numbers are best done like this.
+/// Whether this algorithm is the fastest for m·n products of rows of k numbers.
 pub(super) fn applies(m: usize, n: usize, k: usize) -> bool {
     const MOST: usize = 256;
     m.min(n) <= MOST && m.max(n) >= 2 * ROWS && k >= 64
@@ -77,7 +78,7 @@ pub(super) fn row_products<T: Element>(
     }
 }
 
-/// A panel of some of the few rows, side by side.
+/// Packs at most `width` of the few rows into a panel, as its columns.
 struct Pack<'a, T> {
     k: usize,
     few: RowSlices<'a, T>,
@@ -100,7 +101,7 @@ impl<T: Element> WithSimd for Pack<'_, T> {
     }
 }
 
-/// Some of the many rows with all panels: \[row, panel, width\].
+/// Multiplies some of the many rows with all panels: \[row, panel, width\].
 fn multiply<T: Element>(
     arch: Arch,
     k: usize,

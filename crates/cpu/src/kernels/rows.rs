@@ -1,4 +1,4 @@
-//! Rows of tables by index.
+//! Rows of tables by index: embeddings and their transpose.
 
 use candle_core::WithDType;
 use rayon::prelude::*;
@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use super::Element;
 use crate::{Error, Result};
 
-/// Sizes of a table \[B, V, D\] and picks of its rows \[B, I\], where either B may be 1 (repeated).
+/// The sizes of a table \[B, V, D\] and of the picks of its rows \[B, I\]; either B may be 1
+/// (repeated).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Table {
     /// V.
@@ -18,7 +19,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// The part of an operand for an element of the batch, of so many numbers.
+    /// The `size` numbers of an operand for element b of the batch; an operand of `size` numbers is
+    /// shared by the batch.
     fn part<T>(operand: &[T], b: usize, size: usize) -> &[T] {
         let start = if operand.len() == size { 0 } else { b * size };
         &operand[start..][..size]
@@ -47,7 +49,7 @@ pub(crate) fn take_rows<T: Element>(table: Table, x: &[T], index: &[u32], out: &
 }
 
 /// The transpose of [`take_rows`]: `out`\[b, v, :\] = Σ_{i: index\[b, i\] = v} `x`\[b, i, :\]. The
-/// sums are taken in f64 and rounded once: a row may be named by every pick.
+/// sums are taken in f64 and rounded once, because many picks may name the same row.
 pub(crate) fn put_rows<T: Element>(table: Table, x: &[T], index: &[u32], out: &mut [T]) -> Result<()> {
     let Table { rows, width, picks, .. } = table;
     table.check(index)?;
@@ -73,15 +75,15 @@ pub(crate) fn put_rows<T: Element>(table: Table, x: &[T], index: &[u32], out: &m
     Ok(())
 }
 
-/// The picks of an index, in order of the rows that they name.
+/// The picks of an index, sorted by the row that they name.
 struct ByRow {
-    /// Where each row's picks start, and the end.
+    /// The start of each row's picks, then the end of the last.
     starts: Vec<usize>,
     picks: Vec<u32>,
 }
 
 impl ByRow {
-    /// Those of an index into `rows` rows.
+    /// Sorts the picks of an index into `rows` rows.
     fn new(index: &[u32], rows: usize) -> Self {
         let mut starts = vec![0; rows + 1];
         index.iter().for_each(|&row| starts[row as usize + 1] += 1);

@@ -1,11 +1,11 @@
-//! Buffers that a thread keeps from one kernel to the next: fresh memory costs more to get from the
-//! system than to compute on.
+//! Buffers that a thread reuses from one kernel to the next: allocating fresh memory costs more
+//! than computing on it.
 
 use super::Element;
 
-/// Calls `f` with N buffers of this thread, of any length and with anything in them.
+/// Calls `f` with N buffers of this thread, with arbitrary lengths and contents.
 pub(super) fn with_buffers<T: Element, R, const N: usize>(f: impl FnOnce(&mut [Vec<T>; N]) -> R) -> R {
-    // Taken out while they are used, so that a kernel may be part of another.
+    // Buffers are taken out while in use, so that kernels can be nested.
     let mut buffers =
         T::buffers().with_borrow_mut(|kept| std::array::from_fn(|_| kept.pop().unwrap_or_default()));
     let result = f(&mut buffers);
@@ -13,7 +13,7 @@ pub(super) fn with_buffers<T: Element, R, const N: usize>(f: impl FnOnce(&mut [V
     result
 }
 
-/// `buffer` with `len` numbers, whatever they are.
+/// The first `len` numbers of `buffer`, with arbitrary contents; `buffer` grows if needed.
 pub(super) fn sized<T: Element>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     if buffer.len() < len {
         buffer.resize(len, T::zero());
@@ -21,7 +21,7 @@ pub(super) fn sized<T: Element>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     &mut buffer[..len]
 }
 
-/// `buffer` with `len` zeros.
+/// `buffer`, set to `len` zeros.
 pub(super) fn zeroed<T: Element>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     buffer.clear();
     buffer.resize(len, T::zero());

@@ -1,23 +1,22 @@
-//! Vectors of the machine, whatever it has: AVX-512, AVX2 or plain loops, chosen when the program
-//! runs.
+//! SIMD vectors of the machine: AVX-512, AVX2 or scalar code, chosen at run time.
 
 use pulp::{Simd, bytemuck::Pod};
 
 use super::transpose::Quads;
 
-/// The most lanes that any machine's vectors have.
+/// The largest number of lanes of any instruction set.
 pub(super) const MOST_LANES: usize = 16;
 
-/// A floating-point type with its vectors.
+/// A floating-point type with its SIMD vectors.
 pub(crate) trait Lanes: Pod + Send + Sync + Quads {
-    /// Several numbers that one instruction works on.
+    /// A SIMD vector.
     type Vector<S: Simd>: Pod;
 
-    /// A slice as vectors, and what is left of it.
+    /// Splits a slice into vectors and a remainder.
     fn vectors<S: Simd>(slice: &[Self]) -> (&[Self::Vector<S>], &[Self]);
-    /// As [`Self::vectors`].
+    /// Like [`Self::vectors`], mutable.
     fn vectors_mut<S: Simd>(slice: &mut [Self]) -> (&mut [Self::Vector<S>], &mut [Self]);
-    /// All lanes `x`.
+    /// A vector with `x` in all lanes.
     fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
     /// x + y.
     fn add<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>) -> Self::Vector<S>;
@@ -25,7 +24,7 @@ pub(crate) trait Lanes: Pod + Send + Sync + Quads {
     fn sub<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>) -> Self::Vector<S>;
     /// x · y.
     fn mul<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>) -> Self::Vector<S>;
-    /// x · y + z, rounded once where the machine can.
+    /// x · y + z, fused (rounded once) if the machine can.
     fn mul_add<S: Simd>(
         simd: S,
         x: Self::Vector<S>,
@@ -33,7 +32,7 @@ pub(crate) trait Lanes: Pod + Send + Sync + Quads {
         z: Self::Vector<S>,
     ) -> Self::Vector<S>;
 
-    /// How many numbers a vector has.
+    /// The number of lanes of a vector.
     fn lanes<S: Simd>() -> usize {
         size_of::<Self::Vector<S>>() / size_of::<Self>()
     }
@@ -85,7 +84,7 @@ macro_rules! lanes {
 lanes!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, add_f32s, sub_f32s, mul_f32s, mul_add_e_f32s);
 lanes!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, add_f64s, sub_f64s, mul_f64s, mul_add_e_f64s);
 
-/// Every level that this machine has, to test.
+/// The instruction sets to test: scalar, AVX2 if available, and the best of this machine.
 #[cfg(test)]
 pub(super) fn levels() -> Vec<pulp::Arch> {
     let mut levels = vec![pulp::Arch::Scalar, pulp::Arch::new()];

@@ -1,11 +1,11 @@
-//! An operand of any strides, read in the order of the result.
+//! An operand with arbitrary strides, read in the result's order.
 
-/// Numbers of a strided array.
+/// A strided array.
 #[derive(Debug)]
 pub(crate) struct Strided<'a, T> {
     data: &'a [T],
-    /// Axes as (size, stride) from the outermost, neighbours merged where one step walks both;
-    /// never empty.
+    /// Axes as (size, stride), outermost first; neighbouring axes that one stride covers are
+    /// merged. Never empty.
     axes: Vec<(usize, usize)>,
 }
 
@@ -24,7 +24,7 @@ impl<'a, T: Copy> Strided<'a, T> {
         Self { data, axes }
     }
 
-    /// The elements `start..start + len`, if they lie side by side.
+    /// The elements `start..start + len`, if they are contiguous in one row of the innermost axis.
     #[inline(always)]
     pub fn in_order(&self, start: usize, len: usize) -> Option<&'a [T]> {
         let (size, stride) = *self.axes.last()?;
@@ -32,7 +32,7 @@ impl<'a, T: Copy> Strided<'a, T> {
         (stride == 1 && column + len <= size).then(|| &self.data[self.row(row) + column..][..len])
     }
 
-    /// Writes the elements from `start` on.
+    /// Copies the elements from `start` on to `out`.
     #[inline(always)]
     pub fn copy(&self, start: usize, out: &mut [T]) {
         let Some(&(size, stride)) = self.axes.last() else { return };
@@ -53,7 +53,7 @@ impl<'a, T: Copy> Strided<'a, T> {
         }
     }
 
-    /// Where a row of the innermost axis starts.
+    /// The offset of a row of the innermost axis.
     #[inline(always)]
     fn row(&self, mut row: usize) -> usize {
         let mut offset = 0;

@@ -4,7 +4,7 @@ use eigenscape_runtime::Instruction;
 
 use super::{Element, View, Workspace, fused::fused_sum};
 
-/// The sum of `x` over `axes`, which keep the size 1.
+/// The sum of `x` over `axes`, which keep size 1.
 pub(crate) fn sum<T: Element>(x: View<'_, T>, axes: &[usize], out: &mut [T], work: &mut Workspace) {
     fused_sum(&[Instruction::Operand(0)], &[x], (x.dims, axes), out, work);
 }

@@ -1,11 +1,11 @@
-//! Candle's tensors as operands and results, to compare with.
+//! Candle tensors as kernel operands and results, for comparisons in tests.
 
 use candle_core::{CpuStorage, Device, Storage, Tensor, WithDType};
 
 use super::View;
 use crate::Result;
 
-/// The numbers behind a tensor.
+/// A copy of a tensor's numbers, with its layout.
 pub(super) struct Stored<T> {
     data: Vec<T>,
     dims: Vec<usize>,

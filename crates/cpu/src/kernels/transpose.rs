@@ -1,4 +1,4 @@
-//! Transposes of matrices, by blocks that stay in registers.
+//! Matrix transposes, in blocks that fit into registers.
 
 mod quads;
 
@@ -12,9 +12,9 @@ use super::simd::Lanes;
 /// Rows and columns of a block.
 const BLOCK: usize = 16;
 
-/// Transposes of several matrices of `rows` × `columns`, each `step` behind the last.
+/// Transposes several matrices of `rows` × `columns`; each starts `step` after the previous.
 ///
-/// A type of its own: what a closure does would be compiled without the machine's instructions.
+/// This is a type because a closure would be compiled without the machine's SIMD instructions.
 pub(super) struct Transposes<'a, T> {
     pub count: usize,
     pub sizes: [usize; 2],
@@ -42,8 +42,8 @@ impl<T: Lanes> WithSimd for Transposes<'_, T> {
     }
 }
 
-/// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, rows `from_stride` and `to_stride` apart.
-/// As [`transpose_with`].
+/// `to`\[j, i\] = `from`\[i, j\] for `rows` × `columns`, with rows `from_stride` and `to_stride`
+/// apart. Always inlined, like [`transpose_with`].
 #[inline(always)]
 pub(super) fn transpose<T: Lanes, S: Simd>(
     simd: S,
@@ -64,10 +64,10 @@ pub(super) fn transpose<T: Lanes, S: Simd>(
     );
 }
 
-/// Calls `put(i, j, column)` with parts of the columns of a matrix of `rows` × `columns`: those of
-/// column j from row i on. Row i of `from` starts at `start(i)`.
+/// Calls `put(i, j, column)` with parts of the columns of a matrix of `rows` × `columns`: the
+/// elements of column j from row i on. Row i of `from` starts at `start(i)`.
 ///
-/// Always inlined, so that it is compiled for the instructions of the kernel that it is part of.
+/// Always inlined, so that it is compiled with the instruction set of the calling kernel.
 #[inline(always)]
 pub(super) fn transpose_with<T: Lanes, S: Simd>(
     simd: S,
@@ -87,18 +87,18 @@ pub(super) fn transpose_with<T: Lanes, S: Simd>(
     }
 }
 
-/// A transpose at work: `start` is where a row begins, `put` takes columns.
+/// A transpose: `start` gives the offset of a row, `put` receives parts of columns.
 pub(crate) struct Transpose<'a, T, F, P> {
     from: &'a [T],
     start: F,
     put: P,
 }
 
-/// Rows and columns.
+/// The row range and the column range of a block.
 pub(crate) type Block = [Range<usize>; 2];
 
 impl<T: Lanes, F: Fn(usize) -> usize, P: FnMut(usize, usize, &[T])> Transpose<'_, T, F, P> {
-    /// A block that goes through the stack.
+    /// Transposes a block through a buffer on the stack.
     #[inline(always)]
     fn block(&mut self, [rows, columns]: Block) {
         if rows.len() < BLOCK || columns.len() < BLOCK {
@@ -117,7 +117,7 @@ impl<T: Lanes, F: Fn(usize) -> usize, P: FnMut(usize, usize, &[T])> Transpose<'_
         }
     }
 
-    /// A block, number by number.
+    /// Transposes a block element by element.
     #[inline(always)]
     fn numbers(&mut self, [rows, columns]: Block) {
         for j in columns {

@@ -1,4 +1,4 @@
-//! Operands of kernels: numbers in memory, by strides.
+//! Kernel operands: strided views of numbers.
 
 use std::ops::Deref;
 
@@ -9,24 +9,24 @@ use super::{
     workspace::{Taken, Workspace},
 };
 
-/// Numbers of a task that copies.
+/// Numbers per copy task.
 const CHUNK: usize = 1 << 15;
 
-/// Numbers in memory, the first of `data` being the first element.
+/// A strided view; `data` starts at the first element.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a, T> {
     pub data: &'a [T],
     /// The size of each axis.
     pub dims: &'a [usize],
-    /// The step along each axis, in numbers.
+    /// The stride of each axis, in numbers.
     pub strides: &'a [usize],
 }
 
 /// Elements in row-major order.
 pub(crate) enum InOrder<'w, T> {
-    /// Where they are.
+    /// Read in place.
     Stored(&'w [T]),
-    /// In a copy.
+    /// Copied to the workspace.
     Copied(Taken<'w, T>),
 }
 
@@ -42,12 +42,12 @@ impl<T> Deref for InOrder<'_, T> {
 }
 
 impl<'a, T: pulp::bytemuck::Pod + Send + Sync> View<'a, T> {
-    /// How many elements there are.
+    /// The number of elements.
     pub fn elements(&self) -> usize {
         self.dims.iter().product()
     }
 
-    /// The elements, if they lie in row-major order without gaps.
+    /// The elements, if they are stored in row-major order without gaps.
     fn stored(&self) -> Option<&'a [T]> {
         let mut expected = 1;
         for (&size, &stride) in self.dims.iter().zip(self.strides).rev() {
@@ -59,7 +59,7 @@ impl<'a, T: pulp::bytemuck::Pod + Send + Sync> View<'a, T> {
         self.data.get(..expected)
     }
 
-    /// The elements in row-major order: copied where they do not lie so.
+    /// The elements in row-major order, copied if they are stored otherwise.
     pub fn in_order<'w>(&self, work: &mut Workspace<'w>) -> InOrder<'w, T>
     where
         'a: 'w,
@@ -78,8 +78,8 @@ impl<'a, T: pulp::bytemuck::Pod + Send + Sync> View<'a, T> {
         out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| from.copy(i * CHUNK, out));
     }
 
-    /// The steps along the axes of an array of shape `dims` in which axes of size 1 are repeated,
-    /// and the leading axis, where this lacks it.
+    /// The strides after broadcasting to shape `dims`: 0 along repeated axes, and along the leading
+    /// axis if this view lacks it.
     pub fn strides_onto(&self, dims: &[usize]) -> Vec<usize> {
         let missing = dims.len().saturating_sub(self.dims.len());
         let own = self.dims.iter().zip(self.strides).zip(&dims[missing..]);
@@ -87,7 +87,7 @@ impl<'a, T: pulp::bytemuck::Pod + Send + Sync> View<'a, T> {
         std::iter::repeat_n(0, missing).chain(own).collect()
     }
 
-    /// As an operand in the order of an array of shape `dims`: see [`Self::strides_onto`].
+    /// This view, broadcast to shape `dims`: see [`Self::strides_onto`].
     pub fn onto(&self, dims: &[usize]) -> Strided<'a, T> {
         Strided::new(self.data, dims, &self.strides_onto(dims))
     }

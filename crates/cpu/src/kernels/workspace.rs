@@ -1,35 +1,35 @@
-//! Memory that a kernel takes for itself: the part of the arena that the plan gives its step.
+//! The scratch memory of a kernel: the part of the arena that the plan gives to its step.
 
 use std::ops::{Deref, DerefMut};
 
 use eigenscape_runtime::ALIGNMENT;
 use pulp::bytemuck::{Pod, try_cast_slice_mut};
 
-/// Memory that is dealt out from its beginning.
+/// Scratch memory, handed out from its beginning.
 #[derive(Debug)]
 pub(crate) struct Workspace<'w> {
     free: &'w mut [u8],
-    /// Whether all of it is on the heap, as in tests of kernels alone.
+    /// Whether everything is allocated on the heap, as in tests of single kernels.
     on_heap: bool,
 }
 
-/// Numbers of a workspace, whatever they are.
+/// Numbers from a workspace, with arbitrary contents.
 #[derive(Debug)]
 pub(crate) enum Taken<'w, T> {
-    /// Some of its memory.
+    /// Part of the workspace.
     Part(&'w mut [T]),
-    /// Memory of their own.
+    /// A separate allocation.
     Own(Vec<T>),
 }
 
 impl<'w> Workspace<'w> {
-    /// This memory.
+    /// A workspace in this memory.
     pub fn new(free: &'w mut [u8]) -> Self {
         Self { free, on_heap: false }
     }
 
-    /// `len` numbers, whatever they are. A plan gives a step all that it takes; where it does not,
-    /// they are in memory of their own.
+    /// `len` numbers with arbitrary contents. The plan gives each step enough memory; if it does
+    /// not, a debug assertion fails, and the numbers are allocated on the heap.
     pub fn take<T: Pod>(&mut self, len: usize) -> Taken<'w, T> {
         let bytes = (len * size_of::<T>()).next_multiple_of(ALIGNMENT);
         if bytes <= self.free.len() && !self.on_heap {
@@ -50,7 +50,7 @@ impl<'w> Workspace<'w> {
         taken
     }
 
-    /// What is left, for as long as this is borrowed.
+    /// The remaining memory, for as long as `self` is borrowed.
     pub fn rest(&mut self) -> Workspace<'_> {
         Workspace { free: self.free, on_heap: self.on_heap }
     }
@@ -58,7 +58,7 @@ impl<'w> Workspace<'w> {
 
 #[cfg(test)]
 impl Workspace<'_> {
-    /// Memory without bounds.
+    /// An unbounded workspace on the heap.
     pub fn on_heap() -> Self {
         Self { free: &mut [], on_heap: true }
     }
@@ -96,7 +96,7 @@ mod tests {
         let mut first = work.take::<f32>(3);
         first.fill(1.0);
         for _ in 0..2 {
-            // 256 bytes, of which the first part has a line.
+            // 256 bytes, of which the first part takes one unit of `ALIGNMENT`.
             let mut rest = work.rest();
             let (second, third) = (rest.zeros::<f64>(9), rest.take::<u32>(16));
             assert!(matches!((&second, &third), (Taken::Part(_), Taken::Part(_))));

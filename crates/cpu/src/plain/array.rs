@@ -15,7 +15,7 @@ fn position(mut index: usize, dims: &[usize]) -> Vec<usize> {
     position
 }
 
-/// Where an element stands in row-major order.
+/// The row-major index of an element.
 pub(super) fn index(position: &[usize], dims: &[usize]) -> usize {
     position.iter().zip(dims).fold(0, |index, (place, size)| index * size + place)
 }

@@ -1,4 +1,4 @@
-//! The specification: every operation by its definition, element by element.
+//! The specification: evaluates every operation by its definition, element by element.
 
 mod array;
 mod operations;
@@ -8,21 +8,21 @@ use eigenscape_runtime::{Backend, Buffer, Definitions, Error, Fusion, Kernel, Pl
 
 use crate::{Result, backend::on_host};
 
-/// A backend of loops, in f64 on one thread: no vectors, no fusion, and memory of its own for each
-/// result. Other backends are compared with it.
+/// The reference backend: scalar loops in f64 on one thread, without fusion, and separate memory
+/// for each result. Other backends are compared with it.
 #[derive(Debug, Clone, Default)]
 pub struct Plain {
     definitions: Definitions,
 }
 
 impl Plain {
-    /// A backend that also knows operations of plugins, by their definitions.
+    /// A backend that also evaluates plugin operations, by their definitions.
     #[must_use]
     pub fn with(definitions: Definitions) -> Self {
         Self { definitions }
     }
 
-    /// One step, rounded to the type in which the plan computes.
+    /// Evaluates one step, rounded to the step's type.
     fn step(&self, plan: &Plan, step: &PlannedStep, slots: &[Tensor]) -> Result<Tensor> {
         let Kernel::Operation(operation) = &step.kernel else {
             return Err(Error::unsupported(format!("{}: nothing is fused here", step.kernel.name())));
@@ -35,7 +35,7 @@ impl Plain {
     }
 }
 
-/// A tensor in a floating-point type; indices (tokens, argmaxes) stay what they are.
+/// Converts a floating-point tensor to `dtype`; indices (tokens, argmaxes) keep their type.
 fn in_type(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
     Ok(if tensor.dtype().is_float() { tensor.to_dtype(dtype)? } else { tensor.clone() })
 }
@@ -60,7 +60,7 @@ impl Backend for Plain {
             let result = self.step(plan, step, &slots)?;
             slots.push(result);
         }
-        // An input among the outputs is what it was.
+        // An output that is an input is returned unconverted.
         let output = |&slot: &usize| match inputs.get(slot) {
             Some(input) => Ok(input.clone().into()),
             None => Ok(in_type(&slots[slot], signature.outputs)?.into()),

@@ -9,7 +9,7 @@ use eigenscape_runtime::{Array, Definitions, Error};
 use super::array::{index, positions};
 use crate::Result;
 
-/// Fills `out` with the result on operands without a leading axis.
+/// Evaluates an operation on operands without a leading axis, into `out`.
 pub(super) fn evaluate(
     operation: &Operation,
     definitions: &Definitions,
@@ -138,7 +138,7 @@ fn each(out: &mut [f64], element: impl Fn(usize) -> f64) {
     out.iter_mut().enumerate().for_each(|(i, out)| *out = element(i));
 }
 
-/// An index as a position among `size`.
+/// Converts an index to a position below `size`.
 fn within(index: f64, size: usize) -> Result<usize> {
     let at = index as usize;
     if at < size { Ok(at) } else { Err(Error::shape("index", format!("{index} among {size}"))) }
@@ -221,7 +221,8 @@ fn product(dot: &MatMul, args: &[Array], out: &mut [f64]) -> Result<()> {
     Ok(())
 }
 
-/// The trilinear form Σ y\[n, o, p\] x\[n, c, p'\] w\[o, c, k\] without one of its arguments.
+/// The gradient of the trilinear form Σ y\[n, o, p\] x\[n, c, p'\] w\[o, c, k\] with respect to the
+/// argument `convolution.of`: the convolution or one of its transposes.
 fn convolve(convolution: &Conv2d, args: &[Array], out: &mut [f64]) {
     let shapes = &convolution.shapes;
     let ConvSettings { stride, padding, dilation, groups } = shapes.settings;
@@ -251,7 +252,7 @@ fn first_near_largest(row: &[f64], slack: f64) -> f64 {
     row.iter().position(|x| *x >= largest - slack).unwrap_or(0) as f64
 }
 
-/// The positions in the image of the elements of each window.
+/// For each window, the row-major indices of its elements in the input.
 fn windows(windows: &PoolWindows) -> impl Iterator<Item = impl Iterator<Item = usize>> {
     let [n, c, height, width] = windows.image;
     let ranges =
@@ -282,7 +283,8 @@ fn largest_of_windows(pool: &PoolWindows, x: &[f64], out: &mut [f64]) {
     }
 }
 
-/// A map of each row of the first operand, given the position that the second has for it.
+/// Applies `map` to each row of the first operand, with the position that the second operand holds
+/// for the row.
 fn by_row(args: &[Array], out: &mut [f64], map: impl Fn(&[f64], usize, &mut [f64])) -> Result<()> {
     let size = args[0].dims.last().copied().unwrap_or(1).max(1);
     for ((x, m), out) in args[0].numbers.chunks(size).zip(args[1].numbers).zip(out.chunks_mut(size)) {

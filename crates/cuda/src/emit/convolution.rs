@@ -1,5 +1,5 @@
-//! Convolutions: products with matrices of patches, for some samples at a time; grouped ones by
-//! their definition.
+//! Convolutions, as matrix products with unfolded patches for some samples at a time. Grouped
+//! convolutions are evaluated by their definition.
 
 use candle_core::DType;
 use eigenscape_program::operations::{Conv2d, ConvArgument, ConvShapes};
@@ -14,13 +14,13 @@ use crate::{
     source::KernelSource,
 };
 
-/// Numbers of a matrix of patches, at most: so many samples are taken at a time.
+/// The most numbers in a matrix of patches, which bounds the samples that are processed at a time.
 const PATCHES: usize = 1 << 26;
 
-/// Parts into which the samples are cut where a grouped convolution's weight is summed over them.
+/// The parts of the samples over which the weight cotangent of a grouped convolution is summed.
 const PARTS: usize = 64;
 
-/// Emits a convolution or one of its transposes; of four operands, the sum of two results.
+/// Emits a convolution or one of its transposes; four operands give the sum of two results.
 pub(super) fn emit(builder: &mut Builder, convolution: &Conv2d, args: &[View], out: &View) -> Result<()> {
     let compute = builder.compute();
     let mut operands = Vec::new();
@@ -40,19 +40,19 @@ pub(super) fn emit(builder: &mut Builder, convolution: &Conv2d, args: &[View], o
     }
 }
 
-/// Numbers in row-major order, and the step from one leading element to the next: 0 where all have
-/// the same.
+/// Numbers in row-major order, and the stride of the leading axis: 0 if all its elements share the
+/// numbers.
 #[derive(Debug, Clone, Copy)]
 struct Operand {
     at: Place,
     step: usize,
 }
 
-/// What is convolved.
+/// A convolution or transpose, with its sizes.
 struct Work<'a> {
     of: ConvArgument,
     shapes: &'a ConvShapes,
-    /// Elements of the leading axis.
+    /// The size of the leading axis.
     lead: usize,
     dtype: DType,
 }
@@ -63,12 +63,12 @@ impl Work<'_> {
         self.shapes.w[1..].iter().product()
     }
 
-    /// Positions of a sample's result.
+    /// Output positions of a sample.
     fn positions(&self) -> usize {
         self.shapes.y[2] * self.shapes.y[3]
     }
 
-    /// The words for so many samples that kernels of convolutions have.
+    /// The sizes for `samples` samples, as words that all convolution kernels take.
     fn sizes(&self, samples: usize) -> impl Iterator<Item = Word> {
         let (x, w, y, settings) = (self.shapes.x, self.shapes.w, self.shapes.y, self.shapes.settings);
         let image = [samples, x[1], x[2], x[3]].into_iter();
@@ -76,7 +76,7 @@ impl Work<'_> {
         image.chain(kernel).map(Word::from)
     }
 
-    /// The sum over `terms`, which have two operands each.
+    /// Emits the sum over `terms`, each of two operands, by products with patches.
     fn by_patches(&self, builder: &mut Builder, terms: &[[Operand; 2]], result: Operand) -> Result<()> {
         let bytes = self.dtype.size_in_bytes();
         let sample = self.taps() * self.positions();
@@ -120,7 +120,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Each element by its definition, for one leading element after the other.
+    /// Emits a grouped convolution by its definition, for one element of the leading axis after the
+    /// other.
     fn grouped(&self, builder: &mut Builder, terms: &[[Operand; 2]], result: Operand) -> Result<()> {
         let bytes = self.dtype.size_in_bytes();
         let all = match self.of {
@@ -182,7 +183,7 @@ impl Part<'_> {
         self.samples * self.work.positions()
     }
 
-    /// How many matrices an operand makes.
+    /// The number of matrices of an operand: 1 if all elements of the leading axis share it.
     fn count(&self, operand: Operand) -> usize {
         if operand.step == 0 { 1 } else { self.work.lead }
     }
@@ -218,7 +219,7 @@ impl Part<'_> {
         self.launch(builder, "fold", [images.at, self.patches], [elements, images.step], &divisors)
     }
 
-    /// Results \[K, n, O, P\] from columns \[K, O, n, P\], or the other way round.
+    /// Copies results \[K, n, O, P\] from columns \[K, O, n, P\], or back.
     fn copy_columns(&self, builder: &mut Builder, results: Operand, to_results: bool) -> Result<()> {
         let (outputs, positions) = (self.work.shapes.y[1], self.work.positions());
         let lead = self.count(results);
@@ -231,8 +232,8 @@ impl Part<'_> {
         if to_results { copy(builder, &columns, &results) } else { copy(builder, &results, &columns) }
     }
 
-    /// The product that makes the columns, the patches, or the weight: one for each leading
-    /// element, or one for all where they are more rows of it.
+    /// Emits the products that give the columns, the patches or the weight: one per element of the
+    /// leading axis, or a single one in which that axis multiplies the outputs.
     fn multiply(&self, builder: &mut Builder, args: [Operand; 2], result: Operand, accumulates: bool) {
         let (of, lead, width, taps) = (self.work.of, self.work.lead, self.width(), self.work.taps());
         let mut outputs = self.work.shapes.y[1];
@@ -249,7 +250,7 @@ impl Part<'_> {
         };
         let weight_led = weight.step > 0;
         let mut batch = lead;
-        // Many weights on the same patches, or many cotangents: more outputs.
+        // Several weights or cotangents on the same patches: a single product with more outputs.
         if weight_led && results_led && !images_led && of != ConvArgument::X {
             outputs *= lead;
             batch = 1;

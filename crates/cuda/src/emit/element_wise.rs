@@ -1,4 +1,4 @@
-//! Element-wise steps: expressions of operands at the same place, as one generated kernel.
+//! Element-wise steps, each as one generated kernel that evaluates an expression per element.
 
 use std::fmt::Write;
 
@@ -17,10 +17,10 @@ use crate::{
     source::{KernelSource, c_type},
 };
 
-/// From how many elements on a thread makes several.
+/// The number of elements from which each thread computes several.
 const MANY: usize = 1 << 20;
 
-/// How many it makes then: independent reads hide the memory's latency.
+/// Elements per thread in that case: independent reads hide the memory's latency.
 const EACH: usize = 4;
 
 /// An instruction of a stack machine.
@@ -28,14 +28,14 @@ const EACH: usize = 4;
 pub(super) enum Code {
     /// Pushes an operand.
     Operand(usize),
-    /// As in a chain.
+    /// Applies an operation of a chain.
     Apply(ElementWise),
-    /// A function of the top.
+    /// Applies a function to the top of the stack.
     Function(Function),
 }
 
 impl Code {
-    /// The only operand as it is.
+    /// The first operand, unchanged.
     pub fn operand() -> Vec<Self> {
         vec![Self::Operand(0)]
     }
@@ -61,7 +61,7 @@ impl Code {
     }
 }
 
-/// A chain's code.
+/// The code of a chain.
 pub(super) fn of_chain(code: &[Instruction]) -> Vec<Code> {
     let instruction = |instruction: &Instruction| match *instruction {
         Instruction::Operand(operand) => Code::Operand(operand),
@@ -70,15 +70,15 @@ pub(super) fn of_chain(code: &[Instruction]) -> Vec<Code> {
     code.iter().map(instruction).collect()
 }
 
-/// Emits the numbers of one view where another lies, converted to its type.
+/// Emits a copy from one view to another, converted to the other's type.
 pub(crate) fn copy(builder: &mut Builder, from: &View, to: &View) -> Result<()> {
     let compute = if from.dtype == DType::U32 { DType::U32 } else { builder.compute() };
-    // Rounding to single precision on the way would lose what double precision keeps.
+    // Computing in f32 would lose the precision of f64 numbers.
     let compute = if [from.dtype, to.dtype].contains(&DType::F64) { DType::F64 } else { compute };
     emit_in(builder, &Code::operand(), std::slice::from_ref(from), to, compute)
 }
 
-/// Emits `out` = the code's value at every place.
+/// Emits `out` = the code's value for every element.
 pub(super) fn emit(builder: &mut Builder, code: &[Code], args: &[View], out: &View) -> Result<()> {
     let compute = builder.compute();
     emit_in(builder, code, args, out, compute)
@@ -118,12 +118,12 @@ fn emit_in(builder: &mut Builder, code: &[Code], args: &[View], out: &View, comp
     builder.launch(kernel, elements.div_ceil(each), words.0)
 }
 
-/// "u32 a = 0;" for each name.
+/// A line `u32 name = 0;` for each name.
 pub(super) fn declarations(names: &[String]) -> String {
     names.iter().fold(String::new(), |text, name| text + &format!("    u32 {name} = 0;\n"))
 }
 
-/// The operands of a kernel: how its text names their memory and their offsets.
+/// The operands of a kernel: how its source names their memory and their offsets.
 pub(super) struct Operands {
     memory: Vec<String>,
     pub names: Vec<String>,
@@ -144,13 +144,13 @@ impl Operands {
         Ok(operands)
     }
 
-    /// The steps of each along `dims`.
+    /// The strides of each operand along `dims`.
     pub fn strides(&self, dims: &[usize]) -> Result<Vec<Vec<usize>>> {
         self.layouts.iter().map(|layout| strides(layout, dims)).collect()
     }
 
-    /// Names the offsets after an index that walks all memory in order, or 0 where nothing is
-    /// walked.
+    /// Uses `index` as the offset of operands that are read in order, and 0 as that of repeated
+    /// operands.
     fn read_along(&mut self, index: &str, walk: &Walk) {
         for (name, steps) in self.names.iter_mut().zip(&walk.strides) {
             let moves = steps.contains(&1);
@@ -158,7 +158,7 @@ impl Operands {
         }
     }
 
-    /// How each is read, in the type in which is computed.
+    /// The expressions that read the operands, converted to type `compute`.
     pub fn reads(&self, args: &[View], compute: DType) -> Vec<String> {
         let compute = c_type(compute);
         let read = |(i, arg): (usize, &View)| {
@@ -172,7 +172,7 @@ impl Operands {
     }
 }
 
-/// The lines that compute the code's value, and its name.
+/// The source lines that compute the code's value, and the name of the variable with the value.
 pub(super) fn expression(
     code: &[Code],
     reads: &[String],
@@ -203,18 +203,18 @@ pub(super) fn expression(
                 of_function(function, &stack.pop().ok_or_else(broken)?, compute, words)
             }
         };
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(lines, "    {type_} v{step} = {value};");
         stack.push(format!("v{step}"));
     }
     Ok((lines, stack.pop().ok_or_else(broken)?))
 }
 
-/// f(x) in C. Names of C's functions end in f for single precision.
+/// f(x) in C. The names of C's functions end in f for single precision.
 fn of_function(function: Function, x: &str, compute: DType, words: &mut Words) -> String {
     let (type_, f) = (c_type(compute), if compute == DType::F32 { "f" } else { "" });
     match function {
-        // NaN is handed on.
+        // NaN propagates.
         Function::Relu => format!("{x} <= 0 ? ({type_})0 : {x}"),
         Function::LeakyRelu { slope } => {
             format!("{x} > 0 ? {x} : ({type_})number({}) * {x}", words.push(slope.0))
@@ -223,7 +223,7 @@ fn of_function(function: Function, x: &str, compute: DType, words: &mut Words) -
             format!("{x} > 0 ? ({type_})1 : ({type_})number({})", words.push(slope.0))
         }
         Function::Tanh => format!("tanh{f}({x})"),
-        // Both sides avoid the overflow of e^|x|.
+        // Both branches avoid the overflow of e^|x|.
         Function::Sigmoid => {
             format!("({x} >= 0 ? ({type_})1 : exp{f}(-fabs{f}({x}))) / (({type_})1 + exp{f}(-fabs{f}({x})))")
         }
@@ -235,7 +235,7 @@ fn of_function(function: Function, x: &str, compute: DType, words: &mut Words) -
         }
         Function::Elu { order: 0 } => format!("{x} > 0 ? {x} : expm1{f}({x})"),
         Function::Elu { order: 1 } => format!("{x} > 0 ? ({type_})1 : exp{f}({x})"),
-        // From the second derivative on 0 belongs to the other side, as in PyTorch.
+        // From the second derivative on, x = 0 counts as positive, as in PyTorch.
         Function::Elu { .. } => format!("{x} < 0 ? exp{f}({x}) : ({type_})0"),
         Function::NormalCdf => format!("({type_})0.5 * erfc{f}(({type_})-0.70710678118654752440 * {x})"),
         Function::Exp => format!("exp{f}({x})"),

@@ -1,4 +1,4 @@
-//! General products of arrays, by batches of matrix products.
+//! Tensor contractions, as batches of matrix products.
 
 use candle_core::DType;
 use eigenscape_program::operations::MatMul;
@@ -12,8 +12,8 @@ use crate::{
     cublas::{Factor, Product, Stored},
 };
 
-/// An operand as matrices: where, and the steps along its batches, its free and its contracted
-/// axis.
+/// An operand as a batch of matrices: its place, the strides of the batch axes, and (size, stride)
+/// of the free and the contracted axis.
 struct Arranged {
     at: Place,
     batch: Vec<usize>,
@@ -21,7 +21,8 @@ struct Arranged {
     contracted: (usize, usize),
 }
 
-/// A matrix in column-major order: sizes and steps along rows and columns, as cuBLAS can take it.
+/// How cuBLAS can read a matrix with this (size, stride) of its rows and columns: the storage order
+/// and the leading dimension. `None` if it cannot.
 fn stored(rows: (usize, usize), columns: (usize, usize)) -> Option<(Stored, usize)> {
     let unit = |(size, step): (usize, usize)| size == 1 || step == 1;
     let leads = |(size, step): (usize, usize), (inner, _): (usize, usize)| size == 1 || step >= inner;
@@ -92,8 +93,8 @@ pub(super) fn emit(builder: &mut Builder, dot: &MatMul, args: &[View], out: &Vie
     Ok(())
 }
 
-/// An operand with its axes in the order batch, free, contracted: as it lies, where cuBLAS can walk
-/// it, else a copy.
+/// An operand with its axes in the order batch, free, contracted: in place if cuBLAS can read it
+/// there, else copied.
 fn arrange(
     builder: &mut Builder,
     dot: &MatMul,
@@ -108,10 +109,11 @@ fn arrange(
     let ordered = view.layout.permute(&[batch, free, contracted].concat());
     let as_it_lies = || {
         let Home::At(at) = view.home else { return None };
-        // Batches that no single step walks would be as many calls: a copy costs less.
+        // If no single stride covers the batch axes, each element would need its own call; a copy
+        // costs less.
         ordered.merged(0..b)?;
         let (free, contracted) = (ordered.merged(b..f)?, ordered.merged(f..ordered.dims.len())?);
-        // Either may be rows or columns for cuBLAS.
+        // cuBLAS can take either axis as the rows.
         stored(free, contracted).filter(|_| view.dtype == dtype)?;
         let at = at.plus(ordered.start * dtype.size_in_bytes());
         Some(Arranged { at, batch: ordered.strides[..b].to_vec(), free, contracted })
@@ -127,8 +129,8 @@ fn arrange(
     Ok(Arranged { at, batch: copied.strides[..b].to_vec(), free, contracted })
 }
 
-/// The batch axes: the last ones that all operands walk by one step as one batch, and the starts of
-/// the others.
+/// The batch axes. The innermost ones, which a single stride covers in each operand, form one
+/// batch; the others are enumerated.
 struct Batches {
     inner: usize,
     inner_steps: [usize; 3],
@@ -158,7 +160,7 @@ impl Batches {
         batches
     }
 
-    /// Where the inner batches begin: in the left operand, the right one and the result.
+    /// The offsets of the inner batches in the left operand, the right operand and the result.
     fn starts(&self) -> Vec<[usize; 3]> {
         let mut starts = vec![[0; 3]];
         for &(size, steps) in &self.outer {

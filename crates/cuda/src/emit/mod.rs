@@ -1,4 +1,4 @@
-//! Each step of a plan as commands: one file a family of operations.
+//! Each step of a plan as commands: one file per family of operations.
 
 mod convolution;
 mod element_wise;
@@ -41,7 +41,7 @@ pub(crate) fn step(builder: &mut Builder, kernel: &Kernel, args: &[View], out: &
         Operation::Function(function) => element_wise::emit(builder, &Code::function(*function), args, out),
         Operation::Reshape(_) | Operation::Detach(_) => {
             let source = &args[0];
-            // The elements in their order under the shape that they had.
+            // The shape that the elements have in the source, in row-major order.
             copy(builder, source, &out.by(Layout::in_order(&source.layout.dims)))
         }
         Operation::Broadcast(_) | Operation::Permute(_) | Operation::Slice(_) => {
@@ -100,7 +100,7 @@ fn add(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
     element_wise::emit(builder, &Code::add(), args, out)
 }
 
-/// `shape` behind the leading axis of the operands, if one has it.
+/// `shape` behind the leading axis of the operands, if any operand has one.
 fn behind(args: &[View], shape: &[usize]) -> Vec<usize> {
     args.iter().find_map(View::lead).into_iter().chain(shape.iter().copied()).collect()
 }

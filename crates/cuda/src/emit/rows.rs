@@ -1,4 +1,4 @@
-//! Elements and rows by index.
+//! Operations on rows, and on elements and rows by index.
 
 use candle_core::DType;
 use eigenscape_program::operations::{Argmax, PutRows, ScatterAdd};
@@ -11,15 +11,14 @@ use crate::{
     source::KernelSource,
 };
 
-/// An operand in row-major order, and its step from one leading element to the next: 0 without a
-/// leading axis.
+/// An operand in row-major order, and the stride of its leading axis: 0 if there is none.
 fn ordered(builder: &mut Builder, view: &View, dtype: DType) -> Result<(Place, usize)> {
     let at = builder.in_order(view, dtype)?;
     let step = if view.led { view.declared().iter().product() } else { 0 };
     Ok((at, step))
 }
 
-/// Numbers and the positions among them, in order.
+/// Numbers and the indices into them, both in row-major order.
 fn both(builder: &mut Builder, args: &[View]) -> Result<[(Place, usize); 2]> {
     let compute = builder.compute();
     Ok([ordered(builder, &args[0], compute)?, ordered(builder, &args[1], DType::U32)?])
@@ -29,7 +28,7 @@ fn kernel(builder: &Builder, name: &str) -> KernelSource {
     KernelSource::by_hand(name, builder.compute())
 }
 
-/// Emits where each row is largest.
+/// Emits the argmax of each row.
 pub(super) fn argmax(builder: &mut Builder, argmax: &Argmax, x: &View, out: &View) -> Result<()> {
     let (compute, rows) = (builder.compute(), out.layout.elements());
     let at = builder.in_order(x, compute)?;
@@ -38,14 +37,15 @@ pub(super) fn argmax(builder: &mut Builder, argmax: &Argmax, x: &View, out: &Vie
     builder.launch(kernel(builder, "argmax"), rows, words)
 }
 
-/// Emits differences from one of a row.
+/// Emits the differences of each row from one of its elements.
 pub(super) fn differences(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
     let Rows { places, sizes } = Rows::new(builder, args, out)?;
     let words = places.into_iter().map(Word::from).chain(sizes.map(Word::from)).collect();
     builder.launch(kernel(builder, "differences"), sizes[0], words)
 }
 
-/// Emits the transpose of differences: first the sums of the other elements of each row.
+/// Emits the transpose of `differences`. The sums of the other elements of each row are computed
+/// first.
 pub(super) fn differences_transpose(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
     let Rows { places, sizes } = Rows::new(builder, args, out)?;
     let [elements, size, rows, x_step, index_step] = sizes;
@@ -63,7 +63,8 @@ pub(super) fn differences_transpose(builder: &mut Builder, args: &[View], out: &
     builder.launch(kernel(builder, "differences_transpose"), elements, words)
 }
 
-/// The result, rows and a position in each; elements, C, R, step of the rows and of the positions.
+/// The places of the result, the rows and their indices; and the sizes: elements of the result, C,
+/// R, and the leading-axis strides of rows and indices.
 struct Rows {
     places: [Place; 3],
     sizes: [usize; 5],
@@ -78,7 +79,7 @@ impl Rows {
     }
 }
 
-/// Emits the elements of rows that an index names.
+/// Emits the elements of each row at the given indices.
 pub(super) fn gather(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
     let [(x, x_step), (index, index_step)] = both(builder, args)?;
     let (rows, size, picks) = (args[0].declared()[0], args[0].declared()[1], args[1].declared()[1]);
@@ -88,7 +89,7 @@ pub(super) fn gather(builder: &mut Builder, args: &[View], out: &View) -> Result
     builder.launch(kernel(builder, "gather"), elements, words)
 }
 
-/// Emits rows of a table.
+/// Emits the rows of a table at the given indices.
 pub(super) fn take(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
     let [(table, table_step), (index, index_step)] = both(builder, args)?;
     let (rows, width) = (args[0].declared()[0], args[0].declared()[1]);
@@ -99,7 +100,7 @@ pub(super) fn take(builder: &mut Builder, args: &[View], out: &View) -> Result<(
     builder.launch(kernel(builder, "take"), elements, words)
 }
 
-/// Emits elements of each row, added up by index.
+/// Emits sums of the elements of each row that have the same index.
 pub(super) fn scatter_add(
     builder: &mut Builder,
     scatter: &ScatterAdd,
@@ -110,14 +111,15 @@ pub(super) fn scatter_add(
     put_at(builder, args, out, Sizes { rows, picks, width: 1, positions: scatter.size })
 }
 
-/// Emits rows, added up by index.
+/// Emits sums of the rows that have the same index.
 pub(super) fn put(builder: &mut Builder, put: &PutRows, args: &[View], out: &View) -> Result<()> {
     let picks = args[1].declared().iter().product();
     let width = args[0].layout.dims.last().copied().unwrap_or(1);
     put_at(builder, args, out, Sizes { rows: 1, picks, width, positions: put.rows })
 }
 
-/// In each of `rows` rows, `picks` pieces of `width` numbers each go to `positions` positions.
+/// Sizes: in each of `rows` rows, `picks` pieces of `width` numbers each go to `positions`
+/// positions.
 #[derive(Clone, Copy)]
 struct Sizes {
     rows: usize,

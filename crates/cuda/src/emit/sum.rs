@@ -1,5 +1,6 @@
-//! Sums over axes, of operands or of expressions of them, in stages: each thread adds up terms that
-//! are far apart in double precision, until one number is left for each place of the result.
+//! Sums over axes, of operands or expressions, in stages. In each stage, each thread adds up some
+//! terms of one sum in double precision. The last stage leaves one number for each element of the
+//! result.
 
 use candle_core::DType;
 
@@ -18,14 +19,14 @@ use crate::{
 /// Threads that keep a device busy.
 const ENOUGH: usize = 1 << 18;
 
-/// Terms of a sum that one thread may add up alone.
+/// The most terms of a sum that one thread adds up alone.
 const SHORT: usize = 32;
 
-/// Terms that a thread adds up at least, where there are many.
+/// The fewest terms per thread in longer sums.
 const FEWEST: usize = 8;
 
-/// Emits `out` = the sum over `axes` (of the declared ones) of the code's value, an array of shape
-/// `dims` with the leading axis.
+/// Emits `out` = the sum of the code's value over `axes`, which are numbered without the leading
+/// axis. `dims` is the shape of the value with the leading axis.
 pub(super) fn emit(
     builder: &mut Builder,
     code: &[Code],
@@ -40,7 +41,7 @@ pub(super) fn emit(
     stage(builder, code, args, (dims, &axes), compute, (place(out)?, out.dtype))
 }
 
-/// Emits out\[k\] = Σ_p partial\[p, k\] of so many parts in double precision.
+/// Emits out\[k\] = Σ_p partial\[p, k\], for `parts` parts p in double precision.
 pub(super) fn of_parts(
     builder: &mut Builder,
     partial: Place,
@@ -72,7 +73,7 @@ fn stage(
         dims.iter().enumerate().filter(|(axis, _)| !axes.contains(axis)).map(|(_, n)| n).product();
     let terms: usize =
         dims.iter().enumerate().filter(|(axis, _)| axes.contains(axis)).map(|(_, n)| n).product();
-    // Neighbouring threads read neighbouring numbers: along the sum, where the last axis is summed.
+    // Neighbouring threads read neighbouring numbers: if the last axis is summed, they share a sum.
     let along = (0..dims.len()).rev().find(|&axis| dims[axis] != 1).is_some_and(|axis| axes.contains(&axis));
     let parts = parts(kept, terms, along);
     if kept == 0 {
@@ -117,12 +118,12 @@ fn stage(
     if parts == 1 { Ok(()) } else { of_parts(builder, partial, [parts, kept], (out, out_type)) }
 }
 
-/// Into how many parts each sum is cut.
+/// The number of parts of each sum.
 fn parts(kept: usize, terms: usize, along: bool) -> usize {
     if terms <= SHORT {
         return 1;
     }
-    // Along the sum at least half a warp of threads reads side by side.
+    // If neighbouring threads share a sum, at least half a warp reads neighbouring numbers.
     let least = if along { 16 } else { 1 };
     (ENOUGH / kept.max(1)).clamp(least, terms.div_ceil(FEWEST).max(least))
 }

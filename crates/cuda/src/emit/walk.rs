@@ -1,5 +1,5 @@
-//! How kernels find the elements of their operands: an index as positions along axes, and steps
-//! along them.
+//! How kernels find the elements of their operands: an index is split into positions along axes,
+//! and each operand has a stride per axis.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::{Result, command::Word};
 pub(super) struct Words(pub Vec<Word>);
 
 impl Words {
-    /// Another word; how the kernel's text names it.
+    /// Adds a word, and returns its name in the kernel's source.
     pub fn push(&mut self, word: impl Into<Word>) -> String {
         self.0.push(word.into());
         format!("args.w[{}]", self.0.len() - 1)
@@ -34,17 +34,17 @@ pub(super) fn strides(layout: &Layout, dims: &[usize]) -> Result<Vec<usize>> {
     Ok(strides)
 }
 
-/// Axes that are walked in row-major order by several operands.
+/// Axes that a kernel walks in row-major order, for several operands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Walk {
-    /// Sizes above 1.
+    /// The sizes of the axes, all above 1.
     pub dims: Vec<usize>,
-    /// The steps of each operand along them.
+    /// The strides of each operand along them.
     pub strides: Vec<Vec<usize>>,
 }
 
 impl Walk {
-    /// A walk along `dims` with these steps of each operand, in as few axes as possible.
+    /// A walk along `dims` with these strides of each operand, merged into as few axes as possible.
     pub fn new(dims: &[usize], strides: &[Vec<usize>]) -> Self {
         let mut walk = Self { dims: Vec::new(), strides: vec![Vec::new(); strides.len()] };
         for (axis, &size) in dims.iter().enumerate().filter(|(_, size)| **size != 1) {
@@ -64,8 +64,8 @@ impl Walk {
         walk
     }
 
-    /// Lines that turn the number `index` into offsets of each operand, which they add to the
-    /// variables `names`.
+    /// Source lines that split `index` into positions and add the resulting offset of each operand
+    /// to its variable in `names`.
     pub fn text(&self, index: &str, names: &[String], words: &mut Words) -> String {
         let mut text = String::new();
         let mut rest = index.to_owned();
@@ -76,7 +76,7 @@ impl Walk {
                 let (whole, place) = (format!("{index}_rest{axis}"), format!("{index}_at{axis}"));
                 let inverse = words.push(Word::Number(inverse(self.dims[axis])));
                 let size = words.push(self.dims[axis]);
-                // Writing to a text cannot fail.
+                // Writing to a string cannot fail.
                 let _ = writeln!(text, "    u32 {whole} = divided({rest}, {inverse});");
                 let _ = writeln!(text, "    u32 {place} = {rest} - {whole} * (u32){size};");
                 rest = whole;

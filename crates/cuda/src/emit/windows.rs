@@ -12,7 +12,7 @@ use crate::{
     source::KernelSource,
 };
 
-/// Emits a kernel of pooling by its name.
+/// Emits the pooling kernel of this name.
 pub(super) fn emit(
     builder: &mut Builder,
     name: &str,

@@ -1,7 +1,7 @@
 //! Two-dimensional convolution and its two transposes.
 //!
-//! 3×3 filters of stride 1 with channels enough go by Winograd's transforms; everything else goes
-//! with the samples side by side, and by unfolded patches where there are only few of them.
+//! 3×3 filters of stride 1 with enough channels use Winograd's transforms. All other convolutions
+//! use the interleaved layout (samples innermost), or unfolded patches if there are few samples.
 
 mod interleaved;
 #[cfg(test)]
@@ -66,11 +66,11 @@ impl Geometry {
     }
 }
 
-/// The two operands of each convolution of a sum of such.
+/// A sum of convolutions: the two operands of each term.
 pub(crate) type Terms<'a, T> = &'a [[&'a [T]; 2]];
 
 /// y\[l, b\] = Σ x\[l, b\] ∗ w\[l\] over terms x \[L, B, C, H, W\] and w \[L, O, C/groups, kH,
-/// kW\], any L being 1 (repeated): \[L, B, O, oH, oW\]. B is `samples`.
+/// kW\], where each L may be 1 (repeated): \[L, B, O, oH, oW\]. B is `samples`.
 pub(crate) fn conv2d<T: Element>(
     terms: Terms<'_, T>,
     g: &Geometry,
@@ -79,8 +79,8 @@ pub(crate) fn conv2d<T: Element>(
     work: &mut Workspace,
 ) {
     let (image, sides) = (samples * g.image(), Sides::new(g));
-    // One filter for all: they are one larger batch. One batch for all: its patches serve all
-    // filters.
+    // If one filter serves all rounds, they form one larger batch. If one batch serves all rounds,
+    // its patches are made once for all filters.
     let joint = matches!(terms, [[x, w]] if x.len() == image || w.len() == g.weight());
     let (rounds, batch) =
         rounds(terms, joint, (samples, image), out.len() / (samples * g.out_image()).max(1));
@@ -93,8 +93,9 @@ pub(crate) fn conv2d<T: Element>(
     });
 }
 
-/// The transpose in x: x\[l, b\] = Σ w\[l\]ᵀ y\[l, b\] over terms y \[L, B, O, oH, oW\] and w \[L,
-/// O, C/groups, kH, kW\], any L being 1 (repeated): \[L, B, C, H, W\]. B is `samples`.
+/// The transpose with respect to x: x\[l, b\] = Σ w\[l\]ᵀ y\[l, b\] over terms y \[L, B, O, oH,
+/// oW\] and w \[L, O, C/groups, kH, kW\], where each L may be 1 (repeated): \[L, B, C, H, W\]. B is
+/// `samples`.
 pub(crate) fn conv2d_input_transpose<T: Element>(
     terms: Terms<'_, T>,
     g: &Geometry,
@@ -115,8 +116,9 @@ pub(crate) fn conv2d_input_transpose<T: Element>(
     });
 }
 
-/// The transpose in w: w\[l\] = Σ Σ_b y\[l, b\] x\[l, b\]ᵀ over terms x \[L, B, C, H, W\] and y
-/// \[L, B, O, oH, oW\], any L being 1 (repeated): \[L, O, C/groups, kH, kW\]. B is `samples`.
+/// The transpose with respect to w: w\[l\] = Σ Σ_b y\[l, b\] x\[l, b\]ᵀ over terms x \[L, B, C, H,
+/// W\] and y \[L, B, O, oH, oW\], where each L may be 1 (repeated): \[L, O, C/groups, kH, kW\]. B
+/// is `samples`.
 pub(crate) fn conv2d_weight_transpose<T: Element>(
     terms: Terms<'_, T>,
     g: &Geometry,
@@ -133,8 +135,9 @@ pub(crate) fn conv2d_weight_transpose<T: Element>(
     });
 }
 
-/// How many rounds there are, each of how many samples: all in one where they are `joint`. The
-/// first operand has `samples` samples in `image` numbers, as often as it has a leading axis.
+/// The number of rounds and the samples per round; a `joint` computation is a single round. `image`
+/// is the size of `samples` samples of the first operand, which may repeat them along a leading
+/// axis.
 fn rounds<T>(
     terms: Terms<'_, T>,
     joint: bool,
@@ -148,8 +151,8 @@ fn rounds<T>(
     (1, own * samples)
 }
 
-/// Calls `f` for each part of `out` with the parts of the operands that it depends on; those of one
-/// round are whole.
+/// Calls `f` for each round with its part of `out` and of the operands. With a single round, `f`
+/// gets the whole operands.
 fn by_rounds<T>(
     terms: Terms<'_, T>,
     rounds: usize,
@@ -166,13 +169,14 @@ fn by_rounds<T>(
     }
 }
 
-/// The part of a round, of so many numbers; an operand of one part has it for all.
+/// The `size` numbers of an operand for one round; an operand with a single part is shared by all
+/// rounds.
 fn part<T>(operand: &[T], size: usize, round: usize) -> &[T] {
     let parts = (operand.len() / size.max(1)).max(1);
     &operand[round % parts * size..][..size]
 }
 
-/// The sum of what `f` writes for each term.
+/// Writes the sum over terms of what `f` computes.
 fn one_by_one<'a, T: Element>(
     terms: Terms<'a, T>,
     out: &mut [T],
@@ -189,7 +193,7 @@ fn one_by_one<'a, T: Element>(
     }
 }
 
-/// Every image with every filter; the filters are transformed some at a time.
+/// Convolves every image with every filter; a bounded number of filters is transformed at a time.
 fn winograd<T: Element>(
     sides: &Sides,
     terms: Terms<'_, T>,

@@ -1,4 +1,4 @@
-//! The definition of a convolution and of its transposes, and numbers to compare them on.
+//! Convolutions and their transposes by definition, and test data.
 
 use super::Geometry;
 pub(super) use crate::kernels::simd::levels;
@@ -31,13 +31,13 @@ impl Case {
     }
 }
 
-/// Numbers that repeat only after a long time.
+/// Numbers that do not repeat.
 pub(super) fn numbers(count: usize, phase: f64) -> Vec<f64> {
     (0..count).map(|i| (i as f64 * 0.7 + phase).sin()).collect()
 }
 
-/// The trilinear form's terms: calls `f(x, w, y)` with the indices of each product of an input, a
-/// weight and an output.
+/// The terms of the trilinear form: calls `f(x, w, y)` with the indices of each product of an
+/// input, a weight and an output.
 pub(super) fn terms(g: &Geometry, samples: usize, mut f: impl FnMut(usize, usize, usize)) {
     let (channels, (rows, columns)) = (g.channels / g.groups, g.kernel);
     let pairs = |a: usize, b: usize| (0..a).flat_map(move |i| (0..b).map(move |j| (i, j)));
@@ -58,7 +58,7 @@ pub(super) fn terms(g: &Geometry, samples: usize, mut f: impl FnMut(usize, usize
     }
 }
 
-/// The convolution with each of the `w`, and both transposes with the first.
+/// The expected results: `y` for each of the filters `w`, and both transposes for the first filter.
 pub(super) struct Expected {
     pub x: Vec<f64>,
     pub w: Vec<f64>,

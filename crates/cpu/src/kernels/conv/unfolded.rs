@@ -1,7 +1,8 @@
-//! Convolutions of any kind: unfolded patches of a block of samples, then a matrix product.
+//! Convolutions of any kind, as matrix products with the unfolded patches (im2col) of a block of
+//! samples.
 //!
-//! A block is as large as its patches fit into a core's cache, so that unfolding costs no memory
-//! traffic; blocks run in parallel.
+//! The patches of a block fit into a core's cache, so that unfolding causes no memory traffic.
+//! Blocks run in parallel.
 
 use rayon::prelude::*;
 
@@ -12,8 +13,8 @@ use crate::kernels::{
 };
 
 impl Geometry {
-    /// The outputs o with `o·stride + k·dilation − padding` in `0..size`, and the input position of
-    /// the first.
+    /// The range of outputs o with `o·stride + k·dilation − padding` in `0..size`, and the input
+    /// position of the first.
     fn overlap(&self, k: usize, size: usize, out_size: usize) -> (std::ops::Range<usize>, usize) {
         let shift = k * self.dilation;
         let first = self.padding.saturating_sub(shift).div_ceil(self.stride);
@@ -23,8 +24,8 @@ impl Geometry {
     }
 
     /// Calls `f(row of the patch matrix, first output position, first input position, length)` for
-    /// each run of outputs of one row that see the image; consecutive outputs see inputs `stride`
-    /// apart.
+    /// each run of outputs of one row whose tap lies inside the image; consecutive outputs read
+    /// inputs `stride` apart.
     fn for_runs(&self, mut f: impl FnMut(usize, usize, usize, usize)) {
         let mut row = 0;
         for channel in 0..self.channels / self.groups {
@@ -44,14 +45,16 @@ impl Geometry {
         }
     }
 
-    /// Samples whose patches together stay in a core's own cache: one product then serves them all.
+    /// The number of samples whose patches fit into a core's cache together; one product handles
+    /// them all.
     fn block<T>(&self) -> usize {
         const CACHE: usize = 1 << 19;
         (CACHE / (self.patch() * self.positions() * size_of::<T>()).max(1)).clamp(1, 16)
     }
 
     /// Writes the patches of one group's image into the columns `place.offset ..` of a matrix
-    /// [C/groups·kH·kW, `place.columns`]. What the padding leaves out must be zero already.
+    /// [C/groups·kH·kW, `place.columns`]. Elements in the padding are not written and must be zero
+    /// already.
     fn unfold<T: Element>(&self, image: &[T], patches: &mut [T], place: Columns) {
         self.for_runs(|row, output, input, len| {
             let out = &mut patches[row * place.columns + place.offset + output..][..len];
@@ -79,7 +82,7 @@ impl Geometry {
     }
 }
 
-/// Where one sample's columns stand in a matrix of `columns` columns.
+/// The position of one sample's columns in a matrix of `columns` columns.
 #[derive(Debug, Clone, Copy)]
 struct Columns {
     columns: usize,
@@ -101,8 +104,7 @@ impl<T: Element> Scratch<T> {
     /// The patches [C/groups·kH·kW, B·oH·oW] of one group of a block of B images.
     fn unfold<'a>(&mut self, g: &Geometry, group: usize, images: impl ExactSizeIterator<Item = &'a [T]>) {
         let columns = images.len() * g.positions();
-        // Every block of one size writes the same places, so that what the padding leaves at zero
-        // stays zero.
+        // Blocks of the same size write the same elements, so the zeros of the padding persist.
         if self.patches.len() != g.patch() * columns {
             self.patches.clear();
             self.patches.resize(g.patch() * columns, T::zero());
@@ -145,7 +147,7 @@ impl<T: Element> Scratch<T> {
 pub(super) fn convolve<T: Element>(g: &Geometry, x: &[T], w: &[T], out: &mut [T]) {
     let (samples, vectors) = (x.len() / g.image(), w.len() / g.weight());
     let block = g.block::<T>();
-    // For each block of samples its output images, one list a weight.
+    // For each block of samples, one list of output images per filter.
     let mut blocks: Vec<Vec<Vec<&mut [T]>>> = Vec::new();
     blocks.resize_with(samples.div_ceil(block), || (0..vectors).map(|_| Vec::new()).collect());
     for (i, out) in out.chunks_mut(g.out_image()).enumerate() {
@@ -180,7 +182,7 @@ fn forward_block<T: Element>(
     }
 }
 
-/// The transpose in x: x\[b\] = Σ wᵀ y\[b\].
+/// The transpose with respect to x: x\[b\] = Σ wᵀ y\[b\].
 pub(super) fn input_transpose<T: Element>(g: &Geometry, y: &[T], w: &[T], out: &mut [T]) {
     let block = g.block::<T>();
     let images = out.par_chunks_mut(block * g.image()).zip(y.par_chunks(block * g.out_image()));

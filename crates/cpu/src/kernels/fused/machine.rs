@@ -1,4 +1,4 @@
-//! The stack machine that runs a chain on one block after the other.
+//! The stack machine that evaluates a chain block by block.
 
 use std::ops::Range;
 
@@ -14,15 +14,14 @@ pub(super) struct Machine<'a, T> {
     operands: &'a [Strided<'a, T>],
 }
 
-/// One entry of the stack: an operand that lies in order where it is, or the numbers of the buffer
-/// at its place.
+/// A stack entry: an operand that is read in place, or the buffer of this stack position.
 #[derive(Debug, Clone, Copy)]
 enum Entry<'a, T> {
     Stored(&'a [T]),
     Buffer,
 }
 
-/// Buffers for the places of the stack above the lowest, whose buffer is the result.
+/// Buffers for all stack positions but the lowest, which uses the result's memory.
 #[derive(Debug)]
 pub(super) struct Stack<T>(Vec<Vec<T>>);
 
@@ -32,8 +31,8 @@ impl<T> Default for Stack<T> {
     }
 }
 
-/// The results from element `start` on. A type of its own: what a closure does would be compiled
-/// without the machine's instructions.
+/// Evaluates the chain from element `start` on. This is a type because a closure would be compiled
+/// without the machine's SIMD instructions.
 pub(super) struct Blocks<'a, 'b, T> {
     pub machine: &'b Machine<'a, T>,
     pub start: usize,
@@ -52,7 +51,7 @@ impl<T: Element> WithSimd for Blocks<'_, '_, T> {
     }
 }
 
-/// The results in `range`, added onto `sums` as `reduction` says.
+/// Evaluates the chain on `range` and adds the results to `sums` as `reduction` says.
 pub(super) struct Sums<'a, 'b, T> {
     pub machine: &'b Machine<'a, T>,
     pub range: Range<usize>,
@@ -80,7 +79,7 @@ impl<'a, T: Element> Machine<'a, T> {
         Self { code, operands }
     }
 
-    /// At most a block of results.
+    /// Evaluates at most one block.
     #[inline(always)]
     fn run(&self, start: usize, out: &mut [T], Stack(buffers): &mut Stack<T>) {
         let len = out.len();
@@ -113,7 +112,7 @@ impl<'a, T: Element> Machine<'a, T> {
                 Instruction::Apply(ElementWise::Relu) => unary(
                     &mut entries,
                     buffer(out, buffers, top - 1),
-                    // NaN is handed on.
+                    // NaN propagates.
                     #[inline(always)]
                     |x| if x <= T::zero() { T::zero() } else { x },
                 ),
@@ -148,7 +147,7 @@ impl<'a, T: Element> Machine<'a, T> {
     }
 }
 
-/// The buffer of a place of the stack, cut to the block.
+/// The buffer of a stack position, cut to the length of the block.
 #[inline(always)]
 fn buffer<'b, T>(out: &'b mut [T], buffers: &'b mut [Vec<T>], place: usize) -> &'b mut [T] {
     match place.checked_sub(1) {

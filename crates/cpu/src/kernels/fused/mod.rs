@@ -1,5 +1,5 @@
-//! Chains of element-wise operations in one pass: a block at a time, so that only operands and
-//! result travel through memory.
+//! Chains of element-wise operations in one pass, a block at a time: only operands and the result
+//! go through main memory.
 
 mod machine;
 mod reduction;
@@ -14,13 +14,13 @@ use self::{
 };
 use super::{Element, View, Workspace, strided::Strided};
 
-/// Elements of a block: a few blocks fit into a core's first cache.
+/// Elements per block: a few blocks fit into the L1 cache.
 const BLOCK: usize = 1 << 11;
 
-/// Elements of a task.
+/// Elements per task.
 const CHUNK: usize = 1 << 15;
 
-/// The result of `code` on `operands` of shape `dims`, up to repetition; an operand may lack the
+/// Evaluates `code` on `operands`, which are broadcast to shape `dims`; an operand may lack the
 /// leading axis.
 pub(crate) fn fused<T: Element>(
     code: &[Instruction],
@@ -35,13 +35,13 @@ pub(crate) fn fused<T: Element>(
     });
 }
 
-/// One operation of one operand.
+/// Applies one operation to one operand.
 pub(crate) fn element_wise<T: Element>(operation: ElementWise, x: View<'_, T>, out: &mut [T]) {
     fused(&[Instruction::Operand(0), Instruction::Apply(operation)], &[x], x.dims, out);
 }
 
-/// The sum of that result over `axes`, which keep the size 1. The order of summation depends on the
-/// shapes alone.
+/// The result of [`fused`], summed over `axes`, which keep size 1. The order of summation depends
+/// on the shapes alone.
 pub(crate) fn fused_sum<T: Element>(
     code: &[Instruction],
     operands: &[View<'_, T>],
@@ -84,8 +84,7 @@ mod tests {
         Ok(Tensor::randn(0.0_f64, 1.0, dims, &Device::Cpu)?)
     }
 
-    /// Operands stored in order, repeated, transposed, a part of something, and without the leading
-    /// axis.
+    /// Operands that are contiguous, broadcast, transposed, sliced, and without the leading axis.
     fn operands() -> Result<[Tensor; 5]> {
         Ok([
             random(&[3, 40, 70])?,
@@ -161,7 +160,7 @@ mod tests {
             assert_eq!(sum(1, axes)?, sum(3, axes)?);
             let expected = x.to_dtype(candle_core::DType::F64)?.sum_keepdim(axes)?.flatten_all()?;
             for (found, expected) in sum(2, axes)?.into_iter().zip(expected.to_vec1::<f64>()?) {
-                // Rounded once, and within lanes of a block.
+                // Rounded at the end, and in the f32 lanes of each block.
                 assert!((f64::from(found) - expected).abs() < 2e-3, "{found} {expected}");
             }
         }

@@ -1,13 +1,14 @@
-//! Sums over some axes of an array that comes a block at a time.
+//! Sums over some axes of an array that is given block by block.
 
 use candle_core::WithDType;
 
 use crate::kernels::Element;
 
-/// Which elements are added up.
+/// The kept and the summed axes of an array.
 #[derive(Debug)]
 pub(super) struct Reduction {
-    /// Axes as (size, kept) from the outermost, neighbours of one kind merged; never empty.
+    /// Axes as (size, kept), outermost first; neighbouring axes of the same kind are merged. Never
+    /// empty.
     axes: Vec<(usize, bool)>,
 }
 
@@ -28,7 +29,7 @@ impl Reduction {
         Self { axes: merged }
     }
 
-    /// Adds the elements from `start` on onto the `sums`.
+    /// Adds the elements of `block`, which starts at element `start`, to `sums`.
     #[inline(always)]
     pub fn add<T: Element>(&self, start: usize, mut block: &[T], sums: &mut [f64]) {
         let Some(&(size, kept)) = self.axes.last() else { return };
@@ -48,7 +49,7 @@ impl Reduction {
         }
     }
 
-    /// The number of a row of the innermost axis among the kept axes outside of it.
+    /// The index of a row of the innermost axis among the kept outer axes.
     #[inline(always)]
     fn row(&self, mut row: usize) -> usize {
         let (mut number, mut step) = (0, 1);

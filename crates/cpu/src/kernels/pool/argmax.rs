@@ -1,8 +1,9 @@
-//! Where the maxima of windows are.
+//! The positions of the maxima of windows.
 //!
-//! On data that nobody knows, branches on comparisons are mispredicted every other time, which
-//! costs more than all else: windows of 2 × 2, the commonest, are compared without, all windows of
-//! a plane side by side, since rows of windows are often shorter than the machine's vectors.
+//! On unpredictable data, half of the comparison branches are mispredicted, which costs more than
+//! everything else. The most common windows, of 2 × 2, are therefore compared without branches. All
+//! windows of a plane are processed as one array, because rows of windows are often shorter than
+//! SIMD vectors.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -10,8 +11,8 @@ use rayon::prelude::*;
 use super::PoolGeometry;
 use crate::kernels::Element;
 
-/// For each window of each plane of `x` \[..., H·W\] the position in the plane of its first largest
-/// element, as `u32`. NaN is taken as the largest, so that it is seen and not hidden.
+/// For each window of each plane of `x` \[..., H·W\], the position in the plane of its first
+/// largest element, as `u32`. NaN counts as the largest, so that it is not hidden.
 pub(crate) fn argmax_pool<T: Element>(x: &[T], geometry: &PoolGeometry, out: &mut [u32]) {
     let halves = halves(geometry).then(|| Halves::new(geometry));
     let arch = Arch::new();
@@ -22,10 +23,10 @@ pub(crate) fn argmax_pool<T: Element>(x: &[T], geometry: &PoolGeometry, out: &mu
     });
 }
 
-/// Planes of a task.
+/// Planes per task.
 const PLANES: usize = 16;
 
-/// Whether the windows are 2 × 2, side by side from the first corner on.
+/// Whether the windows are adjacent 2 × 2 blocks from the first corner on.
 fn halves(geometry: &PoolGeometry) -> bool {
     let pairs = |ranges: &[std::ops::Range<usize>]| {
         ranges.iter().enumerate().all(|(i, range)| *range == (2 * i..2 * i + 2))
@@ -33,18 +34,18 @@ fn halves(geometry: &PoolGeometry) -> bool {
     pairs(&geometry.rows) && pairs(&geometry.columns)
 }
 
-/// An element and where it is.
+/// An element and its position.
 type Candidate<T> = (T, u32);
 
-/// The challenger where it is larger or the first NaN, else the champion.
+/// The challenger if it is larger, or if it is NaN and the champion is not; else the champion.
 #[inline(always)]
 fn larger<T: Element>(champion: Candidate<T>, challenger: Candidate<T>) -> Candidate<T> {
-    // False for a champion that is NaN: `!(challenger <= champion)` would not be.
+    // False if the champion is NaN, unlike `!(challenger <= champion)`.
     let wins = challenger.0 > champion.0 || (challenger.0.is_nan() && !champion.0.is_nan());
     (if wins { challenger.0 } else { champion.0 }, if wins { challenger.1 } else { champion.1 })
 }
 
-/// Any windows.
+/// The argmax of arbitrary windows of a plane.
 fn argmax_plane<T: Element>(x: &[T], out: &mut [u32], geometry: &PoolGeometry) {
     for (oy, rows) in geometry.rows.iter().enumerate() {
         for (ox, columns) in geometry.columns.iter().enumerate() {
@@ -65,7 +66,7 @@ fn argmax_plane<T: Element>(x: &[T], out: &mut [u32], geometry: &PoolGeometry) {
 struct Halves {
     width: usize,
     columns: usize,
-    /// Where each window begins in the plane.
+    /// The position of each window's first element in the plane.
     first: Vec<u32>,
 }
 
@@ -77,8 +78,8 @@ impl Halves {
     }
 }
 
-/// Those of one plane; `corners` are the windows' elements from left to right and from top to
-/// bottom, in memory that is used again.
+/// The argmax of 2 × 2 windows of one plane. `corners` are reused buffers for the windows'
+/// elements: upper left, upper right, lower left, lower right.
 struct HalvesOf<'a, T> {
     halves: &'a Halves,
     x: &'a [T],
@@ -124,7 +125,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Values from a few, so that ties, zeros of both signs, infinities and NaN are frequent.
+        /// The values are picked from a few, so that ties, zeros of both signs, infinities and NaN
+        /// are frequent.
         #[test]
         fn windows_of_two_are_as_any_windows(
             height in 2..9_usize, width in 2..40_usize, picks in prop::collection::vec(0..9_usize, 9 * 40)

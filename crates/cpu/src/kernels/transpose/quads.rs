@@ -1,5 +1,5 @@
-//! Blocks by AVX-512: 16 bytes of each row are one lane of a vector, and whole columns come out of
-//! vectors of such lanes by exchanges within the lanes alone.
+//! Block transposes with AVX-512: each 128-bit lane of a vector holds 16 bytes (a quad) of one row,
+//! and shuffles within lanes give whole columns.
 
 use pulp::Simd;
 
@@ -8,7 +8,7 @@ use crate::kernels::simd::Lanes;
 
 /// A type whose numbers can be moved 16 bytes at a time.
 pub(crate) trait Quads: Sized {
-    /// Transposes a block where the machine has AVX-512; otherwise does nothing and says so.
+    /// Transposes a block and returns true if the machine has AVX-512; otherwise returns false.
     fn by_quads<S: Simd, F: Fn(usize) -> usize, P: FnMut(usize, usize, &[Self])>(
         simd: S,
         transpose: &mut Transpose<'_, Self, F, P>,
@@ -45,7 +45,8 @@ macro_rules! quads {
 quads!(f32, four_columns);
 quads!(f64, two_columns);
 
-/// `columns(rows, q)` gives the columns of quad q of `ROWS` rows that are cut into quads.
+/// Transposes a block. `whole(rows, q)` gives the columns of quad q, given `ROWS` rows split into
+/// quads.
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 #[inline(always)]
 fn whole_columns<
@@ -104,7 +105,7 @@ mod avx512 {
         ]
     }
 
-    /// Quads of the rows `first`, `first` + 4, ...
+    /// One quad of each of the rows `first`, `first` + 4, ...
     #[inline(always)]
     fn every_fourth(v4: V4, rows: [&[[f32; 4]]; 16], first: usize, quad: usize) -> __m512 {
         let avx = v4.avx512f;
@@ -121,7 +122,7 @@ mod avx512 {
         [cast(v4.avx512f._mm512_unpacklo_pd(a, b)), cast(v4.avx512f._mm512_unpackhi_pd(a, b))]
     }
 
-    /// Quads of the rows `first`, `first` + 2, ...
+    /// One quad of each of the rows `first`, `first` + 2, ...
     #[inline(always)]
     fn every_second(v4: V4, rows: [&[[f64; 2]]; 8], first: usize, quad: usize) -> __m512d {
         let avx = v4.avx512dq;

@@ -1,4 +1,4 @@
-//! The convolution itself: for each position, filters times the patches of all samples there.
+//! The convolution: for each output position, the filters times the patches of all samples.
 
 use std::ops::Range;
 
@@ -19,11 +19,12 @@ use crate::kernels::{
     transpose::transpose_with,
 };
 
-/// Positions whose outputs stay in a core's cache until they are moved to their images.
+/// Output positions per block; their outputs stay in a core's cache until they are copied to the
+/// output images.
 const POSITIONS: usize = 16;
 
-/// y\[r, b\] = Σ x\[r, b\] ∗ w\[r\] over terms, in rounds r of so many samples. Each number is one
-/// running sum over the filters' taps.
+/// y\[r, b\] = Σ x\[r, b\] ∗ w\[r\] over terms, in rounds r of `samples` samples. The sum over a
+/// filter's taps is taken by `panel`, in an order that does not depend on the distribution of work.
 pub(in super::super) fn convolve<T: Element>(
     arch: Arch,
     g: &Geometry,
@@ -54,10 +55,11 @@ pub(in super::super) fn convolve<T: Element>(
     }
 }
 
-/// Images side by side, and a filter.
+/// Interleaved images and a filter.
 type Term<'a, T> = (&'a [T], &'a [T]);
 
-/// Every task has some positions of all samples and channels; how many there are changes no number.
+/// Distributes the output positions over tasks; each task handles all samples and channels. The
+/// number of tasks does not affect the results.
 fn share_out<T: Element>(arch: Arch, padded: &PaddedPositions, terms: &[Term<'_, T>], out: &mut [T]) {
     let (positions, samples) = (padded.positions.len(), out.len() / padded.g.out_image());
     let blocks = positions.div_ceil(POSITIONS);
@@ -85,14 +87,15 @@ struct Round<'a, T: Element> {
     padded: &'a PaddedPositions,
     terms: &'a [Term<'a, T>],
     samples: usize,
-    /// Numbers between two pixels.
+    /// The stride between pixels, in numbers.
     step: usize,
-    /// Where each tap of a filter finds its pixel, in numbers from the first.
+    /// The offset of each tap of a filter from the first, in numbers.
     taps: Vec<usize>,
 }
 
 impl<T: Element> Round<'_, T> {
-    /// Some positions of all samples and channels; `outs` are those of each channel of each sample.
+    /// Computes some positions of all samples and channels; `outs` holds these positions for each
+    /// channel of each sample.
     fn positions(&self, range: Range<usize>, outs: &mut [&mut [T]]) {
         let Self { arch, padded, samples, .. } = *self;
         with_buffers(|[outputs]: &mut [Vec<T>; 1]| {
@@ -116,8 +119,8 @@ impl<T: Element> Round<'_, T> {
         });
     }
 
-    /// The outputs \[position, channel, sample\] of some positions for the panel of samples from
-    /// `column` on.
+    /// Computes the outputs \[position, channel, sample\] of some positions, for the panel of
+    /// samples from `column` on.
     fn products(
         &self,
         (images, w): &Term<'_, T>,
@@ -149,15 +152,15 @@ impl<T: Element> Round<'_, T> {
     }
 }
 
-/// Moves the outputs \[position, channel, sample\] of some samples to their images.
+/// Copies the outputs \[position, channel, sample\] of some samples to their images.
 struct Separate<'a, 'b, T> {
     padded: &'a PaddedPositions,
     outputs: &'a [T],
     positions: usize,
     samples: Range<usize>,
-    /// Positions of each channel of each sample.
+    /// The task's positions in each channel of each sample.
     outs: &'a mut [&'b mut [T]],
-    /// Where in them the first position is.
+    /// The index of the first position within each element of `outs`.
     offset: usize,
 }
 

@@ -1,5 +1,5 @@
-//! The transpose in the input: for each position, what all samples' outputs there add to the
-//! patches that they saw.
+//! The transpose with respect to the input: for each output position, adds the contribution of all
+//! samples' outputs to their patches.
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -16,7 +16,7 @@ use crate::kernels::{
     panel::{Layout, Left, Out, Panel, Product, Steps},
 };
 
-/// x\[r, b\] = Σ Σ w\[r\]ᵀ y\[r, b\] over terms, in rounds r of so many samples. The order of
+/// x\[r, b\] = Σ Σ w\[r\]ᵀ y\[r, b\] over terms, in rounds r of `samples` samples. The order of
 /// summation depends on the shapes alone.
 pub(in super::super) fn input_transpose<T: Element>(
     arch: Arch,
@@ -51,7 +51,8 @@ pub(in super::super) fn input_transpose<T: Element>(
     }
 }
 
-/// What interleaved outputs give to the padded images \[channel, height, width, sample\].
+/// The contribution of interleaved outputs to the padded images \[channel, height, width, sample\];
+/// added to `images` if `accumulate`.
 fn products<T: Element>(
     arch: Arch,
     padded: &PaddedPositions,
@@ -75,7 +76,7 @@ fn products<T: Element>(
             rows: taps,
             layout: Layout::Columns(g.patch()),
         };
-        // One panel's pixels of a few rows stay in a core's first cache.
+        // The pixels of a panel in a few rows stay in the L1 cache.
         for (column, width) in widths.panels(samples) {
             for (i, position) in padded.positions.iter().enumerate() {
                 let first = (i * g.out_channels + group * padded.out_channels()) * step;

@@ -1,4 +1,4 @@
-//! Images \[sample, channel, height, width\] with the samples side by side, and back.
+//! Conversion of images \[sample, channel, height, width\] to the interleaved layout, and back.
 
 use std::ops::{Deref, Range};
 
@@ -12,25 +12,25 @@ use crate::kernels::{
     workspace::Taken,
 };
 
-/// Samples that are written at a time.
+/// Samples per task.
 const BLOCK: usize = 16;
 
-/// An operand of some samples with these side by side: made once where all rounds have the same.
+/// An operand in the interleaved layout, converted once if all rounds share it.
 pub(super) struct SideBySide<'a, 'w, T, F> {
     operand: &'a [T],
-    /// Numbers of a round.
+    /// Numbers of a round of the operand.
     size: usize,
-    /// Numbers of its samples side by side.
+    /// Numbers of a round in the interleaved layout.
     len: usize,
     make: F,
     shared: Option<Taken<'w, T>>,
 }
 
-/// One round of it.
+/// One round of an interleaved operand.
 pub(super) enum Round<'s, 'w, T> {
-    /// That of all rounds.
+    /// Shared by all rounds.
     Shared(&'s [T]),
-    /// Its own.
+    /// Converted for this round.
     Own(Taken<'w, T>),
 }
 
@@ -46,7 +46,7 @@ impl<T> Deref for Round<'_, '_, T> {
 }
 
 impl<'a, 'w, T: Element, F: Fn(&'a [T], &mut [T])> SideBySide<'a, 'w, T, F> {
-    /// `make` lays the wanted samples of a round side by side, in `len` numbers.
+    /// `make` interleaves the required samples of a round into `len` numbers.
     pub fn new(operand: &'a [T], size: usize, len: usize, make: F, work: &mut Workspace<'w>) -> Self {
         let mut new = Self { operand, size, len, make, shared: None };
         if operand.len() == size {
@@ -55,7 +55,7 @@ impl<'a, 'w, T: Element, F: Fn(&'a [T], &mut [T])> SideBySide<'a, 'w, T, F> {
         new
     }
 
-    /// Those of a round.
+    /// The interleaved samples of a round.
     pub fn round<'r>(&self, round: usize, work: &mut Workspace<'r>) -> Round<'_, 'r, T> {
         match &self.shared {
             Some(shared) => Round::Shared(shared),
@@ -70,21 +70,22 @@ impl<'a, 'w, T: Element, F: Fn(&'a [T], &mut [T])> SideBySide<'a, 'w, T, F> {
     }
 }
 
-/// How often a channel of so many numbers is transposed, and how many at a time: row by row where
-/// padding lies between the rows.
+/// The number of transposes per channel, and the pixels of each: row by row if there is padding
+/// between the rows, else the whole channel.
 fn rows(padded: &PaddedPositions) -> [usize; 2] {
     let g = &padded.g;
     if g.padding == 0 { [1, g.height * g.width] } else { [g.height, g.width] }
 }
 
-/// Zeros in the lanes of no sample, of every pixel.
+/// Zeros the unused lanes of every pixel, beyond the last sample.
 fn clear_empty_lanes<T: Element>(pixels: &mut [T], step: usize, samples: usize) {
     if samples < step {
         pixels.chunks_exact_mut(step).for_each(|pixel| pixel[samples..].fill(T::zero()));
     }
 }
 
-/// Padded images \[channel, height, width, sample\], from `x` \[sample, channel, height, width\].
+/// Writes padded images \[channel, height, width, sample\] from `x` \[sample, channel, height,
+/// width\].
 pub(super) fn interleave_images<T: Element>(arch: Arch, padded: &PaddedPositions, x: &[T], out: &mut [T]) {
     let (g, image) = (&padded.g, padded.g.image());
     let (samples, step) = (x.len() / image, Widths::new::<T>(arch).whole(x.len() / image));
@@ -106,7 +107,7 @@ pub(super) fn interleave_images<T: Element>(arch: Arch, padded: &PaddedPositions
     });
 }
 
-/// The inverse of [`interleave_images`]: what lies on the padding is dropped.
+/// The inverse of [`interleave_images`]; the padding is dropped.
 pub(super) fn separate_images<T: Element>(arch: Arch, padded: &PaddedPositions, x: &[T], out: &mut [T]) {
     let (g, image) = (&padded.g, padded.g.image());
     let step = x.len() / (g.channels * padded.plane()).max(1);
@@ -127,9 +128,9 @@ pub(super) fn separate_images<T: Element>(arch: Arch, padded: &PaddedPositions, 
     });
 }
 
-/// Outputs \[position, channel, sample\], from `y` \[sample, channel, position\].
+/// Writes outputs \[position, channel, sample\] from `y` \[sample, channel, position\].
 pub(super) fn interleave_outputs<T: Element>(arch: Arch, padded: &PaddedPositions, y: &[T], out: &mut [T]) {
-    /// Positions that are written at a time.
+    /// Positions per task.
     const POSITIONS: usize = 16;
     let g = &padded.g;
     let samples = y.len() / g.out_image();
@@ -140,7 +141,7 @@ pub(super) fn interleave_outputs<T: Element>(arch: Arch, padded: &PaddedPosition
     });
 }
 
-/// Some positions of them.
+/// Writes some positions of [`interleave_outputs`].
 pub(super) fn interleave_positions<T: Element>(
     arch: Arch,
     padded: &PaddedPositions,

@@ -1,6 +1,6 @@
-//! Convolutions of many samples, of any kernel, stride and dilation, with the samples side by side:
-//! one vector holds one pixel of several samples, so that nothing is unfolded and a row of an image
-//! may be as short as it likes.
+//! Convolutions of many samples, of any kernel, stride and dilation, in an interleaved layout with
+//! the samples innermost. One SIMD vector holds the same pixel of several samples, so that nothing
+//! is unfolded and short image rows still fill the vectors.
 
 mod convolve;
 mod input_transpose;
@@ -14,14 +14,14 @@ pub(super) use self::{convolve::convolve, input_transpose::input_transpose, weig
 use super::Geometry;
 use crate::kernels::{panel, simd::Lanes};
 
-/// Samples that fill the vectors well enough.
+/// The fewest samples that fill the vectors well enough.
 const FEWEST: usize = 16;
 
-/// How many tasks share a sum, at most: its parts depend on the sizes alone, so that it rounds
-/// alike for any number of threads.
+/// The most tasks that share a sum. Its parts depend on the sizes alone, so that rounding is the
+/// same for any number of threads.
 const TASKS: usize = 8;
 
-/// Whether a convolution of so many samples is best done like this.
+/// Whether the interleaved layout is the fastest for this many samples.
 pub(super) fn applies(samples: usize) -> bool {
     samples >= FEWEST
 }
@@ -33,10 +33,10 @@ struct PaddedPositions {
     /// Sides of a padded image.
     height: usize,
     width: usize,
-    /// Where each tap of a group's filter, \[channel, kH, kW\], finds its pixel, in pixels from the
-    /// first.
+    /// The offset of each tap of a group's filter, \[channel, kH, kW\], from the patch's first
+    /// pixel, in pixels.
     taps: Vec<usize>,
-    /// Where each output position's first pixel is.
+    /// The offset of the first pixel of each output position's patch.
     positions: Vec<usize>,
 }
 
@@ -64,12 +64,12 @@ impl PaddedPositions {
         self.height * self.width
     }
 
-    /// Numbers of so many padded images, in whole vectors of samples.
+    /// Numbers in `samples` padded images, with the samples rounded up to whole vectors.
     fn images<T: Lanes>(&self, arch: Arch, samples: usize) -> usize {
         self.g.channels * self.plane() * Widths::new::<T>(arch).whole(samples)
     }
 
-    /// Numbers of so many outputs, in whole vectors of samples.
+    /// Numbers in `samples` outputs, with the samples rounded up to whole vectors.
     fn outputs<T: Lanes>(&self, arch: Arch, samples: usize) -> usize {
         self.positions.len() * self.g.out_channels * Widths::new::<T>(arch).whole(samples)
     }
@@ -106,7 +106,8 @@ impl Widths {
         arch.dispatch(Ask::<T>(std::marker::PhantomData))
     }
 
-    /// The columns of each panel of `count` numbers in whole vectors, as (first, width).
+    /// The panels that cover `count` columns, rounded up to whole vectors, as (first column,
+    /// width).
     fn panels(self, count: usize) -> impl Iterator<Item = (usize, usize)> {
         let count = self.whole(count);
         (0..count).step_by(self.panel).map(move |first| (first, self.panel.min(count - first)))
@@ -118,8 +119,8 @@ impl Widths {
     }
 }
 
-/// How many samples are laid side by side at a time: enough to fill the vectors, in a bounded copy
-/// of images and outputs.
+/// The number of samples that are interleaved at a time: enough to fill the vectors, with bounded
+/// copies of images and outputs.
 fn samples_at_once<T>(g: &Geometry, samples: usize) -> usize {
     const BYTES: usize = 64 << 20;
     const MOST: usize = 144;

@@ -1,6 +1,5 @@
-//! The transpose in the weights for so few output channels that they would leave the vectors mostly
-//! empty (depthwise filters among them): the samples lie side by side instead, and are added up at
-//! last.
+//! The transpose with respect to the weights, for too few output channels to fill the vectors
+//! (depthwise filters, for example). The vectors hold samples instead, which are summed at the end.
 
 use std::ops::Range;
 
@@ -20,7 +19,7 @@ use crate::kernels::{
     simd::Lanes,
 };
 
-/// Taps whose sums are in registers together.
+/// Taps per tile of sums in registers.
 const TAPS: usize = 4;
 
 /// Whether the samples fill vectors better than the output channels of a group do.
@@ -28,7 +27,7 @@ pub(super) fn is_narrow(padded: &PaddedPositions, widths: Widths, samples: usize
     applies(samples) && 2 * padded.out_channels() <= widths.lanes
 }
 
-/// As [`weight_transpose`](super::weight_transpose).
+/// Like [`weight_transpose`](super::weight_transpose).
 pub(super) fn weight_transpose<T: Element>(
     arch: Arch,
     padded: &PaddedPositions,
@@ -69,7 +68,7 @@ pub(super) fn weight_transpose<T: Element>(
     }
 }
 
-/// Adds what some rows of the outputs give to the sums \[output channel, tap, lane\].
+/// Adds the contribution of some output rows to the sums \[output channel, tap, lane\].
 fn add_rows<T: Element>(
     arch: Arch,
     padded: &PaddedPositions,
@@ -90,13 +89,13 @@ fn add_rows<T: Element>(
     });
 }
 
-/// What a row of the outputs adds to the sums.
+/// Adds the contribution of one output row to the sums.
 struct Row<'a, T> {
     padded: &'a PaddedPositions,
     images: &'a [T],
-    /// \[position, channel, sample\] of the row.
+    /// The row's outputs \[position, channel, sample\].
     outputs: &'a [T],
-    /// Numbers between two pixels.
+    /// The stride between pixels, in numbers.
     step: usize,
     /// The row's first position.
     start: usize,
@@ -108,10 +107,11 @@ impl<T: Element> WithSimd for Row<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        // As many output channels at a time as the registers hold sums of, shared out evenly.
+        // Blocks of output channels of nearly equal size, small enough that their sums fit into
+        // registers.
         let most = if S::REGISTER_COUNT >= 32 { 6 } else { 2 };
         let channels = self.padded.out_channels();
-        // The pixels of one vector of samples stay in a core's first cache.
+        // The pixels of one vector of samples stay in the L1 cache.
         for lane in (0..self.step).step_by(T::lanes::<S>()) {
             for group in 0..self.padded.g.groups {
                 let (mut channel, end) = (group * channels, (group + 1) * channels);
@@ -134,7 +134,7 @@ impl<T: Element> WithSimd for Row<'_, T> {
 }
 
 impl<T: Element> Row<'_, T> {
-    /// All taps of O output channels.
+    /// Adds all taps of O output channels.
     #[inline(always)]
     fn channels<S: Simd, const O: usize>(&mut self, simd: S, lane: usize, channel: usize) {
         let patch = self.padded.g.patch();
@@ -147,7 +147,7 @@ impl<T: Element> Row<'_, T> {
         }
     }
 
-    /// R taps of O output channels.
+    /// Adds R taps of O output channels.
     #[inline(always)]
     fn tile<S: Simd, const O: usize, const R: usize>(
         &mut self,

@@ -40,7 +40,7 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
             weight_transpose(arch, &g, samples, &[[&x, &y]], &mut found, &mut Workspace::on_heap());
             assert!(testing::largest_difference(&found, &expected.w) < 1e-11, "{g:?} {arch:?}");
 
-            // Two terms, the second with the opposite sign and half as large.
+            // Two terms, the second being −½ times the first.
             let doubled = |x: Vec<f64>| x.into_iter().map(|x| 2.0 * x).collect::<Vec<f64>>();
             let [half_x, half_y] = [&x, &y].map(|v| v.iter().map(|x| -0.5 * x).collect::<Vec<f64>>());
             let first = &w[..g.weight()];
@@ -81,7 +81,7 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
     }
 }
 
-/// Operands that all rounds share and operands of one's own.
+/// Covers operands that all rounds share, and operands that differ between rounds.
 #[test]
 fn rounds_are_what_they_are_one_by_one() {
     for (g, samples) in cases() {

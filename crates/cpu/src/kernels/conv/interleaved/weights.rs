@@ -1,5 +1,5 @@
-//! The transpose in the weights: for each sample, its patches times its outputs with their channels
-//! side by side.
+//! The transpose with respect to the weights: for each sample, its patches times its outputs in
+//! channels-last layout.
 
 use std::ops::Range;
 
@@ -18,14 +18,14 @@ use crate::kernels::{
     transpose::{Matrices, Transposes},
 };
 
-/// Numbers that all tasks' sums may be.
+/// The most numbers in the sums of all tasks, unless two tasks need more.
 const SUMS: usize = 1 << 24;
 
-/// Terms that are summed in one go, at least. The sums of these are then added up: in one long sum
-/// in f32 each term would be rounded at the size of the whole.
+/// The fewest terms of a running sum. The running sums are then added up: in one long f32 sum, each
+/// term would be rounded at the magnitude of the total.
 const TERMS: usize = 512;
 
-/// w\[r\] = Σ Σ_b y\[r, b\] x\[r, b\]ᵀ over terms, in rounds r of so many samples: \[R, O,
+/// w\[r\] = Σ Σ_b y\[r, b\] x\[r, b\]ᵀ over terms, in rounds r of `samples` samples: \[R, O,
 /// C/groups, kH, kW\].
 pub(in super::super) fn weight_transpose<T: Element>(
     arch: Arch,
@@ -55,7 +55,7 @@ fn one_round<T: Element>(
     mut work: Workspace<'_>,
 ) {
     let (g, widths) = (&padded.g, Widths::new::<T>(arch));
-    // [group, tap, output channel], the channels filled up to whole vectors.
+    // [group, tap, output channel], with the channels padded to whole vectors.
     let step = widths.whole(padded.out_channels());
     let count = g.groups * g.patch() * step;
     let at_once = TERMS.div_ceil(padded.positions.len().max(1));
@@ -86,7 +86,7 @@ fn one_round<T: Element>(
     }
 }
 
-/// Adds the products of some samples onto the `sums`.
+/// Adds the products of some samples to `sums`.
 fn add_samples<T: Element>(
     arch: Arch,
     padded: &PaddedPositions,

@@ -1,4 +1,4 @@
-//! The convolution itself.
+//! The convolution, which also serves as the transpose with respect to the input.
 
 use std::ops::Range;
 
@@ -16,19 +16,19 @@ use crate::kernels::{
     scratch::{sized, with_buffers, zeroed},
 };
 
-/// Images with filters, one term of a sum of convolutions.
+/// One term of a sum of convolutions: images and filters.
 pub(in super::super) struct Term<'a, 'w, T> {
     /// \[B, inner, height, width\].
     pub images: &'a [T],
-    /// V of them.
+    /// V filters.
     pub filters: Vec<Filters<'w, T>>,
 }
 
-/// y\[v, b\] = Σ x\[b\] ∗ w\[v\] over `terms` of as many images and filters each: `out` \[V, B,
-/// outer, ...\].
+/// y\[v, b\] = Σ x\[b\] ∗ w\[v\] over `terms`, which all have the same numbers of images and of
+/// filters: `out` \[V, B, outer, ...\].
 ///
-/// Each number of the result is one running sum over the terms' inner channels, however the work is
-/// shared out.
+/// The sum over inner channels is taken by `panel`, in an order that does not depend on the
+/// distribution of work.
 pub(in super::super) fn convolve<T: Element>(
     arch: Arch,
     sides: &Sides,
@@ -44,8 +44,8 @@ pub(in super::super) fn convolve<T: Element>(
     let (panels, width) = (sides.outer.div_ceil(first.width()), first.width());
     let groups = samples.div_ceil(sides.images::<T>(sides.inner + sides.outer)).max(1);
     let images = samples.div_ceil(groups).max(1);
-    // Where there are few tiles the outer channels are shared out, too; each share transforms the
-    // tiles for itself.
+    // If there are few tiles, the outer channels are distributed over tasks, too; each of these
+    // tasks transforms the tiles again.
     let shares = (2 * current_num_threads()).div_ceil(groups).min(panels);
     let panels_a_share = panels.div_ceil(shares);
     let shares = panels.div_ceil(panels_a_share);
@@ -66,15 +66,15 @@ pub(in super::super) fn convolve<T: Element>(
     });
 }
 
-/// Some images with some outer channels.
+/// A task: some images with some outer channels.
 struct Task<'a, 'b, T> {
     sides: &'a Sides,
     terms: &'a [Term<'a, 'a, T>],
     images: Range<usize>,
     first_panel: usize,
-    /// For each filter each image's outer channels of this task.
+    /// The task's outer channels, for each filter and image.
     outs: Vec<&'a mut [T]>,
-    /// Padded images, transformed tiles, their products, outputs with their channels side by side.
+    /// Padded images, transformed tiles, their products, channels-last outputs.
     scratch: &'b mut [Vec<T>; 4],
 }
 
@@ -89,7 +89,7 @@ impl<T: Element> WithSimd for Task<'_, '_, T> {
         let width = whole_vectors::<T, S>(channels);
         for v in 0..self.outs.len() / images {
             for (i, term) in terms.iter().enumerate() {
-                // The tiles of a single term stay transformed.
+                // With a single term, the transformed tiles serve all filters.
                 if v == 0 || terms.len() > 1 {
                     self.transform_tiles(simd, term.images);
                 }
@@ -101,7 +101,7 @@ impl<T: Element> WithSimd for Task<'_, '_, T> {
 }
 
 impl<T: Element> Task<'_, '_, T> {
-    /// Bᵀ d B of every tile: \[point, tile, inner\].
+    /// Computes Bᵀ d B of every tile: \[point, tile, inner\].
     #[inline(always)]
     fn transform_tiles<S: Simd>(&mut self, simd: S, x: &[T]) {
         let [padded, tiles, ..] = &mut *self.scratch;
@@ -109,7 +109,7 @@ impl<T: Element> Task<'_, '_, T> {
         transform_tiles(simd, self.sides, x, self.images.len(), padded, tiles);
     }
 
-    /// One product a point: \[point, tile, width\].
+    /// Computes one product per point: \[point, tile, width\].
     #[inline(always)]
     fn multiply<S: Simd>(
         &mut self,
@@ -143,7 +143,7 @@ impl<T: Element> Task<'_, '_, T> {
         }
     }
 
-    /// Aᵀ m A of every product, written to the images of one filter.
+    /// Computes Aᵀ m A of every product m, and writes it to the images of one filter.
     #[inline(always)]
     fn transform_products<S: Simd>(
         &mut self,
@@ -177,8 +177,8 @@ impl<T: Element> Task<'_, '_, T> {
     }
 }
 
-/// Bᵀ d B of every tile of some images, channels side by side and filled up with zeros: \[point,
-/// tile, inner\].
+/// Computes Bᵀ d B of every tile of some images, in channels-last layout with the channels padded
+/// with zeros: \[point, tile, inner\].
 #[inline(always)]
 pub(super) fn transform_tiles<T: Element, S: Simd>(
     simd: S,

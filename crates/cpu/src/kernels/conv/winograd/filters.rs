@@ -11,7 +11,7 @@ use crate::kernels::{Element, Workspace, panel, simd::MOST_LANES, workspace::Tak
 pub(in super::super) enum Role {
     /// From C to O channels.
     Forward,
-    /// From O to C channels, the taps turned round.
+    /// From O to C channels, with the filters rotated by 180°.
     InputTranspose,
 }
 
@@ -29,7 +29,7 @@ impl<'w, T: Element> Filters<'w, T> {
         let width = panel::widest::<T>(arch);
         let Sides { inner, outer, .. } = *sides;
         let panel = POINTS * inner * width;
-        // The last panel's channels beyond the last one are multiplied with, and dropped.
+        // Surplus channels of the last panel are zero; their products are computed and dropped.
         let mut data = work.zeros(outer.div_ceil(width) * panel);
         data.par_chunks_mut(panel).enumerate().for_each(|(i, to)| {
             arch.dispatch(Transform { weights, sides, role, first: i * width, to });
@@ -49,7 +49,7 @@ impl<'w, T: Element> Filters<'w, T> {
     }
 }
 
-/// One panel, from outer channel `first` on.
+/// Transforms one panel, from outer channel `first` on.
 struct Transform<'a, T> {
     weights: &'a [T],
     sides: &'a Sides,

@@ -1,4 +1,4 @@
-//! Images with their channels side by side, and the tiles in them.
+//! Images in channels-last layout, and their tiles.
 
 use pulp::{Simd, bytemuck::Zeroable};
 
@@ -14,7 +14,7 @@ pub(super) struct ChannelsLast {
     pub channels: usize,
 }
 
-/// Where a row of pixels \[channels, width\] comes from or goes to: channels lie `plane` apart.
+/// The sizes of an image \[channels, height, width\].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Planes {
     pub channels: usize,
@@ -36,8 +36,8 @@ impl ChannelsLast {
         self.width * self.channels
     }
 
-    /// Writes an image \[channels, height, width\] into one of these, `offset` pixels from the
-    /// upper left corner.
+    /// Converts an image \[channels, height, width\] to channels-last; its first pixel goes to row
+    /// and column `offset` of `to`.
     #[inline(always)]
     pub fn take<T: Lanes, S: Simd>(&self, simd: S, from: &[T], planes: Planes, to: &mut [T], offset: usize) {
         let Planes { channels, height, width } = planes;
@@ -56,7 +56,8 @@ impl ChannelsLast {
         );
     }
 
-    /// Writes the upper left corner of one of these images to an image \[channels, height, width\].
+    /// Converts the upper left corner of a channels-last image to an image \[channels, height,
+    /// width\].
     #[inline(always)]
     pub fn put<T: Lanes, S: Simd>(&self, simd: S, from: &[T], to: &mut [T], planes: Planes) {
         let Planes { channels, height, width } = planes;
@@ -74,14 +75,13 @@ impl ChannelsLast {
         );
     }
 
-    /// Where the pixel of a position of a plane of this width is.
+    /// The offset of the pixel at `position` of a plane of this width.
     #[inline(always)]
     fn start(&self, position: usize, width: usize) -> usize {
         position / width * self.row() + position % width * self.channels
     }
 
-    /// Calls `f(where a tile starts, its number)` for the tiles of `images` images, each two pixels
-    /// from the last.
+    /// Calls `f(start, number)` for each tile of `images` images; tiles start two pixels apart.
     #[inline(always)]
     pub fn for_tiles(&self, images: usize, [rows, columns]: [usize; 2], mut f: impl FnMut(usize, usize)) {
         let mut tile = 0;

@@ -3,11 +3,12 @@
 //!
 //! With tiles of 4×4 pixels d that overlap by two, filters g and tiles of 2×2 outputs e, the
 //! trilinear form of the convolution is ⟨e, g ∗ d⟩ = Σ (A e Aᵀ) ∘ (G g Gᵀ) ∘ (Bᵀ d B) over the 16
-//! points of a tile: one matrix product over channels a point, with 16 multiplications instead of 36.
-//! Leaving out e, d or g gives the convolution and its transposes. The transpose in the input is
-//! itself a convolution, with the filters turned round.
+//! points of a tile: one matrix product over channels per point, with 16 instead of 36
+//! multiplications. Its gradients with respect to e, d and g are the convolution and its
+//! transposes. The transpose with respect to the input is itself a convolution, with the filters
+//! rotated by 180°.
 //!
-//! Tiles are transformed with their channels side by side.
+//! Tiles are transformed in channels-last layout.
 
 mod convolve;
 mod filters;
@@ -25,10 +26,10 @@ use super::Geometry;
 /// Points of a transformed tile.
 const POINTS: usize = 16;
 
-/// Bytes that the transformed tiles of one task may take: a share of a core's caches.
+/// The most bytes of transformed tiles per task: a share of a core's caches.
 const SCRATCH: usize = 8 << 20;
 
-/// Tiles that are worth one task: enough for the products over channels to run at full speed.
+/// Tiles per task: enough for the products over channels to run at full speed.
 const TILES: usize = 256;
 
 /// The sizes of a convolution from \[inner, height, width\] to \[outer, out height, out width\].
@@ -44,8 +45,8 @@ pub(super) struct Sides {
 }
 
 impl Sides {
-    /// Those of a convolution, where it is of this kind and has channels enough for the transforms
-    /// to pay.
+    /// The sizes of a convolution that the transforms support and accelerate, which needs enough
+    /// channels; `None` for any other.
     pub fn new(g: &Geometry) -> Option<Self> {
         const FEWEST: usize = 12;
         let fits = g.kernel == (3, 3) && (g.stride, g.dilation, g.groups) == (1, 1, 1) && g.padding <= 2;
@@ -61,7 +62,7 @@ impl Sides {
         })
     }
 
-    /// Those of the transpose in the input.
+    /// The sizes of the transpose with respect to the input.
     pub fn transposed(self) -> Self {
         Self {
             inner: self.outer,
@@ -96,8 +97,8 @@ impl Sides {
         self.grid().iter().product()
     }
 
-    /// How many images one task transforms at a time: `channels` numbers a point of a tile, all
-    /// sides together.
+    /// The number of images that one task transforms at a time. `channels` counts the channels of
+    /// all transformed arrays together.
     fn images<T>(&self, channels: usize) -> usize {
         let fit = SCRATCH / (POINTS * channels * size_of::<T>());
         (TILES.min(fit) / self.tiles()).max(1)

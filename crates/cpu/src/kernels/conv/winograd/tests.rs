@@ -44,7 +44,7 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
             weight_transpose(arch, &s, &[[&x, &y]], &mut found, Workspace::on_heap());
             assert!(testing::largest_difference(&found, &expected.w) < 1e-11, "{s:?} {arch:?}");
 
-            // Two terms, the second with the opposite sign and half as large.
+            // Two terms, the second being −½ times the first.
             let half: Vec<f64> = x.iter().map(|x| -0.5 * x).collect();
             let term = |images| Term {
                 images,
@@ -62,8 +62,8 @@ fn the_convolution_and_both_transposes_agree_with_the_definition_at_every_level(
     }
 }
 
-/// In f32 the transforms cost accuracy: within three times the error of sums in the order of the
-/// definition.
+/// In f32 the transforms lose accuracy: the error is at most three times that of sums in the order
+/// of the definition.
 #[test]
 fn rounding_errors_are_those_of_the_direct_form_up_to_a_small_factor() {
     let ((g, s), samples) = (case(64, 64, [8, 8], 1), 2);

@@ -1,17 +1,17 @@
 //! The three linear transforms of tiles, F(2×2, 3×3), and their transposes, on vectors of channels.
 //!
-//! Everything is always inlined, closures too, and arrays are filled by loops, not by closures that
-//! the standard library calls: only then is it compiled for the instructions of the kernel around
-//! it.
+//! All functions and closures are always inlined, and arrays are filled by loops instead of
+//! closures passed to the standard library. Only then is everything compiled with the instruction
+//! set of the calling kernel.
 
 use pulp::Simd;
 
 use super::super::super::simd::Lanes;
 
-/// Rows and columns of vectors.
+/// An N×N matrix of vectors.
 pub(super) type Square<V, const N: usize> = [[V; N]; N];
 
-/// `f` on every column, then on every row.
+/// Applies `f` to every column, then to every row.
 #[inline(always)]
 fn both<V: Copy, const N: usize, const M: usize>(
     x: Square<V, N>,

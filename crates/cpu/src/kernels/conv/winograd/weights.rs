@@ -1,4 +1,4 @@
-//! The transpose in the weights.
+//! The transpose with respect to the weights.
 
 use std::ops::Range;
 
@@ -19,10 +19,10 @@ use crate::kernels::{
     simd::MOST_LANES,
 };
 
-/// Sums that are kept at a time, in bytes.
+/// The intended size of a task's sums, in bytes.
 const SUMS: usize = 4 << 20;
 
-/// How many tasks share the work; it depends on the sizes alone, so that sums round alike for any
+/// The most tasks. Their number depends on the sizes alone, so that rounding is the same for any
 /// number of threads.
 const TASKS: usize = 8;
 
@@ -56,13 +56,13 @@ pub(in super::super) fn weight_transpose<T: Element>(
     });
 }
 
-/// Some samples with some outer channels.
+/// A task: some samples with some outer channels.
 struct Task<'a, 'b, T> {
     sides: &'a Sides,
     terms: Terms<'a, T>,
     outer: Range<usize>,
     samples: Range<usize>,
-    /// Σ (A e Aᵀ)ᵀ (Bᵀ d B) over the tiles: \[point, outer, inner\], the inner channels filled up
+    /// Σ (A e Aᵀ)ᵀ (Bᵀ d B) over the tiles: \[point, outer, inner\], with the inner channels padded
     /// to whole vectors.
     sums: &'a mut [T],
     /// Padded images, transformed tiles, padded outputs, transformed outputs.
@@ -103,12 +103,12 @@ struct Operands<'a, T> {
     inner: usize,
     outer: usize,
     width: usize,
-    /// Tiles.
+    /// The number of tiles.
     depth: usize,
 }
 
 impl<T: Element> Operands<'_, T> {
-    /// One product a point.
+    /// Computes one product per point.
     #[inline(always)]
     fn multiply<S: Simd>(&self, simd: S, sums: &mut [T], accumulate: bool) {
         let Self { inner, outer, width, depth, .. } = *self;
@@ -129,7 +129,8 @@ impl<T: Element> Operands<'_, T> {
     }
 }
 
-/// A e Aᵀ of the outputs of some images, for some of their channels: \[point, tile, channel\].
+/// Computes A e Aᵀ of the outputs of some images, for some of their channels: \[point, tile,
+/// channel\].
 #[inline(always)]
 fn transform_outputs<T: Element, S: Simd>(
     simd: S,
@@ -162,7 +163,7 @@ fn transform_outputs<T: Element, S: Simd>(
     );
 }
 
-/// Gᵀ m G of the sum of all parts' products m: \[outer, inner, 3, 3\].
+/// Computes Gᵀ m G of the sum of all parts' products m: \[outer, inner, 3, 3\].
 struct Finish<'a, T> {
     inner: usize,
     parts: &'a [&'a [T]],
