@@ -18,8 +18,9 @@ impl<'a, T: Copy> Strided<'a, T> {
                 _ => axes.push((size, stride)),
             }
         }
-        if axes.is_empty() {
-            axes.push((1, 1));
+        // An empty array has no rows, and no element of it is read.
+        if axes.is_empty() || dims.contains(&0) {
+            axes = vec![(1, 1)];
         }
         Self { data, axes }
     }
