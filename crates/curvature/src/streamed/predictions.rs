@@ -7,7 +7,7 @@ use eigenscape_runtime::{Error, Part, Result};
 use super::{MeanLoss, split::Need};
 
 impl MeanLoss {
-    /// How many classes the network tells apart, and what it says of them.
+    /// The number of classes, and the loss as a categorical loss.
     ///
     /// # Errors
     /// When the loss is not [categorical](eigenscape_program::LossFunction::categorical) with one
