@@ -171,8 +171,8 @@ fn estimates_and_their_gradients_are_unbiased() -> Result<()> {
     Ok(())
 }
 
-/// For N equal samples, the variance of the summed estimate is proportional to N², that of the
-/// per-sample estimate to N.
+/// For N equal samples, the variance of the summed estimate is a sum over N² pairs of samples, that
+/// of the per-sample estimate a sum over N samples.
 #[test]
 fn without_products_between_samples_the_variance_is_n_times_smaller() -> Result<()> {
     for (name, build) in NETWORKS {

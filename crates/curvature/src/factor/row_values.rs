@@ -7,8 +7,7 @@ use eigenscape_program::{Graph, Result, Value};
 pub(super) enum RowValues {
     /// The rows themselves.
     Explicit(Value),
-    /// The sum of P outer products of the cotangents `left` \[P, o\] and the inputs `right` \[P,
-    /// i\].
+    /// The sum of P outer products of cotangents `left` \[P, o\] and inputs `right` \[P, i\].
     Outer { left: Value, right: Value },
     /// The rows of one sample's activation, on which no other sample's loss depends.
     Activation(Value),

@@ -1,10 +1,13 @@
 //! Unbiased estimates of a trace, with their gradients, for penalties on the curvature in training.
 //!
-//! | [`TraceEstimate`] | of | one draw | order of derivatives in its gradient | variance |
+//! | [`TraceEstimate`] | of | one draw | its gradient takes | variance |
 //! | --- | --- | --- | --- | --- |
-//! | `Hutchinson` | tr H | one sign per parameter | third | 2 Σ_{i≠j} H_ij², including the residual's part |
-//! | `Summed` | tr G | one sign per output and sample | second | 2 Σ_{i≠j} K_ij² |
-//! | `PerSample` | tr G | one sign per output and sample | second | the same sum over pairs i, j of one sample: it falls with the number of samples |
+//! | `Hutchinson` | tr H | a sign per parameter | third derivatives | 2 Σ_{i≠j} H_ij² |
+//! | `Summed` | tr G | a sign per output and sample | second derivatives | 2 Σ_{i≠j} K_ij² |
+//! | `PerSample` | tr G | as `Summed` | second derivatives | 2 Σ_{i≠j} K_ij² within samples |
+//!
+//! The variance of `Hutchinson` includes the residual's part; that of `PerSample`, a sum over pairs
+//! i, j of the same sample, falls with the number of samples.
 //!
 //! K = (1/N) Sᵀ J Jᵀ S is the Gram matrix, with the non-zero eigenvalues of G. tr H = tr G wherever
 //! [`Objective::trace_breaker`] finds nothing. On samples drawn at random ([`Point::narrow`] after
@@ -79,6 +82,7 @@ impl Objective {
     /// An estimate of the trace of `group`'s block with its gradient in each parameter of `wrt`;
     /// each draw consists of random signs.
     ///
+    /// # Errors
     /// When the program cannot be built; for [`TraceEstimate::PerSample`], where samples are
     /// coupled (BatchNorm in training mode).
     pub fn trace(

@@ -11,7 +11,7 @@ impl MeanLoss {
     ///
     /// # Errors
     /// When the loss is not [categorical](eigenscape_program::LossFunction::categorical) with one
-    /// label a sample.
+    /// label per sample.
     pub fn classes(&self) -> Result<(usize, &dyn Categorical)> {
         let &[classes] = self.network().output_shape() else {
             return Err(Error::shape("predictions", "need one row of outputs a sample"));
