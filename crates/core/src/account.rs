@@ -1,8 +1,8 @@
-//! An account of memory: what takes how many bytes, known before any of it is allocated.
+//! Memory accounts: how many bytes each item will take, known before allocation.
 
-/// What some work holds in memory at the same time, item by item.
+/// The items that a computation holds in memory at the same time, with their bytes.
 ///
-/// Sums and products saturate: what cannot be counted is more than any machine has.
+/// Sums and products saturate at `usize::MAX`, which is more than any machine has.
 ///
 /// ```
 /// use eigenscape_core::account::{Account, size};
@@ -39,7 +39,7 @@ impl Account {
         self
     }
 
-    /// The items of both.
+    /// The items of both accounts.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.entries.extend(other.entries);
@@ -52,14 +52,13 @@ impl Account {
         &self.entries
     }
 
-    /// Bytes in all.
+    /// The total bytes.
     #[must_use]
     pub fn total(&self) -> usize {
         self.entries.iter().fold(0, |total: usize, entry| total.saturating_add(entry.bytes))
     }
 
-    /// The items from the largest, in words: "12.0 GiB for the Krylov basis, 31.5 MiB for a
-    /// product".
+    /// The items in words, largest first: "12.0 GiB for the Krylov basis, 31.5 MiB for a product".
     #[must_use]
     pub fn words(&self) -> String {
         let mut entries: Vec<&Entry> = self.entries.iter().collect();
@@ -75,7 +74,7 @@ pub fn size(shape: impl IntoIterator<Item = usize>, element: usize) -> usize {
     shape.into_iter().fold(element, usize::saturating_mul)
 }
 
-/// "1.5 GiB".
+/// A number of bytes in words: "1.5 GiB".
 #[must_use]
 pub fn bytes(count: usize) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Mean gradients by class and cross-class, P numbers each, known by their inner products: enough
-/// for every distance between them, and for coordinates in which to draw them.
+/// Mean gradients by class and cross-class, vectors of P numbers, represented by their inner
+/// products. These suffice for every distance between the means, and for coordinates in which to
+/// plot them.
 ///
 /// ```
 /// use eigenscape_core::class_means::{ClassMean, ClassMeans};
@@ -15,26 +16,27 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ClassMeans {
-    /// What each is the mean over.
+    /// The class and label of each mean.
     pub labels: Vec<ClassMean>,
-    /// Their inner products: the lower half of the Gram matrix with its diagonal, row after row.
+    /// The inner products of the means: the lower triangle of the Gram matrix with its diagonal,
+    /// row-major.
     pub products: Vec<f64>,
 }
 
-/// The class c of the samples, and the label c' that the gradients are of: `None` for the mean over
-/// all labels c' ≠ c.
+/// The mean over the samples of class c (first) of their gradients for the label c' (second);
+/// `None` stands for the mean over all labels c' ≠ c.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassMean(pub usize, pub Option<usize>);
 
 impl ClassMeans {
-    /// The inner product of two of them; NaN where there is none.
+    /// The inner product of means `a` and `b`; NaN if there is no such mean.
     #[must_use]
     pub fn product(&self, a: usize, b: usize) -> f64 {
         let (row, column) = (a.max(b), a.min(b));
         self.products.get(row * (row + 1) / 2 + column).copied().unwrap_or(f64::NAN)
     }
 
-    /// ‖a − b‖² of two of them.
+    /// ‖a − b‖² for means `a` and `b`.
     #[must_use]
     pub fn squared_distance(&self, a: usize, b: usize) -> f64 {
         self.product(a, a) - 2.0 * self.product(a, b) + self.product(b, b)

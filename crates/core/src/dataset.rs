@@ -8,32 +8,32 @@ use crate::{
     inputs::Inputs,
 };
 
-/// Which part of a data set.
+/// A part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// The examples that training sees, and at which curvature is measured.
+    /// The examples for training.
     Train,
-    /// The examples held out.
+    /// The held-out examples.
     Test,
 }
 
-/// What a network should say for each example.
+/// The targets of a network, one per example, token, pixel or voxel.
 #[derive(Debug, Clone)]
 pub enum Targets {
     /// Class indices of type `u32` or `i64`: \[N\], or \[N, ...\] with one for each token, pixel or
     /// voxel.
     Classes {
-        /// The indices, below `classes`, but for labels that the loss ignores.
+        /// The indices, below `classes` except for labels that the loss ignores.
         labels: Tensor,
         /// C, the number of classes.
         classes: usize,
     },
-    /// Real targets, \[N, ..., C\], as the network's outputs should be.
+    /// Real targets \[N, ..., C\], in the shape of the network's outputs.
     Values(Tensor),
 }
 
 impl Targets {
-    /// Those of the examples at `indices`, in that order.
+    /// The targets of the examples at `indices`, in that order.
     ///
     /// # Errors
     /// When an index is out of range.
@@ -46,7 +46,7 @@ impl Targets {
     }
 }
 
-/// The error of a data set that is asked for examples held out, and has none.
+/// The error of requesting held-out examples of a data set that has none.
 #[must_use]
 pub fn no_test_split(subject: impl Into<String>) -> Error {
     let remedy = "use split = \"train\", or give the data set a test split (docs/data.md)";
@@ -58,12 +58,12 @@ pub fn no_test_split(subject: impl Into<String>) -> Error {
 pub struct Examples {
     /// \[N, ...\], normalised as the network sees them, in a floating-point type.
     pub inputs: Inputs,
-    /// One target an input.
+    /// One target per input.
     pub targets: Targets,
 }
 
 impl Examples {
-    /// N.
+    /// N, the number of examples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.inputs.len()
@@ -75,7 +75,7 @@ impl Examples {
         self.len() == 0
     }
 
-    /// Bytes that are held for them.
+    /// Bytes held for the inputs and targets.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let (Targets::Classes { labels: targets, .. } | Targets::Values(targets)) = &self.targets;
@@ -101,7 +101,7 @@ impl Examples {
     }
 }
 
-/// A data set, loaded.
+/// A loaded data set.
 pub trait Dataset: Send + Sync {
     /// The examples of a split.
     ///
@@ -109,8 +109,7 @@ pub trait Dataset: Send + Sync {
     /// When the data cannot be read, or there is no such split.
     fn examples(&self, split: Split) -> Result<Examples>;
 
-    /// Whether there are examples held out. Without them nothing is known of test loss and
-    /// accuracy.
+    /// Whether there are held-out examples. Without them, test loss and accuracy are unknown.
     fn has_test_split(&self) -> bool {
         true
     }
@@ -118,16 +117,17 @@ pub trait Dataset: Send + Sync {
     /// The names of the classes, empty where they have none.
     fn class_names(&self) -> &[String];
 
-    /// What the data is, from where and how it was prepared, in one line for the report.
+    /// What the data is, where it comes from and how it was prepared, in one line for the report.
     fn description(&self) -> String;
 
-    /// What was found where the data was read and is not in it, or is probably not meant.
+    /// Warnings from reading the data: what was found but is not part of the data, or is probably
+    /// not intended.
     fn warnings(&self) -> &[String] {
         &[]
     }
 
-    /// For images \[C, H, W\]: what a black pixel is in each channel, with which images are padded.
-    /// `None` where examples are no images.
+    /// For images \[C, H, W\], the value of a black pixel in each channel, used for padding. `None`
+    /// for examples that are not images.
     fn background(&self) -> Option<Vec<f32>> {
         None
     }

@@ -1,5 +1,4 @@
-//! Densities of spectra: derived from the atoms by Gaussian broadening, never stored instead of
-//! them.
+//! Densities of spectra, computed from the atoms by Gaussian broadening when needed.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -9,8 +8,8 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 ///
 /// at each point of `grid`, from `spectrum_atoms`, the (λᵢ, wᵢ) of
 /// [`Spectrum::atoms`](crate::Spectrum::atoms). The unit is that of 1/λ, and the integral over the
-/// line is Σᵢ wᵢ. The grid may be spaced as the caller likes; what lies more than about 39 σ away
-/// from every atom underflows to 0. Costs |atoms|·|grid| exponentials.
+/// line is Σᵢ wᵢ. The grid may have any spacing; points more than about 39 σ away from every atom
+/// underflow to 0. Costs |atoms|·|grid| exponentials.
 ///
 /// `sigma` must be positive and finite: there is no density otherwise, and the values returned are
 /// not finite.

@@ -1,9 +1,8 @@
-//! How alike two spectra are.
+//! Distances between spectra.
 
 use crate::{Spectrum, error::Result};
 
-/// A number that says how far two spectra, as probability measures on the eigenvalue axis, lie
-/// apart.
+/// A distance between two spectra as probability measures on the eigenvalue axis.
 pub trait Distance: Send + Sync {
     /// The distance from `left` to `right`: never negative, 0 for equal measures.
     ///
@@ -11,16 +10,16 @@ pub trait Distance: Send + Sync {
     /// When the distance is not defined for these spectra.
     fn distance(&self, left: &Spectrum, right: &Spectrum) -> Result<f64>;
 
-    /// Bytes that [`Self::distance`] takes for two spectra of so many eigenvalues each, at most,
-    /// beside these: a grid, for example. By default nothing is said and so nothing counted.
+    /// The most bytes that [`Self::distance`] takes for two spectra of `eigenvalues` eigenvalues
+    /// each, in addition to the spectra: for a grid, say. By default 0, so that nothing is counted.
     fn memory(&self, eigenvalues: usize) -> usize {
         let _ = eigenvalues;
         0
     }
 
-    /// What it is at other bandwidths, where it smooths: (bandwidth, distance), ascending, its own
-    /// bandwidth among them. A choice of the bandwidth is a choice of what is told apart; the band
-    /// says how much of the distance is that choice.
+    /// The distance at other bandwidths, if it smooths: (bandwidth, distance) pairs, ascending,
+    /// including its own bandwidth. The bandwidth decides which details are distinguished; the band
+    /// shows how much of the distance depends on that choice.
     ///
     /// # Errors
     /// Those of [`Self::distance`].

@@ -6,7 +6,7 @@ use std::path::Path;
 /// The result of every fallible function of Eigenscape's crates above `curvature`.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in words for the person who can mend it.
+/// An error, in words for the person who can fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An input (a file, a key, a value) is not usable.
@@ -30,7 +30,7 @@ pub enum Error {
     /// A derivative or a network could not be built or evaluated.
     #[error(transparent)]
     Evaluation(eigenscape_runtime::Error),
-    /// Whoever started the work wants it to stop ([`crate::Interrupt`]).
+    /// A request stopped the work ([`crate::Interrupt`]).
     #[error("interrupted")]
     Interrupted,
     /// A tensor operation failed.
@@ -44,7 +44,7 @@ impl Error {
         Self::Input { subject: subject.into(), problem: problem.into(), remedy: remedy.into() }
     }
 
-    /// This error, told of `whom` it is.
+    /// This error with `whom` in front of its subject.
     #[must_use]
     pub fn of(self, whom: &str) -> Self {
         match self {
@@ -89,11 +89,11 @@ impl Error {
     }
 }
 
-/// What to do about a disk without room.
+/// What to do about a full disk.
 const FULL: &str =
     "free space on that disk and give the same command again, or choose another folder with --out DIR";
 
-/// What to do about a file that the operating system does not read or write.
+/// What to do about a file that the operating system refuses to read or write.
 fn for_file(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind::{
         AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
@@ -111,7 +111,7 @@ fn for_file(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// Whether a file could not be written because there is no room for it.
+/// Whether an I/O error means that the disk or the quota is full.
 #[must_use]
 pub fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};

@@ -1,4 +1,4 @@
-//! Probe estimators: from an operator to its spectrum.
+//! Probe estimators, which compute the spectrum of an operator, or one number of it.
 
 use std::borrow::Cow;
 
@@ -9,40 +9,41 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Receives how far an estimator has come.
+/// Receives the progress of an estimator.
 pub trait Progress {
-    /// `products` more operator-vector products (or work of the same cost) are done.
+    /// Reports that `products` more operator-vector products (or work of the same cost) are done.
     fn advance(&self, products: usize);
 }
 
-/// A [`Progress`] that nobody looks at.
+/// A [`Progress`] that ignores all reports.
 pub struct Silent;
 
 impl Progress for Silent {
     fn advance(&self, _products: usize) {}
 }
 
-/// What an estimator needs beside the operator.
+/// What an estimator needs in addition to the operator.
 pub struct Context<'a> {
-    /// The source of its probes.
+    /// The source of the estimator's random vectors.
     pub random: Random,
-    /// Who wants to know how far it has come.
+    /// The receiver of progress reports.
     pub progress: &'a dyn Progress,
-    /// Bytes that it may hold beside what the operator's products take. What can work in less does,
-    /// and what cannot takes what [`ProbeEstimator::memory`] says.
+    /// Bytes that the estimator may hold in addition to what the operator's products take. An
+    /// estimator that can adapt stays within this limit; one that cannot takes what
+    /// [`ProbeEstimator::memory`] states.
     pub memory: usize,
 }
 
 impl Context<'_> {
-    /// A context for the seed with silent progress and as much memory as there is use for.
+    /// A context with this seed, no progress reports and unlimited memory.
     #[must_use]
     pub fn silent(seed: u64) -> Context<'static> {
         Context { random: Random::new(seed), progress: &Silent, memory: usize::MAX }
     }
 }
 
-/// What an estimator finds of an operator: its spectrum, or one number. A number has no
-/// eigenvalues, and so no density and no distance.
+/// The result of an estimator: the spectrum of an operator, or one number. A number has no
+/// eigenvalues, and so neither a density nor a distance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Estimate {
     /// The spectrum, exact or estimated.
@@ -52,7 +53,7 @@ pub enum Estimate {
 }
 
 impl Estimate {
-    /// The spectrum, where it is one.
+    /// The spectrum; `None` for a number.
     #[must_use]
     pub fn spectrum(&self) -> Option<&Spectrum> {
         match self {
@@ -61,7 +62,7 @@ impl Estimate {
         }
     }
 
-    /// What would be found of the operator plus `shift` times the identity.
+    /// The estimate for the operator plus `shift` times the identity.
     #[must_use]
     pub fn shifted(self, shift: f64) -> Self {
         match self {
@@ -75,7 +76,7 @@ impl Estimate {
     /// The spectrum.
     ///
     /// # Errors
-    /// When it is a number.
+    /// When the estimate is a number.
     pub fn into_spectrum(self) -> Result<Spectrum> {
         match self {
             Self::Spectrum(spectrum) => Ok(spectrum),
@@ -100,14 +101,15 @@ impl From<Number> for Estimate {
     }
 }
 
-/// What was found of an operator and, by an estimator that takes the operator apart, of its parts.
+/// The estimate for an operator and, from an estimator that decomposes the operator, the spectra of
+/// its parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
-    /// Of the operator.
+    /// The estimate for the whole operator.
     pub estimate: Estimate,
     /// Each part's name ("G1") with its spectrum.
     pub parts: Vec<(Cow<'static, str>, Spectrum)>,
-    /// The class means that the parts are made of, from an estimator that knows classes.
+    /// The class means from which the parts are computed; `None` unless the estimator uses classes.
     pub means: Option<ClassMeans>,
 }
 
@@ -119,8 +121,8 @@ impl From<Estimate> for Findings {
 
 /// Computes or estimates the spectrum of a curvature operator, or one number of it.
 pub trait ProbeEstimator: Send + Sync {
-    /// What it finds of `operator`, with the number of products used and, where probes are random,
-    /// the standard error.
+    /// The estimate for `operator`, with the number of products used and, for random vectors, the
+    /// standard error.
     ///
     /// # Errors
     /// When the estimator cannot be used on this operator: the error says why and what to use
@@ -130,7 +132,7 @@ pub trait ProbeEstimator: Send + Sync {
     /// The spectrum of `operator`, from an estimator that finds one.
     ///
     /// # Errors
-    /// Those of [`Self::estimate`], and when it finds a number.
+    /// Those of [`Self::estimate`], and when the estimate is a number.
     fn spectrum(&self, operator: &dyn CurvatureOperator, context: &Context) -> Result<Spectrum> {
         self.estimate(operator, context)?.into_spectrum()
     }
@@ -138,13 +140,13 @@ pub trait ProbeEstimator: Send + Sync {
     /// The spectra of several operators, from an estimator that finds them.
     ///
     /// # Errors
-    /// Those of [`Self::estimate`], and when it finds a number.
+    /// Those of [`Self::estimate`], and when an estimate is a number.
     fn spectra(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Spectrum>> {
         self.estimate_all(operators, context)?.into_iter().map(Estimate::into_spectrum).collect()
     }
 
-    /// What it finds of several operators: by default one after the other. An estimator that works
-    /// on exact factors computes once what they have in common.
+    /// The estimates for several operators, by default one after the other. An estimator that works
+    /// on exact factors computes once what the operators have in common.
     ///
     /// # Errors
     /// Those of [`Self::estimate`].
@@ -152,7 +154,7 @@ pub trait ProbeEstimator: Send + Sync {
         operators.iter().map(|operator| self.estimate(*operator, context)).collect()
     }
 
-    /// [`Self::estimate_all`], with the parts of each operator: by default there are none.
+    /// As [`Self::estimate_all`], with the parts of each operator. By default there are no parts.
     ///
     /// # Errors
     /// Those of [`Self::estimate`].
@@ -164,24 +166,24 @@ pub trait ProbeEstimator: Send + Sync {
         Ok(self.estimate_all(operators, context)?.into_iter().map(Findings::from).collect())
     }
 
-    /// Whether [`Self::estimate_all`] will be refused for what is known without evaluating
-    /// anything: an operator that has no exact factor, a matrix that does not fit into memory.
+    /// Checks, without evaluating anything, whether [`Self::estimate_all`] can work: it cannot if,
+    /// for example, an operator has no exact factor or a matrix does not fit into memory.
     ///
     /// # Errors
-    /// What stands in the way and what to use instead.
+    /// The error names the obstacle and what to use instead.
     fn check(&self, operators: &[&dyn CurvatureOperator]) -> Result<()> {
         let _ = operators;
         Ok(())
     }
 
-    /// What [`Self::estimate_all`] of these operators holds in memory at the same time, at most,
-    /// with `allowed` bytes as [`Context::memory`]: known from dimensions and types alone. An
-    /// estimator that can do with less stays within `allowed`; where that is not enough for the
-    /// least of its ways to work, the account says what the least takes. What an operator's
-    /// products take ([`NetworkOperator::memory`](crate::landscape::NetworkOperator::memory)) is
-    /// not in it, what is made of its exact factor is.
+    /// The most memory that [`Self::estimate_all`] of these operators holds at any time, with
+    /// `allowed` bytes as [`Context::memory`]; computed from dimensions and types alone. An
+    /// estimator that can adapt stays within `allowed`; if that is too little even for its least
+    /// demanding method, the account states the memory of that method. The account includes what is
+    /// computed from an operator's exact factor, and excludes what the operator's products take
+    /// ([`NetworkOperator::memory`](crate::landscape::NetworkOperator::memory)).
     ///
-    /// By default nothing is said and so nothing counted.
+    /// By default the account is empty.
     ///
     /// # Errors
     /// When an operator cannot be used.
@@ -190,15 +192,15 @@ pub trait ProbeEstimator: Send + Sync {
         Ok(Account::default())
     }
 
-    /// How many vectors [`Self::estimate`] hands to one product of this operator at most, with
-    /// `allowed` bytes as [`Context::memory`]. By default as many as it likes.
+    /// The most vectors that [`Self::estimate`] passes to one product of this operator, with
+    /// `allowed` bytes as [`Context::memory`]. By default unlimited.
     fn vectors(&self, operator: &dyn CurvatureOperator, allowed: usize) -> usize {
         let _ = (operator, allowed);
         usize::MAX
     }
 
-    /// How many eigenvalues a spectrum of this operator lists at most: what results keep of it. By
-    /// default its dimension.
+    /// The most eigenvalues that a spectrum of this operator lists and results keep. By default the
+    /// operator's dimension.
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {
         operator.dimension()
     }
@@ -207,18 +209,20 @@ pub trait ProbeEstimator: Send + Sync {
     /// progress bars).
     fn products(&self, dimension: usize) -> usize;
 
-    /// What the one number is ("trace") that it finds instead of a spectrum.
+    /// The name of the number ("trace") that the estimator finds instead of a spectrum; `None` if
+    /// it finds a spectrum.
     fn number(&self) -> Option<&'static str> {
         None
     }
 
-    /// Whether what it finds is exact or has a standard error: that of one random vector has none.
+    /// Whether the estimate is exact or has a standard error. With a single random vector it has
+    /// none.
     fn has_standard_error(&self) -> bool {
         true
     }
 
-    /// Whether it works on the operators' exact factors ([`CurvatureOperator::factor`]) and not on
-    /// products.
+    /// Whether the estimator uses the operators' exact factors ([`CurvatureOperator::factor`])
+    /// instead of products.
     fn needs_factor(&self) -> bool {
         false
     }

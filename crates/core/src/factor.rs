@@ -1,4 +1,4 @@
-//! Exact factors: where an operator is known as ΦᵀΦ, the rows of Φ, by variables and samples.
+//! Exact factors Φ of operators ΦᵀΦ: their rows, by variables and samples.
 
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -8,37 +8,37 @@ use eigenscape_program::{Predictions, Variables};
 
 use crate::error::{Error, Result};
 
-/// Where the rows of a factor Φ come from. It has R rows for each of N samples, M = R·N in all, and
+/// A source of the rows of a factor Φ. Φ has R rows for each of N samples, M = R·N in total, and
 /// some columns for each variable; a group's matrix is ΦᵀΦ for the columns of the group's
 /// variables.
 ///
-/// Operators of the same source can be treated together: columns that several of them share are
+/// Operators with the same source can be processed together: columns that several of them share are
 /// computed once.
 pub trait FactorSource: Send + Sync {
-    /// N.
+    /// N, the number of samples.
     fn samples(&self) -> usize;
 
-    /// R.
+    /// R, the number of rows per sample.
     fn rank(&self) -> usize;
 
     /// The floating-point type of the rows.
     fn dtype(&self) -> DType;
 
-    /// Bytes that the rows, and whatever is made of them, may take.
+    /// Bytes that the rows, and whatever is computed from them, may take.
     fn memory(&self) -> usize;
 
-    /// Whether there are [predictions](Self::predictions): known before anything is evaluated.
+    /// Checks that there are [predictions](Self::predictions), before anything is evaluated.
     ///
     /// # Errors
-    /// When samples have no classes.
+    /// When the samples have no classes.
     fn check_classes(&self) -> Result<()> {
         self.predictions().map(|_| ())
     }
 
-    /// The labels and predictions that the rows belong to, R being one less than there are classes.
+    /// The labels and predictions of the samples. R is then one less than the number of classes.
     ///
     /// # Errors
-    /// When samples have no classes.
+    /// When the samples have no classes.
     fn predictions(&self) -> Result<Box<dyn Predictions>> {
         Err(Error::input(
             "class structure",
@@ -47,9 +47,9 @@ pub trait FactorSource: Send + Sync {
         ))
     }
 
-    /// The source of another factor of the same matrices, computed by passes forward, one a column,
-    /// in place of passes backward, one a row of a sample: where a sample has more outputs than
-    /// there are parameters it is less work. `None` where there is no such source.
+    /// The source of another factor of the same matrices, computed by forward passes, one per
+    /// column, instead of backward passes, one per row of a sample. This is less work where a
+    /// sample has more outputs than there are parameters. `None` where there is no such source.
     fn by_columns(&self) -> Option<Arc<dyn FactorSource>> {
         None
     }
@@ -61,27 +61,27 @@ pub trait FactorSource: Send + Sync {
     fn columns(&self, variables: &[usize]) -> Result<Box<dyn FactorColumns + '_>>;
 }
 
-/// The columns of Φ that belong to some variables, known row by row.
+/// The columns of Φ that belong to some variables, available by rows.
 pub trait FactorColumns {
-    /// What the rows of each variable are like.
+    /// The size and form of the rows of each variable.
     fn sizes(&self) -> Vec<RowSize>;
 
-    /// Bytes held at most while so many samples are evaluated at once, beside the rows.
+    /// The most bytes held while `samples` samples are evaluated at once, in addition to the rows.
     fn evaluating(&self, samples: usize) -> usize;
 
-    /// Floating-point operations for the rows of all samples; 0 where they are known.
+    /// Floating-point operations for the rows of all samples; 0 where the rows are known already.
     fn flops(&self) -> usize {
         0
     }
 
-    /// The rows of some samples, computed in at most `memory` bytes beside them.
+    /// The rows of some samples, computed in at most `memory` bytes in addition to the rows.
     ///
     /// # Errors
-    /// When this is too little for one sample, or an operation fails.
+    /// When `memory` is too little for one sample, or an operation fails.
     fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor>;
 
-    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\]
-    /// over these rows φ̃ and the rows φ in f64; `None` where that is not known.
+    /// The rounding error of the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\] over the
+    /// computed rows φ̃ and the rows φ in f64; `None` where unknown.
     ///
     /// # Errors
     /// When an operation fails.
@@ -94,9 +94,9 @@ pub trait FactorColumns {
 /// The exact factor of one operator.
 #[derive(Clone)]
 pub struct ExactFactor {
-    /// Where it comes from.
+    /// The source of the rows.
     pub source: Arc<dyn FactorSource>,
-    /// The source's variables to which the operator's columns belong, ascending.
+    /// The variables of the source that own the operator's columns, ascending.
     pub variables: Vec<usize>,
 }
 
@@ -107,7 +107,7 @@ impl fmt::Debug for ExactFactor {
 }
 
 impl ExactFactor {
-    /// The same matrix from the source of its factor that is less work.
+    /// The same matrix with the source of its factor that takes less work.
     ///
     /// # Errors
     /// When the programs cannot be built.
@@ -117,8 +117,8 @@ impl ExactFactor {
     }
 }
 
-/// The given source, or its [`FactorSource::by_columns`] where the columns of these variables are
-/// less work so.
+/// The given source, or its [`FactorSource::by_columns`] if that takes fewer operations for the
+/// columns of these variables.
 ///
 /// # Errors
 /// When the programs cannot be built.
@@ -139,7 +139,7 @@ pub(crate) struct LossFactor {
 }
 
 impl LossFactor {
-    /// For the parameters, or for the activation that `group` is.
+    /// The factor for the parameters, or, if `group` is an activation, for that activation.
     pub fn new(loss: &MeanLoss, group: &Variables) -> Result<Self> {
         let activation = matches!(group, Variables::Activation(_)).then(|| group.clone());
         Ok(Self { loss: loss.clone(), rank: loss.rank()?, activation, by_columns: false })
@@ -172,7 +172,7 @@ impl FactorSource for LossFactor {
     }
 
     fn by_columns(&self) -> Option<Arc<dyn FactorSource>> {
-        // An activation has elements for each sample, more than rows.
+        // An activation has variables in every sample, so that columns outnumber rows.
         let possible = self.activation.is_none() && !self.by_columns;
         possible.then(|| {
             Arc::new(Self { rank: self.loss.outputs(), by_columns: true, ..self.clone() })
@@ -190,7 +190,7 @@ impl FactorSource for LossFactor {
     }
 }
 
-/// By passes backward or forward.
+/// A factor computed by backward passes (rows) or forward passes (columns).
 enum Streamed {
     Rows(StreamedFactor),
     Columns(StreamedColumns),

@@ -1,12 +1,13 @@
-//! Names of files and folders from names that users choose.
+//! Safe names of files and folders, made from names that users choose.
 
 use std::collections::{HashMap, HashSet};
 
-/// What is longer is cut: file systems take 255 bytes, and an extension or a number may follow.
+/// The maximum length of a safe name: file systems allow 255 bytes, and an extension or a number
+/// may follow.
 const LONGEST: usize = 120;
 
-/// A harmless name of a file or folder: letters, digits and `-_.=,`, neither empty nor hidden, and
-/// no step up.
+/// A harmless file or folder name made from `text`: only ASCII letters, digits and `-_.=,`, never
+/// empty, hidden or `..`.
 ///
 /// ```
 /// use eigenscape_core::file_names::safe;
@@ -18,14 +19,14 @@ const LONGEST: usize = 120;
 pub fn safe(text: &str) -> String {
     let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.=,".contains(c) { c } else { '-' };
     let name: String = text.chars().map(keep).take(LONGEST).collect();
-    // A dot at the end is dropped by Windows.
+    // Windows drops a dot at the end of a name.
     let name = name.trim_start_matches(['.', '-']).trim_end_matches('.');
     if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
 }
 
-/// A [`safe`] name for each text, all different, also where a file system does not tell `A` from
-/// `a`: of texts that would share one, the second has `-2` behind it, the third `-3`. A text that
-/// can be a name as it stands keeps it.
+/// A [`safe`] name for each text. All names differ, also on file systems that ignore case: if
+/// several texts would share a name, the second gets the suffix `-2`, the third `-3`. A text that
+/// is a safe name already keeps it.
 ///
 /// ```
 /// use eigenscape_core::file_names::distinct;
@@ -40,21 +41,21 @@ pub fn distinct<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     texts.iter().zip(as_they_stand).map(named).collect()
 }
 
-/// Names in use, in lower case.
+/// A set of names in use, which ignores case.
 #[derive(Debug, Default)]
 pub struct Names {
     taken: HashSet<String>,
-    /// The number that was last put behind a name.
+    /// The last number appended to each name.
     last: HashMap<String, usize>,
 }
 
 impl Names {
-    /// Takes a name; whether it was free.
+    /// Takes a name and returns whether it was free.
     pub fn take(&mut self, name: &str) -> bool {
         self.taken.insert(name.to_lowercase())
     }
 
-    /// Takes `name`, or where it is in use the first of `name-2`, `name-3`, ... that is not.
+    /// Takes and returns `name`, or, if it is in use, the first free one of `name-2`, `name-3`, ...
     pub fn unused(&mut self, name: &str) -> String {
         let mut candidate = name.to_owned();
         while !self.take(&candidate) {

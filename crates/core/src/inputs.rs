@@ -1,4 +1,4 @@
-//! The inputs of examples: a tensor, or rows that are made when they are asked for.
+//! The inputs of examples: a tensor, or rows produced on demand.
 
 use std::{fmt, sync::Arc};
 
@@ -6,19 +6,18 @@ use candle_core::Tensor;
 
 use crate::{account::size, error::Result};
 
-/// Rows that are made when they are asked for. Images are kept so, as bytes: a quarter of the
-/// memory of what a network sees.
+/// A source that produces rows on demand. For example, images stay stored as bytes, a quarter of
+/// the memory of the numbers that a network takes.
 pub trait RowSource: fmt::Debug + Send + Sync {
-    /// \[N, ...\].
+    /// The shape \[N, ...\].
     fn dims(&self) -> &[usize];
 
-    /// Bytes that are held for them all the time.
+    /// Bytes held permanently for the rows.
     fn bytes(&self) -> usize {
         size(self.dims().iter().copied(), size_of::<f32>())
     }
 
-    /// The rows at `indices`, in that order, normalised as the network sees them, in a
-    /// floating-point type.
+    /// The rows at `indices`, in that order, normalised for the network, in a floating-point type.
     ///
     /// # Errors
     /// When an index is out of range, or the tensor cannot be made.
@@ -28,14 +27,14 @@ pub trait RowSource: fmt::Debug + Send + Sync {
 /// Inputs \[N, ...\], normalised as the network sees them, in a floating-point type.
 #[derive(Debug, Clone)]
 pub enum Inputs {
-    /// All of them as numbers.
+    /// All inputs as one tensor.
     Tensor(Tensor),
-    /// Numbers when they are asked for.
+    /// Rows produced on demand.
     Rows(Arc<dyn RowSource>),
 }
 
 impl Inputs {
-    /// \[N, ...\].
+    /// The shape \[N, ...\].
     #[must_use]
     pub fn dims(&self) -> &[usize] {
         match self {
@@ -44,13 +43,13 @@ impl Inputs {
         }
     }
 
-    /// N.
+    /// N, the number of inputs.
     #[must_use]
     pub fn len(&self) -> usize {
         self.dims().first().copied().unwrap_or(0)
     }
 
-    /// Bytes that are held for them all the time.
+    /// Bytes held permanently for the inputs.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match self {
@@ -59,13 +58,13 @@ impl Inputs {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no inputs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Those at `indices`, in that order.
+    /// The inputs at `indices`, in that order.
     ///
     /// # Errors
     /// When an index is out of range.
@@ -76,10 +75,10 @@ impl Inputs {
         }
     }
 
-    /// `count` of them from `start` on.
+    /// The `count` inputs from index `start` on.
     ///
     /// # Errors
-    /// When there are fewer.
+    /// When there are fewer than `start + count` inputs.
     pub fn range(&self, start: usize, count: usize) -> Result<Tensor> {
         match self {
             Self::Tensor(tensor) => Ok(tensor.narrow(0, start, count)?),
@@ -90,7 +89,7 @@ impl Inputs {
         }
     }
 
-    /// All of them.
+    /// All inputs as one tensor.
     ///
     /// # Errors
     /// When the tensor cannot be made.

@@ -1,4 +1,4 @@
-//! A loss landscape at a point: hands out the curvature operators of a network's groups.
+//! A loss landscape at a point, which creates the curvature operators of a network's groups.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -25,12 +25,12 @@ pub struct Landscape {
     factors: Arc<Mutex<Factors>>,
 }
 
-/// The factor of all parameters, and those of activations by name.
+/// The factor source of all parameters (key `None`), and those of activations by name.
 type Factors = BTreeMap<Option<String>, Arc<dyn FactorSource>>;
 
 impl Landscape {
-    /// The landscape of the mean loss over the samples of `point`. Products and factors stream over
-    /// the samples so that they take at most `memory` bytes beside the point.
+    /// The landscape of the mean loss over the samples of `point`. Products and factors process the
+    /// samples in micro-batches, so that they take at most `memory` bytes in addition to the point.
     ///
     /// # Errors
     /// When the network's outputs do not fit the loss.
@@ -38,7 +38,7 @@ impl Landscape {
         Self::of(&Programs::new(network, loss), point, memory)
     }
 
-    /// As [`Self::new`], of a network and loss whose programs are made once for all points.
+    /// As [`Self::new`], for a network and loss whose programs are shared by all points.
     ///
     /// # Errors
     /// When the network's outputs do not fit the loss.
@@ -47,15 +47,15 @@ impl Landscape {
         Ok(Self { loss, factors: Arc::default() })
     }
 
-    /// The same landscape, of which no product and no row of a factor is begun once an interrupt is
-    /// requested: whoever asks for one gets [`Error::Interrupted`].
+    /// The same landscape, which starts no product and no factor row once an interrupt is
+    /// requested: calls then return [`Error::Interrupted`].
     #[must_use]
     pub fn until(self, interrupt: Interrupt) -> Self {
         Self { loss: self.loss.until(interrupt), factors: Arc::default() }
     }
 
-    /// The same landscape, whose products and factors have residuals that are evaluated in this
-    /// type: in f64 where nobody says otherwise.
+    /// The same landscape, with the residuals of products and factors evaluated in this type; the
+    /// default is f64.
     #[must_use]
     pub fn with_residuals(self, residuals: Residuals) -> Self {
         Self { loss: self.loss.with_residuals(residuals), factors: Arc::default() }
@@ -86,7 +86,7 @@ impl Landscape {
         Ok((!level.is_affine()).then_some(node))
     }
 
-    /// Groups of parameters have one source in common.
+    /// All groups of parameters share one source.
     fn factor(&self, group: &Group) -> Result<ExactFactor> {
         let (name, variables) = match &group.variables {
             Variables::Parameters(indices) => (None, indices.clone()),
@@ -103,7 +103,7 @@ impl Landscape {
     }
 }
 
-/// The curvature matrix of one group, by products on a program that is built when it is first
+/// The curvature matrix of one group, given by products. Its program is built when it is first
 /// needed.
 pub struct NetworkOperator {
     landscape: Landscape,
@@ -114,7 +114,7 @@ pub struct NetworkOperator {
     product: Mutex<Option<Arc<StreamedProduct>>>,
 }
 
-/// A panic elsewhere leaves nothing half-made here.
+/// Locks a mutex and ignores poisoning: a panic elsewhere leaves no half-written value here.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -124,7 +124,8 @@ impl NetworkOperator {
         Err(Error::input(self.description(), problem, remedy))
     }
 
-    /// Refuses what has no rows by sample, or is indefinite.
+    /// Refuses a matrix whose samples are coupled (BatchNorm in training mode), the residual
+    /// matrix, which is indefinite, and a loss that is not convex in the outputs.
     fn check_rows(&self) -> Result<()> {
         if let Some(module) = self.landscape.loss.mixes_samples() {
             return self.refuse(
@@ -164,7 +165,7 @@ impl NetworkOperator {
         Ok(())
     }
 
-    /// Refuses a Hessian of which it is not proved that its diagonal is the Gauss-Newton matrix's.
+    /// Refuses a Hessian whose diagonal is not proved to be that of the Gauss-Newton matrix.
     fn check_trace(&self) -> Result<()> {
         self.check_rows()?;
         if self.curvature == Curvature::Hessian
@@ -180,24 +181,24 @@ impl NetworkOperator {
         Ok(())
     }
 
-    /// The same operator, whose products take at most `memory` bytes; its factor's rows may take
-    /// the landscape's.
+    /// The same operator, whose products take at most `memory` bytes. The rows of its factor keep
+    /// the landscape's limit.
     #[must_use]
     pub fn within(self, memory: usize) -> Self {
         Self { memory, product: Mutex::default(), ..self }
     }
 
-    /// Bytes that products with so many vectors at a time hold at most, beside the vectors, without
-    /// evaluating anything.
+    /// The most bytes that products with `vectors` vectors at a time hold, in addition to the
+    /// vectors; nothing is evaluated.
     ///
     /// # Errors
-    /// How much memory one would take, at the least, where that is more than it may.
+    /// When even the smallest split exceeds the memory limit: the error names the bytes needed.
     pub fn memory(&self, vectors: usize) -> Result<usize> {
         Ok(self.product()?.memory(vectors))
     }
 
-    /// Bytes that products of the same curvature of some of the group's variables hold at most;
-    /// `None` where that is not known, and they may take what they are allowed.
+    /// The most bytes that products of the same curvature hold for some of the group's variables;
+    /// `None` where this is unknown, and they may take up to their limit.
     ///
     /// # Errors
     /// Those of [`Self::memory`].
@@ -257,8 +258,8 @@ impl CurvatureOperator for NetworkOperator {
             return Ok(None);
         }
         self.landscape.loss.interrupt().check()?;
-        // The residuals in both types would take more memory than is allowed; and what fits in f32
-        // need not fit in f64.
+        // Frees the residuals first: those of both types together would exceed the memory limit.
+        // The f64 product may still not fit.
         locked(&self.product).take();
         let Some(left) = self.memory.checked_sub(self.landscape.bytes_in_f64()) else { return Ok(None) };
         match self.product_of(&self.landscape.loss.in_f64()?.within(left)) {
@@ -272,8 +273,8 @@ impl CurvatureOperator for NetworkOperator {
         match self.curvature {
             _ if !self.landscape.loss.loss_function().is_convex() => false,
             Curvature::GaussNewton => true,
-            // It is the Gauss-Newton matrix then, also where samples see each other and there is no
-            // factor.
+            // The Hessian then equals the Gauss-Newton matrix, also where samples are coupled and
+            // there is no factor.
             Curvature::Hessian => matches!(self.landscape.why_not_affine(&self.group), Ok(None)),
             Curvature::Residual => false,
         }

@@ -1,8 +1,8 @@
-//! The vocabulary of Eigenscape: what a model, a data set, a loss, a curvature operator, a probe
-//! estimator, a spectrum, a distance and a regularizer are, and the [`Registry`] in which plugins
-//! offer them by name.
+//! The shared types and traits of Eigenscape: models, data sets, losses, curvature operators, probe
+//! estimators, spectra, distances and regularizers, and the [`Registry`] in which plugins register
+//! them by name.
 //!
-//! No algorithm lives here. Plugins depend on this crate and never on each other.
+//! This crate contains no algorithms. Plugins depend on this crate and never on each other.
 
 pub mod account;
 pub mod architecture;

@@ -1,4 +1,4 @@
-//! What the numbers alone do not tell: how they were computed, on what, by whom.
+//! Notes on how and where the numbers were computed.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Notes {
-    /// What holds for all runs: versions, machine, threads, wall-clock time, ignored keys.
+    /// Notes on all runs: versions, machine, threads, wall-clock time, ignored keys.
     pub lines: Vec<Note>,
-    /// What a profile changed, so that these are not the experiment's full numbers; `None` where
-    /// none changed anything.
+    /// The changes by a profile, because of which these are not the experiment's full numbers;
+    /// `None` where no profile changed anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<ProfileNote>,
     /// What `--set` flags changed: "train.epochs=2 (10 in the file)".
@@ -23,14 +23,14 @@ pub struct Notes {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunNotes {
-    /// Identifies settings, data, weights to start from and the program's version: two runs with
-    /// the same key are the same run.
+    /// Identifies the settings, data, initial weights and program version: two runs with the same
+    /// key are the same run.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
     /// C, the number of classes, where the targets are classes: the stem plot marks the C largest
     /// eigenvalues.
     pub classes: Option<usize>,
-    /// Data set, model, parameter count, optimiser, and whatever else the run should be known by.
+    /// Data set, model, parameter count, optimiser, and whatever else describes the run.
     pub lines: Vec<Note>,
     /// Each estimator's description; the label is its name in `results.json`. A name may occur more
     /// than once.
@@ -46,16 +46,16 @@ pub struct RunNotes {
 pub struct ProfileNote {
     /// The profile's name.
     pub name: String,
-    /// "train.epochs = 5 instead of 50".
+    /// The changes, as in "train.epochs = 5 instead of 50".
     pub changes: Vec<String>,
 }
 
 /// A line of notes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// What it is about.
+    /// The subject of the line.
     pub label: String,
-    /// What there is to say.
+    /// The text of the line.
     pub value: String,
 }
 

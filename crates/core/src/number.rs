@@ -1,4 +1,4 @@
-//! One number of an operator: what an estimator finds that finds no spectrum.
+//! One number of an operator: the result of an estimator that finds no spectrum.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,14 +26,14 @@ pub struct Number {
     pub stderr: Option<f64>,
     /// Whether it is exact up to rounding (nothing random).
     pub exact: bool,
-    /// How many random vectors it is the mean of, where it is one.
+    /// The number of random vectors averaged over; `None` when exact.
     pub probes: Option<usize>,
     /// The number of operator-vector products spent.
     pub products: usize,
 }
 
 impl Number {
-    /// A number in which nothing is random.
+    /// An exact number, without random error.
     ///
     /// # Errors
     /// When it is not finite.
@@ -42,10 +42,10 @@ impl Number {
         Ok(Self { dimension, value, stderr: Some(0.0), exact: true, probes: None, products })
     }
 
-    /// The mean of one independent sample a random vector.
+    /// The mean of independent samples, one per random vector.
     ///
     /// # Errors
-    /// When it is not finite, as without samples.
+    /// When the mean is not finite, for example without samples.
     pub fn estimated(dimension: usize, samples: &[f64], products: usize) -> Result<Self> {
         let (value, stderr) = mean(samples);
         check_finite(value)?;
@@ -53,8 +53,8 @@ impl Number {
     }
 }
 
-/// The mean of independent samples with its standard error, the sample standard deviation over √n:
-/// unknown for one sample.
+/// The mean of independent samples with its standard error, the sample standard deviation over √n;
+/// the error is `None` for fewer than two samples.
 #[must_use]
 pub fn mean(samples: &[f64]) -> (f64, Option<f64>) {
     let n = samples.len() as f64;
@@ -63,12 +63,12 @@ pub fn mean(samples: &[f64]) -> (f64, Option<f64>) {
     (mean, (samples.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt()))
 }
 
-/// The standard error of the jackknife: √((k − 1)/k Σ (xᵢ − x̄)²) of what a number is without each
-/// of k independent samples in turn (Efron & Stein 1981); unknown for fewer than two.
+/// The jackknife standard error √((k − 1)/k Σ (xᵢ − x̄)²), where xᵢ is the estimate without the
+/// i-th of k independent samples (Efron & Stein 1981); `None` for fewer than two.
 ///
 /// ```
 /// use eigenscape_core::number::jackknife;
-/// // The mean of 1, 2 and 6 without each of them has the standard error √(7/3) of the mean.
+/// // The leave-one-out means of 1, 2 and 6 give the standard error √(7/3) of their mean.
 /// assert!((jackknife(&[4.0, 3.5, 1.5]).unwrap() - (7.0_f64 / 3.0).sqrt()).abs() < 1e-15);
 /// assert_eq!(jackknife(&[3.0]), None);
 /// ```

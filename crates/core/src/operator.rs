@@ -1,5 +1,5 @@
-//! Curvature operators: the symmetric matrices whose spectra are measured, known only by their
-//! products.
+//! Curvature operators: the symmetric matrices whose spectra are measured, given by their products
+//! with vectors.
 
 use candle_core::{DType, Tensor};
 use eigenscape_runtime::{Backend, Buffer};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ExactFactor, error::Result};
 
-/// Which curvature matrix of the mean loss L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), yₙ).
+/// A curvature matrix of the mean loss L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), yₙ).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Curvature {
@@ -31,7 +31,7 @@ impl std::fmt::Display for Curvature {
 
 /// A symmetric P × P matrix, given by its products with vectors.
 pub trait CurvatureOperator: Send + Sync {
-    /// P.
+    /// P, the number of rows and columns.
     fn dimension(&self) -> usize;
 
     /// The floating-point type in which products are computed.
@@ -47,14 +47,14 @@ pub trait CurvatureOperator: Send + Sync {
     /// When the shape does not fit or an operation fails.
     fn apply(&self, vectors: &Tensor) -> Result<Tensor>;
 
-    /// The backend that computes products, where there is one: [`Self::apply_placed`] takes and
-    /// gives vectors where it keeps numbers.
+    /// The backend that computes products, if any. [`Self::apply_placed`] takes and returns vectors
+    /// in its memory.
     fn backend(&self) -> Option<&dyn Backend> {
         None
     }
 
-    /// As [`Self::apply`], between numbers where [`Self::backend`] keeps them. Without a backend
-    /// they are in the host's memory.
+    /// As [`Self::apply`], for vectors and products in the memory of [`Self::backend`]; without a
+    /// backend, in host memory.
     ///
     /// # Errors
     /// Those of [`Self::apply`], and when a copy fails.
@@ -66,8 +66,8 @@ pub trait CurvatureOperator: Send + Sync {
         })
     }
 
-    /// The products with the rows of `vectors` \[K, P\] computed in f64, by which the rounding of
-    /// [`Self::apply`] is measured; `None` where they are in f64 anyhow, or cannot be had.
+    /// The products with the rows of `vectors` \[K, P\] computed in f64, to measure the rounding
+    /// error of [`Self::apply`]; `None` where products are in f64 anyway, or f64 is not available.
     ///
     /// # Errors
     /// When the shape does not fit or an operation fails.
@@ -86,14 +86,15 @@ pub trait CurvatureOperator: Send + Sync {
     /// proved (piecewise) affine in the group. Nothing is evaluated yet.
     ///
     /// # Errors
-    /// Names what stands in the way and what to use instead.
+    /// The error names the obstacle and what to use instead.
     fn factor(&self) -> Result<ExactFactor>;
 
-    /// Φ with tr operator = ‖Φ‖², where it is known exactly: that of [`Self::factor`], and the
-    /// Gauss-Newton matrix's for a Hessian that is proved to have the same trace, block by block.
+    /// Φ with tr operator = ‖Φ‖², where it is known exactly: the factor of [`Self::factor`], or
+    /// that of the Gauss-Newton matrix for a Hessian that is proved to have the same trace, block
+    /// by block.
     ///
     /// # Errors
-    /// Names what stands in the way and what to use instead.
+    /// The error names the obstacle and what to use instead.
     fn trace_factor(&self) -> Result<ExactFactor> {
         self.factor()
     }

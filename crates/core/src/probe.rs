@@ -9,24 +9,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// The distribution of a random vector's elements, which are independent; for both E\[v vᵀ\] = I.
+/// The distribution of the independent elements of a random vector v, with E\[v vᵀ\] = I.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probe {
-    /// ±1 with probability ½ each: of all such vectors vᵀHv has the smallest variance, 2 Σ_{i≠j}
-    /// H_ij² (Hutchinson 1990).
+    /// ±1 with probability ½ each. It minimises the variance of vᵀHv, which is 2 Σ_{i≠j} H_ij²
+    /// (Hutchinson 1990).
     #[default]
     Rademacher,
-    /// Standard normal: the variance is 2 ‖H‖²_F, and uniform in direction, so that nothing depends
-    /// on the choice of coordinates.
+    /// Standard normal. The variance of vᵀHv is 2 ‖H‖²_F. The direction of v is uniform, so that
+    /// nothing depends on the choice of coordinates.
     Gaussian,
 }
 
-/// The most random vectors of one estimate: its standard error is a thousandth of one vector's
-/// deviation then.
+/// The maximum number of random vectors of one estimate. Its standard error is then a thousandth of
+/// one vector's standard deviation.
 pub const MOST: usize = 1_000_000;
 
-/// Refuses a number of random vectors that no time suffices for.
+/// Refuses more than [`MOST`] random vectors.
 ///
 /// # Errors
 /// When there are more than [`MOST`], with the key `probes` as its subject.
@@ -38,7 +38,7 @@ pub fn check_count(probes: NonZeroUsize) -> Result<()> {
 }
 
 impl Probe {
-    /// `count` elements, each as `element` makes it of the number drawn.
+    /// Draws `count` elements and converts each by `element`.
     ///
     /// ```
     /// use eigenscape_core::{Probe, Random};
@@ -58,7 +58,7 @@ impl Probe {
     }
 }
 
-/// ±1, 64 of them from each random word.
+/// Random signs ±1, 64 from each random word.
 fn signs<T>(count: usize, generator: &mut (impl Rng + ?Sized), element: impl Fn(f64) -> T) -> Vec<T> {
     let mut signs = Vec::with_capacity(count);
     while signs.len() < count {

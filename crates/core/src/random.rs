@@ -27,13 +27,13 @@ impl Random {
         Self { seed }
     }
 
-    /// An independent source for the `index`-th part of some work; the first part has this one.
+    /// An independent source for the `index`-th part of some work; part 0 has this source itself.
     #[must_use]
     pub fn part(&self, purpose: &str, index: u64) -> Self {
         if index == 0 { *self } else { Self { seed: self.stream(purpose, index).next_u64() } }
     }
 
-    /// The generator for the `index`-th piece of work of a purpose.
+    /// The generator of the random stream `index` for a purpose.
     #[must_use]
     pub fn stream(&self, purpose: &str, index: u64) -> ChaCha8Rng {
         let mut key = [0_u8; 32];

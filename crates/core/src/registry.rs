@@ -26,14 +26,14 @@ pub struct Registry {
     pub distances: Catalog<dyn Distance>,
     /// `loss`
     pub losses: Catalog<dyn LossFunction>,
-    /// The losses of experiments that name none.
+    /// The losses used where an experiment names none.
     pub default_losses: DefaultLosses,
     /// `train.regularizer.name`
     pub regularizers: Catalog<dyn Regularizer>,
-    /// How operations that are not built in are evaluated: networks, losses and penalties of
-    /// plugins may emit them.
+    /// The definitions that evaluate operations that are not built in. Networks, losses and
+    /// penalties of plugins may emit these operations.
     pub operations: Definitions,
-    /// How many plugins and operations [`Self::complete`] has seen.
+    /// The number of plugins and operations when [`Self::complete`] was called.
     own: usize,
 }
 
@@ -58,12 +58,12 @@ impl From<&Clash> for Error {
     }
 }
 
-/// The names of the losses that targets have where an experiment names none.
+/// The names of the default losses, used where an experiment names none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DefaultLosses {
-    /// Of classes.
+    /// The loss for class targets.
     pub classes: Option<&'static str>,
-    /// Of real targets.
+    /// The loss for real targets.
     pub values: Option<&'static str>,
 }
 
@@ -84,21 +84,21 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// Says that all plugins so far are those of Eigenscape's own sources: any more are
+    /// Marks all plugins registered so far as Eigenscape's own. Plugins added later count as
     /// [others](Self::has_others).
     #[must_use]
     pub fn complete(self) -> Self {
         Self { own: self.len(), ..self }
     }
 
-    /// Whether there are plugins from elsewhere: then the version of Eigenscape does not say which
-    /// numbers a program computes.
+    /// Whether plugins from elsewhere are registered. If so, Eigenscape's version alone does not
+    /// determine which numbers a program computes.
     #[must_use]
     pub fn has_others(&self) -> bool {
         self.len() != self.own
     }
 
-    /// How many plugins and operations there are.
+    /// The number of plugins and operations.
     fn len(&self) -> usize {
         let Self { architectures, datasets, estimators, distances, losses, regularizers, operations, .. } =
             self;
@@ -111,7 +111,7 @@ impl Registry {
             + operations.len()
     }
 
-    /// Every pair of plugins that have one name.
+    /// Every pair of plugins of one kind with the same name.
     pub fn clashes(&self) -> impl Iterator<Item = &Clash> {
         let Self { architectures, datasets, estimators, distances, losses, regularizers, .. } = self;
         architectures
@@ -124,21 +124,21 @@ impl Registry {
             .chain(&regularizers.clashes)
     }
 
-    /// Refuses plugins of one kind that have the same name: which of them was meant, nobody knows.
+    /// Refuses two plugins of one kind with the same name, since the name is ambiguous.
     ///
     /// # Errors
-    /// Names the first such pair.
+    /// The error names the first clash.
     pub fn check(&self) -> Result<(), Error> {
         self.clashes().next().map_or(Ok(()), |clash| Err(clash.into()))
     }
 }
 
-/// What a plugin may need to know of the place where it is built.
+/// What a plugin may need to know about the experiment when it is built.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     /// The folder of the experiment's file: relative paths are looked up here first.
     pub base: PathBuf,
-    /// The label that belongs to no class, where the loss leaves one out.
+    /// The label that the loss ignores, if any.
     pub ignored_label: Option<i64>,
 }
 
@@ -159,7 +159,7 @@ pub enum PluginError {
     UnknownName {
         /// "estimator", ...
         kind: &'static str,
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
         /// The most similar known name.
         nearest: Option<String>,
@@ -200,13 +200,12 @@ pub struct Catalog<T: ?Sized> {
     clashes: Vec<Clash>,
 }
 
-/// A plugin built from parameters, with the keys that were ignored because only another plugin of
-/// its kind knows them.
+/// A plugin built from parameters, and the parameter keys that it ignored.
 pub struct Built<T: ?Sized> {
     /// The plugin.
     pub plugin: Box<T>,
-    /// Keys that this plugin has no use for but another plugin of the kind has: so that swapping
-    /// `lanczos` for `gram` is a change of one word.
+    /// Keys that this plugin does not have but another plugin of its kind does. Ignoring them lets
+    /// a user swap `lanczos` for `gram` by changing one word.
     pub ignored: Vec<String>,
 }
 
@@ -215,15 +214,15 @@ impl<T: ?Sized + 'static> Catalog<T> {
         Self { kind, entries: BTreeMap::new(), clashes: Vec::new() }
     }
 
-    /// The names of the plugins that have a key.
+    /// The names of the plugins that have the parameter `key`.
     pub fn with_key(&self, key: &str) -> impl Iterator<Item = &'static str> {
         self.iter().filter(move |(_, entry)| entry.keys.contains(key)).map(|(name, _)| name)
     }
 
-    /// Adds a plugin whose parameters are the type `P` (with `#[serde(deny_unknown_fields)]`,
-    /// documented defaults). `construct` turns the raw parameters into the checked plugin. A name
-    /// that another plugin of this kind has is then refused: by [`Registry::check`], and where it
-    /// is [asked for](Self::build).
+    /// Adds a plugin whose parameters are the type `P` (with `#[serde(deny_unknown_fields)]` and
+    /// documented defaults). `construct` turns the raw parameters into the checked plugin. If
+    /// another plugin of this kind has the same name, [`Registry::check`] and [`Self::build`]
+    /// refuse the name from then on.
     pub fn add<P: DeserializeOwned + JsonSchema>(
         &mut self,
         name: &'static str,
@@ -260,8 +259,8 @@ impl<T: ?Sized + 'static> Catalog<T> {
     /// Builds the plugin `name` from its parameters (the table without the key `name`).
     ///
     /// # Errors
-    /// An unknown name, one that two plugins have, an unknown key that no plugin of this kind has,
-    /// a wrong type, or a failure to build.
+    /// For an unknown name, a name that two plugins have, a key that no plugin of this kind has, a
+    /// value of the wrong type, or a failure to build.
     pub fn build(
         &self,
         name: &str,
@@ -295,11 +294,11 @@ impl<T: ?Sized + 'static> Catalog<T> {
         Ok(Built { plugin, ignored })
     }
 
-    /// The plugin `name` with its parameters as they stand in a TOML table (`"steps = 64"`), empty
-    /// for the defaults.
+    /// The plugin `name`, built from parameters written as a TOML table (`"steps = 64"`); an empty
+    /// text selects the defaults.
     ///
     /// # Errors
-    /// Those of [`Self::build`], and when a key is another plugin's.
+    /// Those of [`Self::build`], and for a key that only another plugin has.
     pub fn named(&self, name: &str, parameters: &str) -> Result<Box<T>, Error> {
         let refused = |problem: String, remedy: &str| {
             Err(Error::input(format!("{} `{name}`", self.kind), problem, remedy))
@@ -330,7 +329,7 @@ impl<T: ?Sized + 'static> Catalog<T> {
     }
 }
 
-/// "losses" of a "loss": several of a kind.
+/// The plural of a kind's name: "losses" for "loss".
 #[must_use]
 pub fn plural(kind: &str) -> String {
     let ending = if kind.ends_with('s') { "es" } else { "s" };
@@ -342,12 +341,12 @@ fn property_names(schema: &Schema) -> BTreeSet<String> {
     properties.map(|map| map.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// The candidate most similar to `word`, if any is similar at all (Jaro-Winkler similarity above
-/// 0.7). What is too long for a word is similar to nothing: finding out takes time with the product
-/// of the lengths.
+/// The candidate most similar to `word`, if any is similar enough (Jaro-Winkler similarity above
+/// 0.7). Words and candidates of more than 200 bytes are never similar, since the comparison takes
+/// time proportional to the product of the lengths.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     const LONGEST: usize = 200;
-    // "SGD" is nearer to "sgd" than to nothing.
+    // The comparison ignores case: "SGD" is similar to "sgd".
     let word = word.to_lowercase();
     candidates
         .into_iter()
@@ -420,7 +419,7 @@ mod tests {
         }
     }
 
-    /// An estimator and a distance may share a name: they are asked for in different places.
+    /// Plugins of different kinds may share a name: an experiment names them under different keys.
     #[test]
     fn one_name_for_two_kinds_is_no_clash() {
         let mut registry = Registry::default();

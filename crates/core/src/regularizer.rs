@@ -1,4 +1,4 @@
-//! Regularizers: what is added to the loss in training.
+//! Regularizers: penalties that are added to the loss in training.
 
 use candle_core::Tensor;
 use eigenscape_curvature::{KnownLoss, Objective, Over, Penalty, PenaltyFunction, PenaltyScope, Point};
@@ -7,8 +7,8 @@ use rand::Rng;
 
 use crate::error::Result;
 
-/// A penalty on the parameters: from the training objective's program to a penalty's program. What
-/// is written is its value; its gradient is derived.
+/// A penalty on the parameters, emitted into the program of the training objective. Only its value
+/// is written; its gradient is derived.
 ///
 /// Training minimises L + Σ strength · penalty, with strengths (and when a penalty is due) given by
 /// the experiment.
@@ -25,20 +25,20 @@ pub trait Regularizer: Send + Sync {
         Over::Batch
     }
 
-    /// How many of a mini-batch's samples it is evaluated on: the first ones, which are random as
-    /// the batch is.
+    /// The number of samples of a mini-batch on which the penalty is evaluated. They are the first
+    /// ones, a random subset since the batch is random.
     fn samples(&self, batch: usize) -> usize {
         batch
     }
 
-    /// K, the number of draws of random inputs of these shapes over which the penalty is the mean;
-    /// 1 where nothing is random.
+    /// K, the number of draws of random inputs of these shapes that the penalty averages over; 1
+    /// where nothing is random.
     fn draws(&self, shapes: &[Vec<usize>]) -> usize {
         let _ = shapes;
         1
     }
 
-    /// The `index`-th of the draws: a tensor of each shape, of any floating-point type.
+    /// The `index`-th draw: one tensor per shape, of any floating-point type.
     ///
     /// # Errors
     /// When a tensor cannot be made.
@@ -52,7 +52,7 @@ pub trait Regularizer: Send + Sync {
 }
 
 impl dyn Regularizer + '_ {
-    /// The penalty with its gradient, for mini-batches of so many samples.
+    /// The penalty with its gradient, for mini-batches of `batch` samples.
     ///
     /// # Errors
     /// Those of [`Regularizer::penalty`], and when the program cannot be built.
@@ -61,8 +61,8 @@ impl dyn Regularizer + '_ {
         objective.penalty(self.over(), |scope| self.penalty(scope))
     }
 
-    /// The penalty on a mini-batch, by its program (that of the batch's size) and draws from
-    /// `generator`; `known` are loss and gradient there.
+    /// The penalty on a mini-batch. `program` is the program for the batch's size, `known` are the
+    /// loss and its gradient at `point`, and `generator` provides the draws.
     ///
     /// # Errors
     /// When a draw or a tensor operation fails.
@@ -86,7 +86,7 @@ impl dyn Regularizer + '_ {
         if samples == batch {
             program.at(point, Some(known), draws)
         } else {
-            // What is known is of the whole batch.
+            // `known` belongs to the whole batch.
             program.at(&point.narrow(0..samples)?, None, draws)
         }
     }

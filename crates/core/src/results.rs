@@ -1,4 +1,4 @@
-//! What an experiment leaves behind: the contents of `results.json`.
+//! The results of an experiment: the contents of `results.json`.
 
 mod check;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 pub use self::check::Misfit;
 use crate::ClassMeans;
 
-/// Stands between an experiment's name and a number in the name of a folder of earlier results. No
-/// experiment's name has it.
+/// Separates an experiment's name from a number in the names of folders of earlier results. The
+/// names of experiments do not contain it.
 pub const EARLIER: char = '~';
 
 /// `results.json`: everything that was measured.
@@ -16,12 +16,12 @@ pub const EARLIER: char = '~';
 pub struct Results {
     /// The experiment's name.
     pub name: String,
-    /// One entry a combination of the sweep; one entry without a sweep.
+    /// One entry per combination of the sweep; one entry without a sweep.
     pub runs: Vec<Run>,
     /// Statistics over the reruns of each variant; empty where nothing was trained.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<VariantRecord>,
-    /// What was expected, and whether it holds.
+    /// The expected claims, and whether they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<ClaimRecord>,
 }
@@ -35,22 +35,22 @@ pub struct Run {
     /// The name without the seed: runs that share it are reruns of one another.
     #[serde(default)]
     pub variant: String,
-    /// What everything random followed from.
+    /// The seed of everything random in the run.
     #[serde(default)]
     pub seed: u64,
-    /// One record an epoch.
+    /// One record per epoch.
     pub training: Vec<TrainingRecord>,
-    /// One record a spectrum.
+    /// One record per spectrum.
     pub probes: Vec<ProbeRecord>,
-    /// One record a pair of spectra.
+    /// One record per pair of spectra.
     pub distances: Vec<DistanceRecord>,
-    /// One record a matrix that was taken apart by classes.
+    /// One record per matrix that was decomposed by classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub means: Vec<MeansRecord>,
-    /// Where its training diverged; everything else is then what was measured before.
+    /// Where training diverged, if it did; the other fields then hold what was measured before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diverged: Option<Divergence>,
-    /// Spectra that were to be measured and could not be; everything else was.
+    /// Spectra that were due but could not be measured; all others were measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<ProbeFailure>,
 }
@@ -58,7 +58,7 @@ pub struct Run {
 /// A spectrum that could not be measured: its estimator failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeFailure {
-    /// The epoch after which it was to be measured (0: before training).
+    /// The epoch after which the measurement was due (0: before training).
     pub epoch: usize,
     /// Which `[[probe]]` of the experiment, counted from 1.
     pub probe: usize,
@@ -88,20 +88,21 @@ impl std::fmt::Display for ProbeFailure {
     }
 }
 
-/// Where a training came to a number that is not finite.
+/// The first number of a training run that is not finite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Divergence {
-    /// What is not finite.
+    /// The quantity that is not finite.
     pub what: Diverging,
-    /// What it is instead of a number: "NaN", "inf".
+    /// Its value: "NaN" or "inf".
     pub value: String,
     /// The epoch, counted from 1.
     pub epoch: usize,
-    /// The step in this epoch, counted from 1; of a loss after the epoch, its last one.
+    /// The step in this epoch, counted from 1; for a loss evaluated after the epoch, the epoch's
+    /// last step.
     pub step: usize,
     /// The learning rate of this step.
     pub learning_rate: f64,
-    /// The loss of the last mini-batch that had a finite one; null where none had.
+    /// The last finite loss of a mini-batch; null where no loss was finite.
     pub last_finite_loss: Option<f64>,
 }
 
@@ -121,8 +122,8 @@ impl std::fmt::Display for Divergence {
     }
 }
 
-/// What a training watches for numbers that are not finite. In `results.json` it is written in
-/// words: "the penalty `hessian-trace`".
+/// A quantity that training checks for being finite. `results.json` names it in words: "the penalty
+/// `hessian-trace`".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Diverging {
@@ -169,28 +170,28 @@ impl TryFrom<String> for Diverging {
 /// Losses and accuracies after an epoch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct TrainingRecord {
-    /// The epoch, from 0 (before training) on.
+    /// The epoch; 0 is before training.
     pub epoch: usize,
     /// Mean loss over the training split.
     pub train_loss: f64,
-    /// Share of the training split classified rightly; `None` for real targets.
+    /// Share of the training split that is classified correctly; `None` for real targets.
     pub train_accuracy: Option<f64>,
-    /// Mean loss over the test split; `None` where there is none.
+    /// Mean loss over the test split; `None` without a test split.
     pub test_loss: Option<f64>,
-    /// Share of the test split classified rightly; `None` for real targets, and where there is no
+    /// Share of the test split that is classified correctly; `None` for real targets or without a
     /// test split.
     pub test_accuracy: Option<f64>,
-    /// Share of the training split whose class is among the five likeliest; `None` for real targets
-    /// and for five classes or fewer.
+    /// Share of the training split whose class is among the five most probable ones; `None` for
+    /// real targets and for five classes or fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_top5: Option<f64>,
-    /// The same of the test split.
+    /// Share of the test split whose class is among the five most probable ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_top5: Option<f64>,
-    /// Mean over the epoch's steps of what was added to the loss: Σ strength · penalty, 0 in steps
-    /// in which none is due.
+    /// Mean over the epoch's steps of the sum added to the loss, Σ strength · penalty; a step in
+    /// which no penalty is due counts as 0.
     pub penalty: f64,
-    /// One record a regularizer that was due in this epoch.
+    /// One record per regularizer that was due in this epoch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub penalties: Vec<PenaltyRecord>,
 }
@@ -200,21 +201,21 @@ pub struct TrainingRecord {
 pub struct PenaltyRecord {
     /// The regularizer's name.
     pub name: String,
-    /// What the penalty was multiplied by.
+    /// The factor of the penalty in the loss.
     pub strength: f64,
-    /// In how many steps it was added.
+    /// The number of steps in which the penalty was added.
     pub count: usize,
-    /// Mean of the penalty over these steps, without the strength.
+    /// Mean of the penalty over those steps, without the strength.
     pub value: f64,
-    /// Standard error of that mean that is due to the random probes (null with one probe a step;
-    /// nothing is random in some).
+    /// Standard error of that mean due to the random inputs; null with one draw per step, as for a
+    /// penalty without randomness.
     pub stderr: Option<f64>,
-    /// Seconds that it took in all.
+    /// The total time spent on the penalty, in seconds.
     pub seconds: f64,
 }
 
-/// One spectrum, or one number where the estimator finds no spectrum: then `value` is there, and
-/// there are no eigenvalues.
+/// One spectrum, or one number from an estimator that finds no spectrum: then `value` is present
+/// and there are no eigenvalues.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProbeRecord {
     /// The epoch after which it was measured (0: before training).
@@ -230,18 +231,20 @@ pub struct ProbeRecord {
     pub estimator: String,
     /// Whether the eigenvalues, or the number, are exact up to rounding.
     pub exact: bool,
-    /// The |λ| below which rounding does not tell an eigenvalue from 0, so that it is not listed;
-    /// as it was found for this matrix.
+    /// The |λ| below which rounding makes an eigenvalue indistinguishable from 0, so that it is not
+    /// listed; determined for this matrix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<f64>,
     /// P, the number of parameters of the group.
     pub dimension: usize,
-    /// From the largest; an exact spectrum lists the non-zero ones.
+    /// Eigenvalues or Ritz values in descending order; an exact spectrum lists the non-zero
+    /// eigenvalues.
     pub eigenvalues: Vec<f64>,
-    /// One weight an eigenvalue; the rest up to 1 is mass at zero.
+    /// One weight per eigenvalue; the rest up to 1 is mass at zero.
     pub weights: Vec<f64>,
-    /// Of an estimated spectrum one an eigenvalue: some eigenvalue of the matrix lies within this
-    /// distance of it. Absent for exact spectra, and in results of earlier versions.
+    /// For an estimated spectrum, one residual per listed value: some eigenvalue of the matrix lies
+    /// within this distance of the value. Absent for exact spectra, and in results of earlier
+    /// versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residuals: Vec<f64>,
     /// The trace or its estimate.
@@ -254,25 +257,25 @@ pub struct ProbeRecord {
     /// Smallest eigenvalue; null without a spectrum.
     #[serde(default)]
     pub lambda_min: Option<f64>,
-    /// Of an estimated spectrum, what the matrix' smallest eigenvalue is at least and its largest
-    /// at most, with a probability of 95 % each; they are at most `lambda_min` and at least
-    /// `lambda_max`. Absent for exact spectra, and in results of earlier versions.
+    /// For an estimated spectrum, a lower bound of the matrix' smallest eigenvalue and an upper
+    /// bound of its largest, each with a probability of 95 %. `lambda_min` and `lambda_max` lie
+    /// between the bounds. Absent for exact spectra, and in results of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extreme_bounds: Option<[f64; 2]>,
-    /// The number of an estimator that finds no spectrum; it is in `trace`, too.
+    /// The number of an estimator that finds no spectrum; equal to `trace`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
     /// Standard error of `value` (0 when exact, absent when unknown).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_stderr: Option<f64>,
-    /// How many random vectors the estimate is the mean of; absent where nothing is random.
-    /// Student's t of a standard error has one degree of freedom less. With a standard error of 0,
-    /// as many as `dimension` are the unit vectors of the coordinates, and nothing is random.
+    /// The number of random vectors averaged over; absent where nothing is random. Student's t for
+    /// a standard error has one degree of freedom fewer. If the standard error is 0 and there are
+    /// `dimension` vectors, they are the unit vectors of the coordinates, and nothing is random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probes: Option<usize>,
-    /// The degrees of freedom of Student's interval of the trace; absent where they are `probes` − 1.
-    /// Where a few eigenvalues dominate, samples of the trace are skewed, and the degrees are
-    /// fewer.
+    /// The degrees of freedom of Student's t for the confidence interval of the trace; absent where
+    /// they are `probes` − 1. They are fewer where a few eigenvalues dominate, since samples of the
+    /// trace are then skewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_freedom: Option<f64>,
     /// Operator-vector products spent.
@@ -281,7 +284,7 @@ pub struct ProbeRecord {
     pub seconds: f64,
 }
 
-/// The class means of the gradients behind one matrix.
+/// The class means of the gradients from which one matrix is formed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeansRecord {
     /// The epoch after which it was measured (0: before training).
@@ -318,44 +321,44 @@ pub struct DistanceRecord {
     pub right: String,
     /// The distance.
     pub value: f64,
-    /// Its standard error for what is random in the spectra, by the jackknife over `left_out`: 0
-    /// between spectra in which nothing is; absent when unknown.
+    /// Its standard error due to the random vectors of the spectra, by the jackknife over
+    /// `left_out`: 0 between spectra without randomness; absent when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<f64>,
-    /// What it is without each of the random vectors in turn, in both spectra where both have some
-    /// (of many vectors without each of some parts); absent where nothing is random, or one vector
-    /// is all there is.
+    /// The distance without each of the random vectors in turn (with more than [`PARTS`] vectors,
+    /// without each of [`PARTS`] parts), left out of both spectra where both are random; absent
+    /// where nothing is random or there is only one vector.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<f64>,
-    /// What it is at other bandwidths, for a distance that smooths.
+    /// The distance at other bandwidths, for a distance that smooths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub band: Option<Band>,
 }
 
-/// Of the random vectors of a spectrum at most so many parts are left out in turn: what is computed
-/// for the error of a distance is no more than so many distances.
+/// The maximum number of parts into which the jackknife divides the random vectors of a spectrum:
+/// the standard error of a distance costs at most this many distances.
 pub const PARTS: usize = 32;
 
-/// A distance over a grid of bandwidths, its own among them.
+/// A distance over a grid of bandwidths, which includes the distance's own bandwidth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Band {
-    /// Ascending, each a share of the range of both spectra.
+    /// Bandwidths in ascending order, as fractions of the range of both spectra.
     pub bandwidths: Vec<f64>,
-    /// One distance a bandwidth.
+    /// One distance per bandwidth.
     pub values: Vec<f64>,
 }
 
-/// Statistics over the runs that differ in their seed alone.
+/// Statistics over runs that differ only in their seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VariantRecord {
     /// What distinguishes them from the other runs of the sweep; empty without a sweep.
     pub variant: String,
-    /// Their number, those that diverged included.
+    /// The number of runs, diverged ones included.
     pub runs: usize,
-    /// How many of them diverged: the statistics are over the others.
+    /// The number of diverged runs, which the statistics leave out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub diverged: usize,
-    /// One record a quantity.
+    /// One record per quantity.
     pub statistics: Vec<StatisticRecord>,
 }
 
@@ -371,12 +374,12 @@ pub struct StatisticRecord {
     pub mean: f64,
     /// The standard deviation (with n − 1); null with one run.
     pub deviation: Option<f64>,
-    /// The 95 % confidence interval of the mean by Student's t, of accuracies between 0 and 1; null
-    /// with one run.
+    /// The 95 % confidence interval of the mean by Student's t, clamped to \[0, 1\] for accuracies;
+    /// null with one run.
     pub interval: Option<[f64; 2]>,
 }
 
-/// A claim beside what was measured.
+/// A claim, and what was measured to check it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimRecord {
     /// What is claimed, in words.
@@ -385,7 +388,7 @@ pub struct ClaimRecord {
     pub paper: Option<String>,
     /// How it was checked.
     pub check: String,
-    /// What was measured; where nothing could be, why not.
+    /// What was measured, or why nothing could be measured.
     pub measured: String,
     /// Whether it holds.
     pub verdict: Verdict,
@@ -399,7 +402,7 @@ pub enum Verdict {
     Holds,
     /// It does not.
     DoesNotHold,
-    /// It was measured, and the interval of what was measured leaves both open.
+    /// The confidence interval of the measurement allows both answers.
     Undecided,
     /// It was not measured, or not often enough.
     NotMeasured,
@@ -417,8 +420,8 @@ impl std::fmt::Display for Verdict {
 }
 
 impl Run {
-    /// Whether a spectrum of the curvature was to be measured and is in no record: of the group, or
-    /// of any group where none is named.
+    /// Whether a spectrum of this curvature was due but is in no record: for `group`, or for any
+    /// group if `None`.
     #[must_use]
     pub fn misses(&self, curvature: &str, group: Option<&str>) -> bool {
         let measured = |failure: &ProbeFailure| {
@@ -435,15 +438,15 @@ impl Run {
 }
 
 impl ProbeRecord {
-    /// Whether there are eigenvalues, and not one number instead.
+    /// Whether the record is of a spectrum instead of one number.
     #[must_use]
     pub fn has_spectrum(&self) -> bool {
         self.value.is_none()
     }
 
-    /// The interval in which the smallest and that in which the largest eigenvalue lies, with a
-    /// probability of 95 % each: a point in an exact spectrum. `None` without a spectrum, and where
-    /// nothing is known.
+    /// The confidence intervals of the smallest and of the largest eigenvalue, with a probability
+    /// of 95 % each; points for an exact spectrum. `None` without a spectrum, or where no bounds
+    /// are known.
     #[must_use]
     pub fn extremes(&self) -> Option<[[f64; 2]; 2]> {
         let (smallest, largest) = (self.lambda_min?, self.lambda_max?);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// A difference of a sum of weights from 1 within rounding is no mass.
+/// The largest deviation of a sum of weights from 1 that counts as rounding and not as mass.
 const NO_MASS: f64 = 1e-12;
 
 /// A Ritz value θ that Lanczos found from one random vector, as a node of that vector's quadrature
@@ -44,33 +44,33 @@ pub struct Spectrum {
     pub eigenvalues: Vec<f64>,
     /// The weight of each eigenvalue; with the mass at zero they sum to 1.
     pub weights: Vec<f64>,
-    /// How far from each Ritz value the nearest eigenvalue lies at most; empty where that is not
-    /// known, and for exact spectra.
+    /// An upper bound of the distance from each Ritz value to the nearest eigenvalue; empty where
+    /// unknown, and for exact spectra.
     #[serde(default)]
     pub residuals: Vec<f64>,
-    /// What the smallest eigenvalue is at least and the largest at most, with a probability of 95 %
-    /// each; `None` where that is not known, and for exact spectra.
+    /// A lower bound of the smallest eigenvalue and an upper bound of the largest, each with a
+    /// probability of 95 %; `None` where unknown, and for exact spectra.
     #[serde(default)]
     pub extreme_bounds: Option<[f64; 2]>,
-    /// Which random vector gave each Ritz value, counted from 0; empty where nothing is random.
+    /// The index of the random vector that gave each Ritz value; empty where nothing is random.
     #[serde(default)]
     pub origins: Vec<u32>,
     /// Whether every eigenvalue is exact up to rounding (no sampling, no truncation).
     pub exact: bool,
-    /// The |λ| below which rounding does not tell an eigenvalue from 0, so that it is not listed;
-    /// `None` where nothing is left out.
+    /// The |λ| below which rounding makes an eigenvalue indistinguishable from 0, so that it is not
+    /// listed; `None` where nothing is left out.
     #[serde(default)]
     pub rounding: Option<f64>,
     /// The trace: Σ of all eigenvalues, or its estimate.
     pub trace: f64,
     /// Standard error of the trace: 0 when exact, `None` when one probe gives no estimate of it.
     pub trace_stderr: Option<f64>,
-    /// How many random vectors the estimate is the mean of, where it is one: Student's t of the
-    /// trace has one degree of freedom less. As many as dimensions are the unit vectors of the
-    /// coordinates where the trace has the standard error 0: nothing is random then.
+    /// The number of random vectors averaged over, for an estimate. Student's t for the trace has
+    /// one degree of freedom fewer. If there are `dimension` vectors and the standard error of the
+    /// trace is 0, they are the unit vectors of the coordinates, and nothing is random.
     pub probes: Option<usize>,
-    /// The degrees of freedom of Student's interval of the trace, where they are known to be other
-    /// than one fewer than the random vectors.
+    /// The degrees of freedom of Student's t for the confidence interval of the trace, where they
+    /// differ from one fewer than the random vectors.
     #[serde(default)]
     pub trace_freedom: Option<f64>,
     /// The number of operator-vector products spent.
@@ -155,7 +155,7 @@ impl Spectrum {
         })
     }
 
-    /// The mean of one quadrature rule a random vector, each of weights that sum to 1.
+    /// The mean of quadrature rules, one per random vector, whose weights each sum to 1.
     ///
     /// # Errors
     /// Those of [`Self::estimated`].
@@ -177,9 +177,9 @@ impl Spectrum {
         Ok(Self { residuals, origins, probes: Some(probes), ..mean })
     }
 
-    /// The mean over all random vectors but those of a part of them, the `part`-th of so many: with
-    /// as many parts as vectors, all but one. A spectrum in which nothing is random stays as it is;
-    /// so does the trace.
+    /// The mean over all random vectors except those of one part: vector i belongs to part i mod
+    /// `parts`. With as many parts as vectors, one vector is left out. A spectrum without
+    /// randomness is returned unchanged; the trace is always unchanged.
     #[must_use]
     pub fn without_part(&self, part: usize, parts: usize) -> Cow<'_, Self> {
         if self.origins.is_empty() {
@@ -197,20 +197,21 @@ impl Spectrum {
         })
     }
 
-    /// As the mean over all unit vectors of the coordinates, in which nothing is random.
+    /// Marks the spectrum as the mean over all unit vectors of the coordinates, which is not
+    /// random.
     #[must_use]
     pub fn of_coordinates(self) -> Self {
         Self { origins: Vec::new(), ..self }
     }
 
-    /// With the degrees of freedom of the interval of its trace.
+    /// The spectrum with the degrees of freedom of the confidence interval of its trace.
     #[must_use]
     pub fn with_trace_freedom(self, freedom: f64) -> Self {
         Self { trace_freedom: Some(freedom), ..self }
     }
 
-    /// The exact spectrum of all eigenvalues, in any order, of which those with |λ| ≤ `rounding`
-    /// count to the mass at zero.
+    /// An exact spectrum from all eigenvalues, in any order; those with |λ| ≤ `rounding` count as
+    /// mass at zero.
     ///
     /// # Errors
     /// Those of [`Self::exact`].
@@ -219,8 +220,8 @@ impl Spectrum {
         Ok(Self { rounding: Some(rounding), ..Self::exact(dimension, all, products)? })
     }
 
-    /// The spectrum of the operator plus `shift` times the identity: every eigenvalue moves by it,
-    /// those at zero that are not listed too. They become one entry with their whole weight.
+    /// The spectrum of the operator plus `shift` times the identity: every eigenvalue moves by
+    /// `shift`. Unlisted eigenvalues at zero become one entry with their total weight.
     #[must_use]
     pub fn shifted(mut self, shift: f64) -> Self {
         if shift == 0.0 {
@@ -247,8 +248,8 @@ impl Spectrum {
         (1.0 - self.weights.iter().sum::<f64>()).max(0.0)
     }
 
-    /// The measure as (location, weight) atoms from the smallest location, the mass at zero
-    /// included.
+    /// The measure as (location, weight) atoms in ascending order of location, including the mass
+    /// at zero.
     #[must_use]
     pub fn atoms(&self) -> Vec<(f64, f64)> {
         let mut atoms: Vec<_> = self.eigenvalues.iter().copied().zip(self.weights.iter().copied()).collect();
@@ -260,14 +261,16 @@ impl Spectrum {
         atoms
     }
 
-    /// The largest eigenvalue (0 where only the mass at zero is left).
+    /// The largest eigenvalue, counting the unlisted zeros of an exact spectrum; 0 if none is
+    /// listed.
     #[must_use]
     pub fn lambda_max(&self) -> f64 {
         let listed = self.eigenvalues.first().copied();
         self.with_zero(listed, f64::max)
     }
 
-    /// The smallest eigenvalue (0 where an unlisted mass at zero lies below the listed ones).
+    /// The smallest eigenvalue, counting the unlisted zeros of an exact spectrum; 0 if none is
+    /// listed.
     #[must_use]
     pub fn lambda_min(&self) -> f64 {
         let listed = self.eigenvalues.last().copied();
@@ -311,14 +314,14 @@ mod tests {
         let without = mean.without_part(1, 3);
         assert_eq!(without.eigenvalues, [6.0, 4.0, 3.0, 1.0]);
         assert!(without.weights.iter().all(|weight| (weight - 0.25).abs() < 1e-15));
-        // Vectors 0 and 2 are one of two parts.
+        // Of two parts, part 0 consists of the vectors 0 and 2.
         assert_eq!(mean.without_part(0, 2).eigenvalues, [5.0, 2.0]);
         let exact = Spectrum::exact(3, vec![1.0], 0)?;
         assert_eq!(*exact.without_part(0, 3), exact);
         Ok(())
     }
 
-    /// The eigenvalues 3, −1, 0 and 0 plus a half.
+    /// Shifts the eigenvalues 3, −1, 0 and 0 by one half.
     #[test]
     fn a_multiple_of_the_identity_moves_every_eigenvalue() -> Result<()> {
         let spectrum = Spectrum::exact(4, vec![3.0, -1.0], 0)?.shifted(0.5);

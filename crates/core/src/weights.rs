@@ -1,4 +1,4 @@
-//! The numbers of a network: initial values, and their type.
+//! The weights of a network: their initial values and floating-point type.
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_program::{Init, Network, Parameter};
@@ -7,18 +7,18 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::{Random, error::Result};
 
-/// The values of a network's parameters and buffers, in its order.
+/// The values of a network's parameters and buffers, in the network's order.
 #[derive(Debug, Clone)]
 pub struct Weights {
-    /// One tensor a parameter.
+    /// One tensor per parameter.
     pub parameters: Vec<Tensor>,
-    /// One tensor a buffer.
+    /// One tensor per buffer.
     pub buffers: Vec<Tensor>,
 }
 
 impl Weights {
-    /// The network's initial values for a seed, in f32. Each tensor has a random stream of its own,
-    /// so that one's values do not depend on another's shape.
+    /// The network's initial values for a seed, in f32. Each tensor has its own random stream, so
+    /// that its values do not depend on the shapes of other tensors.
     ///
     /// # Errors
     /// When a tensor cannot be made.
@@ -33,8 +33,8 @@ impl Weights {
         })
     }
 
-    /// Zeros in the network's shapes that take no memory, for what depends on shapes and types
-    /// alone.
+    /// Zeros in the network's shapes that take no memory (broadcast scalars), for computations that
+    /// depend on shapes and types alone.
     ///
     /// # Errors
     /// When a tensor cannot be made.
@@ -115,7 +115,8 @@ mod tests {
             (Init::Uniform { bound: 0.5 }, uniform, 0.5),
             (Init::Normal { std: 0.02 }, 0.02, f64::INFINITY),
             (Init::TruncatedNormal { std: 0.5, bound: 1.0 }, cut, 1.0),
-            // As vision transformers start: the bound is a hundred standard deviations away.
+            // The initialisation of vision transformers: the bound is a hundred standard deviations
+            // away.
             (Init::TruncatedNormal { std: 0.02, bound: 2.0 }, 0.02, 2.0),
         ] {
             let declared = Parameter { name: String::new(), shape: vec![COUNT], init };
@@ -129,7 +130,7 @@ mod tests {
             let difference = (second - std * std).abs();
             assert!(difference < error(fourth - second * second), "{init:?}: {difference}");
             assert!(largest <= bound, "{init:?}: {largest}");
-            // 40,000 draws come close to a bound that they can meet.
+            // The largest of 40,000 draws comes close to a bound within 3.5 standard deviations.
             assert!(largest > 0.999 * bound.min(3.5 * std), "{init:?}: {largest}");
         }
     }

@@ -1,4 +1,4 @@
-//! Once an interrupt is requested, a landscape begins no product and no row of a factor.
+//! A landscape starts no product and no factor row once an interrupt is requested.
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Curvature, CurvatureOperator, Error, GroupSelector, Interrupt, Landscape};

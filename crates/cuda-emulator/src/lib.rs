@@ -1,18 +1,19 @@
 //! The CUDA driver, NVRTC and cuBLAS on the host, for tests of the CUDA backend without a card.
 //!
 //! [`libraries`] compiles three shared libraries from C and returns their folder, from which the
-//! backend loads them as it loads the real ones. Device memory is the heap, kernels are compiled by
-//! gcc, and work on a stream is done when it is given. What a card does not forgive is not forgiven
-//! here either: memory is NaN until it is written, writes just outside an allocation abort when it
-//! is freed, handles that are stale and calls that a stream's capture forbids are errors.
+//! backend loads them as it loads the real ones. Device memory is heap memory, kernels are compiled
+//! by gcc, and work on a stream runs synchronously when it is submitted. Errors that a card does
+//! not tolerate are detected: memory is NaN until it is written, a write just outside an allocation
+//! aborts the process when the allocation is freed, and stale handles and calls that are forbidden
+//! during stream capture are errors.
 //!
 //! Environment variables, read at each call:
 //!
 //! | name | what it does |
 //! | --- | --- |
-//! | `EIGENSCAPE_EMULATOR_ORDER=reversed` | the last block and thread run first |
+//! | `EIGENSCAPE_EMULATOR_ORDER=reversed` | blocks and threads run from the last to the first |
 //! | `EIGENSCAPE_EMULATOR_FAIL_AT=n` | call n of the process fails, see [`fail_at`] |
-//! | `EIGENSCAPE_REAL_NVRTC=path` | the real NVRTC there compiles every source, too, for sm_80 and sm_90 |
+//! | `EIGENSCAPE_REAL_NVRTC=path` | this NVRTC also compiles every source, for sm_80 and sm_90 |
 //! | `EIGENSCAPE_EMULATOR_MEMORY=bytes` | the device's memory, 8 GiB by default |
 
 #![allow(unsafe_code, reason = "calls functions of the libraries that it compiles")]
@@ -39,21 +40,20 @@ const LIBRARIES: [(&str, &str); 3] =
 
 /// The folder of the emulated libraries: `libcuda.so.1`, `libnvrtc.so.13`, `libcublas.so.13`.
 ///
-/// The first call of a process compiles them, into a folder that goes when the process exits.
+/// The first call of a process compiles them, into a folder that is removed when the process exits.
 ///
 /// # Errors
 ///
-/// Without gcc, when it does not compile them, or when the temporary folder cannot be written.
+/// When gcc is missing or fails, or when the temporary folder cannot be written.
 pub fn libraries() -> Result<&'static Path> {
     let made = MADE.get_or_init(|| make().map_err(|error| (error.kind(), error.to_string())));
     made.as_deref().map_err(|(kind, message)| Error::new(*kind, message.clone()))
 }
 
-/// Lets the n-th call from now on fail; of `None`, `EIGENSCAPE_EMULATOR_FAIL_AT` decides again.
+/// Makes the n-th call from now on fail; with `None`, `EIGENSCAPE_EMULATOR_FAIL_AT` applies again.
 ///
-/// The calls of all three libraries and threads count, except those that free something or describe
-/// an error. The count begins again at zero. Where [`libraries`] fails there are no calls, and this
-/// does nothing.
+/// Calls to all three libraries by all threads count, except those that free something or describe
+/// an error. The count restarts at zero. If [`libraries`] fails, this does nothing.
 pub fn fail_at(call: Option<u64>) {
     let call = call.map_or(0, |n| c_long::try_from(n).unwrap_or(c_long::MAX));
     // SAFETY: the type is that of the function in cuda.c.
@@ -64,7 +64,7 @@ pub fn fail_at(call: Option<u64>) {
     }
 }
 
-/// How many calls there were since the process began or [`fail_at`] was called.
+/// The number of calls since the process began or [`fail_at`] was called.
 pub fn calls() -> u64 {
     // SAFETY: the type is that of the function in cuda.c.
     let function = unsafe { find::<unsafe extern "C" fn() -> c_long>(b"eigenscape_emulator_calls\0") };
@@ -72,7 +72,7 @@ pub fn calls() -> u64 {
     function.map_or(0, |function| u64::try_from(unsafe { function() }).unwrap_or(0))
 }
 
-/// How many bytes were copied to the device, and how many from there, since the process began.
+/// The numbers of bytes copied to the device and from the device since the process began.
 pub fn copied() -> [u64; 2] {
     // SAFETY: the type is that of the function in cuda.c.
     let function = unsafe { find::<unsafe extern "C" fn(c_int) -> c_long>(b"eigenscape_emulator_copied\0") };
@@ -87,10 +87,10 @@ fn make() -> Result<PathBuf> {
     if !cfg!(target_os = "linux") {
         return Err(Error::new(ErrorKind::Unsupported, "the CUDA emulator runs on Linux only"));
     }
-    // The libraries look for each other by the path that they were loaded from.
+    // The libraries find each other by the path from which they were loaded.
     let folder = fresh_folder(&env::temp_dir().canonicalize()?)?;
     if let Err(error) = compile(&folder) {
-        // The compiler's failure is the one to be told.
+        // The compiler's failure is reported, not one to remove the folder.
         let _ = fs::remove_dir_all(&folder);
         return Err(error);
     }
@@ -130,7 +130,7 @@ fn compile(folder: &Path) -> Result<()> {
             .map_err(|error| Error::new(error.kind(), format!("the CUDA emulator needs gcc: {error}")))?;
         compilers.push((source, compiler));
     }
-    // All are waited for before one's failure is told: the folder is removed then.
+    // Waits for all compilers before a failure is reported, since the folder is then removed.
     let outputs: Vec<_> =
         compilers.into_iter().map(|(source, compiler)| (source, compiler.wait_with_output())).collect();
     for (source, output) in outputs {
@@ -147,7 +147,7 @@ static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
 extern "C" fn remove_folder() {
     if let Some(folder) = FOLDER.get() {
-        // There is nobody left who could be told that it failed.
+        // At the exit of the process, a failure cannot be reported.
         let _ = fs::remove_dir_all(folder);
     }
 }

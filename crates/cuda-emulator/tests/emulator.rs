@@ -1,4 +1,4 @@
-//! The emulated libraries by their C functions, loaded as the backend loads them.
+//! Tests of the emulated libraries by their C functions, loaded as the backend loads them.
 
 #![allow(unsafe_code, reason = "calls C functions of libraries that are loaded at run time")]
 #![allow(clippy::unwrap_used, reason = "also in what several tests share")]
@@ -29,20 +29,20 @@ fn loaded() -> &'static Loaded {
     })
 }
 
-/// Calls a function by its name with arguments of the types that are written after them.
+/// Calls a function by name; each argument is followed by its type.
 macro_rules! call {
     ($library:ident . $name:ident ( $($argument:expr => $type:ty),* )) => {{
         let name = concat!(stringify!($name), "\0").as_bytes();
         // SAFETY: the types are those of the function's documentation.
         let function = unsafe { loaded().$library.get::<unsafe extern "C" fn($($type),*) -> c_int>(name) }.unwrap();
-        // SAFETY: pointers are to live memory of the size that the function is told.
+        // SAFETY: pointers are to live memory of the size that is passed to the function.
         unsafe { function($($argument),*) }
     }};
 }
 
 type Handle = *mut c_void;
 
-/// The count of calls is the process's: tests take turns.
+/// Calls are counted per process, so that tests run one at a time.
 fn begin() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +94,7 @@ fn stream() -> Handle {
     stream
 }
 
-/// The image, or the compiler's log.
+/// The compiled image, or the compiler's log.
 fn compile(source: &str) -> Result<Vec<u8>, String> {
     let (source, mut program, mut size) = (CString::new(source).unwrap(), null_mut(), 0_usize);
     let option = c"--gpu-architecture=sm_90".as_ptr();
@@ -191,7 +191,7 @@ KERNEL(math, 2) {
 "#;
 
 fn kernels() -> Handle {
-    // A bit cast that both languages have.
+    // A bit cast that is valid in C and in CUDA C++.
     let word = "__device__ __forceinline__ void memcpy_word(double *to, unsigned long long word)\n\
                 { union { unsigned long long word; double value; } cast; cast.word = word; *to = cast.value; }\n";
     module(&format!("{word}{KERNELS}"))
@@ -247,7 +247,7 @@ fn memory_is_nan_counted_bounded_and_aligned() {
     assert_eq!(call!(cuda.cuStreamSynchronize(stream => Handle)), 0);
     assert_eq!(values, [0x0101_0101, 7, 0x0101_0101, 7]);
 
-    // Beyond the end, of no allocation, misaligned, of the host.
+    // Beyond the end, outside any allocation, misaligned, in host memory.
     assert_eq!(call!(cuda.cuMemcpyDtoH_v2(to => *mut u32, address + 992 => u64, 16 => usize)), 1);
     assert_eq!(call!(cuda.cuMemcpyDtoH_v2(to => *mut u32, 4096 => u64, 16 => usize)), 1);
     assert_eq!(
@@ -345,7 +345,7 @@ fn a_source_is_compiled_once_and_its_errors_are_told() {
 
     let log = compile("\nKERNEL(wrong, 1) { undeclared(args.w[0]); }").unwrap_err();
     assert!(log.contains("kernels.cu:2") && log.contains("undeclared"), "{log}");
-    // C takes the first, C++ does not; the second is of a header that NVRTC has not.
+    // The first is valid in C but not in C++; the second needs a header that NVRTC lacks.
     for body in ["void *x = 0; int *y = x; *y = 1;", "*(double *)args.w[0] = NAN;"] {
         let log = compile(&format!("KERNEL(wrong, 1) {{ {body} }}")).unwrap_err();
         assert!(log.contains("kernels.cu:1"), "{log}");
@@ -378,7 +378,7 @@ impl Element for f64 {
     }
 }
 
-/// Transposed, leading dimension, distance from matrix to matrix.
+/// Whether it is transposed, the leading dimension, and the stride between the matrices of a batch.
 type Operand = (bool, usize, usize);
 
 #[derive(Clone, Copy)]
@@ -483,7 +483,7 @@ fn products_are_those_of_loops() {
                 check::<f32>(handle, &product);
                 check::<f64>(handle, &product);
             }
-            // Matrices of a batch between each other's columns.
+            // The columns of the matrices of a batch are interleaved.
             let (a, b) = ((ta, 2 * lda, lda), (tb, 2 * ldb, ldb));
             let product = Product { sizes, batches: 2, a, b, c: (2 * m, m), factors: [1.0, 1.0] };
             check::<f64>(handle, &product);
@@ -578,7 +578,7 @@ fn a_graph_runs_what_was_captured_each_time() {
     assert_eq!(call!(cuda.cuGraphExecDestroy(exec => Handle)), 0);
     assert_eq!(call!(cuda.cuGraphLaunch(exec => Handle, stream => Handle)), 400);
 
-    // What waits spoils a capture, which then ends without a graph.
+    // A call that waits invalidates a capture, which then ends without a graph.
     assert_eq!(call!(cuda.cuStreamBeginCapture_v2(stream => Handle, 1 => c_int)), 0);
     assert_eq!(call!(cuda.cuStreamSynchronize(stream => Handle)), 900);
     assert_eq!(gemm::<f32>(handle, &product, [a, x, y]), 13);
@@ -627,14 +627,15 @@ fn the_chosen_call_fails_and_no_other() {
     let mut handle: Handle = null_mut();
     assert_eq!(call!(cublas.cublasCreate_v2(&raw mut handle => *mut Handle)), 13);
 
-    // What frees or describes does not count.
+    // Calls that free something or describe an error do not count.
     fail_at(Some(2));
     let address = allocate(8);
     assert_eq!(free(address), 0);
     assert_eq!(calls(), 1);
     assert_eq!(version(&mut number), 999);
 
-    // A capture that lacks work is not a graph, and one that fails to end has ended.
+    // A capture that lacks work gives no graph, and a capture that fails to end has ended
+    // nevertheless.
     let (stream, mut graph) = (stream(), null_mut::<c_void>());
     for (failing, code) in [(2, 901), (3, 999)] {
         let value = allocate(4);
@@ -662,8 +663,8 @@ fn the_environment_chooses_a_call_that_fails() {
     assert_eq!((version(), version(), version()), (0, 999, 0));
 }
 
-/// Runs a test of this binary in a process of its own, with a variable. What it would leave of its
-/// files when it aborts is removed.
+/// Runs a test of this binary in its own process, with an environment variable. Files left by an
+/// aborted process are removed.
 fn again(test: &str, variable: &str, value: &str) -> Output {
     let folder = env::temp_dir().join(format!("eigenscape-emulator-test-{}-{test}", process::id()));
     fs::create_dir_all(&folder).unwrap();
@@ -708,7 +709,7 @@ fn writes_beside_an_allocation_abort() {
     assert_eq!(free(address), 0);
 }
 
-/// Not a check: what a launch, a compilation and a product take.
+/// Prints the times of a launch, a compilation and a product; checks nothing.
 #[test]
 #[ignore = "prints times"]
 fn times() {

@@ -2,11 +2,11 @@
 //! difference, per-sample Jacobian rows, traces and third derivatives.
 //!
 //! An [`Objective`] is the mean loss of a network on N samples as a program, with every derivative
-//! of it. [`Programs`] keeps those that were made. A [`Point`] has the numbers, and the backend
-//! that holds them. [`MeanLoss`] is the mean over any number of samples, in micro-batches that fit
-//! into memory.
+//! of it. [`Programs`] caches these programs. A [`Point`] holds the parameters and data, and the
+//! backend that stores them. [`MeanLoss`] is the mean over any number of samples, in micro-batches
+//! that fit into memory.
 //!
-//! This crate is an API boundary: estimators and regularizers of plugins are written with it.
+//! This crate is an API boundary: estimators and regularizers of plugins use it.
 
 mod factor;
 mod objective;

@@ -1,6 +1,6 @@
 //! Objectives: a network's mean loss on N samples, and every derivative program of it.
 //!
-//! Nothing here is a derivative written by hand: gradient = transpose(linearize(loss)), Hv =
+//! No derivative is written by hand: gradient = transpose(linearize(loss)), Hv =
 //! linearize(gradient), Gv = Jᵀ H_out (J v), Rv = linearize(Jᵀ u) with the output's gradient u held
 //! fixed, and so on.
 
@@ -20,12 +20,12 @@ use crate::{
     residuals::evaluate_residuals,
 };
 
-/// The result of what only emits operations.
+/// The result of functions that only emit operations.
 type Emitted<T> = eigenscape_program::Result<T>;
 
 /// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) for a fixed N, as a graph.
 ///
-/// Groups are given as [`Variables`]; a list of numbers stands for parameters by index.
+/// Groups are given as [`Variables`]; a list of indices selects parameters.
 #[derive(Clone)]
 pub struct Objective {
     pub(crate) network: Network,
@@ -41,14 +41,14 @@ pub struct Objective {
     pub(crate) loss: Value,
 }
 
-/// A program from a point (and, for some, a direction) to tensors.
+/// A program that maps a point (and, for some functions, a direction) to tensors.
 #[derive(Debug, Clone)]
 pub struct Function {
     program: Executable,
 }
 
 impl Function {
-    /// Evaluates at `point`, with `direction` (one tensor a parameter of its group) where the
+    /// Evaluates at `point`, with `direction` (one tensor per parameter of its group) where the
     /// function takes one.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Function {
         point.run(&self.program, inputs)
     }
 
-    /// As [`Self::at`], with the weights where they are.
+    /// As [`Self::at`], with weights that are already placed.
     pub(crate) fn at_placed(&self, point: &PlacedPoint) -> Result<Vec<Tensor>> {
         Buffer::all_to_host(point.run_placed(&self.program, point.inputs()?)?)
     }
@@ -81,13 +81,13 @@ impl Function {
         self.program.flops()
     }
 
-    /// How many operations there are.
+    /// The number of operations.
     pub(crate) fn steps(&self) -> usize {
         self.program.steps()
     }
 
-    /// The most bytes that an evaluation in `dtype` holds at any time, its results included, beside
-    /// the point and the direction.
+    /// The most bytes that an evaluation in `dtype` holds at any time, its results included, in
+    /// addition to the point and the direction.
     #[must_use]
     pub fn peak(&self, fusion: Fusion, dtype: DType) -> usize {
         self.plan(fusion, dtype).footprint().peak()
@@ -143,7 +143,7 @@ impl Objective {
         self.function(&graph, &[], &[&[self.loss, self.outputs], gradient.as_slice()].concat())
     }
 
-    /// \[loss, outputs, ∂L/∂θ of each parameter..., what each buffer becomes...\] at a point: what
+    /// \[loss, outputs, ∂L/∂θ of each parameter..., new value of each buffer...\] at a point: what
     /// a training step needs.
     ///
     /// # Errors
@@ -221,14 +221,14 @@ impl Objective {
         self.product(&group.into(), |graph, seeds| self.emit_residual(graph, seeds))
     }
 
-    /// The module in which one sample's output depends on other samples, if there is one; then
-    /// there is no [factor](Self::factor).
+    /// The module that couples samples (BatchNorm in training mode), if any. Then there is no
+    /// [factor](Self::factor).
     #[must_use]
     pub fn mixes_samples(&self) -> Option<&str> {
         self.network.mixes_samples()
     }
 
-    /// What can be proved of the outputs as functions of `group`, and where the proof fails.
+    /// What is proved of the outputs as functions of `group`, and where the proof fails.
     ///
     /// # Errors
     /// When the network has no such activation.
@@ -236,10 +236,10 @@ impl Objective {
         Ok(affinity(&self.graph, self.outputs, &self.select(&group.into())?))
     }
 
-    /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of a sample, at a point; see
-    /// [`LossRoot`](eigenscape_program::LossRoot). It is to be evaluated [as residuals
-    /// are](Function::rounded_at): in f32 an error of large outputs is one of the probabilities'
-    /// exponents.
+    /// S \[N, D, K\] with Aₙ = Sₙ Sₙᵀ for the D outputs of each sample, at a point; see
+    /// [`LossRoot`](eigenscape_program::LossRoot). Evaluate it [as
+    /// residuals](Function::rounded_at): in f32, errors of large outputs become errors in the
+    /// exponents of probabilities.
     pub(crate) fn loss_factor(&self) -> Result<Function> {
         let mut graph = self.graph.clone();
         let factor = self.loss_function.factor(&mut graph, self.outputs, self.target)?;
@@ -259,7 +259,8 @@ impl Objective {
         }
     }
 
-    /// A new input v for each variable of the group: as (variable, tangent) pairs, and alone.
+    /// Adds an input v for each variable of the group. Returns (variable, v) pairs, and the inputs
+    /// alone.
     pub(crate) fn seeds(&self, graph: &mut Graph, group: &Variables) -> Emitted<(Vec<Seed>, Vec<Value>)> {
         let seeds = seeds(graph, &self.select(group)?);
         let direction = seeds.iter().map(|(_, v)| *v).collect();
@@ -296,8 +297,9 @@ impl Objective {
         pull_back(graph, self.outputs, curved, &group)
     }
 
-    /// The derivative of Jᵀ u with the gradient u of the loss in the outputs held fixed: a
-    /// difference Hv − Gv would lose what is small beside both.
+    /// Emits the derivative of Jᵀ u along v, with the gradient u of the loss in the outputs held
+    /// fixed. The difference Hv − Gv would lose precision where Rv is small compared with Hv and
+    /// Gv.
     fn emit_residual(&self, graph: &mut Graph, seeds: &[Seed]) -> Emitted<Vec<Value>> {
         let group: Vec<Value> = seeds.iter().map(|(value, _)| *value).collect();
         let out_gradient = gradient(graph, self.loss, &[self.outputs])?[0];

@@ -1,8 +1,8 @@
-//! Vectors of a group, in one row or cut into the group's variables.
+//! Vectors of a group, as one row or split into the group's variables.
 
 use eigenscape_runtime::{Backend, Buffer, Error, Result};
 
-/// The shapes of a group's variables, which lie end to end in a vector.
+/// The shapes of a group's variables, which are concatenated in a vector.
 #[derive(Debug, Clone)]
 pub(crate) struct Parts(Vec<Vec<usize>>);
 
@@ -11,22 +11,23 @@ impl Parts {
         Self(shapes)
     }
 
-    /// How many variables there are.
+    /// The number of variables.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// How many numbers each variable has.
+    /// The number of scalars in each variable.
     pub fn lens(&self) -> Vec<usize> {
         self.0.iter().map(|shape| shape.iter().product()).collect()
     }
 
-    /// P, how many numbers all have together.
+    /// P, the total number of scalars.
     pub fn dimension(&self) -> usize {
         self.lens().iter().sum()
     }
 
-    /// Vectors \[K, P\] as one buffer a variable. One vector needs no leading axis.
+    /// Splits vectors \[K, P\] into one buffer per variable. A single vector gives buffers without
+    /// a leading axis.
     pub fn cut(&self, backend: &dyn Backend, vectors: &Buffer) -> Result<Vec<Buffer>> {
         let &[k, p] = vectors.dims() else {
             return Err(Error::shape("product", format!("needs vectors [K, P], not {:?}", vectors.dims())));

@@ -1,4 +1,4 @@
-//! Points whose weights stay where the backend keeps numbers.
+//! Points whose weights stay in the backend's memory.
 
 use std::{
     ops::{Deref, Range},
@@ -9,8 +9,8 @@ use eigenscape_runtime::{Buffer, Result};
 
 use crate::{point::Point, residuals::Residuals};
 
-/// A point whose weights are placed once, when they are first needed: micro-batches and whatever
-/// else is evaluated at them share them. Its data are placed for each run.
+/// A point whose weights are placed on the backend once, when first needed. Micro-batches and all
+/// other evaluations at the point share them. Its data are placed for each run.
 #[derive(Debug, Clone)]
 pub(crate) struct PlacedPoint {
     point: Point,
@@ -33,7 +33,7 @@ impl Deref for PlacedPoint {
 }
 
 impl PlacedPoint {
-    /// The same point, whose residuals are evaluated in another type.
+    /// The same point, with residuals evaluated in another type.
     pub fn with_residuals(self, residuals: Residuals) -> Self {
         Self { residuals, ..self }
     }
@@ -43,7 +43,7 @@ impl PlacedPoint {
         self.residuals
     }
 
-    /// As [`Point::in_f64`]: the weights are the same.
+    /// As [`Point::in_f64`], with the same placed weights.
     pub fn in_f64(&self) -> Result<Self> {
         Ok(Self { point: self.point.in_f64()?, ..self.clone() })
     }
@@ -63,7 +63,7 @@ impl PlacedPoint {
         Ok(self.weights.get_or_init(|| placed))
     }
 
-    /// All in the order of an objective's inputs.
+    /// All inputs, in the order of an objective's inputs.
     pub fn inputs(&self) -> Result<Vec<Buffer>> {
         let data = self.point.data().map(Buffer::from);
         Ok(self.weights()?.iter().cloned().chain(data).collect())

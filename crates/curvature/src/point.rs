@@ -5,19 +5,19 @@ use std::sync::Arc;
 use candle_core::{DType, Tensor};
 use eigenscape_runtime::{Backend, Buffer, Executable, Result};
 
-/// Parameters and data, and where they are.
+/// Parameters and data, with the backend that runs programs on them.
 #[derive(Debug, Clone)]
 pub struct Point {
-    /// What holds the numbers, and runs programs on them.
+    /// The backend that holds the numbers and runs programs on them.
     pub backend: Arc<dyn Backend>,
-    /// One tensor a parameter, in the network's order.
+    /// One tensor per parameter, in the network's order.
     pub parameters: Vec<Tensor>,
-    /// One tensor a buffer, in the network's order.
+    /// One tensor per buffer, in the network's order.
     pub buffers: Vec<Tensor>,
     /// The inputs \[N, ...\].
     pub inputs: Tensor,
-    /// The targets, in the shape that the loss takes: that of the outputs, as a rule. For classes
-    /// see [`class_targets`](crate::class_targets).
+    /// The targets, in the shape that the loss takes: usually that of the outputs. For classes see
+    /// [`class_targets`](crate::class_targets).
     pub targets: Tensor,
     /// One tensor \[N, ...\] for each of the network's [masks](eigenscape_program::Network::masks),
     /// of elements 0 or 1/keep.
@@ -37,7 +37,7 @@ impl Point {
             backend: self.backend.clone(),
             parameters: all(&self.parameters)?,
             buffers: all(&self.buffers)?,
-            // Indices (tokens) stay what they are.
+            // Indices (tokens) keep their type.
             inputs: if self.inputs.dtype().is_float() {
                 self.inputs.to_dtype(dtype)?
             } else {
@@ -48,8 +48,8 @@ impl Point {
         })
     }
 
-    /// The same point at which programs run in f64. Weights and inputs stay what they are and take
-    /// no more memory: each step converts those that it uses.
+    /// The same point with programs run in f64. Weights and inputs keep their type and take no more
+    /// memory: each step converts those that it uses.
     ///
     /// # Errors
     /// When the conversion fails.
@@ -60,14 +60,14 @@ impl Point {
     /// The same parameters with the samples `range` alone.
     ///
     /// # Errors
-    /// When there are not as many.
+    /// When the range exceeds the samples.
     pub fn narrow(&self, range: std::ops::Range<usize>) -> Result<Self> {
         let samples = |tensor: &Tensor| tensor.narrow(0, range.start, range.len());
         let masks = self.masks.iter().map(samples).collect::<candle_core::Result<_>>()?;
         Ok(Self { inputs: samples(&self.inputs)?, targets: samples(&self.targets)?, masks, ..self.clone() })
     }
 
-    /// N.
+    /// N, the number of samples.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.inputs.dims().first().copied().unwrap_or(0)
@@ -78,12 +78,12 @@ impl Point {
         self.targets.dtype()
     }
 
-    /// Runs a program in that type.
+    /// Runs a program in the type of the point.
     pub(crate) fn run(&self, program: &Executable, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
         program.run(&*self.backend, inputs, self.dtype())
     }
 
-    /// As [`Self::run`], between numbers where the backend keeps them.
+    /// As [`Self::run`], for buffers in the backend's memory.
     pub(crate) fn run_placed(&self, program: &Executable, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {
         program.run_placed(&*self.backend, inputs, self.dtype(), self.dtype())
     }
@@ -93,7 +93,7 @@ impl Point {
         self.parameters.iter().chain(&self.buffers).cloned().chain(self.data()).collect()
     }
 
-    /// Those of them that are no weights.
+    /// The tensors that are not weights, in the order of an objective's inputs.
     pub(crate) fn data(&self) -> impl Iterator<Item = Tensor> {
         [&self.inputs, &self.targets].into_iter().chain(&self.masks).cloned()
     }

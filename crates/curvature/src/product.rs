@@ -12,36 +12,36 @@ use crate::{
     residuals::{Numbers, evaluate_residuals},
 };
 
-/// v ↦ Mv for a symmetric matrix M of one group, not yet at a point.
+/// A program for v ↦ Mv with a symmetric matrix M of one group, at any point.
 #[derive(Debug, Clone)]
 pub struct ProductProgram {
-    /// From the point to the residuals: whatever does not depend on v.
+    /// From the point to the residuals: everything that does not depend on v.
     prefix: Executable,
     /// From the residuals and v to Mv.
     linear: Executable,
     parts: Parts,
 }
 
-/// Bytes that a [`ProductProgram`] holds, beside the point and the vectors.
+/// Bytes that a [`ProductProgram`] holds, in addition to the point and the vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProductFootprint {
     /// The residuals, kept for as long as products are taken.
     pub residuals: usize,
-    /// The most at any time while the residuals are evaluated, themselves included.
+    /// The most bytes at any time while the residuals are evaluated, including the residuals.
     pub preparing: usize,
-    /// The most at any time of one product, beside the residuals.
+    /// The most bytes at any time during one product, in addition to the residuals.
     pub applying: usize,
 }
 
-/// What is to be known of a [`ProductProgram`] before it is applied.
+/// The memory and operations of a [`ProductProgram`], known before it is applied.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProductFacts {
     pub footprint: ProductFootprint,
     /// P.
     pub dimension: usize,
-    /// Operations of one product with one vector.
+    /// Floating-point operations of one product with one vector.
     pub flops: usize,
-    /// Operations of the residuals.
+    /// Floating-point operations for the residuals.
     pub preparing_flops: usize,
 }
 
@@ -58,7 +58,7 @@ impl ProductProgram {
         self.at_placed(&point.clone().into())
     }
 
-    /// As [`Self::at`].
+    /// As [`Self::at`], with weights that are already placed.
     pub(crate) fn at_placed(&self, point: &PlacedPoint) -> Result<Product> {
         Ok(Product {
             linear: self.linear.clone(),
@@ -69,7 +69,7 @@ impl ProductProgram {
         })
     }
 
-    /// For one vector.
+    /// The facts for products with one vector.
     pub(crate) fn facts(&self, numbers: Numbers) -> ProductFacts {
         ProductFacts {
             footprint: self.footprint(numbers),
@@ -96,20 +96,20 @@ impl ProductProgram {
         self.linear.plan(fusion, &signature).bytes_moved()
     }
 
-    /// How vectors are cut into variables.
+    /// How vectors are split into variables.
     pub(crate) fn parts(&self) -> &Parts {
         &self.parts
     }
 
-    /// How many operations there are.
+    /// The number of operations.
     pub(crate) fn steps(&self) -> usize {
         self.prefix.steps() + self.linear.steps()
     }
 }
 
-/// v ↦ Mv for a symmetric matrix M of one group at a point. Every residual was evaluated once, when
-/// the product was made, and stays where the backend keeps numbers; each application runs the
-/// linear program alone.
+/// v ↦ Mv for a symmetric matrix M of one group at a point. The residuals are evaluated once, when
+/// the product is made, and stay in the backend's memory; each application runs only the linear
+/// program.
 #[derive(Debug, Clone)]
 pub struct Product {
     linear: Executable,
@@ -126,7 +126,7 @@ impl Product {
         self.parts.dimension()
     }
 
-    /// Mv for v given as one tensor a variable of the group; all may have a leading axis of K
+    /// Mv for v given as one tensor per variable of the group; all may have a leading axis of K
     /// vectors.
     ///
     /// # Errors
@@ -135,8 +135,8 @@ impl Product {
         Buffer::all_to_host(self.run(self.inputs(v.iter().cloned().map(Buffer::from)))?)
     }
 
-    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K,
-    /// P\].
+    /// Mv for each row v of `vectors` \[K, P\], in which the variables of the group are
+    /// concatenated; returns \[K, P\].
     ///
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.
@@ -144,7 +144,7 @@ impl Product {
         self.apply_placed(&self.backend.place(vectors)?)?.to_host()
     }
 
-    /// As [`Self::apply_rows`], between numbers where the backend keeps them.
+    /// As [`Self::apply_rows`], for vectors and products in the backend's memory.
     ///
     /// # Errors
     /// As [`Self::apply_rows`].
@@ -155,7 +155,8 @@ impl Product {
         joined
     }
 
-    /// Mv for each row v of `vectors` \[K, P\] as one buffer a variable, in memory of their own.
+    /// Mv for each row v of `vectors` \[K, P\] as one buffer per variable, each with its own
+    /// memory.
     pub(crate) fn results(&self, vectors: &Buffer) -> Result<Vec<Buffer>> {
         let inputs = self.inputs(self.parts.cut(&*self.backend, vectors)?);
         let results = self.run(inputs.clone())?;

@@ -1,5 +1,4 @@
-//! The programs of a mean loss: traced, differentiated and planned once, at whatever weights they
-//! are then evaluated.
+//! The programs of a mean loss, traced, differentiated and planned once for all weights.
 
 use std::{
     collections::HashMap,
@@ -21,12 +20,13 @@ use crate::{
     streamed::Derivative,
 };
 
-/// So many steps are kept, of about a kilobyte each with its plans. What is asked for when there is
-/// no more room is made each time.
+/// The maximum number of steps in kept programs, at about a kilobyte each with their plans. A
+/// program that exceeds it is built again at each request.
 const MOST_STEPS: usize = 50_000;
 
-/// A network with a loss, and the programs that were made of them. A program is made when it is
-/// first asked for, and then kept: of all weights at which one measures, only the first pay for it.
+/// A network with a loss, and the programs built from them. A program is built when it is first
+/// requested, and then kept: of all weights at which it is evaluated, only the first pay for
+/// building it.
 ///
 /// ```
 /// use eigenscape_curvature::Programs;
@@ -42,7 +42,7 @@ const MOST_STEPS: usize = 50_000;
 pub struct Programs {
     network: Network,
     loss: Loss,
-    /// How many steps are kept.
+    /// The number of steps in kept programs.
     steps: AtomicUsize,
     objectives: Kept<usize, Arc<Objective>>,
     functions: Kept<(Wanted, usize), Function>,
@@ -62,7 +62,7 @@ enum Wanted {
 }
 
 impl Programs {
-    /// No program yet.
+    /// The programs of `network` and `loss`, none of which is built yet.
     #[must_use]
     pub fn new(network: &Network, loss: &Loss) -> Arc<Self> {
         Arc::new(Self {
@@ -90,7 +90,7 @@ impl Programs {
         &self.loss
     }
 
-    /// \[loss, outputs\] of so many samples: [`Objective::loss`].
+    /// \[loss, outputs\] for `samples` samples: [`Objective::loss`].
     ///
     /// # Errors
     /// When the program cannot be built.
@@ -98,7 +98,7 @@ impl Programs {
         self.function(Wanted::Loss, samples, Objective::loss)
     }
 
-    /// What a training step on so many samples needs: [`Objective::training_step`].
+    /// The function of a training step on `samples` samples: [`Objective::training_step`].
     ///
     /// # Errors
     /// When the program cannot be built.
@@ -106,13 +106,13 @@ impl Programs {
         self.function(Wanted::TrainingStep, samples, Objective::training_step)
     }
 
-    /// [`Objective::gradient`] of so many samples.
+    /// [`Objective::gradient`] for `samples` samples.
     pub(crate) fn gradient(&self, parameters: &[usize], samples: usize) -> Result<Function> {
         let wanted = Wanted::Gradient(parameters.to_vec());
         self.function(wanted, samples, |objective| objective.gradient(parameters))
     }
 
-    /// [`Objective::loss_factor`] of so many samples.
+    /// [`Objective::loss_factor`] for `samples` samples.
     pub(crate) fn loss_factor(&self, samples: usize) -> Result<Function> {
         self.function(Wanted::LossFactor, samples, Objective::loss_factor)
     }
@@ -127,13 +127,13 @@ impl Programs {
         self.functions.get((wanted, samples), &self.steps, Function::steps, make)
     }
 
-    /// The objective of so many samples.
+    /// The objective for `samples` samples.
     pub(crate) fn objective(&self, samples: usize) -> Result<Arc<Objective>> {
         let make = || Ok(Arc::new(Objective::new(&self.network, &self.loss, samples)?));
         self.objectives.get(samples, &self.steps, |objective| objective.loss.index(), make)
     }
 
-    /// Products with a curvature of a group, over so many samples.
+    /// The products with a curvature matrix of a group, over `samples` samples.
     pub(crate) fn product(
         &self,
         derivative: Derivative,
@@ -145,8 +145,8 @@ impl Programs {
         self.products.get(key, &self.steps, ProductProgram::steps, make)
     }
 
-    /// What products take, for these numbers. It is kept of all, so that
-    /// a product's program is made once to know it, and once more to run it where it was not kept.
+    /// The memory and operations of a product for these number types. They are kept even if the
+    /// product's program is not: such a program is built once for its facts and again to run it.
     pub(crate) fn product_facts(
         &self,
         derivative: Derivative,
@@ -159,20 +159,20 @@ impl Programs {
         self.facts.get(key, &self.steps, |_| 0, make)
     }
 
-    /// The passes backward for a group, with so many cotangents a sample.
+    /// The backward passes for a group, with `columns` cotangents per sample.
     pub(crate) fn pull_back(&self, group: &Variables, columns: usize) -> Result<Arc<PullBack>> {
         let make = || Ok(Arc::new(PullBack::new(&self.network, group, columns)?));
         self.pull_backs.get((group.clone(), columns), &self.steps, |program| program.steps(), make)
     }
 
-    /// The passes forward for a group and so many samples.
+    /// The forward passes for a group over `samples` samples.
     pub(crate) fn push_forward(&self, group: &Variables, samples: usize) -> Result<Arc<PushForward>> {
         let make = || Ok(Arc::new(PushForward::new(&*self.objective(samples)?, group)?));
         self.push_forwards.get((group.clone(), samples), &self.steps, |program| program.steps(), make)
     }
 }
 
-/// What was made, by what it was made for.
+/// A cache of built values by key.
 struct Kept<K, V>(Mutex<HashMap<K, V>>);
 
 impl<K, V> Default for Kept<K, V> {
@@ -182,7 +182,8 @@ impl<K, V> Default for Kept<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Kept<K, V> {
-    /// The value of a key; what `make` returns is kept while all that is kept has few `steps`.
+    /// The value of a key. If it is not in the cache, `make` builds it, and it is kept while all
+    /// kept values together have at most `MOST_STEPS` steps.
     fn get(
         &self,
         key: K,
@@ -194,7 +195,7 @@ impl<K: Eq + Hash, V: Clone> Kept<K, V> {
         if let Some(known) = lock().get(&key) {
             return Ok(known.clone());
         }
-        // Not under the lock: another thread may need another key.
+        // Built without the lock, since another thread may need another key.
         let made = make()?;
         let size = size(&made);
         let room = |kept: usize| kept.checked_add(size).filter(|sum| *sum <= MOST_STEPS);

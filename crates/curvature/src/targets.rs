@@ -1,23 +1,23 @@
-//! Targets of a mean loss: from integer labels to rows of weights, and what each row counts in the
+//! Targets of a mean loss: rows of weights from integer labels, and the count of each row in the
 //! mean.
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::ClassCoding;
 use eigenscape_runtime::{Error, Result};
 
-/// Rows of targets \[N, ..., C\], in the shape of the outputs, of which each counts something in
-/// the mean over rows.
+/// Target rows \[N, ..., C\], in the shape of the outputs, each with a count. The mean over rows is
+/// divided by the sum of the counts.
 #[derive(Debug, Clone)]
 pub struct TargetRows {
     rows: Tensor,
-    /// \[N, ...\], in f64; `None` where each counts 1.
+    /// \[N, ...\], in f64; `None` where every count is 1.
     counts: Option<Tensor>,
     /// Σ counts.
     count: f64,
 }
 
 /// Integer labels \[N, ...\] as target rows \[N, ..., C\] of a cross-entropy, in f64: the
-/// [mean](TargetRows::mean) of [`TargetRows::of_classes`] without weights of classes.
+/// [mean](TargetRows::mean) of [`TargetRows::of_classes`] without class weights.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -45,12 +45,12 @@ pub fn class_targets(
 
 impl TargetRows {
     /// Rows of integer labels \[N, ...\], in f64. The row of a label y is (1 − ε) w_y e_y + (ε/C) w
-    /// and counts w_y, so that the mean Σ rows / Σ counts is PyTorch's `cross_entropy(...,
+    /// and its count is w_y, so that the mean Σ rows / Σ counts is PyTorch's `cross_entropy(...,
     /// weight=w, label_smoothing=ε, ignore_index=...)`.
     ///
     /// # Errors
-    /// When a label that is not ignored is no class, there are not C weights, or ε is not in \[0,
-    /// 1\].
+    /// When a label that is not ignored is not a class, there are not C weights, or ε is not in
+    /// \[0, 1\].
     pub fn of_classes(labels: &Tensor, classes: usize, coding: ClassCoding) -> Result<Self> {
         let ClassCoding { smoothing, ignore_index, weight } = coding;
         if !(0.0..=1.0).contains(&smoothing) {
@@ -87,14 +87,14 @@ impl TargetRows {
         Ok(Self { rows, count: sum(&counts)?, counts: Some(counts) })
     }
 
-    /// Targets \[N, ..., C\] as they are: each row counts 1.
+    /// Targets \[N, ..., C\] as they are, with a count of 1 for each row.
     #[must_use]
     pub fn of_values(values: Tensor) -> Self {
         let count = number(&values) as f64;
         Self { rows: values, counts: None, count }
     }
 
-    /// The rows as they are, \[N, ..., C\].
+    /// The unscaled rows, \[N, ..., C\].
     #[must_use]
     pub fn rows(&self) -> &Tensor {
         &self.rows
@@ -108,7 +108,7 @@ impl TargetRows {
         Ok(Self { rows: self.rows.to_dtype(dtype)?, ..self.clone() })
     }
 
-    /// Those of the samples at `indices`, in that order.
+    /// The rows of the samples at `indices`, in that order.
     ///
     /// # Errors
     /// When an index is out of range.
@@ -119,14 +119,14 @@ impl TargetRows {
         Ok(Self { rows, count: sum(&counts)?, counts: Some(counts) })
     }
 
-    /// Σ counts: what the sum over all rows is divided by.
+    /// Σ counts, the divisor of the sum over all rows.
     #[must_use]
     pub fn count(&self) -> f64 {
         self.count
     }
 
-    /// The rows, scaled by R/Σ counts for R rows: targets of which a loss takes the mean over all
-    /// rows. Where nothing counts they stay as they are.
+    /// The rows, scaled by R/Σ counts for R rows, as targets of a loss that takes the mean over all
+    /// rows. If Σ counts is 0, the rows are not scaled.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -134,7 +134,7 @@ impl TargetRows {
         self.scaled(&self.rows)
     }
 
-    /// The rows of `length` samples from `start` on, scaled as for the mean over *all* samples.
+    /// The rows of `length` samples from `start` on, scaled for the mean over *all* samples.
     ///
     /// # Errors
     /// When there are fewer samples.
@@ -142,7 +142,7 @@ impl TargetRows {
         self.scaled(&self.rows.narrow(0, start, length)?)
     }
 
-    /// The very same numbers where every row counts 1.
+    /// Scales rows for the mean over all samples; without any change where every count is 1.
     fn scaled(&self, rows: &Tensor) -> Result<Tensor> {
         let number = number(&self.rows) as f64;
         if self.count == number || self.count <= 0.0 {
@@ -152,7 +152,7 @@ impl TargetRows {
     }
 }
 
-/// R of rows \[..., C\].
+/// R, the number of rows of \[..., C\].
 fn number(rows: &Tensor) -> usize {
     let (_, rows) = rows.dims().split_last().unwrap_or((&0, &[]));
     rows.iter().product()
@@ -199,8 +199,8 @@ mod tests {
         Ok(())
     }
 
-    /// By hand: the labels 2, 0 and 0 count 4, 1 and 1; a sum of rows is divided by 6, a mean over
-    /// four rows needs the factor 4/6.
+    /// Computed by hand: the labels 2, 0 and 0 have the counts 4, 1 and 1, so that the sum of rows
+    /// is divided by 6. For a mean over four rows this is the factor 4/6.
     #[test]
     fn weights_of_classes_divide_by_the_weights_of_the_labels() -> Result<()> {
         let labels = Tensor::new(&[2_i64, 0, 9, 0], &Device::Cpu)?;
@@ -208,7 +208,7 @@ mod tests {
         let rows = coded(&labels, 3, coding)?.mean()?.to_vec2::<f64>()?;
         let part = 4.0 / 6.0;
         assert_eq!(rows, [[0.0, 0.0, 4.0 * part], [part, 0.0, 0.0], [0.0; 3], [part, 0.0, 0.0]]);
-        // With ε = 0.3 the row of the label 2 is 0.7 · 4 e₂ + 0.1 w; what it counts stays 4.
+        // With ε = 0.3 the row of the label 2 is 0.7 · 4 e₂ + 0.1 w; its count stays 4.
         let rows = coded(&labels, 3, ClassCoding { smoothing: 0.3, ..coding })?;
         assert_eq!(rows.count(), 6.0);
         let row = rows.rows().get(0)?.to_vec1::<f64>()?;

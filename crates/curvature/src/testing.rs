@@ -1,5 +1,5 @@
 //! Losses for unit tests. Those of `plugins/losses` are compiled against this crate without
-//! `cfg(test)`, so that a unit test cannot take them.
+//! `cfg(test)`, so that unit tests cannot use them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ pub(crate) fn squared_error() -> Loss {
     Arc::new(SquaredError)
 }
 
-/// (1/R) Σ (log Σ e^z − t z), for targets whose rows sum to 1, without care for confident outputs.
+/// (1/R) Σ (log Σ e^z − t z), for targets whose rows sum to 1, without special treatment of
+/// confident outputs.
 pub(crate) fn cross_entropy() -> Loss {
     Arc::new(CrossEntropy)
 }
@@ -55,7 +56,7 @@ impl DiagonalRoot for SquaredError {
 #[derive(Debug)]
 struct CrossEntropy;
 
-/// R of rows \[..., C\], as a number.
+/// R, the number of rows of \[..., C\].
 fn rows(graph: &Graph, z: Value) -> f64 {
     let (_, rows) = graph.shape(z).split_last().unwrap_or((&1, &[]));
     rows.iter().product::<usize>() as f64

@@ -66,7 +66,7 @@ fn a_module_that_changes_nothing_has_one_too() -> Result<()> {
     })?;
     let names: Vec<String> = network.activations()?.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["fc", "drop", "flat", "same", "act"]);
-    // What goes around a module is not behind its activation.
+    // A path around a module does not depend on the module's activation.
     let objective = Objective::new(&network, &mean_squared_error(), 1)?;
     let level =
         |module: &str| Ok::<_, Error>(objective.affinity(Variables::Activation(module.to_owned()))?.0);

@@ -1,4 +1,4 @@
-//! Layers that are not the same in training and afterwards: dropout and batch normalisation.
+//! Layers that differ between training and evaluation: dropout and batch normalisation.
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor};

@@ -1,5 +1,5 @@
-//! What stays where a backend keeps numbers, by a backend with memory of its own that counts what
-//! is brought there and back.
+//! What stays in a backend's memory, tested with a backend that has its own memory and counts the
+//! numbers copied to it and back.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{
@@ -14,7 +14,7 @@ use eigenscape_losses::mean_squared_error;
 use eigenscape_program::{Network, Variables, nn};
 use eigenscape_runtime::{Backend, Buffer, DeviceBuffer, Fusion, Plan, Result};
 
-/// How many numbers were moved.
+/// Counts of copied numbers.
 #[derive(Debug, Default)]
 struct Moved {
     there: AtomicUsize,
@@ -22,7 +22,7 @@ struct Moved {
 }
 
 impl Moved {
-    /// Numbers that were brought there and back since this was last asked.
+    /// The numbers copied to the backend and back since the last call.
     fn take(&self) -> [usize; 2] {
         [&self.there, &self.back].map(|count| count.swap(0, Ordering::Relaxed))
     }
@@ -49,7 +49,7 @@ impl DeviceBuffer for Kept {
     }
 }
 
-/// The CPU, as if its memory were another.
+/// The CPU backend with a separate memory.
 #[derive(Debug, Clone, Default)]
 struct Away {
     cpu: Cpu,
@@ -57,7 +57,7 @@ struct Away {
 }
 
 impl Away {
-    /// As the CPU takes it.
+    /// The buffer inside the backend, as the CPU takes it.
     fn inside(&self, buffer: &Buffer) -> Result<Buffer> {
         let placed = match buffer {
             Buffer::Host(tensor) => self.place(tensor)?,
@@ -70,7 +70,7 @@ impl Away {
         buffers.iter().map(|buffer| self.inside(buffer)).collect()
     }
 
-    /// As it is handed out.
+    /// The buffer as the backend returns it.
     fn outside(&self, buffer: &Buffer) -> Result<Buffer> {
         let tensor = buffer.host().unwrap().contiguous()?;
         Ok(Buffer::Device(Arc::new(Kept { tensor, moved: self.moved.clone() })))
@@ -142,7 +142,7 @@ const SAMPLES: usize = 12;
 const INPUTS: usize = 5;
 const HIDDEN: usize = 40;
 const OUTPUTS: usize = 3;
-/// Of all samples: inputs and targets.
+/// The number of scalars in inputs and targets of all samples.
 const DATA: usize = SAMPLES * (INPUTS + OUTPUTS);
 
 fn network() -> Network {
@@ -154,7 +154,7 @@ fn network() -> Network {
     network.unwrap()
 }
 
-/// Numbers that repeat only after a long time.
+/// Deterministic numbers without a short period.
 fn wave(shape: &[usize], phase: f64) -> Tensor {
     let numbers = (0..shape.iter().product::<usize>()).map(|i| (i as f64 * 0.7 + phase).sin() as f32);
     Tensor::from_iter(numbers, &Device::Cpu).unwrap().reshape(shape).unwrap()
@@ -185,11 +185,11 @@ fn weights_are_placed_once_and_vectors_alone_are_moved_for_a_product() -> Result
         let p = product.dimension();
         let vectors = wave(&[1, p], 0.4);
         let first = product.apply_rows(&vectors)?;
-        // The point, and the vector.
+        // The point and the vectors.
         assert_eq!(away.moved.take(), [p + DATA + p, p], "{memory}");
         let second = product.apply_rows(&vectors)?;
         let [there, back] = away.moved.take();
-        // Data of micro-batches whose residuals are not kept.
+        // Data of micro-batches that do not keep their residuals.
         let data = there - p;
         assert!(data <= DATA && back == p, "{memory}: {there} there, {back} back");
         again += usize::from(data > 0);
@@ -239,7 +239,7 @@ fn all_derivatives_have_the_bits_of_tensors_on_the_host() -> Result<()> {
     Ok(())
 }
 
-/// However few of them are multiplied at once.
+/// Holds even if only a few of the vectors are multiplied at once.
 #[test]
 fn several_vectors_stay_where_they_are() -> Result<()> {
     let vectors = wave(&[5, 363], 0.4);
@@ -260,7 +260,7 @@ fn several_vectors_stay_where_they_are() -> Result<()> {
     Ok(())
 }
 
-/// Each micro-batch has its own part of them, and of them alone.
+/// Each micro-batch takes only its own part of the vectors.
 #[test]
 fn vectors_of_activations_stay_where_they_are() -> Result<()> {
     let group = Variables::Activation("0".to_owned());

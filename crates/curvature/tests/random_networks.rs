@@ -17,7 +17,8 @@ use eigenscape_program::{
 use eigenscape_runtime::Result;
 use proptest::{prelude::*, test_runner::RngSeed};
 
-/// A layer that keeps an image an image; each fits any image, so that all fit one after the other.
+/// A layer from images to images. Each layer takes images of any size, so that layers compose in
+/// any order.
 #[derive(Debug, Clone)]
 enum Block {
     Conv { kernel: usize, stride: usize },
@@ -179,8 +180,8 @@ fn set_up(seed: u64, layers: &[Block], loss: &Loss, mode: Mode) -> Result<Case> 
 }
 
 proptest! {
-    // The seed is fixed: a difference quotient across a kink of a ReLU is wrong, and one in some
-    // thousand cases has one.
+    // The seed is fixed, since a difference quotient is wrong across a kink of a ReLU, which
+    // happens in one of some thousand cases.
     #![proptest_config(ProptestConfig { cases: 120, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     #[test]

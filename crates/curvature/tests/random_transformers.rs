@@ -1,5 +1,5 @@
-//! Random small networks of tokens: the checks of `random_networks.rs`, with outputs a sample or a
-//! token.
+//! Random small networks of tokens: the checks of `random_networks.rs`, with outputs per sample or
+//! per token.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 

@@ -116,7 +116,7 @@ fn values_belong_to_one_graph() {
     let (x, v) = (graph.input("x", &[3]), graph.input("v", &[3]));
     let y = graph.mul(x, x).unwrap();
     let mut other = Graph::default();
-    // As many values as the other has, and one more.
+    // One more value than the first graph has.
     let mut foreign = other.input("z", &[3]);
     for _ in 0..4 {
         const WORDS: &str = "another graph";
@@ -137,7 +137,7 @@ fn values_belong_to_one_graph() {
         assert!(graph.shape(foreign).is_empty() && graph.describe(foreign).contains(WORDS));
         foreign = other.scale(foreign, 0.5).unwrap();
     }
-    // A clone shares what was there before it, and nothing that came later.
+    // A clone shares the values emitted before it was made, and none of those emitted later.
     let mut clone = graph.clone();
     let late = graph.scale(y, 3.0).unwrap();
     let unlike = clone.scale(y, 5.0).unwrap();
@@ -146,7 +146,7 @@ fn values_belong_to_one_graph() {
 
 type Emit = fn(&mut Graph, [Value; 2], [usize; 4]) -> eigenscape_program::Result<Value>;
 
-/// Everything that can be emitted, with sizes that may be any.
+/// Emitters of every kind, with arbitrary sizes.
 const EMITTERS: [Emit; 22] = [
     |g, [x, y], _| g.add(x, y),
     |g, [x, y], _| g.sub(x, y),
@@ -184,7 +184,7 @@ fn size() -> impl Strategy<Value = usize> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 30_000, ..ProptestConfig::default() })]
-    /// What is emitted can be evaluated and differentiated; everything else is refused.
+    /// Everything emitted can be evaluated and differentiated; everything else is refused.
     #[test]
     fn any_sizes_are_computed_with_or_refused(
         which in 0..EMITTERS.len(),

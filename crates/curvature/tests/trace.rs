@@ -1,4 +1,5 @@
-//! Estimates of a trace have the expectation that they state, exactly: by all draws of the signs.
+//! Estimates of a trace have exactly their stated expectation, computed over all draws of the
+//! signs.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -29,8 +30,8 @@ fn lenet(scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value> {
     let x = nn::conv2d(&mut scope.at("conv1"), x, 3, 3, ConvSettings::default(), true)?;
     let x = relu(scope, x)?;
     let x = nn::max_pool2d(scope, x, POOL)?;
-    // Two positions, so that outer products are the cheaper form here, and explicit gradients in
-    // the first layer.
+    // Two output positions, so that outer products are the cheaper form here; in the first layer,
+    // explicit gradients are.
     let x = nn::conv2d(&mut scope.at("conv2"), x, 8, 2, ConvSettings::default(), true)?;
     let x = relu(scope, x)?;
     let x = nn::flatten(scope, x)?;
@@ -53,7 +54,7 @@ fn resnet(scope: &mut Scope, x: Value) -> eigenscape_program::Result<Value> {
 
 const NETWORKS: [(&str, Build); 3] = [("mlp", mlp), ("lenet", lenet), ("resnet", resnet)];
 
-/// Numbers in (−1, 1) by the golden ratio.
+/// Numbers in (−1, 1) from multiples of the golden ratio.
 fn wave(shape: &[usize], phase: f64) -> Tensor {
     let count = shape.iter().product::<usize>() as u32;
     let value = |i: u32| 2.0 * (phase + f64::from(i + 1) * 0.618_033_988_749_895).fract() - 1.0;
@@ -97,15 +98,15 @@ impl Case {
     }
 }
 
-/// All signs of so many elements, \[2^count, count\].
+/// All sign vectors of `count` elements, \[2^count, count\].
 fn all_signs(count: usize) -> Result<Tensor> {
     let sign = |draw: usize, i: usize| if draw >> i & 1 == 1 { 1.0 } else { -1.0 };
     let signs: Vec<f64> = (0..1 << count).flat_map(|draw| (0..count).map(move |i| sign(draw, i))).collect();
     Ok(Tensor::from_vec(signs, (1 << count, count), &Device::Cpu)?)
 }
 
-/// Every draw of an estimate; for Hutchinson's, scaled unit vectors, over which it has the same
-/// mean as over all signs.
+/// All draws of an estimate. For Hutchinson's, scaled unit vectors, over which it has the same mean
+/// as over all signs.
 fn every_draw(estimate: TraceEstimate, function: &PenaltyFunction) -> Result<Vec<Vec<Tensor>>> {
     let shapes = function.probe_shapes();
     let size = |shape: &[usize]| shape.iter().product::<usize>();
@@ -127,7 +128,7 @@ fn every_draw(estimate: TraceEstimate, function: &PenaltyFunction) -> Result<Vec
     (0..draws.dims()[0]).map(draw).collect()
 }
 
-/// The estimate by these draws.
+/// The estimate averaged over `draws`.
 fn over(trace: &PenaltyFunction, point: &Point, draws: Vec<Vec<Tensor>>) -> Result<Penalty> {
     trace.at(point, None, draws.into_iter().map(Ok::<_, Error>))
 }
@@ -170,8 +171,8 @@ fn estimates_and_their_gradients_are_unbiased() -> Result<()> {
     Ok(())
 }
 
-/// N equal samples: the variance of the sum has N² times the products of one sample's gradients,
-/// that of the single norms N times.
+/// For N equal samples, the variance of the summed estimate is a sum over N² pairs of samples, that
+/// of the per-sample estimate a sum over N samples.
 #[test]
 fn without_products_between_samples_the_variance_is_n_times_smaller() -> Result<()> {
     for (name, build) in NETWORKS {

@@ -10,22 +10,23 @@ use flate2::read::GzDecoder;
 
 use crate::zip;
 
-/// Contents by their paths in the folder that was asked for.
+/// File contents by path, relative to [`Wanted::folder`].
 pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Which files of an archive are read.
+/// The files to read from an archive.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// The folder of the archive that holds them all.
+    /// The folder of the archive that contains the files.
     pub folder: &'a str,
-    /// Files that have to be there, by their paths in it.
+    /// Required files, by their paths in `folder`.
     pub files: &'a [PathBuf],
-    /// Folders in it of which everything is read.
+    /// Folders in `folder` from which all files are read.
     pub folders: &'a [&'a str],
 }
 
 impl Wanted<'_> {
-    /// The path in the folder; `None` for what is not wanted, such as paths that lead elsewhere.
+    /// The path of an entry in the folder; `None` for entries that are not wanted, such as those
+    /// whose paths lead outside.
     fn path(&self, name: &Path) -> Option<PathBuf> {
         let name: PathBuf = name.components().filter(|part| *part != Component::CurDir).collect();
         let path = name.strip_prefix(self.folder).ok()?;
@@ -35,7 +36,7 @@ impl Wanted<'_> {
         (inside && wanted).then(|| path.to_owned())
     }
 
-    /// The first file that has to be there and is not.
+    /// The first required file that was not found.
     #[must_use]
     pub fn missing(&self, found: &Files) -> Option<&PathBuf> {
         self.files.iter().find(|file| !found.contains_key(*file))
@@ -49,12 +50,12 @@ impl Wanted<'_> {
 /// The wanted files of a zip archive.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with the archive.
 pub fn zipped(contents: &[u8], wanted: Wanted<'_>) -> Result<Files, String> {
     let archive = zip::Archive::parse(contents)?;
     let mut found = Files::new();
     for entry in archive.entries() {
-        // Folders have entries of their own, with a slash at the end.
+        // Folders have their own entries, with a slash at the end.
         let name = entry.name().filter(|name| !name.ends_with('/'));
         if let Some(path) = name.and_then(|name| wanted.path(Path::new(name))) {
             found.insert(path, entry.contents()?.into_owned());
@@ -66,13 +67,14 @@ pub fn zipped(contents: &[u8], wanted: Wanted<'_>) -> Result<Files, String> {
 /// The wanted files of a gzipped tar archive.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with the archive.
 pub fn tarred(contents: impl Read, wanted: Wanted<'_>) -> Result<Files, String> {
     let mut found = Files::new();
     let read = || -> std::io::Result<()> {
         for entry in tar::Archive::new(GzDecoder::new(contents)).entries()? {
             let mut entry = entry?;
-            // Others than plain files may claim any size without having it: holes, links.
+            // Only regular files: sparse files and links may declare any size without holding the
+            // bytes.
             let path = wanted.path(&entry.path()?).filter(|_| entry.header().entry_type().is_file());
             if let Some(path) = path {
                 let mut bytes = Vec::new();

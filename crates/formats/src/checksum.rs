@@ -1,10 +1,11 @@
-//! Whether bytes are those that were written.
+//! Checksums, which detect changed bytes.
 
 use std::io::{self, Read};
 
 use md5::{Digest, Md5};
 
-/// The MD5 of everything that a reader gives, in hexadecimal digits: it finds damage, not malice.
+/// The MD5 of all bytes of a reader, in hexadecimal digits. It detects damage, but not malicious
+/// changes.
 ///
 /// # Errors
 /// When the reader fails.

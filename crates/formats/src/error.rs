@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-/// The result of everything that reads a file.
+/// The result of reading a file.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What is wrong with a file that has a name.
+/// What is wrong with a named file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Its contents are not usable.
@@ -29,7 +29,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Unusable contents: of what, what is wrong with them, and what to do.
+    /// Unusable contents: the file, what is wrong with it, and what to do about it.
     pub fn input(subject: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Input { subject: subject.into(), problem: problem.into(), remedy: remedy.into() }
     }
@@ -40,7 +40,7 @@ impl Error {
     }
 }
 
-/// Why contents cannot be used, before they have a name.
+/// Why contents cannot be used, without the name of their file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What is wrong with them.

@@ -1,17 +1,17 @@
-//! Reading what others wrote, damaged or hostile: nothing in a file is run, no length in it is
-//! believed, and memory is bounded by the file's size.
+//! Readers of files that may be damaged or hostile: nothing in a file is run, no length in it is
+//! trusted, and memory is bounded by the file's size.
 //!
 //! | module | format |
 //! | --- | --- |
 //! | [`pickle`] | Python's pickles: `torch.save`'s tensors, NumPy's arrays |
 //! | [`safetensors`] | safetensors files |
-//! | [`checkpoint`] | weights of either kind, recognised by how they begin |
-//! | [`zip`], [`archive`] | zip archives; files out of them, or out of gzipped tar archives |
+//! | [`checkpoint`] | weights of either kind, recognised by their first bytes |
+//! | [`zip`], [`archive`] | zip archives; files in zip or gzipped tar archives |
 //! | [`mat`], [`idx`] | MATLAB's arrays of level 5, MNIST's arrays of bytes |
 //!
-//! [`regular_file`] opens files, [`memory`] is how much a machine has for them, and [`checksum`]
-//! tells whether they are what was published. What networks, data sets and experiments make of the
-//! contents is not known here.
+//! [`regular_file`] opens files, [`memory`] gives the machine's memory, and [`checksum`] detects
+//! damaged files. What networks, data sets and experiments make of the contents is outside this
+//! crate.
 
 pub mod archive;
 pub mod checkpoint;

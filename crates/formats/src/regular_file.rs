@@ -1,5 +1,5 @@
-//! Files that are read whole. A device never ends, a FIFO waits for somebody to write: neither is
-//! opened.
+//! Reading of whole regular files. Devices, which may never end, and FIFOs, which wait for a
+//! writer, are not opened.
 
 use std::{
     fs::{self, File, FileType},
@@ -13,16 +13,16 @@ use crate::{
     memory,
 };
 
-/// Bytes that every machine has: it need not be asked for each of many small files.
+/// A size that fits into every machine: the machine's memory is queried only for larger files.
 const SMALL: usize = 64 << 20;
-/// What to do about what is no file.
+/// The remedy for a path that is not a regular file.
 const REMEDY: &str = "name a regular file, or a link to one";
 
-/// Opens a file, or what a link leads to.
+/// Opens a regular file, or the one to which a link leads.
 ///
 /// # Errors
-/// When there is none, it is no regular file, is larger than the machine's memory, or cannot be
-/// opened.
+/// When there is no such file, it is not a regular file, it is larger than the machine's memory, or
+/// it cannot be opened.
 pub fn open(path: &Path) -> Result<File> {
     let metadata = fs::metadata(path).map_err(|error| Error::io(path, error))?;
     let refuse = |problem: String, remedy| Err(Error::input(path.display().to_string(), problem, remedy));

@@ -28,7 +28,7 @@ use crate::Stored;
 const PREFIX: usize = 8;
 /// More axes than any tensor has; PyTorch's limit.
 const MOST_AXES: usize = 64;
-/// The header's entry that is no tensor.
+/// The header's entry that is not a tensor.
 const METADATA: &str = "__metadata__";
 
 /// The tensors of a file.
@@ -51,7 +51,7 @@ struct Entry<'a> {
 }
 
 impl<'a> Tensors<'a> {
-    /// Whether a file begins as one of this format.
+    /// Whether a file begins like a safetensors file.
     #[must_use]
     pub fn recognised(file: &[u8]) -> bool {
         file.get(PREFIX) == Some(&b'{')
@@ -60,7 +60,7 @@ impl<'a> Tensors<'a> {
     /// Reads the header and checks that the tensors fill the rest of the file without gaps.
     ///
     /// # Errors
-    /// What is wrong with a file that is not whole or not of this format.
+    /// What is wrong with a file that is incomplete or not of this format.
     pub fn parse(file: &'a [u8]) -> Result<Self, String> {
         let header = header(file).ok_or("its header is cut short")?;
         let mut axes = Vec::new();
@@ -81,8 +81,8 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// That the elements of each tensor, in the order of their places, follow those of the one
-    /// before.
+    /// Checks that the elements of the tensors, in the order of their offsets, follow each other
+    /// without gaps or overlaps.
     fn check(&self) -> Result<(), String> {
         let mut start = 0;
         for entry in &self.entries {
@@ -124,7 +124,7 @@ fn header(file: &[u8]) -> Option<&[u8]> {
     file.get(PREFIX..PREFIX.checked_add(length)?)
 }
 
-/// The header: names with descriptions, whose shapes go to a common list.
+/// The header: names with descriptions, whose shapes are appended to a shared list.
 struct Header<'l>(&'l mut Vec<usize>);
 
 impl<'de> DeserializeSeed<'de> for Header<'_> {
@@ -207,7 +207,7 @@ impl<'de> Visitor<'de> for Description<'_, 'de> {
     }
 }
 
-/// A shape, which is put at the end of the common list.
+/// A shape, which is appended to the shared list.
 struct Shape<'l>(&'l mut Vec<usize>);
 
 impl<'de> DeserializeSeed<'de> for Shape<'_> {

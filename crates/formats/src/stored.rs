@@ -1,4 +1,4 @@
-//! Tensors where they lie in a file: nothing is copied until somebody asks for it.
+//! Tensors as views of a file's bytes, copied only on demand.
 
 use std::borrow::Cow;
 
@@ -10,16 +10,15 @@ use safetensors::Dtype;
 pub struct Stored<'a> {
     dtype: Dtype,
     shape: &'a [usize],
-    /// Steps in elements along each axis; `None` where the elements lie one after the other, the
-    /// last axis fastest.
+    /// The strides in elements; `None` for contiguous elements, the last axis fastest.
     strides: Option<&'a [usize]>,
-    /// From the first element on.
+    /// The bytes from the first element on.
     bytes: &'a [u8],
 }
 
 impl<'a> Stored<'a> {
-    /// A tensor whose elements are all of `bytes` in their order; `None` where their number is
-    /// another.
+    /// A tensor whose elements are all of `bytes` in row-major order; `None` if their number does
+    /// not match the shape.
     #[must_use]
     pub fn contiguous(dtype: Dtype, shape: &'a [usize], bytes: &'a [u8]) -> Option<Self> {
         let stored = Self { dtype, shape, strides: None, bytes };
@@ -27,8 +26,8 @@ impl<'a> Stored<'a> {
         (Some(bits) == bytes.len().checked_mul(8)).then_some(stored)
     }
 
-    /// A tensor whose element at index (i, j, ...) is the (i·s₀ + j·s₁ + ...)-th of `bytes`, s
-    /// being the strides; `None` where an element lies outside.
+    /// A tensor whose element at index (i, j, ...) is the (i·s₀ + j·s₁ + ...)-th of `bytes`, where
+    /// s are the strides; `None` if an element lies outside.
     #[must_use]
     pub fn strided(dtype: Dtype, shape: &'a [usize], strides: &'a [usize], bytes: &'a [u8]) -> Option<Self> {
         let stored = Self { dtype, shape, strides: Some(strides), bytes };
@@ -36,17 +35,18 @@ impl<'a> Stored<'a> {
         (shape.len() == strides.len() && extent <= bytes.len()).then_some(stored)
     }
 
-    /// The number of elements; `None` beyond the machine's range.
+    /// The number of elements; `None` on overflow.
     fn count(&self) -> Option<usize> {
         self.shape.iter().try_fold(1_usize, |count, axis| count.checked_mul(*axis))
     }
 
-    /// The bytes from the first element to the end of the last; `None` beyond the machine's range.
+    /// The bytes from the first element to the end of the last; `None` on overflow.
     fn extent(&self, strides: &[usize]) -> Option<usize> {
         if self.shape.contains(&0) {
             return Some(0);
         }
-        // A stride of 0 repeats an element without needing more bytes: count them, too.
+        // With a stride of 0, elements repeat without more bytes, so that their total size is
+        // checked as well.
         self.count()?.checked_mul(self.size())?;
         let last = self
             .shape
@@ -73,8 +73,8 @@ impl<'a> Stored<'a> {
         self.shape
     }
 
-    /// The elements, little-endian, the last axis fastest. They are copied only where they do not
-    /// lie so already.
+    /// The elements, little-endian, in row-major order. They are copied only if they are stored in
+    /// another order.
     #[must_use]
     pub fn elements(&self) -> Cow<'a, [u8]> {
         let count: usize = self.shape.iter().product();
@@ -92,7 +92,7 @@ impl<'a> Stored<'a> {
         Cow::Owned(elements)
     }
 
-    /// The type of tensors that holds these elements; `None` where there is none.
+    /// The element type of Candle tensors for these elements; `None` if there is none.
     #[must_use]
     pub fn candle_dtype(&self) -> Option<DType> {
         Some(match self.dtype {
@@ -126,7 +126,7 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// The next index, the last axis fastest.
+/// Advances to the next index, the last axis fastest.
 fn advance(index: &mut [usize], shape: &[usize]) {
     for (i, axis) in index.iter_mut().zip(shape).rev() {
         *i += 1;
@@ -137,7 +137,7 @@ fn advance(index: &mut [usize], shape: &[usize]) {
     }
 }
 
-/// Whether these strides put the elements one after the other, the last axis fastest.
+/// Whether these strides are those of contiguous elements, the last axis fastest.
 fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
     let mut expected = 1;
     shape.iter().zip(strides).rev().all(|(&axis, &stride)| {

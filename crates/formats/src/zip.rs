@@ -1,5 +1,5 @@
-//! Zip archives, read where they lie in memory: entries that are stored, as `torch.save` writes
-//! them, or deflated, as data sets come.
+//! Zip archives, read in place in memory: stored entries, as `torch.save` writes them, and deflated
+//! entries, as data sets contain them.
 //!
 //! ```
 //! use eigenscape_formats::zip::Archive;
@@ -9,10 +9,10 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
-//! A reader of our own, and not the `zip` crate that Candle brings along: a stored entry *is* a
-//! slice of the file, so that nothing needs to be copied or allocated, whereas that crate sets
-//! memory aside for as many entries as the directory claims. Nothing is ever written: an entry's
-//! name is compared with names that are asked for, wherever it points to.
+//! The `zip` crate on which Candle depends is not used: it allocates memory for as many entries as
+//! the directory claims. Here a stored entry *is* a slice of the file, so that nothing is copied or
+//! allocated. Nothing is ever written to disk: an entry's name is only compared with requested
+//! names, so that its path is harmless.
 //!
 //! The format is PKWARE's `APPNOTE`, sections 4.3.7 (local header), 4.3.12 (directory), 4.3.14 to
 //! 16 (its end, also in the 64-bit form that `torch.save` uses) and 4.5.3 (64-bit sizes).
@@ -27,11 +27,11 @@ use directory::{Directory, Header, MINIMUM_HEADER};
 
 /// How a zip archive begins.
 pub const MAGIC: &[u8] = b"PK\x03\x04";
-/// No deflate stream expands further than this, so that a size that promises more is wrong before a
-/// byte is read.
+/// The maximum expansion ratio of a deflate stream: an entry that declares a larger size is refused
+/// before a byte is read.
 pub const DEFLATE_MAX_RATIO: u64 = 1032;
 
-/// An archive whose every entry lies within the file, apart from the others.
+/// An archive whose entries lie within the file and together are no larger than it.
 #[derive(Debug, Clone)]
 pub struct Archive<'a> {
     /// Sorted by name.
@@ -42,7 +42,7 @@ impl<'a> Archive<'a> {
     /// Reads the directory and checks every stored entry against its checksum.
     ///
     /// # Errors
-    /// What is wrong with a file that is no archive, is damaged or cut short.
+    /// What is wrong with a file that is not an archive, is damaged or cut short.
     pub fn parse(file: &'a [u8]) -> Result<Self, String> {
         let directory =
             Directory::find(file).ok_or("it is cut short: the directory at its end is missing")?;
@@ -53,8 +53,8 @@ impl<'a> Archive<'a> {
             let header = Header::take(&mut rest).ok_or("its directory is damaged")?;
             let entry = Entry::find(&header, directory.before)?;
             total += entry.packed.len();
-            // Entries may not share bytes: reading all of them then takes no longer than reading
-            // the file.
+            // Limits the total size of the entries, so that reading all of them takes no longer
+            // than reading the file.
             if total > file.len() {
                 return Err("its entries overlap".to_owned());
             }
@@ -85,9 +85,9 @@ impl<'a> Archive<'a> {
 pub struct Entry<'a> {
     name: &'a [u8],
     packing: Packing,
-    /// As the archive has it.
+    /// The contents as stored in the archive.
     packed: &'a [u8],
-    /// Bytes when it is unpacked.
+    /// The number of bytes of the unpacked contents.
     size: u64,
     checksum: u32,
 }
@@ -98,7 +98,7 @@ enum Packing {
     Stored,
     Deflated,
     Encrypted,
-    /// By another method, of this number.
+    /// Another method, with this number.
     Other(u16),
 }
 
@@ -122,20 +122,20 @@ impl<'a> Entry<'a> {
         Ok(entry)
     }
 
-    /// Its name, where it is UTF-8.
+    /// The entry's name; `None` if it is not UTF-8.
     #[must_use]
     pub fn name(&self) -> Option<&'a str> {
         str::from_utf8(self.name).ok()
     }
 
-    /// Its contents as a part of the file; `None` when it is packed.
+    /// The entry's contents as a slice of the file; `None` if they are packed or encrypted.
     #[must_use]
     pub fn stored(&self) -> Option<&'a [u8]> {
         (self.packing == Packing::Stored).then_some(self.packed)
     }
 
-    /// Its contents, unpacked where needed. It takes no more memory than they are promised to have,
-    /// nor than they can have.
+    /// The entry's contents, unpacked if necessary. Memory is bounded by the declared size, and by
+    /// the largest size to which the packed bytes can expand.
     ///
     /// # Errors
     /// When it is damaged, encrypted, or packed by a method other than deflate.
@@ -155,8 +155,8 @@ impl<'a> Entry<'a> {
         if self.size > most {
             return Err(format!("{} promises {} bytes, more than it can hold", self.shown(), self.size));
         }
-        // Grows with what is there, not with what is promised; one byte more shows that the promise
-        // is wrong.
+        // Memory grows with the bytes that exist, not with the declared size. One more byte is read
+        // to detect a declared size that is too small.
         let mut contents = Vec::new();
         let mut stream = DeflateDecoder::new(self.packed).take(self.size + 1);
         stream

@@ -102,7 +102,7 @@ fn a_header_that_lies_takes_no_memory() {
         assert_says(&refusal(&lie, 3), &["truncated", "more than the file can hold"]);
     }
     assert_says(&refusal(&gzip(&idx(&[u32::MAX; 3], &[])), 3), &["more than the file can hold"]);
-    // Compressed data may have this size, so that they are read until they end.
+    // Compressed data can have this size, so that all of it is read.
     assert_says(
         &refusal(&gzip(&idx(&[10_000, 1, 1], &[0; 100])), 3),
         &["promises 10000 bytes", "100 are there"],

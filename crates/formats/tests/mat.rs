@@ -19,7 +19,7 @@ fn mat_files_hold_numbers_of_several_types() {
     let message = |file: &[u8]| mat::read("FILE", file, ["y"]).unwrap_err().to_string();
     assert_says(&message(&mat_file(&[])), &["FILE", "no array `y`"]);
     assert_says(&message(b"<!DOCTYPE html>"), &["no MAT-file"]);
-    // A lie about the shape takes no memory.
+    // A false shape causes no allocation.
     let lie = mat_file(&[compressed(&matrix("y", 9, &[u32::MAX, u32::MAX], 2, &[1]))]);
     assert_says(&message(&lie), &["1 bytes of numbers"]);
 }

@@ -14,15 +14,15 @@ pub struct Group {
     /// "full", a parameter's name, a module's name, the glob that selected it, or the name that an
     /// experiment gave it.
     pub name: String,
-    /// Which variables.
+    /// The variables.
     pub variables: Variables,
-    /// P: how many scalars they hold.
+    /// P, the number of scalars in the variables.
     pub dimension: usize,
 }
 
 impl Group {
-    /// The group of the parameters at `indices` (ascending) of `all`.
-    /// Of all parameters that several groups have.
+    /// The union of the parameters of several groups, named "all groups"; `all` are the parameters
+    /// of the network.
     #[must_use]
     pub fn of_all(groups: &[Self], all: &[Parameter]) -> Self {
         let indices: BTreeSet<usize> =
@@ -30,6 +30,7 @@ impl Group {
         Self::of_parameters("all groups", indices.into_iter().collect(), all)
     }
 
+    /// The group of the parameters at `indices` (ascending) of `all`.
     fn of_parameters(name: &str, indices: Vec<usize>, all: &[Parameter]) -> Self {
         let dimension = indices.iter().map(|&i| all[i].shape.iter().product::<usize>()).sum();
         Self { name: name.to_owned(), variables: Variables::Parameters(indices), dimension }

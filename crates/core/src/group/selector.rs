@@ -1,4 +1,4 @@
-//! Selectors: what an experiment writes where it means groups.
+//! Selectors: the entries by which an experiment names groups.
 
 use eigenscape_program::{Network, Parameter, Variables};
 use globset::{GlobBuilder, GlobMatcher};
@@ -9,45 +9,47 @@ use crate::{
     registry::nearest,
 };
 
-/// An entry of `groups = [...]`: it stands for one group or several.
+/// An entry of `groups = [...]`, which selects one or more groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupSelector {
     /// All parameters: the group "full".
     Full,
-    /// Each weight tensor of a convolution or linear layer (the paper's layers), named by it.
+    /// One group per weight tensor of a convolution or linear layer (the paper's layers), named
+    /// after the tensor.
     Layers,
-    /// Each parameter tensor, named by it.
+    /// One group per parameter tensor, named after the tensor.
     Parameters,
-    /// The tensors of each module (weight and bias together), named by the module.
+    /// One group per module with the module's own tensors (weight and bias together), named after
+    /// the module.
     Modules,
-    /// The tensors of each top-level module, named by it.
+    /// One group per top-level module with all its tensors, named after the module.
     Stages,
     /// One group of the tensors n/4 ..= 3n/4 of n in declaration order: the paper's middle layers.
     Middle,
-    /// One group of all other tensors.
+    /// One group of all tensors outside [`Self::Middle`].
     Outer,
     /// One group of all parameters whose names match; `*` and `?` cross dots.
     Glob(String),
-    /// One group, by a name of its own, of all parameters that match one of several globs.
+    /// One group, with its own name, of all parameters that match any of several globs.
     Named {
         /// The group's name.
         name: String,
         /// Globs over parameter names.
         globs: Vec<String>,
     },
-    /// The output of each module whose name matches: "activation:layer2".
+    /// One group per module whose name matches, for its output: "activation:layer2".
     Activation(String),
 }
 
-/// Braces may be nested as deep as they stand here; the regular expression behind a glob bears no
-/// more.
+/// The maximum length of a glob. Braces nest at most as deep as the glob is long, and the regular
+/// expression compiled from a glob does not support deeper nesting.
 const LONGEST_GLOB: usize = 256;
 
-/// How an activation is written.
+/// The prefix of a selector of activations.
 const ACTIVATION: &str = "activation:";
 
 impl GroupSelector {
-    /// The words that are not globs.
+    /// The words with a fixed meaning, which are not globs.
     pub const WORDS: [&'static str; 7] =
         ["full", "layers", "parameters", "modules", "stages", "middle", "outer"];
 }
@@ -71,7 +73,8 @@ impl From<&str> for GroupSelector {
 }
 
 impl GroupSelector {
-    /// The groups that this selector stands for in a network that is analysed on so many samples.
+    /// The groups of `network` that this selector selects. `samples` is the number of samples
+    /// analysed: an activation has variables in every sample.
     ///
     /// # Errors
     /// When nothing matches: the error names the most similar parameter, module or word.
@@ -101,7 +104,7 @@ impl GroupSelector {
     }
 }
 
-/// The published code's middle half: tensors n/4 ..= 3n/4.
+/// Whether a tensor is in the middle half as in the published code: n/4 ..= 3n/4 of n tensors.
 fn is_middle(index: usize, count: usize) -> bool {
     (count / 4..=3 * count / 4).contains(&index)
 }
@@ -111,7 +114,7 @@ fn each_tensor(all: &[Parameter], keep: fn(&Parameter) -> bool) -> Vec<Group> {
     kept.map(|(i, p)| Group::of_parameters(&p.name, vec![i], all)).collect()
 }
 
-/// One group for each part of the names that `key` cuts out, in the order of their first tensors.
+/// One group per distinct key of the parameters' names, in the order of first occurrence.
 fn by(all: &[Parameter], key: for<'a> fn(&'a str) -> &'a str) -> Vec<Group> {
     let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
     for (index, parameter) in all.iter().enumerate() {
@@ -190,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    /// Seven tensors in two top-level modules, and one beside them.
+    /// Five tensors in two top-level modules, `block` and `head`.
     fn network() -> Network {
         let built = Network::new(&[3], |scope, x| {
             let mut block = scope.at("block");

@@ -1,35 +1,36 @@
-//! Whether the lists of results fit together.
+//! Consistency checks of results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DistanceRecord, MeansRecord, PARTS, ProbeRecord, Results, Run, TrainingRecord};
 use crate::number::jackknife;
 
-/// Of what a spectrum is: epoch, sample, curvature and group.
+/// The matrix of a spectrum: epoch, sample, curvature and group.
 type Matrix<'a> = (usize, Option<usize>, &'a str, &'a str);
 /// The spectra of each matrix.
 type Spectra<'a> = BTreeMap<Matrix<'a>, Vec<&'a ProbeRecord>>;
-/// Of what a distance is: its name, the left spectrum, the group of the right one.
+/// The spectra that a distance compares: its name, the left matrix, the group of the right
+/// spectrum.
 type Pair<'a> = (&'a str, Matrix<'a>, &'a str);
 
-/// So much a sum of weights may differ from what it should be.
+/// The tolerance for rounding errors, absolute in sums of weights and relative elsewhere.
 const ROUNDING: f64 = 1e-6;
-/// So many standard deviations an estimate of a trace may differ from the mean of the eigenvalues
-/// that are listed.
+/// The most standard deviations by which an estimated trace may differ from the trace of the listed
+/// eigenvalues.
 const DEVIATIONS: f64 = 20.0;
-/// The most degrees of freedom where the number of random vectors is not said.
+/// The upper limit of the degrees of freedom where the number of random vectors is unknown.
 const MOST_FREEDOM: f64 = 1e6;
 
 impl Results {
-    /// Checks what their records say of one another: one weight an eigenvalue, weights that sum to
-    /// 1 or are all 1/dimension (the rest is mass at zero; an exact spectrum has no others),
-    /// eigenvalues from the largest, extreme eigenvalues and a trace that are theirs, no run and no
-    /// record twice, finite numbers, spectra of two groups behind every distance, which is not
-    /// negative, and errors that are those of the numbers beside them.
+    /// Checks that the records are consistent: one weight per eigenvalue; weights that sum to 1 or
+    /// are all 1/dimension (the rest is mass at zero), or, for an exact spectrum, multiples of
+    /// 1/dimension; eigenvalues in descending order; extreme eigenvalues and a trace that match the
+    /// list; no run and no record twice; finite numbers; for every distance the spectra of two
+    /// groups and a non-negative value; standard errors that match the numbers they are computed
+    /// from.
     ///
     /// # Errors
-    /// The place of the first that does not fit, as in `runs[0].probes[3].weights`, and what is
-    /// wrong.
+    /// The place of the first inconsistency, as in `runs[0].probes[3].weights`, and what is wrong.
     pub fn check(&self) -> Result<(), Misfit> {
         let mut names = BTreeSet::new();
         for (index, run) in self.runs.iter().enumerate() {
@@ -49,7 +50,7 @@ impl Results {
     }
 }
 
-/// Where results do not fit together.
+/// An inconsistency in results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
     /// The place, as in `runs[0].probes[3].weights`.
@@ -108,8 +109,8 @@ impl Run {
 }
 
 impl Run {
-    /// Refuses a spectrum that is there twice. Two probes may measure one matrix, but not in the
-    /// same fraction of a second.
+    /// Refuses a spectrum that is recorded twice. Two probes may measure the same matrix, but the
+    /// records then differ at least in the time taken.
     fn check_repetitions(&self) -> Result<(), Misfit> {
         let mut seen: BTreeMap<Matrix, Vec<usize>> = BTreeMap::new();
         for (index, probe) in self.probes.iter().enumerate() {
@@ -162,7 +163,7 @@ impl ProbeRecord {
         demand(self.probes != Some(0), "probes", || {
             "an estimate is of one random vector at least".to_owned()
         })?;
-        // Two quadrature rules of as many nodes as there are dimensions, at most, for each vector.
+        // For each random vector at most two quadrature rules of at most `dimension` nodes each.
         let nodes = self.dimension.saturating_mul(2 * self.probes.unwrap_or(1));
         demand(eigenvalues <= nodes, "eigenvalues", || {
             format!("{eigenvalues} of a matrix of dimension {}", self.dimension)
@@ -190,7 +191,7 @@ impl ProbeRecord {
         if self.has_spectrum() { self.check_sums() } else { self.check_number() }
     }
 
-    /// A number has no eigenvalues, and is the trace.
+    /// Checks a record of one number: it has no eigenvalues, and the number is the trace.
     fn check_number(&self) -> Result<(), Misfit> {
         demand(self.eigenvalues.is_empty(), "eigenvalues", || "there are some beside a `value`".to_owned())?;
         let extreme = self.lambda_max.or(self.lambda_min);
@@ -200,7 +201,7 @@ impl ProbeRecord {
         })
     }
 
-    /// Whether the extreme eigenvalues and the trace are those of the list.
+    /// Checks that the extreme eigenvalues and the trace match the listed eigenvalues.
     fn check_sums(&self) -> Result<(), Misfit> {
         let known = self.eigenvalues.is_empty() || self.lambda_max.is_some() && self.lambda_min.is_some();
         demand(known, "lambda_max", || "it is missing beside eigenvalues, or lambda_min is".to_owned())?;
@@ -222,7 +223,7 @@ impl ProbeRecord {
         ];
         for (said, end, pick, place, name) in ends {
             let end = end.copied().unwrap_or_default();
-            // 0 where an exact spectrum has mass there that it does not list.
+            // In an exact spectrum with unlisted mass at zero, 0 may be the extreme eigenvalue.
             let mut ends = [Some(end), self.exact.then(|| pick(end, 0.0))].into_iter().flatten();
             let is_end = |said| ends.any(|end| f64::abs(said - end) <= ROUNDING * largest);
             demand(said.is_none_or(is_end), place, || {
@@ -256,7 +257,7 @@ impl ProbeRecord {
         }
         let sum: f64 = self.weights.iter().sum();
         if self.exact {
-            // Equal eigenvalues may be one entry, with their whole weight.
+            // Equal eigenvalues may share one entry, whose weight is the sum of theirs.
             let whole = |weight: &f64| {
                 let count = weight * dimension as f64;
                 count.round() >= 1.0 && (count - count.round()).abs() <= ROUNDING * count
@@ -274,8 +275,8 @@ impl DistanceRecord {
         (&self.metric, (self.epoch, self.batch, &self.curvature, &self.left), &self.right)
     }
 
-    /// Whether the standard error is the jackknife's of what the distance is without some of the
-    /// random vectors of the `spectra`, and 0 where there are none.
+    /// Checks that the standard error is the jackknife error of `left_out` (the distances without
+    /// some of the random vectors), and 0 where nothing is left out.
     fn check_error(&self, spectra: &[&ProbeRecord]) -> Result<(), Misfit> {
         let count = self.left_out.len();
         let parts = |probe: &&ProbeRecord| probe.probes.is_none_or(|probes| count == PARTS.min(probes));
@@ -380,7 +381,7 @@ mod tests {
         Results { runs: vec![run], ..Results::default() }
     }
 
-    /// The place and problem of results with something changed in the run.
+    /// The inconsistency found after `change` to the first run.
     fn misfit(change: impl FnOnce(&mut Run)) -> String {
         let mut results = results();
         change(&mut results.runs[0]);

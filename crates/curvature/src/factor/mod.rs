@@ -18,8 +18,8 @@ impl Objective {
     /// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of `group`: its rows are Sₙᵀ Jₙ for each sample
     /// n.
     ///
-    /// R backward passes (the columns of Sₙ) serve all variables at once. The columns of an
-    /// activation are ordered by element, then sample.
+    /// R backward passes, one per column of Sₙ, compute the rows for all variables together. The
+    /// columns of an activation are ordered by element, then sample.
     ///
     /// # Errors
     /// When the program cannot be built or evaluated at the point.
@@ -44,8 +44,8 @@ impl Objective {
         )
     }
 
-    /// Jₙᵀ u for each column u of `cotangents`\[n\] \[N, D, R\] (D outputs a sample) and each
-    /// sample n.
+    /// Jₙᵀ u for each sample n and each column u of `cotangents`\[n\]. The shape of `cotangents` is
+    /// \[N, D, R\] for D outputs per sample.
     fn pull_back_samples(
         &self,
         point: &PlacedPoint,

@@ -1,4 +1,4 @@
-//! Backward passes for many samples at once, each sample's cotangents kept apart.
+//! Backward passes for many samples at once, with separate cotangents for each sample.
 
 use std::ops::Range;
 
@@ -19,24 +19,24 @@ use crate::{
 
 /// Jₙᵀ u for given cotangents u of each sample's outputs.
 ///
-/// The program is that of *one* sample; the samples are the extra leading axis, so that cotangents
-/// of parameters come out per sample.
+/// The program is for *one* sample. The samples are an additional leading axis, so that each sample
+/// has its own cotangents of the parameters.
 pub(crate) struct PullBack {
     /// From parameters, buffers, one input and its masks to the residuals.
     prefix: Executable,
     /// From the residuals and a cotangent to the rows.
     linear: Executable,
     forms: Vec<Form>,
-    /// R, the number of cotangents a sample.
+    /// R, the number of cotangents per sample.
     columns: usize,
-    /// Parameters and buffers, which have no leading axis.
+    /// The number of parameters and buffers, which have no leading axis.
     fixed: usize,
-    /// \[1, ...\], the outputs of one sample.
+    /// The shape \[1, ...\] of the outputs of one sample.
     outputs: Vec<usize>,
 }
 
 impl PullBack {
-    /// The program for the rows of `group`, for `columns` cotangents a sample.
+    /// The program for the rows of `group`, with `columns` cotangents per sample.
     pub fn new(network: &Network, group: &Variables, columns: usize) -> Result<Self> {
         if let Some(module) = network.mixes_samples() {
             return Err(Error::unsupported(format!(
@@ -70,17 +70,17 @@ impl PullBack {
         Ok(Self { prefix, linear, forms, columns, fixed, outputs: shape })
     }
 
-    /// What each variable's rows are like when there are so many samples in all.
+    /// The size and form of each variable's rows for `samples` samples in total.
     pub fn sizes(&self, samples: usize) -> Vec<RowSize> {
         self.forms.iter().map(|form| form.size(samples, self.columns)).collect()
     }
 
-    /// How many operations there are.
+    /// The number of operations.
     pub fn steps(&self) -> usize {
         self.prefix.steps() + self.linear.steps()
     }
 
-    /// R.
+    /// R, the number of cotangents per sample.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -90,7 +90,7 @@ impl PullBack {
         self.linear.flops().saturating_mul(self.columns).saturating_add(self.prefix.flops())
     }
 
-    /// Bytes held at most while `samples` samples are evaluated, beside the rows.
+    /// The most bytes held while `samples` samples are evaluated, in addition to the rows.
     pub fn evaluating(&self, samples: usize, numbers: Numbers) -> usize {
         let Numbers { fusion, dtype, .. } = numbers;
         let led: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
@@ -107,14 +107,14 @@ impl PullBack {
         prefix.peak().max(prefix.outputs + linear.peak())
     }
 
-    /// Memory for the rows of `samples` samples.
+    /// Allocates the rows of `samples` samples.
     pub fn allocate(&self, samples: usize, dtype: DType, device: &Device) -> Result<Vec<Assembly>> {
         let new = |form: &Form| Assembly::new(*form, samples, self.columns, dtype, device);
         self.forms.iter().map(new).collect()
     }
 
-    /// Computes the rows of the samples of `point`, the first of which is the `start`-th of `rows`,
-    /// for their `cotangents` \[n, D, R\], D being all outputs of a sample.
+    /// Computes the rows of the samples of `point` for their `cotangents` \[n, D, R\], D being the
+    /// number of outputs of a sample. The first sample is number `start` of `rows`.
     pub fn fill(
         &self,
         rows: &mut [Assembly],
@@ -143,7 +143,7 @@ impl PullBack {
         Ok(())
     }
 
-    /// The factor of what was filled: of the samples `range` of `all`.
+    /// The factor from filled rows, which belong to the samples `range` of `all`.
     pub fn finish(&self, rows: Vec<Assembly>, range: &Range<usize>, all: usize) -> Result<Factor> {
         let tensors = rows.into_iter().map(|rows| rows.finish(range.start, all)).collect::<Result<_>>()?;
         Ok(Factor { rows: self.columns * range.len(), tensors })

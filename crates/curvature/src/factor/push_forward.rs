@@ -1,4 +1,4 @@
-//! Passes forward: the columns of a factor, one parameter after the other.
+//! Forward passes, which compute the columns of a factor.
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::{
@@ -16,14 +16,14 @@ use crate::{
 };
 
 /// v ↦ Sᵀ J v for the outputs of N samples and the root S of the loss (see
-/// [`LossRoot::times`](eigenscape_program::LossRoot)): the columns of a factor Φ with ΦᵀΦ = G are
-/// those of the unit vectors. It has D rows a sample, one an output.
+/// [`LossRoot::times`](eigenscape_program::LossRoot)). Applied to the unit vectors, it gives the
+/// columns of a factor Φ with ΦᵀΦ = G, which has D rows per sample, one per output.
 pub(crate) struct PushForward {
     prefix: Executable,
     linear: Executable,
     parts: Parts,
     samples: usize,
-    /// D.
+    /// D, the number of outputs per sample.
     outputs: usize,
 }
 
@@ -47,27 +47,27 @@ impl PushForward {
         Ok(Self { prefix, linear, parts, samples, outputs: shape.iter().skip(1).product() })
     }
 
-    /// D.
+    /// D, the number of outputs per sample.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// How many columns belong to each variable.
+    /// The number of columns of each variable.
     pub fn columns(&self) -> Vec<usize> {
         self.parts.lens()
     }
 
-    /// How many operations there are.
+    /// The number of operations.
     pub fn steps(&self) -> usize {
         self.prefix.steps() + self.linear.steps()
     }
 
-    /// Floating-point operations of all columns.
+    /// Floating-point operations for all columns.
     pub fn flops(&self) -> usize {
         self.linear.flops().saturating_mul(self.parts.dimension()).saturating_add(self.prefix.flops())
     }
 
-    /// Bytes held at most beside the columns, with `vectors` vectors at once.
+    /// The most bytes held in addition to the columns, with `vectors` vectors at once.
     pub fn evaluating(&self, vectors: usize, numbers: Numbers) -> usize {
         let Numbers { fusion, dtype, .. } = numbers;
         let prefix = self.prefix.footprint(fusion, &numbers.of_residuals(self.prefix.inputs()));
@@ -79,7 +79,7 @@ impl PushForward {
         prefix.peak().max(prefix.outputs + linear.peak().saturating_add(units))
     }
 
-    /// The columns \[P, N, D\] at a point, `vectors` at once.
+    /// The columns \[P, N, D\] at a point, computed for `vectors` unit vectors at once.
     pub fn at(&self, point: &PlacedPoint, vectors: usize) -> Result<Tensor> {
         let (dtype, device) = (point.dtype(), point.inputs.device());
         let mut inputs = evaluate_residuals(&self.prefix, point, point.inputs()?)?;
@@ -92,7 +92,7 @@ impl PushForward {
             inputs.extend(self.parts.cut(&*point.backend, &units.into())?);
             let result = point.run_placed(&self.linear, inputs.clone())?.remove(0).to_host()?;
             inputs.truncate(residuals);
-            // A column that depends on no parameter is zero, and has no leading axis.
+            // If the outputs depend on no parameter, the result is zero and has no leading axis.
             let shape = (count, self.samples, self.outputs);
             let result = if result.elem_count() == count * self.samples * self.outputs {
                 result.reshape(shape)?

@@ -1,15 +1,15 @@
-//! In which form the rows of one variable are kept.
+//! The form in which the rows of one variable are stored.
 
 use eigenscape_program::{Graph, Result, Value};
 
-/// How one variable's rows come out of the program of one sample.
+/// The values in the program of one sample that represent one variable's rows.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RowValues {
-    /// As they are.
+    /// The rows themselves.
     Explicit(Value),
-    /// As P outer products of the cotangents `left` \[P, o\] and the inputs `right` \[P, i\].
+    /// The sum of P outer products of cotangents `left` \[P, o\] and inputs `right` \[P, i\].
     Outer { left: Value, right: Value },
-    /// As the rows of one sample's activation, which no other sample's loss depends on.
+    /// The rows of one sample's activation, on which no other sample's loss depends.
     Activation(Value),
 }
 
@@ -25,8 +25,8 @@ impl RowValues {
         if !depends[left.index()] && !depends[right.index()] {
             return Ok(Self::Explicit(value));
         }
-        // In the output's order, rows before columns, the cotangents must come first; which operand
-        // that is, the primitive says.
+        // The primitive determines which operand gives the rows of the output and which the
+        // columns. The cotangents must give the rows.
         let Some([rows, inputs]) = node.operation.rules().outer_products(graph, &node)? else {
             return Ok(Self::Explicit(value));
         };
@@ -50,7 +50,8 @@ impl RowValues {
     }
 }
 
-/// Values emitted since `depends` was computed are told by what they are made of.
+/// Whether a value depends on the cotangents; `false` for values emitted after `depends` was
+/// computed, whose ancestors the caller checks.
 fn is(depends: &[bool], value: Value) -> bool {
     depends.get(value.index()).copied().unwrap_or(false)
 }

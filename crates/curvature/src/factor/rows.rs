@@ -1,11 +1,11 @@
-//! What a factor consists of.
+//! The rows of a factor.
 
 use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_runtime::{Error, Result};
 
-/// Φ with G = Φᵀ Φ, one [`Rows`] a variable of the group: Φ = \[Φ₁ Φ₂ ...\], Φ Φᵀ = Σₜ Φₜ Φₜᵀ.
+/// Φ with G = Φᵀ Φ, one [`Rows`] per variable of the group: Φ = \[Φ₁ Φ₂ ...\], Φ Φᵀ = Σₜ Φₜ Φₜᵀ.
 #[derive(Debug, Clone)]
 pub struct Factor {
     /// M, the number of rows: N times the rank of the loss' Hessian in the outputs.
@@ -21,12 +21,12 @@ pub enum Rows {
     /// The rows themselves, \[M, Pₜ\].
     Explicit(Tensor),
     /// Row (r, n) is Σₚ `left[r, n, p, :] ⊗ right[n, p, :]` with `left` \[R, N, P, o\] and `right`
-    /// \[N, P, i\], Pₜ = o·i: a linear layer (P = 1, or one position a token) or a convolution (one
-    /// position an output pixel).
+    /// \[N, P, i\], Pₜ = o·i: a linear layer (P = 1, or one position per token) or a convolution
+    /// (one position per output pixel).
     Outer {
         /// The cotangents of the layer's outputs.
         left: Tensor,
-        /// The layer's inputs: what each output position saw.
+        /// The layer's inputs at each output position.
         right: Tensor,
     },
 }
@@ -35,7 +35,7 @@ impl Rows {
     /// The rows of some of the N samples.
     ///
     /// # Errors
-    /// When there are not as many, N is 0, or M is no multiple of N.
+    /// When the range exceeds the samples, N is 0, or M is not a multiple of N.
     pub fn narrow(&self, range: Range<usize>, samples: usize) -> Result<Self> {
         let (start, len) = (range.start, range.len());
         if samples == 0 {
@@ -53,8 +53,8 @@ impl Rows {
         })
     }
 
-    /// \[Σ(φ̃ − φ)², Σφ²\] for these rows φ̃ and what they should be, the rows φ of as many
-    /// samples, in the same form; in f64, one row of each sample at a time.
+    /// \[Σ(φ̃ − φ)², Σφ²\] for these rows φ̃ and the exact rows φ of the same samples, in the same
+    /// form; computed in f64, one row of each sample at a time.
     ///
     /// # Errors
     /// When the two are not of the same shape.
@@ -81,7 +81,7 @@ impl Rows {
         Ok(sums)
     }
 
-    /// The rows as they are, \[M, Pₜ\], of a floating-point type.
+    /// The rows as a matrix \[M, Pₜ\] of a floating-point type.
     ///
     /// # Errors
     /// When a tensor operation fails.
@@ -98,14 +98,14 @@ impl Rows {
     }
 }
 
-/// What one variable's [`Rows`] are like, known before they are computed.
+/// The size and form of one variable's [`Rows`], known before they are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowSize {
     /// Pₜ, the columns of Φ that belong to the variable.
     pub columns: usize,
-    /// Numbers that are stored for each sample.
+    /// The number of scalars stored per sample.
     pub numbers: usize,
-    /// Whether they are [`Rows::Outer`].
+    /// Whether the rows are [`Rows::Outer`].
     pub outer: bool,
 }
 
@@ -118,7 +118,7 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// With R = `rank` rows for each of N = `samples` samples in all.
+    /// The size with R = `rank` rows for each of N = `samples` samples in total.
     pub fn size(self, samples: usize, rank: usize) -> RowSize {
         match self {
             Self::Explicit { len } => RowSize { columns: len, numbers: rank * len, outer: false },
@@ -133,7 +133,7 @@ impl Form {
     }
 }
 
-/// One variable's rows under construction: sample after sample, column after column.
+/// One variable's rows while they are filled, by samples and cotangents.
 pub(crate) struct Assembly {
     form: Form,
     samples: usize,
@@ -155,7 +155,8 @@ impl Assembly {
         Ok(Self { form, samples, left, right })
     }
 
-    /// Puts column r of the samples from `start` on, taken from the results of one backward pass.
+    /// Stores the rows for cotangent r of the samples from `start` on, the results of one backward
+    /// pass.
     pub fn put(
         &mut self,
         r: usize,
@@ -167,7 +168,7 @@ impl Assembly {
             put_rows(&self.left, &left, r * self.samples + start, samples)?;
         }
         if let (Some(all), Some(right)) = (&self.right, self.right.as_ref().and_then(|_| results.next())) {
-            // The same in every pass.
+            // The inputs are the same in every backward pass.
             if r == 0 {
                 put_rows(all, &right, start, samples)?;
             }
@@ -175,7 +176,7 @@ impl Assembly {
         Ok(())
     }
 
-    /// The rows of these samples, the first of which is the `first`-th of `all`.
+    /// The rows of these samples, the first of which is sample `first` of `all`.
     pub fn finish(self, first: usize, all: usize) -> Result<Rows> {
         let n = self.samples;
         let m = self.left.dims()[0];
@@ -184,8 +185,8 @@ impl Assembly {
                 left: self.left.reshape((m / n, n, positions, left))?,
                 right: inputs.reshape((n, positions, right))?,
             },
-            // Row (r, n) has its own sample's columns alone: it is the outer product with the n-th
-            // unit vector.
+            // Row (r, n) is non-zero only in its own sample's columns: it is an outer product with
+            // the n-th unit vector.
             (Form::Activation { len }, _) => Rows::Outer {
                 right: unit_vectors(first..first + n, all, &self.left)?.reshape((n, 1, all))?,
                 left: self.left.reshape((m / n, n, 1, len))?,
@@ -203,8 +204,8 @@ fn unit_vectors(range: Range<usize>, all: usize, like: &Tensor) -> Result<Tensor
     Ok(zeros)
 }
 
-/// Puts a result for `samples` samples into the rows from `start` on; one that is the same for all
-/// (zero) is repeated.
+/// Stores a result for `samples` samples in the rows from `start` on. A result that is the same for
+/// all samples (zero) is repeated.
 fn put_rows(all: &Tensor, result: &Tensor, start: usize, samples: usize) -> Result<()> {
     let len = all.dims()[1];
     let rows = if result.elem_count() == samples * len {

@@ -10,14 +10,14 @@ use super::{
 };
 use crate::{objective::Objective, point::Point};
 
-/// Of what a penalty is a function.
+/// Whether a penalty is a function of the whole batch or a mean over samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Over {
-    /// Of the batch as a whole.
+    /// A function of the batch as a whole.
     #[default]
     Batch,
-    /// It is the mean over the samples of the penalty for each sample alone, where samples do not
-    /// see each other. No sample's own gradient is stored.
+    /// The mean over samples of the penalty of each sample alone, where samples are not coupled.
+    /// Per-sample gradients are not stored.
     Samples,
 }
 
@@ -26,7 +26,7 @@ pub enum Over {
 pub struct PenaltyFunction {
     evaluation: Evaluation,
     probes: Vec<Vec<usize>>,
-    /// How many tensors the gradient has.
+    /// The number of tensors in the gradient.
     slopes: usize,
     needs_loss: bool,
 }
@@ -37,13 +37,13 @@ pub struct PenaltyFunction {
 pub struct KnownLoss<'a> {
     /// The loss, a scalar of shape \[\].
     pub loss: &'a Tensor,
-    /// One tensor a parameter, in the network's order.
+    /// One tensor per parameter, in the network's order.
     pub gradient: &'a [Tensor],
 }
 
 #[derive(Debug, Clone)]
 enum Evaluation {
-    /// What does not depend on a draw, and the rest.
+    /// The program of what does not depend on a draw, and the program of the rest.
     Batch {
         fixed: Executable,
         rest: Executable,
@@ -56,11 +56,11 @@ enum Evaluation {
 pub struct Penalty {
     /// The value of each draw. The penalty is their mean.
     pub values: Vec<f64>,
-    /// The gradient of the mean, in each parameter of the network; of a
-    /// [trace](Objective::trace), in those that were asked for.
+    /// The gradient of the mean, in each parameter of the network; for a [trace](Objective::trace),
+    /// in the requested parameters.
     pub gradient: Vec<Tensor>,
-    /// What else a [penalised step](Objective::penalised_step) gives, as means over the draws;
-    /// nothing for others.
+    /// The other results of a [penalised step](Objective::penalised_step), as means over the draws;
+    /// otherwise empty.
     pub others: Vec<Tensor>,
 }
 
@@ -89,9 +89,9 @@ impl PenaltyFunction {
     }
 
     /// Evaluates at `point` for each of `draws`, tensors of [these shapes](Self::probe_shapes): one
-    /// empty draw where nothing is random. What no draw changes is evaluated once, and one draw is
-    /// held at a time. `known` are the loss and gradient at `point`; without them, penalties that
-    /// [build on them](PenaltyScope::known_loss) are refused.
+    /// empty draw where nothing is random. Values that depend on no draw are evaluated once, and
+    /// one draw is held at a time. `known` are the loss and gradient at `point`; without them,
+    /// penalties that [use them](PenaltyScope::known_loss) are refused.
     ///
     /// # Errors
     /// When a draw fails or there is none, `known` is needed and missing, a shape does not fit or a
@@ -133,7 +133,7 @@ impl PenaltyFunction {
         Ok(Penalty { values, gradient: means, others })
     }
 
-    /// What the program takes of `known`.
+    /// The tensors of `known` that the program takes as inputs.
     fn known_tensors(&self, known: Option<KnownLoss>) -> Result<Vec<Tensor>> {
         match (self.needs_loss, known) {
             (false, _) => Ok(Vec::new()),
@@ -156,8 +156,8 @@ impl PenaltyFunction {
         }
     }
 
-    /// The most bytes that an evaluation in `dtype` holds at any time beside the point and the
-    /// draws; what it has in common for all draws included.
+    /// The most bytes that an evaluation in `dtype` holds at any time in addition to the point and
+    /// the draws, including the values shared by all draws.
     #[must_use]
     pub fn peak(&self, fusion: Fusion, dtype: DType) -> usize {
         match &self.evaluation {
@@ -166,7 +166,8 @@ impl PenaltyFunction {
                     program.footprint(fusion, &Signature::plain(program.inputs(), dtype))
                 };
                 let (fixed, rest) = (alone(fixed), alone(rest));
-                // One arena serves both; a draw's results are held until they are added to others.
+                // Both programs share one arena; a draw's results are held until they are added to
+                // the sum.
                 fixed.arena.max(rest.arena) + fixed.outputs + 2 * rest.outputs
             }
             Evaluation::Samples(mean) => mean.peak(fusion, dtype),
@@ -186,7 +187,7 @@ fn sums(left: &[Tensor], right: &[Tensor]) -> Result<Vec<Tensor>> {
     left.iter().zip(right).map(|(l, r)| Ok((l + r)?)).collect()
 }
 
-/// What is evaluated beside a penalty's value.
+/// The values evaluated in addition to a penalty's value.
 pub(super) struct Beside {
     pub gradient: Vec<Value>,
     pub others: Vec<(Value, Reduction)>,
@@ -197,8 +198,8 @@ impl Objective {
     /// parameter.
     ///
     /// # Errors
-    /// What `emit` refuses; when the program cannot be built; for [`Over::Samples`], where samples
-    /// see each other.
+    /// Those of `emit`; when the program cannot be built; for [`Over::Samples`], where samples are
+    /// coupled (BatchNorm in training mode).
     pub fn penalty<E: From<Error>>(
         &self,
         over: Over,
@@ -209,7 +210,7 @@ impl Objective {
         })
     }
 
-    /// A penalty, and what `beside` emits from it.
+    /// A penalty with the additional values that `beside` emits.
     pub(super) fn penalty_with<E: From<Error>>(
         &self,
         over: Over,

@@ -1,9 +1,10 @@
-//! Penalties: random scalars at a point with their gradients, emitted into the program of the loss
-//! itself; training adds them to the loss.
+//! Penalties: scalars at a point, possibly random, with their gradients. They are emitted into the
+//! program of the loss itself; training adds them to the loss.
 //!
-//! Whoever defines a penalty says what its value is ([`PenaltyScope`]); its gradient is derived.
-//! Random inputs (probes) are data of the program: whoever evaluates it draws them, and the penalty
-//! is the mean over the draws. An estimate of a trace ([`TraceEstimate`]) is one penalty of these.
+//! A penalty is defined by its value alone ([`PenaltyScope`]); its gradient is derived. Random
+//! inputs (probes) are inputs of the program: the caller of an evaluation draws them, and the
+//! penalty is the mean over the draws. An estimate of a trace ([`TraceEstimate`]) is one of these
+//! penalties.
 
 mod function;
 mod sample_mean;

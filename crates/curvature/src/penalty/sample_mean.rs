@@ -1,4 +1,4 @@
-//! Means over samples of the program of one sample.
+//! Means over samples of the outputs of a program for one sample.
 
 use std::collections::HashMap;
 
@@ -8,35 +8,35 @@ use eigenscape_runtime::{Buffer, Executable, Fusion, Result, Signature};
 
 use crate::{objective::Objective, point::Point};
 
-/// What becomes of an output of each sample.
+/// How the outputs of the samples are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reduction {
-    /// Its mean over samples.
+    /// The mean over samples.
     Mean,
-    /// All of them, \[N, ...\].
+    /// All outputs, stacked to \[N, ...\].
     Stack,
 }
 
 /// The program of one sample, evaluated for N samples at once, and the means over samples of its
 /// outputs.
 ///
-/// The mean gradient of a weight is the sum of N outer products (or convolutions): as one product
-/// that contracts the samples it costs what the gradient of a batch costs, and no sample's own
-/// gradient is stored.
+/// The mean gradient of a weight is the sum of N outer products (or convolutions). Computed as one
+/// product that contracts the samples, it costs as much as the gradient of a batch, and per-sample
+/// gradients are not stored.
 #[derive(Debug, Clone)]
 pub(super) struct SampleMean {
-    /// From the inputs, those of each sample on a leading axis, to the terms.
+    /// From the inputs, per-sample ones with a leading axis, to the terms.
     terms: Executable,
     /// From the terms to the results.
     results: Executable,
-    /// Inputs without a leading axis: parameters and buffers.
+    /// The number of inputs without a leading axis: parameters and buffers.
     fixed: usize,
     samples: usize,
 }
 
 impl SampleMean {
-    /// The means of `outputs` in `graph`, which continues that of `one`: the objective of one
-    /// sample. `probes` are data of each sample.
+    /// The means of `outputs` of `graph`, which extends the graph of `one`, the objective of one
+    /// sample. `probes` are per-sample inputs.
     pub fn new(
         one: &Objective,
         graph: &Graph,
@@ -69,7 +69,7 @@ impl SampleMean {
     /// The results at a point of N samples, with probes \[N, ...\].
     pub fn at(&self, point: &Point, probes: &[Tensor]) -> Result<Vec<Tensor>> {
         let inputs = point.tensors().into_iter().chain(probes.iter().cloned()).enumerate();
-        // A leading axis before the one that is 1 for one sample.
+        // The samples become the leading axis, and the first axis of one sample has length 1.
         let inputs = inputs.map(|(i, tensor)| if i < self.fixed { Ok(tensor) } else { tensor.unsqueeze(1) });
         let inputs = inputs.collect::<candle_core::Result<Vec<Tensor>>>()?;
         let inputs = inputs.into_iter().map(Buffer::from).collect();
@@ -81,25 +81,25 @@ impl SampleMean {
         self.samples * self.terms.flops() + self.results.flops()
     }
 
-    /// The most bytes that an evaluation in `dtype` holds at any time, beside the inputs.
+    /// The most bytes that an evaluation in `dtype` holds at any time, in addition to the inputs.
     pub fn peak(&self, fusion: Fusion, dtype: DType) -> usize {
         let mut signature = Signature { lead: self.samples, ..Signature::plain(self.terms.inputs(), dtype) };
         signature.inputs[self.fixed..].iter_mut().for_each(|input| input.led = true);
         let terms = self.terms.footprint(fusion, &signature);
         let results = self.results.footprint(fusion, &Signature::plain(self.results.inputs(), dtype));
-        // One arena serves both.
+        // Both programs share one arena.
         terms.arena.max(results.arena) + terms.outputs + results.outputs
     }
 }
 
 struct Build<'a> {
     one: &'a Graph,
-    /// Which values of `one` are another for each sample.
+    /// Which values of `one` differ between samples.
     depends: Vec<bool>,
     samples: usize,
     /// From terms to results.
     all: Graph,
-    /// Values of `one`, with what they are in `all`: \[N, ...\] where they depend on the sample.
+    /// Values of `one` with their inputs of `all`: \[N, ...\] where they depend on the sample.
     terms: Vec<(Value, Value)>,
     means: HashMap<Value, Value>,
 }
@@ -136,8 +136,8 @@ impl Build<'_> {
         Ok(self.all.scale(sum, 1.0 / self.samples as f64)?)
     }
 
-    /// Whether the mean of the results is the result of the means, and to take them first makes
-    /// nothing larger.
+    /// Whether the operation commutes with the mean over samples, and taking the mean of its
+    /// arguments first makes nothing larger.
     fn commutes(&self, node: &NodeRef) -> bool {
         let size = |value: Value| self.one.shape(value).iter().product::<usize>();
         let mut varying = (0..node.args.len()).filter(|&i| self.depends[node.args[i].index()]);
@@ -151,7 +151,8 @@ impl Build<'_> {
         linear && node.args.iter().all(|arg| size(*arg) <= size(node.output))
     }
 
-    /// A value of each sample, or of all, as an input of `all`.
+    /// The input of `all` for a value of `one`, with a leading axis if the value depends on the
+    /// sample.
     fn term(&mut self, value: Value) -> Value {
         if let Some((_, term)) = self.terms.iter().find(|(one, _)| *one == value) {
             return *term;
@@ -164,7 +165,7 @@ impl Build<'_> {
         term
     }
 
-    /// \[N, ...\] from the values \[1, ...\] of the samples.
+    /// Stacks the values \[1, ...\] of the samples to \[N, ...\].
     fn stack(&mut self, value: Value) -> Result<Value> {
         let term = self.term(value);
         let shape: Vec<usize> =

@@ -1,4 +1,4 @@
-//! Where a penalty is emitted.
+//! The scope in which a penalty is emitted.
 
 use eigenscape_program::{
     Error, Graph, Loss, Network, Result, Value, Variables,
@@ -9,9 +9,9 @@ use eigenscape_program::{
 use super::squared_norm::squared_norm;
 use crate::objective::Objective;
 
-/// The program of an objective at N samples, to which a penalty is added: parameters, inputs,
-/// outputs and loss are values of it, and every derivative is another value. For a penalty [over
-/// samples](crate::Over::Samples) N is 1.
+/// The program of an objective at N samples, to which a penalty is added. Parameters, inputs,
+/// outputs and loss are values of the program, and every derivative is another value. For a penalty
+/// [over samples](crate::Over::Samples) N is 1.
 ///
 /// ```
 /// use eigenscape_curvature::{Objective, Over};
@@ -19,7 +19,7 @@ use crate::objective::Objective;
 /// use eigenscape_runtime::{Error, Result};
 /// let network = Network::new(&[4], |scope, x| nn::linear(&mut scope.at("fc"), x, 3, true))?;
 /// let objective = Objective::new(&network, &eigenscape_losses::cross_entropy(), 8)?;
-/// // ‖∇L‖², of which training needs the gradient: a product with the Hessian, which nobody has to write.
+/// // ‖∇L‖²: its gradient, a Hessian-vector product, is derived.
 /// let penalty = objective.penalty(Over::Batch, |scope| -> Result<_> {
 ///     let (loss, parameters) = (scope.loss(), scope.parameters().to_vec());
 ///     let gradient = scope.gradient(loss, &parameters)?;
@@ -44,7 +44,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Both, in order.
+    /// The loss, then the gradient.
     pub fn values(&self) -> Vec<Value> {
         [&[self.loss], self.gradient.as_slice()].concat()
     }
@@ -72,7 +72,7 @@ impl<'a> PenaltyScope<'a> {
         &self.objective.network
     }
 
-    /// Which loss it is.
+    /// The loss function.
     #[must_use]
     pub fn loss_function(&self) -> &'a Loss {
         &self.objective.loss_function
@@ -84,17 +84,17 @@ impl<'a> PenaltyScope<'a> {
         self.objective.loss
     }
 
-    /// [`Self::loss`] as a training step knows it already: its value costs nothing here, and its
-    /// derivative is the gradient that is known with it.
+    /// [`Self::loss`] as computed before by the training step: its value costs nothing here, and
+    /// its derivative is the gradient given with it.
     pub fn known_loss(&mut self) -> Value {
         self.known().loss
     }
 
-    /// The gradient of [`Self::loss`] in each of `wrt` as a training step knows it already. It
+    /// The gradient of [`Self::loss`] in each of `wrt` as computed before by the training step. It
     /// counts as a constant in every derivative.
     ///
     /// # Errors
-    /// When one of `wrt` is no parameter.
+    /// When one of `wrt` is not a parameter.
     pub fn known_gradient(&mut self, wrt: &[Value]) -> Result<Vec<Value>> {
         let parameters = &self.objective.parameters;
         let place = |value: &Value| parameters.iter().position(|parameter| parameter == value);
@@ -153,9 +153,9 @@ impl<'a> PenaltyScope<'a> {
         self.objective.select(group)
     }
 
-    /// A new random input; whoever evaluates the penalty draws it. For a penalty [over
-    /// samples](crate::Over::Samples) the first axis is that of the sample and has the size 1: each
-    /// sample gets one of its own.
+    /// A new random input, drawn by the caller of the evaluation. For a penalty [over
+    /// samples](crate::Over::Samples) the first axis is that of the sample and has length 1: each
+    /// sample gets its own draw.
     pub fn probe(&mut self, shape: &[usize]) -> Value {
         let probe = self.graph.input("probe", shape);
         self.probes.push(probe);
@@ -184,8 +184,8 @@ impl<'a> PenaltyScope<'a> {
         pull_back(&mut self.graph, of, cotangent, wrt)
     }
 
-    /// Whether `of` has a derivative in `wrt` that is not zero everywhere: it has none in indices,
-    /// say.
+    /// Whether `of` has a derivative in `wrt` that is not identically zero; there is none in
+    /// indices, for example.
     ///
     /// # Errors
     /// When a rule fails.
@@ -220,7 +220,8 @@ impl<'a> PenaltyScope<'a> {
         self.graph.mul(factor, value)
     }
 
-    /// The mean loss where each first value of `replacements` is the second.
+    /// The mean loss in which the first value of each pair of `replacements` is replaced by the
+    /// second.
     ///
     /// # Errors
     /// When their shapes differ.
@@ -228,7 +229,7 @@ impl<'a> PenaltyScope<'a> {
         Ok(substitute(&mut self.graph, &[self.objective.loss], replacements)?[0])
     }
 
-    /// The shapes of the probes; with as many samples on their first axis where these are told.
+    /// The shapes of the probes; with first axes of length `samples` if given.
     pub(super) fn probe_shapes(&self, samples: Option<usize>) -> Vec<Vec<usize>> {
         let shape = |probe: &Value| {
             let mut shape = self.graph.shape(*probe).to_vec();
@@ -240,8 +241,8 @@ impl<'a> PenaltyScope<'a> {
         self.probes.iter().map(shape).collect()
     }
 
-    /// The gradient of `penalty` in each of `parameters`. What depends on the [known
-    /// loss](Self::known_loss) depends on them by its known gradient.
+    /// The gradient of `penalty` in each of `parameters`. A dependence on the [known
+    /// loss](Self::known_loss) contributes through the known gradient.
     pub(super) fn whole_gradient(&mut self, penalty: Value, parameters: &[Value]) -> Result<Vec<Value>> {
         let Some(known) = self.known.clone() else { return self.gradient(penalty, parameters) };
         let mut gradient = self.gradient(penalty, &[parameters, &[known.loss]].concat())?;
@@ -253,7 +254,7 @@ impl<'a> PenaltyScope<'a> {
         Ok(gradient)
     }
 
-    /// The program, its random inputs, and those that a training step knows.
+    /// The program, its random inputs, and the inputs known from the training step.
     pub(super) fn finish(self) -> (Graph, Vec<Value>, Option<Known>) {
         (self.graph, self.probes, self.known)
     }

@@ -1,16 +1,18 @@
-//! Unbiased estimates of a trace, with their gradients: what a penalty on the curvature costs in
-//! training.
+//! Unbiased estimates of a trace, with their gradients, for penalties on the curvature in training.
 //!
-//! | [`TraceEstimate`] | of | one draw | derivative behind its gradient | variance |
+//! | [`TraceEstimate`] | of | one draw | its gradient takes | variance |
 //! | --- | --- | --- | --- | --- |
-//! | `Hutchinson` | tr H | a sign a parameter | third | 2 Σ_{i≠j} H_ij², the residual's part included |
-//! | `Summed` | tr G | a sign an output and sample | second | 2 Σ_{i≠j} K_ij² |
-//! | `PerSample` | tr G | the same | second | of that, the pairs i, j of one sample: it falls with the number of samples |
+//! | `Hutchinson` | tr H | a sign per parameter | third derivatives | 2 Σ_{i≠j} H_ij² |
+//! | `Summed` | tr G | a sign per output and sample | second derivatives | 2 Σ_{i≠j} K_ij² |
+//! | `PerSample` | tr G | as `Summed` | second derivatives | 2 Σ_{i≠j} K_ij² within samples |
+//!
+//! The variance of `Hutchinson` includes the residual's part; that of `PerSample`, a sum over pairs
+//! i, j of the same sample, falls with the number of samples.
 //!
 //! K = (1/N) Sᵀ J Jᵀ S is the Gram matrix, with the non-zero eigenvalues of G. tr H = tr G wherever
-//! [`Objective::trace_breaker`] finds nothing. At some samples drawn at random ([`Point::narrow`]
-//! after a shuffle) `PerSample` is unbiased for all, too: where one draw of all is more accurate
-//! than is needed, a few samples are the cheaper estimate.
+//! [`Objective::trace_breaker`] finds nothing. On samples drawn at random ([`Point::narrow`] after
+//! a shuffle), `PerSample` is also unbiased for all samples: where one draw over all samples is
+//! more accurate than needed, a few samples are cheaper.
 //!
 //! [`Point::narrow`]: crate::Point::narrow
 
@@ -35,12 +37,12 @@ use crate::objective::Objective;
 /// in which Jₙ and Sₙ are differentiated, is an unbiased estimate of the gradient of the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TraceEstimate {
-    /// vᵀHv for signs v of the group's shapes (Hutchinson 1990): of the Hessian, whatever the
-    /// network.
+    /// vᵀHv for signs v of the group's shapes (Hutchinson 1990): for the Hessian of any network.
     Hutchinson,
-    /// (1/N) ‖Σₙ gₙ‖²: of the Gauss-Newton matrix, by one backward pass of the mean loss' shape.
+    /// (1/N) ‖Σₙ gₙ‖²: for the Gauss-Newton matrix, by one backward pass like that of the mean
+    /// loss.
     Summed,
-    /// (1/N) Σₙ ‖gₙ‖²: of the Gauss-Newton matrix, where samples do not see each other.
+    /// (1/N) Σₙ ‖gₙ‖²: for the Gauss-Newton matrix, where samples are not coupled.
     PerSample,
 }
 
@@ -55,9 +57,9 @@ impl TraceEstimate {
 
 impl PenaltyScope<'_> {
     /// An estimate of the trace of `group`'s curvature block from one draw of random signs, which
-    /// are [probes](Self::probe): one a parameter for [`TraceEstimate::Hutchinson`], one an output
-    /// and sample for the others. These are the same here: which one it is follows from whether the
-    /// penalty is one [over samples](crate::Over::Samples).
+    /// are [probes](Self::probe): one per parameter for [`TraceEstimate::Hutchinson`], one per
+    /// output and sample for the others. `Summed` and `PerSample` emit the same program here: a
+    /// penalty [over samples](crate::Over::Samples) makes it `PerSample`.
     ///
     /// # Errors
     /// When the network has no such activation, the loss has no root that the estimate needs, or a
@@ -77,12 +79,12 @@ impl PenaltyScope<'_> {
 }
 
 impl Objective {
-    /// An estimate of the trace of `group`'s block with its gradient in each parameter of `wrt`; a
-    /// draw is one of random signs.
+    /// An estimate of the trace of `group`'s block with its gradient in each parameter of `wrt`;
+    /// each draw consists of random signs.
     ///
     /// # Errors
-    /// When the program cannot be built; for [`TraceEstimate::PerSample`], where samples see each
-    /// other.
+    /// When the program cannot be built; for [`TraceEstimate::PerSample`], where samples are
+    /// coupled (BatchNorm in training mode).
     pub fn trace(
         &self,
         estimate: TraceEstimate,
@@ -96,9 +98,10 @@ impl Objective {
         })
     }
 
-    /// What a training step needs that penalises the trace of `group`'s block, in one program: the
-    /// estimate of the trace, ∂(loss + `strength` · estimate)/∂θ of each parameter as its gradient,
-    /// and \[loss, outputs, what each buffer becomes...\] as the [others](crate::Penalty::others).
+    /// A training step that penalises the trace of `group`'s block, as one program: the value is
+    /// the estimate of the trace, the gradient is ∂(loss + `strength` · estimate)/∂θ of each
+    /// parameter, and the [others](crate::Penalty::others) are \[loss, outputs, new value of each
+    /// buffer...\].
     ///
     /// # Errors
     /// Those of [`Self::trace`].
@@ -122,12 +125,12 @@ impl Objective {
         })
     }
 
-    /// Where it cannot be proved that the Hessian block of `group` has the trace of its
-    /// Gauss-Newton block; `None` where it is proved.
+    /// Where the proof fails that the Hessian block of `group` has the trace of its Gauss-Newton
+    /// block; `None` where it is proved.
     ///
-    /// The traces are sums over the parameters' own blocks, so that it suffices that the outputs
-    /// are piecewise affine in each parameter tensor by itself: then the second derivative of the
-    /// outputs has no diagonal.
+    /// The trace is a sum over the blocks of single parameter tensors. It therefore suffices that
+    /// the outputs are piecewise affine in each parameter tensor alone: then their second
+    /// derivative in each tensor vanishes.
     ///
     /// # Errors
     /// When the network has no such activation.

@@ -1,4 +1,4 @@
-//! The exact factor over all samples by its columns, some samples at a time.
+//! The exact factor over all samples, computed by columns in micro-batches.
 
 use std::{ops::Range, sync::Arc};
 
@@ -12,17 +12,17 @@ use crate::{
     placed::PlacedPoint,
 };
 
-/// The most vectors that are pushed forward at once.
+/// The maximum number of vectors in one forward pass.
 const VECTORS: usize = 64;
 
 /// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group of parameters, computed by its P
-/// columns: where samples have more outputs than the group has parameters, P passes forward are
-/// less work than the passes backward of [`StreamedFactor`](super::StreamedFactor). It has D rows a
-/// sample, one an output, and is another square root of the same matrix.
+/// columns. Where samples have more outputs than the group has parameters, P forward passes are
+/// less work than the backward passes of [`StreamedFactor`](super::StreamedFactor). Φ has D rows
+/// per sample, one per output; it is another square root of the same matrix.
 pub struct StreamedColumns {
     loss: MeanLoss,
     group: Variables,
-    /// For one sample.
+    /// The program for one sample.
     one: Arc<PushForward>,
 }
 
@@ -38,7 +38,7 @@ impl MeanLoss {
         Ok(StreamedColumns { loss: self.clone(), group, one })
     }
 
-    /// D, how many outputs a sample has.
+    /// D, the number of outputs of a sample.
     #[must_use]
     pub fn outputs(&self) -> usize {
         self.network().output_shape().iter().product()
@@ -46,15 +46,15 @@ impl MeanLoss {
 }
 
 impl StreamedColumns {
-    /// What the rows of each variable of the group are like.
+    /// The size and form of the rows of each variable of the group.
     #[must_use]
     pub fn sizes(&self) -> Vec<RowSize> {
         let size = |columns| RowSize { columns, numbers: columns * self.one.outputs(), outer: false };
         self.one.columns().into_iter().map(size).collect()
     }
 
-    /// Bytes held at most while so many samples are evaluated at once, beside the rows themselves:
-    /// a copy of the rows, too.
+    /// The most bytes held while `samples` samples are evaluated at once, in addition to the rows
+    /// themselves; a copy of the rows is included.
     #[must_use]
     pub fn evaluating(&self, samples: usize) -> usize {
         let rows = self.sizes().iter().map(|size| size.numbers).sum::<usize>() * self.loss.number();
@@ -67,8 +67,8 @@ impl StreamedColumns {
         self.loss.point.samples().saturating_mul(self.one.flops())
     }
 
-    /// The rows of some of the samples, in micro-batches that take at most `memory` bytes beside
-    /// the rows.
+    /// The rows of some of the samples, in micro-batches that take at most `memory` bytes in
+    /// addition to the rows.
     ///
     /// # Errors
     /// When one sample takes more memory, or an operation fails.
@@ -85,7 +85,7 @@ impl StreamedColumns {
             let vector = program.evaluating(2, numbers).saturating_sub(program.evaluating(1, numbers));
             let vectors = (1 + left / vector.max(1)).min(VECTORS);
             let point = self.loss.point.narrow(samples.start + range.start..samples.start + range.end)?;
-            // Each sample's root is that of a mean over `count` samples.
+            // The root of each sample is scaled for a mean over `count` samples.
             let share = (count as f64 / all as f64).sqrt();
             parts.push(program.at(&point, vectors)?.affine(share, 0.0)?);
             Ok::<_, Error>(parts)
@@ -93,7 +93,7 @@ impl StreamedColumns {
         self.factor(&Tensor::cat(&parts, 1)?)
     }
 
-    /// How far rounding has moved the rows of one sample; see
+    /// The rounding error of the rows of one sample; see
     /// [`StreamedFactor::rounding`](super::StreamedFactor::rounding).
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl StreamedColumns {
         pairs.map(|(rounded, exact)| rounded.deviation(exact, 1)).collect::<Result<_>>().map(Some)
     }
 
-    /// Columns \[P, N, D\] as the rows \[D·N, Pₜ\] of each variable.
+    /// Converts columns \[P, N, D\] to the rows \[D·N, Pₜ\] of each variable.
     fn factor(&self, columns: &Tensor) -> Result<Factor> {
         let (_, samples, outputs) = columns.dims3()?;
         let (rows, mut first) = (samples * outputs, 0);

@@ -1,4 +1,4 @@
-//! Products that are compiled for a number of samples, and not yet at a point.
+//! Products compiled for a number of samples, before they are evaluated at a point.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use crate::{
     residuals::Numbers,
 };
 
-/// Which curvature.
+/// A kind of curvature matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Derivative {
     Hessian,
@@ -27,30 +27,31 @@ pub(crate) enum Derivative {
     Residual,
 }
 
-/// v ↦ Mv for a symmetric matrix M of one group, a mean over so many samples: how they are split
-/// into micro-batches, and the programs of these, which are made when they are first needed.
+/// v ↦ Mv for a symmetric matrix M of one group, a mean over a given number of samples: the split
+/// into micro-batches and their programs, which are built when they are first needed.
 pub(super) struct CompiledProduct {
     programs: Arc<Programs>,
     derivative: Derivative,
     group: Variables,
-    /// By number of samples: two sizes at most.
+    /// By size of micro-batch, of which there are at most two.
     facts: BTreeMap<usize, ProductFacts>,
     made: OnceLock<BTreeMap<usize, ProductProgram>>,
     pub split: Split,
     /// P.
     pub dimension: usize,
-    /// Whether each sample has variables of its own.
+    /// Whether each sample has its own variables.
     pub by_sample: bool,
-    /// How many vectors are multiplied at once: as many as fit into memory and are worthwhile.
+    /// The number of vectors multiplied at once: as many as fit into memory and are worthwhile.
     pub block: usize,
-    /// Bytes held whatever is multiplied, those of one vector more, and those of the evaluation of
-    /// what is kept.
+    /// Bytes held for any number of vectors, additional bytes per vector, and additional bytes
+    /// while the kept residuals are evaluated.
     pub memory: [usize; 3],
 }
 
 impl CompiledProduct {
-    /// The product over `samples` samples that takes at most `memory` bytes beside the point and
-    /// the vectors; more vectors at once than take `worthwhile` operations gain nothing.
+    /// The product over `samples` samples that takes at most `memory` bytes in addition to the
+    /// point and the vectors. Multiplying more vectors at once than take `worthwhile` operations
+    /// gains nothing.
     pub fn new(
         programs: &Arc<Programs>,
         (derivative, group): (Derivative, &Variables),
@@ -80,7 +81,7 @@ impl CompiledProduct {
         Ok(Self { programs, derivative, group, facts, made, split, dimension, by_sample, block, memory })
     }
 
-    /// What the program of a micro-batch takes.
+    /// The memory and operations of the program of a micro-batch.
     pub fn facts(&self, index: usize) -> &ProductFacts {
         &self.facts[&self.split.parts().range(index).len()]
     }
@@ -99,7 +100,7 @@ impl CompiledProduct {
 }
 
 impl Derivative {
-    /// The program of a group.
+    /// The program of products for a group.
     pub fn program(self, objective: &Objective, group: &Variables) -> Result<ProductProgram> {
         match self {
             Self::Hessian => objective.hessian_program(group),

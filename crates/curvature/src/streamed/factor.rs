@@ -1,4 +1,4 @@
-//! The exact factor over all samples, some samples at a time.
+//! The exact factor over all samples, computed by rows in micro-batches.
 
 use std::{ops::Range, sync::Arc};
 
@@ -12,8 +12,8 @@ use crate::{
     placed::PlacedPoint,
 };
 
-/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group, whose rows are computed when they are
-/// asked for. See [`Objective::factor`](crate::Objective::factor).
+/// Φ with G = Φᵀ Φ for the Gauss-Newton matrix of one group, whose rows are computed on demand. See
+/// [`Objective::factor`](crate::Objective::factor).
 pub struct StreamedFactor {
     loss: MeanLoss,
     pull_back: Arc<PullBack>,
@@ -23,17 +23,18 @@ impl MeanLoss {
     /// The exact factor of the Gauss-Newton matrix of `group`. Nothing is evaluated yet.
     ///
     /// # Errors
-    /// When samples see each other, the loss has no root or the program cannot be built.
+    /// When samples are coupled (BatchNorm in training mode), the loss has no root or the program
+    /// cannot be built.
     pub fn factor(&self, group: impl Into<Variables>) -> Result<StreamedFactor> {
         let pull_back = self.programs.pull_back(&group.into(), self.rank()?)?;
         Ok(StreamedFactor { loss: self.clone(), pull_back })
     }
 
-    /// R, the number of the factor's rows for each sample: the rank of the loss' Hessian in the
+    /// R, the number of rows of the factor per sample: the rank of the Hessian of the loss in the
     /// outputs.
     ///
     /// # Errors
-    /// When it is 0, or the loss has no root.
+    /// When the rank is 0, or the loss has no root.
     pub fn rank(&self) -> Result<usize> {
         let rank = self.programs.loss_function().rank(self.network().output_shape())?;
         if rank == 0 {
@@ -50,23 +51,24 @@ impl MeanLoss {
 }
 
 impl StreamedFactor {
-    /// What the rows of each variable of the group are like.
+    /// The size and form of the rows of each variable of the group.
     #[must_use]
     pub fn sizes(&self) -> Vec<RowSize> {
         self.pull_back.sizes(self.loss.point.samples())
     }
 
-    /// Bytes held at most while so many samples are evaluated at once, beside the rows themselves.
+    /// The most bytes held while `samples` samples are evaluated at once, in addition to the rows
+    /// themselves.
     #[must_use]
     pub fn evaluating(&self, samples: usize) -> usize {
         let number = self.loss.number();
-        // The loss' root, and a copy of it whose axes are in another order.
+        // The loss' root, and a copy with permuted axes.
         let root =
             2_usize.saturating_mul(number).saturating_mul(samples).saturating_mul(self.numbers_of_root());
         self.pull_back.evaluating(samples, self.loss.numbers()).saturating_add(root)
     }
 
-    /// D·R, the numbers of the loss' root for each sample.
+    /// D·R, the number of elements of the loss' root per sample.
     fn numbers_of_root(&self) -> usize {
         self.loss.outputs().saturating_mul(self.pull_back.columns())
     }
@@ -74,14 +76,14 @@ impl StreamedFactor {
     /// Floating-point operations for the rows of all samples, the loss' root included.
     #[must_use]
     pub fn flops(&self) -> usize {
-        /// So many operations make a number of the root.
+        /// Floating-point operations per element of the root.
         const ROOT: usize = 4;
         let root = ROOT.saturating_mul(self.numbers_of_root());
         self.loss.point.samples().saturating_mul(self.pull_back.flops().saturating_add(root))
     }
 
-    /// The rows of some of the samples: R passes backward through the network, in micro-batches
-    /// that take at most `memory` bytes beside the rows.
+    /// The rows of some of the samples: R backward passes through the network, in micro-batches
+    /// that take at most `memory` bytes in addition to the rows.
     ///
     /// # Errors
     /// When one sample takes more memory, or an operation fails.
@@ -99,7 +101,7 @@ impl StreamedFactor {
             let point = self.loss.point.narrow(samples.start + start..samples.start + range.end)?;
             let cotangents =
                 self.loss.programs.loss_factor(count)?.rounded_at(&point)?.remove(0).to_host()?;
-            // Each sample's cotangents are those of a mean over `count` samples.
+            // The cotangents of each sample are scaled for a mean over `count` samples.
             let share = (count as f64 / all as f64).sqrt();
             self.pull_back.fill(&mut rows, &point, &cotangents.affine(share, 0.0)?, start)?;
             Ok::<_, Error>(rows)
@@ -107,8 +109,8 @@ impl StreamedFactor {
         self.pull_back.finish(rows, &samples, all)
     }
 
-    /// How far rounding has moved the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\]
-    /// over these rows φ̃ and the rows φ in f64 at the same point. `None` where they are in f64.
+    /// The rounding error of the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\] over the
+    /// computed rows φ̃ and the rows φ in f64 at the same point. `None` where the rows are in f64.
     ///
     /// # Errors
     /// When there is no such sample or an operation fails.
@@ -122,7 +124,7 @@ impl StreamedFactor {
         pairs.map(|(rounded, exact)| rounded.deviation(exact, 1)).collect::<Result<_>>().map(Some)
     }
 
-    /// The rows of the loss of one sample.
+    /// The rows of the loss of one sample alone.
     fn of_one(&self, point: &PlacedPoint) -> Result<Factor> {
         let mut rows = self.pull_back.allocate(1, point.dtype(), point.inputs.device())?;
         let cotangents = self.loss.programs.loss_factor(1)?.rounded_at(point)?.remove(0).to_host()?;

@@ -5,26 +5,26 @@ use eigenscape_runtime::{Error, Part, Result};
 
 use super::{EXACT, MeanLoss, split::Need};
 
-/// A mean loss with what was computed on the way.
+/// A mean loss, with the outputs and the gradient.
 #[derive(Debug, Clone)]
 pub struct LossGradient {
     /// L, a scalar in f64.
     pub loss: Tensor,
     /// The network's outputs \[N, ...\].
     pub outputs: Tensor,
-    /// ∂L/∂θ for each parameter that was asked for, in f64.
+    /// ∂L/∂θ for each requested parameter, in f64.
     pub gradient: Vec<Tensor>,
 }
 
 impl MeanLoss {
-    /// The mean loss, the outputs, and the gradient in the parameters of these indices: Σ_b (n_b/N)
-    /// of those of the micro-batches, in f64.
+    /// The mean loss, the outputs, and the gradient in the parameters of these indices. Loss and
+    /// gradient are Σ_b (n_b/N) times those of micro-batch b, in f64.
     ///
     /// # Errors
     /// When the program cannot be built, does not fit into memory, or a tensor operation fails.
     pub fn gradient(&self, parameters: &[usize]) -> Result<LossGradient> {
         let program = |samples: usize| self.programs.gradient(parameters, samples);
-        // An index of none is refused with the program.
+        // An invalid index is refused when the program is built.
         let known = parameters.iter().filter_map(|&i| self.network().parameters().get(i));
         let sizes = known.map(|parameter| parameter.shape.iter().product::<usize>());
         let sum_bytes = EXACT * sizes.sum::<usize>();

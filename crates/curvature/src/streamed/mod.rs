@@ -1,8 +1,8 @@
-//! Curvature of a mean over many samples in bounded memory: micro-batches.
+//! Curvature of a mean over many samples in bounded memory, by micro-batches.
 //!
-//! With micro-batches b of n_b samples, H = Σ_b (n_b/N) H_b, and likewise for every mean; an
-//! activation has variables of its own in each sample, so that its products are joined instead of
-//! added.
+//! With micro-batches b of n_b samples, H = Σ_b (n_b/N) H_b, and likewise for every mean. An
+//! activation has separate variables in each sample, so that the products of its micro-batches are
+//! concatenated instead of added.
 
 mod columns;
 mod compiled;
@@ -33,8 +33,8 @@ use crate::{
 };
 
 /// L(θ) = (1/N) Σₙ ℓ(f_θ(xₙ), tₙ) over all samples of a point, evaluated in micro-batches that fit
-/// into memory. How the samples are split is chosen from the programs' own memory needs and changes
-/// results by rounding alone.
+/// into memory. The split follows from the memory that the programs need, and changes results only
+/// by rounding.
 #[derive(Clone)]
 pub struct MeanLoss {
     programs: Arc<Programs>,
@@ -43,12 +43,12 @@ pub struct MeanLoss {
     interrupt: Interrupt,
 }
 
-/// Bytes of a number in f64: sums over micro-batches are in it.
+/// Bytes of an f64, the type of sums over micro-batches.
 const EXACT: usize = size_of::<f64>();
 
 impl MeanLoss {
-    /// The mean loss over the samples of `point`, whose curvature may take `memory` bytes beside
-    /// the point and the vectors.
+    /// The mean loss over the samples of `point`, whose curvature may take `memory` bytes in
+    /// addition to the point and the vectors.
     ///
     /// # Errors
     /// When the point has no samples, or the network's outputs do not fit the loss.
@@ -56,12 +56,12 @@ impl MeanLoss {
         Self::of(&Programs::new(network, loss), point, memory)
     }
 
-    /// As [`Self::new`], of a network and loss whose programs are made once for all points.
+    /// As [`Self::new`], for a network and loss whose programs are shared by all points.
     ///
     /// # Errors
     /// When the point has no samples, or the network's outputs do not fit the loss.
     pub fn of(programs: &Arc<Programs>, point: Point, memory: usize) -> Result<Self> {
-        // Whatever is wrong with the loss is wrong for one sample, too.
+        // A loss that does not fit the network is refused for one sample, too.
         programs.objective(point.samples().min(1))?;
         Ok(Self {
             programs: Arc::clone(programs),
@@ -71,33 +71,33 @@ impl MeanLoss {
         })
     }
 
-    /// The same loss, whose curvature may take so much memory.
+    /// The same loss, whose curvature may take `memory` bytes.
     #[must_use]
     pub fn within(&self, memory: usize) -> Self {
         Self { memory, ..self.clone() }
     }
 
-    /// The same loss, of which no micro-batch is begun once an interrupt is requested: whoever asks
-    /// for something that is over samples gets [`Error::Interrupted`](eigenscape_runtime::Error).
+    /// The same loss, which starts no micro-batch once an interrupt is requested: computations over
+    /// samples then return [`Error::Interrupted`](eigenscape_runtime::Error).
     #[must_use]
     pub fn until(self, interrupt: Interrupt) -> Self {
         Self { interrupt, ..self }
     }
 
-    /// The same loss, whose products and factors have residuals that are evaluated in this type:
-    /// in f64 where nobody says otherwise.
+    /// The same loss, with the residuals of products and factors evaluated in this type; the
+    /// default is f64.
     #[must_use]
     pub fn with_residuals(self, residuals: Residuals) -> Self {
         Self { point: self.point.with_residuals(residuals), ..self }
     }
 
-    /// The interrupt that stops it.
+    /// The interrupt that stops computations over samples.
     #[must_use]
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
 
-    /// Which loss it is.
+    /// The loss function.
     #[must_use]
     pub fn loss_function(&self) -> &Loss {
         self.programs.loss_function()
@@ -109,8 +109,8 @@ impl MeanLoss {
         &self.point
     }
 
-    /// The same mean, whose products and factors are computed in f64 at the same numbers: by it
-    /// their rounding is measured.
+    /// The same mean loss, with products and factors computed in f64 at the same numbers, to
+    /// measure rounding errors.
     ///
     /// # Errors
     /// When the conversion of the targets fails.
@@ -142,14 +142,14 @@ impl MeanLoss {
         self.product(Derivative::Residual, &group.into())
     }
 
-    /// The module in which one sample's output depends on other samples, if there is one: then
-    /// there is no factor, and all samples are evaluated at once.
+    /// The module that couples samples (BatchNorm in training mode), if any. Then there is no
+    /// factor, and all samples are evaluated at once.
     #[must_use]
     pub fn mixes_samples(&self) -> Option<&str> {
         self.network().mixes_samples()
     }
 
-    /// What can be proved of the outputs as functions of `group`, and where the proof fails.
+    /// What is proved of the outputs as functions of `group`, and where the proof fails.
     ///
     /// # Errors
     /// When the network has no such activation.
@@ -157,8 +157,8 @@ impl MeanLoss {
         self.programs.objective(1)?.affinity(group)
     }
 
-    /// Where it cannot be proved that the Hessian block of `group` has the trace of its
-    /// Gauss-Newton block: see [`Objective::trace_breaker`](crate::Objective::trace_breaker).
+    /// Where the proof fails that the Hessian block of `group` has the trace of its Gauss-Newton
+    /// block: see [`Objective::trace_breaker`](crate::Objective::trace_breaker).
     ///
     /// # Errors
     /// When the network has no such activation.
@@ -187,7 +187,7 @@ impl MeanLoss {
         Numbers { fusion: backend.fusion(), dtype: self.point.dtype(), residuals: self.point.residuals() }
     }
 
-    /// Bytes of a number.
+    /// Bytes of a number in the type of the point.
     fn number(&self) -> usize {
         self.point.dtype().size_in_bytes()
     }
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use crate::testing::cross_entropy;
 
-    /// Numbers that repeat only after a long time.
+    /// Deterministic numbers without a short period.
     fn wave(shape: &[usize], phase: f64) -> Result<Tensor> {
         let count = shape.iter().product::<usize>();
         let values = Tensor::from_iter((0..count).map(|i| (i as f64 * 0.7 + phase).sin()), &Device::Cpu)?;
@@ -243,7 +243,7 @@ mod tests {
         Ok(distance / b.sqr()?.sum_all()?.to_scalar::<f64>()?.sqrt())
     }
 
-    /// From the smallest memory in which the product fits to plenty.
+    /// Memory limits, from the smallest in which the product fits to plenty.
     fn budgets() -> impl Iterator<Item = usize> {
         let all = (0..40).map(|i| (3_000.0 * 1.2_f64.powi(i)) as usize);
         all.filter(|&memory| mean_loss(memory).is_ok_and(|loss| loss.residual(&[0, 1, 2, 3]).is_ok()))
@@ -319,8 +319,8 @@ mod tests {
             assert_eq!(expected.dims(), [whole.rank()? * SAMPLES, columns]);
             let gauss_newton = whole.gauss_newton(&group)?;
             let identity = Tensor::eye(gauss_newton.dimension(), DType::F64, &Device::Cpu)?;
-            // An activation's variables are in the product sample after sample, in the factor
-            // element after element.
+            // The product orders an activation's variables by sample, then element; the factor by
+            // element, then sample.
             let by_sample = match &group {
                 Variables::Parameters(_) => expected.clone(),
                 Variables::Activation(_) => {

@@ -7,11 +7,11 @@ use eigenscape_runtime::{Error, Part, Result};
 use super::{MeanLoss, split::Need};
 
 impl MeanLoss {
-    /// How many classes the network tells apart, and what it says of them.
+    /// The number of classes, and the loss as a categorical loss.
     ///
     /// # Errors
     /// When the loss is not [categorical](eigenscape_program::LossFunction::categorical) with one
-    /// label a sample.
+    /// label per sample.
     pub fn classes(&self) -> Result<(usize, &dyn Categorical)> {
         let &[classes] = self.network().output_shape() else {
             return Err(Error::shape("predictions", "need one row of outputs a sample"));

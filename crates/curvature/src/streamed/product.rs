@@ -14,7 +14,7 @@ pub struct StreamedProduct {
     point: PlacedPoint,
     compiled: CompiledProduct,
     interrupt: Interrupt,
-    /// The first micro-batches, with their residuals.
+    /// The products of the first micro-batches, which keep their residuals.
     kept: OnceLock<Vec<Product>>,
 }
 
@@ -29,17 +29,17 @@ impl StreamedProduct {
         self.compiled.dimension
     }
 
-    /// Bytes held at most between and during products with so many vectors at a time, beside the
-    /// point, the vectors and their products.
+    /// The most bytes held between and during products with `vectors` vectors at a time, in
+    /// addition to the point, the vectors and their products.
     #[must_use]
     pub fn memory(&self, vectors: usize) -> usize {
         let [residuals, one, preparing] = self.compiled.memory;
         residuals.saturating_add(one.saturating_mul(self.compiled.block.min(vectors)).max(preparing))
     }
 
-    /// What products of fewer variables with so many vectors at a time hold at most; `None` where
-    /// samples are evaluated in several micro-batches: with fewer variables more of them may be
-    /// kept.
+    /// The most bytes that products for some of the variables hold, with `vectors` vectors at a
+    /// time; `None` with several micro-batches, since more of them may keep their residuals if
+    /// there are fewer variables.
     #[must_use]
     pub fn memory_of_parts(&self, vectors: usize) -> Option<usize> {
         let [residuals, one, preparing] = self.compiled.memory;
@@ -47,14 +47,14 @@ impl StreamedProduct {
         (self.compiled.split.count == 1).then_some(all)
     }
 
-    /// In how many micro-batches the samples are evaluated.
+    /// The number of micro-batches into which the samples are split.
     #[must_use]
     pub fn micro_batches(&self) -> usize {
         self.compiled.split.count
     }
 
-    /// Mv for each row v of `vectors` \[K, P\], the variables of the group laid end to end: \[K,
-    /// P\].
+    /// Mv for each row v of `vectors` \[K, P\], in which the variables of the group are
+    /// concatenated; returns \[K, P\].
     ///
     /// # Errors
     /// When the shape does not fit or a tensor operation fails.
@@ -71,8 +71,8 @@ impl StreamedProduct {
         Ok(products)
     }
 
-    /// As [`Self::apply_rows`], between numbers where the backend keeps them: what a basis of many
-    /// vectors that lies there needs, beside the algebra of the backend.
+    /// As [`Self::apply_rows`], for vectors and products in the backend's memory: a basis of many
+    /// vectors can stay there.
     ///
     /// # Errors
     /// As [`Self::apply_rows`].
@@ -89,7 +89,7 @@ impl StreamedProduct {
         backend.stack(&products)
     }
 
-    /// K for vectors \[K, P\].
+    /// K, the number of vectors \[K, P\].
     fn vectors(&self, dims: &[usize]) -> Result<usize> {
         match dims {
             &[k, p] if p == self.compiled.dimension => Ok(k),
@@ -100,12 +100,13 @@ impl StreamedProduct {
         }
     }
 
-    /// Whether each micro-batch has variables of its own.
+    /// Whether there are several micro-batches, each with its own variables, whose products are
+    /// joined.
     fn is_joined(&self) -> bool {
         self.compiled.split.count > 1 && self.compiled.by_sample
     }
 
-    /// Vectors of one block.
+    /// The products with one block of vectors.
     fn apply_block(&self, vectors: &Tensor) -> Result<Tensor> {
         if self.is_joined() {
             return self.join(vectors);
@@ -113,17 +114,18 @@ impl StreamedProduct {
         self.apply_at_once(&self.point.backend.place(vectors)?)?.to_host()
     }
 
-    /// As [`Self::apply_block`], between numbers where the backend keeps them.
+    /// As [`Self::apply_block`], for vectors and products in the backend's memory.
     fn apply_placed_block(&self, vectors: &Buffer) -> Result<Buffer> {
         match self.is_joined() {
-            // In f32 the shares are rounded otherwise there.
+            // `join_placed` rounds the shares differently in f32, so that the host always uses
+            // `join`.
             true if self.point.backend.is_host() => Ok(self.join(&vectors.to_host()?)?.into()),
             true => self.join_placed(vectors),
             false => self.apply_at_once(vectors),
         }
     }
 
-    /// Vectors of one block, whose variables all micro-batches share.
+    /// The products with one block of vectors whose variables all micro-batches share.
     fn apply_at_once(&self, vectors: &Buffer) -> Result<Buffer> {
         match self.compiled.split.count {
             1 => self.with_product(0, |whole| whole.apply_placed(vectors)),
@@ -133,13 +135,13 @@ impl StreamedProduct {
 
     /// Σ_b (n_b/N) M_b v.
     fn sum(&self, vectors: &Buffer) -> Result<Buffer> {
-        /// So many terms take no more memory than their sum in f64 and one term.
+        /// The most terms held: in f32, three take as much memory as their sum in f64 and one term.
         const TERMS: usize = 3;
         let parts = self.compiled.program(0)?.parts();
         let (lens, dtype, backend) = (parts.lens(), self.point.dtype(), &*self.point.backend);
         let add_up = |terms: &mut Vec<(f64, Vec<Buffer>)>, to| {
             let sum = backend.join(terms, &lens, vectors.dims()[0], to);
-            // Programs have no use for what is in another type.
+            // Programs can only reuse memory of their own type.
             let used = terms.iter().flat_map(|(_, results)| results);
             let used: Vec<Buffer> = used.filter(|part| part.dtype() == dtype).cloned().collect();
             backend.recycle(&used);
@@ -173,14 +175,14 @@ impl StreamedProduct {
         Ok(Tensor::cat(&products, D::Minus1)?)
     }
 
-    /// As [`Self::join`], between numbers where the backend keeps them.
+    /// As [`Self::join`], for vectors and products in the backend's memory.
     fn join_placed(&self, vectors: &Buffer) -> Result<Buffer> {
         let (backend, dtype, k) = (&*self.point.backend, self.point.dtype(), vectors.dims()[0]);
         let a_sample = self.compiled.dimension / self.compiled.split.samples;
         let batches = self.compiled.split.parts();
         let lens: Vec<usize> =
             (0..self.compiled.split.count).map(|index| batches.range(index).len() * a_sample).collect();
-        // A part is [K, n], of one vector as well.
+        // A part has the shape [K, n], also for a single vector.
         let shape = |&len: &usize| if k == 1 { vec![1, len] } else { vec![len] };
         let parts = backend.cut(vectors, &lens.iter().map(shape).collect::<Vec<_>>())?;
         let products =
@@ -216,7 +218,7 @@ impl StreamedProduct {
         self.compiled.program(index)?.at_placed(&self.point.narrow(range)?)
     }
 
-    /// Floating-point operations of one product, residuals that are evaluated again included.
+    /// Floating-point operations of one product, including residuals that are evaluated again.
     #[must_use]
     pub fn flops(&self) -> usize {
         let flops = |index: usize| {

@@ -1,22 +1,22 @@
-//! How many samples are evaluated at once.
+//! How samples are split into micro-batches.
 
 use eigenscape_runtime::{Error, Parts, Result};
 
-/// The micro-batch below which kernels lose speed: where residuals must be evaluated again for each
-/// product anyway, larger ones gain nothing and keep fewer.
+/// The micro-batch size below which kernels lose speed. Where residuals must be evaluated again for
+/// each product anyway, larger micro-batches gain nothing, and fewer samples keep their residuals.
 const EFFICIENT: usize = 32;
 
-/// What a product may take for its samples beside the residuals, in bytes, before they are split
-/// although all would fit: memory that is touched and freed again for each product buys no speed.
-/// What one sample takes is no reason to split.
+/// The bytes that a product may take for its samples in addition to the residuals before the
+/// samples are split although all would fit: memory that is touched and freed again for each
+/// product gains no speed. What a single sample takes does not count.
 const COMFORTABLE: usize = 512 << 20;
 
 /// Bytes that one micro-batch takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Need {
-    /// Kept from one product to the next.
+    /// Bytes kept from one product to the next.
     pub residuals: usize,
-    /// At most, at any time, the residuals included.
+    /// The most bytes at any time, including the residuals.
     pub peak: usize,
 }
 
@@ -24,9 +24,9 @@ pub(super) struct Need {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Split {
     pub samples: usize,
-    /// How many micro-batches there are.
+    /// The number of micro-batches.
     pub count: usize,
-    /// How many of them keep their residuals.
+    /// The number of micro-batches that keep their residuals.
     pub kept: usize,
 }
 
@@ -36,10 +36,10 @@ impl Split {
         Parts::evenly(self.samples, self.count)
     }
 
-    /// The fewest operations under `memory` bytes. Everything at once if it fits comfortably;
-    /// otherwise the largest micro-batches that do and whose residuals can all be kept; otherwise
-    /// micro-batches of [`EFFICIENT`] samples, or as many as fit, of which as many as fit keep
-    /// theirs.
+    /// The split with the fewest operations under `memory` bytes. All samples at once if they fit
+    /// comfortably; otherwise the largest micro-batches that fit comfortably and whose residuals
+    /// can all be kept; otherwise micro-batches of [`EFFICIENT`] samples, or as many samples as
+    /// fit, and as many micro-batches as fit keep their residuals.
     ///
     /// # Errors
     /// When not even one sample fits, or all samples must be evaluated at once (`divisible` is
@@ -91,8 +91,8 @@ impl Split {
     }
 }
 
-/// The least that the residuals of all samples take together, however they are split: what each
-/// sample adds to a micro-batch's.
+/// A lower bound of the bytes of the residuals of all samples together, however they are split:
+/// what each sample adds to the residuals of a micro-batch, times the number of samples.
 fn least_of_all(samples: usize, whole: Need, mut need: impl FnMut(usize) -> Result<Need>) -> Result<usize> {
     if samples <= EFFICIENT {
         return Ok(0);
@@ -105,7 +105,7 @@ fn least_of_all(samples: usize, whole: Need, mut need: impl FnMut(usize) -> Resu
 mod tests {
     use super::*;
 
-    /// Ten bytes of residuals and five beside them a sample.
+    /// Each sample takes ten bytes of residuals and five more bytes.
     fn split(samples: usize, memory: usize) -> Result<Split> {
         Split::new(samples, memory, true, |n| Ok(Need { residuals: 10 * n, peak: 15 * n }))
     }
@@ -132,14 +132,15 @@ mod tests {
 
     #[test]
     fn evaluates_some_again_where_not_everything_fits() -> Result<()> {
-        // Four micro-batches of 25: one at work takes 375, and two more keep theirs.
+        // Four micro-batches of 25: the running one takes 375 bytes, and two more keep 250 bytes
+        // each.
         assert_eq!(split(100, 900)?, Split { samples: 100, count: 4, kept: 2 });
         assert_eq!(split(3, 20)?, Split { samples: 3, count: 3, kept: 0 });
         assert!(split(3, 14).unwrap_err().to_string().contains("one sample would take"));
         Ok(())
     }
 
-    /// A need is a program that is built, so that trying every split takes long.
+    /// Computing a need builds a program, so that trying every split would take long.
     #[test]
     fn what_cannot_all_be_kept_is_not_tried() -> Result<()> {
         for (memory, asked) in [(9_999_999, 5), (20_000_000, 10)] {

@@ -60,7 +60,7 @@ pub fn set_up(
     let network = Network::with_mode(sample_shape, mode, build)?;
     let mut numbers = Numbers(seed);
     let parameters = network.parameters().iter().map(|p| numbers.tensor(&p.shape)).collect();
-    // Means are any numbers, variances positive ones.
+    // Means may be any numbers; variances must be positive.
     let buffers = network.buffers().iter().map(|b| numbers.tensor(&b.shape).affine(0.4, 1.0));
     let buffers = buffers.collect::<candle_core::Result<_>>()?;
     let inputs = numbers.tensor(&[&[SAMPLES], sample_shape].concat());
@@ -112,9 +112,9 @@ fn assert_close(what: &str, ours: &[f64], expected: &[f64]) {
     assert!(error < TOLERANCE, "{what} is off by {error:e}");
 }
 
-/// Whether ours is the derivative of `f` along `direction`. A quotient across a kink of a ReLU is
-/// wrong; a second, smaller step seldom meets the same kink, and agrees with no wrong derivative
-/// either.
+/// Asserts that `ours` is the derivative of `f` along `direction`. A difference quotient across a
+/// kink of a ReLU is wrong; a second, smaller step seldom crosses the same kink, and does not agree
+/// with a wrong derivative either.
 fn assert_derivative(
     what: &str,
     ours: &[f64],
@@ -126,7 +126,7 @@ fn assert_derivative(
     assert!(errors.iter().any(|error| *error < TOLERANCE), "{what} is off by {errors:?}");
 }
 
-/// Gradient, Hv, vᵀHv and its gradient are what finite differences say.
+/// Gradient, Hv, vᵀHv and its gradient agree with finite differences.
 pub fn derivatives_agree(case: &Case) -> Result<()> {
     let Case { seed, objective, point, .. } = case;
     let mut numbers = Numbers(seed ^ 0x5eed);
@@ -151,8 +151,8 @@ pub fn derivatives_agree(case: &Case) -> Result<()> {
     Ok(())
 }
 
-/// ΦᵀΦ is the Gauss-Newton matrix, and the Jacobian's rows are those of the outputs; nothing where
-/// samples see each other.
+/// ΦᵀΦ is the Gauss-Newton matrix, and the Jacobian's rows are the derivatives of the outputs.
+/// Skipped where samples are coupled.
 pub fn factors_agree(case: &Case) -> Result<()> {
     let Case { seed, objective, point, .. } = case;
     if objective.mixes_samples().is_some() {
@@ -165,7 +165,7 @@ pub fn factors_agree(case: &Case) -> Result<()> {
     let phi = matrix(&objective.factor(point, &all)?)?;
     assert_close("ΦᵀΦv", &flat(&[phi.t()?.matmul(&phi.matmul(&column)?)?]), &gv);
 
-    // Row c·N + n of the Jacobian, as the derivative of output c of sample n along v.
+    // Row c·N + n of the Jacobian times v is the derivative of output c of sample n along v.
     let value = objective.loss()?;
     let outputs = |p: &Point| {
         let outputs = value.at(p, &[]).unwrap()[1].flatten_from(1).unwrap();
@@ -218,8 +218,8 @@ pub fn streams_agree(case: &Case) -> Result<()> {
     Ok(())
 }
 
-/// Estimates of the trace are what they say, given the random numbers, and their gradients what
-/// finite differences say.
+/// Estimates of the trace agree with their definitions for the given random numbers, and their
+/// gradients with finite differences.
 pub fn traces_agree(case: &Case) -> Result<()> {
     let Case { seed, network, loss, objective, point } = case;
     let mut numbers = Numbers(seed ^ 0x5eed);
@@ -242,8 +242,8 @@ pub fn traces_agree(case: &Case) -> Result<()> {
             TraceEstimate::Hutchinson => {
                 dot(&flat(&probes), &flat(&objective.hessian(point, &all)?.apply(&probes)?))
             }
-            // Products of the factor with other signs are no check of this root: the definition per
-            // sample is.
+            // `Summed` is not checked: the factor has different signs than this root. The
+            // per-sample estimate below checks the root by its definition.
             TraceEstimate::Summed => continue,
             TraceEstimate::PerSample => {
                 let one = Objective::new(network, loss, 1)?.trace(TraceEstimate::Summed, &all, &[])?;

@@ -1,4 +1,5 @@
-//! NumPy's arrays: an empty array first, which is then given its shape, type, order and bytes.
+//! NumPy arrays. A pickle first makes an empty array and then gives it its shape, type, order and
+//! bytes.
 
 use std::borrow::Cow;
 
@@ -14,7 +15,7 @@ pub struct Array<'a> {
     pub shape: Vec<usize>,
     /// NumPy's name of the elements' type, as in "u1", "i8" or "f4".
     pub element: &'a str,
-    /// The elements, last axis fastest; nothing is promised of their number.
+    /// The elements, last axis fastest; their number is not checked.
     pub bytes: Cow<'a, [u8]>,
 }
 
@@ -32,7 +33,7 @@ struct Description {
 const OTHER: &str = "an array is not described as NumPy does it";
 const ORDER: &str = "an array's first axis is its fastest, or its elements are objects";
 
-/// An array that is not yet described.
+/// Adds an array that is not yet described.
 pub(super) fn new(document: &mut Document) -> Value {
     document.arrays.push(ArrayRecord(None));
     Value::Array(document.arrays.len() as u32 - 1)
@@ -127,7 +128,7 @@ mod tests {
             Some(Array { shape: vec![2, 3], element: "u1", bytes: bytes.into() })
         );
         let list = |key| document.elements(get(key)).unwrap().collect::<Vec<_>>();
-        // What is added to a list where it is referred to belongs to it.
+        // Elements added to a list through a reference belong to the list.
         assert_eq!(list("labels"), [6, 256, 9].map(Value::Int));
         assert_eq!((list("fewer"), list("same")), (vec![Value::Int(7)], list("labels")));
         assert!(document.elements(get("data")).is_none() && document.array(document.root()).is_none());

@@ -2,19 +2,19 @@
 
 use super::value::Span;
 
-/// A place in the pickle. Every method gives `None` at the pickle's end.
+/// A position in the pickle. Every method returns `None` at the pickle's end.
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    /// The beginning; `None` for a pickle whose places do not fit into 32 bits.
+    /// The beginning; `None` for a pickle whose positions do not fit into 32 bits.
     pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
         u32::try_from(bytes.len()).ok().map(|_| Self { bytes, at: 0 })
     }
 
-    /// The place.
+    /// The current position.
     pub(super) fn at(&self) -> usize {
         self.at
     }
@@ -29,7 +29,7 @@ impl<'a> Cursor<'a> {
         Some(array)
     }
 
-    /// A length of so many bytes, little-endian.
+    /// A little-endian length, stored in `bytes` bytes.
     pub(super) fn length(&mut self, bytes: u8) -> Option<usize> {
         let mut wide = [0; 8];
         for byte in wide.iter_mut().take(usize::from(bytes)) {
@@ -46,7 +46,7 @@ impl<'a> Cursor<'a> {
         Some(span)
     }
 
-    /// The bytes up to the next line feed, which is passed over.
+    /// The bytes up to the next line feed, which is skipped.
     pub(super) fn line(&mut self) -> Option<Span> {
         let length = self.bytes.get(self.at..)?.iter().position(|byte| *byte == b'\n')?;
         let line = self.take(length);
@@ -54,8 +54,8 @@ impl<'a> Cursor<'a> {
         line
     }
 
-    /// The number in the next `length` bytes, in two's complement, little-endian; the inner `None`
-    /// beyond 64 bits.
+    /// The number in the next `length` bytes, in two's complement, little-endian; the inner option
+    /// is `None` for more than 64 bits.
     pub(super) fn integer(&mut self, length: usize) -> Option<Option<i64>> {
         let bytes = self.take(length)?.of(self.bytes);
         let negative = bytes.last().is_some_and(|last| *last >= 0x80);

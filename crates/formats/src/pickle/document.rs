@@ -1,4 +1,4 @@
-//! What a pickle describes.
+//! The contents of a pickle.
 
 use super::{
     array::{Array, ArrayRecord},
@@ -12,7 +12,7 @@ use crate::Stored;
 /// network's names.
 const ROW_MEMORY: usize = 256;
 
-/// Everything that a pickle's values consist of.
+/// The values of a pickle, with all their parts.
 pub struct Document<'a> {
     pub(super) pickle: &'a [u8],
     pub(super) known: Known,
@@ -37,7 +37,7 @@ pub struct Document<'a> {
 pub struct Row {
     pub(super) dictionary: u32,
     pub(super) key: Span,
-    /// What stands under the key.
+    /// The value for the key.
     pub value: Value,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The bytes that it needs beside the file, at most.
+    /// The most bytes that the document takes in addition to the file.
     pub(super) fn memory(&self) -> usize {
         size_of_val(&*self.parts)
             + size_of_val(&*self.globals)
@@ -70,7 +70,7 @@ impl<'a> Document<'a> {
             + size_of_val(&*self.axes)
     }
 
-    /// What the pickle stands for as a whole.
+    /// The value that the whole pickle describes.
     #[must_use]
     pub fn root(&self) -> Value {
         self.root
@@ -90,8 +90,8 @@ impl<'a> Document<'a> {
         self.text(row.key)
     }
 
-    /// The last value of a dictionary under a key; `None` where the value is no dictionary or has
-    /// no such key.
+    /// The last value of a dictionary for a key; `None` if the value is not a dictionary or has no
+    /// such key.
     #[must_use]
     pub fn get(&self, value: Value, key: &str) -> Option<Value> {
         let Value::Dict(dictionary) = value else { return None };
@@ -99,7 +99,7 @@ impl<'a> Document<'a> {
         row.map(|row| row.value)
     }
 
-    /// The elements of a list; `None` where a value is none.
+    /// The elements of a list; `None` if the value is not a list.
     #[must_use]
     pub fn elements(&self, value: Value) -> Option<impl ExactSizeIterator<Item = Value>> {
         let Value::List(list) = value else { return None };
@@ -108,14 +108,14 @@ impl<'a> Document<'a> {
         Some(self.elements[start..start + length].iter().map(|(_, element)| *element))
     }
 
-    /// An array; `None` where a value is none, or where it was not described to the end.
+    /// An array; `None` if the value is not an array, or its description is incomplete.
     #[must_use]
     pub fn array(&self, value: Value) -> Option<Array<'_>> {
         let Value::Array(index) = value else { return None };
         self.arrays.get(index as usize)?.array(self)
     }
 
-    /// A tensor; `None` where a value is none.
+    /// A tensor; `None` if the value is not a tensor.
     #[must_use]
     pub fn tensor(&self, value: Value) -> Option<Stored<'_>> {
         let Value::Tensor(index) = value else { return None };
@@ -128,7 +128,7 @@ impl<'a> Document<'a> {
         Stored::strided(storage.dtype, shape, strides, storage.bytes.get(start..)?)
     }
 
-    /// The class of an object that is not known.
+    /// The module and name of an object's unknown class; `None` for other values.
     #[must_use]
     pub fn class(&self, value: Value) -> Option<[&'a str; 2]> {
         if let Value::Object(class) = value { Some(self.global(class)) } else { None }
@@ -152,7 +152,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The classes and functions that the file names and that were not made use of, sorted.
+    /// The unsupported classes and functions that the file names, sorted.
     #[must_use]
     pub fn foreign(&self) -> Vec<[&'a str; 2]> {
         let names = self.globals.iter().map(|names| names.map(|name| self.text(name)));

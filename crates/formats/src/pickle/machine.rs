@@ -11,11 +11,11 @@ use super::{
 
 type Result<T, E = &'static str> = std::result::Result<T, E>;
 
-/// Whose descriptions are understood.
+/// The kind of descriptions that are supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// Dictionaries and tensors. What is in lists and bytes is left out: no state dict needs it, so
-    /// that it costs no memory.
+    /// Dictionaries and tensors. The contents of lists and bytes are dropped to save memory, since
+    /// no state dict needs them.
     Torch,
     /// Dictionaries, lists, bytes and arrays.
     Numpy,
@@ -32,16 +32,16 @@ pub enum Trouble {
     Instruction(&'static str, usize),
 }
 
-/// What reading a pickle may cost.
+/// Limits on the cost of reading a pickle.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of memory beside the file: what is described may not be larger.
+    /// The most bytes of memory for the described values, in addition to the file.
     pub memory: usize,
 }
 
-/// Runs a pickle; `entry` gives the bytes of the storage of a name.
+/// Runs a pickle; `entry` returns the bytes of the storage with a given name.
 ///
-/// Time is proportional to the pickle's length, but for the sorts at the end.
+/// Time is proportional to the pickle's length, except for the sorts at the end.
 ///
 /// # Errors
 /// When the pickle is damaged, or of another kind than `known`, or describes more than the limits
@@ -78,18 +78,18 @@ pub fn run<'a>(
     Ok(document)
 }
 
-/// Bytes of a name. Names are looked at as often as they are referred to, so that the time would
-/// not be proportional to the pickle's length if they could be of any length.
+/// The maximum length of a name in bytes. Names are read at every reference, so that without a
+/// limit the time would not be proportional to the pickle's length.
 const LONGEST_NAME: u32 = 1024;
-/// The end of the pickle where there should be more.
+/// The problem of a pickle that ends too early.
 const END: &str = "it ends too early";
 
 struct Machine<'a, 'e> {
     cursor: Cursor<'a>,
     stack: Vec<Value>,
-    /// Heights of the stack.
+    /// The heights of the stack at the marks.
     marks: Vec<usize>,
-    /// What was remembered, by number.
+    /// The memo: values by number.
     memo: Vec<Value>,
     /// The number of dictionaries.
     dictionaries: u32,
@@ -107,7 +107,7 @@ impl Machine<'_, '_> {
             + self.document.memory()
     }
 
-    /// Runs one instruction; says whether there is a next one.
+    /// Runs one instruction and returns whether another one follows.
     fn step(&mut self) -> Result<bool, &'static str> {
         let opcode = Opcode::of(self.cursor.byte().ok_or(END)?);
         match opcode.ok_or("there is an unknown instruction")? {
@@ -161,7 +161,7 @@ impl Machine<'_, '_> {
                 self.append(start + 1)?;
             }
             Opcode::DictFromMark => {
-                // The dictionary comes to lie in front of its keys and values.
+                // The dictionary is inserted below its keys and values.
                 let start = self.mark()?;
                 let dictionary = self.dictionary()?;
                 self.stack.insert(start, dictionary);
@@ -267,7 +267,7 @@ impl Machine<'_, '_> {
         self.stack.pop().ok_or("the stack is empty")
     }
 
-    /// The height of the stack at the last mark, which is taken away.
+    /// Removes the last mark and returns the height of the stack there.
     fn mark(&mut self) -> Result<usize, &'static str> {
         let mark = self.marks.pop().ok_or("there is no mark")?;
         if mark <= self.stack.len() { Ok(mark) } else { Err("a mark lies above the stack") }
@@ -279,7 +279,7 @@ impl Machine<'_, '_> {
         Ok(())
     }
 
-    /// Bytes behind their length, which takes `width` bytes.
+    /// Bytes that follow their length, which takes `width` bytes.
     fn counted(&mut self, width: u8) -> Result<Span, &'static str> {
         let length = self.cursor.length(width).ok_or(END)?;
         self.cursor.take(length).ok_or(END)
@@ -318,7 +318,7 @@ impl Machine<'_, '_> {
         Ok(new)
     }
 
-    /// Adds what lies from `start` on to the list below.
+    /// Moves the values from `start` on into the list below them.
     fn append(&mut self, start: usize) -> Result<()> {
         if let Some(Value::List(list)) = start.checked_sub(1).and_then(|below| self.stack.get(below)).copied()
         {
@@ -329,13 +329,13 @@ impl Machine<'_, '_> {
         Ok(())
     }
 
-    /// Bytes, where they are of any use.
+    /// The value of bytes, which are only kept with [`Known::Numpy`].
     fn bytes(&self, bytes: Span) -> Value {
         if self.document.known == Known::Numpy { Value::Bytes(bytes) } else { Value::Opaque }
     }
 
-    /// Adds the keys and values from `start` on to the dictionary below. Those whose keys are no
-    /// names are of no use.
+    /// Moves the keys and values from `start` on into the dictionary below them. Entries whose keys
+    /// are not names are dropped.
     fn add(&mut self, start: usize) -> Result<(), &'static str> {
         let target = start.checked_sub(1).and_then(|below| self.stack.get(below));
         let target = *target.ok_or("there is no dictionary to add to")?;
@@ -360,7 +360,7 @@ impl Machine<'_, '_> {
 
     fn remember(&mut self, number: usize) -> Result<(), &'static str> {
         let value = *self.stack.last().ok_or("the stack is empty")?;
-        // Python numbers what it remembers one after the other, `cPickle` of Python 2 from 1 on.
+        // Python numbers the memo consecutively from 0, `cPickle` of Python 2 from 1.
         if self.memo.is_empty() && number == 1 {
             self.memo.push(Value::Opaque);
         }
@@ -372,7 +372,7 @@ impl Machine<'_, '_> {
         Ok(())
     }
 
-    /// The result of a function that is known; nothing is called.
+    /// The result of a supported function; nothing is called.
     fn call(&mut self, function: Value, arguments: Value) -> Result<Value, &'static str> {
         let Value::Tuple(span) = arguments else { return Err("a function has no arguments") };
         let given = span.of(&self.document.parts);
@@ -407,7 +407,7 @@ impl Machine<'_, '_> {
     }
 }
 
-/// What a class or function that is not known makes.
+/// The result of an unknown class or function.
 fn instance(class: Value) -> Value {
     match class {
         Value::Global(class) | Value::Object(class) => Value::Object(class),

@@ -3,21 +3,21 @@
 /// What an instruction does. Instructions with the same effect here have one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opcode {
-    /// Says how the pickle is written: so many bytes that mean nothing here.
+    /// Skips an operand of this many bytes, which describes how the pickle is written.
     Skip(u8),
     /// Pushes a truth value.
     Bool(bool),
-    /// Pushes a value of so many bytes that no description needs.
+    /// Pushes a value of this many bytes that no description needs.
     Opaque(u8),
-    /// Pushes bytes whose length is in so many bytes.
+    /// Pushes bytes, after a length of this many bytes.
     Bytes(u8),
-    /// Pushes a text whose length is in so many bytes.
+    /// Pushes a text, after a length of this many bytes.
     Text(u8),
-    /// Pushes an integer of so many bytes, without a sign.
+    /// Pushes an unsigned integer of this many bytes.
     Unsigned(u8),
-    /// Pushes an integer of four bytes with a sign.
+    /// Pushes a signed integer of four bytes.
     Signed,
-    /// Pushes an integer whose length is in so many bytes.
+    /// Pushes a signed integer, after a length of this many bytes.
     Long(u8),
     /// Pushes an empty list or set.
     List,
@@ -35,27 +35,27 @@ pub(super) enum Opcode {
     SetItem,
     /// Adds what is above the mark to a dictionary.
     SetItems,
-    /// Replaces the last so many values by a tuple.
+    /// Replaces this many values on top of the stack by a tuple.
     Tuple(usize),
     /// Replaces what is above the mark by a tuple.
     TupleFromMark,
     /// Pushes a class or function by its module and name in the pickle.
     Global,
-    /// The same with module and name from the stack.
+    /// Pushes a class or function by its module and name on the stack.
     StackGlobal,
     /// Replaces a function and its arguments by the result.
     Reduce,
-    /// Replaces a class and so many arguments by an object.
+    /// Replaces a class and this many arguments by an object.
     NewObject(usize),
     /// Gives an object its state.
     Build,
-    /// Replaces a description of something outside the pickle by that thing.
+    /// Replaces the description of an external object by that object.
     PersistentId,
-    /// Remembers the last value under a number of so many bytes.
+    /// Stores the last value in the memo under a number of this many bytes.
     Put(u8),
-    /// Remembers the last value under the next number.
+    /// Stores the last value in the memo under the next number.
     Memoize,
-    /// Pushes the value remembered under a number of so many bytes.
+    /// Pushes the value in the memo under a number of this many bytes.
     Get(u8),
     /// Sets a mark.
     Mark,
@@ -70,7 +70,7 @@ pub(super) enum Opcode {
 }
 
 impl Opcode {
-    /// The instruction of a byte; `None` for one that `torch.save` has no use for.
+    /// The instruction of a byte; `None` for an unsupported instruction.
     pub(super) fn of(byte: u8) -> Option<Self> {
         Some(match byte {
             0x80 => Self::Skip(1),

@@ -1,5 +1,5 @@
-//! The calls and classes by which `torch.save` describes tensors, and NumPy arrays. No other is
-//! understood.
+//! The functions and classes by which `torch.save` describes tensors and NumPy describes arrays. No
+//! others are supported.
 
 use safetensors::Dtype;
 
@@ -82,13 +82,13 @@ fn element(module: &str, name: &str) -> Option<Dtype> {
     })
 }
 
-/// Whether a class or function is one that this file knows.
+/// Whether a class or function is supported.
 pub(super) fn is_known(known: Known, module: &str, name: &str) -> bool {
     Function::of(known, module, name).is_some() || element(module, name).is_some()
 }
 
 /// A storage from its description ("storage", class, entry, device, number of elements); `entry`
-/// gives an entry's bytes. A storage of a class that is not known is an object of that class.
+/// returns an entry's bytes. A storage of an unknown class becomes an object of that class.
 pub(super) fn storage<'a>(
     document: &mut Document<'a>,
     description: &[Value],
@@ -112,8 +112,8 @@ pub(super) fn storage<'a>(
     Ok(Value::Storage(document.storages.len() as u32 - 1))
 }
 
-/// A tensor from the arguments of `_rebuild_tensor_v2`. One of a storage that is not known is an
-/// object of its class.
+/// A tensor from the arguments of `_rebuild_tensor_v2`. A tensor on a storage of an unknown class
+/// becomes an object of that class.
 pub(super) fn tensor(document: &mut Document, arguments: Span) -> Result<Value, &'static str> {
     let (storage, offset, shape, strides) = match *arguments.of(&document.parts) {
         [Value::Storage(storage), Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides), ..] => {

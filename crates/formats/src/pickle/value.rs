@@ -1,8 +1,8 @@
-//! What lies on the machine's stack.
+//! The values on the machine's stack.
 
 use safetensors::Dtype;
 
-/// A value. Values that have parts name them by their place in the [`super::Document`].
+/// A value. A value with parts refers to them by their position in the [`super::Document`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
     /// A number or list or something else that no description needs.
@@ -13,14 +13,14 @@ pub enum Value {
     Text(Span),
     /// A class or function, by its place in the list of globals.
     Global(u32),
-    /// Bytes; for NumPy's only, where texts of old pickles that are not UTF-8 are bytes, too.
+    /// Bytes, also texts of old pickles that are not UTF-8; only with [`super::Known::Numpy`].
     Bytes(Span),
-    /// Bytes that are written as a text of characters below 256, as Python 3 does it for Python 2;
-    /// for NumPy's only.
+    /// Bytes written as a text of characters below 256, as Python 3 writes bytes for Python 2; only
+    /// with [`super::Known::Numpy`].
     Latin1(Span),
-    /// A list, by its number; for NumPy's only.
+    /// A list, by its number; only with [`super::Known::Numpy`].
     List(u32),
-    /// An array, by its place in the list of arrays; for NumPy's only.
+    /// An array, by its place in the list of arrays; only with [`super::Known::Numpy`].
     Array(u32),
     /// A tuple, by the place of its parts in the list of parts.
     Tuple(Span),
@@ -30,7 +30,7 @@ pub enum Value {
     Storage(u32),
     /// A tensor, by its place in the list of tensors.
     Tensor(u32),
-    /// Something made by a class or function that is not known, by its place in the list of
+    /// An object of an unknown class or function, by the place of the latter in the list of
     /// globals.
     Object(u32),
 }
@@ -56,7 +56,7 @@ pub(super) struct Storage<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-/// A part of a storage that is seen as a tensor.
+/// A tensor, as a view of a storage.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TensorRecord {
     pub(super) storage: u32,
@@ -64,6 +64,6 @@ pub(super) struct TensorRecord {
     pub(super) rank: u32,
     /// Where in the list of axes the shape begins; the strides follow it.
     pub(super) axes: usize,
-    /// The first element, counted from the storage's.
+    /// The position of the first element in the storage.
     pub(super) offset: usize,
 }

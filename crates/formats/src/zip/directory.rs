@@ -47,7 +47,7 @@ impl<'a> Directory<'a> {
         Some(Self { count: count?, bytes: file.get(start..stop)?, before: file.get(..start)? })
     }
 
-    /// Where the 64-bit record is that the locator before the last record points to.
+    /// The position of the 64-bit record to which the locator before the last record points.
     fn end_64(file: &[u8], end: usize) -> Option<usize> {
         let locator = end.checked_sub(LOCATOR_64_SIZE)?;
         let at = usize::try_from(u64_at(file, locator + 8)?).ok()?;
@@ -89,8 +89,8 @@ impl<'a> Header<'a> {
         Some(header)
     }
 
-    /// Replaces what does not fit into 32 bits by the numbers of the 64-bit extra field, which
-    /// stand there in this order.
+    /// Replaces numbers that do not fit into 32 bits by those of the 64-bit extra field, which
+    /// stores them in this order.
     fn widen(&mut self, mut extra: &[u8]) -> Option<()> {
         while extra.len() >= 4 {
             let (id, length) = (u16_at(extra, 0)?, usize::from(u16_at(extra, 2)?));
@@ -113,7 +113,7 @@ impl<'a> Header<'a> {
         self.flags & ENCRYPTED != 0
     }
 
-    /// The contents as they are packed, found behind the entry's second header in front of them.
+    /// The packed contents, which follow the entry's local header.
     pub(super) fn contents(&self, file: &'a [u8]) -> Option<&'a [u8]> {
         let local = file.get(usize::try_from(self.offset).ok()?..)?;
         let (name, extra) = (usize::from(u16_at(local, 26)?), usize::from(u16_at(local, 28)?));
