@@ -7,8 +7,9 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io::Write,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use candle_core::{DType, Device, Tensor};
@@ -63,29 +64,23 @@ fn walk(folder: &Path) -> Fallible<()> {
         .collect::<Fallible<_>>()?;
     cases.sort();
     assert!(!cases.is_empty(), "no case in {}", folder.display());
-    // Written to the stream itself, which the test harness does not capture, so that the numbers
-    // are shown even if all tests pass.
-    let mut out = std::io::stdout().lock();
-    writeln!(out)?;
-    let mut failures = Vec::new();
-    for path in &cases {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        for backend in eigenscape_laws::backends() {
-            let name = format!("{name} ({})", backend.name());
-            match check(path, &backend) {
-                Ok(Errors { worst, quantity }) => {
-                    writeln!(out, "{name:32} worst relative error {worst:.1e} ({quantity})")?;
-                    if worst.is_nan() || worst > TOLERANCE {
-                        failures.push(format!("{name}: {quantity} is off by {worst:.1e}"));
-                    }
-                }
-                Err(error) => {
-                    writeln!(out, "{name:32} FAILED: {error}")?;
-                    failures.push(format!("{name}: {error}"));
-                }
+    let backends = eigenscape_laws::backends();
+    let pairs = cases.iter().flat_map(|path| backends.iter().map(move |backend| (path, backend)));
+    let (pairs, failures) = (Mutex::new(pairs), Mutex::new(Vec::new()));
+    let work = || {
+        let next = || pairs.lock().ok()?.next();
+        while let Some((path, backend)) = next() {
+            if let Err(failure) = report(path, backend) {
+                failures.lock().map(|mut all| all.push(failure)).unwrap_or_default();
             }
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, NonZeroUsize::get) {
+            scope.spawn(work);
+        }
+    });
+    let failures = failures.into_inner()?;
     assert!(
         failures.is_empty(),
         "{} of {} cases failed on some backend:\n{}",
@@ -94,6 +89,23 @@ fn walk(folder: &Path) -> Fallible<()> {
         failures.join("\n")
     );
     Ok(())
+}
+
+/// Checks one case on one backend, and prints its worst error.
+fn report(path: &Path, backend: &Arc<dyn Backend>) -> std::result::Result<(), String> {
+    let name = format!("{} ({})", path.file_stem().unwrap_or_default().display(), backend.name());
+    let (line, result) = match check(path, backend) {
+        Ok(Errors { worst, quantity }) => {
+            let failure = (worst.is_nan() || worst > TOLERANCE)
+                .then(|| format!("{name}: {quantity} is off by {worst:.1e}"));
+            (format!("worst relative error {worst:.1e} ({quantity})"), failure)
+        }
+        Err(error) => (format!("FAILED: {error}"), Some(format!("{name}: {error}"))),
+    };
+    // Written to the stream itself, which the test harness does not capture, so that the numbers
+    // are shown even if all tests pass.
+    let _ = writeln!(std::io::stdout(), "{name:32} {line}");
+    result.map_or(Ok(()), Err)
 }
 
 /// The worst relative error so far.

@@ -6,7 +6,8 @@
 ///
 /// ```
 /// use eigenscape_core::account::{Account, size};
-/// let account = Account::of("the matrix", size([1000, 1000], 8)).with("two vectors", size([2, 1000], 8));
+/// let account = Account::of("the matrix", size([1000, 1000], 8));
+/// let account = account.with("two vectors", size([2, 1000], 8));
 /// assert_eq!(account.total(), 8_016_000);
 /// assert_eq!(size([usize::MAX, 3], 8), usize::MAX);
 /// ```

@@ -129,7 +129,7 @@ impl NetworkOperator {
     fn check_rows(&self) -> Result<()> {
         if let Some(module) = self.landscape.loss.mixes_samples() {
             return self.refuse(
-                format!("it has no exact factor by sample: in {module} samples see each other"),
+                format!("it has no exact factor by sample: in {module} samples are coupled"),
                 "use model.batch_norm = \"eval\", or estimator = \"lanczos\"",
             );
         }

@@ -42,7 +42,8 @@ impl Probe {
     ///
     /// ```
     /// use eigenscape_core::{Probe, Random};
-    /// let signs = Probe::Rademacher.draw(100, &mut Random::new(0).stream("example", 0), |x| x as f32);
+    /// let mut random = Random::new(0).stream("example", 0);
+    /// let signs = Probe::Rademacher.draw(100, &mut random, |x| x as f32);
     /// assert!(signs.iter().all(|sign| sign.abs() == 1.0));
     /// ```
     pub fn draw<T>(

@@ -78,7 +78,9 @@ impl InitRule {
 /// ```
 /// use eigenscape_program::{Init, InitRule, InitRules, Network, nn};
 /// const RULES: InitRules = InitRules { linear_bias: InitRule::ZEROS, ..InitRules::PYTORCH };
-/// let network = Network::new(&[4], |scope, x| nn::linear(&mut scope.with_init(RULES), x, 3, true))?;
+/// let network = Network::new(&[4], |scope, x| {
+///     nn::linear(&mut scope.with_init(RULES), x, 3, true)
+/// })?;
 /// assert_eq!(network.parameters()[0].init, Init::Uniform { bound: 0.5 });
 /// assert_eq!(network.parameters()[1].init, Init::Zeros);
 /// # Ok::<(), eigenscape_program::Error>(())

@@ -128,7 +128,7 @@ impl Regularizer for FisherTrace {
         let FisherTraceParameters { groups, labels, estimator, .. } = &self.parameters;
         let group = groups.parameters(scope.network())?;
         if let (Estimator::PerSample, Some(module)) = (estimator, scope.network().mixes_samples()) {
-            let problem = format!("needs samples that do not see each other, as they do in {module}");
+            let problem = format!("needs samples that are not coupled, as they are in {module}");
             let remedy = "use estimator = \"output-space\" with labels = \"model\"";
             return Err(Error::input("estimator", problem, remedy));
         }

@@ -40,7 +40,7 @@ impl PullBack {
     pub fn new(network: &Network, group: &Variables, columns: usize) -> Result<Self> {
         if let Some(module) = network.mixes_samples() {
             return Err(Error::unsupported(format!(
-                "the Jacobian has no rows by sample: in {module} (batch normalisation in train mode) samples see each other"
+                "the Jacobian has no rows by sample: in {module} (batch normalisation in train mode) samples are coupled"
             )));
         }
         let Traced { mut graph, x, parameters, buffers, masks, outputs, .. } = network.trace(1)?;

@@ -246,7 +246,7 @@ impl Objective {
     fn check_samples(&self, over: Over) -> Result<()> {
         match self.mixes_samples() {
             Some(module) if over == Over::Samples => Err(Error::unsupported(format!(
-                "a penalty per sample needs samples that do not see each other, as they do in {module}"
+                "a penalty per sample needs samples that are not coupled, as they are in {module}"
             ))),
             _ => Ok(()),
         }

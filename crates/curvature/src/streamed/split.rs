@@ -52,7 +52,7 @@ impl Split {
     ) -> Result<Self> {
         if !divisible {
             let Need { peak, .. } = need(samples)?;
-            let what = "all samples at once, since they see each other,";
+            let what = "all samples at once, since they are coupled,";
             let whole = Self { samples, count: 1, kept: 1 };
             return if peak <= memory {
                 Ok(whole)
@@ -158,6 +158,6 @@ mod tests {
     #[test]
     fn is_refused_where_samples_see_each_other() {
         let refused = Split::new(10, 5, false, |n| Ok(Need { residuals: n, peak: n }));
-        assert!(refused.unwrap_err().to_string().contains("see each other"));
+        assert!(refused.unwrap_err().to_string().contains("are coupled"));
     }
 }
