@@ -1,5 +1,6 @@
 //! Element-wise functions of two operands, with broadcasting.
 
+use crate::kernels::parallel::for_each_chunk;
 use rayon::prelude::*;
 
 use super::{Element, View};
@@ -42,13 +43,13 @@ fn binary<T: Element>(x: &View<'_, T>, y: &View<'_, T>, out: &mut [T], f: impl F
         None => (&[][..], Walk { size: 1, x: 0, y: 0 }),
     };
     if outer.is_empty() {
-        out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
+        for_each_chunk(out, CHUNK, &|i, out| {
             let start = i * CHUNK;
             run(out, &x.data[start * inner.x..], &y.data[start * inner.y..], inner, &f);
         });
     } else {
         let rows = CHUNK.div_ceil(inner.size);
-        out.par_chunks_mut(inner.size * rows).enumerate().for_each(|(i, out)| {
+        for_each_chunk(out, inner.size * rows, &|i, out| {
             for (j, out) in out.chunks_mut(inner.size).enumerate() {
                 let (x_start, y_start) = offsets(i * rows + j, outer);
                 run(out, &x.data[x_start..], &y.data[y_start..], inner, &f);

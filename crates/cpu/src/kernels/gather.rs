@@ -1,6 +1,6 @@
 //! Gather and scatter-add along the last axis.
 
-use rayon::prelude::*;
+use crate::kernels::parallel::for_each_chunk;
 
 use super::Element;
 
@@ -35,7 +35,7 @@ pub(crate) fn scatter_add<T: Element>(x: &[T], index: &[u32], Picks { size, pick
 
 fn for_rows<T: Element>(out: &mut [T], len: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     const ROWS_A_TASK: usize = 64;
-    out.par_chunks_mut(len * ROWS_A_TASK).enumerate().for_each(|(task, out)| {
+    for_each_chunk(out, len * ROWS_A_TASK, &|task, out| {
         out.chunks_mut(len).enumerate().for_each(|(i, out)| f(task * ROWS_A_TASK + i, out));
     });
 }

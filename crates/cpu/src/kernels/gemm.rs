@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use crate::kernels::parallel::for_each_chunk;
 use gemm::Parallelism;
-use rayon::prelude::*;
 
 use super::{
     Element, Workspace,
@@ -169,7 +169,7 @@ pub(crate) fn matmul<T: Element>(
     }
     let products = |index: usize| (lhs.matrix(index, sizes), rhs.matrix(index, sizes));
     if count >= MANY {
-        out.par_chunks_mut(result).enumerate().for_each(|(index, out)| {
+        for_each_chunk(out, result, &|index, out| {
             let (left, right) = products(index);
             gemm(out, left, right, false, false);
         });

@@ -1,6 +1,6 @@
 //! Element-wise functions of one operand.
 
-use rayon::prelude::*;
+use crate::kernels::parallel::for_each_chunk;
 
 use super::{Element, View};
 
@@ -10,7 +10,7 @@ const CHUNK: usize = 1 << 14;
 /// Writes f(x) for each element x.
 pub(crate) fn map<T: Element>(x: &View<'_, T>, out: &mut [T], f: impl Fn(T) -> T + Sync) {
     let x = x.onto(x.dims);
-    out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| match x.in_order(i * CHUNK, out.len()) {
+    for_each_chunk(out, CHUNK, &|i, out| match x.in_order(i * CHUNK, out.len()) {
         Some(x) => out.iter_mut().zip(x).for_each(|(out, x)| *out = f(*x)),
         None => {
             x.copy(i * CHUNK, out);

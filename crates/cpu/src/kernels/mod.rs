@@ -14,6 +14,7 @@ mod join;
 mod long_sums;
 mod map;
 mod panel;
+mod parallel;
 mod pool;
 mod recycle;
 mod reference;

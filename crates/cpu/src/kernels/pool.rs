@@ -4,7 +4,7 @@ mod argmax;
 
 use std::ops::Range;
 
-use rayon::prelude::*;
+use crate::kernels::parallel::for_each_pair;
 
 pub(crate) use self::argmax::argmax_pool;
 use super::Element;
@@ -76,7 +76,7 @@ impl PlaneMap for Spread<'_> {
 }
 
 fn planes<T: Element>(x: &[T], (from, to): (usize, usize), out: &mut [T], map: &impl PlaneMap) {
-    out.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(out, x)| {
+    for_each_pair((out, to), (x, from), &|out, x| {
         out.fill(T::zero());
         map.apply(x, out);
     });

@@ -1,6 +1,6 @@
 //! Argmax of rows, and differences of rows from one of their elements.
 
-use rayon::prelude::*;
+use crate::kernels::parallel::{for_each_chunk, for_each_pair};
 
 use super::Element;
 use crate::{Error, Result};
@@ -8,8 +8,7 @@ use crate::{Error, Result};
 /// For each row of `size` numbers of `x`, the position of its first element that is at most `slack`
 /// below the largest.
 pub(crate) fn argmax<T: Element>(x: &[T], size: usize, slack: f64, out: &mut [u32]) {
-    let rows = out.par_iter_mut().zip(x.par_chunks(size.max(1)));
-    rows.for_each(|(out, row)| *out = first_of_largest(row, slack));
+    for_each_pair((out, 1), (x, size.max(1)), &|out, row| out[0] = first_of_largest(row, slack));
 }
 
 fn first_of_largest<T: Element>(row: &[T], slack: f64) -> u32 {
@@ -76,7 +75,7 @@ fn by_row<T: Element>(x: &[T], size: usize, index: &[u32], out: &mut [T], map: &
         return Err(Error::shape("differences", format!("position {m} in rows of {size}")));
     }
     let together = (NUMBERS_A_TASK / size.max(1)).max(1);
-    out.par_chunks_mut((size * together).max(1)).enumerate().for_each(|(task, out)| {
+    for_each_chunk(out, (size * together).max(1), &|task, out| {
         for (i, out) in out.chunks_mut(size).enumerate() {
             let row = task * together + i;
             let x = &x[row % (x.len() / size) * size..][..size];

@@ -4,8 +4,8 @@
 //! general matrix product would cost more than the product. Here the larger matrix is read in
 //! place.
 
+use crate::kernels::parallel::{for_each_chunk, for_each_pair};
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::{
     Element, Workspace,
@@ -52,18 +52,17 @@ pub(super) fn row_products<T: Element>(
     let width = panel::widest::<T>(arch);
     let panels = few.count.div_ceil(width);
     let mut packed = work.take(panels * k * width);
-    packed
-        .par_chunks_mut(k * width)
-        .enumerate()
-        .for_each(|(i, to)| arch.dispatch(Pack { k, few, first: i * width, width, to }));
+    for_each_chunk(&mut packed, k * width, &|i, to| {
+        arch.dispatch(Pack { k, few, first: i * width, width, to });
+    });
     let step = panels * width;
     let mut products = work.take(many.count * step);
-    products.par_chunks_mut(ROWS * step).enumerate().for_each(|(i, out)| {
+    for_each_chunk(&mut products, ROWS * step, &|i, out| {
         let rows = RowSlices { data: &many.data[i * ROWS * many.stride..], count: out.len() / step, ..many };
         multiply(arch, k, rows, &packed, width, out);
     });
     if a.count < b.count {
-        out.par_chunks_mut(width * b.count).enumerate().for_each(|(i, out)| {
+        for_each_chunk(out, width * b.count, &|i, out| {
             let count = out.len() / b.count;
             arch.dispatch(Transposes {
                 count: 1,
@@ -73,8 +72,9 @@ pub(super) fn row_products<T: Element>(
             });
         });
     } else {
-        let rows = out.par_chunks_mut(b.count).zip(products.par_chunks(step));
-        rows.for_each(|(out, products)| out.copy_from_slice(&products[..b.count]));
+        for_each_pair((out, b.count), (&products, step), &|out, products| {
+            out.copy_from_slice(&products[..b.count]);
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rows of tables by index: embeddings and their transpose.
 
+use crate::kernels::parallel::for_each_chunk;
 use candle_core::WithDType;
 use rayon::prelude::*;
 
@@ -39,7 +40,7 @@ impl Table {
 pub(crate) fn take_rows<T: Element>(table: Table, x: &[T], index: &[u32], out: &mut [T]) -> Result<()> {
     let Table { rows, width, picks, .. } = table;
     table.check(index)?;
-    out.par_chunks_mut((picks * width).max(1)).enumerate().for_each(|(b, out)| {
+    for_each_chunk(out, (picks * width).max(1), &|b, out| {
         let (x, index) = (Table::part(x, b, rows * width), Table::part(index, b, picks));
         for (out, &row) in out.chunks_mut(width).zip(index) {
             out.copy_from_slice(&x[row as usize * width..][..width]);

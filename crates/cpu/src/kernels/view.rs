@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use rayon::prelude::*;
+use crate::kernels::parallel::for_each_chunk;
 
 use super::{
     strided::Strided,
@@ -75,7 +75,7 @@ impl<'a, T: pulp::bytemuck::Pod + Send + Sync> View<'a, T> {
     /// Writes the elements in row-major order.
     pub fn copy_to(&self, out: &mut [T]) {
         let from = Strided::new(self.data, self.dims, self.strides);
-        out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| from.copy(i * CHUNK, out));
+        for_each_chunk(out, CHUNK, &|i, out| from.copy(i * CHUNK, out));
     }
 
     /// The strides after broadcasting to shape `dims`: 0 along repeated axes, and along the leading

@@ -4,6 +4,7 @@
 mod machine;
 mod reduction;
 
+use crate::kernels::parallel::for_each_chunk;
 use eigenscape_runtime::{ElementWise, Instruction, partial_sums};
 use pulp::Arch;
 use rayon::prelude::*;
@@ -56,7 +57,7 @@ pub(crate) fn fused_sum<T: Element>(
     // Ranges of about equal size.
     let range = |i: usize| i * elements / count..(i + 1) * elements / count;
     let mut partials = work.zeros::<f64>(count * kept);
-    partials.par_chunks_mut(kept.max(1)).enumerate().for_each(|(i, sums)| {
+    for_each_chunk(&mut partials, kept.max(1), &|i, sums| {
         Arch::new().dispatch(Sums { machine, range: range(i), reduction: &reduction, sums });
     });
     for (i, out) in out.iter_mut().enumerate() {

@@ -1,8 +1,8 @@
 //! The transpose with respect to the input: for each output position, adds the contribution of all
 //! samples' outputs to their patches.
 
+use crate::kernels::parallel::for_each_chunk;
 use pulp::Arch;
-use rayon::prelude::*;
 
 use super::{
     super::{Terms, part},
@@ -66,7 +66,7 @@ fn products<T: Element>(
     let step = widths.whole(samples);
     let taps = g.kernel.0 * g.kernel.1;
     let places: Vec<usize> = padded.taps[..taps].iter().map(|tap| tap * step).collect();
-    images.par_chunks_mut((padded.plane() * step).max(1)).enumerate().for_each(|(channel, image)| {
+    for_each_chunk(images, (padded.plane() * step).max(1), &|channel, image| {
         if !accumulate {
             image.fill(T::zero());
         }

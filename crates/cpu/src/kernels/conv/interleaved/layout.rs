@@ -2,8 +2,8 @@
 
 use std::ops::{Deref, Range};
 
+use crate::kernels::parallel::for_each_chunk;
 use pulp::Arch;
-use rayon::prelude::*;
 
 use super::{super::part, PaddedPositions, Widths};
 use crate::kernels::{
@@ -90,7 +90,7 @@ pub(super) fn interleave_images<T: Element>(arch: Arch, padded: &PaddedPositions
     let (g, image) = (&padded.g, padded.g.image());
     let (samples, step) = (x.len() / image, Widths::new::<T>(arch).whole(x.len() / image));
     let [count, columns] = rows(padded);
-    out.par_chunks_mut((padded.plane() * step).max(1)).enumerate().for_each(|(channel, out)| {
+    for_each_chunk(out, (padded.plane() * step).max(1), &|channel, out| {
         if g.padding == 0 {
             clear_empty_lanes(out, step, samples);
         } else {
@@ -112,7 +112,7 @@ pub(super) fn separate_images<T: Element>(arch: Arch, padded: &PaddedPositions, 
     let (g, image) = (&padded.g, padded.g.image());
     let step = x.len() / (g.channels * padded.plane()).max(1);
     let [count, columns] = rows(padded);
-    out.par_chunks_mut(BLOCK * image).enumerate().for_each(|(block, out)| {
+    for_each_chunk(out, BLOCK * image, &|block, out| {
         let samples = out.len() / image;
         for channel in 0..g.channels {
             let first = (channel * padded.height + g.padding) * padded.width + g.padding;
@@ -135,7 +135,7 @@ pub(super) fn interleave_outputs<T: Element>(arch: Arch, padded: &PaddedPosition
     let g = &padded.g;
     let samples = y.len() / g.out_image();
     let pixel = g.out_channels * Widths::new::<T>(arch).whole(samples);
-    out.par_chunks_mut(POSITIONS * pixel).enumerate().for_each(|(block, out)| {
+    for_each_chunk(out, POSITIONS * pixel, &|block, out| {
         let first = block * POSITIONS;
         interleave_positions(arch, padded, y, first..first + out.len() / pixel, out);
     });

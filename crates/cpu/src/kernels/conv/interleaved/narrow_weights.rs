@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
+use crate::kernels::parallel::for_each_chunk;
 use candle_core::WithDType;
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::{
     super::{Terms, part},
@@ -53,7 +53,7 @@ pub(super) fn weight_transpose<T: Element>(
                 let y = &y[first * g.out_image()..][..samples_now * g.out_image()];
                 let mut work = work.rest();
                 let images = images.round(round, &mut work);
-                sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
+                for_each_chunk(sums, count.max(1), &|task, sums| {
                     let rows = task * g.out_height / tasks..(task + 1) * g.out_height / tasks;
                     add_rows(arch, padded, rows, &images, y, sums);
                 });

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
+use crate::kernels::parallel::for_each_chunk;
 use pulp::Arch;
-use rayon::prelude::*;
 
 use super::{
     super::{Terms, by_rounds},
@@ -61,7 +61,7 @@ fn one_round<T: Element>(
     let at_once = TERMS.div_ceil(padded.positions.len().max(1));
     let tasks = (SUMS / count.max(1)).clamp(2, TASKS).min(samples.max(1));
     let mut sums = work.zeros(tasks * count);
-    sums.par_chunks_mut(count.max(1)).enumerate().for_each(|(task, sums)| {
+    for_each_chunk(&mut sums, count.max(1), &|task, sums| {
         let samples = task * samples / tasks..(task + 1) * samples / tasks;
         with_buffers(|[image, outputs, block]: &mut [Vec<T>; 3]| {
             for (term, first) in

@@ -1,7 +1,7 @@
 //! Transformed filters, in panels.
 
+use crate::kernels::parallel::for_each_chunk;
 use pulp::{Arch, Simd, WithSimd, bytemuck::Zeroable};
-use rayon::prelude::*;
 
 use super::{POINTS, Sides, layout::store_points, transform};
 use crate::kernels::{Element, Workspace, panel, simd::MOST_LANES, workspace::Taken};
@@ -31,7 +31,7 @@ impl<'w, T: Element> Filters<'w, T> {
         let panel = POINTS * inner * width;
         // Surplus channels of the last panel are zero; their products are computed and dropped.
         let mut data = work.zeros(outer.div_ceil(width) * panel);
-        data.par_chunks_mut(panel).enumerate().for_each(|(i, to)| {
+        for_each_chunk(&mut data, panel, &|i, to| {
             arch.dispatch(Transform { weights, sides, role, first: i * width, to });
         });
         Self { data, width, inner }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::kernels::parallel::{for_each_chunk, for_each_pair};
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::{
     super::Terms,
@@ -43,14 +43,14 @@ pub(in super::super) fn weight_transpose<T: Element>(
     let parts = (TASKS / shares).clamp(1, samples.max(1));
     let part_sums = POINTS * channels * sides.inner.next_multiple_of(MOST_LANES);
     let mut sums = work.take(shares * parts * part_sums);
-    sums.par_chunks_mut(part_sums).enumerate().for_each(|(task, sums)| {
+    for_each_chunk(&mut sums, part_sums, &|task, sums| {
         let (share, part) = (task / parts, task % parts);
         let outer = share * channels..sides.outer.min((share + 1) * channels);
         let samples = part * samples / parts..(part + 1) * samples / parts;
         with_buffers(|scratch| arch.dispatch(Task { sides, terms, outer, samples, sums, scratch }));
     });
-    let weights = out.par_chunks_mut(channels * sides.inner * 9).zip(sums.par_chunks(parts * part_sums));
-    weights.for_each(|(out, sums)| {
+    let weights = channels * sides.inner * 9;
+    for_each_pair((out, weights), (&sums, parts * part_sums), &|out, sums| {
         let parts: Vec<&[T]> = sums.chunks(part_sums).collect();
         arch.dispatch(Finish { inner: sides.inner, parts: &parts, out });
     });
