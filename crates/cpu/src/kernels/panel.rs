@@ -204,7 +204,7 @@ impl<T: Lanes> Product<'_, T> {
                 #[inline(always)]
                 |k| {
                     let column = &data[k * stride + row..][..R];
-                    array(T::zeroed(), |r| column[r])
+                    <[T; R]>::try_from(column).unwrap_or([T::zeroed(); R])
                 },
             ),
             Layout::Table { rows, columns, span } => {
@@ -231,10 +231,11 @@ impl<T: Lanes> Product<'_, T> {
         left: impl Fn(usize) -> [T; R],
     ) {
         let width = W * T::lanes::<S>();
-        let mut sums = [[T::splat(simd, T::zeroed()); W]; R];
+        let zeros = [T::splat(simd, T::zeroed()); W];
+        let mut sums = [zeros; R];
         for k in 0..self.depth {
             let right = T::vectors::<S>(&self.panel.data[self.panel.steps.at(k)..][..width]).0;
-            let right: [T::Vector<S>; W] = array(T::splat(simd, T::zeroed()), |w| right[w]);
+            let right = <[T::Vector<S>; W]>::try_from(right).unwrap_or(zeros);
             let left = left(k);
             for r in 0..R {
                 let x = T::splat(simd, left[r]);
