@@ -92,7 +92,7 @@ fn walk(folder: &Path) -> Fallible<()> {
 }
 
 /// Checks one case on one backend, and prints its worst error.
-fn report(path: &Path, backend: &Arc<dyn Backend>) -> std::result::Result<(), String> {
+fn report(path: &Path, backend: &Arc<dyn Backend>) -> Result<(), String> {
     let name = format!("{} ({})", path.file_stem().unwrap_or_default().display(), backend.name());
     let (line, result) = match check(path, backend) {
         Ok(Errors { worst, quantity }) => {
