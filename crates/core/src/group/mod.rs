@@ -36,7 +36,8 @@ impl Group {
     }
 }
 
-/// Whether a parameter is the weight of a convolution or linear layer, or one of a recurrent layer's.
+/// Whether a parameter is the weight of a convolution or linear layer, or one of a recurrent
+/// layer's.
 #[must_use]
 pub fn is_layer_weight(parameter: &Parameter) -> bool {
     let name = parameter.name.rsplit('.').next().unwrap_or_default();

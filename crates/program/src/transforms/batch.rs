@@ -2,9 +2,9 @@
 
 use crate::{Batched, Graph, Program, error::Result};
 
-/// Emits `program` on operands of which some have one more leading axis, of one size. An output that
-/// depends on one of these has that axis, too: its t-th element is the output on the t-th elements.
-/// The others are emitted once for all.
+/// Emits `program` on operands of which some have one more leading axis, of one size. An output
+/// that depends on one of these has that axis, too: its t-th element is the output on the t-th
+/// elements. The others are emitted once for all.
 ///
 /// # Errors
 /// When the operands do not fit the inputs, or an operation has no rule for it

@@ -69,9 +69,11 @@ pub enum Layer {
     Attention(attention::Attention),
     /// The gated feed-forward layer w2(silu(w1 x) ∘ w3 x) on the last axis.
     Swiglu(attention::Swiglu),
-    /// Elman's recurrent layer: the states \[N, T, H\] of \[N, T, I\]; parameters as torch.nn.RNN's.
+    /// Elman's recurrent layer: the states \[N, T, H\] of \[N, T, I\]; parameters as
+    /// torch.nn.RNN's.
     Rnn(recurrent::Rnn),
-    /// Long short-term memory: the states \[N, T, H\] of \[N, T, I\]; parameters as torch.nn.LSTM's.
+    /// Long short-term memory: the states \[N, T, H\] of \[N, T, I\]; parameters as
+    /// torch.nn.LSTM's.
     Lstm(recurrent::Recurrent),
     /// Gated recurrent units: the states \[N, T, H\] of \[N, T, I\]; parameters as torch.nn.GRU's.
     Gru(recurrent::Recurrent),

@@ -45,6 +45,11 @@ pub struct Recurrent {
 }
 
 impl Recurrent {
+    /// How many layers it is.
+    pub(super) fn layers(self) -> usize {
+        self.num_layers.get()
+    }
+
     /// Emits a layer of these settings on x \[N, T, I\].
     pub(super) fn emit(
         self,
@@ -98,6 +103,13 @@ pub enum Nonlinearity {
     Tanh,
     /// max(x, 0)
     Relu,
+}
+
+impl Rnn {
+    /// How many layers it is.
+    pub(super) fn layers(&self) -> usize {
+        self.num_layers.get()
+    }
 }
 
 impl Emit for Rnn {

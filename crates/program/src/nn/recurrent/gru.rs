@@ -3,12 +3,12 @@
 use super::{Layer, RecurrentSettings, add_along_last, gate, recurrent};
 use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result};
 
-/// h_t = (1 − z) ∘ n + z ∘ h_{t−1} with r, z = σ(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) and n = tanh(W_in
-/// x_t + b_in + r ∘ (W_hn h_{t−1} + b_hn)) (Cho et al. 2014), from h₀ = 0, as `torch.nn.GRU`: the states
-/// \[T, N, H\] of x \[T, N, I\], 2H of them where it is bidirectional; with `batch_first` both are \[N,
-/// T, ...\]. Parameters `weight_ih_l0` \[3H, I\], `weight_hh_l0` \[3H, H\], `bias_ih_l0` and
-/// `bias_hh_l0` \[3H\], each with the rows of r, z, n; and so on for each layer; `_reverse` is behind
-/// the names of the other direction.
+/// h_t = (1 − z) ∘ n + z ∘ h_{t−1} with r, z = σ(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) and n =
+/// tanh(W_in x_t + b_in + r ∘ (W_hn h_{t−1} + b_hn)) (Cho et al. 2014), from h₀ = 0, as
+/// `torch.nn.GRU`: the states \[T, N, H\] of x \[T, N, I\], 2H of them where it is bidirectional;
+/// with `batch_first` both are \[N, T, ...\]. Parameters `weight_ih_l0` \[3H, I\], `weight_hh_l0`
+/// \[3H, H\], `bias_ih_l0` and `bias_hh_l0` \[3H\], each with the rows of r, z, n; and so on for
+/// each layer; `_reverse` is behind the names of the other direction.
 ///
 /// # Errors
 /// When x has not three axes, or a size is 0.

@@ -3,12 +3,12 @@
 use super::{Layer, RecurrentSettings, gate, recurrent};
 use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result};
 
-/// c_t = f ∘ c_{t−1} + i ∘ g and h_t = o ∘ tanh(c_t), with i, f, o = σ(·) and g = tanh(·) of W_ih x_t +
-/// b_ih + W_hh h_{t−1} + b_hh (Hochreiter & Schmidhuber 1997, Gers et al. 2000), from zeros, as
-/// `torch.nn.LSTM`: the states h \[T, N, H\] of x \[T, N, I\], 2H of them where it is bidirectional;
-/// with `batch_first` both are \[N, T, ...\]. Parameters `weight_ih_l0` \[4H, I\], `weight_hh_l0` \[4H,
-/// H\], `bias_ih_l0` and `bias_hh_l0` \[4H\], each with the rows of i, f, g, o; and so on for each
-/// layer; `_reverse` is behind the names of the other direction.
+/// c_t = f ∘ c_{t−1} + i ∘ g and h_t = o ∘ tanh(c_t), with i, f, o = σ(·) and g = tanh(·) of W_ih
+/// x_t + b_ih + W_hh h_{t−1} + b_hh (Hochreiter & Schmidhuber 1997, Gers et al. 2000), from zeros,
+/// as `torch.nn.LSTM`: the states h \[T, N, H\] of x \[T, N, I\], 2H of them where it is
+/// bidirectional; with `batch_first` both are \[N, T, ...\]. Parameters `weight_ih_l0` \[4H, I\],
+/// `weight_hh_l0` \[4H, H\], `bias_ih_l0` and `bias_hh_l0` \[4H\], each with the rows of i, f, g,
+/// o; and so on for each layer; `_reverse` is behind the names of the other direction.
 ///
 /// # Errors
 /// When x has not three axes, or a size is 0.

@@ -122,8 +122,8 @@ fn recurrent(
 }
 
 /// The parameters of one direction of a layer on x \[T, N, I\]: `weight_ih_l0` \[G·H, I\],
-/// `weight_hh_l0` \[G·H, H\], `bias_ih_l0` and `bias_hh_l0` \[G·H\], with `_reverse` behind the names
-/// of the other direction. All start uniform within 1/√H.
+/// `weight_hh_l0` \[G·H, H\], `bias_ih_l0` and `bias_hh_l0` \[G·H\], with `_reverse` behind the
+/// names of the other direction. All start uniform within 1/√H.
 fn declare(
     scope: &mut Scope,
     x: Value,

@@ -13,10 +13,11 @@ pub enum Nonlinearity {
     Relu,
 }
 
-/// h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) from h₀ = 0 (Elman 1990), as `torch.nn.RNN`: the
-/// states \[T, N, H\] of x \[T, N, I\], 2H of them where it is bidirectional; with `batch_first` both
-/// are \[N, T, ...\]. Parameters `weight_ih_l0` \[H, I\], `weight_hh_l0` \[H, H\], `bias_ih_l0` and
-/// `bias_hh_l0` \[H\], and so on for each layer; `_reverse` is behind the names of the other direction.
+/// h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) from h₀ = 0 (Elman 1990), as `torch.nn.RNN`:
+/// the states \[T, N, H\] of x \[T, N, I\], 2H of them where it is bidirectional; with
+/// `batch_first` both are \[N, T, ...\]. Parameters `weight_ih_l0` \[H, I\], `weight_hh_l0` \[H,
+/// H\], `bias_ih_l0` and `bias_hh_l0` \[H\], and so on for each layer; `_reverse` is behind the
+/// names of the other direction.
 ///
 /// # Errors
 /// When x has not three axes, or a size is 0.

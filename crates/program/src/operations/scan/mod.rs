@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// All states c₁, ..., c_T of c_t = f(c_{t−1}, x_t, w): \[T, ...\], from operands c₀, sequences x
-/// \[T, ...\] and constants w. In reverse, c_t = f(c_{t+1}, x_t, w) from c_{T+1}, which is the first
-/// operand then.
+/// \[T, ...\] and constants w. In reverse, c_t = f(c_{t+1}, x_t, w) from c_{T+1}, which is the
+/// first operand then.
 ///
 /// What else a recurrent cell gives is a function of its states and inputs, for all t at once; a
 /// cell of several states has them in one array.
@@ -186,17 +186,17 @@ impl Graph {
     /// let mut graph = Graph::default();
     /// let [start, x, w] = [("start", &[2][..]), ("x", &[5, 2]), ("w", &[2])]
     ///     .map(|(name, shape)| graph.input(name, shape));
-    /// let states = graph.scan(start, &[x], &[w], Direction::Forward, |graph, state, elements, constants| {
-    ///     let decayed = graph.mul(state, constants[0])?;
-    ///     graph.add(decayed, elements[0])
+    /// let states = graph.scan(start, &[x], &[w], Direction::Forward, |graph, state, x, w| {
+    ///     let decayed = graph.mul(state, w[0])?;
+    ///     graph.add(decayed, x[0])
     /// })?;
     /// assert_eq!(graph.shape(states), [5, 2]);
     /// # Ok::<(), eigenscape_program::Error>(())
     /// ```
     ///
     /// # Errors
-    /// When there is no sequence or the sequences are not of one length, the body fails, or it makes
-    /// a state of another shape.
+    /// When there is no sequence or the sequences are not of one length, the body fails, or it
+    /// makes a state of another shape.
     pub fn scan(
         &mut self,
         start: Value,
