@@ -61,6 +61,9 @@ pub struct PlannedStep {
     pub kernel: Kernel,
     /// The slots of the operands.
     pub args: Vec<usize>,
+    /// For a scan, the plan of one application of its body: the scan's operands, of sequences one
+    /// element, to the next state. The state has the leading axis where any operand has it.
+    pub body: Option<Arc<Plan>>,
     /// Whether the result is a view of the first operand, or of one number; any other result lies
     /// in row-major order.
     pub view: bool,
