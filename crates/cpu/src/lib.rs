@@ -13,6 +13,7 @@ mod backend;
 mod evaluate;
 mod kernels;
 mod numbers;
+mod outside;
 mod plain;
 mod run;
 

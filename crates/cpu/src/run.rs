@@ -1,8 +1,6 @@
 //! Runs a plan in this thread's arena.
 
-use std::ops::Deref;
-
-use candle_core::{DType, Storage, Tensor};
+use candle_core::{DType, Tensor};
 use eigenscape_program::Operation;
 use eigenscape_runtime::{
     ALIGNMENT, Buffer, Conversion, Definitions, Home, Kernel, Layout, Plan, PlannedStep,
@@ -11,9 +9,10 @@ use eigenscape_runtime::{
 use crate::{
     Error, Result,
     arena::{Carved, carve, with_arena},
-    evaluate::{Operand, Target, add_onto, evaluate},
+    evaluate::{Operand, Recurrence, Target, add_onto, evaluate},
     kernels::Workspace,
-    numbers::{Numbers, Stored, kept_as, numbers_mut, of_tensor},
+    numbers::{Numbers, Stored, kept_as, numbers_mut},
+    outside::{Given, Made, Read},
 };
 
 /// Runs a plan and returns its outputs; the inputs are in row-major order.
@@ -24,10 +23,7 @@ pub(crate) fn run(plan: &Plan, definitions: &Definitions, inputs: Vec<Buffer>) -
     let inputs = inputs.collect::<Result<_>>()?;
     let results = plan.results().iter().map(|_| None).collect();
     let mut run = Run { plan, definitions, inputs, results };
-    let first = plan.signature().inputs.len();
-    with_arena(plan.arena(), |arena| {
-        plan.steps().iter().enumerate().try_for_each(|(i, step)| run.step(first + i, step, arena))
-    })?;
+    with_arena(plan.arena(), |arena| run.steps(arena))?;
     let made: Vec<Tensor> = run.into_tensors()?;
     let output = |(&slot, given): (&usize, Option<Buffer>)| {
         let place = plan.results().iter().position(|&result| result == slot);
@@ -36,13 +32,30 @@ pub(crate) fn run(plan: &Plan, definitions: &Definitions, inputs: Vec<Buffer>) -
     Ok(plan.outputs().iter().zip(given).filter_map(output).collect())
 }
 
+/// Runs a plan with one output within a step of another run: the output is written to `out`, and
+/// `arena` is the plan's arena.
+pub(crate) fn run_within(
+    plan: &Plan,
+    definitions: &Definitions,
+    inputs: Vec<Given>,
+    out: &mut [u8],
+    arena: &mut [u8],
+) -> Result<()> {
+    if let Some(given) = plan.outputs().first().and_then(|&slot| inputs.get(slot)) {
+        out.copy_from_slice(given.read().numbers()?.0);
+        return Ok(());
+    }
+    let inputs = inputs.into_iter().map(Some).collect();
+    Run { plan, definitions, inputs, results: vec![Some(Made::Lent(out))] }.steps(arena)
+}
+
 /// Converts an input to a type that kernels read.
-fn readable(plan: &Plan, input: Tensor) -> Result<Option<Tensor>> {
-    Ok(Some(match input.dtype() {
+fn readable(plan: &Plan, input: Tensor) -> Result<Option<Given<'static>>> {
+    Ok(Some(Given::Tensor(match input.dtype() {
         DType::F32 | DType::F64 | DType::U32 => input,
         dtype if dtype.is_float() => input.to_dtype(plan.signature().compute)?,
         _ => input.to_dtype(DType::U32)?,
-    }))
+    })))
 }
 
 /// The state of a run.
@@ -50,12 +63,18 @@ struct Run<'p> {
     plan: &'p Plan,
     definitions: &'p Definitions,
     /// The inputs; `None` once no later step needs them.
-    inputs: Vec<Option<Tensor>>,
+    inputs: Vec<Option<Given<'p>>>,
     /// The memory of results; `None` until a step starts to write one.
-    results: Vec<Option<Numbers>>,
+    results: Vec<Option<Made<'p>>>,
 }
 
-impl Run<'_> {
+impl<'p> Run<'p> {
+    /// Runs all steps in order.
+    fn steps(&mut self, arena: &mut [u8]) -> Result<()> {
+        let (plan, first) = (self.plan, self.plan.signature().inputs.len());
+        plan.steps().iter().enumerate().try_for_each(|(i, step)| self.step(first + i, step, arena))
+    }
+
     /// Runs the step whose result is `slot`, then settles and frees what the step lists.
     fn step(&mut self, slot: usize, step: &PlannedStep, arena: &mut [u8]) -> Result<()> {
         match &step.kernel {
@@ -113,7 +132,7 @@ impl Run<'_> {
     ) -> Result<()> {
         let Self { plan, definitions, .. } = *self;
         let guards: Vec<_> = step.args.iter().map(|&arg| self.input(arg)).collect();
-        let inputs = guards.iter().map(|guard| guard.as_ref().map(|(s, l)| of_tensor(s, l)).transpose());
+        let inputs = guards.iter().map(|guard| guard.as_ref().map(Read::numbers).transpose());
         let inputs: Vec<_> = inputs.collect::<Result<_>>()?;
         let (converted, work) = converted(plan, step, &inputs, own)?;
         let operand = |place: usize| {
@@ -130,8 +149,13 @@ impl Run<'_> {
         }
         let args: Vec<Operand> = (0..step.args.len()).map(operand).collect::<Result<_>>()?;
         let target = Target { bytes: out, dims: &plan.layout(slot).dims, dtype: kept_as(step.dtype) };
-        let compute = plan.signature().compute;
-        evaluate(&step.kernel, compute, definitions, &args, target, &mut Workspace::new(work))
+        let work = &mut Workspace::new(work);
+        match (&step.kernel, step.body.as_deref()) {
+            (Kernel::Scan(scan), Some(body)) => {
+                Recurrence { scan, body, definitions }.evaluate(&args, target, work)
+            }
+            (kernel, _) => evaluate(kernel, plan.signature().compute, definitions, &args, target, work),
+        }
     }
 
     /// Copies an output from where it was computed to its own memory, rounded to the output's type.
@@ -142,7 +166,7 @@ impl Run<'_> {
         let carved = carve(arena, [0..0, 0..0]).ok_or_else(misplaced)?;
         {
             let guard = self.input(slot);
-            let input = guard.as_ref().map(|(s, layout)| of_tensor(s, layout)).transpose()?;
+            let input = guard.as_ref().map(Read::numbers).transpose()?;
             let dtype = kept_as(self.plan.result_dtype(slot));
             self.stored(slot, input, &carved)?.copy_to(made.bytes_mut(), dtype)?;
         }
@@ -151,16 +175,16 @@ impl Run<'_> {
     }
 
     /// Takes the memory of a result out of `results`, or allocates it. The caller puts it back.
-    fn begun(&mut self, result: usize) -> Result<Numbers> {
+    fn begun(&mut self, result: usize) -> Result<Made<'p>> {
         let (plan, slot) = (self.plan, self.plan.results()[result]);
         let new = || Numbers::new(kept_as(plan.result_dtype(slot)), plan.layout(slot).elements());
-        self.results[result].take().map_or_else(new, Ok)
+        self.results[result].take().map_or_else(|| Ok(Made::Own(new()?)), Ok)
     }
 
-    /// The storage of the input that holds a slot; `None` if the slot lies elsewhere.
-    fn input(&self, slot: usize) -> Option<(impl Deref<Target = Storage>, &candle_core::Layout)> {
+    /// The memory of the input that holds a slot; `None` if the slot lies elsewhere.
+    fn input(&self, slot: usize) -> Option<Read<'_>> {
         match self.plan.home(slot) {
-            Home::Input(input) => self.inputs[input].as_ref().map(Tensor::storage_and_layout),
+            Home::Input(input) => self.inputs[input].as_ref().map(Given::read),
             _ => None,
         }
     }
@@ -194,8 +218,9 @@ impl Run<'_> {
 
     fn into_tensors(self) -> Result<Vec<Tensor>> {
         let results = self.plan.results().iter().zip(self.results);
-        let tensor = |(&slot, made): (&usize, Option<Numbers>)| {
-            made.ok_or_else(misplaced)?.into_tensor(&self.plan.layout(slot).dims)
+        let tensor = |(&slot, made): (&usize, Option<Made>)| match made {
+            Some(Made::Own(numbers)) => numbers.into_tensor(&self.plan.layout(slot).dims),
+            _ => Err(misplaced()),
         };
         results.map(tensor).collect()
     }

@@ -46,6 +46,26 @@ fn attention(scope: &mut Scope, x: Value) -> Result<Value> {
     nn::linear(&mut scope.at("1"), x, 10, true)
 }
 
+fn recurrence(scope: &mut Scope, x: Value) -> Result<Value> {
+    let settings = nn::RecurrentSettings { batch_first: true, ..nn::RecurrentSettings::new(32) };
+    let x = nn::lstm(&mut scope.at("0"), x, &settings)?;
+    let x = nn::token_mean(scope, x)?;
+    nn::linear(&mut scope.at("1"), x, 10, true)
+}
+
+/// In both directions, one layer on the states of another.
+fn recurrences(scope: &mut Scope, x: Value) -> Result<Value> {
+    let settings = nn::RecurrentSettings {
+        batch_first: true,
+        bidirectional: true,
+        num_layers: 2,
+        ..nn::RecurrentSettings::new(24)
+    };
+    let x = nn::gru(&mut scope.at("0"), x, &settings)?;
+    let x = nn::token_mean(scope, x)?;
+    nn::linear(&mut scope.at("1"), x, 10, true)
+}
+
 const SAMPLES: usize = 40;
 
 /// The peak memory of a run in bytes, beyond the memory held before it; results are included. A
@@ -69,10 +89,12 @@ fn assert_is_said(what: &str, held: usize, said: usize) {
 
 #[test]
 fn plans_say_what_runs_hold() {
-    let cases: [(&str, &[usize], Build); 3] = [
+    let cases: [(&str, &[usize], Build); 5] = [
         ("convolutions", &[3, 24, 24], convolutions),
         ("tokens", &[48, 32], tokens),
         ("attention", &[48, 32], attention),
+        ("recurrence", &[48, 32], recurrence),
+        ("recurrences", &[20, 32], recurrences),
     ];
     let cpu = Cpu::default();
     for (name, shape, build) in cases {

@@ -1,11 +1,13 @@
 //! Compiles a plan to commands: decides where all values lie, and which commands run in which
 //! order.
 
+mod within;
+
 use std::{ops::Range, sync::Arc};
 
 use candle_core::{DType, Device as CandleDevice, Tensor};
 use eigenscape_program::{Operation, operations::Matrix};
-use eigenscape_runtime::{Error, Home as Planned, Kernel, Layout, Plan, PlannedStep};
+use eigenscape_runtime::{ALIGNMENT as PIECES, Error, Home as Planned, Kernel, Layout, Plan, PlannedStep};
 
 use crate::{
     Result,
@@ -32,10 +34,11 @@ pub(crate) struct Compiled {
     pub results: Vec<Made>,
 }
 
-/// A result of a run: its slot, shape and type.
+/// A result of a run: its slot, its place, its shape and type.
 #[derive(Debug, Clone)]
 pub(crate) struct Made {
     pub slot: usize,
+    pub at: Place,
     pub dims: Vec<usize>,
     pub dtype: DType,
 }
@@ -85,6 +88,7 @@ impl View {
 /// Commands under construction.
 pub(crate) struct Builder<'a> {
     device: &'a Arc<Device>,
+    /// The plan at hand: that of the run, or one [within](Self::within) a step of it.
     plan: &'a Plan,
     commands: Vec<Command>,
     kernels: Vec<KernelSource>,
@@ -93,6 +97,10 @@ pub(crate) struct Builder<'a> {
     /// The free scratch memory of the current step, as byte ranges of the arena: what the plan
     /// gives to the step, then everything behind the plan's arena.
     free: [Range<usize>; 2],
+    /// Where the plan's arena begins in the device's arena.
+    origin: usize,
+    /// The first byte behind the arenas of all plans that are being compiled.
+    behind: usize,
     /// The end of the memory that any step uses.
     arena: usize,
     /// The home of each slot.
@@ -113,6 +121,8 @@ pub(crate) fn compile(device: &Arc<Device>, plan: &Plan) -> Result<Compiled> {
         constants: Vec::new(),
         results: results(plan),
         free: [0..0, 0..0],
+        origin: 0,
+        behind: plan.arena().next_multiple_of(ALIGNMENT),
         arena: plan.arena(),
         homes: Vec::new(),
     };
@@ -127,14 +137,14 @@ pub(crate) fn compile(device: &Arc<Device>, plan: &Plan) -> Result<Compiled> {
 
 /// The results of a run.
 fn results(plan: &Plan) -> Vec<Made> {
-    let made = |&slot: &usize| {
+    let made = |(result, &slot): (usize, &usize)| {
         let (dims, dtype) = (plan.layout(slot).dims.clone(), stored_as(plan.result_dtype(slot)));
-        Made { slot, dims, dtype }
+        Made { slot, at: Place::start(Base::Output(result)), dims, dtype }
     };
-    plan.results().iter().map(made).collect()
+    plan.results().iter().enumerate().map(made).collect()
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
     /// The type in which steps compute.
     pub fn compute(&self) -> DType {
         self.plan.signature().compute
@@ -148,10 +158,10 @@ impl Builder<'_> {
     /// Scratch memory for the current step: from the plan's range if there is enough, else behind
     /// the plan's arena.
     pub fn scratch(&mut self, elements: usize, dtype: DType) -> Place {
-        let bytes = (elements * dtype.size_in_bytes()).next_multiple_of(ALIGNMENT);
+        let bytes = elements * dtype.size_in_bytes();
         let region = usize::from(self.free[0].len() < bytes);
         let start = self.free[region].start;
-        self.free[region].start += bytes;
+        self.free[region].start = (start + bytes).next_multiple_of(PIECES);
         self.arena = self.arena.max(start + bytes);
         Place { base: Base::Arena, offset: start }
     }
@@ -220,10 +230,10 @@ impl Builder<'_> {
         View { home: self.homes[slot], layout, dtype: stored_as(self.plan.stored(slot)), led }
     }
 
-    fn step(&mut self, step: &PlannedStep) -> Result<()> {
-        let (slot, behind) = (self.homes.len(), self.plan.arena().next_multiple_of(ALIGNMENT));
+    fn step(&mut self, step: &'a PlannedStep) -> Result<()> {
+        let slot = self.homes.len();
         // Commands run in order, so this step may reuse the scratch memory of earlier steps.
-        self.free = [step.own.clone(), behind..usize::MAX];
+        self.free = [self.origin + step.own.start..self.origin + step.own.end, self.behind..usize::MAX];
         match &step.kernel {
             Kernel::Operation(Operation::Fill(fill)) => self.homes.push(Home::Repeated(fill.value.0)),
             Kernel::Operation(Operation::Matrix(matrix)) => {
@@ -238,7 +248,10 @@ impl Builder<'_> {
                 let args: Vec<View> = step.args.iter().map(|&arg| self.view(arg)).collect();
                 self.homes.push(Home::At(self.place(slot)));
                 let out = self.view(slot);
-                emit::step(self, kernel, &args, &out)?;
+                match (kernel, &step.body) {
+                    (Kernel::Scan(scan), Some(body)) => emit::scan(self, scan, body, &args, &out)?,
+                    _ => emit::step(self, kernel, &args, &out)?,
+                }
             }
         }
         for slot in &step.settles {
@@ -252,15 +265,14 @@ impl Builder<'_> {
     fn place(&self, slot: usize) -> Place {
         match self.plan.home(slot) {
             Planned::Input(input) => Place::start(Base::Input(input)),
-            Planned::Arena(offset) => Place { base: Base::Arena, offset },
-            Planned::Result(result) => Place::start(Base::Output(result)),
+            Planned::Arena(offset) => Place { base: Base::Arena, offset: self.origin + offset },
+            Planned::Result(result) => self.results[result].at,
         }
     }
 
     /// Emits the copy of a slot to the memory of a result.
     fn write_result(&mut self, slot: usize, result: usize) -> Result<()> {
-        let Made { dims, dtype, .. } = self.results[result].clone();
-        let at = Place::start(Base::Output(result));
+        let Made { at, dims, dtype, .. } = self.results[result].clone();
         let view = self.view(slot);
         emit::copy(self, &view, &View::in_order(at, &dims, dtype))
     }

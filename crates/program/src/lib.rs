@@ -10,6 +10,7 @@
 //!
 //! This crate is an API boundary: plugins define architectures, losses and operations with it.
 
+mod batched;
 mod error;
 mod graph;
 mod identity;
@@ -27,6 +28,7 @@ mod softmax;
 pub mod transforms;
 mod variables;
 
+pub use batched::Batched;
 pub use error::{Error, Result};
 pub use graph::{Graph, Value};
 pub use identity::{Identity, Real};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    ElementwiseFunction, Graph, Value,
+    ElementwiseFunction, Graph, Operation, Value,
     error::{Error, Result},
     scope::{Collected, Mask, Mode, Parameter, Scope},
 };
@@ -173,10 +173,7 @@ impl Network {
     /// When the network cannot be built.
     pub fn applies(&self, function: ElementwiseFunction) -> Result<bool> {
         let Traced { graph, outputs, .. } = self.trace(1)?;
-        let is_it = |value| {
-            let operation = graph.operation(value).map(|node| node.operation);
-            operation.is_some_and(|operation| operation == function.into())
-        };
+        let is_it = |value| graph.operation(value).is_some_and(|node| is(&node.operation, function));
         Ok(graph.ancestors(&[outputs], &[]).into_iter().any(is_it))
     }
 
@@ -196,6 +193,14 @@ impl Network {
         let updates = buffers.iter().map(update).collect();
         let masks = collected.masks.iter().map(|(_, value)| *value).collect();
         Ok(Traced { graph: collected.graph, x, parameters, buffers, masks, updates, outputs })
+    }
+}
+
+/// Whether an operation is this function, or a recurrence of it.
+fn is(operation: &Operation, function: ElementwiseFunction) -> bool {
+    match operation {
+        Operation::Scan(scan) => scan.body.steps().iter().any(|step| is(&step.operation, function)),
+        other => *other == function.into(),
     }
 }
 

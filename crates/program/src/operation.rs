@@ -8,8 +8,8 @@ use std::{
 use crate::{
     operations::{
         Add, Argmax, ArgmaxPool, Broadcast, Concat, Conv2d, Detach, Differences, DifferencesTranspose, Fill,
-        Function, Gather, MatMul, Matrix, Mul, Pad, Permute, PutRows, Reshape, Scale, ScatterAdd, Slice, Sum,
-        SumPool, SumPoolTranspose, Take,
+        Function, Gather, MatMul, Matrix, Mul, Pad, Permute, PutRows, Reshape, Scale, Scan, ScatterAdd,
+        Slice, Sum, SumPool, SumPoolTranspose, Take,
     },
     primitive::Primitive,
 };
@@ -88,6 +88,8 @@ operations! {
     Reshape,
     /// c·x.
     Scale,
+    /// All states of a recurrence.
+    Scan,
     /// Elements added to each row by index: the transpose of [`Self::Gather`].
     ScatterAdd,
     /// A range of an axis.

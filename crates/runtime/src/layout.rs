@@ -73,6 +73,24 @@ impl Layout {
         narrowed
     }
 
+    /// The elements at one index of an axis, which is removed.
+    #[must_use]
+    pub fn at(&self, axis: usize, index: usize) -> Self {
+        let mut at = self.narrow(axis, index, 1);
+        at.dims.remove(axis);
+        at.strides.remove(axis);
+        at
+    }
+
+    /// The same elements for each index of a new first axis.
+    #[must_use]
+    pub fn behind(&self, size: usize) -> Self {
+        let mut behind = self.clone();
+        behind.dims.insert(0, size);
+        behind.strides.insert(0, 0);
+        behind
+    }
+
     /// The axes of a range as one axis: its size and stride, if one stride walks them in order.
     #[must_use]
     pub fn merged(&self, axes: Range<usize>) -> Option<(usize, usize)> {
@@ -124,6 +142,8 @@ mod tests {
             (tensor.narrow(0, 1, 1)?, layout.narrow(0, 1, 1)),
             (tensor.narrow(1, 1, 2)?, layout.narrow(1, 1, 2)),
             (tensor.narrow(3, 1, 1)?, layout.narrow(3, 1, 1)),
+            (tensor.get_on_dim(1, 2)?, layout.at(1, 2)),
+            (tensor.unsqueeze(0)?.broadcast_as((5, 2, 3, 1, 4))?, layout.behind(5)),
             (tensor.narrow(0, 1, 1)?.reshape((3, 4))?, layout.narrow(0, 1, 1).reshape(&[3, 4])),
             (
                 tensor.narrow(1, 1, 2)?.permute((3, 0, 1, 2))?.narrow(0, 2, 2)?,

@@ -28,6 +28,7 @@ mod plan;
 mod prepared;
 mod product;
 mod samples;
+mod scan;
 mod split;
 mod workspace;
 
@@ -46,5 +47,6 @@ pub use placement::ALIGNMENT;
 pub use plan::{Conversion, Input, Plan, PlannedStep, Signature};
 pub use product::{ProductAxes, lead_is_rows};
 pub use samples::{Part, Parts};
+pub use scan::LoweredScan;
 pub use split::split;
 pub use workspace::partial_sums;

@@ -61,6 +61,10 @@ pub struct PlannedStep {
     pub kernel: Kernel,
     /// The slots of the operands.
     pub args: Vec<usize>,
+    /// For a scan, the plan of one application of its body: from the scan's operands, with one
+    /// element of each sequence, to the next state. The state has the leading axis if any operand
+    /// has it.
+    pub body: Option<Arc<Plan>>,
     /// Whether the result is a view of the first operand, or one repeated number; any other result
     /// lies in row-major order.
     pub view: bool,

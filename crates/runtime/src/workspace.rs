@@ -59,6 +59,8 @@ pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: &Layout, comp
         Kernel::TwoConvolutions(convolution) => {
             return copies() + convolution::workspace(convolution, args, result, compute);
         }
+        // Follows from the plan of its body: `LoweredScan::workspace`.
+        Kernel::Scan(_) => return 0,
         Kernel::Operation(operation) => operation,
     };
     match operation {

@@ -14,8 +14,8 @@ use crate::{
 pub enum GroupSelector {
     /// All parameters: the group "full".
     Full,
-    /// One group per weight tensor of a convolution or linear layer (the paper's layers), named
-    /// after the tensor.
+    /// One group per weight tensor of a convolution, linear or recurrent layer (the paper's
+    /// layers), named after the tensor.
     Layers,
     /// One group per parameter tensor, named after the tensor.
     Parameters,

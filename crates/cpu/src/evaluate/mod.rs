@@ -5,6 +5,7 @@ mod function;
 mod matmul;
 mod moved;
 mod rows;
+mod scan;
 mod windows;
 
 use candle_core::{DType, Tensor, WithDType};
@@ -12,6 +13,7 @@ use eigenscape_program::{Operation, Primitive};
 use eigenscape_runtime::{Chain, Definitions, Kernel, each};
 use pulp::bytemuck::Pod;
 
+pub(crate) use self::scan::Recurrence;
 use crate::{
     Error, Result,
     kernels::{self, Element, InOrder, View, Workspace, dispatch},
@@ -105,6 +107,7 @@ pub(crate) fn evaluate<'s>(
         Kernel::TwoConvolutions(convolution) => dispatch!(compute, T => {
             convolution::evaluate::<T>(convolution, args, numbers_mut(target.bytes)?, work)
         }),
+        Kernel::Scan(_) => Err(Error::unsupported("a scan without the plan of its body")),
     }
 }
 

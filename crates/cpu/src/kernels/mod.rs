@@ -46,7 +46,7 @@ pub(crate) use reference::{argmax, differences, differences_transpose};
 pub(crate) use rows::{Table, put_rows, take_rows};
 pub(crate) use sum::sum;
 pub(crate) use view::{InOrder, View};
-pub(crate) use workspace::Workspace;
+pub(crate) use workspace::{Taken, Workspace};
 
 /// The floating-point types of programs.
 pub(crate) trait Element:

@@ -10,6 +10,7 @@ mod layer_scale;
 mod linear;
 mod norm;
 mod pool;
+mod recurrent;
 mod softmax;
 
 pub use activation::{Activation, activation, elu, hardtanh, leaky_relu, prelu, softplus};
@@ -30,4 +31,5 @@ pub use pool::{
     adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, avg_pool2d_inside, flatten, global_avg_pool,
     max_pool2d,
 };
+pub use recurrent::{Nonlinearity, RecurrentSettings, gru, lstm, rnn};
 pub use softmax::{log_softmax, softmax};

@@ -1,7 +1,7 @@
 //! Detached values, which derivatives treat as constants.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::Result,
     primitive::{Affinity, Linearity, Primitive},
 };
@@ -27,6 +27,10 @@ impl Primitive for Detach {
     // The value is not piecewise constant, although its derivative is defined as zero.
     fn affinity(&self, args: &[Affinity]) -> Affinity {
         if args[0] == Affinity::Constant { Affinity::Constant } else { Affinity::General }
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        graph.detach(args[0].value)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The position of a row's largest element: piecewise constant, with derivative zero.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     identity::Real,
     primitive::{Linearity, Primitive},
@@ -29,6 +29,10 @@ impl Primitive for Argmax {
 
     fn linearity(&self) -> Linearity {
         Linearity::PiecewiseConstant
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        graph.emit(self.clone(), &[args[0].value])
     }
 }
 

@@ -1,9 +1,11 @@
 //! Construction of a plan, step by step.
 
+use std::sync::Arc;
+
 use candle_core::DType;
 use eigenscape_program::Operation;
 
-use super::{Conversion, LastUses, PlannedStep, Signature, Slot, bytes};
+use super::{Conversion, LastUses, Plan, PlannedStep, Signature, Slot, bytes};
 use crate::{
     facts::{self, Storage, storage},
     kernel::Kernel,
@@ -73,6 +75,7 @@ impl<'a> Build<'a> {
         let types: Vec<DType> = step.args.iter().map(|&arg| self.slots[arg].dtype).collect();
         let dtype = facts::dtype(&step.kernel, &types, self.signature.compute);
         let dims = self.dims(&self.lowered.shapes[self.lowered.inputs + index], led);
+        let body = self.body(step);
         let (mut over, mut converts, mut own) = (None, Vec::new(), 0);
         let view = self.view(step, &dims);
         let is_view = view.is_some();
@@ -97,25 +100,38 @@ impl<'a> Build<'a> {
                 None => self.pieces.new_slot(result.bytes(), index, true),
             }
             self.slots.push(result);
-            own = own.saturating_add(self.workspace(step));
+            own = own.saturating_add(self.workspace(step, body.as_deref()));
         }
         self.hand_over(slot);
         let settles = self.settled(&uses.finished[index]);
         let done = uses.dead[index].iter().chain(&settles);
         let frees = done.filter_map(|&slot| self.pieces.release(slot, index)).collect();
         let (kernel, args) = (step.kernel.clone(), step.args.clone());
-        PlannedStep { kernel, args, view: is_view, dtype, over, converts, own: 0..own, settles, frees }
+        PlannedStep { kernel, args, body, view: is_view, dtype, over, converts, own: 0..own, settles, frees }
+    }
+
+    /// The plan of the body of a scan, whose applications it counts.
+    fn body(&mut self, step: &LoweredStep) -> Option<Arc<Plan>> {
+        let Kernel::Scan(scan) = &step.kernel else { return None };
+        let operand = |&slot: &usize| (self.slots[slot].dtype, self.slots[slot].led);
+        let args: Vec<(DType, bool)> = step.args.iter().map(operand).collect();
+        let body = scan.plan(&args, self.signature.lead, self.signature.compute);
+        self.moved = self.moved.saturating_add(scan.bytes_moved(&body));
+        Some(Arc::new(body))
     }
 
     /// Bytes of the step's workspace. Its result is the last slot.
-    fn workspace(&self, step: &LoweredStep) -> usize {
+    fn workspace(&self, step: &LoweredStep, body: Option<&Plan>) -> usize {
         let operand = |&slot: &usize| {
             let Slot { layout, dtype, led } = &self.slots[slot];
             Operand { layout, dtype: *dtype, led: *led }
         };
         let args: Vec<Operand> = step.args.iter().map(operand).collect();
-        let compute = self.signature.compute;
-        self.slots.last().map_or(0, |result| workspace(&step.kernel, &args, &result.layout, compute))
+        let Some(Slot { layout: result, .. }) = self.slots.last() else { return 0 };
+        match (&step.kernel, body) {
+            (Kernel::Scan(scan), Some(body)) => scan.workspace(body, &args, result),
+            (kernel, _) => workspace(kernel, &args, result, self.signature.compute),
+        }
     }
 
     /// The operands that this step converts, and the bytes that they take.

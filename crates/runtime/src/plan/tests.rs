@@ -1,4 +1,4 @@
-use eigenscape_program::{ElementwiseFunction, Graph, Program, Value};
+use eigenscape_program::{ElementwiseFunction, Graph, Program, Value, operations::Direction};
 
 use super::*;
 use crate::backend::Fusion;
@@ -222,5 +222,27 @@ fn what_a_step_writes_is_nowhere_that_is_needed() -> Result<()> {
             needed.push(slot);
         }
     }
+    Ok(())
+}
+
+#[test]
+fn a_recurrence_holds_the_arena_of_its_body_and_what_does_not_lie_in_order() -> Result<()> {
+    let mut graph = Graph::default();
+    let x = graph.input("x", &[16, 3]);
+    let sequence = graph.permute(x, &[1, 0])?;
+    let start = graph.fill(1.0, &[16])?;
+    let states = graph.scan(start, &[sequence], &[], Direction::Forward, |graph, state, x, _| {
+        let product = graph.mul(state, x[0])?;
+        graph.function(ElementwiseFunction::Exp, product)
+    })?;
+    // The number that the start repeats, a product, and copies of the start and of an element.
+    assert_eq!(plan(&graph, x, &[states], |_| ())?.footprint(), Footprint { arena: 4 * 64, outputs: 192 });
+    // With a leading axis two states in the place of the start.
+    let led = |signature: &mut Signature| (signature.lead, signature.inputs[0].led) = (2, true);
+    let arena = 64 + 128 + 128 + 2 * 128;
+    let led = plan(&graph, x, &[states], led)?;
+    assert_eq!(led.footprint(), Footprint { arena, outputs: 384 });
+    let step = led.steps().last().and_then(|step| step.body.as_deref());
+    assert_eq!(step.map(|body| (body.footprint().peak(), body.is_led(0))), Some((128 + 128, true)));
     Ok(())
 }

@@ -13,14 +13,19 @@ pub(super) fn chain(scope: &mut Scope, x: Value, layers: &[Layer], path: &str) -
     layers.iter().enumerate().try_fold(x, step)
 }
 
-/// The number of layers, including nested ones.
+/// The number of layers, including nested ones. A recurrent layer may be any number of them.
 pub(super) fn count(layers: &[Layer]) -> usize {
-    let within = |layer: &Layer| match layer {
-        Layer::Residual(residual) => count(&residual.body) + count(&residual.shortcut),
-        Layer::Concat(concat) => concat.branches.iter().map(|branch| count(branch)).sum(),
-        _ => 0,
+    let all = |lists: &[Vec<Layer>]| lists.iter().map(|list| count(list)).fold(0, usize::saturating_add);
+    let of = |layer: &Layer| match layer {
+        Layer::Residual(residual) => {
+            count(&residual.body).saturating_add(count(&residual.shortcut)).saturating_add(1)
+        }
+        Layer::Concat(concat) => all(&concat.branches).saturating_add(1),
+        Layer::Rnn(rnn) => rnn.layers(),
+        Layer::Lstm(recurrent) | Layer::Gru(recurrent) => recurrent.layers(),
+        _ => 1,
     };
-    layers.iter().map(|layer| 1 + within(layer)).sum()
+    layers.iter().map(of).fold(0, usize::saturating_add)
 }
 
 /// Adds the path of the layer and the shape of its input to `error`.

@@ -9,6 +9,7 @@ mod conv;
 mod layer;
 mod norm;
 mod pool;
+mod recurrent;
 mod shape;
 mod sides;
 mod tokens;

@@ -1,0 +1,71 @@
+//! The memory of a run beside its arena: inputs and outputs.
+
+use candle_core::{DType, StorageRef, Tensor};
+
+use crate::{
+    Result,
+    numbers::{Numbers, of_tensor},
+};
+
+/// An input of a run, in row-major order.
+#[derive(Debug)]
+pub(crate) enum Given<'a> {
+    /// A tensor of the caller's.
+    Tensor(Tensor),
+    /// Numbers of this type, in memory of another run.
+    Lent(&'a [u8], DType),
+}
+
+/// An input that is read.
+#[derive(Debug)]
+pub(crate) enum Read<'a> {
+    Tensor(StorageRef<'a>, &'a candle_core::Layout),
+    Lent(&'a [u8], DType),
+}
+
+impl Given<'_> {
+    pub fn read(&self) -> Read<'_> {
+        match self {
+            Self::Tensor(tensor) => {
+                let (storage, layout) = tensor.storage_and_layout();
+                Read::Tensor(storage, layout)
+            }
+            Self::Lent(bytes, dtype) => Read::Lent(bytes, *dtype),
+        }
+    }
+}
+
+impl Read<'_> {
+    /// Its numbers as bytes, with their type.
+    pub fn numbers(&self) -> Result<(&[u8], DType)> {
+        match self {
+            Self::Tensor(storage, layout) => of_tensor(storage, layout),
+            Self::Lent(bytes, dtype) => Ok((bytes, *dtype)),
+        }
+    }
+}
+
+/// The memory of an output.
+#[derive(Debug)]
+pub(crate) enum Made<'a> {
+    /// Memory of its own, which becomes a tensor.
+    Own(Numbers),
+    /// Memory of another run.
+    Lent(&'a mut [u8]),
+}
+
+impl Made<'_> {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(numbers) => numbers.bytes(),
+            Self::Lent(bytes) => bytes,
+        }
+    }
+
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Own(numbers) => numbers.bytes_mut(),
+            Self::Lent(bytes) => bytes,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! A plan whose commands stand within those of another: the body of a recurrence.
+
+use eigenscape_runtime::Plan;
+
+use super::{Builder, Home, View, results};
+use crate::{Result, buffer::stored_as, command::Place, emit};
+
+impl<'a> Builder<'a> {
+    /// Runs `emit`; the memory that it takes for the step under way is free afterwards.
+    pub fn scoped(&mut self, emit: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let free = self.free.clone();
+        let emitted = emit(self);
+        self.free = free;
+        emitted
+    }
+
+    /// Emits the steps of another plan, of one output, within a step of this one: from inputs in
+    /// row-major order at these places to `to`, with the other plan's arena at `arena`.
+    pub fn within(&mut self, plan: &'a Plan, inputs: &[Place], arena: Place, to: &View) -> Result<()> {
+        let output = plan.outputs()[0];
+        let (led, dtype) = (plan.is_led(output), stored_as(plan.result_dtype(output)));
+        let view = |at: Place| View { led, ..View::in_order(at, &plan.layout(output).dims, dtype) };
+        if let Some(&given) = inputs.get(output) {
+            return emit::copy(self, &view(given), to);
+        }
+        if let Home::At(at) = to.home
+            && to.layout.is_in_order()
+            && (to.led, to.dtype) == (led, dtype)
+        {
+            return self.steps_of(plan, inputs, arena, at.plus(to.layout.start * dtype.size_in_bytes()));
+        }
+        let at = self.scratch(plan.layout(output).elements(), dtype);
+        self.steps_of(plan, inputs, arena, at)?;
+        emit::copy(self, &view(at), to)
+    }
+
+    /// The steps of another plan, its result at `result`.
+    fn steps_of(&mut self, plan: &'a Plan, inputs: &[Place], arena: Place, result: Place) -> Result<()> {
+        let inputs = inputs.iter().map(|&input| Home::At(input)).collect();
+        let mut made = results(plan);
+        made.iter_mut().for_each(|made| made.at = result);
+        let outer = (
+            std::mem::replace(&mut self.plan, plan),
+            std::mem::replace(&mut self.homes, inputs),
+            std::mem::replace(&mut self.results, made),
+            std::mem::replace(&mut self.origin, arena.offset),
+            // What the step under way has taken behind all plans stays its.
+            std::mem::replace(&mut self.behind, self.free[1].start),
+        );
+        let emitted = self.scoped(|builder| plan.steps().iter().try_for_each(|step| builder.step(step)));
+        (self.plan, self.homes, self.results, self.origin, self.behind) = outer;
+        emitted
+    }
+}
