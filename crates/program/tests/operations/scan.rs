@@ -216,3 +216,65 @@ fn what_is_no_recurrence_is_refused() {
     assert!(refused(&[x, y], identity).contains("operands"));
     assert!(refused(&[x], |g, state, _, _| g.sum(state, &[0])).contains("a state of shape [1]"));
 }
+
+/// States are what additions one by one give, and so is the gradient in the table.
+#[test]
+fn elements_may_be_indices() -> Result<()> {
+    const LENGTH: usize = 4;
+    let mut graph = Graph::default();
+    let [start, index, table] =
+        [("s", &[2, 3][..]), ("i", &[LENGTH, 2]), ("t", &[5, 3])].map(|(n, s)| graph.input(n, s));
+    let states = graph.scan(start, &[index], &[table], Direction::Forward, |g, state, x, w| {
+        let rows = g.take(w[0], x[0])?;
+        let sum = g.add(state, rows)?;
+        g.function(ElementwiseFunction::Tanh, sum)
+    })?;
+    let (mut state, mut each) = (start, Vec::new());
+    for t in 0..LENGTH {
+        let element = graph.slice(index, 0, t, 1)?;
+        let element = graph.reshape(element, &[2])?;
+        let rows = graph.take(table, element)?;
+        let sum = graph.add(state, rows)?;
+        state = graph.function(ElementwiseFunction::Tanh, sum)?;
+        each.push(graph.reshape(state, &[1, 2, 3])?);
+    }
+    let by_one = graph.concat(&each, 0)?;
+    let slope = |graph: &mut Graph, states: Value| {
+        let squares = graph.mul(states, states)?;
+        let sum = graph.sum_all(squares)?;
+        Ok::<_, eigenscape_program::Error>(gradient(graph, sum, &[table])?[0])
+    };
+    let outputs = [states, by_one, slope(&mut graph, states)?, slope(&mut graph, by_one)?];
+    let mut numbers = Numbers::new(9);
+    let indices = Tensor::new(&[[0_u32, 4], [1, 1], [3, 0], [4, 2]], &Device::Cpu)?;
+    let at = [numbers.tensor(&[2, 3]), indices, numbers.tensor(&[5, 3])];
+    let found = evaluate(&graph, &[start, index, table], &outputs, &at)?;
+    for pair in found.chunks(2) {
+        let error = (&pair[0] - &pair[1])?.abs()?.flatten_all()?.max(0)?.to_scalar::<f64>()?;
+        assert!(error < 1e-12, "{error}");
+    }
+    Ok(())
+}
+
+/// As residuals are evaluated: from numbers of one type, in another, with a leading axis.
+#[test]
+fn operands_of_another_type_are_converted() -> Result<()> {
+    let mut graph = Graph::default();
+    let inputs = [("s", &[2, 3][..]), ("x", &[4, 2, 3]), ("w", &[3, 3])].map(|(n, s)| graph.input(n, s));
+    let states = scan(&mut graph, &inputs, 1, Direction::Reverse, tanh_cell)?;
+    let program = Executable::new(&graph, &inputs, &[states])?;
+    let mut numbers = Numbers::new(10);
+    let at = [numbers.tensor(&[2, 3]), numbers.tensor(&[5, 4, 2, 3]), numbers.tensor(&[3, 3])];
+    let at: Vec<Tensor> = at.iter().map(|x| x.to_dtype(DType::F32)).collect::<candle_core::Result<_>>()?;
+    let run = |backend: &dyn eigenscape_runtime::Backend| {
+        let found = program.run_rounded(backend, at.clone(), DType::F64, DType::F32)?.remove(0);
+        Ok::<_, eigenscape_runtime::Error>(found.flatten_all()?.to_vec1::<f32>()?)
+    };
+    let defined = run(&eigenscape_cpu::Plain::default())?;
+    for backend in eigenscape_laws::backends() {
+        let found = run(&*backend)?;
+        let error = found.iter().zip(&defined).fold(0.0_f32, |m, (x, y)| m.max((x - y).abs()));
+        assert!(error < 1e-6, "{}: {error}", backend.name());
+    }
+    Ok(())
+}
