@@ -68,7 +68,6 @@ proptest! {
         settings in settings(),
         length in 1..5_usize,
         each_time in any::<bool>(),
-        mode in modes(),
     ) {
         let build = move |scope: &mut Scope, x| {
             let states = cell.emit(&mut scope.at("0"), x, &settings)?;
