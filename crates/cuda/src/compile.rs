@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device as CandleDevice, Tensor};
-use eigenscape_program::{Operation, operations::Matrix};
+use eigenscape_program::{
+    Operation,
+    operations::{Literal, Matrix},
+};
 use eigenscape_runtime::{Error, Kernel, Layout, Plan, PlannedStep};
 
 use crate::{
@@ -277,6 +280,10 @@ impl Builder<'_> {
             Kernel::Operation(Operation::Fill(fill)) => {
                 self.put(Piece { home: Home::Repeated(fill.value.0), bytes: 0, living: 1 });
             }
+            Kernel::Operation(Operation::Literal(literal)) => {
+                let at = self.constant(&written(literal, self.compute())?)?;
+                self.put(Piece { home: Home::At(at), bytes: 0, living: 1 });
+            }
             Kernel::Operation(Operation::Matrix(matrix)) => {
                 let at = self.constant(&elements(matrix, self.compute())?)?;
                 self.put(Piece { home: Home::At(at), bytes: 0, living: 1 });
@@ -353,6 +360,12 @@ impl Builder<'_> {
             self.arena.free(offset, bytes);
         }
     }
+}
+
+/// Given numbers, on the host.
+fn written(literal: &Literal, dtype: DType) -> Result<Tensor> {
+    let tensor = Tensor::from_slice(literal.numbers(), literal.dims(), &CandleDevice::Cpu)?;
+    Ok(tensor.to_dtype(dtype)?)
 }
 
 /// A matrix by its formula, on the host.

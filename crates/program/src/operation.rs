@@ -8,7 +8,7 @@ use std::{
 use crate::{
     operations::{
         Add, Argmax, ArgmaxPool, Broadcast, Concat, Conv2d, Detach, Differences, DifferencesTranspose, Fill,
-        Function, Gather, MatMul, Matrix, Mul, Pad, Permute, PutRows, Reshape, Scale, ScatterAdd, Slice, Sum,
+        Function, Gather, Literal, MatMul, Matrix, Mul, Pad, Permute, PutRows, Reshape, Scale, ScatterAdd, Slice, Sum,
         SumPool, SumPoolTranspose, Take,
     },
     primitive::Primitive,
@@ -75,6 +75,8 @@ operations! {
     Function,
     /// Elements of each row by index.
     Gather,
+    /// Given numbers.
+    Literal,
     /// A matrix by a formula.
     Matrix,
     /// x ∘ y.

@@ -60,6 +60,8 @@ fn evaluate_in<T: Element>(function: Function, x: &Tensor) -> Result<Tensor> {
         Function::Exp => kernels::map::<T>(x, T::exp),
         Function::Log => kernels::map::<T>(x, T::ln),
         Function::LogOnePlus => kernels::map::<T>(x, T::ln_1p),
+        Function::Sin => kernels::map::<T>(x, T::sin),
+        Function::Cos => kernels::map::<T>(x, T::cos),
         Function::Sqrt => kernels::map::<T>(x, T::sqrt),
         Function::Recip => kernels::map::<T>(x, T::recip),
     }

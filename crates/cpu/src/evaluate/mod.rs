@@ -88,6 +88,7 @@ fn evaluate_operation(
         Operation::Fill(fill) => views::fill(fill, dtype, &Device::Cpu),
         Operation::Function(function) => function::evaluate(*function, args[0].tensor),
         Operation::Gather(_) => rows::gather(args),
+        Operation::Literal(literal) => views::literal(literal, dtype, &Device::Cpu),
         Operation::Matrix(matrix) => views::matrix(matrix, dtype, &Device::Cpu),
         Operation::Mul(_) => kernels::mul(args[0].tensor, args[1].tensor),
         Operation::Pad(pad) => views::pad(pad, &args[0]),

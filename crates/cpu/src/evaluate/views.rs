@@ -1,7 +1,7 @@
 //! What moves or repeats elements, and constants.
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_program::operations::{Broadcast, Concat, Fill, Matrix, Pad, Permute, Reshape, Slice};
+use eigenscape_program::operations::{Broadcast, Concat, Fill, Literal, Matrix, Pad, Permute, Reshape, Slice};
 
 use super::{Operand, behind, common_lead};
 use crate::Result;
@@ -25,6 +25,10 @@ pub(super) fn concat(concat: &Concat, args: &[Operand]) -> Result<Tensor> {
 pub(super) fn fill(fill: &Fill, dtype: DType, device: &Device) -> Result<Tensor> {
     let scalar = Tensor::new(fill.value.0, device)?.to_dtype(dtype)?;
     Ok(scalar.broadcast_as(fill.shape.as_slice())?)
+}
+
+pub(super) fn literal(literal: &Literal, dtype: DType, device: &Device) -> Result<Tensor> {
+    Ok(Tensor::from_slice(literal.numbers(), literal.dims(), device)?.to_dtype(dtype)?)
 }
 
 pub(super) fn matrix(matrix: &Matrix, dtype: DType, device: &Device) -> Result<Tensor> {

@@ -91,7 +91,9 @@ pub(crate) fn step(builder: &mut Builder, kernel: &Kernel, args: &[View], out: &
             builder.command(Command::OnHost(Box::new(step)));
             Ok(())
         }
-        Operation::Fill(_) | Operation::Matrix(_) => Err(Error::unsupported("a constant that is computed")),
+        Operation::Fill(_) | Operation::Literal(_) | Operation::Matrix(_) => {
+            Err(Error::unsupported("a constant that is computed"))
+        }
     }
 }
 
