@@ -118,6 +118,17 @@ pub fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
+impl From<eigenscape_formats::Error> for Error {
+    fn from(error: eigenscape_formats::Error) -> Self {
+        match error {
+            eigenscape_formats::Error::Input { subject, problem, remedy } => {
+                Self::Input { subject, problem, remedy }
+            }
+            eigenscape_formats::Error::Io { path, source } => Self::Io { path, source },
+        }
+    }
+}
+
 impl From<eigenscape_program::Error> for Error {
     fn from(error: eigenscape_program::Error) -> Self {
         eigenscape_runtime::Error::from(error).into()

@@ -6,7 +6,6 @@
 
 pub mod account;
 pub mod architecture;
-pub mod checksum;
 pub mod class_means;
 pub mod dataset;
 pub mod density;
@@ -18,21 +17,16 @@ pub mod file_names;
 pub mod group;
 pub mod inputs;
 pub mod landscape;
-pub mod memory;
 pub mod notes;
 pub mod number;
 pub mod operator;
-pub mod pickle;
 pub mod probe;
 pub mod random;
 pub mod registry;
-pub mod regular_file;
 pub mod regularizer;
 pub mod results;
 pub mod spectrum;
-pub mod tensor_file;
 pub mod weights;
-pub mod zip;
 
 pub use account::Account;
 pub use architecture::Architecture;

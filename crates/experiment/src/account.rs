@@ -11,9 +11,9 @@ pub(crate) mod survey;
 use eigenscape_core::{
     Account, Examples,
     account::{bytes, size},
-    memory::of_machine,
     results::PARTS,
 };
+use eigenscape_formats::memory::of_machine;
 use eigenscape_program::Network;
 
 use crate::{

@@ -5,9 +5,9 @@ use candle_core::DType;
 use eigenscape_core::{
     Account,
     account::{bytes, size},
-    memory::of_machine,
 };
 use eigenscape_curvature::{PenaltyFunction, Programs};
+use eigenscape_formats::memory::of_machine;
 use eigenscape_program::{Network, Parameter};
 use eigenscape_runtime::Fusion;
 

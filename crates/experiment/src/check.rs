@@ -18,9 +18,9 @@ use std::{path::Path, sync::Arc};
 use eigenscape_core::{
     Dataset, GroupSelector, Registry, Split,
     account::bytes,
-    memory::of_machine,
     registry::{Environment, nearest},
 };
+use eigenscape_formats::memory::of_machine;
 use eigenscape_program::Mode;
 
 pub use self::loss::default_losses;

@@ -2,10 +2,9 @@
 //! wrote.
 //!
 //! Nothing of a file is executed, and nothing is allocated by what a file claims: tensors stay
-//! where they lie in the file ([`Stored`](eigenscape_core::tensor_file::Stored)) until the network
+//! where they lie in the file ([`Stored`](eigenscape_formats::Stored)) until the network
 //! asks for one of its shape.
 
-mod contents;
 mod difference;
 mod fit;
 mod guess;
@@ -14,7 +13,6 @@ mod naming;
 mod naming_tests;
 mod orientation;
 mod pattern;
-mod refusal;
 mod remedy;
 mod rename;
 mod search;
@@ -23,14 +21,14 @@ mod state_dict;
 use std::{collections::BTreeMap, io, path::Path};
 
 use candle_core::Tensor;
-use eigenscape_core::{Result, regular_file};
+use eigenscape_core::Result;
+use eigenscape_formats::{Refusal, checkpoint::Contents, regular_file};
 use eigenscape_program::Network;
 use safetensors::SafeTensorError;
 
-use self::contents::Contents;
+pub(crate) use self::naming::lenient;
 pub use self::pattern::Rename;
 pub use self::state_dict::{Item, Selection, StateDict};
-pub(crate) use self::{naming::lenient, refusal::Refusal};
 use crate::weights::Weights;
 
 /// Writes the weights as a safetensors file.

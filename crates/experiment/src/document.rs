@@ -7,7 +7,7 @@ mod nesting;
 
 use std::path::Path;
 
-use eigenscape_core::{Error, regular_file};
+use eigenscape_formats::{Error, regular_file};
 use serde::Deserialize;
 use toml::{
     Spanned,
@@ -56,7 +56,6 @@ impl Node {
             Error::Input { subject, problem, remedy } => {
                 Failure::Usage { problem: format!("the experiment {subject} {problem}"), remedy }
             }
-            other => other.into(),
         })?;
         Ok(Self::parse(&Source::new(path.display().to_string(), text))?)
     }

@@ -10,7 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::regular_file;
+use eigenscape_core::Error;
+use eigenscape_formats::regular_file;
 
 use crate::{
     cases,
@@ -94,7 +95,7 @@ fn check(file: &Path, place: &Node, descendants: &[PathBuf]) -> Result<(), Confi
         ));
     }
     if let Err(error) = regular_file::open(file) {
-        let (problem, remedy) = error.into_words();
+        let (problem, remedy) = Error::from(error).into_words();
         return Err(place.site.error(problem, remedy));
     }
     let is_it = |other: &&PathBuf| same(other, file);

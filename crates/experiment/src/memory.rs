@@ -1,6 +1,6 @@
 //! How much memory there is.
 
-use eigenscape_core::memory::of_machine;
+use eigenscape_formats::memory::of_machine;
 
 /// The share of the machine's memory that is taken by default: 1 / this.
 const SHARE: usize = 2;

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::checksum::md5;
+use eigenscape_formats::checksum::md5;
 
 use crate::{artifacts::failed, diagnostic::Result};
 

@@ -10,15 +10,16 @@ use std::{
 };
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{Architecture, Error, Result, regular_file};
+use eigenscape_core::{Architecture, Error, Result};
 use eigenscape_curvature::{MeanLoss, Point};
+use eigenscape_formats::{Refusal, regular_file};
 use eigenscape_program::{Network, Parameter};
 use eigenscape_runtime::Backend;
 use serde::Serialize;
 
 use self::target::Target;
 use crate::{
-    checkpoint::{self, Item, Refusal, Selection, StateDict},
+    checkpoint::{self, Item, Selection, StateDict},
     memory,
     objective::{self, classes_last},
     plan::LossPlan,
@@ -153,7 +154,7 @@ impl File {
     fn get(&self, name: &str) -> Result<&Tensor> {
         match self.tensors.get(name) {
             Some(Ok(tensor)) => Ok(tensor),
-            Some(Err(refusal)) => Err(refusal.clone().about(&self.name)),
+            Some(Err(refusal)) => Err(refusal.clone().about(&self.name).into()),
             None => Err(self.refuse(format!("has no tensor `{name}`"), EVERYTHING)),
         }
     }
@@ -207,7 +208,7 @@ impl File {
         checkpoint::with_state_dict(&contents, &selection(&self.path), |subject, state, _| {
             let misfit = checkpoint::misfit(state, &self.names, network, is_weight);
             let (problem, remedy) = match misfit.map_err(|refusal| refusal.about(subject))? {
-                Some(misfit) => misfit.into_words(),
+                Some(misfit) => (misfit.problem, misfit.remedy),
                 None => (String::new(), EVERYTHING.to_owned()),
             };
             let lacks = format!("has no tensor `{}`", missing.name);

@@ -26,7 +26,8 @@ use std::{fmt::Display, path::Path};
 
 use eigenscape_analysis::{against_trace::AgainstTrace, batches};
 pub use eigenscape_core::notes::{Note, Notes, RunNotes};
-use eigenscape_core::{Error, Result, regular_file, results::Results};
+use eigenscape_core::{Error, Result, results::Results};
+use eigenscape_formats::regular_file;
 use serde::de::DeserializeOwned;
 
 pub use crate::{
@@ -125,7 +126,7 @@ fn unfit(dir: &Path, file: &str, problem: impl Display) -> Error {
 
 fn read(dir: &Path, file: &str) -> Result<String> {
     let path = dir.join(file);
-    regular_file::read_text(&path).map_err(|error| match error {
+    regular_file::read_text(&path).map_err(|error| match error.into() {
         Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Error::input(
             path.display().to_string(),
             "no such file: this is not the directory of a finished run",

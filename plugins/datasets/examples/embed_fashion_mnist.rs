@@ -14,10 +14,10 @@ use std::{env, error::Error, fs::File, path::Path};
 use eigenscape_core::{Split, registry::Environment};
 use eigenscape_datasets::{
     fashion_mnist::{EMBEDDED_TEST_PER_CLASS, EMBEDDED_TRAIN_PER_CLASS},
-    idx::Idx,
     location::Roots,
     sets::FASHION_MNIST,
 };
+use eigenscape_formats::idx::Idx;
 use flate2::{Compression, GzBuilder};
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use eigenscape_core::{Error, Result, checksum::md5, regular_file};
+use eigenscape_core::{Error, Result};
+use eigenscape_formats::{checksum::md5, regular_file};
 
 /// What is published of a file, or known of it from torchvision's lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

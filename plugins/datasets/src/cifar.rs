@@ -4,10 +4,8 @@
 //! Source: A. Krizhevsky, *The CIFAR-10 dataset; The CIFAR-100 dataset*,
 //! <https://www.cs.toronto.edu/~kriz/cifar.html>.
 
-use eigenscape_core::{
-    Error, Result,
-    pickle::{self, Known, Limits, Trouble, Value},
-};
+use eigenscape_core::{Error, Result};
+use eigenscape_formats::pickle::{self, Known, Limits, Trouble, Value};
 
 /// Bytes of an image.
 const IMAGE: usize = 3 * 32 * 32;

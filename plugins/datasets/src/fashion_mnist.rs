@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use eigenscape_core::{Error, Result, Split, registry::Environment};
+use eigenscape_formats::idx::Idx;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
-    idx::Idx,
     image_set::{ImageParameters, ImageSet},
     labelled::LabelledImages,
     sets::FASHION_MNIST,

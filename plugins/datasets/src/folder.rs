@@ -14,13 +14,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::{Error, Result, memory, registry::Environment};
+use eigenscape_core::{Error, Result, registry::Environment};
+use eigenscape_formats::{idx::Idx, memory};
 use image::{DynamicImage, ImageError, ImageReader, Limits, imageops::FilterType};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    idx::Idx,
     image_set::ImageSet,
     labelled::LabelledImages,
     pixels::{HALVES, Preparation},

@@ -1,12 +1,11 @@
 //! How the files of a split become images with labels.
 
 use eigenscape_core::{Error, Result};
+use eigenscape_formats::{idx::Idx, mat};
 
 use crate::{
     cifar,
-    idx::Idx,
     labelled::LabelledImages,
-    mat,
     pixels::transpose,
     source::{Contents, Source},
     tiny_imagenet,

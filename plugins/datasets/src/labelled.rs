@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use eigenscape_core::{Error, Examples, Inputs, Result, RowSource, Targets};
+use eigenscape_formats::idx::Idx;
 
-use crate::{idx::Idx, pixels::Preparation, subset::first_of_each_class};
+use crate::{pixels::Preparation, subset::first_of_each_class};
 
 /// N >= 1 images of unsigned bytes, grey \[N, H, W\] or of several channels \[N, C, H, W\], with N
 /// labels, each below the number of classes.

@@ -6,9 +6,10 @@ use std::{
 };
 
 use eigenscape_core::{Result, Split, registry::Environment};
+use eigenscape_formats::archive::Wanted;
 
 use crate::{
-    archive::{self, Wanted},
+    archive,
     published::{Archive, PublishedFile, Release},
     source::{Contents, Source},
 };

@@ -6,9 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eigenscape_core::{Error, Result, regular_file};
-
-use crate::archive::Files;
+use eigenscape_core::{Error, Result};
+use eigenscape_formats::{archive::Files, regular_file};
 
 /// Endings of the files that are images.
 const IMAGES: [&str; 3] = ["png", "jpg", "jpeg"];

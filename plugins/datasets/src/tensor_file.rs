@@ -2,11 +2,8 @@
 //! remedy.
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{
-    Error, Result,
-    registry::nearest,
-    tensor_file::{Stored, Tensors},
-};
+use eigenscape_core::{Error, Result, registry::nearest};
+use eigenscape_formats::{Stored, safetensors::Tensors};
 use safetensors::Dtype;
 
 /// Names that mean something: none of them is another mistyped.

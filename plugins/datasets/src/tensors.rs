@@ -19,8 +19,8 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
     Dataset, Error, Examples, Result, Split, Targets, dataset::no_test_split, registry::Environment,
-    regular_file,
 };
+use eigenscape_formats::regular_file;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -73,7 +73,7 @@ impl Tensors {
     /// an element that cannot be used.
     pub fn load(parameters: &TensorsParameters, environment: &Environment) -> Result<Self> {
         let path = environment.resolve(&parameters.path);
-        let contents = regular_file::read(&path).map_err(|error| match error {
+        let contents = regular_file::read(&path).map_err(|error| match error.into() {
             Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 let remedy = "check `data.path`; it is looked up beside the experiment's file, then in the current folder";
                 Error::input(path.display().to_string(), "there is no such file", remedy)

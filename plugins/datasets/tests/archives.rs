@@ -12,12 +12,13 @@ use std::{
 use common::{assert_says, gzip, idx, md5, tarred, zipped};
 use eigenscape_core::Split;
 use eigenscape_datasets::{
-    archive::{Wanted, read, zipped as unzip},
+    archive::read,
     checksum::Checksum,
     location::Location,
     published::{Archive, PublishedSet, Release},
     sets::{EMNIST_DIGITS, TINY_IMAGENET},
 };
+use eigenscape_formats::archive::{Wanted, zipped as unzip};
 use image::{ImageFormat, RgbImage};
 use tempfile::tempdir;
 

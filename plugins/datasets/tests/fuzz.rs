@@ -17,12 +17,15 @@ use common::{
 use eigenscape_core::{Error, Random, Result};
 use eigenscape_datasets::{
     Tensors,
-    archive::{self, Files, Wanted},
     format::Format,
     labelled::LabelledImages,
     source::{Contents, Source},
     tensors::Classes,
     tiny_imagenet::{ANNOTATIONS, CLASSES},
+};
+use eigenscape_formats::{
+    archive::{self, Files, Wanted},
+    mat,
 };
 use image::{ImageFormat, RgbImage};
 use peak_alloc::PeakAlloc;
@@ -210,7 +213,7 @@ fn formats() -> Vec<Reader> {
 fn variable() -> Reader {
     let y = matrix("y", 9, &[3, 1], 2, &[1, 2, 3]);
     Reader::new("mat in zlib", &[y], [PACKED, CONSTANT], |files| {
-        let [y] = eigenscape_datasets::mat::read("FILE", &mat_file(&[compressed(&files[0])]), ["y"])?;
+        let [y] = mat::read("FILE", &mat_file(&[compressed(&files[0])]), ["y"])?;
         let count = y.shape.iter().product::<usize>();
         assert_eq!(y.numbers.len(), count);
         Ok(count)

@@ -13,11 +13,7 @@ use common::{
     gzip, idx, load, refusal,
 };
 use eigenscape_core::{Dataset, Split, Targets, registry::Environment};
-use eigenscape_datasets::{
-    locate,
-    mat::{self, Numbers},
-};
-use proptest::prelude::*;
+use eigenscape_datasets::locate;
 use tempfile::tempdir;
 
 /// A pixel that tells its image, channel, row and column.
@@ -219,37 +215,6 @@ fn svhn_is_read_from_mat_files() {
 }
 
 #[test]
-fn mat_files_hold_numbers_of_several_types() {
-    let doubles: Vec<u8> = [3.0_f64, 10.0].iter().flat_map(|x| x.to_le_bytes()).collect();
-    let file =
-        mat_file(&[compressed(&matrix("z", 9, &[1, 1], 2, &[1])), matrix("y", 6, &[2, 1], 9, &doubles)]);
-    let [y] = mat::read("FILE", &file, ["y"]).unwrap();
-    assert_eq!((y.shape, y.numbers.whole()), (vec![2, 1], Some(vec![3, 10])));
-    assert_eq!(Numbers::Other(vec![0.5]).whole(), None);
-    let message = |file: &[u8]| mat::read("FILE", file, ["y"]).unwrap_err().to_string();
-    assert_says(&message(&mat_file(&[])), &["FILE", "no array `y`"]);
-    assert_says(&message(b"<!DOCTYPE html>"), &["no MAT-file"]);
-    // A lie about the shape takes no memory.
-    let lie = mat_file(&[compressed(&matrix("y", 9, &[u32::MAX, u32::MAX], 2, &[1]))]);
-    assert_says(&message(&lie), &["1 bytes of numbers"]);
-}
-
-/// Written by `scipy.io.savemat`, see `generate_mat.py` beside it.
-#[test]
-fn scipys_mat_files_are_read() {
-    for (file, name) in [
-        (&include_bytes!("mat/compressed.mat")[..], "compressed"),
-        (&include_bytes!("mat/plain.mat")[..], "plain"),
-    ] {
-        let [x, y] = mat::read(name, file, ["X", "y"]).unwrap();
-        assert_eq!(x.shape, [2, 3, 1, 2]);
-        // X[i, j, 0, n] = 100 n + 10 i + j, first axis fastest.
-        assert_eq!(x.numbers, Numbers::Bytes(vec![0, 10, 1, 11, 2, 12, 100, 110, 101, 111, 102, 112]));
-        assert_eq!(y.numbers.whole(), Some(vec![10, 1]));
-    }
-}
-
-#[test]
 fn stl_10_is_read_by_columns_from_one_on() {
     let folder = tempdir().unwrap();
     let root = folder.path().join("root/stl10_binary");
@@ -283,15 +248,5 @@ fn every_set_says_where_it_is_looked_for() {
     for name in ["mnist", "emnist-letters", "cifar-10", "cifar-100", "svhn", "stl-10", "tiny-imagenet"] {
         let text = locate(name, &Environment::default()).unwrap().to_string();
         assert!(text.contains("http") && text.contains("data.path"), "{text}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn matrices_come_back_as_they_were_written(rows in 0_u32..20, bytes in prop::collection::vec(any::<u8>(), 60)) {
-        let numbers = &bytes[..rows as usize * 3];
-        let file = mat_file(&[compressed(&matrix("y", 9, &[rows, 3], 2, numbers))]);
-        let [y] = mat::read("FILE", &file, ["y"]).unwrap();
-        prop_assert_eq!((y.shape, y.numbers), (vec![rows as usize, 3], Numbers::Bytes(numbers.to_vec())));
     }
 }

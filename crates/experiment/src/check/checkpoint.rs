@@ -79,10 +79,8 @@ impl Checker<'_> {
         flatten(table, "", &mut pairs)?;
         let mut rename: Vec<Rename> = Vec::new();
         for (from, to, node) in pairs {
-            let entry = Rename::new(&from, to).map_err(|refusal| {
-                let (problem, remedy) = refusal.into_words();
-                node.key.error(problem, Some(remedy))
-            })?;
+            let entry = Rename::new(&from, to)
+                .map_err(|refusal| node.key.error(refusal.problem, Some(refusal.remedy)))?;
             // Said again, by an override, it counts as it was said last.
             rename.retain(|other| other.from() != from);
             rename.push(entry);

@@ -2,14 +2,13 @@
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{Error, Result};
+use eigenscape_formats::Refusal;
 use eigenscape_program::{ElementwiseFunction, Network, Parameter};
 use safetensors::Dtype;
 
 use super::{
     difference::{declared, differences, lookup, table},
-    orientation,
-    refusal::Refusal,
-    remedy,
+    orientation, remedy,
     state_dict::{Item, Selection, StateDict},
 };
 use crate::weights::Weights;
@@ -23,7 +22,7 @@ pub(super) fn weights(
 ) -> Result<(Weights, Option<String>)> {
     let subject = &selection.path.display().to_string();
     if let Some(misfit) = misfit(selection, network, state) {
-        return Err(misfit.about(subject));
+        return Err(misfit.about(subject).into());
     }
     for (alias, name) in network.aliases() {
         if let (Some(a), Some(b)) = (state.get(alias), state.get(name))

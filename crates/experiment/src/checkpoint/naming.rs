@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use eigenscape_core::registry::nearest;
+use eigenscape_formats::Refusal;
 
 use super::{
     pattern::{self, Rename, fits},
-    refusal::{Refusal, Result},
     state_dict::{Entry, Item, StateDict, short, shown},
 };
 
@@ -15,7 +15,7 @@ const PREFIXES: usize = 8;
 
 impl StateDict<'_> {
     /// Takes a prefix away from the names that have it.
-    pub(super) fn strip(&mut self, prefix: &str) -> Result<()> {
+    pub(super) fn strip(&mut self, prefix: &str) -> Result<(), Refusal> {
         let mut stripped = false;
         for entry in &mut self.entries {
             if let Some(rest) = entry.stored_as.strip_prefix(prefix) {
@@ -38,7 +38,7 @@ impl StateDict<'_> {
         mut self,
         selection: &super::Selection,
         is_kept: impl Fn(&str) -> bool,
-    ) -> Result<Self> {
+    ) -> Result<Self, Refusal> {
         self.entries.retain(|entry| is_kept(entry.stored_as));
         for entry in &mut self.entries {
             let (name, turned) = lenient(selection, entry.stored_as)?;
@@ -51,7 +51,7 @@ impl StateDict<'_> {
 
     /// The same tensors under the names that `rename` gives them, those turned over that
     /// `transpose` fits.
-    pub(super) fn named(mut self, rename: &[Rename], transpose: &[String]) -> Result<Self> {
+    pub(super) fn named(mut self, rename: &[Rename], transpose: &[String]) -> Result<Self, Refusal> {
         let mut used = vec![false; rename.len()];
         for entry in &mut self.entries {
             entry.name = match pattern::chosen(rename, entry.stored_as)? {
@@ -96,7 +96,7 @@ impl StateDict<'_> {
 
     /// Turns over the matrices that a pattern fits, by their names in the file or, where it fits
     /// none of these, in the network.
-    fn transpose(&mut self, pattern: &str) -> Result<()> {
+    fn transpose(&mut self, pattern: &str) -> Result<(), Refusal> {
         let chosen = |name: &dyn Fn(&Entry) -> bool| -> Vec<usize> {
             (0..self.entries.len()).filter(|index| name(&self.entries[*index])).collect()
         };
@@ -157,7 +157,7 @@ fn twice(a: &Entry, b: &Entry) -> Refusal {
 
 /// What `strip_prefix`, `rename` and `transpose` make of one name, where nothing need fit: the name
 /// in the network, and whether its matrix is turned over.
-pub(crate) fn lenient(selection: &super::Selection, name: &str) -> Result<(String, bool)> {
+pub(crate) fn lenient(selection: &super::Selection, name: &str) -> Result<(String, bool), Refusal> {
     let stripped = selection
         .strip_prefix
         .iter()

@@ -1,11 +1,11 @@
 //! Which matrices of a file are stored the other way round, \[in, out\] instead of \[out, in\]: as
 //! Hugging Face's `Conv1D` stores them, TensorFlow and JAX. The shape tells of all but square ones.
 
+use eigenscape_formats::Refusal;
 use eigenscape_program::Network;
 
 use super::{
     difference::{declared, lookup},
-    refusal::{Refusal, Result},
     state_dict::{Entry, Item, Selection, StateDict},
 };
 
@@ -164,7 +164,11 @@ pub(super) fn is_of_gpt2(network: &Network, state: &StateDict) -> bool {
 ///
 /// # Errors
 /// When it is one of Hugging Face's `Conv1D` layers, and is not stored as the others are.
-pub(super) fn doubt(selection: &Selection, network: &Network, state: &StateDict) -> Result<Option<String>> {
+pub(super) fn doubt(
+    selection: &Selection,
+    network: &Network,
+    state: &StateDict,
+) -> Result<Option<String>, Refusal> {
     let matrices = matrices(network, state);
     let (known, others): (Vec<&Matrix>, Vec<&Matrix>) =
         matrices.iter().partition(|matrix| matrix.is_conv1d());

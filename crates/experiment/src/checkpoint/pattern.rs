@@ -1,6 +1,6 @@
 //! Names with stars in them: which names they fit, and what becomes of these.
 
-use super::refusal::{Refusal, Result};
+use eigenscape_formats::Refusal;
 
 /// What stands for any characters, dots included.
 pub(crate) const STAR: char = '*';
@@ -31,7 +31,7 @@ impl Rename {
     ///
     /// # Errors
     /// When a side is empty, has more than one star, or one side has a star and the other has none.
-    pub(crate) fn new(from: &str, to: &str) -> Result<Self> {
+    pub(crate) fn new(from: &str, to: &str) -> Result<Self, Refusal> {
         let stars = |side: &str| side.matches(STAR).count();
         let example = "write pairs as in rename = { \"fc1.*\" = \"0.*\", \"scale\" = \"1.weight\" }";
         let refuse = |problem: String| Err(Refusal::new(problem, example));
@@ -75,7 +75,7 @@ impl Rename {
 ///
 /// # Errors
 /// When two that say equally much of it make different names of it.
-pub(crate) fn chosen(rename: &[Rename], name: &str) -> Result<Option<(usize, String)>> {
+pub(crate) fn chosen(rename: &[Rename], name: &str) -> Result<Option<(usize, String)>, Refusal> {
     let mut best: Option<(usize, String)> = None;
     for (index, entry) in rename.iter().enumerate() {
         let Some(target) = entry.apply(name) else { continue };
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    fn renamed(pairs: &[(&str, &str)], name: &str) -> Result<Option<String>> {
+    fn renamed(pairs: &[(&str, &str)], name: &str) -> Result<Option<String>, Refusal> {
         let rename: Vec<Rename> = pairs.iter().map(|(from, to)| Rename::new(from, to).unwrap()).collect();
         Ok(chosen(&rename, name)?.map(|(_, target)| target))
     }

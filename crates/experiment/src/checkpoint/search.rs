@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use eigenscape_core::pickle::{Document, Value};
-
-use super::{
-    refusal::{Refusal, Result},
-    state_dict::{SHOWN, shown, unusual_tensor},
+use eigenscape_formats::{
+    Refusal,
+    pickle::{Document, Value},
 };
 
+use super::state_dict::{SHOWN, shown, unusual_tensor};
+
 /// The dictionary of tensors that is asked for, or the one that must be meant.
-pub(super) fn dictionary(document: &Document, key: Option<&str>) -> Result<(u32, Vec<String>)> {
+pub(super) fn dictionary(document: &Document, key: Option<&str>) -> Result<(u32, Vec<String>), Refusal> {
     let Value::Dict(root) = document.root() else { return Err(no_dictionary("", document, document.root())) };
     let Some(key) = key else { return search(document, root) };
     match lookup(document, root, key) {
@@ -84,7 +84,7 @@ struct Step<'c> {
 ///
 /// Tensors beside such a dictionary (a best accuracy, say) do not make a state dict of the
 /// dictionary that both are in.
-fn search(document: &Document, root: u32) -> Result<(u32, Vec<String>)> {
+fn search(document: &Document, root: u32) -> Result<(u32, Vec<String>), Refusal> {
     let mut steps = vec![Step { dictionary: root, parent: 0, key: "" }];
     let (mut seen, mut found) = (HashSet::from([root]), Vec::new());
     let mut next = 0;

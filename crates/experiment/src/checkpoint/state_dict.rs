@@ -3,17 +3,13 @@
 use std::{borrow::Cow, fmt, path::PathBuf};
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{
+use eigenscape_formats::{
+    Refusal, Stored,
+    checkpoint::Contents,
     pickle::{Document, Row},
-    tensor_file::Stored,
 };
 
-use super::{
-    contents::Contents,
-    pattern::Rename,
-    refusal::{Refusal, Result},
-    search::dictionary,
-};
+use super::{pattern::Rename, search::dictionary};
 
 /// At most so many names of a list are shown.
 pub(super) const SHOWN: usize = 20;
@@ -103,7 +99,7 @@ impl<'c> Item<'c> {
     }
 
     /// A copy of a tensor in its own type.
-    pub(crate) fn tensor(&self, name: &str) -> Result<candle_core::Result<Tensor>> {
+    pub(crate) fn tensor(&self, name: &str) -> Result<candle_core::Result<Tensor>, Refusal> {
         let Some(stored) = self.stored() else { return Err(self.refuse(name)) };
         let refuse = |what: String, remedy| Refusal::new(format!("`{}` {what}", short(name)), remedy);
         let dtype = stored.candle_dtype().ok_or_else(|| {
@@ -154,7 +150,10 @@ impl fmt::Display for Item<'_> {
 
 impl<'c> StateDict<'c> {
     /// The dictionary that is asked for, and what should be known about the choice.
-    pub(super) fn find(contents: &'c Contents, selection: &Selection) -> Result<(Self, Vec<String>)> {
+    pub(super) fn find(
+        contents: &'c Contents,
+        selection: &Selection,
+    ) -> Result<(Self, Vec<String>), Refusal> {
         let (mut found, notes) = match contents {
             Contents::Safetensors(tensors) => {
                 if let Some(key) = &selection.key {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, missing_docs, reason = "each test target uses its part of it")]
 
+#[path = "../../../../crates/formats/tests/common/mod.rs"]
 pub mod formats;
 
 use std::{fs, io::Write, path::Path};
@@ -14,20 +15,7 @@ use flate2::{
     Compression,
     write::{DeflateEncoder, GzEncoder},
 };
-
-/// A well-formed IDX file of unsigned bytes.
-pub fn idx(shape: &[u32], data: &[u8]) -> Vec<u8> {
-    let mut file = vec![0, 0, 8, u8::try_from(shape.len()).unwrap()];
-    file.extend(shape.iter().flat_map(|d| d.to_be_bytes()));
-    file.extend(data);
-    file
-}
-
-pub fn gzip(contents: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(contents).unwrap();
-    encoder.finish().unwrap()
-}
+pub use formats::{assert_says, gzip, idx};
 
 /// A gzipped tar archive.
 pub fn tarred(files: &[(&str, &[u8])]) -> Vec<u8> {
@@ -125,13 +113,5 @@ pub fn refusal(name: &str, parameters: &str, base: &Path) -> String {
         Ok(_) => panic!("{name} accepted {parameters}"),
         Err(PluginError::Build(error @ Error::Input { .. })) => error.to_string(),
         Err(error) => panic!("not an input error: {error:?}"),
-    }
-}
-
-/// Asserts that a message has every part, and a remedy.
-#[track_caller]
-pub fn assert_says(message: &str, parts: &[&str]) {
-    for part in parts.iter().chain(&["help: "]) {
-        assert!(message.contains(part), "no {part:?} in: {message}");
     }
 }

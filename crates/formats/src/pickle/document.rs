@@ -6,7 +6,7 @@ use super::{
     rebuild,
     value::{Span, Storage, TensorRecord, Value},
 };
-use crate::tensor_file::Stored;
+use crate::Stored;
 
 /// Bytes for an entry of a dictionary, with what is needed to search it and to compare it with a
 /// network's names.

@@ -6,8 +6,9 @@ use std::{
     path::Path,
 };
 
+use bytesize::ByteSize;
+
 use crate::{
-    account::bytes,
     error::{Error, Result},
     memory,
 };
@@ -30,7 +31,8 @@ pub fn open(path: &Path) -> Result<File> {
     }
     let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     if length > SMALL && length > memory::of_machine() {
-        let problem = format!("has {}, more than this machine's memory", bytes(length));
+        let problem =
+            format!("has {}, more than this machine's memory", ByteSize(metadata.len()).display().iec());
         return refuse(problem, "replace or remove the file, or use a machine with more memory");
     }
     File::open(path).map_err(|error| Error::io(path, error))

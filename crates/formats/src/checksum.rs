@@ -11,7 +11,7 @@ use md5::{Digest, Md5};
 ///
 /// ```
 /// // RFC 1321, A.5.
-/// let sum = eigenscape_core::checksum::md5(&b"abc"[..])?;
+/// let sum = eigenscape_formats::checksum::md5(&b"abc"[..])?;
 /// assert_eq!(sum, "900150983cd24fb0d6963f7d28e17f72");
 /// # Ok::<(), std::io::Error>(())
 /// ```

@@ -1,8 +1,27 @@
-//! Files of single formats, as they are published.
+//! Files of single formats, written by the tests themselves.
+
+#![allow(dead_code, missing_docs, reason = "each test target uses its part of it")]
 
 use std::io::Write;
 
-use flate2::{Compression, write::ZlibEncoder};
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
+
+/// A well-formed IDX file of unsigned bytes.
+pub fn idx(shape: &[u32], data: &[u8]) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, u8::try_from(shape.len()).unwrap()];
+    file.extend(shape.iter().flat_map(|d| d.to_be_bytes()));
+    file.extend(data);
+    file
+}
+
+pub fn gzip(contents: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(contents).unwrap();
+    encoder.finish().unwrap()
+}
 
 /// What `cPickle.dump({"data": ..., "filenames": ..., labels: ...}, protocol=2)` writes in Python 2.
 pub fn pickle(key: &str, labels: &[u8], pixels: &[u8]) -> Vec<u8> {
@@ -58,4 +77,12 @@ pub fn mat_file(variables: &[Vec<u8>]) -> Vec<u8> {
     header.resize(124, b' ');
     header.extend([0x00, 0x01, b'I', b'M']);
     [header, variables.concat()].concat()
+}
+
+/// Asserts that a message has every part, and a remedy.
+#[track_caller]
+pub fn assert_says(message: &str, parts: &[&str]) {
+    for part in parts.iter().chain(&["help: "]) {
+        assert!(message.contains(part), "no {part:?} in: {message}");
+    }
 }

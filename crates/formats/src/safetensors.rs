@@ -1,7 +1,7 @@
 //! The safetensors format: eight bytes with the header's length, a JSON header, the elements.
 //!
 //! ```
-//! use eigenscape_core::tensor_file::Tensors;
+//! use eigenscape_formats::safetensors::Tensors;
 //! let header = br#"{"a":{"dtype":"U8","shape":[2,1],"data_offsets":[0,2]}}"#;
 //! let file = [&(header.len() as u64).to_le_bytes()[..], header, &[7, 9]].concat();
 //! let tensors = Tensors::parse(&file)?;
@@ -22,9 +22,7 @@ use serde::{
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-mod stored;
-
-pub use stored::Stored;
+use crate::Stored;
 
 /// Bytes of the header's length.
 const PREFIX: usize = 8;

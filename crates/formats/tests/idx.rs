@@ -7,8 +7,7 @@ mod common;
 use std::fs;
 
 use common::{assert_says, gzip, idx};
-use eigenscape_core::Error;
-use eigenscape_datasets::{idx::Idx, labelled::LabelledImages};
+use eigenscape_formats::{Error, idx::Idx};
 
 const PIXELS: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255];
 
@@ -122,19 +121,4 @@ fn a_file_that_is_not_there_is_named() {
     let message = Idx::read(&folder.path().join("none.gz"), 3).unwrap_err().to_string();
     assert_says(&message, &["none.gz", "no such file"]);
     assert!(Idx::read(folder.path(), 3).is_err(), "a folder is no file");
-}
-
-#[test]
-fn images_and_labels_must_fit_together() {
-    let array = |shape: &[usize], bytes: &[u8]| Idx::new(shape.to_vec(), bytes.to_vec()).unwrap();
-    let pair = |shape: &[usize], labels: &[u8]| {
-        let images = array(shape, &vec![0; shape.iter().product()]);
-        LabelledImages::pair(("IMAGES", images), ("LABELS", array(&[labels.len()], labels)), 3)
-    };
-    assert!(pair(&[2, 1, 1], &[0, 2]).is_ok());
-    let message = |shape: &[usize], labels: &[u8]| pair(shape, labels).unwrap_err().to_string();
-    assert_says(&message(&[2, 1, 1], &[0]), &["LABELS", "1 labels for the 2 images of IMAGES"]);
-    assert_says(&message(&[2, 1, 1], &[0, 3]), &["LABELS", "label 1 is 3", "3 classes"]);
-    assert_says(&message(&[0, 28, 28], &[]), &["IMAGES", "holds no pixel", "[0, 28, 28]"]);
-    assert_says(&message(&[2, 0, 28], &[0, 0]), &["IMAGES", "holds no pixel"]);
 }

@@ -1,12 +1,11 @@
-//! A file of either format, recognised by how it begins.
+//! Files of weights: what `torch.save` wrote, or safetensors, recognised by how they begin.
 
-use eigenscape_core::{
+use crate::{
+    error::{Refusal, Result},
     pickle::{self, Document, Known, Limits, Trouble},
-    tensor_file::Tensors,
+    safetensors::Tensors,
     zip::{self, Archive},
 };
-
-use super::refusal::{Refusal, Result};
 
 /// How the pickles begin that `torch.save` wrote before it wrote zip archives: protocol 2, and
 /// PyTorch's number as a long integer of ten bytes.
@@ -18,7 +17,7 @@ const DESCRIPTION: usize = 1 << 20;
 const LISTED: usize = 8;
 
 /// What a file holds.
-pub(super) enum Contents<'a> {
+pub enum Contents<'a> {
     /// Names with tensors.
     Safetensors(Tensors<'a>),
     /// Whatever was given to `torch.save`.
@@ -27,7 +26,10 @@ pub(super) enum Contents<'a> {
 
 impl<'a> Contents<'a> {
     /// Reads a file.
-    pub(super) fn parse(file: &'a [u8]) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it is damaged, of neither format, or holds a program.
+    pub fn parse(file: &'a [u8]) -> Result<Self, Refusal> {
         let remedy = "save it again with torch.save(model.state_dict(), path), which writes a zip archive, or with \
                       safetensors.torch.save_file";
         if file.starts_with(zip::MAGIC) {
@@ -40,13 +42,14 @@ impl<'a> Contents<'a> {
             let tensors = Tensors::parse(file);
             tensors
                 .map(Self::Safetensors)
-                .map_err(|why| Refusal::damaged(format!("is not a complete safetensors file: {why}")))
+                .map_err(|why| damaged(format!("is not a complete safetensors file: {why}")))
         }
     }
 
     /// A note on classes and functions that the file names and that were not loaded, where there
     /// are any.
-    pub(super) fn left_out(&self) -> Option<String> {
+    #[must_use]
+    pub fn left_out(&self) -> Option<String> {
         let Self::Pickled(document) = self else { return None };
         let foreign: Vec<_> = document.foreign().iter().take(LISTED).map(|names| names.join(".")).collect();
         (!foreign.is_empty()).then(|| format!("neither loaded nor run: {}", foreign.join(", ")))
@@ -59,10 +62,9 @@ fn is_pickle(file: &[u8]) -> bool {
 }
 
 /// The pickle in an archive of `torch.save`.
-fn pickled(file: &[u8]) -> Result<Document<'_>> {
-    let archive = Archive::parse(file).map_err(|why| {
-        Refusal::damaged(format!("is not a complete zip archive as torch.save writes it: {why}"))
-    })?;
+fn pickled(file: &[u8]) -> Result<Document<'_>, Refusal> {
+    let archive = Archive::parse(file)
+        .map_err(|why| damaged(format!("is not a complete zip archive as torch.save writes it: {why}")))?;
     let names = archive.entries().filter_map(zip::Entry::name);
     let mut roots = names.filter_map(|name| name.strip_suffix("data.pkl"));
     let root = roots.find(|root| root.is_empty() || root.ends_with('/')).ok_or_else(|| {
@@ -88,7 +90,7 @@ fn pickled(file: &[u8]) -> Result<Document<'_>> {
 }
 
 /// The contents of an entry; `None` when there is none of that name.
-fn stored<'a>(archive: &Archive<'a>, name: &str) -> Result<Option<&'a [u8]>> {
+fn stored<'a>(archive: &Archive<'a>, name: &str) -> Result<Option<&'a [u8]>, Refusal> {
     let packed = || {
         Refusal::new(
             format!("its entry {name} is compressed or encrypted, which torch.save never does"),
@@ -107,8 +109,17 @@ fn refusal(trouble: Trouble) -> Refusal {
             "describes more than its size allows (its data.pkl is damaged, or not of torch.save)",
             remedy,
         ),
-        Trouble::Instruction(problem, at) => Refusal::damaged(format!(
+        Trouble::Instruction(problem, at) => damaged(format!(
             "is not as torch.save writes it: {problem} (instruction at byte {at} of its data.pkl)"
         )),
     }
+}
+
+/// A file that is cut short or changed.
+fn damaged(problem: impl Into<String>) -> Refusal {
+    Refusal::new(
+        problem,
+        "copy the file again, or save it again: in PyTorch torch.save(model.state_dict(), path), \
+         or safetensors.torch.save_file(model.state_dict(), path)",
+    )
 }

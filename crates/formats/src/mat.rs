@@ -16,8 +16,9 @@
 
 use std::io::{self, Read};
 
-use eigenscape_core::{Error, Result};
 use flate2::read::ZlibDecoder;
+
+use crate::{Error, Result};
 
 const HEADER: usize = 128;
 const INT8: u32 = 1;

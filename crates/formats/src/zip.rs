@@ -2,7 +2,7 @@
 //! them, or deflated, as data sets come.
 //!
 //! ```
-//! use eigenscape_core::zip::Archive;
+//! use eigenscape_formats::zip::Archive;
 //! let empty = [&b"PK\x05\x06"[..], &[0; 18]].concat();
 //! assert!(Archive::parse(&empty)?.get("weights").is_none());
 //! assert!(Archive::parse(b"half a download").is_err());

@@ -16,8 +16,9 @@ use std::{
     path::Path,
 };
 
-use eigenscape_core::{Error, Result, regular_file, zip::DEFLATE_MAX_RATIO};
 use flate2::bufread::MultiGzDecoder;
+
+use crate::{Error, Result, regular_file, zip::DEFLATE_MAX_RATIO};
 
 const UNSIGNED_BYTE: u8 = 0x08;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -58,10 +59,10 @@ impl Idx {
     /// Decodes the contents of a file; `subject` names them in errors.
     ///
     /// ```
-    /// use eigenscape_datasets::idx::Idx;
+    /// use eigenscape_formats::idx::Idx;
     /// let labels = Idx::decode("labels", &[0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9], 1)?;
     /// assert_eq!((labels.shape(), labels.bytes()), (&[3][..], &[7, 8, 9][..]));
-    /// # Ok::<(), eigenscape_core::Error>(())
+    /// # Ok::<(), eigenscape_formats::Error>(())
     /// ```
     ///
     /// # Errors
