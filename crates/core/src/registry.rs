@@ -140,6 +140,8 @@ pub struct Environment {
     pub base: PathBuf,
     /// The label that belongs to no class, where the loss leaves one out.
     pub ignored_label: Option<i64>,
+    /// The tensors that an example consists of, where the network has names for them.
+    pub inputs: Vec<String>,
 }
 
 impl Environment {

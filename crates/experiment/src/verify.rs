@@ -1,6 +1,7 @@
 //! Another program's derivatives compared with ours: can a user coming from PyTorch trust the
 //! numbers for their network?
 
+mod brought;
 mod target;
 
 use std::{
@@ -87,6 +88,10 @@ impl Errors {
 /// from the shapes, as in an experiment. NAMEs may be those that `names` makes the network's: by
 /// its `strip_prefix`, `rename` and `transpose`, of which none need fit.
 ///
+/// Of an architecture that brings its weights the file may leave these out; what such a network is
+/// given may stand under the names that it has for that instead of `x`. A loss that needs no targets
+/// needs no `y`, and its Gauss-Newton matrix is 0, so that no `ggnv.NAME` needs to be there.
+///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's, or
 /// `y` does not fit the loss.
@@ -97,7 +102,8 @@ pub fn verify(
     loss: &LossPlan,
     (backend, dtype): (Arc<dyn Backend>, DType),
 ) -> Result<Verified> {
-    let file = File::read(path, names)?;
+    let mut file = File::read(path, names)?;
+    file.complete(&*architecture, loss)?;
     let (x, logits) = (file.get("x")?, file.get("logits")?);
     let Target { loss, words, targets, classes_first } = file.target(loss)?;
     let logits = &if classes_first { logits.permute(classes_last(logits.rank()))? } else { logits.clone() };
@@ -168,7 +174,7 @@ impl File {
         classes_first: bool,
     ) -> Result<Network> {
         let x = self.get("x")?.dims();
-        let &[samples, .., outputs] = logits else {
+        let (Some(&samples), Some(&outputs)) = (logits.first(), logits.last()) else {
             return Err(self.refuse(format!("`logits` has shape {logits:?}, not [N, ..., C]"), EVERYTHING));
         };
         if x.first() != Some(&samples) || samples == 0 {

@@ -6,6 +6,7 @@
 //! | [`pickle`] | Python's pickles: `torch.save`'s tensors, NumPy's arrays |
 //! | [`safetensors`] | safetensors files |
 //! | [`checkpoint`] | weights of either kind, recognised by how they begin |
+//! | [`pt2`] | networks that `torch.export.save` wrote: a graph and its tensors |
 //! | [`zip`], [`archive`] | zip archives; files out of them, or out of gzipped tar archives |
 //! | [`mat`], [`idx`] | MATLAB's arrays of level 5, MNIST's arrays of bytes |
 //!
@@ -20,6 +21,7 @@ pub mod idx;
 pub mod mat;
 pub mod memory;
 pub mod pickle;
+pub mod pt2;
 pub mod regular_file;
 pub mod safetensors;
 pub mod stored;

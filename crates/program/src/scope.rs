@@ -16,6 +16,8 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// How it starts.
     pub init: Init,
+    /// Whether it is held fixed: it is trained, and in a group, only where somebody names it.
+    pub frozen: bool,
 }
 
 /// A mask of a network in train mode: data of each sample that every derivative takes as constant.
@@ -142,6 +144,12 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
+    /// Declares that a parameter is held fixed (PyTorch's `requires_grad = False`).
+    pub fn freeze(&mut self, parameter: Value) {
+        let declared = self.collected.parameters.iter_mut().filter(|(_, value)| *value == parameter);
+        declared.for_each(|(declared, _)| declared.frozen = true);
+    }
+
     /// Declares that PyTorch's `state_dict` may list, as this module's tensor `name`, a constant
     /// that the network computes by itself (a mask, a counter), so that a checkpoint may hold it or
     /// not.
@@ -191,6 +199,6 @@ fn declare(
     }
     check_size(&format!("parameter {name}"), shape)?;
     let value = graph.input(name.clone(), shape);
-    declared.push((Parameter { name, shape: shape.to_vec(), init }, value));
+    declared.push((Parameter { name, shape: shape.to_vec(), init, frozen: false }, value));
     Ok(value)
 }

@@ -1,7 +1,9 @@
 //! What moves or repeats elements, and constants.
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_program::operations::{Broadcast, Concat, Fill, Literal, Matrix, Pad, Permute, Reshape, Slice};
+use eigenscape_program::operations::{
+    Broadcast, Concat, Fill, Literal, Matrix, Pad, Permute, Reshape, Slice,
+};
 
 use super::{Operand, behind, common_lead};
 use crate::Result;

@@ -84,9 +84,7 @@ impl<'de> Union<'de> for Argument {
         Ok(match kind {
             "as_tensor" => Self::Tensor(map.next_value::<Named>()?.name),
             "as_tensors" => Self::Tensors(names(map.next_value()?)),
-            "as_optional_tensor" => {
-                map.next_value::<Optional>()?.0.map_or(Self::None, Self::Tensor)
-            }
+            "as_optional_tensor" => map.next_value::<Optional>()?.0.map_or(Self::None, Self::Tensor),
             "as_optional_tensors" => {
                 let optional: Vec<Optional> = map.next_value()?;
                 Self::OptionalTensors(optional.into_iter().map(|optional| optional.0).collect())

@@ -28,8 +28,9 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Finds them in a file.
     pub fn find(file: &'a [u8]) -> Result<Self, Refusal> {
-        let archive = Archive::parse(file)
-            .map_err(|why| damaged(format!("is not a complete zip archive as torch.export.save writes it: {why}")))?;
+        let archive = Archive::parse(file).map_err(|why| {
+            damaged(format!("is not a complete zip archive as torch.export.save writes it: {why}"))
+        })?;
         let entries = Entries(&archive);
         if let Some(program) = entries.get("serialized_exported_program.json")? {
             return flat(&entries, program);
@@ -41,7 +42,10 @@ impl<'a> Parts<'a> {
         });
         match models.next() {
             Some((root, model)) => foldered(&entries, root, model),
-            None => Err(Refusal::new("is a zip archive without a graph, so that it is not of torch.export.save", EXPORT)),
+            None => Err(Refusal::new(
+                "is a zip archive without a graph, so that it is not of torch.export.save",
+                EXPORT,
+            )),
         }
     }
 }
@@ -83,7 +87,8 @@ impl<'a> Entries<'a, '_> {
     /// An entry's contents; `None` when there is none of that name.
     pub fn get(&self, name: &str) -> Result<Option<&'a [u8]>, Refusal> {
         let packed = || {
-            let problem = format!("its entry {name} is compressed or encrypted, which torch.export.save never does");
+            let problem =
+                format!("its entry {name} is compressed or encrypted, which torch.export.save never does");
             Refusal::new(problem, EXPORT)
         };
         self.0.get(name).map(|entry| entry.stored().ok_or_else(packed)).transpose()

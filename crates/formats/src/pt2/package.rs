@@ -25,6 +25,8 @@ pub struct Package<'a> {
     pub signature: Signature,
     /// The names of `forward`'s arguments, where the file tells them.
     pub arguments: Vec<String>,
+    /// The names of `forward`'s results, where it gives them under names.
+    pub results: Vec<String>,
     /// The version of PyTorch that wrote it.
     pub torch_version: String,
     /// Parameters and buffers by their names.
@@ -37,7 +39,6 @@ pub struct Package<'a> {
 #[derive(Deserialize)]
 struct Program {
     graph_module: GraphModule,
-    schema_version: Version,
     #[serde(default)]
     torch_version: String,
 }
@@ -68,6 +69,15 @@ struct Call {
 struct CallSignature {
     #[serde(default)]
     forward_arg_names: Option<Vec<String>>,
+    #[serde(default)]
+    out_spec: String,
+}
+
+/// How results are put together, of which the outermost part counts.
+#[derive(Deserialize)]
+struct TreeSpec {
+    #[serde(default)]
+    context: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -85,25 +95,38 @@ impl<'a> Package<'a> {
         let unreadable = |error: serde_json::Error| {
             layout::damaged(format!("has a graph that is not as torch.export.save writes it: {error}"))
         };
-        if let Ok(OnlyVersion { schema_version: Version { major } }) = serde_json::from_slice(program)
-            && major != MAJOR
-        {
+        // First, since with another version all else may be written in another way.
+        let OnlyVersion { schema_version: Version { major } } =
+            serde_json::from_slice(program).map_err(unreadable)?;
+        if major != MAJOR {
             let problem = format!("is of version {major} of the graph's schema, and version {MAJOR} is read");
             return Err(Refusal::new(problem, "export it with PyTorch 2.5 to 2.15"));
         }
-        let Program { graph_module, schema_version: _, torch_version } =
-            serde_json::from_slice(program).map_err(unreadable)?;
+        let Program { graph_module, torch_version } = serde_json::from_slice(program).map_err(unreadable)?;
         let GraphModule { graph, signature, module_call_graph } = graph_module;
         let whole = module_call_graph.into_iter().find(|call| call.fqn.is_empty());
-        let arguments = whole.and_then(|call| call.signature?.forward_arg_names).unwrap_or_default();
-        Ok(Self { graph, signature, arguments, torch_version, weights, constants })
+        let (arguments, results) = match whole.and_then(|call| call.signature) {
+            Some(call) => (call.forward_arg_names.unwrap_or_default(), keys(&call.out_spec)),
+            None => Default::default(),
+        };
+        Ok(Self { graph, signature, arguments, results, torch_version, weights, constants })
     }
 
     /// The names in the graph of what is given to `forward` as tensors.
     #[must_use]
     pub fn inputs(&self) -> Vec<&str> {
-        let tensor = |spec: &'_ InputSpec| matches!(spec, InputSpec::User(Argument::Tensor(_)));
-        let specs = self.signature.input_specs.iter().filter(|spec| tensor(spec));
-        specs.filter_map(|spec| if let InputSpec::User(Argument::Tensor(name)) = spec { Some(name.as_str()) } else { None }).collect()
+        let specs = self.signature.input_specs.iter();
+        let names = specs.filter_map(|spec| match spec {
+            InputSpec::User(Argument::Tensor(name)) => Some(name.as_str()),
+            _ => None,
+        });
+        names.collect()
     }
+}
+
+/// The keys of a dictionary of results, from its description; none where it is something else.
+fn keys(out_spec: &str) -> Vec<String> {
+    let spec = serde_json::from_str::<(i64, TreeSpec)>(out_spec).ok();
+    let context = spec.and_then(|(_, spec)| spec.context).unwrap_or_default();
+    serde_json::from_str(&context).unwrap_or_default()
 }

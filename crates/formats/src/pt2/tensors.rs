@@ -56,7 +56,11 @@ pub(super) type Tensors<'a> = BTreeMap<String, Tensor<'a>>;
 
 /// The tensors that a table (JSON) lists, whose entries are in one folder. What is no tensor of
 /// numbers is left out.
-pub(super) fn listed<'a>(entries: &Entries<'a, '_>, table: &[u8], folder: &str) -> Result<Tensors<'a>, Refusal> {
+pub(super) fn listed<'a>(
+    entries: &Entries<'a, '_>,
+    table: &[u8],
+    folder: &str,
+) -> Result<Tensors<'a>, Refusal> {
     let Config { config } = serde_json::from_slice(table)
         .map_err(|error| super::layout::damaged(format!("its table of tensors in {folder}: {error}")))?;
     let mut tensors = Tensors::new();
@@ -77,7 +81,8 @@ pub(super) fn listed<'a>(entries: &Entries<'a, '_>, table: &[u8], folder: &str) 
 /// A tensor as raw bytes.
 fn raw<'a>(name: &str, bytes: &'a [u8], meta: &TensorMeta, entry: String) -> Result<Tensor<'a>, Refusal> {
     let refuse = |what: &str| Err(super::layout::damaged(format!("the tensor {name} {what}")));
-    let known = |sizes: &[super::MetaSize]| sizes.iter().map(super::MetaSize::known).collect::<Option<Vec<_>>>();
+    let known =
+        |sizes: &[super::MetaSize]| sizes.iter().map(super::MetaSize::known).collect::<Option<Vec<_>>>();
     let (Some(shape), Some(strides), Some(offset)) =
         (known(&meta.sizes), known(&meta.strides), meta.storage_offset.known())
     else {
@@ -85,7 +90,10 @@ fn raw<'a>(name: &str, bytes: &'a [u8], meta: &TensorMeta, entry: String) -> Res
     };
     let Some(dtype) = meta.dtype.stored() else {
         let problem = format!("the tensor {name} is of the type {:?}, which is not read", meta.dtype);
-        return Err(Refusal::new(problem, "export the network with weights in float32, as in module.float()"));
+        return Err(Refusal::new(
+            problem,
+            "export the network with weights in float32, as in module.float()",
+        ));
     };
     let start = offset.checked_mul(dtype.bitsize() / 8);
     let Some(bytes) = start.and_then(|start| bytes.get(start..)) else {
@@ -136,5 +144,10 @@ fn from_pickle<'a>(document: &Document<'_>, value: Value, path: &str) -> Option<
         Cow::Owned(bytes) => bytes.as_ptr() as usize,
     };
     let storage = Storage { entry: path.to_owned(), offset, strides: Vec::new() };
-    Some(Tensor { dtype, shape: stored.shape().to_vec(), elements: Cow::Owned(elements.into_owned()), storage })
+    Some(Tensor {
+        dtype,
+        shape: stored.shape().to_vec(),
+        elements: Cow::Owned(elements.into_owned()),
+        storage,
+    })
 }

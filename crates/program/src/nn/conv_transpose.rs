@@ -27,7 +27,8 @@ pub fn conv_transpose(
     let graph = scope.graph();
     let (shape, taps) = (graph.shape(x).to_vec(), graph.shape(weight).to_vec());
     let axes = shape.len().saturating_sub(2);
-    let lengths = [settings.stride.len(), settings.padding.len(), settings.dilation.len(), output_padding.len()];
+    let lengths =
+        [settings.stride.len(), settings.padding.len(), settings.dilation.len(), output_padding.len()];
     let wrong = lengths != [axes; 4] || !(1..=3).contains(&axes) || taps.len() != shape.len();
     if wrong || settings.stride.contains(&0) || settings.dilation.contains(&0) || shape.contains(&0) {
         let problem = format!("{settings:?} and the weight {taps:?} do not fit the input {shape:?}");
@@ -50,7 +51,12 @@ pub fn conv_transpose(
 }
 
 /// The whole image, of which nothing is cut off, by steps that are the same along both axes.
-fn uncut(graph: &mut Graph, x: Value, weight: Value, [stride, dilation, groups]: [usize; 3]) -> Result<Value> {
+fn uncut(
+    graph: &mut Graph,
+    x: Value,
+    weight: Value,
+    [stride, dilation, groups]: [usize; 3],
+) -> Result<Value> {
     graph.conv_transpose2d(x, weight, ConvSettings { stride, padding: 0, dilation, groups }, 0)
 }
 
@@ -107,7 +113,10 @@ fn turned(graph: &mut Graph, weight: Value, groups: usize) -> Result<Value> {
     let shape = graph.shape(weight).to_vec();
     let (inputs, outputs, taps) = (shape[0], shape[1], &shape[2..]);
     if groups == 0 || inputs % groups != 0 {
-        return Err(Error::shape("conv_transpose", format!("{groups} groups do not divide {inputs} channels")));
+        return Err(Error::shape(
+            "conv_transpose",
+            format!("{groups} groups do not divide {inputs} channels"),
+        ));
     }
     let split = [&[groups, inputs / groups, outputs], taps].concat();
     let weight = graph.reshape(weight, &split)?;

@@ -59,7 +59,8 @@ pub fn convolution(
     let axes = graph.shape(x).len().saturating_sub(2);
     settings.check("convolution", axes)?;
     if graph.shape(weight).len() != axes + 2 || graph.shape(weight).contains(&0) {
-        let problem = format!("the weight {:?} does not fit the input {:?}", graph.shape(weight), graph.shape(x));
+        let problem =
+            format!("the weight {:?} does not fit the input {:?}", graph.shape(weight), graph.shape(x));
         return Err(Error::shape("convolution", problem));
     }
     let y = match axes {
@@ -84,7 +85,8 @@ fn of_sequence(graph: &mut Graph, x: Value, weight: Value, settings: &Convolutio
     let [before, after] = settings.padding[0];
     let x = graph.pad(x, 3, before, after)?;
     let (stride, dilation) = (settings.stride[0], settings.dilation[0]);
-    let y = graph.conv2d(x, weight, ConvSettings { stride, padding: 0, dilation, groups: settings.groups })?;
+    let y =
+        graph.conv2d(x, weight, ConvSettings { stride, padding: 0, dilation, groups: settings.groups })?;
     without_axis(graph, y, 2)
 }
 
@@ -114,7 +116,10 @@ fn of_volume(graph: &mut Graph, x: Value, weight: Value, settings: &Convolution)
     let [before, after] = settings.padding[0];
     let x = graph.pad(x, 2, before, after)?;
     let &[n, channels, depth, height, width] = graph.shape(x) else {
-        return Err(Error::shape("conv3d", format!("needs an input [N, C, D, H, W], not {:?}", graph.shape(x))));
+        return Err(Error::shape(
+            "conv3d",
+            format!("needs an input [N, C, D, H, W], not {:?}", graph.shape(x)),
+        ));
     };
     let &[outputs, group, taps, kh, kw] = graph.shape(weight) else {
         return Err(Error::shape("conv3d", format!("has no weight of shape {:?}", graph.shape(weight))));
