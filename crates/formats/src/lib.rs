@@ -10,8 +10,9 @@
 //! | [`zip`], [`archive`] | zip archives; files out of them, or out of gzipped tar archives |
 //! | [`mat`], [`idx`] | MATLAB's arrays of level 5, MNIST's arrays of bytes |
 //!
-//! [`regular_file`] opens files, and [`checksum`] tells whether they are what was published. What
-//! networks, data sets and experiments make of the contents is not known here.
+//! [`regular_file`] opens files, [`memory`] is how much a machine has for them, and [`checksum`]
+//! tells whether they are what was published. What networks, data sets and experiments make of the
+//! contents is not known here.
 
 pub mod archive;
 pub mod checkpoint;

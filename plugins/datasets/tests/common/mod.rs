@@ -1,6 +1,6 @@
 //! Small data sets in the published formats, written by the tests themselves.
 
-#![allow(dead_code, missing_docs, reason = "each test target uses its part of it")]
+#![allow(dead_code, missing_docs, unused_imports, reason = "each test target uses its part of it")]
 
 #[path = "../../../../crates/formats/tests/common/mod.rs"]
 pub mod formats;
