@@ -45,6 +45,19 @@ def conv_transpose2d(x, w, b, l):
     return agree(y, F.conv_transpose2d(x, w, b, stride, padding, extra, groups, dilation))
 
 
+def cell(op, l, of_input, of_state, h, c):
+    """The next states."""
+    if op == "rnn":
+        return (torch.relu if l.get("nonlinearity") == "relu" else torch.tanh)(of_input + of_state), c
+    if op == "lstm":
+        i, f, g, o = (of_input + of_state).chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+    (ri, zi, ni), (rs, zs, ns) = of_input.chunk(3, 1), of_state.chunk(3, 1)
+    z = (zi + zs).sigmoid()
+    return (1 - z) * (ni + (ri + rs).sigmoid() * ns).tanh() + z * h, c
+
+
 class Net:
     """Declares parameters in the first pass and takes them from `params` in later ones."""
 
@@ -125,6 +138,36 @@ class Net:
             agree(y, module(x, x, x, need_weights=False)[0])
         return y
 
+    def recurrent(self, x, l, name):
+        """Time after time; checked against PyTorch's module."""
+        op, hidden, bias = l["op"], l["hidden_size"], l.get("bias", True)
+        layers, both = l.get("num_layers", 1), l.get("bidirectional", False)
+        rows = {"rnn": 1, "lstm": 4, "gru": 3}[op] * hidden
+        y = x
+        for i in range(layers):
+            outputs = []
+            for suffix in ["", "_reverse"] if both else [""]:
+                at = f"_l{i}{suffix}"
+                w_ih = self.param(f"{name}weight_ih{at}", rows, y.shape[-1])
+                w_hh = self.param(f"{name}weight_hh{at}", rows, hidden)
+                # Units that are never at work would make more affine than can be proved.
+                around = 0.6 if l.get("nonlinearity") == "relu" else 0.0
+                b_ih = self.param(f"{name}bias_ih{at}", rows, around=around) if bias else None
+                b_hh = self.param(f"{name}bias_hh{at}", rows) if bias else None
+                h = c = x.new_zeros(x.shape[0], hidden)
+                times = list(range(x.shape[1]))
+                states = {}
+                for t in reversed(times) if suffix else times:
+                    h, c = cell(op, l, F.linear(y[:, t], w_ih, b_ih), F.linear(h, w_hh, b_hh), h, c)
+                    states[t] = h
+                outputs.append(torch.stack([states[t] for t in times], 1))
+            y = torch.cat(outputs, 2)
+        settings = {"nonlinearity": l.get("nonlinearity", "tanh")} if op == "rnn" else {}
+        module = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[op]
+        module = module(x.shape[2], hidden, layers, bias=bias, batch_first=True, bidirectional=both, **settings)
+        module.load_state_dict({k.removeprefix(name): p for k, p in self.params.items() if k.startswith(name)})
+        return agree(y, module(x)[0])
+
     def layer(self, x, l, name):
         op, bias = l["op"], l.get("bias", True)
         last = x.dim() - 1
@@ -175,6 +218,8 @@ class Net:
             return x[:, l.get("index", 0)]
         if op == "token_mean":
             return x.mean(1)
+        if op in ("rnn", "lstm", "gru"):
+            return self.recurrent(x, l, name)
         if op == "attention":
             return self.attention(x, l, name)
         if op == "swiglu":
@@ -383,6 +428,18 @@ def cases():
         op("conv1d", **{"in": 2}, out=4, kernel=3, stride=2, padding=2, dilation=2), op("layer_norm", features=[4, 4]), op("silu"),
         op("conv1d", out=4, kernel=2, groups=4, bias=False), op("log_softmax", axis=1), op("flatten"), op("linear", out=3),
     ], torch.randn(4, 2, 7), labels(4, classes=3), cross_entropy)
+    write("rnn", [op("rnn", hidden_size=3), op("token", index=-1), op("linear", out=3)], torch.randn(4, 5, 2), labels(4, classes=3), cross_entropy)
+    write("rnn_relu", [
+        op("rnn", input_size=2, hidden_size=3, nonlinearity="relu", num_layers=2, bidirectional=True), op("token_mean"), op("linear", out=3),
+    ], torch.randn(5, 6, 2), labels(5, classes=3), cross_entropy)
+    write("lstm", [op("lstm", hidden_size=2, batch_first=True), op("token", index=-1), op("linear", out=3)], torch.randn(4, 5, 3), labels(4, classes=3), cross_entropy)
+    write("lstm_layers", [
+        op("lstm", hidden_size=2, num_layers=2, bidirectional=True, bias=False), op("token", index=-2), op("linear", out=2),
+    ], torch.randn(3, 4, 2), None, "mse")
+    write("gru_tokens", [op("embedding", num=5, dim=2), op("gru", hidden_size=3), op("linear", out=5)], torch.randint(5, (3, 4)), labels(3, 4, classes=5, ignored=0.2), cross_entropy, ignore_index=-100)
+    write("gru_layers", [
+        op("gru", hidden_size=2, bidirectional=True), op("gru", hidden_size=2, bias=False), op("flatten"), op("linear", out=2),
+    ], torch.randn(3, 3, 2), None, "bce_with_logits")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ use eigenscape_runtime::{Backend, Buffer, Definitions, Fusion, Kernel, Plan, Pla
 
 use crate::{
     Result,
-    evaluate::{Operand, evaluate},
+    evaluate::{Operand, evaluate, scan},
     kernels,
 };
 
@@ -44,7 +44,11 @@ impl Cpu {
         }
         let operands = tensors.iter().zip(&step.args);
         let operands = operands.map(|(tensor, &slot)| Operand { tensor, led: plan.is_led(slot) });
-        let result = evaluate(&step.kernel, compute, &self.definitions, &operands.collect::<Vec<_>>())?;
+        let operands: Vec<Operand> = operands.collect();
+        let result = match (&step.kernel, &step.body) {
+            (Kernel::Scan(lowered), Some(body)) => scan(self, &lowered.scan, body, &operands)?,
+            (kernel, _) => evaluate(kernel, compute, &self.definitions, &operands)?,
+        };
         // What the plan says of later views of it rests on this.
         Ok(if step.view { result } else { result.contiguous()? })
     }

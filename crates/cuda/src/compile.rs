@@ -1,5 +1,7 @@
 //! From a plan to commands: where everything lies, and what is begun in which order.
 
+mod within;
+
 use std::sync::Arc;
 
 use candle_core::{DType, Device as CandleDevice, Tensor};
@@ -86,12 +88,22 @@ impl View {
 }
 
 /// A piece of memory with the slots that lie in it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Piece {
     home: Home,
     /// Bytes of the arena; 0 elsewhere.
     bytes: usize,
     living: usize,
+    /// The type in which an input is given: a view of it is stored so, whatever it is converted to
+    /// when it is used.
+    given: Option<DType>,
+}
+
+impl Piece {
+    /// What one slot lies in, and is no input.
+    fn new(home: Home, bytes: usize) -> Self {
+        Self { home, bytes, living: 1, given: None }
+    }
 }
 
 /// Commands under construction.
@@ -128,8 +140,9 @@ pub(crate) fn compile(device: &Arc<Device>, plan: &Plan) -> Result<Compiled> {
         pieces: Vec::new(),
         of_slot: Vec::new(),
     };
-    for input in 0..plan.signature().inputs.len() {
-        builder.put(Piece { home: Home::At(Place::start(Base::Input(input))), bytes: 0, living: 1 });
+    for (i, input) in plan.signature().inputs.iter().enumerate() {
+        let home = Home::At(Place::start(Base::Input(i)));
+        builder.put(Piece { given: Some(input.dtype), ..Piece::new(home, 0) });
     }
     let roots = roots(plan);
     for (index, step) in plan.steps().iter().enumerate() {
@@ -168,7 +181,7 @@ fn roots(plan: &Plan) -> Vec<usize> {
     roots
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
     /// The type in which steps compute.
     pub fn compute(&self) -> DType {
         self.plan.signature().compute
@@ -190,6 +203,15 @@ impl Builder<'_> {
     /// Frees what the step holds for itself: nothing that is begun later needs it.
     pub fn free_scratch(&mut self) {
         self.scratch.drain(..).for_each(|(start, bytes)| self.arena.free(start, bytes));
+    }
+
+    /// Runs `emit` with scratch memory of its own, which is free afterwards.
+    pub fn scoped(&mut self, emit: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let held = std::mem::take(&mut self.scratch);
+        let emitted = emit(self);
+        self.free_scratch();
+        self.scratch = held;
+        emitted
     }
 
     /// A table that is placed now.
@@ -251,15 +273,8 @@ impl Builder<'_> {
 
     /// A slot as steps see it.
     fn view(&self, slot: usize) -> View {
-        let inputs = &self.plan.signature().inputs;
-        let dtype = inputs.get(slot).map_or_else(|| self.plan.dtype(slot), |input| input.dtype);
-        // A view of an input is stored as the input is, whatever it is converted to when it is
-        // used.
-        let home = self.pieces[self.of_slot[slot]].home;
-        let dtype = match home {
-            Home::At(Place { base: Base::Input(input), .. }) => inputs[input].dtype,
-            _ => dtype,
-        };
+        let Piece { home, given, .. } = self.pieces[self.of_slot[slot]];
+        let dtype = given.unwrap_or_else(|| self.plan.dtype(slot));
         let led = self.plan.is_led(slot);
         View { home, layout: self.plan.layout(slot).clone(), dtype: stored_as(dtype), led }
     }
@@ -275,10 +290,10 @@ impl Builder<'_> {
         self.of_slot.push(piece);
     }
 
-    fn step(&mut self, slot: usize, step: &PlannedStep, roots: &[usize]) -> Result<()> {
+    fn step(&mut self, slot: usize, step: &'a PlannedStep, roots: &[usize]) -> Result<()> {
         match &step.kernel {
             Kernel::Operation(Operation::Fill(fill)) => {
-                self.put(Piece { home: Home::Repeated(fill.value.0), bytes: 0, living: 1 });
+                self.put(Piece::new(Home::Repeated(fill.value.0), 0));
             }
             Kernel::Operation(Operation::Literal(literal)) => {
                 let at = self.constant(&written(literal, self.compute())?)?;
@@ -286,7 +301,7 @@ impl Builder<'_> {
             }
             Kernel::Operation(Operation::Matrix(matrix)) => {
                 let at = self.constant(&elements(matrix, self.compute())?)?;
-                self.put(Piece { home: Home::At(at), bytes: 0, living: 1 });
+                self.put(Piece::new(Home::At(at), 0));
             }
             _ if step.view => self.share(step.args[0]),
             kernel => {
@@ -296,7 +311,12 @@ impl Builder<'_> {
                     None => self.put_result(slot, step, roots),
                 }
                 let out = self.view(slot);
-                emit::step(self, kernel, &args, &out)?;
+                match (kernel, &step.body) {
+                    (Kernel::Scan(lowered), Some(body)) => {
+                        emit::scan(self, &lowered.scan, body, &args, &out)?;
+                    }
+                    _ => emit::step(self, kernel, &args, &out)?,
+                }
                 self.free_scratch();
             }
         }
@@ -312,11 +332,10 @@ impl Builder<'_> {
     fn put_result(&mut self, slot: usize, step: &PlannedStep, roots: &[usize]) {
         let output = self.stands_as(slot, roots);
         let piece = match output {
-            Some(output) => Piece { home: Home::At(Place::start(Base::Output(output))), bytes: 0, living: 1 },
+            Some(output) => Piece::new(Home::At(Place::start(Base::Output(output))), 0),
             None => {
                 let start = self.arena.allocate(step.bytes);
-                let home = Home::At(Place { base: Base::Arena, offset: start });
-                Piece { home, bytes: step.bytes, living: 1 }
+                Piece::new(Home::At(Place { base: Base::Arena, offset: start }), step.bytes)
             }
         };
         self.put(piece);

@@ -11,6 +11,7 @@
 //! This crate is an API boundary: architectures, losses and operations of plugins are written with
 //! it.
 
+mod batched;
 mod error;
 mod graph;
 mod identity;
@@ -28,6 +29,7 @@ mod softmax;
 pub mod transforms;
 mod variables;
 
+pub use batched::Batched;
 pub use error::{Error, Result};
 pub use graph::{Graph, Value};
 pub use identity::{Identity, Real};

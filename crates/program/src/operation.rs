@@ -8,8 +8,8 @@ use std::{
 use crate::{
     operations::{
         Add, Argmax, ArgmaxPool, Broadcast, Concat, Conv2d, Detach, Differences, DifferencesTranspose, Fill,
-        Function, Gather, Literal, MatMul, Matrix, Mul, Pad, Permute, PutRows, Reshape, Scale, ScatterAdd,
-        Slice, Sum, SumPool, SumPoolTranspose, Take,
+        Function, Gather, Literal, MatMul, Matrix, Mul, Pad, Permute, PutRows, Reshape, Scale, Scan,
+        ScatterAdd, Slice, Sum, SumPool, SumPoolTranspose, Take,
     },
     primitive::Primitive,
 };
@@ -91,6 +91,8 @@ operations! {
     Reshape,
     /// c·x.
     Scale,
+    /// All states of a recurrence.
+    Scan,
     /// Elements of each row added up by index.
     ScatterAdd,
     /// A part of an axis.

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     identity::Identity,
     operation::Operation,
@@ -76,6 +76,18 @@ pub trait Primitive: Identity + Debug + Send + Sync {
                 _ => Affinity::General,
             },
         }
+    }
+
+    /// Emits many evaluations as one: each operand that is [led](Batched::led) has one more leading
+    /// axis, and at least one is. The result has that axis, too.
+    ///
+    /// # Errors
+    /// When the operation cannot be emitted for many evaluations at once.
+    fn batch(&self, _graph: &mut Graph, _args: &[Batched]) -> Result<Value> {
+        let name = self.name();
+        Err(Error::Unsupported(format!(
+            "{name} has no rule for many evaluations at once (`Primitive::batch`)"
+        )))
     }
 
     /// Emits l \[P, o\] and r \[P, i\] with output = Σ_p l_p ⊗ r_p (o·i elements, row-major),

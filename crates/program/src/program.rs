@@ -56,6 +56,30 @@ impl Program {
         Ok(Self { shapes, inputs: inputs.len(), steps, outputs })
     }
 
+    /// Emits the program on these operands; its outputs.
+    ///
+    /// # Errors
+    /// When an operand has another shape than the input, or is a value of another graph.
+    pub fn emit(&self, graph: &mut Graph, operands: &[Value]) -> Result<Vec<Value>> {
+        let declared: Vec<&[usize]> = operands.iter().map(|operand| graph.shape(*operand)).collect();
+        self.check_inputs(&declared)?;
+        let mut slots = operands.to_vec();
+        for step in &self.steps {
+            let args: Vec<Value> = step.args.iter().map(|&slot| slots[slot]).collect();
+            slots.push(graph.emit(step.operation.clone(), &args)?);
+        }
+        Ok(self.outputs.iter().map(|&slot| slots[slot]).collect())
+    }
+
+    /// Refuses operands of other shapes than the inputs.
+    pub(crate) fn check_inputs(&self, shapes: &[&[usize]]) -> Result<()> {
+        let declared = &self.shapes[..self.inputs];
+        if shapes == declared {
+            return Ok(());
+        }
+        Err(Error::shape("program", format!("operands of shapes {shapes:?} instead of {declared:?}")))
+    }
+
     /// How many inputs there are.
     #[must_use]
     pub fn inputs(&self) -> usize {

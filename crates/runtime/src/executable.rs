@@ -148,13 +148,7 @@ impl Executable {
     /// Floating-point operations of one evaluation without a leading axis.
     #[must_use]
     pub fn flops(&self) -> usize {
-        let shapes = self.program.shapes();
-        let results = &shapes[self.program.inputs()..];
-        let flops = self.program.steps().iter().zip(results).map(|(step, result)| {
-            let args: Vec<&[usize]> = step.args.iter().map(|&slot| shapes[slot].as_slice()).collect();
-            facts::flops(&step.operation, &args, result)
-        });
-        flops.sum()
+        facts::program_flops(&self.program)
     }
 
     /// The size of the inputs' leading axis, 1 where none has one.

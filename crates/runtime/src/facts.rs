@@ -2,7 +2,7 @@
 //! numbers, and what it costs.
 
 use candle_core::DType;
-use eigenscape_program::{ElementwiseFunction, Operation, operations::Conv2d};
+use eigenscape_program::{ElementwiseFunction, Operation, Program, operations::Conv2d};
 
 use crate::kernel::{ElementWise, Kernel};
 
@@ -81,8 +81,20 @@ pub(crate) fn flops(operation: &Operation, args: &[&[usize]], output: &[usize]) 
             let inner: usize = dot.contract.iter().map(|[l, _]| args[0][*l]).product();
             2 * inner * elements(output)
         }
+        Operation::Scan(scan) => scan.length * program_flops(&scan.body),
         _ => elements(output),
     }
+}
+
+/// Floating-point operations of one evaluation of a program without a leading axis.
+pub(crate) fn program_flops(program: &Program) -> usize {
+    let shapes = program.shapes();
+    let results = &shapes[program.inputs()..];
+    let of_steps = program.steps().iter().zip(results).map(|(step, result)| {
+        let args: Vec<&[usize]> = step.args.iter().map(|&slot| shapes[slot].as_slice()).collect();
+        flops(&step.operation, &args, result)
+    });
+    of_steps.sum()
 }
 
 fn elements(shape: &[usize]) -> usize {

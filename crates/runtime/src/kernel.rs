@@ -1,12 +1,16 @@
 //! What a backend runs: operations, and steps that stand for several of them.
 
-use eigenscape_program::{Operation, Real, operations::Conv2d};
+use eigenscape_program::{Operation, Primitive, Real, operations::Conv2d};
+
+use crate::scan::LoweredScan;
 
 /// One step of a [`Lowered`](crate::Lowered) program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Kernel {
     /// One operation.
     Operation(Operation),
+    /// A recurrence, whose body is a program of its own.
+    Scan(LoweredScan),
     /// A chain of element-wise operations, and the sum at its end.
     Chain(Chain),
     /// The sum of two results of one convolution: f(a₁, a₂) + f(b₁, b₂), the operands in this
@@ -20,6 +24,7 @@ impl Kernel {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Operation(operation) => operation.rules().name(),
+            Self::Scan(scan) => scan.scan.name(),
             Self::Chain(_) => "fused",
             Self::TwoConvolutions(_) => "two convolutions",
         }

@@ -27,6 +27,7 @@ mod plan;
 mod prepared;
 mod product;
 mod samples;
+mod scan;
 mod split;
 mod workspace;
 
@@ -44,4 +45,5 @@ pub use memory::Footprint;
 pub use plan::{Input, Plan, PlannedStep, Signature};
 pub use product::{ProductAxes, lead_is_rows};
 pub use samples::{Part, Parts};
+pub use scan::LoweredScan;
 pub use split::split;

@@ -1,8 +1,8 @@
 //! Lowered programs: steps that a backend runs, fused for it.
 
-use eigenscape_program::Program;
+use eigenscape_program::{Operation, Program};
 
-use crate::{backend::Fusion, fuse::fuse, kernel::Kernel, pairs::pair};
+use crate::{backend::Fusion, fuse::fuse, kernel::Kernel, pairs::pair, scan::LoweredScan};
 
 /// A step with the slots of its operands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,10 +24,13 @@ impl Lowered {
     /// A program with its steps fused as a backend can run them.
     #[must_use]
     pub fn new(program: &Program, fusion: Fusion) -> Self {
-        let steps = program.steps().iter().map(|step| LoweredStep {
-            kernel: Kernel::Operation(step.operation.clone()),
-            args: step.args.clone(),
-        });
+        let kernel = |operation: &Operation| match operation {
+            Operation::Scan(scan) => Kernel::Scan(LoweredScan::new(scan.clone(), fusion)),
+            other => Kernel::Operation(other.clone()),
+        };
+        let steps = program.steps().iter();
+        let steps =
+            steps.map(|step| LoweredStep { kernel: kernel(&step.operation), args: step.args.clone() });
         let mut lowered = Self {
             shapes: program.shapes().to_vec(),
             inputs: program.inputs(),

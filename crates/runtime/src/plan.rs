@@ -55,6 +55,9 @@ pub struct PlannedStep {
     pub kernel: Kernel,
     /// The slots of the operands.
     pub args: Vec<usize>,
+    /// For a scan, the plan of one application of its body: the scan's operands, of sequences one
+    /// element, to the next state. The state has the leading axis where any operand has it.
+    pub body: Option<Arc<Plan>>,
     /// Whether the result is a view of the first operand, or of one number; any other result lies
     /// in row-major order.
     pub view: bool,
@@ -298,13 +301,15 @@ impl<'a> Build<'a> {
             }
             self.slots.push(slot);
         }
-        let own = if views { 0 } else { bytes(self.workspace(step), self.signature.compute) };
+        let body = self.body(step);
+        let own = if views { 0 } else { self.workspace(step, body.as_deref()) };
         self.memories.count(converted.saturating_add(own));
         let frees = dead.iter().copied().filter(|&slot| self.memories.release(slot)).collect();
         let rounds = self.rounds(&uses.finished[index]);
         PlannedStep {
             kernel: step.kernel.clone(),
             args: step.args.clone(),
+            body,
             view: views,
             dtype,
             bytes: if views { 0 } else { self.slots.last().map_or(0, Slot::bytes) },
@@ -315,11 +320,25 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Numbers that the step takes for itself. Its result is the last slot.
-    fn workspace(&self, step: &LoweredStep) -> usize {
+    /// The plan of the body of a scan, whose applications it counts.
+    fn body(&mut self, step: &LoweredStep) -> Option<Arc<Plan>> {
+        let Kernel::Scan(scan) = &step.kernel else { return None };
+        let operand = |&slot: &usize| (self.operand(slot).dtype, self.slots[slot].led);
+        let args: Vec<(DType, bool)> = step.args.iter().map(operand).collect();
+        let body = scan.plan(&args, self.signature.lead, self.signature.compute);
+        self.moved = self.moved.saturating_add(scan.bytes_moved(&body));
+        Some(Arc::new(body))
+    }
+
+    /// Bytes that the step takes for itself. Its result is the last slot.
+    fn workspace(&self, step: &LoweredStep, body: Option<&Plan>) -> usize {
         let operand = |&slot: &usize| Operand { layout: &self.slots[slot].layout, led: self.slots[slot].led };
         let args: Vec<Operand> = step.args.iter().map(operand).collect();
-        self.slots.last().map_or(0, |result| workspace(&step.kernel, &args, &result.layout))
+        if let (Kernel::Scan(scan), Some(body)) = (&step.kernel, body) {
+            return scan.workspace(body, &args);
+        }
+        let numbers = self.slots.last().map_or(0, |result| workspace(&step.kernel, &args, &result.layout));
+        bytes(numbers, self.signature.compute)
     }
 
     /// Bytes of the operands that this step converts.

@@ -20,6 +20,8 @@ pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: &Layout) -> u
     match kernel {
         // These walk their operands as they lie.
         Kernel::Chain(_) => 0,
+        // Follows from the plan of its body (`LoweredScan::workspace`).
+        Kernel::Scan(_) => 0,
         // Images are laid side by side with a border or transformed, and filters packed.
         Kernel::TwoConvolutions(_) | Kernel::Operation(Operation::Conv2d(_)) => {
             args.iter().map(elements).sum::<usize>() + result.elements()

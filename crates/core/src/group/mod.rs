@@ -36,8 +36,10 @@ impl Group {
     }
 }
 
-/// Whether a parameter is the weight of a convolution or linear layer.
+/// Whether a parameter is the weight of a convolution or linear layer, or one of a recurrent layer's.
 #[must_use]
 pub fn is_layer_weight(parameter: &Parameter) -> bool {
-    parameter.shape.len() >= 2 && parameter.name.rsplit('.').next() == Some("weight")
+    let name = parameter.name.rsplit('.').next().unwrap_or_default();
+    let recurrent = ["weight_ih_l", "weight_hh_l"].iter().any(|start| name.starts_with(start));
+    parameter.shape.len() >= 2 && (name == "weight" || recurrent)
 }

@@ -14,7 +14,8 @@ use crate::{
 pub enum GroupSelector {
     /// All parameters: the group "full".
     Full,
-    /// Each weight tensor of a convolution or linear layer (the paper's layers), named by it.
+    /// Each weight tensor of a convolution, linear or recurrent layer (the paper's layers), named by
+    /// it.
     Layers,
     /// Each parameter tensor, named by it.
     Parameters,

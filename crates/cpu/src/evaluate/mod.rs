@@ -4,6 +4,7 @@ mod convolution;
 mod function;
 mod matmul;
 mod rows;
+mod scan;
 mod views;
 mod windows;
 
@@ -11,7 +12,8 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape_program::Operation;
 use eigenscape_runtime::{Chain, Definitions, Kernel, each};
 
-use crate::{Result, kernels};
+pub(crate) use self::scan::scan;
+use crate::{Error, Result, kernels};
 
 /// An operand of a step: the declared shape, or one more leading axis (many tangents, cotangents or
 /// samples).
@@ -61,6 +63,7 @@ pub(crate) fn evaluate(
         Kernel::Operation(operation) => evaluate_operation(operation, dtype, definitions, args),
         Kernel::Chain(chain) => evaluate_chain(chain, args),
         Kernel::TwoConvolutions(convolution) => convolution::sum_of_two(convolution, args),
+        Kernel::Scan(_) => Err(Error::unsupported("a scan without the plan of its body")),
     }
 }
 
@@ -96,6 +99,7 @@ fn evaluate_operation(
         Operation::PutRows(put) => rows::put(put, args),
         Operation::Reshape(reshape) => views::reshape(reshape, &args[0]),
         Operation::Scale(scale) => Ok(args[0].tensor.affine(scale.factor.0, 0.0)?),
+        Operation::Scan(_) => Err(Error::unsupported("a scan that was not lowered")),
         Operation::ScatterAdd(scatter) => rows::scatter_add(scatter, args),
         Operation::Slice(slice) => views::slice(slice, &args[0]),
         Operation::Sum(sum) => {

@@ -35,12 +35,12 @@ pub(super) fn differences_transpose(args: &[Operand]) -> Result<Tensor> {
 }
 
 pub(super) fn gather(args: &[Operand]) -> Result<Tensor> {
-    let out = kernels::gather(&rows(&args[0])?, &rows(&args[1])?)?;
+    let out = kernels::gather(&rows(&args[0])?, &rows(&args[1])?.to_dtype(DType::U32)?)?;
     Ok(out.reshape(behind(common_lead(args), args[1].dims()))?)
 }
 
 pub(super) fn scatter_add(scatter: &ScatterAdd, args: &[Operand]) -> Result<Tensor> {
-    let out = kernels::scatter_add(&rows(&args[0])?, &rows(&args[1])?, scatter.size)?;
+    let out = kernels::scatter_add(&rows(&args[0])?, &rows(&args[1])?.to_dtype(DType::U32)?, scatter.size)?;
     Ok(out.reshape(behind(common_lead(args), &[args[0].dims()[0], scatter.size]))?)
 }
 

@@ -2,6 +2,7 @@
 
 mod array;
 mod operations;
+mod scan;
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_runtime::{Backend, Buffer, Definitions, Error, Fusion, Kernel, Plan, PlannedStep, each};
@@ -27,14 +28,17 @@ impl Plain {
 
     /// One step, rounded to the type in which the plan computes.
     fn step(&self, plan: &Plan, step: &PlannedStep, slots: &[Tensor]) -> Result<Tensor> {
-        let Kernel::Operation(operation) = &step.kernel else {
-            return Err(Error::unsupported(format!("{}: nothing is fused here", step.kernel.name())));
-        };
         let operand = |&slot: &usize| (&slots[slot], plan.is_led(slot));
         let operands: Vec<(&Tensor, bool)> = step.args.iter().map(operand).collect();
-        each(operation.rules(), &operands, step.dtype, |args, result| {
-            operations::evaluate(operation, &self.definitions, args, result)
-        })
+        match &step.kernel {
+            Kernel::Operation(operation) => each(operation.rules(), &operands, step.dtype, |args, result| {
+                operations::evaluate(operation, &self.definitions, args, result)
+            }),
+            Kernel::Scan(lowered) => each(&lowered.scan, &operands, step.dtype, |args, result| {
+                scan::evaluate(&lowered.scan, &self.definitions, args, result)
+            }),
+            fused => Err(Error::unsupported(format!("{}: nothing is fused here", fused.name()))),
+        }
     }
 }
 

@@ -130,6 +130,7 @@ pub(super) fn evaluate(
                 out[row * width..][..width].iter_mut().zip(x).for_each(|(out, x)| *out += x);
             }
         }
+        Operation::Scan(scan) => super::scan::evaluate(scan, definitions, args, out)?,
         Operation::Custom(operation) => definitions.evaluate(&**operation, args, out)?,
     }
     Ok(())

@@ -4,6 +4,7 @@ mod convolution;
 mod element_wise;
 mod matmul;
 mod rows;
+mod scan;
 mod sum;
 mod walk;
 mod windows;
@@ -14,7 +15,10 @@ use eigenscape_program::Operation;
 use eigenscape_runtime::{Error, Kernel, Layout};
 
 use self::element_wise::Code;
-pub(crate) use self::element_wise::copy;
+pub(crate) use self::{
+    element_wise::copy,
+    scan::{emit as scan, repeated},
+};
 use crate::{
     Result,
     command::{Command, HostStep, Place},
@@ -33,6 +37,7 @@ pub(crate) fn step(builder: &mut Builder, kernel: &Kernel, args: &[View], out: &
         }
         Kernel::Operation(operation) => operation,
         Kernel::TwoConvolutions(convolution) => return convolution::emit(builder, convolution, args, out),
+        Kernel::Scan(_) => return Err(Error::unsupported("a scan without the plan of its body")),
     };
     match operation {
         Operation::Add(_) => add(builder, args, out),
@@ -91,6 +96,7 @@ pub(crate) fn step(builder: &mut Builder, kernel: &Kernel, args: &[View], out: &
             builder.command(Command::OnHost(Box::new(step)));
             Ok(())
         }
+        Operation::Scan(_) => Err(Error::unsupported("a scan that was not lowered")),
         Operation::Fill(_) | Operation::Literal(_) | Operation::Matrix(_) => {
             Err(Error::unsupported("a constant that is computed"))
         }

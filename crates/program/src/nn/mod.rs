@@ -13,6 +13,7 @@ mod layer_scale;
 mod linear;
 mod norm;
 mod pool;
+mod recurrent;
 mod softmax;
 mod strided;
 mod upsample;
@@ -40,6 +41,7 @@ pub use pool::{
     adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, avg_pool2d_inside, flatten, global_avg_pool,
     max_pool2d,
 };
+pub use recurrent::{Nonlinearity, RecurrentSettings, gru, lstm, rnn};
 pub use softmax::{log_softmax, softmax};
 pub use upsample::{Placement, upsample_linear, upsample_nearest};
 pub use windows::{Divisor, Window, adaptive_avg_pool, adaptive_max_pool, avg_pool, max_pool};

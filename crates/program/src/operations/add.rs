@@ -1,7 +1,7 @@
 //! Element-wise sum.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -32,6 +32,11 @@ impl Primitive for Add {
 
     fn transpose(&self, _: &mut Graph, _: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         Ok(cotangent)
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let args = Batched::all_led(graph, args)?;
+        graph.emit(Self, &args)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Repetition along axes of size 1.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -37,6 +37,11 @@ impl Primitive for Broadcast {
         let repeated: Vec<usize> =
             (0..self.shape.len()).filter(|&axis| from[axis] != self.shape[axis]).collect();
         graph.sum(cotangent, &repeated)
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let lead = Batched::lead(graph, args);
+        graph.broadcast(args[0].value, &[&[lead], self.shape.as_slice()].concat())
     }
 }
 

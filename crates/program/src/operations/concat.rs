@@ -1,7 +1,7 @@
 //! Concatenation along an axis.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -39,6 +39,11 @@ impl Primitive for Concat {
         let start = node.args[..wrt].iter().map(size).sum();
         let len = size(&node.args[wrt]);
         graph.slice(cotangent, self.axis, start, len)
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let args = Batched::all_led(graph, args)?;
+        graph.emit(Self { axis: self.axis + 1 }, &args)
     }
 }
 

@@ -5,7 +5,7 @@
 //! oW\] gives one primitive by leaving out each of its three arguments.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -225,6 +225,59 @@ impl Primitive for Conv2d {
         shapes.y[0] *= n;
         let (x, y) = (graph.reshape(stacked[0], &shapes.x)?, graph.reshape(stacked[1], &shapes.y)?);
         graph.emit(Self { of: self.of, shapes }, &[x, y]).map(Some)
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let operands = self.of.operands();
+        let weight = operands.iter().position(|argument| *argument == ConvArgument::W);
+        if weight.is_some_and(|weight| !args[weight].led) {
+            self.batch_of_samples(graph, args)
+        } else {
+            self.batch_of_groups(graph, args)
+        }
+    }
+}
+
+/// Many evaluations as one convolution.
+impl Conv2d {
+    /// With one weight for all: the samples of all evaluations are those of one.
+    fn batch_of_samples(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let lead = Batched::lead(graph, args);
+        let mut shapes = self.shapes.clone();
+        shapes.x[0] *= lead;
+        shapes.y[0] *= lead;
+        let mut operands = Vec::with_capacity(args.len());
+        for (arg, argument) in args.iter().zip(self.of.operands()) {
+            operands.push(match argument {
+                ConvArgument::W => arg.value,
+                _ => graph.reshape(arg.value, shapes.of(argument))?,
+            });
+        }
+        let result = graph.emit(Self { of: self.of, shapes }, &operands)?;
+        graph.reshape(result, &[&[lead], self.shapes.of(self.of)].concat())
+    }
+
+    /// Otherwise: the channels of each evaluation are groups of their own.
+    fn batch_of_groups(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let lead = Batched::lead(graph, args);
+        let mut shapes = self.shapes.clone();
+        shapes.x[1] *= lead;
+        shapes.y[1] *= lead;
+        shapes.w[0] *= lead;
+        shapes.settings.groups *= lead;
+        let mut operands = Vec::with_capacity(args.len());
+        for (arg, argument) in args.iter().zip(self.of.operands()) {
+            let all = arg.repeated(graph, lead)?;
+            let all = if argument == ConvArgument::W { all } else { graph.permute(all, &[1, 0, 2, 3, 4])? };
+            operands.push(graph.reshape(all, shapes.of(argument))?);
+        }
+        let result = graph.emit(Self { of: self.of, shapes }, &operands)?;
+        let own = self.shapes.of(self.of);
+        if self.of == ConvArgument::W {
+            return graph.reshape(result, &[&[lead], own].concat());
+        }
+        let result = graph.reshape(result, &[&[own[0], lead], &own[1..]].concat())?;
+        graph.permute(result, &[1, 0, 2, 3, 4])
     }
 }
 

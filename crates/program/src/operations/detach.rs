@@ -1,7 +1,7 @@
 //! A value that counts as a constant.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::Result,
     primitive::{Affinity, Linearity, Primitive},
 };
@@ -27,6 +27,10 @@ impl Primitive for Detach {
     // Its value is not piecewise constant, whatever its derivative is said to be.
     fn affinity(&self, args: &[Affinity]) -> Affinity {
         if args[0] == Affinity::Constant { Affinity::Constant } else { Affinity::General }
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        graph.detach(args[0].value)
     }
 }
 

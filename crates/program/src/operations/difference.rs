@@ -1,7 +1,7 @@
 //! Differences of a row's elements from one of them, and their transpose.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -39,6 +39,11 @@ impl Primitive for Differences {
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         graph.differences_transpose(cotangent, node.args[1])
     }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let args = Batched::all_led(graph, args)?;
+        graph.emit(Self, &args)
+    }
 }
 
 impl Primitive for DifferencesTranspose {
@@ -56,6 +61,11 @@ impl Primitive for DifferencesTranspose {
 
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         graph.differences(cotangent, node.args[1])
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let args = Batched::all_led(graph, args)?;
+        graph.emit(Self, &args)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Element-wise functions of one operand.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::Result,
     identity::Real,
     primitive::{Affinity, Linearity, NodeRef, Primitive},
@@ -162,6 +162,10 @@ impl Primitive for Function {
             }
             _ => Affinity::General,
         }
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        graph.function(*self, args[0].value)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Gather along the last axis and its transpose, scatter-add.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -24,6 +24,17 @@ fn check(name: &str, args: &[&[usize]]) -> Result<(usize, usize)> {
     }
 }
 
+/// Rows and index with the rows of all evaluations one after the other, and how many evaluations
+/// there are.
+fn stacked(graph: &mut Graph, args: &[Batched]) -> Result<(Vec<Value>, usize)> {
+    let lead = Batched::lead(graph, args);
+    let stacked = Batched::all_led(graph, args)?.into_iter().map(|value| {
+        let shape = graph.shape(value).to_vec();
+        graph.reshape(value, &[shape[0] * shape[1], shape[2]])
+    });
+    Ok((stacked.collect::<Result<_>>()?, lead))
+}
+
 impl Primitive for Gather {
     fn name(&self) -> &'static str {
         "gather"
@@ -41,6 +52,13 @@ impl Primitive for Gather {
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         let size = graph.shape(node.args[0])[1];
         graph.scatter_add(cotangent, node.args[1], size)
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let (rows, lead) = stacked(graph, args)?;
+        let picked = graph.gather(rows[0], rows[1])?;
+        let shape = args[1].declared(graph).to_vec();
+        graph.reshape(picked, &[&[lead], shape.as_slice()].concat())
     }
 }
 
@@ -60,6 +78,13 @@ impl Primitive for ScatterAdd {
 
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         graph.gather(cotangent, node.args[1])
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let (rows, lead) = stacked(graph, args)?;
+        let sums = graph.scatter_add(rows[0], rows[1], self.size)?;
+        let count = args[0].declared(graph)[0];
+        graph.reshape(sums, &[lead, count, self.size])
     }
 }
 

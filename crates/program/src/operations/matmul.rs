@@ -1,7 +1,7 @@
 //! General products of arrays: any pairs of axes are shared (batch) or summed over (contracted).
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -100,6 +100,31 @@ impl Primitive for MatMul {
             contract: std::iter::once([0, 0]).chain(behind(&self.contract)).collect(),
         };
         graph.matmul(stacked[0], stacked[1], product).map(Some)
+    }
+
+    /// A leading axis of both operands is shared; one of a single operand is one of its free axes,
+    /// so that one product serves all evaluations.
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let shift = [0, 1].map(|side| usize::from(args[side].led));
+        let behind = |pairs: &[[usize; 2]]| -> Vec<[usize; 2]> {
+            pairs.iter().map(|[l, r]| [l + shift[0], r + shift[1]]).collect()
+        };
+        let both = (shift == [1, 1]).then_some([0, 0]);
+        let axes = Self {
+            batch: both.into_iter().chain(behind(&self.batch)).collect(),
+            contract: behind(&self.contract),
+        };
+        let product = graph.matmul(args[0].value, args[1].value, axes)?;
+        // Where the leading axis stands in the product.
+        let left_free = self.free(0, args[0].declared(graph).len()).len();
+        let at = match shift {
+            [1, 1] => 0,
+            [1, _] => self.batch.len(),
+            _ => self.batch.len() + left_free,
+        };
+        let rank = graph.shape(product).len();
+        let order: Vec<usize> = std::iter::once(at).chain((0..rank).filter(|&axis| axis != at)).collect();
+        graph.permute(product, &order)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where a row is largest: a choice on which no derivative depends.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     identity::Real,
     primitive::{Linearity, Primitive},
@@ -29,6 +29,10 @@ impl Primitive for Argmax {
 
     fn linearity(&self) -> Linearity {
         Linearity::PiecewiseConstant
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        graph.emit(self.clone(), &[args[0].value])
     }
 }
 

@@ -21,6 +21,7 @@ mod permute;
 mod pool;
 mod reshape;
 mod scale;
+mod scan;
 mod slice;
 mod sum;
 mod take;
@@ -43,6 +44,7 @@ pub use self::{
     pool::{ArgmaxPool, PoolSettings, PoolWindows, SumPool, SumPoolTranspose},
     reshape::Reshape,
     scale::Scale,
+    scan::{Direction, Scan},
     slice::{Pad, Slice},
     sum::Sum,
     take::{PutRows, Take},

@@ -2,7 +2,7 @@
 
 use super::add::same_shape;
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::Result,
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -26,6 +26,11 @@ impl Primitive for Mul {
 
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, wrt: usize, cotangent: Value) -> Result<Value> {
         graph.mul(cotangent, node.args[1 - wrt])
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let args = Batched::all_led(graph, args)?;
+        graph.emit(Self, &args)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Permutation of axes.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -39,6 +39,11 @@ impl Primitive for Permute {
         let mut inverse = vec![0; self.axes.len()];
         self.axes.iter().enumerate().for_each(|(i, &axis)| inverse[axis] = i);
         graph.permute(cotangent, &inverse)
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let axes: Vec<usize> = std::iter::once(0).chain(self.axes.iter().map(|axis| axis + 1)).collect();
+        graph.permute(args[0].value, &axes)
     }
 }
 

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::Function;
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
+    operation::Operation,
     primitive::{Linearity, NodeRef, Primitive},
 };
 
@@ -106,6 +107,24 @@ impl PoolWindows {
         [self.image[0], self.image[1], self.rows.len(), self.columns.len()]
     }
 
+    /// The operation of these windows for many evaluations: their images are more samples.
+    fn batch<P: Into<Operation>>(
+        &self,
+        graph: &mut Graph,
+        x: Batched,
+        operation: impl Fn(Self) -> P,
+    ) -> Result<Value> {
+        let lead = Batched::lead(graph, &[x]);
+        let mut all = self.clone();
+        all.image[0] *= lead;
+        let merge = |shape: &[usize]| [&[lead * shape[0]], &shape[1..]].concat();
+        let images = merge(x.declared(graph));
+        let images = graph.reshape(x.value, &images)?;
+        let result = graph.emit(operation(all), &[images])?;
+        let shape = graph.shape(result).to_vec();
+        graph.reshape(result, &[&[lead, shape[0] / lead], &shape[1..]].concat())
+    }
+
     /// The number of elements of each window, if it is one.
     fn common_size(&self) -> Option<usize> {
         let len = |ranges: &Ranges| {
@@ -134,6 +153,10 @@ impl Primitive for ArgmaxPool {
     fn linearity(&self) -> Linearity {
         Linearity::PiecewiseConstant
     }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        self.0.batch(graph, args[0], Self)
+    }
 }
 
 /// The sum over each window.
@@ -156,6 +179,10 @@ impl Primitive for SumPool {
     fn transpose(&self, graph: &mut Graph, _: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         graph.emit(SumPoolTranspose(self.0.clone()), &[cotangent])
     }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        self.0.batch(graph, args[0], Self)
+    }
 }
 
 /// Each element added to all positions of its window.
@@ -177,6 +204,10 @@ impl Primitive for SumPoolTranspose {
 
     fn transpose(&self, graph: &mut Graph, _: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         graph.emit(SumPool(self.0.clone()), &[cotangent])
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        self.0.batch(graph, args[0], Self)
     }
 }
 

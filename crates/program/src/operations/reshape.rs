@@ -1,7 +1,7 @@
 //! Change of shape.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -35,6 +35,11 @@ impl Primitive for Reshape {
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         let shape = graph.shape(node.args[0]).to_vec();
         graph.reshape(cotangent, &shape)
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let lead = Batched::lead(graph, args);
+        graph.reshape(args[0].value, &[&[lead], self.shape.as_slice()].concat())
     }
 }
 

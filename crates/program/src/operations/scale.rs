@@ -1,7 +1,7 @@
 //! Multiplication by a constant.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::Result,
     identity::Real,
     primitive::{Linearity, NodeRef, Primitive},
@@ -29,6 +29,10 @@ impl Primitive for Scale {
 
     fn transpose(&self, graph: &mut Graph, _: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         graph.scale(cotangent, self.factor.0)
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        graph.scale(args[0].value, self.factor.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Slices and zero-padding along an axis, each the other's transpose.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -47,6 +47,10 @@ impl Primitive for Slice {
         let size = graph.shape(node.args[0])[self.axis];
         graph.pad(cotangent, self.axis, self.start, size - self.start - self.len)
     }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        graph.slice(args[0].value, self.axis + 1, self.start, self.len)
+    }
 }
 
 /// `before` and `after` zeros around the elements along `axis`.
@@ -81,6 +85,10 @@ impl Primitive for Pad {
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         let len = graph.shape(node.args[0])[self.axis];
         graph.slice(cotangent, self.axis, self.before, len)
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        graph.pad(args[0].value, self.axis + 1, self.before, self.after)
     }
 }
 

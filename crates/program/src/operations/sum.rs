@@ -1,7 +1,7 @@
 //! Sums over axes.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -33,6 +33,11 @@ impl Primitive for Sum {
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         let shape = graph.shape(node.args[0]).to_vec();
         graph.broadcast(cotangent, &shape)
+    }
+
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let axes: Vec<usize> = self.axes.iter().map(|axis| axis + 1).collect();
+        graph.sum(args[0].value, &axes)
     }
 }
 

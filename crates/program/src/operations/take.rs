@@ -1,7 +1,7 @@
 //! Rows of a table by index (embedding), and its transpose.
 
 use crate::{
-    Graph, Value,
+    Batched, Graph, Value,
     error::{Error, Result},
     primitive::{Linearity, NodeRef, Primitive},
 };
@@ -15,6 +15,14 @@ pub struct Take;
 pub struct PutRows {
     /// V, how many rows the result has.
     pub rows: usize,
+}
+
+/// The index of each evaluation once for each of its columns: \[T·D, I\].
+fn for_each_column(graph: &mut Graph, index: Batched, [lead, width, picks]: [usize; 3]) -> Result<Value> {
+    let own = if index.led { lead } else { 1 };
+    let index = graph.reshape(index.value, &[own, 1, picks])?;
+    let index = graph.broadcast(index, &[lead, width, picks])?;
+    graph.reshape(index, &[lead * width, picks])
 }
 
 impl Primitive for Take {
@@ -37,6 +45,26 @@ impl Primitive for Take {
         let rows = graph.shape(node.args[0])[0];
         graph.emit(PutRows { rows }, &[cotangent, node.args[1]])
     }
+
+    /// From one table for all evaluations, the rows of all at once. Otherwise a table's columns are
+    /// rows of which elements are gathered.
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        if !args[0].led {
+            return graph.take(args[0].value, args[1].value);
+        }
+        let &[lead, rows, width] = graph.shape(args[0].value) else {
+            return Err(Error::shape(self.name(), "needs tables [T, V, D]"));
+        };
+        let index_shape = args[1].declared(graph).to_vec();
+        let picks = index_shape.iter().product();
+        let columns = graph.permute(args[0].value, &[0, 2, 1])?;
+        let columns = graph.reshape(columns, &[lead * width, rows])?;
+        let index = for_each_column(graph, args[1], [lead, width, picks])?;
+        let taken = graph.gather(columns, index)?;
+        let taken = graph.reshape(taken, &[lead, width, picks])?;
+        let taken = graph.permute(taken, &[0, 2, 1])?;
+        graph.reshape(taken, &[&[lead], index_shape.as_slice(), &[width]].concat())
+    }
 }
 
 impl Primitive for PutRows {
@@ -57,6 +85,21 @@ impl Primitive for PutRows {
 
     fn transpose(&self, graph: &mut Graph, node: &NodeRef, _: usize, cotangent: Value) -> Result<Value> {
         graph.take(cotangent, node.args[1])
+    }
+
+    /// Columns of all evaluations are rows to which elements are added up.
+    fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
+        let lead = Batched::lead(graph, args);
+        let x = args[0].repeated(graph, lead)?;
+        let width = graph.shape(x).last().copied().unwrap_or(1);
+        let picks = args[1].declared(graph).iter().product();
+        let columns = graph.reshape(x, &[lead, picks, width])?;
+        let columns = graph.permute(columns, &[0, 2, 1])?;
+        let columns = graph.reshape(columns, &[lead * width, picks])?;
+        let index = for_each_column(graph, args[1], [lead, width, picks])?;
+        let sums = graph.scatter_add(columns, index, self.rows)?;
+        let sums = graph.reshape(sums, &[lead, width, self.rows])?;
+        graph.permute(sums, &[0, 2, 1])
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod add;
+mod batch;
 mod broadcast;
 mod common;
 mod concat;
@@ -18,6 +19,7 @@ mod permute;
 mod pool;
 mod reshape;
 mod scale;
+mod scan;
 mod slice;
 mod sum;
 mod take;

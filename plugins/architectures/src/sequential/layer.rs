@@ -10,7 +10,9 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
-use super::{activation, attention, branches, conv, norm, pool, shape, sides::Size, tokens, windows};
+use super::{
+    activation, attention, branches, conv, norm, pool, recurrent, shape, sides::Size, tokens, windows,
+};
 
 /// A layer's keys, with what they emit.
 pub(super) trait Emit {
@@ -72,6 +74,12 @@ pub enum Layer {
     Attention(attention::Attention),
     /// The gated feed-forward layer w2(silu(w1 x) ∘ w3 x) on the last axis.
     Swiglu(attention::Swiglu),
+    /// Elman's recurrent layer: the states \[N, T, H\] of \[N, T, I\]; parameters as torch.nn.RNN's.
+    Rnn(recurrent::Rnn),
+    /// Long short-term memory: the states \[N, T, H\] of \[N, T, I\]; parameters as torch.nn.LSTM's.
+    Lstm(recurrent::Recurrent),
+    /// Gated recurrent units: the states \[N, T, H\] of \[N, T, I\]; parameters as torch.nn.GRU's.
+    Gru(recurrent::Recurrent),
     /// A learned factor a feature; parameter `gamma`.
     LayerScale(norm::LayerScale),
     /// exp(x) / Σ exp(x) over an axis.
@@ -223,6 +231,9 @@ impl Layer {
             Self::TokenMean(layer) => layer.emit(scope, x, nn::token_mean),
             Self::Attention(layer) => layer.emit(scope, x),
             Self::Swiglu(layer) => layer.emit(scope, x),
+            Self::Rnn(layer) => layer.emit(scope, x),
+            Self::Lstm(layer) => layer.emit(scope, x, nn::lstm),
+            Self::Gru(layer) => layer.emit(scope, x, nn::gru),
             Self::LayerScale(layer) => layer.emit(scope, x),
             Self::Softmax(layer) => layer.emit(scope, x, nn::softmax),
             Self::LogSoftmax(layer) => layer.emit(scope, x, nn::log_softmax),

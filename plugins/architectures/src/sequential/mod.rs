@@ -10,6 +10,7 @@ mod conv;
 mod layer;
 mod norm;
 mod pool;
+mod recurrent;
 mod shape;
 mod sides;
 mod tokens;

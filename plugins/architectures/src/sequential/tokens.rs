@@ -1,6 +1,6 @@
 //! Tokens: where they come from, where they stand, how they become one vector.
 
-use eigenscape_program::{Result, Scope, Value, nn};
+use eigenscape_program::{Error, Result, Scope, Value, nn};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -97,13 +97,21 @@ impl Emit for PatchEmbed {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
-    /// Which one; 0, the default, is the class token where there is one.
+    /// Which one, from the end where it is negative; 0, the default, is the class token where there
+    /// is one, and −1 is the last time of a recurrent layer.
     #[serde(default)]
-    index: usize,
+    index: isize,
 }
 
 impl Emit for Token {
     fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
-        nn::token(scope, x, self.index)
+        let tokens = scope.shape(x).get(1).copied().unwrap_or_default();
+        let index = self.index;
+        let found = if index < 0 { tokens.checked_add_signed(index) } else { usize::try_from(index).ok() };
+        let found = found.filter(|found| *found < tokens).ok_or_else(|| {
+            let problem = format!("is {index}, and there are {tokens} tokens: from 0, or from −1, the last");
+            Error::shape("`index`", problem)
+        })?;
+        nn::token(scope, x, found)
     }
 }

@@ -1,0 +1,53 @@
+//! Gated recurrent units.
+
+use super::{Layer, RecurrentSettings, add_along_last, gate, recurrent};
+use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result};
+
+/// h_t = (1 − z) ∘ n + z ∘ h_{t−1} with r, z = σ(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) and n = tanh(W_in
+/// x_t + b_in + r ∘ (W_hn h_{t−1} + b_hn)) (Cho et al. 2014), from h₀ = 0, as `torch.nn.GRU`: the states
+/// \[T, N, H\] of x \[T, N, I\], 2H of them where it is bidirectional; with `batch_first` both are \[N,
+/// T, ...\]. Parameters `weight_ih_l0` \[3H, I\], `weight_hh_l0` \[3H, H\], `bias_ih_l0` and
+/// `bias_hh_l0` \[3H\], each with the rows of r, z, n; and so on for each layer; `_reverse` is behind
+/// the names of the other direction.
+///
+/// # Errors
+/// When x has not three axes, or a size is 0.
+pub fn gru(scope: &mut Scope, x: Value, settings: &RecurrentSettings) -> Result<Value> {
+    recurrent(scope, "gru", x, settings, 3, states)
+}
+
+fn states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
+    let mut input = layer.input;
+    let mut constants = vec![layer.weight];
+    if let Some([of_input, of_state]) = layer.biases {
+        input = layer.biased_input(graph, of_input)?;
+        constants.push(of_state);
+    }
+    let start = graph.fill(0.0, &[layer.samples, layer.hidden])?;
+    graph.scan(start, &[input], &constants, layer.direction, |graph, h, x, constants| {
+        let mut own = graph.linear(h, constants[0])?;
+        if let Some(bias) = constants.get(1) {
+            own = add_along_last(graph, own, *bias)?;
+        }
+        next(graph, h, x[0], own, layer.hidden)
+    })
+}
+
+/// The next state, from what the gates have of the input and of the state \[N, 3H\].
+fn next(graph: &mut Graph, h: Value, input: Value, own: Value, hidden: usize) -> Result<Value> {
+    let mut sum = |index: usize| {
+        let [input, own] = [input, own].map(|part| gate(graph, part, index, hidden));
+        graph.add(input?, own?)
+    };
+    let (r, z) = (sum(0)?, sum(1)?);
+    let r = graph.function(Function::Sigmoid, r)?;
+    let [input, own] = [input, own].map(|part| gate(graph, part, 2, hidden));
+    let reset = graph.mul(r, own?)?;
+    let n = graph.add(input?, reset)?;
+    let n = graph.function(Function::Tanh, n)?;
+    let [new, kept] = [(Function::SigmoidComplement, n), (Function::Sigmoid, h)].map(|(function, part)| {
+        let factor = graph.function(function, z)?;
+        graph.mul(factor, part)
+    });
+    graph.add(new?, kept?)
+}

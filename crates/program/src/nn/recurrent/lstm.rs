@@ -1,0 +1,56 @@
+//! Long short-term memory.
+
+use super::{Layer, RecurrentSettings, gate, recurrent};
+use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result};
+
+/// c_t = f ∘ c_{t−1} + i ∘ g and h_t = o ∘ tanh(c_t), with i, f, o = σ(·) and g = tanh(·) of W_ih x_t +
+/// b_ih + W_hh h_{t−1} + b_hh (Hochreiter & Schmidhuber 1997, Gers et al. 2000), from zeros, as
+/// `torch.nn.LSTM`: the states h \[T, N, H\] of x \[T, N, I\], 2H of them where it is bidirectional;
+/// with `batch_first` both are \[N, T, ...\]. Parameters `weight_ih_l0` \[4H, I\], `weight_hh_l0` \[4H,
+/// H\], `bias_ih_l0` and `bias_hh_l0` \[4H\], each with the rows of i, f, g, o; and so on for each
+/// layer; `_reverse` is behind the names of the other direction.
+///
+/// # Errors
+/// When x has not three axes, or a size is 0.
+pub fn lstm(scope: &mut Scope, x: Value, settings: &RecurrentSettings) -> Result<Value> {
+    recurrent(scope, "lstm", x, settings, 4, states)
+}
+
+/// Both states are one array \[2, N, H\]: h, then c.
+fn states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
+    let Layer { samples, hidden, .. } = *layer;
+    let input = layer.fully_biased_input(graph)?;
+    let start = graph.fill(0.0, &[2, samples, hidden])?;
+    let states =
+        graph.scan(start, &[input], &[layer.weight], layer.direction, |graph, state, x, weight| {
+            let [h, c] = [0, 1].map(|index| part(graph, state, index, [samples, hidden]));
+            let own = graph.linear(h?, weight[0])?;
+            let gates = graph.add(own, x[0])?;
+            next(graph, c?, gates, [samples, hidden])
+        })?;
+    let length = graph.shape(states)[0];
+    let outputs = graph.slice(states, 1, 0, 1)?;
+    graph.reshape(outputs, &[length, samples, hidden])
+}
+
+/// Part `index` of \[2, N, H\].
+fn part(graph: &mut Graph, state: Value, index: usize, shape: [usize; 2]) -> Result<Value> {
+    let part = graph.slice(state, 0, index, 1)?;
+    graph.reshape(part, &shape)
+}
+
+/// The next h and c \[2, N, H\], from c and the gates before their functions.
+fn next(graph: &mut Graph, c: Value, gates: Value, [samples, hidden]: [usize; 2]) -> Result<Value> {
+    let mut of_gate = |index: usize, function: Function| {
+        let gate = gate(graph, gates, index, hidden)?;
+        graph.function(function, gate)
+    };
+    let (i, f) = (of_gate(0, Function::Sigmoid)?, of_gate(1, Function::Sigmoid)?);
+    let (g, o) = (of_gate(2, Function::Tanh)?, of_gate(3, Function::Sigmoid)?);
+    let (kept, new) = (graph.mul(f, c)?, graph.mul(i, g)?);
+    let c = graph.add(kept, new)?;
+    let squashed = graph.function(Function::Tanh, c)?;
+    let h = graph.mul(o, squashed)?;
+    let [h, c] = [h, c].map(|part| graph.reshape(part, &[1, samples, hidden]));
+    graph.concat(&[h?, c?], 0)
+}

@@ -1,0 +1,149 @@
+//! Recurrent layers, by PyTorch's names and layouts.
+//!
+//! What comes from the input is computed for all times at once; the recurrence itself is one
+//! [scan](crate::operations::Scan).
+
+mod gru;
+mod lstm;
+mod rnn;
+
+pub use self::{
+    gru::gru,
+    lstm::lstm,
+    rnn::{Nonlinearity, rnn},
+};
+use crate::{
+    Graph, Scope, Value,
+    error::{Error, Result},
+    init::Init,
+    operations::Direction,
+};
+
+/// More layers are taken for a mistake.
+const MOST_LAYERS: usize = 1_000;
+
+/// The settings of a recurrent layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecurrentSettings {
+    /// H, the size of a state.
+    pub hidden_size: usize,
+    /// How many layers there are, each on the states of the one before it.
+    pub num_layers: usize,
+    /// Whether biases are added.
+    pub bias: bool,
+    /// Whether the input is \[N, T, I\], not \[T, N, I\].
+    pub batch_first: bool,
+    /// Whether each layer also goes from the last time to the first, and hands on both states.
+    pub bidirectional: bool,
+}
+
+impl RecurrentSettings {
+    /// One layer of states of this size, from the first time to the last, with biases: PyTorch's
+    /// defaults.
+    #[must_use]
+    pub fn new(hidden_size: usize) -> Self {
+        Self { hidden_size, num_layers: 1, bias: true, batch_first: false, bidirectional: false }
+    }
+
+    fn directions(&self) -> &'static [Direction] {
+        if self.bidirectional { &[Direction::Forward, Direction::Reverse] } else { &[Direction::Forward] }
+    }
+}
+
+/// One direction of one layer, whose weights have H rows for each gate.
+struct Layer {
+    /// x W_ihᵀ \[T, N, G·H\].
+    input: Value,
+    /// W_hh \[G·H, H\].
+    weight: Value,
+    /// b_ih and b_hh \[G·H\].
+    biases: Option<[Value; 2]>,
+    direction: Direction,
+    samples: usize,
+    hidden: usize,
+}
+
+impl Layer {
+    /// The input with a bias added for all times and samples.
+    fn biased_input(&self, graph: &mut Graph, bias: Value) -> Result<Value> {
+        add_along_last(graph, self.input, bias)
+    }
+
+    /// The input with both biases, where the states' part is used as it is.
+    fn fully_biased_input(&self, graph: &mut Graph) -> Result<Value> {
+        let Some([of_input, of_state]) = self.biases else { return Ok(self.input) };
+        let bias = graph.add(of_input, of_state)?;
+        self.biased_input(graph, bias)
+    }
+}
+
+/// x plus a vector along its last axis.
+fn add_along_last(graph: &mut Graph, x: Value, vector: Value) -> Result<Value> {
+    let shape = graph.shape(x).to_vec();
+    let vector = graph.broadcast_along(vector, shape.len().saturating_sub(1), &shape)?;
+    graph.add(x, vector)
+}
+
+/// Columns `index`·H to (`index` + 1)·H of \[N, G·H\].
+fn gate(graph: &mut Graph, gates: Value, index: usize, hidden: usize) -> Result<Value> {
+    graph.slice(gates, 1, index * hidden, hidden)
+}
+
+/// All layers of a cell with so many gates; `states` emits the states \[T, N, H\] of one direction.
+fn recurrent(
+    scope: &mut Scope,
+    name: &str,
+    x: Value,
+    settings: &RecurrentSettings,
+    gates: usize,
+    states: impl Fn(&mut Graph, &Layer) -> Result<Value>,
+) -> Result<Value> {
+    let shape = scope.shape(x);
+    let RecurrentSettings { hidden_size, num_layers, batch_first, .. } = *settings;
+    if shape.len() != 3 || shape.contains(&0) {
+        return Err(Error::shape(name, format!("needs sequences of vectors, three axes, not {shape:?}")));
+    }
+    if hidden_size == 0 || !(1..=MOST_LAYERS).contains(&num_layers) {
+        let problem =
+            format!("needs a hidden size and 1 to {MOST_LAYERS} layers, not {hidden_size} and {num_layers}");
+        return Err(Error::shape(name, problem));
+    }
+    let swapped = [1, 0, 2];
+    let mut y = if batch_first { scope.graph().permute(x, &swapped)? } else { x };
+    for layer in 0..num_layers {
+        let mut both = Vec::new();
+        for &direction in settings.directions() {
+            let layer = declare(scope, y, settings, gates, layer, direction)?;
+            both.push(states(scope.graph(), &layer)?);
+        }
+        y = scope.graph().concat(&both, 2)?;
+    }
+    if batch_first { scope.graph().permute(y, &swapped) } else { Ok(y) }
+}
+
+/// The parameters of one direction of a layer on x \[T, N, I\]: `weight_ih_l0` \[G·H, I\],
+/// `weight_hh_l0` \[G·H, H\], `bias_ih_l0` and `bias_hh_l0` \[G·H\], with `_reverse` behind the names
+/// of the other direction. All start uniform within 1/√H.
+fn declare(
+    scope: &mut Scope,
+    x: Value,
+    settings: &RecurrentSettings,
+    gates: usize,
+    layer: usize,
+    direction: Direction,
+) -> Result<Layer> {
+    let hidden = settings.hidden_size;
+    let (rows, shape) = (gates.saturating_mul(hidden), scope.shape(x));
+    let suffix = if direction == Direction::Reverse { "_reverse" } else { "" };
+    let init = Init::Uniform { bound: (hidden as f64).sqrt().recip() };
+    let mut declare =
+        |name: &str, shape: &[usize]| scope.parameter(&format!("{name}_l{layer}{suffix}"), shape, init);
+    let of_input = declare("weight_ih", &[rows, shape[2]])?;
+    let weight = declare("weight_hh", &[rows, hidden])?;
+    let biases = match settings.bias {
+        true => Some([declare("bias_ih", &[rows])?, declare("bias_hh", &[rows])?]),
+        false => None,
+    };
+    let input = scope.graph().linear(x, of_input)?;
+    Ok(Layer { input, weight, biases, direction, samples: shape[1], hidden })
+}
