@@ -41,7 +41,9 @@ pub use pool::{
     adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, avg_pool2d_inside, flatten, global_avg_pool,
     max_pool2d,
 };
-pub use recurrent::{Nonlinearity, RecurrentSettings, gru, lstm, rnn};
+pub use recurrent::{
+    Cell, CellWeights, Nonlinearity, Recurred, RecurrentSettings, gru, lstm, recurrent_by, rnn,
+};
 pub use softmax::{log_softmax, softmax};
 pub use upsample::{Placement, upsample_linear, upsample_nearest};
 pub use windows::{Divisor, Window, adaptive_avg_pool, adaptive_max_pool, avg_pool, max_pool};

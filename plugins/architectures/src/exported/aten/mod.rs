@@ -14,6 +14,7 @@ mod logic;
 mod normalisation;
 mod padding;
 mod pooling;
+mod recurrent;
 mod reduction;
 mod shape;
 mod slicing;

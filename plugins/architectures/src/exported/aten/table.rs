@@ -2,7 +2,8 @@
 
 use super::{
     Operation, activation, attention, convolution, creation, dropout, elementwise, indexing, joining,
-    linear_algebra, logic, normalisation, padding, pooling, reduction, shape, slicing, symbolic, upsampling,
+    linear_algebra, logic, normalisation, padding, pooling, recurrent, reduction, shape, slicing, symbolic,
+    upsampling,
 };
 
 /// The translation of an operation, by its name without what it is overloaded with: `aten.conv2d`.
@@ -183,6 +184,10 @@ fn of_layers(name: &str) -> Option<Operation> {
         "rms_norm" => normalisation::rms_norm,
         "dropout" | "native_dropout" => dropout::dropout,
         "feature_dropout" => dropout::feature_dropout,
+        "lstm" => recurrent::lstm,
+        "gru" => recurrent::gru,
+        "rnn_tanh" => recurrent::rnn_tanh,
+        "rnn_relu" => recurrent::rnn_relu,
         "scaled_dot_product_attention" => attention::scaled_dot_product,
         "upsample_nearest1d" | "upsample_nearest2d" | "upsample_nearest3d" => upsampling::nearest,
         "upsample_linear1d" | "upsample_bilinear2d" | "upsample_trilinear3d" => upsampling::linear,
