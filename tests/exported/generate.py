@@ -46,7 +46,7 @@ def tokens(samples, length, vocabulary):
 def mixer():
     from timm.models.mlp_mixer import MlpMixer
 
-    net = MlpMixer(num_classes=4, img_size=16, patch_size=8, num_blocks=2, embed_dim=8)
+    net = MlpMixer(num_classes=4, img_size=16, patch_size=8, num_blocks=2, embed_dim=6)
     write("mixer", settled(net), "cross-entropy", images(5, 3, 16, 16), labels(5, 4))
 
 
@@ -54,7 +54,7 @@ def mixer():
 def convnext():
     from timm.models.convnext import ConvNeXt
 
-    net = ConvNeXt(num_classes=3, depths=(1, 1, 1, 1), dims=(4, 6, 8, 10), ls_init_value=0.5)
+    net = ConvNeXt(num_classes=3, depths=(1, 1, 1, 1), dims=(4, 4, 6, 6), ls_init_value=0.5)
     write("convnext", settled(net), "cross-entropy", images(4, 3, 32, 32), labels(4, 3))
 
 
@@ -62,7 +62,7 @@ def convnext():
 def shufflenet():
     from torchvision.models.shufflenetv2 import ShuffleNetV2
 
-    net = ShuffleNetV2([1, 1, 1], [4, 8, 12, 16, 16], num_classes=3)
+    net = ShuffleNetV2([1, 1, 1], [4, 6, 8, 10, 12], num_classes=3)
     write("shufflenet", settled(net), "cross-entropy", images(4, 3, 32, 32), labels(4, 3))
 
 
@@ -194,6 +194,28 @@ class Logits(nn.Module):
         return self.net(input_ids, use_cache=False, **self.kwargs).logits
 
 
+class Recurrent(nn.Module):
+    """Both directions, two layers, states that are handed on."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru = nn.GRU(3, 4, num_layers=2, bidirectional=True, dropout=0.3)
+        self.lstm = nn.LSTM(8, 3, batch_first=True, bias=False)
+        self.rnn = nn.RNN(3, 3, batch_first=True)
+        self.out = nn.Linear(9, 4)
+
+    def forward(self, x):
+        h, _ = self.gru(x.transpose(0, 1))
+        h, (last, cell) = self.lstm(h.transpose(0, 1))
+        h, end = self.rnn(h, last * cell.tanh())
+        return self.out(torch.cat([h[:, -1], end[0], cell[0]], 1))
+
+
+@case
+def recurrent():
+    write("recurrent", Recurrent(), "cross-entropy", images(4, 6, 3), labels(4, 4))
+
+
 @case
 def gpt_neox():
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
@@ -211,7 +233,7 @@ def llama():
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        vocab_size=13, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        vocab_size=13, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
         intermediate_size=12, max_position_embeddings=16, attn_implementation="sdpa",
     )
     net = Logits(settled(LlamaForCausalLM(config)))
@@ -242,7 +264,7 @@ def t5():
     from transformers import T5Config, T5EncoderModel
 
     config = T5Config(
-        vocab_size=13, d_model=8, d_kv=4, d_ff=12, num_layers=2, num_heads=2, relative_attention_num_buckets=8,
+        vocab_size=13, d_model=8, d_kv=4, d_ff=12, num_layers=1, num_heads=2, relative_attention_num_buckets=8,
         relative_attention_max_distance=10, feed_forward_proj="gated-gelu",
     )
     net = Encoded(settled(T5EncoderModel(config)))
@@ -254,7 +276,7 @@ def bert():
     from transformers import BertConfig, BertModel
 
     config = BertConfig(
-        vocab_size=13, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=12,
+        vocab_size=13, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=12,
         max_position_embeddings=16,
     )
     net = Encoded(settled(BertModel(config, add_pooling_layer=False)))

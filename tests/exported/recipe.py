@@ -1,5 +1,6 @@
 """Writes a network as torch.export.save does, and beside it PyTorch's derivatives of its loss in f64."""
 
+import contextlib
 import io
 import json
 import pathlib
@@ -11,8 +12,6 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 FOLDER = pathlib.Path(__file__).parent
-# What an operation's metadata keeps: where it was called, without paths of the machine that exported it.
-KEPT_METADATA = ("nn_module_stack",)
 
 
 def stripped(contents: bytes) -> bytes:
@@ -24,8 +23,12 @@ def stripped(contents: bytes) -> bytes:
             if entry.filename.endswith("/models/model.json"):
                 program = json.loads(data)
                 for node in nodes(program["graph_module"]["graph"]):
-                    node["metadata"] = {k: v for k, v in node["metadata"].items() if k in KEPT_METADATA}
+                    # Of the modules that were being called the innermost.
+                    stack = node["metadata"].get("nn_module_stack", "").split(";")[-1]
+                    node["metadata"] = {"nn_module_stack": stack}
                 program["guards_code"] = []
+                # Of modules their names alone: what they were called with is in the operations.
+                program["graph_module"]["module_call_graph"] = program["graph_module"]["module_call_graph"][:1]
                 data = json.dumps(program, separators=(",", ":")).encode()
             elif "/sample_inputs/" in entry.filename:
                 continue
@@ -41,6 +44,22 @@ def nodes(graph):
         for given in node["inputs"]:
             if "as_graph" in given["arg"]:
                 yield from nodes(given["arg"]["as_graph"]["graph"])
+
+
+@contextlib.contextmanager
+def in_double():
+    """Casts to float32, as transformers has them, become casts to float64: nothing is rounded on the way."""
+    to, float32, softmax = torch.Tensor.to, torch.Tensor.float, torch.nn.functional.softmax
+    wider = lambda value: torch.float64 if value is torch.float32 else value  # noqa: E731
+    torch.Tensor.to = lambda self, *a, **k: to(self, *map(wider, a), **{n: wider(v) for n, v in k.items()})
+    torch.Tensor.float = torch.Tensor.double
+    torch.nn.functional.softmax = lambda *a, dtype=None, **k: softmax(*a, dtype=wider(dtype), **k)
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.Tensor.to, torch.Tensor.float, torch.nn.functional.softmax = to, float32, softmax
+        torch.set_default_dtype(torch.float32)
 
 
 def mean_loss(kind, outputs, y):
@@ -98,6 +117,11 @@ def gauss_newton(outputs, kind, y, values, direction):
 def write(name, module, kind, inputs, y=None, samples=3, seed=0, fixed=False, train=False):
     """`inputs`: the arguments of forward, of more samples than `samples`, which the graph is exported for."""
     module = module.double().eval()
+    with in_double():
+        _write(name, module, kind, inputs, y, samples, seed, fixed, train)
+
+
+def _write(name, module, kind, inputs, y, samples, seed, fixed, train):
     names = list(inputs)
     given = tuple(inputs.values())
     few = tuple(x[:samples] for x in given)

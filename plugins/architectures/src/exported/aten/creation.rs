@@ -45,6 +45,11 @@ pub fn fill(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     Ok(emit.broadcast(&value, arguments.first()?.shape())?.into())
 }
 
+/// Another tensor's elements in the shape of the operand.
+pub fn copy(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    Ok(emit.broadcast(arguments.tensor("src")?, arguments.first()?.shape())?.into())
+}
+
 pub fn zero(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
     let x = arguments.first()?;
     Ok(Tensor::folded(x.dtype, Array::filled(x.shape(), 0.0)).into())

@@ -293,6 +293,7 @@ fn of_creation(name: &str) -> Option<Operation> {
         "full" | "full_like" | "new_full" => creation::full,
         "scalar_tensor" => creation::scalar_tensor,
         "fill" => creation::fill,
+        "copy" => creation::copy,
         "zero" => creation::zero,
         "arange" => creation::arange,
         "linspace" => creation::linspace,
