@@ -12,7 +12,10 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_architectures::exported::{Exported, Parameters};
-use eigenscape_core::{Architecture, Loss, Registry, Weights, registry::Environment};
+use eigenscape_core::{
+    Architecture, Context, Curvature, GroupSelector, Landscape, Loss, Registry, Spectrum, Weights,
+    registry::Environment,
+};
 use eigenscape_curvature::{Objective, Point, class_targets};
 use eigenscape_losses::{cross_entropy, mean_squared_error};
 use eigenscape_program::{Network, Scope};
@@ -77,6 +80,66 @@ fn every_network_agrees_with_pytorch() -> Fallible<()> {
         }
     }
     assert!(failures.is_empty(), "of {} networks failed:\n{}", cases.len(), failures.join("\n"));
+    Ok(())
+}
+
+/// A case of the repository.
+fn known(name: &str) -> Fallible<Known> {
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("exported").join(name).with_extension("pt2"))
+}
+
+#[test]
+fn the_proof_of_affinity_says_of_unknown_networks_which_spectra_are_exact() -> Fallible<()> {
+    // Of a network of ReLU, max pooling and BatchNorm in eval mode: each tensor by itself.
+    for (name, all_affine) in [("shufflenet", true), ("mixer", false)] {
+        let Known { network, loss, weights, inputs, targets, .. } = known(name)?;
+        let samples = inputs.dims()[0];
+        let objective = Objective::new(&network, &loss, samples)?;
+        let Weights { parameters, buffers } = weights;
+        let backend = eigenscape_cpu::Cpu::shared();
+        let point = Point { backend, parameters, buffers, inputs, targets, masks: vec![] };
+        let mut affine = 0;
+        for (i, parameter) in network.parameters().iter().enumerate() {
+            let (level, breaker) = objective.affinity(&[i])?;
+            if !level.is_affine() {
+                assert!(!all_affine, "{}: {breaker:?}", parameter.name);
+                continue;
+            }
+            affine += 1;
+            let direction = [Tensor::ones(parameter.shape.as_slice(), DType::F64, &Device::Cpu)?];
+            let hv = objective.hessian(&point, &[i])?.apply(&direction)?;
+            let gv = objective.gauss_newton(&point, &[i])?.apply(&direction)?;
+            let error = relative(&hv, &gv)?;
+            assert!(error < 1e-12, "{}: {error:e}", parameter.name);
+        }
+        // The last layer is affine in any network.
+        assert!(affine >= 2, "{name}: {affine}");
+        assert!(all_affine || affine < network.parameters().len());
+    }
+    Ok(())
+}
+
+#[test]
+fn the_exact_spectrum_of_a_layer_is_that_of_its_dense_hessian() -> Fallible<()> {
+    let Known { network, loss, weights, inputs, targets, .. } = known("shufflenet")?;
+    let group = &GroupSelector::from("conv1.0.weight").resolve(&network, inputs.dims()[0])?[0];
+    let Weights { parameters, buffers } = weights;
+    let backend = eigenscape_cpu::Cpu::shared();
+    let point = Point { backend, parameters, buffers, inputs, targets, masks: vec![] };
+    let landscape = Landscape::new(&network, &loss, point, usize::MAX)?;
+    let operator = landscape.operator(Curvature::Hessian, group);
+    let mut registry = Registry::default();
+    eigenscape_estimators::register(&mut registry);
+    let spectrum = |name: &str| -> Fallible<Spectrum> {
+        let estimator = registry.estimators.named(name, "")?;
+        Ok(estimator.spectra(&[&operator], &Context::silent(0))?.swap_remove(0))
+    };
+    let (exact, dense) = (spectrum("gram")?, spectrum("dense")?);
+    assert!(exact.exact);
+    for (i, theirs) in dense.eigenvalues.iter().enumerate() {
+        let ours = exact.eigenvalues.get(i).copied().unwrap_or(0.0);
+        assert!((ours - theirs).abs() <= 1e-12 * dense.eigenvalues[0], "eigenvalue {i}: {ours}, not {theirs}");
+    }
     Ok(())
 }
 
