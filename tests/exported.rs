@@ -138,7 +138,10 @@ fn the_exact_spectrum_of_a_layer_is_that_of_its_dense_hessian() -> Fallible<()> 
     assert!(exact.exact);
     for (i, theirs) in dense.eigenvalues.iter().enumerate() {
         let ours = exact.eigenvalues.get(i).copied().unwrap_or(0.0);
-        assert!((ours - theirs).abs() <= 1e-12 * dense.eigenvalues[0], "eigenvalue {i}: {ours}, not {theirs}");
+        assert!(
+            (ours - theirs).abs() <= 1e-12 * dense.eigenvalues[0],
+            "eigenvalue {i}: {ours}, not {theirs}"
+        );
     }
     Ok(())
 }

@@ -58,6 +58,7 @@ impl<'n> Interpreter<'n> {
                 self.last_use.insert(name, usize::MAX);
             });
         }
+        self.views.watch(graph);
         for (number, node) in graph.nodes.iter().enumerate() {
             let module = module(node);
             let result = if module.is_empty() {
@@ -194,14 +195,12 @@ impl<'n> Interpreter<'n> {
     fn bind(&mut self, graph: &'n Graph, node: &'n Node, item: Item) -> Result<()> {
         let mut targets: Vec<&'n str> = Vec::new();
         node.outputs.iter().for_each(|output| each_name(output, &mut |name| targets.push(name)));
-        let items = match item {
+        let items: Vec<Item> = match item {
             Item::Tensors(tensors) => tensors.into_iter().map(Item::Tensor).collect(),
             single => vec![single],
         };
-        if items.len() < targets.len() {
-            let problem = format!("gives {} results, and the graph names {}", items.len(), targets.len());
-            return Err(Error::shape("graph", problem));
-        }
+        // What is of no use here (indices of maxima, statistics) is not given, only named.
+        let items = items.into_iter().chain(std::iter::repeat(Item::None));
         for (name, item) in targets.into_iter().zip(items) {
             let item = match (item, graph.tensor_values.get(name)) {
                 (Item::Tensor(tensor), Some(meta)) => Item::Tensor(self.typed(tensor, meta)?),

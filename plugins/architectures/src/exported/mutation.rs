@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use eigenscape_formats::pt2::{Argument, Node, Size};
+use eigenscape_formats::pt2::{Argument, Graph, Node, Size};
 use eigenscape_program::{Error, Result};
 
 use super::{
@@ -18,9 +18,16 @@ use super::{
 pub(super) struct Views<'n> {
     /// A view, with what it is a view of and the operation that made it.
     of: HashMap<&'n str, (&'n str, &'n Node)>,
+    /// Whether anything is changed in place.
+    watching: bool,
 }
 
 impl<'n> Views<'n> {
+    /// Starts to follow views, where a graph changes anything in place.
+    pub fn watch(&mut self, graph: &Graph) {
+        self.watching = graph.nodes.iter().any(|node| is_in_place(super::name::operation(&node.target)));
+    }
+
     /// Whether something is a view of this name.
     pub fn is_base(&self, name: &str) -> bool {
         self.of.values().any(|(base, _)| *base == name)
@@ -36,9 +43,8 @@ impl<'n> Views<'n> {
         emit: &mut Emitter,
         later: &dyn Fn(&str) -> bool,
     ) -> Result<()> {
-        let Some(Argument::Tensor(operand)) = node.inputs.first().map(|input| &input.arg) else {
-            return Ok(());
-        };
+        let operand = node.inputs.first().map(|input| &input.arg).filter(|_| self.watching);
+        let Some(Argument::Tensor(operand)) = operand else { return Ok(()) };
         if aten::is_view(operation) {
             for output in &node.outputs {
                 each_name(output, &mut |view| {
@@ -47,9 +53,9 @@ impl<'n> Views<'n> {
             }
             return Ok(());
         }
-        let in_place =
-            operation.starts_with("aten.") && operation.ends_with('_') && !operation.ends_with("__");
-        let Some(Argument::Tensor(result)) = node.outputs.first().filter(|_| in_place) else { return Ok(()) };
+        let Some(Argument::Tensor(result)) = node.outputs.first().filter(|_| is_in_place(operation)) else {
+            return Ok(());
+        };
         let mut changed = match values.get(result.as_str()) {
             Some(Item::Tensor(tensor)) => tensor.clone(),
             _ => return Ok(()),
@@ -72,6 +78,11 @@ impl<'n> Views<'n> {
     fn asked_for(&self, name: &str, later: &dyn Fn(&str) -> bool) -> bool {
         later(name) || self.of.get(name).is_some_and(|(base, _)| self.asked_for(base, later))
     }
+}
+
+/// Whether an operation changes its first operand.
+fn is_in_place(operation: &str) -> bool {
+    operation.starts_with("aten.") && operation.ends_with('_') && !operation.ends_with("__")
 }
 
 /// `whole` with the part that an operation picked replaced.

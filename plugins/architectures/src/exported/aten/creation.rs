@@ -19,7 +19,6 @@ fn repeated(arguments: &Arguments, shape: &[usize], number: f64) -> Item {
 fn sizes(arguments: &Arguments, emit: &Emitter) -> Result<Vec<usize>> {
     match arguments.optional_ints("size")? {
         Some(sizes) => arguments.sizes(&emit.batched(&sizes)),
-        None if arguments.get("size").is_some() => Ok(Vec::new()),
         None => Ok(arguments.first()?.shape().to_vec()),
     }
 }

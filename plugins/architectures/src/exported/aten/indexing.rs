@@ -79,6 +79,9 @@ fn where_true(arguments: &Arguments, mask: &Tensor) -> Result<Vec<Tensor>> {
     Ok(places.into_iter().map(index).collect())
 }
 
+/// Numbers in f32 tell no more places from each other.
+const MOST_PLACES: usize = 1 << 24;
+
 /// x at `places`, an index for each of some axes, whose shapes are repeated up to a common one.
 fn picked(
     arguments: &Arguments,
@@ -97,6 +100,10 @@ fn picked(
     let rest: Vec<usize> = (0..x.rank()).filter(|axis| !axes.contains(axis)).collect();
     let sizes = |axes: &[usize]| axes.iter().map(|&axis| x.shape()[axis]).collect::<Vec<_>>();
     let (own, others) = (sizes(&axes), sizes(&rest));
+    let rows = own.iter().try_fold(1_usize, |rows, size| rows.checked_mul(*size));
+    if rows.is_none_or(|rows| rows > MOST_PLACES) {
+        return Err(arguments.error(format!("picks among more than 2^24 places, of shape {own:?}")));
+    }
     let number = numbers(arguments, emit, places, &own)?;
     let number = emit.broadcast(&number, &common)?;
     let order: Vec<usize> = axes.iter().chain(&rest).copied().collect();

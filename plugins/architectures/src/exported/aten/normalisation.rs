@@ -5,11 +5,7 @@ use eigenscape_program::{
     nn::{self, Normalisation, Running},
 };
 
-use crate::exported::{
-    arguments::Arguments,
-    emitter::Emitter,
-    tensor::{Item, Tensor},
-};
+use crate::exported::{arguments::Arguments, emitter::Emitter, tensor::Item};
 
 fn learned(arguments: &Arguments, emit: &mut Emitter, epsilon: f64) -> Result<Normalisation> {
     let mut given =
@@ -33,20 +29,11 @@ fn running(arguments: &Arguments, emit: &mut Emitter) -> Result<Option<Running>>
     Ok(Some(Running { mean: emit.value(mean)?, variance: emit.value(variance)?, momentum }))
 }
 
-/// The same of a triple, of which the statistics are of no use here.
-pub fn native_batch_norm(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    first_of_three(batch_norm(arguments, emit)?)
-}
-
 pub fn layer_norm(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let learned = learned(arguments, emit, arguments.float_or("eps", 1e-5)?)?;
     let axes = arguments.ints("normalized_shape")?.len();
     let x = arguments.first()?;
     Ok(emit.layer(x, |scope, x| nn::layer_norm_by(scope, x, axes, learned))?.into())
-}
-
-pub fn native_layer_norm(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    first_of_three(layer_norm(arguments, emit)?)
 }
 
 /// ε is that of the elements' type where none is given.
@@ -81,10 +68,4 @@ pub fn instance_norm(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> 
     }
     let channels = x.shape().get(1).copied().unwrap_or(0);
     Ok(emit.layer(x, |scope, x| nn::group_norm_by(scope, x, channels, learned))?.into())
-}
-
-fn first_of_three(first: Item) -> Result<Item> {
-    let Item::Tensor(first) = first else { return Ok(first) };
-    let unused = Tensor::folded(first.dtype, crate::exported::array::Array::filled(&[0], 0.0));
-    Ok(Item::Tensors(vec![first, unused.clone(), unused]))
 }

@@ -39,18 +39,6 @@ pub fn max_pool(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     Ok(emit.layer(arguments.first()?, |scope, x| nn::max_pool(scope, x, &windows))?.into())
 }
 
-/// The same of a pair, whose indices are of no use here.
-pub fn max_pool_with_indices(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(with_indices(max_pool(arguments, emit)?))
-}
-
-fn with_indices(item: Item) -> Item {
-    let Item::Tensor(pooled) = item else { return item };
-    let unused = crate::exported::array::Array::filled(&[0], 0.0);
-    let unused = crate::exported::tensor::Tensor::folded(eigenscape_formats::pt2::ScalarType::LONG, unused);
-    Item::Tensors(vec![pooled, unused])
-}
-
 pub fn avg_pool(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let windows = windows(arguments)?;
     let divisor = match arguments.optional_int("divisor_override")? {
@@ -66,9 +54,7 @@ pub fn adaptive_avg_pool(arguments: &Arguments, emit: &mut Emitter) -> Result<It
     Ok(emit.layer(arguments.first()?, |scope, x| nn::adaptive_avg_pool(scope, x, &out))?.into())
 }
 
-/// A pair, whose indices are of no use here.
 pub fn adaptive_max_pool(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let out = arguments.sides("output_size", sides(arguments), 1)?;
-    let pooled = emit.layer(arguments.first()?, |scope, x| nn::adaptive_max_pool(scope, x, &out))?;
-    Ok(with_indices(pooled.into()))
+    Ok(emit.layer(arguments.first()?, |scope, x| nn::adaptive_max_pool(scope, x, &out))?.into())
 }

@@ -112,9 +112,8 @@ pub fn tensor_split(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
         Some(ends) => {
             let ends = ends.into_iter().map(|end| from_start(end, size).clamp(0, size as i64) as usize);
             let mut start = 0;
-            let lengths =
-                ends.chain([size]).map(|end| std::mem::replace(&mut start, end).abs_diff(end.max(start)));
-            lengths.collect()
+            let length = |end: usize| end.saturating_sub(std::mem::replace(&mut start, end));
+            ends.chain([size]).map(length).collect()
         }
         None => {
             let count = arguments.sizes(&[arguments.int("sections")?])?[0].max(1);

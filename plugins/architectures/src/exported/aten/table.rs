@@ -172,13 +172,13 @@ fn of_layers(name: &str) -> Option<Operation> {
         "conv1d" | "conv2d" | "conv3d" => convolution::convolution,
         "conv_transpose1d" | "conv_transpose2d" | "conv_transpose3d" => convolution::transposed,
         "convolution" => convolution::general,
-        "batch_norm" => normalisation::batch_norm,
-        "native_batch_norm"
+        // Of those that give statistics, too, the first result is the same.
+        "batch_norm"
+        | "native_batch_norm"
         | "_native_batch_norm_legit"
         | "_native_batch_norm_legit_no_training"
-        | "_native_batch_norm_legit_functional" => normalisation::native_batch_norm,
-        "layer_norm" => normalisation::layer_norm,
-        "native_layer_norm" => normalisation::native_layer_norm,
+        | "_native_batch_norm_legit_functional" => normalisation::batch_norm,
+        "layer_norm" | "native_layer_norm" => normalisation::layer_norm,
         "group_norm" => normalisation::group_norm,
         "instance_norm" => normalisation::instance_norm,
         "rms_norm" => normalisation::rms_norm,
@@ -201,10 +201,13 @@ fn of_layers(name: &str) -> Option<Operation> {
 
 fn of_pooling(name: &str) -> Option<Operation> {
     Some(match name {
-        "max_pool1d" | "max_pool2d" | "max_pool3d" => pooling::max_pool,
-        "max_pool1d_with_indices" | "max_pool2d_with_indices" | "max_pool3d_with_indices" => {
-            pooling::max_pool_with_indices
-        }
+        // Indices of maxima are of no use here.
+        "max_pool1d"
+        | "max_pool2d"
+        | "max_pool3d"
+        | "max_pool1d_with_indices"
+        | "max_pool2d_with_indices"
+        | "max_pool3d_with_indices" => pooling::max_pool,
         "avg_pool1d" | "avg_pool2d" | "avg_pool3d" => pooling::avg_pool,
         "adaptive_avg_pool1d"
         | "adaptive_avg_pool2d"
