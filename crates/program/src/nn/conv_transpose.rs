@@ -30,7 +30,12 @@ pub fn conv_transpose(
     let lengths =
         [settings.stride.len(), settings.padding.len(), settings.dilation.len(), output_padding.len()];
     let wrong = lengths != [axes; 4] || !(1..=3).contains(&axes) || taps.len() != shape.len();
-    if wrong || settings.stride.contains(&0) || settings.dilation.contains(&0) || shape.contains(&0) {
+    if wrong
+        || settings.stride.contains(&0)
+        || settings.dilation.contains(&0)
+        || shape.contains(&0)
+        || taps.contains(&0)
+    {
         let problem = format!("{settings:?} and the weight {taps:?} do not fit the input {shape:?}");
         return Err(Error::shape("conv_transpose", problem));
     }

@@ -20,6 +20,9 @@ pub struct Placement {
 /// More pixels on a side are taken for a mistake.
 const MOST_PIXELS: usize = 1 << 16;
 
+/// So many numbers has the matrix of a side at most.
+const MOST_WEIGHTS: usize = 1 << 24;
+
 /// x \[N, C, sides...\] with each side's pixels taken from the nearest one before: PyTorch's
 /// `nearest`. The corners of a placement do not count.
 ///
@@ -112,6 +115,9 @@ fn along(scope: &mut Scope, y: Value, axis: usize, weights: &Weights, size: usiz
         let repeated = graph.broadcast(each, &rows)?;
         shape[axis] = out;
         return graph.reshape(repeated, &shape);
+    }
+    if out * size > MOST_WEIGHTS {
+        return Err(Error::shape("upsample", format!("a side of {size} to one of {out} is too large")));
     }
     let mut matrix = vec![0.0; out * size];
     for (o, row) in weights.iter().enumerate() {

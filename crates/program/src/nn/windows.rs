@@ -182,6 +182,10 @@ fn divided(graph: &mut Graph, sums: Value, lengths: &[Vec<usize>]) -> Result<Val
         let size: f64 = lengths.iter().map(|all| first(all) as f64).product();
         return graph.scale(sums, size.recip());
     }
+    let count = lengths.iter().fold(1_usize, |count, lengths| count.saturating_mul(lengths.len()));
+    if count > MOST_WINDOWS {
+        return Err(Error::shape("avg_pool", format!("there are {count} windows of different sizes")));
+    }
     let sizes = lengths.iter().fold(vec![1.0], |sizes: Vec<f64>, lengths| {
         sizes.iter().flat_map(|size| lengths.iter().map(move |length| size * *length as f64)).collect()
     });

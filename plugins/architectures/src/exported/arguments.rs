@@ -186,13 +186,15 @@ impl<'n> Arguments<'n> {
 
     /// An axis of a tensor of so many, counted from the end where it is negative.
     pub fn axis(&self, dim: i64, rank: usize) -> Result<usize> {
-        // A tensor without axes is indexed as if it had one.
-        let size = rank.max(1) as i64;
-        let axis = if dim < 0 { dim + size } else { dim };
-        usize::try_from(axis)
-            .ok()
-            .filter(|axis| *axis < size as usize)
-            .ok_or_else(|| self.error(format!("there is no axis {dim} of {rank}")))
+        let axis = if dim < 0 { dim.saturating_add(rank as i64) } else { dim };
+        let found = usize::try_from(axis).ok().filter(|axis| *axis < rank);
+        found.ok_or_else(|| self.error(format!("there is no axis {dim} of {rank}")))
+    }
+
+    /// Refuses more parts of a tensor than anybody can mean.
+    pub fn few(&self, count: usize) -> Result<usize> {
+        const MOST: usize = 1 << 16;
+        if count <= MOST { Ok(count) } else { Err(self.error(format!("makes {count} parts of a tensor"))) }
     }
 
     /// Several axes; all of them where none is named.

@@ -23,6 +23,16 @@ fn too_large(shape: &[usize]) -> Error {
     Error::shape("constant", format!("a constant tensor of shape {shape:?} is too large"))
 }
 
+/// No tensor has more elements, repeated ones included: of products of sizes none overflows.
+const MOST_REPEATED: usize = 1 << 40;
+
+/// Refuses a shape that no tensor has.
+pub(super) fn check_size(shape: &[usize]) -> Result<()> {
+    // An empty axis makes other numbers no smaller.
+    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul((*size).max(1)));
+    if count.is_some_and(|count| count <= MOST_REPEATED) { Ok(()) } else { Err(too_large(shape)) }
+}
+
 /// The number of elements, if memory may hold them.
 fn count(shape: &[usize]) -> Result<usize> {
     let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
@@ -148,6 +158,7 @@ impl Array {
 
     /// Repeated along axes of size 1, and along new ones before the others, up to `shape`.
     pub fn broadcast(&self, shape: &[usize]) -> Result<Self> {
+        check_size(shape)?;
         let new = shape.len().checked_sub(self.shape.len());
         let new = new.ok_or_else(|| misfit(&self.shape, shape))?;
         let mut strides = vec![0; new];
@@ -204,7 +215,9 @@ impl Array {
         if let Some(other) = parts.iter().find(|part| !fits(part)) {
             return Err(misfit(&shape, &other.shape));
         }
-        shape[axis] = parts.iter().map(|part| part.shape[axis]).sum();
+        let Some(size) = shape.get_mut(axis) else { return Err(misfit(&shape, &[])) };
+        *size = parts.iter().fold(0, |total: usize, part| total.saturating_add(part.shape[axis]));
+        count(&shape)?;
         let mut ends = Vec::new();
         parts.iter().fold(0, |start, part| {
             ends.push(start + part.shape[axis]);

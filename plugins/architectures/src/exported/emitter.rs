@@ -99,7 +99,8 @@ impl Emitter<'_, '_> {
 
     /// `len` elements from `start` on along an axis.
     pub fn slice(&mut self, x: &Tensor, axis: usize, start: usize, len: usize) -> Result<Tensor> {
-        if start.checked_add(len).is_none_or(|end| end > x.shape()[axis]) {
+        let size = x.shape().get(axis).copied().unwrap_or(0);
+        if start.checked_add(len).is_none_or(|end| end > size) || axis >= x.rank() {
             let problem = format!("{:?} has no {len} elements from {start} on along axis {axis}", x.shape());
             return Err(Error::shape("slice", problem));
         }
@@ -339,7 +340,7 @@ impl Emitter<'_, '_> {
         {
             // The number of samples, alone or joined with other axes.
             let mut batched = wanted.to_vec();
-            batched[0] = first / exported as i64 * self.samples as i64;
+            batched[0] = (first / exported as i64).saturating_mul(self.samples as i64);
             if let Some(shape) = filled(from, &batched) {
                 return Some(shape);
             }

@@ -83,13 +83,13 @@ impl Inputs {
                     format!("the input {arg} has an open size beside that of samples"),
                 )
             })?;
-            let len: usize = own.iter().product();
+            let len = own.iter().fold(1, |len: usize, size| len.saturating_mul(*size));
             let graph = scope.graph();
             let part = graph.slice(x, 1, start, len).map_err(|_| self.misfit(&shape))?;
             let own = [&[samples], own.as_slice()].concat();
             let part = graph.reshape(part, &own)?;
             values.insert(arg, Item::Tensor(Tensor::emitted(*dtype, part, &own)));
-            start += len;
+            start = start.saturating_add(len);
         }
         if shape.get(1) == Some(&start) { Ok(()) } else { Err(self.misfit(&shape)) }
     }

@@ -246,7 +246,7 @@ impl<'n> Interpreter<'n> {
             (None, _) => true,
             (Some(known), _) if known == *size => true,
             // Samples, or what is joined with them.
-            (Some(known), Some(exported)) => axis == 0 && known * count == size * exported,
+            (Some(known), Some(exported)) => axis == 0 && product(known, count) == product(*size, exported),
             (Some(_), None) => false,
         };
         if found.len() == sizes.len() && found.iter().zip(sizes).enumerate().all(same) {
@@ -260,6 +260,11 @@ impl<'n> Interpreter<'n> {
         let problem = format!("its result is of shape {found:?}, and the graph says [{}]", sizes.join(", "));
         Err(Error::shape("graph", problem))
     }
+}
+
+/// The product of two sizes, of which a file may have any.
+fn product(a: usize, b: usize) -> u128 {
+    a as u128 * b as u128
 }
 
 /// Known numbers as PyTorch has them in a type.

@@ -62,7 +62,9 @@ impl<'n> Views<'n> {
         };
         let mut name = operand.as_str();
         values.insert(name, Item::Tensor(changed.clone()));
-        while let Some(&(base, made)) = self.of.get(name) {
+        // A file may say that views are of each other.
+        for _ in 0..self.of.len() {
+            let Some(&(base, made)) = self.of.get(name) else { return Ok(()) };
             if !self.asked_for(base, later) {
                 return Ok(());
             }
@@ -76,7 +78,15 @@ impl<'n> Views<'n> {
 
     /// Whether a name, or what it is a view of, is used later.
     fn asked_for(&self, name: &str, later: &dyn Fn(&str) -> bool) -> bool {
-        later(name) || self.of.get(name).is_some_and(|(base, _)| self.asked_for(base, later))
+        let mut name = name;
+        for _ in 0..=self.of.len() {
+            match self.of.get(name) {
+                _ if later(name) => return true,
+                Some((base, _)) => name = base,
+                None => return false,
+            }
+        }
+        false
     }
 }
 

@@ -18,7 +18,7 @@ pub fn convolution(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let sides = x.rank().saturating_sub(2);
     let dilation = arguments.sides("dilation", sides, 1)?;
     let padding = match arguments.get("padding") {
-        Some(Given::Text("same")) => same(&weight.shape()[2..], &dilation),
+        Some(Given::Text("same")) => same(weight.shape().get(2..).unwrap_or_default(), &dilation),
         Some(Given::Text("valid")) => vec![[0, 0]; sides],
         _ => arguments.sides("padding", sides, 0)?.into_iter().map(|padding| [padding; 2]).collect(),
     };

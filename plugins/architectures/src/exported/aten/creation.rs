@@ -5,14 +5,15 @@ use eigenscape_program::Result;
 
 use crate::exported::{
     arguments::Arguments,
-    array::Array,
+    array::{Array, check_size},
     emitter::Emitter,
     tensor::{Item, Tensor},
 };
 
-fn repeated(arguments: &Arguments, shape: &[usize], number: f64) -> Item {
+fn repeated(arguments: &Arguments, shape: &[usize], number: f64) -> Result<Item> {
+    check_size(shape)?;
     let dtype = arguments.dtype("dtype").unwrap_or(ScalarType::Float);
-    Tensor::folded(dtype, Array::filled(shape, number)).into()
+    Ok(Tensor::folded(dtype, Array::filled(shape, number)).into())
 }
 
 /// The sizes that are asked for, or those of the tensor that the result is like.
@@ -24,19 +25,19 @@ fn sizes(arguments: &Arguments, emit: &Emitter) -> Result<Vec<usize>> {
 }
 
 pub fn zeros(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(repeated(arguments, &sizes(arguments, emit)?, 0.0))
+    repeated(arguments, &sizes(arguments, emit)?, 0.0)
 }
 
 pub fn ones(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(repeated(arguments, &sizes(arguments, emit)?, 1.0))
+    repeated(arguments, &sizes(arguments, emit)?, 1.0)
 }
 
 pub fn full(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(repeated(arguments, &sizes(arguments, emit)?, arguments.float("fill_value")?))
+    repeated(arguments, &sizes(arguments, emit)?, arguments.float("fill_value")?)
 }
 
 pub fn scalar_tensor(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
-    Ok(repeated(arguments, &[], arguments.float("s")?))
+    repeated(arguments, &[], arguments.float("s")?)
 }
 
 pub fn fill(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {

@@ -4,7 +4,7 @@ use eigenscape_program::Result;
 
 use crate::exported::{
     arguments::Arguments,
-    array::Array,
+    array::{Array, check_size},
     emitter::Emitter,
     tensor::{Item, Tensor},
 };
@@ -64,7 +64,7 @@ fn along(
     border: Border,
 ) -> Result<Tensor> {
     let size = x.shape()[axis] as i64;
-    let (cut, end) = ((-before).max(0), size - (-after).max(0));
+    let (cut, end) = (before.saturating_neg().max(0), size.saturating_sub(after.saturating_neg().max(0)));
     if end < cut {
         return Err(arguments.error("cuts off more than there is"));
     }
@@ -74,16 +74,17 @@ fn along(
     let mut parts = vec![inner.clone()];
     match border {
         Border::Number(number) => {
-            let filled = |len| {
+            let filled = |len| -> Result<Tensor> {
                 let mut shape = inner.shape().to_vec();
                 shape[axis] = len;
-                Tensor::folded(x.dtype, Array::filled(&shape, number))
+                check_size(&shape)?;
+                Ok(Tensor::folded(x.dtype, Array::filled(&shape, number)))
             };
             if number == 0.0 && inner.array().is_none() {
                 return emit.layer(&inner, |scope, x| scope.graph().pad(x, axis, before, after));
             }
-            parts.extend((after > 0).then(|| filled(after)));
-            parts.splice(0..0, (before > 0).then(|| filled(before)));
+            parts.extend((after > 0).then(|| filled(after)).transpose()?);
+            parts.splice(0..0, (before > 0).then(|| filled(before)).transpose()?);
         }
         Border::Reflected | Border::Repeated | Border::Circular => {
             let reach = if matches!(border, Border::Reflected) { size.saturating_sub(1) } else { size };
@@ -100,7 +101,7 @@ fn along(
             };
             let mut ends = [Vec::new(), Vec::new()];
             for (end, (count, is_before)) in [(before, true), (after, false)].into_iter().enumerate() {
-                for place in 0..count {
+                for place in 0..arguments.few(count)? {
                     ends[end].push(emit.slice(&inner, axis, from(place, is_before), 1)?);
                 }
             }

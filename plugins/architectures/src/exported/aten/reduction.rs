@@ -255,7 +255,7 @@ pub fn prod(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let (rows, others) = to_the_end(emit, x, &axes)?;
     let last = others.len();
     let mut product: Option<Tensor> = None;
-    for place in 0..rows.shape()[last] {
+    for place in 0..arguments.few(rows.shape()[last])? {
         let factor = emit.slice(&rows, last, place, 1)?;
         product = Some(match product {
             None => factor,

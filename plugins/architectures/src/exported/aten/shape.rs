@@ -28,10 +28,13 @@ pub fn reshape_as(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 
 pub fn flatten(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let x = arguments.first()?;
+    if x.rank() == 0 {
+        return Ok(emit.reshape(x, &[1])?.into());
+    }
     let start = arguments.axis(arguments.int_or("start_dim", 0)?, x.rank())?;
     let end = arguments.axis(arguments.int_or("end_dim", -1)?, x.rank())?;
-    if x.rank() == 0 || start > end {
-        return Ok(emit.reshape(x, &[x.shape().iter().product()])?.into());
+    if start > end {
+        return Err(arguments.error(format!("joins the axes from {start} to {end}")));
     }
     let (before, rest) = x.shape().split_at(start);
     let (joined, after) = rest.split_at(end + 1 - start);

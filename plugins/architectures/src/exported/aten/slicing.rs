@@ -68,7 +68,7 @@ pub fn narrow(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 
 /// Parts of these lengths along an axis.
 fn parts(emit: &mut Emitter, x: &Tensor, axis: usize, lengths: &[usize]) -> Result<Item> {
-    let (mut start, mut parts) = (0, Vec::with_capacity(lengths.len()));
+    let (mut start, mut parts) = (0, Vec::new());
     for &len in lengths {
         parts.push(emit.slice(x, axis, start, len)?);
         start += len;
@@ -77,9 +77,10 @@ fn parts(emit: &mut Emitter, x: &Tensor, axis: usize, lengths: &[usize]) -> Resu
 }
 
 /// Lengths of `each` elements, the last one of what is left.
-fn equal(size: usize, each: usize) -> Vec<usize> {
+fn equal(arguments: &Arguments, size: usize, each: usize) -> Result<Vec<usize>> {
     let each = each.max(1);
-    (0..size.div_ceil(each).max(1)).map(|i| each.min(size - (i * each).min(size))).collect()
+    let count = arguments.few(size.div_ceil(each).max(1))?;
+    Ok((0..count).map(|i| each.min(size - (i * each).min(size))).collect())
 }
 
 pub fn split(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
@@ -88,7 +89,7 @@ pub fn split(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let lengths = match arguments.optional_ints("split_sizes")? {
         Some(lengths) => arguments.sizes(&lengths)?,
         None => match arguments.ints("split_size")?.as_slice() {
-            [each] => equal(x.shape()[axis], arguments.sizes(&[*each])?[0]),
+            [each] => equal(arguments, x.shape()[axis], arguments.sizes(&[*each])?[0])?,
             lengths => arguments.sizes(lengths)?,
         },
     };
@@ -100,7 +101,7 @@ pub fn chunk(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let axis = arguments.axis(arguments.int_or("dim", 0)?, x.rank())?;
     let chunks = arguments.sizes(&[arguments.int("chunks")?])?[0].max(1);
     let size = x.shape()[axis];
-    parts(emit, x, axis, &equal(size, size.div_ceil(chunks)))
+    parts(emit, x, axis, &equal(arguments, size, size.div_ceil(chunks))?)
 }
 
 /// So many parts, the first ones of one element more than the others.
@@ -116,7 +117,7 @@ pub fn tensor_split(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
             ends.chain([size]).map(length).collect()
         }
         None => {
-            let count = arguments.sizes(&[arguments.int("sections")?])?[0].max(1);
+            let count = arguments.few(arguments.sizes(&[arguments.int("sections")?])?[0].max(1))?;
             (0..count).map(|i| size / count + usize::from(i < size % count)).collect::<Vec<_>>()
         }
     };
@@ -126,7 +127,7 @@ pub fn tensor_split(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 pub fn unbind(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let x = arguments.first()?;
     let axis = arguments.axis(arguments.int_or("dim", 0)?, x.rank())?;
-    let parts = (0..x.shape().get(axis).copied().unwrap_or(0)).map(|place| selected(emit, x, axis, place));
+    let parts = (0..arguments.few(x.shape()[axis])?).map(|place| selected(emit, x, axis, place));
     Ok(Item::Tensors(parts.collect::<Result<_>>()?))
 }
 
@@ -164,7 +165,7 @@ pub fn repeat(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let pairs = |first: &[usize]| first.iter().zip(&own).flat_map(|(a, b)| [*a, *b]).collect::<Vec<_>>();
     let apart = emit.reshape(x, &pairs(&vec![1; rank]))?;
     let repeated = emit.broadcast(&apart, &pairs(&times))?;
-    let joined: Vec<usize> = times.iter().zip(&own).map(|(a, b)| a * b).collect();
+    let joined: Vec<usize> = times.iter().zip(&own).map(|(a, b)| a.saturating_mul(*b)).collect();
     Ok(emit.reshape(&repeated, &joined)?.into())
 }
 
@@ -181,7 +182,7 @@ pub fn repeat_interleave(arguments: &Arguments, emit: &mut Emitter) -> Result<It
     let size = x.shape()[axis];
     let apart = emit.reshape(&x, &[before, &[size, 1], after].concat())?;
     let repeated = emit.broadcast(&apart, &[before, &[size, times], after].concat())?;
-    Ok(emit.reshape(&repeated, &[before, &[size * times], after].concat())?.into())
+    Ok(emit.reshape(&repeated, &[before, &[size.saturating_mul(times)], after].concat())?.into())
 }
 
 /// Differences of neighbours along an axis, `n` times.
@@ -209,8 +210,8 @@ pub fn unfold(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
         return Err(arguments.error("its windows are longer than the axis"));
     };
     let count = room / step + 1;
-    let mut windows = Vec::with_capacity(size);
-    for place in 0..size {
+    let mut windows = Vec::new();
+    for place in 0..arguments.few(size)? {
         let end = place + (count - 1) * step + 1;
         let elements = stepped(emit, x, axis, [place, end, step])?;
         windows.push(emit.reshape(&elements, &[elements.shape(), &[1]].concat())?);

@@ -51,6 +51,16 @@ fn whole(arguments: &Arguments, f: fn(i64, i64) -> Option<i64>) -> Result<Item> 
     result.map(Item::Int).ok_or_else(|| arguments.error(format!("of {a} and {b} is no number")))
 }
 
+/// a / b rounded down, and what is left.
+fn quotient(a: i64, b: i64) -> Option<(i64, i64)> {
+    let (whole, rest) = (a.checked_div(b)?, a.checked_rem(b)?);
+    if rest != 0 && (rest < 0) != (b < 0) {
+        Some((whole.checked_sub(1)?, rest.checked_add(b)?))
+    } else {
+        Some((whole, rest))
+    }
+}
+
 macro_rules! of_two {
     ($($name:ident: $f:expr;)*) => {
         $(
@@ -66,8 +76,8 @@ of_two! {
     add: i64::checked_add;
     sub: i64::checked_sub;
     mul: i64::checked_mul;
-    floordiv: |a, b| a.checked_rem_euclid(b).and_then(|_| Some((a - a.rem_euclid(b.abs())) / b));
-    modulo: |a, b| (b != 0).then(|| a.rem_euclid(b.abs()));
+    floordiv: |a, b| quotient(a, b).map(|(whole, _)| whole);
+    modulo: |a, b| quotient(a, b).map(|(_, rest)| rest);
     pow: |a, b| a.checked_pow(u32::try_from(b).ok()?);
     max: |a, b| Some(a.max(b));
     min: |a, b| Some(a.min(b));
@@ -78,7 +88,7 @@ pub fn truediv(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
 }
 
 pub fn neg(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
-    Ok(Item::Int(-(operand(arguments, 0)? as i64)))
+    Ok(Item::Int(-operand(arguments, 0)? as i64))
 }
 
 pub fn to_float(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
