@@ -2,7 +2,7 @@
 //!
 //! A [`Package`] is what such a file says, and no more: what the operations of its graph mean is not
 //! known here. Files of PyTorch 2.5 to 2.15 are read, whose archives are laid out in three ways
-//! ([`layout`]); all have the graph's schema of major version 8, whose unknown fields are passed
+//! (`layout.rs`); all have the graph's schema of major version 8, whose unknown fields are passed
 //! over.
 //!
 //! Nothing in a file is run. Tensors stay where they lie in the file, apart from those that are

@@ -1,9 +1,9 @@
 //! Networks that `torch.export.save` wrote: any module of PyTorch.
 //!
 //! The graph of the file is translated while the network is built, for a concrete number of samples:
-//! an interpreter goes through its operations ([`interpreter`]), each of which is emitted into the
-//! program in terms of a few ([`emitter`]) and of the layers of `program::nn`. What depends on no
-//! parameter and no input (masks, positions, rotary tables) is computed on the way ([`array`]).
+//! an interpreter goes through its operations (`interpreter.rs`), each of which is emitted into the
+//! program in terms of a few (`emitter.rs`) and of the layers of `program::nn`. What depends on no
+//! parameter and no input (masks, positions, rotary tables) is computed on the way (`array.rs`).
 
 mod arguments;
 mod array;
