@@ -15,6 +15,7 @@ mod interpreter;
 mod mutation;
 mod name;
 mod outputs;
+mod sizes;
 mod tensor;
 mod unknown;
 

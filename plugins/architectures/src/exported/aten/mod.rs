@@ -7,6 +7,7 @@ mod convolution;
 mod creation;
 mod dropout;
 mod elementwise;
+mod functions;
 mod indexing;
 mod joining;
 mod linear_algebra;
