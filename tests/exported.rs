@@ -151,8 +151,12 @@ fn read(path: &Path) -> Fallible<Known> {
     let tensors = candle_core::safetensors::load(path.with_extension("safetensors"), &Device::Cpu)?;
     let parameters = Parameters { path: path.to_owned(), output: None };
     let exported = Exported::load(&parameters, &Environment::default())?;
-    let given = exported.inputs().iter().map(|input| tensors[&input.name].to_dtype(DType::F64));
-    let given = given.collect::<candle_core::Result<Vec<_>>>()?;
+    // A single input may be called x, as in a data file.
+    let given = exported.inputs().iter().map(|input| {
+        let tensor = tensors.get(&input.name).or(tensors.get("x"));
+        Ok(tensor.ok_or_else(|| format!("no tensor {}", input.name))?.to_dtype(DType::F64)?)
+    });
+    let given = given.collect::<Fallible<Vec<_>>>()?;
     let inputs = match given.as_slice() {
         [one] => one.clone(),
         several => {

@@ -297,7 +297,7 @@ impl<'a> Builder<'a> {
             }
             Kernel::Operation(Operation::Literal(literal)) => {
                 let at = self.constant(&written(literal, self.compute())?)?;
-                self.put(Piece { home: Home::At(at), bytes: 0, living: 1 });
+                self.put(Piece::new(Home::At(at), 0));
             }
             Kernel::Operation(Operation::Matrix(matrix)) => {
                 let at = self.constant(&elements(matrix, self.compute())?)?;

@@ -34,11 +34,11 @@ use eigenscape_program::{Init, Scope, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use self::outputs::Output;
 use self::{
     held::{AllHeld, Held},
     inputs::Inputs,
     interpreter::{Interpreter, Samples},
-    outputs::Output,
     tensor::{Data, Item, Tensor},
 };
 
