@@ -65,6 +65,8 @@ pub struct DefaultLosses {
     pub classes: Option<&'static str>,
     /// Of real targets.
     pub values: Option<&'static str>,
+    /// Where there are no targets.
+    pub nothing: Option<&'static str>,
 }
 
 impl Default for Registry {

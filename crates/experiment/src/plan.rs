@@ -122,6 +122,8 @@ pub struct DefaultLosses {
     pub classes: Option<Loss>,
     /// Of real targets.
     pub values: Option<Loss>,
+    /// Where there are no targets.
+    pub nothing: Option<Loss>,
 }
 
 impl LossPlan {

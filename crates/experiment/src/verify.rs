@@ -90,7 +90,7 @@ impl Errors {
 ///
 /// Of an architecture that brings its weights the file may leave these out; what such a network is
 /// given may stand under the names that it has for that instead of `x`. A loss that needs no targets
-/// needs no `y`, and its Gauss-Newton matrix is 0, so that no `ggnv.NAME` needs to be there.
+/// needs no `y` (nor to be named, then), and its Gauss-Newton matrix is 0, so that no `ggnv.NAME` needs to be there.
 ///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's, or
@@ -141,6 +141,8 @@ struct File {
     path: PathBuf,
     names: Selection,
     tensors: HashMap<String, Result<Tensor, Refusal>>,
+    /// Whether no loss is named, and there are no targets: the output is the loss.
+    own_loss: bool,
 }
 
 impl File {
@@ -150,7 +152,7 @@ impl File {
         let tensors = checkpoint::with_state_dict(&contents, &selection(path), |subject, state, _| {
             tensors(state, names, subject)
         })?;
-        Ok(Self { name, path: path.to_owned(), names: names.clone(), tensors })
+        Ok(Self { name, path: path.to_owned(), names: names.clone(), tensors, own_loss: false })
     }
 
     fn refuse(&self, problem: impl Into<String>, remedy: &str) -> Error {

@@ -1,11 +1,11 @@
 //! What a file need not have, because the architecture or the loss knows it.
 
 use candle_core::{DType, Tensor};
-use eigenscape_core::{Architecture, ModelInput, Result};
+use eigenscape_core::{Architecture, Loss, ModelInput, Result};
 use eigenscape_program::Needs;
 
 use super::File;
-use crate::{inputs, plan::LossPlan};
+use crate::{diagnostic::Located, inputs, plan::LossPlan};
 
 impl File {
     /// Adds what the architecture brings, and what follows from a loss that needs no targets.
@@ -14,8 +14,13 @@ impl File {
             self.tensors.entry(name.clone()).or_insert_with(|| Ok(tensor.clone()));
         }
         self.inputs(architecture.inputs())?;
-        let without_targets = loss.named.as_ref().is_some_and(|loss| loss.value.needs() == Needs::Nothing);
-        if without_targets {
+        let asks_for_none = |loss: &Located<Loss>| loss.value.needs() == Needs::Nothing;
+        let without_targets = match &loss.named {
+            Some(named) => asks_for_none(named),
+            None => !self.tensors.contains_key("y"),
+        };
+        if without_targets && (loss.named.is_some() || loss.defaults.nothing.is_some()) {
+            self.own_loss = loss.named.is_none();
             self.without_targets()?;
         }
         Ok(())
