@@ -173,13 +173,12 @@ class Net:
         last = x.dim() - 1
         if op == "linear":
             return self.linear(x, l["out"], name, bias)
-        if op in ("conv1d", "conv2d"):
-            kernel = (l["kernel"],) if op == "conv1d" else pair(l["kernel"])
+        if op in ("conv1d", "conv2d", "conv3d"):
+            kernel = pair(l["kernel"]) if op == "conv2d" else (l["kernel"],) * (x.dim() - 2)
             groups, padding = l.get("groups", 1), l.get("padding", 0)
             w = self.param(name + "weight", l["out"], x.shape[1] // groups, *kernel)
             b = self.param(name + "bias", l["out"]) if bias else None
-            conv = F.conv1d if op == "conv1d" else F.conv2d
-            return conv(x, w, b, l.get("stride", 1), padding, l.get("dilation", 1), groups)
+            return getattr(F, op)(x, w, b, l.get("stride", 1), padding, l.get("dilation", 1), groups)
         if op == "conv_transpose2d":
             w = self.param(name + "weight", x.shape[1], l["out"] // l.get("groups", 1), *pair(l["kernel"]))
             return conv_transpose2d(x, w, self.param(name + "bias", l["out"]) if bias else None, l)
@@ -243,6 +242,18 @@ class Net:
         if op == "avg_pool2d":
             stride, counted = l.get("stride", l["kernel"]), l.get("count_include_pad", True)
             return F.avg_pool2d(x, pair(l["kernel"]), pair(stride), pair(l.get("padding", 0)), count_include_pad=counted)
+        if op in ("max_pool1d", "max_pool3d", "avg_pool1d", "avg_pool3d"):
+            keys = {"padding": l.get("padding", 0), "ceil_mode": l.get("ceil_mode", False)}
+            if op.startswith("avg"):
+                keys["count_include_pad"] = l.get("count_include_pad", True)
+            return getattr(F, op)(x, l["kernel"], l.get("stride", l["kernel"]), **keys)
+        if op in ("adaptive_avg_pool1d", "adaptive_avg_pool3d"):
+            return getattr(F, op)(x, l["out"])
+        if op == "upsample":
+            if l.get("mode", "nearest") == "nearest":
+                return F.interpolate(x, scale_factor=l["scale"])
+            mode = ["linear", "bilinear", "trilinear"][x.dim() - 3]
+            return F.interpolate(x, scale_factor=l["scale"], mode=mode, align_corners=l.get("align_corners", False))
         if op == "adaptive_avg_pool2d":
             return F.adaptive_avg_pool2d(x, pair(l["out"]))
         if op == "adaptive_max_pool2d":
@@ -440,6 +451,17 @@ def cases():
     write("gru_layers", [
         op("gru", hidden_size=2, bidirectional=True), op("gru", hidden_size=2, bias=False), op("flatten"), op("linear", out=2),
     ], torch.randn(3, 3, 2), None, "bce_with_logits")
+    write("volumes", [
+        op("conv3d", **{"in": 1}, out=2, kernel=3, padding=1, stride=2, bias=False), op("tanh"), op("upsample", scale=2, mode="linear"),
+        op("conv3d", out=4, kernel=2, groups=2, dilation=2), op("silu"), op("max_pool3d", kernel=2, ceil_mode=True),
+        op("upsample", scale=3), op("avg_pool3d", kernel=3, stride=2, padding=1, count_include_pad=False), op("adaptive_avg_pool3d", out=2),
+        op("flatten"), op("linear", out=2),
+    ], torch.randn(4, 1, 5, 4, 6), labels(4, classes=2), cross_entropy)
+    write("sequence_pools", [
+        op("conv1d", **{"in": 2}, out=3, kernel=2), op("max_pool1d", kernel=3, stride=2, padding=1, ceil_mode=True), op("mish"),
+        op("upsample", scale=3, mode="linear", align_corners=True), op("avg_pool1d", kernel=3, stride=2, padding=1, ceil_mode=True),
+        op("adaptive_avg_pool1d", out=3), op("flatten"), op("linear", out=3),
+    ], torch.randn(4, 2, 9), labels(4, classes=3), cross_entropy)
 
 
 if __name__ == "__main__":

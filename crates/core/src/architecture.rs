@@ -1,7 +1,18 @@
 //! Network architectures.
 
-use eigenscape_program::Result;
-use eigenscape_program::{Scope, Value};
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use eigenscape_program::{Result, Scope, Value};
+
+/// A tensor of an example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelInput {
+    /// Its name, that of an argument of PyTorch's `forward`.
+    pub name: String,
+    /// Its sizes for one example; `None` where any fits.
+    pub shape: Vec<Option<usize>>,
+}
 
 /// Builds a network's program.
 pub trait Architecture: Send + Sync {
@@ -15,4 +26,16 @@ pub trait Architecture: Send + Sync {
 
     /// The architecture with its settings, in one line for the report.
     fn description(&self) -> String;
+
+    /// The numbers with which parameters and buffers start, by their names, where the architecture
+    /// brings some: then none are drawn.
+    fn weights(&self) -> Option<&BTreeMap<String, Tensor>> {
+        None
+    }
+
+    /// The tensors that an example consists of, where they have names; in this order they are one
+    /// after the other in x \[N, D\] where there are several.
+    fn inputs(&self) -> &[ModelInput] {
+        &[]
+    }
 }

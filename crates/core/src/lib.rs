@@ -29,7 +29,7 @@ pub mod spectrum;
 pub mod weights;
 
 pub use account::Account;
-pub use architecture::Architecture;
+pub use architecture::{Architecture, ModelInput};
 pub use class_means::ClassMeans;
 pub use dataset::{Dataset, Examples, Split, Targets};
 pub use distance::Distance;

@@ -65,6 +65,8 @@ pub struct DefaultLosses {
     pub classes: Option<&'static str>,
     /// The loss for real targets.
     pub values: Option<&'static str>,
+    /// Where there are no targets.
+    pub nothing: Option<&'static str>,
 }
 
 impl Default for Registry {
@@ -140,6 +142,8 @@ pub struct Environment {
     pub base: PathBuf,
     /// The label that the loss ignores, if any.
     pub ignored_label: Option<i64>,
+    /// The tensors that an example consists of, where the network has names for them.
+    pub inputs: Vec<String>,
 }
 
 impl Environment {

@@ -1,11 +1,16 @@
 //! The weights of a network: their initial values and floating-point type.
 
+use std::collections::BTreeMap;
+
 use candle_core::{DType, Device, Tensor};
 use eigenscape_program::{Init, Network, Parameter};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::{Random, error::Result};
+use crate::{
+    Random,
+    error::{Error, Result},
+};
 
 /// The values of a network's parameters and buffers, in the network's order.
 #[derive(Debug, Clone)]
@@ -30,6 +35,24 @@ impl Weights {
         Ok(Self {
             parameters: all(network.parameters(), "init")?,
             buffers: all(network.buffers(), "init-buffer")?,
+        })
+    }
+
+    /// The given tensors by the names of parameters and buffers, in the network's order.
+    ///
+    /// # Errors
+    /// When a parameter or buffer has no tensor, or one of another shape.
+    pub fn given(network: &Network, numbers: &BTreeMap<String, Tensor>) -> Result<Self> {
+        let one = |declared: &Parameter| {
+            let found = numbers.get(&declared.name).filter(|tensor| tensor.dims() == declared.shape);
+            found.cloned().ok_or_else(|| {
+                let problem = format!("there are no numbers of shape {:?}", declared.shape);
+                Error::input(&declared.name, problem, "report this as a fault of the architecture")
+            })
+        };
+        Ok(Self {
+            parameters: network.parameters().iter().map(one).collect::<Result<_>>()?,
+            buffers: network.buffers().iter().map(one).collect::<Result<_>>()?,
         })
     }
 
@@ -119,7 +142,7 @@ mod tests {
             // away.
             (Init::TruncatedNormal { std: 0.02, bound: 2.0 }, 0.02, 2.0),
         ] {
-            let declared = Parameter { name: String::new(), shape: vec![COUNT], init };
+            let declared = Parameter { name: String::new(), shape: vec![COUNT], init, frozen: false };
             let values = initial(&declared, Random::new(3), "init", 0).unwrap();
             let values: Vec<f64> = values.to_vec1::<f32>().unwrap().into_iter().map(f64::from).collect();
             let mean = |f: &dyn Fn(f64) -> f64| values.iter().map(|&x| f(x)).sum::<f64>() / COUNT as f64;

@@ -6,7 +6,10 @@ mod within;
 use std::{ops::Range, sync::Arc};
 
 use candle_core::{DType, Device as CandleDevice, Tensor};
-use eigenscape_program::{Operation, operations::Matrix};
+use eigenscape_program::{
+    Operation,
+    operations::{Literal, Matrix},
+};
 use eigenscape_runtime::{ALIGNMENT as PIECES, Error, Home as Planned, Kernel, Layout, Plan, PlannedStep};
 
 use crate::{
@@ -236,12 +239,13 @@ impl<'a> Builder<'a> {
         self.free = [self.origin + step.own.start..self.origin + step.own.end, self.behind..usize::MAX];
         match &step.kernel {
             Kernel::Operation(Operation::Fill(fill)) => self.homes.push(Home::Repeated(fill.value.0)),
+            Kernel::Operation(Operation::Literal(literal)) => {
+                let at = self.constant(&written(literal, self.compute())?)?;
+                self.put_constant(slot, at)?;
+            }
             Kernel::Operation(Operation::Matrix(matrix)) => {
                 let at = self.constant(&elements(matrix, self.compute())?)?;
-                self.homes.push(Home::At(at));
-                if let Planned::Result(result) = self.plan.home(slot) {
-                    self.write_result(slot, result)?;
-                }
+                self.put_constant(slot, at)?;
             }
             _ if step.view => self.homes.push(self.homes[step.args[0]]),
             kernel => {
@@ -270,12 +274,27 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Adds a slot that lies in a constant, and copies it if it is a result.
+    fn put_constant(&mut self, slot: usize, at: Place) -> Result<()> {
+        self.homes.push(Home::At(at));
+        match self.plan.home(slot) {
+            Planned::Result(result) => self.write_result(slot, result),
+            _ => Ok(()),
+        }
+    }
+
     /// Emits the copy of a slot to the memory of a result.
     fn write_result(&mut self, slot: usize, result: usize) -> Result<()> {
         let Made { at, dims, dtype, .. } = self.results[result].clone();
         let view = self.view(slot);
         emit::copy(self, &view, &View::in_order(at, &dims, dtype))
     }
+}
+
+/// The numbers of a literal, on the host.
+fn written(literal: &Literal, dtype: DType) -> Result<Tensor> {
+    let tensor = Tensor::from_slice(literal.numbers(), literal.dims(), &CandleDevice::Cpu)?;
+    Ok(tensor.to_dtype(dtype)?)
 }
 
 /// The elements of a matrix operation, evaluated on the host.

@@ -192,8 +192,8 @@ struct Loaded {
     bytes: usize,
 }
 
-/// The data set's name, its parameters, and the ignored label.
-type DataKey = (String, toml::Table, Option<i64>);
+/// The data set's name, its parameters, the ignored label, and the names of the network's inputs.
+type DataKey = (String, toml::Table, Option<i64>, Vec<String>);
 
 /// Plans of training, probes and distances.
 struct Measurements {
@@ -304,6 +304,9 @@ impl Checker<'_> {
         let Measurements { train, probes, distances } = self.measurements(raw)?;
         let loss = self.loss(raw.loss.as_ref())?;
         self.environment.ignored_label = loss.ignored_label();
+        let model = self.model(&raw.model)?;
+        let inputs = model.architecture.inputs().iter().map(|input| input.name.clone());
+        self.environment.inputs = inputs.collect();
         let data = self.data(&raw.data, cache)?;
         for (index, probe) in raw.probe.iter().enumerate() {
             self.probe_data(index, probe, !raw.data.augment.is_empty(), &*data)?;
@@ -319,7 +322,7 @@ impl Checker<'_> {
             backend,
             other_plugins: self.registry.has_others(),
             shared: Arc::default(),
-            model: self.model(&raw.model)?,
+            model,
             augment: self.augment(&raw.data, &*data, train.is_some())?,
             data,
             data_name: self.located("data.name", raw.data.name.clone()),
@@ -354,7 +357,8 @@ impl Checker<'_> {
     }
 
     fn data(&mut self, raw: &raw::Data, cache: &mut DataCache) -> Result<Arc<dyn Dataset>, ConfigError> {
-        let key = (raw.name.clone(), raw.parameters.clone(), self.environment.ignored_label);
+        let Environment { ignored_label, inputs, .. } = &self.environment;
+        let key = (raw.name.clone(), raw.parameters.clone(), *ignored_label, inputs.clone());
         if let Some(known) = cache.0.iter().find(|loaded| loaded.key == key) {
             return Ok(Arc::clone(&known.data));
         }

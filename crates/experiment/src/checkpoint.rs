@@ -56,6 +56,13 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
+impl Loaded {
+    /// Weights of which nothing needs to be known.
+    pub(crate) fn of(weights: Weights) -> Self {
+        Self { weights, notes: Vec::new(), warnings: Vec::new() }
+    }
+}
+
 /// Reads weights for a network.
 ///
 /// # Errors

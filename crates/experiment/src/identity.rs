@@ -28,7 +28,11 @@ impl Identity {
     /// When a tensor cannot be read.
     pub fn new(prepared: &Prepared) -> Result<Self> {
         let build = build(prepared.plan.other_plugins)?;
-        let settings = format!("# Eigenscape {build}\n{}", prepared.plan.settings);
+        // A network from a file is not told by its settings.
+        let architecture = &prepared.plan.model.architecture;
+        let file = architecture.weights().map(|_| format!("# {}\n", architecture.description()));
+        let settings =
+            format!("# Eigenscape {build}\n{}{}", file.unwrap_or_default(), prepared.plan.settings);
         let mut data = crc32fast::Hasher::new();
         for examples in [&prepared.train].into_iter().chain(&prepared.test) {
             examples_into(&mut data, examples)?;

@@ -29,6 +29,7 @@ mod excerpt;
 pub mod executed;
 pub mod extends;
 pub mod identity;
+mod inputs;
 pub mod keeper;
 pub mod kept_spectra;
 pub mod labels;

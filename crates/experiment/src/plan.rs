@@ -123,6 +123,8 @@ pub struct DefaultLosses {
     pub classes: Option<Loss>,
     /// The loss for real targets.
     pub values: Option<Loss>,
+    /// Where there are no targets.
+    pub nothing: Option<Loss>,
 }
 
 impl LossPlan {

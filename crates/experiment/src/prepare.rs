@@ -87,7 +87,7 @@ pub struct Batch {
 /// examples than asked for, or an estimator cannot be used on an operator.
 pub fn prepare(plan: &RunPlan) -> Result<Prepared<'_>> {
     let (mut prepared, samples) = look(plan)?;
-    if plan.model.checkpoint.is_none() {
+    if plan.model.checkpoint.is_none() && plan.model.architecture.weights().is_none() {
         prepared.weights = Weights::initial(prepared.network(), Random::new(plan.seed))?;
     }
     let Prepared { train, test, labels, probes, .. } = &mut prepared;
@@ -207,12 +207,14 @@ fn split_of<'e>(probe: &ProbePlan, train: &'e Examples, test: Option<&'e Example
 
 /// The initial weights, with notes on their origin.
 fn weights(plan: &RunPlan, network: &Network) -> Result<Loaded> {
-    let Some(selection) = &plan.model.checkpoint else {
-        let weights = Weights::shapes(network, DType::F32)?;
-        return Ok(Loaded { weights, notes: Vec::new(), warnings: Vec::new() });
+    let mut loaded = match (&plan.model.checkpoint, plan.model.architecture.weights()) {
+        (Some(selection), _) => {
+            checkpoint::load(&selection.value, network).map_err(|error| selection.caused(error))?
+        }
+        (None, Some(given)) => Loaded::of(Weights::given(network, given)?),
+        (None, None) => Loaded::of(Weights::shapes(network, DType::F32)?),
     };
-    let mut loaded = checkpoint::load(&selection.value, network).map_err(|error| selection.caused(error))?;
-    // A checkpoint is analysed in its own precision; training is in f32.
+    // A given model is analysed in the precision it came in; training is in f32.
     if plan.train.is_some() {
         loaded.weights = loaded.weights.to_dtype(DType::F32)?;
     }

@@ -200,11 +200,20 @@ impl<'a> Trainer<'a> {
             let known = KnownLoss { loss: &results[0], gradient };
             let penalised = self.penalise(known, &point, moment, loss, &mut log.penalties)?;
             let gradient = penalised.as_deref().unwrap_or(gradient);
+            let fixed = self.fixed(weights);
             standing.optimizer.step(lr, &mut weights.parameters, gradient)?;
+            fixed.into_iter().for_each(|(index, tensor)| weights.parameters[index] = tensor);
             weights.buffers = buffers.to_vec();
             watch(standing)?;
         }
         Ok(())
+    }
+
+    /// The parameters that the network holds fixed, with their places.
+    fn fixed(&self, weights: &Weights) -> Vec<(usize, Tensor)> {
+        let parameters = self.programs.network().parameters().iter().zip(&weights.parameters);
+        let fixed = parameters.enumerate().filter(|(_, (declared, _))| declared.frozen);
+        fixed.map(|(index, (_, tensor))| (index, tensor.clone())).collect()
     }
 
     /// The divergence of a training whose loss is not finite after an epoch.

@@ -1,6 +1,7 @@
 //! Compares another program's derivatives with ours, so that a user coming from PyTorch can check
 //! the numbers for their network.
 
+mod brought;
 mod target;
 
 use std::{
@@ -88,6 +89,10 @@ impl Errors {
 /// also be one that `names` maps to the network's, by its `strip_prefix`, `rename` and `transpose`,
 /// none of which needs to match.
 ///
+/// Of an architecture that brings its weights the file may leave these out; what such a network is
+/// given may stand under the names that it has for that instead of `x`. A loss that needs no targets
+/// needs no `y` (nor to be named, then), and its Gauss-Newton matrix is 0, so that no `ggnv.NAME` needs to be there.
+///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's, or
 /// `y` does not fit the loss.
@@ -98,7 +103,8 @@ pub fn verify(
     loss: &LossPlan,
     (backend, dtype): (Arc<dyn Backend>, DType),
 ) -> Result<Verified> {
-    let file = File::read(path, names)?;
+    let mut file = File::read(path, names)?;
+    file.complete(&*architecture, loss)?;
     let (x, logits) = (file.get("x")?, file.get("logits")?);
     let Target { loss, words, targets, classes_first } = file.target(loss)?;
     let logits = &if classes_first { logits.permute(classes_last(logits.rank()))? } else { logits.clone() };
@@ -136,6 +142,8 @@ struct File {
     path: PathBuf,
     names: Selection,
     tensors: HashMap<String, Result<Tensor, Refusal>>,
+    /// Whether no loss is named, and there are no targets: the output is the loss.
+    own_loss: bool,
 }
 
 impl File {
@@ -145,7 +153,7 @@ impl File {
         let tensors = checkpoint::with_state_dict(&contents, &selection(path), |subject, state, _| {
             tensors(state, names, subject)
         })?;
-        Ok(Self { name, path: path.to_owned(), names: names.clone(), tensors })
+        Ok(Self { name, path: path.to_owned(), names: names.clone(), tensors, own_loss: false })
     }
 
     fn refuse(&self, problem: impl Into<String>, remedy: &str) -> Error {
@@ -169,7 +177,7 @@ impl File {
         classes_first: bool,
     ) -> Result<Network> {
         let x = self.get("x")?.dims();
-        let &[samples, .., outputs] = logits else {
+        let (Some(&samples), Some(&outputs)) = (logits.first(), logits.last()) else {
             return Err(self.refuse(format!("`logits` has shape {logits:?}, not [N, ..., C]"), EVERYTHING));
         };
         if x.first() != Some(&samples) || samples == 0 {

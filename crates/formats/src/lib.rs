@@ -6,6 +6,7 @@
 //! | [`pickle`] | Python's pickles: `torch.save`'s tensors, NumPy's arrays |
 //! | [`safetensors`] | safetensors files |
 //! | [`checkpoint`] | weights of either kind, recognised by their first bytes |
+//! | [`pt2`] | networks written by `torch.export.save`: a graph and its tensors |
 //! | [`zip`], [`archive`] | zip archives; files in zip or gzipped tar archives |
 //! | [`mat`], [`idx`] | MATLAB's arrays of level 5, MNIST's arrays of bytes |
 //!
@@ -21,6 +22,7 @@ pub mod idx;
 pub mod mat;
 pub mod memory;
 pub mod pickle;
+pub mod pt2;
 pub mod regular_file;
 pub mod safetensors;
 pub mod stored;

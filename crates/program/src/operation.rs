@@ -8,8 +8,8 @@ use std::{
 use crate::{
     operations::{
         Add, Argmax, ArgmaxPool, Broadcast, Concat, Conv2d, Detach, Differences, DifferencesTranspose, Fill,
-        Function, Gather, MatMul, Matrix, Mul, Pad, Permute, PutRows, Reshape, Scale, Scan, ScatterAdd,
-        Slice, Sum, SumPool, SumPoolTranspose, Take,
+        Function, Gather, Literal, MatMul, Matrix, Mul, Pad, Permute, PutRows, Reshape, Scale, Scan,
+        ScatterAdd, Slice, Sum, SumPool, SumPoolTranspose, Take,
     },
     primitive::Primitive,
 };
@@ -74,6 +74,8 @@ operations! {
     Function,
     /// Elements of each row by index.
     Gather,
+    /// A constant tensor of given numbers.
+    Literal,
     /// A constant matrix given by a formula.
     Matrix,
     /// x ∘ y.

@@ -17,6 +17,8 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Its initial distribution.
     pub init: Init,
+    /// Whether it is held fixed: it is trained, and in a group, only where somebody names it.
+    pub frozen: bool,
 }
 
 /// A mask of a network in train mode: data for each sample, constant in every derivative.
@@ -145,6 +147,12 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
+    /// Declares that a parameter is held fixed (PyTorch's `requires_grad = False`).
+    pub fn freeze(&mut self, parameter: Value) {
+        let declared = self.collected.parameters.iter_mut().filter(|(_, value)| *value == parameter);
+        declared.for_each(|(declared, _)| declared.frozen = true);
+    }
+
     /// Declares a tensor `name` of this module that PyTorch's `state_dict` lists and this network
     /// does not load: a constant that the network computes itself, or a counter. A checkpoint may
     /// contain it or not.
@@ -194,6 +202,6 @@ fn declare(
     }
     check_size(&format!("parameter {name}"), shape)?;
     let value = graph.input(name.clone(), shape);
-    declared.push((Parameter { name, shape: shape.to_vec(), init }, value));
+    declared.push((Parameter { name, shape: shape.to_vec(), init, frozen: false }, value));
     Ok(value)
 }

@@ -3,6 +3,7 @@
 
 mod conv_norm;
 pub mod densenet;
+pub mod exported;
 pub mod fully_connected;
 pub mod gpt;
 pub mod lenet;
@@ -44,6 +45,11 @@ pub fn register(registry: &mut Registry) {
         "gpt",
         "causal transformer on tokens: n_layer, n_head, n_embd, block_size, bias",
         |p: gpt::Parameters, _| Ok(Box::new(gpt::Gpt::new(p)?)),
+    );
+    architectures.add(
+        "exported",
+        "any network of PyTorch, from a file of torch.export.save: path, output",
+        |p: exported::Parameters, environment| Ok(Box::new(exported::Exported::load(&p, environment)?)),
     );
     architectures.add(
         "sequential",

@@ -4,11 +4,13 @@
 //! | --- | --- | --- |
 //! | `x` | \[N, ...\] | float32 or float64, kept; float16 and bfloat16 become float32 |
 //! | `x`, tokens | \[N, T\] | any integer, becomes float32, which holds them exactly up to 2²⁴ |
+//! | a name | as `x`, of any shape \[N, ...\] | as `x`; integers become float32 |
 //! | `y`, classes | \[N\], or \[N, ...\] with one per token, pixel or voxel | any integer |
 //! | `y`, values | \[N, ..., C\], or \[N\] for C = 1 | float types as `x` |
 //! | `x_test`, `y_test` | both or neither; as `x` and `y` except for N | the types of `x` and `y` |
 //!
-//! Other tensors in the file are ignored.
+//! If the network names its inputs (the arguments of PyTorch's `forward`), they may be stored under
+//! these names; several inputs become one tensor \[N, D\]. Other tensors in the file are ignored.
 
 use std::{
     io,
@@ -24,7 +26,10 @@ use eigenscape_formats::regular_file;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::tensor_file::{TensorFile, multi_index};
+use crate::{
+    input_names::InputNames,
+    tensor_file::{TensorFile, multi_index},
+};
 
 /// Labels from this value on are rejected as mistakes unless `classes` is given, since each class
 /// needs an output.
@@ -81,7 +86,7 @@ impl Tensors {
             other => other,
         })?;
         let classes = Classes { asked: parameters.classes, ignored: environment.ignored_label };
-        Self::parse(&path, &contents, classes)
+        Self::parse_named(&path, &contents, classes, &environment.inputs)
     }
 
     /// The examples in the contents of a file.
@@ -89,14 +94,25 @@ impl Tensors {
     /// # Errors
     /// As [`Tensors::load`].
     pub fn parse(path: &Path, contents: &[u8], classes: Classes) -> Result<Self> {
+        Self::parse_named(path, contents, classes, &[])
+    }
+
+    /// As [`Tensors::parse`], with inputs that may have these names.
+    ///
+    /// # Errors
+    /// As [`Tensors::load`].
+    pub fn parse_named(path: &Path, contents: &[u8], classes: Classes, inputs: &[String]) -> Result<Self> {
         let name = path.display().to_string();
         let file = TensorFile::parse(&name, contents)?;
-        let train = Part::read(&file, "x", "y")?;
-        let test = match (file.has("x_test"), file.has("y_test")) {
+        let inputs = InputNames::of(&file, inputs);
+        let train = Part::read(&file, &inputs, "y")?;
+        let of_test = inputs.of_test();
+        let test = match (file.has(of_test.first()), file.has("y_test")) {
             (false, false) => None,
-            (true, true) => Some(Part::read(&file, "x_test", "y_test")?),
+            (true, true) => Some(Part::read(&file, &of_test, "y_test")?),
             (inputs, _) => {
-                let [there, missing] = if inputs { ["x_test", "y_test"] } else { ["y_test", "x_test"] };
+                let x_test = of_test.first();
+                let [there, missing] = if inputs { [x_test, "y_test"] } else { ["y_test", x_test] };
                 let problem = format!("the file has `{there}` and no such tensor");
                 let remedy =
                     format!("save the test examples as x_test and y_test, or the file without `{there}`");
@@ -108,7 +124,7 @@ impl Tensors {
         }
         let parts = [Some(&train), test.as_ref()];
         let classes = count_classes(&file, parts.into_iter().flatten(), classes)?;
-        let (dtype, tokens) = (train.inputs.dtype(), file.is_integer("x")?);
+        let (dtype, tokens) = (train.inputs.dtype(), file.is_integer(inputs.first())?);
         let examples = |part: Part| part.examples(classes);
         let (train, test) = (examples(train)?, test.map(examples).transpose()?);
         Ok(Self { train, test, dtype, tokens, path: path.to_owned() })
@@ -117,7 +133,7 @@ impl Tensors {
 
 /// One split before the number of classes is known.
 struct Part {
-    keys: [&'static str; 2],
+    keys: [String; 2],
     inputs: Tensor,
     targets: RawTargets,
 }
@@ -129,8 +145,8 @@ enum RawTargets {
 }
 
 impl Part {
-    fn read(file: &TensorFile<'_>, x: &'static str, y: &'static str) -> Result<Self> {
-        let inputs = if file.is_integer(x)? { tokens(file, x)? } else { file.floats(x)? };
+    fn read(file: &TensorFile<'_>, names: &InputNames, y: &str) -> Result<Self> {
+        let (x, inputs) = (names.first(), names.read(file)?);
         if inputs.elem_count() == 0 {
             let problem = format!("it is empty: its shape is {:?}", inputs.dims());
             return Err(file.error(x, problem, "save at least one example, and no axis of length 0"));
@@ -155,14 +171,14 @@ impl Part {
             true => labels(file, y, inputs.dims()[0])?,
             false => RawTargets::Values(values(file, y, inputs.dims()[0])?),
         };
-        Ok(Self { keys: [x, y], inputs, targets })
+        Ok(Self { keys: [x, y].map(str::to_owned), inputs, targets })
     }
 
     fn require_same_kind(&self, test: &Self, file: &TensorFile<'_>) -> Result<()> {
         let like = |key: &str| format!("save it like `{key}`; only the number of examples may differ");
         if self.inputs.dtype() != test.inputs.dtype() || self.inputs.dims()[1..] != test.inputs.dims()[1..] {
             let problem = format!("it is {}, but `x` is {}", describe(&test.inputs), describe(&self.inputs));
-            return Err(file.error(test.keys[0], problem, like("x")));
+            return Err(file.error(&test.keys[0], problem, like(&self.keys[0])));
         }
         let problem = match (&self.targets, &test.targets) {
             (RawTargets::Labels(a, _), RawTargets::Labels(b, _)) => {
@@ -174,7 +190,7 @@ impl Part {
             }
             _ => Some("one of `y` and it holds class labels, the other real values".to_owned()),
         };
-        problem.map_or(Ok(()), |problem| Err(file.error(test.keys[1], problem, like("y"))))
+        problem.map_or(Ok(()), |problem| Err(file.error(&test.keys[1], problem, like("y"))))
     }
 
     fn examples(self, classes: usize) -> Result<Examples> {
@@ -193,9 +209,9 @@ fn describe(tensor: &Tensor) -> String {
 }
 
 /// Tokens in float32, which represents them exactly.
-fn tokens(file: &TensorFile<'_>, key: &str) -> Result<Tensor> {
+pub(crate) fn tokens(file: &TensorFile<'_>, key: &str, of_any_shape: bool) -> Result<Tensor> {
     let stored = file.integers(key)?;
-    if stored.shape.len() != 2 {
+    if stored.shape.len() != 2 && !of_any_shape {
         let problem = format!(
             "its elements are {}, not floats, and its shape {:?} is not that of tokens",
             stored.name, stored.shape
@@ -258,7 +274,7 @@ fn count_classes<'a>(
 ) -> Result<usize> {
     let mut classes = asked.map_or(0, NonZeroU32::get);
     for part in parts {
-        let key = part.keys[1];
+        let key = part.keys[1].as_str();
         let RawTargets::Labels(shape, labels) = &part.targets else {
             let conflict = || file.error(key, "it holds real values, not classes", "remove `data.classes`");
             return if asked.is_some() { Err(conflict()) } else { Ok(0) };

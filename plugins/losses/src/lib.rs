@@ -64,4 +64,5 @@ pub fn register(registry: &mut Registry) {
     output::register(registry);
     registry.default_losses.classes = Some(cross_entropy::NAME);
     registry.default_losses.values = Some(mean_squared_error::NAME);
+    registry.default_losses.nothing = Some(output::NAME);
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::rows::mean;
 
-const NAME: &str = "output";
+pub(crate) const NAME: &str = "output";
 
 /// Parameters of `output`: none.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize, JsonSchema)]

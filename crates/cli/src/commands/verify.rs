@@ -25,7 +25,8 @@ use crate::{
 
 /// Prints the relative errors; fails if one exceeds the tolerance.
 pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
-    let environment = Environment::default();
+    let base = Path::new(&arguments.model).parent().map(Path::to_owned).unwrap_or_default();
+    let environment = Environment { base, ..Environment::default() };
     if !arguments.file.is_file() {
         let what = if arguments.file.exists() { "is not a file" } else { "does not exist" };
         return Err(Failure::Usage {

@@ -81,14 +81,20 @@ impl GroupSelector {
     pub fn resolve(&self, network: &Network, samples: usize) -> Result<Vec<Group>> {
         let all = network.parameters();
         let one = |name: &str, indices| vec![Group::of_parameters(name, indices, all)];
+        // What is held fixed is in a group only where it is named.
+        let open: Vec<usize> = (0..all.len()).filter(|&i| !all[i].frozen).collect();
+        let place = |keep: bool| {
+            let half = open.iter().enumerate().filter(|(i, _)| is_middle(*i, open.len()) == keep);
+            half.map(|(_, index)| *index).collect()
+        };
         let groups = match self {
-            Self::Full => one("full", (0..all.len()).collect()),
+            Self::Full => one("full", open.clone()),
             Self::Parameters => each_tensor(all, |_| true),
             Self::Layers => each_tensor(all, is_layer_weight),
             Self::Modules => by(all, |name| name.rsplit_once('.').map_or(name, |(module, _)| module)),
             Self::Stages => by(all, |name| name.split_once('.').map_or(name, |(stage, _)| stage)),
-            Self::Middle => one("middle", (0..all.len()).filter(|i| is_middle(*i, all.len())).collect()),
-            Self::Outer => one("outer", (0..all.len()).filter(|i| !is_middle(*i, all.len())).collect()),
+            Self::Middle => one("middle", place(true)),
+            Self::Outer => one("outer", place(false)),
             Self::Glob(glob) => one(glob, matching(glob, all)?),
             Self::Named { name, globs } => one(name, any_matching(globs, all)?),
             Self::Activation(modules) => activations(modules, network, samples)?,
@@ -110,14 +116,14 @@ fn is_middle(index: usize, count: usize) -> bool {
 }
 
 fn each_tensor(all: &[Parameter], keep: fn(&Parameter) -> bool) -> Vec<Group> {
-    let kept = all.iter().enumerate().filter(|(_, p)| keep(p));
+    let kept = all.iter().enumerate().filter(|(_, p)| !p.frozen && keep(p));
     kept.map(|(i, p)| Group::of_parameters(&p.name, vec![i], all)).collect()
 }
 
 /// One group per distinct key of the parameters' names, in the order of first occurrence.
 fn by(all: &[Parameter], key: for<'a> fn(&'a str) -> &'a str) -> Vec<Group> {
     let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
-    for (index, parameter) in all.iter().enumerate() {
+    for (index, parameter) in all.iter().enumerate().filter(|(_, parameter)| !parameter.frozen) {
         let key = key(&parameter.name);
         match groups.iter_mut().find(|(name, _)| *name == key) {
             Some((_, indices)) => indices.push(index),

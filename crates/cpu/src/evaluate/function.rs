@@ -52,6 +52,8 @@ pub(super) fn evaluate<T: Element>(function: Function, x: View<'_, T>, out: &mut
         Function::Exp => kernels::map(&x, out, T::exp),
         Function::Log => kernels::map(&x, out, T::ln),
         Function::LogOnePlus => kernels::map(&x, out, T::ln_1p),
+        Function::Sin => kernels::map(&x, out, T::sin),
+        Function::Cos => kernels::map(&x, out, T::cos),
         Function::Sqrt => kernels::map(&x, out, T::sqrt),
         Function::Recip => kernels::map(&x, out, T::recip),
     }

@@ -135,6 +135,7 @@ fn operation_in<'s, T: Element>(
         Operation::MatMul(axes) => matmul::evaluate(axes, &args[0], &args[1], out, work)?,
         Operation::Function(function) => function::evaluate(*function, args[0].view()?, out),
         Operation::Gather(_) => rows::gather(args, out, work)?,
+        Operation::Literal(literal) => moved::literal(literal, out),
         Operation::Matrix(matrix) => moved::matrix(matrix, out),
         Operation::Mul(_) => kernels::mul(&args[0].view()?, &args[1].view()?, out),
         Operation::Pad(pad) => moved::pad(pad, &args[0], out)?,

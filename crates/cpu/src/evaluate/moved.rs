@@ -1,6 +1,6 @@
 //! Concatenation, padding and constant matrices.
 
-use eigenscape_program::operations::{Concat, Matrix, Pad};
+use eigenscape_program::operations::{Concat, Literal, Matrix, Pad};
 use rayon::prelude::*;
 
 use super::{Operand, common_lead};
@@ -35,6 +35,12 @@ pub(super) fn concat<T: Element>(
         }
     });
     Ok(())
+}
+
+pub(super) fn literal<T: Element>(literal: &Literal, out: &mut [T]) {
+    for (out, number) in out.iter_mut().zip(literal.numbers()) {
+        *out = T::from_f64(*number);
+    }
 }
 
 pub(super) fn matrix<T: Element>(matrix: &Matrix, out: &mut [T]) {

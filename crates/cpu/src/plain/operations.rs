@@ -23,6 +23,7 @@ pub(super) fn evaluate(
         Operation::Function(function) => each(out, |i| apply(*function, args[0].numbers[i])),
         Operation::Reshape(_) | Operation::Detach(_) => out.copy_from_slice(args[0].numbers),
         Operation::Fill(fill) => out.fill(fill.value.0),
+        Operation::Literal(literal) => out.copy_from_slice(literal.numbers()),
         Operation::Matrix(matrix) => each(out, |i| matrix.element(i / matrix.columns, i % matrix.columns)),
         Operation::Broadcast(broadcast) => {
             let x = args[0];
@@ -191,6 +192,8 @@ fn apply(function: Function, x: f64) -> f64 {
         Function::Exp => x.exp(),
         Function::Log => x.ln(),
         Function::LogOnePlus => x.ln_1p(),
+        Function::Sin => x.sin(),
+        Function::Cos => x.cos(),
         Function::Sqrt => x.sqrt(),
         Function::Recip => 1.0 / x,
     }

@@ -241,6 +241,8 @@ fn of_function(function: Function, x: &str, compute: DType, words: &mut Words) -
         Function::Exp => format!("exp{f}({x})"),
         Function::Log => format!("log{f}({x})"),
         Function::LogOnePlus => format!("log1p{f}({x})"),
+        Function::Sin => format!("sin{f}({x})"),
+        Function::Cos => format!("cos{f}({x})"),
         Function::Sqrt => format!("sqrt{f}({x})"),
         Function::Recip => format!("({type_})1 / {x}"),
     }

@@ -94,7 +94,9 @@ pub(crate) fn step(builder: &mut Builder, kernel: &Kernel, args: &[View], out: &
             Ok(())
         }
         Operation::Scan(_) => Err(Error::unsupported("a scan that was not lowered")),
-        Operation::Fill(_) | Operation::Matrix(_) => Err(Error::unsupported("a constant that is computed")),
+        Operation::Fill(_) | Operation::Literal(_) | Operation::Matrix(_) => {
+            Err(Error::unsupported("a constant that is computed"))
+        }
     }
 }
 

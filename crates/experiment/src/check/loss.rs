@@ -40,6 +40,7 @@ pub fn default_losses(registry: &Registry) -> DefaultLosses {
     DefaultLosses {
         classes: names.classes.and_then(|name| plain(&registry.losses, name)),
         values: names.values.and_then(|name| plain(&registry.losses, name)),
+        nothing: names.nothing.and_then(|name| plain(&registry.losses, name)),
     }
 }
 

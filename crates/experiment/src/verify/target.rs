@@ -31,7 +31,10 @@ impl File {
     /// The targets of `logits` for the named loss, or for the default loss that suits `y`.
     pub(super) fn target(&self, plan: &LossPlan) -> Result<Target> {
         let (y, logits) = (self.get("y")?, self.get("logits")?.dims());
-        let loss = plan.of(!y.dtype().is_float())?.clone();
+        let loss = match &plan.defaults.nothing {
+            Some(loss) if self.own_loss => loss.clone(),
+            _ => plan.of(!y.dtype().is_float())?.clone(),
+        };
         let (targets, Reading { coding, classes_first }) =
             self.reading(y, logits, &*loss, plan.named.is_some())?;
         if let Some(problem) = objective::unsuitable(&*loss, &targets)? {

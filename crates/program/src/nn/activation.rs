@@ -119,6 +119,16 @@ pub fn prelu(scope: &mut Scope, x: Value, slopes: usize) -> Result<Value> {
         return Err(Error::shape("prelu", problem));
     }
     let slope = scope.parameter("weight", &[slopes], Init::Constant { value: 0.25 })?;
+    prelu_by(scope, x, slope)
+}
+
+/// As [`prelu`], with given slopes, one or one a channel.
+///
+/// # Errors
+/// When there is neither one slope nor one for each of axis 1.
+pub fn prelu_by(scope: &mut Scope, x: Value, slope: Value) -> Result<Value> {
+    let shape = scope.shape(x);
+    let slopes: usize = scope.shape(slope).iter().product();
     let graph = scope.graph();
     let slope = if slopes == 1 {
         let slope = graph.reshape(slope, &vec![1; shape.len()])?;

@@ -1,6 +1,9 @@
 //! Convolutional layers.
 
-use super::linear::add_bias;
+use super::{
+    convolution::{Convolution, convolution},
+    linear::add_bias,
+};
 use crate::{
     Scope, Value,
     error::{Error, Result},
@@ -42,13 +45,9 @@ pub fn rectangular_conv2d(
     let inputs = inputs / settings.groups.max(1);
     let [init, bias_init] = inits(scope, inputs, channels, kernel[0].saturating_mul(kernel[1]));
     let weight = scope.parameter("weight", &[channels, inputs, kernel[0], kernel[1]], init)?;
-    let graph = scope.graph();
-    // The convolution pads both axes equally; the extra padding of one axis is added before it.
-    let common = padding[0].min(padding[1]);
-    let x = graph.pad(x, 2, padding[0] - common, padding[0] - common)?;
-    let x = graph.pad(x, 3, padding[1] - common, padding[1] - common)?;
-    let y = graph.conv2d(x, weight, ConvSettings { padding: common, ..settings })?;
-    if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
+    let bias = bias.then(|| scope.parameter("bias", &[channels], bias_init)).transpose()?;
+    let padding = padding.map(|padding| [padding; 2]).to_vec();
+    convolution(scope, x, weight, bias, &Convolution { padding, ..Convolution::uniform(2, settings) })
 }
 
 /// A convolution of x \[N, C, L\]; parameters `weight` \[O, C/groups, k\] and, with `bias`, `bias`
@@ -64,23 +63,40 @@ pub fn conv1d(
     settings: ConvSettings,
     bias: bool,
 ) -> Result<Value> {
-    let &[n, inputs, length] = scope.shape(x).as_slice() else {
+    let &[_, inputs, _] = scope.shape(x).as_slice() else {
         return Err(Error::shape("conv1d", format!("needs an input [N, C, L], not {:?}", scope.shape(x))));
     };
     let group = inputs / settings.groups.max(1);
     let [init, bias_init] = inits(scope, group, channels, kernel);
     let weight = scope.parameter("weight", &[channels, group, kernel], init)?;
-    let graph = scope.graph();
-    // As an image of height 1, padded along its width only.
-    let x = graph.reshape(x, &[n, inputs, 1, length])?;
-    let x = graph.pad(x, 3, settings.padding, settings.padding)?;
-    let weight = graph.reshape(weight, &[channels, group, 1, kernel])?;
-    let y = graph.conv2d(x, weight, ConvSettings { padding: 0, ..settings })?;
-    let &[_, _, _, length] = graph.shape(y) else {
-        return Err(Error::shape("conv1d", "the convolution gave no image"));
+    let bias = bias.then(|| scope.parameter("bias", &[channels], bias_init)).transpose()?;
+    convolution(scope, x, weight, bias, &Convolution::uniform(1, settings))
+}
+
+/// A convolution of x \[N, C, D, H, W\]; parameters `weight` \[O, C/groups, k...\] and, with `bias`,
+/// `bias` \[O\].
+///
+/// # Errors
+/// When the kernel does not fit the input.
+pub fn conv3d(
+    scope: &mut Scope,
+    x: Value,
+    channels: usize,
+    kernel: [usize; 3],
+    settings: ConvSettings,
+    bias: bool,
+) -> Result<Value> {
+    let &[_, inputs, _, _, _] = scope.shape(x).as_slice() else {
+        let problem = format!("needs an input [N, C, D, H, W], not {:?}", scope.shape(x));
+        return Err(Error::shape("conv3d", problem));
     };
-    let y = graph.reshape(y, &[n, channels, length])?;
-    if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
+    let group = inputs / settings.groups.max(1);
+    let taps = kernel.iter().fold(1, |taps: usize, side| taps.saturating_mul(*side));
+    let [init, bias_init] = inits(scope, group, channels, taps);
+    let [depth, height, width] = kernel;
+    let weight = scope.parameter("weight", &[channels, group, depth, height, width], init)?;
+    let bias = bias.then(|| scope.parameter("bias", &[channels], bias_init)).transpose()?;
+    convolution(scope, x, weight, bias, &Convolution::uniform(3, settings))
 }
 
 /// A transposed convolution of x \[N, C, H, W\] to O = `channels` channels of side (H − 1)·stride −

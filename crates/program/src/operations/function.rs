@@ -43,6 +43,10 @@ pub enum Function {
     Log,
     /// log(1 + x), accurate also for small x
     LogOnePlus,
+    /// sin(x)
+    Sin,
+    /// cos(x)
+    Cos,
     /// √x
     Sqrt,
     /// 1/x
@@ -92,6 +96,11 @@ impl Function {
                 let sum = graph.add(x, one)?;
                 graph.function(Self::Recip, sum)
             }
+            Self::Sin => graph.function(Self::Cos, x),
+            Self::Cos => {
+                let sine = graph.function(Self::Sin, x)?;
+                graph.scale(sine, -1.0)
+            }
             Self::Sqrt => {
                 let inverse = graph.function(Self::Recip, y)?;
                 graph.scale(inverse, 0.5)
@@ -119,6 +128,8 @@ impl Primitive for Function {
             Self::Exp => "exp",
             Self::Log => "log",
             Self::LogOnePlus => "log1p",
+            Self::Sin => "sin",
+            Self::Cos => "cos",
             Self::Sqrt => "sqrt",
             Self::Recip => "reciprocal",
         }

@@ -13,6 +13,7 @@ mod detach;
 mod difference;
 mod function;
 mod gather;
+mod literal;
 mod matmul;
 mod max;
 mod mul;
@@ -35,6 +36,7 @@ pub use self::{
     difference::{Differences, DifferencesTranspose},
     function::Function,
     gather::{Gather, ScatterAdd},
+    literal::Literal,
     matmul::MatMul,
     max::Argmax,
     mul::Mul,

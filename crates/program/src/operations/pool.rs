@@ -268,12 +268,29 @@ impl Graph {
         self.largest(x, windows)
     }
 
-    fn largest(&mut self, x: Value, windows: PoolWindows) -> Result<Value> {
+    /// The largest element of each of these windows of `x` \[N, C, H, W\], whose shape they are made
+    /// for.
+    ///
+    /// # Errors
+    /// When `x` has another shape.
+    pub fn largest(&mut self, x: Value, windows: PoolWindows) -> Result<Value> {
         let ([n, c, h, w], pooled) = (windows.image, windows.pooled());
         let index = self.emit(ArgmaxPool(windows), &[x])?;
         let planes = self.reshape(x, &[n * c, h * w])?;
         let largest = self.gather(planes, index)?;
         self.reshape(largest, &pooled)
+    }
+
+    /// The sum over each of these windows of `x` \[N, C, H, W\], whose shape they are made for.
+    ///
+    /// # Errors
+    /// When `x` has another shape.
+    pub fn window_sums(&mut self, x: Value, windows: PoolWindows) -> Result<Value> {
+        if self.shape(x) != windows.image {
+            let problem = format!("{:?} is not the image {:?}", self.shape(x), windows.image);
+            return Err(Error::shape("sum_pool2d", problem));
+        }
+        self.emit(SumPool(windows), &[x])
     }
 
     fn window_means(&mut self, x: Value, windows: PoolWindows) -> Result<Value> {

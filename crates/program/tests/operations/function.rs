@@ -4,7 +4,7 @@ use eigenscape_program::ElementwiseFunction as Function;
 
 use crate::common::*;
 
-const SMOOTH: [Function; 9] = [
+const SMOOTH: [Function; 11] = [
     Function::Tanh,
     Function::Sigmoid,
     Function::SigmoidComplement,
@@ -14,6 +14,8 @@ const SMOOTH: [Function; 9] = [
     Function::Exp,
     Function::Relu,
     Function::LeakyRelu { slope: Real(0.01) },
+    Function::Sin,
+    Function::Cos,
 ];
 
 #[test]

@@ -11,6 +11,7 @@ mod conv2d;
 mod detach;
 mod difference;
 mod function;
+mod literal;
 mod matmul;
 mod max;
 mod mul;

@@ -116,6 +116,43 @@ impl Emit for Conv2d {
     }
 }
 
+/// The keys of `conv3d`; kernel, stride, padding and dilation stand for all three sides.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conv3d {
+    /// Channels of the input.
+    #[serde(default, rename = "in")]
+    inputs: Option<usize>,
+    /// Channels of the output.
+    #[serde(rename = "out")]
+    outputs: Size,
+    /// The kernel's side.
+    kernel: Size,
+    /// Step between output positions.
+    #[serde(default = "one")]
+    stride: Size,
+    /// Zeros around the volume.
+    #[serde(default)]
+    padding: usize,
+    /// Step between the kernel's taps.
+    #[serde(default = "one")]
+    dilation: Size,
+    /// Groups of channels that do not see each other.
+    #[serde(default = "one")]
+    groups: Size,
+    /// Whether a bias is added.
+    #[serde(default = "yes")]
+    bias: bool,
+}
+
+impl Emit for Conv3d {
+    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        check(scope, x, 1, "in", self.inputs)?;
+        let settings = settings(self.stride, self.padding, self.dilation, self.groups);
+        nn::conv3d(scope, x, self.outputs.get(), [self.kernel.get(); 3], settings, self.bias)
+    }
+}
+
 /// The keys of `conv_transpose2d`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

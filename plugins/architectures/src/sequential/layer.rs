@@ -10,7 +10,9 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
-use super::{activation, attention, branches, conv, norm, pool, recurrent, shape, sides::Size, tokens};
+use super::{
+    activation, attention, branches, conv, norm, pool, recurrent, shape, sides::Size, tokens, windows,
+};
 
 /// The keys of a layer, which emit the layer.
 pub(super) trait Emit {
@@ -36,6 +38,9 @@ pub enum Layer {
     /// A convolution of an image.
     #[serde(rename = "conv2d")]
     Conv2d(conv::Conv2d),
+    /// A convolution of a volume \[N, C, D, H, W\].
+    #[serde(rename = "conv3d")]
+    Conv3d(conv::Conv3d),
     /// A transposed convolution of an image, which makes it larger.
     #[serde(rename = "conv_transpose2d")]
     ConvTranspose2d(conv::ConvTranspose2d),
@@ -101,6 +106,26 @@ pub enum Layer {
     /// The largest element of each window, for a given number of windows that cover the image.
     #[serde(rename = "adaptive_max_pool2d")]
     AdaptiveMaxPool2d(pool::Adaptive),
+    /// The largest element of each window of a sequence \[N, C, L\].
+    #[serde(rename = "max_pool1d")]
+    MaxPool1d(windows::MaxPool),
+    /// The largest element of each window of a volume \[N, C, D, H, W\].
+    #[serde(rename = "max_pool3d")]
+    MaxPool3d(windows::MaxPool),
+    /// The mean of each window of a sequence \[N, C, L\].
+    #[serde(rename = "avg_pool1d")]
+    AvgPool1d(windows::AvgPool),
+    /// The mean of each window of a volume \[N, C, D, H, W\].
+    #[serde(rename = "avg_pool3d")]
+    AvgPool3d(windows::AvgPool),
+    /// The mean of each of so many windows that cover the sequence, whatever its length.
+    #[serde(rename = "adaptive_avg_pool1d")]
+    AdaptiveAvgPool1d(windows::Adaptive),
+    /// The mean of each of so many windows a side that cover the volume, whatever its size.
+    #[serde(rename = "adaptive_avg_pool3d")]
+    AdaptiveAvgPool3d(windows::Adaptive),
+    /// A sequence, image or volume made larger.
+    Upsample(windows::Upsample),
     /// The mean over the image: \[N, C, H, W\] to \[N, C, 1, 1\].
     GlobalAvgPool {},
     /// \[N, ...\] to \[N, D\].
@@ -194,6 +219,7 @@ impl Layer {
             Self::Linear(layer) => layer.emit(scope, x),
             Self::Conv1d(layer) => layer.emit(scope, x),
             Self::Conv2d(layer) => layer.emit(scope, x),
+            Self::Conv3d(layer) => layer.emit(scope, x),
             Self::ConvTranspose2d(layer) => layer.emit(scope, x),
             Self::BatchNorm2d(layer) | Self::BatchNorm1d(layer) => layer.emit(scope, x),
             Self::LayerNorm(layer) => layer.emit(scope, x),
@@ -224,6 +250,13 @@ impl Layer {
             Self::AdaptiveMaxPool2d(layer) => {
                 nn::adaptive_max_pool2d(scope, x, layer.out.pair().map(Size::get))
             }
+            Self::MaxPool1d(layer) => layer.emit(scope, x, 1),
+            Self::MaxPool3d(layer) => layer.emit(scope, x, 3),
+            Self::AvgPool1d(layer) => layer.emit(scope, x, 1),
+            Self::AvgPool3d(layer) => layer.emit(scope, x, 3),
+            Self::AdaptiveAvgPool1d(layer) => nn::adaptive_avg_pool(scope, x, &[layer.out.get()]),
+            Self::AdaptiveAvgPool3d(layer) => nn::adaptive_avg_pool(scope, x, &[layer.out.get(); 3]),
+            Self::Upsample(layer) => layer.emit(scope, x),
             Self::GlobalAvgPool {} => nn::global_avg_pool(scope, x),
             Self::Flatten {} => nn::flatten(scope, x),
             Self::Reshape(layer) => layer.emit(scope, x),

@@ -13,6 +13,7 @@ mod recurrent;
 mod shape;
 mod sides;
 mod tokens;
+mod windows;
 
 use eigenscape_core::{Architecture, Error as InputError};
 use eigenscape_program::{Error, Result, Scope, Value};

@@ -96,7 +96,8 @@ pub fn write_set(folder: &Path, train: &[u8], test: &[u8], gzipped: bool) {
 pub fn build(name: &str, parameters: &str, base: &Path) -> Result<Built<dyn Dataset>, PluginError> {
     let mut registry = Registry::default();
     eigenscape_datasets::register(&mut registry);
-    let environment = Environment { base: base.to_owned(), ignored_label: Some(-100) };
+    let environment =
+        Environment { base: base.to_owned(), ignored_label: Some(-100), ..Environment::default() };
     registry.datasets.build(name, parameters.parse().unwrap(), &environment)
 }
 

@@ -1,8 +1,8 @@
 //! Batch normalisation.
 
-use super::{Moments, NormSettings, inverse_deviation};
+use super::{Moments, NormSettings, Normalisation, inverse_deviation};
 use crate::{
-    Scope, Value,
+    Graph, Scope, Value,
     error::{Error, Result},
     init::Init,
     scope::Mode,
@@ -30,38 +30,69 @@ pub fn batch_norm_with(scope: &mut Scope, x: Value, settings: NormSettings) -> R
     };
     let mean = scope.buffer("running_mean", &[features], Init::Zeros)?;
     let variance = scope.buffer("running_var", &[features], Init::Ones)?;
-    if scope.mode() == Mode::Eval {
-        return by_running_statistics(scope, x, mean, variance, settings);
+    let learned = settings.declare(scope, &[features])?;
+    batch_norm_by(scope, x, Some(Running { mean, variance, momentum: MOMENTUM }), learned)
+}
+
+/// PyTorch's default.
+const MOMENTUM: f64 = 0.1;
+
+/// Running statistics of a batch normalisation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Running {
+    /// The buffer of means \[C\].
+    pub mean: Value,
+    /// The buffer of variances \[C\].
+    pub variance: Value,
+    /// The share of the batch's statistics in what they become in a training step.
+    pub momentum: f64,
+}
+
+/// As [`batch_norm`], by given γ and β \[C\]; without running statistics by those of the batch in
+/// either mode.
+///
+/// # Errors
+/// When x has no axis 1, or γ or β has another shape.
+pub fn batch_norm_by(
+    scope: &mut Scope,
+    x: Value,
+    running: Option<Running>,
+    learned: Normalisation,
+) -> Result<Value> {
+    let shape = scope.shape(x);
+    let &[_, features, ..] = shape.as_slice() else {
+        return Err(Error::shape("batch_norm", format!("needs an input [N, C, ...], not {shape:?}")));
+    };
+    if let (Mode::Eval, Some(running)) = (scope.mode(), running) {
+        return by_running_statistics(scope.graph(), x, running, learned);
     }
     scope.mixes_samples();
     let axes: Vec<usize> = (0..shape.len()).filter(|&axis| axis != 1).collect();
     let moments = Moments::new(scope.graph(), x, &axes)?;
-    // PyTorch's running variance is the unbiased one.
-    let count = shape.iter().product::<usize>() / features.max(1);
-    let correction = count as f64 / count.saturating_sub(1).max(1) as f64;
-    update_running(scope, mean, moments.mean, 1.0)?;
-    update_running(scope, variance, moments.variance, correction)?;
-    let normal = moments.normalise(scope.graph(), settings.epsilon)?;
-    settings.scale_and_shift(scope, normal, 1..2)
+    if let Some(Running { mean, variance, momentum }) = running {
+        // PyTorch keeps the unbiased variance.
+        let count = shape.iter().product::<usize>() / features.max(1);
+        let correction = count as f64 / count.saturating_sub(1).max(1) as f64;
+        update_running(scope, mean, moments.mean, [momentum, 1.0])?;
+        update_running(scope, variance, moments.variance, [momentum, correction])?;
+    }
+    let graph = scope.graph();
+    let normal = moments.normalise(graph, learned.epsilon)?;
+    learned.scale_and_shift(graph, normal, 1..2)
 }
 
 /// x · γ/σ + (β − μ γ/σ): one product and one sum for each element.
 fn by_running_statistics(
-    scope: &mut Scope,
+    graph: &mut Graph,
     x: Value,
-    mean: Value,
-    variance: Value,
-    settings: NormSettings,
+    running: Running,
+    learned: Normalisation,
 ) -> Result<Value> {
-    let shape = scope.shape(x);
-    let own = scope.shape(mean);
-    let gamma = settings.weight.then(|| scope.parameter("weight", &own, Init::Ones)).transpose()?;
-    let beta = settings.bias.then(|| scope.parameter("bias", &own, Init::Zeros)).transpose()?;
-    let graph = scope.graph();
-    let inverse = inverse_deviation(graph, variance, settings.epsilon)?;
-    let scale = gamma.map_or(Ok(inverse), |gamma| graph.mul(gamma, inverse))?;
-    let shift = graph.mul(mean, scale)?;
-    let shift = match beta {
+    let shape = graph.shape(x).to_vec();
+    let inverse = inverse_deviation(graph, running.variance, learned.epsilon)?;
+    let scale = learned.weight.map_or(Ok(inverse), |gamma| graph.mul(gamma, inverse))?;
+    let shift = graph.mul(running.mean, scale)?;
+    let shift = match learned.bias {
         Some(beta) => graph.sub(beta, shift)?,
         None => graph.scale(shift, -1.0)?,
     };
@@ -71,14 +102,18 @@ fn by_running_statistics(
     graph.add(scaled, shift)
 }
 
-/// running ← (1 − m)·running + m·`correction`·statistic, with PyTorch's momentum m = 0.1.
-fn update_running(scope: &mut Scope, running: Value, statistic: Value, correction: f64) -> Result<()> {
-    const MOMENTUM: f64 = 0.1;
+/// running ← (1 − m)·running + m·`correction`·statistic, with the momentum m.
+fn update_running(
+    scope: &mut Scope,
+    running: Value,
+    statistic: Value,
+    [momentum, correction]: [f64; 2],
+) -> Result<()> {
     let shape = scope.shape(running);
     let graph = scope.graph();
     let statistic = graph.reshape(statistic, &shape)?;
-    let new = graph.scale(statistic, MOMENTUM * correction)?;
-    let old = graph.scale(running, 1.0 - MOMENTUM)?;
+    let new = graph.scale(statistic, momentum * correction)?;
+    let old = graph.scale(running, 1.0 - momentum)?;
     let updated = graph.add(old, new)?;
     scope.update(running, updated);
     Ok(())

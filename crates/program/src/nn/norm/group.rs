@@ -1,6 +1,6 @@
 //! Group normalisation.
 
-use super::{Moments, NormSettings};
+use super::{Moments, NormSettings, Normalisation};
 use crate::{
     Scope, Value,
     error::{Error, Result},
@@ -21,6 +21,19 @@ pub fn group_norm(scope: &mut Scope, x: Value, groups: usize) -> Result<Value> {
 /// # Errors
 /// When the groups do not divide the channels.
 pub fn group_norm_with(scope: &mut Scope, x: Value, groups: usize, settings: NormSettings) -> Result<Value> {
+    let &[_, channels, ..] = scope.shape(x).as_slice() else {
+        let problem = format!("needs an input [N, C, ...], not {:?}", scope.shape(x));
+        return Err(Error::shape("group_norm", problem));
+    };
+    let learned = settings.declare(scope, &[channels])?;
+    group_norm_by(scope, x, groups, learned)
+}
+
+/// As [`group_norm`], by given γ and β \[C\].
+///
+/// # Errors
+/// When the groups do not divide the channels, or γ or β has another shape.
+pub fn group_norm_by(scope: &mut Scope, x: Value, groups: usize, learned: Normalisation) -> Result<Value> {
     let shape = scope.shape(x);
     let &[samples, channels, ..] = shape.as_slice() else {
         return Err(Error::shape("group_norm", format!("needs an input [N, C, ...], not {shape:?}")));
@@ -32,7 +45,7 @@ pub fn group_norm_with(scope: &mut Scope, x: Value, groups: usize, settings: Nor
     let elements = shape.iter().product::<usize>() / (samples * groups).max(1);
     let grouped = graph.reshape(x, &[samples, groups, elements])?;
     let moments = Moments::new(graph, grouped, &[2])?;
-    let normal = moments.normalise(graph, settings.epsilon)?;
+    let normal = moments.normalise(graph, learned.epsilon)?;
     let normal = graph.reshape(normal, &shape)?;
-    settings.scale_and_shift(scope, normal, 1..2)
+    learned.scale_and_shift(graph, normal, 1..2)
 }

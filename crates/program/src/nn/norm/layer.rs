@@ -1,6 +1,6 @@
 //! Layer normalisation and root-mean-square normalisation.
 
-use super::{Moments, NormSettings, inverse_deviation};
+use super::{Moments, NormSettings, Normalisation, inverse_deviation};
 use crate::{
     Scope, Value,
     error::{Error, Result},
@@ -21,11 +21,22 @@ pub fn layer_norm(scope: &mut Scope, x: Value) -> Result<Value> {
 /// # Errors
 /// When `axes` is 0 or greater than the number of axes of x.
 pub fn layer_norm_with(scope: &mut Scope, x: Value, axes: usize, settings: NormSettings) -> Result<Value> {
+    let own = scope.shape(x)[last_axes(scope, "layer_norm", x, axes)?].to_vec();
+    let learned = settings.declare(scope, &own)?;
+    layer_norm_by(scope, x, axes, learned)
+}
+
+/// As [`layer_norm`] over so many of the last axes, by given γ and β of their shape.
+///
+/// # Errors
+/// When x has not so many axes, or there is none, or γ or β has another shape.
+pub fn layer_norm_by(scope: &mut Scope, x: Value, axes: usize, learned: Normalisation) -> Result<Value> {
     let axes = last_axes(scope, "layer_norm", x, axes)?;
     let over: Vec<usize> = axes.clone().collect();
-    let moments = Moments::new(scope.graph(), x, &over)?;
-    let normal = moments.normalise(scope.graph(), settings.epsilon)?;
-    settings.scale_and_shift(scope, normal, axes)
+    let graph = scope.graph();
+    let moments = Moments::new(graph, x, &over)?;
+    let normal = moments.normalise(graph, learned.epsilon)?;
+    learned.scale_and_shift(graph, normal, axes)
 }
 
 /// Root-mean-square normalisation over the last axis, x / √(mean x² + ε) · γ (Zhang & Sennrich
@@ -42,15 +53,26 @@ pub fn rms_norm(scope: &mut Scope, x: Value) -> Result<Value> {
 /// # Errors
 /// When x is a scalar.
 pub fn rms_norm_with(scope: &mut Scope, x: Value, settings: NormSettings) -> Result<Value> {
-    let axes = last_axes(scope, "rms_norm", x, 1)?;
+    let own = scope.shape(x)[last_axes(scope, "rms_norm", x, 1)?].to_vec();
+    let learned = settings.declare(scope, &own)?;
+    rms_norm_by(scope, x, 1, learned)
+}
+
+/// As [`rms_norm`] over so many of the last axes, by given γ and β of their shape.
+///
+/// # Errors
+/// When x has not so many axes, or there is none, or γ or β has another shape.
+pub fn rms_norm_by(scope: &mut Scope, x: Value, axes: usize, learned: Normalisation) -> Result<Value> {
+    let axes = last_axes(scope, "rms_norm", x, axes)?;
+    let over: Vec<usize> = axes.clone().collect();
     let shape = scope.shape(x);
     let graph = scope.graph();
     let square = graph.mul(x, x)?;
-    let mean = graph.mean(square, &[axes.start])?;
-    let inverse = inverse_deviation(graph, mean, settings.epsilon)?;
+    let mean = graph.mean(square, &over)?;
+    let inverse = inverse_deviation(graph, mean, learned.epsilon)?;
     let inverse = graph.broadcast(inverse, &shape)?;
     let normal = graph.mul(x, inverse)?;
-    settings.scale_and_shift(scope, normal, axes)
+    learned.scale_and_shift(graph, normal, axes)
 }
 
 fn last_axes(scope: &Scope, layer: &str, x: Value, count: usize) -> Result<std::ops::Range<usize>> {

@@ -4,9 +4,9 @@ mod batch;
 mod group;
 mod layer;
 
-pub use batch::{batch_norm, batch_norm_with};
-pub use group::{group_norm, group_norm_with};
-pub use layer::{layer_norm, layer_norm_with, rms_norm, rms_norm_with};
+pub use batch::{Running, batch_norm, batch_norm_by, batch_norm_with};
+pub use group::{group_norm, group_norm_by, group_norm_with};
+pub use layer::{layer_norm, layer_norm_by, layer_norm_with, rms_norm, rms_norm_by, rms_norm_with};
 
 use crate::{
     Graph, Scope, Value,
@@ -32,22 +32,38 @@ impl Default for NormSettings {
     }
 }
 
+/// The learned numbers of a normalisation layer, with ε.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Normalisation {
+    /// γ, which the normalised numbers are multiplied by.
+    pub weight: Option<Value>,
+    /// β, which is added then.
+    pub bias: Option<Value>,
+    /// ε, added to variances before their root.
+    pub epsilon: f64,
+}
+
 impl NormSettings {
-    /// x · γ + β, where the parameters `weight` (γ) and `bias` (β) have the shape of `axes` of x
-    /// and are left out according to the settings.
-    fn scale_and_shift(self, scope: &mut Scope, x: Value, axes: std::ops::Range<usize>) -> Result<Value> {
-        let shape = scope.shape(x);
-        let own = &shape[axes.clone()];
-        let weight = self.weight.then(|| scope.parameter("weight", own, Init::Ones)).transpose()?;
-        let bias = self.bias.then(|| scope.parameter("bias", own, Init::Zeros)).transpose()?;
-        let graph = scope.graph();
+    /// Declares those of the parameters `weight` (γ) and `bias` (β) that there are.
+    fn declare(self, scope: &mut Scope, shape: &[usize]) -> Result<Normalisation> {
+        let weight = self.weight.then(|| scope.parameter("weight", shape, Init::Ones)).transpose()?;
+        let bias = self.bias.then(|| scope.parameter("bias", shape, Init::Zeros)).transpose()?;
+        Ok(Normalisation { weight, bias, epsilon: self.epsilon })
+    }
+}
+
+impl Normalisation {
+    /// x · γ + β with those that there are, of the shape of `axes` of x.
+    fn scale_and_shift(self, graph: &mut Graph, x: Value, axes: std::ops::Range<usize>) -> Result<Value> {
+        let shape = graph.shape(x).to_vec();
         let mut aligned = vec![1; shape.len()];
-        aligned[axes.clone()].copy_from_slice(own);
+        aligned[axes.clone()].copy_from_slice(&shape[axes]);
         let mut repeated = |parameter: Value| {
             let parameter = graph.reshape(parameter, &aligned)?;
             graph.broadcast(parameter, &shape)
         };
-        let (weight, bias) = (weight.map(&mut repeated).transpose()?, bias.map(&mut repeated).transpose()?);
+        let (weight, bias) =
+            (self.weight.map(&mut repeated).transpose()?, self.bias.map(&mut repeated).transpose()?);
         let scaled = weight.map_or(Ok(x), |weight| graph.mul(x, weight))?;
         bias.map_or(Ok(scaled), |bias| graph.add(scaled, bias))
     }

@@ -16,14 +16,14 @@ pub fn gru(scope: &mut Scope, x: Value, settings: &RecurrentSettings) -> Result<
     recurrent(scope, "gru", x, settings, 3, states)
 }
 
-fn states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
+pub(super) fn states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
     let mut input = layer.input;
     let mut constants = vec![layer.weight];
     if let Some([of_input, of_state]) = layer.biases {
         input = layer.biased_input(graph, of_input)?;
         constants.push(of_state);
     }
-    let start = graph.fill(0.0, &[layer.samples, layer.hidden])?;
+    let start = layer.start(graph)?;
     graph.scan(start, &[input], &constants, layer.direction, |graph, h, x, constants| {
         let mut own = graph.linear(h, constants[0])?;
         if let Some(bias) = constants.get(1) {

@@ -16,21 +16,38 @@ pub fn lstm(scope: &mut Scope, x: Value, settings: &RecurrentSettings) -> Result
     recurrent(scope, "lstm", x, settings, 4, states)
 }
 
-/// Both states are one array \[2, N, H\]: h, then c.
+/// The outputs \[T, N, H\].
 fn states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
+    let states = both_states(graph, layer)?;
+    state(graph, states, 0)
+}
+
+/// h (0) or c (1), \[T, N, H\], of both \[T, 2, N, H\].
+pub(super) fn state(graph: &mut Graph, states: Value, index: usize) -> Result<Value> {
+    let state = graph.slice(states, 1, index, 1)?;
+    let shape = graph.shape(state).to_vec();
+    graph.reshape(state, &[shape[0], shape[2], shape[3]])
+}
+
+/// Both states are one array \[2, N, H\]: h, then c.
+pub(super) fn both_states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
     let Layer { samples, hidden, .. } = *layer;
     let input = layer.fully_biased_input(graph)?;
-    let start = graph.fill(0.0, &[2, samples, hidden])?;
-    let states =
-        graph.scan(start, &[input], &[layer.weight], layer.direction, |graph, state, x, weight| {
-            let [h, c] = [0, 1].map(|index| part(graph, state, index, [samples, hidden]));
-            let own = graph.linear(h?, weight[0])?;
-            let gates = graph.add(own, x[0])?;
-            next(graph, c?, gates, [samples, hidden])
-        })?;
-    let length = graph.shape(states)[0];
-    let outputs = graph.slice(states, 1, 0, 1)?;
-    graph.reshape(outputs, &[length, samples, hidden])
+    let start = start(graph, layer)?;
+    graph.scan(start, &[input], &[layer.weight], layer.direction, |graph, state, x, weight| {
+        let [h, c] = [0, 1].map(|index| part(graph, state, index, [samples, hidden]));
+        let own = graph.linear(h?, weight[0])?;
+        let gates = graph.add(own, x[0])?;
+        next(graph, c?, gates, [samples, hidden])
+    })
+}
+
+/// Both states before the first time.
+fn start(graph: &mut Graph, layer: &Layer) -> Result<Value> {
+    let Layer { samples, hidden, .. } = *layer;
+    let Some(&[h, c]) = layer.start.as_deref() else { return graph.fill(0.0, &[2, samples, hidden]) };
+    let [h, c] = [h, c].map(|part| graph.reshape(part, &[1, samples, hidden]));
+    graph.concat(&[h?, c?], 0)
 }
 
 /// Part `index` of \[2, N, H\].

@@ -3,11 +3,13 @@
 //! What comes from the input is computed for all times at once; the recurrence itself is one
 //! [scan](crate::operations::Scan).
 
+mod given;
 mod gru;
 mod lstm;
 mod rnn;
 
 pub use self::{
+    given::{Cell, CellWeights, Recurred, recurrent_by},
     gru::gru,
     lstm::lstm,
     rnn::{Nonlinearity, rnn},
@@ -61,9 +63,19 @@ struct Layer {
     direction: Direction,
     samples: usize,
     hidden: usize,
+    /// The states \[N, H\] before the first time, where they are not 0.
+    start: Option<Vec<Value>>,
 }
 
 impl Layer {
+    /// The state \[N, H\] before the first time.
+    fn start(&self, graph: &mut Graph) -> Result<Value> {
+        match self.start.as_deref() {
+            Some(&[start, ..]) => Ok(start),
+            _ => graph.fill(0.0, &[self.samples, self.hidden]),
+        }
+    }
+
     /// The input with a bias added for all times and samples.
     fn biased_input(&self, graph: &mut Graph, bias: Value) -> Result<Value> {
         add_along_last(graph, self.input, bias)
@@ -145,5 +157,5 @@ fn declare(
         false => None,
     };
     let input = scope.graph().linear(x, of_input)?;
-    Ok(Layer { input, weight, biases, direction, samples: shape[1], hidden })
+    Ok(Layer { input, weight, biases, direction, samples: shape[1], hidden, start: None })
 }

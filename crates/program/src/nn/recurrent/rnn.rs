@@ -13,6 +13,15 @@ pub enum Nonlinearity {
     Relu,
 }
 
+impl Nonlinearity {
+    pub(super) fn function(self) -> Function {
+        match self {
+            Self::Tanh => Function::Tanh,
+            Self::Relu => Function::Relu,
+        }
+    }
+}
+
 /// h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) from h₀ = 0 (Elman 1990), as `torch.nn.RNN`:
 /// the states \[T, N, H\] of x \[T, N, I\], 2H of them where it is bidirectional; with
 /// `batch_first` both are \[N, T, ...\]. Parameters `weight_ih_l0` \[H, I\], `weight_hh_l0` \[H,
@@ -27,16 +36,13 @@ pub fn rnn(
     settings: &RecurrentSettings,
     nonlinearity: Nonlinearity,
 ) -> Result<Value> {
-    let function = match nonlinearity {
-        Nonlinearity::Tanh => Function::Tanh,
-        Nonlinearity::Relu => Function::Relu,
-    };
+    let function = nonlinearity.function();
     recurrent(scope, "rnn", x, settings, 1, |graph, layer| states(graph, layer, function))
 }
 
-fn states(graph: &mut Graph, layer: &Layer, function: Function) -> Result<Value> {
+pub(super) fn states(graph: &mut Graph, layer: &Layer, function: Function) -> Result<Value> {
     let input = layer.fully_biased_input(graph)?;
-    let start = graph.fill(0.0, &[layer.samples, layer.hidden])?;
+    let start = layer.start(graph)?;
     graph.scan(start, &[input], &[layer.weight], layer.direction, |graph, h, x, weight| {
         let own = graph.linear(h, weight[0])?;
         let sum = graph.add(own, x[0])?;

@@ -1,0 +1,101 @@
+//! How archives are laid out.
+//!
+//! | PyTorch | graph | tensors |
+//! | --- | --- | --- |
+//! | to 2.7 | `serialized_exported_program.json` | `serialized_state_dict.pt` and `serialized_constants.pt`, of `torch.save` |
+//! | 2.8 | `ROOT/models/NAME.json` | `ROOT/data/weights/NAME.pt` and `ROOT/data/constants/NAME.pt`, of `torch.save` |
+//! | later | `ROOT/models/NAME.json` | raw bytes in `ROOT/data/weights/`, with a table `NAME_weights_config.json`; the same of constants |
+
+use super::tensors::{self, Tensors};
+use crate::{
+    error::{Refusal, Result},
+    zip::{self, Archive},
+};
+
+/// What to write a file with that is read.
+const EXPORT: &str = "write it again with torch.export.save(torch.export.export(module, (x,)), path)";
+
+/// The parts of an archive.
+pub(super) struct Parts<'a> {
+    /// The graph as JSON.
+    pub program: &'a [u8],
+    /// Parameters and buffers.
+    pub weights: Tensors<'a>,
+    /// Tensors that the network's code holds.
+    pub constants: Tensors<'a>,
+}
+
+impl<'a> Parts<'a> {
+    /// Finds them in a file.
+    pub fn find(file: &'a [u8]) -> Result<Self, Refusal> {
+        let archive = Archive::parse(file).map_err(|why| {
+            damaged(format!("is not a complete zip archive as torch.export.save writes it: {why}"))
+        })?;
+        let entries = Entries(&archive);
+        if let Some(program) = entries.get("serialized_exported_program.json")? {
+            return flat(&entries, program);
+        }
+        let names = archive.entries().filter_map(zip::Entry::name);
+        let mut models = names.filter_map(|name| {
+            let (root, model) = name.strip_suffix(".json")?.rsplit_once("models/")?;
+            (root.is_empty() || root.ends_with('/')).then_some((root, model))
+        });
+        match models.next() {
+            Some((root, model)) => foldered(&entries, root, model),
+            None => Err(Refusal::new(
+                "is a zip archive without a graph, so that it is not of torch.export.save",
+                EXPORT,
+            )),
+        }
+    }
+}
+
+/// The layout without folders.
+fn flat<'a>(entries: &Entries<'a, '_>, program: &'a [u8]) -> Result<Parts<'a>, Refusal> {
+    let tensors = |name: &str| match entries.get(name)? {
+        Some(bytes) if !bytes.is_empty() => tensors::pickled(bytes, name),
+        _ => Ok(Tensors::new()),
+    };
+    let (weights, constants) = (tensors("serialized_state_dict.pt")?, tensors("serialized_constants.pt")?);
+    Ok(Parts { program, weights, constants })
+}
+
+/// The layouts with folders.
+fn foldered<'a>(entries: &Entries<'a, '_>, root: &str, model: &str) -> Result<Parts<'a>, Refusal> {
+    if entries.get(&format!("{root}byteorder"))?.is_some_and(|order| order != b"little") {
+        return Err(Refusal::new("holds big-endian numbers", "export it again on a little-endian machine"));
+    }
+    let tensors = |kind: &str| {
+        let folder = format!("{root}data/{kind}/");
+        if let Some(table) = entries.get(&format!("{folder}{model}_{kind}_config.json"))? {
+            return tensors::listed(entries, table, &folder);
+        }
+        let path = format!("{folder}{model}.pt");
+        match entries.get(&path)? {
+            Some(bytes) if !bytes.is_empty() => tensors::pickled(bytes, &path),
+            _ => Ok(Tensors::new()),
+        }
+    };
+    let program = entries.get(&format!("{root}models/{model}.json"))?.unwrap_or_default();
+    Ok(Parts { program, weights: tensors("weights")?, constants: tensors("constants")? })
+}
+
+/// The entries of an archive, which are parts of the file.
+pub(super) struct Entries<'a, 'e>(&'e Archive<'a>);
+
+impl<'a> Entries<'a, '_> {
+    /// An entry's contents; `None` when there is none of that name.
+    pub fn get(&self, name: &str) -> Result<Option<&'a [u8]>, Refusal> {
+        let packed = || {
+            let problem =
+                format!("its entry {name} is compressed or encrypted, which torch.export.save never does");
+            Refusal::new(problem, EXPORT)
+        };
+        self.0.get(name).map(|entry| entry.stored().ok_or_else(packed)).transpose()
+    }
+}
+
+/// A file that is cut short or changed.
+pub(super) fn damaged(problem: impl Into<String>) -> Refusal {
+    Refusal::new(problem, format!("copy the file again, or {EXPORT}"))
+}

@@ -1,0 +1,153 @@
+//! Tensors of an archive, where they lie in it.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde::Deserialize;
+
+use super::{graph::TensorMeta, layout::Entries, scalar_type::ScalarType};
+use crate::{
+    checkpoint::Contents,
+    error::{Refusal, Result},
+    pickle::{Document, Value},
+    stored::Stored,
+};
+
+/// A tensor of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tensor<'a> {
+    /// The type of its elements.
+    pub dtype: ScalarType,
+    /// The length of each axis.
+    pub shape: Vec<usize>,
+    /// Its elements, little-endian, the last axis fastest.
+    pub elements: Cow<'a, [u8]>,
+    /// Where they lie: two tensors of one shape with the same are one.
+    pub storage: Storage,
+}
+
+/// Where the elements of a tensor lie in the archive.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Storage {
+    /// The archive's entry, or the place in it.
+    pub entry: String,
+    /// The first element's place, in elements.
+    pub offset: usize,
+    /// Steps along each axis.
+    pub strides: Vec<usize>,
+}
+
+/// Which tensor lies where.
+#[derive(Debug, Deserialize)]
+struct Config {
+    config: BTreeMap<String, Payload>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Payload {
+    path_name: String,
+    #[serde(default)]
+    use_pickle: bool,
+    #[serde(default)]
+    tensor_meta: Option<TensorMeta>,
+}
+
+/// Tensors by their names.
+pub(super) type Tensors<'a> = BTreeMap<String, Tensor<'a>>;
+
+/// The tensors that a table (JSON) lists, whose entries are in one folder. What is no tensor of
+/// numbers is left out.
+pub(super) fn listed<'a>(
+    entries: &Entries<'a, '_>,
+    table: &[u8],
+    folder: &str,
+) -> Result<Tensors<'a>, Refusal> {
+    let Config { config } = serde_json::from_slice(table)
+        .map_err(|error| super::layout::damaged(format!("its table of tensors in {folder}: {error}")))?;
+    let mut tensors = Tensors::new();
+    for (name, payload) in config {
+        let path = format!("{folder}{}", payload.path_name);
+        // An empty tensor may have no entry.
+        let bytes = entries.get(&path)?.unwrap_or_default();
+        let tensor = match (payload.use_pickle, payload.tensor_meta) {
+            (true, _) => pickled_alone(bytes, &path),
+            (false, Some(meta)) => Some(raw(&name, bytes, &meta, path)?),
+            (false, None) => None,
+        };
+        tensors.extend(tensor.map(|tensor| (name, tensor)));
+    }
+    Ok(tensors)
+}
+
+/// A tensor as raw bytes.
+fn raw<'a>(name: &str, bytes: &'a [u8], meta: &TensorMeta, entry: String) -> Result<Tensor<'a>, Refusal> {
+    let refuse = |what: &str| Err(super::layout::damaged(format!("the tensor {name} {what}")));
+    let known =
+        |sizes: &[super::MetaSize]| sizes.iter().map(super::MetaSize::known).collect::<Option<Vec<_>>>();
+    let (Some(shape), Some(strides), Some(offset)) =
+        (known(&meta.sizes), known(&meta.strides), meta.storage_offset.known())
+    else {
+        return refuse("has a size that is no number");
+    };
+    let Some(dtype) = meta.dtype.stored() else {
+        let problem = format!("the tensor {name} is of the type {:?}, which is not read", meta.dtype);
+        return Err(Refusal::new(
+            problem,
+            "export the network with weights in float32, as in module.float()",
+        ));
+    };
+    let start = offset.checked_mul(dtype.bitsize() / 8);
+    let Some(bytes) = start.and_then(|start| bytes.get(start..)) else {
+        return refuse("does not lie in its entry");
+    };
+    let storage = Storage { entry, offset, strides };
+    match Stored::strided(dtype, &shape, &storage.strides, bytes) {
+        Some(stored) if !stored.repeats() => {
+            let elements = match stored.elements() {
+                Cow::Borrowed(_) => Cow::Borrowed(&bytes[..stored.elements().len()]),
+                Cow::Owned(elements) => Cow::Owned(elements),
+            };
+            Ok(Tensor { dtype: meta.dtype, shape, elements, storage })
+        }
+        Some(_) => refuse("is larger than what the file has of it"),
+        None => refuse("does not lie in its entry"),
+    }
+}
+
+/// The tensor that an entry of `torch.save` is; `None` for anything else.
+fn pickled_alone<'a>(bytes: &[u8], path: &str) -> Option<Tensor<'a>> {
+    let Ok(Contents::Pickled(document)) = Contents::parse(bytes) else { return None };
+    from_pickle(&document, document.root(), path)
+}
+
+/// The tensors of a dictionary that `torch.save` wrote; what is none is left out.
+pub(super) fn pickled<'a>(bytes: &[u8], path: &str) -> Result<Tensors<'a>, Refusal> {
+    let Contents::Pickled(document) = Contents::parse(bytes)? else {
+        return Err(super::layout::damaged(format!("its entry {path} is not of torch.save")));
+    };
+    let Value::Dict(dictionary) = document.root() else { return Ok(Tensors::new()) };
+    let rows = document.rows(dictionary).iter();
+    let tensor = |row: &crate::pickle::Row| {
+        let tensor = from_pickle(&document, row.value, path)?;
+        Some((document.key(row).to_owned(), tensor))
+    };
+    Ok(rows.filter_map(tensor).collect())
+}
+
+/// A copy of a tensor in a pickle.
+fn from_pickle<'a>(document: &Document<'_>, value: Value, path: &str) -> Option<Tensor<'a>> {
+    let stored = document.tensor(value).filter(|stored| !stored.repeats())?;
+    let dtype = ScalarType::from_stored(stored.dtype())?;
+    let elements = stored.elements();
+    // Tensors that share a storage begin at the same byte of the file.
+    let offset = match &elements {
+        Cow::Borrowed(bytes) => bytes.as_ptr() as usize,
+        Cow::Owned(bytes) => bytes.as_ptr() as usize,
+    };
+    let storage = Storage { entry: path.to_owned(), offset, strides: Vec::new() };
+    Some(Tensor {
+        dtype,
+        shape: stored.shape().to_vec(),
+        elements: Cow::Owned(elements.into_owned()),
+        storage,
+    })
+}

@@ -1,0 +1,42 @@
+//! Unions as the schema writes them: an object whose only key says which of its kinds it is.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserializer,
+    de::{Error, IgnoredAny, MapAccess, Visitor},
+};
+
+/// A type that is written as `{"as_KIND": ...}`.
+pub(super) trait Union<'de>: Sized {
+    /// What is expected, for messages.
+    const EXPECTED: &'static str;
+
+    /// The value of a kind, which has to be read from `map`; kinds that are not known must be read
+    /// as [`IgnoredAny`].
+    fn read<A: MapAccess<'de>>(kind: &str, map: &mut A) -> Result<Self, A::Error>;
+}
+
+/// Reads a union.
+pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Union<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_map(Kinds(PhantomData))
+}
+
+struct Kinds<T>(PhantomData<T>);
+
+impl<'de, T: Union<'de>> Visitor<'de> for Kinds<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+        let Some(kind) = map.next_key::<String>()? else {
+            return Err(A::Error::custom(format!("expected {}, not an empty object", T::EXPECTED)));
+        };
+        let value = T::read(&kind, &mut map)?;
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(value)
+    }
+}

@@ -1,0 +1,58 @@
+//! Attention of given queries, keys and values.
+
+use super::dropout;
+use crate::{
+    Scope, Value,
+    error::{Error, Result},
+    operations::MatMul,
+};
+
+/// What attention does beside its three operands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attention {
+    /// What scores are multiplied by; 1/√E for `None`.
+    pub scale: Option<f64>,
+    /// Whether no position sees a later one.
+    pub causal: bool,
+    /// What is added to the scores, in their shape \[..., L, S\].
+    pub mask: Option<Value>,
+    /// The probability with which train mode drops a weight of the mean over values.
+    pub dropout: f64,
+}
+
+/// softmax(scale · q kᵀ + mask) v with queries \[..., L, E\], keys \[..., S, E\] and values \[..., S,
+/// V\]: \[..., L, V\].
+///
+/// # Errors
+/// When the shapes do not fit together.
+pub fn attend(scope: &mut Scope, [q, k, v]: [Value; 3], settings: &Attention) -> Result<Value> {
+    let (shape, keys) = (scope.shape(q), scope.shape(k));
+    let &[ref batch @ .., positions, width] = shape.as_slice() else {
+        return Err(Error::shape("attention", format!("needs queries [..., L, E], not {shape:?}")));
+    };
+    let last = batch.len();
+    let others = keys.get(last).copied().unwrap_or(0);
+    let each: Vec<[usize; 2]> = (0..last).map(|axis| [axis, axis]).collect();
+    let graph = scope.graph();
+    let product = MatMul { batch: each.clone(), contract: vec![[last + 1, last + 1]] };
+    let scores = graph.matmul(q, k, product)?;
+    let mut scores = graph.scale(scores, settings.scale.unwrap_or_else(|| (width as f64).sqrt().recip()))?;
+    let full = graph.shape(scores).to_vec();
+    if settings.causal {
+        if positions != others {
+            let problem = format!("causal attention of {positions} positions to {others}");
+            return Err(Error::shape("attention", problem));
+        }
+        let mask = graph.causal_mask(positions)?;
+        let aligned: Vec<usize> = batch.iter().map(|_| 1).chain([positions; 2]).collect();
+        let mask = graph.reshape(mask, &aligned)?;
+        let mask = graph.broadcast(mask, &full)?;
+        scores = graph.add(scores, mask)?;
+    }
+    if let Some(mask) = settings.mask {
+        scores = graph.add(scores, mask)?;
+    }
+    let weights = graph.softmax(scores)?;
+    let weights = if settings.dropout > 0.0 { dropout(scope, weights, settings.dropout)? } else { weights };
+    scope.graph().matmul(weights, v, MatMul { batch: each, contract: vec![[last + 1, last]] })
+}

@@ -1,0 +1,133 @@
+//! Images made larger (or smaller) by interpolation along their axes.
+
+use crate::{
+    Scope, Value,
+    error::{Error, Result},
+    operations::MatMul,
+};
+
+/// Where the pixels of the result lie on the image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    /// How many there are along the axis.
+    pub out: usize,
+    /// How many of them there are to a pixel of the image, where it is not the ratio of the sizes.
+    pub scale: Option<f64>,
+    /// Whether the centres of the corners coincide, and not the image's edges.
+    pub align_corners: bool,
+}
+
+/// More pixels on a side are taken for a mistake.
+const MOST_PIXELS: usize = 1 << 16;
+
+/// So many numbers has the matrix of a side at most.
+const MOST_WEIGHTS: usize = 1 << 24;
+
+/// x \[N, C, sides...\] with each side's pixels taken from the nearest one before: PyTorch's
+/// `nearest`. The corners of a placement do not count.
+///
+/// # Errors
+/// When there is not one placement a side, or a side is empty.
+pub fn upsample_nearest(scope: &mut Scope, x: Value, places: &[Placement]) -> Result<Value> {
+    along_sides(scope, x, places, |place, size| {
+        let step = place.step(size);
+        let nearest = (0..place.out).map(|o| ((o as f64 * step).floor() as usize).min(size - 1));
+        nearest.map(|from| vec![(from, 1.0)]).collect()
+    })
+}
+
+/// x \[N, C, sides...\] interpolated linearly along each side: PyTorch's `linear`, `bilinear` and
+/// `trilinear`.
+///
+/// # Errors
+/// When there is not one placement a side, or a side is empty.
+pub fn upsample_linear(scope: &mut Scope, x: Value, places: &[Placement]) -> Result<Value> {
+    along_sides(scope, x, places, Placement::linear)
+}
+
+/// The rows of pixels with their weights that each pixel of the result is made of.
+type Weights = Vec<Vec<(usize, f64)>>;
+
+impl Placement {
+    /// Pixels of the image from one pixel of the result to the next.
+    fn step(self, size: usize) -> f64 {
+        self.scale.map_or(size as f64 / self.out as f64, f64::recip)
+    }
+
+    fn linear(self, size: usize) -> Weights {
+        let place = |o: usize| {
+            if self.align_corners {
+                let steps = self.out.saturating_sub(1).max(1) as f64;
+                return o as f64 * ((size - 1) as f64 / steps);
+            }
+            ((o as f64 + 0.5) * self.step(size) - 0.5).max(0.0)
+        };
+        let pair = |o: usize| {
+            let place = place(o);
+            let before = (place.floor() as usize).min(size - 1);
+            let after = (before + 1).min(size - 1);
+            let share = (place - before as f64).clamp(0.0, 1.0);
+            if before == after { vec![(before, 1.0)] } else { vec![(before, 1.0 - share), (after, share)] }
+        };
+        (0..self.out).map(pair).collect()
+    }
+}
+
+/// x multiplied by a constant matrix along each side.
+fn along_sides(
+    scope: &mut Scope,
+    x: Value,
+    places: &[Placement],
+    weights: impl Fn(Placement, usize) -> Weights,
+) -> Result<Value> {
+    let shape = scope.shape(x);
+    let sides = shape.get(2..).unwrap_or_default();
+    let is_side = |side: usize| side > 0 && side <= MOST_PIXELS;
+    if sides.len() != places.len() || !sides.iter().all(|side| is_side(*side)) {
+        return Err(Error::shape("upsample", format!("{} sides do not fit {shape:?}", places.len())));
+    }
+    let mut y = x;
+    for (axis, (place, &size)) in (2..).zip(places.iter().zip(sides)) {
+        if !is_side(place.out) || place.scale.is_some_and(|scale| scale.is_nan() || scale <= 0.0) {
+            return Err(Error::shape("upsample", format!("cannot make {place:?} of a side of {size}")));
+        }
+        y = along(scope, y, axis, &weights(*place, size), size)?;
+    }
+    Ok(y)
+}
+
+/// Each row of pixels along `axis` as a weighted sum of those of y.
+fn along(scope: &mut Scope, y: Value, axis: usize, weights: &Weights, size: usize) -> Result<Value> {
+    let graph = scope.graph();
+    let mut shape = graph.shape(y).to_vec();
+    let out = weights.len();
+    if weights.iter().enumerate().all(|(o, row)| row.as_slice() == [(o, 1.0)]) && out == size {
+        return Ok(y);
+    }
+    // Where each pixel is repeated equally often, nothing is computed.
+    let times = out / size;
+    if out == times * size && weights.iter().enumerate().all(|(o, row)| row.as_slice() == [(o / times, 1.0)])
+    {
+        let mut rows = shape.clone();
+        rows.insert(axis + 1, 1);
+        let each = graph.reshape(y, &rows)?;
+        rows[axis + 1] = times;
+        let repeated = graph.broadcast(each, &rows)?;
+        shape[axis] = out;
+        return graph.reshape(repeated, &shape);
+    }
+    if out * size > MOST_WEIGHTS {
+        return Err(Error::shape("upsample", format!("a side of {size} to one of {out} is too large")));
+    }
+    let mut matrix = vec![0.0; out * size];
+    for (o, row) in weights.iter().enumerate() {
+        row.iter().for_each(|(from, weight)| matrix[o * size + from] += weight);
+    }
+    let matrix = graph.literal(&[out, size], matrix)?;
+    let rank = shape.len();
+    let product = graph.matmul(y, matrix, MatMul { batch: vec![], contract: vec![[axis, 1]] })?;
+    // The product's axes are those of y without `axis`, and the new one at the end.
+    let mut axes: Vec<usize> = (0..rank - 1).collect();
+    axes.insert(axis, rank - 1);
+    graph.permute(product, &axes)
+}

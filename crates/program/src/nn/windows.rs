@@ -1,0 +1,197 @@
+//! Pooling over windows along one to three axes.
+
+use std::ops::Range;
+
+use crate::{
+    Graph, Scope, Value,
+    error::{Error, Result},
+    operations::PoolWindows,
+};
+
+/// Windows that slide along an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The window's length.
+    pub kernel: usize,
+    /// Step between windows.
+    pub stride: usize,
+    /// Border before and after: −∞ for the maximum, zeros for the average.
+    pub padding: usize,
+    /// Whether the last window may reach beyond the border, so that no element is left out.
+    pub ceil_mode: bool,
+}
+
+/// What the sum over a window of an average is divided by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Divisor {
+    /// By the number of elements, the zeros of the border included.
+    WithBorder,
+    /// By the number of elements on the image.
+    Inside,
+    /// By this number.
+    Fixed(f64),
+}
+
+/// The windows on an axis: what each covers, and its length with the border.
+struct Cover {
+    ranges: Vec<Range<usize>>,
+    lengths: Vec<usize>,
+}
+
+/// More windows on an axis are taken for a mistake: each is kept.
+const MOST_WINDOWS: usize = 1 << 20;
+
+impl Window {
+    fn cover(self, size: usize) -> Result<Cover, &'static str> {
+        let Self { kernel, stride, padding, ceil_mode } = self;
+        if kernel == 0 || stride == 0 || padding > kernel / 2 {
+            return Err("kernel and stride must be positive and padding at most half the kernel");
+        }
+        let padded = size.checked_add(2 * padding).ok_or("the padded image is too large")?;
+        let room = padded.checked_sub(kernel).ok_or("the window is larger than the padded image")?;
+        let mut last = if ceil_mode { room.div_ceil(stride) } else { room / stride };
+        // A window has to begin on the image or on the border before it.
+        if ceil_mode && last.saturating_mul(stride) >= size + padding {
+            last -= 1;
+        }
+        if last >= MOST_WINDOWS {
+            return Err("there are more than a million windows on a side");
+        }
+        let starts = (0..=last).map(|o| o * stride);
+        let range =
+            |start: usize| start.saturating_sub(padding)..(start + kernel).saturating_sub(padding).min(size);
+        let length = |start: usize| (start + kernel).min(padded) - start;
+        Ok(Cover { ranges: starts.clone().map(range).collect(), lengths: starts.map(length).collect() })
+    }
+}
+
+/// The largest element of each window of x \[N, C, sides...\], with a window for each side.
+///
+/// # Errors
+/// When the windows do not fit.
+pub fn max_pool(scope: &mut Scope, x: Value, windows: &[Window]) -> Result<Value> {
+    let covers = covers(scope, "max_pool", x, windows)?;
+    let ranges: Vec<_> = covers.into_iter().map(|cover| cover.ranges).collect();
+    by_planes(scope.graph(), x, &ranges, Graph::largest)
+}
+
+/// The mean of each window of x \[N, C, sides...\], with a window for each side.
+///
+/// # Errors
+/// When the windows do not fit.
+pub fn avg_pool(scope: &mut Scope, x: Value, windows: &[Window], divisor: Divisor) -> Result<Value> {
+    let covers = covers(scope, "avg_pool", x, windows)?;
+    let ranges: Vec<_> = covers.iter().map(|cover| cover.ranges.clone()).collect();
+    let sums = by_planes(scope.graph(), x, &ranges, Graph::window_sums)?;
+    let lengths: Vec<Vec<usize>> = match divisor {
+        Divisor::Fixed(number) => return scope.graph().scale(sums, number.recip()),
+        Divisor::WithBorder => covers.into_iter().map(|cover| cover.lengths).collect(),
+        Divisor::Inside => ranges.iter().map(|ranges| ranges.iter().map(Range::len).collect()).collect(),
+    };
+    divided(scope.graph(), sums, &lengths)
+}
+
+/// The mean of each of `out` windows a side that cover x \[N, C, sides...\]: the i-th of a side is
+/// ⌊i·size/out⌋ .. ⌈(i + 1)·size/out⌉.
+///
+/// # Errors
+/// When there is not one number a side, or one is 0.
+pub fn adaptive_avg_pool(scope: &mut Scope, x: Value, out: &[usize]) -> Result<Value> {
+    let ranges = adaptive(scope, "adaptive_avg_pool", x, out)?;
+    let sums = by_planes(scope.graph(), x, &ranges, Graph::window_sums)?;
+    let lengths: Vec<Vec<usize>> =
+        ranges.iter().map(|ranges| ranges.iter().map(Range::len).collect()).collect();
+    divided(scope.graph(), sums, &lengths)
+}
+
+/// The largest element of each of the windows of [`adaptive_avg_pool`].
+///
+/// # Errors
+/// When there is not one number a side, or one is 0.
+pub fn adaptive_max_pool(scope: &mut Scope, x: Value, out: &[usize]) -> Result<Value> {
+    let ranges = adaptive(scope, "adaptive_max_pool", x, out)?;
+    by_planes(scope.graph(), x, &ranges, Graph::largest)
+}
+
+fn covers(scope: &Scope, layer: &str, x: Value, windows: &[Window]) -> Result<Vec<Cover>> {
+    let sides = sides(scope, layer, x, windows.len())?;
+    let fail = |problem| Error::shape(layer, format!("{problem}, and the image is {:?}", scope.shape(x)));
+    windows.iter().zip(sides).map(|(window, size)| window.cover(size).map_err(fail)).collect()
+}
+
+fn adaptive(scope: &Scope, layer: &str, x: Value, out: &[usize]) -> Result<Vec<Vec<Range<usize>>>> {
+    let sides = sides(scope, layer, x, out.len())?;
+    if out.iter().chain(&sides).any(|&side| side == 0 || side > MOST_WINDOWS) {
+        let problem = format!("cannot make {out:?} windows of an image {sides:?}");
+        return Err(Error::shape(layer, problem));
+    }
+    let ranges = |(&out, size): (&usize, usize)| {
+        (0..out).map(|i| i * size / out..((i + 1) * size).div_ceil(out)).collect()
+    };
+    Ok(out.iter().zip(sides).map(ranges).collect())
+}
+
+/// The sides of x \[N, C, sides...\], so many.
+fn sides(scope: &Scope, layer: &str, x: Value, count: usize) -> Result<Vec<usize>> {
+    let shape = scope.shape(x);
+    match shape.get(2..) {
+        Some(sides) if sides.len() == count && (1..=3).contains(&count) && !shape.contains(&0) => {
+            Ok(sides.to_vec())
+        }
+        _ => {
+            Err(Error::shape(layer, format!("needs an input of {count} sides, one to three, not {shape:?}")))
+        }
+    }
+}
+
+/// `pool` along the last two sides at once, and along the side before them.
+fn by_planes(
+    graph: &mut Graph,
+    x: Value,
+    ranges: &[Vec<Range<usize>>],
+    pool: fn(&mut Graph, Value, PoolWindows) -> Result<Value>,
+) -> Result<Value> {
+    let shape = graph.shape(x).to_vec();
+    let (n, channels) = (shape[0], shape[1]);
+    let outs: Vec<usize> = ranges.iter().map(Vec::len).collect();
+    let mut plane = |x: Value, image: [usize; 4], [rows, columns]: [&Vec<Range<usize>>; 2]| {
+        let x = graph.reshape(x, &image)?;
+        pool(graph, x, PoolWindows { image, rows: rows.clone(), columns: columns.clone() })
+    };
+    let y = match ranges {
+        [columns] => {
+            let rows = std::iter::once(0..1).collect();
+            plane(x, [n, channels, 1, shape[2]], [&rows, columns])?
+        }
+        [rows, columns] => plane(x, [n, channels, shape[2], shape[3]], [rows, columns])?,
+        [slices, rows, columns] => {
+            let y = plane(x, [n, channels * shape[2], shape[3], shape[4]], [rows, columns])?;
+            let each = (0..outs[1] * outs[2]).map(|i| i..i + 1).collect();
+            plane(y, [n, channels, shape[2], outs[1] * outs[2]], [slices, &each])?
+        }
+        _ => x,
+    };
+    graph.reshape(y, &[&[n, channels], outs.as_slice()].concat())
+}
+
+/// Sums \[N, C, sides...\] divided by the sizes of their windows, products of lengths along each
+/// side.
+fn divided(graph: &mut Graph, sums: Value, lengths: &[Vec<usize>]) -> Result<Value> {
+    let first = |lengths: &Vec<usize>| lengths.first().copied().unwrap_or(1);
+    if lengths.iter().all(|all| all.iter().all(|length| *length == first(all))) {
+        let size: f64 = lengths.iter().map(|all| first(all) as f64).product();
+        return graph.scale(sums, size.recip());
+    }
+    let count = lengths.iter().fold(1_usize, |count, lengths| count.saturating_mul(lengths.len()));
+    if count > MOST_WINDOWS {
+        return Err(Error::shape("avg_pool", format!("there are {count} windows of different sizes")));
+    }
+    let sizes = lengths.iter().fold(vec![1.0], |sizes: Vec<f64>, lengths| {
+        sizes.iter().flat_map(|size| lengths.iter().map(move |length| size * *length as f64)).collect()
+    });
+    let shape = graph.shape(sums).to_vec();
+    let own = [&[1, 1], &shape[2..]].concat();
+    let inverse = graph.literal(&own, sizes.into_iter().map(f64::recip).collect::<Vec<_>>())?;
+    let inverse = graph.broadcast(inverse, &shape)?;
+    graph.mul(sums, inverse)
+}

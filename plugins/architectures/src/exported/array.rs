@@ -1,0 +1,318 @@
+//! Tensors that are computed while a graph is read.
+
+use std::sync::Arc;
+
+use eigenscape_program::{Error, Result, operations::MatMul};
+
+/// Numbers under a shape, as a view of memory that views share.
+///
+/// Integers and truth values are numbers, too: f64 holds those of up to 2⁵³ exactly.
+#[derive(Debug, Clone)]
+pub(super) struct Array {
+    shape: Vec<usize>,
+    /// 0 along axes whose elements are all the same.
+    strides: Vec<usize>,
+    offset: usize,
+    numbers: Arc<[f64]>,
+}
+
+/// No array has more elements in memory: a few bytes of a graph may ask for any number of them.
+const MOST: usize = 1 << 24;
+
+fn too_large(shape: &[usize]) -> Error {
+    Error::shape("constant", format!("a constant tensor of shape {shape:?} is too large"))
+}
+
+/// No tensor has more elements, repeated ones included: of products of sizes none overflows.
+const MOST_REPEATED: usize = 1 << 40;
+
+/// Refuses a shape that no tensor has.
+pub(super) fn check_size(shape: &[usize]) -> Result<()> {
+    // An empty axis makes other numbers no smaller.
+    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul((*size).max(1)));
+    if count.is_some_and(|count| count <= MOST_REPEATED) { Ok(()) } else { Err(too_large(shape)) }
+}
+
+/// The number of elements, if memory may hold them.
+fn count(shape: &[usize]) -> Result<usize> {
+    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+    count.filter(|count| *count <= MOST).ok_or_else(|| too_large(shape))
+}
+
+/// Steps of elements in row-major order.
+fn row_major(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis].max(1);
+    }
+    strides
+}
+
+/// Calls `f` with every position of an array of this shape, in row-major order.
+fn each_position(shape: &[usize], mut f: impl FnMut(&[usize])) {
+    if shape.contains(&0) {
+        return;
+    }
+    let mut position = vec![0; shape.len()];
+    loop {
+        f(&position);
+        let Some(axis) = (0..shape.len()).rev().find(|&axis| position[axis] + 1 < shape[axis]) else {
+            return;
+        };
+        position[axis] += 1;
+        position[axis + 1..].fill(0);
+    }
+}
+
+impl Array {
+    /// An array of these numbers, the last axis fastest. An axis along which nothing changes takes
+    /// no memory in what is made of it.
+    pub fn new(shape: &[usize], numbers: Vec<f64>) -> Self {
+        let strides = row_major(shape);
+        let mut array = Self { shape: shape.to_vec(), strides, offset: 0, numbers: numbers.into() };
+        for axis in 0..shape.len() {
+            if array.repeats(axis) {
+                array.strides[axis] = 0;
+            }
+        }
+        array
+    }
+
+    /// Whether the elements along an axis of an array in row-major order are all the same.
+    fn repeats(&self, axis: usize) -> bool {
+        let (block, size) = (row_major(&self.shape)[axis], self.shape[axis]);
+        let same = |group: &[f64]| {
+            let (first, rest) = group.split_at(block);
+            rest.chunks_exact(block)
+                .all(|other| other.iter().zip(first).all(|(a, b)| a.to_bits() == b.to_bits()))
+        };
+        size > 1 && block > 0 && self.numbers.chunks_exact(block * size).all(same)
+    }
+
+    /// One number, repeated.
+    pub fn filled(shape: &[usize], number: f64) -> Self {
+        Self { shape: shape.to_vec(), strides: vec![0; shape.len()], offset: 0, numbers: [number].into() }
+    }
+
+    /// An array by a formula for the element at each position.
+    pub fn by(shape: &[usize], mut element: impl FnMut(&[usize]) -> f64) -> Result<Self> {
+        let mut numbers = Vec::with_capacity(count(shape)?);
+        each_position(shape, |position| numbers.push(element(position)));
+        Ok(Self::new(shape, numbers))
+    }
+
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    pub fn at(&self, position: &[usize]) -> f64 {
+        let steps = position.iter().zip(&self.strides).map(|(place, stride)| place * stride);
+        self.numbers[self.offset + steps.sum::<usize>()]
+    }
+
+    /// The only number, where there is one.
+    pub fn single(&self) -> Option<f64> {
+        (self.shape.iter().product::<usize>() == 1).then(|| self.at(&vec![0; self.shape.len()]))
+    }
+
+    /// The number that all elements are, where that is known without looking at them.
+    pub fn constant(&self) -> Option<f64> {
+        let one = self.shape.iter().zip(&self.strides).all(|(size, stride)| *size == 1 || *stride == 0);
+        (one && !self.shape.contains(&0)).then(|| self.numbers[self.offset])
+    }
+
+    /// All elements, the last axis fastest.
+    pub fn elements(&self) -> Result<Vec<f64>> {
+        let mut elements = Vec::with_capacity(count(&self.shape)?);
+        each_position(&self.shape, |position| elements.push(self.at(position)));
+        Ok(elements)
+    }
+
+    /// Elements in memory that it keeps.
+    pub fn kept(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// The array with 1 along axes whose elements are all the same.
+    pub fn compact(&self) -> Self {
+        let own = self.shape.iter().zip(&self.strides);
+        let shape = own.map(|(&size, &stride)| if stride == 0 { size.min(1) } else { size }).collect();
+        Self { shape, ..self.clone() }
+    }
+
+    pub fn map(&self, f: impl Fn(f64) -> f64) -> Result<Self> {
+        let compact = self.compact();
+        let numbers = compact.elements()?.into_iter().map(f).collect();
+        Self::new(&compact.shape, numbers).broadcast(&self.shape)
+    }
+
+    /// Element by element, with axes of size 1 repeated.
+    pub fn zip(&self, other: &Self, f: impl Fn(f64, f64) -> f64) -> Result<Self> {
+        let shape = common_shape(&self.shape, &other.shape)?;
+        let (a, b) = (self.broadcast(&shape)?, other.broadcast(&shape)?);
+        let compact = common_shape(&a.compact().shape, &b.compact().shape)?;
+        let within = |array: Self| Self { shape: compact.clone(), ..array };
+        let (a, b) = (within(a), within(b));
+        Self::by(&compact, |position| f(a.at(position), b.at(position)))?.broadcast(&shape)
+    }
+
+    /// Repeated along axes of size 1, and along new ones before the others, up to `shape`.
+    pub fn broadcast(&self, shape: &[usize]) -> Result<Self> {
+        check_size(shape)?;
+        let new = shape.len().checked_sub(self.shape.len());
+        let new = new.ok_or_else(|| misfit(&self.shape, shape))?;
+        let mut strides = vec![0; new];
+        for (axis, &size) in self.shape.iter().enumerate() {
+            match (size, shape[new + axis]) {
+                (from, to) if from == to => strides.push(self.strides[axis]),
+                (1, _) => strides.push(0),
+                _ => return Err(misfit(&self.shape, shape)),
+            }
+        }
+        Ok(Self { shape: shape.to_vec(), strides, ..self.clone() })
+    }
+
+    pub fn reshape(&self, shape: &[usize]) -> Result<Self> {
+        let elements =
+            |shape: &[usize]| shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+        if elements(shape) != elements(&self.shape) {
+            return Err(misfit(&self.shape, shape));
+        }
+        // Axes of size 1 may come and go without anything being copied.
+        let long = |array: &Self| -> Vec<(usize, usize)> {
+            let axes = array.shape.iter().copied().zip(array.strides.iter().copied());
+            axes.filter(|(size, _)| *size != 1).collect()
+        };
+        let own = long(self);
+        if own.iter().map(|(size, _)| *size).eq(shape.iter().copied().filter(|size| *size != 1)) {
+            let mut steps = own.iter().map(|(_, stride)| *stride);
+            let strides = shape.iter().map(|size| if *size == 1 { 0 } else { steps.next().unwrap_or(0) });
+            return Ok(Self { shape: shape.to_vec(), strides: strides.collect(), ..self.clone() });
+        }
+        Ok(Self::new(shape, self.elements()?))
+    }
+
+    pub fn permute(&self, axes: &[usize]) -> Self {
+        let pick = |of: &[usize]| axes.iter().map(|&axis| of[axis]).collect();
+        Self { shape: pick(&self.shape), strides: pick(&self.strides), ..self.clone() }
+    }
+
+    /// The elements `start`, `start + step`, ... along an axis, `len` of them, which there must be.
+    pub fn slice(&self, axis: usize, start: usize, step: usize, len: usize) -> Self {
+        let mut array = self.clone();
+        array.offset += if len > 0 { start * self.strides[axis] } else { 0 };
+        array.shape[axis] = len;
+        array.strides[axis] *= step;
+        array
+    }
+
+    pub fn concat(parts: &[Self], axis: usize) -> Result<Self> {
+        let mut shape = parts.first().map(|part| part.shape.clone()).unwrap_or_default();
+        let fits = |part: &Self| {
+            let same = |(i, (a, b)): (usize, (&usize, &usize))| i == axis || a == b;
+            part.shape.len() == shape.len() && part.shape.iter().zip(&shape).enumerate().all(same)
+        };
+        if let Some(other) = parts.iter().find(|part| !fits(part)) {
+            return Err(misfit(&shape, &other.shape));
+        }
+        let Some(size) = shape.get_mut(axis) else { return Err(misfit(&shape, &[])) };
+        *size = parts.iter().fold(0, |total: usize, part| total.saturating_add(part.shape[axis]));
+        count(&shape)?;
+        let mut ends = Vec::new();
+        parts.iter().fold(0, |start, part| {
+            ends.push(start + part.shape[axis]);
+            start + part.shape[axis]
+        });
+        let mut position = vec![0; shape.len()];
+        Self::by(&shape, |at| {
+            let part = ends.partition_point(|end| *end <= at[axis]);
+            position.copy_from_slice(at);
+            position[axis] -= ends[part] - parts[part].shape[axis];
+            parts[part].at(&position)
+        })
+    }
+
+    /// f over all elements along `axes`, from `start` on; these axes keep the size 1.
+    pub fn reduce(&self, axes: &[usize], start: f64, f: impl Fn(f64, f64) -> f64) -> Result<Self> {
+        let size = |axis: usize| if axes.contains(&axis) { 1 } else { self.shape[axis] };
+        let shape: Vec<usize> = (0..self.shape.len()).map(size).collect();
+        let over = |axis: usize| if axes.contains(&axis) { self.shape[axis] } else { 1 };
+        let inner: Vec<usize> = (0..self.shape.len()).map(over).collect();
+        count(&inner)?;
+        let mut place = vec![0; shape.len()];
+        Self::by(&shape, |position| {
+            let mut total = start;
+            each_position(&inner, |along| {
+                place.iter_mut().zip(position.iter().zip(along)).for_each(|(place, (a, b))| *place = a + b);
+                total = f(total, self.at(&place));
+            });
+            total
+        })
+    }
+
+    /// Sums of the elements up to each along an axis.
+    pub fn running_sums(&self, axis: usize) -> Result<Self> {
+        let mut sums = self.elements()?;
+        let (block, size) = (row_major(&self.shape)[axis], self.shape[axis]);
+        for group in sums.chunks_mut((block * size).max(1)) {
+            for place in block..group.len() {
+                group[place] += group[place - block];
+            }
+        }
+        Ok(Self::new(&self.shape, sums))
+    }
+
+    /// The general product of two arrays.
+    pub fn matmul(&self, other: &Self, axes: &MatMul) -> Result<Self> {
+        let wrong = axes.batch.iter().chain(&axes.contract).any(|[l, r]| self.shape[*l] != other.shape[*r]);
+        if wrong {
+            return Err(misfit(&self.shape, &other.shape));
+        }
+        let free = [axes.free(0, self.shape.len()), axes.free(1, other.shape.len())];
+        let batch = axes.batch.iter().map(|[l, _]| self.shape[*l]);
+        let [left, right] = [(&self.shape, &free[0]), (&other.shape, &free[1])]
+            .map(|(shape, free)| free.iter().map(|&axis| shape[axis]).collect::<Vec<_>>());
+        let shape: Vec<usize> = batch.chain(left).chain(right).collect();
+        let inner: Vec<usize> = axes.contract.iter().map(|[l, _]| self.shape[*l]).collect();
+        let mut at = [vec![0; self.shape.len()], vec![0; other.shape.len()]];
+        Self::by(&shape, |position| {
+            let (batch, rest) = position.split_at(axes.batch.len());
+            let (left, right) = rest.split_at(free[0].len());
+            for side in 0..2 {
+                axes.batch.iter().zip(batch).for_each(|(pair, &place)| at[side][pair[side]] = place);
+                let own = if side == 0 { left } else { right };
+                free[side].iter().zip(own).for_each(|(&axis, &place)| at[side][axis] = place);
+            }
+            let mut sum = 0.0;
+            each_position(&inner, |along| {
+                for side in 0..2 {
+                    axes.contract.iter().zip(along).for_each(|(pair, &place)| at[side][pair[side]] = place);
+                }
+                sum += self.at(&at[0]) * other.at(&at[1]);
+            });
+            sum
+        })
+    }
+}
+
+/// The shape of an element-wise operation on operands of two shapes: axes of size 1, and missing
+/// ones before the others, are repeated.
+pub(super) fn common_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
+    let rank = a.len().max(b.len());
+    let size =
+        |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |own| shape[own]);
+    let common = |axis: usize| match (size(a, axis), size(b, axis)) {
+        (x, y) if x == y => Ok(x),
+        (1, y) => Ok(y),
+        (x, 1) => Ok(x),
+        _ => Err(misfit(a, b)),
+    };
+    (0..rank).map(common).collect()
+}
+
+fn misfit(a: &[usize], b: &[usize]) -> Error {
+    Error::shape("shapes", format!("{a:?} does not fit {b:?}"))
+}
+
+#[cfg(test)]
+mod tests;

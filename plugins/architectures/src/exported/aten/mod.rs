@@ -1,0 +1,32 @@
+//! PyTorch's operations, by families: each in terms of the emitter's few, and of the layers of
+//! `program::nn`.
+
+mod activation;
+mod attention;
+mod convolution;
+mod creation;
+mod dropout;
+mod elementwise;
+mod functions;
+mod indexing;
+mod joining;
+mod linear_algebra;
+mod logic;
+mod normalisation;
+mod padding;
+mod pooling;
+mod recurrent;
+mod reduction;
+mod shape;
+mod slicing;
+mod symbolic;
+mod table;
+mod upsampling;
+
+use eigenscape_program::Result;
+pub(super) use table::{find, is_view};
+
+use super::{arguments::Arguments, emitter::Emitter, tensor::Item};
+
+/// How an operation is translated.
+pub(super) type Operation = fn(&Arguments, &mut Emitter) -> Result<Item>;

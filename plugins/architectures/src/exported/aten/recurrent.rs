@@ -1,0 +1,68 @@
+//! Recurrent layers.
+
+use eigenscape_program::{
+    Result,
+    nn::{self, Cell, CellWeights, Nonlinearity, Recurred, RecurrentSettings},
+};
+
+use crate::exported::{
+    arguments::Arguments,
+    array::Array,
+    emitter::Emitter,
+    tensor::{Item, Tensor},
+};
+
+pub fn lstm(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    recurrent(arguments, emit, Cell::Lstm)
+}
+
+pub fn gru(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    recurrent(arguments, emit, Cell::Gru)
+}
+
+pub fn rnn_tanh(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    recurrent(arguments, emit, Cell::Rnn(Nonlinearity::Tanh))
+}
+
+pub fn rnn_relu(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    recurrent(arguments, emit, Cell::Rnn(Nonlinearity::Relu))
+}
+
+/// All layers; the results are the outputs and the last states.
+fn recurrent(arguments: &Arguments, emit: &mut Emitter, cell: Cell) -> Result<Item> {
+    let x = arguments.tensor("input")?;
+    let start = match arguments.optional_tensor("hx") {
+        Ok(Some(start)) => vec![start.clone()],
+        _ => arguments.tensors("hx")?,
+    };
+    let hidden_size = start.first().and_then(|start| start.shape().last().copied()).unwrap_or(0);
+    let settings = RecurrentSettings {
+        num_layers: arguments.sizes(&[arguments.int("num_layers")?])?[0],
+        bias: arguments.bool_or("has_biases", true)?,
+        batch_first: arguments.bool_or("batch_first", false)?,
+        bidirectional: arguments.bool_or("bidirectional", false)?,
+        ..RecurrentSettings::new(hidden_size)
+    };
+    let parameters = arguments.tensors("params")?;
+    let parameters = parameters.iter().map(|tensor| emit.value(tensor)).collect::<Result<Vec<_>>>()?;
+    let each = if settings.bias { 4 } else { 2 };
+    let directions = if settings.bidirectional { 2 } else { 1 };
+    if parameters.len() != each * directions * settings.num_layers {
+        return Err(arguments.error("projects its states (proj_size), which is not read"));
+    }
+    let weights = |all: &[eigenscape_program::Value]| CellWeights {
+        of_input: all[0],
+        of_state: all[1],
+        biases: settings.bias.then(|| [all[2], all[3]]),
+    };
+    let weights: Vec<CellWeights> = parameters.chunks_exact(each).map(weights).collect();
+    let from_zero = |tensor: &Tensor| tensor.array().and_then(Array::constant) == Some(0.0);
+    let start = if start.iter().all(from_zero) { Vec::new() } else { start };
+    let start = start.iter().map(|tensor| emit.value(tensor)).collect::<Result<Vec<_>>>()?;
+    let (input, probability) = (emit.value(x)?, arguments.float_or("dropout", 0.0)?);
+    let Recurred { outputs, last } =
+        nn::recurrent_by(emit.scope, input, cell, &settings, (&weights, &start), probability)?;
+    let results: Vec<Tensor> =
+        [outputs].into_iter().chain(last).map(|value| emit.tensor(x.dtype, value)).collect();
+    Ok(Item::Tensors(results))
+}

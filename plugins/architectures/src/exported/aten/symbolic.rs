@@ -1,0 +1,132 @@
+//! Sizes, and what is computed from them.
+
+use eigenscape_program::Result;
+
+use crate::exported::{
+    arguments::{Arguments, Given},
+    emitter::Emitter,
+    tensor::Item,
+};
+
+/// What only states something of values.
+pub fn nothing(_: &Arguments, _: &mut Emitter) -> Result<Item> {
+    Ok(Item::None)
+}
+
+pub fn size(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    let x = arguments.first()?;
+    let axis = arguments.axis(arguments.int("dim")?, x.rank())?;
+    Ok(Item::Int(x.shape().get(axis).copied().unwrap_or(1) as i64))
+}
+
+pub fn count(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    Ok(Item::Int(arguments.first()?.shape().iter().product::<usize>() as i64))
+}
+
+/// The only number of a tensor that is known.
+pub fn item(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    let x = arguments.first()?;
+    let number = x
+        .single()
+        .ok_or_else(|| arguments.error("makes a number of a tensor that depends on parameters or inputs"))?;
+    Ok(if x.dtype.is_float() { Item::Float(number) } else { Item::Int(number as i64) })
+}
+
+/// The i-th argument as a number.
+fn operand(arguments: &Arguments, place: usize) -> Result<f64> {
+    match arguments.given.get(place) {
+        Some((_, Given::Int(number))) => Ok(*number as f64),
+        Some((_, Given::Float(number))) => Ok(*number),
+        Some((_, Given::Bool(holds))) => Ok(f64::from(u8::from(*holds))),
+        _ => Err(arguments.error("an operand is no number")),
+    }
+}
+
+fn whole(arguments: &Arguments, f: fn(i64, i64) -> Option<i64>) -> Result<Item> {
+    let [a, b] = [operand(arguments, 0)?, operand(arguments, 1)?];
+    if a.fract() != 0.0 || b.fract() != 0.0 {
+        return Err(arguments.error("an operand is not whole"));
+    }
+    let result = f(a as i64, b as i64);
+    result.map(Item::Int).ok_or_else(|| arguments.error(format!("of {a} and {b} is no number")))
+}
+
+/// a / b rounded down, and what is left.
+fn quotient(a: i64, b: i64) -> Option<(i64, i64)> {
+    let (whole, rest) = (a.checked_div(b)?, a.checked_rem(b)?);
+    if rest != 0 && (rest < 0) != (b < 0) {
+        Some((whole.checked_sub(1)?, rest.checked_add(b)?))
+    } else {
+        Some((whole, rest))
+    }
+}
+
+macro_rules! of_two {
+    ($($name:ident: $f:expr;)*) => {
+        $(
+            #[doc = concat!("Python's `", stringify!($name), "` of two whole numbers.")]
+            pub fn $name(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+                whole(arguments, $f)
+            }
+        )*
+    };
+}
+
+of_two! {
+    add: i64::checked_add;
+    sub: i64::checked_sub;
+    mul: i64::checked_mul;
+    floordiv: |a, b| quotient(a, b).map(|(whole, _)| whole);
+    modulo: |a, b| quotient(a, b).map(|(_, rest)| rest);
+    pow: |a, b| a.checked_pow(u32::try_from(b).ok()?);
+    max: |a, b| Some(a.max(b));
+    min: |a, b| Some(a.min(b));
+}
+
+pub fn truediv(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    Ok(Item::Float(operand(arguments, 0)? / operand(arguments, 1)?))
+}
+
+pub fn neg(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    Ok(Item::Int(-operand(arguments, 0)? as i64))
+}
+
+pub fn to_float(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    operand(arguments, 0).map(Item::Float)
+}
+
+pub fn to_int(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    Ok(Item::Int(operand(arguments, 0)?.trunc() as i64))
+}
+
+pub fn ceil(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    Ok(Item::Int(operand(arguments, 0)?.ceil() as i64))
+}
+
+pub fn floor(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    Ok(Item::Int(operand(arguments, 0)?.floor() as i64))
+}
+
+pub fn sqrt(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    Ok(Item::Float(operand(arguments, 0)?.sqrt()))
+}
+
+macro_rules! comparisons {
+    ($($name:ident: $operator:tt;)*) => {
+        $(
+            #[doc = concat!("Python's `", stringify!($name), "` of two numbers.")]
+            pub fn $name(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+                Ok(Item::Bool(operand(arguments, 0)? $operator operand(arguments, 1)?))
+            }
+        )*
+    };
+}
+
+comparisons! {
+    eq: ==;
+    ne: !=;
+    lt: <;
+    le: <=;
+    gt: >;
+    ge: >=;
+}

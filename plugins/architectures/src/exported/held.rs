@@ -1,0 +1,151 @@
+//! The tensors that a network brings: parameters, buffers and constants.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use candle_core::{DType, Device, Tensor as CandleTensor};
+use eigenscape_core::{Error, Result};
+use eigenscape_formats::pt2::{Argument, Graph, InputSpec, Package, Storage, Tensor as Stored};
+
+use super::{array::Array, name::operation, tensor::Tensor};
+
+/// A tensor that the network brings, by its name in the graph.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// A parameter.
+    Parameter {
+        name: String,
+        shape: Vec<usize>,
+        /// Whether no derivative is asked for in it.
+        frozen: bool,
+    },
+    /// Another name of a parameter.
+    Alias {
+        name: String,
+        /// The parameter's name in the graph.
+        of: String,
+    },
+    /// Running statistics.
+    Running { name: String, shape: Vec<usize> },
+    /// A constant, with its name where a checkpoint may have it.
+    Constant { name: Option<String>, tensor: Tensor },
+}
+
+/// All of them, in the order of the graph's signature, and the numbers with which they start.
+#[derive(Debug)]
+pub(super) struct AllHeld {
+    /// Names in the graph with what they are.
+    pub held: Vec<(String, Held)>,
+    /// Parameters and running statistics by their names in the network.
+    pub weights: BTreeMap<String, CandleTensor>,
+}
+
+impl AllHeld {
+    /// Those of a file of this name.
+    pub fn of(file: &str, package: &Package) -> Result<Self> {
+        let missing = |name: &str| {
+            Error::input(file, format!("has no tensor {name}, which its graph needs"), "export it again")
+        };
+        let running = running_statistics(&package.graph);
+        let (mut held, mut weights) = (Vec::new(), BTreeMap::new());
+        let mut seen: HashMap<(&Storage, &[usize]), &str> = HashMap::new();
+        let tensor = |name: &str| package.weights.get(name).or_else(|| package.constants.get(name));
+        for spec in &package.signature.input_specs {
+            let (arg, entry) = match spec {
+                InputSpec::Parameter { arg, name } => {
+                    let stored = tensor(name).ok_or_else(|| missing(name))?;
+                    let entry = match seen.get(&(&stored.storage, stored.shape.as_slice())) {
+                        Some(of) => Held::Alias { name: name.clone(), of: (*of).to_owned() },
+                        None => {
+                            seen.insert((&stored.storage, &stored.shape), arg);
+                            weights.insert(name.clone(), numbers(file, name, stored)?);
+                            let meta = package.graph.tensor_values.get(arg);
+                            let frozen = meta.is_some_and(|meta| !meta.requires_grad);
+                            Held::Parameter { name: name.clone(), shape: stored.shape.clone(), frozen }
+                        }
+                    };
+                    (arg, entry)
+                }
+                InputSpec::Buffer { arg, name } if running.contains(arg.as_str()) => {
+                    let stored = tensor(name).ok_or_else(|| missing(name))?;
+                    weights.insert(name.clone(), numbers(file, name, stored)?);
+                    (arg, Held::Running { name: name.clone(), shape: stored.shape.clone() })
+                }
+                InputSpec::Buffer { arg, name } => {
+                    let tensor = folded(file, name, tensor(name).ok_or_else(|| missing(name))?)?;
+                    (arg, Held::Constant { name: Some(name.clone()), tensor })
+                }
+                InputSpec::Constant { arg, name } => {
+                    let tensor = folded(file, name, tensor(name).ok_or_else(|| missing(name))?)?;
+                    (arg, Held::Constant { name: None, tensor })
+                }
+                InputSpec::User(_) | InputSpec::Other(_) => continue,
+            };
+            held.push((arg.clone(), entry));
+        }
+        let double = weights.values().all(|tensor| tensor.dtype() == DType::F64);
+        let dtype = if double { DType::F64 } else { DType::F32 };
+        for tensor in weights.values_mut() {
+            *tensor = tensor.to_dtype(dtype)?;
+        }
+        Ok(Self { held, weights })
+    }
+}
+
+/// The names of running statistics of normalisation layers: of all buffers these alone are data of
+/// the program, which training changes.
+fn running_statistics(graph: &Graph) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    for node in graph.nodes.iter().filter(|node| operation(&node.target).contains("_norm")) {
+        for input in &node.inputs {
+            if let (true, Argument::Tensor(name)) = (input.name.starts_with("running_"), &input.arg) {
+                names.insert(name.as_str());
+            }
+        }
+    }
+    names
+}
+
+/// A tensor of the file.
+fn candle(file: &str, name: &str, stored: &Stored) -> Result<CandleTensor> {
+    use safetensors::Dtype;
+    let dtype = match stored.dtype.stored() {
+        Some(Dtype::F64) => DType::F64,
+        Some(Dtype::F32) => DType::F32,
+        Some(Dtype::F16) => DType::F16,
+        Some(Dtype::BF16) => DType::BF16,
+        Some(Dtype::U8 | Dtype::BOOL) => DType::U8,
+        Some(Dtype::I16) => DType::I16,
+        Some(Dtype::I32) => DType::I32,
+        Some(Dtype::I64) => DType::I64,
+        _ => {
+            let problem = format!("the tensor {name} is of the type {:?}, which is not read", stored.dtype);
+            return Err(Error::input(file, problem, "export the network with weights in float32"));
+        }
+    };
+    Ok(CandleTensor::from_raw_buffer(&stored.elements, dtype, &stored.shape, &Device::Cpu)?)
+}
+
+/// The numbers of a parameter or of running statistics.
+fn numbers(file: &str, name: &str, stored: &Stored) -> Result<CandleTensor> {
+    let tensor = candle(file, name, stored)?;
+    if !tensor.dtype().is_float() {
+        let problem =
+            format!("the tensor {name} is of the type {:?}, not of floating-point numbers", stored.dtype);
+        return Err(Error::input(file, problem, "export the network with weights in float32"));
+    }
+    let tensor = if tensor.dtype() == DType::F64 { tensor } else { tensor.to_dtype(DType::F32)? };
+    let values = tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(tensor),
+        Some(index) => {
+            let problem = format!("the tensor {name} holds {} (element {index})", values[index]);
+            Err(Error::input(file, problem, "export the network from before its training diverged"))
+        }
+    }
+}
+
+/// A constant of the graph.
+fn folded(file: &str, name: &str, stored: &Stored) -> Result<Tensor> {
+    let values = candle(file, name, stored)?.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+    Ok(Tensor::folded(stored.dtype, Array::new(&stored.shape, values)))
+}

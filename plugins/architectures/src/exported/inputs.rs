@@ -1,0 +1,122 @@
+//! What a network is given.
+
+use std::collections::HashMap;
+
+use eigenscape_core::{Error, ModelInput, Result};
+use eigenscape_formats::pt2::{MetaSize, Package, ScalarType};
+use eigenscape_program::{Error as ProgramError, Scope, Value};
+
+use super::tensor::{Item, Tensor};
+
+/// The tensors that `forward` is given, in its order.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    /// Names in the graph, with the types of elements and the sizes.
+    all: Vec<(String, ScalarType, Vec<MetaSize>)>,
+    named: Vec<ModelInput>,
+}
+
+impl Inputs {
+    /// Those of a file of this name.
+    pub fn of(file: &str, package: &Package) -> Result<Self> {
+        let (mut all, mut named) = (Vec::new(), Vec::new());
+        for (place, arg) in package.inputs().into_iter().enumerate() {
+            let meta = package.graph.tensor_values.get(arg).filter(|meta| !meta.sizes.is_empty());
+            let Some(meta) = meta else {
+                let problem = format!("its input {arg} has no axis of samples");
+                return Err(Error::input(file, problem, "export it with inputs [N, ...]"));
+            };
+            all.push((arg.to_owned(), meta.dtype, meta.sizes.clone()));
+            let name = package.arguments.get(place).cloned().unwrap_or_else(|| arg.to_owned());
+            named.push(ModelInput { name, shape: meta.sizes[1..].iter().map(MetaSize::known).collect() });
+        }
+        if all.is_empty() {
+            return Err(Error::input(
+                file,
+                "its forward is given no tensor",
+                "export it with inputs [N, ...]",
+            ));
+        }
+        Ok(Self { all, named })
+    }
+
+    /// The arguments of `forward` by name.
+    pub fn named(&self) -> &[ModelInput] {
+        &self.named
+    }
+
+    /// The number of samples that the graph was exported for, where it is no symbol.
+    pub fn exported(&self) -> Option<usize> {
+        self.all.iter().find_map(|(_, _, sizes)| sizes[0].known())
+    }
+
+    /// The line of Python that leaves the number of samples open.
+    pub fn dynamic_shapes(&self) -> String {
+        let each = |input: &ModelInput| format!("\"{}\": {{0: torch.export.Dim(\"batch\")}}", input.name);
+        format!("{{{}}}", self.named.iter().map(each).collect::<Vec<_>>().join(", "))
+    }
+
+    /// Gives x \[N, ...\] to the input, or its parts to several: x is \[N, D\] then, the elements of
+    /// all inputs of a sample one after the other.
+    ///
+    /// # Errors
+    /// When the shape is not that of the graph.
+    pub fn bind<'n>(
+        &'n self,
+        scope: &mut Scope,
+        x: Value,
+        values: &mut HashMap<&'n str, Item>,
+    ) -> Result<(), ProgramError> {
+        let shape = scope.shape(x);
+        if let [(arg, dtype, sizes)] = self.all.as_slice() {
+            check(&shape, sizes)?;
+            values.insert(arg, Item::Tensor(Tensor::emitted(*dtype, x, &shape)));
+            return Ok(());
+        }
+        let samples = shape.first().copied().unwrap_or(1);
+        let mut start = 0;
+        for (arg, dtype, sizes) in &self.all {
+            let own = sizes[1..].iter().map(MetaSize::known).collect::<Option<Vec<_>>>();
+            let own = own.ok_or_else(|| {
+                ProgramError::shape(
+                    "inputs",
+                    format!("the input {arg} has an open size beside that of samples"),
+                )
+            })?;
+            let len = own.iter().fold(1, |len: usize, size| len.saturating_mul(*size));
+            let graph = scope.graph();
+            let part = graph.slice(x, 1, start, len).map_err(|_| self.misfit(&shape))?;
+            let own = [&[samples], own.as_slice()].concat();
+            let part = graph.reshape(part, &own)?;
+            values.insert(arg, Item::Tensor(Tensor::emitted(*dtype, part, &own)));
+            start = start.saturating_add(len);
+        }
+        if shape.get(1) == Some(&start) { Ok(()) } else { Err(self.misfit(&shape)) }
+    }
+
+    fn misfit(&self, shape: &[usize]) -> ProgramError {
+        let names: Vec<&str> = self.named.iter().map(|input| input.name.as_str()).collect();
+        let problem = format!(
+            "the network has the inputs {}, which the data has to have under these names, and an example is of shape {:?}",
+            names.join(", "),
+            shape.get(1..).unwrap_or_default()
+        );
+        ProgramError::shape("inputs", problem)
+    }
+}
+
+/// Refuses another shape of an example than that of the graph.
+fn check(shape: &[usize], sizes: &[MetaSize]) -> Result<(), ProgramError> {
+    let (own, expected) = (shape.get(1..).unwrap_or_default(), &sizes[1..]);
+    let fits = |(size, meta): (&usize, &MetaSize)| meta.known().is_none_or(|known| known == *size);
+    if own.len() == expected.len() && own.iter().zip(expected).all(fits) {
+        return Ok(());
+    }
+    let size = |meta: &MetaSize| meta.known().map_or("any".to_owned(), |known| known.to_string());
+    let expected: Vec<String> = expected.iter().map(size).collect();
+    let problem = format!(
+        "the network was exported for examples of shape [{}], and these are {own:?}",
+        expected.join(", ")
+    );
+    Err(ProgramError::shape("input", problem))
+}

@@ -1,0 +1,316 @@
+//! The operations of a graph, one after the other.
+
+use std::collections::HashMap;
+
+use eigenscape_formats::pt2::{Argument, Graph, MetaSize, Node, ScalarType, Size, TensorMeta};
+use eigenscape_program::{Error, Result, Scope};
+
+use super::{
+    arguments::{Arguments, Given},
+    array::Array,
+    aten,
+    emitter::Emitter,
+    mutation::Views,
+    name::{module, operation},
+    tensor::{Data, Item, Tensor},
+};
+
+/// What all operations of a translation have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Samples {
+    /// N, the number of samples that the network is built for.
+    pub count: usize,
+    /// The number that the graph was exported for, where it is a number in the graph.
+    pub exported: Option<usize>,
+}
+
+/// Numbers of known tensors that are kept at a time.
+const MOST_KEPT: usize = 1 << 26;
+
+/// What stands behind the names of a graph.
+pub(super) struct Interpreter<'n> {
+    pub values: HashMap<&'n str, Item>,
+    samples: Samples,
+    views: Views<'n>,
+    /// The last operation that uses each name.
+    last_use: HashMap<&'n str, usize>,
+    kept: usize,
+}
+
+impl<'n> Interpreter<'n> {
+    /// A start with what the graph is given.
+    pub fn new(samples: Samples, values: HashMap<&'n str, Item>) -> Self {
+        Self { values, samples, views: Views::default(), last_use: HashMap::new(), kept: 0 }
+    }
+
+    /// Runs a graph; afterwards its results have their names.
+    ///
+    /// # Errors
+    /// Those of the operations, with the place where each stands.
+    pub fn run(&mut self, graph: &'n Graph, scope: &mut Scope) -> Result<()> {
+        for (number, node) in graph.nodes.iter().enumerate() {
+            for name in names(node) {
+                self.last_use.insert(name, number);
+            }
+        }
+        for output in &graph.outputs {
+            each_name(output, &mut |name| {
+                self.last_use.insert(name, usize::MAX);
+            });
+        }
+        self.views.watch(graph);
+        for (number, node) in graph.nodes.iter().enumerate() {
+            let module = module(node);
+            let result = if module.is_empty() {
+                self.step(graph, node, number, scope)
+            } else {
+                self.step(graph, node, number, &mut scope.at(&module))
+            };
+            result.map_err(|error| placed(node, &module, &error))?;
+            self.forget(node, number);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, graph: &'n Graph, node: &'n Node, number: usize, scope: &mut Scope) -> Result<()> {
+        let name = operation(&node.target);
+        let arguments = Arguments { operation: name, given: self.given(node)? };
+        let item = if name.starts_with("higher_order.") {
+            self.applied(&arguments, scope)?
+        } else {
+            let translate = aten::find(name).ok_or_else(|| arguments.error("is not known"))?;
+            let mut emitter = Emitter { scope, samples: self.samples.count, fixed: self.samples.exported };
+            translate(&arguments, &mut emitter)?
+        };
+        self.bind(graph, node, item)?;
+        let mut emitter = Emitter { scope, samples: self.samples.count, fixed: self.samples.exported };
+        let later = |name: &str| self.last_use.get(name).is_some_and(|last| *last > number);
+        self.views.follow(node, name, &mut self.values, &mut emitter, &later)
+    }
+
+    fn given(&self, node: &'n Node) -> Result<Vec<(&'n str, Given<'n>)>> {
+        let given = |input: &'n eigenscape_formats::pt2::NamedArgument| {
+            Ok((input.name.as_str(), self.resolved(&input.arg)?))
+        };
+        node.inputs.iter().map(given).collect()
+    }
+
+    fn resolved(&self, argument: &'n Argument) -> Result<Given<'n>> {
+        Ok(match argument {
+            Argument::None => Given::None,
+            Argument::Tensor(name) | Argument::Symbol(name) | Argument::Int(Size::Named(name)) => {
+                match self.value(name)? {
+                    Item::None => Given::None,
+                    Item::Tensor(tensor) => Given::Tensor(tensor.clone()),
+                    Item::Tensors(tensors) => Given::Tensors(tensors.iter().cloned().map(Some).collect()),
+                    Item::Int(value) => Given::Int(*value),
+                    Item::Float(value) => Given::Float(*value),
+                    Item::Bool(value) => Given::Bool(*value),
+                }
+            }
+            Argument::Tensors(names) => {
+                let tensors = names.iter().map(|name| self.tensor(name).map(Some));
+                Given::Tensors(tensors.collect::<Result<_>>()?)
+            }
+            Argument::OptionalTensors(names) => {
+                let tensors =
+                    names.iter().map(|name| name.as_ref().map(|name| self.tensor(name)).transpose());
+                Given::Tensors(tensors.collect::<Result<_>>()?)
+            }
+            Argument::Int(Size::Known(value)) => Given::Int(*value),
+            Argument::Ints(sizes) => {
+                Given::Ints(sizes.iter().map(|size| self.size(size)).collect::<Result<_>>()?)
+            }
+            Argument::Float(value) => Given::Float(*value),
+            Argument::Floats(values) => Given::Floats(values.clone()),
+            Argument::Bool(value) => Given::Bool(*value),
+            Argument::Text(text) => Given::Text(text),
+            Argument::Type(dtype) => Given::Type(*dtype),
+            Argument::Graph(graph) => Given::Graph(graph),
+            Argument::Bools(_) | Argument::Other(_) => Given::Other,
+        })
+    }
+
+    fn value(&self, name: &str) -> Result<&Item> {
+        let missing = || Error::shape("graph", format!("{name} is used before it is computed"));
+        self.values.get(name).ok_or_else(missing)
+    }
+
+    fn tensor(&self, name: &str) -> Result<Tensor> {
+        match self.value(name)? {
+            Item::Tensor(tensor) => Ok(tensor.clone()),
+            _ => Err(Error::shape("graph", format!("{name} is no tensor"))),
+        }
+    }
+
+    fn size(&self, size: &Size) -> Result<i64> {
+        match size {
+            Size::Known(value) => Ok(*value),
+            Size::Named(name) => match self.value(name)? {
+                Item::Int(value) => Ok(*value),
+                Item::Float(value) if value.fract() == 0.0 => Ok(*value as i64),
+                _ => Err(Error::shape("graph", format!("{name} is no integer"))),
+            },
+        }
+    }
+
+    /// An operation that applies a graph to operands, in another state of PyTorch.
+    fn applied(&mut self, arguments: &Arguments<'n>, scope: &mut Scope) -> Result<Item> {
+        let place = arguments.given.iter().position(|(_, given)| matches!(given, Given::Graph(_)));
+        let Some((place, Given::Graph(inner))) = place.map(|place| (place, &arguments.given[place].1)) else {
+            return Err(arguments.error("applies no graph"));
+        };
+        let mut values = HashMap::new();
+        for (input, (_, given)) in inner.inputs.iter().zip(&arguments.given[place + 1..]) {
+            let item = match given {
+                Given::Tensor(tensor) => Item::Tensor(tensor.clone()),
+                Given::Int(value) => Item::Int(*value),
+                Given::Float(value) => Item::Float(*value),
+                Given::Bool(value) => Item::Bool(*value),
+                _ => return Err(arguments.error("is given something that is neither tensor nor number")),
+            };
+            each_name(input, &mut |name| drop(values.insert(name, item.clone())));
+        }
+        let mut interpreter = Interpreter::new(self.samples, values);
+        interpreter.run(inner, scope)?;
+        let mut results = Vec::new();
+        for output in &inner.outputs {
+            if let Argument::Tensor(name) = output {
+                results.push(interpreter.tensor(name)?);
+            }
+        }
+        let without_gradient = arguments.operation.ends_with("set_grad_enabled")
+            && matches!(arguments.given.first(), Some((_, Given::Bool(false))));
+        if without_gradient {
+            for result in &mut results {
+                if let Data::Emitted(value, _) = &mut result.data {
+                    *value = scope.graph().detach(*value)?;
+                }
+            }
+        }
+        Ok(Item::Tensors(results))
+    }
+
+    /// Gives the results their names.
+    fn bind(&mut self, graph: &'n Graph, node: &'n Node, item: Item) -> Result<()> {
+        let mut targets: Vec<&'n str> = Vec::new();
+        node.outputs.iter().for_each(|output| each_name(output, &mut |name| targets.push(name)));
+        let items: Vec<Item> = match item {
+            Item::Tensors(tensors) => tensors.into_iter().map(Item::Tensor).collect(),
+            single => vec![single],
+        };
+        // What is of no use here (indices of maxima, statistics) is not given, only named.
+        let items = items.into_iter().chain(std::iter::repeat(Item::None));
+        for (name, item) in targets.into_iter().zip(items) {
+            let item = match (item, graph.tensor_values.get(name)) {
+                (Item::Tensor(tensor), Some(meta)) => Item::Tensor(self.typed(tensor, meta)?),
+                (other, _) => other,
+            };
+            self.keep(name, item)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, name: &'n str, item: Item) -> Result<()> {
+        self.kept += kept(&item);
+        if self.kept > MOST_KEPT {
+            return Err(Error::shape("graph", "its constants take too much memory"));
+        }
+        self.values.insert(name, item);
+        Ok(())
+    }
+
+    /// Drops what no operation needs any more.
+    fn forget(&mut self, node: &'n Node, number: usize) {
+        for name in names(node) {
+            if self.last_use.get(name) == Some(&number) && !self.views.is_base(name) {
+                let dropped = self.values.remove(name);
+                self.kept -= dropped.map_or(0, |item| kept(&item)).min(self.kept);
+            }
+        }
+    }
+
+    /// A result in the type that the graph says, where it is of the shape that the graph says.
+    fn typed(&self, tensor: Tensor, meta: &TensorMeta) -> Result<Tensor> {
+        self.check_shape(tensor.shape(), &meta.sizes)?;
+        let data = match tensor.data {
+            Data::Folded(array) => Data::Folded(rounded(array, meta.dtype)?),
+            emitted @ Data::Emitted(..) => emitted,
+        };
+        Ok(Tensor { dtype: meta.dtype, data })
+    }
+
+    fn check_shape(&self, found: &[usize], sizes: &[MetaSize]) -> Result<()> {
+        let Samples { count, exported } = self.samples;
+        let same = |(axis, (size, meta)): (usize, (&usize, &MetaSize))| match (meta.known(), exported) {
+            (None, _) => true,
+            (Some(known), _) if known == *size => true,
+            // Samples, or what is joined with them.
+            (Some(known), Some(exported)) => axis == 0 && product(known, count) == product(*size, exported),
+            (Some(_), None) => false,
+        };
+        if found.len() == sizes.len() && found.iter().zip(sizes).enumerate().all(same) {
+            return Ok(());
+        }
+        let known = |size: &MetaSize| match size {
+            MetaSize::Known(number) => number.to_string(),
+            MetaSize::Symbolic(_) => "N".to_owned(),
+        };
+        let sizes: Vec<String> = sizes.iter().map(known).collect();
+        let problem = format!("its result is of shape {found:?}, and the graph says [{}]", sizes.join(", "));
+        Err(Error::shape("graph", problem))
+    }
+}
+
+/// The product of two sizes, of which a file may have any.
+fn product(a: usize, b: usize) -> u128 {
+    a as u128 * b as u128
+}
+
+/// Known numbers as PyTorch has them in a type.
+fn rounded(array: Array, dtype: ScalarType) -> Result<Array> {
+    match dtype {
+        ScalarType::Float => array.map(|number| f64::from(number as f32)),
+        _ => Ok(array),
+    }
+}
+
+fn kept(item: &Item) -> usize {
+    let of = |tensor: &Tensor| tensor.array().map_or(0, Array::kept);
+    match item {
+        Item::Tensor(tensor) => of(tensor),
+        Item::Tensors(tensors) => tensors.iter().map(of).sum(),
+        _ => 0,
+    }
+}
+
+/// Calls `f` with the names in an argument.
+pub(super) fn each_name<'n>(argument: &'n Argument, f: &mut impl FnMut(&'n str)) {
+    match argument {
+        Argument::Tensor(name) | Argument::Symbol(name) | Argument::Int(Size::Named(name)) => f(name),
+        Argument::Tensors(names) => names.iter().for_each(|name| f(name)),
+        Argument::OptionalTensors(names) => names.iter().flatten().for_each(|name| f(name)),
+        Argument::Ints(sizes) => sizes.iter().for_each(|size| {
+            if let Size::Named(name) = size {
+                f(name);
+            }
+        }),
+        _ => {}
+    }
+}
+
+/// The names that an operation is given.
+fn names(node: &Node) -> impl Iterator<Item = &str> {
+    let mut names = Vec::new();
+    node.inputs.iter().for_each(|input| each_name(&input.arg, &mut |name| names.push(name)));
+    names.into_iter()
+}
+
+/// An error with the place of the operation that it is of.
+fn placed(node: &Node, module: &str, error: &Error) -> Error {
+    let mut own = Vec::new();
+    node.outputs.iter().for_each(|output| each_name(output, &mut |name| own.push(name)));
+    let own = own.first().map(|name| format!(" ({name})")).unwrap_or_default();
+    let place = if module.is_empty() { String::new() } else { format!(" in {module}") };
+    Error::shape(format!("{}{own}{place}", operation(&node.target)), error.to_string())
+}

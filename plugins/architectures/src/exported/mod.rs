@@ -1,0 +1,185 @@
+//! Networks that `torch.export.save` wrote: any module of PyTorch.
+//!
+//! The graph of the file is translated while the network is built, for a concrete number of samples:
+//! an interpreter goes through its operations (`interpreter.rs`), each of which is emitted into the
+//! program in terms of a few (`emitter.rs`) and of the layers of `program::nn`. What depends on no
+//! parameter and no input (masks, positions, rotary tables) is computed on the way (`array.rs`).
+
+mod arguments;
+mod array;
+mod aten;
+mod emitter;
+mod held;
+mod inputs;
+mod interpreter;
+mod mutation;
+mod name;
+mod outputs;
+mod sizes;
+mod tensor;
+mod unknown;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+};
+
+use candle_core::Tensor as CandleTensor;
+use eigenscape_core::{Architecture, ModelInput, Result, registry::Environment};
+use eigenscape_formats::{
+    pt2::{Graph, Package},
+    regular_file,
+};
+use eigenscape_program::{Init, Scope, Value};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use self::outputs::Output;
+use self::{
+    held::{AllHeld, Held},
+    inputs::Inputs,
+    interpreter::{Interpreter, Samples},
+    tensor::{Data, Item, Tensor},
+};
+
+/// The settings of `exported`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// The file that `torch.export.save` wrote; a relative path is looked up beside the
+    /// experiment's file first.
+    pub path: PathBuf,
+    /// Which of several outputs: its name, or its number from 0 on; the first by default.
+    pub output: Option<Output>,
+}
+
+/// A network that `torch.export.save` wrote.
+#[derive(Debug)]
+pub struct Exported {
+    file: String,
+    graph: Graph,
+    torch_version: String,
+    /// Of the file's contents.
+    checksum: u32,
+    inputs: Inputs,
+    /// The name in the graph of the output that is asked for.
+    output: String,
+    held: Vec<(String, Held)>,
+    weights: BTreeMap<String, CandleTensor>,
+}
+
+impl Exported {
+    /// The network in a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged or not of `torch.export.save`, has operations that
+    /// are not known, or has no such output.
+    pub fn load(parameters: &Parameters, environment: &Environment) -> Result<Self> {
+        let path = environment.resolve(&parameters.path);
+        let file = regular_file::read(&path)?;
+        Self::parse(&path, &file, parameters.output.as_ref())
+    }
+
+    /// The network in the contents of a file.
+    ///
+    /// # Errors
+    /// As [`Exported::load`].
+    pub fn parse(path: &Path, contents: &[u8], output: Option<&Output>) -> Result<Self> {
+        let file = path.display().to_string();
+        let package = Package::parse(contents).map_err(|refusal| refusal.about(&file))?;
+        unknown::check(&file, &package.graph)?;
+        let inputs = Inputs::of(&file, &package)?;
+        let output = outputs::chosen(&file, &package, output)?;
+        let AllHeld { held, weights } = AllHeld::of(&file, &package)?;
+        let Package { graph, torch_version, .. } = package;
+        let checksum = crc32fast::hash(contents);
+        Ok(Self { file, graph, torch_version, checksum, inputs, output, held, weights })
+    }
+
+    /// The tensors that the network brings, declared, by their names in the graph.
+    fn declare<'n>(&'n self, scope: &mut Scope) -> eigenscape_program::Result<HashMap<&'n str, Item>> {
+        let mut values: HashMap<&str, Item> = HashMap::new();
+        let type_of = |arg: &str| {
+            let meta = self.graph.tensor_values.get(arg);
+            meta.map_or(eigenscape_formats::pt2::ScalarType::Float, |meta| meta.dtype)
+        };
+        for (arg, held) in &self.held {
+            let tensor = match held {
+                Held::Parameter { name, shape, frozen } => {
+                    let value = scope.parameter(name, shape, Init::Zeros)?;
+                    if *frozen {
+                        scope.freeze(value);
+                    }
+                    Tensor::emitted(type_of(arg), value, shape)
+                }
+                Held::Alias { name, of } => {
+                    let Some(Item::Tensor(tensor)) = values.get(of.as_str()).cloned() else { continue };
+                    if let Data::Emitted(value, _) = tensor.data {
+                        scope.alias(name, value)?;
+                    }
+                    tensor
+                }
+                Held::Running { name, shape } => {
+                    Tensor::emitted(type_of(arg), scope.buffer(name, shape, Init::Zeros)?, shape)
+                }
+                Held::Constant { name, tensor } => {
+                    if let Some(name) = name {
+                        scope.unused(name);
+                    }
+                    tensor.clone()
+                }
+            };
+            values.insert(arg, Item::Tensor(tensor));
+        }
+        Ok(values)
+    }
+
+    /// What to write the file with so that the number of samples is open.
+    fn with_open_batch(&self, error: &eigenscape_program::Error) -> eigenscape_program::Error {
+        let Some(exported) = self.inputs.exported() else {
+            return eigenscape_program::Error::Unsupported(error.to_string());
+        };
+        eigenscape_program::Error::Unsupported(format!(
+            "{error}; the network was exported for {exported} samples alone: export it for any number, \
+             torch.export.export(module, (x,), dynamic_shapes={})",
+            self.inputs.dynamic_shapes()
+        ))
+    }
+}
+
+impl Architecture for Exported {
+    fn build(&self, scope: &mut Scope, x: Value, _: usize) -> eigenscape_program::Result<Value> {
+        let count = scope.shape(x).first().copied().unwrap_or(1);
+        let mut values = self.declare(scope)?;
+        self.inputs.bind(scope, x, &mut values)?;
+        let samples = Samples { count, exported: self.inputs.exported() };
+        let mut interpreter = Interpreter::new(samples, values);
+        interpreter.run(&self.graph, scope).map_err(|error| self.with_open_batch(&error))?;
+        match interpreter.values.remove(self.output.as_str()) {
+            Some(Item::Tensor(Tensor { data: Data::Emitted(value, _), .. })) => Ok(value),
+            _ => {
+                let problem = format!("its output {} depends on no parameter and no input", self.output);
+                Err(eigenscape_program::Error::Unsupported(problem))
+            }
+        }
+    }
+
+    fn description(&self) -> String {
+        let Self { file, torch_version, checksum, output, .. } = self;
+        format!("{file} ({checksum:08x}), exported by PyTorch {torch_version}, its output {output}")
+    }
+
+    fn weights(&self) -> Option<&BTreeMap<String, CandleTensor>> {
+        Some(&self.weights)
+    }
+
+    fn inputs(&self) -> &[ModelInput] {
+        self.inputs.named()
+    }
+}
+
+impl From<&str> for Output {
+    fn from(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+}

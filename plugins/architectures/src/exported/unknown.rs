@@ -1,0 +1,65 @@
+//! Operations that are not known, all of a graph at once.
+
+use std::collections::BTreeMap;
+
+use eigenscape_core::{Error, Result};
+use eigenscape_formats::pt2::{Argument, Graph};
+
+use super::{
+    aten,
+    name::{module, operation},
+};
+
+/// At most so many modules are named of an operation.
+const SHOWN: usize = 5;
+
+/// How often each operation that is not known stands in each module.
+type Counts = BTreeMap<String, BTreeMap<String, usize>>;
+
+/// Refuses a graph with operations that are not known.
+///
+/// # Errors
+/// Names each, with its modules and how often it stands there.
+pub(super) fn check(file: &str, graph: &Graph) -> Result<()> {
+    let mut counts = Counts::new();
+    count(graph, &mut counts);
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = counts.iter().map(|(target, modules)| line(target, modules)).collect();
+    let problem = format!("has operations that are not known:\n{}", lines.join("\n"));
+    let remedy = "decompose them into others: torch.export.save(exported_program.run_decompositions(), path); or \
+                  write what uses them in other words";
+    Err(Error::input(file, problem, remedy))
+}
+
+fn count(graph: &Graph, counts: &mut Counts) {
+    for node in &graph.nodes {
+        let name = operation(&node.target);
+        let inner = node.inputs.iter().filter_map(|input| match &input.arg {
+            Argument::Graph(graph) => Some(graph),
+            _ => None,
+        });
+        let mut applied = 0;
+        inner.for_each(|graph| {
+            applied += 1;
+            count(graph, counts);
+        });
+        let wraps = name.starts_with("higher_order.wrap_with_") && applied == 1;
+        if !wraps && aten::find(name).is_none() {
+            *counts.entry(node.target.clone()).or_default().entry(module(node)).or_default() += 1;
+        }
+    }
+}
+
+fn line(target: &str, modules: &BTreeMap<String, usize>) -> String {
+    let place = |(module, count): (&String, &usize)| {
+        let module = if module.is_empty() { "the network itself" } else { module };
+        format!("{count} in {module}")
+    };
+    let mut places: Vec<String> = modules.iter().take(SHOWN).map(place).collect();
+    if modules.len() > SHOWN {
+        places.push(format!("and in {} modules more", modules.len() - SHOWN));
+    }
+    format!("  {target}: {}", places.join(", "))
+}
