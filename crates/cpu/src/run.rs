@@ -148,7 +148,7 @@ impl<'p> Run<'p> {
             return add_onto(out, &operand(1 - over)?);
         }
         let args: Vec<Operand> = (0..step.args.len()).map(operand).collect::<Result<_>>()?;
-        let target = Target { bytes: out, dims: &plan.layout(slot).dims, dtype: kept_as(step.dtype) };
+        let target = &mut Target { bytes: out, dims: &plan.layout(slot).dims, dtype: kept_as(step.dtype) };
         let work = &mut Workspace::new(work);
         match (&step.kernel, step.body.as_deref()) {
             (Kernel::Scan(scan), Some(body)) => {

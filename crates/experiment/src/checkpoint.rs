@@ -2,7 +2,7 @@
 //! `torch.save`.
 //!
 //! No code of a file is executed, and no allocation is sized by what a file claims: tensors stay in
-//! the file ([`Stored`](eigenscape_core::tensor_file::Stored)) until the network needs one of their
+//! the file ([`Stored`](eigenscape_formats::Stored)) until the network needs one of their
 //! shape.
 
 mod difference;

@@ -13,13 +13,13 @@ pub(super) fn evaluate<T: Element>(function: Function, x: View<'_, T>, out: &mut
         Function::Step { slope } => kernels::element_wise(ElementWise::Step(slope), x, out),
         Function::LeakyRelu { slope } => {
             let slope = number(slope.0);
-            kernels::map(&x, out, |x| if x > zero { x } else { slope * x })
+            kernels::map(&x, out, |x| if x > zero { x } else { slope * x });
         }
         Function::Tanh => kernels::map(&x, out, T::tanh),
         Function::Sigmoid => kernels::map(&x, out, sigmoid),
         Function::SigmoidComplement => kernels::map(&x, out, |x| sigmoid(-x)),
         Function::Softplus => {
-            kernels::map(&x, out, |x| (if x > zero { x } else { zero }) + (-x.abs()).exp().ln_1p())
+            kernels::map(&x, out, |x| (if x > zero { x } else { zero }) + (-x.abs()).exp().ln_1p());
         }
         Function::Elu { order } => kernels::map(&x, out, |x| match order {
             0 => {
@@ -47,7 +47,7 @@ pub(super) fn evaluate<T: Element>(function: Function, x: View<'_, T>, out: &mut
         }),
         Function::NormalCdf => {
             let (half, scale) = (number(0.5), number(-std::f64::consts::FRAC_1_SQRT_2));
-            kernels::map(&x, out, |x| half * (scale * x).erfc())
+            kernels::map(&x, out, |x| half * (scale * x).erfc());
         }
         Function::Exp => kernels::map(&x, out, T::exp),
         Function::Log => kernels::map(&x, out, T::ln),

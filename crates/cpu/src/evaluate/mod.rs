@@ -85,7 +85,7 @@ pub(crate) fn evaluate<'s>(
     compute: DType,
     definitions: &Definitions,
     args: &[Operand<'s>],
-    target: Target,
+    target: &mut Target,
     work: &mut Workspace<'s>,
 ) -> Result<()> {
     match kernel {
@@ -122,7 +122,7 @@ pub(crate) fn add_onto(x: &mut [u8], y: &Operand) -> Result<()> {
 fn operation_in<'s, T: Element>(
     operation: &Operation,
     args: &[Operand<'s>],
-    target: Target,
+    target: &mut Target,
     work: &mut Workspace<'s>,
 ) -> Result<()> {
     let (dims, out) = (target.dims, numbers_mut::<T>(target.bytes)?);
@@ -160,7 +160,12 @@ fn operation_in<'s, T: Element>(
     Ok(())
 }
 
-fn chain_in<T: Element>(chain: &Chain, args: &[Operand], target: Target, work: &mut Workspace) -> Result<()> {
+fn chain_in<T: Element>(
+    chain: &Chain,
+    args: &[Operand],
+    target: &mut Target,
+    work: &mut Workspace,
+) -> Result<()> {
     let lead = common_lead(args);
     let dims: Vec<usize> = lead.into_iter().chain(chain.shape.iter().copied()).collect();
     let operands: Vec<View<'_, T>> = args.iter().map(Operand::view).collect::<Result<_>>()?;
@@ -181,7 +186,7 @@ fn custom(
     compute: DType,
     definitions: &Definitions,
     args: &[Operand],
-    target: Target,
+    target: &mut Target,
 ) -> Result<()> {
     let tensor = |operand: &Operand| -> Result<Tensor> {
         let Stored { dtype, layout, .. } = operand.numbers;

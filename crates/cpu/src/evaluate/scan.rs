@@ -23,7 +23,12 @@ pub(crate) struct Recurrence<'a> {
 
 impl Recurrence<'_> {
     /// Writes all states.
-    pub fn evaluate<'s>(&self, args: &[Operand<'s>], target: Target, work: &mut Workspace<'s>) -> Result<()> {
+    pub fn evaluate<'s>(
+        &self,
+        args: &[Operand<'s>],
+        target: &mut Target,
+        work: &mut Workspace<'s>,
+    ) -> Result<()> {
         let result = Layout::in_order(target.dims);
         let mut states = States::new(self, &args[0], &result, work)?;
         let sources = args.iter().enumerate().skip(1);

@@ -97,13 +97,13 @@ fn rounds_are_what_they_are_one_by_one() {
             out
         };
         let convolved = together(out_image, &|out| {
-            convolve(arch, &g, samples, &[[&x, &ws], [&xs, &w]], out, &mut Workspace::on_heap())
+            convolve(arch, &g, samples, &[[&x, &ws], [&xs, &w]], out, &mut Workspace::on_heap());
         });
         let backwards = together(image, &|out| {
-            input_transpose(arch, &g, samples, &[[&y, &ws], [&ys, &w]], out, &mut Workspace::on_heap())
+            input_transpose(arch, &g, samples, &[[&y, &ws], [&ys, &w]], out, &mut Workspace::on_heap());
         });
         let weights = together(g.weight(), &|out| {
-            weight_transpose(arch, &g, samples, &[[&x, &ys], [&xs, &y]], out, &mut Workspace::on_heap())
+            weight_transpose(arch, &g, samples, &[[&x, &ys], [&xs, &y]], out, &mut Workspace::on_heap());
         });
         for round in 0..3 {
             let [x_own, y_own, w_own] = [(&xs, image), (&ys, out_image), (&ws, g.weight())]
