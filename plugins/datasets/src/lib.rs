@@ -28,7 +28,7 @@ pub mod folder;
 pub mod format;
 pub mod image_set;
 pub mod input_names;
-mod labelled;
+pub mod labelled;
 pub mod locate;
 pub mod location;
 pub mod pixels;

@@ -40,7 +40,7 @@ fn filled(from: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
     let product = known.iter().try_fold(1_usize, |product, size| product.checked_mul(*size))?;
     let left = match wanted.len() - known.len() {
         0 => (product == total).then_some(0),
-        1 => (product > 0 && total % product == 0).then(|| total / product),
+        1 => (product > 0 && total.is_multiple_of(product)).then(|| total / product),
         _ => None,
     }?;
     Some(wanted.iter().map(|size| usize::try_from(*size).unwrap_or(left)).collect())

@@ -76,7 +76,8 @@ composed! {
     };
     expm1: f64::exp_m1, |graph, x| {
         let exp = graph.function(Function::Exp, x)?;
-        let one = graph.fill(-1.0, &graph.shape(x).to_vec())?;
+        let shape = graph.shape(x).to_vec();
+        let one = graph.fill(-1.0, &shape)?;
         graph.add(exp, one)
     };
 }
