@@ -20,7 +20,10 @@ use crate::{
 const MOST_ELEMENTS: usize = 1 << 40;
 
 /// Refuses a tensor that is too large for any memory.
-pub(crate) fn check_size(name: &str, shape: &[usize]) -> Result<()> {
+///
+/// # Errors
+/// When the product of the sizes, an empty axis counted as 1, is more than 2⁴⁰.
+pub fn check_size(name: &str, shape: &[usize]) -> Result<()> {
     // An axis of size 0 counts as 1: the product of the other sizes must not overflow either.
     let elements = shape.iter().try_fold(1_usize, |count, size| count.checked_mul((*size).max(1)));
     match elements {

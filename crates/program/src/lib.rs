@@ -30,7 +30,7 @@ mod variables;
 
 pub use batched::Batched;
 pub use error::{Error, Result};
-pub use graph::{Graph, Value};
+pub use graph::{Graph, Value, check_size};
 pub use identity::{Identity, Real};
 pub use init::{Init, InitRule, InitRules};
 pub use loss::{Categorical, ClassCoding, DiagonalRoot, Loss, LossFunction, LossRoot, Needs, Predictions};

@@ -1,9 +1,8 @@
 //! Element-wise functions of two operands, with broadcasting.
 
-use crate::kernels::parallel::for_each_chunk;
 use rayon::prelude::*;
 
-use super::{Element, View};
+use super::{Element, View, parallel::for_each_chunk};
 
 /// Elements per task: for fewer, threads cost more than they save.
 const CHUNK: usize = 1 << 15;

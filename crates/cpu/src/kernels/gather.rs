@@ -1,8 +1,6 @@
 //! Gather and scatter-add along the last axis.
 
-use crate::kernels::parallel::for_each_chunk;
-
-use super::Element;
+use super::{Element, parallel::for_each_chunk};
 
 /// The sizes of the last axes of a gather.
 #[derive(Debug, Clone, Copy)]

@@ -2,12 +2,12 @@
 
 #![allow(unsafe_code)]
 
-use crate::kernels::parallel::for_each_chunk;
 use gemm::Parallelism;
 
 use super::{
     Element, Workspace,
     panel::DEPTH,
+    parallel::for_each_chunk,
     row_products::{self, RowSlices, row_products},
     scratch::{sized, with_buffers},
 };

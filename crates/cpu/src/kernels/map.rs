@@ -1,8 +1,6 @@
 //! Element-wise functions of one operand.
 
-use crate::kernels::parallel::for_each_chunk;
-
-use super::{Element, View};
+use super::{Element, View, parallel::for_each_chunk};
 
 /// Elements per task: for fewer, threads cost more than they save.
 const CHUNK: usize = 1 << 14;

@@ -4,10 +4,8 @@ mod argmax;
 
 use std::ops::Range;
 
-use crate::kernels::parallel::for_each_pair;
-
 pub(crate) use self::argmax::argmax_pool;
-use super::Element;
+use super::{Element, parallel::for_each_pair};
 
 /// Windows over planes of `height` × `width`: all pairs of a row range and a column range.
 #[derive(Debug, Clone)]

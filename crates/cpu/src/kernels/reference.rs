@@ -1,8 +1,9 @@
 //! Argmax of rows, and differences of rows from one of their elements.
 
-use crate::kernels::parallel::{for_each_chunk, for_each_pair};
-
-use super::Element;
+use super::{
+    Element,
+    parallel::{for_each_chunk, for_each_pair},
+};
 use crate::{Error, Result};
 
 /// For each row of `size` numbers of `x`, the position of its first element that is at most `slack`

@@ -4,13 +4,13 @@
 //! general matrix product would cost more than the product. Here the larger matrix is read in
 //! place.
 
-use crate::kernels::parallel::{for_each_chunk, for_each_pair};
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{
     Element, Workspace,
     gemm::Matrix,
     panel::{self, DEPTH, Layout, Left, Out, Panel, Product, Steps},
+    parallel::{for_each_chunk, for_each_pair},
     transpose::{Matrices, Transposes, transpose},
 };
 

@@ -1,10 +1,9 @@
 //! Rows of tables by index: embeddings and their transpose.
 
-use crate::kernels::parallel::for_each_chunk;
 use candle_core::WithDType;
 use rayon::prelude::*;
 
-use super::Element;
+use super::{Element, parallel::for_each_chunk};
 use crate::{Error, Result};
 
 /// The sizes of a table \[B, V, D\] and of the picks of its rows \[B, I\]; either B may be 1

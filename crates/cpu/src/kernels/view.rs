@@ -2,9 +2,8 @@
 
 use std::ops::Deref;
 
-use crate::kernels::parallel::for_each_chunk;
-
 use super::{
+    parallel::for_each_chunk,
     strided::Strided,
     workspace::{Taken, Workspace},
 };

@@ -7,21 +7,21 @@ use crate::{
     operations::MatMul,
 };
 
-/// What attention does beside its three operands.
+/// The settings of attention on given queries, keys and values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attention {
-    /// What scores are multiplied by; 1/√E for `None`.
+    /// The factor of the scores; 1/√E for `None`.
     pub scale: Option<f64>,
-    /// Whether no position sees a later one.
+    /// Whether a position attends only to itself and to earlier ones.
     pub causal: bool,
-    /// What is added to the scores, in their shape \[..., L, S\].
+    /// A mask that is added to the scores, in their shape \[..., L, S\].
     pub mask: Option<Value>,
-    /// The probability with which train mode drops a weight of the mean over values.
+    /// The probability of dropping an attention weight in train mode.
     pub dropout: f64,
 }
 
-/// softmax(scale · q kᵀ + mask) v with queries \[..., L, E\], keys \[..., S, E\] and values \[..., S,
-/// V\]: \[..., L, V\].
+/// softmax(scale · q kᵀ + mask) v \[..., L, V\] of queries \[..., L, E\], keys \[..., S, E\] and
+/// values \[..., S, V\] (Vaswani et al. 2017).
 ///
 /// # Errors
 /// When the shapes do not fit together.
@@ -53,6 +53,6 @@ pub fn attend(scope: &mut Scope, [q, k, v]: [Value; 3], settings: &Attention) ->
         scores = graph.add(scores, mask)?;
     }
     let weights = graph.softmax(scores)?;
-    let weights = if settings.dropout > 0.0 { dropout(scope, weights, settings.dropout)? } else { weights };
+    let weights = dropout(scope, weights, settings.dropout)?;
     scope.graph().matmul(weights, v, MatMul { batch: each, contract: vec![[last + 1, last]] })
 }

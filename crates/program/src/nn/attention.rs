@@ -1,11 +1,13 @@
 //! Multi-head self-attention.
 
-use super::{dropout, linear};
+use super::{
+    attend::{Attention, attend},
+    linear,
+};
 use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
     init::Init,
-    operations::MatMul,
 };
 
 /// The projections of attention to queries, keys and values, and their parameters' names.
@@ -93,7 +95,7 @@ pub fn scaled_dot_product_attention(
     [q, k, v]: [Value; 3],
     settings: &AttentionSettings,
 ) -> Result<Value> {
-    let AttentionSettings { heads, causal, .. } = *settings;
+    let AttentionSettings { heads, causal, dropout, .. } = *settings;
     let &[n, t, d] = scope.shape(q).as_slice() else {
         let problem = format!("needs queries [N, T, D], not {:?}", scope.shape(q));
         return Err(Error::shape("attention", problem));
@@ -106,20 +108,9 @@ pub fn scaled_dot_product_attention(
         let part = graph.reshape(part, &[n, t, heads, d / heads])?;
         graph.permute(part, &[0, 2, 1, 3])
     };
-    let (q, k, v) = (split(graph, q)?, split(graph, k)?, split(graph, v)?);
-    let per_head = vec![[0, 0], [1, 1]];
-    let scores = graph.matmul(q, k, MatMul { batch: per_head.clone(), contract: vec![[3, 3]] })?;
-    let mut scores = graph.scale(scores, ((d / heads) as f64).sqrt().recip())?;
-    if causal {
-        let mask = graph.causal_mask(t)?;
-        let mask = graph.reshape(mask, &[1, 1, t, t])?;
-        let mask = graph.broadcast(mask, &[n, heads, t, t])?;
-        scores = graph.add(scores, mask)?;
-    }
-    let weights = graph.softmax(scores)?;
-    let weights = dropout(scope, weights, settings.dropout)?;
+    let heads = [split(graph, q)?, split(graph, k)?, split(graph, v)?];
+    let mixed = attend(scope, heads, &Attention { scale: None, causal, mask: None, dropout })?;
     let graph = scope.graph();
-    let mixed = graph.matmul(weights, v, MatMul { batch: per_head, contract: vec![[3, 2]] })?;
     let mixed = graph.permute(mixed, &[0, 2, 1, 3])?;
     graph.reshape(mixed, &[n, t, d])
 }

@@ -1,9 +1,6 @@
 //! Convolutional layers.
 
-use super::{
-    convolution::{Convolution, convolution},
-    linear::add_bias,
-};
+use super::convolution::{Convolution, convolution, with_bias};
 use crate::{
     Scope, Value,
     error::{Error, Result},
@@ -41,13 +38,9 @@ pub fn rectangular_conv2d(
     settings: ConvSettings,
     bias: bool,
 ) -> Result<Value> {
-    let [_, inputs, _, _] = image(scope, "conv2d", x)?;
-    let inputs = inputs / settings.groups.max(1);
-    let [init, bias_init] = inits(scope, inputs, channels, kernel[0].saturating_mul(kernel[1]));
-    let weight = scope.parameter("weight", &[channels, inputs, kernel[0], kernel[1]], init)?;
-    let bias = bias.then(|| scope.parameter("bias", &[channels], bias_init)).transpose()?;
+    image(scope, "conv2d", x)?;
     let padding = padding.map(|padding| [padding; 2]).to_vec();
-    convolution(scope, x, weight, bias, &Convolution { padding, ..Convolution::uniform(2, settings) })
+    declared(scope, x, channels, &kernel, &Convolution { padding, ..Convolution::uniform(2, settings) }, bias)
 }
 
 /// A convolution of x \[N, C, L\]; parameters `weight` \[O, C/groups, k\] and, with `bias`, `bias`
@@ -63,18 +56,14 @@ pub fn conv1d(
     settings: ConvSettings,
     bias: bool,
 ) -> Result<Value> {
-    let &[_, inputs, _] = scope.shape(x).as_slice() else {
+    if scope.shape(x).len() != 3 {
         return Err(Error::shape("conv1d", format!("needs an input [N, C, L], not {:?}", scope.shape(x))));
-    };
-    let group = inputs / settings.groups.max(1);
-    let [init, bias_init] = inits(scope, group, channels, kernel);
-    let weight = scope.parameter("weight", &[channels, group, kernel], init)?;
-    let bias = bias.then(|| scope.parameter("bias", &[channels], bias_init)).transpose()?;
-    convolution(scope, x, weight, bias, &Convolution::uniform(1, settings))
+    }
+    declared(scope, x, channels, &[kernel], &Convolution::uniform(1, settings), bias)
 }
 
-/// A convolution of x \[N, C, D, H, W\]; parameters `weight` \[O, C/groups, k...\] and, with `bias`,
-/// `bias` \[O\].
+/// A convolution of x \[N, C, D, H, W\]; parameters `weight` \[O, C/groups, kD, kH, kW\] and, with
+/// `bias`, `bias` \[O\].
 ///
 /// # Errors
 /// When the kernel does not fit the input.
@@ -86,17 +75,29 @@ pub fn conv3d(
     settings: ConvSettings,
     bias: bool,
 ) -> Result<Value> {
-    let &[_, inputs, _, _, _] = scope.shape(x).as_slice() else {
+    if scope.shape(x).len() != 5 {
         let problem = format!("needs an input [N, C, D, H, W], not {:?}", scope.shape(x));
         return Err(Error::shape("conv3d", problem));
-    };
-    let group = inputs / settings.groups.max(1);
+    }
+    declared(scope, x, channels, &kernel, &Convolution::uniform(3, settings), bias)
+}
+
+/// The convolution of x \[N, C, sides...\] by the parameters `weight` \[O, C/groups, kernel...\] and,
+/// with `bias`, `bias` \[O\], which it declares.
+fn declared(
+    scope: &mut Scope,
+    x: Value,
+    channels: usize,
+    kernel: &[usize],
+    settings: &Convolution,
+    bias: bool,
+) -> Result<Value> {
+    let group = scope.shape(x)[1] / settings.groups.max(1);
     let taps = kernel.iter().fold(1, |taps: usize, side| taps.saturating_mul(*side));
     let [init, bias_init] = inits(scope, group, channels, taps);
-    let [depth, height, width] = kernel;
-    let weight = scope.parameter("weight", &[channels, group, depth, height, width], init)?;
+    let weight = scope.parameter("weight", &[&[channels, group], kernel].concat(), init)?;
     let bias = bias.then(|| scope.parameter("bias", &[channels], bias_init)).transpose()?;
-    convolution(scope, x, weight, bias, &Convolution::uniform(3, settings))
+    convolution(scope, x, weight, bias, settings)
 }
 
 /// A transposed convolution of x \[N, C, H, W\] to O = `channels` channels of side (H − 1)·stride −
@@ -124,8 +125,9 @@ pub fn conv_transpose2d(
     // As in PyTorch, the fan-in counts axis 1 of the weight here, too.
     let [init, bias_init] = inits(scope, group, inputs, kernel[0].saturating_mul(kernel[1]));
     let weight = scope.parameter("weight", &[inputs, group, kernel[0], kernel[1]], init)?;
+    let bias = bias.then(|| scope.parameter("bias", &[channels], bias_init)).transpose()?;
     let y = scope.graph().conv_transpose2d(x, weight, settings, output_padding)?;
-    if bias { add_bias(scope, y, 1, channels, bias_init) } else { Ok(y) }
+    with_bias(scope.graph(), y, bias)
 }
 
 /// The patches of x \[N, C, H, W\] as tokens \[N, T, D\], row by row; child `proj`, a convolution

@@ -1,7 +1,7 @@
 //! Transposed convolutions over one to three axes, by given weights.
 
 use super::{
-    convolution::{Convolution, add_bias, convolution, with_axis, without_axis},
+    convolution::{Convolution, convolution, with_axis, with_bias, without_axis},
     strided::spread,
 };
 use crate::{
@@ -52,7 +52,7 @@ pub fn conv_transpose(
         _ => return by_convolution(scope, x, weight, bias, settings, output_padding),
     };
     let y = cut(graph, y, settings, output_padding)?;
-    add_bias(graph, y, bias)
+    with_bias(graph, y, bias)
 }
 
 /// The whole image, of which nothing is cut off, by steps that are the same along both axes.
@@ -110,7 +110,7 @@ fn by_convolution(
     let y = convolution(scope, x, kernel, None, &dense)?;
     let graph = scope.graph();
     let y = cut(graph, y, settings, output_padding)?;
-    add_bias(graph, y, bias)
+    with_bias(graph, y, bias)
 }
 
 /// \[C, O/groups, ...\] as \[O, C/groups, ...\].

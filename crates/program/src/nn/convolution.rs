@@ -1,6 +1,9 @@
 //! Convolutions over one to three axes, by given weights.
 
-use super::strided::{every, spread};
+use super::{
+    linear::add_bias,
+    strided::{every, spread},
+};
 use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
@@ -16,12 +19,12 @@ pub struct Convolution {
     pub padding: Vec<[usize; 2]>,
     /// Steps between the kernel's taps, along each axis.
     pub dilation: Vec<usize>,
-    /// Groups of channels that do not see each other.
+    /// The number of groups of channels that are convolved separately.
     pub groups: usize,
 }
 
 impl Convolution {
-    /// The same along each of so many axes.
+    /// The same settings along each of `axes` axes.
     #[must_use]
     pub fn uniform(axes: usize, settings: ConvSettings) -> Self {
         let ConvSettings { stride, padding, dilation, groups } = settings;
@@ -68,18 +71,15 @@ pub fn convolution(
         2 => of_image(graph, x, weight, settings)?,
         _ => of_volume(graph, x, weight, settings)?,
     };
-    add_bias(graph, y, bias)
+    with_bias(graph, y, bias)
 }
 
-/// y \[N, O, ...\] plus a bias \[O\].
-pub(super) fn add_bias(graph: &mut Graph, y: Value, bias: Option<Value>) -> Result<Value> {
-    let Some(bias) = bias else { return Ok(y) };
-    let shape = graph.shape(y).to_vec();
-    let bias = graph.broadcast_along(bias, 1, &shape)?;
-    graph.add(y, bias)
+/// y \[N, O, ...\] plus a bias \[O\], if there is one.
+pub(super) fn with_bias(graph: &mut Graph, y: Value, bias: Option<Value>) -> Result<Value> {
+    bias.map_or(Ok(y), |bias| add_bias(graph, y, bias, 1))
 }
 
-/// An image of height 1, padded along its width alone.
+/// The sequence as an image of height 1, padded along its width only.
 fn of_sequence(graph: &mut Graph, x: Value, weight: Value, settings: &Convolution) -> Result<Value> {
     let (x, weight) = (with_axis(graph, x, 2)?, with_axis(graph, weight, 2)?);
     let [before, after] = settings.padding[0];
@@ -92,7 +92,7 @@ fn of_sequence(graph: &mut Graph, x: Value, weight: Value, settings: &Convolutio
 
 fn of_image(graph: &mut Graph, x: Value, weight: Value, settings: &Convolution) -> Result<Value> {
     let [height, width] = [settings.padding[0], settings.padding[1]];
-    // The convolution pads both axes alike; what one of the four sides has more is padded before.
+    // The operation pads all four sides equally; additional padding is added before.
     let common = height.into_iter().chain(width).min().unwrap_or(0);
     let mut x = x;
     for (axis, [before, after]) in [(2, height), (3, width)] {
@@ -100,7 +100,8 @@ fn of_image(graph: &mut Graph, x: Value, weight: Value, settings: &Convolution) 
     }
     let (weight, dilation) = evenly_dilated(graph, weight, [settings.dilation[0], settings.dilation[1]])?;
     let strides = [settings.stride[0], settings.stride[1]];
-    // With other steps along the one axis than along the other, what is too much is left out.
+    // The operation has one stride: the greatest common divisor of both. Further positions are
+    // dropped.
     let stride = greatest_common_divisor(strides[0], strides[1]);
     let common = ConvSettings { stride, padding: common, dilation, groups: settings.groups };
     let mut y = graph.conv2d(x, weight, common)?;
@@ -111,7 +112,7 @@ fn of_image(graph: &mut Graph, x: Value, weight: Value, settings: &Convolution) 
     Ok(y)
 }
 
-/// The slices of the volume that the kernel's slices see as more channels of an image.
+/// A volume as images: the slices under the kernel's taps along the depth become channels.
 fn of_volume(graph: &mut Graph, x: Value, weight: Value, settings: &Convolution) -> Result<Value> {
     let [before, after] = settings.padding[0];
     let x = graph.pad(x, 2, before, after)?;
@@ -152,13 +153,13 @@ fn of_volume(graph: &mut Graph, x: Value, weight: Value, settings: &Convolution)
     graph.permute(y, &[0, 2, 1, 3, 4])
 }
 
-/// A kernel \[O, C, kH, kW\] with zeros between its taps where the dilations differ, and what is left
-/// of them.
+/// A kernel \[O, C, kH, kW\] and the dilation of both axes: where these differ, the kernel is spread
+/// with zeros between its taps.
 fn evenly_dilated(graph: &mut Graph, weight: Value, dilation: [usize; 2]) -> Result<(Value, usize)> {
     let taps = [graph.shape(weight)[2], graph.shape(weight)[3]];
     match (dilation, taps) {
         ([height, width], _) if height == width => Ok((weight, height)),
-        // Between one tap and itself there is no step.
+        // A single tap has no dilation.
         ([_, width], [1, _]) => Ok((weight, width)),
         ([height, _], [_, 1]) => Ok((weight, height)),
         ([height, width], _) => {
@@ -168,7 +169,7 @@ fn evenly_dilated(graph: &mut Graph, weight: Value, dilation: [usize; 2]) -> Res
     }
 }
 
-/// x with one more axis of size 1.
+/// x with a new axis of size 1.
 pub(super) fn with_axis(graph: &mut Graph, x: Value, axis: usize) -> Result<Value> {
     let mut shape = graph.shape(x).to_vec();
     shape.insert(axis, 1);

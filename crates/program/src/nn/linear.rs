@@ -1,9 +1,8 @@
 //! Linear layers.
 
 use crate::{
-    Scope, Value,
+    Graph, Scope, Value,
     error::{Error, Result},
-    init::Init,
 };
 
 /// y = x Wᵀ + b on the last axis of x \[..., I\]; parameters `weight` \[O, I\] and, with `bias`,
@@ -18,15 +17,16 @@ pub fn linear(scope: &mut Scope, x: Value, outputs: usize, bias: bool) -> Result
     let init = rules.linear_weight.at(inputs, outputs);
     let weight = scope.parameter("weight", &[outputs, inputs], init)?;
     let y = scope.graph().linear(x, weight)?;
-    let init = rules.linear_bias.at(inputs, outputs);
-    if bias { add_bias(scope, y, shape.len() - 1, outputs, init) } else { Ok(y) }
+    if !bias {
+        return Ok(y);
+    }
+    let bias = scope.parameter("bias", &[outputs], rules.linear_bias.at(inputs, outputs))?;
+    add_bias(scope.graph(), y, bias, shape.len() - 1)
 }
 
-/// y plus the parameter `bias` \[`size`\] along `axis`.
-pub(super) fn add_bias(scope: &mut Scope, y: Value, axis: usize, size: usize, init: Init) -> Result<Value> {
-    let bias = scope.parameter("bias", &[size], init)?;
-    let shape = scope.shape(y);
-    let graph = scope.graph();
+/// y plus a bias \[O\] along `axis`, whose size is O.
+pub(super) fn add_bias(graph: &mut Graph, y: Value, bias: Value, axis: usize) -> Result<Value> {
+    let shape = graph.shape(y).to_vec();
     let bias = graph.broadcast_along(bias, axis, &shape)?;
     graph.add(y, bias)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
-    operations::PoolWindows,
+    operations::{PoolSettings, PoolWindows, covering},
 };
 
 /// Windows that slide along an axis.
@@ -44,24 +44,11 @@ const MOST_WINDOWS: usize = 1 << 20;
 impl Window {
     fn cover(self, size: usize) -> Result<Cover, &'static str> {
         let Self { kernel, stride, padding, ceil_mode } = self;
-        if kernel == 0 || stride == 0 || padding > kernel / 2 {
-            return Err("kernel and stride must be positive and padding at most half the kernel");
-        }
-        let padded = size.checked_add(2 * padding).ok_or("the padded image is too large")?;
-        let room = padded.checked_sub(kernel).ok_or("the window is larger than the padded image")?;
-        let mut last = if ceil_mode { room.div_ceil(stride) } else { room / stride };
-        // A window has to begin on the image or on the border before it.
-        if ceil_mode && last.saturating_mul(stride) >= size + padding {
-            last -= 1;
-        }
-        if last >= MOST_WINDOWS {
-            return Err("there are more than a million windows on a side");
-        }
-        let starts = (0..=last).map(|o| o * stride);
-        let range =
-            |start: usize| start.saturating_sub(padding)..(start + kernel).saturating_sub(padding).min(size);
+        let ranges = PoolSettings { kernel, stride, padding }.ranges(size, ceil_mode)?;
+        let padded = size + 2 * padding;
         let length = |start: usize| (start + kernel).min(padded) - start;
-        Ok(Cover { ranges: starts.clone().map(range).collect(), lengths: starts.map(length).collect() })
+        let lengths = (0..ranges.len()).map(|o| length(o * stride)).collect();
+        Ok(Cover { ranges, lengths })
     }
 }
 
@@ -125,10 +112,7 @@ fn adaptive(scope: &Scope, layer: &str, x: Value, out: &[usize]) -> Result<Vec<V
         let problem = format!("cannot make {out:?} windows of an image {sides:?}");
         return Err(Error::shape(layer, problem));
     }
-    let ranges = |(&out, size): (&usize, usize)| {
-        (0..out).map(|i| i * size / out..((i + 1) * size).div_ceil(out)).collect()
-    };
-    Ok(out.iter().zip(sides).map(ranges).collect())
+    Ok(out.iter().zip(sides).map(|(&out, size)| covering(size, out)).collect())
 }
 
 /// The sides of x \[N, C, sides...\], so many.

@@ -26,6 +26,7 @@ mod slice;
 mod sum;
 mod take;
 
+pub(crate) use self::pool::covering;
 pub use self::{
     add::Add,
     broadcast::Broadcast,

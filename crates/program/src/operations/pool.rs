@@ -32,21 +32,28 @@ impl From<PoolSettings> for [PoolSettings; 2] {
 type Ranges = Vec<Range<usize>>;
 
 impl PoolSettings {
-    fn ranges(self, size: usize) -> Result<Ranges, &'static str> {
+    /// The windows on an axis of this size; with `ceil_mode` the last may reach beyond the border, so
+    /// that no element is left out.
+    pub(crate) fn ranges(self, size: usize, ceil_mode: bool) -> Result<Ranges, &'static str> {
         let Self { kernel, stride, padding } = self;
         if kernel == 0 || stride == 0 || padding > kernel / 2 {
             return Err("kernel and stride must be positive and padding at most half the kernel");
         }
         let padded = size.checked_add(2 * padding).ok_or("the padded image is too large")?;
         let room = padded.checked_sub(kernel).ok_or("the window is larger than the padded image")?;
-        if room / stride >= MOST_SLIDING {
+        let mut last = if ceil_mode { room.div_ceil(stride) } else { room / stride };
+        // A window has to begin on the image or on the border before it.
+        if ceil_mode && last.saturating_mul(stride) >= size + padding {
+            last -= 1;
+        }
+        if last >= MOST_SLIDING {
             return Err("there are more than a million windows on a side");
         }
         let range = |o: usize| {
             let start = o * stride;
             start.saturating_sub(padding)..(start + kernel).saturating_sub(padding).min(size)
         };
-        Ok((0..=room / stride).map(range).collect())
+        Ok((0..=last).map(range).collect())
     }
 }
 
@@ -58,7 +65,7 @@ const MOST_SLIDING: usize = 1 << 20;
 /// mistake.
 const MOST_WINDOWS: usize = 1 << 16;
 
-/// `out` windows of nearly equal length that cover an axis: ⌊i·size/out⌋ .. ⌈(i + 1)·size/out⌉.
+/// The [`covering`] windows, if there are not too many.
 fn adaptive(size: usize, out: usize) -> Result<Ranges, &'static str> {
     if size == 0 || out == 0 {
         return Err("image and output must not be empty");
@@ -66,7 +73,12 @@ fn adaptive(size: usize, out: usize) -> Result<Ranges, &'static str> {
     if size.max(out) > MOST_WINDOWS {
         return Err("a side of image or output is more than 65536 long");
     }
-    Ok((0..out).map(|i| i * size / out..((i + 1) * size).div_ceil(out)).collect())
+    Ok(covering(size, out))
+}
+
+/// `out` windows of nearly equal length that cover an axis: ⌊i·size/out⌋ .. ⌈(i + 1)·size/out⌉.
+pub(crate) fn covering(size: usize, out: usize) -> Ranges {
+    (0..out).map(|i| i * size / out..((i + 1) * size).div_ceil(out)).collect()
 }
 
 /// The image and the windows on it.
@@ -96,7 +108,7 @@ impl PoolWindows {
     }
 
     fn sliding(name: &str, shape: &[usize], settings: [PoolSettings; 2]) -> Result<Self> {
-        Self::new(name, shape, |axis, size| settings[axis].ranges(size))
+        Self::new(name, shape, |axis, size| settings[axis].ranges(size, false))
     }
 
     fn adaptive(name: &str, shape: &[usize], out: [usize; 2]) -> Result<Self> {

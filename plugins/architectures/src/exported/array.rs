@@ -1,45 +1,40 @@
-//! Tensors that are computed while a graph is read.
+//! Constant tensors, which are computed while a graph is read.
 
 use std::sync::Arc;
 
 use eigenscape_program::{Error, Result, operations::MatMul};
 
-/// Numbers under a shape, as a view of memory that views share.
+/// A strided view of numbers in shared memory.
 ///
-/// Integers and truth values are numbers, too: f64 holds those of up to 2⁵³ exactly.
+/// Integers and booleans are stored as f64, which represents integers up to 2⁵³ exactly.
 #[derive(Debug, Clone)]
 pub(super) struct Array {
     shape: Vec<usize>,
-    /// 0 along axes whose elements are all the same.
+    /// In elements; 0 along axes whose elements are all equal.
     strides: Vec<usize>,
     offset: usize,
     numbers: Arc<[f64]>,
 }
 
-/// No array has more elements in memory: a few bytes of a graph may ask for any number of them.
+/// The largest allowed number of elements in memory: a few bytes of a graph may request any number.
 const MOST: usize = 1 << 24;
 
 fn too_large(shape: &[usize]) -> Error {
     Error::shape("constant", format!("a constant tensor of shape {shape:?} is too large"))
 }
 
-/// No tensor has more elements, repeated ones included: of products of sizes none overflows.
-const MOST_REPEATED: usize = 1 << 40;
-
-/// Refuses a shape that no tensor has.
+/// Refuses a shape that no tensor of a program has, however it is stored.
 pub(super) fn check_size(shape: &[usize]) -> Result<()> {
-    // An empty axis makes other numbers no smaller.
-    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul((*size).max(1)));
-    if count.is_some_and(|count| count <= MOST_REPEATED) { Ok(()) } else { Err(too_large(shape)) }
+    eigenscape_program::check_size("constant", shape).map_err(|_| too_large(shape))
 }
 
-/// The number of elements, if memory may hold them.
+/// The number of elements, unless it exceeds [`MOST`].
 fn count(shape: &[usize]) -> Result<usize> {
     let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
     count.filter(|count| *count <= MOST).ok_or_else(|| too_large(shape))
 }
 
-/// Steps of elements in row-major order.
+/// The strides of a row-major array.
 fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for axis in (1..shape.len()).rev() {
@@ -65,8 +60,8 @@ fn each_position(shape: &[usize], mut f: impl FnMut(&[usize])) {
 }
 
 impl Array {
-    /// An array of these numbers, the last axis fastest. An axis along which nothing changes takes
-    /// no memory in what is made of it.
+    /// An array of these numbers in row-major order. An axis along which nothing changes gets the
+    /// stride 0, so that arrays computed from this one store it once.
     pub fn new(shape: &[usize], numbers: Vec<f64>) -> Self {
         let strides = row_major(shape);
         let mut array = Self { shape: shape.to_vec(), strides, offset: 0, numbers: numbers.into() };
@@ -89,7 +84,7 @@ impl Array {
         size > 1 && block > 0 && self.numbers.chunks_exact(block * size).all(same)
     }
 
-    /// One number, repeated.
+    /// An array of one repeated number.
     pub fn filled(shape: &[usize], number: f64) -> Self {
         Self { shape: shape.to_vec(), strides: vec![0; shape.len()], offset: 0, numbers: [number].into() }
     }
@@ -110,30 +105,30 @@ impl Array {
         self.numbers[self.offset + steps.sum::<usize>()]
     }
 
-    /// The only number, where there is one.
+    /// The number of an array with one element.
     pub fn single(&self) -> Option<f64> {
         (self.shape.iter().product::<usize>() == 1).then(|| self.at(&vec![0; self.shape.len()]))
     }
 
-    /// The number that all elements are, where that is known without looking at them.
+    /// The number that all elements are equal to, if the strides show it.
     pub fn constant(&self) -> Option<f64> {
         let one = self.shape.iter().zip(&self.strides).all(|(size, stride)| *size == 1 || *stride == 0);
         (one && !self.shape.contains(&0)).then(|| self.numbers[self.offset])
     }
 
-    /// All elements, the last axis fastest.
+    /// All elements in row-major order.
     pub fn elements(&self) -> Result<Vec<f64>> {
         let mut elements = Vec::with_capacity(count(&self.shape)?);
         each_position(&self.shape, |position| elements.push(self.at(position)));
         Ok(elements)
     }
 
-    /// Elements in memory that it keeps.
+    /// The number of elements in the memory that it shares or owns.
     pub fn kept(&self) -> usize {
         self.numbers.len()
     }
 
-    /// The array with 1 along axes whose elements are all the same.
+    /// The array with size 1 along axes of stride 0.
     pub fn compact(&self) -> Self {
         let own = self.shape.iter().zip(&self.strides);
         let shape = own.map(|(&size, &stride)| if stride == 0 { size.min(1) } else { size }).collect();
@@ -156,7 +151,7 @@ impl Array {
         Self::by(&compact, |position| f(a.at(position), b.at(position)))?.broadcast(&shape)
     }
 
-    /// Repeated along axes of size 1, and along new ones before the others, up to `shape`.
+    /// The array broadcast to `shape`, along axes of size 1 and new leading axes.
     pub fn broadcast(&self, shape: &[usize]) -> Result<Self> {
         check_size(shape)?;
         let new = shape.len().checked_sub(self.shape.len());

@@ -40,22 +40,22 @@ impl Emit for Linear {
     }
 }
 
-/// The keys of `conv1d`.
+/// The keys of `conv1d` and `conv3d`; each stands for all sides.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Conv1d {
+pub struct UniformConv {
     /// Channels of the input.
     #[serde(default, rename = "in")]
     inputs: Option<usize>,
     /// Channels of the output.
     #[serde(rename = "out")]
     outputs: Size,
-    /// The kernel's length.
+    /// The kernel's side.
     kernel: Size,
     /// Step between output positions.
     #[serde(default = "one")]
     stride: Size,
-    /// Zeros before and after the sequence.
+    /// Zeros around the sequence or volume.
     #[serde(default)]
     padding: usize,
     /// Step between the kernel's taps.
@@ -69,11 +69,21 @@ pub struct Conv1d {
     bias: bool,
 }
 
-impl Emit for Conv1d {
-    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+impl UniformConv {
+    /// Emits the convolution of sequences \[N, C, L\].
+    pub(super) fn emit_1d(&self, scope: &mut Scope, x: Value) -> Result<Value> {
         check(scope, x, 1, "in", self.inputs)?;
-        let settings = settings(self.stride, self.padding, self.dilation, self.groups);
-        nn::conv1d(scope, x, self.outputs.get(), self.kernel.get(), settings, self.bias)
+        nn::conv1d(scope, x, self.outputs.get(), self.kernel.get(), self.settings(), self.bias)
+    }
+
+    /// Emits the convolution of volumes \[N, C, D, H, W\].
+    pub(super) fn emit_3d(&self, scope: &mut Scope, x: Value) -> Result<Value> {
+        check(scope, x, 1, "in", self.inputs)?;
+        nn::conv3d(scope, x, self.outputs.get(), [self.kernel.get(); 3], self.settings(), self.bias)
+    }
+
+    fn settings(&self) -> ConvSettings {
+        settings(self.stride, self.padding, self.dilation, self.groups)
     }
 }
 
@@ -113,43 +123,6 @@ impl Emit for Conv2d {
         let settings = settings(self.stride, 0, self.dilation, self.groups);
         let (kernel, padding) = (self.kernel.pair().map(Size::get), self.padding.pair());
         nn::rectangular_conv2d(scope, x, self.outputs.get(), kernel, padding, settings, self.bias)
-    }
-}
-
-/// The keys of `conv3d`; kernel, stride, padding and dilation stand for all three sides.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Conv3d {
-    /// Channels of the input.
-    #[serde(default, rename = "in")]
-    inputs: Option<usize>,
-    /// Channels of the output.
-    #[serde(rename = "out")]
-    outputs: Size,
-    /// The kernel's side.
-    kernel: Size,
-    /// Step between output positions.
-    #[serde(default = "one")]
-    stride: Size,
-    /// Zeros around the volume.
-    #[serde(default)]
-    padding: usize,
-    /// Step between the kernel's taps.
-    #[serde(default = "one")]
-    dilation: Size,
-    /// Groups of channels that do not see each other.
-    #[serde(default = "one")]
-    groups: Size,
-    /// Whether a bias is added.
-    #[serde(default = "yes")]
-    bias: bool,
-}
-
-impl Emit for Conv3d {
-    fn emit(&self, scope: &mut Scope, x: Value) -> Result<Value> {
-        check(scope, x, 1, "in", self.inputs)?;
-        let settings = settings(self.stride, self.padding, self.dilation, self.groups);
-        nn::conv3d(scope, x, self.outputs.get(), [self.kernel.get(); 3], settings, self.bias)
     }
 }
 

@@ -34,13 +34,13 @@ pub enum Layer {
     Linear(conv::Linear),
     /// A convolution of a sequence \[N, C, L\].
     #[serde(rename = "conv1d")]
-    Conv1d(conv::Conv1d),
+    Conv1d(conv::UniformConv),
     /// A convolution of an image.
     #[serde(rename = "conv2d")]
     Conv2d(conv::Conv2d),
     /// A convolution of a volume \[N, C, D, H, W\].
     #[serde(rename = "conv3d")]
-    Conv3d(conv::Conv3d),
+    Conv3d(conv::UniformConv),
     /// A transposed convolution of an image, which makes it larger.
     #[serde(rename = "conv_transpose2d")]
     ConvTranspose2d(conv::ConvTranspose2d),
@@ -217,9 +217,9 @@ impl Layer {
             Self::Residual(residual) => return residual.emit(scope, x, path),
             Self::Concat(concat) => return concat.emit(scope, x, path),
             Self::Linear(layer) => layer.emit(scope, x),
-            Self::Conv1d(layer) => layer.emit(scope, x),
+            Self::Conv1d(layer) => layer.emit_1d(scope, x),
             Self::Conv2d(layer) => layer.emit(scope, x),
-            Self::Conv3d(layer) => layer.emit(scope, x),
+            Self::Conv3d(layer) => layer.emit_3d(scope, x),
             Self::ConvTranspose2d(layer) => layer.emit(scope, x),
             Self::BatchNorm2d(layer) | Self::BatchNorm1d(layer) => layer.emit(scope, x),
             Self::LayerNorm(layer) => layer.emit(scope, x),

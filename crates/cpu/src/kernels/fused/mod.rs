@@ -4,7 +4,6 @@
 mod machine;
 mod reduction;
 
-use crate::kernels::parallel::for_each_chunk;
 use eigenscape_runtime::{ElementWise, Instruction, partial_sums};
 use pulp::Arch;
 use rayon::prelude::*;
@@ -13,7 +12,7 @@ use self::{
     machine::{Blocks, Machine, Stack, Sums},
     reduction::Reduction,
 };
-use super::{Element, View, Workspace, strided::Strided};
+use super::{Element, View, Workspace, parallel::for_each_chunk, strided::Strided};
 
 /// Elements per block: a few blocks fit into the L1 cache.
 const BLOCK: usize = 1 << 11;

@@ -19,6 +19,17 @@ pub enum Cell {
     Gru,
 }
 
+impl Cell {
+    /// G, the number of gates.
+    pub(super) fn gates(self) -> usize {
+        match self {
+            Self::Rnn(_) => 1,
+            Self::Gru => 3,
+            Self::Lstm => 4,
+        }
+    }
+}
+
 /// The weights of one direction of one layer, whose rows are those of G gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CellWeights {

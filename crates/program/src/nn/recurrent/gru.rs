@@ -1,7 +1,7 @@
 //! Gated recurrent units.
 
-use super::{Layer, RecurrentSettings, add_along_last, gate, recurrent};
-use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result};
+use super::{Cell, Layer, RecurrentSettings, gate, recurrent};
+use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result, nn::linear::add_bias};
 
 /// h_t = (1 − z) ∘ n + z ∘ h_{t−1} with r, z = σ(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) and n =
 /// tanh(W_in x_t + b_in + r ∘ (W_hn h_{t−1} + b_hn)) (Cho et al. 2014), from h₀ = 0, as
@@ -13,7 +13,7 @@ use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result}
 /// # Errors
 /// When x has not three axes, or a size is 0.
 pub fn gru(scope: &mut Scope, x: Value, settings: &RecurrentSettings) -> Result<Value> {
-    recurrent(scope, "gru", x, settings, 3, states)
+    recurrent(scope, "gru", x, settings, Cell::Gru)
 }
 
 pub(super) fn states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
@@ -27,7 +27,7 @@ pub(super) fn states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
     graph.scan(start, &[input], &constants, layer.direction, |graph, h, x, constants| {
         let mut own = graph.linear(h, constants[0])?;
         if let Some(bias) = constants.get(1) {
-            own = add_along_last(graph, own, *bias)?;
+            own = add_bias(graph, own, *bias, 1)?;
         }
         next(graph, h, x[0], own, layer.hidden)
     })

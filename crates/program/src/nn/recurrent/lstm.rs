@@ -1,6 +1,6 @@
 //! Long short-term memory.
 
-use super::{Layer, RecurrentSettings, gate, recurrent};
+use super::{Cell, Layer, RecurrentSettings, gate, recurrent};
 use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result};
 
 /// c_t = f ∘ c_{t−1} + i ∘ g and h_t = o ∘ tanh(c_t), with i, f, o = σ(·) and g = tanh(·) of W_ih
@@ -13,13 +13,7 @@ use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result}
 /// # Errors
 /// When x has not three axes, or a size is 0.
 pub fn lstm(scope: &mut Scope, x: Value, settings: &RecurrentSettings) -> Result<Value> {
-    recurrent(scope, "lstm", x, settings, 4, states)
-}
-
-/// The outputs \[T, N, H\].
-fn states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
-    let states = both_states(graph, layer)?;
-    state(graph, states, 0)
+    recurrent(scope, "lstm", x, settings, Cell::Lstm)
 }
 
 /// h (0) or c (1), \[T, N, H\], of both \[T, 2, N, H\].

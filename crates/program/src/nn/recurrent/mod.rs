@@ -18,6 +18,7 @@ use crate::{
     Graph, Scope, Value,
     error::{Error, Result},
     init::Init,
+    nn::linear::add_bias,
     operations::Direction,
 };
 
@@ -78,7 +79,7 @@ impl Layer {
 
     /// The input with a bias added for all times and samples.
     fn biased_input(&self, graph: &mut Graph, bias: Value) -> Result<Value> {
-        add_along_last(graph, self.input, bias)
+        add_bias(graph, self.input, bias, 2)
     }
 
     /// The input with both biases, where the states' part is used as it is.
@@ -89,29 +90,21 @@ impl Layer {
     }
 }
 
-/// x plus a vector along its last axis.
-fn add_along_last(graph: &mut Graph, x: Value, vector: Value) -> Result<Value> {
-    let shape = graph.shape(x).to_vec();
-    let vector = graph.broadcast_along(vector, shape.len().saturating_sub(1), &shape)?;
-    graph.add(x, vector)
-}
-
 /// Columns `index`·H to (`index` + 1)·H of \[N, G·H\].
 fn gate(graph: &mut Graph, gates: Value, index: usize, hidden: usize) -> Result<Value> {
     graph.slice(gates, 1, index * hidden, hidden)
 }
 
-/// All layers of a cell with so many gates; `states` emits the states \[T, N, H\] of one direction.
+/// All layers of a cell, from zeros, with parameters that it declares.
 fn recurrent(
     scope: &mut Scope,
     name: &str,
     x: Value,
     settings: &RecurrentSettings,
-    gates: usize,
-    states: impl Fn(&mut Graph, &Layer) -> Result<Value>,
+    cell: Cell,
 ) -> Result<Value> {
     let shape = scope.shape(x);
-    let RecurrentSettings { hidden_size, num_layers, batch_first, .. } = *settings;
+    let RecurrentSettings { hidden_size, num_layers, .. } = *settings;
     if shape.len() != 3 || shape.contains(&0) {
         return Err(Error::shape(name, format!("needs sequences of vectors, three axes, not {shape:?}")));
     }
@@ -120,42 +113,38 @@ fn recurrent(
             format!("needs a hidden size and 1 to {MOST_LAYERS} layers, not {hidden_size} and {num_layers}");
         return Err(Error::shape(name, problem));
     }
-    let swapped = [1, 0, 2];
-    let mut y = if batch_first { scope.graph().permute(x, &swapped)? } else { x };
+    let directions = settings.directions();
+    let mut weights = Vec::new();
     for layer in 0..num_layers {
-        let mut both = Vec::new();
-        for &direction in settings.directions() {
-            let layer = declare(scope, y, settings, gates, layer, direction)?;
-            both.push(states(scope.graph(), &layer)?);
+        let inputs = if layer == 0 { shape[2] } else { hidden_size.saturating_mul(directions.len()) };
+        for &direction in directions {
+            weights.push(declare(scope, [inputs, cell.gates()], settings, layer, direction)?);
         }
-        y = scope.graph().concat(&both, 2)?;
     }
-    if batch_first { scope.graph().permute(y, &swapped) } else { Ok(y) }
+    Ok(recurrent_by(scope, x, cell, settings, (&weights, &[]), 0.0)?.outputs)
 }
 
-/// The parameters of one direction of a layer on x \[T, N, I\]: `weight_ih_l0` \[G·H, I\],
-/// `weight_hh_l0` \[G·H, H\], `bias_ih_l0` and `bias_hh_l0` \[G·H\], with `_reverse` behind the
-/// names of the other direction. All start uniform within 1/√H.
+/// The parameters of one direction of a layer on I inputs, for G gates: `weight_ih_l0` \[G·H, I\],
+/// `weight_hh_l0` \[G·H, H\], `bias_ih_l0` and `bias_hh_l0` \[G·H\]; the names of the reverse
+/// direction end in `_reverse`. All are initialised uniformly within ±1/√H.
 fn declare(
     scope: &mut Scope,
-    x: Value,
+    [inputs, gates]: [usize; 2],
     settings: &RecurrentSettings,
-    gates: usize,
     layer: usize,
     direction: Direction,
-) -> Result<Layer> {
+) -> Result<CellWeights> {
     let hidden = settings.hidden_size;
-    let (rows, shape) = (gates.saturating_mul(hidden), scope.shape(x));
+    let rows = gates.saturating_mul(hidden);
     let suffix = if direction == Direction::Reverse { "_reverse" } else { "" };
     let init = Init::Uniform { bound: (hidden as f64).sqrt().recip() };
     let mut declare =
         |name: &str, shape: &[usize]| scope.parameter(&format!("{name}_l{layer}{suffix}"), shape, init);
-    let of_input = declare("weight_ih", &[rows, shape[2]])?;
-    let weight = declare("weight_hh", &[rows, hidden])?;
+    let of_input = declare("weight_ih", &[rows, inputs])?;
+    let of_state = declare("weight_hh", &[rows, hidden])?;
     let biases = match settings.bias {
         true => Some([declare("bias_ih", &[rows])?, declare("bias_hh", &[rows])?]),
         false => None,
     };
-    let input = scope.graph().linear(x, of_input)?;
-    Ok(Layer { input, weight, biases, direction, samples: shape[1], hidden, start: None })
+    Ok(CellWeights { of_input, of_state, biases })
 }

@@ -1,6 +1,6 @@
 //! Elman's recurrent network.
 
-use super::{Layer, RecurrentSettings, recurrent};
+use super::{Cell, Layer, RecurrentSettings, recurrent};
 use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result};
 
 /// What a state of an [`rnn`] passes through.
@@ -36,8 +36,7 @@ pub fn rnn(
     settings: &RecurrentSettings,
     nonlinearity: Nonlinearity,
 ) -> Result<Value> {
-    let function = nonlinearity.function();
-    recurrent(scope, "rnn", x, settings, 1, |graph, layer| states(graph, layer, function))
+    recurrent(scope, "rnn", x, settings, Cell::Rnn(nonlinearity))
 }
 
 pub(super) fn states(graph: &mut Graph, layer: &Layer, function: Function) -> Result<Value> {

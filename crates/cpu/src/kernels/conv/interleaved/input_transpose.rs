@@ -1,7 +1,6 @@
 //! The transpose with respect to the input: for each output position, adds the contribution of all
 //! samples' outputs to their patches.
 
-use crate::kernels::parallel::for_each_chunk;
 use pulp::Arch;
 
 use super::{
@@ -14,6 +13,7 @@ use crate::kernels::{
     Element, Workspace,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
+    parallel::for_each_chunk,
 };
 
 /// x\[r, b\] = Σ Σ w\[r\]ᵀ y\[r, b\] over terms, in rounds r of `samples` samples. The order of

@@ -2,12 +2,12 @@
 
 use std::ops::{Deref, Range};
 
-use crate::kernels::parallel::for_each_chunk;
 use pulp::Arch;
 
 use super::{super::part, PaddedPositions, Widths};
 use crate::kernels::{
     Element, Workspace,
+    parallel::for_each_chunk,
     transpose::{Matrices, Transposes},
     workspace::Taken,
 };

@@ -3,7 +3,6 @@
 
 use std::ops::Range;
 
-use crate::kernels::parallel::for_each_chunk;
 use candle_core::WithDType;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::kernels::{
     Element, Workspace,
+    parallel::for_each_chunk,
     scratch::{sized, with_buffers},
     simd::Lanes,
 };

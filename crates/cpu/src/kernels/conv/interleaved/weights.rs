@@ -3,7 +3,6 @@
 
 use std::ops::Range;
 
-use crate::kernels::parallel::for_each_chunk;
 use pulp::Arch;
 
 use super::{
@@ -14,6 +13,7 @@ use crate::kernels::{
     Element, Workspace,
     conv::Geometry,
     panel::{Layout, Left, Out, Panel, Product, Steps},
+    parallel::for_each_chunk,
     scratch::{with_buffers, zeroed},
     transpose::{Matrices, Transposes},
 };

@@ -1,10 +1,11 @@
 //! Transformed filters, in panels.
 
-use crate::kernels::parallel::for_each_chunk;
 use pulp::{Arch, Simd, WithSimd, bytemuck::Zeroable};
 
 use super::{POINTS, Sides, layout::store_points, transform};
-use crate::kernels::{Element, Workspace, panel, simd::MOST_LANES, workspace::Taken};
+use crate::kernels::{
+    Element, Workspace, panel, parallel::for_each_chunk, simd::MOST_LANES, workspace::Taken,
+};
 
 /// How a convolution uses the weights \[O, C, 3, 3\].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::kernels::parallel::{for_each_chunk, for_each_pair};
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
 use crate::kernels::{
     Element, Workspace,
     panel::{self, Layout, Left, Out, Panel, Product, Steps},
+    parallel::{for_each_chunk, for_each_pair},
     scratch::{sized, with_buffers, zeroed},
     simd::MOST_LANES,
 };
