@@ -1,4 +1,4 @@
-//! What operations are given and give.
+//! Arguments and results of operations.
 
 use std::fmt;
 
@@ -18,51 +18,52 @@ use super::{
 pub struct NamedArgument {
     /// "self", "dim", ...
     pub name: String,
-    /// What is given.
+    /// The value.
     pub arg: Argument,
 }
 
-/// What an operation is given, or what it gives: names stand for results of other operations.
+/// An argument or a result of an operation. Values that other operations compute are referred to by
+/// name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Argument {
-    /// Nothing.
+    /// No value.
     None,
-    /// The tensor of a name.
+    /// A tensor, by name.
     Tensor(String),
-    /// Several.
+    /// Several tensors.
     Tensors(Vec<String>),
-    /// Several, of which some are missing.
+    /// Several tensors, some of which may be missing.
     OptionalTensors(Vec<Option<String>>),
     /// An integer.
     Int(Size),
-    /// Several.
+    /// Several integers.
     Ints(Vec<Size>),
-    /// A number.
+    /// A floating-point number.
     Float(f64),
-    /// Several.
+    /// Several floating-point numbers.
     Floats(Vec<f64>),
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
-    /// Several.
+    /// Several booleans.
     Bools(Vec<bool>),
-    /// A truth value or number that is computed, by its name.
+    /// A computed boolean or number, by name.
     Symbol(String),
-    /// A text.
+    /// A string.
     Text(String),
-    /// A type of elements.
+    /// An element type.
     Type(ScalarType),
-    /// A graph that the operation applies.
+    /// A subgraph that the operation applies.
     Graph(Box<Graph>),
-    /// What no operation here makes use of (devices, layouts, ...), by the schema's word for it.
+    /// An argument that no translation uses (a device, a layout, ...), by its kind in the schema.
     Other(String),
 }
 
-/// An integer: a number, or the name of one that is computed.
+/// An integer: a constant, or the name of a computed one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Size {
-    /// The number.
+    /// A constant.
     Known(i64),
-    /// Its name.
+    /// The name of a computed integer.
     Named(String),
 }
 
@@ -164,7 +165,7 @@ impl<'de> Deserialize<'de> for Optional {
     }
 }
 
-/// A truth value or a number that may be computed.
+/// A boolean or a number: a constant, or the name of a computed one.
 struct Symbolic(Argument);
 
 impl<'de> Union<'de> for Symbolic {
@@ -186,7 +187,8 @@ impl<'de> Deserialize<'de> for Symbolic {
     }
 }
 
-/// A floating-point number; JSON has no infinite ones, which are written as texts.
+/// A floating-point number. Infinities and NaN are written as strings, since JSON has no literals
+/// for them.
 struct Number(f64);
 
 impl<'de> Deserialize<'de> for Number {

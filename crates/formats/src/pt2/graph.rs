@@ -1,4 +1,4 @@
-//! Graphs: operations in the order in which they are applied, and what is known of their results.
+//! Graphs: operations in execution order, with the types and shapes of their results.
 
 use std::collections::HashMap;
 
@@ -16,13 +16,13 @@ use super::{
 /// Operations on named values.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Graph {
-    /// What it is given.
+    /// The arguments.
     pub inputs: Vec<Argument>,
-    /// What it gives.
+    /// The results.
     pub outputs: Vec<Argument>,
-    /// The operations.
+    /// The operations, in execution order.
     pub nodes: Vec<Node>,
-    /// What is known of tensors, by their names.
+    /// The types and shapes of tensors, by name.
     #[serde(default)]
     pub tensor_values: HashMap<String, TensorMeta>,
 }
@@ -30,50 +30,50 @@ pub struct Graph {
 /// An operation on named values.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Node {
-    /// Which, as in `torch.ops.aten.conv2d.default`.
+    /// The operation's name, as in `torch.ops.aten.conv2d.default`.
     pub target: String,
-    /// What it is given.
+    /// The arguments.
     pub inputs: Vec<NamedArgument>,
-    /// What it gives.
+    /// The results.
     pub outputs: Vec<Argument>,
-    /// Where it comes from.
+    /// The operation's origin.
     #[serde(default)]
     pub metadata: Metadata,
 }
 
-/// Where an operation comes from.
+/// The origin of an operation in the network's modules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Metadata {
-    /// The modules that were being called, from the outermost in: `KEY,PATH,CLASS` each, with
-    /// semicolons between them.
+    /// The stack of modules being called, outermost first: `KEY,PATH,CLASS` for each module,
+    /// separated by semicolons.
     #[serde(default)]
     pub nn_module_stack: String,
 }
 
-/// What is known of a tensor.
+/// The type and the memory layout of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TensorMeta {
     /// The type of its elements.
     pub dtype: ScalarType,
     /// The length of each axis.
     pub sizes: Vec<MetaSize>,
-    /// Whether derivatives are taken in it.
+    /// Whether it requires gradients.
     #[serde(default)]
     pub requires_grad: bool,
-    /// Steps along each axis.
+    /// The stride along each axis, in elements.
     #[serde(default)]
     pub strides: Vec<MetaSize>,
-    /// The first element's place in its storage.
+    /// The offset of the first element in its storage, in elements.
     #[serde(default)]
     pub storage_offset: MetaSize,
 }
 
-/// The length of an axis, or a step along it.
+/// The length of an axis, a stride or an offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MetaSize {
-    /// The number.
+    /// A number.
     Known(i64),
-    /// An expression in symbols.
+    /// An expression of symbols.
     Symbolic(String),
 }
 
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for MetaSize {
 }
 
 impl MetaSize {
-    /// The number, where it is one and not negative.
+    /// The number; `None` if it is symbolic or negative.
     #[must_use]
     pub fn known(&self) -> Option<usize> {
         match self {

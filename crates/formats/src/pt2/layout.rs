@@ -1,10 +1,11 @@
-//! How archives are laid out.
+//! The layouts of archives, by the version of PyTorch that wrote them.
 //!
-//! | PyTorch | graph | tensors |
-//! | --- | --- | --- |
-//! | to 2.7 | `serialized_exported_program.json` | `serialized_state_dict.pt` and `serialized_constants.pt`, of `torch.save` |
-//! | 2.8 | `ROOT/models/NAME.json` | `ROOT/data/weights/NAME.pt` and `ROOT/data/constants/NAME.pt`, of `torch.save` |
-//! | later | `ROOT/models/NAME.json` | raw bytes in `ROOT/data/weights/`, with a table `NAME_weights_config.json`; the same of constants |
+//! - Up to 2.7: the graph is `serialized_exported_program.json`. The tensors are in
+//!   `serialized_state_dict.pt` and `serialized_constants.pt`, written by `torch.save`.
+//! - 2.8: the graph is `ROOT/models/NAME.json`. The tensors are in `ROOT/data/weights/NAME.pt` and
+//!   `ROOT/data/constants/NAME.pt`, written by `torch.save`.
+//! - Later: the graph is `ROOT/models/NAME.json`. The tensors are raw bytes in
+//!   `ROOT/data/weights/`, with a table `NAME_weights_config.json`, and likewise for constants.
 
 use super::tensors::{self, Tensors};
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     zip::{self, Archive},
 };
 
-/// What to write a file with that is read.
+/// The remedy for a file that cannot be read.
 const EXPORT: &str = "write it again with torch.export.save(torch.export.export(module, (x,)), path)";
 
 /// The parts of an archive.
@@ -21,12 +22,12 @@ pub(super) struct Parts<'a> {
     pub program: &'a [u8],
     /// Parameters and buffers.
     pub weights: Tensors<'a>,
-    /// Tensors that the network's code holds.
+    /// Constant tensors of the network's code.
     pub constants: Tensors<'a>,
 }
 
 impl<'a> Parts<'a> {
-    /// Finds them in a file.
+    /// Finds the parts of a file.
     pub fn find(file: &'a [u8]) -> Result<Self, Refusal> {
         let archive = Archive::parse(file).map_err(|why| {
             damaged(format!("is not a complete zip archive as torch.export.save writes it: {why}"))
@@ -50,7 +51,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The layout without folders.
+/// Reads the layout without folders (up to PyTorch 2.7).
 fn flat<'a>(entries: &Entries<'a, '_>, program: &'a [u8]) -> Result<Parts<'a>, Refusal> {
     let tensors = |name: &str| match entries.get(name)? {
         Some(bytes) if !bytes.is_empty() => tensors::pickled(bytes, name),
@@ -60,7 +61,7 @@ fn flat<'a>(entries: &Entries<'a, '_>, program: &'a [u8]) -> Result<Parts<'a>, R
     Ok(Parts { program, weights, constants })
 }
 
-/// The layouts with folders.
+/// Reads the layouts with folders (from PyTorch 2.8 on).
 fn foldered<'a>(entries: &Entries<'a, '_>, root: &str, model: &str) -> Result<Parts<'a>, Refusal> {
     if entries.get(&format!("{root}byteorder"))?.is_some_and(|order| order != b"little") {
         return Err(Refusal::new("holds big-endian numbers", "export it again on a little-endian machine"));
@@ -80,11 +81,11 @@ fn foldered<'a>(entries: &Entries<'a, '_>, root: &str, model: &str) -> Result<Pa
     Ok(Parts { program, weights: tensors("weights")?, constants: tensors("constants")? })
 }
 
-/// The entries of an archive, which are parts of the file.
+/// The entries of an archive, borrowed from the file.
 pub(super) struct Entries<'a, 'e>(&'e Archive<'a>);
 
 impl<'a> Entries<'a, '_> {
-    /// An entry's contents; `None` when there is none of that name.
+    /// An entry's contents; `None` if there is no entry of this name.
     pub fn get(&self, name: &str) -> Result<Option<&'a [u8]>, Refusal> {
         let packed = || {
             let problem =
@@ -95,7 +96,7 @@ impl<'a> Entries<'a, '_> {
     }
 }
 
-/// A file that is cut short or changed.
+/// The refusal of a truncated or changed file.
 pub(super) fn damaged(problem: impl Into<String>) -> Refusal {
     Refusal::new(problem, format!("copy the file again, or {EXPORT}"))
 }

@@ -1,13 +1,12 @@
-//! Networks that `torch.export.save` wrote: a zip archive of a graph in JSON and of raw tensors.
+//! Networks written by `torch.export.save`: zip archives of a graph in JSON and raw tensors.
 //!
-//! A [`Package`] is what such a file says, and no more: what the operations of its graph mean is not
-//! known here. Files of PyTorch 2.5 to 2.15 are read, whose archives are laid out in three ways
-//! (`layout.rs`); all have the graph's schema of major version 8, whose unknown fields are passed
-//! over.
+//! A [`Package`] is the content of a file; this module does not interpret the graph's operations.
+//! Files of PyTorch 2.5 to 2.15 are supported. Their archives have three layouts (`layout.rs`), and
+//! their graphs have major version 8 of the schema. Unknown fields are ignored.
 //!
-//! Nothing in a file is run. Tensors stay where they lie in the file, apart from those that are
-//! pickled or not contiguous; the graph takes a few times the memory of its text, since the shortest
-//! text of anything that is kept is half as long as what is kept of it.
+//! No code in a file is executed. Tensors are borrowed from the file unless they are pickled or not
+//! contiguous. The graph takes at most a few times the memory of its JSON text, because no value
+//! takes more than twice the length of its shortest text.
 
 mod argument;
 mod graph;

@@ -1,4 +1,4 @@
-//! A file of `torch.export.save` as a whole.
+//! The complete content of a file written by `torch.export.save`.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +13,26 @@ use super::{
 };
 use crate::error::{Refusal, Result};
 
-/// The schema's version that is read: another means something else by the same words.
+/// The supported major version of the schema. In other versions the same keys may have other
+/// meanings.
 const MAJOR: i64 = 8;
 
-/// A network: its graph, what the graph's inputs are, and the tensors that it has.
+/// A network: its graph, the roles of the graph's inputs and outputs, and its tensors.
 #[derive(Debug, Clone)]
 pub struct Package<'a> {
     /// The operations.
     pub graph: Graph,
-    /// What the graph's inputs and outputs are.
+    /// The roles of the graph's inputs and outputs.
     pub signature: Signature,
-    /// The names of `forward`'s arguments, where the file tells them.
+    /// The names of `forward`'s arguments; empty if the file does not contain them.
     pub arguments: Vec<String>,
-    /// The names of `forward`'s results, where it gives them under names.
+    /// The keys of the dictionary that `forward` returns; empty for any other result.
     pub results: Vec<String>,
-    /// The version of PyTorch that wrote it.
+    /// The version of PyTorch that wrote the file.
     pub torch_version: String,
-    /// Parameters and buffers by their names.
+    /// Parameters and buffers by name.
     pub weights: BTreeMap<String, Tensor<'a>>,
-    /// Tensors that the network's code holds, by their names; buffers that are not saved with the
-    /// others are among them.
+    /// Constant tensors of the network's code by name, including non-persistent buffers.
     pub constants: BTreeMap<String, Tensor<'a>>,
 }
 
@@ -56,7 +56,7 @@ struct Version {
     major: i64,
 }
 
-/// How a module is called.
+/// The call of a module; `fqn` is empty for the whole network.
 #[derive(Deserialize)]
 struct Call {
     #[serde(default)]
@@ -73,7 +73,7 @@ struct CallSignature {
     out_spec: String,
 }
 
-/// How results are put together, of which the outermost part counts.
+/// The structure of the results, of which only the outermost level is read.
 #[derive(Deserialize)]
 struct TreeSpec {
     #[serde(default)]
@@ -86,16 +86,17 @@ struct OnlyVersion {
 }
 
 impl<'a> Package<'a> {
-    /// Reads a file.
+    /// Parses the contents of a file.
     ///
     /// # Errors
-    /// When it is damaged, or not of `torch.export.save`, or of a version with another schema.
+    /// When the file is damaged, was not written by `torch.export.save`, or has another major
+    /// version of the schema.
     pub fn parse(file: &'a [u8]) -> Result<Self, Refusal> {
         let Parts { program, weights, constants } = Parts::find(file)?;
         let unreadable = |error: serde_json::Error| {
             layout::damaged(format!("has a graph that is not as torch.export.save writes it: {error}"))
         };
-        // First, since with another version all else may be written in another way.
+        // The version is checked first, because the rest of the format depends on it.
         let OnlyVersion { schema_version: Version { major } } =
             serde_json::from_slice(program).map_err(unreadable)?;
         if major != MAJOR {
@@ -112,7 +113,7 @@ impl<'a> Package<'a> {
         Ok(Self { graph, signature, arguments, results, torch_version, weights, constants })
     }
 
-    /// The names in the graph of what is given to `forward` as tensors.
+    /// The names in the graph of `forward`'s tensor arguments.
     #[must_use]
     pub fn inputs(&self) -> Vec<&str> {
         let specs = self.signature.input_specs.iter();
@@ -124,7 +125,7 @@ impl<'a> Package<'a> {
     }
 }
 
-/// The keys of a dictionary of results, from its description; none where it is something else.
+/// The keys of a dictionary of results, from its serialised structure; empty for any other result.
 fn keys(out_spec: &str) -> Vec<String> {
     let spec = serde_json::from_str::<(i64, TreeSpec)>(out_spec).ok();
     let context = spec.and_then(|(_, spec)| spec.context).unwrap_or_default();

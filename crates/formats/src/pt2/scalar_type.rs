@@ -1,4 +1,4 @@
-//! Types of elements, by PyTorch's numbers for them.
+//! Element types, by their numbers in PyTorch's schema.
 
 use safetensors::Dtype;
 use serde::{Deserialize, Deserializer};
@@ -14,16 +14,16 @@ pub enum ScalarType {
     Half,
     /// `torch.bfloat16`.
     BFloat16,
-    /// Integers of so many bytes, with a sign or without.
+    /// Integers.
     Integer {
-        /// How many bytes one has.
+        /// The bytes of one integer.
         bytes: u8,
-        /// Whether they may be negative.
+        /// Whether the integers are signed.
         signed: bool,
     },
     /// `torch.bool`.
     Bool,
-    /// Complex numbers, numbers of eight bits and others, by their number in the schema.
+    /// Complex, 8-bit floating-point and other types, by their number in the schema.
     Other(u32),
 }
 
@@ -31,7 +31,7 @@ impl ScalarType {
     /// `torch.int64`.
     pub const LONG: Self = Self::Integer { bytes: 8, signed: true };
 
-    /// The type of a number of the schema's table `ScalarType`.
+    /// The type with this number in the schema's table `ScalarType`.
     #[must_use]
     pub fn of(code: u32) -> Self {
         let integer = |bytes, signed| Self::Integer { bytes, signed };
@@ -50,13 +50,13 @@ impl ScalarType {
         }
     }
 
-    /// Whether it is one of floating-point numbers.
+    /// Whether elements are floating-point numbers.
     #[must_use]
     pub fn is_float(self) -> bool {
         matches!(self, Self::Double | Self::Float | Self::Half | Self::BFloat16)
     }
 
-    /// How elements of it are stored; `None` for types that are not read.
+    /// The storage type of the elements; `None` for types that cannot be read.
     #[must_use]
     pub fn stored(self) -> Option<Dtype> {
         Some(match self {
@@ -74,7 +74,7 @@ impl ScalarType {
         })
     }
 
-    /// The type of elements that are stored so; `None` for those that PyTorch's graphs have not.
+    /// The element type for a storage type; `None` if the schema has none.
     #[must_use]
     pub fn from_stored(stored: Dtype) -> Option<Self> {
         let integer = |bytes, signed| Self::Integer { bytes, signed };

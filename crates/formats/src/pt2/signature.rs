@@ -1,4 +1,4 @@
-//! What the graph's inputs and outputs are of the network.
+//! The roles of a graph's inputs and outputs in the network.
 
 use serde::{
     Deserialize, Deserializer,
@@ -10,16 +10,16 @@ use super::{
     union::{self, Union},
 };
 
-/// What each input and output of a graph is.
+/// The role of each input and output of a graph.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Signature {
-    /// Of the inputs, in their order.
+    /// The roles of the inputs, in order.
     pub input_specs: Vec<InputSpec>,
-    /// Of the outputs, in their order.
+    /// The roles of the outputs, in order.
     pub output_specs: Vec<OutputSpec>,
 }
 
-/// What an input is.
+/// The role of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InputSpec {
     /// A parameter.
@@ -36,7 +36,7 @@ pub enum InputSpec {
         /// Its name in the network.
         name: String,
     },
-    /// A tensor that the network's code holds.
+    /// A constant tensor of the network's code.
     Constant {
         /// Its name in the graph.
         arg: String,
@@ -45,16 +45,16 @@ pub enum InputSpec {
     },
     /// An argument of `forward`.
     User(Argument),
-    /// Anything else, by the schema's word for it.
+    /// Any other role, by its kind in the schema.
     Other(String),
 }
 
-/// What an output is.
+/// The role of an output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OutputSpec {
     /// A result of `forward`.
     User(Argument),
-    /// What a buffer becomes, and others, by the schema's word for it.
+    /// Any other role, such as the new value of a buffer, by its kind in the schema.
     Other(String),
 }
 

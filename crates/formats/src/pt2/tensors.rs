@@ -1,4 +1,4 @@
-//! Tensors of an archive, where they lie in it.
+//! Tensors of an archive, borrowed from the file where possible.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -19,24 +19,25 @@ pub struct Tensor<'a> {
     pub dtype: ScalarType,
     /// The length of each axis.
     pub shape: Vec<usize>,
-    /// Its elements, little-endian, the last axis fastest.
+    /// Its elements, little-endian and row-major.
     pub elements: Cow<'a, [u8]>,
-    /// Where they lie: two tensors of one shape with the same are one.
+    /// The location of the elements. Tensors of equal shape and location are one shared tensor.
     pub storage: Storage,
 }
 
-/// Where the elements of a tensor lie in the archive.
+/// The location of a tensor's elements in the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Storage {
-    /// The archive's entry, or the place in it.
+    /// The archive's entry that contains the tensor.
     pub entry: String,
-    /// The first element's place, in elements.
+    /// The offset of the first element in the entry, in elements; for a pickled tensor, the address
+    /// of its first byte in memory.
     pub offset: usize,
-    /// Steps along each axis.
+    /// The stride along each axis, in elements; empty for a pickled tensor.
     pub strides: Vec<usize>,
 }
 
-/// Which tensor lies where.
+/// The table of the tensors in a folder.
 #[derive(Debug, Deserialize)]
 struct Config {
     config: BTreeMap<String, Payload>,
@@ -51,11 +52,11 @@ struct Payload {
     tensor_meta: Option<TensorMeta>,
 }
 
-/// Tensors by their names.
+/// Tensors by name.
 pub(super) type Tensors<'a> = BTreeMap<String, Tensor<'a>>;
 
-/// The tensors that a table (JSON) lists, whose entries are in one folder. What is no tensor of
-/// numbers is left out.
+/// The tensors that a table (JSON) lists, with their entries in `folder`. Other objects are left
+/// out.
 pub(super) fn listed<'a>(
     entries: &Entries<'a, '_>,
     table: &[u8],
@@ -78,7 +79,7 @@ pub(super) fn listed<'a>(
     Ok(tensors)
 }
 
-/// A tensor as raw bytes.
+/// Reads a tensor that is stored as raw bytes.
 fn raw<'a>(name: &str, bytes: &'a [u8], meta: &TensorMeta, entry: String) -> Result<Tensor<'a>, Refusal> {
     let refuse = |what: &str| Err(super::layout::damaged(format!("the tensor {name} {what}")));
     let known =
@@ -113,13 +114,13 @@ fn raw<'a>(name: &str, bytes: &'a [u8], meta: &TensorMeta, entry: String) -> Res
     }
 }
 
-/// The tensor that an entry of `torch.save` is; `None` for anything else.
+/// The tensor in an entry written by `torch.save`; `None` for any other object.
 fn pickled_alone<'a>(bytes: &[u8], path: &str) -> Option<Tensor<'a>> {
     let Ok(Contents::Pickled(document)) = Contents::parse(bytes) else { return None };
     from_pickle(&document, document.root(), path)
 }
 
-/// The tensors of a dictionary that `torch.save` wrote; what is none is left out.
+/// The tensors of a dictionary written by `torch.save`; other values are left out.
 pub(super) fn pickled<'a>(bytes: &[u8], path: &str) -> Result<Tensors<'a>, Refusal> {
     let Contents::Pickled(document) = Contents::parse(bytes)? else {
         return Err(super::layout::damaged(format!("its entry {path} is not of torch.save")));
@@ -133,12 +134,12 @@ pub(super) fn pickled<'a>(bytes: &[u8], path: &str) -> Result<Tensors<'a>, Refus
     Ok(rows.filter_map(tensor).collect())
 }
 
-/// A copy of a tensor in a pickle.
+/// Copies a tensor out of a pickle; `None` for any other object.
 fn from_pickle<'a>(document: &Document<'_>, value: Value, path: &str) -> Option<Tensor<'a>> {
     let stored = document.tensor(value).filter(|stored| !stored.repeats())?;
     let dtype = ScalarType::from_stored(stored.dtype())?;
     let elements = stored.elements();
-    // Tensors that share a storage begin at the same byte of the file.
+    // Shared tensors start at the same byte of the file, which the address identifies.
     let offset = match &elements {
         Cow::Borrowed(bytes) => bytes.as_ptr() as usize,
         Cow::Owned(bytes) => bytes.as_ptr() as usize,

@@ -1,4 +1,4 @@
-//! Unions as the schema writes them: an object whose only key says which of its kinds it is.
+//! The schema's unions: JSON objects with a single key, which names the variant.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,13 +7,13 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, Visitor},
 };
 
-/// A type that is written as `{"as_KIND": ...}`.
+/// A union, written as `{"KIND": VALUE}`.
 pub(super) trait Union<'de>: Sized {
-    /// What is expected, for messages.
+    /// A description of the expected value, for error messages.
     const EXPECTED: &'static str;
 
-    /// The value of a kind, which has to be read from `map`; kinds that are not known must be read
-    /// as [`IgnoredAny`].
+    /// Reads the value of the variant `kind` from `map`. The value of an unknown variant must be
+    /// read, too, as [`IgnoredAny`].
     fn read<A: MapAccess<'de>>(kind: &str, map: &mut A) -> Result<Self, A::Error>;
 }
 

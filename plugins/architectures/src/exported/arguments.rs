@@ -5,7 +5,7 @@ use eigenscape_program::{Error, Result};
 
 use super::{array::Array, tensor::Tensor};
 
-/// What an operation is given.
+/// The value of an argument.
 #[derive(Debug, Clone)]
 pub(super) enum Given<'n> {
     None,
@@ -19,16 +19,16 @@ pub(super) enum Given<'n> {
     Text(&'n str),
     Type(ScalarType),
     Graph(&'n Graph),
-    /// Devices, layouts and the like.
+    /// A value that no translation uses (a device, a layout, ...).
     Other,
 }
 
-/// The arguments of an operation, under their names in PyTorch's schema of it.
+/// The arguments of an operation, by their names in PyTorch's schema.
 #[derive(Debug)]
 pub(super) struct Arguments<'n> {
-    /// The operation, as in `aten.conv2d`.
+    /// The operation's name, as in `aten.conv2d`.
     pub operation: &'n str,
-    /// Names with what is given under them.
+    /// The names and values, in order.
     pub given: Vec<(&'n str, Given<'n>)>,
 }
 
@@ -55,7 +55,7 @@ impl<'n> Arguments<'n> {
         }
     }
 
-    /// The first of the arguments, a tensor, whatever its name is.
+    /// The first argument, which must be a tensor, whatever its name.
     pub fn first(&self) -> Result<&Tensor> {
         match self.given.first() {
             Some((_, Given::Tensor(tensor))) => Ok(tensor),
@@ -71,7 +71,7 @@ impl<'n> Arguments<'n> {
         }
     }
 
-    /// A tensor, or a number as one of no axes.
+    /// A tensor; a number becomes a constant tensor without axes.
     pub fn operand(&self, name: &str) -> Result<Tensor> {
         let number = |dtype, number| Ok(Tensor::folded(dtype, Array::filled(&[], number)));
         match self.get(name) {
@@ -92,7 +92,7 @@ impl<'n> Arguments<'n> {
         all.ok_or_else(|| self.missing(name))
     }
 
-    /// Several tensors, of which some may be missing.
+    /// Several tensors, some of which may be missing.
     pub fn optional_tensors(&self, name: &str) -> Result<&[Option<Tensor>]> {
         match self.get(name) {
             Some(Given::Tensors(tensors)) => Ok(tensors),
@@ -117,7 +117,7 @@ impl<'n> Arguments<'n> {
         Ok(self.optional_int(name)?.unwrap_or(default))
     }
 
-    /// Integers; one stands for a list of it.
+    /// A list of integers; a single integer counts as a list of one.
     pub fn optional_ints(&self, name: &str) -> Result<Option<Vec<i64>>> {
         match self.get(name) {
             None => Ok(None),
@@ -184,20 +184,20 @@ impl<'n> Arguments<'n> {
         }
     }
 
-    /// An axis of a tensor of so many, counted from the end where it is negative.
+    /// The axis `dim` of a tensor with `rank` axes; a negative `dim` counts from the end.
     pub fn axis(&self, dim: i64, rank: usize) -> Result<usize> {
         let axis = if dim < 0 { dim.saturating_add(rank as i64) } else { dim };
         let found = usize::try_from(axis).ok().filter(|axis| *axis < rank);
         found.ok_or_else(|| self.error(format!("there is no axis {dim} of {rank}")))
     }
 
-    /// Refuses more parts of a tensor than anybody can mean.
+    /// Refuses to split a tensor into more than 2¹⁶ parts.
     pub fn few(&self, count: usize) -> Result<usize> {
         const MOST: usize = 1 << 16;
         if count <= MOST { Ok(count) } else { Err(self.error(format!("makes {count} parts of a tensor"))) }
     }
 
-    /// Several axes; all of them where none is named.
+    /// The axes in an argument; all axes if the argument is missing or empty.
     pub fn axes(&self, name: &str, rank: usize) -> Result<Vec<usize>> {
         match self.optional_ints(name)? {
             Some(dims) if !dims.is_empty() => dims.into_iter().map(|dim| self.axis(dim, rank)).collect(),
@@ -205,7 +205,7 @@ impl<'n> Arguments<'n> {
         }
     }
 
-    /// Sizes, none of which is negative.
+    /// Converts sizes to `usize`; negative ones are refused.
     pub fn sizes(&self, values: &[i64]) -> Result<Vec<usize>> {
         let size = |value: &i64| {
             usize::try_from(*value).map_err(|_| self.error(format!("{value} is no size, of {values:?}")))
@@ -213,7 +213,7 @@ impl<'n> Arguments<'n> {
         values.iter().map(size).collect()
     }
 
-    /// One size for each of so many sides; one stands for all.
+    /// One size for each of `count` spatial axes; a single size applies to all of them.
     pub fn sides(&self, name: &str, count: usize, default: usize) -> Result<Vec<usize>> {
         match self.optional_ints(name)?.as_deref() {
             None | Some([]) => Ok(vec![default; count]),

@@ -1,5 +1,5 @@
-//! The few operations of which all others are made: done at once on known tensors, and emitted
-//! into the program on others.
+//! The basic operations of which all others are composed. On constant tensors they are evaluated
+//! immediately; otherwise they are emitted into the program.
 
 use eigenscape_formats::pt2::ScalarType;
 use eigenscape_program::{
@@ -11,18 +11,18 @@ use super::{
     tensor::{Data, Tensor},
 };
 
-/// A place in the network at which operations are emitted.
+/// Emits operations in a module of the network.
 pub(super) struct Emitter<'c, 's> {
     /// The module.
     pub scope: &'c mut Scope<'s>,
     /// N, the number of samples that the network is built for.
     pub samples: usize,
-    /// The number of samples that the graph was exported for, where it is a number in the graph.
+    /// The number of samples that the graph was exported for; `None` if it is symbolic.
     pub fixed: Option<usize>,
 }
 
-/// Finite numbers beyond those of f32 stand for "as small as can be" (masks): in f32 they would be
-/// infinite, and 0 times them undefined.
+/// Clamps a finite number to the range of f32. Masks contain numbers like `-1e300` in place of −∞;
+/// in f32 they would become infinite, and 0 · ∞ is NaN.
 fn within_f32(number: f64) -> f64 {
     let most = f64::from(f32::MAX);
     if number.is_finite() { number.clamp(-most, most) } else { number }
@@ -61,7 +61,7 @@ impl Emitter<'_, '_> {
         graph.broadcast(literal, array.shape())
     }
 
-    /// `fold` on a known tensor, `emit` on another.
+    /// Applies `fold` to a constant tensor, and `emit` to a value of the program.
     fn either(
         &mut self,
         x: &Tensor,
@@ -85,7 +85,7 @@ impl Emitter<'_, '_> {
         self.either(x, |array| Ok(array.permute(axes)), |graph, value| graph.permute(value, axes))
     }
 
-    /// Repeated along axes of size 1, and along new ones before the others.
+    /// Broadcasts x to `shape`: along axes of size 1, and along new leading axes.
     pub fn broadcast(&mut self, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
         let emit = |graph: &mut Graph, value: Value| {
             let own = graph.shape(value).to_vec();
@@ -97,7 +97,7 @@ impl Emitter<'_, '_> {
         self.either(x, |array| array.broadcast(shape), emit)
     }
 
-    /// `len` elements from `start` on along an axis.
+    /// `len` elements along an axis, from `start` on.
     pub fn slice(&mut self, x: &Tensor, axis: usize, start: usize, len: usize) -> Result<Tensor> {
         let size = x.shape().get(axis).copied().unwrap_or(0);
         if start.checked_add(len).is_none_or(|end| end > size) || axis >= x.rank() {
@@ -122,12 +122,12 @@ impl Emitter<'_, '_> {
         Ok(self.tensor(dtype, joined))
     }
 
-    /// The sum over axes, which keep the size 1.
+    /// The sum over `axes`, which remain with size 1.
     pub fn sum(&mut self, x: &Tensor, axes: &[usize]) -> Result<Tensor> {
         self.either(x, |array| array.reduce(axes, 0.0, |a, b| a + b), |graph, value| graph.sum(value, axes))
     }
 
-    /// A function of each element: of known ones by `fold`.
+    /// An element-wise function: `fold` for constants, `emit` for values of the program.
     pub fn map(
         &mut self,
         x: &Tensor,
@@ -137,7 +137,7 @@ impl Emitter<'_, '_> {
         self.either(x, |array| array.map(fold), emit)
     }
 
-    /// A layer without parameters on a tensor, known or not.
+    /// Applies `emit` to the tensor as a value of the program, even if it is constant.
     pub fn layer(
         &mut self,
         x: &Tensor,
@@ -148,7 +148,7 @@ impl Emitter<'_, '_> {
         Ok(self.tensor(x.dtype, result))
     }
 
-    /// A function of pairs of elements, axes of size 1 repeated.
+    /// An element-wise function of two tensors, which are broadcast to a common shape.
     fn zip(
         &mut self,
         [x, y]: [&Tensor; 2],
@@ -191,7 +191,7 @@ impl Emitter<'_, '_> {
         self.zip([x, y], |a, b| a * b, Graph::mul)
     }
 
-    /// x / y; x · (1/y) where y is not known.
+    /// x / y; as x · (1/y) unless both are constant.
     pub fn div(&mut self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         if x.array().is_some() && y.array().is_some() {
             return self.zip([x, y], |a, b| a / b, Graph::mul);
@@ -204,7 +204,7 @@ impl Emitter<'_, '_> {
         self.map(x, |a| a * factor, |graph, value| graph.scale(value, factor))
     }
 
-    /// x + a number.
+    /// x + `by`.
     pub fn shift(&mut self, x: &Tensor, by: f64) -> Result<Tensor> {
         if by == 0.0 {
             return Ok(x.clone());
@@ -212,7 +212,7 @@ impl Emitter<'_, '_> {
         self.add(x, &Tensor::folded(x.dtype, Array::filled(&[], by)))
     }
 
-    /// A function that the program has.
+    /// An element-wise function of the program; `fold` evaluates it for constants.
     pub fn function(&mut self, x: &Tensor, function: Function, fold: impl Fn(f64) -> f64) -> Result<Tensor> {
         self.map(x, fold, |graph, value| graph.function(function, value))
     }
@@ -222,7 +222,7 @@ impl Emitter<'_, '_> {
         self.function(x, Function::Relu, |x| if x > 0.0 { x } else { 0.0 })
     }
 
-    /// 1 where x > 0, otherwise 0.
+    /// 1 where x > 0, and 0 elsewhere.
     pub fn is_positive(&mut self, x: &Tensor) -> Result<Tensor> {
         let step = Function::Step { slope: Real(0.0) };
         self.function(x, step, |x| f64::from(u8::from(x > 0.0)))
@@ -233,7 +233,7 @@ impl Emitter<'_, '_> {
         self.map(x, |x| 1.0 - x, Graph::one_minus)
     }
 
-    /// The general product of two arrays.
+    /// The general matrix product of two tensors.
     pub fn product(&mut self, x: &Tensor, y: &Tensor, axes: MatMul) -> Result<Tensor> {
         let dtype = promoted(x, y);
         if let (Some(a), Some(b)) = (x.array(), y.array()) {
@@ -244,11 +244,11 @@ impl Emitter<'_, '_> {
         Ok(self.tensor(dtype, product))
     }
 
-    /// `yes` where `condition` is 1 and `no` where it is 0.
+    /// `yes` where `condition` is 1, and `no` where it is 0.
     ///
-    /// Where the condition is not known both are computed, and the one that is not asked for is
-    /// multiplied by 0; numbers without bound are therefore put in by the logarithm of the
-    /// condition, which is 0 or −∞.
+    /// Unless the condition is constant, both operands are computed and multiplied by 1 or 0. A
+    /// constant operand −∞ would give NaN there (0 · ∞), so it is replaced by the logarithm of the
+    /// opposite condition, which is −∞ where the operand is chosen and 0 elsewhere.
     pub fn choose(&mut self, condition: &Tensor, yes: &Tensor, no: &Tensor) -> Result<Tensor> {
         let dtype = promoted(yes, no);
         let shape = common_shape(yes.shape(), no.shape())?;
@@ -260,7 +260,7 @@ impl Emitter<'_, '_> {
         self.broadcast(&sum, &shape)
     }
 
-    /// x where `condition` is 1, and 0 elsewhere; `not` is 1 there.
+    /// x where `condition` is 1, and 0 elsewhere. `not` is 1 − `condition`.
     fn chosen(&mut self, condition: &Tensor, not: &Tensor, x: &Tensor) -> Result<Tensor> {
         if let (Some(a), Some(b)) = (condition.array(), x.array()) {
             let chosen = a.zip(b, |condition, x| if condition == 0.0 { 0.0 } else { x })?;
@@ -274,7 +274,7 @@ impl Emitter<'_, '_> {
         self.mul(condition, x)
     }
 
-    /// The rows of a table \[V, D\] that an index of any shape names.
+    /// The rows of a table \[V, D\] at the places in an index tensor of any shape.
     pub fn take(&mut self, table: &Tensor, index: &Tensor) -> Result<Tensor> {
         let width = table.shape()[1];
         let shape = [index.shape(), &[width]].concat();
@@ -302,8 +302,9 @@ fn no_row(count: usize) -> Error {
     Error::shape("index", format!("an index is not one of {count} places"))
 }
 
-/// The type of a result of two operands, as far as it matters: floating-point numbers rather than
-/// integers rather than truth values. What PyTorch says of results is known better (from the graph).
+/// The result type of two operands: a floating-point type takes precedence over an integer type,
+/// and that over booleans. This is sufficient, because the graph states the exact type of each
+/// result.
 fn promoted(x: &Tensor, y: &Tensor) -> ScalarType {
     match (x.dtype, y.dtype) {
         (a, b) if a.is_float() == b.is_float() => {

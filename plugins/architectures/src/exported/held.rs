@@ -1,4 +1,4 @@
-//! The tensors that a network brings: parameters, buffers and constants.
+//! A network's own tensors: parameters, buffers and constants.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,39 +8,40 @@ use eigenscape_formats::pt2::{Argument, Graph, InputSpec, Package, Storage, Tens
 
 use super::{array::Array, name::operation, tensor::Tensor};
 
-/// A tensor that the network brings, by its name in the graph.
+/// The role of one of the network's own tensors.
 #[derive(Debug)]
 pub(super) enum Held {
     /// A parameter.
     Parameter {
         name: String,
         shape: Vec<usize>,
-        /// Whether no derivative is asked for in it.
+        /// Whether PyTorch's `requires_grad` is false.
         frozen: bool,
     },
-    /// Another name of a parameter.
+    /// Another name of a parameter (tied weights).
     Alias {
         name: String,
         /// The parameter's name in the graph.
         of: String,
     },
-    /// Running statistics.
+    /// Running statistics of a normalisation layer.
     Running { name: String, shape: Vec<usize> },
-    /// A constant, with its name where a checkpoint may have it.
+    /// A constant. A buffer has a name, under which a checkpoint may contain it.
     Constant { name: Option<String>, tensor: Tensor },
 }
 
-/// All of them, in the order of the graph's signature, and the numbers with which they start.
+/// All of a network's own tensors, in the order of the graph's signature, with their initial
+/// values.
 #[derive(Debug)]
 pub(super) struct AllHeld {
-    /// Names in the graph with what they are.
+    /// Each tensor's name in the graph, with its role.
     pub held: Vec<(String, Held)>,
-    /// Parameters and running statistics by their names in the network.
+    /// The values of parameters and running statistics, by their names in the network.
     pub weights: BTreeMap<String, CandleTensor>,
 }
 
 impl AllHeld {
-    /// Those of a file of this name.
+    /// The tensors of a package; `file` is the file's name for errors.
     pub fn of(file: &str, package: &Package) -> Result<Self> {
         let missing = |name: &str| {
             Error::input(file, format!("has no tensor {name}, which its graph needs"), "export it again")
@@ -91,8 +92,9 @@ impl AllHeld {
     }
 }
 
-/// The names of running statistics of normalisation layers: of all buffers these alone are data of
-/// the program, which training changes.
+/// The names in the graph of the running statistics of normalisation layers. They are the only
+/// buffers that become buffers of the program, which training updates; all other buffers are
+/// constants.
 fn running_statistics(graph: &Graph) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
     for node in graph.nodes.iter().filter(|node| operation(&node.target).contains("_norm")) {
@@ -105,7 +107,7 @@ fn running_statistics(graph: &Graph) -> BTreeSet<&str> {
     names
 }
 
-/// A tensor of the file.
+/// Converts a tensor of the file to Candle's type.
 fn candle(file: &str, name: &str, stored: &Stored) -> Result<CandleTensor> {
     use safetensors::Dtype;
     let dtype = match stored.dtype.stored() {
@@ -125,7 +127,7 @@ fn candle(file: &str, name: &str, stored: &Stored) -> Result<CandleTensor> {
     Ok(CandleTensor::from_raw_buffer(&stored.elements, dtype, &stored.shape, &Device::Cpu)?)
 }
 
-/// The numbers of a parameter or of running statistics.
+/// The values of a parameter or of running statistics, which must be finite floating-point numbers.
 fn numbers(file: &str, name: &str, stored: &Stored) -> Result<CandleTensor> {
     let tensor = candle(file, name, stored)?;
     if !tensor.dtype().is_float() {
@@ -144,7 +146,7 @@ fn numbers(file: &str, name: &str, stored: &Stored) -> Result<CandleTensor> {
     }
 }
 
-/// A constant of the graph.
+/// Converts a tensor of the file to a constant of the graph.
 fn folded(file: &str, name: &str, stored: &Stored) -> Result<Tensor> {
     let values = candle(file, name, stored)?.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
     Ok(Tensor::folded(stored.dtype, Array::new(&stored.shape, values)))

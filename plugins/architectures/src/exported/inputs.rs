@@ -1,4 +1,4 @@
-//! What a network is given.
+//! The inputs of a network.
 
 use std::collections::HashMap;
 
@@ -8,16 +8,16 @@ use eigenscape_program::{Error as ProgramError, Scope, Value};
 
 use super::tensor::{Item, Tensor};
 
-/// The tensors that `forward` is given, in its order.
+/// The tensor arguments of `forward`, in order.
 #[derive(Debug)]
 pub(super) struct Inputs {
-    /// Names in the graph, with the types of elements and the sizes.
+    /// The name in the graph, the element type and the sizes of each input.
     all: Vec<(String, ScalarType, Vec<MetaSize>)>,
     named: Vec<ModelInput>,
 }
 
 impl Inputs {
-    /// Those of a file of this name.
+    /// The inputs of a package; `file` is the file's name for errors.
     pub fn of(file: &str, package: &Package) -> Result<Self> {
         let (mut all, mut named) = (Vec::new(), Vec::new());
         for (place, arg) in package.inputs().into_iter().enumerate() {
@@ -40,27 +40,27 @@ impl Inputs {
         Ok(Self { all, named })
     }
 
-    /// The arguments of `forward` by name.
+    /// The inputs under the names of `forward`'s arguments.
     pub fn named(&self) -> &[ModelInput] {
         &self.named
     }
 
-    /// The number of samples that the graph was exported for, where it is no symbol.
+    /// The number of samples that the graph was exported for; `None` if it is symbolic.
     pub fn exported(&self) -> Option<usize> {
         self.all.iter().find_map(|(_, _, sizes)| sizes[0].known())
     }
 
-    /// The line of Python that leaves the number of samples open.
+    /// The Python value of `dynamic_shapes` with which the number of samples is symbolic.
     pub fn dynamic_shapes(&self) -> String {
         let each = |input: &ModelInput| format!("\"{}\": {{0: torch.export.Dim(\"batch\")}}", input.name);
         format!("{{{}}}", self.named.iter().map(each).collect::<Vec<_>>().join(", "))
     }
 
-    /// Gives x \[N, ...\] to the input, or its parts to several: x is \[N, D\] then, the elements of
-    /// all inputs of a sample one after the other.
+    /// Binds x to the graph's inputs. A single input is x \[N, ...\] itself. Several inputs are
+    /// slices of x \[N, D\], in which each row concatenates the flattened inputs of a sample.
     ///
     /// # Errors
-    /// When the shape is not that of the graph.
+    /// When the shape of x does not match the graph's inputs.
     pub fn bind<'n>(
         &'n self,
         scope: &mut Scope,
@@ -105,7 +105,7 @@ impl Inputs {
     }
 }
 
-/// Refuses another shape of an example than that of the graph.
+/// Refuses examples whose shape differs from that in the graph.
 fn check(shape: &[usize], sizes: &[MetaSize]) -> Result<(), ProgramError> {
     let (own, expected) = (shape.get(1..).unwrap_or_default(), &sizes[1..]);
     let fits = |(size, meta): (&usize, &MetaSize)| meta.known().is_none_or(|known| known == *size);

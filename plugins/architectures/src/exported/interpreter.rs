@@ -1,4 +1,4 @@
-//! The operations of a graph, one after the other.
+//! Executes the operations of a graph in order.
 
 use std::collections::HashMap;
 
@@ -15,38 +15,38 @@ use super::{
     tensor::{Data, Item, Tensor},
 };
 
-/// What all operations of a translation have in common.
+/// The numbers of samples of a translation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Samples {
     /// N, the number of samples that the network is built for.
     pub count: usize,
-    /// The number that the graph was exported for, where it is a number in the graph.
+    /// The number of samples that the graph was exported for; `None` if it is symbolic.
     pub exported: Option<usize>,
 }
 
-/// Numbers of known tensors that are kept at a time.
+/// The maximum number of elements of constants that are held at a time.
 const MOST_KEPT: usize = 1 << 26;
 
-/// What stands behind the names of a graph.
+/// Executes a graph, and holds the values of its names.
 pub(super) struct Interpreter<'n> {
     pub values: HashMap<&'n str, Item>,
     samples: Samples,
     views: Views<'n>,
-    /// The last operation that uses each name.
+    /// The index of the last operation that uses each name.
     last_use: HashMap<&'n str, usize>,
     kept: usize,
 }
 
 impl<'n> Interpreter<'n> {
-    /// A start with what the graph is given.
+    /// An interpreter with the values of the graph's inputs.
     pub fn new(samples: Samples, values: HashMap<&'n str, Item>) -> Self {
         Self { values, samples, views: Views::default(), last_use: HashMap::new(), kept: 0 }
     }
 
-    /// Runs a graph; afterwards its results have their names.
+    /// Executes a graph. Its results are then in `values`.
     ///
     /// # Errors
-    /// Those of the operations, with the place where each stands.
+    /// Those of the operations, with the operation's name and module.
     pub fn run(&mut self, graph: &'n Graph, scope: &mut Scope) -> Result<()> {
         for (number, node) in graph.nodes.iter().enumerate() {
             for name in names(node) {
@@ -154,7 +154,8 @@ impl<'n> Interpreter<'n> {
         }
     }
 
-    /// An operation that applies a graph to operands, in another state of PyTorch.
+    /// Executes a higher-order operation, which applies a subgraph to operands, for example with
+    /// gradients disabled.
     fn applied(&mut self, arguments: &Arguments<'n>, scope: &mut Scope) -> Result<Item> {
         let place = arguments.given.iter().position(|(_, given)| matches!(given, Given::Graph(_)));
         let Some((place, Given::Graph(inner))) = place.map(|place| (place, &arguments.given[place].1)) else {
@@ -191,7 +192,7 @@ impl<'n> Interpreter<'n> {
         Ok(Item::Tensors(results))
     }
 
-    /// Gives the results their names.
+    /// Stores the results of an operation under their names.
     fn bind(&mut self, graph: &'n Graph, node: &'n Node, item: Item) -> Result<()> {
         let mut targets: Vec<&'n str> = Vec::new();
         node.outputs.iter().for_each(|output| each_name(output, &mut |name| targets.push(name)));
@@ -199,7 +200,8 @@ impl<'n> Interpreter<'n> {
             Item::Tensors(tensors) => tensors.into_iter().map(Item::Tensor).collect(),
             single => vec![single],
         };
-        // What is of no use here (indices of maxima, statistics) is not given, only named.
+        // Translations omit results that are never used (indices of maxima, statistics): their
+        // names get no value.
         let items = items.into_iter().chain(std::iter::repeat(Item::None));
         for (name, item) in targets.into_iter().zip(items) {
             let item = match (item, graph.tensor_values.get(name)) {
@@ -220,7 +222,7 @@ impl<'n> Interpreter<'n> {
         Ok(())
     }
 
-    /// Drops what no operation needs any more.
+    /// Drops the arguments of an operation that no later one uses.
     fn forget(&mut self, node: &'n Node, number: usize) {
         for name in names(node) {
             if self.last_use.get(name) == Some(&number) && !self.views.is_base(name) {
@@ -230,7 +232,7 @@ impl<'n> Interpreter<'n> {
         }
     }
 
-    /// A result in the type that the graph says, where it is of the shape that the graph says.
+    /// Checks a result's shape against the graph, and gives it the type stated there.
     fn typed(&self, tensor: Tensor, meta: &TensorMeta) -> Result<Tensor> {
         self.check_shape(tensor.shape(), &meta.sizes)?;
         let data = match tensor.data {
@@ -245,7 +247,7 @@ impl<'n> Interpreter<'n> {
         let same = |(axis, (size, meta)): (usize, (&usize, &MetaSize))| match (meta.known(), exported) {
             (None, _) => true,
             (Some(known), _) if known == *size => true,
-            // Samples, or what is joined with them.
+            // The batch axis, alone or merged with other axes.
             (Some(known), Some(exported)) => axis == 0 && product(known, count) == product(*size, exported),
             (Some(_), None) => false,
         };
@@ -262,12 +264,12 @@ impl<'n> Interpreter<'n> {
     }
 }
 
-/// The product of two sizes, of which a file may have any.
+/// The product of two sizes, without overflow, since a file may contain any size.
 fn product(a: usize, b: usize) -> u128 {
     a as u128 * b as u128
 }
 
-/// Known numbers as PyTorch has them in a type.
+/// Rounds constants to f32 if that is their type in PyTorch.
 fn rounded(array: Array, dtype: ScalarType) -> Result<Array> {
     match dtype {
         ScalarType::Float => array.map(|number| f64::from(number as f32)),
@@ -299,14 +301,14 @@ pub(super) fn each_name<'n>(argument: &'n Argument, f: &mut impl FnMut(&'n str))
     }
 }
 
-/// The names that an operation is given.
+/// The names in an operation's arguments.
 fn names(node: &Node) -> impl Iterator<Item = &str> {
     let mut names = Vec::new();
     node.inputs.iter().for_each(|input| each_name(&input.arg, &mut |name| names.push(name)));
     names.into_iter()
 }
 
-/// An error with the place of the operation that it is of.
+/// Adds an operation's name, result and module to its error.
 fn placed(node: &Node, module: &str, error: &Error) -> Error {
     let mut own = Vec::new();
     node.outputs.iter().for_each(|output| each_name(output, &mut |name| own.push(name)));

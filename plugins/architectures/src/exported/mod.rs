@@ -1,9 +1,10 @@
-//! Networks that `torch.export.save` wrote: any module of PyTorch.
+//! Networks written by `torch.export.save`, from any PyTorch module.
 //!
-//! The graph of the file is translated while the network is built, for a concrete number of samples:
-//! an interpreter goes through its operations (`interpreter.rs`), each of which is emitted into the
-//! program in terms of a few (`emitter.rs`) and of the layers of `program::nn`. What depends on no
-//! parameter and no input (masks, positions, rotary tables) is computed on the way (`array.rs`).
+//! The graph in the file is translated while the network is built, for a concrete number of
+//! samples. An interpreter (`interpreter.rs`) executes the graph's operations. Each operation is
+//! emitted into the program as basic operations (`emitter.rs`) and layers of `program::nn`. Values
+//! that depend on no parameter and no input (masks, positions, rotary tables) are computed
+//! immediately (`array.rs`).
 
 mod arguments;
 mod array;
@@ -46,41 +47,41 @@ use self::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
-    /// The file that `torch.export.save` wrote; a relative path is looked up beside the
-    /// experiment's file first.
+    /// The file written by `torch.export.save`. A relative path is first searched for next to the
+    /// experiment's file.
     pub path: PathBuf,
-    /// Which of several outputs: its name, or its number from 0 on; the first by default.
+    /// The output to use: its name, or its number, counted from 0. By default the first output.
     pub output: Option<Output>,
 }
 
-/// A network that `torch.export.save` wrote.
+/// A network written by `torch.export.save`.
 #[derive(Debug)]
 pub struct Exported {
     file: String,
     graph: Graph,
     torch_version: String,
-    /// Of the file's contents.
+    /// The CRC-32 of the file's contents.
     checksum: u32,
     inputs: Inputs,
-    /// The name in the graph of the output that is asked for.
+    /// The selected output's name in the graph.
     output: String,
     held: Vec<(String, Held)>,
     weights: BTreeMap<String, CandleTensor>,
 }
 
 impl Exported {
-    /// The network in a file.
+    /// Loads the network in a file.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged or not of `torch.export.save`, has operations that
-    /// are not known, or has no such output.
+    /// When the file cannot be read, is damaged, was not written by `torch.export.save`, contains
+    /// unknown operations, or lacks the selected output.
     pub fn load(parameters: &Parameters, environment: &Environment) -> Result<Self> {
         let path = environment.resolve(&parameters.path);
         let file = regular_file::read(&path)?;
         Self::parse(&path, &file, parameters.output.as_ref())
     }
 
-    /// The network in the contents of a file.
+    /// Parses the network in a file's contents.
     ///
     /// # Errors
     /// As [`Exported::load`].
@@ -96,7 +97,7 @@ impl Exported {
         Ok(Self { file, graph, torch_version, checksum, inputs, output, held, weights })
     }
 
-    /// The tensors that the network brings, declared, by their names in the graph.
+    /// Declares the network's own tensors in `scope`. Returns them by their names in the graph.
     fn declare<'n>(&'n self, scope: &mut Scope) -> eigenscape_program::Result<HashMap<&'n str, Item>> {
         let mut values: HashMap<&str, Item> = HashMap::new();
         let type_of = |arg: &str| {
@@ -134,7 +135,8 @@ impl Exported {
         Ok(values)
     }
 
-    /// What to write the file with so that the number of samples is open.
+    /// Adds a remedy to an error, if the number of samples is fixed in the graph: how to export the
+    /// network for any number.
     fn with_open_batch(&self, error: &eigenscape_program::Error) -> eigenscape_program::Error {
         let Some(exported) = self.inputs.exported() else {
             return eigenscape_program::Error::Unsupported(error.to_string());

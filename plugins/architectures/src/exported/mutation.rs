@@ -1,5 +1,5 @@
-//! Changes in place: operations give values here, so that a change of a view is one of what it is a
-//! view of.
+//! In-place operations. Every translated operation returns a new value, so an in-place change of a
+//! view is repeated on the tensors that it is a view of (its bases).
 
 use std::collections::HashMap;
 
@@ -13,28 +13,29 @@ use super::{
     tensor::{Item, Tensor},
 };
 
-/// Which names are views of which.
+/// The views in a graph.
 #[derive(Debug, Default)]
 pub(super) struct Views<'n> {
-    /// A view, with what it is a view of and the operation that made it.
+    /// For each view, its base and the operation that created it.
     of: HashMap<&'n str, (&'n str, &'n Node)>,
-    /// Whether anything is changed in place.
+    /// Whether the graph has in-place operations; otherwise views need not be recorded.
     watching: bool,
 }
 
 impl<'n> Views<'n> {
-    /// Starts to follow views, where a graph changes anything in place.
+    /// Starts to record views if the graph has in-place operations.
     pub fn watch(&mut self, graph: &Graph) {
         self.watching = graph.nodes.iter().any(|node| is_in_place(super::name::operation(&node.target)));
     }
 
-    /// Whether something is a view of this name.
+    /// Whether the value of this name has views.
     pub fn is_base(&self, name: &str) -> bool {
         self.of.values().any(|(base, _)| *base == name)
     }
 
-    /// Notes what a node makes views of, and puts what it changes in place in the stead of what it
-    /// was, as far as `later` says that somebody asks for it.
+    /// Records the views that an operation creates. After an in-place operation, replaces the value
+    /// of its operand, and the values of the operand's bases as far as `later` says that they are
+    /// used.
     pub fn follow(
         &mut self,
         node: &'n Node,
@@ -62,7 +63,7 @@ impl<'n> Views<'n> {
         };
         let mut name = operand.as_str();
         values.insert(name, Item::Tensor(changed.clone()));
-        // A file may say that views are of each other.
+        // The number of steps is bounded, because a damaged file may contain views of each other.
         for _ in 0..self.of.len() {
             let Some(&(base, made)) = self.of.get(name) else { return Ok(()) };
             if !self.asked_for(base, later) {
@@ -76,7 +77,7 @@ impl<'n> Views<'n> {
         Ok(())
     }
 
-    /// Whether a name, or what it is a view of, is used later.
+    /// Whether a name, or one of its bases, is used later.
     fn asked_for(&self, name: &str, later: &dyn Fn(&str) -> bool) -> bool {
         let mut name = name;
         for _ in 0..=self.of.len() {
@@ -90,12 +91,12 @@ impl<'n> Views<'n> {
     }
 }
 
-/// Whether an operation changes its first operand.
+/// Whether an operation changes its first operand in place.
 fn is_in_place(operation: &str) -> bool {
     operation.starts_with("aten.") && operation.ends_with('_') && !operation.ends_with("__")
 }
 
-/// `whole` with the part that an operation picked replaced.
+/// `whole` after `part`, the view that the operation `made` takes of it, has changed.
 fn put(emit: &mut Emitter, whole: &Tensor, part: &Tensor, made: &Node) -> Result<Tensor> {
     let number = |name: &str, default: i64| {
         let given = made.inputs.iter().find(|input| input.name == name).map(|input| &input.arg);

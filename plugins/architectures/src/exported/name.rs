@@ -2,7 +2,7 @@
 
 use eigenscape_formats::pt2::Node;
 
-/// The name of an operation without what it is overloaded with: `aten.conv2d` of
+/// The name of an operation without its overload: `aten.conv2d` for
 /// `torch.ops.aten.conv2d.default`.
 pub(super) fn operation(target: &str) -> &str {
     let is_operation = target.starts_with("torch.ops.");
@@ -13,14 +13,14 @@ pub(super) fn operation(target: &str) -> &str {
     }
 }
 
-/// The module in which an operation was exported, by its full name; empty for the network itself.
+/// The full name of the module that an operation belongs to; empty for the network itself.
 pub(super) fn module(node: &Node) -> String {
-    // KEY,PATH,CLASS of each module, from the outermost in.
+    // `KEY,PATH,CLASS` for each module, outermost first.
     let innermost = node.metadata.nn_module_stack.rsplit(';').next().unwrap_or_default();
     let path = innermost.split_once(',').and_then(|(_, rest)| Some(rest.rsplit_once(',')?.0));
     let path = path.unwrap_or_default();
     let path = path.strip_prefix("L['self']").unwrap_or(path).trim_start_matches('.');
-    // A module that is called again has another number behind its name each time.
+    // Repeated calls of a module append `@NUMBER` to its path.
     let path = path.split_once('@').map_or(path, |(path, _)| path);
     let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
     if path.starts_with("_empty_nn_module_stack") || !path.chars().all(is_name) {

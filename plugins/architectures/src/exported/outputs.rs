@@ -1,4 +1,4 @@
-//! Which of a network's outputs is meant.
+//! Selects one of a network's outputs.
 
 use eigenscape_core::{Error, Result};
 use eigenscape_formats::pt2::{Argument, OutputSpec, Package};
@@ -9,16 +9,16 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected the name of an output, or its number")]
 pub enum Output {
-    /// Its number, from 0 on.
+    /// Its number, counted from 0.
     Number(usize),
-    /// Its name: the key under which `forward` gives it, or the graph's name of it.
+    /// Its name: its key in the dictionary that `forward` returns, or its name in the graph.
     Name(String),
 }
 
-/// The graph's name of the output that is asked for.
+/// The selected output's name in the graph; by default that of the first output that is a tensor.
 ///
 /// # Errors
-/// When there is none, or none of that name or number.
+/// When no tensor output has the requested name or number, or there is no tensor output at all.
 pub(super) fn chosen(file: &str, package: &Package, asked: Option<&Output>) -> Result<String> {
     let outputs = package.signature.output_specs.iter().filter_map(|spec| match spec {
         OutputSpec::User(Argument::Tensor(name)) => Some(Some(name)),

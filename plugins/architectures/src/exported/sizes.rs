@@ -1,9 +1,10 @@
-//! Sizes that a graph states, for another number of samples than it was exported for.
+//! Adapts sizes in a graph to the number of samples N that the network is built for.
 
 use super::emitter::Emitter;
 
 impl Emitter<'_, '_> {
-    /// Sizes with N in place of the number of samples that the graph was exported for.
+    /// The sizes, with N as the first one if that is the number of samples that the graph was
+    /// exported for.
     pub fn batched(&self, sizes: &[i64]) -> Vec<i64> {
         let mut sizes = sizes.to_vec();
         if let (Some(first), Some(exported)) = (sizes.first_mut(), self.fixed)
@@ -14,15 +15,15 @@ impl Emitter<'_, '_> {
         sizes
     }
 
-    /// The shape in which elements of shape `from` are read as `wanted`, of which one size may be
-    /// −1: what is left. `None` where there is none.
+    /// The shape `wanted` for elements of shape `from`, adapted to N. One size may be −1: it
+    /// follows from the number of elements. `None` if the numbers of elements differ.
     pub fn reshaped(&self, from: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
         let exported = self.fixed.filter(|exported| *exported != self.samples && *exported > 0);
         if let (Some(exported), Some(&first)) = (exported, wanted.first())
             && first > 0
             && first % exported as i64 == 0
         {
-            // The number of samples, alone or joined with other axes.
+            // The leading axis is the batch axis, alone or merged with other axes.
             let mut batched = wanted.to_vec();
             batched[0] = (first / exported as i64).saturating_mul(self.samples as i64);
             if let Some(shape) = filled(from, &batched) {

@@ -1,4 +1,4 @@
-//! What stands behind a name of the graph.
+//! The values that a graph's names stand for.
 
 use eigenscape_formats::pt2::ScalarType;
 use eigenscape_program::Value;
@@ -8,7 +8,7 @@ use super::array::Array;
 /// A tensor of the graph.
 #[derive(Debug, Clone)]
 pub(super) struct Tensor {
-    /// The type that PyTorch gives its elements.
+    /// The element type in PyTorch.
     pub dtype: ScalarType,
     /// Its elements.
     pub data: Data,
@@ -17,24 +17,24 @@ pub(super) struct Tensor {
 /// The elements of a tensor.
 #[derive(Debug, Clone)]
 pub(super) enum Data {
-    /// They depend on no parameter and no input, and are known.
+    /// Constants, which depend on no parameter and no input.
     Folded(Array),
     /// A value of the program, with its shape.
     Emitted(Value, Vec<usize>),
 }
 
 impl Tensor {
-    /// A tensor that is known.
+    /// A constant tensor.
     pub fn folded(dtype: ScalarType, array: Array) -> Self {
         Self { dtype, data: Data::Folded(array) }
     }
 
-    /// A value of the program.
+    /// A tensor that is a value of the program.
     pub fn emitted(dtype: ScalarType, value: Value, shape: &[usize]) -> Self {
         Self { dtype, data: Data::Emitted(value, shape.to_vec()) }
     }
 
-    /// The same elements under another type.
+    /// The same elements with another type.
     pub fn of_type(&self, dtype: ScalarType) -> Self {
         Self { dtype, ..self.clone() }
     }
@@ -50,7 +50,7 @@ impl Tensor {
         self.shape().len()
     }
 
-    /// Its elements where they are known.
+    /// The elements of a constant tensor; `None` for a value of the program.
     pub fn array(&self) -> Option<&Array> {
         match &self.data {
             Data::Folded(array) => Some(array),
@@ -58,26 +58,26 @@ impl Tensor {
         }
     }
 
-    /// The only number, where it is known.
+    /// The element of a constant tensor that has exactly one.
     pub fn single(&self) -> Option<f64> {
         self.array()?.single()
     }
 }
 
-/// What an operation gives, or a name stands for.
+/// The result of an operation, or the value of a name.
 #[derive(Debug, Clone)]
 pub(super) enum Item {
-    /// Nothing.
+    /// No value.
     None,
     /// A tensor.
     Tensor(Tensor),
-    /// Several, each with a name of its own or all with one.
+    /// Several tensors, under one name each or all under one name.
     Tensors(Vec<Tensor>),
     /// An integer.
     Int(i64),
-    /// A number.
+    /// A floating-point number.
     Float(f64),
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
 }
 

@@ -1,4 +1,4 @@
-//! Operations that are not known, all of a graph at once.
+//! The check for unknown operations, which reports all of a graph at once.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use super::{
     name::{module, operation},
 };
 
-/// At most so many modules are named of an operation.
+/// The maximum number of modules that are named for each operation.
 const SHOWN: usize = 5;
 
-/// How often each operation that is not known stands in each module.
+/// The number of uses of each unknown operation in each module.
 type Counts = BTreeMap<String, BTreeMap<String, usize>>;
 
-/// Refuses a graph with operations that are not known.
+/// Refuses a graph with unknown operations.
 ///
 /// # Errors
-/// Names each, with its modules and how often it stands there.
+/// The error names each unknown operation, with its modules and the number of uses in each.
 pub(super) fn check(file: &str, graph: &Graph) -> Result<()> {
     let mut counts = Counts::new();
     count(graph, &mut counts);
