@@ -1,4 +1,4 @@
-//! The memory of a run beside its arena: inputs and outputs.
+//! The memory of a run outside its arena: inputs and outputs.
 
 use candle_core::{DType, StorageRef, Tensor};
 
@@ -10,13 +10,13 @@ use crate::{
 /// An input of a run, in row-major order.
 #[derive(Debug)]
 pub(crate) enum Given<'a> {
-    /// A tensor of the caller's.
+    /// A tensor that the caller passed.
     Tensor(Tensor),
-    /// Numbers of this type, in memory of another run.
+    /// Numbers of this type, borrowed from another run.
     Lent(&'a [u8], DType),
 }
 
-/// An input that is read.
+/// An input, borrowed for reading.
 #[derive(Debug)]
 pub(crate) enum Read<'a> {
     Tensor(StorageRef<'a>, &'a candle_core::Layout),
@@ -36,7 +36,7 @@ impl Given<'_> {
 }
 
 impl Read<'_> {
-    /// Its numbers as bytes, with their type.
+    /// The numbers as bytes, with their type.
     pub fn numbers(&self) -> Result<(&[u8], DType)> {
         match self {
             Self::Tensor(storage, layout) => of_tensor(storage, layout),
@@ -48,9 +48,9 @@ impl Read<'_> {
 /// The memory of an output.
 #[derive(Debug)]
 pub(crate) enum Made<'a> {
-    /// Memory of its own, which becomes a tensor.
+    /// Memory owned by this run, which becomes a tensor.
     Own(Numbers),
-    /// Memory of another run.
+    /// Memory borrowed from another run.
     Lent(&'a mut [u8]),
 }
 

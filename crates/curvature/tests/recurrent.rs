@@ -1,4 +1,5 @@
-//! The checks of `random_networks.rs` for recurrent layers, with outputs a sample or a time.
+//! The checks of `random_networks.rs` for recurrent layers, with one output per sample or per time
+//! step.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 

@@ -1,4 +1,5 @@
-//! Recurrences: steps that run a program of their own once for each element of their sequences.
+//! Recurrences: steps that run the plan of another program once for each element of their
+//! sequences.
 
 use std::sync::Arc;
 
@@ -17,9 +18,9 @@ use crate::{
 /// A scan as a backend runs it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LoweredScan {
-    /// The operation.
+    /// The scan itself.
     pub scan: Scan,
-    /// Its body, fused as other steps are.
+    /// The body of the scan, fused like the steps of any program.
     pub body: Arc<Lowered>,
 }
 
@@ -29,27 +30,28 @@ impl LoweredScan {
         Self { scan, body }
     }
 
-    /// Where the elements of an operand lie that one application of the body, planned as `body`,
-    /// reads at a position along the sequences; of the first operand the state to start with. The
-    /// body reads them in row-major order: what lies otherwise is copied.
+    /// The layout of what one application of the body, planned as `body`, reads of an operand at a
+    /// position along the sequences; for operand 0, the layout of the initial state. The body
+    /// requires row-major order: elements in another order are copied first.
     #[must_use]
     pub fn operand(&self, body: &Plan, index: usize, layout: &Layout, position: usize) -> Layout {
         match index {
-            // It may be without the leading axis that the states have.
+            // The initial state may lack the leading axis that the states have.
             0 if layout.dims.len() < body.layout(0).dims.len() => layout.behind(body.signature().lead),
             i if self.scan.is_sequence(i) => layout.at(usize::from(body.is_led(i)), position),
             _ => layout.clone(),
         }
     }
 
-    /// Where a state lies in the result.
+    /// The layout of the state at a position of the result.
     #[must_use]
     pub fn state(&self, body: &Plan, result: &Layout, position: usize) -> Layout {
         result.at(usize::from(body.is_led(0)), position)
     }
 
-    /// The plan of one application of the body. The operands of the scan come with their types and
-    /// whether they have the leading axis, of size `lead`; the state has it where any operand does.
+    /// The plan of one application of the body. `args` are the types of the scan's operands and
+    /// whether they have the leading axis, whose size is `lead`. The state has the leading axis if
+    /// any operand has it.
     pub(crate) fn plan(&self, args: &[(DType, bool)], lead: usize, compute: DType) -> Plan {
         let any_led = args.iter().any(|(_, led)| *led);
         let input = |(i, &(dtype, led)): (usize, &(DType, bool))| match i {
@@ -60,9 +62,9 @@ impl LoweredScan {
         Plan::new(&self.body, Signature { inputs, lead, compute, outputs: compute })
     }
 
-    /// Bytes that are held beside operands and result: the arena of the body, copies of operands
-    /// that do not lie in order, of sequences one element at a time, and two states where those in
-    /// the result do not lie in order.
+    /// Bytes of memory needed besides operands and result: the arena of the body; copies of
+    /// operands that are not in row-major order, for sequences of one element at a time; and two
+    /// states if those in the result are not in row-major order.
     pub(crate) fn workspace(&self, body: &Plan, args: &[Operand], result: &Layout) -> usize {
         let bytes = |slot: usize| {
             aligned(body.layout(slot).elements().saturating_mul(body.dtype(slot).size_in_bytes()))
@@ -76,7 +78,7 @@ impl LoweredScan {
         body.arena().saturating_add(copies).saturating_add(bytes(0).saturating_mul(states))
     }
 
-    /// Bytes that all applications of the body read and write.
+    /// Bytes that all applications of the body together read and write.
     pub(crate) fn bytes_moved(&self, body: &Plan) -> usize {
         self.scan.length.saturating_mul(body.bytes_moved())
     }

@@ -179,12 +179,16 @@ static ALONE: Mutex<()> = Mutex::new(());
 #[test]
 fn what_is_held_is_what_was_said() {
     let _alone = ALONE.lock();
-    // Warm up: matrix products allocate buffers for each thread once.
     let factored = |samples, columns, memory| FromFactor(Arc::new(Factored { samples, columns, memory }));
-    drop(measured(&Gram::default(), &factored(300, 3_000, usize::MAX), usize::MAX));
-    drop(measured(&Gram::default(), &factored(3_000, 300, usize::MAX), usize::MAX));
-    drop(measured(&lanczos(3, 2, false), &Diagonal::new(50_000, DType::F32), usize::MAX));
-    drop(measured(&lanczos(300, 1, false), &Diagonal::new(400, DType::F32), usize::MAX));
+    // Warm up: matrix products reserve buffers for each thread once.
+    let warm_up = || {
+        drop(measured(&Gram::default(), &factored(300, 3_000, usize::MAX), usize::MAX));
+        drop(measured(&Gram::default(), &factored(3_000, 300, usize::MAX), usize::MAX));
+        drop(measured(&lanczos(3, 2, false), &Diagonal::new(50_000, DType::F32), usize::MAX));
+        drop(measured(&lanczos(300, 1, false), &Diagonal::new(400, DType::F32), usize::MAX));
+    };
+    rayon::broadcast(|_| warm_up());
+    warm_up();
     let plenty = usize::MAX;
     for dtype in [DType::F32, DType::F64] {
         let operator = Diagonal::new(40_000, dtype);

@@ -1,5 +1,5 @@
-//! Recurrences: the plan of the body, run for one element of the sequences after the other, in the
-//! memory of the step.
+//! Recurrences: runs the plan of the body once for each element of the sequences, in the memory of
+//! the step.
 
 use eigenscape_runtime::{Definitions, Layout, LoweredScan, Plan};
 
@@ -22,7 +22,7 @@ pub(crate) struct Recurrence<'a> {
 }
 
 impl Recurrence<'_> {
-    /// Writes all states.
+    /// Writes all states to `target`.
     pub fn evaluate<'s>(
         &self,
         args: &[Operand<'s>],
@@ -53,7 +53,7 @@ impl Recurrence<'_> {
         let one = one.ok_or_else(|| Error::unsupported("a recurrence whose states are indices"))?;
         let inputs = std::iter::once(state).chain(others).collect();
         run_within(self.body, self.definitions, inputs, one, arena)?;
-        // One without the leading axis is the same for all of it.
+        // A state without the leading axis is repeated along it.
         for start in (own..next.len()).step_by(own.max(1)) {
             next.copy_within(..own, start);
         }
@@ -61,13 +61,13 @@ impl Recurrence<'_> {
     }
 }
 
-/// An operand of which each application of the body reads something.
+/// An operand of the scan that the applications of the body read, whole or one element at a time.
 struct Source<'s> {
     index: usize,
     numbers: Stored<'s>,
-    /// What the body reads where it does not lie in order.
+    /// A row-major copy of what the body reads; `None` if the operand is in row-major order itself.
     copy: Option<Taken<'s, u8>>,
-    /// From which number of the operand on that was copied.
+    /// The offset in the operand, in numbers, of what `copy` contains.
     copied: Option<usize>,
 }
 
@@ -96,11 +96,12 @@ impl<'s> Source<'s> {
     }
 }
 
-/// Where states are while the body reads and writes them.
+/// Where the body reads the last state and writes the next one.
 enum States<'s> {
-    /// In the result, at some position the last one; before that the one to start with.
+    /// In the result. `last` is the position of the last state; `None` before the first
+    /// application, which reads `start`.
     InResult { start: Source<'s>, last: Option<usize> },
-    /// Apart, the last one and the next, where those in the result do not lie in order.
+    /// In separate buffers, because the states in the result are not in row-major order.
     Apart { last: Taken<'s, u8>, next: Taken<'s, u8> },
 }
 
@@ -123,7 +124,8 @@ impl<'s> States<'s> {
         Ok(Self::Apart { last, next: work.take(size) })
     }
 
-    /// Has `apply` write the state at a position, which becomes the last one; `out` has them all.
+    /// Calls `apply` to write the state at `position`, which becomes the last one. `out` contains
+    /// all states.
     fn advance(
         &mut self,
         recurrence: &Recurrence,
@@ -147,7 +149,7 @@ impl<'s> States<'s> {
             }
             Self::Apart { last, next } => {
                 apply(Given::Lent(last, body.dtype(0)), next)?;
-                // The leading axis comes before that of the positions.
+                // In `out`, the leading axis comes before the axis of positions.
                 let size = next.len() / body.signature().lead;
                 let sequences = out.chunks_exact_mut(size * scan.scan.length);
                 for (sequence, state) in sequences.zip(next.chunks_exact(size)) {

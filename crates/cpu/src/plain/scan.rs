@@ -1,4 +1,5 @@
-//! The definition of a recurrence: its body again and again.
+//! The reference implementation of recurrences: applies the body once for each element of the
+//! sequences.
 
 use eigenscape_program::{Program, operations::Scan};
 use eigenscape_runtime::{Array, Definitions};
@@ -28,7 +29,7 @@ pub(super) fn evaluate(
     Ok(())
 }
 
-/// The only output of a program.
+/// Evaluates a program with one output.
 fn apply(program: &Program, definitions: &Definitions, inputs: Vec<Vec<f64>>) -> Result<Vec<f64>> {
     let mut slots = inputs;
     for step in program.steps() {

@@ -1,4 +1,4 @@
-//! A plan whose commands stand within those of another: the body of a recurrence.
+//! Compiles a plan within a step of another plan, such as the body of a recurrence.
 
 use eigenscape_runtime::Plan;
 
@@ -6,7 +6,7 @@ use super::{Builder, Home, View, results};
 use crate::{Result, buffer::stored_as, command::Place, emit};
 
 impl<'a> Builder<'a> {
-    /// Runs `emit`; the memory that it takes for the step under way is free afterwards.
+    /// Runs `emit`, then frees the scratch memory that it took for the current step.
     pub fn scoped(&mut self, emit: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let free = self.free.clone();
         let emitted = emit(self);
@@ -14,8 +14,9 @@ impl<'a> Builder<'a> {
         emitted
     }
 
-    /// Emits the steps of another plan, of one output, within a step of this one: from inputs in
-    /// row-major order at these places to `to`, with the other plan's arena at `arena`.
+    /// Emits the steps of another plan, which has one output, within a step of this one. `inputs`
+    /// are the places of its inputs in row-major order, `arena` is the place of its arena, and the
+    /// output is written to `to`.
     pub fn within(&mut self, plan: &'a Plan, inputs: &[Place], arena: Place, to: &View) -> Result<()> {
         let output = plan.outputs()[0];
         let (led, dtype) = (plan.is_led(output), stored_as(plan.result_dtype(output)));
@@ -34,7 +35,7 @@ impl<'a> Builder<'a> {
         emit::copy(self, &view(at), to)
     }
 
-    /// The steps of another plan, its result at `result`.
+    /// Emits the steps of another plan, with its result at `result`.
     fn steps_of(&mut self, plan: &'a Plan, inputs: &[Place], arena: Place, result: Place) -> Result<()> {
         let inputs = inputs.iter().map(|&input| Home::At(input)).collect();
         let mut made = results(plan);
@@ -44,7 +45,7 @@ impl<'a> Builder<'a> {
             std::mem::replace(&mut self.homes, inputs),
             std::mem::replace(&mut self.results, made),
             std::mem::replace(&mut self.origin, arena.offset),
-            // What the step under way has taken behind all plans stays its.
+            // Scratch memory that the current step took behind all arenas stays reserved.
             std::mem::replace(&mut self.behind, self.free[1].start),
         );
         let emitted = self.scoped(|builder| plan.steps().iter().try_for_each(|step| builder.step(step)));

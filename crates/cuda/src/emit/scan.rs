@@ -1,4 +1,4 @@
-//! Recurrences: the commands of the body once for each element of the sequences.
+//! Recurrences: emits the commands of the body once for each element of the sequences.
 
 use candle_core::DType;
 use eigenscape_runtime::{LoweredScan, Plan};
@@ -10,7 +10,8 @@ use crate::{
     compile::{Builder, View},
 };
 
-/// Emits all states, of which each is where the next application of the body finds it.
+/// Emits the computation of all states; each application of the body reads the previous state from
+/// the result.
 pub(crate) fn emit<'a>(
     builder: &mut Builder<'a>,
     scan: &LoweredScan,

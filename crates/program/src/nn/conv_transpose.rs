@@ -1,4 +1,4 @@
-//! Transposed convolutions over one to three axes, by given weights.
+//! Transposed convolutions over one to three axes, with given weights.
 
 use super::{
     convolution::{Convolution, convolution, with_axis, with_bias, without_axis},
@@ -10,12 +10,12 @@ use crate::{
     operations::ConvSettings,
 };
 
-/// The transposed convolution of x \[N, C, sides...\] with `weight` \[C, O/groups, taps...\] to sides
-/// (side − 1)·stride − padding + dilation·(taps − 1) + `output_padding` + 1, plus `bias` \[O\]; the
-/// padding is what both ends have.
+/// The transposed convolution of x \[N, C, sides...\] with `weight` \[C, O/groups, taps...\], plus
+/// `bias` \[O\]. Each side becomes (side − 1)·stride − padding + dilation·(taps − 1) +
+/// `output_padding` + 1, where padding is the sum over both ends.
 ///
 /// # Errors
-/// When the weight does not fit the input, or nothing is left of the image.
+/// When the weight does not fit the input, or the image would be empty.
 pub fn conv_transpose(
     scope: &mut Scope,
     x: Value,
@@ -55,7 +55,7 @@ pub fn conv_transpose(
     with_bias(graph, y, bias)
 }
 
-/// The whole image, of which nothing is cut off, by steps that are the same along both axes.
+/// The transposed convolution without padding, with the same stride and dilation along both axes.
 fn uncut(
     graph: &mut Graph,
     x: Value,
@@ -65,7 +65,8 @@ fn uncut(
     graph.conv_transpose2d(x, weight, ConvSettings { stride, padding: 0, dilation, groups }, 0)
 }
 
-/// An image without its padding, and with more behind its ends.
+/// Removes the padding at both ends of each side of y, except for `more` elements at the far end;
+/// appends zeros if the padding there is shorter.
 fn cut(graph: &mut Graph, y: Value, settings: &Convolution, more: &[usize]) -> Result<Value> {
     let mut y = y;
     for (axis, (&[before, after], &more)) in (2..).zip(settings.padding.iter().zip(more)) {
@@ -83,7 +84,8 @@ fn cut(graph: &mut Graph, y: Value, settings: &Convolution, more: &[usize]) -> R
     Ok(y)
 }
 
-/// The convolution of the image, spread out, with the kernel turned round.
+/// The transposed convolution as a convolution: of x with zeros between its elements, with the
+/// reversed kernel.
 fn by_convolution(
     scope: &mut Scope,
     x: Value,
@@ -113,7 +115,7 @@ fn by_convolution(
     with_bias(graph, y, bias)
 }
 
-/// \[C, O/groups, ...\] as \[O, C/groups, ...\].
+/// Rearranges a weight \[C, O/groups, ...\] to \[O, C/groups, ...\].
 fn turned(graph: &mut Graph, weight: Value, groups: usize) -> Result<Value> {
     let shape = graph.shape(weight).to_vec();
     let (inputs, outputs, taps) = (shape[0], shape[1], &shape[2..]);
@@ -130,7 +132,7 @@ fn turned(graph: &mut Graph, weight: Value, groups: usize) -> Result<Value> {
     graph.reshape(weight, &[&[groups * outputs, inputs / groups], taps].concat())
 }
 
-/// x in the opposite order along an axis, of few elements.
+/// x reversed along an axis, which must be short: each element is a separate slice.
 fn reversed(graph: &mut Graph, x: Value, axis: usize) -> Result<Value> {
     let size = graph.shape(x)[axis];
     let parts: Vec<Value> = (0..size).rev().map(|i| graph.slice(x, axis, i, 1)).collect::<Result<_>>()?;

@@ -1,11 +1,12 @@
-//! Elements of an axis at equal steps, and elements spread out to equal steps.
+//! Strided selection along an axis, and insertion of zeros between the elements of an axis.
 
 use crate::{Graph, Value, error::Result};
 
-/// The elements `start`, `start + step`, ... of x along `axis`, `count` of them.
+/// The `count` elements `start`, `start + step`, ... of x along `axis`, which must contain them
+/// all.
 ///
 /// # Errors
-/// When there are fewer.
+/// When the axis ends before the last element; not always detected if `step` is greater than 1.
 pub(super) fn every(
     graph: &mut Graph,
     x: Value,

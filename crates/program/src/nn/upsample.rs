@@ -1,4 +1,4 @@
-//! Images made larger (or smaller) by interpolation along their axes.
+//! Resizing of images by interpolation along their axes.
 
 use crate::{
     Scope, Value,
@@ -6,28 +6,29 @@ use crate::{
     operations::MatMul,
 };
 
-/// Where the pixels of the result lie on the image.
+/// How the pixels of the result are placed on a side of the image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Placement {
-    /// How many there are along the axis.
+    /// The number of pixels of the result along the side.
     pub out: usize,
-    /// How many of them there are to a pixel of the image, where it is not the ratio of the sizes.
+    /// Pixels of the result per pixel of the image; `None`: the ratio of the sizes.
     pub scale: Option<f64>,
-    /// Whether the centres of the corners coincide, and not the image's edges.
+    /// Whether the centres of the corner pixels are aligned, instead of the edges.
     pub align_corners: bool,
 }
 
-/// More pixels on a side are taken for a mistake.
+/// The largest allowed side of image and result; longer sides are taken for a mistake.
 const MOST_PIXELS: usize = 1 << 16;
 
-/// So many numbers has the matrix of a side at most.
+/// The largest allowed number of elements of a side's interpolation matrix.
 const MOST_WEIGHTS: usize = 1 << 24;
 
-/// x \[N, C, sides...\] with each side's pixels taken from the nearest one before: PyTorch's
-/// `nearest`. The corners of a placement do not count.
+/// x \[N, C, sides...\] resized to the nearest pixel at or before each position along each side:
+/// PyTorch's `nearest`. `align_corners` is ignored.
 ///
 /// # Errors
-/// When there is not one placement a side, or a side is empty.
+/// When there is not one placement for each side, a side is empty or too long, or a scale is not
+/// positive.
 pub fn upsample_nearest(scope: &mut Scope, x: Value, places: &[Placement]) -> Result<Value> {
     along_sides(scope, x, places, |place, size| {
         let step = place.step(size);
@@ -40,16 +41,18 @@ pub fn upsample_nearest(scope: &mut Scope, x: Value, places: &[Placement]) -> Re
 /// `trilinear`.
 ///
 /// # Errors
-/// When there is not one placement a side, or a side is empty.
+/// When there is not one placement for each side, a side is empty or too long, or a scale is not
+/// positive.
 pub fn upsample_linear(scope: &mut Scope, x: Value, places: &[Placement]) -> Result<Value> {
     along_sides(scope, x, places, Placement::linear)
 }
 
-/// The rows of pixels with their weights that each pixel of the result is made of.
+/// For each pixel of the result along a side, the pixels of the image that it combines, each with
+/// its weight.
 type Weights = Vec<Vec<(usize, f64)>>;
 
 impl Placement {
-    /// Pixels of the image from one pixel of the result to the next.
+    /// The distance between neighbouring pixels of the result, in pixels of the image.
     fn step(self, size: usize) -> f64 {
         self.scale.map_or(size as f64 / self.out as f64, f64::recip)
     }
@@ -73,7 +76,7 @@ impl Placement {
     }
 }
 
-/// x multiplied by a constant matrix along each side.
+/// Multiplies x by the matrix of `weights` along each side.
 fn along_sides(
     scope: &mut Scope,
     x: Value,
@@ -96,7 +99,7 @@ fn along_sides(
     Ok(y)
 }
 
-/// Each row of pixels along `axis` as a weighted sum of those of y.
+/// Multiplies y by the matrix of `weights` along `axis`, whose size is `size`.
 fn along(scope: &mut Scope, y: Value, axis: usize, weights: &Weights, size: usize) -> Result<Value> {
     let graph = scope.graph();
     let mut shape = graph.shape(y).to_vec();
@@ -104,7 +107,7 @@ fn along(scope: &mut Scope, y: Value, axis: usize, weights: &Weights, size: usiz
     if weights.iter().enumerate().all(|(o, row)| row.as_slice() == [(o, 1.0)]) && out == size {
         return Ok(y);
     }
-    // Where each pixel is repeated equally often, nothing is computed.
+    // If every pixel is repeated equally often, a broadcast suffices.
     let times = out / size;
     if out == times * size && weights.iter().enumerate().all(|(o, row)| row.as_slice() == [(o / times, 1.0)])
     {
@@ -126,7 +129,7 @@ fn along(scope: &mut Scope, y: Value, axis: usize, weights: &Weights, size: usiz
     let matrix = graph.literal(&[out, size], matrix)?;
     let rank = shape.len();
     let product = graph.matmul(y, matrix, MatMul { batch: vec![], contract: vec![[axis, 1]] })?;
-    // The product's axes are those of y without `axis`, and the new one at the end.
+    // The product has the axes of y without `axis`, then the new one.
     let mut axes: Vec<usize> = (0..rank - 1).collect();
     axes.insert(axis, rank - 1);
     graph.permute(product, &axes)

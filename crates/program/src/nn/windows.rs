@@ -8,37 +8,41 @@ use crate::{
     operations::{PoolSettings, PoolWindows, covering},
 };
 
-/// Windows that slide along an axis.
+/// The windows that slide along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// The window's length.
     pub kernel: usize,
-    /// Step between windows.
+    /// The step between windows.
     pub stride: usize,
-    /// Border before and after: −∞ for the maximum, zeros for the average.
+    /// The border before and after the image: −∞ for the maximum, zeros for the average.
     pub padding: usize,
-    /// Whether the last window may reach beyond the border, so that no element is left out.
+    /// Whether the last window may extend beyond the border, so that no element at the end is left
+    /// out.
     pub ceil_mode: bool,
 }
 
-/// What the sum over a window of an average is divided by.
+/// The divisor of the sum over a window in an average.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Divisor {
-    /// By the number of elements, the zeros of the border included.
+    /// The number of elements, including the zeros of the border.
     WithBorder,
-    /// By the number of elements on the image.
+    /// The number of elements inside the image.
     Inside,
-    /// By this number.
+    /// This number.
     Fixed(f64),
 }
 
-/// The windows on an axis: what each covers, and its length with the border.
+/// The windows along an axis: the range of the image that each covers, and its length including the
+/// border.
 struct Cover {
     ranges: Vec<Range<usize>>,
     lengths: Vec<usize>,
 }
 
-/// More windows on an axis are taken for a mistake: each is kept.
+/// The largest allowed number of windows along an axis (in total if they differ in size), and the
+/// largest allowed side of an image with adaptive windows. Each window is stored; more are taken
+/// for a mistake.
 const MOST_WINDOWS: usize = 1 << 20;
 
 impl Window {
@@ -52,20 +56,21 @@ impl Window {
     }
 }
 
-/// The largest element of each window of x \[N, C, sides...\], with a window for each side.
+/// The largest element of each window of x \[N, C, sides...\]; `windows` has one entry for each
+/// side.
 ///
 /// # Errors
-/// When the windows do not fit.
+/// When the windows do not fit the image.
 pub fn max_pool(scope: &mut Scope, x: Value, windows: &[Window]) -> Result<Value> {
     let covers = covers(scope, "max_pool", x, windows)?;
     let ranges: Vec<_> = covers.into_iter().map(|cover| cover.ranges).collect();
     by_planes(scope.graph(), x, &ranges, Graph::largest)
 }
 
-/// The mean of each window of x \[N, C, sides...\], with a window for each side.
+/// The mean of each window of x \[N, C, sides...\]; `windows` has one entry for each side.
 ///
 /// # Errors
-/// When the windows do not fit.
+/// When the windows do not fit the image.
 pub fn avg_pool(scope: &mut Scope, x: Value, windows: &[Window], divisor: Divisor) -> Result<Value> {
     let covers = covers(scope, "avg_pool", x, windows)?;
     let ranges: Vec<_> = covers.iter().map(|cover| cover.ranges.clone()).collect();
@@ -78,11 +83,11 @@ pub fn avg_pool(scope: &mut Scope, x: Value, windows: &[Window], divisor: Diviso
     divided(scope.graph(), sums, &lengths)
 }
 
-/// The mean of each of `out` windows a side that cover x \[N, C, sides...\]: the i-th of a side is
-/// ⌊i·size/out⌋ .. ⌈(i + 1)·size/out⌉.
+/// The mean of each of `out` windows along each side of x \[N, C, sides...\]; window i of a side
+/// covers ⌊i·size/out⌋ .. ⌈(i + 1)·size/out⌉.
 ///
 /// # Errors
-/// When there is not one number a side, or one is 0.
+/// When `out` does not have one number for each side, or a number or side is 0 or more than 2²⁰.
 pub fn adaptive_avg_pool(scope: &mut Scope, x: Value, out: &[usize]) -> Result<Value> {
     let ranges = adaptive(scope, "adaptive_avg_pool", x, out)?;
     let sums = by_planes(scope.graph(), x, &ranges, Graph::window_sums)?;
@@ -91,10 +96,10 @@ pub fn adaptive_avg_pool(scope: &mut Scope, x: Value, out: &[usize]) -> Result<V
     divided(scope.graph(), sums, &lengths)
 }
 
-/// The largest element of each of the windows of [`adaptive_avg_pool`].
+/// The largest element of each window of [`adaptive_avg_pool`].
 ///
 /// # Errors
-/// When there is not one number a side, or one is 0.
+/// When `out` does not have one number for each side, or a number or side is 0 or more than 2²⁰.
 pub fn adaptive_max_pool(scope: &mut Scope, x: Value, out: &[usize]) -> Result<Value> {
     let ranges = adaptive(scope, "adaptive_max_pool", x, out)?;
     by_planes(scope.graph(), x, &ranges, Graph::largest)
@@ -115,7 +120,8 @@ fn adaptive(scope: &Scope, layer: &str, x: Value, out: &[usize]) -> Result<Vec<V
     Ok(out.iter().zip(sides).map(|(&out, size)| covering(size, out)).collect())
 }
 
-/// The sides of x \[N, C, sides...\], so many.
+/// The sides of x \[N, C, sides...\]; an error unless there are `count`, one to three, and x is not
+/// empty.
 fn sides(scope: &Scope, layer: &str, x: Value, count: usize) -> Result<Vec<usize>> {
     let shape = scope.shape(x);
     match shape.get(2..) {
@@ -128,7 +134,7 @@ fn sides(scope: &Scope, layer: &str, x: Value, count: usize) -> Result<Vec<usize
     }
 }
 
-/// `pool` along the last two sides at once, and along the side before them.
+/// Applies `pool` along the last two sides together, then along the side before them.
 fn by_planes(
     graph: &mut Graph,
     x: Value,
@@ -158,8 +164,8 @@ fn by_planes(
     graph.reshape(y, &[&[n, channels], outs.as_slice()].concat())
 }
 
-/// Sums \[N, C, sides...\] divided by the sizes of their windows, products of lengths along each
-/// side.
+/// The sums \[N, C, sides...\] divided by the sizes of their windows; a size is the product of the
+/// window's lengths along all sides.
 fn divided(graph: &mut Graph, sums: Value, lengths: &[Vec<usize>]) -> Result<Value> {
     let first = |lengths: &Vec<usize>| lengths.first().copied().unwrap_or(1);
     if lengths.iter().all(|all| all.iter().all(|length| *length == first(all))) {

@@ -240,9 +240,9 @@ impl Primitive for Conv2d {
     }
 }
 
-/// Many evaluations as one convolution.
+/// Batching: many evaluations as one convolution.
 impl Conv2d {
-    /// With one weight for all: the samples of all evaluations are those of one.
+    /// For a shared weight: the samples of all evaluations become one batch.
     fn batch_of_samples(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
         let lead = Batched::lead(graph, args);
         let mut shapes = self.shapes.clone();
@@ -259,7 +259,8 @@ impl Conv2d {
         graph.reshape(result, &[&[lead], self.shapes.of(self.of)].concat())
     }
 
-    /// Otherwise: the channels of each evaluation are groups of their own.
+    /// For a weight per evaluation, or the weight's cotangent: the channels of each evaluation
+    /// become separate groups.
     fn batch_of_groups(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
         let lead = Batched::lead(graph, args);
         let mut shapes = self.shapes.clone();

@@ -24,8 +24,7 @@ fn check(name: &str, args: &[&[usize]]) -> Result<(usize, usize)> {
     }
 }
 
-/// Rows and index with the rows of all evaluations one after the other, and how many evaluations
-/// there are.
+/// Both operands with the rows of all evaluations concatenated, and the number of evaluations.
 fn stacked(graph: &mut Graph, args: &[Batched]) -> Result<(Vec<Value>, usize)> {
     let lead = Batched::lead(graph, args);
     let stacked = Batched::all_led(graph, args)?.into_iter().map(|value| {

@@ -1,4 +1,4 @@
-//! A constant that is written out.
+//! Constants given by all their elements.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -11,20 +11,22 @@ use crate::{
     primitive::{Linearity, Primitive},
 };
 
-/// A tensor of given numbers. Two are equal when the bits of all numbers are.
+/// A tensor of given numbers. Two literals are equal if their shapes and the bits of all their
+/// numbers are equal.
 #[derive(Debug, Clone)]
 pub struct Literal {
     shape: Vec<usize>,
     numbers: Arc<[f64]>,
-    /// Of the numbers, which are many: a program's steps are hashed more often than made.
+    /// A hash of `numbers`, computed once: steps of a program are hashed often, and a literal may
+    /// be large.
     digest: u64,
 }
 
 impl Literal {
-    /// The tensor of this shape with these numbers, the last axis fastest.
+    /// The tensor with this shape and these numbers in row-major order.
     ///
     /// # Errors
-    /// When the shape holds another number of them.
+    /// When the number of elements of the shape differs from the number of `numbers`.
     pub fn new(shape: &[usize], numbers: impl Into<Arc<[f64]>>) -> Result<Self> {
         let numbers = numbers.into();
         let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
@@ -37,13 +39,13 @@ impl Literal {
         Ok(Self { shape: shape.to_vec(), numbers, digest: hasher.finish() })
     }
 
-    /// Its shape.
+    /// The shape.
     #[must_use]
     pub fn dims(&self) -> &[usize] {
         &self.shape
     }
 
-    /// Its numbers, the last axis fastest.
+    /// The numbers in row-major order.
     #[must_use]
     pub fn numbers(&self) -> &[f64] {
         &self.numbers
@@ -83,10 +85,10 @@ impl Primitive for Literal {
 }
 
 impl Graph {
-    /// A tensor of given numbers, the last axis fastest.
+    /// A constant tensor with the given numbers in row-major order.
     ///
     /// # Errors
-    /// When the shape holds another number of them.
+    /// When the number of elements of the shape differs from the number of `numbers`.
     pub fn literal(&mut self, shape: &[usize], numbers: impl Into<Arc<[f64]>>) -> Result<Value> {
         self.emit(Literal::new(shape, numbers)?, &[])
     }

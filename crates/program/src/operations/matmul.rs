@@ -102,8 +102,8 @@ impl Primitive for MatMul {
         graph.matmul(stacked[0], stacked[1], product).map(Some)
     }
 
-    /// A leading axis of both operands is shared; one of a single operand is one of its free axes,
-    /// so that one product serves all evaluations.
+    /// If both operands have the leading axis, it becomes a batch axis of the product; if only one
+    /// has it, a free axis of that operand. One product thus serves all evaluations.
     fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
         let shift = [0, 1].map(|side| usize::from(args[side].led));
         let behind = |pairs: &[[usize; 2]]| -> Vec<[usize; 2]> {
@@ -115,7 +115,7 @@ impl Primitive for MatMul {
             contract: behind(&self.contract),
         };
         let product = graph.matmul(args[0].value, args[1].value, axes)?;
-        // Where the leading axis stands in the product.
+        // The position of the leading axis in the product.
         let left_free = self.free(0, args[0].declared(graph).len()).len();
         let at = match shift {
             [1, 1] => 0,

@@ -121,7 +121,8 @@ impl PoolWindows {
         [self.image[0], self.image[1], self.rows.len(), self.columns.len()]
     }
 
-    /// Emits the operation of these windows for many evaluations, whose images become samples.
+    /// Emits the operation on these windows for many evaluations at once: the images of all
+    /// evaluations become samples of one batch.
     fn batch<P: Into<Operation>>(
         &self,
         graph: &mut Graph,
@@ -280,8 +281,8 @@ impl Graph {
         self.largest(x, windows)
     }
 
-    /// The largest element of each of these windows of `x` \[N, C, H, W\], whose shape they are made
-    /// for.
+    /// The largest element of each of `windows` of `x` \[N, C, H, W\]. The windows are made for
+    /// this shape.
     ///
     /// # Errors
     /// When `x` has another shape.
@@ -293,7 +294,7 @@ impl Graph {
         self.reshape(largest, &pooled)
     }
 
-    /// The sum over each of these windows of `x` \[N, C, H, W\], whose shape they are made for.
+    /// The sum over each of `windows` of `x` \[N, C, H, W\]. The windows are made for this shape.
     ///
     /// # Errors
     /// When `x` has another shape.

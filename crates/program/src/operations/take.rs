@@ -17,7 +17,7 @@ pub struct PutRows {
     pub rows: usize,
 }
 
-/// The index of each evaluation once for each of its columns: \[T·D, I\].
+/// The index of each evaluation, repeated for each of the D columns of its table: \[T·D, I\].
 fn for_each_column(graph: &mut Graph, index: Batched, [lead, width, picks]: [usize; 3]) -> Result<Value> {
     let own = if index.led { lead } else { 1 };
     let index = graph.reshape(index.value, &[own, 1, picks])?;
@@ -46,8 +46,8 @@ impl Primitive for Take {
         graph.emit(PutRows { rows }, &[cotangent, node.args[1]])
     }
 
-    /// From one table for all evaluations, the rows of all at once. Otherwise a table's columns are
-    /// rows of which elements are gathered.
+    /// If all evaluations share the table, one lookup takes all rows. Otherwise each column of each
+    /// table becomes a row, from which elements are gathered.
     fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
         if !args[0].led {
             return graph.take(args[0].value, args[1].value);
@@ -87,7 +87,7 @@ impl Primitive for PutRows {
         graph.take(cotangent, node.args[1])
     }
 
-    /// Columns of all evaluations are rows to which elements are added up.
+    /// Each column of each evaluation becomes a row, to which elements are added by index.
     fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
         let lead = Batched::lead(graph, args);
         let x = args[0].repeated(graph, lead)?;

@@ -1,13 +1,13 @@
-//! Many evaluations of a program as one: a leading axis on some of its inputs.
+//! Many evaluations of a program as one, with a leading axis on some of its inputs.
 
 use crate::{Batched, Graph, Program, error::Result};
 
-/// Emits `program` on operands of which some have one more leading axis, of one size. An output
-/// that depends on one of these has that axis, too: its t-th element is the output on the t-th
-/// elements. The others are emitted once for all.
+/// Emits `program` on operands of which some have one more leading axis, all of the same size. An
+/// output that depends on such an operand also has the leading axis: its t-th element is the output
+/// of the t-th evaluation. The other outputs are emitted once and shared by all evaluations.
 ///
 /// # Errors
-/// When the operands do not fit the inputs, or an operation has no rule for it
+/// When the operands do not fit the inputs, or an operation has no batching rule
 /// ([`Primitive::batch`](crate::Primitive::batch)).
 pub fn batch(graph: &mut Graph, program: &Program, operands: &[Batched]) -> Result<Vec<Batched>> {
     let declared: Vec<&[usize]> = operands.iter().map(|operand| operand.declared(graph)).collect();

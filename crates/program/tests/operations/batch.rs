@@ -1,4 +1,4 @@
-//! The rule of each operation for many evaluations at once, against one evaluation after the other.
+//! Compares the batching rule of each operation with separate evaluations.
 
 use eigenscape_program::{Batched, Program, transforms::batch};
 
@@ -6,8 +6,8 @@ use crate::common::*;
 
 const EVALUATIONS: usize = 3;
 
-/// What `build` emits is the same for all evaluations at once as for one after the other, with any
-/// of the operands the same in all of them.
+/// Batched and separate evaluations of the output of `build` agree, for each choice of operands
+/// with the leading axis.
 fn obeys(shapes: &[&[usize]], build: impl Fn(&mut Graph, &[Value]) -> eigenscape_program::Result<Value>) {
     let mut one = Graph::default();
     let inputs: Vec<Value> = shapes.iter().map(|shape| one.input("x", shape)).collect();
@@ -41,7 +41,7 @@ fn obeys(shapes: &[&[usize]], build: impl Fn(&mut Graph, &[Value]) -> eigenscape
     }
 }
 
-/// 0 or 1 by the sign of x.
+/// 1 where x > 0, else 0.
 fn index(graph: &mut Graph, x: Value) -> eigenscape_program::Result<Value> {
     graph.function(ElementwiseFunction::Step { slope: Real(0.0) }, x)
 }
@@ -144,7 +144,7 @@ fn of_recurrences() {
                 g.function(ElementwiseFunction::Tanh, sum)
             })
         });
-        // Where the state is of one evaluation, and what is handed on is the same in all.
+        // The body returns a constant, which may lack the leading axis that the states have.
         obeys(&[&[2], &[3, 2], &[2]], |g, x| {
             g.scan(x[0], &x[1..2], &x[2..], direction, |_, _, _, w| Ok(w[0]))
         });

@@ -1,4 +1,4 @@
-//! Laws of `operations/scan.rs`.
+//! Laws of `operations/scan`.
 
 use eigenscape_program::transforms::{gradient, transpose};
 
@@ -6,7 +6,7 @@ use crate::common::*;
 
 type Body = fn(&mut Graph, Value, &[Value], &[Value]) -> eigenscape_program::Result<Value>;
 
-/// tanh(W h + x), also where a bias is a constant.
+/// tanh(W h + x + b); without b if `w` has no second element.
 fn tanh_cell(graph: &mut Graph, h: Value, x: &[Value], w: &[Value]) -> eigenscape_program::Result<Value> {
     let own = graph.linear(h, w[0])?;
     let mut sum = graph.add(own, x[0])?;
@@ -18,7 +18,7 @@ fn tanh_cell(graph: &mut Graph, h: Value, x: &[Value], w: &[Value]) -> eigenscap
     graph.function(ElementwiseFunction::Tanh, sum)
 }
 
-/// As an LSTM, of states \[2, N, H\].
+/// A cell like that of an LSTM, with h and c in one state \[2, N, H\].
 fn packed_cell(graph: &mut Graph, s: Value, x: &[Value], w: &[Value]) -> eigenscape_program::Result<Value> {
     let &[_, samples, hidden] = graph.shape(s) else { unreachable!() };
     let part = |graph: &mut Graph, index: usize| {
@@ -41,7 +41,7 @@ fn packed_cell(graph: &mut Graph, s: Value, x: &[Value], w: &[Value]) -> eigensc
     graph.concat(&[h, c], 0)
 }
 
-/// a ∘ s + b, in both of which it is linear, with a ∘ b of two sequences.
+/// a ∘ s + b with elements a and b of two sequences: linear in s and b.
 fn linear_cell(graph: &mut Graph, s: Value, x: &[Value], _: &[Value]) -> eigenscape_program::Result<Value> {
     let decayed = graph.mul(s, x[0])?;
     graph.add(decayed, x[1])
@@ -85,7 +85,8 @@ fn laws_of_a_linear_cell() {
     }
 }
 
-/// A start that is repeated, a sequence whose elements lie apart, and a weight the other way round.
+/// Operands that are not in row-major order: a broadcast initial state, a permuted sequence and a
+/// transposed weight.
 #[test]
 fn laws_of_operands_that_do_not_lie_in_order() {
     for direction in BOTH {
@@ -124,7 +125,7 @@ fn laws_of_bodies_that_hand_on_what_they_are_given() {
     }
 }
 
-/// Σ states² and its gradient are recurrences again: second and third derivatives.
+/// The gradient of Σ states² is a recurrence again; its laws cover second and third derivatives.
 #[test]
 fn laws_of_its_derivatives() {
     let squares = |graph: &mut Graph, states: Value| {
@@ -140,7 +141,7 @@ fn laws_of_its_derivatives() {
         })
         .obeys_all();
     }
-    // vᵀ H v of the weights, whose gradient is a third derivative.
+    // H v for the weights; its derivatives are third derivatives.
     let shapes: [&[usize]; 4] = [&[2, 1, 2], &[3, 1, 4], &[4, 2], &[4, 2]];
     Subject::new(7, &shapes, |g, x| {
         let states = scan(g, &x[..3], 1, Direction::Forward, packed_cell)?;
@@ -151,7 +152,7 @@ fn laws_of_its_derivatives() {
     .obeys_all();
 }
 
-/// One state after the other, by hand.
+/// The expected states are computed by hand.
 #[test]
 fn goes_through_its_sequence_in_order() -> Result<()> {
     let mut graph = Graph::default();
@@ -217,7 +218,8 @@ fn what_is_no_recurrence_is_refused() {
     assert!(refused(&[x], |g, state, _, _| g.sum(state, &[0])).contains("a state of shape [1]"));
 }
 
-/// States are what additions one by one give, and so is the gradient in the table.
+/// A scan that looks up rows of a table by index agrees with the unrolled recurrence, both in its
+/// states and in the gradient with respect to the table.
 #[test]
 fn elements_may_be_indices() -> Result<()> {
     const LENGTH: usize = 4;
@@ -256,7 +258,8 @@ fn elements_may_be_indices() -> Result<()> {
     Ok(())
 }
 
-/// As residuals are evaluated: from numbers of one type, in another, with a leading axis.
+/// As in the evaluation of residuals: the inputs have another type than that of the computation,
+/// and one has a leading axis.
 #[test]
 fn operands_of_another_type_are_converted() -> Result<()> {
     let mut graph = Graph::default();

@@ -25,32 +25,32 @@ fn one() -> Size {
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recurrent {
-    /// I.
+    /// I, the number of features of the input; checked against the input if given.
     #[serde(default)]
     input_size: Option<usize>,
     /// H, the size of a state.
     hidden_size: Size,
-    /// Layers, each on the states of the one before it.
+    /// The number of layers; each takes the states of the previous one as input.
     #[serde(default = "one")]
     num_layers: Size,
     /// Whether biases are added.
     #[serde(default = "yes")]
     bias: bool,
-    /// Always true: the data has the samples first.
+    /// Must be true: the first axis of the data is that of the samples.
     #[serde(default = "yes")]
     batch_first: bool,
-    /// Whether each layer also goes from the last time to the first: 2H features.
+    /// Whether each layer also runs in the reverse direction, and outputs 2H features.
     #[serde(default)]
     bidirectional: bool,
 }
 
 impl Recurrent {
-    /// How many layers it is.
+    /// The number of layers.
     pub(super) fn layers(self) -> usize {
         self.num_layers.get()
     }
 
-    /// Emits a layer of these settings on x \[N, T, I\].
+    /// Emits `layer` with these settings on x \[N, T, I\].
     pub(super) fn emit(
         self,
         scope: &mut Scope,
@@ -72,29 +72,29 @@ impl Recurrent {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rnn {
-    /// What a state passes through.
+    /// The activation function.
     #[serde(default)]
     nonlinearity: Nonlinearity,
-    /// I.
+    /// I, the number of features of the input; checked against the input if given.
     #[serde(default)]
     input_size: Option<usize>,
     /// H, the size of a state.
     hidden_size: Size,
-    /// Layers, each on the states of the one before it.
+    /// The number of layers; each takes the states of the previous one as input.
     #[serde(default = "one")]
     num_layers: Size,
     /// Whether biases are added.
     #[serde(default = "yes")]
     bias: bool,
-    /// Always true: the data has the samples first.
+    /// Must be true: the first axis of the data is that of the samples.
     #[serde(default = "yes")]
     batch_first: bool,
-    /// Whether each layer also goes from the last time to the first: 2H features.
+    /// Whether each layer also runs in the reverse direction, and outputs 2H features.
     #[serde(default)]
     bidirectional: bool,
 }
 
-/// What a state passes through.
+/// The activation function.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Nonlinearity {
@@ -106,7 +106,7 @@ pub enum Nonlinearity {
 }
 
 impl Rnn {
-    /// How many layers it is.
+    /// The number of layers.
     pub(super) fn layers(&self) -> usize {
         self.num_layers.get()
     }

@@ -1,4 +1,4 @@
-//! Pooling of sequences and volumes, and images made larger.
+//! Pooling of sequences and volumes, and upsampling of images.
 
 use eigenscape_program::{
     Error, Result, Scope, Value,
@@ -13,19 +13,19 @@ fn yes() -> bool {
     true
 }
 
-/// The keys of `max_pool1d` and `max_pool3d`; each stands for all sides.
+/// The keys of `max_pool1d` and `max_pool3d`; each value applies to all sides.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MaxPool {
-    /// The window's side.
+    /// The length of the window's sides.
     kernel: Size,
-    /// Step between windows; the kernel's side by default.
+    /// Step between windows; by default the length of the window's sides.
     #[serde(default)]
     stride: Option<Size>,
     /// Border of −∞.
     #[serde(default)]
     padding: usize,
-    /// Whether the last window may reach beyond the border.
+    /// Whether the last window may extend beyond the border.
     #[serde(default)]
     ceil_mode: bool,
 }
@@ -37,22 +37,22 @@ impl MaxPool {
     }
 }
 
-/// The keys of `avg_pool1d` and `avg_pool3d`; each stands for all sides.
+/// The keys of `avg_pool1d` and `avg_pool3d`; each value applies to all sides.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AvgPool {
-    /// The window's side.
+    /// The length of the window's sides.
     kernel: Size,
-    /// Step between windows; the kernel's side by default.
+    /// Step between windows; by default the length of the window's sides.
     #[serde(default)]
     stride: Option<Size>,
     /// Border of zeros.
     #[serde(default)]
     padding: usize,
-    /// Whether the last window may reach beyond the border.
+    /// Whether the last window may extend beyond the border.
     #[serde(default)]
     ceil_mode: bool,
-    /// Whether the border's zeros count.
+    /// Whether the zeros of the border count in the mean.
     #[serde(default = "yes")]
     count_include_pad: bool,
 }
@@ -74,7 +74,7 @@ fn window([kernel, stride]: [Size; 2], padding: usize, ceil_mode: bool) -> Windo
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Adaptive {
-    /// Each of the output's sides.
+    /// The length of the output's sides.
     pub(super) out: Size,
 }
 
@@ -82,25 +82,25 @@ pub struct Adaptive {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upsample {
-    /// What each side is multiplied by.
+    /// The factor by which each side is multiplied.
     scale: Size,
-    /// How the new pixels are made.
+    /// How new pixels are interpolated.
     #[serde(default)]
     mode: Interpolation,
-    /// Whether the centres of the corners stay where they are, and not the edges; of no use to
-    /// "nearest".
+    /// Whether the centres of the corner pixels are aligned, instead of the edges; "nearest"
+    /// ignores it.
     #[serde(default)]
     align_corners: bool,
 }
 
-/// How new pixels are made.
+/// How new pixels are interpolated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Interpolation {
-    /// Of the nearest pixel.
+    /// Copies the nearest pixel at or before each position: PyTorch's nearest.
     #[default]
     Nearest,
-    /// Linearly along each side: PyTorch's linear, bilinear and trilinear.
+    /// Interpolates linearly along each side: PyTorch's linear, bilinear and trilinear.
     Linear,
 }
 

@@ -40,16 +40,16 @@ const MOMENTUM: f64 = 0.1;
 /// Running statistics of a batch normalisation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Running {
-    /// The buffer of means \[C\].
+    /// The buffer of the running means \[C\].
     pub mean: Value,
-    /// The buffer of variances \[C\].
+    /// The buffer of the running variances \[C\].
     pub variance: Value,
-    /// The share of the batch's statistics in what they become in a training step.
+    /// The weight of the batch's statistics in the update of a training step.
     pub momentum: f64,
 }
 
-/// As [`batch_norm`], by given γ and β \[C\]; without running statistics by those of the batch in
-/// either mode.
+/// As [`batch_norm`], with given γ and β \[C\]. Without running statistics, both modes use the
+/// statistics of the batch.
 ///
 /// # Errors
 /// When x has no axis 1, or γ or β has another shape.
@@ -70,7 +70,7 @@ pub fn batch_norm_by(
     let axes: Vec<usize> = (0..shape.len()).filter(|&axis| axis != 1).collect();
     let moments = Moments::new(scope.graph(), x, &axes)?;
     if let Some(Running { mean, variance, momentum }) = running {
-        // PyTorch keeps the unbiased variance.
+        // PyTorch stores the unbiased variance.
         let count = shape.iter().product::<usize>() / features.max(1);
         let correction = count as f64 / count.saturating_sub(1).max(1) as f64;
         update_running(scope, mean, moments.mean, [momentum, 1.0])?;
@@ -81,7 +81,7 @@ pub fn batch_norm_by(
     learned.scale_and_shift(graph, normal, 1..2)
 }
 
-/// x · γ/σ + (β − μ γ/σ): one product and one sum for each element.
+/// x · γ/σ + (β − μ γ/σ): one multiplication and one addition per element.
 fn by_running_statistics(
     graph: &mut Graph,
     x: Value,

@@ -15,8 +15,8 @@ pub fn group_norm(scope: &mut Scope, x: Value, groups: usize) -> Result<Value> {
     group_norm_with(scope, x, groups, NormSettings::default())
 }
 
-/// As [`group_norm`], with settings. One group for each channel is instance normalisation (Ulyanov
-/// et al. 2016).
+/// As [`group_norm`], with settings. With one group per channel, it is instance normalisation
+/// (Ulyanov et al. 2016).
 ///
 /// # Errors
 /// When the groups do not divide the channels.
@@ -29,10 +29,10 @@ pub fn group_norm_with(scope: &mut Scope, x: Value, groups: usize, settings: Nor
     group_norm_by(scope, x, groups, learned)
 }
 
-/// As [`group_norm`], by given γ and β \[C\].
+/// As [`group_norm`], with given γ and β \[C\].
 ///
 /// # Errors
-/// When the groups do not divide the channels, or γ or β has another shape.
+/// When the groups do not divide the channels, or γ or β has another size.
 pub fn group_norm_by(scope: &mut Scope, x: Value, groups: usize, learned: Normalisation) -> Result<Value> {
     let shape = scope.shape(x);
     let &[samples, channels, ..] = shape.as_slice() else {

@@ -26,10 +26,10 @@ pub fn layer_norm_with(scope: &mut Scope, x: Value, axes: usize, settings: NormS
     layer_norm_by(scope, x, axes, learned)
 }
 
-/// As [`layer_norm`] over so many of the last axes, by given γ and β of their shape.
+/// As [`layer_norm`], over the last `axes` axes and with given γ and β of their shape.
 ///
 /// # Errors
-/// When x has not so many axes, or there is none, or γ or β has another shape.
+/// When `axes` is 0 or greater than the number of axes of x, or γ or β has another size.
 pub fn layer_norm_by(scope: &mut Scope, x: Value, axes: usize, learned: Normalisation) -> Result<Value> {
     let axes = last_axes(scope, "layer_norm", x, axes)?;
     let over: Vec<usize> = axes.clone().collect();
@@ -58,10 +58,10 @@ pub fn rms_norm_with(scope: &mut Scope, x: Value, settings: NormSettings) -> Res
     rms_norm_by(scope, x, 1, learned)
 }
 
-/// As [`rms_norm`] over so many of the last axes, by given γ and β of their shape.
+/// As [`rms_norm`], over the last `axes` axes and with given γ and β of their shape.
 ///
 /// # Errors
-/// When x has not so many axes, or there is none, or γ or β has another shape.
+/// When `axes` is 0 or greater than the number of axes of x, or γ or β has another size.
 pub fn rms_norm_by(scope: &mut Scope, x: Value, axes: usize, learned: Normalisation) -> Result<Value> {
     let axes = last_axes(scope, "rms_norm", x, axes)?;
     let over: Vec<usize> = axes.clone().collect();

@@ -18,7 +18,7 @@ use crate::{
 /// Settings common to all normalisation layers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NormSettings {
-    /// ε, added to the variance before taking its square root.
+    /// ε, added to the variance before taking its square root; finite and at least 0.
     pub epsilon: f64,
     /// Whether there is a learned scale, `weight`.
     pub weight: bool,
@@ -32,19 +32,19 @@ impl Default for NormSettings {
     }
 }
 
-/// The learned numbers of a normalisation layer, with ε.
+/// The learned parameters of a normalisation layer, and ε.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Normalisation {
-    /// γ, which the normalised numbers are multiplied by.
+    /// γ, by which the normalised elements are multiplied.
     pub weight: Option<Value>,
-    /// β, which is added then.
+    /// β, which is added afterwards.
     pub bias: Option<Value>,
-    /// ε, added to variances before their root.
+    /// ε, added to the variance before taking its square root; finite and at least 0.
     pub epsilon: f64,
 }
 
 impl NormSettings {
-    /// Declares those of the parameters `weight` (γ) and `bias` (β) that there are.
+    /// Declares the parameters `weight` (γ) and `bias` (β), each only if the settings include it.
     fn declare(self, scope: &mut Scope, shape: &[usize]) -> Result<Normalisation> {
         let weight = self.weight.then(|| scope.parameter("weight", shape, Init::Ones)).transpose()?;
         let bias = self.bias.then(|| scope.parameter("bias", shape, Init::Zeros)).transpose()?;
@@ -53,7 +53,7 @@ impl NormSettings {
 }
 
 impl Normalisation {
-    /// x · γ + β with those that there are, of the shape of `axes` of x.
+    /// x · γ + β with the parameters that are `Some`; they have the shape of `axes` of x.
     fn scale_and_shift(self, graph: &mut Graph, x: Value, axes: std::ops::Range<usize>) -> Result<Value> {
         let shape = graph.shape(x).to_vec();
         let mut aligned = vec![1; shape.len()];

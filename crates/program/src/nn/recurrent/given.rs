@@ -1,4 +1,4 @@
-//! Recurrent layers by given weights and from given states.
+//! Recurrent layers with given weights and initial states.
 
 use super::{Layer, MOST_LAYERS, Nonlinearity, RecurrentSettings, gru, lstm, rnn};
 use crate::{
@@ -8,14 +8,14 @@ use crate::{
     operations::Direction,
 };
 
-/// What a recurrent layer is made of.
+/// The cell of a recurrent layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell {
-    /// That of [`rnn`](super::rnn()).
+    /// The cell of [`rnn`](super::rnn()).
     Rnn(Nonlinearity),
-    /// That of [`lstm`](super::lstm()).
+    /// The cell of [`lstm`](super::lstm()).
     Lstm,
-    /// That of [`gru`](super::gru()).
+    /// The cell of [`gru`](super::gru()).
     Gru,
 }
 
@@ -30,7 +30,7 @@ impl Cell {
     }
 }
 
-/// The weights of one direction of one layer, whose rows are those of G gates.
+/// The weights of one direction of one layer, with H rows for each of the G gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CellWeights {
     /// W_ih \[G·H, I\].
@@ -41,21 +41,23 @@ pub struct CellWeights {
     pub biases: Option<[Value; 2]>,
 }
 
-/// What a recurrent layer gives.
+/// The results of recurrent layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recurred {
-    /// The states of the last layer at all times.
+    /// The states h of the last layer at all times.
     pub outputs: Value,
-    /// The last states \[layers · directions, N, H\]: h, and c where the cell has it.
+    /// The last states \[layers · directions, N, H\]: h, and for an LSTM also c.
     pub last: Vec<Value>,
 }
 
-/// The states of x by given weights, those of one layer after the other, both directions of each; from
-/// `start`, h and perhaps c \[layers · directions, N, H\], or zeros where it is empty. In train mode `probability` is that with
-/// which elements between layers are dropped.
+/// Recurrent layers on x \[T, N, I\], or \[N, T, I\] with `batch_first`. `weights` lists the layers
+/// in order, and for each layer its directions, forward first. `start` has the initial states h,
+/// and for an LSTM also c, \[layers · directions, N, H\]; if it is empty, they are 0. In train
+/// mode, elements between layers are dropped with this probability.
 ///
 /// # Errors
-/// When shapes or numbers do not fit together.
+/// When x does not have three axes or is empty, there are more than 1000 layers or none, or the
+/// weights or initial states do not fit.
 pub fn recurrent_by(
     scope: &mut Scope,
     x: Value,
@@ -107,7 +109,7 @@ pub fn recurrent_by(
     Ok(Recurred { outputs, last })
 }
 
-/// Dropout of \[T, N, D\] in train mode; masks belong to samples.
+/// Dropout of y \[T, N, D\] in train mode, with a separate mask for each sample.
 fn between_layers(scope: &mut Scope, y: Value, probability: f64) -> Result<Value> {
     if scope.mode() == Mode::Eval || probability == 0.0 {
         return Ok(y);
@@ -117,7 +119,7 @@ fn between_layers(scope: &mut Scope, y: Value, probability: f64) -> Result<Value
     scope.graph().permute(dropped, &[1, 0, 2])
 }
 
-/// The states \[N, H\] with which one direction of one layer starts.
+/// The initial states \[N, H\] of one direction of one layer: entry `place` of each of `all`.
 fn starts(graph: &mut Graph, all: &[Value], place: usize, shape: [usize; 2]) -> Result<Vec<Value>> {
     let own = |start: &Value| {
         let own = graph.slice(*start, 0, place, 1)?;
@@ -126,7 +128,7 @@ fn starts(graph: &mut Graph, all: &[Value], place: usize, shape: [usize; 2]) -> 
     all.iter().map(own).collect()
 }
 
-/// The states \[T, N, H\] at all times: h, and c where the cell has it.
+/// The states \[T, N, H\] at all times: h, and for an LSTM also c.
 fn states(graph: &mut Graph, cell: Cell, layer: &Layer) -> Result<Vec<Value>> {
     Ok(match cell {
         Cell::Rnn(nonlinearity) => vec![rnn::states(graph, layer, nonlinearity.function())?],
@@ -138,7 +140,7 @@ fn states(graph: &mut Graph, cell: Cell, layer: &Layer) -> Result<Vec<Value>> {
     })
 }
 
-/// The state \[1, N, H\] after the last time that a direction comes to.
+/// The state \[1, N, H\] that is computed last in this direction.
 fn at_end(graph: &mut Graph, states: Value, direction: Direction) -> Result<Value> {
     let place = match direction {
         Direction::Forward => graph.shape(states)[0] - 1,

@@ -5,13 +5,14 @@ use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result,
 
 /// h_t = (1 − z) ∘ n + z ∘ h_{t−1} with r, z = σ(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) and n =
 /// tanh(W_in x_t + b_in + r ∘ (W_hn h_{t−1} + b_hn)) (Cho et al. 2014), from h₀ = 0, as
-/// `torch.nn.GRU`: the states \[T, N, H\] of x \[T, N, I\], 2H of them where it is bidirectional;
-/// with `batch_first` both are \[N, T, ...\]. Parameters `weight_ih_l0` \[3H, I\], `weight_hh_l0`
-/// \[3H, H\], `bias_ih_l0` and `bias_hh_l0` \[3H\], each with the rows of r, z, n; and so on for
-/// each layer; `_reverse` is behind the names of the other direction.
+/// `torch.nn.GRU`. Maps x \[T, N, I\] to the states \[T, N, H\], or \[T, N, 2H\] if it is
+/// bidirectional; with `batch_first`, both are \[N, T, ...\]. Parameters `weight_ih_l0` \[3H, I\],
+/// `weight_hh_l0` \[3H, H\], `bias_ih_l0` and `bias_hh_l0` \[3H\], each with the rows of r, z and n
+/// in this order; likewise for each further layer. The names for the reverse direction end in
+/// `_reverse`.
 ///
 /// # Errors
-/// When x has not three axes, or a size is 0.
+/// When x does not have three axes, a size is 0, or `num_layers` is not 1 to 1000.
 pub fn gru(scope: &mut Scope, x: Value, settings: &RecurrentSettings) -> Result<Value> {
     recurrent(scope, "gru", x, settings, Cell::Gru)
 }
@@ -33,7 +34,7 @@ pub(super) fn states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
     })
 }
 
-/// The next state, from what the gates have of the input and of the state \[N, 3H\].
+/// The next state, given the contributions \[N, 3H\] of the input and of the state to the gates.
 fn next(graph: &mut Graph, h: Value, input: Value, own: Value, hidden: usize) -> Result<Value> {
     let mut sum = |index: usize| {
         let [input, own] = [input, own].map(|part| gate(graph, part, index, hidden));

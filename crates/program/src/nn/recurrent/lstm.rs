@@ -5,25 +5,26 @@ use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result}
 
 /// c_t = f ∘ c_{t−1} + i ∘ g and h_t = o ∘ tanh(c_t), with i, f, o = σ(·) and g = tanh(·) of W_ih
 /// x_t + b_ih + W_hh h_{t−1} + b_hh (Hochreiter & Schmidhuber 1997, Gers et al. 2000), from zeros,
-/// as `torch.nn.LSTM`: the states h \[T, N, H\] of x \[T, N, I\], 2H of them where it is
-/// bidirectional; with `batch_first` both are \[N, T, ...\]. Parameters `weight_ih_l0` \[4H, I\],
-/// `weight_hh_l0` \[4H, H\], `bias_ih_l0` and `bias_hh_l0` \[4H\], each with the rows of i, f, g,
-/// o; and so on for each layer; `_reverse` is behind the names of the other direction.
+/// as `torch.nn.LSTM`. Maps x \[T, N, I\] to the states h \[T, N, H\], or \[T, N, 2H\] if it is
+/// bidirectional; with `batch_first`, both are \[N, T, ...\]. Parameters `weight_ih_l0` \[4H, I\],
+/// `weight_hh_l0` \[4H, H\], `bias_ih_l0` and `bias_hh_l0` \[4H\], each with the rows of i, f, g
+/// and o in this order; likewise for each further layer. The names for the reverse direction end in
+/// `_reverse`.
 ///
 /// # Errors
-/// When x has not three axes, or a size is 0.
+/// When x does not have three axes, a size is 0, or `num_layers` is not 1 to 1000.
 pub fn lstm(scope: &mut Scope, x: Value, settings: &RecurrentSettings) -> Result<Value> {
     recurrent(scope, "lstm", x, settings, Cell::Lstm)
 }
 
-/// h (0) or c (1), \[T, N, H\], of both \[T, 2, N, H\].
+/// Selects h (`index` 0) or c (`index` 1) \[T, N, H\] from `states` \[T, 2, N, H\].
 pub(super) fn state(graph: &mut Graph, states: Value, index: usize) -> Result<Value> {
     let state = graph.slice(states, 1, index, 1)?;
     let shape = graph.shape(state).to_vec();
     graph.reshape(state, &[shape[0], shape[2], shape[3]])
 }
 
-/// Both states are one array \[2, N, H\]: h, then c.
+/// The states h and c at all times, stacked: \[T, 2, N, H\].
 pub(super) fn both_states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
     let Layer { samples, hidden, .. } = *layer;
     let input = layer.fully_biased_input(graph)?;
@@ -36,7 +37,7 @@ pub(super) fn both_states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
     })
 }
 
-/// Both states before the first time.
+/// The initial h and c, stacked: \[2, N, H\].
 fn start(graph: &mut Graph, layer: &Layer) -> Result<Value> {
     let Layer { samples, hidden, .. } = *layer;
     let Some(&[h, c]) = layer.start.as_deref() else { return graph.fill(0.0, &[2, samples, hidden]) };
@@ -44,13 +45,13 @@ fn start(graph: &mut Graph, layer: &Layer) -> Result<Value> {
     graph.concat(&[h?, c?], 0)
 }
 
-/// Part `index` of \[2, N, H\].
+/// Selects h (`index` 0) or c (`index` 1) from `state` \[2, N, H\].
 fn part(graph: &mut Graph, state: Value, index: usize, shape: [usize; 2]) -> Result<Value> {
     let part = graph.slice(state, 0, index, 1)?;
     graph.reshape(part, &shape)
 }
 
-/// The next h and c \[2, N, H\], from c and the gates before their functions.
+/// The next h and c, stacked \[2, N, H\], given c and the gates before their activation functions.
 fn next(graph: &mut Graph, c: Value, gates: Value, [samples, hidden]: [usize; 2]) -> Result<Value> {
     let mut of_gate = |index: usize, function: Function| {
         let gate = gate(graph, gates, index, hidden)?;

@@ -1,7 +1,7 @@
-//! Recurrent layers, by PyTorch's names and layouts.
+//! Recurrent layers with PyTorch's names and layouts.
 //!
-//! What comes from the input is computed for all times at once; the recurrence itself is one
-//! [scan](crate::operations::Scan).
+//! The input's contribution to the gates is computed for all times at once; the recurrence itself
+//! is one [scan](crate::operations::Scan).
 
 mod given;
 mod gru;
@@ -22,7 +22,7 @@ use crate::{
     operations::Direction,
 };
 
-/// More layers are taken for a mistake.
+/// The largest allowed number of layers; more are taken for a mistake.
 const MOST_LAYERS: usize = 1_000;
 
 /// The settings of a recurrent layer.
@@ -30,19 +30,19 @@ const MOST_LAYERS: usize = 1_000;
 pub struct RecurrentSettings {
     /// H, the size of a state.
     pub hidden_size: usize,
-    /// How many layers there are, each on the states of the one before it.
+    /// The number of layers; each takes the states of the previous one as input.
     pub num_layers: usize,
     /// Whether biases are added.
     pub bias: bool,
     /// Whether the input is \[N, T, I\], not \[T, N, I\].
     pub batch_first: bool,
-    /// Whether each layer also goes from the last time to the first, and hands on both states.
+    /// Whether each layer also runs in the reverse direction and outputs the states of both
+    /// directions.
     pub bidirectional: bool,
 }
 
 impl RecurrentSettings {
-    /// One layer of states of this size, from the first time to the last, with biases: PyTorch's
-    /// defaults.
+    /// PyTorch's defaults: one layer with states of this size, forward only, with biases.
     #[must_use]
     pub fn new(hidden_size: usize) -> Self {
         Self { hidden_size, num_layers: 1, bias: true, batch_first: false, bidirectional: false }
@@ -53,7 +53,7 @@ impl RecurrentSettings {
     }
 }
 
-/// One direction of one layer, whose weights have H rows for each gate.
+/// One direction of one layer, with H rows of the weights for each of the G gates.
 struct Layer {
     /// x W_ihᵀ \[T, N, G·H\].
     input: Value,
@@ -64,12 +64,12 @@ struct Layer {
     direction: Direction,
     samples: usize,
     hidden: usize,
-    /// The states \[N, H\] before the first time, where they are not 0.
+    /// The initial states \[N, H\]; `None`: zeros.
     start: Option<Vec<Value>>,
 }
 
 impl Layer {
-    /// The state \[N, H\] before the first time.
+    /// The initial state h \[N, H\].
     fn start(&self, graph: &mut Graph) -> Result<Value> {
         match self.start.as_deref() {
             Some(&[start, ..]) => Ok(start),
@@ -77,12 +77,12 @@ impl Layer {
         }
     }
 
-    /// The input with a bias added for all times and samples.
+    /// The input plus `bias` at all times and for all samples.
     fn biased_input(&self, graph: &mut Graph, bias: Value) -> Result<Value> {
         add_bias(graph, self.input, bias, 2)
     }
 
-    /// The input with both biases, where the states' part is used as it is.
+    /// The input plus both biases, for cells that only add up the contributions of input and state.
     fn fully_biased_input(&self, graph: &mut Graph) -> Result<Value> {
         let Some([of_input, of_state]) = self.biases else { return Ok(self.input) };
         let bias = graph.add(of_input, of_state)?;
@@ -90,12 +90,12 @@ impl Layer {
     }
 }
 
-/// Columns `index`·H to (`index` + 1)·H of \[N, G·H\].
+/// Gate `index` of `gates` \[N, G·H\]: columns `index`·H to (`index` + 1)·H.
 fn gate(graph: &mut Graph, gates: Value, index: usize, hidden: usize) -> Result<Value> {
     graph.slice(gates, 1, index * hidden, hidden)
 }
 
-/// All layers of a cell, from zeros, with parameters that it declares.
+/// Emits all layers of a cell, starting from zeros, with parameters that it declares.
 fn recurrent(
     scope: &mut Scope,
     name: &str,
@@ -124,9 +124,9 @@ fn recurrent(
     Ok(recurrent_by(scope, x, cell, settings, (&weights, &[]), 0.0)?.outputs)
 }
 
-/// The parameters of one direction of a layer on I inputs, for G gates: `weight_ih_l0` \[G·H, I\],
-/// `weight_hh_l0` \[G·H, H\], `bias_ih_l0` and `bias_hh_l0` \[G·H\]; the names of the reverse
-/// direction end in `_reverse`. All are initialised uniformly within ±1/√H.
+/// Declares the parameters of one direction of a layer on I inputs, for G gates: `weight_ih_l0`
+/// \[G·H, I\], `weight_hh_l0` \[G·H, H\], `bias_ih_l0` and `bias_hh_l0` \[G·H\]; for the reverse
+/// direction the names end in `_reverse`. All are initialised uniformly within ±1/√H.
 fn declare(
     scope: &mut Scope,
     [inputs, gates]: [usize; 2],

@@ -1,9 +1,9 @@
-//! Elman's recurrent network.
+//! Elman's recurrent neural network.
 
 use super::{Cell, Layer, RecurrentSettings, recurrent};
 use crate::{ElementwiseFunction as Function, Graph, Scope, Value, error::Result};
 
-/// What a state of an [`rnn`] passes through.
+/// The activation function of an [`rnn`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Nonlinearity {
     /// tanh(x)
@@ -22,14 +22,14 @@ impl Nonlinearity {
     }
 }
 
-/// h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) from h₀ = 0 (Elman 1990), as `torch.nn.RNN`:
-/// the states \[T, N, H\] of x \[T, N, I\], 2H of them where it is bidirectional; with
-/// `batch_first` both are \[N, T, ...\]. Parameters `weight_ih_l0` \[H, I\], `weight_hh_l0` \[H,
-/// H\], `bias_ih_l0` and `bias_hh_l0` \[H\], and so on for each layer; `_reverse` is behind the
-/// names of the other direction.
+/// h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) (or with ReLU for tanh) from h₀ = 0 (Elman
+/// 1990), as `torch.nn.RNN`. Maps x \[T, N, I\] to the states \[T, N, H\], or \[T, N, 2H\] if it is
+/// bidirectional; with `batch_first`, both are \[N, T, ...\]. Parameters `weight_ih_l0` \[H, I\],
+/// `weight_hh_l0` \[H, H\], `bias_ih_l0` and `bias_hh_l0` \[H\]; likewise for each further layer.
+/// The names for the reverse direction end in `_reverse`.
 ///
 /// # Errors
-/// When x has not three axes, or a size is 0.
+/// When x does not have three axes, a size is 0, or `num_layers` is not 1 to 1000.
 pub fn rnn(
     scope: &mut Scope,
     x: Value,

@@ -1,4 +1,4 @@
-//! The body of a scan, taken apart.
+//! The body of a scan as a graph, and helpers for its derivatives.
 
 use super::{Direction, Scan};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     transforms::batch,
 };
 
-/// The body of a scan in a graph of its own, into which its derivatives are emitted.
+/// The body of a scan in a separate graph, into which its derivatives are emitted.
 pub(super) struct Body {
     pub graph: Graph,
     pub state: Value,
@@ -28,20 +28,21 @@ impl Body {
         Ok(Self { graph, state: inputs[0], others: inputs[1..].to_vec(), next })
     }
 
-    /// A new input of the body in the shape of a state.
+    /// Adds an input with the shape of a state to the body.
     pub fn like_state(&mut self, name: &str) -> Value {
         let shape = self.graph.shape(self.state).to_vec();
         self.graph.input(name, &shape)
     }
 
-    /// The elements and constants, each with the operand of the scan that it stands for.
+    /// The body's inputs for elements and constants, each with the corresponding operand of the
+    /// scan.
     pub fn operands(&self, scan: &Scan, args: &[Value]) -> Vec<(Value, Batched)> {
         let operands = args.iter().enumerate().skip(1);
         let operands = operands.map(|(i, &value)| Batched { value, led: scan.is_sequence(i) });
         self.others.iter().copied().zip(operands).collect()
     }
 
-    /// Refuses a transpose that depends on what the body should be linear in.
+    /// Returns an error if a transpose depends on `inputs`, in which the body should be linear.
     pub fn check_linear(&self, transposed: Value, inputs: &[Value]) -> Result<()> {
         if self.graph.dependents(inputs)[transposed.index()] {
             let problem = "the body of a scan multiplies what it should be linear in";
@@ -51,8 +52,8 @@ impl Body {
     }
 }
 
-/// Values of a body for all t at once, from `known` ones. What is the same for all t has no leading
-/// axis.
+/// Emits `values` of a body for all t at once, computed from the `known` values. A result that is
+/// the same for all t has no leading axis.
 pub(super) fn for_all(
     graph: &mut Graph,
     body: &Graph,
@@ -63,7 +64,8 @@ pub(super) fn for_all(
     batch(graph, &Program::new(body, &inputs, values)?, &operands)
 }
 
-/// For all t the state from which `states`\[t\] was made, `start` for the first: \[T, ...\].
+/// The states that precede `states`, for all t: \[T, ...\]. The element at t is the state from
+/// which `states`\[t\] is computed; in the order of `direction`, the first is `start`.
 pub(super) fn previous(
     graph: &mut Graph,
     start: Value,
@@ -88,7 +90,7 @@ pub(super) fn previous(
     }
 }
 
-/// What can be proved of the next state when this is of the body's inputs.
+/// The affinity of the next state, given the affinities of the body's inputs.
 pub(super) fn affinity(body: &Program, inputs: &[Affinity]) -> Affinity {
     let mut known = inputs.to_vec();
     for step in body.steps() {
@@ -98,9 +100,9 @@ pub(super) fn affinity(body: &Program, inputs: &[Affinity]) -> Affinity {
     body.outputs().iter().map(|&slot| known[slot]).fold(Affinity::Constant, Affinity::join)
 }
 
-/// What has to be there for each t so that `value` can be had again at no cost: what it is a view
-/// of, or the operand of a step function; `None` for a repeated number. Nothing behind `known`
-/// values is looked at.
+/// The value to store for each t so that `value` can be recomputed from it at negligible cost: for
+/// a view, the value that it is a view of; for a step function, its operand; `None` for a fill. The
+/// search does not go beyond `known` values.
 pub(super) fn kept_for(body: &Graph, known: &[(Value, Batched)], value: Value) -> Option<Value> {
     if known.iter().any(|(known, _)| *known == value) {
         return Some(value);
@@ -112,7 +114,8 @@ pub(super) fn kept_for(body: &Graph, known: &[(Value, Batched)], value: Value) -
     };
     match (body.operation(value).map(|node| node.operation), operand) {
         (Some(Operation::Fill(_)), _) => None,
-        // Elements that are not in order would be copied for each t.
+        // The reshape of a permuted, broadcast or sliced value is stored itself: recomputing it
+        // would copy its elements for each t.
         (Some(Operation::Reshape(_)), Some(operand)) if moved(operand) => Some(value),
         (
             Some(

@@ -1,4 +1,4 @@
-//! The transpose of a recurrence that is linear: a recurrence in the other direction.
+//! The transpose of a linear recurrence: a recurrence in the opposite direction.
 
 use super::{
     Scan,
@@ -12,11 +12,11 @@ use crate::{
     transforms::transpose,
 };
 
-/// The cotangent of the first state or of a sequence, from the states' c̄.
+/// Emits the cotangent of the first state or of a sequence, given the cotangents c̄ of all states.
 ///
-/// With f = A_t c_{t−1} + D_t x_t, what of a state's cotangent passes to the one before it is
-/// μ_t = A_tᵀ(c̄_t + μ_{t+1}). That is a recurrence from the last t to the first, with the
-/// coefficients of the same t. Then c̄₀ = μ₁ and x̄_t = D_tᵀ(c̄_t + μ_{t+1}).
+/// With f = A_t c_{t−1} + D_t x_t, state t passes the cotangent μ_t = A_tᵀ(c̄_t + μ_{t+1}) back to
+/// state t − 1. This is a recurrence from the last t to the first, with the same coefficients A_t.
+/// Then c̄₀ = μ₁ and x̄_t = D_tᵀ(c̄_t + μ_{t+1}).
 pub(super) fn cotangent(
     scan: &Scan,
     graph: &mut Graph,
@@ -45,7 +45,7 @@ pub(super) fn cotangent(
     }
 }
 
-/// μ \[T, ...\]; `None` where no state depends on the one before it.
+/// Emits μ \[T, ...\]; `None` if no state depends on the previous one.
 fn passed_back(
     scan: &Scan,
     graph: &mut Graph,
@@ -71,7 +71,7 @@ fn passed_back(
     recurrence.emit(graph).map(Some)
 }
 
-/// D_tᵀ λ_t for all t, from the states' whole cotangents λ.
+/// Emits D_tᵀ λ_t for all t, where λ (`total`) contains the total cotangent of each state.
 fn of_sequence(
     scan: &Scan,
     graph: &mut Graph,

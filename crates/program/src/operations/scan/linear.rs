@@ -1,4 +1,4 @@
-//! Recurrences that are linear in their states: what derivatives of a recurrence are.
+//! Recurrences that are linear in their states, such as the derivatives of a recurrence.
 
 use std::{iter, sync::Arc};
 
@@ -8,26 +8,28 @@ use super::{
 };
 use crate::{Batched, Graph, Value, error::Result, program::Program};
 
-/// s_t = g(s_{t−1}, u_t) with a map g that is linear in both. Its coefficients are values of a body
-/// that depend on neither, and so are known for all t before the recurrence begins.
+/// s_t = g(s_{t−1}, u_t) with a map g that is linear in both arguments. The coefficients of g are
+/// the values of the body that depend on neither argument; they are computed for all t before the
+/// recurrence starts.
 pub(super) struct LinearRecurrence<'a> {
     /// The graph of g.
     pub body: &'a Graph,
-    /// Values of the body, with what they are for all t.
+    /// Known values of the body, each with its value for all t.
     pub known: &'a [(Value, Batched)],
-    /// s in the body, and what it starts with.
+    /// The input s of the body, and the initial state.
     pub state: (Value, Value),
-    /// u in the body, and the sequence of it.
+    /// The input u of the body, and the sequence u_t; `None` if g does not depend on u.
     pub driven_by: Option<(Value, Value)>,
     /// g(s, u).
     pub next: Value,
-    /// T.
+    /// T, the number of states.
     pub length: usize,
     pub direction: Direction,
 }
 
 impl LinearRecurrence<'_> {
-    /// All states \[T, ...\]: by a scan whose sequences are the coefficients that differ by t.
+    /// Emits all states \[T, ...\] as a scan. Coefficients that depend on t become sequences, the
+    /// others constants.
     pub fn emit(self, graph: &mut Graph) -> Result<Value> {
         let (body, driven_by) = (self.body, self.driven_by);
         let coefficients = self.coefficients();
@@ -45,7 +47,8 @@ impl LinearRecurrence<'_> {
         graph.emit(scan, &operands)
     }
 
-    /// What g needs that depends on neither operand.
+    /// The values to store so that g can be evaluated without recomputing what depends on neither s
+    /// nor u.
     fn coefficients(&self) -> Vec<Value> {
         let varying: Vec<Value> =
             iter::once(self.state.0).chain(self.driven_by.map(|(own, _)| own)).collect();

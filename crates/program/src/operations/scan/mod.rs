@@ -1,4 +1,4 @@
-//! Recurrences: a program that is applied again and again to its own result.
+//! Recurrences: a program is applied repeatedly to its own result.
 
 mod body;
 mod cotangent;
@@ -15,25 +15,26 @@ use crate::{
     transforms::batch,
 };
 
-/// All states c₁, ..., c_T of c_t = f(c_{t−1}, x_t, w): \[T, ...\], from operands c₀, sequences x
-/// \[T, ...\] and constants w. In reverse, c_t = f(c_{t+1}, x_t, w) from c_{T+1}, which is the
-/// first operand then.
+/// All states c₁, ..., c_T of c_t = f(c_{t−1}, x_t, w): \[T, ...\], for the initial state c₀,
+/// sequences x \[T, ...\] and constants w as operands. In reverse, c_t = f(c_{t+1}, x_t, w), and
+/// the initial state is c_{T+1}.
 ///
-/// What else a recurrent cell gives is a function of its states and inputs, for all t at once; a
-/// cell of several states has them in one array.
+/// Other outputs of a recurrent cell are functions of its states and inputs, computed for all t at
+/// once. A cell with several states stores them in one array.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scan {
-    /// f: from the state, the element of each sequence, and the constants, to the next state.
+    /// f, with the state, an element of each sequence and the constants as inputs, and the next
+    /// state as output.
     pub body: Arc<Program>,
-    /// How many of the body's inputs are elements of sequences.
+    /// S, the number of sequences: inputs 1 to S of the body are their elements.
     pub sequences: usize,
     /// T, at least 1.
     pub length: usize,
-    /// In which order.
+    /// The order in which the sequences are processed.
     pub direction: Direction,
 }
 
-/// In which order a [`Scan`] goes through its sequences.
+/// The order in which a [`Scan`] processes its sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the first element to the last.
@@ -43,7 +44,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The other one.
+    /// The opposite direction.
     #[must_use]
     pub fn opposite(self) -> Self {
         match self {
@@ -62,12 +63,12 @@ impl Direction {
 }
 
 impl Scan {
-    /// The positions along the sequences in the order in which they are gone through.
+    /// The positions along the sequences, in processing order.
     pub fn positions(&self) -> impl Iterator<Item = usize> {
         self.direction.positions(self.length)
     }
 
-    /// Whether an operand is a sequence, by its place among the operands.
+    /// Whether the operand with this index is a sequence.
     #[must_use]
     pub fn is_sequence(&self, operand: usize) -> bool {
         (1..=self.sequences).contains(&operand)
@@ -85,7 +86,8 @@ impl Scan {
         length.into_iter().chain(self.body.shapes()[index].iter().copied()).collect()
     }
 
-    /// Refuses what is no recurrence.
+    /// Checks that the body has a state as input and only the next state as output, that both have
+    /// the same shape, and that the sequences are not empty.
     fn check(&self) -> Result<()> {
         let fail = |problem: String| Err(Error::shape("scan", problem));
         let body = &*self.body;
@@ -132,7 +134,7 @@ impl Primitive for Scan {
         cotangent::cotangent(self, graph, node, wrt, cotangent)
     }
 
-    /// Of the states one by one, until no later one can be known less of.
+    /// Joins the affinities of the states one after another, until they stop changing.
     fn affinity(&self, args: &[Affinity]) -> Affinity {
         let (mut state, mut all) = (args[0], Affinity::Constant);
         for _ in 0..self.length {
@@ -146,7 +148,8 @@ impl Primitive for Scan {
         all
     }
 
-    /// The states of all evaluations side by side are one state.
+    /// One scan for all evaluations: its states contain those of all evaluations along a leading
+    /// axis.
     fn batch(&self, graph: &mut Graph, args: &[Batched]) -> Result<Value> {
         let lead = Batched::lead(graph, args);
         let mut inner = Graph::default();
@@ -170,16 +173,17 @@ impl Primitive for Scan {
     }
 }
 
-/// The first two axes in the other order.
+/// x with its first two axes swapped.
 fn swapped(graph: &mut Graph, x: Value) -> Result<Value> {
     let rank = graph.shape(x).len();
     graph.permute(x, &[1, 0].into_iter().chain(2..rank).collect::<Vec<_>>())
 }
 
 impl Graph {
-    /// All states \[T, ...\] of the recurrence c_t = f(c_{t−1}, x_t, w) from `start` = c₀, through
-    /// `sequences` x \[T, ...\], with `constants` w. `body` emits f into a graph of its own: it is
-    /// given the state, the elements and the constants there.
+    /// All states \[T, ...\] of the recurrence c_t = f(c_{t−1}, x_t, w) (in reverse c_t =
+    /// f(c_{t+1}, x_t, w)) from the initial state `start`, with `sequences` x \[T, ...\] and
+    /// `constants` w. `body` emits f into a separate graph; its arguments are that graph, the
+    /// state, the elements and the constants.
     ///
     /// ```
     /// use eigenscape_program::{Graph, operations::Direction};
@@ -195,8 +199,8 @@ impl Graph {
     /// ```
     ///
     /// # Errors
-    /// When there is no sequence or the sequences are not of one length, the body fails, or it
-    /// makes a state of another shape.
+    /// When there is no sequence, the sequences have different lengths, `body` fails, or the next
+    /// state has another shape than the state.
     pub fn scan(
         &mut self,
         start: Value,
@@ -222,10 +226,10 @@ impl Graph {
         self.emit(Scan { body, sequences: sequences.len(), length, direction }, &operands)
     }
 
-    /// The last state of `states` \[T, ...\] in this order.
+    /// The state of `states` \[T, ...\] that is computed last in this direction.
     ///
     /// # Errors
-    /// When there is none.
+    /// When `states` is a scalar or empty.
     pub fn last_state(&mut self, states: Value, direction: Direction) -> Result<Value> {
         let &[length, ref state @ ..] = self.shape(states) else {
             return Err(Error::shape("last state", "a scalar has no states"));

@@ -1,4 +1,4 @@
-//! The tangent of a recurrence: another recurrence, which is linear.
+//! The tangent of a recurrence: another recurrence, linear in its states.
 
 use super::{
     Scan,
@@ -12,8 +12,8 @@ use crate::{
     transforms::{linearize, or_zero},
 };
 
-/// The states' tangent ċ_t = ∂f/∂c ċ_{t−1} + b_t with b_t = ∂f/∂x ẋ_t + ∂f/∂w ẇ, which is computed
-/// for all t at once.
+/// Emits the tangent ċ_t = ∂f/∂c ċ_{t−1} + b_t of the states. The direct part b_t = ∂f/∂x ẋ_t +
+/// ∂f/∂w ẇ is computed for all t at once.
 pub(super) fn tangent(
     scan: &Scan,
     graph: &mut Graph,
@@ -22,7 +22,8 @@ pub(super) fn tangent(
 ) -> Result<Option<Value>> {
     let mut body = Body::new(scan)?;
     let before = previous(graph, node.args[0], node.output, scan.direction)?;
-    // The next state is known, too. An entry behind it counts where a body hands on an input.
+    // The next state is also known: it is the scan's output. If the body returns an input
+    // unchanged, that input's later entry in `known` replaces this one.
     let mut known = vec![(body.next, Batched::led(node.output)), (body.state, Batched::led(before))];
     known.extend(body.operands(scan, &node.args));
     let driven_by = direct_part(scan, graph, &mut body, &mut known, tangents)?;
@@ -50,7 +51,8 @@ pub(super) fn tangent(
     recurrence.emit(graph).map(Some)
 }
 
-/// b \[T, ...\]; `None` where no element and no constant has a tangent that matters.
+/// Emits b \[T, ...\]; `None` if it is zero because no sequence or constant with a tangent affects
+/// the next state.
 fn direct_part(
     scan: &Scan,
     graph: &mut Graph,
