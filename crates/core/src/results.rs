@@ -5,7 +5,7 @@ mod check;
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Misfit;
-use crate::ClassMeans;
+use crate::{ClassMeans, Estimate};
 
 /// Separates an experiment's name from a number in the names of folders of earlier results. The
 /// names of experiments do not contain it.
@@ -282,6 +282,42 @@ pub struct ProbeRecord {
     pub products: usize,
     /// Wall-clock seconds.
     pub seconds: f64,
+}
+
+/// What was found; of what, where and how is left at its default.
+impl From<&Estimate> for ProbeRecord {
+    fn from(estimate: &Estimate) -> Self {
+        match estimate {
+            Estimate::Spectrum(spectrum) => Self {
+                exact: spectrum.exact,
+                rounding: spectrum.rounding,
+                dimension: spectrum.dimension,
+                eigenvalues: spectrum.eigenvalues.clone(),
+                weights: spectrum.weights.clone(),
+                residuals: spectrum.residuals.clone(),
+                trace: spectrum.trace,
+                trace_stderr: spectrum.trace_stderr,
+                lambda_max: Some(spectrum.lambda_max()),
+                lambda_min: Some(spectrum.lambda_min()),
+                extreme_bounds: spectrum.extreme_bounds,
+                probes: spectrum.probes,
+                trace_freedom: spectrum.trace_freedom,
+                products: spectrum.products,
+                ..Self::default()
+            },
+            Estimate::Number(number) => Self {
+                exact: number.exact,
+                dimension: number.dimension,
+                trace: number.value,
+                trace_stderr: number.stderr,
+                value: Some(number.value),
+                value_stderr: number.stderr,
+                probes: number.probes,
+                products: number.products,
+                ..Self::default()
+            },
+        }
+    }
 }
 
 /// The class means of the gradients from which one matrix is formed.

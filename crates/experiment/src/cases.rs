@@ -16,7 +16,7 @@ use toml::Value;
 use crate::{
     check,
     choices::Choices,
-    diagnostic::{ConfigError, Failure, Result, suggestion},
+    diagnostic::{ConfigError, Failure, Result, Source, suggestion},
     document::{Node, Tree},
     extends,
     limits::ENTRIES,
@@ -59,7 +59,20 @@ impl Experiment {
 /// # Errors
 /// When a file cannot be read, a case has no unique name, or a chosen case does not exist.
 pub fn read(file: &Path, choices: &Choices) -> Result<Vec<Experiment>> {
-    let mut document = extends::read(file)?;
+    of_document(extends::read(file)?, file, choices)
+}
+
+/// As [`read`], for the text of a file that does not exist: `source` has its text and its name in
+/// messages, and relative paths are looked up in `folder` first.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(source: &Source, folder: &Path, choices: &Choices) -> Result<Vec<Experiment>> {
+    let file = folder.join(source.name());
+    of_document(extends::complete(Node::parse(source)?, &file)?, &file, choices)
+}
+
+fn of_document(mut document: Node, file: &Path, choices: &Choices) -> Result<Vec<Experiment>> {
     let environment =
         Environment { base: file.parent().unwrap_or(Path::new("")).to_owned(), ..Environment::default() };
     let Some(list) = document.remove(KEY) else {

@@ -132,6 +132,12 @@ impl Source {
         Self { name: name.into(), text: text.into() }
     }
 
+    /// The name in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The text.
     #[must_use]
     pub fn text(&self) -> &str {

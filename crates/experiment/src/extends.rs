@@ -32,10 +32,27 @@ pub fn read(path: &Path) -> Result<Node> {
     inherited(path, &mut Vec::new(), &mut 0)
 }
 
+/// Adds to a document everything that it inherits, as if it stood in the file `path`.
+///
+/// # Errors
+/// As [`read`].
+pub fn complete(document: Node, path: &Path) -> Result<Node> {
+    with_cases(document, path, &mut Vec::new(), &mut 0)
+}
+
 /// Reads a file with everything that it inherits. `descendants` are the files on the path from the
 /// experiment to this one, excluding it. `read` counts the files read besides the experiment's own.
 fn inherited(path: &Path, descendants: &mut Vec<PathBuf>, read: &mut usize) -> Result<Node> {
-    let mut own = Node::read(path)?;
+    with_cases(Node::read(path)?, path, descendants, read)
+}
+
+/// `own`, the content of a file, with everything that it and its cases inherit.
+fn with_cases(
+    mut own: Node,
+    path: &Path,
+    descendants: &mut Vec<PathBuf>,
+    read: &mut usize,
+) -> Result<Node> {
     if let Some((_, Node { value: Tree::Array(cases), .. })) = own.entry_mut(cases::KEY) {
         for case in cases {
             *case = over(path, case.clone(), descendants, read)?;

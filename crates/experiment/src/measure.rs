@@ -195,7 +195,7 @@ impl Measured {
     /// The record for `results.json`.
     #[must_use]
     pub fn record(&self, epoch: usize) -> ProbeRecord {
-        let record = ProbeRecord {
+        ProbeRecord {
             epoch,
             batch: self.batch,
             group: self.group.clone(),
@@ -205,37 +205,7 @@ impl Measured {
             },
             estimator: self.estimator.clone(),
             seconds: self.seconds,
-            ..ProbeRecord::default()
-        };
-        match &self.estimate {
-            Estimate::Spectrum(spectrum) => ProbeRecord {
-                exact: spectrum.exact,
-                rounding: spectrum.rounding,
-                dimension: spectrum.dimension,
-                eigenvalues: spectrum.eigenvalues.clone(),
-                weights: spectrum.weights.clone(),
-                residuals: spectrum.residuals.clone(),
-                trace: spectrum.trace,
-                trace_stderr: spectrum.trace_stderr,
-                lambda_max: Some(spectrum.lambda_max()),
-                lambda_min: Some(spectrum.lambda_min()),
-                extreme_bounds: spectrum.extreme_bounds,
-                probes: spectrum.probes,
-                trace_freedom: spectrum.trace_freedom,
-                products: spectrum.products,
-                ..record
-            },
-            Estimate::Number(number) => ProbeRecord {
-                exact: number.exact,
-                dimension: number.dimension,
-                trace: number.value,
-                trace_stderr: number.stderr,
-                value: Some(number.value),
-                value_stderr: number.stderr,
-                probes: number.probes,
-                products: number.products,
-                ..record
-            },
+            ..ProbeRecord::from(&self.estimate)
         }
     }
 

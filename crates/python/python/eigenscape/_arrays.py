@@ -1,0 +1,56 @@
+"""Tensors of NumPy or torch as the bytes of a safetensors file, in memory."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Mapping
+
+import numpy as np
+
+from ._native import ConfigurationError
+
+TYPES = {
+    "float64": "F64", "float32": "F32", "float16": "F16",
+    "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8",
+    "uint64": "U64", "uint32": "U32", "uint16": "U16", "uint8": "U8", "bool": "BOOL",
+}  # fmt: skip
+
+
+def is_torch(value: Any) -> bool:
+    """Whether a value is torch's, found without importing torch."""
+    return type(value).__module__.split(".")[0] == "torch" or any(
+        base.__module__.split(".")[0] == "torch" for base in type(value).__mro__
+    )
+
+
+def as_numpy(value: Any, name: str) -> np.ndarray:
+    """The array of a value, with the memory of the value where that is possible."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        if str(value.dtype) == "torch.bfloat16":
+            value = value.float()
+        value = value.numpy()
+    array = np.asarray(value)
+    if array.dtype.name not in TYPES:
+        raise ConfigurationError(
+            f"`{name}` is of type {array.dtype}\n  help: give an array of NumPy or a tensor of torch, of numbers"
+        )
+    return array
+
+
+def safetensors(tensors: Mapping[str, np.ndarray]) -> bytes:
+    """The bytes of a safetensors file with these tensors."""
+    header, parts, end = {}, [], 0
+    for name, array in tensors.items():
+        array = np.ascontiguousarray(array)
+        start, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": TYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [start, end],
+        }
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        parts.append(memoryview(little).cast("B") if array.size else b"")
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])

@@ -1,0 +1,112 @@
+"""Results of experiments, as `results.json` has them."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from ._spectrum import Spectra, Spectrum
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of an experiment: a training, or the analysis of a network as it is."""
+
+    #: What distinguishes it from the other runs of a sweep; empty without one.
+    name: str
+    #: The seed of everything random in it.
+    seed: int
+    #: A dictionary an epoch: `epoch`, `train_loss`, `test_accuracy`, ...
+    training: list[Mapping[str, Any]]
+    #: All spectra.
+    spectra: Spectra
+    #: A dictionary a pair of spectra: `metric`, `left`, `right`, `value`, `stderr`, ...
+    distances: list[Mapping[str, Any]]
+    #: The record in `results.json`.
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that an experiment found, and its folder."""
+
+    #: The experiment's name.
+    name: str
+    #: Where `results.json`, `report.html`, the figures and the checkpoints are.
+    folder: pathlib.Path
+    #: One for each combination of the sweep and each seed.
+    runs: list[Run]
+    #: Claims that the experiment states, with verdicts.
+    claims: list[Mapping[str, Any]]
+    #: The whole of `results.json`.
+    record: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, text: str, folder: Any) -> Results:
+        """The results in the text of a `results.json`."""
+        record = json.loads(text)
+        return cls(
+            name=record["name"],
+            folder=pathlib.Path(folder),
+            runs=[_run(run) for run in record["runs"]],
+            claims=record.get("claims", []),
+            record=record,
+        )
+
+    @property
+    def spectra(self) -> Spectra:
+        """The spectra of all runs."""
+        return Spectra(spectrum for run in self.runs for spectrum in run.spectra)
+
+    @property
+    def report(self) -> pathlib.Path:
+        """The page with figures and tables."""
+        return self.folder / "report.html"
+
+    def to_frame(self, what: str = "spectra") -> Any:
+        """A pandas `DataFrame` of the "spectra", the "training" or the "distances" of all runs, with
+        the run's name in the column `run`.
+        """
+        import pandas
+
+        rows = {
+            "spectra": lambda run: [spectrum.to_dict() for spectrum in run.spectra],
+            "training": lambda run: run.training,
+            "distances": lambda run: run.distances,
+        }
+        if what not in rows:
+            raise ValueError(f'there are no "{what}": use one of {", ".join(rows)}')
+        return pandas.DataFrame([{"run": run.name, **row} for run in self.runs for row in rows[what](run)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers by name, for experiment trackers: the last epoch of each run, and each spectrum."""
+        numbers: dict[str, Any] = {}
+        for run in self.runs:
+            before = f"{run.name}/" if run.name else ""
+            last = run.training[-1] if run.training else {}
+            numbers.update({f"{before}{key}": value for key, value in last.items() if value is not None})
+            for spectrum in run.spectra:
+                named = spectrum.to_dict()
+                place = f"{before}{named.pop('curvature')}/{named.pop('group')}/epoch {named.pop('epoch')}"
+                numbers.update({f"{place}/{name}": value for name, value in named.items()})
+        return numbers
+
+    def __repr__(self) -> str:
+        runs = "1 run" if len(self.runs) == 1 else f"{len(self.runs)} runs"
+        return f"<Results of {self.name}: {runs}, {len(self.spectra)} spectra, in {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}".replace("<Results", "Results").rstrip(">") + "</p>" + self.spectra._repr_html_()
+
+
+def _run(record: Mapping[str, Any]) -> Run:
+    return Run(
+        name=record["name"],
+        seed=record.get("seed", 0),
+        training=record["training"],
+        spectra=Spectra(Spectrum.from_record(probe) for probe in record["probes"]),
+        distances=record["distances"],
+        record=record,
+    )

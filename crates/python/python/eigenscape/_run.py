@@ -1,0 +1,73 @@
+"""Experiments."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Mapping, Optional, Sequence, Union
+
+from . import _native
+from ._native import EigenscapeError
+from ._progress import Bar, Progress
+from ._results import Results
+
+
+def run(
+    experiment: Union[str, os.PathLike[str], Mapping[str, Any]],
+    out: Optional[Union[str, os.PathLike[str]]] = None,
+    set: Union[Mapping[str, Any], Sequence[str]] = (),  # noqa: A002, the command line's name
+    *,
+    only: Union[str, Sequence[str]] = (),
+    profile: str = "small",
+    fresh: bool = False,
+    progress: Progress = None,
+) -> Results:
+    """Runs an experiment and returns its results: the same numbers as `cargo xtask reproduce`.
+
+    `experiment` is the path of a TOML file, or a dictionary with the same keys. `out` is the folder
+    in which that of the results is made ("runs" by default). `set` changes keys:
+    `{"train.epochs": 3}`, or `["train.epochs=3"]`. `only` chooses a case of a file that has several,
+    `profile` is "small" or "full". An experiment that has finished with the same settings is not run
+    again, unless `fresh`. Ctrl-C stops at a point where nothing is lost: the same call goes on from
+    there.
+
+    Raises `ConfigurationError` before anything is run if the experiment cannot be used, and
+    `EigenscapeError` if something failed; its `partial` then has the results without what failed.
+    """
+    is_file = isinstance(experiment, (str, os.PathLike))
+    return execute(
+        path=os.fspath(experiment) if is_file else None,
+        experiment=None if is_file else json.dumps(experiment),
+        set=[f"{key}={_toml(value)}" for key, value in set.items()] if isinstance(set, Mapping) else list(set),
+        out=None if out is None else os.fspath(out),
+        only=[only] if isinstance(only, str) else list(only),
+        profile=profile,
+        fresh=fresh,
+        progress=progress,
+    )
+
+
+def execute(progress: Progress, **arguments: Any) -> Results:
+    """Runs an experiment as `_native.run` takes it."""
+    bar = Bar(progress)
+    try:
+        folder, text, failed = _native.run(report=bar.report, **arguments)
+    finally:
+        bar.close()
+    results = Results.from_json(text, folder)
+    if failed is not None:
+        problem, remedy = failed
+        error = EigenscapeError(problem if remedy is None else f"{problem}\n  help: {remedy}")
+        error.remedy, error.partial = remedy, results
+        raise error
+    return results
+
+
+def _toml(value: Any) -> str:
+    """A value as on the command line; strings, lists and numbers are the same in JSON."""
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items())
+        return "{ " + inner + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)

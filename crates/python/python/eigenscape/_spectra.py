@@ -1,0 +1,192 @@
+"""Spectra of PyTorch modules."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pathlib
+import tempfile
+from typing import Any, Mapping, Optional, Sequence, Union
+
+import numpy as np
+
+from ._arrays import as_numpy, safetensors
+from ._native import ConfigurationError
+from ._progress import Progress
+from ._run import execute
+from ._native import EigenscapeError
+from ._spectrum import Spectra
+
+Named = Union[str, Mapping[str, Any]]
+
+
+def spectra(
+    module: Any,
+    x: Any,
+    y: Any = None,
+    loss: Optional[Named] = None,
+    groups: Union[str, Sequence[str]] = ("full", "layers"),
+    curvature: Union[str, Sequence[str]] = "hessian",
+    estimator: Named = {"name": "lanczos", "steps": 64},  # noqa: B006, it is not changed
+    samples: Optional[int] = None,
+    dtype: str = "f32",
+    device: str = "cpu",
+    seed: int = 0,
+    *,
+    batch_norm: str = "eval",
+    output: Union[None, str, int] = None,
+    classes: Optional[int] = None,
+    memory: Optional[str] = None,
+    progress: Progress = None,
+) -> Spectra:
+    """The spectra of the curvature of a module's mean loss on (x, y), one for each group and each
+    curvature.
+
+    - `module`: a `torch.nn.Module`, or the path of what `torch.export.save` wrote (`.pt2`), for which
+      torch is not needed. A module is exported as it is; it is not changed.
+    - `x`: the inputs, with the samples along the first axis, as NumPy's arrays or torch's tensors; a
+      tuple or a dictionary by the names of `forward`'s arguments where there are several.
+    - `y`: class labels (integers) or real targets; none for `loss="output"`.
+    - `loss`: "cross-entropy" (of class labels; mean squared error of real targets by default),
+      `{"name": "huber", "delta": 0.5}`, "output" (the module's output is each sample's loss), ...
+    - `groups`: "full", "layers" (the weights of each convolution and linear layer), "parameters",
+      "modules", "stages", names with `*`, rows of a tensor ("h.0.attn.c_attn.weight[0:768]").
+    - `curvature`: "hessian", "gauss-newton", "residual", or several.
+    - `estimator`: `{"name": "lanczos", "steps": 64, "probes": 4}`, "gram" (every eigenvalue, where the
+      loss is proved to have an exact factor), "dense", "hutchinson", "trace".
+    - `samples`: how many samples, drawn by the seed; all by default.
+    - `dtype`: "f32" or "f64"; `device`: "cpu", "cuda:0", "cuda" or "auto".
+    - `batch_norm`: "eval" (running statistics, no dropout) or "train".
+    - `output`: which of several outputs, by name or number. `classes`: their number, where it is more
+      than the largest label plus one. `memory`: what may be held, as "8GiB".
+    - `progress`: `None` shows a bar on a terminal and in a notebook, `False` nothing; or a function.
+
+    Raises `ConfigurationError` if an argument cannot be used, and `EigenscapeError` if something failed
+    (`partial` then has what was measured).
+    """
+    probe = {
+        "samples": "all" if samples is None else int(samples),
+        "groups": _list(groups),
+        "curvature": _list(curvature),
+        "estimator": _plain(estimator),
+        "dtype": dtype,
+    }
+    model = {"name": "exported", "batch_norm": batch_norm, **_given(output=output)}
+    experiment = {
+        "name": "spectra",
+        "seed": seed,
+        "device": device,
+        "data": {"name": "arrays", **_given(classes=classes)},
+        "model": model,
+        "probe": [probe],
+        **_given(loss=None if loss is None else _plain(loss), memory=memory),
+    }
+    with tempfile.TemporaryDirectory(prefix="eigenscape-") as folder:
+        if isinstance(module, (str, os.PathLike)):
+            path, inputs = os.path.abspath(module), _inputs(x, None)
+        else:
+            path, inputs = os.path.join(folder, "module.pt2"), _inputs(x, module)
+            export(module, x, path)
+        model["path"] = path
+        data = _data(inputs, y, loss)
+        try:
+            return _executed(experiment, data, folder, progress).spectra
+        except EigenscapeError as error:
+            error.partial = getattr(getattr(error, "partial", None), "spectra", Spectra())
+            raise
+
+
+def export(module: Any, x: Any, path: Union[str, os.PathLike[str]]) -> pathlib.Path:
+    """Writes a module as `torch.export.save` does, for any number of samples, and returns the path.
+
+    `x` is as in `spectra`. Where the module's code holds for some numbers of samples alone, it is
+    exported for that of `x`.
+    """
+    import torch
+
+    given = _arguments(x, module)
+    tensors = {name: _as_torch(value, torch) for name, value in given.items()}
+    # One sample would be taken for a constant.
+    two = {name: value[:2] if len(value) > 1 else value.repeat(2, *[1] * (value.dim() - 1)) for name, value in tensors.items()}
+    batch = torch.export.Dim("batch")
+    try:
+        shapes = {name: {0: batch} for name in two}
+        program = torch.export.export(module, (), dict(two), dynamic_shapes=shapes)
+    except Exception as why:
+        try:
+            program = torch.export.export(module, (), dict(tensors))
+        except Exception:
+            problem = f"torch.export does not take this module: {why}"
+            remedy = "see https://docs.pytorch.org/docs/stable/export.html for what it takes"
+            raise ConfigurationError(f"{problem}\n  help: {remedy}") from why
+    torch.export.save(program, os.fspath(path))
+    return pathlib.Path(path)
+
+
+def _executed(experiment: Mapping[str, Any], data: bytes, folder: str, progress: Progress) -> Any:
+    import json
+
+    return execute(
+        experiment=json.dumps(experiment), data=data, out=folder, fresh=True, draw=False, progress=progress
+    )
+
+
+def _arguments(x: Any, module: Any) -> dict[str, Any]:
+    """The inputs by the names of `forward`'s arguments."""
+    if isinstance(x, Mapping):
+        return dict(x)
+    several = list(x) if isinstance(x, (tuple, list)) else [x]
+    names = [
+        parameter.name
+        for parameter in inspect.signature(module.forward).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(several) > len(names):
+        problem = f"there are {len(several)} inputs, and forward takes {len(names)}: {', '.join(names)}"
+        raise ConfigurationError(f"{problem}\n  help: give x as forward takes it")
+    return dict(zip(names, several))
+
+
+def _inputs(x: Any, module: Any) -> dict[str, np.ndarray]:
+    """The inputs by the keys of a data file."""
+    if module is not None:
+        given = _arguments(x, module)
+        return {name: as_numpy(value, name) for name, value in given.items()}
+    if isinstance(x, Mapping):
+        return {name: as_numpy(value, name) for name, value in x.items()}
+    if isinstance(x, (tuple, list)) and len(x) > 1:
+        raise ConfigurationError(
+            "there are several inputs without names\n  help: give them as a dictionary by the names of forward's arguments"
+        )
+    return {"x": as_numpy(x[0] if isinstance(x, (tuple, list)) else x, "x")}
+
+
+def _data(inputs: Mapping[str, np.ndarray], y: Any, loss: Any) -> bytes:
+    name = loss.get("name") if isinstance(loss, Mapping) else loss
+    if y is not None:
+        targets = as_numpy(y, "y")
+    elif name == "output":
+        # The loss does not read them.
+        targets = np.zeros((len(next(iter(inputs.values()))), 1), dtype=np.float32)
+    else:
+        raise ConfigurationError(
+            '`y` is missing\n  help: give the targets, or loss="output" where the module\'s output is the loss'
+        )
+    return safetensors({**inputs, "y": targets})
+
+
+def _as_torch(value: Any, torch: Any) -> Any:
+    return value.detach() if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))
+
+
+def _list(value: Union[str, Sequence[str]]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _plain(named: Named) -> Any:
+    return named if isinstance(named, str) else dict(named)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """The values that are not `None`."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,282 @@
+"""Spectra, as they come from any of the package's functions."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+
+from . import _native
+
+#: A deviation of the sum of weights from 1 up to here is rounding.
+NO_MASS = 1e-12
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The distribution of the eigenvalues of a symmetric matrix of dimension P: the measure
+    Σᵢ wᵢ δ(λᵢ) + w₀ δ(0), with w₀ = 1 − Σᵢ wᵢ (`mass_at_zero`).
+
+    An exact spectrum lists every non-zero eigenvalue with weight 1/P; an estimated one lists Ritz
+    values with quadrature weights. An estimator of one number (`hutchinson`, `trace`) leaves
+    `eigenvalues` empty.
+    """
+
+    #: The group of parameters: "full", the name of a layer's weights, ...
+    group: str
+    #: "hessian", "gauss-newton", "residual".
+    curvature: str
+    #: The estimator's name.
+    estimator: str
+    #: Whether every eigenvalue (or the number) is exact up to rounding.
+    exact: bool
+    #: P, the number of parameters of the group.
+    dimension: int
+    #: Eigenvalues or Ritz values, from the largest.
+    eigenvalues: np.ndarray
+    #: The weight of each.
+    weights: np.ndarray
+    #: For each Ritz value a distance within which an eigenvalue lies; empty where unknown or exact.
+    residuals: np.ndarray
+    #: The trace, or its estimate.
+    trace: float
+    #: Its standard error: 0 when exact, `None` when unknown (a single random vector).
+    trace_stderr: Optional[float]
+    #: A lower bound of the smallest and an upper bound of the largest eigenvalue, each with a
+    #: probability of 95 %; `None` for exact spectra and where unknown.
+    extreme_bounds: Optional[tuple[float, float]] = None
+    #: The |λ| below which rounding makes an eigenvalue indistinguishable from 0 (not listed then).
+    rounding: Optional[float] = None
+    #: Random vectors averaged over; `None` where nothing is random.
+    probes: Optional[int] = None
+    #: Products of the matrix with a vector that were spent.
+    products: int = 0
+    #: Wall-clock seconds; `None` where unknown.
+    seconds: Optional[float] = None
+    #: The epoch after which it was measured; 0 without training.
+    epoch: int = 0
+    #: Which of several disjoint samples, where there are several.
+    batch: Optional[int] = None
+    #: The record in `results.json` that this was made of.
+    record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Spectrum:
+        """The spectrum of a record in `results.json` (`runs[].probes[]`)."""
+        bounds = record.get("extreme_bounds")
+        return cls(
+            group=record["group"],
+            curvature=record["curvature"],
+            estimator=record["estimator"],
+            exact=record["exact"],
+            dimension=record["dimension"],
+            eigenvalues=np.array(record["eigenvalues"], dtype=np.float64),
+            weights=np.array(record["weights"], dtype=np.float64),
+            residuals=np.array(record.get("residuals", []), dtype=np.float64),
+            trace=record["trace"],
+            trace_stderr=record["trace_stderr"],
+            extreme_bounds=None if bounds is None else (bounds[0], bounds[1]),
+            rounding=record.get("rounding"),
+            probes=record.get("probes"),
+            products=record["products"],
+            seconds=record["seconds"],
+            epoch=record["epoch"],
+            batch=record.get("batch"),
+            record=record,
+        )
+
+    @property
+    def lambda_max(self) -> Optional[float]:
+        """The largest eigenvalue or Ritz value, 0 included where it has mass; `None` without a spectrum."""
+        return self.record.get("lambda_max")
+
+    @property
+    def lambda_min(self) -> Optional[float]:
+        """The smallest eigenvalue or Ritz value, 0 included where it has mass; `None` without a spectrum."""
+        return self.record.get("lambda_min")
+
+    @property
+    def mass_at_zero(self) -> Optional[float]:
+        """w₀, the share of eigenvalues that are zero or indistinguishable from it; `None` without a spectrum."""
+        if not self._is_listed():
+            return None
+        mass = 1.0 - math.fsum(self.weights)
+        return mass if mass > NO_MASS else 0.0
+
+    @property
+    def eigenpairs(self) -> list[Mapping[str, Any]]:
+        """Eigenvectors' records {value, residual, file}, where the experiment asked for them."""
+        return list(self.record.get("eigenpairs", []))
+
+    def density(self, at: Optional[Sequence[float]] = None, sigma: Optional[float] = None) -> np.ndarray:
+        """The density of the measure convolved with a Gaussian of standard deviation `sigma`:
+        ρ(x) = Σᵢ wᵢ 𝒩(x; λᵢ, σ²) at each x of `at` (`grid()` by default). By default σ is a
+        hundredth of the spectrum's range.
+        """
+        if not self._is_listed():
+            raise ValueError(f"the estimator {self.estimator} finds one number, which has no density")
+        values, weights = self.atoms()
+        sigma = self._sigma() if sigma is None else sigma
+        if not (sigma > 0 and math.isfinite(sigma)):
+            raise ValueError(f"sigma is {sigma}, which is no width; give a positive number")
+        at = self.grid() if at is None else at
+        points = [float(x) for x in np.asarray(at, dtype=np.float64).ravel()]
+        return np.array(_native.density(values.tolist(), weights.tolist(), points, float(sigma)))
+
+    def grid(self, points: int = 400) -> np.ndarray:
+        """Points from below the smallest eigenvalue to above the largest."""
+        values, _ = self.atoms()
+        margin = 5 * self._sigma()
+        return np.linspace(values.min() - margin, values.max() + margin, points)
+
+    def atoms(self) -> tuple[np.ndarray, np.ndarray]:
+        """Values and weights of the measure, that of zero included."""
+        mass = self.mass_at_zero
+        if not mass:
+            return self.eigenvalues, self.weights
+        return np.append(self.eigenvalues, 0.0), np.append(self.weights, mass)
+
+    def plot(self, ax: Any = None, sigma: Optional[float] = None, **style: Any) -> Any:
+        """Draws the density, on a logarithmic axis, and a tick at each listed value; returns the
+        axes. Needs matplotlib.
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        at = self.grid()
+        density = self.density(at, sigma)
+        (line,) = ax.plot(at, density, **{"label": f"{self.curvature} of {self.group}", **style})
+        ticks = self.eigenvalues if self.exact else self.eigenvalues[self.weights > 0]
+        ax.plot(ticks, np.zeros_like(ticks), "|", color=line.get_color(), transform=ax.get_xaxis_transform(),
+                clip_on=False)  # fmt: skip
+        top = density.max()
+        ax.set(xlabel="eigenvalue", ylabel="density", yscale="log", ylim=(top * 1e-7, top * 3))
+        ax.legend()
+        return ax
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers of the spectrum by name, for experiment trackers: no arrays, no `None`."""
+        bounds = self.extreme_bounds or (None, None)
+        named = {
+            "group": self.group,
+            "curvature": self.curvature,
+            "estimator": self.estimator,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "exact": self.exact,
+            "dimension": self.dimension,
+            "lambda_max": self.lambda_max,
+            "lambda_max_bound": bounds[1],
+            "lambda_min": self.lambda_min,
+            "lambda_min_bound": bounds[0],
+            "trace": self.trace,
+            "trace_stderr": self.trace_stderr,
+            "mass_at_zero": self.mass_at_zero,
+            "products": self.products,
+            "seconds": self.seconds,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+    def to_frame(self) -> Any:
+        """The eigenvalues with their weights and residuals as a pandas `DataFrame`."""
+        import pandas
+
+        columns = {"eigenvalue": self.eigenvalues, "weight": self.weights}
+        if len(self.residuals):
+            columns["residual"] = self.residuals
+        return pandas.DataFrame(columns)
+
+    def _is_listed(self) -> bool:
+        return self.record.get("value") is None
+
+    def _sigma(self) -> float:
+        values, _ = self.atoms()
+        span = float(values.max() - values.min()) if len(values) else 0.0
+        return span / 100 or max(abs(float(values.max())) if len(values) else 0.0, 1.0) / 100
+
+    def _summary(self) -> dict[str, str]:
+        """What is shown of it."""
+        kind = "exact" if self.exact else "estimated"
+        shown = {
+            "group": self.group,
+            "curvature": self.curvature,
+            "P": str(self.dimension),
+            "λ max": _number(self.lambda_max),
+            "λ min": _number(self.lambda_min),
+            "trace": with_error(self.trace, self.trace_stderr),
+            "at zero": "" if self.mass_at_zero is None else f"{self.mass_at_zero:.1%}",
+            "how": f"{kind}, {self.estimator}",
+        }
+        return shown
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {value}" for name, value in self._summary().items() if value)
+        return f"<Spectrum: {shown}>"
+
+    def _repr_html_(self) -> str:
+        return table([self._summary()])
+
+
+class Spectra(list[Spectrum]):
+    """Several spectra, as a list that shows itself as a table."""
+
+    def to_frame(self) -> Any:
+        """One row a spectrum, as a pandas `DataFrame`."""
+        import pandas
+
+        return pandas.DataFrame([spectrum.to_dict() for spectrum in self])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers by "curvature/group/name", for experiment trackers."""
+        numbers: dict[str, Any] = {}
+        for spectrum in self:
+            named = spectrum.to_dict()
+            place = f"{named.pop('curvature')}/{named.pop('group')}"
+            numbers.update({f"{place}/{name}": value for name, value in named.items()})
+        return numbers
+
+    def plot(self, ax: Any = None, **style: Any) -> Any:
+        """Draws all densities on the same axes, and returns these. Needs matplotlib."""
+        for spectrum in self:
+            ax = spectrum.plot(ax, **style)
+        return ax
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self)) or "<no spectra>"
+
+    def _repr_html_(self) -> str:
+        return table([spectrum._summary() for spectrum in self])
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows as an HTML table."""
+    if not rows:
+        return "<p>no spectra</p>"
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
+    cells = ("".join(f"<td>{html.escape(value)}</td>" for value in row.values()) for row in rows)
+    return f"<table><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
+
+
+def with_error(value: float, stderr: Optional[float]) -> str:
+    """A number with as many digits as its standard error allows: "62.3 ± 1.4". An unknown error is
+    said to be unknown.
+    """
+    if stderr is None:
+        return f"{_number(value)} ± unknown"
+    if stderr == 0 or not math.isfinite(stderr):
+        return _number(value)
+    places = 1 - math.floor(math.log10(abs(stderr)))
+    if -4 <= places - 2 <= 4:
+        digits = max(places, 0)
+        return f"{round(value, places):.{digits}f} ± {round(stderr, places):.{digits}f}"
+    scale = 10 ** math.floor(math.log10(max(abs(value), stderr)))
+    digits = max(0, places + math.floor(math.log10(scale)))
+    return f"({value / scale:.{digits}f} ± {stderr / scale:.{digits}f})e{math.floor(math.log10(scale))}"
+
+
+def _number(value: Optional[float]) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -1,0 +1,69 @@
+//! Where an experiment comes from: a file, or a dictionary.
+
+use std::path::{Path, PathBuf};
+
+use eigenscape_core::Registry;
+use eigenscape_experiment::{
+    Failure, Result,
+    cases::{self, Experiment},
+    choices::{Choices, Profile},
+    diagnostic::Source,
+    plan::ExperimentPlan,
+};
+
+/// An experiment as Python gives it.
+pub enum Given {
+    /// The path of its TOML file.
+    File(PathBuf),
+    /// A dictionary as JSON.
+    Json(String),
+}
+
+/// What the command line's options choose.
+pub fn choices(
+    set: Vec<String>,
+    out: Option<PathBuf>,
+    only: Vec<String>,
+    profile: &str,
+) -> Result<Choices> {
+    let named = Profile::ALL.into_iter().find(|known| known.name() == profile);
+    let profile = named.ok_or_else(|| Failure::Usage {
+        problem: format!("there is no profile \"{profile}\""),
+        remedy: "use \"small\" or \"full\"".to_owned(),
+    })?;
+    Ok(Choices { profile, set, out, only })
+}
+
+/// The checked plan of the one experiment that is given.
+pub fn plan(given: &Given, choices: &Choices, registry: &Registry) -> Result<ExperimentPlan> {
+    let experiments = match given {
+        Given::File(path) => cases::read(path, choices)?,
+        Given::Json(json) => cases::parse(&Source::new("experiment", toml(json)?), Path::new(""), choices)?,
+    };
+    one(&experiments)?.plan(choices, registry)
+}
+
+fn one(experiments: &[Experiment]) -> Result<&Experiment> {
+    match experiments {
+        [one] => Ok(one),
+        several => {
+            let names: Vec<&str> = several.iter().filter_map(|one| one.case.as_deref()).collect();
+            Err(Failure::Usage {
+                problem: format!("the file has {} experiments", names.len()),
+                remedy: format!("choose one: only=\"...\" of {}", names.join(", ")),
+            })
+        }
+    }
+}
+
+/// A dictionary that is given as JSON, as TOML.
+pub fn toml(json: &str) -> Result<String> {
+    let unfit = |error: &dyn std::fmt::Display| Failure::Usage {
+        problem: format!("the dictionary cannot be written as TOML: {error}"),
+        remedy: "use dictionaries with strings as keys, lists, strings, numbers and truth values alone; \
+                 leave out what is None"
+            .to_owned(),
+    };
+    let value: serde_json::Value = serde_json::from_str(json).map_err(|error| unfit(&error))?;
+    toml::to_string(&value).map_err(|error| unfit(&error))
+}

@@ -1,0 +1,146 @@
+//! Spectra of a symmetric matrix that Python gives by its products with vectors.
+
+use std::{sync::Mutex, time::Instant};
+
+use candle_core::{DType, Device, Tensor};
+use eigenscape::{Context, CurvatureOperator, Error, ExactFactor, Progress, Random, Result};
+use eigenscape_core::results::ProbeRecord;
+use pyo3::{
+    prelude::*,
+    types::{PyByteArray, PyBytes},
+};
+
+use crate::{document, error};
+
+/// The record of the spectrum of a symmetric matrix, as JSON. `products(vectors, count)` takes and
+/// returns `count` vectors of `dimension` numbers of type `dtype` ("f32" or "f64"), one after the
+/// other, as bytes. `settings` are those of the estimator `name` as JSON, `report(done,
+/// total)` is called after products.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "they are the keys of one call from Python")]
+pub fn spectrum_of(
+    py: Python<'_>,
+    products: Py<PyAny>,
+    dimension: usize,
+    dtype: &str,
+    name: &str,
+    settings: &str,
+    seed: u64,
+    memory: usize,
+    report: Option<Py<PyAny>>,
+) -> PyResult<String> {
+    let settings = document::toml(settings).map_err(|failure| error::exception(&failure))?;
+    let dtype = if dtype == "f64" { DType::F64 } else { DType::F32 };
+    let (raised, start) = (Mutex::new(None), Instant::now());
+    let operator = Matvec { products, dimension, dtype, raised: &raised };
+    let found = py.detach(|| {
+        let estimator = eigenscape::plugins().estimators.named(name, &settings)?;
+        estimator.check(&[&operator])?;
+        let progress = Report { report, total: estimator.products(dimension), done: Mutex::new(0) };
+        let context = Context { random: Random::new(seed), progress: &progress, memory };
+        estimator.estimate(&operator, &context)
+    });
+    let raised = raised.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    match (found, raised) {
+        (_, Some(raised)) => Err(raised),
+        (Err(error), None) => Err(error::of_core(error)),
+        (Ok(estimate), None) => {
+            let record = ProbeRecord {
+                group: "full".to_owned(),
+                curvature: "operator".to_owned(),
+                estimator: name.to_owned(),
+                seconds: start.elapsed().as_secs_f64(),
+                ..ProbeRecord::from(&estimate)
+            };
+            serde_json::to_string(&record).map_err(|error| {
+                PyErr::new::<error::EigenscapeError, _>(format!("the spectrum cannot be passed on: {error}"))
+            })
+        }
+    }
+}
+
+/// A symmetric matrix with products by Python.
+struct Matvec<'a> {
+    products: Py<PyAny>,
+    dimension: usize,
+    dtype: DType,
+    /// The exception that a product raised.
+    raised: &'a Mutex<Option<PyErr>>,
+}
+
+impl Matvec<'_> {
+    /// The products of the vectors in `bytes`.
+    fn call(&self, bytes: &[u8], count: usize) -> PyResult<Vec<u8>> {
+        Python::attach(|py| {
+            py.check_signals()?;
+            let products = self.products.call1(py, (PyByteArray::new(py, bytes), count))?;
+            Ok(products.cast_bound::<PyBytes>(py)?.as_bytes().to_vec())
+        })
+    }
+
+    /// Ends the estimator after an exception, which is kept.
+    fn ended(&self, raised: PyErr) -> Error {
+        *self.raised.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(raised);
+        Error::Interrupted
+    }
+}
+
+impl CurvatureOperator for Matvec<'_> {
+    fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn description(&self) -> String {
+        "the operator".to_owned()
+    }
+
+    fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
+        let count = vectors.dim(0)?;
+        let flat = vectors.flatten_all()?;
+        let bytes: Vec<u8> = match self.dtype {
+            DType::F64 => flat.to_vec1::<f64>()?.into_iter().flat_map(f64::to_ne_bytes).collect(),
+            _ => flat.to_vec1::<f32>()?.into_iter().flat_map(f32::to_ne_bytes).collect(),
+        };
+        let products = self.call(&bytes, count).map_err(|raised| self.ended(raised))?;
+        if products.len() != bytes.len() {
+            let problem = format!("{} bytes of products came back, not {}", products.len(), bytes.len());
+            return Err(Error::input(self.description(), problem, "report this as a fault of Eigenscape"));
+        }
+        let shape = (count, self.dimension);
+        let (f32s, f64s) = (products.as_chunks::<4>().0, products.as_chunks::<8>().0);
+        Ok(match self.dtype {
+            DType::F64 => Tensor::from_iter(f64s.iter().map(|b| f64::from_ne_bytes(*b)), &Device::Cpu)?,
+            _ => Tensor::from_iter(f32s.iter().map(|b| f32::from_ne_bytes(*b)), &Device::Cpu)?,
+        }
+        .reshape(shape)?)
+    }
+
+    fn factor(&self) -> Result<ExactFactor> {
+        Err(Error::input(
+            self.description(),
+            "is known by its products alone, and has no factor",
+            "use the estimator \"lanczos\", \"dense\" or \"hutchinson\"",
+        ))
+    }
+}
+
+/// Progress passed on to Python.
+struct Report {
+    report: Option<Py<PyAny>>,
+    total: usize,
+    done: Mutex<usize>,
+}
+
+impl Progress for Report {
+    fn advance(&self, products: usize) {
+        let Some(report) = &self.report else { return };
+        let mut done = self.done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *done += products;
+        // What showing progress raises does not stop the work.
+        Python::attach(|py| drop(report.call1(py, (*done, self.total))));
+    }
+}
