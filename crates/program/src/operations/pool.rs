@@ -63,14 +63,14 @@ const MOST_SLIDING: usize = 1 << 20;
 
 /// The largest allowed side of image and output with adaptive windows; longer sides are taken for a
 /// mistake.
-const MOST_WINDOWS: usize = 1 << 16;
+const MOST_ADAPTIVE: usize = 1 << 16;
 
 /// The [`covering`] windows, if there are not too many.
 fn adaptive(size: usize, out: usize) -> Result<Ranges, &'static str> {
     if size == 0 || out == 0 {
         return Err("image and output must not be empty");
     }
-    if size.max(out) > MOST_WINDOWS {
+    if size.max(out) > MOST_ADAPTIVE {
         return Err("a side of image or output is more than 65536 long");
     }
     Ok(covering(size, out))

@@ -73,9 +73,13 @@ pub fn recurrent_by(
         let problem = format!("{} weights of {settings:?} do not fit {shape:?}", weights.len());
         return Err(Error::shape("recurrent", problem));
     }
+    let mut last = vec![Vec::new(); if cell == Cell::Lstm { 2 } else { 1 }];
+    if !start.is_empty() && start.len() != last.len() {
+        let problem = format!("{} initial states are given, and {} needed", start.len(), last.len());
+        return Err(Error::shape("recurrent", problem));
+    }
     let swapped = [1, 0, 2];
     let mut y = if settings.batch_first { scope.graph().permute(x, &swapped)? } else { x };
-    let mut last = vec![Vec::new(); if cell == Cell::Lstm { 2 } else { 1 }];
     for (number, weights) in weights.chunks(directions.len()).enumerate() {
         if number > 0 {
             y = between_layers(scope, y, probability)?;
