@@ -1,0 +1,118 @@
+"""Experiments."""
+
+import json
+import os
+import pathlib
+import signal
+import threading
+
+import pytest
+
+import eigenscape
+
+EXPERIMENT = {
+    "name": "irises",
+    "seed": 3,
+    "data": {"name": "iris"},
+    "model": {"name": "sequential", "layers": [{"op": "linear", "out": 8}, {"op": "relu"}, {"op": "linear", "out": 3}]},
+    "train": {"epochs": 2, "batch_size": 30, "optimizer": {"name": "sgd", "lr": 0.1}},
+    "probe": [
+        {
+            "at": "end",
+            "samples": "all",
+            "groups": ["full", "layers"],
+            "curvature": ["hessian", "gauss-newton"],
+            "estimator": {"name": "lanczos", "steps": 10, "probes": 3},
+        }
+    ],
+    "distance": [{"name": "wasserstein", "between": "layers-and-full"}],
+}
+
+
+def test_a_dictionary_is_an_experiment(tmp_path):
+    results = eigenscape.run(EXPERIMENT, out=tmp_path)
+    assert results.name == "irises" and results.folder == tmp_path / "irises"
+    assert results.report.exists() and (results.folder / "results.json").exists()
+    (run,) = results.runs
+    assert run.seed == 3 and len(run.training) == 3 and len(run.spectra) == 6 and len(run.distances) == 4
+    assert {spectrum.group for spectrum in results.spectra} == {"full", "0.weight", "2.weight"}
+    assert all(spectrum.trace_stderr is not None for spectrum in results.spectra)
+    assert json.loads((results.folder / "results.json").read_text()) == results.record
+    assert "hessian/full/epoch 2/trace" in results.to_dict()
+    assert "irises" in repr(results) and "<table>" in results._repr_html_()
+
+
+def test_results_go_to_pandas(tmp_path):
+    pytest.importorskip("pandas")
+    results = eigenscape.run(EXPERIMENT, out=tmp_path)
+    assert len(results.to_frame()) == 6
+    assert len(results.to_frame("training")) == 3
+    assert len(results.to_frame("distances")) == 4
+    with pytest.raises(ValueError, match="spectra, training, distances"):
+        results.to_frame("nothing")
+
+
+def test_a_file_is_an_experiment_and_keys_can_be_set(tmp_path):
+    file = tmp_path / "irises.toml"
+    file.write_text('name = "from-file"\n[data]\nname = "iris"\n[model]\nname = "sequential"\n'
+                    'layers = [{ op = "linear", out = 3 }]\n[[probe]]\nsamples = "all"\ngroups = "full"\n'
+                    'curvature = "hessian"\nestimator = "dense"\n')  # fmt: skip
+    results = eigenscape.run(file, out=tmp_path / "runs", set={"seed": 4, "probe.0.dtype": "f64"})
+    assert results.runs[0].seed == 4
+    (spectrum,) = results.spectra
+    assert spectrum.exact and spectrum.dimension == 15
+    again = eigenscape.run(file, out=tmp_path / "runs", set=["seed=4", 'probe.0.dtype="f64"'])
+    assert again.record == results.record
+
+
+def test_the_command_line_has_the_same_bits(tmp_path):
+    command = os.environ.get("EIGENSCAPE_XTASK")
+    if not command:
+        pytest.skip("EIGENSCAPE_XTASK does not name the command line's binary")
+    import subprocess
+
+    file = pathlib.Path(__file__).parents[3] / "experiments" / "quickstart.toml"
+    changes = ["train.epochs=1", "probe.0.at=[1]"]
+    ours = eigenscape.run(file, out=tmp_path / "python", set=changes)
+    flags = [word for change in changes for word in ("--set", change)]
+    subprocess.run([command, "reproduce", str(file), "--out", str(tmp_path / "command"), *flags], check=True,
+                   capture_output=True)  # fmt: skip
+    theirs = json.loads((tmp_path / "command" / "quickstart" / "results.json").read_text())
+
+    def numbers(record):
+        for run in record["runs"]:
+            for probe in run["probes"]:
+                probe.pop("seconds")
+            for epoch in run["training"]:
+                epoch.pop("seconds", None)
+        return record
+
+    assert numbers(json.loads(json.dumps(dict(ours.record)))) == numbers(theirs)
+
+
+def test_mistakes_have_their_place_and_remedy(tmp_path):
+    with pytest.raises(eigenscape.ConfigurationError) as raised:
+        eigenscape.run({**EXPERIMENT, "modell": {}}, out=tmp_path)
+    assert "modell" in str(raised.value) and "did you mean `model`" in raised.value.remedy
+    with pytest.raises(eigenscape.ConfigurationError, match="cannot read the experiment"):
+        eigenscape.run(tmp_path / "none.toml")
+    with pytest.raises(eigenscape.ConfigurationError, match="no profile"):
+        eigenscape.run(EXPERIMENT, out=tmp_path, profile="tiny")
+    with pytest.raises(eigenscape.ConfigurationError, match="leave out what is None"):
+        eigenscape.run({"name": None}, out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path):
+    long = {**EXPERIMENT, "train": {**EXPERIMENT["train"], "epochs": 30000}}
+    timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        eigenscape.run(long, out=tmp_path)
+    assert not (tmp_path / "irises").exists() and list(tmp_path.iterdir())
+
+
+def test_progress_is_told(tmp_path):
+    told = []
+    eigenscape.run(EXPERIMENT, out=tmp_path, progress=lambda *now: told.append(now))
+    assert all(done <= total for _, done, total in told)

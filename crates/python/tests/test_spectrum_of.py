@@ -1,0 +1,121 @@
+"""Spectra of operators, beside NumPy's eigenvalues."""
+
+import numpy as np
+import pytest
+
+import eigenscape
+
+
+def symmetric(size: int, seed: int = 0) -> np.ndarray:
+    """A symmetric matrix with three outliers."""
+    random = np.random.default_rng(seed)
+    q, _ = np.linalg.qr(random.standard_normal((size, size)))
+    values = np.concatenate([[20.0, 12.0, -6.0], random.uniform(-1, 1, size - 3)])
+    return (q * values) @ q.T
+
+
+def test_dense_is_every_eigenvalue():
+    h = symmetric(40)
+    found = eigenscape.spectrum_of(lambda v: h @ v, 40, "dense")
+    assert found.exact and found.dimension == 40 and found.products >= 40
+    np.testing.assert_allclose(found.eigenvalues, np.linalg.eigvalsh(h)[::-1], atol=1e-12)
+    assert found.trace == pytest.approx(np.trace(h), abs=1e-11) and found.trace_stderr == 0
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_lanczos_has_error_bars_that_hold(dtype):
+    h = symmetric(300)
+    inside = 0
+    for seed in range(20):
+        estimator = {"name": "lanczos", "steps": 40, "probes": 8, "deflation": True}
+        found = eigenscape.spectrum_of(lambda v: h.astype(v.dtype) @ v, 300, estimator, dtype=dtype, seed=seed)
+        assert not found.exact and found.probes == 8
+        assert found.lambda_max == pytest.approx(20, rel=1e-5)
+        assert found.lambda_min == pytest.approx(-6, rel=1e-5)
+        low, high = found.extreme_bounds
+        assert low <= found.lambda_min and found.lambda_max <= high
+        # Student's t with 7 degrees of freedom: 95 % within 2.36 standard errors.
+        inside += abs(found.trace - np.trace(h)) <= 2.365 * found.trace_stderr
+    assert inside >= 16
+
+
+def test_scipy_operators_and_matrices_are_taken():
+    sparse = pytest.importorskip("scipy.sparse")
+    linalg = pytest.importorskip("scipy.sparse.linalg")
+    h = symmetric(60)
+    for operator in (h, linalg.aslinearoperator(h), sparse.csr_matrix(h)):
+        found = eigenscape.spectrum_of(operator, estimator="dense")
+        np.testing.assert_allclose(found.eigenvalues, np.linalg.eigvalsh(h)[::-1], atol=1e-12)
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    h = symmetric(50)
+    one, other, another = (eigenscape.spectrum_of(h, seed=seed) for seed in (1, 1, 2))
+    assert (one.eigenvalues == other.eigenvalues).all() and (one.weights == other.weights).all()
+    assert (one.weights != another.weights).any()
+
+
+def test_the_trace_alone():
+    h = symmetric(100)
+    found = eigenscape.spectrum_of(h, estimator={"name": "hutchinson", "probes": 200})
+    assert abs(found.trace - np.trace(h)) < 5 * found.trace_stderr
+    assert len(found.eigenvalues) == 0 and found.mass_at_zero is None
+    with pytest.raises(ValueError, match="no density"):
+        found.density()
+
+
+def test_mistakes_are_said():
+    h = symmetric(10)
+    with pytest.raises(eigenscape.ConfigurationError, match="dimension"):
+        eigenscape.spectrum_of(lambda v: v)
+    with pytest.raises(eigenscape.ConfigurationError, match="as many numbers"):
+        eigenscape.spectrum_of(lambda v: v[:3], 10)
+    with pytest.raises(eigenscape.EigenscapeError, match="not symmetric"):
+        eigenscape.spectrum_of(np.triu(np.ones((10, 10))))
+    with pytest.raises(eigenscape.EigenscapeError, match="not finite"):
+        eigenscape.spectrum_of(lambda v: v * np.nan, 10)
+    with pytest.raises(eigenscape.EigenscapeError) as raised:
+        eigenscape.spectrum_of(h, estimator="lancos")
+    assert "lanczos" in str(raised.value) and raised.value.remedy
+    with pytest.raises(eigenscape.EigenscapeError, match="factor|products"):
+        eigenscape.spectrum_of(h, estimator="gram")
+    with pytest.raises(eigenscape.EigenscapeError, match="stepz"):
+        eigenscape.spectrum_of(h, estimator={"name": "lanczos", "stepz": 3})
+
+
+def test_exceptions_of_the_function_come_back():
+    calls = []
+
+    def fails(v):
+        calls.append(v)
+        if len(calls) > 5:
+            raise KeyError("mine")
+        return v
+
+    with pytest.raises(KeyError, match="mine"):
+        eigenscape.spectrum_of(fails, 10)
+    assert len(calls) == 6
+
+
+def test_ctrl_c_stops():
+    import os
+    import signal
+
+    calls = []
+
+    def interrupted(v):
+        calls.append(v)
+        if len(calls) == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return 2 * v
+
+    with pytest.raises(KeyboardInterrupt):
+        eigenscape.spectrum_of(interrupted, 1000)
+    assert len(calls) < 10
+
+
+def test_progress_is_told():
+    told = []
+    h = symmetric(30)
+    eigenscape.spectrum_of(h, estimator={"name": "lanczos", "steps": 10}, progress=lambda *now: told.append(now))
+    assert told and told[-1][0] == "products" and told[-1][1] <= told[-1][2]
