@@ -47,12 +47,7 @@ fn inherited(path: &Path, descendants: &mut Vec<PathBuf>, read: &mut usize) -> R
 }
 
 /// `own`, the content of a file, with everything that it and its cases inherit.
-fn with_cases(
-    mut own: Node,
-    path: &Path,
-    descendants: &mut Vec<PathBuf>,
-    read: &mut usize,
-) -> Result<Node> {
+fn with_cases(mut own: Node, path: &Path, descendants: &mut Vec<PathBuf>, read: &mut usize) -> Result<Node> {
     if let Some((_, Node { value: Tree::Array(cases), .. })) = own.entry_mut(cases::KEY) {
         for case in cases {
             *case = over(path, case.clone(), descendants, read)?;

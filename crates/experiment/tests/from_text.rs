@@ -19,7 +19,8 @@ use eigenscape_experiment::{
     run,
 };
 
-const BASE: &str = "[data]\nname = \"points\"\n[model]\nname = \"sequential\"\nlayers = [{ op = \"linear\", out = 2 }]\n";
+const BASE: &str =
+    "[data]\nname = \"points\"\n[model]\nname = \"sequential\"\nlayers = [{ op = \"linear\", out = 2 }]\n";
 const OWN: &str = r#"
 name = "from-text"
 extends = "base.toml"

@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, path::Path};
 
 use eigenscape::datasets::{Tensors, tensors::Classes};
 use eigenscape_core::Registry;
+use pyo3::pybacked::PyBackedBytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,7 +21,7 @@ struct Parameters {
 
 /// All plugins, and the data set `arrays` where there are `contents`: tensors as in a safetensors
 /// file.
-pub fn registry(contents: Option<Vec<u8>>) -> Registry {
+pub fn registry(contents: Option<PyBackedBytes>) -> Registry {
     let mut registry = eigenscape::plugins();
     let Some(contents) = contents else { return registry };
     let summary = "Inputs and targets that are handed over in memory";

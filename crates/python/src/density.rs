@@ -13,7 +13,7 @@ pub fn density(
     at: Vec<f64>,
     sigma: f64,
 ) -> Vec<f64> {
-    py.detach(|| {
+    py.detach(move || {
         let atoms: Vec<(f64, f64)> = eigenvalues.into_iter().zip(weights).collect();
         gaussian_density(&atoms, &at, sigma)
     })

@@ -20,12 +20,7 @@ pub enum Given {
 }
 
 /// What the command line's options choose.
-pub fn choices(
-    set: Vec<String>,
-    out: Option<PathBuf>,
-    only: Vec<String>,
-    profile: &str,
-) -> Result<Choices> {
+pub fn choices(set: Vec<String>, out: Option<PathBuf>, only: Vec<String>, profile: &str) -> Result<Choices> {
     let named = Profile::ALL.into_iter().find(|known| known.name() == profile);
     let profile = named.ok_or_else(|| Failure::Usage {
         problem: format!("there is no profile \"{profile}\""),

@@ -25,7 +25,7 @@ pub fn exception(failure: &Failure) -> PyErr {
     let remedy = failure.help().map(|help| help.to_string());
     let shown = match failure {
         Failure::Configuration(_) => rendered(failure),
-        _ => with_help(failure.to_string(), remedy.as_deref()),
+        _ => with_help(&failure.to_string(), remedy.as_deref()),
     };
     if failure.exit_code() == 2 {
         with_remedy(PyErr::new::<ConfigurationError, _>(shown), remedy)
@@ -46,11 +46,11 @@ fn rendered(failure: &Failure) -> String {
 /// The exception of an error of estimators and operators.
 pub fn of_core(error: Error) -> PyErr {
     let (problem, remedy) = error.into_words();
-    with_remedy(PyErr::new::<EigenscapeError, _>(with_help(problem, remedy.as_deref())), remedy)
+    with_remedy(PyErr::new::<EigenscapeError, _>(with_help(&problem, remedy.as_deref())), remedy)
 }
 
-fn with_help(problem: String, remedy: Option<&str>) -> String {
-    remedy.map_or_else(|| problem.clone(), |remedy| format!("{problem}\n  help: {remedy}"))
+fn with_help(problem: &str, remedy: Option<&str>) -> String {
+    remedy.map_or_else(|| problem.to_owned(), |remedy| format!("{problem}\n  help: {remedy}"))
 }
 
 fn with_remedy(error: PyErr, remedy: Option<String>) -> PyErr {

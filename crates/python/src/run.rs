@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use eigenscape_experiment::{Failure, Result, executed::Executed, progress::Display, run};
-use pyo3::prelude::*;
+use eigenscape_experiment::{Failure, Result, executed::Executed, progress::Display};
+use pyo3::{prelude::*, pybacked::PyBackedBytes};
 
 use crate::{
     arrays,
@@ -20,19 +20,22 @@ use crate::{
 /// How often progress is shown and signals are looked for.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// Runs an experiment: that of the file `path`, or of the dictionary `experiment` (as JSON). Returns
-/// its folder, the text of `results.json`, and what failed after everything else was done
-/// (problem and remedy). `report(line, label, done, total)` is called for each line, and for
-/// progress.
+/// A folder, the text of its `results.json`, and what failed: problem and remedy.
+type Done = (PathBuf, String, Option<(String, Option<String>)>);
+
+/// Runs an experiment: that of the file `path`, or of the dictionary `experiment` (as JSON). What
+/// failed after everything else was done is returned with the results. `report(line, label, done,
+/// total)` is called for each line, and with `None` for it for progress.
 #[pyfunction]
 #[pyo3(signature = (*, path=None, experiment=None, data=None, set=Vec::new(), out=None, only=Vec::new(),
                     profile="small", fresh=false, draw=true, report=None))]
 #[expect(clippy::too_many_arguments, reason = "they are the keys of one call from Python")]
+#[expect(clippy::needless_pass_by_value, reason = "Python's objects are owned")]
 pub fn run(
     py: Python<'_>,
     path: Option<PathBuf>,
     experiment: Option<String>,
-    data: Option<Vec<u8>>,
+    data: Option<PyBackedBytes>,
     set: Vec<String>,
     out: Option<PathBuf>,
     only: Vec<String>,
@@ -40,7 +43,7 @@ pub fn run(
     fresh: bool,
     draw: bool,
     report: Option<Py<PyAny>>,
-) -> PyResult<(PathBuf, String, Option<(String, Option<String>)>)> {
+) -> PyResult<Done> {
     let given = path.map_or_else(|| Given::Json(experiment.unwrap_or_default()), Given::File);
     let choices = document::choices(set, out, only, profile).map_err(|failure| error::exception(&failure))?;
     let reports = Arc::<Reports>::default();
@@ -50,7 +53,7 @@ pub fn run(
         let plan = document::plan(&given, &choices, &arrays::registry(data))?;
         plan.warnings.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
         let drawn = |folder: &std::path::Path| if draw { eigenscape_report::rebuild(folder) } else { Ok(()) };
-        run::execute(&plan, fresh, &display, drawn)
+        eigenscape_experiment::run::execute(&plan, fresh, &display, drawn)
     });
     let mut stopped = None;
     while !work.is_finished() {

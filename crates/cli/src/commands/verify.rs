@@ -36,9 +36,10 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
     }
     let Model { name, parameters, names, loss } = Model::of(&arguments.model, registry)?;
     let built = registry.architectures.build(&name, parameters, &environment);
-    let architecture = built.map_err(|error| Failure::Usage {
-        problem: format!("the architecture `{name}` of --model {}: {}", arguments.model, problem(&error)),
-        remedy: remedy(error),
+    let architecture = built.map_err(|error| {
+        let (problem, remedy) = words(error);
+        let problem = format!("the architecture `{name}` of --model {}: {problem}", arguments.model);
+        Failure::Usage { problem, remedy }
     })?;
     let dtype = match arguments.dtype {
         Precision::F32 => DType::F32,
@@ -66,24 +67,21 @@ pub fn run(arguments: &Verify, registry: &Registry) -> Result<()> {
     })
 }
 
-fn problem(error: &PluginError) -> String {
-    match error {
-        PluginError::UnknownName { .. } => "there is none of this name".to_owned(),
-        PluginError::Parameter { problem, .. } => problem.clone(),
-        PluginError::Build(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
-    }
-}
-
-fn remedy(error: PluginError) -> String {
+/// What is wrong with an architecture, and what to do about it.
+fn words(error: PluginError) -> (String, String) {
     match error {
         PluginError::UnknownName { nearest, known, .. } => {
-            suggestion(nearest.as_deref(), "architectures", &known)
+            ("there is none of this name".to_owned(), suggestion(nearest.as_deref(), "architectures", &known))
         }
-        PluginError::Parameter { .. } => {
-            "give an experiment's file, whose table [model] has the keys that the architecture needs"
-                .to_owned()
+        PluginError::Parameter { problem, .. } => {
+            let remedy =
+                "give an experiment's file, whose table [model] has the keys that the architecture needs";
+            (problem, remedy.to_owned())
         }
-        PluginError::Build(error) => error.remedy().to_owned(),
+        PluginError::Build(error) => {
+            let (problem, remedy) = error.into_words();
+            (problem, remedy.unwrap_or_default())
+        }
     }
 }
 
