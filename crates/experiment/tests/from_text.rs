@@ -36,15 +36,18 @@ estimator = { name = "lanczos", steps = 4 }
 "#;
 
 #[derive(Default)]
-struct Heard(Mutex<(Vec<String>, Vec<(String, u64, u64)>)>);
+struct Heard {
+    lines: Mutex<Vec<String>>,
+    progress: Mutex<Vec<(String, u64, u64)>>,
+}
 
 impl Observer for Heard {
     fn line(&self, text: &str) {
-        self.0.lock().unwrap().0.push(text.to_owned());
+        self.lines.lock().unwrap().push(text.to_owned());
     }
 
     fn progress(&self, label: &str, done: u64, total: u64) {
-        self.0.lock().unwrap().1.push((label.to_owned(), done, total));
+        self.progress.lock().unwrap().push((label.to_owned(), done, total));
     }
 }
 
@@ -64,7 +67,7 @@ fn a_text_inherits_from_files_in_its_folder_and_runs_observed() {
     let heard = Arc::<Heard>::default();
     let executed = run::execute(&plan, false, &Display::observed(heard.clone()), |_| Ok(())).unwrap();
     assert!(executed.failure().is_none());
-    let (lines, progress) = &*heard.0.lock().unwrap();
+    let (lines, progress) = (heard.lines.lock().unwrap(), heard.progress.lock().unwrap());
     assert!(lines.iter().any(|line| line.contains("spectrum in")), "{lines:?}");
     assert!(progress.iter().all(|(_, done, total)| done <= total));
     let (_, done, total) = progress.iter().rfind(|(label, ..)| label == "training").unwrap();
