@@ -14,7 +14,10 @@ EXPERIMENT = {
     "name": "irises",
     "seed": 3,
     "data": {"name": "iris"},
-    "model": {"name": "sequential", "layers": [{"op": "linear", "out": 8}, {"op": "relu"}, {"op": "linear", "out": 3}]},
+    "model": {
+        "name": "sequential",
+        "layers": [{"op": "linear", "out": 8}, {"op": "relu"}, {"op": "linear", "out": 3}],
+    },
     "train": {"epochs": 2, "batch_size": 30, "optimizer": {"name": "sgd", "lr": 0.1}},
     "probe": [
         {

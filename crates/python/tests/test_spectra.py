@@ -35,7 +35,11 @@ def test_a_file_needs_no_torch():
 def module(torch):
     torch.manual_seed(0)
     return torch.nn.Sequential(
-        torch.nn.Conv2d(1, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(48, 4)
+        torch.nn.Conv2d(1, 3, 3),
+        torch.nn.BatchNorm2d(3),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(48, 4),
     ).double()
 
 
@@ -140,7 +144,9 @@ def test_curvlinops_operators_are_taken():
     x, y = torch.randn(12, 1, 6, 6, dtype=torch.float64), torch.randint(4, (12,))
     parameters = dict(net.named_parameters())
     try:
-        operator = curvlinops.HessianLinearOperator(net, torch.nn.CrossEntropyLoss(), list(parameters.values()), [(x, y)])
+        operator = curvlinops.HessianLinearOperator(
+            net, torch.nn.CrossEntropyLoss(), list(parameters.values()), [(x, y)]
+        )
     except TypeError:
         operator = curvlinops.HessianLinearOperator(net, torch.nn.CrossEntropyLoss(), parameters, [(x, y)])
     found = eigenscape.spectrum_of(operator, estimator="dense")

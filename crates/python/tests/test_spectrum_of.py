@@ -28,7 +28,9 @@ def test_lanczos_has_error_bars_that_hold(dtype):
     inside = 0
     for seed in range(20):
         estimator = {"name": "lanczos", "steps": 40, "probes": 8, "deflation": True}
-        found = eigenscape.spectrum_of(lambda v: h.astype(v.dtype) @ v, 300, estimator, dtype=dtype, seed=seed)
+        found = eigenscape.spectrum_of(
+            lambda v: h.astype(v.dtype) @ v, 300, estimator, dtype=dtype, seed=seed
+        )
         assert not found.exact and found.probes == 8
         assert found.lambda_max == pytest.approx(20, rel=1e-5)
         assert found.lambda_min == pytest.approx(-6, rel=1e-5)
@@ -117,5 +119,7 @@ def test_ctrl_c_stops():
 def test_progress_is_told():
     told = []
     h = symmetric(30)
-    eigenscape.spectrum_of(h, estimator={"name": "lanczos", "steps": 10}, progress=lambda *now: told.append(now))
+    eigenscape.spectrum_of(
+        h, estimator={"name": "lanczos", "steps": 10}, progress=lambda *now: told.append(now)
+    )
     assert told and told[-1][0] == "products" and told[-1][1] <= told[-1][2]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from ._native import ConfigurationError
+from ._errors import unusable
 
 TYPES = {
     "float64": "F64", "float32": "F32", "float16": "F16",
@@ -32,8 +33,8 @@ def as_numpy(value: Any, name: str) -> np.ndarray:
         value = value.numpy()
     array = np.asarray(value)
     if array.dtype.name not in TYPES:
-        raise ConfigurationError(
-            f"`{name}` is of type {array.dtype}\n  help: give an array of NumPy or a tensor of torch, of numbers"
+        raise unusable(
+            f"`{name}` is of type {array.dtype}", "give an array of NumPy or a tensor of torch, of numbers"
         )
     return array
 
@@ -50,7 +51,7 @@ def safetensors(tensors: Mapping[str, np.ndarray]) -> bytes:
             "data_offsets": [start, end],
         }
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        parts.append(memoryview(little).cast("B") if array.size else b"")
+        parts.append(little.tobytes())
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])

@@ -1,28 +1,29 @@
+from collections.abc import Sequence
 from os import PathLike
-from typing import Callable, Optional, Sequence, Union
+from typing import Callable
 
 __version__: str
 build: str
 
 class EigenscapeError(Exception):
-    remedy: Optional[str]
+    remedy: str | None
     partial: object
 
 class ConfigurationError(EigenscapeError): ...
 
 def run(
     *,
-    path: Optional[Union[str, PathLike[str]]] = None,
-    experiment: Optional[str] = None,
-    data: Optional[bytes] = None,
+    path: str | PathLike[str] | None = None,
+    experiment: str | None = None,
+    data: bytes | None = None,
     set: Sequence[str] = (),
-    out: Optional[Union[str, PathLike[str]]] = None,
+    out: str | PathLike[str] | None = None,
     only: Sequence[str] = (),
     profile: str = "small",
     fresh: bool = False,
     draw: bool = True,
-    report: Optional[Callable[[Optional[str], str, int, int], None]] = None,
-) -> tuple[str, str, Optional[tuple[str, Optional[str]]]]: ...
+    report: Callable[[str | None, str, int, int], None] | None = None,
+) -> tuple[str, str, tuple[str, str | None] | None]: ...
 def spectrum_of(
     products: Callable[[bytearray, int], bytes],
     dimension: int,
@@ -31,7 +32,7 @@ def spectrum_of(
     settings: str,
     seed: int,
     memory: int,
-    report: Optional[Callable[[int, int], None]],
+    report: Callable[[int, int], None] | None,
 ) -> str: ...
 def density(
     eigenvalues: Sequence[float], weights: Sequence[float], at: Sequence[float], sigma: float

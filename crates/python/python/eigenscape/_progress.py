@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Union
 
 #: `None`: a bar on a terminal and in a notebook; `False`: nothing; or a function of what is being
 #: done, how much is done, and of how much.
@@ -17,7 +17,7 @@ class Bar:
         self._call = progress if callable(progress) else None
         self._shown = progress is True or (progress is None and _is_watched())
         self._bar: Any = None
-        self._label: Optional[str] = None
+        self._label: str | None = None
 
     def line(self, text: str) -> None:
         """Prints a line."""
@@ -39,7 +39,7 @@ class Bar:
         if done >= total:
             self.close()
 
-    def report(self, line: Optional[str], label: str, done: int, total: int) -> None:
+    def report(self, line: str | None, label: str, done: int, total: int) -> None:
         """A line, or else progress."""
         if line is None:
             self.update(label, done, total)

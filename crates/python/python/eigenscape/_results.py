@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any
 
 from ._spectrum import Spectra, Spectrum
 
@@ -71,7 +72,7 @@ class Results:
         """
         import pandas
 
-        rows = {
+        rows: dict[str, Callable[[Run], Sequence[Mapping[str, Any]]]] = {
             "spectra": lambda run: [spectrum.to_dict() for spectrum in run.spectra],
             "training": lambda run: run.training,
             "distances": lambda run: run.distances,

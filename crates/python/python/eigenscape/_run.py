@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Mapping, Optional, Sequence, Union
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from . import _errors as errors
 from . import _native
-from ._native import EigenscapeError
 from ._progress import Bar, Progress
 from ._results import Results
 
 
 def run(
-    experiment: Union[str, os.PathLike[str], Mapping[str, Any]],
-    out: Optional[Union[str, os.PathLike[str]]] = None,
-    set: Union[Mapping[str, Any], Sequence[str]] = (),  # noqa: A002, the command line's name
+    experiment: str | os.PathLike[str] | Mapping[str, Any],
+    out: str | os.PathLike[str] | None = None,
+    set: Mapping[str, Any] | Sequence[str] = (),
     *,
-    only: Union[str, Sequence[str]] = (),
+    only: str | Sequence[str] = (),
     profile: str = "small",
     fresh: bool = False,
     progress: Progress = None,
@@ -34,11 +35,13 @@ def run(
     Raises `ConfigurationError` before anything is run if the experiment cannot be used, and
     `EigenscapeError` if something failed; its `partial` then has the results without what failed.
     """
-    is_file = isinstance(experiment, (str, os.PathLike))
+    path = os.fspath(experiment) if isinstance(experiment, (str, os.PathLike)) else None
     return execute(
-        path=os.fspath(experiment) if is_file else None,
-        experiment=None if is_file else json.dumps(experiment),
-        set=[f"{key}={_toml(value)}" for key, value in set.items()] if isinstance(set, Mapping) else list(set),
+        path=path,
+        experiment=json.dumps(experiment) if path is None else None,
+        set=[f"{key}={_toml(value)}" for key, value in set.items()]
+        if isinstance(set, Mapping)
+        else list(set),
         out=None if out is None else os.fspath(out),
         only=[only] if isinstance(only, str) else list(only),
         profile=profile,
@@ -57,8 +60,8 @@ def execute(progress: Progress, **arguments: Any) -> Results:
     results = Results.from_json(text, folder)
     if failed is not None:
         problem, remedy = failed
-        error = EigenscapeError(problem if remedy is None else f"{problem}\n  help: {remedy}")
-        error.remedy, error.partial = remedy, results
+        error = errors.failed(problem, remedy)
+        error.partial = results
         raise error
     return results
 

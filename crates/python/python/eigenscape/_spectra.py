@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import pathlib
 import tempfile
-from typing import Any, Mapping, Optional, Sequence, Union
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
 
 import numpy as np
 
 from ._arrays import as_numpy, safetensors
-from ._native import ConfigurationError
+from ._errors import unusable
+from ._native import EigenscapeError
 from ._progress import Progress
 from ._run import execute
-from ._native import EigenscapeError
 from ._spectrum import Spectra
 
 Named = Union[str, Mapping[str, Any]]
@@ -24,19 +26,19 @@ def spectra(
     module: Any,
     x: Any,
     y: Any = None,
-    loss: Optional[Named] = None,
-    groups: Union[str, Sequence[str]] = ("full", "layers"),
-    curvature: Union[str, Sequence[str]] = "hessian",
+    loss: Named | None = None,
+    groups: str | Sequence[str] = ("full", "layers"),
+    curvature: str | Sequence[str] = "hessian",
     estimator: Named = {"name": "lanczos", "steps": 64},  # noqa: B006, it is not changed
-    samples: Optional[int] = None,
+    samples: int | None = None,
     dtype: str = "f32",
     device: str = "cpu",
     seed: int = 0,
     *,
     batch_norm: str = "eval",
-    output: Union[None, str, int] = None,
-    classes: Optional[int] = None,
-    memory: Optional[str] = None,
+    output: None | str | int = None,
+    classes: int | None = None,
+    memory: str | None = None,
     progress: Progress = None,
 ) -> Spectra:
     """The spectra of the curvature of a module's mean loss on (x, y), one for each group and each
@@ -90,13 +92,17 @@ def spectra(
         model["path"] = path
         data = _data(inputs, y, loss)
         try:
-            return _executed(experiment, data, folder, progress).spectra
+            text = json.dumps(experiment)
+            results = execute(
+                experiment=text, data=data, out=folder, fresh=True, draw=False, progress=progress
+            )
+            return results.spectra
         except EigenscapeError as error:
             error.partial = getattr(getattr(error, "partial", None), "spectra", Spectra())
             raise
 
 
-def export(module: Any, x: Any, path: Union[str, os.PathLike[str]]) -> pathlib.Path:
+def export(module: Any, x: Any, path: str | os.PathLike[str]) -> pathlib.Path:
     """Writes a module as `torch.export.save` does, for any number of samples, and returns the path.
 
     `x` is as in `spectra`. Where the module's code holds for some numbers of samples alone, it is
@@ -107,28 +113,20 @@ def export(module: Any, x: Any, path: Union[str, os.PathLike[str]]) -> pathlib.P
     given = _arguments(x, module)
     tensors = {name: _as_torch(value, torch) for name, value in given.items()}
     # One sample would be taken for a constant.
-    two = {name: value[:2] if len(value) > 1 else value.repeat(2, *[1] * (value.dim() - 1)) for name, value in tensors.items()}
+    two = {name: torch.cat([value[:1], value[-1:]]) for name, value in tensors.items()}
     batch = torch.export.Dim("batch")
     try:
         shapes = {name: {0: batch} for name in two}
         program = torch.export.export(module, (), dict(two), dynamic_shapes=shapes)
-    except Exception as why:
+    except Exception as why:  # noqa: BLE001, torch raises many kinds
         try:
             program = torch.export.export(module, (), dict(tensors))
-        except Exception:
+        except Exception:  # noqa: BLE001
             problem = f"torch.export does not take this module: {why}"
             remedy = "see https://docs.pytorch.org/docs/stable/export.html for what it takes"
-            raise ConfigurationError(f"{problem}\n  help: {remedy}") from why
+            raise unusable(problem, remedy) from why
     torch.export.save(program, os.fspath(path))
     return pathlib.Path(path)
-
-
-def _executed(experiment: Mapping[str, Any], data: bytes, folder: str, progress: Progress) -> Any:
-    import json
-
-    return execute(
-        experiment=json.dumps(experiment), data=data, out=folder, fresh=True, draw=False, progress=progress
-    )
 
 
 def _arguments(x: Any, module: Any) -> dict[str, Any]:
@@ -143,7 +141,7 @@ def _arguments(x: Any, module: Any) -> dict[str, Any]:
     ]
     if len(several) > len(names):
         problem = f"there are {len(several)} inputs, and forward takes {len(names)}: {', '.join(names)}"
-        raise ConfigurationError(f"{problem}\n  help: give x as forward takes it")
+        raise unusable(problem, "give x as forward takes it")
     return dict(zip(names, several))
 
 
@@ -155,8 +153,9 @@ def _inputs(x: Any, module: Any) -> dict[str, np.ndarray]:
     if isinstance(x, Mapping):
         return {name: as_numpy(value, name) for name, value in x.items()}
     if isinstance(x, (tuple, list)) and len(x) > 1:
-        raise ConfigurationError(
-            "there are several inputs without names\n  help: give them as a dictionary by the names of forward's arguments"
+        raise unusable(
+            "there are several inputs without names",
+            "give them as a dictionary by the names of forward's arguments",
         )
     return {"x": as_numpy(x[0] if isinstance(x, (tuple, list)) else x, "x")}
 
@@ -169,8 +168,8 @@ def _data(inputs: Mapping[str, np.ndarray], y: Any, loss: Any) -> bytes:
         # The loss does not read them.
         targets = np.zeros((len(next(iter(inputs.values()))), 1), dtype=np.float32)
     else:
-        raise ConfigurationError(
-            '`y` is missing\n  help: give the targets, or loss="output" where the module\'s output is the loss'
+        raise unusable(
+            "`y` is missing", 'give the targets, or loss="output" where the module\'s output is the loss'
         )
     return safetensors({**inputs, "y": targets})
 
@@ -179,7 +178,7 @@ def _as_torch(value: Any, torch: Any) -> Any:
     return value.detach() if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))
 
 
-def _list(value: Union[str, Sequence[str]]) -> list[str]:
+def _list(value: str | Sequence[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -44,22 +45,22 @@ class Spectrum:
     #: The trace, or its estimate.
     trace: float
     #: Its standard error: 0 when exact, `None` when unknown (a single random vector).
-    trace_stderr: Optional[float]
+    trace_stderr: float | None
     #: A lower bound of the smallest and an upper bound of the largest eigenvalue, each with a
     #: probability of 95 %; `None` for exact spectra and where unknown.
-    extreme_bounds: Optional[tuple[float, float]] = None
+    extreme_bounds: tuple[float, float] | None = None
     #: The |λ| below which rounding makes an eigenvalue indistinguishable from 0 (not listed then).
-    rounding: Optional[float] = None
+    rounding: float | None = None
     #: Random vectors averaged over; `None` where nothing is random.
-    probes: Optional[int] = None
+    probes: int | None = None
     #: Products of the matrix with a vector that were spent.
     products: int = 0
     #: Wall-clock seconds; `None` where unknown.
-    seconds: Optional[float] = None
+    seconds: float | None = None
     #: The epoch after which it was measured; 0 without training.
     epoch: int = 0
     #: Which of several disjoint samples, where there are several.
-    batch: Optional[int] = None
+    batch: int | None = None
     #: The record in `results.json` that this was made of.
     record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -89,17 +90,17 @@ class Spectrum:
         )
 
     @property
-    def lambda_max(self) -> Optional[float]:
+    def lambda_max(self) -> float | None:
         """The largest eigenvalue or Ritz value, 0 included where it has mass; `None` without a spectrum."""
         return self.record.get("lambda_max")
 
     @property
-    def lambda_min(self) -> Optional[float]:
+    def lambda_min(self) -> float | None:
         """The smallest eigenvalue or Ritz value, 0 included where it has mass; `None` without a spectrum."""
         return self.record.get("lambda_min")
 
     @property
-    def mass_at_zero(self) -> Optional[float]:
+    def mass_at_zero(self) -> float | None:
         """w₀, the share of eigenvalues that are zero or indistinguishable from it; `None` without a spectrum."""
         if not self._is_listed():
             return None
@@ -111,7 +112,9 @@ class Spectrum:
         """Eigenvectors' records {value, residual, file}, where the experiment asked for them."""
         return list(self.record.get("eigenpairs", []))
 
-    def density(self, at: Optional[Sequence[float]] = None, sigma: Optional[float] = None) -> np.ndarray:
+    def density(
+        self, at: Sequence[float] | np.ndarray | None = None, sigma: float | None = None
+    ) -> np.ndarray:
         """The density of the measure convolved with a Gaussian of standard deviation `sigma`:
         ρ(x) = Σᵢ wᵢ 𝒩(x; λᵢ, σ²) at each x of `at` (`grid()` by default). By default σ is a
         hundredth of the spectrum's range.
@@ -139,7 +142,7 @@ class Spectrum:
             return self.eigenvalues, self.weights
         return np.append(self.eigenvalues, 0.0), np.append(self.weights, mass)
 
-    def plot(self, ax: Any = None, sigma: Optional[float] = None, **style: Any) -> Any:
+    def plot(self, ax: Any = None, sigma: float | None = None, **style: Any) -> Any:
         """Draws the density, on a logarithmic axis, and a tick at each listed value; returns the
         axes. Needs matplotlib.
         """
@@ -261,7 +264,7 @@ def table(rows: Sequence[Mapping[str, str]]) -> str:
     return f"<table><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
 
 
-def with_error(value: float, stderr: Optional[float]) -> str:
+def with_error(value: float, stderr: float | None) -> str:
     """A number with as many digits as its standard error allows: "62.3 ± 1.4". An unknown error is
     said to be unknown.
     """
@@ -278,5 +281,5 @@ def with_error(value: float, stderr: Optional[float]) -> str:
     return f"({value / scale:.{digits}f} ± {stderr / scale:.{digits}f})e{math.floor(math.log10(scale))}"
 
 
-def _number(value: Optional[float]) -> str:
+def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"

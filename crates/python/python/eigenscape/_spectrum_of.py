@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Mapping, Optional, Union
+from collections.abc import Mapping
+from typing import Any, Callable
 
 import numpy as np
 
 from . import _native
 from ._arrays import is_torch
-from ._native import ConfigurationError
+from ._errors import failed, unusable
 from ._progress import Bar, Progress
 from ._spectrum import Spectrum
 
@@ -19,13 +20,13 @@ ASYMMETRY = {"f32": 1e-3, "f64": 1e-8}
 
 def spectrum_of(
     matvec: Any,
-    dimension: Optional[int] = None,
-    estimator: Union[str, Mapping[str, Any]] = "lanczos",
+    dimension: int | None = None,
+    estimator: str | Mapping[str, Any] = "lanczos",
     *,
-    dtype: Optional[str] = None,
-    device: Optional[str] = None,
+    dtype: str | None = None,
+    device: str | None = None,
     seed: int = 0,
-    memory: Optional[int] = None,
+    memory: int | None = None,
     check: bool = True,
     progress: Progress = None,
 ) -> Spectrum:
@@ -64,12 +65,12 @@ def spectrum_of(
 class _Products:
     """Products as bytes to bytes."""
 
-    def __init__(self, matvec: Any, dimension: Optional[int], dtype: Optional[str], device: Optional[str]) -> None:
+    def __init__(self, matvec: Any, dimension: int | None, dtype: str | None, device: str | None) -> None:
         self.dimension = _dimension(matvec, dimension)
         own = str(getattr(matvec, "dtype", "")).split(".")[-1]
         self.dtype = dtype or {"float32": "f32", "float64": "f64"}.get(own, "f64")
         if self.dtype not in ASYMMETRY:
-            raise ConfigurationError(f'dtype is "{self.dtype}"\n  help: use "f32" or "f64"')
+            raise unusable(f'dtype is "{self.dtype}"', 'use "f32" or "f64"')
         self._numpy = np.dtype("float32" if self.dtype == "f32" else "float64")
         device = device or (str(matvec.device) if is_torch(getattr(matvec, "device", None)) else None)
         self._vectors = _numpy_vectors if device is None else _torch_vectors(device)
@@ -83,14 +84,12 @@ class _Products:
         """The products with the rows, as rows."""
         products = _as_array(self._many(self._vectors(vectors)))
         if products.shape != vectors.shape:
-            raise ConfigurationError(
-                f"products with {vectors.shape[0]} vectors of {vectors.shape[1]} numbers are of shape "
-                f"{products.shape}\n  help: return as many numbers as there are in the vector"
+            raise unusable(
+                f"products with {vectors.shape[0]} vectors of {vectors.shape[1]} numbers are of shape {products.shape}",
+                "return as many numbers as there are in the vector",
             )
         if not np.isfinite(products).all():
-            raise _native.EigenscapeError(
-                "a product is not finite\n  help: look at what the function returns for a random vector"
-            )
+            raise failed("a product is not finite", "look at what the function returns for a random vector")
         return np.ascontiguousarray(products, dtype=self._numpy)
 
     def check(self, seed: int) -> None:
@@ -101,24 +100,25 @@ class _Products:
         left, right = u @ hv, v @ hu
         scale = np.linalg.norm(u) * np.linalg.norm(hv) + np.linalg.norm(v) * np.linalg.norm(hu)
         if abs(left - right) > ASYMMETRY[self.dtype] * scale:
-            raise _native.EigenscapeError(
-                f"the operator is not symmetric: uᵀHv = {left:.6g} and vᵀHu = {right:.6g} for two random vectors\n"
-                "  help: give a symmetric one that is the same at each call (no dropout, the same data); "
-                "check=False leaves this test out"
+            raise failed(
+                f"the operator is not symmetric: uᵀHv = {left:.6g} and vᵀHu = {right:.6g} for two random vectors",
+                "give a symmetric one that is the same at each call (no dropout, the same data); "
+                "check=False leaves this test out",
             )
 
 
-def _dimension(matvec: Any, given: Optional[int]) -> int:
+def _dimension(matvec: Any, given: int | None) -> int:
     shape = getattr(matvec, "shape", None)
     if shape is None and given is None:
-        raise ConfigurationError("the operator has no shape\n  help: give its `dimension`")
+        raise unusable("the operator has no shape", "give its `dimension`")
     if shape is not None and (len(shape) != 2 or shape[0] != shape[1] or given not in (None, shape[0])):
-        raise ConfigurationError(
-            f"the operator's shape is {tuple(shape)}, and dimension {given}\n  help: give a square one, and its dimension"
+        raise unusable(
+            f"the operator's shape is {tuple(shape)}, and dimension {given}",
+            "give a square one, and its dimension",
         )
     dimension = int(shape[0]) if given is None and shape is not None else int(given or 0)
     if dimension < 1:
-        raise ConfigurationError(f"the dimension is {dimension}\n  help: give a positive one")
+        raise unusable(f"the dimension is {dimension}", "give a positive one")
     return dimension
 
 
@@ -130,8 +130,8 @@ def _of_many(matvec: Any) -> Callable[[Any], Any]:
         if hasattr(matvec, "__matmul__"):
             return lambda rows: (matvec @ rows.T).T
     if not callable(matvec):
-        raise ConfigurationError(
-            "the operator is neither a function nor has products (`matmat`, `@`)\n  help: give a function v -> Hv"
+        raise unusable(
+            "the operator is neither a function nor has products (`matmat`, `@`)", "give a function v -> Hv"
         )
     return lambda rows: [matvec(row) for row in rows]
 
