@@ -1,7 +1,7 @@
 """How far PyTorch's own derivatives move when weights are rounded once more."""
 
 import torch
-from reference import prepared, recipe
+from reference import prepared, recipe, second_derivatives
 
 QUANTITIES = ("loss", "logits", "grad", "hv", "ggnv")
 
@@ -23,7 +23,7 @@ def sensitivity(model):
 
 
 def _quantities(module, model, inputs, y):
-    tensors = recipe.derivatives(module, model.loss, tuple(inputs.values()), y, 0)
+    tensors = second_derivatives(module, model.loss, tuple(inputs.values()), y, {})
     named = lambda name: [t.detach().flatten() for n, t in tensors.items() if n.split(".")[0] == name]  # noqa: E731
     return {name: torch.cat(named(name)) for name in QUANTITIES}
 

@@ -5,6 +5,7 @@
     python coverage.py --xtask ../../target/release/xtask            # every model; again to go on where it was stopped
     python coverage.py --xtask ... --only 'timm/vit.*'               # by a regular expression
     python coverage.py --report                                      # docs/coverage.md from what there is
+    python coverage.py --files                                       # small ones for tests/exported
 
 Each model is made with random weights and few channels, exported by torch.export, and PyTorch's loss, outputs, gradient, Hessian
 product and Gauss-Newton product in f64 are compared with ours by `xtask verify`. One model after the other, each in a process
@@ -34,6 +35,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=240, help="for PyTorch, and for verify")
     parser.add_argument("--gib", type=float, default=10, help="memory for each of the two")
     parser.add_argument("--report", action="store_true", help="write docs/coverage.md")
+    parser.add_argument("--files", action="store_true", help="write small models to tests/exported")
     return parser.parse_args()
 
 
@@ -41,6 +43,10 @@ def main():
     options = arguments()
     if options.xtask:
         run(options)
+    if options.files:
+        import files
+
+        files.write()
     if options.report:
         from report import write
 

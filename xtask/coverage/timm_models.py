@@ -118,17 +118,17 @@ TIMM = {
 
 def models():
     for name, (size, factor, options) in TIMM.items():
-        yield Model("timm", name, _maker(name, size, factor, options), images(size))
+        yield model(name, size, factor, options)
 
 
-def _maker(name, size, factor, options):
+def model(name, size, factor, options):
     given = {key: size if value is SIDE else value for key, value in options.items()}
 
     def make():
         with thin(factor), overriding(name, given):
             return timm.create_model(name, num_classes=CLASSES)
 
-    return make
+    return Model("timm", name, make, images(size))
 
 
 @contextlib.contextmanager

@@ -57,8 +57,10 @@ VIT = {
 
 def thinned(name):
     beginning = max((key for key in THIN if name.startswith(key)), key=len)
-    factor, size, options = THIN[beginning]
+    return thinner(name, *THIN[beginning])
 
+
+def thinner(name, factor, size, options):
     def make():
         with thin(factor):
             return tv.get_model(name, weights=None, num_classes=CLASSES, **options)

@@ -1,4 +1,6 @@
-"""Ten families of transformers, each of two layers and few channels."""
+"""Ten families of transformers, each of few layers and channels."""
+
+from functools import partial
 
 import torch
 import transformers as hf
@@ -6,7 +8,6 @@ from model import CLASSES, SAMPLES, Model, images
 from torch import nn
 
 VOCABULARY, LENGTH = 29, 7
-SIZES = dict(vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24)
 PADDING = 0
 
 
@@ -69,67 +70,76 @@ def sequences(generator):
     return {"input_ids": draw()}, draw()
 
 
-def bert():
-    config = hf.BertConfig(**SIZES, max_position_embeddings=16, num_labels=CLASSES)
+def sizes(layers, channels):
+    """Two heads, by the names that most configurations have for that."""
+    return dict(
+        vocab_size=VOCABULARY, hidden_size=channels, num_hidden_layers=layers, num_attention_heads=2,
+        intermediate_size=channels * 3 // 2, max_position_embeddings=16,
+    )
+
+
+def bert(layers, channels):
+    config = hf.BertConfig(**sizes(layers, channels), num_labels=CLASSES)
     return Classifier(hf.BertForSequenceClassification(config))
 
 
-def distilbert():
+def distilbert(layers, channels):
     config = hf.DistilBertConfig(
-        vocab_size=VOCABULARY, dim=16, n_layers=2, n_heads=2, hidden_dim=24, max_position_embeddings=16, num_labels=CLASSES
+        vocab_size=VOCABULARY, dim=channels, n_layers=layers, n_heads=2, hidden_dim=channels * 3 // 2,
+        max_position_embeddings=16, num_labels=CLASSES,
     )
     return Classifier(hf.DistilBertForSequenceClassification(config))
 
 
-def roberta():
-    config = hf.RobertaConfig(**SIZES, max_position_embeddings=16, num_labels=CLASSES, pad_token_id=PADDING)
+def roberta(layers, channels):
+    config = hf.RobertaConfig(**sizes(layers, channels), num_labels=CLASSES, pad_token_id=PADDING)
     return Classifier(hf.RobertaForSequenceClassification(config))
 
 
-def gpt2():
-    config = hf.GPT2Config(vocab_size=VOCABULARY, n_embd=16, n_layer=2, n_head=2, n_positions=16)
+def gpt2(layers, channels):
+    config = hf.GPT2Config(vocab_size=VOCABULARY, n_embd=channels, n_layer=layers, n_head=2, n_positions=16)
     return LanguageModel(hf.GPT2LMHeadModel(config))
 
 
-def gpt_neox():
-    return LanguageModel(hf.GPTNeoXForCausalLM(hf.GPTNeoXConfig(**SIZES, rotary_pct=0.5, max_position_embeddings=16)))
+def gpt_neox(layers, channels):
+    return LanguageModel(hf.GPTNeoXForCausalLM(hf.GPTNeoXConfig(**sizes(layers, channels), rotary_pct=0.5)))
 
 
-def llama():
-    config = hf.LlamaConfig(**SIZES, num_key_value_heads=1, max_position_embeddings=16)
-    return LanguageModel(hf.LlamaForCausalLM(config))
+def llama(layers, channels):
+    return LanguageModel(hf.LlamaForCausalLM(hf.LlamaConfig(**sizes(layers, channels), num_key_value_heads=1)))
 
 
-def mistral():
-    config = hf.MistralConfig(**SIZES, num_key_value_heads=1, max_position_embeddings=16, sliding_window=4)
+def mistral(layers, channels):
+    config = hf.MistralConfig(**sizes(layers, channels), num_key_value_heads=1, sliding_window=4)
     return LanguageModel(hf.MistralForCausalLM(config))
 
 
-def qwen():
-    config = hf.Qwen2Config(**SIZES, num_key_value_heads=1, max_position_embeddings=16)
-    return LanguageModel(hf.Qwen2ForCausalLM(config))
+def qwen2(layers, channels):
+    return LanguageModel(hf.Qwen2ForCausalLM(hf.Qwen2Config(**sizes(layers, channels), num_key_value_heads=1)))
 
 
-def t5():
+def t5_encoder(layers, channels):
     config = hf.T5Config(
-        vocab_size=VOCABULARY, d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2, relative_attention_num_buckets=8,
-        relative_attention_max_distance=10,
+        vocab_size=VOCABULARY, d_model=channels, d_kv=channels // 2, d_ff=channels * 3 // 2, num_layers=layers, num_heads=2,
+        relative_attention_num_buckets=8, relative_attention_max_distance=10,
     )
-    return Pooled(hf.T5EncoderModel(config), 16)
+    return Pooled(hf.T5EncoderModel(config), channels)
 
 
-def vit():
-    layers = {name: value for name, value in SIZES.items() if name != "vocab_size"}
-    return Images(hf.ViTForImageClassification(hf.ViTConfig(**layers, image_size=32, patch_size=8, num_labels=CLASSES)))
+def vit(layers, channels):
+    known = {name: size for name, size in sizes(layers, channels).items() if name in hf.ViTConfig().to_dict()}
+    config = hf.ViTConfig(**known, image_size=16, patch_size=4, num_labels=CLASSES)
+    return Images(hf.ViTForImageClassification(config))
 
 
-CLASSIFIERS = {"BERT": bert, "DistilBERT": distilbert, "RoBERTa": roberta, "T5's encoder": t5}
-LANGUAGE_MODELS = {"GPT-2": gpt2, "GPT-NeoX": gpt_neox, "Llama": llama, "Mistral": mistral, "Qwen2": qwen}
+CLASSIFIERS = {"BERT": bert, "DistilBERT": distilbert, "RoBERTa": roberta, "T5's encoder": t5_encoder}
+LANGUAGE_MODELS = {"GPT-2": gpt2, "GPT-NeoX": gpt_neox, "Llama": llama, "Mistral": mistral, "Qwen2": qwen2}
 
 
-def models():
+def models(layers=2, channels=16):
+    size = (layers, channels)
     for name, make in CLASSIFIERS.items():
-        yield Model("transformers", name, make, padded)
+        yield Model("transformers", name, partial(make, *size), padded)
     for name, make in LANGUAGE_MODELS.items():
-        yield Model("transformers", name, make, sequences, loss="tokens")
-    yield Model("transformers", "ViT", vit, images(32, "pixel_values"))
+        yield Model("transformers", name, partial(make, *size), sequences, loss="tokens")
+    yield Model("transformers", "ViT", partial(vit, *size), images(16, "pixel_values"))
