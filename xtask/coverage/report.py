@@ -60,12 +60,22 @@ def _missing(records):
 
 def _notes(records):
     lines = [f"- **{title}**: {text}" for state, (title, text) in STATES.items() if any(r["state"] == state for r in records)]
-    if any("no_symbol" in r for r in records):
-        lines.append(f"- *One number of samples*: {NO_SYMBOL}")
+    lines += [f"- *{words}*: {text}" for key, (words, text) in REMARKS.items() if any(key in r for r in records)]
     return "\n".join(["## Words", "", *lines, ""]) if lines else ""
 
 
-NO_SYMBOL = "PyTorch cannot export the graph with a symbol for the number of samples. It was exported for seven, and compared on three."
+# By the key of a record.
+REMARKS = {
+    "no_symbol": (
+        "one number of samples",
+        "PyTorch cannot export the graph with a symbol for the number of samples. It was exported for seven, and compared on three.",
+    ),
+    "written_out": (
+        "hardsigmoid",
+        "PyTorch has no second derivative of it, and a first one in which 1/6 is rounded to float32. Its numbers are those of clamp(x + 3, 0, 6) / 6 in place of it;"
+        " the graph has hardsigmoid.",
+    ),
+}
 
 STATES = {
     "first order": ("First order", "PyTorch itself has no second derivative of an operation. Loss, outputs and gradient agree; ours has Hv and Gv, too."),
@@ -103,7 +113,8 @@ def _result(record):
         "refused": lambda: f"refused: {_cell(record['refused'])}",
         "no export": lambda: f"no export: {_cell(record['no_export'])}",
     }.get(state, lambda: _cell(f"{state} {record.get('message', '')}"))()
-    return text + (" (one number of samples)" if "no_symbol" in record and "no_export" not in record else "")
+    remarks = [words for key, (words, _) in REMARKS.items() if key in record and "no_export" not in record]
+    return text + (f" ({', '.join(remarks)})" if remarks else "")
 
 
 def _no_second(record):
