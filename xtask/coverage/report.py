@@ -11,7 +11,8 @@ INTRODUCTION = """# Coverage
 Which networks of the libraries that people use are measured as PyTorch computes them. Each is made by its library's own constructor
 with random weights, few channels and small images, exported by `torch.export` for a number of samples that is a symbol, and compared in f64
 on a batch of three samples: loss, outputs, gradient, Hv and Gv of the cross-entropy. *Verified* means that each differs from PyTorch's by no
-more than 1e-9, relative to its norm over all parameters. [pytorch.md](pytorch.md) is how to export a network of your own.
+more than 1e-9, relative to its norm over all parameters. Each table has the number of parameters, of calls of operations in the graph, and the
+largest of the five differences. [pytorch.md](pytorch.md) is how to export a network of your own.
 """
 
 COMMAND = """Made by [`xtask/coverage`](../xtask/coverage/coverage.py):

@@ -1,4 +1,8 @@
-"""A hundred models of timm: each family once or twice, the smallest of it, with few channels where it has options for that."""
+"""A hundred models of timm: each family once or twice, the smallest of it, with few channels where it has options for that.
+
+Left out are the encoders of images for language models (deepseek_vit, gemma4_vit, mobilenetv5, qwen3_vit), which are no classifiers
+of their own.
+"""
 
 import contextlib
 import sys
