@@ -1,6 +1,7 @@
 """Writes the networks of this folder: python generate.py [NAME]...
 
-Needs torch 2.15, timm, transformers and safetensors. Each is small, of a kind that people measure.
+Needs torch 2.15, timm, transformers and safetensors. Each is small, of a kind that people measure. Those whose names begin with a
+library's are written by xtask/coverage.
 """
 
 import sys
