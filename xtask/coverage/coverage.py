@@ -48,9 +48,15 @@ def main():
 
         files.write()
     if options.report:
-        from report import write
+        report(options)
 
-        write(results(options.results), HERE.parents[1] / "docs" / "coverage.md")
+
+def report(options):
+    from catalogue import catalogue
+    from report import write
+
+    known = results(options.results)
+    write([known[model.key] for model in catalogue() if model.key in known], HERE.parents[1] / "docs" / "coverage.md")
 
 
 def run(options):

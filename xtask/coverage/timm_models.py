@@ -1,8 +1,4 @@
-"""A hundred models of timm: each family once or twice, the smallest of it, with few channels where it has options for that.
-
-Left out are the encoders of images for language models (deepseek_vit, gemma4_vit, mobilenetv5, qwen3_vit), which are no classifiers
-of their own.
-"""
+"""A hundred models of timm: each family once or twice, the smallest of it, with few channels where it has options for that."""
 
 import contextlib
 import sys
@@ -22,7 +18,6 @@ TIMM = {
     "caformer_s18": (64, 1, dict(dims=(8, 16, 32, 64), **STAGES)),
     "cait_xxs24_224": (32, 1, dict(img_size=SIDE, **VIT)),
     "coat_tiny": (64, 1, dict(img_size=SIDE, embed_dims=(16, 16, 16, 16), serial_depths=(1, 1, 1, 1), parallel_depth=2)),
-    "coatnet_pico_rw_224": (64, 1, dict(img_size=SIDE)),
     "convit_tiny": (32, 1, dict(img_size=SIDE, embed_dim=24, depth=4, num_heads=2, local_up_to_layer=2)),
     "convmixer_768_32": (32, 16, {}),
     "convnextv2_atto": (64, 1, dict(dims=(6, 12, 24, 48), depths=(1, 1, 2, 1))),
@@ -32,6 +27,7 @@ TIMM = {
     "cs3darknet_s": (64, 1, {}),
     "cspnext_tiny": (64, 4, {}),
     "davit_tiny": (64, 8, {}),
+    "deepseek_vit_412m": (56, 1, dict(img_size=SIDE, patch_size=7, **VIT)),
     "deit_tiny_distilled_patch16_224": (32, 1, dict(img_size=SIDE, **VIT)),
     "densenetblur121d": (64, 1, dict(growth_rate=8)),
     "dla34": (64, 8, {}),
@@ -48,7 +44,7 @@ TIMM = {
     "fastvit_t8": (64, 1, dict(embed_dims=(8, 16, 32, 64), layers=(1, 1, 2, 1))),
     "focalnet_tiny_srf": (64, 1, dict(embed_dim=8, **STAGES)),
     "gcvit_xxtiny": (64, 1, dict(img_size=SIDE, embed_dim=16, depths=(1, 1, 2, 1))),
-    "ghostnet_050": (64, 1, {}),
+    "gemma4_vit_167m": (48, 1, dict(img_size=SIDE, patch_size=8, head_dim=12, intermediate_size=48, position_embedding_size=64, **VIT)),
     "ghostnetv2_100": (64, 4, {}),
     "halonet26t": (256, 1, {}),
     "hardcorenas_a": (64, 8, {}),
@@ -61,7 +57,6 @@ TIMM = {
     "inception_resnet_v2": (96, 8, {}),
     "inception_v3": (96, 8, {}),
     "inception_v4": (96, 8, {}),
-    "lambda_resnet26t": (64, 1, dict(img_size=SIDE)),
     "lcnetv2_small": (64, 8, {}),
     "legacy_seresnet18": (64, 8, {}),
     "legacy_xception": (64, 8, {}),
@@ -73,6 +68,7 @@ TIMM = {
     "mixnet_s": (64, 1, {}),
     "mobilenetv3_small_050": (64, 1, {}),
     "mobilenetv4_conv_small_035": (64, 1, {}),
+    "mobilenetv5_base": (64, 1, dict(channel_multiplier=0.0625, num_features=64)),
     "mobilevitv2_050": (64, 1, {}),
     "mvitv2_tiny": (64, 1, dict(img_size=SIDE)),
     "naflexvit_base_patch16_gap": (32, 1, dict(VIT)),
@@ -83,6 +79,7 @@ TIMM = {
     "pit_ti_224": (64, 1, dict(img_size=SIDE, base_dims=(8, 8, 8))),
     "pnasnet5large": (64, 6, {}),
     "pvt_v2_b0": (64, 1, dict(embed_dims=(8, 16, 40, 64))),
+    "qwen3_vit_88m": (32, 1, dict(img_size=SIDE, patch_size=8, pos_embed_grid_size=4, **VIT)),
     "rdnet_tiny": (64, 1, dict(num_init_features=16, growth_rates=(8,) * 7)),
     "regnety_002": (64, 8, {}),
     "repghostnet_050": (64, 1, {}),
@@ -119,6 +116,9 @@ TIMM = {
     "xcit_nano_12_p16_224": (64, 1, dict(img_size=SIDE, embed_dim=24, depth=2, num_heads=2)),
 }
 
+# Options that the function of a model's name knows, and not the network's class.
+FUNCTION = {"channel_multiplier"}
+
 
 def models():
     for name, (size, factor, options) in TIMM.items():
@@ -127,10 +127,11 @@ def models():
 
 def model(name, size, factor, options):
     given = {key: size if value is SIDE else value for key, value in options.items()}
+    of_function = {key: given.pop(key) for key in FUNCTION & given.keys()}
 
     def make():
         with thin(factor), overriding(name, given):
-            return timm.create_model(name, num_classes=CLASSES)
+            return timm.create_model(name, num_classes=CLASSES, **of_function)
 
     return Model("timm", name, make, images(size))
 

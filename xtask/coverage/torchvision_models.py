@@ -77,9 +77,11 @@ def convnext(name):
 def swin(name):
     channels, blocks, heads = SWIN[name.replace("_v2", "")]
     second = "_v2" in name
+    # Windows of 4 need padding in the last stage. The second version divides by norms of what is padded, which are 0: PyTorch's Hv is NaN.
+    window = [2, 2] if second else [4, 4]
     block, merging = (SwinTransformerBlockV2, PatchMergingV2) if second else (SwinTransformerBlock, PatchMerging)
     make = lambda: SwinTransformer(  # noqa: E731
-        [4, 4], channels, list(blocks), list(heads), [4, 4], num_classes=CLASSES, block=block, downsample_layer=merging
+        [4, 4], channels, list(blocks), list(heads), window, num_classes=CLASSES, block=block, downsample_layer=merging
     )
     return make, 64
 
