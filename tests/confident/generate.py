@@ -76,7 +76,7 @@ class Case:
         return sum(log(1 + exp(x)) - a * x for row, t in zip(z, self.targets) for x, a in zip(row, t)) / (N * self.classes)
 
     def excess(self, z):
-        """The loss with all weight of a target on its likeliest class, small even for soft targets."""
+        """The loss with each target moved to its likeliest class: small even for soft targets."""
         hard, self.targets = self.targets, [[mpf(x == max(t)) * sum(t) for x in t] for t in self.targets] if self.loss == "cross-entropy" else self.targets
         value, self.targets = self.mean(z), hard
         return value
