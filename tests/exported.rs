@@ -1,7 +1,8 @@
 //! Walks the networks that PyTorch exported and checks every derivative against PyTorch's own, in
 //! f64, on every backend: for all samples of a case, and for one by itself.
 //!
-//! The cases are those of `tests/exported/`, or of the folder that `EIGENSCAPE_EXPORTED` names.
+//! The cases are those of `tests/exported/`, or of the folder that `EIGENSCAPE_EXPORTED` names, and
+//! of its folder `versions`, whose files older versions of PyTorch wrote.
 
 use std::{
     collections::HashMap,
@@ -46,12 +47,12 @@ struct Known {
 fn every_network_agrees_with_pytorch() -> Fallible<()> {
     let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("exported");
     let folder = std::env::var_os("EIGENSCAPE_EXPORTED").map_or_else(here, PathBuf::from);
-    let mut cases: Vec<PathBuf> = std::fs::read_dir(folder)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "pt2"))
-        .collect();
-    cases.sort();
+    let mut cases = files_in(&folder)?;
     assert!(!cases.is_empty());
+    let versions = folder.join("versions");
+    if versions.is_dir() {
+        cases.extend(files_in(&versions)?);
+    }
     // Written to the stream itself, which the test harness does not capture: the figures show even
     // when all is well.
     let mut out = std::io::stdout().lock();
@@ -81,6 +82,16 @@ fn every_network_agrees_with_pytorch() -> Fallible<()> {
     }
     assert!(failures.is_empty(), "of {} networks failed:\n{}", cases.len(), failures.join("\n"));
     Ok(())
+}
+
+/// The exported networks in a folder, by name.
+fn files_in(folder: &Path) -> Fallible<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pt2"))
+        .collect();
+    files.sort();
+    Ok(files)
 }
 
 /// A case of the repository.

@@ -1,7 +1,7 @@
 """Writes the networks of this folder: python generate.py [NAME]...
 
 Needs torch 2.15, timm, transformers and safetensors. The networks are small versions of
-architectures in common use.
+architectures in common use. xtask/coverage writes those whose names begin with a library's name.
 """
 
 import sys

@@ -20,21 +20,27 @@ def stripped(contents: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(contents)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as new:
         for entry in old.infolist():
             data = old.read(entry)
-            if entry.filename.endswith("/models/model.json"):
+            if is_program(entry.filename):
                 program = json.loads(data)
                 for node in nodes(program["graph_module"]["graph"]):
                     # Keep only the innermost of the modules being called.
                     stack = node["metadata"].get("nn_module_stack", "").split(";")[-1]
                     node["metadata"] = {"nn_module_stack": stack}
-                program["guards_code"] = []
+                if "guards_code" in program:
+                    program["guards_code"] = []
                 # Keep only the signature of the root, the only one that is read.
                 program["graph_module"]["module_call_graph"] = program["graph_module"]["module_call_graph"][:1]
                 data = json.dumps(program, separators=(",", ":")).encode()
-            elif "/sample_inputs/" in entry.filename:
+            elif "/sample_inputs/" in entry.filename or entry.filename == "serialized_example_inputs.pt":
                 continue
             fixed = zipfile.ZipInfo(entry.filename, (1980, 1, 1, 0, 0, 0))
             new.writestr(fixed, data)
     return out.getvalue()
+
+
+def is_program(entry):
+    """Whether an entry is the graph, which PyTorch up to 2.7 writes outside of folders."""
+    return entry.endswith("/models/model.json") or entry == "serialized_exported_program.json"
 
 
 def nodes(graph):
@@ -82,7 +88,9 @@ def derivatives(module, kind, inputs, y, seed):
     names = list(parameters)
 
     def outputs_of(values):
-        return functional_call(module, (dict(zip(names, values)), buffers), inputs)
+        outputs = functional_call(module, (dict(zip(names, values)), buffers), inputs)
+        # Of several results the first.
+        return next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
 
     values = [parameters[n].requires_grad_() for n in names]
     direction = [v[n] for n in names]
@@ -148,5 +156,4 @@ def _write(name, module, kind, inputs, y, samples, seed, fixed, train):
 
 def program(name):
     with zipfile.ZipFile(FOLDER / f"{name}.pt2") as archive:
-        entry = next(n for n in archive.namelist() if n.endswith("/models/model.json"))
-        return archive.read(entry)
+        return archive.read(next(filter(is_program, archive.namelist())))

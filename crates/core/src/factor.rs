@@ -129,20 +129,21 @@ pub fn cheaper(source: Arc<dyn FactorSource>, variables: &[usize]) -> Result<Arc
 }
 
 /// The Gauss-Newton factor of all parameters of a network (variable i is parameter i), or of one
-/// activation (variable 0).
+/// activation or slice of a parameter (variable 0).
 #[derive(Clone)]
 pub(crate) struct LossFactor {
     loss: MeanLoss,
     rank: usize,
-    activation: Option<Variables>,
+    /// The activation or slice.
+    single: Option<Variables>,
     by_columns: bool,
 }
 
 impl LossFactor {
-    /// The factor for the parameters, or, if `group` is an activation, for that activation.
+    /// The factor for the parameters, or, if `group` is an activation or a slice, for that.
     pub fn new(loss: &MeanLoss, group: &Variables) -> Result<Self> {
-        let activation = matches!(group, Variables::Activation(_)).then(|| group.clone());
-        Ok(Self { loss: loss.clone(), rank: loss.rank()?, activation, by_columns: false })
+        let single = (!matches!(group, Variables::Parameters(_))).then(|| group.clone());
+        Ok(Self { loss: loss.clone(), rank: loss.rank()?, single, by_columns: false })
     }
 }
 
@@ -173,7 +174,7 @@ impl FactorSource for LossFactor {
 
     fn by_columns(&self) -> Option<Arc<dyn FactorSource>> {
         // An activation has variables in every sample, so that columns outnumber rows.
-        let possible = self.activation.is_none() && !self.by_columns;
+        let possible = !matches!(self.single, Some(Variables::Activation(_))) && !self.by_columns;
         possible.then(|| {
             Arc::new(Self { rank: self.loss.outputs(), by_columns: true, ..self.clone() })
                 as Arc<dyn FactorSource>
@@ -181,7 +182,7 @@ impl FactorSource for LossFactor {
     }
 
     fn columns(&self, variables: &[usize]) -> Result<Box<dyn FactorColumns + '_>> {
-        let group = self.activation.clone().unwrap_or_else(|| variables.into());
+        let group = self.single.clone().unwrap_or_else(|| variables.into());
         let factor = match self.by_columns {
             true => Streamed::Columns(self.loss.columns(group)?),
             false => Streamed::Rows(self.loss.factor(group)?),

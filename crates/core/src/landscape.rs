@@ -1,7 +1,7 @@
 //! A loss landscape at a point, which creates the curvature operators of a network's groups.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -25,8 +25,8 @@ pub struct Landscape {
     factors: Arc<Mutex<Factors>>,
 }
 
-/// The factor source of all parameters (key `None`), and those of activations by name.
-type Factors = BTreeMap<Option<String>, Arc<dyn FactorSource>>;
+/// The factor source of all parameters (key `None`), and those of activations and slices.
+type Factors = HashMap<Option<Variables>, Arc<dyn FactorSource>>;
 
 impl Landscape {
     /// The landscape of the mean loss over the samples of `point`. Products and factors process the
@@ -88,11 +88,11 @@ impl Landscape {
 
     /// All groups of parameters share one source.
     fn factor(&self, group: &Group) -> Result<ExactFactor> {
-        let (name, variables) = match &group.variables {
+        let (single, variables) = match &group.variables {
             Variables::Parameters(indices) => (None, indices.clone()),
-            Variables::Activation(module) => (Some(module.clone()), vec![0]),
+            other => (Some(other.clone()), vec![0]),
         };
-        let source = match locked(&self.factors).entry(name) {
+        let source = match locked(&self.factors).entry(single) {
             Entry::Occupied(known) => Arc::clone(known.get()),
             Entry::Vacant(new) => {
                 let factor = LossFactor::new(&self.loss, &group.variables)?;

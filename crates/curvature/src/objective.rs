@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::{
-    Affinity, Graph, Loss, Network, Traced, Value, Variables, activation, chosen,
+    Affinity, Graph, Loss, Network, Traced, Value, Variables, selected,
     transforms::{Breaker, Seed, affinity, gradient, linearize, or_zero, pull_back, seeds, zeros_where_none},
 };
 use eigenscape_runtime::{Buffer, Error, Executable, Fusion, Plan, Result, Signature, split};
@@ -253,10 +253,7 @@ impl Objective {
     }
 
     pub(crate) fn select(&self, group: &Variables) -> Emitted<Vec<Value>> {
-        match group {
-            Variables::Parameters(indices) => chosen(indices, &self.parameters),
-            Variables::Activation(module) => Ok(vec![activation(&self.graph, self.x, self.outputs, module)?]),
-        }
+        selected(group, &self.graph, (self.x, &self.parameters, self.outputs))
     }
 
     /// Adds an input v for each variable of the group. Returns (variable, v) pairs, and the inputs

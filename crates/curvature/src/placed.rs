@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use candle_core::Tensor;
 use eigenscape_runtime::{Buffer, Result};
 
 use crate::{point::Point, residuals::Residuals};
@@ -46,6 +47,11 @@ impl PlacedPoint {
     /// As [`Point::in_f64`], with the same placed weights.
     pub fn in_f64(&self) -> Result<Self> {
         Ok(Self { point: self.point.in_f64()?, ..self.clone() })
+    }
+
+    /// The same data with other parameters, which are not placed yet.
+    pub fn with_parameters(self, parameters: Vec<Tensor>) -> Self {
+        Self { point: Point { parameters, ..self.point }, weights: Arc::default(), ..self }
     }
 
     /// As [`Point::narrow`].

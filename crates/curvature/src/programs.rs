@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use eigenscape_program::{Loss, Network, Variables};
+use eigenscape_program::{Loss, Network, Slice, Variables};
 use eigenscape_runtime::Result;
 
 use crate::{
@@ -50,6 +50,7 @@ pub struct Programs {
     facts: Kept<(Derivative, Variables, usize, Numbers), ProductFacts>,
     pull_backs: Kept<(Variables, usize), Arc<PullBack>>,
     push_forwards: Kept<(Variables, usize), Arc<PushForward>>,
+    cuts: Kept<Slice, (Arc<Programs>, usize)>,
 }
 
 /// The functions of an objective.
@@ -75,6 +76,7 @@ impl Programs {
             facts: Kept::default(),
             pull_backs: Kept::default(),
             push_forwards: Kept::default(),
+            cuts: Kept::default(),
         })
     }
 
@@ -88,6 +90,16 @@ impl Programs {
     #[must_use]
     pub fn loss_function(&self) -> &Loss {
         &self.loss
+    }
+
+    /// The programs of the network that is [cut](Network::cut) at a slice, and the slice's index
+    /// among its parameters.
+    pub(crate) fn cut(&self, slice: &Slice) -> Result<(Arc<Self>, usize)> {
+        let make = || {
+            let (network, index) = self.network.cut(slice)?;
+            Ok((Self::new(&network, &self.loss), index))
+        };
+        self.cuts.get(slice.clone(), &self.steps, |_| 0, make)
     }
 
     /// \[loss, outputs\] for `samples` samples: [`Objective::loss`].

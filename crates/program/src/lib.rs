@@ -42,4 +42,4 @@ pub use primitive::{Affinity, Linearity, NodeRef, Primitive};
 pub use program::{Program, Step};
 pub use scope::{Mask, Mode, Parameter, Scope};
 pub use softmax::Odds;
-pub use variables::{Variables, chosen};
+pub use variables::{Slice, Variables, selected};

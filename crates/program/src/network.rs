@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::{
     ElementwiseFunction, Graph, Operation, Value,
     error::{Error, Result},
-    scope::{Collected, Mask, Mode, Parameter, Scope},
+    scope::{Collected, Cut, Mask, Mode, Parameter, Scope},
+    variables::Slice,
 };
 
 type Build = dyn Fn(&mut Scope, Value) -> Result<Value> + Send + Sync;
@@ -35,6 +36,7 @@ pub struct Network {
     mixes_samples: Option<String>,
     aliases: Vec<(String, String)>,
     unused: Vec<String>,
+    cut: Option<Cut>,
 }
 
 /// A network as a graph, for a fixed number of samples.
@@ -78,7 +80,7 @@ impl Network {
         build: impl Fn(&mut Scope, Value) -> Result<Value> + Send + Sync + 'static,
     ) -> Result<Self> {
         let build: Arc<Build> = Arc::new(build);
-        let (collected, _, outputs) = collect(&build, mode, sample_shape, 1)?;
+        let (collected, _, outputs) = collect(&build, mode, sample_shape, 1, None)?;
         let output_shape = match collected.graph.shape(outputs) {
             [1, rest @ ..] => rest.to_vec(),
             other => {
@@ -98,6 +100,7 @@ impl Network {
             mixes_samples: collected.mixes_samples,
             aliases: collected.aliases,
             unused: collected.unused,
+            cut: None,
         })
     }
 
@@ -106,9 +109,34 @@ impl Network {
     /// # Errors
     /// When it cannot be built in that mode.
     pub fn in_mode(&self, mode: Mode) -> Result<Self> {
-        let (collected, ..) = collect(&self.build, mode, &self.sample_shape, 1)?;
+        let (collected, ..) = collect(&self.build, mode, &self.sample_shape, 1, self.cut.as_ref())?;
         let (masks, mixes_samples) = (masks(collected.masks), collected.mixes_samples);
         Ok(Self { mode, masks, mixes_samples, ..self.clone() })
+    }
+
+    /// The same network with one parameter declared in up to three pieces: what is before the slice
+    /// along its axis, the slice, and what is after it. Pieces are named `weight[0:3]`, and
+    /// `weight[:, 0:3]` along the second axis. Also returns the slice's index in
+    /// [`Self::parameters`].
+    ///
+    /// # Errors
+    /// When the network has no such parameter or slice, or a parameter is cut already.
+    pub fn cut(&self, slice: &Slice) -> Result<(Self, usize)> {
+        let refuse = |problem: &str| Err(Error::shape(format!("slice {slice:?}"), problem));
+        let Some(Parameter { name, .. }) = self.parameters.get(slice.parameter) else {
+            return refuse("the network has no such parameter");
+        };
+        if self.cut.is_some() {
+            return refuse("a parameter is cut already");
+        }
+        let cut = Cut { name: name.clone(), slice: slice.clone(), joined: None };
+        let piece = cut.piece(&slice.range);
+        let (collected, ..) = collect(&self.build, self.mode, &self.sample_shape, 1, Some(&cut))?;
+        let parameters: Vec<Parameter> = collected.parameters.into_iter().map(|(p, _)| p).collect();
+        let Some(index) = parameters.iter().position(|parameter| parameter.name == piece) else {
+            return refuse("the parameter has no such slice");
+        };
+        Ok((Self { parameters, cut: Some(cut), ..self.clone() }, index))
     }
 
     /// The parameters in the order of declaration.
@@ -182,7 +210,8 @@ impl Network {
     /// # Errors
     /// When it cannot be built at this size.
     pub fn trace(&self, samples: usize) -> Result<Traced> {
-        let (collected, x, outputs) = collect(&self.build, self.mode, &self.sample_shape, samples)?;
+        let (collected, x, outputs) =
+            collect(&self.build, self.mode, &self.sample_shape, samples, self.cut.as_ref())?;
         let values = |declared: &[(Parameter, Value)]| declared.iter().map(|(_, v)| *v).collect();
         let (parameters, buffers): (_, Vec<Value>) =
             (values(&collected.parameters), values(&collected.buffers));
@@ -213,8 +242,9 @@ fn collect(
     mode: Mode,
     sample_shape: &[usize],
     samples: usize,
+    cut: Option<&Cut>,
 ) -> Result<(Collected, Value, Value)> {
-    let mut collected = Collected { mode, samples, ..Collected::default() };
+    let mut collected = Collected { mode, samples, cut: cut.cloned(), ..Collected::default() };
     let shape: Vec<usize> = std::iter::once(samples).chain(sample_shape.iter().copied()).collect();
     let x = collected.graph.input("x", &shape);
     let outputs = build(&mut Scope::root(&mut collected), x)?;

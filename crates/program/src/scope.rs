@@ -1,11 +1,14 @@
 //! Scopes: the module tree that names a network's parameters, as in PyTorch and Candle's
 //! `VarBuilder`.
 
+use std::ops::Range;
+
 use crate::{
     Graph, Value,
     error::{Error, Result},
     graph::check_size,
     init::{Init, InitRules},
+    variables::Slice,
 };
 
 /// A named tensor of a network: a parameter, or a buffer (running statistics) that is not trained.
@@ -50,6 +53,27 @@ pub(crate) struct Collected {
     pub aliases: Vec<(String, String)>,
     /// Names in a checkpoint that the network ignores.
     pub unused: Vec<String>,
+    /// The parameter that is declared in pieces.
+    pub cut: Option<Cut>,
+}
+
+/// A parameter that is declared in pieces along an axis.
+#[derive(Debug, Clone)]
+pub(crate) struct Cut {
+    /// The parameter's name.
+    pub name: String,
+    /// The piece that matters; the others are what is before and after it.
+    pub slice: Slice,
+    /// The pieces joined again, and these, once the parameter was declared.
+    pub joined: Option<(Value, Vec<Value>)>,
+}
+
+impl Cut {
+    /// The name of a piece.
+    pub fn piece(&self, range: &Range<usize>) -> String {
+        let before = ":, ".repeat(self.slice.axis);
+        format!("{}[{before}{}:{}]", self.name, range.start, range.end)
+    }
 }
 
 /// Training or evaluation, for layers that behave differently in the two.
@@ -129,7 +153,34 @@ impl<'a> Scope<'a> {
     /// When the name was declared before with another shape, or the tensor is too large.
     pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Value> {
         let name = self.full_name(name);
+        if self.collected.cut.as_ref().is_some_and(|cut| cut.name == name) {
+            return self.declare_in_pieces(shape, init);
+        }
         declare(&mut self.collected.graph, &mut self.collected.parameters, name, shape, init)
+    }
+
+    /// Declares the parameter that is cut, and joins its pieces.
+    fn declare_in_pieces(&mut self, shape: &[usize], init: Init) -> Result<Value> {
+        let Collected { graph, parameters, cut, .. } = &mut *self.collected;
+        let Some(cut) = cut else { return Err(Error::shape("parameter", "none is cut")) };
+        if let Some((joined, _)) = cut.joined {
+            return Ok(joined);
+        }
+        let (Slice { axis, range, .. }, name) = (&cut.slice, &cut.name);
+        let size = shape.get(*axis).copied().unwrap_or(0);
+        if range.is_empty() || range.end > size {
+            let problem = format!("its shape {shape:?} has no part {range:?} along axis {axis}");
+            return Err(Error::shape(format!("parameter {name}"), problem));
+        }
+        let mut pieces = Vec::new();
+        for range in cut.slice.pieces(size) {
+            let mut shape = shape.to_vec();
+            shape[*axis] = range.len();
+            pieces.push(declare(graph, parameters, cut.piece(&range), &shape, init)?);
+        }
+        let joined = graph.concat(&pieces, *axis)?;
+        cut.joined = Some((joined, pieces));
+        Ok(joined)
     }
 
     /// Declares that PyTorch's `state_dict` also lists `parameter` as this module's tensor `name`
@@ -139,6 +190,14 @@ impl<'a> Scope<'a> {
     /// When the value is not a parameter.
     pub fn alias(&mut self, name: &str, parameter: Value) -> Result<()> {
         let alias = self.full_name(name);
+        let cut = self.collected.cut.as_ref();
+        if let Some(cut) =
+            cut.filter(|cut| cut.joined.as_ref().is_some_and(|(joined, _)| *joined == parameter))
+        {
+            let name = cut.name.clone();
+            self.collected.aliases.push((alias, name));
+            return Ok(());
+        }
         let declared = self.collected.parameters.iter().find(|(_, value)| *value == parameter);
         let Some((declared, _)) = declared else {
             return Err(Error::shape(format!("alias {alias}"), "its value is not a parameter"));
@@ -149,7 +208,10 @@ impl<'a> Scope<'a> {
 
     /// Declares that a parameter is held fixed (PyTorch's `requires_grad = False`).
     pub fn freeze(&mut self, parameter: Value) {
-        let declared = self.collected.parameters.iter_mut().filter(|(_, value)| *value == parameter);
+        let pieces = self.collected.cut.as_ref().and_then(|cut| cut.joined.as_ref());
+        let pieces = pieces.filter(|(joined, _)| *joined == parameter).map(|(_, pieces)| pieces.as_slice());
+        let values = pieces.unwrap_or(std::slice::from_ref(&parameter));
+        let declared = self.collected.parameters.iter_mut().filter(|(_, value)| values.contains(value));
         declared.for_each(|(declared, _)| declared.frozen = true);
     }
 

@@ -72,6 +72,53 @@ fn shared_and_frozen_parameters_are_what_they_are_in_pytorch() {
     assert_eq!(groups("fixed.*"), [("fixed.*".to_owned(), 42)]);
 }
 
+/// Versions of PyTorch with files in `versions`, from all of which networks are the same.
+const VERSIONS: [&str; 9] = ["2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "2.12", "2.13", "2.14"];
+
+#[test]
+fn files_of_older_versions_have_the_same_names() {
+    for version in VERSIONS {
+        let network = network(&format!("versions/torch-{version}-convolutions"), &[2, 6, 6]);
+        let parameters = network.parameters().iter();
+        let names: Vec<(&str, bool)> = parameters.map(|p| (p.name.as_str(), p.frozen)).collect();
+        let expected = [
+            ("conv.weight", false),
+            ("norm.weight", false),
+            ("norm.bias", false),
+            ("frozen.weight", true),
+            ("frozen.bias", true),
+            ("body.weight", false),
+            ("body.bias", false),
+            ("head.bias", false),
+        ];
+        assert_eq!(names, expected, "{version}");
+        assert_eq!(network.aliases(), [("head.weight".to_owned(), "body.weight".to_owned())], "{version}");
+        let buffers: Vec<&str> = network.buffers().iter().map(|b| b.name.as_str()).collect();
+        assert_eq!(buffers, ["norm.running_mean", "norm.running_var"], "{version}");
+        let trained = network.in_mode(Mode::Train).unwrap();
+        assert_eq!((trained.mixes_samples(), trained.masks().len()), (Some("norm"), 1), "{version}");
+    }
+}
+
+#[test]
+fn files_of_older_versions_have_the_same_modules_inputs_and_results() {
+    for version in VERSIONS {
+        let name = format!("versions/torch-{version}-sequences");
+        let network = network(&name, &[10]);
+        let activations = network.activations().unwrap();
+        let modules: Vec<&str> = activations.iter().map(|(module, _)| module.as_str()).collect();
+        assert_eq!(modules, ["wte", "norm", "attention", "up", "down", "rnn", "head"], "{version}");
+        let exported = exported(&name);
+        assert_contains(&exported.description(), &[&format!("PyTorch {version}.")]);
+        let inputs: Vec<(&str, &[Option<usize>])> =
+            exported.inputs().iter().map(|input| (input.name.as_str(), input.shape.as_slice())).collect();
+        assert_eq!(inputs, [("tokens", &[Some(5)][..]), ("weights", &[Some(5)])], "{version}");
+        for result in ["logits", "states"] {
+            assert_eq!(refusal(&contents(&name), Some(&result.into())), "", "{version}");
+        }
+    }
+}
+
 #[test]
 fn modules_have_activations() {
     let modules: Vec<String> =

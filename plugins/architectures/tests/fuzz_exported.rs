@@ -34,7 +34,16 @@ const CONSTANT: usize = 256 << 10;
 const FOLDED: usize = 768 << 20;
 const LONGEST: Duration = Duration::from_secs(20);
 
-const NAMES: [&str; 5] = ["tied", "fixed", "trained", "own_loss", "odds"];
+/// The files that are changed: those of older versions are of other layouts.
+const NAMES: [&str; 7] = [
+    "tied",
+    "fixed",
+    "trained",
+    "own_loss",
+    "odds",
+    "versions/torch-2.6-sequences",
+    "versions/torch-2.8-convolutions",
+];
 /// What parts of the text are replaced by.
 const WORDS: [&str; 22] = [
     "null",
@@ -111,7 +120,8 @@ fn case(rng: &mut impl Rng, seeds: &[Entries]) -> Vec<u8> {
             change(rng, &mut entries[index].1);
         }
         _ => {
-            let graph = entries.iter_mut().find(|(name, _)| name.ends_with("model.json")).unwrap();
+            let is_graph = |name: &str| name.ends_with("model.json") || name.ends_with("program.json");
+            let graph = entries.iter_mut().find(|(name, _)| is_graph(name)).unwrap();
             for _ in 0..rng.random_range(1..4) {
                 change(rng, &mut graph.1);
             }

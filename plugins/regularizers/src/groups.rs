@@ -35,14 +35,13 @@ impl Groups {
     /// The named parameters of `network`, in ascending order.
     ///
     /// # Errors
-    /// When nothing is named, or a name is an activation or unknown to the network.
+    /// When nothing is named, or a name is an activation, a slice or unknown to the network.
     pub fn parameters(&self, network: &Network) -> Result<Variables> {
         let mut all = Vec::new();
         for word in self.words() {
             let selector = GroupSelector::from(word.as_str());
-            if let GroupSelector::Activation(_) = selector {
-                let problem =
-                    format!("\"{word}\" is no group of parameters, and training moves nothing else");
+            if let GroupSelector::Activation(_) | GroupSelector::Slice { .. } = selector {
+                let problem = format!("\"{word}\" is no group of whole parameters, and a penalty needs one");
                 return Err(Error::input(
                     "groups",
                     problem,

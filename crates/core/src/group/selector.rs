@@ -1,6 +1,6 @@
 //! Selectors: the entries by which an experiment names groups.
 
-use eigenscape_program::{Network, Parameter, Variables};
+use eigenscape_program::{Network, Parameter, Slice, Variables};
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{Group, is_layer_weight};
@@ -39,6 +39,18 @@ pub enum GroupSelector {
     },
     /// One group per module whose name matches, for its output: "activation:layer2".
     Activation(String),
+    /// One group per parameter whose name matches, of a part of it along one axis: the rows
+    /// "attn.weight[0:64]", the columns "attn.weight[:, 0:64]". Either end may be left out.
+    Slice {
+        /// A glob over parameter names.
+        glob: String,
+        /// The axis.
+        axis: usize,
+        /// The first index; 0 if absent.
+        start: Option<usize>,
+        /// The index after the last; the size of the axis if absent.
+        end: Option<usize>,
+    },
 }
 
 /// The maximum length of a glob. Braces nest at most as deep as the glob is long, and the regular
@@ -66,7 +78,7 @@ impl From<&str> for GroupSelector {
             "outer" => Self::Outer,
             other => match other.strip_prefix(ACTIVATION) {
                 Some(modules) => Self::Activation(modules.to_owned()),
-                None => Self::Glob(other.to_owned()),
+                None => slice(other).unwrap_or_else(|| Self::Glob(other.to_owned())),
             },
         }
     }
@@ -98,6 +110,7 @@ impl GroupSelector {
             Self::Glob(glob) => one(glob, matching(glob, all)?),
             Self::Named { name, globs } => one(name, any_matching(globs, all)?),
             Self::Activation(modules) => activations(modules, network, samples)?,
+            Self::Slice { glob, axis, start, end } => slices(glob, *axis, [*start, *end], all)?,
         };
         if groups.iter().all(|group| group.dimension == 0) {
             return Err(Error::input(
@@ -155,6 +168,41 @@ fn matching(glob: &str, all: &[Parameter]) -> Result<Vec<usize>> {
         return Err(nothing(glob, "matches no parameter of the network", nearest(glob, names), words));
     }
     Ok(indices)
+}
+
+/// The selector in "name[2:5]" or "name[:, 2:5]"; `None` if the word does not end like that.
+fn slice(word: &str) -> Option<GroupSelector> {
+    let (glob, inside) = word.strip_suffix(']')?.rsplit_once('[')?;
+    let axes: Vec<&str> = inside.split(',').map(str::trim).collect();
+    let (last, before) = axes.split_last()?;
+    let (start, end) = last.split_once(':')?;
+    let end_of = |text: &str| if text.is_empty() { Some(None) } else { text.trim().parse().ok().map(Some) };
+    let (start, end) = (end_of(start)?, end_of(end)?);
+    let whole = before.iter().all(|axis| *axis == ":");
+    whole.then(|| GroupSelector::Slice { glob: glob.to_owned(), axis: before.len(), start, end })
+}
+
+fn slices(
+    glob: &str,
+    axis: usize,
+    [start, end]: [Option<usize>; 2],
+    all: &[Parameter],
+) -> Result<Vec<Group>> {
+    let of = |parameter: usize| {
+        let Parameter { name, shape, .. } = &all[parameter];
+        let size = shape.get(axis).copied().unwrap_or(0);
+        let range = start.unwrap_or(0)..end.unwrap_or(size);
+        let name = format!("{name}[{}{}:{}]", ":, ".repeat(axis), range.start, range.end);
+        if range.is_empty() || range.end > size {
+            let problem =
+                format!("the tensor's shape is {shape:?}, which has no such part along axis {axis}");
+            let remedy = "write [first:end] with 0 <= first < end <= the axis' size, and [:, first:end] for the second axis";
+            return Err(Error::input(format!("group \"{name}\""), problem, remedy));
+        }
+        let dimension = shape.iter().product::<usize>() / size * range.len();
+        Ok(Group { name, variables: Variables::Slice(Slice { parameter, axis, range }), dimension })
+    };
+    matching(glob, all)?.into_iter().map(of).collect()
 }
 
 fn activations(glob: &str, network: &Network, samples: usize) -> Result<Vec<Group>> {
@@ -248,6 +296,26 @@ mod tests {
             |module: &str, p| (format!("activation:{module}"), Variables::Activation(module.to_owned()), p);
         assert_eq!(resolved("activation:block"), [activation("block", 20)]);
         assert_eq!(resolved("activation:*.[01]"), [activation("block.0", 15), activation("block.1", 15)]);
+    }
+
+    #[test]
+    fn a_slice_is_a_group_for_each_tensor_that_has_it() {
+        let slice = |name: &str, (parameter, axis, range), p| {
+            (name.to_owned(), Variables::Slice(Slice { parameter, axis, range }), p)
+        };
+        assert_eq!(resolved("block.2.weight[1:3]"), [slice("block.2.weight[1:3]", (2, 0, 1..3), 6)]);
+        assert_eq!(resolved("head.weight[:, 2:]"), [slice("head.weight[:, 2:4]", (4, 1, 2..4), 4)]);
+        assert_eq!(
+            resolved("block.*.weight[:1]"),
+            [slice("block.0.weight[0:1]", (0, 0, 0..1), 3), slice("block.2.weight[0:1]", (2, 0, 0..1), 3)]
+        );
+        // A set of letters, as in any glob.
+        assert_eq!(resolved("block.[02].bias").len(), 1);
+        let refused = |word: &str| GroupSelector::from(word).resolve(&network(), 5).unwrap_err().to_string();
+        assert!(refused("head.weight[0:3]").contains("[2, 4], which has no such part along axis 0"));
+        assert!(refused("head.weight[1:1]").contains("no such part"));
+        assert!(refused("head.weight[:, :, 0:1]").contains("axis 2"));
+        assert!(refused("heat.weight[0:1]").contains("did you mean \"head.weight\"?"));
     }
 
     #[test]

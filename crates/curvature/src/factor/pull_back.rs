@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_program::{
-    Graph, Network, Traced, Value, Variables, activation, chosen, transforms::pull_back,
-};
+use eigenscape_program::{Graph, Network, Traced, Value, Variables, selected, transforms::pull_back};
 use eigenscape_runtime::{Buffer, Error, Executable, Input, Result, Signature, split};
 
 use super::{
@@ -46,15 +44,12 @@ impl PullBack {
         let Traced { mut graph, x, parameters, buffers, masks, outputs, .. } = network.trace(1)?;
         let shape = graph.shape(outputs).to_vec();
         let cotangent = graph.input("cotangent", &shape);
-        let values: Vec<Value> = match group {
-            Variables::Parameters(indices) => chosen(indices, &parameters)?,
-            Variables::Activation(module) => vec![activation(&graph, x, outputs, module)?],
-        };
+        let values = selected(group, &graph, (x, &parameters, outputs))?;
         let pulled = pull_back(&mut graph, outputs, cotangent, &values)?;
         let depends = graph.dependents(&[cotangent]);
         let of_variable = |graph: &mut Graph, value| match group {
-            Variables::Parameters(_) => RowValues::cheapest(graph, value, &depends, columns),
             Variables::Activation(_) => Ok(RowValues::Activation(value)),
+            _ => RowValues::cheapest(graph, value, &depends, columns),
         };
         let values_of_rows: Vec<RowValues> = pulled
             .into_iter()

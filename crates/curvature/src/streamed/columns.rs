@@ -34,8 +34,9 @@ impl MeanLoss {
     /// When the loss has no root or the program cannot be built.
     pub fn columns(&self, group: impl Into<Variables>) -> Result<StreamedColumns> {
         let group = group.into();
-        let one = self.programs.push_forward(&group, 1)?;
-        Ok(StreamedColumns { loss: self.clone(), group, one })
+        let (loss, group) = self.around(&group)?;
+        let one = loss.programs.push_forward(&group, 1)?;
+        Ok(StreamedColumns { loss: loss.into_owned(), group: group.into_owned(), one })
     }
 
     /// D, the number of outputs of a sample.

@@ -26,8 +26,10 @@ impl MeanLoss {
     /// When samples are coupled (BatchNorm in training mode), the loss has no root or the program
     /// cannot be built.
     pub fn factor(&self, group: impl Into<Variables>) -> Result<StreamedFactor> {
-        let pull_back = self.programs.pull_back(&group.into(), self.rank()?)?;
-        Ok(StreamedFactor { loss: self.clone(), pull_back })
+        let group = group.into();
+        let (loss, group) = self.around(&group)?;
+        let pull_back = loss.programs.pull_back(&group, loss.rank()?)?;
+        Ok(StreamedFactor { loss: loss.into_owned(), pull_back })
     }
 
     /// R, the number of rows of the factor per sample: the rank of the Hessian of the loss in the

@@ -10,6 +10,7 @@ mod factor;
 mod gradient;
 mod predictions;
 mod product;
+mod slices;
 mod split;
 
 use std::sync::Arc;
@@ -154,7 +155,9 @@ impl MeanLoss {
     /// # Errors
     /// When the network has no such activation.
     pub fn affinity(&self, group: impl Into<Variables>) -> Result<(Affinity, Option<Breaker>)> {
-        self.programs.objective(1)?.affinity(group)
+        let group = group.into();
+        let (loss, group) = self.around(&group)?;
+        loss.programs.objective(1)?.affinity(&*group)
     }
 
     /// Where the proof fails that the Hessian block of `group` has the trace of its Gauss-Newton
@@ -163,15 +166,18 @@ impl MeanLoss {
     /// # Errors
     /// When the network has no such activation.
     pub fn trace_breaker(&self, group: impl Into<Variables>) -> Result<Option<Breaker>> {
-        self.programs.objective(1)?.trace_breaker(group)
+        let group = group.into();
+        let (loss, group) = self.around(&group)?;
+        loss.programs.objective(1)?.trace_breaker(&*group)
     }
 
     fn product(&self, derivative: Derivative, group: &Variables) -> Result<StreamedProduct> {
-        let limits = (self.point.samples(), self.memory);
-        let (numbers, worthwhile) = (self.numbers(), self.point.backend.worthwhile());
+        let (loss, group) = self.around(group)?;
+        let limits = (loss.point.samples(), loss.memory);
+        let (numbers, worthwhile) = (loss.numbers(), loss.point.backend.worthwhile());
         let compiled =
-            CompiledProduct::new(&self.programs, (derivative, group), limits, numbers, worthwhile)?;
-        Ok(StreamedProduct::new(&self.point, compiled, &self.interrupt))
+            CompiledProduct::new(&loss.programs, (derivative, &group), limits, numbers, worthwhile)?;
+        Ok(StreamedProduct::new(&loss.point, compiled, &loss.interrupt))
     }
 
     fn network(&self) -> &Network {

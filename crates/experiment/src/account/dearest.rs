@@ -105,6 +105,7 @@ pub(super) fn dearest(
 
 /// Bounds on each candidate's products. For each curvature, one program for all parameters of the
 /// groups bounds the others, and so does one program for the activation that is computed first.
+/// Slices of parameters are not bounded: their programs join the pieces.
 fn bounds(probe: &PreparedProbe, landscape: &Landscape, candidates: &[Candidate]) -> Vec<Known> {
     let mut known = vec![Known::Nothing; candidates.len()];
     let is_activation = |group: &Group| matches!(group.variables, Variables::Activation(_));
@@ -112,7 +113,8 @@ fn bounds(probe: &PreparedProbe, landscape: &Landscape, candidates: &[Candidate]
         for activations in [false, true] {
             let ours = |index: &usize| {
                 let one = &candidates[*index];
-                one.curvature == curvature && is_activation(one.group) == activations
+                let is_slice = matches!(one.group.variables, Variables::Slice(_));
+                one.curvature == curvature && is_activation(one.group) == activations && !is_slice
             };
             let ours: Vec<usize> = (0..candidates.len()).filter(ours).collect();
             let allowed = ours.iter().map(|&index| candidates[index].allowed).min();

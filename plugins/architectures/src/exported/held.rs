@@ -53,15 +53,16 @@ impl AllHeld {
         for spec in &package.signature.input_specs {
             let (arg, entry) = match spec {
                 InputSpec::Parameter { arg, name } => {
+                    let name = own_name(package, arg, name);
                     let stored = tensor(name).ok_or_else(|| missing(name))?;
                     let entry = match seen.get(&(&stored.storage, stored.shape.as_slice())) {
-                        Some(of) => Held::Alias { name: name.clone(), of: (*of).to_owned() },
+                        Some(of) => Held::Alias { name: name.to_owned(), of: (*of).to_owned() },
                         None => {
                             seen.insert((&stored.storage, &stored.shape), arg);
-                            weights.insert(name.clone(), numbers(file, name, stored)?);
+                            weights.insert(name.to_owned(), numbers(file, name, stored)?);
                             let meta = package.graph.tensor_values.get(arg);
                             let frozen = meta.is_some_and(|meta| !meta.requires_grad);
-                            Held::Parameter { name: name.clone(), shape: stored.shape.clone(), frozen }
+                            Held::Parameter { name: name.to_owned(), shape: stored.shape.clone(), frozen }
                         }
                     };
                     (arg, entry)
@@ -90,6 +91,27 @@ impl AllHeld {
         }
         Ok(Self { held, weights })
     }
+}
+
+/// The name of the parameter that is the input `arg` of the graph; `name` is the one in the
+/// signature.
+///
+/// Up to PyTorch 2.7 the signature has one name for all inputs that are one shared tensor. Inputs
+/// are named after their own parameters.
+fn own_name<'p>(package: &'p Package, arg: &str, name: &'p str) -> &'p str {
+    let is_own = |name: &str| arg.strip_prefix("p_").is_some_and(|own| own == input_name(name));
+    let Some(shared) = package.weights.get(name).filter(|_| !is_own(name)) else { return name };
+    let mut others = package
+        .weights
+        .iter()
+        .filter(|(_, other)| other.storage == shared.storage && other.shape == shared.shape);
+    others.find(|(other, _)| is_own(other)).map_or(name, |(other, _)| other)
+}
+
+/// A parameter's name as PyTorch writes it in the name of an input.
+fn input_name(name: &str) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    name.chars().map(letter).collect()
 }
 
 /// The names in the graph of the running statistics of normalisation layers. They are the only
@@ -150,4 +172,14 @@ fn numbers(file: &str, name: &str, stored: &Stored) -> Result<CandleTensor> {
 fn folded(file: &str, name: &str, stored: &Stored) -> Result<Tensor> {
     let values = candle(file, name, stored)?.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
     Ok(Tensor::folded(stored.dtype, Array::new(&stored.shape, values)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_named_after_their_parameters() {
+        assert_eq!(input_name("net.Body.0.weight"), "net_body_0_weight");
+    }
 }

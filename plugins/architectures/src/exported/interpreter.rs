@@ -35,12 +35,15 @@ pub(super) struct Interpreter<'n> {
     /// The index of the last operation that uses each name.
     last_use: HashMap<&'n str, usize>,
     kept: usize,
+    /// Whether the graph's shapes are those of the values so far.
+    shapes_hold: bool,
 }
 
 impl<'n> Interpreter<'n> {
     /// An interpreter with the values of the graph's inputs.
     pub fn new(samples: Samples, values: HashMap<&'n str, Item>) -> Self {
-        Self { values, samples, views: Views::default(), last_use: HashMap::new(), kept: 0 }
+        let (views, last_use) = (Views::default(), HashMap::new());
+        Self { values, samples, views, last_use, kept: 0, shapes_hold: true }
     }
 
     /// Executes a graph. Its results are then in `values`.
@@ -173,7 +176,9 @@ impl<'n> Interpreter<'n> {
             each_name(input, &mut |name| drop(values.insert(name, item.clone())));
         }
         let mut interpreter = Interpreter::new(self.samples, values);
+        interpreter.shapes_hold = self.shapes_hold;
         interpreter.run(inner, scope)?;
+        self.shapes_hold = interpreter.shapes_hold;
         let mut results = Vec::new();
         for output in &inner.outputs {
             if let Argument::Tensor(name) = output {
@@ -203,9 +208,12 @@ impl<'n> Interpreter<'n> {
         // Translations omit results that are never used (indices of maxima, statistics): their
         // names get no value.
         let items = items.into_iter().chain(std::iter::repeat(Item::None));
-        for (name, item) in targets.into_iter().zip(items) {
+        for (number, (name, item)) in targets.into_iter().zip(items).enumerate() {
             let item = match (item, graph.tensor_values.get(name)) {
-                (Item::Tensor(tensor), Some(meta)) => Item::Tensor(self.typed(tensor, meta)?),
+                (Item::Tensor(tensor), Some(meta)) => {
+                    self.shapes_hold &= number == 0 || !is_lstm_state_with_an_axis_more(node, &tensor, meta);
+                    Item::Tensor(self.typed(tensor, meta)?)
+                }
                 (other, _) => other,
             };
             self.keep(name, item)?;
@@ -232,9 +240,12 @@ impl<'n> Interpreter<'n> {
         }
     }
 
-    /// Checks a result's shape against the graph, and gives it the type stated there.
+    /// Checks a result's shape against the graph, if the graph's shapes hold, and gives it the type
+    /// stated there.
     fn typed(&self, tensor: Tensor, meta: &TensorMeta) -> Result<Tensor> {
-        self.check_shape(tensor.shape(), &meta.sizes)?;
+        if self.shapes_hold {
+            self.check_shape(tensor.shape(), &meta.sizes)?;
+        }
         let data = match tensor.data {
             Data::Folded(array) => Data::Folded(rounded(array, meta.dtype)?),
             emitted @ Data::Emitted(..) => emitted,
@@ -262,6 +273,13 @@ impl<'n> Interpreter<'n> {
         let problem = format!("its result is of shape {found:?}, and the graph says [{}]", sizes.join(", "));
         Err(Error::shape("graph", problem))
     }
+}
+
+/// Whether a final state of an LSTM is \[layers, 1, N, features\] in the graph, as PyTorch up to
+/// 2.12 writes, although \[layers, N, features\] is computed. The graph's shapes of what depends
+/// on such a state are wrong, too.
+fn is_lstm_state_with_an_axis_more(node: &Node, state: &Tensor, meta: &TensorMeta) -> bool {
+    operation(&node.target) == "aten.lstm" && meta.sizes.len() == state.shape().len() + 1
 }
 
 /// The product of two sizes, without overflow, since a file may contain any size.
