@@ -1,4 +1,4 @@
-"""Writes what `cargo xtask verify` compares: a network's own derivatives on a batch, computed by PyTorch.
+"""Writes the file for `cargo xtask verify`: derivatives of a network on a batch, by PyTorch.
 
     from export_for_verify import export
     export(model, x, y, "verify.safetensors")
@@ -11,7 +11,8 @@ from torch.func import functional_call, grad, jvp, vjp
 
 
 def default_loss(z, y):
-    """The mean squared error for real targets; for integers the cross-entropy, classes along the last axis, or along axis 1 of images."""
+    """The mean squared error for real targets, the cross-entropy for integer targets. The classes
+    are along the last axis of the outputs, or along axis 1, as for images."""
     if y.is_floating_point():
         assert z.shape == y.shape, f"y {list(y.shape)} is not of the outputs' shape {list(z.shape)}"
         return (z - y).square().mean()
@@ -23,7 +24,8 @@ def default_loss(z, y):
 
 
 def hessian_product(f, at, v):
-    """The Hessian of f times v; not every loss has a forward derivative of its gradient."""
+    """The Hessian of f times v, by reverse over reverse mode: the gradients of some losses have no
+    forward-mode derivative."""
 
     def along(at):
         gradient = grad(f)(at)
@@ -33,7 +35,8 @@ def hessian_product(f, at, v):
 
 
 def export(model, x, y, path, seed=0, loss=default_loss):
-    """x [N, ...]; y what the loss takes; loss a function of (outputs, y), a mean over the batch: the experiment's."""
+    """Writes the file. `x` is [N, ...], and `y` contains the targets that `loss` takes. `loss` maps
+    (outputs, y) to the mean over the batch, and must be the loss of the experiment."""
     model.eval()
     parameters = {name: value.detach() for name, value in model.named_parameters()}
     generator = torch.Generator().manual_seed(seed)
@@ -46,7 +49,7 @@ def export(model, x, y, path, seed=0, loss=default_loss):
         return loss(outputs(p), y)
 
     gradient, hv = grad(mean_loss)(parameters), hessian_product(mean_loss, parameters, v)
-    # The Gauss-Newton product: J v, the loss's Hessian in the outputs times it, and back through J.
+    # The Gauss-Newton product Jᵀ H (J v), where H is the Hessian of the loss in the outputs.
     logits, jv = jvp(outputs, (parameters,), (v,))
     hjv = hessian_product(lambda z: loss(z["z"], y), {"z": logits}, {"z": jv})["z"]
     (ggnv,) = vjp(outputs, parameters)[1](hjv)

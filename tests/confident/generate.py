@@ -1,11 +1,13 @@
-"""Derivatives of confident classifiers to 40 digits and more, rounded to f64 at the end.
+"""Derivatives of confident classifiers, computed with 120 digits and rounded to f64 at the end.
 
     python -m venv venv && venv/bin/pip install mpmath numpy
     venv/bin/python generate.py
 
-Each case is a network 2 -> 3 -> C (linear, tanh, linear) on five samples, all of whose numbers are representable in f32. Its last layer is
-scaled so that the mean loss is about the one asked for. Derivatives are central differences of the loss in 120 digits with steps of 1e-30,
-so that nothing here knows of softmax, odds or cancellation.
+Each case is a network 2 -> 3 -> C (linear, tanh, linear) on five samples. All parameters, inputs
+and targets are representable in f32. The last layer is scaled so that the mean loss is
+approximately a given value. Derivatives of the loss are central differences with steps of 1e-30,
+which use no derivative rules and none of the formulas against cancellation that the tested code
+uses.
 """
 
 import json
@@ -33,7 +35,7 @@ class Case:
         self.inputs = [numbers(row) for row in self.x]
         self.t = np.zeros((N, classes), np.float32)
         self.targets = []
-        # Labels are what the network says, so that it is right.
+        # The labels are the network's predictions, so that every prediction is right.
         z = self.outputs_at(base)
         for n in range(N):
             if loss == "cross-entropy":
@@ -74,7 +76,7 @@ class Case:
         return sum(log(1 + exp(x)) - a * x for row, t in zip(z, self.targets) for x, a in zip(row, t)) / (N * self.classes)
 
     def excess(self, z):
-        """The loss against the likeliest classes: what is small although targets are soft."""
+        """The loss with each target moved to its likeliest class: small even for soft targets."""
         hard, self.targets = self.targets, [[mpf(x == max(t)) * sum(t) for x in t] for t in self.targets] if self.loss == "cross-entropy" else self.targets
         value, self.targets = self.mean(z), hard
         return value
@@ -83,7 +85,7 @@ class Case:
         return self.mean(self.outputs(theta))
 
     def roots(self, z):
-        """S of each sample, with S S^T the Hessian of the loss in its outputs."""
+        """S of each sample, where S S^T is the Hessian of the mean loss in its outputs."""
         result = []
         for row, t in zip(z, self.targets):
             if self.loss == "cross-entropy":
@@ -103,20 +105,20 @@ class Case:
         return theta
 
     def jacobian(self, theta):
-        """[P][N][C]"""
+        """The derivatives of the outputs in the parameters: [P][N][C]."""
         def column(i):
             up, down = (self.outputs(self.moved(theta, (i, s))) for s in (STEP, -STEP))
             return [[(a - b) / (2 * STEP) for a, b in zip(*rows)] for rows in zip(up, down)]
         return [column(i) for i in range(len(theta))]
 
     def rows(self, theta):
-        """S^T J, [P][N C]"""
+        """S^T J: [P][N C]."""
         roots, jacobian = self.roots(self.outputs(theta)), self.jacobian(theta)
         c = range(self.classes)
         return [[sum(roots[n][i][k] * column[n][i] for i in c) for n in range(N) for k in c] for column in jacobian]
 
     def summed(self, theta):
-        """The trace estimated from the signs: the squared norm of J^T S s."""
+        """The estimate of the Gauss-Newton trace from the signs s: the squared norm of J^T S s."""
         signs = numbers(self.signs)
         return sum(sum(a * s for a, s in zip(row, signs)) ** 2 for row in self.rows(theta))
 
@@ -151,7 +153,7 @@ class Case:
 
 
 def save(path, tensors):
-    """The safetensors format: the header's length, the header, the numbers."""
+    """Writes the safetensors format: length of the header, header, numbers."""
     header, data = {}, b""
     for name, array in sorted(tensors.items()):
         raw = array.tobytes()
@@ -169,7 +171,7 @@ def hard(t):
 
 
 def weighted(t):
-    """Class weights, an ignored sample, and the mean over the others."""
+    """Targets with class weights and an ignored sample, scaled to the mean over the others."""
     t = t * np.array([0.5, 2.0, 1.25])
     t[2] = 0
     return t * N / t.sum()

@@ -1,7 +1,7 @@
 """Writes the networks of this folder: python generate.py [NAME]...
 
-Needs torch 2.15, timm, transformers and safetensors. Each is small, of a kind that people measure. Those whose names begin with a
-library's are written by xtask/coverage.
+Needs torch 2.15, timm, transformers and safetensors. The networks are small versions of
+architectures in common use. xtask/coverage writes those whose names begin with a library's name.
 """
 
 import sys
@@ -20,7 +20,8 @@ def case(function):
 
 
 def settled(module):
-    """Parameters that are not all alike, and running statistics as after some training."""
+    """Replaces constant initial parameters and running statistics by random numbers, as if the
+    module had been trained."""
     for name, tensor in list(module.named_parameters()) + list(module.named_buffers()):
         if name.endswith("running_var"):
             tensor.data.uniform_(0.5, 1.5)
@@ -133,7 +134,7 @@ def plane():
 
 
 class Odds(nn.Module):
-    """Operations that are rare, and changes in place."""
+    """Rare operations, and operations in place."""
 
     def __init__(self):
         super().__init__()
@@ -164,7 +165,8 @@ def odds():
 
 
 class Tied(nn.Module):
-    """One table for tokens in and out, one layer that is called twice, a frozen one, and two inputs."""
+    """An output layer tied to the embedding, a layer that is called twice, a frozen layer, and two
+    inputs."""
 
     def __init__(self):
         super().__init__()
@@ -196,7 +198,7 @@ class Logits(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Both directions, two layers, states that are handed on."""
+    """A bidirectional GRU, an LSTM, and an RNN that starts from the final states of the LSTM."""
 
     def __init__(self):
         super().__init__()
@@ -285,7 +287,7 @@ def bert():
 
 
 class Fixed(nn.Module):
-    """Shapes with the number of samples written out, as Python code has it that was traced for one."""
+    """Shapes with the number of samples, a constant in an export with static shapes."""
 
     def __init__(self):
         super().__init__()

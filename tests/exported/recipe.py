@@ -1,4 +1,4 @@
-"""Writes a network as torch.export.save does, and beside it PyTorch's derivatives of its loss in f64."""
+"""Writes networks with torch.export.save, and the derivatives of their losses by PyTorch in f64."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ FOLDER = pathlib.Path(__file__).parent
 
 
 def stripped(contents: bytes) -> bytes:
-    """The archive without stack traces, paths and the inputs that it was exported with."""
+    """The archive without stack traces, paths and sample inputs."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(contents)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as new:
         for entry in old.infolist():
@@ -23,12 +23,12 @@ def stripped(contents: bytes) -> bytes:
             if is_program(entry.filename):
                 program = json.loads(data)
                 for node in nodes(program["graph_module"]["graph"]):
-                    # Of the modules that were being called the innermost.
+                    # Keep only the innermost of the modules being called.
                     stack = node["metadata"].get("nn_module_stack", "").split(";")[-1]
                     node["metadata"] = {"nn_module_stack": stack}
                 if "guards_code" in program:
                     program["guards_code"] = []
-                # Of modules their names alone: what they were called with is in the operations.
+                # Keep only the signature of the root, the only one that is read.
                 program["graph_module"]["module_call_graph"] = program["graph_module"]["module_call_graph"][:1]
                 data = json.dumps(program, separators=(",", ":")).encode()
             elif "/sample_inputs/" in entry.filename or entry.filename == "serialized_example_inputs.pt":
@@ -39,12 +39,12 @@ def stripped(contents: bytes) -> bytes:
 
 
 def is_program(entry):
-    """Whether an entry is the graph: PyTorch up to 2.7 wrote it without folders."""
+    """Whether an entry is the graph, which PyTorch up to 2.7 writes outside of folders."""
     return entry.endswith("/models/model.json") or entry == "serialized_exported_program.json"
 
 
 def nodes(graph):
-    """All operations of a graph, those of inner graphs included."""
+    """All operations of a graph, including those of nested graphs."""
     for node in graph["nodes"]:
         yield node
         for given in node["inputs"]:
@@ -54,7 +54,8 @@ def nodes(graph):
 
 @contextlib.contextmanager
 def in_double():
-    """Casts to float32, as transformers has them, become casts to float64: nothing is rounded on the way."""
+    """Replaces casts to float32, as in transformers, by casts to float64, so that no intermediate
+    result is rounded to f32."""
     to, float32, softmax = torch.Tensor.to, torch.Tensor.float, torch.nn.functional.softmax
     wider = lambda value: torch.float64 if value is torch.float32 else value  # noqa: E731
     torch.Tensor.to = lambda self, *a, **k: to(self, *map(wider, a), **{n: wider(v) for n, v in k.items()})
@@ -96,7 +97,7 @@ def derivatives(module, kind, inputs, y, seed):
     with sdpa_kernel(SDPBackend.MATH):
         outputs = outputs_of(values)
         loss = mean_loss(kind, outputs, y)
-        # A parameter on which nothing depends has the gradient 0.
+        # An unused parameter has the gradient 0.
         options = dict(create_graph=True, allow_unused=True, materialize_grads=True)
         gradient = torch.autograd.grad(loss, values, **options)
         slope = sum((g * d).sum() for g, d in zip(gradient, direction))
@@ -110,7 +111,7 @@ def derivatives(module, kind, inputs, y, seed):
 
 
 def gauss_newton(outputs, kind, y, values, direction):
-    """Jᵀ H (J v), with J v by differentiating Jᵀ w in w."""
+    """Jᵀ H (J v), where J v is the derivative of (Jᵀ w) · v with respect to w."""
     options = dict(create_graph=True, allow_unused=True, materialize_grads=True)
     w = torch.zeros_like(outputs, requires_grad=True)
     backward = torch.autograd.grad(outputs, values, w, **options)
@@ -123,7 +124,8 @@ def gauss_newton(outputs, kind, y, values, direction):
 
 
 def write(name, module, kind, inputs, y=None, samples=3, seed=0, fixed=False, train=False):
-    """`inputs`: the arguments of forward, of more samples than `samples`, which the graph is exported for."""
+    """Exports the module for `samples` samples, and writes its derivatives on `inputs`, the
+    arguments of forward, which have more samples."""
     module = module.double().eval()
     with in_double():
         _write(name, module, kind, inputs, y, samples, seed, fixed, train)

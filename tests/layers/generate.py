@@ -1,10 +1,12 @@
-"""Writes the cases of this folder: derivatives of small networks of all layers, computed by PyTorch in float64.
+"""Writes the cases of this folder: derivatives of small networks that together use all layers,
+computed by PyTorch in float64.
 
     pip install torch safetensors
     python tests/layers/generate.py
 
-A case is what tests/reference/README.md describes, in the vocabulary of the architecture `sequential`. Layers are PyTorch's own where it
-has their third derivative, and otherwise their formulas, whose forward pass is checked against PyTorch's own."""
+Cases have the format of tests/reference/README.md, with layers as in files of the architecture
+`sequential`. A layer whose third derivative PyTorch lacks is written as a formula, whose forward
+pass is checked against PyTorch's layer; all other layers are PyTorch's."""
 
 import json
 import math
@@ -32,7 +34,7 @@ def uniform(*shape, bound):
 
 
 def conv_transpose2d(x, w, b, l):
-    """A convolution of x between zeros with the flipped kernel."""
+    """The convolution of x, with zeros between and around its pixels, with the flipped kernel."""
     groups, stride, dilation = l.get("groups", 1), l.get("stride", 1), l.get("dilation", 1)
     padding, extra = l.get("padding", 0), l.get("output_padding", 0)
     n, c, h, width = x.shape
@@ -46,7 +48,7 @@ def conv_transpose2d(x, w, b, l):
 
 
 def cell(op, l, of_input, of_state, h, c):
-    """The next states."""
+    """The next hidden state and cell state."""
     if op == "rnn":
         return (torch.relu if l.get("nonlinearity") == "relu" else torch.tanh)(of_input + of_state), c
     if op == "lstm":
@@ -59,7 +61,7 @@ def cell(op, l, of_input, of_state, h, c):
 
 
 class Net:
-    """Declares parameters in the first pass and takes them from `params` in later ones."""
+    """A network that creates its parameters in the first pass and reads `params` later."""
 
     def __init__(self, layers, mode):
         self.layers, self.mode = layers, mode
@@ -86,7 +88,7 @@ class Net:
         return F.linear(x, w, self.param(name + "bias", out) if bias else None)
 
     def affine(self, x, l, name, axes, bias=True):
-        """x * weight + bias along the axes, where the layer has them."""
+        """Scales x by the weight and adds the bias of the layer, if it has any, along the axes."""
         if not l.get("affine", True):
             return x
         shape = [x.shape[a] for a in axes]
@@ -139,7 +141,7 @@ class Net:
         return y
 
     def recurrent(self, x, l, name):
-        """Time after time; checked against PyTorch's module."""
+        """A recurrent layer, one time step after the other; checked against PyTorch's module."""
         op, hidden, bias = l["op"], l["hidden_size"], l.get("bias", True)
         layers, both = l.get("num_layers", 1), l.get("bidirectional", False)
         rows = {"rnn": 1, "lstm": 4, "gru": 3}[op] * hidden
@@ -150,7 +152,7 @@ class Net:
                 at = f"_l{i}{suffix}"
                 w_ih = self.param(f"{name}weight_ih{at}", rows, y.shape[-1])
                 w_hh = self.param(f"{name}weight_hh{at}", rows, hidden)
-                # Units that are never at work would make more affine than can be proved.
+                # Inactive ReLU units would make more groups affine than can be proved.
                 around = 0.6 if l.get("nonlinearity") == "relu" else 0.0
                 b_ih = self.param(f"{name}bias_ih{at}", rows, around=around) if bias else None
                 b_hh = self.param(f"{name}bias_hh{at}", rows) if bias else None

@@ -3,7 +3,7 @@
     pip install torch safetensors
     python tests/training/generate.py
 
-Reads nothing but the embedded subset of Fashion-MNIST. README.md describes the files."""
+Reads only the embedded subset of Fashion-MNIST. README.md describes the files."""
 
 import gzip
 import json
@@ -21,7 +21,8 @@ SGD = {"lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4}
 
 
 class LeNet(nn.Module):
-    """Input 1x32x32: conv 6@5x5, conv 16@5x5, each with ReLU and 2x2 max-pooling, then 400-120-84-10."""
+    """Input 1x32x32: conv 6@5x5, conv 16@5x5, each with ReLU and 2x2 max-pooling, then
+    400-120-84-10."""
 
     def __init__(self):
         super().__init__()
@@ -55,7 +56,8 @@ def bytes_after(name, header):
 
 
 def examples():
-    """The first STEPS * BATCH training examples of the embedded subset: images [96, 28, 28] u8, labels [96] i64."""
+    """The first STEPS * BATCH training examples of the embedded subset: images [96, 28, 28] u8,
+    labels [96] i64."""
     count = STEPS * BATCH
     images = bytes_after("train-images-idx3-ubyte.gz", 16).view(-1, 28, 28)[:count].clone()
     return images, bytes_after("train-labels-idx1-ubyte.gz", 8)[:count].to(torch.int64)
@@ -68,7 +70,8 @@ def preprocess(images, pad, dtype):
 
 
 def train(model, criterion, images, labels, pad, dtype):
-    """The parameters before the first and after each step, and each step's loss before it moves the parameters."""
+    """The parameters before the first step and after each step, and the loss at the start of each
+    step."""
     model = model.to(dtype)
     snapshot = lambda: {name: p.detach().clone() for name, p in model.named_parameters()}
     optimizer = torch.optim.SGD(model.parameters(), **SGD)
@@ -96,7 +99,7 @@ def case(name, build, criterion, pad):
     for prefix, parameters in zip(["init", "step1", "step2", "step3"], history):
         tensors |= {f"{prefix}.{key}": value for key, value in parameters.items()}
     settings = SGD | {"batch_size": BATCH, "pad": pad, "loss": criterion.__name__, "torch": torch.__version__}
-    # One key only: the order of several would change from run to run.
+    # A single key, because the order of several keys would change from run to run.
     save_file(tensors, HERE / f"{name}.safetensors", metadata={"settings": json.dumps(settings)})
 
     relative = lambda a, b: ((a - b).norm() / b.norm()).item()

@@ -1,9 +1,11 @@
-"""Writes lenet_trace.safetensors: three steps of SGD on LeNet with a penalty on the Hessian's trace, by PyTorch in float32.
+"""Writes lenet_trace.safetensors: three steps of SGD on LeNet with a penalty on the trace of the
+Hessian, computed by PyTorch in float32.
 
     pip install torch safetensors
     python tests/training/penalised.py
 
-Starts where lenet_sgd.safetensors starts, with its settings; README.md describes the files."""
+The initial parameters and the settings are those of lenet_sgd.safetensors. README.md describes the
+files."""
 
 import json
 

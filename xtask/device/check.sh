@@ -3,9 +3,10 @@
 #
 #     check.sh OUT [SECONDS]
 #
-# in the folder that prepare.sh made. Every law of every operation, the reference cases, an experiment
-# from its file to its report on the card and on the CPU, our times, and PyTorch's (eager and compiled)
-# in the SECONDS that are left for it (200). OUT/check.json has it all. Needs Python with PyTorch.
+# Runs in the folder that prepare.sh created: every law of every operation, the reference cases, an
+# experiment from file to report on the card and on the CPU, benchmarks of Eigenscape, and
+# benchmarks of PyTorch (eager and compiled) limited to SECONDS (default 200). Writes all results to
+# OUT/check.json. Needs Python with PyTorch.
 set -uo pipefail
 cd "$(dirname "$0")"
 out=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -19,7 +20,7 @@ run() { # NAME LIMIT COMMAND...
 }
 : > "$out/steps"
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader > "$out/card.txt"
-# Each network in a process of its own: what one takes of memory does not count for the next.
+# One process per network, so that the memory of one network does not affect the next.
 times() { for network in lenet resnet18 gpt2 nano vit vgg11_bn; do timeout 40 ./card 30 "$network" "$@"; done; }
 export -f times
 run times 180 bash -c 'times no-spectra'

@@ -1,4 +1,5 @@
-"""Joins what check.sh left in a folder into check.json there, and says whether all is well.
+"""Combines the output files of check.sh in OUT into OUT/check.json, and reports whether all checks
+passed: exit status 0, else 1.
 
     python combine.py OUT"""
 
@@ -26,8 +27,8 @@ def lines_of_json(name):
 
 
 def spectra(folder):
-    """The largest eigenvalue and the trace of every spectrum of an experiment, before training: afterwards
-    rounding has led two machines elsewhere."""
+    """The largest eigenvalue and the trace of every spectrum measured before training. Later
+    spectra are not comparable, because rounding makes trainings on two devices diverge."""
     found = {}
     for path in out.glob(f"{folder}/*/results.json"):
         for run in json.loads(path.read_text())["runs"]:

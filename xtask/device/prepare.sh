@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Builds what check.sh runs on a machine with a card, into target/device: nothing is built there.
+# Builds the programs that check.sh runs, into target/device, which is copied to a machine with a
+# card: no Rust is compiled on that machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=target/device
 rm -rf "$out"
 mkdir -p "$out"
 
-# The path of the executable that cargo's messages (JSON) name last.
+# Prints the path of the last executable in cargo's messages (JSON) on standard input.
 executable() { python3 -c '
 import json, sys
 paths = [json.loads(line).get("executable") for line in sys.stdin if line.startswith("{")]

@@ -1,11 +1,20 @@
-"""What Hessian-vector products cost in PyTorch on this card, in each way that a user can choose.
+"""Times Hessian-vector products in PyTorch on this card, by all methods that a user can choose.
 
     python torch_peer.py OUT.json SECONDS
 
-Networks as in the example `card` of crates/cuda: lenet (100 x 1x32x32), resnet18 (512 x 3x32x32, BatchNorm in eval mode), gpt2 (124 M,
-4 x 1024 tokens). Ways: `fresh` (double backward, the graph rebuilt), `kept` (the gradient's graph kept), `forward over reverse`, and these
-replayed as a CUDA graph or compiled. Medians in milliseconds after two runs, f32 and TF32; `many`: 64 vectors at once, a vector. The file is
-written anew after each measurement; what does not begin within SECONDS is left out."""
+Networks as in the example `card` of crates/cuda: lenet (100 x 1x32x32), resnet18 (512 x 3x32x32,
+BatchNorm in eval mode), gpt2 (124 M parameters, 4 x 1024 tokens). Methods:
+
+  fresh                 double backward, the graph of the gradient rebuilt for each product
+  kept                  double backward, the graph of the gradient kept between products
+  forward over reverse  forward mode on the gradient
+  reverse over reverse  reverse mode on the gradient by torch.func
+  many                  forward over reverse for 64 vectors at once (vmap); the time per vector
+  ..., compiled         with torch.compile
+  ..., replayed         as a CUDA graph
+
+Times are medians in milliseconds after two warm-up runs, in f32 and in TF32. OUT.json is rewritten
+after each measurement. Measurements that would start after SECONDS are recorded as "left out"."""
 
 import json
 import statistics
@@ -87,7 +96,7 @@ def median_ms(work):
 
 
 def replayed(work):
-    """The same work as a CUDA graph."""
+    """Captures the work as a CUDA graph, and returns a function that replays it."""
     side = torch.cuda.Stream()
     with torch.cuda.stream(side):
         work(), work()

@@ -1,20 +1,25 @@
-"""What a network's curvature costs in PyTorch. `cargo xtask bench --torch PYTHON` runs this file as
+"""Times curvature computations in PyTorch. `cargo xtask bench --torch PYTHON` runs this file as
 
     PYTHON - THREADS MODEL PART...
 
-with MODEL one of lenet, vgg11_bn, resnet18, and prints one JSON object with what the PARTs say. Times are medians in milliseconds, on 100
-random images of 1x32x32, in f32, with cross-entropy, BatchNorm with random running statistics in eval mode:
+where MODEL is lenet, vgg11_bn or resnet18. Prints one JSON object with the keys of each PART. Times
+are medians in milliseconds on 100 random images of 1x32x32, in f32, with the cross-entropy, and
+with BatchNorm in eval mode with random running statistics:
 
   gradient  gradient          one gradient
-  products  hvp_fresh         one Hessian-vector product by double backward, the gradient's graph rebuilt for it
-            hvp_cached        the same on a graph that is kept between products
-            peak_products_mb  the process' peak resident memory after hvp_fresh, before anything that takes more is run
-  layers    layer_hvp         by layer: one product with the Hessian block of its weight, the graph rebuilt for it
-  penalty   penalised_step    one gradient of loss + 1e-3 · trace, the trace by Hutchinson's estimate with 10 (lenet) or 3 probes: a
-                              third derivative by triple backward
-            probes            how many probes
+  products  hvp_fresh         one Hessian-vector product by double backward, the graph of the
+                              gradient rebuilt for each product
+            hvp_cached        the same, the graph of the gradient kept between products
+            peak_products_mb  the peak resident memory of the process after hvp_fresh, before the
+                              parts that need more memory
+  layers    layer_hvp         for each layer: one product with the Hessian block of its weight, the
+                              graph rebuilt for each product
+  penalty   penalised_step    one gradient of loss + 1e-3 · trace, the trace by Hutchinson's
+                              estimate with 10 (lenet) or 3 probes: a third derivative by triple
+                              backward
+            probes            the number of probes
 
-The networks have the shapes of those that `eigenscape-architectures` has under the same names."""
+The networks have the shapes of those in `eigenscape-architectures` with the same names."""
 
 import json
 import resource

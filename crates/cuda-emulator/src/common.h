@@ -1,5 +1,6 @@
-/* What the three emulated libraries share. The failure counter lives in libcuda; the other two
- * find it beside themselves, whatever else of that name the process has loaded. */
+/* Code shared by the three emulated libraries. The failure counter is in libcuda. The other two
+ * load libcuda from their own folder, even if the process has loaded another library of that
+ * name. */
 
 #ifndef EIGENSCAPE_COMMON_H
 #define EIGENSCAPE_COMMON_H
@@ -15,7 +16,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* For misuse that corrupts memory on a card without an error code: a test must not pass it by. */
+/* Prints a message and aborts: for misuse that would corrupt memory on a card without an error
+ * code, so that no test passes in spite of it, and for failures of the emulator itself. */
 __attribute__((unused, noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
 {
     va_list arguments;
@@ -59,7 +61,7 @@ static void find_cuda(void)
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library)
         die("%s", dlerror());
-    /* A function's address comes as an object's: POSIX has it so, ISO C has no cast for it. */
+    /* dlsym returns a function as a void pointer, which ISO C cannot cast to a function pointer. */
     *(void **)&cuda.fails = dlsym(library, "eigenscape_emulator_fails");
     *(void **)&cuda.enqueue = dlsym(library, "eigenscape_emulator_enqueue");
     *(void **)&cuda.require = dlsym(library, "eigenscape_emulator_require");
@@ -68,7 +70,7 @@ static void find_cuda(void)
     free(path);
 }
 
-/* Counts a call; whether it is the one that must fail. */
+/* Counts a call, and returns whether this call must fail. */
 static int fails(void *stream)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

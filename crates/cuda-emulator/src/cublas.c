@@ -1,5 +1,5 @@
-/* The products of cuBLAS by blocks of doubles, whatever the type of the operands: what is left of
- * rounding is that of the result. */
+/* The matrix products of cuBLAS, computed in blocks of doubles for f32 and f64 operands: a result
+ * of type f32 is rounded to f32 once. */
 
 #define _GNU_SOURCE
 
@@ -52,7 +52,7 @@ EXPORT cublasStatus_t cublasCreate_v2(struct handle **handle)
     return SUCCESS;
 }
 
-/* The handle itself stays, so that a stale one is told. */
+/* The handle is not freed, so that its use after destruction is detected. */
 EXPORT cublasStatus_t cublasDestroy_v2(struct handle *handle)
 {
     if (!handle || !handle->valid)
@@ -91,7 +91,7 @@ EXPORT cublasStatus_t cublasSetWorkspace_v2(struct handle *handle, void *workspa
     return SUCCESS;
 }
 
-/* One product, as it is recorded in a graph. */
+/* One product or batch of products, in the form recorded in a graph. */
 struct product {
     int type, transposed_a, transposed_b;
     size_t m, n, k, lda, ldb, ldc, batches;
@@ -101,7 +101,7 @@ struct product {
     void *c;
 };
 
-/* The tile of registers, and the blocks that are packed at once. */
+/* The side of a tile in registers, and the sizes of the packed blocks. */
 enum { TILE = 4, ROWS = 64, COLUMNS = 64, DEPTH = 256 };
 
 typedef double vector __attribute__((vector_size(TILE * sizeof(double))));
@@ -117,8 +117,8 @@ static inline double value(int type, const void *data, long long at)
     return type == F32 ? (double)((const float *)data)[at] : ((const double *)data)[at];
 }
 
-/* A block of a matrix as rows of `width` doubles, filled up with zeros. `along` and `across` are
- * the steps in the matrix from row to row and within a row. */
+/* Packs a block of a matrix into rows of `width` doubles: `used` elements, then zeros. `along` is
+ * the stride from row to row in the matrix, `across` the stride within a row. */
 static void pack(double *to, size_t width, int type, const void *from, long long at, size_t rows, size_t used,
                  size_t along, size_t across)
 {
@@ -156,7 +156,7 @@ static void finish(const struct product *product, const struct work *work, long 
         for (size_t i = 0; i < rows; i++) {
             long long to = at + (long long)(i + j * product->ldc);
             double result = product->alpha * ((const double *)work->sum[j])[i];
-            /* Of beta = 0 what lies in C is not read: it may be a NaN. */
+            /* If beta = 0, C is not read: it may contain NaN. */
             if (product->beta != 0)
                 result += product->beta * value(product->type, product->c, to);
             if (product->type == F32)
@@ -171,7 +171,7 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* The memory of all matrices of an operand must be the device's. */
+/* Aborts unless all matrices of an operand are within one device allocation. */
 static void require(const struct product *product, const void *data, size_t rows, size_t columns, size_t ld,
                     long long stride, const char *what)
 {

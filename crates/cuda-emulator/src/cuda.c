@@ -1,5 +1,6 @@
-/* The driver API on the host: device memory is the heap, and a stream's work is done when it is
- * given. What a card forbids is refused with its error code where it has one. */
+/* The CUDA driver API on the host: device memory is on the heap, and work runs at once when it is
+ * submitted to a stream. Misuse returns the error code of a card, or aborts where a card has
+ * none. */
 
 #define _GNU_SOURCE
 #define EIGENSCAPE_LIBCUDA
@@ -37,13 +38,13 @@ typedef unsigned long long CUdeviceptr;
 
 /* ---- State ------------------------------------------------------------------------------- */
 
-/* Guards everything in this section and what handles point to; work itself runs without it, so
- * that threads do not wait for each other's kernels. */
+/* Guards all state in this section and the objects that handles point to. Work runs without the
+ * lock, so that threads do not wait for each other's kernels. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static long calls;
 static long fail_at;
-/* Bytes from the host to the device, and back. */
+/* Bytes copied from the host to the device, and from the device to the host. */
 static long copied_there, copied_back;
 static int initialised;
 static int retained;
@@ -58,7 +59,7 @@ struct allocation {
     void *block;
 };
 
-/* By address. */
+/* Sorted by address. */
 static struct allocation *allocations;
 static size_t allocation_count, allocation_room, allocated;
 
@@ -66,8 +67,8 @@ enum { GUARD = 64, GUARD_BYTE = 0xA5, ALIGNMENT = 256 };
 
 enum kind { STREAM = 0x53545245, EVENT = 0x4556454E, MODULE = 0x4D4F4455, FUNCTION = 0x46554E43, GRAPH, GRAPH_EXEC };
 
-/* What every handle points to begins with its kind, which its destruction takes away. The few
- * bytes are never freed: that a handle is stale can be told as long as the process runs. */
+/* The object behind every handle begins with its kind, which is set to 0 when the object is
+ * destroyed. Its memory is never freed, so that the use of a stale handle is detected. */
 
 struct module {
     enum kind kind;
@@ -166,7 +167,8 @@ EXPORT long eigenscape_emulator_copied(int back)
     return bytes;
 }
 
-/* Call n from now on fails; of 0 the environment decides again, of less none fails. */
+/* Makes the n-th call from here fail. If n is 0, EIGENSCAPE_EMULATOR_FAIL_AT gives the number of
+ * the failing call; if n is negative, no call fails. */
 EXPORT void eigenscape_emulator_fail_at(long n)
 {
     pthread_mutex_lock(&lock);
@@ -175,7 +177,8 @@ EXPORT void eigenscape_emulator_fail_at(long n)
     pthread_mutex_unlock(&lock);
 }
 
-/* A failure on a stream that captures spoils the capture: the graph would lack work. */
+/* Counts a call, and returns whether this call must fail. A failure on a capturing stream
+ * invalidates the capture, because the graph would lack work. */
 EXPORT int eigenscape_emulator_fails(void *handle)
 {
     pthread_mutex_lock(&lock);
@@ -188,7 +191,7 @@ EXPORT int eigenscape_emulator_fails(void *handle)
     return failing;
 }
 
-/* Begins a function that may be made to fail. */
+/* The start of a function in which tests can inject a failure. */
 #define COUNTED_AS(stream, code)                                                                 \
     do {                                                                                         \
         if (eigenscape_emulator_fails(stream))                                                   \
@@ -196,7 +199,8 @@ EXPORT int eigenscape_emulator_fails(void *handle)
     } while (0)
 #define COUNTED COUNTED_AS(NULL, UNKNOWN)
 
-/* Locks; unlocks again where the thread has no context. */
+/* Takes the lock, unless the driver is not initialised or the thread has no context: then returns
+ * an error without the lock. */
 static CUresult enter(void)
 {
     pthread_mutex_lock(&lock);
@@ -238,7 +242,8 @@ static void drop_nodes(struct nodes *nodes)
     free(nodes);
 }
 
-/* Calls that wait for the device or move its memory spoil captures that forbid them. */
+/* Called by functions that wait for the device or change its allocations: invalidates the captures
+ * whose mode forbids them, and returns an error if there are any. */
 static CUresult unsafe_while_capturing(void)
 {
     CUresult code = SUCCESS;
@@ -252,7 +257,8 @@ static CUresult unsafe_while_capturing(void)
     return code;
 }
 
-/* The default stream waits for blocking streams, which one that captures cannot answer. */
+/* The default stream waits for all blocking streams, which is impossible for a capturing one: the
+ * capture is invalidated. */
 static CUresult default_stream_while_capturing(void)
 {
     CUresult code = SUCCESS;
@@ -264,7 +270,7 @@ static CUresult default_stream_while_capturing(void)
     return code;
 }
 
-/* A stream from its handle; none for the default streams, which are the handles 0, 1 and 2. */
+/* Finds the stream of a handle; NULL for the default streams, whose handles are 0, 1 and 2. */
 static CUresult find_stream(void *handle, struct stream **stream)
 {
     *stream = NULL;
@@ -284,7 +290,7 @@ static size_t total_memory(void)
     return variable ? strtoull(variable, NULL, 10) : (size_t)8 << 30;
 }
 
-/* The number of allocations that begin at the address or before. */
+/* The number of allocations that start at or before the address. */
 static size_t up_to(const char *address)
 {
     size_t low = 0, high = allocation_count;
@@ -308,7 +314,8 @@ static int is_device(const void *address, size_t size)
     return offset <= found->size && size <= found->size - offset;
 }
 
-/* For work whose addresses a card does not check before it runs. */
+/* Aborts unless the bytes are within one device allocation: for work whose addresses a card does
+ * not check before running it. */
 EXPORT void eigenscape_emulator_require(const void *address, size_t size, const char *what)
 {
     pthread_mutex_lock(&lock);
@@ -409,7 +416,7 @@ static CUresult run(const struct node *node)
         node->work(node->data);
         return SUCCESS;
     }
-    /* Of a graph the memory may have been freed since it was captured. */
+    /* If the node is part of a graph, the memory may have been freed since the capture. */
     if (!node->size)
         return SUCCESS;
     pthread_mutex_lock(&lock);
@@ -429,7 +436,8 @@ static CUresult run(const struct node *node)
     return SUCCESS;
 }
 
-/* Runs the work, or records it with a copy of its data. Called with the lock, returns without. */
+/* Runs the work, or, on a capturing stream, records it with a copy of its data. The caller holds
+ * the lock; submit releases it. */
 static CUresult submit(void *handle, struct node node, size_t data)
 {
     struct stream *stream;
@@ -452,7 +460,7 @@ static CUresult submit(void *handle, struct node node, size_t data)
     return leave(SUCCESS);
 }
 
-/* For the other libraries' work on a stream. */
+/* Submits work of the other two libraries to a stream. */
 EXPORT CUresult eigenscape_emulator_enqueue(void *stream, void (*work)(const void *), const void *data, size_t size)
 {
     pthread_mutex_lock(&lock);
@@ -785,7 +793,8 @@ static int write_all(int file, const char *bytes, size_t size)
     return 1;
 }
 
-/* An image is what the emulated NVRTC makes: a magic word, a length, a shared library. */
+/* An image has the format that the emulated NVRTC writes: magic bytes, a length, a shared
+ * library. */
 EXPORT CUresult cuModuleLoadData(void **module, const void *image)
 {
     COUNTED;
@@ -800,7 +809,7 @@ EXPORT CUresult cuModuleLoadData(void **module, const void *image)
     unsigned long long size;
     memcpy(&size, (const char *)image + 8, 8);
 
-    /* The name is new each time: dlopen takes a library of a name that it knows for the same. */
+    /* Every file has a new name, because dlopen does not load a second library of the same name. */
     char name[64];
     snprintf(name, sizeof name, "module-%ld-%lu.so", (long)getpid(), number);
     char *path = beside(name);
@@ -885,7 +894,7 @@ EXPORT CUresult cuLaunchKernel(void *handle, unsigned grid_x, unsigned grid_y, u
         return leave(INVALID_VALUE);
     if (!block_x || block_x > 1024 || !block_y || block_y > 1024 || !block_z || block_z > 64)
         return leave(INVALID_VALUE);
-    /* Kernels are compiled with the launch bounds of 256. */
+    /* Kernels are compiled with launch bounds of 256 threads. */
     if (block_x * block_y * block_z > 256)
         return leave(LAUNCH_OUT_OF_RESOURCES);
     struct node node = {
@@ -919,7 +928,7 @@ EXPORT CUresult cuStreamBeginCapture_v2(void *handle, int mode)
     return leave(SUCCESS);
 }
 
-/* Also where it is made to fail, the capture ends, as one that was spoiled does on a card. */
+/* An injected failure also ends the capture, as on a card this call ends an invalidated capture. */
 EXPORT CUresult cuStreamEndCapture(void *handle, void **graph)
 {
     int failing = eigenscape_emulator_fails(NULL);
@@ -965,7 +974,7 @@ EXPORT CUresult cuGraphInstantiateWithFlags(void **exec, void *handle, unsigned 
     return leave(SUCCESS);
 }
 
-/* A graph within a graph the backend does not make. */
+/* A launch on a capturing stream is an error: the backend does not nest graphs. */
 EXPORT CUresult cuGraphLaunch(void *handle, void *on)
 {
     COUNTED_AS(on, UNKNOWN);

@@ -1,4 +1,4 @@
-/* NVRTC by the C compiler: a program becomes a shared library whose entries run on the host. */
+/* NVRTC by means of gcc: a program becomes a shared library whose kernels run on the host. */
 
 #define _GNU_SOURCE
 
@@ -21,8 +21,8 @@ enum {
 
 typedef int nvrtcResult;
 
-/* A source and what came of it. It stays for the life of the process: tests compile the same
- * sources again and again, and the compiler takes longer than anything else. */
+/* A source and the result of its compilation, cached for the life of the process: tests compile the
+ * same sources repeatedly, and compilation takes most of their time. */
 struct compiled {
     char *source;
     int finished;
@@ -35,11 +35,12 @@ struct compiled {
 struct program {
     char *source, *name;
     struct compiled *compiled;
-    /* As with the real one, there is an image only for a real architecture (sm_90). */
+    /* Whether the target is a real architecture (sm_90, not compute_90). As in the real NVRTC, only
+     * then is there an image. */
     int real;
 };
 
-/* Guards the cache. An entry belongs to the thread that made it until it is finished. */
+/* Guards the cache. Until an entry is finished, only the thread that created it writes to it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
 static struct compiled *cache;
@@ -54,7 +55,8 @@ static void *must(void *memory)
     return memory;
 }
 
-/* A file's bytes after `before` zeros and before one; none if it is not there. */
+/* The contents of a file, preceded by `before` zero bytes and followed by one; NULL if the file
+ * cannot be opened. */
 static char *read_file(const char *path, size_t before, size_t *size)
 {
     FILE *file = fopen(path, "rb");
@@ -73,7 +75,7 @@ static char *read_file(const char *path, size_t before, size_t *size)
 
 static int run_gcc(const char *source, const char *library, const char *log, const char *shim)
 {
-    /* Words of C that C++ does not take are errors: no NVRTC reads these sources in a test. */
+    /* C that is not valid C++ is an error (c++-compat), because most tests run without NVRTC. */
     const char *arguments[] = {
         "gcc", "-x", "c", "-O1", "-pipe", "-fPIC", "-shared", "-std=gnu11", "-Wall",
         "-Werror=implicit-function-declaration", "-Werror=c++-compat", "-ffp-contract=off", "-fno-math-errno",
@@ -94,7 +96,7 @@ static int run_gcc(const char *source, const char *library, const char *log, con
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Compiles for one architecture by the real library; NULL, or what it complains of. */
+/* Compiles for one architecture with the real library. Returns its log if that fails, else NULL. */
 static char *complaint_of_real(void *library, const char *source, const char *name, const char *option)
 {
     int (*create)(void **, const char *, const char *, int, const char *const *, const char *const *);
@@ -124,8 +126,9 @@ static char *complaint_of_real(void *library, const char *source, const char *na
     return complaint;
 }
 
-/* Where EIGENSCAPE_REAL_NVRTC names the real library, it compiles every source, too, for two
- * generations of cards: what gcc takes as C must be C++ there. */
+/* If EIGENSCAPE_REAL_NVRTC is the path of the real library, also compiles the source with it, for
+ * two generations of cards: what gcc accepts as C must be valid CUDA C++. Returns the log of the
+ * first failure, else NULL. */
 static char *complaint_of_real_nvrtc(const char *source, const char *name)
 {
     const char *path = getenv("EIGENSCAPE_REAL_NVRTC");
@@ -215,7 +218,7 @@ static struct compiled *compiled(const char *source, const char *name)
     return entry;
 }
 
-/* How often the compiler ran: what the cache left to do. */
+/* The number of times that gcc ran, once for each source that was not in the cache. */
 EXPORT long eigenscape_emulator_compilations(void)
 {
     pthread_mutex_lock(&lock);
@@ -245,7 +248,7 @@ EXPORT nvrtcResult nvrtcCreateProgram(struct program **program, const char *sour
 {
     COUNTED;
     (void)texts, (void)names;
-    /* Headers are of no use to the backend. */
+    /* Headers are not supported: the backend passes none. */
     if (!program || !source || headers)
         return INVALID_INPUT;
     struct program *made = must(calloc(1, sizeof *made));

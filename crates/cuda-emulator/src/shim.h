@@ -1,11 +1,11 @@
-/* Stands before every kernel source that the emulated NVRTC compiles: what makes the C subset of
- * CUDA C++ plain C. */
+/* Included before every kernel source that the emulated NVRTC compiles: defines what plain C lacks
+ * of the C subset of CUDA C++. */
 
 #define EIGENSCAPE_EMULATED 1
 
 #include <math.h>
 
-/* NVRTC has math.h's functions and none of its constants. */
+/* NVRTC declares the functions of math.h but none of its constants. */
 #undef NAN
 #undef INFINITY
 #undef HUGE_VAL
@@ -20,8 +20,8 @@
 #undef M_2_PI
 #undef M_2_SQRTPI
 
-/* Neither says static: a source may say so itself, and C takes it but once. An inline function of
- * gnu_inline without extern is a definition like any other. */
+/* Neither macro contains `static`, because sources write it themselves and C forbids it twice. With
+ * gnu_inline, an inline function without extern is an ordinary definition. */
 #define __device__ __attribute__((unused))
 #define __forceinline__ inline __attribute__((always_inline, gnu_inline))
 
@@ -36,7 +36,8 @@ struct eigenscape_index {
 
 static __thread struct eigenscape_index threadIdx, blockIdx, blockDim, gridDim;
 
-/* A launch is seven words: grid, block, and whether the order is reversed. */
+/* A launch is seven words: the grid (x, y, z), the block (x, y, z), and whether threads run in
+ * reverse order. */
 
 static inline void eigenscape_first(struct eigenscape_index *at, struct eigenscape_index size, unsigned reversed)
 {
@@ -71,7 +72,8 @@ static __attribute__((noinline, unused)) void eigenscape_begin(const unsigned *l
     eigenscape_first(&threadIdx, blockDim, launch[6]);
 }
 
-/* The next row of threads: all of one y and z; the kernel itself goes along x. */
+/* Advances to the next row of threads, which share y and z; the kernel's entry loops over x.
+ * Returns 0 after the last row. */
 static __attribute__((noinline, unused)) int eigenscape_next(unsigned reversed)
 {
     return eigenscape_step(&threadIdx.y, blockDim.y, reversed) || eigenscape_step(&threadIdx.z, blockDim.z, reversed)
@@ -79,8 +81,8 @@ static __attribute__((noinline, unused)) int eigenscape_next(unsigned reversed)
         || eigenscape_step(&blockIdx.z, gridDim.z, reversed);
 }
 
-/* The entry runs a whole launch, not one thread: a call through a pointer and the addresses of
- * thread-local variables cost more than most kernels' bodies. */
+/* The entry runs a whole launch, not one thread: for each thread, a call through a pointer and the
+ * addresses of thread-local variables would cost more than the bodies of most kernels. */
 #define KERNEL(name, words)                                                                      \
     struct name##_args {                                                                         \
         unsigned long long w[words];                                                             \

@@ -1,9 +1,10 @@
-"""Writes the numbers that the losses are compared with: `pytorch/*.json` by torch, `confident/*.json` by mpmath in 60 digits.
+"""Writes the expected values in the tests of the losses: `pytorch/*.json` by torch,
+`confident/*.json` by mpmath with 60 digits.
 
     python generate.py
 
-Each case has the outputs z, a direction v, the targets (labels, or values) and the keys of the loss; the loss, its gradient g in z,
-H v, and the gradient of vᵀHv.
+Each case has the outputs z, a direction v, the targets (labels or values) and the keys of the loss.
+Expected values are the loss, its gradient g in z, H v, and the gradient of vᵀHv.
 """
 
 import json
@@ -34,7 +35,7 @@ def numbers(tensor):
 
 
 def by_torch(name, loss, keys, z, function, labels=None, values=None):
-    """`function` is PyTorch's loss of z."""
+    """Writes a case by torch; `function` maps z to the loss."""
     v = wave(z.shape, 0.4)
     z = z.clone().requires_grad_()
     value = function(z)
@@ -59,7 +60,7 @@ def by_torch(name, loss, keys, z, function, labels=None, values=None):
 
 
 def classes_last(z):
-    """[N, ..., C] as [N, C, ...]."""
+    """z [N, ..., C] permuted to [N, C, ...], the order of PyTorch's losses."""
     return z.movedim(-1, 1)
 
 
@@ -93,7 +94,7 @@ def of_classes():
 
 
 def focal(z, labels, weight, smoothing, gamma):
-    """(1 − p)^γ times the terms of PyTorch's cross-entropy, with its mean."""
+    """The terms of PyTorch's cross-entropy times (1 − p)^γ, with the same weighted mean."""
     counted = labels != 255
     z, labels = z[counted], labels[counted]
     rows = (1 - smoothing) * F.one_hot(labels, z.shape[-1]).to(z.dtype) + smoothing / z.shape[-1]
@@ -115,7 +116,7 @@ def of_values():
                  lambda z: F.binary_cross_entropy_with_logits(z, p), values=p)
         both = wave((*shape[:-1], 2 * shape[-1]), 0.3, 2.0)
         for variance, of in (("exp", torch.exp), ("softplus", F.softplus)):
-            # With the second, about half of the variances are cut off.
+            # eps = 0.8 clamps about half of the variances.
             for eps in (1e-6, 0.8):
                 for full in (False, True):
                     keys = {"variance": variance, "eps": eps, "full": full}
@@ -131,7 +132,8 @@ def halves(z, t, of):
 
 
 def confident():
-    """One row of three classes, of which the first is likelier by so much; the label is that class, or another."""
+    """Focal losses of one row of three classes. The first class has the largest logit, `gap`; the
+    label is the first class or the second."""
     v = [mpmath.mpf(x) for x in (0.3, -0.7, 0.5)]
     for gap in (5, 20, 40):
         for label in (0, 1):

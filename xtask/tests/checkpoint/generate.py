@@ -1,9 +1,11 @@
-"""Networks trained and saved in PyTorch, and what PyTorch says of them, in float64.
+"""Trains and saves networks in PyTorch, and writes the expected results, in float64.
 
     python generate.py
 
-`images.toml` and `tokens.toml` beside this file analyse them; `NAME_expected.safetensors` holds the loss and the eigenvalues
-of the whole Hessian. `pixels.toml`, `bits.toml` and `values.toml` say the losses of `NAME_verify.safetensors`. Made with torch 2.15.
+`images.toml` and `tokens.toml` analyse two of the networks; `NAME_expected.safetensors` contains
+the loss and the eigenvalues of the whole Hessian. `pixels.toml`, `bits.toml` and `values.toml`
+define the losses with which `NAME_verify.safetensors` was computed. The files were made with torch
+2.15.
 """
 
 import pathlib
@@ -22,7 +24,8 @@ torch.set_default_dtype(torch.float64)
 
 
 def expected(name, model, loss):
-    """The loss of a function of the outputs, and the Hessian's eigenvalues in all parameters."""
+    """Writes the loss and the eigenvalues of its Hessian in all parameters. `loss` maps the
+    network, a function of its inputs, to the loss."""
     names, tensors = zip(*[(name, value.detach()) for name, value in model.named_parameters()])
     sizes, shapes = [t.numel() for t in tensors], [t.shape for t in tensors]
 
@@ -37,7 +40,7 @@ def expected(name, model, loss):
 
 
 def images():
-    """A convolutional network with BatchNorm, trained as DataParallel wraps it, saved with its optimiser."""
+    """A convolutional network with BatchNorm, trained in DataParallel, saved with its optimizer."""
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.Tanh(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 3)
@@ -59,7 +62,7 @@ def images():
 
 
 def tokens():
-    """A network of tokens, with smoothed labels, some of them ignored."""
+    """A network on tokens, with label smoothing and ignored labels."""
     torch.manual_seed(1)
     model = nn.Sequential(nn.Embedding(7, 4), nn.LayerNorm(4), nn.Linear(4, 7))
     x = torch.randint(0, 7, (5, 4))
@@ -80,7 +83,7 @@ def tokens():
 
 
 def pixels():
-    """A class a pixel, with weights of the classes, some labels ignored."""
+    """One class per pixel, with class weights and ignored labels."""
     torch.manual_seed(2)
     model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 3, 1))
     x, y = torch.randn(4, 2, 3, 4), torch.randint(0, 3, (4, 3, 4))
@@ -90,7 +93,7 @@ def pixels():
 
 
 def bits():
-    """One logit, and integers 0 and 1."""
+    """One logit per sample, with the integers 0 and 1 as labels."""
     torch.manual_seed(3)
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     x, y = torch.randn(6, 3), torch.arange(6) % 2
@@ -102,7 +105,7 @@ def bits():
 
 
 def values():
-    """Real targets, and PyTorch's own loss for them."""
+    """Real targets, with torch.nn.MSELoss as loss."""
     torch.manual_seed(4)
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
     export(model, torch.randn(6, 3), torch.randn(6, 2), HERE / "values_verify.safetensors", loss=nn.MSELoss())

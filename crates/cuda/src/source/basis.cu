@@ -1,8 +1,10 @@
-/* The algebra of a basis: sums over at most 64 vectors at a time, in double precision. */
+/* Dot products and linear combinations of the vectors of a basis, at most PARTS vectors per launch.
+   All sums are in double precision. */
 
-/* sums[v, part]: vector v times w, over the numbers part, part + parts, ... A thread takes four
-   vectors, so that w is read a quarter as often; the first one stands for those that are missing.
-   w: sums, w, numbers, parts, vectors, then the address of each. */
+/* sums[v, part] = sum of vector[v][i] * w[i] over i = part, part + parts, ... Each thread computes
+   the sums of four vectors, so that w is read a quarter as often. If fewer than four are left, the
+   first of them is read in place of the missing ones.
+   args.w: sums, w, length of w, parts, number of vectors, then the address of each vector. */
 KERNEL(NAME_dot_parts, 5 + PARTS) {
     u32 i = thread(), parts = (u32)args.w[3], count = (u32)args.w[4];
     u32 first = i / parts * 4, part = i % parts;
@@ -27,8 +29,8 @@ KERNEL(NAME_dot_parts, 5 + PARTS) {
     if (first + 3 < count) sums[3ULL * parts] = s3;
 }
 
-/* out[v, part]: the sum of sums[v, part], sums[v, part + parts], ...
-   w: out, sums, elements of out, parts, sums of a vector. */
+/* out[v, part] = sums[v, part] + sums[v, part + parts] + ...
+   args.w: out, sums, elements of out, parts, partial sums per vector. */
 KERNEL(NAME_fold_sums, 5) {
     u32 i = thread();
     if (i >= (u32)args.w[2]) return;
@@ -39,9 +41,9 @@ KERNEL(NAME_fold_sums, 5) {
     ((double *)args.w[0])[i] = sum;
 }
 
-/* The sum of factor * vector, added to what `before` has if there is one: rounded to `out` if
-   there is one, else kept in `sum`.
-   w: out or 0, sum or 0, before or 0, elements, vectors, then the address and factor of each. */
+/* before + factor[0] * vector[0] + factor[1] * vector[1] + ..., without `before` if its address is
+   0. The result is rounded to `out`, or stored in `sum` if the address of `out` is 0.
+   args.w: out, sum, before, elements, number of vectors, then address and factor of each vector. */
 KERNEL(NAME_combine, 5 + 2 * PARTS) {
     u32 i = thread(), count = (u32)args.w[4];
     if (i >= (u32)args.w[3]) return;

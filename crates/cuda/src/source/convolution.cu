@@ -1,11 +1,12 @@
-/* Convolutions: the image as a matrix of patches and back, and the three products of a grouped
-   convolution by their definitions.
-   Sizes in words s .. s+10: N, C, H, W, kH, kW, oH, oW, stride, padding, dilation. */
+/* Convolutions: unfolding images to a matrix of patches, folding patches to images, and the three
+   products of a grouped convolution by their definitions.
+   "The sizes" are eleven words: N, C, H, W, kH, kW, oH, oW, stride, padding, dilation. */
 
-/* patches[k][(c, kh, kw)][(n, oh, ow)] of x [k][n, C, H, W]; each thread makes so many neighbours,
-   of which oW is a multiple: it divides once for all of them, and writes them at once.
-   w: out, x, elements / each, then the sizes, then the inverses of oW / each, oH, N, kW, kH, C, then
-   the step from one k of x to the next. */
+/* Unfolds x [k][n, C, H, W] to patches[k][(c, kh, kw)][(n, oh, ow)]. Each thread computes `each`
+   neighbouring elements and writes them with one store. oW is a multiple of `each`, so that one
+   decomposition of the thread's index serves all of them.
+   args.w: out, x, elements / each, the sizes, the inverses (see `divided`) of oW / each, oH, N, kW,
+   kH and C, the stride of x along k. */
 #define UNFOLD(each)                                                                               \
     struct ALIGNED(4 * each) neighbours { T of[each]; };                                           \
     u32 i = thread();                                                                              \
@@ -40,9 +41,9 @@ KERNEL(NAME_unfold2, 21) { UNFOLD(2) }
 
 KERNEL(NAME_unfold4, 21) { UNFOLD(4) }
 
-/* x [k][n, C, H, W] from patches: each pixel is the sum over the patches that contain it.
-   w: out, patches, elements, then the sizes, then the inverses of W, H, C, N, then the step from one
-   k of x to the next. */
+/* Folds patches to x [k][n, C, H, W]: each pixel is the sum over the patches that contain it.
+   args.w: out, patches, elements, the sizes, the inverses of W, H, C and N, the stride of x along
+   k. */
 KERNEL(NAME_fold, 19) {
     u32 i = thread();
     if (i >= (u32)args.w[2]) return;
@@ -71,7 +72,7 @@ KERNEL(NAME_fold, 19) {
 }
 
 /* y [N, O, oH, oW] of x [N, C, H, W] and w [O, C/groups, kH, kW].
-   w: out, x, w, elements, O, groups, then the sizes. */
+   args.w: out, x, w, elements, O, groups, the sizes. */
 KERNEL(NAME_grouped_y, 17) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;
@@ -97,7 +98,8 @@ KERNEL(NAME_grouped_y, 17) {
     ((T *)args.w[0])[i] = (T)sum;
 }
 
-/* x [N, C, H, W] of y [N, O, oH, oW] and w. w: out, y, w, elements, O, groups, then the sizes. */
+/* The transpose in x: the cotangent of x [N, C, H, W] from the cotangent y [N, O, oH, oW] and w.
+   args.w: out, y, w, elements, O, groups, the sizes. */
 KERNEL(NAME_grouped_x, 17) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;
@@ -125,8 +127,9 @@ KERNEL(NAME_grouped_x, 17) {
     ((T *)args.w[0])[i] = (T)sum;
 }
 
-/* Partial sums over parts of the samples of the cotangent of w: sums[part][O, C/groups, kH, kW] in
-   double precision. w: sums, x, y, elements (with the parts), O, groups, parts, then the sizes. */
+/* The transpose in w: sums[part][O, C/groups, kH, kW], partial sums of the cotangent of w over the
+   samples part, part + parts, ..., in double precision. y is the cotangent of the result.
+   args.w: sums, x, y, elements of sums, O, groups, parts, the sizes. */
 KERNEL(NAME_grouped_w, 18) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;

@@ -1,5 +1,6 @@
-/* What all kernels share. Every kernel takes one table of 64-bit words, args.w: addresses, sizes,
-   and numbers as their bits. The subset of C++ that is C, too: tests compile it for the CPU. */
+/* Definitions shared by all kernels. Every kernel takes one table of 64-bit words, args.w, which
+   holds addresses, sizes and the bits of doubles. The source is valid C++ and valid C, because
+   tests compile it as C for the CPU. */
 #ifndef EIGENSCAPE_EMULATED
 #define KERNEL(name, words)                                                                        \
     struct name##_args { unsigned long long w[words]; };                                           \
@@ -16,7 +17,8 @@
 typedef unsigned long long u64;
 typedef unsigned int u32;
 
-/* floor(n / d), given ceil(2^64 / d), or 0 for d = 1: exact for all n and d below 2^32. */
+/* floor(n / d), where `inverse` is ceil(2^64 / d), or 0 if d = 1. Exact for all n and d below
+   2^32. */
 EIGENSCAPE_INLINE u32 divided(u32 n, u64 inverse) {
     if (inverse == 0) return n;
 #ifdef EIGENSCAPE_EMULATED
@@ -36,7 +38,7 @@ EIGENSCAPE_INLINE double number(u64 bits) {
 #endif
 }
 
-/* NVRTC has no constants for these. */
+/* NVRTC defines neither NAN nor INFINITY. */
 #define NOT_A_NUMBER number(0x7ff8000000000000ULL)
 #define INFINITE number(0x7ff0000000000000ULL)
 

@@ -1,9 +1,10 @@
-/* Elements and rows by index. Operands lie in row-major order behind a leading axis; where one
-   lacks it, its step from one leading element to the next is 0. An index that is out of range gives
-   NaN. */
+/* Operations on rows, and on elements and rows by index. Operands are in row-major order with a
+   leading axis k; the stride of the leading axis is 0 for an operand that lacks this axis. An index
+   out of range gives NaN. */
 
 /* out[k, r, j] = x[k, r, index[k, r, j]].
-   w: out, x, index, elements, J, I, R, step of x, step of index. */
+   x is [K, R, I], index [K, R, J].
+   args.w: out, x, index, elements of out, J, I, R, leading strides of x and index. */
 KERNEL(NAME_gather, 9) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;
@@ -15,8 +16,9 @@ KERNEL(NAME_gather, 9) {
     ((T *)args.w[0])[i] = at < size ? x[at] : (T)NOT_A_NUMBER;
 }
 
-/* For each pick of a row the next one of the same position, or ~0; in first[] whether it is the
-   first of its position. w: next, first, index, elements (of the index), J. */
+/* Links the elements of each row of the index that are equal: next[e] is the position in the row of
+   the next element that equals e, or ~0; first[e] is 1 if no element before e equals it, else 0.
+   args.w: next, first, index, elements of index, J. */
 KERNEL(NAME_chains, 5) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;
@@ -33,10 +35,10 @@ KERNEL(NAME_chains, 5) {
     ((u32 *)args.w[1])[i] = first;
 }
 
-/* out[k, r, index[k, r, j], d] += x[k, r, j, d] on zeros: the thread of the first pick of a position
-   adds up all picks of it, in their order.
-   w: out, x, index, next, first, elements of x (with the leading axis), J, D, R, positions,
-   step of x, step of index. */
+/* out[k, r, index[k, r, j], d] += x[k, r, j, d], where out is initially zero. The thread of the
+   first j with a given index adds up all terms with this index, in the order of j.
+   args.w: out, x, index, next, first, K * R * J * D, J, D, R, size of the axis of out that is
+   indexed, leading strides of x and index. */
 KERNEL(NAME_put, 12) {
     u32 i = thread();
     if (i >= (u32)args.w[5]) return;
@@ -56,7 +58,8 @@ KERNEL(NAME_put, 12) {
 }
 
 /* out[k, i, :] = table[k, index[k, i], :].
-   w: out, table, index, elements, I, D, V, step of table, step of index. */
+   table is [K, V, D], index [K, I].
+   args.w: out, table, index, elements of out, I, D, V, leading strides of table and index. */
 KERNEL(NAME_take, 9) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;
@@ -68,8 +71,9 @@ KERNEL(NAME_take, 9) {
     ((T *)args.w[0])[i] = at < rows ? table[(u64)at * width + d] : (T)NOT_A_NUMBER;
 }
 
-/* The first position of each row that is at most slack below the largest; NaN counts for nothing.
-   w: out, x, rows, size, slack. */
+/* The position of the first element of each row that is at least the maximum of the row minus
+   slack. NaN is ignored; a row of NaN gives 0.
+   args.w: out, x, number of rows, length of a row, slack. */
 KERNEL(NAME_argmax, 5) {
     u32 i = thread();
     if (i >= (u32)args.w[2]) return;
@@ -85,8 +89,8 @@ KERNEL(NAME_argmax, 5) {
     ((u32 *)args.w[0])[i] = at;
 }
 
-/* out[k, r, j] = x[k, r, j] - x[k, r, m], m = index[k, r].
-   w: out, x, index, elements, C, R, step of x, step of index. */
+/* out[k, r, j] = x[k, r, j] - x[k, r, m], m = index[k, r]. x is [K, R, C].
+   args.w: out, x, index, elements of out, C, R, leading strides of x and index. */
 KERNEL(NAME_differences, 8) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;
@@ -98,8 +102,9 @@ KERNEL(NAME_differences, 8) {
     ((T *)args.w[0])[i] = m < size ? x[i % size] - x[m] : (T)NOT_A_NUMBER;
 }
 
-/* Partial sums of a row without its element m, in double precision: sums[part][k, r].
-   w: sums, x, index, threads, C, rows with the leading axis, R, step of x, step of index, parts. */
+/* sums[part][k, r] = sum of x[k, r, j] over j = part, part + parts, ... except j = m, in double
+   precision.
+   args.w: sums, x, index, elements of sums, C, K * R, R, leading strides of x and index, parts. */
 KERNEL(NAME_others, 10) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;
@@ -112,8 +117,9 @@ KERNEL(NAME_others, 10) {
     ((double *)args.w[0])[part * all + place] = sum;
 }
 
-/* out[k, r, j] = x[k, r, j] for j != m; out[k, r, m] = -(sum of the others).
-   w: out, x, index, elements, C, R, step of x, step of index, sums of the others [k, r]. */
+/* The transpose of differences: out[k, r, j] = x[k, r, j] for j != m, and out[k, r, m] is minus the
+   sum of x[k, r, j] over j != m.
+   args.w: out, x, index, elements of out, C, R, leading strides of x and index, the sums. */
 KERNEL(NAME_differences_transpose, 9) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;

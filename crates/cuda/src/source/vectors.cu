@@ -1,7 +1,9 @@
-/* Vectors and their parts. A table of at most PARTS parts: the address of each, its length, and where
-   it begins in a vector. Threads of one part after the other; a place is found in the table. */
+/* Cutting vectors into parts, and joining parts. A table lists at most PARTS parts: address, length
+   and start in a vector of each. Threads are assigned to the elements of the first part, then of
+   the second, and so on. */
 
-/* The part that contains place `at` of those that the table lists. */
+/* Declares `part`, the part that contains element `at` of all parts in the table, and makes `at`
+   relative to the start of this part. */
 #define FIND_PART(table, count, at)                                                                \
     u32 part = 0;                                                                                  \
     while (part + 1 < (count) && (at) >= (u32)(table)[3 * part + 1]) {                             \
@@ -9,9 +11,9 @@
         part++;                                                                                    \
     }
 
-/* vectors[k, begin + i] to part[k, i].
-   w: vectors, elements, numbers of a k, all numbers of a vector, parts, then for each part its
-   address, length and beginning. */
+/* part[k, i] = vectors[k, start + i].
+   args.w: vectors, K * total length of the parts, total length of the parts, length of a vector,
+   number of parts, then the table. */
 KERNEL(NAME_cut_parts, 5 + 3 * PARTS) {
     u32 i = thread();
     if (i >= (u32)args.w[1]) return;
@@ -22,7 +24,8 @@ KERNEL(NAME_cut_parts, 5 + 3 * PARTS) {
     ((T *)table[3 * part])[(u64)k * table[3 * part + 1] + at] = vector[at];
 }
 
-/* k and the place of this thread's number in its part, which begins at `from`, and factor * it. */
+/* Declares, for this thread's element of a part, `term` = factor * element and `to`, its index in
+   the result. */
 #define OF_PART                                                                                    \
     u32 i = thread();                                                                              \
     if (i >= (u32)args.w[1]) return;                                                               \
@@ -34,20 +37,21 @@ KERNEL(NAME_cut_parts, 5 + 3 * PARTS) {
     u64 to = (u64)k * args.w[3] + table[3 * part + 2] + at;                                        \
     double term = number(args.w[5 + 3 * PARTS]) * (double)from[at];
 
-/* out[k, begin + i] = factor * part[k, i]; bit p of `led` says whether part p has the axis k.
-   w: out, elements, numbers of a k, all numbers of a vector, parts, then the parts, factor, led. */
+/* out[k, start + i] = factor * part[k, i]. Bit p of `led` is set if part p has the axis k; a part
+   without this axis is the same for all k.
+   args.w: as for cut_parts with out in place of vectors, then factor, led. */
 KERNEL(NAME_put_parts, 7 + 3 * PARTS) {
     OF_PART
     ((T *)args.w[0])[to] = (T)term;
 }
 
-/* sum[k, begin + i] += factor * part[k, i], in double precision. w: as above. */
+/* sum[k, start + i] += factor * part[k, i], in double precision. args.w: as for put_parts. */
 KERNEL(NAME_add_parts, 7 + 3 * PARTS) {
     OF_PART
     ((double *)args.w[0])[to] += term;
 }
 
-/* out = x, rounded. w: out, x in double precision, elements. */
+/* out = x, rounded to T. args.w: out, x in double precision, elements. */
 KERNEL(NAME_rounded, 3) {
     u32 i = thread();
     if (i >= (u32)args.w[2]) return;

@@ -1,6 +1,6 @@
-/* Pooling. The windows of an axis are a table of pairs: where each begins and ends. */
+/* Pooling. The windows along an axis are a table of pairs: start and end (exclusive) of each. */
 
-/* The window of this thread, and the plane that it lies in. */
+/* Declares the rows and columns of this thread's window, and x, the plane that contains it. */
 #define WINDOW                                                                                     \
     u32 i = thread();                                                                              \
     if (i >= (u32)args.w[2]) return;                                                               \
@@ -10,8 +10,9 @@
     const u32 *rows = (const u32 *)args.w[7] + 2 * oh, *columns = (const u32 *)args.w[8] + 2 * ow; \
     const T *x = (const T *)args.w[1] + (u64)plane * height * width;
 
-/* Position in its plane of the first largest element of each window; NaN counts as the largest.
-   w: out, x, elements, H, W, oH, oW, table of rows, table of columns. */
+/* Position in its plane of the first maximum of each window. NaN is larger than any number; an
+   empty window gives 0.
+   args.w: out, x, elements of out, H, W, oH, oW, table of rows, table of columns. */
 KERNEL(NAME_argmax_pool, 9) {
     WINDOW
     u32 best = rows[0] * width + columns[0];
@@ -25,7 +26,7 @@ KERNEL(NAME_argmax_pool, 9) {
     ((u32 *)args.w[0])[i] = rows[0] < rows[1] && columns[0] < columns[1] ? best : 0;
 }
 
-/* The sum over each window. w: as above. */
+/* The sum over each window. args.w: as for argmax_pool. */
 KERNEL(NAME_sum_pool, 9) {
     WINDOW
     double sum = 0.0;
@@ -35,7 +36,9 @@ KERNEL(NAME_sum_pool, 9) {
     ((T *)args.w[0])[i] = (T)sum;
 }
 
-/* Its transpose: each pixel is the sum over the windows that contain it. elements: of the image. */
+/* The transpose of sum_pool: each pixel is the sum of the cotangents of the windows that contain
+   it.
+   args.w: as for argmax_pool, with these cotangents in place of x. */
 KERNEL(NAME_sum_pool_transpose, 9) {
     u32 i = thread();
     if (i >= (u32)args.w[2]) return;

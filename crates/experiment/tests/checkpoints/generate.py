@@ -1,9 +1,11 @@
-"""Makes the checkpoints of this folder: what people save with torch.save, and what must be refused.
+"""Writes the checkpoints of this folder: files as users save them with torch.save, and files that
+must be rejected.
 
     python generate.py
 
-NAME.pth is read by Eigenscape; NAME.safetensors beside it holds the same tensors, written by another library, for
-comparison bit for bit. Where there is no twin the file is to be refused. Made with torch 2.15.
+Eigenscape reads NAME.pth. NAME.safetensors contains the same tensors, written by another library,
+for bit-for-bit comparison. A NAME.pth without NAME.safetensors must be rejected. The files were
+made with torch 2.15.
 """
 
 import argparse
@@ -40,7 +42,6 @@ def accepted():
     model = network()
     save("state_dict", model.state_dict())
     twin("state_dict", model.state_dict())
-    # As torch.save writes when asked for a newer pickle protocol.
     save("protocol5", model.state_dict(), pickle_protocol=5)
     twin("protocol5", model.state_dict())
 
@@ -105,14 +106,15 @@ def accepted():
 
 
 class Harm:
-    """A pickle may ask for any call when it is loaded by Python."""
+    """An object whose pickle runs a shell command when Python loads it."""
 
     def __reduce__(self):
         return os.system, ("touch HARM_WAS_DONE",)
 
 
 def torchscript(model):
-    """Without the debugging entries, which hold the paths of the machine's Python."""
+    """Writes the model as TorchScript, without the debugging entries, which contain paths of this
+    machine."""
     whole = io.BytesIO()
     torch.jit.save(torch.jit.trace(model, torch.randn(8, 3)), whole)
     with zipfile.ZipFile(whole) as source, zipfile.ZipFile(HERE / "torchscript.pth", "w") as target:

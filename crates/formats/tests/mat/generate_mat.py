@@ -1,4 +1,4 @@
-"""Writes the MAT-files beside it with SciPy: python generate_mat.py"""
+"""Writes the MAT-files of this folder with SciPy: python generate_mat.py"""
 
 import pathlib
 

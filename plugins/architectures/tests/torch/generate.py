@@ -1,9 +1,11 @@
-"""Writes logits.json: what PyTorch's modules give for parameters and inputs that follow from the tensors' names.
+"""Writes logits.json: the outputs of PyTorch's modules for parameters and inputs that are generated
+from the names of the tensors.
 
     python generate.py          # needs torch and numpy
 
-A tensor's numbers come from its name by FNV-1a and SplitMix64, so that equal logits mean equal names, shapes, layers and order of
-layers, and no weights need be kept. `tests/logits.rs` does the same in Rust."""
+The numbers of a tensor are generated from its name by FNV-1a and SplitMix64. Equal logits then mean
+equal names, shapes, layers and order of layers, and no weights have to be stored. `tests/logits.rs`
+does the same in Rust."""
 
 import json
 import pathlib
@@ -40,7 +42,7 @@ CASES = [
 
 
 def uniform(name, count):
-    """`count` numbers in [0, 1) that follow from `name`."""
+    """`count` numbers in [0, 1), generated from `name`."""
     key = 0xCBF29CE484222325
     for byte in name.encode():
         key = (key ^ byte) * 0x100000001B3 % 2**64
@@ -51,7 +53,8 @@ def uniform(name, count):
 
 
 def values(name, shape):
-    """A parameter's or buffer's numbers: of variance 1/fan-in for weights, about 1 for scales and variances, otherwise about 0."""
+    """The numbers of a parameter or buffer: with variance 1/fan-in for weights, around 1 for scales
+    and running variances, otherwise around 0."""
     centred = 2 * uniform(name, int(np.prod(shape))) - 1
     fan_in = np.prod(shape[1:])
     if len(shape) > 1:

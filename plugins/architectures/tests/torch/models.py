@@ -1,4 +1,5 @@
-"""The architectures in PyTorch, by the names of the published modules (see each file in `src/`)."""
+"""The architectures in PyTorch, with the parameter names of the published modules (see the files in
+`src/`)."""
 
 import math
 
@@ -79,7 +80,7 @@ class Vgg(nn.Module):
                 channels = width
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
-        # Without BatchNorm the third place is torchvision's Dropout.
+        # The Identity is in the place of torchvision's Dropout.
         pair = (lambda: [nn.BatchNorm1d(4096), nn.ReLU()]) if norm else (lambda: [nn.ReLU(), nn.Identity()])
         self.classifier = nn.Sequential(
             nn.Linear(512 * (shape[1] // 32) ** 2, 4096, bias=not norm),

@@ -1,4 +1,4 @@
-"""Writes the zip archives beside it with Python's zipfile: python generate_archives.py"""
+"""Writes the zip archives of this folder with Python's zipfile: python generate_archives.py"""
 
 import io
 import pathlib
@@ -6,7 +6,7 @@ import zipfile
 
 
 class Stream(io.RawIOBase):
-    """Bytes that cannot be gone back to: zipfile writes sizes and checksums behind the contents."""
+    """A stream that cannot seek, so that zipfile writes sizes and checksums after the contents."""
 
     def __init__(self):
         self.written = b""

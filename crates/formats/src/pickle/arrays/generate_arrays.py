@@ -1,4 +1,4 @@
-"""Writes the pickles beside it with NumPy: python generate_arrays.py"""
+"""Writes the pickles of this folder with NumPy: python generate_arrays.py"""
 
 import pathlib
 import pickle
