@@ -328,10 +328,10 @@ mod tests {
             // The product orders an activation's variables by sample, then element; the factor by
             // element, then sample.
             let by_sample = match &group {
-                Variables::Parameters(_) => expected.clone(),
                 Variables::Activation(_) => {
                     expected.reshape(((), columns / SAMPLES, SAMPLES))?.transpose(1, 2)?.flatten_from(1)?
                 }
+                _ => expected.clone(),
             };
             let product = by_sample.t()?.matmul(&by_sample)?;
             assert!(difference(&product, &gauss_newton.apply_rows(&identity)?)? < 1e-13);
