@@ -1,7 +1,7 @@
 //! Networks written by `torch.export.save`: zip archives of a graph in JSON and raw tensors.
 //!
 //! A [`Package`] is the content of a file; this module does not interpret the graph's operations.
-//! Files of PyTorch 2.5 to 2.15 are supported. Their archives have three layouts (`layout.rs`), and
+//! Files of PyTorch 2.6 to 2.15 are supported. Their archives have three layouts (`layout.rs`), and
 //! their graphs have major version 8 of the schema. Unknown fields are ignored.
 //!
 //! No code in a file is executed. Tensors are borrowed from the file unless they are pickled or not

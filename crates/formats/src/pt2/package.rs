@@ -101,7 +101,7 @@ impl<'a> Package<'a> {
             serde_json::from_slice(program).map_err(unreadable)?;
         if major != MAJOR {
             let problem = format!("is of version {major} of the graph's schema, and version {MAJOR} is read");
-            return Err(Refusal::new(problem, "export it with PyTorch 2.5 to 2.15"));
+            return Err(Refusal::new(problem, "export it with PyTorch 2.6 to 2.15"));
         }
         let Program { graph_module, torch_version } = serde_json::from_slice(program).map_err(unreadable)?;
         let GraphModule { graph, signature, module_call_graph } = graph_module;
