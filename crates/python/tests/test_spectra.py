@@ -23,7 +23,7 @@ def test_a_file_needs_no_torch():
         array = np.frombuffer(data[8 + length :][start:end], types[header[name]["dtype"]])
         return array.reshape(header[name]["shape"])
 
-    x, y = tensor("x"), tensor("y")
+    x, y = tensor("series"), tensor("y")
     found = eigenscape.spectra(EXPORTED / "conv1d.pt2", x, y, groups="layers", estimator="dense", dtype="f64")
     assert found and all(spectrum.exact for spectrum in found)
     with pytest.raises(eigenscape.EigenscapeError, match="no_such"):
