@@ -41,7 +41,7 @@ impl Groups {
         for word in self.words() {
             let selector = GroupSelector::from(word.as_str());
             if let GroupSelector::Activation(_) | GroupSelector::Slice { .. } = selector {
-                let problem = format!("\"{word}\" is no group of whole parameters, and a penalty needs one");
+                let problem = format!("\"{word}\" is no group of parameters as wholes, which a penalty needs");
                 return Err(Error::input(
                     "groups",
                     problem,
@@ -95,6 +95,7 @@ mod tests {
         for (groups, word) in [
             (several(&[]), "empty"),
             (several(&["activation:a"]), "no group of parameters"),
+            (several(&["a.weight[0:2]"]), "no group of parameters"),
             (Groups::One("c.*".to_owned()), "c.*"),
         ] {
             let message = groups.parameters(&network).unwrap_err().to_string();
