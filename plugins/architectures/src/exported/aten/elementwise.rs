@@ -2,6 +2,7 @@
 
 use eigenscape_program::{ElementwiseFunction as Function, Graph, Real, Result, nn};
 
+use super::rounding;
 use crate::exported::{
     arguments::Arguments,
     array::Array,
@@ -40,83 +41,116 @@ pub fn div(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let ratio = emit.div(&x, &y)?;
     let rounded = match arguments.text_or("rounding_mode", "")? {
         "" => ratio,
-        "floor" => known(arguments, emit, &ratio, f64::floor)?,
-        _ => known(arguments, emit, &ratio, f64::trunc)?,
+        "floor" => rounding::down(emit, &ratio)?,
+        _ => rounding::towards_zero(emit, &ratio)?,
     };
     Ok(rounded.into())
 }
 
 pub fn floor_divide(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let ratio = emit.div(&arguments.operand("self")?, &arguments.operand("other")?)?;
-    Ok(known(arguments, emit, &ratio, f64::floor)?.into())
+    Ok(rounding::down(emit, &ratio)?.into())
 }
 
 /// self − other · ⌊self / other⌋
 pub fn remainder(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    rest(arguments, emit, |a, b| a - b * (a / b).floor(), rounding::down)
+}
+
+/// self − other · (self / other without its fraction)
+pub fn fmod(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    rest(arguments, emit, |a, b| a % b, rounding::towards_zero)
+}
+
+fn rest(
+    arguments: &Arguments,
+    emit: &mut Emitter,
+    fold: fn(f64, f64) -> f64,
+    round: fn(&mut Emitter, &Tensor) -> Result<Tensor>,
+) -> Result<Item> {
     let (x, y) = (arguments.operand("self")?, arguments.operand("other")?);
-    match (x.array(), y.array()) {
-        (Some(a), Some(b)) => Ok(Tensor::folded(x.dtype, a.zip(b, |a, b| a - b * (a / b).floor())?).into()),
-        _ => {
-            let ratio = emit.div(&x, &y)?;
-            let whole = known(arguments, emit, &ratio, f64::floor)?;
-            let whole = emit.mul(&whole, &y)?;
-            Ok(emit.sub(&x, &whole)?.into())
-        }
+    if let (Some(a), Some(b)) = (x.array(), y.array()) {
+        return Ok(Tensor::folded(x.dtype, a.zip(b, fold)?).into());
     }
+    let ratio = emit.div(&x, &y)?;
+    let whole = round(emit, &ratio)?;
+    let whole = emit.mul(&whole, &y)?;
+    Ok(emit.sub(&x, &whole)?.into())
 }
 
-/// A function that jumps, of known numbers alone.
-fn known(arguments: &Arguments, emit: &mut Emitter, x: &Tensor, f: fn(f64) -> f64) -> Result<Tensor> {
-    let problem = "rounds numbers that depend on parameters or inputs";
-    emit.map(x, f, |_, _| Err(arguments.error(problem)))
-}
-
-pub fn floor(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(known(arguments, emit, arguments.tensor("self")?, f64::floor)?.into())
-}
-
-pub fn ceil(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(known(arguments, emit, arguments.tensor("self")?, f64::ceil)?.into())
-}
-
-pub fn round(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(known(arguments, emit, arguments.tensor("self")?, f64::round_ties_even)?.into())
-}
-
-pub fn trunc(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(known(arguments, emit, arguments.tensor("self")?, f64::trunc)?.into())
-}
-
-/// The elements of known operands, pair by pair.
-fn known_pairs(arguments: &Arguments, f: fn(f64, f64) -> f64) -> Result<Item> {
+/// √(x² + y²)
+pub fn hypot(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let (x, y) = (arguments.operand("self")?, arguments.operand("other")?);
-    match (x.array(), y.array()) {
-        (Some(a), Some(b)) => Ok(Tensor::folded(x.dtype, a.zip(b, f)?).into()),
-        _ => Err(arguments.error("is applied to numbers that depend on parameters or inputs")),
+    let (a, b) = (emit.mul(&x, &x)?, emit.mul(&y, &y)?);
+    let sum = emit.add(&a, &b)?;
+    Ok(emit.function(&sum, Function::Sqrt, f64::sqrt)?.into())
+}
+
+/// x log y, and 0 where x is 0.
+pub fn xlogy(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let (x, y) = (arguments.operand("self")?, arguments.operand("other")?);
+    // The logarithm of 1 where x is 0.
+    let zero = Tensor::folded(x.dtype, Array::filled(&[], 0.0));
+    let none = super::logic::equal(emit, &x, &zero)?;
+    let one = Tensor::folded(y.dtype, Array::filled(&[], 1.0));
+    let safe = emit.choose(&none, &one, &y)?;
+    let log = emit.function(&safe, Function::Log, f64::ln)?;
+    Ok(emit.mul(&x, &log)?.into())
+}
+
+/// log(e^x + e^y) = y + log(1 + e^(x − y))
+pub fn logaddexp(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let (x, y) = (arguments.operand("self")?, arguments.operand("other")?);
+    let difference = emit.sub(&x, &y)?;
+    let softplus = emit.layer(&difference, |scope, x| scope.graph().function(Function::Softplus, x))?;
+    Ok(emit.add(&y, &softplus)?.into())
+}
+
+/// The angle of the point (other, self), from −π to π.
+///
+/// The angle of the point (max, min) of both sizes, by which the four quadrants differ by constants.
+pub fn atan2(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let (y, x) = (arguments.operand("self")?, arguments.operand("other")?);
+    if let (Some(a), Some(b)) = (y.array(), x.array()) {
+        return Ok(Tensor::folded(y.dtype, a.zip(b, f64::atan2)?).into());
     }
-}
-
-pub fn fmod(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
-    known_pairs(arguments, |a, b| a % b)
-}
-
-pub fn atan2(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
-    known_pairs(arguments, f64::atan2)
+    let (size_y, size_x) = (absolute(emit, &y)?, absolute(emit, &x)?);
+    let difference = emit.sub(&size_y, &size_x)?;
+    let is_steep = emit.is_positive(&difference)?;
+    // atan(y/x), or where |y| > |x| −atan(x/y).
+    let opposite = emit.scale(&x, -1.0)?;
+    let (above, below) = (emit.choose(&is_steep, &opposite, &y)?, emit.choose(&is_steep, &y, &x)?);
+    let ratio = emit.div(&above, &below)?;
+    let angle = emit.function(&ratio, Function::Atan, f64::atan)?;
+    // π/2 with the sign of y where |y| > |x|; elsewhere π with this sign if x is negative.
+    let negative_y = emit.scale(&y, -1.0)?;
+    let is_below = emit.is_positive(&negative_y)?;
+    let sign = emit.scale(&is_below, -2.0)?;
+    let sign = emit.shift(&sign, 1.0)?;
+    let is_left = emit.is_positive(&opposite)?;
+    let half = Tensor::folded(x.dtype, Array::filled(&[], 0.5));
+    let turns = emit.choose(&is_steep, &half, &is_left)?;
+    let turn = emit.mul(&sign, &turns)?;
+    let turn = emit.scale(&turn, std::f64::consts::PI)?;
+    Ok(emit.add(&angle, &turn)?.into())
 }
 
 pub fn neg(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     Ok(emit.scale(arguments.tensor("self")?, -1.0)?.into())
 }
 
-/// relu(x) + relu(−x), with derivative 0 at 0.
 pub fn abs(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    let x = arguments.tensor("self")?;
+    Ok(absolute(emit, arguments.tensor("self")?)?.into())
+}
+
+/// relu(x) + relu(−x), with derivative 0 at 0.
+pub(super) fn absolute(emit: &mut Emitter, x: &Tensor) -> Result<Tensor> {
     let emitted = |graph: &mut Graph, x| {
         let negative = graph.scale(x, -1.0)?;
         let (above, below) = (graph.function(Function::Relu, x)?, graph.function(Function::Relu, negative)?);
         graph.add(above, below)
     };
-    Ok(emit.map(x, f64::abs, emitted)?.into())
+    emit.map(x, f64::abs, emitted)
 }
 
 pub fn sign(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
@@ -133,13 +167,23 @@ pub fn sign(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 
 /// 2Φ(√2 x) − 1
 pub fn erf(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    let x = emit.scale(arguments.tensor("self")?, std::f64::consts::SQRT_2)?;
-    let twice = emit.layer(&x, |scope, x| {
+    let twice = twice_normal(emit, arguments.tensor("self")?, std::f64::consts::SQRT_2)?;
+    Ok(emit.shift(&twice, -1.0)?.into())
+}
+
+/// 2Φ(−√2 x)
+pub fn erfc(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    Ok(twice_normal(emit, arguments.tensor("self")?, -std::f64::consts::SQRT_2)?.into())
+}
+
+/// 2Φ(factor · x)
+fn twice_normal(emit: &mut Emitter, x: &Tensor, factor: f64) -> Result<Tensor> {
+    let x = emit.scale(x, factor)?;
+    emit.layer(&x, |scope, x| {
         let graph = scope.graph();
         let normal = graph.function(Function::NormalCdf, x)?;
         graph.scale(normal, 2.0)
-    })?;
-    Ok(emit.shift(&twice, -1.0)?.into())
+    })
 }
 
 pub fn square(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
@@ -163,7 +207,7 @@ pub fn pow(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 }
 
 /// A power of a number: by products where the exponent is whole, else by roots and logarithms.
-fn power(emit: &mut Emitter, x: &Tensor, exponent: f64) -> Result<Tensor> {
+pub(super) fn power(emit: &mut Emitter, x: &Tensor, exponent: f64) -> Result<Tensor> {
     /// Whole exponents up to here are products.
     const MOST: f64 = 64.0;
     if exponent < 0.0 {

@@ -1,9 +1,9 @@
 //! Which operation is translated how.
 
 use super::{
-    Operation, activation, attention, convolution, creation, dropout, elementwise, functions, indexing,
-    joining, linear_algebra, logic, normalisation, padding, pooling, recurrent, reduction, shape, slicing,
-    symbolic, upsampling,
+    Operation, activation, attention, convolution, creation, diagonals, dropout, einsum, elementwise,
+    functions, indexing, joining, linear_algebra, logic, losses, normalisation, norms, padding, pooling,
+    recurrent, reduction, rounding, scattering, shape, slicing, sliding, sorting, symbolic, upsampling,
 };
 
 /// The translation of an operation, by its name without what it is overloaded with: `aten.conv2d`.
@@ -41,6 +41,14 @@ pub fn is_view(name: &str) -> bool {
         "aten.view_as",
         "aten.movedim",
         "aten.unfold",
+        "aten.ravel",
+        "aten.mT",
+        "aten.swapaxes",
+        "aten.swapdims",
+        "aten.moveaxis",
+        "aten.tensor_split",
+        "aten.broadcast_to",
+        "aten.diagonal",
     ];
     views.contains(&name)
 }
@@ -60,6 +68,7 @@ fn of_aten(name: &str) -> Option<Operation> {
         of_indices,
         of_creation,
         of_reductions,
+        of_losses,
         of_sizes,
     ];
     families.into_iter().find_map(|family| family(name))
@@ -82,7 +91,10 @@ fn of_arithmetic(name: &str) -> Option<Operation> {
         "lerp" => elementwise::lerp,
         "addcmul" => elementwise::addcmul,
         "addcdiv" => elementwise::addcdiv,
-        "atan2" => elementwise::atan2,
+        "atan2" | "arctan2" => elementwise::atan2,
+        "hypot" => elementwise::hypot,
+        "xlogy" | "special_xlogy" => elementwise::xlogy,
+        "logaddexp" => elementwise::logaddexp,
         _ => return None,
     })
 }
@@ -90,29 +102,40 @@ fn of_arithmetic(name: &str) -> Option<Operation> {
 fn of_functions(name: &str) -> Option<Operation> {
     Some(match name {
         "neg" | "negative" => elementwise::neg,
-        "abs" => elementwise::abs,
+        "abs" | "absolute" => elementwise::abs,
         "sign" | "sgn" => elementwise::sign,
         "square" => elementwise::square,
         "sqrt" => functions::sqrt,
         "rsqrt" => functions::rsqrt,
         "reciprocal" => functions::reciprocal,
         "exp" => functions::exp,
-        "exp2" => functions::exp2,
-        "expm1" => functions::expm1,
+        "exp2" | "special_exp2" => functions::exp2,
+        "expm1" | "special_expm1" => functions::expm1,
         "log" => functions::log,
-        "log1p" => functions::log1p,
+        "log1p" | "special_log1p" => functions::log1p,
         "log2" => functions::log2,
         "log10" => functions::log10,
         "sin" => functions::sin,
         "cos" => functions::cos,
         "tan" => functions::tan,
+        "atan" | "arctan" => functions::atan,
+        "asin" | "arcsin" => functions::asin,
+        "acos" | "arccos" => functions::acos,
         "tanh" => functions::tanh,
+        "sinh" => functions::sinh,
+        "cosh" => functions::cosh,
+        "asinh" | "arcsinh" => functions::asinh,
+        "acosh" | "arccosh" => functions::acosh,
+        "atanh" | "arctanh" => functions::atanh,
+        "logit" | "special_logit" => functions::logit,
         "sigmoid" | "special_expit" => functions::sigmoid,
         "erf" | "special_erf" => elementwise::erf,
-        "floor" => elementwise::floor,
-        "ceil" => elementwise::ceil,
-        "round" => elementwise::round,
-        "trunc" | "fix" => elementwise::trunc,
+        "erfc" | "special_erfc" => elementwise::erfc,
+        "floor" => rounding::floor,
+        "ceil" => rounding::ceil,
+        "round" => rounding::round,
+        "trunc" | "fix" => rounding::trunc,
+        "frac" => rounding::frac,
         _ => return None,
     })
 }
@@ -138,6 +161,8 @@ fn of_activations(name: &str) -> Option<Operation> {
         "log_sigmoid" => activation::log_sigmoid,
         "tanhshrink" => activation::tanhshrink,
         "threshold" => activation::threshold,
+        "hardshrink" => activation::hardshrink,
+        "softshrink" => activation::softshrink,
         "glu" => activation::glu,
         "softmax" | "_softmax" | "special_softmax" => activation::softmax,
         "log_softmax" | "_log_softmax" | "special_log_softmax" => activation::log_softmax,
@@ -159,6 +184,8 @@ fn of_logic(name: &str) -> Option<Operation> {
         "logical_not" | "bitwise_not" => logic::not,
         "isinf" => logic::isinf,
         "isnan" => logic::isnan,
+        "isfinite" => logic::isfinite,
+        "nan_to_num" => logic::nan_to_num,
         "all" => logic::all,
         "any" => logic::any,
         "where" => logic::choose,
@@ -191,6 +218,16 @@ fn of_layers(name: &str) -> Option<Operation> {
         "scaled_dot_product_attention" => attention::scaled_dot_product,
         "upsample_nearest1d" | "upsample_nearest2d" | "upsample_nearest3d" => upsampling::nearest,
         "upsample_linear1d" | "upsample_bilinear2d" | "upsample_trilinear3d" => upsampling::linear,
+        "_upsample_nearest_exact1d" | "_upsample_nearest_exact2d" | "_upsample_nearest_exact3d" => {
+            upsampling::nearest_exact
+        }
+        "upsample_bicubic2d" => upsampling::cubic,
+        "_upsample_bilinear2d_aa" => upsampling::smooth_linear,
+        "_upsample_bicubic2d_aa" => upsampling::smooth_cubic,
+        "im2col" => sliding::unfold,
+        "col2im" => sliding::fold,
+        "_weight_norm" => norms::weight_norm,
+        "norm_except_dim" => norms::norm_except_dim,
         "pad" => padding::pad,
         "constant_pad_nd" => padding::constant_pad,
         "reflection_pad1d" | "reflection_pad2d" | "reflection_pad3d" => padding::reflection_pad,
@@ -222,10 +259,16 @@ fn of_pooling(name: &str) -> Option<Operation> {
 fn of_products(name: &str) -> Option<Operation> {
     Some(match name {
         "linear" => linear_algebra::linear,
-        "matmul" | "mm" | "bmm" | "mv" | "dot" | "inner" => linear_algebra::matmul,
+        "matmul" | "mm" | "bmm" | "mv" | "dot" | "vdot" | "linalg_matmul" => linear_algebra::matmul,
         "addmm" | "baddbmm" | "addmv" => linear_algebra::addmm,
+        "inner" => linear_algebra::inner,
         "outer" | "ger" => linear_algebra::outer,
-        "einsum" => linear_algebra::einsum,
+        "addbmm" => linear_algebra::addbmm,
+        "addr" => linear_algebra::addr,
+        "linalg_vecdot" => linear_algebra::vecdot,
+        "tensordot" => linear_algebra::tensordot,
+        "bilinear" => linear_algebra::bilinear,
+        "einsum" => einsum::einsum,
         _ => return None,
     })
 }
@@ -234,7 +277,7 @@ fn of_shapes(name: &str) -> Option<Operation> {
     Some(match name {
         "view" | "reshape" | "_unsafe_view" => shape::reshape,
         "view_as" | "reshape_as" => shape::reshape_as,
-        "flatten" => shape::flatten,
+        "flatten" | "ravel" => shape::flatten,
         "unflatten" => shape::unflatten,
         "permute" => shape::permute,
         "transpose" | "swapaxes" | "swapdims" => shape::transpose,
@@ -245,6 +288,7 @@ fn of_shapes(name: &str) -> Option<Operation> {
         "unsqueeze" => shape::unsqueeze,
         "expand" | "broadcast_to" => shape::expand,
         "expand_as" => shape::expand_as,
+        "broadcast_tensors" => shape::broadcast_tensors,
         "contiguous" | "clone" | "alias" | "lift_fresh_copy" | "lift_fresh" | "lift" | "positive"
         | "requires_grad" | "resolve_conj" | "resolve_neg" => shape::same,
         "detach" => shape::detach,
@@ -261,8 +305,8 @@ fn of_parts(name: &str) -> Option<Operation> {
         "select" => slicing::select,
         "slice" => slicing::slice,
         "narrow" => slicing::narrow,
-        "split" | "split_with_sizes" => slicing::split,
-        "chunk" => slicing::chunk,
+        "split" | "split_with_sizes" | "unsafe_split" | "unsafe_split_with_sizes" => slicing::split,
+        "chunk" | "unsafe_chunk" => slicing::chunk,
         "tensor_split" => slicing::tensor_split,
         "unbind" => slicing::unbind,
         "roll" => slicing::roll,
@@ -272,6 +316,13 @@ fn of_parts(name: &str) -> Option<Operation> {
         "unfold" => slicing::unfold,
         "cat" | "concat" | "concatenate" => joining::cat,
         "stack" => joining::stack,
+        "hstack" => joining::hstack,
+        "vstack" | "row_stack" => joining::vstack,
+        "column_stack" => joining::column_stack,
+        "diagonal" => diagonals::diagonal,
+        "diag" => diagonals::diag,
+        "diag_embed" => diagonals::diag_embed,
+        "trace" => diagonals::trace,
         "meshgrid" => joining::meshgrid,
         _ => return None,
     })
@@ -280,11 +331,27 @@ fn of_parts(name: &str) -> Option<Operation> {
 fn of_indices(name: &str) -> Option<Operation> {
     Some(match name {
         "embedding" => indexing::embedding,
-        "index" => indexing::index,
+        "index" | "_unsafe_index" => indexing::index,
         "index_select" => indexing::index_select,
         "gather" | "take_along_dim" => indexing::gather,
         "flip" => indexing::flip,
         "one_hot" => indexing::one_hot,
+        "scatter" => scattering::scatter,
+        "scatter_add" => scattering::scatter_add,
+        "scatter_reduce" => scattering::scatter_reduce,
+        "index_add" => scattering::index_add,
+        "index_copy" => scattering::index_copy,
+        "index_fill" => scattering::index_fill,
+        "index_put" | "_unsafe_index_put" => scattering::index_put,
+        "select_scatter" => scattering::select_scatter,
+        "slice_scatter" => scattering::slice_scatter,
+        "sort" => sorting::sort,
+        "argsort" => sorting::argsort,
+        "topk" => sorting::topk,
+        "kthvalue" => sorting::kthvalue,
+        "median" => sorting::median,
+        "bucketize" => sorting::bucketize,
+        "searchsorted" => sorting::searchsorted,
         _ => return None,
     })
 }
@@ -314,16 +381,39 @@ fn of_reductions(name: &str) -> Option<Operation> {
         "var" => reduction::var,
         "std" => reduction::std,
         "var_mean" => reduction::var_mean,
+        "std_mean" => reduction::std_mean,
         "amax" => reduction::amax,
         "amin" => reduction::amin,
         "max" => reduction::max,
         "min" => reduction::min,
         "argmax" => reduction::argmax,
         "argmin" => reduction::argmin,
-        "logsumexp" => reduction::logsumexp,
-        "norm" | "linalg_vector_norm" => reduction::vector_norm,
+        "logsumexp" | "special_logsumexp" => reduction::logsumexp,
+        "aminmax" => reduction::aminmax,
+        "count_nonzero" => reduction::count_nonzero,
+        "norm" | "linalg_vector_norm" => norms::vector_norm,
+        "frobenius_norm" | "linalg_norm" | "linalg_matrix_norm" => norms::matrix_norm,
+        "cosine_similarity" => norms::cosine_similarity,
+        "pairwise_distance" => norms::pairwise_distance,
+        "cdist" => norms::cdist,
+        "cumprod" => reduction::cumprod,
         "cumsum" => reduction::cumsum,
         "prod" => reduction::prod,
+        _ => return None,
+    })
+}
+
+fn of_losses(name: &str) -> Option<Operation> {
+    Some(match name {
+        "mse_loss" => losses::mse_loss,
+        "l1_loss" => losses::l1_loss,
+        "huber_loss" => losses::huber_loss,
+        "smooth_l1_loss" => losses::smooth_l1_loss,
+        "binary_cross_entropy" => losses::binary_cross_entropy,
+        "binary_cross_entropy_with_logits" => losses::binary_cross_entropy_with_logits,
+        "kl_div" => losses::kl_div,
+        "nll_loss" | "nll_loss2d" | "nll_loss_nd" => losses::nll_loss,
+        "cross_entropy_loss" => losses::cross_entropy_loss,
         _ => return None,
     })
 }
