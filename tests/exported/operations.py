@@ -200,6 +200,30 @@ def lengths():
     write("lengths", Lengths(), "mse", {"x": torch.randn(4, 2, 7, dtype=torch.float64)}, rows(4, 3), sizes=sizes)
 
 
+class Normed(nn.Module):
+    """Norms of vectors of zeros, whose gradient is 0 in PyTorch, and whose second derivative is NaN there and 0 here."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4, bias=False), nn.Linear(4, 3)
+
+    def forward(self, x):
+        h = self.a(x)
+        if torch.compiler.is_exporting():
+            return self.b(F.normalize(h, dim=-1) + x) * h.norm(dim=1, keepdim=True)
+        square = (h * h).sum(1, keepdim=True)
+        none = square == 0
+        norm = torch.where(none, 1.0, square).sqrt() * ~none
+        return self.b(h / norm.clamp(min=1e-12) + x) * norm
+
+
+@case
+def normed():
+    x = rows(5, 4)
+    x[2] = 0
+    write("normed", Normed(), "mse", {"x": x}, rows(5, 3))
+
+
 class Windows(nn.Module):
     """Dilated pooling, unfold and fold, interpolation by cubic kernels."""
 

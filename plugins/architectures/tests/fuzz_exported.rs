@@ -29,9 +29,9 @@ const CASES: u64 = 6_000;
 /// refused.
 const TIMES: usize = 1;
 /// Bytes beside that: a message.
-const CONSTANT: usize = 128 << 10;
+const CONSTANT: usize = 256 << 10;
 /// Bytes of the constants that a graph may ask for, of inputs that are not longer than 1024.
-const FOLDED: usize = 192 << 20;
+const FOLDED: usize = 64 << 20;
 const LONGEST: Duration = Duration::from_secs(20);
 
 const NAMES: [&str; 5] = ["tied", "fixed", "trained", "own_loss", "odds"];

@@ -158,3 +158,24 @@ pub fn bilinear(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
         None => product.into(),
     })
 }
+
+/// The product of three operands with new axes of size 1, summed over some axes.
+pub fn trilinear(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let mut product: Option<Tensor> = None;
+    for (name, new) in [("i1", "expand1"), ("i2", "expand2"), ("i3", "expand3")] {
+        let mut shape = arguments.tensor(name)?.shape().to_vec();
+        for axis in arguments.sizes(&arguments.ints(new)?)? {
+            shape.insert(axis.min(shape.len()), 1);
+        }
+        let factor = emit.reshape(arguments.tensor(name)?, &shape)?;
+        product = Some(match product {
+            None => factor,
+            Some(product) => emit.mul(&product, &factor)?,
+        });
+    }
+    let product = product.ok_or_else(|| arguments.error("has no operand"))?;
+    let axes = arguments.ints("sumdim")?.into_iter().map(|dim| arguments.axis(dim, product.rank()));
+    let axes: Vec<usize> = axes.collect::<Result<_>>()?;
+    let sum = emit.sum(&product, &axes)?;
+    Ok(super::reduction::without(emit, &sum, &axes, false)?.into())
+}

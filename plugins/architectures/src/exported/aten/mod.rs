@@ -18,6 +18,7 @@ mod losses;
 mod normalisation;
 mod norms;
 mod padding;
+mod pairs;
 mod places;
 mod pooling;
 mod recurrent;
