@@ -224,6 +224,31 @@ def normed():
     write("normed", Normed(), "mse", {"x": x}, rows(5, 3))
 
 
+class Decomposed(nn.Module):
+    """Layers that PyTorch decomposes into operations of other names."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.n = nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.g, self.l = nn.GroupNorm(2, 4), nn.LayerNorm(5)
+        self.t = nn.ConvTranspose2d(4, 2, 2, stride=2)
+        self.b, self.rnn = nn.Bilinear(5, 5, 3), nn.GRU(9, 5, batch_first=True)
+
+    def forward(self, x):
+        h = F.gelu(self.g(self.n(self.a(x))))
+        h = F.max_pool2d(self.t(h), 2, padding=1) + F.adaptive_avg_pool2d(h[:, :2], (7, 7))
+        h, last = self.rnn(F.pad(h.flatten(0, 1), (1, 1), mode="reflect")[:, :3])
+        h = self.l(h).reshape(x.shape[0], 6, 5)
+        far = torch.cdist(h, last[0].reshape(x.shape[0], 2, 5))
+        return torch.cat([self.b(h[:, 0], h[:, 1]), far.flatten(1), torch.softmax(h[:, 2], 1).log()], 1)
+
+
+@case
+def decomposed():
+    x = torch.randn(4, 2, 6, 6, dtype=torch.float64)
+    write("decomposed", Decomposed(), "mse", {"x": x}, rows(4, 20), decomposed=True)
+
+
 class Windows(nn.Module):
     """Dilated pooling, unfold and fold, interpolation by cubic kernels."""
 

@@ -114,23 +114,26 @@ def gauss_newton(outputs, kind, y, values, direction):
     return torch.autograd.grad(outputs, values, hjv, retain_graph=True, allow_unused=True, materialize_grads=True)
 
 
-def write(name, module, kind, inputs, y=None, samples=3, seed=0, fixed=False, train=False, sizes=None):
+def write(name, module, kind, inputs, y=None, samples=3, seed=0, fixed=False, train=False, sizes=None,
+          decomposed=False):
     """`inputs`: the arguments of forward, of more samples than `samples`, which the graph is exported for.
 
     `sizes`: other open sizes than the number of samples, {axis: Dim} of each argument.
+    `decomposed`: whether the graph is written in the few operations that others are decomposed into.
     """
     module = module.double().eval()
     with in_double():
-        _write(name, module, kind, inputs, y, samples, seed, fixed, train, sizes or {})
+        _write(name, module, kind, inputs, y, samples, seed, fixed, train, sizes or {}, decomposed)
 
 
-def _write(name, module, kind, inputs, y, samples, seed, fixed, train, sizes):
+def _write(name, module, kind, inputs, y, samples, seed, fixed, train, sizes, decomposed):
     names = list(inputs)
     given = tuple(inputs.values())
     few = tuple(x[:samples] for x in given)
     batch = {0: torch.export.Dim("batch", min=2, max=4096)}
     batch = None if fixed else tuple(batch | sizes.get(n, {}) for n in names)
     exported = torch.export.export(module.train() if train else module, few, dynamic_shapes=batch)
+    exported = exported.run_decompositions() if decomposed else exported
     module.eval()
     buffer = io.BytesIO()
     torch.export.save(exported, buffer)
