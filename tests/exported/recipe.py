@@ -123,20 +123,27 @@ def gauss_newton(outputs, kind, y, values, direction):
     return torch.autograd.grad(outputs, values, hjv, retain_graph=True, allow_unused=True, materialize_grads=True)
 
 
-def write(name, module, kind, inputs, y=None, samples=3, seed=0, fixed=False, train=False):
+def write(name, module, kind, inputs, y=None, samples=3, seed=0, fixed=False, train=False, sizes=None,
+          decomposed=False):
     """Exports the module for `samples` samples, and writes its derivatives on `inputs`, the
-    arguments of forward, which have more samples."""
+    arguments of forward, which have more samples.
+
+    `sizes`: symbolic sizes other than the number of samples, {axis: Dim} for each argument.
+    `decomposed`: whether the graph is decomposed into PyTorch's core operations before it is written.
+    """
     module = module.double().eval()
     with in_double():
-        _write(name, module, kind, inputs, y, samples, seed, fixed, train)
+        _write(name, module, kind, inputs, y, samples, seed, fixed, train, sizes or {}, decomposed)
 
 
-def _write(name, module, kind, inputs, y, samples, seed, fixed, train):
+def _write(name, module, kind, inputs, y, samples, seed, fixed, train, sizes, decomposed):
     names = list(inputs)
     given = tuple(inputs.values())
     few = tuple(x[:samples] for x in given)
-    batch = None if fixed else tuple({0: torch.export.Dim("batch", min=2, max=4096)} for _ in names)
+    batch = {0: torch.export.Dim("batch", min=2, max=4096)}
+    batch = None if fixed else tuple(batch | sizes.get(n, {}) for n in names)
     exported = torch.export.export(module.train() if train else module, few, dynamic_shapes=batch)
+    exported = exported.run_decompositions() if decomposed else exported
     module.eval()
     buffer = io.BytesIO()
     torch.export.save(exported, buffer)

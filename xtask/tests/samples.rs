@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
 use candle_core::{Device, Tensor};
 use common::{words, xtask};
@@ -226,4 +226,44 @@ estimator = "trace"
     let traces: Vec<f64> = probes.iter().map(|probe| probe["trace"].as_f64().unwrap()).collect();
     let sum: f64 = traces[1..].iter().sum();
     assert!(traces.len() == 5 && (traces[0] - sum).abs() < 1e-5 * sum, "{traces:?}");
+}
+
+/// An exported network that computes its own loss from the argument `t`.
+const OWN_LOSS: &str = r#"
+name = "small"
+loss = "output"
+[data]
+name = "tensors"
+path = "t.safetensors"
+[model]
+name = "exported"
+path = "own_loss.pt2"
+[[probe]]
+samples = "all"
+groups = "full"
+dtype = "f64"
+estimator = "dense"
+"#;
+
+#[test]
+fn a_loss_without_targets_needs_no_targets_in_the_data() {
+    let folder = common::folder("small", OWN_LOSS);
+    let exported = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/exported/own_loss.pt2");
+    fs::copy(exported, folder.path().join("own_loss.pt2")).unwrap();
+    let t = Tensor::from_iter((0..6).map(|i| f64::from(i) / 6.0), &Device::Cpu).unwrap();
+    let t = t.reshape((6, 1)).unwrap();
+    let save = |tensors: HashMap<&str, Tensor>| {
+        candle_core::safetensors::save(&tensors, folder.path().join("t.safetensors")).unwrap();
+    };
+    save(HashMap::from([("t", t.clone())]));
+    let (without, said) = reproduced(folder.path(), &[]);
+    assert!(xtask(folder.path(), &["check", "small.toml"]).status.success(), "{said}");
+    save(HashMap::from([("t", t.clone()), ("y", t.zeros_like().unwrap())]));
+    let (with, _) = reproduced(folder.path(), &[]);
+    assert_eq!(without["probes"][0]["eigenvalues"], with["probes"][0]["eigenvalues"]);
+    assert!(numbers(&without["probes"][0]["eigenvalues"]).iter().any(|value| value.abs() > 1e-6));
+    // Any other loss needs them.
+    save(HashMap::from([("t", t)]));
+    let output = xtask(folder.path(), &["check", "small.toml", "--set", "loss=mse"]);
+    assert!(words(&output).contains("`y`: the file has no such tensor"), "{}", words(&output));
 }

@@ -144,6 +144,8 @@ pub struct Environment {
     pub ignored_label: Option<i64>,
     /// The tensors that an example consists of, where the network has names for them.
     pub inputs: Vec<String>,
+    /// Whether the loss uses no targets, so that the data need not have any.
+    pub without_targets: bool,
 }
 
 impl Environment {

@@ -192,8 +192,9 @@ struct Loaded {
     bytes: usize,
 }
 
-/// The data set's name, its parameters, the ignored label, and the names of the network's inputs.
-type DataKey = (String, toml::Table, Option<i64>, Vec<String>);
+/// The data set's name, its parameters, the ignored label and whether targets are needless, and the
+/// names of the network's inputs.
+type DataKey = (String, toml::Table, (Option<i64>, bool), Vec<String>);
 
 /// Plans of training, probes and distances.
 struct Measurements {
@@ -304,6 +305,7 @@ impl Checker<'_> {
         let Measurements { train, probes, distances } = self.measurements(raw)?;
         let loss = self.loss(raw.loss.as_ref())?;
         self.environment.ignored_label = loss.ignored_label();
+        self.environment.without_targets = loss.is_without_targets();
         let model = self.model(&raw.model)?;
         let inputs = model.architecture.inputs().iter().map(|input| input.name.clone());
         self.environment.inputs = inputs.collect();
@@ -357,8 +359,9 @@ impl Checker<'_> {
     }
 
     fn data(&mut self, raw: &raw::Data, cache: &mut DataCache) -> Result<Arc<dyn Dataset>, ConfigError> {
-        let Environment { ignored_label, inputs, .. } = &self.environment;
-        let key = (raw.name.clone(), raw.parameters.clone(), *ignored_label, inputs.clone());
+        let Environment { ignored_label, inputs, without_targets, .. } = &self.environment;
+        let targets = (*ignored_label, *without_targets);
+        let key = (raw.name.clone(), raw.parameters.clone(), targets, inputs.clone());
         if let Some(known) = cache.0.iter().find(|loaded| loaded.key == key) {
             return Ok(Arc::clone(&known.data));
         }

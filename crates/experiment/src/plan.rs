@@ -13,7 +13,7 @@ use eigenscape_core::{
     Result, Split,
 };
 use eigenscape_curvature::Residuals;
-use eigenscape_program::Mode;
+use eigenscape_program::{Mode, Needs};
 use eigenscape_runtime::Backend;
 
 pub use crate::raw::Take;
@@ -142,6 +142,12 @@ impl LossPlan {
     pub fn ignored_label(&self) -> Option<i64> {
         let named = self.named.as_ref().map(|loss| &loss.value);
         named.or(self.defaults.classes.as_ref())?.coding().ignore_index
+    }
+
+    /// Whether the experiment names a loss that uses no targets.
+    #[must_use]
+    pub fn is_without_targets(&self) -> bool {
+        self.named.as_ref().is_some_and(|loss| loss.value.needs() == Needs::Nothing)
     }
 }
 

@@ -61,6 +61,12 @@ impl<'a> Stored<'a> {
         self.dtype.bitsize().div_ceil(8)
     }
 
+    /// The strides in elements; `None` for contiguous elements, the last axis fastest.
+    #[must_use]
+    pub fn strides(&self) -> Option<&'a [usize]> {
+        self.strides
+    }
+
     /// The type of the elements.
     #[must_use]
     pub fn dtype(&self) -> Dtype {
@@ -78,18 +84,33 @@ impl<'a> Stored<'a> {
     #[must_use]
     pub fn elements(&self) -> Cow<'a, [u8]> {
         let count: usize = self.shape.iter().product();
-        let strides = match self.strides {
-            Some(strides) if count > 0 && !is_contiguous(self.shape, strides) => strides,
-            _ => return Cow::Borrowed(&self.bytes[..(count * self.dtype.bitsize()).div_ceil(8)]),
-        };
+        if self.disordered().is_none() {
+            return Cow::Borrowed(&self.bytes[..(count * self.dtype.bitsize()).div_ceil(8)]);
+        }
         let mut elements = Vec::with_capacity(count * self.size());
+        self.each(|element| elements.extend_from_slice(element));
+        Cow::Owned(elements)
+    }
+
+    /// The strides, unless the elements lie in row-major order.
+    fn disordered(&self) -> Option<&'a [usize]> {
+        let empty = self.shape.contains(&0);
+        self.strides.filter(|strides| !empty && !is_contiguous(self.shape, strides))
+    }
+
+    /// Calls `f` with the bytes of each element, in row-major order, without a copy of them all. The
+    /// type must have whole bytes.
+    pub fn each(&self, mut f: impl FnMut(&[u8])) {
+        let (count, size): (usize, _) = (self.shape.iter().product(), self.size());
+        let Some(strides) = self.disordered() else {
+            return self.bytes.chunks_exact(size).take(count).for_each(f);
+        };
         let mut index = vec![0; self.shape.len()];
         for _ in 0..count {
             let place: usize = index.iter().zip(strides).map(|(i, stride)| i * stride).sum();
-            elements.extend_from_slice(&self.bytes[place * self.size()..][..self.size()]);
+            f(&self.bytes[place * size..][..size]);
             advance(&mut index, self.shape);
         }
-        Cow::Owned(elements)
     }
 
     /// The element type of Candle tensors for these elements; `None` if there is none.

@@ -26,7 +26,11 @@ pub fn registry(contents: Option<PyBackedBytes>) -> Registry {
     let Some(contents) = contents else { return registry };
     let summary = "Inputs and targets that are handed over in memory";
     registry.datasets.add("arrays", summary, move |parameters: Parameters, environment| {
-        let classes = Classes { asked: parameters.classes, ignored: environment.ignored_label };
+        let classes = Classes {
+            asked: parameters.classes,
+            ignored: environment.ignored_label,
+            needless: environment.without_targets,
+        };
         let tensors = Tensors::parse_named(Path::new(NAME), &contents, classes, &environment.inputs)?;
         Ok(Box::new(tensors))
     });

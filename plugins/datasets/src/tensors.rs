@@ -9,6 +9,8 @@
 //! | `y`, values | \[N, ..., C\], or \[N\] for C = 1 | float types as `x` |
 //! | `x_test`, `y_test` | both or neither; as `x` and `y` except for N | the types of `x` and `y` |
 //!
+//! If the loss uses no targets, `y` and `y_test` may be missing.
+//!
 //! If the network names its inputs (the arguments of PyTorch's `forward`), they may be stored under
 //! these names; several inputs become one tensor \[N, D\]. Other tensors in the file are ignored.
 
@@ -49,13 +51,15 @@ pub struct TensorsParameters {
     pub classes: Option<NonZeroU32>,
 }
 
-/// The settings of an experiment's file about classes.
+/// The settings of an experiment's file about targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Classes {
     /// C, where it is given.
     pub asked: Option<NonZeroU32>,
     /// The label that is not a class, which the loss ignores.
     pub ignored: Option<i64>,
+    /// Whether the loss uses no targets, so that the file need not have any.
+    pub needless: bool,
 }
 
 /// Examples from a file, read and checked.
@@ -67,6 +71,8 @@ pub struct Tensors {
     dtype: DType,
     /// Whether the inputs are tokens.
     tokens: bool,
+    /// Whether the file has no targets.
+    without_targets: bool,
     path: PathBuf,
 }
 
@@ -85,7 +91,11 @@ impl Tensors {
             }
             other => other,
         })?;
-        let classes = Classes { asked: parameters.classes, ignored: environment.ignored_label };
+        let classes = Classes {
+            asked: parameters.classes,
+            ignored: environment.ignored_label,
+            needless: environment.without_targets,
+        };
         Self::parse_named(&path, &contents, classes, &environment.inputs)
     }
 
@@ -105,11 +115,16 @@ impl Tensors {
         let name = path.display().to_string();
         let file = TensorFile::parse(&name, contents)?;
         let inputs = InputNames::of(&file, inputs);
-        let train = Part::read(&file, &inputs, "y")?;
+        let without_targets = classes.needless && !file.has("y");
+        let read = |inputs: &InputNames, y: &str| {
+            if without_targets { Part::without_targets(&file, inputs) } else { Part::read(&file, inputs, y) }
+        };
+        let train = read(&inputs, "y")?;
         let of_test = inputs.of_test();
         let test = match (file.has(of_test.first()), file.has("y_test")) {
             (false, false) => None,
-            (true, true) => Some(Part::read(&file, &of_test, "y_test")?),
+            (true, true) => Some(read(&of_test, "y_test")?),
+            (true, false) if without_targets => Some(read(&of_test, "y_test")?),
             (inputs, _) => {
                 let x_test = of_test.first();
                 let [there, missing] = if inputs { [x_test, "y_test"] } else { ["y_test", x_test] };
@@ -127,7 +142,7 @@ impl Tensors {
         let (dtype, tokens) = (train.inputs.dtype(), file.is_integer(inputs.first())?);
         let examples = |part: Part| part.examples(classes);
         let (train, test) = (examples(train)?, test.map(examples).transpose()?);
-        Ok(Self { train, test, dtype, tokens, path: path.to_owned() })
+        Ok(Self { train, test, dtype, tokens, without_targets, path: path.to_owned() })
     }
 }
 
@@ -146,6 +161,25 @@ enum RawTargets {
 
 impl Part {
     fn read(file: &TensorFile<'_>, names: &InputNames, y: &str) -> Result<Self> {
+        let (x, inputs) = Self::inputs(file, names)?;
+        let remedy = "save it as int64: the classes 0 and 1; or as float32 for real targets";
+        no_truth_values(file, y, remedy)?;
+        let targets = match file.is_integer(y)? {
+            true => labels(file, y, inputs.dims()[0])?,
+            false => RawTargets::Values(values(file, y, inputs.dims()[0])?),
+        };
+        Ok(Self { keys: [x, y].map(str::to_owned), inputs, targets })
+    }
+
+    /// Inputs alone, with the target 0 each, which the loss does not use.
+    fn without_targets(file: &TensorFile<'_>, names: &InputNames) -> Result<Self> {
+        let (x, inputs) = Self::inputs(file, names)?;
+        let targets = RawTargets::Values(Tensor::zeros((inputs.dims()[0], 1), DType::F32, &Device::Cpu)?);
+        Ok(Self { keys: [x, "y"].map(str::to_owned), inputs, targets })
+    }
+
+    /// The inputs, with the name of the first tensor of them.
+    fn inputs<'n>(file: &TensorFile<'_>, names: &'n InputNames) -> Result<(&'n str, Tensor)> {
         let (x, inputs) = (names.first(), names.read(file)?);
         if inputs.elem_count() == 0 {
             let problem = format!("it is empty: its shape is {:?}", inputs.dims());
@@ -159,19 +193,8 @@ impl Part {
                 "save it as [N, ...] with N examples, [N, 1] for single numbers",
             ));
         }
-        for (key, remedy) in [
-            (x, "save it as float32: 0 and 1"),
-            (y, "save it as int64: the classes 0 and 1; or as float32 for real targets"),
-        ] {
-            if file.is_boolean(key)? {
-                return Err(file.error(key, "its elements are truth values (BOOL)", remedy));
-            }
-        }
-        let targets = match file.is_integer(y)? {
-            true => labels(file, y, inputs.dims()[0])?,
-            false => RawTargets::Values(values(file, y, inputs.dims()[0])?),
-        };
-        Ok(Self { keys: [x, y].map(str::to_owned), inputs, targets })
+        no_truth_values(file, x, "save it as float32: 0 and 1")?;
+        Ok((x, inputs))
     }
 
     fn require_same_kind(&self, test: &Self, file: &TensorFile<'_>) -> Result<()> {
@@ -202,6 +225,13 @@ impl Part {
         };
         Ok(Examples { inputs: self.inputs.into(), targets })
     }
+}
+
+fn no_truth_values(file: &TensorFile<'_>, key: &str, remedy: &str) -> Result<()> {
+    if file.is_boolean(key)? {
+        return Err(file.error(key, "its elements are truth values (BOOL)", remedy));
+    }
+    Ok(())
 }
 
 fn describe(tensor: &Tensor) -> String {
@@ -270,7 +300,7 @@ fn values(file: &TensorFile<'_>, key: &str, count: usize) -> Result<Tensor> {
 fn count_classes<'a>(
     file: &TensorFile<'_>,
     parts: impl Iterator<Item = &'a Part>,
-    Classes { asked, ignored }: Classes,
+    Classes { asked, ignored, .. }: Classes,
 ) -> Result<usize> {
     let mut classes = asked.map_or(0, NonZeroU32::get);
     for part in parts {
@@ -338,6 +368,7 @@ impl Dataset for Tensors {
         let train = &self.train;
         let outputs = match train.targets {
             Targets::Classes { classes, .. } => format!("{classes} classes"),
+            Targets::Values(_) if self.without_targets => "no targets".to_owned(),
             Targets::Values(_) => format!("{} real targets", train.outputs()),
         };
         let test = match &self.test {

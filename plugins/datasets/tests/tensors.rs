@@ -252,7 +252,8 @@ fn labels_that_are_no_classes_are_refused() {
 fn ignored_labels_are_no_classes() {
     let parsed = |labels: &[i64; 4], asked: Option<u32>| {
         let contents = serialized(&[("x", f32s(&[1, 1, 2, 2], &[0.5; 4])), ("y", i64s(&[1, 2, 2], labels))]);
-        let classes = Classes { asked: asked.and_then(NonZeroU32::new), ignored: Some(255) };
+        let asked = asked.and_then(NonZeroU32::new);
+        let classes = Classes { asked, ignored: Some(255), ..Classes::default() };
         Tensors::parse(Path::new("FILE"), &contents, classes)
     };
     for asked in [None, Some(3)] {
@@ -264,6 +265,29 @@ fn ignored_labels_are_no_classes() {
     assert_says(&message, &["`y`", "every label is 255, which the loss ignores", "loss.ignore_index"]);
     let message = parsed(&[0, 255, 7, 1], Some(3)).unwrap_err().to_string();
     assert_says(&message, &["[0, 1, 0] is 7, but there are at most 3 classes", "ignore_index = 7"]);
+}
+
+#[test]
+fn a_loss_that_needs_no_targets_needs_none_in_the_file() {
+    let parsed = |tensors: &[(&str, Stored)], needless: bool| {
+        let classes = Classes { needless, ..Classes::default() };
+        Tensors::parse(Path::new("FILE"), &serialized(tensors), classes)
+    };
+    let whole = parsed(&[("x", x()), ("x_test", x())], true).unwrap();
+    assert!(whole.has_test_split());
+    for split in [Split::Train, Split::Test] {
+        let examples = whole.examples(split).unwrap();
+        let Targets::Values(targets) = &examples.targets else { panic!("{:?}", examples.targets) };
+        assert_eq!(targets.dims(), [3, 1]);
+    }
+    let description = whole.description();
+    assert!(description.contains("3 training examples and 3 test examples"), "{description}");
+    assert!(description.contains("no targets"), "{description}");
+    // Targets that are there are read.
+    let with = parsed(&[("x", x()), ("y", i64s(&[3], &[0, 1, 0]))], true).unwrap();
+    assert_eq!(class_labels(&with.examples(Split::Train).unwrap()), (vec![0, 1, 0], 2));
+    let message = parsed(&[("x", x())], false).unwrap_err().to_string();
+    assert_says(&message, &["`y`", "no such tensor"]);
 }
 
 #[test]

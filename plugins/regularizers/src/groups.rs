@@ -41,7 +41,8 @@ impl Groups {
         for word in self.words() {
             let selector = GroupSelector::from(word.as_str());
             if let GroupSelector::Activation(_) | GroupSelector::Slice { .. } = selector {
-                let problem = format!("\"{word}\" is no group of parameters as wholes, which a penalty needs");
+                let problem =
+                    format!("\"{word}\" is no group of parameters as wholes, which a penalty needs");
                 return Err(Error::input(
                     "groups",
                     problem,

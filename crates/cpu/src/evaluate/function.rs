@@ -54,8 +54,10 @@ pub(super) fn evaluate<T: Element>(function: Function, x: View<'_, T>, out: &mut
         Function::LogOnePlus => kernels::map(&x, out, T::ln_1p),
         Function::Sin => kernels::map(&x, out, T::sin),
         Function::Cos => kernels::map(&x, out, T::cos),
+        Function::Atan => kernels::map(&x, out, T::atan),
         Function::Sqrt => kernels::map(&x, out, T::sqrt),
         Function::Recip => kernels::map(&x, out, T::recip),
+        Function::Floor => kernels::map(&x, out, T::floor),
     }
 }
 

@@ -194,8 +194,10 @@ fn apply(function: Function, x: f64) -> f64 {
         Function::LogOnePlus => x.ln_1p(),
         Function::Sin => x.sin(),
         Function::Cos => x.cos(),
+        Function::Atan => x.atan(),
         Function::Sqrt => x.sqrt(),
         Function::Recip => 1.0 / x,
+        Function::Floor => x.floor(),
     }
 }
 

@@ -243,7 +243,9 @@ fn of_function(function: Function, x: &str, compute: DType, words: &mut Words) -
         Function::LogOnePlus => format!("log1p{f}({x})"),
         Function::Sin => format!("sin{f}({x})"),
         Function::Cos => format!("cos{f}({x})"),
+        Function::Atan => format!("atan{f}({x})"),
         Function::Sqrt => format!("sqrt{f}({x})"),
         Function::Recip => format!("({type_})1 / {x}"),
+        Function::Floor => format!("floor{f}({x})"),
     }
 }

@@ -124,8 +124,16 @@ impl<'a> Document<'a> {
         let axes = self.axes.get(record.axes..)?;
         let rank = record.rank as usize;
         let (shape, strides) = (axes.get(..rank)?, axes.get(rank..2 * rank)?);
+        Stored::strided(storage.dtype, shape, strides, self.bytes_of(value)?)
+    }
+
+    /// The bytes of a tensor's storage from its first element on; `None` for other values.
+    pub(crate) fn bytes_of(&self, value: Value) -> Option<&'a [u8]> {
+        let Value::Tensor(index) = value else { return None };
+        let record = self.tensors.get(index as usize)?;
+        let storage = self.storages.get(record.storage as usize)?;
         let start = record.offset.checked_mul(storage.dtype.bitsize() / 8)?;
-        Stored::strided(storage.dtype, shape, strides, storage.bytes.get(start..)?)
+        storage.bytes.get(start..)
     }
 
     /// The module and name of an object's unknown class; `None` for other values.

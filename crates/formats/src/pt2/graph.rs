@@ -110,6 +110,18 @@ impl<'de> Deserialize<'de> for MetaSize {
 }
 
 impl MetaSize {
+    /// The symbol, if it is one by itself: `Symbol('s0', ...)`, or `s0` in files of older versions.
+    #[must_use]
+    pub fn symbol(&self) -> Option<&str> {
+        let Self::Symbolic(text) = self else { return None };
+        let name = match text.strip_prefix("Symbol('") {
+            Some(rest) => rest.split_once('\'').filter(|(_, rest)| !rest.contains("Symbol("))?.0,
+            None => text,
+        };
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        is_name.then_some(name)
+    }
+
     /// The number; `None` if it is symbolic or negative.
     #[must_use]
     pub fn known(&self) -> Option<usize> {

@@ -30,15 +30,30 @@ pub struct Package<'a> {
     pub results: Vec<String>,
     /// The version of PyTorch that wrote the file.
     pub torch_version: String,
+    /// The range of each symbol that sizes depend on.
+    pub ranges: BTreeMap<String, Range>,
     /// Parameters and buffers by name.
     pub weights: BTreeMap<String, Tensor<'a>>,
     /// Constant tensors of the network's code by name, including non-persistent buffers.
     pub constants: BTreeMap<String, Tensor<'a>>,
 }
 
+/// The range of a symbol; either end may be open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub struct Range {
+    /// The smallest value.
+    #[serde(default)]
+    pub min_val: Option<i64>,
+    /// The largest value.
+    #[serde(default)]
+    pub max_val: Option<i64>,
+}
+
 #[derive(Deserialize)]
 struct Program {
     graph_module: GraphModule,
+    #[serde(default)]
+    range_constraints: BTreeMap<String, Range>,
     #[serde(default)]
     torch_version: String,
 }
@@ -103,14 +118,15 @@ impl<'a> Package<'a> {
             let problem = format!("is of version {major} of the graph's schema, and version {MAJOR} is read");
             return Err(Refusal::new(problem, "export it with PyTorch 2.6 to 2.15"));
         }
-        let Program { graph_module, torch_version } = serde_json::from_slice(program).map_err(unreadable)?;
+        let Program { graph_module, range_constraints: ranges, torch_version } =
+            serde_json::from_slice(program).map_err(unreadable)?;
         let GraphModule { graph, signature, module_call_graph } = graph_module;
         let whole = module_call_graph.into_iter().find(|call| call.fqn.is_empty());
         let (arguments, results) = match whole.and_then(|call| call.signature) {
             Some(call) => (call.forward_arg_names.unwrap_or_default(), keys(&call.out_spec)),
             None => Default::default(),
         };
-        Ok(Self { graph, signature, arguments, results, torch_version, weights, constants })
+        Ok(Self { graph, signature, arguments, results, torch_version, ranges, weights, constants })
     }
 
     /// The names in the graph of `forward`'s tensor arguments.

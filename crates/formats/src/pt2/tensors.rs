@@ -1,6 +1,6 @@
-//! Tensors of an archive, borrowed from the file where possible.
+//! Tensors of an archive, in the file's bytes.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -12,17 +12,17 @@ use crate::{
     stored::Stored,
 };
 
-/// A tensor of an archive.
+/// A tensor of an archive, in the file's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor<'a> {
     /// The type of its elements.
     pub dtype: ScalarType,
     /// The length of each axis.
     pub shape: Vec<usize>,
-    /// Its elements, little-endian and row-major.
-    pub elements: Cow<'a, [u8]>,
     /// The location of the elements. Tensors of equal shape and location are one shared tensor.
     pub storage: Storage,
+    /// The bytes from the first element on.
+    bytes: &'a [u8],
 }
 
 /// The location of a tensor's elements in the archive.
@@ -33,8 +33,16 @@ pub struct Storage {
     /// The offset of the first element in the entry, in elements; for a pickled tensor, the address
     /// of its first byte in memory.
     pub offset: usize,
-    /// The stride along each axis, in elements; empty for a pickled tensor.
+    /// The stride along each axis, in elements.
     pub strides: Vec<usize>,
+}
+
+impl Tensor<'_> {
+    /// The elements where they lie; `None` for types that cannot be read.
+    #[must_use]
+    pub fn stored(&self) -> Option<Stored<'_>> {
+        Stored::strided(self.dtype.stored()?, &self.shape, &self.storage.strides, self.bytes)
+    }
 }
 
 /// The table of the tensors in a folder.
@@ -102,26 +110,20 @@ fn raw<'a>(name: &str, bytes: &'a [u8], meta: &TensorMeta, entry: String) -> Res
     };
     let storage = Storage { entry, offset, strides };
     match Stored::strided(dtype, &shape, &storage.strides, bytes) {
-        Some(stored) if !stored.repeats() => {
-            let elements = match stored.elements() {
-                Cow::Borrowed(_) => Cow::Borrowed(&bytes[..stored.elements().len()]),
-                Cow::Owned(elements) => Cow::Owned(elements),
-            };
-            Ok(Tensor { dtype: meta.dtype, shape, elements, storage })
-        }
+        Some(stored) if !stored.repeats() => Ok(Tensor { dtype: meta.dtype, shape, storage, bytes }),
         Some(_) => refuse("is larger than what the file has of it"),
         None => refuse("does not lie in its entry"),
     }
 }
 
 /// The tensor in an entry written by `torch.save`; `None` for any other object.
-fn pickled_alone<'a>(bytes: &[u8], path: &str) -> Option<Tensor<'a>> {
+fn pickled_alone<'a>(bytes: &'a [u8], path: &str) -> Option<Tensor<'a>> {
     let Ok(Contents::Pickled(document)) = Contents::parse(bytes) else { return None };
     from_pickle(&document, document.root(), path)
 }
 
 /// The tensors of a dictionary written by `torch.save`; other values are left out.
-pub(super) fn pickled<'a>(bytes: &[u8], path: &str) -> Result<Tensors<'a>, Refusal> {
+pub(super) fn pickled<'a>(bytes: &'a [u8], path: &str) -> Result<Tensors<'a>, Refusal> {
     let Contents::Pickled(document) = Contents::parse(bytes)? else {
         return Err(super::layout::damaged(format!("its entry {path} is not of torch.save")));
     };
@@ -134,21 +136,14 @@ pub(super) fn pickled<'a>(bytes: &[u8], path: &str) -> Result<Tensors<'a>, Refus
     Ok(rows.filter_map(tensor).collect())
 }
 
-/// Copies a tensor out of a pickle; `None` for any other object.
-fn from_pickle<'a>(document: &Document<'_>, value: Value, path: &str) -> Option<Tensor<'a>> {
+/// A tensor of a pickle; `None` for any other object.
+fn from_pickle<'a>(document: &Document<'a>, value: Value, path: &str) -> Option<Tensor<'a>> {
     let stored = document.tensor(value).filter(|stored| !stored.repeats())?;
     let dtype = ScalarType::from_stored(stored.dtype())?;
-    let elements = stored.elements();
+    let bytes = document.bytes_of(value)?;
     // Shared tensors start at the same byte of the file, which the address identifies.
-    let offset = match &elements {
-        Cow::Borrowed(bytes) => bytes.as_ptr() as usize,
-        Cow::Owned(bytes) => bytes.as_ptr() as usize,
-    };
-    let storage = Storage { entry: path.to_owned(), offset, strides: Vec::new() };
-    Some(Tensor {
-        dtype,
-        shape: stored.shape().to_vec(),
-        elements: Cow::Owned(elements.into_owned()),
-        storage,
-    })
+    let offset = bytes.as_ptr() as usize;
+    let strides = stored.strides().unwrap_or_default().to_vec();
+    let storage = Storage { entry: path.to_owned(), offset, strides };
+    Some(Tensor { dtype, shape: stored.shape().to_vec(), storage, bytes })
 }

@@ -45,5 +45,8 @@ pub use recurrent::{
     Cell, CellWeights, Nonlinearity, Recurred, RecurrentSettings, gru, lstm, recurrent_by, rnn,
 };
 pub use softmax::{log_softmax, softmax};
-pub use upsample::{Placement, upsample_linear, upsample_nearest};
+pub use upsample::{
+    Interpolation, Placement, upsample_cubic, upsample_linear, upsample_nearest, upsample_nearest_exact,
+    upsample_smooth,
+};
 pub use windows::{Divisor, Window, adaptive_avg_pool, adaptive_max_pool, avg_pool, max_pool};

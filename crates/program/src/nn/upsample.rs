@@ -47,6 +47,83 @@ pub fn upsample_linear(scope: &mut Scope, x: Value, places: &[Placement]) -> Res
     along_sides(scope, x, places, Placement::linear)
 }
 
+/// x \[N, C, sides...\] resized to the pixel whose centre is nearest: PyTorch's `nearest-exact`.
+/// `align_corners` is ignored.
+///
+/// # Errors
+/// As [`upsample_nearest`].
+pub fn upsample_nearest_exact(scope: &mut Scope, x: Value, places: &[Placement]) -> Result<Value> {
+    along_sides(scope, x, places, |place, size| {
+        let step = place.step(size);
+        let nearest = (0..place.out).map(|o| (((o as f64 + 0.5) * step).floor() as usize).min(size - 1));
+        nearest.map(|from| vec![(from, 1.0)]).collect()
+    })
+}
+
+/// x \[N, C, sides...\] interpolated along each side by cubic convolution (Keys 1981) with a = −3/4,
+/// the border pixels repeated: PyTorch's `bicubic`.
+///
+/// # Errors
+/// As [`upsample_nearest`].
+pub fn upsample_cubic(scope: &mut Scope, x: Value, places: &[Placement]) -> Result<Value> {
+    along_sides(scope, x, places, Placement::cubic)
+}
+
+/// The kernel of an interpolation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interpolation {
+    /// Linear: 1 − |t|.
+    Linear,
+    /// Cubic convolution; PyTorch has a = −1/2 where it widens the kernel.
+    Cubic,
+}
+
+/// x \[N, C, sides...\] interpolated along each side with a kernel that is as wide as the pixels of
+/// the result, where these are larger than those of the image: PyTorch's `antialias=True`.
+///
+/// # Errors
+/// As [`upsample_nearest`].
+pub fn upsample_smooth(
+    scope: &mut Scope,
+    x: Value,
+    places: &[Placement],
+    kernel: Interpolation,
+) -> Result<Value> {
+    // A kernel may be as wide as the image, so that there are as many weights as in a full matrix.
+    let shape = scope.shape(x);
+    let sides = shape.get(2..).unwrap_or_default();
+    if places.iter().zip(sides).any(|(place, size)| place.out.saturating_mul(*size) > MOST_WEIGHTS) {
+        return Err(Error::shape("upsample", format!("{sides:?} to {places:?} is too large")));
+    }
+    along_sides(scope, x, places, |place, size| place.smooth(size, kernel))
+}
+
+impl Interpolation {
+    /// Half of the width of the kernel.
+    fn reach(self) -> f64 {
+        match self {
+            Self::Linear => 1.0,
+            Self::Cubic => 2.0,
+        }
+    }
+
+    fn at(self, distance: f64) -> f64 {
+        match self {
+            Self::Linear => (1.0 - distance.abs()).max(0.0),
+            Self::Cubic => cubic_convolution(distance.abs(), -0.5),
+        }
+    }
+}
+
+/// Keys' piecewise cubic kernel with the parameter a, for t ≥ 0.
+fn cubic_convolution(t: f64, a: f64) -> f64 {
+    match t {
+        t if t < 1.0 => ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0,
+        t if t < 2.0 => ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a,
+        _ => 0.0,
+    }
+}
+
 /// For each pixel of the result along a side, the pixels of the image that it combines, each with
 /// its weight.
 type Weights = Vec<Vec<(usize, f64)>>;
@@ -57,16 +134,53 @@ impl Placement {
         self.scale.map_or(size as f64 / self.out as f64, f64::recip)
     }
 
-    fn linear(self, size: usize) -> Weights {
-        let place = |o: usize| {
-            if self.align_corners {
-                let steps = self.out.saturating_sub(1).max(1) as f64;
-                return o as f64 * ((size - 1) as f64 / steps);
-            }
-            ((o as f64 + 0.5) * self.step(size) - 0.5).max(0.0)
+    /// The distance between the centres of neighbouring pixels of the result where those of the
+    /// corner pixels are aligned.
+    fn aligned_step(self, size: usize) -> f64 {
+        (size - 1) as f64 / self.out.saturating_sub(1).max(1) as f64
+    }
+
+    /// The centre of pixel `o` of the result, counted in pixels of the image.
+    fn centre(self, size: usize, o: usize) -> f64 {
+        if self.align_corners {
+            o as f64 * self.aligned_step(size)
+        } else {
+            (o as f64 + 0.5) * self.step(size) - 0.5
+        }
+    }
+
+    fn cubic(self, size: usize) -> Weights {
+        let taps = |o: usize| {
+            let centre = self.centre(size, o);
+            let before = centre.floor();
+            let tap = |i: i32| {
+                let place = before + f64::from(i);
+                let from = place.clamp(0.0, (size - 1) as f64) as usize;
+                (from, cubic_convolution((centre - place).abs(), -0.75))
+            };
+            (-1..=2).map(tap).collect()
         };
+        (0..self.out).map(taps).collect()
+    }
+
+    fn smooth(self, size: usize, kernel: Interpolation) -> Weights {
+        let step = if self.align_corners { self.aligned_step(size) } else { self.step(size) };
+        let width = step.max(1.0);
+        let taps = |o: usize| {
+            let centre = (o as f64 + 0.5) * step;
+            let reach = kernel.reach() * width;
+            let first = (centre - reach + 0.5).max(0.0) as usize;
+            let end = ((centre + reach + 0.5) as usize).min(size);
+            let weight = |from: usize| kernel.at((from as f64 - centre + 0.5) / width);
+            let total: f64 = (first..end).map(weight).sum();
+            (first..end).map(|from| (from, weight(from) / total)).collect()
+        };
+        (0..self.out).map(taps).collect()
+    }
+
+    fn linear(self, size: usize) -> Weights {
         let pair = |o: usize| {
-            let place = place(o);
+            let place = self.centre(size, o).max(0.0);
             let before = (place.floor() as usize).min(size - 1);
             let after = (before + 1).min(size - 1);
             let share = (place - before as f64).clamp(0.0, 1.0);

@@ -17,6 +17,8 @@ pub struct Window {
     pub stride: usize,
     /// The border before and after the image: −∞ for the maximum, zeros for the average.
     pub padding: usize,
+    /// The step between the elements of a window; 1 for windows without gaps, which an average needs.
+    pub dilation: usize,
     /// Whether the last window may extend beyond the border, so that no element at the end is left
     /// out.
     pub ceil_mode: bool,
@@ -47,13 +49,55 @@ const MOST_WINDOWS: usize = 1 << 20;
 
 impl Window {
     fn cover(self, size: usize) -> Result<Cover, &'static str> {
-        let Self { kernel, stride, padding, ceil_mode } = self;
-        let ranges = PoolSettings { kernel, stride, padding }.ranges(size, ceil_mode)?;
+        let Self { kernel, stride, padding, ceil_mode, dilation } = self;
+        if dilation == 0 {
+            return Err("a dilation must be positive");
+        }
+        let span = kernel.saturating_sub(1).checked_mul(dilation).ok_or("the window is too large")?;
+        let span = if kernel == 0 { 0 } else { span.saturating_add(1) };
+        let mut ranges = PoolSettings { kernel: span, stride, padding }.ranges(size, ceil_mode)?;
         let padded = size + 2 * padding;
-        let length = |start: usize| (start + kernel).min(padded) - start;
+        let length = |start: usize| (start + span).min(padded) - start;
         let lengths = (0..ranges.len()).map(|o| length(o * stride)).collect();
+        if dilation > 1 {
+            ranges = (0..ranges.len()).map(|o| self.spread(o * stride, size)).collect();
+            if ranges.iter().any(Range::is_empty) {
+                return Err("a window has no element on the image");
+            }
+        }
         Ok(Cover { ranges, lengths })
     }
+
+    /// The elements on the image of the dilated window that begins at `start` of the padded axis, as
+    /// a range of the axis in the order of [`interleaved`].
+    fn spread(self, start: usize, size: usize) -> Range<usize> {
+        let Self { kernel, padding, dilation, .. } = self;
+        let steps_to = |place: usize| place.saturating_sub(start).div_ceil(dilation).min(kernel);
+        let (first, end) = (steps_to(padding), steps_to(size + padding));
+        let place = (start + first * dilation).saturating_sub(padding);
+        let each = if dilation < size { size.div_ceil(dilation) } else { 1 };
+        let begin = place % dilation * each + place / dilation;
+        begin..begin + end.saturating_sub(first)
+    }
+}
+
+/// x with the elements of an axis in another order, in which those of a dilated window are
+/// neighbours: all whose place is 0 modulo the dilation, then all whose place is 1, and so on, each
+/// part padded to the same length.
+fn interleaved(graph: &mut Graph, x: Value, axis: usize, dilation: usize) -> Result<Value> {
+    let shape = graph.shape(x).to_vec();
+    let size = shape[axis];
+    if dilation <= 1 || dilation >= size {
+        return Ok(x);
+    }
+    let each = size.div_ceil(dilation);
+    let x = graph.pad(x, axis, 0, each * dilation - size)?;
+    let (before, after) = (&shape[..axis], &shape[axis + 1..]);
+    let x = graph.reshape(x, &[before, &[each, dilation], after].concat())?;
+    let mut axes: Vec<usize> = (0..=shape.len()).collect();
+    axes.swap(axis, axis + 1);
+    let x = graph.permute(x, &axes)?;
+    graph.reshape(x, &[before, &[each * dilation], after].concat())
 }
 
 /// The largest element of each window of x \[N, C, sides...\]; `windows` has one entry for each
@@ -64,14 +108,22 @@ impl Window {
 pub fn max_pool(scope: &mut Scope, x: Value, windows: &[Window]) -> Result<Value> {
     let covers = covers(scope, "max_pool", x, windows)?;
     let ranges: Vec<_> = covers.into_iter().map(|cover| cover.ranges).collect();
-    by_planes(scope.graph(), x, &ranges, Graph::largest)
+    let graph = scope.graph();
+    let mut x = x;
+    for (axis, window) in (2..).zip(windows) {
+        x = interleaved(graph, x, axis, window.dilation)?;
+    }
+    by_planes(graph, x, &ranges, Graph::largest)
 }
 
 /// The mean of each window of x \[N, C, sides...\]; `windows` has one entry for each side.
 ///
 /// # Errors
-/// When the windows do not fit the image.
+/// When the windows do not fit the image, or are dilated.
 pub fn avg_pool(scope: &mut Scope, x: Value, windows: &[Window], divisor: Divisor) -> Result<Value> {
+    if windows.iter().any(|window| window.dilation != 1) {
+        return Err(Error::shape("avg_pool", "its windows are dilated"));
+    }
     let covers = covers(scope, "avg_pool", x, windows)?;
     let ranges: Vec<_> = covers.iter().map(|cover| cover.ranges.clone()).collect();
     let sums = by_planes(scope.graph(), x, &ranges, Graph::window_sums)?;

@@ -47,13 +47,21 @@ pub enum Function {
     Sin,
     /// cos(x)
     Cos,
+    /// The angle whose tangent is x, from −π/2 to π/2.
+    Atan,
     /// √x
     Sqrt,
     /// 1/x
     Recip,
+    /// The largest whole number that is not above x: piecewise constant.
+    Floor,
 }
 
 impl Function {
+    fn is_piecewise_constant(self) -> bool {
+        matches!(self, Self::Step { .. } | Self::Floor)
+    }
+
     /// Emits f′(x), given x and y = f(x).
     ///
     /// # Errors
@@ -63,7 +71,7 @@ impl Function {
             // The step of y equals the step of x, so that x need not be stored.
             Self::Relu => graph.function(Self::Step { slope: Real(0.0) }, y),
             Self::LeakyRelu { slope } => graph.function(Self::Step { slope }, x),
-            Self::Step { .. } => {
+            Self::Step { .. } | Self::Floor => {
                 let shape = graph.shape(x).to_vec();
                 graph.fill(0.0, &shape)
             }
@@ -101,6 +109,13 @@ impl Function {
                 let sine = graph.function(Self::Sin, x)?;
                 graph.scale(sine, -1.0)
             }
+            Self::Atan => {
+                let square = graph.mul(x, x)?;
+                let shape = graph.shape(x).to_vec();
+                let one = graph.fill(1.0, &shape)?;
+                let sum = graph.add(square, one)?;
+                graph.function(Self::Recip, sum)
+            }
             Self::Sqrt => {
                 let inverse = graph.function(Self::Recip, y)?;
                 graph.scale(inverse, 0.5)
@@ -130,8 +145,10 @@ impl Primitive for Function {
             Self::LogOnePlus => "log1p",
             Self::Sin => "sin",
             Self::Cos => "cos",
+            Self::Atan => "atan",
             Self::Sqrt => "sqrt",
             Self::Recip => "reciprocal",
+            Self::Floor => "floor",
         }
     }
 
@@ -140,12 +157,12 @@ impl Primitive for Function {
     }
 
     fn linearity(&self) -> Linearity {
-        if matches!(self, Self::Step { .. }) { Linearity::PiecewiseConstant } else { Linearity::Nonlinear }
+        if self.is_piecewise_constant() { Linearity::PiecewiseConstant } else { Linearity::Nonlinear }
     }
 
     fn jvp(&self, graph: &mut Graph, node: &NodeRef, tangents: &[Option<Value>]) -> Result<Option<Value>> {
         match tangents[0] {
-            Some(tangent) if !matches!(self, Self::Step { .. }) => {
+            Some(tangent) if !self.is_piecewise_constant() => {
                 let derivative = self.derivative(graph, node.args[0], node.output)?;
                 graph.mul(tangent, derivative).map(Some)
             }
@@ -156,7 +173,7 @@ impl Primitive for Function {
     fn affinity(&self, args: &[Affinity]) -> Affinity {
         match (self, args[0]) {
             (_, fixed @ (Affinity::Constant | Affinity::PiecewiseConstant)) => fixed,
-            (Self::Step { .. }, _) => Affinity::PiecewiseConstant,
+            _ if self.is_piecewise_constant() => Affinity::PiecewiseConstant,
             (Self::Relu | Self::LeakyRelu { .. }, Affinity::Affine | Affinity::Piecewise) => {
                 Affinity::Piecewise
             }

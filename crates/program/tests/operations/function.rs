@@ -4,7 +4,7 @@ use eigenscape_program::ElementwiseFunction as Function;
 
 use crate::common::*;
 
-const SMOOTH: [Function; 11] = [
+const SMOOTH: [Function; 12] = [
     Function::Tanh,
     Function::Sigmoid,
     Function::SigmoidComplement,
@@ -16,6 +16,7 @@ const SMOOTH: [Function; 11] = [
     Function::LeakyRelu { slope: Real(0.01) },
     Function::Sin,
     Function::Cos,
+    Function::Atan,
 ];
 
 #[test]
@@ -28,6 +29,15 @@ fn laws() {
         let subject = Subject::new(seed, &[&[3, 4]], |g, x| g.function(function, x[0]));
         subject.moved(|x| x.affine(0.5, 1.5)).obeys_all();
     }
+}
+
+#[test]
+fn whole_numbers_are_piecewise_constant() {
+    Subject::new(1, &[&[3, 4]], |g, x| {
+        let whole = g.function(Function::Floor, x[0])?;
+        g.mul(whole, x[0])
+    })
+    .obeys_all();
 }
 
 #[test]

@@ -161,17 +161,13 @@ def _inputs(x: Any, module: Any) -> dict[str, np.ndarray]:
 
 
 def _data(inputs: Mapping[str, np.ndarray], y: Any, loss: Any) -> bytes:
-    name = loss.get("name") if isinstance(loss, Mapping) else loss
     if y is not None:
-        targets = as_numpy(y, "y")
-    elif name == "output":
-        # The loss does not read them.
-        targets = np.zeros((len(next(iter(inputs.values()))), 1), dtype=np.float32)
-    else:
+        return safetensors({**inputs, "y": as_numpy(y, "y")})
+    if (loss.get("name") if isinstance(loss, Mapping) else loss) != "output":
         raise unusable(
             "`y` is missing", 'give the targets, or loss="output" where the module\'s output is the loss'
         )
-    return safetensors({**inputs, "y": targets})
+    return safetensors(inputs)
 
 
 def _as_torch(value: Any, torch: Any) -> Any:

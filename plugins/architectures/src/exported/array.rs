@@ -13,14 +13,21 @@ pub(super) struct Array {
     /// In elements; 0 along axes whose elements are all equal.
     strides: Vec<usize>,
     offset: usize,
-    numbers: Arc<[f64]>,
+    numbers: Arc<Vec<f64>>,
+    /// The largest allowed number of elements in memory of what is computed from this array: a few
+    /// bytes of a graph may request any number.
+    limit: usize,
 }
 
-/// The largest allowed number of elements in memory: a few bytes of a graph may request any number.
-const MOST: usize = 1 << 24;
+/// The limit of arrays that have been given no other.
+pub(super) const USUAL: usize = 1 << 21;
 
 fn too_large(shape: &[usize]) -> Error {
-    Error::shape("constant", format!("a constant tensor of shape {shape:?} is too large"))
+    let problem = format!(
+        "a constant tensor of shape {shape:?} is too large for the size of the file and of the inputs; as a \
+         buffer of the module (register_buffer) it is in the file"
+    );
+    Error::shape("constant", problem)
 }
 
 /// Refuses a shape that no tensor of a program has, however it is stored.
@@ -28,10 +35,10 @@ pub(super) fn check_size(shape: &[usize]) -> Result<()> {
     eigenscape_program::check_size("constant", shape).map_err(|_| too_large(shape))
 }
 
-/// The number of elements, unless it exceeds [`MOST`].
-fn count(shape: &[usize]) -> Result<usize> {
+/// The number of elements, unless it exceeds the limit.
+fn count(shape: &[usize], limit: usize) -> Result<usize> {
     let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
-    count.filter(|count| *count <= MOST).ok_or_else(|| too_large(shape))
+    count.filter(|count| *count <= limit).ok_or_else(|| too_large(shape))
 }
 
 /// The strides of a row-major array.
@@ -64,7 +71,8 @@ impl Array {
     /// stride 0, so that arrays computed from this one store it once.
     pub fn new(shape: &[usize], numbers: Vec<f64>) -> Self {
         let strides = row_major(shape);
-        let mut array = Self { shape: shape.to_vec(), strides, offset: 0, numbers: numbers.into() };
+        let numbers = Arc::new(numbers);
+        let mut array = Self { shape: shape.to_vec(), strides, offset: 0, numbers, limit: USUAL };
         for axis in 0..shape.len() {
             if array.repeats(axis) {
                 array.strides[axis] = 0;
@@ -86,14 +94,23 @@ impl Array {
 
     /// An array of one repeated number.
     pub fn filled(shape: &[usize], number: f64) -> Self {
-        Self { shape: shape.to_vec(), strides: vec![0; shape.len()], offset: 0, numbers: [number].into() }
+        let strides = vec![0; shape.len()];
+        Self { shape: shape.to_vec(), strides, offset: 0, numbers: Arc::new(vec![number]), limit: USUAL }
     }
 
     /// An array by a formula for the element at each position.
-    pub fn by(shape: &[usize], mut element: impl FnMut(&[usize]) -> f64) -> Result<Self> {
-        let mut numbers = Vec::with_capacity(count(shape)?);
+    ///
+    /// # Errors
+    /// When it has more elements than `limit`.
+    pub fn by(limit: usize, shape: &[usize], mut element: impl FnMut(&[usize]) -> f64) -> Result<Self> {
+        let mut numbers = Vec::with_capacity(count(shape, limit)?);
         each_position(shape, |position| numbers.push(element(position)));
-        Ok(Self::new(shape, numbers))
+        Ok(Self::new(shape, numbers).within(limit))
+    }
+
+    /// The same array, with a limit for what is computed from it.
+    pub fn within(self, limit: usize) -> Self {
+        Self { limit, ..self }
     }
 
     pub fn shape(&self) -> &[usize] {
@@ -118,7 +135,7 @@ impl Array {
 
     /// All elements in row-major order.
     pub fn elements(&self) -> Result<Vec<f64>> {
-        let mut elements = Vec::with_capacity(count(&self.shape)?);
+        let mut elements = Vec::with_capacity(count(&self.shape, self.limit)?);
         each_position(&self.shape, |position| elements.push(self.at(position)));
         Ok(elements)
     }
@@ -138,7 +155,7 @@ impl Array {
     pub fn map(&self, f: impl Fn(f64) -> f64) -> Result<Self> {
         let compact = self.compact();
         let numbers = compact.elements()?.into_iter().map(f).collect();
-        Self::new(&compact.shape, numbers).broadcast(&self.shape)
+        Self::new(&compact.shape, numbers).within(self.limit).broadcast(&self.shape)
     }
 
     /// Element by element, with axes of size 1 repeated.
@@ -148,7 +165,8 @@ impl Array {
         let compact = common_shape(&a.compact().shape, &b.compact().shape)?;
         let within = |array: Self| Self { shape: compact.clone(), ..array };
         let (a, b) = (within(a), within(b));
-        Self::by(&compact, |position| f(a.at(position), b.at(position)))?.broadcast(&shape)
+        let limit = self.limit.max(other.limit);
+        Self::by(limit, &compact, |position| f(a.at(position), b.at(position)))?.broadcast(&shape)
     }
 
     /// The array broadcast to `shape`, along axes of size 1 and new leading axes.
@@ -184,7 +202,7 @@ impl Array {
             let strides = shape.iter().map(|size| if *size == 1 { 0 } else { steps.next().unwrap_or(0) });
             return Ok(Self { shape: shape.to_vec(), strides: strides.collect(), ..self.clone() });
         }
-        Ok(Self::new(shape, self.elements()?))
+        Ok(Self::new(shape, self.elements()?).within(self.limit))
     }
 
     pub fn permute(&self, axes: &[usize]) -> Self {
@@ -212,14 +230,15 @@ impl Array {
         }
         let Some(size) = shape.get_mut(axis) else { return Err(misfit(&shape, &[])) };
         *size = parts.iter().fold(0, |total: usize, part| total.saturating_add(part.shape[axis]));
-        count(&shape)?;
+        let limit = parts.iter().map(|part| part.limit).max().unwrap_or(USUAL);
+        count(&shape, limit)?;
         let mut ends = Vec::new();
         parts.iter().fold(0, |start, part| {
             ends.push(start + part.shape[axis]);
             start + part.shape[axis]
         });
         let mut position = vec![0; shape.len()];
-        Self::by(&shape, |at| {
+        Self::by(limit, &shape, |at| {
             let part = ends.partition_point(|end| *end <= at[axis]);
             position.copy_from_slice(at);
             position[axis] -= ends[part] - parts[part].shape[axis];
@@ -233,9 +252,9 @@ impl Array {
         let shape: Vec<usize> = (0..self.shape.len()).map(size).collect();
         let over = |axis: usize| if axes.contains(&axis) { self.shape[axis] } else { 1 };
         let inner: Vec<usize> = (0..self.shape.len()).map(over).collect();
-        count(&inner)?;
+        count(&inner, self.limit)?;
         let mut place = vec![0; shape.len()];
-        Self::by(&shape, |position| {
+        Self::by(self.limit, &shape, |position| {
             let mut total = start;
             each_position(&inner, |along| {
                 place.iter_mut().zip(position.iter().zip(along)).for_each(|(place, (a, b))| *place = a + b);
@@ -254,7 +273,7 @@ impl Array {
                 group[place] += group[place - block];
             }
         }
-        Ok(Self::new(&self.shape, sums))
+        Ok(Self::new(&self.shape, sums).within(self.limit))
     }
 
     /// The general product of two arrays.
@@ -270,7 +289,7 @@ impl Array {
         let shape: Vec<usize> = batch.chain(left).chain(right).collect();
         let inner: Vec<usize> = axes.contract.iter().map(|[l, _]| self.shape[*l]).collect();
         let mut at = [vec![0; self.shape.len()], vec![0; other.shape.len()]];
-        Self::by(&shape, |position| {
+        Self::by(self.limit.max(other.limit), &shape, |position| {
             let (batch, rest) = position.split_at(axes.batch.len());
             let (left, right) = rest.split_at(free[0].len());
             for side in 0..2 {

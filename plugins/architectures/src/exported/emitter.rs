@@ -19,6 +19,8 @@ pub(super) struct Emitter<'c, 's> {
     pub samples: usize,
     /// The number of samples that the graph was exported for; `None` if it is symbolic.
     pub fixed: Option<usize>,
+    /// The largest allowed number of elements of a constant in memory.
+    pub limit: usize,
 }
 
 /// Clamps a finite number to the range of f32. Masks contain numbers like `-1e300` in place of −∞;
@@ -35,6 +37,11 @@ impl Emitter<'_, '_> {
 
     pub fn graph(&mut self) -> &mut Graph {
         self.scope.graph()
+    }
+
+    /// A constant by a formula for the element at each position.
+    pub fn array(&self, shape: &[usize], element: impl FnMut(&[usize]) -> f64) -> Result<Array> {
+        Array::by(self.limit, shape, element)
     }
 
     /// A value of the program as a tensor.
@@ -281,7 +288,7 @@ impl Emitter<'_, '_> {
         if let (Some(rows), Some(index)) = (table.array(), index.array()) {
             let last = index.shape().len();
             let (count, mut outside) = (table.shape()[0], false);
-            let taken = Array::by(&shape, |at| {
+            let taken = self.array(&shape, |at| {
                 let row = index.at(&at[..last]);
                 if row >= 0.0 && row < count as f64 {
                     rows.at(&[row as usize, at[last]])

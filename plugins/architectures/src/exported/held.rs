@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use candle_core::{DType, Device, Tensor as CandleTensor};
+use candle_core::{DType, Tensor as CandleTensor};
 use eigenscape_core::{Error, Result};
-use eigenscape_formats::pt2::{Argument, Graph, InputSpec, Package, Storage, Tensor as Stored};
+use eigenscape_formats::pt2::{Argument, Graph, InputSpec, Package, ScalarType, Storage, Tensor as Stored};
 
-use super::{array::Array, name::operation, tensor::Tensor};
+use super::{array::Array, name::operation, numbers, tensor::Tensor};
 
 /// The role of one of the network's own tensors.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) enum Held {
     /// Running statistics of a normalisation layer.
     Running { name: String, shape: Vec<usize> },
     /// A constant. A buffer has a name, under which a checkpoint may contain it.
-    Constant { name: Option<String>, tensor: Tensor },
+    Constant { name: Option<String>, constant: Constant },
 }
 
 /// All of a network's own tensors, in the order of the graph's signature, with their initial
@@ -47,6 +47,7 @@ impl AllHeld {
             Error::input(file, format!("has no tensor {name}, which its graph needs"), "export it again")
         };
         let running = running_statistics(&package.graph);
+        let dtype = weight_type(package, &running);
         let (mut held, mut weights) = (Vec::new(), BTreeMap::new());
         let mut seen: HashMap<(&Storage, &[usize]), &str> = HashMap::new();
         let tensor = |name: &str| package.weights.get(name).or_else(|| package.constants.get(name));
@@ -59,7 +60,7 @@ impl AllHeld {
                         Some(of) => Held::Alias { name: name.to_owned(), of: (*of).to_owned() },
                         None => {
                             seen.insert((&stored.storage, &stored.shape), arg);
-                            weights.insert(name.to_owned(), numbers(file, name, stored)?);
+                            weights.insert(name.to_owned(), numbers::weight(file, name, stored, dtype)?);
                             let meta = package.graph.tensor_values.get(arg);
                             let frozen = meta.is_some_and(|meta| !meta.requires_grad);
                             Held::Parameter { name: name.to_owned(), shape: stored.shape.clone(), frozen }
@@ -69,25 +70,20 @@ impl AllHeld {
                 }
                 InputSpec::Buffer { arg, name } if running.contains(arg.as_str()) => {
                     let stored = tensor(name).ok_or_else(|| missing(name))?;
-                    weights.insert(name.clone(), numbers(file, name, stored)?);
+                    weights.insert(name.clone(), numbers::weight(file, name, stored, dtype)?);
                     (arg, Held::Running { name: name.clone(), shape: stored.shape.clone() })
                 }
                 InputSpec::Buffer { arg, name } => {
-                    let tensor = folded(file, name, tensor(name).ok_or_else(|| missing(name))?)?;
-                    (arg, Held::Constant { name: Some(name.clone()), tensor })
+                    let constant = Constant::of(file, name, tensor(name).ok_or_else(|| missing(name))?)?;
+                    (arg, Held::Constant { name: Some(name.clone()), constant })
                 }
                 InputSpec::Constant { arg, name } => {
-                    let tensor = folded(file, name, tensor(name).ok_or_else(|| missing(name))?)?;
-                    (arg, Held::Constant { name: None, tensor })
+                    let constant = Constant::of(file, name, tensor(name).ok_or_else(|| missing(name))?)?;
+                    (arg, Held::Constant { name: None, constant })
                 }
                 InputSpec::User(_) | InputSpec::Other(_) => continue,
             };
             held.push((arg.clone(), entry));
-        }
-        let double = weights.values().all(|tensor| tensor.dtype() == DType::F64);
-        let dtype = if double { DType::F64 } else { DType::F32 };
-        for tensor in weights.values_mut() {
-            *tensor = tensor.to_dtype(dtype)?;
         }
         Ok(Self { held, weights })
     }
@@ -129,49 +125,43 @@ fn running_statistics(graph: &Graph) -> BTreeSet<&str> {
     names
 }
 
-/// Converts a tensor of the file to Candle's type.
-fn candle(file: &str, name: &str, stored: &Stored) -> Result<CandleTensor> {
-    use safetensors::Dtype;
-    let dtype = match stored.dtype.stored() {
-        Some(Dtype::F64) => DType::F64,
-        Some(Dtype::F32) => DType::F32,
-        Some(Dtype::F16) => DType::F16,
-        Some(Dtype::BF16) => DType::BF16,
-        Some(Dtype::U8 | Dtype::BOOL) => DType::U8,
-        Some(Dtype::I16) => DType::I16,
-        Some(Dtype::I32) => DType::I32,
-        Some(Dtype::I64) => DType::I64,
-        _ => {
-            let problem = format!("the tensor {name} is of the type {:?}, which is not read", stored.dtype);
-            return Err(Error::input(file, problem, "export the network with weights in float32"));
-        }
+/// The type of the network's weights: f64 if all of them are stored in it.
+fn weight_type(package: &Package, running: &BTreeSet<&str>) -> DType {
+    let is_double = |spec: &InputSpec| {
+        let name = match spec {
+            InputSpec::Parameter { name, .. } => name,
+            InputSpec::Buffer { arg, name } if running.contains(arg.as_str()) => name,
+            _ => return true,
+        };
+        let stored = package.weights.get(name).or_else(|| package.constants.get(name));
+        stored.is_none_or(|stored| stored.dtype == ScalarType::Double)
     };
-    Ok(CandleTensor::from_raw_buffer(&stored.elements, dtype, &stored.shape, &Device::Cpu)?)
+    if package.signature.input_specs.iter().all(is_double) { DType::F64 } else { DType::F32 }
 }
 
-/// The values of a parameter or of running statistics, which must be finite floating-point numbers.
-fn numbers(file: &str, name: &str, stored: &Stored) -> Result<CandleTensor> {
-    let tensor = candle(file, name, stored)?;
-    if !tensor.dtype().is_float() {
-        let problem =
-            format!("the tensor {name} is of the type {:?}, not of floating-point numbers", stored.dtype);
-        return Err(Error::input(file, problem, "export the network with weights in float32"));
-    }
-    let tensor = if tensor.dtype() == DType::F64 { tensor } else { tensor.to_dtype(DType::F32)? };
-    let values = tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
-    match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(tensor),
-        Some(index) => {
-            let problem = format!("the tensor {name} holds {} (element {index})", values[index]);
-            Err(Error::input(file, problem, "export the network from before its training diverged"))
-        }
-    }
+/// A constant as it is stored. Its numbers take up to eight times as much, and are made when the
+/// network is built.
+#[derive(Debug)]
+pub(super) struct Constant {
+    dtype: ScalarType,
+    shape: Vec<usize>,
+    elements: Vec<u8>,
 }
 
-/// Converts a tensor of the file to a constant of the graph.
-fn folded(file: &str, name: &str, stored: &Stored) -> Result<Tensor> {
-    let values = candle(file, name, stored)?.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
-    Ok(Tensor::folded(stored.dtype, Array::new(&stored.shape, values)))
+impl Constant {
+    fn of(file: &str, name: &str, tensor: &Stored) -> Result<Self> {
+        let stored = tensor.stored().filter(|stored| numbers::are_read(stored.dtype()));
+        let stored = stored.ok_or_else(|| numbers::unread(file, name, tensor))?;
+        let elements = stored.elements().into_owned();
+        Ok(Self { dtype: tensor.dtype, shape: tensor.shape.clone(), elements })
+    }
+
+    /// The constant as a tensor of the graph, with a limit for what is computed from it.
+    pub fn tensor(&self, limit: usize) -> Tensor {
+        let stored = self.dtype.stored();
+        let numbers = stored.map(|dtype| numbers::all(dtype, &self.elements)).unwrap_or_default();
+        Tensor::folded(self.dtype, Array::new(&self.shape, numbers).within(limit))
+    }
 }
 
 #[cfg(test)]

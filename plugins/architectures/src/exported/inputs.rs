@@ -1,9 +1,9 @@
 //! The inputs of a network.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use eigenscape_core::{Error, ModelInput, Result};
-use eigenscape_formats::pt2::{MetaSize, Package, ScalarType};
+use eigenscape_formats::pt2::{MetaSize, Package, Range, ScalarType};
 use eigenscape_program::{Error as ProgramError, Scope, Value};
 
 use super::tensor::{Item, Tensor};
@@ -14,6 +14,8 @@ pub(super) struct Inputs {
     /// The name in the graph, the element type and the sizes of each input.
     all: Vec<(String, ScalarType, Vec<MetaSize>)>,
     named: Vec<ModelInput>,
+    /// The range of each symbol among the sizes.
+    ranges: BTreeMap<String, Range>,
 }
 
 impl Inputs {
@@ -37,12 +39,22 @@ impl Inputs {
                 "export it with inputs [N, ...]",
             ));
         }
-        Ok(Self { all, named })
+        Ok(Self { all, named, ranges: package.ranges.clone() })
     }
 
     /// The inputs under the names of `forward`'s arguments.
     pub fn named(&self) -> &[ModelInput] {
         &self.named
+    }
+
+    /// The known lengths of the axes of an example's inputs.
+    pub fn sides(&self) -> impl Iterator<Item = usize> {
+        self.all.iter().flat_map(|(_, _, sizes)| sizes[1..].iter().filter_map(MetaSize::known))
+    }
+
+    /// Whether there is one input alone, which is x itself.
+    pub fn is_single(&self) -> bool {
+        self.all.len() == 1
     }
 
     /// The number of samples that the graph was exported for; `None` if it is symbolic.
@@ -70,6 +82,7 @@ impl Inputs {
         let shape = scope.shape(x);
         if let [(arg, dtype, sizes)] = self.all.as_slice() {
             check(&shape, sizes)?;
+            self.check_symbols(&shape, sizes)?;
             values.insert(arg, Item::Tensor(Tensor::emitted(*dtype, x, &shape)));
             return Ok(());
         }
@@ -92,6 +105,38 @@ impl Inputs {
             start = start.saturating_add(len);
         }
         if shape.get(1) == Some(&start) { Ok(()) } else { Err(self.misfit(&shape)) }
+    }
+
+    /// Refuses sizes of an example outside of the range that the graph has for their symbol, and
+    /// different sizes for one symbol.
+    fn check_symbols(&self, shape: &[usize], sizes: &[MetaSize]) -> Result<(), ProgramError> {
+        let name = self.named.first().map_or("x", |input| input.name.as_str());
+        let batch = sizes.first().and_then(MetaSize::symbol);
+        let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for (axis, (&size, meta)) in shape.iter().zip(sizes).enumerate().skip(1) {
+            let Some(symbol) = meta.symbol().filter(|symbol| Some(*symbol) != batch) else { continue };
+            let (first, other) = *known.entry(symbol).or_insert((axis, size));
+            if size != other {
+                let problem = format!(
+                    "the axes {first} and {axis} of the argument `{name}` have the same size in the graph, and \
+                     have {other} and {size} here"
+                );
+                return Err(ProgramError::shape("input", problem));
+            }
+            let Range { min_val, max_val } = self.ranges.get(symbol).copied().unwrap_or_default();
+            let is_above = min_val.is_none_or(|least| size as i64 >= least);
+            if is_above && max_val.is_none_or(|most| size as i64 <= most) {
+                continue;
+            }
+            let most = max_val.map_or("any number".to_owned(), |most| most.to_string());
+            let problem = format!(
+                "the argument `{name}` has the size {size} along its axis {axis}, and the network was exported \
+                 for sizes from {} to {most}: export it for others by torch.export.Dim(..., min=..., max=...)",
+                min_val.unwrap_or(0)
+            );
+            return Err(ProgramError::shape("input", problem));
+        }
+        Ok(())
     }
 
     fn misfit(&self, shape: &[usize]) -> ProgramError {

@@ -24,9 +24,6 @@ pub(super) struct Samples {
     pub exported: Option<usize>,
 }
 
-/// The maximum number of elements of constants that are held at a time.
-const MOST_KEPT: usize = 1 << 26;
-
 /// Executes a graph, and holds the values of its names.
 pub(super) struct Interpreter<'n> {
     pub values: HashMap<&'n str, Item>,
@@ -34,16 +31,19 @@ pub(super) struct Interpreter<'n> {
     views: Views<'n>,
     /// The index of the last operation that uses each name.
     last_use: HashMap<&'n str, usize>,
+    /// The largest allowed number of elements of constants in memory.
+    limit: usize,
     kept: usize,
     /// Whether the graph's shapes are those of the values so far.
     shapes_hold: bool,
 }
 
 impl<'n> Interpreter<'n> {
-    /// An interpreter with the values of the graph's inputs.
-    pub fn new(samples: Samples, values: HashMap<&'n str, Item>) -> Self {
+    /// An interpreter with the values of the graph's inputs. `limit` bounds the number of elements of
+    /// constants in memory.
+    pub fn new(samples: Samples, values: HashMap<&'n str, Item>, limit: usize) -> Self {
         let (views, last_use) = (Views::default(), HashMap::new());
-        Self { values, samples, views, last_use, kept: 0, shapes_hold: true }
+        Self { values, samples, views, last_use, limit, kept: 0, shapes_hold: true }
     }
 
     /// Executes a graph. Its results are then in `values`.
@@ -82,13 +82,18 @@ impl<'n> Interpreter<'n> {
             self.applied(&arguments, scope)?
         } else {
             let translate = aten::find(name).ok_or_else(|| arguments.error("is not known"))?;
-            let mut emitter = Emitter { scope, samples: self.samples.count, fixed: self.samples.exported };
+            let mut emitter = self.emitter(scope);
             translate(&arguments, &mut emitter)?
         };
         self.bind(graph, node, item)?;
-        let mut emitter = Emitter { scope, samples: self.samples.count, fixed: self.samples.exported };
+        let mut emitter = self.emitter(scope);
         let later = |name: &str| self.last_use.get(name).is_some_and(|last| *last > number);
         self.views.follow(node, name, &mut self.values, &mut emitter, &later)
+    }
+
+    fn emitter<'c, 's>(&self, scope: &'c mut Scope<'s>) -> Emitter<'c, 's> {
+        let Samples { count, exported } = self.samples;
+        Emitter { scope, samples: count, fixed: exported, limit: self.limit }
     }
 
     fn given(&self, node: &'n Node) -> Result<Vec<(&'n str, Given<'n>)>> {
@@ -175,7 +180,7 @@ impl<'n> Interpreter<'n> {
             };
             each_name(input, &mut |name| drop(values.insert(name, item.clone())));
         }
-        let mut interpreter = Interpreter::new(self.samples, values);
+        let mut interpreter = Interpreter::new(self.samples, values, self.limit);
         interpreter.shapes_hold = self.shapes_hold;
         interpreter.run(inner, scope)?;
         self.shapes_hold = interpreter.shapes_hold;
@@ -223,8 +228,13 @@ impl<'n> Interpreter<'n> {
 
     fn keep(&mut self, name: &'n str, item: Item) -> Result<()> {
         self.kept += kept(&item);
-        if self.kept > MOST_KEPT {
-            return Err(Error::shape("graph", "its constants take too much memory"));
+        if self.kept > self.limit {
+            let problem = format!(
+                "its constants take more than {} MiB, which follows from the size of the file and of the inputs; \
+                 as buffers of the module (register_buffer) they are in the file",
+                self.limit >> 17
+            );
+            return Err(Error::shape("graph", problem));
         }
         self.values.insert(name, item);
         Ok(())
@@ -247,7 +257,7 @@ impl<'n> Interpreter<'n> {
             self.check_shape(tensor.shape(), &meta.sizes)?;
         }
         let data = match tensor.data {
-            Data::Folded(array) => Data::Folded(rounded(array, meta.dtype)?),
+            Data::Folded(array) => Data::Folded(rounded(array.within(self.limit), meta.dtype)?),
             emitted @ Data::Emitted(..) => emitted,
         };
         Ok(Tensor { dtype: meta.dtype, data })

@@ -15,6 +15,7 @@ mod inputs;
 mod interpreter;
 mod mutation;
 mod name;
+mod numbers;
 mod outputs;
 mod sizes;
 mod tensor;
@@ -37,6 +38,7 @@ use serde::Deserialize;
 
 pub use self::outputs::Output;
 use self::{
+    array::USUAL,
     held::{AllHeld, Held},
     inputs::Inputs,
     interpreter::{Interpreter, Samples},
@@ -54,6 +56,9 @@ pub struct Parameters {
     pub output: Option<Output>,
 }
 
+/// The most elements that constants may have for pairs of positions.
+const MOST_OF_PAIRS: usize = 1 << 25;
+
 /// A network written by `torch.export.save`.
 #[derive(Debug)]
 pub struct Exported {
@@ -62,6 +67,8 @@ pub struct Exported {
     torch_version: String,
     /// The CRC-32 of the file's contents.
     checksum: u32,
+    /// The number of bytes of the file.
+    size: usize,
     inputs: Inputs,
     /// The selected output's name in the graph.
     output: String,
@@ -94,11 +101,15 @@ impl Exported {
         let AllHeld { held, weights } = AllHeld::of(&file, &package)?;
         let Package { graph, torch_version, .. } = package;
         let checksum = crc32fast::hash(contents);
-        Ok(Self { file, graph, torch_version, checksum, inputs, output, held, weights })
+        Ok(Self { file, graph, torch_version, checksum, size: contents.len(), inputs, output, held, weights })
     }
 
     /// Declares the network's own tensors in `scope`. Returns them by their names in the graph.
-    fn declare<'n>(&'n self, scope: &mut Scope) -> eigenscape_program::Result<HashMap<&'n str, Item>> {
+    fn declare<'n>(
+        &'n self,
+        scope: &mut Scope,
+        limit: usize,
+    ) -> eigenscape_program::Result<HashMap<&'n str, Item>> {
         let mut values: HashMap<&str, Item> = HashMap::new();
         let type_of = |arg: &str| {
             let meta = self.graph.tensor_values.get(arg);
@@ -123,16 +134,30 @@ impl Exported {
                 Held::Running { name, shape } => {
                     Tensor::emitted(type_of(arg), scope.buffer(name, shape, Init::Zeros)?, shape)
                 }
-                Held::Constant { name, tensor } => {
+                Held::Constant { name, constant } => {
                     if let Some(name) = name {
                         scope.unused(name);
                     }
-                    tensor.clone()
+                    constant.tensor(limit)
                 }
             };
             values.insert(arg, Item::Tensor(tensor));
         }
         Ok(values)
+    }
+
+    /// The number of elements that constants may have in memory, for inputs x of this shape: a few
+    /// for each byte of the file and each number of x, and for each pair of positions along an axis
+    /// of an example (attention has masks of pairs).
+    fn limit(&self, x: &[usize]) -> usize {
+        let numbers = x.iter().fold(1_usize, |count, size| count.saturating_mul(*size));
+        let longest =
+            self.inputs.sides().chain(x.iter().skip(1).copied().filter(|_| self.inputs.is_single()));
+        let longest = longest.max().unwrap_or(1);
+        let pairs = longest.saturating_mul(longest);
+        let pairs = pairs.saturating_mul(4).min(MOST_OF_PAIRS);
+        let terms = [self.size.saturating_mul(2), numbers.saturating_mul(16), pairs];
+        terms.into_iter().fold(USUAL, usize::saturating_add)
     }
 
     /// Adds a remedy to an error, if the number of samples is fixed in the graph: how to export the
@@ -152,10 +177,11 @@ impl Exported {
 impl Architecture for Exported {
     fn build(&self, scope: &mut Scope, x: Value, _: usize) -> eigenscape_program::Result<Value> {
         let count = scope.shape(x).first().copied().unwrap_or(1);
-        let mut values = self.declare(scope)?;
+        let limit = self.limit(&scope.shape(x));
+        let mut values = self.declare(scope, limit)?;
         self.inputs.bind(scope, x, &mut values)?;
         let samples = Samples { count, exported: self.inputs.exported() };
-        let mut interpreter = Interpreter::new(samples, values);
+        let mut interpreter = Interpreter::new(samples, values, limit);
         interpreter.run(&self.graph, scope).map_err(|error| self.with_open_batch(&error))?;
         match interpreter.values.remove(self.output.as_str()) {
             Some(Item::Tensor(Tensor { data: Data::Emitted(value, _), .. })) => Ok(value),

@@ -67,7 +67,7 @@ impl AvgPool {
 }
 
 fn window([kernel, stride]: [Size; 2], padding: usize, ceil_mode: bool) -> Window {
-    Window { kernel: kernel.get(), stride: stride.get(), padding, ceil_mode }
+    Window { kernel: kernel.get(), stride: stride.get(), padding, dilation: 1, ceil_mode }
 }
 
 /// The keys of `adaptive_avg_pool1d` and `adaptive_avg_pool3d`.

@@ -35,10 +35,12 @@ impl Cell {
 pub struct CellWeights {
     /// W_ih \[G·H, I\].
     pub of_input: Value,
-    /// W_hh \[G·H, H\].
+    /// W_hh \[G·H, H\], or \[4H, P\] with a projection.
     pub of_state: Value,
     /// b_ih and b_hh \[G·H\].
     pub biases: Option<[Value; 2]>,
+    /// W_hr \[P, H\] of an LSTM whose states h are W_hr (o ∘ tanh(c)).
+    pub projection: Option<Value>,
 }
 
 /// The results of recurrent layers.
@@ -46,13 +48,14 @@ pub struct CellWeights {
 pub struct Recurred {
     /// The states h of the last layer at all times.
     pub outputs: Value,
-    /// The last states \[layers · directions, N, H\]: h, and for an LSTM also c.
+    /// The last states \[layers · directions, N, H\]: h (of size P with a projection), and for an
+    /// LSTM also c.
     pub last: Vec<Value>,
 }
 
 /// Recurrent layers on x \[T, N, I\], or \[N, T, I\] with `batch_first`. `weights` lists the layers
 /// in order, and for each layer its directions, forward first. `start` has the initial states h,
-/// and for an LSTM also c, \[layers · directions, N, H\]; if it is empty, they are 0. In train
+/// and for an LSTM also c, in the shapes of [`Recurred::last`]; if it is empty, they are 0. In train
 /// mode, elements between layers are dropped with this probability.
 ///
 /// # Errors
@@ -69,6 +72,7 @@ pub fn recurrent_by(
     let shape = scope.shape(x);
     let directions = settings.directions();
     let wrong = weights.len() != settings.num_layers * directions.len() || settings.num_layers > MOST_LAYERS;
+    let wrong = wrong || (cell != Cell::Lstm && weights.iter().any(|own| own.projection.is_some()));
     if shape.len() != 3 || shape.contains(&0) || weights.is_empty() || wrong {
         let problem = format!("{} weights of {settings:?} do not fit {shape:?}", weights.len());
         return Err(Error::shape("recurrent", problem));
@@ -88,8 +92,7 @@ pub fn recurrent_by(
         let mut both = Vec::new();
         for (place, (&direction, weights)) in directions.iter().zip(weights).enumerate() {
             let samples = graph.shape(y)[1];
-            let start =
-                starts(graph, start, number * directions.len() + place, [samples, settings.hidden_size])?;
+            let start = starts(graph, start, number * directions.len() + place)?;
             let layer = Layer {
                 input: graph.linear(y, weights.of_input)?,
                 weight: weights.of_state,
@@ -97,6 +100,7 @@ pub fn recurrent_by(
                 direction,
                 samples,
                 hidden: settings.hidden_size,
+                projection: weights.projection,
                 start: (!start.is_empty()).then_some(start),
             };
             let states = states(graph, cell, &layer)?;
@@ -124,9 +128,10 @@ fn between_layers(scope: &mut Scope, y: Value, probability: f64) -> Result<Value
 }
 
 /// The initial states \[N, H\] of one direction of one layer: entry `place` of each of `all`.
-fn starts(graph: &mut Graph, all: &[Value], place: usize, shape: [usize; 2]) -> Result<Vec<Value>> {
+fn starts(graph: &mut Graph, all: &[Value], place: usize) -> Result<Vec<Value>> {
     let own = |start: &Value| {
         let own = graph.slice(*start, 0, place, 1)?;
+        let shape = graph.shape(own)[1..].to_vec();
         graph.reshape(own, &shape)
     };
     all.iter().map(own).collect()
@@ -137,6 +142,7 @@ fn states(graph: &mut Graph, cell: Cell, layer: &Layer) -> Result<Vec<Value>> {
     Ok(match cell {
         Cell::Rnn(nonlinearity) => vec![rnn::states(graph, layer, nonlinearity.function())?],
         Cell::Gru => vec![gru::states(graph, layer)?],
+        Cell::Lstm if layer.projection.is_some() => lstm::projected_states(graph, layer)?,
         Cell::Lstm => {
             let both = lstm::both_states(graph, layer)?;
             vec![lstm::state(graph, both, 0)?, lstm::state(graph, both, 1)?]

@@ -37,6 +37,29 @@ pub(super) fn both_states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
     })
 }
 
+/// The states h \[T, N, P\] and c \[T, N, H\] at all times of a layer with a projection, h = W_hr
+/// (o ∘ tanh(c)) (Sak et al. 2014).
+pub(super) fn projected_states(graph: &mut Graph, layer: &Layer) -> Result<Vec<Value>> {
+    let Layer { samples, hidden, .. } = *layer;
+    let Some(projection) = layer.projection else { return Ok(Vec::new()) };
+    let projected = graph.shape(projection)[0];
+    let input = layer.fully_biased_input(graph)?;
+    let start = match layer.start.as_deref() {
+        Some(both) => graph.concat(both, 1)?,
+        None => graph.fill(0.0, &[samples, projected + hidden])?,
+    };
+    let weights = [layer.weight, projection];
+    let states = graph.scan(start, &[input], &weights, layer.direction, |graph, state, x, weights| {
+        let (h, c) = (graph.slice(state, 1, 0, projected)?, graph.slice(state, 1, projected, hidden)?);
+        let own = graph.linear(h, weights[0])?;
+        let gates = graph.add(own, x[0])?;
+        let [h, c] = step(graph, c, gates, hidden)?;
+        let h = graph.linear(h, weights[1])?;
+        graph.concat(&[h, c], 1)
+    })?;
+    Ok(vec![graph.slice(states, 2, 0, projected)?, graph.slice(states, 2, projected, hidden)?])
+}
+
 /// The initial h and c, stacked: \[2, N, H\].
 fn start(graph: &mut Graph, layer: &Layer) -> Result<Value> {
     let Layer { samples, hidden, .. } = *layer;
@@ -53,6 +76,12 @@ fn part(graph: &mut Graph, state: Value, index: usize, shape: [usize; 2]) -> Res
 
 /// The next h and c, stacked \[2, N, H\], given c and the gates before their activation functions.
 fn next(graph: &mut Graph, c: Value, gates: Value, [samples, hidden]: [usize; 2]) -> Result<Value> {
+    let [h, c] = step(graph, c, gates, hidden)?.map(|part| graph.reshape(part, &[1, samples, hidden]));
+    graph.concat(&[h?, c?], 0)
+}
+
+/// The next h and c \[N, H\], before any projection.
+fn step(graph: &mut Graph, c: Value, gates: Value, hidden: usize) -> Result<[Value; 2]> {
     let mut of_gate = |index: usize, function: Function| {
         let gate = gate(graph, gates, index, hidden)?;
         graph.function(function, gate)
@@ -62,7 +91,5 @@ fn next(graph: &mut Graph, c: Value, gates: Value, [samples, hidden]: [usize; 2]
     let (kept, new) = (graph.mul(f, c)?, graph.mul(i, g)?);
     let c = graph.add(kept, new)?;
     let squashed = graph.function(Function::Tanh, c)?;
-    let h = graph.mul(o, squashed)?;
-    let [h, c] = [h, c].map(|part| graph.reshape(part, &[1, samples, hidden]));
-    graph.concat(&[h?, c?], 0)
+    Ok([graph.mul(o, squashed)?, c])
 }

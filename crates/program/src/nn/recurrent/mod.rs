@@ -64,6 +64,8 @@ struct Layer {
     direction: Direction,
     samples: usize,
     hidden: usize,
+    /// W_hr \[P, H\] of an LSTM with a projection.
+    projection: Option<Value>,
     /// The initial states \[N, H\]; `None`: zeros.
     start: Option<Vec<Value>>,
 }
@@ -146,5 +148,5 @@ fn declare(
         true => Some([declare("bias_ih", &[rows])?, declare("bias_hh", &[rows])?]),
         false => None,
     };
-    Ok(CellWeights { of_input, of_state, biases })
+    Ok(CellWeights { of_input, of_state, biases, projection: None })
 }

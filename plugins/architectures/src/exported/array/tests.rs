@@ -4,7 +4,7 @@ use super::*;
 
 fn counting(shape: &[usize]) -> Array {
     let mut next = 0.0;
-    Array::by(shape, |_| {
+    Array::by(USUAL, shape, |_| {
         next += 1.0;
         next
     })

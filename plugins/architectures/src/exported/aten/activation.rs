@@ -152,5 +152,31 @@ pub fn softmax(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 pub fn log_softmax(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let x = arguments.first()?;
     let axis = arguments.axis(arguments.int("dim")?, x.rank())?;
-    Ok(emit.layer(x, |scope, x| nn::log_softmax(scope, x, axis))?.into())
+    Ok(log_probabilities(emit, x, axis)?.into())
+}
+
+pub(super) fn log_probabilities(emit: &mut Emitter, x: &Tensor, axis: usize) -> Result<Tensor> {
+    emit.layer(x, |scope, x| nn::log_softmax(scope, x, axis))
+}
+
+/// x where |x| > λ, otherwise 0.
+pub fn hardshrink(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let x = arguments.first()?;
+    let [above, below] = outside(emit, x, arguments.float_or("lambd", 0.5)?)?;
+    let (above, below) = (emit.is_positive(&above)?, emit.is_positive(&below)?);
+    let outside = emit.add(&above, &below)?;
+    Ok(emit.mul(&outside, x)?.into())
+}
+
+/// x moved towards 0 by λ, and 0 where |x| ≤ λ.
+pub fn softshrink(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let [above, below] = outside(emit, arguments.first()?, arguments.float_or("lambd", 0.5)?)?;
+    let (above, below) = (emit.relu(&above)?, emit.relu(&below)?);
+    Ok(emit.sub(&above, &below)?.into())
+}
+
+/// x − λ and −x − λ.
+fn outside(emit: &mut Emitter, x: &Tensor, lambda: f64) -> Result<[Tensor; 2]> {
+    let negative = emit.scale(x, -1.0)?;
+    Ok([emit.shift(x, -lambda)?, emit.shift(&negative, -lambda)?])
 }

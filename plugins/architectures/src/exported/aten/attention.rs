@@ -8,7 +8,7 @@ use eigenscape_program::{
 
 use crate::exported::{
     arguments::Arguments,
-    array::{Array, common_shape},
+    array::common_shape,
     emitter::Emitter,
     tensor::{Item, Tensor},
 };
@@ -40,7 +40,7 @@ pub fn scaled_dot_product(arguments: &Arguments, emit: &mut Emitter) -> Result<I
     };
     let is_causal = arguments.bool_or("is_causal", false)?;
     if is_causal && l != s {
-        let later = Array::by(&[l, s], |at| if at[1] > at[0] { f64::NEG_INFINITY } else { 0.0 })?;
+        let later = emit.array(&[l, s], |at| if at[1] > at[0] { f64::NEG_INFINITY } else { 0.0 })?;
         mask = Some(Tensor::folded(ScalarType::Double, later));
     }
     let mask = match mask {

@@ -56,19 +56,19 @@ pub fn zero(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
 }
 
 /// start, start + step, ... below end.
-pub fn arange(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+pub fn arange(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let (start, end) = (arguments.float_or("start", 0.0)?, arguments.float("end")?);
     let step = arguments.float_or("step", 1.0)?;
     let count = ((end - start) / step).ceil();
     if !(count.is_finite() && step != 0.0) {
         return Err(arguments.error(format!("from {start} to {end} by steps of {step}")));
     }
-    let array = Array::by(&[count.max(0.0) as usize], |at| start + at[0] as f64 * step)?;
+    let array = emit.array(&[count.max(0.0) as usize], |at| start + at[0] as f64 * step)?;
     Ok(Tensor::folded(arguments.dtype("dtype").unwrap_or(ScalarType::LONG), array).into())
 }
 
 /// `steps` numbers from start to end, both of them included.
-pub fn linspace(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+pub fn linspace(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let (start, end) = (arguments.float("start")?, arguments.float("end")?);
     let count = arguments.sizes(&[arguments.int_or("steps", 100)?])?[0];
     let step = (end - start) / count.saturating_sub(1).max(1) as f64;
@@ -76,14 +76,14 @@ pub fn linspace(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
     let number = |place: usize| {
         if place < count / 2 { start + place as f64 * step } else { end - (count - 1 - place) as f64 * step }
     };
-    let array = Array::by(&[count], |at| number(at[0]))?;
+    let array = emit.array(&[count], |at| number(at[0]))?;
     Ok(Tensor::folded(arguments.dtype("dtype").unwrap_or(ScalarType::Float), array).into())
 }
 
-pub fn eye(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+pub fn eye(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let rows = arguments.int("n")?;
     let shape = arguments.sizes(&[rows, arguments.int_or("m", rows)?])?;
-    let array = Array::by(&shape, |at| f64::from(u8::from(at[0] == at[1])))?;
+    let array = emit.array(&shape, |at| f64::from(u8::from(at[0] == at[1])))?;
     Ok(Tensor::folded(arguments.dtype("dtype").unwrap_or(ScalarType::Float), array).into())
 }
 
@@ -102,7 +102,7 @@ fn triangle(arguments: &Arguments, emit: &mut Emitter, keep: fn(i64, i64, i64) -
     let &[.., rows, columns] = x.shape() else { return Err(arguments.error("needs a matrix")) };
     let diagonal = arguments.int_or("diagonal", 0)?;
     let kept = |at: &[usize]| f64::from(u8::from(keep(at[0] as i64, at[1] as i64, diagonal)));
-    let mask = Tensor::folded(ScalarType::Bool, Array::by(&[rows, columns], kept)?);
+    let mask = Tensor::folded(ScalarType::Bool, emit.array(&[rows, columns], kept)?);
     let nothing = Tensor::folded(x.dtype, Array::filled(&[], 0.0));
     Ok(emit.choose(&mask, x, &nothing)?.of_type(x.dtype).into())
 }

@@ -1,6 +1,6 @@
 //! Dropout, in the mode that the network is built in, whatever mode was exported.
 
-use eigenscape_program::{Result, Scope, Value, nn};
+use eigenscape_program::{Mode, Result, Scope, Value, nn};
 
 use crate::exported::{arguments::Arguments, emitter::Emitter, tensor::Item};
 
@@ -10,6 +10,14 @@ pub fn dropout(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 
 pub fn feature_dropout(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     dropped(arguments, emit, nn::channel_dropout)
+}
+
+/// Nothing outside of training.
+pub fn alpha_dropout(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    if emit.mode() == Mode::Train && arguments.float_or("p", 0.5)? > 0.0 {
+        return Err(arguments.error("draws numbers at random in train mode"));
+    }
+    Ok(arguments.first()?.clone().into())
 }
 
 fn dropped(

@@ -2,6 +2,7 @@
 
 use eigenscape_program::{ElementwiseFunction as Function, Graph, Real, Result, nn};
 
+use super::rounding;
 use crate::exported::{
     arguments::Arguments,
     array::Array,
@@ -40,83 +41,33 @@ pub fn div(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let ratio = emit.div(&x, &y)?;
     let rounded = match arguments.text_or("rounding_mode", "")? {
         "" => ratio,
-        "floor" => known(arguments, emit, &ratio, f64::floor)?,
-        _ => known(arguments, emit, &ratio, f64::trunc)?,
+        "floor" => rounding::down(emit, &ratio)?,
+        _ => rounding::towards_zero(emit, &ratio)?,
     };
     Ok(rounded.into())
 }
 
 pub fn floor_divide(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let ratio = emit.div(&arguments.operand("self")?, &arguments.operand("other")?)?;
-    Ok(known(arguments, emit, &ratio, f64::floor)?.into())
-}
-
-/// self − other · ⌊self / other⌋
-pub fn remainder(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    let (x, y) = (arguments.operand("self")?, arguments.operand("other")?);
-    match (x.array(), y.array()) {
-        (Some(a), Some(b)) => Ok(Tensor::folded(x.dtype, a.zip(b, |a, b| a - b * (a / b).floor())?).into()),
-        _ => {
-            let ratio = emit.div(&x, &y)?;
-            let whole = known(arguments, emit, &ratio, f64::floor)?;
-            let whole = emit.mul(&whole, &y)?;
-            Ok(emit.sub(&x, &whole)?.into())
-        }
-    }
-}
-
-/// A function that jumps, of known numbers alone.
-fn known(arguments: &Arguments, emit: &mut Emitter, x: &Tensor, f: fn(f64) -> f64) -> Result<Tensor> {
-    let problem = "rounds numbers that depend on parameters or inputs";
-    emit.map(x, f, |_, _| Err(arguments.error(problem)))
-}
-
-pub fn floor(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(known(arguments, emit, arguments.tensor("self")?, f64::floor)?.into())
-}
-
-pub fn ceil(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(known(arguments, emit, arguments.tensor("self")?, f64::ceil)?.into())
-}
-
-pub fn round(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(known(arguments, emit, arguments.tensor("self")?, f64::round_ties_even)?.into())
-}
-
-pub fn trunc(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    Ok(known(arguments, emit, arguments.tensor("self")?, f64::trunc)?.into())
-}
-
-/// The elements of known operands, pair by pair.
-fn known_pairs(arguments: &Arguments, f: fn(f64, f64) -> f64) -> Result<Item> {
-    let (x, y) = (arguments.operand("self")?, arguments.operand("other")?);
-    match (x.array(), y.array()) {
-        (Some(a), Some(b)) => Ok(Tensor::folded(x.dtype, a.zip(b, f)?).into()),
-        _ => Err(arguments.error("is applied to numbers that depend on parameters or inputs")),
-    }
-}
-
-pub fn fmod(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
-    known_pairs(arguments, |a, b| a % b)
-}
-
-pub fn atan2(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
-    known_pairs(arguments, f64::atan2)
+    Ok(rounding::down(emit, &ratio)?.into())
 }
 
 pub fn neg(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     Ok(emit.scale(arguments.tensor("self")?, -1.0)?.into())
 }
 
-/// relu(x) + relu(−x), with derivative 0 at 0.
 pub fn abs(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    let x = arguments.tensor("self")?;
+    Ok(absolute(emit, arguments.tensor("self")?)?.into())
+}
+
+/// relu(x) + relu(−x), with derivative 0 at 0.
+pub(super) fn absolute(emit: &mut Emitter, x: &Tensor) -> Result<Tensor> {
     let emitted = |graph: &mut Graph, x| {
         let negative = graph.scale(x, -1.0)?;
         let (above, below) = (graph.function(Function::Relu, x)?, graph.function(Function::Relu, negative)?);
         graph.add(above, below)
     };
-    Ok(emit.map(x, f64::abs, emitted)?.into())
+    emit.map(x, f64::abs, emitted)
 }
 
 pub fn sign(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
@@ -133,13 +84,23 @@ pub fn sign(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 
 /// 2Φ(√2 x) − 1
 pub fn erf(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    let x = emit.scale(arguments.tensor("self")?, std::f64::consts::SQRT_2)?;
-    let twice = emit.layer(&x, |scope, x| {
+    let twice = twice_normal(emit, arguments.tensor("self")?, std::f64::consts::SQRT_2)?;
+    Ok(emit.shift(&twice, -1.0)?.into())
+}
+
+/// 2Φ(−√2 x)
+pub fn erfc(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    Ok(twice_normal(emit, arguments.tensor("self")?, -std::f64::consts::SQRT_2)?.into())
+}
+
+/// 2Φ(factor · x)
+fn twice_normal(emit: &mut Emitter, x: &Tensor, factor: f64) -> Result<Tensor> {
+    let x = emit.scale(x, factor)?;
+    emit.layer(&x, |scope, x| {
         let graph = scope.graph();
         let normal = graph.function(Function::NormalCdf, x)?;
         graph.scale(normal, 2.0)
-    })?;
-    Ok(emit.shift(&twice, -1.0)?.into())
+    })
 }
 
 pub fn square(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
@@ -163,7 +124,7 @@ pub fn pow(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 }
 
 /// A power of a number: by products where the exponent is whole, else by roots and logarithms.
-fn power(emit: &mut Emitter, x: &Tensor, exponent: f64) -> Result<Tensor> {
+pub(super) fn power(emit: &mut Emitter, x: &Tensor, exponent: f64) -> Result<Tensor> {
     /// Whole exponents up to here are products.
     const MOST: f64 = 64.0;
     if exponent < 0.0 {

@@ -33,6 +33,38 @@ pub fn stack(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     Ok(emit.concat(&parts, axis)?.into())
 }
 
+/// Tensors joined along the second axis, vectors along their only one.
+pub fn hstack(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let tensors = at_least(emit, &arguments.tensors("tensors")?, 1)?;
+    let axis = usize::from(tensors.first().map_or(0, Tensor::rank) > 1);
+    Ok(emit.concat(&tensors, axis)?.into())
+}
+
+/// Tensors joined along the first axis, vectors as rows.
+pub fn vstack(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let tensors = at_least(emit, &arguments.tensors("tensors")?, 2)?;
+    Ok(emit.concat(&tensors, 0)?.into())
+}
+
+/// Tensors joined along the second axis, vectors as columns.
+pub fn column_stack(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let mut columns = Vec::new();
+    for tensor in arguments.tensors("tensors")? {
+        let elements = tensor.shape().iter().product();
+        columns.push(if tensor.rank() < 2 { emit.reshape(&tensor, &[elements, 1])? } else { tensor });
+    }
+    Ok(emit.concat(&columns, 1)?.into())
+}
+
+/// The tensors with so many axes at least: new ones come first.
+fn at_least(emit: &mut Emitter, tensors: &[Tensor], rank: usize) -> Result<Vec<Tensor>> {
+    let aligned = tensors.iter().map(|tensor| {
+        let new = rank.saturating_sub(tensor.rank());
+        emit.reshape(tensor, &[vec![1; new], tensor.shape().to_vec()].concat())
+    });
+    aligned.collect()
+}
+
 /// All combinations of the elements of vectors: the i-th result varies along the i-th axis.
 pub fn meshgrid(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let vectors = arguments.tensors("tensors")?;

@@ -24,8 +24,9 @@ pub fn linear(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 }
 
 pub fn matmul(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    let other =
-        ["other", "mat2", "vec", "vec2", "tensor"].into_iter().find_map(|name| arguments.tensor(name).ok());
+    let other = ["other", "mat2", "vec", "vec2", "tensor", "y"]
+        .into_iter()
+        .find_map(|name| arguments.tensor(name).ok());
     let other = other.ok_or_else(|| arguments.error("its second operand is missing"))?;
     Ok(product(arguments, emit, arguments.first()?, other)?.into())
 }
@@ -78,59 +79,103 @@ fn product(arguments: &Arguments, emit: &mut Emitter, a: &Tensor, b: &Tensor) ->
     emit.product(&a, &b, MatMul { batch: each, contract: vec![[batch.len() + 1, batch.len()]] })
 }
 
+/// Sums of products over the last axes of both.
+pub fn inner(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let (x, y) = (arguments.first()?, arguments.tensor("other")?);
+    if x.rank() == 0 || y.rank() == 0 {
+        return Ok(emit.mul(x, y)?.into());
+    }
+    let contract = vec![[x.rank() - 1, y.rank() - 1]];
+    Ok(emit.product(x, y, MatMul { batch: vec![], contract })?.into())
+}
+
 /// All products of an element of the one vector with one of the other.
 pub fn outer(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let (a, b) = (arguments.first()?, arguments.tensor("vec2")?);
     Ok(emit.product(a, b, MatMul { batch: vec![], contract: vec![] })?.into())
 }
 
-/// Sums of products by a formula in letters, one for each axis, of one or two operands.
-pub fn einsum(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    let formula: String = arguments.text_or("equation", "")?.chars().filter(|c| !c.is_whitespace()).collect();
-    let tensors = arguments.tensors("tensors")?;
-    let unread = || arguments.error(format!("the formula {formula:?} is not read"));
-    let (operands, result) = formula.split_once("->").ok_or_else(unread)?;
-    let operands: Vec<Vec<char>> = operands.split(',').map(|letters| letters.chars().collect()).collect();
-    let result: Vec<char> = result.chars().collect();
-    let once = |letters: &Vec<char>| {
-        letters.iter().enumerate().all(|(i, c)| c.is_alphabetic() && !letters[..i].contains(c))
-    };
-    let ranks = operands.iter().zip(&tensors).all(|(letters, tensor)| letters.len() == tensor.rank());
-    if operands.len() != tensors.len() || !ranks || !operands.iter().chain([&result]).all(once) {
-        return Err(unread());
-    }
-    let (letters, product) = match (operands.as_slice(), tensors.as_slice()) {
-        ([a], [x]) => (a.clone(), x.clone()),
-        ([a, b], [x, y]) => pair(emit, [(a, x), (b, y)], &result)?,
-        _ => return Err(unread()),
-    };
-    let place = |letter: &char| letters.iter().position(|own| own == letter);
-    let kept: Vec<usize> = result.iter().map(place).collect::<Option<_>>().ok_or_else(unread)?;
-    let summed: Vec<usize> = (0..letters.len()).filter(|axis| !kept.contains(axis)).collect();
-    let sum = emit.sum(&product, &summed)?;
-    let axes: Vec<usize> = kept.iter().chain(&summed).copied().collect();
-    let ordered = emit.permute(&sum, &axes)?;
-    let shape = ordered.shape()[..kept.len()].to_vec();
-    Ok(emit.reshape(&ordered, &shape)?.into())
+/// beta · self + alpha · Σ the products of pairs of matrices.
+pub fn addbmm(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let products = product(arguments, emit, arguments.tensor("batch1")?, arguments.tensor("batch2")?)?;
+    let sum = emit.sum(&products, &[0])?;
+    let sum = emit.reshape(&sum, &products.shape()[1..])?;
+    let sum = emit.scale(&sum, arguments.float_or("alpha", 1.0)?)?;
+    let bias = emit.scale(arguments.tensor("self")?, arguments.float_or("beta", 1.0)?)?;
+    Ok(emit.add(&bias, &sum)?.into())
 }
 
-/// The product of two operands, with the letters of its axes: those that only one operand has and
-/// the result has not are summed over before.
-fn pair(
-    emit: &mut Emitter,
-    [(a, x), (b, y)]: [(&Vec<char>, &Tensor); 2],
-    result: &[char],
-) -> Result<(Vec<char>, Tensor)> {
-    let (mut batch, mut contract) = (Vec::new(), Vec::new());
-    for (place, letter) in a.iter().enumerate() {
-        if let Some(other) = b.iter().position(|own| own == letter) {
-            if result.contains(letter) { &mut batch } else { &mut contract }.push([place, other]);
-        }
+/// beta · self + alpha · vec1 vec2ᵀ
+pub fn addr(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let axes = MatMul { batch: vec![], contract: vec![] };
+    let product = emit.product(arguments.tensor("vec1")?, arguments.tensor("vec2")?, axes)?;
+    let product = emit.scale(&product, arguments.float_or("alpha", 1.0)?)?;
+    let bias = emit.scale(arguments.tensor("self")?, arguments.float_or("beta", 1.0)?)?;
+    Ok(emit.add(&bias, &product)?.into())
+}
+
+/// Σ x y along an axis.
+pub fn vecdot(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let products = emit.mul(arguments.first()?, arguments.tensor("y").or(arguments.tensor("other"))?)?;
+    let axis = arguments.axis(arguments.int_or("dim", -1)?, products.rank())?;
+    let sum = emit.sum(&products, &[axis])?;
+    Ok(super::reduction::without(emit, &sum, &[axis], false)?.into())
+}
+
+/// The product over the axes that are named of each operand.
+pub fn tensordot(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let (x, y) = (arguments.tensor("self")?, arguments.tensor("other")?);
+    let axes = |name: &str, rank: usize| {
+        arguments.ints(name)?.into_iter().map(|dim| arguments.axis(dim, rank)).collect::<Result<Vec<_>>>()
+    };
+    let (own, others) = (axes("dims_self", x.rank())?, axes("dims_other", y.rank())?);
+    if own.len() != others.len() {
+        return Err(arguments.error("names different numbers of axes"));
     }
-    let axes = MatMul { batch, contract };
-    let letters = axes.batch.iter().map(|[place, _]| a[*place]);
-    let own = axes.free(0, a.len()).into_iter().map(|axis| a[axis]);
-    let others = axes.free(1, b.len()).into_iter().map(|axis| b[axis]);
-    let letters: Vec<char> = letters.chain(own).chain(others).collect();
-    Ok((letters, emit.product(x, y, axes)?))
+    let contract = own.into_iter().zip(others).map(|(a, b)| [a, b]).collect();
+    Ok(emit.product(x, y, MatMul { batch: vec![], contract })?.into())
+}
+
+/// x₁ᵀ W x₂ for each output, plus a bias.
+pub fn bilinear(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let (x, y) = (arguments.tensor("input1")?, arguments.tensor("input2")?);
+    let weight = arguments.tensor("weight")?;
+    if x.rank() == 0 || x.rank() != y.rank() || weight.rank() != 3 {
+        return Err(arguments.error(format!(
+            "{:?} and {:?} with {:?}",
+            x.shape(),
+            y.shape(),
+            weight.shape()
+        )));
+    }
+    let last = x.rank() - 1;
+    // [.., O, J], then the sum over J.
+    let half = emit.product(x, weight, MatMul { batch: vec![], contract: vec![[last, 1]] })?;
+    let batch = (0..last).map(|axis| [axis, axis]).collect();
+    let product = emit.product(&half, y, MatMul { batch, contract: vec![[last + 1, last]] })?;
+    Ok(match arguments.optional_tensor("bias")? {
+        Some(bias) => emit.add(&product, bias)?.into(),
+        None => product.into(),
+    })
+}
+
+/// The product of three operands with new axes of size 1, summed over some axes.
+pub fn trilinear(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let mut product: Option<Tensor> = None;
+    for (name, new) in [("i1", "expand1"), ("i2", "expand2"), ("i3", "expand3")] {
+        let mut shape = arguments.tensor(name)?.shape().to_vec();
+        for axis in arguments.sizes(&arguments.ints(new)?)? {
+            shape.insert(axis.min(shape.len()), 1);
+        }
+        let factor = emit.reshape(arguments.tensor(name)?, &shape)?;
+        product = Some(match product {
+            None => factor,
+            Some(product) => emit.mul(&product, &factor)?,
+        });
+    }
+    let product = product.ok_or_else(|| arguments.error("has no operand"))?;
+    let axes = arguments.ints("sumdim")?.into_iter().map(|dim| arguments.axis(dim, product.rank()));
+    let axes: Vec<usize> = axes.collect::<Result<_>>()?;
+    let sum = emit.sum(&product, &axes)?;
+    Ok(super::reduction::without(emit, &sum, &axes, false)?.into())
 }

@@ -79,15 +79,13 @@ pub fn ne(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 }
 
 pub fn eq(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    compare(
-        arguments,
-        emit,
-        |a, b| a == b,
-        |emit, x, y| {
-            let unequal = unequal(emit, x, y)?;
-            emit.one_minus(&unequal)
-        },
-    )
+    compare(arguments, emit, |a, b| a == b, equal)
+}
+
+/// 1 where x and y are equal.
+pub(super) fn equal(emit: &mut Emitter, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    let unequal = unequal(emit, x, y)?;
+    emit.one_minus(&unequal)
 }
 
 /// x as a truth value: whether it is not 0.
@@ -138,13 +136,53 @@ pub fn not(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 }
 
 pub fn isinf(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    let unknown = |_: &mut _, _| Err(arguments.error("is asked of numbers that are not known"));
-    Ok(truth(&emit.map(arguments.first()?, |x| is(x.is_infinite()), unknown)?))
+    Ok(truth(&infinite(emit, arguments.first()?)?))
 }
 
-pub fn isnan(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    let unknown = |_: &mut _, _| Err(arguments.error("is asked of numbers that are not known"));
-    Ok(truth(&emit.map(arguments.first()?, |x| is(x.is_nan()), unknown)?))
+/// 1 where x is infinite: a computed number where it is beyond those that f32 has.
+fn infinite(emit: &mut Emitter, x: &Tensor) -> Result<Tensor> {
+    if x.array().is_some() {
+        return emit.map(x, |x| is(x.is_infinite()), |_, value| Ok(value));
+    }
+    let most = f64::from(f32::MAX);
+    let negative = emit.scale(x, -1.0)?;
+    let (above, below) = (emit.shift(x, -most)?, emit.shift(&negative, -most)?);
+    let (above, below) = (emit.is_positive(&above)?, emit.is_positive(&below)?);
+    emit.add(&above, &below)
+}
+
+/// Of computed numbers none counts as NaN: where one is, everything is.
+pub fn isnan(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
+    let x = arguments.first()?;
+    let nan = match x.array() {
+        Some(array) => array.map(|x| is(x.is_nan()))?,
+        None => Array::filled(x.shape(), 0.0),
+    };
+    Ok(Tensor::folded(ScalarType::Bool, nan).into())
+}
+
+pub fn isfinite(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let x = arguments.first()?;
+    if x.array().is_some() {
+        return Ok(truth(&emit.map(x, |x| is(x.is_finite()), |_, value| Ok(value))?));
+    }
+    let infinite = infinite(emit, x)?;
+    Ok(truth(&emit.one_minus(&infinite)?))
+}
+
+/// Constants with other numbers for NaN and infinities; computed numbers as they are.
+pub fn nan_to_num(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let x = arguments.first()?;
+    let most = if x.dtype == ScalarType::Double { f64::MAX } else { f64::from(f32::MAX) };
+    let (nan, above) = (arguments.float_or("nan", 0.0)?, arguments.float_or("posinf", most)?);
+    let below = arguments.float_or("neginf", -most)?;
+    let number = |x: f64| match x {
+        x if x.is_nan() => nan,
+        f64::INFINITY => above,
+        f64::NEG_INFINITY => below,
+        x => x,
+    };
+    Ok(emit.map(x, number, |_, value| Ok(value))?.into())
 }
 
 /// Whether all are 1, along an axis or altogether.

@@ -21,20 +21,19 @@ fn windows(arguments: &Arguments) -> Result<Vec<Window>> {
         Some(_) => arguments.sides("stride", sides, 1)?,
     };
     let padding = arguments.sides("padding", sides, 0)?;
+    let dilation = arguments.sides("dilation", sides, 1)?;
     let ceil_mode = arguments.bool_or("ceil_mode", false)?;
     let window = |side: usize| Window {
         kernel: kernel[side],
         stride: stride[side],
         padding: padding[side],
+        dilation: dilation[side],
         ceil_mode,
     };
     Ok((0..sides).map(window).collect())
 }
 
 pub fn max_pool(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    if arguments.sides("dilation", sides(arguments), 1)?.iter().any(|dilation| *dilation != 1) {
-        return Err(arguments.error("its `dilation` is not 1"));
-    }
     let windows = windows(arguments)?;
     Ok(emit.layer(arguments.first()?, |scope, x| nn::max_pool(scope, x, &windows))?.into())
 }

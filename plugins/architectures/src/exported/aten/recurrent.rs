@@ -1,7 +1,7 @@
 //! Recurrent layers.
 
 use eigenscape_program::{
-    Result,
+    Result, Value,
     nn::{self, Cell, CellWeights, Nonlinearity, Recurred, RecurrentSettings},
 };
 
@@ -35,7 +35,8 @@ fn recurrent(arguments: &Arguments, emit: &mut Emitter, cell: Cell) -> Result<It
         Ok(Some(start)) => vec![start.clone()],
         _ => arguments.tensors("hx")?,
     };
-    let hidden_size = start.first().and_then(|start| start.shape().last().copied()).unwrap_or(0);
+    // Those of h and, in an LSTM, those of c: they differ where h is projected.
+    let hidden_size = start.last().and_then(|start| start.shape().last().copied()).unwrap_or(0);
     let settings = RecurrentSettings {
         num_layers: arguments.sizes(&[arguments.int("num_layers")?])?[0],
         bias: arguments.bool_or("has_biases", true)?,
@@ -45,15 +46,19 @@ fn recurrent(arguments: &Arguments, emit: &mut Emitter, cell: Cell) -> Result<It
     };
     let parameters = arguments.tensors("params")?;
     let parameters = parameters.iter().map(|tensor| emit.value(tensor)).collect::<Result<Vec<_>>>()?;
-    let each = if settings.bias { 4 } else { 2 };
-    let directions = if settings.bidirectional { 2 } else { 1 };
-    if parameters.len() != each * directions * settings.num_layers {
-        return Err(arguments.error("projects its states (proj_size), which is not read"));
+    let plain = if settings.bias { 4 } else { 2 };
+    let count = settings.num_layers.saturating_mul(if settings.bidirectional { 2 } else { 1 });
+    let each = parameters.len().checked_div(count).unwrap_or(0);
+    if each * count != parameters.len() || (each != plain && each != plain + 1) {
+        return Err(
+            arguments.error(format!("{} tensors are not the weights of {count} cells", parameters.len()))
+        );
     }
-    let weights = |all: &[eigenscape_program::Value]| CellWeights {
+    let weights = |all: &[Value]| CellWeights {
         of_input: all[0],
         of_state: all[1],
         biases: settings.bias.then(|| [all[2], all[3]]),
+        projection: all.get(plain).copied(),
     };
     let weights: Vec<CellWeights> = parameters.chunks_exact(each).map(weights).collect();
     let from_zero = |tensor: &Tensor| tensor.array().and_then(Array::constant) == Some(0.0);

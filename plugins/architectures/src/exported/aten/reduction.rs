@@ -3,6 +3,7 @@
 use eigenscape_formats::pt2::ScalarType;
 use eigenscape_program::{ElementwiseFunction as Function, Odds, Result, operations::MatMul};
 
+use super::sorting::{counted, gathered};
 use crate::exported::{
     arguments::Arguments,
     array::Array,
@@ -20,7 +21,12 @@ pub(super) fn without(emit: &mut Emitter, x: &Tensor, axes: &[usize], keep: bool
     emit.reshape(x, &shape)
 }
 
-fn finished(arguments: &Arguments, emit: &mut Emitter, x: &Tensor, axes: &[usize]) -> Result<Item> {
+pub(super) fn finished(
+    arguments: &Arguments,
+    emit: &mut Emitter,
+    x: &Tensor,
+    axes: &[usize],
+) -> Result<Item> {
     Ok(without(emit, x, axes, arguments.bool_or("keepdim", false)?)?.into())
 }
 
@@ -72,6 +78,13 @@ pub fn std(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     finished(arguments, emit, &deviation, &axes)
 }
 
+pub fn std_mean(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let ([mean, variance], axes) = moments(arguments, emit)?;
+    let deviation = emit.function(&variance, Function::Sqrt, f64::sqrt)?;
+    let keep = arguments.bool_or("keepdim", false)?;
+    Ok(Item::Tensors(vec![without(emit, &deviation, &axes, keep)?, without(emit, &mean, &axes, keep)?]))
+}
+
 pub fn var_mean(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let ([mean, variance], axes) = moments(arguments, emit)?;
     let keep = arguments.bool_or("keepdim", false)?;
@@ -108,30 +121,31 @@ fn extreme(arguments: &Arguments, emit: &mut Emitter, sign: f64) -> Result<[Tens
     }
     let (place, largest) = match rows.array() {
         Some(array) => {
-            let place = first_largest(array, &others, count)?;
-            let last = others.len();
-            let largest = Array::by(&others, |at| {
-                let mut position = at.to_vec();
-                position.insert(last, place.at(at) as usize);
-                array.at(&position)
-            })?;
-            (Tensor::folded(ScalarType::LONG, place), Tensor::folded(x.dtype, largest))
+            let place = first_largest(emit, array, &others, count)?;
+            let place = Tensor::folded(ScalarType::LONG, place);
+            let largest = at_place(emit, &rows, &place)?;
+            (place, largest)
         }
         None => {
             let value = emit.value(&rows)?;
             let index = emit.graph().argmax(value, 0.0)?;
-            let hot = emit.graph().one_hot(index, count)?;
-            let chosen = emit.graph().mul(value, hot)?;
-            let largest = emit.graph().sum(chosen, &[others.len()])?;
-            (emit.tensor(ScalarType::LONG, index), emit.tensor(x.dtype, largest))
+            let place = emit.tensor(ScalarType::LONG, index);
+            (counted(emit, index, count)?, at_place(emit, &rows, &place)?)
         }
     };
     let largest = emit.scale(&largest, sign)?;
     Ok([back(emit, &largest, x.shape(), &axes, keep)?, back(emit, &place, x.shape(), &axes, keep)?])
 }
 
-fn first_largest(array: &Array, rows: &[usize], count: usize) -> Result<Array> {
-    Array::by(rows, |at| {
+/// The element of each row \[.., n\] at its place \[..\].
+fn at_place(emit: &mut Emitter, rows: &Tensor, place: &Tensor) -> Result<Tensor> {
+    let index = emit.reshape(place, &[place.shape(), &[1]].concat())?;
+    let element = gathered(emit, rows, &index)?;
+    emit.reshape(&element, place.shape())
+}
+
+fn first_largest(emit: &Emitter, array: &Array, rows: &[usize], count: usize) -> Result<Array> {
+    emit.array(rows, |at| {
         let mut position = [at, &[0]].concat();
         let mut best = (0, f64::NEG_INFINITY);
         for place in 0..count {
@@ -177,6 +191,20 @@ fn extreme_or_pair(
     Ok(if arguments.get("dim").is_some() { Item::Tensors(vec![extreme, place]) } else { extreme.into() })
 }
 
+/// The smallest and the largest element, over an axis or all.
+pub fn aminmax(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let ([smallest, _], [largest, _]) = (extreme(arguments, emit, -1.0)?, extreme(arguments, emit, 1.0)?);
+    Ok(Item::Tensors(vec![smallest, largest]))
+}
+
+/// The number of elements that are not 0.
+pub fn count_nonzero(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let x = super::logic::to_truth(emit, arguments.first()?)?;
+    let axes = arguments.axes("dim", x.rank())?;
+    let count = emit.sum(&x, &axes)?.of_type(ScalarType::LONG);
+    Ok(without(emit, &count, &axes, false)?.into())
+}
+
 pub fn argmax(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let [_, place] = extreme(arguments, emit, 1.0)?;
     Ok(place.into())
@@ -192,40 +220,17 @@ pub fn logsumexp(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let x = arguments.first()?;
     let axes = arguments.axes("dim", x.rank())?;
     let (rows, others) = to_the_end(emit, x, &axes)?;
-    let count = rows.shape()[others.len()];
     let value = emit.value(&rows)?;
     let odds = Odds::new(emit.graph(), value)?;
-    let hot = emit.graph().one_hot(odds.reference, count)?;
-    let reference = emit.graph().mul(value, hot)?;
-    let reference = emit.graph().sum(reference, &[others.len()])?;
+    let reference = emit.tensor(ScalarType::LONG, odds.reference);
+    let reference = emit.reshape(&reference, &others)?;
+    let reference = at_place(emit, &emit.tensor(x.dtype, value), &reference)?;
     let rest = odds.normaliser(emit.graph())?;
-    let total = emit.graph().add(reference, rest)?;
-    let total = emit.tensor(x.dtype, total);
+    let rest = emit.tensor(x.dtype, rest);
+    let rest = emit.reshape(&rest, &others)?;
+    let total = emit.add(&reference, &rest)?;
     let keep = arguments.bool_or("keepdim", false)?;
     Ok(back(emit, &total, x.shape(), &axes, keep)?.into())
-}
-
-/// (Σ |x|^ord)^(1/ord) over axes, of the orders 1 and 2 and without bound.
-pub fn vector_norm(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
-    let x = arguments.first()?;
-    let axes = arguments.axes("dim", x.rank())?;
-    let order = match arguments.get("ord") {
-        Some(_) => arguments.float("ord")?,
-        None => arguments.float_or("p", 2.0)?,
-    };
-    let norm = if order == 2.0 {
-        let square = emit.mul(x, x)?;
-        let sum = emit.sum(&square, &axes)?;
-        emit.function(&sum, Function::Sqrt, f64::sqrt)?
-    } else if order == 1.0 {
-        let negative = emit.scale(x, -1.0)?;
-        let (above, below) = (emit.relu(x)?, emit.relu(&negative)?);
-        let size = emit.add(&above, &below)?;
-        emit.sum(&size, &axes)?
-    } else {
-        return Err(arguments.error(format!("is of order {order}, neither 1 nor 2")));
-    };
-    finished(arguments, emit, &norm, &axes)
 }
 
 /// Sums of the elements up to each along an axis: a product with a triangle of ones.
@@ -236,12 +241,27 @@ pub fn cumsum(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
         return Ok(Tensor::folded(x.dtype, array.running_sums(axis)?).into());
     }
     let size = x.shape()[axis];
-    let ones = Array::by(&[size, size], |at| f64::from(u8::from(at[1] <= at[0])))?;
+    let ones = emit.array(&[size, size], |at| f64::from(u8::from(at[1] <= at[0])))?;
     let ones = Tensor::folded(x.dtype, ones);
     let product = emit.product(x, &ones, MatMul { batch: vec![], contract: vec![[axis, 1]] })?;
     let mut axes: Vec<usize> = (0..x.rank() - 1).collect();
     axes.insert(axis, x.rank() - 1);
     Ok(emit.permute(&product, &axes)?.into())
+}
+
+/// Products of the elements up to each along an axis.
+pub fn cumprod(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let x = arguments.first()?;
+    let axis = arguments.axis(arguments.int("dim")?, x.rank())?;
+    let mut products: Vec<Tensor> = Vec::new();
+    for place in 0..arguments.few(x.shape()[axis])? {
+        let factor = emit.slice(x, axis, place, 1)?;
+        products.push(match products.last() {
+            None => factor,
+            Some(product) => emit.mul(product, &factor)?,
+        });
+    }
+    if products.is_empty() { Ok(x.clone().into()) } else { Ok(emit.concat(&products, axis)?.into()) }
 }
 
 /// The product over one axis or all.

@@ -3,9 +3,10 @@
 use eigenscape_formats::pt2::ScalarType;
 use eigenscape_program::Result;
 
-use super::logic;
+use super::{logic, rounding};
 use crate::exported::{
     arguments::Arguments,
+    array::common_shape,
     emitter::Emitter,
     tensor::{Item, Tensor},
 };
@@ -158,6 +159,17 @@ pub fn same(arguments: &Arguments, _: &mut Emitter) -> Result<Item> {
     Ok(arguments.first()?.clone().into())
 }
 
+/// All operands in their common shape.
+pub fn broadcast_tensors(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let tensors = arguments.tensors("tensors")?;
+    let mut shape = Vec::new();
+    for tensor in &tensors {
+        shape = common_shape(&shape, tensor.shape())?;
+    }
+    let all = tensors.iter().map(|tensor| emit.broadcast(tensor, &shape));
+    Ok(Item::Tensors(all.collect::<Result<_>>()?))
+}
+
 /// The operand, which counts as constant.
 pub fn detach(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let x = arguments.first()?;
@@ -169,18 +181,15 @@ pub fn to(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let x = arguments.first()?;
     let like = || arguments.tensor("other").ok().map(|other| other.dtype);
     Ok(match arguments.dtype("dtype").or_else(like) {
-        Some(dtype) => converted(arguments, emit, x, dtype)?.into(),
+        Some(dtype) => converted(emit, x, dtype)?.into(),
         None => x.clone().into(),
     })
 }
 
-fn converted(arguments: &Arguments, emit: &mut Emitter, x: &Tensor, dtype: ScalarType) -> Result<Tensor> {
+fn converted(emit: &mut Emitter, x: &Tensor, dtype: ScalarType) -> Result<Tensor> {
     let converted = match dtype {
         ScalarType::Bool => logic::to_truth(emit, x)?,
-        ScalarType::Integer { .. } if x.dtype.is_float() => {
-            let problem = "makes integers of numbers that depend on parameters or inputs";
-            emit.map(x, f64::trunc, |_, _| Err(arguments.error(problem)))?
-        }
+        ScalarType::Integer { .. } if x.dtype.is_float() => rounding::towards_zero(emit, x)?,
         _ => x.clone(),
     };
     Ok(converted.of_type(dtype))

@@ -33,11 +33,17 @@ pub fn slice(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let x = arguments.first()?;
     let axis = arguments.axis(arguments.int_or("dim", 0)?, x.rank())?;
     let Some(&size) = x.shape().get(axis) else { return Err(arguments.error("the operand is a scalar")) };
+    let bounds = bounds(arguments, size)?;
+    Ok(stepped(emit, x, axis, bounds)?.into())
+}
+
+/// Start, end and step of a slice of an axis of this size.
+pub(super) fn bounds(arguments: &Arguments, size: usize) -> Result<[usize; 3]> {
     let bound = |place: i64| from_start(place, size).clamp(0, size as i64) as usize;
     let start = bound(arguments.int_or("start", 0)?);
     let end = bound(arguments.int_or("end", i64::MAX)?).max(start);
     let step = arguments.sizes(&[arguments.int_or("step", 1)?])?[0].max(1);
-    Ok(stepped(emit, x, axis, [start, end, step])?.into())
+    Ok([start, end, step])
 }
 
 fn stepped(emit: &mut Emitter, x: &Tensor, axis: usize, [start, end, step]: [usize; 3]) -> Result<Tensor> {
@@ -135,20 +141,32 @@ pub fn unbind(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 pub fn roll(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let mut x = arguments.first()?.clone();
     let shifts = arguments.ints("shifts")?;
-    let Some(dims) = arguments.optional_ints("dims")?.filter(|dims| dims.len() == shifts.len()) else {
+    let dims = arguments.optional_ints("dims")?.unwrap_or_default();
+    if let (&[shift], []) = (shifts.as_slice(), dims.as_slice()) {
+        // Without an axis, all elements are moved as one vector.
+        let flat = emit.reshape(&x, &[x.shape().iter().product()])?;
+        let rolled = rolled(emit, &flat, 0, shift)?;
+        return Ok(emit.reshape(&rolled, x.shape())?.into());
+    }
+    if dims.len() != shifts.len() {
         return Err(arguments.error("does not name an axis for each shift"));
-    };
+    }
     for (shift, dim) in shifts.into_iter().zip(dims) {
         let axis = arguments.axis(dim, x.rank())?;
-        let size = x.shape()[axis];
-        let shift = shift.rem_euclid(size.max(1) as i64) as usize;
-        if shift > 0 {
-            let end = emit.slice(&x, axis, size - shift, shift)?;
-            let start = emit.slice(&x, axis, 0, size - shift)?;
-            x = emit.concat(&[end, start], axis)?;
-        }
+        x = rolled(emit, &x, axis, shift)?;
     }
     Ok(x.into())
+}
+
+fn rolled(emit: &mut Emitter, x: &Tensor, axis: usize, shift: i64) -> Result<Tensor> {
+    let size = x.shape()[axis];
+    let shift = shift.rem_euclid(size.max(1) as i64) as usize;
+    if shift == 0 {
+        return Ok(x.clone());
+    }
+    let end = emit.slice(x, axis, size - shift, shift)?;
+    let start = emit.slice(x, axis, 0, size - shift)?;
+    emit.concat(&[end, start], axis)
 }
 
 /// The whole, so many times along each axis.

@@ -2,7 +2,7 @@
 
 use eigenscape_program::{
     Result,
-    nn::{self, Placement},
+    nn::{self, Interpolation, Placement},
 };
 
 use crate::exported::{arguments::Arguments, emitter::Emitter, tensor::Item};
@@ -10,6 +10,29 @@ use crate::exported::{arguments::Arguments, emitter::Emitter, tensor::Item};
 pub fn nearest(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let places = places(arguments, false)?;
     Ok(emit.layer(arguments.first()?, |scope, x| nn::upsample_nearest(scope, x, &places))?.into())
+}
+
+pub fn nearest_exact(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let places = places(arguments, false)?;
+    Ok(emit.layer(arguments.first()?, |scope, x| nn::upsample_nearest_exact(scope, x, &places))?.into())
+}
+
+pub fn cubic(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let places = places(arguments, arguments.bool_or("align_corners", false)?)?;
+    Ok(emit.layer(arguments.first()?, |scope, x| nn::upsample_cubic(scope, x, &places))?.into())
+}
+
+pub fn smooth_linear(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    smooth(arguments, emit, Interpolation::Linear)
+}
+
+pub fn smooth_cubic(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    smooth(arguments, emit, Interpolation::Cubic)
+}
+
+fn smooth(arguments: &Arguments, emit: &mut Emitter, kernel: Interpolation) -> Result<Item> {
+    let places = places(arguments, arguments.bool_or("align_corners", false)?)?;
+    Ok(emit.layer(arguments.first()?, |scope, x| nn::upsample_smooth(scope, x, &places, kernel))?.into())
 }
 
 pub fn linear(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {

@@ -1,0 +1,123 @@
+//! Operations on single numbers: arithmetic, functions, activations, truth values.
+
+use crate::exported::aten::{Operation, activation, elementwise, functions, logic, pairs, rounding};
+
+pub(super) fn of_arithmetic(name: &str) -> Option<Operation> {
+    Some(match name {
+        "add" => elementwise::add,
+        "sub" | "subtract" => elementwise::sub,
+        "rsub" => elementwise::rsub,
+        "mul" | "multiply" => elementwise::mul,
+        "div" | "divide" | "true_divide" => elementwise::div,
+        "floor_divide" => elementwise::floor_divide,
+        "remainder" => pairs::remainder,
+        "fmod" => pairs::fmod,
+        "pow" | "float_power" => elementwise::pow,
+        "maximum" | "fmax" => elementwise::maximum,
+        "minimum" | "fmin" => elementwise::minimum,
+        "clamp" | "clip" | "clamp_min" | "clamp_max" => elementwise::clamp,
+        "lerp" => elementwise::lerp,
+        "addcmul" => elementwise::addcmul,
+        "addcdiv" => elementwise::addcdiv,
+        "atan2" | "arctan2" => pairs::atan2,
+        "hypot" => pairs::hypot,
+        "xlogy" | "special_xlogy" => pairs::xlogy,
+        "logaddexp" => pairs::logaddexp,
+        _ => return None,
+    })
+}
+
+pub(super) fn of_functions(name: &str) -> Option<Operation> {
+    Some(match name {
+        "neg" | "negative" => elementwise::neg,
+        "abs" | "absolute" => elementwise::abs,
+        "sign" | "sgn" => elementwise::sign,
+        "square" => elementwise::square,
+        "sqrt" => functions::sqrt,
+        "rsqrt" => functions::rsqrt,
+        "reciprocal" => functions::reciprocal,
+        "exp" => functions::exp,
+        "exp2" | "special_exp2" => functions::exp2,
+        "expm1" | "special_expm1" => functions::expm1,
+        "log" => functions::log,
+        "log1p" | "special_log1p" => functions::log1p,
+        "log2" => functions::log2,
+        "log10" => functions::log10,
+        "sin" => functions::sin,
+        "cos" => functions::cos,
+        "tan" => functions::tan,
+        "atan" | "arctan" => functions::atan,
+        "asin" | "arcsin" => functions::asin,
+        "acos" | "arccos" => functions::acos,
+        "tanh" => functions::tanh,
+        "sinh" => functions::sinh,
+        "cosh" => functions::cosh,
+        "asinh" | "arcsinh" => functions::asinh,
+        "acosh" | "arccosh" => functions::acosh,
+        "atanh" | "arctanh" => functions::atanh,
+        "logit" | "special_logit" => functions::logit,
+        "sigmoid" | "special_expit" => functions::sigmoid,
+        "erf" | "special_erf" => elementwise::erf,
+        "erfc" | "special_erfc" => elementwise::erfc,
+        "floor" => rounding::floor,
+        "ceil" => rounding::ceil,
+        "round" => rounding::round,
+        "trunc" | "fix" => rounding::trunc,
+        "frac" => rounding::frac,
+        _ => return None,
+    })
+}
+
+pub(super) fn of_activations(name: &str) -> Option<Operation> {
+    Some(match name {
+        "relu" => activation::relu,
+        "relu6" => activation::relu6,
+        "leaky_relu" => activation::leaky_relu,
+        "prelu" | "_prelu_kernel" => activation::prelu,
+        "rrelu" => activation::rrelu,
+        "elu" => activation::elu,
+        "celu" => activation::celu,
+        "selu" => activation::selu,
+        "gelu" => activation::gelu,
+        "silu" => activation::silu,
+        "mish" => activation::mish,
+        "hardtanh" => activation::hardtanh,
+        "hardswish" => activation::hardswish,
+        "hardsigmoid" => activation::hardsigmoid,
+        "softplus" => activation::softplus,
+        "softsign" => activation::softsign,
+        "log_sigmoid" => activation::log_sigmoid,
+        "tanhshrink" => activation::tanhshrink,
+        "threshold" => activation::threshold,
+        "hardshrink" => activation::hardshrink,
+        "softshrink" => activation::softshrink,
+        "glu" => activation::glu,
+        "softmax" | "_softmax" | "special_softmax" => activation::softmax,
+        "log_softmax" | "_log_softmax" | "special_log_softmax" => activation::log_softmax,
+        _ => return None,
+    })
+}
+
+pub(super) fn of_logic(name: &str) -> Option<Operation> {
+    Some(match name {
+        "eq" => logic::eq,
+        "ne" | "not_equal" => logic::ne,
+        "lt" | "less" => logic::lt,
+        "le" | "less_equal" => logic::le,
+        "gt" | "greater" => logic::gt,
+        "ge" | "greater_equal" => logic::ge,
+        "logical_and" | "bitwise_and" | "__and__" => logic::and,
+        "logical_or" | "bitwise_or" | "__or__" => logic::or,
+        "logical_xor" | "bitwise_xor" | "__xor__" => logic::xor,
+        "logical_not" | "bitwise_not" => logic::not,
+        "isinf" => logic::isinf,
+        "isnan" => logic::isnan,
+        "isfinite" => logic::isfinite,
+        "nan_to_num" => logic::nan_to_num,
+        "all" => logic::all,
+        "any" => logic::any,
+        "where" => logic::choose,
+        "masked_fill" => logic::masked_fill,
+        _ => return None,
+    })
+}
