@@ -1,6 +1,6 @@
 //! Slices of parameters as groups: their blocks are parts of the whole parameter's blocks.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::ops::Range;
 

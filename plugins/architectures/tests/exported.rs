@@ -184,6 +184,17 @@ fn a_graph_of_a_fixed_number_that_is_not_found_again_says_how_to_export_it() {
 }
 
 #[test]
+fn constants_larger_than_file_and_inputs_suggest_are_refused_with_a_remedy() {
+    let file = changed("fixed", r#""end","arg":{"as_int":3}"#, r#""end","arg":{"as_int":9000000}"#);
+    let exported = Exported::parse(Path::new("net.pt2"), &file, None).unwrap();
+    let error = Network::new(&[12], move |scope, x| exported.build(scope, x, 1)).err().unwrap();
+    assert_contains(
+        &error.to_string(),
+        &["aten.arange", "[9000000] is too large for the size of the file", "register_buffer"],
+    );
+}
+
+#[test]
 fn all_operations_that_are_not_known_are_named_at_once() {
     let file = changed("mobilenet", "torch.ops.aten.silu_.default", "torch.ops.aten.special_i0.default");
     let text = changed("mobilenet", "torch.ops.aten.hardswish_.default", "torch.ops.mine.gate.default");

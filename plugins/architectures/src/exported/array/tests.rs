@@ -1,5 +1,7 @@
 //! Arrays.
 
+use eigenscape_program::operations::MatMul;
+
 use super::*;
 
 fn counting(shape: &[usize]) -> Array {
