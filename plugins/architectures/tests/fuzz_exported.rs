@@ -24,7 +24,7 @@ use rand::{Rng, RngExt};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-const CASES: u64 = 6_000;
+const CASES: u64 = 12_000;
 /// What reading a file takes beside the network: the graph as far as it has been read where it is
 /// refused.
 const TIMES: usize = 1;
@@ -34,7 +34,21 @@ const CONSTANT: usize = 256 << 10;
 const FOLDED: usize = 64 << 20;
 const LONGEST: Duration = Duration::from_secs(20);
 
-const NAMES: [&str; 5] = ["tied", "fixed", "trained", "own_loss", "odds"];
+const NAMES: [&str; 13] = [
+    "tied",
+    "fixed",
+    "trained",
+    "own_loss",
+    "odds",
+    "sorted",
+    "placed",
+    "functions",
+    "rounded",
+    "windows",
+    "projected",
+    "criteria",
+    "decomposed",
+];
 /// What parts of the text are replaced by.
 const WORDS: [&str; 22] = [
     "null",
