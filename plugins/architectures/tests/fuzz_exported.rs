@@ -24,7 +24,7 @@ use rand::{Rng, RngExt};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-const CASES: u64 = 6_000;
+const CASES: u64 = 12_000;
 /// What reading a file takes beside the network: the graph as far as it has been read where it is
 /// refused.
 const TIMES: usize = 1;
@@ -35,7 +35,7 @@ const FOLDED: usize = 64 << 20;
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// The files that are changed: those of older versions are of other layouts.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 15] = [
     "tied",
     "fixed",
     "trained",
@@ -43,6 +43,14 @@ const NAMES: [&str; 7] = [
     "odds",
     "versions/torch-2.6-sequences",
     "versions/torch-2.8-convolutions",
+    "sorted",
+    "placed",
+    "functions",
+    "rounded",
+    "windows",
+    "projected",
+    "criteria",
+    "decomposed",
 ];
 /// What parts of the text are replaced by.
 const WORDS: [&str; 22] = [
