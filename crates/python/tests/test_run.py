@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import signal
 import threading
 
@@ -30,6 +29,22 @@ EXPERIMENT = {
     ],
     "distance": [{"name": "wasserstein", "between": "layers-and-full"}],
 }
+
+TRAINED = """
+name = "irises"
+data = { name = "iris" }
+model = { name = "sequential", layers = [{ op = "linear", out = 8 }, { op = "tanh" }, { op = "linear", out = 3 }] }
+train = { epochs = 2, batch_size = 30, optimizer = { name = "sgd", lr = 0.1 } }
+[[probe]]
+at = "every-epoch"
+samples_per_class = 10
+groups = ["full", "layers"]
+curvature = ["hessian", "gauss-newton"]
+estimator = { name = "lanczos", steps = 20, probes = 2 }
+[[distance]]
+name = "wasserstein"
+between = "layers-and-full"
+"""
 
 
 def test_a_dictionary_is_an_experiment(tmp_path):
@@ -74,13 +89,14 @@ def test_the_command_line_has_the_same_bits(tmp_path):
         pytest.skip("EIGENSCAPE_XTASK does not name the command line's binary")
     import subprocess
 
-    file = pathlib.Path(__file__).parents[3] / "experiments" / "quickstart.toml"
-    changes = ["train.epochs=1", "probe.0.at=[1]"]
+    file = tmp_path / "irises.toml"
+    file.write_text(TRAINED)
+    changes = ["seed=7", "train.epochs=3"]
     ours = eigenscape.run(file, out=tmp_path / "python", set=changes)
     flags = [word for change in changes for word in ("--set", change)]
     subprocess.run([command, "reproduce", str(file), "--out", str(tmp_path / "command"), *flags], check=True,
                    capture_output=True)  # fmt: skip
-    theirs = json.loads((tmp_path / "command" / "quickstart" / "results.json").read_text())
+    theirs = json.loads((tmp_path / "command" / "irises" / "results.json").read_text())
 
     def numbers(record):
         for run in record["runs"]:
