@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import threading
 
 import pytest
 
@@ -124,10 +123,13 @@ def test_mistakes_have_their_place_and_remedy(tmp_path):
 
 def test_ctrl_c_keeps_what_is_done(tmp_path):
     long = {**EXPERIMENT, "train": {**EXPERIMENT["train"], "epochs": 30000}}
-    timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+
+    def stop(label, done, total):
+        if label == "training" and done > 100:
+            os.kill(os.getpid(), signal.SIGINT)
+
     with pytest.raises(KeyboardInterrupt):
-        eigenscape.run(long, out=tmp_path)
+        eigenscape.run(long, out=tmp_path, progress=stop)
     assert not (tmp_path / "irises").exists() and list(tmp_path.iterdir())
 
 
