@@ -324,7 +324,7 @@ fn misfits(plan: &RunPlan, outputs: &[usize], targets: &Targets) -> Result<(Stri
         ),
         Targets::Classes { labels, classes } => (
             format!("labels of shape {:?} with {classes} classes each", &labels.dims()[1..]),
-            perhaps(outputs, labels, *classes).unwrap_or_default()
+            perhaps(outputs, labels, *classes).or_else(|| more(outputs, labels, *classes)).unwrap_or_default()
                 + "choose an architecture that gives [C] for one label an example, [T, C] for tokens, [C, H, W] for pixels; \
                    targets in the outputs' shape (soft ones) are saved as floats",
         ),
@@ -345,6 +345,16 @@ fn perhaps(outputs: &[usize], labels: &Tensor, classes: usize) -> Option<String>
     let count = |shape: &[usize]| shape.iter().product::<usize>();
     let is_binary = classes <= 2 && count(outputs) == count(&labels.dims()[1..]);
     is_binary.then(|| "for one logit a label set loss = \"binary-cross-entropy\"; otherwise ".to_owned())
+}
+
+/// A hint at the number of classes, if the network has outputs for more than the labels show.
+fn more(outputs: &[usize], labels: &Tensor, classes: usize) -> Option<String> {
+    let places = &labels.dims()[1..];
+    let of = |(count, others): (&usize, &[usize])| (others == places && *count > classes).then_some(*count);
+    let count = outputs.split_last().and_then(of).or_else(|| outputs.split_first().and_then(of))?;
+    Some(format!(
+        "if there are {count} classes, of which the labels have the first {classes}, say so: classes = {count} in [data]; otherwise "
+    ))
 }
 
 /// The label of pixels that belong to no class, in many data sets.

@@ -1,5 +1,5 @@
-//! The native part of the Python package `eigenscape`: experiments ([`run`]), spectra of operators
-//! that Python gives by their products ([`matvec`]), and densities of spectra ([`density`]). All of
+//! The native part of the Python package `eigenscape`: experiments (`run`), spectra of operators
+//! that Python gives by their products (`matvec`), and densities of spectra (`density`). All of
 //! the interface, its types and its documentation are Python (`python/eigenscape`).
 //!
 //! Results come as the JSON of `results.json`: a spectrum has the same fields everywhere. The

@@ -118,7 +118,7 @@ def test_one_sample_and_bfloat16_are_taken():
     torch = pytest.importorskip("torch")
     net = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2))
     x = torch.randn(1, 3).bfloat16()
-    (found,) = eigenscape.spectra(net, x, torch.tensor([1]), groups="full", classes=2)
+    (found,) = eigenscape.spectra(net, x, torch.tensor([0]), groups="full")
     assert found.dimension == 32 and found.curvature == "hessian"
 
 
@@ -133,7 +133,7 @@ def test_what_cannot_be_exported_is_said():
         def forward(self, x):
             return self.net(x) if x.sum().item() > 0 else self.net(-x)
 
-    with pytest.raises(eigenscape.ConfigurationError, match="torch.export does not take this module"):
+    with pytest.raises(eigenscape.ConfigurationError, match="torch.export does not take this module with"):
         eigenscape.spectra(Branching(), torch.randn(4, 3), torch.tensor([0, 1, 0, 1]))
 
 
@@ -154,3 +154,16 @@ def test_curvlinops_operators_are_taken():
     np.testing.assert_allclose(found.eigenvalues[:5], expected[:5], rtol=1e-9)
     plain = eigenscape.spectrum_of(lambda v: operator @ v, operator.shape[0], "dense", device="cpu")
     np.testing.assert_allclose(plain.eigenvalues[:5], expected[:5], rtol=1e-9)
+
+
+def test_mistakes_of_those_who_come_from_elsewhere():
+    torch = pytest.importorskip("torch")
+    net, x, y = module(torch), torch.randn(4, 1, 6, 6, dtype=torch.float64), torch.arange(4)
+    with pytest.raises(eigenscape.ConfigurationError, match='loss="output"'):
+        eigenscape.spectra(net, x, y, loss=torch.nn.CrossEntropyLoss())
+    with pytest.raises(eigenscape.ConfigurationError, match="OrderedDict"):
+        eigenscape.spectra(net.state_dict(), x, y)
+    with pytest.raises(eigenscape.ConfigurationError, match="DataLoader"):
+        eigenscape.spectra(net, torch.utils.data.DataLoader(x), y)
+    with pytest.raises(eigenscape.ConfigurationError, match="with this x"):
+        eigenscape.spectra(net, x[:, :, 1:], y)

@@ -40,7 +40,7 @@ pub enum GroupSelector {
     /// One group per module whose name matches, for its output: "activation:layer2".
     Activation(String),
     /// One group per parameter whose name matches, of a part of it along one axis: the rows
-    /// "attn.weight[0:64]", the columns "attn.weight[:, 0:64]". Either end may be left out.
+    /// `attn.weight[0:64]`, the columns `attn.weight[:, 0:64]`. Either end may be left out.
     Slice {
         /// A glob over parameter names.
         glob: String,
@@ -170,7 +170,7 @@ fn matching(glob: &str, all: &[Parameter]) -> Result<Vec<usize>> {
     Ok(indices)
 }
 
-/// The selector in "name[2:5]" or "name[:, 2:5]"; `None` if the word does not end like that.
+/// The selector in `name[2:5]` or `name[:, 2:5]`; `None` if the word does not end like that.
 fn slice(word: &str) -> Option<GroupSelector> {
     let (glob, inside) = word.strip_suffix(']')?.rsplit_once('[')?;
     let axes: Vec<&str> = inside.split(',').map(str::trim).collect();

@@ -248,6 +248,13 @@ impl Checker<'_> {
             let path = format!("{path}.parameters");
             return Err(self.error(&path, "the list of parameters is empty", "use for example [\"fc*\"]"));
         }
+        let slice =
+            |glob: &&String| matches!(GroupSelector::from(glob.as_str()), GroupSelector::Slice { .. });
+        if let Some(slice) = globs.iter().find(slice) {
+            let problem = format!("\"{slice}\" is a part of a tensor, which cannot be joined to others");
+            let help = format!("give it a group of its own: groups = [\"{slice}\"]");
+            return Err(self.error(&format!("{path}.parameters"), problem, help));
+        }
         Ok(self.located(path, GroupSelector::Named { name: name.clone(), globs }))
     }
 

@@ -34,7 +34,8 @@ def as_numpy(value: Any, name: str) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.name not in TYPES:
         raise unusable(
-            f"`{name}` is of type {array.dtype}", "give an array of NumPy or a tensor of torch, of numbers"
+            f"`{name}` is of type {type(value).__name__}",
+            "give an array of NumPy or a tensor of torch, of numbers",
         )
     return array
 

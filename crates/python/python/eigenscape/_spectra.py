@@ -70,25 +70,28 @@ def spectra(
         "samples": "all" if samples is None else int(samples),
         "groups": _list(groups),
         "curvature": _list(curvature),
-        "estimator": _plain(estimator),
+        "estimator": _plain(estimator, "estimator"),
         "dtype": dtype,
     }
     model = {"name": "exported", "batch_norm": batch_norm, **_given(output=output)}
-    experiment = {
+    experiment: dict[str, Any] = {
         "name": "spectra",
         "seed": seed,
         "device": device,
         "data": {"name": "arrays", **_given(classes=classes)},
         "model": model,
         "probe": [probe],
-        **_given(loss=None if loss is None else _plain(loss), memory=memory),
+        **_given(loss=None if loss is None else _plain(loss, "loss"), memory=memory),
     }
     with tempfile.TemporaryDirectory(prefix="eigenscape-") as folder:
         if isinstance(module, (str, os.PathLike)):
             path, inputs = os.path.abspath(module), _inputs(x, None)
         else:
             path, inputs = os.path.join(folder, "module.pt2"), _inputs(x, module)
-            export(module, x, path)
+            program = _exported(module, x)
+            _save(program, path)
+            if classes is None and y is not None:
+                experiment["data"].update(_given(classes=_classes(program, output, as_numpy(y, "y"))))
         model["path"] = path
         data = _data(inputs, y, loss)
         try:
@@ -108,6 +111,12 @@ def export(module: Any, x: Any, path: str | os.PathLike[str]) -> pathlib.Path:
     `x` is as in `spectra`. Where the module's code holds for some numbers of samples alone, it is
     exported for that of `x`.
     """
+    _save(_exported(module, x), path)
+    return pathlib.Path(path)
+
+
+def _exported(module: Any, x: Any) -> Any:
+    """The module as a program of `torch.export`."""
     import torch
 
     given = _arguments(x, module)
@@ -117,20 +126,42 @@ def export(module: Any, x: Any, path: str | os.PathLike[str]) -> pathlib.Path:
     batch = torch.export.Dim("batch")
     try:
         shapes = {name: {0: batch} for name in two}
-        program = torch.export.export(module, (), dict(two), dynamic_shapes=shapes)
+        return torch.export.export(module, (), dict(two), dynamic_shapes=shapes)
     except Exception as why:  # noqa: BLE001, torch raises many kinds
         try:
-            program = torch.export.export(module, (), dict(tensors))
+            return torch.export.export(module, (), dict(tensors))
         except Exception:  # noqa: BLE001
-            problem = f"torch.export does not take this module: {why}"
+            problem = f"torch.export does not take this module with this x: {why}"
             remedy = "see https://docs.pytorch.org/docs/stable/export.html for what it takes"
             raise unusable(problem, remedy) from why
+
+
+def _save(program: Any, path: str | os.PathLike[str]) -> None:
+    import torch
+
     torch.export.save(program, os.fspath(path))
-    return pathlib.Path(path)
+
+
+def _classes(program: Any, output: str | int | None, y: np.ndarray) -> int | None:
+    """The number of classes, where the module has outputs for more than the labels `y` show."""
+    if y.dtype.kind not in "iu" or not y.size or output is not None:
+        return None
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes}
+    shape = getattr(values.get(next(iter(program.graph_signature.user_outputs), None)), "shape", ())
+    if len(shape) != y.ndim + 1:
+        return None
+    places = [1, len(shape) - 1]
+    sizes = [shape[place] for place in places if [*shape[1:place], *shape[place + 1 :]] == list(y.shape[1:])]
+    return next((int(size) for size in sizes if isinstance(size, int) and size > int(y.max()) + 1), None)
 
 
 def _arguments(x: Any, module: Any) -> dict[str, Any]:
     """The inputs by the names of `forward`'s arguments."""
+    if not hasattr(module, "forward"):
+        raise unusable(
+            f"`module` is of type {type(module).__name__}",
+            "give a torch.nn.Module, or the path of a .pt2 file",
+        )
     if isinstance(x, Mapping):
         return dict(x)
     several = list(x) if isinstance(x, (tuple, list)) else [x]
@@ -178,8 +209,16 @@ def _list(value: str | Sequence[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _plain(named: Named) -> Any:
-    return named if isinstance(named, str) else dict(named)
+def _plain(named: Named, what: str) -> Any:
+    if isinstance(named, (str, Mapping)):
+        return named if isinstance(named, str) else dict(named)
+    raise unusable(
+        f"`{what}` is of type {type(named).__name__}",
+        'name one of Eigenscape\'s, as in estimator="gram"'
+        if what == "estimator"
+        else 'name it: loss="cross-entropy", "mse", ... or {"name": "huber", "delta": 0.5}; for a loss of your own let '
+        'the module return the loss of each sample, and set loss="output" (docs/pytorch.md)',
+    )
 
 
 def _given(**values: Any) -> dict[str, Any]:
