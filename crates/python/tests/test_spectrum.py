@@ -36,7 +36,7 @@ def test_it_goes_to_pandas_and_dictionaries(spectrum):
 
 
 def test_it_shows_itself(spectrum):
-    assert "λ max 4" in repr(spectrum) and "exact, dense" in repr(spectrum)
+    assert "λ max 4" in repr(spectrum) and "computed exactly by dense" in repr(spectrum)
     assert "<td>50.0%</td>" in spectrum._repr_html_()
     assert eigenscape.Spectra([spectrum])._repr_html_().count("<tr>") == 2
 

@@ -36,6 +36,7 @@ def test_lanczos_has_error_bars_that_hold(dtype):
         assert found.lambda_min == pytest.approx(-6, rel=1e-5)
         low, high = found.extreme_bounds
         assert low <= found.lambda_min and found.lambda_max <= high
+        assert 1 <= found.trace_freedom <= 7
         # Student's t with 7 degrees of freedom: 95 % within 2.36 standard errors.
         inside += abs(found.trace - np.trace(h)) <= 2.365 * found.trace_stderr
     assert inside >= 16
@@ -70,6 +71,8 @@ def test_mistakes_are_said():
     h = symmetric(10)
     with pytest.raises(eigenscape.ConfigurationError, match="dimension"):
         eigenscape.spectrum_of(lambda v: v)
+    with pytest.raises(eigenscape.ConfigurationError, match="estimator="):
+        eigenscape.spectrum_of(h, {"name": "dense"})
     with pytest.raises(eigenscape.ConfigurationError, match="as many numbers"):
         eigenscape.spectrum_of(lambda v: v[:3], 10)
     with pytest.raises(eigenscape.EigenscapeError, match="not symmetric"):

@@ -96,7 +96,8 @@ class Results:
 
     def __repr__(self) -> str:
         runs = "1 run" if len(self.runs) == 1 else f"{len(self.runs)} runs"
-        return f"<Results of {self.name}: {runs}, {len(self.spectra)} spectra, in {self.folder}>"
+        spectra = "1 spectrum" if len(self.spectra) == 1 else f"{len(self.spectra)} spectra"
+        return f"<Results of {self.name}: {runs}, {spectra}, in {self.folder}>"
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}".replace("<Results", "Results").rstrip(">") + "</p>" + self.spectra._repr_html_()

@@ -44,8 +44,12 @@ class Spectrum:
     residuals: np.ndarray
     #: The trace, or its estimate.
     trace: float
-    #: Its standard error: 0 when exact, `None` when unknown (a single random vector).
+    #: Its standard error, which is what is shown after ±: 0 when exact, `None` when unknown (a single
+    #: random vector). A confidence interval of 95 % is wider: by Student's t with `trace_freedom`
+    #: degrees of freedom, 12.7 standard errors for two vectors, 2.4 for eight.
     trace_stderr: float | None
+    #: The degrees of freedom for the interval of the trace; `None` where it is exact or unknown.
+    trace_freedom: float | None = None
     #: A lower bound of the smallest and an upper bound of the largest eigenvalue, each with a
     #: probability of 95 %; `None` for exact spectra and where unknown.
     extreme_bounds: tuple[float, float] | None = None
@@ -79,6 +83,7 @@ class Spectrum:
             residuals=np.array(record.get("residuals", []), dtype=np.float64),
             trace=record["trace"],
             trace_stderr=record["trace_stderr"],
+            trace_freedom=_freedom(record),
             extreme_bounds=None if bounds is None else (bounds[0], bounds[1]),
             rounding=record.get("rounding"),
             probes=record.get("probes"),
@@ -109,7 +114,9 @@ class Spectrum:
 
     @property
     def eigenpairs(self) -> list[Mapping[str, Any]]:
-        """Eigenvectors' records {value, residual, file}, where the experiment asked for them."""
+        """Eigenvectors as `results.json` has them, {value, residual, file}; empty where it has none, as
+        in results of this version.
+        """
         return list(self.record.get("eigenpairs", []))
 
     def density(
@@ -203,7 +210,6 @@ class Spectrum:
 
     def _summary(self) -> dict[str, str]:
         """What is shown of it."""
-        kind = "exact" if self.exact else "estimated"
         shown = {
             "group": self.group,
             "curvature": self.curvature,
@@ -212,7 +218,7 @@ class Spectrum:
             "λ min": _number(self.lambda_min),
             "trace": with_error(self.trace, self.trace_stderr),
             "at zero": "" if self.mass_at_zero is None else f"{self.mass_at_zero:.1%}",
-            "how": f"{kind}, {self.estimator}",
+            "computed": f"{'exactly' if self.exact else 'with estimates'} by {self.estimator}",
         }
         return shown
 
@@ -253,6 +259,15 @@ class Spectra(list[Spectrum]):
 
     def _repr_html_(self) -> str:
         return table([spectrum._summary() for spectrum in self])
+
+
+def _freedom(record: Mapping[str, Any]) -> float | None:
+    """The degrees of freedom of the trace's interval in a record."""
+    if not record["trace_stderr"]:
+        return None
+    freedom: float | None = record.get("trace_freedom")
+    probes = record.get("probes")
+    return freedom if freedom is not None or probes is None else probes - 1
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:

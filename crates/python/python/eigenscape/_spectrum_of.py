@@ -108,6 +108,8 @@ class _Products:
 
 
 def _dimension(matvec: Any, given: int | None) -> int:
+    if given is not None and not isinstance(given, (int, np.integer)):
+        raise unusable(f"the dimension is {given!r}", "give a number, and the estimator as estimator=...")
     shape = getattr(matvec, "shape", None)
     if shape is None and given is None:
         raise unusable("the operator has no shape", "give its `dimension`")
