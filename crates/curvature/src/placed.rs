@@ -16,12 +16,15 @@ use crate::{point::Point, residuals::Residuals};
 pub(crate) struct PlacedPoint {
     point: Point,
     weights: Arc<OnceLock<Vec<Buffer>>>,
+    /// Whether samples are independent of each other, once that was found out.
+    independent: Arc<OnceLock<bool>>,
     residuals: Residuals,
 }
 
 impl From<Point> for PlacedPoint {
     fn from(point: Point) -> Self {
-        Self { point, weights: Arc::default(), residuals: Residuals::default() }
+        let (weights, independent) = (Arc::default(), Arc::default());
+        Self { point, weights, independent, residuals: Residuals::default() }
     }
 }
 
@@ -37,6 +40,14 @@ impl PlacedPoint {
     /// The same point, with residuals evaluated in another type.
     pub fn with_residuals(self, residuals: Residuals) -> Self {
         Self { residuals, ..self }
+    }
+
+    /// Whether samples are independent of each other at this point, which `find` finds out once.
+    pub fn independent(&self, find: impl FnOnce() -> Result<bool>) -> Result<bool> {
+        match self.independent.get() {
+            Some(&known) => Ok(known),
+            None => find().map(|found| *self.independent.get_or_init(|| found)),
+        }
     }
 
     /// The type in which residuals are evaluated.

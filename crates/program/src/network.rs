@@ -34,6 +34,7 @@ pub struct Network {
     buffers: Vec<Parameter>,
     masks: Vec<Mask>,
     mixes_samples: Option<String>,
+    may_mix_samples: bool,
     aliases: Vec<(String, String)>,
     unused: Vec<String>,
     cut: Option<Cut>,
@@ -98,6 +99,7 @@ impl Network {
             buffers: strip(collected.buffers),
             masks: masks(collected.masks),
             mixes_samples: collected.mixes_samples,
+            may_mix_samples: collected.may_mix_samples,
             aliases: collected.aliases,
             unused: collected.unused,
             cut: None,
@@ -193,6 +195,13 @@ impl Network {
     #[must_use]
     pub fn mixes_samples(&self) -> Option<&str> {
         self.mixes_samples.as_deref()
+    }
+
+    /// Whether one sample's output may depend on other samples although [`Self::mixes_samples`] knows
+    /// of no such module: the operations come from elsewhere (an exported graph).
+    #[must_use]
+    pub fn may_mix_samples(&self) -> bool {
+        self.may_mix_samples
     }
 
     /// Whether the computation of the outputs applies `function` to some value.

@@ -49,6 +49,8 @@ pub(crate) struct Collected {
     pub updates: Vec<(Value, Value)>,
     /// The first module in which samples are coupled (batch normalisation in train mode).
     pub mixes_samples: Option<String>,
+    /// Whether samples may be coupled although no module says so.
+    pub may_mix_samples: bool,
     /// Second names of tied weights, each with the parameter's name.
     pub aliases: Vec<(String, String)>,
     /// Names in a checkpoint that the network ignores.
@@ -221,6 +223,12 @@ impl<'a> Scope<'a> {
     pub fn unused(&mut self, name: &str) {
         let name = self.full_name(name);
         self.collected.unused.push(name);
+    }
+
+    /// Declares that samples may be coupled by operations along their axis, which nobody has looked
+    /// for: whoever evaluates samples apart from each other compares them first.
+    pub fn may_mix_samples(&mut self) {
+        self.collected.may_mix_samples = true;
     }
 
     /// Declares a buffer of this module.

@@ -167,3 +167,39 @@ def test_mistakes_of_those_who_come_from_elsewhere():
         eigenscape.spectra(net, torch.utils.data.DataLoader(x), y)
     with pytest.raises(eigenscape.ConfigurationError, match="with this x"):
         eigenscape.spectra(net, x[:, :, 1:], y)
+
+
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        lambda z: z - z.mean(0),
+        lambda z: z.cumsum(0),
+        lambda z: z.flip(0),
+        lambda z: z.roll(1, 0),
+        lambda z: z / z.shape[0],
+        lambda z: z.sort(0).values,
+        lambda z: z + z[:1],
+        lambda z: z.softmax(0),
+        lambda z: z @ z.T @ z,
+    ],
+)
+def test_modules_that_couple_samples_have_no_rows_by_sample(mixed):
+    torch = pytest.importorskip("torch")
+
+    class Coupled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, 3)
+
+        def forward(self, x):
+            return mixed(self.linear(x))
+
+    torch.manual_seed(2)
+    net = Coupled().double()
+    x, y = torch.randn(6, 3, dtype=torch.float64), torch.arange(6) % 3
+    for estimator in ("gram", "trace"):
+        with pytest.raises(eigenscape.EigenscapeError, match="axis of the samples"):
+            eigenscape.spectra(net, x, y, groups="linear.weight", curvature="gauss-newton", estimator=estimator, dtype="f64")
+    (dense,) = eigenscape.spectra(net, x, y, groups="full", estimator="dense", dtype="f64")
+    expected = np.linalg.eigvalsh(hessian(torch, net, x, y, torch.nn.functional.cross_entropy))
+    assert dense.lambda_max == pytest.approx(expected[-1], rel=1e-9)

@@ -182,10 +182,13 @@ fn what_is_held_is_what_was_said() {
     let factored = |samples, columns, memory| FromFactor(Arc::new(Factored { samples, columns, memory }));
     // Warm up: matrix products reserve buffers for each thread once.
     let warm_up = || {
-        drop(measured(&Gram::default(), &factored(300, 3_000, usize::MAX), usize::MAX));
-        drop(measured(&Gram::default(), &factored(3_000, 300, usize::MAX), usize::MAX));
-        drop(measured(&lanczos(3, 2, false), &Diagonal::new(50_000, DType::F32), usize::MAX));
-        drop(measured(&lanczos(300, 1, false), &Diagonal::new(400, DType::F32), usize::MAX));
+        let once = |estimator: &dyn ProbeEstimator, operator: &dyn CurvatureOperator| {
+            drop(estimator.estimate(operator, &Context::silent(3)).unwrap());
+        };
+        once(&Gram::default(), &factored(300, 3_000, usize::MAX));
+        once(&Gram::default(), &factored(3_000, 300, usize::MAX));
+        once(&lanczos(3, 2, false), &Diagonal::new(50_000, DType::F32));
+        once(&lanczos(300, 1, false), &Diagonal::new(400, DType::F32));
     };
     rayon::broadcast(|_| warm_up());
     warm_up();

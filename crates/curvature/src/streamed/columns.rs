@@ -6,7 +6,7 @@ use candle_core::{DType, Tensor};
 use eigenscape_program::Variables;
 use eigenscape_runtime::{Error, Part, Result};
 
-use super::{MeanLoss, split::Need};
+use super::{MeanLoss, independence, split::Need};
 use crate::{
     factor::{Factor, PushForward, RowSize, Rows},
     placed::PlacedPoint,
@@ -76,6 +76,7 @@ impl StreamedColumns {
     pub fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor> {
         let all = self.loss.point.samples();
         let need = |n| Ok(Need { residuals: 0, peak: self.evaluating(n) });
+        independence::check(&self.loss.programs, &self.loss.point)?;
         let split = self.loss.split(samples.len(), memory, need)?;
         let (parts, loss) = (Vec::with_capacity(split.count), &self.loss);
         let parts = split.parts().fold(&loss.interrupt, parts, |mut parts, Part { range, .. }| {

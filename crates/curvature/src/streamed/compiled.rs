@@ -30,7 +30,7 @@ pub(crate) enum Derivative {
 /// v ↦ Mv for a symmetric matrix M of one group, a mean over a given number of samples: the split
 /// into micro-batches and their programs, which are built when they are first needed.
 pub(super) struct CompiledProduct {
-    programs: Arc<Programs>,
+    pub programs: Arc<Programs>,
     derivative: Derivative,
     group: Variables,
     /// By size of micro-batch, of which there are at most two.

@@ -6,7 +6,7 @@ use candle_core::DType;
 use eigenscape_program::Variables;
 use eigenscape_runtime::{Error, Part, Result};
 
-use super::{MeanLoss, split::Need};
+use super::{MeanLoss, independence, split::Need};
 use crate::{
     factor::{Factor, PullBack, RowSize},
     placed::PlacedPoint,
@@ -92,6 +92,7 @@ impl StreamedFactor {
     pub fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor> {
         let all = self.loss.point.samples();
         let need = |n| Ok(Need { residuals: 0, peak: self.evaluating(n) });
+        independence::check(&self.loss.programs, &self.loss.point)?;
         let split = self.loss.split(samples.len(), memory, need)?;
         let rows = self.pull_back.allocate(
             samples.len(),

@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor};
 use eigenscape_runtime::{Error, Part, Result};
 
-use super::{EXACT, MeanLoss, split::Need};
+use super::{EXACT, MeanLoss, independence, split::Need};
 
 /// A mean loss, with the outputs and the gradient.
 #[derive(Debug, Clone)]
@@ -33,6 +33,9 @@ impl MeanLoss {
             Ok(Need { residuals: 0, peak: peak + sum_bytes })
         };
         let split = self.split(self.point.samples(), self.memory, need)?;
+        if split.count > 1 {
+            independence::check(&self.programs, &self.point)?;
+        }
         let mut outputs = Vec::with_capacity(split.count);
         let mut sums =
             split.parts().fold(&self.interrupt, Vec::new(), |sums, Part { range, share, .. }| {

@@ -8,6 +8,7 @@ mod columns;
 mod compiled;
 mod factor;
 mod gradient;
+mod independence;
 mod predictions;
 mod product;
 mod slices;

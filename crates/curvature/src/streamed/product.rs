@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{D, DType, Tensor};
 use eigenscape_runtime::{Buffer, Error, Interrupt, Part, Result};
 
-use super::compiled::CompiledProduct;
+use super::{compiled::CompiledProduct, independence};
 use crate::{placed::PlacedPoint, product::Product};
 
 /// v ↦ Mv for a symmetric matrix M of one group, a mean over all samples. Nothing is evaluated
@@ -204,6 +204,9 @@ impl StreamedProduct {
     fn kept(&self) -> Result<&[Product]> {
         if let Some(kept) = self.kept.get() {
             return Ok(kept);
+        }
+        if self.compiled.split.count > 1 {
+            independence::check(&self.compiled.programs, &self.point)?;
         }
         let kept = (0..self.compiled.split.kept).map(|index| {
             self.interrupt.check()?;

@@ -176,6 +176,8 @@ impl Exported {
 
 impl Architecture for Exported {
     fn build(&self, scope: &mut Scope, x: Value, _: usize) -> eigenscape_program::Result<Value> {
+        // Operations along the samples' axis are not recognised.
+        scope.may_mix_samples();
         let count = scope.shape(x).first().copied().unwrap_or(1);
         let limit = self.limit(&scope.shape(x));
         let mut values = self.declare(scope, limit)?;
