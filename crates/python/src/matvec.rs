@@ -1,6 +1,14 @@
 //! Spectra of a symmetric matrix that Python gives by its products with vectors.
 
-use std::{sync::Mutex, time::Instant};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape::{Context, CurvatureOperator, Error, ExactFactor, Progress, Random, Result};
@@ -11,6 +19,9 @@ use pyo3::{
 };
 
 use crate::{document, error};
+
+/// How often signals are looked for.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// The record of the spectrum of a symmetric matrix, as JSON. `products(vectors, count)` takes and
 /// returns `count` vectors of `dimension` numbers of type `dtype` ("f32" or "f64"), one after the
@@ -31,15 +42,19 @@ pub fn spectrum_of(
 ) -> PyResult<String> {
     let settings = document::toml(settings).map_err(|failure| error::exception(&failure))?;
     let dtype = if dtype == "f64" { DType::F64 } else { DType::F32 };
-    let (raised, start) = (Mutex::new(None), Instant::now());
-    let operator = Matvec { products, dimension, dtype, raised: &raised };
-    let found = py.detach(|| {
+    let (raised, stopped, start) = (Mutex::new(None), AtomicBool::new(false), Instant::now());
+    let operator = Matvec { products, dimension, dtype, raised: &raised, stopped: &stopped };
+    let work = move || {
         let estimator = eigenscape::plugins().estimators.named(name, &settings)?;
         estimator.check(&[&operator])?;
         let progress = Report { report, total: estimator.products(dimension), done: Mutex::new(0) };
         let context = Context { random: Random::new(seed), progress: &progress, memory };
         estimator.estimate(&operator, &context)
-    });
+    };
+    let (found, signal) = heard(py, work, &stopped);
+    if let Some(signal) = signal {
+        return Err(signal);
+    }
     let raised = raised.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     match (found, raised) {
         (_, Some(raised)) => Err(raised),
@@ -59,6 +74,43 @@ pub fn spectrum_of(
     }
 }
 
+/// The result of `work`, which runs on a thread of its own: signals are heard on Python's main thread
+/// alone, which an estimator may leave for its threads. After a signal `stopped` is set, and the
+/// exception returned, too.
+fn heard<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T> + Send,
+    stopped: &AtomicBool,
+) -> (Result<T>, Option<PyErr>) {
+    thread::scope(|scope| {
+        let (done, wait) = mpsc::sync_channel::<()>(0);
+        let work = scope.spawn(move || {
+            // Dropped at the end, which wakes the other thread.
+            let _done = done;
+            work()
+        });
+        let (wait, mut signal) = (Mutex::new(wait), None);
+        let is_working = || {
+            let wait = wait.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            wait.recv_timeout(MOMENT) == Err(RecvTimeoutError::Timeout)
+        };
+        while py.detach(is_working) {
+            if let (None, Err(heard)) = (&signal, py.check_signals()) {
+                stopped.store(true, Ordering::Relaxed);
+                signal = Some(heard);
+            }
+        }
+        let found = py.detach(|| work.join()).unwrap_or_else(|_| {
+            Err(Error::input(
+                "the estimator",
+                "ended by a fault of Eigenscape",
+                "report it, with what is printed above",
+            ))
+        });
+        (found, signal)
+    })
+}
+
 /// A symmetric matrix with products by Python.
 struct Matvec<'a> {
     products: Py<PyAny>,
@@ -66,13 +118,14 @@ struct Matvec<'a> {
     dtype: DType,
     /// The exception that a product raised.
     raised: &'a Mutex<Option<PyErr>>,
+    /// Whether a signal has come.
+    stopped: &'a AtomicBool,
 }
 
 impl Matvec<'_> {
     /// The products of the vectors in `bytes`.
     fn call(&self, bytes: &[u8], count: usize) -> PyResult<Vec<u8>> {
         Python::attach(|py| {
-            py.check_signals()?;
             let products = self.products.call1(py, (PyByteArray::new(py, bytes), count))?;
             Ok(products.cast_bound::<PyBytes>(py)?.as_bytes().to_vec())
         })
@@ -99,6 +152,9 @@ impl CurvatureOperator for Matvec<'_> {
     }
 
     fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
         let count = vectors.dim(0)?;
         let flat = vectors.flatten_all()?;
         let bytes: Vec<u8> = match self.dtype {

@@ -199,7 +199,36 @@ def test_modules_that_couple_samples_have_no_rows_by_sample(mixed):
     x, y = torch.randn(6, 3, dtype=torch.float64), torch.arange(6) % 3
     for estimator in ("gram", "trace"):
         with pytest.raises(eigenscape.EigenscapeError, match="axis of the samples"):
-            eigenscape.spectra(net, x, y, groups="linear.weight", curvature="gauss-newton", estimator=estimator, dtype="f64")
+            eigenscape.spectra(
+                net, x, y, groups="linear.weight", curvature="gauss-newton", estimator=estimator, dtype="f64"
+            )
     (dense,) = eigenscape.spectra(net, x, y, groups="full", estimator="dense", dtype="f64")
     expected = np.linalg.eigvalsh(hessian(torch, net, x, y, torch.nn.functional.cross_entropy))
     assert dense.lambda_max == pytest.approx(expected[-1], rel=1e-9)
+
+
+def test_masks_wrapped_modules_and_counts():
+    torch = pytest.importorskip("torch")
+
+    class Masked(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, 2)
+
+        def forward(self, x, keep):
+            return self.linear(x).masked_fill(~keep, -2.0)
+
+    net, x, keep = Masked(), torch.randn(5, 3), torch.rand(5, 2) > 0.3
+    y = torch.arange(5) % 2
+    (plain,) = eigenscape.spectra(net, (x, keep), y, groups="full", estimator="dense")
+    (wrapped,) = eigenscape.spectra(
+        torch.nn.DataParallel(net), (x, keep), y, groups="full", estimator="dense"
+    )
+    assert plain == wrapped or plain.lambda_max == wrapped.lambda_max
+    assert plain.lambda_max > 0
+    for samples in (2.5, True, "all"):
+        with pytest.raises(eigenscape.ConfigurationError, match="whole number"):
+            eigenscape.spectra(net, (x, keep), y, samples=samples)
+    with pytest.raises(eigenscape.ConfigurationError, match="list of words"):
+        eigenscape.spectra(net, (x, keep), y, groups=None)
+    assert eigenscape.spectra(net, (x, keep), y, groups="full", estimator="dense", dtype=torch.float64)

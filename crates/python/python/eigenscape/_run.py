@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _errors as errors
-from . import _native
+from . import _fork, _native
 from ._progress import Bar, Progress
 from ._results import Results
 
@@ -52,6 +52,7 @@ def run(
 
 def execute(progress: Progress, **arguments: Any) -> Results:
     """Runs an experiment as `_native.run` takes it."""
+    _fork.check()
     bar = Bar(progress)
     try:
         folder, text, failed = _native.run(report=bar.report, **arguments)

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
@@ -20,6 +21,9 @@ from ._run import execute
 from ._spectrum import Spectra
 
 Named = Union[str, Mapping[str, Any]]
+
+#: torch.export is not made for several threads at once.
+_EXPORTING = threading.Lock()
 
 
 def spectra(
@@ -67,11 +71,11 @@ def spectra(
     (`partial` then has what was measured).
     """
     probe = {
-        "samples": "all" if samples is None else int(samples),
-        "groups": _list(groups),
-        "curvature": _list(curvature),
+        "samples": "all" if samples is None else _count(samples, "samples"),
+        "groups": _list(groups, "groups"),
+        "curvature": _list(curvature, "curvature"),
         "estimator": _plain(estimator, "estimator"),
-        "dtype": dtype,
+        "dtype": _dtype(dtype),
     }
     model = {"name": "exported", "batch_norm": batch_norm, **_given(output=output)}
     experiment: dict[str, Any] = {
@@ -119,13 +123,19 @@ def _exported(module: Any, x: Any) -> Any:
     """The module as a program of `torch.export`."""
     import torch
 
+    module = _unwrapped(module)
     given = _arguments(x, module)
     tensors = {name: _as_torch(value, torch) for name, value in given.items()}
     # One sample would be taken for a constant.
     two = {name: torch.cat([value[:1], value[-1:]]) for name, value in tensors.items()}
-    batch = torch.export.Dim("batch")
+    with _EXPORTING:
+        return _program(module, tensors, two, torch)
+
+
+def _program(module: Any, tensors: dict[str, Any], two: dict[str, Any], torch: Any) -> Any:
+    """The program for any number of samples or, where there is none, for that of `tensors`."""
     try:
-        shapes = {name: {0: batch} for name in two}
+        shapes = {name: {0: torch.export.Dim("batch")} for name in two}
         return torch.export.export(module, (), dict(two), dynamic_shapes=shapes)
     except Exception as why:  # noqa: BLE001, torch raises many kinds
         try:
@@ -134,6 +144,13 @@ def _exported(module: Any, x: Any) -> Any:
             problem = f"torch.export does not take this module with this x: {why}"
             remedy = "see https://docs.pytorch.org/docs/stable/export.html for what it takes"
             raise unusable(problem, remedy) from why
+
+
+def _unwrapped(module: Any) -> Any:
+    """The module inside of `torch.compile`'s and of `DataParallel`."""
+    if type(module).__name__ in ("DataParallel", "DistributedDataParallel"):
+        module = module.module
+    return getattr(module, "_orig_mod", module)
 
 
 def _save(program: Any, path: str | os.PathLike[str]) -> None:
@@ -179,16 +196,24 @@ def _arguments(x: Any, module: Any) -> dict[str, Any]:
 def _inputs(x: Any, module: Any) -> dict[str, np.ndarray]:
     """The inputs by the keys of a data file."""
     if module is not None:
-        given = _arguments(x, module)
-        return {name: as_numpy(value, name) for name, value in given.items()}
+        given = _arguments(x, _unwrapped(module))
+        return {name: _numbers(value, name) for name, value in given.items()}
     if isinstance(x, Mapping):
-        return {name: as_numpy(value, name) for name, value in x.items()}
+        return {name: _numbers(value, name) for name, value in x.items()}
     if isinstance(x, (tuple, list)) and len(x) > 1:
         raise unusable(
             "there are several inputs without names",
             "give them as a dictionary by the names of forward's arguments",
         )
-    return {"x": as_numpy(x[0] if isinstance(x, (tuple, list)) else x, "x")}
+    return {"x": _numbers(x[0] if isinstance(x, (tuple, list)) else x, "x")}
+
+
+def _numbers(value: Any, name: str) -> np.ndarray:
+    """The input as numbers, a mask as 0 and 1."""
+    array = as_numpy(value, name)
+    if array.ndim == 0:
+        raise unusable(f"`{name}` has no axis", "give the samples along the first axis")
+    return array.astype(np.int64) if array.dtype == bool else array
 
 
 def _data(inputs: Mapping[str, np.ndarray], y: Any, loss: Any) -> bytes:
@@ -202,11 +227,31 @@ def _data(inputs: Mapping[str, np.ndarray], y: Any, loss: Any) -> bytes:
 
 
 def _as_torch(value: Any, torch: Any) -> Any:
-    return value.detach() if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))
+    if isinstance(value, torch.Tensor):
+        return value.detach()
+    array = np.ascontiguousarray(value)
+    return torch.as_tensor(array.astype(array.dtype.newbyteorder("=")))
 
 
-def _list(value: str | Sequence[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+def _list(value: str | Sequence[str], what: str) -> list[str]:
+    several = [value] if isinstance(value, str) else value
+    if not isinstance(several, (list, tuple)) or not all(
+        isinstance(word, (str, Mapping)) for word in several
+    ):
+        raise unusable(f"`{what}` is {value!r}", "give a word, or a list of words")
+    return list(several)
+
+
+def _count(value: Any, what: str) -> int:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise unusable(f"`{what}` is {value!r}", "give a whole number, or leave it out for all")
+    return int(value)
+
+
+def _dtype(dtype: Any) -> str:
+    """The type's name here, also of NumPy's and torch's types."""
+    word = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype)).split(".")[-1]
+    return {"float32": "f32", "float64": "f64", "float": "f64"}.get(word, word)
 
 
 def _plain(named: Named, what: str) -> Any:

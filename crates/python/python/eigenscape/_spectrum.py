@@ -16,7 +16,7 @@ from . import _native
 NO_MASS = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spectrum:
     """The distribution of the eigenvalues of a symmetric matrix of dimension P: the measure
     Σᵢ wᵢ δ(λᵢ) + w₀ δ(0), with w₀ = 1 − Σᵢ wᵢ (`mass_at_zero`).
@@ -93,6 +93,12 @@ class Spectrum:
             batch=record.get("batch"),
             record=record,
         )
+
+    def __eq__(self, other: object) -> bool:
+        return self.record == other.record if isinstance(other, Spectrum) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.group, self.curvature, self.epoch, self.trace))
 
     @property
     def lambda_max(self) -> float | None:

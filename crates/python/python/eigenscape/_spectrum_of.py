@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from . import _native
+from . import _fork, _native
 from ._arrays import is_torch
 from ._errors import failed, unusable
 from ._progress import Bar, Progress
@@ -46,6 +46,7 @@ def spectrum_of(
     Raises what `matvec` raises, and `EigenscapeError` where H is not symmetric, or products are not
     finite.
     """
+    _fork.check()
     products = _Products(matvec, dimension, dtype, device)
     if check:
         products.check(seed)
@@ -88,6 +89,8 @@ class _Products:
                 f"products with {vectors.shape[0]} vectors of {vectors.shape[1]} numbers are of shape {products.shape}",
                 "return as many numbers as there are in the vector",
             )
+        if products.dtype.kind not in "fiu":
+            raise unusable(f"products are of type {products.dtype}", "return real numbers")
         if not np.isfinite(products).all():
             raise failed("a product is not finite", "look at what the function returns for a random vector")
         return np.ascontiguousarray(products, dtype=self._numpy)
@@ -97,11 +100,14 @@ class _Products:
         both = np.random.default_rng(seed).standard_normal((2, self.dimension)).astype(self._numpy)
         u, v = both.astype(np.float64)
         hu, hv = self.rows(both).astype(np.float64)
+        # Norms of very small or large numbers would be 0 or infinite.
+        largest = max(np.abs(hu).max(), np.abs(hv).max()) or 1.0
+        hu, hv = hu / largest, hv / largest
         left, right = u @ hv, v @ hu
         scale = np.linalg.norm(u) * np.linalg.norm(hv) + np.linalg.norm(v) * np.linalg.norm(hu)
         if abs(left - right) > ASYMMETRY[self.dtype] * scale:
             raise failed(
-                f"the operator is not symmetric: uᵀHv = {left:.6g} and vᵀHu = {right:.6g} for two random vectors",
+                f"the operator is not symmetric: uᵀHv = {left * largest:.6g} and vᵀHu = {right * largest:.6g} for two random vectors",
                 "give a symmetric one that is the same at each call (no dropout, the same data); "
                 "check=False leaves this test out",
             )
