@@ -84,6 +84,18 @@ def test_mistakes_are_said():
     assert "lanczos" in str(raised.value) and raised.value.remedy
     with pytest.raises(eigenscape.EigenscapeError, match="factor|products"):
         eigenscape.spectrum_of(h, estimator="gram")
+    for wrong in (
+        {"seed": -1},
+        {"seed": "a"},
+        {"memory": "1GiB"},
+        {"memory": 0},
+        {"estimator": None},
+        {"estimator": {}},
+    ):
+        with pytest.raises(eigenscape.ConfigurationError, match=next(iter(wrong))):
+            eigenscape.spectrum_of(h, **wrong)
+    with pytest.raises(eigenscape.ConfigurationError, match="dimension"):
+        eigenscape.spectrum_of(lambda v: v, 10**18)
     with pytest.raises(eigenscape.EigenscapeError, match="stepz"):
         eigenscape.spectrum_of(h, estimator={"name": "lanczos", "stepz": 3})
 

@@ -80,7 +80,7 @@ def spectra(
     model = {"name": "exported", "batch_norm": batch_norm, **_given(output=output)}
     experiment: dict[str, Any] = {
         "name": "spectra",
-        "seed": seed,
+        "seed": _count(seed, "seed"),
         "device": device,
         "data": {"name": "arrays", **_given(classes=classes)},
         "model": model,
@@ -244,7 +244,7 @@ def _list(value: str | Sequence[str], what: str) -> list[str]:
 
 def _count(value: Any, what: str) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise unusable(f"`{what}` is {value!r}", "give a whole number, or leave it out for all")
+        raise unusable(f"`{what}` is {value!r}", "give a whole number")
     return int(value)
 
 

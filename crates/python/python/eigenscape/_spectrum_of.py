@@ -47,16 +47,16 @@ def spectrum_of(
     finite.
     """
     _fork.check()
+    seed = _seed(seed)
     products = _Products(matvec, dimension, dtype, device)
     if check:
         products.check(seed)
-    settings = {} if isinstance(estimator, str) else {k: v for k, v in estimator.items() if k != "name"}
-    name = estimator if isinstance(estimator, str) else estimator.get("name", "lanczos")
+    name, settings = _estimator(estimator)
     bar = Bar(progress)
     try:
         text = _native.spectrum_of(
             products, products.dimension, products.dtype, name, json.dumps(settings), seed,
-            2**63 if memory is None else int(memory), lambda done, total: bar.update("products", done, total),
+            2**63 if memory is None else _bytes(memory), lambda done, total: bar.update("products", done, total),
         )  # fmt: skip
     finally:
         bar.close()
@@ -113,8 +113,32 @@ class _Products:
             )
 
 
+def _estimator(estimator: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The estimator's name and its settings."""
+    if isinstance(estimator, str):
+        return estimator, {}
+    if not isinstance(estimator, Mapping) or not isinstance(estimator.get("name"), str):
+        raise unusable(
+            f"`estimator` is {estimator!r}",
+            'give a name, or a dictionary with one: {"name": "lanczos", "steps": 64}',
+        )
+    return estimator["name"], {key: value for key, value in estimator.items() if key != "name"}
+
+
+def _seed(seed: Any) -> int:
+    if isinstance(seed, (int, np.integer)) and 0 <= seed < 2**63:
+        return int(seed)
+    raise unusable(f"`seed` is {seed!r}", "give a whole number from 0 to 2^63 - 1")
+
+
+def _bytes(memory: Any) -> int:
+    if isinstance(memory, (int, np.integer)) and not isinstance(memory, bool) and 0 < memory < 2**63:
+        return int(memory)
+    raise unusable(f"`memory` is {memory!r}", "give a number of bytes, as 2**30")
+
+
 def _dimension(matvec: Any, given: int | None) -> int:
-    if given is not None and not isinstance(given, (int, np.integer)):
+    if given is not None and not (isinstance(given, (int, np.integer)) and given < 2**48):
         raise unusable(f"the dimension is {given!r}", "give a number, and the estimator as estimator=...")
     shape = getattr(matvec, "shape", None)
     if shape is None and given is None:
