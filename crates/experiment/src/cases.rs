@@ -72,6 +72,21 @@ pub fn parse(source: &Source, folder: &Path, choices: &Choices) -> Result<Vec<Ex
     of_document(extends::complete(Node::parse(source)?, &file)?, &file, choices)
 }
 
+/// The one experiment of `source`; `choose` says how one of several is chosen, in the message.
+///
+/// # Errors
+/// When there are several: the message names them.
+pub fn only<'e>(experiments: &'e [Experiment], source: &str, choose: &str) -> Result<&'e Experiment> {
+    if let [one] = experiments {
+        return Ok(one);
+    }
+    let names: Vec<&str> = experiments.iter().filter_map(|one| one.case.as_deref()).collect();
+    Err(Failure::Usage {
+        problem: format!("{source} has {} experiments", names.len()),
+        remedy: format!("choose one with {choose}: {}", names.join(", ")),
+    })
+}
+
 fn of_document(mut document: Node, file: &Path, choices: &Choices) -> Result<Vec<Experiment>> {
     let environment =
         Environment { base: file.parent().unwrap_or(Path::new("")).to_owned(), ..Environment::default() };

@@ -48,16 +48,8 @@ const STUDY: [&str; 2] = ["claims.html", "claims-figures"];
 /// # Errors
 /// The first invalid value in the files or the flags.
 pub fn plan(file: &Path, choices: &Choices, registry: &Registry) -> Result<ExperimentPlan> {
-    match cases::read(file, choices)?.as_slice() {
-        [one] => one.plan(choices, registry),
-        several => {
-            let names: Vec<&str> = several.iter().filter_map(|one| one.case.as_deref()).collect();
-            Err(Failure::Usage {
-                problem: format!("{} has {} experiments", file.display(), names.len()),
-                remedy: format!("choose one with --only: {}", names.join(", ")),
-            })
-        }
-    }
+    let experiments = cases::read(file, choices)?;
+    cases::only(&experiments, &file.display().to_string(), "--only")?.plan(choices, registry)
 }
 
 /// Like [`plan`], for a document that was already read.

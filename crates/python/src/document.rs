@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eigenscape_core::Registry;
 use eigenscape_experiment::{
-    Failure, Result,
-    cases::{self, Experiment},
+    Failure, Result, cases,
     choices::{Choices, Profile},
     diagnostic::Source,
     plan::ExperimentPlan,
@@ -31,24 +30,14 @@ pub fn choices(set: Vec<String>, out: Option<PathBuf>, only: Vec<String>, profil
 
 /// The checked plan of the one experiment that is given.
 pub fn plan(given: &Given, choices: &Choices, registry: &Registry) -> Result<ExperimentPlan> {
-    let experiments = match given {
-        Given::File(path) => cases::read(path, choices)?,
-        Given::Json(json) => cases::parse(&Source::new("experiment", toml(json)?), Path::new(""), choices)?,
-    };
-    one(&experiments)?.plan(choices, registry)
-}
-
-fn one(experiments: &[Experiment]) -> Result<&Experiment> {
-    match experiments {
-        [one] => Ok(one),
-        several => {
-            let names: Vec<&str> = several.iter().filter_map(|one| one.case.as_deref()).collect();
-            Err(Failure::Usage {
-                problem: format!("the file has {} experiments", names.len()),
-                remedy: format!("choose one: only=\"...\" of {}", names.join(", ")),
-            })
+    let (experiments, source) = match given {
+        Given::File(path) => (cases::read(path, choices)?, path.display().to_string()),
+        Given::Json(json) => {
+            let source = Source::new("experiment", toml(json)?);
+            (cases::parse(&source, Path::new(""), choices)?, "the dictionary".to_owned())
         }
-    }
+    };
+    cases::only(&experiments, &source, "only")?.plan(choices, registry)
 }
 
 /// A dictionary that is given as JSON, as TOML.
