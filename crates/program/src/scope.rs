@@ -71,6 +71,12 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
+    /// The pieces, if `value` is these joined again.
+    pub fn pieces_of(&self, value: Value) -> Option<&[Value]> {
+        let (joined, pieces) = self.joined.as_ref()?;
+        (*joined == value).then_some(pieces.as_slice())
+    }
+
     /// The name of a piece.
     pub fn piece(&self, range: &Range<usize>) -> String {
         let before = ":, ".repeat(self.slice.axis);
@@ -192,26 +198,20 @@ impl<'a> Scope<'a> {
     /// When the value is not a parameter.
     pub fn alias(&mut self, name: &str, parameter: Value) -> Result<()> {
         let alias = self.full_name(name);
-        let cut = self.collected.cut.as_ref();
-        if let Some(cut) =
-            cut.filter(|cut| cut.joined.as_ref().is_some_and(|(joined, _)| *joined == parameter))
-        {
-            let name = cut.name.clone();
-            self.collected.aliases.push((alias, name));
-            return Ok(());
-        }
-        let declared = self.collected.parameters.iter().find(|(_, value)| *value == parameter);
-        let Some((declared, _)) = declared else {
+        let Collected { cut, parameters, aliases, .. } = &mut *self.collected;
+        let cut = cut.as_ref().filter(|cut| cut.pieces_of(parameter).is_some());
+        let declared = parameters.iter().find(|(_, value)| *value == parameter);
+        let name = cut.map(|cut| &cut.name).or(declared.map(|(declared, _)| &declared.name));
+        let Some(name) = name else {
             return Err(Error::shape(format!("alias {alias}"), "its value is not a parameter"));
         };
-        self.collected.aliases.push((alias, declared.name.clone()));
+        aliases.push((alias, name.clone()));
         Ok(())
     }
 
     /// Declares that a parameter is held fixed (PyTorch's `requires_grad = False`).
     pub fn freeze(&mut self, parameter: Value) {
-        let pieces = self.collected.cut.as_ref().and_then(|cut| cut.joined.as_ref());
-        let pieces = pieces.filter(|(joined, _)| *joined == parameter).map(|(_, pieces)| pieces.as_slice());
+        let pieces = self.collected.cut.as_ref().and_then(|cut| cut.pieces_of(parameter));
         let values = pieces.unwrap_or(std::slice::from_ref(&parameter));
         let declared = self.collected.parameters.iter_mut().filter(|(_, value)| values.contains(value));
         declared.for_each(|(declared, _)| declared.frozen = true);
