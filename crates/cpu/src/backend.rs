@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_runtime::{Backend, Buffer, Definitions, Fusion, Plan};
+use eigenscape_runtime::{Backend, Buffer, Definitions, Fusion, Plan, Planning, Workspace};
 
-use crate::{Result, arena, kernels, run::run};
+use crate::{Result, arena, bounds, kernels, run::run};
+
+/// What plans for [`Cpu`] depend on.
+pub const PLANNING: Planning =
+    Planning { fusion: Fusion::ALL, workspace: Workspace::new("cpu", bounds::workspace) };
 
 /// Runs plans on the CPU, on all threads of the pool.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +36,8 @@ impl Backend for Cpu {
         "cpu"
     }
 
-    fn fusion(&self) -> Fusion {
-        Fusion::ALL
+    fn planning(&self) -> Planning {
+        PLANNING
     }
 
     fn run(&self, plan: &Plan, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {

@@ -5,11 +5,14 @@
 //! operation; `kernels` are plain functions on slices of numbers. Reductions run in an order that
 //! depends on shapes alone, so that results are bitwise the same for any number of threads.
 //!
+//! `bounds` says how much memory a step takes beside its operands and its result.
+//!
 //! [`Plain`] is the specification: it evaluates every operation by its definition, element by
 //! element, without SIMD, threads or fusion. Other backends are compared with it.
 
 mod arena;
 mod backend;
+mod bounds;
 mod evaluate;
 mod kernels;
 mod numbers;
@@ -17,6 +20,6 @@ mod outside;
 mod plain;
 mod run;
 
-pub use backend::Cpu;
+pub use backend::{Cpu, PLANNING};
 use eigenscape_runtime::{Error, Result};
 pub use plain::Plain;

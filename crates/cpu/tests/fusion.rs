@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_cpu::Cpu;
+use eigenscape_cpu::{Cpu, PLANNING};
 use eigenscape_program::{ConvSettings, ElementwiseFunction, Graph, Real, Value};
-use eigenscape_runtime::{Executable, Fusion, Result, split};
+use eigenscape_runtime::{Executable, Result, split};
 
 fn names(program: &Executable) -> Vec<&'static str> {
-    program.lowered(Fusion::ALL).operations().collect()
+    program.lowered(PLANNING).operations().collect()
 }
 
 fn run(program: &Executable, inputs: &[Tensor]) -> Result<Vec<Tensor>> {

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_cpu::Cpu;
+use eigenscape_cpu::{Cpu, PLANNING};
 use eigenscape_losses::cross_entropy;
 use eigenscape_program::{
     ConvSettings, Network, Result, Scope, Traced, Value, nn,
     transforms::{gradient, linearize, seeds, zeros_where_none},
 };
-use eigenscape_runtime::{Backend, Executable, Fusion, Input, Signature, split};
+use eigenscape_runtime::{Backend, Executable, Input, Signature, split};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -124,7 +124,7 @@ fn plans_say_what_runs_hold() {
         let random = |value: &Value| Tensor::randn(0.0_f32, 0.1, graph.shape(*value), &Device::Cpu).unwrap();
         let at: Vec<Tensor> = inputs.iter().map(|v| random(v).abs().unwrap()).collect();
         let exact = Signature { compute: DType::F64, ..Signature::plain(at.len(), DType::F32) };
-        let said = prefix.footprint(Fusion::ALL, &exact).peak();
+        let said = prefix.footprint(PLANNING, &exact).peak();
         let (held, residuals) =
             measured(|| prefix.run_rounded(&cpu, at.clone(), DType::F64, DType::F32).unwrap());
         assert_is_said(&format!("{name}: residuals"), held, said);
@@ -140,7 +140,7 @@ fn plans_say_what_runs_hold() {
                 }
                 given.push(Tensor::randn(0.0_f32, 1.0, dims, &Device::Cpu).unwrap());
             }
-            let said = linear.footprint(Fusion::ALL, &signature).peak();
+            let said = linear.footprint(PLANNING, &signature).peak();
             let (held, _) = measured(|| linear.run(&cpu, given.clone(), DType::F32).unwrap());
             assert_is_said(&format!("{name}: {lead} products"), held, said);
         }

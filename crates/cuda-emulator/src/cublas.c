@@ -1,5 +1,5 @@
 /* The matrix products of cuBLAS, computed in blocks of doubles for f32 and f64 operands: a result
- * of type f32 is rounded to f32 once. */
+ * of type f32 is rounded to f32 once. With TF32, factors lose their last 13 bits first. */
 
 #define _GNU_SOURCE
 
@@ -93,7 +93,7 @@ EXPORT cublasStatus_t cublasSetWorkspace_v2(struct handle *handle, void *workspa
 
 /* One product or batch of products, in the form recorded in a graph. */
 struct product {
-    int type, transposed_a, transposed_b;
+    int type, tf32, transposed_a, transposed_b;
     size_t m, n, k, lda, ldb, ldc, batches;
     long long stride_a, stride_b, stride_c;
     double alpha, beta;
@@ -112,6 +112,14 @@ struct work {
     vector sum[COLUMNS][ROWS / TILE];
 };
 
+/* A float without the 13 bits that TF32 lacks. */
+static double in_tf32(double x)
+{
+    union { float number; unsigned bits; } both = {.number = (float)x};
+    both.bits &= 0xffffe000u;
+    return both.number;
+}
+
 static inline double value(int type, const void *data, long long at)
 {
     return type == F32 ? (double)((const float *)data)[at] : ((const double *)data)[at];
@@ -119,12 +127,14 @@ static inline double value(int type, const void *data, long long at)
 
 /* Packs a block of a matrix into rows of `width` doubles: `used` elements, then zeros. `along` is
  * the stride from row to row in the matrix, `across` the stride within a row. */
-static void pack(double *to, size_t width, int type, const void *from, long long at, size_t rows, size_t used,
+static void pack(double *to, size_t width, int type, int tf32, const void *from, long long at, size_t rows, size_t used,
                  size_t along, size_t across)
 {
     for (size_t row = 0; row < rows; row++) {
-        for (size_t i = 0; i < used; i++)
-            to[row * width + i] = value(type, from, at + (long long)(row * along + i * across));
+        for (size_t i = 0; i < used; i++) {
+            double x = value(type, from, at + (long long)(row * along + i * across));
+            to[row * width + i] = tf32 ? in_tf32(x) : x;
+        }
         for (size_t i = used; i < width; i++)
             to[row * width + i] = 0;
     }
@@ -207,8 +217,8 @@ static void run(const void *data)
                     size_t depth = smaller(DEPTH, k - p);
                     long long a = (long long)batch * product->stride_a + (long long)(i * a_row + p * a_depth);
                     long long b = (long long)batch * product->stride_b + (long long)(p * b_depth + j * b_column);
-                    pack((double *)work->a, ROWS, product->type, product->a, a, depth, rows, a_depth, a_row);
-                    pack((double *)work->b, COLUMNS, product->type, product->b, b, depth, columns, b_depth, b_column);
+                    pack((double *)work->a, ROWS, product->type, product->tf32, product->a, a, depth, rows, a_depth, a_row);
+                    pack((double *)work->b, COLUMNS, product->type, product->tf32, product->b, b, depth, columns, b_depth, b_column);
                     multiply(work, rows, columns, depth);
                 }
                 long long c = (long long)batch * product->stride_c + (long long)(i + j * product->ldc);
@@ -251,6 +261,7 @@ static cublasStatus_t gemm(struct handle *handle, int ta, int tb, int m, int n, 
         die("cublasGemm: the results of a batch lie one over the other");
     struct product product = {
         .type = type,
+        .tf32 = compute == COMPUTE_32F_FAST_TF32,
         .transposed_a = ta != 0,
         .transposed_b = tb != 0,
         .m = (size_t)m,

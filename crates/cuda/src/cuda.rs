@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_runtime::{Backend, Buffer, Definitions, DeviceBuffer, Error, Fusion, Plan};
+use eigenscape_runtime::{
+    Backend, Buffer, Definitions, DeviceBuffer, Error, Fusion, Plan, Planning, Workspace,
+};
 
 use crate::{
     Result, basis,
@@ -12,8 +14,12 @@ use crate::{
     library::Folders,
     profile::{Profile, Spent},
     run::Runnable,
-    vectors,
+    vectors, workspace,
 };
+
+/// What plans for [`Cuda`] depend on.
+pub const PLANNING: Planning =
+    Planning { fusion: Fusion::ALL, workspace: Workspace::new("cuda", workspace::workspace) };
 
 /// The device to use, and its precision.
 #[derive(Debug, Clone, Default)]
@@ -132,8 +138,8 @@ impl Backend for Cuda {
         "cuda"
     }
 
-    fn fusion(&self) -> Fusion {
-        Fusion::ALL
+    fn planning(&self) -> Planning {
+        PLANNING
     }
 
     fn worthwhile(&self) -> usize {

@@ -19,6 +19,7 @@
 
 mod basis;
 mod buffer;
+mod builder;
 mod command;
 mod compile;
 mod cublas;
@@ -35,8 +36,9 @@ mod profile;
 mod run;
 mod source;
 mod vectors;
+mod workspace;
 
-pub use cuda::{Cuda, Settings};
+pub use cuda::{Cuda, PLANNING, Settings};
 use eigenscape_runtime::Result;
 pub use library::Folders;
 pub use profile::Spent;

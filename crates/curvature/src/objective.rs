@@ -11,7 +11,7 @@ use eigenscape_program::{
     Affinity, Graph, Loss, Network, Traced, Value, Variables, selected,
     transforms::{Breaker, Seed, affinity, gradient, linearize, or_zero, pull_back, seeds, zeros_where_none},
 };
-use eigenscape_runtime::{Buffer, Error, Executable, Fusion, Plan, Result, Signature, split};
+use eigenscape_runtime::{Buffer, Error, Executable, Plan, Planning, Result, Signature, split};
 
 use crate::{
     placed::PlacedPoint,
@@ -89,19 +89,19 @@ impl Function {
     /// The most bytes that an evaluation in `dtype` holds at any time, its results included, in
     /// addition to the point and the direction.
     #[must_use]
-    pub fn peak(&self, fusion: Fusion, dtype: DType) -> usize {
-        self.plan(fusion, dtype).footprint().peak()
+    pub fn peak(&self, planning: Planning, dtype: DType) -> usize {
+        self.plan(planning, dtype).footprint().peak()
     }
 
     /// Bytes that the operations of one evaluation in `dtype` read and write, each operand counted
     /// once.
     #[must_use]
-    pub fn bytes_moved(&self, fusion: Fusion, dtype: DType) -> usize {
-        self.plan(fusion, dtype).bytes_moved()
+    pub fn bytes_moved(&self, planning: Planning, dtype: DType) -> usize {
+        self.plan(planning, dtype).bytes_moved()
     }
 
-    fn plan(&self, fusion: Fusion, dtype: DType) -> Arc<Plan> {
-        self.program.plan(fusion, &Signature::plain(self.program.inputs(), dtype))
+    fn plan(&self, planning: Planning, dtype: DType) -> Arc<Plan> {
+        self.program.plan(planning, &Signature::plain(self.program.inputs(), dtype))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use eigenscape_runtime::{Backend, Buffer, Executable, Fusion, Result, Signature};
+use eigenscape_runtime::{Backend, Buffer, Executable, Planning, Result, Signature};
 
 use crate::{
     parts::Parts,
@@ -80,20 +80,20 @@ impl ProductProgram {
     }
 
     fn footprint(&self, numbers: Numbers) -> ProductFootprint {
-        let Numbers { fusion, dtype, .. } = numbers;
-        let prefix = self.prefix.footprint(fusion, &numbers.of_residuals(self.prefix.inputs()));
-        let linear = self.linear.footprint(fusion, &Signature::plain(self.linear.inputs(), dtype));
+        let Numbers { planning, dtype, .. } = numbers;
+        let prefix = self.prefix.footprint(planning, &numbers.of_residuals(self.prefix.inputs()));
+        let linear = self.linear.footprint(planning, &Signature::plain(self.linear.inputs(), dtype));
         ProductFootprint { residuals: prefix.outputs, preparing: prefix.peak(), applying: linear.peak() }
     }
 
     /// Bytes that the operations of one product with `vectors` vectors at once read and write in
     /// `dtype`, each operand counted once.
     #[must_use]
-    pub fn bytes_moved(&self, fusion: Fusion, dtype: DType, vectors: usize) -> usize {
+    pub fn bytes_moved(&self, planning: Planning, dtype: DType, vectors: usize) -> usize {
         let residuals = self.linear.inputs() - self.parts.count();
         let mut signature = Signature { lead: vectors, ..Signature::plain(self.linear.inputs(), dtype) };
         signature.inputs[residuals..].iter_mut().for_each(|input| input.led = vectors > 1);
-        self.linear.plan(fusion, &signature).bytes_moved()
+        self.linear.plan(planning, &signature).bytes_moved()
     }
 
     /// How vectors are split into variables.

@@ -1,7 +1,7 @@
 //! Residuals: the values kept for a linear program, and the type in which they are evaluated.
 
 use candle_core::DType;
-use eigenscape_runtime::{Buffer, Executable, Fusion, Result, Signature};
+use eigenscape_runtime::{Buffer, Executable, Planning, Result, Signature};
 
 use crate::placed::PlacedPoint;
 
@@ -36,7 +36,7 @@ impl Residuals {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Numbers {
     /// The fusions that the backend supports.
-    pub fusion: Fusion,
+    pub planning: Planning,
     /// The type of the point.
     pub dtype: DType,
     /// The type of residuals while they are evaluated.

@@ -12,7 +12,7 @@ use eigenscape_cpu::Cpu;
 use eigenscape_curvature::{MeanLoss, Objective, Point};
 use eigenscape_losses::mean_squared_error;
 use eigenscape_program::{Network, Variables, nn};
-use eigenscape_runtime::{Backend, Buffer, DeviceBuffer, Fusion, Plan, Result};
+use eigenscape_runtime::{Backend, Buffer, DeviceBuffer, Plan, Planning, Result};
 
 /// Counts of copied numbers.
 #[derive(Debug, Default)]
@@ -86,8 +86,8 @@ impl Backend for Away {
         "away"
     }
 
-    fn fusion(&self) -> Fusion {
-        self.cpu.fusion()
+    fn planning(&self) -> Planning {
+        self.cpu.planning()
     }
 
     fn is_host(&self) -> bool {

@@ -6,10 +6,10 @@ use eigenscape_core::{
     Account,
     account::{bytes, size},
 };
+use eigenscape_cpu::PLANNING;
 use eigenscape_curvature::{PenaltyFunction, Programs};
 use eigenscape_formats::memory::of_machine;
 use eigenscape_program::{Network, Parameter};
-use eigenscape_runtime::Fusion;
 
 use crate::{
     diagnostic::{Located, Result},
@@ -64,7 +64,7 @@ pub fn check_work(
     let mut largest = Account::default();
     for (network, program, what, samples) in std::iter::once(evaluation).chain(step) {
         // A program too large to be built would not fit into any machine.
-        let need = program.map_or(usize::MAX, |f| f.peak(Fusion::ALL, dtype));
+        let need = program.map_or(usize::MAX, |f| f.peak(PLANNING, dtype));
         if need > machine {
             let largest = largest_activation(network, samples);
             let help = "make that layer smaller, or train in smaller batches (train.batch_size)";
@@ -85,7 +85,7 @@ pub fn check_work(
 /// When the penalty does not fit. The message says how much memory it would take.
 pub fn check_penalty(plan: &RegularizerPlan, program: &PenaltyFunction, weights: usize) -> Result<usize> {
     let draws = size([plan.regularizer.draws(program.probe_shapes())], size_of::<f64>());
-    let tensors = program.peak(Fusion::ALL, DType::F32).saturating_add(weights.saturating_mul(3));
+    let tensors = program.peak(PLANNING, DType::F32).saturating_add(weights.saturating_mul(3));
     let need = tensors.saturating_add(draws);
     let machine = of_machine();
     if need <= machine {

@@ -8,6 +8,7 @@ use crate::{
     buffer::Buffer,
     error::{Error, Result},
     plan::Plan,
+    workspace::Workspace,
 };
 
 /// The fusions that a backend supports: steps of a program that it runs as one.
@@ -26,6 +27,15 @@ impl Fusion {
     pub const ALL: Self = Self { chains: true, pairs: true };
 }
 
+/// What plans for a backend depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Planning {
+    /// The fusions that the backend supports.
+    pub fusion: Fusion,
+    /// The workspaces of its steps.
+    pub workspace: Workspace,
+}
+
 /// Runs plans, and the vector operations that products and Krylov bases need.
 ///
 /// The same plan on the same inputs gives the same bits, for any number of threads.
@@ -33,8 +43,8 @@ pub trait Backend: Debug + Send + Sync {
     /// Its name in messages.
     fn name(&self) -> &'static str;
 
-    /// The fusions that the backend supports.
-    fn fusion(&self) -> Fusion;
+    /// What plans depend on.
+    fn planning(&self) -> Planning;
 
     /// The number of operations from which on one run saturates the backend: running more vectors
     /// at once would only take more memory and more memory traffic.

@@ -9,7 +9,7 @@ use candle_core::{DType, Tensor};
 use eigenscape_program::{Graph, Program, Value};
 
 use crate::{
-    backend::{Backend, Fusion},
+    backend::{Backend, Planning},
     buffer::Buffer,
     error::{Error, Result},
     facts,
@@ -22,10 +22,10 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Executable {
     program: Arc<Program>,
-    planned: Arc<Mutex<HashMap<Fusion, Planned>>>,
+    planned: Arc<Mutex<HashMap<Planning, Planned>>>,
 }
 
-/// A program lowered for some fusion, with its plans.
+/// A program lowered for some backends, with its plans.
 #[derive(Debug)]
 struct Planned {
     lowered: Lowered,
@@ -94,28 +94,28 @@ impl Executable {
             known.map(|(input, declared)| Input { dtype: input.dtype(), led: input.rank() > declared.len() });
         let signature = Signature { inputs: known.collect(), lead, compute, outputs };
         let inputs = inputs.into_iter().map(Buffer::in_order).collect::<Result<_>>()?;
-        backend.run(&self.plan(backend.fusion(), &signature), inputs)
+        backend.run(&self.plan(backend.planning(), &signature), inputs)
     }
 
     /// The plan for a signature.
     #[must_use]
-    pub fn plan(&self, fusion: Fusion, signature: &Signature) -> Arc<Plan> {
+    pub fn plan(&self, planning: Planning, signature: &Signature) -> Arc<Plan> {
         let mut known = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Planned { lowered: Lowered::new(&self.program, fusion), plans: Plans::default() };
-        let Planned { lowered, plans } = known.entry(fusion).or_insert_with(new);
+        let new = || Planned { lowered: Lowered::new(&self.program, planning), plans: Plans::default() };
+        let Planned { lowered, plans } = known.entry(planning).or_insert_with(new);
         plans.get(lowered, signature)
     }
 
     /// The memory of one run.
     #[must_use]
-    pub fn footprint(&self, fusion: Fusion, signature: &Signature) -> Footprint {
-        self.plan(fusion, signature).footprint()
+    pub fn footprint(&self, planning: Planning, signature: &Signature) -> Footprint {
+        self.plan(planning, signature).footprint()
     }
 
-    /// The lowered program for a backend with this fusion.
+    /// The lowered program for backends of this planning.
     #[must_use]
-    pub fn lowered(&self, fusion: Fusion) -> Lowered {
-        Lowered::new(&self.program, fusion)
+    pub fn lowered(&self, planning: Planning) -> Lowered {
+        Lowered::new(&self.program, planning)
     }
 
     /// The number of operations, before fusion.

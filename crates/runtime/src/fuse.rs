@@ -28,9 +28,14 @@ fn of_axes(step: &LoweredStep) -> Option<&[usize]> {
 /// sum.
 pub(crate) fn fuse(program: Lowered) -> Lowered {
     let absorbed = absorbed(&program);
-    let Lowered { shapes, inputs, ref steps, ref outputs } = program;
-    let mut fused =
-        Lowered { shapes: shapes[..inputs].to_vec(), inputs, steps: Vec::new(), outputs: Vec::new() };
+    let Lowered { shapes, inputs, ref steps, ref outputs, workspace } = program;
+    let mut fused = Lowered {
+        shapes: shapes[..inputs].to_vec(),
+        inputs,
+        steps: Vec::new(),
+        outputs: Vec::new(),
+        workspace,
+    };
     let mut places: Vec<usize> = (0..inputs).collect();
     for (i, step) in steps.iter().enumerate() {
         let slot = inputs + i;

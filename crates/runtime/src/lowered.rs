@@ -2,7 +2,9 @@
 
 use eigenscape_program::{Operation, Program};
 
-use crate::{backend::Fusion, fuse::fuse, kernel::Kernel, pairs::pair, scan::LoweredScan};
+use crate::{
+    backend::Planning, fuse::fuse, kernel::Kernel, pairs::pair, scan::LoweredScan, workspace::Workspace,
+};
 
 /// A step with the slots of its operands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,14 +21,16 @@ pub struct Lowered {
     pub(crate) inputs: usize,
     pub(crate) steps: Vec<LoweredStep>,
     pub(crate) outputs: Vec<usize>,
+    /// The workspaces of its steps.
+    pub(crate) workspace: Workspace,
 }
 
 impl Lowered {
-    /// Lowers a program, fusing the steps that `fusion` allows.
+    /// Lowers a program, fusing the steps that `planning` allows.
     #[must_use]
-    pub fn new(program: &Program, fusion: Fusion) -> Self {
+    pub fn new(program: &Program, planning: Planning) -> Self {
         let kernel = |operation: &Operation| match operation {
-            Operation::Scan(scan) => Kernel::Scan(LoweredScan::new(scan.clone(), fusion)),
+            Operation::Scan(scan) => Kernel::Scan(LoweredScan::new(scan.clone(), planning)),
             other => Kernel::Operation(other.clone()),
         };
         let steps = program.steps().iter();
@@ -37,11 +41,12 @@ impl Lowered {
             inputs: program.inputs(),
             steps: steps.collect(),
             outputs: program.outputs().to_vec(),
+            workspace: planning.workspace,
         };
-        if fusion.pairs {
+        if planning.fusion.pairs {
             lowered = pair(lowered);
         }
-        if fusion.chains {
+        if planning.fusion.chains {
             lowered = fuse(lowered);
         }
         lowered

@@ -12,7 +12,7 @@ use crate::{
 /// Fuses every sum of two results of the same convolution into one step, if nothing else uses the
 /// two.
 pub(crate) fn pair(program: Lowered) -> Lowered {
-    let Lowered { shapes, inputs, steps, outputs } = program;
+    let Lowered { shapes, inputs, steps, outputs, workspace } = program;
     let mut uses = vec![0_usize; shapes.len()];
     steps.iter().flat_map(|step| &step.args).chain(&outputs).for_each(|&slot| uses[slot] += 1);
     let mut joint: Vec<Option<LoweredStep>> = vec![None; shapes.len()];
@@ -26,8 +26,13 @@ pub(crate) fn pair(program: Lowered) -> Lowered {
             step.args.iter().for_each(|&arg| absorbed[arg] = true);
         }
     }
-    let mut paired =
-        Lowered { shapes: shapes[..inputs].to_vec(), inputs, steps: Vec::new(), outputs: Vec::new() };
+    let mut paired = Lowered {
+        shapes: shapes[..inputs].to_vec(),
+        inputs,
+        steps: Vec::new(),
+        outputs: Vec::new(),
+        workspace,
+    };
     let mut places: Vec<usize> = (0..inputs).collect();
     for (i, step) in steps.into_iter().enumerate() {
         let slot = inputs + i;

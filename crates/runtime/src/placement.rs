@@ -24,8 +24,9 @@ impl Request {
     }
 }
 
-/// This number of bytes, rounded up to the alignment.
-pub(crate) fn aligned(bytes: usize) -> usize {
+/// This number of bytes, rounded up to the [alignment](ALIGNMENT).
+#[must_use]
+pub fn aligned(bytes: usize) -> usize {
     bytes.checked_next_multiple_of(ALIGNMENT).unwrap_or(usize::MAX)
 }
 

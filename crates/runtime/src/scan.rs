@@ -7,7 +7,7 @@ use candle_core::DType;
 use eigenscape_program::operations::Scan;
 
 use crate::{
-    backend::Fusion,
+    backend::Planning,
     layout::Layout,
     lowered::Lowered,
     placement::aligned,
@@ -25,8 +25,8 @@ pub struct LoweredScan {
 }
 
 impl LoweredScan {
-    pub(crate) fn new(scan: Scan, fusion: Fusion) -> Self {
-        let body = Arc::new(Lowered::new(&scan.body, fusion));
+    pub(crate) fn new(scan: Scan, planning: Planning) -> Self {
+        let body = Arc::new(Lowered::new(&scan.body, planning));
         Self { scan, body }
     }
 

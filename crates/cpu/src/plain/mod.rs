@@ -5,9 +5,15 @@ mod operations;
 mod scan;
 
 use candle_core::{DType, Device, Tensor};
-use eigenscape_runtime::{Backend, Buffer, Definitions, Error, Fusion, Kernel, Plan, PlannedStep, each};
+use eigenscape_runtime::{
+    Backend, Buffer, Definitions, Error, Fusion, Kernel, Plan, PlannedStep, Planning, Workspace, each,
+};
 
 use crate::{Result, backend::on_host};
+
+/// What plans for [`Plain`] depend on: each step allocates what it needs.
+const PLANNING: Planning =
+    Planning { fusion: Fusion::NONE, workspace: Workspace::new("plain", |_, _, _, _| 0) };
 
 /// The reference backend: scalar loops in f64 on one thread, without fusion, and separate memory
 /// for each result. Other backends are compared with it.
@@ -49,8 +55,8 @@ impl Backend for Plain {
         "plain"
     }
 
-    fn fusion(&self) -> Fusion {
-        Fusion::NONE
+    fn planning(&self) -> Planning {
+        PLANNING
     }
 
     fn run(&self, plan: &Plan, inputs: Vec<Buffer>) -> Result<Vec<Buffer>> {

@@ -2,15 +2,21 @@
 
 use eigenscape_runtime::Plan;
 
-use super::{Builder, Home, View, results};
-use crate::{Result, buffer::stored_as, command::Place, emit};
+use super::{Compiler, results};
+use crate::{
+    Result,
+    buffer::stored_as,
+    builder::{Home, View},
+    command::Place,
+    emit,
+};
 
-impl<'a> Builder<'a> {
+impl<'a> Compiler<'a> {
     /// Runs `emit`, then frees the scratch memory that it took for the current step.
     pub fn scoped(&mut self, emit: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        let free = self.free.clone();
+        let free = self.builder.free.clone();
         let emitted = emit(self);
-        self.free = free;
+        self.builder.free = free;
         emitted
     }
 
@@ -22,7 +28,7 @@ impl<'a> Builder<'a> {
         let (led, dtype) = (plan.is_led(output), stored_as(plan.result_dtype(output)));
         let view = |at: Place| View { led, ..View::in_order(at, &plan.layout(output).dims, dtype) };
         if let Some(&given) = inputs.get(output) {
-            return emit::copy(self, &view(given), to);
+            return emit::copy(&mut self.builder, &view(given), to);
         }
         if let Home::At(at) = to.home
             && to.layout.is_in_order()
@@ -30,9 +36,9 @@ impl<'a> Builder<'a> {
         {
             return self.steps_of(plan, inputs, arena, at.plus(to.layout.start * dtype.size_in_bytes()));
         }
-        let at = self.scratch(plan.layout(output).elements(), dtype);
+        let at = self.builder.scratch(plan.layout(output).elements(), dtype);
         self.steps_of(plan, inputs, arena, at)?;
-        emit::copy(self, &view(at), to)
+        emit::copy(&mut self.builder, &view(at), to)
     }
 
     /// Emits the steps of another plan, with its result at `result`.
@@ -46,10 +52,12 @@ impl<'a> Builder<'a> {
             std::mem::replace(&mut self.results, made),
             std::mem::replace(&mut self.origin, arena.offset),
             // Scratch memory that the current step took behind all arenas stays reserved.
-            std::mem::replace(&mut self.behind, self.free[1].start),
+            std::mem::replace(&mut self.behind, self.builder.free[1].start),
         );
-        let emitted = self.scoped(|builder| plan.steps().iter().try_for_each(|step| builder.step(step)));
+        self.builder.compute_for(plan.signature());
+        let emitted = self.scoped(|compiler| plan.steps().iter().try_for_each(|step| compiler.step(step)));
         (self.plan, self.homes, self.results, self.origin, self.behind) = outer;
+        self.builder.compute_for(self.plan.signature());
         emitted
     }
 }

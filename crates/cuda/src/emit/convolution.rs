@@ -8,8 +8,8 @@ use eigenscape_runtime::Layout;
 use super::{element_wise::copy, place, sum, walk::inverse};
 use crate::{
     Result,
+    builder::{Builder, View},
     command::{Place, Word},
-    compile::{Builder, View},
     cublas::{Factor, Product, Stored},
     source::KernelSource,
 };

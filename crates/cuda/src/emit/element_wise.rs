@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Result,
-    compile::{Builder, Home, View},
+    builder::{Builder, Home, View},
     driver::THREADS,
     source::{KernelSource, c_type},
 };

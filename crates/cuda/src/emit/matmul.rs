@@ -7,8 +7,8 @@ use eigenscape_runtime::{Layout, ProductAxes, lead_is_rows};
 use super::place;
 use crate::{
     Result,
+    builder::{Builder, Home, View},
     command::Place,
-    compile::{Builder, Home, View},
     cublas::{Factor, Product, Stored},
 };
 

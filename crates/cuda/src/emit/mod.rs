@@ -18,8 +18,8 @@ use self::element_wise::Code;
 pub(crate) use self::{element_wise::copy, scan::emit as scan};
 use crate::{
     Result,
+    builder::{Builder, Home, View},
     command::{Command, HostStep, Place},
-    compile::{Builder, Home, View},
 };
 
 /// Emits a step that is no view; the result lies in row-major order.

@@ -6,8 +6,8 @@ use eigenscape_program::operations::{Argmax, PutRows, ScatterAdd};
 use super::{place, sum};
 use crate::{
     Result,
+    builder::{Builder, View},
     command::{Place, Word},
-    compile::{Builder, View},
     source::KernelSource,
 };
 

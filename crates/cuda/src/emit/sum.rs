@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     Result,
+    builder::{Builder, View},
     command::{Place, Word},
-    compile::{Builder, View},
     source::{KernelSource, c_type},
 };
 

@@ -7,8 +7,8 @@ use eigenscape_program::operations::PoolWindows;
 use super::place;
 use crate::{
     Result,
+    builder::{Builder, View},
     command::Word,
-    compile::{Builder, View},
     source::KernelSource,
 };
 

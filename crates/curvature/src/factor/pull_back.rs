@@ -87,18 +87,18 @@ impl PullBack {
 
     /// The most bytes held while `samples` samples are evaluated, in addition to the rows.
     pub fn evaluating(&self, samples: usize, numbers: Numbers) -> usize {
-        let Numbers { fusion, dtype, .. } = numbers;
+        let Numbers { planning, dtype, .. } = numbers;
         let led: Vec<bool> = (0..self.prefix.inputs()).map(|input| input >= self.fixed).collect();
         let of_samples = |signature: Signature, led: &[bool]| {
             let inputs = led.iter().map(|&led| Input { dtype, led }).collect();
             Signature { inputs, lead: samples, ..signature }
         };
         let prefix = of_samples(numbers.of_residuals(led.len()), &led);
-        let prefix = self.prefix.footprint(fusion, &prefix);
+        let prefix = self.prefix.footprint(planning, &prefix);
         let mut residuals = self.prefix.led_outputs(&led);
         residuals.push(true);
         let linear = of_samples(Signature::plain(residuals.len(), dtype), &residuals);
-        let linear = self.linear.footprint(fusion, &linear);
+        let linear = self.linear.footprint(planning, &linear);
         prefix.peak().max(prefix.outputs + linear.peak())
     }
 

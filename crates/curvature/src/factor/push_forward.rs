@@ -69,12 +69,12 @@ impl PushForward {
 
     /// The most bytes held in addition to the columns, with `vectors` vectors at once.
     pub fn evaluating(&self, vectors: usize, numbers: Numbers) -> usize {
-        let Numbers { fusion, dtype, .. } = numbers;
-        let prefix = self.prefix.footprint(fusion, &numbers.of_residuals(self.prefix.inputs()));
+        let Numbers { planning, dtype, .. } = numbers;
+        let prefix = self.prefix.footprint(planning, &numbers.of_residuals(self.prefix.inputs()));
         let residuals = self.linear.inputs() - self.parts.count();
         let mut signature = Signature { lead: vectors, ..Signature::plain(self.linear.inputs(), dtype) };
         signature.inputs[residuals..].iter_mut().for_each(|input| input.led = true);
-        let linear = self.linear.footprint(fusion, &signature);
+        let linear = self.linear.footprint(planning, &signature);
         let units = vectors.saturating_mul(self.parts.dimension()).saturating_mul(dtype.size_in_bytes());
         prefix.peak().max(prefix.outputs + linear.peak().saturating_add(units))
     }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::{Graph, Value};
-use eigenscape_runtime::{Buffer, Error, Executable, Fusion, Result, Signature, split};
+use eigenscape_runtime::{Buffer, Error, Executable, Planning, Result, Signature, split};
 
 use super::{
     sample_mean::{Reduction, SampleMean},
@@ -159,18 +159,18 @@ impl PenaltyFunction {
     /// The most bytes that an evaluation in `dtype` holds at any time in addition to the point and
     /// the draws, including the values shared by all draws.
     #[must_use]
-    pub fn peak(&self, fusion: Fusion, dtype: DType) -> usize {
+    pub fn peak(&self, planning: Planning, dtype: DType) -> usize {
         match &self.evaluation {
             Evaluation::Batch { fixed, rest } => {
                 let alone = |program: &Executable| {
-                    program.footprint(fusion, &Signature::plain(program.inputs(), dtype))
+                    program.footprint(planning, &Signature::plain(program.inputs(), dtype))
                 };
                 let (fixed, rest) = (alone(fixed), alone(rest));
                 // Both programs share one arena; a draw's results are held until they are added to
                 // the sum.
                 fixed.arena.max(rest.arena) + fixed.outputs + 2 * rest.outputs
             }
-            Evaluation::Samples(mean) => mean.peak(fusion, dtype),
+            Evaluation::Samples(mean) => mean.peak(planning, dtype),
         }
     }
 }

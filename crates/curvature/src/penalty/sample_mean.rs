@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Tensor};
 use eigenscape_program::{Graph, Linearity, NodeRef, Value};
-use eigenscape_runtime::{Buffer, Executable, Fusion, Result, Signature};
+use eigenscape_runtime::{Buffer, Executable, Planning, Result, Signature};
 
 use crate::{objective::Objective, point::Point};
 
@@ -82,11 +82,11 @@ impl SampleMean {
     }
 
     /// The most bytes that an evaluation in `dtype` holds at any time, in addition to the inputs.
-    pub fn peak(&self, fusion: Fusion, dtype: DType) -> usize {
+    pub fn peak(&self, planning: Planning, dtype: DType) -> usize {
         let mut signature = Signature { lead: self.samples, ..Signature::plain(self.terms.inputs(), dtype) };
         signature.inputs[self.fixed..].iter_mut().for_each(|input| input.led = true);
-        let terms = self.terms.footprint(fusion, &signature);
-        let results = self.results.footprint(fusion, &Signature::plain(self.results.inputs(), dtype));
+        let terms = self.terms.footprint(planning, &signature);
+        let results = self.results.footprint(planning, &Signature::plain(self.results.inputs(), dtype));
         // Both programs share one arena.
         terms.arena.max(results.arena) + terms.outputs + results.outputs
     }

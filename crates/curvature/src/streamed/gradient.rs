@@ -29,7 +29,7 @@ impl MeanLoss {
         let sizes = known.map(|parameter| parameter.shape.iter().product::<usize>());
         let sum_bytes = EXACT * sizes.sum::<usize>();
         let need = |samples: usize| {
-            let peak = program(samples)?.peak(self.point.backend.fusion(), self.point.dtype());
+            let peak = program(samples)?.peak(self.point.backend.planning(), self.point.dtype());
             Ok(Need { residuals: 0, peak: peak + sum_bytes })
         };
         let split = self.split(self.point.samples(), self.memory, need)?;

@@ -191,7 +191,7 @@ impl MeanLoss {
 
     fn numbers(&self) -> Numbers {
         let Point { backend, .. } = self.point();
-        Numbers { fusion: backend.fusion(), dtype: self.point.dtype(), residuals: self.point.residuals() }
+        Numbers { planning: backend.planning(), dtype: self.point.dtype(), residuals: self.point.residuals() }
     }
 
     /// Bytes of a number in the type of the point.
@@ -205,8 +205,8 @@ mod tests {
     use std::ops::Range;
 
     use candle_core::{DType, Device, Tensor};
+    use eigenscape_cpu::PLANNING;
     use eigenscape_program::{Scope, Value, nn};
-    use eigenscape_runtime::Fusion;
 
     use super::*;
     use crate::testing::cross_entropy;
@@ -306,7 +306,7 @@ mod tests {
         }
         // A byte less than all samples take at once, with the sums.
         let sums: usize = whole.gradient.iter().map(|slope| EXACT * slope.elem_count()).sum();
-        let bounded = mean_loss(program.peak(Fusion::ALL, DType::F64) + sums - 1)?.gradient(&all)?;
+        let bounded = mean_loss(program.peak(PLANNING, DType::F64) + sums - 1)?.gradient(&all)?;
         assert!(difference(&bounded.loss, &whole.loss)? < 1e-14);
         assert!(difference(&bounded.outputs, &whole.outputs)? < 1e-14);
         for (a, b) in bounded.gradient.iter().zip(&whole.gradient) {

@@ -32,9 +32,10 @@ impl MeanLoss {
     /// When there are no [classes](Self::classes), or the network cannot be evaluated.
     pub fn predictions(&self) -> Result<Box<dyn Predictions>> {
         let (classes, categorical) = self.classes()?;
-        let fusion = self.point.backend.fusion();
-        let need =
-            |samples| Ok(Need { residuals: 0, peak: self.programs.loss(samples)?.peak(fusion, DType::F64) });
+        let planning = self.point.backend.planning();
+        let need = |samples| {
+            Ok(Need { residuals: 0, peak: self.programs.loss(samples)?.peak(planning, DType::F64) })
+        };
         let split = self.split(self.point.samples(), self.memory, need)?;
         let outputs = Vec::with_capacity(self.point.samples() * classes);
         let outputs = split.parts().fold(&self.interrupt, outputs, |mut outputs, Part { range, .. }| {

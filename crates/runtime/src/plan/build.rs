@@ -13,7 +13,7 @@ use crate::{
     lowered::{Lowered, LoweredStep},
     memory::{Home, Pieces},
     placement::aligned,
-    workspace::{Operand, workspace},
+    workspace::Operand,
 };
 
 /// The parts of a plan.
@@ -127,10 +127,10 @@ impl<'a> Build<'a> {
             Operand { layout, dtype: *dtype, led: *led }
         };
         let args: Vec<Operand> = step.args.iter().map(operand).collect();
-        let Some(Slot { layout: result, .. }) = self.slots.last() else { return 0 };
+        let result = operand(&(self.slots.len() - 1));
         match (&step.kernel, body) {
-            (Kernel::Scan(scan), Some(body)) => scan.workspace(body, &args, result),
-            (kernel, _) => workspace(kernel, &args, result, self.signature.compute),
+            (Kernel::Scan(scan), Some(body)) => scan.workspace(body, &args, result.layout),
+            (kernel, _) => self.lowered.workspace.bytes(kernel, &args, result, self.signature.compute),
         }
     }
 

@@ -1,14 +1,34 @@
-use eigenscape_program::{ElementwiseFunction, Graph, Program, Value, operations::Direction};
+use eigenscape_program::{ElementwiseFunction, Graph, Operation, Program, Value, operations::Direction};
 
 use super::*;
-use crate::backend::Fusion;
+use crate::{
+    backend::{Fusion, Planning},
+    placement::aligned,
+    workspace::{Operand, Workspace},
+};
+
+/// Workspaces as on the CPU for few numbers: a partial sum, and copies of factors out of order.
+const PLANNING: Planning = Planning { fusion: Fusion::ALL, workspace: Workspace::new("test", workspace) };
+
+fn workspace(kernel: &Kernel, args: &[Operand], _: Operand, _: DType) -> usize {
+    let copy = |arg: &Operand| match arg.layout.is_in_order() {
+        true => 0,
+        false => aligned(bytes(arg.layout.elements(), arg.dtype)),
+    };
+    match kernel {
+        Kernel::Operation(Operation::Sum(_)) => aligned(8),
+        Kernel::Chain(chain) if chain.sum.is_some() => aligned(8),
+        Kernel::Operation(Operation::MatMul(_)) => args.iter().map(copy).sum(),
+        _ => 0,
+    }
+}
 
 /// The plan for one input, which may have a leading axis.
 fn plan(graph: &Graph, input: Value, outputs: &[Value], change: impl Fn(&mut Signature)) -> Result<Plan> {
     let program = Program::new(graph, &[input], outputs)?;
     let mut signature = Signature::plain(1, DType::F32);
     change(&mut signature);
-    Ok(Plan::new(&Lowered::new(&program, Fusion::ALL), signature))
+    Ok(Plan::new(&Lowered::new(&program, PLANNING), signature))
 }
 
 fn in_f64(signature: &mut Signature) {

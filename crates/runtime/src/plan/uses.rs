@@ -13,7 +13,7 @@ pub(super) struct LastUses {
 
 impl LastUses {
     pub fn new(lowered: &Lowered) -> Self {
-        let Lowered { steps, inputs, outputs, shapes } = lowered;
+        let Lowered { steps, inputs, outputs, shapes, .. } = lowered;
         let mut needed = vec![false; shapes.len()];
         let mut unfinished = needed.clone();
         outputs.iter().for_each(|&slot| needed[slot] = true);

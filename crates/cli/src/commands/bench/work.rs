@@ -4,8 +4,8 @@ use std::{hint::black_box, time::Duration};
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::Error;
+use eigenscape_cpu::PLANNING;
 use eigenscape_experiment::Result;
-use eigenscape_runtime::Fusion;
 
 use super::{
     peer::{Part, Peer},
@@ -163,7 +163,7 @@ fn products(subject: &Subject, count: usize) -> Result<Task<'_>> {
     let first = vectors.narrow(0, 0, 1).map_err(Error::from)?;
     product.apply_rows(&first).map_err(Error::from)?;
     let flops = Some(PASSES_OF_A_PRODUCT * forward_flops(subject)?);
-    let bytes_moved = Some(program.bytes_moved(Fusion::ALL, DType::F32, count));
+    let bytes_moved = Some(program.bytes_moved(PLANNING, DType::F32, count));
     let run = Box::new(move || {
         black_box(product.apply_rows(&vectors).map_err(Error::from)?);
         Ok(())
@@ -174,7 +174,7 @@ fn products(subject: &Subject, count: usize) -> Result<Task<'_>> {
 fn gradient(subject: &Subject) -> Result<Task<'_>> {
     let function = subject.objective()?.gradient(subject.parameters()).map_err(Error::from)?;
     let flops = Some(PASSES_OF_A_GRADIENT * forward_flops(subject)?);
-    let bytes_moved = Some(function.bytes_moved(Fusion::ALL, DType::F32));
+    let bytes_moved = Some(function.bytes_moved(PLANNING, DType::F32));
     let run = Box::new(move || {
         black_box::<Vec<Tensor>>(function.at(subject.point(), &[]).map_err(Error::from)?);
         Ok(())

@@ -4,7 +4,7 @@
 mod machine;
 mod reduction;
 
-use eigenscape_runtime::{ElementWise, Instruction, partial_sums};
+use eigenscape_runtime::{ElementWise, Instruction};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -13,6 +13,7 @@ use self::{
     reduction::Reduction,
 };
 use super::{Element, View, Workspace, parallel::for_each_chunk, strided::Strided};
+use crate::bounds::partial_sums;
 
 /// Elements per block: a few blocks fit into the L1 cache.
 const BLOCK: usize = 1 << 11;

@@ -4,8 +4,9 @@
 use candle_core::DType;
 use eigenscape_program::operations::{Conv2d, ConvArgument, ConvShapes};
 
-use super::{Operand, PANEL, VECTOR, array};
-use crate::layout::Layout;
+use eigenscape_runtime::{Layout, Operand};
+
+use super::{PANEL, VECTOR, array};
 
 /// The most tasks that share a sum.
 const TASKS: usize = 8;

@@ -1,0 +1,155 @@
+//! Upper bounds of the workspaces of steps, which are reordered copies of operands and partial
+//! results, computed for the widest vectors.
+
+mod convolution;
+
+use candle_core::DType;
+use eigenscape_program::{Operation, operations::MatMul};
+use eigenscape_runtime::{Kernel, Operand, ProductAxes, aligned};
+
+/// The width of a panel of matrix columns: three of the widest vectors, in bytes.
+const PANEL: usize = 3 * VECTOR;
+
+/// The width of the widest vectors, in bytes.
+const VECTOR: usize = 64;
+
+/// Bytes of an operand's elements without gaps.
+fn bytes(arg: &Operand) -> usize {
+    array(arg.layout.elements(), arg.dtype)
+}
+
+/// Bytes of a copy as indices, needed if the numbers are floating-point or not in row-major order.
+fn index(arg: &Operand) -> usize {
+    if arg.dtype.is_float() { array(arg.layout.elements(), DType::U32) } else { copy(arg) }
+}
+
+/// Bytes of a copy, needed if the elements are not in row-major order.
+fn copy(arg: &Operand) -> usize {
+    if arg.layout.is_in_order() { 0 } else { bytes(arg) }
+}
+
+/// Bytes of an array of this many numbers, rounded up to the alignment.
+fn array(numbers: usize, dtype: DType) -> usize {
+    aligned(numbers.saturating_mul(dtype.size_in_bytes()))
+}
+
+/// The most bytes that a step holds in addition to its operands and its result.
+pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: Operand, compute: DType) -> usize {
+    let copies = || args.iter().map(copy).sum();
+    let operation = match kernel {
+        Kernel::Chain(chain) => {
+            let Some(axes) = &chain.sum else { return 0 };
+            let led = args.iter().find(|arg| arg.led).map(|arg| arg.layout.dims[0]);
+            let dims: Vec<usize> = led.into_iter().chain(chain.shape.iter().copied()).collect();
+            return sums(&dims, axes, led.is_some());
+        }
+        Kernel::TwoConvolutions(convolution) => {
+            return copies() + convolution::workspace(convolution, args, result.layout, compute);
+        }
+        // Follows from the plan of its body.
+        Kernel::Scan(_) => return 0,
+        Kernel::Operation(operation) => operation,
+    };
+    match operation {
+        Operation::Conv2d(convolution) => {
+            copies() + convolution::workspace(convolution, args, result.layout, compute)
+        }
+        Operation::MatMul(dot) => product(dot, args, compute),
+        Operation::Sum(sum) => args.first().map_or(0, |arg| sums(&arg.layout.dims, &sum.axes, arg.led)),
+        // The memory that a plugin's definition takes is not planned.
+        Operation::Custom(_) => 0,
+        // These read their operands by their strides.
+        Operation::Add(_)
+        | Operation::Concat(_)
+        | Operation::Function(_)
+        | Operation::Mul(_)
+        | Operation::Pad(_)
+        | Operation::Reshape(_)
+        | Operation::Scale(_) => 0,
+        // An index may come as floating-point numbers.
+        Operation::Take(_)
+        | Operation::PutRows(_)
+        | Operation::Gather(_)
+        | Operation::ScatterAdd(_)
+        | Operation::Differences(_)
+        | Operation::DifferencesTranspose(_) => copy(&args[0]) + index(&args[1]),
+        // The others need their operands in row-major order.
+        _ => copies(),
+    }
+}
+
+/// The number of ranges of about equal size into which a sum of `elements` elements to `kept`
+/// numbers is split. The partial sums of all ranges are added at the end; the number is small
+/// enough that they are cheap. It depends on shapes alone.
+pub(crate) fn partial_sums(elements: usize, kept: usize) -> usize {
+    const MOST: usize = 16;
+    const FEWEST_TERMS: usize = 1 << 15;
+    (elements / FEWEST_TERMS.max(4 * kept)).clamp(1, MOST)
+}
+
+/// Bytes of the partial sums, in f64, of an array over some of its declared axes.
+fn sums(dims: &[usize], axes: &[usize], led: bool) -> usize {
+    let summed = |axis: usize| axes.iter().any(|&summed| summed + usize::from(led) == axis);
+    let kept = dims.iter().enumerate().filter(|(axis, _)| !summed(*axis));
+    let kept: usize = kept.map(|(_, size)| size).product();
+    array(kept * partial_sums(dims.iter().product(), kept), DType::F64)
+}
+
+/// Bytes of a matrix product: copies of operands that no single stride walks, and panels and
+/// partial sums of products with few rows or columns.
+fn product(dot: &MatMul, args: &[Operand], compute: DType) -> usize {
+    let sides = [Side::new(dot, 0, args), Side::new(dot, 1, args)];
+    let [rows, columns] = [sides[0].free, sides[1].free];
+    let (terms, count) = (sides[0].contracted, sides[0].batch.max(sides[1].batch));
+    let copies = sides.iter().map(|side| side.copy).sum::<usize>();
+    copies + if count < MANY { of_few_rows(rows, columns, terms, compute) } else { 0 }
+}
+
+/// From this number of products on, each is computed by one thread, in scratch memory of the
+/// thread.
+const MANY: usize = 4;
+
+/// Bytes of one product that all threads share: with few rows or columns, panels of these and the
+/// products with them; for a long product with a vector, its partial sums.
+fn of_few_rows(rows: usize, columns: usize, terms: usize, compute: DType) -> usize {
+    const FEW: usize = 256;
+    const MANY: usize = 128;
+    const TERMS: usize = 64;
+    const LONG: usize = 512;
+    let (few, many) = (rows.min(columns), rows.max(columns));
+    let part = array(if few == 1 && terms > LONG { many } else { 0 }, compute);
+    if few > FEW || many < MANY || terms < TERMS {
+        return part;
+    }
+    let padded = few.next_multiple_of(PANEL / compute.size_in_bytes());
+    part.max(array(padded * terms, compute) + array(padded * many, compute))
+}
+
+/// One operand of a product.
+struct Side {
+    batch: usize,
+    free: usize,
+    contracted: usize,
+    /// Bytes of the copy, needed if no single stride walks the free or the contracted axes.
+    copy: usize,
+}
+
+impl Side {
+    fn new(dot: &MatMul, side: usize, args: &[Operand]) -> Self {
+        let Operand { layout, led, .. } = &args[side];
+        let rank = layout.dims.len() - usize::from(*led);
+        let ProductAxes { batch, free, contracted } =
+            ProductAxes::new(dot, side, rank, [args[0].led, args[1].led]);
+        let (b, f) = (batch.len(), batch.len() + free.len());
+        let arranged = layout.permute(&[batch, free, contracted].concat());
+        let size = |axes: &[usize]| axes.iter().product();
+        let end = arranged.dims.len();
+        let is_copied = arranged.merged(b..f).is_none() || arranged.merged(f..end).is_none();
+        Self {
+            batch: size(&arranged.dims[..b]),
+            free: size(&arranged.dims[b..f]),
+            contracted: size(&arranged.dims[f..]),
+            copy: if is_copied { bytes(&args[side]) } else { 0 },
+        }
+    }
+}
