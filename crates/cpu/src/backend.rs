@@ -8,8 +8,7 @@ use eigenscape_runtime::{Backend, Buffer, Definitions, Fusion, Plan, Planning, W
 use crate::{Result, arena, bounds, kernels, run::run};
 
 /// What plans for [`Cpu`] depend on.
-pub const PLANNING: Planning =
-    Planning { fusion: Fusion::ALL, workspace: Workspace::new("cpu", bounds::workspace) };
+pub const PLANNING: Planning = Planning::of_host(Fusion::ALL, Workspace::new("cpu", bounds::workspace));
 
 /// Runs plans on the CPU, on all threads of the pool.
 #[derive(Debug, Clone, Default)]

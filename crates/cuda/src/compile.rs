@@ -78,6 +78,8 @@ pub(crate) fn compile(device: &Arc<Device>, plan: &Plan) -> Result<Compiled> {
     };
     plan.steps().iter().try_for_each(|step| compiler.step(step))?;
     let Compiler { builder: Builder { commands, kernels, constants, arena, .. }, results, .. } = compiler;
+    // The plan has room for all scratch memory, as `workspace` counted.
+    debug_assert!(arena <= plan.arena(), "{arena} bytes where {} are planned", plan.arena());
     let names = kernels.iter().map(|kernel| kernel.name.clone()).collect();
     let kernels = device.load(&kernels)?;
     Ok(Compiled { commands, kernels, names, arena, constants, results })

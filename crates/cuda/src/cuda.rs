@@ -17,9 +17,13 @@ use crate::{
     vectors, workspace,
 };
 
-/// What plans for [`Cuda`] depend on.
-pub const PLANNING: Planning =
-    Planning { fusion: Fusion::ALL, workspace: Workspace::new("cuda", workspace::workspace) };
+/// What plans for [`Cuda`] depend on. The arena is allocated once, so that it may be large.
+pub const PLANNING: Planning = Planning {
+    fusion: Fusion::ALL,
+    workspace: Workspace::new("cuda", workspace::workspace),
+    worthwhile: 1 << 42,
+    comfortable: usize::MAX,
+};
 
 /// The device to use, and its precision.
 #[derive(Debug, Clone, Default)]
@@ -142,10 +146,6 @@ impl Backend for Cuda {
         PLANNING
     }
 
-    fn worthwhile(&self) -> usize {
-        1 << 42
-    }
-
     fn is_host(&self) -> bool {
         false
     }
@@ -211,7 +211,9 @@ impl Backend for Cuda {
     /// Does nothing: memory becomes free for later tensors when its last buffer is dropped.
     fn recycle(&self, _: &[Buffer]) {}
 
-    /// Does nothing: freeing memory waits for the device, so it happens only when an allocation
-    /// fails.
-    fn release(&self) {}
+    /// Frees what is held for later tensors if it is more than what is in use, and otherwise keeps
+    /// it, since freeing memory waits for the device. It is freed when an allocation fails, too.
+    fn release(&self) {
+        self.device.trim();
+    }
 }

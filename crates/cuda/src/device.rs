@@ -118,6 +118,19 @@ impl Device {
         Ok(Memory { device: Arc::clone(self), address, bytes })
     }
 
+    /// Frees the pieces that no tensor uses if they are more than half of all, in bytes. If the
+    /// driver fails, they stay.
+    pub fn trim(&self) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let unused: usize = pool.free.iter().map(|(bytes, pieces)| bytes * pieces.len()).sum();
+        if 2 * unused > pool.held
+            && let Ok(driver) = self.driver()
+        {
+            // The next call to the driver meets the same failure and returns it.
+            let _ = pool.release(driver);
+        }
+    }
+
     /// Bytes allocated for tensors, including memory kept for later tensors.
     pub fn held(&self) -> usize {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).held

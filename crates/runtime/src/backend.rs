@@ -27,13 +27,28 @@ impl Fusion {
     pub const ALL: Self = Self { chains: true, pairs: true };
 }
 
-/// What plans for a backend depend on.
+/// What plans for a backend depend on, and how samples and vectors are split for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Planning {
     /// The fusions that the backend supports.
     pub fusion: Fusion,
     /// The workspaces of its steps.
     pub workspace: Workspace,
+    /// The number of operations from which on one run saturates the backend: running more vectors
+    /// at once would only take more memory and more memory traffic.
+    pub worthwhile: usize,
+    /// The bytes that one run may take in addition to what is kept before samples are split
+    /// although all would fit: on a host, memory that is touched and freed again for each run gains
+    /// no speed.
+    pub comfortable: usize,
+}
+
+impl Planning {
+    /// Plans for a host's processor with these fusions and workspaces.
+    #[must_use]
+    pub const fn of_host(fusion: Fusion, workspace: Workspace) -> Self {
+        Self { fusion, workspace, worthwhile: 1 << 32, comfortable: 512 << 20 }
+    }
 }
 
 /// Runs plans, and the vector operations that products and Krylov bases need.
@@ -43,14 +58,8 @@ pub trait Backend: Debug + Send + Sync {
     /// Its name in messages.
     fn name(&self) -> &'static str;
 
-    /// What plans depend on.
+    /// What plans for the backend depend on.
     fn planning(&self) -> Planning;
-
-    /// The number of operations from which on one run saturates the backend: running more vectors
-    /// at once would only take more memory and more memory traffic.
-    fn worthwhile(&self) -> usize {
-        1 << 32
-    }
 
     /// Whether the backend keeps numbers in the host's memory, where tensor operations can use them
     /// directly.

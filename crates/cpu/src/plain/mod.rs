@@ -12,8 +12,7 @@ use eigenscape_runtime::{
 use crate::{Result, backend::on_host};
 
 /// What plans for [`Plain`] depend on: each step allocates what it needs.
-const PLANNING: Planning =
-    Planning { fusion: Fusion::NONE, workspace: Workspace::new("plain", |_, _, _, _| 0) };
+const PLANNING: Planning = Planning::of_host(Fusion::NONE, Workspace::new("plain", |_, _, _, _| 0));
 
 /// The reference backend: scalar loops in f64 on one thread, without fusion, and separate memory
 /// for each result. Other backends are compared with it.

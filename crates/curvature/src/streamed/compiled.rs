@@ -50,18 +50,19 @@ pub(super) struct CompiledProduct {
 
 impl CompiledProduct {
     /// The product over `samples` samples that takes at most `memory` bytes in addition to the
-    /// point and the vectors. Multiplying more vectors at once than take `worthwhile` operations
-    /// gains nothing.
+    /// point and the vectors. Multiplying more vectors at once than are worthwhile for the
+    /// backend gains nothing.
     pub fn new(
         programs: &Arc<Programs>,
         (derivative, group): (Derivative, &Variables),
         (samples, memory): (usize, usize),
         numbers: Numbers,
-        worthwhile: usize,
     ) -> Result<Self> {
         let facts = |samples: usize| programs.product_facts(derivative, group, samples, numbers);
+        let comfortable = numbers.planning.comfortable;
         let divisible = programs.network().mixes_samples().is_none();
-        let split = Split::new(samples, memory, divisible, |samples| Ok(facts(samples)?.need()))?;
+        let split =
+            Split::new(samples, memory, divisible, comfortable, |samples| Ok(facts(samples)?.need()))?;
         let parts = split.parts();
         let sizes = [0, split.count - 1].map(|index| parts.range(index).len());
         let facts: BTreeMap<usize, ProductFacts> =
@@ -71,7 +72,7 @@ impl CompiledProduct {
         let residuals = footprint.residuals * (split.kept + usize::from(split.kept < split.count));
         let one = footprint.applying + EXACT * dimension;
         let fit = memory.saturating_sub(residuals) / one.max(1);
-        let block = fit.min(worthwhile.div_ceil(flops.max(1))).max(1);
+        let block = fit.min(numbers.planning.worthwhile.div_ceil(flops.max(1))).max(1);
         let preparing = footprint.preparing.saturating_sub(footprint.residuals);
         let by_sample = matches!(group, Variables::Activation(_));
         let sizes = (0..split.count).map(|index| of(index).dimension);

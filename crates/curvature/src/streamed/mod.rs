@@ -175,9 +175,7 @@ impl MeanLoss {
     fn product(&self, derivative: Derivative, group: &Variables) -> Result<StreamedProduct> {
         let (loss, group) = self.around(group)?;
         let limits = (loss.point.samples(), loss.memory);
-        let (numbers, worthwhile) = (loss.numbers(), loss.point.backend.worthwhile());
-        let compiled =
-            CompiledProduct::new(&loss.programs, (derivative, &group), limits, numbers, worthwhile)?;
+        let compiled = CompiledProduct::new(&loss.programs, (derivative, &group), limits, loss.numbers())?;
         Ok(StreamedProduct::new(&loss.point, compiled, &loss.interrupt))
     }
 
@@ -186,7 +184,8 @@ impl MeanLoss {
     }
 
     fn split(&self, samples: usize, memory: usize, need: impl FnMut(usize) -> Result<Need>) -> Result<Split> {
-        Split::new(samples, memory, self.mixes_samples().is_none(), need)
+        let comfortable = self.point.backend.planning().comfortable;
+        Split::new(samples, memory, self.mixes_samples().is_none(), comfortable, need)
     }
 
     fn numbers(&self) -> Numbers {

@@ -6,11 +6,6 @@ use eigenscape_runtime::{Error, Parts, Result};
 /// each product anyway, larger micro-batches gain nothing, and fewer samples keep their residuals.
 const EFFICIENT: usize = 32;
 
-/// The bytes that a product may take for its samples in addition to the residuals before the
-/// samples are split although all would fit: memory that is touched and freed again for each
-/// product gains no speed. What a single sample takes does not count.
-const COMFORTABLE: usize = 512 << 20;
-
 /// Bytes that one micro-batch takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Need {
@@ -37,7 +32,8 @@ impl Split {
     }
 
     /// The split with the fewest operations under `memory` bytes. All samples at once if they fit
-    /// comfortably; otherwise the largest micro-batches that fit comfortably and whose residuals
+    /// comfortably, which is if they take no more than `comfortable` bytes in addition to the
+    /// residuals and to what a single sample takes; otherwise the largest micro-batches that fit comfortably and whose residuals
     /// can all be kept; otherwise micro-batches of [`EFFICIENT`] samples, or as many samples as
     /// fit, and as many micro-batches as fit keep their residuals.
     ///
@@ -48,6 +44,7 @@ impl Split {
         samples: usize,
         memory: usize,
         divisible: bool,
+        comfortable: usize,
         mut need: impl FnMut(usize) -> Result<Need>,
     ) -> Result<Self> {
         if !divisible {
@@ -67,7 +64,7 @@ impl Split {
             let one = if count == 1 { whole } else { need(samples.div_ceil(count))? };
             if one.residuals.saturating_mul(count - 1).saturating_add(one.peak) <= memory {
                 fitting = Some(Self { samples, count, kept: count });
-                if (one.peak - one.residuals).saturating_sub(least) <= COMFORTABLE {
+                if (one.peak - one.residuals).saturating_sub(least) <= comfortable {
                     break;
                 }
             }
@@ -105,9 +102,11 @@ fn least_of_all(samples: usize, whole: Need, mut need: impl FnMut(usize) -> Resu
 mod tests {
     use super::*;
 
+    const COMFORTABLE: usize = 512 << 20;
+
     /// Each sample takes ten bytes of residuals and five more bytes.
     fn split(samples: usize, memory: usize) -> Result<Split> {
-        Split::new(samples, memory, true, |n| Ok(Need { residuals: 10 * n, peak: 15 * n }))
+        Split::new(samples, memory, true, COMFORTABLE, |n| Ok(Need { residuals: 10 * n, peak: 15 * n }))
     }
 
     #[test]
@@ -122,7 +121,7 @@ mod tests {
     fn splits_what_is_uncomfortable_but_not_into_crumbs() -> Result<()> {
         let split = |mebibytes: usize| {
             let need = |n| Ok(Need { residuals: n << 20, peak: (n << 20) + n * (mebibytes << 20) });
-            Split::new(100, usize::MAX, true, need)
+            Split::new(100, usize::MAX, true, COMFORTABLE, need)
         };
         assert_eq!(split(5)?, Split { samples: 100, count: 1, kept: 1 });
         assert_eq!(split(10)?, Split { samples: 100, count: 2, kept: 2 });
@@ -149,7 +148,7 @@ mod tests {
                 count += 1;
                 Ok(Need { residuals: 1000 + 100 * n, peak: 1000 + 150 * n })
             };
-            let split = Split::new(100_000, memory, true, need)?;
+            let split = Split::new(100_000, memory, true, COMFORTABLE, need)?;
             assert!(count <= asked, "{split:?} after {count}");
         }
         Ok(())
@@ -157,7 +156,7 @@ mod tests {
 
     #[test]
     fn is_refused_where_samples_see_each_other() {
-        let refused = Split::new(10, 5, false, |n| Ok(Need { residuals: n, peak: n }));
+        let refused = Split::new(10, 5, false, COMFORTABLE, |n| Ok(Need { residuals: n, peak: n }));
         assert!(refused.unwrap_err().to_string().contains("are coupled"));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Workspaces as on the CPU for few numbers: a partial sum, and copies of factors out of order.
-const PLANNING: Planning = Planning { fusion: Fusion::ALL, workspace: Workspace::new("test", workspace) };
+const PLANNING: Planning = Planning::of_host(Fusion::ALL, Workspace::new("test", workspace));
 
 fn workspace(kernel: &Kernel, args: &[Operand], _: Operand, _: DType) -> usize {
     let copy = |arg: &Operand| match arg.layout.is_in_order() {
