@@ -1,8 +1,8 @@
 """Times curvature computations in PyTorch. `cargo xtask bench --torch PYTHON` runs this file as
 
-    PYTHON - THREADS MODEL PART...
+    PYTHON - THREADS MODEL DEVICE PART...
 
-where MODEL is lenet, vgg11_bn or resnet18. Prints one JSON object with the keys of each PART. Times
+where MODEL is lenet, vgg11_bn or resnet18, and DEVICE is cpu or one of CUDA. Prints one JSON object with the keys of each PART. Times
 are medians in milliseconds on 100 random images of 1x32x32, in f32, with the cross-entropy, and
 with BatchNorm in eval mode with random running statistics:
 
@@ -10,8 +10,8 @@ with BatchNorm in eval mode with random running statistics:
   products  hvp_fresh         one Hessian-vector product by double backward, the graph of the
                               gradient rebuilt for each product
             hvp_cached        the same, the graph of the gradient kept between products
-            peak_products_mb  the peak resident memory of the process after hvp_fresh, before the
-                              parts that need more memory
+            peak_products_mb  the peak memory after hvp_fresh, before the parts that need more: the
+                              process' resident memory, or the device's
   layers    layer_hvp         for each layer: one product with the Hessian block of its weight, the
                               graph rebuilt for each product
   penalty   penalised_step    one gradient of loss + 1e-3 · trace, the trace by Hutchinson's
@@ -83,7 +83,9 @@ def resnet18():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, CLASSES))
 
 
-def peak_mb():
+def peak_mb(device):
+    if device != "cpu":
+        return torch.cuda.max_memory_reserved() / 1024**2
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024**2 if sys.platform == "darwin" else peak / 1024
 
@@ -95,14 +97,17 @@ def median_ms(work, repetitions, warm_up=1):
     for _ in range(repetitions):
         start = time.perf_counter()
         work()
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
         times.append(1e3 * (time.perf_counter() - start))
     return statistics.median(times)
 
 
 def main():
-    threads, name, parts = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    threads, name, device, parts = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]
     torch.set_num_threads(threads)
     torch.manual_seed(0)
+    torch.set_default_device(device)
     model = {"lenet": lenet, "vgg11_bn": vgg11_bn, "resnet18": resnet18}[name]()
     for module in model.modules():
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
@@ -141,7 +146,7 @@ def main():
         report["gradient"] = median_ms(gradient, *((30, 3) if small else (5, 1)))
     if "products" in parts:
         report["hvp_fresh"] = median_ms(lambda: fresh(parameters, vectors), *((30, 3) if small else (5, 1)))
-        report["peak_products_mb"] = peak_mb()
+        report["peak_products_mb"] = peak_mb(device)
         kept = grad(loss(), parameters, create_graph=True)
         work = lambda: grad(kept, parameters, vectors, retain_graph=True)  # noqa: E731
         report["hvp_cached"] = median_ms(work, *((30, 3) if small else (5, 1)))

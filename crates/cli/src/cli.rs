@@ -170,6 +170,9 @@ pub struct Bench {
     /// A Python with PyTorch: measures the same works there, between our own runs
     #[arg(long, value_name = "PYTHON")]
     pub torch: Option<PathBuf>,
+    /// The device: "cpu", "cuda:0" (an NVIDIA GPU by its number), or "cuda" (a free one)
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
     /// Measure one work in this process, whose peak memory is then that of this work alone
     #[arg(long, hide = true, num_args = 2, value_names = ["MODEL", "WORK"])]
     pub sitting: Option<Vec<String>>,

@@ -50,7 +50,7 @@ static int initialised;
 static int retained;
 static struct context {
     int unused;
-} primary;
+} primary, busy;
 static __thread struct context *current;
 
 struct allocation {
@@ -284,6 +284,13 @@ static CUresult find_stream(void *handle, struct stream **stream)
 
 /* ---- Memory ------------------------------------------------------------------------------ */
 
+/* The number of devices before the one that works: others use their memory. */
+static int busy_devices(void)
+{
+    const char *variable = getenv("EIGENSCAPE_EMULATOR_BUSY");
+    return variable ? atoi(variable) : 0;
+}
+
 static size_t total_memory(void)
 {
     const char *variable = getenv("EIGENSCAPE_EMULATOR_MEMORY");
@@ -328,10 +335,12 @@ EXPORT void eigenscape_emulator_require(const void *address, size_t size, const 
 EXPORT CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
 {
     COUNTED;
-    ENTER;
-    size_t memory = total_memory();
+    pthread_mutex_lock(&lock);
+    if (!current)
+        return leave(INVALID_CONTEXT);
+    size_t memory = total_memory(), used = current == &busy ? memory - memory / 50 : allocated;
     if (free_bytes)
-        *free_bytes = memory > allocated ? memory - allocated : 0;
+        *free_bytes = memory > used ? memory - used : 0;
     if (total)
         *total = memory;
     return leave(SUCCESS);
@@ -577,7 +586,8 @@ EXPORT CUresult cuDriverGetVersion(int *version)
 static CUresult check_device(const void *result, CUdevice device)
 {
     pthread_mutex_lock(&lock);
-    return leave(!initialised ? NOT_INITIALIZED : !result ? INVALID_VALUE : device ? INVALID_DEVICE : SUCCESS);
+    int known = device >= 0 && device <= busy_devices();
+    return leave(!initialised ? NOT_INITIALIZED : !result ? INVALID_VALUE : !known ? INVALID_DEVICE : SUCCESS);
 }
 
 EXPORT CUresult cuDeviceGetCount(int *count)
@@ -585,7 +595,7 @@ EXPORT CUresult cuDeviceGetCount(int *count)
     COUNTED;
     CUresult code = check_device(count, 0);
     if (!code)
-        *count = 1;
+        *count = busy_devices() + 1;
     return code;
 }
 
@@ -594,7 +604,7 @@ EXPORT CUresult cuDeviceGet(CUdevice *device, int ordinal)
     COUNTED;
     CUresult code = check_device(device, ordinal);
     if (!code)
-        *device = 0;
+        *device = ordinal;
     return code;
 }
 
@@ -627,7 +637,7 @@ EXPORT CUresult cuDevicePrimaryCtxRetain(void **context, CUdevice device)
         return code;
     pthread_mutex_lock(&lock);
     retained++;
-    *context = &primary;
+    *context = device < busy_devices() ? &busy : &primary;
     return leave(SUCCESS);
 }
 
@@ -649,7 +659,7 @@ EXPORT CUresult cuCtxSetCurrent(void *context)
     pthread_mutex_lock(&lock);
     if (!initialised)
         return leave(NOT_INITIALIZED);
-    if (context && (context != &primary || !retained))
+    if (context && ((context != &primary && context != &busy) || !retained))
         return leave(INVALID_CONTEXT);
     current = context;
     return leave(SUCCESS);

@@ -14,6 +14,7 @@
 //! | `EIGENSCAPE_EMULATOR_ORDER=reversed` | blocks and threads run from the last to the first |
 //! | `EIGENSCAPE_EMULATOR_FAIL_AT=n` | call n of the process fails, see [`fail_at`] |
 //! | `EIGENSCAPE_REAL_NVRTC=path` | this NVRTC also compiles every source, for sm_80 and sm_90 |
+//! | `EIGENSCAPE_EMULATOR_BUSY=n` | n more devices come first, which only say how full they are |
 //! | `EIGENSCAPE_EMULATOR_MEMORY=bytes` | the device's memory, 8 GiB by default |
 
 #![allow(unsafe_code, reason = "calls functions of the libraries that it compiles")]

@@ -153,7 +153,7 @@ fn measure(work: &Work, cuda: &Cuda, start: Instant) -> Fallible<()> {
             "\"parameters\": {p}, \"prepare_ms\": {prepared:.1}, \"first_ms\": {first_ms:.1}, \"ms\": {one:.4}, \
          \"same_bits\": {same}, \"micro_batches\": {}, \"held_mib\": {}",
             product.micro_batches(),
-            cuda.held() >> 20
+            cuda.held().unwrap_or(0) >> 20
         ),
     );
     let spent = cuda.profiled(|| product.apply_placed(&v).map(|_| ()))?;

@@ -11,6 +11,8 @@ use crate::{
     Result, basis,
     buffer::DeviceTensor,
     device::Device,
+    driver::Driver,
+    error::failure,
     library::Folders,
     profile::{Profile, Spent},
     run::Runnable,
@@ -56,6 +58,16 @@ impl Cuda {
         Ok(Self { device, definitions: Definitions::default() })
     }
 
+    /// The number of the first device of which at least nine tenths of the memory are free, so that
+    /// nobody else seems to use it; otherwise of the one with the largest free share.
+    ///
+    /// # Errors
+    /// When the driver is missing or fails, or there is no device.
+    pub fn first_free(folders: Option<&Folders>) -> Result<usize> {
+        let memory = Driver::all_memory(&folders.cloned().unwrap_or_else(Folders::of_system))?;
+        freest(&memory).ok_or_else(|| failure("there is no device"))
+    }
+
     /// The same device with plugin operations, which are evaluated on the host by their
     /// definitions.
     #[must_use]
@@ -70,21 +82,6 @@ impl Cuda {
     pub fn describe(&self) -> Result<(String, [usize; 2])> {
         let driver = self.device.driver()?;
         Ok((driver.name().to_owned(), driver.memory()?))
-    }
-
-    /// Bytes of device memory that this backend holds for tensors, including memory kept for later
-    /// tensors.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.device.held()
-    }
-
-    /// Waits for all enqueued work.
-    ///
-    /// # Errors
-    /// When any of that work failed.
-    pub fn synchronize(&self) -> Result<()> {
-        self.device.driver()?.synchronize()
     }
 
     /// Runs `work` and returns the time that its commands take, longest first: kernels by name,
@@ -115,6 +112,16 @@ impl Cuda {
             },
         }
     }
+}
+
+/// The first of these (free, total) bytes with nine tenths free, else the one with the largest free
+/// share.
+fn freest(memory: &[[usize; 2]]) -> Option<usize> {
+    let share = |[free, total]: &[usize; 2]| *free as f64 / (*total).max(1) as f64;
+    let unused = memory.iter().position(|memory| share(memory) >= 0.9);
+    let by_share =
+        |(_, a): &(usize, &[usize; 2]), (_, b): &(usize, &[usize; 2])| share(a).total_cmp(&share(b));
+    unused.or_else(|| memory.iter().enumerate().rev().max_by(by_share).map(|(ordinal, _)| ordinal))
 }
 
 impl DeviceBuffer for DeviceTensor {
@@ -148,6 +155,14 @@ impl Backend for Cuda {
 
     fn is_host(&self) -> bool {
         false
+    }
+
+    fn synchronize(&self) -> Result<()> {
+        self.device.driver()?.synchronize()
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(self.device.held())
     }
 
     fn place(&self, tensor: &Tensor) -> Result<Buffer> {
@@ -215,5 +230,17 @@ impl Backend for Cuda {
     /// it, since freeing memory waits for the device. It is freed when an allocation fails, too.
     fn release(&self) {
         self.device.trim();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::freest;
+
+    #[test]
+    fn a_device_that_nobody_uses_comes_first() {
+        assert_eq!(freest(&[[10, 80], [79, 80], [80, 80]]), Some(1));
+        assert_eq!(freest(&[[10, 80], [40, 80], [20, 40], [0, 80]]), Some(1));
+        assert_eq!((freest(&[[1, 1]]), freest(&[])), (Some(0), None));
     }
 }

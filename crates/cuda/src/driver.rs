@@ -22,6 +22,7 @@ functions! {
         device_name = "cuDeviceGetName": fn(*mut c_char, i32, i32);
         attribute = "cuDeviceGetAttribute": fn(*mut i32, i32, i32);
         retain = "cuDevicePrimaryCtxRetain": fn(*mut Handle, i32);
+        let_go = "cuDevicePrimaryCtxRelease_v2": fn(i32);
         set_current = "cuCtxSetCurrent": fn(Handle);
         memory_info = "cuMemGetInfo_v2": fn(*mut usize, *mut usize);
         allocate = "cuMemAlloc_v2": fn(*mut u64, usize);
@@ -96,23 +97,12 @@ unsafe impl Send for Recording {}
 impl Driver {
     /// Opens device number `ordinal`.
     pub fn open(folders: &Folders, ordinal: usize) -> Result<Self> {
-        let remedy = "install NVIDIA's driver";
-        let library = Library::open(folders, &["libcuda.so.1", "libcuda.so"], remedy)?;
-        let functions = Functions::of(library)?;
-        let mut driver = Self {
-            functions,
-            context: ptr::null_mut(),
-            stream: ptr::null_mut(),
-            name: String::new(),
-            capability: [0; 2],
-        };
-        // SAFETY: the driver may be initialised at any time; results are written to our own
-        // variables.
+        let mut driver = Self::start(folders)?;
+        let functions = driver.functions;
+        // SAFETY: results are written to our own variables.
         unsafe {
-            driver.check("start the driver", (functions.init)(0))?;
-            let (mut count, mut device) = (0, 0);
-            driver.check("count devices", (functions.device_count)(&raw mut count))?;
-            if ordinal >= count as usize {
+            let (count, mut device) = (driver.devices()?, 0);
+            if ordinal >= count {
                 let devices =
                     if count == 1 { "1 device is".to_owned() } else { format!("{count} devices are") };
                 return Err(failure(format!(
@@ -134,6 +124,50 @@ impl Driver {
             driver.check("create a stream", result)?;
         }
         Ok(driver)
+    }
+
+    /// The driver, started; no device is open.
+    fn start(folders: &Folders) -> Result<Self> {
+        let remedy = "install NVIDIA's driver";
+        let library = Library::open(folders, &["libcuda.so.1", "libcuda.so"], remedy)?;
+        let (context, stream) = (ptr::null_mut(), ptr::null_mut());
+        let functions = Functions::of(library)?;
+        let driver = Self { functions, context, stream, name: String::new(), capability: [0; 2] };
+        // SAFETY: the driver may be initialised at any time.
+        driver.check("start the driver", unsafe { (functions.init)(0) })?;
+        Ok(driver)
+    }
+
+    /// The number of devices.
+    fn devices(&self) -> Result<usize> {
+        let mut count = 0;
+        // SAFETY: the result is written to our own variable.
+        self.check("count devices", unsafe { (self.functions.device_count)(&raw mut count) })?;
+        Ok(count as usize)
+    }
+
+    /// The free and the total memory of each device in bytes. A single device is not asked: asking
+    /// opens it for a moment.
+    pub fn all_memory(folders: &Folders) -> Result<Vec<[usize; 2]>> {
+        let mut driver = Self::start(folders)?;
+        let count = driver.devices()?;
+        if count < 2 {
+            return Ok(vec![[1, 1]; count]);
+        }
+        let memory = (0..count as i32).map(|ordinal| {
+            let mut device = 0;
+            // SAFETY: results are written to our own variables, and the context is not used after
+            // it is released.
+            unsafe {
+                driver.check("find the device", (driver.functions.device)(&raw mut device, ordinal))?;
+                let retained = (driver.functions.retain)(&raw mut driver.context, device);
+                driver.check("open the device", retained)?;
+                let memory = driver.enter().and_then(|()| driver.memory());
+                (driver.functions.let_go)(device);
+                memory
+            }
+        });
+        memory.collect()
     }
 
     /// The device's name.

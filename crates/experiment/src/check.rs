@@ -25,7 +25,7 @@ use eigenscape_program::Mode;
 
 pub use self::loss::default_losses;
 pub(crate) use self::probe::CURVATURES;
-use self::{device::Computing, twins::Twins};
+use self::twins::Twins;
 use crate::{
     artifacts, cases,
     checkpoint::Selection,
@@ -293,7 +293,7 @@ impl Checker<'_> {
         cache: &mut DataCache,
     ) -> Result<RunPlan, ConfigError> {
         self.sizes(raw)?;
-        let Computing { backend, of_card } = self.device(&raw.device, raw.tf32)?;
+        let (backend, memory) = self.device(raw)?;
         let Measurements { train, probes, distances } = self.measurements(raw)?;
         let loss = self.loss(raw.loss.as_ref())?;
         self.environment.ignored_label = loss.ignored_label();
@@ -310,7 +310,7 @@ impl Checker<'_> {
             variant: combination.variant.clone(),
             settings: resolved::settings(raw, self.registry),
             seed: raw.seed,
-            memory: self.memory(raw.memory.as_deref())?.or(of_card),
+            memory,
             runs: 1,
             other_data: 0,
             backend,

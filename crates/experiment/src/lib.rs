@@ -21,6 +21,7 @@ pub mod checkpoint;
 pub mod choices;
 pub mod claims;
 pub mod course;
+pub mod device;
 pub mod diagnostic;
 pub mod document;
 pub mod earlier;

@@ -67,6 +67,20 @@ pub trait Backend: Debug + Send + Sync {
         true
     }
 
+    /// Waits until all runs are done: a run may return before its results are computed.
+    ///
+    /// # Errors
+    /// When one of them failed.
+    fn synchronize(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Bytes of a device's memory that are held for its buffers and for reuse; `None` where buffers
+    /// lie in the host's memory.
+    fn held(&self) -> Option<usize> {
+        None
+    }
+
     /// Copies a tensor to the backend's memory, for inputs that many runs use; no copy if it is
     /// there already.
     ///

@@ -5,6 +5,8 @@ use std::{hint::black_box, thread, time::Instant};
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::Error;
 use eigenscape_experiment::Result;
+use eigenscape_program::Graph;
+use eigenscape_runtime::{Backend, Executable};
 
 use super::timing::median;
 
@@ -14,7 +16,7 @@ const SIDE: usize = 2048;
 const COPIED: usize = 64 << 20;
 const REPETITIONS: usize = 7;
 
-/// Rates of all processors together, in f32.
+/// Rates of all processors together or of a device, in f32.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Machine {
     /// 10⁹ floating-point operations per second in a product of large matrices.
@@ -24,11 +26,36 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Measures the median of both rates; copies on `threads` threads.
+    /// Measures the median of both rates where `backend` computes; on a host, with `threads` threads.
     ///
     /// # Errors
     /// When a tensor operation fails.
-    pub fn measure(threads: usize) -> Result<Self> {
+    pub fn measure(backend: &dyn Backend, threads: usize) -> Result<Self> {
+        if backend.is_host() { Self::of_host(threads) } else { Self::of_device(backend) }
+    }
+
+    fn of_device(backend: &dyn Backend) -> Result<Self> {
+        let side = 4 * SIDE;
+        let mut graph = Graph::default();
+        let matrix = graph.input("matrix", &[side, side]);
+        let product = graph.linear(matrix, matrix).map_err(Error::from)?;
+        let doubled = graph.scale(matrix, 2.0).map_err(Error::from)?;
+        let ones = Tensor::ones((side, side), DType::F32, &Device::Cpu).map_err(Error::from)?;
+        let ones = backend.place(&ones).map_err(Error::from)?;
+        let time = |output| {
+            let program = Executable::new(&graph, &[matrix], &[output]).map_err(Error::from)?;
+            seconds(|| {
+                let run = program.run_placed(backend, vec![ones.clone()], DType::F32, DType::F32);
+                black_box(run.map_err(Error::from)?);
+                Ok(backend.synchronize().map_err(Error::from)?)
+            })
+        };
+        let (gemm, copy) = (time(product)?, time(doubled)?);
+        let bytes = 2 * side * side * size_of::<f32>();
+        Ok(Self { gemm_gflops: 2e-9 * (side as f64).powi(3) / gemm, copy_gbps: 1e-9 * bytes as f64 / copy })
+    }
+
+    fn of_host(threads: usize) -> Result<Self> {
         let matrix = Tensor::ones((SIDE, SIDE), DType::F32, &Device::Cpu).map_err(Error::from)?;
         let gemm = seconds(|| {
             black_box(matrix.matmul(&matrix).map_err(Error::from)?);

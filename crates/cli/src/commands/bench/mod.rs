@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod child;
+mod device;
 mod growth;
 mod load;
 mod machine;
@@ -71,9 +72,15 @@ pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
         return growth::point(*line, *size, registry);
     }
     if let Some([model, work]) = arguments.sitting.as_deref() {
-        return sitting(model, work, registry);
+        return sitting(model, work, &arguments.device, registry);
     }
     let selection = select(&arguments.names)?;
+    if arguments.device != device::CPU && !selection.studies.is_empty() {
+        return Err(Failure::Usage {
+            problem: "studies run on the CPU".to_owned(),
+            remedy: "leave --device out, or name works".to_owned(),
+        });
+    }
     // Report wrong arguments before spending minutes on measurements.
     let file = arguments.json.as_deref().map(JsonFile::create).transpose()?;
     arguments.torch.as_deref().map(peer::check).transpose()?;
@@ -81,24 +88,25 @@ pub fn run(arguments: &Bench, registry: &Registry) -> Result<()> {
     for study in &selection.studies {
         study.run(&selection.models, registry)?;
     }
-    let lines = measure_all(&selection, arguments.torch.as_deref())?;
+    let lines = measure_all(&selection, arguments, registry)?;
     if let (Some(start), Some(now)) = (start, Ticks::now()) {
         crate::print(verdict(start.taken_by_others(now)))?;
     }
     file.map_or(Ok(()), |file| file.write(&lines))
 }
 
-fn measure_all(selection: &Selection, python: Option<&Path>) -> Result<Vec<Line>> {
+fn measure_all(selection: &Selection, arguments: &Bench, registry: &Registry) -> Result<Vec<Line>> {
     if selection.works.is_empty() {
         return Ok(Vec::new());
     }
+    let (device, python) = (arguments.device.as_str(), arguments.torch.as_deref());
+    let machine = Machine::measure(&*device::open(device, registry)?, threads())?;
     let mut lines = Vec::new();
     for model in &selection.models {
-        lines.extend(measure(model, &selection.works, python)?);
+        lines.extend(measure(model, &selection.works, device, python)?);
     }
-    let machine = Machine::measure(threads())?;
     crate::print(format_args!(
-        "machine: {:.0} GFLOP/s in f32 matrix products, {:.1} GB/s read and written by a copy, threads: {}",
+        "{device}: {:.0} GFLOP/s in f32 matrix products, {:.1} GB/s read and written by a copy, threads: {}",
         machine.gemm_gflops,
         machine.copy_gbps,
         threads()
@@ -167,20 +175,20 @@ struct Timed {
 }
 
 /// Measures ours, the peer, and ours again, so that a change of the machine affects both.
-fn measure(model: &Model, works: &[Work], python: Option<&Path>) -> Result<Vec<Line>> {
-    crate::print(format_args!("{}: batch {BATCH}, f32", model.name))?;
-    let mut timed = sittings(model, works)?;
+fn measure(model: &Model, works: &[Work], device: &str, python: Option<&Path>) -> Result<Vec<Line>> {
+    crate::print(format_args!("{}: batch {BATCH}, f32, {device}", model.name))?;
+    let mut timed = sittings(model, works, device)?;
     let mut parts: Vec<Part> = works.iter().flat_map(|work| work.parts()).copied().collect();
     parts.sort_unstable();
     parts.dedup();
     let peer = python.map(|python| {
         eprintln!("{}: PyTorch", model.name);
-        peer::measure(python, model.name, &parts, threads())
+        peer::measure(python, model.name, &parts, device, threads())
     });
     let peer = peer.transpose()?;
     if let Some(peer) = &peer {
         crate::print(format_args!("peer: PyTorch {}, threads: {}", peer.torch, peer.threads))?;
-        for (first, second) in timed.iter_mut().zip(sittings(model, works)?) {
+        for (first, second) in timed.iter_mut().zip(sittings(model, works, device)?) {
             first.seconds.extend(second.seconds);
             first.peak_mb = first.peak_mb.zip(second.peak_mb).map(|(one, other)| one.max(other));
         }
@@ -189,21 +197,22 @@ fn measure(model: &Model, works: &[Work], python: Option<&Path>) -> Result<Vec<L
 }
 
 /// Measures each work in a process of its own.
-fn sittings(model: &Model, works: &[Work]) -> Result<Vec<Timed>> {
+fn sittings(model: &Model, works: &[Work], device: &str) -> Result<Vec<Timed>> {
     let sitting = |work: &Work| {
         eprintln!("{}: {}", model.name, work.name());
-        child::measure(&["--sitting", model.name, work.name()])
+        child::measure(&["--device", device, "--sitting", model.name, work.name()])
     };
     works.iter().map(sitting).collect()
 }
 
 /// Measures one work of one model in this process and prints it.
-fn sitting(model: &str, work: &str, registry: &Registry) -> Result<()> {
+fn sitting(model: &str, work: &str, device: &str, registry: &Registry) -> Result<()> {
     let selection = select(&[model.to_owned(), work.to_owned()])?;
     let (Some(model), Some(work)) = (selection.models.first(), selection.works.first()) else {
         return Ok(());
     };
-    let subject = Subject::new(model, BATCH, registry)?;
+    let backend = device::open(device, registry)?;
+    let subject = Subject::new(model, BATCH, registry)?.on(backend.clone());
     memory::reset_peak();
     let task = work.prepare(&subject)?;
     let seconds = timing::samples(work.repetitions(), &*task.run)?;
@@ -213,7 +222,10 @@ fn sitting(model: &str, work: &str, registry: &Registry) -> Result<()> {
         seconds: seconds.iter().map(|seconds| seconds / count).collect(),
         gigaflops: task.flops.map(|flops| 1e-9 * flops as f64),
         gigabytes: bytes.map(|bytes| 1e-9 * bytes / count),
-        peak_mb: memory::peak_mb(),
+        peak_mb: match backend.held() {
+            Some(held) => Some(held as f64 / f64::from(1 << 20)),
+            None => memory::peak_mb(),
+        },
     })
 }
 

@@ -79,13 +79,13 @@ pub fn check(python: &Path) -> Result<()> {
     feed(python, "import torch", &[]).map(drop)
 }
 
-/// Runs these parts of the peer's program on a model with `threads` threads.
+/// Runs these parts of the peer's program on a model, on a device, with `threads` threads.
 ///
 /// # Errors
 /// When Python fails or its output cannot be parsed.
-pub fn measure(python: &Path, model: &str, parts: &[Part], threads: usize) -> Result<Peer> {
+pub fn measure(python: &Path, model: &str, parts: &[Part], device: &str, threads: usize) -> Result<Peer> {
     let threads = threads.to_string();
-    let mut arguments = vec![threads.as_str(), model];
+    let mut arguments = vec![threads.as_str(), model, device];
     arguments.extend(parts.iter().map(|part| part.name()));
     let output = feed(python, PROGRAM, &arguments)?;
     serde_json::from_slice(&output.stdout).map_err(|error| Failure::Run {

@@ -12,6 +12,7 @@ use eigenscape_curvature::{MeanLoss, Objective, Point, StreamedProduct};
 use eigenscape_experiment::{Result, evaluate, labels::Labels, weights::Weights};
 use eigenscape_losses::cross_entropy;
 use eigenscape_program::Network;
+use eigenscape_runtime::Backend;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -123,6 +124,12 @@ impl Subject {
     #[must_use]
     pub fn point(&self) -> &Point {
         &self.point
+    }
+
+    /// The same network and point on another backend.
+    #[must_use]
+    pub fn on(self, backend: Arc<dyn Backend>) -> Self {
+        Self { point: Point { backend, ..self.point }, ..self }
     }
 
     /// The same network at another point.

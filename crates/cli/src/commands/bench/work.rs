@@ -1,10 +1,9 @@
 //! The works that are timed, each with a name.
 
-use std::{hint::black_box, time::Duration};
+use std::{hint::black_box, sync::Arc, time::Duration};
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::Error;
-use eigenscape_cpu::PLANNING;
 use eigenscape_experiment::Result;
 
 use super::{
@@ -17,7 +16,8 @@ use super::{
 /// A timed work, with its counterpart in PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// The loss and its gradient.
+    /// The loss and its gradient. On a GPU, weights are copied there and gradients back, as in a
+    /// step of training.
     Gradient,
     /// One product of the full Hessian with a vector, by the cached linear program.
     Hvp,
@@ -162,11 +162,14 @@ fn products(subject: &Subject, count: usize) -> Result<Task<'_>> {
     // Evaluate the residuals before timing: one evaluation serves hundreds of products.
     let first = vectors.narrow(0, 0, 1).map_err(Error::from)?;
     product.apply_rows(&first).map_err(Error::from)?;
+    let backend = Arc::clone(&subject.point().backend);
+    let vectors = backend.place(&vectors).map_err(Error::from)?;
     let flops = Some(PASSES_OF_A_PRODUCT * forward_flops(subject)?);
-    let bytes_moved = Some(program.bytes_moved(PLANNING, DType::F32, count));
+    let planning = subject.point().backend.planning();
+    let bytes_moved = Some(program.bytes_moved(planning, DType::F32, count));
     let run = Box::new(move || {
-        black_box(product.apply_rows(&vectors).map_err(Error::from)?);
-        Ok(())
+        black_box(product.apply_placed(&vectors).map_err(Error::from)?);
+        Ok(backend.synchronize().map_err(Error::from)?)
     });
     Ok(Task { run, count, flops, bytes_moved })
 }
@@ -174,7 +177,7 @@ fn products(subject: &Subject, count: usize) -> Result<Task<'_>> {
 fn gradient(subject: &Subject) -> Result<Task<'_>> {
     let function = subject.objective()?.gradient(subject.parameters()).map_err(Error::from)?;
     let flops = Some(PASSES_OF_A_GRADIENT * forward_flops(subject)?);
-    let bytes_moved = Some(function.bytes_moved(PLANNING, DType::F32));
+    let bytes_moved = Some(function.bytes_moved(subject.point().backend.planning(), DType::F32));
     let run = Box::new(move || {
         black_box::<Vec<Tensor>>(function.at(subject.point(), &[]).map_err(Error::from)?);
         Ok(())
