@@ -15,9 +15,10 @@ const FILTERS: usize = if cfg!(test) { TESTED } else { 1 << 28 };
 /// So few that small convolutions in tests take several parts.
 const TESTED: usize = 1 << 18;
 
-/// The numbers in all results of the products for the cotangent of a weight: enough for the
-/// products to use the whole card, if the sums over tiles are split into parts.
-const ENOUGH: usize = 1 << 21;
+/// The numbers in all results of the products for the cotangent of a weight. Sums over tiles are
+/// split into parts until there are so many, because cuBLAS computes squares of about 128 numbers
+/// at a time and a card computes over a hundred of them at once.
+const ENOUGH: usize = 1 << 23;
 
 /// The fewest terms of such a part of a sum.
 const FEWEST_TERMS: usize = if cfg!(test) { 8 } else { 512 };
@@ -121,7 +122,7 @@ impl Sizes {
             return 1;
         }
         let most = (self.at_once * self.tiles() / FEWEST_TERMS).clamp(1, self.at_once);
-        let parts = (ENOUGH / (self.vectors * self.filter_points())).clamp(1, most);
+        let parts = ENOUGH.div_ceil(self.vectors * self.filter_points()).min(most);
         self.at_once.div_ceil(self.at_once.div_ceil(parts))
     }
 
