@@ -158,9 +158,9 @@ impl<'a> Builder<'a> {
         self.plan.signature().lead
     }
 
-    /// Whether products in f32 round their factors to TF32.
+    /// Whether products round their factors to TF32.
     pub fn tf32(&self) -> bool {
-        self.device.tf32()
+        self.compute() == DType::F32 && self.device.tf32()
     }
 
     /// Scratch memory for the current step: from the plan's range if there is enough, else behind

@@ -36,7 +36,7 @@ pub(super) fn emit(builder: &mut Builder, convolution: &Conv2d, args: &[View], o
     let work = Work { of: convolution.of, shapes: &convolution.shapes, lead, dtype: compute };
     if convolution.shapes.settings.groups > 1 {
         work.grouped(builder, &terms, result)
-    } else if let Some(tile) = winograd::tile(convolution, builder.tf32()) {
+    } else if let Some(tile) = winograd::tile(&work, &terms, builder.tf32()) {
         winograd::emit(builder, &work, tile, &terms, result)
     } else {
         work.by_patches(builder, &terms, result)

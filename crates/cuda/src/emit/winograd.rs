@@ -19,7 +19,7 @@ mod sizes;
 #[cfg(test)]
 mod tests;
 
-use eigenscape_program::operations::{Conv2d, ConvArgument, ConvShapes};
+use eigenscape_program::operations::{ConvArgument, ConvShapes};
 
 use self::{block::Block, sizes::Sizes};
 use super::convolution::{Operand, Work};
@@ -39,21 +39,28 @@ const FEWEST_CHANNELS: usize = 16;
 /// The most points per output. Patches have nine, but need no transforms.
 const MOST_POINTS: usize = 6;
 
+/// The fewest positions per set of filters: transformed filters, which are written and read, have
+/// (m+2)² instead of nine numbers, and with fewer positions this costs more than the products save.
+/// Tests use small images.
+const FEWEST_POSITIONS: usize = if cfg!(test) { 1 } else { 256 };
+
 /// The side m of the tiles of outputs, or `None` if the convolution is better computed by patches.
-///
-/// The points per output are the multiplications per pair of channels and the numbers that are
-/// stored per channel. They depend on how much of the tiles is outside of the image, so that the
-/// sizes decide which m is better.
-pub(super) fn tile(convolution: &Conv2d, tf32: bool) -> Option<usize> {
-    let ConvShapes { x, w, y, settings } = &convolution.shapes;
+pub(super) fn tile(work: &Work, terms: &[[Operand; 2]], tf32: bool) -> Option<usize> {
+    let ConvShapes { x, w, y, settings } = work.shapes;
     let moves = [settings.stride, settings.dilation, settings.groups] == [1, 1, 1] && settings.padding <= 2;
     if !moves || w[2..] != [3, 3] || w[0].min(w[1]) < FEWEST_CHANNELS {
         return None;
     }
-    let [_, _, rows, columns] = if convolution.of == ConvArgument::X { x } else { y };
+    let [samples, _, rows, columns] = if work.of == ConvArgument::X { *x } else { *y };
+    let shared = work.of != ConvArgument::W && terms.iter().all(|[_, filters]| filters.step == 0);
+    if samples * rows * columns * if shared { work.lead } else { 1 } < FEWEST_POSITIONS {
+        return None;
+    }
+    // The points per output are the multiplications per pair of channels and the numbers that are
+    // stored per channel. They depend on how much of the tiles is outside of the image, so that the
+    // sizes decide which m is better. Of equal sides, the smaller one is more accurate.
     let points = |tile: usize| (tile + 2).pow(2) * rows.div_ceil(tile) * columns.div_ceil(tile);
     let largest = if tf32 { LARGEST_TILE_TF32 } else { LARGEST_TILE };
-    // Of equal sides, the smaller one, which is more accurate.
     let tile = [2, 4].into_iter().filter(|tile| *tile <= largest).min_by_key(|tile| points(*tile))?;
     (points(tile) <= MOST_POINTS * rows * columns).then_some(tile)
 }

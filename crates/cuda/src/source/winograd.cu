@@ -1,11 +1,12 @@
-/* Convolutions with 3x3 kernels and stride 1 by Winograd's minimal filtering F(m x m, 3 x 3) (Lavin
-   & Gray 2016), for m = 2 and m = 4. With tiles d of (m + 2)^2 pixels that overlap by two, filters g
-   and tiles e of m^2 outputs, <e, g * d> is the sum of (A e At) o (G g Gt) o (Bt d B) over (m + 2)^2
-   points. The kernels compute these three transforms, and At . A and Gt . G for results.
+/* Convolutions with 3x3 kernels and stride 1 by Winograd's minimal filtering F(m x m, 3 x 3)
+   (Lavin & Gray 2016), for m = 2 and m = 4. With tiles d of (m + 2)^2 pixels that overlap by two,
+   filters g and tiles e of m^2 outputs, <e, g * d> is the sum of (A e At) o (G g Gt) o (Bt d B)
+   over (m + 2)^2 points. The kernels compute these three transforms, and At . A and Gt . G for
+   results.
 
-   The polynomials behind the transforms are evaluated at 0, infinity and 1, -1 (m = 2) or 3/4, -3/4,
-   3/2, -3/2 (m = 4). All constants of At and Bt are exact in binary, and the rounding error in f32
-   is half of that with the usual points 0, 1, -1, 2, -2. */
+   The polynomials behind the transforms are evaluated at 0, infinity and 1, -1 (m = 2) or 3/4,
+   -3/4, 3/2, -3/2 (m = 4). All constants of At and Bt are exact in binary, and the rounding error
+   in f32 is half of that with the usual points 0, 1, -1, 2, -2. */
 
 #define NEAR 0.75
 #define NEAR2 0.5625
@@ -16,7 +17,9 @@
 /* The product and the sum of NEAR2 and FAR2. */
 #define BOTH2 1.265625
 #define SUM2 2.8125
-/* The denominators of G: 2 p^2 (p^2 - q^2) for the points p = NEAR, q = FAR and reversed. */
+/* The factors of G: at the point 0, and 1 / (2 p^2 (p^2 - q^2)) for p = NEAR and q = FAR and
+   reversed. */
+#define ZERO_SCALE (1.0 / BOTH2)
 #define NEAR_SCALE (1.0 / (2.0 * NEAR2 * (NEAR2 - FAR2)))
 #define FAR_SCALE (1.0 / (2.0 * FAR2 * (FAR2 - NEAR2)))
 
@@ -89,7 +92,7 @@ EIGENSCAPE_INLINE void NAME_filters2(double *g, int step) {
 
 EIGENSCAPE_INLINE void NAME_filters4(double *g, int step) {
     double g0 = g[0], g1 = g[step], g2 = g[2 * step];
-    g[0] = g0 / BOTH2;
+    g[0] = ZERO_SCALE * g0;
     g[step] = NEAR_SCALE * (g0 + NEAR2 * g2 + NEAR * g1);
     g[2 * step] = NEAR_SCALE * (g0 + NEAR2 * g2 - NEAR * g1);
     g[3 * step] = FAR_SCALE * (g0 + FAR2 * g2 + FAR * g1);
@@ -109,7 +112,7 @@ EIGENSCAPE_INLINE void NAME_filters_transpose4(double *m, int step) {
     double m5 = m[5 * step];
     double near = NEAR_SCALE * (m[step] + m[2 * step]), near_odd = NEAR_SCALE * (m[step] - m[2 * step]);
     double far = FAR_SCALE * (m[3 * step] + m[4 * step]), far_odd = FAR_SCALE * (m[3 * step] - m[4 * step]);
-    m[0] = m[0] / BOTH2 + near + far;
+    m[0] = ZERO_SCALE * m[0] + near + far;
     m[step] = NEAR * near_odd + FAR * far_odd;
     m[2 * step] = NEAR2 * near + FAR2 * far + m5;
 }
@@ -121,9 +124,9 @@ struct NAME_tile {
     u64 image;
 };
 
-/* Thread i = ((((part A + a) B + b) n + sample) down + ty) across + tx has the tile (ty, tx), in the
-   image of a sample of a part at a and b, which are the channel and the place along the leading
-   axis in one order or the other. So i is also the place of the tile among all values of a point.
+/* Thread i = ((((part A + a) B + b) n + sample) down + ty) across + tx has the tile (ty, tx) of the
+   image of a sample of a part. a and b are the channel and the place along the leading axis, in one
+   order or the other. So i is also the place of the tile among all values of a point.
    The words of these kernels, args.w: points, images, threads, H, W, padding, across, down, n, the
    number of samples, B, A, the inverses (see `divided`) of across, down, n, B and A, the strides of
    images along samples, a and b. */
@@ -164,7 +167,8 @@ EIGENSCAPE_INLINE struct NAME_tile NAME_tile_of(const u64 *w, u32 i, int m) {
     T *to = (T *)args.w[0] + i;                                                                    \
     UNROLL for (int c = 0; c < points; c++) {                                                      \
         transform(d + c, points);                                                                  \
-        UNROLL for (int r = 0; r < points; r++) to[(r * points + c) * args.w[2]] = d[r * points + c]; \
+        UNROLL for (int r = 0; r < points; r++)                                                    \
+            to[(r * points + c) * args.w[2]] = d[r * points + c];                                  \
     }
 
 /* Bt d B of every tile of images. */

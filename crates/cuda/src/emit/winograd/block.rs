@@ -58,32 +58,34 @@ impl Block<'_> {
 
     /// Emits the results of a convolution for some samples.
     fn convolve(&self, builder: &mut Builder, samples: Samples) -> Result<()> {
-        let Sizes { images, outputs, apart, .. } = *self.sizes;
+        let Sizes { images, outputs, .. } = *self.sizes;
         for (i, (term, &filters)) in self.terms.iter().zip(&self.scratch.filters).enumerate() {
-            let lead = [self.sizes.leads(term, self.vectors)[0], term[0].step];
-            // In a common product, vectors are further columns for each channel.
-            let axes = if apart { [lead, channels(&images)] } else { [channels(&images), lead] };
+            let axes = self.axes(&images, [self.sizes.leads(term, self.vectors)[0], term[0].step]);
             self.transform(builder, "pixels", self.scratch.images, term[0], (&images, axes), samples)?;
             self.multiply_filters(builder, term, filters, samples, i > 0);
         }
-        let lead = [self.vectors, self.result.step];
-        let axes = if apart { [lead, channels(&outputs)] } else { [channels(&outputs), lead] };
+        let axes = self.axes(&outputs, [self.vectors, self.result.step]);
         self.transform(builder, "outputs", self.scratch.outputs, self.result, (&outputs, axes), samples)
     }
 
     /// Emits the addition of some samples to the transformed cotangent of the weight.
     fn sum(&self, builder: &mut Builder, samples: Samples) -> Result<()> {
-        let Sizes { images, outputs, apart, .. } = *self.sizes;
+        let Sizes { images, outputs, .. } = *self.sizes;
         for (i, term) in self.terms.iter().enumerate() {
             let leads = self.sizes.leads(term, self.vectors);
             let axes = [[leads[0], term[0].step], channels(&images)];
             self.transform(builder, "pixels", self.scratch.images, term[0], (&images, axes), samples)?;
-            let lead = [leads[1], term[1].step];
-            let axes = if apart { [lead, channels(&outputs)] } else { [channels(&outputs), lead] };
+            let axes = self.axes(&outputs, [leads[1], term[1].step]);
             self.transform(builder, "cotangents", self.scratch.outputs, term[1], (&outputs, axes), samples)?;
             self.multiply_images(builder, leads, samples, i > 0 || samples.start > 0);
         }
         Ok(())
+    }
+
+    /// The axes of images in the order of their transforms. In a common product, vectors are
+    /// further columns or rows for each channel.
+    fn axes(&self, planes: &Planes, lead: Axis) -> [Axis; 2] {
+        if self.sizes.apart { [lead, channels(planes)] } else { [channels(planes), lead] }
     }
 
     /// Emits a kernel with one thread per tile: a transform of images to points, or back.

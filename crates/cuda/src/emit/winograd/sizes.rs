@@ -12,6 +12,10 @@ const IMAGES: usize = if cfg!(test) { TESTED } else { 1 << 28 };
 /// The most bytes of transformed filters that have the leading axis, but at least one vector.
 const FILTERS: usize = if cfg!(test) { TESTED } else { 1 << 28 };
 
+/// The most elements of the leading axis at a time: no batch of products then has 2¹⁶ products,
+/// which is more than the grid of a kernel may have along its last axis.
+const MOST_VECTORS: usize = 512;
+
 /// So few that small convolutions in tests take several parts.
 const TESTED: usize = 1 << 18;
 
@@ -108,7 +112,7 @@ impl Sizes {
         let sets = if self.of == ConvArgument::W { 1 } else { led_terms };
         let filters = sets * self.filter_points() * self.bytes();
         let by_filters = FILTERS.checked_div(filters).unwrap_or(lead);
-        by_filters.min(IMAGES / (self.sample_points() * self.bytes())).clamp(1, lead)
+        by_filters.min(IMAGES / (self.sample_points() * self.bytes())).clamp(1, lead.min(MOST_VECTORS))
     }
 
     /// The samples that are processed at a time: about the same number each time.

@@ -9,6 +9,7 @@ use eigenscape_program::{
 };
 use eigenscape_runtime::Executable;
 
+use super::Work;
 use crate::{Cuda, Folders, Settings};
 
 /// The size of the leading axis: more than fits into one block in some cases.
@@ -170,7 +171,10 @@ fn the_same_bits_each_time() {
 
 #[test]
 fn other_convolutions_use_patches() {
-    let tile = |convolution: &Conv2d, tf32| super::tile(convolution, tf32);
+    let tile = |convolution: &Conv2d, tf32| {
+        let work = Work { of: convolution.of, shapes: &convolution.shapes, lead: 1, dtype: DType::F32 };
+        super::tile(&work, &[], tf32)
+    };
     let usual = convolution(ConvArgument::Y, [2, 16, 8, 8], 16, 1);
     assert_eq!((tile(&usual, false), tile(&usual, true)), (Some(4), Some(2)));
     let few = convolution(ConvArgument::Y, [2, 15, 8, 8], 16, 1);
