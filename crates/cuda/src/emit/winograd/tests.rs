@@ -17,9 +17,9 @@ const LEAD: usize = 4;
 
 const ALL: [ConvArgument; 3] = [ConvArgument::Y, ConvArgument::X, ConvArgument::W];
 
-fn cuda(tf32: bool) -> Cuda {
+fn cuda() -> Cuda {
     let folders = Some(Folders::only(eigenscape_cuda_emulator::libraries().unwrap()));
-    Cuda::open(&Settings { folders, tf32, ..Settings::default() }).unwrap()
+    Cuda::open(&Settings { folders, ..Settings::default() }).unwrap()
 }
 
 fn convolution(of: ConvArgument, x: [usize; 4], outputs: usize, padding: usize) -> Conv2d {
@@ -98,7 +98,7 @@ fn last(of: ConvArgument, tile: usize, dtype: DType) -> String {
 
 #[test]
 fn all_three_results_are_those_of_the_definition() {
-    let cuda = cuda(false);
+    let cuda = cuda();
     // x, O, the padding, and the sides of tiles for Y (and W) and for X.
     let cases = [
         ([3, 16, 5, 7], 18, 1, [4, 4]),
@@ -128,7 +128,7 @@ fn all_three_results_are_those_of_the_definition() {
 
 #[test]
 fn two_terms_are_summed_whichever_operands_have_the_leading_axis() {
-    let cuda = cuda(false);
+    let cuda = cuda();
     for (x, tile, dtype, bound) in
         [([3, 16, 5, 7], 4, DType::F32, 1e-6), ([3, 16, 2, 2], 2, DType::F64, 4e-15)]
     {
@@ -147,7 +147,7 @@ fn two_terms_are_summed_whichever_operands_have_the_leading_axis() {
 /// In tests, the scratch memory is so small that some samples and vectors are a part of their own.
 #[test]
 fn samples_and_vectors_are_processed_in_several_parts() {
-    let cuda = cuda(false);
+    let cuda = cuda();
     let (x, dtype) = ([11, 16, 8, 7], DType::F64);
     for of in ALL {
         let convolution = convolution(of, x, 16, 1);
@@ -163,7 +163,7 @@ fn samples_and_vectors_are_processed_in_several_parts() {
 
 #[test]
 fn the_same_bits_each_time() {
-    let cuda = cuda(false);
+    let cuda = cuda();
     let convolution = convolution(ConvArgument::W, [9, 16, 5, 7], 16, 1);
     let errors = [0, 1].map(|_| run(&cuda, &convolution, 2, 6, DType::F32).1.to_bits());
     assert_eq!(errors[0], errors[1]);
