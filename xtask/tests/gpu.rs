@@ -96,3 +96,21 @@ fn what_is_missing_is_said_before_anything_runs() {
     // `auto` uses a GPU if there is one; here there is none.
     assert_eq!(run(folder.path(), "auto").0, Some(0));
 }
+
+#[test]
+fn a_gpu_that_nobody_uses_is_chosen_and_memory_that_is_not_free_is_refused() {
+    let folder = common::folder("small", EXPERIMENT);
+    let run = |device: &str| {
+        let set = format!("device={device}");
+        let arguments = ["check", "small.toml", "--set", &set, "--set", "memory=1GiB"];
+        let mut command = common::command(folder.path(), &arguments);
+        command.env("EIGENSCAPE_CUDA_PATH", eigenscape_cuda_emulator::libraries().unwrap());
+        let output = command.env("EIGENSCAPE_EMULATOR_BUSY", "2").output().unwrap();
+        (output.status.code(), common::words(&output))
+    };
+    let (code, words) = run("cuda:0");
+    assert_eq!(code, Some(2), "{words}");
+    assert!(words.contains("the GPU has 163.8 MiB of its 8.0 GiB free"), "{words}");
+    let (code, words) = run("cuda");
+    assert_eq!(code, Some(0), "{words}");
+}

@@ -61,6 +61,8 @@ impl View {
 pub(crate) struct Builder {
     /// The device for which they are; without one, scratch memory is only counted.
     device: Option<Arc<Device>>,
+    /// Whether products in f32 may round their factors to TF32.
+    tf32: bool,
     /// The type in which steps compute.
     compute: DType,
     /// The size of the leading axis.
@@ -77,9 +79,10 @@ pub(crate) struct Builder {
 
 impl Builder {
     /// No commands yet, for steps that compute in this type with a leading axis of this size.
-    pub fn new(device: Option<&Arc<Device>>, compute: DType, lead: usize) -> Self {
+    pub fn new(device: Option<&Arc<Device>>, tf32: bool, compute: DType, lead: usize) -> Self {
         Self {
             device: device.map(Arc::clone),
+            tf32,
             compute,
             lead,
             commands: Vec::new(),
@@ -93,6 +96,11 @@ impl Builder {
     /// The type in which steps compute.
     pub fn compute(&self) -> DType {
         self.compute
+    }
+
+    /// Whether products round their factors to TF32.
+    pub fn tf32(&self) -> bool {
+        self.compute == DType::F32 && self.tf32
     }
 
     /// The size of the leading axis.

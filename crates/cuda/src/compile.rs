@@ -65,7 +65,7 @@ pub(crate) fn compile(device: &Arc<Device>, plan: &Plan) -> Result<Compiled> {
     if !matches!(compute, DType::F32 | DType::F64) {
         return Err(Error::unsupported(format!("{compute:?} on a GPU: it is f32 or f64")));
     }
-    let mut builder = Builder::new(Some(device), compute, plan.signature().lead);
+    let mut builder = Builder::new(Some(device), device.tf32(), compute, plan.signature().lead);
     builder.arena = plan.arena();
     let inputs = 0..plan.signature().inputs.len();
     let mut compiler = Compiler {

@@ -16,16 +16,17 @@ use crate::{
     library::Folders,
     profile::{Profile, Spent},
     run::Runnable,
-    vectors, workspace,
+    vectors,
+    workspace::workspace,
 };
 
-/// What plans for [`Cuda`] depend on. The arena is allocated once, so that it may be large.
-pub const PLANNING: Planning = Planning {
-    fusion: Fusion::ALL,
-    workspace: Workspace::new("cuda", workspace::workspace),
-    worthwhile: 1 << 42,
-    comfortable: usize::MAX,
-};
+/// What plans depend on. The arena is allocated once, so that it may be large.
+const fn planning(workspace: Workspace) -> Planning {
+    Planning { fusion: Fusion::ALL, workspace, worthwhile: 1 << 42, comfortable: usize::MAX }
+}
+
+const IN_F32: Planning = planning(Workspace::new("cuda", workspace::<false>));
+const IN_TF32: Planning = planning(Workspace::new("cuda, TF32", workspace::<true>));
 
 /// The device to use, and its precision.
 #[derive(Debug, Clone, Default)]
@@ -150,7 +151,7 @@ impl Backend for Cuda {
     }
 
     fn planning(&self) -> Planning {
-        PLANNING
+        if self.device.tf32() { IN_TF32 } else { IN_F32 }
     }
 
     fn is_host(&self) -> bool {

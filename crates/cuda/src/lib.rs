@@ -38,7 +38,7 @@ mod source;
 mod vectors;
 mod workspace;
 
-pub use cuda::{Cuda, PLANNING, Settings};
+pub use cuda::{Cuda, Settings};
 use eigenscape_runtime::Result;
 pub use library::Folders;
 pub use profile::Spent;

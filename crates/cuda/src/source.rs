@@ -13,13 +13,18 @@ use crate::{Result, driver::THREADS};
 const PRELUDE: &str = include_str!("source/prelude.cu");
 
 /// Handwritten kernels, for floating-point numbers of type T. Their names begin with `NAME_`, which
-/// is replaced by the type's name.
-const BY_HAND: [&str; 5] = [
-    include_str!("source/vectors.cu"),
-    include_str!("source/basis.cu"),
-    include_str!("source/rows.cu"),
-    include_str!("source/windows.cu"),
-    include_str!("source/convolution.cu"),
+/// is replaced by the type's name. The kernels of a group are compiled together when one of them is
+/// needed. Those of Winograd's filtering are a group of their own, because they take as long to
+/// compile as all others.
+const BY_HAND: [&[&str]; 2] = [
+    &[
+        include_str!("source/vectors.cu"),
+        include_str!("source/basis.cu"),
+        include_str!("source/rows.cu"),
+        include_str!("source/windows.cu"),
+        include_str!("source/convolution.cu"),
+    ],
+    &[include_str!("source/winograd.cu")],
 ];
 
 /// The most parts of vectors that one kernel cuts or joins, and the most vectors that it adds up:
@@ -61,11 +66,6 @@ impl KernelSource {
         })?;
         Ok(threads.div_ceil(THREADS))
     }
-
-    /// The type of a handwritten kernel; `None` for a generated one.
-    fn of_type(&self) -> Option<DType> {
-        self.text.is_none().then(|| if self.name.starts_with("f64") { DType::F64 } else { DType::F32 })
-    }
 }
 
 /// The name of a type in the names of kernels.
@@ -82,17 +82,20 @@ pub(crate) fn c_type(dtype: DType) -> &'static str {
     }
 }
 
-/// The source of a module with these kernels, and the names of all kernels in it. All handwritten
-/// kernels of a type are included at once, so that they are compiled once.
+/// The source of a module with these kernels, and the names of all kernels in it. A group of
+/// handwritten kernels is included as a whole, so that it is compiled once.
 pub(crate) fn module(kernels: &[&KernelSource]) -> (String, Vec<String>) {
     let mut source = format!("{PRELUDE}\n#define PARTS {PARTS}\n");
     let mut names = Vec::new();
     for dtype in [DType::F32, DType::F64] {
-        if kernels.iter().any(|kernel| kernel.of_type() == Some(dtype)) {
-            let text = BY_HAND.concat().replace("NAME_", &format!("{}_", short(dtype)));
-            names.extend(names_in(&text));
-            // Writing to a string cannot fail.
-            let _ = write!(source, "#define T {}\n{text}#undef T\n", c_type(dtype));
+        for group in BY_HAND {
+            let text = group.concat().replace("NAME_", &format!("{}_", short(dtype)));
+            let group = names_in(&text);
+            if kernels.iter().any(|kernel| group.contains(&kernel.name)) {
+                names.extend(group);
+                // Writing to a string cannot fail.
+                let _ = write!(source, "#define T {}\n{text}#undef T\n", c_type(dtype));
+            }
         }
     }
     for kernel in kernels {
@@ -107,7 +110,8 @@ pub(crate) fn module(kernels: &[&KernelSource]) -> (String, Vec<String>) {
 /// The number of words that a handwritten kernel takes; 0 if there is no such kernel.
 fn words_of(name: &str) -> usize {
     let head = format!("\nKERNEL(NAME_{name}, ");
-    let rest = BY_HAND.iter().find_map(|source| source.split_once(&head)).map_or("", |(_, rest)| rest);
+    let mut sources = BY_HAND.iter().copied().flatten();
+    let rest = sources.find_map(|source| source.split_once(&head)).map_or("", |(_, rest)| rest);
     let count = rest.split(')').next().unwrap_or("").replace("PARTS", &PARTS.to_string());
     // The number is written as a sum of products.
     let number = |factor: &str| factor.trim().parse::<usize>().ok();

@@ -1,11 +1,12 @@
-//! Convolutions, as matrix products with unfolded patches for some samples at a time. Grouped
-//! convolutions are evaluated by their definition.
+//! Convolutions: by [Winograd's filtering](super::winograd) where it applies and pays, else as
+//! matrix products with unfolded patches for some samples at a time. Grouped convolutions are
+//! evaluated by their definition.
 
 use candle_core::DType;
 use eigenscape_program::operations::{Conv2d, ConvArgument, ConvShapes};
 use eigenscape_runtime::Layout;
 
-use super::{element_wise::copy, place, sum, walk::inverse};
+use super::{element_wise::copy, place, sum, walk::inverse, winograd};
 use crate::{
     Result,
     builder::{Builder, View},
@@ -35,6 +36,8 @@ pub(super) fn emit(builder: &mut Builder, convolution: &Conv2d, args: &[View], o
     let work = Work { of: convolution.of, shapes: &convolution.shapes, lead, dtype: compute };
     if convolution.shapes.settings.groups > 1 {
         work.grouped(builder, &terms, result)
+    } else if let Some(tile) = winograd::tile(&work, &terms, builder.tf32()) {
+        winograd::emit(builder, &work, tile, &terms, result)
     } else {
         work.by_patches(builder, &terms, result)
     }
@@ -43,18 +46,25 @@ pub(super) fn emit(builder: &mut Builder, convolution: &Conv2d, args: &[View], o
 /// Numbers in row-major order, and the stride of the leading axis: 0 if all its elements share the
 /// numbers.
 #[derive(Debug, Clone, Copy)]
-struct Operand {
-    at: Place,
-    step: usize,
+pub(super) struct Operand {
+    pub at: Place,
+    pub step: usize,
+}
+
+impl Operand {
+    /// The operand whose numbers begin `bytes` bytes further.
+    pub fn from(self, bytes: usize) -> Self {
+        Self { at: self.at.plus(bytes), ..self }
+    }
 }
 
 /// A convolution or transpose, with its sizes.
-struct Work<'a> {
-    of: ConvArgument,
-    shapes: &'a ConvShapes,
+pub(super) struct Work<'a> {
+    pub of: ConvArgument,
+    pub shapes: &'a ConvShapes,
     /// The size of the leading axis.
-    lead: usize,
-    dtype: DType,
+    pub lead: usize,
+    pub dtype: DType,
 }
 
 impl Work<'_> {
@@ -88,10 +98,7 @@ impl Work<'_> {
             (self.shapes.x[1..].iter().product::<usize>(), self.shapes.y[1] * self.positions());
         for start in (0..self.shapes.x[0]).step_by(at_once) {
             let samples = at_once.min(self.shapes.x[0] - start);
-            let from = |operand: Operand, each: usize| Operand {
-                at: operand.at.plus(start * each * bytes),
-                ..operand
-            };
+            let from = |operand: Operand, each: usize| operand.from(start * each * bytes);
             let part = Part { work: self, samples, patches, columns };
             for (index, &[first, second]) in terms.iter().enumerate() {
                 let again = index > 0;

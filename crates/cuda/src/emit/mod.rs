@@ -8,6 +8,7 @@ mod scan;
 mod sum;
 mod walk;
 mod windows;
+mod winograd;
 
 use std::sync::Arc;
 

@@ -10,8 +10,11 @@
 
 #ifdef EIGENSCAPE_EMULATED
 #define ALIGNED(bytes) __attribute__((aligned(bytes)))
+#define UNROLL
 #else
 #define ALIGNED(bytes) __align__(bytes)
+/* Before a loop whose variables index an array: without loops, the array is in registers. */
+#define UNROLL _Pragma("unroll")
 #endif
 
 typedef unsigned long long u64;

@@ -58,6 +58,15 @@ proptest! {
     }
 }
 
+/// So many channels and positions that backends use transformed tiles, of 4x4 and of 2x2 outputs.
+#[test]
+fn many_channels_obey_the_laws() {
+    for (seed, x, padding) in [(1, [1, 17, 16, 16], 1), (2, [64, 16, 2, 2], 1)] {
+        let s = ConvSettings { padding, ..ConvSettings::default() };
+        Subject::new(seed, &[&x, &[16, x[1], 3, 3]], |g, v| g.conv2d(v[0], v[1], s)).obeys_all();
+    }
+}
+
 #[test]
 fn the_cotangent_of_a_weight_is_an_outer_product_a_position() -> Result<()> {
     let mut graph = Graph::default();
