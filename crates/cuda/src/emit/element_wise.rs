@@ -45,6 +45,12 @@ impl Code {
         vec![Self::Operand(0), Self::Operand(1), Self::Apply(ElementWise::Add)]
     }
 
+    /// x − y.
+    pub fn subtract() -> Vec<Self> {
+        let minus = Self::Apply(ElementWise::Scale(Real(-1.0)));
+        vec![Self::Operand(0), Self::Operand(1), minus, Self::Apply(ElementWise::Add)]
+    }
+
     /// x · y.
     pub fn mul() -> Vec<Self> {
         vec![Self::Operand(0), Self::Operand(1), Self::Apply(ElementWise::Mul)]

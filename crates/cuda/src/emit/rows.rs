@@ -3,7 +3,10 @@
 use candle_core::DType;
 use eigenscape_program::operations::{Argmax, PutRows, ScatterAdd};
 
-use super::{place, sum};
+use super::{
+    element_wise::{self, Code},
+    place, sum,
+};
 use crate::{
     Result,
     builder::{Builder, View},
@@ -37,30 +40,38 @@ pub(super) fn argmax(builder: &mut Builder, argmax: &Argmax, x: &View, out: &Vie
     builder.launch(kernel(builder, "argmax"), rows, words)
 }
 
-/// Emits the differences of each row from one of its elements.
+/// Emits the differences of each row from one of its elements, which are gathered first.
 pub(super) fn differences(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
-    let Rows { places, sizes } = Rows::new(builder, args, out)?;
-    let words = places.into_iter().map(Word::from).chain(sizes.map(Word::from)).collect();
-    builder.launch(kernel(builder, "differences"), sizes[0], words)
+    let Rows { places: [_, x, index], sizes } = Rows::new(builder, args, out)?;
+    let [elements, size, rows, x_step, index_step] = sizes;
+    let (picked, all) = (builder.scratch(elements / size, out.dtype), elements / size);
+    let words = [picked, x, index].map(Word::from).into_iter();
+    let words = words.chain([all, 1, size, rows, x_step, index_step].map(Word::from)).collect();
+    builder.launch(kernel(builder, "gather"), all, words)?;
+    let mut dims = out.layout.dims.clone();
+    dims.last_mut().into_iter().for_each(|last| *last = 1);
+    let picked = View { led: out.led, ..View::in_order(picked, &dims, out.dtype) };
+    element_wise::emit(builder, &Code::subtract(), &[args[0].clone(), picked], out)
 }
 
-/// Emits the transpose of `differences`. The sums of the other elements of each row are computed
-/// first.
+/// Emits the transpose of `differences`: a copy, in which one element of each row is replaced by
+/// minus the sum of the others.
 pub(super) fn differences_transpose(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
-    let Rows { places, sizes } = Rows::new(builder, args, out)?;
+    let Rows { places: [to, x, index], sizes } = Rows::new(builder, args, out)?;
     let [elements, size, rows, x_step, index_step] = sizes;
     let all = elements / size;
     let parts = size.div_ceil(64).min(64);
     let partial = builder.scratch(parts * all, DType::F64);
     let sums = builder.scratch(all, DType::F64);
-    let words = [partial, places[1], places[2]].map(Word::from).into_iter();
+    let words = [partial, x, index].map(Word::from).into_iter();
     let numbers = [parts * all, size, all, rows, x_step, index_step, parts];
     let words = words.chain(numbers.map(Word::from)).collect();
     builder.launch(kernel(builder, "others"), parts * all, words)?;
     sum::of_parts(builder, partial, [parts, all], (sums, DType::F64))?;
-    let words = places.into_iter().map(Word::from).chain(sizes.map(Word::from));
-    let words = words.chain([sums.into()]).collect();
-    builder.launch(kernel(builder, "differences_transpose"), elements, words)
+    element_wise::copy(builder, &args[0], out)?;
+    let words = [to, index, sums].map(Word::from).into_iter();
+    let words = words.chain([all, size, rows, index_step].map(Word::from)).collect();
+    builder.launch(kernel(builder, "put_minus"), all, words)
 }
 
 /// The places of the result, the rows and their indices; and the sizes: elements of the result, C,

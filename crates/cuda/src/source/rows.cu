@@ -89,19 +89,6 @@ KERNEL(NAME_argmax, 5) {
     ((u32 *)args.w[0])[i] = at;
 }
 
-/* out[k, r, j] = x[k, r, j] - x[k, r, m], m = index[k, r]. x is [K, R, C].
-   args.w: out, x, index, elements of out, C, R, leading strides of x and index. */
-KERNEL(NAME_differences, 8) {
-    u32 i = thread();
-    if (i >= (u32)args.w[3]) return;
-    u32 size = (u32)args.w[4], rows = (u32)args.w[5];
-    u32 row = i / size, k = row / rows;
-    row -= k * rows;
-    const T *x = (const T *)args.w[1] + k * args.w[6] + (u64)row * size;
-    u32 m = ((const u32 *)args.w[2] + k * args.w[7])[row];
-    ((T *)args.w[0])[i] = m < size ? x[i % size] - x[m] : (T)NOT_A_NUMBER;
-}
-
 /* sums[part][k, r] = sum of x[k, r, j] over j = part, part + parts, ... except j = m, in double
    precision.
    args.w: sums, x, index, elements of sums, C, K * R, R, leading strides of x and index, parts. */
@@ -117,16 +104,17 @@ KERNEL(NAME_others, 10) {
     ((double *)args.w[0])[part * all + place] = sum;
 }
 
-/* The transpose of differences: out[k, r, j] = x[k, r, j] for j != m, and out[k, r, m] is minus the
-   sum of x[k, r, j] over j != m.
-   args.w: out, x, index, elements of out, C, R, leading strides of x and index, the sums. */
-KERNEL(NAME_differences_transpose, 9) {
+/* out[k, r, m] = -sums[k, r], m = index[k, r]. out is [K, R, C].
+   args.w: out, index, sums, K * R, C, R, leading stride of index. */
+KERNEL(NAME_put_minus, 7) {
     u32 i = thread();
     if (i >= (u32)args.w[3]) return;
-    u32 size = (u32)args.w[4], rows = (u32)args.w[5];
-    u32 place = i / size, j = i - place * size, k = place / rows, row = place - k * rows;
-    const T *x = (const T *)args.w[1] + k * args.w[6] + (u64)row * size;
-    u32 m = ((const u32 *)args.w[2] + k * args.w[7])[row];
-    T value = j == m ? (T)-((const double *)args.w[8])[place] : x[j];
-    ((T *)args.w[0])[i] = m < size ? value : (T)NOT_A_NUMBER;
+    u32 size = (u32)args.w[4], rows = (u32)args.w[5], k = i / rows;
+    u32 m = ((const u32 *)args.w[1] + k * args.w[6])[i - k * rows];
+    T *out = (T *)args.w[0] + (u64)i * size;
+    if (m < size) {
+        out[m] = (T)-((const double *)args.w[2])[i];
+    } else {
+        for (u32 j = 0; j < size; j++) out[j] = (T)NOT_A_NUMBER;
+    }
 }
