@@ -46,8 +46,8 @@ pub(crate) fn workspace(kernel: &Kernel, args: &[Operand], result: Operand, comp
         Kernel::TwoConvolutions(convolution) => {
             return copies() + convolution::workspace(convolution, args, result.layout, compute);
         }
-        // Follows from the plan of its body.
-        Kernel::Scan(_) => return 0,
+        // A scan's follows from the plan of its body; two products are not fused here.
+        Kernel::Scan(_) | Kernel::TwoProducts(_) => return 0,
         Kernel::Operation(operation) => operation,
     };
     match operation {

@@ -17,14 +17,16 @@ pub struct Fusion {
     /// Chains of element-wise operations, and the sum at their end.
     pub chains: bool,
     /// The sum of two results of the same convolution.
-    pub pairs: bool,
+    pub convolutions: bool,
+    /// The sum of two results of the same matrix product.
+    pub products: bool,
 }
 
 impl Fusion {
     /// No fusion: every operation is its own step.
-    pub const NONE: Self = Self { chains: false, pairs: false };
+    pub const NONE: Self = Self { chains: false, convolutions: false, products: false };
     /// All fusions.
-    pub const ALL: Self = Self { chains: true, pairs: true };
+    pub const ALL: Self = Self { chains: true, convolutions: true, products: true };
 }
 
 /// What plans for a backend depend on, and how samples and vectors are split for it.

@@ -1,6 +1,9 @@
 //! Kernels: what a backend runs as one step, either one operation or several fused ones.
 
-use eigenscape_program::{Operation, Primitive, Real, operations::Conv2d};
+use eigenscape_program::{
+    Operation, Primitive, Real,
+    operations::{Conv2d, MatMul},
+};
 
 use crate::scan::LoweredScan;
 
@@ -16,6 +19,8 @@ pub enum Kernel {
     /// The sum of two results of the same convolution: f(a₁, a₂) + f(b₁, b₂), with the operands in
     /// this order.
     TwoConvolutions(Conv2d),
+    /// The sum of two results of the same matrix product, likewise.
+    TwoProducts(MatMul),
 }
 
 impl Kernel {
@@ -27,6 +32,7 @@ impl Kernel {
             Self::Scan(scan) => scan.scan.name(),
             Self::Chain(_) => "fused",
             Self::TwoConvolutions(_) => "two convolutions",
+            Self::TwoProducts(_) => "two products",
         }
     }
 }

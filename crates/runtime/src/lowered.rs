@@ -43,9 +43,7 @@ impl Lowered {
             outputs: program.outputs().to_vec(),
             workspace: planning.workspace,
         };
-        if planning.fusion.pairs {
-            lowered = pair(lowered);
-        }
+        lowered = pair(lowered, planning.fusion);
         if planning.fusion.chains {
             lowered = fuse(lowered);
         }

@@ -1,17 +1,21 @@
-//! Fuses f(a) + f(b) into one step, for convolutions.
+//! Fuses f(a) + f(b) into one step, for convolutions and matrix products.
 //!
 //! The product rule gives such a sum for every bilinear operation: W ∗ ẋ + Ẇ ∗ x.
 
-use eigenscape_program::{Operation, operations::Conv2d};
+use eigenscape_program::Operation;
 
 use crate::{
+    backend::Fusion,
     kernel::Kernel,
     lowered::{Lowered, LoweredStep},
 };
 
-/// Fuses every sum of two results of the same convolution into one step, if nothing else uses the
-/// two.
-pub(crate) fn pair(program: Lowered) -> Lowered {
+/// Fuses every sum of two results of the same operation into one step where `fusion` allows it and
+/// nothing else uses the two.
+pub(crate) fn pair(program: Lowered, fusion: Fusion) -> Lowered {
+    if !fusion.convolutions && !fusion.products {
+        return program;
+    }
     let Lowered { shapes, inputs, steps, outputs, workspace } = program;
     let mut uses = vec![0_usize; shapes.len()];
     steps.iter().flat_map(|step| &step.args).chain(&outputs).for_each(|&slot| uses[slot] += 1);
@@ -19,9 +23,9 @@ pub(crate) fn pair(program: Lowered) -> Lowered {
     let mut absorbed = vec![false; shapes.len()];
     for (i, step) in steps.iter().enumerate() {
         let used_once = || step.args.iter().all(|&arg| uses[arg] == 1);
-        if let Some((pair, convolution)) = summed_pair(step, &steps, inputs).filter(|_| used_once()) {
+        let summed = summed_pair(step, &steps, inputs, fusion);
+        if let Some((pair, kernel)) = summed.filter(|_| used_once()) {
             let args = pair.iter().flat_map(|step| step.args.iter().copied()).collect();
-            let kernel = Kernel::TwoConvolutions(convolution.clone());
             joint[inputs + i] = Some(LoweredStep { kernel, args });
             step.args.iter().for_each(|&arg| absorbed[arg] = true);
         }
@@ -48,22 +52,27 @@ pub(crate) fn pair(program: Lowered) -> Lowered {
     paired
 }
 
-/// The two steps that `sum` adds, if both are the same convolution.
+/// The two steps that `sum` adds, if both are the same operation, and the kernel of their sum.
 fn summed_pair<'a>(
     sum: &LoweredStep,
     steps: &'a [LoweredStep],
     inputs: usize,
-) -> Option<([&'a LoweredStep; 2], &'a Conv2d)> {
+    fusion: Fusion,
+) -> Option<([&'a LoweredStep; 2], Kernel)> {
     if !matches!(sum.kernel, Kernel::Operation(Operation::Add(_))) {
         return None;
     }
     let &[left, right] = sum.args.as_slice() else { return None };
     let pair = [&steps[left.checked_sub(inputs)?], &steps[right.checked_sub(inputs)?]];
-    match [&pair[0].kernel, &pair[1].kernel] {
-        [Kernel::Operation(Operation::Conv2d(a)), Kernel::Operation(Operation::Conv2d(b))]
-            if left != right && a == b =>
-        {
-            Some((pair, a))
+    if left == right || pair[0].kernel != pair[1].kernel {
+        return None;
+    }
+    match &pair[0].kernel {
+        Kernel::Operation(Operation::Conv2d(convolution)) if fusion.convolutions => {
+            Some((pair, Kernel::TwoConvolutions(convolution.clone())))
+        }
+        Kernel::Operation(Operation::MatMul(product)) if fusion.products => {
+            Some((pair, Kernel::TwoProducts(product.clone())))
         }
         _ => None,
     }

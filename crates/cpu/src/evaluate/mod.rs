@@ -107,6 +107,7 @@ pub(crate) fn evaluate<'s>(
         Kernel::TwoConvolutions(convolution) => dispatch!(compute, T => {
             convolution::evaluate::<T>(convolution, args, numbers_mut(target.bytes)?, work)
         }),
+        Kernel::TwoProducts(_) => Err(Error::unsupported("two products in one step on the CPU")),
         Kernel::Scan(_) => Err(Error::unsupported("a scan without the plan of its body")),
     }
 }

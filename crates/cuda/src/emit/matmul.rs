@@ -37,13 +37,33 @@ fn stored(rows: (usize, usize), columns: (usize, usize)) -> Option<(Stored, usiz
     None
 }
 
-/// Emits a product.
+/// Emits a product; four operands give the sum of two products.
 pub(super) fn emit(builder: &mut Builder, dot: &MatMul, args: &[View], out: &View) -> Result<()> {
-    let led = [args[0].led, args[1].led];
-    let dtype = builder.compute();
     if out.layout.elements() == 0 {
         return Ok(());
     }
+    // The first product writes the result, so it must have the leading axis if the result has it.
+    let (mut pairs, has_lead) =
+        (args.chunks_exact(2).collect::<Vec<_>>(), |pair: &[View]| pair.iter().any(|operand| operand.led));
+    pairs.sort_by_key(|pair| !has_lead(pair));
+    for (index, pair) in pairs.into_iter().enumerate() {
+        if has_lead(pair) == out.led {
+            once(builder, dot, pair, out, index > 0)?;
+            continue;
+        }
+        let declared = out.declared();
+        let term = builder.scratch(declared.iter().product(), builder.compute());
+        let term = View::in_order(term, declared, builder.compute());
+        once(builder, dot, pair, &term, false)?;
+        super::add(builder, &[out.clone(), term], out)?;
+    }
+    Ok(())
+}
+
+/// Emits one product, which is added to the result if it `accumulates`.
+fn once(builder: &mut Builder, dot: &MatMul, args: &[View], out: &View, accumulates: bool) -> Result<()> {
+    let led = [args[0].led, args[1].led];
+    let dtype = builder.compute();
     let left = arrange(builder, dot, 0, args, led, dtype)?;
     let right = arrange(builder, dot, 1, args, led, dtype)?;
     let lead = (led[0] || led[1]) && !lead_is_rows(dot, led);
@@ -60,6 +80,9 @@ pub(super) fn emit(builder: &mut Builder, dot: &MatMul, args: &[View], out: &Vie
     let (m, n, k) = (left.free.0, right.free.0, left.contracted.0);
     let to = place(out)?;
     let bytes = dtype.size_in_bytes();
+    if k == 0 && accumulates {
+        return Ok(());
+    }
     if k == 0 {
         builder.zero(to, out.layout.elements() * bytes);
         return Ok(());
@@ -86,7 +109,7 @@ pub(super) fn emit(builder: &mut Builder, dot: &MatMul, args: &[View], out: &Vie
             batch: batches.inner,
             factors: [factor(right.at, first, right_step, r), factor(left.at, second, left_step, l)],
             result: factor(to, (Stored::AsIs, n), out_step, o),
-            accumulates: false,
+            accumulates,
             dtype,
         });
     }

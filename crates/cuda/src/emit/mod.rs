@@ -35,6 +35,7 @@ pub(crate) fn step(builder: &mut Builder, kernel: &Kernel, args: &[View], out: &
         }
         Kernel::Operation(operation) => operation,
         Kernel::TwoConvolutions(convolution) => return convolution::emit(builder, convolution, args, out),
+        Kernel::TwoProducts(dot) => return matmul::emit(builder, dot, args, out),
         Kernel::Scan(_) => return Err(Error::unsupported("a scan without the plan of its body")),
     };
     match operation {
