@@ -1,5 +1,5 @@
-//! A Krylov basis on an emulated card: its algebra, and a spectrum that copies no vector back to
-//! the host.
+//! A Krylov basis on an emulated card: its algebra, and estimates that copy no vector back to the
+//! host.
 #![allow(clippy::unwrap_used, reason = "also in what several tests share")]
 
 use std::{
@@ -9,13 +9,16 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{
-    Context, Curvature, CurvatureOperator, GroupSelector, Landscape, ProbeEstimator, Spectrum,
+    Context, Curvature, CurvatureOperator, Estimate, GroupSelector, Landscape, ProbeEstimator, Spectrum,
 };
 use eigenscape_cpu::Cpu;
 use eigenscape_cuda::{Cuda, Folders, Settings};
 use eigenscape_cuda_emulator::{copied, libraries};
 use eigenscape_curvature::Point;
-use eigenscape_estimators::lanczos::{Lanczos, LanczosParameters};
+use eigenscape_estimators::{
+    hutchinson::{Hutchinson, HutchinsonParameters},
+    lanczos::{Lanczos, LanczosParameters},
+};
 use eigenscape_losses::mean_squared_error;
 use eigenscape_program::{Network, nn};
 use eigenscape_runtime::{Backend, Buffer};
@@ -176,5 +179,30 @@ fn a_spectrum_is_the_hosts_and_no_vector_comes_back() {
         assert!(back <= numbers, "{back} numbers came back, {numbers} are asked for");
         assert_eq!(there, (probes + further) * cuda.dimension(), "start vectors alone are placed");
         assert!(back < cuda.dimension(), "{back}");
+    }
+}
+
+#[test]
+fn hutchinsons_trace_is_the_hosts_and_no_vector_comes_back() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    for probes in [1, 5, 20, 10_000] {
+        let parameters = HutchinsonParameters {
+            probes: NonZeroUsize::new(probes).unwrap(),
+            ..HutchinsonParameters::default()
+        };
+        let trace = |operator: &dyn CurvatureOperator| match Hutchinson::new(parameters)
+            .estimate(operator, &Context::silent(3))
+            .unwrap()
+        {
+            Estimate::Number(trace) => trace,
+            Estimate::Spectrum(_) => panic!("it is a number"),
+        };
+        let cuda = operator(Arc::new(cuda()));
+        let before = copied();
+        let found = trace(&cuda);
+        let back = (copied()[1] - before[1]) as usize / size_of::<f64>();
+        assert_eq!(back, found.products, "one number a product");
+        let expected = trace(&operator(Cpu::shared()));
+        close(&[found.value, found.stderr.unwrap_or(0.0)], &[expected.value, expected.stderr.unwrap_or(0.0)]);
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::{
     float::Float,
     lanczos::Starts,
-    operator::{dimension, not_finite, products},
+    operator::{dimension, not_finite, quadratic_forms},
 };
 
 /// The number of vectors that share one call of the operator, where memory allows.
@@ -92,11 +92,8 @@ impl Hutchinson {
             let indices = first..starts.count().min(first + together);
             let count = indices.len();
             let vectors: Vec<T> = indices.flat_map(|index| starts.different(index)).collect();
-            let products = products(operator, vectors.clone(), dimension)?;
-            for (vector, product) in vectors.chunks(dimension).zip(&products) {
-                let square: f64 = vector.iter().zip(product).map(|(v, w)| v.widen() * w.widen()).sum();
-                samples.push(dimension as f64 * square);
-            }
+            let forms = quadratic_forms(operator, vectors, dimension)?;
+            samples.extend(forms.into_iter().map(|form| dimension as f64 * form));
             context.progress.advance(count);
         }
         if samples.iter().all(|sample| sample.is_finite()) { Ok(samples) } else { Err(not_finite(operator)) }

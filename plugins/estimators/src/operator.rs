@@ -1,5 +1,7 @@
 //! Checks that every estimator makes of an operator, and reading its products into vectors.
 
+use std::slice::from_ref;
+
 use candle_core::{Device, Storage, Tensor};
 use eigenscape_core::{CurvatureOperator, Error, Result};
 
@@ -23,6 +25,29 @@ pub(crate) fn products<T: Float>(
     let product = operator.apply(&Tensor::from_vec(vectors, shape, &Device::Cpu)?)?;
     check_shape(operator, product.dims(), shape.0)?;
     rows(&product)
+}
+
+/// vᵀHv for each row v of `vectors` \[K, P\] (row-major). Vectors and products stay in the memory
+/// of the operator's backend.
+pub(crate) fn quadratic_forms<T: Float>(
+    operator: &dyn CurvatureOperator,
+    vectors: Vec<T>,
+    dimension: usize,
+) -> Result<Vec<f64>> {
+    let Some(backend) = operator.backend().filter(|backend| !backend.is_host()) else {
+        let products = products(operator, vectors.clone(), dimension)?;
+        let dot = |(v, w): (&[T], &Vec<T>)| v.iter().zip(w).map(|(v, w)| v.widen() * w.widen()).sum();
+        return Ok(vectors.chunks(dimension).zip(&products).map(dot).collect());
+    };
+    let shape = (vectors.len() / dimension, dimension);
+    let vectors = backend.place(&Tensor::from_vec(vectors, shape, &Device::Cpu)?)?;
+    let products = operator.apply_placed(&vectors)?;
+    check_shape(operator, products.dims(), shape.0)?;
+    let mut forms = Vec::with_capacity(shape.0);
+    for (v, w) in backend.rows(&vectors)?.iter().zip(backend.rows(&products)?) {
+        forms.extend(backend.dots(from_ref(v), &w)?);
+    }
+    Ok(forms)
 }
 
 /// Refuses products whose shape is not \[`vectors`, P\].
