@@ -159,6 +159,14 @@ impl Builder {
         self.commands.push(Command::Multiply(product));
     }
 
+    /// Runs `emit`, then frees the scratch memory that it took for the current step.
+    pub fn scoped(&mut self, emit: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let free = self.free.clone();
+        let emitted = emit(self);
+        self.free = free;
+        emitted
+    }
+
     /// Adds a command that sets `bytes` bytes to zero.
     pub fn zero(&mut self, at: Place, bytes: usize) {
         if bytes > 0 {

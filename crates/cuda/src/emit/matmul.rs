@@ -4,7 +4,7 @@ use candle_core::DType;
 use eigenscape_program::operations::MatMul;
 use eigenscape_runtime::{Layout, ProductAxes, lead_is_rows};
 
-use super::place;
+use super::{aligned, place};
 use crate::{
     Result,
     builder::{Builder, Home, View},
@@ -104,14 +104,19 @@ fn once(builder: &mut Builder, dot: &MatMul, args: &[View], out: &View, accumula
             step,
         };
         let [left_step, right_step, out_step] = batches.inner_steps;
-        builder.multiply(Product {
+        let product = Product {
             sizes: [n, m, k],
             batch: batches.inner,
             factors: [factor(right.at, first, right_step, r), factor(left.at, second, left_step, l)],
             result: factor(to, (Stored::AsIs, n), out_step, o),
             accumulates,
             dtype,
-        });
+        };
+        if builder.tf32() && aligned::pays(&product) {
+            aligned::emit(builder, product)?;
+        } else {
+            builder.multiply(product);
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Each step of a plan as commands: one file per family of operations.
 
+mod aligned;
 mod convolution;
 mod element_wise;
 mod matmul;

@@ -57,3 +57,14 @@ KERNEL(NAME_rounded, 3) {
     if (i >= (u32)args.w[2]) return;
     ((T *)args.w[0])[i] = (T)((const double *)args.w[1])[i];
 }
+
+/* out[outer, inner] = x[outer, inner], and 0 beyond the sizes of x.
+   args.w: out, x, elements of out, inner size of out, its inverse (see `divided`), inner and outer
+   size of x, stride of x along outer. */
+KERNEL(NAME_padded, 8) {
+    u32 i = thread();
+    if (i >= (u32)args.w[2]) return;
+    u32 outer = divided(i, args.w[4]), inner = i - outer * (u32)args.w[3];
+    int inside = inner < (u32)args.w[5] && outer < (u32)args.w[6];
+    ((T *)args.w[0])[i] = inside ? ((const T *)args.w[1])[outer * args.w[7] + inner] : (T)0;
+}
