@@ -4,6 +4,7 @@ mod columns;
 mod drop;
 mod explicit;
 mod outer;
+mod placed;
 mod rounding;
 mod schedule;
 pub(crate) mod sum;
