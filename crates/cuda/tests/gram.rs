@@ -79,7 +79,7 @@ fn positions() -> Subject {
             let same = scope.graph().broadcast(same, &shape)?;
             let x = scope.graph().add(x, same)?;
             let x = nn::activation(scope, x, nn::Activation::Tanh)?;
-            let x = nn::linear(&mut scope.at("1"), x, 10, true)?;
+            let x = nn::linear(&mut scope.at("1"), x, 4, true)?;
             let x = nn::token_mean(scope, x)?;
             nn::linear(&mut scope.at("2"), x, 5, false)
         },

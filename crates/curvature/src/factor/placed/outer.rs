@@ -102,9 +102,17 @@ impl OuterProduct {
         // [n', n, P, R', o].
         let images =
             graph.matmul(of_inputs, b.cotangents, MatMul { batch: vec![[2, 1]], contract: vec![[3, 2]] })?;
-        // [n, R, n', R'].
-        let contracted = MatMul { batch: vec![[1, 1]], contract: vec![[2, 2], [3, 4]] };
-        let products = graph.matmul(a.cotangents, images, contracted)?;
+        // [n, R, n', R']. A product of few rows is one matrix product for each position, since it
+        // would not keep a card busy otherwise.
+        let products = if self.rank > self.left {
+            let contracted = MatMul { batch: vec![[1, 1]], contract: vec![[2, 2], [3, 4]] };
+            graph.matmul(a.cotangents, images, contracted)?
+        } else {
+            let contracted = MatMul { batch: vec![[1, 1], [2, 2]], contract: vec![[3, 4]] };
+            let by_position = graph.matmul(a.cotangents, images, contracted)?;
+            let sum = graph.sum(by_position, &[1])?;
+            graph.reshape(sum, &[a.samples, self.rank, b.samples, self.rank])?
+        };
         graph.permute(products, &[1, 0, 3, 2])
     }
 }
