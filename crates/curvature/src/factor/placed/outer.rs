@@ -8,8 +8,7 @@ use super::programs::{Emitted, chunks, inputs};
 
 type Result<T> = eigenscape_program::Result<T>;
 
-/// ABᵀ \[R·n, R·n'\] for rows Σₚ l\[r, n, p\] ⊗ x\[n, p\] of two micro-batches, ordered by cotangent
-/// and sample.
+/// ABᵀ \[n·R, n'·R\] for rows Σₚ l\[n, p, r\] ⊗ x\[n, p\] of two micro-batches.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct OuterProduct {
     /// R, the number of cotangents, each with its own input l \[n, P, o\].
@@ -30,7 +29,7 @@ pub(super) struct OuterProduct {
 #[derive(Clone, Copy)]
 struct Side {
     samples: usize,
-    /// l \[R, n, P, o\].
+    /// l \[n, P, R, o\].
     cotangents: Value,
     /// x \[n, P, i\].
     inputs: Value,
@@ -50,70 +49,70 @@ impl OuterProduct {
         };
         let product =
             if self.positions == 1 { self.single(graph, a, b)? } else { self.several(graph, a, b)? };
-        Ok((all, graph.reshape(product, &[self.rank * a.samples, self.rank * b.samples])?))
+        Ok((all, graph.reshape(product, &[a.samples * self.rank, b.samples * self.rank])?))
     }
 
     fn side(&self, graph: &mut Graph, samples: usize) -> Result<(Vec<Value>, Side)> {
         let Self { rank, positions, left, right, .. } = *self;
         let mut all = inputs(graph, rank, &[samples, positions, left]);
-        let cotangents = graph.concat(&all, 0)?;
-        let cotangents = graph.reshape(cotangents, &[rank, samples, positions, left])?;
+        let by_cotangent = all.iter().map(|&l| graph.reshape(l, &[samples, positions, 1, left]));
+        let by_cotangent = by_cotangent.collect::<Result<Vec<Value>>>()?;
+        let cotangents = graph.concat(&by_cotangent, 2)?;
         let inputs = graph.input("inputs", &[samples, positions, right]);
         all.push(inputs);
         Ok((all, Side { samples, cotangents, inputs }))
     }
 
-    /// For a single position, ⟨l ⊗ x, l' ⊗ x'⟩ = ⟨l, l'⟩⟨x, x'⟩: \[R, n, R, n'\].
+    /// For a single position, ⟨l ⊗ x, l' ⊗ x'⟩ = ⟨l, l'⟩⟨x, x'⟩: \[n, R, n', R'\].
     fn single(&self, graph: &mut Graph, a: Side, b: Side) -> Result<Value> {
-        let rank = self.rank;
-        let contracted = MatMul { batch: vec![], contract: vec![[2, 2], [3, 3]] };
+        let contracted = MatMul { batch: vec![], contract: vec![[1, 1], [3, 3]] };
         let of_cotangents = graph.matmul(a.cotangents, b.cotangents, contracted)?;
         let contracted = MatMul { batch: vec![], contract: vec![[1, 1], [2, 2]] };
         let of_inputs = graph.matmul(a.inputs, b.inputs, contracted)?;
-        let of_inputs = graph.reshape(of_inputs, &[1, a.samples, 1, b.samples])?;
-        let of_inputs = graph.broadcast(of_inputs, &[rank, a.samples, rank, b.samples])?;
+        let of_inputs = graph.reshape(of_inputs, &[a.samples, 1, b.samples, 1])?;
+        let of_inputs = graph.broadcast(of_inputs, &[a.samples, self.rank, b.samples, self.rank])?;
         graph.mul(of_cotangents, of_inputs)
     }
 
     /// For several positions, with X = x x'ᵀ \[P, P\], Σₚₚʼ X\[p, pʼ\] ⟨l\[p\], lʼ\[pʼ\]⟩ =
-    /// ⟨l, X lʼ⟩: \[R, n, R, n'\]. The images X lʼ of a few samples are held at a time.
+    /// ⟨l, X lʼ⟩: \[n, R, n', R'\]. As many X and X lʼ are held at a time as fit into a slab.
     fn several(&self, graph: &mut Graph, a: Side, b: Side) -> Result<Value> {
-        // The numbers of X and of X lʼ for one pair of samples.
-        let pair = self.positions * self.positions.max(self.rank * self.left);
-        let across = (self.slab / pair.max(1)).clamp(1, b.samples);
-        let down = (self.slab / (pair * across).max(1)).clamp(1, a.samples);
-        let mut rows = Vec::new();
-        for n in chunks(0..a.samples, down) {
-            let a = a.narrow(graph, &n)?;
-            let columns = chunks(0..b.samples, across).map(|m| {
-                let b = b.narrow(graph, &m)?;
-                self.block(graph, a, b)
-            });
-            let columns = columns.collect::<Result<Vec<Value>>>()?;
-            rows.push(graph.concat(&columns, 3)?);
+        let (x, image) = (self.positions * self.positions, self.positions * self.rank * self.left);
+        let across = (self.slab / x.max(image).max(1)).clamp(1, b.samples);
+        let of_slab = |numbers: usize| (self.slab / (numbers * across).max(1)).max(1);
+        let mut columns = Vec::new();
+        for m in chunks(0..b.samples, across) {
+            let b = b.narrow(graph, &m)?;
+            let mut rows = Vec::new();
+            for n in chunks(0..a.samples, of_slab(x)) {
+                let a = a.narrow(graph, &n)?;
+                // X [n, P, n', P'].
+                let contracted = MatMul { batch: vec![], contract: vec![[2, 2]] };
+                let x = graph.matmul(a.inputs, b.inputs, contracted)?;
+                for n in chunks(0..a.samples, of_slab(image)) {
+                    let x = graph.slice(x, 0, n.start, n.len())?;
+                    let a = graph.slice(a.cotangents, 0, n.start, n.len())?;
+                    rows.push(self.block(graph, a, x, b)?);
+                }
+            }
+            columns.push(graph.concat(&rows, 0)?);
         }
-        graph.concat(&rows, 1)
+        graph.concat(&columns, 2)
     }
 
-    /// [`Self::several`] for a few samples.
-    fn block(&self, graph: &mut Graph, a: Side, b: Side) -> Result<Value> {
-        // X [n, P, n', P'].
-        let of_inputs = graph.matmul(a.inputs, b.inputs, MatMul { batch: vec![], contract: vec![[2, 2]] })?;
+    /// ⟨l, X lʼ⟩ for l \[n, P, R, o\] and X \[n, P, n', P'\].
+    fn block(&self, graph: &mut Graph, l: Value, x: Value, b: Side) -> Result<Value> {
+        let samples = graph.shape(l)[0];
         // [n', n, P, R', o].
-        let images =
-            graph.matmul(of_inputs, b.cotangents, MatMul { batch: vec![[2, 1]], contract: vec![[3, 2]] })?;
-        // [n, R, n', R']. A product of few rows is one matrix product for each position, since it
-        // would not keep a card busy otherwise.
-        let products = if self.rank > self.left {
-            let contracted = MatMul { batch: vec![[1, 1]], contract: vec![[2, 2], [3, 4]] };
-            graph.matmul(a.cotangents, images, contracted)?
-        } else {
-            let contracted = MatMul { batch: vec![[1, 1], [2, 2]], contract: vec![[3, 4]] };
-            let by_position = graph.matmul(a.cotangents, images, contracted)?;
-            let sum = graph.sum(by_position, &[1])?;
-            graph.reshape(sum, &[a.samples, self.rank, b.samples, self.rank])?
-        };
-        graph.permute(products, &[1, 0, 3, 2])
+        let images = graph.matmul(x, b.cotangents, MatMul { batch: vec![[2, 0]], contract: vec![[3, 1]] })?;
+        if self.rank > self.left {
+            return graph.matmul(l, images, MatMul { batch: vec![[0, 1]], contract: vec![[1, 2], [3, 4]] });
+        }
+        // Products of few rows: one for each position, since fewer do not keep a card busy.
+        let by_position = MatMul { batch: vec![[0, 1], [1, 2]], contract: vec![[3, 4]] };
+        let products = graph.matmul(l, images, by_position)?;
+        let sum = graph.sum(products, &[1])?;
+        graph.reshape(sum, &[samples, self.rank, b.samples, self.rank])
     }
 }
 
@@ -122,7 +121,7 @@ impl Side {
     fn narrow(&self, graph: &mut Graph, samples: &Range<usize>) -> Result<Self> {
         Ok(Self {
             samples: samples.len(),
-            cotangents: graph.slice(self.cotangents, 1, samples.start, samples.len())?,
+            cotangents: graph.slice(self.cotangents, 0, samples.start, samples.len())?,
             inputs: graph.slice(self.inputs, 0, samples.start, samples.len())?,
         })
     }

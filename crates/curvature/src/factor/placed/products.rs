@@ -57,7 +57,10 @@ impl PlacedRows {
         let sides = [Some(left), right].into_iter().flatten();
         let sides: Vec<&Stored> = sides.map(|batch| &batch.variables[variable]).collect();
         let product = match self.forms[variable].outer(self.all) {
-            None => self.of_explicit(&sides, (samples[0], others))?,
+            None => {
+                let product = self.of_explicit(&sides, (samples[0], others))?;
+                self.run(RowProgram::BySample { rank: self.rank, samples }, vec![product])?
+            }
             Some([positions, left, right]) => {
                 let (rank, slab) = (self.rank, self.tiles.slab);
                 let samples = samples[0];
@@ -66,7 +69,7 @@ impl PlacedRows {
                 self.run(RowProgram::Outer(product), inputs.collect())?
             }
         };
-        let values = self.run(RowProgram::BySample { rank: self.rank, samples }, vec![product])?.to_host()?;
+        let values = product.to_host()?;
         let [rows, columns] =
             batches.map(|Batch { samples, .. }| samples.start * self.rank..samples.end * self.rank);
         Ok(PlacedProduct { rows, columns, values })
