@@ -37,3 +37,31 @@ impl Tiles {
         (0..len).step_by(self.columns).map(|start| self.columns.min(len - start)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_and_their_operands_fit_into_a_slab() {
+        let forms = [
+            Form::Explicit { len: 2_359_296 },
+            Form::Outer { positions: 16, left: 512, right: 4608 },
+            Form::Activation { len: 90 },
+        ];
+        for (slab, rank, samples) in [(1 << 24, 9, 100), (1 << 24, 9, 5000), (4000, 3, 40), (500, 60, 7)] {
+            let tiles = Tiles::new(slab, rank, samples, &forms);
+            let rows = tiles.samples * rank;
+            assert!((1..=samples).contains(&tiles.samples));
+            assert!(rows * rows <= slab || tiles.samples == 1, "{slab} {rank} {samples}: {tiles:?}");
+            assert!(tiles.columns * rows <= slab, "{slab} {rank} {samples}: {tiles:?}");
+            let parts = tiles.parts(100_001);
+            assert_eq!(parts.iter().sum::<usize>(), 100_001);
+            assert!(parts.iter().all(|&part| (1..=tiles.columns).contains(&part)));
+        }
+        // More numbers than kernels can index are not computed at once.
+        let long = Tiles::new(usize::MAX, 1, 1000, &[Form::Explicit { len: 1 << 29 }]);
+        assert_eq!(long.samples, 4);
+        assert_eq!(Tiles::new(usize::MAX, 1, 1, &forms).parts(70), [70]);
+    }
+}
