@@ -80,6 +80,12 @@ pub trait FactorColumns {
     /// When `memory` is too little for one sample, or an operation fails.
     fn rows(&self, samples: Range<usize>, memory: usize) -> Result<Factor>;
 
+    /// The factor, if its rows can be [placed](StreamedFactor::place) in the memory of a backend
+    /// that does not keep numbers on the host, where products of rows are computed then.
+    fn placed(&self) -> Option<&StreamedFactor> {
+        None
+    }
+
     /// The rounding error of the rows of one sample: for each variable \[Σ(φ̃ − φ)², Σφ²\] over the
     /// computed rows φ̃ and the rows φ in f64; `None` where unknown.
     ///
@@ -227,6 +233,13 @@ impl FactorColumns for Columns {
             Streamed::Rows(factor) => factor.rows(samples, memory)?,
             Streamed::Columns(factor) => factor.rows(samples, memory)?,
         })
+    }
+
+    fn placed(&self) -> Option<&StreamedFactor> {
+        match &self.0 {
+            Streamed::Rows(factor) => Some(factor).filter(|factor| factor.is_placed()),
+            Streamed::Columns(_) => None,
+        }
     }
 
     fn rounding(&self, sample: usize) -> Result<Option<Vec<[f64; 2]>>> {

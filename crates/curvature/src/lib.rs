@@ -22,7 +22,7 @@ mod targets;
 #[cfg(test)]
 mod testing;
 
-pub use factor::{Factor, RowSize, Rows};
+pub use factor::{Factor, PlacedProduct, PlacedRows, RowSize, Rows};
 pub use objective::{Function, Objective};
 pub use penalty::{KnownLoss, Over, Penalty, PenaltyFunction, PenaltyScope, TraceEstimate};
 pub use point::Point;

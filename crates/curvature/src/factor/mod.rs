@@ -1,6 +1,7 @@
 //! Exact factors of a Gauss-Newton matrix: the per-sample rows whose Gram matrix has its non-zero
 //! spectrum.
 
+mod placed;
 mod pull_back;
 mod push_forward;
 mod row_values;
@@ -10,8 +11,15 @@ use candle_core::Tensor;
 use eigenscape_program::Variables;
 use eigenscape_runtime::Result;
 
-pub use self::rows::{Factor, RowSize, Rows};
-pub(crate) use self::{pull_back::PullBack, push_forward::PushForward};
+pub use self::{
+    placed::{PlacedProduct, PlacedRows},
+    rows::{Factor, RowSize, Rows},
+};
+pub(crate) use self::{
+    placed::{RowPrograms, Tiles},
+    pull_back::PullBack,
+    push_forward::PushForward,
+};
 use crate::{objective::Objective, placed::PlacedPoint, point::Point};
 
 impl Objective {

@@ -7,6 +7,7 @@ use eigenscape_program::{Graph, Network, Traced, Value, Variables, selected, tra
 use eigenscape_runtime::{Buffer, Error, Executable, Input, Result, Signature, split};
 
 use super::{
+    placed::PlacedRows,
     row_values::RowValues,
     rows::{Assembly, Factor, Form, RowSize},
 };
@@ -55,12 +56,15 @@ impl PullBack {
             .into_iter()
             .map(|value| of_variable(&mut graph, value))
             .collect::<eigenscape_program::Result<_>>()?;
-        let wanted: Vec<Value> = values_of_rows.iter().flat_map(|rows| rows.values()).collect();
+        let forms: Vec<Form> = values_of_rows.iter().map(|rows| form(&graph, rows)).collect();
+        let shapes = forms.iter().flat_map(|form| form.shapes());
+        let values = values_of_rows.iter().flat_map(|rows| rows.values());
+        let wanted = values.zip(shapes).map(|(value, shape)| graph.reshape(value, &shape));
+        let wanted: Vec<Value> = wanted.collect::<eigenscape_program::Result<_>>()?;
         let weights = parameters.iter().chain(&buffers);
         let fixed = weights.clone().count();
         let inputs: Vec<Value> = weights.chain([&x]).chain(&masks).copied().collect();
         let (prefix, linear) = split(&graph, &inputs, &[cotangent], &wanted)?;
-        let forms = values_of_rows.iter().map(|rows| form(&graph, rows)).collect();
         let (prefix, linear) = (prefix.into(), linear.into());
         Ok(Self { prefix, linear, forms, columns, fixed, outputs: shape })
     }
@@ -68,6 +72,11 @@ impl PullBack {
     /// The size and form of each variable's rows for `samples` samples in total.
     pub fn sizes(&self, samples: usize) -> Vec<RowSize> {
         self.forms.iter().map(|form| form.size(samples, self.columns)).collect()
+    }
+
+    /// The form of each variable's rows.
+    pub fn forms(&self) -> &[Form] {
+        &self.forms
     }
 
     /// The number of operations.
@@ -117,6 +126,25 @@ impl PullBack {
         cotangents: &Tensor,
         start: usize,
     ) -> Result<()> {
+        let samples = point.samples();
+        self.passes(point, cotangents, |r, results| {
+            let mut results = Buffer::all_to_host(results)?.into_iter();
+            rows.iter_mut().try_for_each(|assembly| assembly.put(r, start, samples, &mut results))
+        })
+    }
+
+    /// As [`Self::fill`], with rows that stay in the memory of the point's backend.
+    pub fn place(&self, rows: &mut PlacedRows, point: &PlacedPoint, cotangents: &Tensor) -> Result<()> {
+        self.passes(point, cotangents, |_, results| rows.put(results))
+    }
+
+    /// Passes the results of the backward pass for each cotangent r to `put`.
+    fn passes(
+        &self,
+        point: &PlacedPoint,
+        cotangents: &Tensor,
+        mut put: impl FnMut(usize, Vec<Buffer>) -> Result<()>,
+    ) -> Result<()> {
         let data = std::iter::once(&point.inputs).chain(&point.masks).map(|data| data.unsqueeze(1));
         let mut inputs = point.weights()?.to_vec();
         for data in data {
@@ -130,10 +158,7 @@ impl PullBack {
             residuals.push(cotangents.get(r)?.reshape(lead.as_slice())?.into());
             let results = point.run_placed(&self.linear, residuals.clone())?;
             residuals.pop();
-            let mut results = Buffer::all_to_host(results)?.into_iter();
-            for assembly in rows.iter_mut() {
-                assembly.put(r, start, samples, &mut results)?;
-            }
+            put(r, results)?;
         }
         Ok(())
     }

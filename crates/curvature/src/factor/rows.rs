@@ -131,6 +131,25 @@ impl Form {
             }
         }
     }
+
+    /// The shapes of the results of a backward pass for one sample.
+    pub fn shapes(self) -> Vec<Vec<usize>> {
+        match self {
+            Self::Explicit { len } => vec![vec![len]],
+            Self::Outer { positions, left, right } => vec![vec![positions, left], vec![positions, right]],
+            Self::Activation { len } => vec![vec![1, len]],
+        }
+    }
+
+    /// P, o and i of rows that are outer products, for N = `samples` samples in total. Each row of
+    /// an activation is one with a unit vector.
+    pub fn outer(self, samples: usize) -> Option<[usize; 3]> {
+        match self {
+            Self::Explicit { .. } => None,
+            Self::Outer { positions, left, right } => Some([positions, left, right]),
+            Self::Activation { len } => Some([1, len, samples]),
+        }
+    }
 }
 
 /// One variable's rows while they are filled, by samples and cotangents.
@@ -188,7 +207,8 @@ impl Assembly {
             // Row (r, n) is non-zero only in its own sample's columns: it is an outer product with
             // the n-th unit vector.
             (Form::Activation { len }, _) => Rows::Outer {
-                right: unit_vectors(first..first + n, all, &self.left)?.reshape((n, 1, all))?,
+                right: unit_vectors(first..first + n, all, self.left.dtype(), self.left.device())?
+                    .reshape((n, 1, all))?,
                 left: self.left.reshape((m / n, n, 1, len))?,
             },
             _ => Rows::Explicit(self.left),
@@ -196,11 +216,10 @@ impl Assembly {
     }
 }
 
-/// The unit vectors of `range` in a space of dimension `all`, of the type and on the device of
-/// `like`.
-fn unit_vectors(range: Range<usize>, all: usize, like: &Tensor) -> Result<Tensor> {
-    let zeros = Tensor::zeros((range.len(), all), like.dtype(), like.device())?;
-    zeros.slice_set(&Tensor::eye(range.len(), like.dtype(), like.device())?, 1, range.start)?;
+/// The unit vectors of `range` in a space of dimension `all`.
+pub(crate) fn unit_vectors(range: Range<usize>, all: usize, dtype: DType, device: &Device) -> Result<Tensor> {
+    let zeros = Tensor::zeros((range.len(), all), dtype, device)?;
+    zeros.slice_set(&Tensor::eye(range.len(), dtype, device)?, 1, range.start)?;
     Ok(zeros)
 }
 

@@ -4,6 +4,7 @@ mod columns;
 mod drop;
 mod explicit;
 mod outer;
+mod placed;
 mod rounding;
 mod schedule;
 pub(crate) mod sum;
@@ -72,6 +73,9 @@ impl Default for GramParameters {
 /// operators share are computed once. The computation streams over the samples, so that matrices,
 /// rows and temporaries fit into the landscape's memory; how the samples are split changes results
 /// only by rounding (see `schedule.rs`).
+///
+/// On a card, rows stay in its memory and are multiplied there in f64; only the products come to
+/// the host (see `placed.rs`). Eigenvalues are computed on the host.
 ///
 /// `products` of the spectrum is 0: the factor costs backward passes, but no operator-vector
 /// product.

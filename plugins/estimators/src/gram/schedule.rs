@@ -22,6 +22,13 @@ const MICRO_BATCH: usize = 32;
 /// Upper limit on the numbers of Φ that are held in f64 at a time, for each of two blocks.
 const SLAB: usize = 1 << 20;
 
+/// As [`SLAB`], for rows in a backend's memory, whose products are fast only if they are large.
+const PLACED_SLAB: usize = 1 << 24;
+
+/// The slabs that products of rows in a backend's memory take: two operands, a copy of each,
+/// products and their sums, and a product on the host.
+const PLACED_SLABS: usize = 8;
+
 /// The parts to process, in order.
 pub(crate) struct Schedule {
     /// All variables of the job, ascending.
@@ -59,7 +66,7 @@ impl Schedule {
     pub fn new(job: &Job) -> Result<Self> {
         let variables = job.variables();
         let columns = job.source.columns(&variables)?;
-        let need = Need::new(job, &variables, columns.sizes())?;
+        let need = Need::new(job, &variables, &*columns)?;
         let evaluating = need.micro_batch(&*columns);
         let parts = match need.cheapest(evaluating) {
             Some(parts) => parts,
@@ -75,7 +82,7 @@ impl Schedule {
     /// When the program that computes the rows cannot be built.
     pub fn memory(&self, job: &Job) -> Result<Account> {
         let columns = job.source.columns(&self.variables)?;
-        let need = Need::new(job, &self.variables, columns.sizes())?;
+        let need = Need::new(job, &self.variables, &*columns)?;
         let accounts = self.parts.iter().map(|part| {
             let columns = job.source.columns(&self.variables[part.variables.clone()])?;
             let samples = need.samples.div_ceil(part.blocks);
@@ -100,11 +107,13 @@ struct Need<'a> {
     rank: usize,
     allowed: usize,
     slab: usize,
+    /// Whether rows stay in a backend's memory.
+    placed: bool,
 }
 
 impl<'a> Need<'a> {
-    fn new(job: &'a Job, variables: &[usize], sizes: Vec<RowSize>) -> Result<Self> {
-        let allowed = job.source.memory();
+    fn new(job: &'a Job, variables: &[usize], columns: &dyn FactorColumns) -> Result<Self> {
+        let (allowed, sizes, placed) = (job.source.memory(), columns.sizes(), columns.placed().is_some());
         for target in &job.targets {
             let size = |variable: &usize| variables.binary_search(variable).ok().map(|i| sizes[i].columns);
             if target.variables.iter().filter_map(size).sum::<usize>() != target.dimension {
@@ -119,8 +128,12 @@ impl<'a> Need<'a> {
             samples: job.source.samples(),
             rank: job.source.rank(),
             allowed,
-            // Two slabs in f64 take a sixteenth of the memory.
-            slab: (allowed / 256).clamp(1, SLAB),
+            // The slabs, in f64, take a sixteenth of the memory.
+            slab: match placed {
+                true => (allowed / (16 * PLACED_SLABS * size_of::<f64>())).clamp(1, PLACED_SLAB),
+                false => (allowed / 256).clamp(1, SLAB),
+            },
+            placed,
         })
     }
 
@@ -138,9 +151,11 @@ impl<'a> Need<'a> {
     /// Bytes that do not depend on the number of samples: matrices and temporaries in f64.
     fn fixed(&self, part: &Range<usize>) -> usize {
         let matrices = self.living(part).fold(0, |sum: usize, target| sum.saturating_add(target.bytes()));
-        let slabs = self.living(part).map(|target| match target.by_columns() {
-            true => 3 * self.slab.max(self.rank * target.dimension),
-            false => 2 * self.slab,
+        let slabs = self.living(part).map(|target| match (self.placed, target.by_columns()) {
+            (true, true) => PLACED_SLABS * self.slab.max(target.dimension),
+            (true, false) => PLACED_SLABS * self.slab.max(self.rank * self.rank),
+            (false, true) => 3 * self.slab.max(self.rank * target.dimension),
+            (false, false) => 2 * self.slab,
         });
         // The band matrices of the eigenproblems are allocated after the slabs are freed.
         let bands =
@@ -149,12 +164,13 @@ impl<'a> Need<'a> {
     }
 
     /// Bytes per sample: its stored rows, and the f64 copy of its outer products for one variable
-    /// at a time.
+    /// at a time (in a backend's memory, one more copy while that is made).
     fn a_sample(&self, part: &Range<usize>) -> usize {
         let sizes = &self.sizes[part.clone()];
         let outer = sizes.iter().filter(|size| size.outer).map(|size| size.numbers).max();
         let stored = sizes.iter().map(|size| size.numbers).sum::<usize>();
-        self.number * stored + size_of::<f64>() * outer.unwrap_or(0)
+        let copies = if self.placed { 2 } else { 1 };
+        self.number * stored + copies * size_of::<f64>() * outer.unwrap_or(0)
     }
 
     /// Bytes that are left for rows; `None` where matrices and evaluation alone exceed the memory.

@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use eigenscape_core::{Error, FactorColumns, Result};
-use eigenscape_curvature::Rows;
+use eigenscape_curvature::{PlacedRows, Rows};
 use faer::{Mat, MatMut};
 use rayon::prelude::*;
 
 use super::{
     columns, explicit,
     outer::Outer,
+    placed,
     schedule::{Part, Schedule},
     target::{Job, Target},
     tiles::{Destination, Rectangle},
@@ -80,10 +81,18 @@ struct Adding<'a> {
     slab: usize,
 }
 
-/// The rows of some samples, one entry per variable of the part.
+/// The rows of some samples.
 struct Block {
     samples: Range<usize>,
-    tensors: Vec<Rows>,
+    held: Held,
+}
+
+/// Where rows are held.
+enum Held {
+    /// On the host, with one entry per variable of the part.
+    OnHost(Vec<Rows>),
+    /// In a backend's memory.
+    Placed(PlacedRows),
 }
 
 impl Adding<'_> {
@@ -112,23 +121,33 @@ impl Adding<'_> {
             Some(target) => error.of(&target.description()),
             None => error,
         };
-        let factor = columns.rows(samples.clone(), self.part.evaluating).map_err(named)?;
+        let (range, evaluating) = (samples.clone(), self.part.evaluating);
+        if let Some(factor) = columns.placed() {
+            let rows = factor.place(range, evaluating, self.slab).map_err(|error| named(error.into()))?;
+            return Ok(Block { samples: samples.clone(), held: Held::Placed(rows) });
+        }
+        let factor = columns.rows(range, evaluating).map_err(named)?;
         let rows = samples.len() * self.job.source.rank();
         match largest {
             Some(target) if (factor.rows, factor.tensors.len()) != (rows, self.variables.len()) => {
                 Err(target.wrong_shape())
             }
-            _ => Ok(Block { samples: samples.clone(), tensors: factor.tensors }),
+            _ => Ok(Block { samples: samples.clone(), held: Held::OnHost(factor.tensors) }),
         }
     }
 
     fn add_columns(&self, sums: &mut [Sum], block: &Block) -> Result<()> {
         for (target, matrix) in sums.iter_mut().filter_map(|sum| sum.living(true)) {
-            let of_target = self.variables.iter().zip(&block.tensors);
-            let phi: Vec<&Rows> = of_target
-                .filter(|(variable, _)| target.variables.binary_search(variable).is_ok())
-                .map(|(_, rows)| rows)
-                .collect();
+            let has = |place: &usize| target.variables.binary_search(&self.variables[*place]).is_ok();
+            let places = (0..self.variables.len()).filter(has);
+            let tensors = match &block.held {
+                Held::OnHost(tensors) => tensors,
+                Held::Placed(rows) => {
+                    placed::add_columns(matrix, rows, &places.collect::<Vec<usize>>())?;
+                    continue;
+                }
+            };
+            let phi: Vec<&Rows> = places.map(|place| &tensors[place]).collect();
             let all = 0..target.dimension;
             let rectangle = Rectangle { rows: all.clone(), columns: all };
             let mut place = Destination { matrices: vec![matrix], rectangle, rank: 1 };
@@ -149,10 +168,20 @@ impl Adding<'_> {
             let living = sums.iter_mut().filter_map(|sum| sum.living(false));
             let having = living.filter(|(target, _)| target.variables.binary_search(variable).is_ok());
             let matrices: Vec<MatMut<f64>> = having.map(|(_, matrix)| matrix).collect();
-            if !matrices.is_empty() {
-                let mut place = Destination { matrices, rectangle: rectangle.clone(), rank };
-                let psi = before.map(|before| &before.tensors[index]);
-                self.add_product(&mut place, &block.tensors[index], psi, &mut buffers)?;
+            if matrices.is_empty() {
+                continue;
+            }
+            let mut place = Destination { matrices, rectangle: rectangle.clone(), rank };
+            match (&block.held, before.map(|before| &before.held)) {
+                (Held::OnHost(phi), None) => self.add_product(&mut place, &phi[index], None, &mut buffers)?,
+                (Held::OnHost(phi), Some(Held::OnHost(psi))) => {
+                    self.add_product(&mut place, &phi[index], Some(&psi[index]), &mut buffers)?;
+                }
+                (Held::Placed(phi), None) => placed::add_rows(&mut place, phi, None, index)?,
+                (Held::Placed(phi), Some(Held::Placed(psi))) => {
+                    placed::add_rows(&mut place, phi, Some(psi), index)?;
+                }
+                _ => return Err(two_forms()),
             }
         }
         Ok(())
@@ -181,7 +210,11 @@ impl Adding<'_> {
                 Outer::add(place, Outer::new(buffer, left, right)?, Outer::new(other, before, seen)?);
                 Ok(())
             }
-            _ => Err(candle_core::Error::Msg("one variable's rows come in two forms".to_owned()).into()),
+            _ => Err(two_forms()),
         }
     }
+}
+
+fn two_forms() -> Error {
+    candle_core::Error::Msg("one variable's rows come in two forms".to_owned()).into()
 }
