@@ -5,7 +5,7 @@
 #
 # Runs in the folder that prepare.sh created: every law of every operation, the reference cases, an
 # experiment from file to report on the card and on the CPU, benchmarks of Eigenscape, and
-# benchmarks of PyTorch (eager and compiled) limited to SECONDS (default 200). Writes all results to
+# benchmarks of PyTorch (eager and compiled) limited to SECONDS (default 180). Writes all results to
 # OUT/check.json. Needs Python with PyTorch.
 set -uo pipefail
 cd "$(dirname "$0")"
@@ -21,13 +21,18 @@ run() { # NAME LIMIT COMMAND...
 : > "$out/steps"
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader > "$out/card.txt"
 # One process per network, so that the memory of one network does not affect the next.
-times() { for network in lenet resnet18 gpt2 nano vit vgg11_bn; do timeout 40 ./card 30 "$network" "$@"; done; }
+times() {
+    for network in lenet resnet18 gpt2 nano vit vgg11_bn; do timeout 40 ./card 30 "$network"; done
+    for network in resnet18 gpt2; do timeout 30 ./card 20 "$network" tf32 no-spectra; done
+    timeout 30 ./card 20 gpt2 f32-residuals memory=12
+}
 export -f times
-run times 180 bash -c 'times no-spectra'
+run times 200 bash -c times
 run operations 90 ./operations &
 run reference 90 ./reference --nocapture &
 wait
 run gpu 90 ./xtask reproduce quickstart.toml --set device=cuda:0 --out "$out/gpu"
 run cpu 60 ./xtask reproduce quickstart.toml --out "$out/cpu"
-run torch $((${2:-200} + 15)) python3 torch_peer.py "$out/torch.json" "${2:-200}"
+run torch $((${2:-180} + 15)) python3 torch_peer.py "$out/torch.json" "${2:-180}"
+run bench 60 ./xtask bench lenet hvp layer-spectra full-spectrum --device cuda:0 --torch python3 --json "$out/bench.json"
 python3 combine.py "$out"

@@ -13,11 +13,15 @@ BatchNorm in eval mode), gpt2 (124 M parameters, 4 x 1024 tokens). Methods:
   ..., compiled         with torch.compile
   ..., replayed         as a CUDA graph
 
-Times are medians in milliseconds after two warm-up runs, in f32 and in TF32. OUT.json is rewritten
-after each measurement. Measurements that would start after SECONDS are recorded as "left out"."""
+Times are medians in milliseconds after two warm-up runs, in f32 and in TF32; beside them the seconds
+for compiling and the peak memory of the process' tensors. OUT.json is rewritten after each process;
+those that are not done after SECONDS are stopped."""
 
+import contextlib
+import fcntl
 import json
 import statistics
+import subprocess
 import sys
 import time
 
@@ -107,76 +111,127 @@ def replayed(work):
     return graph.replay
 
 
-def measure(name, model, inputs, targets, record):
-    parameters = list(model.parameters())
-    vectors = [torch.randn_like(p) for p in parameters]
-    point = {key: p.detach() for key, p in model.named_parameters()}
-    direction = dict(zip(point, vectors))
+class Work:
+    """A network with a batch of data, and its Hessian-vector product by every method."""
 
-    def loss(values):
-        outputs = functional_call(model, values, (inputs,))
-        return F.cross_entropy(outputs.reshape(-1, outputs.shape[-1]), targets.reshape(-1))
+    def __init__(self, name):
+        torch.manual_seed(0)
+        network, inputs, targets = WORKS[name]
+        self.model = network().cuda().eval()
+        self.inputs, self.targets = inputs().cuda(), targets().cuda()
+        self.parameters = list(self.model.parameters())
+        self.vectors = [torch.randn_like(p) for p in self.parameters]
+        self.point = {key: p.detach() for key, p in self.model.named_parameters()}
+        self.direction = dict(zip(self.point, self.vectors))
 
-    def first():
-        return torch.autograd.grad(loss(dict(zip(point, parameters))), parameters, create_graph=True)
+    def loss(self, values):
+        outputs = functional_call(self.model, values, (self.inputs,))
+        return F.cross_entropy(outputs.reshape(-1, outputs.shape[-1]), self.targets.reshape(-1))
 
-    def forward_over_reverse(p, v):
-        return jvp(grad(loss), (p,), (v,))[1]
+    def gradient(self, create_graph=False):
+        value = self.loss(dict(zip(self.point, self.parameters)))
+        return torch.autograd.grad(value, self.parameters, create_graph=create_graph)
 
-    kept = first()
-    ways = {
-        "gradient": lambda: torch.autograd.grad(loss(dict(zip(point, parameters))), parameters),
-        "fresh": lambda: torch.autograd.grad(first(), parameters, vectors),
-        "kept": lambda: torch.autograd.grad(kept, parameters, vectors, retain_graph=True),
-        "forward over reverse": lambda: forward_over_reverse(point, direction),
-    }
-    for way, work in ways.items():
-        record(name, way, lambda: median_ms(work))
-    record(name, "kept, replayed", lambda: median_ms(replayed(ways["kept"])))
-    del kept
-    compiled = torch.compile(forward_over_reverse, dynamic=False)
-    record(name, "forward over reverse, compiled", lambda: median_ms(lambda: compiled(point, direction)))
-    compiled_reverse = torch.compile(lambda p, v: vjp(grad(loss), p)[1](v), dynamic=False)
-    record(name, "reverse over reverse, compiled", lambda: median_ms(lambda: compiled_reverse(point, direction)))
-    if name == "lenet":
-        many = {key: torch.randn(64, *p.shape, device="cuda") for key, p in point.items()}
-        together = vmap(lambda v: forward_over_reverse(point, v))
-        record(name, "many", lambda: median_ms(lambda: together(many)) / 64)
-        together = torch.compile(together, dynamic=False)
-        record(name, "many, compiled", lambda: median_ms(lambda: together(many)) / 64)
-        record(name, "many, compiled, replayed", lambda: median_ms(replayed(lambda: together(many))) / 64)
+    def forward_over_reverse(self, p, v):
+        return jvp(grad(self.loss), (p,), (v,))[1]
+
+    def reverse_over_reverse(self, p, v):
+        return vjp(grad(self.loss), p)[1](v)
+
+    def many(self, p, v):
+        return vmap(lambda v: self.forward_over_reverse(p, v))(v)
+
+    def eager(self):
+        yield "gradient", self.gradient
+        yield "fresh", lambda: torch.autograd.grad(self.gradient(True), self.parameters, self.vectors)
+        kept = self.gradient(True)
+        again = lambda: torch.autograd.grad(kept, self.parameters, self.vectors, retain_graph=True)  # noqa: E731
+        yield "kept", again
+        yield "kept, replayed", lambda: replayed(again)
+        yield "forward over reverse", lambda: self.forward_over_reverse(self.point, self.direction)
+
+    def compiled(self, way):
+        function = getattr(self, way.replace(" ", "_"))
+        count = 64 if way == "many" else 1
+        vectors = {k: torch.randn(64, *p.shape, device="cuda") for k, p in self.point.items()} if count > 1 else self.direction
+        compiled = torch.compile(function, dynamic=False)
+        return lambda: compiled(self.point, vectors), count
+
+
+WORKS = {
+    "lenet": (lenet, lambda: torch.randn(100, 1, 32, 32), lambda: torch.arange(100) % 10),
+    "resnet18": (resnet18, lambda: torch.randn(512, 3, 32, 32), lambda: torch.arange(512) % 10),
+    "gpt2": (GPT, lambda: torch.randint(50257, (4, 1024)), lambda: torch.randint(50257, (4, 1024))),
+}
+
+# What is measured: network, method and precision. Each is a process of its own, so that they compile
+# at the same time.
+JOBS = [
+    ("gpt2", "forward over reverse", "f32"), ("gpt2", "forward over reverse", "tf32"),
+    ("resnet18", "forward over reverse", "f32"), ("resnet18", "forward over reverse", "tf32"),
+    ("resnet18", "reverse over reverse", "f32"), ("lenet", "many", "f32"), ("lenet", "forward over reverse", "f32"),
+    ("lenet", "eager", "f32"), ("resnet18", "eager", "f32"), ("resnet18", "eager", "tf32"),
+    ("gpt2", "eager", "f32"), ("gpt2", "eager", "tf32"),
+]  # fmt: skip
+
+
+def job(name, way, precision, lock):
+    """Prints a JSON object: milliseconds by method. One process at a time uses the card for timing."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    times = {}
+    if way == "eager":
+        with exclusive(lock):
+            work = Work(name)
+            for method, call in work.eager():
+                # A method that gives a function is prepared by its first call.
+                call = call() if method.endswith("replayed") else call
+                times[method] = median_ms(call)
+            times["peak_mib"] = torch.cuda.max_memory_allocated() >> 20
+            del work, call
+            torch.cuda.empty_cache()  # before the next process takes the card
+    else:
+        call, count = Work(name).compiled(way)
+        start = time.perf_counter()
+        call()
+        torch.cuda.synchronize()
+        times["compile_s"] = round(time.perf_counter() - start, 1)
+        torch.cuda.empty_cache()
+        with exclusive(lock):
+            times[f"{way}, compiled"] = median_ms(call) / count
+            if name == "lenet":
+                times[f"{way}, compiled, replayed"] = median_ms(replayed(call)) / count
+            times["peak_mib"] = torch.cuda.max_memory_allocated() >> 20
+    print(json.dumps(times))
+
+
+@contextlib.contextmanager
+def exclusive(path):
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def main():
     path, seconds = sys.argv[1], float(sys.argv[2])
-    torch.manual_seed(0)
-    start, found = time.perf_counter(), {"torch": torch.__version__, "card": torch.cuda.get_device_name(), "ms": {}}
-    works = {
-        "lenet": (lenet, lambda: torch.randn(100, 1, 32, 32), lambda: torch.arange(100) % 10),
-        "resnet18": (resnet18, lambda: torch.randn(512, 3, 32, 32), lambda: torch.arange(512) % 10),
-        "gpt2": (GPT, lambda: torch.randint(50257, (4, 1024)), lambda: torch.randint(50257, (4, 1024))),
-    }
-    for tf32 in (False, True):
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-
-        def record(name, way, figure):
-            if time.perf_counter() - start > seconds:
-                value = "left out"
-            else:
-                try:
-                    value = figure()
-                except Exception as error:
-                    value = f"{type(error).__name__}: {str(error)[:200]}"
-            found["ms"].setdefault(f"{name} {'tf32' if tf32 else 'f32'}", {})[way] = value
-            with open(path, "w") as file:
-                json.dump(found, file, indent=1)
-
-        for name, (network, inputs, targets) in works.items():
-            torch._dynamo.reset()
-            model = network().cuda().eval()
-            measure(name, model, inputs().cuda(), targets().cuda(), record)
-            del model
-            torch.cuda.empty_cache()
+    begun = time.perf_counter()
+    found = {"torch": torch.__version__, "card": torch.cuda.get_device_name(), "ms": {}}
+    command = [sys.executable, __file__, "job"]
+    started = [(work, subprocess.Popen([*command, *work, path + ".lock"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)) for work in JOBS]
+    for (name, way, precision), process in started:
+        try:
+            left = max(0.0, seconds - (time.perf_counter() - begun))
+            out, errors = process.communicate(timeout=left)
+            times = json.loads(out) if process.returncode == 0 else {way: errors.decode()[-300:]}
+        except subprocess.TimeoutExpired:
+            process.kill()
+            times = {way: f"not done after {seconds:.0f} s"}
+        key = "eager" if way == "eager" else f"{way}, compiled"
+        found["ms"].setdefault(f"{name} {precision}", {})[key] = times
+        with open(path, "w") as file:
+            json.dump(found, file, indent=1)
 
 
-main()
+if sys.argv[1] == "job":
+    job(*sys.argv[2:])
+else:
+    main()

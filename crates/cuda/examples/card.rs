@@ -4,8 +4,9 @@
 //!     card [SECONDS] [NAME]...
 //!
 //! The names are lenet, resnet18, gpt2, vgg11_bn, vit and nano; all run by default. Networks that
-//! would start after `SECONDS` are skipped. The word `no-spectra` skips the exact spectra of
-//! layers. Times are medians in milliseconds; products are timed between vectors that are already
+//! would start after `SECONDS` are skipped. Further words: `no-spectra` skips the exact spectra of
+//! layers, `tf32` rounds factors, `f32-residuals` evaluates residuals in f32, `memory=GIB` bounds what
+//! residuals and results take. Times are medians in milliseconds; products are timed between vectors that are already
 //! on the card. `error` is ‖ours − reference‖ / ‖reference‖, where the reference is the product in
 //! f64.
 #![allow(clippy::print_stdout)]
@@ -18,15 +19,45 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use eigenscape_core::{Architecture, Context, Curvature, Landscape, Registry};
 use eigenscape_cuda::{Cuda, Settings};
-use eigenscape_curvature::{MeanLoss, Point};
+use eigenscape_curvature::{MeanLoss, Point, Residuals};
 use eigenscape_losses::cross_entropy;
 use eigenscape_program::Network;
 use eigenscape_runtime::Backend;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Bytes that residuals and results may take.
-const MEMORY: usize = 56 << 30;
+/// What is asked for on the command line.
+#[derive(Clone)]
+struct Options {
+    /// No further network is begun after this time.
+    budget: Duration,
+    words: Vec<String>,
+    /// Bytes that residuals and results may take: `memory=GIB`, 56 GiB by default.
+    memory: usize,
+}
+
+impl Options {
+    fn read() -> Self {
+        let words: Vec<String> = std::env::args().skip(1).collect();
+        let budget = words.first().and_then(|first| first.parse().ok()).unwrap_or(u64::MAX);
+        let memory = words.iter().find_map(|word| word.strip_prefix("memory=")?.parse().ok());
+        let memory = memory.unwrap_or(56_usize) << 30;
+        Self { budget: Duration::from_secs(budget), words, memory }
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.words.iter().any(|one| one == word)
+    }
+
+    /// Whether a network is measured: all are, unless some are named.
+    fn selects(&self, work: &Work) -> bool {
+        self.has(work.name) || !WORKS.iter().any(|work| self.has(work.name))
+    }
+
+    fn residuals(&self) -> Residuals {
+        if self.has("f32-residuals") { Residuals::OfPoint } else { Residuals::F64 }
+    }
+}
 
 /// A network and its data.
 struct Work {
@@ -39,31 +70,14 @@ struct Work {
     batch: usize,
     /// Vectors per product in the batched measurement; 1 skips it.
     many: usize,
-    tf32: bool,
 }
 
-const IMAGE: Work = Work {
-    name: "",
-    architecture: "",
-    settings: "",
-    sample: &[1, 32, 32],
-    classes: 10,
-    batch: 100,
-    many: 8,
-    tf32: false,
-};
+const IMAGE: Work =
+    Work { name: "", architecture: "", settings: "", sample: &[1, 32, 32], classes: 10, batch: 100, many: 8 };
 
 const WORKS: [Work; 6] = [
     Work { name: "lenet", architecture: "lenet", many: 64, ..IMAGE },
-    Work {
-        name: "resnet18",
-        architecture: "resnet18",
-        sample: &[3, 32, 32],
-        batch: 512,
-        many: 1,
-        tf32: true,
-        ..IMAGE
-    },
+    Work { name: "resnet18", architecture: "resnet18", sample: &[3, 32, 32], batch: 512, many: 1, ..IMAGE },
     Work { name: "vgg11_bn", architecture: "vgg11_bn", ..IMAGE },
     Work {
         name: "nano",
@@ -74,49 +88,39 @@ const WORKS: [Work; 6] = [
         batch: 8,
         ..IMAGE
     },
-    Work {
-        name: "gpt2",
-        architecture: "gpt",
-        sample: &[1024],
-        classes: 50_257,
-        batch: 4,
-        many: 1,
-        tf32: true,
-        ..IMAGE
-    },
+    Work { name: "gpt2", architecture: "gpt", sample: &[1024], classes: 50_257, batch: 4, many: 1, ..IMAGE },
     Work { name: "vit", architecture: "vit-tiny", sample: &[3, 32, 32], batch: 32, ..IMAGE },
 ];
 
 fn main() -> Fallible<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let budget = arguments.first().and_then(|first| first.parse().ok()).unwrap_or(u64::MAX);
-    let named = |work: &&Work| arguments.len() < 2 || arguments.iter().any(|name| name == work.name);
-    let start = Instant::now();
-    let cuda = Cuda::open(&Settings::default())?;
+    let (options, start) = (Options::read(), Instant::now());
+    let cuda = Cuda::open(&Settings { tf32: options.has("tf32"), ..Settings::default() })?;
     let (name, [free, total]) = cuda.describe()?;
     println!("{{\"device\": \"{name}\", \"free\": {free}, \"total\": {total}}}");
-    for work in WORKS.iter().filter(named) {
-        if start.elapsed() > Duration::from_secs(budget) {
+    for work in WORKS.iter().filter(|work| options.selects(work)) {
+        if start.elapsed() > options.budget {
             println!("{{\"work\": \"{}\", \"left_out\": true}}", work.name);
             continue;
         }
-        if let Err(error) = measure(work, &cuda, start) {
+        if let Err(error) = measure(work, &cuda, &options, start) {
             println!("{{\"work\": \"{}\", \"error\": {:?}}}", work.name, error.to_string());
         }
     }
     Ok(())
 }
 
-fn measure(work: &Work, cuda: &Cuda, start: Instant) -> Fallible<()> {
+fn measure(work: &Work, cuda: &Cuda, options: &Options, start: Instant) -> Fallible<()> {
     let say = |what: &str, figures: String| {
         println!(
-            "{{\"work\": \"{}\", \"what\": \"{what}\", {figures}, \"at_s\": {:.1}}}",
+            "{{\"work\": \"{}\", \"what\": \"{what}\", {figures}, \"options\": {:?}, \"at_s\": {:.1}}}",
             work.name,
+            options.words.join(" "),
             start.elapsed().as_secs_f64()
         );
     };
     let (network, point) = subject(work, cuda)?;
-    let loss = MeanLoss::new(&network, &cross_entropy(), point.clone(), MEMORY)?;
+    let loss = MeanLoss::new(&network, &cross_entropy(), point.clone(), options.memory)?;
+    let loss = loss.with_residuals(options.residuals());
     let all: Vec<usize> = (0..network.parameters().len()).collect();
     let began = Instant::now();
     loss.gradient(&all)?;
@@ -183,36 +187,29 @@ fn measure(work: &Work, cuda: &Cuda, start: Instant) -> Fallible<()> {
         let error = norm(&(first.to_dtype(DType::F64)? - &exact)?)? / norm(&exact)?;
         say("accuracy", format!("\"error\": {error:.3e}"));
     }
-    if work.tf32 {
-        let fast = Cuda::open(&Settings { tf32: true, ..Settings::default() })?;
-        let point = Point { backend: Arc::new(fast.clone()), ..point.clone() };
-        let product = MeanLoss::new(&network, &cross_entropy(), point, MEMORY)?.hessian(&all)?;
-        let v = fast.place(&noise(7, &[1, p])?)?;
-        product.apply_placed(&v)?;
-        let time = median(|| {
-            product.apply_placed(&v)?;
-            fast.synchronize()?;
-            Ok(())
-        })?;
-        say("hvp-tf32", format!("\"ms\": {time:.4}"));
-    }
     if work.name != "gpt2" {
-        lanczos(work, &network, &point, &say)?;
+        lanczos(work, &network, &point, options, &say)?;
     }
-    if ["lenet", "resnet18"].contains(&work.name) && std::env::args().all(|word| word != "no-spectra") {
-        spectra(work, &network, &point, &say)?;
+    if ["lenet", "resnet18"].contains(&work.name) && !options.has("no-spectra") {
+        spectra(work, &network, (&point, cuda), &say)?;
     }
     Ok(())
 }
 
 /// Times the spectrum of the whole Hessian by 30 Lanczos steps, including the residuals.
-fn lanczos(work: &Work, network: &Network, point: &Point, say: &dyn Fn(&str, String)) -> Fallible<()> {
+fn lanczos(
+    work: &Work,
+    network: &Network,
+    point: &Point,
+    options: &Options,
+    say: &dyn Fn(&str, String),
+) -> Fallible<()> {
     let mut registry = Registry::default();
     eigenscape_estimators::register(&mut registry);
     let lanczos = registry.estimators.named("lanczos", "steps = 30\nprobes = 1")?;
     let group = eigenscape_core::GroupSelector::Full.resolve(network, work.batch)?.swap_remove(0);
     for what in ["lanczos-30-first", "lanczos-30"] {
-        let landscape = Landscape::new(network, &cross_entropy(), point.clone(), MEMORY)?;
+        let landscape = Landscape::new(network, &cross_entropy(), point.clone(), options.memory)?;
         let operator = landscape.operator(Curvature::Hessian, &group);
         let began = Instant::now();
         let spectrum = lanczos.spectrum(&operator, &Context::silent(0))?;
@@ -222,7 +219,12 @@ fn lanczos(work: &Work, network: &Network, point: &Point, say: &dyn Fn(&str, Str
 }
 
 /// Times the exact spectra of all layers, on at most 100 samples.
-fn spectra(work: &Work, network: &Network, point: &Point, say: &dyn Fn(&str, String)) -> Fallible<()> {
+fn spectra(
+    work: &Work,
+    network: &Network,
+    (point, cuda): (&Point, &Cuda),
+    say: &dyn Fn(&str, String),
+) -> Fallible<()> {
     let point = point.narrow(0..work.batch.min(100))?;
     let mut registry = Registry::default();
     eigenscape_estimators::register(&mut registry);
@@ -237,6 +239,26 @@ fn spectra(work: &Work, network: &Network, point: &Point, say: &dyn Fn(&str, Str
         let began = Instant::now();
         let found = gram.spectra(&operators, &Context::silent(0))?;
         say(what, format!("\"ms\": {:.1}, \"layers\": {}", ms(began), found.len()));
+    }
+    let landscape = Landscape::new(network, &cross_entropy(), point.clone(), 16 << 30)?;
+    let groups = eigenscape_core::GroupSelector::Layers.resolve(network, point.samples())?;
+    let operators: Vec<_> =
+        groups.iter().map(|group| landscape.operator(Curvature::Hessian, group)).collect();
+    let operators: Vec<&dyn eigenscape_core::CurvatureOperator> =
+        operators.iter().map(|operator| operator as _).collect();
+    let mut done = Ok(Vec::new());
+    let spent = cuda.profiled(|| {
+        done = gram.spectra(&operators, &Context::silent(0));
+        Ok(())
+    })?;
+    done?;
+    let all: f64 = spent.iter().map(|(_, spent)| spent.seconds).sum();
+    say("layer-spectra-on-the-card", format!("\"ms\": {:.1}", 1e3 * all));
+    for (name, spent) in spent.iter().take(16) {
+        say(
+            "spent-spectra",
+            format!("\"on\": \"{name}\", \"count\": {}, \"ms\": {:.3}", spent.count, 1e3 * spent.seconds),
+        );
     }
     Ok(())
 }
