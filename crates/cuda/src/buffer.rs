@@ -79,6 +79,11 @@ impl DeviceTensor {
         self.memory.address()
     }
 
+    /// Whether no clone shares the memory, so that it may be written again.
+    pub fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.memory) == 1
+    }
+
     /// Whether the tensor lies on this device.
     pub fn is_on(&self, device: &Arc<Device>) -> bool {
         Arc::ptr_eq(self.memory.device(), device)

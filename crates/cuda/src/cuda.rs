@@ -200,6 +200,12 @@ impl Backend for Cuda {
         Ok(vectors::join(&self.device, &terms, lens, k, dtype)?.into())
     }
 
+    fn add(&self, sum: Buffer, factor: f64, parts: Vec<Buffer>, lens: &[usize]) -> Result<Buffer> {
+        let placed = self.placed(&sum)?;
+        drop(sum);
+        Ok(vectors::add(&self.device, placed, (factor, self.all_placed(&parts)?), lens)?.into())
+    }
+
     fn dots(&self, vectors: &[Buffer], w: &Buffer) -> Result<Vec<f64>> {
         basis::dots(&self.device, &self.all_placed(vectors)?, &self.placed(w)?)
     }

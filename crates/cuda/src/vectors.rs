@@ -48,26 +48,61 @@ pub(crate) fn join(
     if !direct {
         sum.zero()?;
     }
-    for (factor, parts) in terms {
-        let dtype = parts.first().ok_or_else(|| Error::shape("join", "there is no part"))?.dtype();
-        let fits = |(part, &len): (&DeviceTensor, &usize)| {
-            (part.elements() == len || part.elements() == k * len) && part.dtype() == dtype
-        };
-        if parts.len() != lens.len() || !parts.iter().zip(lens).all(fits) {
-            return Err(Error::shape("join", format!("parts that are not {k} x {lens:?} of one type")));
-        }
-        let kernel = Kernel::load(device, if direct { "put_parts" } else { "add_parts" }, dtype)?;
-        for table in Table::of(parts, lens) {
-            let mut words = table.words(sum.address(), [k, all]);
-            words.extend([factor.to_bits(), table.led]);
-            kernel.launch(k * table.numbers, words)?;
-        }
-    }
+    let kernel = if direct { "put_parts" } else { "add_parts" };
+    terms.iter().try_for_each(|term| put(device, kernel, &sum, term, lens))?;
     if !direct {
         let words = vec![out.address(), sum.address(), (k * all) as u64];
         Kernel::load(device, "rounded", dtype)?.launch(k * all, words)?;
     }
     Ok(out)
+}
+
+/// sum + factor · vectors in f64, for a sum \[K, Σ n\] in f64, in the memory of the sum if nothing else
+/// holds that.
+pub(crate) fn add(
+    device: &Arc<Device>,
+    sum: DeviceTensor,
+    term: (f64, Vec<DeviceTensor>),
+    lens: &[usize],
+) -> Result<DeviceTensor> {
+    let &[k, all] = sum.dims() else {
+        return Err(Error::shape("add", format!("a sum of shape {:?}", sum.dims())));
+    };
+    if all != lens.iter().sum::<usize>() || sum.dtype() != DType::F64 {
+        return Err(Error::shape("add", format!("a sum of {all} numbers for parts of {lens:?}")));
+    }
+    if !sum.is_alone() {
+        return join(device, &[(1.0, vec![sum.reshaped(&[1, k * all])?])], &[k * all], 1, DType::F64)
+            .and_then(|copy| add(device, copy.reshaped(&[k, all])?, term, lens));
+    }
+    put(device, "add_parts", &sum, &term, lens)?;
+    Ok(sum)
+}
+
+/// Writes factor · vectors to a result \[K, Σ n\] with the kernel `put_parts`, or adds it to one in
+/// f64 with `add_parts`.
+fn put(
+    device: &Arc<Device>,
+    kernel: &str,
+    to: &DeviceTensor,
+    (factor, parts): &(f64, Vec<DeviceTensor>),
+    lens: &[usize],
+) -> Result<()> {
+    let (k, all) = (to.dims()[0], to.dims()[1]);
+    let dtype = parts.first().ok_or_else(|| Error::shape("join", "there is no part"))?.dtype();
+    let fits = |(part, &len): (&DeviceTensor, &usize)| {
+        (part.elements() == len || part.elements() == k * len) && part.dtype() == dtype
+    };
+    if parts.len() != lens.len() || !parts.iter().zip(lens).all(fits) {
+        return Err(Error::shape("join", format!("parts that are not {k} x {lens:?} of one type")));
+    }
+    let kernel = Kernel::load(device, kernel, dtype)?;
+    for table in Table::of(parts, lens) {
+        let mut words = table.words(to.address(), [k, all]);
+        words.extend([factor.to_bits(), table.led]);
+        kernel.launch(k * table.numbers, words)?;
+    }
+    Ok(())
 }
 
 /// Each row \[1, P\] of vectors \[K, P\].

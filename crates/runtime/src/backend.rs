@@ -119,6 +119,17 @@ pub trait Backend: Debug + Send + Sync {
     /// When there is no part, or an operation fails.
     fn join(&self, terms: &[(f64, Vec<Buffer>)], lens: &[usize], k: usize, dtype: DType) -> Result<Buffer>;
 
+    /// `sum` + factor · vectors in f64, for a sum \[K, Σ n\] in f64 and vectors given as parts, as for
+    /// [`Self::join`]. The result may lie in the memory of `sum` if nothing else holds that.
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    fn add(&self, sum: Buffer, factor: f64, parts: Vec<Buffer>, lens: &[usize]) -> Result<Buffer> {
+        let k = sum.dims().first().copied().unwrap_or(1);
+        let shapes: Vec<Vec<usize>> = lens.iter().map(|&len| vec![len]).collect();
+        self.join(&[(1.0, self.cut(&sum, &shapes)?), (factor, parts)], lens, k, DType::F64)
+    }
+
     /// The dot product of each of `vectors` with `w`, in f64. All have the same number of elements.
     /// With [`Self::combine`] this suffices to orthogonalise a Krylov basis.
     ///

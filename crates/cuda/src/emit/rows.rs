@@ -31,13 +31,25 @@ fn kernel(builder: &Builder, name: &str) -> KernelSource {
     KernelSource::by_hand(name, builder.compute())
 }
 
-/// Emits the argmax of each row.
+/// Emits the argmax of each row, by parts: neighbouring threads read neighbouring numbers.
 pub(super) fn argmax(builder: &mut Builder, argmax: &Argmax, x: &View, out: &View) -> Result<()> {
     let (compute, rows) = (builder.compute(), out.layout.elements());
-    let at = builder.in_order(x, compute)?;
+    let x_at = builder.in_order(x, compute)?;
     let size = x.layout.dims.last().copied().unwrap_or(1);
-    let words = vec![place(out)?.into(), at.into(), rows.into(), size.into(), argmax.slack.0.into()];
-    builder.launch(kernel(builder, "argmax"), rows, words)
+    let parts = parts(size);
+    let (most, at) = (builder.scratch(rows * parts, compute), builder.scratch(rows * parts, DType::U32));
+    let sizes = [rows * parts, size, parts].map(Word::from);
+    let words = |to: Place| [to, x_at].map(Word::from).into_iter().chain(sizes);
+    builder.launch(kernel(builder, "largest"), rows * parts, words(most).collect())?;
+    let words = words(at).chain([most.into(), argmax.slack.0.into()]).collect();
+    builder.launch(kernel(builder, "first_near"), rows * parts, words)?;
+    let words = vec![place(out)?.into(), at.into(), rows.into(), parts.into()];
+    builder.launch(kernel(builder, "first_of_parts"), rows, words)
+}
+
+/// The number of threads that share a row of this many numbers.
+fn parts(size: usize) -> usize {
+    size.div_ceil(64).min(64)
 }
 
 /// Emits the differences of each row from one of its elements, which are gathered first.
@@ -60,7 +72,7 @@ pub(super) fn differences_transpose(builder: &mut Builder, args: &[View], out: &
     let Rows { places: [to, x, index], sizes } = Rows::new(builder, args, out)?;
     let [elements, size, rows, x_step, index_step] = sizes;
     let all = elements / size;
-    let parts = size.div_ceil(64).min(64);
+    let parts = parts(size);
     let partial = builder.scratch(parts * all, DType::F64);
     let sums = builder.scratch(all, DType::F64);
     let words = [partial, x, index].map(Word::from).into_iter();

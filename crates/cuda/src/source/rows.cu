@@ -71,22 +71,46 @@ KERNEL(NAME_take, 9) {
     ((T *)args.w[0])[i] = at < rows ? table[(u64)at * width + d] : (T)NOT_A_NUMBER;
 }
 
-/* The position of the first element of each row that is at least the maximum of the row minus
-   slack. NaN is ignored; a row of NaN gives 0.
-   args.w: out, x, number of rows, length of a row, slack. */
-KERNEL(NAME_argmax, 5) {
+/* most[row, part] = the largest of x[row, j] over j = part, part + parts, ... NaN is ignored.
+   args.w: most, x, elements of most, length of a row, parts. */
+KERNEL(NAME_largest, 5) {
     u32 i = thread();
     if (i >= (u32)args.w[2]) return;
-    u32 size = (u32)args.w[3];
-    const T *x = (const T *)args.w[1] + (u64)i * size;
+    u32 size = (u32)args.w[3], parts = (u32)args.w[4], row = i / parts;
+    const T *x = (const T *)args.w[1] + (u64)row * size;
     T largest = (T)-INFINITE;
-    for (u32 j = 0; j < size; j++) largest = x[j] > largest ? x[j] : largest;
-    double bound = (double)largest - number(args.w[4]);
-    u32 at = 0;
-    for (u32 j = 0; j < size; j++) {
+    for (u32 j = i - row * parts; j < size; j += parts) largest = x[j] > largest ? x[j] : largest;
+    ((T *)args.w[0])[i] = largest;
+}
+
+/* at[row, part] = the first j = part, part + parts, ... with x[row, j] >= the largest number of the
+   row - slack, or ~0.
+   args.w: at, x, elements of at, length of a row, parts, most (see above), slack. */
+KERNEL(NAME_first_near, 7) {
+    u32 i = thread();
+    if (i >= (u32)args.w[2]) return;
+    u32 size = (u32)args.w[3], parts = (u32)args.w[4], row = i / parts;
+    const T *x = (const T *)args.w[1] + (u64)row * size, *most = (const T *)args.w[5] + (u64)row * parts;
+    T largest = (T)-INFINITE;
+    for (u32 part = 0; part < parts; part++) largest = most[part] > largest ? most[part] : largest;
+    double bound = (double)largest - number(args.w[6]);
+    u32 at = ~0u;
+    for (u32 j = i - row * parts; j < size; j += parts) {
         if ((double)x[j] >= bound) { at = j; break; }
     }
     ((u32 *)args.w[0])[i] = at;
+}
+
+/* out[row] = the smallest of at[row, part], or 0 if all are ~0: the position of the first element of
+   the row that is at least its maximum minus slack; a row of NaN gives 0.
+   args.w: out, at, number of rows, parts. */
+KERNEL(NAME_first_of_parts, 4) {
+    u32 i = thread();
+    if (i >= (u32)args.w[2]) return;
+    u32 parts = (u32)args.w[3], first = ~0u;
+    const u32 *at = (const u32 *)args.w[1] + (u64)i * parts;
+    for (u32 part = 0; part < parts; part++) first = at[part] < first ? at[part] : first;
+    ((u32 *)args.w[0])[i] = first == ~0u ? 0 : first;
 }
 
 /* sums[part][k, r] = sum of x[k, r, j] over j = part, part + parts, ... except j = m, in double

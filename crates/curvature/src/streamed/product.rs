@@ -129,7 +129,8 @@ impl StreamedProduct {
     fn apply_at_once(&self, vectors: &Buffer) -> Result<Buffer> {
         match self.compiled.split.count {
             1 => self.with_product(0, |whole| whole.apply_placed(vectors)),
-            _ => self.sum(vectors),
+            _ if self.point.backend.is_host() => self.sum(vectors),
+            _ => self.sum_placed(vectors),
         }
     }
 
@@ -159,6 +160,22 @@ impl StreamedProduct {
             Ok::<_, Error>(terms)
         })?;
         add_up(&mut terms, dtype)
+    }
+
+    /// As [`Self::sum`], added up in f64 in the backend's memory.
+    fn sum_placed(&self, vectors: &Buffer) -> Result<Buffer> {
+        let (dtype, backend, k) = (self.point.dtype(), &*self.point.backend, vectors.dims()[0]);
+        let lens = self.compiled.program(0)?.parts().lens();
+        let batches = self.compiled.split.parts();
+        let sum = batches.fold(&self.interrupt, None, |sum, Part { index, share, .. }| {
+            let results = self.with_product(index, |product| product.results(vectors))?;
+            Ok::<_, Error>(Some(match sum {
+                None => backend.join(&[(share, results)], &lens, k, DType::F64)?,
+                Some(sum) => backend.add(sum, share, results, &lens)?,
+            }))
+        })?;
+        let sum = sum.ok_or_else(|| Error::shape("product", "there are no samples"))?;
+        backend.join(&[(1.0, vec![sum])], &[lens.iter().sum()], k, dtype)
     }
 
     /// (n_b/N) M_b v_b, where v_b holds the variables of the samples of b: M is block-diagonal.
