@@ -59,12 +59,12 @@ impl Function {
         point.run(&self.program, inputs)
     }
 
-    /// As [`Self::at`], with weights that are already placed.
-    pub(crate) fn at_placed(&self, point: &PlacedPoint) -> Result<Vec<Tensor>> {
-        Buffer::all_to_host(point.run_placed(&self.program, point.inputs()?)?)
+    /// As [`Self::at`], with weights that are already placed, and results in the backend's memory.
+    pub(crate) fn at_placed(&self, point: &PlacedPoint) -> Result<Vec<Buffer>> {
+        point.run_placed(&self.program, point.inputs()?)
     }
 
-    /// As [`Self::at_placed`], in f64 whatever the type of the point.
+    /// As [`Self::at`], with placed weights, in f64 whatever the type of the point.
     pub(crate) fn at_in_f64(&self, point: &PlacedPoint) -> Result<Vec<Tensor>> {
         let inputs = point.inputs()?;
         Buffer::all_to_host(self.program.run_placed(&*point.backend, inputs, DType::F64, DType::F64)?)

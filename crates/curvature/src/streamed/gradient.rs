@@ -36,20 +36,27 @@ impl MeanLoss {
         if split.count > 1 {
             independence::check(&self.programs, &self.point)?;
         }
-        let mut outputs = Vec::with_capacity(split.count);
-        let mut sums =
-            split.parts().fold(&self.interrupt, Vec::new(), |sums, Part { range, share, .. }| {
-                let mut values = program(range.len())?.at_placed(&self.point.narrow(range)?)?;
-                outputs.push(values.remove(1));
-                let terms = values.iter().map(|term| term.to_dtype(DType::F64)?.affine(share, 0.0));
-                let terms = terms.collect::<candle_core::Result<Vec<Tensor>>>()?;
-                if sums.is_empty() {
-                    return Ok(terms);
-                }
-                let added = sums.iter().zip(&terms).map(|(sum, term)| sum + term);
-                Ok::<_, Error>(added.collect::<candle_core::Result<_>>()?)
-            })?;
-        let loss = sums.remove(0);
-        Ok(LossGradient { loss, outputs: Tensor::cat(&outputs, 0)?, gradient: sums })
+        let (mut outputs, backend) = (Vec::with_capacity(split.count), &*self.point.backend);
+        let mut shapes: Vec<Vec<usize>> = Vec::new();
+        let sums = split.parts().fold(&self.interrupt, None, |sums, Part { range, share, .. }| {
+            let mut values = program(range.len())?.at_placed(&self.point.narrow(range)?)?;
+            outputs.push(values.remove(1).to_host()?);
+            shapes = values.iter().map(|value| value.dims().to_vec()).collect();
+            let lens: Vec<usize> = shapes.iter().map(|shape| shape.iter().product()).collect();
+            Ok::<_, Error>(Some(match sums {
+                None => backend.join(&[(share, values)], &lens, 1, DType::F64)?,
+                Some(sums) => backend.add(sums, share, values, &lens)?,
+            }))
+        })?;
+        let sums = sums.ok_or_else(|| Error::shape("gradient", "there are no samples"))?.to_host()?;
+        let mut start = 0;
+        let cut = shapes.iter().map(|shape| {
+            let len = shape.iter().product();
+            start += len;
+            sums.narrow(1, start - len, len)?.reshape(shape.as_slice())
+        });
+        let mut gradient = cut.collect::<candle_core::Result<Vec<Tensor>>>()?;
+        let loss = gradient.remove(0);
+        Ok(LossGradient { loss, outputs: Tensor::cat(&outputs, 0)?, gradient })
     }
 }
