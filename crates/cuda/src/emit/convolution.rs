@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The most numbers in a matrix of patches, which bounds the samples that are processed at a time.
-const PATCHES: usize = 1 << 26;
+const PATCHES: usize = 1 << 27;
 
 /// The parts of the samples over which the weight cotangent of a grouped convolution is summed.
 const PARTS: usize = 64;

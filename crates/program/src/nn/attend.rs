@@ -35,8 +35,15 @@ pub fn attend(scope: &mut Scope, [q, k, v]: [Value; 3], settings: &Attention) ->
     let each: Vec<[usize; 2]> = (0..last).map(|axis| [axis, axis]).collect();
     let graph = scope.graph();
     let product = MatMul { batch: each.clone(), contract: vec![[last + 1, last + 1]] };
-    let scores = graph.matmul(q, k, product)?;
-    let mut scores = graph.scale(scores, settings.scale.unwrap_or_else(|| (width as f64).sqrt().recip()))?;
+    let scale = settings.scale.unwrap_or_else(|| (width as f64).sqrt().recip());
+    // The queries are usually far smaller than the scores, and every derivative scales again.
+    let mut scores = if width <= others {
+        let q = graph.scale(q, scale)?;
+        graph.matmul(q, k, product)?
+    } else {
+        let scores = graph.matmul(q, k, product)?;
+        graph.scale(scores, scale)?
+    };
     let full = graph.shape(scores).to_vec();
     if settings.causal {
         if positions != others {
