@@ -11,7 +11,7 @@ BatchNorm in eval mode), gpt2 (124 M parameters, 4 x 1024 tokens). Methods:
   reverse over reverse  reverse mode on the gradient by torch.func
   many                  forward over reverse for 64 vectors at once (vmap); the time per vector
   ..., compiled         with torch.compile
-  ..., replayed         as a CUDA graph
+  ..., replayed         as a CUDA graph (lenet)
 
 Times are medians in milliseconds after two warm-up runs, in f32 and in TF32; beside them the seconds
 for compiling and the peak memory of the process' tensors. OUT.json is rewritten after each process;
@@ -147,7 +147,6 @@ class Work:
         kept = self.gradient(True)
         again = lambda: torch.autograd.grad(kept, self.parameters, self.vectors, retain_graph=True)  # noqa: E731
         yield "kept", again
-        yield "kept, replayed", lambda: replayed(again)
         yield "forward over reverse", lambda: self.forward_over_reverse(self.point, self.direction)
 
     def compiled(self, way):
@@ -178,13 +177,12 @@ JOBS = [
 def job(name, way, precision, lock):
     """Prints a JSON object: milliseconds by method. One process at a time uses the card for timing."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.benchmark = True
     times = {}
     if way == "eager":
         with exclusive(lock):
             work = Work(name)
             for method, call in work.eager():
-                # A method that gives a function is prepared by its first call.
-                call = call() if method.endswith("replayed") else call
                 times[method] = median_ms(call)
             times["peak_mib"] = torch.cuda.max_memory_allocated() >> 20
             del work, call
