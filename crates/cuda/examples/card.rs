@@ -5,10 +5,10 @@
 //!
 //! The names are lenet, resnet18, gpt2, vgg11_bn, vit and nano; all run by default. Networks that
 //! would start after `SECONDS` are skipped. Further words: `no-spectra` skips the exact spectra of
-//! layers, `tf32` rounds factors, `f32-residuals` evaluates residuals in f32, `memory=GIB` bounds what
-//! residuals and results take. Times are medians in milliseconds; products are timed between vectors that are already
-//! on the card. `error` is ‖ours − reference‖ / ‖reference‖, where the reference is the product in
-//! f64.
+//! layers, `tf32` rounds factors, `f32-residuals` evaluates residuals in f32, `memory=GIB` bounds
+//! what residuals and results take. Times are medians in milliseconds; products are timed between
+//! vectors that are already on the card. `error` is ‖ours − reference‖ / ‖reference‖, where the
+//! reference is the product in f64.
 #![allow(clippy::print_stdout)]
 
 use std::{

@@ -25,7 +25,7 @@ use eigenscape_program::Mode;
 
 pub use self::loss::default_losses;
 pub(crate) use self::probe::CURVATURES;
-use self::twins::Twins;
+use self::{device::Computing, twins::Twins};
 use crate::{
     artifacts, cases,
     checkpoint::Selection,
@@ -293,7 +293,7 @@ impl Checker<'_> {
         cache: &mut DataCache,
     ) -> Result<RunPlan, ConfigError> {
         self.sizes(raw)?;
-        let (backend, memory) = self.device(raw)?;
+        let Computing { backend, memory } = self.device(raw)?;
         let Measurements { train, probes, distances } = self.measurements(raw)?;
         let loss = self.loss(raw.loss.as_ref())?;
         self.environment.ignored_label = loss.ignored_label();

@@ -12,13 +12,16 @@ use crate::{
     raw,
 };
 
+/// Where an experiment computes.
+pub(super) struct Computing {
+    pub backend: Arc<dyn Backend>,
+    /// Bytes that measuring may take, if they are given or the device is a card.
+    pub memory: Option<Located<usize>>,
+}
+
 impl Checker<'_> {
-    /// Opens the experiment's device, and returns the bytes that measuring may take if they are
-    /// given or the device is a card.
-    pub(super) fn device(
-        &self,
-        raw: &raw::Experiment,
-    ) -> Result<(Arc<dyn Backend>, Option<Located<usize>>), ConfigError> {
+    /// Opens the experiment's device.
+    pub(super) fn device(&self, raw: &raw::Experiment) -> Result<Computing, ConfigError> {
         let opened = device::open(&raw.device, raw.tf32, &self.registry.operations);
         let device::Opened { backend, card } =
             opened.map_err(|refused| self.error(refused.key, refused.problem, refused.remedy))?;
@@ -29,8 +32,10 @@ impl Checker<'_> {
                 let problem = format!("the GPU has {free} of its {total} free");
                 Err(self.error("memory", problem, "allow less, or end what else uses the GPU"))
             }
-            (None, Some(card)) => Ok((backend, Some(self.located("device", card.allowed())))),
-            _ => Ok((backend, memory)),
+            (None, Some(card)) => {
+                Ok(Computing { backend, memory: Some(self.located("device", card.allowed())) })
+            }
+            _ => Ok(Computing { backend, memory }),
         }
     }
 }
