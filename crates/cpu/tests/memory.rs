@@ -69,8 +69,8 @@ fn recurrences(scope: &mut Scope, x: Value) -> Result<Value> {
 const SAMPLES: usize = 40;
 
 /// The peak memory of a run in bytes, beyond the memory held before it; results are included. The
-/// buffers that threads keep are not counted: runs on all threads allocate them beforehand. A thread
-/// can still miss a kernel in these, so the smallest of several peaks is returned.
+/// buffers that threads keep are not counted: runs on all threads allocate them beforehand. A
+/// thread can still miss a kernel in these, so the smallest of several peaks is returned.
 fn measured(run: impl Fn() -> Vec<Tensor> + Sync) -> (usize, Vec<Tensor>) {
     let once = || {
         Cpu::default().release();

@@ -1,4 +1,4 @@
-/* Code shared by the three emulated libraries. The failure counter is in libcuda. The other two
+/* Code shared by the emulated libraries. The failure counter is in libcuda. The others
  * load libcuda from their own folder, even if the process has loaded another library of that
  * name. */
 

@@ -1,6 +1,6 @@
-//! The CUDA driver, NVRTC and cuBLAS on the host, for tests of the CUDA backend without a card.
+//! The CUDA driver, NVRTC, cuBLAS and cuSOLVER on the host, for tests of the CUDA backend without a card.
 //!
-//! [`libraries`] compiles three shared libraries from C and returns their folder, from which the
+//! [`libraries`] compiles four shared libraries from C and returns their folder, from which the
 //! backend loads them as it loads the real ones. Device memory is heap memory, kernels are compiled
 //! by gcc, and work on a stream runs synchronously when it is submitted. Errors that a card does
 //! not tolerate are detected: memory is NaN until it is written, a write just outside an allocation
@@ -28,18 +28,24 @@ use std::{env, fs, process};
 
 use libloading::{Library, Symbol};
 
-const SOURCES: [(&str, &str); 5] = [
+const SOURCES: [(&str, &str); 6] = [
     ("common.h", include_str!("common.h")),
     ("shim.h", include_str!("shim.h")),
     ("cuda.c", include_str!("cuda.c")),
     ("nvrtc.c", include_str!("nvrtc.c")),
     ("cublas.c", include_str!("cublas.c")),
+    ("cusolver.c", include_str!("cusolver.c")),
 ];
 
-const LIBRARIES: [(&str, &str); 3] =
-    [("cuda.c", "libcuda.so.1"), ("nvrtc.c", "libnvrtc.so.13"), ("cublas.c", "libcublas.so.13")];
+const LIBRARIES: [(&str, &str); 4] = [
+    ("cuda.c", "libcuda.so.1"),
+    ("nvrtc.c", "libnvrtc.so.13"),
+    ("cublas.c", "libcublas.so.13"),
+    ("cusolver.c", "libcusolver.so.12"),
+];
 
-/// The folder of the emulated libraries: `libcuda.so.1`, `libnvrtc.so.13`, `libcublas.so.13`.
+/// The folder of the emulated libraries: `libcuda.so.1`, `libnvrtc.so.13`, `libcublas.so.13`,
+/// `libcusolver.so.12`.
 ///
 /// The first call of a process compiles them, into a folder that is removed when the process exits.
 ///
@@ -53,7 +59,7 @@ pub fn libraries() -> Result<&'static Path> {
 
 /// Makes the n-th call from now on fail; with `None`, `EIGENSCAPE_EMULATOR_FAIL_AT` applies again.
 ///
-/// Calls to all three libraries by all threads count, except those that free something or describe
+/// Calls to all four libraries by all threads count, except those that free something or describe
 /// an error. The count restarts at zero. If [`libraries`] fails, this does nothing.
 pub fn fail_at(call: Option<u64>) {
     let call = call.map_or(0, |n| c_long::try_from(n).unwrap_or(c_long::MAX));
@@ -122,7 +128,7 @@ fn compile(folder: &Path) -> Result<()> {
     for (source, library) in LIBRARIES {
         let compiler = Command::new("gcc")
             .args(["-std=gnu11", "-O1", "-pipe", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread"])
-            .args(["-o", library, source, "-ldl"])
+            .args(["-o", library, source, "-ldl", "-lm"])
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

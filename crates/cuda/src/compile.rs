@@ -10,7 +10,7 @@ use eigenscape_program::{
     Operation,
     operations::{Literal, Matrix},
 };
-use eigenscape_runtime::{Error, Home as Planned, Kernel, Plan, PlannedStep};
+use eigenscape_runtime::{Conversion, Error, Home as Planned, Kernel, Layout, Plan, PlannedStep, aligned};
 
 use crate::{
     Result,
@@ -118,7 +118,10 @@ impl<'a> Compiler<'a> {
             }
             _ if step.view => self.homes.push(self.homes[step.args[0]]),
             kernel => {
-                let args: Vec<View> = step.args.iter().map(|&arg| self.view(arg)).collect();
+                let mut args: Vec<View> = step.args.iter().map(|&arg| self.view(arg)).collect();
+                if !emit::reads_any_type(kernel) {
+                    self.convert(step, &mut args)?;
+                }
                 self.homes.push(Home::At(self.place(slot)));
                 let out = self.view(slot);
                 match (kernel, &step.body) {
@@ -130,6 +133,25 @@ impl<'a> Compiler<'a> {
         for slot in &step.settles {
             let result = self.results.iter().position(|made| made.slot == *slot);
             result.map_or(Ok(()), |result| self.write_result(*slot, result))?;
+        }
+        Ok(())
+    }
+
+    /// Emits the conversions of operands that lie in inputs of another type, as the plan says.
+    fn convert(&mut self, step: &PlannedStep, args: &mut [View]) -> Result<()> {
+        let compute = self.builder.compute();
+        for Conversion { operand, numbers, offset } in &step.converts {
+            let view = &args[*operand];
+            let Home::At(from) = view.home else { continue };
+            let from = from.plus(numbers.start * view.dtype.size_in_bytes());
+            let to = Place { base: Base::Arena, offset: self.origin + step.own.start + offset };
+            let [from, to] = [(from, view.dtype), (to, compute)]
+                .map(|(at, dtype)| View::in_order(at, &[numbers.len()], dtype));
+            emit::copy(&mut self.builder, &from, &to)?;
+            let layout = Layout { start: view.layout.start - numbers.start, ..view.layout.clone() };
+            args[*operand] = View { led: view.led, ..to.by(layout) };
+            let end = step.own.start + offset + aligned(numbers.len() * compute.size_in_bytes());
+            self.builder.free[0].start = self.builder.free[0].start.max(self.origin + end);
         }
         Ok(())
     }

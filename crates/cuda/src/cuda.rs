@@ -12,6 +12,7 @@ use crate::{
     buffer::DeviceTensor,
     device::Device,
     driver::Driver,
+    eigenvalues,
     error::failure,
     library::Folders,
     profile::{Profile, Spent},
@@ -208,6 +209,10 @@ impl Backend for Cuda {
 
     fn dots(&self, vectors: &[Buffer], w: &Buffer) -> Result<Vec<f64>> {
         basis::dots(&self.device, &self.all_placed(vectors)?, &self.placed(w)?)
+    }
+
+    fn eigenvalues(&self, columns: &[&[f64]]) -> Result<Option<Vec<f64>>> {
+        eigenvalues::of_columns(&self.device, columns)
     }
 
     fn combine(&self, terms: &[(f64, &Buffer)], dtype: DType) -> Result<Buffer> {

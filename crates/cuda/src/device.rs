@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use eigenscape_runtime::Error;
@@ -11,6 +11,7 @@ use eigenscape_runtime::Error;
 use crate::{
     Result,
     cublas::Blas,
+    cusolver::Solver,
     driver::{Driver, Function},
     error::failure,
     library::Folders,
@@ -30,6 +31,9 @@ pub(crate) struct Device {
     driver: Driver,
     compiler: Compiler,
     blas: Blas,
+    /// cuSOLVER, opened when it is first asked for; `None` where it is missing.
+    solver: OnceLock<Option<Solver>>,
+    folders: Folders,
     tf32: bool,
     pool: Mutex<Pool>,
     work: Mutex<Work>,
@@ -67,7 +71,8 @@ impl Device {
         // SAFETY: stream and workspace are never freed.
         let blas = unsafe { Blas::open(folders, driver.stream(), (workspace, WORKSPACE))? };
         let (pool, work, profile) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { driver, compiler, blas, tf32, pool, work, profile }))
+        let (solver, folders) = (OnceLock::new(), folders.clone());
+        Ok(Arc::new(Self { driver, compiler, blas, solver, folders, tf32, pool, work, profile }))
     }
 
     /// The driver, with its context current on this thread.
@@ -79,6 +84,16 @@ impl Device {
     /// The cuBLAS handle.
     pub fn blas(&self) -> &Blas {
         &self.blas
+    }
+
+    /// cuSOLVER, if it can be had.
+    pub fn solver(&self) -> Option<&Solver> {
+        let open = || {
+            self.driver.enter().ok()?;
+            // SAFETY: the context is current, and the stream is never destroyed.
+            unsafe { Solver::open(&self.folders, self.driver.stream()) }.ok()
+        };
+        self.solver.get_or_init(open).as_ref()
     }
 
     /// Whether matrix products in f32 may use TF32.

@@ -57,8 +57,8 @@ pub(crate) fn join(
     Ok(out)
 }
 
-/// sum + factor · vectors in f64, for a sum \[K, Σ n\] in f64, in the memory of the sum if nothing else
-/// holds that.
+/// sum + factor · vectors in f64, for a sum \[K, Σ n\] in f64, in the memory of the sum if nothing
+/// else holds that.
 pub(crate) fn add(
     device: &Arc<Device>,
     sum: DeviceTensor,

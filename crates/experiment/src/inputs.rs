@@ -3,8 +3,8 @@
 use candle_core::{DType, Tensor};
 use eigenscape_core::Result;
 
-/// Tensors \[N, ...\] as one \[N, D\] of floating-point numbers: the elements of all of a sample one
-/// after the other. One alone stays as it is.
+/// Tensors \[N, ...\] as one \[N, D\] of floating-point numbers: the elements of all of a sample
+/// one after the other. One alone stays as it is.
 ///
 /// # Errors
 /// When they are not of the same number of samples.

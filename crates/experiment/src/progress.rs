@@ -1,5 +1,5 @@
-//! Progress on stderr: bars on a terminal, plain lines elsewhere, nothing when quiet. Or whatever an
-//! [`Observer`] makes of it.
+//! Progress on stderr: bars on a terminal, plain lines elsewhere, nothing when quiet. Or whatever
+//! an [`Observer`] makes of it.
 
 use std::{
     io::{self, Write},

@@ -27,8 +27,8 @@ pub struct Experiment {
     /// The seed of all random numbers: initial weights, order of batches, probes.
     #[serde(default)]
     pub seed: u64,
-    /// The device: "cpu", "cuda:0" (an NVIDIA GPU by its number), "cuda" (the first that nobody else
-    /// uses), or "auto" (a GPU if there is one).
+    /// The device: "cpu", "cuda:0" (an NVIDIA GPU by its number), "cuda" (the first that nobody
+    /// else uses), or "auto" (a GPU if there is one).
     #[serde(default = "cpu")]
     pub device: String,
     /// Whether matrix products in f32 on a GPU may round their factors to TF32, with 10 mantissa

@@ -90,8 +90,9 @@ impl Errors {
 /// none of which needs to match.
 ///
 /// Of an architecture that brings its weights the file may leave these out; what such a network is
-/// given may stand under the names that it has for that instead of `x`. A loss that needs no targets
-/// needs no `y` (nor to be named, then), and its Gauss-Newton matrix is 0, so that no `ggnv.NAME` needs to be there.
+/// given may stand under the names that it has for that instead of `x`. A loss that needs no
+/// targets needs no `y` (nor to be named, then), and its Gauss-Newton matrix is 0, so that no
+/// `ggnv.NAME` needs to be there.
 ///
 /// # Errors
 /// When the file cannot be read, a tensor is missing or has another shape than the network's, or

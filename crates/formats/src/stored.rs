@@ -98,8 +98,8 @@ impl<'a> Stored<'a> {
         self.strides.filter(|strides| !empty && !is_contiguous(self.shape, strides))
     }
 
-    /// Calls `f` with the bytes of each element, in row-major order, without a copy of them all. The
-    /// type must have whole bytes.
+    /// Calls `f` with the bytes of each element, in row-major order, without a copy of them all.
+    /// The type must have whole bytes.
     pub fn each(&self, mut f: impl FnMut(&[u8])) {
         let (count, size): (usize, _) = (self.shape.iter().product(), self.size());
         let Some(strides) = self.disordered() else {

@@ -197,8 +197,8 @@ impl Network {
         self.mixes_samples.as_deref()
     }
 
-    /// Whether one sample's output may depend on other samples although [`Self::mixes_samples`] knows
-    /// of no such module: the operations come from elsewhere (an exported graph).
+    /// Whether one sample's output may depend on other samples although [`Self::mixes_samples`]
+    /// knows of no such module: the operations come from elsewhere (an exported graph).
     #[must_use]
     pub fn may_mix_samples(&self) -> bool {
         self.may_mix_samples

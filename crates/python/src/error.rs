@@ -19,8 +19,8 @@ create_exception!(
     "An argument, or an experiment's file, cannot be used."
 );
 
-/// The exception of a failure. What is wrong in an experiment is shown as the command line shows it,
-/// with the line underlined.
+/// The exception of a failure. What is wrong in an experiment is shown as the command line shows
+/// it, with the line underlined.
 pub fn exception(failure: &Failure) -> PyErr {
     let remedy = failure.help().map(|help| help.to_string());
     let shown = match failure {

@@ -74,9 +74,9 @@ pub fn spectrum_of(
     }
 }
 
-/// The result of `work`, which runs on a thread of its own: signals are heard on Python's main thread
-/// alone, which an estimator may leave for its threads. After a signal `stopped` is set, and the
-/// exception returned, too.
+/// The result of `work`, which runs on a thread of its own: signals are heard on Python's main
+/// thread alone, which an estimator may leave for its threads. After a signal `stopped` is set, and
+/// the exception returned, too.
 fn heard<T: Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<T> + Send,

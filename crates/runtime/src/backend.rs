@@ -119,8 +119,8 @@ pub trait Backend: Debug + Send + Sync {
     /// When there is no part, or an operation fails.
     fn join(&self, terms: &[(f64, Vec<Buffer>)], lens: &[usize], k: usize, dtype: DType) -> Result<Buffer>;
 
-    /// `sum` + factor · vectors in f64, for a sum \[K, Σ n\] in f64 and vectors given as parts, as for
-    /// [`Self::join`]. The result may lie in the memory of `sum` if nothing else holds that.
+    /// `sum` + factor · vectors in f64, for a sum \[K, Σ n\] in f64 and vectors given as parts, as
+    /// for [`Self::join`]. The result may lie in the memory of `sum` if nothing else holds that.
     ///
     /// # Errors
     /// As [`Self::join`].
@@ -151,6 +151,16 @@ pub trait Backend: Debug + Send + Sync {
         let terms: Vec<(f64, Vec<Buffer>)> =
             terms.iter().map(|(factor, vector)| (*factor, vec![(*vector).clone()])).collect();
         self.join(&terms, &[len], 1, dtype)
+    }
+
+    /// All eigenvalues, ascending, of the symmetric matrix with these columns, of which only the lower
+    /// half is read; `None` where the host is as fast, or the backend cannot compute them.
+    ///
+    /// # Errors
+    /// When columns and rows differ in number, or the backend fails.
+    fn eigenvalues(&self, columns: &[&[f64]]) -> Result<Option<Vec<f64>>> {
+        let _ = columns;
+        Ok(None)
     }
 
     /// Each row \[1, P\] of vectors \[K, P\]. The rows may share the memory of the vectors.

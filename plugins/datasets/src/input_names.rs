@@ -31,7 +31,8 @@ impl InputNames {
         self.names.first().map_or("x", String::as_str)
     }
 
-    /// The tensor, or several as one \[N, D\]: the elements of all of an example one after the other.
+    /// The tensor, or several as one \[N, D\]: the elements of all of an example one after the
+    /// other.
     ///
     /// # Errors
     /// When one is missing or cannot be used, or they are not of the same number of examples.

@@ -37,8 +37,8 @@ impl Group {
     }
 }
 
-/// Whether a parameter is the weight of a convolution or linear layer, or one of a recurrent layer's
-/// (`weight_ih_l0`) or of attention's (`in_proj_weight`).
+/// Whether a parameter is the weight of a convolution or linear layer, or one of a recurrent
+/// layer's (`weight_ih_l0`) or of attention's (`in_proj_weight`).
 #[must_use]
 pub fn is_layer_weight(parameter: &Parameter) -> bool {
     let name = parameter.name.rsplit('.').next().unwrap_or_default();

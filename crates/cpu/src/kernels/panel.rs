@@ -235,8 +235,8 @@ impl<T: Lanes> Product<'_, T> {
         let mut sums = [zeros; R];
         for k in 0..self.depth {
             let right = T::vectors::<S>(&self.panel.data[self.panel.steps.at(k)..][..width]).0;
-            // The slices have W vectors and R elements: reading them as arrays checks that once, and
-            // the fallbacks never occur.
+            // The slices have W vectors and R elements: reading them as arrays checks that once,
+            // and the fallbacks never occur.
             let right = <[T::Vector<S>; W]>::try_from(right).unwrap_or(zeros);
             let left = left(k);
             for r in 0..R {

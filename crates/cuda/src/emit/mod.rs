@@ -103,6 +103,26 @@ pub(crate) fn step(builder: &mut Builder, kernel: &Kernel, args: &[View], out: &
     }
 }
 
+/// Whether the kernels of a step read operands of any type, so that nothing is converted before.
+pub(crate) fn reads_any_type(kernel: &Kernel) -> bool {
+    match kernel {
+        Kernel::Chain(_) => true,
+        Kernel::Operation(operation) => matches!(
+            operation,
+            Operation::Add(_)
+                | Operation::Concat(_)
+                | Operation::Detach(_)
+                | Operation::Function(_)
+                | Operation::Mul(_)
+                | Operation::Pad(_)
+                | Operation::Reshape(_)
+                | Operation::Scale(_)
+                | Operation::Sum(_)
+        ),
+        _ => false,
+    }
+}
+
 /// Emits x + y.
 fn add(builder: &mut Builder, args: &[View], out: &View) -> Result<()> {
     element_wise::emit(builder, &Code::add(), args, out)

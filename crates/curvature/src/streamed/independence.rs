@@ -12,9 +12,9 @@ const COMPARED: usize = 8;
 /// The difference, relative to the largest output, up to which outputs in f64 are the same.
 const TOLERANCE: f64 = 1e-9;
 
-/// Refuses a network that [may couple samples](eigenscape_program::Network::may_mix_samples) and does:
-/// the outputs of the first samples together are not those of each alone. Micro-batches and rows of
-/// single samples would be those of another function. The answer is kept with the point.
+/// Refuses a network that [may couple samples](eigenscape_program::Network::may_mix_samples) and
+/// does: the outputs of the first samples together are not those of each alone. Micro-batches and
+/// rows of single samples would be those of another function. The answer is kept with the point.
 pub(super) fn check(programs: &Programs, point: &PlacedPoint) -> Result<()> {
     if !programs.network().may_mix_samples() || programs.network().mixes_samples().is_some() {
         return Ok(());

@@ -8,15 +8,16 @@ use eigenscape_runtime::Result;
 use super::MeanLoss;
 
 impl MeanLoss {
-    /// This loss and the group, or, for a slice of a parameter, the same loss of the network in which
-    /// the slice is a parameter of its own.
+    /// This loss and the group, or, for a slice of a parameter, the same loss of the network in
+    /// which the slice is a parameter of its own.
     pub(super) fn around<'a>(&'a self, group: &'a Variables) -> Result<(Cow<'a, Self>, Cow<'a, Variables>)> {
         let Variables::Slice(slice) = group else { return Ok((Cow::Borrowed(self), Cow::Borrowed(group))) };
         let (loss, index) = self.cut(slice)?;
         Ok((Cow::Owned(loss), Cow::Owned(Variables::Parameters(vec![index]))))
     }
 
-    /// The same loss of the network that is cut at a slice, and the slice's index among the parameters.
+    /// The same loss of the network that is cut at a slice, and the slice's index among the
+    /// parameters.
     fn cut(&self, slice: &Slice) -> Result<(Self, usize)> {
         let (programs, index) = self.programs.cut(slice)?;
         let mut point = self.point.clone();

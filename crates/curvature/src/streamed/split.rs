@@ -33,9 +33,9 @@ impl Split {
 
     /// The split with the fewest operations under `memory` bytes. All samples at once if they fit
     /// comfortably, which is if they take no more than `comfortable` bytes in addition to the
-    /// residuals and to what a single sample takes; otherwise the largest micro-batches that fit comfortably and whose residuals
-    /// can all be kept; otherwise micro-batches of [`EFFICIENT`] samples, or as many samples as
-    /// fit, and as many micro-batches as fit keep their residuals.
+    /// residuals and to what a single sample takes; otherwise the largest micro-batches that fit
+    /// comfortably and whose residuals can all be kept; otherwise micro-batches of [`EFFICIENT`]
+    /// samples, or as many samples as fit, and as many micro-batches as fit keep their residuals.
     ///
     /// # Errors
     /// When not even one sample fits, or all samples must be evaluated at once (`divisible` is

@@ -6,7 +6,8 @@
 //! | 2.8 | `ROOT/models/NAME.json` | `ROOT/data/weights/NAME.pt` and `ROOT/data/constants/NAME.pt`, written by `torch.save` |
 //! | from 2.9 | `ROOT/models/NAME.json` | raw bytes in `ROOT/data/weights/` with a table `NAME_weights_config.json`, and likewise for constants |
 //!
-//! The graph's schema is of the version 8.2 in PyTorch 2.6, 8.7 in 2.7, 8.8 in 2.8, 8.14 in 2.9, 8.15 in
+//! The graph's schema is of the version 8.2 in PyTorch 2.6, 8.7 in 2.7, 8.8 in 2.8, 8.14 in 2.9,
+//! 8.15 in
 //! 2.10, 8.17 in 2.11, 8.20 in 2.12 to 2.15. `tests/exported/versions` has files of 2.6 to 2.14. PyTorch 2.5
 //! writes version 7.3, which is refused.
 

@@ -4,8 +4,9 @@
 //! Files of PyTorch 2.6 to 2.15 are supported. Their archives have three layouts (`layout.rs`), and
 //! their graphs have major version 8 of the schema. Unknown fields are ignored.
 //!
-//! No code in a file is executed. Tensors stay in the file's bytes. The graph takes at most a few times the memory of its JSON text, because no value
-//! takes more than twice the length of its shortest text.
+//! No code in a file is executed. Tensors stay in the file's bytes. The graph takes at most a few
+//! times the memory of its JSON text, because no value takes more than twice the length of its
+//! shortest text.
 
 mod argument;
 mod graph;

@@ -82,8 +82,8 @@ pub fn conv3d(
     declared(scope, x, channels, &kernel, &Convolution::uniform(3, settings), bias)
 }
 
-/// The convolution of x \[N, C, sides...\] by the parameters `weight` \[O, C/groups, kernel...\] and,
-/// with `bias`, `bias` \[O\], which it declares.
+/// The convolution of x \[N, C, sides...\] by the parameters `weight` \[O, C/groups, kernel...\]
+/// and, with `bias`, `bias` \[O\], which it declares.
 fn declared(
     scope: &mut Scope,
     x: Value,

@@ -47,7 +47,8 @@ impl Convolution {
     }
 }
 
-/// The convolution of x \[N, C, sides...\] with `weight` \[O, C/groups, taps...\], plus `bias` \[O\].
+/// The convolution of x \[N, C, sides...\] with `weight` \[O, C/groups, taps...\], plus `bias`
+/// \[O\].
 ///
 /// # Errors
 /// When the kernel does not fit the input.
@@ -153,8 +154,8 @@ fn of_volume(graph: &mut Graph, x: Value, weight: Value, settings: &Convolution)
     graph.permute(y, &[0, 2, 1, 3, 4])
 }
 
-/// A kernel \[O, C, kH, kW\] and the dilation of both axes: where these differ, the kernel is spread
-/// with zeros between its taps.
+/// A kernel \[O, C, kH, kW\] and the dilation of both axes: where these differ, the kernel is
+/// spread with zeros between its taps.
 fn evenly_dilated(graph: &mut Graph, weight: Value, dilation: [usize; 2]) -> Result<(Value, usize)> {
     let taps = [graph.shape(weight)[2], graph.shape(weight)[3]];
     match (dilation, taps) {

@@ -60,8 +60,8 @@ pub fn upsample_nearest_exact(scope: &mut Scope, x: Value, places: &[Placement])
     })
 }
 
-/// x \[N, C, sides...\] interpolated along each side by cubic convolution (Keys 1981) with a = −3/4,
-/// the border pixels repeated: PyTorch's `bicubic`.
+/// x \[N, C, sides...\] interpolated along each side by cubic convolution (Keys 1981) with a =
+/// −3/4, the border pixels repeated: PyTorch's `bicubic`.
 ///
 /// # Errors
 /// As [`upsample_nearest`].

@@ -17,7 +17,8 @@ pub struct Window {
     pub stride: usize,
     /// The border before and after the image: −∞ for the maximum, zeros for the average.
     pub padding: usize,
-    /// The step between the elements of a window; 1 for windows without gaps, which an average needs.
+    /// The step between the elements of a window; 1 for windows without gaps, which an average
+    /// needs.
     pub dilation: usize,
     /// Whether the last window may extend beyond the border, so that no element at the end is left
     /// out.
@@ -68,8 +69,8 @@ impl Window {
         Ok(Cover { ranges, lengths })
     }
 
-    /// The elements on the image of the dilated window that begins at `start` of the padded axis, as
-    /// a range of the axis in the order of [`interleaved`].
+    /// The elements on the image of the dilated window that begins at `start` of the padded axis,
+    /// as a range of the axis in the order of [`interleaved`].
     fn spread(self, start: usize, size: usize) -> Range<usize> {
         let Self { kernel, padding, dilation, .. } = self;
         let steps_to = |place: usize| place.saturating_sub(start).div_ceil(dilation).min(kernel);

@@ -32,8 +32,8 @@ impl From<PoolSettings> for [PoolSettings; 2] {
 type Ranges = Vec<Range<usize>>;
 
 impl PoolSettings {
-    /// The windows on an axis of this size; with `ceil_mode` the last may reach beyond the border, so
-    /// that no element is left out.
+    /// The windows on an axis of this size; with `ceil_mode` the last may reach beyond the border,
+    /// so that no element is left out.
     pub(crate) fn ranges(self, size: usize, ceil_mode: bool) -> Result<Ranges, &'static str> {
         let Self { kernel, stride, padding } = self;
         if kernel == 0 || stride == 0 || padding > kernel / 2 {

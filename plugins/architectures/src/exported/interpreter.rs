@@ -39,8 +39,8 @@ pub(super) struct Interpreter<'n> {
 }
 
 impl<'n> Interpreter<'n> {
-    /// An interpreter with the values of the graph's inputs. `limit` bounds the number of elements of
-    /// constants in memory.
+    /// An interpreter with the values of the graph's inputs. `limit` bounds the number of elements
+    /// of constants in memory.
     pub fn new(samples: Samples, values: HashMap<&'n str, Item>, limit: usize) -> Self {
         let (views, last_use) = (Views::default(), HashMap::new());
         Self { values, samples, views, last_use, limit, kept: 0, shapes_hold: true }

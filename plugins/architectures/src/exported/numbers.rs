@@ -1,4 +1,5 @@
-//! Numbers of a file's tensors, read where they lie: nothing is held beside the file and the result.
+//! Numbers of a file's tensors, read where they lie: nothing is held beside the file and the
+//! result.
 
 use candle_core::{DType, Device, Tensor as CandleTensor};
 use eigenscape_core::{Error, Result};

@@ -6,6 +6,7 @@ mod reflection;
 mod ritz;
 
 use eigenscape_core::{Error, Result};
+use eigenscape_runtime::Backend;
 use faer::{
     Mat, Par, Spec,
     diag::Diag,
@@ -34,6 +35,21 @@ pub(crate) fn symmetric_eigenvalues(lower: Mat<f64>) -> Result<Vec<f64>> {
     let (diagonal, below) =
         if n < LARGE { tridiagonal(lower) } else { bulges::tridiagonal(band::banded(lower), n) };
     tridiagonal_eigenvalues(&diagonal, &below)
+}
+
+/// As [`symmetric_eigenvalues`], by the operator's backend where it is faster than the host.
+pub(crate) fn eigenvalues_for(backend: Option<&dyn Backend>, lower: Mat<f64>) -> Result<Vec<f64>> {
+    if let Some(backend) = backend {
+        let columns: Option<Vec<&[f64]>> = (0..lower.ncols())
+            .map(|j| lower.col(j).try_as_col_major().map(|column| column.as_slice()))
+            .collect();
+        if let Some(columns) = columns
+            && let Some(values) = backend.eigenvalues(&columns)?
+        {
+            return Ok(values);
+        }
+    }
+    symmetric_eigenvalues(lower)
 }
 
 /// Bytes that [`symmetric_eigenvalues`] takes in addition to a matrix of n rows and a few vectors.

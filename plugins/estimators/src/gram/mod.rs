@@ -15,6 +15,7 @@ mod values;
 use eigenscape_core::{
     Account, Context, CurvatureOperator, Error, Estimate, ProbeEstimator, Registry, Result, Spectrum,
 };
+use eigenscape_runtime::Backend;
 use faer::Mat;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,7 +25,7 @@ pub(crate) use self::{
     schedule::Schedule,
     target::{Job, Side, Target},
 };
-use crate::eigen::symmetric_eigenvalues;
+use crate::eigen::eigenvalues_for;
 
 /// Parameters of `gram`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -111,7 +112,9 @@ impl ProbeEstimator for Gram {
         let mut spectra: Vec<Option<Spectrum>> = vec![None; operators.len()];
         for (job, schedule) in scheduled(operators, Side::Smaller, self.parameters.max_rows, nothing)? {
             let rounding = Rounding::measured(&job, &schedule)?;
-            let found = sum::each(&job, &schedule, |matrix| Found::new(matrix, self.parameters.drop))?;
+            let backend = job.targets.first().and_then(|target| target.operator.backend());
+            let found =
+                sum::each(&job, &schedule, |matrix| Found::new(matrix, self.parameters.drop, backend))?;
             for (target, found) in job.targets.iter().zip(found) {
                 let spectrum = found.spectrum(target, &rounding)?;
                 target.operators.iter().for_each(|&index| spectra[index] = Some(spectrum.clone()));
@@ -210,11 +213,11 @@ struct Found {
 
 impl Found {
     /// From the lower half of the matrix, after dropping rows of at most the share `drop` of the
-    /// trace.
-    fn new(lower: Mat<f64>, drop: f64) -> Result<Self> {
+    /// trace; `backend` is that of the operator.
+    fn new(lower: Mat<f64>, drop: f64, backend: Option<&dyn Backend>) -> Result<Self> {
         let trace = lower.diagonal().column_vector().iter().sum();
         let (lower, dropped) = drop::smallest(lower, drop);
-        Ok(Self { eigenvalues: symmetric_eigenvalues(lower)?, trace: (dropped > 0.0).then_some(trace) })
+        Ok(Self { eigenvalues: eigenvalues_for(backend, lower)?, trace: (dropped > 0.0).then_some(trace) })
     }
 
     /// The operator's spectrum.

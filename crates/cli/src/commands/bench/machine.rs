@@ -26,7 +26,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Measures the median of both rates where `backend` computes; on a host, with `threads` threads.
+    /// Measures the median of both rates where `backend` computes; on a host, with `threads`
+    /// threads.
     ///
     /// # Errors
     /// When a tensor operation fails.

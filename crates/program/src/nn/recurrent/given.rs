@@ -55,8 +55,8 @@ pub struct Recurred {
 
 /// Recurrent layers on x \[T, N, I\], or \[N, T, I\] with `batch_first`. `weights` lists the layers
 /// in order, and for each layer its directions, forward first. `start` has the initial states h,
-/// and for an LSTM also c, in the shapes of [`Recurred::last`]; if it is empty, they are 0. In train
-/// mode, elements between layers are dropped with this probability.
+/// and for an LSTM also c, in the shapes of [`Recurred::last`]; if it is empty, they are 0. In
+/// train mode, elements between layers are dropped with this probability.
 ///
 /// # Errors
 /// When x does not have three axes or is empty, there are more than 1000 layers or none, or the

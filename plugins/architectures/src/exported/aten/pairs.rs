@@ -66,7 +66,8 @@ pub fn logaddexp(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
 
 /// The angle of the point (other, self), from −π to π.
 ///
-/// The angle of the point (max, min) of both sizes, by which the four quadrants differ by constants.
+/// The angle of the point (max, min) of both sizes, by which the four quadrants differ by
+/// constants.
 pub fn atan2(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let (y, x) = (arguments.operand("self")?, arguments.operand("other")?);
     if let (Some(a), Some(b)) = (y.array(), x.array()) {

@@ -118,8 +118,8 @@ impl Places {
         emit.permute(&taken, &self.order())
     }
 
-    /// A tensor with the elements of x added up at the places, and 0 elsewhere. x is broadcast to the
-    /// shape of the elements at the places.
+    /// A tensor with the elements of x added up at the places, and 0 elsewhere. x is broadcast to
+    /// the shape of the elements at the places.
     pub fn put(&self, emit: &mut Emitter, x: &Tensor) -> Result<Tensor> {
         let x = emit.broadcast(x, &self.shape())?;
         let x = emit.permute(&x, &inverse(&self.order()))?;
@@ -133,8 +133,8 @@ impl Places {
         emit.permute(&sums, &inverse(&order))
     }
 
-    /// `whole` with the elements of x at the places. PyTorch does not define what is at a place that
-    /// is named several times; here it is the mean.
+    /// `whole` with the elements of x at the places. PyTorch does not define what is at a place
+    /// that is named several times; here it is the mean.
     pub fn set(&self, emit: &mut Emitter, whole: &Tensor, x: &Tensor) -> Result<Tensor> {
         let one = Tensor::folded(x.dtype, Array::filled(&[], 1.0));
         let counts = self.put(emit, &one)?;

@@ -1,5 +1,5 @@
-//! Sorting. Positions are piecewise constant; the elements are gathered by them, so that derivatives
-//! are those of the chosen elements.
+//! Sorting. Positions are piecewise constant; the elements are gathered by them, so that
+//! derivatives are those of the chosen elements.
 
 use eigenscape_formats::pt2::ScalarType;
 use eigenscape_program::{ElementwiseFunction as Function, Result, Value, operations::Gather};
