@@ -83,7 +83,8 @@ fn what_is_missing_is_said_before_anything_runs() {
     let (code, words) = run(folder.path(), "cuda:0");
     assert_eq!(code, Some(2), "{words}");
     assert!(
-        words.contains("no libcuda.so.1 is found") && words.contains("install NVIDIA's driver"),
+        words.contains("libcuda.so.1 and libnvrtc.so.13 and libcublas.so.13 are not found")
+            && words.contains("install NVIDIA's driver"),
         "{words}"
     );
     let (code, words) = run(eigenscape_cuda_emulator::libraries().unwrap(), "cuda:1");
@@ -98,19 +99,41 @@ fn what_is_missing_is_said_before_anything_runs() {
 }
 
 #[test]
-fn a_gpu_that_nobody_uses_is_chosen_and_memory_that_is_not_free_is_refused() {
+fn a_gpu_that_nobody_uses_is_chosen_and_no_more_than_is_free_is_taken() {
     let folder = common::folder("small", EXPERIMENT);
-    let run = |device: &str| {
-        let set = format!("device={device}");
-        let arguments = ["check", "small.toml", "--set", &set, "--set", "memory=1GiB"];
+    let run = |device: &str, memory: &str| {
+        let (device, memory) = (format!("device={device}"), format!("memory={memory}"));
+        let arguments = ["check", "small.toml", "--set", &device, "--set", &memory];
         let mut command = common::command(folder.path(), &arguments);
         command.env("EIGENSCAPE_CUDA_PATH", eigenscape_cuda_emulator::libraries().unwrap());
         let output = command.env("EIGENSCAPE_EMULATOR_BUSY", "2").output().unwrap();
-        (output.status.code(), common::words(&output))
+        assert_eq!(output.status.code(), Some(0), "{}", common::words(&output));
+        String::from_utf8(output.stdout).unwrap()
     };
-    let (code, words) = run("cuda:0");
-    assert_eq!(code, Some(2), "{words}");
-    assert!(words.contains("the GPU has 163.8 MiB of its 8.0 GiB free"), "{words}");
-    let (code, words) = run("cuda");
-    assert_eq!(code, Some(0), "{words}");
+    let words = run("cuda:0", "1GiB");
+    assert!(words.contains("cuda:0, Emulated GPU, 163.8 MiB of its 8.0 GiB free"), "{words}");
+    assert!(words.contains(" of 163.8 MiB (`memory`)"), "{words}");
+    let words = run("cuda", "1GiB");
+    assert!(words.contains("cuda:2, Emulated GPU, "), "{words}");
+    assert!(words.contains(" of 1.0 GiB (`memory`)"), "{words}");
+}
+
+/// The device that was found counts, not the word that asked for it.
+#[test]
+fn auto_does_not_take_the_cpus_results_for_a_cards() {
+    let folder = common::folder("small", EXPERIMENT);
+    let run = |device: &str, on_card: bool| {
+        let set = format!("device={device}");
+        let mut command = common::command(folder.path(), &["reproduce", "small.toml", "--set", &set]);
+        if on_card {
+            command.env("EIGENSCAPE_CUDA_PATH", eigenscape_cuda_emulator::libraries().unwrap());
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", common::words(&output));
+        common::words(&output)
+    };
+    let finished = "finished earlier";
+    assert!(!run("auto", false).contains(finished));
+    assert!(!run("auto", true).contains(finished), "the card's numbers are others");
+    assert!(run("cuda:0", true).contains(finished), "by another word for the same card");
 }

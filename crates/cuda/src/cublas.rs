@@ -7,7 +7,7 @@ use candle_core::DType;
 use crate::{
     Result,
     error::failure,
-    library::{Folders, Library, functions},
+    library::{CUBLAS, Folders, Library, functions},
 };
 
 type Handle = *mut c_void;
@@ -94,10 +94,8 @@ impl Blas {
     /// # Safety
     /// The stream and the workspace exist as long as the handle.
     pub unsafe fn open(folders: &Folders, stream: *mut c_void, workspace: (u64, usize)) -> Result<Self> {
-        let names = ["libcublas.so.13", "libcublas.so.12", "libcublas.so"];
-        let remedy = "install the CUDA toolkit or the Python package nvidia-cublas (PyTorch for CUDA brings it \
-                      along), or set EIGENSCAPE_CUDA_PATH to its folder";
-        let functions = Functions::of(Library::open(folders, &names, remedy)?)?;
+        let remedy = "pip install nvidia-cublas";
+        let functions = Functions::of(Library::open(folders, &CUBLAS, remedy)?)?;
         let mut handle = ptr::null_mut();
         // SAFETY: a context is current, and the caller's promise.
         unsafe {

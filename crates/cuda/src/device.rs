@@ -14,7 +14,7 @@ use crate::{
     cusolver::Solver,
     driver::{Driver, Function},
     error::failure,
-    library::Folders,
+    library::{CUBLAS, DRIVER, Folders, NVRTC},
     nvrtc::Compiler,
     profile::Profile,
     source::KernelSource,
@@ -63,11 +63,13 @@ impl fmt::Debug for Device {
 impl Device {
     /// Opens device number `ordinal`, with the libraries in `folders`.
     pub fn open(folders: &Folders, ordinal: usize, tf32: bool) -> Result<Arc<Self>> {
+        folders.check(&[&DRIVER, &NVRTC, &CUBLAS])?;
         let driver = Driver::open(folders, ordinal)?;
         let compiler = Compiler::open(folders)?;
-        let workspace = driver
-            .allocate(WORKSPACE)?
-            .ok_or_else(|| no_room("the workspace of matrix products", WORKSPACE, 0))?;
+        let workspace = match driver.allocate(WORKSPACE)? {
+            Some(workspace) => workspace,
+            None => return Err(no_room("the workspace of matrix products", WORKSPACE, driver.memory()?[0])),
+        };
         // SAFETY: stream and workspace are never freed.
         let blas = unsafe { Blas::open(folders, driver.stream(), (workspace, WORKSPACE))? };
         let (pool, work, profile) = (Mutex::default(), Mutex::default(), Mutex::default());

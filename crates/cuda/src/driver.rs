@@ -8,7 +8,7 @@ use std::{
 use crate::{
     Result,
     error::failure,
-    library::{Folders, Library, functions},
+    library::{DRIVER, Folders, Library, functions},
 };
 
 type Handle = *mut c_void;
@@ -128,8 +128,7 @@ impl Driver {
 
     /// The driver, started; no device is open.
     fn start(folders: &Folders) -> Result<Self> {
-        let remedy = "install NVIDIA's driver";
-        let library = Library::open(folders, &["libcuda.so.1", "libcuda.so"], remedy)?;
+        let library = Library::open(folders, &DRIVER, "install NVIDIA's driver")?;
         let (context, stream) = (ptr::null_mut(), ptr::null_mut());
         let functions = Functions::of(library)?;
         let driver = Self { functions, context, stream, name: String::new(), capability: [0; 2] };

@@ -12,34 +12,70 @@ use crate::{Result, error::failure};
 /// The folders that are searched for shared libraries.
 #[derive(Debug, Clone, Default)]
 pub struct Folders {
-    /// If set, only these folders are searched.
-    only: Option<Vec<PathBuf>>,
+    /// These are searched first.
+    first: Vec<PathBuf>,
+    /// Whether no others are searched.
+    alone: bool,
 }
 
 impl Folders {
-    /// The folders of the system, of CUDA toolkits and of Python environments. If the variable
-    /// `EIGENSCAPE_CUDA_PATH` is set, only its folders (separated by colons).
+    /// The folders of the variable `EIGENSCAPE_CUDA_PATH` (separated by colons), then those of the
+    /// system, of CUDA toolkits and of Python environments.
     #[must_use]
     pub fn of_system() -> Self {
-        let only = env::var_os("EIGENSCAPE_CUDA_PATH").map(|paths| env::split_paths(&paths).collect());
-        Self { only }
+        let named = env::var_os("EIGENSCAPE_CUDA_PATH").unwrap_or_default();
+        let named = env::split_paths(&named).filter(|path| !path.as_os_str().is_empty());
+        Self { first: named.collect(), alone: false }
     }
 
     /// Only this folder.
     #[must_use]
     pub fn only(folder: &Path) -> Self {
-        Self { only: Some(vec![folder.to_owned()]) }
+        Self { first: vec![folder.to_owned()], alone: true }
     }
 
-    /// The paths to try for a library, in this order: names that the system resolves, then files.
+    /// The paths to try for a library, in this order: files in the first folders, names that the
+    /// system resolves, files in other folders.
     fn candidates(&self, names: &[&str]) -> Vec<PathBuf> {
-        let folders = match &self.only {
-            Some(folders) => folders.clone(),
-            None => known_folders(),
+        let of = |folders: &[PathBuf]| {
+            let files = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
+            files.filter(|path| path.exists()).collect::<Vec<_>>()
         };
-        let by_system = if self.only.is_some() { &[] } else { names };
-        let in_folders = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
-        by_system.iter().map(PathBuf::from).chain(in_folders.filter(|path| path.exists())).collect()
+        let mut paths = of(&self.first);
+        if !self.alone {
+            paths.extend(names.iter().map(PathBuf::from));
+            paths.extend(of(&known_folders()));
+        }
+        paths
+    }
+
+    /// Checks that each of these libraries can be opened; each is given by its names.
+    ///
+    /// # Errors
+    /// When some cannot: one message with all of them and the folders that were searched.
+    pub(crate) fn check(&self, libraries: &[&[&str]]) -> Result<()> {
+        let missing = |names: &&&[&str]| !self.candidates(names).iter().any(|path| open(path).is_ok());
+        let missing: Vec<&str> = libraries.iter().filter(missing).map(|names| names[0]).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut folders = self.first.clone();
+        if !self.alone {
+            folders.extend(known_folders().into_iter().filter(|folder| folder.exists()));
+        }
+        let folders: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let system = if self.alone { "" } else { "where the system finds libraries" };
+        let searched = std::iter::once(system.to_owned()).chain(folders).filter(|place| !place.is_empty());
+        let remedy = match missing.contains(&DRIVER[0]) {
+            true => "install NVIDIA's driver",
+            false => {
+                "pip install nvidia-cuda-nvrtc nvidia-cublas (PyTorch for CUDA brings both along), or name \
+                      their folders in EIGENSCAPE_CUDA_PATH, separated by colons"
+            }
+        };
+        let searched = searched.collect::<Vec<_>>().join(", ");
+        let (missing, are) = (missing.join(" and "), if missing.len() == 1 { "is" } else { "are" });
+        Err(failure(format!("{missing} {are} not found (searched: {searched}): {remedy}")))
     }
 }
 
@@ -73,6 +109,21 @@ fn packages(prefix: &Path) -> Vec<PathBuf> {
     nvidia.flat_map(|folder| children(&folder)).map(|package| package.join("lib")).collect()
 }
 
+/// The names of the driver's library.
+pub(crate) const DRIVER: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
+
+/// The names of NVRTC.
+pub(crate) const NVRTC: [&str; 3] = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
+
+/// The names of cuBLAS.
+pub(crate) const CUBLAS: [&str; 3] = ["libcublas.so.13", "libcublas.so.12", "libcublas.so"];
+
+fn open(path: &Path) -> std::result::Result<libloading::Library, libloading::Error> {
+    // SAFETY: initialisers of NVIDIA's libraries (or of a stand-in that the caller named) run,
+    // which may be done at any time and on any thread.
+    unsafe { libloading::Library::new(path) }
+}
+
 /// An open library. It is never closed, because threads that it started may run until the process
 /// ends.
 #[derive(Debug)]
@@ -83,9 +134,7 @@ impl Library {
     pub fn open(folders: &Folders, names: &[&str], remedy: &str) -> Result<&'static Self> {
         let mut tried = Vec::new();
         for path in folders.candidates(names) {
-            // SAFETY: initialisers of NVIDIA's libraries (or of a stand-in that the caller named)
-            // run, which may be done at any time and on any thread.
-            match unsafe { libloading::Library::new(&path) } {
+            match open(&path) {
                 Ok(library) => return Ok(Box::leak(Box::new(Self(library)))),
                 Err(_) => tried.push(path.display().to_string()),
             }

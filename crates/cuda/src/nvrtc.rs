@@ -8,7 +8,7 @@ use std::{
 use crate::{
     Result,
     error::failure,
-    library::{Folders, Library, functions},
+    library::{Folders, Library, NVRTC, functions},
 };
 
 type Program = *mut c_void;
@@ -38,10 +38,8 @@ impl Compiler {
     /// # Errors
     /// When it is not found.
     pub fn open(folders: &Folders) -> Result<Self> {
-        let names = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
-        let remedy = "install the CUDA toolkit or the Python package nvidia-cuda-nvrtc (PyTorch for CUDA brings it \
-                      along), or set EIGENSCAPE_CUDA_PATH to its folder";
-        Ok(Self { functions: Functions::of(Library::open(folders, &names, remedy)?)? })
+        let remedy = "pip install nvidia-cuda-nvrtc";
+        Ok(Self { functions: Functions::of(Library::open(folders, &NVRTC, remedy)?)? })
     }
 
     /// Compiles `source` to an image for devices of this compute capability.

@@ -16,12 +16,15 @@ fn noise(shape: &[usize], stream: usize) -> Tensor {
     Tensor::from_iter(numbers, &Device::Cpu).unwrap().reshape(shape).unwrap()
 }
 
-/// Every choice of operands with a leading axis, with and without batches and contracted numbers.
+/// Every choice of operands with a leading axis, with and without batches and contracted numbers;
+/// of factors in f64, and of factors in f32 that are multiplied in f64, with sizes for which scratch
+/// memory is not aligned.
 #[test]
 fn two_products_are_added_in_one_step() {
     let folders = Some(Folders::only(eigenscape_cuda_emulator::libraries().unwrap()));
     let cuda = Cuda::open(&Settings { folders, ..Settings::default() }).unwrap();
-    let cases: [([&[usize]; 2], MatMul); 4] = [
+    let cases: [([&[usize]; 2], MatMul); 5] = [
+        ([&[9, 7], &[7, 3]], MatMul { batch: vec![], contract: vec![[1, 0]] }),
         ([&[4, 5], &[5, 6]], MatMul { batch: vec![], contract: vec![[1, 0]] }),
         ([&[5, 4], &[6, 5]], MatMul { batch: vec![], contract: vec![[0, 1]] }),
         ([&[2, 4, 5], &[2, 6, 5]], MatMul { batch: vec![[0, 0]], contract: vec![[2, 2]] }),
@@ -41,12 +44,18 @@ fn two_products_are_added_in_one_step() {
                 noise(&lead.into_iter().chain(shapes[i % 2].iter().copied()).collect::<Vec<_>>(), i)
             };
             let factors: Vec<Tensor> = (0..4).map(factor).collect();
-            let found = program.run(&cuda, factors.clone(), DType::F64).unwrap().remove(0);
-            let defined = program.run(&Plain::default(), factors, DType::F64).unwrap().remove(0);
-            assert_eq!(found.dims(), defined.dims(), "{shapes:?}, led: {led:b}");
-            let error = (found - defined).unwrap().abs().unwrap().max_all().unwrap();
-            let error = error.to_scalar::<f64>().unwrap();
-            assert!(error < 1e-14, "{shapes:?}, led: {led:b}: {error:e}");
+            for dtype in [DType::F64, DType::F32] {
+                let factors: Vec<Tensor> = factors.iter().map(|x| x.to_dtype(dtype).unwrap()).collect();
+                let run = |backend: &dyn Backend| {
+                    let factors = factors.clone();
+                    program.run_rounded(backend, factors, DType::F64, DType::F64).unwrap().remove(0)
+                };
+                let (found, defined) = (run(&cuda), run(&Plain::default()));
+                assert_eq!(found.dims(), defined.dims(), "{shapes:?}, led: {led:b}");
+                let error = (found - defined).unwrap().abs().unwrap().max_all().unwrap();
+                let error = error.to_scalar::<f64>().unwrap();
+                assert!(error < 1e-14, "{shapes:?}, led: {led:b}, {dtype:?}: {error:e}");
+            }
         }
     }
 }

@@ -293,7 +293,7 @@ impl Checker<'_> {
         cache: &mut DataCache,
     ) -> Result<RunPlan, ConfigError> {
         self.sizes(raw)?;
-        let Computing { backend, memory } = self.device(raw)?;
+        let Computing { backend, memory, description, settings } = self.device(raw)?;
         let Measurements { train, probes, distances } = self.measurements(raw)?;
         let loss = self.loss(raw.loss.as_ref())?;
         self.environment.ignored_label = loss.ignored_label();
@@ -308,12 +308,13 @@ impl Checker<'_> {
         Ok(RunPlan {
             name: combination.name.clone(),
             variant: combination.variant.clone(),
-            settings: resolved::settings(raw, self.registry),
+            settings,
             seed: raw.seed,
             memory,
             runs: 1,
             other_data: 0,
             backend,
+            device: description,
             other_plugins: self.registry.has_others(),
             shared: Arc::default(),
             model,

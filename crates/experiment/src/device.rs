@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+use eigenscape_core::account::bytes;
 use eigenscape_cpu::Cpu;
 use eigenscape_cuda::{Cuda, Settings};
 use eigenscape_runtime::{Backend, Definitions};
@@ -44,6 +45,16 @@ pub struct Opened {
     pub backend: Arc<dyn Backend>,
     /// The memory of a card.
     pub card: Option<Card>,
+    /// What to say about the device: a card's name, memory and precision, or why "auto" is the CPU.
+    pub description: Option<String>,
+}
+
+impl Opened {
+    /// "cpu" or "cuda": what numbers depend on.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.backend.name()
+    }
 }
 
 /// The memory of a card in bytes, as it was when the device was opened.
@@ -56,10 +67,11 @@ pub struct Card {
 }
 
 impl Card {
-    /// What measuring may take unless the experiment says it.
+    /// What measuring may take: what the experiment allows, or a share of the card, but no more than
+    /// is free.
     #[must_use]
-    pub fn allowed(self) -> usize {
-        (self.total / SHARE[1] * SHARE[0]).min(self.free)
+    pub fn allowed(self, said: Option<usize>) -> usize {
+        said.unwrap_or(self.total / SHARE[1] * SHARE[0]).min(self.free)
     }
 }
 
@@ -71,7 +83,7 @@ pub struct Refused {
     /// What is wrong.
     pub problem: String,
     /// What to do.
-    pub remedy: &'static str,
+    pub remedy: String,
 }
 
 /// Opens the device with this name. `definitions` are those of plugins' operations.
@@ -79,27 +91,40 @@ pub struct Refused {
 /// # Errors
 /// When there is no such device, or it cannot be opened.
 pub fn open(name: &str, tf32: bool, definitions: &Definitions) -> Result<Opened, Refused> {
-    let refused = |key, problem, remedy| Err(Refused { key, problem, remedy });
+    let refused = |key, problem, remedy: &str| Err(Refused { key, problem, remedy: remedy.to_owned() });
     let Some(device) = Device::parse(name) else {
         let problem = format!("the device \"{name}\" is not known");
         return refused("device", problem, "use \"cpu\", \"cuda:0\", \"cuda\" or \"auto\"");
     };
-    let cpu = || Ok(Opened { backend: Arc::new(Cpu::with(definitions.clone())), card: None });
+    let cpu = |description| {
+        Ok(Opened { backend: Arc::new(Cpu::with(definitions.clone())), card: None, description })
+    };
     let opened = match device {
         Device::Cpu if tf32 => {
             let problem = "TF32 is a type of GPUs, and the device is the CPU".to_owned();
             return refused("tf32", problem, "take it out, or set device = \"cuda:0\"");
         }
-        Device::Cpu => return cpu(),
+        Device::Cpu => return cpu(None),
         Device::Cuda(ordinal) => card(ordinal, tf32),
         Device::FirstFree | Device::Auto => first_free().and_then(|ordinal| card(ordinal, tf32)),
     };
     match opened {
-        Ok((cuda, card)) => {
-            Ok(Opened { backend: Arc::new(cuda.with(definitions.clone())), card: Some(card) })
+        Ok((cuda, card, name)) => {
+            let precision = if tf32 { ", products in TF32" } else { "" };
+            let (free, total) = (bytes(card.free), bytes(card.total));
+            let description = Some(format!("{name}, {free} of its {total} free{precision}"));
+            Ok(Opened { backend: Arc::new(cuda.with(definitions.clone())), card: Some(card), description })
         }
-        Err(_) if device == Device::Auto && !tf32 => cpu(),
-        Err(problem) => refused("device", problem, "set device = \"cpu\" where there is no NVIDIA GPU"),
+        Err(problem) if device == Device::Auto && tf32 => {
+            let problem = format!("TF32 is a type of GPUs, and there is none: {problem}");
+            refused("tf32", problem, "take tf32 out")
+        }
+        Err(problem) if device == Device::Auto => cpu(Some(format!("the CPU, since {problem}"))),
+        Err(problem) => refused(
+            "device",
+            problem,
+            "docs/gpu.md says what a GPU needs; device = \"cpu\" or \"auto\" runs without one",
+        ),
     }
 }
 
@@ -110,15 +135,16 @@ fn first_free() -> Result<usize, String> {
     CHOSEN.get_or_init(|| Cuda::first_free(None).map_err(|error| error.to_string())).clone()
 }
 
-/// The card with this number, or why it cannot be opened. A process opens each card once.
-fn card(ordinal: usize, tf32: bool) -> Result<(Cuda, Card), String> {
-    type Cards = HashMap<(usize, bool), Result<(Cuda, Card), String>>;
+/// The card with this number, its memory and its name, or why it cannot be opened. A process opens
+/// each card once.
+fn card(ordinal: usize, tf32: bool) -> Result<(Cuda, Card, String), String> {
+    type Cards = HashMap<(usize, bool), Result<(Cuda, Card, String), String>>;
     static CARDS: OnceLock<Mutex<Cards>> = OnceLock::new();
     let open = || {
         let cuda =
             Cuda::open(&Settings { ordinal, tf32, folders: None }).map_err(|error| error.to_string())?;
-        let (_, [free, total]) = cuda.describe().map_err(|error| error.to_string())?;
-        Ok((cuda, Card { total, free }))
+        let (name, [free, total]) = cuda.describe().map_err(|error| error.to_string())?;
+        Ok((cuda, Card { total, free }, format!("cuda:{ordinal}, {name}")))
     };
     let mut cards = CARDS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     cards.entry((ordinal, tf32)).or_insert_with(open).clone()
@@ -146,7 +172,8 @@ mod tests {
 
     #[test]
     fn a_share_of_the_card_is_allowed_but_no_more_than_is_free() {
-        assert_eq!(Card { total: 80, free: 79 }.allowed(), 60);
-        assert_eq!(Card { total: 80, free: 50 }.allowed(), 50);
+        let card = |free| Card { total: 80, free };
+        assert_eq!((card(79).allowed(None), card(50).allowed(None)), (60, 50));
+        assert_eq!((card(79).allowed(Some(70)), card(79).allowed(Some(90))), (70, 79));
     }
 }

@@ -75,6 +75,7 @@ pub fn settings(prepared: &Prepared) -> Vec<Note> {
         Note::new("Loss", loss_text(&prepared.labels)),
         Note::new("Seed", plan.seed.to_string()),
     ];
+    lines.extend(plan.device.iter().map(|device| Note::new("Device", device)));
     if let Some(checkpoint) = &plan.model.checkpoint {
         lines.push(Note::new("Checkpoint", checkpoint.value.path.display().to_string()));
         lines.extend(prepared.checkpoint_notes.iter().map(|note| Note::new("Checkpoint", note)));

@@ -81,6 +81,8 @@ pub struct RunPlan {
     pub augment: Option<Augmentation>,
     /// The backend that runs programs, including the plugins' operations.
     pub backend: Arc<dyn Backend>,
+    /// What to say about the device: a card's name, memory and precision, or why "auto" is the CPU.
+    pub device: Option<String>,
     /// Whether there are external plugins, which Eigenscape's version does not cover.
     pub other_plugins: bool,
     /// The network.

@@ -199,7 +199,9 @@ fn symmetrised(operator: &dyn CurvatureOperator, mut a: Mat<f64>, epsilon: f64) 
                 "is not symmetric: entries of up to {largest:e} differ from their mirror image by up to {asymmetry:e}"
             ),
             match operator.dtype() {
-                DType::F32 => "use dtype = \"f64\": in f32 little is left of a matrix whose terms cancel",
+                DType::F32 => {
+                    "use dtype = \"f64\", or take tf32 out: rounding exceeds what is left of a matrix whose terms cancel"
+                }
                 _ => "report this: a curvature matrix is symmetric",
             },
         ));

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use eigenscape_core::account::bytes;
 use eigenscape_runtime::Backend;
 
 use super::Checker;
 use crate::{
     device,
     diagnostic::{ConfigError, Located},
-    raw,
+    raw, resolved,
 };
 
 /// Where an experiment computes.
@@ -17,25 +16,30 @@ pub(super) struct Computing {
     pub backend: Arc<dyn Backend>,
     /// Bytes that measuring may take, if they are given or the device is a card.
     pub memory: Option<Located<usize>>,
+    /// What to say about the device.
+    pub description: Option<String>,
+    /// The settings, with "cpu" or "cuda" for the device: what numbers depend on.
+    pub settings: String,
 }
 
 impl Checker<'_> {
     /// Opens the experiment's device.
     pub(super) fn device(&self, raw: &raw::Experiment) -> Result<Computing, ConfigError> {
-        let opened = device::open(&raw.device, raw.tf32, &self.registry.operations);
-        let device::Opened { backend, card } =
-            opened.map_err(|refused| self.error(refused.key, refused.problem, refused.remedy))?;
+        let opened = device::open(&raw.device, raw.tf32, &self.registry.operations)
+            .map_err(|refused| self.error(refused.key, refused.problem, &refused.remedy))?;
         let memory = self.memory(raw.memory.as_deref())?;
-        match (&memory, card) {
-            (Some(memory), Some(card)) if memory.value > card.free => {
-                let (free, total) = (bytes(card.free), bytes(card.total));
-                let problem = format!("the GPU has {free} of its {total} free");
-                Err(self.error("memory", problem, "allow less, or end what else uses the GPU"))
+        let memory = match (memory, opened.card) {
+            (Some(said), Some(card)) => {
+                let value = card.allowed(Some(said.value));
+                Some(Located { value, ..said })
             }
-            (None, Some(card)) => {
-                Ok(Computing { backend, memory: Some(self.located("device", card.allowed())) })
-            }
-            _ => Ok(Computing { backend, memory }),
-        }
+            (None, Some(card)) => Some(self.located("device", card.allowed(None))),
+            (memory, None) => memory,
+        };
+        let settings = resolved::settings(
+            &raw::Experiment { device: opened.kind().to_owned(), ..raw.clone() },
+            self.registry,
+        );
+        Ok(Computing { backend: opened.backend, memory, description: opened.description, settings })
     }
 }

@@ -17,7 +17,7 @@ pub fn open(name: &str, registry: &Registry) -> Result<Arc<dyn Backend>> {
     let opened = device::open(name, false, &registry.operations);
     let refused = |refused: device::Refused| Failure::Usage {
         problem: format!("--device {name}: {}", refused.problem),
-        remedy: "use --device cpu where there is no NVIDIA GPU; docs/gpu.md says what a GPU needs".to_owned(),
+        remedy: refused.remedy,
     };
     Ok(opened.map_err(refused)?.backend)
 }

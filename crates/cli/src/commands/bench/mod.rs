@@ -100,6 +100,7 @@ fn measure_all(selection: &Selection, arguments: &Bench, registry: &Registry) ->
         return Ok(Vec::new());
     }
     let (device, python) = (arguments.device.as_str(), arguments.torch.as_deref());
+    eprintln!("{device}: matrix products and copies");
     let machine = Machine::measure(&*device::open(device, registry)?, threads())?;
     let mut lines = Vec::new();
     for model in &selection.models {
