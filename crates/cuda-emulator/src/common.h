@@ -78,6 +78,13 @@ static int fails(void *stream)
     return cuda.fails(stream);
 }
 
+/* Counts a call of cuBLAS or cuSOLVER, which returns its own EXECUTION_FAILED if it must fail. */
+#define COUNTED_ON(stream)                                                                       \
+    do {                                                                                         \
+        if (fails(stream))                                                                       \
+            return EXECUTION_FAILED;                                                             \
+    } while (0)
+
 #endif
 
 #endif

@@ -34,15 +34,9 @@ struct handle {
     void *stream;
 };
 
-#define COUNTED(stream)                                                                          \
-    do {                                                                                         \
-        if (fails(stream))                                                                       \
-            return EXECUTION_FAILED;                                                             \
-    } while (0)
-
 EXPORT cublasStatus_t cublasCreate_v2(struct handle **handle)
 {
-    COUNTED(NULL);
+    COUNTED_ON(NULL);
     if (!handle)
         return INVALID_VALUE;
     *handle = calloc(1, sizeof **handle);
@@ -63,7 +57,7 @@ EXPORT cublasStatus_t cublasDestroy_v2(struct handle *handle)
 
 EXPORT cublasStatus_t cublasSetStream_v2(struct handle *handle, void *stream)
 {
-    COUNTED(NULL);
+    COUNTED_ON(NULL);
     if (!handle || !handle->valid)
         return NOT_INITIALIZED;
     handle->stream = stream;
@@ -72,7 +66,7 @@ EXPORT cublasStatus_t cublasSetStream_v2(struct handle *handle, void *stream)
 
 EXPORT cublasStatus_t cublasSetMathMode(struct handle *handle, int mode)
 {
-    COUNTED(NULL);
+    COUNTED_ON(NULL);
     if (!handle || !handle->valid)
         return NOT_INITIALIZED;
     enum { DISALLOW_REDUCED_PRECISION_REDUCTION = 16, LAST = 3 };
@@ -81,7 +75,7 @@ EXPORT cublasStatus_t cublasSetMathMode(struct handle *handle, int mode)
 
 EXPORT cublasStatus_t cublasSetWorkspace_v2(struct handle *handle, void *workspace, size_t size)
 {
-    COUNTED(NULL);
+    COUNTED_ON(NULL);
     if (!handle || !handle->valid)
         return NOT_INITIALIZED;
     if ((uintptr_t)workspace % 256)
@@ -290,7 +284,7 @@ EXPORT cublasStatus_t cublasGemmStridedBatchedEx(struct handle *handle, int ta, 
                                                  long long stride_c, int batches, int compute, int algorithm)
 {
     (void)algorithm;
-    COUNTED(handle ? handle->stream : NULL);
+    COUNTED_ON(handle ? handle->stream : NULL);
     return gemm(handle, ta, tb, m, n, k, alpha, a, a_type, lda, stride_a, b, b_type, ldb, stride_b, beta, c, c_type,
                 ldc, stride_c, batches, compute);
 }
@@ -300,7 +294,7 @@ EXPORT cublasStatus_t cublasGemmEx(struct handle *handle, int ta, int tb, int m,
                                    const void *beta, void *c, int c_type, int ldc, int compute, int algorithm)
 {
     (void)algorithm;
-    COUNTED(handle ? handle->stream : NULL);
+    COUNTED_ON(handle ? handle->stream : NULL);
     return gemm(handle, ta, tb, m, n, k, alpha, a, a_type, lda, 0, b, b_type, ldb, 0, beta, c, c_type, ldc, 0, 1,
                 compute);
 }

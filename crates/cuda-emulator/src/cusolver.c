@@ -15,15 +15,9 @@ struct handle {
     void *stream;
 };
 
-#define COUNTED(stream)                                                                          \
-    do {                                                                                         \
-        if (fails(stream))                                                                       \
-            return EXECUTION_FAILED;                                                             \
-    } while (0)
-
 EXPORT cusolverStatus_t cusolverDnCreate(struct handle **handle)
 {
-    COUNTED(NULL);
+    COUNTED_ON(NULL);
     if (!handle)
         return INVALID_VALUE;
     *handle = calloc(1, sizeof **handle);
@@ -32,7 +26,7 @@ EXPORT cusolverStatus_t cusolverDnCreate(struct handle **handle)
 
 EXPORT cusolverStatus_t cusolverDnSetStream(struct handle *handle, void *stream)
 {
-    COUNTED(NULL);
+    COUNTED_ON(NULL);
     if (!handle)
         return NOT_INITIALIZED;
     handle->stream = stream;
@@ -114,7 +108,7 @@ EXPORT cusolverStatus_t cusolverDnDsyevd_bufferSize(struct handle *handle, int m
                                                     int lda, const double *w, int *numbers)
 {
     (void)a, (void)w;
-    COUNTED(handle ? handle->stream : NULL);
+    COUNTED_ON(handle ? handle->stream : NULL);
     if (!is_right(handle, mode, half, n, lda) || !numbers)
         return INVALID_VALUE;
     *numbers = n * n;
@@ -124,7 +118,7 @@ EXPORT cusolverStatus_t cusolverDnDsyevd_bufferSize(struct handle *handle, int m
 EXPORT cusolverStatus_t cusolverDnDsyevd(struct handle *handle, int mode, int half, int n, double *a, int lda,
                                          double *w, double *work, int numbers, int *info)
 {
-    COUNTED(handle ? handle->stream : NULL);
+    COUNTED_ON(handle ? handle->stream : NULL);
     if (!is_right(handle, mode, half, n, lda) || numbers < n * n)
         return INVALID_VALUE;
     struct problem problem = {.n = n, .lda = lda, .a = a, .w = w, .work = work, .info = info};

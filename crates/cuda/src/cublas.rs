@@ -94,8 +94,7 @@ impl Blas {
     /// # Safety
     /// The stream and the workspace exist as long as the handle.
     pub unsafe fn open(folders: &Folders, stream: *mut c_void, workspace: (u64, usize)) -> Result<Self> {
-        let remedy = "pip install nvidia-cublas";
-        let functions = Functions::of(Library::open(folders, &CUBLAS, remedy)?)?;
+        let functions = Functions::of(Library::open(folders, &CUBLAS)?)?;
         let mut handle = ptr::null_mut();
         // SAFETY: a context is current, and the caller's promise.
         unsafe {

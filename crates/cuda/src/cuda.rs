@@ -64,9 +64,11 @@ impl Cuda {
     /// nobody else seems to use it; otherwise of the one with the largest free share.
     ///
     /// # Errors
-    /// When the driver is missing or fails, or there is no device.
+    /// When a library is missing, the driver fails, or there is no device.
     pub fn first_free(folders: Option<&Folders>) -> Result<usize> {
-        let memory = Driver::all_memory(&folders.cloned().unwrap_or_else(Folders::of_system))?;
+        let folders = folders.cloned().unwrap_or_else(Folders::of_system);
+        folders.check()?;
+        let memory = Driver::all_memory(&folders)?;
         freest(&memory).ok_or_else(|| failure("there is no device"))
     }
 

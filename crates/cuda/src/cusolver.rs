@@ -5,7 +5,7 @@ use std::{ffi::c_void, ptr};
 use crate::{
     Result,
     error::failure,
-    library::{Folders, Library, functions},
+    library::{CUSOLVER, Folders, Library, functions},
 };
 
 type Handle = *mut c_void;
@@ -54,9 +54,7 @@ impl Solver {
     /// # Safety
     /// A context is current, and the stream exists as long as the handle.
     pub unsafe fn open(folders: &Folders, stream: *mut c_void) -> Result<Self> {
-        let names = ["libcusolver.so.12", "libcusolver.so.11", "libcusolver.so"];
-        let remedy = "install the CUDA toolkit or the Python package nvidia-cusolver";
-        let functions = Functions::of(Library::open(folders, &names, remedy)?)?;
+        let functions = Functions::of(Library::open(folders, &CUSOLVER)?)?;
         let mut handle = ptr::null_mut();
         // SAFETY: the caller's promise; the result is written to our own variable.
         unsafe {

@@ -14,7 +14,7 @@ use crate::{
     cusolver::Solver,
     driver::{Driver, Function},
     error::failure,
-    library::{CUBLAS, DRIVER, Folders, NVRTC},
+    library::Folders,
     nvrtc::Compiler,
     profile::Profile,
     source::KernelSource,
@@ -63,7 +63,7 @@ impl fmt::Debug for Device {
 impl Device {
     /// Opens device number `ordinal`, with the libraries in `folders`.
     pub fn open(folders: &Folders, ordinal: usize, tf32: bool) -> Result<Arc<Self>> {
-        folders.check(&[&DRIVER, &NVRTC, &CUBLAS])?;
+        folders.check()?;
         let driver = Driver::open(folders, ordinal)?;
         let compiler = Compiler::open(folders)?;
         let workspace = match driver.allocate(WORKSPACE)? {

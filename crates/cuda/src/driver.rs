@@ -128,7 +128,7 @@ impl Driver {
 
     /// The driver, started; no device is open.
     fn start(folders: &Folders) -> Result<Self> {
-        let library = Library::open(folders, &DRIVER, "install NVIDIA's driver")?;
+        let library = Library::open(folders, &DRIVER)?;
         let (context, stream) = (ptr::null_mut(), ptr::null_mut());
         let functions = Functions::of(library)?;
         let driver = Self { functions, context, stream, name: String::new(), capability: [0; 2] };

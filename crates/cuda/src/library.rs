@@ -49,11 +49,12 @@ impl Folders {
         paths
     }
 
-    /// Checks that each of these libraries can be opened; each is given by its names.
+    /// Checks that the driver, NVRTC and cuBLAS can be opened.
     ///
     /// # Errors
     /// When some cannot: one message with all of them and the folders that were searched.
-    pub(crate) fn check(&self, libraries: &[&[&str]]) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
+        let libraries: [&[&str]; 3] = [&DRIVER, &NVRTC, &CUBLAS];
         let missing = |names: &&&[&str]| !self.candidates(names).iter().any(|path| open(path).is_ok());
         let missing: Vec<&str> = libraries.iter().filter(missing).map(|names| names[0]).collect();
         if missing.is_empty() {
@@ -118,6 +119,9 @@ pub(crate) const NVRTC: [&str; 3] = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvr
 /// The names of cuBLAS.
 pub(crate) const CUBLAS: [&str; 3] = ["libcublas.so.13", "libcublas.so.12", "libcublas.so"];
 
+/// The names of cuSOLVER, which is not needed.
+pub(crate) const CUSOLVER: [&str; 3] = ["libcusolver.so.12", "libcusolver.so.11", "libcusolver.so"];
+
 fn open(path: &Path) -> std::result::Result<libloading::Library, libloading::Error> {
     // SAFETY: initialisers of NVIDIA's libraries (or of a stand-in that the caller named) run,
     // which may be done at any time and on any thread.
@@ -131,7 +135,7 @@ pub(crate) struct Library(libloading::Library);
 
 impl Library {
     /// Opens the first of `names` that is found.
-    pub fn open(folders: &Folders, names: &[&str], remedy: &str) -> Result<&'static Self> {
+    pub fn open(folders: &Folders, names: &[&str]) -> Result<&'static Self> {
         let mut tried = Vec::new();
         for path in folders.candidates(names) {
             match open(&path) {
@@ -140,7 +144,7 @@ impl Library {
             }
         }
         let tried = if tried.is_empty() { names.join(", ") } else { tried.join(", ") };
-        Err(failure(format!("no {} is found (tried {tried}): {remedy}", names[0])))
+        Err(failure(format!("no {} is found (tried {tried})", names[0])))
     }
 
     /// The address of a function.

@@ -38,8 +38,7 @@ impl Compiler {
     /// # Errors
     /// When it is not found.
     pub fn open(folders: &Folders) -> Result<Self> {
-        let remedy = "pip install nvidia-cuda-nvrtc";
-        Ok(Self { functions: Functions::of(Library::open(folders, &NVRTC, remedy)?)? })
+        Ok(Self { functions: Functions::of(Library::open(folders, &NVRTC)?)? })
     }
 
     /// Compiles `source` to an image for devices of this compute capability.

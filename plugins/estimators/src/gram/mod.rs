@@ -76,7 +76,7 @@ impl Default for GramParameters {
 /// only by rounding (see `schedule.rs`).
 ///
 /// On a card, rows stay in its memory and are multiplied there in f64; only the products come to
-/// the host (see `placed.rs`). Eigenvalues are computed on the host.
+/// the host (see `placed.rs`). Eigenvalues of large matrices are computed on the card where it can.
 ///
 /// `products` of the spectrum is 0: the factor costs backward passes, but no operator-vector
 /// product.

@@ -100,8 +100,9 @@ fn measure_all(selection: &Selection, arguments: &Bench, registry: &Registry) ->
         return Ok(Vec::new());
     }
     let (device, python) = (arguments.device.as_str(), arguments.torch.as_deref());
+    let backend = device::open(device, registry)?;
     eprintln!("{device}: matrix products and copies");
-    let machine = Machine::measure(&*device::open(device, registry)?, threads())?;
+    let machine = Machine::measure(&*backend, threads())?;
     let mut lines = Vec::new();
     for model in &selection.models {
         lines.extend(measure(model, &selection.works, device, python)?);
