@@ -12,7 +12,8 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-use pulp::{Arch, Simd, WithSimd};
+use eigenscape_runtime::arch;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
@@ -57,7 +58,7 @@ fn advance(groups: &mut VecDeque<Group>, band: &mut [Column]) {
         Stretch { group, part: Part { left: start, columns } }
     });
     let stretches: Vec<Stretch> = stretches.collect();
-    stretches.into_par_iter().for_each(|stretch| Arch::new().dispatch(stretch));
+    stretches.into_par_iter().for_each(|stretch| arch().dispatch(stretch));
     while groups.front().is_some_and(Group::is_done) {
         groups.pop_front();
     }
