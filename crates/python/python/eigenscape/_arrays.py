@@ -52,8 +52,8 @@ def as_numpy(value: Any, name: str) -> np.ndarray:
         line = next(iter(str(why).splitlines()), "")
         raise unusable(f"`{name}` cannot be read as an array: {line}", _ARRAY) from None
     if array.dtype.name not in TYPES:
-        kind = "" if array is value or array.dtype.name == "object" else f", of {array.dtype.name}"
-        raise unusable(f"`{name}` is of type {type(given).__name__}{kind}", _ARRAY)
+        of = "" if array.dtype == object else f" of {array.dtype.name}"
+        raise unusable(f"`{name}` is of type {type(given).__name__}{of}", _ARRAY)
     return array
 
 

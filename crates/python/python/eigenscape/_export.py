@@ -145,11 +145,19 @@ def _in_short(why: Exception, torch: Any) -> str:
     end = next((place for place, line in enumerate(lines) if line.startswith(_ADVICE)), len(lines))
     text = " ".join(line for line in lines[:end] if line)
     text = text if len(text) <= _SHOWN else text[:_SHOWN] + " ..."
-    own = (os.path.dirname(torch.__file__), os.path.dirname(__file__), "<eval", "<frozen")
-    frames = traceback.extract_tb(why.__traceback__)
-    place = next((frame for frame in reversed(frames) if not frame.filename.startswith(own)), None)
+    frames = reversed(traceback.extract_tb(why.__traceback__))
+    place = next((frame for frame in frames if _is_callers(frame.filename, torch)), None)
     at = f" ({os.path.basename(place.filename)}, line {place.lineno})" if place else ""
     return f"{type(why).__name__}: {text}{at}"
+
+
+def _is_callers(file: str, torch: Any) -> bool:
+    """Whether a file of code is neither torch's, nor Python's, nor ours."""
+    if file.startswith((os.path.dirname(torch.__file__), os.path.dirname(__file__))):
+        return False
+    if file.startswith("<"):
+        return file.startswith(("<stdin", "<ipython"))
+    return not file.startswith(os.path.dirname(os.__file__)) or "site-packages" in file
 
 
 def _as_torch(value: Any, name: str, torch: Any) -> Any:

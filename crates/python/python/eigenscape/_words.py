@@ -11,7 +11,7 @@ from ._native import ConfigurationError, EigenscapeError
 ARGUMENTS = {
     "probe.groups": "groups", "probe.curvature": "curvature", "probe.estimator": "estimator",
     "probe.samples": "samples", "probe.dtype": "dtype", "model.batch_norm": "batch_norm",
-    "model.output": "output", "model": "module", "data.classes": "classes", "data": "x", "loss": "loss",
+    "model.output": "output", "model.path": "module", "model": "module", "data.classes": "classes", "data": "x", "loss": "loss",
     "memory": "memory", "device": "device", "seed": "seed",
 }  # fmt: skip
 
@@ -27,6 +27,13 @@ _PHRASES = [
     (r"mend the settings in \[model\], choose another architecture, or", "mend the module, or"),
     (r"the settings in \[model\]", "the module"),
     (r"in \[(model|data)\]", "in the call"),
+    (r"the data, tensor `(\w+)`: ", r"`\1`: "),
+    (r"\S*/eigenscape-\w+/module\.pt2:? ", "the module "),
+    (r"`exported` gives", "the module gives"),
+    (r"choose an architecture", "choose a module"),
+    (r"^save one", "give one"),
+    (r"\bsave them", "give them"),
+    (r"`probe\[\d+\]\.(\w+)`", r"`\1`"),
     (r"`probe\.estimator\.(\w+)`", r'`estimator["\1"]`'),
     (r"`(?:probe|model|data)\.(\w+)`", r"`\1`"),
 ]
@@ -38,7 +45,11 @@ def of_arguments(error: EigenscapeError) -> EigenscapeError:
     remedy = getattr(error, "remedy", None)
     problem, remedy = plain(problem), None if remedy is None else plain(remedy)
     argument = _argument(key or "")
-    if argument is not None and f"`{argument}`" not in problem:
+    # Settings of an estimator or a loss are no arguments; other names in front are.
+    is_named = (
+        problem.startswith("`") if argument not in ("estimator", "loss") else f"`{argument}`" in problem
+    )
+    if argument is not None and not is_named:
         problem = f"`{argument}`: {problem}"
     make = unusable if isinstance(error, ConfigurationError) else failed
     said = make(problem, remedy)
