@@ -42,9 +42,10 @@ pub fn plan(given: &Given, choices: &Choices, registry: &Registry) -> Result<Exp
 
 /// The dotted key at a place of what [`toml()`] writes: "probe.estimator.steps".
 pub fn key_at(text: &str, place: usize) -> String {
-    let end = text[..place].len() + text[place..].find('\n').unwrap_or(text.len() - place);
+    let rest = text.get(place..).and_then(|rest| rest.find('\n'));
+    let upto = rest.and_then(|length| text.get(..place + length)).unwrap_or(text);
     let (mut table, mut key) = (String::new(), String::new());
-    for line in text[..end].lines() {
+    for line in upto.lines() {
         match line.trim_matches(['[', ']']) {
             header if line.starts_with('[') => (table, key) = (header.to_owned(), String::new()),
             line => key = line.split_once(" = ").map_or("", |(key, _)| key).to_owned(),

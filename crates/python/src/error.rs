@@ -1,11 +1,11 @@
 //! Errors as Python's exceptions: what is wrong, and the remedy, in the words of the command line.
 
-use crate::document;
 use eigenscape_core::Error;
 use eigenscape_experiment::Failure;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
-
 use pyo3::{create_exception, exceptions::PyException, prelude::*};
+
+use crate::document;
 
 create_exception!(
     eigenscape,

@@ -29,9 +29,9 @@ pub(super) fn check(programs: &Programs, point: &PlacedPoint) -> Result<()> {
     ))
 }
 
-/// Whether the outputs of the first samples are the same alone as together: if not, only all samples
-/// at once give the network's outputs. True without an evaluation where the network is known not to
-/// couple samples.
+/// Whether the outputs of the first samples are the same alone as together. If not, only all
+/// samples at once give the network's outputs. True without an evaluation where the network is
+/// known not to couple samples.
 ///
 /// # Errors
 /// When a program cannot be built or evaluated.

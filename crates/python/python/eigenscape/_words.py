@@ -11,8 +11,8 @@ from ._native import ConfigurationError, EigenscapeError
 ARGUMENTS = {
     "probe.groups": "groups", "probe.curvature": "curvature", "probe.estimator": "estimator",
     "probe.samples": "samples", "probe.dtype": "dtype", "model.batch_norm": "batch_norm",
-    "model.output": "output", "model.path": "module", "model": "module", "data.classes": "classes", "data": "x", "loss": "loss",
-    "memory": "memory", "device": "device", "seed": "seed",
+    "model.output": "output", "model": "module", "data.classes": "classes", "data": "x",
+    "loss": "loss", "memory": "memory", "device": "device", "seed": "seed",
 }  # fmt: skip
 
 #: Phrases of messages that name places in a file, and what they mean here.

@@ -64,8 +64,8 @@ impl View {
         Ok(Self { sizes: arguments.sizes(&sizes)?, strides, offset })
     }
 
-    /// Whether the first `count` axes are those of a contiguous tensor of this shape, and the others
-    /// stay within each of its rows.
+    /// Whether the first `count` axes are those of a contiguous tensor of this shape, and the
+    /// others stay within each of its rows.
     fn has_first(&self, shape: &[usize], count: usize) -> bool {
         let (sizes, rest) = self.sizes.split_at(count);
         let (strides, steps) = self.strides.split_at(count);
