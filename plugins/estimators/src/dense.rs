@@ -68,7 +68,7 @@ impl ProbeEstimator for Dense {
         };
         let measured = rounding::of_products(operator, &columns, &context.random)?;
         let (matrix, asymmetry) = symmetrised(operator, columns, epsilon)?;
-        let eigenvalues = symmetric_eigenvalues(matrix)?;
+        let eigenvalues = symmetric_eigenvalues(matrix, &context.interrupt)?;
         let largest = eigenvalues.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let of_entries = match measured {
             Some(error) => SAFETY * error,

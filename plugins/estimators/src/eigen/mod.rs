@@ -5,7 +5,14 @@ mod bulges;
 mod reflection;
 mod ritz;
 
-use eigenscape_core::{Error, Result};
+use std::{
+    panic::resume_unwind,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+
+use eigenscape_core::{Error, Interrupt, Result};
 use eigenscape_runtime::Backend;
 use faer::{
     Mat, Par, Spec,
@@ -30,15 +37,45 @@ const LARGE: usize = 1024;
 ///
 /// A small matrix is reduced to tridiagonal form by faer on one thread; a large one via a band
 /// matrix on all threads.
-pub(crate) fn symmetric_eigenvalues(lower: Mat<f64>) -> Result<Vec<f64>> {
+pub(crate) fn symmetric_eigenvalues(lower: Mat<f64>, interrupt: &Interrupt) -> Result<Vec<f64>> {
     let n = lower.nrows();
-    let (diagonal, below) =
-        if n < LARGE { tridiagonal(lower) } else { bulges::tridiagonal(band::banded(lower), n) };
-    tridiagonal_eigenvalues(&diagonal, &below)
+    if n < LARGE {
+        let (diagonal, below) = tridiagonal(lower);
+        return tridiagonal_eigenvalues(&diagonal, &below);
+    }
+    let band = band::banded(lower, interrupt)?;
+    let (diagonal, below) = bulges::tridiagonal(band, n, interrupt)?;
+    until(interrupt, move || tridiagonal_eigenvalues(&diagonal, &below))
+}
+
+/// The result of `work`, on a thread of its own: faer's iteration cannot be interrupted. After an
+/// interrupt the thread, which has few vectors, is left to itself.
+fn until<T: Send + 'static>(
+    interrupt: &Interrupt,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    const MOMENT: Duration = Duration::from_millis(20);
+    let (send, receive) = mpsc::sync_channel(1);
+    let worker = thread::spawn(move || drop(send.send(work())));
+    loop {
+        match receive.recv_timeout(MOMENT) {
+            Ok(found) => return found,
+            Err(RecvTimeoutError::Timeout) => interrupt.check()?,
+            // It panicked.
+            Err(RecvTimeoutError::Disconnected) => match worker.join() {
+                Err(panic) => resume_unwind(panic),
+                Ok(()) => return Err(Error::Interrupted),
+            },
+        }
+    }
 }
 
 /// As [`symmetric_eigenvalues`], by the operator's backend where it is faster than the host.
-pub(crate) fn eigenvalues_for(backend: Option<&dyn Backend>, lower: Mat<f64>) -> Result<Vec<f64>> {
+pub(crate) fn eigenvalues_for(
+    backend: Option<&dyn Backend>,
+    lower: Mat<f64>,
+    interrupt: &Interrupt,
+) -> Result<Vec<f64>> {
     if let Some(backend) = backend {
         let columns: Option<Vec<&[f64]>> = (0..lower.ncols())
             .map(|j| lower.col(j).try_as_col_major().map(|column| column.as_slice()))
@@ -49,7 +86,7 @@ pub(crate) fn eigenvalues_for(backend: Option<&dyn Backend>, lower: Mat<f64>) ->
             return Ok(values);
         }
     }
-    symmetric_eigenvalues(lower)
+    symmetric_eigenvalues(lower, interrupt)
 }
 
 /// Bytes that [`symmetric_eigenvalues`] takes in addition to a matrix of n rows and a few vectors.
@@ -128,10 +165,34 @@ mod tests {
         Mat::from_fn(n, n, |i, j| if i < j { f64::NAN } else { entry(i, j) })
     }
 
+    fn eigenvalues(lower: Mat<f64>) -> Vec<f64> {
+        symmetric_eigenvalues(lower, &Interrupt::default()).unwrap()
+    }
+
     fn by_way_of_a_band(lower: Mat<f64>) -> Vec<f64> {
         let n = lower.nrows();
-        let (diagonal, below) = bulges::tridiagonal(band::banded(lower), n);
+        let never = Interrupt::default();
+        let (diagonal, below) = bulges::tridiagonal(band::banded(lower, &never).unwrap(), n, &never).unwrap();
         tridiagonal_eigenvalues(&diagonal, &below).unwrap()
+    }
+
+    #[test]
+    fn an_interrupt_ends_every_stage() {
+        let is_interrupted = |error: Error| matches!(error, Error::Interrupted);
+        let (requested, never) = (Interrupt::default(), Interrupt::default());
+        requested.request();
+        let matrix = || lower(LARGE, |i, j| if i == j { 2.0 } else { 1.0 / (1 + i - j) as f64 });
+        assert!(symmetric_eigenvalues(matrix(), &requested).is_err_and(is_interrupted));
+        let band = band::banded(matrix(), &never).unwrap();
+        assert!(bulges::tridiagonal(band, LARGE, &requested).is_err_and(is_interrupted));
+        let start = std::time::Instant::now();
+        let endless = || -> Result<()> {
+            thread::sleep(Duration::from_secs(60));
+            Ok(())
+        };
+        assert!(until(&requested, endless).is_err_and(is_interrupted));
+        assert!(start.elapsed() < Duration::from_secs(30));
+        assert_eq!(until(&never, || Ok(3)).unwrap(), 3);
     }
 
     /// Pseudo-random numbers between −1 and 1.
@@ -147,7 +208,7 @@ mod tests {
                 1 => -1.0,
                 _ => 0.0,
             });
-            assert_close(&symmetric_eigenvalues(matrix).unwrap(), &second_difference(n), 1e-13);
+            assert_close(&eigenvalues(matrix), &second_difference(n), 1e-13);
         }
     }
 
@@ -165,7 +226,7 @@ mod tests {
             let matrix = lower(n, |_, j| (j + 1) as f64);
             let tolerance = 1e-14 * expected[n - 1];
             assert_close(&by_way_of_a_band(matrix.clone()), &expected, tolerance);
-            assert_close(&symmetric_eigenvalues(matrix).unwrap(), &expected, tolerance);
+            assert_close(&eigenvalues(matrix), &expected, tolerance);
         }
     }
 
@@ -202,7 +263,7 @@ mod tests {
             all(by_way_of_a_band, n, &[1, 2, 3, 4, 7]);
         }
         for n in [400, LARGE + 100] {
-            all(|lower| symmetric_eigenvalues(lower).unwrap(), n, &[1, 2, 3, 5]);
+            all(eigenvalues, n, &[1, 2, 3, 5]);
         }
     }
 }

@@ -13,7 +13,8 @@ mod tiles;
 mod values;
 
 use eigenscape_core::{
-    Account, Context, CurvatureOperator, Error, Estimate, ProbeEstimator, Registry, Result, Spectrum,
+    Account, Context, CurvatureOperator, Error, Estimate, Interrupt, ProbeEstimator, Registry, Result,
+    Spectrum,
 };
 use eigenscape_runtime::Backend;
 use faer::Mat;
@@ -104,17 +105,14 @@ impl ProbeEstimator for Gram {
         Ok(self.estimate_all(&[operator], context)?.swap_remove(0))
     }
 
-    fn estimate_all(
-        &self,
-        operators: &[&dyn CurvatureOperator],
-        _context: &Context,
-    ) -> Result<Vec<Estimate>> {
+    fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Estimate>> {
+        let interrupt = &context.interrupt;
         let mut spectra: Vec<Option<Spectrum>> = vec![None; operators.len()];
         for (job, schedule) in scheduled(operators, Side::Smaller, self.parameters.max_rows, nothing)? {
-            let rounding = Rounding::measured(&job, &schedule)?;
+            let rounding = Rounding::measured(&job, &schedule, interrupt)?;
             let backend = job.targets.first().and_then(|target| target.operator.backend());
-            let found =
-                sum::each(&job, &schedule, |matrix| Found::new(matrix, self.parameters.drop, backend))?;
+            let found = |matrix| Found::new(matrix, self.parameters.drop, backend, interrupt);
+            let found = sum::each(&job, &schedule, interrupt, found)?;
             for (target, found) in job.targets.iter().zip(found) {
                 let spectrum = found.spectrum(target, &rounding)?;
                 target.operators.iter().for_each(|&index| spectra[index] = Some(spectrum.clone()));
@@ -214,10 +212,11 @@ struct Found {
 impl Found {
     /// From the lower half of the matrix, after dropping rows of at most the share `drop` of the
     /// trace; `backend` is that of the operator.
-    fn new(lower: Mat<f64>, drop: f64, backend: Option<&dyn Backend>) -> Result<Self> {
+    fn new(lower: Mat<f64>, drop: f64, backend: Option<&dyn Backend>, interrupt: &Interrupt) -> Result<Self> {
         let trace = lower.diagonal().column_vector().iter().sum();
         let (lower, dropped) = drop::smallest(lower, drop);
-        Ok(Self { eigenvalues: eigenvalues_for(backend, lower)?, trace: (dropped > 0.0).then_some(trace) })
+        let eigenvalues = eigenvalues_for(backend, lower, interrupt)?;
+        Ok(Self { eigenvalues, trace: (dropped > 0.0).then_some(trace) })
     }
 
     /// The operator's spectrum.
@@ -295,6 +294,20 @@ mod tests {
                 let common = rank.min(dense.eigenvalues.len());
                 assert_close(&found.eigenvalues[..common], &dense.eigenvalues[..common], tolerance * largest);
             }
+        }
+    }
+
+    #[test]
+    fn an_interrupt_ends_products_of_rows() {
+        for (n, outer, explicit) in
+            [(20, Some((1, 4, 5)), None), (5, Some((3, 6, 7)), None), (6, None, Some(31))]
+        {
+            let operator = DenseOperator::with_factor(2, n, outer, explicit, 1, DType::F64);
+            let context = Context::silent(0);
+            assert!(Gram::default().spectrum(&operator, &context).is_ok());
+            context.interrupt.request();
+            let stopped = Gram::default().spectrum(&operator, &context);
+            assert!(matches!(stopped, Err(eigenscape_core::Error::Interrupted)));
         }
     }
 
