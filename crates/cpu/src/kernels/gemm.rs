@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use eigenscape_runtime::arch;
 use gemm::Parallelism;
 
 use super::{
@@ -10,6 +11,7 @@ use super::{
     parallel::for_each_chunk,
     row_products::{self, RowSlices, row_products},
     scratch::{sized, with_buffers},
+    small_product::SmallProduct,
 };
 
 /// A matrix in a slice: element (i, j) at `i * rows.stride + j * columns.stride`.
@@ -167,11 +169,15 @@ pub(crate) fn matmul<T: Element>(
     if result == 0 {
         return;
     }
+    let arch = arch();
     let products = |index: usize| (lhs.matrix(index, sizes), rhs.matrix(index, sizes));
     if count >= MANY {
         for_each_chunk(out, result, &|index, out| {
             let (left, right) = products(index);
-            gemm(out, left, right, false, false);
+            with_buffers(|scratch| match SmallProduct::new(left, right, out, scratch) {
+                Ok(product) => arch.dispatch(product),
+                Err(out) => gemm(out, left, right, false, false),
+            });
         });
     } else {
         for (index, out) in out.chunks_mut(result).enumerate() {
@@ -226,6 +232,42 @@ mod tests {
             for j in 0..n {
                 let expected: f64 = 1.0 + (0..k).map(|l| left[i * k + l] * right[j * k + l]).sum::<f64>();
                 assert!((out[i * n + j] - expected).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn many_products_agree_with_the_definition() {
+        for (m, k, n) in [(7, 40, 19), (16, 33, 32), (65, 64, 65), (5, 600, 9), (2, 3, 4)] {
+            let (sizes, count) = ([5], 5);
+            let left: Vec<f64> = (0..count * m * k).map(|i| (i as f64).sin()).collect();
+            let right: Vec<f64> = (0..count * n * k).map(|i| (i as f64).cos()).collect();
+            let axis = |size, stride| Axis { size, stride };
+            for (left_is_turned, right_is_turned) in
+                [(false, false), (false, true), (true, false), (true, true)]
+            {
+                let [rows, inner] = if left_is_turned { [1, m] } else { [k, 1] };
+                let [depth, columns] = if right_is_turned { [1, k] } else { [n, 1] };
+                let lhs =
+                    Batch { data: &left, strides: vec![m * k], rows: axis(m, rows), columns: axis(k, inner) };
+                let rhs = Batch {
+                    data: &right,
+                    strides: vec![n * k],
+                    rows: axis(k, depth),
+                    columns: axis(n, columns),
+                };
+                let mut out = vec![f64::NAN; count * m * n];
+                matmul(&sizes, &lhs, &rhs, &mut out, &mut Workspace::on_heap());
+                for (at, found) in out.iter().enumerate() {
+                    let (b, i, j) = (at / (m * n), at / n % m, at % n);
+                    let expected: f64 = (0..k)
+                        .map(|l| {
+                            left[b * m * k + i * rows + l * inner]
+                                * right[b * n * k + l * depth + j * columns]
+                        })
+                        .sum();
+                    assert!((found - expected).abs() < 1e-12, "{m} {k} {n}: {found} {expected}");
+                }
             }
         }
     }

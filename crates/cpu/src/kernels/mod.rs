@@ -22,6 +22,7 @@ mod row_products;
 mod rows;
 mod scratch;
 mod simd;
+mod small_product;
 pub(crate) mod strided;
 mod sum;
 #[cfg(test)]
