@@ -67,8 +67,8 @@ pub struct Card {
 }
 
 impl Card {
-    /// What measuring may take: what the experiment allows, or a share of the card, but no more than
-    /// is free.
+    /// Bytes that measuring may take: what the experiment allows, or a share of the card, but no
+    /// more than is free.
     #[must_use]
     pub fn allowed(self, said: Option<usize>) -> usize {
         said.unwrap_or(self.total / SHARE[1] * SHARE[0]).min(self.free)
