@@ -62,7 +62,7 @@ impl Opened {
 pub struct Card {
     /// All of it.
     pub total: usize,
-    /// What nobody used.
+    /// The part that was unused.
     pub free: usize,
 }
 

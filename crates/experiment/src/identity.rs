@@ -28,7 +28,7 @@ impl Identity {
     /// When a tensor cannot be read.
     pub fn new(prepared: &Prepared) -> Result<Self> {
         let build = build(prepared.plan.other_plugins)?;
-        // A network from a file is not told by its settings.
+        // Its settings do not determine a network from a file.
         let architecture = &prepared.plan.model.architecture;
         let file = architecture.weights().map(|_| format!("# {}\n", architecture.description()));
         let settings =

@@ -1,4 +1,5 @@
-//! The vector instructions that kernels on the host use.
+//! The vector instructions that our kernels on the host use. The matrix products of the crates
+//! `gemm` and `faer` select theirs themselves.
 
 use std::{env, sync::OnceLock};
 
@@ -10,15 +11,15 @@ use crate::error::{Error, Result};
 /// Without it, kernels use the best that the machine has.
 pub const SIMD: &str = "EIGENSCAPE_SIMD";
 
-/// The vector instructions of this process: the best of this machine that [`SIMD`] allows. An
-/// invalid setting counts as none; [`check_simd`] reports it.
+/// The vector instructions of all kernels in this process: those that [`SIMD`] names, or the best
+/// of this machine. An invalid setting counts as none; [`check_simd`] reports it.
 #[must_use]
 pub fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
     *ARCH.get_or_init(|| env::var(SIMD).ok().and_then(|level| named(&level)).unwrap_or_default())
 }
 
-/// The name of the vector instructions of this process.
+/// The name of the instructions of [`arch`].
 #[must_use]
 pub fn simd() -> &'static str {
     match arch() {
