@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod add;
+mod argmax;
 mod batch;
 mod broadcast;
 mod common;
@@ -13,7 +14,6 @@ mod difference;
 mod function;
 mod literal;
 mod matmul;
-mod max;
 mod mul;
 mod permute;
 mod pool;
