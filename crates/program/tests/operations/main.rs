@@ -12,6 +12,7 @@ mod conv2d;
 mod detach;
 mod difference;
 mod function;
+mod gather;
 mod literal;
 mod matmul;
 mod mul;
