@@ -11,7 +11,8 @@ import traceback
 
 def limit(gib):
     size = int(gib * 2**30)
-    # Of data rather than addresses: libraries for cards reserve many addresses that they do not use.
+    # Of data rather than addresses: libraries for cards reserve many addresses that they do not
+    # use.
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 

@@ -20,7 +20,8 @@ class Model:
         return f"{self.library}/{self.name}"
 
 
-# The graphs are exported for fewer, so that the number of samples is one that the graph was not exported for.
+# The graphs are exported for fewer, so that the number of samples is one that the graph was not
+# exported for.
 SAMPLES = 3
 CLASSES = 10
 

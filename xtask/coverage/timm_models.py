@@ -11,7 +11,8 @@ from thin import thin
 VIT = dict(embed_dim=24, depth=2, num_heads=2)
 STAGES = dict(depths=(1, 1, 2, 1))
 
-# The side of an image, what numbers of channels are divided by, and options. `img_size` is the side where it is named.
+# The side of an image, what numbers of channels are divided by, and options. `img_size` is the
+# side where it is named.
 SIDE = object()
 TIMM = {
     "beit_base_patch16_224": (32, 1, dict(img_size=SIDE, **VIT)),

@@ -8,7 +8,8 @@ from torchvision.models.maxvit import MaxVit
 from torchvision.models.swin_transformer import PatchMerging, PatchMergingV2, SwinTransformer, SwinTransformerBlock, SwinTransformerBlockV2
 from torchvision.models.vision_transformer import VisionTransformer
 
-# By name or its beginning: what numbers of channels are divided by, the side of an image, and options.
+# By name or its beginning: what numbers of channels are divided by, the side of an image, and
+# options.
 THIN = {
     "alexnet": (16, 64, {}),
     "densenet": (8, 32, {}),
@@ -77,7 +78,8 @@ def convnext(name):
 def swin(name):
     channels, blocks, heads = SWIN[name.replace("_v2", "")]
     second = "_v2" in name
-    # Windows of 4 need padding in the last stage. The second version divides by norms of what is padded, which are 0: PyTorch's Hv is NaN.
+    # Windows of 4 need padding in the last stage. The second version divides by the norms of the
+    # padding, which are 0: PyTorch's Hv is NaN.
     window = [2, 2] if second else [4, 4]
     block, merging = (SwinTransformerBlockV2, PatchMergingV2) if second else (SwinTransformerBlock, PatchMerging)
     make = lambda: SwinTransformer(  # noqa: E731

@@ -7,7 +7,8 @@ from limits import command
 
 LIMIT = 1e-9
 
-# `verify` needs the architecture alone; `check` names all unknown operations, and needs a whole experiment.
+# `verify` needs the architecture alone; `check` names all unknown operations, and needs a whole
+# experiment.
 EXPERIMENT = """name = "net"
 [data]
 name = "tensors"

@@ -163,8 +163,8 @@ WORKS = {
     "gpt2": (GPT, lambda: torch.randint(50257, (4, 1024)), lambda: torch.randint(50257, (4, 1024))),
 }
 
-# What is measured: network, method and precision. Each is a process of its own, so that they compile
-# at the same time.
+# What is measured: network, method and precision. Each is a process of its own, so that they
+# compile at the same time.
 JOBS = [
     ("gpt2", "forward over reverse", "f32"), ("gpt2", "forward over reverse", "tf32"),
     ("resnet18", "forward over reverse", "f32"), ("resnet18", "forward over reverse", "tf32"),

@@ -5,52 +5,13 @@
 
 mod common;
 
-use std::{collections::HashMap, fs, path::Path};
+use std::fs;
 
-use candle_core::{Device, Tensor};
-use common::{words, xtask};
-use serde_json::Value;
-use tempfile::TempDir;
-
-const EXPERIMENT: &str = r#"
-name = "small"
-seed = 3
-[data]
-name = "tensors"
-path = "xy.safetensors"
-[model]
-name = "mlp"
-widths = [5]
-[train]
-epochs = 2
-batch_size = 8
-optimizer = { name = "sgd", lr = 0.1, momentum = 0.9 }
-[[probe]]
-at = [0, 2]
-samples_per_class = 4
-groups = ["full", "layers"]
-estimator = "dense"
-[[distance]]
-name = "wasserstein"
-"#;
-
-/// A folder with the experiment and its data.
-fn folder() -> TempDir {
-    common::small(EXPERIMENT)
-}
-
-fn results(folder: &Path) -> Value {
-    let mut results: Value =
-        serde_json::from_str(&fs::read_to_string(folder.join("results.json")).unwrap()).unwrap();
-    for probe in results["runs"][0]["probes"].as_array_mut().unwrap() {
-        probe["seconds"] = Value::Null;
-    }
-    results
-}
+use common::{EXPERIMENT, SEQUENTIAL, results, small, words, xtask};
 
 #[test]
 fn an_experiment_from_end_to_end() {
-    let folder = folder();
+    let folder = small(EXPERIMENT);
     let output = xtask(folder.path(), &["reproduce", "small.toml"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
@@ -98,36 +59,12 @@ fn an_experiment_from_end_to_end() {
     assert_eq!(given["runs"][0]["training"][0]["train_loss"], record["training"][2]["train_loss"]);
 }
 
-#[test]
-fn a_sweep_has_a_run_for_every_combination() {
-    let folder = folder();
-    let output = xtask(
-        folder.path(),
-        &[
-            "reproduce",
-            "small.toml",
-            "--set",
-            "sweep.seed=[1, 2]",
-            "--set",
-            "train.epochs=1",
-            "--set",
-            "probe.at=end",
-        ],
-    );
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let results = results(&folder.path().join("runs/small"));
-    let names: Vec<&str> =
-        results["runs"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["seed=1", "seed=2"]);
-    assert!(folder.path().join("runs/small/checkpoints/seed=2/final.safetensors").is_file());
-}
-
 /// Arguments, exit code, and what the message must contain.
 type Mistake<'a> = (&'a [&'a str], i32, &'a [&'a str]);
 
 #[test]
 fn every_mistake_is_one_clear_error_and_leaves_nothing() {
-    let folder = folder();
+    let folder = small(EXPERIMENT);
     let here = folder.path();
     let whole = fs::read(here.join("xy.safetensors")).unwrap();
     fs::write(here.join("cut.safetensors"), &whole[..whole.len() - 9]).unwrap();
@@ -208,124 +145,8 @@ fn every_mistake_is_one_clear_error_and_leaves_nothing() {
 }
 
 #[test]
-fn an_earlier_result_survives_a_run_that_fails() {
-    let folder = folder();
-    fs::write(folder.path().join("own.toml"), SEQUENTIAL).unwrap();
-    assert!(xtask(folder.path(), &["reproduce", "own.toml", "-q"]).status.success());
-    let before = results(&folder.path().join("runs/own"));
-    let huge = "{ op = 'residual', body = [{ op = 'identity' }], scale = 1e38 }";
-    let layers = format!("model.layers=[{huge}, {huge}, {{ op = 'linear', out = 3 }}]");
-    let output = xtask(folder.path(), &["reproduce", "own.toml", "--set", &layers]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && stderr.contains("the loss after epoch 0 is"), "{stderr}");
-    assert_eq!(results(&folder.path().join("runs/own")), before);
-    assert_eq!(fs::read_dir(folder.path().join("runs")).unwrap().count(), 1);
-}
-
-#[test]
-fn a_training_that_diverges_keeps_what_was_measured_before() {
-    let folder = folder();
-    let sweep = EXPERIMENT.replace("seed = 3", "seed = 3\nreruns = 2");
-    let sweep = format!("{sweep}\n[sweep]\n\"train.optimizer.lr\" = [1e30, 0.1]\n");
-    fs::write(folder.path().join("small.toml"), sweep).unwrap();
-    let reproduce = || {
-        let output = xtask(folder.path(), &["reproduce", "small.toml"]);
-        let words = words(&output);
-        (output, words)
-    };
-    let (output, message) = reproduce();
-    assert_eq!(output.status.code(), Some(1), "{message}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "runs/small/report.html");
-    assert_eq!(message.matches('×').count(), 1, "{message}");
-    for text in
-        ["2 of 4 runs diverged", "learning rate", "last finite loss", "lower", "results up to there are in"]
-    {
-        assert!(message.contains(text), "no {text:?} in {message}");
-    }
-    let run = folder.path().join("runs/small");
-    let results: Value =
-        serde_json::from_str(&fs::read_to_string(run.join("results.json")).unwrap()).unwrap();
-    for record in results["runs"].as_array().unwrap() {
-        let name = record["name"].as_str().unwrap();
-        let diverges = name.contains("1e30") || name.contains("lr=1000");
-        let moments = if diverges { 1 } else { 2 };
-        assert_eq!(record["probes"].as_array().unwrap().len(), moments * 3, "{name}");
-        assert_eq!(record["distances"].as_array().unwrap().len(), moments * 2, "{name}");
-        let divergence = &record["diverged"];
-        assert_eq!(divergence.is_object(), diverges, "{name}: {divergence}");
-        if diverges {
-            assert_eq!(divergence["learning_rate"], 1e30);
-            assert!(divergence["step"].as_u64() > Some(0) && divergence["last_finite_loss"].is_number());
-            let whole = divergence["epoch"].as_u64().unwrap();
-            assert_eq!(record["training"].as_array().unwrap().len() as u64, whole, "the epochs before it");
-        }
-    }
-    let counts: Vec<u64> =
-        results["variants"].as_array().unwrap().iter().map(|v| v["diverged"].as_u64().unwrap_or(0)).collect();
-    assert_eq!(counts, [2, 0]);
-    let page = fs::read_to_string(run.join("report.html")).unwrap();
-    assert!(page.contains("training diverged: the loss") && page.contains("2, 2 diverged"), "{page}");
-    assert!(!run.join(".small.runs").exists());
-    // The same call fails in the same way.
-    assert_eq!(reproduce().0.status.code(), Some(1));
-}
-
-/// Activations of 1e20 and weights of 1e-3: the loss is finite in f32, and the last layer's
-/// curvature, 1e40, is not.
-#[test]
-fn a_spectrum_that_cannot_be_measured_is_told_and_everything_else_is_kept() {
-    let folder = folder();
-    let (before, _) = EXPERIMENT.split_once("[model]").unwrap();
-    let huge = format!(
-        r#"loss = "mean-squared-error"
-{before}
-[model]
-name = "sequential"
-layers = [{{ op = "linear", out = 4, bias = false }}, {{ op = "linear", out = 3, bias = false }}]
-checkpoint = "huge.safetensors"
-[[probe]]
-at = "end"
-samples = 6
-groups = "layers"
-estimator = {{ name = "lanczos", steps = 4 }}
-[[probe]]
-at = "end"
-samples = 6
-groups = "0.weight"
-estimator = "gram"
-"#
-    );
-    fs::write(folder.path().join("small.toml"), huge).unwrap();
-    let full = |value: f32, shape: (usize, usize)| Tensor::full(value, shape, &Device::Cpu).unwrap();
-    let weights = HashMap::from([("0.weight", full(1e20, (4, 2))), ("1.weight", full(1e-3, (3, 4)))]);
-    candle_core::safetensors::save(&weights, folder.path().join("huge.safetensors")).unwrap();
-    let output = xtask(folder.path(), &["reproduce", "small.toml"]);
-    let message = words(&output);
-    assert_eq!(output.status.code(), Some(1), "{message}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "runs/small/report.html");
-    assert_eq!(message.matches('×').count(), 1, "{message}");
-    for text in [
-        "warning: not measured: hessian of 1.weight",
-        "a spectrum could not be measured hessian of 1.weight after epoch 0, by lanczos ([[probe]] number 1)",
-        "NaN or infinite",
-        "everything else is in runs/small",
-    ] {
-        assert!(message.contains(text), "no {text:?} in {message}");
-    }
-    let run = folder.path().join("runs/small");
-    let results = results(&run);
-    let groups: Vec<&Value> =
-        results["runs"][0]["probes"].as_array().unwrap().iter().map(|probe| &probe["group"]).collect();
-    assert_eq!(groups, ["0.weight", "0.weight"], "the other group and the other probe are measured");
-    let failures = results["runs"][0]["failures"].as_array().unwrap();
-    assert_eq!((failures.len(), &failures[0]["group"]), (1, &Value::from("1.weight")));
-    let page = fs::read_to_string(run.join("report.html")).unwrap();
-    assert!(page.contains("A spectrum is missing.") && page.contains("hessian of 1.weight"), "{page}");
-}
-
-#[test]
 fn what_there_is_can_be_seen() {
-    let folder = folder();
+    let folder = small(EXPERIMENT);
     for (arguments, texts) in [
         (&["list"][..], &["lenet", "fashion-mnist", "lanczos", "wasserstein", "steps = 128"][..]),
         (&["list", "estimators"], &["gram", "dense"]),
@@ -404,32 +225,9 @@ fn what_there_is_can_be_seen() {
     }
 }
 
-const SEQUENTIAL: &str = r#"
-name = "own"
-[data]
-name = "tensors"
-path = "xy.safetensors"
-[model]
-name = "sequential"
-layers = [
-    { op = "linear", in = 2, out = 6 },
-    { op = "residual", body = [{ op = "batch_norm1d" }, { op = "gelu" }, { op = "dropout", p = 0.5 }, { op = "linear", out = 6 }] },
-    { op = "linear", out = 3 },
-]
-[train]
-epochs = 2
-batch_size = 8
-optimizer = { name = "sgd", lr = 0.1 }
-[[probe]]
-at = [0, 2]
-samples = 12
-groups = ["full"]
-estimator = "dense"
-"#;
-
 /// Replaces the layers of [`SEQUENTIAL`] and returns the message of the refused experiment.
 fn refused_layers(layers: &str) -> String {
-    let folder = folder();
+    let folder = small(EXPERIMENT);
     let (before, rest) = SEQUENTIAL.split_once("layers = [").unwrap();
     let (_, after) = rest.split_once("\n]\n").unwrap();
     fs::write(folder.path().join("own.toml"), format!("{before}layers = [{layers}]\n{after}")).unwrap();
@@ -453,24 +251,6 @@ fn a_mistake_in_a_list_within_a_layer_is_underlined_itself() {
         for text in texts {
             assert!(message.contains(text), "no {text:?} in {message}");
         }
-    }
-}
-
-#[test]
-fn a_loss_that_is_not_finite_before_any_step_is_not_the_learning_rate() {
-    let folder = folder();
-    let (before, rest) = SEQUENTIAL.split_once("layers = [").unwrap();
-    let (_, after) = rest.split_once("\n]\n").unwrap();
-    let (_, probe) = after.split_once("[[probe]]\nat = [0, 2]").unwrap();
-    let huge = "{ op = \"residual\", body = [{ op = \"identity\" }], scale = 1e38 }";
-    let layers = format!("layers = [{huge}, {huge}, {{ op = \"linear\", out = 3 }}]");
-    for rest in [after.to_owned(), format!("[[probe]]{probe}")] {
-        fs::write(folder.path().join("own.toml"), format!("{before}{layers}\n{rest}")).unwrap();
-        let output = xtask(folder.path(), &["reproduce", "own.toml"]);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{stderr}");
-        assert!(stderr.contains("the loss after epoch 0 is") && stderr.contains("[model]"), "{stderr}");
-        assert!(!stderr.contains("train.optimizer.lr"), "{stderr}");
     }
 }
 
@@ -508,7 +288,7 @@ fn what_no_memory_holds_is_refused_before_it_is_allocated() {
 
 #[test]
 fn a_network_written_in_the_file_drops_as_the_seed_says() {
-    let folder = folder();
+    let folder = small(EXPERIMENT);
     fs::write(folder.path().join("own.toml"), SEQUENTIAL).unwrap();
     let run = |out: &str, set: &[&str]| {
         let flags = set.iter().flat_map(|set| ["--set", set]);
@@ -537,136 +317,20 @@ fn a_network_written_in_the_file_drops_as_the_seed_says() {
     assert_eq!(run("f", &["model.batch_norm=train"]), with);
 }
 
-/// A sweep whose second run takes long, killed after the first has finished.
-#[cfg(unix)]
 #[test]
-fn a_sweep_that_was_killed_goes_on_where_it_stopped() {
-    use std::{
-        process::Stdio,
-        time::{Duration, Instant},
+fn unknown_vector_instructions_are_refused() {
+    let run = |level: &str| {
+        Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["list", "estimator"])
+            .env("EIGENSCAPE_SIMD", level)
+            .output()
+            .unwrap()
     };
-    let folder = folder();
-    let slow = format!(
-        "{EXPERIMENT}\n[[sweep.case]]\nname = \"quick\"\n[[sweep.case]]\nname = \"slow\"\n\"train.epochs\" = 1000000\n"
-    );
-    let slow = slow.replace("at = [0, 2]", "at = \"end\"");
-    fs::write(folder.path().join("small.toml"), &slow).unwrap();
-    let mut process = common::command(folder.path(), &["reproduce", "small.toml", "-q"])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let kept = folder.path().join("runs/.small.runs");
-    let finished = || {
-        let names = fs::read_dir(&kept).into_iter().flatten().map(|entry| entry.unwrap().file_name());
-        names.filter(|name| !name.to_string_lossy().ends_with(".partial")).count()
-    };
-    let start = Instant::now();
-    while finished() == 0 {
-        assert!(process.try_wait().unwrap().is_none(), "it has ended by itself");
-        assert!(start.elapsed() < Duration::from_secs(120), "the first run does not end");
-        std::thread::sleep(Duration::from_millis(5));
+    for level in ["", "scalar"] {
+        assert!(run(level).status.success());
     }
-    process.kill().unwrap();
-    process.wait().unwrap();
-    assert!(!folder.path().join("runs/small").exists(), "results before the end");
-
-    // The second run is short now; the first has the same settings as before.
-    fs::write(folder.path().join("small.toml"), slow.replace("1000000", "3")).unwrap();
-    let say = |arguments: &[&str]| {
-        let output = xtask(folder.path(), arguments);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    };
-    let text = say(&["reproduce", "small.toml"]);
-    assert!(text.contains("run quick: finished earlier") && text.contains("run slow\n"), "{text}");
-    let run = folder.path().join("runs/small");
-    let resumed = fs::read_to_string(run.join("results.json")).unwrap();
-    assert!(run.join("checkpoints/quick/final.safetensors").is_file());
-    assert!(!kept.exists(), "finished runs of a finished plan are kept");
-
-    // The reused results equal those of a new computation.
-    say(&["reproduce", "small.toml", "--out", "again", "--fresh"]);
-    let again = fs::read_to_string(folder.path().join("again/small/results.json")).unwrap();
-    let without_times = |text: &str| {
-        let mut value: Value = serde_json::from_str(text).unwrap();
-        for run in value["runs"].as_array_mut().unwrap() {
-            run["probes"].as_array_mut().unwrap().iter_mut().for_each(|probe| probe["seconds"] = Value::Null);
-        }
-        value
-    };
-    assert_eq!(without_times(&resumed), without_times(&again));
-}
-
-#[test]
-fn half_a_record_is_no_finished_run() {
-    let folder = folder();
-    fs::write(folder.path().join("small.toml"), format!("{EXPERIMENT}\n[sweep]\nseed = [1, 2]\n")).unwrap();
-    let text = |arguments: &[&str]| {
-        let output = xtask(folder.path(), arguments);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    };
-    text(&["reproduce", "small.toml"]);
-    let notes: Value =
-        serde_json::from_str(&fs::read_to_string(folder.path().join("runs/small/notes.json")).unwrap())
-            .unwrap();
-    let key = notes["runs"][0]["key"].as_str().unwrap();
-    // Otherwise nothing would be run.
-    fs::remove_dir_all(folder.path().join("runs/small")).unwrap();
-    let kept = folder.path().join("runs/.small.runs").join(key);
-    fs::create_dir_all(kept.join("checkpoints")).unwrap();
-    fs::write(kept.join("run.json"), r#"{"settings": "", "run": {"na"#).unwrap();
-    assert!(!text(&["reproduce", "small.toml"]).contains("finished earlier"));
-}
-
-#[test]
-fn all_experiments_of_a_folder_end_on_one_page_of_claims() {
-    let folder = folder();
-    let here = folder.path();
-    fs::create_dir_all(here.join("experiments/base")).unwrap();
-    fs::copy(here.join("xy.safetensors"), here.join("experiments/xy.safetensors")).unwrap();
-    fs::write(here.join("experiments/base/small.toml"), EXPERIMENT.replace("at = [0, 2]", "at = \"end\""))
-        .unwrap();
-    let good = r#"
-extends = "base/small.toml"
-name = "good"
-reruns = 2
-profile.small = { "train.epochs" = 1 }
-[[expect]]
-claim = "Training lowers the loss"
-paper = "figure 1"
-quantity = "train-loss"
-is = "falls"
-[[expect]]
-claim = "The trace falls"
-quantity = "trace"
-is = "falls"
-"#;
-    fs::write(here.join("experiments/good.toml"), good).unwrap();
-    let missing = "extends = \"base/small.toml\"\nname = \"missing\"\ndata.path = \"nowhere.safetensors\"\n";
-    fs::write(here.join("experiments/missing.toml"), missing).unwrap();
-    let output = xtask(here, &["reproduce"]);
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{stderr}");
-    for text in ["holds", "Training lowers the loss", "not measured", "missing is left out", "claims: 2"] {
-        assert!(stdout.contains(text), "no {text:?} in\n{stdout}");
-    }
-    assert!(stderr.contains("train.epochs = 1 instead of 2"), "{stderr}");
-    let page = fs::read_to_string(here.join("runs/claims.html")).unwrap();
-    assert!(page.contains("good/report.html") && page.contains("nowhere.safetensors"), "{page}");
-    let report = fs::read_to_string(here.join("runs/good/report.html")).unwrap();
-    assert!(report.contains("Reruns") && report.contains("Profile “small”"));
-    let results: Value =
-        serde_json::from_str(&fs::read_to_string(here.join("runs/good/results.json")).unwrap()).unwrap();
-    assert_eq!(results["variants"][0]["runs"], 2);
-    assert_eq!(results["claims"][0]["verdict"], "holds");
-    // A second call repeats no finished experiment. A failing experiment still leaves all others on
-    // the page, and determines the exit code.
-    let diverges = "extends = \"base/small.toml\"\nname = \"diverges\"\ntrain.optimizer.lr = 1e30\n";
-    fs::write(here.join("experiments/diverges.toml"), diverges).unwrap();
-    let output = xtask(here, &["reproduce"]);
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(stderr.contains("good: finished earlier"), "{stderr}");
-    assert!(output.status.code() == Some(1) && stderr.contains("last finite loss"), "{stderr}");
-    assert!(stdout.contains("missing is left out") && stdout.contains("claims.html"), "{stdout}");
+    let refused = run("avx3");
+    let message = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(message.contains("EIGENSCAPE_SIMD = \"avx3\"") && message.contains("scalar"), "{message}");
 }

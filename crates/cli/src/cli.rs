@@ -56,7 +56,7 @@ pub enum Command {
     /// Write a template of a crate that adds a plugin, with tests and an experiment;
     /// examples/plugin explains it
     New {
-        /// The kind of plugin
+        /// The kind of plugin; other kinds have no template, but are registered in the same way
         #[arg(value_enum)]
         kind: Kind,
         /// The name of the plugin, of the crate and of the folder

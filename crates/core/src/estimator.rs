@@ -32,8 +32,8 @@ pub struct Context<'a> {
     /// estimator that can adapt stays within this limit; one that cannot takes what
     /// [`ProbeEstimator::memory`] states.
     pub memory: usize,
-    /// Checked by long computations between products, as of an eigenvalue problem. Operators check
-    /// their own.
+    /// Checked by long computations of the estimator itself, such as an eigenvalue problem.
+    /// Operators check their own interrupt in products.
     pub interrupt: Interrupt,
 }
 

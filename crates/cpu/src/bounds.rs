@@ -7,6 +7,8 @@ use candle_core::DType;
 use eigenscape_program::{Operation, operations::MatMul};
 use eigenscape_runtime::{Kernel, Operand, ProductAxes, aligned};
 
+use crate::kernels::{DEPTH, ONE_THREAD_EACH, is_by_rows};
+
 /// The width of a panel of matrix columns: three of the widest vectors, in bytes.
 const PANEL: usize = 3 * VECTOR;
 
@@ -102,23 +104,15 @@ fn product(dot: &MatMul, args: &[Operand], compute: DType) -> usize {
     let [rows, columns] = [sides[0].free, sides[1].free];
     let (terms, count) = (sides[0].contracted, sides[0].batch.max(sides[1].batch));
     let copies = sides.iter().map(|side| side.copy).sum::<usize>();
-    copies + if count < MANY { of_few_rows(rows, columns, terms, compute) } else { 0 }
+    copies + if count < ONE_THREAD_EACH { of_few_rows(rows, columns, terms, compute) } else { 0 }
 }
-
-/// From this number of products on, each is computed by one thread, in scratch memory of the
-/// thread.
-const MANY: usize = 4;
 
 /// Bytes of one product that all threads share: with few rows or columns, panels of these and the
 /// products with them; for a long product with a vector, its partial sums.
 fn of_few_rows(rows: usize, columns: usize, terms: usize, compute: DType) -> usize {
-    const FEW: usize = 256;
-    const MANY: usize = 128;
-    const TERMS: usize = 64;
-    const LONG: usize = 512;
     let (few, many) = (rows.min(columns), rows.max(columns));
-    let part = array(if few == 1 && terms > LONG { many } else { 0 }, compute);
-    if few > FEW || many < MANY || terms < TERMS {
+    let part = array(if few == 1 && terms > DEPTH { many } else { 0 }, compute);
+    if !is_by_rows(few, many, terms) {
         return part;
     }
     let padded = few.next_multiple_of(PANEL / compute.size_in_bytes());

@@ -1,4 +1,5 @@
-//! The CUDA driver, NVRTC, cuBLAS and cuSOLVER on the host, for tests of the CUDA backend without a card.
+//! The CUDA driver, NVRTC, cuBLAS and cuSOLVER on the host, for tests of the CUDA backend without a
+//! card.
 //!
 //! [`libraries`] compiles four shared libraries from C and returns their folder, from which the
 //! backend loads them as it loads the real ones. Device memory is heap memory, kernels are compiled

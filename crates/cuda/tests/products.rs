@@ -17,8 +17,8 @@ fn noise(shape: &[usize], stream: usize) -> Tensor {
 }
 
 /// Every choice of operands with a leading axis, with and without batches and contracted numbers;
-/// of factors in f64, and of factors in f32 that are multiplied in f64, with sizes for which scratch
-/// memory is not aligned.
+/// of factors in f64, and of factors in f32 that are multiplied in f64, with sizes for which
+/// scratch memory is not aligned.
 #[test]
 fn two_products_are_added_in_one_step() {
     let folders = Some(Folders::only(eigenscape_cuda_emulator::libraries().unwrap()));

@@ -102,10 +102,10 @@ pub use candle_nn;
 pub use eigenscape_architectures as architectures;
 #[doc(inline)]
 pub use eigenscape_core::{
-    Architecture, Context, Curvature, CurvatureOperator, Dataset, Distance, Error, Estimate, ExactFactor,
-    FactorColumns, FactorSource, Group, GroupSelector, Interrupt, Landscape, Number, Probe, ProbeEstimator,
-    Progress, Random, Registry, Regularizer, Result, Spectrum, Weights, landscape::NetworkOperator,
-    registry::Environment,
+    Account, Architecture, ClassMeans, Context, Curvature, CurvatureOperator, Dataset, Distance, Error,
+    Estimate, ExactFactor, Examples, FactorColumns, FactorSource, Findings, Group, GroupSelector, Inputs,
+    Interrupt, Landscape, ModelInput, Number, Probe, ProbeEstimator, Progress, Random, Registry, Regularizer,
+    Result, RowSource, Spectrum, Split, Targets, Weights, landscape::NetworkOperator, registry::Environment,
 };
 #[doc(inline)]
 pub use eigenscape_cpu::{Cpu, Plain};
@@ -124,8 +124,9 @@ pub use eigenscape_estimators::{
 pub use eigenscape_losses as losses;
 #[doc(inline)]
 pub use eigenscape_program::{
-    Affinity, Error as ProgramError, Graph, Init, InitRules, Linearity, Loss, LossFunction, Mode, Network,
-    NodeRef, Operation, Parameter, Primitive, Scope, Value, Variables, nn, operations, transforms,
+    Affinity, Batched, Categorical, ClassCoding, DiagonalRoot, Error as ProgramError, Graph, Init, InitRules,
+    Linearity, Loss, LossFunction, LossRoot, Mode, Needs, Network, NodeRef, Operation, Parameter,
+    Predictions, Primitive, Scope, Value, Variables, nn, operations, transforms,
 };
 pub use eigenscape_regularizers as regularizers;
 #[doc(inline)]

@@ -62,13 +62,13 @@ impl Opened {
 pub struct Card {
     /// All of it.
     pub total: usize,
-    /// What nobody used.
+    /// The part that was unused.
     pub free: usize,
 }
 
 impl Card {
-    /// What measuring may take: what the experiment allows, or a share of the card, but no more than
-    /// is free.
+    /// Bytes that measuring may take: what the experiment allows, or a share of the card, but no
+    /// more than is free.
     #[must_use]
     pub fn allowed(self, said: Option<usize>) -> usize {
         said.unwrap_or(self.total / SHARE[1] * SHARE[0]).min(self.free)

@@ -4,6 +4,7 @@ use std::{borrow::Cow, env, fs, sync::OnceLock};
 
 use candle_core::{DType, Tensor};
 use eigenscape_core::{Error, Examples, Inputs, Targets};
+use eigenscape_runtime::simd;
 use eigenscape_version::VERSION;
 
 use crate::{diagnostic::Result, prepare::Prepared};
@@ -28,11 +29,15 @@ impl Identity {
     /// When a tensor cannot be read.
     pub fn new(prepared: &Prepared) -> Result<Self> {
         let build = build(prepared.plan.other_plugins)?;
-        // A network from a file is not told by its settings.
+        // Its settings do not determine a network from a file.
         let architecture = &prepared.plan.model.architecture;
         let file = architecture.weights().map(|_| format!("# {}\n", architecture.description()));
-        let settings =
-            format!("# Eigenscape {build}\n{}{}", file.unwrap_or_default(), prepared.plan.settings);
+        let settings = format!(
+            "# Eigenscape {build} ({})\n{}{}",
+            simd(),
+            file.unwrap_or_default(),
+            prepared.plan.settings
+        );
         let mut data = crc32fast::Hasher::new();
         for examples in [&prepared.train].into_iter().chain(&prepared.test) {
             examples_into(&mut data, examples)?;

@@ -66,8 +66,6 @@ operations! {
     Differences,
     /// The transpose of [`Self::Differences`].
     DifferencesTranspose,
-    /// A general product of two arrays: batch, free and contracted axes.
-    MatMul,
     /// A tensor filled with one number.
     Fill,
     /// An element-wise function.
@@ -76,6 +74,8 @@ operations! {
     Gather,
     /// A constant tensor of given numbers.
     Literal,
+    /// A general product of two arrays: batch, free and contracted axes.
+    MatMul,
     /// A constant matrix given by a formula.
     Matrix,
     /// x ∘ y.

@@ -153,8 +153,8 @@ pub trait Backend: Debug + Send + Sync {
         self.join(&terms, &[len], 1, dtype)
     }
 
-    /// All eigenvalues, ascending, of the symmetric matrix with these columns, of which only the lower
-    /// half is read; `None` where the host is as fast, or the backend cannot compute them.
+    /// All eigenvalues, ascending, of the symmetric matrix with these columns, of which only the
+    /// lower half is read; `None` where the host is as fast, or the backend cannot compute them.
     ///
     /// # Errors
     /// When columns and rows differ in number, or the backend fails.

@@ -130,11 +130,6 @@ impl Executable {
         self.program.inputs()
     }
 
-    /// The declared shapes of the outputs.
-    pub fn output_shapes(&self) -> impl Iterator<Item = &[usize]> {
-        self.program.outputs().iter().map(|&slot| self.program.shapes()[slot].as_slice())
-    }
-
     /// For each output, whether it has the leading axis if the inputs marked in `inputs` have it.
     #[must_use]
     pub fn led_outputs(&self, inputs: &[bool]) -> Vec<bool> {

@@ -1,4 +1,5 @@
-//! The vector instructions that kernels on the host use.
+//! The vector instructions that our kernels on the host use. The matrix products of the crates
+//! `gemm` and `faer` select theirs themselves.
 
 use std::{env, sync::OnceLock};
 
@@ -10,15 +11,15 @@ use crate::error::{Error, Result};
 /// Without it, kernels use the best that the machine has.
 pub const SIMD: &str = "EIGENSCAPE_SIMD";
 
-/// The vector instructions of this process: the best of this machine that [`SIMD`] allows. An
-/// invalid setting counts as none; [`check_simd`] reports it.
+/// The vector instructions of all kernels in this process: those that [`SIMD`] names, or the best
+/// of this machine. An invalid setting counts as none; [`check_simd`] reports it.
 #[must_use]
 pub fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    *ARCH.get_or_init(|| env::var(SIMD).ok().and_then(|level| named(&level)).unwrap_or_default())
+    *ARCH.get_or_init(|| setting().and_then(|level| named(&level)).unwrap_or_default())
 }
 
-/// The name of the vector instructions of this process.
+/// The name of the instructions of [`arch`].
 #[must_use]
 pub fn simd() -> &'static str {
     match arch() {
@@ -37,8 +38,8 @@ pub fn simd() -> &'static str {
 /// # Errors
 /// When it names no instructions, or instructions that this machine does not have.
 pub fn check_simd() -> Result<()> {
-    match env::var(SIMD) {
-        Ok(level) if named(&level).is_none() => {
+    match setting() {
+        Some(level) if named(&level).is_none() => {
             let known: Vec<&str> =
                 ["scalar", "avx2", "avx512"].into_iter().filter(|level| named(level).is_some()).collect();
             let problem = format!("{SIMD} = {level:?}, where this machine has {}", known.join(", "));
@@ -46,6 +47,11 @@ pub fn check_simd() -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The value of [`SIMD`], unless it is empty.
+fn setting() -> Option<String> {
+    env::var(SIMD).ok().filter(|level| !level.is_empty())
 }
 
 /// The instructions with this name, if the machine has them.

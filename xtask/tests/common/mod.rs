@@ -10,7 +10,55 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
+use serde_json::Value;
 use tempfile::TempDir;
+
+/// Trains and measures a small network.
+pub const EXPERIMENT: &str = r#"
+name = "small"
+seed = 3
+[data]
+name = "tensors"
+path = "xy.safetensors"
+[model]
+name = "mlp"
+widths = [5]
+[train]
+epochs = 2
+batch_size = 8
+optimizer = { name = "sgd", lr = 0.1, momentum = 0.9 }
+[[probe]]
+at = [0, 2]
+samples_per_class = 4
+groups = ["full", "layers"]
+estimator = "dense"
+[[distance]]
+name = "wasserstein"
+"#;
+
+/// Its network is a list of layers, among them batch normalisation and dropout.
+pub const SEQUENTIAL: &str = r#"
+name = "own"
+[data]
+name = "tensors"
+path = "xy.safetensors"
+[model]
+name = "sequential"
+layers = [
+    { op = "linear", in = 2, out = 6 },
+    { op = "residual", body = [{ op = "batch_norm1d" }, { op = "gelu" }, { op = "dropout", p = 0.5 }, { op = "linear", out = 6 }] },
+    { op = "linear", out = 3 },
+]
+[train]
+epochs = 2
+batch_size = 8
+optimizer = { name = "sgd", lr = 0.1 }
+[[probe]]
+at = [0, 2]
+samples = 12
+groups = ["full"]
+estimator = "dense"
+"#;
 
 /// A folder with an experiment in `NAME.toml`.
 pub fn folder(name: &str, experiment: &str) -> TempDir {
@@ -59,6 +107,16 @@ pub fn xtask(folder: &Path, arguments: &[&str]) -> Output {
 pub fn words(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr).replace('│', " ");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `results.json` in a folder of one run, without the times.
+pub fn results(folder: &Path) -> Value {
+    let mut results: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("results.json")).unwrap()).unwrap();
+    for probe in results["runs"][0]["probes"].as_array_mut().unwrap() {
+        probe["seconds"] = Value::Null;
+    }
+    results
 }
 
 /// The names in a folder, sorted; empty if there is no folder.

@@ -155,6 +155,10 @@ impl<T> Batch<'_, T> {
     }
 }
 
+/// From this number of products on, each is computed by one thread, in scratch memory of the
+/// thread.
+pub(crate) const ONE_THREAD_EACH: usize = 4;
+
 /// `lhs`\[b\] · `rhs`\[b\] for every index b of the batch `sizes`: \[Π sizes, m, n\].
 pub(crate) fn matmul<T: Element>(
     sizes: &[usize],
@@ -163,15 +167,13 @@ pub(crate) fn matmul<T: Element>(
     out: &mut [T],
     work: &mut Workspace,
 ) {
-    /// The number of products from which each is computed by one thread.
-    const MANY: usize = 4;
     let (count, result) = (sizes.iter().product::<usize>(), lhs.rows.size * rhs.columns.size);
     if result == 0 {
         return;
     }
     let arch = arch();
     let products = |index: usize| (lhs.matrix(index, sizes), rhs.matrix(index, sizes));
-    if count >= MANY {
+    if count >= ONE_THREAD_EACH {
         for_each_chunk(out, result, &|index, out| {
             let (left, right) = products(index);
             with_buffers(|scratch| match SmallProduct::new(left, right, out, scratch) {

@@ -14,7 +14,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::simd::Lanes;
 
 /// Terms of a running sum.
-pub(super) const DEPTH: usize = 512;
+pub(crate) const DEPTH: usize = 512;
 
 /// Vectors in a row of a panel, and the most rows of a tile. The sums of a tile, a row of the panel
 /// and one splat element have to stay in registers. With 12 sums in 16 registers, the compiler

@@ -35,7 +35,7 @@ impl<'a, T> RowSlices<'a, T> {
 const ROWS: usize = 64;
 
 /// Whether this algorithm is the fastest for m·n products of rows of k numbers.
-pub(super) fn applies(m: usize, n: usize, k: usize) -> bool {
+pub(crate) fn applies(m: usize, n: usize, k: usize) -> bool {
     const MOST: usize = 256;
     m.min(n) <= MOST && m.max(n) >= 2 * ROWS && k >= 64
 }

@@ -101,8 +101,8 @@ KERNEL(NAME_first_near, 7) {
     ((u32 *)args.w[0])[i] = at;
 }
 
-/* out[row] = the smallest of at[row, part], or 0 if all are ~0: the position of the first element of
-   the row that is at least its maximum minus slack; a row of NaN gives 0.
+/* out[row] = the smallest of at[row, part], or 0 if all are ~0: the position of the first element
+   of the row that is at least its maximum minus slack; a row of NaN gives 0.
    args.w: out, at, number of rows, parts. */
 KERNEL(NAME_first_of_parts, 4) {
     u32 i = thread();

@@ -2,14 +2,18 @@
 //!
 //! | PyTorch | graph | tensors |
 //! |---|---|---|
-//! | 2.6, 2.7 | `serialized_exported_program.json` | `serialized_state_dict.pt` and `serialized_constants.pt`, written by `torch.save` |
-//! | 2.8 | `ROOT/models/NAME.json` | `ROOT/data/weights/NAME.pt` and `ROOT/data/constants/NAME.pt`, written by `torch.save` |
-//! | from 2.9 | `ROOT/models/NAME.json` | raw bytes in `ROOT/data/weights/` with a table `NAME_weights_config.json`, and likewise for constants |
+//! | 2.6, 2.7 | `serialized_exported_program.json` | `.pt` files in the root, by `torch.save` |
+//! | 2.8 | `ROOT/models/NAME.json` | `.pt` files in `ROOT/data`, by `torch.save` |
+//! | from 2.9 | `ROOT/models/NAME.json` | raw bytes in `ROOT/data`, listed in JSON files |
+//!
+//! The `.pt` files of the first layout are `serialized_state_dict.pt` and
+//! `serialized_constants.pt`, those of the second `weights/NAME.pt` and `constants/NAME.pt`. The
+//! third has the bytes in `weights`, with the table `NAME_weights_config.json` there, and likewise
+//! in `constants`.
 //!
 //! The graph's schema is of the version 8.2 in PyTorch 2.6, 8.7 in 2.7, 8.8 in 2.8, 8.14 in 2.9,
-//! 8.15 in
-//! 2.10, 8.17 in 2.11, 8.20 in 2.12 to 2.15. `tests/exported/versions` has files of 2.6 to 2.14. PyTorch 2.5
-//! writes version 7.3, which is refused.
+//! 8.15 in 2.10, 8.17 in 2.11, 8.20 in 2.12 to 2.15. `tests/exported/versions` has files of 2.6 to
+//! 2.14. PyTorch 2.5 writes version 7.3, which is refused.
 
 use super::tensors::{self, Tensors};
 use crate::{

@@ -5,6 +5,7 @@
 //! scatter-add, the three convolutions, and products transpose into each other.
 
 mod add;
+mod argmax;
 mod broadcast;
 mod concat;
 mod constant;
@@ -15,7 +16,6 @@ mod function;
 mod gather;
 mod literal;
 mod matmul;
-mod max;
 mod mul;
 mod permute;
 mod pool;
@@ -29,6 +29,7 @@ mod take;
 pub(crate) use self::pool::covering;
 pub use self::{
     add::Add,
+    argmax::Argmax,
     broadcast::Broadcast,
     concat::Concat,
     constant::{Fill, Formula, Matrix},
@@ -39,7 +40,6 @@ pub use self::{
     gather::{Gather, ScatterAdd},
     literal::Literal,
     matmul::MatMul,
-    max::Argmax,
     mul::Mul,
     permute::Permute,
     pool::{ArgmaxPool, PoolSettings, PoolWindows, SumPool, SumPoolTranspose},

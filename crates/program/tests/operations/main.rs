@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod add;
+mod argmax;
 mod batch;
 mod broadcast;
 mod common;
@@ -11,9 +12,9 @@ mod conv2d;
 mod detach;
 mod difference;
 mod function;
+mod gather;
 mod literal;
 mod matmul;
-mod max;
 mod mul;
 mod permute;
 mod pool;

@@ -44,9 +44,9 @@ class Spectrum:
     residuals: np.ndarray
     #: The trace, or its estimate.
     trace: float
-    #: Its standard error, which is what is shown after ±: 0 when exact, `None` when unknown (a single
-    #: random vector). A confidence interval of 95 % is wider: by Student's t with `trace_freedom`
-    #: degrees of freedom, 12.7 standard errors for two vectors, 2.4 for eight.
+    #: Its standard error, which is what is shown after ±: 0 when exact, `None` when unknown (a
+    #: single random vector). A confidence interval of 95 % is wider: by Student's t with
+    #: `trace_freedom` degrees of freedom, 12.7 standard errors for two vectors, 2.4 for eight.
     trace_stderr: float | None
     #: The degrees of freedom for the interval of the trace; `None` where it is exact or unknown.
     trace_freedom: float | None = None

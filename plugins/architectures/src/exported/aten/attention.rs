@@ -61,7 +61,7 @@ pub fn scaled_dot_product(arguments: &Arguments, emit: &mut Emitter) -> Result<I
     Ok(emit.tensor(query.dtype, result).into())
 }
 
-/// A mask as what is added to scores: of truth values 0 where they are 1, −∞ elsewhere.
+/// A mask as a term of the scores: for truth values, 0 where they are true and −∞ elsewhere.
 fn additive(emit: &mut Emitter, mask: &Tensor) -> Result<Tensor> {
     if mask.dtype != ScalarType::Bool {
         return Ok(mask.clone());

@@ -9,7 +9,7 @@ use crate::exported::{
     tensor::{Item, Tensor},
 };
 
-/// What stands beyond the image.
+/// The values beyond the image's border.
 #[derive(Clone, Copy)]
 enum Border {
     Number(f64),

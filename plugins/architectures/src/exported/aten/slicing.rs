@@ -82,7 +82,7 @@ fn parts(emit: &mut Emitter, x: &Tensor, axis: usize, lengths: &[usize]) -> Resu
     Ok(Item::Tensors(parts))
 }
 
-/// Lengths of `each` elements, the last one of what is left.
+/// Lengths of `each` elements; the last one is the rest.
 fn equal(arguments: &Arguments, size: usize, each: usize) -> Result<Vec<usize>> {
     let each = each.max(1);
     let count = arguments.few(size.div_ceil(each).max(1))?;

@@ -51,7 +51,7 @@ fn whole(arguments: &Arguments, f: fn(i64, i64) -> Option<i64>) -> Result<Item> 
     result.map(Item::Int).ok_or_else(|| arguments.error(format!("of {a} and {b} is no number")))
 }
 
-/// a / b rounded down, and what is left.
+/// a / b rounded down, and the remainder.
 fn quotient(a: i64, b: i64) -> Option<(i64, i64)> {
     let (whole, rest) = (a.checked_div(b)?, a.checked_rem(b)?);
     if rest != 0 && (rest < 0) != (b < 0) {

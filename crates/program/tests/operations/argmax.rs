@@ -1,4 +1,4 @@
-//! Laws of `operations/max.rs`.
+//! Laws of `operations/argmax.rs`.
 
 use crate::common::*;
 
