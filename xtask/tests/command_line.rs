@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::fs;
+use std::{fs, process::Command};
 
 use common::{EXPERIMENT, SEQUENTIAL, results, small, words, xtask};
 
