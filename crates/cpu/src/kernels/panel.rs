@@ -280,10 +280,10 @@ fn add_products<T: Lanes, S: Simd, const R: usize, const W: usize>(
     // Reading the row as an array checks its length once; the fallback never occurs.
     let zeros = [T::splat(simd, T::zeroed()); W];
     let right = T::vectors::<S>(right).0.first_chunk().copied().unwrap_or(zeros);
-    for r in 0..R {
+    for (r, sums) in sums.iter_mut().enumerate() {
         let x = T::splat(simd, left(r));
         for w in 0..W {
-            sums[r][w] = T::mul_add(simd, x, right[w], sums[r][w]);
+            sums[w] = T::mul_add(simd, x, right[w], sums[w]);
         }
     }
 }
