@@ -123,10 +123,10 @@ impl Subject {
         let (classes, architecture) = (model.classes, model.architecture);
         let subject = match model.sample {
             Sample::Image(image) => {
-                Self::at(architecture, image, classes, images(image, classes, batch)?, registry)
+                Self::at(architecture, image, classes, &images(image, classes, batch)?, registry)
             }
             Sample::Tokens(length) => {
-                Self::at(architecture, &[length], classes, tokens(length, classes, batch)?, registry)
+                Self::at(architecture, &[length], classes, &tokens(length, classes, batch)?, registry)
             }
         };
         Ok(Self { probes: model.probes, ..subject? })
@@ -144,14 +144,14 @@ impl Subject {
         batch: usize,
         registry: &Registry,
     ) -> Result<Self> {
-        Self::at((architecture, settings), image, classes, images(image, classes, batch)?, registry)
+        Self::at((architecture, settings), image, classes, &images(image, classes, batch)?, registry)
     }
 
     fn at(
         (architecture, settings): (&str, &str),
         sample: &[usize],
         classes: usize,
-        examples: Examples,
+        examples: &Examples,
         registry: &Registry,
     ) -> Result<Self> {
         let architecture: Arc<dyn Architecture> =
