@@ -102,10 +102,10 @@ pub use candle_nn;
 pub use eigenscape_architectures as architectures;
 #[doc(inline)]
 pub use eigenscape_core::{
-    Architecture, Context, Curvature, CurvatureOperator, Dataset, Distance, Error, Estimate, ExactFactor,
-    FactorColumns, FactorSource, Group, GroupSelector, Interrupt, Landscape, Number, Probe, ProbeEstimator,
-    Progress, Random, Registry, Regularizer, Result, Spectrum, Weights, landscape::NetworkOperator,
-    registry::Environment,
+    Architecture, Context, Curvature, CurvatureOperator, Dataset, Distance, Eigenpair, Error, Estimate,
+    ExactFactor, FactorColumns, FactorSource, Findings, Group, GroupSelector, Interrupt, Landscape, Number,
+    Probe, ProbeEstimator, Progress, Random, Registry, Regularizer, Result, Spectrum, Weights,
+    landscape::NetworkOperator, registry::Environment,
 };
 #[doc(inline)]
 pub use eigenscape_cpu::{Cpu, Plain};

@@ -88,7 +88,8 @@ impl Schedule {
             let samples = need.samples.div_ceil(part.blocks);
             Ok(Account::of("Gram matrices", need.fixed(&part.variables))
                 .with("rows of the factor", need.stored(part, samples))
-                .with("the passes that compute them", part.evaluating.min(columns.evaluating(samples))))
+                .with("the passes that compute them", part.evaluating.min(columns.evaluating(samples)))
+                .with("eigenvectors", job.vectors))
         });
         let accounts = accounts.collect::<Result<Vec<_>>>()?;
         Ok(accounts.into_iter().max_by_key(Account::total).unwrap_or_default())
@@ -113,7 +114,8 @@ struct Need<'a> {
 
 impl<'a> Need<'a> {
     fn new(job: &'a Job, variables: &[usize], columns: &dyn FactorColumns) -> Result<Self> {
-        let (allowed, sizes, placed) = (job.source.memory(), columns.sizes(), columns.placed().is_some());
+        let allowed = job.source.memory().saturating_sub(job.vectors);
+        let (sizes, placed) = (columns.sizes(), columns.placed().is_some());
         for target in &job.targets {
             let size = |variable: &usize| variables.binary_search(variable).ok().map(|i| sizes[i].columns);
             if target.variables.iter().filter_map(size).sum::<usize>() != target.dimension {
