@@ -39,6 +39,7 @@ def spectra(
     device: str = "cpu",
     seed: int = 0,
     *,
+    eigenvectors: int | None = None,
     batch_norm: str = "eval",
     output: None | str | int = None,
     classes: int | None = None,
@@ -62,6 +63,8 @@ def spectra(
       loss is proved to have an exact factor), "dense", "hutchinson", "trace".
     - `samples`: how many samples, drawn by the seed; all by default.
     - `dtype`: "f32" or "f64"; `device`: "cpu", "cuda:0", "cuda" or "auto".
+    - `eigenvectors`: how many eigenvectors to find beside each spectrum, by "lanczos", "gram" or "dense":
+      `spectra[0].eigenpairs[0].vector["fc.weight"]`.
     - `batch_norm`: "eval" (running statistics, no dropout) or "train".
     - `output`: which of several outputs, by name or number. `classes`: their number, where it is more
       than the largest label plus one. `memory`: what may be held, as "8GiB".
@@ -76,6 +79,7 @@ def spectra(
         "curvature": _list(curvature, "curvature"),
         "estimator": _plain(estimator, "estimator"),
         "dtype": _dtype(dtype),
+        **_given(eigenvectors=None if eigenvectors is None else _count(eigenvectors, "eigenvectors")),
     }
     model = {"name": "exported", "batch_norm": batch_norm, **_given(output=output)}
     experiment: dict[str, Any] = {
@@ -103,10 +107,19 @@ def spectra(
             results = execute(
                 experiment=text, data=data, out=folder, fresh=True, draw=False, progress=progress
             )
-            return results.spectra
+            return _with_vectors(results.spectra)
         except EigenscapeError as error:
-            error.partial = getattr(getattr(error, "partial", None), "spectra", Spectra())
+            found: Spectra = getattr(getattr(error, "partial", None), "spectra", Spectra())
+            error.partial = _with_vectors(found)
             raise
+
+
+def _with_vectors(spectra: Spectra) -> Spectra:
+    """The spectra with their eigenvectors in memory, before the files are removed."""
+    for spectrum in spectra:
+        for pair in spectrum.eigenpairs:
+            pair.keep(pair.vector)
+    return spectra
 
 
 def export(module: Any, x: Any, path: str | os.PathLike[str]) -> pathlib.Path:
