@@ -113,7 +113,6 @@ fn products_give_the_eigenvectors_of_both_ends() {
         for probes in [1, 3] {
             let of_lanczos = found(lanczos(60, probes), 6, &[&operator]).remove(0);
             assert_pairs(&operator, &of_lanczos, &spectrum[..6], tolerance);
-            assert_eq!(of_lanczos.estimate.spectrum().unwrap().products, 60 * probes + 6);
         }
     }
 }
