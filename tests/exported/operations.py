@@ -7,8 +7,10 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from recipe import write
+from recipe import FOLDER, mean_loss, write
+from safetensors.torch import load_file
 from torch import nn
+from torch.func import functional_call
 
 CASES = {}
 
@@ -326,6 +328,164 @@ class Criteria(nn.Module):
 def criteria():
     given = {"x": rows(5, 4), "y": rows(5, 3), "labels": torch.randint(0, 3, (5, 4))}
     write("criteria", Criteria(), "output", given)
+
+
+class Cells(nn.Module):
+    """Single steps of recurrent layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.bare = nn.LSTMCell(3, 4), nn.LSTMCell(4, 2, bias=False)
+        self.gru, self.plain = nn.GRUCell(3, 4), nn.GRUCell(4, 3, bias=False)
+        self.tanh, self.relu = nn.RNNCell(3, 4), nn.RNNCell(4, 3, nonlinearity="relu", bias=False)
+
+    def forward(self, x):
+        h = c = torch.zeros(x.shape[0], 4, dtype=x.dtype)
+        g = r = torch.tanh(x[:, 0, :1]).expand(-1, 4)
+        for t in range(x.shape[1]):
+            h, c = self.lstm(x[:, t], (h, c))
+            g, r = self.gru(x[:, t], g), self.tanh(x[:, t], r)
+        low, state = self.bare(c)
+        return torch.cat([h, low, state, self.plain(g), self.relu(r)], 1)
+
+
+@case
+def cells():
+    write("cells", Cells(), "mse", {"x": torch.randn(5, 3, 3, dtype=torch.float64)}, rows(5, 14))
+
+
+def bag(tokens, table, mode, padding_idx=None, weights=None, offsets=None):
+    """F.embedding_bag of tokens [B, S] or of a list with offsets. PyTorch has no second derivative of it: where
+    derivatives are evaluated, its sums, means and maxima are computed from each bag's rows."""
+    own = F.embedding_bag(
+        tokens, table, offsets, mode=mode, padding_idx=padding_idx, per_sample_weights=weights
+    )
+    if torch.compiler.is_exporting():
+        return own
+    ends = [] if offsets is None else [*offsets.tolist()[1:], len(tokens)]
+    bags = tokens if offsets is None else [tokens[a:b] for a, b in zip(offsets.tolist(), ends)]
+    results = []
+    for place, tokens in enumerate(bags):
+        kept = tokens != (padding_idx if padding_idx is None or padding_idx >= 0 else len(table) + padding_idx)
+        found = table[tokens if padding_idx is None else tokens[kept]]
+        if weights is not None:
+            found = found * weights[place].unsqueeze(1)
+        empty = not len(found)
+        results.append(found.sum(0) if mode == "sum" or empty else getattr(found, "a" + mode if mode == "max" else mode)(0))
+    formula = torch.stack(results)
+    assert torch.allclose(formula, own, rtol=1e-14)
+    return formula
+
+
+class Bags(nn.Module):
+    """Embeddings of bags of tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = (nn.Parameter(torch.randn(7, 3)) for _ in range(3))
+        self.scale = nn.Parameter(torch.randn(4))
+        self.register_buffer("list", torch.tensor([1, 4, 4, 6, 0, 2]))
+        self.register_buffer("offsets", torch.tensor([0, 2, 2, 5]))
+
+    def forward(self, tokens):
+        weights = (self.scale * (tokens + 1)).tanh()
+        h = bag(tokens, self.a, "mean", padding_idx=2) + bag(tokens, self.b, "sum", weights=weights)
+        h = h * bag(tokens, self.c, "max", padding_idx=-1) + bag(tokens, self.b, "mean").sin()
+        for mode in ("sum", "mean", "max"):
+            known = bag(self.list, self.a, mode, padding_idx=0 if mode == "mean" else None, offsets=self.offsets)
+            h = h + torch.tanh(h @ known.T).square() @ known
+        return h
+
+
+@case
+def bags():
+    tokens = torch.tensor([[2, 2, 2, 2], [0, 2, 6, 1], [6, 6, 6, 6], [3, 3, 4, 2], [5, 1, 0, 4]])
+    write("bags", Bags(), "mse", {"tokens": tokens}, rows(5, 3))
+
+
+class Strided(nn.Module):
+    """The largest elements so far, Kronecker's products, and views by strides."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(6, 12) * 0.4)
+
+    def forward(self, x):
+        n = x.shape[0]
+        h = x @ self.w
+        up, at = h.cummax(1)
+        low, place = h.unflatten(1, (3, 4)).cummin(2)
+        hidden = h.masked_fill(h.detach() > 0.3, float("-inf"))
+        first = hidden[:, ::2].cummax(1)[0].exp()
+        flat, _ = self.w[0].cummax(0)
+        k = torch.kron(torch.tanh(self.w[0, :2]), torch.tanh(self.w[:2, :3]))  # [2, 6]
+        windows = torch.as_strided(h.contiguous(), (n, 4, 3), (12, 2, 2)).square().sum(2)
+        below = self.w.as_strided((3, 2), (24, 5), 7)
+        inner = (self.w[1:4]).as_strided((2, 3), (1, 12)).prod(0)
+        a = up * (at + 1) * 0.1 + (low.sin() * (place + 1)).flatten(1)
+        return torch.cat([a, first, h[:, :2] @ k, windows[:, 2:] @ below.T, h[:, :3] * inner], 1) + flat.sum()
+
+
+@case
+def strided():
+    write("strided", Strided(), "mse", {"x": rows(5, 6)}, rows(5, 30))
+
+
+class Weighted(nn.Module):
+    """Weights by direction and length, by PyTorch's new and old functions, before bilinear layers and learned slopes."""
+
+    def __init__(self):
+        super().__init__()
+        new, old = nn.utils.parametrizations.weight_norm, nn.utils.weight_norm
+        self.table = nn.Embedding(9, 4)
+        self.a, self.b = new(nn.Linear(4, 5)), old(nn.Linear(3, 5), dim=1)
+        self.conv, self.out = old(nn.Conv1d(1, 3, 2)), new(nn.Linear(6, 3), dim=None)
+        self.shared, self.slopes, self.bilinear = nn.PReLU(), nn.PReLU(5), nn.Bilinear(5, 5, 3)
+
+    def forward(self, tokens, x):
+        h = self.bilinear(self.slopes(self.a(self.table(tokens).mean(1))), self.shared(self.b(x)))
+        return self.out(torch.tanh(self.conv(h.unsqueeze(1))).flatten(1))
+
+
+@case
+def weighted():
+    """PyTorch's Hessian of the fused operation is not symmetric, as central differences of its gradients show. The
+    reference is that of the formula, and is compared with these differences."""
+    fused, places = torch._weight_norm, (torch, sys.modules["torch.nn.utils.weight_norm"])
+
+    def formula(v, g, dim):
+        return v * (g / torch.norm_except_dim(v, 2, dim))
+
+    def derived(v, g, dim=0):
+        return (fused if torch.compiler.is_exporting() else formula)(v, g, dim)
+
+    given, y = {"tokens": torch.randint(9, (5, 4)), "x": rows(5, 3)}, torch.randint(3, (5,))
+    net = Weighted()
+    try:
+        for place in places:
+            place._weight_norm = derived
+        write("weighted", net, "cross-entropy", given, y)
+    finally:
+        for place in places:
+            place._weight_norm = fused
+    compare_with_differences("weighted", net, "cross-entropy", given, y)
+
+
+def compare_with_differences(name, net, kind, given, y, step=1e-5):
+    """Compares the written Hessian product with a central difference of PyTorch's gradients."""
+    written = load_file(FOLDER / f"{name}.safetensors")
+    parameters = dict(net.named_parameters())
+
+    def gradient(distance):
+        moved = {n: (p + distance * written[f"v.{n}"]).detach().requires_grad_() for n, p in parameters.items()}
+        loss = mean_loss(kind, functional_call(net, moved, tuple(given.values())), y)
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(moved.values()))])
+
+    difference = (gradient(step) - gradient(-step)) / (2 * step)
+    product = torch.cat([written[f"hv.{n}"].flatten() for n in parameters])
+    error = (product - difference).norm() / difference.norm()
+    assert error < 1e-8, error
+    print(f"{name}: the Hessian product differs by {error:.0e} from a difference of gradients")
 
 
 if __name__ == "__main__":

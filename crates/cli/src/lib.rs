@@ -25,6 +25,7 @@ use clap::Parser;
 pub use eigenscape::plugins;
 use eigenscape_core::Registry;
 use eigenscape_experiment::{Failure, Result};
+use eigenscape_runtime::{SIMD, check_simd};
 use miette::MietteHandlerOpts;
 use textwrap::{WordSeparator, WordSplitter};
 
@@ -41,7 +42,9 @@ pub fn run(registry: &Registry) -> ExitCode {
 #[must_use]
 pub fn run_with(arguments: impl IntoIterator<Item = OsString>, registry: &Registry) -> ExitCode {
     let done = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => distinct(registry).and_then(|()| dispatch(arguments.command, registry)),
+        Ok(arguments) => environment()
+            .and_then(|()| distinct(registry))
+            .and_then(|()| dispatch(arguments.command, registry)),
         // Help or the version was requested.
         Err(text) if !text.use_stderr() => written(text.print()),
         Err(wrong) => wrong.exit(),
@@ -54,6 +57,14 @@ pub fn run_with(arguments: impl IntoIterator<Item = OsString>, registry: &Regist
             ExitCode::from(code)
         }
     }
+}
+
+/// Refuses environment variables that cannot be followed.
+fn environment() -> Result<()> {
+    check_simd().map_err(|error| Failure::Usage {
+        problem: error.to_string(),
+        remedy: format!("name one of these, or unset {SIMD} for the best"),
+    })
 }
 
 /// Refuses plugins of one kind that have the same name.

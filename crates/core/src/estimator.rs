@@ -5,7 +5,7 @@ use std::{borrow::Cow, num::NonZeroUsize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Account, ClassMeans, CurvatureOperator, Eigenpair, Number, Random, Spectrum,
+    Account, ClassMeans, CurvatureOperator, Eigenpair, Interrupt, Number, Random, Spectrum,
     error::{Error, Result},
 };
 
@@ -32,13 +32,17 @@ pub struct Context<'a> {
     /// estimator that can adapt stays within this limit; one that cannot takes what
     /// [`ProbeEstimator::memory`] states.
     pub memory: usize,
+    /// Checked by long computations between products, as of an eigenvalue problem. Operators check
+    /// their own.
+    pub interrupt: Interrupt,
 }
 
 impl Context<'_> {
-    /// A context with this seed, no progress reports and unlimited memory.
+    /// A context with this seed, no progress reports, unlimited memory and nothing that interrupts.
     #[must_use]
     pub fn silent(seed: u64) -> Context<'static> {
-        Context { random: Random::new(seed), progress: &Silent, memory: usize::MAX }
+        let (random, interrupt) = (Random::new(seed), Interrupt::default());
+        Context { random, progress: &Silent, memory: usize::MAX, interrupt }
     }
 }
 

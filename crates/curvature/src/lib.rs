@@ -29,5 +29,7 @@ pub use point::Point;
 pub use product::{Product, ProductProgram};
 pub use programs::Programs;
 pub use residuals::Residuals;
-pub use streamed::{LossGradient, MeanLoss, StreamedColumns, StreamedFactor, StreamedProduct};
+pub use streamed::{
+    LossGradient, MeanLoss, StreamedColumns, StreamedFactor, StreamedProduct, samples_are_independent,
+};
 pub use targets::{TargetRows, class_targets};

@@ -98,6 +98,12 @@ impl From<eigenscape_core::Error> for Failure {
 pub struct ConfigError(Box<Details>);
 
 impl ConfigError {
+    /// The text at fault, and where in it the error is, in bytes from its start.
+    #[must_use]
+    pub fn place(&self) -> (&str, usize) {
+        (&self.0.source_code.inner().0, self.0.span.offset())
+    }
+
     /// The same error, marked as occurring only under a condition.
     #[must_use]
     pub(crate) fn when(mut self, condition: &str) -> Self {

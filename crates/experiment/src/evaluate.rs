@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use candle_core::{D, DType, Device, Tensor};
-use eigenscape_core::{Error, Examples, Inputs, LossFunction, Result};
-use eigenscape_cpu::Cpu;
-use eigenscape_curvature::{Point, Programs, TargetRows};
+use eigenscape_core::{Error, Examples, Inputs, LossFunction, Result, account::bytes};
+use eigenscape_cpu::{Cpu, PLANNING};
+use eigenscape_curvature::{Point, Programs, TargetRows, samples_are_independent};
+use eigenscape_formats::memory::of_machine;
 use eigenscape_program::Graph;
 use eigenscape_runtime::{Backend, Executable, Interrupt, Part, Parts};
 
@@ -109,6 +110,37 @@ impl Batches {
         Ok(at(&self.backend, weights, self.inputs.select(indices)?.to_dtype(self.dtype)?, targets))
     }
 
+    /// The point of `count` examples from `start` on and the weights.
+    fn range(&self, weights: &Weights, start: usize, count: usize) -> Result<Point> {
+        let inputs = self.inputs.range(start, count)?.to_dtype(self.dtype)?;
+        Ok(at(&self.backend, weights, inputs, self.targets.narrow(start, count)?))
+    }
+
+    /// The number of examples to evaluate at once: all, if the outputs of one depend on the others.
+    fn at_once(&self, programs: &Programs, weights: &Weights, machine: usize) -> Result<usize> {
+        /// Examples that are compared; more are not looked at.
+        const FEW: usize = 8;
+        let count = self.len();
+        if count <= BATCH {
+            return Ok(BATCH);
+        }
+        // A network that cannot be evaluated for one example is taken for one that couples them.
+        if samples_are_independent(programs, &self.range(weights, 0, FEW)?).unwrap_or(false) {
+            return Ok(BATCH);
+        }
+        let need = programs.loss(count)?.peak(PLANNING, self.dtype);
+        if need <= machine {
+            return Ok(count);
+        }
+        let problem = format!(
+            "an operation works along the axis of the samples, so that losses and accuracies are those of all {count} \
+             examples at once, which would take {} of memory, and this machine has {}",
+            bytes(need),
+            bytes(machine)
+        );
+        Err(Error::input("the network", problem, "use fewer examples, or a network without such operations"))
+    }
+
     /// The number of outputs \[n, ...\] that agree with `labels`: by sign for labels 0 and 1, and
     /// by the largest output for classes.
     fn right(&self, outputs: &Tensor, labels: &[Option<i64>]) -> Result<usize> {
@@ -133,7 +165,8 @@ pub fn at(backend: &Arc<dyn Backend>, weights: &Weights, inputs: Tensor, targets
 /// Mean loss and accuracy, accumulated in f64. `programs` are those of the network in eval mode.
 ///
 /// # Errors
-/// When a program cannot be built or evaluated, or an interrupt is requested.
+/// When a program cannot be built or evaluated, the network couples samples and does not fit into
+/// the machine's memory for all of them, or an interrupt is requested.
 pub fn evaluate(
     programs: &Programs,
     split: &Batches,
@@ -146,13 +179,13 @@ pub fn evaluate(
     let backend = &split.backend;
     // The buffers that the backend keeps from training have other sizes.
     backend.release();
-    let parts = Parts::of_size(split.len(), BATCH);
+    let parts = Parts::of_size(split.len(), split.at_once(programs, weights, of_machine())?);
     let sums = parts.fold(interrupt, (0.0, 0, 0), |(mut loss, mut right, mut near), Part { range, .. }| {
         let (start, count) = (range.start, range.len());
-        let inputs = split.inputs.range(start, count)?.to_dtype(split.dtype)?;
-        let targets = split.targets.narrow(start, count)?;
-        let results = programs.loss(count)?.at(&at(backend, weights, inputs, targets.clone()), &[])?;
-        loss += mean_loss(&**backend, &**programs.loss_function(), &results[1], &targets)? * count as f64;
+        let point = split.range(weights, start, count)?;
+        let results = programs.loss(count)?.at(&point, &[])?;
+        loss +=
+            mean_loss(&**backend, &**programs.loss_function(), &results[1], &point.targets)? * count as f64;
         if let Some(labels) = &split.labels {
             let labels = &labels[start * labels_each..];
             right += split.right(&results[1], labels)?;
@@ -195,7 +228,7 @@ pub fn scalar(tensor: &Tensor) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use eigenscape_core::{Random, Targets};
-    use eigenscape_losses::{binary_cross_entropy, cross_entropy};
+    use eigenscape_losses::{binary_cross_entropy, cross_entropy, mean_squared_error};
     use eigenscape_program::{Network, nn};
 
     use super::*;
@@ -239,6 +272,41 @@ mod tests {
         assert!((found.loss - loss / counted).abs() < 1e-14, "{} {}", found.loss, loss / counted);
         assert_eq!(found.accuracy, Some(right / counted));
         assert_eq!(found.top5, None);
+    }
+
+    /// z − mean(z) of all examples, of which more are there than are evaluated at once otherwise.
+    #[test]
+    fn coupled_samples_are_evaluated_all_at_once() {
+        let samples = BATCH + 44;
+        let network = Network::new(&[1], |scope, x| {
+            scope.may_mix_samples();
+            let count = scope.shape(x)[0];
+            let graph = scope.graph();
+            let sum = graph.sum(x, &[0])?;
+            let mean = graph.scale(sum, (count as f64).recip())?;
+            let mean = graph.broadcast(mean, &[count, 1])?;
+            let centred = graph.sub(x, mean)?;
+            nn::linear(scope, centred, 1, false)
+        })
+        .unwrap();
+        let weights = Weights {
+            parameters: vec![Tensor::new(&[[1.0_f64]], &Device::Cpu).unwrap()],
+            buffers: Vec::new(),
+        };
+        let x: Vec<f64> = (0..samples).map(|i| i as f64).collect();
+        let inputs = Tensor::from_vec(x, (samples, 1), &Device::Cpu).unwrap();
+        let targets = Targets::Values(inputs.zeros_like().unwrap());
+        let examples = Examples { inputs: inputs.into(), targets };
+        let loss = mean_squared_error();
+        let split = Batches::new(&examples, &Labels::of(&loss), DType::F64).unwrap();
+        let programs = Programs::new(&network, &loss);
+        let found = evaluate(&programs, &split, &weights, &Interrupt::default()).unwrap();
+        // The variance of 0, 1, ..., n − 1.
+        let n = samples as f64;
+        let expected = (n * n - 1.0) / 12.0;
+        assert!((found.loss / expected - 1.0).abs() < 1e-12, "{} {expected}", found.loss);
+        let refused = split.at_once(&programs, &weights, 1000).unwrap_err().to_string();
+        assert!(refused.contains("all 300 examples at once"), "{refused}");
     }
 
     /// One logit for labels 0 and 1: its sign is the prediction, and the loss is PyTorch's

@@ -101,7 +101,8 @@ pub fn probe(
     };
     let matrices: Vec<(Curvature, &Group)> = probe.matrices().collect();
     let estimator = &*probe.plan.estimator;
-    let context = Context { random: moment.random, progress, memory: probe.memory_of_estimator() };
+    let (random, interrupt) = (moment.random, moment.interrupt.clone());
+    let context = Context { random, progress, memory: probe.memory_of_estimator(), interrupt };
     // Matrices that share a factor are estimated together, others one at a time.
     let together = if estimator.needs_factor() { matrices.len().max(1) } else { 1 };
     for (index, matrices) in matrices.chunks(together).enumerate() {

@@ -40,6 +40,20 @@ pub fn plan(given: &Given, choices: &Choices, registry: &Registry) -> Result<Exp
     cases::only(&experiments, &source, "only")?.plan(choices, registry)
 }
 
+/// The dotted key at a place of what [`toml()`] writes: "probe.estimator.steps".
+pub fn key_at(text: &str, place: usize) -> String {
+    let rest = text.get(place..).and_then(|rest| rest.find('\n'));
+    let upto = rest.and_then(|length| text.get(..place + length)).unwrap_or(text);
+    let (mut table, mut key) = (String::new(), String::new());
+    for line in upto.lines() {
+        match line.trim_matches(['[', ']']) {
+            header if line.starts_with('[') => (table, key) = (header.to_owned(), String::new()),
+            line => key = line.split_once(" = ").map_or("", |(key, _)| key).to_owned(),
+        }
+    }
+    [table, key].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+}
+
 /// A dictionary that is given as JSON, as TOML.
 pub fn toml(json: &str) -> Result<String> {
     let unfit = |error: &dyn std::fmt::Display| Failure::Usage {

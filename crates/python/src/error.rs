@@ -5,6 +5,8 @@ use eigenscape_experiment::Failure;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use pyo3::{create_exception, exceptions::PyException, prelude::*};
 
+use crate::document;
+
 create_exception!(
     eigenscape,
     EigenscapeError,
@@ -23,15 +25,24 @@ create_exception!(
 /// it, with the line underlined.
 pub fn exception(failure: &Failure) -> PyErr {
     let remedy = failure.help().map(|help| help.to_string());
+    let plain = failure.to_string();
+    let key = match failure {
+        Failure::Configuration(error) => Some(error.place()),
+        _ => None,
+    };
+    let key = key.map(|(text, place)| document::key_at(text, place));
     let shown = match failure {
         Failure::Configuration(_) => rendered(failure),
         _ => with_help(&failure.to_string(), remedy.as_deref()),
     };
-    if failure.exit_code() == 2 {
-        with_remedy(PyErr::new::<ConfigurationError, _>(shown), remedy)
-    } else {
-        with_remedy(PyErr::new::<EigenscapeError, _>(shown), remedy)
-    }
+    let error = match failure.exit_code() {
+        2 => PyErr::new::<ConfigurationError, _>(shown),
+        _ => PyErr::new::<EigenscapeError, _>(shown),
+    };
+    let error = with_remedy(error, remedy);
+    // What `spectra`, whose callers have written no file, makes its message of.
+    Python::attach(|py| drop(error.value(py).setattr("_parts", (plain, key))));
+    error
 }
 
 fn rendered(failure: &Failure) -> String {

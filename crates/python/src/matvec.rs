@@ -4,7 +4,6 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -15,7 +14,10 @@ use candle_core::{DType, Device, Tensor};
 use eigenscape::{
     Context, CurvatureOperator, Eigenpair, Error, ExactFactor, Findings, Progress, Random, Result,
 };
-use eigenscape_core::results::{EigenpairRecord, ProbeRecord};
+use eigenscape_core::{
+    Interrupt,
+    results::{EigenpairRecord, ProbeRecord},
+};
 use pyo3::{
     prelude::*,
     types::{PyByteArray, PyBytes},
@@ -47,8 +49,9 @@ pub fn spectrum_of(
 ) -> PyResult<(String, Vec<Py<PyBytes>>)> {
     let settings = document::toml(settings).map_err(|failure| error::exception(&failure))?;
     let dtype = if dtype == "f64" { DType::F64 } else { DType::F32 };
-    let (raised, stopped, start) = (Mutex::new(None), AtomicBool::new(false), Instant::now());
-    let operator = Matvec { products, dimension, dtype, raised: &raised, stopped: &stopped };
+    let (raised, interrupt, start) = (Mutex::new(None), Interrupt::default(), Instant::now());
+    let operator = Matvec { products, dimension, dtype, raised: &raised, interrupt: interrupt.clone() };
+    let own = interrupt.clone();
     let work = move || {
         let mut estimator = eigenscape::plugins().estimators.named(name, &settings)?;
         if let Some(count) = NonZeroUsize::new(eigenvectors) {
@@ -59,10 +62,10 @@ pub fn spectrum_of(
         }
         estimator.check(&[&operator])?;
         let progress = Report { report, total: estimator.products(dimension), done: Mutex::new(0) };
-        let context = Context { random: Random::new(seed), progress: &progress, memory };
+        let context = Context { random: Random::new(seed), progress: &progress, memory, interrupt: own };
         Ok(estimator.estimate_parts(&[&operator], &context)?.swap_remove(0))
     };
-    let (found, signal) = heard(py, work, &stopped);
+    let (found, signal) = heard(py, work, &interrupt);
     if let Some(signal) = signal {
         return Err(signal);
     }
@@ -110,12 +113,12 @@ fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
 }
 
 /// The result of `work`, which runs on a thread of its own: signals are heard on Python's main
-/// thread alone, which an estimator may leave for its threads. After a signal `stopped` is set, and
-/// the exception returned, too.
+/// thread alone, which an estimator may leave for its threads. After a signal `interrupt` is
+/// requested, and the exception returned, too.
 fn heard<T: Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<T> + Send,
-    stopped: &AtomicBool,
+    interrupt: &Interrupt,
 ) -> (Result<T>, Option<PyErr>) {
     thread::scope(|scope| {
         let (done, wait) = mpsc::sync_channel::<()>(0);
@@ -131,7 +134,7 @@ fn heard<T: Send>(
         };
         while py.detach(is_working) {
             if let (None, Err(heard)) = (&signal, py.check_signals()) {
-                stopped.store(true, Ordering::Relaxed);
+                interrupt.request();
                 signal = Some(heard);
             }
         }
@@ -154,7 +157,7 @@ struct Matvec<'a> {
     /// The exception that a product raised.
     raised: &'a Mutex<Option<PyErr>>,
     /// Whether a signal has come.
-    stopped: &'a AtomicBool,
+    interrupt: Interrupt,
 }
 
 impl Matvec<'_> {
@@ -187,9 +190,7 @@ impl CurvatureOperator for Matvec<'_> {
     }
 
     fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
-        if self.stopped.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
-        }
+        self.interrupt.check()?;
         let count = vectors.dim(0)?;
         let bytes = bytes(vectors)?;
         let products = self.call(&bytes, count).map_err(|raised| self.ended(raised))?;

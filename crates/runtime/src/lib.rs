@@ -29,6 +29,7 @@ mod prepared;
 mod product;
 mod samples;
 mod scan;
+mod simd;
 mod split;
 mod workspace;
 
@@ -48,5 +49,6 @@ pub use plan::{Conversion, Input, Plan, PlannedStep, Signature};
 pub use product::{ProductAxes, lead_is_rows};
 pub use samples::{Part, Parts};
 pub use scan::LoweredScan;
+pub use simd::{SIMD, arch, check_simd, simd};
 pub use split::split;
 pub use workspace::{Bound, Operand, Workspace};

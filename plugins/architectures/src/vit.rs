@@ -1,6 +1,8 @@
 //! Vision transformers (Dosovitskiy et al. 2021; the small sizes of Touvron et al. 2021), with
 //! timm's names.
 
+use std::num::NonZeroUsize;
+
 use eigenscape_core::{Architecture, Error as InputError, registry::Catalog};
 use eigenscape_program::{
     Error, Init, InitRule, InitRules, Result, Scope, Value,
@@ -13,14 +15,23 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
+    /// The number of blocks, each of attention and a perceptron with one hidden layer; 12 by
+    /// default.
+    #[serde(default = "twelve")]
+    pub depth: NonZeroUsize,
     /// The side of a patch in pixels, which must divide the image's sides; by default 4 for images
     /// below 64x64, otherwise 16.
     #[serde(default)]
     pub patch: Option<usize>,
 }
 
-/// The number of blocks, each of attention and a perceptron with one hidden layer.
-const DEPTH: usize = 12;
+fn twelve() -> NonZeroUsize {
+    const { NonZeroUsize::new(12).unwrap() }
+}
+
+/// The largest number of blocks: each is built, operation by operation, before the size of the
+/// network is known.
+const MOST_BLOCKS: usize = 1_000;
 
 /// Units of the perceptron's hidden layer as a multiple of the width.
 const EXPANSION: usize = 4;
@@ -36,7 +47,7 @@ const INIT: InitRules =
 ///
 /// Each patch of the image becomes a token (`patch_embed.proj`, a convolution whose stride is its
 /// kernel), a class token (`cls_token`) is put before them, and position embeddings (`pos_embed`)
-/// are added. Twelve blocks follow (`blocks.0`, ...): x + attn(norm1(x)), then x + mlp(norm2(x)),
+/// are added. Blocks follow (`blocks.0`, ...): x + attn(norm1(x)), then x + mlp(norm2(x)),
 /// with the exact GELU and LayerNorm at ε = 1e-6. A linear layer (`head`) computes the outputs from
 /// the normalised (`norm`) class token. Linear weights and position embeddings are initialised
 /// normally with standard deviation 0.02, the class token with 1e-6; biases are 0.
@@ -45,16 +56,17 @@ pub struct Vit {
     name: &'static str,
     width: usize,
     heads: usize,
+    depth: usize,
     patch: Option<usize>,
 }
 
 /// Adds vit-tiny and vit-small.
 pub fn register(architectures: &mut Catalog<dyn Architecture>) {
     for (name, summary, width, heads) in [
-        ("vit-tiny", "vision transformer of 12 blocks, width 192, 3 heads: patch", 192, 3),
-        ("vit-small", "vision transformer of 12 blocks, width 384, 6 heads: patch", 384, 6),
+        ("vit-tiny", "vision transformer of 12 blocks, width 192, 3 heads: depth, patch", 192, 3),
+        ("vit-small", "vision transformer of 12 blocks, width 384, 6 heads: depth, patch", 384, 6),
     ] {
-        architectures.add(name, summary, move |Parameters { patch }, _| {
+        architectures.add(name, summary, move |Parameters { depth, patch }, _| {
             if patch == Some(0) {
                 return Err(InputError::input(
                     "model.patch",
@@ -62,7 +74,12 @@ pub fn register(architectures: &mut Catalog<dyn Architecture>) {
                     "give a positive size",
                 ));
             }
-            Ok(Box::new(Vit { name, width, heads, patch }))
+            let depth = depth.get();
+            if depth > MOST_BLOCKS {
+                let remedy = format!("use at most {MOST_BLOCKS}");
+                return Err(InputError::input("model.depth", format!("is {depth}"), remedy));
+            }
+            Ok(Box::new(Vit { name, width, heads, depth, patch }))
         });
     }
 }
@@ -71,7 +88,7 @@ impl Architecture for Vit {
     fn build(&self, scope: &mut Scope, x: Value, outputs: usize) -> Result<Value> {
         let scope = &mut scope.with_init(INIT);
         let mut x = self.tokens(scope, x)?;
-        for i in 0..DEPTH {
+        for i in 0..self.depth {
             x = self.block(&mut scope.at("blocks").at(i), x)?;
         }
         x = norm(&mut scope.at("norm"), x)?;
@@ -80,9 +97,9 @@ impl Architecture for Vit {
     }
 
     fn description(&self) -> String {
-        let Self { name, width, heads, .. } = self;
+        let Self { name, width, heads, depth, .. } = self;
         let patch = self.patch.map_or_else(String::new, |patch| format!(", patches {patch}x{patch}"));
-        format!("{name}: vision transformer, {DEPTH} blocks, width {width}, {heads} heads{patch}")
+        format!("{name}: vision transformer, {depth} blocks, width {width}, {heads} heads{patch}")
     }
 }
 

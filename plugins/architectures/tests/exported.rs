@@ -230,3 +230,42 @@ fn files_of_other_kinds_are_refused_with_a_remedy() {
     let cut = contents("own_loss");
     assert!(!of(&cut[..cut.len() / 2]).is_empty());
 }
+
+#[test]
+fn views_by_strides_stay_within_the_elements_of_a_contiguous_tensor() {
+    let refused = |from: &str, to: &str| {
+        let exported = Exported::parse(Path::new("net.pt2"), &changed("strided", from, to), None).unwrap();
+        Network::new(&[6], move |scope, x| exported.build(scope, x, 1)).err().unwrap().to_string()
+    };
+    let beyond = refused(r#""as_ints":[24,5]"#, r#""as_ints":[60,5]"#);
+    assert_contains(&beyond, &["aten.as_strided", "reaches beyond the elements"]);
+    let huge = refused(r#""as_ints":[24,5]"#, r#""as_ints":[9223372036854775807,9223372036854775807]"#);
+    assert_contains(&huge, &["reaches beyond the elements"]);
+    let before = refused(r#""as_int":7"#, r#""as_int":-1"#);
+    assert_contains(&before, &["begins before the elements"]);
+    let layout = r#""strides":[{"as_int":12},{"as_int":1}]"#;
+    let turned = refused(layout, r#""strides":[{"as_int":1},{"as_int":6}]"#);
+    assert_contains(&turned, &["is of a tensor that is not contiguous", ".contiguous()"]);
+}
+
+#[test]
+fn weights_of_cells_are_layers() {
+    let groups = GroupSelector::from("layers").resolve(&network("cells", &[3, 3]), 2).unwrap();
+    let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+    let modules = ["lstm", "bare", "gru", "plain", "tanh", "relu"];
+    let expected =
+        modules.map(|module| ["weight_ih", "weight_hh"].map(|weight| format!("{module}.{weight}")));
+    assert_eq!(names, expected.concat());
+}
+
+#[test]
+fn bags_need_known_offsets_in_order() {
+    let refused = |name: &str| {
+        let offsets = |name: &str| format!(r#""name":"offsets","arg":{{"as_tensor":{{"name":"{name}"}}}}"#);
+        let file = changed("bags", &offsets("b_offsets"), &offsets(name));
+        let exported = Exported::parse(Path::new("net.pt2"), &file, None).unwrap();
+        Network::new(&[4], move |scope, x| exported.build(scope, x, 1)).err().unwrap().to_string()
+    };
+    assert_contains(&refused("b_list"), &["aten.embedding_bag", "its offsets are not those of bags"]);
+    assert_contains(&refused("tokens"), &["its offsets depend on the inputs", "as a matrix"]);
+}

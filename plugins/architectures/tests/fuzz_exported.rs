@@ -35,7 +35,7 @@ const FOLDED: usize = 64 << 20;
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// The files that are changed: those of older versions are of other layouts.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 18] = [
     "tied",
     "fixed",
     "trained",
@@ -51,6 +51,9 @@ const NAMES: [&str; 15] = [
     "projected",
     "criteria",
     "decomposed",
+    "cells",
+    "bags",
+    "strided",
 ];
 /// What parts of the text are replaced by.
 const WORDS: [&str; 22] = [

@@ -78,9 +78,10 @@ impl Dense {
         };
         let measured = rounding::of_products(operator, &columns, &context.random)?;
         let (matrix, asymmetry) = symmetrised(operator, columns, epsilon)?;
+        let interrupt = &context.interrupt;
         let (eigenvalues, mut pairs) = match count {
-            0 => (symmetric_eigenvalues(matrix)?, Vec::new()),
-            count => largest_pairs(None, matrix, count)?,
+            0 => (symmetric_eigenvalues(matrix, interrupt)?, Vec::new()),
+            count => largest_pairs(None, matrix, count, interrupt)?,
         };
         let largest = eigenvalues.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let of_entries = match measured {

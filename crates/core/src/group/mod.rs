@@ -38,10 +38,10 @@ impl Group {
 }
 
 /// Whether a parameter is the weight of a convolution or linear layer, or one of a recurrent
-/// layer's (`weight_ih_l0`) or of attention's (`in_proj_weight`).
+/// layer's (`weight_ih_l0`), a recurrent cell's (`weight_ih`) or of attention's (`in_proj_weight`).
 #[must_use]
 pub fn is_layer_weight(parameter: &Parameter) -> bool {
     let name = parameter.name.rsplit('.').next().unwrap_or_default();
-    let recurrent = ["weight_ih_l", "weight_hh_l"].iter().any(|start| name.starts_with(start));
+    let recurrent = ["weight_ih", "weight_hh"].iter().any(|start| name.starts_with(start));
     parameter.shape.len() >= 2 && (name == "weight" || name.ends_with("_weight") || recurrent)
 }

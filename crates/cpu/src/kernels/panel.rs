@@ -16,8 +16,12 @@ use super::simd::Lanes;
 /// Terms of a running sum.
 pub(super) const DEPTH: usize = 512;
 
-/// Vectors in a row of a panel.
-const WIDTH: usize = 3;
+/// Vectors in a row of a panel, and the most rows of a tile. The sums of a tile, a row of the panel
+/// and one splat element have to stay in registers. With 12 sums in 16 registers, the compiler
+/// spills one of them, which halves the speed: hence 10.
+const fn tile_sizes<S: Simd>() -> (usize, usize) {
+    if S::REGISTER_COUNT >= 32 { (3, 8) } else { (2, 5) }
+}
 
 /// The array \[f(0), ..., f(N - 1)\]; `start` is any initial value. `std::array::from_fn` would
 /// generate several functions per element type, length and closure, of which the compiler would
@@ -33,7 +37,7 @@ fn array<T: Copy, const N: usize>(start: T, f: impl Fn(usize) -> T) -> [T; N] {
 
 /// Columns of a panel.
 pub(super) fn columns<T: Lanes, S: Simd>() -> usize {
-    WIDTH * T::lanes::<S>()
+    tile_sizes::<S>().0 * T::lanes::<S>()
 }
 
 /// Columns of a panel for the instruction set `arch`.
@@ -155,7 +159,7 @@ impl<T: Lanes> Product<'_, T> {
     #[inline(always)]
     fn multiply<S: Simd>(mut self, simd: S) {
         // Blocks of rows of nearly equal size, small enough that their sums fit into registers.
-        let most = if S::REGISTER_COUNT >= 32 { 8 } else { 4 };
+        let (_, most) = tile_sizes::<S>();
         let mut row = 0;
         while row < self.left.rows {
             let rest = self.left.rows - row;
@@ -164,7 +168,7 @@ impl<T: Lanes> Product<'_, T> {
                 8 if const { S::REGISTER_COUNT >= 32 } => self.rows::<S, 8>(simd, row),
                 7 if const { S::REGISTER_COUNT >= 32 } => self.rows::<S, 7>(simd, row),
                 6 if const { S::REGISTER_COUNT >= 32 } => self.rows::<S, 6>(simd, row),
-                5 if const { S::REGISTER_COUNT >= 32 } => self.rows::<S, 5>(simd, row),
+                5 => self.rows::<S, 5>(simd, row),
                 4 => self.rows::<S, 4>(simd, row),
                 3 => self.rows::<S, 3>(simd, row),
                 2 => self.rows::<S, 2>(simd, row),
@@ -178,80 +182,108 @@ impl<T: Lanes> Product<'_, T> {
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize) {
         match self.panel.width / T::lanes::<S>() {
-            3 => self.tile::<S, R, 3>(simd, row),
-            2 => self.tile::<S, R, 2>(simd, row),
-            _ => self.tile::<S, R, 1>(simd, row),
+            3 if const { tile_sizes::<S>().0 >= 3 } => simd.vectorize(Tile::<T, R, 3> { of: self, row }),
+            2 => simd.vectorize(Tile::<T, R, 2> { of: self, row }),
+            _ => simd.vectorize(Tile::<T, R, 1> { of: self, row }),
         }
     }
+}
 
-    /// Computes R rows of W vectors of the result.
+/// R rows of W vectors of a result, from `row` on. Each size is compiled as a function of its own:
+/// in one function, all of them together would take the compiler minutes.
+struct Tile<'b, 'a, T, const R: usize, const W: usize> {
+    of: &'b mut Product<'a, T>,
+    row: usize,
+}
+
+impl<T: Lanes, const R: usize, const W: usize> WithSimd for Tile<'_, '_, T, R, W> {
+    type Output = ();
+
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const W: usize>(&mut self, simd: S, row: usize) {
-        let Left { data, layout, .. } = self.left;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (Left { data, layout, .. }, depth, row) = (self.of.left, self.of.depth, self.row);
         match layout {
             Layout::Rows(stride) => {
-                let rows: [&[T]; R] = array(&[], |r| &data[(row + r) * stride..][..self.depth]);
-                self.sum::<S, R, W>(
+                let rows: &[&[T]; R] = &array(&[], |r| &data[(row + r) * stride..][..depth]);
+                self.sum(
                     simd,
-                    row,
                     #[inline(always)]
-                    |k| array(T::zeroed(), |r| rows[r][k]),
+                    |k| move |r: usize| rows[r][k],
                 );
             }
-            Layout::Columns(stride) => self.sum::<S, R, W>(
+            Layout::Columns(stride) => self.sum(
                 simd,
-                row,
                 #[inline(always)]
                 |k| {
                     let column = &data[k * stride + row..][..R];
-                    <[T; R]>::try_from(column).unwrap_or([T::zeroed(); R])
+                    move |r: usize| column[r]
                 },
             ),
             Layout::Table { rows, columns, span } => {
-                let rows: [&[T]; R] = array(&[], |r| &data[rows[row + r]..][..span]);
-                self.sum::<S, R, W>(
+                let rows: &[&[T]; R] = &array(&[], |r| &data[rows[row + r]..][..span]);
+                self.sum(
                     simd,
-                    row,
                     #[inline(always)]
                     |k| {
                         let column = columns[k];
-                        array(T::zeroed(), |r| rows[r][column])
+                        move |r: usize| rows[r][column]
                     },
                 );
             }
         }
     }
+}
 
-    /// Computes the tile at `row`; `left(k)` is column k of the tile's rows of the left side.
+impl<T: Lanes, const R: usize, const W: usize> Tile<'_, '_, T, R, W> {
+    /// Computes the tile; `left(k)` is column k of its rows of the left side, as a function of the
+    /// row. (An array would be loaded at once, and take registers from the sums.)
     #[inline(always)]
-    fn sum<S: Simd, const R: usize, const W: usize>(
-        &mut self,
-        simd: S,
-        row: usize,
-        left: impl Fn(usize) -> [T; R],
-    ) {
+    fn sum<S: Simd, F: Fn(usize) -> T>(self, simd: S, left: impl Fn(usize) -> F) {
         let width = W * T::lanes::<S>();
-        let zeros = [T::splat(simd, T::zeroed()); W];
-        let mut sums = [zeros; R];
-        for k in 0..self.depth {
-            let right = T::vectors::<S>(&self.panel.data[self.panel.steps.at(k)..][..width]).0;
-            // The slices have W vectors and R elements: reading them as arrays checks that once,
-            // and the fallbacks never occur.
-            let right = <[T::Vector<S>; W]>::try_from(right).unwrap_or(zeros);
-            let left = left(k);
-            for r in 0..R {
-                let x = T::splat(simd, left[r]);
-                for w in 0..W {
-                    sums[r][w] = T::mul_add(simd, x, right[w], sums[r][w]);
+        let mut sums = [[T::splat(simd, T::zeroed()); W]; R];
+        let (panel, depth) = (self.of.panel.data, self.of.depth);
+        match self.of.panel.steps {
+            Steps::Even(stride) if stride == width => {
+                for (k, right) in panel[..depth * width].chunks_exact(width).enumerate() {
+                    add_products(simd, left(k), right, &mut sums);
+                }
+            }
+            Steps::Even(stride) => {
+                for k in 0..depth {
+                    add_products(simd, left(k), &panel[k * stride..][..width], &mut sums);
+                }
+            }
+            Steps::Table(starts) => {
+                for (k, start) in starts[..depth].iter().enumerate() {
+                    add_products(simd, left(k), &panel[*start..][..width], &mut sums);
                 }
             }
         }
-        let Out { data: out, steps, accumulate } = &mut self.out;
+        let Out { data: out, steps, accumulate } = &mut self.of.out;
         for (r, sums) in sums.iter().enumerate() {
-            let out = T::vectors_mut::<S>(&mut out[steps.at(row + r)..][..width]).0;
+            let out = T::vectors_mut::<S>(&mut out[steps.at(self.row + r)..][..width]).0;
             for w in 0..W {
                 out[w] = if *accumulate { T::add(simd, out[w], sums[w]) } else { sums[w] };
             }
+        }
+    }
+}
+
+/// `sums`\[r\]\[w\] += `left`(r) · `right`\[w\] for a row of W vectors.
+#[inline(always)]
+fn add_products<T: Lanes, S: Simd, const R: usize, const W: usize>(
+    simd: S,
+    left: impl Fn(usize) -> T,
+    right: &[T],
+    sums: &mut [[T::Vector<S>; W]; R],
+) {
+    // Reading the row as an array checks its length once; the fallback never occurs.
+    let zeros = [T::splat(simd, T::zeroed()); W];
+    let right = T::vectors::<S>(right).0.first_chunk().copied().unwrap_or(zeros);
+    for r in 0..R {
+        let x = T::splat(simd, left(r));
+        for w in 0..W {
+            sums[r][w] = T::mul_add(simd, x, right[w], sums[r][w]);
         }
     }
 }

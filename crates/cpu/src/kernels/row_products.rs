@@ -4,6 +4,7 @@
 //! general matrix product would cost more than the product. Here the larger matrix is read in
 //! place.
 
+use eigenscape_runtime::arch;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{
@@ -48,7 +49,7 @@ pub(super) fn row_products<T: Element>(
     mut work: Workspace<'_>,
 ) {
     let (few, many) = if a.count < b.count { (a, b) } else { (b, a) };
-    let arch = Arch::new();
+    let arch = arch();
     let width = panel::widest::<T>(arch);
     let panels = few.count.div_ceil(width);
     let mut packed = work.take(panels * k * width);

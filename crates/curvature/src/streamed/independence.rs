@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor};
 use eigenscape_runtime::{Error, Result};
 
-use crate::{placed::PlacedPoint, programs::Programs};
+use crate::{placed::PlacedPoint, point::Point, programs::Programs};
 
 /// How many of the first samples are compared. Sorting along the samples' axis, say, leaves few
 /// samples where they are, but rarely all of these.
@@ -27,6 +27,20 @@ pub(super) fn check(programs: &Programs, point: &PlacedPoint) -> Result<()> {
          along the axis of the samples, so that they can only be evaluated all at once; use the estimator \
          \"lanczos\", \"dense\" or \"hutchinson\", with enough `memory` for all samples",
     ))
+}
+
+/// Whether the outputs of the first samples are the same alone as together. If not, only all
+/// samples at once give the network's outputs. True without an evaluation where the network is
+/// known not to couple samples.
+///
+/// # Errors
+/// When a program cannot be built or evaluated.
+pub fn samples_are_independent(programs: &Programs, point: &Point) -> Result<bool> {
+    let network = programs.network();
+    if network.mixes_samples().is_some() || !network.may_mix_samples() {
+        return Ok(network.mixes_samples().is_none());
+    }
+    are_independent(programs, &PlacedPoint::from(point.clone()))
 }
 
 fn are_independent(programs: &Programs, point: &PlacedPoint) -> Result<bool> {

@@ -21,7 +21,8 @@ use eigenscape_runtime::{Interrupt, Result};
 
 pub(crate) use self::compiled::Derivative;
 pub use self::{
-    columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient, product::StreamedProduct,
+    columns::StreamedColumns, factor::StreamedFactor, gradient::LossGradient,
+    independence::samples_are_independent, product::StreamedProduct,
 };
 use self::{
     compiled::CompiledProduct,

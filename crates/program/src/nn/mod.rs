@@ -42,7 +42,8 @@ pub use pool::{
     max_pool2d,
 };
 pub use recurrent::{
-    Cell, CellWeights, Nonlinearity, Recurred, RecurrentSettings, gru, lstm, recurrent_by, rnn,
+    Cell, CellWeights, Nonlinearity, Recurred, RecurrentSettings, gru, lstm, recurrent_by, recurrent_step,
+    rnn,
 };
 pub use softmax::{log_softmax, softmax};
 pub use upsample::{

@@ -11,10 +11,11 @@ Torch is needed for `spectra` of a module alone, pandas for `to_frame()` and mat
 `plot()`.
 """
 
+from ._export import export
 from ._native import ConfigurationError, EigenscapeError, __version__, build
 from ._results import Results, Run
 from ._run import run
-from ._spectra import export, spectra
+from ._spectra import spectra
 from ._spectrum import Eigenpair, Spectra, Spectrum
 from ._spectrum_of import spectrum_of
 

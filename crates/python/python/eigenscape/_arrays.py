@@ -16,6 +16,8 @@ TYPES = {
     "uint64": "U64", "uint32": "U32", "uint16": "U16", "uint8": "U8", "bool": "BOOL",
 }  # fmt: skip
 
+_ARRAY = "give an array of NumPy or a tensor of torch, of real numbers"
+
 
 def is_torch(value: Any) -> bool:
     """Whether a value is torch's, found without importing torch."""
@@ -24,19 +26,34 @@ def is_torch(value: Any) -> bool:
     )
 
 
+def check_dense(tensor: Any, what: str) -> None:
+    """Refuses a tensor of torch that has no numbers, or is not stored as a plain array."""
+    if tensor.device.type == "meta":
+        raise unusable(
+            f'{what} is on the device "meta", which has no numbers', 'make it on "cpu", or load its numbers'
+        )
+    if tensor.is_nested:
+        raise unusable(f"{what} is a nested tensor", "give a plain one: tensor.to_padded_tensor(0.0)")
+    if str(tensor.layout) != "torch.strided":
+        kind = str(tensor.layout).split(".")[-1]
+        raise unusable(f"{what} is stored as {kind}", "give a plain tensor: tensor.to_dense()")
+
+
 def as_numpy(value: Any, name: str) -> np.ndarray:
     """The array of a value, with the memory of the value where that is possible."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":
-            value = value.float()
-        value = value.numpy()
-    array = np.asarray(value)
+    given = value
+    try:
+        if is_torch(value) and hasattr(value, "layout"):
+            check_dense(value, f"`{name}`")
+            value = value.detach().cpu().resolve_neg()
+            value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as why:
+        line = next(iter(str(why).splitlines()), "")
+        raise unusable(f"`{name}` cannot be read as an array: {line}", _ARRAY) from None
     if array.dtype.name not in TYPES:
-        raise unusable(
-            f"`{name}` is of type {type(value).__name__}",
-            "give an array of NumPy or a tensor of torch, of numbers",
-        )
+        of = "" if array.dtype == object else f" of {array.dtype.name}"
+        raise unusable(f"`{name}` is of type {type(given).__name__}{of}", _ARRAY)
     return array
 
 

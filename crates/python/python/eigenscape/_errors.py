@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._native import ConfigurationError, EigenscapeError
 
 
-def unusable(problem: str, remedy: str) -> ConfigurationError:
+def unusable(problem: str, remedy: str | None) -> ConfigurationError:
     """The exception for an argument that cannot be used."""
     error = ConfigurationError(_text(problem, remedy))
     error.remedy = remedy

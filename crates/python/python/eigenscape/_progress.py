@@ -13,7 +13,8 @@ Progress = Union[None, bool, Callable[[str, int, int], Any]]
 class Bar:
     """A bar for the work of the moment, by tqdm where it is installed."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, words: Callable[[str], str] = str) -> None:
+        self._words = words
         self._call = progress if callable(progress) else None
         self._shown = progress is True or (progress is None and _is_watched())
         self._bar: Any = None
@@ -23,7 +24,7 @@ class Bar:
         """Prints a line."""
         if self._shown:
             self.close()
-            print(text, file=sys.stderr)
+            print(self._words(text), file=sys.stderr)
 
     def update(self, label: str, done: int, total: int) -> None:
         """Shows that `done` of `total` are done."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Callable
 
 from . import _errors as errors
 from . import _fork, _native
@@ -50,10 +50,10 @@ def run(
     )
 
 
-def execute(progress: Progress, **arguments: Any) -> Results:
-    """Runs an experiment as `_native.run` takes it."""
+def execute(progress: Progress, words: Callable[[str], str] = str, **arguments: Any) -> Results:
+    """Runs an experiment as `_native.run` takes it. `words` is applied to lines that are shown."""
     _fork.check()
-    bar = Bar(progress)
+    bar = Bar(progress, words)
     try:
         folder, text, failed = _native.run(report=bar.report, **arguments)
     finally:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
-import pathlib
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 import numpy as np
 
-from ._arrays import as_numpy, safetensors
+from ._arrays import as_numpy, is_torch, safetensors
 from ._errors import unusable
+from ._export import arguments, exported, save
 from ._native import EigenscapeError
 from ._progress import Progress
 from ._run import execute
+from ._settings import count, given, named, plain, shown, text
 from ._spectrum import Spectra
+from ._words import of_arguments
+from ._words import plain as plain_words
 
 Named = Union[str, Mapping[str, Any]]
 
-#: torch.export is not made for several threads at once.
-_EXPORTING = threading.Lock()
+_ESTIMATOR = 'name one of Eigenscape\'s: estimator="gram", or {"name": "lanczos", "steps": 64}'
 
 
 def spectra(
@@ -74,44 +74,52 @@ def spectra(
     (`partial` then has what was measured).
     """
     probe = {
-        "samples": "all" if samples is None else _count(samples, "samples"),
+        "samples": "all" if samples is None else count(samples, "samples"),
         "groups": _list(groups, "groups"),
         "curvature": _list(curvature, "curvature"),
-        "estimator": _plain(estimator, "estimator"),
+        "estimator": named(estimator, "estimator", _ESTIMATOR),
         "dtype": _dtype(dtype),
-        **_given(eigenvectors=None if eigenvectors is None else _count(eigenvectors, "eigenvectors")),
+        **given(eigenvectors=None if eigenvectors is None else count(eigenvectors, "eigenvectors")),
     }
-    model = {"name": "exported", "batch_norm": batch_norm, **_given(output=output)}
+    batch_norm = text(batch_norm, "batch_norm", '"eval" or "train"')
+    model = {"name": "exported", "batch_norm": batch_norm, **given(output=_output(output))}
+    classes = None if classes is None else count(classes, "classes")
     experiment: dict[str, Any] = {
         "name": "spectra",
-        "seed": _count(seed, "seed"),
-        "device": device,
-        "data": {"name": "arrays", **_given(classes=classes)},
+        "seed": count(seed, "seed"),
+        "device": _device(device),
+        "data": {"name": "arrays", **given(classes=classes)},
         "model": model,
         "probe": [probe],
-        **_given(loss=None if loss is None else _plain(loss, "loss"), memory=memory),
+        **given(loss=_loss(loss), memory=_memory(memory)),
     }
     with tempfile.TemporaryDirectory(prefix="eigenscape-") as folder:
         if isinstance(module, (str, os.PathLike)):
             path, inputs = os.path.abspath(module), _inputs(x, None)
         else:
             path, inputs = os.path.join(folder, "module.pt2"), _inputs(x, module)
-            program = _exported(module, x)
-            _save(program, path)
+            program = exported(module, x)
+            save(program, path)
             if classes is None and y is not None:
-                experiment["data"].update(_given(classes=_classes(program, output, as_numpy(y, "y"))))
+                experiment["data"].update(given(classes=_classes(program, output, as_numpy(y, "y"))))
         model["path"] = path
         data = _data(inputs, y, loss)
         try:
-            text = json.dumps(experiment)
             results = execute(
-                experiment=text, data=data, out=folder, fresh=True, draw=False, progress=progress
+                experiment=json.dumps(experiment),
+                data=data,
+                out=folder,
+                fresh=True,
+                draw=False,
+                progress=progress,
+                words=plain_words,
             )
             return _with_vectors(results.spectra)
         except EigenscapeError as error:
-            found: Spectra = getattr(getattr(error, "partial", None), "spectra", Spectra())
-            error.partial = _with_vectors(found)
-            raise
+            said = of_arguments(error)
+            said.partial = _with_vectors(getattr(said.partial, "spectra", Spectra()))
+            # The first error is of a file that the caller has not written.
+            raise said from None
 
 
 def _with_vectors(spectra: Spectra) -> Spectra:
@@ -120,56 +128,6 @@ def _with_vectors(spectra: Spectra) -> Spectra:
         for pair in spectrum.eigenpairs:
             pair.keep(pair.vector)
     return spectra
-
-
-def export(module: Any, x: Any, path: str | os.PathLike[str]) -> pathlib.Path:
-    """Writes a module as `torch.export.save` does, for any number of samples, and returns the path.
-
-    `x` is as in `spectra`. Where the module's code holds for some numbers of samples alone, it is
-    exported for that of `x`.
-    """
-    _save(_exported(module, x), path)
-    return pathlib.Path(path)
-
-
-def _exported(module: Any, x: Any) -> Any:
-    """The module as a program of `torch.export`."""
-    import torch
-
-    module = _unwrapped(module)
-    given = _arguments(x, module)
-    tensors = {name: _as_torch(value, torch) for name, value in given.items()}
-    # One sample would be taken for a constant.
-    two = {name: torch.cat([value[:1], value[-1:]]) for name, value in tensors.items()}
-    with _EXPORTING:
-        return _program(module, tensors, two, torch)
-
-
-def _program(module: Any, tensors: dict[str, Any], two: dict[str, Any], torch: Any) -> Any:
-    """The program for any number of samples or, where there is none, for that of `tensors`."""
-    try:
-        shapes = {name: {0: torch.export.Dim("batch")} for name in two}
-        return torch.export.export(module, (), dict(two), dynamic_shapes=shapes)
-    except Exception as why:  # noqa: BLE001, torch raises many kinds
-        try:
-            return torch.export.export(module, (), dict(tensors))
-        except Exception:  # noqa: BLE001
-            problem = f"torch.export does not take this module with this x: {why}"
-            remedy = "see https://docs.pytorch.org/docs/stable/export.html for what it takes"
-            raise unusable(problem, remedy) from why
-
-
-def _unwrapped(module: Any) -> Any:
-    """The module inside of `torch.compile`'s and of `DataParallel`."""
-    if type(module).__name__ in ("DataParallel", "DistributedDataParallel"):
-        module = module.module
-    return getattr(module, "_orig_mod", module)
-
-
-def _save(program: Any, path: str | os.PathLike[str]) -> None:
-    import torch
-
-    torch.export.save(program, os.fspath(path))
 
 
 def _classes(program: Any, output: str | int | None, y: np.ndarray) -> int | None:
@@ -185,44 +143,24 @@ def _classes(program: Any, output: str | int | None, y: np.ndarray) -> int | Non
     return next((int(size) for size in sizes if isinstance(size, int) and size > int(y.max()) + 1), None)
 
 
-def _arguments(x: Any, module: Any) -> dict[str, Any]:
-    """The inputs by the names of `forward`'s arguments."""
-    if not hasattr(module, "forward"):
-        raise unusable(
-            f"`module` is of type {type(module).__name__}",
-            "give a torch.nn.Module, or the path of a .pt2 file",
-        )
-    if isinstance(x, Mapping):
-        return dict(x)
-    several = list(x) if isinstance(x, (tuple, list)) else [x]
-    names = [
-        parameter.name
-        for parameter in inspect.signature(module.forward).parameters.values()
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
-    if len(several) > len(names):
-        problem = f"there are {len(several)} inputs, and forward takes {len(names)}: {', '.join(names)}"
-        raise unusable(problem, "give x as forward takes it")
-    return dict(zip(names, several))
-
-
 def _inputs(x: Any, module: Any) -> dict[str, np.ndarray]:
     """The inputs by the keys of a data file."""
     if module is not None:
-        given = _arguments(x, _unwrapped(module))
-        return {name: _numbers(value, name) for name, value in given.items()}
+        return {name: _numbers(value, name) for name, value in arguments(x, module).items()}
     if isinstance(x, Mapping):
         return {name: _numbers(value, name) for name, value in x.items()}
-    if isinstance(x, (tuple, list)) and len(x) > 1:
+    if isinstance(x, (tuple, list)) and len(x) != 1:
         raise unusable(
-            "there are several inputs without names",
+            f"there are {len(x)} inputs without names",
             "give them as a dictionary by the names of forward's arguments",
         )
     return {"x": _numbers(x[0] if isinstance(x, (tuple, list)) else x, "x")}
 
 
-def _numbers(value: Any, name: str) -> np.ndarray:
+def _numbers(value: Any, name: Any) -> np.ndarray:
     """The input as numbers, a mask as 0 and 1."""
+    if not isinstance(name, str):
+        raise unusable(f"`x` has the key {shown(name)}", "name the inputs as forward's arguments")
     array = as_numpy(value, name)
     if array.ndim == 0:
         raise unusable(f"`{name}` has no axis", "give the samples along the first axis")
@@ -239,46 +177,43 @@ def _data(inputs: Mapping[str, np.ndarray], y: Any, loss: Any) -> bytes:
     return safetensors(inputs)
 
 
-def _as_torch(value: Any, torch: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach()
-    array = np.ascontiguousarray(value)
-    return torch.as_tensor(array.astype(array.dtype.newbyteorder("=")))
-
-
-def _list(value: str | Sequence[str], what: str) -> list[str]:
+def _list(value: Any, what: str) -> list[Any]:
     several = [value] if isinstance(value, str) else value
     if not isinstance(several, (list, tuple)) or not all(
         isinstance(word, (str, Mapping)) for word in several
     ):
-        raise unusable(f"`{what}` is {value!r}", "give a word, or a list of words")
-    return list(several)
-
-
-def _count(value: Any, what: str) -> int:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise unusable(f"`{what}` is {value!r}", "give a whole number")
-    return int(value)
+        raise unusable(f"`{what}` is {shown(value)}", "give a word, or a list of words")
+    return [plain(word, what) for word in several]
 
 
 def _dtype(dtype: Any) -> str:
     """The type's name here, also of NumPy's and torch's types."""
     word = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype)).split(".")[-1]
-    return {"float32": "f32", "float64": "f64", "float": "f64"}.get(word, word)
+    word = {"float32": "f32", "float64": "f64", "float": "f64"}.get(word, word)
+    if word in ("f32", "f64"):
+        return word
+    raise unusable(f"`dtype` is {shown(dtype)}", 'use "f32" or "f64"')
 
 
-def _plain(named: Named, what: str) -> Any:
-    if isinstance(named, (str, Mapping)):
-        return named if isinstance(named, str) else dict(named)
-    raise unusable(
-        f"`{what}` is of type {type(named).__name__}",
-        'name one of Eigenscape\'s, as in estimator="gram"'
-        if what == "estimator"
-        else 'name it: loss="cross-entropy", "mse", ... or {"name": "huber", "delta": 0.5}; for a loss of your own let '
-        'the module return the loss of each sample, and set loss="output" (docs/pytorch.md)',
+def _device(device: Any) -> str:
+    """The device's name, also of torch's devices."""
+    word = str(device) if is_torch(device) else text(device, "device", '"cpu", "cuda:0", "cuda" or "auto"')
+    if word == "cpu" or word.startswith("cuda") or word == "auto":
+        return word
+    raise unusable(f"`device` is {shown(word)}", 'use "cpu", "cuda:0", "cuda" or "auto"')
+
+
+def _output(output: Any) -> str | int | None:
+    return output if output is None or isinstance(output, str) else count(output, "output")
+
+
+def _loss(loss: Any) -> Any:
+    remedy = (
+        'name it: loss="cross-entropy", "mse", ... or {"name": "huber", "delta": 0.5}; for a loss of your own let '
+        'the module return the loss of each sample, and set loss="output" (docs/pytorch.md)'
     )
+    return None if loss is None else named(loss, "loss", remedy)
 
 
-def _given(**values: Any) -> dict[str, Any]:
-    """The values that are not `None`."""
-    return {name: value for name, value in values.items() if value is not None}
+def _memory(memory: Any) -> str | None:
+    return None if memory is None else text(memory, "memory", '"8GiB"')

@@ -12,6 +12,7 @@ from . import _fork, _native
 from ._arrays import is_torch
 from ._errors import failed, unusable
 from ._progress import Bar, Progress
+from ._settings import count, is_count, named
 from ._spectrum import Spectrum
 
 #: |uᵀHv − vᵀHu| of a symmetric matrix, relative to ‖u‖‖Hv‖ + ‖v‖‖Hu‖, by the type of its products.
@@ -50,8 +51,8 @@ def spectrum_of(
     finite.
     """
     _fork.check()
-    seed = _seed(seed)
-    eigenvectors = _eigenvectors(eigenvectors)
+    seed = count(seed, "seed")
+    eigenvectors = count(eigenvectors, "eigenvectors")
     products = _Products(matvec, dimension, dtype, device)
     if check:
         products.check(seed)
@@ -66,7 +67,7 @@ def spectrum_of(
         bar.close()
     spectrum = Spectrum.from_record(json.loads(text))
     for pair, vector in zip(spectrum.eigenpairs, vectors):
-        pair.keep({"full": np.frombuffer(vector, products.numpy)})
+        pair.keep({"full": np.frombuffer(vector, products.numpy).copy()})
     return spectrum
 
 
@@ -120,32 +121,17 @@ class _Products:
             )
 
 
-def _estimator(estimator: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _estimator(estimator: Any) -> tuple[str, dict[str, Any]]:
     """The estimator's name and its settings."""
-    if isinstance(estimator, str):
-        return estimator, {}
-    if not isinstance(estimator, Mapping) or not isinstance(estimator.get("name"), str):
-        raise unusable(
-            f"`estimator` is {estimator!r}",
-            'give a name, or a dictionary with one: {"name": "lanczos", "steps": 64}',
-        )
-    return estimator["name"], {key: value for key, value in estimator.items() if key != "name"}
-
-
-def _seed(seed: Any) -> int:
-    if isinstance(seed, (int, np.integer)) and 0 <= seed < 2**63:
-        return int(seed)
-    raise unusable(f"`seed` is {seed!r}", "give a whole number from 0 to 2^63 - 1")
-
-
-def _eigenvectors(count: Any) -> int:
-    if isinstance(count, (int, np.integer)) and not isinstance(count, bool) and 0 <= count < 2**31:
-        return int(count)
-    raise unusable(f"`eigenvectors` is {count!r}", "give a whole number")
+    remedy = 'give a name, or a dictionary with one: {"name": "lanczos", "steps": 64}'
+    settings = named(estimator, "estimator", remedy)
+    if isinstance(settings, str):
+        return settings, {}
+    return settings.pop("name"), settings
 
 
 def _bytes(memory: Any) -> int:
-    if isinstance(memory, (int, np.integer)) and not isinstance(memory, bool) and 0 < memory < 2**63:
+    if is_count(memory) and 0 < memory < 2**63:
         return int(memory)
     raise unusable(f"`memory` is {memory!r}", "give a number of bytes, as 2**30")
 

@@ -1,6 +1,6 @@
 //! The arguments of an operation, by name.
 
-use eigenscape_formats::pt2::{Graph, ScalarType};
+use eigenscape_formats::pt2::{Graph, ScalarType, TensorMeta};
 use eigenscape_program::{Error, Result};
 
 use super::{array::Array, tensor::Tensor};
@@ -30,6 +30,8 @@ pub(super) struct Arguments<'n> {
     pub operation: &'n str,
     /// The names and values, in order.
     pub given: Vec<(&'n str, Given<'n>)>,
+    /// How the first operand lay in memory when the graph was exported.
+    pub layout: Option<&'n TensorMeta>,
 }
 
 impl<'n> Arguments<'n> {

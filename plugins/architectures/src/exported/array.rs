@@ -44,7 +44,7 @@ fn count(shape: &[usize], limit: usize) -> Result<usize> {
 }
 
 /// The strides of a row-major array.
-fn row_major(shape: &[usize]) -> Vec<usize> {
+pub(super) fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for axis in (1..shape.len()).rev() {
         strides[axis - 1] = strides[axis] * shape[axis].max(1);

@@ -77,7 +77,7 @@ impl<'n> Interpreter<'n> {
 
     fn step(&mut self, graph: &'n Graph, node: &'n Node, number: usize, scope: &mut Scope) -> Result<()> {
         let name = operation(&node.target);
-        let arguments = Arguments { operation: name, given: self.given(node)? };
+        let arguments = Arguments { operation: name, given: self.given(node)?, layout: layout(graph, node) };
         let item = if name.starts_with("higher_order.") {
             self.applied(&arguments, scope)?
         } else {
@@ -326,6 +326,14 @@ pub(super) fn each_name<'n>(argument: &'n Argument, f: &mut impl FnMut(&'n str))
             }
         }),
         _ => {}
+    }
+}
+
+/// What the graph says of an operation's first operand.
+fn layout<'n>(graph: &'n Graph, node: &Node) -> Option<&'n TensorMeta> {
+    match &node.inputs.first()?.arg {
+        Argument::Tensor(name) => graph.tensor_values.get(name),
+        _ => None,
     }
 }
 

@@ -3,8 +3,8 @@
 mod projections;
 
 use eigenscape_core::{
-    Account, ClassMeans, Context, CurvatureOperator, Estimate, Findings, ProbeEstimator, Registry, Result,
-    Spectrum,
+    Account, ClassMeans, Context, CurvatureOperator, Estimate, Findings, Interrupt, ProbeEstimator, Registry,
+    Result, Spectrum,
 };
 use faer::Mat;
 use schemars::JsonSchema;
@@ -116,13 +116,15 @@ impl ProbeEstimator for ClassStructure {
     fn estimate_parts(
         &self,
         operators: &[&dyn CurvatureOperator],
-        _context: &Context,
+        context: &Context,
     ) -> Result<Vec<Findings>> {
+        let interrupt = &context.interrupt;
         let mut all_findings: Vec<Option<Findings>> = vec![None; operators.len()];
         for (job, schedule) in self.scheduled(operators)? {
-            let rounding = Rounding::measured(&job, &schedule)?;
+            let rounding = Rounding::measured(&job, &schedule, interrupt)?;
             let projections = Projections::new(&*job.source.predictions()?, self.parameters.means);
-            let all = sum::each(&job, &schedule, |lower| taken_apart(lower, &projections))?;
+            let apart = |lower| taken_apart(lower, &projections, interrupt);
+            let all = sum::each(&job, &schedule, interrupt, apart)?;
             for (target, apart) in job.targets.iter().zip(all) {
                 let findings = findings(target, apart, &rounding)?;
                 target.operators.iter().for_each(|&index| all_findings[index] = Some(findings.clone()));
@@ -172,16 +174,16 @@ struct Apart {
 }
 
 /// Decomposes the Gram matrix ΦΦᵀ, given by its lower half.
-fn taken_apart(mut gram: Mat<f64>, projections: &Projections) -> Result<Apart> {
+fn taken_apart(mut gram: Mat<f64>, projections: &Projections, interrupt: &Interrupt) -> Result<Apart> {
     for j in 0..gram.ncols() {
         (0..j).for_each(|i| gram[(i, j)] = gram[(j, i)]);
     }
     let products = projections.products_of_means(&gram);
     let parts = projections.parts(&gram, &products).into_iter();
-    let parts =
-        parts.map(|(name, matrix)| Ok((name, symmetric_eigenvalues(matrix)?))).collect::<Result<_>>()?;
+    let eigenvalues = |matrix| symmetric_eigenvalues(matrix, interrupt);
+    let parts = parts.map(|(name, matrix)| Ok((name, eigenvalues(matrix)?))).collect::<Result<_>>()?;
     let means = (projections.classes() <= MOST_CLASSES).then(|| projections.class_means(&products));
-    Ok(Apart { whole: symmetric_eigenvalues(gram)?, parts, means })
+    Ok(Apart { whole: eigenvalues(gram)?, parts, means })
 }
 
 fn findings(target: &Target, Apart { whole, parts, means }: Apart, rounding: &Rounding) -> Result<Findings> {

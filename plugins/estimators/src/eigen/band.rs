@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use eigenscape_core::account::size;
+use eigenscape_core::{Interrupt, Result, account::size};
 use faer::{
     Accum, ColMut, Mat, MatMut, MatRef, Par,
     linalg::{
@@ -71,13 +71,14 @@ impl Reduced {
 }
 
 /// The band matrix of [`reduced`].
-pub(super) fn banded(lower: Mat<f64>) -> Vec<Column> {
-    reduced(lower).band
+pub(super) fn banded(lower: Mat<f64>, interrupt: &Interrupt) -> Result<Vec<Column>> {
+    Ok(reduced(lower, interrupt)?.band)
 }
 
 /// The symmetric matrix with this lower half, reduced to a band matrix in its memory. The upper
-/// half is not read, and serves as workspace.
-pub(super) fn reduced(mut lower: Mat<f64>) -> Reduced {
+/// half is not read, and serves as workspace. After an interrupt, tiles are left out, so that not
+/// even the products of one panel are waited for.
+pub(super) fn reduced(mut lower: Mat<f64>, interrupt: &Interrupt) -> Result<Reduced> {
     let n = lower.nrows();
     let (mut band, mut all_scales) = (zeros(n), Vec::new());
     for first in (0..n).step_by(WIDTH) {
@@ -90,10 +91,11 @@ pub(super) fn reduced(mut lower: Mat<f64>) -> Reduced {
         store(&mut band[first..end], block, panel.as_ref());
         write_out(panel.as_mut());
         let vectors = panel.as_ref().subcols(0, scales.len());
-        transform(rest, vectors, &scales, above.subrows_mut(first, scales.len()));
+        transform(rest, vectors, &scales, above.subrows_mut(first, scales.len()), interrupt);
+        interrupt.check()?;
         all_scales.push(scales);
     }
-    Reduced { band, vectors: lower, scales: all_scales }
+    Ok(Reduced { band, vectors: lower, scales: all_scales })
 }
 
 /// QR factorisation by reflections, in place: R on and above the diagonal, below it the
@@ -133,11 +135,14 @@ fn write_out(mut panel: MatMut<f64>) {
 ///
 /// Q = I − V S Vᵀ, where S⁻¹ = T is upper triangular: VᵀV above the diagonal, τ on it. With
 /// X = A V S and W = X − ½ V (Sᵀ Vᵀ X), QᵀAQ = A − V Wᵀ − W Vᵀ.
-fn transform(a: MatMut<f64>, v: MatRef<f64>, scales: &[f64], mut space: MatMut<f64>) {
+fn transform(a: MatMut<f64>, v: MatRef<f64>, scales: &[f64], mut space: MatMut<f64>, interrupt: &Interrupt) {
     let mut t = product(v.transpose(), v);
     scales.iter().enumerate().for_each(|(k, scale)| t[(k, k)] = scale.recip());
     let (t, tiles) = (t.transpose(), ranges(v.nrows(), 1));
     tiles.par_iter().zip(by_columns(space.as_mut(), &tiles)).for_each(|(rows, mut x)| {
+        if interrupt.is_requested() {
+            return;
+        }
         multiply(x.as_mut().transpose_mut(), a.as_ref(), v, rows);
         solve_lower_triangular_in_place(t, x, Par::Seq);
     });
@@ -147,7 +152,7 @@ fn transform(a: MatMut<f64>, v: MatRef<f64>, scales: &[f64], mut space: MatMut<f
         let v = v.subrows(rows.start, rows.len());
         matmul(w, Accum::Add, inner.transpose(), v.transpose(), -0.5, Par::Seq);
     });
-    subtract(a, v, space.as_ref(), &tiles);
+    subtract(a, v, space.as_ref(), &tiles, interrupt);
 }
 
 fn by_columns<'a>(matrix: MatMut<'a, f64>, tiles: &[Range<usize>]) -> Vec<MatMut<'a, f64>> {
@@ -181,10 +186,13 @@ fn multiply(mut out: MatMut<f64>, a: MatRef<f64>, v: MatRef<f64>, rows: &Range<u
 }
 
 /// A ← A − V Wᵀ − W Vᵀ, lower half, from V and Wᵀ.
-fn subtract(a: MatMut<f64>, v: MatRef<f64>, w: MatRef<f64>, tiles: &[Range<usize>]) {
+fn subtract(a: MatMut<f64>, v: MatRef<f64>, w: MatRef<f64>, tiles: &[Range<usize>], interrupt: &Interrupt) {
     let keep = |rows: &Range<usize>, columns: &Range<usize>| rows.start >= columns.start;
     let parts = split(a, tiles, tiles, keep);
     places(tiles, tiles, keep).into_par_iter().zip(parts).for_each(|((rows, columns), mut part)| {
+        if interrupt.is_requested() {
+            return;
+        }
         let shape = if rows == columns { TriangularLower } else { Rectangular };
         let of_v = |range: &Range<usize>| v.subrows(range.start, range.len());
         let of_w = |range: &Range<usize>| w.subcols(range.start, range.len());

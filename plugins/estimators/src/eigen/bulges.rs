@@ -12,7 +12,9 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-use pulp::{Arch, Simd, WithSimd};
+use eigenscape_core::{Interrupt, Result};
+use eigenscape_runtime::arch;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
@@ -29,7 +31,11 @@ const DEPTH: usize = 8;
 ///
 /// Several groups of sweeps run at the same time on disjoint columns, so that the bits do not
 /// depend on the number of threads.
-pub(super) fn tridiagonal(mut band: Vec<Column>, n: usize) -> (Vec<f64>, Vec<f64>) {
+pub(super) fn tridiagonal(
+    mut band: Vec<Column>,
+    n: usize,
+    interrupt: &Interrupt,
+) -> Result<(Vec<f64>, Vec<f64>)> {
     let mut waiting = (0..n.saturating_sub(2)).step_by(DEPTH).map(|first| Group::new(first, n));
     let mut under_way = VecDeque::new();
     loop {
@@ -37,12 +43,13 @@ pub(super) fn tridiagonal(mut band: Vec<Column>, n: usize) -> (Vec<f64>, Vec<f64
         if under_way.is_empty() {
             break;
         }
+        interrupt.check()?;
         // Each group starts two stretches after the one before it.
         advance(&mut under_way, &mut band);
         advance(&mut under_way, &mut band);
     }
     let below = (1..n).map(|row| band[row - 1][1]).collect();
-    (band[..n].iter().map(|column| column[0]).collect(), below)
+    Ok((band[..n].iter().map(|column| column[0]).collect(), below))
 }
 
 /// Advances each group by one stretch.
@@ -57,7 +64,7 @@ fn advance(groups: &mut VecDeque<Group>, band: &mut [Column]) {
         Stretch { group, part: Part { left: start, columns } }
     });
     let stretches: Vec<Stretch> = stretches.collect();
-    stretches.into_par_iter().for_each(|stretch| Arch::new().dispatch(stretch));
+    stretches.into_par_iter().for_each(|stretch| arch().dispatch(stretch));
     while groups.front().is_some_and(Group::is_done) {
         groups.pop_front();
     }

@@ -6,7 +6,7 @@
 //! eigenvalue, or several that rounding does not distinguish, this gives an orthonormal basis of
 //! their eigenspace; for others it changes nothing but rounding.
 
-use eigenscape_core::{Random, account::size};
+use eigenscape_core::{Interrupt, Random, Result, account::size};
 use rand::RngExt;
 
 use super::band::{Column, WIDTH};
@@ -27,10 +27,16 @@ pub(super) fn bytes(n: usize) -> usize {
 
 /// Orthonormal eigenvectors of the band matrix of n rows for these eigenvalues, of which none is 0
 /// and the first is the largest in magnitude. Sequential, as it takes little time.
-pub(super) fn eigenvectors(band: &[Column], n: usize, values: &[f64]) -> Vec<Vec<f64>> {
+pub(super) fn eigenvectors(
+    band: &[Column],
+    n: usize,
+    values: &[f64],
+    interrupt: &Interrupt,
+) -> Result<Vec<Vec<f64>>> {
     let norm = values.first().map_or(1.0, |value| value.abs());
     let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
+        interrupt.check()?;
         let shifted = Shifted::new(band, n, *value, norm);
         let mut generator = Random::new(0).stream("inverse iteration", index as u64);
         let mut x: Vec<f64> = (0..n).map(|_| generator.random::<f64>() - 0.5).collect();
@@ -41,7 +47,7 @@ pub(super) fn eigenvectors(band: &[Column], n: usize, values: &[f64]) -> Vec<Vec
         orthonormalise(&mut x, &vectors);
         vectors.push(x);
     }
-    vectors
+    Ok(vectors)
 }
 
 /// Orthogonalises x against orthonormal vectors, twice because the first time may leave little of

@@ -6,7 +6,14 @@ mod inverse;
 mod reflection;
 mod ritz;
 
-use eigenscape_core::{Error, Result, account::size};
+use std::{
+    panic::resume_unwind,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+
+use eigenscape_core::{Error, Interrupt, Result, account::size};
 use eigenscape_runtime::Backend;
 use faer::{
     Mat, Par, Spec,
@@ -32,18 +39,48 @@ const LARGE: usize = 1024;
 ///
 /// A small matrix is reduced to tridiagonal form by faer on one thread; a large one via a band
 /// matrix on all threads.
-pub(crate) fn symmetric_eigenvalues(lower: Mat<f64>) -> Result<Vec<f64>> {
+pub(crate) fn symmetric_eigenvalues(lower: Mat<f64>, interrupt: &Interrupt) -> Result<Vec<f64>> {
     let n = lower.nrows();
-    let (diagonal, below) =
-        if n < LARGE { tridiagonal(lower) } else { bulges::tridiagonal(band::banded(lower), n) };
-    tridiagonal_eigenvalues(&diagonal, &below)
+    if n < LARGE {
+        let (diagonal, below) = tridiagonal(lower);
+        return tridiagonal_eigenvalues(&diagonal, &below);
+    }
+    let band = band::banded(lower, interrupt)?;
+    let (diagonal, below) = bulges::tridiagonal(band, n, interrupt)?;
+    until(interrupt, move || tridiagonal_eigenvalues(&diagonal, &below))
+}
+
+/// The result of `work`, on a thread of its own: faer's iteration cannot be interrupted. After an
+/// interrupt the thread, which has few vectors, is left to itself.
+fn until<T: Send + 'static>(
+    interrupt: &Interrupt,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    const MOMENT: Duration = Duration::from_millis(20);
+    let (send, receive) = mpsc::sync_channel(1);
+    let worker = thread::spawn(move || drop(send.send(work())));
+    loop {
+        match receive.recv_timeout(MOMENT) {
+            Ok(found) => return found,
+            Err(RecvTimeoutError::Timeout) => interrupt.check()?,
+            // It panicked.
+            Err(RecvTimeoutError::Disconnected) => match worker.join() {
+                Err(panic) => resume_unwind(panic),
+                Ok(()) => return Err(Error::Interrupted),
+            },
+        }
+    }
 }
 
 /// As [`symmetric_eigenvalues`], by the operator's backend where it is faster than the host.
-pub(crate) fn eigenvalues_for(backend: Option<&dyn Backend>, lower: Mat<f64>) -> Result<Vec<f64>> {
+pub(crate) fn eigenvalues_for(
+    backend: Option<&dyn Backend>,
+    lower: Mat<f64>,
+    interrupt: &Interrupt,
+) -> Result<Vec<f64>> {
     match by_backend(backend, &lower)? {
         Some(values) => Ok(values),
-        None => symmetric_eigenvalues(lower),
+        None => symmetric_eigenvalues(lower, interrupt),
     }
 }
 
@@ -70,25 +107,29 @@ pub(crate) fn largest_pairs(
     backend: Option<&dyn Backend>,
     lower: Mat<f64>,
     count: usize,
+    interrupt: &Interrupt,
 ) -> Result<(Vec<f64>, Vec<Pair>)> {
     let n = lower.nrows();
     let known = match by_backend(backend, &lower)? {
-        None if n < LARGE => Some(symmetric_eigenvalues(lower.clone())?),
+        None if n < LARGE => Some(symmetric_eigenvalues(lower.clone(), interrupt)?),
         known => known,
     };
-    let reduced = band::reduced(lower);
+    let reduced = band::reduced(lower, interrupt)?;
     let values = match known {
         Some(values) => values,
         None => {
-            let (diagonal, below) = bulges::tridiagonal(reduced.band.clone(), n);
-            tridiagonal_eigenvalues(&diagonal, &below)?
+            let (diagonal, below) = bulges::tridiagonal(reduced.band.clone(), n, interrupt)?;
+            until(interrupt, move || tridiagonal_eigenvalues(&diagonal, &below))?
         }
     };
     let mut largest: Vec<f64> = values.iter().copied().filter(|value| *value != 0.0).collect();
     largest.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
     largest.truncate(count);
-    let mut vectors = inverse::eigenvectors(&reduced.band, n, &largest);
-    vectors.par_iter_mut().for_each(|vector| reduced.transform_back(vector));
+    let mut vectors = inverse::eigenvectors(&reduced.band, n, &largest, interrupt)?;
+    vectors.par_iter_mut().try_for_each(|vector| {
+        reduced.transform_back(vector);
+        interrupt.check()
+    })?;
     Ok((values, largest.into_iter().zip(vectors).collect()))
 }
 
@@ -177,10 +218,39 @@ mod tests {
         Mat::from_fn(n, n, |i, j| if i < j { f64::NAN } else { entry(i, j) })
     }
 
+    fn eigenvalues(lower: Mat<f64>) -> Vec<f64> {
+        symmetric_eigenvalues(lower, &Interrupt::default()).unwrap()
+    }
+
+    fn pairs(lower: Mat<f64>, count: usize) -> (Vec<f64>, Vec<Pair>) {
+        largest_pairs(None, lower, count, &Interrupt::default()).unwrap()
+    }
+
     fn by_way_of_a_band(lower: Mat<f64>) -> Vec<f64> {
         let n = lower.nrows();
-        let (diagonal, below) = bulges::tridiagonal(band::banded(lower), n);
+        let never = Interrupt::default();
+        let (diagonal, below) = bulges::tridiagonal(band::banded(lower, &never).unwrap(), n, &never).unwrap();
         tridiagonal_eigenvalues(&diagonal, &below).unwrap()
+    }
+
+    #[test]
+    fn an_interrupt_ends_every_stage() {
+        let is_interrupted = |error: Error| matches!(error, Error::Interrupted);
+        let (requested, never) = (Interrupt::default(), Interrupt::default());
+        requested.request();
+        let matrix = || lower(LARGE, |i, j| if i == j { 2.0 } else { 1.0 / (1 + i - j) as f64 });
+        assert!(symmetric_eigenvalues(matrix(), &requested).is_err_and(is_interrupted));
+        let band = band::banded(matrix(), &never).unwrap();
+        assert!(inverse::eigenvectors(&band, LARGE, &[1.0], &requested).is_err_and(is_interrupted));
+        assert!(bulges::tridiagonal(band, LARGE, &requested).is_err_and(is_interrupted));
+        let start = std::time::Instant::now();
+        let endless = || -> Result<()> {
+            thread::sleep(Duration::from_secs(60));
+            Ok(())
+        };
+        assert!(until(&requested, endless).is_err_and(is_interrupted));
+        assert!(start.elapsed() < Duration::from_secs(30));
+        assert_eq!(until(&never, || Ok(3)).unwrap(), 3);
     }
 
     /// Pseudo-random numbers between −1 and 1.
@@ -196,7 +266,7 @@ mod tests {
                 1 => -1.0,
                 _ => 0.0,
             });
-            assert_close(&symmetric_eigenvalues(matrix).unwrap(), &second_difference(n), 1e-13);
+            assert_close(&eigenvalues(matrix), &second_difference(n), 1e-13);
         }
     }
 
@@ -214,7 +284,7 @@ mod tests {
             let matrix = lower(n, |_, j| (j + 1) as f64);
             let tolerance = 1e-14 * expected[n - 1];
             assert_close(&by_way_of_a_band(matrix.clone()), &expected, tolerance);
-            assert_close(&symmetric_eigenvalues(matrix).unwrap(), &expected, tolerance);
+            assert_close(&eigenvalues(matrix), &expected, tolerance);
         }
     }
 
@@ -246,7 +316,7 @@ mod tests {
     fn assert_pairs(name: &str, matrix: &Mat<f64>, (values, pairs): &(Vec<f64>, Vec<Pair>), count: usize) {
         let n = matrix.nrows();
         let entry = |i: usize, j: usize| matrix[(i.max(j), i.min(j))];
-        assert_eq!(*values, symmetric_eigenvalues(matrix.clone()).unwrap(), "{name}");
+        assert_eq!(*values, eigenvalues(matrix.clone()), "{name}");
         let mut largest: Vec<f64> = values.clone();
         largest.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
         let tolerance = 1e-14 * (n as f64).sqrt();
@@ -284,12 +354,12 @@ mod tests {
             ("opposite pairs", lower(n, |i, j| if i + j == n - 1 { 1.0 } else { 0.0 }), 7),
         ];
         for (name, matrix, count) in cases {
-            let found = largest_pairs(None, matrix.clone(), count.max(1)).unwrap();
+            let found = pairs(matrix.clone(), count.max(1));
             assert_pairs(name, &matrix, &found, count);
         }
         for n in [1, 2, 3, 31, 32, 33, 34, 64, 65, 97, 129, LARGE + 1] {
             let matrix = lower(n, |_, j| (j + 1) as f64);
-            let found = largest_pairs(None, matrix.clone(), 4).unwrap();
+            let found = pairs(matrix.clone(), 4);
             assert_pairs(&format!("{n} rows"), &matrix, &found, n.min(4));
         }
     }
@@ -297,7 +367,7 @@ mod tests {
     #[test]
     fn eigenvectors_are_the_same_on_any_number_of_threads() {
         for n in [400, LARGE + 100] {
-            let run = |threads| on_threads(threads, || largest_pairs(None, lower(n, noise), 5).unwrap());
+            let run = |threads| on_threads(threads, || pairs(lower(n, noise), 5));
             let found = run(1);
             assert!([2, 3, 4].into_iter().all(|threads| run(threads) == found), "{n}");
         }
@@ -314,7 +384,7 @@ mod tests {
             all(by_way_of_a_band, n, &[1, 2, 3, 4, 7]);
         }
         for n in [400, LARGE + 100] {
-            all(|lower| symmetric_eigenvalues(lower).unwrap(), n, &[1, 2, 3, 5]);
+            all(eigenvalues, n, &[1, 2, 3, 5]);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Householder reflections I − v vᵀ / τ, whose vectors v begin with 1.
 
+use eigenscape_runtime::arch;
 use faer::{ColMut, linalg::householder::make_householder_in_place};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 /// Reflects x onto a multiple of the first unit vector. The multiple replaces the first entry of x,
 /// the entries of v replace the others. Returns 1 / τ, which is 0 where x needs no reflection.
@@ -12,7 +13,7 @@ pub(super) fn annihilate(x: &mut [f64]) -> f64 {
 
 /// Reflects each of these columns; `tail` is v without its first entry.
 pub(super) fn reflect<'a>(columns: impl Iterator<Item = &'a mut [f64]>, tail: &[f64], scale: f64) {
-    Arch::new().dispatch(Reflect { columns, tail, scale });
+    arch().dispatch(Reflect { columns, tail, scale });
 }
 
 struct Reflect<'a, I> {

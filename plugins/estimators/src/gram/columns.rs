@@ -30,7 +30,7 @@ pub(super) fn add(
             let left = rows.subcols(i.start, i.len()).transpose();
             let right = rows.subcols(j.start, j.len());
             matmul(product, Accum::Replace, left, right, 1.0, Par::Seq);
-        });
+        })?;
     }
     Ok(())
 }

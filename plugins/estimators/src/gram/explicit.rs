@@ -26,7 +26,7 @@ pub(super) fn add(place: &mut Destination, phi: &Tensor, psi: Option<&Tensor>, s
             let left = left.subrows(rows.start, rows.len());
             let right = right.subrows(columns.start, columns.len());
             matmul(product, Accum::Replace, left, right.transpose(), 1.0, Par::Seq);
-        });
+        })?;
     }
     Ok(())
 }

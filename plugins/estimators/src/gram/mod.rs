@@ -17,8 +17,8 @@ use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
 use eigenscape_core::{
-    Account, Context, CurvatureOperator, Error, Estimate, Findings, ProbeEstimator, Progress, Registry,
-    Result, Silent, Spectrum,
+    Account, Context, CurvatureOperator, Error, Estimate, Findings, Interrupt, ProbeEstimator, Registry,
+    Result, Spectrum,
 };
 use eigenscape_runtime::Backend;
 use faer::Mat;
@@ -129,27 +129,25 @@ impl Gram {
         })
     }
 
-    fn findings(
-        &self,
-        operators: &[&dyn CurvatureOperator],
-        progress: &dyn Progress,
-    ) -> Result<Vec<Findings>> {
+    fn findings(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Findings>> {
+        let interrupt = &context.interrupt;
         let mut all: Vec<Option<Findings>> = vec![None; operators.len()];
         for (job, schedule) in self.scheduled(operators)? {
-            let rounding = Rounding::measured(&job, &schedule)?;
+            let rounding = Rounding::measured(&job, &schedule, interrupt)?;
             let backend = job.targets.first().and_then(|target| target.operator.backend());
-            let found = sum::each(&job, &schedule, |matrix| self.found(matrix, backend))?;
+            let found =
+                sum::each(&job, &schedule, interrupt, |matrix| self.found(matrix, backend, interrupt))?;
             let found =
                 job.targets.iter().zip(found).map(|(target, found)| found.spectrum(target, &rounding));
             let (spectra, pairs): (Vec<Spectrum>, Vec<Vec<Pair>>) =
                 found.collect::<Result<Vec<_>>>()?.into_iter().unzip();
-            let pairs = vectors::of_operators(&job, &schedule, pairs)?;
+            let pairs = vectors::of_operators(&job, &schedule, pairs, interrupt)?;
             for ((target, spectrum), pairs) in job.targets.iter().zip(spectra).zip(pairs) {
                 let dtype = target.operator.dtype();
                 let oriented = |(value, vector)| Ok((value, oriented_as(dtype, vector)?));
                 let pairs: Vec<(f64, Tensor)> = pairs.into_iter().map(oriented).collect::<Result<_>>()?;
                 for &index in &target.operators {
-                    let eigenpairs = measured(operators[index], &pairs, progress)?;
+                    let eigenpairs = measured(operators[index], &pairs, context.progress)?;
                     let spectrum = Spectrum { products: eigenpairs.len(), ..spectrum.clone() };
                     all[index] = Some(Findings { eigenpairs, ..Estimate::from(spectrum).into() });
                 }
@@ -160,12 +158,12 @@ impl Gram {
 
     /// From the lower half of the matrix, after dropping rows of at most the share `drop` of the
     /// trace; `backend` is that of the operator.
-    fn found(&self, lower: Mat<f64>, backend: Option<&dyn Backend>) -> Result<Found> {
+    fn found(&self, lower: Mat<f64>, backend: Option<&dyn Backend>, interrupt: &Interrupt) -> Result<Found> {
         let (n, trace) = (lower.nrows(), lower.diagonal().column_vector().iter().sum());
         let (lower, kept, dropped) = drop::smallest(lower, self.parameters.drop);
         let (eigenvalues, mut pairs) = match self.eigenvectors {
-            0 => (eigenvalues_for(backend, lower)?, Vec::new()),
-            count => largest_pairs(backend, lower, count)?,
+            0 => (eigenvalues_for(backend, lower, interrupt)?, Vec::new()),
+            count => largest_pairs(backend, lower, count, interrupt)?,
         };
         if kept.len() < n {
             pairs.iter_mut().for_each(|(_, vector)| {
@@ -183,12 +181,8 @@ impl ProbeEstimator for Gram {
         Ok(self.estimate_all(&[operator], context)?.swap_remove(0))
     }
 
-    fn estimate_all(
-        &self,
-        operators: &[&dyn CurvatureOperator],
-        _context: &Context,
-    ) -> Result<Vec<Estimate>> {
-        let found = Self { eigenvectors: 0, ..*self }.findings(operators, &Silent)?;
+    fn estimate_all(&self, operators: &[&dyn CurvatureOperator], context: &Context) -> Result<Vec<Estimate>> {
+        let found = Self { eigenvectors: 0, ..*self }.findings(operators, context)?;
         Ok(found.into_iter().map(|findings| findings.estimate).collect())
     }
 
@@ -197,7 +191,7 @@ impl ProbeEstimator for Gram {
         operators: &[&dyn CurvatureOperator],
         context: &Context,
     ) -> Result<Vec<Findings>> {
-        self.findings(operators, context.progress)
+        self.findings(operators, context)
     }
 
     fn with_eigenvectors(self: Box<Self>, count: NonZeroUsize) -> Option<Box<dyn ProbeEstimator>> {
@@ -369,6 +363,20 @@ mod tests {
                 let common = rank.min(dense.eigenvalues.len());
                 assert_close(&found.eigenvalues[..common], &dense.eigenvalues[..common], tolerance * largest);
             }
+        }
+    }
+
+    #[test]
+    fn an_interrupt_ends_products_of_rows() {
+        for (n, outer, explicit) in
+            [(20, Some((1, 4, 5)), None), (5, Some((3, 6, 7)), None), (6, None, Some(31))]
+        {
+            let operator = DenseOperator::with_factor(2, n, outer, explicit, 1, DType::F64);
+            let context = Context::silent(0);
+            assert!(Gram::default().spectrum(&operator, &context).is_ok());
+            context.interrupt.request();
+            let stopped = Gram::default().spectrum(&operator, &context);
+            assert!(matches!(stopped, Err(eigenscape_core::Error::Interrupted)));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use candle_core::Tensor;
-use eigenscape_core::Result;
+use eigenscape_core::{Interrupt, Result};
 use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
 use rayon::prelude::*;
 
@@ -49,8 +49,15 @@ impl<'a> Outer<'a> {
     }
 
     /// Adds ΦΨᵀ, where Φ holds the rows for the rectangle's rows and Ψ those for its columns.
-    pub fn add(place: &mut Destination, phi: Self, psi: Self) {
-        place.add(|tile| if phi.positions == 1 { phi.single(&psi, tile) } else { phi.several(&psi, tile) });
+    ///
+    /// # Errors
+    /// When an interrupt is requested.
+    pub fn add(place: &mut Destination, phi: Self, psi: Self) -> Result<()> {
+        let interrupt = place.interrupt;
+        place.add(|tile| match phi.positions {
+            1 => phi.single(&psi, tile),
+            _ => phi.several(&psi, tile, interrupt),
+        })
     }
 
     /// Adds Φᵀu, o × i in row-major order, for one coefficient per row: Σₙₚ (Σᵣ uₙᵣ lₙᵣₚ) ⊗ xₙₚ.
@@ -101,8 +108,9 @@ impl<'a> Outer<'a> {
     }
 
     /// One tile for several positions. With X = x x'ᵀ \[P, P\], ⟨Σₚ l\[p\] ⊗ x\[p\], Σₚ l'\[p\] ⊗
-    /// x'\[p\]⟩ = Σₚₚʼ X\[p, pʼ\] ⟨l\[p\], lʼ\[pʼ\]⟩ = ⟨l, X lʼ⟩.
-    fn several(&self, other: &Self, Tile { rows, columns, product: mut out }: Tile) {
+    /// x'\[p\]⟩ = Σₚₚʼ X\[p, pʼ\] ⟨l\[p\], lʼ\[pʼ\]⟩ = ⟨l, X lʼ⟩. With many positions a tile
+    /// takes seconds, so that an interrupt ends it, too.
+    fn several(&self, other: &Self, Tile { rows, columns, product: mut out }: Tile, interrupt: &Interrupt) {
         let p = self.positions;
         let together = (TOGETHER / p).max(1);
         let mut images = vec![0.0; self.rank * p * self.o];
@@ -110,6 +118,9 @@ impl<'a> Outer<'a> {
         let mut all = Mat::<f64>::zeros(most(&rows), most(&columns));
         for ms in chunks(self.samples(&columns), together) {
             for ns in chunks(self.samples(&rows), together) {
+                if interrupt.is_requested() {
+                    return;
+                }
                 let mut x = all.as_mut().submatrix_mut(0, 0, ns.len() * p, ms.len() * p);
                 product(x.as_mut(), self.inputs(ns.clone()), other.inputs(ms.clone()).transpose());
                 for (j, m) in ms.clone().enumerate() {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use candle_core::Tensor;
-use eigenscape_core::Result;
+use eigenscape_core::{Interrupt, Result};
 use eigenscape_curvature::{PlacedProduct, PlacedRows};
 use faer::{MatMut, reborrow::ReborrowMut};
 
@@ -21,19 +21,24 @@ pub(super) fn add_rows(
     variable: usize,
 ) -> Result<()> {
     let Rectangle { rows: down, columns: across } = place.rectangle.clone();
-    let rank = place.rank;
+    let (rank, interrupt) = (place.rank, place.interrupt);
     phi.products(variable, psi, |PlacedProduct { rows, columns, values }| {
         let rectangle = Rectangle { rows: moved(&rows, down.start), columns: moved(&columns, across.start) };
         let matrices = place.matrices.iter_mut().map(|matrix| matrix.rb_mut()).collect();
-        add(&mut Destination { matrices, rectangle, rank }, &values)
+        add(&mut Destination { matrices, rectangle, rank, interrupt }, &values)
     })
 }
 
 /// Adds ΦᵀΦ for the columns of some variables together.
-pub(super) fn add_columns(mut matrix: MatMut<f64>, phi: &PlacedRows, variables: &[usize]) -> Result<()> {
+pub(super) fn add_columns(
+    mut matrix: MatMut<f64>,
+    phi: &PlacedRows,
+    variables: &[usize],
+    interrupt: &Interrupt,
+) -> Result<()> {
     phi.squares(variables, |PlacedProduct { rows, columns, values }| {
-        let matrices = vec![matrix.rb_mut()];
-        add(&mut Destination { matrices, rectangle: Rectangle { rows, columns }, rank: 1 }, &values)
+        let (matrices, rectangle) = (vec![matrix.rb_mut()], Rectangle { rows, columns });
+        add(&mut Destination { matrices, rectangle, rank: 1, interrupt }, &values)
     })
 }
 
@@ -42,7 +47,9 @@ fn moved(range: &Range<usize>, by: usize) -> Range<usize> {
 }
 
 fn add(place: &mut Destination, values: &Tensor) -> Result<()> {
-    read(values, Adding { place, columns: values.dims()[1] })
+    let interrupt = place.interrupt;
+    read(values, Adding { place, columns: values.dims()[1] })?;
+    Ok(interrupt.check()?)
 }
 
 /// Adds a product in row-major order.
@@ -54,7 +61,8 @@ struct Adding<'a, 'b> {
 impl Reader for Adding<'_, '_> {
     fn read<T: Float>(self, values: &[T]) {
         let Self { place, columns: width } = self;
-        place.add(|Tile { rows, columns, mut product }| {
+        // The caller sees whether it was interrupted.
+        let _ = place.add(|Tile { rows, columns, mut product }| {
             for (i, row) in rows.enumerate() {
                 let values = &values[row * width..][columns.clone()];
                 values.iter().enumerate().for_each(|(j, value)| product[(i, j)] = value.widen());

@@ -1,6 +1,6 @@
 //! The rounding error of a factor's rows, measured on a few samples.
 
-use eigenscape_core::Result;
+use eigenscape_core::{Interrupt, Result};
 
 use super::{
     schedule::Schedule,
@@ -21,7 +21,7 @@ pub(crate) struct Rounding {
 impl Rounding {
     /// Measures the error on up to two samples, for the variables of one part of the schedule at a
     /// time.
-    pub fn measured(job: &Job, schedule: &Schedule) -> Result<Self> {
+    pub fn measured(job: &Job, schedule: &Schedule, interrupt: &Interrupt) -> Result<Self> {
         let all = job.source.samples();
         let mut few = vec![all / 4, 3 * all / 4];
         few.dedup();
@@ -29,6 +29,7 @@ impl Rounding {
         for part in &schedule.parts {
             let columns = job.source.columns(&schedule.variables[part.variables.clone()])?;
             for (sample, deviations) in few.iter().zip(&mut samples) {
+                interrupt.check()?;
                 deviations.extend(columns.rounding(*sample)?.into_iter().flatten());
             }
         }

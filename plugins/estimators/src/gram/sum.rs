@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use eigenscape_core::{Error, FactorColumns, Result};
+use eigenscape_core::{Error, FactorColumns, Interrupt, Result};
 use eigenscape_curvature::{PlacedRows, Rows};
 use faer::{Mat, MatMut};
 use rayon::prelude::*;
@@ -22,6 +22,7 @@ use crate::operator::not_finite;
 pub(crate) fn each<T: Send>(
     job: &Job,
     schedule: &Schedule,
+    interrupt: &Interrupt,
     make: impl Fn(Mat<f64>) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     let mut sums: Vec<Sum> = job.targets.iter().map(|target| Sum { target, matrix: None }).collect();
@@ -29,7 +30,7 @@ pub(crate) fn each<T: Send>(
     for part in &schedule.parts {
         let variables = &schedule.variables[part.variables.clone()];
         sums.iter_mut().for_each(|sum| sum.begin(variables));
-        Adding { job, part, variables, slab: schedule.slab }.add(&mut sums)?;
+        Adding { job, part, variables, slab: schedule.slab, interrupt }.add(&mut sums)?;
         let finished = sums.iter_mut().enumerate().filter_map(|(i, sum)| Some((i, sum.finish(variables)?)));
         let finished: Vec<(usize, Mat<f64>)> =
             finished.map(|(i, matrix)| Ok((i, matrix?))).collect::<Result<_>>()?;
@@ -79,6 +80,7 @@ struct Adding<'a> {
     part: &'a Part,
     variables: &'a [usize],
     slab: usize,
+    interrupt: &'a Interrupt,
 }
 
 /// The rows of some samples.
@@ -137,20 +139,21 @@ impl Adding<'_> {
     }
 
     fn add_columns(&self, sums: &mut [Sum], block: &Block) -> Result<()> {
+        let interrupt = self.interrupt;
         for (target, matrix) in sums.iter_mut().filter_map(|sum| sum.living(true)) {
             let has = |place: &usize| target.variables.binary_search(&self.variables[*place]).is_ok();
             let places = (0..self.variables.len()).filter(has);
             let tensors = match &block.held {
                 Held::OnHost(tensors) => tensors,
                 Held::Placed(rows) => {
-                    placed::add_columns(matrix, rows, &places.collect::<Vec<usize>>())?;
+                    placed::add_columns(matrix, rows, &places.collect::<Vec<usize>>(), interrupt)?;
                     continue;
                 }
             };
             let phi: Vec<&Rows> = places.map(|place| &tensors[place]).collect();
             let all = 0..target.dimension;
             let rectangle = Rectangle { rows: all.clone(), columns: all };
-            let mut place = Destination { matrices: vec![matrix], rectangle, rank: 1 };
+            let mut place = Destination { matrices: vec![matrix], rectangle, rank: 1, interrupt };
             columns::add(&mut place, &phi, self.job.source.rank(), block.samples.len(), self.slab)?;
         }
         Ok(())
@@ -171,7 +174,8 @@ impl Adding<'_> {
             if matrices.is_empty() {
                 continue;
             }
-            let mut place = Destination { matrices, rectangle: rectangle.clone(), rank };
+            let (rectangle, interrupt) = (rectangle.clone(), self.interrupt);
+            let mut place = Destination { matrices, rectangle, rank, interrupt };
             match (&block.held, before.map(|before| &before.held)) {
                 (Held::OnHost(phi), None) => self.add_product(&mut place, &phi[index], None, &mut buffers)?,
                 (Held::OnHost(phi), Some(Held::OnHost(psi))) => {
@@ -203,12 +207,10 @@ impl Adding<'_> {
             }
             (Rows::Outer { left, right }, None) => {
                 let phi = Outer::new(buffer, left, right)?;
-                Outer::add(place, phi, phi);
-                Ok(())
+                Outer::add(place, phi, phi)
             }
             (Rows::Outer { left, right }, Some(Rows::Outer { left: before, right: seen })) => {
-                Outer::add(place, Outer::new(buffer, left, right)?, Outer::new(other, before, seen)?);
-                Ok(())
+                Outer::add(place, Outer::new(buffer, left, right)?, Outer::new(other, before, seen)?)
             }
             _ => Err(two_forms()),
         }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use eigenscape_core::{Interrupt, Result};
 use faer::{Mat, MatMut};
 use rayon::prelude::*;
 
@@ -21,6 +22,8 @@ pub(super) struct Destination<'a> {
     pub rectangle: Rectangle,
     /// Rows per sample: a tile consists of whole samples where they fit into one.
     pub rank: usize,
+    /// Once it is requested, tiles are left out.
+    pub interrupt: &'a Interrupt,
 }
 
 /// The ranges of a tile's rows and columns within the rectangle, and the buffer for its product.
@@ -32,7 +35,10 @@ pub(super) struct Tile<'a> {
 
 impl Destination<'_> {
     /// Adds a product to all matrices; `compute` writes each of its tiles.
-    pub fn add(&mut self, compute: impl Fn(Tile) + Sync) {
+    ///
+    /// # Errors
+    /// When an interrupt is requested.
+    pub fn add(&mut self, compute: impl Fn(Tile) + Sync) -> Result<()> {
         let Rectangle { rows, columns } = &self.rectangle;
         let (down, across) = (ranges(rows.len(), self.rank), ranges(columns.len(), self.rank));
         let keep = |r: &Range<usize>, c: &Range<usize>| rows.start + r.end > columns.start + c.start;
@@ -45,18 +51,38 @@ impl Destination<'_> {
             tiles.iter_mut().zip(split).for_each(|(tile, matrix)| tile.push(matrix));
         }
         places.into_par_iter().zip(tiles).for_each(|((r, c), sums)| {
+            if self.interrupt.is_requested() {
+                return;
+            }
             let mut product = Mat::zeros(r.len(), c.len());
             compute(Tile { rows: r.clone(), columns: c.clone(), product: product.as_mut() });
             for mut sum in sums {
                 sum += &product;
             }
         });
+        Ok(self.interrupt.check()?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interrupt_leaves_tiles_out() {
+        let (mut matrix, interrupt) = (Mat::<f64>::zeros(300, 300), Interrupt::default());
+        let rectangle = Rectangle { rows: 0..300, columns: 0..300 };
+        let matrices = vec![matrix.as_mut()];
+        let mut place = Destination { matrices, rectangle, rank: 1, interrupt: &interrupt };
+        let added = place.add(|mut tile| {
+            interrupt.request();
+            tile.product.fill(1.0);
+        });
+        assert!(added.is_err());
+        // At most one tile by each thread.
+        let sum: f64 = (0..300).flat_map(|j| (0..300).map(move |i| (i, j))).map(|place| matrix[place]).sum();
+        assert!(sum <= (128 * 128 * rayon::current_num_threads()) as f64);
+    }
 
     #[test]
     fn every_entry_of_the_lower_half_is_added_to_once() {
@@ -68,7 +94,9 @@ mod tests {
             for columns in &ranges[..=i] {
                 let rectangle = Rectangle { rows: rows.clone(), columns: columns.clone() };
                 let both = matrices.iter_mut().map(Mat::as_mut).collect();
-                Destination { matrices: both, rectangle, rank: 3 }.add(|tile| {
+                let interrupt = &Interrupt::default();
+                let mut place = Destination { matrices: both, rectangle, rank: 3, interrupt };
+                let added = place.add(|tile| {
                     let Tile { rows: r, columns: c, mut product } = tile;
                     for (j, column) in c.enumerate() {
                         for (i, row) in r.clone().enumerate() {
@@ -76,6 +104,7 @@ mod tests {
                         }
                     }
                 });
+                assert!(added.is_ok());
             }
         }
         for matrix in matrices {

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use eigenscape_core::{Result, account::size};
+use eigenscape_core::{Interrupt, Result, account::size};
 use eigenscape_curvature::Rows;
 use rayon::prelude::*;
 
@@ -26,7 +26,12 @@ pub(super) fn bytes(target: &Target, count: usize) -> usize {
 }
 
 /// For each target the eigenpairs of its operators, from those of its matrix.
-pub(super) fn of_operators(job: &Job, schedule: &Schedule, pairs: Vec<Vec<Pair>>) -> Result<Vec<Vec<Pair>>> {
+pub(super) fn of_operators(
+    job: &Job,
+    schedule: &Schedule,
+    pairs: Vec<Vec<Pair>>,
+    interrupt: &Interrupt,
+) -> Result<Vec<Vec<Pair>>> {
     let sizes = job.source.columns(&schedule.variables)?.sizes();
     let sums = job.targets.iter().zip(&pairs).map(|(target, pairs)| {
         // Eigenvectors of ΦᵀΦ are those of the operator already.
@@ -35,7 +40,7 @@ pub(super) fn of_operators(job: &Job, schedule: &Schedule, pairs: Vec<Vec<Pair>>
     });
     let mut all: Vec<Sums> = sums.collect();
     if all.iter().any(|sums| !sums.coefficients.is_empty()) {
-        add(job, schedule, &mut all)?;
+        add(job, schedule, &mut all, interrupt)?;
     }
     let vectors: Vec<Vec<Vec<f64>>> = all.into_iter().map(|sums| sums.vectors).collect();
     let finished = pairs.into_iter().zip(vectors).map(|(pairs, vectors)| match vectors.is_empty() {
@@ -86,7 +91,7 @@ impl<'a> Sums<'a> {
 }
 
 /// Adds all rows to the sums, in the parts and blocks of the schedule.
-fn add(job: &Job, schedule: &Schedule, all: &mut [Sums]) -> Result<()> {
+fn add(job: &Job, schedule: &Schedule, all: &mut [Sums], interrupt: &Interrupt) -> Result<()> {
     let rank = job.source.rank();
     let mut buffer = Vec::new();
     for part in &schedule.parts {
@@ -97,6 +102,7 @@ fn add(job: &Job, schedule: &Schedule, all: &mut [Sums]) -> Result<()> {
             let factor = columns.rows(samples.clone(), part.evaluating)?;
             let rows = samples.start * rank..samples.end * rank;
             for ((variable, size), phi) in variables.iter().zip(&sizes).zip(&factor.tensors) {
+                interrupt.check()?;
                 let parts = all.iter_mut().flat_map(|sums| sums.parts(*variable, size.columns, &rows));
                 let parts: Vec<Part> = parts.collect();
                 match phi {

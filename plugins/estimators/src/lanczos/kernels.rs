@@ -7,7 +7,8 @@
 
 use std::{array::from_fn, ops::Range};
 
-use pulp::{Arch, Simd, WithSimd};
+use eigenscape_runtime::arch;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::pieces::{PIECE, PIECES, Pieces};
@@ -20,7 +21,7 @@ const LANES: usize = 16;
 
 /// Qᵀw: the dot product of each of these vectors of the basis with `w`, accumulated in f64.
 pub(super) fn dots<T: Float>(basis: &Pieces<T>, vectors: Range<usize>, w: &[T]) -> Vec<f64> {
-    let arch = Arch::new();
+    let arch = arch();
     let blocks: Vec<Vec<f64>> = w
         .par_chunks(PIECES * PIECE)
         .enumerate()
@@ -36,7 +37,7 @@ pub(super) fn dots<T: Float>(basis: &Pieces<T>, vectors: Range<usize>, w: &[T]) 
 /// w ← w − Q c with the vectors of the basis from `first` on, one for each coefficient, combined in
 /// f64 and rounded once. Returns ‖w‖² of the new `w`.
 pub(super) fn subtract<T: Float>(basis: &Pieces<T>, first: usize, coefficients: &[f64], w: &mut [T]) -> f64 {
-    let arch = Arch::new();
+    let arch = arch();
     let blocks: Vec<f64> = w
         .par_chunks_mut(PIECES * PIECE)
         .enumerate()
@@ -47,7 +48,7 @@ pub(super) fn subtract<T: Float>(basis: &Pieces<T>, first: usize, coefficients: 
 
 /// ‖v‖², accumulated in f64.
 pub(super) fn square<T: Float>(v: &[T]) -> f64 {
-    let arch = Arch::new();
+    let arch = arch();
     let blocks: Vec<f64> = v.par_chunks(PIECES * PIECE).map(|block| arch.dispatch(Square(block))).collect();
     blocks.iter().sum()
 }

@@ -18,6 +18,7 @@ use std::{path::Path, thread::available_parallelism};
 
 use eigenscape_core::{Registry, registry::nearest};
 use eigenscape_experiment::{Failure, Result, diagnostic::suggestion};
+use eigenscape_runtime::simd;
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -29,9 +30,6 @@ use self::{
     work::Work,
 };
 use crate::{cli::Bench, json_file::JsonFile};
-
-/// The paper's batch size.
-const BATCH: usize = 100;
 
 /// Measurements that run only if they are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +57,12 @@ impl Study {
         match self {
             Self::Accuracy => accuracy::report(registry),
             Self::Growth => growth::report(),
-            Self::Traces => models
-                .iter()
-                .try_for_each(|model| penalty::report(model, &Subject::new(model, BATCH, registry)?)),
+            Self::Traces => {
+                let penalised = models.iter().filter(|model| model.works.contains(&Work::PenalisedStep));
+                penalised.copied().try_for_each(|model| {
+                    penalty::report(model, &Subject::new(model, model.batch, registry)?)
+                })
+            }
         }
     }
 }
@@ -108,10 +109,11 @@ fn measure_all(selection: &Selection, arguments: &Bench, registry: &Registry) ->
         lines.extend(measure(model, &selection.works, device, python)?);
     }
     crate::print(format_args!(
-        "{device}: {:.0} GFLOP/s in f32 matrix products, {:.1} GB/s read and written by a copy, threads: {}",
+        "{device}: {:.0} GFLOP/s in f32 matrix products, {:.1} GB/s read and written by a copy, threads: {}, vectors: {}",
         machine.gemm_gflops,
         machine.copy_gbps,
-        threads()
+        threads(),
+        simd()
     ))?;
     for line in &mut lines {
         line.share_of_gemm = line.gflops.map(|gflops| gflops / machine.gemm_gflops);
@@ -164,6 +166,14 @@ fn select(names: &[String]) -> Result<Selection> {
     if works.is_empty() && studies.is_empty() {
         works.extend(Work::ALL);
     }
+    let measured = |model: &&Model| works.iter().any(|work| model.works.contains(work));
+    if studies.is_empty() && !models.iter().any(measured) {
+        let works: Vec<&str> = models.iter().flat_map(|model| model.works).map(|work| work.name()).collect();
+        return Err(Failure::Usage {
+            problem: format!("{} is not measured on these networks", names.join(" ")),
+            remedy: format!("name one of {}", works.join(", ")),
+        });
+    }
     Ok(Selection { models, works, studies })
 }
 
@@ -178,7 +188,12 @@ struct Timed {
 
 /// Measures ours, the peer, and ours again, so that a change of the machine affects both.
 fn measure(model: &Model, works: &[Work], device: &str, python: Option<&Path>) -> Result<Vec<Line>> {
-    crate::print(format_args!("{}: batch {BATCH}, f32, {device}", model.name))?;
+    let works: Vec<Work> = works.iter().copied().filter(|work| model.works.contains(work)).collect();
+    let works = works.as_slice();
+    if works.is_empty() {
+        return Ok(Vec::new());
+    }
+    crate::print(format_args!("{}: batch {}, f32, {device}", model.name, model.batch))?;
     let mut timed = sittings(model, works, device)?;
     let mut parts: Vec<Part> = works.iter().flat_map(|work| work.parts()).copied().collect();
     parts.sort_unstable();
@@ -189,7 +204,7 @@ fn measure(model: &Model, works: &[Work], device: &str, python: Option<&Path>) -
     });
     let peer = peer.transpose()?;
     if let Some(peer) = &peer {
-        crate::print(format_args!("peer: PyTorch {}, threads: {}", peer.torch, peer.threads))?;
+        crate::print(peer.description())?;
         for (first, second) in timed.iter_mut().zip(sittings(model, works, device)?) {
             first.seconds.extend(second.seconds);
             first.peak_mb = first.peak_mb.zip(second.peak_mb).map(|(one, other)| one.max(other));
@@ -214,7 +229,7 @@ fn sitting(model: &str, work: &str, device: &str, registry: &Registry) -> Result
         return Ok(());
     };
     let backend = device::open(device, registry)?;
-    let subject = Subject::new(model, BATCH, registry)?.on(backend.clone());
+    let subject = Subject::new(model, model.batch, registry)?.on(backend.clone());
     memory::reset_peak();
     let task = work.prepare(&subject)?;
     let seconds = timing::samples(work.repetitions(), &*task.run)?;

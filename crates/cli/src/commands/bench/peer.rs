@@ -22,6 +22,8 @@ pub enum Part {
     Products,
     Layers,
     Penalty,
+    CompiledGradient,
+    CompiledProducts,
 }
 
 impl Part {
@@ -31,6 +33,8 @@ impl Part {
             Self::Products => "products",
             Self::Layers => "layers",
             Self::Penalty => "penalty",
+            Self::CompiledGradient => "compiled-gradient",
+            Self::CompiledProducts => "compiled-products",
         }
     }
 }
@@ -49,19 +53,53 @@ pub struct Peer {
     pub peak_products_mb: Option<f64>,
     pub layer_hvp: Option<BTreeMap<String, f64>>,
     pub penalised_step: Option<f64>,
+    /// By `torch.compile`: the gradient, and products by reverse over reverse and by forward over
+    /// reverse; `None` also where the compiler failed.
+    #[serde(default)]
+    pub compiled: Compiled,
+}
+
+/// Times of compiled programs, and the seconds that compiling them took.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Compiled {
+    pub gradient: Option<f64>,
+    pub reverse: Option<f64>,
+    pub forward: Option<f64>,
+    pub seconds: f64,
+    /// Why a program could not be compiled.
+    pub failures: Vec<String>,
 }
 
 impl Peer {
-    /// Seconds of one product, by the faster of the two ways.
+    /// Its version, and how long compiling took.
     #[must_use]
-    pub fn product_seconds(&self) -> Option<f64> {
-        self.hvp_fresh.zip(self.hvp_cached).map(|(fresh, cached)| 1e-3 * fresh.min(cached))
+    pub fn description(&self) -> String {
+        let Self { torch, threads, compiled: Compiled { seconds, failures, .. }, .. } = self;
+        let mut text = format!("peer: PyTorch {torch}, threads: {threads}");
+        if *seconds > 0.0 {
+            text += &format!(", compiled in {seconds:.0} s");
+        }
+        failures.iter().for_each(|failure| text += &format!("; not compiled: {failure}"));
+        text
     }
 
-    /// Seconds for the spectrum of the full Hessian by the paper's code.
+    /// Seconds of one gradient, by the faster of eager and compiled.
+    #[must_use]
+    pub fn gradient_seconds(&self) -> Option<f64> {
+        fastest([self.gradient, self.compiled.gradient])
+    }
+
+    /// Seconds of one product, by the fastest of all ways.
+    #[must_use]
+    pub fn product_seconds(&self) -> Option<f64> {
+        fastest([self.hvp_fresh, self.hvp_cached, self.compiled.reverse, self.compiled.forward])
+    }
+
+    /// Seconds for the spectrum of the full Hessian in the paper's number of products.
     #[must_use]
     pub fn full_seconds(&self) -> Option<f64> {
-        self.hvp_fresh.map(|product| 1e-3 * PAPER_PRODUCTS * product)
+        self.product_seconds().map(|product| PAPER_PRODUCTS * product)
     }
 
     /// Seconds for the spectra of all layers by the paper's code.
@@ -69,6 +107,11 @@ impl Peer {
     pub fn layers_seconds(&self) -> Option<f64> {
         self.layer_hvp.as_ref().map(|layers| 1e-3 * PAPER_PRODUCTS * layers.values().sum::<f64>())
     }
+}
+
+/// The least of these milliseconds, in seconds.
+fn fastest<const N: usize>(milliseconds: [Option<f64>; N]) -> Option<f64> {
+    milliseconds.into_iter().flatten().reduce(f64::min).map(|ms| 1e-3 * ms)
 }
 
 /// Checks that a Python has PyTorch, before anything is measured.
@@ -131,25 +174,29 @@ mod tests {
     use crate::commands::bench::work::Work;
 
     const PRINTED: &str = r#"{"torch": "2.15.0", "threads": 2, "gradient": 9.0, "hvp_fresh": 35.0, "hvp_cached": 22.0,
-        "peak_products_mb": 711.0, "layer_hvp": {"0.weight": 40.0, "3.weight": 20.0}, "probes": 10, "penalised_step": 400.0}"#;
+        "peak_products_mb": 711.0, "layer_hvp": {"0.weight": 40.0, "3.weight": 20.0}, "probes": 10, "penalised_step": 400.0,
+        "compiled": {"gradient": 8.0, "forward": 20.0, "seconds": 41.5, "failures": ["reverse: no compiler"]}}"#;
 
     #[test]
     fn seconds_of_each_work() {
         let peer: Peer = serde_json::from_str(PRINTED).unwrap();
         let expected = [
-            (Work::Gradient, 0.009),
-            (Work::Hvp, 0.022),
-            (Work::Hvp8, 0.022),
+            (Work::Gradient, 0.008),
+            (Work::Hvp, 0.020),
+            (Work::Hvp8, 0.020),
             (Work::PenalisedStep, 0.4),
             (Work::LayerSpectra, 11.52),
-            (Work::FullSpectrum, 6.72),
-            (Work::PaperEpoch, 18.24),
+            (Work::FullSpectrum, 3.84),
+            (Work::PaperEpoch, 15.36),
         ];
         for (work, expected) in expected {
             let found = work.peer_seconds(&peer).unwrap();
             assert!((found - expected).abs() < 1e-12, "{}: {found} against {expected}", work.name());
         }
         assert!(Work::ALL.iter().all(|work| work.peer_seconds(&Peer::default()).is_none()));
+        let description =
+            "peer: PyTorch 2.15.0, threads: 2, compiled in 42 s; not compiled: reverse: no compiler";
+        assert_eq!(peer.description(), description);
     }
 
     #[test]

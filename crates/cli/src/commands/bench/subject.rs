@@ -1,4 +1,4 @@
-//! What is measured: a network at its initial weights with a batch of random images.
+//! What is measured: a network at its initial weights with a batch of random samples.
 
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ use eigenscape_runtime::Backend;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
+use super::work::Work;
+
 /// The paper's number of Lanczos steps, from one random vector.
 const PAPER: &str = "steps = 128\nprobes = 1";
 /// The settings with the fewest products whose spectrum is as accurate as by the paper's procedure,
@@ -26,28 +28,81 @@ const SEED: u64 = 0;
 const MEMORY: usize = 4 << 30;
 
 /// A benchmarked network.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Model {
-    /// The name of the architecture, which is also the model's name here and in the peer's program.
+    /// The name here and in the peer's program.
     pub name: &'static str,
-    /// One image, \[channels, height, width\].
-    pub image: &'static [usize],
+    /// The architecture and its settings in TOML.
+    pub architecture: (&'static str, &'static str),
+    /// One sample.
+    pub sample: Sample,
     /// The number of classes C.
     pub classes: usize,
+    /// The number of samples N.
+    pub batch: usize,
+    /// The works that are measured.
+    pub works: &'static [Work],
     /// The number of random vectors of the trace penalty in the paper's code.
     pub probes: usize,
 }
 
-/// All models.
-pub const MODELS: [Model; 3] = [
-    Model { name: "lenet", image: &[1, 32, 32], classes: 10, probes: 10 },
-    Model { name: "vgg11_bn", image: &[1, 32, 32], classes: 10, probes: 3 },
-    Model { name: "resnet18", image: &[1, 32, 32], classes: 10, probes: 3 },
+/// What a network takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Sample {
+    /// An image, \[channels, height, width\], of one class.
+    Image(&'static [usize]),
+    /// A sequence of this number of tokens below C, of one class each.
+    Tokens(usize),
+}
+
+/// Networks of the paper, all with the paper's batch size.
+const PAPERS: Model = Model {
+    name: "",
+    architecture: ("", ""),
+    sample: Sample::Image(&[1, 32, 32]),
+    classes: 10,
+    batch: 100,
+    works: &Work::ALL,
+    probes: 3,
+};
+
+/// All models. Transformers are not affine in their layers, so that neither exact layer spectra nor
+/// estimates of the trace in output space exist for them.
+pub const MODELS: [Model; 6] = [
+    Model { name: "lenet", architecture: ("lenet", ""), probes: 10, ..PAPERS },
+    Model { name: "vgg11_bn", architecture: ("vgg11_bn", ""), ..PAPERS },
+    Model { name: "resnet18", architecture: ("resnet18", ""), ..PAPERS },
+    Model {
+        name: "gpt",
+        architecture: ("gpt", "n_layer = 6\nn_head = 8\nn_embd = 256"),
+        sample: Sample::Tokens(128),
+        classes: 512,
+        batch: 8,
+        works: &Work::OF_ANY_NETWORK,
+        ..PAPERS
+    },
+    Model {
+        name: "vit",
+        architecture: ("vit-tiny", "depth = 6\npatch = 4"),
+        sample: Sample::Image(&[3, 32, 32]),
+        batch: 32,
+        works: &Work::OF_ANY_NETWORK,
+        ..PAPERS
+    },
+    Model {
+        name: "gpt2",
+        architecture: ("gpt", ""),
+        sample: Sample::Tokens(128),
+        classes: 50_257,
+        batch: 2,
+        works: &[Work::Gradient, Work::Hvp],
+        ..PAPERS
+    },
 ];
 
 /// A model at a point in f32: initial weights, running means of variance 0.01, running variances in
-/// (0.8, 1.2), standard normal images, labels 0, 1, ..., C − 1, 0, ...; with the cross-entropy and
-/// BatchNorm in evaluation mode.
+/// (0.8, 1.2), standard normal images, labels 0, 1, ..., C − 1, 0, ... or random tokens; with the
+/// cross-entropy and BatchNorm in evaluation mode.
 pub struct Subject {
     network: Network,
     point: Point,
@@ -60,16 +115,24 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Builds the network and draws weights and `batch` images.
+    /// Builds the network and draws weights and `batch` samples.
     ///
     /// # Errors
     /// When a plugin is missing or the network cannot be built.
     pub fn new(model: &Model, batch: usize, registry: &Registry) -> Result<Self> {
-        let subject = Self::of(model.name, "", model.image, model.classes, batch, registry)?;
-        Ok(Self { probes: model.probes, ..subject })
+        let (classes, architecture) = (model.classes, model.architecture);
+        let subject = match model.sample {
+            Sample::Image(image) => {
+                Self::at(architecture, image, classes, images(image, classes, batch)?, registry)
+            }
+            Sample::Tokens(length) => {
+                Self::at(architecture, &[length], classes, tokens(length, classes, batch)?, registry)
+            }
+        };
+        Ok(Self { probes: model.probes, ..subject? })
     }
 
-    /// [`Self::new`] for any architecture with its settings.
+    /// Any architecture with its settings, on images.
     ///
     /// # Errors
     /// When a plugin is missing or the network cannot be built.
@@ -81,11 +144,21 @@ impl Subject {
         batch: usize,
         registry: &Registry,
     ) -> Result<Self> {
+        Self::at((architecture, settings), image, classes, images(image, classes, batch)?, registry)
+    }
+
+    fn at(
+        (architecture, settings): (&str, &str),
+        sample: &[usize],
+        classes: usize,
+        examples: Examples,
+        registry: &Registry,
+    ) -> Result<Self> {
         let architecture: Arc<dyn Architecture> =
             plugin(&registry.architectures, architecture, settings)?.into();
-        let network = Network::new(image, move |scope, x| architecture.build(scope, x, classes));
+        let network = Network::new(sample, move |scope, x| architecture.build(scope, x, classes));
         let network = network.map_err(eigenscape_core::Error::from)?;
-        let examples = examples(image, classes, batch)?;
+        let batch = examples.len();
         let mut weights = Weights::initial(&network, Random::new(SEED))?;
         weights.buffers = statistics(&network)?;
         let targets = Labels::of(&cross_entropy()).targets(&examples.targets, DType::F32)?;
@@ -270,11 +343,21 @@ fn estimate(estimator: &dyn ProbeEstimator, landscape: &Landscape, group: &Group
     Ok(estimator.spectrum(&operator, &Context::silent(SEED))?)
 }
 
-fn examples(image: &[usize], classes: usize, batch: usize) -> Result<Examples> {
+fn images(image: &[usize], classes: usize, batch: usize) -> Result<Examples> {
     let inputs = normal("bench-images", 0, &[&[batch], image].concat())?;
     let labels: Vec<u32> = (0..batch).map(|n| (n % classes) as u32).collect();
     let labels = Tensor::new(labels, &Device::Cpu).map_err(eigenscape_core::Error::from)?;
     Ok(Examples { inputs: inputs.into(), targets: Targets::Classes { labels, classes } })
+}
+
+fn tokens(length: usize, classes: usize, batch: usize) -> Result<Examples> {
+    let draw = |index: u64| {
+        let mut generator = Random::new(SEED).stream("bench-tokens", index);
+        let tokens: Vec<u32> =
+            (0..batch * length).map(|_| generator.random_range(0..classes as u32)).collect();
+        Tensor::from_vec(tokens, (batch, length), &Device::Cpu).map_err(eigenscape_core::Error::from)
+    };
+    Ok(Examples { inputs: draw(0)?.into(), targets: Targets::Classes { labels: draw(1)?, classes } })
 }
 
 /// Running statistics as after some training: means near 0, variances near 1.

@@ -9,7 +9,7 @@ mod testing;
 mod unfolded;
 mod winograd;
 
-use pulp::Arch;
+use eigenscape_runtime::arch;
 
 use self::winograd::{Filters, Role, Sides, Term};
 use super::{Element, Workspace};
@@ -85,7 +85,7 @@ pub(crate) fn conv2d<T: Element>(
     let (rounds, batch) =
         rounds(terms, joint, (samples, image), out.len() / (samples * g.out_image()).max(1));
     if sides.is_none() && interleaved::applies(batch) {
-        return interleaved::convolve(Arch::new(), g, batch, terms, out, work);
+        return interleaved::convolve(arch(), g, batch, terms, out, work);
     }
     by_rounds(terms, rounds, [image, g.weight()], out, |terms, out| match sides {
         Some(sides) => winograd(&sides, terms, Role::Forward, out, work.rest()),
@@ -108,7 +108,7 @@ pub(crate) fn conv2d_input_transpose<T: Element>(
     let joint = matches!(terms, [[y, w]] if w.len() == g.weight() || one_batch(y));
     let (rounds, batch) = rounds(terms, joint, (samples, image), out.len() / (samples * g.image()).max(1));
     if sides.is_none() && interleaved::applies(batch) {
-        return interleaved::input_transpose(Arch::new(), g, batch, terms, out, work);
+        return interleaved::input_transpose(arch(), g, batch, terms, out, work);
     }
     by_rounds(terms, rounds, [image, g.weight()], out, |terms, out| match sides {
         Some(sides) => winograd(&sides, terms, Role::InputTranspose, out, work.rest()),
@@ -127,11 +127,11 @@ pub(crate) fn conv2d_weight_transpose<T: Element>(
     work: &mut Workspace,
 ) {
     let Some(sides) = Sides::new(g) else {
-        return interleaved::weight_transpose(Arch::new(), g, samples, terms, out, work);
+        return interleaved::weight_transpose(arch(), g, samples, terms, out, work);
     };
     let (rounds, sizes) = (out.len() / g.weight().max(1), [samples * g.image(), samples * g.out_image()]);
     by_rounds(terms, rounds, sizes, out, |terms, out| {
-        winograd::weight_transpose(Arch::new(), &sides, terms, out, work.rest());
+        winograd::weight_transpose(arch(), &sides, terms, out, work.rest());
     });
 }
 
@@ -205,7 +205,7 @@ fn winograd<T: Element>(
     let weight = 9 * sides.inner * sides.outer;
     let vectors = terms.first().map_or(0, |[_, w]| w.len() / weight).max(1);
     let count = (AT_A_TIME / weight).clamp(1, vectors);
-    let arch = Arch::new();
+    let arch = arch();
     let results = (out.len() / vectors * count).max(1);
     for (first, out) in (0..vectors).step_by(count).zip(out.chunks_mut(results)) {
         let (count, mut rest) = (count.min(vectors - first), work.rest());

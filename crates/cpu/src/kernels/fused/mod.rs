@@ -4,8 +4,7 @@
 mod machine;
 mod reduction;
 
-use eigenscape_runtime::{ElementWise, Instruction};
-use pulp::Arch;
+use eigenscape_runtime::{ElementWise, Instruction, arch};
 use rayon::prelude::*;
 
 use self::{
@@ -32,7 +31,7 @@ pub(crate) fn fused<T: Element>(
     let operands = strided(operands, dims);
     let machine = &Machine::new(code, &operands);
     out.par_chunks_mut(CHUNK).enumerate().for_each_init(Stack::default, |stack, (i, out)| {
-        Arch::new().dispatch(Blocks { machine, start: i * CHUNK, out, stack });
+        arch().dispatch(Blocks { machine, start: i * CHUNK, out, stack });
     });
 }
 
@@ -58,7 +57,7 @@ pub(crate) fn fused_sum<T: Element>(
     let range = |i: usize| i * elements / count..(i + 1) * elements / count;
     let mut partials = work.zeros::<f64>(count * kept);
     for_each_chunk(&mut partials, kept.max(1), &|i, sums| {
-        Arch::new().dispatch(Sums { machine, range: range(i), reduction: &reduction, sums });
+        arch().dispatch(Sums { machine, range: range(i), reduction: &reduction, sums });
     });
     for (i, out) in out.iter_mut().enumerate() {
         *out = T::from_f64(partials.iter().skip(i).step_by(kept).sum());

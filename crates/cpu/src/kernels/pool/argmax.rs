@@ -5,7 +5,8 @@
 //! windows of a plane are processed as one array, because rows of windows are often shorter than
 //! SIMD vectors.
 
-use pulp::{Arch, Simd, WithSimd};
+use eigenscape_runtime::arch;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::PoolGeometry;
@@ -15,7 +16,7 @@ use crate::kernels::Element;
 /// largest element, as `u32`. NaN counts as the largest, so that it is not hidden.
 pub(crate) fn argmax_pool<T: Element>(x: &[T], geometry: &PoolGeometry, out: &mut [u32]) {
     let halves = halves(geometry).then(|| Halves::new(geometry));
-    let arch = Arch::new();
+    let arch = arch();
     let planes = out.par_chunks_mut(geometry.out_plane()).zip(x.par_chunks(geometry.plane()));
     planes.with_min_len(PLANES).for_each_init(Default::default, |corners, (out, x)| match &halves {
         Some(halves) => arch.dispatch(HalvesOf { halves, x, corners, out }),
@@ -140,10 +141,10 @@ mod tests {
             argmax_plane(&x, &mut expected, &geometry);
             let mut found = expected.clone();
             let halves = &Halves::new(&geometry);
-            Arch::new().dispatch(HalvesOf { halves, x: &x, corners: &mut Default::default(), out: &mut found });
+            arch().dispatch(HalvesOf { halves, x: &x, corners: &mut Default::default(), out: &mut found });
             prop_assert_eq!(&found, &expected);
             let narrow: Vec<f32> = x.iter().map(|x| *x as f32).collect();
-            Arch::new().dispatch(HalvesOf { halves, x: &narrow, corners: &mut Default::default(), out: &mut found });
+            arch().dispatch(HalvesOf { halves, x: &narrow, corners: &mut Default::default(), out: &mut found });
             prop_assert_eq!(found, expected);
         }
     }

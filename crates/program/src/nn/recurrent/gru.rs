@@ -35,7 +35,7 @@ pub(super) fn states(graph: &mut Graph, layer: &Layer) -> Result<Value> {
 }
 
 /// The next state, given the contributions \[N, 3H\] of the input and of the state to the gates.
-fn next(graph: &mut Graph, h: Value, input: Value, own: Value, hidden: usize) -> Result<Value> {
+pub(super) fn next(graph: &mut Graph, h: Value, input: Value, own: Value, hidden: usize) -> Result<Value> {
     let mut sum = |index: usize| {
         let [input, own] = [input, own].map(|part| gate(graph, part, index, hidden));
         graph.add(input?, own?)

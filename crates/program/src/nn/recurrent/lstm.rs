@@ -81,7 +81,7 @@ fn next(graph: &mut Graph, c: Value, gates: Value, [samples, hidden]: [usize; 2]
 }
 
 /// The next h and c \[N, H\], before any projection.
-fn step(graph: &mut Graph, c: Value, gates: Value, hidden: usize) -> Result<[Value; 2]> {
+pub(super) fn step(graph: &mut Graph, c: Value, gates: Value, hidden: usize) -> Result<[Value; 2]> {
     let mut of_gate = |index: usize, function: Function| {
         let gate = gate(graph, gates, index, hidden)?;
         graph.function(function, gate)

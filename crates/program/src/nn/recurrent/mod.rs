@@ -7,12 +7,14 @@ mod given;
 mod gru;
 mod lstm;
 mod rnn;
+mod step;
 
 pub use self::{
     given::{Cell, CellWeights, Recurred, recurrent_by},
     gru::gru,
     lstm::lstm,
     rnn::{Nonlinearity, rnn},
+    step::recurrent_step,
 };
 use crate::{
     Graph, Scope, Value,

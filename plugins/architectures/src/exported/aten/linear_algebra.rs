@@ -95,6 +95,22 @@ pub fn outer(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     Ok(emit.product(a, b, MatMul { batch: vec![], contract: vec![] })?.into())
 }
 
+/// Kronecker's product: along each axis, places of the one tensor, and for each all places of the
+/// other.
+pub fn kron(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    let (a, b) = (arguments.first()?, arguments.tensor("other")?);
+    let rank = a.rank().max(b.rank());
+    let sizes = |x: &Tensor| [vec![1; rank - x.rank()], x.shape().to_vec()].concat();
+    let (own, others) = (sizes(a), sizes(b));
+    let spread: Vec<usize> = own.iter().flat_map(|size| [*size, 1]).collect();
+    let a = emit.reshape(a, &spread)?;
+    let spread: Vec<usize> = others.iter().flat_map(|size| [1, *size]).collect();
+    let b = emit.reshape(b, &spread)?;
+    let products = emit.mul(&a, &b)?;
+    let sizes: Vec<usize> = products.shape().chunks(2).map(|pair| pair.iter().product()).collect();
+    Ok(emit.reshape(&products, &sizes)?.into())
+}
+
 /// beta · self + alpha · Σ the products of pairs of matrices.
 pub fn addbmm(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
     let products = product(arguments, emit, arguments.tensor("batch1")?, arguments.tensor("batch2")?)?;

@@ -3,6 +3,7 @@
 
 mod activation;
 mod attention;
+mod bags;
 mod convolution;
 mod creation;
 mod diagonals;
@@ -24,11 +25,13 @@ mod pooling;
 mod recurrent;
 mod reduction;
 mod rounding;
+mod running;
 mod scattering;
 mod shape;
 mod slicing;
 mod sliding;
 mod sorting;
+mod strided;
 mod symbolic;
 mod table;
 mod upsampling;

@@ -26,7 +26,7 @@ pub fn vector_norm(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
         let named: Vec<_> = arguments.given.iter().skip(1).cloned().collect();
         let size = absolute(emit, x)?;
         let given = [("self", Given::Tensor(size))].into_iter().chain(named);
-        let of_size = Arguments { operation: arguments.operation, given: given.collect() };
+        let of_size = Arguments { operation: arguments.operation, given: given.collect(), layout: None };
         let extreme = if order > 0.0 { reduction::amax } else { reduction::amin };
         return extreme(&of_size, emit);
     }

@@ -1,4 +1,4 @@
-//! Recurrent layers.
+//! Recurrent layers, and single steps of their cells.
 
 use eigenscape_program::{
     Result, Value,
@@ -70,4 +70,45 @@ fn recurrent(arguments: &Arguments, emit: &mut Emitter, cell: Cell) -> Result<It
     let results: Vec<Tensor> =
         [outputs].into_iter().chain(last).map(|value| emit.tensor(x.dtype, value)).collect();
     Ok(Item::Tensors(results))
+}
+
+pub fn lstm_cell(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    Ok(Item::Tensors(step(arguments, emit, Cell::Lstm, &arguments.tensors("hx")?)?))
+}
+
+pub fn gru_cell(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    with_one_state(arguments, emit, Cell::Gru)
+}
+
+pub fn rnn_tanh_cell(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    with_one_state(arguments, emit, Cell::Rnn(Nonlinearity::Tanh))
+}
+
+pub fn rnn_relu_cell(arguments: &Arguments, emit: &mut Emitter) -> Result<Item> {
+    with_one_state(arguments, emit, Cell::Rnn(Nonlinearity::Relu))
+}
+
+fn with_one_state(arguments: &Arguments, emit: &mut Emitter, cell: Cell) -> Result<Item> {
+    let mut states = step(arguments, emit, cell, &[arguments.tensor("hx")?.clone()])?;
+    Ok(states.swap_remove(0).into())
+}
+
+/// The states after one step of a cell.
+fn step(arguments: &Arguments, emit: &mut Emitter, cell: Cell, states: &[Tensor]) -> Result<Vec<Tensor>> {
+    let x = arguments.tensor("input")?;
+    let biases = match (arguments.optional_tensor("b_ih")?, arguments.optional_tensor("b_hh")?) {
+        (Some(of_input), Some(of_state)) => Some([emit.value(of_input)?, emit.value(of_state)?]),
+        (None, None) => None,
+        _ => return Err(arguments.error("has one bias of two")),
+    };
+    let weights = CellWeights {
+        of_input: emit.value(arguments.tensor("w_ih")?)?,
+        of_state: emit.value(arguments.tensor("w_hh")?)?,
+        biases,
+        projection: None,
+    };
+    let states = states.iter().map(|state| emit.value(state)).collect::<Result<Vec<_>>>()?;
+    let input = emit.value(x)?;
+    let next = nn::recurrent_step(emit.graph(), input, cell, &weights, &states)?;
+    Ok(next.into_iter().map(|state| emit.tensor(x.dtype, state)).collect())
 }

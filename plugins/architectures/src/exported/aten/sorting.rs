@@ -20,7 +20,7 @@ const MOST_SORTED: usize = 1 << 12;
 const FEW: usize = 16;
 
 /// The operand with the axis `dim` as the last one, and the axis' place.
-fn rows(arguments: &Arguments, emit: &mut Emitter) -> Result<(Tensor, usize)> {
+pub(super) fn rows(arguments: &Arguments, emit: &mut Emitter) -> Result<(Tensor, usize)> {
     let x = arguments.tensor("self")?;
     // A scalar counts as a vector of one element.
     let x = if x.rank() == 0 { emit.reshape(x, &[1])? } else { x.clone() };
@@ -31,7 +31,7 @@ fn rows(arguments: &Arguments, emit: &mut Emitter) -> Result<(Tensor, usize)> {
 }
 
 /// A result with the last axis back at its place.
-fn back(arguments: &Arguments, emit: &mut Emitter, x: &Tensor, axis: usize) -> Result<Tensor> {
+pub(super) fn back(arguments: &Arguments, emit: &mut Emitter, x: &Tensor, axis: usize) -> Result<Tensor> {
     if arguments.tensor("self")?.rank() == 0 {
         return emit.reshape(x, &[]);
     }

@@ -54,6 +54,7 @@ pub fn is_view(name: &str) -> bool {
         "aten.tensor_split",
         "aten.broadcast_to",
         "aten.diagonal",
+        "aten.as_strided",
     ];
     views.contains(&name)
 }

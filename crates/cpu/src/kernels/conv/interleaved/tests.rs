@@ -1,3 +1,5 @@
+use eigenscape_runtime::arch;
+
 use super::{super::testing, *};
 use crate::kernels::Workspace;
 
@@ -90,7 +92,7 @@ fn rounds_are_what_they_are_one_by_one() {
         let (x, xs) = (numbers(1, image, 0.1), numbers(3, image, 0.2));
         let (y, ys) = (numbers(1, out_image, 0.3), numbers(3, out_image, 0.4));
         let (w, ws) = (numbers(1, g.weight(), 0.5), numbers(3, g.weight(), 0.6));
-        let arch = Arch::new();
+        let arch = arch();
         let together = |size: usize, f: &dyn Fn(&mut [f64])| {
             let mut out = vec![f64::NAN; 3 * size];
             f(&mut out);
@@ -143,7 +145,7 @@ fn threads_do_not_change_a_bit() {
     let all = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let arch = Arch::new();
+            let arch = arch();
             let mut out = [vec![0.0; y.len()], vec![0.0; x.len()], vec![0.0; w.len()]];
             convolve(arch, &g, samples, &[[&x, &w]], &mut out[0], &mut Workspace::on_heap());
             input_transpose(arch, &g, samples, &[[&y, &w]], &mut out[1], &mut Workspace::on_heap());

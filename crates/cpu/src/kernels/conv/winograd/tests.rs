@@ -1,3 +1,4 @@
+use eigenscape_runtime::arch;
 use pulp::Arch;
 
 use super::{super::testing, *};
@@ -95,7 +96,7 @@ fn threads_do_not_change_a_bit() {
     let all = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let arch = Arch::new();
+            let arch = arch();
             let filters = vec![transformed(arch, &s, &w, Role::Forward)];
             let mut out = vec![0.0; y.len()];
             convolve(arch, &s, &[Term { images: &x, filters }], &mut out);

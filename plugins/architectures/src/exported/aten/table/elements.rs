@@ -1,7 +1,8 @@
 //! Shapes, parts, places and new tensors.
 
 use crate::exported::aten::{
-    Operation, creation, diagonals, indexing, joining, scattering, shape, slicing, sorting,
+    Operation, bags, creation, diagonals, indexing, joining, running, scattering, shape, slicing, sorting,
+    strided,
 };
 
 pub(super) fn of_shapes(name: &str) -> Option<Operation> {
@@ -45,6 +46,7 @@ pub(super) fn of_parts(name: &str) -> Option<Operation> {
         "repeat_interleave" => slicing::repeat_interleave,
         "diff" => slicing::diff,
         "unfold" => slicing::unfold,
+        "as_strided" => strided::as_strided,
         "cat" | "concat" | "concatenate" => joining::cat,
         "stack" => joining::stack,
         "hstack" => joining::hstack,
@@ -62,6 +64,7 @@ pub(super) fn of_parts(name: &str) -> Option<Operation> {
 pub(super) fn of_indices(name: &str) -> Option<Operation> {
     Some(match name {
         "embedding" => indexing::embedding,
+        "embedding_bag" | "_embedding_bag" | "_embedding_bag_forward_only" => bags::embedding_bag,
         "index" | "_unsafe_index" => indexing::index,
         "index_select" => indexing::index_select,
         "gather" | "take_along_dim" => indexing::gather,
@@ -80,6 +83,8 @@ pub(super) fn of_indices(name: &str) -> Option<Operation> {
         "argsort" => sorting::argsort,
         "topk" => sorting::topk,
         "kthvalue" => sorting::kthvalue,
+        "cummax" => running::cummax,
+        "cummin" => running::cummin,
         "median" => sorting::median,
         "bucketize" => sorting::bucketize,
         "searchsorted" => sorting::searchsorted,
