@@ -27,12 +27,6 @@ impl Eigenpair {
         let squares = self.vector.to_dtype(DType::F64)?.sqr()?;
         Ok(squares.sqr()?.sum_all()?.to_scalar::<f64>()?)
     }
-
-    /// The pair of the operator plus `shift` times the identity.
-    #[must_use]
-    pub fn shifted(self, shift: f64) -> Self {
-        Self { value: self.value + shift, ..self }
-    }
 }
 
 #[cfg(test)]
@@ -47,7 +41,6 @@ mod tests {
             let vector = Tensor::new(vector, &Device::Cpu)?;
             let pair = Eigenpair { value: 2.0, residual: 0.0, vector };
             assert_eq!(pair.inverse_participation_ratio()?, expected);
-            assert_eq!(pair.shifted(0.5).value, 2.5);
         }
         Ok(())
     }
