@@ -78,7 +78,7 @@ mod tests {
                 pairs[1].inverse_participation_ratio = 1.1;
             }),
             ("eigenpairs[1].file: `vectors/0.safetensors` is that", |pairs| {
-                pairs[1].file = pairs[0].file.clone();
+                pairs[1].file = "vectors/0.safetensors".to_owned();
             }),
             ("eigenpairs[0].file: `../key` is no file", |pairs| pairs[0].file = "../key".to_owned()),
             ("eigenpairs[0].file: `/etc/key` is no file", |pairs| pairs[0].file = "/etc/key".to_owned()),
