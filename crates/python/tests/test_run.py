@@ -122,7 +122,7 @@ def test_mistakes_have_their_place_and_remedy(tmp_path):
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path):
-    long = {**EXPERIMENT, "train": {**EXPERIMENT["train"], "epochs": 30000}}
+    long = {**EXPERIMENT, "train": {**EXPERIMENT["train"], "epochs": 300_000}}
 
     def stop(label, done, total):
         if label == "training" and done > 100:
