@@ -14,6 +14,10 @@ use super::{
 /// The fewest operations for which packing pays.
 const WORTHWHILE: usize = 1 << 12;
 
+/// The most rows and terms: the scratch memory of a thread, which no account of memory contains,
+/// stays below two MiB in f32.
+const MOST: usize = 4096;
+
 /// `out` = `left` · `right`, dense and row-major. This is a type because a closure would be compiled
 /// without the machine's SIMD instructions.
 pub(super) struct SmallProduct<'a, T> {
@@ -25,7 +29,8 @@ pub(super) struct SmallProduct<'a, T> {
 }
 
 impl<'a, T: Element> SmallProduct<'a, T> {
-    /// The product, if it is worthwhile and each side has an axis whose elements follow each other.
+    /// The product, if it is small but worthwhile, and each side has an axis whose elements follow
+    /// each other; otherwise `out` again.
     pub fn new(
         left: Matrix<'a, T>,
         right: Matrix<'a, T>,
@@ -39,7 +44,9 @@ impl<'a, T: Element> SmallProduct<'a, T> {
             _ => return Err(out),
         };
         let is_packed = right.columns.stride == 1 || right.rows.stride == 1;
-        if !is_packed || rows < 4 || columns < 4 || rows * columns * depth < WORTHWHILE {
+        let is_small = rows.max(depth) <= MOST;
+        let pays = rows >= 4 && columns >= 4 && rows * columns * depth >= WORTHWHILE;
+        if !(is_packed && is_small && pays) {
             return Err(out);
         }
         Ok(Self { left: Left { data: left.data, rows, layout }, right, out, scratch })

@@ -168,10 +168,16 @@ fn select(names: &[String]) -> Result<Selection> {
     }
     let measured = |model: &&Model| works.iter().any(|work| model.works.contains(work));
     if studies.is_empty() && !models.iter().any(measured) {
-        let works: Vec<&str> = models.iter().flat_map(|model| model.works).map(|work| work.name()).collect();
+        let measurable =
+            Work::ALL.iter().filter(|work| models.iter().any(|model| model.works.contains(work)));
+        let measurable: Vec<&str> = measurable.map(|work| work.name()).collect();
         return Err(Failure::Usage {
-            problem: format!("{} is not measured on these networks", names.join(" ")),
-            remedy: format!("name one of {}", works.join(", ")),
+            problem: format!(
+                "{} cannot be measured on {}",
+                works.iter().map(|work| work.name()).collect::<Vec<_>>().join(", "),
+                models.iter().map(|model| model.name).collect::<Vec<_>>().join(", "),
+            ),
+            remedy: format!("name one of {}", measurable.join(", ")),
         });
     }
     Ok(Selection { models, works, studies })
@@ -279,6 +285,13 @@ mod tests {
         assert_eq!(two.works, [Work::Hvp, Work::PaperEpoch]);
         let study = select(&["accuracy"]).unwrap();
         assert_eq!((study.works.len(), study.studies), (0, vec![Study::Accuracy]));
+        let none = select(&["gpt", "vit", "penalised-step"]).map(drop).unwrap_err();
+        let problem = "penalised-step cannot be measured on gpt, vit";
+        let expected = "name one of gradient, hvp, hvp-8, full-spectrum";
+        assert!(
+            matches!(&none, Failure::Usage { problem: p, remedy } if p == problem && remedy == expected),
+            "{none:?}"
+        );
         let error = select(&["lenett"]).map(drop).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(matches!(error, Failure::Usage { remedy, .. } if remedy.contains("did you mean `lenet`?")));
