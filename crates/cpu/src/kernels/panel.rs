@@ -40,18 +40,39 @@ pub(super) fn columns<T: Lanes, S: Simd>() -> usize {
     tile_sizes::<S>().0 * T::lanes::<S>()
 }
 
-/// Columns of a panel for the instruction set `arch`.
-pub(super) fn widest<T: Lanes>(arch: Arch) -> usize {
-    struct Ask<T>(PhantomData<T>);
-    impl<T: Lanes> WithSimd for Ask<T> {
-        type Output = usize;
+/// The widths of vectors and panels, in columns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Widths {
+    pub lanes: usize,
+    pub panel: usize,
+}
 
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            columns::<T, S>()
+impl Widths {
+    /// Those of an instruction set.
+    pub fn new<T: Lanes>(arch: Arch) -> Self {
+        struct Ask<T>(PhantomData<T>);
+        impl<T: Lanes> WithSimd for Ask<T> {
+            type Output = Widths;
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) -> Widths {
+                Widths { lanes: T::lanes::<S>(), panel: columns::<T, S>() }
+            }
         }
+        arch.dispatch(Ask::<T>(PhantomData))
     }
-    arch.dispatch(Ask::<T>(PhantomData))
+
+    /// The panels that cover `count` columns, rounded up to whole vectors, as (first column,
+    /// width).
+    pub fn panels(self, count: usize) -> impl Iterator<Item = (usize, usize)> {
+        let count = self.whole(count);
+        (0..count).step_by(self.panel).map(move |first| (first, self.panel.min(count - first)))
+    }
+
+    /// `count`, rounded up to whole vectors.
+    pub fn whole(self, count: usize) -> usize {
+        count.next_multiple_of(self.lanes)
+    }
 }
 
 /// The left side of a product.

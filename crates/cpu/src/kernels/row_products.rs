@@ -10,7 +10,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::{
     Element, Workspace,
     gemm::Matrix,
-    panel::{self, DEPTH, Layout, Left, Out, Panel, Product, Steps},
+    panel::{DEPTH, Layout, Left, Out, Panel, Product, Steps, Widths},
     parallel::{for_each_chunk, for_each_pair},
     transpose::{Matrices, Transposes, transpose},
 };
@@ -50,18 +50,22 @@ pub(super) fn row_products<T: Element>(
 ) {
     let (few, many) = if a.count < b.count { (a, b) } else { (b, a) };
     let arch = arch();
-    let width = panel::widest::<T>(arch);
-    let panels = few.count.div_ceil(width);
-    let mut packed = work.take(panels * k * width);
+    let widths = Widths::new::<T>(arch);
+    // The last panel may be narrower.
+    let (width, step) = (widths.panel, widths.whole(few.count));
+    let mut packed = work.take(k * step);
     for_each_chunk(&mut packed, k * width, &|i, to| {
-        arch.dispatch(Pack { k, few, first: i * width, width, to });
+        arch.dispatch(Pack { k, few, first: i * width, width: to.len() / k, to });
     });
-    let step = panels * width;
-    let mut products = work.take(many.count * step);
-    for_each_chunk(&mut products, ROWS * step, &|i, out| {
+    let of_rows = |i: usize, out: &mut [T]| {
         let rows = RowSlices { data: &many.data[i * ROWS * many.stride..], count: out.len() / step, ..many };
         multiply(arch, k, rows, &packed, width, out);
-    });
+    };
+    if a.count >= b.count && step == few.count {
+        return for_each_chunk(out, ROWS * step, &of_rows);
+    }
+    let mut products = work.take(many.count * step);
+    for_each_chunk(&mut products, ROWS * step, &of_rows);
     if a.count < b.count {
         for_each_chunk(out, width * b.count, &|i, out| {
             let count = out.len() / b.count;
@@ -102,7 +106,8 @@ impl<T: Element> WithSimd for Pack<'_, T> {
     }
 }
 
-/// Multiplies some of the many rows with all panels: \[row, panel, width\].
+/// Multiplies some of the many rows with all panels, each `width` columns wide but the last:
+/// \[row, column\].
 fn multiply<T: Element>(
     arch: Arch,
     k: usize,
@@ -115,10 +120,11 @@ fn multiply<T: Element>(
     for start in (0..k).step_by(DEPTH) {
         let depth = DEPTH.min(k - start);
         for (i, packed) in packed.chunks(k * width).enumerate() {
+            let own = packed.len() / k;
             arch.dispatch(Product {
                 depth,
                 left: Left { data: &rows.data[start..], rows: rows.count, layout: Layout::Rows(rows.stride) },
-                panel: Panel { data: &packed[start * width..], steps: Steps::Even(width), width },
+                panel: Panel { data: &packed[start * own..], steps: Steps::Even(own), width: own },
                 out: Out { data: &mut out[i * width..], steps: Steps::Even(step), accumulate: start > 0 },
             });
         }
@@ -131,7 +137,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_definition_for_few_rows_on_either_side() {
-        for (m, n, k) in [(3, 200, 70), (200, 50, 64), (130, 129, 1100), (1, 128, 513)] {
+        for (m, n, k) in [(3, 200, 70), (200, 50, 64), (200, 64, 70), (130, 129, 1100), (1, 128, 513)] {
             let (a_stride, b_stride) = (k + 3, k + 1);
             let a: Vec<f64> = (0..m * a_stride).map(|i| (i as f64).sin()).collect();
             let b: Vec<f64> = (0..n * b_stride).map(|i| (0.7 * i as f64).cos()).collect();

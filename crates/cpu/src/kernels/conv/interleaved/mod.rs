@@ -8,11 +8,9 @@ mod layout;
 mod narrow_weights;
 mod weights;
 
-use pulp::{Arch, Simd, WithSimd};
-
 pub(super) use self::{convolve::convolve, input_transpose::input_transpose, weights::weight_transpose};
 use super::Geometry;
-use crate::kernels::{panel, simd::Lanes};
+use crate::kernels::panel::Widths;
 
 /// The fewest samples that fill the vectors well enough.
 const FEWEST: usize = 16;
@@ -82,40 +80,6 @@ impl PaddedPositions {
     /// Output channels of a group.
     fn out_channels(&self) -> usize {
         self.g.out_channels / self.g.groups
-    }
-}
-
-/// The widths of this machine's vectors and panels.
-#[derive(Debug, Clone, Copy)]
-struct Widths {
-    lanes: usize,
-    panel: usize,
-}
-
-impl Widths {
-    fn new<T: Lanes>(arch: Arch) -> Self {
-        struct Ask<T>(std::marker::PhantomData<T>);
-        impl<T: Lanes> WithSimd for Ask<T> {
-            type Output = Widths;
-
-            #[inline(always)]
-            fn with_simd<S: Simd>(self, _: S) -> Widths {
-                Widths { lanes: T::lanes::<S>(), panel: panel::columns::<T, S>() }
-            }
-        }
-        arch.dispatch(Ask::<T>(std::marker::PhantomData))
-    }
-
-    /// The panels that cover `count` columns, rounded up to whole vectors, as (first column,
-    /// width).
-    fn panels(self, count: usize) -> impl Iterator<Item = (usize, usize)> {
-        let count = self.whole(count);
-        (0..count).step_by(self.panel).map(move |first| (first, self.panel.min(count - first)))
-    }
-
-    /// `count`, rounded up to whole vectors.
-    fn whole(self, count: usize) -> usize {
-        count.next_multiple_of(self.lanes)
     }
 }
 

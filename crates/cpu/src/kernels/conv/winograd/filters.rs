@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd, bytemuck::Zeroable};
 
 use super::{POINTS, Sides, layout::store_points, transform};
 use crate::kernels::{
-    Element, Workspace, panel, parallel::for_each_chunk, simd::MOST_LANES, workspace::Taken,
+    Element, Workspace, panel::Widths, parallel::for_each_chunk, simd::MOST_LANES, workspace::Taken,
 };
 
 /// How a convolution uses the weights \[O, C, 3, 3\].
@@ -27,7 +27,7 @@ pub(in super::super) struct Filters<'w, T> {
 impl<'w, T: Element> Filters<'w, T> {
     /// Transforms the weights of a convolution with these sides.
     pub fn new(arch: Arch, sides: &Sides, weights: &[T], role: Role, work: &mut Workspace<'w>) -> Self {
-        let width = panel::widest::<T>(arch);
+        let width = Widths::new::<T>(arch).panel;
         let Sides { inner, outer, .. } = *sides;
         let panel = POINTS * inner * width;
         // Surplus channels of the last panel are zero; their products are computed and dropped.
