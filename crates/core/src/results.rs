@@ -247,6 +247,10 @@ pub struct ProbeRecord {
     /// versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residuals: Vec<f64>,
+    /// The eigenvalues of largest magnitude whose eigenvectors were asked for, from the largest.
+    /// Absent where none were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub eigenpairs: Vec<EigenpairRecord>,
     /// The trace or its estimate.
     pub trace: f64,
     /// Standard error of the trace (0 when exact, null when unknown).
@@ -282,6 +286,21 @@ pub struct ProbeRecord {
     pub products: usize,
     /// Wall-clock seconds.
     pub seconds: f64,
+}
+
+/// An eigenvalue whose eigenvector is in a file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EigenpairRecord {
+    /// λ, one of the listed eigenvalues.
+    pub value: f64,
+    /// ‖Hv − λv‖, measured: some eigenvalue of the matrix lies within this distance of the value.
+    pub residual: f64,
+    /// Σ vᵢ⁴ over the elements of the unit vector: 1/P where all are equal in magnitude, 1 where
+    /// only one is not zero.
+    pub inverse_participation_ratio: f64,
+    /// The file of the vector in the folder of results: `safetensors`, with one tensor per
+    /// parameter of the group, under its name.
+    pub file: String,
 }
 
 /// What was found; of what, where and how is left at its default.

@@ -33,7 +33,16 @@ struct Diagonal(Tensor);
 
 impl Diagonal {
     fn new(dimension: usize, dtype: DType) -> Self {
-        let entries = (0..dimension).map(|i| (1.0 + (i as f64 * 0.37).sin()).powi(3));
+        Self::of(dimension, dtype, |i| (1.0 + (i as f64 * 0.37).sin()).powi(3))
+    }
+
+    /// With 64 different eigenvalues, most of which Lanczos finds in 60 steps.
+    fn with_few_values(dimension: usize, dtype: DType) -> Self {
+        Self::of(dimension, dtype, |i| 0.8_f64.powi((i % 64) as i32))
+    }
+
+    fn of(dimension: usize, dtype: DType, entry: impl Fn(usize) -> f64) -> Self {
+        let entries = (0..dimension).map(entry);
         let entries = Tensor::from_iter(entries, &Device::Cpu).unwrap();
         Self(entries.reshape((1, dimension)).unwrap().to_dtype(dtype).unwrap())
     }
@@ -85,8 +94,9 @@ impl CurvatureOperator for FromFactor {
         "factored".to_owned()
     }
 
-    fn apply(&self, _: &Tensor) -> Result<Tensor> {
-        panic!("nobody asks for it")
+    /// Not a product: the estimators of this factor use products only for residuals.
+    fn apply(&self, vectors: &Tensor) -> Result<Tensor> {
+        Ok((vectors * 2.0)?)
     }
 
     fn factor(&self) -> Result<ExactFactor> {
@@ -148,8 +158,13 @@ fn measured(
     ALLOCATOR.reset_peak_usage();
     let before = ALLOCATOR.current_usage();
     let context = Context { memory: allowed, ..Context::silent(3) };
-    let spectrum = estimator.estimate(operator, &context).unwrap();
+    let spectrum = estimator.estimate_parts(&[operator], &context).unwrap().remove(0).estimate;
     (spectrum, ALLOCATOR.peak_usage() - before, said)
+}
+
+/// `estimator`, asked for `count` eigenvectors.
+fn with_eigenvectors(estimator: impl ProbeEstimator + 'static, count: usize) -> Box<dyn ProbeEstimator> {
+    Box::new(estimator).with_eigenvectors(count.try_into().unwrap()).unwrap()
 }
 
 /// Asserts that the held memory is at most the declared, and the declared at most 3/2 of the held.
@@ -231,6 +246,26 @@ fn what_is_held_is_what_was_said() {
     // Eigenvalues via a band matrix.
     for memory in [plenty, 16 << 20] {
         assert_counted("large gram", &Gram::default(), &factored(1_100, 2_000, memory), plenty);
+    }
+    for (dtype, count) in [(DType::F32, 5), (DType::F64, 40)] {
+        let operator = Diagonal::with_few_values(40_000, dtype);
+        for (steps, probes, allowed) in [(60, 1, plenty), (64, 3, plenty), (64, 3, 30 << 20)] {
+            let lanczos = with_eigenvectors(lanczos(steps, probes, false), count);
+            let name = format!("{count} eigenvectors, {steps} steps, {probes} probes, {dtype:?}");
+            assert_counted(&name, &*lanczos, &operator, allowed);
+        }
+        for dimension in [600, 1_100] {
+            let dense = with_eigenvectors(Dense::default(), count);
+            let name = format!("{count} eigenvectors of {dimension} rows");
+            assert_counted(&name, &*dense, &Diagonal::new(dimension, dtype), plenty);
+        }
+    }
+    for memory in [plenty, 16 << 20] {
+        let gram = with_eigenvectors(Gram::default(), 8);
+        assert_counted("gram by rows, with eigenvectors", &*gram, &factored(500, 5_000, memory), plenty);
+        assert_counted("gram by columns, with eigenvectors", &*gram, &factored(5_000, 500, memory), plenty);
+        let large = factored(1_100, 2_000, memory);
+        assert_counted("large gram, with eigenvectors", &*gram, &large, plenty);
     }
     assert_counted("large dense", &Dense::default(), &Diagonal::new(1_100, DType::F64), plenty);
 }

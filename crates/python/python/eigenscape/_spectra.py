@@ -39,6 +39,7 @@ def spectra(
     device: str = "cpu",
     seed: int = 0,
     *,
+    eigenvectors: int | None = None,
     batch_norm: str = "eval",
     output: None | str | int = None,
     classes: int | None = None,
@@ -62,6 +63,8 @@ def spectra(
       loss is proved to have an exact factor), "dense", "hutchinson", "trace".
     - `samples`: how many samples, drawn by the seed; all by default.
     - `dtype`: "f32" or "f64"; `device`: "cpu", "cuda:0", "cuda" or "auto".
+    - `eigenvectors`: how many eigenvectors to find beside each spectrum, by "lanczos", "gram" or "dense":
+      `spectra[0].eigenpairs[0].vector["fc.weight"]`.
     - `batch_norm`: "eval" (running statistics, no dropout) or "train".
     - `output`: which of several outputs, by name or number. `classes`: their number, where it is more
       than the largest label plus one. `memory`: what may be held, as "8GiB".
@@ -76,6 +79,7 @@ def spectra(
         "curvature": _list(curvature, "curvature"),
         "estimator": named(estimator, "estimator", _ESTIMATOR),
         "dtype": _dtype(dtype),
+        **given(eigenvectors=None if eigenvectors is None else count(eigenvectors, "eigenvectors")),
     }
     batch_norm = text(batch_norm, "batch_norm", '"eval" or "train"')
     model = {"name": "exported", "batch_norm": batch_norm, **given(output=_output(output))}
@@ -110,12 +114,20 @@ def spectra(
                 progress=progress,
                 words=plain_words,
             )
-            return results.spectra
+            return _with_vectors(results.spectra)
         except EigenscapeError as error:
             said = of_arguments(error)
-            said.partial = getattr(said.partial, "spectra", Spectra())
+            said.partial = _with_vectors(getattr(said.partial, "spectra", Spectra()))
             # The first error is of a file that the caller has not written.
             raise said from None
+
+
+def _with_vectors(spectra: Spectra) -> Spectra:
+    """The spectra with their eigenvectors in memory, before the files are removed."""
+    for spectrum in spectra:
+        for pair in spectrum.eigenpairs:
+            pair.keep(pair.vector)
+    return spectra
 
 
 def _classes(program: Any, output: str | int | None, y: np.ndarray) -> int | None:

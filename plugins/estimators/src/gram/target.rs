@@ -36,6 +36,8 @@ pub(crate) enum Side {
 pub(crate) struct Job<'a> {
     pub source: Arc<dyn FactorSource>,
     pub targets: Vec<Target<'a>>,
+    /// Bytes of eigenvectors that are held until all targets are finished.
+    pub vectors: usize,
 }
 
 impl Target<'_> {
@@ -94,7 +96,7 @@ impl<'a> Job<'a> {
             let known = jobs.iter().position(same);
             let job = known.unwrap_or(jobs.len());
             if known.is_none() {
-                jobs.push(Self { source, targets: Vec::new() });
+                jobs.push(Self { source, targets: Vec::new(), vectors: 0 });
             }
             jobs[job].add(index, *operator, variables, dimension, side);
         }

@@ -3,6 +3,7 @@
 use eigenscape_core::Result;
 
 use super::{pieces::Pieces, vectors::Vectors};
+use crate::float::Float;
 
 /// An orthogonalisation that leaves less than this share of a vector's norm is repeated (Daniel,
 /// Gragg, Kaufman & Stewart 1976).
@@ -86,6 +87,14 @@ impl<'a, V: Vectors> Krylov<'a, V> {
     /// Qᵀv.
     pub fn dots(&self, vector: &V::Vector) -> Result<Vec<f64>> {
         self.vectors.dots(&self.basis, 0..self.count(), vector)
+    }
+
+    /// Q s on the host, for vectors of `dimension` numbers.
+    pub fn combination(&self, s: &[f64], dimension: usize) -> Result<Vec<V::Number>> {
+        let mut sum = self.vectors.place(vec![V::Number::narrow(0.0); dimension])?;
+        let negated: Vec<f64> = s.iter().map(|coefficient| -coefficient).collect();
+        self.vectors.subtract(&self.basis, 0, &negated, &mut sum)?;
+        self.vectors.to_host(sum)
     }
 
     /// rᵀv for the residual vector r = H q − α q − β q₋ of the last step; 0 for an invariant space.

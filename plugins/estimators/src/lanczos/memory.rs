@@ -21,7 +21,8 @@ impl Lanczos {
     /// The number of probes, at least one, that run together within `allowed` bytes. `number` is
     /// the size of a number in bytes.
     pub(super) fn together(&self, dimension: usize, number: usize, allowed: usize) -> usize {
-        let left = allowed.saturating_sub(self.quadrature(dimension).total());
+        let beside = self.quadrature(dimension).and(self.of_eigenvectors(dimension, number));
+        let left = allowed.saturating_sub(beside.total());
         let one = size([self.numbers(dimension)], number);
         (left / one.max(1)).clamp(1, self.probes(dimension).min(TOGETHER))
     }
@@ -36,7 +37,9 @@ impl Lanczos {
             (all, some) if all == some => format!("the Krylov bases of {probes} probes of {steps} steps"),
             _ => format!("the Krylov bases of {probes} probes of {steps} steps, {together} at a time"),
         };
-        Account::of(what, size([together, self.numbers(dimension)], number)).and(self.quadrature(dimension))
+        Account::of(what, size([together, self.numbers(dimension)], number))
+            .and(self.quadrature(dimension))
+            .and(self.of_eigenvectors(dimension, number))
     }
 
     /// The number of quadrature nodes of all probes.
@@ -56,6 +59,13 @@ impl Lanczos {
             "quadrature nodes",
             size([self.nodes(dimension)], NODE + if self.parameters.deflation { RITZ } else { 0 }),
         )
+    }
+
+    /// The memory of the eigenvectors; that of measuring their residuals is less than what the
+    /// basis took.
+    fn of_eigenvectors(&self, dimension: usize, number: usize) -> Account {
+        let count = self.eigenvectors.min(self.steps(dimension));
+        Account::of(format!("{count} eigenvectors"), size([count, dimension], number))
     }
 
     /// Numbers stored per probe.

@@ -19,6 +19,9 @@ pub(super) trait Vectors {
     /// Moves a vector that was drawn on the host to where vectors are stored.
     fn place(&self, vector: Vec<Self::Number>) -> Result<Self::Vector>;
 
+    /// A copy of a vector on the host.
+    fn to_host(&self, vector: Self::Vector) -> Result<Vec<Self::Number>>;
+
     /// The products of the operator with some vectors.
     fn products(&self, vectors: &[&Self::Vector]) -> Result<Vec<Self::Vector>>;
 
