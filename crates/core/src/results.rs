@@ -235,6 +235,10 @@ pub struct ProbeRecord {
     /// listed; determined for this matrix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<f64>,
+    /// The largest |qᵢᵀqⱼ| of the last vector of a Krylov basis with the others, measured, where the
+    /// basis was stored rounded to fit into memory. Absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orthogonality_loss: Option<f64>,
     /// P, the number of parameters of the group.
     pub dimension: usize,
     /// Eigenvalues or Ritz values in descending order; an exact spectrum lists the non-zero
@@ -310,6 +314,7 @@ impl From<&Estimate> for ProbeRecord {
             Estimate::Spectrum(spectrum) => Self {
                 exact: spectrum.exact,
                 rounding: spectrum.rounding,
+                orthogonality_loss: spectrum.orthogonality_loss,
                 dimension: spectrum.dimension,
                 eigenvalues: spectrum.eigenvalues.clone(),
                 weights: spectrum.weights.clone(),

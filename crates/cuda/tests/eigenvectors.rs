@@ -67,7 +67,8 @@ fn found(
 fn eigenvectors_are_the_hosts() {
     let folders = Some(Folders::only(libraries().unwrap()));
     let cuda: Arc<dyn Backend> = Arc::new(Cuda::open(&Settings { folders, ..Settings::default() }).unwrap());
-    let estimators: [(&str, fn() -> Box<dyn ProbeEstimator>); 3] = [
+    type Named = (&'static str, fn() -> Box<dyn ProbeEstimator>);
+    let estimators: [Named; 3] = [
         ("dense", || Box::new(Dense::default())),
         ("gram", || Box::new(Gram::default())),
         ("lanczos", || {

@@ -183,6 +183,16 @@ pub fn fewer_eigenvectors(asked: Option<NonZeroUsize>, epoch: usize, measured: &
     ))
 }
 
+/// How orthogonal a Krylov basis was that was stored rounded to fit into memory.
+pub fn rounded_basis(measured: &Measured) -> Option<String> {
+    let loss = measured.estimate.spectrum()?.orthogonality_loss?;
+    let Measured { curvature, group, .. } = measured;
+    Some(format!(
+        "the Krylov basis of {curvature} of {group} was stored rounded to fit into memory; its vectors are orthogonal up to \
+         {loss:.0e}, which is part of the bounds of its eigenvalues"
+    ))
+}
+
 /// Estimates each operator, with the seconds that it took. If estimating all of them together
 /// fails, each is estimated alone, so that one failure does not affect the others.
 fn estimates(

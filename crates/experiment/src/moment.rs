@@ -123,6 +123,7 @@ pub fn measure(
         count => format!("{count} spectra"),
     };
     display.line(&format!("  {count} in {:.1} s{earlier}", start.elapsed().as_secs_f64()));
+    spectra.iter().filter_map(measure::rounded_basis).for_each(|line| display.line(&format!("note: {line}")));
     measures.left_out.iter().for_each(|reason| display.line(&format!("warning: left out: {reason}")));
     let pairs = spectra.iter().flat_map(|measured| &measured.eigenpairs);
     measures.files.extend(pairs.map(|pair| (format!("{VECTORS}/{}", pair.record.file), pair.sum)));

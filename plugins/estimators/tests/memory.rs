@@ -1,6 +1,6 @@
 //! Compares the memory that estimators declare with what an allocator counts.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     ops::Range,

@@ -166,7 +166,7 @@ impl Measuring {
                 return Ok(account);
             }
             // Then the residuals of all eigenvectors, one product at a time.
-            let of_residuals = self.of_products(probe, landscape, seen, of_residuals(probe))?;
+            let of_residuals = self.of_products(probe, landscape, seen, &of_residuals(probe))?;
             return Ok(if of_residuals.total() > account.total() { of_residuals } else { account });
         }
         let mut candidates = Vec::new();
@@ -178,7 +178,7 @@ impl Measuring {
             let allowed = probe.memory_of_products(&held);
             candidates.push(Candidate { curvature, group, held, vectors, allowed });
         }
-        self.of_products(probe, landscape, seen, candidates)
+        self.of_products(probe, landscape, seen, &candidates)
     }
 
     /// The account of the candidate that takes the most memory.
@@ -187,13 +187,13 @@ impl Measuring {
         probe: &PreparedProbe,
         landscape: &Landscape,
         seen: &mut Seen,
-        candidates: Vec<Candidate>,
+        candidates: &[Candidate],
     ) -> Result<Account> {
-        let signature = (over(probe), dearest::signature(&candidates));
+        let signature = (over(probe), dearest::signature(candidates));
         if let Some((_, account)) = seen.accounts.iter().find(|(other, _)| *other == signature) {
             return Ok(account.clone());
         }
-        let account = dearest::dearest(probe, landscape, &candidates, &mut seen.affordable);
+        let account = dearest::dearest(probe, landscape, candidates, &mut seen.affordable);
         let account = account.map_err(|(index, error)| self.told(probe, error, &candidates[index].held))?;
         seen.accounts.push((signature, account.clone()));
         Ok(account)

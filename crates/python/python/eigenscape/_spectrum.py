@@ -144,11 +144,15 @@ class Spectrum:
 
     @property
     def mass_at_zero(self) -> float | None:
-        """w₀, the share of eigenvalues that are zero or indistinguishable from it; `None` without a spectrum."""
+        """w₀, the share of eigenvalues that are zero or indistinguishable from it; `None` where it is
+        unknown: without a spectrum, and where Ritz values near zero stand for it.
+        """
         if not self._is_listed():
             return None
         mass = 1.0 - math.fsum(self.weights)
-        return mass if mass > NO_MASS else 0.0
+        if mass > NO_MASS:
+            return mass
+        return 0.0 if self.exact else None
 
     def density(
         self, at: Sequence[float] | np.ndarray | None = None, sigma: float | None = None

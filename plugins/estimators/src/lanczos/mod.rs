@@ -2,6 +2,7 @@
 
 mod averaged;
 mod bounds;
+mod compact;
 mod deflated_trace;
 mod deflation;
 mod kernels;
@@ -13,12 +14,14 @@ mod placed;
 mod ritz_vectors;
 mod skewness;
 mod starts;
+mod stored;
 mod vectors;
 
 use std::num::NonZeroUsize;
 
 use bounds::{Recurrence, bounds};
 use candle_core::DType;
+use compact::Compact;
 use deflated_trace::Known;
 use deflation::{Multiple, deflated};
 use eigenscape_core::{
@@ -26,6 +29,7 @@ use eigenscape_core::{
     Spectrum, number::mean, probe::check_count,
 };
 use krylov::Krylov;
+use memory::{Fit, Storage};
 use on_host::OnHost;
 use placed::Placed;
 use ritz_vectors::Best;
@@ -107,6 +111,10 @@ impl Default for LanczosParameters {
 ///
 /// Vectors are moved to the memory of the operator's backend once they are drawn, and stay there.
 ///
+/// A basis on the host that does not fit into memory in the operator's type is stored in 16 or 8
+/// bits a number (`compact.rs`). How orthogonal it was is measured
+/// ([`Spectrum::orthogonality_loss`]), and part of every residual.
+///
 /// Eigenvectors are the Ritz vectors of one probe: of the one in which most of the largest Ritz
 /// values have converged (`ritz_vectors.rs`). Only converged ones are returned, and their residuals
 /// are measured.
@@ -150,7 +158,15 @@ impl Lanczos {
             Some(backend) => {
                 self.run_on(&Placed::<T>::new(operator, backend), operator, context, epsilon, best)
             }
-            None => self.run_on(&OnHost::<T>::new(operator), operator, context, epsilon, best),
+            None => match self.fit(operator, context.memory).storage {
+                Storage::Full => self.run_on(&OnHost::<T>::new(operator), operator, context, epsilon, best),
+                Storage::Bits16 => {
+                    self.run_on(&Compact::<T, i16>::new(operator), operator, context, epsilon, best)
+                }
+                Storage::Bits8 => {
+                    self.run_on(&Compact::<T, i8>::new(operator), operator, context, epsilon, best)
+                }
+            },
         }
     }
 
@@ -174,10 +190,10 @@ impl Lanczos {
                 false => starts.different(index),
             })
         };
-        let together = self.together(dimension, size_of::<V::Number>(), context.memory);
+        let Fit { together, .. } = self.fit(operator, context.memory);
         let (mut rules, mut squares, mut known, mut spent) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let (mut quadrature, mut recurrences): (Vec<Nodes>, Vec<Recurrence>) = (Vec::new(), Vec::new());
-        let mut rounding: f64 = 0.0;
+        let (mut rounding, mut overlap): (f64, Option<f64>) = (0.0, None);
         for first in (0..probes).step_by(together) {
             let start = |index| Krylov::start(vectors, vector(index)?, steps, epsilon);
             let spaces = (first..probes.min(first + together)).map(start);
@@ -189,6 +205,7 @@ impl Lanczos {
                 squares.push(space.diagonal()[0]);
                 recurrences.push(Recurrence::of(space));
                 rounding = rounding.max(space.rounding());
+                overlap = [overlap, space.overlap()].into_iter().flatten().reduce(f64::max);
                 if deflation {
                     if !exact {
                         known.push(Known::of(space, &vector(next(index, probes))?, dimension)?);
@@ -203,7 +220,8 @@ impl Lanczos {
         let finished = |spectrum: Spectrum| {
             let extremes = [spectrum.lambda_min(), spectrum.lambda_max()];
             let bounds = bounds(&recurrences, dimension, extremes, rounding, exact);
-            let bounded = Spectrum { extreme_bounds: Some(bounds), ..spectrum };
+            let extreme_bounds = Some(bounds);
+            let bounded = Spectrum { extreme_bounds, orthogonality_loss: overlap, ..spectrum };
             if exact { bounded.of_coordinates() } else { bounded }
         };
         if !deflation {
@@ -380,14 +398,12 @@ impl ProbeEstimator for Lanczos {
     }
 
     fn memory(&self, operators: &[&dyn CurvatureOperator], allowed: usize) -> Result<Account> {
-        let of = |operator: &&dyn CurvatureOperator| {
-            self.account(operator.dimension(), operator.dtype().size_in_bytes(), allowed)
-        };
-        Ok(operators.iter().map(of).max_by_key(Account::total).unwrap_or_default())
+        let accounts = operators.iter().map(|operator| self.account(*operator, allowed));
+        Ok(accounts.max_by_key(Account::total).unwrap_or_default())
     }
 
     fn vectors(&self, operator: &dyn CurvatureOperator, allowed: usize) -> usize {
-        self.together(operator.dimension(), operator.dtype().size_in_bytes(), allowed)
+        self.fit(operator, allowed).together
     }
 
     fn eigenvalues(&self, operator: &dyn CurvatureOperator) -> usize {

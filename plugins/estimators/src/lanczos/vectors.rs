@@ -49,4 +49,10 @@ pub(super) trait Vectors {
         coefficients: &[f64],
         w: &mut Self::Vector,
     ) -> Result<f64>;
+
+    /// For a basis that stores rounded vectors, the largest |qᵢᵀq| of the newest vector q with the
+    /// others; `None` for a basis of the vectors as they are.
+    fn overlap(&self, _basis: &Self::Basis, _newest: &Self::Vector) -> Result<Option<f64>> {
+        Ok(None)
+    }
 }
