@@ -13,7 +13,7 @@ use serde::Deserialize;
 use self::projections::Projections;
 use crate::{
     eigen::symmetric_eigenvalues,
-    gram::{self, Job, Rounding, Schedule, Side, Target, scheduled, sum},
+    gram::{self, Job, Needs, Rounding, Schedule, Side, Target, scheduled, sum},
 };
 
 /// How class means are computed.
@@ -98,13 +98,10 @@ impl ClassStructure {
     }
 
     fn scheduled<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Schedule)>> {
-        scheduled(
-            operators,
-            Side::Rows,
-            self.parameters.max_rows,
-            |samples, rank, _| Projections::bytes(samples, rank),
-            |_| 0,
-        )
+        scheduled(operators, Side::Rows, self.parameters.max_rows, |_, source| Needs {
+            beside: Projections::bytes(source.samples(), source.rank()),
+            ..Needs::default()
+        })
     }
 }
 

@@ -17,8 +17,8 @@ use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
 use eigenscape_core::{
-    Account, Context, CurvatureOperator, Error, Estimate, Findings, Interrupt, ProbeEstimator, Registry,
-    Result, Spectrum,
+    Account, Context, CurvatureOperator, Error, Estimate, FactorSource, Findings, Interrupt, ProbeEstimator,
+    Registry, Result, Spectrum,
 };
 use eigenscape_runtime::Backend;
 use faer::Mat;
@@ -115,17 +115,18 @@ impl Gram {
 
     fn scheduled<'a>(&self, operators: &[&'a dyn CurvatureOperator]) -> Result<Vec<(Job<'a>, Schedule)>> {
         let count = self.eigenvectors;
-        // Eigenvalues alone are computed in the memory of the matrix.
-        let beside = |_, _, target: &Target| match count.min(target.n()) {
-            0 => 0,
-            count => bytes_of_pairs(target.n(), count),
-        };
-        scheduled(operators, Side::Smaller, self.parameters.max_rows, beside, |target| {
+        scheduled(operators, Side::Smaller, self.parameters.max_rows, |target, _| {
             let (each, number) = (count.min(target.n()), target.operator.dtype().size_in_bytes());
-            vectors::bytes(target, count).saturating_add(match each {
-                0 => 0,
-                each => eigenpairs::bytes(target.dimension, each, number),
-            })
+            if each == 0 {
+                // Eigenvalues alone are computed in the memory of the matrix.
+                return Needs::default();
+            }
+            let of_pairs = eigenpairs::bytes(target.dimension, each, number);
+            Needs {
+                of_pairs: bytes_of_pairs(target.n(), each),
+                vectors: vectors::bytes(target, count).saturating_add(of_pairs),
+                ..Needs::default()
+            }
         })
     }
 
@@ -227,20 +228,31 @@ impl ProbeEstimator for Gram {
     }
 }
 
-/// The jobs for these operators, each with its schedule. `beside(samples, rank, target)` is the
-/// number of bytes that processing a target's finished matrix takes in addition to the matrix
-/// itself, for that many samples with `rank` rows each; `vectors(target)` is that of eigenvectors.
+/// Bytes that a target needs in addition to its matrix.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Needs {
+    /// For processing the finished matrix.
+    pub beside: usize,
+    /// For computing eigenvectors of the matrix, once no rows are multiplied any more.
+    pub of_pairs: usize,
+    /// For eigenvectors, until all targets are finished.
+    pub vectors: usize,
+}
+
+/// The jobs for these operators, each with its schedule. `needs(target, source)` are those of a
+/// target of a job with this source.
 pub(crate) fn scheduled<'a>(
     operators: &[&'a dyn CurvatureOperator],
     side: Side,
     max_rows: usize,
-    beside: impl Fn(usize, usize, &Target) -> usize,
-    vectors: impl Fn(&Target) -> usize,
+    needs: impl Fn(&Target, &dyn FactorSource) -> Needs,
 ) -> Result<Vec<(Job<'a>, Schedule)>> {
     let jobs = Job::all(operators, side)?.into_iter().map(|mut job| {
-        let (samples, rank) = (job.source.samples(), job.source.rank());
-        job.targets.iter_mut().for_each(|target| target.beside = beside(samples, rank, target));
-        job.vectors = job.targets.iter().map(&vectors).fold(0, usize::saturating_add);
+        for target in &mut job.targets {
+            let of_target = needs(target, &*job.source);
+            (target.beside, target.of_pairs) = (of_target.beside, of_target.of_pairs);
+            job.vectors = job.vectors.saturating_add(of_target.vectors);
+        }
         job.targets.iter().try_for_each(|target| check_rows(target, max_rows))?;
         let schedule = Schedule::new(&job)?;
         Ok((job, schedule))

@@ -153,16 +153,16 @@ impl<'a> Need<'a> {
     /// Bytes that do not depend on the number of samples: matrices and temporaries in f64.
     fn fixed(&self, part: &Range<usize>) -> usize {
         let sum = |bytes: fn(&Target) -> usize| self.living(part).map(bytes).fold(0, usize::saturating_add);
-        let matrices = sum(|target| target.of_matrix());
+        let matrices = sum(|target| target.bytes());
         let slabs = self.living(part).map(|target| match (self.placed, target.by_columns()) {
             (true, true) => PLACED_SLABS * self.slab.max(target.dimension),
             (true, false) => PLACED_SLABS * self.slab.max(self.rank * self.rank),
             (false, true) => 3 * self.slab.max(self.rank * target.dimension),
             (false, false) => 2 * self.slab,
         });
-        // Matrices are processed after the slabs are freed.
-        let processing = sum(|target| bytes_of_band(target.n()).saturating_add(target.beside));
-        matrices.saturating_add(processing.max(size_of::<f64>() * slabs.max().unwrap_or(0)))
+        // Eigenproblems are solved after the slabs are freed.
+        let eigenproblems = sum(|target| bytes_of_band(target.n()).saturating_add(target.of_pairs));
+        matrices.saturating_add(eigenproblems.max(size_of::<f64>() * slabs.max().unwrap_or(0)))
     }
 
     /// Bytes per sample: its stored rows, and the f64 copy of its outer products for one variable

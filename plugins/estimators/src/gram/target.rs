@@ -20,6 +20,8 @@ pub(crate) struct Target<'a> {
     pub rows: usize,
     /// Bytes that processing the finished matrix takes in addition to it.
     pub beside: usize,
+    /// Bytes that computing eigenvectors of the matrix takes.
+    pub of_pairs: usize,
     side: Side,
 }
 
@@ -135,6 +137,7 @@ impl<'a> Job<'a> {
                 dimension,
                 rows: self.source.samples() * self.source.rank(),
                 beside: 0,
+                of_pairs: 0,
                 side,
             }),
         }
